@@ -1,0 +1,193 @@
+//! Every way a call can fail: one row each, with its PKCS#11 return code and what a person reads.
+//!
+//! Several reasons share a code; the log names the reason. A cryptographic failure says no more than
+//! that it failed.
+
+use pkcs11_sys::*;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// What went wrong, with detail where a person can act on it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Error {
+    reason: Reason,
+    detail: Option<Box<str>>,
+}
+
+/// The result of everything that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// The row this failure belongs to.
+    pub fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// The code the caller gets.
+    pub fn rv(&self) -> CK_RV {
+        self.reason.rv()
+    }
+}
+
+impl Reason {
+    /// The reason together with what exactly happened. Never pass data, a PIN or a key.
+    pub fn detail(self, detail: impl fmt::Display) -> Error {
+        Error { reason: self, detail: Some(detail.to_string().into()) }
+    }
+}
+
+impl From<Reason> for Error {
+    fn from(reason: Reason) -> Self {
+        Self { reason, detail: None }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason.text())?;
+        match &self.detail {
+            Some(detail) => write!(f, ": {detail}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}({self})", self.reason)
+    }
+}
+
+impl std::error::Error for Error {}
+
+macro_rules! reasons {
+    ($($name:ident => $code:ident, $text:literal;)*) => {
+        /// Why a call failed.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum Reason {
+            $(#[doc = $text] $name,)*
+        }
+
+        impl Reason {
+            /// Every reason there is.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The PKCS#11 return code.
+            pub const fn rv(self) -> CK_RV {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// What a person reads.
+            pub const fn text(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    ArgumentsBad => CKR_ARGUMENTS_BAD, "an argument is missing or makes no sense";
+    HostMemory => CKR_HOST_MEMORY, "not enough memory";
+    General => CKR_GENERAL_ERROR, "internal error";
+    FunctionFailed => CKR_FUNCTION_FAILED, "the function failed";
+    NotInitialized => CKR_CRYPTOKI_NOT_INITIALIZED, "C_Initialize has not been called in this process";
+    AlreadyInitialized => CKR_CRYPTOKI_ALREADY_INITIALIZED, "C_Initialize has been called already";
+    CantLock => CKR_CANT_LOCK, "the requested locking is not available";
+    NotSupported => CKR_FUNCTION_NOT_SUPPORTED, "this function is not supported";
+    NotParallel => CKR_FUNCTION_NOT_PARALLEL, "functions do not run in parallel";
+    NoEvent => CKR_NO_EVENT, "no slot event is pending";
+    BadConfiguration => CKR_GENERAL_ERROR, "the configuration is wrong";
+
+    SlotUnknown => CKR_SLOT_ID_INVALID, "there is no such slot";
+    TokenAbsent => CKR_TOKEN_NOT_PRESENT, "the slot holds no token";
+    TokenUnrecognized => CKR_TOKEN_NOT_RECOGNIZED, "the token has not been initialised";
+    AgentAbsent => CKR_TOKEN_NOT_PRESENT, "the agent cannot be reached or started";
+    AgentLost => CKR_DEVICE_ERROR, "the agent stopped answering";
+    AgentRefuses => CKR_DEVICE_ERROR, "the agent does not speak to this module";
+    StoreDamaged => CKR_DEVICE_ERROR, "the store is damaged";
+    StoreFull => CKR_DEVICE_MEMORY, "there is no room left in the store";
+    StoreReadOnly => CKR_TOKEN_WRITE_PROTECTED, "the store can only be read";
+    Conflict => CKR_FUNCTION_FAILED, "another process changed the object first";
+
+    SessionUnknown => CKR_SESSION_HANDLE_INVALID, "there is no such session";
+    SessionCount => CKR_SESSION_COUNT, "too many sessions are open";
+    SessionReadOnly => CKR_SESSION_READ_ONLY, "the session is read-only";
+    SessionReadOnlyExists => CKR_SESSION_READ_ONLY_EXISTS, "a read-only session is open";
+    SessionReadWriteSoExists => CKR_SESSION_READ_WRITE_SO_EXISTS, "the security officer is logged in";
+    SessionExists => CKR_SESSION_EXISTS, "a session is open on this token";
+    SessionNotSerial => CKR_SESSION_PARALLEL_NOT_SUPPORTED, "CKF_SERIAL_SESSION must be set";
+
+    PinIncorrect => CKR_PIN_INCORRECT, "the PIN is wrong";
+    PinLocked => CKR_PIN_LOCKED, "the PIN is locked after too many wrong ones";
+    PinLength => CKR_PIN_LEN_RANGE, "the PIN is too short or too long";
+    PinInvalid => CKR_PIN_INVALID, "the PIN has characters that are not UTF-8";
+    PinMissing => CKR_USER_PIN_NOT_INITIALIZED, "the user PIN has not been set";
+    NotLoggedIn => CKR_USER_NOT_LOGGED_IN, "this needs a login";
+    AlreadyLoggedIn => CKR_USER_ALREADY_LOGGED_IN, "the user is logged in already";
+    OtherLoggedIn => CKR_USER_ANOTHER_ALREADY_LOGGED_IN, "another user is logged in";
+    UserTypeInvalid => CKR_USER_TYPE_INVALID, "there is no such user type";
+
+    ObjectUnknown => CKR_OBJECT_HANDLE_INVALID, "there is no such object";
+    KeyUnknown => CKR_KEY_HANDLE_INVALID, "there is no such key";
+    WrappingKeyUnknown => CKR_WRAPPING_KEY_HANDLE_INVALID, "there is no such wrapping key";
+    UnwrappingKeyUnknown => CKR_UNWRAPPING_KEY_HANDLE_INVALID, "there is no such unwrapping key";
+    AttributeUnknown => CKR_ATTRIBUTE_TYPE_INVALID, "the object has no such attribute";
+    AttributeValue => CKR_ATTRIBUTE_VALUE_INVALID, "an attribute's value is not valid";
+    AttributeReadOnly => CKR_ATTRIBUTE_READ_ONLY, "the attribute cannot be set";
+    AttributeSensitive => CKR_ATTRIBUTE_SENSITIVE, "the attribute cannot be revealed";
+    ExpiryPast => CKR_ATTRIBUTE_VALUE_INVALID, "the expiry is not in the future";
+    TemplateIncomplete => CKR_TEMPLATE_INCOMPLETE, "a required attribute is missing from the template";
+    TemplateInconsistent => CKR_TEMPLATE_INCONSISTENT, "the template's attributes contradict each other";
+    ActionProhibited => CKR_ACTION_PROHIBITED, "the object does not allow this";
+    Undestroyable => CKR_ACTION_PROHIBITED, "a custom key's metadata, or the material of a generated key, is never destroyed";
+    Uncopyable => CKR_ACTION_PROHIBITED, "a custom key cannot be copied";
+
+    OtherMaterial => CKR_TEMPLATE_INCONSISTENT, "the custom key was imported with other material before, and only the same can be imported again";
+    MaterialHeld => CKR_TEMPLATE_INCONSISTENT, "another custom key holds this material";
+    ImportIntoGenerated => CKR_TEMPLATE_INCONSISTENT, "material cannot be imported into a generated key";
+    ExpiryOnGenerated => CKR_TEMPLATE_INCONSISTENT, "a generated key's material cannot expire";
+    RotateExternal => CKR_TEMPLATE_INCONSISTENT, "an imported key cannot be rotated";
+    SeveralTargets => CKR_TEMPLATE_INCONSISTENT, "more than one custom key fits the template";
+    PendingDeletion => CKR_TEMPLATE_INCONSISTENT, "the custom key awaits deletion";
+    Unlawful => CKR_FUNCTION_REJECTED, "the change is against the rules of custody";
+
+    KeyDisabled => CKR_KEY_FUNCTION_NOT_PERMITTED, "the custom key is disabled";
+    KeyPendingDeletion => CKR_KEY_FUNCTION_NOT_PERMITTED, "the custom key awaits deletion";
+    KeyExpired => CKR_KEY_FUNCTION_NOT_PERMITTED, "the key's material has expired";
+    KeyNotPermitted => CKR_KEY_FUNCTION_NOT_PERMITTED, "the key may not be used for this";
+    KeyTypeInconsistent => CKR_KEY_TYPE_INCONSISTENT, "the key's type does not fit the mechanism";
+    KeySizeRange => CKR_KEY_SIZE_RANGE, "the key's size does not fit the mechanism";
+    KeyNotWrappable => CKR_KEY_NOT_WRAPPABLE, "the key cannot be wrapped with this mechanism";
+    KeyUnextractable => CKR_KEY_UNEXTRACTABLE, "the key is not extractable";
+    KeyIndigestible => CKR_KEY_INDIGESTIBLE, "the key cannot be digested";
+    KeyNeeded => CKR_KEY_NEEDED, "a key is needed";
+
+    MechanismInvalid => CKR_MECHANISM_INVALID, "the mechanism is not known, or not for this";
+    MechanismParam => CKR_MECHANISM_PARAM_INVALID, "the mechanism's parameter is not valid";
+    OperationActive => CKR_OPERATION_ACTIVE, "an operation is active in this session";
+    OperationMissing => CKR_OPERATION_NOT_INITIALIZED, "no such operation is active in this session";
+    DataInvalid => CKR_DATA_INVALID, "the data is not valid for the mechanism";
+    DataLength => CKR_DATA_LEN_RANGE, "the data's length does not fit the mechanism";
+    EncryptedInvalid => CKR_ENCRYPTED_DATA_INVALID, "the ciphertext is not valid";
+    EncryptedLength => CKR_ENCRYPTED_DATA_LEN_RANGE, "the ciphertext's length does not fit the mechanism";
+    SignatureInvalid => CKR_SIGNATURE_INVALID, "the signature is not valid";
+    SignatureLength => CKR_SIGNATURE_LEN_RANGE, "the signature's length does not fit the mechanism";
+    WrappedInvalid => CKR_WRAPPED_KEY_INVALID, "the wrapped key is not valid";
+    BufferTooSmall => CKR_BUFFER_TOO_SMALL, "the buffer is too small";
+    RandomSeed => CKR_RANDOM_SEED_NOT_SUPPORTED, "the random generator takes no seed";
+    StateUnsaveable => CKR_STATE_UNSAVEABLE, "the operation's state cannot be saved";
+    SavedStateInvalid => CKR_SAVED_STATE_INVALID, "the saved state is not valid";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Reason;
+
+    #[test]
+    fn every_reason_is_a_failure_that_a_person_can_read() {
+        for reason in Reason::ALL {
+            assert_ne!(reason.rv(), pkcs11_sys::CKR_OK, "{reason:?}");
+            assert!(reason.text().len() > 8, "{reason:?}");
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! PINs: what Argon2id makes of them, and a token's entry.

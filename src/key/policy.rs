@@ -1,0 +1,159 @@
+//! A key ready for use, and the one place that decides whether it may be used.
+
+use super::record::Expiry;
+use super::state::{State, Status};
+use crate::clock::Seconds;
+use crate::error::{Reason, Result};
+use crate::lc;
+use crate::secret::Secret;
+use std::sync::Arc;
+
+/// What kind of key it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// An AES key.
+    Aes,
+    /// A secret of any length (HMAC, key derivation).
+    Generic,
+    /// An RSA private key.
+    RsaPrivate,
+    /// An RSA public key.
+    RsaPublic,
+}
+
+/// The material in the form its mechanisms use, parsed and expanded once.
+pub enum Parsed {
+    /// An expanded AES key.
+    Aes(lc::aes::AesKey),
+    /// A secret of any length.
+    Generic(Secret),
+    /// A parsed RSA private key.
+    RsaPrivate(lc::rsa::PrivateKey),
+    /// A parsed RSA public key.
+    RsaPublic(lc::rsa::PublicKey),
+}
+
+impl Parsed {
+    /// What kind of key it is.
+    pub fn family(&self) -> Family {
+        match self {
+            Self::Aes(_) => Family::Aes,
+            Self::Generic(_) => Family::Generic,
+            Self::RsaPrivate(_) => Family::RsaPrivate,
+            Self::RsaPublic(_) => Family::RsaPublic,
+        }
+    }
+}
+
+/// What a key is to be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Usage {
+    /// Encrypting data.
+    Encrypt,
+    /// Decrypting data.
+    Decrypt,
+    /// Signing, or making a MAC.
+    Sign,
+    /// Verifying a signature or a MAC.
+    Verify,
+    /// Wrapping another key.
+    Wrap,
+    /// Unwrapping another key.
+    Unwrap,
+    /// Deriving another key.
+    Derive,
+}
+
+impl Usage {
+    /// Whether expired material that is kept for reading may still do it.
+    pub const fn only_reads(self) -> bool {
+        matches!(self, Self::Decrypt | Self::Verify | Self::Unwrap)
+    }
+
+    const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+/// The set of usages that a key's flags allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usages(u8);
+
+impl Usages {
+    /// The set with `usage` in it.
+    pub const fn with(self, usage: Usage) -> Self {
+        Self(self.0 | usage.bit())
+    }
+
+    /// Whether `usage` is in it.
+    pub const fn contains(self, usage: Usage) -> bool {
+        self.0 & usage.bit() != 0
+    }
+}
+
+/// A loaded key with everything that decides about its use.
+pub struct Key {
+    /// The material.
+    pub parsed: Parsed,
+    /// What its flags allow.
+    pub usages: Usages,
+    /// The mechanisms it is confined to, if any.
+    pub mechanisms: Option<Vec<u64>>,
+    /// Whether it is hidden without a login.
+    pub private: bool,
+    /// Whether its value must not be revealed.
+    pub sensitive: bool,
+    /// Whether it may be wrapped.
+    pub extractable: bool,
+    /// The custom key's state, if it is one.
+    pub state: Option<State>,
+    /// When it ends, whether custom or ordinary.
+    pub expiry: Option<Expiry>,
+}
+
+/// Proof that a key may be used for what it was asked for. Only [`allow`] makes one.
+#[derive(Clone)]
+pub struct UsableKey(Arc<Key>);
+
+impl std::ops::Deref for UsableKey {
+    type Target = Key;
+
+    fn deref(&self) -> &Key {
+        &self.0
+    }
+}
+
+/// Decides whether `key` may be used for `usage` with `mechanism` at `now` (never before the
+/// store's high-water mark) by somebody who `logged_in` or not.
+pub fn allow(
+    key: &Arc<Key>,
+    usage: Usage,
+    mechanism: u64,
+    logged_in: bool,
+    now: Seconds,
+) -> Result<UsableKey> {
+    if key.private && !logged_in {
+        return Err(Reason::NotLoggedIn.into());
+    }
+    if let Some(state) = &key.state {
+        match state.status() {
+            Status::Enabled => {}
+            Status::Disabled => return Err(Reason::KeyDisabled.into()),
+            Status::PendingDeletion => return Err(Reason::KeyPendingDeletion.into()),
+            Status::PendingImport => return Err(Reason::KeyExpired.into()),
+        }
+    }
+    if let Some(expiry) = key.expiry
+        && expiry.at <= now
+        && !(expiry.action == super::record::ExpiryAction::ReadOnly && usage.only_reads())
+    {
+        return Err(Reason::KeyExpired.into());
+    }
+    if !key.usages.contains(usage) {
+        return Err(Reason::KeyNotPermitted.into());
+    }
+    if key.mechanisms.as_ref().is_some_and(|allowed| !allowed.contains(&mechanism)) {
+        return Err(Reason::MechanismInvalid.into());
+    }
+    Ok(UsableKey(Arc::clone(key)))
+}

@@ -1,0 +1,131 @@
+//! The public header of a record: all that the agent may know of it without a token key.
+//!
+//! # The header, byte by byte
+//!
+//! One format byte, then the fields in [postcard's wire format](https://postcard.jamesmunns.com/wire-format)
+//! (integers as little-endian base-128 varints, `Option` as a 0 or 1 byte, an enum as its number):
+//!
+//! | bytes | field |
+//! |---|---|
+//! | 1 | format, `0x01` |
+//! | 1 | private: 1 when sealed under the private token key, 0 under the public one |
+//! | 1 | role: 0 object, 1 custom key, 2 material |
+//! | … | object: 1 byte "holds key material" |
+//! | … | custom key: origin (0 generated, 1 external), enabled, material (0 never, 1 present, 2 deleted, 3 expired, 4 readable), version, expiry, fingerprint (option of 32 bytes), deletion (option of seconds) |
+//! | … | material: custom key (16 bytes), version, fingerprint (32 bytes) |
+//! | … | expiry: option of seconds and action (0 erase, 1 read-only) |
+//! | … | tags: their number, then 16 bytes each |
+//!
+//! The header is authenticated with the sealed part and never changes without the token key.
+
+use super::state::State;
+use crate::clock::Seconds;
+use crate::error::{Reason, Result};
+use crate::id::Id;
+use serde::{Deserialize, Serialize};
+
+/// The format this build writes.
+pub const HEADER_FORMAT: u8 = 1;
+
+/// A keyed fingerprint of key material: it outlives the material and tells nothing about it without
+/// the private token key.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Fingerprint(pub [u8; 32]);
+
+impl std::fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Fingerprint(…)")
+    }
+}
+
+/// An opaque search term: a keyed hash of one attribute's type and value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Tag(pub [u8; 16]);
+
+/// When material stops being usable, and what happens then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expiry {
+    /// The first second in which the material is not fully usable.
+    pub at: Seconds,
+    /// What happens at that second.
+    pub action: ExpiryAction,
+}
+
+/// What happens to material at its expiry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ExpiryAction {
+    /// It is erased.
+    Erase,
+    /// It only decrypts, verifies and unwraps from then on.
+    ReadOnly,
+}
+
+/// What a record is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Role {
+    /// An ordinary object: it comes and goes as its owner likes.
+    Object {
+        /// Whether it holds a secret or private key, so that it needs an erase slot.
+        holds_key: bool,
+    },
+    /// The metadata of a custom key.
+    CustomKey(State),
+    /// One version of a custom key's material.
+    Material {
+        /// The custom key it belongs to.
+        key: Id,
+        /// Which version.
+        version: u32,
+        /// Its fingerprint.
+        fingerprint: Fingerprint,
+    },
+}
+
+/// What the agent sees of a record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// Whether it is sealed under the private token key, and found only after a login.
+    pub private: bool,
+    /// What it is.
+    pub role: Role,
+    /// When the key in it ends; on material the same as in its custom key's state.
+    pub expiry: Option<Expiry>,
+    /// What it can be found by.
+    pub tags: Vec<Tag>,
+}
+
+impl Header {
+    /// The bytes that are stored and authenticated.
+    pub fn encode(&self) -> Result<Vec<u8>> {
+        postcard::to_extend(self, vec![HEADER_FORMAT])
+            .map_err(|cause| Reason::General.detail(cause))
+    }
+
+    /// Reads [`Self::encode`]'s bytes back.
+    pub fn decode(bytes: &[u8]) -> Result<Self> {
+        match bytes.split_first() {
+            Some((&HEADER_FORMAT, rest)) => match postcard::take_from_bytes(rest) {
+                Ok((header, [])) => Ok(header),
+                _ => Err(Reason::StoreDamaged.detail("a record's header does not parse")),
+            },
+            Some((format, _)) => Err(Reason::StoreDamaged.detail(format_args!(
+                "a record has header format {format}, which this build does not know"
+            ))),
+            None => Err(Reason::StoreDamaged.detail("a record has no header")),
+        }
+    }
+
+    /// Whether the record's sealed part goes through an erase slot.
+    pub fn needs_slot(&self) -> bool {
+        matches!(self.role, Role::Material { .. } | Role::Object { holds_key: true })
+    }
+
+    /// Whose changes a user of this record must notice: a custom key's material and metadata move
+    /// one generation counter.
+    pub fn watched(&self, own: Id) -> Id {
+        match self.role {
+            Role::Material { key, .. } => key,
+            Role::Object { .. } | Role::CustomKey(_) => own,
+        }
+    }
+}

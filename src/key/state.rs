@@ -1,0 +1,283 @@
+//! The states of a custom key and the one function that moves it between them.
+//!
+//! The module applies [`State::apply`] before it seals a change and the agent applies it again when
+//! the change is committed, so no client can take a key where the rules do not lead. What happens
+//! without a client (an expiry, an erasure) only ever takes away: [`State::narrow`].
+
+use super::record::{Expiry, ExpiryAction, Fingerprint};
+use crate::clock::Seconds;
+use crate::error::{Reason, Result};
+use serde::{Deserialize, Serialize};
+
+/// Seconds in a day.
+pub const DAY: Seconds = 86_400;
+
+/// How many days ahead a deletion can be scheduled.
+pub const DELETION_DAYS: std::ops::RangeInclusive<u64> = 7..=1096;
+
+/// Where a custom key's material comes from, for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Origin {
+    /// The token makes it.
+    Generated,
+    /// The user brings it.
+    External,
+}
+
+/// What a custom key can be used for at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Everything its usage flags allow.
+    Enabled,
+    /// Nothing, until it is enabled again.
+    Disabled,
+    /// Nothing, and it ends at the scheduled moment.
+    PendingDeletion,
+    /// Nothing: it has no material.
+    PendingImport,
+}
+
+/// What became of the material.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Material {
+    /// Never imported.
+    Never,
+    /// Present; it may expire.
+    Present,
+    /// Deleted by hand.
+    Deleted,
+    /// Expired and erased.
+    Expired,
+    /// Expired, kept for decrypting, verifying and unwrapping only.
+    Readable,
+}
+
+/// What a slot in the erase file says of the newest material: it only takes away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Erasure {
+    /// The slot's secret is in place.
+    Live,
+    /// Erased on request, at that second.
+    Deleted(Seconds),
+    /// Erased at expiry, at that second.
+    Expired(Seconds),
+}
+
+/// All that decides what may happen to a custom key. It stands in the record's public header.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// Where material comes from.
+    pub origin: Origin,
+    /// Whether the key may be used when it has material.
+    pub enabled: bool,
+    /// What became of the material.
+    pub material: Material,
+    /// The newest version of the material; 0 before the first.
+    pub version: u32,
+    /// When the material expires, and what happens then.
+    pub expiry: Option<Expiry>,
+    /// The material this key is associated with, once imported.
+    pub fingerprint: Option<Fingerprint>,
+    /// When the whole key ends, if its deletion is scheduled.
+    pub deletion_at: Option<Seconds>,
+}
+
+/// What a client asks to happen to a custom key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// The key comes into being in this state, see [`State::may_begin`].
+    Create,
+    /// Material is imported, for the first time or again.
+    Import {
+        /// The keyed fingerprint of the material.
+        fingerprint: Fingerprint,
+        /// Its expiry.
+        expiry: Option<Expiry>,
+    },
+    /// The material is deleted by hand.
+    DeleteMaterial,
+    /// The key is enabled or disabled.
+    Enable(bool),
+    /// The whole key is to end at that second, or no more.
+    ScheduleDeletion(Option<Seconds>),
+    /// A new version of the material is made.
+    Rotate {
+        /// The keyed fingerprint of the new version.
+        fingerprint: Fingerprint,
+    },
+    /// Only what is sealed changes: names, description, attributes.
+    Describe,
+}
+
+impl State {
+    /// A key whose first material the token has just made.
+    pub fn generated(fingerprint: Fingerprint) -> Self {
+        Self {
+            origin: Origin::Generated,
+            enabled: true,
+            material: Material::Present,
+            version: 1,
+            expiry: None,
+            fingerprint: Some(fingerprint),
+            deletion_at: None,
+        }
+    }
+
+    /// A key that waits for its first import.
+    pub fn awaiting_import() -> Self {
+        Self {
+            origin: Origin::External,
+            enabled: true,
+            material: Material::Never,
+            version: 0,
+            expiry: None,
+            fingerprint: None,
+            deletion_at: None,
+        }
+    }
+
+    /// Whether a key may come into being in this state. `clock` is the clock's time, not the
+    /// store's high-water mark.
+    pub fn may_begin(&self, clock: Seconds) -> Result<()> {
+        let born = match (self.origin, self.fingerprint) {
+            (Origin::Generated, Some(fingerprint)) => Self::generated(fingerprint),
+            (Origin::External, Some(fingerprint)) => {
+                Self::awaiting_import().import(fingerprint, self.expiry, clock)?
+            }
+            (Origin::External, None) => Self::awaiting_import(),
+            (Origin::Generated, None) => return Err(Reason::Unlawful.into()),
+        };
+        if *self == born { Ok(()) } else { Err(Reason::Unlawful.into()) }
+    }
+
+    /// What the key can be used for at the moment.
+    pub fn status(&self) -> Status {
+        match self {
+            Self { deletion_at: Some(_), .. } => Status::PendingDeletion,
+            state if !state.has_material() => Status::PendingImport,
+            Self { enabled: true, .. } => Status::Enabled,
+            Self { enabled: false, .. } => Status::Disabled,
+        }
+    }
+
+    /// Whether there is material, if only to read with.
+    pub fn has_material(&self) -> bool {
+        matches!(self.material, Material::Present | Material::Readable)
+    }
+
+    /// The state as the erase slot and the time `now` (never before the store's high-water mark)
+    /// leave it.
+    pub fn narrow(mut self, erasure: Erasure, now: Seconds) -> Self {
+        if !self.has_material() {
+            return self;
+        }
+        match (erasure, self.expiry) {
+            (Erasure::Deleted(_), _) => self.material = Material::Deleted,
+            (Erasure::Expired(_), _) => self.material = Material::Expired,
+            (Erasure::Live, Some(expiry)) if expiry.at <= now => {
+                self.material = match expiry.action {
+                    ExpiryAction::Erase => Material::Expired,
+                    ExpiryAction::ReadOnly => Material::Readable,
+                }
+            }
+            (Erasure::Live, _) => {}
+        }
+        self
+    }
+
+    /// The state after `event`, or why it may not happen. `self` has been narrowed; `clock` is the
+    /// clock's time, which alone decides whether a new expiry lies ahead.
+    pub fn apply(self, event: &Event, clock: Seconds) -> Result<Self> {
+        match *event {
+            Event::Create => Err(Reason::Unlawful.into()),
+            Event::Import { fingerprint, expiry } => self.import(fingerprint, expiry, clock),
+            Event::DeleteMaterial => self.delete_material(),
+            Event::Enable(enabled) => self.enable(enabled),
+            Event::ScheduleDeletion(at) => self.schedule_deletion(at, clock),
+            Event::Rotate { fingerprint } => self.rotate(fingerprint),
+            Event::Describe => self.describe(),
+        }
+    }
+
+    fn import(
+        self,
+        fingerprint: Fingerprint,
+        expiry: Option<Expiry>,
+        clock: Seconds,
+    ) -> Result<Self> {
+        if self.origin == Origin::Generated {
+            return Err(Reason::ImportIntoGenerated.into());
+        }
+        if self.deletion_at.is_some() {
+            return Err(Reason::PendingDeletion.into());
+        }
+        if self.fingerprint.is_some_and(|known| known != fingerprint) {
+            return Err(Reason::OtherMaterial.into());
+        }
+        if expiry.is_some_and(|expiry| expiry.at <= clock) {
+            return Err(Reason::ExpiryPast.into());
+        }
+        Ok(Self {
+            material: Material::Present,
+            version: 1,
+            expiry,
+            fingerprint: Some(fingerprint),
+            ..self
+        })
+    }
+
+    fn delete_material(self) -> Result<Self> {
+        match self {
+            Self { origin: Origin::Generated, .. } => Err(Reason::Undestroyable.into()),
+            Self { deletion_at: Some(_), .. } => Err(Reason::ActionProhibited.into()),
+            state if !state.has_material() => Err(Reason::ObjectUnknown.into()),
+            state => Ok(Self { material: Material::Deleted, expiry: None, ..state }),
+        }
+    }
+
+    fn enable(self, enabled: bool) -> Result<Self> {
+        match self.deletion_at {
+            Some(_) => Err(Reason::ActionProhibited.into()),
+            None => Ok(Self { enabled, ..self }),
+        }
+    }
+
+    fn schedule_deletion(self, at: Option<Seconds>, clock: Seconds) -> Result<Self> {
+        match at {
+            // Cancelling leaves the key disabled: whoever rescued it decides when it is used again.
+            None if self.deletion_at.is_some() => {
+                Ok(Self { enabled: false, deletion_at: None, ..self })
+            }
+            None => Ok(self),
+            Some(_) if self.deletion_at.is_some() => Err(Reason::ActionProhibited.into()),
+            Some(at) => {
+                let (first, last) = (DELETION_DAYS.start() * DAY, DELETION_DAYS.end() * DAY);
+                if (first..=last).contains(&at.saturating_sub(clock)) {
+                    Ok(Self { deletion_at: Some(at), ..self })
+                } else {
+                    Err(Reason::AttributeValue.into())
+                }
+            }
+        }
+    }
+
+    fn rotate(self, fingerprint: Fingerprint) -> Result<Self> {
+        if self.origin == Origin::External {
+            return Err(Reason::RotateExternal.into());
+        }
+        match self.status() {
+            Status::Enabled => {
+                Ok(Self { version: self.version + 1, fingerprint: Some(fingerprint), ..self })
+            }
+            Status::PendingDeletion => Err(Reason::KeyPendingDeletion.into()),
+            Status::Disabled | Status::PendingImport => Err(Reason::KeyDisabled.into()),
+        }
+    }
+
+    fn describe(self) -> Result<Self> {
+        match self.deletion_at {
+            Some(_) => Err(Reason::ActionProhibited.into()),
+            None => Ok(self),
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! AES.
+
+/// An expanded AES key.
+pub struct AesKey;

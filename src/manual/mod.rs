@@ -1,0 +1,1 @@
+//! How Keystead works, for people.

@@ -1,0 +1,74 @@
+//! A mechanism as the caller names it, its parameter parsed and owned.
+
+/// A hash function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Hash {
+    /// SHA-1.
+    Sha1,
+    /// SHA-224.
+    Sha224,
+    /// SHA-256.
+    Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
+}
+
+/// A mechanism with its parameter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mechanism {
+    /// Its `CKM_` number.
+    pub id: u64,
+    /// Its parameter.
+    pub params: Params,
+}
+
+/// A mechanism's parameter, parsed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Params {
+    /// None was given (a NULL pointer or no bytes).
+    None,
+    /// Plain bytes: an IV, associated data.
+    Bytes(Vec<u8>),
+    /// `CK_AES_CTR_PARAMS`.
+    Ctr {
+        /// How many low bits of the block count.
+        bits: u64,
+        /// The first counter block.
+        block: [u8; 16],
+    },
+    /// `CK_GCM_PARAMS`.
+    Gcm {
+        /// The IV, any length from one byte.
+        iv: Vec<u8>,
+        /// The associated data.
+        aad: Vec<u8>,
+        /// The tag's length in bits.
+        tag_bits: u64,
+    },
+    /// `CK_RSA_PKCS_OAEP_PARAMS`.
+    Oaep {
+        /// The hash of the label.
+        hash: Hash,
+        /// The hash in the mask generation function.
+        mgf: Hash,
+        /// The label.
+        label: Vec<u8>,
+    },
+}
+
+/// Which C structure a mechanism's parameter is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParamsShape {
+    /// None may be given.
+    None,
+    /// Bytes, none included.
+    Bytes,
+    /// `CK_AES_CTR_PARAMS`.
+    Ctr,
+    /// `CK_GCM_PARAMS`.
+    Gcm,
+    /// `CK_RSA_PKCS_OAEP_PARAMS`; none where the caller of `C_UnwrapKey` gives none.
+    Oaep,
+}

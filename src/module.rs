@@ -1,0 +1,1 @@
+//! The one global: the module between `C_Initialize` and `C_Finalize`.

@@ -1,0 +1,1 @@
+//! Sessions and the operations in them.

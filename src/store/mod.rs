@@ -1,0 +1,46 @@
+//! Where sealed records lie. A store knows bytes: no keys, no PINs, no PKCS#11.
+
+use crate::error::Result;
+
+/// A condition that must hold when a batch is applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// Nothing stands at the key.
+    Absent(Vec<u8>),
+    /// Exactly this value stands at the key.
+    Equals(Vec<u8>, Vec<u8>),
+}
+
+/// Changes that happen together or not at all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// What must hold; else the batch is a [`crate::error::Reason::Conflict`] and changes nothing.
+    pub conditions: Vec<Condition>,
+    /// Key and new value; a value of `None` removes the key.
+    pub writes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+}
+
+/// Key and value, as [`Store::scan`] yields them.
+pub type Pair = (Vec<u8>, Vec<u8>);
+
+/// An ordered map of byte strings with atomic, conditional batches.
+///
+/// The contract, held by every backend and tested by one suite:
+/// * `apply` is atomic: after a crash at any moment either all of a batch is there or none of it.
+/// * A batch whose `apply` and a following `sync` returned `Ok` survives a crash and a power loss.
+/// * `get` and `scan` see every batch whose `apply` returned, in that order.
+/// * Keys are at most 256 bytes; values have any size up to the frame limit of the protocol.
+/// * After an error from `apply` or `sync` the instance answers nothing more: it is dropped and opened again.
+pub trait Store: Send + Sync {
+    /// The value at `key`.
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>>;
+
+    /// Up to `limit` pairs whose keys start with `prefix`, ascending, after `after` (a whole key).
+    fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Pair>>;
+
+    /// Applies a batch if its conditions hold.
+    fn apply(&self, batch: &Batch) -> Result<()>;
+
+    /// Makes everything applied so far durable.
+    fn sync(&self) -> Result<()>;
+}

@@ -1,0 +1,221 @@
+//! What the module and the agent say to each other. Encoded with postcard; variants are only ever
+//! appended, so that a newer agent understands older modules.
+
+use crate::clock::Seconds;
+use crate::error::Error;
+use crate::id::Id;
+use serde::{Deserialize, Serialize};
+
+/// The oldest and newest protocol this build speaks.
+pub const PROTOCOL: (u16, u16) = (1, 1);
+
+/// The format of the store this build reads and writes.
+pub const STORE_FORMAT: u16 = 1;
+
+/// The longest frame, in bytes: a module or agent that announces more is cut off.
+pub const MAX_FRAME: u32 = 4 << 20;
+
+/// The most identities in one answer to [`Request::Find`].
+pub const MAX_FOUND: u32 = 65_536;
+
+/// What a module asks.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Request {
+    /// The first request on a connection.
+    Hello {
+        /// Oldest and newest protocol the module speaks.
+        protocol: (u16, u16),
+        /// The newest store format the module reads.
+        store_format: u16,
+    },
+    /// All tokens in the store, in the order of their slots.
+    Tokens,
+    /// Writes a token's entry: a new one, or a changed one (PIN, label) under its revision.
+    /// A change needs a connection that has proved itself, see [`Request::Prove`].
+    PutToken {
+        /// The token.
+        token: Id,
+        /// What must be there now.
+        expect: Expect,
+        /// The entry (see `key::pin`).
+        entry: Vec<u8>,
+        /// Whether wrong-PIN counts start again: security officer's, user's.
+        reset: (bool, bool),
+        /// Whether ordinary objects are destroyed with the change (`C_InitToken`).
+        wipe: bool,
+        /// Names this change, so that a retry after a lost answer happens once.
+        change: [u8; 16],
+    },
+    /// Counts a login attempt, then compares the authenticator's hash. Proves the connection.
+    Login {
+        /// The token.
+        token: Id,
+        /// Security officer rather than user.
+        officer: bool,
+        /// What Argon2id made of the PIN.
+        authenticator: [u8; 32],
+    },
+    /// Shows knowledge of the private token key, on a new connection of a process that has logged in.
+    Prove {
+        /// The token.
+        token: Id,
+        /// Derived from the private token key.
+        proof: [u8; 32],
+    },
+    /// Ends what [`Request::Login`] or [`Request::Prove`] allowed on this connection.
+    Forget {
+        /// The token.
+        token: Id,
+    },
+    /// The identities of records that carry all the tags and whose material, if they are material,
+    /// is neither erased nor expired. Records of private objects are found only on a proved connection.
+    Find {
+        /// The token.
+        token: Id,
+        /// What the records must carry, all of it; none means every record.
+        tags: Vec<[u8; 16]>,
+        /// Continue after this identity.
+        after: Option<Id>,
+        /// At most so many (and at most [`MAX_FOUND`]).
+        limit: u32,
+    },
+    /// Records by identity. Material is followed by its custom key's record.
+    Read {
+        /// The token.
+        token: Id,
+        /// Which records.
+        ids: Vec<Id>,
+    },
+    /// The records of all versions of a custom key's material, newest first.
+    Versions {
+        /// The token.
+        token: Id,
+        /// The custom key.
+        key: Id,
+    },
+    /// Records of custom keys that are associated with this fingerprint, or whose material has it.
+    Associated {
+        /// The token.
+        token: Id,
+        /// The fingerprint.
+        fingerprint: [u8; 32],
+    },
+    /// Changes records, all or none.
+    Commit {
+        /// The token.
+        token: Id,
+        /// What is to change.
+        changes: Vec<Change>,
+        /// Names this commit, so that a retry after a lost answer happens once.
+        change: [u8; 16],
+    },
+    /// Erases everything that is due, now.
+    Sweep,
+}
+
+/// What an agent answers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Response {
+    /// To `Hello`: the protocol to speak.
+    Welcome {
+        /// The newest protocol both speak.
+        protocol: u16,
+        /// The store's identity, part of what every record is sealed under.
+        store: Id,
+        /// Grows with every recovery.
+        incarnation: u64,
+    },
+    /// To `Tokens`.
+    Tokens(Vec<TokenEntry>),
+    /// To `PutToken`, `Forget`, `Prove`: done. For `PutToken` the new revision, else 0.
+    Done(u64),
+    /// To `Login`: the token's entry, from which the module unwraps the token key.
+    LoggedIn(TokenEntry),
+    /// To `Find`.
+    Found {
+        /// Ascending.
+        ids: Vec<Id>,
+        /// Whether the limit cut the answer short.
+        more: bool,
+    },
+    /// To `Read`: an entry for each identity asked for, none where there is no such record; material
+    /// comes with its owner.
+    Records(Vec<Option<(Stored, Option<Box<Stored>>)>>),
+    /// To `Versions` and `Associated`.
+    Several(Vec<Stored>),
+    /// To `Commit`: the new revision of each changed record, 0 for a removed one.
+    Committed(Vec<u64>),
+    /// To `Sweep`: how many records lost their material, and how many ordinary keys ended.
+    Swept {
+        /// Custom keys whose material was erased.
+        erased: u64,
+        /// Ordinary keys that ended.
+        ended: u64,
+    },
+    /// To anything: why not.
+    Refused(Error),
+}
+
+/// A token as the agent keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenEntry {
+    /// The token.
+    pub id: Id,
+    /// Its slot number, for good.
+    pub slot: u32,
+    /// Its entry's revision.
+    pub revision: u64,
+    /// The entry, as the module wrote it.
+    pub entry: Vec<u8>,
+    /// How many wrong PINs in a row: security officer's, user's.
+    pub wrong: (u8, u8),
+}
+
+/// A record as the agent hands it out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stored {
+    /// Which record.
+    pub id: Id,
+    /// Its own counter.
+    pub revision: u64,
+    /// Its public header's bytes.
+    pub header: Vec<u8>,
+    /// Its sealed part, empty once its slot is erased.
+    pub sealed: Vec<u8>,
+    /// What the slot of its material (its newest, for a custom key) says.
+    pub slot: Outcome,
+}
+
+/// What an erase slot says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// Nothing was taken away (or there is no slot).
+    Live,
+    /// Erased on request.
+    Deleted(Seconds),
+    /// Erased at expiry.
+    Expired(Seconds),
+}
+
+/// What must be there before a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Expect {
+    /// No such record.
+    Absent,
+    /// The record at this revision.
+    Revision(u64),
+}
+
+/// One record's change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// Which record.
+    pub id: Id,
+    /// What must be there now. A write makes `expect + 1` its revision (1 when absent): the sealed
+    /// part is bound to it.
+    pub expect: Expect,
+    /// The event, for a custom key's record (see `key::state::Event`); else empty.
+    pub event: Vec<u8>,
+    /// Header and sealed part, or none to remove the record.
+    pub put: Option<(Vec<u8>, Vec<u8>)>,
+}
