@@ -179,3 +179,26 @@ impl Token {
     /// Ends the session objects of a session that closes.
     pub fn close_session(&self, session: u64) {}
 }
+
+/// The slots of a store: one for each token, and one more in which the next can be initialised.
+pub struct Slots {
+    _later: (),
+}
+
+#[allow(missing_docs, unused_variables, clippy::unused_self)]
+impl Slots {
+    pub fn new(link: crate::wire::Link, clock: std::sync::Arc<dyn crate::clock::Clock>) -> Self {
+        Self { _later: () }
+    }
+    /// Slot numbers: tokens first, then the free slot.
+    pub fn list(&self) -> Result<Vec<u64>> {
+        Err(Reason::NotSupported.into())
+    }
+    /// The token in a slot; the free slot is `TokenUnrecognized`.
+    pub fn token(&self, slot: u64) -> Result<std::sync::Arc<Token>> {
+        Err(Reason::NotSupported.into())
+    }
+    pub fn init_token(&self, slot: u64, pin: &[u8], label: &str) -> Result<()> {
+        Err(Reason::NotSupported.into())
+    }
+}

@@ -4,3 +4,6 @@
 pub mod message;
 
 pub use message::{Change, Expect, Outcome, Request, Response, Stored, TokenEntry};
+
+/// The module's line to the agent.
+pub struct Link;
