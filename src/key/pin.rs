@@ -1,1 +1,234 @@
-//! PINs: what Argon2id makes of them, and a token's entry.
+//! PINs, and the entry a token keeps for them: the private token key wrapped under each PIN.
+//!
+//! A PIN never leaves the process that was given it. Argon2id turns it into an *authenticator*, whose
+//! hash the agent compares after counting the attempt, and a *wrapping key*, which opens the token key
+//! that the agent then releases.
+//!
+//! # An entry, byte by byte
+//!
+//! One format byte (`0x01`), then in postcard's wire format: label (length, UTF-8), public token key
+//! (32 bytes), SHA-256 of the proof (32), custody by default (1), the security officer's PIN, the
+//! user's PIN as an option. A PIN: salt (16), memory in KiB, passes, lanes (varints), then as an
+//! option, left out in what is shown before a login: SHA-256 of the authenticator (32) and the
+//! wrapped token key (length, sealed part with info `keystead v1 pin`).
+
+use super::seal::{Salt, TokenKey, open_with, seal_with};
+use crate::error::{Reason, Result};
+use crate::id::Id;
+use crate::secret::Secret;
+use argon2::{Algorithm, Argon2, Params, Version};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroize;
+
+const FORMAT: u8 = 1;
+
+/// The lengths a PIN may have, in bytes.
+pub const PIN_LENGTH: std::ops::RangeInclusive<usize> = 4..=255;
+
+/// What Argon2id may cost at the most: a larger figure in an entry is damage, not a wish.
+const MOST_MEMORY_KIB: u32 = 1 << 20;
+
+/// What a token keeps beside its records.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The token's label, at most 32 bytes.
+    pub label: String,
+    /// The public token key: it seals public objects, against mix-ups only.
+    pub public_key: [u8; 32],
+    /// SHA-256 of the proof that a process has the private token key.
+    proof: [u8; 32],
+    /// Whether token keys are custom keys unless their template says otherwise.
+    pub custody: bool,
+    /// The security officer's PIN.
+    pub officer: Pin,
+    /// The user's PIN, once set.
+    pub user: Option<Pin>,
+}
+
+/// One PIN, as the store keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pin {
+    salt: [u8; 16],
+    memory_kib: u32,
+    passes: u32,
+    lanes: u32,
+    guarded: Option<Guarded>,
+}
+
+/// What the agent releases only after counting an attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Guarded {
+    verifier: [u8; 32],
+    wrapped: Vec<u8>,
+}
+
+/// What Argon2id makes of a PIN.
+pub struct Stretched {
+    /// Shown to the agent.
+    pub authenticator: [u8; 32],
+    wrapping: Secret,
+}
+
+impl Drop for Stretched {
+    fn drop(&mut self) {
+        self.authenticator.zeroize();
+    }
+}
+
+impl Entry {
+    /// A new token's entry. `officer` is made by [`Pin::wrap`] over `private`.
+    pub fn new(
+        label: String,
+        public_key: [u8; 32],
+        private: &TokenKey,
+        officer: Pin,
+        custody: bool,
+    ) -> Result<Self> {
+        let proof = Sha256::digest(private.proof()?).into();
+        Ok(Self { label, public_key, proof, custody, officer, user: None })
+    }
+
+    /// The bytes that are stored.
+    pub fn encode(&self) -> Result<Vec<u8>> {
+        postcard::to_extend(self, vec![FORMAT]).map_err(|cause| Reason::General.detail(cause))
+    }
+
+    /// Reads [`Self::encode`]'s bytes back.
+    pub fn decode(bytes: &[u8]) -> Result<Self> {
+        let damaged = || Reason::StoreDamaged.detail("a token's entry does not parse");
+        match bytes.split_first() {
+            Some((&FORMAT, rest)) => match postcard::take_from_bytes(rest) {
+                Ok((entry, [])) => Ok(entry),
+                _ => Err(damaged()),
+            },
+            _ => Err(damaged()),
+        }
+    }
+
+    /// The entry as anybody may see it: salts and costs, nothing to guess PINs against.
+    pub fn redacted(&self) -> Self {
+        let mut shown = self.clone();
+        shown.officer.guarded = None;
+        shown.proof = [0; 32];
+        if let Some(user) = &mut shown.user {
+            user.guarded = None;
+        }
+        shown
+    }
+
+    /// Whether `proof` shows knowledge of the private token key.
+    pub fn proves(&self, proof: &[u8; 32]) -> bool {
+        Sha256::digest(proof).ct_eq(&self.proof).into()
+    }
+}
+
+impl Pin {
+    /// Wraps the private token key under `pin`.
+    pub fn wrap(
+        token: Id,
+        private: &TokenKey,
+        pin: &[u8],
+        salt: [u8; 16],
+        seal_salt: &Salt,
+    ) -> Result<Self> {
+        let mut made = Self { salt, memory_kib: 19 * 1024, passes: 2, lanes: 1, guarded: None };
+        let stretched = made.stretch(pin)?;
+        let wrapped = seal_with(
+            &stretched.wrapping,
+            b"keystead v1 pin",
+            token.bytes(),
+            private.root().expose(),
+            seal_salt,
+        )?;
+        let verifier = Sha256::digest(stretched.authenticator).into();
+        made.guarded = Some(Guarded { verifier, wrapped });
+        Ok(made)
+    }
+
+    /// What Argon2id makes of `pin`: some tens of milliseconds and 19 MiB.
+    pub fn stretch(&self, pin: &[u8]) -> Result<Stretched> {
+        if self.memory_kib > MOST_MEMORY_KIB || self.passes > 64 || self.lanes > 64 {
+            return Err(Reason::StoreDamaged.detail("a PIN's cost is out of all proportion"));
+        }
+        let params = Params::new(self.memory_kib, self.passes, self.lanes, Some(64))
+            .map_err(|_| Reason::StoreDamaged.detail("a PIN's cost is not valid"))?;
+        let mut output = Secret::new(vec![0; 64]);
+        Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+            .hash_password_into(pin, &self.salt, output.expose_mut())
+            .map_err(|_| Reason::HostMemory)?;
+        let (shown, kept) = output.expose().split_at(32);
+        let mut authenticator = [0; 32];
+        authenticator.copy_from_slice(shown);
+        Ok(Stretched { authenticator, wrapping: Secret::from(kept) })
+    }
+
+    /// Whether `authenticator` is this PIN's, compared in constant time.
+    pub fn matches(&self, authenticator: &[u8; 32]) -> bool {
+        self.guarded
+            .as_ref()
+            .is_some_and(|guarded| Sha256::digest(authenticator).ct_eq(&guarded.verifier).into())
+    }
+
+    /// The private token key, from an entry that the agent released.
+    pub fn unwrap(&self, token: Id, stretched: &Stretched) -> Result<TokenKey> {
+        let guarded = self.guarded.as_ref().ok_or(Reason::PinIncorrect)?;
+        let root =
+            open_with(&stretched.wrapping, b"keystead v1 pin", token.bytes(), &guarded.wrapped)?;
+        TokenKey::new(root)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+
+    fn token_key() -> TokenKey {
+        TokenKey::new(Secret::new(vec![5; 32])).unwrap()
+    }
+
+    fn entry() -> Entry {
+        let token = Id::new([2; 16]);
+        let officer = Pin::wrap(token, &token_key(), b"87654321", [3; 16], &[4; 32]).unwrap();
+        Entry::new("payroll".into(), [6; 32], &token_key(), officer, true).unwrap()
+    }
+
+    #[test]
+    fn the_right_pin_opens_the_token_key_and_a_wrong_one_does_not() {
+        let entry = entry();
+        let right = entry.officer.stretch(b"87654321").unwrap();
+        let wrong = entry.officer.stretch(b"87654322").unwrap();
+        assert!(entry.officer.matches(&right.authenticator));
+        assert!(!entry.officer.matches(&wrong.authenticator));
+        let opened = entry.officer.unwrap(Id::new([2; 16]), &right).unwrap();
+        assert_eq!(opened.root(), token_key().root());
+        assert!(entry.officer.unwrap(Id::new([2; 16]), &wrong).is_err());
+        assert!(entry.officer.unwrap(Id::new([9; 16]), &right).is_err());
+    }
+
+    #[test]
+    fn what_anybody_may_see_gives_nothing_to_guess_against() {
+        let shown = entry().redacted();
+        let right = shown.officer.stretch(b"87654321").unwrap();
+        assert!(!shown.officer.matches(&right.authenticator));
+        assert!(!shown.proves(&token_key().proof().unwrap()));
+        assert!(shown.officer.guarded.is_none());
+    }
+
+    #[test]
+    fn the_proof_is_the_private_keys_alone() {
+        assert!(entry().proves(&token_key().proof().unwrap()));
+        assert!(!entry().proves(&[0; 32]));
+    }
+
+    #[test]
+    fn an_entry_reads_back_and_a_cut_one_does_not() {
+        let bytes = entry().encode().unwrap();
+        assert_eq!(Entry::decode(&bytes).unwrap(), entry());
+        for cut in 0..bytes.len() {
+            assert!(Entry::decode(&bytes[..cut]).is_err(), "cut at {cut}");
+        }
+    }
+}

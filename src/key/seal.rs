@@ -1,1 +1,239 @@
-//! Sealing: AES-256-GCM under keys that HKDF makes for each record and purpose.
+//! Sealing: AES-256-GCM under a key that HKDF makes afresh for every record, version and purpose.
+//!
+//! # A sealed part, byte by byte
+//!
+//! | bytes | field |
+//! |---|---|
+//! | 1 | format, `0x01` |
+//! | 32 | salt, random at every sealing |
+//! | n | ciphertext |
+//! | 16 | tag |
+//!
+//! Key: HKDF-SHA-256(token key, salt, info = `keystead v1 record`), 32 bytes. The salt makes the key
+//! unique, so the nonce is twelve zero bytes. Authenticated with it: format of the store (u16, little
+//! endian), identity of store, token and record (16 bytes each), the record's revision (u64, little
+//! endian), then the public header's bytes. A flipped bit in any of them is an error, and so is a
+//! sealed part in another record's place.
+
+use super::record::{Fingerprint, Tag};
+use crate::error::{Reason, Result};
+use crate::id::Id;
+use crate::secret::Secret;
+use aes_gcm::aead::{Aead, KeyInit, Payload};
+use aes_gcm::{Aes256Gcm, Nonce};
+use hkdf::Hkdf;
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+const FORMAT: u8 = 1;
+const SALT: usize = 32;
+
+/// The format of the store that sealed parts are bound to.
+pub const STORE_FORMAT: u16 = 1;
+
+/// A fresh salt for one sealing.
+pub type Salt = [u8; SALT];
+
+/// Where a record stands; a sealed part opens nowhere else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The store.
+    pub store: Id,
+    /// The token.
+    pub token: Id,
+    /// The record.
+    pub record: Id,
+    /// The record's own counter.
+    pub revision: u64,
+}
+
+impl Place {
+    fn authenticated(&self, header: &[u8]) -> Vec<u8> {
+        let mut bytes = STORE_FORMAT.to_le_bytes().to_vec();
+        for id in [self.store, self.token, self.record] {
+            bytes.extend_from_slice(id.bytes());
+        }
+        bytes.extend_from_slice(&self.revision.to_le_bytes());
+        bytes.extend_from_slice(header);
+        bytes
+    }
+}
+
+/// A token's key, private or public, with all that is derived from it.
+pub struct TokenKey {
+    root: Secret,
+    tags: Hmac<Sha256>,
+    fingerprints: Hmac<Sha256>,
+}
+
+impl TokenKey {
+    /// A key of 32 bytes.
+    pub fn new(root: Secret) -> Result<Self> {
+        if root.len() != 32 {
+            return Err(Reason::StoreDamaged.detail("a token key of the wrong length"));
+        }
+        let tags = hmac(&*derive(&root, &[], b"keystead v1 tags")?)?;
+        let fingerprints = hmac(&*derive(&root, &[], b"keystead v1 fingerprints")?)?;
+        Ok(Self { root, tags, fingerprints })
+    }
+
+    /// The 32 bytes, to be wrapped under a PIN.
+    pub fn root(&self) -> &Secret {
+        &self.root
+    }
+
+    /// Seals `body` with its `header` for `place`.
+    pub fn seal(&self, place: &Place, header: &[u8], body: &[u8], salt: &Salt) -> Result<Vec<u8>> {
+        seal_with(&self.root, b"keystead v1 record", &place.authenticated(header), body, salt)
+    }
+
+    /// Opens what [`Self::seal`] made for the same place and header.
+    pub fn open(&self, place: &Place, header: &[u8], sealed: &[u8]) -> Result<Secret> {
+        open_with(&self.root, b"keystead v1 record", &place.authenticated(header), sealed)
+    }
+
+    /// The tag under which an attribute of this type and value is found.
+    pub fn tag(&self, kind: u64, value: &[u8]) -> Tag {
+        let mut mac = self.tags.clone();
+        mac.update(&kind.to_le_bytes());
+        mac.update(value);
+        let full = mac.finalize().into_bytes();
+        let mut tag = [0; 16];
+        tag.copy_from_slice(full.split_at(16).0);
+        Tag(tag)
+    }
+
+    /// The fingerprint of key material: `class` keeps secret and private keys apart, so that no
+    /// byte string is both.
+    pub fn fingerprint(&self, class: u8, material: &[u8]) -> Fingerprint {
+        let mut mac = self.fingerprints.clone();
+        mac.update(&[class]);
+        mac.update(material);
+        Fingerprint(mac.finalize().into_bytes().into())
+    }
+
+    /// What shows the agent that this process knows the key, and tells nothing about it.
+    pub fn proof(&self) -> Result<[u8; 32]> {
+        derive(&self.root, &[], b"keystead v1 proof").map(|proof| *proof)
+    }
+}
+
+/// Seals under a key that was derived for one purpose only (named by `info`).
+pub(super) fn seal_with(
+    key: &Secret,
+    info: &[u8],
+    authenticated: &[u8],
+    body: &[u8],
+    salt: &Salt,
+) -> Result<Vec<u8>> {
+    let sealed = cipher(key, info, salt)?
+        .encrypt(&Nonce::default(), Payload { msg: body, aad: authenticated })
+        .map_err(|_| Reason::General)?;
+    let mut bytes = Vec::with_capacity(1 + SALT + sealed.len());
+    bytes.push(FORMAT);
+    bytes.extend_from_slice(salt);
+    bytes.extend_from_slice(&sealed);
+    Ok(bytes)
+}
+
+/// Opens what [`seal_with`] made.
+pub(super) fn open_with(
+    key: &Secret,
+    info: &[u8],
+    authenticated: &[u8],
+    sealed: &[u8],
+) -> Result<Secret> {
+    let damaged = || Reason::StoreDamaged.detail("a record does not open with its token's key");
+    let (&format, rest) = sealed.split_first().ok_or_else(damaged)?;
+    let (salt, ciphertext) = rest.split_first_chunk::<SALT>().ok_or_else(damaged)?;
+    if format != FORMAT {
+        return Err(Reason::StoreDamaged.detail(format_args!(
+            "a sealed part has format {format}, which this build does not know"
+        )));
+    }
+    cipher(key, info, salt)?
+        .decrypt(&Nonce::default(), Payload { msg: ciphertext, aad: authenticated })
+        .map(Secret::new)
+        .map_err(|_| damaged())
+}
+
+fn cipher(key: &Secret, info: &[u8], salt: &Salt) -> Result<Aes256Gcm> {
+    let derived = derive(key, salt, info)?;
+    Aes256Gcm::new_from_slice(&*derived).map_err(|_| Reason::General.into())
+}
+
+fn derive(key: &Secret, salt: &[u8], info: &[u8]) -> Result<Zeroizing<[u8; 32]>> {
+    let mut derived = Zeroizing::new([0; 32]);
+    Hkdf::<Sha256>::new(Some(salt), key.expose())
+        .expand(info, &mut *derived)
+        .map_err(|_| Reason::General)?;
+    Ok(derived)
+}
+
+fn hmac(key: &[u8; 32]) -> Result<Hmac<Sha256>> {
+    Hmac::new_from_slice(key).map_err(|_| Reason::General.into())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn key(byte: u8) -> TokenKey {
+        TokenKey::new(Secret::new(vec![byte; 32])).unwrap()
+    }
+
+    fn place(record: u8, revision: u64) -> Place {
+        Place {
+            store: Id::new([1; 16]),
+            token: Id::new([2; 16]),
+            record: Id::new([record; 16]),
+            revision,
+        }
+    }
+
+    #[test]
+    fn a_sealed_part_is_byte_for_byte_what_the_format_says() {
+        let sealed = key(7).seal(&place(3, 1), b"header", b"body", &[9; 32]).unwrap();
+        assert_eq!(
+            hex(&sealed),
+            "010909090909090909090909090909090909090909090909090909090909090909\
+             4e2b1c17ee4fe5e83abd1f08fc3a90ae5cfda420"
+        );
+    }
+
+    #[test]
+    fn a_sealed_part_opens_only_where_it_was_sealed() {
+        let sealed = key(7).seal(&place(3, 1), b"header", b"body", &[9; 32]).unwrap();
+        let open = |key: TokenKey, place, header: &[u8]| key.open(&place, header, &sealed);
+        assert_eq!(open(key(7), place(3, 1), b"header").unwrap().expose(), b"body");
+        assert!(open(key(8), place(3, 1), b"header").is_err());
+        assert!(open(key(7), place(4, 1), b"header").is_err());
+        assert!(open(key(7), place(3, 2), b"header").is_err());
+        assert!(open(key(7), place(3, 1), b"Header").is_err());
+    }
+
+    #[test]
+    fn fingerprints_and_tags_depend_on_the_token() {
+        assert_ne!(key(1).fingerprint(0, b"m"), key(2).fingerprint(0, b"m"));
+        assert_ne!(key(1).fingerprint(0, b"m"), key(1).fingerprint(1, b"m"));
+        assert_ne!(key(1).tag(1, b"v"), key(2).tag(1, b"v"));
+        assert_ne!(key(1).tag(1, b"v"), key(1).tag(2, b"v"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_flipped_bit_is_an_error(body in proptest::collection::vec(any::<u8>(), 0..80), at in any::<prop::sample::Index>(), bit in 0_u8..8) {
+            let mut sealed = key(7).seal(&place(3, 1), b"header", &body, &[9; 32]).unwrap();
+            let at = at.index(sealed.len());
+            sealed[at] ^= 1 << bit;
+            prop_assert!(key(7).open(&place(3, 1), b"header", &sealed).is_err());
+        }
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
