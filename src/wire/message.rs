@@ -67,13 +67,15 @@ pub enum Request {
         /// The token.
         token: Id,
     },
-    /// The identities of records that carry all the tags and whose material, if they are material,
+    /// The identities of records that carry the tags and whose material, if they are material,
     /// is neither erased nor expired. Records of private objects are found only on a proved connection.
     Find {
         /// The token.
         token: Id,
-        /// What the records must carry, all of it; none means every record.
-        tags: Vec<[u8; 16]>,
+        /// Alternatives: a record is found that carries all tags of any one of them. A process that
+        /// is logged in asks for private and public objects at once. An empty alternative means
+        /// every record.
+        alternatives: Vec<Vec<[u8; 16]>>,
         /// Continue after this identity.
         after: Option<Id>,
         /// At most so many (and at most [`MAX_FOUND`]).
