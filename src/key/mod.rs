@@ -1,11 +1,13 @@
 //! The domain: custom keys, their material and the rules of custody. No PKCS#11 in here.
 
+pub mod body;
 pub mod pin;
 pub mod policy;
 pub mod record;
 pub mod seal;
 pub mod state;
 
+pub use body::{Body, Metadata, PendingExpiry};
 pub use policy::{Family, Key, Parsed, UsableKey, Usage};
 pub use record::{Expiry, ExpiryAction, Fingerprint, Header, Role, Tag};
 pub use state::{Event, Material, Origin, State, Status};

@@ -1,9 +1,9 @@
 //! A key ready for use, and the one place that decides whether it may be used.
 
-use super::record::Expiry;
+use super::record::{Expiry, ExpiryAction};
 use super::state::{State, Status};
 use crate::clock::Seconds;
-use crate::error::{Reason, Result};
+use crate::error::{Error, Reason, Result};
 use crate::lc;
 use crate::secret::Secret;
 use std::sync::Arc;
@@ -140,14 +140,15 @@ pub fn allow(
             Status::Enabled => {}
             Status::Disabled => return Err(Reason::KeyDisabled.into()),
             Status::PendingDeletion => return Err(Reason::KeyPendingDeletion.into()),
-            Status::PendingImport => return Err(Reason::KeyExpired.into()),
+            Status::PendingImport => return Err(gone(usage)),
         }
     }
-    if let Some(expiry) = key.expiry
-        && expiry.at <= now
-        && !(expiry.action == super::record::ExpiryAction::ReadOnly && usage.only_reads())
-    {
-        return Err(Reason::KeyExpired.into());
+    match key.expiry {
+        Some(Expiry { at, action: ExpiryAction::Erase }) if at <= now => return Err(gone(usage)),
+        Some(Expiry { at, action: ExpiryAction::ReadOnly }) if at <= now && !usage.only_reads() => {
+            return Err(Reason::KeyExpired.into());
+        }
+        _ => {}
     }
     if !key.usages.contains(usage) {
         return Err(Reason::KeyNotPermitted.into());
@@ -156,4 +157,13 @@ pub fn allow(
         return Err(Reason::MechanismInvalid.into());
     }
     Ok(UsableKey(Arc::clone(key)))
+}
+
+/// Why a key without material cannot be used: to the caller, its handle names nothing any more.
+pub fn gone(usage: Usage) -> Error {
+    match usage {
+        Usage::Wrap => Reason::WrappingKeyUnknown.into(),
+        Usage::Unwrap => Reason::UnwrappingKeyUnknown.into(),
+        _ => Reason::KeyUnknown.into(),
+    }
 }

@@ -1,0 +1,185 @@
+//! The sealed part of a record: what only a token key opens.
+//!
+//! # The sealed part, byte by byte (before sealing)
+//!
+//! One format byte (`0x01`), then in postcard's wire format:
+//!
+//! * a custom key's metadata: alias, identifier (bytes), description, class, key type, size in bits
+//!   (0 while unknown), created (seconds), pending expiry as an option (0 at a moment, 1 so many
+//!   seconds after the import; then the seconds), days between rotations;
+//! * material or an ordinary object: the number of attributes, for each its type and its value, then
+//!   the material.
+
+use crate::clock::Seconds;
+use crate::error::{Reason, Result};
+use crate::secret::Secret;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroize;
+
+const FORMAT: u8 = 1;
+
+/// What a custom key is called and made for: it stays when the material goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Metadata {
+    /// The name people give it.
+    pub alias: String,
+    /// The identifier programs find it by (`CKA_ID` at the border).
+    pub identifier: Vec<u8>,
+    /// Free text, at most 255 bytes.
+    pub description: String,
+    /// Secret or private key, as the border numbers them.
+    pub class: u64,
+    /// The algorithm, as the border numbers it.
+    pub key_type: u64,
+    /// The size in bits; 0 while no material has been seen and none was asked for.
+    pub bits: u64,
+    /// When the custom key came into being.
+    pub created_at: Seconds,
+    /// An expiry for the next import, used once.
+    pub pending_expiry: Option<PendingExpiry>,
+    /// Days between scheduled rotations; 0 none.
+    pub rotation_days: u16,
+}
+
+/// An expiry that was given before there was material.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PendingExpiry {
+    /// At that second.
+    At(Seconds),
+    /// So many seconds after the import.
+    After(Seconds),
+}
+
+impl PendingExpiry {
+    /// The second it means for an import at `clock`.
+    pub fn resolve(self, clock: Seconds) -> Seconds {
+        match self {
+            Self::At(at) => at,
+            Self::After(seconds) => clock.saturating_add(seconds),
+        }
+    }
+}
+
+impl Metadata {
+    /// The bytes to seal.
+    pub fn encode(&self) -> Result<Secret> {
+        encode(self)
+    }
+
+    /// Reads [`Self::encode`]'s bytes back.
+    pub fn decode(bytes: &Secret) -> Result<Self> {
+        decode(bytes)
+    }
+}
+
+/// An object's attributes, as the border numbers them, and its key material if it is a key.
+#[derive(Serialize, Deserialize)]
+pub struct Body {
+    /// Type and value.
+    pub attributes: Vec<(u64, Vec<u8>)>,
+    /// A secret key's bytes or a private key's PKCS#8; empty for everything else.
+    pub material: Vec<u8>,
+}
+
+impl Body {
+    /// The bytes to seal.
+    pub fn encode(&self) -> Result<Secret> {
+        encode(self)
+    }
+
+    /// Reads [`Self::encode`]'s bytes back.
+    pub fn decode(bytes: &Secret) -> Result<Self> {
+        decode(bytes)
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        self.material.zeroize();
+        self.attributes.iter_mut().for_each(|(_, value)| value.zeroize());
+    }
+}
+
+fn encode<T: Serialize>(value: &T) -> Result<Secret> {
+    // Sized first, so that no half-grown buffer is left behind unwiped.
+    let size = postcard::experimental::serialized_size(value).map_err(general)?;
+    let mut bytes = Secret::new(vec![0; size + 1]);
+    let (format, rest) = bytes.expose_mut().split_first_mut().ok_or(Reason::General)?;
+    *format = FORMAT;
+    postcard::to_slice(value, rest).map_err(general)?;
+    Ok(bytes)
+}
+
+fn decode<T: serde::de::DeserializeOwned>(bytes: &Secret) -> Result<T> {
+    let damaged = || Reason::StoreDamaged.detail("a record's content does not parse");
+    match bytes.expose().split_first() {
+        Some((&FORMAT, rest)) => match postcard::take_from_bytes(rest) {
+            Ok((value, [])) => Ok(value),
+            _ => Err(damaged()),
+        },
+        _ => Err(damaged()),
+    }
+}
+
+fn general(cause: postcard::Error) -> crate::error::Error {
+    Reason::General.detail(cause)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn metadata() -> Metadata {
+        Metadata {
+            alias: "payroll".into(),
+            identifier: vec![1, 2],
+            description: String::new(),
+            class: 4,
+            key_type: 0x1F,
+            bits: 256,
+            created_at: 1_700_000_000,
+            pending_expiry: Some(PendingExpiry::After(90)),
+            rotation_days: 0,
+        }
+    }
+
+    #[test]
+    fn metadata_is_byte_for_byte_what_the_format_says() {
+        let expected = [
+            &[1, 7][..],
+            b"payroll",
+            &[2, 1, 2, 0, 4, 0x1F, 0x80, 2, 0x80, 0xE2, 0xCF, 0xAA, 6, 1, 1, 90, 0],
+        ]
+        .concat();
+        assert_eq!(metadata().encode().unwrap().expose(), expected);
+        assert_eq!(Metadata::decode(&Secret::new(expected)).unwrap(), metadata());
+    }
+
+    #[test]
+    fn a_body_is_byte_for_byte_what_the_format_says() {
+        let body =
+            Body { attributes: vec![(0x104, vec![1]), (3, b"k".to_vec())], material: vec![9, 8] };
+        let expected = vec![1, 2, 0x84, 2, 1, 1, 3, 1, b'k', 2, 9, 8];
+        assert_eq!(body.encode().unwrap().expose(), expected);
+        let read = Body::decode(&Secret::new(expected)).unwrap();
+        assert_eq!((&read.attributes, &read.material), (&body.attributes, &body.material));
+    }
+
+    #[test]
+    fn what_is_cut_or_longer_does_not_parse() {
+        let whole = metadata().encode().unwrap();
+        let longer = [whole.expose(), &[0]].concat();
+        assert!(Metadata::decode(&Secret::new(longer)).is_err());
+        for cut in 0..whole.len() {
+            assert!(Metadata::decode(&Secret::from(whole.expose().split_at(cut).0)).is_err());
+        }
+    }
+
+    #[test]
+    fn a_pending_expiry_counts_from_the_import() {
+        assert_eq!(PendingExpiry::At(50).resolve(1000), 50);
+        assert_eq!(PendingExpiry::After(50).resolve(1000), 1050);
+        assert_eq!(PendingExpiry::After(u64::MAX).resolve(1000), u64::MAX);
+    }
+}
