@@ -21,5 +21,6 @@ pub mod object;
 pub mod secret;
 pub mod session;
 pub mod store;
+pub mod sys;
 pub mod token;
 pub mod wire;

@@ -1,0 +1,258 @@
+//! The few calls to the system that are unsafe: mapping words that processes share, noticing a fork,
+//! and what a new agent does to the process it inherits. Nothing here decides anything.
+#![allow(unsafe_code)]
+
+use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, mmap_anonymous, munmap};
+use rustix::process::{Pid, getpid};
+use std::ffi::{CStr, OsString, c_int, c_void};
+use std::io;
+use std::os::fd::{AsFd, RawFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// 64-bit words of a file, mapped shared and read-only. The file must keep its size for as long as it
+/// is mapped (a read beyond its end would kill the process), which is its creator's promise.
+pub struct Words(Mapping);
+
+/// The same words, mapped for writing.
+pub struct WordsMut(Mapping);
+
+impl Words {
+    /// Maps the first `count` words of `file`.
+    pub fn map(file: impl AsFd, count: usize) -> io::Result<Self> {
+        Mapping::of(file, count, ProtFlags::READ).map(Self)
+    }
+
+    /// The word at `index`, with what was written before it; 0 beyond the end.
+    pub fn load(&self, index: usize) -> u64 {
+        self.0.words().get(index).map_or(0, |word| word.load(Ordering::Acquire))
+    }
+}
+
+impl WordsMut {
+    /// Maps the first `count` words of `file`, which must be open for reading and writing.
+    pub fn map(file: impl AsFd, count: usize) -> io::Result<Self> {
+        Mapping::of(file, count, ProtFlags::READ | ProtFlags::WRITE).map(Self)
+    }
+
+    /// The words.
+    pub fn words(&self) -> &[AtomicU64] {
+        self.0.words()
+    }
+}
+
+struct Mapping {
+    start: NonNull<AtomicU64>,
+    count: usize,
+}
+
+// SAFETY: the mapping is owned, stays where it is until it is dropped, and is only ever reached
+// through atomics.
+unsafe impl Send for Mapping {}
+// SAFETY: as above.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    fn of(file: impl AsFd, count: usize, access: ProtFlags) -> io::Result<Self> {
+        let length = count * size_of::<AtomicU64>();
+        // SAFETY: the address is the kernel's choice, so no memory in use is replaced.
+        let start =
+            unsafe { mmap(std::ptr::null_mut(), length, access, MapFlags::SHARED, file, 0) }?;
+        Self::owning(start, count)
+    }
+
+    fn anonymous(count: usize) -> io::Result<Self> {
+        let length = count * size_of::<AtomicU64>();
+        let access = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: the address is the kernel's choice, so no memory in use is replaced.
+        let start =
+            unsafe { mmap_anonymous(std::ptr::null_mut(), length, access, MapFlags::PRIVATE) }?;
+        Self::owning(start, count)
+    }
+
+    fn owning(start: *mut c_void, count: usize) -> io::Result<Self> {
+        let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
+        Ok(Self { start, count })
+    }
+
+    fn words(&self) -> &[AtomicU64] {
+        // SAFETY: `count` words are mapped from `start`, page-aligned, until `self` is dropped. Other
+        // processes change them, which atomics allow; where they are mapped read-only, only [`Words`]
+        // reaches them, and an atomic load of a word does not write.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.count) }
+    }
+
+    fn length(&self) -> usize {
+        self.count * size_of::<AtomicU64>()
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: `start` and the length are those of one mapping that nobody borrows any more.
+        let unmapped = unsafe { munmap(self.start.as_ptr().cast(), self.length()) };
+        debug_assert!(unmapped.is_ok(), "the arguments are those of the mapping");
+    }
+}
+
+/// Tells whether this is still the process that made the mark, or a forked child of it.
+pub struct ForkMark(Mark);
+
+enum Mark {
+    /// A page that the kernel hands to a child zeroed.
+    Page(Mapping),
+    /// Where the kernel has no such pages (before Linux 4.14, some sandboxes).
+    Process(Pid),
+}
+
+impl ForkMark {
+    /// Marks this process.
+    pub fn new() -> Self {
+        Self(Self::page().map_or_else(|_| Mark::Process(getpid()), Mark::Page))
+    }
+
+    /// Whether this is the process that made the mark. One load, where the kernel can.
+    pub fn same_process(&self) -> bool {
+        match &self.0 {
+            Mark::Page(page) => {
+                page.words().first().is_some_and(|word| word.load(Ordering::Relaxed) != 0)
+            }
+            Mark::Process(maker) => getpid() == *maker,
+        }
+    }
+
+    fn page() -> io::Result<Mapping> {
+        let page = Mapping::anonymous(1)?;
+        // SAFETY: the advice covers exactly the page just mapped, whose owner expects it to be wiped.
+        unsafe {
+            madvise(page.start.as_ptr().cast(), page.length(), Advice::LinuxWipeOnFork)?;
+        }
+        if let Some(word) = page.words().first() {
+            word.store(1, Ordering::Relaxed);
+        }
+        Ok(page)
+    }
+}
+
+impl Default for ForkMark {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Whether the program runs with privileges its caller does not have (set-uid and the like), so that
+/// nothing may be taken from its environment.
+pub fn is_privileged() -> bool {
+    // SAFETY: reads the process's auxiliary vector, nothing else.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+}
+
+/// The home directory the system's user database has for `user`.
+pub fn home_of(user: u32) -> Option<PathBuf> {
+    let mut text = vec![0; 16 << 10];
+    // SAFETY: a passwd of zeros is valid: its pointers are null.
+    let mut entry = unsafe { std::mem::zeroed::<libc::passwd>() };
+    let mut found = std::ptr::null_mut();
+    // SAFETY: entry, text (with its length) and found are valid for writes during the call.
+    let failed =
+        unsafe { libc::getpwuid_r(user, &mut entry, text.as_mut_ptr(), text.len(), &mut found) };
+    if failed != 0 || found.is_null() || entry.pw_dir.is_null() {
+        return None;
+    }
+    // SAFETY: the call succeeded, so the pointer leads to a C string inside `text`, which still lives.
+    let home = unsafe { CStr::from_ptr(entry.pw_dir) };
+    Some(PathBuf::from(OsString::from_vec(home.to_bytes().to_vec())))
+}
+
+/// Closes every descriptor but standard input, output and error.
+///
+/// For a program that has just started and has opened nothing itself.
+pub fn close_inherited() -> io::Result<()> {
+    const FIRST: u32 = 3;
+    // SAFETY: at the start of a program nothing owns descriptors above standard error.
+    let closed = unsafe { libc::syscall(libc::SYS_close_range, FIRST, u32::MAX, 0) };
+    if closed == 0 { Ok(()) } else { close_each(FIRST as RawFd) }
+}
+
+/// The way of kernels before 5.9.
+fn close_each(first: RawFd) -> io::Result<()> {
+    let open: Vec<RawFd> = std::fs::read_dir("/proc/self/fd")?
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
+    for descriptor in open.into_iter().filter(|descriptor| *descriptor >= first) {
+        // SAFETY: as in `close_inherited`. The listing's own descriptor is closed already: EBADF.
+        unsafe { libc::close(descriptor) };
+    }
+    Ok(())
+}
+
+/// Gives every signal its default effect and blocks none; a write to a closed pipe stays an error
+/// rather than a signal, as in every Rust program.
+///
+/// For a program that has just started: ignored and blocked signals are inherited.
+pub fn reset_signals() {
+    for signal in (1..=libc::SIGRTMAX()).filter(|signal| *signal != libc::SIGPIPE) {
+        // SAFETY: no handler is installed. Signals that cannot be changed answer EINVAL.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    unblock_signals();
+}
+
+fn unblock_signals() -> c_int {
+    // SAFETY: a zeroed set is valid memory for `sigemptyset`, and the set is valid when it is used.
+    unsafe {
+        let mut none = std::mem::zeroed::<libc::sigset_t>();
+        libc::sigemptyset(&mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &none, std::ptr::null_mut())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::{ForkMark, Mark, Words, WordsMut, getpid, home_of, is_privileged};
+    use std::sync::atomic::Ordering;
+
+    #[test]
+    fn what_one_mapping_writes_another_reads() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(4096).unwrap();
+        let (reader, writer) =
+            (Words::map(&file, 512).unwrap(), WordsMut::map(&file, 512).unwrap());
+        writer.words().last().unwrap().store(7, Ordering::Release);
+        assert_eq!((reader.load(511), reader.load(512)), (7, 0));
+    }
+
+    /// Whether a child of this process takes `mark` for its own. The child only looks and leaves.
+    fn child_agrees(mark: &ForkMark) -> bool {
+        // SAFETY: the child calls nothing but `same_process` and `_exit`.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let agrees = mark.same_process();
+            // SAFETY: leaves without running anything of the parent's.
+            unsafe { libc::_exit(i32::from(agrees)) };
+        }
+        let mut status = 0;
+        // SAFETY: `status` is valid for writes.
+        assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+        libc::WEXITSTATUS(status) == 1
+    }
+
+    #[test]
+    fn a_forked_child_is_another_process_with_or_without_the_kernels_help() {
+        for mark in [ForkMark::new(), ForkMark(Mark::Process(getpid()))] {
+            assert!(mark.same_process());
+            assert!(!child_agrees(&mark));
+            assert!(mark.same_process());
+        }
+    }
+
+    #[test]
+    fn a_test_is_not_privileged_and_root_has_a_home() {
+        assert!(!is_privileged());
+        assert!(home_of(0).unwrap().is_absolute());
+        assert_eq!(home_of(u32::MAX - 1), None);
+    }
+}

@@ -1,0 +1,278 @@
+//! The generation page: counters that say "something changed", so that a module can keep what it has
+//! read and find out with one load whether it still holds.
+//!
+//! A file of fixed size, made once and never truncated, replaced or unlinked: a header of 4096 bytes
+//! (magic, the store's high-water mark of time at byte 16, the number of agent starts at byte 24), then
+//! 4096 counters of 64 bits: 64 for tokens, the others for records. Several records share a counter; that costs a
+//! needless look at the agent, never a missed change. Words are in the machine's byte order.
+
+use crate::clock::Seconds;
+use crate::error::{Error, Reason, Result};
+use crate::id::Id;
+use crate::sys::{Words, WordsMut};
+use rustix::fs::{Mode, OFlags, fchmod, fchown, openat};
+use rustix::process::Gid;
+use std::fs::{File, Metadata};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+
+/// The file's name in the store's directory.
+pub const NAME: &str = "generations";
+
+/// The file's size in bytes.
+pub const SIZE: u64 = (WORDS * size_of::<u64>()) as u64;
+
+const MAGIC: u64 = u64::from_ne_bytes(*b"KSTDGEN1");
+const AT_MAGIC: usize = 0;
+const AT_MARK: usize = 2;
+const AT_STARTS: usize = 3;
+const COUNTERS: usize = 4096 / size_of::<u64>();
+const TOKENS: usize = 64;
+const RECORDS: u64 = 4096 - TOKENS as u64;
+const WORDS: usize = COUNTERS + 4096;
+
+/// The page as the modules see it.
+pub struct Page(Words);
+
+impl Page {
+    /// Maps the page of the store in `directory`, which an agent has made. The file must belong to the
+    /// directory's owner or root, and nobody else may be able to write it.
+    pub fn open(directory: &Path) -> Result<Self> {
+        let (file, path) = open_checked(directory, OFlags::RDONLY)?;
+        let words = Words::map(&file, WORDS).map_err(|error| damaged(&path, error))?;
+        match words.load(AT_MAGIC) {
+            MAGIC => Ok(Self(words)),
+            _ => Err(damaged(&path, "it is not a generation page")),
+        }
+    }
+
+    /// Moves whenever anything in the token changes.
+    pub fn token(&self, token: Id) -> u64 {
+        self.0.load(token_word(token))
+    }
+
+    /// Moves whenever the record that is watched under this identity changes.
+    pub fn record(&self, watched: Id) -> u64 {
+        self.0.load(record_word(watched))
+    }
+
+    /// The latest time the store has seen: for this store it is never earlier.
+    pub fn mark(&self) -> Seconds {
+        self.0.load(AT_MARK)
+    }
+
+    /// How often an agent has started on this store.
+    pub fn starts(&self) -> u64 {
+        self.0.load(AT_STARTS)
+    }
+}
+
+/// The page as the agent moves it. One writer at a time: the holder of the store's lock.
+pub struct PageWriter {
+    words: WordsMut,
+    file: File,
+}
+
+impl PageWriter {
+    /// Maps the page of the store in `directory` and makes it where there is none. The caller holds
+    /// the store's lock.
+    pub fn open(directory: &Path) -> Result<Self> {
+        if !directory.join(NAME).try_exists().map_err(|error| damaged(directory, error))? {
+            create(directory).map_err(|error| damaged(&directory.join(NAME), error))?;
+        }
+        let (file, path) = open_checked(directory, OFlags::RDWR)?;
+        let words = WordsMut::map(&file, WORDS).map_err(|error| damaged(&path, error))?;
+        let page = Self { words, file };
+        match page.word(AT_MAGIC).load(Ordering::Relaxed) {
+            MAGIC => Ok(page),
+            _ => Err(damaged(&path, "it is not a generation page")),
+        }
+    }
+
+    /// Lets the members of a group read the page.
+    pub fn share(&self, group: u32) -> std::io::Result<()> {
+        fchown(&self.file, None, Some(Gid::from_raw(group)))?;
+        Ok(fchmod(&self.file, Mode::from_raw_mode(0o640))?)
+    }
+
+    /// A record changed, or is about to: what is kept of it no longer holds.
+    pub fn moved(&self, token: Id, watched: Id) {
+        self.advance(record_word(watched));
+        self.advance(token_word(token));
+    }
+
+    /// An agent started: nothing that is kept holds, since changes may have been lost or recovered.
+    pub fn started(&self) {
+        self.advance(AT_STARTS);
+        (COUNTERS..WORDS).for_each(|index| self.advance(index));
+    }
+
+    /// Publishes the store's high-water mark of time.
+    pub fn set_mark(&self, mark: Seconds) {
+        self.word(AT_MARK).store(mark, Ordering::Release);
+    }
+
+    fn advance(&self, index: usize) {
+        self.word(index).fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Every index is one of this file's constants or bounded by one.
+    #[allow(clippy::indexing_slicing)]
+    fn word(&self, index: usize) -> &std::sync::atomic::AtomicU64 {
+        &self.words.words()[index]
+    }
+}
+
+fn token_word(token: Id) -> usize {
+    let [first, ..] = *token.bytes();
+    COUNTERS + usize::from(first) % TOKENS
+}
+
+fn record_word(watched: Id) -> usize {
+    let [a, b, c, d, e, f, g, h, ..] = *watched.bytes();
+    let shard = u64::from_le_bytes([a, b, c, d, e, f, g, h]) % RECORDS;
+    COUNTERS + TOKENS + shard as usize
+}
+
+/// Makes the file whole under another name first, so that a crash leaves no half page behind.
+fn create(directory: &Path) -> std::io::Result<()> {
+    let draft = directory.join("generations.new");
+    match std::fs::remove_file(&draft) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut bytes = vec![0; SIZE as usize];
+    bytes.splice(..size_of::<u64>(), MAGIC.to_ne_bytes());
+    let mut options = File::options();
+    let mut file = options.write(true).create_new(true).mode(0o600).open(&draft)?;
+    std::io::Write::write_all(&mut file, &bytes)?;
+    file.sync_all()?;
+    // A link, unlike a rename, never takes the place of a page that modules have mapped.
+    std::fs::hard_link(&draft, directory.join(NAME))?;
+    std::fs::remove_file(&draft)?;
+    File::open(directory)?.sync_all()
+}
+
+fn open_checked(directory: &Path, access: OFlags) -> Result<(File, PathBuf)> {
+    let path = directory.join(NAME);
+    let folder = File::open(directory).map_err(|error| damaged(directory, error))?;
+    let flags = access | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file =
+        openat(&folder, NAME, flags, Mode::empty()).map_err(|error| damaged(&path, error))?;
+    let file = File::from(file);
+    let owner = folder.metadata().map_err(|error| damaged(directory, error))?.uid();
+    let metadata = file.metadata().map_err(|error| damaged(&path, error))?;
+    match objection(&metadata, owner) {
+        Some(objection) => Err(damaged(&path, objection)),
+        None => Ok((file, path)),
+    }
+}
+
+fn objection(metadata: &Metadata, owner: u32) -> Option<String> {
+    if !metadata.is_file() {
+        return Some("it is not a regular file".into());
+    }
+    if metadata.len() != SIZE {
+        return Some(format!("it has {} bytes instead of {SIZE}", metadata.len()));
+    }
+    if metadata.uid() != owner && metadata.uid() != 0 {
+        return Some(format!("it belongs to user {}, the store to {owner}", metadata.uid()));
+    }
+    (metadata.permissions().mode() & 0o022 != 0)
+        .then(|| "others than its owner can write it".into())
+}
+
+fn damaged(path: &Path, why: impl std::fmt::Display) -> Error {
+    Reason::StoreDamaged.detail(format_args!("{}: {why}", path.display()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::{NAME, Page, PageWriter, SIZE};
+    use crate::error::Reason;
+    use crate::id::Id;
+    use std::fs::{File, Permissions};
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::path::Path;
+
+    const TOKEN: Id = Id::new([3; 16]);
+    const RECORD: Id = Id::new([200; 16]);
+    const OTHER: Id = Id::new([201; 16]);
+
+    fn refusal(directory: &Path) -> String {
+        let Err(error) = Page::open(directory) else { panic!("the page was accepted") };
+        assert_eq!(error.reason(), Reason::StoreDamaged);
+        error.to_string()
+    }
+
+    #[test]
+    fn a_change_moves_its_token_and_its_record_and_no_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let writer = PageWriter::open(directory.path()).unwrap();
+        let page = Page::open(directory.path()).unwrap();
+        let before =
+            (page.token(TOKEN), page.record(RECORD), page.token(OTHER), page.record(OTHER));
+        writer.moved(TOKEN, RECORD);
+        assert_eq!(
+            (page.token(TOKEN), page.record(RECORD), page.token(OTHER), page.record(OTHER)),
+            (before.0 + 1, before.1 + 1, before.2, before.3)
+        );
+    }
+
+    #[test]
+    fn a_start_moves_everything_and_the_mark_is_published() {
+        let directory = tempfile::tempdir().unwrap();
+        let writer = PageWriter::open(directory.path()).unwrap();
+        let page = Page::open(directory.path()).unwrap();
+        let ids = || (0..=255).map(|byte| Id::new([byte; 16]));
+        let before: Vec<_> = ids().map(|id| (page.token(id), page.record(id))).collect();
+        writer.started();
+        writer.set_mark(77);
+        for (id, (token, record)) in ids().zip(before) {
+            assert_eq!((page.token(id), page.record(id)), (token + 1, record + 1));
+        }
+        assert_eq!((page.mark(), page.starts()), (77, 1));
+    }
+
+    #[test]
+    fn the_page_outlives_its_writer_in_the_same_file() {
+        let directory = tempfile::tempdir().unwrap();
+        PageWriter::open(directory.path()).unwrap().moved(TOKEN, RECORD);
+        let made = File::open(directory.path().join(NAME)).unwrap().metadata().unwrap();
+        let page = Page::open(directory.path()).unwrap();
+        PageWriter::open(directory.path()).unwrap().moved(TOKEN, RECORD);
+        let now = File::open(directory.path().join(NAME)).unwrap().metadata().unwrap();
+        assert_eq!(page.record(RECORD), 2);
+        assert_eq!((made.ino(), made.len(), made.mode() & 0o777), (now.ino(), SIZE, 0o600));
+    }
+
+    #[test]
+    fn a_file_that_is_no_page_is_refused_by_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(NAME);
+        assert!(refusal(directory.path()).contains(NAME));
+
+        std::fs::write(&path, b"short").unwrap();
+        assert!(refusal(directory.path()).contains("5 bytes instead of 36864"));
+        assert!(PageWriter::open(directory.path()).is_err(), "a writer repairs nothing");
+
+        std::fs::write(&path, vec![0; SIZE as usize]).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        assert!(refusal(directory.path()).contains("not a generation page"));
+
+        std::fs::set_permissions(&path, Permissions::from_mode(0o620)).unwrap();
+        assert!(refusal(directory.path()).contains("can write it"));
+    }
+
+    #[test]
+    fn a_link_in_the_pages_place_is_not_followed() {
+        let (directory, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        PageWriter::open(elsewhere.path()).unwrap();
+        std::os::unix::fs::symlink(elsewhere.path().join(NAME), directory.path().join(NAME))
+            .unwrap();
+        assert!(refusal(directory.path()).contains(NAME));
+        assert!(PageWriter::open(directory.path()).is_err());
+    }
+}
