@@ -1,0 +1,245 @@
+# What the scripts share: finding and installing what they need, a store of their own, and
+# showing commands with their results. POSIX sh; sourced, never run.
+# shellcheck shell=sh
+
+# Every user of this file lies in a folder of the project.
+project=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+
+# --- what must be there -------------------------------------------------------------------------
+
+# need COMMAND-OR-FILE=PACKAGE...: installs the Debian packages of what is missing, or says what is.
+need() {
+    missing=''
+    for pair in "$@"; do
+        is_there "${pair%%=*}" || missing="$missing ${pair#*=}"
+    done
+    [ -z "$missing" ] && return 0
+    say "These Debian packages are missing and are installed now:$missing"
+    # shellcheck disable=SC2086 # a list of packages
+    install_packages $missing && return 0
+    echo "keystead: error: these Debian packages are missing and could not be installed:$missing" >&2
+    echo "keystead: hint: as root, run: apt-get install$missing" >&2
+    return 1
+}
+
+is_there() {
+    case $1 in
+        /*) [ -e "$1" ] ;;
+        *) command -v "$1" >/dev/null 2>&1 ;;
+    esac
+}
+
+install_packages() {
+    command -v apt-get >/dev/null 2>&1 || return 1
+    as_root=''
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo >/dev/null 2>&1 || return 1
+        as_root='sudo'
+        [ -t 0 ] || as_root='sudo -n'
+    fi
+    {
+        $as_root apt-get update -q &&
+            $as_root env DEBIAN_FRONTEND=noninteractive \
+                apt-get install -y -q --no-install-recommends "$@"
+    } >&2
+}
+
+# Finds cargo, also where HOME is empty: rustup looks for its toolchains under HOME, so tell it
+# where they are when the cargo that we found lies beside them.
+need_rust() {
+    for bin in "${CARGO_HOME:-$HOME/.cargo}/bin" /root/.cargo/bin /usr/local/cargo/bin; do
+        command -v cargo >/dev/null 2>&1 && break
+        [ -x "$bin/cargo" ] && PATH=$PATH:$bin
+    done
+    if ! cargo=$(command -v cargo); then
+        echo "keystead: error: cargo is missing" >&2
+        echo "keystead: hint: install Rust from https://rustup.rs" >&2
+        return 1
+    fi
+    beside=$(dirname -- "$(dirname -- "$cargo")")
+    if [ -z "${RUSTUP_HOME:-}" ] && [ ! -d "$HOME/.rustup" ]; then
+        for rustup in "$beside/../.rustup" "$beside/../rustup"; do
+            [ -d "$rustup/toolchains" ] && RUSTUP_HOME=$rustup && export RUSTUP_HOME
+        done
+    fi
+    if [ -z "${CARGO_HOME:-}" ] && [ ! -d "$HOME/.cargo" ] && [ -w "$beside" ]; then
+        case $beside in */.cargo | */cargo) CARGO_HOME=$beside && export CARGO_HOME ;; esac
+    fi
+    cargo --version >/dev/null
+}
+
+# --- a store for this script only ---------------------------------------------------------------
+
+# Sets $module, $keystead and a store in a temporary directory, which goes away with the script;
+# an agent whose store goes away ends by itself.
+open_store() {
+    find_build
+    work=$(mktemp -d "${TMPDIR:-/tmp}/keystead.XXXXXX")
+    trap 'close_store' EXIT
+    trap 'exit 130' INT TERM
+    KEYSTEAD_STORE=$work/store
+    KEYSTEAD_CONF=$work/config.toml
+    export KEYSTEAD_STORE KEYSTEAD_CONF
+    mkdir -m 700 "$KEYSTEAD_STORE"
+    : > "$KEYSTEAD_CONF"
+}
+
+close_store() {
+    status=$?
+    cd /
+    rm -rf -- "$work"
+    exit "$status"
+}
+
+# The build to play with: $KEYSTEAD_BUILD, a directory with libkeystead.so and keystead in it,
+# else the release build, made first where it is missing or older than the sources.
+find_build() {
+    build=${KEYSTEAD_BUILD:-}
+    if [ -z "$build" ]; then
+        need_rust || exit 1
+        say "Building the module (nothing to do if it is built already) ..."
+        (cd "$project" && cargo build --release --locked --quiet) || exit 1
+        build=${CARGO_TARGET_DIR:-$project/target}/release
+    fi
+    module=$build/libkeystead.so
+    keystead=$build/keystead
+    for file in "$module" "$keystead"; do
+        [ -e "$file" ] || { echo "keystead: error: there is no $file" >&2; exit 1; }
+    done
+}
+
+# --- talking ------------------------------------------------------------------------------------
+
+say() {
+    printf '%s\n' "$*"
+}
+
+# What a return code means here, for codes that pkcs11-tool may print only as a number.
+meaning() {
+    case $1 in
+        CKR_ACTION_PROHIBITED) echo 0x1b ;;
+        CKR_TEMPLATE_INCONSISTENT) echo 0xd1 ;;
+        CKR_WRAPPED_KEY_INVALID) echo 0x110 ;;
+        CKR_KEY_FUNCTION_NOT_PERMITTED) echo 0x68 ;;
+        CKR_ATTRIBUTE_VALUE_INVALID) echo 0x13 ;;
+        CKR_PIN_INCORRECT) echo 0xa0 ;;
+        CKR_PIN_LOCKED) echo 0xa4 ;;
+        CKR_DEVICE_MEMORY) echo 0x31 ;;
+        CKR_DEVICE_ERROR) echo 0x30 ;;
+        CKR_TOKEN_NOT_PRESENT) echo 0xe0 ;;
+        CKR_GENERAL_ERROR) echo 0x5 ;;
+        *) echo "lib.sh knows no number for $1" >&2; return 1 ;;
+    esac
+}
+
+# --- checks: one line each, which tests/run counts -----------------------------------------------
+
+failures=0
+
+ok() {
+    say "ok $*"
+}
+
+not_ok() {
+    say "not ok $*"
+    failures=$((failures + 1))
+}
+
+skip() {
+    say "skipped $*"
+}
+
+# works SENTENCE COMMAND...: the command succeeds. Its output is kept in $work/out.
+works() {
+    sentence=$1
+    shift
+    if "$@" > "$work/out" 2>&1; then ok "$sentence"; else
+        not_ok "$sentence"
+        show_output "$@"
+    fi
+}
+
+# refuses SENTENCE CODE COMMAND...: the command fails with the PKCS#11 return code CODE.
+refuses() {
+    sentence=$1
+    code=$2
+    number=$(meaning "$code")
+    shift 2
+    if ! "$@" > "$work/out" 2>&1 &&
+        grep -q -E "$code([^A-Z_]|\$)|[( ]$number\\)?[^0-9a-f]*\$" "$work/out"; then
+        ok "$sentence"
+    else
+        not_ok "$sentence (expected $code)"
+        show_output "$@"
+    fi
+}
+
+# prints SENTENCE PATTERN COMMAND...: the command succeeds and a line matches the pattern.
+prints() {
+    sentence=$1
+    pattern=$2
+    shift 2
+    if "$@" > "$work/out" 2>&1 && grep -q -E -e "$pattern" "$work/out"; then ok "$sentence"; else
+        not_ok "$sentence (expected a line with: $pattern)"
+        show_output "$@"
+    fi
+}
+
+# lacks SENTENCE PATTERN COMMAND...: the command succeeds and no line matches the pattern.
+lacks() {
+    sentence=$1
+    pattern=$2
+    shift 2
+    if "$@" > "$work/out" 2>&1 && ! grep -q -E -e "$pattern" "$work/out"; then ok "$sentence"; else
+        not_ok "$sentence (expected no line with: $pattern)"
+        show_output "$@"
+    fi
+}
+
+# same SENTENCE FILE FILE
+same() {
+    if cmp -s -- "$2" "$3"; then ok "$1"; else not_ok "$1 ($2 and $3 differ)"; fi
+}
+
+show_output() {
+    printf '  $ %s\n' "$*"
+    sed 's/^/  /' "$work/out"
+}
+
+# Ends a script of checks.
+finish() {
+    [ "$failures" = 0 ]
+    exit $?
+}
+
+# --- pkcs11-tool --------------------------------------------------------------------------------
+
+# p11 ARGUMENTS...: pkcs11-tool on the module. PINs are read from the environment, not from argv.
+p11() {
+    pkcs11-tool --module "$module" "$@"
+}
+
+# user ARGUMENTS...: the same, logged in to the script's token as its user.
+user() {
+    p11 --token-label "$token" --login --pin env:USER_PIN "$@"
+}
+
+token=demo
+USER_PIN=user-1234
+SO_PIN=officer-1234
+export USER_PIN SO_PIN
+
+# A token with both PINs set.
+make_token() {
+    if ! set_up_token > "$work/out" 2>&1; then
+        not_ok "a token is made"
+        show_output make_token
+        exit 1
+    fi
+}
+
+set_up_token() {
+    p11 --init-token --slot-index 0 --label "$token" --so-pin env:SO_PIN &&
+        p11 --token-label "$token" --login --login-type so --so-pin env:SO_PIN \
+            --init-pin --new-pin env:USER_PIN
+}
