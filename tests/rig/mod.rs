@@ -1,0 +1,34 @@
+//! The rig of the scenarios: each plays in a process of its own, on a store of its own with an agent
+//! of its own.
+//!
+//! A module is one per process and takes its configuration from the environment, so the test function
+//! that libtest calls only re-executes the test program for that one scenario, and the scenario plays
+//! in the child. A scenario that needs further processes starts itself again in another role.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+pub mod process;
+pub mod token;
+pub mod vendor;
+pub mod world;
+pub mod wrap;
+
+pub use token::{Token, refused};
+pub use vendor::*;
+pub use world::World;
+
+use std::any::type_name;
+
+/// Plays a scenario in a process of its own; libtest sees how it ended.
+pub fn play<F: FnOnce(&World)>(scenario: F) {
+    match World::inherited() {
+        Some(world) => scenario(&world),
+        None => World::new(&name_of::<F>()).host(),
+    }
+}
+
+/// The name that libtest knows the scenario by: the path of the function its closure stands in,
+/// without the crate.
+fn name_of<F>() -> String {
+    let path = type_name::<F>().trim_end_matches("::{{closure}}");
+    path.split_once("::").map_or(path, |(_crate, name)| name).to_owned()
+}

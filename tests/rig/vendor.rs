@@ -1,0 +1,62 @@
+//! Keystead's vendor numbers, written down a second time on purpose: they are a promise, not the
+//! code's to change. `tests/header.rs` compares them with the header and the code.
+
+use cryptoki::object::{Attribute, AttributeType};
+
+pub const KEY_ID: u64 = 0x804B_5301;
+pub const ORIGIN: u64 = 0x804B_5302;
+pub const STATUS: u64 = 0x804B_5303;
+pub const DESCRIPTION: u64 = 0x804B_5304;
+pub const CREATED_AT: u64 = 0x804B_5305;
+pub const EXPIRES_AT: u64 = 0x804B_5306;
+pub const MATERIAL_STATE: u64 = 0x804B_5307;
+pub const MATERIAL_VERSION: u64 = 0x804B_5308;
+pub const DELETION_AT: u64 = 0x804B_530A;
+pub const CUSTODY: u64 = 0x804B_530B;
+pub const EXPIRY_ACTION: u64 = 0x804B_530C;
+
+/// Values of [`ORIGIN`].
+pub const GENERATED: u64 = 1;
+pub const EXTERNAL: u64 = 2;
+
+/// Values of [`STATUS`].
+pub const ENABLED: u64 = 2;
+pub const DISABLED: u64 = 3;
+pub const PENDING_DELETION: u64 = 4;
+pub const PENDING_IMPORT: u64 = 5;
+
+/// Values of [`MATERIAL_STATE`].
+pub const PRESENT: u64 = 1;
+pub const NEVER_IMPORTED: u64 = 2;
+pub const DELETED: u64 = 3;
+pub const EXPIRED: u64 = 4;
+
+/// A vendor attribute's type.
+pub fn kind(number: u64) -> AttributeType {
+    AttributeType::VendorDefined(number)
+}
+
+/// A vendor attribute that is a `CK_ULONG`.
+pub fn number(kind: u64, value: u64) -> Attribute {
+    Attribute::VendorDefined((self::kind(kind), value.to_ne_bytes().to_vec()))
+}
+
+/// A vendor attribute that is text.
+pub fn text(kind: u64, value: &str) -> Attribute {
+    Attribute::VendorDefined((self::kind(kind), value.as_bytes().to_vec()))
+}
+
+/// Asks for an ordinary PKCS#11 key.
+pub fn without_custody() -> Attribute {
+    Attribute::VendorDefined((kind(CUSTODY), vec![0]))
+}
+
+/// Names the custom key that material is for.
+pub fn for_key(id: &str) -> Attribute {
+    text(KEY_ID, id)
+}
+
+/// When the material is to expire.
+pub fn expires_at(second: u64) -> Attribute {
+    number(EXPIRES_AT, second)
+}

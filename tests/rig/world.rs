@@ -1,0 +1,207 @@
+//! What one scenario has for itself: a directory with a store, a configuration and a log.
+
+use super::process::{Line, Other, PATIENCE, ends_within, kill_9};
+use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
+use rustix::net::sockopt::socket_peercred;
+use rustix::process::Pid;
+use std::cell::RefCell;
+use std::fs::{self, DirBuilder, File};
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+const DIRECTORY: &str = "KEYSTEAD_RIG_DIRECTORY";
+const SCENARIO: &str = "KEYSTEAD_RIG_SCENARIO";
+const ROLE: &str = "KEYSTEAD_RIG_ROLE";
+
+/// One scenario's world, as one of its processes sees it.
+#[derive(Debug)]
+pub struct World {
+    directory: PathBuf,
+    scenario: String,
+    role: String,
+    line: RefCell<Option<Line>>,
+}
+
+impl World {
+    /// The world that the process which started this one has made, if it did.
+    pub(super) fn inherited() -> Option<Self> {
+        let read = |name| std::env::var(name).ok();
+        let world = Self {
+            directory: read(DIRECTORY)?.into(),
+            scenario: read(SCENARIO)?,
+            role: read(ROLE)?,
+            line: RefCell::new(None),
+        };
+        if !world.role.is_empty() {
+            let stream = UnixStream::connect(world.path(&world.role)).expect("the first process");
+            *world.line.borrow_mut() = Some(Line::new(stream));
+        }
+        Some(world)
+    }
+
+    pub(super) fn new(scenario: &str) -> Self {
+        let directory = tempfile::Builder::new().prefix("keystead-rig.").tempdir().unwrap();
+        let world = Self {
+            directory: directory.keep(),
+            scenario: scenario.to_owned(),
+            role: String::new(),
+            line: RefCell::new(None),
+        };
+        DirBuilder::new().mode(0o700).create(world.store()).unwrap();
+        world.configure("");
+        world
+    }
+
+    /// Plays the scenario in a child, takes its world away and sees its agent end.
+    pub(super) fn host(self) {
+        let log = self.path("output");
+        let output = File::create(&log).unwrap();
+        let mut child = self
+            .command("")
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().unwrap())
+            .stderr(output)
+            .spawn()
+            .unwrap();
+        let ended = ends_within(Pid::from_child(&child), PATIENCE * 2);
+        if !ended {
+            child.kill().unwrap();
+        }
+        let status = child.wait().unwrap();
+        let said = fs::read_to_string(&log).unwrap_or_default();
+        let agent = self.agent();
+        fs::remove_dir_all(&self.directory).unwrap();
+        assert!(ended, "the scenario hangs\n{said}");
+        assert!(status.success(), "{status}\n{said}");
+        if let Some(agent) = agent {
+            assert!(ends_within(agent, PATIENCE), "the agent outlives its store");
+        }
+    }
+
+    /// This scenario again, as a process in that role.
+    fn command(&self, role: &str) -> Command {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
+            .args(["--exact", &self.scenario, "--nocapture", "--test-threads=1", "--quiet"])
+            .env(DIRECTORY, &self.directory)
+            .env(SCENARIO, &self.scenario)
+            .env(ROLE, role)
+            .env("KEYSTEAD_CONF", self.path("config.toml"))
+            .env_remove("KEYSTEAD_STORE");
+        command
+    }
+
+    /// Replaces the configuration: where things are, then these lines.
+    pub fn configure(&self, lines: &str) {
+        let text = format!(
+            "store = {:?}\nagent = {:?}\n{lines}\n",
+            self.store(),
+            env!("CARGO_BIN_EXE_keystead")
+        );
+        fs::write(self.path("config.toml"), text).unwrap();
+    }
+
+    /// A path in the scenario's directory.
+    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// The store's directory.
+    pub fn store(&self) -> PathBuf {
+        self.path("store")
+    }
+
+    /// What this process is in the scenario; empty for the first.
+    pub fn role(&self) -> &str {
+        &self.role
+    }
+
+    /// The module, initialised. It is built beside the test program: `cargo test` renews that copy.
+    pub fn module(&self) -> Pkcs11 {
+        let module = self.loaded();
+        module.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)).unwrap();
+        module
+    }
+
+    /// The module, loaded only.
+    pub fn loaded(&self) -> Pkcs11 {
+        Pkcs11::new(std::env::current_exe().unwrap().with_file_name("libkeystead.so")).unwrap()
+    }
+
+    /// Starts this scenario once more, as another process in that role.
+    pub fn start(&self, role: &str) -> Other {
+        self.start_with(role, &[])
+    }
+
+    /// The same, under more of an environment.
+    pub fn start_with(&self, role: &str, environment: &[(&str, &str)]) -> Other {
+        let listener = UnixListener::bind(self.path(role)).unwrap();
+        let child = self.command(role).envs(environment.iter().copied()).spawn().unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        fs::remove_file(self.path(role)).unwrap();
+        Other::new(role, child, stream)
+    }
+
+    /// Says one line to the process that started this one.
+    pub fn tell(&self, text: &str) {
+        self.line.borrow_mut().as_mut().expect("a role").tell(text);
+    }
+
+    /// Waits for a line from the process that started this one.
+    pub fn hear(&self) -> String {
+        self.line.borrow_mut().as_mut().expect("a role").hear()
+    }
+
+    /// The process that answers on the store's socket, if one does.
+    pub fn agent(&self) -> Option<Pid> {
+        let stream = UnixStream::connect(self.store().join("agent.sock")).ok()?;
+        Some(socket_peercred(stream).ok()?.pid)
+    }
+
+    /// Kills the agent that answers at the moment.
+    pub fn kill_agent(&self) {
+        kill_9(self.agent().expect("an agent answers"));
+    }
+
+    /// The `keystead` program on this world's store.
+    pub fn keystead(&self, arguments: &[&str]) -> std::process::Output {
+        self.keystead_command(arguments).output().unwrap()
+    }
+
+    /// The same, not yet started.
+    pub fn keystead_command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_keystead"));
+        command
+            .args(arguments)
+            .env("KEYSTEAD_CONF", self.path("config.toml"))
+            .env_remove("KEYSTEAD_STORE")
+            .stdin(Stdio::null());
+        command
+    }
+}
+
+/// Seconds since 1970 UTC.
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+/// Lets the clock reach that second.
+pub fn until(second: u64) {
+    let moment = UNIX_EPOCH + Duration::from_secs(second);
+    while let Ok(left) = moment.duration_since(SystemTime::now()) {
+        // The clock may be slewed: look again.
+        std::thread::sleep(left.max(Duration::from_millis(1)));
+    }
+}
+
+/// Asks until the answer is yes, for what another process does in its own time.
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < PATIENCE, "never: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,137 @@
+//! What the owner of some material does outside the token: wrap it for the token's import key.
+
+use super::Token;
+use super::vendor::{expires_at, without_custody};
+use super::world::now;
+use aws_lc_rs::key_wrap::{AES_256, AesKek, KeyWrap, KeyWrapPadded};
+use aws_lc_rs::rsa::{
+    OAEP_SHA1_MGF1SHA1, OAEP_SHA256_MGF1SHA256, OaepAlgorithm, OaepPublicEncryptingKey,
+    PublicKeyComponents,
+};
+use cryptoki::mechanism::rsa::{PkcsMgfType, PkcsOaepParams, PkcsOaepSource};
+use cryptoki::mechanism::{Mechanism, MechanismType};
+use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
+
+/// A secret that the token holds as a session key which can unwrap, and that is known outside too:
+/// the quickest way to bring material in.
+#[derive(Debug)]
+pub struct Courier {
+    /// The token's side.
+    pub key: ObjectHandle,
+    secret: [u8; 32],
+}
+
+impl Courier {
+    /// Puts a fresh secret on both sides.
+    pub fn new(token: &Token) -> Self {
+        let mut secret = [0; 32];
+        token.generate_random_slice(&mut secret).unwrap();
+        let template = [
+            Attribute::Class(ObjectClass::SECRET_KEY),
+            Attribute::KeyType(KeyType::AES),
+            Attribute::Token(false),
+            Attribute::Unwrap(true),
+            Attribute::Wrap(true),
+            Attribute::Value(secret.to_vec()),
+        ];
+        Self { key: token.create_object(&template).unwrap(), secret }
+    }
+
+    /// The material by AES-KW (RFC 3394).
+    pub fn wrap(&self, material: &[u8]) -> Vec<u8> {
+        let kek = AesKek::new(&AES_256, &self.secret).unwrap();
+        let mut wrapped = vec![0; material.len() + 8];
+        kek.wrap(material, &mut wrapped).unwrap();
+        wrapped
+    }
+
+    /// The material by AES-KWP (RFC 5649).
+    pub fn wrap_padded(&self, material: &[u8]) -> Vec<u8> {
+        let kek = AesKek::new(&AES_256, &self.secret).unwrap();
+        let mut wrapped = vec![0; material.len() + 15];
+        kek.wrap_with_padding(material, &mut wrapped).unwrap().to_vec()
+    }
+
+    /// Imports material with a template.
+    pub fn import(
+        &self,
+        token: &Token,
+        material: &[u8],
+        template: &[Attribute],
+    ) -> cryptoki::error::Result<ObjectHandle> {
+        token.unwrap_key(&Mechanism::AesKeyWrap, self.key, &self.wrap(material), template)
+    }
+}
+
+/// An RSA import key and its public half.
+#[derive(Debug)]
+pub struct ImportKey {
+    /// The private half: it can only unwrap.
+    pub private: ObjectHandle,
+    public: OaepPublicEncryptingKey,
+}
+
+impl ImportKey {
+    /// Makes one as `keystead import-key` does, 2048 bits to be quick.
+    pub fn new(token: &Token) -> Self {
+        let (public, private) = token
+            .generate_key_pair(
+                &Mechanism::RsaPkcsKeyPairGen,
+                &[
+                    Attribute::Token(false),
+                    Attribute::ModulusBits(2048.into()),
+                    Attribute::PublicExponent(vec![1, 0, 1]),
+                    Attribute::Wrap(true),
+                ],
+                &[
+                    Attribute::Token(true),
+                    Attribute::Private(true),
+                    Attribute::Sensitive(true),
+                    Attribute::Unwrap(true),
+                    without_custody(),
+                    expires_at(now() + 86_400),
+                ],
+            )
+            .unwrap();
+        Self { private, public: public_half(token, public) }
+    }
+
+    /// The material as `openssl pkeyutl` with OAEP and SHA-256 wraps it.
+    pub fn wrap(&self, material: &[u8]) -> Vec<u8> {
+        self.wrap_with(&OAEP_SHA256_MGF1SHA256, material)
+    }
+
+    /// The same with SHA-1.
+    pub fn wrap_sha1(&self, material: &[u8]) -> Vec<u8> {
+        self.wrap_with(&OAEP_SHA1_MGF1SHA1, material)
+    }
+
+    fn wrap_with(&self, algorithm: &'static OaepAlgorithm, material: &[u8]) -> Vec<u8> {
+        let mut wrapped = vec![0; self.public.ciphertext_size()];
+        self.public.encrypt(algorithm, material, &mut wrapped, None).unwrap().to_vec()
+    }
+}
+
+fn public_half(token: &Token, public: ObjectHandle) -> OaepPublicEncryptingKey {
+    let found =
+        token.get_attributes(public, &[AttributeType::Modulus, AttributeType::PublicExponent]);
+    let [Attribute::Modulus(n), Attribute::PublicExponent(e)] = &found.unwrap()[..] else {
+        panic!("the public half has no modulus and exponent");
+    };
+    let key = PublicKeyComponents { n, e }.try_into().unwrap();
+    OaepPublicEncryptingKey::new(key).unwrap()
+}
+
+/// OAEP with SHA-256, as a parameter.
+pub fn oaep_sha256() -> Mechanism<'static> {
+    oaep(MechanismType::SHA256, PkcsMgfType::MGF1_SHA256)
+}
+
+/// OAEP with SHA-1, as a parameter.
+pub fn oaep_sha1() -> Mechanism<'static> {
+    oaep(MechanismType::SHA1, PkcsMgfType::MGF1_SHA1)
+}
+
+fn oaep(hash: MechanismType, mgf: PkcsMgfType) -> Mechanism<'static> {
+    PkcsOaepParams::new(hash, mgf, PkcsOaepSource::empty()).into()
+}

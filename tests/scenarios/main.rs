@@ -1,0 +1,6 @@
+//! Scenarios from outside: through the C interface, with the `cryptoki` crate as the client.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod durability;
+#[path = "../rig/mod.rs"]
+mod rig;
