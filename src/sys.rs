@@ -6,7 +6,7 @@ use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, mmap_anonymous, mun
 use rustix::process::{Pid, getpid};
 use std::ffi::{CStr, OsString, c_int, c_void};
 use std::io;
-use std::os::fd::{AsFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::ptr::NonNull;
@@ -149,6 +149,26 @@ pub fn is_privileged() -> bool {
     unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
 }
 
+/// The effective user and group of the process at the other end of a Unix socket, as they were when it
+/// connected or began to listen.
+///
+/// (rustix's `socket_peercred` has no value for a peer in a process namespace that this one cannot see.)
+pub fn peer(socket: impl AsFd) -> io::Result<(u32, u32)> {
+    let mut peer = libc::ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
+    let mut length = size_of::<libc::ucred>() as libc::socklen_t;
+    // SAFETY: `peer` and `length` are valid for writes, and `length` is the size of `peer`.
+    let failed = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut peer).cast(),
+            &mut length,
+        )
+    };
+    if failed == 0 { Ok((peer.uid, peer.gid)) } else { Err(io::Error::last_os_error()) }
+}
+
 /// The home directory the system's user database has for `user`.
 pub fn home_of(user: u32) -> Option<PathBuf> {
     let mut text = vec![0; 16 << 10];
@@ -212,7 +232,7 @@ fn unblock_signals() -> c_int {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
-    use super::{ForkMark, Mark, Words, WordsMut, getpid, home_of, is_privileged};
+    use super::{ForkMark, Mark, Words, WordsMut, getpid, home_of, is_privileged, peer};
     use std::sync::atomic::Ordering;
 
     #[test]
@@ -247,6 +267,15 @@ mod tests {
             assert!(!child_agrees(&mark));
             assert!(mark.same_process());
         }
+    }
+
+    #[test]
+    fn the_peer_of_a_socket_is_known() {
+        let (socket, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+        let (user, group) = peer(&socket).unwrap();
+        assert_eq!(user, rustix::process::geteuid().as_raw());
+        assert_eq!(group, rustix::process::getegid().as_raw());
+        assert!(peer(tempfile::tempfile().unwrap()).is_err());
     }
 
     #[test]

@@ -2,11 +2,13 @@
 //! ask, retry. What travels is sealed or opaque: nothing here knows keys.
 
 pub mod frame;
+pub mod link;
 pub mod message;
 pub mod page;
+pub mod socket;
+pub mod start;
 
+pub use link::Link;
 pub use message::{Change, Expect, Outcome, Request, Response, Stored, TokenEntry};
 pub use page::{Page, PageWriter};
-
-/// The module's line to the agent.
-pub struct Link;
+pub use start::Place;

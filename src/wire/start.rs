@@ -1,0 +1,268 @@
+//! Starting the agent from inside somebody else's process: who may, which program, and how to learn
+//! whether it worked without leaving the host a child, a descriptor or a signal handler.
+//!
+//! The module runs `keystead agent --detach`, which starts the real agent in a session of its own and
+//! ends at once. Both write to one pipe: the agent the line [`READY`] once it listens, or else whatever
+//! a person should read.
+
+use crate::error::{Error, Reason, Result};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// What the agent writes on a line of its own once it listens.
+pub const READY: &str = "ready";
+
+/// How long an agent may take to become ready; a large store is verified first.
+pub const STARTING: Duration = Duration::from_secs(60);
+
+/// The program's name, beside the module.
+const PROGRAM: &str = "keystead";
+
+/// The most that is read of what a failing agent says, in bytes.
+const REPORT: usize = 4096;
+
+/// Where a store is, and how an agent for it is started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The store's directory, absolute.
+    pub directory: PathBuf,
+    /// The program to run as agent, absolute; where none is given, `keystead` beside the module.
+    pub program: Option<PathBuf>,
+    /// The configuration file the agent is to read, absolute; where none is given, it looks itself.
+    pub configuration: Option<PathBuf>,
+}
+
+/// Starts the agent and returns when it answers, or another does. Fails with [`Reason::AgentAbsent`]
+/// and what the agent said.
+pub fn agent(place: &Place) -> Result<()> {
+    check_owner(&place.directory)?;
+    let program = program(place)?;
+    let (report, sender) = io::pipe().map_err(absent)?;
+    let child = command(place, &program, sender).and_then(|mut command| command.spawn());
+    let child = child.map_err(|error| absent(format_args!("{}: {error}", program.display())))?;
+    let said = read_report(report.into(), Instant::now() + STARTING);
+    reap(child, &said);
+    match said {
+        Ok(said) if is_ready(&said) => Ok(()),
+        Ok(said) => Err(absent(explain(&said, &program))),
+        Err(error) => Err(absent(error)),
+    }
+}
+
+/// Only the store's owner starts its agent: another user's would make files the owner cannot use.
+fn check_owner(directory: &Path) -> Result<()> {
+    let user = rustix::process::geteuid().as_raw();
+    match std::fs::metadata(directory) {
+        Ok(folder) if !folder.is_dir() => {
+            Err(absent(format_args!("{} is not a directory", directory.display())))
+        }
+        Ok(folder) if folder.uid() != user => Err(absent(format_args!(
+            "nobody serves {}, and only its owner (user {}) can start the agent",
+            directory.display(),
+            folder.uid()
+        ))),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(absent(format_args!("{}: {error}", directory.display()))),
+    }
+}
+
+/// By absolute path only: neither `PATH` nor anything else of the environment is asked.
+fn program(place: &Place) -> Result<PathBuf> {
+    if let Some(program) = &place.program {
+        return Ok(program.clone());
+    }
+    let beside = own_file().and_then(|file| beside(&file));
+    let built_in = option_env!("KEYSTEAD_AGENT").map(PathBuf::from);
+    let found = [beside.clone(), built_in].into_iter().flatten().find(|path| path.is_file());
+    found.ok_or_else(|| {
+        let beside = beside.unwrap_or_else(|| PROGRAM.into());
+        absent(format_args!(
+            "there is no program {}, and the configuration names none (agent = \"/…/keystead\")",
+            beside.display()
+        ))
+    })
+}
+
+/// Cargo puts test programs one folder below the program they belong to.
+fn beside(file: &Path) -> Option<PathBuf> {
+    let folder = file.parent()?;
+    let folder = if folder.ends_with("deps") { folder.parent()? } else { folder };
+    Some(folder.join(PROGRAM))
+}
+
+/// The file this code was loaded from: the module, or the program it is part of. The kernel's list of
+/// mappings has it absolute, whatever path the host gave to `dlopen`.
+fn own_file() -> Option<PathBuf> {
+    let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
+    file_at(&maps, own_file as fn() -> Option<PathBuf> as usize)
+}
+
+fn file_at(maps: &str, address: usize) -> Option<PathBuf> {
+    let line = maps.lines().find(|line| {
+        let range = line.split(' ').next().and_then(|range| range.split_once('-'));
+        range.is_some_and(|(start, end)| {
+            let bound = |text| usize::from_str_radix(text, 16);
+            bound(start).is_ok_and(|start| start <= address)
+                && bound(end).is_ok_and(|end| address < end)
+        })
+    })?;
+    let path = line.get(line.find('/')?..)?;
+    Some(path.strip_suffix(" (deleted)").unwrap_or(path).into())
+}
+
+fn command(place: &Place, program: &Path, report: io::PipeWriter) -> io::Result<Command> {
+    let mut command = Command::new(program);
+    command.arg("agent").arg("--detach").arg("--store").arg(&place.directory);
+    if let Some(file) = &place.configuration {
+        command.arg("--config").arg(file);
+    }
+    command.env_clear().current_dir("/");
+    command.stdin(Stdio::null()).stdout(report.try_clone()?).stderr(report);
+    Ok(command)
+}
+
+/// Everything up to the line that says ready, or to the end.
+fn read_report(pipe: OwnedFd, deadline: Instant) -> io::Result<String> {
+    let mut pipe = File::from(pipe);
+    let (mut said, mut chunk) = (Vec::new(), [0; 512]);
+    while said.len() < REPORT && !is_ready(&String::from_utf8_lossy(&said)) {
+        wait_readable(&pipe, deadline)?;
+        match pipe.read(&mut chunk)? {
+            0 => break,
+            read => said.extend_from_slice(chunk.get(..read).unwrap_or_default()),
+        }
+    }
+    Ok(String::from_utf8_lossy(&said).into_owned())
+}
+
+fn wait_readable(pipe: &File, deadline: Instant) -> io::Result<()> {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let left = Timespec::try_from(left).map_err(io::Error::other)?;
+        match poll(&mut [PollFd::new(pipe, PollFlags::IN)], Some(&left)) {
+            Ok(0) => return Err(io::Error::new(ErrorKind::TimedOut, "it takes too long to start")),
+            Ok(_) => return Ok(()),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// The starting process ends as soon as the agent runs. Where the host waits for all children, or
+/// ignores their end, it is gone already and the wait fails, which is as good.
+fn reap(mut child: Child, said: &io::Result<String>) {
+    let _gone = if said.is_ok() { child.wait().map(Some) } else { child.try_wait() };
+}
+
+fn is_ready(said: &str) -> bool {
+    said.lines().any(|line| line == READY)
+}
+
+fn explain(said: &str, program: &Path) -> String {
+    let lines = said.lines().map(|line| line.trim_start_matches("keystead: error: "));
+    match lines.collect::<Vec<_>>().join("; ") {
+        said if said.is_empty() => format!("{} ended without saying why", program.display()),
+        said => said,
+    }
+}
+
+fn absent(why: impl std::fmt::Display) -> Error {
+    Reason::AgentAbsent.detail(why)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::{PROGRAM, Place, agent, beside, file_at, own_file};
+    use crate::error::Reason;
+    use std::path::{Path, PathBuf};
+
+    /// A store directory and a program that does what `script` says. A process of its own writes the
+    /// program: a descriptor for writing that a child of another test held would keep it from running.
+    fn place(script: &str) -> (tempfile::TempDir, Place) {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("agent");
+        let write = "printf '#!/bin/sh\n%s\n' \"$2\" > \"$1\" && chmod 700 \"$1\"";
+        let mut shell = std::process::Command::new("sh");
+        let written = shell.args(["-c", write, "sh"]).arg(&program).arg(script).status().unwrap();
+        assert!(written.success());
+        let directory = folder.path().join("store");
+        (folder, Place { directory, program: Some(program), configuration: None })
+    }
+
+    fn failure(place: &Place) -> String {
+        let error = agent(place).unwrap_err();
+        assert_eq!(error.reason(), Reason::AgentAbsent);
+        error.to_string()
+    }
+
+    #[test]
+    fn an_agent_that_says_ready_has_started() {
+        let (_folder, place) = place("echo warming up; echo ready");
+        agent(&place).unwrap();
+    }
+
+    #[test]
+    fn what_a_failing_agent_says_is_the_error() {
+        let (_folder, place) = place("echo 'keystead: error: the disk is upside down' >&2; exit 1");
+        assert!(failure(&place).ends_with("the disk is upside down"), "{}", failure(&place));
+    }
+
+    #[test]
+    fn an_agent_that_says_nothing_is_named() {
+        let (_folder, place) = place("exit 3");
+        assert!(failure(&place).contains("agent ended without saying why"));
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_named() {
+        let (folder, mut place) = place("");
+        place.program = Some(folder.path().join("nowhere"));
+        assert!(failure(&place).contains("nowhere"));
+    }
+
+    #[test]
+    fn the_agent_gets_a_clean_environment_and_absolute_arguments() {
+        let (folder, mut place) = place("{ env; pwd; echo \"$@\"; } > \"$4.out\"; echo ready");
+        place.configuration = Some("/etc/file.toml".into());
+        agent(&place).unwrap();
+        let seen = std::fs::read_to_string(folder.path().join("store.out")).unwrap();
+        let store = place.directory.display();
+        let arguments = format!("agent --detach --store {store} --config /etc/file.toml");
+        assert!(seen.lines().any(|line| line == arguments), "{seen}");
+        assert!(seen.lines().any(|line| line == "/"), "{seen}");
+        assert!(!seen.contains("CARGO"), "{seen}");
+    }
+
+    #[test]
+    fn a_file_in_the_stores_place_is_refused() {
+        let (folder, mut place) = place("echo ready");
+        place.directory = folder.path().join("agent");
+        assert!(failure(&place).contains("is not a directory"));
+    }
+
+    #[test]
+    fn the_program_is_looked_for_beside_the_code() {
+        let of = |path: &str| beside(Path::new(path));
+        assert_eq!(of("/usr/lib/libkeystead.so"), Some(PathBuf::from("/usr/lib").join(PROGRAM)));
+        assert_eq!(of("/t/debug/deps/test-1"), Some(PathBuf::from("/t/debug").join(PROGRAM)));
+        assert_eq!(own_file(), std::env::current_exe().ok());
+    }
+
+    #[test]
+    fn mappings_name_the_file_at_an_address() {
+        let maps = "1000-2000 r-xp 00000000 fe:00 12    /usr/lib/a b.so (deleted)\n\
+                    2000-3000 rw-p 00000000 00:00 0 \n";
+        assert_eq!(file_at(maps, 0x1FFF), Some("/usr/lib/a b.so".into()));
+        assert_eq!(file_at(maps, 0x2000), None);
+        assert_eq!(file_at(maps, 0x0FFF), None);
+    }
+}
