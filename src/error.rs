@@ -156,6 +156,8 @@ reasons! {
     KeyExpired => CKR_KEY_FUNCTION_NOT_PERMITTED, "the key's material has expired";
     KeyNotPermitted => CKR_KEY_FUNCTION_NOT_PERMITTED, "the key may not be used for this";
     KeyTypeInconsistent => CKR_KEY_TYPE_INCONSISTENT, "the key's type does not fit the mechanism";
+    WrappingKeyType => CKR_WRAPPING_KEY_TYPE_INCONSISTENT, "the wrapping key's type does not fit the mechanism";
+    UnwrappingKeyType => CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT, "the unwrapping key's type does not fit the mechanism";
     KeySizeRange => CKR_KEY_SIZE_RANGE, "the key's size does not fit the mechanism";
     KeyNotWrappable => CKR_KEY_NOT_WRAPPABLE, "the key cannot be wrapped with this mechanism";
     KeyUnextractable => CKR_KEY_UNEXTRACTABLE, "the key is not extractable";

@@ -1,4 +1,28 @@
-//! AWS-LC: the only place where it is called.
+//! AWS-LC: the only place where it is called, and one of the two where `unsafe` is allowed.
+//!
+//! Everything below takes and gives slices, owned values and [`Secret`](crate::secret::Secret)s.
+//! Lengths are checked here, before a pointer leaves Rust; AWS-LC's error queue is emptied after
+//! every failure, because it belongs to the host's thread.
+#![allow(unsafe_code)]
 
 pub mod aes;
+pub mod digest;
+pub mod kw;
+mod owned;
+pub mod random;
 pub mod rsa;
+
+use crate::error::{Error, Reason, Result};
+use std::ffi::c_int;
+
+/// `Ok` where AWS-LC answered 1, else `reason`, with the error queue emptied.
+fn done(code: c_int, reason: Reason) -> Result<()> {
+    if code == 1 { Ok(()) } else { Err(failed(reason)) }
+}
+
+/// `reason`, with the error queue emptied.
+fn failed(reason: Reason) -> Error {
+    // SAFETY: clears the calling thread's queue; no preconditions.
+    unsafe { aws_lc_sys::ERR_clear_error() };
+    reason.into()
+}

@@ -1,7 +1,388 @@
-//! RSA.
+//! RSA: keys parsed once and kept, and OAEP with any hash functions and label.
+//!
+//! Checking and preparing a private key costs about as much as using it, so a parsed key is kept
+//! and shared between threads.
+
+use super::digest::Hash;
+use super::owned::Owned;
+use super::{done, failed};
+use crate::error::{Reason, Result};
+use crate::secret::Secret;
+use aws_lc_sys::*;
+use std::ffi::c_int;
+use std::mem::MaybeUninit;
+use std::ops::RangeInclusive;
+use std::ptr::{null_mut, slice_from_raw_parts};
+
+/// The sizes of a modulus, in bits.
+pub const BITS: RangeInclusive<u64> = 2048..=8192;
+
+/// The numbers of a private key, big-endian: RFC 8017, 3.2, in the form with the primes.
+#[derive(Debug)]
+pub struct Components {
+    /// The modulus.
+    pub modulus: Vec<u8>,
+    /// The public exponent.
+    pub public_exponent: Vec<u8>,
+    /// The private exponent.
+    pub private_exponent: Secret,
+    /// The first prime.
+    pub prime_1: Secret,
+    /// The second prime.
+    pub prime_2: Secret,
+    /// The private exponent modulo the first prime less one.
+    pub exponent_1: Secret,
+    /// The private exponent modulo the second prime less one.
+    pub exponent_2: Secret,
+    /// The second prime's inverse modulo the first.
+    pub coefficient: Secret,
+}
+
+/// What OAEP pads with: RFC 8017, 7.1.
+#[derive(Debug, Clone, Copy)]
+pub struct Oaep<'a> {
+    /// The hash of the label.
+    pub hash: Hash,
+    /// The hash in the mask generation function.
+    pub mgf: Hash,
+    /// The label.
+    pub label: &'a [u8],
+}
 
 /// A parsed RSA private key.
-pub struct PrivateKey;
+pub struct PrivateKey(Parsed);
+
+impl PrivateKey {
+    /// Generates a key of `bits` bits (in [`BITS`], a multiple of 128: `KeySizeRange`) with a
+    /// big-endian public exponent (odd, at most 33 bits: `AttributeValue`).
+    pub fn generate(bits: u64, public_exponent: &[u8]) -> Result<Self> {
+        if !BITS.contains(&bits) || !bits.is_multiple_of(128) {
+            return Err(Reason::KeySizeRange.into());
+        }
+        let bits = c_int::try_from(bits).map_err(|_| failed(Reason::KeySizeRange))?;
+        let exponent = exponent(public_exponent)?;
+        // SAFETY: makes a new key that we own.
+        let rsa = unsafe { Owned::take(RSA_new(), Reason::HostMemory)? };
+        // SAFETY: fills the empty key; there is no callback.
+        let code =
+            unsafe { RSA_generate_key_ex(rsa.as_ptr(), bits, exponent.as_ptr(), null_mut()) };
+        done(code, Reason::FunctionFailed)?;
+        Ok(Self(Parsed::of(rsa)?))
+    }
+
+    /// Reads a PKCS#8 `PrivateKeyInfo` (RFC 5208) and checks the key. Anything else, trailing bytes
+    /// included, is `DataInvalid`; a size outside [`BITS`] is `KeySizeRange`.
+    pub fn from_pkcs8(der: &[u8]) -> Result<Self> {
+        let mut input = reader(der);
+        // SAFETY: reads `der` through `input`; a new key is ours.
+        let key = unsafe { Owned::take(EVP_parse_private_key(&mut input), Reason::DataInvalid)? };
+        // SAFETY: an initialised reader and a valid key.
+        let whole = unsafe { CBS_len(&input) == 0 && EVP_PKEY_id(key.as_ptr()) == EVP_PKEY_RSA };
+        if !whole {
+            return Err(Reason::DataInvalid.into());
+        }
+        Ok(Self(Parsed::sized(key)?))
+    }
+
+    /// Puts a key together and checks it: numbers that make no key are `AttributeValue`, a size
+    /// outside [`BITS`] is `KeySizeRange`.
+    pub fn from_components(parts: &Components) -> Result<Self> {
+        exponent(&parts.public_exponent)?;
+        let public = [&parts.modulus, &parts.public_exponent].map(|bytes| Owned::number(bytes));
+        let [n, e] = public;
+        let secret = [
+            &parts.private_exponent,
+            &parts.prime_1,
+            &parts.prime_2,
+            &parts.exponent_1,
+            &parts.exponent_2,
+            &parts.coefficient,
+        ];
+        let [d, p, q, dmp1, dmq1, iqmp] = secret.map(|number| Owned::number(number.expose()));
+        let (n, e, d, p, q) = (n?, e?, d?, p?, q?);
+        let (dmp1, dmq1, iqmp) = (dmp1?, dmq1?, iqmp?);
+        // SAFETY: reads eight numbers, makes a new key that we own.
+        let rsa = unsafe {
+            let made = RSA_new_private_key(
+                n.as_ptr(),
+                e.as_ptr(),
+                d.as_ptr(),
+                p.as_ptr(),
+                q.as_ptr(),
+                dmp1.as_ptr(),
+                dmq1.as_ptr(),
+                iqmp.as_ptr(),
+            );
+            Owned::take(made, Reason::AttributeValue)?
+        };
+        Ok(Self(Parsed::of(rsa)?))
+    }
+
+    /// The key as PKCS#8 `PrivateKeyInfo`.
+    pub fn to_pkcs8(&self) -> Result<Secret> {
+        self.0.marshal(EVP_marshal_private_key).map(Secret::new)
+    }
+
+    /// The numbers of the key.
+    pub fn components(&self) -> Result<Components> {
+        let rsa = self.0.rsa()?;
+        // SAFETY: each returns a number inside the key, or null, which `bytes` refuses.
+        unsafe {
+            Ok(Components {
+                modulus: bytes(RSA_get0_n(rsa))?,
+                public_exponent: bytes(RSA_get0_e(rsa))?,
+                private_exponent: Secret::new(bytes(RSA_get0_d(rsa))?),
+                prime_1: Secret::new(bytes(RSA_get0_p(rsa))?),
+                prime_2: Secret::new(bytes(RSA_get0_q(rsa))?),
+                exponent_1: Secret::new(bytes(RSA_get0_dmp1(rsa))?),
+                exponent_2: Secret::new(bytes(RSA_get0_dmq1(rsa))?),
+                coefficient: Secret::new(bytes(RSA_get0_iqmp(rsa))?),
+            })
+        }
+    }
+
+    /// The public half.
+    pub fn public(&self) -> Result<PublicKey> {
+        let rsa = self.0.rsa()?;
+        // SAFETY: both are numbers inside the key.
+        let (n, e) = unsafe { (bytes(RSA_get0_n(rsa))?, bytes(RSA_get0_e(rsa))?) };
+        PublicKey::from_components(&n, &e)
+    }
+
+    /// The size of the modulus in bits.
+    pub fn bits(&self) -> u64 {
+        self.0.bits()
+    }
+
+    /// The size of a ciphertext in bytes.
+    pub fn size(&self) -> usize {
+        self.0.size()
+    }
+
+    /// Decrypts OAEP in constant time. Every failure is `EncryptedInvalid`.
+    pub fn decrypt_oaep(&self, padding: &Oaep, input: &[u8]) -> Result<Secret> {
+        let context = self.0.context()?;
+        // SAFETY: a context made for this key.
+        done(unsafe { EVP_PKEY_decrypt_init(context.as_ptr()) }, Reason::FunctionFailed)?;
+        pad_oaep(&context, padding)?;
+        let mut output = Secret::new(vec![0; self.size()]);
+        let mut len = output.len();
+        // SAFETY: AWS-LC writes at most `len` bytes, which `output` has.
+        let code = unsafe {
+            let (to, from) = (output.expose_mut().as_mut_ptr(), input.as_ptr());
+            EVP_PKEY_decrypt(context.as_ptr(), to, &mut len, from, input.len())
+        };
+        done(code, Reason::EncryptedInvalid)?;
+        output.truncate(len);
+        Ok(output)
+    }
+}
 
 /// A parsed RSA public key.
-pub struct PublicKey;
+pub struct PublicKey(Parsed);
+
+impl PublicKey {
+    /// Puts a key together from big-endian numbers. Numbers that make no key are `AttributeValue`,
+    /// a size outside [`BITS`] is `KeySizeRange`.
+    pub fn from_components(modulus: &[u8], public_exponent: &[u8]) -> Result<Self> {
+        let (n, e) = (Owned::number(modulus)?, exponent(public_exponent)?);
+        // SAFETY: reads two numbers, makes a new key that we own.
+        let rsa = unsafe {
+            Owned::take(RSA_new_public_key(n.as_ptr(), e.as_ptr()), Reason::AttributeValue)?
+        };
+        Ok(Self(Parsed::of(rsa)?))
+    }
+
+    /// Reads a `SubjectPublicKeyInfo` (RFC 5280, 4.1). Anything else is `DataInvalid`.
+    pub fn from_spki(der: &[u8]) -> Result<Self> {
+        let mut input = reader(der);
+        // SAFETY: reads `der` through `input`; a new key is ours.
+        let key = unsafe { Owned::take(EVP_parse_public_key(&mut input), Reason::DataInvalid)? };
+        // SAFETY: an initialised reader and a valid key.
+        let whole = unsafe { CBS_len(&input) == 0 && EVP_PKEY_id(key.as_ptr()) == EVP_PKEY_RSA };
+        if !whole {
+            return Err(Reason::DataInvalid.into());
+        }
+        Ok(Self(Parsed::sized(key)?))
+    }
+
+    /// The key as `SubjectPublicKeyInfo`, which PEM files hold.
+    pub fn to_spki(&self) -> Result<Vec<u8>> {
+        self.0.marshal(EVP_marshal_public_key)
+    }
+
+    /// The modulus, big-endian.
+    pub fn modulus(&self) -> Result<Vec<u8>> {
+        // SAFETY: a number inside the key.
+        unsafe { bytes(RSA_get0_n(self.0.rsa()?)) }
+    }
+
+    /// The public exponent, big-endian.
+    pub fn public_exponent(&self) -> Result<Vec<u8>> {
+        // SAFETY: a number inside the key.
+        unsafe { bytes(RSA_get0_e(self.0.rsa()?)) }
+    }
+
+    /// The size of the modulus in bits.
+    pub fn bits(&self) -> u64 {
+        self.0.bits()
+    }
+
+    /// The size of a ciphertext in bytes.
+    pub fn size(&self) -> usize {
+        self.0.size()
+    }
+
+    /// Encrypts with OAEP. More than [`max_oaep`] bytes are `DataLength`.
+    pub fn encrypt_oaep(&self, padding: &Oaep, input: &[u8]) -> Result<Vec<u8>> {
+        if input.len() > max_oaep(self.size(), padding.hash) {
+            return Err(Reason::DataLength.into());
+        }
+        let context = self.0.context()?;
+        // SAFETY: a context made for this key.
+        done(unsafe { EVP_PKEY_encrypt_init(context.as_ptr()) }, Reason::FunctionFailed)?;
+        pad_oaep(&context, padding)?;
+        let mut output = vec![0; self.size()];
+        let mut len = output.len();
+        // SAFETY: AWS-LC writes at most `len` bytes, which `output` has.
+        let code = unsafe {
+            let (to, from) = (output.as_mut_ptr(), input.as_ptr());
+            EVP_PKEY_encrypt(context.as_ptr(), to, &mut len, from, input.len())
+        };
+        done(code, Reason::FunctionFailed)?;
+        output.truncate(len);
+        Ok(output)
+    }
+}
+
+/// The most bytes that OAEP with `hash` takes, for a ciphertext of `size` bytes: RFC 8017, 7.1.1.
+pub const fn max_oaep(size: usize, hash: Hash) -> usize {
+    size.saturating_sub(2 * hash.size() + 2)
+}
+
+/// What the two kinds of key share.
+struct Parsed(Owned<EVP_PKEY>);
+
+// SAFETY: AWS-LC locks inside a key where an operation changes it (its blinding, the numbers it
+// prepares at the first use), so threads may use one key at once; we never change one.
+unsafe impl Sync for Parsed {}
+
+impl Parsed {
+    fn of(rsa: Owned<RSA>) -> Result<Self> {
+        // SAFETY: makes a new key that we own.
+        let key = unsafe { Owned::take(EVP_PKEY_new(), Reason::HostMemory)? };
+        // SAFETY: two valid objects; the call takes a reference of its own.
+        done(unsafe { EVP_PKEY_set1_RSA(key.as_ptr(), rsa.as_ptr()) }, Reason::HostMemory)?;
+        Self::sized(key)
+    }
+
+    fn sized(key: Owned<EVP_PKEY>) -> Result<Self> {
+        let parsed = Self(key);
+        if BITS.contains(&parsed.bits()) { Ok(parsed) } else { Err(Reason::KeySizeRange.into()) }
+    }
+
+    fn rsa(&self) -> Result<*const RSA> {
+        // SAFETY: a valid key; the answer lives as long as it.
+        let rsa = unsafe { EVP_PKEY_get0_RSA(self.0.as_ptr()) };
+        if rsa.is_null() { Err(failed(Reason::General)) } else { Ok(rsa) }
+    }
+
+    fn bits(&self) -> u64 {
+        // SAFETY: a valid key.
+        u64::try_from(unsafe { EVP_PKEY_bits(self.0.as_ptr()) }).unwrap_or(0)
+    }
+
+    fn size(&self) -> usize {
+        // SAFETY: a valid key.
+        usize::try_from(unsafe { EVP_PKEY_size(self.0.as_ptr()) }).unwrap_or(0)
+    }
+
+    fn context(&self) -> Result<Owned<EVP_PKEY_CTX>> {
+        // SAFETY: a valid key, which the context takes a reference to; the context is ours.
+        unsafe { Owned::take(EVP_PKEY_CTX_new(self.0.as_ptr(), null_mut()), Reason::HostMemory) }
+    }
+
+    fn marshal(
+        &self,
+        write: unsafe extern "C" fn(*mut CBB, *const EVP_PKEY) -> c_int,
+    ) -> Result<Vec<u8>> {
+        let mut writer = MaybeUninit::<CBB>::zeroed();
+        // SAFETY: initialises the writer.
+        done(unsafe { CBB_init(writer.as_mut_ptr(), 2048) }, Reason::HostMemory)?;
+        let (mut data, mut len) = (null_mut(), 0);
+        // SAFETY: an initialised writer, which `CBB_cleanup` ends in every case.
+        let code = unsafe {
+            let writer = writer.as_mut_ptr();
+            let written = write(writer, self.0.as_ptr());
+            let code = if written == 1 { CBB_finish(writer, &mut data, &mut len) } else { 0 };
+            CBB_cleanup(writer);
+            code
+        };
+        done(code, Reason::FunctionFailed)?;
+        // SAFETY: `data` is ours now; AWS-LC wipes it as it is freed.
+        let data = unsafe { Owned::take(data, Reason::HostMemory)? };
+        // SAFETY: `data` has `len` bytes.
+        Ok(unsafe { &*slice_from_raw_parts(data.as_ptr(), len) }.to_vec())
+    }
+}
+
+fn pad_oaep(context: &Owned<EVP_PKEY_CTX>, padding: &Oaep) -> Result<()> {
+    let (at, len) = (context.as_ptr(), padding.label.len());
+    // SAFETY: a context that has been set up to encrypt or decrypt, and static tables.
+    let code = unsafe {
+        EVP_PKEY_CTX_set_rsa_padding(at, RSA_PKCS1_OAEP_PADDING)
+            & EVP_PKEY_CTX_set_rsa_oaep_md(at, padding.hash.md())
+            & EVP_PKEY_CTX_set_rsa_mgf1_md(at, padding.mgf.md())
+    };
+    done(code, Reason::MechanismParam)?;
+    if len == 0 {
+        return Ok(());
+    }
+    // SAFETY: copies the label to AWS-LC's heap.
+    let copy = unsafe { OPENSSL_memdup(padding.label.as_ptr().cast(), len).cast::<u8>() };
+    // SAFETY: the copy is ours.
+    let copy = unsafe { Owned::take(copy, Reason::HostMemory)? };
+    // SAFETY: the context reads the copy, and owns it from now on if it answers 1.
+    let code = unsafe { EVP_PKEY_CTX_set0_rsa_oaep_label(at, copy.as_ptr(), len) };
+    if code == 1 {
+        copy.give();
+    }
+    done(code, Reason::MechanismParam)
+}
+
+/// A public exponent that a key may have: odd, at least 3, at most 33 bits (AWS-LC's limit).
+fn exponent(bytes: &[u8]) -> Result<Owned<BIGNUM>> {
+    let number = Owned::number(bytes)?;
+    // SAFETY: a valid number.
+    let bits = unsafe { BN_num_bits(number.as_ptr()) };
+    let odd = bytes.last().is_some_and(|last| last & 1 == 1);
+    if odd && (2..=33).contains(&bits) {
+        Ok(number)
+    } else {
+        Err(Reason::AttributeValue.detail("the public exponent is even, too small or too large"))
+    }
+}
+
+/// A number's big-endian bytes.
+///
+/// # Safety
+/// `number` is null or valid.
+unsafe fn bytes(number: *const BIGNUM) -> Result<Vec<u8>> {
+    if number.is_null() {
+        return Err(failed(Reason::General));
+    }
+    // SAFETY: valid, as promised and checked.
+    let mut bytes = vec![0; unsafe { BN_num_bytes(number) } as usize];
+    // SAFETY: `bytes` has exactly the number's size.
+    unsafe { BN_bn2bin(number, bytes.as_mut_ptr()) };
+    Ok(bytes)
+}
+
+fn reader(der: &[u8]) -> CBS {
+    let mut reader = MaybeUninit::<CBS>::zeroed();
+    // SAFETY: sets both fields of the reader, which borrows `der` for as long as the caller uses it.
+    unsafe {
+        CBS_init(reader.as_mut_ptr(), der.as_ptr(), der.len());
+        reader.assume_init()
+    }
+}

@@ -1,12 +1,52 @@
 //! What the token can compute: one row for each mechanism, one file for each family.
 
+mod aes;
+mod aes_block;
+mod aes_ctr;
+mod aes_gcm;
+mod aes_wrap;
+mod digest;
 pub mod params;
+mod row;
+mod rsa;
 
 pub use params::{Hash, Mechanism, Params, ParamsShape};
+pub use row::Row;
 
-use crate::error::Result;
-use crate::key::UsableKey;
+use crate::error::{Reason, Result};
+use crate::key::{Parsed, UsableKey};
 use crate::secret::Secret;
+
+/// Every mechanism, sorted by its number.
+pub const MECHANISMS: &[Row] = &[
+    rsa::KEY_PAIR_GEN,
+    rsa::OAEP,
+    digest::SHA_1,
+    digest::SHA256,
+    digest::SHA224,
+    digest::SHA384,
+    digest::SHA512,
+    aes::KEY_GEN,
+    aes_block::ECB,
+    aes_block::CBC,
+    aes_block::CBC_PAD,
+    aes_ctr::CTR,
+    aes_gcm::GCM,
+    aes_wrap::KEY_WRAP,
+    aes_wrap::KEY_WRAP_PAD,
+    aes_wrap::KEY_WRAP_KWP,
+];
+
+const _: () = assert!(row::sorted(MECHANISMS), "MECHANISMS is not sorted by number");
+
+/// The row of a mechanism; `MechanismInvalid` if there is none.
+pub fn find(id: u64) -> Result<&'static Row> {
+    MECHANISMS
+        .binary_search_by_key(&id, |row| row.id)
+        .ok()
+        .and_then(|at| MECHANISMS.get(at))
+        .ok_or(Reason::MechanismInvalid.into())
+}
 
 /// An encryption or decryption under way. Lengths are upper bounds, exact unless padding is removed.
 ///
@@ -62,3 +102,23 @@ pub type BeginDigest = fn(&Params) -> Result<Box<dyn Absorb>>;
 pub type Wrap = fn(&UsableKey, &Params, &Secret) -> Result<Vec<u8>>;
 /// Unwraps key bytes. Every malformed blob is `Reason::WrappedInvalid`.
 pub type Unwrap = fn(&UsableKey, &Params, &[u8]) -> Result<Secret>;
+/// Generates a secret key of that many bytes; 0 where the caller said none.
+pub type Generate = fn(&Params, usize) -> Result<Secret>;
+/// Generates a key pair; the private key holds the public one.
+pub type GeneratePair = fn(&Params, &Domain) -> Result<Parsed>;
+
+/// What a key pair is to be like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Domain<'a> {
+    /// An RSA pair.
+    Rsa {
+        /// The modulus' size in bits.
+        bits: u64,
+        /// The public exponent, big-endian.
+        exponent: &'a [u8],
+    },
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+mod tests;

@@ -1,19 +1,6 @@
 //! A mechanism as the caller names it, its parameter parsed and owned.
 
-/// A hash function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Hash {
-    /// SHA-1.
-    Sha1,
-    /// SHA-224.
-    Sha224,
-    /// SHA-256.
-    Sha256,
-    /// SHA-384.
-    Sha384,
-    /// SHA-512.
-    Sha512,
-}
+pub use crate::lc::digest::Hash;
 
 /// A mechanism with its parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,140 @@
+//! Hash functions.
+
+use super::owned::Owned;
+use super::{done, failed};
+use crate::error::{Reason, Result};
+use aws_lc_sys::{
+    EVP_DigestFinal_ex, EVP_DigestInit_ex, EVP_DigestUpdate, EVP_MD, EVP_MD_CTX, EVP_MD_CTX_new,
+    EVP_sha1, EVP_sha224, EVP_sha256, EVP_sha384, EVP_sha512,
+};
+use std::ptr::null_mut;
+
+/// A hash function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Hash {
+    /// SHA-1.
+    Sha1,
+    /// SHA-224.
+    Sha224,
+    /// SHA-256.
+    Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
+}
+
+impl Hash {
+    /// Every hash function there is.
+    pub const ALL: &[Self] = &[Self::Sha1, Self::Sha224, Self::Sha256, Self::Sha384, Self::Sha512];
+
+    /// How many bytes its digest has.
+    pub const fn size(self) -> usize {
+        match self {
+            Self::Sha1 => 20,
+            Self::Sha224 => 28,
+            Self::Sha256 => 32,
+            Self::Sha384 => 48,
+            Self::Sha512 => 64,
+        }
+    }
+
+    pub(super) fn md(self) -> *const EVP_MD {
+        // SAFETY: each returns a pointer to a static table.
+        unsafe {
+            match self {
+                Self::Sha1 => EVP_sha1(),
+                Self::Sha224 => EVP_sha224(),
+                Self::Sha256 => EVP_sha256(),
+                Self::Sha384 => EVP_sha384(),
+                Self::Sha512 => EVP_sha512(),
+            }
+        }
+    }
+}
+
+/// A digest under way.
+pub struct Digest {
+    context: Owned<EVP_MD_CTX>,
+    hash: Hash,
+}
+
+impl Digest {
+    /// Starts a digest.
+    pub fn new(hash: Hash) -> Result<Self> {
+        // SAFETY: makes a new context that we own.
+        let context = unsafe { Owned::take(EVP_MD_CTX_new(), Reason::HostMemory)? };
+        // SAFETY: a fresh context and a static table.
+        let code = unsafe { EVP_DigestInit_ex(context.as_ptr(), hash.md(), null_mut()) };
+        done(code, Reason::HostMemory)?;
+        Ok(Self { context, hash })
+    }
+
+    /// How many bytes the digest has.
+    pub fn size(&self) -> usize {
+        self.hash.size()
+    }
+
+    /// Takes more input.
+    pub fn update(&mut self, input: &[u8]) -> Result<()> {
+        // SAFETY: an initialised context; reads `input`.
+        let code =
+            unsafe { EVP_DigestUpdate(self.context.as_ptr(), input.as_ptr().cast(), input.len()) };
+        done(code, Reason::FunctionFailed)
+    }
+
+    /// Writes the digest; returns its length. Nothing may follow.
+    pub fn finish(&mut self, output: &mut [u8]) -> Result<usize> {
+        let Some(output) = output.get_mut(..self.size()) else {
+            return Err(failed(Reason::BufferTooSmall));
+        };
+        // SAFETY: an initialised context; `output` holds exactly the digest.
+        let code =
+            unsafe { EVP_DigestFinal_ex(self.context.as_ptr(), output.as_mut_ptr(), null_mut()) };
+        done(code, Reason::FunctionFailed)?;
+        Ok(output.len())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::{Digest, Hash};
+
+    // FIPS 180-4's example message "abc".
+    const ABC: &[(Hash, &str)] = &[
+        (Hash::Sha1, "a9993e364706816aba3e25717850c26c9cd0d89d"),
+        (Hash::Sha224, "23097d223405d8228642a477bda255b32aadbce4bda0b3f7e36c9da7"),
+        (Hash::Sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+        (
+            Hash::Sha384,
+            "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed\
+             8086072ba1e7cc2358baeca134c825a7",
+        ),
+        (
+            Hash::Sha512,
+            "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a\
+             2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f",
+        ),
+    ];
+
+    #[test]
+    fn abc_has_the_published_digests() {
+        for (hash, expected) in ABC {
+            let mut digest = Digest::new(*hash).unwrap();
+            digest.update(b"a").unwrap();
+            digest.update(b"").unwrap();
+            digest.update(b"bc").unwrap();
+            let mut output = [0; 64];
+            let len = digest.finish(&mut output).unwrap();
+            let hex: String = output.iter().take(len).map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(hex, *expected, "{hash:?}");
+        }
+        assert_eq!(ABC.len(), Hash::ALL.len());
+    }
+
+    #[test]
+    fn a_short_buffer_is_refused() {
+        assert!(Digest::new(Hash::Sha256).unwrap().finish(&mut [0; 31]).is_err());
+    }
+}

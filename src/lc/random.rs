@@ -1,0 +1,36 @@
+//! Random bytes from AWS-LC's generator, fit for keys.
+
+use crate::error::{Reason, Result};
+use crate::secret::Secret;
+
+/// Fills `out` with random bytes.
+pub fn fill(out: &mut [u8]) -> Result<()> {
+    aws_lc_rs::rand::fill(out).map_err(|_| Reason::FunctionFailed.into())
+}
+
+/// `N` random bytes.
+pub fn bytes<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    fill(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// `len` random bytes that are a key.
+pub fn secret(len: usize) -> Result<Secret> {
+    let mut secret = Secret::new(vec![0; len]);
+    fill(secret.expose_mut())?;
+    Ok(secret)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::{bytes, secret};
+
+    #[test]
+    fn two_draws_differ() {
+        assert_ne!(bytes::<32>().unwrap(), bytes::<32>().unwrap());
+        assert_ne!(secret(16).unwrap(), secret(16).unwrap());
+        assert_eq!(secret(7).unwrap().len(), 7);
+    }
+}

@@ -1,0 +1,33 @@
+//! What all AES mechanisms share, and `CKM_AES_KEY_GEN`: PKCS#11 3.1, "AES".
+
+use super::row::row;
+use super::{Params, Row};
+use crate::error::{Reason, Result};
+use crate::key::{Parsed, UsableKey};
+use crate::lc::aes::AesKey;
+use crate::lc::random;
+use crate::secret::Secret;
+use pkcs11_sys::CKK_AES;
+
+pub(super) const KEY_GEN: Row = Row { generate: Some(generate), ..aes(row!(CKM_AES_KEY_GEN)) };
+
+/// A row for AES keys, whose sizes the specification counts in bytes.
+pub(super) const fn aes(row: Row) -> Row {
+    Row { key_type: Some(CKK_AES), key_sizes: (16, 32), ..row }
+}
+
+/// The key's AES form, or `KeyTypeInconsistent`.
+pub(super) fn key(key: &UsableKey) -> Result<&AesKey> {
+    match &key.parsed {
+        Parsed::Aes(key) => Ok(key),
+        _ => Err(Reason::KeyTypeInconsistent.into()),
+    }
+}
+
+fn generate(params: &Params, len: usize) -> Result<Secret> {
+    match (params, len) {
+        (Params::None, 16 | 24 | 32) => random::secret(len),
+        (Params::None, _) => Err(Reason::KeySizeRange.into()),
+        _ => Err(Reason::MechanismParam.into()),
+    }
+}

@@ -1,0 +1,221 @@
+//! `CKM_AES_ECB`, `CKM_AES_CBC` and `CKM_AES_CBC_PAD`: PKCS#11 3.1, "AES".
+//!
+//! One [`Blocks`] does all three in both directions: it passes whole blocks on and keeps the rest;
+//! a padded decryption also keeps the last whole block, which may be padding.
+
+use super::aes::{aes, key};
+use super::row::row;
+use super::{Params, ParamsShape, Row, Transform};
+use crate::error::{Reason, Result};
+use crate::key::UsableKey;
+use crate::lc::aes::{AesKey, BLOCK, Cipher, Direction, Mode};
+use crate::secret::Secret;
+use subtle::{ConditionallySelectable, ConstantTimeEq, ConstantTimeLess};
+use zeroize::{Zeroize, Zeroizing};
+
+pub(super) const ECB: Row = Row {
+    encrypt: Some(|key, params| Blocks::begin(ecb(key, params, Direction::Encrypt)?, false)),
+    decrypt: Some(|key, params| Blocks::begin(ecb(key, params, Direction::Decrypt)?, false)),
+    ..aes(row!(CKM_AES_ECB))
+};
+
+pub(super) const CBC: Row = Row {
+    params: ParamsShape::Bytes,
+    encrypt: Some(|key, params| Blocks::begin(cbc(key, params, Direction::Encrypt)?, false)),
+    decrypt: Some(|key, params| Blocks::begin(cbc(key, params, Direction::Decrypt)?, false)),
+    ..aes(row!(CKM_AES_CBC))
+};
+
+pub(super) const CBC_PAD: Row = Row {
+    params: ParamsShape::Bytes,
+    encrypt: Some(|key, params| Blocks::begin(cbc(key, params, Direction::Encrypt)?, true)),
+    decrypt: Some(|key, params| Blocks::begin(cbc(key, params, Direction::Decrypt)?, true)),
+    wrap: Some(wrap),
+    unwrap: Some(unwrap),
+    ..aes(row!(CKM_AES_CBC_PAD))
+};
+
+fn ecb(usable: &UsableKey, params: &Params, direction: Direction) -> Result<(Cipher, Direction)> {
+    match params {
+        Params::None => Ok((key(usable)?.cipher(Mode::Ecb, direction, &[])?, direction)),
+        _ => Err(Reason::MechanismParam.into()),
+    }
+}
+
+fn cbc(usable: &UsableKey, params: &Params, direction: Direction) -> Result<(Cipher, Direction)> {
+    Ok((key(usable)?.cipher(Mode::Cbc, direction, iv(params)?)?, direction))
+}
+
+fn iv(params: &Params) -> Result<&[u8]> {
+    match params {
+        Params::Bytes(iv) if iv.len() == BLOCK => Ok(iv),
+        _ => Err(Reason::MechanismParam.detail("the IV has not 16 bytes")),
+    }
+}
+
+struct Blocks {
+    cipher: Cipher,
+    direction: Direction,
+    padded: bool,
+    /// Input that waits for the rest of its block, or for what follows it.
+    kept: Zeroizing<[u8; BLOCK]>,
+    kept_len: usize,
+}
+
+impl Blocks {
+    fn begin((cipher, direction): (Cipher, Direction), padded: bool) -> Result<Box<dyn Transform>> {
+        let kept = Zeroizing::new([0; BLOCK]);
+        Ok(Box::new(Self { cipher, direction, padded, kept, kept_len: 0 }))
+    }
+
+    fn unpads(&self) -> bool {
+        self.padded && self.direction == Direction::Decrypt
+    }
+
+    /// The failure of a message whose length does not fit.
+    fn misfit(&self) -> Reason {
+        match self.direction {
+            Direction::Encrypt => Reason::DataLength,
+            Direction::Decrypt => Reason::EncryptedLength,
+        }
+    }
+
+    fn keep(&mut self, input: &[u8]) -> Result<()> {
+        let end = self.kept_len + input.len();
+        let room = self.kept.get_mut(self.kept_len..end).ok_or(Reason::General)?;
+        room.copy_from_slice(input);
+        self.kept_len = end;
+        Ok(())
+    }
+
+    /// Decrypts the last block, which is kept, and writes it without its padding.
+    fn unpad(&mut self, output: &mut [u8]) -> Result<usize> {
+        if self.kept_len != BLOCK {
+            return Err(Reason::EncryptedLength.into());
+        }
+        let mut last = Zeroizing::new([0; BLOCK]);
+        self.cipher.update(self.kept.as_slice(), last.as_mut_slice())?;
+        let len = unpadded(&last).ok_or(Reason::EncryptedInvalid)?;
+        let text = last.get(..len).ok_or(Reason::General)?;
+        output.get_mut(..len).ok_or(Reason::BufferTooSmall)?.copy_from_slice(text);
+        Ok(len)
+    }
+}
+
+impl Transform for Blocks {
+    fn update_len(&self, input: usize) -> usize {
+        let all = self.kept_len.saturating_add(input);
+        let holdable = if self.unpads() { all.saturating_sub(1) } else { all };
+        holdable - holdable % BLOCK
+    }
+
+    fn update(&mut self, input: &[u8], output: &mut [u8]) -> Result<usize> {
+        let ready = self.update_len(input.len());
+        if ready == 0 {
+            self.keep(input)?;
+            return Ok(0);
+        }
+        let output = output.get_mut(..ready).ok_or(Reason::BufferTooSmall)?;
+        let mut input = input;
+        let mut rest = output;
+        if self.kept_len > 0 {
+            let (head, tail) =
+                input.split_at_checked(BLOCK - self.kept_len).ok_or(Reason::General)?;
+            let (first, others) = rest.split_at_mut_checked(BLOCK).ok_or(Reason::General)?;
+            self.keep(head)?;
+            self.cipher.update(self.kept.as_slice(), first)?;
+            self.kept_len = 0;
+            (input, rest) = (tail, others);
+        }
+        let (whole, tail) = input.split_at_checked(rest.len()).ok_or(Reason::General)?;
+        self.cipher.update(whole, rest)?;
+        self.keep(tail)?;
+        Ok(ready)
+    }
+
+    fn finish_len(&self) -> usize {
+        match (self.padded, self.direction) {
+            (false, _) => 0,
+            (true, Direction::Encrypt) => BLOCK,
+            (true, Direction::Decrypt) => BLOCK - 1,
+        }
+    }
+
+    fn finish(&mut self, output: &mut [u8]) -> Result<usize> {
+        if self.unpads() {
+            return self.unpad(output);
+        }
+        if !self.padded {
+            return if self.kept_len == 0 { Ok(0) } else { Err(self.misfit().into()) };
+        }
+        let missing = BLOCK - self.kept_len;
+        self.kept.iter_mut().skip(self.kept_len).for_each(|byte| *byte = missing as u8);
+        self.cipher.update(self.kept.as_slice(), output)?;
+        Ok(BLOCK)
+    }
+
+    fn whole_len(&self, input: usize) -> usize {
+        match (self.padded, self.direction) {
+            (false, _) => input,
+            (true, Direction::Encrypt) => (input - input % BLOCK).saturating_add(BLOCK),
+            (true, Direction::Decrypt) => input.saturating_sub(1),
+        }
+    }
+
+    fn whole(&mut self, input: &[u8], output: &mut [u8]) -> Result<usize> {
+        let padding_fits = !self.unpads() || !input.is_empty();
+        let blocks_fit = self.padded && self.direction == Direction::Encrypt
+            || input.len().is_multiple_of(BLOCK);
+        if !padding_fits || !blocks_fit {
+            return Err(self.misfit().into());
+        }
+        let ready = self.update(input, output)?;
+        let finished = self.finish(output.get_mut(ready..).ok_or(Reason::BufferTooSmall)?);
+        if finished.is_err() {
+            output.zeroize();
+        }
+        Ok(ready + finished?)
+    }
+}
+
+/// How much of a last block is left of its PKCS#7 padding (RFC 5652, 6.3), in constant time.
+fn unpadded(block: &[u8; BLOCK]) -> Option<usize> {
+    let [.., padding] = *block;
+    let mut fits = !padding.ct_eq(&0) & padding.ct_lt(&(BLOCK as u8 + 1));
+    for (from_end, byte) in (0_u8..).zip(block.iter().rev()) {
+        fits &= byte.ct_eq(&padding) | !from_end.ct_lt(&padding);
+    }
+    let len = u8::conditional_select(&0, &(BLOCK as u8).wrapping_sub(padding), fits);
+    bool::from(fits).then_some(usize::from(len))
+}
+
+fn wrap(usable: &UsableKey, params: &Params, material: &Secret) -> Result<Vec<u8>> {
+    let by = wrapping(usable, Reason::WrappingKeyType)?;
+    let cipher = by.cipher(Mode::Cbc, Direction::Encrypt, iv(params)?)?;
+    let mut blocks = Blocks::begin((cipher, Direction::Encrypt), true)?;
+    let mut wrapped = vec![0; blocks.whole_len(material.len())];
+    let len = blocks.whole(material.expose(), &mut wrapped)?;
+    wrapped.truncate(len);
+    Ok(wrapped)
+}
+
+fn unwrap(usable: &UsableKey, params: &Params, wrapped: &[u8]) -> Result<Secret> {
+    let by = wrapping(usable, Reason::UnwrappingKeyType)?;
+    let cipher = by.cipher(Mode::Cbc, Direction::Decrypt, iv(params)?)?;
+    if wrapped.is_empty() || !wrapped.len().is_multiple_of(BLOCK) {
+        return Err(Reason::WrappedInvalid.into());
+    }
+    let mut blocks = Blocks::begin((cipher, Direction::Decrypt), true)?;
+    let mut material = Secret::new(vec![0; wrapped.len()]);
+    match blocks.whole(wrapped, material.expose_mut()) {
+        Ok(0) | Err(_) => Err(Reason::WrappedInvalid.into()),
+        Ok(len) => {
+            material.truncate(len);
+            Ok(material)
+        }
+    }
+}
+
+fn wrapping(usable: &UsableKey, misfit: Reason) -> Result<&AesKey> {
+    key(usable).map_err(|_| misfit.into())
+}

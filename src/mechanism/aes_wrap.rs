@@ -1,0 +1,74 @@
+//! `CKM_AES_KEY_WRAP`, `_KWP` and `_PAD`: PKCS#11 3.1, "AES Key Wrap". `_PAD` gives the same bytes as `_KWP`.
+
+use super::aes::{aes, key};
+use super::row::row;
+use super::{Params, ParamsShape, Row};
+use crate::error::{Reason, Result};
+use crate::key::UsableKey;
+use crate::lc::aes::AesKey;
+use crate::lc::kw;
+use crate::secret::Secret;
+
+pub(super) const KEY_WRAP: Row = Row {
+    params: ParamsShape::Bytes,
+    wrap: Some(wrap),
+    unwrap: Some(unwrap),
+    ..aes(row!(CKM_AES_KEY_WRAP))
+};
+
+pub(super) const KEY_WRAP_PAD: Row = padded(row!(CKM_AES_KEY_WRAP_PAD));
+
+pub(super) const KEY_WRAP_KWP: Row = padded(row!(CKM_AES_KEY_WRAP_KWP));
+
+const fn padded(row: Row) -> Row {
+    Row {
+        params: ParamsShape::Bytes,
+        wrap: Some(wrap_padded),
+        unwrap: Some(unwrap_padded),
+        ..aes(row)
+    }
+}
+
+fn wrap(usable: &UsableKey, params: &Params, material: &Secret) -> Result<Vec<u8>> {
+    kw::wrap(by(usable, Reason::WrappingKeyType)?, initial(params)?, material.expose())
+}
+
+fn unwrap(usable: &UsableKey, params: &Params, wrapped: &[u8]) -> Result<Secret> {
+    kw::unwrap(by(usable, Reason::UnwrappingKeyType)?, initial(params)?, wrapped)
+}
+
+fn wrap_padded(usable: &UsableKey, params: &Params, material: &Secret) -> Result<Vec<u8>> {
+    let by = by(usable, Reason::WrappingKeyType)?;
+    standard(params)?;
+    kw::wrap_padded(by, material.expose())
+}
+
+fn unwrap_padded(usable: &UsableKey, params: &Params, wrapped: &[u8]) -> Result<Secret> {
+    let by = by(usable, Reason::UnwrappingKeyType)?;
+    standard(params)?;
+    kw::unwrap_padded(by, wrapped)
+}
+
+/// The initial value: none for the standard one, or 8 bytes.
+fn initial(params: &Params) -> Result<Option<&[u8; 8]>> {
+    match params {
+        Params::None => Ok(None),
+        Params::Bytes(bytes) => {
+            bytes.as_slice().try_into().map(Some).map_err(|_| Reason::MechanismParam.into())
+        }
+        _ => Err(Reason::MechanismParam.into()),
+    }
+}
+
+/// RFC 5649's initial value (section 3), named or not; no other is served.
+fn standard(params: &Params) -> Result<()> {
+    match params {
+        Params::None => Ok(()),
+        Params::Bytes(bytes) if bytes.as_slice() == [0xA6, 0x59, 0x59, 0xA6] => Ok(()),
+        _ => Err(Reason::MechanismParam.into()),
+    }
+}
+
+fn by(usable: &UsableKey, misfit: Reason) -> Result<&AesKey> {
+    key(usable).map_err(|_| misfit.into())
+}

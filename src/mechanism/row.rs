@@ -1,0 +1,151 @@
+//! The row of a mechanism: all that PKCS#11 says about it follows from its fields.
+
+use super::{
+    BeginDigest, BeginSign, BeginTransform, BeginVerify, Generate, GeneratePair, ParamsShape,
+    Unwrap, Wrap,
+};
+use crate::error::{Reason, Result};
+use pkcs11_sys::*;
+
+/// A mechanism: what it is called, what it takes, and what it does.
+#[derive(Clone, Copy)]
+pub struct Row {
+    /// Its `CKM_` number.
+    pub id: u64,
+    /// Its name in the specification.
+    pub name: &'static str,
+    /// The `CKK_` number of the keys it uses or makes, if it does.
+    pub key_type: Option<u64>,
+    /// The smallest and the largest key, in the unit that the specification names for the
+    /// mechanism (AES: bytes, RSA: bits); zeros without a key.
+    pub key_sizes: (u64, u64),
+    /// Which C structure its parameter is.
+    pub params: ParamsShape,
+    /// Encrypts.
+    pub encrypt: Option<BeginTransform>,
+    /// Decrypts.
+    pub decrypt: Option<BeginTransform>,
+    /// Digests.
+    pub digest: Option<BeginDigest>,
+    /// Signs, or makes a MAC.
+    pub sign: Option<BeginSign>,
+    /// Verifies.
+    pub verify: Option<BeginVerify>,
+    /// Wraps a key.
+    pub wrap: Option<Wrap>,
+    /// Unwraps a key.
+    pub unwrap: Option<Unwrap>,
+    /// Generates a secret key.
+    pub generate: Option<Generate>,
+    /// Generates a key pair.
+    pub generate_pair: Option<GeneratePair>,
+}
+
+impl Row {
+    /// A row that does nothing yet: the rest of a row's literal.
+    pub(super) const fn new(id: u64, name: &'static str) -> Self {
+        Self {
+            id,
+            name,
+            key_type: None,
+            key_sizes: (0, 0),
+            params: ParamsShape::None,
+            encrypt: None,
+            decrypt: None,
+            digest: None,
+            sign: None,
+            verify: None,
+            wrap: None,
+            unwrap: None,
+            generate: None,
+            generate_pair: None,
+        }
+    }
+
+    /// The `CKF_` flags of `C_GetMechanismInfo`. All is software: never `CKF_HW`.
+    pub const fn flags(&self) -> CK_FLAGS {
+        flag(self.encrypt.is_some(), CKF_ENCRYPT)
+            | flag(self.decrypt.is_some(), CKF_DECRYPT)
+            | flag(self.digest.is_some(), CKF_DIGEST)
+            | flag(self.sign.is_some(), CKF_SIGN)
+            | flag(self.verify.is_some(), CKF_VERIFY)
+            | flag(self.wrap.is_some(), CKF_WRAP)
+            | flag(self.unwrap.is_some(), CKF_UNWRAP)
+            | flag(self.generate.is_some(), CKF_GENERATE)
+            | flag(self.generate_pair.is_some(), CKF_GENERATE_KEY_PAIR)
+    }
+
+    /// Its encryption, or `MechanismInvalid`.
+    pub fn encrypt(&self) -> Result<BeginTransform> {
+        served(self.encrypt)
+    }
+
+    /// Its decryption, or `MechanismInvalid`.
+    pub fn decrypt(&self) -> Result<BeginTransform> {
+        served(self.decrypt)
+    }
+
+    /// Its digest, or `MechanismInvalid`.
+    pub fn digest(&self) -> Result<BeginDigest> {
+        served(self.digest)
+    }
+
+    /// Its signature or MAC, or `MechanismInvalid`.
+    pub fn sign(&self) -> Result<BeginSign> {
+        served(self.sign)
+    }
+
+    /// Its verification, or `MechanismInvalid`.
+    pub fn verify(&self) -> Result<BeginVerify> {
+        served(self.verify)
+    }
+
+    /// Its wrapping, or `MechanismInvalid`.
+    pub fn wrap(&self) -> Result<Wrap> {
+        served(self.wrap)
+    }
+
+    /// Its unwrapping, or `MechanismInvalid`.
+    pub fn unwrap(&self) -> Result<Unwrap> {
+        served(self.unwrap)
+    }
+
+    /// Its key generation, or `MechanismInvalid`.
+    pub fn generate(&self) -> Result<Generate> {
+        served(self.generate)
+    }
+
+    /// Its key pair generation, or `MechanismInvalid`.
+    pub fn generate_pair(&self) -> Result<GeneratePair> {
+        served(self.generate_pair)
+    }
+}
+
+const fn flag(set: bool, flag: CK_FLAGS) -> CK_FLAGS {
+    if set { flag } else { 0 }
+}
+
+fn served<F>(function: Option<F>) -> Result<F> {
+    function.ok_or(Reason::MechanismInvalid.into())
+}
+
+/// Whether each row's number is larger than the one before it.
+#[allow(clippy::indexing_slicing)] // evaluated by the compiler
+pub(super) const fn sorted(rows: &[Row]) -> bool {
+    let mut at = 1;
+    while at < rows.len() {
+        if rows[at - 1].id >= rows[at].id {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
+/// `Row::new` with the constant's own name: the specification's.
+macro_rules! row {
+    ($id:ident) => {
+        $crate::mechanism::Row::new(pkcs11_sys::$id, stringify!($id))
+    };
+}
+pub(super) use row;

@@ -1,0 +1,227 @@
+//! What holds for every row: a split message gives what it gives whole, and what was encrypted or
+//! wrapped comes back. A new row is tested the moment it stands in the table.
+
+use super::*;
+use crate::key::policy::{Usages, allow};
+use crate::key::{Key, Usage};
+use crate::lc::aes::AesKey;
+use crate::lc::rsa::{BITS, PrivateKey};
+use pkcs11_sys::*;
+use proptest::prelude::*;
+use std::sync::{Arc, LazyLock};
+
+/// A key that may do everything, used for `usage`.
+pub(super) fn usable(parsed: Parsed, usage: Usage) -> UsableKey {
+    let key = Key {
+        parsed,
+        usages: [
+            Usage::Encrypt,
+            Usage::Decrypt,
+            Usage::Sign,
+            Usage::Verify,
+            Usage::Wrap,
+            Usage::Unwrap,
+            Usage::Derive,
+        ]
+        .into_iter()
+        .fold(Usages::default(), Usages::with),
+        mechanisms: None,
+        private: false,
+        sensitive: true,
+        extractable: false,
+        state: None,
+        expiry: None,
+    };
+    allow(&Arc::new(key), usage, 0, true, 0).unwrap()
+}
+
+pub(super) fn aes(bytes: &[u8], usage: Usage) -> UsableKey {
+    usable(Parsed::Aes(AesKey::new(bytes).unwrap()), usage)
+}
+
+/// All that `transform` gives for `parts`, and whether the bounds it told were true.
+pub(super) fn pieces(transform: &mut dyn Transform, parts: &[&[u8]]) -> Result<Vec<u8>> {
+    let mut all = Vec::new();
+    for part in parts {
+        let mut output = vec![0; transform.update_len(part.len())];
+        let len = transform.update(part, &mut output)?;
+        all.extend_from_slice(&output[..len]);
+    }
+    let mut output = vec![0; transform.finish_len()];
+    let len = transform.finish(&mut output)?;
+    all.extend_from_slice(&output[..len]);
+    Ok(all)
+}
+
+pub(super) fn whole(transform: &mut dyn Transform, input: &[u8]) -> Result<Vec<u8>> {
+    let mut output = vec![0; transform.whole_len(input.len())];
+    let len = transform.whole(input, &mut output)?;
+    output.truncate(len);
+    Ok(output)
+}
+
+static RSA: LazyLock<(UsableKey, UsableKey)> = LazyLock::new(|| {
+    let private = PrivateKey::generate(2048, &[1, 0, 1]).unwrap();
+    let public = private.public().unwrap();
+    (
+        usable(Parsed::RsaPublic(public), Usage::Encrypt),
+        usable(Parsed::RsaPrivate(private), Usage::Decrypt),
+    )
+});
+
+/// The keys for both directions of a row.
+fn keys(row: &Row, len: usize) -> (UsableKey, UsableKey) {
+    match row.key_type {
+        Some(CKK_AES) => {
+            let bytes = [0x42; 32];
+            (aes(&bytes[..len], Usage::Encrypt), aes(&bytes[..len], Usage::Decrypt))
+        }
+        Some(CKK_RSA) => (RSA.0.clone(), RSA.1.clone()),
+        other => panic!("no test key of type {other:?} for {}", row.name),
+    }
+}
+
+fn params(row: &Row) -> Params {
+    match row.params {
+        ParamsShape::None => Params::None,
+        ParamsShape::Bytes if row.wrap.is_some() && row.encrypt.is_none() => Params::None,
+        ParamsShape::Bytes => Params::Bytes(vec![7; 16]),
+        ParamsShape::Ctr => Params::Ctr { bits: 128, block: [9; 16] },
+        ParamsShape::Gcm => Params::Gcm { iv: vec![3; 12], aad: vec![5; 21], tag_bits: 128 },
+        ParamsShape::Oaep => {
+            Params::Oaep { hash: Hash::Sha256, mgf: Hash::Sha1, label: b"label".to_vec() }
+        }
+    }
+}
+
+/// Shortens `message` to a length that the row takes.
+fn fitting<'a>(row: &Row, message: &'a [u8]) -> &'a [u8] {
+    match row.id {
+        CKM_AES_ECB | CKM_AES_CBC => &message[..message.len() - message.len() % 16],
+        CKM_RSA_PKCS_OAEP => &message[..message.len().min(190)],
+        _ => message,
+    }
+}
+
+fn split<'a>(message: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
+    let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (message.len() + 1)).collect();
+    cuts.sort_unstable();
+    let ends = cuts.iter().copied().chain([message.len()]);
+    let starts = [0].into_iter().chain(cuts.iter().copied());
+    starts.zip(ends).map(|(start, end)| &message[start..end]).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_split_equals_one_shot(
+        message in proptest::collection::vec(any::<u8>(), 0..300),
+        cuts in proptest::collection::vec(any::<usize>(), 0..6),
+        key_len in prop_oneof![Just(16_usize), Just(24), Just(32)],
+    ) {
+        for row in MECHANISMS {
+            if let (Ok(encrypt), Ok(decrypt)) = (row.encrypt(), row.decrypt()) {
+                let message = fitting(row, &message);
+                let ((locking, opening), params) = (keys(row, key_len), params(row));
+                let locked = whole(encrypt(&locking, &params)?.as_mut(), message)?;
+                if row.id != CKM_RSA_PKCS_OAEP {
+                    let parts = split(message, &cuts);
+                    let again = pieces(encrypt(&locking, &params)?.as_mut(), &parts)?;
+                    prop_assert_eq!(&again, &locked, "{}", row.name);
+                }
+                let opened = whole(decrypt(&opening, &params)?.as_mut(), &locked)?;
+                prop_assert_eq!(&opened, message, "{}", row.name);
+                let parts = split(&locked, &cuts);
+                let opened = pieces(decrypt(&opening, &params)?.as_mut(), &parts)?;
+                prop_assert_eq!(&opened, message, "{}", row.name);
+            }
+            if let Ok(digest) = row.digest() {
+                let mut one = digest(&Params::None)?;
+                let mut expected = vec![0; one.finish_len()];
+                one.whole(&message, &mut expected)?;
+                let mut many = digest(&Params::None)?;
+                for part in split(&message, &cuts) {
+                    many.update(part)?;
+                }
+                let mut output = vec![0; many.finish_len()];
+                many.finish(&mut output)?;
+                prop_assert_eq!(output, expected, "{}", row.name);
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_wrapped_comes_back_and_what_was_damaged_does_not(
+        material in proptest::collection::vec(any::<u8>(), 16..100),
+        flip in any::<usize>(),
+        key_len in prop_oneof![Just(16_usize), Just(24), Just(32)],
+    ) {
+        for row in MECHANISMS {
+            let (Ok(wrap), Ok(unwrap)) = (row.wrap(), row.unwrap()) else { continue };
+            let fit = if row.id == CKM_AES_KEY_WRAP { material.len() % 8 } else { 0 };
+            let material = Secret::from(&material[..material.len() - fit]);
+            let ((wrapping, unwrapping), params) = (keys(row, key_len), params(row));
+            let mut wrapped = wrap(&wrapping, &params, &material)?;
+            prop_assert_eq!(&unwrap(&unwrapping, &params, &wrapped)?, &material, "{}", row.name);
+            let bits = wrapped.len() * 8;
+            wrapped[flip % bits / 8] ^= 1 << (flip % 8);
+            match unwrap(&unwrapping, &params, &wrapped) {
+                Ok(other) => {
+                    prop_assert_eq!(row.id, CKM_AES_CBC_PAD, "only CBC is not authenticated");
+                    prop_assert_ne!(other, material);
+                }
+                Err(cause) => prop_assert_eq!(cause.reason(), Reason::WrappedInvalid),
+            }
+        }
+    }
+}
+
+#[test]
+fn every_row_is_found_and_named_as_in_the_specification() {
+    for row in MECHANISMS {
+        assert_eq!(find(row.id).unwrap().name, row.name);
+        assert!(row.name.starts_with("CKM_"), "{}", row.name);
+        assert_ne!(row.flags(), 0, "{} does nothing", row.name);
+        assert_eq!(row.flags() & CKF_HW, 0, "{}", row.name);
+    }
+    assert_eq!(find(0xDEAD_BEEF).err().unwrap().reason(), Reason::MechanismInvalid);
+}
+
+#[test]
+fn an_absent_function_is_an_invalid_mechanism() {
+    let row = find(CKM_SHA256).unwrap();
+    assert_eq!(row.encrypt().err().unwrap().reason(), Reason::MechanismInvalid);
+    assert_eq!(row.flags(), CKF_DIGEST);
+}
+
+#[test]
+fn key_generation_makes_keys_of_the_asked_size() {
+    let generate = find(CKM_AES_KEY_GEN).unwrap().generate().unwrap();
+    assert_eq!(generate(&Params::None, 24).unwrap().len(), 24);
+    assert_eq!(generate(&Params::None, 17).unwrap_err().reason(), Reason::KeySizeRange);
+    let pair = find(CKM_RSA_PKCS_KEY_PAIR_GEN).unwrap().generate_pair().unwrap();
+    let domain = Domain::Rsa { bits: *BITS.start(), exponent: &[3] };
+    let Parsed::RsaPrivate(key) = pair(&Params::None, &domain).unwrap() else { panic!() };
+    assert_eq!(key.bits(), 2048);
+    assert_eq!(key.public().unwrap().public_exponent().unwrap(), [3]);
+}
+
+#[test]
+fn a_key_of_another_type_is_refused_at_init() {
+    let rsa = &RSA.0;
+    for row in MECHANISMS.iter().filter(|row| row.key_type == Some(CKK_AES)) {
+        let params = params(row);
+        if let Ok(encrypt) = row.encrypt() {
+            let refusal = encrypt(rsa, &params).err().unwrap().reason();
+            assert_eq!(refusal, Reason::KeyTypeInconsistent, "{}", row.name);
+        }
+        if let (Ok(wrap), Ok(unwrap)) = (row.wrap(), row.unwrap()) {
+            let key = Secret::new(vec![1; 16]);
+            let refusal = wrap(rsa, &params, &key).unwrap_err().reason();
+            assert_eq!(refusal, Reason::WrappingKeyType, "{}", row.name);
+            let refusal = unwrap(rsa, &params, &[0; 24]).unwrap_err().reason();
+            assert_eq!(refusal, Reason::UnwrappingKeyType, "{}", row.name);
+        }
+    }
+}
