@@ -1,5 +1,19 @@
 //! Where sealed records lie. A store knows bytes: no keys, no PINs, no PKCS#11.
 
+mod files;
+mod memory;
+mod room;
+mod sled;
+pub mod slots;
+
+#[cfg(test)]
+mod contract;
+
+pub use memory::Memory;
+pub use room::{Need, Room};
+pub use sled::Sled;
+pub use slots::Slots;
+
 use crate::error::Result;
 
 /// A condition that must hold when a batch is applied.
@@ -23,24 +37,33 @@ pub struct Batch {
 /// Key and value, as [`Store::scan`] yields them.
 pub type Pair = (Vec<u8>, Vec<u8>);
 
+/// The longest key, in bytes.
+pub const MAX_KEY: usize = 256;
+
 /// An ordered map of byte strings with atomic, conditional batches.
 ///
 /// The contract, held by every backend and tested by one suite:
 /// * `apply` is atomic: after a crash at any moment either all of a batch is there or none of it.
 /// * A batch whose `apply` and a following `sync` returned `Ok` survives a crash and a power loss.
 /// * `get` and `scan` see every batch whose `apply` returned, in that order.
-/// * Keys are at most 256 bytes; values have any size up to the frame limit of the protocol.
-/// * After an error from `apply` or `sync` the instance answers nothing more: it is dropped and opened again.
+/// * Keys are 1 to [`MAX_KEY`] bytes; values have any size up to the frame limit of the protocol.
+/// * A batch that writes a key twice leaves the last value.
+/// * A `Conflict`, or a key outside those bounds, changes nothing and harms nothing. After any other
+///   error the instance is no longer [`alive`](Store::alive): it refuses everything, and is dropped
+///   and opened again.
 pub trait Store: Send + Sync {
     /// The value at `key`.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>>;
 
-    /// Up to `limit` pairs whose keys start with `prefix`, ascending, after `after` (a whole key).
-    fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Pair>>;
+    /// Up to `limit` pairs whose keys start with `prefix` and are not less than `from`, ascending.
+    fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<Pair>>;
 
     /// Applies a batch if its conditions hold.
     fn apply(&self, batch: &Batch) -> Result<()>;
 
     /// Makes everything applied so far durable.
     fn sync(&self) -> Result<()>;
+
+    /// Whether no error has ended this instance.
+    fn alive(&self) -> bool;
 }

@@ -1,0 +1,35 @@
+//! Files of a store: how they are opened and synced, and what their errors mean.
+
+use crate::error::{Error, Reason, Result};
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// Opens a file for reading and writing in place; where it is made, only its owner can read it.
+pub fn open_private(path: &Path, create: bool) -> Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(create)
+        .mode(0o600)
+        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
+        .open(path)
+        .map_err(|cause| failed(path, &cause))
+}
+
+/// Makes names in a directory durable.
+pub fn sync_directory(path: &Path) -> Result<()> {
+    File::open(path).and_then(|dir| dir.sync_all()).map_err(|cause| failed(path, &cause))
+}
+
+/// What an operating system's error on `path` means to a caller.
+pub fn failed(path: &Path, cause: &io::Error) -> Error {
+    let reason = match cause.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Reason::StoreFull,
+        io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound => Reason::AgentAbsent,
+        io::ErrorKind::ReadOnlyFilesystem => Reason::StoreReadOnly,
+        _ => Reason::StoreDamaged,
+    };
+    reason.detail(format_args!("{}: {cause}", path.display()))
+}

@@ -1,0 +1,137 @@
+//! Room on the file system: growth is refused below a reserve, and a ballast file is given up so
+//! that keys can still be deleted on a full disk.
+
+use super::files;
+use crate::error::{Reason, Result};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Free bytes below which nothing may grow: what sled may write for one commit of the largest size,
+/// with its segments and its snapshot.
+pub const RESERVE: u64 = 16 << 20;
+
+/// The size of the ballast file, in bytes.
+pub const BALLAST: u64 = 4 << 20;
+
+/// What a change needs the room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// The store grows by about so many bytes.
+    Grow(u64),
+    /// Something is deleted or erased.
+    Shrink,
+}
+
+/// The watch over free space around one store.
+pub struct Room {
+    ballast: PathBuf,
+    free: Box<dyn Fn() -> io::Result<u64> + Send + Sync>,
+}
+
+impl Room {
+    /// Watches the file system that holds `directory`; lays the ballast where there is room for it.
+    pub fn watch(directory: &Path) -> Result<Self> {
+        let place = directory.to_owned();
+        Self::with(directory, Box::new(move || available(&place)))
+    }
+
+    fn with(
+        directory: &Path,
+        free: Box<dyn Fn() -> io::Result<u64> + Send + Sync>,
+    ) -> Result<Self> {
+        let room = Self { ballast: directory.join("ballast"), free };
+        room.lay_ballast()?;
+        Ok(room)
+    }
+
+    /// Whether a change may begin; gives the ballast up for a deletion that would not find room.
+    pub fn check(&self, need: Need) -> Result<()> {
+        match need {
+            Need::Grow(bytes) if self.free()? < RESERVE.saturating_add(bytes) => {
+                Err(Reason::StoreFull.detail(format_args!(
+                    "less than {} MiB would remain free beside {}",
+                    RESERVE >> 20,
+                    self.ballast.display()
+                )))
+            }
+            Need::Grow(_) => Ok(()),
+            Need::Shrink if self.free()? < RESERVE => self.drop_ballast(),
+            Need::Shrink => Ok(()),
+        }
+    }
+
+    /// Lays the ballast again once there is room for it.
+    pub fn lay_ballast(&self) -> Result<()> {
+        if self.ballast.exists() || self.free()? < RESERVE + BALLAST {
+            return Ok(());
+        }
+        let file = files::open_private(&self.ballast, true)?;
+        rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, BALLAST).or_else(
+            |_| match std::fs::remove_file(&self.ballast) {
+                // A file system without preallocation, or suddenly full: no ballast, no harm.
+                Ok(()) => Ok(()),
+                Err(cause) => Err(files::failed(&self.ballast, &cause)),
+            },
+        )
+    }
+
+    fn drop_ballast(&self) -> Result<()> {
+        match std::fs::remove_file(&self.ballast) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
+                Err(files::failed(&self.ballast, &cause))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn free(&self) -> Result<u64> {
+        (self.free)().map_err(|cause| files::failed(&self.ballast, &cause))
+    }
+}
+
+fn available(directory: &Path) -> io::Result<u64> {
+    let stat = rustix::fs::statvfs(directory)?;
+    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    fn room(directory: &Path, free: u64) -> (Room, Arc<AtomicU64>) {
+        let level = Arc::new(AtomicU64::new(free));
+        let shown = Arc::clone(&level);
+        let free = Box::new(move || Ok(shown.load(Ordering::Relaxed)));
+        (Room::with(directory, free).unwrap(), level)
+    }
+
+    #[test]
+    fn nothing_grows_into_the_reserve() {
+        let directory = tempfile::tempdir().unwrap();
+        let (room, level) = room(directory.path(), RESERVE + 100);
+        room.check(Need::Grow(100)).unwrap();
+        assert_eq!(room.check(Need::Grow(101)).unwrap_err().reason(), Reason::StoreFull);
+        level.store(0, Ordering::Relaxed);
+        assert_eq!(room.check(Need::Grow(0)).unwrap_err().reason(), Reason::StoreFull);
+    }
+
+    #[test]
+    fn the_ballast_is_given_up_for_a_deletion_and_laid_again_later() {
+        let directory = tempfile::tempdir().unwrap();
+        let (room, level) = room(directory.path(), RESERVE + BALLAST);
+        let ballast = directory.path().join("ballast");
+        assert_eq!(ballast.metadata().unwrap().len(), BALLAST);
+        room.check(Need::Shrink).unwrap();
+        assert!(ballast.exists());
+        level.store(RESERVE - 1, Ordering::Relaxed);
+        room.check(Need::Shrink).unwrap();
+        assert!(!ballast.exists());
+        room.check(Need::Shrink).unwrap();
+        level.store(RESERVE + BALLAST, Ordering::Relaxed);
+        room.lay_ballast().unwrap();
+        assert!(ballast.exists());
+    }
+}

@@ -1,0 +1,238 @@
+//! The file `slots`, byte by byte: cells of 64 bytes, none of which crosses a sector.
+//!
+//! | cells | kind | what it holds |
+//! |---|---|---|
+//! | 0 | format | magic and format |
+//! | 1 | identity | the store's identity and incarnation |
+//! | 2 | clock | the high-water mark of time |
+//! | 3 | commits | the number of the last commit known to be durable |
+//! | 4–7 | – | zero, unused |
+//! | 8–511 | PIN | one for each token, in the order of the slots: wrong PINs in a row |
+//! | 512 … | erase | one random secret each, or what became of it |
+//!
+//! A cell (integers are little endian):
+//!
+//! | bytes | field |
+//! |---|---|
+//! | 0 | kind: 1 format, 2 identity, 3 clock, 4 PIN, 5 erase, 6 commits |
+//! | 1 | state. PIN: 0 free, 1 reserved, 2 in use. Erase: 1 live, 2 deleted, 3 expired. Else 0 |
+//! | 2–3 | zero |
+//! | 4–7 | the cell's own number |
+//! | 8–15 | format: `1`. Identity: incarnation. Clock: seconds. Commits: their number. Erase: second of the erasure, 0 when live. PIN: 0 |
+//! | 16–47 | format: `keystead slots`, zeros. Identity: 16 bytes, zeros. PIN: token (16), wrong PINs of the security officer (1), of the user (1), zeros. Erase: 32 random bytes when live, else zeros |
+//! | 48–63 | the first 16 bytes of SHA-256 over bytes 0–47 |
+//!
+//! An unused cell, and one that a crash left half made at the end of the file, is all zero.
+
+use crate::clock::Seconds;
+use crate::id::Id;
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+/// The size of a cell, in bytes.
+pub const SIZE: usize = 64;
+
+/// The format that this build reads and writes.
+pub const FORMAT: u64 = 1;
+
+/// The cell that holds the format.
+pub const FORMAT_CELL: u32 = 0;
+/// The cell that holds the store's identity.
+pub const IDENTITY_CELL: u32 = 1;
+/// The cell that holds the high-water mark of time.
+pub const CLOCK_CELL: u32 = 2;
+/// The cell that counts commits.
+pub const COMMITS_CELL: u32 = 3;
+/// The first PIN cell.
+pub const FIRST_PIN: u32 = 8;
+/// The first erase cell.
+pub const FIRST_ERASE: u32 = 512;
+
+const MAGIC: &[u8; 14] = b"keystead slots";
+
+/// The bytes of one cell; they may hold a secret.
+pub type Bytes = Zeroizing<[u8; SIZE]>;
+
+/// What a cell holds.
+#[derive(PartialEq, Eq)]
+pub enum Cell {
+    /// Never written.
+    Unused,
+    /// The file's format.
+    Format(u64),
+    /// Which store this is.
+    Identity {
+        /// Its identity, for good.
+        store: Id,
+        /// Grows with every recovery.
+        incarnation: u64,
+    },
+    /// The high-water mark of time.
+    Clock(Seconds),
+    /// The number of the last commit known to be durable.
+    Commits(u64),
+    /// A token's wrong PINs.
+    Pin(Option<Pin>),
+    /// A live secret.
+    Live(Zeroizing<[u8; 32]>),
+    /// A secret erased on request, at that second.
+    Deleted(Seconds),
+    /// A secret erased at its expiry, at that second.
+    Expired(Seconds),
+}
+
+/// A token's wrong PINs in a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pin {
+    /// The token.
+    pub token: Id,
+    /// Whether the token's entry is known to stand in the store.
+    pub in_use: bool,
+    /// The security officer's.
+    pub officer: u8,
+    /// The user's.
+    pub user: u8,
+}
+
+impl Cell {
+    /// The bytes of this cell at place `number`.
+    pub fn encode(&self, number: u32) -> Bytes {
+        let (kind, state, value, body) = self.fields();
+        let mut bytes = Zeroizing::new([0; SIZE]);
+        if kind == 0 {
+            return bytes;
+        }
+        let parts: [&[u8]; 5] =
+            [&[kind, state, 0, 0], &number.to_le_bytes(), &value.to_le_bytes(), &*body, &[0; 16]];
+        for (to, from) in bytes.iter_mut().zip(parts.iter().copied().flatten()) {
+            *to = *from;
+        }
+        let sum = checksum(&bytes);
+        bytes[48..].copy_from_slice(&sum);
+        bytes
+    }
+
+    /// The cell in `bytes`, read from place `number`; none if they were damaged.
+    pub fn decode(number: u32, bytes: &[u8; SIZE]) -> Option<Self> {
+        if bytes.iter().all(|byte| *byte == 0) {
+            return Some(Self::Unused);
+        }
+        let (numbered, sum) = (u32::from_le_bytes(part(bytes, 4)), part::<16>(bytes, 48));
+        if sum != checksum(bytes) || numbered != number {
+            return None;
+        }
+        let value = u64::from_le_bytes(part(bytes, 8));
+        match (bytes[0], bytes[1]) {
+            (1, 0) if bytes[16..].starts_with(MAGIC) => Some(Self::Format(value)),
+            (2, 0) => Some(Self::Identity { store: Id::new(part(bytes, 16)), incarnation: value }),
+            (3, 0) => Some(Self::Clock(value)),
+            (6, 0) => Some(Self::Commits(value)),
+            (4, 0) => Some(Self::Pin(None)),
+            (4, state @ 1..=2) => Some(Self::Pin(Some(Pin {
+                token: Id::new(part(bytes, 16)),
+                in_use: state == 2,
+                officer: bytes[32],
+                user: bytes[33],
+            }))),
+            (5, 1) => Some(Self::Live(Zeroizing::new(part(bytes, 16)))),
+            (5, 2) => Some(Self::Deleted(value)),
+            (5, 3) => Some(Self::Expired(value)),
+            _ => None,
+        }
+    }
+
+    fn fields(&self) -> (u8, u8, u64, Zeroizing<[u8; 32]>) {
+        let mut body = Zeroizing::new([0; 32]);
+        let (kind, state, value) = match self {
+            Self::Unused => (0, 0, 0),
+            Self::Format(format) => {
+                body[..MAGIC.len()].copy_from_slice(MAGIC);
+                (1, 0, *format)
+            }
+            Self::Identity { store, incarnation } => {
+                body[..16].copy_from_slice(store.bytes());
+                (2, 0, *incarnation)
+            }
+            Self::Clock(mark) => (3, 0, *mark),
+            Self::Commits(number) => (6, 0, *number),
+            Self::Pin(None) => (4, 0, 0),
+            Self::Pin(Some(pin)) => {
+                body[..16].copy_from_slice(pin.token.bytes());
+                (body[16], body[17]) = (pin.officer, pin.user);
+                (4, if pin.in_use { 2 } else { 1 }, 0)
+            }
+            Self::Live(secret) => {
+                body.copy_from_slice(&**secret);
+                (5, 1, 0)
+            }
+            Self::Deleted(since) => (5, 2, *since),
+            Self::Expired(since) => (5, 3, *since),
+        };
+        (kind, state, value, body)
+    }
+}
+
+fn checksum(bytes: &[u8; SIZE]) -> [u8; 16] {
+    let digest: [u8; 32] = Sha256::digest(&bytes[..48]).into();
+    part(&digest, 0)
+}
+
+/// `N` bytes from `at` on; zeros beyond the end, which no caller asks for.
+fn part<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    let mut part = [0; N];
+    for (to, from) in part.iter_mut().zip(bytes.iter().skip(at)) {
+        *to = *from;
+    }
+    part
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    fn examples() -> Vec<(u32, Cell)> {
+        let token = Id::new([0xA1; 16]);
+        vec![
+            (FORMAT_CELL, Cell::Format(FORMAT)),
+            (IDENTITY_CELL, Cell::Identity { store: Id::new([0x51; 16]), incarnation: 1 }),
+            (CLOCK_CELL, Cell::Clock(1_800_000_000)),
+            (COMMITS_CELL, Cell::Commits(77)),
+            (FIRST_PIN, Cell::Pin(Some(Pin { token, in_use: true, officer: 1, user: 9 }))),
+            (FIRST_PIN + 1, Cell::Pin(None)),
+            (FIRST_ERASE, Cell::Live(Zeroizing::new([0xC3; 32]))),
+            (FIRST_ERASE + 1, Cell::Deleted(1_800_000_001)),
+            (FIRST_ERASE + 2, Cell::Expired(1_800_000_002)),
+        ]
+    }
+
+    /// The format is a promise to stores that exist: these bytes never change.
+    #[test]
+    fn cells_equal_the_golden_file() {
+        let written: Vec<u8> =
+            examples().iter().flat_map(|(number, cell)| cell.encode(*number).to_vec()).collect();
+        assert_eq!(written, include_bytes!("golden.bin"));
+    }
+
+    #[test]
+    fn cells_read_back() {
+        for (number, cell) in examples() {
+            let read = Cell::decode(number, &cell.encode(number));
+            assert!(read == Some(cell), "cell {number}");
+        }
+        assert!(Cell::decode(7, &[0; SIZE]) == Some(Cell::Unused));
+    }
+
+    #[test]
+    fn any_flipped_bit_and_any_other_place_is_damage() {
+        for (number, cell) in examples() {
+            let bytes = cell.encode(number);
+            assert!(Cell::decode(number + 1, &bytes).is_none());
+            for bit in 0..SIZE * 8 {
+                let mut damaged = *bytes;
+                damaged[bit / 8] ^= 1 << (bit % 8);
+                assert!(Cell::decode(number, &damaged).is_none(), "cell {number}, bit {bit}");
+            }
+        }
+    }
+}
