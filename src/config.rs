@@ -1,1 +1,306 @@
-//! The configuration file.
+//! The configuration: one TOML file, found by fixed rules, in which an unknown key is an error.
+//!
+//! The file is the one a program names (the reserved string of `C_Initialize`, `--config`), else
+//! `KEYSTEAD_CONF`, else `keystead/config.toml` in the user's configuration directory, else
+//! `/etc/keystead/config.toml`. `KEYSTEAD_STORE` takes the place of its `store`. A set-uid program
+//! takes nothing from its environment.
+
+mod file;
+pub mod journal;
+mod surroundings;
+
+pub use file::LogLevel;
+
+use crate::error::{Error, Reason, Result};
+use file::File;
+use std::path::{Path, PathBuf};
+use surroundings::Surroundings;
+
+/// What is configured, with defaults for what is not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The store's directory, absolute.
+    pub directory: PathBuf,
+    /// The file this was read from; none where there is no file.
+    pub file: Option<PathBuf>,
+    /// The program to run as agent, absolute (`agent`); none: `keystead` beside the module.
+    pub agent: Option<PathBuf>,
+    /// Whether an idle agent stays as long as an expiry lies ahead (`linger`). Default: yes.
+    pub linger: bool,
+    /// The group, by name or number, whose members may use the store (`group`). Default: none.
+    pub group: Option<String>,
+    /// Whether new tokens keep their keys as custom keys (`custody`). Default: yes.
+    pub custody: bool,
+    /// Where the log goes (`log`). Default: nowhere in the module, standard error in the program.
+    pub log: Option<Log>,
+    /// The least that is logged (`log_level`). Default: warnings.
+    pub log_level: LogLevel,
+    /// Whether PKCS#1 v1.5 unwraps keys (`pkcs1_unwrap`). Default: no.
+    pub pkcs1_unwrap: bool,
+}
+
+/// Where the log goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Log {
+    /// Standard error.
+    Stderr,
+    /// The end of a file, absolute.
+    File(PathBuf),
+}
+
+impl Config {
+    /// The configuration of this process. `named` is a file that the caller names, as the reserved
+    /// string of `C_Initialize` does; empty names nothing. Fails with [`Reason::BadConfiguration`].
+    pub fn load(named: Option<&str>) -> Result<Self> {
+        Self::load_in(&Surroundings::of_process(), named)
+    }
+
+    /// The same, with the store in `directory` whatever is configured, as the program's `--store` has it.
+    pub fn load_with_store(named: Option<&str>, directory: &str) -> Result<Self> {
+        let surroundings =
+            Surroundings { store: Some(directory.into()), ..Surroundings::of_process() };
+        Self::load_in(&surroundings, named)
+    }
+
+    fn load_in(surroundings: &Surroundings, named: Option<&str>) -> Result<Self> {
+        let path = find(surroundings, named)?;
+        let file = path.as_deref().map(File::read).transpose()?.unwrap_or_default();
+        Self::resolve(surroundings, path, file)
+    }
+
+    fn resolve(around: &Surroundings, path: Option<PathBuf>, file: File) -> Result<Self> {
+        let in_file = |key: &str, value: String| {
+            let path = path.as_deref().unwrap_or(Path::new(""));
+            absolute(value).map_err(|why| bad(format_args!("{}: {key}: {why}", path.display())))
+        };
+        let directory = match (&around.store, file.store) {
+            (Some(store), _) => from_environment(store)?,
+            (None, Some(store)) => in_file("store", store)?,
+            (None, None) => default_store(around)?,
+        };
+        let log = match file.log {
+            Some(log) if log == "stderr" => Some(Log::Stderr),
+            log => log.map(|log| in_file("log", log)).transpose()?.map(Log::File),
+        };
+        Ok(Self {
+            directory,
+            agent: file.agent.map(|agent| in_file("agent", agent)).transpose()?,
+            linger: file.linger,
+            group: file.group,
+            custody: file.custody,
+            log,
+            log_level: file.log_level,
+            pkcs1_unwrap: file.pkcs1_unwrap,
+            file: path,
+        })
+    }
+}
+
+/// The first file that is named, or else exists. One that is named and missing is an error when read.
+fn find(around: &Surroundings, named: Option<&str>) -> Result<Option<PathBuf>> {
+    let named = named.filter(|named| !named.is_empty()).map(PathBuf::from);
+    if let Some(file) = named.or_else(|| around.conf.clone()) {
+        let file = std::path::absolute(&file);
+        return file
+            .map(Some)
+            .map_err(|error| bad(format_args!("the configuration file: {error}")));
+    }
+    let candidates = [around.user_file(), Some(around.system_file.clone())];
+    for file in candidates.into_iter().flatten() {
+        match file.try_exists() {
+            Ok(true) => return Ok(Some(file)),
+            Ok(false) => {}
+            Err(error) => return Err(bad(format_args!("{}: {error}", file.display()))),
+        }
+    }
+    Ok(None)
+}
+
+/// A store's place as written in a file: `/directory` or `sled:///directory`.
+fn absolute(text: String) -> Result<PathBuf, String> {
+    let path = PathBuf::from(without_scheme(&text)?);
+    match path.is_absolute() {
+        true => Ok(path),
+        false => Err(format!("{text:?} is not an absolute path")),
+    }
+}
+
+/// A store's place as given on a command line or in the environment, where it may be relative.
+fn from_environment(text: &std::ffi::OsStr) -> Result<PathBuf> {
+    let path = match text.to_str() {
+        Some(text) => {
+            without_scheme(text).map_err(|why| bad(format_args!("the store: {why}")))?.into()
+        }
+        None => PathBuf::from(text),
+    };
+    std::path::absolute(&path).map_err(|error| bad(format_args!("the store {path:?}: {error}")))
+}
+
+fn without_scheme(text: &str) -> Result<&str, String> {
+    match text.split_once("://") {
+        None => Ok(text),
+        Some(("sled", path)) if path.starts_with('/') => Ok(path),
+        Some(("sled", _)) => Err(format!("{text:?} should be sled:///directory")),
+        Some((scheme, _)) => Err(format!(
+            "{scheme}:// stores are not supported by this version; a directory or sled:///directory is"
+        )),
+    }
+}
+
+fn default_store(around: &Surroundings) -> Result<PathBuf> {
+    if around.root {
+        return Ok("/var/lib/keystead".into());
+    }
+    around.data_directory().map(|data| data.join("keystead")).ok_or_else(|| {
+        bad("no store is configured, and this user has no home directory to keep one in")
+    })
+}
+
+fn bad(why: impl std::fmt::Display) -> Error {
+    Reason::BadConfiguration.detail(why)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::{Config, Log, LogLevel, Surroundings};
+    use crate::error::Reason;
+    use std::path::{Path, PathBuf};
+
+    /// A user's surroundings in an empty directory of its own.
+    struct Home(tempfile::TempDir);
+
+    impl Home {
+        fn new() -> Self {
+            Self(tempfile::tempdir().unwrap())
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.0.path().join(name)
+        }
+
+        fn write(&self, name: &str, text: &str) -> PathBuf {
+            let path = self.path(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, text).unwrap();
+            path
+        }
+
+        fn surroundings(&self) -> Surroundings {
+            Surroundings {
+                home: Some(self.path("home")),
+                system_file: self.path("etc/keystead/config.toml"),
+                ..Surroundings::default()
+            }
+        }
+
+        fn store(&self, around: &Surroundings, named: Option<&str>) -> PathBuf {
+            Config::load_in(around, named).unwrap().directory
+        }
+    }
+
+    fn load(text: &str) -> Result<Config, String> {
+        let home = Home::new();
+        let file = home.write("config.toml", text);
+        Config::load_in(&home.surroundings(), file.to_str()).map_err(|error| {
+            assert_eq!(error.reason(), Reason::BadConfiguration);
+            error.to_string()
+        })
+    }
+
+    #[test]
+    fn the_first_of_the_files_wins() {
+        let home = Home::new();
+        let mut around = home.surroundings();
+        home.write("etc/keystead/config.toml", "store = '/system'");
+        assert_eq!(home.store(&around, None), Path::new("/system"));
+        home.write("home/.config/keystead/config.toml", "store = '/user'");
+        assert_eq!(home.store(&around, None), Path::new("/user"));
+        home.write("xdg/keystead/config.toml", "store = '/xdg'");
+        around.config_home = Some(home.path("xdg"));
+        assert_eq!(home.store(&around, None), Path::new("/xdg"));
+        around.conf = Some(home.write("conf", "store = '/conf'"));
+        assert_eq!(home.store(&around, None), Path::new("/conf"));
+        let named = home.write("named", "store = '/named'");
+        assert_eq!(home.store(&around, named.to_str()), Path::new("/named"));
+        assert_eq!(home.store(&around, Some("")), Path::new("/conf"));
+        around.store = Some("/variable".into());
+        assert_eq!(home.store(&around, named.to_str()), Path::new("/variable"));
+    }
+
+    #[test]
+    fn a_named_file_that_is_missing_is_an_error_that_names_it() {
+        let home = Home::new();
+        let mut around = home.surroundings();
+        let missing = home.path("missing.toml");
+        around.conf = Some(missing.clone());
+        let by_variable = Config::load_in(&around, None).unwrap_err();
+        let by_caller = Config::load_in(&home.surroundings(), missing.to_str()).unwrap_err();
+        for error in [by_variable, by_caller] {
+            assert_eq!(error.reason(), Reason::BadConfiguration);
+            assert!(error.to_string().contains("missing.toml"), "{error}");
+        }
+    }
+
+    #[test]
+    fn without_a_file_the_defaults_hold() {
+        let home = Home::new();
+        let config = Config::load_in(&home.surroundings(), None).unwrap();
+        assert_eq!(config.directory, home.path("home/.local/share/keystead"));
+        assert_eq!((config.file, config.agent, config.group, config.log), (None, None, None, None));
+        assert_eq!(
+            (config.linger, config.custody, config.pkcs1_unwrap, config.log_level),
+            (true, true, false, LogLevel::Warn)
+        );
+        let data = Surroundings { data_home: Some("/data".into()), ..home.surroundings() };
+        assert_eq!(home.store(&data, None), Path::new("/data/keystead"));
+        let root = Surroundings { root: true, ..home.surroundings() };
+        assert_eq!(home.store(&root, None), Path::new("/var/lib/keystead"));
+        let homeless = Surroundings { home: None, ..home.surroundings() };
+        assert!(Config::load_in(&homeless, None).is_err());
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let config = load(
+            "store = 'sled:///s'\nagent = '/bin/k'\nlinger = false\ngroup = 'keys'\ncustody = false\n\
+             log = 'stderr'\nlog_level = 'debug'\npkcs1_unwrap = true",
+        )
+        .unwrap();
+        assert_eq!(config.directory, Path::new("/s"));
+        assert_eq!(config.agent.as_deref(), Some(Path::new("/bin/k")));
+        assert_eq!(config.group.as_deref(), Some("keys"));
+        assert_eq!((config.log, config.log_level), (Some(Log::Stderr), LogLevel::Debug));
+        assert_eq!((config.linger, config.custody, config.pkcs1_unwrap), (false, false, true));
+        assert_eq!(load("log = '/l'").unwrap().log, Some(Log::File("/l".into())));
+    }
+
+    #[test]
+    fn a_wrong_file_is_refused_with_key_file_and_line() {
+        for (text, expected) in [
+            ("linger = true\n\nstorre = '/s'", "config.toml, line 3: unknown field `storre`"),
+            ("\nlinger = 'yes'", "config.toml, line 2: invalid type: string \"yes\""),
+            ("linger =", "config.toml, line 1: "),
+            ("log_level = 'loud'", "config.toml, line 1: unknown variant `loud`"),
+            ("store = 'relative'", "config.toml: store: \"relative\" is not an absolute path"),
+            ("agent = 'keystead'", "config.toml: agent: \"keystead\" is not an absolute path"),
+            ("store = 'etcd://host'", "config.toml: store: etcd:// stores are not supported"),
+            ("store = 'sled://s'", "config.toml: store: \"sled://s\" should be sled:///directory"),
+        ] {
+            let error = load(text).unwrap_err();
+            assert!(error.contains(expected), "{text:?} gives {error:?}");
+        }
+    }
+
+    #[test]
+    fn the_store_of_the_environment_can_be_relative_but_not_of_an_unknown_kind() {
+        let home = Home::new();
+        let store = |text: &str| {
+            let around = Surroundings { store: Some(text.into()), ..home.surroundings() };
+            Config::load_in(&around, None).map(|config| config.directory)
+        };
+        assert_eq!(store("here").unwrap(), std::env::current_dir().unwrap().join("here"));
+        assert_eq!(store("sled:///there").unwrap(), Path::new("/there"));
+        assert!(store("etcd://host").unwrap_err().to_string().contains("etcd://"));
+    }
+}

@@ -5,6 +5,7 @@
 //! ends at once. Both write to one pipe: the agent the line [`READY`] once it listens, or else whatever
 //! a person should read.
 
+use crate::config::Config;
 use crate::error::{Error, Reason, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -35,8 +36,16 @@ pub struct Place {
     pub directory: PathBuf,
     /// The program to run as agent, absolute; where none is given, `keystead` beside the module.
     pub program: Option<PathBuf>,
-    /// The configuration file the agent is to read, absolute; where none is given, it looks itself.
+    /// The configuration file the agent is to read, absolute; none: the defaults hold.
     pub configuration: Option<PathBuf>,
+}
+
+impl Place {
+    /// Where the configuration says.
+    pub fn of(config: &Config) -> Self {
+        let (directory, program) = (config.directory.clone(), config.agent.clone());
+        Self { directory, program, configuration: config.file.clone() }
+    }
 }
 
 /// Starts the agent and returns when it answers, or another does. Fails with [`Reason::AgentAbsent`]
@@ -119,11 +128,11 @@ fn file_at(maps: &str, address: usize) -> Option<PathBuf> {
 }
 
 fn command(place: &Place, program: &Path, report: io::PipeWriter) -> io::Result<Command> {
+    // An empty file, so that the agent does not find another than its module did.
+    let nothing = Path::new("/dev/null");
     let mut command = Command::new(program);
     command.arg("agent").arg("--detach").arg("--store").arg(&place.directory);
-    if let Some(file) = &place.configuration {
-        command.arg("--config").arg(file);
-    }
+    command.arg("--config").arg(place.configuration.as_deref().unwrap_or(nothing));
     command.env_clear().current_dir("/");
     command.stdin(Stdio::null()).stdout(report.try_clone()?).stderr(report);
     Ok(command)

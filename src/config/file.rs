@@ -1,0 +1,62 @@
+//! What a configuration file may say, and what is wrong with it when it says something else.
+
+use super::bad;
+use crate::error::Result;
+use serde::Deserialize;
+use std::path::Path;
+
+/// The least that is logged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum LogLevel {
+    Off,
+    Error,
+    #[default]
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+/// The file's keys, as they are written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct File {
+    pub store: Option<String>,
+    pub agent: Option<String>,
+    pub linger: bool,
+    pub group: Option<String>,
+    pub custody: bool,
+    pub log: Option<String>,
+    pub log_level: LogLevel,
+    pub pkcs1_unwrap: bool,
+}
+
+impl Default for File {
+    fn default() -> Self {
+        Self {
+            store: None,
+            agent: None,
+            linger: true,
+            group: None,
+            custody: true,
+            log: None,
+            log_level: LogLevel::default(),
+            pkcs1_unwrap: false,
+        }
+    }
+}
+
+impl File {
+    /// Reads the file at `path`; every error names the file, and the line where there is one.
+    pub(super) fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| bad(format_args!("{}: {error}", path.display())))?;
+        toml::from_str(&text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let line = 1 + before.matches('\n').count();
+            bad(format_args!("{}, line {line}: {}", path.display(), error.message()))
+        })
+    }
+}
