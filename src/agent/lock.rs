@@ -1,0 +1,146 @@
+//! Who is the agent of a store: the one process that holds its lock.
+//!
+//! Two files are locked, never read: `lock` as long as the agent lives, `starting` until it listens. So
+//! whoever comes second neither takes a starting agent for a dead one nor waits for a living one.
+
+use crate::error::{Error, Reason, Result};
+use crate::wire::socket::Socket;
+use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
+use rustix::io::Errno;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+/// The outcome of [`claim`].
+pub enum Claim {
+    /// This process is the agent.
+    Ours(Lock),
+    /// Another one is, and answers.
+    Served,
+}
+
+/// The right to open a store. It ends when it is dropped, or with the process, however that ends.
+pub struct Lock {
+    directory: PathBuf,
+    _held: OwnedFd,
+    starting: Option<OwnedFd>,
+}
+
+impl Lock {
+    /// The store's directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Lets those pass who wait to see whether this agent listens.
+    pub fn listening(&mut self) {
+        self.starting = None;
+    }
+}
+
+/// Becomes the agent of the store in `directory`, or finds the one that serves it. Waits for another
+/// that is starting, and for one that is ending.
+pub fn claim(directory: &Path) -> Result<Claim> {
+    let starting = lock_file(directory, "starting")?;
+    acquire(directory, &starting, FlockOperation::LockExclusive)?;
+    let held = lock_file(directory, "lock")?;
+    if !acquire(directory, &held, FlockOperation::NonBlockingLockExclusive)? {
+        if Socket::connect(directory)?.is_some() {
+            return Ok(Claim::Served);
+        }
+        acquire(directory, &held, FlockOperation::LockExclusive)?;
+    }
+    let directory = directory.to_owned();
+    Ok(Claim::Ours(Lock { directory, _held: held, starting: Some(starting) }))
+}
+
+fn lock_file(directory: &Path, name: &str) -> Result<OwnedFd> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    open(directory.join(name), flags, Mode::RUSR | Mode::WUSR)
+        .map_err(|error| failed(directory, error))
+}
+
+/// Whether the lock was free, for an operation that does not wait.
+fn acquire(directory: &Path, file: &OwnedFd, operation: FlockOperation) -> Result<bool> {
+    loop {
+        match flock(file, operation) {
+            Ok(()) => return Ok(true),
+            Err(Errno::INTR) => {}
+            Err(Errno::WOULDBLOCK) => return Ok(false),
+            Err(error) => return Err(failed(directory, error)),
+        }
+    }
+}
+
+fn failed(directory: &Path, error: Errno) -> Error {
+    Reason::AgentAbsent.detail(format_args!("cannot lock {}: {error}", directory.display()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::{Claim, Lock, claim};
+    use crate::wire::socket;
+    use std::os::unix::net::UnixListener;
+    use std::path::Path;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    fn ours(directory: &Path) -> Lock {
+        match claim(directory).unwrap() {
+            Claim::Ours(lock) => lock,
+            Claim::Served => panic!("nobody serves it"),
+        }
+    }
+
+    /// What a claim by somebody else comes to, once it comes.
+    fn claim_aside(directory: &Path) -> mpsc::Receiver<&'static str> {
+        let (sender, receiver) = mpsc::channel();
+        let directory = directory.to_owned();
+        std::thread::spawn(move || {
+            let outcome = match claim(&directory).unwrap() {
+                Claim::Ours(_) => "ours",
+                Claim::Served => "served",
+            };
+            sender.send(outcome).unwrap();
+        });
+        receiver
+    }
+
+    #[test]
+    fn the_second_waits_until_the_first_listens_and_leaves() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut first = ours(directory.path());
+        let second = claim_aside(directory.path());
+        assert!(second.recv_timeout(Duration::from_millis(50)).is_err(), "did not wait");
+        let _listener = UnixListener::bind(directory.path().join(socket::NAME)).unwrap();
+        first.listening();
+        assert_eq!(second.recv().unwrap(), "served");
+    }
+
+    #[test]
+    fn whoever_finds_an_ending_agent_takes_its_place() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut first = ours(directory.path());
+        first.listening();
+        let second = claim_aside(directory.path());
+        assert!(second.recv_timeout(Duration::from_millis(50)).is_err(), "did not wait");
+        drop(first);
+        assert_eq!(second.recv().unwrap(), "ours");
+    }
+
+    #[test]
+    fn a_starting_agent_that_fails_makes_way() {
+        let directory = tempfile::tempdir().unwrap();
+        let first = ours(directory.path());
+        let second = claim_aside(directory.path());
+        drop(first);
+        assert_eq!(second.recv().unwrap(), "ours");
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_written_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let error = claim(&directory.path().join("missing")).err().unwrap();
+        assert!(error.to_string().contains("missing"), "{error}");
+    }
+}
