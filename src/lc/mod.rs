@@ -11,6 +11,9 @@ pub mod kw;
 mod owned;
 pub mod random;
 pub mod rsa;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, unused_must_use)]
+mod speed;
 
 use crate::error::{Error, Reason, Result};
 use std::ffi::c_int;

@@ -386,3 +386,98 @@ fn reader(der: &[u8]) -> CBS {
         reader.assume_init()
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use std::sync::LazyLock;
+
+    static KEY: LazyLock<PrivateKey> =
+        LazyLock::new(|| PrivateKey::generate(2048, &[1, 0, 1]).unwrap());
+
+    const PADDING: Oaep = Oaep { hash: Hash::Sha256, mgf: Hash::Sha256, label: b"" };
+
+    #[test]
+    fn a_key_survives_each_of_its_forms() {
+        let sealed = KEY.public().unwrap().encrypt_oaep(&PADDING, b"secret").unwrap();
+        let again = [
+            PrivateKey::from_pkcs8(KEY.to_pkcs8().unwrap().expose()).unwrap(),
+            PrivateKey::from_components(&KEY.components().unwrap()).unwrap(),
+        ];
+        for key in again {
+            assert_eq!(key.decrypt_oaep(&PADDING, &sealed).unwrap().expose(), b"secret");
+            assert_eq!(key.to_pkcs8().unwrap(), KEY.to_pkcs8().unwrap());
+        }
+    }
+
+    #[test]
+    fn a_public_key_survives_its_der_form() {
+        let public = KEY.public().unwrap();
+        let again = PublicKey::from_spki(&public.to_spki().unwrap()).unwrap();
+        assert_eq!(again.modulus().unwrap(), public.modulus().unwrap());
+        assert_eq!(again.public_exponent().unwrap(), [1, 0, 1]);
+        assert_eq!((again.bits(), again.size()), (2048, 256));
+    }
+
+    #[test]
+    fn damaged_and_trailing_der_is_refused() {
+        let mut der = KEY.to_pkcs8().unwrap().expose().to_vec();
+        der.push(0);
+        assert_eq!(PrivateKey::from_pkcs8(&der).err().unwrap().reason(), Reason::DataInvalid);
+        der.pop();
+        der[200] ^= 1;
+        assert_eq!(PrivateKey::from_pkcs8(&der).err().unwrap().reason(), Reason::DataInvalid);
+        assert!(PrivateKey::from_pkcs8(&[]).is_err());
+        let mut der = KEY.public().unwrap().to_spki().unwrap();
+        der.push(0);
+        assert_eq!(PublicKey::from_spki(&der).err().unwrap().reason(), Reason::DataInvalid);
+    }
+
+    #[test]
+    fn numbers_that_make_no_key_are_refused() {
+        let mut parts = KEY.components().unwrap();
+        parts.prime_1 = parts.prime_2.duplicate();
+        let refusal = PrivateKey::from_components(&parts).err().unwrap();
+        assert_eq!(refusal.reason(), Reason::AttributeValue);
+        let modulus = KEY.public().unwrap().modulus().unwrap();
+        for exponent in [&[][..], &[1], &[4], &[3; 5]] {
+            assert!(PublicKey::from_components(&modulus, exponent).is_err(), "{exponent:?}");
+            assert!(PrivateKey::generate(2048, exponent).is_err(), "{exponent:?}");
+        }
+        let refusal = PublicKey::from_components(&[0xFF; 128], &[3]).err().unwrap();
+        assert_eq!(refusal.reason(), Reason::KeySizeRange);
+    }
+
+    #[test]
+    fn sizes_outside_the_bounds_are_not_generated() {
+        for bits in [0, 1024, 2047, 2050, 8320, u64::MAX] {
+            let refusal = PrivateKey::generate(bits, &[3]).err().unwrap();
+            assert_eq!(refusal.reason(), Reason::KeySizeRange, "{bits}");
+        }
+    }
+
+    #[test]
+    fn oaep_takes_as_much_as_fits_and_no_more() {
+        let public = KEY.public().unwrap();
+        for hash in Hash::ALL {
+            let padding = Oaep { hash: *hash, mgf: Hash::Sha1, label: b"for" };
+            let text = vec![5; max_oaep(256, *hash)];
+            let sealed = public.encrypt_oaep(&padding, &text).unwrap();
+            assert_eq!(KEY.decrypt_oaep(&padding, &sealed).unwrap().expose(), text);
+            let longer = vec![5; text.len() + 1];
+            let refusal = public.encrypt_oaep(&padding, &longer).unwrap_err();
+            assert_eq!(refusal.reason(), Reason::DataLength);
+            let other = Oaep { label: b"from", ..padding };
+            let refusal = KEY.decrypt_oaep(&other, &sealed).unwrap_err();
+            assert_eq!(refusal.reason(), Reason::EncryptedInvalid);
+        }
+    }
+
+    #[test]
+    fn a_failure_leaves_no_error_in_the_hosts_queue() {
+        assert!(KEY.decrypt_oaep(&PADDING, &[0; 256]).is_err());
+        // SAFETY: reads the calling thread's queue.
+        assert_eq!(unsafe { ERR_peek_error() }, 0);
+    }
+}

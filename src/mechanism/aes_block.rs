@@ -219,3 +219,74 @@ fn unwrap(usable: &UsableKey, params: &Params, wrapped: &[u8]) -> Result<Secret>
 fn wrapping(usable: &UsableKey, misfit: Reason) -> Result<&AesKey> {
     key(usable).map_err(|_| misfit.into())
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use crate::key::Usage;
+    use crate::mechanism::tests::{aes, pieces, whole};
+
+    fn run(row: &Row, usage: Usage, text: &[u8]) -> Result<Vec<u8>> {
+        let begin = if usage == Usage::Encrypt { row.encrypt()? } else { row.decrypt()? };
+        let params = match row.params {
+            ParamsShape::None => Params::None,
+            _ => Params::Bytes(vec![0; BLOCK]),
+        };
+        let one = whole(begin(&aes(&[1; 32], usage), &params)?.as_mut(), text);
+        let many = pieces(begin(&aes(&[1; 32], usage), &params)?.as_mut(), &[text]);
+        assert_eq!(one, many);
+        one
+    }
+
+    #[test]
+    fn a_part_of_a_block_is_refused_by_its_own_code() {
+        for row in [&ECB, &CBC] {
+            let refusal = run(row, Usage::Encrypt, &[0; 17]).unwrap_err().reason();
+            assert_eq!(refusal, Reason::DataLength);
+            let refusal = run(row, Usage::Decrypt, &[0; 17]).unwrap_err().reason();
+            assert_eq!(refusal, Reason::EncryptedLength);
+        }
+        for len in [0, 15, 17] {
+            let refusal = run(&CBC_PAD, Usage::Decrypt, &vec![0; len]).unwrap_err().reason();
+            assert_eq!(refusal, Reason::EncryptedLength);
+        }
+    }
+
+    #[test]
+    fn padding_is_right_only_as_a_whole() {
+        let mut block = [9; BLOCK];
+        for len in 1..=16_u8 {
+            block[BLOCK - usize::from(len)..].fill(len);
+            assert_eq!(unpadded(&block), Some(BLOCK - usize::from(len)));
+            if len > 1 {
+                let mut broken = block;
+                broken[BLOCK - usize::from(len)] ^= 0x80;
+                assert_eq!(unpadded(&broken), None);
+            }
+        }
+        for last in [0, 17, 255] {
+            assert_eq!(unpadded(&[last; BLOCK]), None);
+        }
+    }
+
+    #[test]
+    fn the_iv_is_one_block() {
+        let key = aes(&[1; 16], Usage::Encrypt);
+        for params in [Params::None, Params::Bytes(vec![0; 15]), Params::Bytes(vec![0; 17])] {
+            let refusal = CBC.encrypt().unwrap()(&key, &params).err().unwrap();
+            assert_eq!(refusal.reason(), Reason::MechanismParam);
+        }
+    }
+
+    #[test]
+    fn a_message_of_another_key_begins_afresh_with_a_kept_context() {
+        let key = aes(&[1; 16], Usage::Encrypt);
+        let begin = || CBC.encrypt().unwrap()(&key, &Params::Bytes(vec![5; BLOCK])).unwrap();
+        let mut unfinished = begin();
+        unfinished.update(&[1; 23], &mut [0; 16]).unwrap();
+        drop(unfinished);
+        let first = whole(begin().as_mut(), &[2; 32]).unwrap();
+        assert_eq!(whole(begin().as_mut(), &[2; 32]).unwrap(), first);
+    }
+}

@@ -64,3 +64,48 @@ impl Transform for Counter {
         self.update(input, output)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use crate::key::Usage;
+    use crate::mechanism::tests::{aes, pieces, whole};
+
+    fn count(bits: u64, low: u8, len: usize) -> Result<Vec<u8>> {
+        let mut block = [0; 16];
+        block[15] = low;
+        let key = aes(&[1; 16], Usage::Encrypt);
+        whole(begin(&key, &Params::Ctr { bits, block })?.as_mut(), &vec![0; len])
+    }
+
+    #[test]
+    fn the_specifications_example_takes_three_blocks() {
+        assert!(count(2, 1, 48).is_ok());
+        assert_eq!(count(2, 1, 49).unwrap_err().reason(), Reason::DataLength);
+    }
+
+    #[test]
+    fn an_overflow_between_parts_is_refused_too() {
+        let key = aes(&[1; 16], Usage::Encrypt);
+        let params = Params::Ctr { bits: 1, block: [0; 16] };
+        let mut counter = begin(&key, &params).unwrap();
+        let refusal = pieces(counter.as_mut(), &[&[0; 17], &[0; 15], &[0; 1]]).unwrap_err();
+        assert_eq!(refusal.reason(), Reason::DataLength);
+    }
+
+    #[test]
+    fn all_128_bits_may_count_to_their_end_but_not_further() {
+        let key = aes(&[1; 16], Usage::Encrypt);
+        let params = Params::Ctr { bits: 128, block: [0xFF; 16] };
+        assert!(whole(begin(&key, &params).unwrap().as_mut(), &[0; 16]).is_ok());
+        assert!(whole(begin(&key, &params).unwrap().as_mut(), &[0; 17]).is_err());
+    }
+
+    #[test]
+    fn other_numbers_of_bits_are_refused() {
+        for bits in [0, 129, u64::MAX] {
+            assert_eq!(count(bits, 0, 1).unwrap_err().reason(), Reason::MechanismParam);
+        }
+    }
+}

@@ -128,3 +128,82 @@ impl Transform for Open {
         self.message.open(input, output)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use crate::key::Usage;
+    use crate::mechanism::tests::{aes, whole};
+
+    fn params(iv: &[u8], tag_bits: u64) -> Params {
+        Params::Gcm { iv: iv.to_vec(), aad: b"header".to_vec(), tag_bits }
+    }
+
+    fn seal(params: &Params) -> Vec<u8> {
+        let key = aes(&[1; 32], Usage::Encrypt);
+        let begin = GCM.encrypt().unwrap();
+        whole(begin(&key, params).unwrap().as_mut(), &[7; 40]).unwrap()
+    }
+
+    fn open(params: &Params) -> Box<dyn Transform> {
+        GCM.decrypt().unwrap()(&aes(&[1; 32], Usage::Decrypt), params).unwrap()
+    }
+
+    #[test]
+    fn a_forgery_leaves_nothing_in_the_output() {
+        let params = params(&[2; 12], 128);
+        let mut sealed = seal(&params);
+        sealed[3] ^= 1;
+        let mut output = [0xEE; 40];
+        let refusal = open(&params).whole(&sealed, &mut output).unwrap_err();
+        assert_eq!((refusal.reason(), output), (Reason::EncryptedInvalid, [0; 40]));
+    }
+
+    #[test]
+    fn parts_release_nothing_before_the_end() {
+        let params = params(&[2; 12], 128);
+        let sealed = seal(&params);
+        let mut opening = open(&params);
+        assert_eq!(opening.update_len(30), 0);
+        assert_eq!(opening.update(&sealed[..30], &mut []).unwrap(), 0);
+        assert_eq!(opening.update(&sealed[30..], &mut []).unwrap(), 0);
+        let mut output = [0; 40];
+        assert_eq!(opening.finish(&mut output).unwrap(), 40);
+        assert_eq!(output, [7; 40]);
+    }
+
+    #[test]
+    fn every_tag_length_of_nist_opens_and_no_other_begins() {
+        let key = aes(&[1; 32], Usage::Encrypt);
+        for tag_bits in 0..=136 {
+            let params = params(&[2; 12], tag_bits);
+            if [32, 64, 96, 104, 112, 120, 128].contains(&tag_bits) {
+                let sealed = seal(&params);
+                assert_eq!(sealed.len() as u64, 40 + tag_bits / 8);
+                assert_eq!(whole(open(&params).as_mut(), &sealed).unwrap(), [7; 40]);
+            } else {
+                let refusal = GCM.encrypt().unwrap()(&key, &params).err().unwrap();
+                assert_eq!(refusal.reason(), Reason::MechanismParam, "{tag_bits}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_context_serves_ivs_of_changing_lengths() {
+        let key = aes(&[1; 32], Usage::Encrypt);
+        for len in [12, 300, 1, 16, 17, 12] {
+            let params = params(&vec![4; len], 128);
+            let begin = GCM.encrypt().unwrap();
+            let sealed = whole(begin(&key, &params).unwrap().as_mut(), &[7; 40]).unwrap();
+            assert_eq!(sealed, seal(&params), "{len}");
+        }
+        assert!(GCM.encrypt().unwrap()(&key, &params(&[], 128)).is_err());
+    }
+
+    #[test]
+    fn a_message_shorter_than_its_tag_is_refused() {
+        let refusal = whole(open(&params(&[2; 12], 128)).as_mut(), &[0; 15]).unwrap_err();
+        assert_eq!(refusal.reason(), Reason::EncryptedLength);
+    }
+}

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use std::sync::{Arc, LazyLock};
 
 /// A key that may do everything, used for `usage`.
-pub(super) fn usable(parsed: Parsed, usage: Usage) -> UsableKey {
+pub(crate) fn usable(parsed: Parsed, usage: Usage) -> UsableKey {
     let key = Key {
         parsed,
         usages: [
