@@ -186,6 +186,20 @@ pub fn home_of(user: u32) -> Option<PathBuf> {
     Some(PathBuf::from(OsString::from_vec(home.to_bytes().to_vec())))
 }
 
+/// The number of the group that the system's database has under `name`.
+pub fn group_named(name: &CStr) -> Option<u32> {
+    // Groups with many members are long.
+    let mut text = vec![0; 1 << 20];
+    // SAFETY: a group of zeros is valid: its pointers are null.
+    let mut entry = unsafe { std::mem::zeroed::<libc::group>() };
+    let mut found = std::ptr::null_mut();
+    // SAFETY: `name` is a C string; entry, text (with its length) and found are valid for writes.
+    let failed = unsafe {
+        libc::getgrnam_r(name.as_ptr(), &mut entry, text.as_mut_ptr(), text.len(), &mut found)
+    };
+    (failed == 0 && !found.is_null()).then_some(entry.gr_gid)
+}
+
 /// Closes every descriptor but standard input, output and error.
 ///
 /// For a program that has just started and has opened nothing itself.
@@ -232,7 +246,9 @@ fn unblock_signals() -> c_int {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
-    use super::{ForkMark, Mark, Words, WordsMut, getpid, home_of, is_privileged, peer};
+    use super::{
+        ForkMark, Mark, Words, WordsMut, getpid, group_named, home_of, is_privileged, peer,
+    };
     use std::sync::atomic::Ordering;
 
     #[test]
@@ -283,5 +299,6 @@ mod tests {
         assert!(!is_privileged());
         assert!(home_of(0).unwrap().is_absolute());
         assert_eq!(home_of(u32::MAX - 1), None);
+        assert_eq!((group_named(c"root"), group_named(c"no such group")), (Some(0), None));
     }
 }

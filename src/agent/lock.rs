@@ -22,7 +22,7 @@ pub enum Claim {
 pub struct Lock {
     directory: PathBuf,
     _held: OwnedFd,
-    starting: Option<OwnedFd>,
+    starting: OwnedFd,
 }
 
 impl Lock {
@@ -32,8 +32,8 @@ impl Lock {
     }
 
     /// Lets those pass who wait to see whether this agent listens.
-    pub fn listening(&mut self) {
-        self.starting = None;
+    pub fn listening(&self) -> std::io::Result<()> {
+        Ok(flock(&self.starting, FlockOperation::Unlock)?)
     }
 }
 
@@ -50,7 +50,7 @@ pub fn claim(directory: &Path) -> Result<Claim> {
         acquire(directory, &held, FlockOperation::LockExclusive)?;
     }
     let directory = directory.to_owned();
-    Ok(Claim::Ours(Lock { directory, _held: held, starting: Some(starting) }))
+    Ok(Claim::Ours(Lock { directory, _held: held, starting }))
 }
 
 fn lock_file(directory: &Path, name: &str) -> Result<OwnedFd> {
@@ -109,19 +109,19 @@ mod tests {
     #[test]
     fn the_second_waits_until_the_first_listens_and_leaves() {
         let directory = tempfile::tempdir().unwrap();
-        let mut first = ours(directory.path());
+        let first = ours(directory.path());
         let second = claim_aside(directory.path());
         assert!(second.recv_timeout(Duration::from_millis(50)).is_err(), "did not wait");
         let _listener = UnixListener::bind(directory.path().join(socket::NAME)).unwrap();
-        first.listening();
+        first.listening().unwrap();
         assert_eq!(second.recv().unwrap(), "served");
     }
 
     #[test]
     fn whoever_finds_an_ending_agent_takes_its_place() {
         let directory = tempfile::tempdir().unwrap();
-        let mut first = ours(directory.path());
-        first.listening();
+        let first = ours(directory.path());
+        first.listening().unwrap();
         let second = claim_aside(directory.path());
         assert!(second.recv_timeout(Duration::from_millis(50)).is_err(), "did not wait");
         drop(first);

@@ -20,6 +20,9 @@ use std::time::{Duration, Instant};
 /// What the agent writes on a line of its own once it listens.
 pub const READY: &str = "ready";
 
+/// The option by which an agent knows that it is to leave its starter's session.
+pub const DETACHED: &str = "--detached";
+
 /// How long an agent may take to become ready; a large store is verified first.
 pub const STARTING: Duration = Duration::from_secs(60);
 
@@ -53,14 +56,32 @@ impl Place {
 pub fn agent(place: &Place) -> Result<()> {
     check_owner(&place.directory)?;
     let program = program(place)?;
+    let (mut child, said) = launch(place, &program, "--detach")?;
+    // The starting process ends as soon as the agent runs. Where the host waits for all children, or
+    // ignores their end, it is gone already and the wait fails, which is as good.
+    let _gone = if said.is_ok() { child.wait().map(Some) } else { child.try_wait() };
+    judge(said, &program)
+}
+
+/// What `keystead agent --detach` does: starts the agent in a session of its own, which this process
+/// leaves behind, and returns when it answers.
+pub fn detached(place: &Place, program: &Path) -> Result<()> {
+    let (_left_behind, said) = launch(place, program, DETACHED)?;
+    judge(said, program)
+}
+
+/// Runs the program and collects what it says until it is ready or has ended.
+fn launch(place: &Place, program: &Path, mode: &str) -> Result<(Child, io::Result<String>)> {
     let (report, sender) = io::pipe().map_err(absent)?;
-    let child = command(place, &program, sender).and_then(|mut command| command.spawn());
+    let child = command(place, program, mode, sender).and_then(|mut command| command.spawn());
     let child = child.map_err(|error| absent(format_args!("{}: {error}", program.display())))?;
-    let said = read_report(report.into(), Instant::now() + STARTING);
-    reap(child, &said);
+    Ok((child, read_report(report.into(), Instant::now() + STARTING)))
+}
+
+fn judge(said: io::Result<String>, program: &Path) -> Result<()> {
     match said {
         Ok(said) if is_ready(&said) => Ok(()),
-        Ok(said) => Err(absent(explain(&said, &program))),
+        Ok(said) => Err(absent(explain(&said, program))),
         Err(error) => Err(absent(error)),
     }
 }
@@ -127,11 +148,16 @@ fn file_at(maps: &str, address: usize) -> Option<PathBuf> {
     Some(path.strip_suffix(" (deleted)").unwrap_or(path).into())
 }
 
-fn command(place: &Place, program: &Path, report: io::PipeWriter) -> io::Result<Command> {
+fn command(
+    place: &Place,
+    program: &Path,
+    mode: &str,
+    report: io::PipeWriter,
+) -> io::Result<Command> {
     // An empty file, so that the agent does not find another than its module did.
     let nothing = Path::new("/dev/null");
     let mut command = Command::new(program);
-    command.arg("agent").arg("--detach").arg("--store").arg(&place.directory);
+    command.arg("agent").arg(mode).arg("--store").arg(&place.directory);
     command.arg("--config").arg(place.configuration.as_deref().unwrap_or(nothing));
     command.env_clear().current_dir("/");
     command.stdin(Stdio::null()).stdout(report.try_clone()?).stderr(report);
@@ -165,19 +191,20 @@ fn wait_readable(pipe: &File, deadline: Instant) -> io::Result<()> {
     }
 }
 
-/// The starting process ends as soon as the agent runs. Where the host waits for all children, or
-/// ignores their end, it is gone already and the wait fails, which is as good.
-fn reap(mut child: Child, said: &io::Result<String>) {
-    let _gone = if said.is_ok() { child.wait().map(Some) } else { child.try_wait() };
-}
-
 fn is_ready(said: &str) -> bool {
     said.lines().any(|line| line == READY)
 }
 
+/// What an agent said, as the end of this sentence: it repeats the beginning where it was told by the
+/// one it started in turn.
 fn explain(said: &str, program: &Path) -> String {
-    let lines = said.lines().map(|line| line.trim_start_matches("keystead: error: "));
-    match lines.collect::<Vec<_>>().join("; ") {
+    let lines = said.lines().filter(|line| !line.starts_with("keystead: hint: "));
+    let plain = |line| {
+        let error = str::trim_start_matches(line, "keystead: error: ");
+        let detail = error.strip_prefix(Reason::AgentAbsent.text());
+        detail.and_then(|detail| detail.strip_prefix(": ")).unwrap_or(error)
+    };
+    match lines.map(plain).collect::<Vec<_>>().join("; ") {
         said if said.is_empty() => format!("{} ended without saying why", program.display()),
         said => said,
     }
@@ -221,8 +248,10 @@ mod tests {
 
     #[test]
     fn what_a_failing_agent_says_is_the_error() {
-        let (_folder, place) = place("echo 'keystead: error: the disk is upside down' >&2; exit 1");
-        assert!(failure(&place).ends_with("the disk is upside down"), "{}", failure(&place));
+        let said = format!("keystead: error: {}: the disk is full", Reason::AgentAbsent.text());
+        let (_folder, place) = place(&format!("echo \"{said}\" >&2; exit 1"));
+        let text = failure(&place);
+        assert_eq!(text, format!("{}: the disk is full", Reason::AgentAbsent.text()));
     }
 
     #[test]

@@ -1,0 +1,126 @@
+//! `keystead agent`: becomes the one process that opens a store.
+//!
+//! `--detach` is what a module runs. It frees itself of whatever its starter left it and starts the
+//! same program once more (`--detached`), in a session of its own; that one is the agent, and is
+//! nobody's child once its starter has ended.
+
+use crate::{Failure, Global};
+use keystead::agent::{Claim, Lock, Options, claim, serve};
+use keystead::config::journal;
+use keystead::config::{Config, Log};
+use keystead::sys;
+use keystead::wire::Place;
+use keystead::wire::start::{self, READY};
+use rustix::fs::Mode;
+use rustix::process::{DumpableBehavior, geteuid, set_dumpable_behavior, setsid, umask};
+use rustix::stdio::{dup2_stderr, dup2_stdout};
+use std::ffi::CString;
+use std::fs::{DirBuilder, File};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::Path;
+use std::time::Duration;
+
+/// How long an agent stays that nobody is connected to.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// Serve the store to this machine's programs
+///
+/// Programs start it by themselves when they need it. It writes the line `ready` once it listens.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Leave the terminal, and return when the agent is ready
+    #[arg(long)]
+    detach: bool,
+    /// Be the agent that `--detach` starts
+    #[arg(long, hide = true, conflicts_with = "detach")]
+    detached: bool,
+}
+
+impl Arguments {
+    pub fn run(self, global: &Global) -> Result<(), Failure> {
+        if self.detach {
+            sys::close_inherited()?;
+        }
+        if self.detach || self.detached {
+            sys::reset_signals();
+        }
+        umask(Mode::RWXG | Mode::RWXO);
+        let config = global.configuration()?;
+        if self.detach { detach(&config) } else { self.stay(&config) }
+    }
+
+    fn stay(&self, config: &Config) -> Result<(), Failure> {
+        if self.detached {
+            setsid().map_err(io::Error::from)?;
+        }
+        std::env::set_current_dir("/")?;
+        set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(io::Error::from)?;
+        journal::open(config, Some(Log::Stderr));
+        prepare(&config.directory)?;
+        match claim(&config.directory)? {
+            Claim::Ours(lock) => self.be_agent(config, &lock),
+            Claim::Served if self.detached => Ok(announce()?),
+            Claim::Served => Err(Failure::new(format_args!(
+                "another agent serves {}",
+                config.directory.display()
+            ))),
+        }
+    }
+
+    fn be_agent(&self, config: &Config, lock: &Lock) -> Result<(), Failure> {
+        let group = config.group.as_deref().map(group).transpose()?;
+        let options = Options { linger: config.linger, group, idle: IDLE };
+        Ok(serve(lock, &options, || {
+            if let Err(error) = lock.listening().and_then(|()| self.tell_starter()) {
+                log::warn!("whoever started the agent does not learn that it is ready: {error}");
+            }
+        })?)
+    }
+
+    fn tell_starter(&self) -> io::Result<()> {
+        announce()?;
+        if self.detached { let_go_of_output() } else { Ok(()) }
+    }
+}
+
+fn detach(config: &Config) -> Result<(), Failure> {
+    start::detached(&Place::of(config), &std::env::current_exe()?)?;
+    Ok(announce()?)
+}
+
+fn announce() -> io::Result<()> {
+    writeln!(io::stdout(), "{READY}")
+}
+
+/// The starter stops reading, and a terminal may go away.
+fn let_go_of_output() -> io::Result<()> {
+    let nothing = File::options().write(true).open("/dev/null")?;
+    dup2_stdout(&nothing)?;
+    Ok(dup2_stderr(&nothing)?)
+}
+
+/// Makes the store's directory where there is none. Nobody but its owner may serve it or write in it.
+fn prepare(directory: &Path) -> Result<(), Failure> {
+    let failed = |error: io::Error| Failure::new(format_args!("{}: {error}", directory.display()));
+    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
+    let found = directory.metadata().map_err(failed)?;
+    let user = geteuid().as_raw();
+    if found.uid() != user {
+        let owner = found.uid();
+        let told = format_args!("{} belongs to user {owner}, not {user}", directory.display());
+        return Err(Failure::new(told).hint("only the store's owner runs its agent"));
+    }
+    if found.mode() & 0o022 != 0 {
+        let told = format_args!("others than its owner can write in {}", directory.display());
+        return Err(Failure::new(told).hint("chmod go-w on the directory closes it"));
+    }
+    Ok(())
+}
+
+/// A group by number or name.
+fn group(name: &str) -> Result<u32, Failure> {
+    let by_name = || sys::group_named(&CString::new(name).ok()?);
+    let number = name.parse().ok().or_else(by_name);
+    number.ok_or_else(|| Failure::new(format_args!("group: there is no group {name:?}")))
+}
