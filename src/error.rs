@@ -143,6 +143,7 @@ reasons! {
     Uncopyable => CKR_ACTION_PROHIBITED, "a custom key cannot be copied";
 
     OtherMaterial => CKR_TEMPLATE_INCONSISTENT, "the custom key was imported with other material before, and only the same can be imported again";
+    OtherSize => CKR_TEMPLATE_INCONSISTENT, "the custom key was made for material of another size";
     MaterialHeld => CKR_TEMPLATE_INCONSISTENT, "another custom key holds this material";
     ImportIntoGenerated => CKR_TEMPLATE_INCONSISTENT, "material cannot be imported into a generated key";
     ExpiryOnGenerated => CKR_TEMPLATE_INCONSISTENT, "a generated key's material cannot expire";

@@ -4,9 +4,11 @@ use super::record::{Expiry, ExpiryAction};
 use super::state::{State, Status};
 use crate::clock::Seconds;
 use crate::error::{Error, Reason, Result};
+use crate::id::Id;
 use crate::lc;
 use crate::secret::Secret;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// What kind of key it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -109,6 +111,24 @@ pub struct Key {
     pub state: Option<State>,
     /// When it ends, whether custom or ordinary.
     pub expiry: Option<Expiry>,
+    /// What moves when it may have changed.
+    pub watch: Watch,
+}
+
+/// What a holder of a loaded key looks at to see whether it still holds.
+#[derive(Debug, Clone)]
+pub enum Watch {
+    /// A token object: the record's generation counter and the login it was opened under.
+    Record {
+        /// Whose counter.
+        watched: Id,
+        /// What it read before the record was loaded.
+        generation: u64,
+        /// The login epoch it was loaded in.
+        epoch: u64,
+    },
+    /// A session object: true while it exists.
+    Session(Arc<AtomicBool>),
 }
 
 /// Proof that a key may be used for what it was asked for. Only [`allow`] makes one.

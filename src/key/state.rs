@@ -109,6 +109,19 @@ pub enum Event {
     Describe,
 }
 
+impl Event {
+    /// The bytes that travel with a commit.
+    pub fn encode(&self) -> Result<Vec<u8>> {
+        postcard::to_stdvec(self).map_err(|cause| Reason::General.detail(cause))
+    }
+
+    /// Reads [`Self::encode`]'s bytes back.
+    pub fn decode(bytes: &[u8]) -> Result<Self> {
+        postcard::from_bytes(bytes)
+            .map_err(|_| Reason::Unlawful.detail("an event that does not parse"))
+    }
+}
+
 impl State {
     /// A key whose first material the token has just made.
     pub fn generated(fingerprint: Fingerprint) -> Self {

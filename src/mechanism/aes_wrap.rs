@@ -13,6 +13,7 @@ pub(super) const KEY_WRAP: Row = Row {
     params: ParamsShape::Bytes,
     wrap: Some(wrap),
     unwrap: Some(unwrap),
+    authenticated: true,
     ..aes(row!(CKM_AES_KEY_WRAP))
 };
 
@@ -25,6 +26,7 @@ const fn padded(row: Row) -> Row {
         params: ParamsShape::Bytes,
         wrap: Some(wrap_padded),
         unwrap: Some(unwrap_padded),
+        authenticated: true,
         ..aes(row)
     }
 }

@@ -35,6 +35,9 @@ pub struct Row {
     pub wrap: Option<Wrap>,
     /// Unwraps a key.
     pub unwrap: Option<Unwrap>,
+    /// Whether a forged or altered blob is told from an honest one when it is unwrapped (an
+    /// authenticated or CCA-secure wrapping), so that a refusal may say what was unwrapped.
+    pub authenticated: bool,
     /// Generates a secret key.
     pub generate: Option<Generate>,
     /// Generates a key pair.
@@ -57,6 +60,7 @@ impl Row {
             verify: None,
             wrap: None,
             unwrap: None,
+            authenticated: false,
             generate: None,
             generate_pair: None,
         }

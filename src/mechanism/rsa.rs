@@ -18,6 +18,7 @@ pub(super) const OAEP: Row = Row {
     decrypt: Some(|key, params| Opening::begin(key, Padding::given(params)?)),
     wrap: Some(wrap),
     unwrap: Some(unwrap),
+    authenticated: true,
     ..rsa(row!(CKM_RSA_PKCS_OAEP))
 };
 

@@ -2,12 +2,13 @@
 //! wrapped comes back. A new row is tested the moment it stands in the table.
 
 use super::*;
-use crate::key::policy::{Usages, allow};
+use crate::key::policy::{Usages, Watch, allow};
 use crate::key::{Key, Usage};
 use crate::lc::aes::AesKey;
 use crate::lc::rsa::{BITS, PrivateKey};
 use pkcs11_sys::*;
 use proptest::prelude::*;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock};
 
 /// A key that may do everything, used for `usage`.
@@ -31,6 +32,7 @@ pub(crate) fn usable(parsed: Parsed, usage: Usage) -> UsableKey {
         extractable: false,
         state: None,
         expiry: None,
+        watch: Watch::Session(Arc::new(AtomicBool::new(true))),
     };
     allow(&Arc::new(key), usage, 0, true, 0).unwrap()
 }

@@ -1,6 +1,14 @@
 //! Objects as PKCS#11 sees them: attribute tables and their one interpreter.
 
+pub mod attributes;
+pub mod build;
+pub mod custom;
+pub mod json;
+pub mod kinds;
+pub mod rules;
 pub mod template;
 pub mod vendor;
 
+pub use attributes::Attributes;
+pub use build::{How, Wishes};
 pub use template::{Attribute, Template};

@@ -1,11 +1,38 @@
-//! The use cases on one token. Each file is one of them; this one is what they share.
-//!
-//! This is the contract that the border is written against.
+//! The use cases on one token: each file is one of them; this one is what they share.
 
+mod attributes;
+mod copy;
+mod create;
+mod custody;
+mod destroy;
+mod find;
+mod generate;
+mod handles;
+mod import;
+mod loaded;
+mod pin;
+mod records;
+mod slots;
+mod wrap;
+
+pub use slots::Slots;
+
+use crate::clock::{Clock, Seconds};
 use crate::error::{Reason, Result};
+use crate::id::Id;
+use crate::key::pin::Entry;
+use crate::key::policy::{self, Watch, gone};
+use crate::key::seal::TokenKey;
 use crate::key::{UsableKey, Usage};
-use crate::mechanism::Mechanism;
-use crate::object::Template;
+use crate::secret::Secret;
+use crate::wire::{Link, Page};
+use arc_swap::ArcSwapOption;
+use handles::{Handles, Named};
+use loaded::Loaded;
+use once_cell::sync::OnceCell;
+use pkcs11_sys::CKO_SECRET_KEY;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// Who is logged in to a token in this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,146 +86,156 @@ pub const TRIES: u8 = 10;
 
 /// The module's side of one token.
 pub struct Token {
-    _later: (),
+    id: Id,
+    slot: u64,
+    link: Arc<Link>,
+    clock: Arc<dyn Clock>,
+    page: OnceCell<Arc<Page>>,
+    /// Seals public objects; stored in the clear.
+    public: TokenKey,
+    /// Seals private objects; here while somebody is logged in.
+    private: ArcSwapOption<TokenKey>,
+    who: AtomicU8,
+    epoch: AtomicU64,
+    /// The entry as the agent released it at the login, and its revision.
+    released: Mutex<Option<(Entry, u64)>>,
+    custody: bool,
+    handles: Handles,
+    cache: records::Cache,
 }
 
-// Stand-ins until the use cases land; each becomes a file of this folder.
-#[allow(missing_docs, unused_variables, clippy::unused_self)]
 impl Token {
-    pub fn info(&self) -> Result<TokenInfo> {
-        Err(Reason::NotSupported.into())
-    }
     /// Who is logged in; one load.
     pub fn who(&self) -> Login {
-        Login::Public
+        match self.who.load(Ordering::Acquire) {
+            1 => Login::User,
+            2 => Login::Officer,
+            _ => Login::Public,
+        }
     }
+
     /// Moves at every login and logout; one load. An operation ends when it has moved.
     pub fn login_epoch(&self) -> u64 {
-        0
+        self.epoch.load(Ordering::Acquire)
     }
-    pub fn login(&self, login: Login, pin: &[u8]) -> Result<()> {
-        Err(Reason::NotSupported.into())
+
+    /// The time that decides about expiries: never before the store's high-water mark.
+    pub(crate) fn now(&self) -> Seconds {
+        self.clock.now().max(self.page.get().map_or(0, |page| page.mark()))
     }
-    pub fn logout(&self) -> Result<()> {
-        Err(Reason::NotSupported.into())
-    }
-    /// Sets the user's PIN; the security officer is logged in.
-    pub fn init_pin(&self, pin: &[u8]) -> Result<()> {
-        Err(Reason::NotSupported.into())
-    }
-    /// Changes the PIN of whoever is logged in, or the user's where nobody is.
-    pub fn set_pin(&self, old: &[u8], new: &[u8]) -> Result<()> {
-        Err(Reason::NotSupported.into())
-    }
-    pub fn create(&self, caller: &Caller, template: &Template) -> Result<Handle> {
-        Err(Reason::NotSupported.into())
-    }
-    pub fn copy(&self, caller: &Caller, object: Handle, template: &Template) -> Result<Handle> {
-        Err(Reason::NotSupported.into())
-    }
-    pub fn destroy(&self, caller: &Caller, object: Handle) -> Result<()> {
-        Err(Reason::NotSupported.into())
-    }
-    pub fn find(&self, caller: &Caller, template: &Template) -> Result<Vec<Handle>> {
-        Err(Reason::NotSupported.into())
-    }
-    pub fn attributes(
-        &self,
-        caller: &Caller,
-        object: Handle,
-        kinds: &[u64],
-    ) -> Result<Vec<Answer>> {
-        Err(Reason::NotSupported.into())
-    }
-    pub fn set_attributes(
-        &self,
-        caller: &Caller,
-        object: Handle,
-        template: &Template,
-    ) -> Result<()> {
-        Err(Reason::NotSupported.into())
-    }
-    pub fn size(&self, caller: &Caller, object: Handle) -> Result<u64> {
-        Err(Reason::NotSupported.into())
-    }
-    pub fn generate(
-        &self,
-        caller: &Caller,
-        mechanism: &Mechanism,
-        template: &Template,
-    ) -> Result<Handle> {
-        Err(Reason::NotSupported.into())
-    }
-    pub fn generate_pair(
-        &self,
-        caller: &Caller,
-        mechanism: &Mechanism,
-        public: &Template,
-        private: &Template,
-    ) -> Result<(Handle, Handle)> {
-        Err(Reason::NotSupported.into())
-    }
-    pub fn wrap(
-        &self,
-        caller: &Caller,
-        mechanism: &Mechanism,
-        wrapping: Handle,
-        key: Handle,
-    ) -> Result<Vec<u8>> {
-        Err(Reason::NotSupported.into())
-    }
-    pub fn unwrap(
-        &self,
-        caller: &Caller,
-        mechanism: &Mechanism,
-        unwrapping: Handle,
-        wrapped: &[u8],
-        template: &Template,
-    ) -> Result<Handle> {
-        Err(Reason::NotSupported.into())
-    }
+
     /// A key for an operation's Init: the newest state of the object, allowed or refused.
-    pub fn usable(
-        &self,
-        caller: &Caller,
-        key: Handle,
-        usage: Usage,
-        mechanism: u64,
-    ) -> Result<UsableKey> {
-        Err(Reason::NotSupported.into())
+    pub fn usable(&self, key: Handle, usage: Usage, mechanism: u64) -> Result<UsableKey> {
+        let loaded = self.object(key).map_err(|failure| match failure.reason() {
+            Reason::ObjectUnknown => gone(usage),
+            _ => failure,
+        })?;
+        let loaded_key = loaded.key().map_err(|failure| match failure.reason() {
+            Reason::KeyUnknown => gone(usage),
+            _ => failure,
+        })?;
+        policy::allow(loaded_key, usage, mechanism, self.who() == Login::User, self.now())
     }
+
     /// Whether what [`Self::usable`] answered before still holds: generation, login and expiry
     /// unchanged. A few loads and no lock, so that a session can keep its last key.
-    pub fn still_usable(&self, key: Handle, usable: &UsableKey) -> bool {
-        false
+    pub fn still_usable(&self, key: &UsableKey) -> bool {
+        self.unmoved(&key.watch) && key.expiry.is_none_or(|expiry| expiry.at > self.now())
     }
+
+    /// Whether nothing has happened to what was loaded under this watch.
+    fn unmoved(&self, watch: &Watch) -> bool {
+        match watch {
+            Watch::Session(alive) => alive.load(Ordering::Acquire),
+            Watch::Record { watched, generation, epoch } => {
+                *epoch == self.login_epoch()
+                    && self.page.get().is_some_and(|page| page.record(*watched) == *generation)
+            }
+        }
+    }
+
     /// The value of a secret key, for `C_DigestKey`.
-    pub fn digestible(&self, caller: &Caller, key: Handle) -> Result<crate::secret::Secret> {
-        Err(Reason::NotSupported.into())
+    pub fn digestible(&self, key: Handle) -> Result<Secret> {
+        let unknown = |_| Reason::KeyUnknown;
+        let loaded = self.object(key).map_err(unknown)?;
+        let held = loaded.held().ok_or(Reason::KeyUnknown)?;
+        let class = held.attributes.number(pkcs11_sys::CKA_CLASS);
+        let state = loaded.custom_key().map(|(_, key)| key.state(self.now()).status());
+        match (class, state) {
+            (Some(CKO_SECRET_KEY), None | Some(crate::key::Status::Enabled)) => {
+                Ok(held.material.duplicate())
+            }
+            _ => Err(Reason::KeyIndigestible.into()),
+        }
     }
+
     /// Ends the session objects of a session that closes.
-    pub fn close_session(&self, session: u64) {}
-}
+    pub fn close_session(&self, session: u64) {
+        self.handles.end(|named| matches!(named, Named::Session(of, _) if *of == session));
+    }
 
-/// The slots of a store: one for each token, and one more in which the next can be initialised.
-pub struct Slots {
-    _later: (),
-}
+    /// The object a handle names, as it is now; `ObjectUnknown` once it is gone or hidden.
+    fn object(&self, handle: Handle) -> Result<Arc<Loaded>> {
+        let (loaded, given) = match self.handles.named(handle).ok_or(Reason::ObjectUnknown)? {
+            Named::Session(_, object) => (Some(object), self.login_epoch()),
+            Named::Record(id, given) => (self.load(id)?, given),
+        };
+        let ended = |loaded: &Arc<Loaded>| loaded.header.private && given != self.login_epoch();
+        match loaded.filter(|loaded| loaded.is_there(self.now()) && !ended(loaded)) {
+            Some(loaded) if self.sees(loaded.header.private) => Ok(loaded),
+            Some(_) => Err(Reason::ObjectUnknown.into()),
+            None => {
+                self.handles.forget(handle);
+                Err(Reason::ObjectUnknown.into())
+            }
+        }
+    }
 
-#[allow(missing_docs, unused_variables, clippy::unused_self)]
-impl Slots {
-    pub fn new(link: crate::wire::Link, clock: std::sync::Arc<dyn crate::clock::Clock>) -> Self {
-        Self { _later: () }
+    /// The handles of token objects, in the order of `ids`.
+    fn handles_of(&self, ids: &[Id]) -> Result<Vec<Handle>> {
+        let epoch = self.login_epoch();
+        for some in self.handles.given_before(ids, epoch).chunks(find::OPENED) {
+            for (&id, object) in some.iter().zip(self.load_all(some)?) {
+                let public = object.is_some_and(|object| !object.header.private);
+                self.handles.outlives(id, public, epoch);
+            }
+        }
+        Ok(self.handles.of_records(ids, epoch))
     }
-    /// Slot numbers: tokens first, then the free slot.
-    pub fn list(&self) -> Result<Vec<u64>> {
-        Err(Reason::NotSupported.into())
+
+    fn handle_of(&self, id: Id) -> Result<Handle> {
+        self.handles_of(&[id])?.pop().ok_or_else(|| Reason::General.into())
     }
-    /// The token in a slot; the free slot is `TokenUnrecognized`.
-    pub fn token(&self, slot: u64) -> Result<std::sync::Arc<Token>> {
-        Err(Reason::NotSupported.into())
+
+    fn sees(&self, private: bool) -> bool {
+        !private || self.who() == Login::User
     }
-    pub fn init_token(&self, slot: u64, pin: &[u8], label: &str) -> Result<()> {
-        Err(Reason::NotSupported.into())
+
+    /// Whether the caller may make or change an object of this kind (PKCS#11 3.1, 5.6 and table 6).
+    fn may_change(&self, caller: &Caller, token: bool, private: bool) -> Result<()> {
+        if token && !caller.read_write {
+            return Err(Reason::SessionReadOnly.into());
+        }
+        if private && self.who() != Login::User {
+            return Err(Reason::NotLoggedIn.into());
+        }
+        Ok(())
+    }
+
+    /// The key that seals private or public objects.
+    fn sealing_key<R>(
+        &self,
+        private: bool,
+        with: impl FnOnce(&TokenKey) -> Result<R>,
+    ) -> Result<R> {
+        if private { with(&*self.private_key()?) } else { with(&self.public) }
+    }
+
+    fn private_key(&self) -> Result<Arc<TokenKey>> {
+        self.private.load_full().ok_or_else(|| Reason::NotLoggedIn.into())
+    }
+
+    fn page(&self) -> Result<&Arc<Page>> {
+        self.page.get_or_try_init(|| self.link.page())
     }
 }

@@ -57,6 +57,12 @@ impl Page {
         self.0.load(record_word(watched))
     }
 
+    /// What all the counters read at this moment, for a reader that learns only afterwards whose
+    /// counter it should have looked at.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot((COUNTERS..WORDS).map(|word| self.0.load(word)).collect())
+    }
+
     /// The latest time the store has seen: for this store it is never earlier.
     pub fn mark(&self) -> Seconds {
         self.0.load(AT_MARK)
@@ -65,6 +71,16 @@ impl Page {
     /// How often an agent has started on this store.
     pub fn starts(&self) -> u64 {
         self.0.load(AT_STARTS)
+    }
+}
+
+/// All counters as they read at one moment.
+pub struct Snapshot(Box<[u64]>);
+
+impl Snapshot {
+    /// What the record's counter read.
+    pub fn record(&self, watched: Id) -> u64 {
+        self.0.get(record_word(watched) - COUNTERS).copied().unwrap_or_default()
     }
 }
 

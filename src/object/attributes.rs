@@ -1,0 +1,117 @@
+//! The attributes of one object, and how their values are written.
+
+use crate::error::Result;
+use crate::secret::Secret;
+use pkcs11_sys::{CK_BBOOL, CK_DATE, CK_FALSE, CK_TRUE, CK_ULONG};
+use std::collections::BTreeMap;
+
+/// Attributes by type.
+#[derive(Debug, Default)]
+pub struct Attributes(BTreeMap<u64, Secret>);
+
+impl Attributes {
+    /// The value, if there is one.
+    pub fn bytes(&self, kind: u64) -> Option<&[u8]> {
+        self.0.get(&kind).map(Secret::expose)
+    }
+
+    /// A flag; absent reads false.
+    pub fn flag(&self, kind: u64) -> bool {
+        self.bytes(kind) == Some(&[CK_TRUE])
+    }
+
+    /// A number, if there is one of the right width.
+    pub fn number(&self, kind: u64) -> Option<u64> {
+        let bytes = self.bytes(kind)?.try_into().ok()?;
+        Some(CK_ULONG::from_ne_bytes(bytes))
+    }
+
+    /// Whether there is a value.
+    pub fn contains(&self, kind: u64) -> bool {
+        self.0.contains_key(&kind)
+    }
+
+    /// Sets a value.
+    pub fn set(&mut self, kind: u64, value: &[u8]) {
+        self.0.insert(kind, Secret::from(value));
+    }
+
+    /// Sets a flag.
+    pub fn set_flag(&mut self, kind: u64, value: bool) {
+        self.set(kind, &flag(value));
+    }
+
+    /// Sets a number.
+    pub fn set_number(&mut self, kind: u64, value: u64) {
+        self.set(kind, &number(value));
+    }
+
+    /// Removes a value.
+    pub fn remove(&mut self, kind: u64) -> Option<Secret> {
+        self.0.remove(&kind)
+    }
+
+    /// All of them, by type.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        self.0.iter().map(|(&kind, value)| (kind, value.expose()))
+    }
+
+    /// A second copy, for an object that is changed or copied.
+    pub fn duplicate(&self) -> Self {
+        self.iter().map(|(kind, value)| (kind, Secret::from(value))).collect()
+    }
+}
+
+impl FromIterator<(u64, Secret)> for Attributes {
+    fn from_iter<I: IntoIterator<Item = (u64, Secret)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().collect())
+    }
+}
+
+/// A `CK_BBOOL`.
+pub fn flag(value: bool) -> [CK_BBOOL; 1] {
+    [if value { CK_TRUE } else { CK_FALSE }]
+}
+
+/// A `CK_ULONG`.
+pub fn number(value: u64) -> [u8; size_of::<CK_ULONG>()] {
+    CK_ULONG::to_ne_bytes(value)
+}
+
+/// A list of mechanism numbers, as `CKA_ALLOWED_MECHANISMS` holds it.
+pub fn mechanisms(value: &[u8]) -> Vec<u64> {
+    let (whole, _) = value.as_chunks::<{ size_of::<CK_ULONG>() }>();
+    whole.iter().map(|bytes| CK_ULONG::from_ne_bytes(*bytes)).collect()
+}
+
+/// The day of a `CK_DATE`: eight ASCII digits.
+pub fn date(value: &[u8]) -> Option<jiff::civil::Date> {
+    if value.len() != size_of::<CK_DATE>() || !value.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let digits =
+        |at: std::ops::Range<usize>| std::str::from_utf8(value.get(at)?).ok()?.parse().ok();
+    let (year, month, day): (i16, i16, i16) = (digits(0..4)?, digits(4..6)?, digits(6..8)?);
+    jiff::civil::Date::new(year, month.try_into().ok()?, day.try_into().ok()?).ok()
+}
+
+/// A `CK_DATE` of the day in UTC that a second falls on.
+pub fn date_of(second: u64) -> Result<Vec<u8>> {
+    let day = super::json::timestamp(second)?.to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
+    Ok(format!("{:04}{:02}{:02}", day.year(), day.month(), day.day()).into_bytes())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_eight_digits_of_a_real_day() {
+        assert_eq!(date(b"20270131"), Some(jiff::civil::date(2027, 1, 31)));
+        for wrong in [&b"20270230"[..], b"2027013", b"+2270131", b"", b"00000000x"] {
+            assert_eq!(date(wrong), None, "{wrong:?}");
+        }
+        assert_eq!(date_of(1_801_353_600).unwrap(), b"20270131");
+    }
+}

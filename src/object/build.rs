@@ -1,0 +1,323 @@
+//! From a template to an object's attributes, and from a change to new ones: the one interpreter of
+//! the attribute table.
+
+use super::attributes::{self, Attributes};
+use super::kinds::{Kind, USAGE_FLAGS};
+use super::rules::{
+    COPY, CREATE, Change, Form, GENERATE, Initial, RULES, Rule, UNWRAP, class_bit, rule,
+};
+use super::template::{Attribute, Template};
+use super::vendor::*;
+use crate::clock::Seconds;
+use crate::error::{Error, Reason, Result};
+use crate::id::Id;
+use crate::key::{Expiry, ExpiryAction};
+use crate::secret::Secret;
+use pkcs11_sys::*;
+
+/// By which call an object comes into being.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// `C_CreateObject`.
+    Create,
+    /// `C_GenerateKey`, `C_GenerateKeyPair`.
+    Generate,
+    /// `C_UnwrapKey`.
+    Unwrap,
+    /// `C_CopyObject`.
+    Copy,
+}
+
+impl How {
+    const fn bit(self) -> u8 {
+        match self {
+            Self::Create => CREATE,
+            Self::Generate => GENERATE,
+            Self::Unwrap => UNWRAP,
+            Self::Copy => COPY,
+        }
+    }
+}
+
+/// What a template asks of custody: not stored as attributes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// Whether the key is to be a custom key; else the token's default decides.
+    pub custody: Option<bool>,
+    /// The custom key it is meant for.
+    pub key: Option<Id>,
+    /// Its origin, where an empty key is made.
+    pub origin: Option<u64>,
+    /// When it expires; `Some(0)` says never.
+    pub expires_at: Option<Seconds>,
+    /// What happens then.
+    pub action: Option<ExpiryAction>,
+    /// Its description.
+    pub description: Option<String>,
+}
+
+impl Wishes {
+    /// Reads them from a template that has passed [`check`].
+    pub fn read(template: &Template) -> Result<Self> {
+        let key = match template.bytes(CKA_KEYSTEAD_KEY_ID) {
+            None | Some([]) => None,
+            Some(text) => Some(Id::parse(text).ok_or_else(|| {
+                Reason::AttributeValue.detail("CKA_KEYSTEAD_KEY_ID is not a UUID")
+            })?),
+        };
+        let action = match template.number(CKA_KEYSTEAD_EXPIRY_ACTION)? {
+            None => None,
+            Some(ACTION_ERASE) => Some(ExpiryAction::Erase),
+            Some(ACTION_READ_ONLY) => Some(ExpiryAction::ReadOnly),
+            Some(_) => {
+                return Err(Reason::AttributeValue.detail("CKA_KEYSTEAD_EXPIRY_ACTION is 1 or 2"));
+            }
+        };
+        Ok(Self {
+            custody: template.flag(CKA_KEYSTEAD_CUSTODY)?,
+            key,
+            origin: template.number(CKA_KEYSTEAD_ORIGIN)?,
+            expires_at: template.number(CKA_KEYSTEAD_EXPIRES_AT)?,
+            action,
+            description: template.bytes(CKA_KEYSTEAD_DESCRIPTION).map(text).transpose()?,
+        })
+    }
+
+    /// The expiry asked for in the template itself.
+    pub fn expiry(&self) -> Option<Expiry> {
+        let at = self.expires_at.filter(|&at| at != 0)?;
+        Some(Expiry { at, action: self.action.unwrap_or(ExpiryAction::Erase) })
+    }
+}
+
+/// The class a template names.
+pub fn class(template: &Template) -> Result<u64> {
+    let class = template
+        .number(CKA_CLASS)?
+        .ok_or_else(|| Reason::TemplateIncomplete.detail("CKA_CLASS is missing"))?;
+    match class_bit(class) {
+        0 => Err(Reason::AttributeValue.detail("an object class the token does not keep")),
+        _ => Ok(class),
+    }
+}
+
+/// Checks that every attribute of a template may stand in it and is well formed.
+pub fn check(template: &Template, how: How, class: u64) -> Result<()> {
+    template.iter().try_for_each(|attribute| {
+        let rule = known(attribute, class)?;
+        if rule.given & how.bit() == 0 {
+            return Err(refuse(Reason::AttributeReadOnly, attribute.kind));
+        }
+        well_formed(rule, attribute.value.expose())
+    })
+}
+
+/// An object's attributes: the template's, and the table's defaults for the rest. What depends on
+/// the key's material is added by [`Kind::describe`].
+pub fn build(template: &Template, how: How, class: u64, kind: Option<&Kind>) -> Result<Attributes> {
+    check(template, how, class)?;
+    let mut made = Attributes::default();
+    for rule in RULES.iter().filter(|rule| rule.classes & class_bit(class) != 0) {
+        match (template.bytes(rule.kind), rule.default) {
+            (Some(_), _) if rule.kind >= CKA_VENDOR_DEFINED => {}
+            (Some(value), _) => made.set(rule.kind, value),
+            (None, Initial::Absent) => {}
+            (None, Initial::Empty) => made.set(rule.kind, &[]),
+            (None, Initial::Flag(flag)) => made.set_flag(rule.kind, flag),
+        }
+    }
+    made.set_number(CKA_CLASS, class);
+    match kind {
+        Some(kind) => key_defaults(&mut made, kind)?,
+        None => default_flag(&mut made, CKA_PRIVATE, false),
+    }
+    Ok(made)
+}
+
+/// Where a template names no usage, the key does everything its type can; session keys may leave,
+/// token keys stay (design section 3 and what SunPKCS11 needs).
+fn key_defaults(made: &mut Attributes, kind: &Kind) -> Result<()> {
+    if made.number(CKA_KEY_TYPE).is_some_and(|given| given != kind.key_type) {
+        return Err(Reason::TemplateInconsistent.detail("CKA_KEY_TYPE does not fit"));
+    }
+    made.set_number(CKA_KEY_TYPE, kind.key_type);
+    let named = USAGE_FLAGS.iter().any(|&(_, flag)| made.flag(flag));
+    for &(usage, flag) in USAGE_FLAGS {
+        if rule(flag, kind.class).is_some() {
+            default_flag(made, flag, !named && kind.usages.contains(&usage));
+        }
+    }
+    let hidden = kind.class != CKO_PUBLIC_KEY;
+    default_flag(made, CKA_PRIVATE, hidden);
+    if hidden {
+        let token = made.flag(CKA_TOKEN);
+        default_flag(made, CKA_SENSITIVE, token);
+        default_flag(made, CKA_EXTRACTABLE, !token);
+    }
+    Ok(())
+}
+
+fn default_flag(made: &mut Attributes, kind: u64, value: bool) {
+    if !made.contains(kind) {
+        made.set_flag(kind, value);
+    }
+}
+
+/// How a secret or private key came into being, as its attributes tell it.
+pub fn provenance(made: &mut Attributes, mechanism: Option<u64>) {
+    let local = mechanism.is_some();
+    made.set_flag(CKA_LOCAL, local);
+    made.set_number(CKA_KEY_GEN_MECHANISM, mechanism.unwrap_or(CK_UNAVAILABLE_INFORMATION));
+    if made.contains(CKA_SENSITIVE) {
+        made.set_flag(CKA_ALWAYS_SENSITIVE, local && made.flag(CKA_SENSITIVE));
+        made.set_flag(CKA_NEVER_EXTRACTABLE, local && !made.flag(CKA_EXTRACTABLE));
+    }
+}
+
+/// Applies a copy's template: what may be given in a copy, and protections only rise
+/// (PKCS#11 3.1, 5.7.2).
+pub fn copy(from: &Attributes, template: &Template) -> Result<Attributes> {
+    let class = from.number(CKA_CLASS).unwrap_or(CK_UNAVAILABLE_INFORMATION);
+    check(template, How::Copy, class)?;
+    let mut made = from.duplicate();
+    for attribute in template.iter().filter(|attribute| attribute.kind < CKA_VENDOR_DEFINED) {
+        let moves_freely = matches!(attribute.kind, CKA_TOKEN | CKA_PRIVATE | CKA_MODIFIABLE);
+        match rule(attribute.kind, class) {
+            Some(rule) if !moves_freely => change(rule, &made, attribute, false)?,
+            _ => {}
+        }
+        made.set(attribute.kind, attribute.value.expose());
+    }
+    if from.flag(CKA_PRIVATE) && !made.flag(CKA_PRIVATE) {
+        return Err(Reason::TemplateInconsistent.detail("a private object's copy stays private"));
+    }
+    Ok(made)
+}
+
+/// Checks one attribute of `C_SetAttributeValue` against the table.
+pub fn check_change(of: &Attributes, attribute: &Attribute, officer: bool) -> Result<()> {
+    let class = of.number(CKA_CLASS).unwrap_or(CK_UNAVAILABLE_INFORMATION);
+    let rule = known(attribute, class)?;
+    well_formed(rule, attribute.value.expose())?;
+    change(rule, of, attribute, officer)
+}
+
+fn change(rule: &Rule, of: &Attributes, attribute: &Attribute, officer: bool) -> Result<()> {
+    let (old, new) = (of.flag(rule.kind), attribute.value.expose() == attributes::flag(true));
+    let fine = match rule.change {
+        Change::Free => true,
+        Change::Never => of.bytes(rule.kind) == Some(attribute.value.expose()),
+        Change::Rises => new || !old,
+        Change::Falls => !new || old,
+        Change::Officer => officer || new == old,
+    };
+    if fine { Ok(()) } else { Err(refuse(Reason::AttributeReadOnly, rule.kind)) }
+}
+
+fn known(attribute: &Attribute, class: u64) -> Result<&'static Rule> {
+    match rule(attribute.kind, class) {
+        Some(rule) if attribute.kind != CKA_UNIQUE_ID => Ok(rule),
+        _ => Err(refuse(Reason::AttributeUnknown, attribute.kind)),
+    }
+}
+
+fn well_formed(rule: &Rule, value: &[u8]) -> Result<()> {
+    let fits = match rule.form {
+        Form::Flag => matches!(value, [0 | 1]),
+        Form::Number => value.len() == size_of::<CK_ULONG>(),
+        Form::Bytes => true,
+        Form::Text(most) => value.len() <= most && std::str::from_utf8(value).is_ok(),
+        Form::Date => value.is_empty() || attributes::date(value).is_some(),
+        Form::Mechanisms => value.len().is_multiple_of(size_of::<CK_ULONG>()),
+    };
+    if fits { Ok(()) } else { Err(refuse(Reason::AttributeValue, rule.kind)) }
+}
+
+fn text(value: &[u8]) -> Result<String> {
+    String::from_utf8(value.to_vec()).map_err(|_| Reason::AttributeValue.into())
+}
+
+fn refuse(reason: Reason, kind: u64) -> Error {
+    reason.detail(format_args!("attribute {kind:#x}"))
+}
+
+/// The value of a flag after an import over material that is present: the stronger one stays.
+pub fn stronger(kind: u64, old: &Attributes, new: &Attributes) -> Secret {
+    let value = match kind {
+        CKA_SENSITIVE | CKA_WRAP_WITH_TRUSTED => old.flag(kind) || new.flag(kind),
+        _ => old.flag(kind) && new.flag(kind),
+    };
+    Secret::from(&attributes::flag(value)[..])
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::kinds::kind;
+    use super::*;
+
+    fn template(pairs: &[(u64, &[u8])]) -> Template {
+        let attributes = pairs
+            .iter()
+            .map(|&(kind, value)| Attribute { kind, value: Secret::from(value) })
+            .collect();
+        Template::new(attributes).unwrap()
+    }
+
+    fn aes(pairs: &[(u64, &[u8])]) -> Result<Attributes> {
+        let kind = kind(CKO_SECRET_KEY, CKK_AES)?;
+        build(&template(pairs), How::Generate, CKO_SECRET_KEY, Some(kind))
+    }
+
+    #[test]
+    fn a_key_whose_template_names_no_usage_does_everything_its_type_can() {
+        let made = aes(&[]).unwrap();
+        for flag in [CKA_ENCRYPT, CKA_DECRYPT, CKA_WRAP, CKA_UNWRAP, CKA_DERIVE] {
+            assert!(made.flag(flag), "{flag:#x}");
+        }
+        let made = aes(&[(CKA_ENCRYPT, &[1])]).unwrap();
+        assert!(made.flag(CKA_ENCRYPT) && !made.flag(CKA_DECRYPT) && !made.flag(CKA_WRAP));
+    }
+
+    #[test]
+    fn session_keys_may_leave_and_token_keys_stay() {
+        let session = aes(&[]).unwrap();
+        assert!(!session.flag(CKA_SENSITIVE) && session.flag(CKA_EXTRACTABLE));
+        let token = aes(&[(CKA_TOKEN, &[1])]).unwrap();
+        assert!(token.flag(CKA_SENSITIVE) && !token.flag(CKA_EXTRACTABLE));
+    }
+
+    #[test]
+    fn what_a_template_may_not_say_is_refused_with_the_standard_code() {
+        let refused = |pairs: &[(u64, &[u8])]| aes(pairs).unwrap_err().reason();
+        assert_eq!(refused(&[(CKA_UNIQUE_ID, b"x")]), Reason::AttributeUnknown);
+        assert_eq!(refused(&[(0x7777_7777, b"x")]), Reason::AttributeUnknown);
+        assert_eq!(refused(&[(CKA_MODULUS, b"x")]), Reason::AttributeUnknown);
+        assert_eq!(refused(&[(CKA_LOCAL, &[1])]), Reason::AttributeReadOnly);
+        assert_eq!(refused(&[(CKA_TOKEN, &[2])]), Reason::AttributeValue);
+        assert_eq!(refused(&[(CKA_LABEL, &[0xFF])]), Reason::AttributeValue);
+        assert_eq!(refused(&[(CKA_END_DATE, b"20271301")]), Reason::AttributeValue);
+    }
+
+    #[test]
+    fn protections_only_rise() {
+        let made = aes(&[(CKA_SENSITIVE, &[1]), (CKA_EXTRACTABLE, &[0])]).unwrap();
+        let set = |kind, value: &[u8]| {
+            check_change(&made, &Attribute { kind, value: Secret::from(value) }, false)
+        };
+        assert!(set(CKA_SENSITIVE, &[0]).is_err());
+        assert!(set(CKA_EXTRACTABLE, &[1]).is_err());
+        assert!(set(CKA_TRUSTED, &[1]).is_err());
+        assert!(set(CKA_SENSITIVE, &[1]).is_ok());
+        assert!(set(CKA_LABEL, b"new").is_ok());
+    }
+
+    #[test]
+    fn a_copy_keeps_what_it_is_not_told_to_change() {
+        let made = aes(&[(CKA_LABEL, b"a")]).unwrap();
+        let copied = copy(&made, &template(&[(CKA_SENSITIVE, &[1])])).unwrap();
+        assert_eq!(copied.bytes(CKA_LABEL), Some(&b"a"[..]));
+        assert!(copied.flag(CKA_SENSITIVE));
+        assert!(copy(&made, &template(&[(CKA_PRIVATE, &[0])])).is_err());
+    }
+}

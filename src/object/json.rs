@@ -1,0 +1,227 @@
+//! A custom key's metadata as JSON: what `CKA_VALUE` of its data object shows, and what makes an
+//! empty custom key.
+
+use super::kinds::{self, Kind};
+use crate::clock::Seconds;
+use crate::error::{Reason, Result};
+use crate::id::Id;
+use crate::key::{ExpiryAction, Material, Metadata, Origin, PendingExpiry, State, Status};
+use jiff::{Span, SpanRelativeTo, Timestamp, Unit};
+use serde::{Deserialize, Serialize};
+
+/// The longest description, in bytes.
+pub const MAX_DESCRIPTION: usize = 255;
+
+/// What a client writes to make an empty custom key.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    alias: Option<String>,
+    #[serde(default)]
+    description: String,
+    key_type: Option<String>,
+    key_bits: Option<u64>,
+    expires: Option<Timestamp>,
+    expires_in: Option<String>,
+    private: Option<bool>,
+}
+
+/// An empty custom key as somebody asked for it.
+pub struct Wanted {
+    /// Its alias, if it was given one.
+    pub alias: Option<String>,
+    /// Its description.
+    pub description: String,
+    /// Which kind of key it is for.
+    pub kind: &'static Kind,
+    /// Its size in bits, 0 for any.
+    pub bits: u64,
+    /// The expiry of the next import.
+    pub expiry: Option<PendingExpiry>,
+    /// Whether it is hidden without a login: true unless the JSON says otherwise.
+    pub private: bool,
+}
+
+/// Reads the JSON that makes an empty custom key. Anything wrong is `AttributeValue`, and says where.
+pub fn wanted(bytes: &[u8], clock: Seconds) -> Result<Wanted> {
+    let written: Written = serde_json::from_slice(bytes).map_err(|cause| {
+        Reason::AttributeValue.detail(format_args!("the custom key's JSON: {cause}"))
+    })?;
+    let wrong =
+        |what: &str| Reason::AttributeValue.detail(format_args!("the custom key's JSON: {what}"));
+    if written.description.len() > MAX_DESCRIPTION {
+        return Err(wrong("`description` is longer than 255 bytes"));
+    }
+    if written.alias.as_ref().is_some_and(|alias| alias.is_empty() || alias.len() > 255) {
+        return Err(wrong("`alias` has no bytes or more than 255"));
+    }
+    let name = written.key_type.as_deref().unwrap_or("AES");
+    let kind = kinds::named(name).ok_or_else(|| wrong("`key_type` is not one the token keeps"))?;
+    let expiry = match (written.expires, written.expires_in) {
+        (None, None) => None,
+        (Some(moment), None) => Some(PendingExpiry::At(
+            ahead(moment, clock)
+                .ok_or_else(|| Reason::ExpiryPast.detail("`expires` in the custom key's JSON"))?,
+        )),
+        (None, Some(span)) => Some(PendingExpiry::After(
+            seconds(&span).ok_or_else(|| wrong("`expires_in` is not a time such as \"90d\""))?,
+        )),
+        (Some(_), Some(_)) => return Err(wrong("`expires` and `expires_in` exclude each other")),
+    };
+    Ok(Wanted {
+        alias: written.alias,
+        description: written.description,
+        kind,
+        bits: written.key_bits.unwrap_or(0),
+        expiry,
+        private: written.private.unwrap_or(true),
+    })
+}
+
+fn ahead(moment: Timestamp, clock: Seconds) -> Option<Seconds> {
+    u64::try_from(moment.as_second()).ok().filter(|&at| at > clock)
+}
+
+/// Whole seconds of a span such as `90d` or `36h`; days have 24 hours.
+pub fn seconds(text: &str) -> Option<Seconds> {
+    let span: Span = text.trim().parse().ok()?;
+    let total = span.total((Unit::Second, SpanRelativeTo::days_are_24_hours())).ok()?;
+    // The largest f64 that is exact in whole seconds is far beyond any calendar.
+    (1.0..1e12).contains(&total).then_some(total as Seconds)
+}
+
+/// A moment of the calendar.
+pub fn timestamp(second: Seconds) -> Result<Timestamp> {
+    i64::try_from(second)
+        .ok()
+        .and_then(|second| Timestamp::from_second(second).ok())
+        .ok_or_else(|| Reason::AttributeValue.detail("a time after the year 9999"))
+}
+
+/// What `CKA_VALUE` of a custom key's data object shows. Times are UTC.
+#[derive(Debug, Serialize)]
+struct Shown<'a> {
+    key_id: String,
+    alias: &'a str,
+    description: &'a str,
+    id: String,
+    key_type: &'a str,
+    key_bits: u64,
+    origin: &'a str,
+    status: &'a str,
+    material: &'a str,
+    material_version: u32,
+    created: Timestamp,
+    expires: Option<Timestamp>,
+    expiry_action: Option<&'a str>,
+    next_import_expires: Option<Timestamp>,
+    next_import_expires_in_seconds: Option<Seconds>,
+    deletion: Option<Timestamp>,
+    private: bool,
+}
+
+/// The metadata of a custom key as JSON. `state` has been narrowed.
+pub fn show(id: Id, metadata: &Metadata, state: &State, private: bool) -> Result<Vec<u8>> {
+    let (next_at, next_in) = match metadata.pending_expiry {
+        Some(PendingExpiry::At(at)) => (Some(timestamp(at)?), None),
+        Some(PendingExpiry::After(seconds)) => (None, Some(seconds)),
+        None => (None, None),
+    };
+    let shown = Shown {
+        key_id: id.to_string(),
+        alias: &metadata.alias,
+        description: &metadata.description,
+        id: metadata.identifier.iter().map(|byte| format!("{byte:02x}")).collect(),
+        key_type: kinds::kind(metadata.class, metadata.key_type)?.name,
+        key_bits: metadata.bits,
+        origin: origin(state.origin),
+        status: status(state.status()),
+        material: material(state.material),
+        material_version: state.version,
+        created: timestamp(metadata.created_at)?,
+        expires: state.expiry.map(|expiry| timestamp(expiry.at)).transpose()?,
+        expiry_action: state.expiry.map(|expiry| action(expiry.action)),
+        next_import_expires: next_at,
+        next_import_expires_in_seconds: next_in,
+        deletion: state.deletion_at.map(timestamp).transpose()?,
+        private,
+    };
+    serde_json::to_vec_pretty(&shown).map_err(|cause| Reason::General.detail(cause))
+}
+
+/// The word for an origin.
+pub const fn origin(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Generated => "generated",
+        Origin::External => "external",
+    }
+}
+
+/// The word for a status.
+pub const fn status(status: Status) -> &'static str {
+    match status {
+        Status::Enabled => "enabled",
+        Status::Disabled => "disabled",
+        Status::PendingDeletion => "pending deletion",
+        Status::PendingImport => "pending import",
+    }
+}
+
+/// The words for what became of the material.
+pub const fn material(material: Material) -> &'static str {
+    match material {
+        Material::Never => "never imported",
+        Material::Present => "present",
+        Material::Deleted => "deleted",
+        Material::Expired => "expired",
+        Material::Readable => "expired but readable",
+    }
+}
+
+const fn action(action: ExpiryAction) -> &'static str {
+    match action {
+        ExpiryAction::Erase => "erase",
+        ExpiryAction::ReadOnly => "read-only",
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn refused(json: &str) -> String {
+        wanted(json.as_bytes(), 1_000).err().unwrap().to_string()
+    }
+
+    #[test]
+    fn the_json_of_the_manual_makes_a_key() {
+        let json = br#"{"alias":"payroll","description":"pays","key_type":"AES","key_bits":256,"expires":"2027-01-31T00:00:00Z"}"#;
+        let wanted = wanted(json, 1_000).unwrap();
+        assert_eq!(wanted.alias.as_deref(), Some("payroll"));
+        assert_eq!((wanted.kind.name, wanted.bits, wanted.private), ("AES", 256, true));
+        assert_eq!(wanted.expiry, Some(PendingExpiry::At(1_801_353_600)));
+    }
+
+    #[test]
+    fn a_mistake_is_named() {
+        assert!(refused("{").contains("JSON"));
+        assert!(refused(r#"{"allias":"x"}"#).contains("allias"));
+        assert!(refused(r#"{"key_type":"DES"}"#).contains("key_type"));
+        assert!(refused(r#"{"expires":"1970-01-01T00:00:01Z"}"#).contains("expires"));
+        assert!(refused(r#"{"expires_in":"soon"}"#).contains("expires_in"));
+        assert!(
+            refused(r#"{"expires":"2999-01-01T00:00:00Z","expires_in":"9d"}"#).contains("exclude")
+        );
+    }
+
+    #[test]
+    fn spans_are_what_people_write() {
+        assert_eq!(seconds("90d"), Some(90 * 86_400));
+        assert_eq!(seconds("36h"), Some(36 * 3_600));
+        assert_eq!(seconds("5s"), Some(5));
+        for wrong in ["", "90", "-1d", "0s", "1000000000000y"] {
+            assert_eq!(seconds(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The key types the token keeps: one row each, with what they can do and how their material is read.
+
+use super::attributes::Attributes;
+use crate::error::{Reason, Result};
+use crate::key::{Parsed, Usage};
+use crate::lc;
+use crate::lc::aes::{Direction, Mode};
+use crate::secret::Secret;
+use pkcs11_sys::*;
+
+/// One class and type of key.
+pub struct Kind {
+    /// Its name in JSON and on the command line.
+    pub name: &'static str,
+    /// `CKA_CLASS`.
+    pub class: u64,
+    /// `CKA_KEY_TYPE`.
+    pub key_type: u64,
+    /// What it does where a template names no usage.
+    pub usages: &'static [Usage],
+    /// Checks material and fills in the attributes that follow from it.
+    pub describe: fn(&Secret, &mut Attributes) -> Result<()>,
+    /// Reads material into the form its mechanisms use.
+    pub parse: fn(&Secret, &Attributes) -> Result<Parsed>,
+}
+
+/// Every key type with material. A public key's is in its attributes.
+pub const KINDS: &[Kind] = &[
+    Kind {
+        name: "AES",
+        class: CKO_SECRET_KEY,
+        key_type: CKK_AES,
+        usages: &[
+            Usage::Encrypt,
+            Usage::Decrypt,
+            Usage::Sign,
+            Usage::Verify,
+            Usage::Wrap,
+            Usage::Unwrap,
+            Usage::Derive,
+        ],
+        describe: describe_aes,
+        parse: |material, _| Ok(Parsed::Aes(lc::aes::AesKey::new(material.expose())?)),
+    },
+    Kind {
+        name: "GENERIC",
+        class: CKO_SECRET_KEY,
+        key_type: CKK_GENERIC_SECRET,
+        usages: &[Usage::Sign, Usage::Verify, Usage::Derive],
+        describe: describe_generic,
+        parse: |material, _| Ok(Parsed::Generic(material.duplicate())),
+    },
+    Kind {
+        name: "RSA",
+        class: CKO_PRIVATE_KEY,
+        key_type: CKK_RSA,
+        usages: &[Usage::Decrypt, Usage::Sign, Usage::Unwrap],
+        describe: describe_rsa_private,
+        parse: |material, _| {
+            Ok(Parsed::RsaPrivate(lc::rsa::PrivateKey::from_pkcs8(material.expose())?))
+        },
+    },
+    Kind {
+        name: "RSA",
+        class: CKO_PUBLIC_KEY,
+        key_type: CKK_RSA,
+        usages: &[Usage::Encrypt, Usage::Verify, Usage::Wrap],
+        describe: describe_rsa_public,
+        parse: |_, attributes| rsa_public(attributes).map(Parsed::RsaPublic),
+    },
+];
+
+/// The flag attribute of each usage.
+pub const USAGE_FLAGS: &[(Usage, u64)] = &[
+    (Usage::Encrypt, CKA_ENCRYPT),
+    (Usage::Decrypt, CKA_DECRYPT),
+    (Usage::Sign, CKA_SIGN),
+    (Usage::Verify, CKA_VERIFY),
+    (Usage::Wrap, CKA_WRAP),
+    (Usage::Unwrap, CKA_UNWRAP),
+    (Usage::Derive, CKA_DERIVE),
+];
+
+/// The row of a class and key type.
+pub fn kind(class: u64, key_type: u64) -> Result<&'static Kind> {
+    KINDS
+        .iter()
+        .find(|kind| kind.class == class && kind.key_type == key_type)
+        .ok_or_else(|| Reason::AttributeValue.detail("a key type the token does not keep"))
+}
+
+/// The row of a secret or private key named in JSON, in any case of letters.
+pub fn named(name: &str) -> Option<&'static Kind> {
+    KINDS
+        .iter()
+        .filter(|kind| kind.class != CKO_PUBLIC_KEY)
+        .find(|kind| kind.name.eq_ignore_ascii_case(name))
+}
+
+/// The size in bits of a key with these attributes.
+pub fn bits(attributes: &Attributes) -> u64 {
+    let length = attributes.number(CKA_VALUE_LEN).map(|bytes| bytes * 8);
+    length.or_else(|| attributes.number(CKA_MODULUS_BITS)).unwrap_or_else(|| {
+        attributes.bytes(CKA_MODULUS).map_or(0, |modulus| modulus.len() as u64 * 8)
+    })
+}
+
+fn describe_aes(material: &Secret, attributes: &mut Attributes) -> Result<()> {
+    let key = lc::aes::AesKey::new(material.expose())?;
+    value_len(material, attributes)?;
+    // The check value is the first three bytes of an encrypted block of zeros (PKCS#11 3.1, 4.10.2).
+    let mut block = [0; 16];
+    key.cipher(Mode::Ecb, Direction::Encrypt, &[])?.update(&[0; 16], &mut block)?;
+    check_value(block.split_at(3).0, attributes)
+}
+
+fn describe_generic(material: &Secret, attributes: &mut Attributes) -> Result<()> {
+    if material.is_empty() {
+        return Err(Reason::AttributeValue.detail("a secret of no bytes"));
+    }
+    value_len(material, attributes)?;
+    let mut digest = [0; 20];
+    let mut sha1 = lc::digest::Digest::new(lc::digest::Hash::Sha1)?;
+    sha1.update(material.expose())?;
+    sha1.finish(&mut digest)?;
+    check_value(digest.split_at(3).0, attributes)
+}
+
+fn describe_rsa_private(material: &Secret, attributes: &mut Attributes) -> Result<()> {
+    let key = lc::rsa::PrivateKey::from_pkcs8(material.expose())?;
+    let public = key.public()?;
+    attributes.set(CKA_MODULUS, &public.modulus()?);
+    attributes.set(CKA_PUBLIC_EXPONENT, &public.public_exponent()?);
+    attributes.set(CKA_PUBLIC_KEY_INFO, &public.to_spki()?);
+    Ok(())
+}
+
+fn describe_rsa_public(_: &Secret, attributes: &mut Attributes) -> Result<()> {
+    let key = rsa_public(attributes)?;
+    attributes.set_number(CKA_MODULUS_BITS, key.bits());
+    attributes.set(CKA_PUBLIC_KEY_INFO, &key.to_spki()?);
+    Ok(())
+}
+
+fn rsa_public(attributes: &Attributes) -> Result<lc::rsa::PublicKey> {
+    let part = |kind| attributes.bytes(kind).ok_or(Reason::TemplateIncomplete);
+    lc::rsa::PublicKey::from_components(part(CKA_MODULUS)?, part(CKA_PUBLIC_EXPONENT)?)
+}
+
+/// A length the template gave must be the material's.
+fn value_len(material: &Secret, attributes: &mut Attributes) -> Result<()> {
+    let length = material.len() as u64;
+    match attributes.number(CKA_VALUE_LEN) {
+        Some(given) if given != length => {
+            Err(Reason::TemplateInconsistent.detail("CKA_VALUE_LEN is not the key's length"))
+        }
+        _ => {
+            attributes.set_number(CKA_VALUE_LEN, length);
+            Ok(())
+        }
+    }
+}
+
+/// A check value the template gave must be the material's; an empty one asks for none
+/// (PKCS#11 3.1, 4.10.2).
+fn check_value(computed: &[u8], attributes: &mut Attributes) -> Result<()> {
+    match attributes.bytes(CKA_CHECK_VALUE) {
+        Some([]) => {
+            attributes.remove(CKA_CHECK_VALUE);
+            Ok(())
+        }
+        Some(given) if given != computed => {
+            Err(Reason::AttributeValue.detail("CKA_CHECK_VALUE is not the key's"))
+        }
+        _ => {
+            attributes.set(CKA_CHECK_VALUE, computed);
+            Ok(())
+        }
+    }
+}

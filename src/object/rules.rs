@@ -1,0 +1,229 @@
+//! Every attribute the token knows: one row each, read by one interpreter ([`super::build`]).
+
+use super::vendor::*;
+use pkcs11_sys::*;
+
+/// What a value looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A `CK_BBOOL`.
+    Flag,
+    /// A `CK_ULONG`.
+    Number,
+    /// Any bytes.
+    Bytes,
+    /// UTF-8 of at most so many bytes.
+    Text(usize),
+    /// A `CK_DATE`, or nothing.
+    Date,
+    /// A list of `CK_MECHANISM_TYPE`.
+    Mechanisms,
+}
+
+/// How a value may change after the object has come into being.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Not at all.
+    Never,
+    /// As the owner likes.
+    Free,
+    /// From false to true only.
+    Rises,
+    /// From true to false only.
+    Falls,
+    /// Only by the security officer.
+    Officer,
+}
+
+/// What stands where no template says anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Initial {
+    /// Nothing.
+    Absent,
+    /// An empty value.
+    Empty,
+    /// A flag.
+    Flag(bool),
+}
+
+/// One attribute.
+#[derive(Debug)]
+pub struct Rule {
+    /// Its type.
+    pub kind: u64,
+    /// What its value looks like.
+    pub form: Form,
+    /// The classes that have it, see [`class_bit`].
+    pub classes: u8,
+    /// In which templates it may stand.
+    pub given: u8,
+    /// How it may change.
+    pub change: Change,
+    /// What it is when nobody says.
+    pub default: Initial,
+    /// Whether a sensitive or unextractable key hides it.
+    pub secret: bool,
+}
+
+/// `C_CreateObject`.
+pub const CREATE: u8 = 1;
+/// `C_GenerateKey`, `C_GenerateKeyPair`.
+pub const GENERATE: u8 = 2;
+/// `C_UnwrapKey`.
+pub const UNWRAP: u8 = 4;
+/// `C_CopyObject`.
+pub const COPY: u8 = 8;
+
+const ANY: u8 = CREATE | GENERATE | UNWRAP | COPY;
+const MADE: u8 = CREATE | GENERATE | UNWRAP;
+const NEVER: u8 = 0;
+
+const DATA: u8 = 1;
+const SECRET: u8 = 2;
+const PUBLIC: u8 = 4;
+const PRIVATE: u8 = 8;
+const KEYS: u8 = SECRET | PUBLIC | PRIVATE;
+const HIDDEN: u8 = SECRET | PRIVATE;
+const ALL: u8 = DATA | KEYS;
+
+/// The bit of an object class in [`Rule::classes`]; 0 for a class the token does not keep.
+pub fn class_bit(class: u64) -> u8 {
+    match class {
+        CKO_DATA => DATA,
+        CKO_SECRET_KEY => SECRET,
+        CKO_PUBLIC_KEY => PUBLIC,
+        CKO_PRIVATE_KEY => PRIVATE,
+        _ => 0,
+    }
+}
+
+/// The row of an attribute of an object of this class; none if such an object cannot have it.
+pub fn rule(kind: u64, class: u64) -> Option<&'static Rule> {
+    RULES.iter().find(|rule| rule.kind == kind && rule.classes & class_bit(class) != 0)
+}
+
+const fn row(
+    kind: u64,
+    form: Form,
+    classes: u8,
+    given: u8,
+    change: Change,
+    default: Initial,
+) -> Rule {
+    Rule { kind, form, classes, given, change, default, secret: false }
+}
+
+const fn secret(kind: u64, classes: u8, given: u8) -> Rule {
+    Rule {
+        kind,
+        form: Form::Bytes,
+        classes,
+        given,
+        change: Change::Never,
+        default: Initial::Absent,
+        secret: true,
+    }
+}
+
+use Change::{Falls, Free, Never, Officer, Rises};
+use Form::{Bytes, Date, Flag, Mechanisms, Number, Text};
+use Initial::{Absent, Empty};
+
+/// The table. Usage flags and the defaults of `CKA_PRIVATE`, `CKA_SENSITIVE` and `CKA_EXTRACTABLE`
+/// depend on the rest of the template and are decided in [`super::build`].
+pub const RULES: &[Rule] = &[
+    // Every object (PKCS#11 3.1, 4.4)
+    row(CKA_CLASS, Number, ALL, ANY, Never, Absent),
+    row(CKA_TOKEN, Flag, ALL, ANY, Never, Initial::Flag(false)),
+    row(CKA_PRIVATE, Flag, ALL, ANY, Never, Absent),
+    row(CKA_MODIFIABLE, Flag, ALL, ANY, Falls, Initial::Flag(true)),
+    row(CKA_LABEL, Text(255), ALL, ANY, Free, Empty),
+    row(CKA_COPYABLE, Flag, ALL, ANY, Falls, Initial::Flag(true)),
+    row(CKA_DESTROYABLE, Flag, ALL, ANY, Falls, Initial::Flag(true)),
+    row(CKA_UNIQUE_ID, Bytes, ALL, NEVER, Never, Absent),
+    // Data objects (4.5)
+    row(CKA_APPLICATION, Text(255), DATA, CREATE, Free, Empty),
+    row(CKA_OBJECT_ID, Bytes, DATA, CREATE, Free, Empty),
+    row(CKA_VALUE, Bytes, DATA, CREATE, Free, Empty),
+    // Every key (4.7)
+    row(CKA_KEY_TYPE, Number, KEYS, ANY, Never, Absent),
+    row(CKA_ID, Bytes, KEYS, ANY, Free, Empty),
+    row(CKA_START_DATE, Date, KEYS, ANY, Free, Empty),
+    row(CKA_END_DATE, Date, KEYS, ANY, Free, Empty),
+    row(CKA_DERIVE, Flag, KEYS, ANY, Free, Absent),
+    row(CKA_LOCAL, Flag, KEYS, NEVER, Never, Absent),
+    row(CKA_KEY_GEN_MECHANISM, Number, KEYS, NEVER, Never, Absent),
+    row(CKA_ALLOWED_MECHANISMS, Mechanisms, KEYS, ANY, Never, Absent),
+    // Secret and private keys (4.9, 4.10)
+    row(CKA_SENSITIVE, Flag, HIDDEN, ANY, Rises, Absent),
+    row(CKA_EXTRACTABLE, Flag, HIDDEN, ANY, Falls, Absent),
+    row(CKA_ALWAYS_SENSITIVE, Flag, HIDDEN, NEVER, Never, Absent),
+    row(CKA_NEVER_EXTRACTABLE, Flag, HIDDEN, NEVER, Never, Absent),
+    row(CKA_WRAP_WITH_TRUSTED, Flag, HIDDEN, ANY, Rises, Initial::Flag(false)),
+    row(CKA_ENCRYPT, Flag, SECRET | PUBLIC, ANY, Free, Absent),
+    row(CKA_DECRYPT, Flag, SECRET | PRIVATE, ANY, Free, Absent),
+    row(CKA_SIGN, Flag, SECRET | PRIVATE, ANY, Free, Absent),
+    row(CKA_VERIFY, Flag, SECRET | PUBLIC, ANY, Free, Absent),
+    row(CKA_WRAP, Flag, SECRET | PUBLIC, ANY, Free, Absent),
+    row(CKA_UNWRAP, Flag, SECRET | PRIVATE, ANY, Free, Absent),
+    row(CKA_TRUSTED, Flag, SECRET | PUBLIC, MADE, Officer, Initial::Flag(false)),
+    secret(CKA_VALUE, SECRET, CREATE),
+    row(CKA_CHECK_VALUE, Bytes, SECRET, MADE, Never, Absent),
+    row(CKA_VALUE_LEN, Number, SECRET, GENERATE | UNWRAP, Never, Absent),
+    // Public and private keys (4.8, 4.9)
+    row(CKA_SUBJECT, Bytes, PUBLIC | PRIVATE, ANY, Free, Empty),
+    row(CKA_SIGN_RECOVER, Flag, PRIVATE, ANY, Free, Initial::Flag(false)),
+    row(CKA_VERIFY_RECOVER, Flag, PUBLIC, ANY, Free, Initial::Flag(false)),
+    row(CKA_ALWAYS_AUTHENTICATE, Flag, PRIVATE, ANY, Never, Initial::Flag(false)),
+    row(CKA_PUBLIC_KEY_INFO, Bytes, PUBLIC | PRIVATE, CREATE | UNWRAP, Never, Absent),
+    // RSA (6.1)
+    row(CKA_MODULUS, Bytes, PUBLIC | PRIVATE, CREATE, Never, Absent),
+    row(CKA_MODULUS_BITS, Number, PUBLIC, GENERATE, Never, Absent),
+    row(CKA_PUBLIC_EXPONENT, Bytes, PUBLIC | PRIVATE, CREATE | GENERATE, Never, Absent),
+    secret(CKA_PRIVATE_EXPONENT, PRIVATE, CREATE),
+    secret(CKA_PRIME_1, PRIVATE, CREATE),
+    secret(CKA_PRIME_2, PRIVATE, CREATE),
+    secret(CKA_EXPONENT_1, PRIVATE, CREATE),
+    secret(CKA_EXPONENT_2, PRIVATE, CREATE),
+    secret(CKA_COEFFICIENT, PRIVATE, CREATE),
+    // Custom keys (design of this token; see `manual`)
+    row(CKA_KEYSTEAD_KEY_ID, Text(36), ALL, MADE, Never, Absent),
+    row(CKA_KEYSTEAD_ORIGIN, Number, DATA | HIDDEN, CREATE, Never, Absent),
+    row(CKA_KEYSTEAD_STATUS, Number, DATA | HIDDEN, NEVER, Free, Absent),
+    row(CKA_KEYSTEAD_DESCRIPTION, Text(255), DATA | HIDDEN, MADE, Free, Absent),
+    row(CKA_KEYSTEAD_CREATED_AT, Number, DATA | HIDDEN, NEVER, Never, Absent),
+    row(CKA_KEYSTEAD_EXPIRES_AT, Number, DATA | HIDDEN, MADE, Never, Absent),
+    row(CKA_KEYSTEAD_MATERIAL_STATE, Number, DATA | HIDDEN, NEVER, Never, Absent),
+    row(CKA_KEYSTEAD_MATERIAL_VERSION, Number, DATA | HIDDEN, NEVER, Never, Absent),
+    row(CKA_KEYSTEAD_ROTATION_DAYS, Number, DATA | HIDDEN, NEVER, Never, Absent),
+    row(CKA_KEYSTEAD_DELETION_AT, Number, DATA | HIDDEN, NEVER, Free, Absent),
+    row(CKA_KEYSTEAD_CUSTODY, Flag, HIDDEN, MADE | COPY, Never, Absent),
+    row(CKA_KEYSTEAD_EXPIRY_ACTION, Number, DATA | HIDDEN, MADE, Never, Absent),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_attribute_has_one_row_for_each_class() {
+        for (at, rule) in RULES.iter().enumerate() {
+            for other in RULES.iter().skip(at + 1) {
+                let both = other.kind == rule.kind && other.classes & rule.classes != 0;
+                assert!(!both, "{:#x}", rule.kind);
+            }
+        }
+    }
+
+    #[test]
+    fn only_flags_rise_or_fall_and_nothing_secret_changes() {
+        for rule in RULES {
+            if matches!(rule.change, Rises | Falls) {
+                assert_eq!(rule.form, Flag, "{:#x}", rule.kind);
+            }
+            if rule.secret {
+                assert_eq!(rule.change, Never, "{:#x}", rule.kind);
+            }
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! Reading and setting attributes. A custom key's names and status belong to its metadata, whichever
+//! of its two objects they are set through.
+
+use super::loaded::{Content, CustomKey, Held, Loaded, Owner, apply_changes, hidden};
+use super::records::{Draft, found_by};
+use super::{Answer, Caller, Handle, Login, Token};
+use crate::error::{Reason, Result};
+use crate::id::Id;
+use crate::key::{Event, Header, Metadata, Parsed, Role, State};
+use crate::object::custom::Custom;
+use crate::object::vendor::*;
+use crate::object::{Attributes, Template, build};
+use crate::secret::Secret;
+use crate::wire::Change;
+use pkcs11_sys::*;
+
+impl Token {
+    /// One answer for each attribute asked for, in order.
+    pub fn attributes(
+        &self,
+        _caller: &Caller,
+        object: Handle,
+        kinds: &[u64],
+    ) -> Result<Vec<Answer>> {
+        let loaded = self.object(object)?;
+        let shown = loaded.shown(self.now())?;
+        kinds.iter().map(|&kind| answer(&loaded, &shown, kind)).collect()
+    }
+
+    /// The size of an object in bytes: its attributes and material.
+    pub fn size(&self, _caller: &Caller, object: Handle) -> Result<u64> {
+        let loaded = self.object(object)?;
+        let attributes: usize =
+            loaded.shown(self.now())?.iter().map(|(_, value)| size_of::<u64>() + value.len()).sum();
+        let material = loaded.held().map_or(0, |held| held.material.len());
+        Ok((attributes + material) as u64)
+    }
+
+    /// `C_SetAttributeValue`: all of the template or nothing.
+    pub fn set_attributes(
+        &self,
+        caller: &Caller,
+        object: Handle,
+        template: &Template,
+    ) -> Result<()> {
+        let loaded = self.object(object)?;
+        let shown = loaded.shown(self.now())?;
+        self.may_change(caller, shown.flag(CKA_TOKEN), loaded.header.private)?;
+        if !shown.flag(CKA_MODIFIABLE) {
+            return Err(Reason::ActionProhibited.detail("CKA_MODIFIABLE is false"));
+        }
+        for attribute in template.iter() {
+            build::check_change(&shown, attribute, self.who() == Login::Officer)?;
+        }
+        match (&loaded.content, shown.flag(CKA_TOKEN)) {
+            (Content::Object(held), false) => {
+                self.change_session_object(object, &loaded, held, template)
+            }
+            (Content::Object(held), true) => self.change_object(&loaded, held, template),
+            (Content::CustomKey(key), _) => {
+                let id = loaded.id;
+                self.change_custom_key(id, loaded.revision, &loaded.header, key, None, template)
+            }
+            (Content::Material(held, owner), _) => {
+                let Owner { id, revision, header, key } = &**owner;
+                self.change_custom_key(*id, *revision, header, key, Some((&loaded, held)), template)
+            }
+        }
+    }
+
+    fn change_session_object(
+        &self,
+        handle: Handle,
+        loaded: &Loaded,
+        held: &Held,
+        template: &Template,
+    ) -> Result<()> {
+        let changed = self.changed(held, template)?;
+        let object =
+            Loaded::session(loaded.id, changed.attributes, changed.material, loaded.header.expiry);
+        self.handles.replace(handle, object.into());
+        Ok(())
+    }
+
+    fn change_object(&self, loaded: &Loaded, held: &Held, template: &Template) -> Result<()> {
+        let changed = self.changed(held, template)?;
+        let mut found_by = found_by(&changed.attributes);
+        found_by.push((CKA_UNIQUE_ID, loaded.id.to_string().into_bytes()));
+        let draft = Draft {
+            id: loaded.id,
+            revision: Some(loaded.revision),
+            header: loaded.header.clone(),
+            event: None,
+            found_by,
+            body: changed.encode()?,
+        };
+        self.commit(vec![self.seal(draft)?])
+    }
+
+    fn changed(&self, held: &Held, template: &Template) -> Result<Held> {
+        let mut attributes = held.attributes.duplicate();
+        apply_changes(&mut attributes, template, self.who() == Login::Officer)?;
+        Ok(Held { attributes, material: held.material.duplicate() })
+    }
+
+    /// The metadata takes what is the custom key's, the material the rest, in one commit. A new name
+    /// moves both, because both are found by it.
+    fn change_custom_key(
+        &self,
+        id: Id,
+        revision: u64,
+        header: &Header,
+        key: &CustomKey,
+        material: Option<(&Loaded, &Held)>,
+        template: &Template,
+    ) -> Result<()> {
+        let mut metadata = key.metadata.clone();
+        let mut own = material.map(|(_, held)| held.attributes.duplicate());
+        let mut event = Event::Describe;
+        for attribute in template.iter() {
+            match (asked_event(attribute.kind, template)?, &mut own) {
+                (Some(asked), _) if event == Event::Describe => event = asked,
+                (Some(_), _) => {
+                    return Err(
+                        Reason::TemplateInconsistent.detail("two changes of status at once")
+                    );
+                }
+                (None, own) => {
+                    if !rename(&mut metadata, attribute.kind, attribute.value.expose())? {
+                        let own = own.as_mut().ok_or(Reason::AttributeReadOnly)?;
+                        own.set(attribute.kind, attribute.value.expose());
+                    }
+                }
+            }
+        }
+        let state = key.state(self.now()).apply(&event, self.clock.now())?;
+        let mut changes = vec![self.metadata_change(
+            id,
+            Some(revision),
+            header.private,
+            &metadata,
+            state.clone(),
+            event,
+        )?];
+        match (material, own) {
+            (Some((loaded, held)), Some(attributes)) => {
+                let held = Held { attributes, material: held.material.duplicate() };
+                changes.push(self.material_change(loaded, &held, id, &metadata)?);
+            }
+            _ if metadata != key.metadata => {
+                for loaded in self.materials(id)? {
+                    if let Some(held) = loaded.held() {
+                        changes.push(self.material_change(&loaded, held, id, &metadata)?);
+                    }
+                }
+            }
+            _ => {}
+        }
+        self.commit(changes)
+    }
+
+    /// A change of a custom key's metadata record.
+    pub(super) fn metadata_change(
+        &self,
+        id: Id,
+        revision: Option<u64>,
+        private: bool,
+        metadata: &Metadata,
+        state: State,
+        event: Event,
+    ) -> Result<Change> {
+        let shown = Custom { id, metadata, state: state.clone(), private }.metadata_attributes()?;
+        let mut found_by = found_by(&shown);
+        if !metadata.identifier.is_empty() {
+            found_by.push((super::records::TARGET_ID, metadata.identifier.clone()));
+        }
+        let header =
+            Header { private, role: Role::CustomKey(state), expiry: None, tags: Vec::new() };
+        self.seal(Draft {
+            id,
+            revision,
+            header,
+            event: Some(event),
+            found_by,
+            body: metadata.encode()?,
+        })
+    }
+
+    /// A material record written again, under its custom key's names.
+    pub(super) fn material_change(
+        &self,
+        loaded: &Loaded,
+        held: &Held,
+        key: Id,
+        metadata: &Metadata,
+    ) -> Result<Change> {
+        self.seal(Draft {
+            id: loaded.id,
+            revision: Some(loaded.revision),
+            header: loaded.header.clone(),
+            event: None,
+            found_by: material_found_by(loaded.id, held, key, metadata),
+            body: held.encode()?,
+        })
+    }
+}
+
+/// What a material record is found by: its own attributes under the names of its custom key.
+pub(super) fn material_found_by(
+    id: Id,
+    held: &Held,
+    key: Id,
+    metadata: &Metadata,
+) -> Vec<(u64, Vec<u8>)> {
+    let mut shown = held.attributes.duplicate();
+    shown.set(CKA_LABEL, metadata.alias.as_bytes());
+    shown.set(CKA_ID, &metadata.identifier);
+    shown.set(CKA_UNIQUE_ID, id.to_string().as_bytes());
+    shown.set(CKA_KEYSTEAD_KEY_ID, key.to_string().as_bytes());
+    found_by(&shown)
+}
+
+fn answer(loaded: &Loaded, shown: &Attributes, kind: u64) -> Result<Answer> {
+    if hidden(shown, kind) {
+        return Ok(Answer::Sensitive);
+    }
+    if let Some(value) = shown.bytes(kind) {
+        return Ok(Answer::Value(Secret::from(value)));
+    }
+    let Some(held) = loaded.held() else { return Ok(Answer::Unknown) };
+    let class = shown.number(CKA_CLASS);
+    if kind == CKA_VALUE && class == Some(CKO_SECRET_KEY) {
+        return Ok(Answer::Value(held.material.duplicate()));
+    }
+    match (class, &loaded.key().map(|key| &key.parsed)) {
+        (Some(CKO_PRIVATE_KEY), Ok(Parsed::RsaPrivate(key))) => {
+            let parts = key.components()?;
+            Ok(match kind {
+                CKA_PRIVATE_EXPONENT => Answer::Value(parts.private_exponent),
+                CKA_PRIME_1 => Answer::Value(parts.prime_1),
+                CKA_PRIME_2 => Answer::Value(parts.prime_2),
+                CKA_EXPONENT_1 => Answer::Value(parts.exponent_1),
+                CKA_EXPONENT_2 => Answer::Value(parts.exponent_2),
+                CKA_COEFFICIENT => Answer::Value(parts.coefficient),
+                _ => Answer::Unknown,
+            })
+        }
+        _ => Ok(Answer::Unknown),
+    }
+}
+
+/// The event that setting an attribute asks for, if it asks for one.
+fn asked_event(kind: u64, template: &Template) -> Result<Option<Event>> {
+    let Some(value) = template.number(kind).ok().flatten() else { return Ok(None) };
+    match (kind, value) {
+        (CKA_KEYSTEAD_STATUS, STATUS_ENABLED) => Ok(Some(Event::Enable(true))),
+        (CKA_KEYSTEAD_STATUS, STATUS_DISABLED) => Ok(Some(Event::Enable(false))),
+        (CKA_KEYSTEAD_STATUS, _) => {
+            Err(Reason::AttributeValue.detail("CKA_KEYSTEAD_STATUS can be set to 2 and 3"))
+        }
+        (CKA_KEYSTEAD_DELETION_AT, 0) => Ok(Some(Event::ScheduleDeletion(None))),
+        (CKA_KEYSTEAD_DELETION_AT, at) => Ok(Some(Event::ScheduleDeletion(Some(at)))),
+        _ => Ok(None),
+    }
+}
+
+/// Changes what the custom key is called; false if the attribute is none of its names.
+fn rename(metadata: &mut Metadata, kind: u64, value: &[u8]) -> Result<bool> {
+    let text = || String::from_utf8(value.to_vec()).map_err(|_| Reason::AttributeValue);
+    match kind {
+        CKA_LABEL => metadata.alias = text()?,
+        CKA_ID => metadata.identifier = value.to_vec(),
+        CKA_KEYSTEAD_DESCRIPTION => metadata.description = text()?,
+        _ => return Ok(false),
+    }
+    Ok(true)
+}

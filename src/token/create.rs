@@ -1,0 +1,148 @@
+//! `C_CreateObject`, and how an ordinary object is kept: in its session, or as one record.
+
+use super::loaded::{Held, Loaded};
+use super::records::{Draft, found_by};
+use super::{Caller, Handle, Token};
+use crate::error::{Reason, Result};
+use crate::key::{Expiry, Header, Role};
+use crate::lc::rsa::{Components, PrivateKey};
+use crate::object::build::{self, build, provenance};
+use crate::object::kinds::{self, Kind};
+use crate::object::vendor::*;
+use crate::object::{Attributes, How, Template, Wishes};
+use crate::secret::Secret;
+use pkcs11_sys::*;
+
+impl Token {
+    /// Makes an object of a template: ordinary, an empty custom key, or an import in the clear.
+    pub fn create(&self, caller: &Caller, template: &Template) -> Result<Handle> {
+        let class = build::class(template)?;
+        build::check(template, How::Create, class)?;
+        let wishes = Wishes::read(template)?;
+        match class {
+            CKO_DATA if template.bytes(CKA_APPLICATION) == Some(APPLICATION) => {
+                self.create_from_json(caller, template)
+            }
+            CKO_DATA => {
+                let attributes = build(template, How::Create, class, None)?;
+                self.keep(caller, attributes, Secret::new(Vec::new()), None)
+            }
+            CKO_PUBLIC_KEY => {
+                let kind = kind_of(template, class)?;
+                let mut attributes = build(template, How::Create, class, Some(kind))?;
+                provenance(&mut attributes, None);
+                (kind.describe)(&Secret::new(Vec::new()), &mut attributes)?;
+                self.keep(caller, attributes, Secret::new(Vec::new()), None)
+            }
+            _ => self.create_key(caller, template, class, wishes),
+        }
+    }
+
+    fn create_key(
+        &self,
+        caller: &Caller,
+        template: &Template,
+        class: u64,
+        wishes: Wishes,
+    ) -> Result<Handle> {
+        let kind = kind_of(template, class)?;
+        let attributes = build(template, How::Create, class, Some(kind))?;
+        match wishes.origin {
+            None | Some(ORIGIN_EXTERNAL) => {}
+            Some(_) => {
+                return Err(Reason::AttributeValue.detail("a created key's origin is external"));
+            }
+        }
+        let empty = wishes.origin.is_some() && value_is_missing(template, kind);
+        match empty {
+            true if attributes.flag(CKA_TOKEN) => self.create_empty(caller, kind, template, wishes),
+            true => {
+                Err(Reason::TemplateInconsistent.detail("an empty custom key is a token object"))
+            }
+            false => {
+                let (attributes, material) = take_material(attributes, kind)?;
+                self.take_in(caller, kind, template, attributes, material, wishes)
+            }
+        }
+    }
+
+    /// Keeps an ordinary object, in its session or on the token.
+    pub(super) fn keep(
+        &self,
+        caller: &Caller,
+        attributes: Attributes,
+        material: Secret,
+        expiry: Option<Expiry>,
+    ) -> Result<Handle> {
+        let (token, private) = (attributes.flag(CKA_TOKEN), attributes.flag(CKA_PRIVATE));
+        self.may_change(caller, token, private)?;
+        let id = self.fresh_id()?;
+        if !token {
+            let object = Loaded::session(id, attributes, material, expiry);
+            return Ok(self.handles.of_session(caller.session, object.into()));
+        }
+        let mut found_by = found_by(&attributes);
+        found_by.push((CKA_UNIQUE_ID, id.to_string().into_bytes()));
+        let role = Role::Object { holds_key: !material.is_empty() };
+        let draft = Draft {
+            id,
+            revision: None,
+            header: Header { private, role, expiry, tags: Vec::new() },
+            event: None,
+            found_by,
+            body: Held { attributes, material }.encode()?,
+        };
+        self.commit(vec![self.seal(draft)?])?;
+        self.handle_of(id)
+    }
+}
+
+/// The kind of key that a template names.
+pub(super) fn kind_of(template: &Template, class: u64) -> Result<&'static Kind> {
+    let key_type = template
+        .number(CKA_KEY_TYPE)?
+        .ok_or_else(|| Reason::TemplateIncomplete.detail("CKA_KEY_TYPE is missing"))?;
+    kinds::kind(class, key_type)
+}
+
+fn value_is_missing(template: &Template, kind: &Kind) -> bool {
+    let value = match kind.class {
+        CKO_SECRET_KEY => CKA_VALUE,
+        _ => CKA_PRIVATE_EXPONENT,
+    };
+    template.bytes(value).is_none_or(<[u8]>::is_empty)
+}
+
+/// Takes the key material out of a template's attributes.
+fn take_material(mut attributes: Attributes, kind: &Kind) -> Result<(Attributes, Secret)> {
+    let material = match kind.class {
+        CKO_SECRET_KEY => attributes
+            .remove(CKA_VALUE)
+            .ok_or_else(|| Reason::TemplateIncomplete.detail("CKA_VALUE is missing"))?,
+        _ => rsa_material(&mut attributes)?,
+    };
+    Ok((attributes, material))
+}
+
+fn rsa_material(attributes: &mut Attributes) -> Result<Secret> {
+    let public = |attributes: &Attributes, kind| {
+        attributes.bytes(kind).map(<[u8]>::to_vec).ok_or(Reason::TemplateIncomplete)
+    };
+    let parts = Components {
+        modulus: public(attributes, CKA_MODULUS)?,
+        public_exponent: public(attributes, CKA_PUBLIC_EXPONENT)?,
+        private_exponent: part(attributes, CKA_PRIVATE_EXPONENT)?,
+        prime_1: part(attributes, CKA_PRIME_1)?,
+        prime_2: part(attributes, CKA_PRIME_2)?,
+        exponent_1: part(attributes, CKA_EXPONENT_1)?,
+        exponent_2: part(attributes, CKA_EXPONENT_2)?,
+        coefficient: part(attributes, CKA_COEFFICIENT)?,
+    };
+    PrivateKey::from_components(&parts)?.to_pkcs8()
+}
+
+fn part(attributes: &mut Attributes, kind: u64) -> Result<Secret> {
+    attributes
+        .remove(kind)
+        .ok_or_else(|| Reason::TemplateIncomplete.detail(format_args!("attribute {kind:#x}")))
+}

@@ -1,0 +1,193 @@
+//! Custom keys coming into being: generated with their material, or empty and waiting for an import.
+
+use super::attributes::material_found_by;
+use super::loaded::Held;
+use super::records::Draft;
+use super::{Caller, Handle, Login, Token};
+use crate::error::{Reason, Result};
+use crate::id::Id;
+use crate::key::{Event, Expiry, Fingerprint, Header, Metadata, PendingExpiry, Role, State};
+use crate::object::kinds::{Kind, bits};
+use crate::object::{Attributes, Template, Wishes, json};
+use crate::secret::Secret;
+use crate::wire::Change;
+use pkcs11_sys::*;
+
+impl Token {
+    /// Whether a key with these attributes and wishes is to be a custom key.
+    pub(super) fn is_custom(&self, attributes: &Attributes, wishes: &Wishes) -> bool {
+        let hidden = attributes.number(CKA_CLASS) != Some(CKO_PUBLIC_KEY);
+        hidden && attributes.flag(CKA_TOKEN) && wishes.custody.unwrap_or(self.custody)
+    }
+
+    /// A custom key whose material the token has just made: metadata and material in one commit.
+    /// Returns the material's handle and the key ID.
+    pub(super) fn found(
+        &self,
+        caller: &Caller,
+        kind: &Kind,
+        attributes: Attributes,
+        material: Secret,
+        wishes: &Wishes,
+    ) -> Result<(Handle, Id)> {
+        if wishes.expiry().is_some() {
+            return Err(Reason::ExpiryOnGenerated.into());
+        }
+        let private = attributes.flag(CKA_PRIVATE);
+        self.may_keep_custody(caller)?;
+        let id = self.fresh_id()?;
+        let fingerprint = self.fingerprint(kind, &material)?;
+        let metadata = Metadata {
+            alias: named(&attributes, id)?,
+            identifier: identified(&attributes, id),
+            description: wishes.description.clone().unwrap_or_default(),
+            class: kind.class,
+            key_type: kind.key_type,
+            bits: bits(&attributes),
+            created_at: self.clock.now(),
+            pending_expiry: None,
+            rotation_days: 0,
+        };
+        let state = State::generated(fingerprint);
+        let held = Held { attributes, material };
+        let (material_id, material) = self.new_material(id, &metadata, &state, &held)?;
+        let change = self.metadata_change(id, None, private, &metadata, state, Event::Create)?;
+        self.commit(vec![change, material])?;
+        Ok((self.handle_of(material_id)?, id))
+    }
+
+    /// An empty custom key, asked for by the attributes of a key without a value.
+    pub(super) fn create_empty(
+        &self,
+        caller: &Caller,
+        kind: &'static Kind,
+        template: &Template,
+        wishes: Wishes,
+    ) -> Result<Handle> {
+        let length = template.number(CKA_VALUE_LEN)?.map(|bytes| bytes.saturating_mul(8));
+        let pending_expiry = match wishes.expiry() {
+            Some(Expiry { at, .. }) if at <= self.clock.now() => {
+                return Err(Reason::ExpiryPast.into());
+            }
+            expiry => expiry.map(|expiry| PendingExpiry::At(expiry.at)),
+        };
+        let wanted = json::Wanted {
+            alias: label(template)?,
+            description: wishes.description.unwrap_or_default(),
+            kind,
+            bits: length.unwrap_or(0),
+            expiry: pending_expiry,
+            private: template.flag(CKA_PRIVATE)?.unwrap_or(true),
+        };
+        let identifier = template.bytes(CKA_ID).unwrap_or_default().to_vec();
+        self.make_empty(caller, wanted, identifier)
+    }
+
+    /// An empty custom key, asked for in JSON. Its data object is private whatever the template
+    /// says, unless the JSON says otherwise: `pkcs11-tool` always sends `CKA_PRIVATE` false.
+    pub(super) fn create_from_json(&self, caller: &Caller, template: &Template) -> Result<Handle> {
+        if template.flag(CKA_TOKEN)? != Some(true) {
+            return Err(Reason::TemplateInconsistent.detail("a custom key is a token object"));
+        }
+        let value = template
+            .bytes(CKA_VALUE)
+            .ok_or_else(|| Reason::TemplateIncomplete.detail("CKA_VALUE is missing"))?;
+        let mut wanted = json::wanted(value, self.clock.now())?;
+        match (&wanted.alias, label(template)?) {
+            (Some(alias), Some(label)) if *alias != label => {
+                return Err(
+                    Reason::TemplateInconsistent.detail("CKA_LABEL is not the JSON's alias")
+                );
+            }
+            (None, label) => wanted.alias = label,
+            (Some(_), _) => {}
+        }
+        self.make_empty(caller, wanted, Vec::new())
+    }
+
+    fn make_empty(
+        &self,
+        caller: &Caller,
+        wanted: json::Wanted,
+        identifier: Vec<u8>,
+    ) -> Result<Handle> {
+        self.may_keep_custody(caller)?;
+        let id = self.fresh_id()?;
+        let metadata = Metadata {
+            alias: wanted.alias.unwrap_or_else(|| id.to_string()),
+            identifier: if identifier.is_empty() { id.bytes().to_vec() } else { identifier },
+            description: wanted.description,
+            class: wanted.kind.class,
+            key_type: wanted.kind.key_type,
+            bits: wanted.bits,
+            created_at: self.clock.now(),
+            pending_expiry: wanted.expiry,
+            rotation_days: 0,
+        };
+        let state = State::awaiting_import();
+        let change =
+            self.metadata_change(id, None, wanted.private, &metadata, state, Event::Create)?;
+        self.commit(vec![change])?;
+        self.handle_of(id)
+    }
+
+    /// A new record of material for a custom key in this state.
+    pub(super) fn new_material(
+        &self,
+        key: Id,
+        metadata: &Metadata,
+        state: &State,
+        held: &Held,
+    ) -> Result<(Id, Change)> {
+        let id = self.fresh_id()?;
+        let fingerprint = state.fingerprint.ok_or(Reason::General)?;
+        let role = Role::Material { key, version: state.version, fingerprint };
+        let private = held.attributes.flag(CKA_PRIVATE);
+        let change = self.seal(Draft {
+            id,
+            revision: None,
+            header: Header { private, role, expiry: state.expiry, tags: Vec::new() },
+            event: None,
+            found_by: material_found_by(id, held, key, metadata),
+            body: held.encode()?,
+        })?;
+        Ok((id, change))
+    }
+
+    /// The keyed fingerprint of material, which outlives it.
+    pub(super) fn fingerprint(&self, kind: &Kind, material: &Secret) -> Result<Fingerprint> {
+        let class = u8::from(kind.class == CKO_PRIVATE_KEY);
+        Ok(self.private_key()?.fingerprint(class, material.expose()))
+    }
+
+    /// Custom keys are made and changed by the logged-in user only, even public ones: their
+    /// fingerprints and states are kept under the private token key.
+    pub(super) fn may_keep_custody(&self, caller: &Caller) -> Result<()> {
+        self.may_change(caller, true, true)?;
+        debug_assert_eq!(self.who(), Login::User);
+        Ok(())
+    }
+}
+
+/// The label of a template, if it says anything.
+pub(super) fn label(template: &Template) -> Result<Option<String>> {
+    template
+        .bytes(CKA_LABEL)
+        .filter(|label| !label.is_empty())
+        .map(|label| String::from_utf8(label.to_vec()).map_err(|_| Reason::AttributeValue.into()))
+        .transpose()
+}
+
+fn named(attributes: &Attributes, id: Id) -> Result<String> {
+    match attributes.bytes(CKA_LABEL) {
+        None | Some([]) => Ok(id.to_string()),
+        Some(label) => String::from_utf8(label.to_vec()).map_err(|_| Reason::AttributeValue.into()),
+    }
+}
+
+fn identified(attributes: &Attributes, id: Id) -> Vec<u8> {
+    match attributes.bytes(CKA_ID) {
+        None | Some([]) => id.bytes().to_vec(),
+        Some(identifier) => identifier.to_vec(),
+    }
+}

@@ -1,0 +1,60 @@
+//! `C_DestroyObject`: ordinary objects end, imported material is deleted, and nothing else.
+
+use super::loaded::{Content, Loaded};
+use super::{Caller, Handle, Token};
+use crate::error::{Reason, Result};
+use crate::key::Event;
+use crate::wire::{Change, Expect};
+use pkcs11_sys::*;
+
+impl Token {
+    /// Destroys an ordinary object or deletes imported material. A custom key's metadata stays for
+    /// good, and so does what the token has generated.
+    pub fn destroy(&self, caller: &Caller, object: Handle) -> Result<()> {
+        self.again(|| self.destroy_once(caller, object))?;
+        self.handles.forget(object);
+        Ok(())
+    }
+
+    fn destroy_once(&self, caller: &Caller, object: Handle) -> Result<()> {
+        let loaded = self.object(object)?;
+        let shown = loaded.shown(self.now())?;
+        self.may_change(caller, shown.flag(CKA_TOKEN), loaded.header.private)?;
+        match &loaded.content {
+            Content::CustomKey(_) => Err(Reason::Undestroyable.into()),
+            Content::Material(..) => self.delete_material(caller, &loaded),
+            Content::Object(_) if !shown.flag(CKA_DESTROYABLE) => {
+                Err(Reason::ActionProhibited.detail("CKA_DESTROYABLE is false"))
+            }
+            Content::Object(_) if shown.flag(CKA_TOKEN) => self.commit(vec![removal(&loaded)]),
+            Content::Object(_) => Ok(()),
+        }
+    }
+
+    fn delete_material(&self, caller: &Caller, loaded: &Loaded) -> Result<()> {
+        let Content::Material(_, owner) = &loaded.content else {
+            return Err(Reason::General.into());
+        };
+        let event = Event::DeleteMaterial;
+        let state = owner.key.state(self.now()).apply(&event, self.clock.now())?;
+        self.may_keep_custody(caller)?;
+        let metadata = self.metadata_change(
+            owner.id,
+            Some(owner.revision),
+            owner.header.private,
+            &owner.key.metadata,
+            state,
+            event,
+        )?;
+        self.commit(vec![metadata, removal(loaded)])
+    }
+}
+
+fn removal(loaded: &Loaded) -> Change {
+    Change {
+        id: loaded.id,
+        expect: Expect::Revision(loaded.revision),
+        event: Vec::new(),
+        put: None,
+    }
+}

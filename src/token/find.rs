@@ -1,0 +1,105 @@
+//! Finding objects: by the agent's index where a template names an indexed attribute, by looking at
+//! each that is left for the rest. A sensitive value never matches.
+
+use super::loaded::{Loaded, hidden};
+use super::records::{is_indexed, unexpected};
+use super::{Caller, Handle, Login, Token};
+use crate::error::Result;
+use crate::id::Id;
+use crate::object::Template;
+use crate::wire::{Request, Response};
+use pkcs11_sys::*;
+use std::sync::Arc;
+
+/// How many identities one answer of the agent carries.
+const PAGE: u32 = 16_384;
+
+/// How many records are opened in one round trip when a template needs more than the index.
+pub(super) const OPENED: usize = 256;
+
+impl Token {
+    /// The handles of all objects that fit the template and are visible to who is logged in.
+    pub fn find(&self, _caller: &Caller, template: &Template) -> Result<Vec<Handle>> {
+        let mut found = Vec::new();
+        if template.flag(CKA_TOKEN)? != Some(true) {
+            found.extend(self.session_objects(template)?);
+        }
+        if template.flag(CKA_TOKEN)? != Some(false) {
+            let records = self.records(template)?;
+            found.extend(self.handles_of(&records)?);
+        }
+        Ok(found)
+    }
+
+    fn session_objects(&self, template: &Template) -> Result<Vec<Handle>> {
+        let mut found = Vec::new();
+        for (handle, object) in self.handles.session_objects() {
+            if self.fits(&object, template)? {
+                found.push(handle);
+            }
+        }
+        Ok(found)
+    }
+
+    fn records(&self, template: &Template) -> Result<Vec<Id>> {
+        let indexed = self.search(&terms(template))?;
+        if template.iter().all(|term| decided_by_index(term.kind, term.value.expose())) {
+            return Ok(indexed);
+        }
+        let mut found = Vec::new();
+        for some in indexed.chunks(OPENED) {
+            for object in self.load_all(some)?.into_iter().flatten() {
+                if self.fits(&object, template)? {
+                    found.push(object.id);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The identities of visible records with all these attributes.
+    pub(super) fn search(&self, terms: &[(u64, Vec<u8>)]) -> Result<Vec<Id>> {
+        let mut alternatives = vec![self.search_tags(false, terms)?];
+        if self.who() == Login::User && !terms.is_empty() {
+            alternatives.push(self.search_tags(true, terms)?);
+        }
+        let mut found: Vec<Id> = Vec::new();
+        loop {
+            let request = Request::Find {
+                token: self.id,
+                alternatives: alternatives.clone(),
+                after: found.last().copied(),
+                limit: PAGE,
+            };
+            let Response::Found { ids, more } = self.link.ask(&request)? else {
+                return Err(unexpected());
+            };
+            let ended = !more || ids.is_empty();
+            found.extend(ids);
+            if ended {
+                return Ok(found);
+            }
+        }
+    }
+
+    fn fits(&self, object: &Arc<Loaded>, template: &Template) -> Result<bool> {
+        let now = self.now();
+        if !object.is_there(now) || !self.sees(object.header.private) {
+            return Ok(false);
+        }
+        let shown = object.shown(now)?;
+        Ok(template.iter().all(|term| {
+            !hidden(&shown, term.kind) && shown.bytes(term.kind) == Some(term.value.expose())
+        }))
+    }
+}
+
+fn terms(template: &Template) -> Vec<(u64, Vec<u8>)> {
+    let indexed = template.iter().filter(|term| is_indexed(term.kind, term.value.expose()));
+    indexed.map(|term| (term.kind, term.value.expose().to_vec())).collect()
+}
+
+/// Whether the agent's answer needs no second look for this attribute.
+fn decided_by_index(kind: u64, value: &[u8]) -> bool {
+    is_indexed(kind, value) || (kind == CKA_TOKEN && value == [CK_TRUE])
+}

@@ -1,0 +1,180 @@
+//! Generating keys and key pairs.
+
+use super::{Caller, Handle, Token};
+use crate::error::{Reason, Result};
+use crate::key::{Event, Expiry, Parsed};
+use crate::lc::rsa::PrivateKey;
+use crate::mechanism::{self, Domain, Mechanism};
+use crate::object::build::{self, build, provenance};
+use crate::object::kinds::{self, Kind};
+use crate::object::vendor::CKA_KEYSTEAD_KEY_ID;
+use crate::object::{Attributes, How, Template, Wishes};
+use crate::secret::Secret;
+use pkcs11_sys::*;
+
+/// The public exponent where a template names none: F4.
+const EXPONENT: [u8; 3] = [1, 0, 1];
+
+impl Token {
+    /// `C_GenerateKey`.
+    pub fn generate(
+        &self,
+        caller: &Caller,
+        mechanism: &Mechanism,
+        template: &Template,
+    ) -> Result<Handle> {
+        let row = mechanism::find(mechanism.id)?;
+        let generate = row.generate()?;
+        let kind = kinds::kind(CKO_SECRET_KEY, row.key_type.ok_or(Reason::MechanismInvalid)?)?;
+        of_class(template, CKO_SECRET_KEY)?;
+        let mut attributes = build(template, How::Generate, CKO_SECRET_KEY, Some(kind))?;
+        let wishes = Wishes::read(template)?;
+        self.may_change(caller, attributes.flag(CKA_TOKEN), attributes.flag(CKA_PRIVATE))?;
+        let length = attributes.number(CKA_VALUE_LEN).unwrap_or(0);
+        let length = usize::try_from(length).map_err(|_| Reason::AttributeValue)?;
+        let material = generate(&mechanism.params, length)?;
+        provenance(&mut attributes, Some(mechanism.id));
+        (kind.describe)(&material, &mut attributes)?;
+        self.keep_generated(caller, kind, attributes, material, &wishes).map(|(handle, _)| handle)
+    }
+
+    /// `C_GenerateKeyPair`: the private key first, then the public half under the same names.
+    pub fn generate_pair(
+        &self,
+        caller: &Caller,
+        mechanism: &Mechanism,
+        public: &Template,
+        private: &Template,
+    ) -> Result<(Handle, Handle)> {
+        let row = mechanism::find(mechanism.id)?;
+        let generate = row.generate_pair()?;
+        let key_type = row.key_type.ok_or(Reason::MechanismInvalid)?;
+        let private_kind = kinds::kind(CKO_PRIVATE_KEY, key_type)?;
+        let public_kind = kinds::kind(CKO_PUBLIC_KEY, key_type)?;
+        of_class(public, CKO_PUBLIC_KEY)?;
+        of_class(private, CKO_PRIVATE_KEY)?;
+        let mut shown = build(public, How::Generate, CKO_PUBLIC_KEY, Some(public_kind))?;
+        let mut hidden = build(private, How::Generate, CKO_PRIVATE_KEY, Some(private_kind))?;
+        let wishes = Wishes::read(private)?;
+        for half in [&shown, &hidden] {
+            self.may_change(caller, half.flag(CKA_TOKEN), half.flag(CKA_PRIVATE))?;
+        }
+        let exponent = shown.bytes(CKA_PUBLIC_EXPONENT).filter(|given| !given.is_empty());
+        let domain = Domain::Rsa {
+            bits: shown
+                .number(CKA_MODULUS_BITS)
+                .ok_or_else(|| Reason::TemplateIncomplete.detail("CKA_MODULUS_BITS is missing"))?,
+            exponent: exponent.unwrap_or(&EXPONENT),
+        };
+        let Parsed::RsaPrivate(key) = generate(&mechanism.params, &domain)? else {
+            return Err(Reason::General.into());
+        };
+        for half in [&mut shown, &mut hidden] {
+            provenance(half, Some(mechanism.id));
+        }
+        describe_public(&key, public_kind, &mut shown)?;
+        let material = key.to_pkcs8()?;
+        (private_kind.describe)(&material, &mut hidden)?;
+        let (hidden, names) =
+            self.keep_generated(caller, private_kind, hidden, material, &wishes)?;
+        same_names(&mut shown, public, names);
+        let shown = self.keep(caller, shown, Secret::new(Vec::new()), None);
+        // A pair is made whole or not at all. Custody never destroys a generated key by hand, but one
+        // that nobody has seen yet may be disabled, which says more than a key without its half.
+        let shown = shown.inspect_err(|_| self.withdraw(caller, hidden))?;
+        Ok((shown, hidden))
+    }
+
+    /// Keeps a key that the token has just made: custom, ordinary or in its session. Returns its
+    /// handle and the names its public half takes over.
+    fn keep_generated(
+        &self,
+        caller: &Caller,
+        kind: &'static Kind,
+        attributes: Attributes,
+        material: Secret,
+        wishes: &Wishes,
+    ) -> Result<(Handle, Names)> {
+        if wishes.key.is_some() {
+            return Err(Reason::TemplateInconsistent.detail("only a rotation names the custom key"));
+        }
+        let mut names = Names::of(&attributes);
+        if self.is_custom(&attributes, wishes) {
+            let (handle, id) = self.found(caller, kind, attributes, material, wishes)?;
+            names.key = Some(id.to_string());
+            names.identifier.get_or_insert_with(|| id.bytes().to_vec());
+            names.label.get_or_insert_with(|| id.to_string().into_bytes());
+            return Ok((handle, names));
+        }
+        let expiry: Option<Expiry> = self.ordinary_expiry(wishes)?;
+        Ok((self.keep(caller, attributes, material, expiry)?, names))
+    }
+
+    fn withdraw(&self, caller: &Caller, private: Handle) {
+        let disabled = self.object(private).and_then(|loaded| match loaded.custom_key() {
+            None => self.destroy(caller, private),
+            Some((id, key)) => {
+                let event = Event::Enable(false);
+                let state = key.state(self.now()).apply(&event, self.clock.now())?;
+                let revision = loaded.owner_revision();
+                let change = self.metadata_change(
+                    id,
+                    revision,
+                    loaded.header.private,
+                    &key.metadata,
+                    state,
+                    event,
+                )?;
+                self.commit(vec![change])
+            }
+        });
+        if let Err(failure) = disabled {
+            log::error!(
+                "the private half of a pair that could not be made stays behind: {failure}"
+            );
+        }
+    }
+}
+
+/// The names of a private key that its public half takes where its own template says nothing.
+struct Names {
+    label: Option<Vec<u8>>,
+    identifier: Option<Vec<u8>>,
+    key: Option<String>,
+}
+
+impl Names {
+    fn of(attributes: &Attributes) -> Self {
+        let given =
+            |kind| attributes.bytes(kind).filter(|value| !value.is_empty()).map(<[u8]>::to_vec);
+        Self { label: given(CKA_LABEL), identifier: given(CKA_ID), key: None }
+    }
+}
+
+fn same_names(shown: &mut Attributes, template: &Template, names: Names) {
+    for (kind, name) in [(CKA_LABEL, names.label), (CKA_ID, names.identifier)] {
+        if let (None, Some(name)) = (template.bytes(kind), name) {
+            shown.set(kind, &name);
+        }
+    }
+    if let Some(key) = names.key {
+        shown.set(CKA_KEYSTEAD_KEY_ID, key.as_bytes());
+    }
+}
+
+fn describe_public(key: &PrivateKey, kind: &Kind, shown: &mut Attributes) -> Result<()> {
+    let public = key.public()?;
+    shown.set(CKA_MODULUS, &public.modulus()?);
+    shown.set(CKA_PUBLIC_EXPONENT, &public.public_exponent()?);
+    (kind.describe)(&Secret::new(Vec::new()), shown)
+}
+
+/// A generating template may name the class, but only the one the mechanism makes.
+fn of_class(template: &Template, class: u64) -> Result<()> {
+    match template.number(CKA_CLASS)? {
+        Some(given) if given != class => {
+            Err(Reason::TemplateInconsistent.detail("CKA_CLASS does not fit the mechanism"))
+        }
+        _ => build::check(template, How::Generate, class),
+    }
+}

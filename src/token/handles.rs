@@ -1,0 +1,144 @@
+//! Handles: numbers for the objects of one token, the same for the life of the process.
+
+use super::{Handle, loaded::Loaded};
+use crate::id::Id;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// What a handle names.
+#[derive(Clone)]
+pub enum Named {
+    /// A token object, to be looked up under its identity, and the login epoch in which the handle
+    /// was given out or last seen to be a public object's: a private object's handle ends with it.
+    Record(Id, u64),
+    /// A session object, which lives here alone, and the session it ends with.
+    Session(u64, Arc<Loaded>),
+}
+
+/// The handles that have been given out.
+#[derive(Default)]
+pub struct Handles(RwLock<Table>);
+
+#[derive(Default)]
+struct Table {
+    last: Handle,
+    named: HashMap<Handle, Named>,
+    records: HashMap<Id, Handle>,
+}
+
+impl Handles {
+    /// What a handle names.
+    pub fn named(&self, handle: Handle) -> Option<Named> {
+        self.read(|table| table.named.get(&handle).cloned())
+    }
+
+    /// The handles of token objects, in the order of `ids`.
+    pub fn of_records(&self, ids: &[Id], epoch: u64) -> Vec<Handle> {
+        self.write(|table| ids.iter().map(|&id| table.of_record(id, epoch)).collect())
+    }
+
+    /// Those of the objects whose handles are from another login epoch.
+    pub fn given_before(&self, ids: &[Id], epoch: u64) -> Vec<Id> {
+        self.read(|table| {
+            let before =
+                |id: &&Id| match table.records.get(id).map(|handle| table.named.get(handle)) {
+                    Some(Some(Named::Record(_, given))) => *given != epoch,
+                    _ => false,
+                };
+            ids.iter().filter(before).copied().collect()
+        })
+    }
+
+    /// A handle outlives the login if it is a public object's.
+    pub fn outlives(&self, id: Id, public: bool, epoch: u64) {
+        self.write(|table| {
+            let Some(&handle) = table.records.get(&id) else { return };
+            if public {
+                table.named.insert(handle, Named::Record(id, epoch));
+            } else {
+                table.named.remove(&handle);
+                table.records.remove(&id);
+            }
+        });
+    }
+
+    /// A handle for a new session object.
+    pub fn of_session(&self, session: u64, object: Arc<Loaded>) -> Handle {
+        self.write(|table| table.insert(Named::Session(session, object)))
+    }
+
+    /// Puts a changed session object in the place of the old one.
+    pub fn replace(&self, handle: Handle, object: Arc<Loaded>) {
+        self.write(|table| {
+            if let Some(Named::Session(_, old)) = table.named.get_mut(&handle) {
+                old.end();
+                *old = object;
+            }
+        });
+    }
+
+    /// Ends handles for good: their numbers are never given out again.
+    pub fn end(&self, ends: impl Fn(&Named) -> bool) {
+        self.write(|table| {
+            let Table { named, records, .. } = table;
+            named.retain(|_, named| {
+                let ended = ends(named);
+                match named {
+                    Named::Record(id, _) if ended => drop(records.remove(id)),
+                    Named::Session(_, object) if ended => object.end(),
+                    _ => {}
+                }
+                !ended
+            });
+        });
+    }
+
+    /// The handle of one ended object is given up.
+    pub fn forget(&self, handle: Handle) {
+        self.write(|table| match table.named.remove(&handle) {
+            Some(Named::Record(id, _)) => drop(table.records.remove(&id)),
+            Some(Named::Session(_, object)) => object.end(),
+            None => {}
+        });
+    }
+
+    /// All session objects, by handle.
+    pub fn session_objects(&self) -> Vec<(Handle, Arc<Loaded>)> {
+        let mut found: Vec<_> = self.read(|table| {
+            let objects = table.named.iter().filter_map(|(&handle, named)| match named {
+                Named::Session(_, object) => Some((handle, Arc::clone(object))),
+                Named::Record(..) => None,
+            });
+            objects.collect()
+        });
+        found.sort_unstable_by_key(|&(handle, _)| handle);
+        found
+    }
+
+    fn read<R>(&self, look: impl FnOnce(&Table) -> R) -> R {
+        look(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn write<R>(&self, change: impl FnOnce(&mut Table) -> R) -> R {
+        change(&mut self.0.write().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Table {
+    fn of_record(&mut self, id: Id, epoch: u64) -> Handle {
+        match self.records.get(&id) {
+            Some(&handle) => handle,
+            None => {
+                let handle = self.insert(Named::Record(id, epoch));
+                self.records.insert(id, handle);
+                handle
+            }
+        }
+    }
+
+    fn insert(&mut self, named: Named) -> Handle {
+        self.last += 1;
+        self.named.insert(self.last, named);
+        self.last
+    }
+}

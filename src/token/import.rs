@@ -1,0 +1,445 @@
+//! Importing material: which custom key it is for, whether it may be, and the one commit that does it.
+//!
+//! An import that fails in any way changes nothing.
+
+use super::attributes::material_found_by;
+use super::custody::label;
+use super::loaded::{Content, CustomKey, Held, Loaded};
+use super::records::{Draft, TARGET_ID, unexpected};
+use super::{Caller, Handle, Token};
+use crate::clock::Seconds;
+use crate::error::{Reason, Result};
+use crate::id::Id;
+use crate::key::{
+    Event, Expiry, ExpiryAction, Fingerprint, Header, Metadata, Origin, State, Status,
+};
+use crate::object::build::{provenance, stronger};
+use crate::object::kinds::{Kind, bits};
+use crate::object::vendor::APPLICATION;
+use crate::object::{Attribute, Attributes, Template, Wishes, attributes};
+use crate::secret::Secret;
+use crate::wire::{Change, Expect, Request, Response, Stored};
+use pkcs11_sys::*;
+use std::sync::Arc;
+
+/// What an import is of, apart from its target.
+struct Import<'a> {
+    kind: &'static Kind,
+    template: &'a Template,
+    wishes: &'a Wishes,
+    held: Held,
+    fingerprint: Fingerprint,
+}
+
+/// The custom key that material is for.
+struct Target {
+    id: Id,
+    /// None for a key that the import makes.
+    revision: Option<u64>,
+    private: bool,
+    metadata: Metadata,
+    state: State,
+}
+
+impl Token {
+    /// Takes in key material that came from outside: a session key, an ordinary token key, or an
+    /// import into a custom key.
+    pub(super) fn take_in(
+        &self,
+        caller: &Caller,
+        kind: &'static Kind,
+        template: &Template,
+        mut attributes: Attributes,
+        material: Secret,
+        wishes: Wishes,
+    ) -> Result<Handle> {
+        (kind.describe)(&material, &mut attributes)?;
+        provenance(&mut attributes, None);
+        if !self.is_custom(&attributes, &wishes) {
+            let expiry = self.ordinary_expiry(&wishes)?;
+            return self.keep(caller, attributes, material, expiry);
+        }
+        self.may_keep_custody(caller)?;
+        attributes.remove(CKA_END_DATE);
+        let fingerprint = self.fingerprint(kind, &material)?;
+        let held = Held { attributes, material };
+        let import = Import { kind, template, wishes: &wishes, held, fingerprint };
+        let material = self.again(|| self.import(&import))?;
+        self.handle_of(material)
+    }
+
+    /// Whether an import with this template has somewhere to go, before anything is unwrapped.
+    pub(super) fn check_target(
+        &self,
+        kind: &'static Kind,
+        template: &Template,
+        wishes: &Wishes,
+    ) -> Result<()> {
+        let clock = self.clock.now();
+        let target = self.named_target(kind, template, wishes)?;
+        let expiry = match &target {
+            Some(target) => expiry(template, wishes, Some(&target.metadata), clock)?,
+            None => wishes.expiry(),
+        };
+        if expiry.is_some_and(|expiry| expiry.at <= clock) {
+            return Err(Reason::ExpiryPast.into());
+        }
+        match target {
+            Some(Target { state: State { origin: Origin::Generated, .. }, .. }) => {
+                Err(Reason::ImportIntoGenerated.into())
+            }
+            Some(Target { state: State { deletion_at: Some(_), .. }, .. }) => {
+                Err(Reason::PendingDeletion.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Does something again while other processes change the same objects in between.
+    pub(super) fn again<R>(&self, work: impl Fn() -> Result<R>) -> Result<R> {
+        const TRIES: usize = 16;
+        for _ in 1..TRIES {
+            match work() {
+                Err(failure) if failure.reason() == Reason::Conflict => {}
+                done => return done,
+            }
+        }
+        work()
+    }
+
+    pub(super) fn ordinary_expiry(&self, wishes: &Wishes) -> Result<Option<Expiry>> {
+        match wishes.expiry() {
+            Some(expiry) if expiry.at <= self.clock.now() => Err(Reason::ExpiryPast.into()),
+            expiry => Ok(expiry),
+        }
+    }
+
+    /// One try; returns the material's identity.
+    fn import(&self, import: &Import) -> Result<Id> {
+        let clock = self.clock.now();
+        let named = self.named_target(import.kind, import.template, import.wishes)?;
+        let target = match named {
+            Some(target) => target,
+            None => match self.revivable(import)? {
+                Some(target) => target,
+                None => return self.import_new(import),
+            },
+        };
+        let size = bits(&import.held.attributes);
+        if target.metadata.bits != 0 && target.metadata.bits != size {
+            return Err(Reason::OtherSize.into());
+        }
+        let expiry = expiry(import.template, import.wishes, Some(&target.metadata), clock)?;
+        let event = Event::Import { fingerprint: import.fingerprint, expiry };
+        let state = target.state.clone().apply(&event, clock)?;
+        let metadata = Metadata { bits: size, pending_expiry: None, ..target.metadata.clone() };
+        if target.state.has_material() {
+            self.import_over_present(import, target, metadata, state, event)
+        } else {
+            let metadata = renamed(metadata, import.template)?;
+            self.import_into(import, target, metadata, state, event)
+        }
+    }
+
+    /// A new external custom key with its first material.
+    fn import_new(&self, import: &Import) -> Result<Id> {
+        let clock = self.clock.now();
+        let id = self.fresh_id()?;
+        let event =
+            Event::Import { fingerprint: import.fingerprint, expiry: import.wishes.expiry() };
+        let state = State::awaiting_import().apply(&event, clock)?;
+        let metadata = Metadata {
+            alias: id.to_string(),
+            identifier: id.bytes().to_vec(),
+            description: import.wishes.description.clone().unwrap_or_default(),
+            class: import.kind.class,
+            key_type: import.kind.key_type,
+            bits: bits(&import.held.attributes),
+            created_at: clock,
+            pending_expiry: None,
+            rotation_days: 0,
+        };
+        let target = Target {
+            id,
+            revision: None,
+            private: import.held.attributes.flag(CKA_PRIVATE),
+            metadata: metadata.clone(),
+            state: State::awaiting_import(),
+        };
+        let metadata = renamed(metadata, import.template)?;
+        self.import_into(import, target, metadata, state, Event::Create)
+    }
+
+    /// Material where there is none: a new record, in the place of what was erased.
+    fn import_into(
+        &self,
+        import: &Import,
+        target: Target,
+        metadata: Metadata,
+        state: State,
+        event: Event,
+    ) -> Result<Id> {
+        let (id, material) = self.new_material(target.id, &metadata, &state, &import.held)?;
+        let mut changes = vec![
+            self.metadata_change(
+                target.id,
+                target.revision,
+                target.private,
+                &metadata,
+                state,
+                event,
+            )?,
+            material,
+        ];
+        if target.revision.is_some() {
+            let erased = self.versions(target.id)?.into_iter();
+            changes.extend(erased.map(|stored| Change {
+                id: stored.id,
+                expect: Expect::Revision(stored.revision),
+                event: Vec::new(),
+                put: None,
+            }));
+        }
+        self.commit(changes)?;
+        Ok(id)
+    }
+
+    /// The same material while it is present: only the expiry is replaced, and protections rise.
+    fn import_over_present(
+        &self,
+        import: &Import,
+        target: Target,
+        metadata: Metadata,
+        state: State,
+        event: Event,
+    ) -> Result<Id> {
+        let present = self.materials(target.id)?.into_iter().next().ok_or(Reason::Conflict)?;
+        let held = present.held().ok_or(Reason::Conflict)?;
+        let merged = merged(&held.attributes, import, &metadata)?;
+        let held = Held { attributes: merged, material: held.material.duplicate() };
+        let header = Header {
+            private: present.header.private || held.attributes.flag(CKA_PRIVATE),
+            expiry: state.expiry,
+            ..present.header.clone()
+        };
+        let material = self.seal(Draft {
+            id: present.id,
+            revision: Some(present.revision),
+            header,
+            event: None,
+            found_by: material_found_by(present.id, &held, target.id, &metadata),
+            body: held.encode()?,
+        })?;
+        let change = self.metadata_change(
+            target.id,
+            target.revision,
+            target.private,
+            &metadata,
+            state,
+            event,
+        )?;
+        self.commit(vec![change, material])?;
+        Ok(present.id)
+    }
+
+    /// The custom key that the template names, with or without material.
+    fn named_target(
+        &self,
+        kind: &Kind,
+        template: &Template,
+        wishes: &Wishes,
+    ) -> Result<Option<Target>> {
+        let identifier = template.bytes(CKA_ID).unwrap_or_default();
+        if let Some(id) = wishes.key {
+            let target = self.target(id)?.ok_or_else(|| {
+                Reason::AttributeValue.detail("CKA_KEYSTEAD_KEY_ID names no custom key")
+            })?;
+            return target.of_kind(kind).map(Some);
+        }
+        if let Ok(bytes) = identifier.try_into()
+            && let Some(target) = self.target(Id::new(bytes))?
+        {
+            return target.of_kind(kind).map(Some);
+        }
+        if !identifier.is_empty()
+            && let Some(target) = self.only_target(kind, (TARGET_ID, identifier.to_vec()))?
+        {
+            return Ok(Some(target));
+        }
+        match label(template)? {
+            Some(label) => self.only_target(kind, (CKA_LABEL, label.into_bytes())),
+            None => Ok(None),
+        }
+    }
+
+    fn only_target(&self, kind: &Kind, name: (u64, Vec<u8>)) -> Result<Option<Target>> {
+        let terms = [(CKA_APPLICATION, APPLICATION.to_vec()), name];
+        let mut fitting = Vec::new();
+        for id in self.search(&terms)? {
+            if let Some(target) = self.target(id)?
+                && target.state.origin == Origin::External
+                && target.is_of(kind)
+            {
+                fitting.push(target);
+            }
+        }
+        match fitting.len() {
+            0 | 1 => Ok(fitting.pop()),
+            _ => Err(Reason::SeveralTargets.into()),
+        }
+    }
+
+    /// An enabled external key that has lost just this material.
+    fn revivable(&self, import: &Import) -> Result<Option<Target>> {
+        let request = Request::Associated { token: self.id, fingerprint: import.fingerprint.0 };
+        let mut fitting = Vec::new();
+        for stored in self.several(&request)? {
+            if let Some(target) = self.target(stored.id)?
+                && target.may_revive()
+                && target.is_of(import.kind)
+            {
+                fitting.push(target);
+            }
+        }
+        match fitting.len() {
+            0 | 1 => Ok(fitting.pop()),
+            _ => Err(Reason::SeveralTargets.into()),
+        }
+    }
+
+    fn target(&self, id: Id) -> Result<Option<Target>> {
+        Ok(self.load(id)?.and_then(|loaded| match &loaded.content {
+            Content::CustomKey(key) => Some(Target::of(&loaded, key, self.now())),
+            _ => None,
+        }))
+    }
+
+    /// The records of a custom key's material, erased or not, newest first.
+    fn versions(&self, key: Id) -> Result<Vec<Stored>> {
+        self.several(&Request::Versions { token: self.id, key })
+    }
+
+    /// A custom key's material that is still there, newest first.
+    pub(super) fn materials(&self, key: Id) -> Result<Vec<Arc<Loaded>>> {
+        let ids: Vec<Id> = self.versions(key)?.into_iter().map(|stored| stored.id).collect();
+        Ok(self.load_all(&ids)?.into_iter().flatten().collect())
+    }
+
+    fn several(&self, request: &Request) -> Result<Vec<Stored>> {
+        match self.link.ask(request)? {
+            Response::Several(stored) => Ok(stored),
+            _ => Err(unexpected()),
+        }
+    }
+}
+
+impl Target {
+    fn of(loaded: &Loaded, key: &CustomKey, now: Seconds) -> Self {
+        Self {
+            id: loaded.id,
+            revision: Some(loaded.revision),
+            private: loaded.header.private,
+            metadata: key.metadata.clone(),
+            state: key.state(now),
+        }
+    }
+
+    fn is_of(&self, kind: &Kind) -> bool {
+        self.metadata.class == kind.class && self.metadata.key_type == kind.key_type
+    }
+
+    fn of_kind(self, kind: &Kind) -> Result<Self> {
+        match self.is_of(kind) {
+            true => Ok(self),
+            false => {
+                Err(Reason::TemplateInconsistent.detail("the custom key is for another key type"))
+            }
+        }
+    }
+
+    fn may_revive(&self) -> bool {
+        self.state.origin == Origin::External
+            && self.state.enabled
+            && self.state.status() == Status::PendingImport
+    }
+}
+
+/// The expiry of an import: the attribute's, else the one written into the custom key, else, where
+/// the key existed before, the end of `CKA_END_DATE`; else never.
+fn expiry(
+    template: &Template,
+    wishes: &Wishes,
+    metadata: Option<&Metadata>,
+    clock: Seconds,
+) -> Result<Option<Expiry>> {
+    let action = wishes.action.unwrap_or(ExpiryAction::Erase);
+    let pending = metadata.and_then(|metadata| metadata.pending_expiry);
+    let at = match (wishes.expires_at, pending) {
+        (Some(0), _) => None,
+        (Some(at), _) => Some(at),
+        (None, Some(pending)) => Some(pending.resolve(clock)),
+        (None, None) => end_of_date(template)?,
+    };
+    Ok(at.map(|at| Expiry { at, action }))
+}
+
+/// 00:00 UTC of the day after `CKA_END_DATE`.
+fn end_of_date(template: &Template) -> Result<Option<Seconds>> {
+    let Some(day) = template.bytes(CKA_END_DATE).and_then(attributes::date) else {
+        return Ok(None);
+    };
+    let end = day.tomorrow().and_then(|next| next.to_zoned_datetime(jiff::tz::TimeZone::UTC));
+    let second = end.map_err(|_| Reason::AttributeValue)?.timestamp().as_second();
+    // A day before 1970 ended long ago.
+    Ok(Some(u64::try_from(second).unwrap_or(0)))
+}
+
+/// The names an import gives: a label or identifier in the template becomes the custom key's.
+fn renamed(mut metadata: Metadata, template: &Template) -> Result<Metadata> {
+    if let Some(label) = label(template)? {
+        metadata.alias = label;
+    }
+    if let Some(identifier) = template.bytes(CKA_ID).filter(|bytes| !bytes.is_empty()) {
+        metadata.identifier = identifier.to_vec();
+    }
+    Ok(metadata)
+}
+
+/// The attributes after the same material came again: nothing the template names may differ, except
+/// that of two protections the stronger one stays.
+fn merged(present: &Attributes, import: &Import, metadata: &Metadata) -> Result<Attributes> {
+    let mut merged = present.duplicate();
+    for Attribute { kind, value } in import.template.iter() {
+        let value = value.expose();
+        let same = match *kind {
+            CKA_SENSITIVE | CKA_EXTRACTABLE | CKA_WRAP_WITH_TRUSTED => {
+                merged.set(*kind, stronger(*kind, present, &import.held.attributes).expose());
+                true
+            }
+            CKA_PRIVATE => {
+                merged.set_flag(
+                    CKA_PRIVATE,
+                    present.flag(CKA_PRIVATE) || value == attributes::flag(true),
+                );
+                true
+            }
+            CKA_LABEL => value.is_empty() || value == metadata.alias.as_bytes(),
+            CKA_ID => value.is_empty() || value == metadata.identifier || names_uuid(import, value),
+            // The material itself, and what is settled elsewhere.
+            CKA_VALUE | CKA_VALUE_LEN | CKA_CHECK_VALUE | CKA_END_DATE => true,
+            kind if kind >= CKA_VENDOR_DEFINED => true,
+            kind => import.held.attributes.bytes(kind) == present.bytes(kind),
+        };
+        if !same {
+            return Err(Reason::TemplateInconsistent.detail(format_args!(
+                "attribute {kind:#x} differs from the material that is present"
+            )));
+        }
+    }
+    Ok(merged)
+}
+
+/// A `CKA_ID` that named the target by its UUID is not a name to compare.
+fn names_uuid(import: &Import, value: &[u8]) -> bool {
+    value.len() == 16 && import.wishes.key.is_none()
+}

@@ -1,0 +1,265 @@
+//! An object in memory: opened once, parsed once, kept until a generation counter says that it has
+//! changed.
+
+use crate::clock::Seconds;
+use crate::error::{Reason, Result};
+use crate::id::Id;
+use crate::key::policy::{Key, Usages, Watch};
+use crate::key::state::Erasure;
+use crate::key::{Body, Expiry, ExpiryAction, Header, Metadata, Role, State};
+use crate::object::build;
+use crate::object::custom::{Custom, show_expiry};
+use crate::object::kinds::{self, USAGE_FLAGS};
+use crate::object::{Attributes, attributes};
+use crate::secret::Secret;
+use crate::wire::{Outcome, Stored};
+use once_cell::sync::OnceCell;
+use pkcs11_sys::*;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// One object.
+pub struct Loaded {
+    /// Its identity.
+    pub id: Id,
+    /// Its record's counter; 0 for a session object.
+    pub revision: u64,
+    /// Its public header.
+    pub header: Header,
+    /// What was sealed.
+    pub content: Content,
+    /// Moves when it may have changed.
+    pub watch: Watch,
+    key: OnceCell<Arc<Key>>,
+}
+
+/// What was sealed in a record.
+pub enum Content {
+    /// An ordinary object.
+    Object(Held),
+    /// A custom key's metadata.
+    CustomKey(CustomKey),
+    /// A custom key's material, beside its metadata.
+    Material(Held, Box<Owner>),
+}
+
+/// Attributes, and key material if it is a key.
+pub struct Held {
+    /// The object's own attributes.
+    pub attributes: Attributes,
+    /// A secret key's bytes or a private key's PKCS#8.
+    pub material: Secret,
+}
+
+/// A custom key's metadata with what decides about it.
+pub struct CustomKey {
+    /// What it is called and made for.
+    pub metadata: Metadata,
+    /// Its state as it was sealed.
+    pub state: State,
+    /// What its newest material's slot says.
+    pub erasure: Erasure,
+}
+
+/// The metadata record that material belongs to.
+pub struct Owner {
+    /// The key ID.
+    pub id: Id,
+    /// The metadata record's counter.
+    pub revision: u64,
+    /// Its header.
+    pub header: Header,
+    /// Its content.
+    pub key: CustomKey,
+}
+
+impl CustomKey {
+    /// The state at `now`.
+    pub fn state(&self, now: Seconds) -> State {
+        self.state.clone().narrow(self.erasure, now)
+    }
+}
+
+impl Held {
+    /// The bytes to seal.
+    pub fn encode(&self) -> Result<Secret> {
+        let attributes =
+            self.attributes.iter().map(|(kind, value)| (kind, value.to_vec())).collect();
+        Body { attributes, material: self.material.expose().to_vec() }.encode()
+    }
+
+    /// Reads [`Self::encode`]'s bytes back.
+    pub fn decode(bytes: &Secret) -> Result<Self> {
+        let mut body = Body::decode(bytes)?;
+        let attributes = std::mem::take(&mut body.attributes);
+        Ok(Self {
+            attributes: attributes
+                .into_iter()
+                .map(|(kind, value)| (kind, Secret::new(value)))
+                .collect(),
+            material: Secret::new(std::mem::take(&mut body.material)),
+        })
+    }
+}
+
+impl Loaded {
+    /// A session object.
+    pub fn session(
+        id: Id,
+        attributes: Attributes,
+        material: Secret,
+        expiry: Option<Expiry>,
+    ) -> Self {
+        let header = Header {
+            private: attributes.flag(CKA_PRIVATE),
+            role: Role::Object { holds_key: !material.is_empty() },
+            expiry,
+            tags: Vec::new(),
+        };
+        let content = Content::Object(Held { attributes, material });
+        let watch = Watch::Session(Arc::new(AtomicBool::new(true)));
+        Self { id, revision: 0, header, content, watch, key: OnceCell::new() }
+    }
+
+    /// A token object, once its record has been opened.
+    pub fn record(stored: &Stored, header: Header, content: Content, watch: Watch) -> Self {
+        Self {
+            id: stored.id,
+            revision: stored.revision,
+            header,
+            content,
+            watch,
+            key: OnceCell::new(),
+        }
+    }
+
+    /// A session object's end: whoever still holds its key notices at the next Init.
+    pub fn end(&self) {
+        if let Watch::Session(alive) = &self.watch {
+            alive.store(false, Ordering::Release);
+        }
+    }
+
+    /// Whether there is anything to find or use at `now`: a custom key's metadata always, an object
+    /// until its key ends.
+    pub fn is_there(&self, now: Seconds) -> bool {
+        let ended = |expiry: Option<Expiry>| {
+            expiry.is_some_and(|expiry| expiry.action == ExpiryAction::Erase && expiry.at <= now)
+        };
+        match &self.content {
+            Content::CustomKey(_) => true,
+            Content::Object(_) => !ended(self.header.expiry),
+            Content::Material(_, owner) => {
+                !ended(self.header.expiry) && owner.key.state(now).has_material()
+            }
+        }
+    }
+
+    /// Every attribute as PKCS#11 shows it at `now`.
+    pub fn shown(&self, now: Seconds) -> Result<Attributes> {
+        let mut shown = match (&self.content, &self.header.role) {
+            (Content::CustomKey(key), _) => {
+                return custom(self.id, key, self.header.private, now).metadata_attributes();
+            }
+            (Content::Material(held, owner), Role::Material { version, .. }) => {
+                custom(owner.id, &owner.key, owner.header.private, now)
+                    .material_attributes(&held.attributes, *version)?
+            }
+            (Content::Material(held, _) | Content::Object(held), _) => held.attributes.duplicate(),
+        };
+        shown.set(CKA_UNIQUE_ID, self.id.to_string().as_bytes());
+        if let (Content::Object(_), Some(_)) = (&self.content, self.header.expiry) {
+            show_expiry(&mut shown, self.header.expiry);
+        }
+        Ok(shown)
+    }
+
+    /// The material of a secret or private key.
+    pub fn held(&self) -> Option<&Held> {
+        match &self.content {
+            Content::Object(held) | Content::Material(held, _) => Some(held),
+            Content::CustomKey(_) => None,
+        }
+    }
+
+    /// The custom key this is the metadata or material of.
+    pub fn custom_key(&self) -> Option<(Id, &CustomKey)> {
+        match &self.content {
+            Content::CustomKey(key) => Some((self.id, key)),
+            Content::Material(_, owner) => Some((owner.id, &owner.key)),
+            Content::Object(_) => None,
+        }
+    }
+
+    /// The counter of the custom key's metadata record.
+    pub fn owner_revision(&self) -> Option<u64> {
+        match &self.content {
+            Content::CustomKey(_) => Some(self.revision),
+            Content::Material(_, owner) => Some(owner.revision),
+            Content::Object(_) => None,
+        }
+    }
+
+    /// The parsed key, made at first use.
+    pub fn key(&self) -> Result<&Arc<Key>> {
+        self.key.get_or_try_init(|| self.parse().map(Arc::new))
+    }
+
+    fn parse(&self) -> Result<Key> {
+        let held = self.held().ok_or(Reason::KeyUnknown)?;
+        let class = held.attributes.number(CKA_CLASS).unwrap_or(CK_UNAVAILABLE_INFORMATION);
+        let key_type = held.attributes.number(CKA_KEY_TYPE).ok_or(Reason::KeyUnknown)?;
+        let kind = kinds::kind(class, key_type).map_err(|_| Reason::KeyUnknown)?;
+        let usages = USAGE_FLAGS
+            .iter()
+            .filter(|&&(_, flag)| held.attributes.flag(flag))
+            .fold(Usages::default(), |usages, &(usage, _)| usages.with(usage));
+        Ok(Key {
+            parsed: (kind.parse)(&held.material, &held.attributes)?,
+            usages,
+            mechanisms: held.attributes.bytes(CKA_ALLOWED_MECHANISMS).map(attributes::mechanisms),
+            private: self.header.private,
+            sensitive: held.attributes.flag(CKA_SENSITIVE),
+            extractable: held.attributes.flag(CKA_EXTRACTABLE),
+            // Narrowed by the slot alone: the key's expiry is compared with the time at each use.
+            state: self.custom_key().map(|(_, key)| key.state(0)),
+            expiry: self.header.expiry,
+            watch: self.watch.clone(),
+        })
+    }
+}
+
+fn custom(id: Id, key: &CustomKey, private: bool, now: Seconds) -> Custom<'_> {
+    Custom { id, metadata: &key.metadata, state: key.state(now), private }
+}
+
+/// What the agent says of a slot, in the domain's words.
+pub fn erasure(outcome: Outcome) -> Erasure {
+    match outcome {
+        Outcome::Live => Erasure::Live,
+        Outcome::Deleted(since) => Erasure::Deleted(since),
+        Outcome::Expired(since) => Erasure::Expired(since),
+    }
+}
+
+/// Whether an attribute's value must stay inside.
+pub fn hidden(shown: &Attributes, kind: u64) -> bool {
+    let class = shown.number(CKA_CLASS).unwrap_or(CK_UNAVAILABLE_INFORMATION);
+    let secret = crate::object::rules::rule(kind, class).is_some_and(|rule| rule.secret);
+    secret && (shown.flag(CKA_SENSITIVE) || !shown.flag(CKA_EXTRACTABLE))
+}
+
+/// A change that [`build::check_change`] allows, applied.
+pub fn apply_changes(
+    to: &mut Attributes,
+    template: &crate::object::Template,
+    officer: bool,
+) -> Result<()> {
+    for attribute in template.iter() {
+        build::check_change(to, attribute, officer)?;
+    }
+    for attribute in template.iter() {
+        to.set(attribute.kind, attribute.value.expose());
+    }
+    Ok(())
+}

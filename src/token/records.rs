@@ -1,0 +1,240 @@
+//! Records: read from the agent, opened and kept; sealed and committed.
+
+use super::Token;
+use super::loaded::{Content, CustomKey, Held, Loaded, Owner, erasure};
+use crate::error::{Error, Reason, Result};
+use crate::id::Id;
+use crate::key::policy::Watch;
+use crate::key::seal::Place;
+use crate::key::{Event, Header, Metadata, Role, Tag};
+use crate::lc;
+use crate::object::Attributes;
+use crate::object::vendor::CKA_KEYSTEAD_KEY_ID;
+use crate::secret::Secret;
+use crate::wire::{Change, Expect, Request, Response, Stored};
+use pkcs11_sys::*;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// How many opened objects are kept; beyond that the cache starts anew.
+const KEPT: usize = 4_096;
+
+/// A custom key's identifier on its metadata record: the metadata object has no `CKA_ID` of its own,
+/// but an import finds its target by it.
+pub const TARGET_ID: u64 = u64::MAX;
+
+/// The attributes that objects are found by without being opened.
+const INDEXED: &[u64] = &[
+    CKA_CLASS,
+    CKA_KEY_TYPE,
+    CKA_ID,
+    CKA_LABEL,
+    CKA_APPLICATION,
+    CKA_UNIQUE_ID,
+    CKA_SUBJECT,
+    CKA_MODULUS,
+    CKA_KEYSTEAD_KEY_ID,
+    TARGET_ID,
+];
+
+/// Whether an attribute with this value has a tag.
+pub fn is_indexed(kind: u64, value: &[u8]) -> bool {
+    INDEXED.contains(&kind) && !value.is_empty()
+}
+
+/// Opened objects by identity.
+#[derive(Default)]
+pub struct Cache(RwLock<HashMap<Id, Arc<Loaded>>>);
+
+impl Cache {
+    fn kept(&self, id: Id) -> Option<Arc<Loaded>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
+
+    fn keep(&self, loaded: &Arc<Loaded>) {
+        let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= KEPT {
+            kept.clear();
+        }
+        kept.insert(loaded.id, Arc::clone(loaded));
+    }
+
+    fn drop_one(&self, id: Id) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    }
+
+    /// Forgets everything, at a login or logout.
+    pub fn clear(&self) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+/// A record to be written: everything but its seal.
+pub struct Draft {
+    /// Its identity.
+    pub id: Id,
+    /// The counter it has now, if it exists.
+    pub revision: Option<u64>,
+    /// Its public header; the tags are computed.
+    pub header: Header,
+    /// What happens to a custom key with it.
+    pub event: Option<Event>,
+    /// What it is found by.
+    pub found_by: Vec<(u64, Vec<u8>)>,
+    /// What is sealed.
+    pub body: Secret,
+}
+
+/// What an object with these attributes is found by.
+pub fn found_by(attributes: &Attributes) -> Vec<(u64, Vec<u8>)> {
+    let indexed = attributes.iter().filter(|&(kind, value)| is_indexed(kind, value));
+    indexed.map(|(kind, value)| (kind, value.to_vec())).collect()
+}
+
+impl Token {
+    /// A token object as it is now, or none if there is no such record.
+    pub(super) fn load(&self, id: Id) -> Result<Option<Arc<Loaded>>> {
+        if let Some(kept) = self.cache.kept(id).filter(|kept| self.unmoved(&kept.watch)) {
+            return Ok(Some(kept));
+        }
+        Ok(self.load_all(&[id])?.pop().flatten())
+    }
+
+    /// Token objects as they are now, in the order of `ids`; one round trip for all.
+    pub(super) fn load_all(&self, ids: &[Id]) -> Result<Vec<Option<Arc<Loaded>>>> {
+        let page = Arc::clone(self.page()?);
+        let epoch = self.login_epoch();
+        // The counters are read before the records, all of them: a change in between is then noticed.
+        let before = page.snapshot();
+        let request = Request::Read { token: self.id, ids: ids.to_vec() };
+        let Response::Records(records) = self.link.ask(&request)? else { return Err(unexpected()) };
+        let opened = ids.iter().zip(records).map(|(&id, record)| {
+            let Some((stored, owner)) = record else {
+                self.cache.drop_one(id);
+                return Ok(None);
+            };
+            let header = Header::decode(&stored.header)?;
+            let watched = header.watched(id);
+            let watch = Watch::Record { watched, generation: before.record(watched), epoch };
+            let Some(loaded) = self.open_record(&stored, owner.as_deref(), header, watch)? else {
+                return Ok(None);
+            };
+            let loaded = Arc::new(loaded);
+            self.cache.keep(&loaded);
+            Ok(Some(loaded))
+        });
+        opened.collect()
+    }
+
+    /// Opens a record; none where it is private and nobody is logged in, or its material is erased.
+    fn open_record(
+        &self,
+        stored: &Stored,
+        owner: Option<&Stored>,
+        header: Header,
+        watch: Watch,
+    ) -> Result<Option<Loaded>> {
+        if (header.private && self.private.load().is_none()) || stored.sealed.is_empty() {
+            return Ok(None);
+        }
+        let body = self.unseal(stored, &header)?;
+        let content = match (&header.role, owner) {
+            (Role::Object { .. }, _) => Content::Object(Held::decode(&body)?),
+            (Role::CustomKey(_), _) => Content::CustomKey(custom_key(stored, &header, &body)?),
+            (Role::Material { .. }, Some(owner)) => {
+                let owner_header = Header::decode(&owner.header)?;
+                if owner_header.private && self.private.load().is_none() {
+                    return Ok(None);
+                }
+                let metadata = self.unseal(owner, &owner_header)?;
+                let key = custom_key(owner, &owner_header, &metadata)?;
+                let owner =
+                    Owner { id: owner.id, revision: owner.revision, header: owner_header, key };
+                Content::Material(Held::decode(&body)?, Box::new(owner))
+            }
+            (Role::Material { .. }, None) => {
+                return Err(Reason::StoreDamaged.detail("material without its custom key"));
+            }
+        };
+        Ok(Some(Loaded::record(stored, header, content, watch)))
+    }
+
+    fn unseal(&self, stored: &Stored, header: &Header) -> Result<Secret> {
+        let place = self.place(stored.id, stored.revision)?;
+        self.sealing_key(header.private, |key| key.open(&place, &stored.header, &stored.sealed))
+    }
+
+    fn place(&self, record: Id, revision: u64) -> Result<Place> {
+        let (store, _) = self.link.store()?;
+        Ok(Place { store, token: self.id, record, revision })
+    }
+
+    /// Seals a draft into a change.
+    pub(super) fn seal(&self, mut draft: Draft) -> Result<Change> {
+        let (expect, revision) = match draft.revision {
+            None => (Expect::Absent, 1),
+            Some(revision) => (Expect::Revision(revision), revision + 1),
+        };
+        let place = self.place(draft.id, revision)?;
+        let salt = lc::random::bytes()?;
+        let put = self.sealing_key(draft.header.private, |key| {
+            draft.header.tags = tags(key, &draft.found_by);
+            let header = draft.header.encode()?;
+            let sealed = key.seal(&place, &header, draft.body.expose(), &salt)?;
+            Ok((header, sealed))
+        })?;
+        let event = match draft.event {
+            None => Vec::new(),
+            Some(event) => event.encode()?,
+        };
+        Ok(Change { id: draft.id, expect, event, put: Some(put) })
+    }
+
+    /// Commits changes, all or none, and drops what is kept of them.
+    pub(super) fn commit(&self, changes: Vec<Change>) -> Result<()> {
+        let touched: Vec<Id> = changes.iter().map(|change| change.id).collect();
+        let request = Request::Commit { token: self.id, changes, change: lc::random::bytes()? };
+        let answer = self.link.ask(&request);
+        touched.into_iter().for_each(|id| self.cache.drop_one(id));
+        match answer? {
+            Response::Committed(_) => Ok(()),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// The tags of a search, under the key for private or public objects.
+    pub(super) fn search_tags(
+        &self,
+        private: bool,
+        terms: &[(u64, Vec<u8>)],
+    ) -> Result<Vec<[u8; 16]>> {
+        self.sealing_key(private, |key| Ok(tags(key, terms).into_iter().map(|tag| tag.0).collect()))
+    }
+
+    /// A fresh identity.
+    pub(super) fn fresh_id(&self) -> Result<Id> {
+        Ok(Id::from_random(lc::random::bytes()?))
+    }
+}
+
+fn tags(key: &crate::key::seal::TokenKey, terms: &[(u64, Vec<u8>)]) -> Vec<Tag> {
+    terms.iter().map(|(kind, value)| key.tag(*kind, value)).collect()
+}
+
+fn custom_key(stored: &Stored, header: &Header, body: &Secret) -> Result<CustomKey> {
+    let Role::CustomKey(state) = &header.role else {
+        return Err(
+            Reason::StoreDamaged.detail("material belongs to something that is no custom key")
+        );
+    };
+    Ok(CustomKey {
+        metadata: Metadata::decode(body)?,
+        state: state.clone(),
+        erasure: erasure(stored.slot),
+    })
+}
+
+/// The agent answered something else than was asked.
+pub fn unexpected() -> Error {
+    Reason::AgentRefuses.detail("an answer of the wrong kind")
+}

@@ -1,0 +1,133 @@
+//! The slots of a store: one for each token, and one more in which the next can be initialised.
+//! A token keeps its slot number for good.
+
+use super::pin::check_length;
+use super::records::unexpected;
+use super::{Token, TokenInfo};
+use crate::clock::Clock;
+use crate::error::{Reason, Result};
+use crate::id::Id;
+use crate::key::pin::{Entry, Pin};
+use crate::key::seal::TokenKey;
+use crate::lc;
+use crate::wire::{Expect, Link, Request, Response, TokenEntry};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The slots of a store.
+pub struct Slots {
+    link: Arc<Link>,
+    clock: Arc<dyn Clock>,
+    custody: bool,
+    tokens: Mutex<HashMap<Id, Arc<Token>>>,
+}
+
+impl Slots {
+    /// The slots of the store behind `link`. `custody` says whether the keys of tokens initialised
+    /// here are custom keys unless their templates say otherwise.
+    pub fn new(link: Link, clock: Arc<dyn Clock>, custody: bool) -> Self {
+        Self { link: Arc::new(link), clock, custody, tokens: Mutex::default() }
+    }
+
+    /// Slot numbers: the tokens', then the free slot's.
+    pub fn list(&self) -> Result<Vec<u64>> {
+        let entries = self.entries()?;
+        let tokens = entries.iter().map(|entry| u64::from(entry.slot));
+        Ok(tokens.chain([free_slot(&entries)]).collect())
+    }
+
+    /// The token in a slot; the free slot is `TokenUnrecognized`.
+    pub fn token(&self, slot: u64) -> Result<Arc<Token>> {
+        if let Some(known) = self.known(slot) {
+            return Ok(known);
+        }
+        let entries = self.entries()?;
+        match entries.iter().find(|entry| u64::from(entry.slot) == slot) {
+            Some(entry) => self.open(entry),
+            None if slot == free_slot(&entries) => Err(Reason::TokenUnrecognized.into()),
+            None => Err(Reason::SlotUnknown.into()),
+        }
+    }
+
+    /// What `C_GetTokenInfo` shows of a slot.
+    pub fn info(&self, slot: u64) -> Result<TokenInfo> {
+        let entries = self.entries()?;
+        match entries.iter().find(|entry| u64::from(entry.slot) == slot) {
+            Some(entry) => info(entry),
+            None if slot == free_slot(&entries) => Ok(TokenInfo {
+                label: None,
+                serial: String::new(),
+                user_pin_set: false,
+                wrong: (0, 0),
+            }),
+            None => Err(Reason::SlotUnknown.into()),
+        }
+    }
+
+    /// `C_InitToken`: makes a token in the free slot, or starts an existing one anew. With custody,
+    /// custom keys stay: only what can be destroyed is (PKCS#11 3.1, 5.5.7).
+    pub fn init_token(&self, slot: u64, pin: &[u8], label: &str) -> Result<()> {
+        check_length(pin)?;
+        let entries = self.entries()?;
+        match entries.iter().find(|entry| u64::from(entry.slot) == slot) {
+            Some(entry) => self.open(entry)?.initialise_again(pin, label),
+            None if slot == free_slot(&entries) => self.make(pin, label),
+            None => Err(Reason::SlotUnknown.into()),
+        }
+    }
+
+    fn make(&self, pin: &[u8], label: &str) -> Result<()> {
+        let id = Id::from_random(lc::random::bytes()?);
+        let private = TokenKey::new(lc::random::secret(32)?)?;
+        let officer = Pin::wrap(id, &private, pin, lc::random::bytes()?, &lc::random::bytes()?)?;
+        let entry =
+            Entry::new(label.to_owned(), lc::random::bytes()?, &private, officer, self.custody)?;
+        let request = Request::PutToken {
+            token: id,
+            expect: Expect::Absent,
+            entry: entry.encode()?,
+            reset: (true, true),
+            wipe: false,
+            change: lc::random::bytes()?,
+        };
+        self.link.ask(&request).map(drop)
+    }
+
+    fn open(&self, entry: &TokenEntry) -> Result<Arc<Token>> {
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = tokens.get(&entry.id) {
+            return Ok(Arc::clone(known));
+        }
+        let token = Arc::new(Token::open(entry, Arc::clone(&self.link), Arc::clone(&self.clock))?);
+        tokens.insert(entry.id, Arc::clone(&token));
+        Ok(token)
+    }
+
+    fn known(&self, slot: u64) -> Option<Arc<Token>> {
+        let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        tokens.values().find(|token| token.slot == slot).cloned()
+    }
+
+    fn entries(&self) -> Result<Vec<TokenEntry>> {
+        match self.link.ask(&Request::Tokens)? {
+            Response::Tokens(entries) => Ok(entries),
+            _ => Err(unexpected()),
+        }
+    }
+}
+
+fn free_slot(entries: &[TokenEntry]) -> u64 {
+    entries.iter().map(|entry| u64::from(entry.slot) + 1).max().unwrap_or(0)
+}
+
+/// What an entry shows of its token.
+pub(super) fn info(entry: &TokenEntry) -> Result<TokenInfo> {
+    let shown = Entry::decode(&entry.entry)?;
+    let serial = entry.id.bytes().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    Ok(TokenInfo {
+        label: Some(shown.label),
+        serial,
+        user_pin_set: shown.user.is_some(),
+        wrong: entry.wrong,
+    })
+}
