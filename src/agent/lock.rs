@@ -4,7 +4,7 @@
 //! whoever comes second neither takes a starting agent for a dead one nor waits for a living one.
 
 use crate::error::{Error, Reason, Result};
-use crate::wire::socket::Socket;
+use crate::wire::socket::{PATIENCE, Socket};
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
 use rustix::io::Errno;
 use std::os::fd::OwnedFd;
@@ -44,7 +44,7 @@ pub fn claim(directory: &Path) -> Result<Claim> {
     acquire(directory, &starting, FlockOperation::LockExclusive)?;
     let held = lock_file(directory, "lock")?;
     if !acquire(directory, &held, FlockOperation::NonBlockingLockExclusive)? {
-        if Socket::connect(directory)?.is_some() {
+        if Socket::connect(directory, PATIENCE)?.is_some() {
             return Ok(Claim::Served);
         }
         acquire(directory, &held, FlockOperation::LockExclusive)?;

@@ -16,6 +16,7 @@ use crate::id::Id;
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// The most connections one process has at once; callers beyond them wait for one to come back.
@@ -28,6 +29,7 @@ const TRIES: usize = 3;
 /// The module's line to the agent of one store.
 pub struct Link {
     place: Place,
+    patience: Duration,
     state: Mutex<State>,
     returned: Condvar,
     starting: Mutex<()>,
@@ -53,8 +55,13 @@ struct Connection {
 impl Link {
     /// A line to the agent of the store at `place`. Nothing is connected before the first question.
     pub fn new(place: Place) -> Self {
+        Self::with_patience(place, PATIENCE)
+    }
+
+    fn with_patience(place: Place, patience: Duration) -> Self {
         Self {
             place,
+            patience,
             state: Mutex::default(),
             returned: Condvar::new(),
             starting: Mutex::default(),
@@ -129,7 +136,7 @@ impl Link {
     /// Waits for a place among the connections, with an end to the wait.
     fn seat(&self) -> Result<Seat<'_>> {
         let full = |state: &mut State| state.taken >= MOST;
-        let waited = self.returned.wait_timeout_while(self.state(), PATIENCE, full);
+        let waited = self.returned.wait_timeout_while(self.state(), self.patience, full);
         let (mut state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
         if timeout.timed_out() {
             return Err(Reason::AgentLost.detail("all connections are busy"));
@@ -153,15 +160,15 @@ impl Link {
     /// A connection to whoever serves the store. Several threads that find nobody start one agent.
     fn reach(&self) -> Result<Socket> {
         let directory = &self.place.directory;
-        if let Some(socket) = Socket::connect(directory)? {
+        if let Some(socket) = Socket::connect(directory, self.patience)? {
             return Ok(socket);
         }
         let _one = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(socket) = Socket::connect(directory)? {
+        if let Some(socket) = Socket::connect(directory, self.patience)? {
             return Ok(socket);
         }
         start::agent(&self.place)?;
-        Socket::connect(directory)?.ok_or_else(|| {
+        Socket::connect(directory, self.patience)?.ok_or_else(|| {
             Reason::AgentAbsent.detail("it started, and ended before it could be asked anything")
         })
     }
@@ -177,8 +184,12 @@ impl Link {
             (state.epoch, state.proofs.clone())
         };
         for (token, proof) in proofs {
-            // A refusal is no reason to be silent: what needs the proof will be refused by name.
-            exchange(&mut socket, &Request::Prove { token, proof: *proof })?;
+            let prove = Request::Prove { token, proof: *proof };
+            if let Response::Refused(error) = exchange(&mut socket, &prove)? {
+                log::debug!(
+                    "the proof for token {token} is refused ({error}), and so will be what needs it"
+                );
+            }
         }
         Ok(Ok(Connection { socket, epoch }))
     }
@@ -257,3 +268,6 @@ fn is_broken(error: &io::Error) -> bool {
     ) || error.raw_os_error() == Some(libc::EBADF)
         || error.raw_os_error() == Some(libc::ENOTSOCK)
 }
+
+#[cfg(test)]
+mod tests;

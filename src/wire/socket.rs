@@ -27,6 +27,7 @@ pub struct Socket {
     /// None once the number was found to stand for something else.
     descriptor: Option<OwnedFd>,
     identity: Identity,
+    patience: Duration,
     deadline: Instant,
 }
 
@@ -35,8 +36,9 @@ type Identity = (u64, u64);
 
 impl Socket {
     /// Connects to the agent that serves `directory`; `None` when nobody does. The peer is the
-    /// directory's owner or root, or it is refused.
-    pub fn connect(directory: &Path) -> Result<Option<Self>> {
+    /// directory's owner or root, or it is refused. Neither connecting nor a later exchange waits much
+    /// longer than `patience`.
+    pub fn connect(directory: &Path, patience: Duration) -> Result<Option<Self>> {
         let lost = |error: Errno| {
             Reason::AgentAbsent.detail(format_args!("{}: {error}", directory.display()))
         };
@@ -47,7 +49,7 @@ impl Socket {
         };
         let owner = fstat(&folder).map_err(lost)?.st_uid;
         let address = address(directory, &folder).map_err(lost)?;
-        match Self::dial(&address) {
+        match Self::dial(&address, patience) {
             Ok(socket) => socket.checked(owner).map(Some),
             Err(Errno::NOENT | Errno::CONNREFUSED) => Ok(None),
             Err(Errno::AGAIN) => Err(Reason::AgentLost.detail("it accepts no connection")),
@@ -55,21 +57,26 @@ impl Socket {
         }
     }
 
-    /// Gives the next exchange [`PATIENCE`], and fails when the descriptor is no longer this socket.
+    /// Gives the next exchange its time, and fails when the descriptor is no longer this socket.
     pub fn begin(&mut self) -> io::Result<()> {
-        self.deadline = Instant::now() + PATIENCE;
+        self.deadline = Instant::now() + self.patience;
         self.let_go_if_taken();
         if self.descriptor.is_some() { Ok(()) } else { Err(ErrorKind::NotConnected.into()) }
     }
 
-    fn dial(address: &SocketAddrUnix) -> rustix::io::Result<Self> {
+    fn dial(address: &SocketAddrUnix, patience: Duration) -> rustix::io::Result<Self> {
         let flags = SocketFlags::CLOEXEC;
         let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-        set_socket_timeout(&socket, Timeout::Send, Some(PATIENCE))?;
-        set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE))?;
+        set_socket_timeout(&socket, Timeout::Send, Some(patience))?;
+        set_socket_timeout(&socket, Timeout::Recv, Some(patience))?;
         connect(&socket, address)?;
         let identity = identity(&socket)?;
-        Ok(Self { descriptor: Some(socket), identity, deadline: Instant::now() + PATIENCE })
+        Ok(Self {
+            descriptor: Some(socket),
+            identity,
+            patience,
+            deadline: Instant::now() + patience,
+        })
     }
 
     fn checked(self, owner: u32) -> Result<Self> {
@@ -93,6 +100,13 @@ impl Socket {
         if let Some(socket) = self.descriptor.take_if(taken) {
             let _number = socket.into_raw_fd();
         }
+    }
+
+    /// Does what a program does that closes the descriptor and opens something of its own.
+    #[cfg(test)]
+    pub(super) fn give_number_to(&mut self, theirs: impl std::os::fd::AsFd) {
+        let ours = self.descriptor.as_mut();
+        assert!(ours.is_some_and(|ours| rustix::io::dup2(theirs, ours).is_ok()));
     }
 
     /// Repeats a call that a signal interrupted, as long as there is time. Each call has its own limit
@@ -143,4 +157,130 @@ fn identity(descriptor: &OwnedFd) -> rustix::io::Result<Identity> {
 fn address(directory: &Path, folder: &OwnedFd) -> rustix::io::Result<SocketAddrUnix> {
     SocketAddrUnix::new(directory.join(NAME))
         .or_else(|_| SocketAddrUnix::new(format!("/proc/self/fd/{}/{NAME}", folder.as_raw_fd())))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::{Duration, NAME, Socket};
+    use crate::error::{Error, Reason};
+    use crate::wire::{Response, frame};
+    use rustix::process::{Uid, geteuid};
+    use std::io::{ErrorKind, Read, Write};
+    use std::os::fd::AsRawFd;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+    use std::os::unix::net::UnixListener;
+    use std::path::Path;
+    use std::time::Instant;
+
+    const PATIENCE: Duration = Duration::from_millis(100);
+
+    fn connect(directory: &Path) -> Result<Option<Socket>, Error> {
+        Socket::connect(directory, PATIENCE)
+    }
+
+    #[test]
+    fn nobody_there_is_no_error() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(connect(&directory.path().join("missing")).unwrap().is_none());
+        assert!(connect(directory.path()).unwrap().is_none());
+        drop(UnixListener::bind(directory.path().join(NAME)).unwrap());
+        assert!(connect(directory.path()).unwrap().is_none(), "a socket nobody listens on");
+    }
+
+    #[test]
+    fn a_path_longer_than_an_address_connects() {
+        let directory = tempfile::tempdir().unwrap();
+        let deep = directory.path().join("d".repeat(120));
+        std::fs::create_dir(&deep).unwrap();
+        let _listener = UnixListener::bind(directory.path().join(NAME)).unwrap();
+        std::fs::rename(directory.path().join(NAME), deep.join(NAME)).unwrap();
+        assert!(connect(&deep).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_silent_agent_is_waited_for_with_an_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let _listener = UnixListener::bind(directory.path().join(NAME)).unwrap();
+        let mut socket = connect(directory.path()).unwrap().unwrap();
+        let started = Instant::now();
+        let error = frame::receive::<Response>(&mut socket).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert!(started.elapsed() >= PATIENCE);
+    }
+
+    #[test]
+    fn an_agent_that_dribbles_is_waited_for_with_an_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(directory.path().join(NAME)).unwrap();
+        let mut socket = connect(directory.path()).unwrap().unwrap();
+        let dribble = std::thread::spawn(move || {
+            let mut peer = listener.accept().unwrap().0;
+            peer.write_all(&1000_u32.to_le_bytes()).unwrap();
+            while peer.write_all(&[0]).is_ok() {
+                std::thread::sleep(PATIENCE / 5);
+            }
+        });
+        let error = frame::receive::<Response>(&mut socket).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        drop(socket);
+        dribble.join().unwrap();
+    }
+
+    #[test]
+    fn an_agent_that_takes_nothing_is_waited_for_with_an_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let _listener = UnixListener::bind(directory.path().join(NAME)).unwrap();
+        let mut socket = connect(directory.path()).unwrap().unwrap();
+        let error = socket.write_all(&vec![0; 4 << 20]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn a_number_that_stands_for_something_else_is_neither_used_nor_closed() {
+        let directory = tempfile::tempdir().unwrap();
+        let _listener = UnixListener::bind(directory.path().join(NAME)).unwrap();
+        let mut socket = connect(directory.path()).unwrap().unwrap();
+        let theirs = tempfile::tempfile().unwrap();
+        socket.give_number_to(&theirs);
+        let number = socket.descriptor.as_ref().unwrap().as_raw_fd();
+        assert_eq!(socket.begin().unwrap_err().kind(), ErrorKind::NotConnected);
+        assert_eq!(socket.read(&mut [0]).unwrap_err().kind(), ErrorKind::NotConnected);
+        drop(socket);
+        let open = std::fs::metadata(format!("/proc/self/fd/{number}")).unwrap();
+        assert_eq!(open.ino(), theirs.metadata().unwrap().ino());
+    }
+
+    /// Listens on the store's socket as another user, where this test may become one.
+    fn listener_of(user: u32, directory: &Path) -> UnixListener {
+        let socket = directory.join(NAME);
+        let listen = move || {
+            let id = Uid::from_raw(user);
+            rustix::thread::set_thread_res_uid(id, id, id).unwrap();
+            UnixListener::bind(socket).unwrap()
+        };
+        std::thread::spawn(listen).join().unwrap()
+    }
+
+    /// Whom a store of `owner` is refused for, when `listener` answers; root can try them all.
+    fn refusal(owner: u32, listener: u32) -> Option<Reason> {
+        let directory = tempfile::tempdir().unwrap();
+        let open = std::fs::Permissions::from_mode(0o777);
+        std::fs::set_permissions(directory.path(), open).unwrap();
+        chown(directory.path(), Some(owner), None).unwrap();
+        let _listener = listener_of(listener, directory.path());
+        connect(directory.path()).err().map(|error| error.reason())
+    }
+
+    #[test]
+    fn only_the_stores_owner_or_root_is_spoken_to() {
+        let (us, one, other) = (geteuid().as_raw(), 54_321, 54_322);
+        assert_eq!(refusal(us, us), None);
+        if us == 0 {
+            assert_eq!(refusal(one, one), None);
+            assert_eq!(refusal(one, 0), None);
+            assert_eq!(refusal(one, other), Some(Reason::AgentRefuses));
+            assert_eq!(refusal(0, one), Some(Reason::AgentRefuses));
+        }
+    }
 }

@@ -1,0 +1,275 @@
+//! The link against an agent that does what each test says.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+use super::{Id, Link, MOST, Place, Request, Response};
+use crate::error::{Error, Reason};
+use crate::wire::{PageWriter, frame, socket};
+use std::os::unix::net::UnixListener;
+use std::sync::{Arc, Barrier, Mutex};
+use std::time::Duration;
+
+const STORE: Id = Id::new([9; 16]);
+const TOKEN: Id = Id::new([1; 16]);
+
+/// An agent that answers as a test says. `None` closes the connection without an answer.
+trait Behaviour: Fn(usize, &Request) -> Option<Response> + Send + Sync + 'static {}
+impl<F: Fn(usize, &Request) -> Option<Response> + Send + Sync + 'static> Behaviour for F {}
+
+struct Fake {
+    directory: tempfile::TempDir,
+    /// What was asked: the number of the connection, and the request.
+    asked: Arc<Mutex<Vec<(usize, String)>>>,
+}
+
+impl Fake {
+    fn new(behaviour: impl Behaviour) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(directory.path().join(socket::NAME)).unwrap();
+        let (asked, behaviour) = (Arc::default(), Arc::new(behaviour));
+        let fake = Self { directory, asked: Arc::clone(&asked) };
+        std::thread::spawn(move || {
+            for (number, connection) in listener.incoming().enumerate() {
+                let (asked, behaviour) = (Arc::clone(&asked), Arc::clone(&behaviour));
+                std::thread::spawn(move || {
+                    let mut connection = connection.unwrap();
+                    while let Ok(Some(request)) = frame::receive::<Request>(&mut connection) {
+                        asked.lock().unwrap().push((number, name(&request)));
+                        let Some(answer) = behaviour(number, &request) else { return };
+                        // The test may have hung up.
+                        let _sent = frame::send(&mut connection, &answer);
+                    }
+                });
+            }
+        });
+        fake
+    }
+
+    fn link(&self) -> Link {
+        self.link_with(Duration::from_secs(20))
+    }
+
+    fn link_with(&self, patience: Duration) -> Link {
+        // A program that cannot be started: every connection is the fake's.
+        let place = Place {
+            directory: self.directory.path().into(),
+            program: Some("/nonexistent/keystead".into()),
+            configuration: None,
+        };
+        Link::with_patience(place, patience)
+    }
+
+    fn asked(&self) -> Vec<(usize, String)> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+fn name(request: &Request) -> String {
+    let debug = format!("{request:?}");
+    debug.split(' ').next().unwrap_or_default().to_owned()
+}
+
+fn answer(request: &Request) -> Response {
+    match request {
+        Request::Hello { .. } => Response::Welcome { protocol: 1, store: STORE, incarnation: 5 },
+        Request::Sweep => Response::Swept { erased: 1, ended: 2 },
+        _ => Response::Done(0),
+    }
+}
+
+fn listed(of: &[(usize, &str)]) -> Vec<(usize, String)> {
+    of.iter().map(|(number, name)| (*number, (*name).to_owned())).collect()
+}
+
+fn sweep(link: &Link) -> Result<(), Error> {
+    let answer = link.ask(&Request::Sweep)?;
+    assert!(matches!(answer, Response::Swept { erased: 1, ended: 2 }), "{answer:?}");
+    Ok(())
+}
+
+#[test]
+fn one_connection_serves_one_question_after_another() {
+    let fake = Fake::new(|_, request| Some(answer(request)));
+    let link = fake.link();
+    sweep(&link).unwrap();
+    sweep(&link).unwrap();
+    assert_eq!(link.store().unwrap(), (STORE, 5));
+    assert_eq!(fake.asked(), listed(&[(0, "Hello"), (0, "Sweep"), (0, "Sweep")]));
+}
+
+#[test]
+fn a_lost_answer_is_asked_for_again_on_a_new_connection() {
+    let fake = Fake::new(|number, request| match request {
+        Request::Sweep if number < 2 => None,
+        _ => Some(answer(request)),
+    });
+    let link = fake.link();
+    sweep(&link).unwrap();
+    assert_eq!(fake.asked().last().unwrap(), &(2, "Sweep".into()));
+}
+
+#[test]
+fn an_agent_that_never_answers_is_given_up() {
+    let fake = Fake::new(|_, request| match request {
+        Request::Sweep => None,
+        _ => Some(answer(request)),
+    });
+    assert_eq!(sweep(&fake.link()).unwrap_err().reason(), Reason::AgentLost);
+    assert_eq!(fake.asked().len(), 2 * super::TRIES);
+}
+
+#[test]
+fn an_agent_that_hangs_is_not_asked_twice() {
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let ended = Mutex::new(ended);
+    let fake = Fake::new(move |_, request| {
+        if matches!(request, Request::Sweep) {
+            let _hung_up = ended.lock().unwrap().recv();
+        }
+        Some(answer(request))
+    });
+    let link = fake.link_with(Duration::from_millis(300));
+    assert_eq!(sweep(&link).unwrap_err().reason(), Reason::AgentLost);
+    assert_eq!(fake.asked(), listed(&[(0, "Hello"), (0, "Sweep")]));
+    drop(end);
+}
+
+#[test]
+fn a_descriptor_that_the_program_took_is_replaced() {
+    let fake = Fake::new(|_, request| Some(answer(request)));
+    let link = fake.link();
+    sweep(&link).unwrap();
+    let theirs = tempfile::tempfile().unwrap();
+    link.state().idle[0].socket.give_number_to(&theirs);
+    sweep(&link).unwrap();
+    assert_eq!(theirs.metadata().unwrap().len(), 0, "nothing was written to it");
+    assert_eq!(fake.asked().last().unwrap(), &(1, "Sweep".into()));
+}
+
+#[test]
+fn what_a_process_has_proved_is_shown_on_new_connections_only() {
+    let fake = Fake::new(|_, request| Some(answer(request)));
+    let link = fake.link();
+    sweep(&link).unwrap();
+    link.remember(TOKEN, [7; 32]);
+    sweep(&link).unwrap();
+    sweep(&link).unwrap();
+    link.forget(TOKEN);
+    sweep(&link).unwrap();
+    let expected = [
+        (0, "Hello"),
+        (0, "Sweep"),
+        (1, "Hello"),
+        (1, "Prove"),
+        (1, "Sweep"),
+        (1, "Sweep"),
+        (2, "Hello"),
+        (2, "Sweep"),
+    ];
+    assert_eq!(fake.asked(), listed(&expected));
+}
+
+#[test]
+fn a_connection_that_was_busy_during_a_logout_is_not_used_again() {
+    let at_work = Arc::new(Barrier::new(2));
+    let fake = Fake::new({
+        let at_work = Arc::clone(&at_work);
+        move |number, request| {
+            if number == 0 && matches!(request, Request::Sweep) {
+                at_work.wait();
+                at_work.wait();
+            }
+            Some(answer(request))
+        }
+    });
+    let link = fake.link();
+    link.remember(TOKEN, [7; 32]);
+    std::thread::scope(|scope| {
+        let busy = scope.spawn(|| sweep(&link));
+        at_work.wait();
+        link.forget(TOKEN);
+        at_work.wait();
+        busy.join().unwrap().unwrap();
+    });
+    sweep(&link).unwrap();
+    assert_eq!(fake.asked()[3..], listed(&[(1, "Hello"), (1, "Sweep")]));
+}
+
+#[test]
+fn a_refusal_is_the_error_it_names_and_keeps_the_connection() {
+    let fake = Fake::new(|_, request| match request {
+        Request::Tokens => Some(Response::Refused(Reason::StoreFull.into())),
+        _ => Some(answer(request)),
+    });
+    let link = fake.link();
+    assert_eq!(link.ask(&Request::Tokens).unwrap_err().reason(), Reason::StoreFull);
+    sweep(&link).unwrap();
+    assert_eq!(fake.asked().last().unwrap(), &(0, "Sweep".into()));
+}
+
+#[test]
+fn callers_at_once_have_connections_of_their_own_up_to_a_limit() {
+    let together = Arc::new(Barrier::new(MOST));
+    let fake = Fake::new(move |_, request| {
+        if matches!(request, Request::Sweep) {
+            together.wait();
+        }
+        Some(answer(request))
+    });
+    let link = fake.link();
+    std::thread::scope(|scope| {
+        let callers: Vec<_> = (0..3 * MOST).map(|_| scope.spawn(|| sweep(&link))).collect();
+        for caller in callers {
+            caller.join().unwrap().unwrap();
+        }
+    });
+    let connections = fake.asked().iter().filter(|(_, name)| name == "Hello").count();
+    assert_eq!(connections, MOST);
+}
+
+#[test]
+fn another_store_in_the_same_place_is_noticed() {
+    let fake = Fake::new(|number, request| match request {
+        Request::Hello { .. } => Some(Response::Welcome {
+            protocol: 1,
+            store: Id::new([u8::try_from(number).unwrap(); 16]),
+            incarnation: 1,
+        }),
+        _ => Some(answer(request)),
+    });
+    let link = fake.link();
+    sweep(&link).unwrap();
+    link.forget(TOKEN);
+    assert_eq!(sweep(&link).unwrap_err().reason(), Reason::AgentRefuses);
+}
+
+#[test]
+fn the_page_is_mapped_once() {
+    let fake = Fake::new(|_, request| Some(answer(request)));
+    let writer = PageWriter::open(fake.directory.path()).unwrap();
+    let link = fake.link();
+    let page = link.page().unwrap();
+    writer.moved(TOKEN, STORE);
+    assert_eq!((page.token(TOKEN), page.record(STORE)), (1, 1));
+    assert!(Arc::ptr_eq(&page, &link.page().unwrap()));
+}
+
+#[test]
+fn where_no_agent_can_be_started_the_reason_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path().join("store");
+    let place = Place { directory, program: Some("/nonexistent/k".into()), configuration: None };
+    let error = sweep(&Link::new(place)).unwrap_err();
+    assert_eq!(error.reason(), Reason::AgentAbsent);
+    assert!(error.to_string().contains("/nonexistent/k"), "{error}");
+}
+
+#[test]
+fn a_question_that_is_too_long_is_not_asked() {
+    let fake = Fake::new(|_, request| Some(answer(request)));
+    let link = fake.link();
+    let ids = vec![TOKEN; 1 << 20];
+    let error = link.ask(&Request::Read { token: TOKEN, ids }).unwrap_err();
+    assert_eq!(error.reason(), Reason::FunctionFailed);
+    sweep(&link).unwrap();
+    assert_eq!(fake.asked(), listed(&[(0, "Hello"), (0, "Sweep")]));
+}
