@@ -4,7 +4,7 @@
 //! same program once more (`--detached`), in a session of its own; that one is the agent, and is
 //! nobody's child once its starter has ended.
 
-use crate::{Failure, Global};
+use crate::{Failure, Global, directory};
 use keystead::agent::{Claim, Lock, Options, claim, serve};
 use keystead::config::journal;
 use keystead::config::{Config, Log};
@@ -12,13 +12,13 @@ use keystead::sys;
 use keystead::wire::Place;
 use keystead::wire::start::{self, READY};
 use rustix::fs::Mode;
-use rustix::process::{DumpableBehavior, geteuid, set_dumpable_behavior, setsid, umask};
+use rustix::process::{
+    DumpableBehavior, Resource, getrlimit, set_dumpable_behavior, setrlimit, setsid, umask,
+};
 use rustix::stdio::{dup2_stderr, dup2_stdout};
 use std::ffi::CString;
-use std::fs::{DirBuilder, File};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-use std::path::Path;
 use std::time::Duration;
 
 /// How long an agent stays that nobody is connected to.
@@ -56,8 +56,9 @@ impl Arguments {
         }
         std::env::set_current_dir("/")?;
         set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(io::Error::from)?;
+        allow_many_connections()?;
         journal::open(config, Some(Log::Stderr));
-        prepare(&config.directory)?;
+        directory::prepare(&config.directory)?;
         match claim(&config.directory)? {
             Claim::Ours(lock) => self.be_agent(config, &lock),
             Claim::Served if self.detached => Ok(announce()?),
@@ -100,22 +101,11 @@ fn let_go_of_output() -> io::Result<()> {
     Ok(dup2_stderr(&nothing)?)
 }
 
-/// Makes the store's directory where there is none. Nobody but its owner may serve it or write in it.
-fn prepare(directory: &Path) -> Result<(), Failure> {
-    let failed = |error: io::Error| Failure::new(format_args!("{}: {error}", directory.display()));
-    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
-    let found = directory.metadata().map_err(failed)?;
-    let user = geteuid().as_raw();
-    if found.uid() != user {
-        let owner = found.uid();
-        let told = format_args!("{} belongs to user {owner}, not {user}", directory.display());
-        return Err(Failure::new(told).hint("only the store's owner runs its agent"));
-    }
-    if found.mode() & 0o022 != 0 {
-        let told = format_args!("others than its owner can write in {}", directory.display());
-        return Err(Failure::new(told).hint("chmod go-w on the directory closes it"));
-    }
-    Ok(())
+/// A starter's limit on descriptors is not the agent's.
+fn allow_many_connections() -> io::Result<()> {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    Ok(setrlimit(Resource::Nofile, limit)?)
 }
 
 /// A group by number or name.

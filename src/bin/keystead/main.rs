@@ -2,12 +2,13 @@
 //! them. A command is added by its file and its lines in [`Command`].
 
 mod agent;
+mod directory;
 mod failure;
 mod sweep;
 
 use clap::{Parser, Subcommand};
 use failure::Failure;
-use keystead::config::Config;
+use keystead::config::{Config, journal};
 use std::process::ExitCode;
 
 /// Keeps custom keys: bring them, time-limit them, take them away.
@@ -35,12 +36,14 @@ struct Global {
 }
 
 impl Global {
-    /// The configuration, under what the command line says.
+    /// The configuration, under what the command line says, with the log opened as it has it.
     fn configuration(&self) -> Result<Config, Failure> {
-        Ok(match &self.store {
+        let config = match &self.store {
             Some(store) => Config::load_with_store(self.config.as_deref(), store)?,
             None => Config::load(self.config.as_deref())?,
-        })
+        };
+        journal::open(&config, None);
+        Ok(config)
     }
 }
 

@@ -1,0 +1,69 @@
+//! The store's directory, before an agent trusts it.
+
+use crate::Failure;
+use rustix::fs::{FsWord, NFS_SUPER_MAGIC, fstatfs};
+use rustix::process::geteuid;
+use std::fs::{DirBuilder, File, Metadata};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::Path;
+
+/// File systems of other machines, where neither locks nor mapped pages nor syncs mean enough:
+/// NFS, SMB (three generations), AFS, Ceph.
+const REMOTE: [FsWord; 6] =
+    [NFS_SUPER_MAGIC, 0x517B, 0xFF53_4D42, 0xFE53_4D42, 0x5346_414F, 0x00C3_6400];
+
+/// Makes the directory where there is none. It must lie on this machine, and nobody but its owner may
+/// serve it or write in it.
+pub fn prepare(directory: &Path) -> Result<(), Failure> {
+    let failed = |error: io::Error| Failure::new(format_args!("{}: {error}", directory.display()));
+    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
+    let folder = File::open(directory).map_err(failed)?;
+    let found = folder.metadata().map_err(failed)?;
+    let kind = fstatfs(&folder).map_err(|error| failed(error.into()))?.f_type;
+    if REMOTE.contains(&kind) {
+        let told = format_args!("{} lies on a network file system", directory.display());
+        return Err(Failure::new(told).hint("keep the store on a disk of this machine"));
+    }
+    check_rights(directory, &found)
+}
+
+fn check_rights(directory: &Path, found: &Metadata) -> Result<(), Failure> {
+    let user = geteuid().as_raw();
+    if found.uid() != user {
+        let owner = found.uid();
+        let told = format_args!("{} belongs to user {owner}, not {user}", directory.display());
+        return Err(Failure::new(told).hint("only the store's owner runs its agent"));
+    }
+    if found.mode() & 0o022 != 0 {
+        let told = format_args!("others than its owner can write in {}", directory.display());
+        return Err(Failure::new(told).hint("`chmod go-w` on the directory ends that"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::prepare;
+    use std::fs::{Permissions, set_permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_directory_that_is_made_is_its_owners_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("a/b");
+        prepare(&store).unwrap();
+        assert_eq!(store.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        prepare(&store).unwrap();
+    }
+
+    #[test]
+    fn a_directory_that_others_can_write_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        for (mode, accepted) in [(0o755, true), (0o750, true), (0o770, false), (0o702, false)] {
+            set_permissions(folder.path(), Permissions::from_mode(mode)).unwrap();
+            assert_eq!(prepare(folder.path()).is_ok(), accepted, "{mode:o}");
+        }
+    }
+}
