@@ -1,20 +1,30 @@
-//! Digests: PKCS#11 3.1, "SHA-1" to "SHA-512".
+//! Digests: PKCS#11 3.1, "SHA-1" to "SHA3-512".
 
 use super::row::row;
 use super::{Absorb, Params, Row};
 use crate::error::{Reason, Result};
 use crate::lc::digest::{Digest, Hash};
 
-pub(super) const SHA_1: Row =
-    Row { digest: Some(|params| begin(Hash::Sha1, params)), ..row!(CKM_SHA_1) };
-pub(super) const SHA224: Row =
-    Row { digest: Some(|params| begin(Hash::Sha224, params)), ..row!(CKM_SHA224) };
-pub(super) const SHA256: Row =
-    Row { digest: Some(|params| begin(Hash::Sha256, params)), ..row!(CKM_SHA256) };
-pub(super) const SHA384: Row =
-    Row { digest: Some(|params| begin(Hash::Sha384, params)), ..row!(CKM_SHA384) };
-pub(super) const SHA512: Row =
-    Row { digest: Some(|params| begin(Hash::Sha512, params)), ..row!(CKM_SHA512) };
+macro_rules! digests {
+    ($($name:ident = $id:ident, $hash:ident;)*) => {$(
+        pub(super) const $name: Row =
+            Row { digest: Some(|params| begin(Hash::$hash, params)), ..row!($id) };
+    )*};
+}
+
+digests! {
+    SHA_1 = CKM_SHA_1, Sha1;
+    SHA224 = CKM_SHA224, Sha224;
+    SHA256 = CKM_SHA256, Sha256;
+    SHA384 = CKM_SHA384, Sha384;
+    SHA512 = CKM_SHA512, Sha512;
+    SHA512_224 = CKM_SHA512_224, Sha512_224;
+    SHA512_256 = CKM_SHA512_256, Sha512_256;
+    SHA3_224 = CKM_SHA3_224, Sha3_224;
+    SHA3_256 = CKM_SHA3_256, Sha3_256;
+    SHA3_384 = CKM_SHA3_384, Sha3_384;
+    SHA3_512 = CKM_SHA3_512, Sha3_512;
+}
 
 fn begin(hash: Hash, params: &Params) -> Result<Box<dyn Absorb>> {
     match params {
