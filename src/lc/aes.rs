@@ -64,6 +64,14 @@ impl AesKey {
         self.bytes.len()
     }
 
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.bytes.expose()
+    }
+
+    pub(super) fn cbc(&self) -> *const EVP_CIPHER {
+        table(Mode::Cbc, self.len())
+    }
+
     /// Starts a message. `iv` fits the mode (none, one block, one block, at least one byte), else
     /// `MechanismParam`.
     pub fn cipher(&self, mode: Mode, direction: Direction, iv: &[u8]) -> Result<Cipher> {

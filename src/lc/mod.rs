@@ -8,6 +8,7 @@
 pub mod aes;
 pub mod digest;
 pub mod kw;
+pub mod mac;
 mod owned;
 pub mod random;
 pub mod rsa;

@@ -3,9 +3,9 @@
 use super::failed;
 use crate::error::{Reason, Result};
 use aws_lc_sys::{
-    BIGNUM, BN_bin2bn, BN_clear_free, EVP_CIPHER_CTX, EVP_CIPHER_CTX_free, EVP_MD_CTX,
-    EVP_MD_CTX_free, EVP_PKEY, EVP_PKEY_CTX, EVP_PKEY_CTX_free, EVP_PKEY_free, OPENSSL_free, RSA,
-    RSA_free,
+    BIGNUM, BN_bin2bn, BN_clear_free, CMAC_CTX, CMAC_CTX_free, EVP_CIPHER_CTX, EVP_CIPHER_CTX_free,
+    EVP_MD_CTX, EVP_MD_CTX_free, EVP_PKEY, EVP_PKEY_CTX, EVP_PKEY_CTX_free, EVP_PKEY_free,
+    HMAC_CTX, HMAC_CTX_free, OPENSSL_free, RSA, RSA_free,
 };
 use std::ptr::NonNull;
 
@@ -78,6 +78,8 @@ release! {
     EVP_MD_CTX => EVP_MD_CTX_free,
     EVP_PKEY => EVP_PKEY_free,
     EVP_PKEY_CTX => EVP_PKEY_CTX_free,
+    CMAC_CTX => CMAC_CTX_free,
+    HMAC_CTX => HMAC_CTX_free,
     RSA => RSA_free,
     u8 => OPENSSL_free,
 }

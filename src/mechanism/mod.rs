@@ -6,6 +6,7 @@ mod aes_ctr;
 mod aes_gcm;
 mod aes_wrap;
 mod digest;
+mod mac;
 pub mod params;
 mod row;
 mod rsa;
@@ -22,22 +23,35 @@ pub const MECHANISMS: &[Row] = &[
     rsa::KEY_PAIR_GEN,
     rsa::OAEP,
     digest::SHA512_224,
+    mac::SHA512_224_HMAC,
     digest::SHA512_256,
+    mac::SHA512_256_HMAC,
     digest::SHA_1,
+    mac::SHA_1_HMAC,
     digest::SHA256,
+    mac::SHA256_HMAC,
     digest::SHA224,
+    mac::SHA224_HMAC,
     digest::SHA384,
+    mac::SHA384_HMAC,
     digest::SHA512,
+    mac::SHA512_HMAC,
     digest::SHA3_256,
+    mac::SHA3_256_HMAC,
     digest::SHA3_224,
+    mac::SHA3_224_HMAC,
     digest::SHA3_384,
+    mac::SHA3_384_HMAC,
     digest::SHA3_512,
+    mac::SHA3_512_HMAC,
+    mac::GENERIC_SECRET_KEY_GEN,
     aes::KEY_GEN,
     aes_block::ECB,
     aes_block::CBC,
     aes_block::CBC_PAD,
     aes_ctr::CTR,
     aes_gcm::GCM,
+    mac::AES_CMAC,
     aes_wrap::KEY_WRAP,
     aes_wrap::KEY_WRAP_PAD,
     aes_wrap::KEY_WRAP_KWP,

@@ -41,6 +41,10 @@ pub(super) fn aes(bytes: &[u8], usage: Usage) -> UsableKey {
     usable(Parsed::Aes(AesKey::new(bytes).unwrap()), usage)
 }
 
+pub(super) fn secret(bytes: &[u8]) -> UsableKey {
+    usable(Parsed::Generic(bytes.into()), Usage::Sign)
+}
+
 /// All that `transform` gives for `parts`, and whether the bounds it told were true.
 pub(super) fn pieces(transform: &mut dyn Transform, parts: &[&[u8]]) -> Result<Vec<u8>> {
     let mut all = Vec::new();
@@ -79,6 +83,7 @@ fn keys(row: &Row, len: usize) -> (UsableKey, UsableKey) {
             (aes(&bytes[..len], Usage::Encrypt), aes(&bytes[..len], Usage::Decrypt))
         }
         Some(CKK_RSA) => (RSA.0.clone(), RSA.1.clone()),
+        Some(CKK_GENERIC_SECRET) => (secret(&[0x42; 20]), secret(&[0x42; 20])),
         other => panic!("no test key of type {other:?} for {}", row.name),
     }
 }
@@ -150,6 +155,40 @@ proptest! {
                 many.finish(&mut output)?;
                 prop_assert_eq!(output, expected, "{}", row.name);
             }
+        }
+    }
+
+    #[test]
+    fn a_signature_verifies_however_it_was_split(
+        message in proptest::collection::vec(any::<u8>(), 0..300),
+        cuts in proptest::collection::vec(any::<usize>(), 0..6),
+        flip in any::<usize>(),
+    ) {
+        for row in MECHANISMS {
+            let (Ok(sign), Ok(verify)) = (row.sign(), row.verify()) else { continue };
+            let ((public, private), params) = (keys(row, 32), params(row));
+            let mut signing = sign(&private, &params)?;
+            let mut signature = vec![0; signing.finish_len()];
+            for part in split(&message, &cuts) {
+                signing.update(part)?;
+            }
+            let len = signing.finish(&mut signature)?;
+            signature.truncate(len);
+            let check = |signature: &[u8], parts: &[&[u8]]| {
+                let mut checking = verify(&public, &params)?;
+                parts.iter().try_for_each(|part| checking.update(part))?;
+                checking.finish(signature)
+            };
+            prop_assert_eq!(check(&signature, &[&message]), Ok(()), "{}", row.name);
+            prop_assert_eq!(check(&signature, &split(&message, &cuts)), Ok(()), "{}", row.name);
+            let refusal = check(&signature, &[&message, b"x"]).unwrap_err().reason();
+            prop_assert_eq!(refusal, Reason::SignatureInvalid, "{}", row.name);
+            let refusal = check(&signature[1..], &[&message]).unwrap_err().reason();
+            prop_assert_eq!(refusal, Reason::SignatureLength, "{}", row.name);
+            let bits = signature.len() * 8;
+            signature[flip % bits / 8] ^= 1 << (flip % 8);
+            let refusal = check(&signature, &[&message]).unwrap_err().reason();
+            prop_assert_eq!(refusal, Reason::SignatureInvalid, "{}", row.name);
         }
     }
 

