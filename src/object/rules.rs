@@ -192,13 +192,13 @@ pub const RULES: &[Rule] = &[
     row(CKA_KEYSTEAD_STATUS, Number, DATA | HIDDEN, NEVER, Free, Absent),
     row(CKA_KEYSTEAD_DESCRIPTION, Text(255), DATA | HIDDEN, MADE, Free, Absent),
     row(CKA_KEYSTEAD_CREATED_AT, Number, DATA | HIDDEN, NEVER, Never, Absent),
-    row(CKA_KEYSTEAD_EXPIRES_AT, Number, DATA | HIDDEN, MADE, Never, Absent),
+    row(CKA_KEYSTEAD_EXPIRES_AT, Number, ALL, MADE, Never, Absent),
     row(CKA_KEYSTEAD_MATERIAL_STATE, Number, DATA | HIDDEN, NEVER, Never, Absent),
     row(CKA_KEYSTEAD_MATERIAL_VERSION, Number, DATA | HIDDEN, NEVER, Never, Absent),
     row(CKA_KEYSTEAD_ROTATION_DAYS, Number, DATA | HIDDEN, NEVER, Never, Absent),
     row(CKA_KEYSTEAD_DELETION_AT, Number, DATA | HIDDEN, NEVER, Free, Absent),
     row(CKA_KEYSTEAD_CUSTODY, Flag, HIDDEN, MADE | COPY, Never, Absent),
-    row(CKA_KEYSTEAD_EXPIRY_ACTION, Number, DATA | HIDDEN, MADE, Never, Absent),
+    row(CKA_KEYSTEAD_EXPIRY_ACTION, Number, ALL, MADE, Never, Absent),
 ];
 
 #[cfg(test)]

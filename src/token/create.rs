@@ -32,7 +32,8 @@ impl Token {
                 let mut attributes = build(template, How::Create, class, Some(kind))?;
                 provenance(&mut attributes, None);
                 (kind.describe)(&Secret::new(Vec::new()), &mut attributes)?;
-                self.keep(caller, attributes, Secret::new(Vec::new()), None)
+                let expiry = self.ordinary_expiry(&wishes)?;
+                self.keep(caller, attributes, Secret::new(Vec::new()), expiry)
             }
             _ => self.create_key(caller, template, class, wishes),
         }

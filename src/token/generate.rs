@@ -56,6 +56,7 @@ impl Token {
         let mut shown = build(public, How::Generate, CKO_PUBLIC_KEY, Some(public_kind))?;
         let mut hidden = build(private, How::Generate, CKO_PRIVATE_KEY, Some(private_kind))?;
         let wishes = Wishes::read(private)?;
+        let public_expiry = self.ordinary_expiry(&Wishes::read(public)?)?;
         for half in [&shown, &hidden] {
             self.may_change(caller, half.flag(CKA_TOKEN), half.flag(CKA_PRIVATE))?;
         }
@@ -78,7 +79,7 @@ impl Token {
         let (hidden, names) =
             self.keep_generated(caller, private_kind, hidden, material, &wishes)?;
         same_names(&mut shown, public, names);
-        let shown = self.keep(caller, shown, Secret::new(Vec::new()), None);
+        let shown = self.keep(caller, shown, Secret::new(Vec::new()), public_expiry);
         // A pair is made whole or not at all. Custody never destroys a generated key by hand, but one
         // that nobody has seen yet may be disabled, which says more than a key without its half.
         let shown = shown.inspect_err(|_| self.withdraw(caller, hidden))?;

@@ -2,8 +2,12 @@
 //! them. A command is added by its file and its lines in [`Command`].
 
 mod agent;
+mod client;
 mod directory;
 mod failure;
+mod import_key;
+mod list;
+mod show;
 mod sweep;
 
 use clap::{Parser, Subcommand};
@@ -50,6 +54,9 @@ impl Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Agent(agent::Arguments),
+    ImportKey(import_key::Arguments),
+    List(list::Arguments),
+    Show(show::Arguments),
     Sweep(sweep::Arguments),
 }
 
@@ -57,6 +64,9 @@ impl Command {
     fn run(self, global: &Global) -> Result<(), Failure> {
         match self {
             Self::Agent(arguments) => arguments.run(global),
+            Self::ImportKey(arguments) => arguments.run(global),
+            Self::List(arguments) => arguments.run(global),
+            Self::Show(arguments) => arguments.run(global),
             Self::Sweep(arguments) => arguments.run(global),
         }
     }
