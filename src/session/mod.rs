@@ -1,1 +1,283 @@
 //! Sessions and the operations in them.
+
+pub mod login;
+pub mod operation;
+pub mod output;
+pub mod seats;
+pub mod step;
+pub mod table;
+
+use crate::error::{Reason, Result};
+use crate::key::{UsableKey, Usage};
+use crate::mechanism::{Mechanism, Row};
+use crate::token::{Caller, Handle, Login, Token};
+use operation::{Life, Place};
+use std::sync::Arc;
+use step::{Absorption, Checking, Cipher};
+
+pub use output::{Filled, Out};
+pub use table::Table;
+
+/// One session: a caller's way to one token, with a place for each kind of operation.
+pub struct Session {
+    caller: Caller,
+    slot: u64,
+    token: Arc<Token>,
+    encrypt: Place<Cipher>,
+    decrypt: Place<Cipher>,
+    digest: Place<Absorption>,
+    sign: Place<Absorption>,
+    verify: Place<Checking>,
+    search: Place<Search>,
+    kept: Kept,
+}
+
+/// What a session can do at the moment (PKCS#11 3.1, 6.7.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct State {
+    /// Who is logged in.
+    pub login: Login,
+    /// Whether the session may change token objects.
+    pub read_write: bool,
+}
+
+impl Session {
+    fn new(caller: Caller, slot: u64, token: Arc<Token>) -> Self {
+        Self {
+            caller,
+            slot,
+            token,
+            encrypt: Place::empty(),
+            decrypt: Place::empty(),
+            digest: Place::empty(),
+            sign: Place::empty(),
+            verify: Place::empty(),
+            search: Place::empty(),
+            kept: Kept::default(),
+        }
+    }
+
+    /// Who asks, for calls into [`Self::token`].
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// The slot the session was opened on.
+    pub fn slot(&self) -> u64 {
+        self.slot
+    }
+
+    /// The token the session was opened on.
+    pub fn token(&self) -> &Arc<Token> {
+        &self.token
+    }
+
+    /// What the session can do at the moment.
+    pub fn state(&self) -> State {
+        State { login: self.token.who(), read_write: self.caller.read_write }
+    }
+
+    /// Starts an encryption.
+    pub fn begin_encrypt(&mut self, row: &Row, mechanism: &Mechanism, key: Handle) -> Result<()> {
+        let Self { token, kept, encrypt, .. } = self;
+        encrypt.begin(token.login_epoch(), || {
+            let begin = row.encrypt()?;
+            let key = kept.key(token, key, Usage::Encrypt, mechanism.id)?;
+            begin(key, &mechanism.params).map(Cipher::encrypting)
+        })
+    }
+
+    /// Starts a decryption.
+    pub fn begin_decrypt(&mut self, row: &Row, mechanism: &Mechanism, key: Handle) -> Result<()> {
+        let Self { token, kept, decrypt, .. } = self;
+        decrypt.begin(token.login_epoch(), || {
+            let begin = row.decrypt()?;
+            let key = kept.key(token, key, Usage::Decrypt, mechanism.id)?;
+            begin(key, &mechanism.params).map(Cipher::decrypting)
+        })
+    }
+
+    /// Starts a digest.
+    pub fn begin_digest(&mut self, row: &Row, mechanism: &Mechanism) -> Result<()> {
+        self.digest.begin(self.token.login_epoch(), || {
+            let begin = row.digest()?;
+            begin(&mechanism.params).map(Absorption::new)
+        })
+    }
+
+    /// Starts a signature or MAC.
+    pub fn begin_sign(&mut self, row: &Row, mechanism: &Mechanism, key: Handle) -> Result<()> {
+        let Self { token, kept, sign, .. } = self;
+        sign.begin(token.login_epoch(), || {
+            let begin = row.sign()?;
+            let key = kept.key(token, key, Usage::Sign, mechanism.id)?;
+            begin(key, &mechanism.params).map(Absorption::new)
+        })
+    }
+
+    /// Starts a verification.
+    pub fn begin_verify(&mut self, row: &Row, mechanism: &Mechanism, key: Handle) -> Result<()> {
+        let Self { token, kept, verify, .. } = self;
+        verify.begin(token.login_epoch(), || {
+            let begin = row.verify()?;
+            let key = kept.key(token, key, Usage::Verify, mechanism.id)?;
+            begin(key, &mechanism.params).map(Checking::new)
+        })
+    }
+
+    /// Starts a search, with all that it will find.
+    pub fn begin_search(
+        &mut self,
+        find: impl FnOnce(&Token, &Caller) -> Result<Vec<Handle>>,
+    ) -> Result<()> {
+        let Self { token, caller, search, .. } = self;
+        search.begin(token.login_epoch(), || {
+            find(token, caller).map(|found| Search { rest: found.into_iter() })
+        })
+    }
+
+    /// One step of the encryption.
+    pub fn encrypt(&mut self, step: impl FnOnce(&mut Cipher) -> Result<Life>) -> Result<()> {
+        self.encrypt.step(self.token.login_epoch(), step)
+    }
+
+    /// One step of the decryption.
+    pub fn decrypt(&mut self, step: impl FnOnce(&mut Cipher) -> Result<Life>) -> Result<()> {
+        self.decrypt.step(self.token.login_epoch(), step)
+    }
+
+    /// One step of the digest.
+    pub fn digest(&mut self, step: impl FnOnce(&mut Absorption) -> Result<Life>) -> Result<()> {
+        self.digest.step(self.token.login_epoch(), step)
+    }
+
+    /// Takes the value of a secret key into the digest.
+    pub fn digest_key(&mut self, key: Handle) -> Result<()> {
+        let Self { token, digest, .. } = self;
+        digest.step(token.login_epoch(), |digest| digest.update(token.digestible(key)?.expose()))
+    }
+
+    /// One step of the signature.
+    pub fn sign(&mut self, step: impl FnOnce(&mut Absorption) -> Result<Life>) -> Result<()> {
+        self.sign.step(self.token.login_epoch(), step)
+    }
+
+    /// One step of the verification.
+    pub fn verify(&mut self, step: impl FnOnce(&mut Checking) -> Result<Life>) -> Result<()> {
+        self.verify.step(self.token.login_epoch(), step)
+    }
+
+    /// One step of the search.
+    pub fn search(&mut self, step: impl FnOnce(&mut Search) -> Result<Life>) -> Result<()> {
+        self.search.step(self.token.login_epoch(), step)
+    }
+
+    /// Whether an operation is active whose state somebody could want to save.
+    pub fn is_computing(&self) -> bool {
+        let login = self.token.login_epoch();
+        self.encrypt.is_active(login)
+            || self.decrypt.is_active(login)
+            || self.digest.is_active(login)
+            || self.sign.is_active(login)
+            || self.verify.is_active(login)
+    }
+
+    /// Ends the operation of that kind; whether there was one.
+    pub fn cancel(&mut self, kind: Kind) -> bool {
+        match kind {
+            Kind::Encrypt => self.encrypt.cancel(),
+            Kind::Decrypt => self.decrypt.cancel(),
+            Kind::Digest => self.digest.cancel(),
+            Kind::Sign => self.sign.cancel(),
+            Kind::Verify => self.verify.cancel(),
+            Kind::Search => self.search.cancel(),
+        }
+    }
+
+    /// What an Init without a mechanism does: it ends the operation that is active (PKCS#11 3.1,
+    /// 5.8.1). With none active the mechanism is simply missing.
+    pub fn cancel_by_init(&mut self, kind: Kind) -> Result<()> {
+        match self.cancel(kind) {
+            true => Ok(()),
+            false => Err(Reason::ArgumentsBad.detail("no mechanism, and nothing to cancel")),
+        }
+    }
+
+    /// Drops operations and keys of an earlier login, which hold key material.
+    fn forget(&mut self) {
+        let login = self.token.login_epoch();
+        self.encrypt.forget(login);
+        self.decrypt.forget(login);
+        self.digest.forget(login);
+        self.sign.forget(login);
+        self.verify.forget(login);
+        self.search.forget(login);
+        self.kept = Kept::default();
+    }
+}
+
+/// The kinds of operation a session has a place for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// An encryption.
+    Encrypt,
+    /// A decryption.
+    Decrypt,
+    /// A digest.
+    Digest,
+    /// A signature or MAC.
+    Sign,
+    /// A verification.
+    Verify,
+    /// A search for objects.
+    Search,
+}
+
+/// A search under way: what is still to be handed out.
+pub struct Search {
+    rest: std::vec::IntoIter<Handle>,
+}
+
+impl Search {
+    /// Hands out the next handles, as many as there is room for; returns how many.
+    pub fn next(&mut self, room: &mut [Handle]) -> usize {
+        let next = self.rest.by_ref().take(room.len());
+        room.iter_mut().zip(next).map(|(place, handle)| *place = handle).count()
+    }
+}
+
+/// The key the session used last, for each usage, so that using it again takes a few loads.
+#[derive(Default)]
+struct Kept([Option<LastKey>; 4]);
+
+struct LastKey {
+    handle: Handle,
+    mechanism: u64,
+    key: UsableKey,
+}
+
+impl Kept {
+    fn key(
+        &mut self,
+        token: &Token,
+        handle: Handle,
+        usage: Usage,
+        mechanism: u64,
+    ) -> Result<&UsableKey> {
+        let [encrypt, decrypt, sign, verify] = &mut self.0;
+        let place = match usage {
+            Usage::Encrypt => encrypt,
+            Usage::Decrypt => decrypt,
+            Usage::Sign => sign,
+            _ => verify,
+        };
+        let last = place.take().filter(|last| {
+            last.handle == handle && last.mechanism == mechanism && token.still_usable(&last.key)
+        });
+        let last = match last {
+            Some(last) => last,
+            None => LastKey { handle, mechanism, key: token.usable(handle, usage, mechanism)? },
+        };
+        Ok(&place.insert(last).key)
+    }
+}

@@ -1,0 +1,65 @@
+//! Logging in and out: what the sessions of a token allow of it (PKCS#11 3.1, 5.6.7 to 5.6.9).
+
+use super::Session;
+use super::table::{Table, unless_closed};
+use crate::error::{Reason, Result};
+use crate::token::{Login, Token};
+use std::sync::Arc;
+
+impl Table {
+    /// Logs in all sessions of a token, through one of them.
+    ///
+    /// The book stays locked meanwhile: no session opens or closes while somebody logs in, so the
+    /// rules about read-only sessions and about the last session hold.
+    pub fn login(&self, handle: u64, login: Login, pin: &[u8]) -> Result<()> {
+        let (slot, token) = self.place_of(handle)?;
+        let book = self.book();
+        if !book.holds(slot, handle) {
+            return Err(Reason::SessionUnknown.into());
+        }
+        let sessions = book.count(slot);
+        if login == Login::Officer && sessions.read_write < sessions.all {
+            return Err(Reason::SessionReadOnlyExists.into());
+        }
+        token.login(login, pin)
+    }
+
+    /// Logs out all sessions of a token, through one of them. Their operations end, and the keys they
+    /// kept are dropped.
+    pub fn logout(&self, handle: u64) -> Result<()> {
+        let (slot, token) = self.place_of(handle)?;
+        let (done, sessions) = {
+            let book = self.book();
+            (token.logout(), book.on(slot))
+        };
+        for session in sessions {
+            unless_closed(self.with(session, |session| {
+                session.forget();
+                Ok(())
+            }))?;
+        }
+        done
+    }
+
+    fn place_of(&self, handle: u64) -> Result<(u64, Arc<Token>)> {
+        self.with(handle, |session| Ok((session.slot, Arc::clone(&session.token))))
+    }
+}
+
+impl Session {
+    /// Proves the PIN once more, for an operation that is active (`CKU_CONTEXT_SPECIFIC`).
+    pub fn reauthenticate(&self, pin: &[u8]) -> Result<()> {
+        match self.is_computing() {
+            true => self.token.reauthenticate(pin),
+            false => Err(Reason::OperationMissing.into()),
+        }
+    }
+
+    /// Changes the PIN of whoever is logged in, or the user's; a read-only session may not (5.5.9).
+    pub fn set_pin(&self, old: &[u8], new: &[u8]) -> Result<()> {
+        match self.caller.read_write {
+            true => self.token.set_pin(old, new),
+            false => Err(Reason::SessionReadOnly.into()),
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The life of an operation, one rule for all kinds: a step takes the operation out of its place;
+//! only a length query, an update or a short buffer puts it back; an error, the last step or a panic
+//! ends it, and so does a login or logout in between.
+
+use super::output::Filled;
+use crate::error::{Reason, Result};
+
+/// The place for one kind of operation in a session.
+pub struct Place<O> {
+    active: Option<Active<O>>,
+}
+
+struct Active<O> {
+    operation: O,
+    login: u64,
+}
+
+/// What a step left of its operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Life {
+    /// It goes on.
+    GoesOn,
+    /// It goes on, and the caller comes again with a larger buffer.
+    Short,
+    /// That was the last step.
+    Over,
+}
+
+impl Life {
+    /// After a step that can be repeated.
+    pub fn after_part(filled: Filled) -> Self {
+        match filled {
+            Filled::Asked | Filled::Written => Self::GoesOn,
+            Filled::Short => Self::Short,
+        }
+    }
+
+    /// After the step that ends an operation once its result is delivered.
+    pub fn after_last(filled: Filled) -> Self {
+        match filled {
+            Filled::Asked => Self::GoesOn,
+            Filled::Short => Self::Short,
+            Filled::Written => Self::Over,
+        }
+    }
+}
+
+impl<O> Place<O> {
+    /// An empty place.
+    pub const fn empty() -> Self {
+        Self { active: None }
+    }
+
+    /// Starts an operation under the login counted as `login`, unless one is active.
+    pub fn begin(&mut self, login: u64, begin: impl FnOnce() -> Result<O>) -> Result<()> {
+        if self.is_active(login) {
+            return Err(Reason::OperationActive.into());
+        }
+        self.active = Some(Active { operation: begin()?, login });
+        Ok(())
+    }
+
+    /// Runs one step of the operation.
+    pub fn step(&mut self, login: u64, step: impl FnOnce(&mut O) -> Result<Life>) -> Result<()> {
+        let taken = self.active.take().filter(|active| active.login == login);
+        let mut active = taken.ok_or(Reason::OperationMissing)?;
+        let life = step(&mut active.operation)?;
+        if life != Life::Over {
+            self.active = Some(active);
+        }
+        match life {
+            Life::GoesOn | Life::Over => Ok(()),
+            Life::Short => Err(Reason::BufferTooSmall.into()),
+        }
+    }
+
+    /// Whether an operation is active under the login counted as `login`.
+    pub fn is_active(&self, login: u64) -> bool {
+        self.active.as_ref().is_some_and(|active| active.login == login)
+    }
+
+    /// Ends the operation; whether there was one.
+    pub fn cancel(&mut self) -> bool {
+        self.active.take().is_some()
+    }
+
+    /// Ends the operation unless it began under the login counted as `login`.
+    pub fn forget(&mut self, login: u64) {
+        if !self.is_active(login) {
+            self.active = None;
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::{Life, Place};
+    use crate::error::Reason;
+
+    fn begun() -> Place<u8> {
+        let mut place = Place::empty();
+        place.begin(1, || Ok(0)).unwrap();
+        place
+    }
+
+    #[test]
+    fn it_goes_on_after_a_part_and_ends_with_the_last() {
+        let mut place = begun();
+        assert_eq!(place.step(1, |_| Ok(Life::GoesOn)), Ok(()));
+        assert_eq!(place.step(1, |_| Ok(Life::Over)), Ok(()));
+        let ended = place.step(1, |_| Ok(Life::Over)).unwrap_err();
+        assert_eq!(ended.reason(), Reason::OperationMissing);
+    }
+
+    #[test]
+    fn a_short_buffer_is_an_error_that_it_survives() {
+        let mut place = begun();
+        let short = place.step(1, |_| Ok(Life::Short)).unwrap_err();
+        assert_eq!(short.reason(), Reason::BufferTooSmall);
+        assert!(place.is_active(1));
+    }
+
+    #[test]
+    fn any_error_ends_it_even_one_that_names_a_short_buffer() {
+        for reason in [Reason::DataInvalid, Reason::OperationActive, Reason::BufferTooSmall] {
+            let mut place = begun();
+            assert_eq!(place.step(1, |_| Err(reason.into())).unwrap_err().reason(), reason);
+            assert!(!place.is_active(1));
+        }
+    }
+
+    #[test]
+    fn a_panic_ends_it() {
+        let mut place = begun();
+        let step = std::panic::AssertUnwindSafe(|| place.step(1, |_| panic!("on purpose")));
+        assert!(std::panic::catch_unwind(step).is_err());
+        assert!(!place.is_active(1));
+    }
+
+    #[test]
+    fn a_second_begin_is_refused_and_the_first_operation_stays() {
+        let mut place = begun();
+        let second = place.begin(1, || unreachable!()).unwrap_err();
+        assert_eq!(second.reason(), Reason::OperationActive);
+        assert!(place.is_active(1));
+    }
+
+    #[test]
+    fn a_begin_that_fails_leaves_nothing() {
+        let mut place = Place::<u8>::empty();
+        assert!(place.begin(1, || Err(Reason::KeyUnknown.into())).is_err());
+        assert!(!place.is_active(1));
+    }
+
+    #[test]
+    fn a_login_in_between_ends_it() {
+        let mut place = begun();
+        let ended = place.step(2, |_| unreachable!()).unwrap_err();
+        assert_eq!(ended.reason(), Reason::OperationMissing);
+        assert!(!place.is_active(1), "it does not come back with an older login");
+        assert_eq!(begun().begin(2, || Ok(0)), Ok(()), "and its place is free");
+    }
+}

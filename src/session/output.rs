@@ -1,0 +1,131 @@
+//! A caller's output buffer and the two-call rule (PKCS#11 3.1, 5.2), once for everything that has
+//! a length: bytes, handles, numbers.
+
+use crate::error::{Reason, Result};
+
+/// Where a result goes: room the caller gave, or none when only the length is asked for.
+pub struct Out<'a, T = u8> {
+    room: Option<&'a mut [T]>,
+    length: Option<usize>,
+}
+
+/// What [`Out::fill`] came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Filled {
+    /// The caller asked for the length, and has it.
+    Asked,
+    /// The room is too small; the caller has the length that is needed.
+    Short,
+    /// The result is in the room.
+    Written,
+}
+
+impl Filled {
+    /// For results that belong to no operation: a short buffer is an error and no more.
+    pub fn or_short(self) -> Result<()> {
+        match self {
+            Self::Asked | Self::Written => Ok(()),
+            Self::Short => Err(Reason::BufferTooSmall.into()),
+        }
+    }
+}
+
+impl<'a, T> Out<'a, T> {
+    /// Output into `room`, or a question for the length.
+    pub fn new(room: Option<&'a mut [T]>) -> Self {
+        Self { room, length: None }
+    }
+
+    /// The two-call rule: `write` runs only when there is room for the `most` that it can write, and
+    /// returns how much it wrote.
+    pub fn fill(
+        &mut self,
+        most: usize,
+        write: impl FnOnce(&mut [T]) -> Result<usize>,
+    ) -> Result<Filled> {
+        let (length, filled) = match &mut self.room {
+            None => (most, Filled::Asked),
+            Some(room) => match room.get_mut(..most) {
+                None => (most, Filled::Short),
+                Some(room) => (write(room)?, Filled::Written),
+            },
+        };
+        self.length = Some(length);
+        Ok(filled)
+    }
+
+    /// The two-call rule for a result that is there already.
+    pub fn copy(&mut self, result: &[T]) -> Filled
+    where
+        T: Copy,
+    {
+        let copied = self.fill(result.len(), |room| {
+            room.copy_from_slice(result);
+            Ok(result.len())
+        });
+        // Copying cannot fail.
+        copied.unwrap_or(Filled::Short)
+    }
+
+    /// Whether the caller gave room, but less than `most`.
+    pub fn is_short_of(&self, most: usize) -> bool {
+        self.room.as_ref().is_some_and(|room| room.len() < most)
+    }
+
+    /// What the caller is told of the length, if anything.
+    pub fn length(&self) -> Option<usize> {
+        self.length
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::{Filled, Out};
+    use crate::error::Reason;
+
+    #[test]
+    fn a_question_for_the_length_is_answered_and_nothing_runs() {
+        let mut out: Out = Out::new(None);
+        assert_eq!(out.fill(5, |_| unreachable!()), Ok(Filled::Asked));
+        assert_eq!(out.length(), Some(5));
+    }
+
+    #[test]
+    fn a_short_buffer_is_told_the_length_and_nothing_runs() {
+        let mut room = [0_u8; 4];
+        let mut out = Out::new(Some(&mut room));
+        assert!(out.is_short_of(5));
+        assert_eq!(out.fill(5, |_| unreachable!()), Ok(Filled::Short));
+        assert_eq!(out.length(), Some(5));
+        assert_eq!(Filled::Short.or_short().unwrap_err().reason(), Reason::BufferTooSmall);
+    }
+
+    #[test]
+    fn a_sufficient_buffer_is_written_no_further_than_the_bound() {
+        let mut room = [0_u8; 8];
+        let mut out = Out::new(Some(&mut room));
+        let filled = out.fill(5, |room| {
+            room.fill(1);
+            Ok(3)
+        });
+        assert_eq!(filled, Ok(Filled::Written));
+        assert_eq!(out.length(), Some(3));
+        assert_eq!(room, [1, 1, 1, 1, 1, 0, 0, 0]);
+    }
+
+    #[test]
+    fn a_failure_leaves_the_length_alone() {
+        let mut room = [0_u8; 8];
+        let mut out = Out::new(Some(&mut room));
+        assert!(out.fill(5, |_| Err(Reason::DataInvalid.into())).is_err());
+        assert_eq!(out.length(), None);
+    }
+
+    #[test]
+    fn a_result_of_no_bytes_fits_any_buffer() {
+        let mut room = [0_u8; 0];
+        assert_eq!(Out::new(Some(&mut room)).copy(&[]), Filled::Written);
+    }
+}

@@ -1,0 +1,156 @@
+//! The sessions of a process: opening, closing, and the book of which are open on which slot.
+
+use super::Session;
+use super::seats::Seats;
+use crate::error::{Reason, Result};
+use crate::token::{Caller, Login, Token};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// All sessions. The book's lock may be taken at any time but while a session is in use by the same
+/// thread; nobody takes a session's lock under the book's.
+pub struct Table {
+    seats: Seats<Session>,
+    book: Mutex<Book>,
+}
+
+/// Which sessions are open: by slot, then by handle, whether they are read-write.
+#[derive(Default)]
+pub(super) struct Book(HashMap<u64, HashMap<u64, bool>>);
+
+/// How many sessions are open on a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Count {
+    /// All of them.
+    pub all: usize,
+    /// Those that are read-write.
+    pub read_write: usize,
+}
+
+impl Table {
+    /// No sessions.
+    pub fn new() -> Self {
+        Self { seats: Seats::new(), book: Mutex::default() }
+    }
+
+    /// Opens a session on the token in `slot`; returns its handle (PKCS#11 3.1, 5.6.1).
+    pub fn open(&self, slot: u64, token: Arc<Token>, read_write: bool) -> Result<u64> {
+        let mut book = self.book();
+        if !read_write && token.who() == Login::Officer {
+            return Err(Reason::SessionReadWriteSoExists.into());
+        }
+        // Nobody can be at a seat whose handle has not been given out yet.
+        let handle =
+            self.seats.take(|session| Session::new(Caller { session, read_write }, slot, token))?;
+        book.add(slot, handle, read_write);
+        Ok(handle)
+    }
+
+    /// Runs `call` on the session, which nobody else uses meanwhile.
+    #[inline]
+    pub fn with<T>(&self, handle: u64, call: impl FnOnce(&mut Session) -> Result<T>) -> Result<T> {
+        self.seats.with(handle, call)
+    }
+
+    /// Closes a session; with the last one of a token its login ends (5.6.2).
+    pub fn close(&self, handle: u64) -> Result<()> {
+        let session = self.seats.leave(handle)?;
+        session.token.close_session(handle);
+        let mut book = self.book();
+        book.remove(session.slot, handle);
+        // Under the book's lock, so that nobody opens a session and finds the old login.
+        if book.count(session.slot).all == 0 && session.token.who() != Login::Public {
+            session.token.logout()?;
+        }
+        Ok(())
+    }
+
+    /// Closes all sessions on a slot.
+    pub fn close_all(&self, slot: u64) -> Result<()> {
+        let open = self.book().on(slot);
+        open.into_iter().try_for_each(|handle| unless_closed(self.close(handle)))
+    }
+
+    /// How many sessions are open on a slot.
+    pub fn count(&self, slot: u64) -> Count {
+        self.book().count(slot)
+    }
+
+    /// Runs `change` while no session is open on the slot, nor can be opened.
+    pub fn while_closed<T>(&self, slot: u64, change: impl FnOnce() -> Result<T>) -> Result<T> {
+        let book = self.book();
+        match book.count(slot).all {
+            0 => change(),
+            _ => Err(Reason::SessionExists.into()),
+        }
+    }
+
+    pub(super) fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Passes over a session that another thread has closed first.
+pub(super) fn unless_closed(done: Result<()>) -> Result<()> {
+    match done {
+        Err(error) if error.reason() == Reason::SessionUnknown => Ok(()),
+        done => done,
+    }
+}
+
+impl Book {
+    fn add(&mut self, slot: u64, handle: u64, read_write: bool) {
+        self.0.entry(slot).or_default().insert(handle, read_write);
+    }
+
+    fn remove(&mut self, slot: u64, handle: u64) {
+        if let Some(open) = self.0.get_mut(&slot) {
+            open.remove(&handle);
+        }
+    }
+
+    /// The sessions open on a slot.
+    pub(super) fn on(&self, slot: u64) -> Vec<u64> {
+        self.0.get(&slot).map_or_else(Vec::new, |open| open.keys().copied().collect())
+    }
+
+    /// Whether the session is open.
+    pub(super) fn holds(&self, slot: u64, handle: u64) -> bool {
+        self.0.get(&slot).is_some_and(|open| open.contains_key(&handle))
+    }
+
+    /// How many sessions are open on a slot.
+    pub(super) fn count(&self, slot: u64) -> Count {
+        self.0.get(&slot).map_or_else(Count::default, |open| Count {
+            all: open.len(),
+            read_write: open.values().filter(|read_write| **read_write).count(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Book, Count};
+
+    #[test]
+    fn the_book_counts_each_slot_for_itself() {
+        let mut book = Book::default();
+        book.add(0, 10, true);
+        book.add(0, 11, false);
+        book.add(1, 12, true);
+        book.remove(1, 10);
+        assert_eq!(book.count(0), Count { all: 2, read_write: 1 });
+        assert!(book.holds(0, 10) && !book.holds(1, 10));
+        book.remove(0, 10);
+        assert_eq!(book.count(0), Count { all: 1, read_write: 0 });
+        assert_eq!(book.count(1), Count { all: 1, read_write: 1 });
+        assert_eq!(book.count(7), Count::default());
+        assert_eq!(book.on(0), [11]);
+    }
+}
