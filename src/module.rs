@@ -1,1 +1,91 @@
-//! The one global: the module between `C_Initialize` and `C_Finalize`.
+//! The one global: the module between `C_Initialize` and `C_Finalize`, in the process that called
+//! them. A forked child inherits its memory but not the right to it: what it inherited is leaked,
+//! never used or dropped, and `C_Initialize` starts afresh.
+
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, journal};
+use crate::error::{Reason, Result};
+use crate::session::Table;
+use crate::sys::ForkMark;
+use crate::token::Slots;
+use crate::wire::{Link, Place};
+use arc_swap::ArcSwapOption;
+use std::ptr;
+use std::sync::Arc;
+
+/// The global. Reading it takes no lock, so a thread that is gone after a fork cannot hold one.
+static MODULE: ArcSwapOption<Module> = ArcSwapOption::const_empty();
+
+/// What `C_Initialize` was called with.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Arguments {
+    /// The configuration file the caller names.
+    pub configuration: Option<String>,
+}
+
+/// Everything that lives from `C_Initialize` to `C_Finalize`.
+pub struct Module {
+    /// The slots of the store.
+    pub slots: Slots,
+    /// The sessions of this process.
+    pub sessions: Table,
+    mark: ForkMark,
+}
+
+impl Module {
+    /// A module on the store that `config` names. The agent is not asked anything yet.
+    pub fn new(config: &Config, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            slots: Slots::new(Link::new(Place::of(config)), clock, config.custody),
+            sessions: Table::new(),
+            mark: ForkMark::new(),
+        }
+    }
+
+    fn is_inherited(&self) -> bool {
+        !self.mark.same_process()
+    }
+}
+
+/// Runs `call` on the module; `NotInitialized` outside of [`start`] and [`end`], and in a child.
+#[inline]
+pub fn running<T>(call: impl FnOnce(&Module) -> Result<T>) -> Result<T> {
+    match MODULE.load().as_deref() {
+        Some(module) if !module.is_inherited() => call(module),
+        _ => Err(Reason::NotInitialized.into()),
+    }
+}
+
+/// `C_Initialize`. Nothing of it waits: a thread of the parent's may have stood anywhere at a fork.
+pub fn start(arguments: &Arguments) -> Result<()> {
+    leave_inherited();
+    if MODULE.load().is_some() {
+        return Err(Reason::AlreadyInitialized.into());
+    }
+    let config = Config::load(arguments.configuration.as_deref())?;
+    journal::open(&config, None);
+    let module = Arc::new(Module::new(&config, Arc::new(SystemClock)));
+    match *MODULE.compare_and_swap(ptr::null::<Module>(), Some(module)) {
+        None => Ok(()),
+        // Another thread was faster.
+        Some(_) => Err(Reason::AlreadyInitialized.into()),
+    }
+}
+
+/// `C_Finalize`. Calls that other threads are still in end as if it had come after them.
+pub fn end() -> Result<()> {
+    leave_inherited();
+    match MODULE.swap(None) {
+        Some(_) => Ok(()),
+        None => Err(Reason::NotInitialized.into()),
+    }
+}
+
+/// Empties the global in a forked child.
+fn leave_inherited() {
+    let current = MODULE.load_full();
+    if current.as_ref().is_some_and(|module| module.is_inherited()) {
+        MODULE.compare_and_swap(&current, None);
+        std::mem::forget(current);
+    }
+}
