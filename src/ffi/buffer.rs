@@ -1,0 +1,234 @@
+//! Pointers and lengths from C as slices: what may be NULL, what cannot be, and what happens where a
+//! caller's input and output overlap.
+
+use crate::error::{Reason, Result};
+use crate::secret::Secret;
+use crate::session::Out;
+use pkcs11_sys::*;
+use std::ptr::NonNull;
+
+/// The caller's input. `(NULL, 0)` is empty; NULL with a length is `ArgumentsBad`.
+///
+/// # Safety
+/// `data` is NULL or valid for reads of `len` elements, and nobody writes there during `'a`.
+pub unsafe fn input<'a, T>(data: *const T, len: CK_ULONG) -> Result<&'a [T]> {
+    if len == 0 {
+        return Ok(&[]);
+    }
+    let len = possible(data, len)?;
+    // SAFETY: not NULL, aligned, and no longer than memory can be; the rest is the caller's promise.
+    Ok(unsafe { std::slice::from_raw_parts(data, len) })
+}
+
+/// Runs `call` with the caller's output, then tells the caller the length.
+///
+/// A NULL `data` asks for the length only; a NULL `len` is `ArgumentsBad`.
+///
+/// # Safety
+/// `len` is NULL or valid for reading and writing; `data` is NULL or valid for writes of `*len`
+/// elements, and nobody else uses them during the call.
+pub unsafe fn output<T, R>(
+    data: *mut T,
+    len: *mut CK_ULONG,
+    call: impl FnOnce(&mut Out<'_, T>) -> Result<R>,
+) -> Result<R> {
+    // SAFETY: as the caller promises.
+    let length = unsafe { Place::new(len) }?;
+    // SAFETY: as the caller promises.
+    let mut out = Out::new(unsafe { room(data, length.value()) }?);
+    let result = call(&mut out);
+    let told = out.length();
+    if let Some(told) = told {
+        length.put(told as CK_ULONG);
+    }
+    result
+}
+
+/// Runs `call` with the caller's input and output. Where they overlap, the input is copied first.
+///
+/// # Safety
+/// As [`input`] and [`output`], but that the two may overlap.
+pub unsafe fn through<R>(
+    data: *const CK_BYTE,
+    data_len: CK_ULONG,
+    out: *mut CK_BYTE,
+    out_len: *mut CK_ULONG,
+    call: impl FnOnce(&[u8], &mut Out) -> Result<R>,
+) -> Result<R> {
+    let copy;
+    // SAFETY: as the caller promises.
+    let room = unsafe { Place::new(out_len) }?.value();
+    let input = if overlap(data, data_len, out, room) {
+        // SAFETY: as the caller promises; nothing writes there before the copy is made.
+        copy = Secret::from(unsafe { input(data, data_len) }?);
+        copy.expose()
+    } else {
+        // SAFETY: as the caller promises, and the output is elsewhere.
+        unsafe { input(data, data_len) }?
+    };
+    // SAFETY: as the caller promises, and `input` is elsewhere.
+    unsafe { output(out, out_len, |out| call(input, out)) }
+}
+
+/// Room for up to `len` elements; none where `data` is NULL.
+///
+/// # Safety
+/// `data` is NULL or valid for writes of `len` elements, and nobody else uses them during `'a`.
+pub unsafe fn room<'a, T>(data: *mut T, len: CK_ULONG) -> Result<Option<&'a mut [T]>> {
+    if data.is_null() {
+        return Ok(None);
+    }
+    if len == 0 {
+        return Ok(Some(&mut []));
+    }
+    let len = possible(data, len)?;
+    // SAFETY: not NULL, aligned, and no longer than memory can be; the rest is the caller's promise.
+    Ok(Some(unsafe { std::slice::from_raw_parts_mut(data, len) }))
+}
+
+/// Where the caller wants one value.
+pub struct Place<T>(NonNull<T>);
+
+impl<T: Copy> Place<T> {
+    /// NULL is `ArgumentsBad`.
+    ///
+    /// # Safety
+    /// `place` is NULL, or valid for reading and writing until it is dropped.
+    pub unsafe fn new(place: *mut T) -> Result<Self> {
+        match NonNull::new(place).filter(|place| place.is_aligned()) {
+            Some(place) => Ok(Self(place)),
+            None => Err(Reason::ArgumentsBad.detail("no place for a result")),
+        }
+    }
+
+    /// Leaves the value there.
+    pub fn put(&self, value: T) {
+        // SAFETY: valid for writing, as promised at `new`.
+        unsafe { self.0.write(value) }
+    }
+
+    /// What is there now.
+    pub fn value(&self) -> T {
+        // SAFETY: valid for reading, as promised at `new`.
+        unsafe { self.0.read() }
+    }
+}
+
+/// Whether `len` elements at `data` can be memory at all.
+fn possible<T>(data: *const T, len: CK_ULONG) -> Result<usize> {
+    let bytes = usize::try_from(len).ok().and_then(|len| len.checked_mul(size_of::<T>()));
+    let fits = bytes.is_some_and(|bytes| {
+        bytes <= isize::MAX as usize && data.addr().checked_add(bytes).is_some()
+    });
+    if data.is_null() || !data.is_aligned() || !fits {
+        return Err(Reason::ArgumentsBad.detail("a buffer that cannot be"));
+    }
+    Ok(len as usize)
+}
+
+fn overlap(data: *const u8, data_len: CK_ULONG, out: *const u8, out_len: CK_ULONG) -> bool {
+    let (data, out) = (data.addr() as CK_ULONG, out.addr() as CK_ULONG);
+    data < out.saturating_add(out_len) && out < data.saturating_add(data_len)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::undocumented_unsafe_blocks, clippy::indexing_slicing)]
+mod tests {
+    use super::{Place, input, output, overlap, room, through};
+    use crate::error::Reason;
+    use crate::session::Filled;
+    use pkcs11_sys::*;
+    use std::ptr::{dangling, null, null_mut};
+
+    #[test]
+    fn no_bytes_are_an_empty_input_wherever_they_are_not() {
+        assert_eq!(unsafe { input::<u8>(null(), 0) }, Ok(&[][..]));
+        assert_eq!(unsafe { input::<u8>(dangling(), 0) }, Ok(&[][..]));
+        assert_eq!(unsafe { input([7_u8].as_ptr(), 1) }, Ok(&[7][..]));
+    }
+
+    #[test]
+    fn an_input_that_cannot_be_is_refused() {
+        let words = [0_u64; 2];
+        let odd = words.as_ptr().cast::<u8>().wrapping_add(1).cast::<u64>();
+        for (data, len) in
+            [(null(), 1), (words.as_ptr(), CK_ULONG::MAX), (words.as_ptr(), 1 << 60), (odd, 1)]
+        {
+            let refused = unsafe { input::<u64>(data, len) }.unwrap_err();
+            assert_eq!(refused.reason(), Reason::ArgumentsBad);
+        }
+    }
+
+    #[test]
+    fn an_output_needs_a_length_and_room_that_can_be() {
+        let mut byte = 0_u8;
+        let refused = unsafe { output(&mut byte, null_mut(), |_| Ok(())) }.unwrap_err();
+        assert_eq!(refused.reason(), Reason::ArgumentsBad);
+        let refused = unsafe { room(&mut byte, CK_ULONG::MAX) }.unwrap_err();
+        assert_eq!(refused.reason(), Reason::ArgumentsBad);
+        assert_eq!(unsafe { room::<u8>(null_mut(), 9) }, Ok(None));
+    }
+
+    #[test]
+    fn the_length_is_told_for_a_question_a_short_buffer_and_a_result() {
+        let mut bytes = [0_u8; 4];
+        for (data, given, filled) in [
+            (null_mut(), 0, Filled::Asked),
+            (bytes.as_mut_ptr(), 2, Filled::Short),
+            (bytes.as_mut_ptr(), 4, Filled::Written),
+        ] {
+            let mut len = given;
+            let result = unsafe { output(data, &mut len, |out| Ok(out.copy(&[1, 2, 3]))) };
+            assert_eq!((result, len), (Ok(filled), 3));
+        }
+        assert_eq!(bytes, [1, 2, 3, 0]);
+    }
+
+    #[test]
+    fn a_failure_leaves_the_length_as_it_was() {
+        let (mut byte, mut len) = (0_u8, 1);
+        let failure =
+            unsafe { output(&mut byte, &mut len, |_| Err::<(), _>(Reason::DataInvalid.into())) };
+        assert!(failure.is_err());
+        assert_eq!(len, 1);
+    }
+
+    #[test]
+    fn output_over_input_is_the_same_as_output_elsewhere() {
+        for shift in 0..=4 {
+            let mut bytes = [1, 2, 3, 4, 0, 0, 0, 0];
+            let (start, mut len) = (bytes.as_mut_ptr(), 4);
+            let call = |input: &[u8], out: &mut crate::session::Out| {
+                out.fill(4, |room| {
+                    for (to, from) in room.iter_mut().zip(input.iter().rev()) {
+                        *to = *from * 2;
+                    }
+                    Ok(4)
+                })
+            };
+            let filled = unsafe { through(start, 4, start.add(shift), &mut len, call) };
+            assert_eq!(filled, Ok(Filled::Written));
+            assert_eq!(bytes[shift..shift + 4], [8, 6, 4, 2], "shifted by {shift}");
+        }
+    }
+
+    #[test]
+    fn ranges_overlap_when_they_share_a_byte() {
+        let start = dangling::<u8>();
+        let at = |offset: usize| start.wrapping_add(offset);
+        assert!(overlap(at(0), 4, at(3), 4) && overlap(at(3), 4, at(0), 4));
+        assert!(overlap(at(0), 9, at(3), 1));
+        assert!(!overlap(at(0), 4, at(4), 4) && !overlap(at(4), 4, at(0), 4));
+        assert!(!overlap(null(), 0, at(0), 4) && !overlap(at(0), 4, null(), 0));
+    }
+
+    #[test]
+    fn a_place_is_read_and_written() {
+        let mut value: CK_ULONG = 3;
+        let place = unsafe { Place::new(&mut value) }.unwrap();
+        assert_eq!(place.value(), 3);
+        place.put(4);
+        assert_eq!(value, 4);
+        assert!(unsafe { Place::<CK_ULONG>::new(null_mut()) }.is_err());
+    }
+}

@@ -1,0 +1,69 @@
+//! Digests: PKCS#11 3.1, 5.12.
+
+use super::{buffer, entry, params};
+use crate::session::Kind;
+use pkcs11_sys::*;
+
+/// Starts a digest; without a mechanism it cancels the one that is active.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_DigestInit(
+    session: CK_SESSION_HANDLE,
+    mechanism: CK_MECHANISM_PTR,
+) -> CK_RV {
+    entry::on_session("C_DigestInit", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        match unsafe { params::read_or_cancel(mechanism) }? {
+            Some(asked) => session.begin_digest(asked.row, &asked.mechanism),
+            None => session.cancel_by_init(Kind::Digest),
+        }
+    })
+}
+
+/// Digests everything in one step.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_Digest(
+    session: CK_SESSION_HANDLE,
+    data: CK_BYTE_PTR,
+    data_len: CK_ULONG,
+    out: CK_BYTE_PTR,
+    out_len: CK_ULONG_PTR,
+) -> CK_RV {
+    entry::on_session("C_Digest", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        session.digest(|digest| unsafe {
+            buffer::through(data, data_len, out, out_len, |data, out| digest.whole(data, out))
+        })
+    })
+}
+
+/// Digests one part.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_DigestUpdate(
+    session: CK_SESSION_HANDLE,
+    data: CK_BYTE_PTR,
+    data_len: CK_ULONG,
+) -> CK_RV {
+    entry::on_session("C_DigestUpdate", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        session.digest(|digest| digest.update(unsafe { buffer::input(data, data_len) }?))
+    })
+}
+
+/// Digests the value of a secret key.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_DigestKey(session: CK_SESSION_HANDLE, key: CK_OBJECT_HANDLE) -> CK_RV {
+    entry::on_session("C_DigestKey", session, |session| session.digest_key(key))
+}
+
+/// Ends a digest in parts.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_DigestFinal(
+    session: CK_SESSION_HANDLE,
+    out: CK_BYTE_PTR,
+    out_len: CK_ULONG_PTR,
+) -> CK_RV {
+    entry::on_session("C_DigestFinal", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        session.digest(|digest| unsafe { buffer::output(out, out_len, |out| digest.finish(out)) })
+    })
+}

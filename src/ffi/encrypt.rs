@@ -1,0 +1,68 @@
+//! Encryption: PKCS#11 3.1, 5.8.
+
+use super::{buffer, entry, params};
+use crate::session::Kind;
+use pkcs11_sys::*;
+
+/// Starts an encryption; without a mechanism it cancels the one that is active.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_EncryptInit(
+    session: CK_SESSION_HANDLE,
+    mechanism: CK_MECHANISM_PTR,
+    key: CK_OBJECT_HANDLE,
+) -> CK_RV {
+    entry::on_session("C_EncryptInit", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        match unsafe { params::read_or_cancel(mechanism) }? {
+            Some(asked) => session.begin_encrypt(asked.row, &asked.mechanism, key),
+            None => session.cancel_by_init(Kind::Encrypt),
+        }
+    })
+}
+
+/// Encrypts everything in one step.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_Encrypt(
+    session: CK_SESSION_HANDLE,
+    data: CK_BYTE_PTR,
+    data_len: CK_ULONG,
+    out: CK_BYTE_PTR,
+    out_len: CK_ULONG_PTR,
+) -> CK_RV {
+    entry::on_session("C_Encrypt", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        session.encrypt(|cipher| unsafe {
+            buffer::through(data, data_len, out, out_len, |data, out| cipher.whole(data, out))
+        })
+    })
+}
+
+/// Encrypts one part.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_EncryptUpdate(
+    session: CK_SESSION_HANDLE,
+    data: CK_BYTE_PTR,
+    data_len: CK_ULONG,
+    out: CK_BYTE_PTR,
+    out_len: CK_ULONG_PTR,
+) -> CK_RV {
+    entry::on_session("C_EncryptUpdate", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        session.encrypt(|cipher| unsafe {
+            buffer::through(data, data_len, out, out_len, |data, out| cipher.update(data, out))
+        })
+    })
+}
+
+/// Ends an encryption in parts.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_EncryptFinal(
+    session: CK_SESSION_HANDLE,
+    out: CK_BYTE_PTR,
+    out_len: CK_ULONG_PTR,
+) -> CK_RV {
+    entry::on_session("C_EncryptFinal", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        session.encrypt(|cipher| unsafe { buffer::output(out, out_len, |out| cipher.finish(out)) })
+    })
+}

@@ -1,0 +1,112 @@
+//! What every entry point does around its own work: stop panics, refuse a process in which
+//! `C_Initialize` has not been called (a forked child is one), turn errors into codes, and log them,
+//! once, here.
+
+use crate::config::journal;
+use crate::error::{Error, Reason, Result};
+use crate::module::{self, Module};
+use crate::session::Session;
+use log::Level;
+use pkcs11_sys::*;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Runs an entry point that works whether or not the module is initialised.
+#[inline]
+pub fn anywhere(function: &'static str, body: impl FnOnce() -> Result<()>) -> CK_RV {
+    guard(function, 0, body)
+}
+
+/// Runs an entry point that needs the module.
+#[inline]
+pub fn on_module(function: &'static str, body: impl FnOnce(&Module) -> Result<()>) -> CK_RV {
+    guard(function, 0, || module::running(body))
+}
+
+/// Runs an entry point that needs the module, on behalf of a session.
+#[inline]
+pub fn for_session(
+    function: &'static str,
+    session: CK_SESSION_HANDLE,
+    body: impl FnOnce(&Module) -> Result<()>,
+) -> CK_RV {
+    guard(function, session, || module::running(body))
+}
+
+/// Runs an entry point on a session, which nobody else uses meanwhile.
+#[inline]
+pub fn on_session(
+    function: &'static str,
+    session: CK_SESSION_HANDLE,
+    body: impl FnOnce(&mut Session) -> Result<()>,
+) -> CK_RV {
+    guard(function, session, || module::running(|module| module.sessions.with(session, body)))
+}
+
+#[inline]
+fn guard(
+    function: &'static str,
+    session: CK_SESSION_HANDLE,
+    body: impl FnOnce() -> Result<()>,
+) -> CK_RV {
+    // A panic ends its operation (see `session::operation`), and no lock of ours minds being poisoned.
+    match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(Ok(())) => CKR_OK,
+        Ok(Err(error)) => failed(function, session, &error),
+        Err(payload) => {
+            // Dropping it could panic again.
+            std::mem::forget(payload);
+            failed(function, session, &Reason::General.detail("a panic"))
+        }
+    }
+}
+
+#[cold]
+fn failed(function: &str, session: CK_SESSION_HANDLE, error: &Error) -> CK_RV {
+    journal::tell(error);
+    let (level, code) = (level(error.reason()), error.rv());
+    log::log!(level, "{function} in session {session:#x}: {code:#x}, {error}");
+    code
+}
+
+/// What somebody has to look into is a warning; what callers do wrong, or ask to find out, is not.
+fn level(reason: Reason) -> Level {
+    match reason {
+        Reason::General
+        | Reason::BadConfiguration
+        | Reason::HostMemory
+        | Reason::AgentAbsent
+        | Reason::AgentLost
+        | Reason::AgentRefuses
+        | Reason::StoreDamaged
+        | Reason::StoreFull
+        | Reason::PinLocked => Level::Warn,
+        _ => Level::Debug,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::panic)]
+mod tests {
+    use super::anywhere;
+    use crate::error::Reason;
+    use pkcs11_sys::*;
+
+    #[test]
+    fn success_an_error_and_a_panic_each_have_their_code() {
+        assert_eq!(anywhere("C_Test", || Ok(())), CKR_OK);
+        assert_eq!(anywhere("C_Test", || Err(Reason::PinLocked.into())), CKR_PIN_LOCKED);
+        assert_eq!(anywhere("C_Test", || panic!("on purpose")), CKR_GENERAL_ERROR);
+    }
+
+    #[test]
+    fn a_payload_that_panics_when_it_is_dropped_stops_here_too() {
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                panic!("again");
+            }
+        }
+        let code = anywhere("C_Test", || std::panic::panic_any(Bomb));
+        assert_eq!(code, CKR_GENERAL_ERROR);
+    }
+}

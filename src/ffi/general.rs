@@ -1,0 +1,248 @@
+//! The module itself: PKCS#11 3.1, 5.4; and what is left of parallel functions, 5.20.
+
+use super::buffer::{self, Place};
+use super::{entry, lists};
+use crate::error::{Reason, Result};
+use crate::module::{self, Arguments};
+use pkcs11_sys::*;
+use std::ffi::CStr;
+
+/// Who made the module, its slots and its tokens.
+pub const MANUFACTURER: &str = "Keystead";
+
+/// The module's version; slots and tokens have the same.
+pub const VERSION: CK_VERSION = CK_VERSION {
+    major: number(env!("CARGO_PKG_VERSION_MAJOR")),
+    minor: number(env!("CARGO_PKG_VERSION_MINOR")),
+};
+
+const fn number(text: &str) -> u8 {
+    match u8::from_str_radix(text, 10) {
+        Ok(number) => number,
+        Err(_) => u8::MAX,
+    }
+}
+
+/// The longest path in the reserved string of `C_Initialize`, in bytes with its NUL (`PATH_MAX`).
+const MAX_PATH: usize = 4096;
+
+/// Starts the module in this process.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_Initialize(arguments: CK_VOID_PTR) -> CK_RV {
+    entry::anywhere("C_Initialize", || {
+        // SAFETY: PKCS#11's contract.
+        let arguments = unsafe { read_arguments(arguments.cast()) }?;
+        module::start(&arguments)
+    })
+}
+
+/// Locking (5.4.1): the module uses the system's, which callers without threads do not notice, and
+/// refuses only those who insist on their own.
+unsafe fn read_arguments(arguments: *const CK_C_INITIALIZE_ARGS) -> Result<Arguments> {
+    if arguments.is_null() {
+        return Ok(Arguments::default());
+    }
+    // SAFETY: not NULL; the rest is the caller's promise.
+    let CK_C_INITIALIZE_ARGS {
+        CreateMutex,
+        DestroyMutex,
+        LockMutex,
+        UnlockMutex,
+        flags,
+        pReserved,
+    } = unsafe { arguments.read_unaligned() };
+    let own =
+        [CreateMutex.is_some(), DestroyMutex.is_some(), LockMutex.is_some(), UnlockMutex.is_some()];
+    if own.contains(&true) && own.contains(&false) {
+        return Err(Reason::ArgumentsBad.detail("some mutex functions without the others"));
+    }
+    if own.contains(&true) && flags & CKF_OS_LOCKING_OK == 0 {
+        return Err(Reason::CantLock.into());
+    }
+    // SAFETY: as the caller promises.
+    Ok(Arguments { configuration: unsafe { read_path(pReserved.cast()) }? })
+}
+
+/// The reserved string: NULL, empty, or the path of a configuration file.
+unsafe fn read_path(start: *const CK_BYTE) -> Result<Option<String>> {
+    if start.is_null() {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    for at in 0..MAX_PATH {
+        // SAFETY: a string is readable up to its NUL, which has not come yet.
+        match unsafe { start.add(at).read() } {
+            0 if bytes.is_empty() => return Ok(None),
+            0 => {
+                let path = String::from_utf8(bytes);
+                return path
+                    .map(Some)
+                    .map_err(|_| Reason::ArgumentsBad.detail("the reserved string is not UTF-8"));
+            }
+            byte => bytes.push(byte),
+        }
+    }
+    Err(Reason::ArgumentsBad.detail("the reserved string is too long for a path"))
+}
+
+/// Ends the module in this process.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_Finalize(reserved: CK_VOID_PTR) -> CK_RV {
+    entry::anywhere("C_Finalize", || match reserved.is_null() {
+        true => module::end(),
+        false => Err(Reason::ArgumentsBad.detail("the reserved argument is not NULL")),
+    })
+}
+
+/// What the module is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_GetInfo(info: CK_INFO_PTR) -> CK_RV {
+    entry::on_module("C_GetInfo", |_| {
+        // SAFETY: PKCS#11's contract.
+        let place = unsafe { Place::new(info) }?;
+        place.put(CK_INFO {
+            cryptokiVersion: lists::NEWEST,
+            manufacturerID: padded(MANUFACTURER),
+            flags: 0,
+            libraryDescription: padded("Keeps custom keys"),
+            libraryVersion: VERSION,
+        });
+        Ok(())
+    })
+}
+
+/// Text as PKCS#11 fixes its length: padded with blanks, cut between characters.
+pub fn padded<const N: usize>(text: &str) -> [CK_UTF8CHAR; N] {
+    let mut field = [b' '; N];
+    let mut rest = field.as_mut_slice();
+    for character in text.chars() {
+        let Some((place, after)) = rest.split_at_mut_checked(character.len_utf8()) else { break };
+        character.encode_utf8(place);
+        rest = after;
+    }
+    field
+}
+
+/// The functions of version 2.40.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_GetFunctionList(list: CK_FUNCTION_LIST_PTR_PTR) -> CK_RV {
+    entry::anywhere("C_GetFunctionList", || {
+        // SAFETY: PKCS#11's contract.
+        unsafe { Place::new(list) }?.put((&raw const lists::V2_40).cast_mut());
+        Ok(())
+    })
+}
+
+/// Every interface there is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_GetInterfaceList(
+    interfaces: CK_INTERFACE_PTR,
+    count: CK_ULONG_PTR,
+) -> CK_RV {
+    entry::anywhere("C_GetInterfaceList", || {
+        // SAFETY: PKCS#11's contract.
+        unsafe { buffer::output(interfaces, count, |out| out.copy(lists::interfaces()).or_short()) }
+    })
+}
+
+/// The interface of that name and version with at least those flags; no name or no version stands for
+/// the default one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_GetInterface(
+    name: CK_UTF8CHAR_PTR,
+    version: CK_VERSION_PTR,
+    interface: CK_INTERFACE_PTR_PTR,
+    flags: CK_FLAGS,
+) -> CK_RV {
+    entry::anywhere("C_GetInterface", || {
+        // SAFETY: PKCS#11's contract.
+        let place = unsafe { Place::new(interface) }?;
+        // SAFETY: not NULL, so the caller's string with its NUL.
+        let name = (!name.is_null()).then(|| unsafe { CStr::from_ptr(name.cast()) });
+        // SAFETY: as the caller promises.
+        let version = unsafe { version.as_ref() };
+        place.put(lists::find(name, version, flags)?);
+        Ok(())
+    })
+}
+
+/// Functions do not run in parallel.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_GetFunctionStatus(session: CK_SESSION_HANDLE) -> CK_RV {
+    entry::on_session("C_GetFunctionStatus", session, |_| Err(Reason::NotParallel.into()))
+}
+
+/// Functions do not run in parallel.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_CancelFunction(session: CK_SESSION_HANDLE) -> CK_RV {
+    entry::on_session("C_CancelFunction", session, |_| Err(Reason::NotParallel.into()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::undocumented_unsafe_blocks)]
+mod tests {
+    use super::{padded, read_arguments};
+    use crate::error::Reason;
+    use crate::module::Arguments;
+    use pkcs11_sys::*;
+    use std::ptr::{null, null_mut};
+
+    unsafe extern "C" fn create(_: CK_VOID_PTR_PTR) -> CK_RV {
+        CKR_OK
+    }
+
+    unsafe extern "C" fn mutex(_: CK_VOID_PTR) -> CK_RV {
+        CKR_OK
+    }
+
+    const NONE: CK_C_INITIALIZE_ARGS = CK_C_INITIALIZE_ARGS {
+        CreateMutex: None,
+        DestroyMutex: None,
+        LockMutex: None,
+        UnlockMutex: None,
+        flags: 0,
+        pReserved: null_mut(),
+    };
+
+    const OWN: CK_C_INITIALIZE_ARGS = CK_C_INITIALIZE_ARGS {
+        CreateMutex: Some(create),
+        DestroyMutex: Some(mutex),
+        LockMutex: Some(mutex),
+        UnlockMutex: Some(mutex),
+        ..NONE
+    };
+
+    fn read(arguments: CK_C_INITIALIZE_ARGS) -> Result<Arguments, Reason> {
+        unsafe { read_arguments(&arguments) }.map_err(|error| error.reason())
+    }
+
+    #[test]
+    fn locking_is_the_systems_unless_the_caller_insists() {
+        let threads = CKF_LIBRARY_CANT_CREATE_OS_THREADS | CKF_OS_LOCKING_OK;
+        assert_eq!(unsafe { read_arguments(null()) }, Ok(Arguments::default()));
+        assert_eq!(read(NONE), Ok(Arguments::default()));
+        assert_eq!(read(CK_C_INITIALIZE_ARGS { flags: threads, ..NONE }), Ok(Arguments::default()));
+        assert_eq!(read(CK_C_INITIALIZE_ARGS { flags: threads, ..OWN }), Ok(Arguments::default()));
+        assert_eq!(read(OWN), Err(Reason::CantLock));
+        let some = CK_C_INITIALIZE_ARGS { LockMutex: None, flags: threads, ..OWN };
+        assert_eq!(read(some), Err(Reason::ArgumentsBad));
+    }
+
+    #[test]
+    fn the_reserved_string_is_a_path_if_it_is_anything() {
+        let with = |text: &std::ffi::CStr| {
+            read(CK_C_INITIALIZE_ARGS { pReserved: text.as_ptr().cast_mut().cast(), ..NONE })
+        };
+        assert_eq!(with(c"").unwrap().configuration, None);
+        assert_eq!(with(c"/etc/k.toml").unwrap().configuration, Some("/etc/k.toml".into()));
+        let long = std::ffi::CString::new(vec![b'x'; 5000]).unwrap();
+        assert_eq!(with(&long), Err(Reason::ArgumentsBad));
+    }
+
+    #[test]
+    fn text_is_padded_and_cut_between_characters() {
+        assert_eq!(&padded::<4>("ab"), b"ab  ");
+        assert_eq!(&padded::<4>("abcdef"), b"abcd");
+        assert_eq!(&padded::<4>("abcé"), b"abc ");
+    }
+}

@@ -1,0 +1,122 @@
+//! Keys made, wrapped and unwrapped: PKCS#11 3.1, 5.18.
+
+use super::buffer::{self, Place};
+use super::{entry, params, template};
+use crate::error::Reason;
+use pkcs11_sys::*;
+
+/// Generates a secret key.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_GenerateKey(
+    session: CK_SESSION_HANDLE,
+    mechanism: CK_MECHANISM_PTR,
+    attributes: CK_ATTRIBUTE_PTR,
+    count: CK_ULONG,
+    key: CK_OBJECT_HANDLE_PTR,
+) -> CK_RV {
+    entry::on_session("C_GenerateKey", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        let (place, asked, template) = unsafe {
+            (Place::new(key)?, params::read(mechanism)?, template::read(attributes, count)?)
+        };
+        place.put(session.token().generate(session.caller(), &asked.mechanism, &template)?);
+        Ok(())
+    })
+}
+
+/// Generates a key pair.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_GenerateKeyPair(
+    session: CK_SESSION_HANDLE,
+    mechanism: CK_MECHANISM_PTR,
+    public_attributes: CK_ATTRIBUTE_PTR,
+    public_count: CK_ULONG,
+    private_attributes: CK_ATTRIBUTE_PTR,
+    private_count: CK_ULONG,
+    public_key: CK_OBJECT_HANDLE_PTR,
+    private_key: CK_OBJECT_HANDLE_PTR,
+) -> CK_RV {
+    entry::on_session("C_GenerateKeyPair", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        let (places, asked) = unsafe {
+            ((Place::new(public_key)?, Place::new(private_key)?), params::read(mechanism)?)
+        };
+        // SAFETY: PKCS#11's contract.
+        let (public, private) = unsafe {
+            (
+                template::read(public_attributes, public_count)?,
+                template::read(private_attributes, private_count)?,
+            )
+        };
+        let (token, caller) = (session.token(), session.caller());
+        let made = token.generate_pair(caller, &asked.mechanism, &public, &private)?;
+        places.0.put(made.0);
+        places.1.put(made.1);
+        Ok(())
+    })
+}
+
+/// Wraps a key.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_WrapKey(
+    session: CK_SESSION_HANDLE,
+    mechanism: CK_MECHANISM_PTR,
+    wrapping_key: CK_OBJECT_HANDLE,
+    key: CK_OBJECT_HANDLE,
+    wrapped: CK_BYTE_PTR,
+    wrapped_len: CK_ULONG_PTR,
+) -> CK_RV {
+    entry::on_session("C_WrapKey", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        let asked = unsafe { params::read(mechanism) }?;
+        let (token, caller) = (session.token(), session.caller());
+        // SAFETY: PKCS#11's contract.
+        unsafe {
+            buffer::output(wrapped, wrapped_len, |out| {
+                out.copy(&token.wrap(caller, &asked.mechanism, wrapping_key, key)?).or_short()
+            })
+        }
+    })
+}
+
+/// Unwraps a key: into a session key, an ordinary key, or the material of a custom key.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_UnwrapKey(
+    session: CK_SESSION_HANDLE,
+    mechanism: CK_MECHANISM_PTR,
+    unwrapping_key: CK_OBJECT_HANDLE,
+    wrapped: CK_BYTE_PTR,
+    wrapped_len: CK_ULONG,
+    attributes: CK_ATTRIBUTE_PTR,
+    count: CK_ULONG,
+    key: CK_OBJECT_HANDLE_PTR,
+) -> CK_RV {
+    entry::on_session("C_UnwrapKey", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        let (place, asked) = unsafe { (Place::new(key)?, params::read_for_unwrap(mechanism)?) };
+        // SAFETY: PKCS#11's contract.
+        let (wrapped, template) =
+            unsafe { (buffer::input(wrapped, wrapped_len)?, template::read(attributes, count)?) };
+        let (token, caller) = (session.token(), session.caller());
+        place.put(token.unwrap(caller, &asked.mechanism, unwrapping_key, wrapped, &template)?);
+        Ok(())
+    })
+}
+
+/// Derives a key. No mechanism does yet.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_DeriveKey(
+    session: CK_SESSION_HANDLE,
+    mechanism: CK_MECHANISM_PTR,
+    _base_key: CK_OBJECT_HANDLE,
+    attributes: CK_ATTRIBUTE_PTR,
+    count: CK_ULONG,
+    _key: CK_OBJECT_HANDLE_PTR,
+) -> CK_RV {
+    entry::on_session("C_DeriveKey", session, |_| {
+        // SAFETY: PKCS#11's contract.
+        let (_asked, _template) =
+            unsafe { (params::read(mechanism)?, template::read(attributes, count)?) };
+        Err(Reason::MechanismInvalid.into())
+    })
+}

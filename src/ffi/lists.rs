@@ -1,0 +1,295 @@
+//! The function lists and interfaces that callers find the functions by: 2.40, 3.0, 3.1 and 3.2.
+
+use super::{
+    decrypt::*, digest::*, encrypt::*, general::*, key::*, object::*, random::*, session::*,
+    sign::*, slot::*, unsupported::*, verify::*,
+};
+use crate::error::{Reason, Result};
+use pkcs11_sys::{
+    CK_FLAGS, CK_FUNCTION_LIST, CK_FUNCTION_LIST_3_0, CK_INTERFACE, CK_INTERFACE_PTR, CK_VERSION,
+    CKF_INTERFACE_FORK_SAFE,
+};
+use std::ffi::CStr;
+
+/// The newest version there is an interface for.
+pub const NEWEST: CK_VERSION = version(3, 2);
+
+/// The name of every interface that the specification defines.
+const STANDARD: &CStr = c"PKCS 11";
+
+const fn version(major: u8, minor: u8) -> CK_VERSION {
+    CK_VERSION { major, minor }
+}
+
+/// A list with the functions of 2.40, and after them those named.
+macro_rules! list {
+    ($list:ident, $version:expr, $($later:ident)*) => {
+        $list {
+            version: $version,
+            C_Initialize: Some(C_Initialize),
+            C_Finalize: Some(C_Finalize),
+            C_GetInfo: Some(C_GetInfo),
+            C_GetFunctionList: Some(C_GetFunctionList),
+            C_GetSlotList: Some(C_GetSlotList),
+            C_GetSlotInfo: Some(C_GetSlotInfo),
+            C_GetTokenInfo: Some(C_GetTokenInfo),
+            C_GetMechanismList: Some(C_GetMechanismList),
+            C_GetMechanismInfo: Some(C_GetMechanismInfo),
+            C_InitToken: Some(C_InitToken),
+            C_InitPIN: Some(C_InitPIN),
+            C_SetPIN: Some(C_SetPIN),
+            C_OpenSession: Some(C_OpenSession),
+            C_CloseSession: Some(C_CloseSession),
+            C_CloseAllSessions: Some(C_CloseAllSessions),
+            C_GetSessionInfo: Some(C_GetSessionInfo),
+            C_GetOperationState: Some(C_GetOperationState),
+            C_SetOperationState: Some(C_SetOperationState),
+            C_Login: Some(C_Login),
+            C_Logout: Some(C_Logout),
+            C_CreateObject: Some(C_CreateObject),
+            C_CopyObject: Some(C_CopyObject),
+            C_DestroyObject: Some(C_DestroyObject),
+            C_GetObjectSize: Some(C_GetObjectSize),
+            C_GetAttributeValue: Some(C_GetAttributeValue),
+            C_SetAttributeValue: Some(C_SetAttributeValue),
+            C_FindObjectsInit: Some(C_FindObjectsInit),
+            C_FindObjects: Some(C_FindObjects),
+            C_FindObjectsFinal: Some(C_FindObjectsFinal),
+            C_EncryptInit: Some(C_EncryptInit),
+            C_Encrypt: Some(C_Encrypt),
+            C_EncryptUpdate: Some(C_EncryptUpdate),
+            C_EncryptFinal: Some(C_EncryptFinal),
+            C_DecryptInit: Some(C_DecryptInit),
+            C_Decrypt: Some(C_Decrypt),
+            C_DecryptUpdate: Some(C_DecryptUpdate),
+            C_DecryptFinal: Some(C_DecryptFinal),
+            C_DigestInit: Some(C_DigestInit),
+            C_Digest: Some(C_Digest),
+            C_DigestUpdate: Some(C_DigestUpdate),
+            C_DigestKey: Some(C_DigestKey),
+            C_DigestFinal: Some(C_DigestFinal),
+            C_SignInit: Some(C_SignInit),
+            C_Sign: Some(C_Sign),
+            C_SignUpdate: Some(C_SignUpdate),
+            C_SignFinal: Some(C_SignFinal),
+            C_SignRecoverInit: Some(C_SignRecoverInit),
+            C_SignRecover: Some(C_SignRecover),
+            C_VerifyInit: Some(C_VerifyInit),
+            C_Verify: Some(C_Verify),
+            C_VerifyUpdate: Some(C_VerifyUpdate),
+            C_VerifyFinal: Some(C_VerifyFinal),
+            C_VerifyRecoverInit: Some(C_VerifyRecoverInit),
+            C_VerifyRecover: Some(C_VerifyRecover),
+            C_DigestEncryptUpdate: Some(C_DigestEncryptUpdate),
+            C_DecryptDigestUpdate: Some(C_DecryptDigestUpdate),
+            C_SignEncryptUpdate: Some(C_SignEncryptUpdate),
+            C_DecryptVerifyUpdate: Some(C_DecryptVerifyUpdate),
+            C_GenerateKey: Some(C_GenerateKey),
+            C_GenerateKeyPair: Some(C_GenerateKeyPair),
+            C_WrapKey: Some(C_WrapKey),
+            C_UnwrapKey: Some(C_UnwrapKey),
+            C_DeriveKey: Some(C_DeriveKey),
+            C_SeedRandom: Some(C_SeedRandom),
+            C_GenerateRandom: Some(C_GenerateRandom),
+            C_GetFunctionStatus: Some(C_GetFunctionStatus),
+            C_CancelFunction: Some(C_CancelFunction),
+            C_WaitForSlotEvent: Some(C_WaitForSlotEvent),
+            $($later: Some($later),)*
+        }
+    };
+}
+
+/// The functions of 2.40.
+pub static V2_40: CK_FUNCTION_LIST = list!(CK_FUNCTION_LIST, version(2, 40),);
+
+/// The functions of 3.0, which are those of 3.1 too.
+const fn three(version: CK_VERSION) -> CK_FUNCTION_LIST_3_0 {
+    list!(CK_FUNCTION_LIST_3_0, version,
+        C_GetInterfaceList C_GetInterface C_LoginUser C_SessionCancel
+        C_MessageEncryptInit C_EncryptMessage C_EncryptMessageBegin C_EncryptMessageNext
+        C_MessageEncryptFinal
+        C_MessageDecryptInit C_DecryptMessage C_DecryptMessageBegin C_DecryptMessageNext
+        C_MessageDecryptFinal
+        C_MessageSignInit C_SignMessage C_SignMessageBegin C_SignMessageNext C_MessageSignFinal
+        C_MessageVerifyInit C_VerifyMessage C_VerifyMessageBegin C_VerifyMessageNext
+        C_MessageVerifyFinal
+    )
+}
+
+static V3_0: CK_FUNCTION_LIST_3_0 = three(version(3, 0));
+static V3_1: CK_FUNCTION_LIST_3_0 = three(version(3, 1));
+
+/// `CK_FUNCTION_LIST_3_2`: the functions of 3.0, then those that 3.2 adds.
+#[repr(C)]
+struct FunctionList32 {
+    three: CK_FUNCTION_LIST_3_0,
+    C_EncapsulateKey: C_EncapsulateKey,
+    C_DecapsulateKey: C_DecapsulateKey,
+    C_VerifySignatureInit: C_VerifySignatureInit,
+    C_VerifySignature: C_VerifySignature,
+    C_VerifySignatureUpdate: C_VerifySignatureUpdate,
+    C_VerifySignatureFinal: C_VerifySignatureFinal,
+    C_GetSessionValidationFlags: C_GetSessionValidationFlags,
+    C_AsyncComplete: C_AsyncComplete,
+    C_AsyncGetID: C_AsyncGetID,
+    C_AsyncJoin: C_AsyncJoin,
+    C_WrapKeyAuthenticated: C_WrapKeyAuthenticated,
+    C_UnwrapKeyAuthenticated: C_UnwrapKeyAuthenticated,
+}
+
+static V3_2: FunctionList32 = FunctionList32 {
+    three: three(NEWEST),
+    C_EncapsulateKey,
+    C_DecapsulateKey,
+    C_VerifySignatureInit,
+    C_VerifySignature,
+    C_VerifySignatureUpdate,
+    C_VerifySignatureFinal,
+    C_GetSessionValidationFlags,
+    C_AsyncComplete,
+    C_AsyncGetID,
+    C_AsyncJoin,
+    C_WrapKeyAuthenticated,
+    C_UnwrapKeyAuthenticated,
+};
+
+/// The interfaces, the default one first: 3.0, whose layout every caller that asks without a version
+/// knows, and beyond which there is nothing that is served.
+static INTERFACES: Interfaces = Interfaces([
+    interface(&raw const V3_0, CKF_INTERFACE_FORK_SAFE),
+    interface(&raw const V3_1, CKF_INTERFACE_FORK_SAFE),
+    interface(&raw const V3_2, CKF_INTERFACE_FORK_SAFE),
+    interface(&raw const V2_40, 0),
+]);
+
+struct Interfaces([CK_INTERFACE; 4]);
+
+// SAFETY: the pointers lead to statics, and nothing is ever written through them.
+unsafe impl Sync for Interfaces {}
+
+const fn interface<T>(functions: *const T, flags: CK_FLAGS) -> CK_INTERFACE {
+    CK_INTERFACE {
+        pInterfaceName: STANDARD.as_ptr().cast_mut().cast(),
+        pFunctionList: functions.cast_mut().cast(),
+        flags,
+    }
+}
+
+/// All interfaces.
+pub fn interfaces() -> &'static [CK_INTERFACE] {
+    &INTERFACES.0
+}
+
+/// The first interface of that name and version with at least those flags.
+pub fn find(
+    name: Option<&CStr>,
+    version: Option<&CK_VERSION>,
+    flags: CK_FLAGS,
+) -> Result<CK_INTERFACE_PTR> {
+    let named = name.is_none_or(|name| name == STANDARD);
+    let mut fitting = interfaces().iter().filter(|interface| {
+        named
+            && interface.flags & flags == flags
+            && version.is_none_or(|version| same(version, version_of(interface)))
+    });
+    match fitting.next() {
+        Some(interface) => Ok((&raw const *interface).cast_mut()),
+        None => Err(Reason::ArgumentsBad.detail("there is no such interface")),
+    }
+}
+
+fn version_of(interface: &CK_INTERFACE) -> CK_VERSION {
+    // SAFETY: each of our lists begins with its version.
+    unsafe { interface.pFunctionList.cast::<CK_VERSION>().read() }
+}
+
+fn same(one: &CK_VERSION, other: CK_VERSION) -> bool {
+    (one.major, one.minor) == (other.major, other.minor)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::undocumented_unsafe_blocks, clippy::indexing_slicing)]
+mod tests {
+    use super::{FunctionList32, V2_40, V3_0, V3_1, V3_2, find, interfaces, version, version_of};
+    use cryptoki_sys as oasis;
+    use pkcs11_sys::{CK_FUNCTION_LIST, CK_FUNCTION_LIST_3_0, CK_VERSION, CKF_INTERFACE_FORK_SAFE};
+    use std::collections::HashSet;
+    use std::mem::{offset_of, size_of};
+
+    /// The pointers of a list, after its version.
+    fn pointers<T>(list: &T) -> &[usize] {
+        let words = size_of::<T>() / size_of::<usize>();
+        let words = unsafe { std::slice::from_raw_parts((&raw const *list).cast(), words) };
+        &words[1..]
+    }
+
+    #[test]
+    fn every_function_of_every_list_is_there_and_stands_once() {
+        for (list, count) in [
+            (pointers(&V2_40), 68),
+            (pointers(&V3_0), 92),
+            (pointers(&V3_1), 92),
+            (pointers(&V3_2), 104),
+        ] {
+            assert_eq!(list.len(), count);
+            assert!(!list.contains(&0));
+            assert_eq!(list.iter().collect::<HashSet<_>>().len(), count);
+        }
+        assert_eq!(&pointers(&V3_0)[..68], pointers(&V2_40));
+        assert_eq!(&pointers(&V3_2)[..92], pointers(&V3_0));
+    }
+
+    /// Compares a field's place in our list with its place in an independent one.
+    macro_rules! same_places {
+        ($ours:ident, $theirs:ident, $($field:ident)*) => {
+            $(assert_eq!(
+                offset_of!($ours, $field),
+                offset_of!(oasis::$theirs, $field),
+                stringify!($field),
+            );)*
+        };
+    }
+
+    #[test]
+    fn the_lists_have_the_specifications_order() {
+        assert_eq!(size_of::<CK_FUNCTION_LIST>(), size_of::<oasis::CK_FUNCTION_LIST>());
+        assert_eq!(size_of::<CK_FUNCTION_LIST_3_0>(), size_of::<oasis::CK_FUNCTION_LIST_3_0>());
+        assert_eq!(size_of::<FunctionList32>(), size_of::<oasis::CK_FUNCTION_LIST_3_2>());
+        same_places!(CK_FUNCTION_LIST, CK_FUNCTION_LIST, C_Initialize C_GetFunctionList
+            C_InitToken C_OpenSession C_Login C_CreateObject C_FindObjectsInit C_Encrypt C_Decrypt
+            C_DigestKey C_SignFinal C_VerifyRecover C_SignEncryptUpdate C_GenerateKey C_UnwrapKey
+            C_GenerateRandom C_CancelFunction C_WaitForSlotEvent);
+        same_places!(CK_FUNCTION_LIST_3_0, CK_FUNCTION_LIST_3_0, C_WaitForSlotEvent
+            C_GetInterfaceList C_GetInterface C_LoginUser C_SessionCancel C_MessageEncryptInit
+            C_MessageDecryptFinal C_SignMessageNext C_MessageVerifyFinal);
+        same_places!(FunctionList32, CK_FUNCTION_LIST_3_2, C_EncapsulateKey C_DecapsulateKey
+            C_VerifySignatureInit C_VerifySignature C_VerifySignatureUpdate C_VerifySignatureFinal
+            C_GetSessionValidationFlags C_AsyncComplete C_AsyncGetID C_AsyncJoin
+            C_WrapKeyAuthenticated C_UnwrapKeyAuthenticated);
+    }
+
+    fn found(
+        name: Option<&std::ffi::CStr>,
+        asked: Option<CK_VERSION>,
+        flags: u64,
+    ) -> Option<(u8, u8)> {
+        let interface = find(name, asked.as_ref(), flags).ok()?;
+        let CK_VERSION { major, minor } = version_of(unsafe { &*interface });
+        Some((major, minor))
+    }
+
+    #[test]
+    fn interfaces_are_found_by_name_version_and_flags() {
+        let standard = Some(c"PKCS 11");
+        assert_eq!(found(None, None, 0), Some((3, 0)));
+        assert_eq!(found(standard, None, CKF_INTERFACE_FORK_SAFE), Some((3, 0)));
+        for known in [(2, 40), (3, 0), (3, 1), (3, 2)] {
+            assert_eq!(found(standard, Some(version(known.0, known.1)), 0), Some(known));
+        }
+        assert_eq!(found(standard, Some(version(3, 3)), 0), None);
+        assert_eq!(found(standard, Some(version(2, 40)), CKF_INTERFACE_FORK_SAFE), None);
+        assert_eq!(found(Some(c"Vendor"), None, 0), None);
+        assert_eq!(found(None, None, 1 << 9), None);
+        assert_eq!(interfaces().len(), 4);
+    }
+}

@@ -1,0 +1,140 @@
+//! Objects and searches: PKCS#11 3.1, 5.7.
+
+use super::buffer::{self, Place};
+use super::entry;
+use super::template::{self, Questions};
+use crate::error::Reason;
+use crate::session::operation::Life;
+use pkcs11_sys::*;
+
+/// Makes an object from a template.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_CreateObject(
+    session: CK_SESSION_HANDLE,
+    attributes: CK_ATTRIBUTE_PTR,
+    count: CK_ULONG,
+    object: CK_OBJECT_HANDLE_PTR,
+) -> CK_RV {
+    entry::on_session("C_CreateObject", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        let (place, template) =
+            unsafe { (Place::new(object)?, template::read(attributes, count)?) };
+        place.put(session.token().create(session.caller(), &template)?);
+        Ok(())
+    })
+}
+
+/// Copies an object, with the changes in a template.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_CopyObject(
+    session: CK_SESSION_HANDLE,
+    object: CK_OBJECT_HANDLE,
+    attributes: CK_ATTRIBUTE_PTR,
+    count: CK_ULONG,
+    copy: CK_OBJECT_HANDLE_PTR,
+) -> CK_RV {
+    entry::on_session("C_CopyObject", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        let (place, template) = unsafe { (Place::new(copy)?, template::read(attributes, count)?) };
+        place.put(session.token().copy(session.caller(), object, &template)?);
+        Ok(())
+    })
+}
+
+/// Destroys an object.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_DestroyObject(
+    session: CK_SESSION_HANDLE,
+    object: CK_OBJECT_HANDLE,
+) -> CK_RV {
+    entry::on_session("C_DestroyObject", session, |session| {
+        session.token().destroy(session.caller(), object)
+    })
+}
+
+/// How many bytes an object takes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_GetObjectSize(
+    session: CK_SESSION_HANDLE,
+    object: CK_OBJECT_HANDLE,
+    size: CK_ULONG_PTR,
+) -> CK_RV {
+    entry::on_session("C_GetObjectSize", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        let place = unsafe { Place::new(size) }?;
+        place.put(session.token().size(session.caller(), object)?);
+        Ok(())
+    })
+}
+
+/// Reads attributes: all that can be, even where others cannot.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_GetAttributeValue(
+    session: CK_SESSION_HANDLE,
+    object: CK_OBJECT_HANDLE,
+    attributes: CK_ATTRIBUTE_PTR,
+    count: CK_ULONG,
+) -> CK_RV {
+    entry::on_session("C_GetAttributeValue", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        let questions = unsafe { Questions::new(attributes, count) }?;
+        let kinds = questions.kinds();
+        questions.answer(&session.token().attributes(session.caller(), object, &kinds)?)
+    })
+}
+
+/// Changes attributes, all or none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_SetAttributeValue(
+    session: CK_SESSION_HANDLE,
+    object: CK_OBJECT_HANDLE,
+    attributes: CK_ATTRIBUTE_PTR,
+    count: CK_ULONG,
+) -> CK_RV {
+    entry::on_session("C_SetAttributeValue", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        let template = unsafe { template::read(attributes, count) }?;
+        session.token().set_attributes(session.caller(), object, &template)
+    })
+}
+
+/// Starts a search for the objects that fit a template.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_FindObjectsInit(
+    session: CK_SESSION_HANDLE,
+    attributes: CK_ATTRIBUTE_PTR,
+    count: CK_ULONG,
+) -> CK_RV {
+    entry::on_session("C_FindObjectsInit", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        let template = unsafe { template::read(attributes, count) }?;
+        session.begin_search(|token, caller| token.find(caller, &template))
+    })
+}
+
+/// Hands out what a search found, as much as there is room for.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_FindObjects(
+    session: CK_SESSION_HANDLE,
+    objects: CK_OBJECT_HANDLE_PTR,
+    most: CK_ULONG,
+    count: CK_ULONG_PTR,
+) -> CK_RV {
+    entry::on_session("C_FindObjects", session, |session| {
+        session.search(|search| {
+            // SAFETY: PKCS#11's contract.
+            let (room, count) = unsafe { (buffer::room(objects, most)?, Place::new(count)?) };
+            if room.is_none() && most > 0 {
+                return Err(Reason::ArgumentsBad.detail("no room for handles"));
+            }
+            count.put(search.next(room.unwrap_or_default()) as CK_ULONG);
+            Ok(Life::GoesOn)
+        })
+    })
+}
+
+/// Ends a search.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_FindObjectsFinal(session: CK_SESSION_HANDLE) -> CK_RV {
+    entry::on_session("C_FindObjectsFinal", session, |session| session.search(|_| Ok(Life::Over)))
+}

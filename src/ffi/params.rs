@@ -1,0 +1,344 @@
+//! `CK_MECHANISM` and the structures its parameter can be, one reader each, chosen by the
+//! mechanism's row.
+
+use super::buffer;
+use crate::error::{Error, Reason, Result};
+use crate::mechanism::{self, Hash, Mechanism, Params, ParamsShape, Row};
+use pkcs11_sys::*;
+use std::ffi::c_void;
+use std::ptr::NonNull;
+
+/// The longest piece of a parameter, in bytes.
+const MAX_PIECE: CK_ULONG = 1 << 20;
+
+/// A mechanism that is known, with its parameter.
+pub struct Asked {
+    /// What can be done with it.
+    pub row: &'static Row,
+    /// The mechanism itself.
+    pub mechanism: Mechanism,
+}
+
+/// Reads the mechanism of a call that needs one.
+///
+/// # Safety
+/// `mechanism` is NULL or valid for reads; its parameter is NULL or valid for reads of its length, and
+/// so are the pointers in it.
+pub unsafe fn read(mechanism: *const CK_MECHANISM) -> Result<Asked> {
+    // SAFETY: as the caller promises.
+    match unsafe { read_or_cancel(mechanism) }? {
+        Some(asked) => Ok(asked),
+        None => Err(Reason::ArgumentsBad.detail("no mechanism")),
+    }
+}
+
+/// Reads the mechanism of an Init; none cancels the operation (PKCS#11 3.1, 5.8.1).
+///
+/// # Safety
+/// As [`read`].
+pub unsafe fn read_or_cancel(mechanism: *const CK_MECHANISM) -> Result<Option<Asked>> {
+    // SAFETY: as the caller promises.
+    let asked = unsafe { read_lenient(mechanism) }?;
+    match asked {
+        Some(Asked { row: Row { params: ParamsShape::Oaep, .. }, ref mechanism })
+            if mechanism.params == Params::None =>
+        {
+            Err(Reason::MechanismParam.detail("OAEP needs its parameter here"))
+        }
+        asked => Ok(asked),
+    }
+}
+
+/// Reads the mechanism of `C_UnwrapKey`, where OAEP without a parameter has a default.
+///
+/// # Safety
+/// As [`read`].
+pub unsafe fn read_for_unwrap(mechanism: *const CK_MECHANISM) -> Result<Asked> {
+    // SAFETY: as the caller promises.
+    unsafe { read_lenient(mechanism) }?.ok_or_else(|| Reason::ArgumentsBad.detail("no mechanism"))
+}
+
+unsafe fn read_lenient(mechanism: *const CK_MECHANISM) -> Result<Option<Asked>> {
+    let Some(mechanism) = NonNull::new(mechanism.cast_mut()) else { return Ok(None) };
+    // SAFETY: not NULL; the rest is the caller's promise.
+    let CK_MECHANISM { mechanism: id, pParameter, ulParameterLen } =
+        unsafe { mechanism.read_unaligned() };
+    let row = mechanism::find(id)?;
+    let parameter = Parameter { start: pParameter, len: ulParameterLen };
+    // SAFETY: as the caller promises.
+    let params = unsafe { parameter.read(row.params) }?;
+    Ok(Some(Asked { row, mechanism: Mechanism { id, params } }))
+}
+
+struct Parameter {
+    start: *const c_void,
+    len: CK_ULONG,
+}
+
+impl Parameter {
+    unsafe fn read(&self, shape: ParamsShape) -> Result<Params> {
+        if self.len == 0 {
+            return match shape {
+                ParamsShape::None | ParamsShape::Bytes | ParamsShape::Oaep => Ok(Params::None),
+                ParamsShape::Ctr | ParamsShape::Gcm => Err(wrong("a parameter is needed")),
+            };
+        }
+        if self.start.is_null() {
+            return Err(wrong("a length without a parameter"));
+        }
+        // SAFETY: as the caller promises, there are `len` bytes of what the mechanism takes.
+        unsafe {
+            match shape {
+                ParamsShape::None => Err(wrong("no parameter is taken")),
+                ParamsShape::Bytes => Ok(Params::Bytes(piece(self.start.cast(), self.len)?)),
+                ParamsShape::Ctr => self.ctr(),
+                ParamsShape::Gcm => self.gcm(),
+                ParamsShape::Oaep => self.oaep(),
+            }
+        }
+    }
+
+    /// The structure itself, which callers do not always align.
+    unsafe fn structure<T: Copy>(&self) -> Result<T> {
+        match self.len == size_of::<T>() as CK_ULONG {
+            // SAFETY: the caller promises `len` bytes there, and any bytes are a `T` of plain numbers
+            // and pointers.
+            true => Ok(unsafe { self.start.cast::<T>().read_unaligned() }),
+            false => Err(wrong("the parameter's length")),
+        }
+    }
+
+    unsafe fn ctr(&self) -> Result<Params> {
+        // SAFETY: as the caller promises.
+        let ctr = unsafe { self.structure::<CK_AES_CTR_PARAMS>() }?;
+        Ok(Params::Ctr { bits: ctr.ulCounterBits, block: ctr.cb })
+    }
+
+    /// `ulIvBits` is not looked at: callers leave it 0, or put something else there than eight times
+    /// `ulIvLen`. Callers built with headers from before version 2.40 leave it out.
+    unsafe fn gcm(&self) -> Result<Params> {
+        // SAFETY: as the caller promises.
+        let gcm = unsafe {
+            match self.len == size_of::<OldGcm>() as CK_ULONG {
+                true => self.structure::<OldGcm>()?,
+                false => OldGcm::from(self.structure::<CK_GCM_PARAMS>()?),
+            }
+        };
+        // SAFETY: as the caller promises.
+        let (iv, aad) = unsafe { (piece(gcm.iv, gcm.iv_len)?, piece(gcm.aad, gcm.aad_len)?) };
+        match iv.is_empty() {
+            true => Err(wrong("an empty IV")),
+            false => Ok(Params::Gcm { iv, aad, tag_bits: gcm.tag_bits }),
+        }
+    }
+
+    unsafe fn oaep(&self) -> Result<Params> {
+        // SAFETY: as the caller promises.
+        let oaep = unsafe { self.structure::<CK_RSA_PKCS_OAEP_PARAMS>() }?;
+        if oaep.source != CKZ_DATA_SPECIFIED && (oaep.source, oaep.ulSourceDataLen) != (0, 0) {
+            return Err(wrong("the source of the OAEP label"));
+        }
+        Ok(Params::Oaep {
+            hash: hash(oaep.hashAlg)?,
+            mgf: mask(oaep.mgf)?,
+            // SAFETY: as the caller promises.
+            label: unsafe { piece(oaep.pSourceData.cast(), oaep.ulSourceDataLen) }?,
+        })
+    }
+}
+
+/// `CK_GCM_PARAMS` before `ulIvBits` was put in.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct OldGcm {
+    iv: *const CK_BYTE,
+    iv_len: CK_ULONG,
+    aad: *const CK_BYTE,
+    aad_len: CK_ULONG,
+    tag_bits: CK_ULONG,
+}
+
+impl From<CK_GCM_PARAMS> for OldGcm {
+    fn from(gcm: CK_GCM_PARAMS) -> Self {
+        Self {
+            iv: gcm.pIv,
+            iv_len: gcm.ulIvLen,
+            aad: gcm.pAAD,
+            aad_len: gcm.ulAADLen,
+            tag_bits: gcm.ulTagBits,
+        }
+    }
+}
+
+unsafe fn piece(start: *const CK_BYTE, len: CK_ULONG) -> Result<Vec<u8>> {
+    if len > MAX_PIECE {
+        return Err(wrong("a piece of it is too long"));
+    }
+    // SAFETY: as the caller promises.
+    let piece = unsafe { buffer::input(start, len) };
+    Ok(piece.map_err(|_| wrong("a length without data"))?.to_vec())
+}
+
+fn hash(mechanism: CK_MECHANISM_TYPE) -> Result<Hash> {
+    match mechanism {
+        CKM_SHA_1 => Ok(Hash::Sha1),
+        CKM_SHA224 => Ok(Hash::Sha224),
+        CKM_SHA256 => Ok(Hash::Sha256),
+        CKM_SHA384 => Ok(Hash::Sha384),
+        CKM_SHA512 => Ok(Hash::Sha512),
+        _ => Err(wrong("the hash")),
+    }
+}
+
+fn mask(generator: CK_RSA_PKCS_MGF_TYPE) -> Result<Hash> {
+    match generator {
+        CKG_MGF1_SHA1 => Ok(Hash::Sha1),
+        CKG_MGF1_SHA224 => Ok(Hash::Sha224),
+        CKG_MGF1_SHA256 => Ok(Hash::Sha256),
+        CKG_MGF1_SHA384 => Ok(Hash::Sha384),
+        CKG_MGF1_SHA512 => Ok(Hash::Sha512),
+        _ => Err(wrong("the mask generation function")),
+    }
+}
+
+#[cold]
+fn wrong(what: &str) -> Error {
+    Reason::MechanismParam.detail(what)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::undocumented_unsafe_blocks)]
+mod tests {
+    use super::{Asked, OldGcm, read, read_for_unwrap, read_or_cancel};
+    use crate::error::{Reason, Result};
+    use crate::mechanism::{Hash, Params};
+    use pkcs11_sys::*;
+    use std::ptr::{null, null_mut};
+
+    fn raw<T>(mechanism: CK_MECHANISM_TYPE, parameter: &T) -> CK_MECHANISM {
+        CK_MECHANISM {
+            mechanism,
+            pParameter: (&raw const *parameter).cast_mut().cast(),
+            ulParameterLen: size_of::<T>() as CK_ULONG,
+        }
+    }
+
+    fn bare(mechanism: CK_MECHANISM_TYPE) -> CK_MECHANISM {
+        CK_MECHANISM { mechanism, pParameter: null_mut(), ulParameterLen: 0 }
+    }
+
+    fn params(asked: Result<Asked>) -> Result<Params, Reason> {
+        asked.map(|asked| asked.mechanism.params).map_err(|error| error.reason())
+    }
+
+    fn parse(mechanism: CK_MECHANISM) -> Result<Params, Reason> {
+        params(unsafe { read(&mechanism) })
+    }
+
+    fn gcm(iv: &mut [u8], aad: &mut [u8]) -> CK_GCM_PARAMS {
+        CK_GCM_PARAMS {
+            pIv: iv.as_mut_ptr(),
+            ulIvLen: iv.len() as CK_ULONG,
+            ulIvBits: 0,
+            pAAD: aad.as_mut_ptr(),
+            ulAADLen: aad.len() as CK_ULONG,
+            ulTagBits: 128,
+        }
+    }
+
+    #[test]
+    fn gcm_is_read_with_and_without_iv_bits() {
+        let (mut iv, mut aad) = ([1; 12], [2; 3]);
+        let new = gcm(&mut iv, &mut aad);
+        let expected = Params::Gcm { iv: vec![1; 12], aad: vec![2; 3], tag_bits: 128 };
+        assert_eq!(parse(raw(CKM_AES_GCM, &new)), Ok(expected.clone()));
+        assert_eq!(parse(raw(CKM_AES_GCM, &OldGcm::from(new))), Ok(expected));
+    }
+
+    #[test]
+    fn gcm_that_makes_no_sense_is_refused() {
+        let (mut iv, mut aad) = ([1; 12], [2; 3]);
+        let good = gcm(&mut iv, &mut aad);
+        for bad in [
+            CK_GCM_PARAMS { ulIvLen: 0, ..good },
+            CK_GCM_PARAMS { ulIvLen: CK_ULONG::MAX, ..good },
+            CK_GCM_PARAMS { pIv: null_mut(), ..good },
+            CK_GCM_PARAMS { pAAD: null_mut(), ..good },
+        ] {
+            assert_eq!(parse(raw(CKM_AES_GCM, &bad)), Err(Reason::MechanismParam));
+        }
+        assert_eq!(parse(bare(CKM_AES_GCM)), Err(Reason::MechanismParam));
+        assert_eq!(parse(raw(CKM_AES_GCM, &7_u8)), Err(Reason::MechanismParam));
+    }
+
+    #[test]
+    fn ctr_is_its_bits_and_its_block() {
+        let ctr = CK_AES_CTR_PARAMS { ulCounterBits: 32, cb: [9; 16] };
+        let expected = Params::Ctr { bits: 32, block: [9; 16] };
+        assert_eq!(parse(raw(CKM_AES_CTR, &ctr)), Ok(expected));
+        assert_eq!(parse(raw(CKM_AES_CTR, &[0_u8; 16])), Err(Reason::MechanismParam));
+    }
+
+    #[test]
+    fn oaep_takes_a_label_or_none_from_one_source() {
+        let mut label = *b"label";
+        let good = CK_RSA_PKCS_OAEP_PARAMS {
+            hashAlg: CKM_SHA256,
+            mgf: CKG_MGF1_SHA1,
+            source: CKZ_DATA_SPECIFIED,
+            pSourceData: label.as_mut_ptr().cast(),
+            ulSourceDataLen: label.len() as CK_ULONG,
+        };
+        let expected = |label: &[u8]| {
+            Ok(Params::Oaep { hash: Hash::Sha256, mgf: Hash::Sha1, label: label.to_vec() })
+        };
+        assert_eq!(parse(raw(CKM_RSA_PKCS_OAEP, &good)), expected(&label));
+        let none = CK_RSA_PKCS_OAEP_PARAMS { source: 0, ulSourceDataLen: 0, ..good };
+        assert_eq!(parse(raw(CKM_RSA_PKCS_OAEP, &none)), expected(b""));
+        for bad in [
+            CK_RSA_PKCS_OAEP_PARAMS { source: 0, ..good },
+            CK_RSA_PKCS_OAEP_PARAMS { source: 2, ..good },
+            CK_RSA_PKCS_OAEP_PARAMS { hashAlg: CKM_AES_GCM, ..good },
+            CK_RSA_PKCS_OAEP_PARAMS { mgf: 0, ..good },
+            CK_RSA_PKCS_OAEP_PARAMS { pSourceData: null_mut(), ..good },
+        ] {
+            assert_eq!(parse(raw(CKM_RSA_PKCS_OAEP, &bad)), Err(Reason::MechanismParam));
+        }
+    }
+
+    #[test]
+    fn only_an_unwrap_may_leave_the_oaep_parameter_out() {
+        let oaep = bare(CKM_RSA_PKCS_OAEP);
+        assert_eq!(params(unsafe { read_for_unwrap(&oaep) }), Ok(Params::None));
+        assert_eq!(parse(oaep), Err(Reason::MechanismParam));
+    }
+
+    #[test]
+    fn bytes_are_taken_where_the_mechanism_takes_them() {
+        assert_eq!(parse(raw(CKM_AES_CBC, &[3_u8; 16])), Ok(Params::Bytes(vec![3; 16])));
+        assert_eq!(parse(raw(CKM_AES_ECB, &[3_u8; 16])), Err(Reason::MechanismParam));
+        assert_eq!(parse(bare(CKM_AES_ECB)), Ok(Params::None));
+        let nowhere = CK_MECHANISM { ulParameterLen: 16, ..bare(CKM_AES_CBC) };
+        assert_eq!(parse(nowhere), Err(Reason::MechanismParam));
+    }
+
+    #[test]
+    fn an_unknown_mechanism_and_none_at_all() {
+        assert_eq!(parse(bare(CKM_VENDOR_DEFINED)), Err(Reason::MechanismInvalid));
+        assert_eq!(params(unsafe { read(null()) }), Err(Reason::ArgumentsBad));
+        assert!(unsafe { read_or_cancel(null()) }.unwrap().is_none());
+    }
+
+    #[test]
+    fn structures_need_not_be_aligned() {
+        #[repr(C, packed)]
+        struct Shifted(u8, CK_AES_CTR_PARAMS);
+        let shifted = Shifted(0, CK_AES_CTR_PARAMS { ulCounterBits: 128, cb: [1; 16] });
+        let mechanism = CK_MECHANISM {
+            mechanism: CKM_AES_CTR,
+            pParameter: (&raw const shifted.1).cast_mut().cast(),
+            ulParameterLen: size_of::<CK_AES_CTR_PARAMS>() as CK_ULONG,
+        };
+        assert_eq!(parse(mechanism), Ok(Params::Ctr { bits: 128, block: [1; 16] }));
+    }
+}

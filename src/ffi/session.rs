@@ -1,0 +1,179 @@
+//! Sessions and logins: PKCS#11 3.1, 5.6.
+
+use super::buffer::{self, Place};
+use super::entry;
+use super::slot::read_pin;
+use crate::error::{Reason, Result};
+use crate::module::Module;
+use crate::session::{Kind, State};
+use crate::token::Login;
+use pkcs11_sys::*;
+
+/// Opens a session.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_OpenSession(
+    slot: CK_SLOT_ID,
+    flags: CK_FLAGS,
+    _application: CK_VOID_PTR,
+    _notify: CK_NOTIFY,
+    session: CK_SESSION_HANDLE_PTR,
+) -> CK_RV {
+    entry::on_module("C_OpenSession", |module| {
+        // SAFETY: PKCS#11's contract.
+        let place = unsafe { Place::new(session) }?;
+        if flags & CKF_SERIAL_SESSION == 0 {
+            return Err(Reason::SessionNotSerial.into());
+        }
+        let (token, read_write) = (module.slots.token(slot)?, flags & CKF_RW_SESSION != 0);
+        place.put(module.sessions.open(slot, token, read_write)?);
+        Ok(())
+    })
+}
+
+/// Closes a session.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_CloseSession(session: CK_SESSION_HANDLE) -> CK_RV {
+    entry::for_session("C_CloseSession", session, |module| module.sessions.close(session))
+}
+
+/// Closes all sessions on a slot.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_CloseAllSessions(slot: CK_SLOT_ID) -> CK_RV {
+    entry::on_module("C_CloseAllSessions", |module| match module.sessions.count(slot).all {
+        0 => module.slots.info(slot).map(|_| ()),
+        _ => module.sessions.close_all(slot),
+    })
+}
+
+/// What a session can do at the moment.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_GetSessionInfo(
+    session: CK_SESSION_HANDLE,
+    info: CK_SESSION_INFO_PTR,
+) -> CK_RV {
+    entry::on_session("C_GetSessionInfo", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        let place = unsafe { Place::new(info) }?;
+        let state = session.state();
+        place.put(CK_SESSION_INFO {
+            slotID: session.slot(),
+            state: number(state),
+            flags: CKF_SERIAL_SESSION | if state.read_write { CKF_RW_SESSION } else { 0 },
+            ulDeviceError: 0,
+        });
+        Ok(())
+    })
+}
+
+fn number(state: State) -> CK_STATE {
+    match (state.login, state.read_write) {
+        (Login::Public, false) => CKS_RO_PUBLIC_SESSION,
+        (Login::Public, true) => CKS_RW_PUBLIC_SESSION,
+        (Login::User, false) => CKS_RO_USER_FUNCTIONS,
+        (Login::User, true) => CKS_RW_USER_FUNCTIONS,
+        (Login::Officer, _) => CKS_RW_SO_FUNCTIONS,
+    }
+}
+
+/// Operations cannot be saved; callers ask to find out.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_GetOperationState(
+    session: CK_SESSION_HANDLE,
+    _state: CK_BYTE_PTR,
+    _state_len: CK_ULONG_PTR,
+) -> CK_RV {
+    entry::on_session("C_GetOperationState", session, |session| match session.is_computing() {
+        true => Err(Reason::StateUnsaveable.into()),
+        false => Err(Reason::OperationMissing.into()),
+    })
+}
+
+/// No state was ever saved.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_SetOperationState(
+    session: CK_SESSION_HANDLE,
+    _state: CK_BYTE_PTR,
+    _state_len: CK_ULONG,
+    _encryption_key: CK_OBJECT_HANDLE,
+    _authentication_key: CK_OBJECT_HANDLE,
+) -> CK_RV {
+    entry::on_session("C_SetOperationState", session, |_| Err(Reason::SavedStateInvalid.into()))
+}
+
+/// Logs in.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_Login(
+    session: CK_SESSION_HANDLE,
+    user: CK_USER_TYPE,
+    pin: CK_UTF8CHAR_PTR,
+    pin_len: CK_ULONG,
+) -> CK_RV {
+    entry::for_session("C_Login", session, |module| {
+        // SAFETY: PKCS#11's contract.
+        login(module, session, user, unsafe { read_pin(pin, pin_len) }?)
+    })
+}
+
+fn login(
+    module: &Module,
+    session: CK_SESSION_HANDLE,
+    user: CK_USER_TYPE,
+    pin: &[u8],
+) -> Result<()> {
+    let sessions = &module.sessions;
+    match user {
+        CKU_USER => sessions.login(session, Login::User, pin),
+        CKU_SO => sessions.login(session, Login::Officer, pin),
+        CKU_CONTEXT_SPECIFIC => sessions.with(session, |session| session.reauthenticate(pin)),
+        _ => Err(Reason::UserTypeInvalid.into()),
+    }
+}
+
+/// Logs in by name. Tokens have one user each, without a name.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_LoginUser(
+    session: CK_SESSION_HANDLE,
+    user: CK_USER_TYPE,
+    pin: CK_UTF8CHAR_PTR,
+    pin_len: CK_ULONG,
+    name: CK_UTF8CHAR_PTR,
+    name_len: CK_ULONG,
+) -> CK_RV {
+    entry::for_session("C_LoginUser", session, |module| {
+        // SAFETY: PKCS#11's contract.
+        let (name, pin) = unsafe { (buffer::input(name, name_len)?, read_pin(pin, pin_len)?) };
+        match name.is_empty() {
+            true => login(module, session, user, pin),
+            false => Err(Reason::ArgumentsBad.detail("users have no names")),
+        }
+    })
+}
+
+/// Logs out.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_Logout(session: CK_SESSION_HANDLE) -> CK_RV {
+    entry::for_session("C_Logout", session, |module| module.sessions.logout(session))
+}
+
+/// Which flag of `C_SessionCancel` ends which operation; the others name kinds that are never active.
+const CANCELS: &[(CK_FLAGS, Kind)] = &[
+    (CKF_ENCRYPT, Kind::Encrypt),
+    (CKF_DECRYPT, Kind::Decrypt),
+    (CKF_DIGEST, Kind::Digest),
+    (CKF_SIGN, Kind::Sign),
+    (CKF_VERIFY, Kind::Verify),
+    (CKF_FIND_OBJECTS, Kind::Search),
+];
+
+/// Ends the operations of the kinds that the flags name.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_SessionCancel(session: CK_SESSION_HANDLE, flags: CK_FLAGS) -> CK_RV {
+    entry::on_session("C_SessionCancel", session, |session| {
+        for (flag, kind) in CANCELS {
+            if flags & flag != 0 {
+                session.cancel(*kind);
+            }
+        }
+        Ok(())
+    })
+}

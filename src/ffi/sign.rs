@@ -1,0 +1,68 @@
+//! Signatures and MACs: PKCS#11 3.1, 5.13.
+
+use super::{buffer, entry, params};
+use crate::session::Kind;
+use pkcs11_sys::*;
+
+/// Starts a signature; without a mechanism it cancels the one that is active.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_SignInit(
+    session: CK_SESSION_HANDLE,
+    mechanism: CK_MECHANISM_PTR,
+    key: CK_OBJECT_HANDLE,
+) -> CK_RV {
+    entry::on_session("C_SignInit", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        match unsafe { params::read_or_cancel(mechanism) }? {
+            Some(asked) => session.begin_sign(asked.row, &asked.mechanism, key),
+            None => session.cancel_by_init(Kind::Sign),
+        }
+    })
+}
+
+/// Signs everything in one step.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_Sign(
+    session: CK_SESSION_HANDLE,
+    data: CK_BYTE_PTR,
+    data_len: CK_ULONG,
+    signature: CK_BYTE_PTR,
+    signature_len: CK_ULONG_PTR,
+) -> CK_RV {
+    entry::on_session("C_Sign", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        session.sign(|sign| unsafe {
+            buffer::through(data, data_len, signature, signature_len, |data, out| {
+                sign.whole(data, out)
+            })
+        })
+    })
+}
+
+/// Takes one part of what is signed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_SignUpdate(
+    session: CK_SESSION_HANDLE,
+    data: CK_BYTE_PTR,
+    data_len: CK_ULONG,
+) -> CK_RV {
+    entry::on_session("C_SignUpdate", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        session.sign(|sign| sign.update(unsafe { buffer::input(data, data_len) }?))
+    })
+}
+
+/// Ends a signature in parts.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_SignFinal(
+    session: CK_SESSION_HANDLE,
+    signature: CK_BYTE_PTR,
+    signature_len: CK_ULONG_PTR,
+) -> CK_RV {
+    entry::on_session("C_SignFinal", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        session.sign(|sign| unsafe {
+            buffer::output(signature, signature_len, |out| sign.finish(out))
+        })
+    })
+}

@@ -1,0 +1,249 @@
+//! Slots and tokens: PKCS#11 3.1, 5.5.
+
+use super::buffer::{self, Place};
+use super::entry;
+use super::general::{MANUFACTURER, VERSION, padded};
+use crate::error::{Reason, Result};
+use crate::key::pin::PIN_LENGTH;
+use crate::mechanism::{self, MECHANISMS};
+use crate::module::Module;
+use crate::session::table::Count;
+use crate::token::{TRIES, TokenInfo};
+use pkcs11_sys::*;
+
+/// The length of a label, in bytes.
+const LABEL: CK_ULONG = 32;
+
+/// The slots: one for each token, and a free one. All of them count as present, so that callers find
+/// the free one and can initialise a token in it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_GetSlotList(
+    _token_present: CK_BBOOL,
+    slots: CK_SLOT_ID_PTR,
+    count: CK_ULONG_PTR,
+) -> CK_RV {
+    entry::on_module("C_GetSlotList", |module| {
+        // SAFETY: PKCS#11's contract.
+        unsafe { buffer::output(slots, count, |out| out.copy(&module.slots.list()?).or_short()) }
+    })
+}
+
+/// What a slot is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_GetSlotInfo(slot: CK_SLOT_ID, info: CK_SLOT_INFO_PTR) -> CK_RV {
+    entry::on_module("C_GetSlotInfo", |module| {
+        // SAFETY: PKCS#11's contract.
+        let place = unsafe { Place::new(info) }?;
+        let token = module.slots.info(slot)?;
+        place.put(CK_SLOT_INFO {
+            slotDescription: padded(match token.label {
+                Some(_) => "Keystead slot",
+                None => "Keystead slot, free for a token",
+            }),
+            manufacturerID: padded(MANUFACTURER),
+            flags: CKF_TOKEN_PRESENT,
+            hardwareVersion: VERSION,
+            firmwareVersion: VERSION,
+        });
+        Ok(())
+    })
+}
+
+/// What a token is and how it is doing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_GetTokenInfo(slot: CK_SLOT_ID, info: CK_TOKEN_INFO_PTR) -> CK_RV {
+    entry::on_module("C_GetTokenInfo", |module| {
+        // SAFETY: PKCS#11's contract.
+        let place = unsafe { Place::new(info) }?;
+        place.put(describe(&module.slots.info(slot)?, module.sessions.count(slot)));
+        Ok(())
+    })
+}
+
+fn describe(token: &TokenInfo, sessions: Count) -> CK_TOKEN_INFO {
+    CK_TOKEN_INFO {
+        label: padded(token.label.as_deref().unwrap_or_default()),
+        manufacturerID: padded(MANUFACTURER),
+        model: padded("Keystead"),
+        serialNumber: padded(&token.serial),
+        flags: flags(token),
+        ulMaxSessionCount: CK_EFFECTIVELY_INFINITE,
+        ulSessionCount: sessions.all as CK_ULONG,
+        ulMaxRwSessionCount: CK_EFFECTIVELY_INFINITE,
+        ulRwSessionCount: sessions.read_write as CK_ULONG,
+        ulMaxPinLen: *PIN_LENGTH.end() as CK_ULONG,
+        ulMinPinLen: *PIN_LENGTH.start() as CK_ULONG,
+        ulTotalPublicMemory: CK_UNAVAILABLE_INFORMATION,
+        ulFreePublicMemory: CK_UNAVAILABLE_INFORMATION,
+        ulTotalPrivateMemory: CK_UNAVAILABLE_INFORMATION,
+        ulFreePrivateMemory: CK_UNAVAILABLE_INFORMATION,
+        hardwareVersion: VERSION,
+        firmwareVersion: VERSION,
+        utcTime: padded(""),
+    }
+}
+
+fn flags(token: &TokenInfo) -> CK_FLAGS {
+    let (officer, user) = token.wrong;
+    let set = [
+        (token.label.is_some(), CKF_TOKEN_INITIALIZED),
+        (token.user_pin_set, CKF_USER_PIN_INITIALIZED),
+        (user > 0, CKF_USER_PIN_COUNT_LOW),
+        (user == TRIES - 1, CKF_USER_PIN_FINAL_TRY),
+        (user >= TRIES, CKF_USER_PIN_LOCKED),
+        (officer > 0, CKF_SO_PIN_COUNT_LOW),
+        (officer == TRIES - 1, CKF_SO_PIN_FINAL_TRY),
+        (officer >= TRIES, CKF_SO_PIN_LOCKED),
+    ];
+    let always = CKF_RNG | CKF_LOGIN_REQUIRED;
+    set.into_iter().filter(|(set, _)| *set).fold(always, |flags, (_, flag)| flags | flag)
+}
+
+/// Slots neither come nor go by themselves: there is never an event, and no use in waiting for one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_WaitForSlotEvent(
+    flags: CK_FLAGS,
+    slot: CK_SLOT_ID_PTR,
+    reserved: CK_VOID_PTR,
+) -> CK_RV {
+    entry::on_module("C_WaitForSlotEvent", |_| {
+        if slot.is_null() || !reserved.is_null() {
+            return Err(Reason::ArgumentsBad.into());
+        }
+        match flags & CKF_DONT_BLOCK {
+            0 => Err(Reason::NotSupported.into()),
+            _ => Err(Reason::NoEvent.into()),
+        }
+    })
+}
+
+/// The mechanisms of a token; all tokens have the same.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_GetMechanismList(
+    slot: CK_SLOT_ID,
+    mechanisms: CK_MECHANISM_TYPE_PTR,
+    count: CK_ULONG_PTR,
+) -> CK_RV {
+    entry::on_module("C_GetMechanismList", |module| {
+        module.slots.info(slot)?;
+        let known: Vec<CK_MECHANISM_TYPE> = MECHANISMS.iter().map(|row| row.id).collect();
+        // SAFETY: PKCS#11's contract.
+        unsafe { buffer::output(mechanisms, count, |out| out.copy(&known).or_short()) }
+    })
+}
+
+/// What a mechanism does, and with which keys.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_GetMechanismInfo(
+    slot: CK_SLOT_ID,
+    mechanism: CK_MECHANISM_TYPE,
+    info: CK_MECHANISM_INFO_PTR,
+) -> CK_RV {
+    entry::on_module("C_GetMechanismInfo", |module| {
+        module.slots.info(slot)?;
+        // SAFETY: PKCS#11's contract.
+        let place = unsafe { Place::new(info) }?;
+        let row = mechanism::find(mechanism)?;
+        let (ulMinKeySize, ulMaxKeySize) = row.key_sizes;
+        place.put(CK_MECHANISM_INFO { ulMinKeySize, ulMaxKeySize, flags: row.flags() });
+        Ok(())
+    })
+}
+
+/// Initialises the token in a slot, for the first time or again.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_InitToken(
+    slot: CK_SLOT_ID,
+    pin: CK_UTF8CHAR_PTR,
+    pin_len: CK_ULONG,
+    label: CK_UTF8CHAR_PTR,
+) -> CK_RV {
+    entry::on_module("C_InitToken", |module| {
+        // SAFETY: PKCS#11's contract; a label always has its full length.
+        let (pin, label) = unsafe { (read_pin(pin, pin_len)?, buffer::input(label, LABEL)?) };
+        init_token(module, slot, pin, label)
+    })
+}
+
+fn init_token(module: &Module, slot: CK_SLOT_ID, pin: &[u8], label: &[u8]) -> Result<()> {
+    let label = std::str::from_utf8(label)
+        .map_err(|_| Reason::ArgumentsBad.detail("the label is not UTF-8"))?;
+    module.sessions.while_closed(slot, || module.slots.init_token(slot, pin, label.trim_end()))
+}
+
+/// Sets the user's PIN; the security officer is logged in.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_InitPIN(
+    session: CK_SESSION_HANDLE,
+    pin: CK_UTF8CHAR_PTR,
+    pin_len: CK_ULONG,
+) -> CK_RV {
+    entry::on_session("C_InitPIN", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        session.token().init_pin(unsafe { read_pin(pin, pin_len) }?)
+    })
+}
+
+/// Changes the PIN of whoever is logged in, or the user's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_SetPIN(
+    session: CK_SESSION_HANDLE,
+    old: CK_UTF8CHAR_PTR,
+    old_len: CK_ULONG,
+    new: CK_UTF8CHAR_PTR,
+    new_len: CK_ULONG,
+) -> CK_RV {
+    entry::on_session("C_SetPIN", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        let (old, new) = unsafe { (read_pin(old, old_len)?, read_pin(new, new_len)?) };
+        session.set_pin(old, new)
+    })
+}
+
+/// A PIN. NULL would ask for one to be entered on the token (`CKF_PROTECTED_AUTHENTICATION_PATH`),
+/// which has nothing to enter it on.
+///
+/// # Safety
+/// As [`buffer::input`].
+pub unsafe fn read_pin<'a>(pin: *const CK_UTF8CHAR, len: CK_ULONG) -> Result<&'a [u8]> {
+    if pin.is_null() {
+        return Err(Reason::ArgumentsBad.detail("no PIN"));
+    }
+    // SAFETY: as the caller promises.
+    unsafe { buffer::input(pin, len) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{describe, flags};
+    use crate::session::table::Count;
+    use crate::token::{TRIES, TokenInfo};
+    use pkcs11_sys::*;
+
+    fn token(wrong: (u8, u8)) -> TokenInfo {
+        let (label, serial) = (Some("one".into()), "0123456789abcdef".into());
+        TokenInfo { label, serial, user_pin_set: true, wrong }
+    }
+
+    const GOOD: CK_FLAGS =
+        CKF_RNG | CKF_LOGIN_REQUIRED | CKF_TOKEN_INITIALIZED | CKF_USER_PIN_INITIALIZED;
+
+    #[test]
+    fn wrong_pins_show_from_the_first_to_the_last() {
+        assert_eq!(flags(&token((0, 0))), GOOD);
+        assert_eq!(flags(&token((0, 1))), GOOD | CKF_USER_PIN_COUNT_LOW);
+        let last = CKF_USER_PIN_COUNT_LOW | CKF_USER_PIN_FINAL_TRY;
+        assert_eq!(flags(&token((0, TRIES - 1))), GOOD | last);
+        let locked = CKF_SO_PIN_COUNT_LOW | CKF_SO_PIN_LOCKED;
+        assert_eq!(flags(&token((TRIES, 0))), GOOD | locked);
+    }
+
+    #[test]
+    fn a_free_slot_shows_a_token_that_waits_for_its_label() {
+        let free =
+            TokenInfo { label: None, serial: String::new(), user_pin_set: false, wrong: (0, 0) };
+        let shown = describe(&free, Count::default());
+        assert_eq!(shown.flags, CKF_RNG | CKF_LOGIN_REQUIRED);
+        assert_eq!((shown.label, shown.serialNumber), ([b' '; 32], [b' '; 16]));
+    }
+}

@@ -1,0 +1,247 @@
+//! Templates: `CK_ATTRIBUTE` arrays as owned, bounded [`Template`]s, and the answers to
+//! `C_GetAttributeValue` written back into one.
+
+use super::buffer;
+use crate::error::{Error, Reason, Result};
+use crate::object::template::{MAX_ATTRIBUTES, MAX_VALUE};
+use crate::object::{Attribute, Template};
+use crate::secret::Secret;
+use crate::token::Answer;
+use pkcs11_sys::*;
+
+/// How deep templates may stand in templates.
+const MAX_DEPTH: usize = 2;
+
+/// Reads a caller's template.
+///
+/// # Safety
+/// `attributes` is NULL or valid for reads of `count` attributes, and each `pValue` in it NULL or
+/// valid for reads of `ulValueLen` bytes.
+pub unsafe fn read(attributes: *const CK_ATTRIBUTE, count: CK_ULONG) -> Result<Template> {
+    // SAFETY: as the caller promises.
+    Template::new(unsafe { read_attributes(attributes, count, MAX_DEPTH) }?)
+}
+
+unsafe fn read_attributes(
+    attributes: *const CK_ATTRIBUTE,
+    count: CK_ULONG,
+    depth: usize,
+) -> Result<Vec<Attribute>> {
+    // SAFETY: as the caller promises.
+    let attributes = unsafe { bounded(attributes, count) }?;
+    attributes
+        .iter()
+        .map(|attribute| {
+            // SAFETY: as the caller promises.
+            let value = unsafe { read_value(attribute, depth) }?;
+            Ok(Attribute { kind: attribute.type_, value })
+        })
+        .collect()
+}
+
+unsafe fn bounded<'a>(
+    attributes: *const CK_ATTRIBUTE,
+    count: CK_ULONG,
+) -> Result<&'a [CK_ATTRIBUTE]> {
+    if count > MAX_ATTRIBUTES as CK_ULONG {
+        return Err(Reason::ArgumentsBad.detail("a template with too many attributes"));
+    }
+    // SAFETY: as the caller promises.
+    unsafe { buffer::input(attributes, count) }
+}
+
+unsafe fn read_value(attribute: &CK_ATTRIBUTE, depth: usize) -> Result<Secret> {
+    let (value, len) = (attribute.pValue, attribute.ulValueLen);
+    if len > MAX_VALUE as CK_ULONG || (value.is_null() && len > 0) {
+        let kind = attribute.type_;
+        return Err(Reason::AttributeValue.detail(format_args!("the length of {kind:#x}")));
+    }
+    if holds_template(attribute.type_) {
+        // SAFETY: as the caller promises, the value is a template.
+        return unsafe { read_nested(value.cast(), len, depth) };
+    }
+    // SAFETY: as the caller promises.
+    Ok(Secret::from(unsafe { buffer::input(value.cast::<u8>(), len) }?))
+}
+
+/// A template in a template, as bytes without pointers: for each attribute its type, its length and
+/// its value.
+unsafe fn read_nested(
+    attributes: *const CK_ATTRIBUTE,
+    len: CK_ULONG,
+    depth: usize,
+) -> Result<Secret> {
+    let size = size_of::<CK_ATTRIBUTE>() as CK_ULONG;
+    let Some(depth) = depth.checked_sub(1).filter(|_| len.is_multiple_of(size)) else {
+        return Err(Reason::AttributeValue.detail("a template in a template"));
+    };
+    // SAFETY: as the caller promises.
+    let nested = Template::new(unsafe { read_attributes(attributes, len / size, depth) }?)?;
+    let mut flat = Vec::with_capacity(nested.iter().map(|inner| 16 + inner.value.len()).sum());
+    for inner in nested.iter() {
+        flat.extend_from_slice(&inner.kind.to_le_bytes());
+        flat.extend_from_slice(&(inner.value.len() as u64).to_le_bytes());
+        flat.extend_from_slice(inner.value.expose());
+    }
+    Ok(Secret::new(flat))
+}
+
+/// Whether an attribute's value is itself an array of `CK_ATTRIBUTE`
+/// (`CKA_ALLOWED_MECHANISMS` is an array too, but of numbers).
+fn holds_template(kind: u64) -> bool {
+    matches!(kind, CKA_WRAP_TEMPLATE | CKA_UNWRAP_TEMPLATE | CKA_DERIVE_TEMPLATE)
+}
+
+/// What `C_GetAttributeValue` is to find out, and where its answers go.
+pub struct Questions<'a>(&'a mut [CK_ATTRIBUTE]);
+
+impl Questions<'_> {
+    /// Reads which attributes are asked for.
+    ///
+    /// # Safety
+    /// `attributes` is NULL or valid for reading and writing `count` attributes, and each `pValue` in
+    /// it NULL or valid for writes of `ulValueLen` bytes, until this is dropped.
+    pub unsafe fn new(attributes: *mut CK_ATTRIBUTE, count: CK_ULONG) -> Result<Self> {
+        // SAFETY: as the caller promises.
+        unsafe { bounded(attributes, count) }?;
+        // SAFETY: as the caller promises.
+        Ok(Self(unsafe { buffer::room(attributes, count) }?.unwrap_or_default()))
+    }
+
+    /// The types asked for, in the caller's order.
+    pub fn kinds(&self) -> Vec<u64> {
+        self.0.iter().map(|attribute| attribute.type_).collect()
+    }
+
+    /// Writes every answer, whatever becomes of the others; then the first that could not be given is
+    /// the error (PKCS#11 3.1, 5.7.5).
+    pub fn answer(self, answers: &[Answer]) -> Result<()> {
+        let mut done = Ok(());
+        for (attribute, answer) in self.0.iter_mut().zip(answers) {
+            // SAFETY: as promised at `new`.
+            done = done.and(unsafe { answer_one(attribute, answer) });
+        }
+        done
+    }
+}
+
+unsafe fn answer_one(attribute: &mut CK_ATTRIBUTE, answer: &Answer) -> Result<()> {
+    let value = match answer {
+        Answer::Value(value) => value.expose(),
+        Answer::Sensitive => return unavailable(attribute, Reason::AttributeSensitive.into()),
+        Answer::Unknown => return unavailable(attribute, Reason::AttributeUnknown.into()),
+    };
+    let length = value.len() as CK_ULONG;
+    if !attribute.pValue.is_null() {
+        if attribute.ulValueLen < length {
+            return unavailable(attribute, Reason::BufferTooSmall.into());
+        }
+        // SAFETY: the caller promises `ulValueLen` bytes there, and `value` is the token's own.
+        unsafe { attribute.pValue.cast::<u8>().copy_from(value.as_ptr(), value.len()) };
+    }
+    attribute.ulValueLen = length;
+    Ok(())
+}
+
+fn unavailable(attribute: &mut CK_ATTRIBUTE, why: Error) -> Result<()> {
+    attribute.ulValueLen = CK_UNAVAILABLE_INFORMATION;
+    Err(why)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::undocumented_unsafe_blocks)]
+mod tests {
+    use super::{Questions, read};
+    use crate::error::Reason;
+    use crate::secret::Secret;
+    use crate::token::Answer;
+    use pkcs11_sys::*;
+    use std::ptr::{null, null_mut};
+
+    fn attribute(kind: CK_ATTRIBUTE_TYPE, value: &[u8]) -> CK_ATTRIBUTE {
+        CK_ATTRIBUTE {
+            type_: kind,
+            pValue: value.as_ptr().cast_mut().cast(),
+            ulValueLen: value.len() as CK_ULONG,
+        }
+    }
+
+    fn refused(attributes: &[CK_ATTRIBUTE]) -> Reason {
+        unsafe { read(attributes.as_ptr(), attributes.len() as CK_ULONG) }.unwrap_err().reason()
+    }
+
+    #[test]
+    fn values_are_copied_and_may_be_empty() {
+        let empty = CK_ATTRIBUTE { type_: CKA_ID, pValue: null_mut(), ulValueLen: 0 };
+        let given = [attribute(CKA_LABEL, b"name"), empty];
+        let template = unsafe { read(given.as_ptr(), 2) }.unwrap();
+        assert_eq!(template.bytes(CKA_LABEL), Some(&b"name"[..]));
+        assert_eq!(template.bytes(CKA_ID), Some(&b""[..]));
+        assert!(unsafe { read(null(), 0) }.unwrap().is_empty());
+    }
+
+    #[test]
+    fn absurd_templates_are_refused() {
+        let missing = CK_ATTRIBUTE { type_: CKA_ID, pValue: null_mut(), ulValueLen: 1 };
+        let endless = CK_ATTRIBUTE { ulValueLen: CK_ULONG::MAX, ..attribute(CKA_ID, b"x") };
+        assert_eq!(refused(&[missing]), Reason::AttributeValue);
+        assert_eq!(refused(&[endless]), Reason::AttributeValue);
+        assert_eq!(refused(&[attribute(CKA_ID, b""); 2]), Reason::TemplateInconsistent);
+        assert_eq!(unsafe { read(null(), 1) }.unwrap_err().reason(), Reason::ArgumentsBad);
+        let one = attribute(CKA_ID, b"x");
+        let countless = unsafe { read(&one, CK_ULONG::MAX) }.unwrap_err();
+        assert_eq!(countless.reason(), Reason::ArgumentsBad);
+    }
+
+    fn nest(inner: &[CK_ATTRIBUTE]) -> CK_ATTRIBUTE {
+        CK_ATTRIBUTE {
+            type_: CKA_WRAP_TEMPLATE,
+            pValue: inner.as_ptr().cast_mut().cast(),
+            ulValueLen: size_of_val(inner) as CK_ULONG,
+        }
+    }
+
+    #[test]
+    fn a_template_in_a_template_is_flattened_and_has_a_depth() {
+        let level_0 = [attribute(CKA_ID, b"ab")];
+        let level_1 = [nest(&level_0)];
+        let template = unsafe { read(level_1.as_ptr(), 1) }.unwrap();
+        let flat = [&CKA_ID.to_le_bytes()[..], &2_u64.to_le_bytes(), b"ab"].concat();
+        assert_eq!(template.bytes(CKA_WRAP_TEMPLATE), Some(&flat[..]));
+        let level_2 = [nest(&level_1)];
+        let level_3 = [nest(&level_2)];
+        assert!(unsafe { read(level_2.as_ptr(), 1) }.is_ok());
+        assert_eq!(refused(&level_3), Reason::AttributeValue);
+        let mut itself = nest(&[]);
+        itself.pValue = (&raw mut itself).cast();
+        itself.ulValueLen = size_of_val(&itself) as CK_ULONG;
+        assert_eq!(refused(&[itself]), Reason::AttributeValue);
+        let ragged = CK_ATTRIBUTE { ulValueLen: 5, ..nest(&level_0) };
+        assert_eq!(refused(&[ragged]), Reason::AttributeValue);
+    }
+
+    #[test]
+    fn every_attribute_is_answered_even_where_one_cannot_be() {
+        let (mut room, mut small) = ([0_u8; 4], [0_u8; 1]);
+        let mut asked = [
+            attribute(CKA_VALUE, b""),
+            CK_ATTRIBUTE {
+                type_: CKA_LABEL,
+                pValue: room.as_mut_ptr().cast(),
+                ulValueLen: room.len() as CK_ULONG,
+            },
+            CK_ATTRIBUTE { type_: CKA_ID, pValue: null_mut(), ulValueLen: 77 },
+            attribute(CKA_MODULUS, b""),
+            CK_ATTRIBUTE { type_: CKA_ID, pValue: small.as_mut_ptr().cast(), ulValueLen: 1 },
+        ];
+        let value = || Answer::Value(Secret::from(&b"abc"[..]));
+        let answers = [Answer::Sensitive, value(), value(), Answer::Unknown, value()];
+        let questions = unsafe { Questions::new(asked.as_mut_ptr(), 5) }.unwrap();
+        assert_eq!(questions.kinds(), [CKA_VALUE, CKA_LABEL, CKA_ID, CKA_MODULUS, CKA_ID]);
+        let error = questions.answer(&answers).unwrap_err();
+        assert_eq!(error.reason(), Reason::AttributeSensitive);
+        const NONE: CK_ULONG = CK_UNAVAILABLE_INFORMATION;
+        assert_eq!(asked.map(|attribute| attribute.ulValueLen), [NONE, 3, 3, NONE, NONE]);
+        assert_eq!((&room, &small), (b"abc\0", b"\0"));
+    }
+}

@@ -1,0 +1,92 @@
+//! Every function that is not served. Each is in the lists and answers `CKR_FUNCTION_NOT_SUPPORTED`.
+#![allow(non_camel_case_types)] // each function's type has its function's name
+
+use super::entry;
+use crate::error::Reason;
+use pkcs11_sys::*;
+
+macro_rules! unsupported {
+    ($($name:ident($($argument:ty),*);)*) => {
+        $(
+            #[doc = concat!("The type of [`", stringify!($name), "`](fn@", stringify!($name), ").")]
+            pub type $name = unsafe extern "C" fn($($argument),*) -> CK_RV;
+
+            /// Not served.
+            #[unsafe(no_mangle)]
+            pub unsafe extern "C" fn $name($(_: $argument),*) -> CK_RV {
+                entry::on_module(stringify!($name), |_| Err(Reason::NotSupported.into()))
+            }
+        )*
+    };
+}
+
+type Session = CK_SESSION_HANDLE;
+type Mechanism = CK_MECHANISM_PTR;
+type Object = CK_OBJECT_HANDLE;
+type Objects = CK_OBJECT_HANDLE_PTR;
+type Attributes = CK_ATTRIBUTE_PTR;
+type Bytes = CK_BYTE_PTR;
+type Length = CK_ULONG;
+type Lengths = CK_ULONG_PTR;
+type Parameter = CK_VOID_PTR;
+type Name = CK_UTF8CHAR_PTR;
+type Flags = CK_FLAGS;
+
+// Signatures with message recovery (3.1, 5.13.5 and 5.15.5).
+unsupported! {
+    C_SignRecoverInit(Session, Mechanism, Object);
+    C_SignRecover(Session, Bytes, Length, Bytes, Lengths);
+    C_VerifyRecoverInit(Session, Mechanism, Object);
+    C_VerifyRecover(Session, Bytes, Length, Bytes, Lengths);
+}
+
+// Two operations in one call (3.1, 5.17).
+unsupported! {
+    C_DigestEncryptUpdate(Session, Bytes, Length, Bytes, Lengths);
+    C_DecryptDigestUpdate(Session, Bytes, Length, Bytes, Lengths);
+    C_SignEncryptUpdate(Session, Bytes, Length, Bytes, Lengths);
+    C_DecryptVerifyUpdate(Session, Bytes, Length, Bytes, Lengths);
+}
+
+// Operations on messages (3.1, 5.9, 5.11, 5.14, 5.16).
+unsupported! {
+    C_MessageEncryptInit(Session, Mechanism, Object);
+    C_EncryptMessage(Session, Parameter, Length, Bytes, Length, Bytes, Length, Bytes, Lengths);
+    C_EncryptMessageBegin(Session, Parameter, Length, Bytes, Length);
+    C_EncryptMessageNext(Session, Parameter, Length, Bytes, Length, Bytes, Lengths, Flags);
+    C_MessageEncryptFinal(Session);
+    C_MessageDecryptInit(Session, Mechanism, Object);
+    C_DecryptMessage(Session, Parameter, Length, Bytes, Length, Bytes, Length, Bytes, Lengths);
+    C_DecryptMessageBegin(Session, Parameter, Length, Bytes, Length);
+    C_DecryptMessageNext(Session, Parameter, Length, Bytes, Length, Bytes, Lengths, Flags);
+    C_MessageDecryptFinal(Session);
+    C_MessageSignInit(Session, Mechanism, Object);
+    C_SignMessage(Session, Parameter, Length, Bytes, Length, Bytes, Lengths);
+    C_SignMessageBegin(Session, Parameter, Length);
+    C_SignMessageNext(Session, Parameter, Length, Bytes, Length, Bytes, Lengths);
+    C_MessageSignFinal(Session);
+    C_MessageVerifyInit(Session, Mechanism, Object);
+    C_VerifyMessage(Session, Parameter, Length, Bytes, Length, Bytes, Length);
+    C_VerifyMessageBegin(Session, Parameter, Length);
+    C_VerifyMessageNext(Session, Parameter, Length, Bytes, Length, Bytes, Length);
+    C_MessageVerifyFinal(Session);
+}
+
+// What 3.2 adds: encapsulation, verification with the signature first, validation flags, calls that
+// end later, authenticated wrapping.
+unsupported! {
+    C_EncapsulateKey(Session, Mechanism, Object, Attributes, Length, Bytes, Lengths, Objects);
+    C_DecapsulateKey(Session, Mechanism, Object, Attributes, Length, Bytes, Length, Objects);
+    C_VerifySignatureInit(Session, Mechanism, Object, Bytes, Length);
+    C_VerifySignature(Session, Bytes, Length);
+    C_VerifySignatureUpdate(Session, Bytes, Length);
+    C_VerifySignatureFinal(Session);
+    C_GetSessionValidationFlags(Session, CK_ULONG, *mut CK_FLAGS);
+    C_AsyncComplete(Session, Name, CK_VOID_PTR);
+    C_AsyncGetID(Session, Name, Lengths);
+    C_AsyncJoin(Session, Name, CK_ULONG, Bytes, Length);
+    C_WrapKeyAuthenticated(Session, Mechanism, Object, Object, Bytes, Length, Bytes, Lengths);
+    C_UnwrapKeyAuthenticated(
+        Session, Mechanism, Object, Bytes, Length, Attributes, Length, Bytes, Length, Objects
+    );
+}

@@ -1,0 +1,65 @@
+//! Verification of signatures and MACs: PKCS#11 3.1, 5.15.
+
+use super::{buffer, entry, params};
+use crate::session::Kind;
+use pkcs11_sys::*;
+
+/// Starts a verification; without a mechanism it cancels the one that is active.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_VerifyInit(
+    session: CK_SESSION_HANDLE,
+    mechanism: CK_MECHANISM_PTR,
+    key: CK_OBJECT_HANDLE,
+) -> CK_RV {
+    entry::on_session("C_VerifyInit", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        match unsafe { params::read_or_cancel(mechanism) }? {
+            Some(asked) => session.begin_verify(asked.row, &asked.mechanism, key),
+            None => session.cancel_by_init(Kind::Verify),
+        }
+    })
+}
+
+/// Verifies everything in one step.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_Verify(
+    session: CK_SESSION_HANDLE,
+    data: CK_BYTE_PTR,
+    data_len: CK_ULONG,
+    signature: CK_BYTE_PTR,
+    signature_len: CK_ULONG,
+) -> CK_RV {
+    entry::on_session("C_Verify", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        session.verify(|verify| unsafe {
+            let signature = buffer::input(signature, signature_len)?;
+            verify.whole(buffer::input(data, data_len)?, signature)
+        })
+    })
+}
+
+/// Takes one part of what was signed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_VerifyUpdate(
+    session: CK_SESSION_HANDLE,
+    data: CK_BYTE_PTR,
+    data_len: CK_ULONG,
+) -> CK_RV {
+    entry::on_session("C_VerifyUpdate", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        session.verify(|verify| verify.update(unsafe { buffer::input(data, data_len) }?))
+    })
+}
+
+/// Ends a verification in parts.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_VerifyFinal(
+    session: CK_SESSION_HANDLE,
+    signature: CK_BYTE_PTR,
+    signature_len: CK_ULONG,
+) -> CK_RV {
+    entry::on_session("C_VerifyFinal", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        session.verify(|verify| verify.finish(unsafe { buffer::input(signature, signature_len) }?))
+    })
+}
