@@ -129,3 +129,58 @@ impl Header {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use crate::key::state::State;
+
+    /// The headers of an ordinary object, an imported custom key and its material, as this format
+    /// has them since its first release.
+    fn golden() -> [(Header, Vec<u8>); 3] {
+        let expiry = Some(Expiry { at: 300, action: ExpiryAction::ReadOnly });
+        let fingerprint = Fingerprint([0xFF; 32]);
+        let object = Header {
+            private: false,
+            role: Role::Object { holds_key: true },
+            expiry: None,
+            tags: vec![Tag([7; 16])],
+        };
+        let state = State {
+            expiry,
+            ..State { fingerprint: Some(fingerprint), ..State::generated(fingerprint) }
+        };
+        let custom =
+            Header { private: true, role: Role::CustomKey(state), expiry: None, tags: vec![] };
+        let role = Role::Material { key: Id::new([1; 16]), version: 1, fingerprint };
+        let material = Header { private: true, role, expiry, tags: vec![] };
+        [
+            (object, [&[1, 0, 0, 1, 0, 1][..], &[7; 16]].concat()),
+            (
+                custom,
+                [&[1, 1, 1, 0, 1, 1, 1, 1, 0xAC, 2, 1, 1][..], &[0xFF; 32], &[0, 0, 0]].concat(),
+            ),
+            (material, [&[1, 1, 2][..], &[1; 16], &[1], &[0xFF; 32], &[1, 0xAC, 2, 1, 0]].concat()),
+        ]
+    }
+
+    #[test]
+    fn headers_are_byte_for_byte_what_the_format_says() {
+        for (header, bytes) in golden() {
+            assert_eq!(header.encode().unwrap(), bytes, "{header:?}");
+            assert_eq!(Header::decode(&bytes).unwrap(), header);
+        }
+    }
+
+    #[test]
+    fn a_header_that_is_cut_longer_or_newer_does_not_parse() {
+        for (_, bytes) in golden() {
+            for cut in 0..bytes.len() {
+                assert!(Header::decode(&bytes[..cut]).is_err(), "cut at {cut}");
+            }
+            assert!(Header::decode(&[&bytes[..], &[0]].concat()).is_err());
+            assert!(Header::decode(&[&[2], &bytes[1..]].concat()).is_err());
+        }
+    }
+}
