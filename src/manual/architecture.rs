@@ -1,0 +1,33 @@
+//! # Architecture
+//!
+//! ```text
+//!  any program ── libkeystead.so ──unix socket── keystead agent ── sled
+//!    C ABI, sessions, crypto                       one per store
+//!                                                  commits, sweeps
+//!  keystead (command line) ── cryptoki ── libkeystead.so
+//! ```
+//!
+//! The module is small on purpose: no thread and no database of its own, so that it can be forked,
+//! unloaded and loaded again. sled wants one process for itself and does not survive a fork; it lives
+//! in the agent, which the module starts when nobody answers at the store's socket.
+//!
+//! # The way of a call
+//!
+//! `C_EncryptInit` goes [`ffi`](crate::ffi) (guard, arguments) → [`session`](crate::session) (the
+//! operation slot) → [`token`](crate::token) (handle to key) → [`key::policy::allow`](crate::key::policy::allow),
+//! the only maker of a [`UsableKey`](crate::key::UsableKey) → [`mechanism`](crate::mechanism) (the
+//! row) → [`lc`](crate::lc). A session keeps its last key, so that the next `Init` with the same one
+//! costs a few loads: the key's generation counter, the login epoch, the time. `C_Encrypt` then
+//! touches the session alone: no store, agent or token lock.
+//!
+//! `C_UnwrapKey` as an import: allow the unwrapping key, check the template and the target, unwrap,
+//! let [`State::apply`](crate::key::State::apply) say what the custom key becomes, seal, and commit
+//! metadata and material together. The agent applies the same function to the header it has before it
+//! commits: a client that breaks the rules of custody gets nowhere.
+//!
+//! # Who knows what
+//!
+//! Records are sealed in the module, under keys that the agent never has. The agent sees of each
+//! record its public header ([`key::record`](crate::key::record)): whether it is custody's, when it
+//! expires, a keyed fingerprint, and opaque search tags. A change by any process moves counters in a page that all
+//! modules map ([`wire::page`](crate::wire::page)), and is seen at their next `Init`.

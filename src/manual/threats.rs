@@ -1,0 +1,18 @@
+//! # What is protected from whom
+//!
+//! | who | can | cannot |
+//! |---|---|---|
+//! | another user of the machine | nothing: directory, socket and files are the owner's | |
+//! | a member of the configured group, without a PIN | see salts, labels of tokens, public objects; try PINs, counted, ten in a row | read private objects or material; change custody |
+//! | who has read the store's files | guess PINs offline against Argon2id (19 MiB, 2 passes) | open anything private without a PIN; open erased material even with it |
+//! | who can write the store's files | forge public objects; destroy; put back an older complete store | forge or swap private records: each is sealed to its place and revision |
+//! | the user, with the PIN | use keys as their flags allow, delete imported material | destroy custom keys or generated material, exchange associated material, read sensitive values |
+//! | the security officer | set a new user PIN (and so, become the user) | use private objects as security officer |
+//! | who has the process's memory | everything that process can | |
+//!
+//! *Erased* means: the secret under which the material was encrypted is overwritten in place and
+//! synced before anything else. File systems that copy on write, snapshots, disk backups and the inside
+//! of flash memory may keep old bytes; that cannot be promised.
+//!
+//! Time: an earlier clock revives nothing, because the store keeps the latest time it has seen. A
+//! clock that is set back while no agent runs, before the store has seen the expiry, is believed.
