@@ -32,6 +32,9 @@ use zeroize::Zeroizing;
 /// The size of a cell, in bytes.
 pub const SIZE: usize = 64;
 
+/// What the checksum covers, in bytes.
+const HEAD: usize = 48;
+
 /// The format that this build reads and writes.
 pub const FORMAT: u64 = 1;
 
@@ -98,18 +101,12 @@ impl Cell {
     /// The bytes of this cell at place `number`.
     pub fn encode(&self, number: u32) -> Bytes {
         let (kind, state, value, body) = self.fields();
-        let mut bytes = Zeroizing::new([0; SIZE]);
         if kind == 0 {
-            return bytes;
+            return Zeroizing::new([0; SIZE]);
         }
-        let parts: [&[u8]; 5] =
-            [&[kind, state, 0, 0], &number.to_le_bytes(), &value.to_le_bytes(), &*body, &[0; 16]];
-        for (to, from) in bytes.iter_mut().zip(parts.iter().copied().flatten()) {
-            *to = *from;
-        }
-        let sum = checksum(&bytes);
-        bytes[48..].copy_from_slice(&sum);
-        bytes
+        let head: Zeroizing<[u8; HEAD]> =
+            lay(&[&[kind, state, 0, 0], &number.to_le_bytes(), &value.to_le_bytes(), &*body]);
+        lay(&[&*head, &checksum(&*head)])
     }
 
     /// The cell in `bytes`, read from place `number`; none if they were damaged.
@@ -117,7 +114,7 @@ impl Cell {
         if bytes.iter().all(|byte| *byte == 0) {
             return Some(Self::Unused);
         }
-        let (numbered, sum) = (u32::from_le_bytes(part(bytes, 4)), part::<16>(bytes, 48));
+        let (numbered, sum) = (u32::from_le_bytes(part(bytes, 4)), part::<16>(bytes, HEAD));
         if sum != checksum(bytes) || numbered != number {
             return None;
         }
@@ -141,40 +138,38 @@ impl Cell {
         }
     }
 
+    /// Kind, state, value and body.
     fn fields(&self) -> (u8, u8, u64, Zeroizing<[u8; 32]>) {
-        let mut body = Zeroizing::new([0; 32]);
-        let (kind, state, value) = match self {
-            Self::Unused => (0, 0, 0),
-            Self::Format(format) => {
-                body[..MAGIC.len()].copy_from_slice(MAGIC);
-                (1, 0, *format)
-            }
-            Self::Identity { store, incarnation } => {
-                body[..16].copy_from_slice(store.bytes());
-                (2, 0, *incarnation)
-            }
-            Self::Clock(mark) => (3, 0, *mark),
-            Self::Commits(number) => (6, 0, *number),
-            Self::Pin(None) => (4, 0, 0),
+        match self {
+            Self::Unused => (0, 0, 0, lay(&[])),
+            Self::Format(format) => (1, 0, *format, lay(&[MAGIC])),
+            Self::Identity { store, incarnation } => (2, 0, *incarnation, lay(&[store.bytes()])),
+            Self::Clock(mark) => (3, 0, *mark, lay(&[])),
+            Self::Pin(None) => (4, 0, 0, lay(&[])),
             Self::Pin(Some(pin)) => {
-                body[..16].copy_from_slice(pin.token.bytes());
-                (body[16], body[17]) = (pin.officer, pin.user);
-                (4, if pin.in_use { 2 } else { 1 }, 0)
+                let state = if pin.in_use { 2 } else { 1 };
+                (4, state, 0, lay(&[pin.token.bytes(), &[pin.officer, pin.user]]))
             }
-            Self::Live(secret) => {
-                body.copy_from_slice(&**secret);
-                (5, 1, 0)
-            }
-            Self::Deleted(since) => (5, 2, *since),
-            Self::Expired(since) => (5, 3, *since),
-        };
-        (kind, state, value, body)
+            Self::Live(secret) => (5, 1, 0, secret.clone()),
+            Self::Deleted(since) => (5, 2, *since, lay(&[])),
+            Self::Expired(since) => (5, 3, *since, lay(&[])),
+            Self::Commits(number) => (6, 0, *number, lay(&[])),
+        }
     }
 }
 
-fn checksum(bytes: &[u8; SIZE]) -> [u8; 16] {
-    let digest: [u8; 32] = Sha256::digest(&bytes[..48]).into();
-    part(&digest, 0)
+/// The first bytes of a hash over a cell's head; what stands behind it is not looked at.
+fn checksum(bytes: &[u8]) -> [u8; 16] {
+    part(&Sha256::digest(bytes.get(..HEAD).unwrap_or_default()), 0)
+}
+
+/// The parts one after the other, then zeros.
+fn lay<const N: usize>(parts: &[&[u8]]) -> Zeroizing<[u8; N]> {
+    let mut bytes = Zeroizing::new([0; N]);
+    for (to, from) in bytes.iter_mut().zip(parts.iter().copied().flatten()) {
+        *to = *from;
+    }
+    bytes
 }
 
 /// `N` bytes from `at` on; zeros beyond the end, which no caller asks for.
