@@ -1,6 +1,14 @@
 //! The agent: the one process that opens a store. Only the program links it.
 
+mod commit;
+mod cover;
+mod draft;
+mod find;
 mod lock;
+mod rows;
+mod rules;
+mod shelf;
+mod sweep;
 
 pub use lock::{Claim, Lock, claim};
 

@@ -1,0 +1,375 @@
+//! The single writer: takes every change that waits, applies each, syncs once for all, answers.
+
+use super::draft::{Aftermath, Draft, Ending};
+use super::rows::{self, Answered, Key, TokenRow};
+use super::rules::{self, Moment, Proposal};
+use super::shelf::{Found, Shelf, TokenView};
+use crate::error::{Error, Reason, Result};
+use crate::id::Id;
+use crate::key::pin::Entry;
+use crate::key::{Event, Header, Role};
+use crate::store::Need;
+use crate::wire::{Change, Expect};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender};
+
+/// How many changes one sync covers at the most.
+const GROUP: usize = 256;
+
+/// How many records one commit may name.
+const MOST_CHANGES: usize = 1024;
+
+/// How many records one batch removes when many end at once.
+pub(super) const STEP: usize = 256;
+
+/// How many answers are kept for those who lost theirs.
+const HISTORY: usize = 16_384;
+
+/// What the writer is asked to do.
+pub enum Work {
+    /// Changes records.
+    Commit {
+        /// The token.
+        token: Id,
+        /// What is to change.
+        changes: Vec<Change>,
+        /// Names the commit.
+        change: [u8; 16],
+        /// Whether the connection has proved itself.
+        proved: bool,
+    },
+    /// Writes a token's entry.
+    PutToken(PutToken),
+    /// Erases what is due.
+    Sweep,
+}
+
+/// A change of a token's entry, see [`crate::wire::Request::PutToken`].
+pub struct PutToken {
+    /// The token.
+    pub token: Id,
+    /// What must be there now.
+    pub expect: Expect,
+    /// The entry.
+    pub entry: Vec<u8>,
+    /// Which counts start again.
+    pub reset: (bool, bool),
+    /// Whether ordinary objects end.
+    pub wipe: bool,
+    /// Names the change.
+    pub change: [u8; 16],
+    /// Whether the connection has proved itself.
+    pub proved: bool,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Done {
+    /// The new revisions.
+    Revisions(Vec<u64>),
+    /// How much was erased, how much ended.
+    Swept(Swept),
+}
+
+/// What a sweep did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Custom keys whose material was erased, or that ended as scheduled.
+    pub erased: u64,
+    /// Ordinary keys that ended.
+    pub ended: u64,
+}
+
+/// One piece of work and whom to tell. Nobody is told when the store fails: the agent ends instead.
+pub struct Job {
+    /// What to do.
+    pub work: Work,
+    /// Where the answer goes, if anywhere.
+    pub answer: Option<SyncSender<Result<Done>>>,
+}
+
+/// The one who changes the store.
+pub struct Writer {
+    pub(super) shelf: Arc<Shelf>,
+    /// The number of the last commit.
+    commits: u64,
+    /// Changes whose answers are kept, oldest first.
+    history: VecDeque<Key>,
+    aftermath: Aftermath,
+    unsynced: bool,
+}
+
+impl Writer {
+    /// Reads what was kept, and finishes what a crash interrupted.
+    pub fn open(shelf: Arc<Shelf>) -> Result<Self> {
+        let commits = shelf.meta()?.commits;
+        let history = history(&shelf)?;
+        let aftermath = Aftermath::default();
+        let mut writer = Self { shelf, commits, history, aftermath, unsynced: false };
+        writer.mend()?;
+        writer.settle()?;
+        Ok(writer)
+    }
+
+    /// Works until nobody can ask any more. An error means that the store has failed.
+    pub fn run(mut self, jobs: &Receiver<Job>) -> Result<()> {
+        while let Ok(first) = jobs.recv() {
+            let mut group = vec![first];
+            group.extend(jobs.try_iter().take(GROUP - 1));
+            self.work(group)?;
+        }
+        self.shelf.slots.raise_mark(self.shelf.now())?;
+        self.shelf.slots.sync()
+    }
+
+    fn work(&mut self, group: Vec<Job>) -> Result<()> {
+        let mut answers = Vec::with_capacity(group.len());
+        for Job { work, answer } in group {
+            let result = self.one(work);
+            if !self.shelf.alive() {
+                return Err(result.err().unwrap_or_else(|| Reason::StoreDamaged.into()));
+            }
+            answers.push((answer, result));
+        }
+        self.settle()?;
+        for (answer, result) in answers {
+            // Whoever asked may have gone: the change stands, and its answer is kept.
+            let _gone = answer.map(|answer| answer.try_send(result));
+        }
+        self.prepare();
+        Ok(())
+    }
+
+    fn one(&mut self, work: Work) -> Result<Done> {
+        match work {
+            Work::Commit { token, changes, change, proved } => {
+                self.commit(token, changes, &change, proved).map(Done::Revisions)
+            }
+            Work::PutToken(put) => {
+                self.put_token(put).map(|revision| Done::Revisions(vec![revision]))
+            }
+            Work::Sweep => self.sweep().map(Done::Swept),
+        }
+    }
+
+    /// Makes everything applied durable, then lets the modules notice once more.
+    fn settle(&mut self) -> Result<()> {
+        if !std::mem::take(&mut self.unsynced) {
+            return Ok(());
+        }
+        let shelf = &self.shelf;
+        shelf.store.sync()?;
+        shelf.slots.note_commits(self.commits)?;
+        let now = shelf.now();
+        shelf.slots.raise_mark(now)?;
+        shelf.page.set_mark(now);
+        let Aftermath { freed, moved } = std::mem::take(&mut self.aftermath);
+        moved.into_iter().for_each(|(token, watched)| shelf.page.moved(token, watched));
+        freed.into_iter().for_each(|cell| shelf.slots.release(cell));
+        Ok(())
+    }
+
+    /// What can be done ahead, after the answers have gone out.
+    fn prepare(&self) {
+        let ahead = self.shelf.slots.refill().and_then(|()| self.shelf.room.lay_ballast());
+        if let Err(error) = ahead {
+            log::warn!("nothing was prepared for the next change: {error}");
+        }
+    }
+
+    /// Applies a draft as the next commit.
+    pub(super) fn apply(&mut self, draft: Draft<'_>) -> Result<()> {
+        let Aftermath { freed, moved } = draft.apply(self.commits + 1)?;
+        self.commits += 1;
+        self.unsynced = true;
+        self.aftermath.freed.extend(freed);
+        self.aftermath.moved.extend(moved);
+        Ok(())
+    }
+
+    fn commit(
+        &mut self,
+        token: Id,
+        changes: Vec<Change>,
+        change: &[u8; 16],
+        proved: bool,
+    ) -> Result<Vec<u64>> {
+        if let Some(revisions) = self.answered(change)? {
+            return Ok(revisions);
+        }
+        if self.shelf.token(token)?.is_none() {
+            return Err(Reason::TokenAbsent.into());
+        }
+        if changes.len() > MOST_CHANGES {
+            return Err(Reason::ArgumentsBad.detail("a commit names too many records"));
+        }
+        let shelf = Arc::clone(&self.shelf);
+        let found = expected(&shelf, token, &changes)?;
+        let proposals = changes.iter().map(proposal).collect::<Result<Vec<_>>>()?;
+        let moment = Moment { now: shelf.now(), clock: shelf.clock(), proved };
+        let ended = rules::judge(&TokenView { shelf: &shelf, token }, &proposals, moment)?;
+        shelf.room.check(need(&proposals, &changes))?;
+
+        let mut draft = Draft::new(&shelf);
+        for tombstone in ended {
+            if let Some(found) = shelf.find(token, tombstone)? {
+                draft.remove(token, &found, Ending::Expired)?;
+            }
+        }
+        let mut revisions = Vec::with_capacity(changes.len());
+        for ((change, proposal), old) in changes.into_iter().zip(proposals).zip(found) {
+            revisions.push(match (change.put, proposal.put, old) {
+                (Some(put), Some(header), old) => {
+                    draft.put(token, change.id, old.as_ref(), header, put)?
+                }
+                (_, _, Some(old)) => {
+                    draft.remove(token, &old, Ending::Deleted)?;
+                    0
+                }
+                _ => return Err(Reason::ObjectUnknown.into()),
+            });
+        }
+        self.finish(draft, change, revisions)
+    }
+
+    /// Applies a client's change and keeps its answer.
+    fn finish(
+        &mut self,
+        mut draft: Draft<'_>,
+        change: &[u8; 16],
+        revisions: Vec<u64>,
+    ) -> Result<Vec<u64>> {
+        let surplus = (self.history.len() + 1).saturating_sub(HISTORY);
+        let old: Vec<Key> = self.history.iter().take(surplus).cloned().collect();
+        let answered = Answered { number: self.commits + 1, revisions };
+        draft.answer(change, &answered, &old)?;
+        self.apply(draft)?;
+        self.history.drain(..surplus);
+        self.history.push_back(rows::answered(change));
+        Ok(answered.revisions)
+    }
+
+    fn answered(&self, change: &[u8; 16]) -> Result<Option<Vec<u64>>> {
+        match self.shelf.store.get(&rows::answered(change))? {
+            Some(bytes) => {
+                rows::decode(&bytes, "an answer").map(|answered: Answered| Some(answered.revisions))
+            }
+            None => Ok(None),
+        }
+    }
+
+    fn put_token(&mut self, put: PutToken) -> Result<u64> {
+        if let Some(revisions) = self.answered(&put.change)? {
+            return Ok(revisions.first().copied().unwrap_or(0));
+        }
+        Entry::decode(&put.entry).map_err(|_| Reason::ArgumentsBad)?;
+        let shelf = Arc::clone(&self.shelf);
+        let old = shelf.token(put.token)?;
+        check_expected(put.expect, old.as_ref().map(|old| old.revision))?;
+        if old.is_some() && !put.proved {
+            return Err(Reason::NotLoggedIn.into());
+        }
+        shelf.room.check(if put.wipe {
+            Need::Shrink
+        } else {
+            Need::Grow(put.entry.len() as u64)
+        })?;
+        let slot = shelf.slots.reserve(put.token)?;
+        shelf.slots.reset(put.token, put.reset)?;
+        if let Some(old) = old.as_ref().filter(|_| put.wipe) {
+            self.wipe(put.token, old)?;
+        }
+        let revision = old.map_or(0, |old| old.revision) + 1;
+        let mut draft = Draft::new(&shelf);
+        draft.put_token(put.token, &TokenRow { slot, revision, entry: put.entry })?;
+        self.finish(draft, &put.change, vec![revision])?;
+        self.settle()?;
+        shelf.slots.confirm(put.token)?;
+        Ok(revision)
+    }
+
+    /// Ends a token's ordinary objects; on a token without custody, everything.
+    fn wipe(&mut self, token: Id, old: &TokenRow) -> Result<()> {
+        let custody = Entry::decode(&old.entry)?.custody;
+        let shelf = Arc::clone(&self.shelf);
+        let mut ending = Vec::new();
+        shelf.each(&rows::records(token), |key, value| {
+            let id = rows::last_id(key).ok_or(Reason::StoreDamaged)?;
+            let found = shelf.found(id, value)?;
+            if !custody || matches!(found.known.header.role, Role::Object { .. }) {
+                ending.push(found);
+            }
+            Ok(true)
+        })?;
+        for step in ending.chunks(STEP) {
+            let mut draft = Draft::new(&shelf);
+            for found in step {
+                draft.remove(token, found, Ending::Deleted)?;
+            }
+            self.apply(draft)?;
+        }
+        Ok(())
+    }
+}
+
+/// The answers that are kept, oldest first.
+fn history(shelf: &Shelf) -> Result<VecDeque<Key>> {
+    let mut kept = Vec::new();
+    shelf.each(b"c", |key, value| {
+        kept.push((rows::decode::<Answered>(value, "an answer")?.number, key.to_vec()));
+        Ok(true)
+    })?;
+    kept.sort_unstable();
+    Ok(kept.into_iter().map(|(_, key)| key).collect())
+}
+
+/// The records that a commit names, each at the revision it expects.
+fn expected(shelf: &Shelf, token: Id, changes: &[Change]) -> Result<Vec<Option<Found>>> {
+    let find = |change: &Change| {
+        let found = shelf.find(token, change.id)?;
+        check_expected(change.expect, found.as_ref().map(|found| found.row.revision))?;
+        Ok(found)
+    };
+    changes.iter().map(find).collect()
+}
+
+fn check_expected(expect: Expect, revision: Option<u64>) -> Result<()> {
+    match (expect, revision) {
+        (Expect::Absent, None) => Ok(()),
+        (Expect::Revision(expected), Some(revision)) if expected == revision => Ok(()),
+        _ => Err(Reason::Conflict.into()),
+    }
+}
+
+fn proposal(change: &Change) -> Result<Proposal> {
+    let event = match change.event.as_slice() {
+        [] => None,
+        bytes => Some(event(bytes)?),
+    };
+    let put = change.put.as_ref().map(|(header, _)| Header::decode(header)).transpose();
+    Ok(Proposal { id: change.id, event, put: put.map_err(|_| malformed())? })
+}
+
+fn event(bytes: &[u8]) -> Result<Event> {
+    match postcard::take_from_bytes(bytes) {
+        Ok((event, [])) => Ok(event),
+        _ => Err(malformed()),
+    }
+}
+
+fn malformed() -> Error {
+    Reason::ArgumentsBad.detail("a change does not parse")
+}
+
+/// A commit in which something ends may use the room that is kept for that.
+fn need(proposals: &[Proposal], changes: &[Change]) -> Need {
+    let ends = |proposal: &Proposal| {
+        proposal.put.is_none() || proposal.event == Some(Event::DeleteMaterial)
+    };
+    if proposals.iter().any(ends) {
+        return Need::Shrink;
+    }
+    let sizes = changes.iter().filter_map(|change| change.put.as_ref());
+    Need::Grow(sizes.map(|(header, sealed)| (header.len() + sealed.len()) as u64).sum())
+}

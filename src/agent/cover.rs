@@ -1,0 +1,101 @@
+//! The cover: what a module has sealed is encrypted once more under an erase cell's secret, so that
+//! overwriting the cell ends it wherever old bytes still lie.
+//!
+//! | bytes | field |
+//! |---|---|
+//! | 1 | format, `0x01` |
+//! | 32 | salt, random at every covering |
+//! | n | ciphertext |
+//! | 16 | tag |
+//!
+//! Key: HKDF-SHA-256(secret, salt, info = `keystead v1 cover`, token, record, revision (u64, little
+//! endian)); AES-256-GCM with twelve zero bytes as nonce, for the key is never used twice.
+
+use crate::error::{Error, Reason, Result};
+use crate::id::Id;
+use aes_gcm::aead::{Aead, KeyInit};
+use aes_gcm::{Aes256Gcm, Nonce};
+use hkdf::Hkdf;
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+const FORMAT: u8 = 1;
+const SALT: usize = 32;
+const LABEL: &[u8] = b"keystead v1 cover";
+
+/// Whose cover it is; it comes off nowhere else.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// The token.
+    pub token: Id,
+    /// The record.
+    pub id: Id,
+    /// The record's own counter.
+    pub revision: u64,
+}
+
+/// Covers `plain` under a cell's secret.
+pub fn put_on(secret: &[u8; 32], place: Place, plain: &[u8]) -> Result<Vec<u8>> {
+    let mut salt = [0; SALT];
+    aws_lc_rs::rand::fill(&mut salt).map_err(|_| Reason::General)?;
+    let ciphertext = cipher(secret, place, &salt)?
+        .encrypt(&Nonce::default(), plain)
+        .map_err(|_| Reason::General)?;
+    Ok([&[FORMAT], &salt[..], &ciphertext].concat())
+}
+
+/// Takes the cover off.
+pub fn take_off(secret: &[u8; 32], place: Place, covered: &[u8]) -> Result<Vec<u8>> {
+    let Some((&FORMAT, rest)) = covered.split_first() else { return Err(damaged(place)) };
+    let (salt, ciphertext) = rest.split_first_chunk::<SALT>().ok_or_else(|| damaged(place))?;
+    cipher(secret, place, salt)?.decrypt(&Nonce::default(), ciphertext).map_err(|_| damaged(place))
+}
+
+fn cipher(secret: &[u8; 32], place: Place, salt: &[u8; SALT]) -> Result<Aes256Gcm> {
+    let mut key = Zeroizing::new([0; 32]);
+    let info =
+        [LABEL, place.token.bytes(), place.id.bytes(), &place.revision.to_le_bytes()].concat();
+    Hkdf::<Sha256>::new(Some(salt), secret)
+        .expand(&info, &mut *key)
+        .map_err(|_| Reason::General)?;
+    Ok(Aes256Gcm::new((&*key).into()))
+}
+
+fn damaged(place: Place) -> Error {
+    Reason::StoreDamaged.detail(format_args!(
+        "record {} in db/ does not fit its cell in slots; restore the store's directory as a whole \
+         from a backup",
+        place.id
+    ))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+
+    const PLACE: Place = Place { token: Id::new([1; 16]), id: Id::new([2; 16]), revision: 3 };
+
+    #[test]
+    fn a_cover_comes_off_in_its_place_only() {
+        let covered = put_on(&[7; 32], PLACE, b"sealed").unwrap();
+        assert_eq!(take_off(&[7; 32], PLACE, &covered).unwrap(), b"sealed");
+        assert!(take_off(&[8; 32], PLACE, &covered).is_err());
+        assert!(take_off(&[7; 32], Place { revision: 4, ..PLACE }, &covered).is_err());
+        assert!(take_off(&[7; 32], Place { id: PLACE.token, ..PLACE }, &covered).is_err());
+        assert!(take_off(&[7; 32], Place { token: PLACE.id, ..PLACE }, &covered).is_err());
+    }
+
+    #[test]
+    fn any_flipped_bit_and_any_cut_is_damage() {
+        let covered = put_on(&[7; 32], PLACE, b"sealed").unwrap();
+        for bit in 0..covered.len() * 8 {
+            let mut flipped = covered.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(take_off(&[7; 32], PLACE, &flipped).is_err(), "bit {bit}");
+        }
+        for cut in 0..covered.len() {
+            assert!(take_off(&[7; 32], PLACE, &covered[..cut]).is_err(), "cut at {cut}");
+        }
+    }
+}

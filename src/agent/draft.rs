@@ -1,0 +1,227 @@
+//! One batch in the making: rows, the entries that lead to them, erase cells claimed and given up.
+//!
+//! The order in which it happens is the promise of this project: generations move, cells are
+//! overwritten and synced, and only then does the store change.
+
+use super::cover;
+use super::rows::{self, Answered, Key, Meta, Row, TokenRow};
+use super::shelf::{Found, Shelf};
+use crate::error::Result;
+use crate::id::Id;
+use crate::key::Header;
+use crate::key::state::Erasure;
+use crate::store::slots::CellNumber;
+use crate::store::{Batch, Condition};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Why cells are overwritten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Somebody asked for it.
+    Deleted,
+    /// The time had come.
+    Expired,
+}
+
+/// Changes that will happen together.
+pub struct Draft<'a> {
+    shelf: &'a Shelf,
+    conditions: Vec<Condition>,
+    writes: BTreeMap<Key, Option<Vec<u8>>>,
+    erased: Vec<(CellNumber, Ending)>,
+    claimed: Vec<CellNumber>,
+    freed: Vec<CellNumber>,
+    moved: BTreeSet<(Id, Id)>,
+}
+
+/// What remains to be done once a draft's batch is durable.
+#[derive(Debug, Default)]
+pub struct Aftermath {
+    /// Cells that nobody claims any more.
+    pub freed: Vec<CellNumber>,
+    /// Token and watched identity of what changed.
+    pub moved: BTreeSet<(Id, Id)>,
+}
+
+impl<'a> Draft<'a> {
+    /// Nothing yet.
+    pub fn new(shelf: &'a Shelf) -> Self {
+        Self {
+            shelf,
+            conditions: Vec::new(),
+            writes: BTreeMap::new(),
+            erased: Vec::new(),
+            claimed: Vec::new(),
+            freed: Vec::new(),
+            moved: BTreeSet::new(),
+        }
+    }
+
+    /// Whether it changes nothing.
+    pub fn is_empty(&self) -> bool {
+        self.writes.is_empty()
+    }
+
+    /// Writes a record over what stands there; its new revision.
+    pub fn put(
+        &mut self,
+        token: Id,
+        id: Id,
+        old: Option<&Found>,
+        header: Header,
+        (header_bytes, sealed): (Vec<u8>, Vec<u8>),
+    ) -> Result<u64> {
+        let revision = old.map_or(0, |old| old.row.revision) + 1;
+        self.moved.insert((token, header.watched(id)));
+        if let Some(old) = old {
+            self.take_away_entries(token, old);
+        }
+        for entry in rows::entries(token, id, &header, false) {
+            self.writes.insert(entry, Some(Vec::new()));
+        }
+        let mut row = Row { revision, cell: None, header: header_bytes, sealed };
+        if header.needs_slot() {
+            let cell = self.cell_for(token, id, old)?;
+            let place = cover::Place { token, id, revision };
+            row.sealed = self.shelf.cover(cell, place, &row.sealed)?;
+            row.cell = Some(cell);
+        }
+        self.expect(token, id, old)?;
+        self.writes.insert(rows::record(token, id), Some(rows::encode(&row)?));
+        Ok(revision)
+    }
+
+    /// Removes a record; its material is erased first.
+    pub fn remove(&mut self, token: Id, old: &Found, ending: Ending) -> Result<()> {
+        self.moved.insert((token, old.known.header.watched(old.known.id)));
+        self.take_away_entries(token, old);
+        self.give_up_cell(old, ending);
+        self.expect(token, old.known.id, Some(old))?;
+        self.writes.insert(rows::record(token, old.known.id), None);
+        Ok(())
+    }
+
+    /// Erases expired material and leaves its record, found by its custom key only, as the place
+    /// where its cell says what happened.
+    pub fn bury(&mut self, token: Id, old: &Found) {
+        let known = &old.known;
+        self.moved.insert((token, known.header.watched(known.id)));
+        self.take_away_entries(token, old);
+        for entry in rows::entries(token, known.id, &known.header, true) {
+            self.writes.insert(entry, Some(Vec::new()));
+        }
+        if let (Some(cell), Erasure::Live) = (old.row.cell, known.erasure) {
+            self.erased.push((cell, Ending::Expired));
+        }
+    }
+
+    /// Writes a token's entry.
+    pub fn put_token(&mut self, token: Id, row: &TokenRow) -> Result<()> {
+        self.moved.insert((token, token));
+        self.writes.insert(rows::token(token), Some(rows::encode(row)?));
+        Ok(())
+    }
+
+    /// Keeps the answer with the change, and forgets an old one.
+    pub fn answer(&mut self, change: &[u8; 16], answered: &Answered, old: &[Key]) -> Result<()> {
+        self.writes.insert(rows::answered(change), Some(rows::encode(answered)?));
+        self.writes.extend(old.iter().map(|key| (key.clone(), None)));
+        Ok(())
+    }
+
+    /// Takes an entry away that leads nowhere.
+    pub fn forget(&mut self, entry: Key) {
+        self.writes.insert(entry, None);
+    }
+
+    /// Makes it happen, as commit number `number`. It is durable after the store's next sync.
+    pub fn apply(mut self, number: u64) -> Result<Aftermath> {
+        for (token, watched) in &self.moved {
+            self.shelf.page.moved(*token, *watched);
+        }
+        self.shelf.erase(&self.erased)?;
+        let meta = Meta { commits: number, mark: self.shelf.now() };
+        self.writes.insert(rows::meta(), Some(rows::encode(&meta)?));
+        let batch = Batch {
+            conditions: std::mem::take(&mut self.conditions),
+            writes: std::mem::take(&mut self.writes).into_iter().collect(),
+        };
+        self.shelf.store.apply(&batch)?;
+        self.claimed.clear();
+        Ok(Aftermath {
+            freed: std::mem::take(&mut self.freed),
+            moved: std::mem::take(&mut self.moved),
+        })
+    }
+
+    fn expect(&mut self, token: Id, id: Id, old: Option<&Found>) -> Result<()> {
+        let key = rows::record(token, id);
+        self.conditions.push(match old {
+            Some(old) => Condition::Equals(key, rows::encode(&old.row)?),
+            None => Condition::Absent(key),
+        });
+        Ok(())
+    }
+
+    fn take_away_entries(&mut self, token: Id, old: &Found) {
+        let known = &old.known;
+        let entries = rows::entries(token, known.id, &known.header, false);
+        self.writes.extend(entries.into_iter().map(|entry| (entry, None)));
+    }
+
+    /// The cell that a record keeps while its material lives, else a fresh one.
+    fn cell_for(&mut self, token: Id, id: Id, old: Option<&Found>) -> Result<CellNumber> {
+        let now = self.shelf.now();
+        match old.map(|old| (old, old.row.cell)) {
+            Some((old, Some(cell))) if !old.known.is_dead(now) => Ok(cell),
+            Some((old, _)) => {
+                self.give_up_cell(old, Ending::Expired);
+                self.claim(token, id)
+            }
+            None => self.claim(token, id),
+        }
+    }
+
+    fn claim(&mut self, token: Id, id: Id) -> Result<CellNumber> {
+        let cell = self.shelf.slots.take()?;
+        self.claimed.push(cell);
+        let owner = [&token.bytes()[..], id.bytes()].concat();
+        self.writes.insert(rows::claim(cell), Some(owner));
+        Ok(cell)
+    }
+
+    fn give_up_cell(&mut self, old: &Found, ending: Ending) {
+        let Some(cell) = old.row.cell else { return };
+        if old.known.erasure == Erasure::Live {
+            self.erased.push((cell, ending));
+        }
+        self.freed.push(cell);
+        self.writes.insert(rows::claim(cell), None);
+    }
+}
+
+/// Cells taken for a draft that did not happen are nobody's.
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        self.claimed.drain(..).for_each(|cell| self.shelf.slots.release(cell));
+    }
+}
+
+impl Shelf {
+    /// Covers a sealed part under a cell's secret.
+    fn cover(&self, cell: CellNumber, place: cover::Place, sealed: &[u8]) -> Result<Vec<u8>> {
+        match self.slots.content(cell)? {
+            crate::store::slots::Content::Secret(secret) => cover::put_on(&secret, place, sealed),
+            crate::store::slots::Content::Gone(_) => Err(crate::error::Reason::Conflict.into()),
+        }
+    }
+
+    fn erase(&self, cells: &[(CellNumber, Ending)]) -> Result<()> {
+        let of = |wanted: Ending| -> Vec<CellNumber> {
+            cells.iter().filter(|(_, ending)| *ending == wanted).map(|(cell, _)| *cell).collect()
+        };
+        let now = self.now();
+        self.slots.delete(&of(Ending::Deleted), now)?;
+        self.slots.expire(&of(Ending::Expired), now)
+    }
+}

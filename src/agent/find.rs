@@ -1,0 +1,147 @@
+//! Search by tags: cursors over the store's index, intersected and united, in the order of identities.
+
+use super::rows;
+use super::shelf::Shelf;
+use crate::error::Result;
+use crate::id::Id;
+use crate::key::Tag;
+use crate::store::Store;
+use std::collections::{HashSet, VecDeque};
+
+/// How many identities a cursor reads ahead at the most.
+const AHEAD: usize = 512;
+
+/// Identities that match, ascending, and whether there are more.
+pub type Matches = (Vec<Id>, bool);
+
+/// What is asked for.
+pub struct Query<'a> {
+    /// The token.
+    pub token: Id,
+    /// A record matches that carries all tags of any one alternative.
+    pub alternatives: &'a [Vec<[u8; 16]>],
+    /// Whether private records are found too.
+    pub private: bool,
+    /// Continue behind this identity.
+    pub after: Option<Id>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// The records that match and whose material is neither erased nor due to be.
+pub fn find(shelf: &Shelf, query: &Query<'_>) -> Result<Matches> {
+    let hidden = due_now(shelf)?;
+    let mut branches = branches(shelf.store.as_ref(), query);
+    let mut found = Vec::new();
+    let mut from = query.after.map_or(Some(0), |after| number(after).checked_add(1));
+    while let Some(start) = from {
+        let Some(id) = first_of(&mut branches, start)? else { break };
+        from = number(id).checked_add(1);
+        if hidden.contains(&(query.token, id)) {
+            continue;
+        }
+        if found.len() == query.limit {
+            return Ok((found, true));
+        }
+        found.push(id);
+    }
+    Ok((found, false))
+}
+
+/// What is due and not erased yet: a few records in the moment before the sweep.
+fn due_now(shelf: &Shelf) -> Result<HashSet<(Id, Id)>> {
+    let now = shelf.now();
+    let mut hidden = HashSet::new();
+    shelf.each(b"d", |key, _| match rows::due_parts(key) {
+        Some((at, token, id)) if at <= now => Ok(hidden.insert((token, id))),
+        _ => Ok(false),
+    })?;
+    Ok(hidden)
+}
+
+fn branches<'a>(store: &'a dyn Store, query: &Query<'_>) -> Vec<Vec<Cursor<'a>>> {
+    let privacies: &[bool] = if query.private { &[false, true] } else { &[false] };
+    let branch = |private: bool, tags: &[[u8; 16]]| -> Vec<Cursor<'a>> {
+        let cursor =
+            |tag: Option<&Tag>| Cursor::new(store, rows::tagged(query.token, private, tag));
+        match tags {
+            [] => vec![cursor(None)],
+            tags => tags.iter().map(|tag| cursor(Some(&Tag(*tag)))).collect(),
+        }
+    };
+    privacies
+        .iter()
+        .flat_map(|private| query.alternatives.iter().map(move |tags| branch(*private, tags)))
+        .collect()
+}
+
+/// The first identity not before `from` that any branch has.
+fn first_of(branches: &mut [Vec<Cursor<'_>>], from: u128) -> Result<Option<Id>> {
+    let mut first = None;
+    for branch in branches {
+        let id = first_common(branch, from)?;
+        first = match (first, id) {
+            (Some(first), Some(id)) => Some(std::cmp::min(first, id)),
+            (first, id) => first.or(id),
+        };
+    }
+    Ok(first)
+}
+
+/// The first identity not before `from` that all cursors have.
+fn first_common(cursors: &mut [Cursor<'_>], from: u128) -> Result<Option<Id>> {
+    let mut candidate = from;
+    loop {
+        let start = candidate;
+        for cursor in cursors.iter_mut() {
+            match cursor.seek(candidate)? {
+                Some(id) => candidate = number(id),
+                None => return Ok(None),
+            }
+        }
+        if candidate == start {
+            return Ok(Some(Id::new(candidate.to_be_bytes())));
+        }
+    }
+}
+
+/// One list of identities in the store, ascending.
+struct Cursor<'a> {
+    store: &'a dyn Store,
+    prefix: Vec<u8>,
+    ahead: VecDeque<Id>,
+    /// Doubles with each read, so that a list of one costs one and a long one few.
+    step: usize,
+    finished: bool,
+}
+
+impl<'a> Cursor<'a> {
+    fn new(store: &'a dyn Store, prefix: Vec<u8>) -> Self {
+        Self { store, prefix, ahead: VecDeque::new(), step: 2, finished: false }
+    }
+
+    /// The first identity not before `from`. `from` never goes back.
+    fn seek(&mut self, from: u128) -> Result<Option<Id>> {
+        while self.ahead.front().is_some_and(|id| number(*id) < from) {
+            self.ahead.pop_front();
+        }
+        if self.ahead.is_empty() && !self.finished {
+            self.read(from)?;
+        }
+        Ok(self.ahead.front().copied())
+    }
+
+    fn read(&mut self, from: u128) -> Result<()> {
+        let start = [&self.prefix[..], &from.to_be_bytes()].concat();
+        let pairs = self.store.scan(&self.prefix, &start, self.step)?;
+        self.finished = pairs.len() < self.step;
+        self.step = (self.step * 2).min(AHEAD);
+        self.ahead.extend(pairs.iter().filter_map(|(key, _)| rows::last_id(key)));
+        Ok(())
+    }
+}
+
+/// Identities as numbers keep their order.
+fn number(id: Id) -> u128 {
+    u128::from_be_bytes(*id.bytes())
+}

@@ -1,0 +1,258 @@
+//! What the agent keeps in the store: the keys, and what stands at them, byte by byte.
+//!
+//! | key | value |
+//! |---|---|
+//! | `M` | the store itself: [`Meta`] |
+//! | `T`, token | a token: [`TokenRow`] |
+//! | `r`, token, record | a record: [`Row`] |
+//! | `a`, token, private, record | nothing; every record that can be found |
+//! | `t`, token, private, tag (16), record | nothing; the same, by tag |
+//! | `f`, token, fingerprint (32), record | nothing; custom keys and live material, by fingerprint |
+//! | `v`, token, custom key, version (u32), record | nothing; a custom key's material |
+//! | `d`, second (u64), token, record | nothing; what is due, and when |
+//! | `s`, cell (u32) | token, record: who claims the erase cell |
+//! | `c`, change (16) | the answer to a change: [`Answered`] |
+//!
+//! Identities are 16 bytes, *private* is one byte (0 or 1), integers in keys are big endian. A value
+//! is a format byte (`0x01`) and the fields in postcard's wire format, in the order of the struct.
+
+use crate::clock::Seconds;
+use crate::error::{Reason, Result};
+use crate::id::Id;
+use crate::key::{ExpiryAction, Fingerprint, Header, Role, Tag};
+use crate::store::slots::CellNumber;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+const FORMAT: u8 = 1;
+
+/// A key of the store.
+pub type Key = Vec<u8>;
+
+/// What the store says of itself. Written with every commit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meta {
+    /// How many commits there have been.
+    pub commits: u64,
+    /// The high-water mark of time at the last of them.
+    pub mark: Seconds,
+}
+
+/// A token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenRow {
+    /// Its slot number, for good.
+    pub slot: u32,
+    /// Moves by one with each change of the entry.
+    pub revision: u64,
+    /// The entry (see `key::pin`).
+    pub entry: Vec<u8>,
+}
+
+/// A record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// The record's own counter.
+    pub revision: u64,
+    /// The erase cell under whose secret the sealed part is covered.
+    pub cell: Option<CellNumber>,
+    /// The public header.
+    pub header: Vec<u8>,
+    /// The sealed part; covered where there is a cell.
+    pub sealed: Vec<u8>,
+}
+
+/// What a change was answered, so that it happens once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answered {
+    /// The number of its commit: old ones are forgotten first.
+    pub number: u64,
+    /// The revisions that were answered.
+    pub revisions: Vec<u64>,
+}
+
+/// Writes a value.
+pub fn encode(value: &impl Serialize) -> Result<Vec<u8>> {
+    postcard::to_extend(value, vec![FORMAT]).map_err(|cause| Reason::General.detail(cause))
+}
+
+/// Reads [`encode`]'s bytes back; `what` names the value in the error.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T> {
+    match bytes.split_first() {
+        Some((&FORMAT, rest)) => match postcard::take_from_bytes(rest) {
+            Ok((value, [])) => Ok(value),
+            _ => Err(Reason::StoreDamaged.detail(format_args!("{what} in db/ does not parse"))),
+        },
+        _ => Err(Reason::StoreDamaged.detail(format_args!("{what} in db/ has an unknown format"))),
+    }
+}
+
+/// Where [`Meta`] stands.
+pub fn meta() -> Key {
+    b"M".to_vec()
+}
+
+/// Where a token stands.
+pub fn token(token: Id) -> Key {
+    [b"T", &token.bytes()[..]].concat()
+}
+
+/// Where a record stands.
+pub fn record(token: Id, id: Id) -> Key {
+    [&records(token)[..], id.bytes()].concat()
+}
+
+/// All records of a token.
+pub fn records(token: Id) -> Key {
+    [b"r", &token.bytes()[..]].concat()
+}
+
+/// Where a change's answer stands.
+pub fn answered(change: &[u8; 16]) -> Key {
+    [b"c", &change[..]].concat()
+}
+
+/// Who claims an erase cell.
+pub fn claim(cell: CellNumber) -> Key {
+    [b"s", &cell.to_be_bytes()[..]].concat()
+}
+
+/// The records that carry a tag, or all that can be found; identities follow.
+pub fn tagged(token: Id, private: bool, tag: Option<&Tag>) -> Key {
+    let private = [u8::from(private)];
+    match tag {
+        Some(tag) => [b"t", &token.bytes()[..], &private, &tag.0].concat(),
+        None => [b"a", &token.bytes()[..], &private].concat(),
+    }
+}
+
+/// The records with a fingerprint; identities follow.
+pub fn fingerprinted(token: Id, fingerprint: &Fingerprint) -> Key {
+    [b"f", &token.bytes()[..], &fingerprint.0].concat()
+}
+
+/// A custom key's material; versions and identities follow.
+pub fn versions(token: Id, key: Id) -> Key {
+    [b"v", &token.bytes()[..], key.bytes()].concat()
+}
+
+/// What is due at a second; tokens and identities follow.
+pub fn due(at: Seconds) -> Key {
+    [b"d", &at.to_be_bytes()[..]].concat()
+}
+
+/// Second, token and record of a key that begins with [`due`].
+pub fn due_parts(key: &[u8]) -> Option<(Seconds, Id, Id)> {
+    let (at, ids) = key.strip_prefix(b"d")?.split_first_chunk::<8>()?;
+    let (token, id) = id_pair(ids)?;
+    Some((u64::from_be_bytes(*at), token, id))
+}
+
+/// The cell of a key made by [`claim`].
+pub fn claimed_cell(key: &[u8]) -> Option<CellNumber> {
+    key.strip_prefix(b"s")?.try_into().ok().map(CellNumber::from_be_bytes)
+}
+
+/// Two identities, one after the other.
+pub fn id_pair(bytes: &[u8]) -> Option<(Id, Id)> {
+    let (first, second) = bytes.split_first_chunk::<16>()?;
+    Some((Id::new(*first), Id::new(second.try_into().ok()?)))
+}
+
+/// The identity at the end of a key.
+pub fn last_id(key: &[u8]) -> Option<Id> {
+    key.last_chunk::<16>().map(|bytes| Id::new(*bytes))
+}
+
+/// When something must happen to a record by itself, if ever.
+pub fn due_at(header: &Header) -> Option<Seconds> {
+    match &header.role {
+        Role::CustomKey(state) => state.deletion_at,
+        Role::Material { .. } | Role::Object { .. } => header
+            .expiry
+            .filter(|expiry| expiry.action == ExpiryAction::Erase)
+            .map(|expiry| expiry.at),
+    }
+}
+
+/// The entries that lead to a record. What is `dead` (erased, or about to be) is found by its custom
+/// key only.
+pub fn entries(token_id: Id, id: Id, header: &Header, dead: bool) -> Vec<Key> {
+    let to = |mut prefix: Key| {
+        prefix.extend_from_slice(id.bytes());
+        prefix
+    };
+    let mut entries = Vec::new();
+    if let Role::Material { key, version, .. } = &header.role {
+        entries.push(to([&versions(token_id, *key)[..], &version.to_be_bytes()].concat()));
+    }
+    if dead {
+        return entries;
+    }
+    entries.push(to(tagged(token_id, header.private, None)));
+    let tagged = |tag| to(tagged(token_id, header.private, Some(tag)));
+    entries.extend(header.tags.iter().map(tagged));
+    let fingerprint = match &header.role {
+        Role::CustomKey(state) => state.fingerprint.as_ref(),
+        Role::Material { fingerprint, .. } => Some(fingerprint),
+        Role::Object { .. } => None,
+    };
+    entries.extend(fingerprint.map(|fingerprint| to(fingerprinted(token_id, fingerprint))));
+    let due = |at| to([&due(at)[..], token_id.bytes()].concat());
+    entries.extend(due_at(header).map(due));
+    entries
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::key::Expiry;
+
+    fn material() -> Header {
+        Header {
+            private: true,
+            role: Role::Material {
+                key: Id::new([3; 16]),
+                version: 1,
+                fingerprint: Fingerprint([4; 32]),
+            },
+            expiry: Some(Expiry { at: 9, action: ExpiryAction::Erase }),
+            tags: vec![Tag([5; 16]), Tag([6; 16])],
+        }
+    }
+
+    #[test]
+    fn values_read_back_and_a_cut_one_does_not() {
+        let row = Row { revision: 300, cell: Some(512), header: vec![1, 2], sealed: vec![3; 200] };
+        let bytes = encode(&row).unwrap();
+        assert_eq!(decode::<Row>(&bytes, "a record").unwrap(), row);
+        for cut in 0..bytes.len() {
+            let error = decode::<Row>(bytes.get(..cut).unwrap(), "a record").unwrap_err();
+            assert_eq!(error.reason(), Reason::StoreDamaged);
+        }
+    }
+
+    #[test]
+    fn dead_material_is_found_by_its_custom_key_only() {
+        let (token, id) = (Id::new([1; 16]), Id::new([2; 16]));
+        assert_eq!(entries(token, id, &material(), false).len(), 6);
+        let left = entries(token, id, &material(), true);
+        assert_eq!(left.len(), 1);
+        assert!(left.iter().all(|key| key.starts_with(&versions(token, Id::new([3; 16])))));
+    }
+
+    #[test]
+    fn a_due_entry_tells_when_and_what() {
+        let (token, id) = (Id::new([1; 16]), Id::new([2; 16]));
+        let entries = entries(token, id, &material(), false);
+        let due: Vec<_> = entries.iter().filter_map(|key| due_parts(key)).collect();
+        assert_eq!(due, vec![(9, token, id)]);
+    }
+
+    #[test]
+    fn no_key_is_longer_than_a_store_allows() {
+        let keys = entries(Id::new([1; 16]), Id::new([2; 16]), &material(), false);
+        assert!(keys.iter().all(|key| key.len() <= crate::store::MAX_KEY));
+    }
+}

@@ -1,0 +1,332 @@
+//! The rules of custody at the commit point: whether a commit is lawful, decided without a store.
+//!
+//! No client can make the agent drop a custom key, or a generated key's material, exchange associated
+//! material, or give two custom keys the same. Ordinary objects come and go freely.
+
+use crate::clock::Seconds;
+use crate::error::{Reason, Result};
+use crate::id::Id;
+use crate::key::state::Erasure;
+use crate::key::{Event, ExpiryAction, Fingerprint, Header, Origin, Role, State};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A record as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// Which record.
+    pub id: Id,
+    /// Its header.
+    pub header: Header,
+    /// What its erase cell says.
+    pub erasure: Erasure,
+}
+
+/// What a commit wants to do with one record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    /// Which record.
+    pub id: Id,
+    /// What happens to the custom key, if it is one.
+    pub event: Option<Event>,
+    /// The new header, or none to remove the record.
+    pub put: Option<Header>,
+}
+
+/// The records of one token, as they stand before the commit.
+pub trait View {
+    /// One record.
+    fn record(&self, id: Id) -> Result<Option<Known>>;
+    /// All records of a custom key's material, dead ones too.
+    fn material(&self, key: Id) -> Result<Vec<Known>>;
+    /// All material with a fingerprint, dead or alive.
+    fn holders(&self, fingerprint: &Fingerprint) -> Result<Vec<Known>>;
+}
+
+/// When a commit happens, and who asks for it.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// Never before the store's high-water mark.
+    pub now: Seconds,
+    /// The clock's time, which alone decides whether a new expiry lies ahead.
+    pub clock: Seconds,
+    /// Whether the connection has proved that it knows the private token key.
+    pub proved: bool,
+}
+
+impl Known {
+    /// Whether its material is gone, or to be erased by `now`.
+    pub fn is_dead(&self, now: Seconds) -> bool {
+        let due = |header: &Header| {
+            header
+                .expiry
+                .is_some_and(|expiry| expiry.action == ExpiryAction::Erase && expiry.at <= now)
+        };
+        match self.header.role {
+            Role::CustomKey(_) => false,
+            Role::Material { .. } | Role::Object { .. } => {
+                self.erasure != Erasure::Live || due(&self.header)
+            }
+        }
+    }
+}
+
+/// Decides whether `proposals` may happen together. On success: the records of dead material that
+/// end with the commit, beside those it names.
+pub fn judge(view: &impl View, proposals: &[Proposal], moment: Moment) -> Result<Vec<Id>> {
+    let mut named = BTreeSet::new();
+    let mut keys = BTreeSet::new();
+    for proposal in proposals {
+        if !named.insert(proposal.id) {
+            return Err(Reason::Unlawful.detail("a commit names a record twice"));
+        }
+        let old = view.record(proposal.id)?;
+        if touches_custody(old.as_ref(), proposal) && !moment.proved {
+            return Err(Reason::NotLoggedIn.into());
+        }
+        keys.extend(judge_one(old, proposal)?);
+    }
+    let mut ended = Vec::new();
+    for key in keys {
+        ended.extend(judge_key(view, key, proposals, moment)?);
+    }
+    Ok(ended)
+}
+
+/// Whether a change needs a proof: it concerns a custom key or something private.
+fn touches_custody(old: Option<&Known>, proposal: &Proposal) -> bool {
+    let guarded = |header: &Header| header.private || !matches!(header.role, Role::Object { .. });
+    old.is_some_and(|old| guarded(&old.header)) || proposal.put.as_ref().is_some_and(guarded)
+}
+
+/// What one change may do whatever else the commit holds; the custom key it belongs to, if any.
+fn judge_one(old: Option<Known>, proposal: &Proposal) -> Result<Option<Id>> {
+    let custom = |header: &Header| match header.role {
+        Role::Object { .. } => None,
+        Role::CustomKey(_) => Some(proposal.id),
+        Role::Material { key, .. } => Some(key),
+    };
+    let old = old.map(|known| known.header);
+    let key = old.as_ref().or(proposal.put.as_ref()).and_then(custom);
+    match (&old, &proposal.put) {
+        (None, None) => return Err(Reason::ObjectUnknown.into()),
+        (Some(Header { role: Role::CustomKey(_), .. }), None) => {
+            return Err(Reason::Undestroyable.into());
+        }
+        (Some(old), Some(new)) => judge_identity(old, new)?,
+        (None, Some(_)) | (Some(_), None) => {}
+    }
+    if proposal.event.is_some() != (key == Some(proposal.id)) {
+        return Err(Reason::Unlawful.detail("an event belongs to a custom key, and it to an event"));
+    }
+    Ok(key)
+}
+
+/// What a record is never changes, and custody's privacy is never lowered.
+fn judge_identity(old: &Header, new: &Header) -> Result<()> {
+    let same = match (&old.role, &new.role) {
+        (Role::Object { holds_key: old }, Role::Object { holds_key: new }) => old == new,
+        (Role::CustomKey(_), Role::CustomKey(_)) => !old.private || new.private,
+        (
+            Role::Material { key, version, fingerprint },
+            Role::Material { key: new_key, version: new_version, fingerprint: new_fingerprint },
+        ) => {
+            let private = !old.private || new.private;
+            private && (key, version, fingerprint) == (new_key, new_version, new_fingerprint)
+        }
+        _ => false,
+    };
+    if same { Ok(()) } else { Err(Reason::Unlawful.detail("a record would become another")) }
+}
+
+/// What a commit may do to one custom key: one lawful step, and exactly the material that the new
+/// state speaks of.
+fn judge_key(view: &impl View, key: Id, proposals: &[Proposal], moment: Moment) -> Result<Vec<Id>> {
+    let own = proposals.iter().find(|proposal| proposal.id == key);
+    let Some(Proposal { event: Some(event), put: Some(header), .. }) = own else {
+        return Err(lone_material(view, key, proposals)?.into());
+    };
+    let Role::CustomKey(after) = &header.role else {
+        return Err(Reason::Unlawful.detail("material of something that is no custom key"));
+    };
+    let material = Stock::gather(view, key, proposals)?;
+    judge_step(view, key, &material, event, after, moment)?;
+    if header.expiry.is_some() && header.expiry != after.expiry {
+        return Err(Reason::Unlawful.detail("a custom key's header and state differ in expiry"));
+    }
+    material.judge(event, after, moment)?;
+    let brings = matches!(event, Event::Create | Event::Import { .. } | Event::Rotate { .. });
+    if let Some(fingerprint) = after.fingerprint.as_ref().filter(|_| brings && after.has_material())
+    {
+        judge_unique(view, key, fingerprint, moment)?;
+    }
+    Ok(material.swept_by(event, moment.now))
+}
+
+/// Why material cannot change without its custom key.
+fn lone_material(view: &impl View, key: Id, proposals: &[Proposal]) -> Result<Reason> {
+    let state = match view.record(key)?.map(|known| known.header.role) {
+        Some(Role::CustomKey(state)) => state,
+        _ => return Ok(Reason::Unlawful),
+    };
+    for proposal in proposals.iter().filter(|proposal| proposal.put.is_none()) {
+        let old = view.record(proposal.id)?;
+        let generated = state.origin == Origin::Generated;
+        if generated && old.is_some_and(|old| belongs(&old.header, key)) {
+            return Ok(Reason::Undestroyable);
+        }
+    }
+    Ok(Reason::Unlawful)
+}
+
+fn belongs(header: &Header, to: Id) -> bool {
+    matches!(header.role, Role::Material { key, .. } if key == to)
+}
+
+/// Whether the new state is where the event leads from the old one.
+fn judge_step(
+    view: &impl View,
+    key: Id,
+    material: &Stock,
+    event: &Event,
+    after: &State,
+    moment: Moment,
+) -> Result<()> {
+    let before = match view.record(key)?.map(|known| known.header.role) {
+        None if *event == Event::Create => return after.may_begin(moment.clock),
+        Some(Role::CustomKey(state)) => state,
+        _ => return Err(Reason::Unlawful.into()),
+    };
+    let narrowed = before.clone().narrow(material.erasure(&before, event), moment.now);
+    let moved_on = narrowed != before;
+    if narrowed.apply(event, moment.clock)? == *after {
+        return Ok(());
+    }
+    // The client may have judged by the state before an expiry: it reads again and decides anew.
+    Err(if moved_on { Reason::Conflict } else { Reason::Unlawful }.into())
+}
+
+/// Whether no other custom key holds the material at present.
+fn judge_unique(
+    view: &impl View,
+    key: Id,
+    fingerprint: &Fingerprint,
+    moment: Moment,
+) -> Result<()> {
+    let holders = view.holders(fingerprint)?;
+    let held = holders.iter().any(|holder| {
+        matches!(holder.header.role, Role::Material { .. })
+            && !belongs(&holder.header, key)
+            && !holder.is_dead(moment.now)
+    });
+    if held { Err(Reason::MaterialHeld.into()) } else { Ok(()) }
+}
+
+/// A custom key's material, before the commit and after.
+struct Stock {
+    before: BTreeMap<Id, Known>,
+    /// Only what the commit names: the new header, or none where it removes.
+    changes: BTreeMap<Id, Option<Header>>,
+}
+
+impl Stock {
+    fn gather(view: &impl View, key: Id, proposals: &[Proposal]) -> Result<Self> {
+        let before: BTreeMap<Id, Known> =
+            view.material(key)?.into_iter().map(|known| (known.id, known)).collect();
+        let changes = proposals
+            .iter()
+            .filter(|proposal| {
+                before.contains_key(&proposal.id)
+                    || proposal.put.as_ref().is_some_and(|header| belongs(header, key))
+            })
+            .map(|proposal| (proposal.id, proposal.put.clone()))
+            .collect();
+        Ok(Self { before, changes })
+    }
+
+    /// What the cell of the newest version says. A deletion that a crash interrupted after its
+    /// erasure may be finished: for it the cell still counts as live.
+    fn erasure(&self, state: &State, event: &Event) -> Erasure {
+        let newest = |known: &&Known| matches!(known.header.role, Role::Material { version, .. } if version == state.version);
+        match self.before.values().find(newest).map(|known| known.erasure) {
+            Some(Erasure::Deleted(_)) if *event == Event::DeleteMaterial => Erasure::Live,
+            Some(erasure) => erasure,
+            None => Erasure::Live,
+        }
+    }
+
+    fn judge(&self, event: &Event, after: &State, moment: Moment) -> Result<()> {
+        for (id, change) in &self.changes {
+            match (self.before.get(id), change) {
+                (Some(old), None) => Self::judge_removal(old, event, after, moment)?,
+                (None, Some(new)) => Self::judge_arrival(new, event, after)?,
+                (Some(_), Some(_)) | (None, None) => {}
+            }
+        }
+        self.judge_sum(after, moment)
+    }
+
+    fn judge_removal(old: &Known, event: &Event, after: &State, moment: Moment) -> Result<()> {
+        match event {
+            Event::DeleteMaterial => Ok(()),
+            Event::Import { .. } if old.is_dead(moment.now) => Ok(()),
+            _ if after.origin == Origin::Generated => Err(Reason::Undestroyable.into()),
+            _ => Err(Reason::Unlawful.detail("material ends only when it is deleted or replaced")),
+        }
+    }
+
+    fn judge_arrival(new: &Header, event: &Event, after: &State) -> Result<()> {
+        let brings = matches!(event, Event::Create | Event::Import { .. } | Event::Rotate { .. });
+        let Role::Material { version, fingerprint, .. } = &new.role else {
+            return Err(Reason::Unlawful.into());
+        };
+        if brings && *version == after.version && Some(fingerprint) == after.fingerprint.as_ref() {
+            Ok(())
+        } else {
+            Err(Reason::Unlawful.detail("material that its custom key does not speak of"))
+        }
+    }
+
+    /// The live material after the commit is exactly what the state says: each version once, all
+    /// with the state's expiry.
+    fn judge_sum(&self, after: &State, moment: Moment) -> Result<()> {
+        let mut versions = Vec::new();
+        for header in self.live_after(moment.now) {
+            if header.expiry != after.expiry {
+                return Err(Reason::Unlawful.detail("material and custom key differ in expiry"));
+            }
+            if let Role::Material { version, .. } = header.role {
+                versions.push(version);
+            }
+        }
+        versions.sort_unstable();
+        let expected: Vec<u32> =
+            if after.has_material() { (1..=after.version).collect() } else { Vec::new() };
+        if versions == expected {
+            Ok(())
+        } else {
+            Err(Reason::Unlawful
+                .detail("a custom key has exactly the material its state speaks of"))
+        }
+    }
+
+    fn live_after(&self, now: Seconds) -> impl Iterator<Item = &Header> {
+        let kept = self
+            .before
+            .values()
+            .filter(move |known| !self.changes.contains_key(&known.id) && !known.is_dead(now))
+            .map(|known| &known.header);
+        kept.chain(self.changes.values().flatten())
+    }
+
+    /// Tombstones that an import replaces.
+    fn swept_by(&self, event: &Event, now: Seconds) -> Vec<Id> {
+        if !matches!(event, Event::Import { .. }) {
+            return Vec::new();
+        }
+        let dead = |known: &&Known| known.is_dead(now) && !self.changes.contains_key(&known.id);
+        self.before.values().filter(dead).map(|known| known.id).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,247 @@
+//! The records of one store as the agent sees them: rows from the store, narrowed by their erase
+//! cells and by time.
+
+use super::cover;
+use super::rows::{self, Meta, Row, TokenRow};
+use super::rules::{Known, View};
+use crate::clock::{Clock, Seconds};
+use crate::error::{Error, Reason, Result};
+use crate::id::Id;
+use crate::key::state::Erasure;
+use crate::key::{Fingerprint, Header, Role};
+use crate::store::slots::Content;
+use crate::store::{Pair, Room, Slots, Store};
+use crate::wire::page::PageWriter;
+use crate::wire::{Outcome, Stored};
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How many pairs one scan brings.
+const PAGE: usize = 1024;
+
+/// Everything that one store consists of.
+pub struct Shelf {
+    /// The records.
+    pub store: Box<dyn Store>,
+    /// Erase cells, PIN counters, the clock's mark.
+    pub slots: Slots,
+    /// Free space.
+    pub room: Room,
+    /// What tells the modules that something changed.
+    pub page: PageWriter,
+    clock: Arc<dyn Clock>,
+    mark: AtomicU64,
+}
+
+/// A record with everything that narrows it.
+pub struct Found {
+    /// As it is stored.
+    pub row: Row,
+    /// Its header, its cell's word.
+    pub known: Known,
+}
+
+impl Shelf {
+    /// Puts the parts together and settles what a crash may have left: unclaimed cells are filled
+    /// afresh, and a store that has lost commits is refused. The caller holds the store's lock.
+    pub fn open(directory: &Path, store: Box<dyn Store>, clock: Arc<dyn Clock>) -> Result<Self> {
+        let new = store.get(&rows::meta())?.is_none() && store.scan(b"", b"", 1)?.is_empty();
+        let slots = Slots::open(directory, new)?;
+        let room = Room::watch(directory)?;
+        let page = PageWriter::open(directory)?;
+        let shelf = Self { store, slots, room, page, clock, mark: AtomicU64::new(0) };
+        let meta = shelf.meta()?;
+        if meta.commits < shelf.slots.commits() {
+            return Err(lost_commits(directory, meta.commits, shelf.slots.commits()));
+        }
+        shelf.slots.settle(&shelf.claims()?)?;
+        shelf.slots.settle_tokens(&shelf.tokens()?.iter().map(|(id, _)| *id).collect())?;
+        shelf.mark.store(meta.mark.max(shelf.slots.mark()), Ordering::Relaxed);
+        shelf.page.started();
+        shelf.page.set_mark(shelf.now());
+        Ok(shelf)
+    }
+
+    /// The time, never before the store's high-water mark.
+    pub fn now(&self) -> Seconds {
+        let clock = self.clock.now();
+        self.mark.fetch_max(clock, Ordering::Relaxed).max(clock)
+    }
+
+    /// The clock's own time.
+    pub fn clock(&self) -> Seconds {
+        self.clock.now()
+    }
+
+    /// Whether no failure has ended the store or the file of slots.
+    pub fn alive(&self) -> bool {
+        self.store.alive() && self.slots.alive()
+    }
+
+    /// What the store says of itself.
+    pub fn meta(&self) -> Result<Meta> {
+        match self.store.get(&rows::meta())? {
+            Some(bytes) => rows::decode(&bytes, "the store's own row"),
+            None => Ok(Meta::default()),
+        }
+    }
+
+    /// All tokens, in the order of their slots.
+    pub fn tokens(&self) -> Result<Vec<(Id, TokenRow)>> {
+        let mut tokens = Vec::new();
+        self.each(b"T", |key, value| {
+            let id = rows::last_id(key).ok_or(Reason::StoreDamaged)?;
+            tokens.push((id, rows::decode::<TokenRow>(value, "a token")?));
+            Ok(true)
+        })?;
+        tokens.sort_by_key(|(_, row)| row.slot);
+        Ok(tokens)
+    }
+
+    /// One token.
+    pub fn token(&self, token: Id) -> Result<Option<TokenRow>> {
+        match self.store.get(&rows::token(token))? {
+            Some(bytes) => rows::decode(&bytes, "a token").map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// One record, whatever became of it.
+    pub fn find(&self, token: Id, id: Id) -> Result<Option<Found>> {
+        match self.store.get(&rows::record(token, id))? {
+            Some(bytes) => self.found(id, &bytes).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// A record from its row's bytes.
+    pub fn found(&self, id: Id, bytes: &[u8]) -> Result<Found> {
+        let row: Row = rows::decode(bytes, "a record")?;
+        let header = Header::decode(&row.header)?;
+        let erasure = row.cell.map_or(Ok(Erasure::Live), |cell| self.slots.erasure(cell))?;
+        Ok(Found { known: Known { id, header, erasure }, row })
+    }
+
+    /// The versions of a custom key's material, oldest first, dead ones too.
+    pub fn versions(&self, token: Id, key: Id) -> Result<Vec<Found>> {
+        self.linked(token, &rows::versions(token, key))
+    }
+
+    /// Custom keys and material with a fingerprint.
+    pub fn fingerprinted(&self, token: Id, fingerprint: &Fingerprint) -> Result<Vec<Found>> {
+        self.linked(token, &rows::fingerprinted(token, fingerprint))
+    }
+
+    fn linked(&self, token: Id, prefix: &[u8]) -> Result<Vec<Found>> {
+        let mut ids = Vec::new();
+        self.each(prefix, |key, _| {
+            ids.extend(rows::last_id(key));
+            Ok(true)
+        })?;
+        ids.into_iter().filter_map(|id| self.find(token, id).transpose()).collect()
+    }
+
+    /// A record as it is handed out: what is dead comes without its sealed part.
+    pub fn hand_out(&self, token: Id, found: Found) -> Result<Stored> {
+        let Found { row, known } = found;
+        let slot = match &known.header.role {
+            Role::CustomKey(state) => self.newest_outcome(token, known.id, state.version)?,
+            Role::Material { .. } | Role::Object { .. } => self.outcome(&known),
+        };
+        let sealed = match (slot, row.cell) {
+            (Outcome::Live, Some(cell)) => {
+                let place = cover::Place { token, id: known.id, revision: row.revision };
+                match self.slots.content(cell)? {
+                    Content::Secret(secret) => cover::take_off(&secret, place, &row.sealed)?,
+                    Content::Gone(_) => Vec::new(),
+                }
+            }
+            (_, Some(_)) => Vec::new(),
+            (_, None) => row.sealed,
+        };
+        Ok(Stored { id: known.id, revision: row.revision, header: row.header, sealed, slot })
+    }
+
+    fn newest_outcome(&self, token: Id, key: Id, version: u32) -> Result<Outcome> {
+        let newest = self.versions(token, key)?.into_iter().find(|found| {
+            matches!(found.known.header.role, Role::Material { version: it, .. } if it == version)
+        });
+        Ok(newest.map_or(Outcome::Live, |found| self.outcome(&found.known)))
+    }
+
+    /// What a cell says, or will say as soon as what is due has been erased.
+    fn outcome(&self, known: &Known) -> Outcome {
+        match known.erasure {
+            Erasure::Deleted(since) => Outcome::Deleted(since),
+            Erasure::Expired(since) => Outcome::Expired(since),
+            Erasure::Live if known.is_dead(self.now()) => {
+                Outcome::Expired(known.header.expiry.map_or(0, |expiry| expiry.at))
+            }
+            Erasure::Live => Outcome::Live,
+        }
+    }
+
+    /// Calls `visit` for each pair under `prefix`, ascending, until it says false.
+    pub fn each(
+        &self,
+        prefix: &[u8],
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<bool>,
+    ) -> Result<()> {
+        let mut from = Vec::new();
+        loop {
+            let pairs: Vec<Pair> = self.store.scan(prefix, &from, PAGE)?;
+            for (key, value) in &pairs {
+                if !visit(key, value)? {
+                    return Ok(());
+                }
+            }
+            match pairs.into_iter().next_back() {
+                Some((last, _)) => from = [&last[..], &[0]].concat(),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// The erase cells that records claim.
+    fn claims(&self) -> Result<HashSet<u32>> {
+        let mut cells = HashSet::new();
+        self.each(b"s", |key, _| {
+            cells.insert(rows::claimed_cell(key).ok_or(Reason::StoreDamaged)?);
+            Ok(true)
+        })?;
+        Ok(cells)
+    }
+}
+
+/// One token of a shelf, as the rules look at it.
+pub struct TokenView<'a> {
+    /// All records.
+    pub shelf: &'a Shelf,
+    /// The token whose records are looked at.
+    pub token: Id,
+}
+
+impl View for TokenView<'_> {
+    fn record(&self, id: Id) -> Result<Option<Known>> {
+        Ok(self.shelf.find(self.token, id)?.map(|found| found.known))
+    }
+
+    fn material(&self, key: Id) -> Result<Vec<Known>> {
+        Ok(self.shelf.versions(self.token, key)?.into_iter().map(|found| found.known).collect())
+    }
+
+    fn holders(&self, fingerprint: &Fingerprint) -> Result<Vec<Known>> {
+        let found = self.shelf.fingerprinted(self.token, fingerprint)?;
+        Ok(found.into_iter().map(|found| found.known).collect())
+    }
+}
+
+fn lost_commits(directory: &Path, has: u64, had: u64) -> Error {
+    Reason::StoreDamaged.detail(format_args!(
+        "{}: db/ knows {has} commits, and {had} were acknowledged; restore the store's directory as \
+         a whole from a backup",
+        directory.display()
+    ))
+}
