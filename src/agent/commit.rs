@@ -1,9 +1,12 @@
 //! The single writer: takes every change that waits, applies each, syncs once for all, answers.
 
+use super::bell::Bell;
 use super::draft::{Aftermath, Draft, Ending};
 use super::rows::{self, Answered, Key, TokenRow};
 use super::rules::{self, Moment, Proposal};
 use super::shelf::{Found, Shelf, TokenView};
+use super::sweep::next_due;
+use crate::clock::Seconds;
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::pin::Entry;
@@ -43,6 +46,8 @@ pub enum Work {
     PutToken(PutToken),
     /// Erases what is due.
     Sweep,
+    /// Ends the writer.
+    Stop,
 }
 
 /// A change of a token's entry, see [`crate::wire::Request::PutToken`].
@@ -98,15 +103,19 @@ pub struct Writer {
     history: VecDeque<Key>,
     aftermath: Aftermath,
     unsynced: bool,
+    /// Rung when what is due next has changed.
+    bell: Arc<Bell>,
+    due: Option<Seconds>,
 }
 
 impl Writer {
     /// Reads what was kept, and finishes what a crash interrupted.
-    pub fn open(shelf: Arc<Shelf>) -> Result<Self> {
+    pub fn open(shelf: Arc<Shelf>, bell: Arc<Bell>) -> Result<Self> {
         let commits = shelf.meta()?.commits;
         let history = history(&shelf)?;
         let aftermath = Aftermath::default();
-        let mut writer = Self { shelf, commits, history, aftermath, unsynced: false };
+        let mut writer =
+            Self { shelf, commits, history, aftermath, unsynced: false, bell, due: None };
         writer.mend()?;
         writer.settle()?;
         Ok(writer)
@@ -117,6 +126,9 @@ impl Writer {
         while let Ok(first) = jobs.recv() {
             let mut group = vec![first];
             group.extend(jobs.try_iter().take(GROUP - 1));
+            if group.iter().any(|job| matches!(job.work, Work::Stop)) {
+                break;
+            }
             self.work(group)?;
         }
         self.shelf.slots.raise_mark(self.shelf.now())?;
@@ -138,6 +150,10 @@ impl Writer {
             let _gone = answer.map(|answer| answer.try_send(result));
         }
         self.prepare();
+        let due = next_due(&self.shelf)?;
+        if due != std::mem::replace(&mut self.due, due) {
+            self.bell.ring();
+        }
         Ok(())
     }
 
@@ -150,6 +166,7 @@ impl Writer {
                 self.put_token(put).map(|revision| Done::Revisions(vec![revision]))
             }
             Work::Sweep => self.sweep().map(Done::Swept),
+            Work::Stop => Err(Reason::AgentAbsent.into()),
         }
     }
 

@@ -30,7 +30,7 @@ pub struct Draft<'a> {
     writes: BTreeMap<Key, Option<Vec<u8>>>,
     erased: Vec<(CellNumber, Ending)>,
     claimed: Vec<CellNumber>,
-    freed: Vec<CellNumber>,
+    freed: BTreeSet<CellNumber>,
     moved: BTreeSet<(Id, Id)>,
 }
 
@@ -38,7 +38,7 @@ pub struct Draft<'a> {
 #[derive(Debug, Default)]
 pub struct Aftermath {
     /// Cells that nobody claims any more.
-    pub freed: Vec<CellNumber>,
+    pub freed: BTreeSet<CellNumber>,
     /// Token and watched identity of what changed.
     pub moved: BTreeSet<(Id, Id)>,
 }
@@ -52,7 +52,7 @@ impl<'a> Draft<'a> {
             writes: BTreeMap::new(),
             erased: Vec::new(),
             claimed: Vec::new(),
-            freed: Vec::new(),
+            freed: BTreeSet::new(),
             moved: BTreeSet::new(),
         }
     }
@@ -60,6 +60,11 @@ impl<'a> Draft<'a> {
     /// Whether it changes nothing.
     pub fn is_empty(&self) -> bool {
         self.writes.is_empty()
+    }
+
+    /// Whether a record ends with it.
+    pub fn ends(&self, token: Id, id: Id) -> bool {
+        self.writes.get(&rows::record(token, id)) == Some(&None)
     }
 
     /// Writes a record over what stands there; its new revision.
@@ -195,7 +200,7 @@ impl<'a> Draft<'a> {
         if old.known.erasure == Erasure::Live {
             self.erased.push((cell, ending));
         }
-        self.freed.push(cell);
+        self.freed.insert(cell);
         self.writes.insert(rows::claim(cell), None);
     }
 }

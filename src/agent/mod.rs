@@ -1,18 +1,23 @@
 //! The agent: the one process that opens a store. Only the program links it.
 
+mod bell;
 mod commit;
 mod cover;
 mod draft;
 mod find;
+mod life;
 mod lock;
+mod place;
 mod rows;
 mod rules;
+mod server;
+mod service;
 mod shelf;
 mod sweep;
 
+pub use life::{serve, serve_until};
 pub use lock::{Claim, Lock, claim};
 
-use crate::error::{Reason, Result};
 use std::time::Duration;
 
 /// How an agent serves.
@@ -25,10 +30,5 @@ pub struct Options {
     /// How long it stays when nobody is connected.
     pub idle: Duration,
 }
-
-// A stand-in until the server lands.
-/// Opens the store, calls `ready` when the socket listens, and serves until it is idle for long enough
-/// or the directory is gone.
-pub fn serve(_lock: &Lock, _options: &Options, _ready: impl FnOnce()) -> Result<()> {
-    Err(Reason::NotSupported.into())
-}
+#[cfg(test)]
+mod tests;

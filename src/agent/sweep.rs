@@ -87,6 +87,7 @@ fn end(
 ) -> Result<()> {
     match shelf.find(token, id)? {
         None => {}
+        Some(_) if draft.ends(token, id) => {}
         Some(found) => match found.known.header.role {
             Role::Material { .. } => {
                 draft.bury(token, &found);

@@ -1,0 +1,240 @@
+//! The life of an agent: open, serve, sweep when something is due, end when nobody needs it, when it
+//! is told to, when its store is gone or has failed.
+
+use super::bell::Bell;
+use super::commit::{Job, Work, Writer};
+use super::place::{self, Watch};
+use super::server::{Access, Server};
+use super::shelf::Shelf;
+use super::sweep::next_due;
+use super::{Lock, Options};
+use crate::clock::{Clock, Seconds, SystemClock};
+use crate::error::{Error, Reason, Result};
+use crate::store::Sled;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime,
+};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How long to wait before a sweep that could not be done is tried again.
+const AGAIN: Duration = Duration::from_secs(60);
+
+/// Opens the store, calls `ready` when the socket listens, and serves until it is idle for long enough,
+/// a signal (`SIGTERM`, `SIGINT`) ends it or the directory is gone. Fails where the store cannot be
+/// opened, and at once after the first failure of the store.
+pub fn serve(lock: &Lock, options: &Options, ready: impl FnOnce()) -> Result<()> {
+    let stop = on_signals().map_err(|error| Reason::General.detail(error))?;
+    serve_until(lock, options, Arc::new(SystemClock), &stop, ready)
+}
+
+/// The same by any clock, until `stop` is readable.
+pub fn serve_until(
+    lock: &Lock,
+    options: &Options,
+    clock: Arc<dyn Clock>,
+    stop: impl AsFd,
+    ready: impl FnOnce(),
+) -> Result<()> {
+    let mut agent = Agent::open(lock.directory(), options, clock)?;
+    ready();
+    let ended = agent.serve(options, stop.as_fd());
+    log::info!("the agent of {} ends: {ended:?}", lock.directory().display());
+    if ended != Ended::StoreGone {
+        // Whoever comes now starts the next agent, which waits for the lock.
+        place::unlink(lock.directory()).map_err(absent)?;
+    }
+    agent.close()
+}
+
+fn on_signals() -> std::io::Result<UnixStream> {
+    let (stop, sender) = UnixStream::pair()?;
+    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
+        signal_hook::low_level::pipe::register(signal, sender.try_clone()?)?;
+    }
+    Ok(stop)
+}
+
+/// Why an agent stops serving.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Idle,
+    Told,
+    StoreGone,
+    StoreFailed,
+}
+
+struct Agent {
+    shelf: Arc<Shelf>,
+    server: Server,
+    listener: UnixListener,
+    jobs: Sender<Job>,
+    writer: JoinHandle<Result<()>>,
+    bell: Arc<Bell>,
+    watch: Watch,
+    timer: Timer,
+    /// Since when nobody has been connected.
+    alone: Option<Instant>,
+}
+
+impl Agent {
+    fn open(directory: &Path, options: &Options, clock: Arc<dyn Clock>) -> Result<Self> {
+        place::check_file_system(directory)?;
+        let owner = directory.metadata().map_err(absent)?.uid();
+        let store = Box::new(Sled::open(&directory.join("db"))?);
+        let shelf = Arc::new(Shelf::open(directory, store, clock)?);
+        let bell = Arc::new(Bell::new().map_err(absent)?);
+        let (jobs, writer) = start_writer(&shelf, &bell)?;
+        if let Some(group) = options.group {
+            place::share(directory, group)?;
+            shelf.page.share(group).map_err(absent)?;
+        }
+        let access = Access { owner, group: options.group.is_some() };
+        let server = Server::new(Arc::clone(&shelf), access, Arc::clone(&bell));
+        let timer = Timer::new().map_err(absent)?;
+        let listener = place::listen(directory, options.group)?;
+        let watch = Watch::new(directory)?;
+        let alone = Some(Instant::now());
+        Ok(Self { shelf, server, listener, jobs, writer, bell, watch, timer, alone })
+    }
+
+    fn serve(&mut self, options: &Options, stop: BorrowedFd<'_>) -> Ended {
+        loop {
+            let swept = self.sweep();
+            if !self.shelf.alive() || self.writer.is_finished() {
+                return Ended::StoreFailed;
+            }
+            let left = match (&swept, self.alone) {
+                (Err(error), _) => {
+                    log::error!("what is due is not erased: {error}");
+                    Some(AGAIN)
+                }
+                (Ok(due), Some(since)) if !(options.linger && due.is_some()) => {
+                    match options.idle.checked_sub(since.elapsed()) {
+                        Some(left) => Some(left),
+                        None => return Ended::Idle,
+                    }
+                }
+                _ => None,
+            };
+            match self.wait(stop, left) {
+                Ok(Some(ended)) => return ended,
+                Ok(None) => {}
+                Err(error) => {
+                    log::error!("cannot wait for connections: {error}");
+                    return Ended::Told;
+                }
+            }
+        }
+    }
+
+    /// Sweeps if something is due, and sets the timer for what comes next.
+    fn sweep(&self) -> Result<Option<Seconds>> {
+        let mut due = next_due(&self.shelf)?;
+        if due.is_some_and(|at| at <= self.shelf.now()) {
+            let (answer, done) = sync_channel(1);
+            let job = Job { work: Work::Sweep, answer: Some(answer) };
+            let gone = |_| Error::from(Reason::StoreDamaged);
+            self.jobs.send(job).map_err(|_| gone(()))?;
+            done.recv().map_err(|_| gone(()))??;
+            due = next_due(&self.shelf)?;
+        }
+        self.timer.set(due, self.shelf.clock()).map_err(absent)?;
+        Ok(due)
+    }
+
+    /// Waits until something happens, at most `left`, and sees to it.
+    fn wait(
+        &mut self,
+        stop: BorrowedFd<'_>,
+        left: Option<Duration>,
+    ) -> rustix::io::Result<Option<Ended>> {
+        let left = left.map(Timespec::try_from).transpose().map_err(|_| Errno::INVAL)?;
+        let mut descriptors = [
+            PollFd::new(&self.listener, PollFlags::IN),
+            PollFd::from_borrowed_fd(stop, PollFlags::IN),
+            PollFd::new(&self.watch, PollFlags::IN),
+            PollFd::new(&self.bell, PollFlags::IN),
+            PollFd::new(&self.timer.0, PollFlags::IN),
+        ];
+        match poll(&mut descriptors, left.as_ref()) {
+            Err(Errno::INTR) => return Ok(None),
+            done => done?,
+        };
+        let [called, told, gone, rung, _] = descriptors.map(|each| !each.revents().is_empty());
+        if told {
+            return Ok(Some(Ended::Told));
+        }
+        if gone && self.watch.is_gone() {
+            return Ok(Some(Ended::StoreGone));
+        }
+        if rung {
+            self.bell.silence();
+        }
+        if called {
+            self.server.accept(&self.listener, &self.jobs);
+        }
+        self.alone = match self.server.count() {
+            0 => self.alone.or_else(|| Some(Instant::now())),
+            _ => None,
+        };
+        Ok(None)
+    }
+
+    /// Lets nobody in any more, finishes what is under way, and makes the end durable.
+    fn close(self) -> Result<()> {
+        let Self { server, listener, jobs, writer, .. } = self;
+        drop(listener);
+        server.close();
+        // The writer may have ended already, with the store.
+        let _ended = jobs.send(Job { work: Work::Stop, answer: None });
+        writer.join().unwrap_or_else(|_| Err(Reason::General.detail("the writer panicked")))
+    }
+}
+
+fn start_writer(
+    shelf: &Arc<Shelf>,
+    bell: &Arc<Bell>,
+) -> Result<(Sender<Job>, JoinHandle<Result<()>>)> {
+    let (jobs, receiver) = channel();
+    let writer = Writer::open(Arc::clone(shelf), Arc::clone(bell))?;
+    let bell = Arc::clone(bell);
+    let run = move || {
+        let ended = writer.run(&receiver);
+        bell.ring();
+        ended
+    };
+    let writer = std::thread::Builder::new().name("writer".into()).spawn(run).map_err(absent)?;
+    Ok((jobs, writer))
+}
+
+/// Readable at a moment of the system's clock, and when somebody sets that clock.
+struct Timer(OwnedFd);
+
+impl Timer {
+    fn new() -> rustix::io::Result<Self> {
+        let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
+        timerfd_create(TimerfdClockId::Realtime, flags).map(Self)
+    }
+
+    /// Sets it for the moment at which the agent's clock, now at `clock`, will show `due`.
+    fn set(&self, due: Option<Seconds>, clock: Seconds) -> rustix::io::Result<()> {
+        let at = due.map_or(0, |due| SystemClock.now() + due.saturating_sub(clock).max(1));
+        let at = Timespec { tv_sec: i64::try_from(at).unwrap_or(i64::MAX), tv_nsec: 0 };
+        let never = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let flags = TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET;
+        timerfd_settime(&self.0, flags, &Itimerspec { it_interval: never, it_value: at }).map(drop)
+    }
+}
+
+fn absent(error: impl std::fmt::Display) -> Error {
+    Reason::AgentAbsent.detail(error)
+}

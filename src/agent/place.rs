@@ -1,0 +1,197 @@
+//! The store's directory: on a file system that can hold it, its socket, and the watch that tells
+//! when it goes away.
+
+use crate::error::{Error, Reason, Result};
+use crate::wire::socket;
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
+use rustix::fs::{Gid, OFlags, chown};
+use std::fs::{Permissions, set_permissions};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+
+/// File systems whose locks and syncs other machines can undo, by the kernel's magic number.
+const NETWORK: [(u64, &str); 9] = [
+    (0x6969, "NFS"),
+    (0x517B, "SMB"),
+    (0xFF53_4D42, "CIFS"),
+    (0xFE53_4D42, "SMB2"),
+    (0x0102_1997, "9p"),
+    (0x5346_414F, "AFS"),
+    (0x7375_7245, "Coda"),
+    (0x00C3_6400, "Ceph"),
+    (0x0116_1970, "GFS2"),
+];
+
+const FUSE: u64 = 0x6573_5546;
+
+/// FUSE mounts that reach another machine, by the type the mount table shows.
+const NETWORK_FUSE: [&str; 6] =
+    ["fuse.sshfs", "fuse.glusterfs", "fuse.s3fs", "fuse.rclone", "fuse.curlftpfs", "fuse.davfs"];
+
+/// Files without which the store is gone.
+const VITAL: [&str; 5] = ["agent.sock", "lock", "slots", "db", "generations"];
+
+/// Refuses network file systems, where neither locks nor syncs can be trusted.
+pub fn check_file_system(directory: &Path) -> Result<()> {
+    let stat = rustix::fs::statfs(directory).map_err(|error| failed(directory, error.into()))?;
+    let kind = u64::from(stat.f_type as u32);
+    let name = NETWORK.iter().find(|(magic, _)| *magic == kind).map(|(_, name)| *name);
+    match name.or_else(|| if kind == FUSE { network_fuse(directory) } else { None }) {
+        Some(name) => Err(Reason::AgentAbsent.detail(format_args!(
+            "{} is on a network file system ({name}), which cannot keep a store; choose a local \
+             directory",
+            directory.display()
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// What the mount table says of the mount that holds `directory`, if it is a network's.
+fn network_fuse(directory: &Path) -> Option<&'static str> {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let place = directory.canonicalize().ok()?;
+    let kind = mounts
+        .lines()
+        .filter_map(|line| {
+            let (mount, kind) = line.split_once(" - ")?;
+            Some((mount.split(' ').nth(4)?, kind.split(' ').next()?))
+        })
+        .filter(|(point, _)| place.starts_with(point))
+        .max_by_key(|(point, _)| point.len())
+        .map(|(_, kind)| kind)?;
+    NETWORK_FUSE.iter().find(|known| **known == kind).copied()
+}
+
+/// Lets a group's members reach the socket and read the page, and nothing else.
+pub fn share(directory: &Path, group: u32) -> Result<()> {
+    chown(directory, None, Some(Gid::from_raw(group)))
+        .map_err(io::Error::from)
+        .and_then(|()| set_permissions(directory, Permissions::from_mode(0o710)))
+        .map_err(|error| failed(directory, error))
+}
+
+/// Listens on the store's socket. A socket that an agent left behind makes way; the caller holds the
+/// store's lock.
+pub fn listen(directory: &Path, group: Option<u32>) -> Result<UnixListener> {
+    bind(directory, group).map_err(|error| failed(&directory.join(socket::NAME), error))
+}
+
+fn bind(directory: &Path, group: Option<u32>) -> io::Result<UnixListener> {
+    unlink(directory)?;
+    // The path of the directory may be longer than a socket's address.
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder = rustix::fs::open(directory, flags, rustix::fs::Mode::empty())?;
+    let path = format!("/proc/self/fd/{}/{}", folder.as_raw_fd(), socket::NAME);
+    let listener = UnixListener::bind(&path)?;
+    let mode = match group {
+        Some(group) => {
+            chown(&path, None, Some(Gid::from_raw(group)))?;
+            0o660
+        }
+        None => 0o600,
+    };
+    set_permissions(&path, Permissions::from_mode(mode))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Removes the socket's name, so that nobody connects any more.
+pub fn unlink(directory: &Path) -> io::Result<()> {
+    match std::fs::remove_file(directory.join(socket::NAME)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Tells when a store's directory goes away.
+pub struct Watch(OwnedFd);
+
+impl Watch {
+    /// Watches `directory`.
+    pub fn new(directory: &Path) -> Result<Self> {
+        let watch = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).and_then(|watch| {
+            let events = WatchFlags::DELETE
+                | WatchFlags::MOVED_FROM
+                | WatchFlags::DELETE_SELF
+                | WatchFlags::MOVE_SELF
+                | WatchFlags::ONLYDIR;
+            inotify::add_watch(&watch, directory, events)?;
+            Ok(watch)
+        });
+        watch.map(Self).map_err(|error| failed(directory, error.into()))
+    }
+
+    /// Whether what has happened since the last look means that the store is gone.
+    pub fn is_gone(&self) -> bool {
+        let mut buffer = [MaybeUninit::uninit(); 4096];
+        let mut events = inotify::Reader::new(&self.0, &mut buffer);
+        let whole = ReadFlags::DELETE_SELF
+            | ReadFlags::MOVE_SELF
+            | ReadFlags::UNMOUNT
+            | ReadFlags::IGNORED
+            | ReadFlags::QUEUE_OVERFLOW;
+        while let Ok(event) = events.next() {
+            let name = event.file_name().and_then(|name| name.to_str().ok());
+            if event.events().intersects(whole) || name.is_some_and(|name| VITAL.contains(&name)) {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+impl AsFd for Watch {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+fn failed(path: &Path, error: io::Error) -> Error {
+    Reason::AgentAbsent.detail(format_args!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_file_of_the_store_is_noticed_and_any_other_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["lock", "ballast"] {
+            std::fs::write(directory.path().join(name), b"").unwrap();
+        }
+        let watch = Watch::new(directory.path()).unwrap();
+        std::fs::remove_file(directory.path().join("ballast")).unwrap();
+        assert!(!watch.is_gone());
+        std::fs::remove_file(directory.path().join("lock")).unwrap();
+        assert!(watch.is_gone());
+    }
+
+    #[test]
+    fn a_directory_that_is_moved_away_is_noticed() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = directory.path().join("store");
+        std::fs::create_dir(&store).unwrap();
+        let watch = Watch::new(&store).unwrap();
+        assert!(!watch.is_gone());
+        std::fs::rename(&store, directory.path().join("elsewhere")).unwrap();
+        assert!(watch.is_gone());
+    }
+
+    #[test]
+    fn a_socket_is_its_owners_alone_however_long_its_path_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = directory.path().join("x".repeat(150));
+        std::fs::create_dir(&store).unwrap();
+        let _first = listen(&store, None).unwrap();
+        let _second = listen(&store, None).unwrap();
+        let mode = store.join(socket::NAME).metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(crate::wire::socket::Socket::connect(&store).unwrap().is_some());
+    }
+}

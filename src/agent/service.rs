@@ -1,0 +1,236 @@
+//! What the agent answers: one function for each request, and what a connection has proved so far.
+
+use super::commit::{Done, Job, PutToken, Work};
+use super::find::{Query, find};
+use super::rows::TokenRow;
+use super::shelf::{Found, Shelf};
+use crate::error::{Error, Reason, Result};
+use crate::id::Id;
+use crate::key::pin::Entry;
+use crate::key::{Fingerprint, Role};
+use crate::wire::message::{MAX_FOUND, PROTOCOL, STORE_FORMAT};
+use crate::wire::{Request, Response, Stored, TokenEntry};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, sync_channel};
+
+/// How many wrong PINs in a row lock a PIN.
+const TRIES: u8 = 10;
+
+/// How many alternatives a search may have, and how many tags each of them.
+const MOST_TAGS: usize = 64;
+
+/// One connection's side of the service.
+pub struct Service {
+    shelf: Arc<Shelf>,
+    writer: Sender<Job>,
+    greeted: bool,
+    /// Tokens whose private key this connection has shown to know.
+    proved: HashSet<Id>,
+}
+
+/// The store has failed: nothing more is said.
+pub struct Silence;
+
+impl Service {
+    /// A connection that has said nothing yet.
+    pub fn new(shelf: Arc<Shelf>, writer: Sender<Job>) -> Self {
+        Self { shelf, writer, greeted: false, proved: HashSet::new() }
+    }
+
+    /// Answers a request, or falls silent where the store has failed.
+    pub fn answer(&mut self, request: Request) -> Result<Response, Silence> {
+        let response = self.respond(request)?;
+        if self.shelf.alive() {
+            Ok(response.unwrap_or_else(Response::Refused))
+        } else {
+            Err(Silence)
+        }
+    }
+
+    fn respond(&mut self, request: Request) -> Result<Result<Response>, Silence> {
+        if !self.greeted && !matches!(request, Request::Hello { .. }) {
+            return Ok(Err(Reason::AgentRefuses.detail("the first request is a greeting")));
+        }
+        Ok(match request {
+            Request::PutToken { token, expect, entry, reset, wipe, change } => {
+                let proved = self.proved.contains(&token);
+                let put = PutToken { token, expect, entry, reset, wipe, change, proved };
+                self.write(Work::PutToken(put))?
+            }
+            Request::Commit { token, changes, change } => {
+                let proved = self.proved.contains(&token);
+                self.write(Work::Commit { token, changes, change, proved })?
+            }
+            Request::Sweep => self.write(Work::Sweep)?,
+            request => self.look(request),
+        })
+    }
+
+    /// Requests that change no record.
+    fn look(&mut self, request: Request) -> Result<Response> {
+        match request {
+            Request::Hello { protocol, store_format } => self.greet(protocol, store_format),
+            Request::Tokens => self.tokens(),
+            Request::Login { token, officer, authenticator } => {
+                self.login(token, officer, &authenticator)
+            }
+            Request::Prove { token, proof } => self.prove(token, &proof),
+            Request::Forget { token } => {
+                self.proved.remove(&token);
+                Ok(Response::Done(0))
+            }
+            Request::Find { token, alternatives, after, limit } => {
+                self.find(token, &alternatives, after, limit)
+            }
+            Request::Read { token, ids } => self.read(token, &ids),
+            Request::Versions { token, key } => {
+                self.several(token, self.shelf.versions(token, key)?.into_iter().rev())
+            }
+            Request::Associated { token, fingerprint } => {
+                let found = self.shelf.fingerprinted(token, &Fingerprint(fingerprint))?;
+                self.several(token, found.into_iter())
+            }
+            Request::PutToken { .. } | Request::Commit { .. } | Request::Sweep => {
+                Err(Reason::General.into())
+            }
+        }
+    }
+
+    fn write(&self, work: Work) -> Result<Result<Response>, Silence> {
+        let token = matches!(work, Work::PutToken(_));
+        let (answer, done) = sync_channel(1);
+        self.writer.send(Job { work, answer: Some(answer) }).map_err(|_| Silence)?;
+        let done = done.recv().map_err(|_| Silence)?;
+        Ok(done.map(|done| match done {
+            Done::Revisions(revisions) if token => {
+                Response::Done(revisions.first().copied().unwrap_or(0))
+            }
+            Done::Revisions(revisions) => Response::Committed(revisions),
+            Done::Swept(swept) => Response::Swept { erased: swept.erased, ended: swept.ended },
+        }))
+    }
+
+    fn greet(&mut self, module: (u16, u16), store_format: u16) -> Result<Response> {
+        let protocol = module.1.min(PROTOCOL.1);
+        if protocol < module.0.max(PROTOCOL.0) {
+            return Err(Reason::AgentRefuses.detail(format_args!(
+                "it speaks protocols {} to {}, the module {} to {}",
+                PROTOCOL.0, PROTOCOL.1, module.0, module.1
+            )));
+        }
+        if store_format < STORE_FORMAT {
+            return Err(Reason::AgentRefuses.detail(format_args!(
+                "the store has format {STORE_FORMAT}, and the module knows {store_format}"
+            )));
+        }
+        self.greeted = true;
+        let (store, incarnation) = self.shelf.slots.identity();
+        Ok(Response::Welcome { protocol, store, incarnation })
+    }
+
+    fn tokens(&self) -> Result<Response> {
+        let shown = |(id, row): (Id, TokenRow)| {
+            let entry = Entry::decode(&row.entry)?.redacted().encode()?;
+            self.entry(id, TokenRow { entry, ..row })
+        };
+        self.shelf.tokens()?.into_iter().map(shown).collect::<Result<_>>().map(Response::Tokens)
+    }
+
+    fn entry(&self, id: Id, row: TokenRow) -> Result<TokenEntry> {
+        let (_, wrong) = self.shelf.slots.pin(id)?;
+        Ok(TokenEntry { id, slot: row.slot, revision: row.revision, entry: row.entry, wrong })
+    }
+
+    /// Counts first, compares then: whoever ends the agent in between has still used a try.
+    fn login(&mut self, token: Id, officer: bool, authenticator: &[u8; 32]) -> Result<Response> {
+        let row = self.shelf.token(token)?.ok_or(Reason::TokenAbsent)?;
+        let entry = Entry::decode(&row.entry)?;
+        let pin = if officer { Some(&entry.officer) } else { entry.user.as_ref() };
+        let pin = pin.ok_or(Reason::PinMissing)?;
+        let (_, wrong) = self.shelf.slots.pin(token)?;
+        if (if officer { wrong.0 } else { wrong.1 }) >= TRIES {
+            return Err(Reason::PinLocked.into());
+        }
+        if self.shelf.slots.count_attempt(token, officer)? > TRIES {
+            return Err(Reason::PinLocked.into());
+        }
+        if !pin.matches(authenticator) {
+            return Err(Reason::PinIncorrect.into());
+        }
+        self.shelf.slots.reset(token, (officer, !officer))?;
+        self.proved.insert(token);
+        self.entry(token, row).map(Response::LoggedIn)
+    }
+
+    fn prove(&mut self, token: Id, proof: &[u8; 32]) -> Result<Response> {
+        let row = self.shelf.token(token)?.ok_or(Reason::TokenAbsent)?;
+        if Entry::decode(&row.entry)?.proves(proof) {
+            self.proved.insert(token);
+            Ok(Response::Done(0))
+        } else {
+            Err(Reason::NotLoggedIn.into())
+        }
+    }
+
+    fn find(
+        &self,
+        token: Id,
+        alternatives: &[Vec<[u8; 16]>],
+        after: Option<Id>,
+        limit: u32,
+    ) -> Result<Response> {
+        if alternatives.len() > MOST_TAGS || alternatives.iter().any(|tags| tags.len() > MOST_TAGS)
+        {
+            return Err(Reason::ArgumentsBad.detail("a search has too many terms"));
+        }
+        let private = self.proved.contains(&token);
+        let limit = limit.min(MAX_FOUND) as usize;
+        let (ids, more) = find(&self.shelf, &Query { token, alternatives, private, after, limit })?;
+        Ok(Response::Found { ids, more })
+    }
+
+    fn read(&self, token: Id, ids: &[Id]) -> Result<Response> {
+        let read = |id: &Id| self.read_one(token, *id);
+        ids.iter().map(read).collect::<Result<_>>().map(Response::Records)
+    }
+
+    fn read_one(&self, token: Id, id: Id) -> Result<Option<(Stored, Option<Box<Stored>>)>> {
+        let Some(found) = self.visible(token, self.shelf.find(token, id)?) else {
+            return Ok(None);
+        };
+        let key = match found.known.header.role {
+            Role::Material { key, .. } => Some(key),
+            Role::Object { .. } | Role::CustomKey(_) => None,
+        };
+        let owner = key.map(|key| self.shelf.find(token, key)).transpose()?.flatten();
+        let owner = match self.visible(token, owner) {
+            Some(owner) => Some(Box::new(self.shelf.hand_out(token, owner)?)),
+            None => None,
+        };
+        Ok(Some((self.shelf.hand_out(token, found)?, owner)))
+    }
+
+    fn several(&self, token: Id, found: impl Iterator<Item = Found>) -> Result<Response> {
+        found
+            .filter_map(|found| self.visible(token, Some(found)))
+            .map(|found| self.shelf.hand_out(token, found))
+            .collect::<Result<_>>()
+            .map(Response::Several)
+    }
+
+    /// Private records are for those who have proved themselves, and an ordinary key that has ended
+    /// is gone though it may not have been swept yet.
+    fn visible(&self, token: Id, found: Option<Found>) -> Option<Found> {
+        found.filter(|Found { known, .. }| {
+            let ended =
+                matches!(known.header.role, Role::Object { .. }) && known.is_dead(self.shelf.now());
+            !ended && (!known.header.private || self.proved.contains(&token))
+        })
+    }
+}
+
+/// What is said instead of an answer that does not fit into a frame.
+pub fn too_long() -> Error {
+    Reason::ArgumentsBad.detail("the answer does not fit into one frame: ask for less at once")
+}

@@ -1,0 +1,263 @@
+//! Custom keys through the agent: import, expiry, deletion, restart.
+
+use super::*;
+use crate::key::ExpiryAction;
+use crate::key::Material;
+use crate::wire::Outcome;
+
+const KEY: Id = Id::new([0x11; 16]);
+const ITS: Id = Id::new([0x12; 16]);
+const PRINT: Fingerprint = Fingerprint([0xF1; 32]);
+
+fn erase_at(at: Seconds) -> Option<Expiry> {
+    Some(Expiry { at, action: ExpiryAction::Erase })
+}
+
+fn present(expiry: Option<Expiry>) -> State {
+    State {
+        material: Material::Present,
+        version: 1,
+        expiry,
+        fingerprint: Some(PRINT),
+        ..State::awaiting_import()
+    }
+}
+
+/// A new external key with material.
+fn born(expiry: Option<Expiry>) -> Vec<Change> {
+    vec![
+        metadata(KEY, Expect::Absent, &Event::Create, present(expiry)),
+        material(ITS, Expect::Absent, (KEY, 1), PRINT, expiry),
+    ]
+}
+
+fn import(revision: u64, id: Id, expect: Expect, expiry: Option<Expiry>) -> Vec<Change> {
+    let event = Event::Import { fingerprint: PRINT, expiry };
+    vec![
+        metadata(KEY, Expect::Revision(revision), &event, present(expiry)),
+        material(id, expect, (KEY, 1), PRINT, expiry),
+    ]
+}
+
+fn deleted() -> State {
+    State { material: Material::Deleted, expiry: None, ..present(None) }
+}
+
+fn deletion(revision: u64, material: u64) -> Vec<Change> {
+    let state = deleted();
+    vec![
+        metadata(KEY, Expect::Revision(revision), &Event::DeleteMaterial, state),
+        removal(ITS, material),
+    ]
+}
+
+#[test]
+fn material_is_covered_on_disk_and_handed_out_with_its_key() {
+    let mut world = World::new();
+    world.user().commit(born(None)).unwrap();
+    world.restart();
+    assert!(!on_disk(&world.path(), SEALED));
+    let (stored, owner) = world.user().read(ITS).unwrap();
+    assert_eq!(
+        (stored.sealed.as_slice(), stored.slot, stored.revision),
+        (SEALED, Outcome::Live, 1)
+    );
+    assert_eq!(owner.unwrap().id, KEY);
+    assert!(world.connect().read(ITS).is_none());
+    assert_eq!(world.user().find(&[&MATERIAL]), vec![ITS]);
+}
+
+#[test]
+fn expired_material_is_gone_in_its_second_and_erased_by_the_sweep() {
+    let mut world = World::new();
+    let mut user = world.user();
+    user.commit(born(erase_at(START + 100))).unwrap();
+    world.clock.set(START + 99);
+    assert_eq!(user.find(&[&MATERIAL]), vec![ITS]);
+    world.clock.set(START + 100);
+    assert_eq!(user.find(&[&MATERIAL]), vec![]);
+    let (stored, owner) = user.read(ITS).unwrap();
+    assert_eq!((stored.sealed.len(), stored.slot), (0, Outcome::Expired(START + 100)));
+    assert_eq!(owner.unwrap().slot, Outcome::Expired(START + 100));
+    let slots = std::fs::read(world.path().join("slots")).unwrap();
+    world.clock.set(START + 107);
+    assert_eq!(user.sweep(), (1, 0));
+    assert_ne!(std::fs::read(world.path().join("slots")).unwrap(), slots);
+    assert_eq!(user.sweep(), (0, 0));
+    assert_eq!(user.read(KEY).unwrap().0.slot, Outcome::Expired(START + 107));
+
+    world.clock.set(START);
+    world.restart();
+    let mut user = world.user();
+    assert_eq!(
+        user.read(ITS).unwrap().0.slot,
+        Outcome::Expired(START + 107),
+        "time runs forward only"
+    );
+    assert_eq!(user.find(&[]), vec![KEY]);
+}
+
+#[test]
+fn what_fell_due_without_an_agent_is_erased_before_the_first_answer() {
+    let mut world = World::new();
+    world.user().commit(born(erase_at(START + 100))).unwrap();
+    world.stop().unwrap();
+    world.clock.set(START + 500);
+    world.start();
+    assert_eq!(world.user().sweep(), (0, 0));
+    assert_eq!(world.user().read(KEY).unwrap().0.slot, Outcome::Expired(START + 500));
+}
+
+#[test]
+fn an_agent_wakes_by_itself_when_something_is_due() {
+    let world = World::new();
+    let mut user = world.user();
+    // The clock stands still, one second before: only the timer moves.
+    user.commit(born(erase_at(START + 1))).unwrap();
+    world.clock.set(START + 1);
+    let slots = || std::fs::read(world.path().join("slots")).unwrap();
+    let before = slots();
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    while slots() == before {
+        assert!(std::time::Instant::now() < deadline, "nothing was erased");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn expired_material_comes_back_by_an_import_of_the_same() {
+    let mut world = World::new();
+    let mut user = world.user();
+    user.commit(born(erase_at(START + 100))).unwrap();
+    world.clock.set(START + 100);
+    user.sweep();
+    let other = Event::Import { fingerprint: Fingerprint([2; 32]), expiry: None };
+    let state = State { fingerprint: Some(Fingerprint([2; 32])), ..present(None) };
+    let changes = vec![metadata(KEY, Expect::Revision(1), &other, state)];
+    assert_eq!(reason(user.commit(changes)), Reason::OtherMaterial);
+
+    let fresh = Id::new([0x13; 16]);
+    assert_eq!(user.commit(import(1, fresh, Expect::Absent, None)), Ok(vec![2, 1]));
+    assert_eq!(user.find(&[&MATERIAL]), vec![fresh]);
+    assert!(user.read(ITS).is_none(), "the tombstone is replaced");
+    world.restart();
+    assert_eq!(world.user().read(fresh).unwrap().0.sealed, SEALED);
+}
+
+#[test]
+fn a_tombstone_is_imported_into_again() {
+    let world = World::new();
+    let mut user = world.user();
+    user.commit(born(erase_at(START + 100))).unwrap();
+    world.clock.set(START + 100);
+    user.sweep();
+    let again = import(1, ITS, Expect::Revision(1), erase_at(START + 900));
+    assert_eq!(user.commit(again), Ok(vec![2, 2]));
+    assert_eq!(user.read(ITS).unwrap().0.sealed, SEALED);
+    world.clock.set(START + 900);
+    assert_eq!(user.sweep(), (1, 0));
+}
+
+#[test]
+fn deleted_material_is_erased_and_its_metadata_stays() {
+    let mut world = World::new();
+    let mut user = world.user();
+    user.commit(born(None)).unwrap();
+    let slots = std::fs::read(world.path().join("slots")).unwrap();
+    assert_eq!(user.commit(deletion(1, 1)), Ok(vec![2, 0]));
+    assert_ne!(std::fs::read(world.path().join("slots")).unwrap(), slots);
+    world.restart();
+    let mut user = world.user();
+    assert_eq!((user.read(ITS), user.find(&[])), (None, vec![KEY]));
+    assert_eq!(reason(user.commit(vec![removal(KEY, 2)])), Reason::Undestroyable);
+    assert_eq!(user.commit(import(2, ITS, Expect::Absent, None)), Ok(vec![3, 1]));
+}
+
+#[test]
+fn rewritten_material_keeps_its_cell_and_its_sealed_part() {
+    let world = World::new();
+    let mut user = world.user();
+    user.commit(born(None)).unwrap();
+    for revision in 1..200 {
+        let event = Event::Describe;
+        let changes = vec![
+            metadata(KEY, Expect::Revision(revision), &event, present(None)),
+            material(ITS, Expect::Revision(revision), (KEY, 1), PRINT, None),
+        ];
+        user.commit(changes).unwrap();
+    }
+    assert_eq!(user.read(ITS).unwrap().0.sealed, SEALED);
+    assert_eq!(world.path().join("slots").metadata().unwrap().len(), (512 + 64) * 64);
+}
+
+#[test]
+fn a_scheduled_deletion_ends_everything_and_frees_the_fingerprint() {
+    const DAY: Seconds = 86_400;
+    let world = World::new();
+    let mut user = world.user();
+    user.commit(born(None)).unwrap();
+    let at = START + 7 * DAY;
+    let event = Event::ScheduleDeletion(Some(at));
+    let state = State { deletion_at: Some(at), ..present(None) };
+    user.commit(vec![metadata(KEY, Expect::Revision(1), &event, state)]).unwrap();
+    world.clock.set(at);
+    assert_eq!(user.sweep(), (1, 0));
+    assert_eq!((user.read(KEY), user.read(ITS), user.find(&[])), (None, None, vec![]));
+    let request = Request::Associated { token: TOKEN, fingerprint: PRINT.0 };
+    assert!(matches!(user.ask(request), Response::Several(found) if found.is_empty()));
+}
+
+#[test]
+fn the_same_material_under_another_key_is_refused_while_it_is_held() {
+    let world = World::new();
+    let mut user = world.user();
+    user.commit(born(None)).unwrap();
+    let (key, its) = (Id::new([0x21; 16]), Id::new([0x22; 16]));
+    let second = || {
+        vec![
+            metadata(key, Expect::Absent, &Event::Create, present(None)),
+            material(its, Expect::Absent, (key, 1), PRINT, None),
+        ]
+    };
+    assert_eq!(reason(user.commit(second())), Reason::MaterialHeld);
+    let request = Request::Associated { token: TOKEN, fingerprint: PRINT.0 };
+    assert!(matches!(user.ask(request), Response::Several(found) if found.len() == 2));
+    user.commit(deletion(1, 1)).unwrap();
+    user.commit(second()).unwrap();
+}
+
+#[test]
+fn initialising_again_ends_ordinary_objects_and_keeps_custom_keys() {
+    let world = World::new();
+    let mut user = world.user();
+    user.commit(born(None)).unwrap();
+    user.commit(vec![object(Id::new([7; 16]), Expect::Absent, &[], b"")]).unwrap();
+    let role = Role::Object { holds_key: true };
+    let header = Header { private: true, role, expiry: None, tags: vec![] };
+    let put = Some((header.encode().unwrap(), SEALED.to_vec()));
+    let id = Id::new([8; 16]);
+    user.commit(vec![Change { id, expect: Expect::Absent, event: vec![], put }]).unwrap();
+    assert_eq!(user.find(&[]).len(), 4);
+    assert_eq!(user.put_token(Expect::Revision(1), &entry(false), true), Ok(2));
+    assert_eq!(user.find(&[]), vec![KEY, ITS]);
+    assert_eq!(user.put_token(Expect::Revision(2), &entry(true), true), Ok(3));
+    assert_eq!(user.find(&[]), vec![], "a token without custody is wiped whole");
+}
+
+#[test]
+fn a_damaged_cell_makes_its_material_unreadable_and_nothing_else() {
+    use std::os::unix::fs::FileExt;
+    let mut world = World::new();
+    world.user().commit(born(None)).unwrap();
+    world.stop().unwrap();
+    let slots = std::fs::File::options().write(true).open(world.path().join("slots")).unwrap();
+    // Cells are claimed from the end of a batch.
+    slots.write_all_at(b"?", (512 + 63) * 64 + 30).unwrap();
+    world.start();
+    let mut user = world.user();
+    let answer = user.ask(Request::Read { token: TOKEN, ids: vec![ITS] });
+    let Response::Refused(error) = answer else { panic!("{answer:?}") };
+    assert_eq!(error.reason(), Reason::StoreDamaged);
+    assert!(error.to_string().contains("slots"), "{error}");
+    user.commit(vec![object(Id::new([7; 16]), Expect::Absent, &[], b"")]).unwrap();
+}

@@ -1,0 +1,255 @@
+//! An agent in this process, on a real socket and a real store, and a peer that talks to it.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::expect_used)]
+
+mod custody;
+mod service;
+
+use super::{Claim, Options, claim, serve_until};
+use crate::clock::{FixedClock, Seconds};
+use crate::error::{Reason, Result};
+use crate::id::Id;
+use crate::key::pin::{Entry, Pin};
+use crate::key::seal::TokenKey;
+use crate::key::{Event, Expiry, Fingerprint, Header, Role, State, Tag};
+use crate::secret::Secret;
+use crate::wire::message::{PROTOCOL, STORE_FORMAT};
+use crate::wire::{Change, Expect, Request, Response, Stored, TokenEntry, frame, socket};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+pub const TOKEN: Id = Id::new([1; 16]);
+pub const START: Seconds = 1_800_000_000;
+
+/// A store and the agent that serves it.
+pub struct World {
+    directory: tempfile::TempDir,
+    pub clock: Arc<FixedClock>,
+    running: Option<(UnixStream, JoinHandle<Result<()>>)>,
+}
+
+impl World {
+    /// A new store with one token.
+    pub fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let clock = Arc::new(FixedClock::at(START));
+        let mut world = Self { directory, clock, running: None };
+        world.start();
+        world.connect().put_token(Expect::Absent, &entry(true), false).unwrap();
+        world
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.directory.path().to_owned()
+    }
+
+    pub fn start(&mut self) {
+        let Claim::Ours(lock) = claim(self.directory.path()).unwrap() else { panic!("served") };
+        let (stop, stopped) = UnixStream::pair().unwrap();
+        let (ready, listening) = channel();
+        let clock = Arc::clone(&self.clock);
+        let options = Options { linger: true, group: None, idle: Duration::from_secs(3600) };
+        let agent = std::thread::spawn(move || {
+            serve_until(&lock, &options, clock, &stopped, || {
+                lock.listening().unwrap();
+                ready.send(()).unwrap();
+            })
+        });
+        if listening.recv().is_err() {
+            panic!("the agent did not start: {:?}", agent.join().unwrap());
+        }
+        self.running = Some((stop, agent));
+    }
+
+    /// Ends the agent as a signal does; what it ended with.
+    pub fn stop(&mut self) -> Result<()> {
+        let (stop, agent) = self.running.take().unwrap();
+        drop(stop);
+        agent.join().unwrap()
+    }
+
+    /// Waits for the agent to end by itself.
+    pub fn wait(&mut self) -> Result<()> {
+        let (_stop, agent) = self.running.take().unwrap();
+        agent.join().unwrap()
+    }
+
+    pub fn restart(&mut self) {
+        self.stop().unwrap();
+        self.start();
+    }
+
+    /// A connection that has proved nothing.
+    pub fn connect(&self) -> Peer {
+        Peer::connect(self.directory.path())
+    }
+
+    /// A connection that has proved to know the private token key.
+    pub fn user(&self) -> Peer {
+        let mut peer = self.connect();
+        let proof = token_key().proof().unwrap();
+        assert!(matches!(peer.ask(Request::Prove { token: TOKEN, proof }), Response::Done(0)));
+        peer
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if self.running.is_some() {
+            let ended = self.stop();
+            assert!(std::thread::panicking() || ended.is_ok(), "{ended:?}");
+        }
+    }
+}
+
+/// One connection to an agent.
+pub struct Peer(pub UnixStream);
+
+impl Peer {
+    pub fn connect(directory: &Path) -> Self {
+        let mut peer = Self(UnixStream::connect(directory.join(socket::NAME)).unwrap());
+        let hello = Request::Hello { protocol: PROTOCOL, store_format: STORE_FORMAT };
+        assert!(matches!(peer.ask(hello), Response::Welcome { .. }));
+        peer
+    }
+
+    pub fn try_ask(&mut self, request: &Request) -> Option<Response> {
+        frame::send(&mut self.0, request).ok()?;
+        frame::receive(&mut self.0).ok()?
+    }
+
+    pub fn ask(&mut self, request: Request) -> Response {
+        self.try_ask(&request).expect("an answer")
+    }
+
+    pub fn put_token(&mut self, expect: Expect, entry: &Entry, wipe: bool) -> Result<u64> {
+        let (entry, change) = (entry.encode().unwrap(), random());
+        let reset = (false, false);
+        match self.ask(Request::PutToken { token: TOKEN, expect, entry, reset, wipe, change }) {
+            Response::Done(revision) => Ok(revision),
+            Response::Refused(error) => Err(error),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn login(&mut self, officer: bool, pin: &[u8]) -> Result<TokenEntry> {
+        let entry = entry(true);
+        let stretched = if officer { entry.officer } else { entry.user.unwrap() }.stretch(pin);
+        let authenticator = stretched.unwrap().authenticator;
+        match self.ask(Request::Login { token: TOKEN, officer, authenticator }) {
+            Response::LoggedIn(entry) => Ok(entry),
+            Response::Refused(error) => Err(error),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn commit(&mut self, changes: Vec<Change>) -> Result<Vec<u64>> {
+        self.commit_as(random(), changes)
+    }
+
+    pub fn commit_as(&mut self, change: [u8; 16], changes: Vec<Change>) -> Result<Vec<u64>> {
+        match self.ask(Request::Commit { token: TOKEN, changes, change }) {
+            Response::Committed(revisions) => Ok(revisions),
+            Response::Refused(error) => Err(error),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn read(&mut self, id: Id) -> Option<(Stored, Option<Box<Stored>>)> {
+        match self.ask(Request::Read { token: TOKEN, ids: vec![id] }) {
+            Response::Records(mut records) => records.pop().unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn find(&mut self, tags: &[&[u8; 16]]) -> Vec<Id> {
+        let alternatives = vec![tags.iter().map(|tag| **tag).collect()];
+        match self.ask(Request::Find { token: TOKEN, alternatives, after: None, limit: 1000 }) {
+            Response::Found { ids, more: false } => ids,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn sweep(&mut self) -> (u64, u64) {
+        match self.ask(Request::Sweep) {
+            Response::Swept { erased, ended } => (erased, ended),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+pub fn random() -> [u8; 16] {
+    let mut bytes = [0; 16];
+    aws_lc_rs::rand::fill(&mut bytes).unwrap();
+    bytes
+}
+
+pub fn token_key() -> TokenKey {
+    TokenKey::new(Secret::new(vec![5; 32])).unwrap()
+}
+
+/// An entry with security officer's PIN `87654321` and user's PIN `123456`.
+pub fn entry(custody: bool) -> Entry {
+    let pin = |pin: &[u8]| Pin::wrap(TOKEN, &token_key(), pin, [3; 16], &[4; 32]).unwrap();
+    let officer = pin(b"87654321");
+    let mut entry = Entry::new("test".into(), [6; 32], &token_key(), officer, custody).unwrap();
+    entry.user = Some(pin(b"123456"));
+    entry
+}
+
+/// An ordinary public object.
+pub fn object(id: Id, expect: Expect, tags: &[[u8; 16]], sealed: &[u8]) -> Change {
+    let tags = tags.iter().map(|tag| Tag(*tag)).collect();
+    let role = Role::Object { holds_key: false };
+    let header = Header { private: false, role, expiry: None, tags };
+    Change { id, expect, event: Vec::new(), put: Some((header.encode().unwrap(), sealed.to_vec())) }
+}
+
+pub fn removal(id: Id, revision: u64) -> Change {
+    Change { id, expect: Expect::Revision(revision), event: Vec::new(), put: None }
+}
+
+/// A custom key's metadata under an event.
+pub fn metadata(id: Id, expect: Expect, event: &Event, state: State) -> Change {
+    let header =
+        Header { private: true, role: Role::CustomKey(state), expiry: None, tags: vec![Tag(META)] };
+    let put = Some((header.encode().unwrap(), b"metadata".to_vec()));
+    Change { id, expect, event: postcard::to_stdvec(event).unwrap(), put }
+}
+
+pub fn material(
+    id: Id,
+    expect: Expect,
+    (key, version): (Id, u32),
+    fingerprint: Fingerprint,
+    expiry: Option<Expiry>,
+) -> Change {
+    let role = Role::Material { key, version, fingerprint };
+    let header = Header { private: true, role, expiry, tags: vec![Tag(MATERIAL)] };
+    let put = Some((header.encode().unwrap(), SEALED.to_vec()));
+    Change { id, expect, event: Vec::new(), put }
+}
+
+pub const META: [u8; 16] = [0xAA; 16];
+pub const MATERIAL: [u8; 16] = [0xBB; 16];
+pub const SEALED: &[u8] = b"sealed material of a custom key, never to be seen after its end";
+
+/// Whether `needle` stands anywhere in the files of a store.
+pub fn on_disk(directory: &Path, needle: &[u8]) -> bool {
+    std::fs::read_dir(directory).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            return on_disk(&path, needle);
+        }
+        path.is_file()
+            && std::fs::read(&path).unwrap().windows(needle.len()).any(|window| window == needle)
+    })
+}
+
+pub fn reason<T: std::fmt::Debug>(result: Result<T>) -> Reason {
+    result.unwrap_err().reason()
+}

@@ -1,0 +1,261 @@
+//! Connections, tokens, PINs, search, commits.
+
+use super::*;
+use crate::wire::page::Page;
+
+#[test]
+fn a_token_is_kept_and_shown_without_what_guesses_need() {
+    let mut world = World::new();
+    world.restart();
+    let Response::Tokens(tokens) = world.connect().ask(Request::Tokens) else { panic!() };
+    assert_eq!((tokens.len(), tokens[0].id, tokens[0].slot, tokens[0].revision), (1, TOKEN, 0, 1));
+    assert_eq!(Entry::decode(&tokens[0].entry).unwrap(), entry(true).redacted());
+}
+
+#[test]
+fn a_token_changes_under_its_revision_and_only_after_a_proof() {
+    let world = World::new();
+    let mut entry = entry(true);
+    entry.label = "changed".into();
+    let mut nobody = world.connect();
+    assert_eq!(reason(nobody.put_token(Expect::Revision(1), &entry, false)), Reason::NotLoggedIn);
+    assert_eq!(reason(nobody.put_token(Expect::Absent, &entry, false)), Reason::Conflict);
+    let mut user = world.user();
+    assert_eq!(reason(user.put_token(Expect::Revision(2), &entry, false)), Reason::Conflict);
+    assert_eq!(user.put_token(Expect::Revision(1), &entry, false), Ok(2));
+    let Response::Tokens(tokens) = nobody.ask(Request::Tokens) else { panic!() };
+    assert_eq!(Entry::decode(&tokens[0].entry).unwrap().label, "changed");
+}
+
+#[test]
+fn wrong_pins_are_counted_across_restarts_and_the_tenth_locks() {
+    let mut world = World::new();
+    for _ in 0..5 {
+        assert_eq!(reason(world.connect().login(false, b"wrong!")), Reason::PinIncorrect);
+    }
+    world.restart();
+    for _ in 0..5 {
+        assert_eq!(reason(world.connect().login(false, b"wrong!")), Reason::PinIncorrect);
+    }
+    assert_eq!(reason(world.connect().login(false, b"123456")), Reason::PinLocked);
+    world.restart();
+    assert_eq!(reason(world.connect().login(false, b"123456")), Reason::PinLocked);
+
+    let mut officer = world.connect();
+    assert_eq!(officer.login(true, b"87654321").unwrap().wrong, (0, 10));
+    let request = Request::PutToken {
+        token: TOKEN,
+        expect: Expect::Revision(1),
+        entry: entry(true).encode().unwrap(),
+        reset: (false, true),
+        wipe: false,
+        change: random(),
+    };
+    assert!(matches!(officer.ask(request), Response::Done(2)));
+    assert_eq!(world.connect().login(false, b"123456").unwrap().wrong, (0, 0));
+}
+
+#[test]
+fn the_right_pin_starts_the_count_again_and_proves_the_connection() {
+    let world = World::new();
+    let mut peer = world.connect();
+    assert!(peer.login(false, b"wrong!").is_err());
+    let full = peer.login(false, b"123456").unwrap();
+    assert_eq!((full.wrong, Entry::decode(&full.entry).unwrap()), ((0, 0), entry(true)));
+    let key = Id::new([9; 16]);
+    let create = || vec![metadata(key, Expect::Absent, &Event::Create, State::awaiting_import())];
+    peer.commit(create()).unwrap();
+    assert!(peer.read(key).is_some());
+    assert!(matches!(peer.ask(Request::Forget { token: TOKEN }), Response::Done(0)));
+    assert!(peer.read(key).is_none(), "private");
+    assert_eq!(peer.find(&[]), vec![]);
+    let other =
+        vec![metadata(Id::new([8; 16]), Expect::Absent, &Event::Create, State::awaiting_import())];
+    assert_eq!(reason(peer.commit(other)), Reason::NotLoggedIn);
+    let proof = [0; 32];
+    assert!(matches!(peer.ask(Request::Prove { token: TOKEN, proof }), Response::Refused(_)));
+}
+
+#[test]
+fn records_are_found_by_all_their_tags_in_order_and_page_by_page() {
+    let world = World::new();
+    let mut peer = world.connect();
+    let (even, third) = ([2; 16], [3; 16]);
+    for number in 1..=60u8 {
+        let mut tags = Vec::new();
+        tags.extend((number % 2 == 0).then_some(even));
+        tags.extend((number % 3 == 0).then_some(third));
+        peer.commit(vec![object(Id::new([number; 16]), Expect::Absent, &tags, b"")]).unwrap();
+    }
+    let numbers = |ids: &[Id]| ids.iter().map(|id| id.bytes()[0]).collect::<Vec<_>>();
+    assert_eq!(numbers(&peer.find(&[])), (1..=60).collect::<Vec<_>>());
+    assert_eq!(numbers(&peer.find(&[&even, &third])), (1..=10).map(|n| n * 6).collect::<Vec<_>>());
+    assert_eq!(peer.find(&[&even, &[9; 16]]), vec![]);
+
+    let (mut after, mut pages) = (None, Vec::new());
+    loop {
+        let alternatives = vec![vec![even], vec![third]];
+        let request = Request::Find { token: TOKEN, alternatives, after, limit: 7 };
+        let Response::Found { ids, more } = peer.ask(request) else { panic!() };
+        assert!(ids.len() <= 7);
+        after = ids.last().copied();
+        pages.extend(numbers(&ids));
+        if !more {
+            break;
+        }
+    }
+    let expected: Vec<u8> = (1..=60).filter(|n| n % 2 == 0 || n % 3 == 0).collect();
+    assert_eq!(pages, expected);
+    assert_eq!(world.user().find(&[]).len(), 60);
+}
+
+#[test]
+fn a_change_needs_the_revision_that_stands_there() {
+    let mut world = World::new();
+    let mut peer = world.connect();
+    let id = Id::new([7; 16]);
+    assert_eq!(peer.commit(vec![object(id, Expect::Absent, &[META], b"one")]), Ok(vec![1]));
+    assert_eq!(reason(peer.commit(vec![object(id, Expect::Absent, &[], b"x")])), Reason::Conflict);
+    assert_eq!(
+        reason(peer.commit(vec![object(id, Expect::Revision(2), &[], b"x")])),
+        Reason::Conflict
+    );
+    assert_eq!(
+        peer.commit(vec![object(id, Expect::Revision(1), &[MATERIAL], b"two")]),
+        Ok(vec![2])
+    );
+    assert_eq!((peer.find(&[&META]), peer.find(&[&MATERIAL])), (vec![], vec![id]));
+    world.restart();
+    let mut peer = world.connect();
+    let (stored, _) = peer.read(id).unwrap();
+    assert_eq!((stored.revision, stored.sealed.as_slice()), (2, &b"two"[..]));
+    assert_eq!(peer.commit(vec![removal(id, 2)]), Ok(vec![0]));
+    assert_eq!((peer.read(id), peer.find(&[])), (None, vec![]));
+}
+
+#[test]
+fn a_commit_happens_whole_or_not_at_all() {
+    let world = World::new();
+    let mut peer = world.connect();
+    let (one, two) = (Id::new([1; 16]), Id::new([2; 16]));
+    let changes =
+        vec![object(one, Expect::Absent, &[], b""), object(two, Expect::Revision(1), &[], b"")];
+    assert_eq!(reason(peer.commit(changes)), Reason::Conflict);
+    assert_eq!(peer.find(&[]), vec![]);
+    let twice = vec![object(one, Expect::Absent, &[], b""), object(one, Expect::Absent, &[], b"")];
+    assert_eq!(reason(peer.commit(twice)), Reason::Unlawful);
+}
+
+#[test]
+fn a_retry_after_a_lost_answer_gets_the_first_result() {
+    let mut world = World::new();
+    let (id, change) = (Id::new([7; 16]), [0xC7; 16]);
+    let create = || vec![object(id, Expect::Absent, &[], b"one")];
+    assert_eq!(world.connect().commit_as(change, create()), Ok(vec![1]));
+    world.connect().commit(vec![object(id, Expect::Revision(1), &[], b"two")]).unwrap();
+    world.restart();
+    assert_eq!(world.connect().commit_as(change, create()), Ok(vec![1]));
+    assert_eq!(world.connect().read(id).unwrap().0.revision, 2);
+    let gone = [0xC8; 16];
+    assert_eq!(world.connect().commit_as(gone, vec![removal(id, 2)]), Ok(vec![0]));
+    assert_eq!(world.connect().commit_as(gone, vec![removal(id, 2)]), Ok(vec![0]));
+}
+
+#[test]
+fn changes_and_starts_move_the_generations() {
+    let mut world = World::new();
+    let page = Page::open(&world.path()).unwrap();
+    let (id, other) = (Id::new([7; 16]), Id::new([200; 16]));
+    let before = (page.token(TOKEN), page.record(id), page.record(other));
+    world.connect().commit(vec![object(id, Expect::Absent, &[], b"")]).unwrap();
+    assert!(page.token(TOKEN) >= before.0 + 2 && page.record(id) >= before.1 + 2);
+    assert_eq!(page.record(other), before.2);
+    assert_eq!(page.mark(), START);
+    world.restart();
+    assert!(page.record(other) > before.2);
+}
+
+#[test]
+fn commits_of_many_connections_at_once_are_all_there() {
+    let mut world = World::new();
+    std::thread::scope(|scope| {
+        for thread in 0..8u8 {
+            let mut peer = world.connect();
+            scope.spawn(move || {
+                for number in 0..25u8 {
+                    let mut id = [thread; 16];
+                    id[15] = number;
+                    peer.commit(vec![object(Id::new(id), Expect::Absent, &[META], b"x")]).unwrap();
+                }
+            });
+        }
+    });
+    world.restart();
+    assert_eq!(world.connect().find(&[&META]).len(), 200);
+}
+
+#[test]
+fn a_stuck_or_rude_peer_harms_nobody() {
+    use std::io::Write;
+    let world = World::new();
+    let mut stuck = Peer::connect(&world.path());
+    stuck.0.write_all(&[200, 0, 0, 0, 1]).unwrap();
+    let mut silent = UnixStream::connect(world.path().join(socket::NAME)).unwrap();
+    silent.write_all(&[1]).unwrap();
+    let mut rude = Peer::connect(&world.path());
+    rude.0.write_all(&[0xFF; 64]).unwrap();
+    assert!(rude.try_ask(&Request::Tokens).is_none());
+    let mut early = Peer(UnixStream::connect(world.path().join(socket::NAME)).unwrap());
+    assert!(matches!(early.ask(Request::Tokens), Response::Refused(_)));
+    assert!(matches!(world.connect().ask(Request::Tokens), Response::Tokens(_)));
+}
+
+#[test]
+fn an_agent_and_a_module_that_share_no_protocol_part() {
+    let world = World::new();
+    let mut peer = Peer(UnixStream::connect(world.path().join(socket::NAME)).unwrap());
+    for (protocol, store_format) in [((900, 901), STORE_FORMAT), (PROTOCOL, 0)] {
+        let answer = peer.ask(Request::Hello { protocol, store_format });
+        let Response::Refused(error) = answer else { panic!("{answer:?}") };
+        assert_eq!(error.reason(), Reason::AgentRefuses);
+    }
+    let newer = Request::Hello { protocol: (PROTOCOL.0, 999), store_format: 999 };
+    assert!(
+        matches!(peer.ask(newer), Response::Welcome { protocol, .. } if protocol == PROTOCOL.1)
+    );
+}
+
+#[test]
+fn an_agent_whose_store_goes_away_ends() {
+    let mut world = World::new();
+    std::fs::remove_dir_all(world.path()).unwrap();
+    let _ended = world.wait();
+    assert!(!world.path().exists(), "it made nothing anew");
+    std::fs::create_dir(world.path()).unwrap();
+}
+
+#[test]
+fn a_store_that_lost_its_records_is_refused_by_name() {
+    let mut world = World::new();
+    world.connect().commit(vec![object(Id::new([7; 16]), Expect::Absent, &[], b"")]).unwrap();
+    world.stop().unwrap();
+    std::fs::remove_dir_all(world.path().join("db")).unwrap();
+    let Claim::Ours(lock) = claim(&world.path()).unwrap() else { panic!() };
+    let options = Options { linger: false, group: None, idle: Duration::ZERO };
+    let (_stop, stopped) = UnixStream::pair().unwrap();
+    let clock = Arc::clone(&world.clock);
+    let error = serve_until(&lock, &options, clock, &stopped, || panic!("served")).unwrap_err();
+    assert_eq!(error.reason(), Reason::StoreDamaged);
+    assert!(error.to_string().contains(world.path().to_str().unwrap()), "{error}");
+}
+
+#[test]
+fn an_idle_agent_ends_and_its_socket_is_gone() {
+    let mut world = World::new();
+    world.stop().unwrap();
+    let Claim::Ours(lock) = claim(&world.path()).unwrap() else { panic!() };
+    let options = Options { linger: true, group: None, idle: Duration::from_millis(20) };
+    let (_stop, stopped) = UnixStream::pair().unwrap();
+    serve_until(&lock, &options, Arc::clone(&world.clock) as _, &stopped, || {}).unwrap();
+    assert!(!world.path().join(socket::NAME).exists());
+}
