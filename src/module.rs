@@ -89,3 +89,40 @@ fn leave_inherited() {
         std::mem::forget(current);
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::{Arguments, end, running, start};
+    use crate::error::Reason;
+
+    fn reason<T>(result: crate::error::Result<T>) -> Option<Reason> {
+        result.err().map(|error| error.reason())
+    }
+
+    /// One test, because there is one module in a process.
+    #[test]
+    fn the_module_runs_from_its_start_to_its_end_and_can_start_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.toml");
+        std::fs::write(&file, format!("store = {:?}\n", folder.path().join("store"))).unwrap();
+        let arguments = Arguments { configuration: file.to_str().map(str::to_owned) };
+
+        for _ in 0..2 {
+            assert_eq!(reason(end()), Some(Reason::NotInitialized));
+            assert_eq!(reason(running(|_| Ok(()))), Some(Reason::NotInitialized));
+            start(&arguments).unwrap();
+            assert_eq!(reason(start(&arguments)), Some(Reason::AlreadyInitialized));
+            let count = running(|module| {
+                // The call that is under way keeps the module.
+                end()?;
+                Ok(module.sessions.count(0).all)
+            });
+            assert_eq!(count, Ok(0));
+        }
+
+        std::fs::write(&file, "colour = 1\n").unwrap();
+        assert_eq!(reason(start(&arguments)), Some(Reason::BadConfiguration));
+        assert_eq!(reason(end()), Some(Reason::NotInitialized));
+    }
+}

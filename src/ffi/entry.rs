@@ -9,6 +9,7 @@ use crate::session::Session;
 use log::Level;
 use pkcs11_sys::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Runs an entry point that works whether or not the module is initialised.
 #[inline]
@@ -57,6 +58,18 @@ fn guard(
             std::mem::forget(payload);
             failed(function, session, &Reason::General.detail("a panic"))
         }
+    }
+}
+
+/// Panics stop at the border. The host's standard error is not the place to tell of them, the log is;
+/// the message could hold data, the place in the code cannot.
+pub fn quieten_panics() {
+    static QUIET: AtomicBool = AtomicBool::new(false);
+    if !QUIET.swap(true, Ordering::Relaxed) {
+        std::panic::set_hook(Box::new(|panic| match panic.location() {
+            Some(place) => log::error!("a panic at {place}"),
+            None => log::error!("a panic"),
+        }));
     }
 }
 

@@ -32,6 +32,7 @@ pub unsafe extern "C" fn C_Initialize(arguments: CK_VOID_PTR) -> CK_RV {
     entry::anywhere("C_Initialize", || {
         // SAFETY: PKCS#11's contract.
         let arguments = unsafe { read_arguments(arguments.cast()) }?;
+        entry::quieten_panics();
         module::start(&arguments)
     })
 }
