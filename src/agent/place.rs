@@ -192,6 +192,10 @@ mod tests {
         let _second = listen(&store, None).unwrap();
         let mode = store.join(socket::NAME).metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        assert!(crate::wire::socket::Socket::connect(&store).unwrap().is_some());
+        assert!(
+            crate::wire::socket::Socket::connect(&store, std::time::Duration::from_secs(5))
+                .unwrap()
+                .is_some()
+        );
     }
 }
