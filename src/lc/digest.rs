@@ -5,9 +5,10 @@ use super::{done, failed};
 use crate::error::{Reason, Result};
 use aws_lc_sys::{
     EVP_DigestFinal_ex, EVP_DigestInit_ex, EVP_DigestUpdate, EVP_MD, EVP_MD_CTX, EVP_MD_CTX_new,
-    EVP_sha1, EVP_sha3_224, EVP_sha3_256, EVP_sha3_384, EVP_sha3_512, EVP_sha224, EVP_sha256,
-    EVP_sha384, EVP_sha512, EVP_sha512_224, EVP_sha512_256,
+    EVP_MD_type, EVP_sha1, EVP_sha3_224, EVP_sha3_256, EVP_sha3_384, EVP_sha3_512, EVP_sha224,
+    EVP_sha256, EVP_sha384, EVP_sha512, EVP_sha512_224, EVP_sha512_256,
 };
+use std::ffi::c_int;
 use std::ptr::null_mut;
 
 /// A hash function.
@@ -62,6 +63,11 @@ impl Hash {
             Self::Sha384 | Self::Sha3_384 => 48,
             Self::Sha512 | Self::Sha3_512 => 64,
         }
+    }
+
+    pub(super) fn nid(self) -> c_int {
+        // SAFETY: reads a static table.
+        unsafe { EVP_MD_type(self.md()) }
     }
 
     pub(super) fn md(self) -> *const EVP_MD {

@@ -12,6 +12,8 @@ pub mod mac;
 mod owned;
 pub mod random;
 pub mod rsa;
+pub mod rsa_pkcs1;
+pub mod rsa_sign;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, unused_must_use)]
 mod speed;

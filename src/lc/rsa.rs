@@ -118,6 +118,10 @@ impl PrivateKey {
         Ok(Self(Parsed::of(rsa)?))
     }
 
+    pub(super) fn rsa(&self) -> Result<*const RSA> {
+        self.0.rsa()
+    }
+
     /// The key as PKCS#8 `PrivateKeyInfo`.
     pub fn to_pkcs8(&self) -> Result<Secret> {
         self.0.marshal(EVP_marshal_private_key).map(Secret::new)
@@ -204,6 +208,10 @@ impl PublicKey {
             return Err(Reason::DataInvalid.into());
         }
         Ok(Self(Parsed::sized(key)?))
+    }
+
+    pub(super) fn rsa(&self) -> Result<*const RSA> {
+        self.0.rsa()
     }
 
     /// The key as `SubjectPublicKeyInfo`, which PEM files hold.

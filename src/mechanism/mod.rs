@@ -6,10 +6,12 @@ mod aes_ctr;
 mod aes_gcm;
 mod aes_wrap;
 mod digest;
+mod gather;
 mod mac;
 pub mod params;
 mod row;
 mod rsa;
+mod rsa_sign;
 
 pub use params::{Hash, Mechanism, Params, ParamsShape};
 pub use row::Row;
@@ -21,11 +23,22 @@ use crate::secret::Secret;
 /// Every mechanism, sorted by its number.
 pub const MECHANISMS: &[Row] = &[
     rsa::KEY_PAIR_GEN,
+    rsa_sign::PKCS,
+    rsa_sign::X_509,
+    rsa_sign::SHA1_RSA_PKCS,
     rsa::OAEP,
+    rsa_sign::SHA256_RSA_PKCS,
+    rsa_sign::SHA384_RSA_PKCS,
+    rsa_sign::SHA512_RSA_PKCS,
+    rsa_sign::SHA224_RSA_PKCS,
     digest::SHA512_224,
     mac::SHA512_224_HMAC,
     digest::SHA512_256,
     mac::SHA512_256_HMAC,
+    rsa_sign::SHA3_256_RSA_PKCS,
+    rsa_sign::SHA3_384_RSA_PKCS,
+    rsa_sign::SHA3_512_RSA_PKCS,
+    rsa_sign::SHA3_224_RSA_PKCS,
     digest::SHA_1,
     mac::SHA_1_HMAC,
     digest::SHA256,
@@ -146,3 +159,7 @@ pub(crate) mod tests;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 mod vectors;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+mod vectors_rsa;

@@ -1,5 +1,6 @@
 //! RSA: key pairs and OAEP, PKCS#11 3.1, "RSA".
 
+use super::gather::{Compute, Gathered};
 use super::row::row;
 use super::{Domain, Params, ParamsShape, Row, Transform};
 use crate::error::{Reason, Result};
@@ -14,8 +15,8 @@ pub(super) const KEY_PAIR_GEN: Row =
 
 pub(super) const OAEP: Row = Row {
     params: ParamsShape::Oaep,
-    encrypt: Some(|key, params| Sealing::begin(key, Padding::given(params)?)),
-    decrypt: Some(|key, params| Opening::begin(key, Padding::given(params)?)),
+    encrypt: Some(seal),
+    decrypt: Some(open),
     wrap: Some(wrap),
     unwrap: Some(unwrap),
     authenticated: true,
@@ -23,7 +24,7 @@ pub(super) const OAEP: Row = Row {
 };
 
 /// A row for RSA keys, whose sizes the specification counts in bits.
-const fn rsa(row: Row) -> Row {
+pub(super) const fn rsa(row: Row) -> Row {
     Row { key_type: Some(CKK_RSA), key_sizes: (*BITS.start(), *BITS.end()), ..row }
 }
 
@@ -54,14 +55,14 @@ fn unwrap(usable: &UsableKey, params: &Params, wrapped: &[u8]) -> Result<Secret>
     }
 }
 
-fn public(usable: &UsableKey) -> Result<&PublicKey> {
+pub(super) fn public(usable: &UsableKey) -> Result<&PublicKey> {
     match &usable.parsed {
         Parsed::RsaPublic(key) => Ok(key),
         _ => Err(Reason::KeyTypeInconsistent.into()),
     }
 }
 
-fn private(usable: &UsableKey) -> Result<&PrivateKey> {
+pub(super) fn private(usable: &UsableKey) -> Result<&PrivateKey> {
     match &usable.parsed {
         Parsed::RsaPrivate(key) => Ok(key),
         _ => Err(Reason::KeyTypeInconsistent.into()),
@@ -96,116 +97,25 @@ impl Padding {
     }
 }
 
-/// OAEP takes one message; parts of it are gathered up to the most that fits.
-struct Gathered {
-    bytes: Secret,
-    most: usize,
-    misfit: Reason,
+fn seal(usable: &UsableKey, params: &Params) -> Result<Box<dyn Transform>> {
+    let padding = Padding::given(params)?;
+    let size = public(usable)?.size();
+    let gathered = Gathered::message(max_oaep(size, padding.hash), Reason::DataLength);
+    let key = usable.clone();
+    Ok(Box::new(Compute::new(gathered, size, move |text| {
+        public(&key)?.encrypt_oaep(&padding.oaep(), text).map(Secret::new)
+    })))
 }
 
-impl Gathered {
-    fn add(&mut self, input: &[u8]) -> Result<usize> {
-        if self.bytes.len() + input.len() > self.most {
-            return Err(self.misfit.into());
-        }
-        let joined = [self.bytes.expose(), input].concat();
-        self.bytes = Secret::new(joined);
-        Ok(0)
-    }
-}
-
-struct Sealing {
-    key: UsableKey,
-    padding: Padding,
-    gathered: Gathered,
-}
-
-impl Sealing {
-    fn begin(usable: &UsableKey, padding: Padding) -> Result<Box<dyn Transform>> {
-        let most = max_oaep(public(usable)?.size(), padding.hash);
-        let gathered =
-            Gathered { bytes: Secret::new(Vec::new()), most, misfit: Reason::DataLength };
-        Ok(Box::new(Self { key: usable.clone(), padding, gathered }))
-    }
-}
-
-impl Transform for Sealing {
-    fn update_len(&self, _input: usize) -> usize {
-        0
-    }
-
-    fn update(&mut self, input: &[u8], _output: &mut [u8]) -> Result<usize> {
-        self.gathered.add(input)
-    }
-
-    fn finish_len(&self) -> usize {
-        public(&self.key).map_or(0, PublicKey::size)
-    }
-
-    fn finish(&mut self, output: &mut [u8]) -> Result<usize> {
-        let text = self.gathered.bytes.expose();
-        put(&public(&self.key)?.encrypt_oaep(&self.padding.oaep(), text)?, output)
-    }
-
-    fn whole_len(&self, _input: usize) -> usize {
-        self.finish_len()
-    }
-
-    fn whole(&mut self, input: &[u8], output: &mut [u8]) -> Result<usize> {
-        put(&public(&self.key)?.encrypt_oaep(&self.padding.oaep(), input)?, output)
-    }
-}
-
-struct Opening {
-    key: UsableKey,
-    padding: Padding,
-    gathered: Gathered,
-}
-
-impl Opening {
-    fn begin(usable: &UsableKey, padding: Padding) -> Result<Box<dyn Transform>> {
-        let most = private(usable)?.size();
-        let bytes = Secret::new(Vec::new());
-        let gathered = Gathered { bytes, most, misfit: Reason::EncryptedLength };
-        Ok(Box::new(Self { key: usable.clone(), padding, gathered }))
-    }
-
-    fn open(&self, input: &[u8], output: &mut [u8]) -> Result<usize> {
-        let key = private(&self.key)?;
-        if input.len() != key.size() {
+fn open(usable: &UsableKey, params: &Params) -> Result<Box<dyn Transform>> {
+    let padding = Padding::given(params)?;
+    let size = private(usable)?.size();
+    let gathered = Gathered::message(size, Reason::EncryptedLength);
+    let key = usable.clone();
+    Ok(Box::new(Compute::new(gathered, max_oaep(size, padding.hash), move |sealed| {
+        if sealed.len() != size {
             return Err(Reason::EncryptedLength.into());
         }
-        put(key.decrypt_oaep(&self.padding.oaep(), input)?.expose(), output)
-    }
-}
-
-impl Transform for Opening {
-    fn update_len(&self, _input: usize) -> usize {
-        0
-    }
-
-    fn update(&mut self, input: &[u8], _output: &mut [u8]) -> Result<usize> {
-        self.gathered.add(input)
-    }
-
-    fn finish_len(&self) -> usize {
-        max_oaep(self.gathered.most, self.padding.hash)
-    }
-
-    fn finish(&mut self, output: &mut [u8]) -> Result<usize> {
-        self.open(self.gathered.bytes.expose(), output)
-    }
-
-    fn whole_len(&self, _input: usize) -> usize {
-        self.finish_len()
-    }
-
-    fn whole(&mut self, input: &[u8], output: &mut [u8]) -> Result<usize> {
-        self.open(input, output)
-    }
-}
-
-fn put(bytes: &[u8], output: &mut [u8]) -> Result<usize> {
-    output.get_mut(..bytes.len()).ok_or(Reason::BufferTooSmall)?.copy_from_slice(bytes);
-    Ok(bytes.len())
+        private(&key)?.decrypt_oaep(&padding.oaep(), sealed)
+    })))
 }
