@@ -167,10 +167,20 @@ impl Link {
         if let Some(socket) = Socket::connect(directory, self.patience)? {
             return Ok(socket);
         }
+        self.check_not_gone()?;
         start::agent(&self.place)?;
         Socket::connect(directory, self.patience)?.ok_or_else(|| {
             Reason::AgentAbsent.detail("it started, and ended before it could be asked anything")
         })
+    }
+
+    /// An agent would make an empty store in the place of the one this process has been using.
+    fn check_not_gone(&self) -> Result<()> {
+        let directory = &self.place.directory;
+        if self.store.get().is_none() || directory.is_dir() {
+            return Ok(());
+        }
+        Err(Reason::AgentAbsent.detail(format_args!("the store {} is gone", directory.display())))
     }
 
     /// Says hello and shows what this process has proved. The outer error is the connection's.

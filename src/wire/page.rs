@@ -10,7 +10,7 @@ use crate::clock::Seconds;
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::sys::{Words, WordsMut};
-use rustix::fs::{Mode, OFlags, fchmod, fchown, openat};
+use rustix::fs::{Mode, OFlags, fchmod, fchown, fstat, open, openat};
 use rustix::process::Gid;
 use std::fs::{File, Metadata};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -170,14 +170,16 @@ fn create(directory: &Path) -> std::io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
+/// The folder is only passed through, which is all that the members of a group may do.
 fn open_checked(directory: &Path, access: OFlags) -> Result<(File, PathBuf)> {
     let path = directory.join(NAME);
-    let folder = File::open(directory).map_err(|error| damaged(directory, error))?;
+    let through = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder =
+        open(directory, through, Mode::empty()).map_err(|error| damaged(directory, error))?;
+    let owner = fstat(&folder).map_err(|error| damaged(directory, error))?.st_uid;
     let flags = access | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let file =
-        openat(&folder, NAME, flags, Mode::empty()).map_err(|error| damaged(&path, error))?;
-    let file = File::from(file);
-    let owner = folder.metadata().map_err(|error| damaged(directory, error))?.uid();
+    let file = openat(&folder, NAME, flags, Mode::empty());
+    let file = File::from(file.map_err(|error| damaged(&path, error))?);
     let metadata = file.metadata().map_err(|error| damaged(&path, error))?;
     match objection(&metadata, owner) {
         Some(objection) => Err(damaged(&path, objection)),

@@ -4,3 +4,4 @@
 mod durability;
 #[path = "../rig/mod.rs"]
 mod rig;
+mod starting;

@@ -56,11 +56,12 @@ impl Arguments {
         }
         std::env::set_current_dir("/")?;
         set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(io::Error::from)?;
-        allow_many_connections()?;
+        lift_limits()?;
         journal::open(config, Some(Log::Stderr));
-        directory::prepare(&config.directory)?;
+        let group = config.group.as_deref().map(group).transpose()?;
+        directory::prepare(&config.directory, group)?;
         match claim(&config.directory)? {
-            Claim::Ours(lock) => self.be_agent(config, &lock),
+            Claim::Ours(lock) => self.be_agent(config, group, &lock),
             Claim::Served if self.detached => Ok(announce()?),
             Claim::Served => Err(Failure::new(format_args!(
                 "another agent serves {}",
@@ -69,8 +70,7 @@ impl Arguments {
         }
     }
 
-    fn be_agent(&self, config: &Config, lock: &Lock) -> Result<(), Failure> {
-        let group = config.group.as_deref().map(group).transpose()?;
+    fn be_agent(&self, config: &Config, group: Option<u32>, lock: &Lock) -> Result<(), Failure> {
         let options = Options { linger: config.linger, group, idle: IDLE };
         Ok(serve(lock, &options, || {
             if let Err(error) = lock.listening().and_then(|()| self.tell_starter()) {
@@ -101,11 +101,16 @@ fn let_go_of_output() -> io::Result<()> {
     Ok(dup2_stderr(&nothing)?)
 }
 
-/// A starter's limit on descriptors is not the agent's.
-fn allow_many_connections() -> io::Result<()> {
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    Ok(setrlimit(Resource::Nofile, limit)?)
+/// What a starter may not exceed does not bind the agent, as far as the system lets it.
+fn lift_limits() -> io::Result<()> {
+    let inherited =
+        [Resource::Nofile, Resource::Fsize, Resource::Cpu, Resource::As, Resource::Data];
+    for resource in inherited {
+        let mut limit = getrlimit(resource);
+        limit.current = limit.maximum;
+        setrlimit(resource, limit)?;
+    }
+    Ok(())
 }
 
 /// A group by number or name.

@@ -1,11 +1,11 @@
 //! The store's directory, before an agent trusts it.
 
 use crate::Failure;
-use rustix::fs::{FsWord, NFS_SUPER_MAGIC, fstatfs};
+use rustix::fs::{FsWord, Gid, NFS_SUPER_MAGIC, fchown, fstatfs};
 use rustix::process::geteuid;
-use std::fs::{DirBuilder, File, Metadata};
+use std::fs::{DirBuilder, File, Metadata, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 
 /// File systems of other machines, where neither locks nor mapped pages nor syncs mean enough:
@@ -14,8 +14,8 @@ const REMOTE: [FsWord; 6] =
     [NFS_SUPER_MAGIC, 0x517B, 0xFF53_4D42, 0xFE53_4D42, 0x5346_414F, 0x00C3_6400];
 
 /// Makes the directory where there is none. It must lie on this machine, and nobody but its owner may
-/// serve it or write in it.
-pub fn prepare(directory: &Path) -> Result<(), Failure> {
+/// serve it or write in it. The members of a group, where one may use the store, pass through it.
+pub fn prepare(directory: &Path, group: Option<u32>) -> Result<(), Failure> {
     let failed = |error: io::Error| Failure::new(format_args!("{}: {error}", directory.display()));
     DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
     let folder = File::open(directory).map_err(failed)?;
@@ -25,7 +25,13 @@ pub fn prepare(directory: &Path) -> Result<(), Failure> {
         let told = format_args!("{} lies on a network file system", directory.display());
         return Err(Failure::new(told).hint("keep the store on a disk of this machine"));
     }
-    check_rights(directory, &found)
+    check_rights(directory, &found)?;
+    if let Some(group) = group {
+        fchown(&folder, None, Some(Gid::from_raw(group))).map_err(|error| failed(error.into()))?;
+        let mode = found.mode() & 0o7777 | 0o010;
+        folder.set_permissions(Permissions::from_mode(mode)).map_err(failed)?;
+    }
+    Ok(())
 }
 
 fn check_rights(directory: &Path, found: &Metadata) -> Result<(), Failure> {
@@ -47,15 +53,25 @@ fn check_rights(directory: &Path, found: &Metadata) -> Result<(), Failure> {
 mod tests {
     use super::prepare;
     use std::fs::{Permissions, set_permissions};
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
     #[test]
     fn a_directory_that_is_made_is_its_owners_alone() {
         let folder = tempfile::tempdir().unwrap();
         let store = folder.path().join("a/b");
-        prepare(&store).unwrap();
+        prepare(&store, None).unwrap();
         assert_eq!(store.metadata().unwrap().permissions().mode() & 0o777, 0o700);
-        prepare(&store).unwrap();
+        prepare(&store, None).unwrap();
+    }
+
+    #[test]
+    fn a_group_passes_through_and_does_not_look() {
+        let folder = tempfile::tempdir().unwrap();
+        let group = rustix::process::getegid().as_raw();
+        let store = folder.path().join("store");
+        prepare(&store, Some(group)).unwrap();
+        let made = store.metadata().unwrap();
+        assert_eq!((made.permissions().mode() & 0o777, made.gid()), (0o710, group));
     }
 
     #[test]
@@ -63,7 +79,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         for (mode, accepted) in [(0o755, true), (0o750, true), (0o770, false), (0o702, false)] {
             set_permissions(folder.path(), Permissions::from_mode(mode)).unwrap();
-            assert_eq!(prepare(folder.path()).is_ok(), accepted, "{mode:o}");
+            assert_eq!(prepare(folder.path(), None).is_ok(), accepted, "{mode:o}");
         }
     }
 }

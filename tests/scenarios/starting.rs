@@ -1,0 +1,234 @@
+//! An agent is there when it is needed: once, whoever asks, whatever became of the last one.
+
+use crate::rig::process::{PATIENCE, ends_within, kill_9};
+use crate::rig::{World, play};
+use keystead::wire::{Link, Page, Place, Request, Response};
+use rustix::process::{Signal, getsid};
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::fs::symlink;
+use std::process::{Command, Output, Stdio};
+
+#[test]
+fn programs_that_ask_at_once_start_one_agent() {
+    play(|world| {
+        let ask = || world.keystead_command(&["sweep"]).stderr(Stdio::piped()).spawn().unwrap();
+        let asking: Vec<_> = (0..8).map(|_| ask()).collect();
+        for program in asking {
+            succeeds(&program.wait_with_output().unwrap());
+        }
+        assert_eq!(page(world).starts(), 1);
+    });
+}
+
+#[test]
+fn threads_that_ask_at_once_start_one_agent() {
+    play(|world| {
+        let link = link(world);
+        std::thread::scope(|scope| {
+            (0..8).for_each(|_| drop(scope.spawn(|| sweep(&link))));
+        });
+        assert_eq!(page(world).starts(), 1);
+    });
+}
+
+#[test]
+fn a_killed_agent_is_replaced_within_the_next_question() {
+    play(|world| {
+        let link = link(world);
+        sweep(&link);
+        let store = link.store().unwrap();
+        for starts in 1..4 {
+            assert_eq!(link.page().unwrap().starts(), starts);
+            world.kill_agent();
+            sweep(&link);
+        }
+        assert_eq!(link.store().unwrap(), store, "it is the same store");
+    });
+}
+
+#[test]
+fn an_agent_killed_under_many_callers_costs_none_of_them_an_answer() {
+    play(|world| {
+        let link = link(world);
+        sweep(&link);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..200).for_each(|_| sweep(&link)));
+            }
+            (0..3).for_each(|_| world.agent().into_iter().for_each(kill_9));
+        });
+    });
+}
+
+#[test]
+fn the_agent_is_nobodys_child_and_has_a_session_of_its_own() {
+    play(|world| {
+        let link = link(world);
+        sweep(&link);
+        assert_eq!(children(), "", "while it runs");
+        let agent = world.agent().unwrap();
+        assert_eq!(getsid(Some(agent)).unwrap(), agent);
+        kill_9(agent);
+        assert_eq!(children(), "", "after it ended");
+    });
+}
+
+#[test]
+fn the_agent_keeps_nothing_of_its_starters_open() {
+    play(|world| {
+        // Unlike the standard library's, these are inherited.
+        let (reader, writer) = rustix::pipe::pipe().unwrap();
+        sweep(&link(world));
+        drop(writer);
+        let mut rest = Vec::new();
+        File::from(reader).read_to_end(&mut rest).unwrap();
+        assert!(world.agent().is_some(), "it runs, and the pipe is closed all the same");
+    });
+}
+
+#[test]
+fn a_program_that_ignores_its_children_gets_its_agent() {
+    play(|world| {
+        let ignoring = |program: &[&str]| {
+            let mut env = Command::new("env");
+            env.arg("--ignore-signal=CHLD").args(program);
+            env.env("KEYSTEAD_CONF", world.path("config.toml")).output().unwrap()
+        };
+        let status = ignoring(&["cat", "/proc/self/status"]).stdout;
+        assert!(ignored(&String::from_utf8(status).unwrap()).contains(&Signal::CHILD.as_raw()));
+        succeeds(&ignoring(&[env!("CARGO_BIN_EXE_keystead"), "sweep"]));
+        let agent = world.agent().unwrap().as_raw_nonzero();
+        let status = fs::read_to_string(format!("/proc/{agent}/status")).unwrap();
+        assert_eq!(ignored(&status), [Signal::PIPE.as_raw()], "as in every Rust program");
+    });
+}
+
+/// The signals that a process ignores, as its status has them; not those that the C library keeps.
+fn ignored(status: &str) -> Vec<i32> {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap().trim();
+    let mask = u64::from_str_radix(mask, 16).unwrap();
+    (1..32).filter(|signal| mask & 1 << (signal - 1) != 0).collect()
+}
+
+#[test]
+fn a_store_under_a_very_long_path_is_served() {
+    play(|world| {
+        let deep = world.path("d".repeat(200));
+        let place = Place { directory: deep, ..place(world) };
+        sweep(&Link::new(place.clone()));
+        sweep(&Link::new(place.clone()));
+        assert_eq!(Page::open(&place.directory).unwrap().starts(), 1);
+        fs::remove_dir_all(place.directory).unwrap();
+    });
+}
+
+#[test]
+fn a_store_that_disappears_under_its_users_is_not_made_anew() {
+    play(|world| {
+        let link = link(world);
+        sweep(&link);
+        let agent = world.agent().unwrap();
+        fs::remove_dir_all(world.store()).unwrap();
+        assert!(ends_within(agent, PATIENCE), "the agent stays without a store");
+        let error = link.ask(&Request::Sweep).unwrap_err();
+        assert!(error.to_string().ends_with("store is gone"), "{error}");
+        assert!(!world.store().exists());
+    });
+}
+
+#[test]
+fn an_agent_that_cannot_start_says_why() {
+    play(|world| {
+        for (store, why) in [("/proc/keystead", "/proc/keystead"), ("/dev/null", "Not a directory")]
+        {
+            let said = fails(&world.keystead(&["sweep", "--store", store]));
+            assert!(said.starts_with("keystead: error: the agent cannot be reached or started: "));
+            assert!(said.contains(why), "{said}");
+            assert_eq!(said.matches("cannot be reached").count(), 1, "{said}");
+        }
+    });
+}
+
+#[test]
+fn a_damaged_page_is_named_and_not_replaced() {
+    play(|world| {
+        sweep(&link(world));
+        world.kill_agent();
+        let file = world.store().join("generations");
+        File::options().write(true).open(&file).unwrap().set_len(10).unwrap();
+        let said = fails(&world.keystead(&["sweep"]));
+        assert!(said.contains("generations: it has 10 bytes instead of 36864"), "{said}");
+        assert_eq!(file.metadata().unwrap().len(), 10);
+    });
+}
+
+#[test]
+fn a_lock_that_is_a_link_is_not_followed() {
+    play(|world| {
+        let elsewhere = world.path("elsewhere");
+        symlink(&elsewhere, world.store().join("lock")).unwrap();
+        fails(&world.keystead(&["sweep"]));
+        assert!(!elsewhere.exists());
+    });
+}
+
+#[test]
+fn a_second_agent_in_the_foreground_leaves() {
+    play(|world| {
+        sweep(&link(world));
+        let said = fails(&world.keystead(&["agent"]));
+        assert!(said.contains("another agent serves"), "{said}");
+        succeeds(&world.keystead(&["agent", "--detach"]));
+        assert_eq!(page(world).starts(), 1);
+    });
+}
+
+#[test]
+fn an_unknown_key_in_the_configuration_is_named() {
+    play(|world| {
+        world.configure("lingre = true");
+        let said = fails(&world.keystead(&["sweep"]));
+        assert!(said.contains("config.toml, line 3: unknown field `lingre`"), "{said}");
+        assert!(said.contains("keystead: hint: "), "{said}");
+    });
+}
+
+fn place(world: &World) -> Place {
+    Place {
+        directory: world.store(),
+        program: Some(env!("CARGO_BIN_EXE_keystead").into()),
+        configuration: Some(world.path("config.toml")),
+    }
+}
+
+fn link(world: &World) -> Link {
+    Link::new(place(world))
+}
+
+fn page(world: &World) -> Page {
+    Page::open(&world.store()).unwrap()
+}
+
+fn sweep(link: &Link) {
+    assert!(matches!(link.ask(&Request::Sweep).unwrap(), Response::Swept { .. }));
+}
+
+fn succeeds(output: &Output) {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {said}", output.status);
+}
+
+/// What a program says that must fail.
+fn fails(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(1));
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// This process's children, zombies among them.
+fn children() -> String {
+    let threads = fs::read_dir("/proc/self/task").unwrap();
+    threads
+        .map(|thread| fs::read_to_string(thread.unwrap().path().join("children")).unwrap())
+        .collect()
+}
