@@ -146,9 +146,10 @@ impl Link {
     }
 
     fn connect(&self) -> Result<Connection> {
-        let mut failure = io::Error::from(ErrorKind::NotConnected);
+        let mut failure = io::Error::other("it ends before it can be asked anything");
         for _ in 0..TRIES {
-            match self.greet(self.reach()?) {
+            let Some(socket) = self.reach()? else { continue };
+            match self.greet(socket) {
                 Ok(connection) => return connection,
                 Err(error) if is_broken(&error) => failure = error,
                 Err(error) => return Err(Reason::AgentLost.detail(error)),
@@ -157,21 +158,20 @@ impl Link {
         Err(Reason::AgentLost.detail(failure))
     }
 
-    /// A connection to whoever serves the store. Several threads that find nobody start one agent.
-    fn reach(&self) -> Result<Socket> {
-        let directory = &self.place.directory;
-        if let Some(socket) = Socket::connect(directory, self.patience)? {
-            return Ok(socket);
+    /// A connection to whoever serves the store; none where the agent started here has ended already.
+    /// Several threads that find nobody start one agent.
+    fn reach(&self) -> Result<Option<Socket>> {
+        let connect = || Socket::connect(&self.place.directory, self.patience);
+        if let Some(socket) = connect()? {
+            return Ok(Some(socket));
         }
         let _one = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(socket) = Socket::connect(directory, self.patience)? {
-            return Ok(socket);
+        if let Some(socket) = connect()? {
+            return Ok(Some(socket));
         }
         self.check_not_gone()?;
         start::agent(&self.place)?;
-        Socket::connect(directory, self.patience)?.ok_or_else(|| {
-            Reason::AgentAbsent.detail("it started, and ended before it could be asked anything")
-        })
+        connect()
     }
 
     /// An agent would make an empty store in the place of the one this process has been using.

@@ -73,7 +73,11 @@ impl World {
         let status = child.wait().unwrap();
         let said = fs::read_to_string(&log).unwrap_or_default();
         let agent = self.agent();
-        fs::remove_dir_all(&self.directory).unwrap();
+        // The agent may still be writing in it.
+        eventually("the world ends", || {
+            let _not_yet = fs::remove_dir_all(&self.directory);
+            !self.directory.exists()
+        });
         assert!(ended, "the scenario hangs\n{said}");
         assert!(status.success(), "{status}\n{said}");
         if let Some(agent) = agent {

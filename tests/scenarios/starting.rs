@@ -56,7 +56,7 @@ fn an_agent_killed_under_many_callers_costs_none_of_them_an_answer() {
             for _ in 0..4 {
                 scope.spawn(|| (0..200).for_each(|_| sweep(&link)));
             }
-            (0..3).for_each(|_| world.agent().into_iter().for_each(kill_9));
+            (0..2).for_each(|_| world.agent().into_iter().for_each(kill_9));
         });
     });
 }
@@ -119,7 +119,6 @@ fn a_store_under_a_very_long_path_is_served() {
         sweep(&Link::new(place.clone()));
         sweep(&Link::new(place.clone()));
         assert_eq!(Page::open(&place.directory).unwrap().starts(), 1);
-        fs::remove_dir_all(place.directory).unwrap();
     });
 }
 
@@ -129,7 +128,7 @@ fn a_store_that_disappears_under_its_users_is_not_made_anew() {
         let link = link(world);
         sweep(&link);
         let agent = world.agent().unwrap();
-        fs::remove_dir_all(world.store()).unwrap();
+        fs::rename(world.store(), world.path("elsewhere")).unwrap();
         assert!(ends_within(agent, PATIENCE), "the agent stays without a store");
         let error = link.ask(&Request::Sweep).unwrap_err();
         assert!(error.to_string().ends_with("store is gone"), "{error}");
