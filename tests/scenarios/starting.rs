@@ -38,10 +38,13 @@ fn a_killed_agent_is_replaced_within_the_next_question() {
         let link = link(world);
         sweep(&link);
         let store = link.store().unwrap();
+        let page = link.page().unwrap();
         for starts in 1..4 {
-            assert_eq!(link.page().unwrap().starts(), starts);
+            let seen = page.record(store.0);
             world.kill_agent();
             sweep(&link);
+            assert_eq!(page.starts(), starts + 1);
+            assert_ne!(page.record(store.0), seen, "nothing kept from before holds");
         }
         assert_eq!(link.store().unwrap(), store, "it is the same store");
     });
