@@ -175,6 +175,8 @@ pub const RULES: &[Rule] = &[
     row(CKA_SIGN_RECOVER, Flag, PRIVATE, ANY, Free, Initial::Flag(false)),
     row(CKA_VERIFY_RECOVER, Flag, PUBLIC, ANY, Free, Initial::Flag(false)),
     row(CKA_ALWAYS_AUTHENTICATE, Flag, PRIVATE, ANY, Never, Initial::Flag(false)),
+    // Not the specification's: pkcs11-tool asks it of every key it uses, and warns where there is none.
+    row(CKA_ALWAYS_AUTHENTICATE, Flag, SECRET, NEVER, Never, Initial::Flag(false)),
     row(CKA_PUBLIC_KEY_INFO, Bytes, PUBLIC | PRIVATE, CREATE | UNWRAP, Never, Absent),
     // RSA (6.1)
     row(CKA_MODULUS, Bytes, PUBLIC | PRIVATE, CREATE, Never, Absent),

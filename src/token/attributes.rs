@@ -43,6 +43,15 @@ impl Token {
         object: Handle,
         template: &Template,
     ) -> Result<()> {
+        self.again(|| self.set_attributes_once(caller, object, template))
+    }
+
+    fn set_attributes_once(
+        &self,
+        caller: &Caller,
+        object: Handle,
+        template: &Template,
+    ) -> Result<()> {
         let loaded = self.object(object)?;
         let shown = loaded.shown(self.now())?;
         self.may_change(caller, shown.flag(CKA_TOKEN), loaded.header.private)?;

@@ -9,7 +9,8 @@ use crate::id::Id;
 use crate::object::Template;
 use crate::wire::{Request, Response};
 use pkcs11_sys::*;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// How many identities one answer of the agent carries.
 const PAGE: u32 = 16_384;
@@ -57,8 +58,30 @@ impl Token {
         Ok(found)
     }
 
-    /// The identities of visible records with all these attributes.
+    /// The identities of visible records with all these attributes. What was asked before is
+    /// answered from memory while nothing in the token has changed; what has expired since is not.
     pub(super) fn search(&self, terms: &[(u64, Vec<u8>)]) -> Result<Vec<Id>> {
+        let moment = Moment { generation: self.page()?.token(self.id), epoch: self.login_epoch() };
+        if let Some(known) = self.searches.known(terms, moment) {
+            return self.still_there(known);
+        }
+        let found = self.ask_for(terms)?;
+        self.searches.keep(terms, moment, &found);
+        Ok(found)
+    }
+
+    fn still_there(&self, known: Vec<Id>) -> Result<Vec<Id>> {
+        let now = self.now();
+        let mut there = Vec::with_capacity(known.len());
+        for id in known {
+            if self.load(id)?.is_some_and(|object| object.is_there(now)) {
+                there.push(id);
+            }
+        }
+        Ok(there)
+    }
+
+    fn ask_for(&self, terms: &[(u64, Vec<u8>)]) -> Result<Vec<Id>> {
         let mut alternatives = vec![self.search_tags(false, terms)?];
         if self.who() == Login::User && !terms.is_empty() {
             alternatives.push(self.search_tags(true, terms)?);
@@ -91,6 +114,41 @@ impl Token {
         Ok(template.iter().all(|term| {
             !hidden(&shown, term.kind) && shown.bytes(term.kind) == Some(term.value.expose())
         }))
+    }
+}
+
+/// When a search was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Moment {
+    generation: u64,
+    epoch: u64,
+}
+
+/// Searches that were answered before.
+#[derive(Default)]
+pub struct Searches(Mutex<HashMap<Terms, (Moment, Vec<Id>)>>);
+
+type Terms = Vec<(u64, Vec<u8>)>;
+
+/// How many searches are remembered, and how many results of one: more are quicker asked for again.
+const REMEMBERED: usize = 1_024;
+const RESULTS: usize = 16;
+
+impl Searches {
+    fn known(&self, terms: &[(u64, Vec<u8>)], moment: Moment) -> Option<Vec<Id>> {
+        let searches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        searches.get(terms).filter(|(then, _)| *then == moment).map(|(_, found)| found.clone())
+    }
+
+    fn keep(&self, terms: &[(u64, Vec<u8>)], moment: Moment, found: &[Id]) {
+        if found.len() > RESULTS {
+            return;
+        }
+        let mut searches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if searches.len() >= REMEMBERED {
+            searches.clear();
+        }
+        searches.insert(terms.to_vec(), (moment, found.to_vec()));
     }
 }
 

@@ -102,6 +102,7 @@ pub struct Token {
     custody: bool,
     handles: Handles,
     cache: records::Cache,
+    searches: find::Searches,
 }
 
 impl Token {

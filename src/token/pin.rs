@@ -1,5 +1,6 @@
 //! Logging in and out, and the PINs: the agent counts every attempt before it compares.
 
+use super::find::Searches;
 use super::records::{Cache, unexpected};
 use super::{Handles, Login, Named, Token};
 use crate::clock::Clock;
@@ -39,6 +40,7 @@ impl Token {
             custody: shown.custody,
             handles: Handles::default(),
             cache: Cache::default(),
+            searches: Searches::default(),
         })
     }
 
