@@ -80,7 +80,11 @@ impl Parameter {
         if self.len == 0 {
             return match shape {
                 ParamsShape::None | ParamsShape::Bytes | ParamsShape::Oaep => Ok(Params::None),
-                ParamsShape::Ctr | ParamsShape::Gcm => Err(wrong("a parameter is needed")),
+                ParamsShape::Ctr
+                | ParamsShape::Gcm
+                | ParamsShape::Pss
+                | ParamsShape::RsaAes
+                | ParamsShape::Length => Err(wrong("a parameter is needed")),
             };
         }
         if self.start.is_null() {
@@ -94,6 +98,9 @@ impl Parameter {
                 ParamsShape::Ctr => self.ctr(),
                 ParamsShape::Gcm => self.gcm(),
                 ParamsShape::Oaep => self.oaep(),
+                ParamsShape::Pss => self.pss(),
+                ParamsShape::RsaAes => self.rsa_aes(),
+                ParamsShape::Length => Ok(Params::Length(self.structure()?)),
             }
         }
     }
@@ -134,17 +141,33 @@ impl Parameter {
 
     unsafe fn oaep(&self) -> Result<Params> {
         // SAFETY: as the caller promises.
-        let oaep = unsafe { self.structure::<CK_RSA_PKCS_OAEP_PARAMS>() }?;
-        if oaep.source != CKZ_DATA_SPECIFIED && (oaep.source, oaep.ulSourceDataLen) != (0, 0) {
-            return Err(wrong("the source of the OAEP label"));
-        }
-        Ok(Params::Oaep {
-            hash: hash(oaep.hashAlg)?,
-            mgf: mask(oaep.mgf)?,
-            // SAFETY: as the caller promises.
-            label: unsafe { piece(oaep.pSourceData.cast(), oaep.ulSourceDataLen) }?,
-        })
+        let (hash, mgf, label) = unsafe { padding(self.structure()?) }?;
+        Ok(Params::Oaep { hash, mgf, label })
     }
+
+    unsafe fn pss(&self) -> Result<Params> {
+        // SAFETY: as the caller promises.
+        let pss = unsafe { self.structure::<CK_RSA_PKCS_PSS_PARAMS>() }?;
+        Ok(Params::Pss { hash: hash(pss.hashAlg)?, mgf: mask(pss.mgf)?, salt_len: pss.sLen })
+    }
+
+    unsafe fn rsa_aes(&self) -> Result<Params> {
+        // SAFETY: as the caller promises.
+        let wrap = unsafe { self.structure::<CK_RSA_AES_KEY_WRAP_PARAMS>() }?;
+        let oaep = NonNull::new(wrap.pOAEPParams).ok_or_else(|| wrong("the OAEP parameter"))?;
+        // SAFETY: as the caller promises.
+        let (hash, mgf, label) = unsafe { padding(oaep.read_unaligned()) }?;
+        Ok(Params::RsaAes { aes_bits: wrap.ulAESKeyBits, hash, mgf, label })
+    }
+}
+
+unsafe fn padding(oaep: CK_RSA_PKCS_OAEP_PARAMS) -> Result<(Hash, Hash, Vec<u8>)> {
+    if oaep.source != CKZ_DATA_SPECIFIED && (oaep.source, oaep.ulSourceDataLen) != (0, 0) {
+        return Err(wrong("the source of the OAEP label"));
+    }
+    // SAFETY: as the caller promises.
+    let label = unsafe { piece(oaep.pSourceData.cast(), oaep.ulSourceDataLen) }?;
+    Ok((hash(oaep.hashAlg)?, mask(oaep.mgf)?, label))
 }
 
 /// `CK_GCM_PARAMS` before `ulIvBits` was put in.
@@ -186,6 +209,12 @@ fn hash(mechanism: CK_MECHANISM_TYPE) -> Result<Hash> {
         CKM_SHA256 => Ok(Hash::Sha256),
         CKM_SHA384 => Ok(Hash::Sha384),
         CKM_SHA512 => Ok(Hash::Sha512),
+        CKM_SHA512_224 => Ok(Hash::Sha512_224),
+        CKM_SHA512_256 => Ok(Hash::Sha512_256),
+        CKM_SHA3_224 => Ok(Hash::Sha3_224),
+        CKM_SHA3_256 => Ok(Hash::Sha3_256),
+        CKM_SHA3_384 => Ok(Hash::Sha3_384),
+        CKM_SHA3_512 => Ok(Hash::Sha3_512),
         _ => Err(wrong("the hash")),
     }
 }
@@ -197,6 +226,10 @@ fn mask(generator: CK_RSA_PKCS_MGF_TYPE) -> Result<Hash> {
         CKG_MGF1_SHA256 => Ok(Hash::Sha256),
         CKG_MGF1_SHA384 => Ok(Hash::Sha384),
         CKG_MGF1_SHA512 => Ok(Hash::Sha512),
+        CKG_MGF1_SHA3_224 => Ok(Hash::Sha3_224),
+        CKG_MGF1_SHA3_256 => Ok(Hash::Sha3_256),
+        CKG_MGF1_SHA3_384 => Ok(Hash::Sha3_384),
+        CKG_MGF1_SHA3_512 => Ok(Hash::Sha3_512),
         _ => Err(wrong("the mask generation function")),
     }
 }
@@ -304,6 +337,40 @@ mod tests {
         ] {
             assert_eq!(parse(raw(CKM_RSA_PKCS_OAEP, &bad)), Err(Reason::MechanismParam));
         }
+    }
+
+    #[test]
+    fn pss_is_two_hashes_and_a_length() {
+        let good = CK_RSA_PKCS_PSS_PARAMS { hashAlg: CKM_SHA384, mgf: CKG_MGF1_SHA256, sLen: 48 };
+        let expected = Params::Pss { hash: Hash::Sha384, mgf: Hash::Sha256, salt_len: 48 };
+        assert_eq!(parse(raw(CKM_RSA_PKCS_PSS, &good)), Ok(expected));
+        let bad = CK_RSA_PKCS_PSS_PARAMS { mgf: 99, ..good };
+        assert_eq!(parse(raw(CKM_RSA_PKCS_PSS, &bad)), Err(Reason::MechanismParam));
+        assert_eq!(parse(bare(CKM_RSA_PKCS_PSS)), Err(Reason::MechanismParam));
+    }
+
+    #[test]
+    fn rsa_aes_reads_the_oaep_it_points_to() {
+        let mut oaep = CK_RSA_PKCS_OAEP_PARAMS {
+            hashAlg: CKM_SHA256,
+            mgf: CKG_MGF1_SHA256,
+            source: CKZ_DATA_SPECIFIED,
+            pSourceData: null_mut(),
+            ulSourceDataLen: 0,
+        };
+        let good = CK_RSA_AES_KEY_WRAP_PARAMS { ulAESKeyBits: 256, pOAEPParams: &mut oaep };
+        let (hash, mgf) = (Hash::Sha256, Hash::Sha256);
+        let expected = Params::RsaAes { aes_bits: 256, hash, mgf, label: Vec::new() };
+        assert_eq!(parse(raw(CKM_RSA_AES_KEY_WRAP, &good)), Ok(expected));
+        let bad = CK_RSA_AES_KEY_WRAP_PARAMS { ulAESKeyBits: 256, pOAEPParams: null_mut() };
+        assert_eq!(parse(raw(CKM_RSA_AES_KEY_WRAP, &bad)), Err(Reason::MechanismParam));
+    }
+
+    #[test]
+    fn a_mac_length_is_one_number() {
+        assert_eq!(parse(raw(CKM_SHA256_HMAC_GENERAL, &12_u64)), Ok(Params::Length(12)));
+        assert_eq!(parse(raw(CKM_SHA256_HMAC_GENERAL, &12_u8)), Err(Reason::MechanismParam));
+        assert_eq!(parse(bare(CKM_SHA256_HMAC_GENERAL)), Err(Reason::MechanismParam));
     }
 
     #[test]

@@ -27,6 +27,29 @@ pub enum Scheme {
     },
 }
 
+impl Scheme {
+    /// Whether a key with a modulus of `size` bytes can do it: `MechanismParam` (RFC 8017, 9.1.1,
+    /// step 3; the sizes of modulus that are served are whole bytes).
+    pub fn check(self, size: usize) -> Result<()> {
+        match self {
+            Self::Pss { hash, salt_len, .. } if salt_len > size.saturating_sub(hash.size() + 2) => {
+                Err(Reason::MechanismParam.detail("the salt is too long for the key"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn takes(self, size: usize, input: usize) -> Result<()> {
+        self.check(size)?;
+        let fits = match self {
+            Self::Pkcs1(hash) | Self::Pss { hash, .. } => input == hash.size(),
+            Self::Pkcs1Raw => input <= size.saturating_sub(PKCS1_OVERHEAD),
+            Self::Bare => input <= size,
+        };
+        if fits { Ok(()) } else { Err(Reason::DataLength.into()) }
+    }
+}
+
 /// The overhead of a PKCS#1 v1.5 block, in bytes.
 pub const PKCS1_OVERHEAD: usize = 11;
 
@@ -36,7 +59,7 @@ impl PrivateKey {
     /// more) `DataInvalid`, a salt that does not fit `MechanismParam`.
     pub fn sign(&self, scheme: Scheme, input: &[u8]) -> Result<Vec<u8>> {
         let size = self.size();
-        fits(scheme, size, input.len())?;
+        scheme.takes(size, input.len())?;
         let rsa = self.rsa()?.cast_mut();
         let (mut output, mut len) = (vec![0; size], size);
         let (to, from) = (output.as_mut_ptr(), input.as_ptr());
@@ -77,7 +100,7 @@ impl PublicKey {
         if signature.len() != self.size() {
             return Err(Reason::SignatureLength.into());
         }
-        fits(scheme, self.size(), input.len())?;
+        scheme.takes(self.size(), input.len())?;
         match scheme {
             Scheme::Pkcs1Raw => self.recovers(RSA_PKCS1_PADDING, input, signature),
             Scheme::Bare => {
@@ -122,23 +145,6 @@ impl PublicKey {
             Err(Reason::SignatureInvalid.into())
         }
     }
-}
-
-fn fits(scheme: Scheme, size: usize, input: usize) -> Result<()> {
-    let fits = match scheme {
-        Scheme::Pkcs1(hash) => input == hash.size(),
-        Scheme::Pkcs1Raw => input <= size.saturating_sub(PKCS1_OVERHEAD),
-        Scheme::Bare => input <= size,
-        Scheme::Pss { hash, .. } => input == hash.size(),
-    };
-    let Scheme::Pss { hash, salt_len, .. } = scheme else {
-        return if fits { Ok(()) } else { Err(Reason::DataLength.into()) };
-    };
-    // RFC 8017, 9.1.1, step 3; the sizes of modulus that are served are whole bytes.
-    if hash.size().saturating_add(salt_len).saturating_add(2) > size {
-        return Err(Reason::MechanismParam.detail("the salt is too long for the key"));
-    }
-    if fits { Ok(()) } else { Err(Reason::DataLength.into()) }
 }
 
 /// `input` with zeros before it, as long as the modulus.

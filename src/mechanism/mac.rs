@@ -3,7 +3,7 @@
 
 use super::aes;
 use super::row::row;
-use super::{Absorb, Check, Params, Row};
+use super::{Absorb, Check, Params, ParamsShape, Row};
 use crate::error::{Reason, Result};
 use crate::key::{Parsed, UsableKey};
 use crate::lc::digest::Hash;
@@ -25,35 +25,51 @@ pub(super) const GENERIC_SECRET_KEY_GEN: Row = Row {
 };
 
 macro_rules! hmacs {
-    ($($name:ident = $id:ident, $hash:ident;)*) => {$(
-        pub(super) const $name: Row = Row {
-            key_type: Some(CKK_GENERIC_SECRET),
-            key_sizes: (1, MAX_SECRET),
-            sign: Some(|key, params| Ok(Box::new(hmac(Hash::$hash, key, params)?))),
-            verify: Some(|key, params| Ok(Box::new(hmac(Hash::$hash, key, params)?))),
-            ..row!($id)
+    ($($hash:ident: $full:ident = $full_id:ident, $general:ident = $general_id:ident;)*) => {$(
+        pub(super) const $full: Row = Row {
+            sign: Some(|key, params| Ok(Box::new(full(hmac(Hash::$hash, key)?, params)?))),
+            verify: Some(|key, params| Ok(Box::new(full(hmac(Hash::$hash, key)?, params)?))),
+            ..secret(row!($full_id))
+        };
+
+        pub(super) const $general: Row = Row {
+            params: ParamsShape::Length,
+            sign: Some(|key, params| Ok(Box::new(general(hmac(Hash::$hash, key)?, params)?))),
+            verify: Some(|key, params| Ok(Box::new(general(hmac(Hash::$hash, key)?, params)?))),
+            ..secret(row!($general_id))
         };
     )*};
 }
 
 hmacs! {
-    SHA_1_HMAC = CKM_SHA_1_HMAC, Sha1;
-    SHA224_HMAC = CKM_SHA224_HMAC, Sha224;
-    SHA256_HMAC = CKM_SHA256_HMAC, Sha256;
-    SHA384_HMAC = CKM_SHA384_HMAC, Sha384;
-    SHA512_HMAC = CKM_SHA512_HMAC, Sha512;
-    SHA512_224_HMAC = CKM_SHA512_224_HMAC, Sha512_224;
-    SHA512_256_HMAC = CKM_SHA512_256_HMAC, Sha512_256;
-    SHA3_224_HMAC = CKM_SHA3_224_HMAC, Sha3_224;
-    SHA3_256_HMAC = CKM_SHA3_256_HMAC, Sha3_256;
-    SHA3_384_HMAC = CKM_SHA3_384_HMAC, Sha3_384;
-    SHA3_512_HMAC = CKM_SHA3_512_HMAC, Sha3_512;
+    Sha1: SHA_1_HMAC = CKM_SHA_1_HMAC, SHA_1_HMAC_GENERAL = CKM_SHA_1_HMAC_GENERAL;
+    Sha224: SHA224_HMAC = CKM_SHA224_HMAC, SHA224_HMAC_GENERAL = CKM_SHA224_HMAC_GENERAL;
+    Sha256: SHA256_HMAC = CKM_SHA256_HMAC, SHA256_HMAC_GENERAL = CKM_SHA256_HMAC_GENERAL;
+    Sha384: SHA384_HMAC = CKM_SHA384_HMAC, SHA384_HMAC_GENERAL = CKM_SHA384_HMAC_GENERAL;
+    Sha512: SHA512_HMAC = CKM_SHA512_HMAC, SHA512_HMAC_GENERAL = CKM_SHA512_HMAC_GENERAL;
+    Sha512_224: SHA512_224_HMAC = CKM_SHA512_224_HMAC, SHA512_224_HMAC_GENERAL = CKM_SHA512_224_HMAC_GENERAL;
+    Sha512_256: SHA512_256_HMAC = CKM_SHA512_256_HMAC, SHA512_256_HMAC_GENERAL = CKM_SHA512_256_HMAC_GENERAL;
+    Sha3_224: SHA3_224_HMAC = CKM_SHA3_224_HMAC, SHA3_224_HMAC_GENERAL = CKM_SHA3_224_HMAC_GENERAL;
+    Sha3_256: SHA3_256_HMAC = CKM_SHA3_256_HMAC, SHA3_256_HMAC_GENERAL = CKM_SHA3_256_HMAC_GENERAL;
+    Sha3_384: SHA3_384_HMAC = CKM_SHA3_384_HMAC, SHA3_384_HMAC_GENERAL = CKM_SHA3_384_HMAC_GENERAL;
+    Sha3_512: SHA3_512_HMAC = CKM_SHA3_512_HMAC, SHA3_512_HMAC_GENERAL = CKM_SHA3_512_HMAC_GENERAL;
+}
+
+const fn secret(row: Row) -> Row {
+    Row { key_type: Some(CKK_GENERIC_SECRET), key_sizes: (1, MAX_SECRET), ..row }
 }
 
 pub(super) const AES_CMAC: Row = Row {
-    sign: Some(|key, params| Ok(Box::new(cmac(key, params)?))),
-    verify: Some(|key, params| Ok(Box::new(cmac(key, params)?))),
+    sign: Some(|key, params| Ok(Box::new(full(cmac(key)?, params)?))),
+    verify: Some(|key, params| Ok(Box::new(full(cmac(key)?, params)?))),
     ..aes::aes(row!(CKM_AES_CMAC))
+};
+
+pub(super) const AES_CMAC_GENERAL: Row = Row {
+    params: ParamsShape::Length,
+    sign: Some(|key, params| Ok(Box::new(general(cmac(key)?, params)?))),
+    verify: Some(|key, params| Ok(Box::new(general(cmac(key)?, params)?))),
+    ..aes::aes(row!(CKM_AES_CMAC_GENERAL))
 };
 
 fn generate(params: &Params, len: usize) -> Result<Secret> {
@@ -64,49 +80,67 @@ fn generate(params: &Params, len: usize) -> Result<Secret> {
     }
 }
 
-fn hmac(hash: Hash, usable: &UsableKey, params: &Params) -> Result<Mac> {
-    match (params, &usable.parsed) {
-        (Params::None, Parsed::Generic(key)) => Mac::hmac(hash, key.expose()),
-        (Params::None, _) => Err(Reason::KeyTypeInconsistent.into()),
-        _ => Err(Reason::MechanismParam.into()),
+fn hmac(hash: Hash, usable: &UsableKey) -> Result<Mac> {
+    match &usable.parsed {
+        Parsed::Generic(key) => Mac::hmac(hash, key.expose()),
+        _ => Err(Reason::KeyTypeInconsistent.into()),
     }
 }
 
-fn cmac(usable: &UsableKey, params: &Params) -> Result<Mac> {
+fn cmac(usable: &UsableKey) -> Result<Mac> {
+    Mac::cmac(aes::key(usable)?)
+}
+
+/// A MAC, or the first bytes of one.
+struct Tag {
+    mac: Mac,
+    len: usize,
+}
+
+fn full(mac: Mac, params: &Params) -> Result<Tag> {
     match params {
-        Params::None => Mac::cmac(aes::key(usable)?),
+        Params::None => Ok(Tag { len: mac.size(), mac }),
         _ => Err(Reason::MechanismParam.into()),
     }
 }
 
-impl Absorb for Mac {
+/// As many bytes as the caller wants: at least one, or anything would verify.
+fn general(mac: Mac, params: &Params) -> Result<Tag> {
+    match params {
+        Params::Length(len) if (1..=mac.size() as u64).contains(len) => {
+            Ok(Tag { mac, len: *len as usize })
+        }
+        _ => Err(Reason::MechanismParam.detail("the MAC's length")),
+    }
+}
+
+impl Absorb for Tag {
     fn update(&mut self, input: &[u8]) -> Result<()> {
-        Self::update(self, input)
+        self.mac.update(input)
     }
 
     fn finish_len(&self) -> usize {
-        self.size()
+        self.len
     }
 
     fn finish(&mut self, output: &mut [u8]) -> Result<usize> {
-        let len = self.size();
-        let output = output.get_mut(..len).ok_or(Reason::BufferTooSmall)?;
-        output.copy_from_slice(Self::finish(self)?.get(..len).ok_or(Reason::General)?);
-        Ok(len)
+        let output = output.get_mut(..self.len).ok_or(Reason::BufferTooSmall)?;
+        output.copy_from_slice(self.mac.finish()?.get(..self.len).ok_or(Reason::General)?);
+        Ok(self.len)
     }
 }
 
-impl Check for Mac {
+impl Check for Tag {
     fn update(&mut self, input: &[u8]) -> Result<()> {
-        Self::update(self, input)
+        self.mac.update(input)
     }
 
     fn finish(&mut self, signature: &[u8]) -> Result<()> {
-        if signature.len() != self.size() {
+        if signature.len() != self.len {
             return Err(Reason::SignatureLength.into());
         }
-        let mac = Self::finish(self)?;
-        let mac = mac.get(..signature.len()).ok_or(Reason::General)?;
+        let mac = self.mac.finish()?;
+        let mac = mac.get(..self.len).ok_or(Reason::General)?;
         if mac.ct_eq(signature).into() { Ok(()) } else { Err(Reason::SignatureInvalid.into()) }
     }
 }

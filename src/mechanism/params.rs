@@ -43,6 +43,29 @@ pub enum Params {
         /// The label.
         label: Vec<u8>,
     },
+    /// `CK_RSA_PKCS_PSS_PARAMS`.
+    Pss {
+        /// The hash that makes, or made, the digest.
+        hash: Hash,
+        /// The hash in the mask generation function.
+        mgf: Hash,
+        /// The salt's length in bytes.
+        salt_len: u64,
+    },
+    /// `CK_RSA_AES_KEY_WRAP_PARAMS`: the transport key's size in bits and its OAEP, as in
+    /// [`Self::Oaep`].
+    RsaAes {
+        /// The size of the AES key that is made for one wrap.
+        aes_bits: u64,
+        /// The hash of the label.
+        hash: Hash,
+        /// The hash in the mask generation function.
+        mgf: Hash,
+        /// The label.
+        label: Vec<u8>,
+    },
+    /// `CK_MAC_GENERAL_PARAMS`: how many bytes of the MAC are wanted.
+    Length(u64),
 }
 
 /// Which C structure a mechanism's parameter is.
@@ -58,4 +81,10 @@ pub enum ParamsShape {
     Gcm,
     /// `CK_RSA_PKCS_OAEP_PARAMS`; none where the caller of `C_UnwrapKey` gives none.
     Oaep,
+    /// `CK_RSA_PKCS_PSS_PARAMS`.
+    Pss,
+    /// `CK_RSA_AES_KEY_WRAP_PARAMS`.
+    RsaAes,
+    /// `CK_MAC_GENERAL_PARAMS`.
+    Length,
 }

@@ -3,7 +3,7 @@
 use super::gather::{Compare, Compute, Gathered};
 use super::row::row;
 use super::rsa::{private, public, rsa};
-use super::{Absorb, Check, Params, Row, Transform};
+use super::{Absorb, Check, Params, ParamsShape, Row, Transform};
 use crate::error::{Reason, Result};
 use crate::key::UsableKey;
 use crate::lc::digest::Hash;
@@ -14,65 +14,129 @@ use crate::secret::Secret;
 pub(super) const PKCS: Row = Row {
     encrypt: Some(|key, params| seal(key, params, PKCS1_OVERHEAD, PublicKey::encrypt_pkcs1)),
     decrypt: Some(|key, params| open(key, params, PKCS1_OVERHEAD, PrivateKey::decrypt_pkcs1)),
-    sign: Some(|key, params| sign(key, params, Scheme::Pkcs1Raw)),
-    verify: Some(|key, params| verify(key, params, Scheme::Pkcs1Raw)),
+    sign: Some(|key, params| sign(key, plain(params, Scheme::Pkcs1Raw)?, Input::Given)),
+    verify: Some(|key, params| verify(key, plain(params, Scheme::Pkcs1Raw)?, Input::Given)),
     ..rsa(row!(CKM_RSA_PKCS))
 };
 
 pub(super) const X_509: Row = Row {
     encrypt: Some(|key, params| seal(key, params, 0, PublicKey::encrypt_bare)),
     decrypt: Some(|key, params| open(key, params, 0, PrivateKey::decrypt_bare)),
-    sign: Some(|key, params| sign(key, params, Scheme::Bare)),
-    verify: Some(|key, params| verify(key, params, Scheme::Bare)),
+    sign: Some(|key, params| sign(key, plain(params, Scheme::Bare)?, Input::Given)),
+    verify: Some(|key, params| verify(key, plain(params, Scheme::Bare)?, Input::Given)),
     ..rsa(row!(CKM_RSA_X_509))
 };
 
-macro_rules! pkcs1 {
-    ($($name:ident = $id:ident, $hash:ident;)*) => {$(
-        pub(super) const $name: Row = Row {
-            sign: Some(|key, params| sign(key, params, Scheme::Pkcs1(Hash::$hash))),
-            verify: Some(|key, params| verify(key, params, Scheme::Pkcs1(Hash::$hash))),
-            ..rsa(row!($id))
+pub(super) const PSS: Row = Row {
+    params: ParamsShape::Pss,
+    sign: Some(|key, params| sign(key, pss(params, None)?, Input::Given)),
+    verify: Some(|key, params| verify(key, pss(params, None)?, Input::Given)),
+    ..rsa(row!(CKM_RSA_PKCS_PSS))
+};
+
+macro_rules! digesting {
+    ($($hash:ident: $pkcs1:ident = $pkcs1_id:ident, $pss:ident = $pss_id:ident;)*) => {$(
+        pub(super) const $pkcs1: Row = Row {
+            sign: Some(|key, params| {
+                let scheme = plain(params, Scheme::Pkcs1(Hash::$hash))?;
+                sign(key, scheme, Input::Digested(Hash::$hash))
+            }),
+            verify: Some(|key, params| {
+                let scheme = plain(params, Scheme::Pkcs1(Hash::$hash))?;
+                verify(key, scheme, Input::Digested(Hash::$hash))
+            }),
+            ..rsa(row!($pkcs1_id))
+        };
+
+        pub(super) const $pss: Row = Row {
+            params: ParamsShape::Pss,
+            sign: Some(|key, params| {
+                sign(key, pss(params, Some(Hash::$hash))?, Input::Digested(Hash::$hash))
+            }),
+            verify: Some(|key, params| {
+                verify(key, pss(params, Some(Hash::$hash))?, Input::Digested(Hash::$hash))
+            }),
+            ..rsa(row!($pss_id))
         };
     )*};
 }
 
-pkcs1! {
-    SHA1_RSA_PKCS = CKM_SHA1_RSA_PKCS, Sha1;
-    SHA224_RSA_PKCS = CKM_SHA224_RSA_PKCS, Sha224;
-    SHA256_RSA_PKCS = CKM_SHA256_RSA_PKCS, Sha256;
-    SHA384_RSA_PKCS = CKM_SHA384_RSA_PKCS, Sha384;
-    SHA512_RSA_PKCS = CKM_SHA512_RSA_PKCS, Sha512;
-    SHA3_224_RSA_PKCS = CKM_SHA3_224_RSA_PKCS, Sha3_224;
-    SHA3_256_RSA_PKCS = CKM_SHA3_256_RSA_PKCS, Sha3_256;
-    SHA3_384_RSA_PKCS = CKM_SHA3_384_RSA_PKCS, Sha3_384;
-    SHA3_512_RSA_PKCS = CKM_SHA3_512_RSA_PKCS, Sha3_512;
+digesting! {
+    Sha1: SHA1_RSA_PKCS = CKM_SHA1_RSA_PKCS, SHA1_RSA_PKCS_PSS = CKM_SHA1_RSA_PKCS_PSS;
+    Sha224: SHA224_RSA_PKCS = CKM_SHA224_RSA_PKCS, SHA224_RSA_PKCS_PSS = CKM_SHA224_RSA_PKCS_PSS;
+    Sha256: SHA256_RSA_PKCS = CKM_SHA256_RSA_PKCS, SHA256_RSA_PKCS_PSS = CKM_SHA256_RSA_PKCS_PSS;
+    Sha384: SHA384_RSA_PKCS = CKM_SHA384_RSA_PKCS, SHA384_RSA_PKCS_PSS = CKM_SHA384_RSA_PKCS_PSS;
+    Sha512: SHA512_RSA_PKCS = CKM_SHA512_RSA_PKCS, SHA512_RSA_PKCS_PSS = CKM_SHA512_RSA_PKCS_PSS;
+    Sha3_224:
+        SHA3_224_RSA_PKCS = CKM_SHA3_224_RSA_PKCS,
+        SHA3_224_RSA_PKCS_PSS = CKM_SHA3_224_RSA_PKCS_PSS;
+    Sha3_256:
+        SHA3_256_RSA_PKCS = CKM_SHA3_256_RSA_PKCS,
+        SHA3_256_RSA_PKCS_PSS = CKM_SHA3_256_RSA_PKCS_PSS;
+    Sha3_384:
+        SHA3_384_RSA_PKCS = CKM_SHA3_384_RSA_PKCS,
+        SHA3_384_RSA_PKCS_PSS = CKM_SHA3_384_RSA_PKCS_PSS;
+    Sha3_512:
+        SHA3_512_RSA_PKCS = CKM_SHA3_512_RSA_PKCS,
+        SHA3_512_RSA_PKCS_PSS = CKM_SHA3_512_RSA_PKCS_PSS;
 }
 
-fn sign(usable: &UsableKey, params: &Params, scheme: Scheme) -> Result<Box<dyn Absorb>> {
-    none(params)?;
+/// What the caller sends.
+enum Input {
+    /// What the scheme signs.
+    Given,
+    /// The message, which is digested first.
+    Digested(Hash),
+}
+
+impl Input {
+    fn gather(&self, scheme: Scheme, size: usize) -> Result<Gathered> {
+        let most = match scheme {
+            Scheme::Pkcs1(hash) | Scheme::Pss { hash, .. } => hash.size(),
+            Scheme::Pkcs1Raw => size - PKCS1_OVERHEAD,
+            Scheme::Bare => size,
+        };
+        match self {
+            Self::Given => Ok(Gathered::message(most, Reason::DataLength)),
+            Self::Digested(hash) => Gathered::digest(*hash),
+        }
+    }
+}
+
+fn sign(usable: &UsableKey, scheme: Scheme, input: Input) -> Result<Box<dyn Absorb>> {
     let size = private(usable)?.size();
+    scheme.check(size)?;
     let key = usable.clone();
-    Ok(Box::new(Compute::new(gathered(scheme, size)?, size, move |input| {
+    Ok(Box::new(Compute::new(input.gather(scheme, size)?, size, move |input| {
         private(&key)?.sign(scheme, input).map(Secret::new)
     })))
 }
 
-fn verify(usable: &UsableKey, params: &Params, scheme: Scheme) -> Result<Box<dyn Check>> {
-    none(params)?;
-    let gathered = gathered(scheme, public(usable)?.size())?;
+fn verify(usable: &UsableKey, scheme: Scheme, input: Input) -> Result<Box<dyn Check>> {
+    let size = public(usable)?.size();
+    scheme.check(size)?;
     let key = usable.clone();
-    Ok(Box::new(Compare::new(gathered, move |input, signature| {
+    Ok(Box::new(Compare::new(input.gather(scheme, size)?, move |input, signature| {
         public(&key)?.verify(scheme, input, signature)
     })))
 }
 
-fn gathered(scheme: Scheme, size: usize) -> Result<Gathered> {
-    match scheme {
-        Scheme::Pkcs1(hash) => Gathered::digest(hash),
-        Scheme::Pkcs1Raw => Ok(Gathered::message(size - PKCS1_OVERHEAD, Reason::DataLength)),
-        Scheme::Bare => Ok(Gathered::message(size, Reason::DataLength)),
-        Scheme::Pss { hash, .. } => Ok(Gathered::message(hash.size(), Reason::DataLength)),
+/// The scheme of a mechanism without a parameter.
+fn plain(params: &Params, scheme: Scheme) -> Result<Scheme> {
+    match params {
+        Params::None => Ok(scheme),
+        _ => Err(Reason::MechanismParam.into()),
+    }
+}
+
+/// The scheme of a PSS parameter, whose hash is the mechanism's own where it has one.
+fn pss(params: &Params, own: Option<Hash>) -> Result<Scheme> {
+    match *params {
+        Params::Pss { hash, mgf, salt_len } if own.is_none_or(|own| own == hash) => {
+            let salt_len = usize::try_from(salt_len).map_err(|_| Reason::MechanismParam)?;
+            Ok(Scheme::Pss { hash, mgf, salt_len })
+        }
+        _ => Err(Reason::MechanismParam.into()),
     }
 }
 
@@ -82,7 +146,7 @@ fn seal(
     overhead: usize,
     run: fn(&PublicKey, &[u8]) -> Result<Vec<u8>>,
 ) -> Result<Box<dyn Transform>> {
-    none(params)?;
+    plain(params, Scheme::Bare)?;
     let size = public(usable)?.size();
     let gathered = Gathered::message(size - overhead, Reason::DataLength);
     let key = usable.clone();
@@ -97,16 +161,9 @@ fn open(
     overhead: usize,
     run: fn(&PrivateKey, &[u8]) -> Result<Secret>,
 ) -> Result<Box<dyn Transform>> {
-    none(params)?;
+    plain(params, Scheme::Bare)?;
     let size = private(usable)?.size();
     let gathered = Gathered::message(size, Reason::EncryptedLength);
     let key = usable.clone();
     Ok(Box::new(Compute::new(gathered, size - overhead, move |text| run(private(&key)?, text))))
-}
-
-fn none(params: &Params) -> Result<()> {
-    match params {
-        Params::None => Ok(()),
-        _ => Err(Reason::MechanismParam.into()),
-    }
 }

@@ -98,6 +98,20 @@ fn params(row: &Row) -> Params {
         ParamsShape::Oaep => {
             Params::Oaep { hash: Hash::Sha256, mgf: Hash::Sha1, label: b"label".to_vec() }
         }
+        ParamsShape::RsaAes => {
+            let (hash, mgf) = (Hash::Sha1, Hash::Sha256);
+            Params::RsaAes { aes_bits: 256, hash, mgf, label: Vec::new() }
+        }
+        ParamsShape::Pss => {
+            // The hash of a mechanism that digests stands in its name.
+            let hash = Hash::ALL.iter().find(|hash| {
+                let digest = format!("{hash:?}_RSA").to_uppercase();
+                row.name.strip_prefix("CKM_").unwrap().starts_with(&digest)
+            });
+            let hash = *hash.unwrap_or(&Hash::Sha256);
+            Params::Pss { hash, mgf: Hash::Sha256, salt_len: 20 }
+        }
+        ParamsShape::Length => Params::Length(5),
     }
 }
 
@@ -172,6 +186,8 @@ proptest! {
             let message = match row.id {
                 CKM_RSA_X_509 => &[0x5A; 255],
                 CKM_RSA_PKCS => &message[..message.len().min(244)],
+                // A digest, and below a shorter one is refused for its length.
+                CKM_RSA_PKCS_PSS => continue,
                 _ => &message,
             };
             let mut signing = sign(&private, &params)?;
@@ -253,6 +269,61 @@ fn key_generation_makes_keys_of_the_asked_size() {
     let Parsed::RsaPrivate(key) = pair(&Params::None, &domain).unwrap() else { panic!() };
     assert_eq!(key.bits(), 2048);
     assert_eq!(key.public().unwrap().public_exponent().unwrap(), [3]);
+}
+
+#[test]
+fn pss_over_a_digest_is_pss_over_its_message() {
+    let params = Params::Pss { hash: Hash::Sha256, mgf: Hash::Sha256, salt_len: 32 };
+    let mut digest = find(CKM_SHA256).unwrap().digest().unwrap()(&Params::None).unwrap();
+    let mut hashed = [0; 32];
+    digest.whole(b"message", &mut hashed).unwrap();
+    let mut signing = find(CKM_RSA_PKCS_PSS).unwrap().sign().unwrap()(&RSA.1, &params).unwrap();
+    let mut signature = vec![0; signing.finish_len()];
+    signing.whole(&hashed, &mut signature).unwrap();
+    let row = find(CKM_SHA256_RSA_PKCS_PSS).unwrap();
+    let mut check = row.verify().unwrap()(&RSA.0, &params).unwrap();
+    check.update(b"message").unwrap();
+    check.finish(&signature).unwrap();
+    let other = Params::Pss { hash: Hash::Sha384, mgf: Hash::Sha384, salt_len: 32 };
+    let refusal = row.sign().unwrap()(&RSA.1, &other).err().unwrap().reason();
+    assert_eq!(refusal, Reason::MechanismParam);
+}
+
+#[test]
+fn a_general_mac_is_the_beginning_of_the_whole_one() {
+    let sign = |id, params: &Params| {
+        let mut signing = find(id).unwrap().sign().unwrap()(&secret(&[1; 32]), params).unwrap();
+        let mut mac = vec![0; signing.finish_len()];
+        signing.whole(b"message", &mut mac).unwrap();
+        mac
+    };
+    let whole = sign(CKM_SHA256_HMAC, &Params::None);
+    assert_eq!(sign(CKM_SHA256_HMAC_GENERAL, &Params::Length(12)), whole[..12]);
+    for len in [0, 33, u64::MAX] {
+        let begin = find(CKM_SHA256_HMAC_GENERAL).unwrap().sign().unwrap();
+        let refusal = begin(&secret(&[1; 32]), &Params::Length(len)).err().unwrap();
+        assert_eq!(refusal.reason(), Reason::MechanismParam, "{len}");
+    }
+}
+
+#[test]
+fn rsa_aes_tells_nothing_of_which_half_is_wrong() {
+    let row = find(CKM_RSA_AES_KEY_WRAP).unwrap();
+    let params = params(row);
+    let (wrap, unwrap) = (row.wrap().unwrap(), row.unwrap().unwrap());
+    let material = Secret::new(vec![7; 33]);
+    let wrapped = wrap(&RSA.0, &params, &material).unwrap();
+    assert_eq!(wrapped.len(), 256 + 48);
+    for at in [0, 100, 255, 256, 303] {
+        let mut damaged = wrapped.clone();
+        damaged[at] ^= 1;
+        let refusal = unwrap(&RSA.1, &params, &damaged).unwrap_err();
+        assert_eq!(refusal, Reason::WrappedInvalid.into());
+    }
+    for len in [0, 255, 256, 271, 303] {
+        let refusal = unwrap(&RSA.1, &params, &wrapped[..len]).unwrap_err();
+        assert_eq!(refusal, Reason::WrappedInvalid.into());
+    }
 }
 
 #[test]
