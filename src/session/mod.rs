@@ -11,7 +11,7 @@ use crate::error::{Reason, Result};
 use crate::key::{UsableKey, Usage};
 use crate::mechanism::{Mechanism, Row};
 use crate::token::{Caller, Handle, Login, Token};
-use operation::{Life, Place};
+use operation::{Begun, Life, Place};
 use std::sync::Arc;
 use step::{Absorption, Checking, Cipher};
 
@@ -83,7 +83,8 @@ impl Session {
         encrypt.begin(token.login_epoch(), || {
             let begin = row.encrypt()?;
             let key = kept.key(token, key, Usage::Encrypt, mechanism.id)?;
-            begin(key, &mechanism.params).map(Cipher::encrypting)
+            let operation = Cipher::encrypting(begin(key, &mechanism.params)?);
+            Ok(Begun { operation, private: key.private })
         })
     }
 
@@ -93,7 +94,8 @@ impl Session {
         decrypt.begin(token.login_epoch(), || {
             let begin = row.decrypt()?;
             let key = kept.key(token, key, Usage::Decrypt, mechanism.id)?;
-            begin(key, &mechanism.params).map(Cipher::decrypting)
+            let operation = Cipher::decrypting(begin(key, &mechanism.params)?);
+            Ok(Begun { operation, private: key.private })
         })
     }
 
@@ -101,7 +103,8 @@ impl Session {
     pub fn begin_digest(&mut self, row: &Row, mechanism: &Mechanism) -> Result<()> {
         self.digest.begin(self.token.login_epoch(), || {
             let begin = row.digest()?;
-            begin(&mechanism.params).map(Absorption::new)
+            let operation = Absorption::new(begin(&mechanism.params)?);
+            Ok(Begun { operation, private: false })
         })
     }
 
@@ -111,7 +114,8 @@ impl Session {
         sign.begin(token.login_epoch(), || {
             let begin = row.sign()?;
             let key = kept.key(token, key, Usage::Sign, mechanism.id)?;
-            begin(key, &mechanism.params).map(Absorption::new)
+            let operation = Absorption::new(begin(key, &mechanism.params)?);
+            Ok(Begun { operation, private: key.private })
         })
     }
 
@@ -121,7 +125,8 @@ impl Session {
         verify.begin(token.login_epoch(), || {
             let begin = row.verify()?;
             let key = kept.key(token, key, Usage::Verify, mechanism.id)?;
-            begin(key, &mechanism.params).map(Checking::new)
+            let operation = Checking::new(begin(key, &mechanism.params)?);
+            Ok(Begun { operation, private: key.private })
         })
     }
 
@@ -132,7 +137,9 @@ impl Session {
     ) -> Result<()> {
         let Self { token, caller, search, .. } = self;
         search.begin(token.login_epoch(), || {
-            find(token, caller).map(|found| Search { rest: found.into_iter() })
+            let operation = Search { rest: find(token, caller)?.into_iter() };
+            // The handles end by themselves.
+            Ok(Begun { operation, private: false })
         })
     }
 
@@ -154,7 +161,10 @@ impl Session {
     /// Takes the value of a secret key into the digest.
     pub fn digest_key(&mut self, key: Handle) -> Result<()> {
         let Self { token, digest, .. } = self;
-        digest.step(token.login_epoch(), |digest| digest.update(token.digestible(key)?.expose()))
+        let login = token.login_epoch();
+        digest.step(login, |digest| digest.update(token.digestible(key)?.expose()))?;
+        digest.bind(login);
+        Ok(())
     }
 
     /// One step of the signature.

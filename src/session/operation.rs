@@ -1,6 +1,6 @@
 //! The life of an operation, one rule for all kinds: a step takes the operation out of its place;
 //! only a length query, an update or a short buffer puts it back; an error, the last step or a panic
-//! ends it, and so does a login or logout in between.
+//! ends it, and so does the end of the login that its key needs.
 
 use super::output::Filled;
 use crate::error::{Reason, Result};
@@ -12,7 +12,16 @@ pub struct Place<O> {
 
 struct Active<O> {
     operation: O,
-    login: u64,
+    /// The login it ends with, if it needs one.
+    login: Option<u64>,
+}
+
+/// An operation that has just begun.
+pub struct Begun<O> {
+    /// The operation.
+    pub operation: O,
+    /// Whether it works with what only a login shows, and so ends with the login.
+    pub private: bool,
 }
 
 /// What a step left of its operation.
@@ -53,17 +62,18 @@ impl<O> Place<O> {
     }
 
     /// Starts an operation under the login counted as `login`, unless one is active.
-    pub fn begin(&mut self, login: u64, begin: impl FnOnce() -> Result<O>) -> Result<()> {
+    pub fn begin(&mut self, login: u64, begin: impl FnOnce() -> Result<Begun<O>>) -> Result<()> {
         if self.is_active(login) {
             return Err(Reason::OperationActive.into());
         }
-        self.active = Some(Active { operation: begin()?, login });
+        let Begun { operation, private } = begin()?;
+        self.active = Some(Active { operation, login: private.then_some(login) });
         Ok(())
     }
 
-    /// Runs one step of the operation.
+    /// Runs one step of the operation, under the login counted as `login`.
     pub fn step(&mut self, login: u64, step: impl FnOnce(&mut O) -> Result<Life>) -> Result<()> {
-        let taken = self.active.take().filter(|active| active.login == login);
+        let taken = self.active.take().filter(|active| active.holds(login));
         let mut active = taken.ok_or(Reason::OperationMissing)?;
         let life = step(&mut active.operation)?;
         if life != Life::Over {
@@ -77,7 +87,14 @@ impl<O> Place<O> {
 
     /// Whether an operation is active under the login counted as `login`.
     pub fn is_active(&self, login: u64) -> bool {
-        self.active.as_ref().is_some_and(|active| active.login == login)
+        self.active.as_ref().is_some_and(|active| active.holds(login))
+    }
+
+    /// From here on the operation works with what only the login counted as `login` shows.
+    pub fn bind(&mut self, login: u64) {
+        if let Some(active) = &mut self.active {
+            active.login = Some(login);
+        }
     }
 
     /// Ends the operation; whether there was one.
@@ -85,7 +102,7 @@ impl<O> Place<O> {
         self.active.take().is_some()
     }
 
-    /// Ends the operation unless it began under the login counted as `login`.
+    /// Ends the operation if it needed an earlier login than the one counted as `login`.
     pub fn forget(&mut self, login: u64) {
         if !self.is_active(login) {
             self.active = None;
@@ -93,21 +110,27 @@ impl<O> Place<O> {
     }
 }
 
+impl<O> Active<O> {
+    fn holds(&self, login: u64) -> bool {
+        self.login.is_none_or(|needed| needed == login)
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
-    use super::{Life, Place};
+    use super::{Begun, Life, Place};
     use crate::error::Reason;
 
-    fn begun() -> Place<u8> {
+    fn begun(private: bool) -> Place<u8> {
         let mut place = Place::empty();
-        place.begin(1, || Ok(0)).unwrap();
+        place.begin(1, || Ok(Begun { operation: 0, private })).unwrap();
         place
     }
 
     #[test]
     fn it_goes_on_after_a_part_and_ends_with_the_last() {
-        let mut place = begun();
+        let mut place = begun(true);
         assert_eq!(place.step(1, |_| Ok(Life::GoesOn)), Ok(()));
         assert_eq!(place.step(1, |_| Ok(Life::Over)), Ok(()));
         let ended = place.step(1, |_| Ok(Life::Over)).unwrap_err();
@@ -116,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_short_buffer_is_an_error_that_it_survives() {
-        let mut place = begun();
+        let mut place = begun(true);
         let short = place.step(1, |_| Ok(Life::Short)).unwrap_err();
         assert_eq!(short.reason(), Reason::BufferTooSmall);
         assert!(place.is_active(1));
@@ -125,7 +148,7 @@ mod tests {
     #[test]
     fn any_error_ends_it_even_one_that_names_a_short_buffer() {
         for reason in [Reason::DataInvalid, Reason::OperationActive, Reason::BufferTooSmall] {
-            let mut place = begun();
+            let mut place = begun(true);
             assert_eq!(place.step(1, |_| Err(reason.into())).unwrap_err().reason(), reason);
             assert!(!place.is_active(1));
         }
@@ -133,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_panic_ends_it() {
-        let mut place = begun();
+        let mut place = begun(true);
         let step = std::panic::AssertUnwindSafe(|| place.step(1, |_| panic!("on purpose")));
         assert!(std::panic::catch_unwind(step).is_err());
         assert!(!place.is_active(1));
@@ -141,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_second_begin_is_refused_and_the_first_operation_stays() {
-        let mut place = begun();
+        let mut place = begun(true);
         let second = place.begin(1, || unreachable!()).unwrap_err();
         assert_eq!(second.reason(), Reason::OperationActive);
         assert!(place.is_active(1));
@@ -155,11 +178,26 @@ mod tests {
     }
 
     #[test]
-    fn a_login_in_between_ends_it() {
-        let mut place = begun();
+    fn what_needs_a_login_ends_with_it() {
+        let mut place = begun(true);
         let ended = place.step(2, |_| unreachable!()).unwrap_err();
         assert_eq!(ended.reason(), Reason::OperationMissing);
         assert!(!place.is_active(1), "it does not come back with an older login");
-        assert_eq!(begun().begin(2, || Ok(0)), Ok(()), "and its place is free");
+        let mut place = begun(true);
+        place.forget(1);
+        assert!(place.is_active(1));
+        place.forget(2);
+        assert!(!place.is_active(1));
+        let free = begun(true).begin(2, || Ok(Begun { operation: 0, private: true }));
+        assert_eq!(free, Ok(()), "its place is free for the next");
+    }
+
+    #[test]
+    fn what_needs_no_login_does_not_mind_one_until_it_does() {
+        let mut place = begun(false);
+        place.forget(2);
+        assert_eq!(place.step(2, |_| Ok(Life::GoesOn)), Ok(()));
+        place.bind(2);
+        assert!(place.is_active(2) && !place.is_active(3));
     }
 }

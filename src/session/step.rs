@@ -174,7 +174,7 @@ mod tests {
     use super::{Absorption, Checking, Cipher};
     use crate::error::{Reason, Result};
     use crate::mechanism::{Absorb, Check, Transform};
-    use crate::session::operation::{Life, Place};
+    use crate::session::operation::{Begun, Life, Place};
     use crate::session::output::Out;
 
     /// Passes on every byte but the zeros, of which nobody knows in advance.
@@ -232,7 +232,7 @@ mod tests {
 
     fn begun<O>(operation: O) -> Place<O> {
         let mut place = Place::empty();
-        place.begin(0, || Ok(operation)).unwrap();
+        place.begin(0, || Ok(Begun { operation, private: false })).unwrap();
         place
     }
 
@@ -319,7 +319,7 @@ mod tests {
             let last = step(&mut place, Some(2), |cipher, out| cipher.finish(out));
             assert_eq!(last, (Ok(()), Some(2), b"ab".to_vec()));
 
-            place.begin(0, || Ok(Cipher::encrypting(Box::new(Strip(Vec::new()))))).unwrap();
+            let mut place = encryption();
             step(&mut place, Some(0), |cipher, out| cipher.update(b"", out)).0.unwrap();
             let whole = step(&mut place, Some(2), |cipher, out| cipher.whole(b"ab", out));
             assert_eq!(whole.0, Err(Reason::OperationActive));
