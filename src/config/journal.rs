@@ -20,9 +20,7 @@ pub fn open(config: &Config, otherwise: Option<Log>) {
     };
     let mut builder = Builder::new();
     builder.filter_module("keystead", config.log_level.into()).target(target);
-    if builder.try_init().is_err() {
-        log::debug!("the log is open already");
-    }
+    let _first_or_not = builder.try_init();
 }
 
 /// Tells a person at a terminal, once a process, why nothing works: what the log says of an agent that

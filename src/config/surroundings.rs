@@ -1,6 +1,7 @@
 //! What a process finds around itself: the part of the environment that counts, its user, its home.
 
 use crate::sys;
+use rustix::process::{Uid, geteuid};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -25,11 +26,14 @@ pub(super) struct Surroundings {
 
 impl Surroundings {
     pub(super) fn of_process() -> Self {
-        let privileged = sys::is_privileged();
-        let variable =
-            |name| std::env::var_os(name).filter(|value| !privileged && !value.is_empty());
+        let trusted = !sys::is_privileged();
+        Self::of(geteuid(), |name| std::env::var_os(name).filter(|_| trusted))
+    }
+
+    /// `variable` is the environment, as far as it can be trusted.
+    fn of(user: Uid, variable: impl Fn(&str) -> Option<OsString>) -> Self {
+        let variable = |name| variable(name).filter(|value| !value.is_empty());
         let absolute = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let user = rustix::process::geteuid();
         Self {
             conf: variable("KEYSTEAD_CONF").map(PathBuf::from),
             store: variable("KEYSTEAD_STORE"),
@@ -48,5 +52,33 @@ impl Surroundings {
 
     pub(super) fn data_directory(&self) -> Option<PathBuf> {
         self.data_home.clone().or_else(|| Some(self.home.as_ref()?.join(".local/share")))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::Surroundings;
+    use rustix::process::Uid;
+    use std::path::Path;
+
+    #[test]
+    fn what_is_empty_or_relative_where_it_may_not_be_does_not_count() {
+        let of = |value: &'static str| Surroundings::of(Uid::ROOT, |_| Some(value.into()));
+        let empty = of("");
+        assert_eq!((empty.conf, empty.store, empty.config_home), (None, None, None));
+        let relative = of("here");
+        assert_eq!((relative.config_home, relative.data_home), (None, None));
+        assert_eq!(relative.store.unwrap(), "here");
+        assert_eq!(of("/there").user_file().unwrap(), Path::new("/there/keystead/config.toml"));
+    }
+
+    #[test]
+    fn without_an_environment_there_is_a_home_all_the_same() {
+        let bare = Surroundings::of(Uid::ROOT, |_| None);
+        let home = crate::sys::home_of(0).unwrap();
+        assert!(bare.root && bare.conf.is_none() && bare.store.is_none());
+        assert_eq!(bare.user_file().unwrap(), home.join(".config/keystead/config.toml"));
+        assert_eq!(bare.data_directory().unwrap(), home.join(".local/share"));
     }
 }
