@@ -135,6 +135,13 @@ pub enum Watch {
 #[derive(Clone)]
 pub struct UsableKey(Arc<Key>);
 
+impl Key {
+    /// Whether its flags also allow `usage`.
+    pub const fn may(&self, usage: Usage) -> bool {
+        self.usages.contains(usage)
+    }
+}
+
 impl std::ops::Deref for UsableKey {
     type Target = Key;
 
