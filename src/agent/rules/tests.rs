@@ -1,6 +1,6 @@
 //! Whatever clients send, custody holds: random commits against the promises, and each promise alone.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use super::*;
 use crate::key::{Expiry, Material, Tag};
@@ -311,6 +311,9 @@ fn material_and_key_agree_about_the_expiry() {
     judge(&table, &both, proved(NOW)).unwrap();
 }
 
+/// Material as a client sends it: version, fingerprint, expiry.
+type Sent = (u32, u8, Option<Expiry>);
+
 /// What a random client tries.
 #[derive(Debug, Clone)]
 struct Attempt {
@@ -318,7 +321,7 @@ struct Attempt {
     event: Event,
     /// The state sent: what the event leads to, or this one.
     forged: Option<State>,
-    material: Vec<(u8, Option<(u32, u8, Option<Expiry>)>)>,
+    material: Vec<(u8, Option<Sent>)>,
     proved: bool,
     /// Seconds that pass before it.
     pause: u64,
