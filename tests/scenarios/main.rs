@@ -1,7 +1,15 @@
 //! Scenarios from outside: through the C interface, with the `cryptoki` crate as the client.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod ciphers;
+mod custody;
 mod durability;
+mod faults;
+mod import;
+mod objects;
+mod pins;
+mod program;
 #[path = "../rig/mod.rs"]
 mod rig;
 mod starting;
+mod time;

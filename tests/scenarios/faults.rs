@@ -1,0 +1,217 @@
+//! What is wrong outside: configuration, permissions, a damaged store, an agent that cannot start.
+
+use crate::rig::token::pin;
+use crate::rig::world::World;
+use crate::rig::{play, refused};
+use cryptoki::context::{CInitializeArgs, CInitializeFlags};
+use cryptoki::error::{Error, RvError};
+use cryptoki::object::Attribute;
+use std::fs;
+use std::path::Path;
+
+#[test]
+fn an_unknown_key_in_the_configuration_is_named() {
+    play(|world| {
+        world.configure("colour = \"green\"");
+        let said = world.keystead(&["sweep"]);
+        assert!(!said.status.success());
+        let text = String::from_utf8(said.stderr).unwrap();
+        assert!(text.starts_with("keystead: error: "), "{text}");
+        assert!(text.contains("colour") && text.contains("config.toml"), "{text}");
+        refused(initialize(world), RvError::GeneralError);
+    });
+}
+
+#[test]
+fn a_configuration_that_is_no_toml_is_refused() {
+    play(|world| {
+        fs::write(world.path("config.toml"), "store = = 3").unwrap();
+        refused(initialize(world), RvError::GeneralError);
+    });
+}
+
+#[test]
+fn an_agent_that_is_not_there_is_said_so_in_the_log() {
+    play(|world| {
+        let log = with_agent(world, Path::new("/nowhere/keystead"));
+        let error = first_call(world);
+        assert!(matches!(error, RvError::TokenNotPresent | RvError::GeneralError), "{error:?}");
+        assert!(fs::read_to_string(log).unwrap().contains("/nowhere/keystead"));
+    });
+}
+
+#[test]
+fn an_agent_that_fails_at_once_is_said_so_and_not_waited_for() {
+    play(|world| {
+        with_agent(world, Path::new("/bin/false"));
+        let began = std::time::Instant::now();
+        let error = first_call(world);
+        assert!(matches!(error, RvError::TokenNotPresent | RvError::GeneralError), "{error:?}");
+        assert!(began.elapsed().as_secs() < 30);
+    });
+}
+
+#[test]
+fn a_store_that_cannot_be_made_is_refused() {
+    play(|world| {
+        let config =
+            format!("store = \"/proc/keystead\"\nagent = {:?}\n", env!("CARGO_BIN_EXE_keystead"));
+        fs::write(world.path("config.toml"), config).unwrap();
+        let error = first_call(world);
+        assert!(matches!(error, RvError::TokenNotPresent | RvError::GeneralError), "{error:?}");
+        let said = world.keystead(&["sweep"]);
+        assert!(!said.status.success());
+        assert!(String::from_utf8(said.stderr).unwrap().contains("/proc/keystead"));
+    });
+}
+
+#[test]
+fn a_database_of_zeros_is_refused_with_a_message_that_names_it() {
+    play(|world| damaged(world, "db", |store| zero_all_below(&store.join("db"))));
+}
+
+#[test]
+fn erase_slots_of_zeros_are_refused_with_a_message_that_names_them() {
+    play(|world| damaged(world, "slots", |store| zero(&store.join("slots"))));
+}
+
+#[test]
+fn erase_slots_cut_short_are_refused_with_a_message_that_names_them() {
+    play(|world| {
+        damaged(world, "slots", |store| {
+            let slots = fs::File::options().write(true).open(store.join("slots")).unwrap();
+            slots.set_len(100).unwrap();
+        });
+    });
+}
+
+#[test]
+fn a_database_that_is_gone_is_refused_with_a_message_that_names_it() {
+    play(|world| damaged(world, "db", |store| fs::remove_dir_all(store.join("db")).unwrap()));
+}
+
+/// A store with a key in it is damaged while no agent runs; whoever uses it then is told.
+fn damaged(world: &World, named: &str, damage: impl Fn(&Path)) {
+    if world.role() == "maker" {
+        world.token().generate_aes(&[Attribute::Token(true)]);
+        return;
+    }
+    world.start("maker").ends_well();
+    world.kill_agent();
+    damage(&world.store());
+    let log = with_agent(world, Path::new(env!("CARGO_BIN_EXE_keystead")));
+    first_call(world);
+    let said = world.keystead(&["sweep"]);
+    assert!(!said.status.success(), "the damage goes unnoticed");
+    let text = String::from_utf8(said.stderr).unwrap();
+    let logged = fs::read_to_string(log).unwrap_or_default();
+    assert!(text.contains(named), "the message does not name {named:?}: {text}");
+    assert!(text.contains("hint: "), "no hint: {text}");
+    assert!(!text.contains("panicked") && !logged.contains("panicked"), "{text}{logged}");
+}
+
+#[test]
+fn an_unknown_file_in_the_store_harms_nothing() {
+    play(|world| {
+        fs::write(world.store().join("notes.txt"), "hello").unwrap();
+        world.token().generate_aes(&[Attribute::Token(true)]);
+        assert!(world.store().join("notes.txt").exists());
+    });
+}
+
+#[test]
+fn the_store_is_for_its_owner_only() {
+    play(|world| {
+        use std::os::unix::fs::PermissionsExt;
+        drop(world.token());
+        for entry in fs::read_dir(world.store()).unwrap() {
+            let entry = entry.unwrap();
+            let mode = entry.metadata().unwrap().permissions().mode();
+            // The socket is guarded by credentials, the folder around it by its mode.
+            if entry.file_name() != "agent.sock" {
+                assert_eq!(mode & 0o077, 0, "{:?} has mode {mode:o}", entry.file_name());
+            }
+        }
+    });
+}
+
+#[test]
+fn neither_pins_nor_labels_of_private_objects_nor_material_stand_in_the_stores_files() {
+    play(|world| {
+        let token = world.token();
+        let value = b"THIS-IS-THE-SECRET-MATERIAL-32-B".to_vec();
+        token
+            .create_object(&[
+                Attribute::Class(cryptoki::object::ObjectClass::SECRET_KEY),
+                Attribute::KeyType(cryptoki::object::KeyType::AES),
+                Attribute::Token(true),
+                Attribute::Label(b"a-private-label".to_vec()),
+                Attribute::Value(value.clone()),
+            ])
+            .unwrap();
+        let files = all_below(&world.store());
+        assert!(files.len() > 3);
+        for file in files {
+            let bytes = fs::read(&file).unwrap_or_default();
+            for secret in [&value[..], b"a-private-label", b"user-1234", b"officer-1234"] {
+                let found = bytes.windows(secret.len()).any(|window| window == secret);
+                assert!(!found, "{} holds {:?}", file.display(), String::from_utf8_lossy(secret));
+            }
+        }
+    });
+}
+
+fn initialize(world: &World) -> cryptoki::error::Result<()> {
+    world.loaded().initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK))
+}
+
+/// The code of the first call that has to reach the agent.
+fn first_call(world: &World) -> RvError {
+    let module = world.loaded();
+    let reached = module
+        .initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK))
+        .and_then(|()| module.get_all_slots())
+        .and_then(|slots| {
+            slots
+                .into_iter()
+                .try_for_each(|slot| module.init_token(slot, &pin("officer-1234"), "x"))
+        });
+    match reached {
+        Err(Error::Pkcs11(code, _)) => code,
+        other => panic!("expected a refusal, found {other:?}"),
+    }
+}
+
+/// Configures that program as the agent, and a log; returns the log's path.
+fn with_agent(world: &World, agent: &Path) -> std::path::PathBuf {
+    let log = world.path("log");
+    let store = world.store();
+    fs::write(
+        world.path("config.toml"),
+        format!("store = {store:?}\nagent = {agent:?}\nlog = {log:?}\n"),
+    )
+    .unwrap();
+    log
+}
+
+fn all_below(folder: &Path) -> Vec<std::path::PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(all_below(&path));
+        } else {
+            files.push(path);
+        }
+    }
+    files
+}
+
+fn zero_all_below(folder: &Path) {
+    all_below(folder).iter().for_each(|path| zero(path));
+}
+
+fn zero(path: &Path) {
+    let length = fs::metadata(path).unwrap().len();
+    fs::write(path, vec![0; usize::try_from(length).unwrap()]).unwrap();
+}

@@ -1,0 +1,150 @@
+//! The `keystead` program: what it prints, and what it never takes from the command line.
+
+use crate::rig::token::{Token, USER_PIN, aes_material, make_token};
+use crate::rig::world::{World, now};
+use crate::rig::{expires_at, play, wrap};
+use cryptoki::object::{Attribute, ObjectClass};
+use std::fs;
+use std::process::Output;
+
+#[test]
+fn list_shows_every_custom_key_on_a_line() {
+    play(|world| {
+        let token = world.token();
+        token.generate_aes(&[Attribute::Token(true), label("made here")]);
+        token.empty_key(&[label("awaited")]);
+        let text = works(keystead(world, &["list"]));
+        let line = |name: &str| text.lines().find(|line| line.contains(name)).unwrap().to_owned();
+        assert!(line("made here").contains("generated"), "{text}");
+        assert!(line("awaited").contains("pending import"), "{text}");
+        let json: serde_json::Value =
+            serde_json::from_str(&works(keystead(world, &["list", "--json"]))).unwrap();
+        assert_eq!(json.as_array().unwrap().len(), 2);
+    });
+}
+
+#[test]
+fn show_prints_one_custom_key() {
+    play(|world| {
+        let token = world.token();
+        let id = token.empty_key(&[label("payroll")]);
+        for name in ["payroll", &id] {
+            let text = works(keystead(world, &["show", name]));
+            assert!(text.contains(&id) && text.contains("payroll"), "{text}");
+        }
+        let said = keystead(world, &["show", "nobody"]);
+        assert_error(&said, "nobody");
+    });
+}
+
+#[test]
+fn an_import_key_is_made_and_its_public_half_is_pem() {
+    play(|world| {
+        let token = world.token();
+        let text = works(keystead(world, &["import-key", "--bits", "2048"]));
+        assert!(text.starts_with("-----BEGIN PUBLIC KEY-----\n"), "{text}");
+        assert!(text.ends_with("-----END PUBLIC KEY-----\n"), "{text}");
+        let file = world.path("import.pem");
+        works(keystead(
+            world,
+            &["import-key", "--bits", "2048", "--label", "mine", "--out", file.to_str().unwrap()],
+        ));
+        assert!(fs::read_to_string(file).unwrap().contains("BEGIN PUBLIC KEY"));
+        let class = Attribute::Class(ObjectClass::PRIVATE_KEY);
+        let found = token.find_objects(&[class, label("mine")]).unwrap();
+        assert_eq!(found.len(), 1);
+        let expiry = token.number(found[0], crate::rig::EXPIRES_AT);
+        assert!((now() + 86_000..=now() + 86_400).contains(&expiry));
+    });
+}
+
+#[test]
+fn a_sweep_says_what_it_did() {
+    play(|world| {
+        let token = world.token();
+        let courier = wrap::Courier::new(&token);
+        let soon = [&aes_material()[..], &[expires_at(now() + 100)]].concat();
+        courier.import(&token, &[1; 32], &soon).unwrap();
+        let said = works(keystead_bare(world, &["sweep"]));
+        assert!(!said.trim().is_empty());
+    });
+}
+
+#[test]
+fn a_wrong_pin_is_an_error_with_a_hint() {
+    play(|world| {
+        drop(world.token());
+        fs::write(world.path("pin"), "wrong-pin\n").unwrap();
+        let said = with_pin_file(world, &["list"]);
+        assert_error(&said, "PIN");
+    });
+}
+
+#[test]
+fn the_token_must_be_named_where_there_are_several() {
+    play(|world| {
+        let module = world.module();
+        make_token(&module, "one");
+        let two: Token = make_token(&module, "two");
+        two.empty_key(&[label("second's")]);
+        let said = keystead(world, &["list"]);
+        assert_error(&said, "one");
+        let text = works(keystead(world, &["list", "--token", "two"]));
+        assert!(text.contains("second's"), "{text}");
+        assert_error(&keystead(world, &["list", "--token", "three"]), "three");
+    });
+}
+
+#[test]
+fn a_pin_is_never_an_argument() {
+    play(|world| {
+        for arguments in [&["list", "--pin", USER_PIN][..], &["list", USER_PIN]] {
+            let said = keystead_bare(world, arguments);
+            assert_eq!(said.status.code(), Some(2), "{said:?}");
+        }
+    });
+}
+
+#[test]
+fn without_a_store_yet_there_is_a_hint_and_no_crash() {
+    play(|world| {
+        let said = keystead(world, &["list"]);
+        assert_error(&said, "token");
+    });
+}
+
+fn keystead(world: &World, arguments: &[&str]) -> Output {
+    fs::write(world.path("pin"), format!("{USER_PIN}\n")).unwrap();
+    with_pin_file(world, arguments)
+}
+
+fn with_pin_file(world: &World, arguments: &[&str]) -> Output {
+    let pin = world.path("pin");
+    let module = std::env::current_exe().unwrap().with_file_name("libkeystead.so");
+    let common = ["--pin-file", pin.to_str().unwrap(), "--module", module.to_str().unwrap()];
+    world.keystead(&[arguments, &common[..]].concat())
+}
+
+fn keystead_bare(world: &World, arguments: &[&str]) -> Output {
+    world.keystead(arguments)
+}
+
+#[track_caller]
+fn works(said: Output) -> String {
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    String::from_utf8(said.stdout).unwrap()
+}
+
+/// The program failed, said so in its way, and named that.
+#[track_caller]
+fn assert_error(said: &Output, named: &str) {
+    let text = String::from_utf8_lossy(&said.stderr);
+    assert_eq!(said.status.code(), Some(1), "{text}");
+    assert!(text.starts_with("keystead: error: "), "{text}");
+    assert!(text.contains("keystead: hint: ") && text.contains(named), "{text}");
+    assert!(!text.contains("panicked"), "{text}");
+}
+
+fn label(text: &str) -> Attribute {
+    Attribute::Label(text.as_bytes().to_vec())
+}
