@@ -14,13 +14,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Runs an entry point that works whether or not the module is initialised.
 #[inline]
 pub fn anywhere(function: &'static str, body: impl FnOnce() -> Result<()>) -> CK_RV {
-    guard(function, 0, body)
+    guard(function, CK_INVALID_HANDLE, body)
 }
 
 /// Runs an entry point that needs the module.
 #[inline]
 pub fn on_module(function: &'static str, body: impl FnOnce(&Module) -> Result<()>) -> CK_RV {
-    guard(function, 0, || module::running(body))
+    guard(function, CK_INVALID_HANDLE, || module::running(body))
 }
 
 /// Runs an entry point that needs the module, on behalf of a session.
@@ -77,7 +77,10 @@ pub fn quieten_panics() {
 fn failed(function: &str, session: CK_SESSION_HANDLE, error: &Error) -> CK_RV {
     journal::tell(error);
     let (level, code) = (level(error.reason()), error.rv());
-    log::log!(level, "{function} in session {session:#x}: {code:#x}, {error}");
+    match session {
+        CK_INVALID_HANDLE => log::log!(level, "{function}: {code:#x}, {error}"),
+        session => log::log!(level, "{function} in session {session:#x}: {code:#x}, {error}"),
+    }
     code
 }
 
