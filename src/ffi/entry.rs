@@ -75,13 +75,20 @@ pub fn quieten_panics() {
 
 #[cold]
 fn failed(function: &str, session: CK_SESSION_HANDLE, error: &Error) -> CK_RV {
+    // The code counts, whatever becomes of the log.
+    if let Err(payload) = catch_unwind(|| tell(function, session, error)) {
+        std::mem::forget(payload);
+    }
+    error.rv()
+}
+
+fn tell(function: &str, session: CK_SESSION_HANDLE, error: &Error) {
     journal::tell(error);
     let (level, code) = (level(error.reason()), error.rv());
     match session {
         CK_INVALID_HANDLE => log::log!(level, "{function}: {code:#x}, {error}"),
         session => log::log!(level, "{function} in session {session:#x}: {code:#x}, {error}"),
     }
-    code
 }
 
 /// What somebody has to look into is a warning; what callers do wrong, or ask to find out, is not.
