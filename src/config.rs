@@ -37,6 +37,9 @@ pub struct Config {
     pub log_level: LogLevel,
     /// Whether PKCS#1 v1.5 unwraps keys (`pkcs1_unwrap`). Default: no.
     pub pkcs1_unwrap: bool,
+    /// Whether a key that may decrypt also wraps sensitive keys, and one that may encrypt unwraps them
+    /// (`mixed_wrapping`). Default: no.
+    pub mixed_wrapping: bool,
 }
 
 /// Where the log goes.
@@ -91,6 +94,7 @@ impl Config {
             log,
             log_level: file.log_level,
             pkcs1_unwrap: file.pkcs1_unwrap,
+            mixed_wrapping: file.mixed_wrapping,
             file: path,
         })
     }

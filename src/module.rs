@@ -7,7 +7,7 @@ use crate::config::{Config, journal};
 use crate::error::{Reason, Result};
 use crate::session::Table;
 use crate::sys::ForkMark;
-use crate::token::Slots;
+use crate::token::{Rules, Slots};
 use crate::wire::{Link, Place};
 use arc_swap::ArcSwapOption;
 use std::ptr;
@@ -36,7 +36,7 @@ impl Module {
     /// A module on the store that `config` names. The agent is not asked anything yet.
     pub fn new(config: &Config, clock: Arc<dyn Clock>) -> Self {
         Self {
-            slots: Slots::new(Link::new(Place::of(config)), clock, config.custody),
+            slots: Slots::new(Link::new(Place::of(config)), clock, rules(config)),
             sessions: Table::new(),
             mark: ForkMark::new(),
         }
@@ -124,5 +124,13 @@ mod tests {
         std::fs::write(&file, "colour = 1\n").unwrap();
         assert_eq!(reason(start(&arguments)), Some(Reason::BadConfiguration));
         assert_eq!(reason(end()), Some(Reason::NotInitialized));
+    }
+}
+
+fn rules(config: &Config) -> Rules {
+    Rules {
+        custody: config.custody,
+        mixed_wrapping: config.mixed_wrapping,
+        pkcs1_unwrap: config.pkcs1_unwrap,
     }
 }

@@ -6,6 +6,7 @@
 use super::cover;
 use super::rows::{self, Answered, Key, Meta, Row, TokenRow};
 use super::shelf::{Found, Shelf};
+use crate::clock::Seconds;
 use crate::error::Result;
 use crate::id::Id;
 use crate::key::Header;
@@ -132,6 +133,12 @@ impl<'a> Draft<'a> {
         self.writes.insert(rows::answered(change), Some(rows::encode(answered)?));
         self.writes.extend(old.iter().map(|key| (key.clone(), None)));
         Ok(())
+    }
+
+    /// Makes the sweep look at a record at a later second.
+    pub fn remind(&mut self, at: Seconds, token: Id, id: Id) {
+        let entry = [&rows::due(at)[..], token.bytes(), id.bytes()].concat();
+        self.writes.insert(entry, Some(Vec::new()));
     }
 
     /// Takes an entry away that leads nowhere.

@@ -48,10 +48,12 @@ pub fn serve_until(
     ready();
     let ended = agent.serve(options, stop.as_fd());
     log::info!("the agent of {} ends: {ended:?}", lock.directory().display());
-    if ended != Ended::StoreGone {
-        // Whoever comes now starts the next agent, which waits for the lock.
-        place::unlink(lock.directory()).map_err(absent)?;
+    if ended == Ended::StoreGone {
+        agent.abandon();
+        return Ok(());
     }
+    // Whoever comes now starts the next agent, which waits for the lock.
+    place::unlink(lock.directory()).map_err(absent)?;
     agent.close()
 }
 
@@ -197,6 +199,17 @@ impl Agent {
         // The writer may have ended already, with the store.
         let _ended = jobs.send(Job { work: Work::Stop, answer: None });
         writer.join().unwrap_or_else(|_| Err(Reason::General.detail("the writer panicked")))
+    }
+}
+
+impl Agent {
+    /// Leaves a store that somebody is removing as it is: what sled writes when it is closed would
+    /// stand in the way of that.
+    fn abandon(self) {
+        std::mem::forget(Arc::clone(&self.shelf));
+        if let Err(error) = self.close() {
+            log::debug!("{error}");
+        }
     }
 }
 

@@ -157,7 +157,7 @@ fn judge_key(view: &impl View, key: Id, proposals: &[Proposal], moment: Moment) 
     let brings = matches!(event, Event::Create | Event::Import { .. } | Event::Rotate { .. });
     if let Some(fingerprint) = after.fingerprint.as_ref().filter(|_| brings && after.has_material())
     {
-        judge_unique(view, key, fingerprint, moment)?;
+        judge_unique(view, key, fingerprint, proposals, moment)?;
     }
     Ok(material.swept_by(event, moment.now))
 }
@@ -205,19 +205,24 @@ fn judge_step(
     Err(if moved_on { Reason::Conflict } else { Reason::Unlawful }.into())
 }
 
-/// Whether no other custom key holds the material at present.
+/// Whether no other custom key holds the material, at present or by the same commit.
 fn judge_unique(
     view: &impl View,
     key: Id,
     fingerprint: &Fingerprint,
+    proposals: &[Proposal],
     moment: Moment,
 ) -> Result<()> {
     let holders = view.holders(fingerprint)?;
-    let held = holders.iter().any(|holder| {
-        matches!(holder.header.role, Role::Material { .. })
-            && !belongs(&holder.header, key)
-            && !holder.is_dead(moment.now)
-    });
+    let held = holders
+        .iter()
+        .filter(|holder| !holder.is_dead(moment.now))
+        .map(|holder| &holder.header)
+        .chain(proposals.iter().filter_map(|proposal| proposal.put.as_ref()))
+        .any(|header| match &header.role {
+            Role::Material { key: of, fingerprint: its, .. } => *of != key && its == fingerprint,
+            Role::Object { .. } | Role::CustomKey(_) => false,
+        });
     if held { Err(Reason::MaterialHeld.into()) } else { Ok(()) }
 }
 

@@ -13,6 +13,9 @@ use crate::key::state::Erasure;
 use crate::store::Need;
 use std::sync::Arc;
 
+/// How long a client has to ask again for a removal that a crash interrupted, in seconds.
+const RETRY: Seconds = 3600;
+
 /// When the next thing is due, if ever.
 pub fn next_due(shelf: &Shelf) -> Result<Option<Seconds>> {
     let first = shelf.store.scan(b"d", b"", 1)?;
@@ -110,15 +113,81 @@ fn end(
     Ok(())
 }
 
+/// Takes a record whose cell was overwritten out of every search. It stays in its place, so that a
+/// client that lost its answer can still finish what it began: material for good, with its custom
+/// key, any other until [`RETRY`] is over.
 fn mend_one(draft: &mut Draft<'_>, shelf: &Shelf, token: Id, id: Id) -> Result<()> {
     let Some(found) = shelf.find(token, id)? else { return Ok(()) };
     let header = &found.known.header;
-    if !matches!(header.role, Role::Material { .. }) {
-        return draft.remove(token, &found, Ending::Deleted);
-    }
     let listed = [&rows::tagged(token, header.private, None)[..], id.bytes()].concat();
-    if shelf.store.get(&listed)?.is_some() {
-        draft.bury(token, &found);
+    if shelf.store.get(&listed)?.is_none() {
+        return Ok(());
+    }
+    draft.bury(token, &found);
+    if !matches!(header.role, Role::Material { .. }) {
+        draft.remind(shelf.now() + RETRY, token, id);
     }
     Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::agent::bell::Bell;
+    use crate::clock::FixedClock;
+    use crate::key::{Expiry, ExpiryAction, Fingerprint, Header, State};
+    use crate::store::Memory;
+
+    const TOKEN: Id = Id::new([1; 16]);
+
+    fn put(draft: &mut Draft<'_>, number: u8, role: Role, at: Option<Seconds>) {
+        let expiry = at.map(|at| Expiry { at, action: ExpiryAction::Erase });
+        let header = Header { private: true, role, expiry, tags: vec![] };
+        let bytes = (header.encode().unwrap(), vec![number]);
+        draft.put(TOKEN, Id::new([number; 16]), None, header, bytes).unwrap();
+    }
+
+    /// Two ordinary keys due at 10 and 20, material due at 10, and the end of its custom key at 30.
+    fn furnished(directory: &std::path::Path) -> (Arc<FixedClock>, Writer) {
+        let clock = Arc::new(FixedClock::at(5));
+        let store = Box::new(Memory::default());
+        let shelf = Shelf::open(directory, store, Arc::clone(&clock) as _).unwrap();
+        let shelf = Arc::new(shelf);
+        let bell = Arc::new(Bell::new().unwrap());
+        let mut writer = Writer::open(Arc::clone(&shelf), bell).unwrap();
+        let mut draft = Draft::new(&shelf);
+        put(&mut draft, 2, Role::Object { holds_key: true }, Some(10));
+        put(&mut draft, 3, Role::Object { holds_key: true }, Some(20));
+        let state = State { deletion_at: Some(30), ..State::awaiting_import() };
+        put(&mut draft, 4, Role::CustomKey(state), None);
+        let (key, fingerprint) = (Id::new([4; 16]), Fingerprint([5; 32]));
+        put(&mut draft, 5, Role::Material { key, version: 1, fingerprint }, Some(10));
+        writer.apply(draft).unwrap();
+        (clock, writer)
+    }
+
+    #[test]
+    fn each_thing_ends_once_and_in_its_second() {
+        let directory = tempfile::tempdir().unwrap();
+        let (clock, mut writer) = furnished(directory.path());
+        let expected =
+            [(9, 0, 0, Some(10)), (10, 1, 1, Some(20)), (20, 0, 1, Some(30)), (30, 1, 0, None)];
+        for (now, erased, ended, next) in expected {
+            clock.set(now);
+            assert_eq!(writer.sweep().unwrap(), Swept { erased, ended }, "at {now}");
+            assert_eq!(next_due(&writer.shelf).unwrap(), next, "at {now}");
+        }
+    }
+
+    #[test]
+    fn what_is_due_together_ends_together_and_leaves_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let (clock, mut writer) = furnished(directory.path());
+        clock.set(30);
+        assert_eq!(writer.sweep().unwrap(), Swept { erased: 2, ended: 2 });
+        let left = writer.shelf.store.scan(b"", b"", 100).unwrap();
+        let keys: Vec<_> = left.into_iter().map(|(key, _)| key).collect();
+        assert_eq!(keys, vec![rows::meta()]);
+    }
 }

@@ -31,6 +31,7 @@ pub(super) struct File {
     pub log: Option<String>,
     pub log_level: LogLevel,
     pub pkcs1_unwrap: bool,
+    pub mixed_wrapping: bool,
 }
 
 impl Default for File {
@@ -44,6 +45,7 @@ impl Default for File {
             log: None,
             log_level: LogLevel::default(),
             pkcs1_unwrap: false,
+            mixed_wrapping: false,
         }
     }
 }

@@ -64,8 +64,7 @@ unsafe fn read_value(attribute: &CK_ATTRIBUTE, depth: usize) -> Result<Secret> {
     Ok(Secret::from(unsafe { buffer::input(value.cast::<u8>(), len) }?))
 }
 
-/// A template in a template, as bytes without pointers: for each attribute its type, its length and
-/// its value.
+/// A template in a template, as bytes without pointers.
 unsafe fn read_nested(
     attributes: *const CK_ATTRIBUTE,
     len: CK_ULONG,
@@ -77,13 +76,7 @@ unsafe fn read_nested(
     };
     // SAFETY: as the caller promises.
     let nested = Template::new(unsafe { read_attributes(attributes, len / size, depth) }?)?;
-    let mut flat = Vec::with_capacity(nested.iter().map(|inner| 16 + inner.value.len()).sum());
-    for inner in nested.iter() {
-        flat.extend_from_slice(&inner.kind.to_le_bytes());
-        flat.extend_from_slice(&(inner.value.len() as u64).to_le_bytes());
-        flat.extend_from_slice(inner.value.expose());
-    }
-    Ok(Secret::new(flat))
+    Ok(nested.flatten())
 }
 
 /// Whether an attribute's value is itself an array of `CK_ATTRIBUTE`

@@ -21,6 +21,18 @@ pub enum Family {
     RsaPrivate,
     /// An RSA public key.
     RsaPublic,
+    /// A private key on one of the NIST curves.
+    EcPrivate,
+    /// A public key on one of the NIST curves.
+    EcPublic,
+    /// An Ed25519 private key.
+    EdwardsPrivate,
+    /// An Ed25519 public key.
+    EdwardsPublic,
+    /// An X25519 private key.
+    MontgomeryPrivate,
+    /// An X25519 public key.
+    MontgomeryPublic,
 }
 
 /// The material in the form its mechanisms use, parsed and expanded once.
@@ -33,6 +45,18 @@ pub enum Parsed {
     RsaPrivate(lc::rsa::PrivateKey),
     /// A parsed RSA public key.
     RsaPublic(lc::rsa::PublicKey),
+    /// A private key on one of the NIST curves.
+    EcPrivate(lc::ec::PrivateKey),
+    /// A public key on one of the NIST curves.
+    EcPublic(lc::ec::PublicKey),
+    /// An Ed25519 private key.
+    EdwardsPrivate(lc::ed25519::PrivateKey),
+    /// An Ed25519 public key.
+    EdwardsPublic(lc::ed25519::PublicKey),
+    /// An X25519 private key.
+    MontgomeryPrivate(lc::x25519::PrivateKey),
+    /// An X25519 public key: its bytes.
+    MontgomeryPublic([u8; 32]),
 }
 
 impl Parsed {
@@ -43,6 +67,12 @@ impl Parsed {
             Self::Generic(_) => Family::Generic,
             Self::RsaPrivate(_) => Family::RsaPrivate,
             Self::RsaPublic(_) => Family::RsaPublic,
+            Self::EcPrivate(_) => Family::EcPrivate,
+            Self::EcPublic(_) => Family::EcPublic,
+            Self::EdwardsPrivate(_) => Family::EdwardsPrivate,
+            Self::EdwardsPublic(_) => Family::EdwardsPublic,
+            Self::MontgomeryPrivate(_) => Family::MontgomeryPrivate,
+            Self::MontgomeryPublic(_) => Family::MontgomeryPublic,
         }
     }
 }
@@ -134,6 +164,13 @@ pub enum Watch {
 /// Proof that a key may be used for what it was asked for. Only [`allow`] makes one.
 #[derive(Clone)]
 pub struct UsableKey(Arc<Key>);
+
+impl Key {
+    /// Whether its flags also allow `usage`.
+    pub const fn may(&self, usage: Usage) -> bool {
+        self.usages.contains(usage)
+    }
+}
 
 impl std::ops::Deref for UsableKey {
     type Target = Key;

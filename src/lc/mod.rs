@@ -7,9 +7,13 @@
 
 pub mod aes;
 pub mod digest;
+pub mod ec;
+pub mod ed25519;
+pub mod hkdf;
 pub mod kw;
 pub mod mac;
 mod owned;
+mod pkey;
 pub mod random;
 pub mod rsa;
 pub mod rsa_pkcs1;
@@ -17,6 +21,10 @@ pub mod rsa_sign;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, unused_must_use)]
 mod speed;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+mod vectors;
+pub mod x25519;
 
 use crate::error::{Error, Reason, Result};
 use std::ffi::c_int;

@@ -2,11 +2,7 @@
 
 use super::failed;
 use crate::error::{Reason, Result};
-use aws_lc_sys::{
-    BIGNUM, BN_bin2bn, BN_clear_free, CMAC_CTX, CMAC_CTX_free, EVP_CIPHER_CTX, EVP_CIPHER_CTX_free,
-    EVP_MD_CTX, EVP_MD_CTX_free, EVP_PKEY, EVP_PKEY_CTX, EVP_PKEY_CTX_free, EVP_PKEY_free,
-    HMAC_CTX, HMAC_CTX_free, OPENSSL_free, RSA, RSA_free,
-};
+use aws_lc_sys::*;
 use std::ptr::NonNull;
 
 /// A type of AWS-LC's with the function that frees it.
@@ -80,6 +76,9 @@ release! {
     EVP_PKEY_CTX => EVP_PKEY_CTX_free,
     CMAC_CTX => CMAC_CTX_free,
     HMAC_CTX => HMAC_CTX_free,
+    EC_KEY => EC_KEY_free,
+    EC_POINT => EC_POINT_free,
+    ECDSA_SIG => ECDSA_SIG_free,
     RSA => RSA_free,
     u8 => OPENSSL_free,
 }

@@ -5,14 +5,14 @@
 
 use super::digest::Hash;
 use super::owned::Owned;
+use super::pkey::{Pkey, bytes};
 use super::{done, failed};
 use crate::error::{Reason, Result};
 use crate::secret::Secret;
 use aws_lc_sys::*;
 use std::ffi::c_int;
-use std::mem::MaybeUninit;
 use std::ops::RangeInclusive;
-use std::ptr::{null_mut, slice_from_raw_parts};
+use std::ptr::null_mut;
 
 /// The sizes of a modulus, in bits.
 pub const BITS: RangeInclusive<u64> = 2048..=8192;
@@ -50,7 +50,7 @@ pub struct Oaep<'a> {
 }
 
 /// A parsed RSA private key.
-pub struct PrivateKey(Parsed);
+pub struct PrivateKey(Pkey);
 
 impl PrivateKey {
     /// Generates a key of `bits` bits (in [`BITS`], a multiple of 128: `KeySizeRange`) with a
@@ -67,21 +67,13 @@ impl PrivateKey {
         let code =
             unsafe { RSA_generate_key_ex(rsa.as_ptr(), bits, exponent.as_ptr(), null_mut()) };
         done(code, Reason::FunctionFailed)?;
-        Ok(Self(Parsed::of(rsa)?))
+        sized(Pkey::rsa(&rsa)?).map(Self)
     }
 
     /// Reads a PKCS#8 `PrivateKeyInfo` (RFC 5208) and checks the key. Anything else, trailing bytes
     /// included, is `DataInvalid`; a size outside [`BITS`] is `KeySizeRange`.
     pub fn from_pkcs8(der: &[u8]) -> Result<Self> {
-        let mut input = reader(der);
-        // SAFETY: reads `der` through `input`; a new key is ours.
-        let key = unsafe { Owned::take(EVP_parse_private_key(&mut input), Reason::DataInvalid)? };
-        // SAFETY: an initialised reader and a valid key.
-        let whole = unsafe { CBS_len(&input) == 0 && EVP_PKEY_id(key.as_ptr()) == EVP_PKEY_RSA };
-        if !whole {
-            return Err(Reason::DataInvalid.into());
-        }
-        Ok(Self(Parsed::sized(key)?))
+        sized(Pkey::from_pkcs8(der, EVP_PKEY_RSA)?).map(Self)
     }
 
     /// Puts a key together and checks it: numbers that make no key are `AttributeValue`, a size
@@ -115,21 +107,21 @@ impl PrivateKey {
             );
             Owned::take(made, Reason::AttributeValue)?
         };
-        Ok(Self(Parsed::of(rsa)?))
+        sized(Pkey::rsa(&rsa)?).map(Self)
     }
 
     pub(super) fn rsa(&self) -> Result<*const RSA> {
-        self.0.rsa()
+        rsa(&self.0)
     }
 
     /// The key as PKCS#8 `PrivateKeyInfo`.
     pub fn to_pkcs8(&self) -> Result<Secret> {
-        self.0.marshal(EVP_marshal_private_key).map(Secret::new)
+        self.0.to_pkcs8()
     }
 
     /// The numbers of the key.
     pub fn components(&self) -> Result<Components> {
-        let rsa = self.0.rsa()?;
+        let rsa = rsa(&self.0)?;
         // SAFETY: each returns a number inside the key, or null, which `bytes` refuses.
         unsafe {
             Ok(Components {
@@ -147,7 +139,7 @@ impl PrivateKey {
 
     /// The public half.
     pub fn public(&self) -> Result<PublicKey> {
-        let rsa = self.0.rsa()?;
+        let rsa = rsa(&self.0)?;
         // SAFETY: both are numbers inside the key.
         let (n, e) = unsafe { (bytes(RSA_get0_n(rsa))?, bytes(RSA_get0_e(rsa))?) };
         PublicKey::from_components(&n, &e)
@@ -155,12 +147,12 @@ impl PrivateKey {
 
     /// The size of the modulus in bits.
     pub fn bits(&self) -> u64 {
-        self.0.bits()
+        bits(&self.0)
     }
 
     /// The size of a ciphertext in bytes.
     pub fn size(&self) -> usize {
-        self.0.size()
+        size(&self.0)
     }
 
     /// Decrypts OAEP in constant time. Every failure is `EncryptedInvalid`.
@@ -183,7 +175,7 @@ impl PrivateKey {
 }
 
 /// A parsed RSA public key.
-pub struct PublicKey(Parsed);
+pub struct PublicKey(Pkey);
 
 impl PublicKey {
     /// Puts a key together from big-endian numbers. Numbers that make no key are `AttributeValue`,
@@ -194,51 +186,43 @@ impl PublicKey {
         let rsa = unsafe {
             Owned::take(RSA_new_public_key(n.as_ptr(), e.as_ptr()), Reason::AttributeValue)?
         };
-        Ok(Self(Parsed::of(rsa)?))
+        sized(Pkey::rsa(&rsa)?).map(Self)
     }
 
     /// Reads a `SubjectPublicKeyInfo` (RFC 5280, 4.1). Anything else is `DataInvalid`.
     pub fn from_spki(der: &[u8]) -> Result<Self> {
-        let mut input = reader(der);
-        // SAFETY: reads `der` through `input`; a new key is ours.
-        let key = unsafe { Owned::take(EVP_parse_public_key(&mut input), Reason::DataInvalid)? };
-        // SAFETY: an initialised reader and a valid key.
-        let whole = unsafe { CBS_len(&input) == 0 && EVP_PKEY_id(key.as_ptr()) == EVP_PKEY_RSA };
-        if !whole {
-            return Err(Reason::DataInvalid.into());
-        }
-        Ok(Self(Parsed::sized(key)?))
+        sized(Pkey::from_spki(der, EVP_PKEY_RSA)?).map(Self)
     }
 
     pub(super) fn rsa(&self) -> Result<*const RSA> {
-        self.0.rsa()
+        rsa(&self.0)
     }
 
     /// The key as `SubjectPublicKeyInfo`, which PEM files hold.
     pub fn to_spki(&self) -> Result<Vec<u8>> {
-        self.0.marshal(EVP_marshal_public_key)
+        self.0.to_spki()
     }
 
     /// The modulus, big-endian.
     pub fn modulus(&self) -> Result<Vec<u8>> {
         // SAFETY: a number inside the key.
-        unsafe { bytes(RSA_get0_n(self.0.rsa()?)) }
+        unsafe { bytes(RSA_get0_n(rsa(&self.0)?)) }
     }
 
     /// The public exponent, big-endian.
     pub fn public_exponent(&self) -> Result<Vec<u8>> {
         // SAFETY: a number inside the key.
-        unsafe { bytes(RSA_get0_e(self.0.rsa()?)) }
+        unsafe { bytes(RSA_get0_e(rsa(&self.0)?)) }
     }
 
     /// The size of the modulus in bits.
     pub fn bits(&self) -> u64 {
-        self.0.bits()
+        bits(&self.0)
     }
 
     /// The size of a ciphertext in bytes.
     pub fn size(&self) -> usize {
-        self.0.size()
+        size(&self.0)
     }
 
     /// Encrypts with OAEP. More than [`max_oaep`] bytes are `DataLength`.
@@ -268,70 +252,25 @@ pub const fn max_oaep(size: usize, hash: Hash) -> usize {
     size.saturating_sub(2 * hash.size() + 2)
 }
 
-/// What the two kinds of key share.
-struct Parsed(Owned<EVP_PKEY>);
+/// A key whose size is served, or `KeySizeRange`.
+fn sized(key: Pkey) -> Result<Pkey> {
+    if BITS.contains(&bits(&key)) { Ok(key) } else { Err(Reason::KeySizeRange.into()) }
+}
 
-// SAFETY: AWS-LC locks inside a key where an operation changes it (its blinding, the numbers it
-// prepares at the first use), so threads may use one key at once; we never change one.
-unsafe impl Sync for Parsed {}
+fn rsa(key: &Pkey) -> Result<*const RSA> {
+    // SAFETY: a valid key; the answer lives as long as it.
+    let rsa = unsafe { EVP_PKEY_get0_RSA(key.as_ptr()) };
+    if rsa.is_null() { Err(failed(Reason::General)) } else { Ok(rsa) }
+}
 
-impl Parsed {
-    fn of(rsa: Owned<RSA>) -> Result<Self> {
-        // SAFETY: makes a new key that we own.
-        let key = unsafe { Owned::take(EVP_PKEY_new(), Reason::HostMemory)? };
-        // SAFETY: two valid objects; the call takes a reference of its own.
-        done(unsafe { EVP_PKEY_set1_RSA(key.as_ptr(), rsa.as_ptr()) }, Reason::HostMemory)?;
-        Self::sized(key)
-    }
+fn bits(key: &Pkey) -> u64 {
+    // SAFETY: a valid key.
+    u64::try_from(unsafe { EVP_PKEY_bits(key.as_ptr()) }).unwrap_or(0)
+}
 
-    fn sized(key: Owned<EVP_PKEY>) -> Result<Self> {
-        let parsed = Self(key);
-        if BITS.contains(&parsed.bits()) { Ok(parsed) } else { Err(Reason::KeySizeRange.into()) }
-    }
-
-    fn rsa(&self) -> Result<*const RSA> {
-        // SAFETY: a valid key; the answer lives as long as it.
-        let rsa = unsafe { EVP_PKEY_get0_RSA(self.0.as_ptr()) };
-        if rsa.is_null() { Err(failed(Reason::General)) } else { Ok(rsa) }
-    }
-
-    fn bits(&self) -> u64 {
-        // SAFETY: a valid key.
-        u64::try_from(unsafe { EVP_PKEY_bits(self.0.as_ptr()) }).unwrap_or(0)
-    }
-
-    fn size(&self) -> usize {
-        // SAFETY: a valid key.
-        usize::try_from(unsafe { EVP_PKEY_size(self.0.as_ptr()) }).unwrap_or(0)
-    }
-
-    fn context(&self) -> Result<Owned<EVP_PKEY_CTX>> {
-        // SAFETY: a valid key, which the context takes a reference to; the context is ours.
-        unsafe { Owned::take(EVP_PKEY_CTX_new(self.0.as_ptr(), null_mut()), Reason::HostMemory) }
-    }
-
-    fn marshal(
-        &self,
-        write: unsafe extern "C" fn(*mut CBB, *const EVP_PKEY) -> c_int,
-    ) -> Result<Vec<u8>> {
-        let mut writer = MaybeUninit::<CBB>::zeroed();
-        // SAFETY: initialises the writer.
-        done(unsafe { CBB_init(writer.as_mut_ptr(), 2048) }, Reason::HostMemory)?;
-        let (mut data, mut len) = (null_mut(), 0);
-        // SAFETY: an initialised writer, which `CBB_cleanup` ends in every case.
-        let code = unsafe {
-            let writer = writer.as_mut_ptr();
-            let written = write(writer, self.0.as_ptr());
-            let code = if written == 1 { CBB_finish(writer, &mut data, &mut len) } else { 0 };
-            CBB_cleanup(writer);
-            code
-        };
-        done(code, Reason::FunctionFailed)?;
-        // SAFETY: `data` is ours now; AWS-LC wipes it as it is freed.
-        let data = unsafe { Owned::take(data, Reason::HostMemory)? };
-        // SAFETY: `data` has `len` bytes.
-        Ok(unsafe { &*slice_from_raw_parts(data.as_ptr(), len) }.to_vec())
-    }
+fn size(key: &Pkey) -> usize {
+    // SAFETY: a valid key.
+    usize::try_from(unsafe { EVP_PKEY_size(key.as_ptr()) }).unwrap_or(0)
 }
 
 fn pad_oaep(context: &Owned<EVP_PKEY_CTX>, padding: &Oaep) -> Result<()> {
@@ -368,30 +307,6 @@ fn exponent(bytes: &[u8]) -> Result<Owned<BIGNUM>> {
         Ok(number)
     } else {
         Err(Reason::AttributeValue.detail("the public exponent is even, too small or too large"))
-    }
-}
-
-/// A number's big-endian bytes.
-///
-/// # Safety
-/// `number` is null or valid.
-unsafe fn bytes(number: *const BIGNUM) -> Result<Vec<u8>> {
-    if number.is_null() {
-        return Err(failed(Reason::General));
-    }
-    // SAFETY: valid, as promised and checked.
-    let mut bytes = vec![0; unsafe { BN_num_bytes(number) } as usize];
-    // SAFETY: `bytes` has exactly the number's size.
-    unsafe { BN_bn2bin(number, bytes.as_mut_ptr()) };
-    Ok(bytes)
-}
-
-fn reader(der: &[u8]) -> CBS {
-    let mut reader = MaybeUninit::<CBS>::zeroed();
-    // SAFETY: sets both fields of the reader, which borrows `der` for as long as the caller uses it.
-    unsafe {
-        CBS_init(reader.as_mut_ptr(), der.as_ptr(), der.len());
-        reader.assume_init()
     }
 }
 

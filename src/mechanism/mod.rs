@@ -157,6 +157,8 @@ pub type BeginVerify = fn(&UsableKey, &Params) -> Result<Box<dyn Check>>;
 pub type BeginDigest = fn(&Params) -> Result<Box<dyn Absorb>>;
 /// Wraps key bytes.
 pub type Wrap = fn(&UsableKey, &Params, &Secret) -> Result<Vec<u8>>;
+/// Derives key bytes, that many; 0 for the mechanism's natural length.
+pub type Derive = fn(&UsableKey, &Params, usize) -> Result<Secret>;
 /// Unwraps key bytes. Every malformed blob is `Reason::WrappedInvalid`.
 pub type Unwrap = fn(&UsableKey, &Params, &[u8]) -> Result<Secret>;
 /// Generates a secret key of that many bytes; 0 where the caller said none.
@@ -174,6 +176,8 @@ pub enum Domain<'a> {
         /// The public exponent, big-endian.
         exponent: &'a [u8],
     },
+    /// A pair on a curve: `CKA_EC_PARAMS` as the template has it, DER.
+    Curve(&'a [u8]),
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! The row of a mechanism: all that PKCS#11 says about it follows from its fields.
 
 use super::{
-    BeginDigest, BeginSign, BeginTransform, BeginVerify, Generate, GeneratePair, ParamsShape,
-    Unwrap, Wrap,
+    BeginDigest, BeginSign, BeginTransform, BeginVerify, Derive, Generate, GeneratePair,
+    ParamsShape, Unwrap, Wrap,
 };
 use crate::error::{Reason, Result};
 use pkcs11_sys::*;
@@ -38,6 +38,8 @@ pub struct Row {
     /// Whether a forged or altered blob is told from an honest one when it is unwrapped (an
     /// authenticated or CCA-secure wrapping), so that a refusal may say what was unwrapped.
     pub authenticated: bool,
+    /// Derives a secret key.
+    pub derive: Option<Derive>,
     /// Generates a secret key.
     pub generate: Option<Generate>,
     /// Generates a key pair.
@@ -61,6 +63,7 @@ impl Row {
             wrap: None,
             unwrap: None,
             authenticated: false,
+            derive: None,
             generate: None,
             generate_pair: None,
         }
@@ -75,6 +78,7 @@ impl Row {
             | flag(self.verify.is_some(), CKF_VERIFY)
             | flag(self.wrap.is_some(), CKF_WRAP)
             | flag(self.unwrap.is_some(), CKF_UNWRAP)
+            | flag(self.derive.is_some(), CKF_DERIVE)
             | flag(self.generate.is_some(), CKF_GENERATE)
             | flag(self.generate_pair.is_some(), CKF_GENERATE_KEY_PAIR)
     }
@@ -112,6 +116,11 @@ impl Row {
     /// Its unwrapping, or `MechanismInvalid`.
     pub fn unwrap(&self) -> Result<Unwrap> {
         served(self.unwrap)
+    }
+
+    /// Its derivation, or `MechanismInvalid`.
+    pub fn derive(&self) -> Result<Derive> {
+        served(self.derive)
     }
 
     /// Its key generation, or `MechanismInvalid`.

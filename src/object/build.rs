@@ -4,7 +4,7 @@
 use super::attributes::{self, Attributes};
 use super::kinds::{Kind, USAGE_FLAGS};
 use super::rules::{
-    COPY, CREATE, Change, Form, GENERATE, Initial, RULES, Rule, UNWRAP, class_bit, rule,
+    COPY, CREATE, Change, DERIVE, Form, GENERATE, Initial, RULES, Rule, UNWRAP, class_bit, rule,
 };
 use super::template::{Attribute, Template};
 use super::vendor::*;
@@ -26,6 +26,8 @@ pub enum How {
     Unwrap,
     /// `C_CopyObject`.
     Copy,
+    /// `C_DeriveKey`.
+    Derive,
 }
 
 impl How {
@@ -35,6 +37,7 @@ impl How {
             Self::Generate => GENERATE,
             Self::Unwrap => UNWRAP,
             Self::Copy => COPY,
+            Self::Derive => DERIVE,
         }
     }
 }
@@ -124,6 +127,7 @@ pub fn build(template: &Template, how: How, class: u64, kind: Option<&Kind>) -> 
             (None, Initial::Absent) => {}
             (None, Initial::Empty) => made.set(rule.kind, &[]),
             (None, Initial::Flag(flag)) => made.set_flag(rule.kind, flag),
+            (None, Initial::Number(number)) => made.set_number(rule.kind, number),
         }
     }
     made.set_number(CKA_CLASS, class);
@@ -228,6 +232,7 @@ fn well_formed(rule: &Rule, value: &[u8]) -> Result<()> {
         Form::Bytes => true,
         Form::Text(most) => value.len() <= most && std::str::from_utf8(value).is_ok(),
         Form::Date => value.is_empty() || attributes::date(value).is_some(),
+        Form::Template => Template::unflatten(value).is_ok(),
         Form::Mechanisms => value.len().is_multiple_of(size_of::<CK_ULONG>()),
     };
     if fits { Ok(()) } else { Err(refuse(Reason::AttributeValue, rule.kind)) }

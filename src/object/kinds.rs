@@ -50,6 +50,11 @@ pub const KINDS: &[Kind] = &[
         describe: describe_generic,
         parse: |material, _| Ok(Parsed::Generic(material.duplicate())),
     },
+    hmac("SHA1-HMAC", CKK_SHA_1_HMAC),
+    hmac("SHA224-HMAC", CKK_SHA224_HMAC),
+    hmac("SHA256-HMAC", CKK_SHA256_HMAC),
+    hmac("SHA384-HMAC", CKK_SHA384_HMAC),
+    hmac("SHA512-HMAC", CKK_SHA512_HMAC),
     Kind {
         name: "RSA",
         class: CKO_PRIVATE_KEY,
@@ -69,6 +74,18 @@ pub const KINDS: &[Kind] = &[
         parse: |_, attributes| rsa_public(attributes).map(Parsed::RsaPublic),
     },
 ];
+
+/// A secret that names its hash; it serves the same mechanisms as a generic one.
+const fn hmac(name: &'static str, key_type: u64) -> Kind {
+    Kind {
+        name,
+        class: CKO_SECRET_KEY,
+        key_type,
+        usages: &[Usage::Sign, Usage::Verify],
+        describe: describe_generic,
+        parse: |material, _| Ok(Parsed::Generic(material.duplicate())),
+    }
+}
 
 /// The flag attribute of each usage.
 pub const USAGE_FLAGS: &[(Usage, u64)] = &[
@@ -119,11 +136,17 @@ fn describe_generic(material: &Secret, attributes: &mut Attributes) -> Result<()
         return Err(Reason::AttributeValue.detail("a secret of no bytes"));
     }
     value_len(material, attributes)?;
+    check_value(&sha1_check_value(material.expose())?, attributes)
+}
+
+/// The first three bytes of a SHA-1 digest: the check value of what is no block cipher's key.
+pub fn sha1_check_value(of: &[u8]) -> Result<[u8; 3]> {
     let mut digest = [0; 20];
     let mut sha1 = lc::digest::Digest::new(lc::digest::Hash::Sha1)?;
-    sha1.update(material.expose())?;
+    sha1.update(of)?;
     sha1.finish(&mut digest)?;
-    check_value(digest.split_at(3).0, attributes)
+    let [a, b, c, ..] = digest;
+    Ok([a, b, c])
 }
 
 fn describe_rsa_private(material: &Secret, attributes: &mut Attributes) -> Result<()> {
@@ -163,7 +186,7 @@ fn value_len(material: &Secret, attributes: &mut Attributes) -> Result<()> {
 
 /// A check value the template gave must be the material's; an empty one asks for none
 /// (PKCS#11 3.1, 4.10.2).
-fn check_value(computed: &[u8], attributes: &mut Attributes) -> Result<()> {
+pub fn check_value(computed: &[u8], attributes: &mut Attributes) -> Result<()> {
     match attributes.bytes(CKA_CHECK_VALUE) {
         Some([]) => {
             attributes.remove(CKA_CHECK_VALUE);

@@ -18,6 +18,8 @@ pub enum Form {
     Date,
     /// A list of `CK_MECHANISM_TYPE`.
     Mechanisms,
+    /// A template, flattened (see [`super::template`]).
+    Template,
 }
 
 /// How a value may change after the object has come into being.
@@ -44,6 +46,8 @@ pub enum Initial {
     Empty,
     /// A flag.
     Flag(bool),
+    /// A number.
+    Number(u64),
 }
 
 /// One attribute.
@@ -73,23 +77,27 @@ pub const GENERATE: u8 = 2;
 pub const UNWRAP: u8 = 4;
 /// `C_CopyObject`.
 pub const COPY: u8 = 8;
+/// `C_DeriveKey`.
+pub const DERIVE: u8 = 16;
 
-const ANY: u8 = CREATE | GENERATE | UNWRAP | COPY;
-const MADE: u8 = CREATE | GENERATE | UNWRAP;
+const ANY: u8 = MADE | COPY;
+const MADE: u8 = CREATE | GENERATE | UNWRAP | DERIVE;
 const NEVER: u8 = 0;
 
 const DATA: u8 = 1;
 const SECRET: u8 = 2;
 const PUBLIC: u8 = 4;
 const PRIVATE: u8 = 8;
+const CERTIFICATE: u8 = 16;
 const KEYS: u8 = SECRET | PUBLIC | PRIVATE;
 const HIDDEN: u8 = SECRET | PRIVATE;
-const ALL: u8 = DATA | KEYS;
+const ALL: u8 = DATA | CERTIFICATE | KEYS;
 
 /// The bit of an object class in [`Rule::classes`]; 0 for a class the token does not keep.
 pub fn class_bit(class: u64) -> u8 {
     match class {
         CKO_DATA => DATA,
+        CKO_CERTIFICATE => CERTIFICATE,
         CKO_SECRET_KEY => SECRET,
         CKO_PUBLIC_KEY => PUBLIC,
         CKO_PRIVATE_KEY => PRIVATE,
@@ -145,6 +153,31 @@ pub const RULES: &[Rule] = &[
     row(CKA_APPLICATION, Text(255), DATA, CREATE, Free, Empty),
     row(CKA_OBJECT_ID, Bytes, DATA, CREATE, Free, Empty),
     row(CKA_VALUE, Bytes, DATA, CREATE, Free, Empty),
+    // X.509 certificates (4.6)
+    row(
+        CKA_CERTIFICATE_TYPE,
+        Number,
+        CERTIFICATE,
+        CREATE | COPY,
+        Never,
+        Initial::Number(CKC_X_509),
+    ),
+    row(CKA_CERTIFICATE_CATEGORY, Number, CERTIFICATE, CREATE | COPY, Never, Initial::Number(0)),
+    row(CKA_VALUE, Bytes, CERTIFICATE, CREATE, Never, Empty),
+    row(CKA_SUBJECT, Bytes, CERTIFICATE, CREATE, Never, Absent),
+    row(CKA_ID, Bytes, CERTIFICATE, CREATE | COPY, Free, Empty),
+    row(CKA_ISSUER, Bytes, CERTIFICATE, CREATE | COPY, Free, Empty),
+    row(CKA_SERIAL_NUMBER, Bytes, CERTIFICATE, CREATE | COPY, Free, Empty),
+    row(CKA_TRUSTED, Flag, CERTIFICATE, CREATE, Officer, Initial::Flag(false)),
+    row(CKA_CHECK_VALUE, Bytes, CERTIFICATE, CREATE, Never, Absent),
+    row(CKA_START_DATE, Date, CERTIFICATE, CREATE | COPY, Free, Empty),
+    row(CKA_END_DATE, Date, CERTIFICATE, CREATE | COPY, Free, Empty),
+    row(CKA_PUBLIC_KEY_INFO, Bytes, CERTIFICATE, CREATE, Never, Empty),
+    row(CKA_URL, Text(2048), CERTIFICATE, CREATE, Never, Empty),
+    row(CKA_HASH_OF_SUBJECT_PUBLIC_KEY, Bytes, CERTIFICATE, CREATE, Never, Empty),
+    row(CKA_HASH_OF_ISSUER_PUBLIC_KEY, Bytes, CERTIFICATE, CREATE, Never, Empty),
+    row(CKA_JAVA_MIDP_SECURITY_DOMAIN, Number, CERTIFICATE, CREATE, Never, Initial::Number(0)),
+    row(CKA_NAME_HASH_ALGORITHM, Number, CERTIFICATE, CREATE, Never, Initial::Number(CKM_SHA_1)),
     // Every key (4.7)
     row(CKA_KEY_TYPE, Number, KEYS, ANY, Never, Absent),
     row(CKA_ID, Bytes, KEYS, ANY, Free, Empty),
@@ -169,7 +202,7 @@ pub const RULES: &[Rule] = &[
     row(CKA_TRUSTED, Flag, SECRET | PUBLIC, MADE, Officer, Initial::Flag(false)),
     secret(CKA_VALUE, SECRET, CREATE),
     row(CKA_CHECK_VALUE, Bytes, SECRET, MADE, Never, Absent),
-    row(CKA_VALUE_LEN, Number, SECRET, GENERATE | UNWRAP, Never, Absent),
+    row(CKA_VALUE_LEN, Number, SECRET, GENERATE | UNWRAP | DERIVE, Never, Absent),
     // Public and private keys (4.8, 4.9)
     row(CKA_SUBJECT, Bytes, PUBLIC | PRIVATE, ANY, Free, Empty),
     row(CKA_SIGN_RECOVER, Flag, PRIVATE, ANY, Free, Initial::Flag(false)),
@@ -178,6 +211,13 @@ pub const RULES: &[Rule] = &[
     // Not the specification's: pkcs11-tool asks it of every key it uses, and warns where there is none.
     row(CKA_ALWAYS_AUTHENTICATE, Flag, SECRET, NEVER, Never, Initial::Flag(false)),
     row(CKA_PUBLIC_KEY_INFO, Bytes, PUBLIC | PRIVATE, CREATE | UNWRAP, Never, Absent),
+    row(CKA_WRAP_TEMPLATE, Form::Template, SECRET | PUBLIC, MADE, Never, Absent),
+    row(CKA_UNWRAP_TEMPLATE, Form::Template, HIDDEN, MADE, Never, Absent),
+    row(CKA_DERIVE_TEMPLATE, Form::Template, HIDDEN, MADE, Never, Absent),
+    // Elliptic curves (6.3)
+    row(CKA_EC_PARAMS, Bytes, PUBLIC | PRIVATE, CREATE | GENERATE, Never, Absent),
+    row(CKA_EC_POINT, Bytes, PUBLIC | PRIVATE, CREATE, Never, Absent),
+    secret(CKA_VALUE, PRIVATE, CREATE),
     // RSA (6.1)
     row(CKA_MODULUS, Bytes, PUBLIC | PRIVATE, CREATE, Never, Absent),
     row(CKA_MODULUS_BITS, Number, PUBLIC, GENERATE, Never, Absent),

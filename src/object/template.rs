@@ -19,6 +19,12 @@ pub struct Attribute {
     pub value: Secret,
 }
 
+impl Attribute {
+    fn duplicate(&self) -> Self {
+        Self { kind: self.kind, value: self.value.duplicate() }
+    }
+}
+
 /// What a caller wants of an object.
 #[derive(Debug, Default)]
 pub struct Template(Vec<Attribute>);
@@ -39,6 +45,57 @@ impl Template {
             }
         }
         Ok(Self(attributes))
+    }
+
+    /// The template as the value of an attribute (`CKA_WRAP_TEMPLATE` and its like): for each attribute
+    /// its type and its length (u64, little endian), then its value.
+    pub fn flatten(&self) -> Secret {
+        let mut flat = Vec::with_capacity(self.iter().map(|inner| 16 + inner.value.len()).sum());
+        for inner in self.iter() {
+            flat.extend_from_slice(&inner.kind.to_le_bytes());
+            flat.extend_from_slice(&(inner.value.len() as u64).to_le_bytes());
+            flat.extend_from_slice(inner.value.expose());
+        }
+        Secret::new(flat)
+    }
+
+    /// Reads [`Self::flatten`]'s bytes back.
+    pub fn unflatten(mut flat: &[u8]) -> Result<Self> {
+        let mut attributes = Vec::new();
+        while !flat.is_empty() {
+            let inner = Self::first(flat);
+            let (kind, value, rest) =
+                inner.ok_or_else(|| Reason::AttributeValue.detail("a template in a template"))?;
+            attributes.push(Attribute { kind, value: Secret::from(value) });
+            flat = rest;
+        }
+        Self::new(attributes)
+    }
+
+    /// This template with what a flattened one adds; a contradiction is `TemplateInconsistent`.
+    pub fn joined(&self, flat: Option<&[u8]>) -> Result<Self> {
+        let mut joined: Vec<Attribute> = self.iter().map(Attribute::duplicate).collect();
+        for added in Self::unflatten(flat.unwrap_or_default())?.0 {
+            match self.bytes(added.kind) {
+                Some(given) if given != added.value.expose() => {
+                    return Err(Reason::TemplateInconsistent.detail(format_args!(
+                        "{:#x} contradicts the key's own template",
+                        added.kind
+                    )));
+                }
+                Some(_) => {}
+                None => joined.push(added),
+            }
+        }
+        Self::new(joined)
+    }
+
+    fn first(flat: &[u8]) -> Option<(u64, &[u8], &[u8])> {
+        let (kind, rest) = flat.split_first_chunk()?;
+        let (length, rest) = rest.split_first_chunk()?;
+        let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
+        let (value, rest) = rest.split_at_checked(length)?;
+        Some((u64::from_le_bytes(*kind), value, rest))
     }
 
     /// The attributes, in the caller's order.
@@ -76,6 +133,25 @@ impl Template {
             Some(Err(_)) => {
                 Err(Reason::AttributeValue.detail(format_args!("{kind:#x} is not a CK_ULONG")))
             }
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_in_a_template_reads_back_and_a_cut_one_does_not() {
+        let inner = |kind, value: &[u8]| Attribute { kind, value: Secret::from(value) };
+        let template = Template::new(vec![inner(1, b"abc"), inner(2, b"")]).unwrap();
+        let flat = template.flatten();
+        let read = Template::unflatten(flat.expose()).unwrap();
+        assert_eq!((read.bytes(1), read.bytes(2)), (Some(&b"abc"[..]), Some(&b""[..])));
+        for cut in 1..flat.len() {
+            let whole = cut == 19;
+            assert_eq!(Template::unflatten(flat.expose().split_at(cut).0).is_ok(), whole, "{cut}");
         }
     }
 }

@@ -5,6 +5,7 @@ use super::files;
 use crate::error::{Reason, Result};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Free bytes below which nothing may grow: what sled may write for one commit of the largest size,
 /// with its segments and its snapshot.
@@ -25,6 +26,8 @@ pub enum Need {
 /// The watch over free space around one store.
 pub struct Room {
     ballast: PathBuf,
+    /// Whether the ballast was given up, or never laid.
+    light: AtomicBool,
     free: Box<dyn Fn() -> io::Result<u64> + Send + Sync>,
 }
 
@@ -39,7 +42,8 @@ impl Room {
         directory: &Path,
         free: Box<dyn Fn() -> io::Result<u64> + Send + Sync>,
     ) -> Result<Self> {
-        let room = Self { ballast: directory.join("ballast"), free };
+        let ballast = directory.join("ballast");
+        let room = Self { light: AtomicBool::new(!ballast.exists()), ballast, free };
         room.lay_ballast()?;
         Ok(room)
     }
@@ -62,9 +66,10 @@ impl Room {
 
     /// Lays the ballast again once there is room for it.
     pub fn lay_ballast(&self) -> Result<()> {
-        if self.ballast.exists() || self.free()? < RESERVE + BALLAST {
+        if !self.light.load(Ordering::Relaxed) || self.free()? < RESERVE + BALLAST {
             return Ok(());
         }
+        self.light.store(false, Ordering::Relaxed);
         let file = files::open_private(&self.ballast, true)?;
         rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, BALLAST).or_else(
             |_| match std::fs::remove_file(&self.ballast) {
@@ -76,6 +81,7 @@ impl Room {
     }
 
     fn drop_ballast(&self) -> Result<()> {
+        self.light.store(true, Ordering::Relaxed);
         match std::fs::remove_file(&self.ballast) {
             Err(cause) if cause.kind() != io::ErrorKind::NotFound => {
                 Err(files::failed(&self.ballast, &cause))
@@ -99,7 +105,7 @@ fn available(directory: &Path) -> io::Result<u64> {
 mod tests {
     use super::*;
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::atomic::AtomicU64;
 
     fn room(directory: &Path, free: u64) -> (Room, Arc<AtomicU64>) {
         let level = Arc::new(AtomicU64::new(free));

@@ -27,6 +27,10 @@ impl Token {
                 let attributes = build(template, How::Create, class, None)?;
                 self.keep(caller, attributes, Secret::new(Vec::new()), None)
             }
+            CKO_CERTIFICATE => {
+                let attributes = certificate(build(template, How::Create, class, None)?)?;
+                self.keep(caller, attributes, Secret::new(Vec::new()), None)
+            }
             CKO_PUBLIC_KEY => {
                 let kind = kind_of(template, class)?;
                 let mut attributes = build(template, How::Create, class, Some(kind))?;
@@ -77,6 +81,7 @@ impl Token {
     ) -> Result<Handle> {
         let (token, private) = (attributes.flag(CKA_TOKEN), attributes.flag(CKA_PRIVATE));
         self.may_change(caller, token, private)?;
+        self.may_trust(&attributes)?;
         let id = self.fresh_id()?;
         if !token {
             let object = Loaded::session(id, attributes, material, expiry);
@@ -96,6 +101,22 @@ impl Token {
         self.commit(vec![self.seal(draft)?])?;
         self.handle_of(id)
     }
+}
+
+/// Checks a certificate's attributes and fills in its check value (PKCS#11 3.1, 4.6.3).
+fn certificate(mut attributes: Attributes) -> Result<Attributes> {
+    if attributes.number(CKA_CERTIFICATE_TYPE) != Some(CKC_X_509) {
+        return Err(Reason::AttributeValue.detail("only X.509 certificates are kept"));
+    }
+    let filled = |kind| attributes.bytes(kind).is_some_and(|value| !value.is_empty());
+    if !filled(CKA_SUBJECT) || !(filled(CKA_VALUE) || filled(CKA_URL)) {
+        return Err(Reason::TemplateIncomplete
+            .detail("a certificate needs CKA_SUBJECT, and CKA_VALUE or CKA_URL"));
+    }
+    let value = attributes.bytes(CKA_VALUE).unwrap_or_default();
+    let sum = kinds::sha1_check_value(value)?;
+    kinds::check_value(&sum, &mut attributes)?;
+    Ok(attributes)
 }
 
 /// The kind of key that a template names.

@@ -24,6 +24,7 @@ use crate::key::pin::Entry;
 use crate::key::policy::{self, Watch, gone};
 use crate::key::seal::TokenKey;
 use crate::key::{UsableKey, Usage};
+use crate::object::Attributes;
 use crate::secret::Secret;
 use crate::wire::{Link, Page};
 use arc_swap::ArcSwapOption;
@@ -84,6 +85,18 @@ pub enum Answer {
 /// How many wrong PINs in a row lock a PIN.
 pub const TRIES: u8 = 10;
 
+/// What the configuration decides for all tokens.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// Whether tokens initialised here keep their keys as custom keys.
+    pub custody: bool,
+    /// Whether a key may wrap sensitive keys although it may also decrypt, and unwrap them although
+    /// it may also encrypt: whoever may use it then learns, or plants, their values.
+    pub mixed_wrapping: bool,
+    /// Whether PKCS#1 v1.5 unwraps keys.
+    pub pkcs1_unwrap: bool,
+}
+
 /// The module's side of one token.
 pub struct Token {
     id: Id,
@@ -100,6 +113,7 @@ pub struct Token {
     /// The entry as the agent released it at the login, and its revision.
     released: Mutex<Option<(Entry, u64)>>,
     custody: bool,
+    rules: Rules,
     handles: Handles,
     cache: records::Cache,
     searches: find::Searches,
@@ -219,6 +233,14 @@ impl Token {
         }
         if private && self.who() != Login::User {
             return Err(Reason::NotLoggedIn.into());
+        }
+        Ok(())
+    }
+
+    /// Only the security officer says what is trusted (PKCS#11 3.1, 4.6 to 4.10).
+    fn may_trust(&self, attributes: &Attributes) -> Result<()> {
+        if attributes.flag(pkcs11_sys::CKA_TRUSTED) && self.who() != Login::Officer {
+            return Err(Reason::AttributeReadOnly.detail("CKA_TRUSTED is the security officer's"));
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use super::find::Searches;
 use super::records::{Cache, unexpected};
-use super::{Handles, Login, Named, Token};
+use super::{Handles, Login, Named, Rules, Token};
 use crate::clock::Clock;
 use crate::error::{Reason, Result};
 use crate::key::pin::{Entry, PIN_LENGTH, Pin};
@@ -24,7 +24,12 @@ struct Opened {
 
 impl Token {
     /// The module's side of a token that the agent has shown.
-    pub(super) fn open(entry: &TokenEntry, link: Arc<Link>, clock: Arc<dyn Clock>) -> Result<Self> {
+    pub(super) fn open(
+        entry: &TokenEntry,
+        link: Arc<Link>,
+        clock: Arc<dyn Clock>,
+        rules: Rules,
+    ) -> Result<Self> {
         let shown = Entry::decode(&entry.entry)?;
         Ok(Self {
             id: entry.id,
@@ -38,6 +43,7 @@ impl Token {
             epoch: AtomicU64::new(0),
             released: Mutex::new(None),
             custody: shown.custody,
+            rules,
             handles: Handles::default(),
             cache: Cache::default(),
             searches: Searches::default(),

@@ -3,7 +3,7 @@
 
 use super::pin::check_length;
 use super::records::unexpected;
-use super::{Token, TokenInfo};
+use super::{Rules, Token, TokenInfo};
 use crate::clock::Clock;
 use crate::error::{Reason, Result};
 use crate::id::Id;
@@ -18,15 +18,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Slots {
     link: Arc<Link>,
     clock: Arc<dyn Clock>,
-    custody: bool,
+    rules: Rules,
     tokens: Mutex<HashMap<Id, Arc<Token>>>,
 }
 
 impl Slots {
-    /// The slots of the store behind `link`. `custody` says whether the keys of tokens initialised
-    /// here are custom keys unless their templates say otherwise.
-    pub fn new(link: Link, clock: Arc<dyn Clock>, custody: bool) -> Self {
-        Self { link: Arc::new(link), clock, custody, tokens: Mutex::default() }
+    /// The slots of the store behind `link`.
+    pub fn new(link: Link, clock: Arc<dyn Clock>, rules: Rules) -> Self {
+        Self { link: Arc::new(link), clock, rules, tokens: Mutex::default() }
     }
 
     /// Slot numbers: the tokens', then the free slot's.
@@ -80,8 +79,13 @@ impl Slots {
         let id = Id::from_random(lc::random::bytes()?);
         let private = TokenKey::new(lc::random::secret(32)?)?;
         let officer = Pin::wrap(id, &private, pin, lc::random::bytes()?, &lc::random::bytes()?)?;
-        let entry =
-            Entry::new(label.to_owned(), lc::random::bytes()?, &private, officer, self.custody)?;
+        let entry = Entry::new(
+            label.to_owned(),
+            lc::random::bytes()?,
+            &private,
+            officer,
+            self.rules.custody,
+        )?;
         let request = Request::PutToken {
             token: id,
             expect: Expect::Absent,
@@ -98,7 +102,12 @@ impl Slots {
         if let Some(known) = tokens.get(&entry.id) {
             return Ok(Arc::clone(known));
         }
-        let token = Arc::new(Token::open(entry, Arc::clone(&self.link), Arc::clone(&self.clock))?);
+        let token = Arc::new(Token::open(
+            entry,
+            Arc::clone(&self.link),
+            Arc::clone(&self.clock),
+            self.rules,
+        )?);
         tokens.insert(entry.id, Arc::clone(&token));
         Ok(token)
     }

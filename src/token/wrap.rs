@@ -1,13 +1,12 @@
 //! Wrapping and unwrapping keys. Unwrapping onto the token is how material is imported.
 
 use super::create::kind_of;
-use super::loaded::Content;
 use super::{Caller, Handle, Token};
 use crate::error::{Error, Reason, Result};
-use crate::key::{Status, Usage};
+use crate::key::{Status, UsableKey, Usage};
 use crate::mechanism::{self, Mechanism, Row};
 use crate::object::build::{self, build};
-use crate::object::{How, Template, Wishes};
+use crate::object::{Attributes, How, Template, Wishes};
 use crate::secret::Secret;
 use pkcs11_sys::*;
 
@@ -23,7 +22,7 @@ impl Token {
         let row = mechanism::find(mechanism.id)?;
         let wrap = row.wrap()?;
         let usable = self.usable(wrapping, Usage::Wrap, mechanism.id)?;
-        let material = self.wrappable(key)?;
+        let material = self.wrappable(key, wrapping, &usable)?;
         wrap(&usable, &mechanism.params, &material)
     }
 
@@ -40,6 +39,7 @@ impl Token {
         let row = mechanism::find(mechanism.id)?;
         let unwrap = row.unwrap()?;
         let usable = self.usable(unwrapping, Usage::Unwrap, mechanism.id)?;
+        let template = &self.unwrap_template(unwrapping, template)?;
         let class = build::class(template)?;
         if !matches!(class, CKO_SECRET_KEY | CKO_PRIVATE_KEY) {
             return Err(
@@ -48,6 +48,7 @@ impl Token {
         }
         let kind = kind_of(template, class)?;
         let attributes = build(template, How::Unwrap, class, Some(kind))?;
+        self.may_unwrap(&usable, &attributes)?;
         let wishes = Wishes::read(template)?;
         self.may_change(caller, attributes.flag(CKA_TOKEN), attributes.flag(CKA_PRIVATE))?;
         if self.is_custom(&attributes, &wishes) {
@@ -61,22 +62,65 @@ impl Token {
             .map_err(|failure| told(failure, row))
     }
 
-    fn wrappable(&self, key: Handle) -> Result<Secret> {
-        let loaded = self.object(key).map_err(|failure| match failure.reason() {
+    /// The material of a key that may leave under this wrapping key.
+    fn wrappable(&self, key: Handle, wrapping: Handle, by: &UsableKey) -> Result<Secret> {
+        let unknown = |failure: Error| match failure.reason() {
             Reason::ObjectUnknown => Reason::KeyUnknown.into(),
             _ => failure,
-        })?;
+        };
+        let loaded = self.object(key).map_err(unknown)?;
         let held =
             loaded.held().filter(|held| !held.material.is_empty()).ok_or(Reason::KeyUnknown)?;
         if !held.attributes.flag(CKA_EXTRACTABLE) {
             return Err(Reason::KeyUnextractable.into());
         }
-        match (&loaded.content, loaded.custom_key().map(|(_, key)| key.state(self.now()).status()))
-        {
-            (Content::Object(_), _) | (_, Some(Status::Enabled)) => Ok(held.material.duplicate()),
-            _ => Err(Reason::KeyNotWrappable.into()),
+        let status = loaded.custom_key().map(|(_, key)| key.state(self.now()).status());
+        if status.is_some_and(|status| status != Status::Enabled) {
+            return Err(Reason::KeyNotWrappable.detail("the custom key is not enabled"));
+        }
+        // A key that may decrypt would undo its own wrapping and reveal what is sensitive.
+        let reveals = by.may(Usage::Decrypt) && !self.rules.mixed_wrapping;
+        if held.attributes.flag(CKA_SENSITIVE) && reveals {
+            return Err(Reason::KeyNotWrappable.detail("the wrapping key may also decrypt"));
+        }
+        let wrapping = self.own_attributes(wrapping)?;
+        if held.attributes.flag(CKA_WRAP_WITH_TRUSTED) && !wrapping.flag(CKA_TRUSTED) {
+            return Err(Reason::KeyNotWrappable.detail("the wrapping key is not trusted"));
+        }
+        match fits(&loaded.shown(self.now())?, wrapping.bytes(CKA_WRAP_TEMPLATE))? {
+            true => Ok(held.material.duplicate()),
+            false => Err(Reason::KeyUnknown.detail("the key does not fit CKA_WRAP_TEMPLATE")),
         }
     }
+
+    /// A template as the unwrapping key has it: `CKA_UNWRAP_TEMPLATE` adds to the caller's, and
+    /// contradicts it nowhere (PKCS#11 3.1, 4.10).
+    fn unwrap_template(&self, unwrapping: Handle, template: &Template) -> Result<Template> {
+        let own = self.own_attributes(unwrapping)?;
+        template.joined(own.bytes(CKA_UNWRAP_TEMPLATE))
+    }
+
+    /// A key that may encrypt could plant a key whose value somebody knows in the place of a
+    /// sensitive one.
+    fn may_unwrap(&self, by: &UsableKey, attributes: &Attributes) -> Result<()> {
+        let plants = by.may(Usage::Encrypt) && !self.rules.mixed_wrapping;
+        match attributes.flag(CKA_SENSITIVE) && plants {
+            true => Err(Reason::TemplateInconsistent
+                .detail("a sensitive key, and the unwrapping key may also encrypt")),
+            false => Ok(()),
+        }
+    }
+
+    fn own_attributes(&self, key: Handle) -> Result<Attributes> {
+        let loaded = self.object(key)?;
+        Ok(loaded.held().ok_or(Reason::KeyUnknown)?.attributes.duplicate())
+    }
+}
+
+/// Whether an object has all that a template in an attribute names.
+fn fits(shown: &Attributes, template: Option<&[u8]>) -> Result<bool> {
+    let template = Template::unflatten(template.unwrap_or_default())?;
+    Ok(template.iter().all(|wanted| shown.bytes(wanted.kind) == Some(wanted.value.expose())))
 }
 
 /// What the caller is told of a failure after the unwrapping.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::expect_used)]
 
+mod crash;
 mod custody;
 mod service;
 
@@ -17,8 +18,8 @@ use crate::wire::message::{PROTOCOL, STORE_FORMAT};
 use crate::wire::{Change, Expect, Request, Response, Stored, TokenEntry, frame, socket};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::channel;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -194,9 +195,17 @@ pub fn token_key() -> TokenKey {
 
 /// An entry with security officer's PIN `87654321` and user's PIN `123456`.
 pub fn entry(custody: bool) -> Entry {
+    // Argon2id is slow on purpose.
+    static ENTRY: OnceLock<Entry> = OnceLock::new();
+    let mut entry = ENTRY.get_or_init(make_entry).clone();
+    entry.custody = custody;
+    entry
+}
+
+fn make_entry() -> Entry {
     let pin = |pin: &[u8]| Pin::wrap(TOKEN, &token_key(), pin, [3; 16], &[4; 32]).unwrap();
     let officer = pin(b"87654321");
-    let mut entry = Entry::new("test".into(), [6; 32], &token_key(), officer, custody).unwrap();
+    let mut entry = Entry::new("test".into(), [6; 32], &token_key(), officer, true).unwrap();
     entry.user = Some(pin(b"123456"));
     entry
 }

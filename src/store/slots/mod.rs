@@ -5,6 +5,8 @@
 //! fresh secrets, in batches, so that a commit claims one without a sync of its own.
 
 mod cell;
+mod erase;
+mod pins;
 
 use super::files;
 use crate::clock::Seconds;
@@ -15,7 +17,7 @@ use cell::{
     CLOCK_CELL, COMMITS_CELL, Cell, FIRST_ERASE, FIRST_PIN, FORMAT, FORMAT_CELL, IDENTITY_CELL,
     Pin, SIZE,
 };
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -25,9 +27,6 @@ use zeroize::Zeroizing;
 
 /// The number of an erase cell.
 pub type CellNumber = u32;
-
-/// How many cells are filled at once: one page of the file.
-const BATCH: u32 = 64;
 
 /// What stands in an erase cell.
 pub enum Content {
@@ -154,235 +153,6 @@ impl Slots {
     fn fail(&self, error: Error) -> Error {
         self.broken.store(true, Ordering::Release);
         error
-    }
-}
-
-/// Erase cells.
-impl Slots {
-    /// Tells the file which cells the store claims, after opening and before the first answer: all
-    /// others get fresh secrets, so that nothing a crash left behind can be read with them.
-    pub fn settle(&self, claimed: &HashSet<CellNumber>) -> Result<()> {
-        let mut inner = self.lock();
-        if let Some(lost) = claimed.iter().find(|number| !(FIRST_ERASE..inner.end).contains(number))
-        {
-            return Err(damaged(
-                &self.path,
-                format_args!("it ends at cell {}, but cell {lost} holds material", inner.end),
-            ));
-        }
-        (inner.spent, inner.ready) = (Vec::new(), Vec::new());
-        let unclaimed =
-            (FIRST_ERASE..inner.end).filter(|number| !claimed.contains(number)).collect();
-        self.fill(&mut inner, unclaimed)
-    }
-
-    /// A cell with a fresh secret, durable already; the caller's batch claims it.
-    pub fn take(&self) -> Result<CellNumber> {
-        let mut inner = self.lock();
-        if inner.ready.is_empty() {
-            self.fill_batch(&mut inner)?;
-        }
-        inner.ready.pop().ok_or_else(|| Reason::General.into())
-    }
-
-    /// Takes back a cell that no store claims (any more).
-    pub fn release(&self, number: CellNumber) {
-        self.lock().spent.push(number);
-    }
-
-    /// Fills cells ahead while nobody waits.
-    pub fn refill(&self) -> Result<()> {
-        let mut inner = self.lock();
-        if inner.ready.len() < BATCH as usize / 2 { self.fill_batch(&mut inner) } else { Ok(()) }
-    }
-
-    /// What stands in a cell. A damaged cell is an error that names the file.
-    pub fn content(&self, number: CellNumber) -> Result<Content> {
-        let read = self.read(number).or_else(|_| {
-            // A write of the same cell may have been under way: none is while the lock is held.
-            let _inner = self.lock();
-            self.read(number)
-        })?;
-        match read {
-            Cell::Live(secret) => Ok(Content::Secret(secret)),
-            Cell::Deleted(since) => Ok(Content::Gone(Erasure::Deleted(since))),
-            Cell::Expired(since) => Ok(Content::Gone(Erasure::Expired(since))),
-            _ => Err(damaged(&self.path, format_args!("cell {number} is no erase cell"))),
-        }
-    }
-
-    /// What a cell says of its material.
-    pub fn erasure(&self, number: CellNumber) -> Result<Erasure> {
-        match self.content(number)? {
-            Content::Secret(_) => Ok(Erasure::Live),
-            Content::Gone(erasure) => Ok(erasure),
-        }
-    }
-
-    /// Erases the secrets of material that is deleted. After `Ok` they are gone from the file.
-    pub fn delete(&self, cells: &[CellNumber], since: Seconds) -> Result<()> {
-        self.overwrite(cells, &Cell::Deleted(since))
-    }
-
-    /// Erases the secrets of material that has expired. After `Ok` they are gone from the file.
-    pub fn expire(&self, cells: &[CellNumber], since: Seconds) -> Result<()> {
-        self.overwrite(cells, &Cell::Expired(since))
-    }
-
-    fn overwrite(&self, cells: &[CellNumber], with: &Cell) -> Result<()> {
-        if cells.is_empty() {
-            return Ok(());
-        }
-        let inner = self.lock();
-        for number in cells {
-            self.write(*number, with)?;
-        }
-        drop(inner);
-        self.sync()
-    }
-
-    /// Fills a batch of spent cells, or of new ones where few are spent.
-    fn fill_batch(&self, inner: &mut Inner) -> Result<()> {
-        if inner.spent.len() < BATCH as usize / 2 {
-            self.extend(inner)?;
-        }
-        let rest = inner.spent.len().saturating_sub(BATCH as usize);
-        let numbers = inner.spent.split_off(rest);
-        self.fill(inner, numbers)
-    }
-
-    fn fill(&self, inner: &mut Inner, numbers: Vec<CellNumber>) -> Result<()> {
-        for number in &numbers {
-            let mut secret = Zeroizing::new([0; 32]);
-            aws_lc_rs::rand::fill(&mut *secret).map_err(|_| Reason::General)?;
-            self.write(*number, &Cell::Live(secret))?;
-        }
-        self.sync()?;
-        inner.ready.extend(numbers);
-        Ok(())
-    }
-
-    /// Makes the file longer, or leaves it as it was where there is no room.
-    fn extend(&self, inner: &mut Inner) -> Result<()> {
-        self.ended()?;
-        let from = offset(inner.end);
-        match self.file.write_all_at(&[0; BATCH as usize * SIZE], from) {
-            Ok(()) => {
-                inner.spent.extend(inner.end..inner.end + BATCH);
-                inner.end += BATCH;
-                Ok(())
-            }
-            Err(cause) => {
-                let error = files::failed(&self.path, &cause);
-                self.file
-                    .set_len(from)
-                    .map_err(|cause| self.fail(files::failed(&self.path, &cause)))?;
-                Err(error)
-            }
-        }
-    }
-}
-
-/// PIN counters.
-impl Slots {
-    /// The slot number of a token, for good, and its wrong PINs: security officer's, user's.
-    pub fn pin(&self, token: Id) -> Result<(u32, (u8, u8))> {
-        match self.lock().pins.get(&token) {
-            Some((number, pin)) => Ok((number - FIRST_PIN, (pin.officer, pin.user))),
-            None => Err(self.no_counter(token)),
-        }
-    }
-
-    /// Durably reserves the first free slot for a token that is about to be written.
-    pub fn reserve(&self, token: Id) -> Result<u32> {
-        let mut inner = self.lock();
-        if let Some((number, _)) = inner.pins.get(&token) {
-            return Ok(number - FIRST_PIN);
-        }
-        let used: HashSet<u32> = inner.pins.values().map(|(number, _)| *number).collect();
-        let number = (FIRST_PIN..FIRST_ERASE)
-            .find(|number| !used.contains(number))
-            .ok_or_else(|| Reason::StoreFull.detail("a store holds at most 504 tokens"))?;
-        let pin = Pin { token, in_use: false, officer: 0, user: 0 };
-        self.write_pin(&mut inner, number, pin)?;
-        drop(inner);
-        self.sync()?;
-        Ok(number - FIRST_PIN)
-    }
-
-    /// Tells the file which tokens the store holds, after opening. A reservation that no token
-    /// followed is free again; a token in use that the store does not know means that it lost it.
-    pub fn settle_tokens(&self, known: &HashSet<Id>) -> Result<()> {
-        let pins: Vec<(u32, Pin)> = self.lock().pins.values().copied().collect();
-        for (number, pin) in pins {
-            match (known.contains(&pin.token), pin.in_use) {
-                (true, true) => {}
-                (true, false) => self.confirm(pin.token)?,
-                (false, false) => {
-                    self.lock().pins.remove(&pin.token);
-                    self.write(number, &Cell::Pin(None))?;
-                }
-                (false, true) => {
-                    return Err(damaged(
-                        &self.path,
-                        format_args!(
-                            "it counts the PINs of token {}, which db/ does not hold",
-                            pin.token
-                        ),
-                    ));
-                }
-            }
-        }
-        match known.iter().find(|token| !self.lock().pins.contains_key(token)) {
-            Some(token) => Err(self.no_counter(*token)),
-            None => Ok(()),
-        }
-    }
-
-    /// Notes that a token's entry stands in the store; durable with the next sync.
-    pub fn confirm(&self, token: Id) -> Result<()> {
-        self.change_pin(token, |pin| pin.in_use = true).map(drop)
-    }
-
-    /// Durably counts one attempt; the number of attempts in a row, with this one.
-    pub fn count_attempt(&self, token: Id, officer: bool) -> Result<u8> {
-        let pin = self.change_pin(token, |pin| {
-            let count = if officer { &mut pin.officer } else { &mut pin.user };
-            *count = count.saturating_add(1);
-        })?;
-        self.sync()?;
-        Ok(if officer { pin.officer } else { pin.user })
-    }
-
-    /// Starts counts again: security officer's, user's. Durable with the next sync.
-    pub fn reset(&self, token: Id, which: (bool, bool)) -> Result<()> {
-        let reset = |pin: &mut Pin| {
-            pin.officer = if which.0 { 0 } else { pin.officer };
-            pin.user = if which.1 { 0 } else { pin.user };
-        };
-        self.change_pin(token, reset).map(drop)
-    }
-
-    fn change_pin(&self, token: Id, change: impl FnOnce(&mut Pin)) -> Result<Pin> {
-        let mut inner = self.lock();
-        let (number, mut pin) =
-            inner.pins.get(&token).copied().ok_or_else(|| self.no_counter(token))?;
-        let before = pin;
-        change(&mut pin);
-        if pin != before {
-            self.write_pin(&mut inner, number, pin)?;
-        }
-        Ok(pin)
-    }
-
-    fn write_pin(&self, inner: &mut Inner, number: u32, pin: Pin) -> Result<()> {
-        self.write(number, &Cell::Pin(Some(pin)))?;
-        inner.pins.insert(pin.token, (number, pin));
-        Ok(())
-    }
-
-    fn no_counter(&self, token: Id) -> Error {
-        damaged(&self.path, format_args!("it does not count the PINs of token {token}"))
     }
 }
 

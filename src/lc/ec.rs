@@ -1,0 +1,336 @@
+//! Elliptic curves P-256, P-384 and P-521: ECDSA and ECDH.
+
+use super::owned::Owned;
+use super::pkey::{Pkey, fill};
+use super::{done, failed};
+use crate::error::{Reason, Result};
+use crate::secret::Secret;
+use aws_lc_sys::*;
+use std::ffi::c_int;
+use std::ptr::{null, null_mut};
+
+/// A curve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Curve {
+    /// secp256r1.
+    P256,
+    /// secp384r1.
+    P384,
+    /// secp521r1.
+    P521,
+}
+
+impl Curve {
+    /// Every curve there is.
+    pub const ALL: &[Self] = &[Self::P256, Self::P384, Self::P521];
+
+    /// The size of a coordinate, and of each half of a signature, in bytes.
+    pub const fn size(self) -> usize {
+        match self {
+            Self::P256 => 32,
+            Self::P384 => 48,
+            Self::P521 => 66,
+        }
+    }
+
+    /// The size in bits.
+    pub const fn bits(self) -> u64 {
+        match self {
+            Self::P256 => 256,
+            Self::P384 => 384,
+            Self::P521 => 521,
+        }
+    }
+
+    /// Its object identifier as DER: RFC 5480, 2.1.1.1.
+    pub const fn oid(self) -> &'static [u8] {
+        match self {
+            Self::P256 => &[0x06, 8, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 3, 1, 7],
+            Self::P384 => &[0x06, 5, 0x2B, 0x81, 4, 0, 34],
+            Self::P521 => &[0x06, 5, 0x2B, 0x81, 4, 0, 35],
+        }
+    }
+
+    /// The curve with that object identifier.
+    pub fn named(oid: &[u8]) -> Option<Self> {
+        Self::ALL.iter().copied().find(|curve| curve.oid() == oid)
+    }
+
+    const fn nid(self) -> c_int {
+        match self {
+            Self::P256 => NID_X9_62_prime256v1,
+            Self::P384 => NID_secp384r1,
+            Self::P521 => NID_secp521r1,
+        }
+    }
+
+    fn of(key: &Pkey) -> Result<Self> {
+        let ec = ec(key)?;
+        // SAFETY: a valid key; its curve is valid as long.
+        let nid = unsafe { EC_GROUP_get_curve_name(EC_KEY_get0_group(ec)) };
+        Self::ALL.iter().copied().find(|curve| curve.nid() == nid).ok_or(Reason::DataInvalid.into())
+    }
+
+    fn empty(self) -> Result<Owned<EC_KEY>> {
+        // SAFETY: makes a new key that we own.
+        unsafe { Owned::take(EC_KEY_new_by_curve_name(self.nid()), Reason::HostMemory) }
+    }
+}
+
+/// A parsed private key.
+pub struct PrivateKey {
+    key: Pkey,
+    curve: Curve,
+}
+
+impl PrivateKey {
+    /// Generates a key.
+    pub fn generate(curve: Curve) -> Result<Self> {
+        let ec = curve.empty()?;
+        // SAFETY: fills the empty key.
+        done(unsafe { EC_KEY_generate_key(ec.as_ptr()) }, Reason::FunctionFailed)?;
+        Ok(Self { key: Pkey::ec(&ec)?, curve })
+    }
+
+    /// Reads a PKCS#8 `PrivateKeyInfo` and checks the key; anything else is `DataInvalid`.
+    pub fn from_pkcs8(der: &[u8]) -> Result<Self> {
+        let key = Pkey::from_pkcs8(der, EVP_PKEY_EC)?;
+        Ok(Self { curve: Curve::of(&key)?, key })
+    }
+
+    /// Makes a key of its big-endian number: `AttributeValue` unless it is between 1 and the order.
+    pub fn from_scalar(curve: Curve, scalar: &[u8]) -> Result<Self> {
+        let (ec, number) = (curve.empty()?, Owned::number(scalar)?);
+        // SAFETY: an empty key and a valid number, which is copied and checked.
+        let code = unsafe { EC_KEY_set_private_key(ec.as_ptr(), number.as_ptr()) };
+        done(code, Reason::AttributeValue)?;
+        // SAFETY: the group lives as long as the key; a new point is ours.
+        let (group, point) = unsafe {
+            let group = EC_KEY_get0_group(ec.as_ptr());
+            (group, Owned::take(EC_POINT_new(group), Reason::HostMemory)?)
+        };
+        // SAFETY: valid objects of one curve; computes the generator times the number.
+        let code = unsafe {
+            let (to, by) = (point.as_ptr(), number.as_ptr());
+            EC_POINT_mul(group, to, by, null(), null(), null_mut())
+        };
+        done(code, Reason::AttributeValue)?;
+        // SAFETY: valid objects of one curve; the point is copied.
+        let code = unsafe {
+            EC_KEY_set_public_key(ec.as_ptr(), point.as_ptr()) & EC_KEY_check_key(ec.as_ptr())
+        };
+        done(code, Reason::AttributeValue)?;
+        Ok(Self { key: Pkey::ec(&ec)?, curve })
+    }
+
+    /// The key as PKCS#8 `PrivateKeyInfo`.
+    pub fn to_pkcs8(&self) -> Result<Secret> {
+        self.key.to_pkcs8()
+    }
+
+    /// The key's number, big-endian, as long as a coordinate.
+    pub fn scalar(&self) -> Result<Secret> {
+        let mut scalar = Secret::new(vec![0; self.curve.size()]);
+        // SAFETY: a number inside the key, or null, which `fill` refuses.
+        unsafe { fill(EC_KEY_get0_private_key(ec(&self.key)?), scalar.expose_mut())? };
+        Ok(scalar)
+    }
+
+    /// The curve.
+    pub fn curve(&self) -> Curve {
+        self.curve
+    }
+
+    /// The public half.
+    pub fn public(&self) -> Result<PublicKey> {
+        PublicKey::from_point(self.curve, &point(&self.key, self.curve)?)
+    }
+
+    /// Signs a digest, of which as many bits count as the curve has; gives both numbers, each as
+    /// long as a coordinate.
+    pub fn sign(&self, digest: &[u8]) -> Result<Vec<u8>> {
+        let key = ec(&self.key)?;
+        // SAFETY: a valid private key; a new signature is ours.
+        let made = unsafe {
+            Owned::take(ECDSA_do_sign(digest.as_ptr(), digest.len(), key), Reason::FunctionFailed)?
+        };
+        let mut signature = vec![0; 2 * self.curve.size()];
+        let (r, s) = signature.split_at_mut(self.curve.size());
+        // SAFETY: both are numbers inside the signature.
+        unsafe {
+            fill(ECDSA_SIG_get0_r(made.as_ptr()), r)?;
+            fill(ECDSA_SIG_get0_s(made.as_ptr()), s)?;
+        }
+        Ok(signature)
+    }
+
+    /// The secret shared with the owner of a point: its first coordinate. A point that is not on
+    /// the curve is `MechanismParam`.
+    pub fn agree(&self, peer: &[u8]) -> Result<Secret> {
+        let peer = PublicKey::from_point(self.curve, peer).map_err(|_| Reason::MechanismParam)?;
+        let (own, other) = (ec(&self.key)?, ec(&peer.key)?);
+        let mut shared = Secret::new(vec![0; self.curve.size()]);
+        let (to, room) = (shared.expose_mut().as_mut_ptr(), self.curve.size());
+        // SAFETY: two valid keys of one curve; writes at most `room` bytes, which `shared` has.
+        let len =
+            unsafe { ECDH_compute_key(to.cast(), room, EC_KEY_get0_public_key(other), own, None) };
+        if usize::try_from(len) == Ok(room) { Ok(shared) } else { Err(failed(Reason::General)) }
+    }
+}
+
+/// A parsed public key.
+pub struct PublicKey {
+    key: Pkey,
+    curve: Curve,
+}
+
+impl PublicKey {
+    /// Reads a point (SEC 1, 2.3.3), compressed or not: `AttributeValue` unless it is on the curve.
+    pub fn from_point(curve: Curve, bytes: &[u8]) -> Result<Self> {
+        let ec = curve.empty()?;
+        // SAFETY: the group lives as long as the key; a new point is ours.
+        let (group, point) = unsafe {
+            let group = EC_KEY_get0_group(ec.as_ptr());
+            (group, Owned::take(EC_POINT_new(group), Reason::HostMemory)?)
+        };
+        // SAFETY: valid objects of one curve; reads `bytes`.
+        let code = unsafe {
+            EC_POINT_oct2point(group, point.as_ptr(), bytes.as_ptr(), bytes.len(), null_mut())
+        };
+        done(code, Reason::AttributeValue)?;
+        // SAFETY: valid objects of one curve; the point is copied.
+        let code = unsafe {
+            EC_KEY_set_public_key(ec.as_ptr(), point.as_ptr()) & EC_KEY_check_key(ec.as_ptr())
+        };
+        done(code, Reason::AttributeValue)?;
+        Ok(Self { key: Pkey::ec(&ec)?, curve })
+    }
+
+    /// Reads a `SubjectPublicKeyInfo`; anything else is `DataInvalid`.
+    pub fn from_spki(der: &[u8]) -> Result<Self> {
+        let key = Pkey::from_spki(der, EVP_PKEY_EC)?;
+        Ok(Self { curve: Curve::of(&key)?, key })
+    }
+
+    /// The key as `SubjectPublicKeyInfo`.
+    pub fn to_spki(&self) -> Result<Vec<u8>> {
+        self.key.to_spki()
+    }
+
+    /// The point, uncompressed.
+    pub fn point(&self) -> Result<Vec<u8>> {
+        point(&self.key, self.curve)
+    }
+
+    /// The curve.
+    pub fn curve(&self) -> Curve {
+        self.curve
+    }
+
+    /// Whether a signature fits a digest. Its halves may be shorter than a coordinate (Java sends
+    /// them so), but equally long: else `SignatureLength`.
+    pub fn verify(&self, digest: &[u8], signature: &[u8]) -> Result<()> {
+        let len = signature.len();
+        if len == 0 || !len.is_multiple_of(2) || len > 2 * self.curve.size() {
+            return Err(Reason::SignatureLength.into());
+        }
+        let (r, s) = signature.split_at(len / 2);
+        let (r, s) = (Owned::number(r)?, Owned::number(s)?);
+        // SAFETY: makes a new signature that we own.
+        let numbers = unsafe { Owned::take(ECDSA_SIG_new(), Reason::HostMemory)? };
+        // SAFETY: the signature owns both numbers from now on if it answers 1.
+        let code = unsafe { ECDSA_SIG_set0(numbers.as_ptr(), r.as_ptr(), s.as_ptr()) };
+        done(code, Reason::HostMemory)?;
+        r.give();
+        s.give();
+        let key = ec(&self.key)?;
+        // SAFETY: valid objects; reads `digest`.
+        let code = unsafe { ECDSA_do_verify(digest.as_ptr(), digest.len(), numbers.as_ptr(), key) };
+        done(code, Reason::SignatureInvalid)
+    }
+}
+
+fn ec(key: &Pkey) -> Result<*const EC_KEY> {
+    // SAFETY: a valid key; the answer lives as long as it.
+    let ec = unsafe { EVP_PKEY_get0_EC_KEY(key.as_ptr()) };
+    if ec.is_null() { Err(failed(Reason::General)) } else { Ok(ec) }
+}
+
+fn point(key: &Pkey, curve: Curve) -> Result<Vec<u8>> {
+    let ec = ec(key)?;
+    let mut point = vec![0; 1 + 2 * curve.size()];
+    // SAFETY: a valid key with its group and point; writes at most the room there is.
+    let len = unsafe {
+        let form = point_conversion_form_t::POINT_CONVERSION_UNCOMPRESSED;
+        let (group, at) = (EC_KEY_get0_group(ec), EC_KEY_get0_public_key(ec));
+        EC_POINT_point2oct(group, at, form, point.as_mut_ptr(), point.len(), null_mut())
+    };
+    if len == point.len() { Ok(point) } else { Err(failed(Reason::General)) }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_survives_each_of_its_forms() {
+        for curve in Curve::ALL {
+            let key = PrivateKey::generate(*curve).unwrap();
+            let public = key.public().unwrap();
+            let again = [
+                PrivateKey::from_pkcs8(key.to_pkcs8().unwrap().expose()).unwrap(),
+                PrivateKey::from_scalar(*curve, key.scalar().unwrap().expose()).unwrap(),
+            ];
+            for again in again {
+                assert_eq!(again.curve(), *curve);
+                let signature = again.sign(b"digest").unwrap();
+                public.verify(b"digest", &signature).unwrap();
+                assert!(public.verify(b"Digest", &signature).is_err());
+            }
+            let again = PublicKey::from_spki(&public.to_spki().unwrap()).unwrap();
+            assert_eq!(again.point().unwrap(), public.point().unwrap());
+            assert_eq!(Curve::named(curve.oid()), Some(*curve));
+        }
+    }
+
+    #[test]
+    fn two_owners_share_one_secret() {
+        for curve in Curve::ALL {
+            let one = PrivateKey::generate(*curve).unwrap();
+            let two = PrivateKey::generate(*curve).unwrap();
+            let point = |key: &PrivateKey| key.public().unwrap().point().unwrap();
+            assert_eq!(one.agree(&point(&two)).unwrap(), two.agree(&point(&one)).unwrap());
+            assert_eq!(one.agree(&point(&two)).unwrap().len(), curve.size());
+        }
+    }
+
+    #[test]
+    fn numbers_and_points_off_the_curve_are_refused() {
+        let key = PrivateKey::generate(Curve::P256).unwrap();
+        let mut off = key.public().unwrap().point().unwrap();
+        if let Some(last) = off.last_mut() {
+            *last ^= 1;
+        }
+        assert_eq!(key.agree(&off).unwrap_err().reason(), Reason::MechanismParam);
+        for bytes in [&off[..], &[], &[0], &[4; 64]] {
+            let refusal = PublicKey::from_point(Curve::P256, bytes).err().unwrap();
+            assert_eq!(refusal.reason(), Reason::AttributeValue);
+        }
+        for scalar in [&[][..], &[0; 32], &[0xFF; 32], &[1; 40]] {
+            let refusal = PrivateKey::from_scalar(Curve::P256, scalar).err().unwrap();
+            assert_eq!(refusal.reason(), Reason::AttributeValue);
+        }
+    }
+
+    #[test]
+    fn halves_of_a_signature_may_be_short_but_not_odd() {
+        let public = PrivateKey::generate(Curve::P521).unwrap().public().unwrap();
+        for len in [0, 1, 131, 134] {
+            let refusal = public.verify(b"digest", &vec![1; len]).unwrap_err().reason();
+            assert_eq!(refusal, Reason::SignatureLength, "{len}");
+        }
+        let refusal = public.verify(b"digest", &[1; 130]).unwrap_err().reason();
+        assert_eq!(refusal, Reason::SignatureInvalid);
+    }
+}

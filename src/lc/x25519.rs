@@ -1,0 +1,113 @@
+//! X25519 key agreement (RFC 7748).
+
+use super::pkey::Pkey;
+use super::{done, random};
+use crate::error::{Reason, Result};
+use crate::secret::Secret;
+use aws_lc_sys::*;
+use std::ptr::null_mut;
+
+/// The size of a private key, of a public key and of a shared secret, in bytes.
+pub const SIZE: usize = 32;
+
+/// A parsed private key.
+pub struct PrivateKey {
+    key: Pkey,
+    scalar: Secret,
+}
+
+impl PrivateKey {
+    /// Generates a key.
+    pub fn generate() -> Result<Self> {
+        Self::from_scalar(random::secret(SIZE)?.expose())
+    }
+
+    /// Takes the key's 32 bytes; another length is `AttributeValue`.
+    pub fn from_scalar(scalar: &[u8]) -> Result<Self> {
+        if scalar.len() != SIZE {
+            return Err(Reason::AttributeValue.into());
+        }
+        // SAFETY: reads the bytes; a new key is ours.
+        let key = unsafe {
+            let made =
+                EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, null_mut(), scalar.as_ptr(), SIZE);
+            Pkey::take(made, Reason::AttributeValue)?
+        };
+        Ok(Self { key, scalar: scalar.into() })
+    }
+
+    /// Reads a PKCS#8 `PrivateKeyInfo` (RFC 8410); anything else is `DataInvalid`.
+    pub fn from_pkcs8(der: &[u8]) -> Result<Self> {
+        let key = Pkey::from_pkcs8(der, EVP_PKEY_X25519)?;
+        let (mut scalar, mut len) = (Secret::new(vec![0; SIZE]), SIZE);
+        let to = scalar.expose_mut().as_mut_ptr();
+        // SAFETY: a valid key; writes at most `len` bytes, which `scalar` has.
+        let code = unsafe { EVP_PKEY_get_raw_private_key(key.as_ptr(), to, &mut len) };
+        done(code, Reason::DataInvalid)?;
+        Ok(Self { key, scalar })
+    }
+
+    /// The key as PKCS#8 `PrivateKeyInfo`.
+    pub fn to_pkcs8(&self) -> Result<Secret> {
+        self.key.to_pkcs8()
+    }
+
+    /// The key's 32 bytes.
+    pub fn scalar(&self) -> Secret {
+        self.scalar.duplicate()
+    }
+
+    /// The public key's 32 bytes.
+    pub fn public(&self) -> [u8; SIZE] {
+        let mut public = [0; SIZE];
+        // SAFETY: reads 32 bytes, writes 32.
+        unsafe { X25519_public_from_private(public.as_mut_ptr(), self.scalar.expose().as_ptr()) };
+        public
+    }
+
+    /// The public half as `SubjectPublicKeyInfo`.
+    pub fn to_spki(&self) -> Result<Vec<u8>> {
+        self.key.to_spki()
+    }
+
+    /// The secret shared with the owner of a public key. Another length than 32, and a point whose
+    /// secret would be zero (RFC 7748, 6.1), are `MechanismParam`.
+    pub fn agree(&self, peer: &[u8]) -> Result<Secret> {
+        if peer.len() != SIZE {
+            return Err(Reason::MechanismParam.into());
+        }
+        let mut shared = Secret::new(vec![0; SIZE]);
+        // SAFETY: reads 32 bytes twice, writes 32.
+        let code = unsafe {
+            let to = shared.expose_mut().as_mut_ptr();
+            X25519(to, self.scalar.expose().as_ptr(), peer.as_ptr())
+        };
+        done(code, Reason::MechanismParam)?;
+        Ok(shared)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_owners_share_one_secret() {
+        let (one, two) = (PrivateKey::generate().unwrap(), PrivateKey::generate().unwrap());
+        let shared = one.agree(&two.public()).unwrap();
+        assert_eq!(shared, two.agree(&one.public()).unwrap());
+        let again = PrivateKey::from_pkcs8(one.to_pkcs8().unwrap().expose()).unwrap();
+        assert_eq!(shared, again.agree(&two.public()).unwrap());
+        let again = PrivateKey::from_scalar(one.scalar().expose()).unwrap();
+        assert_eq!(again.to_spki().unwrap(), one.to_spki().unwrap());
+    }
+
+    #[test]
+    fn points_of_small_order_and_other_lengths_are_refused() {
+        let key = PrivateKey::generate().unwrap();
+        for peer in [&[0; 32][..], &[1; 31], &[]] {
+            assert_eq!(key.agree(peer).unwrap_err().reason(), Reason::MechanismParam);
+        }
+    }
+}
