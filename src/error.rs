@@ -165,6 +165,7 @@ reasons! {
     KeyIndigestible => CKR_KEY_INDIGESTIBLE, "the key cannot be digested";
     KeyNeeded => CKR_KEY_NEEDED, "a key is needed";
 
+    CurveUnknown => CKR_CURVE_NOT_SUPPORTED, "the curve is not one the token computes on, or not this key type's";
     MechanismInvalid => CKR_MECHANISM_INVALID, "the mechanism is not known, or not for this";
     MechanismParam => CKR_MECHANISM_PARAM_INVALID, "the mechanism's parameter is not valid";
     OperationActive => CKR_OPERATION_ACTIVE, "an operation is active in this session";

@@ -77,6 +77,19 @@ impl Parsed {
     }
 }
 
+impl Parsed {
+    /// A private key as PKCS#8, the form in which it is kept.
+    pub fn to_pkcs8(&self) -> Result<Secret> {
+        match self {
+            Self::RsaPrivate(key) => key.to_pkcs8(),
+            Self::EcPrivate(key) => key.to_pkcs8(),
+            Self::EdwardsPrivate(key) => key.to_pkcs8(),
+            Self::MontgomeryPrivate(key) => key.to_pkcs8(),
+            _ => Err(Reason::KeyTypeInconsistent.into()),
+        }
+    }
+}
+
 /// What a key is to be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Usage {

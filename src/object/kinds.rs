@@ -1,6 +1,7 @@
 //! The key types the token keeps: one row each, with what they can do and how their material is read.
 
 use super::attributes::Attributes;
+use super::curves;
 use crate::error::{Reason, Result};
 use crate::key::{Parsed, Usage};
 use crate::lc;
@@ -73,6 +74,12 @@ pub const KINDS: &[Kind] = &[
         describe: describe_rsa_public,
         parse: |_, attributes| rsa_public(attributes).map(Parsed::RsaPublic),
     },
+    curves::EC_PRIVATE,
+    curves::EC_PUBLIC,
+    curves::EDWARDS_PRIVATE,
+    curves::EDWARDS_PUBLIC,
+    curves::MONTGOMERY_PRIVATE,
+    curves::MONTGOMERY_PUBLIC,
 ];
 
 /// A secret that names its hash; it serves the same mechanisms as a generic one.
@@ -116,6 +123,9 @@ pub fn named(name: &str) -> Option<&'static Kind> {
 
 /// The size in bits of a key with these attributes.
 pub fn bits(attributes: &Attributes) -> u64 {
+    if let Some(params) = attributes.bytes(CKA_EC_PARAMS) {
+        return curves::bits(params);
+    }
     let length = attributes.number(CKA_VALUE_LEN).map(|bytes| bytes * 8);
     length.or_else(|| attributes.number(CKA_MODULUS_BITS)).unwrap_or_else(|| {
         attributes.bytes(CKA_MODULUS).map_or(0, |modulus| modulus.len() as u64 * 8)

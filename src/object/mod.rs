@@ -2,6 +2,7 @@
 
 pub mod attributes;
 pub mod build;
+pub mod curves;
 pub mod custom;
 pub mod json;
 pub mod kinds;

@@ -9,7 +9,7 @@ use crate::id::Id;
 use crate::key::{Event, Header, Metadata, Parsed, Role, State};
 use crate::object::custom::Custom;
 use crate::object::vendor::*;
-use crate::object::{Attributes, Template, build};
+use crate::object::{Attributes, Template, build, curves};
 use crate::secret::Secret;
 use crate::wire::Change;
 use pkcs11_sys::*;
@@ -253,6 +253,9 @@ fn answer(loaded: &Loaded, shown: &Attributes, kind: u64) -> Result<Answer> {
                 CKA_COEFFICIENT => Answer::Value(parts.coefficient),
                 _ => Answer::Unknown,
             })
+        }
+        (Some(CKO_PRIVATE_KEY), Ok(key)) if kind == CKA_VALUE => {
+            Ok(curves::private_value(key)?.map_or(Answer::Unknown, Answer::Value))
         }
         _ => Ok(Answer::Unknown),
     }

@@ -26,7 +26,9 @@ impl Token {
         let kind = kinds::kind(number(CKA_CLASS)?, number(CKA_KEY_TYPE)?)?;
         match attributes.flag(CKA_LOCAL) {
             true => {
-                self.found(caller, kind, attributes, material, &wishes).map(|(handle, _)| handle)
+                let (plan, _) = self.plan_generated(caller, kind, attributes, material, &wishes)?;
+                let [handle] = self.carry_out(caller, [plan])?;
+                Ok(handle)
             }
             false => self.take_in(caller, kind, template, attributes, material, wishes),
         }

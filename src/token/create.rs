@@ -1,12 +1,10 @@
-//! `C_CreateObject`, and how an ordinary object is kept: in its session, or as one record.
+//! `C_CreateObject`.
 
-use super::loaded::{Held, Loaded};
-use super::records::{Draft, found_by};
 use super::{Caller, Handle, Token};
 use crate::error::{Reason, Result};
-use crate::key::{Expiry, Header, Role};
 use crate::lc::rsa::{Components, PrivateKey};
 use crate::object::build::{self, build, provenance};
+use crate::object::curves;
 use crate::object::kinds::{self, Kind};
 use crate::object::vendor::*;
 use crate::object::{Attributes, How, Template, Wishes};
@@ -70,37 +68,6 @@ impl Token {
             }
         }
     }
-
-    /// Keeps an ordinary object, in its session or on the token.
-    pub(super) fn keep(
-        &self,
-        caller: &Caller,
-        attributes: Attributes,
-        material: Secret,
-        expiry: Option<Expiry>,
-    ) -> Result<Handle> {
-        let (token, private) = (attributes.flag(CKA_TOKEN), attributes.flag(CKA_PRIVATE));
-        self.may_change(caller, token, private)?;
-        self.may_trust(&attributes)?;
-        let id = self.fresh_id()?;
-        if !token {
-            let object = Loaded::session(id, attributes, material, expiry);
-            return Ok(self.handles.of_session(caller.session, object.into()));
-        }
-        let mut found_by = found_by(&attributes);
-        found_by.push((CKA_UNIQUE_ID, id.to_string().into_bytes()));
-        let role = Role::Object { holds_key: !material.is_empty() };
-        let draft = Draft {
-            id,
-            revision: None,
-            header: Header { private, role, expiry, tags: Vec::new() },
-            event: None,
-            found_by,
-            body: Held { attributes, material }.encode()?,
-        };
-        self.commit(vec![self.seal(draft)?])?;
-        self.handle_of(id)
-    }
 }
 
 /// Checks a certificate's attributes and fills in its check value (PKCS#11 3.1, 4.6.3).
@@ -129,8 +96,8 @@ pub(super) fn kind_of(template: &Template, class: u64) -> Result<&'static Kind> 
 
 fn value_is_missing(template: &Template, kind: &Kind) -> bool {
     let value = match kind.class {
-        CKO_SECRET_KEY => CKA_VALUE,
-        _ => CKA_PRIVATE_EXPONENT,
+        CKO_PRIVATE_KEY if kind.key_type == CKK_RSA => CKA_PRIVATE_EXPONENT,
+        _ => CKA_VALUE,
     };
     template.bytes(value).is_none_or(<[u8]>::is_empty)
 }
@@ -141,7 +108,8 @@ fn take_material(mut attributes: Attributes, kind: &Kind) -> Result<(Attributes,
         CKO_SECRET_KEY => attributes
             .remove(CKA_VALUE)
             .ok_or_else(|| Reason::TemplateIncomplete.detail("CKA_VALUE is missing"))?,
-        _ => rsa_material(&mut attributes)?,
+        _ if kind.key_type == CKK_RSA => rsa_material(&mut attributes)?,
+        _ => curves::material(&mut attributes, kind.key_type)?,
     };
     Ok((attributes, material))
 }

@@ -2,6 +2,7 @@
 
 use super::attributes::material_found_by;
 use super::loaded::Held;
+use super::plan::Plan;
 use super::records::Draft;
 use super::{Caller, Handle, Login, Token};
 use crate::error::{Reason, Result};
@@ -20,21 +21,21 @@ impl Token {
         hidden && attributes.flag(CKA_TOKEN) && wishes.custody.unwrap_or(self.custody)
     }
 
-    /// A custom key whose material the token has just made: metadata and material in one commit.
-    /// Returns the material's handle and the key ID.
-    pub(super) fn found(
+    /// A custom key whose material the token has just made. Returns its plan and the key ID.
+    pub(super) fn plan_generated(
         &self,
         caller: &Caller,
         kind: &Kind,
         attributes: Attributes,
         material: Secret,
         wishes: &Wishes,
-    ) -> Result<(Handle, Id)> {
+    ) -> Result<(Plan, Id)> {
         if wishes.expiry().is_some() {
             return Err(Reason::ExpiryOnGenerated.into());
         }
         let private = attributes.flag(CKA_PRIVATE);
         self.may_keep_custody(caller)?;
+        self.may_trust(&attributes)?;
         let id = self.fresh_id()?;
         let fingerprint = self.fingerprint(kind, &material)?;
         let metadata = Metadata {
@@ -52,8 +53,7 @@ impl Token {
         let held = Held { attributes, material };
         let (material_id, material) = self.new_material(id, &metadata, &state, &held)?;
         let change = self.metadata_change(id, None, private, &metadata, state, Event::Create)?;
-        self.commit(vec![change, material])?;
-        Ok((self.handle_of(material_id)?, id))
+        Ok((Plan::Records(material_id, vec![change, material]), id))
     }
 
     /// An empty custom key, asked for by the attributes of a key without a value.

@@ -1,9 +1,9 @@
 //! Generating keys and key pairs.
 
+use super::plan::Plan;
 use super::{Caller, Handle, Token};
 use crate::error::{Reason, Result};
-use crate::key::{Event, Expiry, Parsed};
-use crate::lc::rsa::PrivateKey;
+use crate::key::Expiry;
 use crate::mechanism::{self, Domain, Mechanism};
 use crate::object::build::{self, build, provenance};
 use crate::object::kinds::{self, Kind};
@@ -35,7 +35,9 @@ impl Token {
         let material = generate(&mechanism.params, length)?;
         provenance(&mut attributes, Some(mechanism.id));
         (kind.describe)(&material, &mut attributes)?;
-        self.keep_generated(caller, kind, attributes, material, &wishes).map(|(handle, _)| handle)
+        let (plan, _) = self.plan_made(caller, kind, attributes, material, &wishes)?;
+        let [handle] = self.carry_out(caller, [plan])?;
+        Ok(handle)
     }
 
     /// `C_GenerateKeyPair`: the private key first, then the public half under the same names.
@@ -60,80 +62,46 @@ impl Token {
         for half in [&shown, &hidden] {
             self.may_change(caller, half.flag(CKA_TOKEN), half.flag(CKA_PRIVATE))?;
         }
-        let exponent = shown.bytes(CKA_PUBLIC_EXPONENT).filter(|given| !given.is_empty());
-        let domain = Domain::Rsa {
-            bits: shown
-                .number(CKA_MODULUS_BITS)
-                .ok_or_else(|| Reason::TemplateIncomplete.detail("CKA_MODULUS_BITS is missing"))?,
-            exponent: exponent.unwrap_or(&EXPONENT),
-        };
-        let Parsed::RsaPrivate(key) = generate(&mechanism.params, &domain)? else {
-            return Err(Reason::General.into());
-        };
+        let pair = generate(&mechanism.params, &domain(&shown, key_type)?)?;
         for half in [&mut shown, &mut hidden] {
             provenance(half, Some(mechanism.id));
         }
-        describe_public(&key, public_kind, &mut shown)?;
-        let material = key.to_pkcs8()?;
+        if let Some(curve) = shown.bytes(CKA_EC_PARAMS) {
+            hidden.set(CKA_EC_PARAMS, curve);
+        }
+        let material = pair.to_pkcs8()?;
         (private_kind.describe)(&material, &mut hidden)?;
-        let (hidden, names) =
-            self.keep_generated(caller, private_kind, hidden, material, &wishes)?;
+        describe_public(&hidden, public_kind, &mut shown)?;
+        let (hidden, names) = self.plan_made(caller, private_kind, hidden, material, &wishes)?;
         same_names(&mut shown, public, names);
-        let shown = self.keep(caller, shown, Secret::new(Vec::new()), public_expiry);
-        // A pair is made whole or not at all. Custody never destroys a generated key by hand, but one
-        // that nobody has seen yet may be disabled, which says more than a key without its half.
-        let shown = shown.inspect_err(|_| self.withdraw(caller, hidden))?;
+        let shown = self.plan_ordinary(caller, shown, Secret::new(Vec::new()), public_expiry)?;
+        let [shown, hidden] = self.carry_out(caller, [shown, hidden])?;
         Ok((shown, hidden))
     }
 
-    /// Keeps a key that the token has just made: custom, ordinary or in its session. Returns its
-    /// handle and the names its public half takes over.
-    fn keep_generated(
+    /// A key that the token has just made: custom, ordinary or in its session. Returns its plan and
+    /// the names its public half takes over.
+    fn plan_made(
         &self,
         caller: &Caller,
         kind: &'static Kind,
         attributes: Attributes,
         material: Secret,
         wishes: &Wishes,
-    ) -> Result<(Handle, Names)> {
+    ) -> Result<(Plan, Names)> {
         if wishes.key.is_some() {
             return Err(Reason::TemplateInconsistent.detail("only a rotation names the custom key"));
         }
         let mut names = Names::of(&attributes);
         if self.is_custom(&attributes, wishes) {
-            let (handle, id) = self.found(caller, kind, attributes, material, wishes)?;
+            let (plan, id) = self.plan_generated(caller, kind, attributes, material, wishes)?;
             names.key = Some(id.to_string());
             names.identifier.get_or_insert_with(|| id.bytes().to_vec());
             names.label.get_or_insert_with(|| id.to_string().into_bytes());
-            return Ok((handle, names));
+            return Ok((plan, names));
         }
         let expiry: Option<Expiry> = self.ordinary_expiry(wishes)?;
-        Ok((self.keep(caller, attributes, material, expiry)?, names))
-    }
-
-    fn withdraw(&self, caller: &Caller, private: Handle) {
-        let disabled = self.object(private).and_then(|loaded| match loaded.custom_key() {
-            None => self.destroy(caller, private),
-            Some((id, key)) => {
-                let event = Event::Enable(false);
-                let state = key.state(self.now()).apply(&event, self.clock.now())?;
-                let revision = loaded.owner_revision();
-                let change = self.metadata_change(
-                    id,
-                    revision,
-                    loaded.header.private,
-                    &key.metadata,
-                    state,
-                    event,
-                )?;
-                self.commit(vec![change])
-            }
-        });
-        if let Err(failure) = disabled {
-            log::error!(
-                "the private half of a pair that could not be made stays behind: {failure}"
-            );
-        }
+        Ok((self.plan_ordinary(caller, attributes, material, expiry)?, names))
     }
 }
 
@@ -163,10 +131,25 @@ fn same_names(shown: &mut Attributes, template: &Template, names: Names) {
     }
 }
 
-fn describe_public(key: &PrivateKey, kind: &Kind, shown: &mut Attributes) -> Result<()> {
-    let public = key.public()?;
-    shown.set(CKA_MODULUS, &public.modulus()?);
-    shown.set(CKA_PUBLIC_EXPONENT, &public.public_exponent()?);
+/// What the pair is to be like: `CKA_MODULUS_BITS` and `CKA_PUBLIC_EXPONENT`, or `CKA_EC_PARAMS`.
+fn domain(public: &Attributes, key_type: u64) -> Result<Domain<'_>> {
+    let missing = |what: &str| Reason::TemplateIncomplete.detail(format_args!("{what} is missing"));
+    if key_type != CKK_RSA {
+        let params = public.bytes(CKA_EC_PARAMS);
+        return params.map(Domain::Curve).ok_or_else(|| missing("CKA_EC_PARAMS"));
+    }
+    let exponent = public.bytes(CKA_PUBLIC_EXPONENT).filter(|given| !given.is_empty());
+    let bits = public.number(CKA_MODULUS_BITS).ok_or_else(|| missing("CKA_MODULUS_BITS"))?;
+    Ok(Domain::Rsa { bits, exponent: exponent.unwrap_or(&EXPONENT) })
+}
+
+/// The public half takes its numbers from the private one.
+fn describe_public(hidden: &Attributes, kind: &Kind, shown: &mut Attributes) -> Result<()> {
+    for part in [CKA_MODULUS, CKA_PUBLIC_EXPONENT, CKA_EC_POINT, CKA_PUBLIC_KEY_INFO] {
+        if let Some(value) = hidden.bytes(part) {
+            shown.set(part, value);
+        }
+    }
     (kind.describe)(&Secret::new(Vec::new()), shown)
 }
 

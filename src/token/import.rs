@@ -60,6 +60,7 @@ impl Token {
             return self.keep(caller, attributes, material, expiry);
         }
         self.may_keep_custody(caller)?;
+        self.may_trust(&attributes)?;
         attributes.remove(CKA_END_DATE);
         let fingerprint = self.fingerprint(kind, &material)?;
         let held = Held { attributes, material };

@@ -191,15 +191,6 @@ impl Loaded {
         }
     }
 
-    /// The counter of the custom key's metadata record.
-    pub fn owner_revision(&self) -> Option<u64> {
-        match &self.content {
-            Content::CustomKey(_) => Some(self.revision),
-            Content::Material(_, owner) => Some(owner.revision),
-            Content::Object(_) => None,
-        }
-    }
-
     /// The parsed key, made at first use.
     pub fn key(&self) -> Result<&Arc<Key>> {
         self.key.get_or_try_init(|| self.parse().map(Arc::new))

@@ -11,6 +11,7 @@ mod handles;
 mod import;
 mod loaded;
 mod pin;
+mod plan;
 mod records;
 mod slots;
 mod wrap;

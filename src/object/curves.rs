@@ -1,0 +1,236 @@
+//! Keys on curves as PKCS#11 has them (3.1, 6.3): `CKA_EC_PARAMS` names the curve, `CKA_EC_POINT` is the
+//! public key in an OCTET STRING.
+//!
+//! Clients disagree about Ed25519 and X25519: OpenSC names the curve by a PrintableString, GnuTLS by
+//! an object identifier, and some send the point without its OCTET STRING. All are taken; points are
+//! shown wrapped, which every client reads.
+
+use super::attributes::Attributes;
+use super::kinds::Kind;
+use crate::error::{Reason, Result};
+use crate::key::{Parsed, Usage};
+use crate::lc::ec::{self, Curve};
+use crate::lc::{ed25519, x25519};
+use crate::secret::Secret;
+use pkcs11_sys::*;
+
+/// `edwards25519` as a PrintableString, and id-Ed25519 (RFC 8410).
+const EDWARDS: [&[u8]; 2] = [b"\x13\x0Cedwards25519", &[6, 3, 0x2B, 0x65, 0x70]];
+/// `curve25519` as a PrintableString, and id-X25519 (RFC 8410).
+const MONTGOMERY: [&[u8]; 2] = [b"\x13\x0Acurve25519", &[6, 3, 0x2B, 0x65, 0x6E]];
+
+pub(super) const EC_PRIVATE: Kind = Kind {
+    name: "EC",
+    class: CKO_PRIVATE_KEY,
+    key_type: CKK_EC,
+    usages: &[Usage::Sign, Usage::Derive],
+    describe: describe_private,
+    parse: |material, _| Ok(Parsed::EcPrivate(ec::PrivateKey::from_pkcs8(material.expose())?)),
+};
+
+pub(super) const EC_PUBLIC: Kind = Kind {
+    class: CKO_PUBLIC_KEY,
+    usages: &[Usage::Verify],
+    describe: describe_public,
+    parse: |_, attributes| {
+        let curve = nist(params(attributes)?)?;
+        Ok(Parsed::EcPublic(ec::PublicKey::from_point(curve, point(attributes)?)?))
+    },
+    ..EC_PRIVATE
+};
+
+pub(super) const EDWARDS_PRIVATE: Kind = Kind {
+    name: "ED25519",
+    key_type: CKK_EC_EDWARDS,
+    usages: &[Usage::Sign],
+    parse: |material, _| {
+        Ok(Parsed::EdwardsPrivate(ed25519::PrivateKey::from_pkcs8(material.expose())?))
+    },
+    ..EC_PRIVATE
+};
+
+pub(super) const EDWARDS_PUBLIC: Kind = Kind {
+    class: CKO_PUBLIC_KEY,
+    usages: &[Usage::Verify],
+    describe: describe_public,
+    parse: |_, attributes| {
+        named(&EDWARDS, params(attributes)?)?;
+        Ok(Parsed::EdwardsPublic(ed25519::PublicKey::from_bytes(point(attributes)?)?))
+    },
+    ..EDWARDS_PRIVATE
+};
+
+pub(super) const MONTGOMERY_PRIVATE: Kind = Kind {
+    name: "X25519",
+    key_type: CKK_EC_MONTGOMERY,
+    usages: &[Usage::Derive],
+    parse: |material, _| {
+        Ok(Parsed::MontgomeryPrivate(x25519::PrivateKey::from_pkcs8(material.expose())?))
+    },
+    ..EC_PRIVATE
+};
+
+pub(super) const MONTGOMERY_PUBLIC: Kind = Kind {
+    class: CKO_PUBLIC_KEY,
+    usages: &[],
+    describe: describe_public,
+    parse: |_, attributes| {
+        named(&MONTGOMERY, params(attributes)?)?;
+        let bytes = point(attributes)?.try_into().map_err(|_| wrong_point())?;
+        Ok(Parsed::MontgomeryPublic(bytes))
+    },
+    ..MONTGOMERY_PRIVATE
+};
+
+/// A private key as PKCS#8 from what `C_CreateObject` was given of it: the curve and `CKA_VALUE`.
+pub fn material(attributes: &mut Attributes, key_type: u64) -> Result<Secret> {
+    let value = attributes
+        .remove(CKA_VALUE)
+        .ok_or_else(|| Reason::TemplateIncomplete.detail("CKA_VALUE is missing"))?;
+    let params = params(attributes)?;
+    match key_type {
+        CKK_EC => ec::PrivateKey::from_scalar(nist(params)?, value.expose())?.to_pkcs8(),
+        CKK_EC_EDWARDS => {
+            named(&EDWARDS, params)?;
+            ed25519::PrivateKey::from_seed(value.expose())?.to_pkcs8()
+        }
+        _ => {
+            named(&MONTGOMERY, params)?;
+            x25519::PrivateKey::from_scalar(value.expose())?.to_pkcs8()
+        }
+    }
+}
+
+/// The private value of a key on a curve, for a key that may reveal it.
+pub fn private_value(key: &Parsed) -> Result<Option<Secret>> {
+    match key {
+        Parsed::EcPrivate(key) => key.scalar().map(Some),
+        Parsed::EdwardsPrivate(key) => Ok(Some(key.seed())),
+        Parsed::MontgomeryPrivate(key) => Ok(Some(key.scalar())),
+        _ => Ok(None),
+    }
+}
+
+/// The size in bits of a curve named by `CKA_EC_PARAMS`; 0 for one that is not known.
+pub fn bits(params: &[u8]) -> u64 {
+    match Curve::named(params) {
+        Some(curve) => curve.bits(),
+        None if EDWARDS.contains(&params) || MONTGOMERY.contains(&params) => 256,
+        None => 0,
+    }
+}
+
+fn describe_private(material: &Secret, attributes: &mut Attributes) -> Result<()> {
+    let key_type = attributes.number(CKA_KEY_TYPE);
+    let (names, point, info): (&[&[u8]], _, _) = match key_type {
+        Some(CKK_EC) => {
+            let public = ec::PrivateKey::from_pkcs8(material.expose())?.public()?;
+            (&[public.curve().oid()], public.point()?, public.to_spki()?)
+        }
+        Some(CKK_EC_EDWARDS) => {
+            let public = ed25519::PrivateKey::from_pkcs8(material.expose())?.public()?;
+            (&EDWARDS, public.bytes().to_vec(), public.to_spki()?)
+        }
+        _ => {
+            let key = x25519::PrivateKey::from_pkcs8(material.expose())?;
+            (&MONTGOMERY, key.public().to_vec(), key.to_spki()?)
+        }
+    };
+    match attributes.bytes(CKA_EC_PARAMS) {
+        Some(given) => named(names, given)?,
+        None => attributes.set(CKA_EC_PARAMS, names.first().copied().unwrap_or_default()),
+    }
+    attributes.set(CKA_EC_POINT, &octet_string(&point)?);
+    attributes.set(CKA_PUBLIC_KEY_INFO, &info);
+    Ok(())
+}
+
+fn describe_public(_: &Secret, attributes: &mut Attributes) -> Result<()> {
+    let key_type = attributes.number(CKA_KEY_TYPE).unwrap_or(CK_UNAVAILABLE_INFORMATION);
+    let (point, info) = match (super::kinds::kind(CKO_PUBLIC_KEY, key_type)?.parse)(
+        &Secret::new(Vec::new()),
+        attributes,
+    )? {
+        Parsed::EcPublic(key) => (key.point()?, Some(key.to_spki()?)),
+        Parsed::EdwardsPublic(key) => (key.bytes().to_vec(), Some(key.to_spki()?)),
+        Parsed::MontgomeryPublic(bytes) => (bytes.to_vec(), None),
+        _ => return Err(Reason::General.into()),
+    };
+    attributes.set(CKA_EC_POINT, &octet_string(&point)?);
+    if let Some(info) = info {
+        attributes.set(CKA_PUBLIC_KEY_INFO, &info);
+    }
+    Ok(())
+}
+
+fn params(attributes: &Attributes) -> Result<&[u8]> {
+    attributes
+        .bytes(CKA_EC_PARAMS)
+        .ok_or_else(|| Reason::TemplateIncomplete.detail("CKA_EC_PARAMS is missing"))
+}
+
+fn nist(params: &[u8]) -> Result<Curve> {
+    Curve::named(params).ok_or_else(|| Reason::CurveUnknown.into())
+}
+
+fn named(names: &[&[u8]], given: &[u8]) -> Result<()> {
+    if names.contains(&given) { Ok(()) } else { Err(Reason::CurveUnknown.into()) }
+}
+
+/// The public key inside `CKA_EC_POINT`, with or without its OCTET STRING.
+fn point(attributes: &Attributes) -> Result<&[u8]> {
+    let given = attributes
+        .bytes(CKA_EC_POINT)
+        .ok_or_else(|| Reason::TemplateIncomplete.detail("CKA_EC_POINT is missing"))?;
+    let inner = match given {
+        [4, length, inner @ ..] if *length < 0x80 && usize::from(*length) == inner.len() => inner,
+        [4, 0x81, length, inner @ ..] if usize::from(*length) == inner.len() => inner,
+        bare => bare,
+    };
+    if inner.is_empty() { Err(wrong_point()) } else { Ok(inner) }
+}
+
+/// The DER of an OCTET STRING of at most 255 bytes.
+fn octet_string(inner: &[u8]) -> Result<Vec<u8>> {
+    let length = u8::try_from(inner.len()).map_err(|_| Reason::General)?;
+    let head: &[u8] = if length < 0x80 { &[4, length] } else { &[4, 0x81, length] };
+    Ok([head, inner].concat())
+}
+
+fn wrong_point() -> crate::error::Error {
+    Reason::AttributeValue.detail("CKA_EC_POINT is no point of the curve")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_point_is_read_with_and_without_its_octet_string() {
+        let key = ec::PrivateKey::generate(Curve::P521).unwrap();
+        let bare = key.public().unwrap().point().unwrap();
+        for given in [bare.clone(), octet_string(&bare).unwrap()] {
+            let mut attributes = Attributes::default();
+            attributes.set_number(CKA_KEY_TYPE, CKK_EC);
+            attributes.set(CKA_EC_PARAMS, Curve::P521.oid());
+            attributes.set(CKA_EC_POINT, &given);
+            describe_public(&Secret::new(Vec::new()), &mut attributes).unwrap();
+            assert_eq!(attributes.bytes(CKA_EC_POINT), Some(&octet_string(&bare).unwrap()[..]));
+        }
+    }
+
+    #[test]
+    fn a_curve_of_another_kind_is_refused() {
+        let key = ed25519::PrivateKey::generate().unwrap().to_pkcs8().unwrap();
+        let mut attributes = Attributes::default();
+        attributes.set_number(CKA_KEY_TYPE, CKK_EC_EDWARDS);
+        attributes.set(CKA_EC_PARAMS, Curve::P256.oid());
+        assert!(describe_private(&key, &mut attributes).is_err());
+        for name in EDWARDS {
+            attributes.set(CKA_EC_PARAMS, name);
+            assert!(describe_private(&key, &mut attributes).is_ok());
+            assert_eq!(attributes.bytes(CKA_EC_PARAMS), Some(name));
+        }
+    }
+}
