@@ -101,6 +101,8 @@ pub struct Writer {
     commits: u64,
     /// Changes whose answers are kept, oldest first.
     history: VecDeque<Key>,
+    /// How many of them.
+    keep: usize,
     aftermath: Aftermath,
     unsynced: bool,
     /// Rung when what is due next has changed.
@@ -114,8 +116,8 @@ impl Writer {
         let commits = shelf.meta()?.commits;
         let history = history(&shelf)?;
         let aftermath = Aftermath::default();
-        let mut writer =
-            Self { shelf, commits, history, aftermath, unsynced: false, bell, due: None };
+        let (keep, unsynced, due) = (HISTORY, false, None);
+        let mut writer = Self { shelf, commits, history, keep, aftermath, unsynced, bell, due };
         writer.mend()?;
         writer.settle()?;
         Ok(writer)
@@ -257,7 +259,7 @@ impl Writer {
         change: &[u8; 16],
         revisions: Vec<u64>,
     ) -> Result<Vec<u64>> {
-        let surplus = (self.history.len() + 1).saturating_sub(HISTORY);
+        let surplus = (self.history.len() + 1).saturating_sub(self.keep);
         let old: Vec<Key> = self.history.iter().take(surplus).cloned().collect();
         let answered = Answered { number: self.commits + 1, revisions };
         draft.answer(change, &answered, &old)?;
@@ -390,3 +392,6 @@ fn need(proposals: &[Proposal], changes: &[Change]) -> Need {
     let sizes = changes.iter().filter_map(|change| change.put.as_ref());
     Need::Grow(sizes.map(|(header, sealed)| (header.len() + sealed.len()) as u64).sum())
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,7 +38,8 @@ impl Room {
         Self::with(directory, Box::new(move || available(&place)))
     }
 
-    fn with(
+    /// Watches by any measure of free bytes.
+    pub(crate) fn with(
         directory: &Path,
         free: Box<dyn Fn() -> io::Result<u64> + Send + Sync>,
     ) -> Result<Self> {

@@ -1,0 +1,190 @@
+//! The writer on a store that counts, fills up and fails.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use super::*;
+use crate::clock::FixedClock;
+use crate::key::Tag;
+use crate::store::{Batch, Memory, Pair, Room, Store};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{channel, sync_channel};
+
+const TOKEN: Id = Id::new([1; 16]);
+
+/// A store in memory that counts its syncs and fails when told to.
+#[derive(Default)]
+struct Probe {
+    memory: Memory,
+    syncs: AtomicU64,
+    fails: AtomicBool,
+}
+
+struct Shared(Arc<Probe>);
+
+impl Store for Shared {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.0.memory.get(key)
+    }
+
+    fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<Pair>> {
+        self.0.memory.scan(prefix, from, limit)
+    }
+
+    fn apply(&self, batch: &Batch) -> Result<()> {
+        self.0.memory.apply(batch)
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.0.syncs.fetch_add(1, Ordering::Relaxed);
+        if self.alive() { Ok(()) } else { Err(Reason::StoreDamaged.into()) }
+    }
+
+    fn alive(&self) -> bool {
+        !self.0.fails.load(Ordering::Relaxed)
+    }
+}
+
+/// A writer, what it stands on, and how much room there is.
+struct Bench {
+    writer: Writer,
+    probe: Arc<Probe>,
+    free: Arc<AtomicU64>,
+}
+
+impl Bench {
+    fn new(directory: &Path) -> Self {
+        let (probe, free) = (Arc::new(Probe::default()), Arc::new(AtomicU64::new(u64::MAX)));
+        let store = Box::new(Shared(Arc::clone(&probe)));
+        let clock = Arc::new(FixedClock::at(1_800_000_000));
+        let mut shelf = Shelf::open(directory, store, clock).unwrap();
+        let level = Arc::clone(&free);
+        let read = Box::new(move || Ok(level.load(Ordering::Relaxed)));
+        shelf.room = Room::with(directory, read).unwrap();
+        let bell = Arc::new(Bell::new().unwrap());
+        let mut writer = Writer::open(Arc::new(shelf), bell).unwrap();
+        let shelf = Arc::clone(&writer.shelf);
+        let mut draft = Draft::new(&shelf);
+        draft.put_token(TOKEN, &TokenRow { slot: 0, revision: 1, entry: vec![] }).unwrap();
+        writer.apply(draft).unwrap();
+        Self { writer, probe, free }
+    }
+
+    fn commit(&mut self, change: Change) -> Result<Vec<u64>> {
+        let name = [change.id.bytes().first().copied().unwrap(), u8::from(change.put.is_some())];
+        let mut named = [0; 16];
+        named.iter_mut().zip(name).for_each(|(to, from)| *to = from);
+        self.writer.commit(TOKEN, vec![change], &named, true)
+    }
+
+    fn everything(&self) -> Vec<Pair> {
+        self.probe.memory.scan(b"", b"", 1000).unwrap()
+    }
+}
+
+fn key_object(number: u8) -> Change {
+    let role = Role::Object { holds_key: true };
+    let header = Header { private: true, role, expiry: None, tags: vec![Tag([2; 16])] };
+    let put = Some((header.encode().unwrap(), vec![number; 100]));
+    Change { id: Id::new([number; 16]), expect: Expect::Absent, event: vec![], put }
+}
+
+fn removal(number: u8) -> Change {
+    let id = Id::new([number; 16]);
+    Change { id, expect: Expect::Revision(1), event: vec![], put: None }
+}
+
+fn job(number: u8) -> (Job, Receiver<Result<Done>>) {
+    let (answer, done) = sync_channel(1);
+    let work = Work::Commit {
+        token: TOKEN,
+        changes: vec![key_object(number)],
+        change: [number; 16],
+        proved: true,
+    };
+    (Job { work, answer: Some(answer) }, done)
+}
+
+#[test]
+fn one_sync_serves_all_who_wait() {
+    let directory = tempfile::tempdir().unwrap();
+    let Bench { writer, probe, .. } = Bench::new(directory.path());
+    let (jobs, queue) = channel();
+    let waiting: Vec<_> = (1..=50)
+        .map(|number| {
+            let (job, done) = job(number);
+            jobs.send(job).unwrap();
+            done
+        })
+        .collect();
+    drop(jobs);
+    let before = probe.syncs.load(Ordering::Relaxed);
+    writer.run(&queue).unwrap();
+    assert_eq!(probe.syncs.load(Ordering::Relaxed), before + 1);
+    for done in waiting {
+        assert_eq!(done.recv().unwrap(), Ok(Done::Revisions(vec![1])));
+    }
+}
+
+#[test]
+fn a_store_that_fails_ends_the_writer_and_nobody_is_answered() {
+    let directory = tempfile::tempdir().unwrap();
+    let Bench { writer, probe, .. } = Bench::new(directory.path());
+    let (jobs, queue) = channel();
+    let (first, first_done) = job(1);
+    let (second, second_done) = job(2);
+    jobs.send(first).unwrap();
+    jobs.send(second).unwrap();
+    probe.fails.store(true, Ordering::Relaxed);
+    assert_eq!(writer.run(&queue).unwrap_err().reason(), Reason::StoreDamaged);
+    assert!(first_done.recv().is_err() && second_done.recv().is_err());
+}
+
+#[test]
+fn a_full_disk_refuses_growth_changes_nothing_and_still_deletes() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut bench = Bench::new(directory.path());
+    bench.commit(key_object(1)).unwrap();
+    bench.free.store(100, Ordering::Relaxed);
+    let before = bench.everything();
+    assert_eq!(bench.commit(key_object(2)).unwrap_err().reason(), Reason::StoreFull);
+    assert_eq!(bench.everything(), before);
+    assert_eq!(bench.commit(removal(1)), Ok(vec![0]));
+    assert!(!directory.path().join("ballast").exists(), "given up for the deletion");
+    bench.free.store(u64::MAX, Ordering::Relaxed);
+    bench.writer.prepare();
+    assert!(directory.path().join("ballast").exists(), "laid again");
+    assert_eq!(bench.commit(key_object(2)), Ok(vec![1]));
+}
+
+#[test]
+fn old_answers_are_forgotten_and_young_ones_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut bench = Bench::new(directory.path());
+    bench.writer.keep = 3;
+    for number in 1..=10 {
+        bench.commit(key_object(number)).unwrap();
+    }
+    let kept = bench.probe.memory.scan(b"c", b"", 100).unwrap();
+    assert_eq!(kept.len(), 3);
+    assert_eq!(bench.commit(key_object(10)), Ok(vec![1]), "a retry");
+    assert_eq!(bench.commit(key_object(2)).unwrap_err().reason(), Reason::Conflict);
+    assert_eq!(history(&bench.writer.shelf).unwrap(), bench.writer.history);
+}
+
+#[test]
+fn a_refused_commit_gives_its_cells_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut bench = Bench::new(directory.path());
+    let length = || directory.path().join("slots").metadata().unwrap().len();
+    bench.commit(key_object(1)).unwrap();
+    let before = length();
+    let shelf = Arc::clone(&bench.writer.shelf);
+    for _ in 0..300 {
+        let mut draft = Draft::new(&shelf);
+        let header = Header::decode(&key_object(2).put.unwrap().0).unwrap();
+        let bytes = (header.encode().unwrap(), vec![]);
+        draft.put(TOKEN, Id::new([2; 16]), None, header, bytes).unwrap();
+    }
+    assert_eq!(length(), before);
+}
