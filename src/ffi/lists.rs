@@ -9,6 +9,7 @@ use pkcs11_sys::{
     CK_FLAGS, CK_FUNCTION_LIST, CK_FUNCTION_LIST_3_0, CK_INTERFACE, CK_INTERFACE_PTR, CK_VERSION,
     CKF_INTERFACE_FORK_SAFE,
 };
+use std::cell::UnsafeCell;
 use std::ffi::CStr;
 
 /// The newest version there is an interface for.
@@ -155,17 +156,28 @@ static V3_2: FunctionList32 = FunctionList32 {
 
 /// The interfaces, the default one first: 3.0, whose layout every caller that asks without a version
 /// knows, and beyond which there is nothing that is served.
-static INTERFACES: Interfaces = Interfaces([
+static INTERFACES: Interfaces = Interfaces(ALL);
+
+const ALL: [CK_INTERFACE; 4] = [
     interface(&raw const V3_0, CKF_INTERFACE_FORK_SAFE),
     interface(&raw const V3_1, CKF_INTERFACE_FORK_SAFE),
     interface(&raw const V3_2, CKF_INTERFACE_FORK_SAFE),
     interface(&raw const V2_40, 0),
-]);
+];
 
 struct Interfaces([CK_INTERFACE; 4]);
 
 // SAFETY: the pointers lead to statics, and nothing is ever written through them.
 unsafe impl Sync for Interfaces {}
+
+/// What `C_GetInterface` hands out: in memory that can be written, because OpenSC's `pkcs11-spy` puts
+/// its own list into the interface that it gets. The module itself never reads it.
+static HANDED_OUT: Writable = Writable(UnsafeCell::new(ALL));
+
+struct Writable(UnsafeCell<[CK_INTERFACE; 4]>);
+
+// SAFETY: this side only takes addresses in it; callers that write answer for doing so.
+unsafe impl Sync for Writable {}
 
 const fn interface<T>(functions: *const T, flags: CK_FLAGS) -> CK_INTERFACE {
     CK_INTERFACE {
@@ -187,13 +199,13 @@ pub fn find(
     flags: CK_FLAGS,
 ) -> Result<CK_INTERFACE_PTR> {
     let named = name.is_none_or(|name| name == STANDARD);
-    let mut fitting = interfaces().iter().filter(|interface| {
+    let fits = |interface: &CK_INTERFACE| {
         named
             && interface.flags & flags == flags
             && version.is_none_or(|version| same(version, version_of(interface)))
-    });
-    match fitting.next() {
-        Some(interface) => Ok((&raw const *interface).cast_mut()),
+    };
+    match interfaces().iter().position(fits) {
+        Some(at) => Ok(HANDED_OUT.0.get().cast::<CK_INTERFACE>().wrapping_add(at)),
         None => Err(Reason::ArgumentsBad.detail("there is no such interface")),
     }
 }
@@ -291,5 +303,14 @@ mod tests {
         assert_eq!(found(Some(c"Vendor"), None, 0), None);
         assert_eq!(found(None, None, 1 << 9), None);
         assert_eq!(interfaces().len(), 4);
+        a_spy_may_put_its_own_list_into_the_interface_it_got();
+    }
+
+    fn a_spy_may_put_its_own_list_into_the_interface_it_got() {
+        let handed_out = find(None, Some(&version(3, 1)), 0).unwrap();
+        assert_eq!(unsafe { (*handed_out).pFunctionList }.cast_const(), (&raw const V3_1).cast());
+        unsafe { (*handed_out).pFunctionList = (&raw const V2_40).cast_mut().cast() };
+        assert_eq!(version_of(unsafe { &*handed_out }).major, 2);
+        assert_eq!(find(None, Some(&version(3, 1)), 0), Ok(handed_out));
     }
 }
