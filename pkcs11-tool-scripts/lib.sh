@@ -122,6 +122,7 @@ meaning() {
         CKR_WRAPPED_KEY_INVALID) echo 0x110 ;;
         CKR_KEY_FUNCTION_NOT_PERMITTED) echo 0x68 ;;
         CKR_ATTRIBUTE_VALUE_INVALID) echo 0x13 ;;
+        CKR_MECHANISM_INVALID) echo 0x70 ;;
         CKR_PIN_INCORRECT) echo 0xa0 ;;
         CKR_PIN_LOCKED) echo 0xa4 ;;
         CKR_DEVICE_MEMORY) echo 0x31 ;;
