@@ -118,3 +118,62 @@ fn speed_of_key_unwrapping() {
     let ours = measure(32, || drop(unwrap(&key, &Params::None, black_box(&wrapped)).unwrap()));
     println!("AES-KW unwrap of 32 B: {ours:.1} ns");
 }
+
+#[test]
+#[ignore = "measures"]
+fn speed_of_hmac() {
+    let bytes = [3_u8; 32];
+    let key = usable(Parsed::Generic(bytes.as_slice().into()), Usage::Sign);
+    let begin = find(CKM_SHA256_HMAC).unwrap().sign().unwrap();
+    let (input, mut output) = ([0_u8; 32], [0; 32]);
+    // SAFETY: reads key and input, writes 32 bytes.
+    let floor = measure(32, || unsafe {
+        let (key, to) = (bytes.as_ptr().cast(), output.as_mut_ptr());
+        HMAC(EVP_sha256(), key, 32, black_box(input.as_ptr()), 32, to, null_mut());
+    });
+    let ours = measure(32, || {
+        begin(&key, &Params::None).unwrap().whole(black_box(&input), &mut output).unwrap();
+    });
+    println!("HMAC-SHA-256 32 B: {floor:.1} ns raw, {ours:.1} ns, {:.2} x", ours / floor);
+}
+
+#[test]
+#[ignore = "measures"]
+fn speed_of_rsa_signatures() {
+    let private = super::rsa::PrivateKey::generate(2048, &[1, 0, 1]).unwrap();
+    let (digest, mut output, mut len) = ([7_u8; 32], [0; 256], 0);
+    let rsa = private.rsa().unwrap().cast_mut();
+    // SAFETY: a valid key; reads 32 bytes, writes 256.
+    let floor = measure(1 << 20, || unsafe {
+        let (from, to) = (black_box(digest.as_ptr()), output.as_mut_ptr());
+        RSA_sign(NID_sha256, from, 32, to, &mut len, rsa);
+    });
+    let key = usable(Parsed::RsaPrivate(private), Usage::Sign);
+    let begin = find(CKM_SHA256_RSA_PKCS).unwrap().sign().unwrap();
+    let ours = measure(1 << 20, || {
+        begin(&key, &Params::None).unwrap().whole(black_box(&digest), &mut output).unwrap();
+    });
+    println!("RSA-2048 sign: {floor:.0} ns raw, {ours:.0} ns, {:.3} x", ours / floor);
+}
+
+#[test]
+#[ignore = "measures"]
+fn speed_of_p256_signatures() {
+    let key = super::ec::PrivateKey::generate(super::ec::Curve::P256).unwrap();
+    let raw = super::ec::PrivateKey::from_pkcs8(key.to_pkcs8().unwrap().expose()).unwrap();
+    let digest = [7_u8; 32];
+    // SAFETY: a new key for the same number; each signature is freed.
+    let floor = unsafe {
+        let (scalar, ec) = (raw.scalar().unwrap(), EC_KEY_new_by_curve_name(NID_X9_62_prime256v1));
+        let number = BN_bin2bn(scalar.expose().as_ptr(), 32, null_mut());
+        EC_KEY_set_private_key(ec, number);
+        let time = measure(1 << 16, || {
+            ECDSA_SIG_free(ECDSA_do_sign(black_box(digest.as_ptr()), 32, ec));
+        });
+        BN_free(number);
+        EC_KEY_free(ec);
+        time
+    };
+    let ours = measure(1 << 16, || drop(key.sign(black_box(&digest)).unwrap()));
+    println!("P-256 sign: {floor:.0} ns raw, {ours:.0} ns, {:.3} x", ours / floor);
+}
