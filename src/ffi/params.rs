@@ -84,6 +84,8 @@ impl Parameter {
                 | ParamsShape::Gcm
                 | ParamsShape::Pss
                 | ParamsShape::RsaAes
+                | ParamsShape::Ecdh
+                | ParamsShape::Hkdf
                 | ParamsShape::Length => Err(wrong("a parameter is needed")),
             };
         }
@@ -100,6 +102,8 @@ impl Parameter {
                 ParamsShape::Oaep => self.oaep(),
                 ParamsShape::Pss => self.pss(),
                 ParamsShape::RsaAes => self.rsa_aes(),
+                ParamsShape::Ecdh => self.ecdh(),
+                ParamsShape::Hkdf => self.hkdf(),
                 ParamsShape::Length => Ok(Params::Length(self.structure()?)),
             }
         }
@@ -151,6 +155,38 @@ impl Parameter {
         Ok(Params::Pss { hash: hash(pss.hashAlg)?, mgf: mask(pss.mgf)?, salt_len: pss.sLen })
     }
 
+    unsafe fn ecdh(&self) -> Result<Params> {
+        // SAFETY: as the caller promises.
+        let ecdh = unsafe { self.structure::<CK_ECDH1_DERIVE_PARAMS>() }?;
+        Ok(Params::Ecdh {
+            hash: kdf(ecdh.kdf)?,
+            // SAFETY: as the caller promises.
+            shared: unsafe { piece(ecdh.pSharedData, ecdh.ulSharedDataLen) }?,
+            // SAFETY: as the caller promises.
+            public: unsafe { piece(ecdh.pPublicData, ecdh.ulPublicDataLen) }?,
+        })
+    }
+
+    /// A salt that is a key is not served.
+    unsafe fn hkdf(&self) -> Result<Params> {
+        // SAFETY: as the caller promises.
+        let hkdf = unsafe { self.structure::<CK_HKDF_PARAMS>() }?;
+        let salt = match hkdf.ulSaltType {
+            CKF_HKDF_SALT_NULL => Vec::new(),
+            // SAFETY: as the caller promises.
+            CKF_HKDF_SALT_DATA => unsafe { piece(hkdf.pSalt, hkdf.ulSaltLen) }?,
+            _ => return Err(wrong("the kind of salt")),
+        };
+        Ok(Params::Hkdf {
+            extract: hkdf.bExtract != CK_FALSE,
+            expand: hkdf.bExpand != CK_FALSE,
+            hash: hash(hkdf.prfHashMechanism)?,
+            salt,
+            // SAFETY: as the caller promises.
+            info: unsafe { piece(hkdf.pInfo, hkdf.ulInfoLen) }?,
+        })
+    }
+
     unsafe fn rsa_aes(&self) -> Result<Params> {
         // SAFETY: as the caller promises.
         let wrap = unsafe { self.structure::<CK_RSA_AES_KEY_WRAP_PARAMS>() }?;
@@ -159,6 +195,23 @@ impl Parameter {
         let (hash, mgf, label) = unsafe { padding(oaep.read_unaligned()) }?;
         Ok(Params::RsaAes { aes_bits: wrap.ulAESKeyBits, hash, mgf, label })
     }
+}
+
+/// ANSI X9.63's derivation function by the hash in it.
+fn kdf(number: CK_EC_KDF_TYPE) -> Result<Option<Hash>> {
+    Ok(match number {
+        CKD_NULL => None,
+        CKD_SHA1_KDF => Some(Hash::Sha1),
+        CKD_SHA224_KDF => Some(Hash::Sha224),
+        CKD_SHA256_KDF => Some(Hash::Sha256),
+        CKD_SHA384_KDF => Some(Hash::Sha384),
+        CKD_SHA512_KDF => Some(Hash::Sha512),
+        CKD_SHA3_224_KDF => Some(Hash::Sha3_224),
+        CKD_SHA3_256_KDF => Some(Hash::Sha3_256),
+        CKD_SHA3_384_KDF => Some(Hash::Sha3_384),
+        CKD_SHA3_512_KDF => Some(Hash::Sha3_512),
+        _ => return Err(wrong("the derivation function")),
+    })
 }
 
 unsafe fn padding(oaep: CK_RSA_PKCS_OAEP_PARAMS) -> Result<(Hash, Hash, Vec<u8>)> {
@@ -364,6 +417,52 @@ mod tests {
         assert_eq!(parse(raw(CKM_RSA_AES_KEY_WRAP, &good)), Ok(expected));
         let bad = CK_RSA_AES_KEY_WRAP_PARAMS { ulAESKeyBits: 256, pOAEPParams: null_mut() };
         assert_eq!(parse(raw(CKM_RSA_AES_KEY_WRAP, &bad)), Err(Reason::MechanismParam));
+    }
+
+    #[test]
+    fn ecdh_is_a_function_and_two_pieces() {
+        let (mut shared, mut public) = ([1; 3], [4; 65]);
+        let good = CK_ECDH1_DERIVE_PARAMS {
+            kdf: CKD_SHA256_KDF,
+            ulSharedDataLen: 3,
+            pSharedData: shared.as_mut_ptr(),
+            ulPublicDataLen: 65,
+            pPublicData: public.as_mut_ptr(),
+        };
+        let hash = Some(Hash::Sha256);
+        let expected = Params::Ecdh { hash, shared: vec![1; 3], public: vec![4; 65] };
+        assert_eq!(parse(raw(CKM_ECDH1_DERIVE, &good)), Ok(expected));
+        for bad in [
+            CK_ECDH1_DERIVE_PARAMS { kdf: 99, ..good },
+            CK_ECDH1_DERIVE_PARAMS { pPublicData: null_mut(), ..good },
+        ] {
+            assert_eq!(parse(raw(CKM_ECDH1_DERIVE, &bad)), Err(Reason::MechanismParam));
+        }
+    }
+
+    #[test]
+    fn hkdf_takes_a_salt_of_bytes_or_none() {
+        let (mut salt, mut info) = ([1; 8], [2; 4]);
+        let good = CK_HKDF_PARAMS {
+            bExtract: CK_TRUE,
+            bExpand: CK_FALSE,
+            prfHashMechanism: CKM_SHA256,
+            ulSaltType: CKF_HKDF_SALT_DATA,
+            pSalt: salt.as_mut_ptr(),
+            ulSaltLen: 8,
+            hSaltKey: 0,
+            pInfo: info.as_mut_ptr(),
+            ulInfoLen: 4,
+        };
+        let expected = |salt: &[u8]| {
+            let (salt, info) = (salt.to_vec(), vec![2; 4]);
+            Ok(Params::Hkdf { extract: true, expand: false, hash: Hash::Sha256, salt, info })
+        };
+        assert_eq!(parse(raw(CKM_HKDF_DERIVE, &good)), expected(&[1; 8]));
+        let none = CK_HKDF_PARAMS { ulSaltType: CKF_HKDF_SALT_NULL, ..good };
+        assert_eq!(parse(raw(CKM_HKDF_DERIVE, &none)), expected(&[]));
+        let key = CK_HKDF_PARAMS { ulSaltType: CKF_HKDF_SALT_KEY, ..good };
+        assert_eq!(parse(raw(CKM_HKDF_DERIVE, &key)), Err(Reason::MechanismParam));
     }
 
     #[test]

@@ -9,8 +9,10 @@ use crate::secret::Secret;
 pub(super) enum Gathered {
     /// The message, up to a bound.
     Message {
-        /// Its parts, joined.
+        /// Its parts, joined, with room behind them.
         bytes: Secret,
+        /// How many bytes there are so far.
+        len: usize,
         /// The most bytes that fit.
         most: usize,
         /// The failure where more come.
@@ -23,7 +25,7 @@ pub(super) enum Gathered {
 impl Gathered {
     /// Gathers a message of at most `most` bytes; more are `misfit`.
     pub(super) fn message(most: usize, misfit: Reason) -> Self {
-        Self::Message { bytes: Secret::new(Vec::new()), most, misfit }
+        Self::Message { bytes: Secret::new(Vec::new()), len: 0, most, misfit }
     }
 
     /// Digests a message.
@@ -33,28 +35,59 @@ impl Gathered {
 
     fn add(&mut self, input: &[u8]) -> Result<()> {
         match self {
-            Self::Message { bytes, most, misfit } => {
-                if input.len() > most.saturating_sub(bytes.len()) {
+            Self::Message { bytes, len, most, misfit } => {
+                let end = len.saturating_add(input.len());
+                if end > *most {
                     return Err((*misfit).into());
                 }
-                // A new vector each time: growing in place would leave copies behind.
-                *bytes = Secret::new([bytes.expose(), input].concat());
+                if end > bytes.len() {
+                    enlarge(bytes, *len, end)?;
+                }
+                bytes
+                    .expose_mut()
+                    .get_mut(*len..end)
+                    .ok_or(Reason::General)?
+                    .copy_from_slice(input);
+                *len = end;
                 Ok(())
             }
             Self::Digest(digest) => digest.update(input),
         }
     }
 
-    fn take(&mut self) -> Result<Secret> {
+    /// Hands what was gathered to `run`.
+    fn end<T>(&mut self, run: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
         match self {
-            Self::Message { bytes, .. } => Ok(std::mem::replace(bytes, Secret::new(Vec::new()))),
+            Self::Message { bytes, len, .. } => {
+                run(bytes.expose().get(..*len).ok_or(Reason::General)?)
+            }
             Self::Digest(digest) => {
                 let mut bytes = Secret::new(vec![0; digest.size()]);
                 digest.finish(bytes.expose_mut())?;
-                Ok(bytes)
+                run(bytes.expose())
             }
         }
     }
+
+    /// Hands a message that came in one piece to `run`, without gathering it.
+    fn whole<T>(&mut self, input: &[u8], run: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
+        match self {
+            Self::Message { len: 0, most, .. } if input.len() <= *most => run(input),
+            _ => {
+                self.add(input)?;
+                self.end(run)
+            }
+        }
+    }
+}
+
+/// Doubles the room: a new vector, because one that grows in place leaves a copy behind.
+fn enlarge(bytes: &mut Secret, len: usize, end: usize) -> Result<()> {
+    let mut larger = Secret::new(vec![0; end.next_power_of_two()]);
+    let room = larger.expose_mut().get_mut(..len).ok_or(Reason::General)?;
+    room.copy_from_slice(bytes.expose().get(..len).ok_or(Reason::General)?);
+    *bytes = larger;
+    Ok(())
 }
 
 /// Encrypts, decrypts or signs at the end.
@@ -71,11 +104,18 @@ impl<F: Fn(&[u8]) -> Result<Secret> + Send + 'static> Compute<F> {
     }
 
     fn end(&mut self, output: &mut [u8]) -> Result<usize> {
-        let made = (self.run)(self.gathered.take()?.expose())?;
-        let room = output.get_mut(..made.len()).ok_or(Reason::BufferTooSmall)?;
-        room.copy_from_slice(made.expose());
-        Ok(made.len())
+        put(&self.gathered.end(&self.run)?, output)
     }
+
+    fn all(&mut self, input: &[u8], output: &mut [u8]) -> Result<usize> {
+        put(&self.gathered.whole(input, &self.run)?, output)
+    }
+}
+
+fn put(made: &Secret, output: &mut [u8]) -> Result<usize> {
+    let room = output.get_mut(..made.len()).ok_or(Reason::BufferTooSmall)?;
+    room.copy_from_slice(made.expose());
+    Ok(made.len())
 }
 
 impl<F: Fn(&[u8]) -> Result<Secret> + Send + 'static> Transform for Compute<F> {
@@ -101,8 +141,7 @@ impl<F: Fn(&[u8]) -> Result<Secret> + Send + 'static> Transform for Compute<F> {
     }
 
     fn whole(&mut self, input: &[u8], output: &mut [u8]) -> Result<usize> {
-        self.gathered.add(input)?;
-        self.end(output)
+        self.all(input, output)
     }
 }
 
@@ -117,6 +156,10 @@ impl<F: Fn(&[u8]) -> Result<Secret> + Send + 'static> Absorb for Compute<F> {
 
     fn finish(&mut self, output: &mut [u8]) -> Result<usize> {
         self.end(output)
+    }
+
+    fn whole(&mut self, input: &[u8], output: &mut [u8]) -> Result<usize> {
+        self.all(input, output)
     }
 }
 
@@ -139,6 +182,6 @@ impl<F: Fn(&[u8], &[u8]) -> Result<()> + Send + 'static> Check for Compare<F> {
     }
 
     fn finish(&mut self, signature: &[u8]) -> Result<()> {
-        (self.run)(self.gathered.take()?.expose(), signature)
+        self.gathered.end(|input| (self.run)(input, signature))
     }
 }

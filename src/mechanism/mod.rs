@@ -6,7 +6,9 @@ mod aes_ctr;
 mod aes_gcm;
 mod aes_wrap;
 mod digest;
+mod ec;
 mod gather;
+mod hkdf;
 mod mac;
 pub mod params;
 mod row;
@@ -80,7 +82,23 @@ pub const MECHANISMS: &[Row] = &[
     mac::SHA3_512_HMAC,
     mac::SHA3_512_HMAC_GENERAL,
     mac::GENERIC_SECRET_KEY_GEN,
+    ec::KEY_PAIR_GEN,
+    ec::ECDSA,
+    ec::ECDSA_SHA1,
+    ec::ECDSA_SHA224,
+    ec::ECDSA_SHA256,
+    ec::ECDSA_SHA384,
+    ec::ECDSA_SHA512,
+    ec::ECDSA_SHA3_224,
+    ec::ECDSA_SHA3_256,
+    ec::ECDSA_SHA3_384,
+    ec::ECDSA_SHA3_512,
+    ec::ECDH1_DERIVE,
+    ec::ECDH1_COFACTOR_DERIVE,
     rsa_aes::RSA_AES_KEY_WRAP,
+    ec::EDWARDS_KEY_PAIR_GEN,
+    ec::MONTGOMERY_KEY_PAIR_GEN,
+    ec::EDDSA,
     aes::KEY_GEN,
     aes_block::ECB,
     aes_block::CBC,
@@ -92,6 +110,7 @@ pub const MECHANISMS: &[Row] = &[
     aes_wrap::KEY_WRAP,
     aes_wrap::KEY_WRAP_PAD,
     aes_wrap::KEY_WRAP_KWP,
+    hkdf::HKDF_DERIVE,
 ];
 
 const _: () = assert!(row::sorted(MECHANISMS), "MECHANISMS is not sorted by number");

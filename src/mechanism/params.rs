@@ -64,6 +64,28 @@ pub enum Params {
         /// The label.
         label: Vec<u8>,
     },
+    /// `CK_ECDH1_DERIVE_PARAMS`.
+    Ecdh {
+        /// The hash of ANSI X9.63's derivation function, or none for the bare secret.
+        hash: Option<Hash>,
+        /// The data shared beside the secret.
+        shared: Vec<u8>,
+        /// The peer's public key.
+        public: Vec<u8>,
+    },
+    /// `CK_HKDF_PARAMS` with a salt of bytes, or none.
+    Hkdf {
+        /// Whether the key is condensed first.
+        extract: bool,
+        /// Whether it is stretched then.
+        expand: bool,
+        /// The hash.
+        hash: Hash,
+        /// The salt; empty is as many zeros as the hash has bytes.
+        salt: Vec<u8>,
+        /// What the derived key is for.
+        info: Vec<u8>,
+    },
     /// `CK_MAC_GENERAL_PARAMS`: how many bytes of the MAC are wanted.
     Length(u64),
 }
@@ -87,4 +109,8 @@ pub enum ParamsShape {
     RsaAes,
     /// `CK_MAC_GENERAL_PARAMS`.
     Length,
+    /// `CK_ECDH1_DERIVE_PARAMS`.
+    Ecdh,
+    /// `CK_HKDF_PARAMS`.
+    Hkdf,
 }

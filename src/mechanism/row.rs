@@ -44,6 +44,8 @@ pub struct Row {
     pub generate: Option<Generate>,
     /// Generates a key pair.
     pub generate_pair: Option<GeneratePair>,
+    /// `CKF_` flags that follow from no function: what kinds of curves.
+    pub more_flags: CK_FLAGS,
 }
 
 impl Row {
@@ -66,6 +68,7 @@ impl Row {
             derive: None,
             generate: None,
             generate_pair: None,
+            more_flags: 0,
         }
     }
 
@@ -81,6 +84,7 @@ impl Row {
             | flag(self.derive.is_some(), CKF_DERIVE)
             | flag(self.generate.is_some(), CKF_GENERATE)
             | flag(self.generate_pair.is_some(), CKF_GENERATE_KEY_PAIR)
+            | self.more_flags
     }
 
     /// Its encryption, or `MechanismInvalid`.

@@ -15,6 +15,7 @@ pub(super) const RSA_AES_KEY_WRAP: Row = Row {
     params: ParamsShape::RsaAes,
     wrap: Some(wrap),
     unwrap: Some(unwrap),
+    authenticated: true,
     ..rsa(row!(CKM_RSA_AES_KEY_WRAP))
 };
 

@@ -4,6 +4,7 @@
 use super::*;
 use crate::key::policy::{Usages, Watch, allow};
 use crate::key::{Key, Usage};
+use crate::lc;
 use crate::lc::aes::AesKey;
 use crate::lc::rsa::{BITS, PrivateKey};
 use pkcs11_sys::*;
@@ -75,6 +76,24 @@ static RSA: LazyLock<(UsableKey, UsableKey)> = LazyLock::new(|| {
     )
 });
 
+static EC: LazyLock<(UsableKey, UsableKey)> = LazyLock::new(|| {
+    let private = lc::ec::PrivateKey::generate(lc::ec::Curve::P384).unwrap();
+    let public = private.public().unwrap();
+    (
+        usable(Parsed::EcPublic(public), Usage::Verify),
+        usable(Parsed::EcPrivate(private), Usage::Sign),
+    )
+});
+
+static EDWARDS: LazyLock<(UsableKey, UsableKey)> = LazyLock::new(|| {
+    let private = lc::ed25519::PrivateKey::generate().unwrap();
+    let public = private.public().unwrap();
+    (
+        usable(Parsed::EdwardsPublic(public), Usage::Verify),
+        usable(Parsed::EdwardsPrivate(private), Usage::Sign),
+    )
+});
+
 /// The keys for both directions of a row.
 fn keys(row: &Row, len: usize) -> (UsableKey, UsableKey) {
     match row.key_type {
@@ -84,6 +103,8 @@ fn keys(row: &Row, len: usize) -> (UsableKey, UsableKey) {
         }
         Some(CKK_RSA) => (RSA.0.clone(), RSA.1.clone()),
         Some(CKK_GENERIC_SECRET) => (secret(&[0x42; 20]), secret(&[0x42; 20])),
+        Some(CKK_EC) => (EC.0.clone(), EC.1.clone()),
+        Some(CKK_EC_EDWARDS) => (EDWARDS.0.clone(), EDWARDS.1.clone()),
         other => panic!("no test key of type {other:?} for {}", row.name),
     }
 }
@@ -112,6 +133,14 @@ fn params(row: &Row) -> Params {
             Params::Pss { hash, mgf: Hash::Sha256, salt_len: 20 }
         }
         ParamsShape::Length => Params::Length(5),
+        ParamsShape::Ecdh => Params::Ecdh { hash: None, shared: Vec::new(), public: Vec::new() },
+        ParamsShape::Hkdf => Params::Hkdf {
+            extract: true,
+            expand: true,
+            hash: Hash::Sha256,
+            salt: Vec::new(),
+            info: Vec::new(),
+        },
     }
 }
 
@@ -186,6 +215,8 @@ proptest! {
             let message = match row.id {
                 CKM_RSA_X_509 => &[0x5A; 255],
                 CKM_RSA_PKCS => &message[..message.len().min(244)],
+                // More would not count.
+                CKM_ECDSA => &message[..message.len().min(47)],
                 // A digest, and below a shorter one is refused for its length.
                 CKM_RSA_PKCS_PSS => continue,
                 _ => &message,

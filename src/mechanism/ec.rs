@@ -1,0 +1,323 @@
+//! Elliptic curves: key pairs, ECDSA, EdDSA and ECDH. PKCS#11 3.1, "Elliptic Curve".
+
+use super::gather::{Compare, Compute, Gathered};
+use super::row::row;
+use super::{Absorb, Check, Domain, Params, ParamsShape, Row};
+use crate::error::{Reason, Result};
+use crate::key::{Parsed, UsableKey};
+use crate::lc::digest::{Digest, Hash};
+use crate::lc::ec::{Curve, PrivateKey, PublicKey};
+use crate::lc::{ed25519, x25519};
+use crate::secret::Secret;
+use pkcs11_sys::*;
+
+/// The longest input of `CKM_ECDSA`, in bytes; as many bits count as the curve has.
+const MAX_DIGEST: usize = 512;
+
+/// The longest message of EdDSA, which is gathered, as it is read twice.
+const MAX_MESSAGE: usize = 1 << 28;
+
+pub(super) const KEY_PAIR_GEN: Row =
+    Row { generate_pair: Some(generate), ..nist(row!(CKM_EC_KEY_PAIR_GEN)) };
+
+pub(super) const ECDSA: Row = Row {
+    sign: Some(|key, params| sign(key, params, None)),
+    verify: Some(|key, params| verify(key, params, None)),
+    ..nist(row!(CKM_ECDSA))
+};
+
+macro_rules! ecdsa {
+    ($($name:ident = $id:ident, $hash:ident;)*) => {$(
+        pub(super) const $name: Row = Row {
+            sign: Some(|key, params| sign(key, params, Some(Hash::$hash))),
+            verify: Some(|key, params| verify(key, params, Some(Hash::$hash))),
+            ..nist(row!($id))
+        };
+    )*};
+}
+
+ecdsa! {
+    ECDSA_SHA1 = CKM_ECDSA_SHA1, Sha1;
+    ECDSA_SHA224 = CKM_ECDSA_SHA224, Sha224;
+    ECDSA_SHA256 = CKM_ECDSA_SHA256, Sha256;
+    ECDSA_SHA384 = CKM_ECDSA_SHA384, Sha384;
+    ECDSA_SHA512 = CKM_ECDSA_SHA512, Sha512;
+    ECDSA_SHA3_224 = CKM_ECDSA_SHA3_224, Sha3_224;
+    ECDSA_SHA3_256 = CKM_ECDSA_SHA3_256, Sha3_256;
+    ECDSA_SHA3_384 = CKM_ECDSA_SHA3_384, Sha3_384;
+    ECDSA_SHA3_512 = CKM_ECDSA_SHA3_512, Sha3_512;
+}
+
+/// The cofactor of these curves is 1, so that both derivations are one.
+pub(super) const ECDH1_DERIVE: Row =
+    Row { params: ParamsShape::Ecdh, derive: Some(derive), ..nist(row!(CKM_ECDH1_DERIVE)) };
+
+pub(super) const ECDH1_COFACTOR_DERIVE: Row = Row {
+    params: ParamsShape::Ecdh,
+    derive: Some(derive_on_nist),
+    ..nist(row!(CKM_ECDH1_COFACTOR_DERIVE))
+};
+
+pub(super) const EDWARDS_KEY_PAIR_GEN: Row =
+    Row { generate_pair: Some(generate_edwards), ..edwards(row!(CKM_EC_EDWARDS_KEY_PAIR_GEN)) };
+
+pub(super) const MONTGOMERY_KEY_PAIR_GEN: Row = Row {
+    key_type: Some(CKK_EC_MONTGOMERY),
+    generate_pair: Some(generate_montgomery),
+    ..edwards(row!(CKM_EC_MONTGOMERY_KEY_PAIR_GEN))
+};
+
+/// GnuTLS generates its pairs with the mechanism that signs.
+pub(super) const EDDSA: Row = Row {
+    sign: Some(sign_edwards),
+    verify: Some(verify_edwards),
+    generate_pair: Some(generate_edwards),
+    ..edwards(row!(CKM_EDDSA))
+};
+
+const CURVE_FLAGS: CK_FLAGS = CKF_EC_F_P | CKF_EC_NAMEDCURVE | CKF_EC_UNCOMPRESS;
+
+const fn nist(row: Row) -> Row {
+    let key_sizes = (Curve::P256.bits(), Curve::P521.bits());
+    Row { key_type: Some(CKK_EC), key_sizes, more_flags: CURVE_FLAGS, ..row }
+}
+
+const fn edwards(row: Row) -> Row {
+    Row { key_type: Some(CKK_EC_EDWARDS), key_sizes: (255, 255), ..row }
+}
+
+fn generate(params: &Params, domain: &Domain) -> Result<Parsed> {
+    let curve = Curve::named(named(params, domain)?).ok_or(Reason::CurveUnknown)?;
+    PrivateKey::generate(curve).map(Parsed::EcPrivate)
+}
+
+/// Whether the template names the curve is seen as the object is built; there is but one.
+fn generate_edwards(params: &Params, domain: &Domain) -> Result<Parsed> {
+    named(params, domain)?;
+    ed25519::PrivateKey::generate().map(Parsed::EdwardsPrivate)
+}
+
+/// As for [`generate_edwards`].
+fn generate_montgomery(params: &Params, domain: &Domain) -> Result<Parsed> {
+    named(params, domain)?;
+    x25519::PrivateKey::generate().map(Parsed::MontgomeryPrivate)
+}
+
+fn named<'a>(params: &Params, domain: &Domain<'a>) -> Result<&'a [u8]> {
+    match (params, domain) {
+        (Params::None, Domain::Curve(name)) => Ok(name),
+        _ => Err(Reason::MechanismParam.into()),
+    }
+}
+
+fn sign(usable: &UsableKey, params: &Params, hash: Option<Hash>) -> Result<Box<dyn Absorb>> {
+    let size = 2 * private(usable)?.curve().size();
+    let key = usable.clone();
+    Ok(Box::new(Compute::new(gathered(params, hash)?, size, move |digest| {
+        private(&key)?.sign(digest).map(Secret::new)
+    })))
+}
+
+fn verify(usable: &UsableKey, params: &Params, hash: Option<Hash>) -> Result<Box<dyn Check>> {
+    public(usable)?;
+    let key = usable.clone();
+    Ok(Box::new(Compare::new(gathered(params, hash)?, move |digest, signature| {
+        public(&key)?.verify(digest, signature)
+    })))
+}
+
+fn gathered(params: &Params, hash: Option<Hash>) -> Result<Gathered> {
+    match (params, hash) {
+        (Params::None, Some(hash)) => Gathered::digest(hash),
+        (Params::None, None) => Ok(Gathered::message(MAX_DIGEST, Reason::DataLength)),
+        _ => Err(Reason::MechanismParam.into()),
+    }
+}
+
+fn sign_edwards(usable: &UsableKey, params: &Params) -> Result<Box<dyn Absorb>> {
+    let gathered = message(params)?;
+    edwards_private(usable)?;
+    let key = usable.clone();
+    Ok(Box::new(Compute::new(gathered, ed25519::SIGNATURE, move |message| {
+        edwards_private(&key)?.sign(message).map(|signature| signature.as_slice().into())
+    })))
+}
+
+fn verify_edwards(usable: &UsableKey, params: &Params) -> Result<Box<dyn Check>> {
+    let gathered = message(params)?;
+    edwards_public(usable)?;
+    let key = usable.clone();
+    Ok(Box::new(Compare::new(gathered, move |message, signature| {
+        edwards_public(&key)?.verify(message, signature)
+    })))
+}
+
+/// Plain Ed25519 only: no context, no prehashing.
+fn message(params: &Params) -> Result<Gathered> {
+    match params {
+        Params::None => Ok(Gathered::message(MAX_MESSAGE, Reason::DataLength)),
+        _ => Err(Reason::MechanismParam.into()),
+    }
+}
+
+fn derive_on_nist(usable: &UsableKey, params: &Params, len: usize) -> Result<Secret> {
+    private(usable)?;
+    derive(usable, params, len)
+}
+
+fn derive(usable: &UsableKey, params: &Params, len: usize) -> Result<Secret> {
+    let Params::Ecdh { hash, shared, public } = params else {
+        return Err(Reason::MechanismParam.into());
+    };
+    let agreed = match &usable.parsed {
+        Parsed::EcPrivate(key) => key.agree(bare(public, 1 + 2 * key.curve().size()))?,
+        Parsed::MontgomeryPrivate(key) => key.agree(bare(public, x25519::SIZE))?,
+        _ => return Err(Reason::KeyTypeInconsistent.into()),
+    };
+    match hash {
+        None if shared.is_empty() => last(agreed, len),
+        None => Err(Reason::MechanismParam.detail("shared data without a derivation function")),
+        Some(hash) => stretch(*hash, &agreed, shared, len),
+    }
+}
+
+/// The peer's key without the OCTET STRING that some clients put around it, as 3.1 allows.
+fn bare(public: &[u8], size: usize) -> &[u8] {
+    match public {
+        bare if bare.len() == size => bare,
+        [4, length, inner @ ..] if *length < 0x80 && usize::from(*length) == inner.len() => inner,
+        [4, 0x81, length, inner @ ..] if usize::from(*length) == inner.len() => inner,
+        other => other,
+    }
+}
+
+/// "The truncation removes bytes from the leading end of the secret value."
+fn last(secret: Secret, len: usize) -> Result<Secret> {
+    let len = if len == 0 { secret.len() } else { len };
+    let start = secret.len().checked_sub(len).ok_or(Reason::KeySizeRange)?;
+    Ok(secret.expose().get(start..).ok_or(Reason::General)?.into())
+}
+
+/// ANSI X9.63's derivation (SEC 1, 3.6.1), as long as one digest where no length is asked for.
+fn stretch(hash: Hash, agreed: &Secret, shared: &[u8], len: usize) -> Result<Secret> {
+    let len = if len == 0 { hash.size() } else { len };
+    if len > 255 * hash.size() {
+        return Err(Reason::KeySizeRange.into());
+    }
+    let mut made = Secret::new(vec![0; len.next_multiple_of(hash.size())]);
+    for (count, part) in (1_u32..).zip(made.expose_mut().chunks_mut(hash.size())) {
+        let mut digest = Digest::new(hash)?;
+        digest.update(agreed.expose())?;
+        digest.update(&count.to_be_bytes())?;
+        digest.update(shared)?;
+        digest.finish(part)?;
+    }
+    made.truncate(len);
+    Ok(made)
+}
+
+fn private(usable: &UsableKey) -> Result<&PrivateKey> {
+    match &usable.parsed {
+        Parsed::EcPrivate(key) => Ok(key),
+        _ => Err(Reason::KeyTypeInconsistent.into()),
+    }
+}
+
+fn public(usable: &UsableKey) -> Result<&PublicKey> {
+    match &usable.parsed {
+        Parsed::EcPublic(key) => Ok(key),
+        _ => Err(Reason::KeyTypeInconsistent.into()),
+    }
+}
+
+fn edwards_private(usable: &UsableKey) -> Result<&ed25519::PrivateKey> {
+    match &usable.parsed {
+        Parsed::EdwardsPrivate(key) => Ok(key),
+        _ => Err(Reason::KeyTypeInconsistent.into()),
+    }
+}
+
+fn edwards_public(usable: &UsableKey) -> Result<&ed25519::PublicKey> {
+    match &usable.parsed {
+        Parsed::EdwardsPublic(key) => Ok(key),
+        _ => Err(Reason::KeyTypeInconsistent.into()),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use crate::key::Usage;
+    use crate::mechanism::tests::usable;
+
+    fn parties() -> [(UsableKey, Vec<u8>); 2] {
+        [(); 2].map(|()| {
+            let key = PrivateKey::generate(Curve::P256).unwrap();
+            let point = key.public().unwrap().point().unwrap();
+            (usable(Parsed::EcPrivate(key), Usage::Derive), point)
+        })
+    }
+
+    fn agree(own: &UsableKey, peer: &[u8], hash: Option<Hash>, len: usize) -> Result<Secret> {
+        let shared = if hash.is_some() { b"shared".to_vec() } else { Vec::new() };
+        derive(own, &Params::Ecdh { hash, shared, public: peer.to_vec() }, len)
+    }
+
+    #[test]
+    fn both_sides_derive_the_same_with_and_without_a_function() {
+        let [(one, one_point), (two, two_point)] = parties();
+        for (hash, len, expected) in [
+            (None, 0, 32),
+            (None, 20, 20),
+            (Some(Hash::Sha256), 0, 32),
+            (Some(Hash::Sha1), 33, 33),
+            (Some(Hash::Sha512), 16, 16),
+        ] {
+            let here = agree(&one, &two_point, hash, len).unwrap();
+            assert_eq!(here, agree(&two, &one_point, hash, len).unwrap());
+            assert_eq!(here.len(), expected);
+        }
+    }
+
+    #[test]
+    fn a_shorter_secret_is_the_end_of_the_whole_one() {
+        let [(one, _), (_, peer)] = parties();
+        let whole = agree(&one, &peer, None, 0).unwrap();
+        let short = agree(&one, &peer, None, 16).unwrap();
+        assert!(whole.expose().ends_with(short.expose()));
+        assert_eq!(agree(&one, &peer, None, 33).unwrap_err().reason(), Reason::KeySizeRange);
+    }
+
+    #[test]
+    fn a_peer_in_an_octet_string_is_the_same_peer() {
+        let [(one, _), (_, peer)] = parties();
+        let wrapped = [&[4, 65], peer.as_slice()].concat();
+        let expected = agree(&one, &peer, None, 0).unwrap();
+        assert_eq!(agree(&one, &wrapped, None, 0).unwrap(), expected);
+        let refusal = agree(&one, &peer[1..], None, 0).unwrap_err().reason();
+        assert_eq!(refusal, Reason::MechanismParam);
+    }
+
+    /// NIST CAVS 12.0, ANSI X9.63-2001 with SHA-256, 0 bits of shared info.
+    #[test]
+    fn the_derivation_function_is_x9_63() {
+        let agreed = [
+            0x96, 0xc0, 0x56, 0x19, 0xd5, 0x6c, 0x32, 0x8a, 0xb9, 0x5f, 0xe8, 0x4b, 0x18, 0x26,
+            0x4b, 0x08, 0x72, 0x5b, 0x85, 0xe3, 0x3f, 0xd3, 0x4f, 0x08,
+        ];
+        let expected = [
+            0x44, 0x30, 0x24, 0xc3, 0xda, 0xe6, 0x6b, 0x95, 0xe6, 0xf5, 0x67, 0x06, 0x01, 0x55,
+            0x8f, 0x71,
+        ];
+        let made = stretch(Hash::Sha256, &agreed.as_slice().into(), &[], 16).unwrap();
+        assert_eq!(made.expose(), expected);
+    }
+
+    #[test]
+    fn a_curve_that_is_not_known_is_told_so() {
+        let unknown = Domain::Curve(&[6, 5, 0x2B, 0x81, 4, 0, 10]);
+        let refusal = generate(&Params::None, &unknown).err().unwrap().reason();
+        assert_eq!(refusal, Reason::CurveUnknown);
+    }
+}
