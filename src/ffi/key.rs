@@ -2,7 +2,6 @@
 
 use super::buffer::{self, Place};
 use super::{entry, params, template};
-use crate::error::Reason;
 use pkcs11_sys::*;
 
 /// Generates a secret key.
@@ -103,20 +102,23 @@ pub unsafe extern "C" fn C_UnwrapKey(
     })
 }
 
-/// Derives a key. No mechanism does yet.
+/// Derives a key from another.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_DeriveKey(
     session: CK_SESSION_HANDLE,
     mechanism: CK_MECHANISM_PTR,
-    _base_key: CK_OBJECT_HANDLE,
+    base_key: CK_OBJECT_HANDLE,
     attributes: CK_ATTRIBUTE_PTR,
     count: CK_ULONG,
-    _key: CK_OBJECT_HANDLE_PTR,
+    key: CK_OBJECT_HANDLE_PTR,
 ) -> CK_RV {
-    entry::on_session("C_DeriveKey", session, |_| {
+    entry::on_session("C_DeriveKey", session, |session| {
         // SAFETY: PKCS#11's contract.
-        let (_asked, _template) =
-            unsafe { (params::read(mechanism)?, template::read(attributes, count)?) };
-        Err(Reason::MechanismInvalid.into())
+        let (place, asked, template) = unsafe {
+            (Place::new(key)?, params::read(mechanism)?, template::read(attributes, count)?)
+        };
+        let (token, caller) = (session.token(), session.caller());
+        place.put(token.derive(caller, &asked.mechanism, base_key, &template)?);
+        Ok(())
     })
 }

@@ -4,6 +4,7 @@ mod attributes;
 mod copy;
 mod create;
 mod custody;
+mod derive;
 mod destroy;
 mod find;
 mod generate;

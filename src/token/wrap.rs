@@ -111,7 +111,8 @@ impl Token {
         }
     }
 
-    fn own_attributes(&self, key: Handle) -> Result<Attributes> {
+    /// A key's own attributes, to be looked at.
+    pub(super) fn own_attributes(&self, key: Handle) -> Result<Attributes> {
         let loaded = self.object(key)?;
         Ok(loaded.held().ok_or(Reason::KeyUnknown)?.attributes.duplicate())
     }
