@@ -90,6 +90,15 @@ fn leave_inherited() {
     }
 }
 
+/// What a configuration decides for all tokens.
+pub fn rules(config: &Config) -> Rules {
+    Rules {
+        custody: config.custody,
+        mixed_wrapping: config.mixed_wrapping,
+        pkcs1_unwrap: config.pkcs1_unwrap,
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -124,13 +133,5 @@ mod tests {
         std::fs::write(&file, "colour = 1\n").unwrap();
         assert_eq!(reason(start(&arguments)), Some(Reason::BadConfiguration));
         assert_eq!(reason(end()), Some(Reason::NotInitialized));
-    }
-}
-
-fn rules(config: &Config) -> Rules {
-    Rules {
-        custody: config.custody,
-        mixed_wrapping: config.mixed_wrapping,
-        pkcs1_unwrap: config.pkcs1_unwrap,
     }
 }

@@ -5,8 +5,9 @@
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, mmap_anonymous, munmap};
 use rustix::process::{Pid, getpid};
 use std::ffi::{CStr, OsString, c_int, c_void};
+use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::ptr::NonNull;
@@ -140,6 +141,17 @@ impl Default for ForkMark {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// A descriptor that this process was started with, as a file of its own that shares its position.
+pub fn inherited(descriptor: RawFd) -> io::Result<File> {
+    // SAFETY: the call takes numbers, and fails where the descriptor is not open.
+    let copy = unsafe { libc::fcntl(descriptor, libc::F_DUPFD_CLOEXEC, 0) };
+    if copy < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the copy has just been made and belongs to nobody else.
+    Ok(unsafe { File::from_raw_fd(copy) })
 }
 
 /// Whether the program runs with privileges its caller does not have (set-uid and the like), so that

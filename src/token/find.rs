@@ -91,7 +91,6 @@ impl Token {
             let request = Request::Find {
                 token: self.id,
                 alternatives: alternatives.clone(),
-                now: self.now(),
                 after: found.last().copied(),
                 limit: PAGE,
             };

@@ -70,22 +70,27 @@ impl Slots {
         let entries = self.entries()?;
         match entries.iter().find(|entry| u64::from(entry.slot) == slot) {
             Some(entry) => self.open(entry)?.initialise_again(pin, label),
-            None if slot == free_slot(&entries) => self.make(pin, label),
+            None if slot == free_slot(&entries) => self.make(label, pin, None).map(drop),
             None => Err(Reason::SlotUnknown.into()),
         }
     }
 
-    fn make(&self, pin: &[u8], label: &str) -> Result<()> {
+    /// Makes a token with both its PINs at once; its identity, of which the serial number is the
+    /// beginning.
+    pub fn make_token(&self, label: &str, officer: &[u8], user: &[u8]) -> Result<Id> {
+        check_length(officer)?;
+        check_length(user)?;
+        self.make(label, officer, Some(user))
+    }
+
+    fn make(&self, label: &str, officer: &[u8], user: Option<&[u8]>) -> Result<Id> {
         let id = Id::from_random(lc::random::bytes()?);
         let private = TokenKey::new(lc::random::secret(32)?)?;
-        let officer = Pin::wrap(id, &private, pin, lc::random::bytes()?, &lc::random::bytes()?)?;
-        let entry = Entry::new(
-            label.to_owned(),
-            lc::random::bytes()?,
-            &private,
-            officer,
-            self.rules.custody,
-        )?;
+        let wrap =
+            |pin: &[u8]| Pin::wrap(id, &private, pin, lc::random::bytes()?, &lc::random::bytes()?);
+        let (label, public) = (label.to_owned(), lc::random::bytes()?);
+        let mut entry = Entry::new(label, public, &private, wrap(officer)?, self.rules.custody)?;
+        entry.user = user.map(wrap).transpose()?;
         let request = Request::PutToken {
             token: id,
             expect: Expect::Absent,
@@ -94,7 +99,8 @@ impl Slots {
             wipe: false,
             change: lc::random::bytes()?,
         };
-        self.link.ask(&request).map(drop)
+        self.link.ask(&request)?;
+        Ok(id)
     }
 
     fn open(&self, entry: &TokenEntry) -> Result<Arc<Token>> {
@@ -132,11 +138,15 @@ fn free_slot(entries: &[TokenEntry]) -> u64 {
 /// What an entry shows of its token.
 pub(super) fn info(entry: &TokenEntry) -> Result<TokenInfo> {
     let shown = Entry::decode(&entry.entry)?;
-    let serial = entry.id.bytes().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     Ok(TokenInfo {
         label: Some(shown.label),
-        serial,
+        serial: serial(entry.id),
         user_pin_set: shown.user.is_some(),
         wrong: entry.wrong,
     })
+}
+
+/// A token's serial number: sixteen characters.
+pub fn serial(token: Id) -> String {
+    token.bytes().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -411,19 +411,17 @@ fn through_unauthenticated_wraps_every_refusal_looks_alike() {
         let id = token.empty_key(&[]);
         import(&token, &ONE, &target(&id)).unwrap();
         let secret = [8_u8; 32];
-        // The sender's key and the token's: one that may do both would unwrap nothing sensitive.
-        let key = |usage| {
-            let template = [
+        let kek = token
+            .create_object(&[
                 Attribute::Class(ObjectClass::SECRET_KEY),
                 Attribute::KeyType(KeyType::AES),
-                usage,
+                Attribute::Unwrap(true),
+                Attribute::Encrypt(true),
                 Attribute::Value(secret.to_vec()),
-            ];
-            token.create_object(&template).unwrap()
-        };
-        let (sender, kek) = (key(Attribute::Encrypt(true)), key(Attribute::Unwrap(true)));
+            ])
+            .unwrap();
         let cbc = Mechanism::AesCbcPad([3; 16]);
-        let other = token.encrypt(&cbc, sender, &TWO).unwrap();
+        let other = token.encrypt(&cbc, kek, &TWO).unwrap();
         refused(token.unwrap_key(&cbc, kek, &other, &target(&id)), RvError::WrappedKeyInvalid);
         let mut broken = other;
         broken[40] ^= 1;

@@ -3,18 +3,24 @@
 use keystead::error::{Error, Reason};
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// The exit status where the command line is wrong.
+const WRONG_COMMAND_LINE: u8 = 2;
 
 /// Why a command failed.
 #[derive(Debug)]
 pub struct Failure {
     error: String,
     hint: Option<String>,
+    status: u8,
 }
 
 impl Failure {
     /// A failure without a hint.
     pub fn new(error: impl Display) -> Self {
-        Self { error: error.to_string(), hint: None }
+        Self { error: error.to_string(), hint: None, status: 1 }
     }
 
     /// The same failure with something to do about it.
@@ -22,13 +28,51 @@ impl Failure {
         Self { hint: Some(hint.to_string()), ..self }
     }
 
-    /// Prints it on standard error. Where that is closed there is nobody to tell.
-    pub fn print(&self) {
+    /// The same failure with something else that may help.
+    pub fn also(self, hint: impl Display) -> Self {
+        match self.hint {
+            Some(first) => Self { hint: Some(format!("{first}; {hint}")), ..self },
+            None => self.hint(hint),
+        }
+    }
+
+    /// Something about a file failed.
+    pub fn of_file(file: &Path, error: &io::Error) -> Self {
+        Self::new(format_args!("{}: {}", file.display(), plainly(error)))
+    }
+
+    /// Nobody reads what the command writes any more (`keystead list | head -1`), so it ends, and
+    /// there is nothing to say.
+    pub fn unread() -> Self {
+        Self { error: String::new(), hint: None, status: 0 }
+    }
+
+    /// What clap says of a command line: help and version go to standard output and are no failure.
+    pub fn of_command_line(said: &clap::Error) -> Result<(), Self> {
+        if !said.use_stderr() {
+            return crate::output::text(said.render());
+        }
+        let text = said.render().to_string();
+        let Some(text) = text.strip_prefix("error: ") else {
+            let _unread = said.print();
+            return Err(Self { status: WRONG_COMMAND_LINE, ..Self::unread() });
+        };
+        let text = text.split("\nFor more information").next().unwrap_or(text);
+        let hint = "`keystead help COMMAND` shows what a command takes";
+        Err(Self { status: WRONG_COMMAND_LINE, ..Self::new(text.trim_end()).hint(hint) })
+    }
+
+    /// Prints it on standard error, and the exit status. Where standard error is closed there is
+    /// nobody to tell.
+    pub fn end(self) -> ExitCode {
         let mut stderr = io::stderr().lock();
-        let _unread = writeln!(stderr, "keystead: error: {}", self.error);
+        if !self.error.is_empty() {
+            let _unread = writeln!(stderr, "keystead: error: {}", self.error);
+        }
         if let Some(hint) = &self.hint {
             let _unread = writeln!(stderr, "keystead: hint: {hint}");
         }
+        ExitCode::from(self.status)
     }
 }
 
@@ -44,8 +88,14 @@ impl From<Error> for Failure {
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        Self::new(error)
+        Self::new(plainly(&error))
     }
+}
+
+/// The system's words without its number.
+fn plainly(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
 fn hint(reason: Reason) -> Option<&'static str> {
@@ -53,6 +103,8 @@ fn hint(reason: Reason) -> Option<&'static str> {
         Reason::BadConfiguration => "correct it, or name another file with --config",
         Reason::AgentAbsent => "`keystead agent` runs the agent here, where it shows what it does",
         Reason::StoreFull => "make room on the store's file system; deleting keys still works",
+        Reason::PinIncorrect => "the attempt was counted; ten wrong ones in a row lock the PIN",
+        Reason::PinLength => "a PIN has 4 to 255 bytes",
         _ => return None,
     })
 }
@@ -61,6 +113,7 @@ fn hint(reason: Reason) -> Option<&'static str> {
 mod tests {
     use super::Failure;
     use keystead::error::Reason;
+    use std::io;
 
     #[test]
     fn a_reason_brings_its_hint() {
@@ -68,5 +121,11 @@ mod tests {
         assert_eq!(failure.error, "the configuration is wrong: file, line 3");
         assert!(failure.hint.is_some());
         assert!(Failure::from(keystead::error::Error::from(Reason::General)).hint.is_none());
+    }
+
+    #[test]
+    fn a_system_error_is_said_without_its_number() {
+        let failure = Failure::from(io::Error::from_raw_os_error(2));
+        assert_eq!(failure.error, "No such file or directory");
     }
 }

@@ -1,16 +1,20 @@
-//! The `keystead` program. Each command is a file of its own: its arguments, and what it does with
-//! them. A command is added by its file and its lines in [`Command`].
+//! The `keystead` program: the command line, the common options, and how a run ends. Each command is
+//! a file in `command`; the files here are what commands share.
 
-mod agent;
 mod client;
-mod directory;
+mod command;
+mod explain;
 mod failure;
-mod import_key;
-mod list;
-mod show;
-mod sweep;
+mod keys;
+mod material;
+mod moment;
+mod output;
+mod pin;
+mod terminal;
+mod wrapping;
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
+use command::Command;
 use failure::Failure;
 use keystead::config::{Config, journal};
 use std::process::ExitCode;
@@ -18,7 +22,7 @@ use std::process::ExitCode;
 /// Keeps custom keys: bring them, time-limit them, take them away.
 #[derive(Debug, Parser)]
 #[command(name = "keystead", version, after_help = EXIT_STATUS)]
-struct Arguments {
+pub struct Arguments {
     #[command(flatten)]
     global: Global,
     #[command(subcommand)]
@@ -30,13 +34,16 @@ const EXIT_STATUS: &str =
 
 /// What every command understands.
 #[derive(Debug, clap::Args)]
-struct Global {
+pub struct Global {
     /// The store: a directory, or sled:///directory [default: as configured]
     #[arg(long, global = true, value_name = "STORE")]
     store: Option<String>,
     /// The configuration file [default: $KEYSTEAD_CONF, the user's, the system's]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<String>,
+    /// Print JSON instead of text for people
+    #[arg(long, global = true)]
+    json: bool,
 }
 
 impl Global {
@@ -51,34 +58,13 @@ impl Global {
     }
 }
 
-#[derive(Debug, Subcommand)]
-enum Command {
-    Agent(agent::Arguments),
-    ImportKey(import_key::Arguments),
-    List(list::Arguments),
-    Show(show::Arguments),
-    Sweep(sweep::Arguments),
-}
-
-impl Command {
-    fn run(self, global: &Global) -> Result<(), Failure> {
-        match self {
-            Self::Agent(arguments) => arguments.run(global),
-            Self::ImportKey(arguments) => arguments.run(global),
-            Self::List(arguments) => arguments.run(global),
-            Self::Show(arguments) => arguments.run(global),
-            Self::Sweep(arguments) => arguments.run(global),
-        }
-    }
-}
-
 fn main() -> ExitCode {
-    let Arguments { global, command } = Arguments::parse();
-    match command.run(&global) {
+    let done = match Arguments::try_parse() {
+        Ok(Arguments { global, command }) => command.run(&global),
+        Err(said) => Failure::of_command_line(&said),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            failure.print();
-            ExitCode::FAILURE
-        }
+        Err(failure) => failure.end(),
     }
 }

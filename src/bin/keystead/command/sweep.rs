@@ -1,9 +1,9 @@
 //! `keystead sweep`: erases what is due, where no agent stays to do it.
 
-use crate::{Failure, Global};
+use crate::{Failure, Global, output};
 use keystead::error::Reason;
 use keystead::wire::{Link, Place, Request, Response};
-use std::io::{self, Write};
+use serde_json::json;
 
 /// Erase all material whose time has come, now
 ///
@@ -19,8 +19,11 @@ impl Arguments {
                 .detail("it answers a sweep with something else")
                 .into());
         };
-        writeln!(io::stdout(), "erased the material of custom keys: {erased}")?;
-        writeln!(io::stdout(), "ended ordinary keys: {ended}")?;
-        Ok(())
+        match global.json {
+            true => output::json(&json!({ "erased": erased, "ended": ended })),
+            false => output::text(format_args!(
+                "erased the material of custom keys: {erased}\nended ordinary keys: {ended}\n"
+            )),
+        }
     }
 }

@@ -4,7 +4,8 @@
 //! same program once more (`--detached`), in a session of its own; that one is the agent, and is
 //! nobody's child once its starter has ended.
 
-use crate::{Failure, Global, directory};
+use super::directory;
+use crate::{Failure, Global};
 use keystead::agent::{Claim, Lock, Options, claim, serve};
 use keystead::config::journal;
 use keystead::config::{Config, Log};

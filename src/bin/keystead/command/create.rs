@@ -1,0 +1,79 @@
+//! `keystead create`: makes an empty custom key, which waits for its first import.
+
+use super::describe;
+use crate::client::{Access, Token};
+use crate::keys::{CustomKey, check_alias};
+use crate::moment::Expiry;
+use crate::{Failure, Global};
+use cryptoki::object::{Attribute, ObjectClass};
+use keystead::object::vendor::APPLICATION;
+use serde_json::{Map, Value};
+
+/// Make an empty custom key: metadata that waits for material
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    token: Token,
+    /// The custom key's alias, 1 to 255 bytes; no other custom key may have it
+    alias: String,
+    /// What it is for, at most 255 bytes
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    description: String,
+    /// The type of key
+    #[arg(long = "type", value_name = "TYPE", default_value = "AES", ignore_case = true,
+          value_parser = crate::keys::types())]
+    key_type: String,
+    /// The size in bits that its material must have [default: any its type can have]
+    #[arg(long, value_name = "NUMBER")]
+    bits: Option<u64>,
+    /// When the material of the next import expires
+    #[arg(long, value_name = "WHEN", long_help = Expiry::HELP)]
+    expires: Option<Expiry>,
+}
+
+impl Arguments {
+    pub fn run(self, global: &Global) -> Result<(), Failure> {
+        describe::check(&self.description)?;
+        let json = self.json()?;
+        let session = self.token.log_in(global, Access::Change)?;
+        check_alias(&session, &self.alias)?;
+        let object = session
+            .create_object(&[
+                Attribute::Class(ObjectClass::DATA),
+                Attribute::Token(true),
+                Attribute::Application(APPLICATION.to_vec()),
+                Attribute::Value(json),
+            ])
+            .map_err(|error| self.explained(error))?;
+        CustomKey::read(&session, object)?.report(global, "created")
+    }
+
+    /// What `object::json` reads.
+    fn json(&self) -> Result<Vec<u8>, Failure> {
+        let mut fields = Map::new();
+        let mut put = |name: &str, value: Value| fields.insert(name.to_owned(), value);
+        put("alias", self.alias.clone().into());
+        put("description", self.description.clone().into());
+        put("key_type", self.key_type.clone().into());
+        if let Some(bits) = self.bits {
+            put("key_bits", bits.into());
+        }
+        match self.expires {
+            None | Some(Expiry::Never) => {}
+            Some(Expiry::At(moment)) => drop(put("expires", moment.to_string().into())),
+            Some(Expiry::After(seconds)) => drop(put("expires_in", format!("{seconds}s").into())),
+        }
+        serde_json::to_vec(&fields).map_err(Failure::new)
+    }
+
+    fn explained(&self, error: cryptoki::error::Error) -> Failure {
+        use crate::explain::code;
+        use cryptoki::error::RvError;
+        match (code(&error), self.bits) {
+            (Some(RvError::KeySizeRange | RvError::AttributeValueInvalid), Some(bits)) => {
+                Failure::new(format_args!("there is no {} key of {bits} bits", self.key_type))
+            }
+            _ => error.into(),
+        }
+    }
+}

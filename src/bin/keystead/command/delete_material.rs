@@ -1,0 +1,37 @@
+//! `keystead delete-material`: erases imported material; the custom key stays.
+
+use crate::client::{Access, Token};
+use crate::keys::CustomKey;
+use crate::{Failure, Global};
+
+/// Erase a custom key's imported material; the custom key and its metadata stay
+///
+/// Only the same material can be imported again.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    token: Token,
+    /// The custom key's alias or key ID
+    key: String,
+}
+
+impl Arguments {
+    pub fn run(self, global: &Global) -> Result<(), Failure> {
+        let session = self.token.log_in(global, Access::Change)?;
+        let key = CustomKey::named(&session, &self.key)?;
+        if key.shown.origin == "generated" {
+            let told = format_args!("{}: the token made this key's material", key.shown);
+            return Err(Failure::new(told)
+                .hint("such material is never deleted by hand; `keystead disable` stops its use"));
+        }
+        let material = key.material(&session)?;
+        if material.is_empty() {
+            let told = format_args!("{}: there is no material: {}", key.shown, key.shown.material);
+            return Err(Failure::new(told));
+        }
+        for object in material {
+            session.destroy_object(object)?;
+        }
+        key.again(&session)?.report(global, "material deleted")
+    }
+}

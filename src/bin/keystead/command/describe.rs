@@ -1,0 +1,38 @@
+//! `keystead describe`: says what a custom key is for.
+
+use crate::client::{Access, Token};
+use crate::keys::{CustomKey, vendor};
+use crate::{Failure, Global};
+use keystead::object::json::MAX_DESCRIPTION;
+use keystead::object::vendor::CKA_KEYSTEAD_DESCRIPTION;
+
+/// Say what a custom key is for
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    token: Token,
+    /// The custom key's alias or key ID
+    key: String,
+    /// The new description, at most 255 bytes; it may be empty
+    description: String,
+}
+
+impl Arguments {
+    pub fn run(self, global: &Global) -> Result<(), Failure> {
+        check(&self.description)?;
+        let session = self.token.log_in(global, Access::Change)?;
+        let key = CustomKey::named(&session, &self.key)?;
+        let description = vendor(CKA_KEYSTEAD_DESCRIPTION, self.description.as_bytes());
+        session.update_attributes(key.object, &[description])?;
+        key.again(&session)?.report(global, "described")
+    }
+}
+
+/// Whether a description may be as long as this one.
+pub fn check(description: &str) -> Result<(), Failure> {
+    match description.len() {
+        0..=MAX_DESCRIPTION => Ok(()),
+        length => Err(Failure::new(format_args!("the description has {length} bytes"))
+            .hint(format_args!("it has at most {MAX_DESCRIPTION}"))),
+    }
+}

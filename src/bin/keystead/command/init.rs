@@ -1,0 +1,82 @@
+//! `keystead init`: makes a token, with both its PINs, in one step.
+
+use crate::pin::{OfficerPin, UserPin};
+use crate::{Failure, Global, output};
+use keystead::clock::SystemClock;
+use keystead::module::rules;
+use keystead::token::{self, Rules, Slots};
+use keystead::wire::{Link, Place};
+use serde_json::json;
+use std::sync::Arc;
+
+/// Make a token in the store, with the security officer's PIN and the user's
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The token's label, 1 to 32 bytes; no other token of the store may have it
+    label: String,
+    #[command(flatten)]
+    officer: OfficerPin,
+    #[command(flatten)]
+    user: UserPin,
+    /// Whether the token's keys are custom keys; with false it is a plain software token
+    /// [default: as configured, else true]
+    #[arg(long, value_name = "BOOLEAN")]
+    custody: Option<bool>,
+}
+
+impl Arguments {
+    pub fn run(self, global: &Global) -> Result<(), Failure> {
+        check_label(&self.label)?;
+        let config = global.configuration()?;
+        let custody = self.custody.unwrap_or(config.custody);
+        let rules = Rules { custody, ..rules(&config) };
+        let slots = Slots::new(Link::new(Place::of(&config)), Arc::new(SystemClock), rules);
+        self.check_free(&slots)?;
+        let officer = self.officer.read_new()?;
+        let user = self.user.read_new()?;
+        let id = slots.make_token(&self.label, officer.bytes(), user.bytes())?;
+        let (label, serial) = (&self.label, token::serial(id));
+        match global.json {
+            true => output::json(&json!({ "label": label, "serial": serial, "custody": custody })),
+            false => output::line(format_args!("initialised: {label} (serial number {serial})")),
+        }
+    }
+
+    fn check_free(&self, slots: &Slots) -> Result<(), Failure> {
+        for slot in slots.list()? {
+            if slots.info(slot)?.label.as_ref() == Some(&self.label) {
+                let told = format_args!("there is a token {:?} already", self.label);
+                return Err(Failure::new(told).hint(
+                    "choose another label; `pkcs11-tool --init-token` starts a token anew, \
+                     `keystead destroy-token` ends one",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// PKCS#11 pads labels with blanks to 32 bytes, so that blanks at the end would be lost.
+fn check_label(label: &str) -> Result<(), Failure> {
+    let shown = !label.chars().any(char::is_control) && label.trim() == label;
+    match (1..=32).contains(&label.len()) && shown {
+        true => Ok(()),
+        false => Err(Failure::new(format_args!("{label:?} cannot be a token's label"))
+            .hint("a label has 1 to 32 bytes, begins and ends with no blank, and can be shown")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_label;
+
+    #[test]
+    fn a_label_survives_its_padding() {
+        for label in ["a", "two words", &"x".repeat(32), "ключ"] {
+            assert!(check_label(label).is_ok(), "{label}");
+        }
+        for label in ["", " a", "a ", "a\n", &"x".repeat(33), &"ü".repeat(17)] {
+            assert!(check_label(label).is_err(), "{label:?}");
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The commands. Each is a file: its arguments, and what it does with them. A new one is added by its
+//! file, and its lines here.
+
+mod agent;
+mod create;
+mod delete_material;
+mod describe;
+mod directory;
+mod import;
+mod import_key;
+mod init;
+mod list;
+mod rename;
+mod show;
+mod status;
+mod sweep;
+
+use crate::{Failure, Global};
+
+/// What can be done.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    Init(init::Arguments),
+    Create(create::Arguments),
+    List(list::Arguments),
+    Show(show::Arguments),
+    Describe(describe::Arguments),
+    Rename(rename::Arguments),
+    Enable(status::Enable),
+    Disable(status::Disable),
+    Import(import::Arguments),
+    ImportKey(import_key::Arguments),
+    DeleteMaterial(delete_material::Arguments),
+    Sweep(sweep::Arguments),
+    Agent(agent::Arguments),
+}
+
+impl Command {
+    /// Does it.
+    pub fn run(self, global: &Global) -> Result<(), Failure> {
+        match self {
+            Self::Init(arguments) => arguments.run(global),
+            Self::Create(arguments) => arguments.run(global),
+            Self::List(arguments) => arguments.run(global),
+            Self::Show(arguments) => arguments.run(global),
+            Self::Describe(arguments) => arguments.run(global),
+            Self::Rename(arguments) => arguments.run(global),
+            Self::Enable(arguments) => arguments.run(global),
+            Self::Disable(arguments) => arguments.run(global),
+            Self::Import(arguments) => arguments.run(global),
+            Self::ImportKey(arguments) => arguments.run(global),
+            Self::DeleteMaterial(arguments) => arguments.run(global),
+            Self::Sweep(arguments) => arguments.run(global),
+            Self::Agent(arguments) => arguments.run(global),
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! `keystead rename`: gives a custom key another alias.
+
+use crate::client::{Access, Token};
+use crate::keys::{CustomKey, check_alias};
+use crate::{Failure, Global};
+use cryptoki::object::Attribute;
+
+/// Give a custom key another alias, under which its material is found too
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    token: Token,
+    /// The custom key's alias or key ID
+    key: String,
+    /// Its new alias, 1 to 255 bytes; no other custom key may have it
+    alias: String,
+}
+
+impl Arguments {
+    pub fn run(self, global: &Global) -> Result<(), Failure> {
+        let session = self.token.log_in(global, Access::Change)?;
+        let key = CustomKey::named(&session, &self.key)?;
+        if key.shown.alias != self.alias {
+            check_alias(&session, &self.alias)?;
+            session.update_attributes(key.object, &[Attribute::Label(self.alias.into())])?;
+        }
+        key.again(&session)?.report(global, "renamed")
+    }
+}

@@ -1,0 +1,50 @@
+//! `keystead enable` and `keystead disable`: whether a custom key may be used.
+
+use crate::client::{Access, Token};
+use crate::keys::{CustomKey, vendor};
+use crate::{Failure, Global};
+use keystead::object::vendor::{CKA_KEYSTEAD_STATUS, STATUS_DISABLED, STATUS_ENABLED};
+
+/// Let a disabled custom key be used again
+#[derive(Debug, clap::Args)]
+pub struct Enable {
+    #[command(flatten)]
+    which: Which,
+}
+
+/// Let a custom key not be used until it is enabled again; its material stays
+#[derive(Debug, clap::Args)]
+pub struct Disable {
+    #[command(flatten)]
+    which: Which,
+}
+
+#[derive(Debug, clap::Args)]
+struct Which {
+    #[command(flatten)]
+    token: Token,
+    /// The custom key's alias or key ID
+    key: String,
+}
+
+impl Enable {
+    pub fn run(self, global: &Global) -> Result<(), Failure> {
+        self.which.set(global, STATUS_ENABLED, "enabled")
+    }
+}
+
+impl Disable {
+    pub fn run(self, global: &Global) -> Result<(), Failure> {
+        self.which.set(global, STATUS_DISABLED, "disabled")
+    }
+}
+
+impl Which {
+    fn set(self, global: &Global, status: u64, done: &str) -> Result<(), Failure> {
+        let session = self.token.log_in(global, Access::Change)?;
+        let key = CustomKey::named(&session, &self.key)?;
+        let status = vendor(CKA_KEYSTEAD_STATUS, &status.to_ne_bytes());
+        session.update_attributes(key.object, &[status])?;
+        key.again(&session)?.report(global, done)
+    }
+}

@@ -1,0 +1,151 @@
+//! Custom keys as the module shows them: found by name, read as metadata.
+
+use crate::output::printable;
+use crate::{Failure, Global, output};
+use clap::builder::PossibleValuesParser;
+use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
+use cryptoki::session::Session;
+use jiff::Timestamp;
+use keystead::object::kinds::KINDS;
+use keystead::object::vendor::{APPLICATION, CKA_KEYSTEAD_KEY_ID};
+use pkcs11_sys::CKO_PUBLIC_KEY;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A custom key: its metadata object, and what that says.
+pub struct CustomKey {
+    /// The metadata object.
+    pub object: ObjectHandle,
+    /// Everything it says.
+    pub json: Value,
+    /// What commands look at.
+    pub shown: Shown,
+}
+
+/// The part of a custom key's metadata that commands look at; `object::json` writes it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Shown {
+    pub key_id: String,
+    pub alias: String,
+    pub key_type: String,
+    pub key_bits: u64,
+    pub origin: String,
+    pub status: String,
+    pub material: String,
+    pub created: Timestamp,
+    pub expires: Option<Timestamp>,
+}
+
+impl CustomKey {
+    /// Reads a metadata object.
+    pub fn read(session: &Session, object: ObjectHandle) -> Result<Self, Failure> {
+        let Some(Attribute::Value(bytes)) =
+            session.get_attributes(object, &[AttributeType::Value])?.pop()
+        else {
+            return Err(Failure::new("a custom key's metadata cannot be read"));
+        };
+        let wrong = |error| Failure::new(format_args!("a custom key's metadata: {error}"));
+        let json: Value = serde_json::from_slice(&bytes).map_err(wrong)?;
+        let shown = Shown::deserialize(&json).map_err(wrong)?;
+        Ok(Self { object, json, shown })
+    }
+
+    /// The same key as it is now.
+    pub fn again(&self, session: &Session) -> Result<Self, Failure> {
+        Self::read(session, self.object)
+    }
+
+    /// Every custom key, by alias.
+    pub fn all(session: &Session) -> Result<Vec<Self>, Failure> {
+        let found = session.find_objects(&metadata_objects([Attribute::Token(true)]))?;
+        let mut keys = found
+            .into_iter()
+            .map(|object| Self::read(session, object))
+            .collect::<Result<Vec<_>, _>>()?;
+        let order = |key: &Self| (key.shown.alias.clone(), key.shown.key_id.clone());
+        keys.sort_by_cached_key(order);
+        Ok(keys)
+    }
+
+    /// The one custom key that is called so: by its key ID or alias.
+    pub fn named(session: &Session, name: &str) -> Result<Self, Failure> {
+        let mut found = by_key_id(session, name)?;
+        if found.is_empty() {
+            found = by_alias(session, name)?;
+        }
+        match found.as_slice() {
+            [one] => Self::read(session, *one),
+            [] => Err(Failure::new(format_args!("there is no custom key {name:?}"))
+                .hint("`keystead list` shows the aliases and key IDs there are")),
+            _ => Err(Failure::new(format_args!("{} custom keys are called {name:?}", found.len()))
+                .hint("name one by its key ID; `keystead list` shows them")),
+        }
+    }
+
+    /// The objects that hold its material: one, or none.
+    pub fn material(&self, session: &Session) -> Result<Vec<ObjectHandle>, Failure> {
+        let of_class = |class| {
+            session.find_objects(&[
+                Attribute::Class(class),
+                vendor(CKA_KEYSTEAD_KEY_ID, self.shown.key_id.as_bytes()),
+            ])
+        };
+        Ok([of_class(ObjectClass::SECRET_KEY)?, of_class(ObjectClass::PRIVATE_KEY)?].concat())
+    }
+
+    /// Tells what was done to it, or shows it as JSON.
+    pub fn report(&self, global: &Global, done: &str) -> Result<(), Failure> {
+        match global.json {
+            true => output::json(&self.json),
+            false => output::line(format_args!("{done}: {}", self.shown)),
+        }
+    }
+}
+
+/// Alias and key ID on a line.
+impl std::fmt::Display for Shown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({})", printable(&self.alias), self.key_id)
+    }
+}
+
+/// PKCS#11 lets two keys have one alias; this program makes no second one, and no alias that reads as
+/// another key's ID.
+pub fn check_alias(session: &Session, alias: &str) -> Result<(), Failure> {
+    if alias.is_empty() || alias.len() > 255 {
+        return Err(Failure::new("an alias has 1 to 255 bytes"));
+    }
+    let taken = !by_alias(session, alias)?.is_empty() || !by_key_id(session, alias)?.is_empty();
+    match taken {
+        true => Err(Failure::new(format_args!("there is a custom key {alias:?} already"))
+            .hint("`keystead show` shows it; choose another alias")),
+        false => Ok(()),
+    }
+}
+
+fn by_alias(session: &Session, alias: &str) -> Result<Vec<ObjectHandle>, Failure> {
+    Ok(session.find_objects(&metadata_objects([Attribute::Label(alias.into())]))?)
+}
+
+fn by_key_id(session: &Session, id: &str) -> Result<Vec<ObjectHandle>, Failure> {
+    let id = id.to_ascii_lowercase();
+    Ok(session.find_objects(&metadata_objects([vendor(CKA_KEYSTEAD_KEY_ID, id.as_bytes())]))?)
+}
+
+fn metadata_objects<const N: usize>(also: [Attribute; N]) -> Vec<Attribute> {
+    let of = [Attribute::Class(ObjectClass::DATA), Attribute::Application(APPLICATION.to_vec())];
+    of.into_iter().chain(also).collect()
+}
+
+/// An attribute of Keystead's own.
+pub fn vendor(kind: u64, value: &[u8]) -> Attribute {
+    Attribute::VendorDefined((AttributeType::VendorDefined(kind), value.to_vec()))
+}
+
+/// The types of key that a custom key can be for, as the command line names them.
+pub fn types() -> PossibleValuesParser {
+    let mut names: Vec<&str> =
+        KINDS.iter().filter(|kind| kind.class != CKO_PUBLIC_KEY).map(|kind| kind.name).collect();
+    names.dedup();
+    PossibleValuesParser::new(names)
+}

@@ -1,0 +1,214 @@
+//! Key material as people have it: raw, hexadecimal, base64 or PEM, in a file or on standard input. It
+//! lies in memory that is wiped, and is decoded without copies elsewhere.
+
+use crate::Failure;
+use base64ct::{Base64, Encoding};
+use keystead::error::Error;
+use keystead::object::Attributes;
+use keystead::object::kinds::{self, Kind};
+use keystead::secret::Secret;
+use keystead::sys;
+use pkcs11_sys::{CKA_KEY_TYPE, CKO_PRIVATE_KEY};
+use std::fs::File;
+use std::io::{self, IsTerminal, Read};
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// The most that is read, in bytes; the longest RSA keys in PEM have a tenth of it.
+const MOST: usize = 1 << 16;
+
+/// How material is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// The bytes themselves; of a private key its PKCS#8 in DER
+    Raw,
+    /// Hexadecimal digits
+    Hex,
+    /// Base64
+    Base64,
+    /// PEM; of a private key its PKCS#8
+    Pem,
+}
+
+/// Reads material for a kind of key, in the format given or, of PEM and raw bytes, the one it has.
+pub fn read(file: &Path, format: Option<Format>, kind: &Kind) -> Result<Secret, Failure> {
+    let text = contents(file)?;
+    let format = match format {
+        Some(format) => format,
+        None if text.starts_with(b"-----BEGIN ") => Format::Pem,
+        None if reads_as_text(&text) => {
+            return Err(Failure::new("the material reads as hexadecimal or base64 text")
+                .hint("--format hex, base64 or raw says how it is meant"));
+        }
+        None => Format::Raw,
+    };
+    match format {
+        Format::Raw => Ok(Secret::from(&text[..])),
+        Format::Hex => decoded(&text, "hexadecimal", |text, room| {
+            base16ct::mixed::decode(text, room).ok().map(<[u8]>::len)
+        }),
+        Format::Base64 => {
+            decoded(&text, "base64", |text, room| Base64::decode(text, room).ok().map(<[u8]>::len))
+        }
+        Format::Pem => from_pem(&text, kind),
+    }
+}
+
+/// What the token will make of material of that kind: its size in bits.
+pub fn bits(material: &Secret, kind: &Kind) -> Result<u64, Failure> {
+    let mut attributes = Attributes::default();
+    attributes.set_number(CKA_KEY_TYPE, kind.key_type);
+    let judged = (kind.describe)(material, &mut attributes);
+    judged.map(|()| kinds::bits(&attributes)).map_err(|_: Error| {
+        let (length, name) = (material.len(), kind.name);
+        let failure =
+            Failure::new(format_args!("these {length} bytes are no {name} key's material"));
+        match kind.class {
+            CKO_PRIVATE_KEY => failure.hint(
+                "a private key is PKCS#8, in PEM or DER: `openssl pkcs8 -topk8 -nocrypt` makes it",
+            ),
+            _ => failure.hint("--format says how they are written: raw, hex, base64 or pem"),
+        }
+    })
+}
+
+fn contents(file: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    // Standard input is read without the buffer that the standard library keeps and does not wipe.
+    let (open, name) = match file.as_os_str() == "-" {
+        true if io::stdin().is_terminal() => {
+            return Err(Failure::new("standard input is the terminal")
+                .hint("name a file, or bring the material through a pipe"));
+        }
+        true => (sys::inherited(0), "standard input".as_ref()),
+        false => (File::open(file), file),
+    };
+    let text = open.and_then(fill).map_err(|error| Failure::of_file(name, &error))?;
+    match text.len() {
+        0 => Err(Failure::new(format_args!("{}: there is nothing in it", name.display()))),
+        MOST.. => Err(Failure::new(format_args!("{}: it is too long for a key", name.display()))),
+        _ => Ok(text),
+    }
+}
+
+/// Reads into memory that never moves, so that no copy stays behind.
+fn fill(mut file: File) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut room = Zeroizing::new(vec![0; MOST]);
+    let mut length = 0;
+    while let Some(rest) = room.get_mut(length..).filter(|rest| !rest.is_empty()) {
+        match file.read(rest)? {
+            0 => break,
+            more => length += more,
+        }
+    }
+    room.truncate(length);
+    Ok(room)
+}
+
+/// Random bytes hardly ever look so; a digest in hexadecimal, or what `openssl rand -base64` wrote, do.
+fn reads_as_text(bytes: &[u8]) -> bool {
+    let may_be = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/= \t\r\n".contains(byte);
+    bytes.len() >= 16 && bytes.iter().all(may_be)
+}
+
+fn decoded(
+    text: &[u8],
+    what: &str,
+    decode: impl Fn(&[u8], &mut [u8]) -> Option<usize>,
+) -> Result<Secret, Failure> {
+    let mut packed = Zeroizing::new(Vec::with_capacity(text.len()));
+    packed.extend(text.iter().filter(|byte| !byte.is_ascii_whitespace()));
+    let mut material = Secret::new(vec![0; text.len()]);
+    let length = decode(&packed, material.expose_mut())
+        .ok_or_else(|| Failure::new(format_args!("the material is not {what}")))?;
+    material.truncate(length);
+    Ok(material)
+}
+
+fn from_pem(text: &[u8], kind: &Kind) -> Result<Secret, Failure> {
+    let mut material = Secret::new(vec![0; text.len()]);
+    let (label, length) = match pem_rfc7468::decode(text, material.expose_mut()) {
+        Ok((label, bytes)) => (label.to_owned(), bytes.len()),
+        Err(error) => return Err(Failure::new(format_args!("the material is not PEM: {error}"))),
+    };
+    let private = label.ends_with("PRIVATE KEY");
+    match (kind.class == CKO_PRIVATE_KEY, label.as_str()) {
+        (true, "PRIVATE KEY") => {}
+        (false, _) if !private && label != "PUBLIC KEY" && label != "CERTIFICATE" => {}
+        (true, _) if private => {
+            return Err(Failure::new(format_args!("PEM of {label} cannot be imported as it is"))
+                .hint(
+                    "`openssl pkcs8 -topk8 -nocrypt -in FILE` makes it PKCS#8, to be piped here",
+                ));
+        }
+        _ => {
+            return Err(Failure::new(format_args!("PEM of {label} is no {} key", kind.name))
+                .hint("--new makes a key of the type that --type says"));
+        }
+    }
+    material.truncate(length);
+    Ok(material)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn reading(bytes: &[u8], format: Option<Format>) -> Result<Secret, Failure> {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(bytes).unwrap();
+        read(file.path(), format, kinds::named("AES").unwrap())
+    }
+
+    #[test]
+    fn every_format_gives_the_same_bytes() {
+        let raw: Vec<u8> = (0x80..0xA0).collect();
+        let hex = "8081828384858687 88898A8B8c8d8e8f\n909192939495969798999a9b9c9d9e9f\n";
+        let base64 = "gIGCg4SFhoeIiYqLjI2Oj5CRkpOUlZaXmJmam5ydnp8=\n";
+        let pem = format!("-----BEGIN AES KEY-----\n{base64}-----END AES KEY-----\n");
+        for (text, format) in [
+            (&raw[..], None),
+            (&raw[..], Some(Format::Raw)),
+            (hex.as_bytes(), Some(Format::Hex)),
+            (base64.as_bytes(), Some(Format::Base64)),
+            (pem.as_bytes(), None),
+            (pem.as_bytes(), Some(Format::Pem)),
+        ] {
+            assert_eq!(reading(text, format).unwrap().expose(), raw, "{format:?}");
+        }
+    }
+
+    #[test]
+    fn text_is_not_guessed_at() {
+        let digits = "00112233445566778899aabbccddeeff";
+        assert!(reading(digits.as_bytes(), None).is_err());
+        assert_eq!(reading(digits.as_bytes(), Some(Format::Raw)).unwrap().len(), 32);
+        assert_eq!(reading(digits.as_bytes(), Some(Format::Hex)).unwrap().len(), 16);
+    }
+
+    #[test]
+    fn malformed_material_is_refused() {
+        for (text, format) in [
+            ("0", Format::Hex),
+            ("0x00", Format::Hex),
+            ("zz", Format::Hex),
+            ("A", Format::Base64),
+            ("A_==", Format::Base64),
+            ("-----BEGIN X-----\n", Format::Pem),
+            ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", Format::Pem),
+            ("", Format::Raw),
+        ] {
+            assert!(reading(text.as_bytes(), Some(format)).is_err(), "{text}");
+        }
+        assert!(reading(&vec![0x80; MOST], None).is_err());
+    }
+
+    #[test]
+    fn the_size_of_material_is_what_the_token_will_say() {
+        let aes = kinds::named("AES").unwrap();
+        assert_eq!(bits(&Secret::new(vec![1; 24]), aes).unwrap(), 192);
+        assert!(bits(&Secret::new(vec![1; 33]), aes).is_err());
+        assert!(bits(&Secret::new(vec![1; 24]), kinds::named("RSA").unwrap()).is_err());
+    }
+}

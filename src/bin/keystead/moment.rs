@@ -1,0 +1,111 @@
+//! Times as people write them on the command line and read them in a table.
+
+use crate::Failure;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use keystead::clock::{Clock, Seconds, SystemClock};
+use keystead::object::json;
+use std::str::FromStr;
+
+/// When material is to expire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expiry {
+    /// Not at all.
+    Never,
+    /// At that moment.
+    At(Timestamp),
+    /// So many seconds after the import.
+    After(Seconds),
+}
+
+impl Expiry {
+    /// What `--expires` takes.
+    pub const HELP: &str = "When the material expires and is erased: a day (2027-01-31, from 00:00 \
+        UTC of that day), a moment (2027-01-31T17:30:00Z), a time after the import (90d, 36h), or \
+        never";
+
+    /// The moment for an import now, in seconds since 1970 UTC; 0 for never.
+    pub fn for_import_now(self) -> Result<Seconds, Failure> {
+        match self {
+            Self::Never => Ok(0),
+            Self::After(seconds) => Ok(SystemClock.now().saturating_add(seconds)),
+            Self::At(moment) => {
+                u64::try_from(moment.as_second()).map_err(|_| Failure::new("a time before 1970"))
+            }
+        }
+    }
+}
+
+impl FromStr for Expiry {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "never" {
+            return Ok(Self::Never);
+        }
+        let moment = match (text.parse::<Timestamp>(), text.parse::<Date>()) {
+            (Ok(moment), _) => moment,
+            (_, Ok(day)) if !text.contains(['T', 't', ' ']) => {
+                day.to_zoned_datetime(TimeZone::UTC).map_err(|error| error.to_string())?.timestamp()
+            }
+            _ => return after(text),
+        };
+        match moment > Timestamp::now() {
+            true => Ok(Self::At(moment)),
+            false => Err(format!("{moment} is not in the future")),
+        }
+    }
+}
+
+fn after(text: &str) -> Result<Expiry, String> {
+    let wrong = "neither a day (2027-01-31), a moment (2027-01-31T17:30:00Z), a time (90d, 36h) nor `never`";
+    json::seconds(text).map(Expiry::After).ok_or_else(|| wrong.to_owned())
+}
+
+/// The time until a moment in the largest unit that fits, rounded down.
+pub fn left(at: Timestamp, now: Timestamp) -> String {
+    if at <= now {
+        return "none".to_owned();
+    }
+    let seconds = at.duration_since(now).as_secs();
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}m", seconds / 60),
+        3_600..86_400 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_left_is_said_in_the_unit_that_matters() {
+        let now = Timestamp::UNIX_EPOCH;
+        let at = |seconds| Timestamp::from_second(seconds).unwrap_or_default();
+        assert_eq!(left(at(90 * 86_400 + 5), now), "90d");
+        assert_eq!(left(at(3 * 3_600 + 5), now), "3h");
+        assert_eq!(left(at(125), now), "2m");
+        assert_eq!(left(at(9), now), "9s");
+        assert_eq!(left(at(0), now), "none");
+    }
+
+    #[test]
+    fn an_expiry_is_a_day_a_moment_a_time_or_never() {
+        let at = |second| Timestamp::from_second(second).map(Expiry::At).map_err(|e| e.to_string());
+        assert_eq!("2100-01-31".parse(), at(4_105_036_800));
+        assert_eq!("2100-01-31T01:00:00+01:00".parse(), at(4_105_036_800));
+        assert_eq!("90d".parse(), Ok(Expiry::After(90 * 86_400)));
+        assert_eq!("never".parse(), Ok(Expiry::Never));
+    }
+
+    #[test]
+    fn what_is_no_expiry_is_refused() {
+        for text in ["", "soon", "90", "-90d", "2100-02-30", "2100-01-31T17:30", "1999-01-01", "0s"]
+        {
+            assert!(text.parse::<Expiry>().is_err(), "{text}");
+        }
+    }
+}

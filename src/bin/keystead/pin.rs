@@ -1,0 +1,195 @@
+//! PINs: from the terminal, a file, or an open file descriptor; never from an argument or the
+//! environment, where others could read them.
+
+use crate::{Failure, terminal};
+use cryptoki::types::AuthPin;
+use keystead::key::pin::PIN_LENGTH;
+use keystead::sys;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// Where the user's PIN comes from.
+#[derive(Debug, clap::Args)]
+pub struct UserPin {
+    /// Read the user PIN from the first line of a file instead of the terminal
+    #[arg(long, value_name = "FILE", conflicts_with = "pin_fd")]
+    pin_file: Option<PathBuf>,
+    /// Read the user PIN from the next line of an open file descriptor
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(i32).range(0..))]
+    pin_fd: Option<i32>,
+}
+
+/// Where the security officer's PIN comes from.
+#[derive(Debug, clap::Args)]
+pub struct OfficerPin {
+    /// Read the security officer's PIN from the first line of a file instead of the terminal
+    #[arg(long, value_name = "FILE", conflicts_with = "so_pin_fd")]
+    so_pin_file: Option<PathBuf>,
+    /// Read the security officer's PIN from the next line of an open file descriptor
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(i32).range(0..))]
+    so_pin_fd: Option<i32>,
+}
+
+/// A PIN that somebody has given.
+pub struct Pin(Zeroizing<String>);
+
+/// One way to come by a PIN.
+struct Source<'a> {
+    what: &'static str,
+    option: &'static str,
+    file: Option<&'a Path>,
+    descriptor: Option<i32>,
+}
+
+impl UserPin {
+    /// The PIN there is.
+    pub fn read(&self) -> Result<Pin, Failure> {
+        self.source().read()
+    }
+
+    /// A PIN that is to be set; at the terminal it is asked for twice.
+    pub fn read_new(&self) -> Result<Pin, Failure> {
+        self.source().read_new()
+    }
+
+    fn source(&self) -> Source<'_> {
+        Source {
+            what: "user PIN",
+            option: "pin",
+            file: self.pin_file.as_deref(),
+            descriptor: self.pin_fd,
+        }
+    }
+}
+
+impl OfficerPin {
+    /// A PIN that is to be set; at the terminal it is asked for twice.
+    pub fn read_new(&self) -> Result<Pin, Failure> {
+        self.source().read_new()
+    }
+
+    fn source(&self) -> Source<'_> {
+        Source {
+            what: "security officer's PIN",
+            option: "so-pin",
+            file: self.so_pin_file.as_deref(),
+            descriptor: self.so_pin_fd,
+        }
+    }
+}
+
+impl Pin {
+    /// Its bytes.
+    pub fn bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
+    /// The same for `cryptoki`.
+    pub fn for_login(&self) -> AuthPin {
+        AuthPin::new(self.0.as_str().into())
+    }
+}
+
+impl Source<'_> {
+    fn read(&self) -> Result<Pin, Failure> {
+        let pin = self.once("")?;
+        // An empty line would count as a wrong PIN.
+        match pin.is_empty() {
+            true => Err(Failure::new(format_args!("the {} is empty", self.what))),
+            false => Ok(Pin(pin)),
+        }
+    }
+
+    fn read_new(&self) -> Result<Pin, Failure> {
+        let pin = self.once("New ")?;
+        if !PIN_LENGTH.contains(&pin.len()) {
+            let (least, most) = (PIN_LENGTH.start(), PIN_LENGTH.end());
+            let told = format_args!("the {} has {} bytes", self.what, pin.len());
+            return Err(Failure::new(told).hint(format_args!("it has {least} to {most} bytes")));
+        }
+        if self.asks() && *terminal::hidden(&format!("The same {} again", self.what))? != *pin {
+            return Err(Failure::new("the two PINs differ"));
+        }
+        Ok(Pin(pin))
+    }
+
+    fn asks(&self) -> bool {
+        self.file.is_none() && self.descriptor.is_none()
+    }
+
+    fn once(&self, new: &str) -> Result<Zeroizing<String>, Failure> {
+        match (self.file, self.descriptor) {
+            (Some(file), _) => {
+                File::open(file).and_then(first_line).map_err(|e| Failure::of_file(file, &e))
+            }
+            (None, Some(number)) => sys::inherited(number)
+                .and_then(first_line)
+                .map_err(|e| Failure::of_file(format!("file descriptor {number}").as_ref(), &e)),
+            (None, None) if terminal::there_is_one() => {
+                terminal::hidden(&capital(&format!("{new}{}", self.what)))
+            }
+            (None, None) => {
+                let Self { what, option, .. } = self;
+                let told = format_args!("there is no terminal to ask for the {what}");
+                Err(Failure::new(told)
+                    .hint(format_args!("--{option}-file or --{option}-fd says where it is")))
+            }
+        }
+    }
+}
+
+fn capital(prompt: &str) -> String {
+    let mut letters = prompt.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// The longest line that is read for a PIN, in bytes.
+const MOST: usize = 1024;
+
+/// Takes no byte beyond the line, so that what follows it (another PIN, key material) is still there
+/// for whoever reads the same descriptor next.
+fn first_line(mut file: File) -> io::Result<Zeroizing<String>> {
+    let mut line = Zeroizing::new(Vec::with_capacity(MOST));
+    let mut byte = Zeroizing::new([0]);
+    while line.len() < MOST && file.read(&mut *byte)? == 1 && *byte != *b"\n" {
+        line.extend_from_slice(&*byte);
+    }
+    if line.ends_with(b"\r") {
+        line.pop();
+    }
+    let text = std::str::from_utf8(&line)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "its first line is not UTF-8"))?;
+    Ok(Zeroizing::new(text.to_owned()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::{File, capital, first_line};
+    use std::io::{Read, Seek, Write};
+
+    fn holding(bytes: &[u8]) -> File {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        file.rewind().unwrap();
+        file
+    }
+
+    #[test]
+    fn a_pin_is_one_line_and_nothing_after_it_is_read() {
+        let mut file = holding(b"1234\r\nrest");
+        assert_eq!(first_line(file.try_clone().unwrap()).unwrap().as_str(), "1234");
+        let mut rest = String::new();
+        file.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "rest");
+        assert_eq!(first_line(holding(b"12 34")).unwrap().as_str(), "12 34");
+        assert!(first_line(holding(b"\xFF\xFE")).is_err());
+    }
+
+    #[test]
+    fn a_prompt_begins_with_a_capital() {
+        assert_eq!(capital("user PIN"), "User PIN");
+    }
+}
