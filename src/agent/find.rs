@@ -2,6 +2,7 @@
 
 use super::rows;
 use super::shelf::Shelf;
+use crate::clock::Seconds;
 use crate::error::Result;
 use crate::id::Id;
 use crate::key::Tag;
@@ -22,6 +23,8 @@ pub struct Query<'a> {
     pub alternatives: &'a [Vec<[u8; 16]>],
     /// Whether private records are found too.
     pub private: bool,
+    /// The asker's time, which may be ahead of the agent's.
+    pub now: Seconds,
     /// Continue behind this identity.
     pub after: Option<Id>,
     /// At most so many.
@@ -30,7 +33,7 @@ pub struct Query<'a> {
 
 /// The records that match and whose material is neither erased nor due to be.
 pub fn find(shelf: &Shelf, query: &Query<'_>) -> Result<Matches> {
-    let hidden = due_now(shelf)?;
+    let hidden = due(shelf, shelf.now().max(query.now))?;
     let mut branches = branches(shelf.store.as_ref(), query);
     let mut found = Vec::new();
     let mut from = query.after.map_or(Some(0), |after| number(after).checked_add(1));
@@ -49,8 +52,7 @@ pub fn find(shelf: &Shelf, query: &Query<'_>) -> Result<Matches> {
 }
 
 /// What is due and not erased yet: a few records in the moment before the sweep.
-fn due_now(shelf: &Shelf) -> Result<HashSet<(Id, Id)>> {
-    let now = shelf.now();
+fn due(shelf: &Shelf, now: Seconds) -> Result<HashSet<(Id, Id)>> {
     let mut hidden = HashSet::new();
     shelf.each(b"d", |key, _| match rows::due_parts(key) {
         Some((at, token, id)) if at <= now => Ok(hidden.insert((token, id))),

@@ -4,6 +4,7 @@ use super::commit::{Done, Job, PutToken, Work};
 use super::find::{Query, find};
 use super::rows::TokenRow;
 use super::shelf::{Found, Shelf};
+use crate::clock::Seconds;
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::pin::Entry;
@@ -80,8 +81,8 @@ impl Service {
                 self.proved.remove(&token);
                 Ok(Response::Done(0))
             }
-            Request::Find { token, alternatives, after, limit } => {
-                self.find(token, &alternatives, after, limit)
+            Request::Find { token, alternatives, now, after, limit } => {
+                self.find(token, &alternatives, now, after, limit)
             }
             Request::Read { token, ids } => self.read(token, &ids),
             Request::Versions { token, key } => {
@@ -177,6 +178,7 @@ impl Service {
         &self,
         token: Id,
         alternatives: &[Vec<[u8; 16]>],
+        now: Seconds,
         after: Option<Id>,
         limit: u32,
     ) -> Result<Response> {
@@ -186,7 +188,8 @@ impl Service {
         }
         let private = self.proved.contains(&token);
         let limit = limit.min(MAX_FOUND) as usize;
-        let (ids, more) = find(&self.shelf, &Query { token, alternatives, private, after, limit })?;
+        let (ids, more) =
+            find(&self.shelf, &Query { token, alternatives, private, now, after, limit })?;
         Ok(Response::Found { ids, more })
     }
 

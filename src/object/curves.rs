@@ -6,7 +6,7 @@
 //! shown wrapped, which every client reads.
 
 use super::attributes::Attributes;
-use super::kinds::Kind;
+use super::kinds::{Kind, Sizes};
 use crate::error::{Reason, Result};
 use crate::key::{Parsed, Usage};
 use crate::lc::ec::{self, Curve};
@@ -23,6 +23,7 @@ pub(super) const EC_PRIVATE: Kind = Kind {
     name: "EC",
     class: CKO_PRIVATE_KEY,
     key_type: CKK_EC,
+    sizes: Sizes::These(&[256, 384, 521]),
     usages: &[Usage::Sign, Usage::Derive],
     describe: describe_private,
     parse: |material, _| Ok(Parsed::EcPrivate(ec::PrivateKey::from_pkcs8(material.expose())?)),
@@ -42,6 +43,7 @@ pub(super) const EC_PUBLIC: Kind = Kind {
 pub(super) const EDWARDS_PRIVATE: Kind = Kind {
     name: "ED25519",
     key_type: CKK_EC_EDWARDS,
+    sizes: Sizes::These(&[256]),
     usages: &[Usage::Sign],
     parse: |material, _| {
         Ok(Parsed::EdwardsPrivate(ed25519::PrivateKey::from_pkcs8(material.expose())?))
@@ -63,6 +65,7 @@ pub(super) const EDWARDS_PUBLIC: Kind = Kind {
 pub(super) const MONTGOMERY_PRIVATE: Kind = Kind {
     name: "X25519",
     key_type: CKK_EC_MONTGOMERY,
+    sizes: Sizes::These(&[256]),
     usages: &[Usage::Derive],
     parse: |material, _| {
         Ok(Parsed::MontgomeryPrivate(x25519::PrivateKey::from_pkcs8(material.expose())?))

@@ -24,12 +24,15 @@ struct Written {
     expires: Option<Timestamp>,
     expires_in: Option<String>,
     private: Option<bool>,
+    id: Option<String>,
 }
 
 /// An empty custom key as somebody asked for it.
 pub struct Wanted {
     /// Its alias, if it was given one.
     pub alias: Option<String>,
+    /// The identifier programs find it by; empty for the key ID's bytes.
+    pub identifier: Vec<u8>,
     /// Its description.
     pub description: String,
     /// Which kind of key it is for.
@@ -57,6 +60,9 @@ pub fn wanted(bytes: &[u8], clock: Seconds) -> Result<Wanted> {
     }
     let name = written.key_type.as_deref().unwrap_or("AES");
     let kind = kinds::named(name).ok_or_else(|| wrong("`key_type` is not one the token keeps"))?;
+    if written.key_bits.is_some_and(|bits| !kind.sizes.contain(bits)) {
+        return Err(wrong("`key_bits` is no size of that `key_type`"));
+    }
     let expiry = match (written.expires, written.expires_in) {
         (None, None) => None,
         (Some(moment), None) => Some(PendingExpiry::At(
@@ -68,14 +74,28 @@ pub fn wanted(bytes: &[u8], clock: Seconds) -> Result<Wanted> {
         )),
         (Some(_), Some(_)) => return Err(wrong("`expires` and `expires_in` exclude each other")),
     };
+    let identifier = match written.id {
+        None => Vec::new(),
+        Some(hex) => unhex(&hex).ok_or_else(|| wrong("`id` is not hexadecimal"))?,
+    };
     Ok(Wanted {
         alias: written.alias,
+        identifier,
         description: written.description,
         kind,
         bits: written.key_bits.unwrap_or(0),
         expiry,
         private: written.private.unwrap_or(true),
     })
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let byte = |pair: &[u8; 2]| {
+        let digits = pair.iter().all(u8::is_ascii_hexdigit).then_some(pair)?;
+        u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+    };
+    rest.is_empty().then(|| pairs.iter().map(byte).collect())?
 }
 
 fn ahead(moment: Timestamp, clock: Seconds) -> Option<Seconds> {
@@ -199,6 +219,7 @@ mod tests {
         let json = br#"{"alias":"payroll","description":"pays","key_type":"AES","key_bits":256,"expires":"2027-01-31T00:00:00Z"}"#;
         let wanted = wanted(json, 1_000).unwrap();
         assert_eq!(wanted.alias.as_deref(), Some("payroll"));
+        assert!(wanted.identifier.is_empty());
         assert_eq!((wanted.kind.name, wanted.bits, wanted.private), ("AES", 256, true));
         assert_eq!(wanted.expiry, Some(PendingExpiry::At(1_801_353_600)));
     }
@@ -207,7 +228,9 @@ mod tests {
     fn a_mistake_is_named() {
         assert!(refused("{").contains("JSON"));
         assert!(refused(r#"{"allias":"x"}"#).contains("allias"));
+        assert!(refused(r#"{"id":"0g"}"#).contains("id"));
         assert!(refused(r#"{"key_type":"DES"}"#).contains("key_type"));
+        assert!(refused(r#"{"key_bits":100}"#).contains("key_bits"));
         assert!(refused(r#"{"expires":"1970-01-01T00:00:01Z"}"#).contains("expires"));
         assert!(refused(r#"{"expires_in":"soon"}"#).contains("expires_in"));
         assert!(

@@ -17,6 +17,8 @@ pub struct Kind {
     pub class: u64,
     /// `CKA_KEY_TYPE`.
     pub key_type: u64,
+    /// The sizes it comes in, in bits.
+    pub sizes: Sizes,
     /// What it does where a template names no usage.
     pub usages: &'static [Usage],
     /// Checks material and fills in the attributes that follow from it.
@@ -25,12 +27,34 @@ pub struct Kind {
     pub parse: fn(&Secret, &Attributes) -> Result<Parsed>,
 }
 
+/// The sizes a kind of key comes in, in bits.
+pub enum Sizes {
+    /// Exactly these.
+    These(&'static [u64]),
+    /// Whole bytes from the first to the second.
+    Bytes(u64, u64),
+}
+
+impl Sizes {
+    /// Whether a key can have this size.
+    pub fn contain(&self, bits: u64) -> bool {
+        match self {
+            Self::These(sizes) => sizes.contains(&bits),
+            Self::Bytes(least, most) => (*least..=*most).contains(&bits) && bits.is_multiple_of(8),
+        }
+    }
+}
+
+/// The longest secret of no particular algorithm, in bits.
+const LONGEST_SECRET: u64 = 4096 * 8;
+
 /// Every key type with material. A public key's is in its attributes.
 pub const KINDS: &[Kind] = &[
     Kind {
         name: "AES",
         class: CKO_SECRET_KEY,
         key_type: CKK_AES,
+        sizes: Sizes::These(&[128, 192, 256]),
         usages: &[
             Usage::Encrypt,
             Usage::Decrypt,
@@ -47,6 +71,7 @@ pub const KINDS: &[Kind] = &[
         name: "GENERIC",
         class: CKO_SECRET_KEY,
         key_type: CKK_GENERIC_SECRET,
+        sizes: Sizes::Bytes(8, LONGEST_SECRET),
         usages: &[Usage::Sign, Usage::Verify, Usage::Derive],
         describe: describe_generic,
         parse: |material, _| Ok(Parsed::Generic(material.duplicate())),
@@ -60,6 +85,7 @@ pub const KINDS: &[Kind] = &[
         name: "RSA",
         class: CKO_PRIVATE_KEY,
         key_type: CKK_RSA,
+        sizes: Sizes::Bytes(*lc::rsa::BITS.start(), *lc::rsa::BITS.end()),
         usages: &[Usage::Decrypt, Usage::Sign, Usage::Unwrap],
         describe: describe_rsa_private,
         parse: |material, _| {
@@ -70,6 +96,7 @@ pub const KINDS: &[Kind] = &[
         name: "RSA",
         class: CKO_PUBLIC_KEY,
         key_type: CKK_RSA,
+        sizes: Sizes::Bytes(*lc::rsa::BITS.start(), *lc::rsa::BITS.end()),
         usages: &[Usage::Encrypt, Usage::Verify, Usage::Wrap],
         describe: describe_rsa_public,
         parse: |_, attributes| rsa_public(attributes).map(Parsed::RsaPublic),
@@ -88,6 +115,7 @@ const fn hmac(name: &'static str, key_type: u64) -> Kind {
         name,
         class: CKO_SECRET_KEY,
         key_type,
+        sizes: Sizes::Bytes(8, LONGEST_SECRET),
         usages: &[Usage::Sign, Usage::Verify],
         describe: describe_generic,
         parse: |material, _| Ok(Parsed::Generic(material.duplicate())),

@@ -1,7 +1,7 @@
 //! `C_CreateObject`.
 
 use super::{Caller, Handle, Token};
-use crate::error::{Reason, Result};
+use crate::error::{Error, Reason, Result};
 use crate::lc::rsa::{Components, PrivateKey};
 use crate::object::build::{self, build, provenance};
 use crate::object::curves;
@@ -49,7 +49,7 @@ impl Token {
         wishes: Wishes,
     ) -> Result<Handle> {
         let kind = kind_of(template, class)?;
-        let attributes = build(template, How::Create, class, Some(kind))?;
+        let attributes = self.build(template, How::Create, class, kind)?;
         match wishes.origin {
             None | Some(ORIGIN_EXTERNAL) => {}
             Some(_) => {
@@ -65,6 +65,7 @@ impl Token {
             false => {
                 let (attributes, material) = take_material(attributes, kind)?;
                 self.take_in(caller, kind, template, attributes, material, wishes)
+                    .map_err(no_such_key)
             }
         }
     }
@@ -92,6 +93,16 @@ pub(super) fn kind_of(template: &Template, class: u64) -> Result<&'static Kind> 
         .number(CKA_KEY_TYPE)?
         .ok_or_else(|| Reason::TemplateIncomplete.detail("CKA_KEY_TYPE is missing"))?;
     kinds::kind(class, key_type)
+}
+
+/// A value that is no key of its type is a wrong value here (PKCS#11 3.1, 5.7.1).
+fn no_such_key(failure: Error) -> Error {
+    match failure.reason() {
+        Reason::KeySizeRange | Reason::DataInvalid => {
+            Reason::AttributeValue.detail("the value is no key of this type")
+        }
+        _ => failure,
+    }
 }
 
 fn value_is_missing(template: &Template, kind: &Kind) -> bool {

@@ -73,14 +73,17 @@ impl Token {
         };
         let wanted = json::Wanted {
             alias: label(template)?,
+            identifier: template.bytes(CKA_ID).unwrap_or_default().to_vec(),
             description: wishes.description.unwrap_or_default(),
             kind,
             bits: length.unwrap_or(0),
             expiry: pending_expiry,
             private: template.flag(CKA_PRIVATE)?.unwrap_or(true),
         };
-        let identifier = template.bytes(CKA_ID).unwrap_or_default().to_vec();
-        self.make_empty(caller, wanted, identifier)
+        if wanted.bits != 0 && !kind.sizes.contain(wanted.bits) {
+            return Err(Reason::AttributeValue.detail("CKA_VALUE_LEN is no size of that key type"));
+        }
+        self.make_empty(caller, wanted)
     }
 
     /// An empty custom key, asked for in JSON. Its data object is private whatever the template
@@ -102,20 +105,18 @@ impl Token {
             (None, label) => wanted.alias = label,
             (Some(_), _) => {}
         }
-        self.make_empty(caller, wanted, Vec::new())
+        self.make_empty(caller, wanted)
     }
 
-    fn make_empty(
-        &self,
-        caller: &Caller,
-        wanted: json::Wanted,
-        identifier: Vec<u8>,
-    ) -> Result<Handle> {
+    fn make_empty(&self, caller: &Caller, wanted: json::Wanted) -> Result<Handle> {
         self.may_keep_custody(caller)?;
         let id = self.fresh_id()?;
         let metadata = Metadata {
             alias: wanted.alias.unwrap_or_else(|| id.to_string()),
-            identifier: if identifier.is_empty() { id.bytes().to_vec() } else { identifier },
+            identifier: match wanted.identifier.is_empty() {
+                true => id.bytes().to_vec(),
+                false => wanted.identifier,
+            },
             description: wanted.description,
             class: wanted.kind.class,
             key_type: wanted.kind.key_type,

@@ -91,6 +91,7 @@ impl Token {
             let request = Request::Find {
                 token: self.id,
                 alternatives: alternatives.clone(),
+                now: self.now(),
                 after: found.last().copied(),
                 limit: PAGE,
             };

@@ -27,7 +27,7 @@ impl Token {
         let generate = row.generate()?;
         let kind = kinds::kind(CKO_SECRET_KEY, row.key_type.ok_or(Reason::MechanismInvalid)?)?;
         of_class(template, CKO_SECRET_KEY)?;
-        let mut attributes = build(template, How::Generate, CKO_SECRET_KEY, Some(kind))?;
+        let mut attributes = self.build(template, How::Generate, CKO_SECRET_KEY, kind)?;
         let wishes = Wishes::read(template)?;
         self.may_change(caller, attributes.flag(CKA_TOKEN), attributes.flag(CKA_PRIVATE))?;
         let length = attributes.number(CKA_VALUE_LEN).unwrap_or(0);
@@ -56,7 +56,7 @@ impl Token {
         of_class(public, CKO_PUBLIC_KEY)?;
         of_class(private, CKO_PRIVATE_KEY)?;
         let mut shown = build(public, How::Generate, CKO_PUBLIC_KEY, Some(public_kind))?;
-        let mut hidden = build(private, How::Generate, CKO_PRIVATE_KEY, Some(private_kind))?;
+        let mut hidden = self.build(private, How::Generate, CKO_PRIVATE_KEY, private_kind)?;
         let wishes = Wishes::read(private)?;
         let public_expiry = self.ordinary_expiry(&Wishes::read(public)?)?;
         for half in [&shown, &hidden] {

@@ -26,14 +26,15 @@ use crate::key::pin::Entry;
 use crate::key::policy::{self, Watch, gone};
 use crate::key::seal::TokenKey;
 use crate::key::{UsableKey, Usage};
-use crate::object::Attributes;
+use crate::object::kinds::Kind;
+use crate::object::{Attributes, How, Template, build};
 use crate::secret::Secret;
 use crate::wire::{Link, Page};
 use arc_swap::ArcSwapOption;
 use handles::{Handles, Named};
 use loaded::Loaded;
 use once_cell::sync::OnceCell;
-use pkcs11_sys::CKO_SECRET_KEY;
+use pkcs11_sys::{CKA_PRIVATE, CKA_TOKEN, CKA_TRUSTED, CKO_SECRET_KEY};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -239,9 +240,20 @@ impl Token {
         Ok(())
     }
 
+    /// A secret or private key's attributes from its template. Where nobody is logged in, a session
+    /// key that says nothing is public: SunPKCS11 makes such keys after its last session has closed.
+    fn build(&self, template: &Template, how: How, class: u64, kind: &Kind) -> Result<Attributes> {
+        let mut made = build::build(template, how, class, Some(kind))?;
+        let silent = template.bytes(CKA_PRIVATE).is_none();
+        if silent && !made.flag(CKA_TOKEN) && self.who() == Login::Public {
+            made.set_flag(CKA_PRIVATE, false);
+        }
+        Ok(made)
+    }
+
     /// Only the security officer says what is trusted (PKCS#11 3.1, 4.6 to 4.10).
     fn may_trust(&self, attributes: &Attributes) -> Result<()> {
-        if attributes.flag(pkcs11_sys::CKA_TRUSTED) && self.who() != Login::Officer {
+        if attributes.flag(CKA_TRUSTED) && self.who() != Login::Officer {
             return Err(Reason::AttributeReadOnly.detail("CKA_TRUSTED is the security officer's"));
         }
         Ok(())

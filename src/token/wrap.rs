@@ -5,7 +5,7 @@ use super::{Caller, Handle, Token};
 use crate::error::{Error, Reason, Result};
 use crate::key::{Status, UsableKey, Usage};
 use crate::mechanism::{self, Mechanism, Row};
-use crate::object::build::{self, build};
+use crate::object::build;
 use crate::object::{Attributes, How, Template, Wishes};
 use crate::secret::Secret;
 use pkcs11_sys::*;
@@ -47,7 +47,7 @@ impl Token {
             );
         }
         let kind = kind_of(template, class)?;
-        let attributes = build(template, How::Unwrap, class, Some(kind))?;
+        let attributes = self.build(template, How::Unwrap, class, kind)?;
         self.may_unwrap(&usable, &attributes)?;
         let wishes = Wishes::read(template)?;
         self.may_change(caller, attributes.flag(CKA_TOKEN), attributes.flag(CKA_PRIVATE))?;

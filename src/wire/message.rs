@@ -76,6 +76,9 @@ pub enum Request {
         /// is logged in asks for private and public objects at once. An empty alternative means
         /// every record.
         alternatives: Vec<Vec<[u8; 16]>>,
+        /// What the module takes for now: what has expired for it is not found, even where the agent's
+        /// clock is behind.
+        now: Seconds,
         /// Continue after this identity.
         after: Option<Id>,
         /// At most so many (and at most [`MAX_FOUND`]).

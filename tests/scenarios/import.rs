@@ -411,17 +411,19 @@ fn through_unauthenticated_wraps_every_refusal_looks_alike() {
         let id = token.empty_key(&[]);
         import(&token, &ONE, &target(&id)).unwrap();
         let secret = [8_u8; 32];
-        let kek = token
-            .create_object(&[
+        // The sender's key and the token's: one that may do both would unwrap nothing sensitive.
+        let key = |usage| {
+            let template = [
                 Attribute::Class(ObjectClass::SECRET_KEY),
                 Attribute::KeyType(KeyType::AES),
-                Attribute::Unwrap(true),
-                Attribute::Encrypt(true),
+                usage,
                 Attribute::Value(secret.to_vec()),
-            ])
-            .unwrap();
+            ];
+            token.create_object(&template).unwrap()
+        };
+        let (sender, kek) = (key(Attribute::Encrypt(true)), key(Attribute::Unwrap(true)));
         let cbc = Mechanism::AesCbcPad([3; 16]);
-        let other = token.encrypt(&cbc, kek, &TWO).unwrap();
+        let other = token.encrypt(&cbc, sender, &TWO).unwrap();
         refused(token.unwrap_key(&cbc, kek, &other, &target(&id)), RvError::WrappedKeyInvalid);
         let mut broken = other;
         broken[40] ^= 1;

@@ -120,8 +120,13 @@ fn check(directory: &Path, known: &Known) {
     }
     let (mut found, mut after) = (Vec::new(), None);
     loop {
-        let request =
-            Request::Find { token: TOKEN, alternatives: vec![vec![META]], after, limit: 1000 };
+        let request = Request::Find {
+            token: TOKEN,
+            alternatives: vec![vec![META]],
+            now: 0,
+            after,
+            limit: 1000,
+        };
         let Response::Found { ids, more } = peer.ask(request) else { panic!() };
         after = ids.last().copied();
         found.extend(ids);

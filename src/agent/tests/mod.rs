@@ -169,7 +169,13 @@ impl Peer {
 
     pub fn find(&mut self, tags: &[&[u8; 16]]) -> Vec<Id> {
         let alternatives = vec![tags.iter().map(|tag| **tag).collect()];
-        match self.ask(Request::Find { token: TOKEN, alternatives, after: None, limit: 1000 }) {
+        match self.ask(Request::Find {
+            token: TOKEN,
+            alternatives,
+            now: 0,
+            after: None,
+            limit: 1000,
+        }) {
             Response::Found { ids, more: false } => ids,
             other => panic!("{other:?}"),
         }

@@ -95,7 +95,7 @@ fn records_are_found_by_all_their_tags_in_order_and_page_by_page() {
     let (mut after, mut pages) = (None, Vec::new());
     loop {
         let alternatives = vec![vec![even], vec![third]];
-        let request = Request::Find { token: TOKEN, alternatives, after, limit: 7 };
+        let request = Request::Find { token: TOKEN, alternatives, now: 0, after, limit: 7 };
         let Response::Found { ids, more } = peer.ask(request) else { panic!() };
         assert!(ids.len() <= 7);
         after = ids.last().copied();
