@@ -71,7 +71,7 @@ impl World {
             child.kill().unwrap();
         }
         let status = child.wait().unwrap();
-        let said = fs::read_to_string(&log).unwrap_or_default();
+        let said = indented(&fs::read_to_string(&log).unwrap_or_default());
         let agent = self.agent();
         // The agent may still be writing in it.
         eventually("the world ends", || {
@@ -185,6 +185,12 @@ impl World {
             .stdin(Stdio::null());
         command
     }
+}
+
+/// The child's output as part of the parent's: its own counts of tests must not look like the
+/// parent's.
+fn indented(text: &str) -> String {
+    text.lines().filter(|line| !line.is_empty()).map(|line| format!("  | {line}\n")).collect()
 }
 
 /// Seconds since 1970 UTC.

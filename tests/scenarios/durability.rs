@@ -58,8 +58,8 @@ fn killing_the_agent_during_commits_loses_nothing_acknowledged_and_doubles_nothi
                 for _ in 0..=(round * 5 % 7) {
                     acknowledged.push(writer.hear());
                 }
-                // The writer is in the middle of its next commit.
-                world.kill_agent();
+                // The writer is in the middle of its next commit, or just starting an agent for it.
+                world.agent().into_iter().for_each(process::kill_9);
             }
             writer.kill();
             for label in &acknowledged {
@@ -103,7 +103,7 @@ fn write_until_told_to_end(world: &World) {
 fn eight_processes_that_start_at_once_share_one_agent_and_all_their_keys_stay() {
     play(|world| match world.role() {
         "" => {
-            drop(world.token());
+            let token = world.token();
             world.kill_agent();
             let mut makers: Vec<_> =
                 (0..8).map(|number| world.start(&format!("maker {number}"))).collect();
@@ -113,7 +113,6 @@ fn eight_processes_that_start_at_once_share_one_agent_and_all_their_keys_stay() 
             let agents: Vec<String> = makers.iter_mut().map(process::Other::hear).collect();
             assert!(agents.iter().all(|agent| *agent == agents[0]), "agents: {agents:?}");
             makers.into_iter().for_each(process::Other::ends_well);
-            let token = world.same_token();
             for maker in 0..8 {
                 for number in 0..10 {
                     only(&token, &format!("maker {maker} {number}"));

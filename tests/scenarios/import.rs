@@ -428,6 +428,8 @@ fn through_unauthenticated_wraps_every_refusal_looks_alike() {
         let mut broken = other;
         broken[40] ^= 1;
         refused(token.unwrap_key(&cbc, kek, &broken, &target(&id)), RvError::WrappedKeyInvalid);
+        let right = token.encrypt(&cbc, sender, &ONE).unwrap();
+        token.unwrap_key(&cbc, kek, &right, &target(&id)).unwrap();
     });
 }
 

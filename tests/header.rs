@@ -1,0 +1,121 @@
+//! `include/keystead.h` and the code carry the same numbers: a C program prints the header's.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+macro_rules! numbers {
+    ($($name:ident)*) => {
+        &[$((stringify!($name), keystead::object::vendor::$name)),*]
+    };
+}
+
+/// Every number of the code; that none is missing here is a test.
+const NUMBERS: &[(&str, u64)] = numbers! {
+    CKA_KEYSTEAD_KEY_ID CKA_KEYSTEAD_ORIGIN CKA_KEYSTEAD_STATUS CKA_KEYSTEAD_DESCRIPTION
+    CKA_KEYSTEAD_CREATED_AT CKA_KEYSTEAD_EXPIRES_AT CKA_KEYSTEAD_MATERIAL_STATE
+    CKA_KEYSTEAD_MATERIAL_VERSION CKA_KEYSTEAD_ROTATION_DAYS CKA_KEYSTEAD_DELETION_AT
+    CKA_KEYSTEAD_CUSTODY CKA_KEYSTEAD_EXPIRY_ACTION
+    CKM_KEYSTEAD_SEAL CKM_KEYSTEAD_ROTATE
+    ORIGIN_GENERATED ORIGIN_EXTERNAL
+    STATUS_ENABLED STATUS_DISABLED STATUS_PENDING_DELETION STATUS_PENDING_IMPORT
+    MATERIAL_PRESENT MATERIAL_NEVER MATERIAL_DELETED MATERIAL_EXPIRED MATERIAL_READABLE
+    ACTION_ERASE ACTION_READ_ONLY
+};
+
+#[test]
+fn the_header_has_every_number_of_the_code_and_no_other() {
+    let code: BTreeMap<String, u64> =
+        NUMBERS.iter().map(|(name, value)| (in_c(name), *value)).collect();
+    assert_eq!(printed_by_c(&defined(&header())), code);
+}
+
+#[test]
+fn every_number_of_the_code_is_compared() {
+    let text = fs::read_to_string(root().join("src/object/vendor.rs")).unwrap();
+    let declared: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub const ")?.split_once(": u64 = "))
+        .map(|(name, _)| name)
+        .collect();
+    let compared: Vec<&str> = NUMBERS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(declared, compared);
+}
+
+#[test]
+fn the_numbers_are_those_that_were_promised() {
+    let promised = |name: &str| NUMBERS.iter().find(|(known, _)| *known == name).unwrap().1;
+    for (at, name) in [
+        "KEY_ID",
+        "ORIGIN",
+        "STATUS",
+        "DESCRIPTION",
+        "CREATED_AT",
+        "EXPIRES_AT",
+        "MATERIAL_STATE",
+        "MATERIAL_VERSION",
+        "ROTATION_DAYS",
+        "DELETION_AT",
+        "CUSTODY",
+        "EXPIRY_ACTION",
+    ]
+    .iter()
+    .enumerate()
+    {
+        assert_eq!(promised(&format!("CKA_KEYSTEAD_{name}")), 0x804B_5301 + at as u64);
+    }
+    assert_eq!(promised("CKM_KEYSTEAD_SEAL"), 0x804B_5301);
+    assert_eq!(promised("CKM_KEYSTEAD_ROTATE"), 0x804B_5302);
+}
+
+/// The name in C: what is no PKCS#11 name in the code has a prefix there.
+fn in_c(name: &str) -> String {
+    if name.starts_with("CK") { name.to_owned() } else { format!("CK_KEYSTEAD_{name}") }
+}
+
+/// The names that the header defines as numbers.
+fn defined(header: &Path) -> Vec<String> {
+    let text = fs::read_to_string(header).unwrap();
+    text.lines()
+        .filter_map(|line| line.strip_prefix("#define "))
+        .filter_map(|line| line.split_once(' '))
+        .map(|(name, _)| name.to_owned())
+        .collect()
+}
+
+/// What a C program makes of the names, with p11-kit's header before ours.
+fn printed_by_c(names: &[String]) -> BTreeMap<String, u64> {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, program) = (folder.path().join("print.c"), folder.path().join("print"));
+    let mut text = "#include <stdio.h>\n#include <p11-kit/pkcs11.h>\n".to_owned();
+    text += "#include \"keystead.h\"\nint main(void) {\n";
+    for name in names {
+        text += &format!("printf(\"{name} %lu\\n\", (CK_ULONG)({name}));\n");
+    }
+    fs::write(&source, text + "return 0; }\n").unwrap();
+    let compiled = Command::new("gcc")
+        .args(["-Wall", "-Werror", "-I/usr/include/p11-kit-1", "-I"])
+        .arg(header().parent().unwrap())
+        .arg("-o")
+        .args([&program, &source])
+        .status()
+        .expect("gcc");
+    assert!(compiled.success());
+    let output = Command::new(&program).output().unwrap().stdout;
+    String::from_utf8(output)
+        .unwrap()
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .map(|(name, value)| (name.to_owned(), value.parse().unwrap()))
+        .collect()
+}
+
+fn header() -> PathBuf {
+    root().join("include/keystead.h")
+}
+
+fn root() -> PathBuf {
+    env!("CARGO_MANIFEST_DIR").into()
+}
