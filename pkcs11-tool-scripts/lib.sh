@@ -1,6 +1,7 @@
 # What the scripts share: finding and installing what they need, a store of their own, and
 # showing commands with their results. POSIX sh; sourced, never run.
 # shellcheck shell=sh
+# shellcheck disable=SC2317 # the scripts call what stands here
 
 # Every user of this file lies in a folder of the project.
 project=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
