@@ -145,10 +145,13 @@ fn key_defaults(made: &mut Attributes, kind: &Kind) -> Result<()> {
         return Err(Reason::TemplateInconsistent.detail("CKA_KEY_TYPE does not fit"));
     }
     made.set_number(CKA_KEY_TYPE, kind.key_type);
-    let named = USAGE_FLAGS.iter().any(|&(_, flag)| made.flag(flag));
+    // pkcs11-tool names encryption for every secret key, HMAC keys included: what the type cannot do
+    // says nothing about what it is for.
+    let fits = |usage| kind.usages.contains(&usage);
+    let named = USAGE_FLAGS.iter().any(|&(usage, flag)| fits(usage) && made.flag(flag));
     for &(usage, flag) in USAGE_FLAGS {
         if rule(flag, kind.class).is_some() {
-            default_flag(made, flag, !named && kind.usages.contains(&usage));
+            default_flag(made, flag, !named && fits(usage));
         }
     }
     let hidden = kind.class != CKO_PUBLIC_KEY;
