@@ -7,11 +7,11 @@ use super::cover;
 use super::rows::{self, Answered, Key, Meta, Row, TokenRow};
 use super::shelf::{Found, Shelf};
 use crate::clock::Seconds;
-use crate::error::Result;
+use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::Header;
 use crate::key::state::Erasure;
-use crate::store::slots::CellNumber;
+use crate::store::slots::{CellNumber, Content};
 use crate::store::{Batch, Condition};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -223,8 +223,8 @@ impl Shelf {
     /// Covers a sealed part under a cell's secret.
     fn cover(&self, cell: CellNumber, place: cover::Place, sealed: &[u8]) -> Result<Vec<u8>> {
         match self.slots.content(cell)? {
-            crate::store::slots::Content::Secret(secret) => cover::put_on(&secret, place, sealed),
-            crate::store::slots::Content::Gone(_) => Err(crate::error::Reason::Conflict.into()),
+            Content::Secret(secret) => cover::put_on(&secret, place, sealed),
+            Content::Deleted(_) | Content::Expired(_) => Err(Reason::Conflict.into()),
         }
     }
 

@@ -83,7 +83,7 @@ struct Agent {
     bell: Arc<Bell>,
     watch: Watch,
     timer: Timer,
-    /// Since when nobody has been connected.
+    /// Since when nobody has been connected and nothing was due.
     alone: Option<Instant>,
 }
 
@@ -139,7 +139,7 @@ impl Agent {
     }
 
     /// Sweeps if something is due, and sets the timer for what comes next.
-    fn sweep(&self) -> Result<Option<Seconds>> {
+    fn sweep(&mut self) -> Result<Option<Seconds>> {
         let mut due = next_due(&self.shelf)?;
         if due.is_some_and(|at| at <= self.shelf.now()) {
             let (answer, done) = sync_channel(1);
@@ -147,6 +147,7 @@ impl Agent {
             let gone = |_| Error::from(Reason::StoreDamaged);
             self.jobs.send(job).map_err(|_| gone(()))?;
             done.recv().map_err(|_| gone(()))??;
+            self.alone = self.alone.map(|_| Instant::now());
             due = next_due(&self.shelf)?;
         }
         self.timer.set(due, self.shelf.clock()).map_err(absent)?;

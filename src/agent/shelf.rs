@@ -9,7 +9,7 @@ use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::state::Erasure;
 use crate::key::{Fingerprint, Header, Role};
-use crate::store::slots::Content;
+use crate::store::slots::{CellNumber, Content};
 use crate::store::{Pair, Room, Slots, Store};
 use crate::wire::page::PageWriter;
 use crate::wire::{Outcome, Stored};
@@ -120,8 +120,17 @@ impl Shelf {
     pub fn found(&self, id: Id, bytes: &[u8]) -> Result<Found> {
         let row: Row = rows::decode(bytes, "a record")?;
         let header = Header::decode(&row.header)?;
-        let erasure = row.cell.map_or(Ok(Erasure::Live), |cell| self.slots.erasure(cell))?;
+        let erasure = row.cell.map_or(Ok(Erasure::Live), |cell| self.erasure(cell))?;
         Ok(Found { known: Known { id, header, erasure }, row })
+    }
+
+    /// What an erase cell says of its material.
+    pub fn erasure(&self, cell: CellNumber) -> Result<Erasure> {
+        Ok(match self.slots.content(cell)? {
+            Content::Secret(_) => Erasure::Live,
+            Content::Deleted(since) => Erasure::Deleted(since),
+            Content::Expired(since) => Erasure::Expired(since),
+        })
     }
 
     /// The versions of a custom key's material, oldest first, dead ones too.
@@ -155,7 +164,7 @@ impl Shelf {
                 let place = cover::Place { token, id: known.id, revision: row.revision };
                 match self.slots.content(cell)? {
                     Content::Secret(secret) => cover::take_off(&secret, place, &row.sealed)?,
-                    Content::Gone(_) => Vec::new(),
+                    Content::Deleted(_) | Content::Expired(_) => Vec::new(),
                 }
             }
             (_, Some(_)) => Vec::new(),

@@ -47,7 +47,7 @@ impl Writer {
         let mut erased = Vec::new();
         shelf.each(b"s", |key, owner| {
             let cell = rows::claimed_cell(key).ok_or(Reason::StoreDamaged)?;
-            match shelf.slots.erasure(cell) {
+            match shelf.erasure(cell) {
                 Ok(Erasure::Live) => {}
                 Ok(_) => erased.extend(rows::id_pair(owner)),
                 Err(error) => log::error!("{error}"),

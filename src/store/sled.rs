@@ -6,6 +6,7 @@
 //! | `conf`, snapshots and directories are never synced | synced after each open, before anything is answered |
 //! | leaves above 128 KiB move to `blobs/`, which is never synced | values are split at [`CHUNK`]; a leaf holds at most some twenty of them |
 //! | a torn `snap.*.generating` stops the next open | removed before opening; the caller holds the store's lock |
+//! | a closed instance keeps its lock a moment longer, and the next is refused | opening waits for the lock |
 //! | an I/O error or a panic leaves the instance in an unknown state | the first of them ends the instance |
 //!
 //! # Keys on disk, byte by byte
@@ -18,6 +19,8 @@
 
 use super::{Batch, Pair, Store, files};
 use crate::error::{Error, Reason, Result};
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use sled::IVec;
 use std::fs::File;
 use std::os::unix::fs::DirBuilderExt;
@@ -53,6 +56,7 @@ impl Sled {
     pub fn open(directory: &Path) -> Result<Self> {
         make_directory(directory)?;
         remove_unfinished_snapshots(directory)?;
+        wait_until_free(&directory.join("db"))?;
         let config = sled::Config::new()
             .path(directory)
             .flush_every_ms(None)
@@ -223,6 +227,22 @@ fn make_directory(directory: &Path) -> Result<()> {
         .mode(0o700)
         .create(directory)
         .map_err(|cause| files::failed(directory, &cause))
+}
+
+/// An instance that was closed keeps its lock until the last of sled's threads lets go of the file, and
+/// sled refuses rather than waits.
+fn wait_until_free(log: &Path) -> Result<()> {
+    if !log.is_file() {
+        return Ok(());
+    }
+    let file = files::open_private(log, false)?;
+    loop {
+        match flock(&file, FlockOperation::LockExclusive) {
+            Ok(()) => return Ok(()),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(files::failed(log, &error.into())),
+        }
+    }
 }
 
 /// Snapshots that a crash interrupted: sled 0.34.7 refuses to open beside one.

@@ -4,7 +4,6 @@ use super::cell::{Cell, FIRST_ERASE, SIZE};
 use super::{CellNumber, Content, Inner, Slots, damaged, offset};
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
-use crate::key::state::Erasure;
 use crate::store::files;
 use std::collections::HashSet;
 use std::os::unix::fs::FileExt;
@@ -60,17 +59,9 @@ impl Slots {
         })?;
         match read {
             Cell::Live(secret) => Ok(Content::Secret(secret)),
-            Cell::Deleted(since) => Ok(Content::Gone(Erasure::Deleted(since))),
-            Cell::Expired(since) => Ok(Content::Gone(Erasure::Expired(since))),
+            Cell::Deleted(since) => Ok(Content::Deleted(since)),
+            Cell::Expired(since) => Ok(Content::Expired(since)),
             _ => Err(damaged(&self.path, format_args!("cell {number} is no erase cell"))),
-        }
-    }
-
-    /// What a cell says of its material.
-    pub fn erasure(&self, number: CellNumber) -> Result<Erasure> {
-        match self.content(number)? {
-            Content::Secret(_) => Ok(Erasure::Live),
-            Content::Gone(erasure) => Ok(erasure),
         }
     }
 

@@ -12,7 +12,6 @@ use super::files;
 use crate::clock::Seconds;
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
-use crate::key::state::Erasure;
 use cell::{
     CLOCK_CELL, COMMITS_CELL, Cell, FIRST_ERASE, FIRST_PIN, FORMAT, FORMAT_CELL, IDENTITY_CELL,
     Pin, SIZE,
@@ -32,8 +31,10 @@ pub type CellNumber = u32;
 pub enum Content {
     /// The secret under which material is encrypted.
     Secret(Zeroizing<[u8; 32]>),
-    /// The material is gone.
-    Gone(Erasure),
+    /// The material was deleted, at that second.
+    Deleted(Seconds),
+    /// The material had expired and was erased, at that second.
+    Expired(Seconds),
 }
 
 /// The open file.
