@@ -23,6 +23,9 @@ const GROUP: usize = 256;
 /// How many records one commit may name.
 const MOST_CHANGES: usize = 1024;
 
+/// By how many tags one record can be found.
+const MOST_TAGS: usize = 256;
+
 /// How many records one batch removes when many end at once.
 pub(super) const STEP: usize = 256;
 
@@ -367,7 +370,11 @@ fn proposal(change: &Change) -> Result<Proposal> {
         bytes => Some(event(bytes)?),
     };
     let put = change.put.as_ref().map(|(header, _)| Header::decode(header)).transpose();
-    Ok(Proposal { id: change.id, event, put: put.map_err(|_| malformed())? })
+    let put = put.map_err(|_| malformed())?;
+    if put.as_ref().is_some_and(|header| header.tags.len() > MOST_TAGS) {
+        return Err(Reason::ArgumentsBad.detail("a record has too many tags"));
+    }
+    Ok(Proposal { id: change.id, event, put })
 }
 
 fn event(bytes: &[u8]) -> Result<Event> {

@@ -50,19 +50,20 @@ pub fn check_file_system(directory: &Path) -> Result<()> {
     }
 }
 
-/// What the mount table says of the mount that holds `directory`, if it is a network's.
 fn network_fuse(directory: &Path) -> Option<&'static str> {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
-    let place = directory.canonicalize().ok()?;
-    let kind = mounts
-        .lines()
-        .filter_map(|line| {
-            let (mount, kind) = line.split_once(" - ")?;
-            Some((mount.split(' ').nth(4)?, kind.split(' ').next()?))
-        })
-        .filter(|(point, _)| place.starts_with(point))
-        .max_by_key(|(point, _)| point.len())
-        .map(|(_, kind)| kind)?;
+    network_fuse_in(&mounts, &directory.canonicalize().ok()?)
+}
+
+/// What the mount table says of the mount that holds `place`, if that is a network's. A mount over
+/// another counts before it.
+fn network_fuse_in(mounts: &str, place: &Path) -> Option<&'static str> {
+    let mount = |line: &'_ str| {
+        let (mount, rest) = line.split_once(" - ")?;
+        let (point, kind) = (mount.split(' ').nth(4)?, rest.split(' ').next()?);
+        place.starts_with(point).then(|| (point.len(), kind.to_owned()))
+    };
+    let (_, kind) = mounts.lines().filter_map(mount).max_by_key(|(length, _)| *length)?;
     NETWORK_FUSE.iter().find(|known| **known == kind).copied()
 }
 
@@ -158,6 +159,17 @@ fn failed(path: &Path, error: io::Error) -> Error {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_network_is_told_from_what_lies_over_or_under_it() {
+        let mounts = "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n\
+            40 22 0:50 / /far rw shared:1 - fuse.sshfs user@host:/ rw\n\
+            41 40 0:51 / /far/near rw - fuse.portal portal rw\n";
+        let on = |path: &str| network_fuse_in(mounts, Path::new(path));
+        assert_eq!(on("/far/store"), Some("fuse.sshfs"));
+        assert_eq!((on("/far/near/store"), on("/farther"), on("/home/me")), (None, None, None));
+        check_file_system(tempfile::tempdir().unwrap().path()).unwrap();
+    }
 
     #[test]
     fn a_lost_file_of_the_store_is_noticed_and_any_other_is_not() {

@@ -5,6 +5,7 @@
 use super::*;
 use crate::clock::FixedClock;
 use crate::key::Tag;
+use crate::key::state::Erasure;
 use crate::store::{Batch, Memory, Pair, Room, Store};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,6 +18,7 @@ const TOKEN: Id = Id::new([1; 16]);
 struct Probe {
     memory: Memory,
     syncs: AtomicU64,
+    /// The next apply or sync fails.
     fails: AtomicBool,
 }
 
@@ -32,7 +34,7 @@ impl Store for Shared {
     }
 
     fn apply(&self, batch: &Batch) -> Result<()> {
-        self.0.memory.apply(batch)
+        if self.alive() { self.0.memory.apply(batch) } else { Err(Reason::StoreDamaged.into()) }
     }
 
     fn sync(&self) -> Result<()> {
@@ -187,4 +189,32 @@ fn a_refused_commit_gives_its_cells_back() {
         draft.put(TOKEN, Id::new([2; 16]), None, header, bytes).unwrap();
     }
     assert_eq!(length(), before);
+}
+
+#[test]
+fn a_cell_is_overwritten_before_the_store_changes() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut bench = Bench::new(directory.path());
+    bench.commit(key_object(1)).unwrap();
+    let id = Id::new([1; 16]);
+    let erasure =
+        |bench: &Bench| bench.writer.shelf.find(TOKEN, id).unwrap().unwrap().known.erasure;
+    assert_eq!(erasure(&bench), Erasure::Live);
+    let before = bench.everything();
+    bench.probe.fails.store(true, Ordering::Relaxed);
+    assert!(bench.commit(removal(1)).is_err());
+    assert_eq!(bench.everything(), before, "the store has not changed");
+    assert!(matches!(erasure(&bench), Erasure::Deleted(_)), "and the material is gone");
+}
+
+#[test]
+fn a_record_with_tags_beyond_measure_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut bench = Bench::new(directory.path());
+    let role = Role::Object { holds_key: false };
+    let tags = vec![Tag([2; 16]); MOST_TAGS + 1];
+    let header = Header { private: false, role, expiry: None, tags };
+    let put = Some((header.encode().unwrap(), vec![]));
+    let change = Change { id: Id::new([1; 16]), expect: Expect::Absent, event: vec![], put };
+    assert_eq!(bench.commit(change).unwrap_err().reason(), Reason::ArgumentsBad);
 }

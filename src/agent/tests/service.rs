@@ -259,3 +259,37 @@ fn an_idle_agent_ends_and_its_socket_is_gone() {
     serve_until(&lock, &options, Arc::clone(&world.clock) as _, &stopped, || {}).unwrap();
     assert!(!world.path().join(socket::NAME).exists());
 }
+
+#[test]
+fn one_user_holds_so_many_connections_and_a_free_one_is_given_again() {
+    let world = World::new();
+    let mut peers: Vec<Peer> = (0..256).map(|_| world.connect()).collect();
+    let mut surplus = Peer(UnixStream::connect(world.path().join(socket::NAME)).unwrap());
+    let hello = Request::Hello { protocol: PROTOCOL, store_format: STORE_FORMAT };
+    assert!(surplus.try_ask(&hello).is_none(), "sent away");
+    assert!(
+        matches!(peers[255].ask(Request::Tokens), Response::Tokens(_)),
+        "nobody else is harmed"
+    );
+    drop(peers.pop());
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    while Peer(UnixStream::connect(world.path().join(socket::NAME)).unwrap())
+        .try_ask(&hello)
+        .is_none()
+    {
+        assert!(std::time::Instant::now() < deadline, "the place is not given again");
+    }
+}
+
+#[test]
+fn an_answer_too_long_for_a_frame_is_a_refusal_and_not_the_end() {
+    let world = World::new();
+    let mut peer = world.connect();
+    let ids: Vec<Id> = (1..=3).map(|number| Id::new([number; 16])).collect();
+    for id in &ids {
+        peer.commit(vec![object(*id, Expect::Absent, &[], &vec![7; 2 << 20])]).unwrap();
+    }
+    let answer = peer.ask(Request::Read { token: TOKEN, ids: ids.clone() });
+    assert!(matches!(answer, Response::Refused(_)));
+    assert_eq!(peer.read(ids[2]).unwrap().0.sealed.len(), 2 << 20);
+}
