@@ -144,7 +144,7 @@ fn increment(store: &dyn Store) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Any sequence of batches leaves what an ordered map would hold, also after opening again.
     #[test]

@@ -482,7 +482,7 @@ fn check_promises(before: &Table, table: &Table, now: Seconds) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_sequence_of_commits_breaks_a_promise(
