@@ -3,16 +3,17 @@
 use crate::error::Result;
 use crate::secret::Secret;
 use pkcs11_sys::{CK_BBOOL, CK_DATE, CK_FALSE, CK_TRUE, CK_ULONG};
-use std::collections::BTreeMap;
+use zeroize::Zeroizing;
 
-/// Attributes by type.
+/// Attributes, sorted by type.
 #[derive(Debug, Default)]
-pub struct Attributes(BTreeMap<u64, Secret>);
+pub struct Attributes(Vec<(u64, Value)>);
 
 impl Attributes {
     /// The value, if there is one.
     pub fn bytes(&self, kind: u64) -> Option<&[u8]> {
-        self.0.get(&kind).map(Secret::expose)
+        let at = self.at(kind).ok()?;
+        self.0.get(at).map(|(_, value)| value.expose())
     }
 
     /// A flag; absent reads false.
@@ -28,12 +29,20 @@ impl Attributes {
 
     /// Whether there is a value.
     pub fn contains(&self, kind: u64) -> bool {
-        self.0.contains_key(&kind)
+        self.at(kind).is_ok()
     }
 
     /// Sets a value.
     pub fn set(&mut self, kind: u64, value: &[u8]) {
-        self.0.insert(kind, Secret::from(value));
+        let value = Value::from(value);
+        match self.at(kind) {
+            Ok(at) => {
+                if let Some(there) = self.0.get_mut(at) {
+                    there.1 = value;
+                }
+            }
+            Err(at) => self.0.insert(at, (kind, value)),
+        }
     }
 
     /// Sets a flag.
@@ -48,23 +57,76 @@ impl Attributes {
 
     /// Removes a value.
     pub fn remove(&mut self, kind: u64) -> Option<Secret> {
-        self.0.remove(&kind)
+        let (_, value) = self.0.remove(self.at(kind).ok()?);
+        Some(value.into_secret())
     }
 
     /// All of them, by type.
     pub fn iter(&self) -> impl Iterator<Item = (u64, &[u8])> {
-        self.0.iter().map(|(&kind, value)| (kind, value.expose()))
+        self.0.iter().map(|(kind, value)| (*kind, value.expose()))
     }
 
     /// A second copy, for an object that is changed or copied.
     pub fn duplicate(&self) -> Self {
-        self.iter().map(|(kind, value)| (kind, Secret::from(value))).collect()
+        Self(self.iter().map(|(kind, value)| (kind, Value::from(value))).collect())
+    }
+
+    fn at(&self, kind: u64) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&kind, |(kind, _)| *kind)
     }
 }
 
 impl FromIterator<(u64, Secret)> for Attributes {
     fn from_iter<I: IntoIterator<Item = (u64, Secret)>>(pairs: I) -> Self {
-        Self(pairs.into_iter().collect())
+        let mut made = Self::default();
+        for (kind, value) in pairs {
+            made.set(kind, value.expose());
+        }
+        made
+    }
+}
+
+/// How long a value may be to lie beside its type, in bytes: flags, numbers and dates are.
+const SHORT: usize = 14;
+
+/// A value, wiped when it is dropped. Most are short, and an object has some thirty of them.
+enum Value {
+    Short(Zeroizing<[u8; SHORT]>, u8),
+    Long(Secret),
+}
+
+impl Value {
+    fn expose(&self) -> &[u8] {
+        match self {
+            Self::Short(bytes, length) => bytes.get(..usize::from(*length)).unwrap_or_default(),
+            Self::Long(secret) => secret.expose(),
+        }
+    }
+
+    fn into_secret(self) -> Secret {
+        match self {
+            Self::Long(secret) => secret,
+            short @ Self::Short(..) => Secret::from(short.expose()),
+        }
+    }
+}
+
+impl From<&[u8]> for Value {
+    fn from(value: &[u8]) -> Self {
+        let mut bytes = Zeroizing::new([0; SHORT]);
+        match (bytes.get_mut(..value.len()), u8::try_from(value.len())) {
+            (Some(room), Ok(length)) => {
+                room.copy_from_slice(value);
+                Self::Short(bytes, length)
+            }
+            _ => Self::Long(Secret::from(value)),
+        }
+    }
+}
+
+impl std::fmt::Debug for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Value({} bytes)", self.expose().len())
     }
 }
 

@@ -121,14 +121,15 @@ pub fn build(template: &Template, how: How, class: u64, kind: Option<&Kind>) -> 
     check(template, how, class)?;
     let mut made = Attributes::default();
     for rule in RULES.iter().filter(|rule| rule.classes & class_bit(class) != 0) {
-        match (template.bytes(rule.kind), rule.default) {
-            (Some(_), _) if rule.kind >= CKA_VENDOR_DEFINED => {}
-            (Some(value), _) => made.set(rule.kind, value),
-            (None, Initial::Absent) => {}
-            (None, Initial::Empty) => made.set(rule.kind, &[]),
-            (None, Initial::Flag(flag)) => made.set_flag(rule.kind, flag),
-            (None, Initial::Number(number)) => made.set_number(rule.kind, number),
+        match rule.default {
+            Initial::Absent => {}
+            Initial::Empty => made.set(rule.kind, &[]),
+            Initial::Flag(flag) => made.set_flag(rule.kind, flag),
+            Initial::Number(number) => made.set_number(rule.kind, number),
         }
+    }
+    for attribute in template.iter().filter(|attribute| attribute.kind < CKA_VENDOR_DEFINED) {
+        made.set(attribute.kind, attribute.value.expose());
     }
     made.set_number(CKA_CLASS, class);
     match kind {
