@@ -124,7 +124,7 @@ fn login(
     match user {
         CKU_USER => sessions.login(session, Login::User, pin),
         CKU_SO => sessions.login(session, Login::Officer, pin),
-        CKU_CONTEXT_SPECIFIC => sessions.with(session, |session| session.reauthenticate(pin)),
+        CKU_CONTEXT_SPECIFIC => sessions.reauthenticate(session, pin),
         _ => Err(Reason::UserTypeInvalid.into()),
     }
 }

@@ -115,6 +115,11 @@ impl Usage {
         matches!(self, Self::Decrypt | Self::Verify | Self::Unwrap)
     }
 
+    /// Whether the key is used within one call, which leaves no moment for a PIN in between.
+    pub const fn is_one_call(self) -> bool {
+        matches!(self, Self::Wrap | Self::Unwrap | Self::Derive)
+    }
+
     const fn bit(self) -> u8 {
         1 << self as u8
     }
@@ -150,6 +155,8 @@ pub struct Key {
     pub sensitive: bool,
     /// Whether it may be wrapped.
     pub extractable: bool,
+    /// Whether each use of it asks for the PIN anew.
+    pub always_authenticate: bool,
     /// The custom key's state, if it is one.
     pub state: Option<State>,
     /// When it ends, whether custom or ordinary.
@@ -222,6 +229,9 @@ pub fn allow(
     }
     if !key.usages.contains(usage) {
         return Err(Reason::KeyNotPermitted.into());
+    }
+    if key.always_authenticate && usage.is_one_call() {
+        return Err(Reason::NotLoggedIn.detail("the key asks for the PIN at each use"));
     }
     if key.mechanisms.as_ref().is_some_and(|allowed| !allowed.contains(&mechanism)) {
         return Err(Reason::MechanismInvalid.into());

@@ -31,6 +31,7 @@ pub(crate) fn usable(parsed: Parsed, usage: Usage) -> UsableKey {
         private: false,
         sensitive: true,
         extractable: false,
+        always_authenticate: false,
         state: None,
         expiry: None,
         watch: Watch::Session(Arc::new(AtomicBool::new(true))),

@@ -157,6 +157,12 @@ fn key_defaults(made: &mut Attributes, kind: &Kind) -> Result<()> {
     }
     let hidden = kind.class != CKO_PUBLIC_KEY;
     default_flag(made, CKA_PRIVATE, hidden);
+    if made.flag(CKA_ALWAYS_AUTHENTICATE) && !made.flag(CKA_PRIVATE) {
+        // PKCS#11 3.1, 4.9: without a login there is no PIN to ask for.
+        return Err(
+            Reason::TemplateInconsistent.detail("CKA_ALWAYS_AUTHENTICATE without CKA_PRIVATE")
+        );
+    }
     if hidden {
         let token = made.flag(CKA_TOKEN);
         default_flag(made, CKA_SENSITIVE, token);

@@ -41,18 +41,31 @@ impl Table {
         done
     }
 
+    /// Proves the PIN for the operation of a session that waits for it (`CKU_CONTEXT_SPECIFIC`;
+    /// PKCS#11 3.1, 4.9). A PIN that locks logs the user out.
+    pub fn reauthenticate(&self, handle: u64, pin: &[u8]) -> Result<()> {
+        let proved = self.with(handle, |session| session.reauthenticate(pin));
+        if proved.as_ref().is_err_and(|error| error.reason() == Reason::PinLocked) {
+            // It fails where another thread has logged out first.
+            drop(self.logout(handle));
+        }
+        proved
+    }
+
     fn place_of(&self, handle: u64) -> Result<(u64, Arc<Token>)> {
         self.with(handle, |session| Ok((session.slot, Arc::clone(&session.token))))
     }
 }
 
 impl Session {
-    /// Proves the PIN once more, for an operation that is active (`CKU_CONTEXT_SPECIFIC`).
-    pub fn reauthenticate(&self, pin: &[u8]) -> Result<()> {
-        match self.is_computing() {
-            true => self.token.reauthenticate(pin),
-            false => Err(Reason::OperationMissing.into()),
-        }
+    /// Proves the PIN once more, for one operation whose key asks for it. A wrong PIN leaves the
+    /// operation as it was.
+    fn reauthenticate(&mut self, pin: &[u8]) -> Result<()> {
+        let token = Arc::clone(&self.token);
+        let operation = self.waiting().ok_or(Reason::OperationMissing)?;
+        token.reauthenticate(pin)?;
+        operation.prove();
+        Ok(())
     }
 
     /// Changes the PIN of whoever is logged in, or the user's; a read-only session may not (5.5.9).

@@ -11,7 +11,7 @@ use crate::error::{Reason, Result};
 use crate::key::{UsableKey, Usage};
 use crate::mechanism::{Mechanism, Row};
 use crate::token::{Caller, Handle, Login, Token};
-use operation::{Begun, Life, Place};
+use operation::{AnyPlace, Begun, Life, Place};
 use std::sync::Arc;
 use step::{Absorption, Checking, Cipher};
 
@@ -29,6 +29,8 @@ pub struct Session {
     sign: Place<Absorption>,
     verify: Place<Checking>,
     search: Place<Search>,
+    /// The kind of the operation with a key that was begun last.
+    latest: Kind,
     kept: Kept,
 }
 
@@ -53,6 +55,7 @@ impl Session {
             sign: Place::empty(),
             verify: Place::empty(),
             search: Place::empty(),
+            latest: Kind::Search,
             kept: Kept::default(),
         }
     }
@@ -79,23 +82,23 @@ impl Session {
 
     /// Starts an encryption.
     pub fn begin_encrypt(&mut self, row: &Row, mechanism: &Mechanism, key: Handle) -> Result<()> {
-        let Self { token, kept, encrypt, .. } = self;
+        let Self { token, kept, encrypt, latest, .. } = self;
+        *latest = Kind::Encrypt;
         encrypt.begin(token.login_epoch(), || {
             let begin = row.encrypt()?;
             let key = kept.key(token, key, Usage::Encrypt, mechanism.id)?;
-            let operation = Cipher::encrypting(begin(key, &mechanism.params)?);
-            Ok(Begun { operation, private: key.private })
+            Ok(Begun::with(key, Cipher::encrypting(begin(key, &mechanism.params)?)))
         })
     }
 
     /// Starts a decryption.
     pub fn begin_decrypt(&mut self, row: &Row, mechanism: &Mechanism, key: Handle) -> Result<()> {
-        let Self { token, kept, decrypt, .. } = self;
+        let Self { token, kept, decrypt, latest, .. } = self;
+        *latest = Kind::Decrypt;
         decrypt.begin(token.login_epoch(), || {
             let begin = row.decrypt()?;
             let key = kept.key(token, key, Usage::Decrypt, mechanism.id)?;
-            let operation = Cipher::decrypting(begin(key, &mechanism.params)?);
-            Ok(Begun { operation, private: key.private })
+            Ok(Begun::with(key, Cipher::decrypting(begin(key, &mechanism.params)?)))
         })
     }
 
@@ -103,30 +106,29 @@ impl Session {
     pub fn begin_digest(&mut self, row: &Row, mechanism: &Mechanism) -> Result<()> {
         self.digest.begin(self.token.login_epoch(), || {
             let begin = row.digest()?;
-            let operation = Absorption::new(begin(&mechanism.params)?);
-            Ok(Begun { operation, private: false })
+            Ok(Begun::keyless(Absorption::new(begin(&mechanism.params)?)))
         })
     }
 
     /// Starts a signature or MAC.
     pub fn begin_sign(&mut self, row: &Row, mechanism: &Mechanism, key: Handle) -> Result<()> {
-        let Self { token, kept, sign, .. } = self;
+        let Self { token, kept, sign, latest, .. } = self;
+        *latest = Kind::Sign;
         sign.begin(token.login_epoch(), || {
             let begin = row.sign()?;
             let key = kept.key(token, key, Usage::Sign, mechanism.id)?;
-            let operation = Absorption::new(begin(key, &mechanism.params)?);
-            Ok(Begun { operation, private: key.private })
+            Ok(Begun::with(key, Absorption::new(begin(key, &mechanism.params)?)))
         })
     }
 
     /// Starts a verification.
     pub fn begin_verify(&mut self, row: &Row, mechanism: &Mechanism, key: Handle) -> Result<()> {
-        let Self { token, kept, verify, .. } = self;
+        let Self { token, kept, verify, latest, .. } = self;
+        *latest = Kind::Verify;
         verify.begin(token.login_epoch(), || {
             let begin = row.verify()?;
             let key = kept.key(token, key, Usage::Verify, mechanism.id)?;
-            let operation = Checking::new(begin(key, &mechanism.params)?);
-            Ok(Begun { operation, private: key.private })
+            Ok(Begun::with(key, Checking::new(begin(key, &mechanism.params)?)))
         })
     }
 
@@ -137,9 +139,8 @@ impl Session {
     ) -> Result<()> {
         let Self { token, caller, search, .. } = self;
         search.begin(token.login_epoch(), || {
-            let operation = Search { rest: find(token, caller)?.into_iter() };
             // The handles end by themselves.
-            Ok(Begun { operation, private: false })
+            Ok(Begun::keyless(Search { rest: find(token, caller)?.into_iter() }))
         })
     }
 
@@ -183,25 +184,34 @@ impl Session {
     }
 
     /// Whether an operation is active whose state somebody could want to save.
-    pub fn is_computing(&self) -> bool {
+    pub fn is_computing(&mut self) -> bool {
         let login = self.token.login_epoch();
-        self.encrypt.is_active(login)
-            || self.decrypt.is_active(login)
-            || self.digest.is_active(login)
-            || self.sign.is_active(login)
-            || self.verify.is_active(login)
+        let mut computing = self.places().into_iter().filter(|(kind, _)| *kind != Kind::Search);
+        computing.any(|(_, place)| place.is_active(login))
     }
 
     /// Ends the operation of that kind; whether there was one.
     pub fn cancel(&mut self, kind: Kind) -> bool {
-        match kind {
-            Kind::Encrypt => self.encrypt.cancel(),
-            Kind::Decrypt => self.decrypt.cancel(),
-            Kind::Digest => self.digest.cancel(),
-            Kind::Sign => self.sign.cancel(),
-            Kind::Verify => self.verify.cancel(),
-            Kind::Search => self.search.cancel(),
-        }
+        let mut places = self.places().into_iter();
+        places.any(|(of, place)| of == kind && place.cancel())
+    }
+
+    /// The operation that a PIN is asked for: the latest, else any that waits.
+    fn waiting(&mut self) -> Option<&mut dyn AnyPlace> {
+        let (login, latest) = (self.token.login_epoch(), self.latest);
+        let waiting = self.places().into_iter().filter(|(_, place)| place.waits(login));
+        waiting.max_by_key(|(kind, _)| *kind == latest).map(|(_, place)| place)
+    }
+
+    fn places(&mut self) -> [(Kind, &mut dyn AnyPlace); 6] {
+        [
+            (Kind::Encrypt, &mut self.encrypt),
+            (Kind::Decrypt, &mut self.decrypt),
+            (Kind::Digest, &mut self.digest),
+            (Kind::Sign, &mut self.sign),
+            (Kind::Verify, &mut self.verify),
+            (Kind::Search, &mut self.search),
+        ]
     }
 
     /// What an Init without a mechanism does: it ends the operation that is active (PKCS#11 3.1,
@@ -216,12 +226,7 @@ impl Session {
     /// Drops operations and keys of an earlier login, which hold key material.
     fn forget(&mut self) {
         let login = self.token.login_epoch();
-        self.encrypt.forget(login);
-        self.decrypt.forget(login);
-        self.digest.forget(login);
-        self.sign.forget(login);
-        self.verify.forget(login);
-        self.search.forget(login);
+        self.places().into_iter().for_each(|(_, place)| place.forget(login));
         self.kept = Kept::default();
     }
 }

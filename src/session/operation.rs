@@ -4,6 +4,7 @@
 
 use super::output::Filled;
 use crate::error::{Reason, Result};
+use crate::key::UsableKey;
 
 /// The place for one kind of operation in a session.
 pub struct Place<O> {
@@ -14,6 +15,8 @@ struct Active<O> {
     operation: O,
     /// The login it ends with, if it needs one.
     login: Option<u64>,
+    /// Whether it still waits for the PIN that its key asks for.
+    waits: bool,
 }
 
 /// An operation that has just begun.
@@ -22,6 +25,20 @@ pub struct Begun<O> {
     pub operation: O,
     /// Whether it works with what only a login shows, and so ends with the login.
     pub private: bool,
+    /// Whether its key asks for the PIN before the first step.
+    pub asks: bool,
+}
+
+impl<O> Begun<O> {
+    /// An operation with a key.
+    pub fn with(key: &UsableKey, operation: O) -> Self {
+        Self { operation, private: key.private, asks: key.always_authenticate }
+    }
+
+    /// An operation that no key is needed for.
+    pub fn keyless(operation: O) -> Self {
+        Self { operation, private: false, asks: false }
+    }
 }
 
 /// What a step left of its operation.
@@ -66,8 +83,8 @@ impl<O> Place<O> {
         if self.is_active(login) {
             return Err(Reason::OperationActive.into());
         }
-        let Begun { operation, private } = begin()?;
-        self.active = Some(Active { operation, login: private.then_some(login) });
+        let Begun { operation, private, asks } = begin()?;
+        self.active = Some(Active { operation, login: private.then_some(login), waits: asks });
         Ok(())
     }
 
@@ -75,6 +92,9 @@ impl<O> Place<O> {
     pub fn step(&mut self, login: u64, step: impl FnOnce(&mut O) -> Result<Life>) -> Result<()> {
         let taken = self.active.take().filter(|active| active.holds(login));
         let mut active = taken.ok_or(Reason::OperationMissing)?;
+        if active.waits {
+            return Err(Reason::NotLoggedIn.detail("the key asks for the PIN at each use"));
+        }
         let life = step(&mut active.operation)?;
         if life != Life::Over {
             self.active = Some(active);
@@ -85,25 +105,48 @@ impl<O> Place<O> {
         }
     }
 
-    /// Whether an operation is active under the login counted as `login`.
-    pub fn is_active(&self, login: u64) -> bool {
-        self.active.as_ref().is_some_and(|active| active.holds(login))
-    }
-
     /// From here on the operation works with what only the login counted as `login` shows.
     pub fn bind(&mut self, login: u64) {
         if let Some(active) = &mut self.active {
             active.login = Some(login);
         }
     }
+}
 
+/// What every place has in common, whatever its operation is.
+pub trait AnyPlace {
+    /// Whether an operation is active under the login counted as `login`.
+    fn is_active(&self, login: u64) -> bool;
+    /// Whether an operation is active that waits for the PIN.
+    fn waits(&self, login: u64) -> bool;
+    /// The PIN has been proved, for this one operation.
+    fn prove(&mut self);
     /// Ends the operation; whether there was one.
-    pub fn cancel(&mut self) -> bool {
+    fn cancel(&mut self) -> bool;
+    /// Ends the operation if it needed an earlier login than the one counted as `login`.
+    fn forget(&mut self, login: u64);
+}
+
+impl<O> AnyPlace for Place<O> {
+    fn is_active(&self, login: u64) -> bool {
+        self.active.as_ref().is_some_and(|active| active.holds(login))
+    }
+
+    fn waits(&self, login: u64) -> bool {
+        self.active.as_ref().is_some_and(|active| active.waits && active.holds(login))
+    }
+
+    fn prove(&mut self) {
+        if let Some(active) = &mut self.active {
+            active.waits = false;
+        }
+    }
+
+    fn cancel(&mut self) -> bool {
         self.active.take().is_some()
     }
 
-    /// Ends the operation if it needed an earlier login than the one counted as `login`.
-    pub fn forget(&mut self, login: u64) {
+    fn forget(&mut self, login: u64) {
         if !self.is_active(login) {
             self.active = None;
         }
@@ -119,12 +162,12 @@ impl<O> Active<O> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
-    use super::{Begun, Life, Place};
+    use super::{AnyPlace, Begun, Life, Place};
     use crate::error::Reason;
 
     fn begun(private: bool) -> Place<u8> {
         let mut place = Place::empty();
-        place.begin(1, || Ok(Begun { operation: 0, private })).unwrap();
+        place.begin(1, || Ok(Begun { operation: 0, private, asks: false })).unwrap();
         place
     }
 
@@ -188,8 +231,28 @@ mod tests {
         assert!(place.is_active(1));
         place.forget(2);
         assert!(!place.is_active(1));
-        let free = begun(true).begin(2, || Ok(Begun { operation: 0, private: true }));
+        let free = begun(true).begin(2, || Ok(Begun { operation: 0, private: true, asks: false }));
         assert_eq!(free, Ok(()), "its place is free for the next");
+    }
+
+    #[test]
+    fn what_waits_for_the_pin_takes_no_step_before_it_and_asks_once() {
+        let begin = || {
+            let mut place = Place::empty();
+            place.begin(1, || Ok(Begun { operation: 0, private: true, asks: true })).unwrap();
+            place
+        };
+        let mut place = begin();
+        assert!(place.waits(1) && !place.waits(2));
+        let refused = place.step(1, |_| unreachable!()).unwrap_err();
+        assert_eq!(refused.reason(), Reason::NotLoggedIn);
+        assert!(!place.is_active(1), "as any error ends an operation");
+        let mut place = begin();
+        place.prove();
+        assert!(!place.waits(1));
+        for _ in 0..2 {
+            assert_eq!(place.step(1, |_| Ok(Life::GoesOn)), Ok(()));
+        }
     }
 
     #[test]

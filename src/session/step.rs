@@ -174,7 +174,7 @@ mod tests {
     use super::{Absorption, Checking, Cipher};
     use crate::error::{Reason, Result};
     use crate::mechanism::{Absorb, Check, Transform};
-    use crate::session::operation::{Begun, Life, Place};
+    use crate::session::operation::{AnyPlace, Begun, Life, Place};
     use crate::session::output::Out;
 
     /// Passes on every byte but the zeros, of which nobody knows in advance.
@@ -232,7 +232,7 @@ mod tests {
 
     fn begun<O>(operation: O) -> Place<O> {
         let mut place = Place::empty();
-        place.begin(0, || Ok(Begun { operation, private: false })).unwrap();
+        place.begin(0, || Ok(Begun::keyless(operation))).unwrap();
         place
     }
 

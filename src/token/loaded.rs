@@ -212,6 +212,7 @@ impl Loaded {
             private: self.header.private,
             sensitive: held.attributes.flag(CKA_SENSITIVE),
             extractable: held.attributes.flag(CKA_EXTRACTABLE),
+            always_authenticate: held.attributes.flag(CKA_ALWAYS_AUTHENTICATE),
             // Narrowed by the slot alone: the key's expiry is compared with the time at each use.
             state: self.custom_key().map(|(_, key)| key.state(0)),
             expiry: self.header.expiry,

@@ -9,6 +9,7 @@ mod import;
 mod objects;
 mod pins;
 mod program;
+mod reauthentication;
 #[path = "../rig/mod.rs"]
 mod rig;
 mod starting;
