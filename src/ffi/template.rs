@@ -124,6 +124,17 @@ unsafe fn answer_one(attribute: &mut CK_ATTRIBUTE, answer: &Answer) -> Result<()
         Answer::Sensitive => return unavailable(attribute, Reason::AttributeSensitive.into()),
         Answer::Unknown => return unavailable(attribute, Reason::AttributeUnknown.into()),
     };
+    if holds_template(attribute.type_) {
+        let inner = Template::unflatten(value)?;
+        // SAFETY: as the caller promises.
+        return unsafe { answer_nested(attribute, &inner) };
+    }
+    // SAFETY: as the caller promises.
+    unsafe { put(attribute, value) }
+}
+
+/// The two-call rule for one attribute's value.
+unsafe fn put(attribute: &mut CK_ATTRIBUTE, value: &[u8]) -> Result<()> {
     let length = value.len() as CK_ULONG;
     if !attribute.pValue.is_null() {
         if attribute.ulValueLen < length {
@@ -136,13 +147,34 @@ unsafe fn answer_one(attribute: &mut CK_ATTRIBUTE, answer: &Answer) -> Result<()
     Ok(())
 }
 
+/// Writes a template's attributes over those in the caller's array, each into the room that the
+/// caller left at its place, or its length alone where that is NULL (PKCS#11 3.1, 5.7.5).
+unsafe fn answer_nested(attribute: &mut CK_ATTRIBUTE, inner: &Template) -> Result<()> {
+    let size = size_of::<CK_ATTRIBUTE>() as CK_ULONG;
+    let length = inner.iter().len() as CK_ULONG * size;
+    if !attribute.pValue.is_null() && attribute.ulValueLen < length {
+        return unavailable(attribute, Reason::BufferTooSmall.into());
+    }
+    // SAFETY: the caller promises `ulValueLen` bytes there, which are enough.
+    let room = unsafe { buffer::room(attribute.pValue.cast::<CK_ATTRIBUTE>(), length / size) }?;
+    attribute.ulValueLen = length;
+    let mut done = Ok(());
+    for (place, given) in room.unwrap_or_default().iter_mut().zip(inner.iter()) {
+        place.type_ = given.kind;
+        let value = Answer::Value(given.value.duplicate());
+        // SAFETY: the caller promises that each `pValue` in the array is NULL or has its room.
+        done = done.and(unsafe { answer_one(place, &value) });
+    }
+    done
+}
+
 fn unavailable(attribute: &mut CK_ATTRIBUTE, why: Error) -> Result<()> {
     attribute.ulValueLen = CK_UNAVAILABLE_INFORMATION;
     Err(why)
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::undocumented_unsafe_blocks)]
+#[allow(clippy::unwrap_used, clippy::undocumented_unsafe_blocks, clippy::indexing_slicing)]
 mod tests {
     use super::{Questions, read};
     use crate::error::Reason;
@@ -211,6 +243,55 @@ mod tests {
         assert_eq!(refused(&[itself]), Reason::AttributeValue);
         let ragged = CK_ATTRIBUTE { ulValueLen: 5, ..nest(&level_0) };
         assert_eq!(refused(&[ragged]), Reason::AttributeValue);
+    }
+
+    /// Asks one attribute of the array type, of which the token says `inner`.
+    fn ask_nested(asked: &mut CK_ATTRIBUTE, inner: &[CK_ATTRIBUTE]) -> Result<(), Reason> {
+        let inner = unsafe { read(inner.as_ptr(), inner.len() as CK_ULONG) }.unwrap();
+        let questions = unsafe { Questions::new(asked, 1) }.unwrap();
+        questions.answer(&[Answer::Value(inner.flatten())]).map_err(|error| error.reason())
+    }
+
+    #[test]
+    fn a_template_in_an_attribute_is_asked_for_in_three_steps() {
+        let inner = [attribute(CKA_ID, b"ab"), attribute(CKA_LABEL, b"name")];
+        let size = size_of_val(&inner) as CK_ULONG;
+        let none = CK_ATTRIBUTE { type_: 0, pValue: null_mut(), ulValueLen: 0 };
+        let (mut id, mut label, mut array) = ([0_u8; 2], [0_u8; 4], [none; 2]);
+        let mut asked = CK_ATTRIBUTE { type_: CKA_WRAP_TEMPLATE, ..none };
+        assert_eq!((ask_nested(&mut asked, &inner), asked.ulValueLen), (Ok(()), size));
+
+        asked.pValue = array.as_mut_ptr().cast();
+        assert_eq!((ask_nested(&mut asked, &inner), asked.ulValueLen), (Ok(()), size));
+        let shown = array.map(|attribute| (attribute.type_, attribute.ulValueLen));
+        assert_eq!(shown, [(CKA_ID, 2), (CKA_LABEL, 4)]);
+
+        array[0].pValue = id.as_mut_ptr().cast();
+        array[1].pValue = label.as_mut_ptr().cast();
+        asked.pValue = array.as_mut_ptr().cast();
+        assert_eq!(ask_nested(&mut asked, &inner), Ok(()));
+        assert_eq!((&id, &label), (b"ab", b"name"));
+    }
+
+    #[test]
+    fn a_template_that_does_not_fit_is_told_where() {
+        let inner = [attribute(CKA_ID, b"ab"), attribute(CKA_LABEL, b"name")];
+        let (mut id, mut label) = ([0_u8; 1], [0_u8; 5]);
+        let room = |bytes: &mut [u8]| CK_ATTRIBUTE {
+            type_: 0,
+            pValue: bytes.as_mut_ptr().cast(),
+            ulValueLen: bytes.len() as CK_ULONG,
+        };
+        let mut array = [room(&mut id), room(&mut label)];
+        let mut asked = nest(&array);
+        asked.pValue = array.as_mut_ptr().cast();
+        assert_eq!(ask_nested(&mut asked, &inner), Err(Reason::BufferTooSmall));
+        let told = array.map(|attribute| attribute.ulValueLen);
+        assert_eq!((told, &label), ([CK_UNAVAILABLE_INFORMATION, 4], b"name\0"));
+
+        asked.ulValueLen = size_of::<CK_ATTRIBUTE>() as CK_ULONG;
+        assert_eq!(ask_nested(&mut asked, &inner), Err(Reason::BufferTooSmall));
+        assert_eq!(asked.ulValueLen, CK_UNAVAILABLE_INFORMATION);
     }
 
     #[test]
