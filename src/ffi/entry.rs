@@ -82,7 +82,8 @@ fn failed(function: &str, session: CK_SESSION_HANDLE, error: &Error) -> CK_RV {
     error.rv()
 }
 
-fn tell(function: &str, session: CK_SESSION_HANDLE, error: &Error) {
+/// Logs why something failed, and tells it to whoever sits at a terminal if it is hopeless.
+pub fn tell(function: &str, session: CK_SESSION_HANDLE, error: &Error) {
     journal::tell(error);
     let (level, code) = (level(error.reason()), error.rv());
     match session {

@@ -7,6 +7,7 @@ use crate::error::{Reason, Result};
 use crate::key::pin::PIN_LENGTH;
 use crate::mechanism::{self, MECHANISMS};
 use crate::module::Module;
+use crate::session::Out;
 use crate::session::table::Count;
 use crate::token::{TRIES, TokenInfo};
 use pkcs11_sys::*;
@@ -16,16 +17,28 @@ const LABEL: CK_ULONG = 32;
 
 /// The slots: one for each token, and a free one. All of them count as present, so that callers find
 /// the free one and can initialise a token in it.
+///
+/// Where no agent answers, the slots are empty instead of an error: p11-kit and others give up on all
+/// their modules when one cannot list its slots.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_GetSlotList(
-    _token_present: CK_BBOOL,
+    token_present: CK_BBOOL,
     slots: CK_SLOT_ID_PTR,
     count: CK_ULONG_PTR,
 ) -> CK_RV {
     entry::on_module("C_GetSlotList", |module| {
+        let list = |out: &mut Out<_>| out.copy(&list(module, token_present)?).or_short();
         // SAFETY: PKCS#11's contract.
-        unsafe { buffer::output(slots, count, |out| out.copy(&module.slots.list()?).or_short()) }
+        unsafe { buffer::output(slots, count, list) }
     })
+}
+
+fn list(module: &Module, token_present: CK_BBOOL) -> Result<Vec<CK_SLOT_ID>> {
+    match unless_absent("C_GetSlotList", module.slots.list())? {
+        Some(list) => Ok(list),
+        None if token_present == CK_FALSE => Ok(module.slots.empty()),
+        None => Ok(Vec::new()),
+    }
 }
 
 /// What a slot is.
@@ -34,19 +47,35 @@ pub unsafe extern "C" fn C_GetSlotInfo(slot: CK_SLOT_ID, info: CK_SLOT_INFO_PTR)
     entry::on_module("C_GetSlotInfo", |module| {
         // SAFETY: PKCS#11's contract.
         let place = unsafe { Place::new(info) }?;
-        let token = module.slots.info(slot)?;
+        let (description, flags) = match unless_absent("C_GetSlotInfo", module.slots.info(slot))? {
+            Some(TokenInfo { label: Some(_), .. }) => ("Keystead slot", CKF_TOKEN_PRESENT),
+            Some(_) => ("Keystead slot, free for a token", CKF_TOKEN_PRESENT),
+            None if module.slots.empty().contains(&slot) => ("Keystead slot, without its agent", 0),
+            None => return Err(Reason::SlotUnknown.into()),
+        };
         place.put(CK_SLOT_INFO {
-            slotDescription: padded(match token.label {
-                Some(_) => "Keystead slot",
-                None => "Keystead slot, free for a token",
-            }),
+            slotDescription: padded(description),
             manufacturerID: padded(MANUFACTURER),
-            flags: CKF_TOKEN_PRESENT,
+            flags,
             hardwareVersion: VERSION,
             firmwareVersion: VERSION,
         });
         Ok(())
     })
+}
+
+/// None where no agent answers for the tokens; why is told here, as the call will not fail.
+fn unless_absent<T>(function: &str, answer: Result<T>) -> Result<Option<T>> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(why) => match why.reason() {
+            Reason::AgentAbsent | Reason::AgentLost | Reason::AgentRefuses => {
+                entry::tell(function, CK_INVALID_HANDLE, &why);
+                Ok(None)
+            }
+            _ => Err(why),
+        },
+    }
 }
 
 /// What a token is and how it is doing.

@@ -12,7 +12,7 @@ use crate::key::seal::TokenKey;
 use crate::lc;
 use crate::wire::{Expect, Link, Request, Response, TokenEntry};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The slots of a store.
 pub struct Slots {
@@ -33,6 +33,17 @@ impl Slots {
         let entries = self.entries()?;
         let tokens = entries.iter().map(|entry| u64::from(entry.slot));
         Ok(tokens.chain([free_slot(&entries)]).collect())
+    }
+
+    /// The slots there are whether or not anybody answers for their tokens: those this process has
+    /// used, at least the first.
+    pub fn empty(&self) -> Vec<u64> {
+        let mut slots: Vec<u64> = self.tokens().values().map(|token| token.slot).collect();
+        if slots.is_empty() {
+            slots.push(0);
+        }
+        slots.sort_unstable();
+        slots
     }
 
     /// The token in a slot; the free slot is `TokenUnrecognized`.
@@ -104,7 +115,7 @@ impl Slots {
     }
 
     fn open(&self, entry: &TokenEntry) -> Result<Arc<Token>> {
-        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tokens = self.tokens();
         if let Some(known) = tokens.get(&entry.id) {
             return Ok(Arc::clone(known));
         }
@@ -119,8 +130,11 @@ impl Slots {
     }
 
     fn known(&self, slot: u64) -> Option<Arc<Token>> {
-        let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        tokens.values().find(|token| token.slot == slot).cloned()
+        self.tokens().values().find(|token| token.slot == slot).cloned()
+    }
+
+    fn tokens(&self) -> MutexGuard<'_, HashMap<Id, Arc<Token>>> {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn entries(&self) -> Result<Vec<TokenEntry>> {

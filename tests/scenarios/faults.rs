@@ -52,6 +52,42 @@ fn an_agent_that_fails_at_once_is_said_so_and_not_waited_for() {
 }
 
 #[test]
+fn without_an_agent_there_is_an_empty_slot_and_no_error_for_others_to_trip_over() {
+    play(|world| {
+        let log = with_agent(world, Path::new("/nowhere/keystead"));
+        let module = world.module();
+        assert_eq!(module.get_slots_with_token().unwrap(), []);
+        let slots = module.get_all_slots().unwrap();
+        let [slot] = slots[..] else { panic!("{slots:?}") };
+        assert!(!module.get_slot_info(slot).unwrap().token_present());
+        refused(module.get_token_info(slot), RvError::TokenNotPresent);
+        refused(module.open_rw_session(slot), RvError::TokenNotPresent);
+        refused(module.init_token(slot, &pin("officer-1234"), "x"), RvError::TokenNotPresent);
+        refused(module.get_mechanism_list(slot), RvError::TokenNotPresent);
+        let nobodys = cryptoki::slot::Slot::try_from(7_u64).unwrap();
+        refused(module.get_slot_info(nobodys), RvError::SlotIdInvalid);
+        let log = fs::read_to_string(log).unwrap();
+        assert!(log.contains("C_GetSlotList") && log.contains("/nowhere/keystead"), "{log}");
+    });
+}
+
+#[test]
+fn a_slot_is_empty_while_its_agent_cannot_start_and_full_again_after() {
+    play(|world| {
+        let token = world.token();
+        let (module, slot) = (&token.module, token.slot);
+        world.kill_agent();
+        let away = world.path("away");
+        fs::rename(world.store(), &away).unwrap();
+        assert!(!module.get_slot_info(slot).unwrap().token_present());
+        assert_eq!(module.get_all_slots().unwrap(), [slot]);
+        fs::rename(&away, world.store()).unwrap();
+        assert!(module.get_slot_info(slot).unwrap().token_present());
+        assert!(module.get_all_slots().unwrap().len() > 1);
+    });
+}
+
+#[test]
 fn a_store_that_cannot_be_made_is_refused() {
     play(|world| {
         let config =
