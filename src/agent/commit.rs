@@ -47,6 +47,13 @@ pub enum Work {
     },
     /// Writes a token's entry.
     PutToken(PutToken),
+    /// Ends a token whose security officer has asked for it.
+    DestroyToken {
+        /// The token.
+        token: Id,
+        /// Names the change.
+        change: [u8; 16],
+    },
     /// Erases what is due.
     Sweep,
     /// Ends the writer.
@@ -170,13 +177,16 @@ impl Writer {
             Work::PutToken(put) => {
                 self.put_token(put).map(|revision| Done::Revisions(vec![revision]))
             }
+            Work::DestroyToken { token, change } => {
+                self.destroy_token(token, &change).map(|count| Done::Revisions(vec![count]))
+            }
             Work::Sweep => self.sweep().map(Done::Swept),
             Work::Stop => Err(Reason::AgentAbsent.into()),
         }
     }
 
     /// Makes everything applied durable, then lets the modules notice once more.
-    fn settle(&mut self) -> Result<()> {
+    pub(super) fn settle(&mut self) -> Result<()> {
         if !std::mem::take(&mut self.unsynced) {
             return Ok(());
         }
@@ -256,7 +266,7 @@ impl Writer {
     }
 
     /// Applies a client's change and keeps its answer.
-    fn finish(
+    pub(super) fn finish(
         &mut self,
         mut draft: Draft<'_>,
         change: &[u8; 16],
@@ -272,7 +282,7 @@ impl Writer {
         Ok(answered.revisions)
     }
 
-    fn answered(&self, change: &[u8; 16]) -> Result<Option<Vec<u64>>> {
+    pub(super) fn answered(&self, change: &[u8; 16]) -> Result<Option<Vec<u64>>> {
         match self.shelf.store.get(&rows::answered(change))? {
             Some(bytes) => {
                 rows::decode(&bytes, "an answer").map(|answered: Answered| Some(answered.revisions))

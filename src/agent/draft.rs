@@ -128,6 +128,12 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
+    /// Removes a token's entry.
+    pub fn remove_token(&mut self, token: Id) {
+        self.moved.insert((token, token));
+        self.writes.insert(rows::token(token), None);
+    }
+
     /// Keeps the answer with the change, and forgets an old one.
     pub fn answer(&mut self, change: &[u8; 16], answered: &Answered, old: &[Key]) -> Result<()> {
         self.writes.insert(rows::answered(change), Some(rows::encode(answered)?));

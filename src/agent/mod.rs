@@ -3,6 +3,7 @@
 mod bell;
 mod commit;
 mod cover;
+mod destroy;
 mod draft;
 mod find;
 mod life;

@@ -63,6 +63,12 @@ impl Service {
                 let proved = self.proved.contains(&token);
                 self.write(Work::Commit { token, changes, change, proved })?
             }
+            Request::DestroyToken { token, label, authenticator, change } => {
+                match self.may_destroy(token, &label, &authenticator) {
+                    Ok(()) => self.write(Work::DestroyToken { token, change })?,
+                    Err(refusal) => Err(refusal),
+                }
+            }
             Request::Sweep => self.write(Work::Sweep)?,
             request => self.look(request),
         })
@@ -92,14 +98,15 @@ impl Service {
                 let found = self.shelf.fingerprinted(token, &Fingerprint(fingerprint))?;
                 self.several(token, found.into_iter())
             }
-            Request::PutToken { .. } | Request::Commit { .. } | Request::Sweep => {
-                Err(Reason::General.into())
-            }
+            Request::PutToken { .. }
+            | Request::DestroyToken { .. }
+            | Request::Commit { .. }
+            | Request::Sweep => Err(Reason::General.into()),
         }
     }
 
     fn write(&self, work: Work) -> Result<Result<Response>, Silence> {
-        let token = matches!(work, Work::PutToken(_));
+        let token = matches!(work, Work::PutToken(_) | Work::DestroyToken { .. });
         let (answer, done) = sync_channel(1);
         self.writer.send(Job { work, answer: Some(answer) }).map_err(|_| Silence)?;
         let done = done.recv().map_err(|_| Silence)?;
@@ -131,11 +138,16 @@ impl Service {
     }
 
     fn tokens(&self) -> Result<Response> {
-        let shown = |(id, row): (Id, TokenRow)| {
+        let mut shown = Vec::new();
+        for (id, row) in self.shelf.tokens()? {
             let entry = Entry::decode(&row.entry)?.redacted().encode()?;
-            self.entry(id, TokenRow { entry, ..row })
-        };
-        self.shelf.tokens()?.into_iter().map(shown).collect::<Result<_>>().map(Response::Tokens)
+            match self.entry(id, TokenRow { entry, ..row }) {
+                // Somebody may be destroying the token at this moment.
+                Err(_) if self.shelf.token(id)?.is_none() => {}
+                entry => shown.push(entry?),
+            }
+        }
+        Ok(Response::Tokens(shown))
     }
 
     fn entry(&self, id: Id, row: TokenRow) -> Result<TokenEntry> {
@@ -143,8 +155,26 @@ impl Service {
         Ok(TokenEntry { id, slot: row.slot, revision: row.revision, entry: row.entry, wrong })
     }
 
-    /// Counts first, compares then: whoever ends the agent in between has still used a try.
     fn login(&mut self, token: Id, officer: bool, authenticator: &[u8; 32]) -> Result<Response> {
+        let row = self.authenticate(token, officer, authenticator)?;
+        self.proved.insert(token);
+        self.entry(token, row).map(Response::LoggedIn)
+    }
+
+    /// Whether this is the token that the security officer means, and the security officer. A token
+    /// that is gone is for the writer to speak of: the answer may only have been lost.
+    fn may_destroy(&mut self, token: Id, label: &str, authenticator: &[u8; 32]) -> Result<()> {
+        let Some(row) = self.shelf.token(token)? else { return Ok(()) };
+        if Entry::decode(&row.entry)?.label != label {
+            return Err(Reason::ArgumentsBad.detail("the token has another label"));
+        }
+        self.authenticate(token, true, authenticator)?;
+        self.proved.remove(&token);
+        Ok(())
+    }
+
+    /// Counts first, compares then: whoever ends the agent in between has still used a try.
+    fn authenticate(&self, token: Id, officer: bool, authenticator: &[u8; 32]) -> Result<TokenRow> {
         let row = self.shelf.token(token)?.ok_or(Reason::TokenAbsent)?;
         let entry = Entry::decode(&row.entry)?;
         let pin = if officer { Some(&entry.officer) } else { entry.user.as_ref() };
@@ -160,8 +190,7 @@ impl Service {
             return Err(Reason::PinIncorrect.into());
         }
         self.shelf.slots.reset(token, (officer, !officer))?;
-        self.proved.insert(token);
-        self.entry(token, row).map(Response::LoggedIn)
+        Ok(row)
     }
 
     fn prove(&mut self, token: Id, proof: &[u8; 32]) -> Result<Response> {

@@ -94,6 +94,26 @@ impl Slots {
         self.make(label, officer, Some(user))
     }
 
+    /// Ends the token in a slot, with everything in it and for good; how many records that were. A
+    /// wrong PIN is counted as in a login.
+    pub fn destroy_token(&self, slot: u64, label: &str, officer: &[u8]) -> Result<u64> {
+        check_length(officer).map_err(|_| Reason::PinIncorrect)?;
+        let entries = self.entries()?;
+        let fits = |entry: &&TokenEntry| u64::from(entry.slot) == slot;
+        let entry = entries.iter().find(fits).ok_or(Reason::SlotUnknown)?;
+        let stretched = Entry::decode(&entry.entry)?.officer.stretch(officer)?;
+        let request = Request::DestroyToken {
+            token: entry.id,
+            label: label.to_owned(),
+            authenticator: stretched.authenticator,
+            change: lc::random::bytes()?,
+        };
+        match self.link.ask(&request)? {
+            Response::Done(records) => Ok(records),
+            _ => Err(unexpected()),
+        }
+    }
+
     fn make(&self, label: &str, officer: &[u8], user: Option<&[u8]>) -> Result<Id> {
         let id = Id::from_random(lc::random::bytes()?);
         let private = TokenKey::new(lc::random::secret(32)?)?;
@@ -137,11 +157,14 @@ impl Slots {
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What there is now. A slot that another process has emptied may be another token's next.
     fn entries(&self) -> Result<Vec<TokenEntry>> {
-        match self.link.ask(&Request::Tokens)? {
-            Response::Tokens(entries) => Ok(entries),
-            _ => Err(unexpected()),
-        }
+        let Response::Tokens(entries) = self.link.ask(&Request::Tokens)? else {
+            return Err(unexpected());
+        };
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        tokens.retain(|id, _| entries.iter().any(|entry| entry.id == *id));
+        Ok(entries)
     }
 }
 

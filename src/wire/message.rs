@@ -116,6 +116,18 @@ pub enum Request {
     },
     /// Erases everything that is due, now.
     Sweep,
+    /// Ends a token with everything in it, for good. Only the security officer may: the request carries
+    /// what a login would, and counts as one.
+    DestroyToken {
+        /// The token.
+        token: Id,
+        /// Its label, so that a mistake about the token is noticed here too.
+        label: String,
+        /// What Argon2id made of the security officer's PIN.
+        authenticator: [u8; 32],
+        /// Names the change, so that a retry after a lost answer happens once.
+        change: [u8; 16],
+    },
 }
 
 /// What an agent answers.
@@ -132,7 +144,8 @@ pub enum Response {
     },
     /// To `Tokens`.
     Tokens(Vec<TokenEntry>),
-    /// To `PutToken`, `Forget`, `Prove`: done. For `PutToken` the new revision, else 0.
+    /// To `PutToken`, `DestroyToken`, `Forget`, `Prove`: done. For `PutToken` the new revision, for
+    /// `DestroyToken` how many records went with the token, else 0.
     Done(u64),
     /// To `Login`: the token's entry, from which the module unwraps the token key.
     LoggedIn(TokenEntry),

@@ -4,6 +4,7 @@
 
 mod crash;
 mod custody;
+mod destroy;
 mod service;
 
 use super::{Claim, Options, claim, serve_until};

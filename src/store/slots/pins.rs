@@ -66,6 +66,21 @@ impl Slots {
         self.change_pin(token, |pin| pin.in_use = true).map(drop)
     }
 
+    /// Durably notes that a token's entry is about to leave the store.
+    pub fn abandon(&self, token: Id) -> Result<()> {
+        self.change_pin(token, |pin| pin.in_use = false)?;
+        self.sync()
+    }
+
+    /// Frees the slot of a token that the store does not hold any more; durable with the next sync.
+    pub fn vacate(&self, token: Id) -> Result<()> {
+        let mut inner = self.lock();
+        match inner.pins.remove(&token) {
+            Some((number, _)) => self.write(number, &Cell::Pin(None)),
+            None => Ok(()),
+        }
+    }
+
     /// Durably counts one attempt; the number of attempts in a row, with this one.
     pub fn count_attempt(&self, token: Id, officer: bool) -> Result<u8> {
         let pin = self.change_pin(token, |pin| {
