@@ -65,6 +65,11 @@ impl UserPin {
 }
 
 impl OfficerPin {
+    /// The PIN there is.
+    pub fn read(&self) -> Result<Pin, Failure> {
+        self.source().read()
+    }
+
     /// A PIN that is to be set; at the terminal it is asked for twice.
     pub fn read_new(&self) -> Result<Pin, Failure> {
         self.source().read_new()

@@ -2,14 +2,17 @@
 //! file, and its lines here.
 
 mod agent;
+mod completions;
 mod create;
 mod delete_material;
 mod describe;
+mod destroy_token;
 mod directory;
 mod import;
 mod import_key;
 mod init;
 mod list;
+mod manual;
 mod rename;
 mod show;
 mod status;
@@ -31,8 +34,11 @@ pub enum Command {
     Import(import::Arguments),
     ImportKey(import_key::Arguments),
     DeleteMaterial(delete_material::Arguments),
+    DestroyToken(destroy_token::Arguments),
     Sweep(sweep::Arguments),
     Agent(agent::Arguments),
+    Completions(completions::Arguments),
+    Manual(manual::Arguments),
 }
 
 impl Command {
@@ -50,8 +56,11 @@ impl Command {
             Self::Import(arguments) => arguments.run(global),
             Self::ImportKey(arguments) => arguments.run(global),
             Self::DeleteMaterial(arguments) => arguments.run(global),
+            Self::DestroyToken(arguments) => arguments.run(global),
             Self::Sweep(arguments) => arguments.run(global),
             Self::Agent(arguments) => arguments.run(global),
+            Self::Completions(arguments) => arguments.run(),
+            Self::Manual(arguments) => arguments.run(),
         }
     }
 }

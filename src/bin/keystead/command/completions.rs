@@ -1,0 +1,22 @@
+//! `keystead completions`: what a shell needs to complete the command line.
+
+use crate::{Arguments as CommandLine, Failure, output};
+use clap::CommandFactory;
+use clap_complete::{Shell, generate};
+
+/// Print what a shell needs to complete this program's command line
+///
+/// For bash: `keystead completions bash > ~/.local/share/bash-completion/completions/keystead`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The shell
+    shell: Shell,
+}
+
+impl Arguments {
+    pub fn run(self) -> Result<(), Failure> {
+        let mut script = Vec::new();
+        generate(self.shell, &mut CommandLine::command(), "keystead", &mut script);
+        output::text(String::from_utf8_lossy(&script))
+    }
+}

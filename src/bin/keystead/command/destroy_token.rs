@@ -1,0 +1,83 @@
+//! `keystead destroy-token`: the explicit end of everything in a token, which `C_InitToken` is not.
+
+use crate::pin::OfficerPin;
+use crate::{Failure, Global, output, terminal};
+use keystead::clock::SystemClock;
+use keystead::module::rules;
+use keystead::token::{Slots, TokenInfo};
+use keystead::wire::{Link, Place};
+use serde_json::json;
+use std::sync::Arc;
+
+/// End a token with everything in it, for good: custom keys, their metadata, all objects
+///
+/// It asks for the token's label, to be sure, and for the security officer's PIN.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The token's label or serial number
+    #[arg(value_name = "TOKEN")]
+    name: String,
+    #[command(flatten)]
+    officer: OfficerPin,
+    /// Do not ask for the label
+    #[arg(long)]
+    yes: bool,
+}
+
+impl Arguments {
+    pub fn run(self, global: &Global) -> Result<(), Failure> {
+        let config = global.configuration()?;
+        let link = Link::new(Place::of(&config));
+        let slots = Slots::new(link, Arc::new(SystemClock), rules(&config));
+        let (slot, label, serial) = self.choose(&slots)?;
+        if !self.yes {
+            confirm(&label)?;
+        }
+        let records = slots.destroy_token(slot, &label, self.officer.read()?.bytes())?;
+        match global.json {
+            true => {
+                let told = json!({ "label": label, "serial": serial, "records": records });
+                output::json(&told)
+            }
+            false => output::line(format_args!(
+                "destroyed: {label} (serial number {serial}) and the {records} objects in it"
+            )),
+        }
+    }
+
+    /// Slot, label and serial number of the one token that is meant.
+    fn choose(&self, slots: &Slots) -> Result<(u64, String, String), Failure> {
+        let mut fitting = Vec::new();
+        let mut labels = Vec::new();
+        for slot in slots.list()? {
+            let TokenInfo { label: Some(label), serial, .. } = slots.info(slot)? else { continue };
+            labels.push(format!("{label:?} (serial number {serial})"));
+            if label == self.name || serial == self.name {
+                fitting.push((slot, label, serial));
+            }
+        }
+        match (fitting.pop(), fitting.is_empty()) {
+            (Some(one), true) => Ok(one),
+            (Some(_), false) => Err(Failure::new("more than one token has this label")
+                .hint(format_args!("name it by its serial number: {}", labels.join(", ")))),
+            (None, _) => Err(Failure::new(format_args!("there is no token {:?}", self.name)).hint(
+                match labels.is_empty() {
+                    true => "the store has none".to_owned(),
+                    false => format!("there is: {}", labels.join(", ")),
+                },
+            )),
+        }
+    }
+}
+
+fn confirm(label: &str) -> Result<(), Failure> {
+    if !terminal::there_is_one() {
+        return Err(Failure::new("there is no terminal to ask for the token's label, to be sure")
+            .hint("--yes does not ask"));
+    }
+    let prompt = format!("This ends {label:?} and all its keys for good. Type its label to go on");
+    match terminal::shown(&prompt)? == label {
+        true => Ok(()),
+        false => Err(Failure::new("that is not the token's label; nothing was changed")),
+    }
+}
