@@ -34,9 +34,20 @@ unsafe fn read_attributes(
         .map(|attribute| {
             // SAFETY: as the caller promises.
             let value = unsafe { read_value(attribute, depth) }?;
-            Ok(Attribute { kind: attribute.type_, value })
+            Ok(Attribute { kind: unsigned(attribute.type_), value })
         })
         .collect()
+}
+
+/// Java reads attribute numbers in SunPKCS11's configuration as signed and of 32 bits: there, Keystead's
+/// can only be written as negative ones (`0x-7FB4ACFA` for the expiry), and arrive with the sign
+/// extended to all 64 bits. Numbers that are not Keystead's stay as they are.
+fn unsigned(kind: CK_ATTRIBUTE_TYPE) -> CK_ATTRIBUTE_TYPE {
+    const EXTENDED: CK_ATTRIBUTE_TYPE = 0xFFFF_FFFF_804B_5300;
+    match kind & !0xFF {
+        EXTENDED => kind & 0xFFFF_FFFF,
+        _ => kind,
+    }
 }
 
 unsafe fn bounded<'a>(
@@ -178,6 +189,7 @@ fn unavailable(attribute: &mut CK_ATTRIBUTE, why: Error) -> Result<()> {
 mod tests {
     use super::{Questions, read};
     use crate::error::Reason;
+    use crate::object::vendor::CKA_KEYSTEAD_EXPIRES_AT;
     use crate::secret::Secret;
     use crate::token::Answer;
     use pkcs11_sys::*;
@@ -203,6 +215,17 @@ mod tests {
         assert_eq!(template.bytes(CKA_LABEL), Some(&b"name"[..]));
         assert_eq!(template.bytes(CKA_ID), Some(&b""[..]));
         assert!(unsafe { read(null(), 0) }.unwrap().is_empty());
+    }
+
+    #[test]
+    fn keysteads_numbers_are_known_with_their_sign_extended() {
+        let extended = |kind: u64| kind as u32 as i32 as i64 as CK_ATTRIBUTE_TYPE;
+        let foreign = extended(CKA_VENDOR_DEFINED | 1);
+        let given =
+            [attribute(extended(CKA_KEYSTEAD_EXPIRES_AT), b"then"), attribute(foreign, b"x")];
+        let template = unsafe { read(given.as_ptr(), 2) }.unwrap();
+        assert_eq!(template.bytes(CKA_KEYSTEAD_EXPIRES_AT), Some(&b"then"[..]));
+        assert_eq!(template.bytes(foreign), Some(&b"x"[..]));
     }
 
     #[test]
