@@ -3,8 +3,10 @@
 use super::loaded::Content;
 use super::{Caller, Handle, Token};
 use crate::error::{Reason, Result};
+use crate::key::Expiry;
 use crate::object::kinds;
-use crate::object::{Template, Wishes, build};
+use crate::object::{Attribute, Attributes, Template, Wishes, build};
+use crate::secret::Secret;
 use pkcs11_sys::*;
 
 impl Token {
@@ -17,7 +19,7 @@ impl Token {
             return Err(Reason::ActionProhibited.detail("CKA_COPYABLE is false"));
         }
         let attributes = build::copy(&held.attributes, template)?;
-        let wishes = Wishes::read(template)?;
+        let wishes = with_expiry(Wishes::read(template)?, loaded.header.expiry);
         let material = held.material.duplicate();
         if held.material.is_empty() || !self.is_custom(&attributes, &wishes) {
             return self.keep(caller, attributes, material, loaded.header.expiry);
@@ -30,7 +32,31 @@ impl Token {
                 let [handle] = self.carry_out(caller, [plan])?;
                 Ok(handle)
             }
-            false => self.take_in(caller, kind, template, attributes, material, wishes),
+            false => {
+                let template = as_import(template, &held.attributes)?;
+                self.take_in(caller, kind, &template, attributes, material, wishes)
+            }
         }
     }
+}
+
+/// A copy lives no longer than the original.
+fn with_expiry(wishes: Wishes, original: Option<Expiry>) -> Wishes {
+    match original {
+        None => wishes,
+        Some(Expiry { at, action }) => {
+            Wishes { expires_at: Some(at), action: Some(action), ..wishes }
+        }
+    }
+}
+
+/// The template of the import that a copy is: where it does not name the custom key that the material
+/// is for, or the day it ends, the original's attributes do. SunPKCS11 imports so: it creates a session
+/// object, with the attributes of its configuration, and copies that to the token under an alias.
+fn as_import(template: &Template, original: &Attributes) -> Result<Template> {
+    let own = [CKA_LABEL, CKA_ID, CKA_END_DATE].into_iter().filter_map(|kind| {
+        let value = original.bytes(kind).filter(|value| !value.is_empty())?;
+        template.bytes(kind).is_none().then(|| Attribute { kind, value: Secret::from(value) })
+    });
+    template.joined(Some(Template::new(own.collect())?.flatten().expose()))
 }

@@ -3,8 +3,8 @@
 use crate::rig::token::{Token, aes_material, expected_block};
 use crate::rig::wrap::{Courier, ImportKey, oaep_sha1, oaep_sha256};
 use crate::rig::{
-    DISABLED, EXTERNAL, MATERIAL_STATE, ORIGIN, PENDING_IMPORT, PRESENT, STATUS, expires_at,
-    for_key, number, play, refused, without_custody, world,
+    DISABLED, EXPIRES_AT, EXTERNAL, MATERIAL_STATE, ORIGIN, PENDING_IMPORT, PRESENT, STATUS,
+    expires_at, for_key, number, play, refused, without_custody, world,
 };
 use cryptoki::error::RvError;
 use cryptoki::mechanism::Mechanism;
@@ -47,6 +47,31 @@ fn imported_material_never_claims_to_have_been_protected_always() {
             assert!(!token.flag(key, kind), "{kind:?}");
         }
         refused(token.copy_object(key, &[]), RvError::ActionProhibited);
+    });
+}
+
+#[test]
+fn a_copied_session_key_is_imported_under_its_own_names_and_with_its_own_expiry() {
+    play(|world| {
+        let token = world.token();
+        let id = token.empty_key(&[label("lease")]);
+        let then = world::now() + 3_600;
+        let fleeting = token
+            .create_object(&[
+                Attribute::Class(ObjectClass::SECRET_KEY),
+                Attribute::KeyType(KeyType::AES),
+                Attribute::Value(ONE.to_vec()),
+                label("lease"),
+                expires_at(then),
+            ])
+            .unwrap();
+        let key = token.copy_object(fleeting, &[Attribute::Token(true)]).unwrap();
+        assert_eq!(token.key_of(key), id);
+        assert_eq!(token.number(key, EXPIRES_AT), then);
+        let made = [without_custody(), expires_at(then)];
+        let generated = token.generate_aes(&made);
+        let kept = [Attribute::Token(true)];
+        refused(token.copy_object(generated, &kept), RvError::TemplateInconsistent);
     });
 }
 
