@@ -38,12 +38,15 @@ impl Token {
     pub fn log_in(&self, global: &Global, access: Access) -> Result<Session, Failure> {
         global.hand_to_module()?;
         let module = self.module()?;
-        let pkcs11 = Pkcs11::new(&module)
-            .map_err(|error| Failure::new(format_args!("{}: {error}", module.display())))?;
+        let pkcs11 = Pkcs11::new(&module)?;
         let slots = pkcs11
             .initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK))
             .and_then(|()| pkcs11.get_slots_with_initialized_token())
             .map_err(|error| global.why().unwrap_or_else(|| error.into()))?;
+        if slots.is_empty() {
+            // Without an agent the module shows no token either.
+            return Err(global.why().unwrap_or_else(no_token));
+        }
         let slot = self.choose(&pkcs11, &slots)?;
         let session = match access {
             Access::Look => pkcs11.open_ro_session(slot)?,
@@ -68,9 +71,6 @@ impl Token {
             tokens.iter().filter(|(_, info)| self.means(info)).map(|(slot, _)| *slot).collect();
         match (fitting.as_slice(), &self.name) {
             ([slot], _) => Ok(*slot),
-            _ if tokens.is_empty() => {
-                Err(Failure::new("the store has no token").hint("`keystead init LABEL` makes one"))
-            }
             ([], name) => {
                 let name = name.as_deref().unwrap_or_default();
                 Err(Failure::new(format_args!("there is no token {name:?}"))
@@ -85,6 +85,10 @@ impl Token {
         let is = |name: &String| name == info.label() || name == info.serial_number();
         self.name.as_ref().is_none_or(is)
     }
+}
+
+fn no_token() -> Failure {
+    Failure::new("the store has no token").hint("`keystead init LABEL` makes one")
 }
 
 fn named(tokens: &[(Slot, TokenInfo)]) -> String {

@@ -17,6 +17,9 @@ impl From<Error> for Failure {
                     None => failure,
                 }
             }
+            Error::LibraryLoading(error) => {
+                Self::new(format_args!("the module cannot be loaded: {error}"))
+            }
             other => Self::new(other),
         }
     }
@@ -31,17 +34,14 @@ fn words(code: RvError) -> (Option<&'static str>, Option<&'static str>) {
         ),
         RvError::PinLocked => (
             "the PIN is locked after too many wrong ones",
-            Some(
-                "the security officer unlocks a user PIN: `pkcs11-tool --init-pin --login --login-type so`",
-            ),
+            Some("the security officer unlocks a user PIN: `pkcs11-tool --login --init-pin`"),
         ),
         RvError::PinLenRange => {
             ("the PIN is too short or too long", Some("a PIN has 4 to 255 bytes"))
         }
-        RvError::UserPinNotInitialized => (
-            "the user PIN has not been set",
-            Some("`pkcs11-tool --init-pin --login --login-type so` sets it"),
-        ),
+        RvError::UserPinNotInitialized => {
+            ("the user PIN has not been set", Some("`pkcs11-tool --login --init-pin` sets it"))
+        }
         RvError::TokenNotPresent => (
             "the token is gone, or its agent cannot be reached",
             Some("`keystead agent` runs the agent here, where it shows what is wrong"),

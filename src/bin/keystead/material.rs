@@ -128,7 +128,7 @@ fn from_pem(text: &[u8], kind: &Kind) -> Result<Secret, Failure> {
     let mut material = Secret::new(vec![0; text.len()]);
     let (label, length) = match pem_rfc7468::decode(text, material.expose_mut()) {
         Ok((label, bytes)) => (label.to_owned(), bytes.len()),
-        Err(error) => return Err(Failure::new(format_args!("the material is not PEM: {error}"))),
+        Err(_) => return Err(Failure::new("the material is not PEM, or it is damaged")),
     };
     let private = label.ends_with("PRIVATE KEY");
     match (kind.class == CKO_PRIVATE_KEY, label.as_str()) {

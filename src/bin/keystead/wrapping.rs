@@ -20,8 +20,8 @@ use keystead::secret::Secret;
 /// What an import key is called unless somebody says otherwise.
 pub const LABEL: &str = "import key";
 
-/// The size in bits of an import key for one import.
-const PASSING_BITS: u64 = 3072;
+/// The size in bits of an import key for one import. What it wraps never leaves this process.
+const PASSING_BITS: u64 = 2048;
 
 /// What material goes through: OAEP with SHA-256, which the token takes for granted too.
 const OAEP: Oaep<'_> = Oaep { hash: Hash::Sha256, mgf: Hash::Sha256, label: &[] };

@@ -17,7 +17,7 @@ use cryptoki::session::Session;
 use jiff::Timestamp;
 use keystead::object::kinds::{self, Kind};
 use keystead::object::vendor::{
-    CKA_KEYSTEAD_DESCRIPTION, CKA_KEYSTEAD_EXPIRES_AT, CKA_KEYSTEAD_KEY_ID,
+    CKA_KEYSTEAD_CUSTODY, CKA_KEYSTEAD_DESCRIPTION, CKA_KEYSTEAD_EXPIRES_AT, CKA_KEYSTEAD_KEY_ID,
 };
 use keystead::secret::Secret;
 use std::path::PathBuf;
@@ -102,11 +102,12 @@ impl Arguments {
         kind: &Kind,
         material: &Secret,
     ) -> Result<ObjectHandle, Failure> {
-        let template = self.template(target, kind)?;
         let import_key = match &self.import_key {
             Some(label) => ImportKey::named(session, label)?,
             None => ImportKey::make_passing(session)?,
         };
+        // Now, because making a key takes its time, and an expiry counts from the import.
+        let template = self.template(target, kind)?;
         import_key.carry(session, material, &template, |error| self.explained(target, error))
     }
 
@@ -115,6 +116,7 @@ impl Arguments {
             Attribute::Class(ObjectClass::try_from(kind.class)?),
             Attribute::KeyType(KeyType::try_from(kind.key_type)?),
             Attribute::Token(true),
+            vendor(CKA_KEYSTEAD_CUSTODY, &[1]),
             Attribute::Private(true),
             Attribute::Sensitive(true),
             Attribute::Extractable(false),
@@ -153,6 +155,9 @@ impl Arguments {
                 Failure::new("the expiry that the custom key was made with has passed")
                     .hint("--expires gives the material another, or `never`")
             }
+            (Some(RvError::AttributeValueInvalid), _) => {
+                Failure::new("the expiry has passed before the material was there")
+            }
             _ => error.into(),
         }
     }
@@ -180,8 +185,7 @@ fn key_id(session: &Session, object: ObjectHandle) -> Result<String, Failure> {
     let kind = AttributeType::VendorDefined(CKA_KEYSTEAD_KEY_ID);
     match session.get_attributes(object, &[kind])?.pop() {
         Some(Attribute::VendorDefined((_, id))) => String::from_utf8(id).map_err(Failure::new),
-        _ => Err(Failure::new("the material was imported, but as an ordinary key")
-            .hint("the token was initialised with `--custody false`")),
+        _ => Err(Failure::new("the token does not say which custom key it was")),
     }
 }
 

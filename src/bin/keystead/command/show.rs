@@ -4,7 +4,7 @@ use crate::client::{Access, Token};
 use crate::keys::CustomKey;
 use crate::output::{self, printable};
 use crate::{Failure, Global};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Show everything about one custom key
 #[derive(Debug, clap::Args)]
@@ -20,35 +20,34 @@ impl Arguments {
         let session = self.token.log_in(global, Access::Look)?;
         let key = CustomKey::named(&session, &self.key)?;
         match &key.json {
-            Value::Object(fields) if !global.json => {
-                let lines = fields.iter().filter_map(|(name, value)| line(name, value));
-                output::text(lines.collect::<String>())
-            }
+            Value::Object(fields) if !global.json => output::text(lines(fields)),
             json => output::json(json),
         }
     }
 }
 
 /// A field on a line; what there is none of is left out.
-fn line(name: &str, value: &Value) -> Option<String> {
-    let value = match value {
-        Value::Null => return None,
-        Value::String(text) => printable(text),
-        other => other.to_string(),
+fn lines(fields: &Map<String, Value>) -> String {
+    let said = fields.iter().filter(|(_, value)| !value.is_null());
+    let width = said.clone().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let line = |(name, value): (&String, &Value)| {
+        let name = format!("{}:", name.replace('_', " "));
+        let value = value.as_str().map_or_else(|| value.to_string(), printable);
+        format!("{name:<width$}  {value}", width = width + 1).trim_end().to_owned() + "\n"
     };
-    let name = format!("{}:", name.replace('_', " "));
-    Some(format!("{name:<18} {value}\n").trim_end().to_owned() + "\n")
+    said.map(line).collect()
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
-    use super::line;
-    use serde_json::{Value, json};
+    use super::lines;
+    use serde_json::json;
 
     #[test]
     fn a_field_is_a_line() {
-        assert_eq!(line("key_id", &json!("x")).as_deref(), Some("key id:            x\n"));
-        assert_eq!(line("description", &json!("")).as_deref(), Some("description:\n"));
-        assert_eq!(line("expires", &Value::Null), None);
+        let fields = json!({ "key_id": "x", "description": "", "expires": null, "key_bits": 256 });
+        let said = lines(fields.as_object().unwrap());
+        assert_eq!(said, "key id:       x\ndescription:\nkey bits:     256\n");
     }
 }

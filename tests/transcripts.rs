@@ -1,0 +1,133 @@
+//! The `keystead` program as its users meet it: transcripts, replayed command by command and compared
+//! with what is printed.
+//!
+//! A transcript is a text of lines that begin with `#` (prose) and `$` (a command for bash), each
+//! command followed by what it prints and, where that is not 0, its exit status. All commands of one
+//! run in the same new directory, without a terminal, on a store of their own; the files `pin`,
+//! `so-pin` and `wrong-pin` are there. `SNAPSHOTS=overwrite cargo test --test transcripts` writes
+//! down what is printed now.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use regex::Regex;
+use snapbox::data::DataFormat;
+use snapbox::{Assert, Data, Redactions};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+use tempfile::TempDir;
+
+macro_rules! transcripts {
+    ($($name:ident)*) => {
+        const NAMES: &[&str] = &[$(stringify!($name)),*];
+        $(
+            #[test]
+            fn $name() {
+                replay(stringify!($name));
+            }
+        )*
+    };
+}
+
+transcripts! {
+    command_line
+    custom_keys
+    destroying_a_token
+    import_keys
+    importing
+    key_formats
+    making_a_token
+    pins
+    standard_output
+    tokens_and_stores
+}
+
+#[test]
+fn every_transcript_is_replayed() {
+    let mut files: Vec<String> = fs::read_dir(folder())
+        .unwrap()
+        .map(|file| file.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    files.sort();
+    assert_eq!(files, NAMES);
+}
+
+/// What differs from run to run.
+const VARYING: &[(&str, &str)] = &[
+    ("[UUID]", r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"),
+    ("[ID]", r"\b[0-9a-f]{32}\b"),
+    ("[SERIAL]", r"\b[0-9a-f]{16}\b"),
+    ("[TIME]", "20[2-8][0-9]-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"),
+    ("[LEFT]", r"\b[0-9]{5}d\b"),
+];
+
+fn replay(name: &str) {
+    let file = folder().join(name).with_extension("txt");
+    let play = Play::new();
+    let mut actual = String::new();
+    for line in fs::read_to_string(&file).unwrap().lines() {
+        match line.strip_prefix("$ ") {
+            Some(command) => actual.push_str(&format!("{line}\n{}\n", play.said(command))),
+            None if line.starts_with('#') => actual.push_str(&format!("{line}\n")),
+            None => {}
+        }
+    }
+    let mut varying = Redactions::new();
+    varying.insert("[DIRECTORY]", play.0.path().to_str().unwrap().to_owned()).unwrap();
+    for (placeholder, pattern) in VARYING {
+        varying.insert(placeholder, Regex::new(pattern).unwrap()).unwrap();
+    }
+    Assert::new()
+        .action_env("SNAPSHOTS")
+        .redact_with(varying)
+        .normalize_paths(false)
+        .eq(actual.trim_end().to_owned() + "\n", Data::read_from(&file, Some(DataFormat::Text)));
+}
+
+/// A directory in which commands run.
+struct Play(TempDir);
+
+impl Play {
+    fn new() -> Self {
+        let directory = tempfile::Builder::new().prefix("keystead-transcript.").tempdir().unwrap();
+        for (name, text) in [("pin", "12345678"), ("so-pin", "87654321"), ("wrong-pin", "wrong")] {
+            fs::write(directory.path().join(name), format!("{text}\n")).unwrap();
+        }
+        Self(directory)
+    }
+
+    /// What a command prints, and its status where it fails.
+    fn said(&self, command: &str) -> String {
+        let output = Command::new("setsid")
+            .args(["--wait", "bash", "-c", &format!("exec 2>&1; {command}")])
+            .current_dir(&self.0)
+            .env("HOME", self.0.path())
+            .env("PATH", format!("{}:{}", PROGRAM.path().display(), std::env::var("PATH").unwrap()))
+            .env("MODULE", PROGRAM.path().join("libkeystead.so"))
+            .env("KEYSTEAD_STORE", self.0.path().join("store"))
+            .env_remove("KEYSTEAD_CONF")
+            .env_remove("XDG_CONFIG_HOME")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let mut said = String::from_utf8(output.stdout).unwrap();
+        if !output.status.success() {
+            said.push_str(&format!("[{}]\n", output.status));
+        }
+        said
+    }
+}
+
+/// The program with its module beside it, as an installation has them. `cargo test` builds the two in
+/// different folders.
+static PROGRAM: LazyLock<TempDir> = LazyLock::new(|| {
+    let folder = tempfile::Builder::new().prefix("keystead-program.").tempdir().unwrap();
+    let module = std::env::current_exe().unwrap().with_file_name("libkeystead.so");
+    fs::copy(env!("CARGO_BIN_EXE_keystead"), folder.path().join("keystead")).unwrap();
+    fs::copy(module, folder.path().join("libkeystead.so")).unwrap();
+    folder
+});
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts")
+}
