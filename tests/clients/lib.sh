@@ -38,7 +38,7 @@ row() {
 
 # The upstream version of a Debian package, without what Debian's updates change.
 version_of() {
-    dpkg-query -W -f '${Version}' "$1" | sed -E 's/^[0-9]+://; s/-[^-]*$//; s/[+~](dfsg|ds).*//'
+    dpkg-query -W -f '${Version}' "$1" | sed -E 's/^[0-9]+://; s/-[^-]*$//; s/[+~].*//'
 }
 
 # soon SENTENCE COMMAND...: the command succeeds within ten seconds.
