@@ -259,9 +259,22 @@ fn unblock_signals() -> c_int {
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::{
-        ForkMark, Mark, Words, WordsMut, getpid, group_named, home_of, is_privileged, peer,
+        AsRawFd, ForkMark, Mark, Words, WordsMut, getpid, group_named, home_of, inherited, io,
+        is_privileged, peer,
     };
+    use std::io::{Read, Write};
     use std::sync::atomic::Ordering;
+
+    #[test]
+    fn an_inherited_descriptor_is_read_on_from_where_it_stands() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        writer.write_all(b"ab").unwrap();
+        let mut byte = [0];
+        inherited(reader.as_raw_fd()).unwrap().read_exact(&mut byte).unwrap();
+        (&reader).read_exact(&mut byte).unwrap();
+        assert_eq!(&byte, b"b");
+        assert!(inherited(-1).is_err());
+    }
 
     #[test]
     fn what_one_mapping_writes_another_reads() {

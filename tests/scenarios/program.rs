@@ -1,8 +1,10 @@
 //! The `keystead` program: what it prints, and what it never takes from the command line.
 
-use crate::rig::token::{Token, USER_PIN, aes_material, make_token};
+use crate::rig::token::{SO_PIN, Token, USER_PIN, aes_material, make_token};
 use crate::rig::world::{World, now};
-use crate::rig::{expires_at, play, wrap};
+use crate::rig::{expires_at, play, refused, wrap};
+use cryptoki::error::RvError;
+use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, ObjectClass};
 use std::fs;
 use std::process::Output;
@@ -110,6 +112,34 @@ fn without_a_store_yet_there_is_a_hint_and_no_crash() {
     play(|world| {
         let said = keystead(world, &["list"]);
         assert_error(&said, "token");
+    });
+}
+
+#[test]
+fn a_destroyed_token_is_gone_from_the_session_that_uses_it_and_its_slot_is_another_tokens() {
+    play(|world| {
+        let token = world.token();
+        let key = token.generate_aes(&[Attribute::Token(true), label("used")]);
+        token.encrypt_block(key).unwrap();
+        fs::write(world.path("so-pin"), format!("{SO_PIN}\n")).unwrap();
+        let officer = world.path("so-pin");
+        let arguments =
+            ["destroy-token", "a token", "--yes", "--so-pin-file", officer.to_str().unwrap()];
+        works(keystead_bare(world, &arguments));
+        refused(token.encrypt_block(key), RvError::KeyHandleInvalid);
+        assert_eq!(token.find_objects(&[]).unwrap(), []);
+        let mechanism = Mechanism::AesKeyGen;
+        let template = [Attribute::Token(true), Attribute::ValueLen(32.into())];
+        refused(token.generate_key(&mechanism, &template), RvError::TokenNotPresent);
+
+        let (module, slot) = (token.module.clone(), token.slot);
+        drop(token);
+        assert_eq!(module.get_slots_with_initialized_token().unwrap(), []);
+        let next = make_token(&module, "next");
+        assert_eq!(next.slot, slot);
+        assert_eq!(next.find_objects(&[]).unwrap(), []);
+        let key = next.generate_aes(&[Attribute::Token(true)]);
+        next.encrypt_block(key).unwrap();
     });
 }
 
