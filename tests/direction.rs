@@ -32,8 +32,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("mechanism", &["object", "key", "wire", "lc"]),
     ("key", &["wire", "lc"]),
     ("agent", &["key", "store", "wire"]),
-    // What an erase slot says of material, the domain understands: they share its word for it.
-    ("store", &["key"]),
+    ("store", &[]),
     ("wire", &[]),
     ("lc", &[]),
     ("manual", &[]),
