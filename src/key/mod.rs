@@ -1,6 +1,7 @@
 //! The domain: custom keys, their material and the rules of custody. No PKCS#11 in here.
 
 pub mod body;
+pub mod material;
 pub mod pin;
 pub mod policy;
 pub mod record;
@@ -8,6 +9,7 @@ pub mod seal;
 pub mod state;
 
 pub use body::{Body, Metadata, PendingExpiry};
+pub use material::{Expiry, ExpiryAction, Fingerprint};
 pub use policy::{Family, Key, Parsed, UsableKey, Usage};
-pub use record::{Expiry, ExpiryAction, Fingerprint, Header, Role, Tag};
+pub use record::{Header, Role, Tag};
 pub use state::{Event, Material, Origin, State, Status};

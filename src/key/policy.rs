@@ -1,6 +1,6 @@
 //! A key ready for use, and the one place that decides whether it may be used.
 
-use super::record::{Expiry, ExpiryAction};
+use super::material::{Expiry, ExpiryAction};
 use super::state::{State, Status};
 use crate::clock::Seconds;
 use crate::error::{Error, Reason, Result};

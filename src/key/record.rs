@@ -18,8 +18,8 @@
 //!
 //! The header is authenticated with the sealed part and never changes without the token key.
 
+use super::material::{Expiry, Fingerprint};
 use super::state::State;
-use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use serde::{Deserialize, Serialize};
@@ -27,38 +27,9 @@ use serde::{Deserialize, Serialize};
 /// The format this build writes.
 pub const HEADER_FORMAT: u8 = 1;
 
-/// A keyed fingerprint of key material: it outlives the material and tells nothing about it without
-/// the private token key.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Fingerprint(pub [u8; 32]);
-
-impl std::fmt::Debug for Fingerprint {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Fingerprint(…)")
-    }
-}
-
 /// An opaque search term: a keyed hash of one attribute's type and value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Tag(pub [u8; 16]);
-
-/// When material stops being usable, and what happens then.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Expiry {
-    /// The first second in which the material is not fully usable.
-    pub at: Seconds,
-    /// What happens at that second.
-    pub action: ExpiryAction,
-}
-
-/// What happens to material at its expiry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ExpiryAction {
-    /// It is erased.
-    Erase,
-    /// It only decrypts, verifies and unwraps from then on.
-    ReadOnly,
-}
 
 /// What a record is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,7 +105,7 @@ impl Header {
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
-    use crate::key::state::State;
+    use crate::key::ExpiryAction;
 
     /// The headers of an ordinary object, an imported custom key and its material, as this format
     /// has them since its first release.

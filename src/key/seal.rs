@@ -15,7 +15,8 @@
 //! endian), then the public header's bytes. A flipped bit in any of them is an error, and so is a
 //! sealed part in another record's place.
 
-use super::record::{Fingerprint, Tag};
+use super::material::Fingerprint;
+use super::record::Tag;
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::secret::Secret;

@@ -4,7 +4,7 @@
 //! the change is committed, so no client can take a key where the rules do not lead. What happens
 //! without a client (an expiry, an erasure) only ever takes away: [`State::narrow`].
 
-use super::record::{Expiry, ExpiryAction, Fingerprint};
+use super::material::{Expiry, ExpiryAction, Fingerprint};
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use serde::{Deserialize, Serialize};

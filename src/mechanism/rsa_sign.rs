@@ -16,8 +16,30 @@ pub(super) const PKCS: Row = Row {
     decrypt: Some(|key, params| open(key, params, PKCS1_OVERHEAD, PrivateKey::decrypt_pkcs1)),
     sign: Some(|key, params| sign(key, plain(params, Scheme::Pkcs1Raw)?, Input::Given)),
     verify: Some(|key, params| verify(key, plain(params, Scheme::Pkcs1Raw)?, Input::Given)),
+    wrap: Some(wrap),
+    unwrap: Some(unwrap),
     ..rsa(row!(CKM_RSA_PKCS))
 };
+
+fn wrap(usable: &UsableKey, params: &Params, material: &Secret) -> Result<Vec<u8>> {
+    plain(params, Scheme::Pkcs1Raw)?;
+    let key = public(usable).map_err(|_| Reason::WrappingKeyType)?;
+    key.encrypt_pkcs1(material.expose()).map_err(|cause| match cause.reason() {
+        Reason::DataLength => Reason::KeySizeRange.into(),
+        _ => cause,
+    })
+}
+
+/// A malformed blob unwraps to bytes that nobody knows, as bad paddings decrypt to: only their length
+/// may still show that they are no key. The token serves this where its configuration says so.
+fn unwrap(usable: &UsableKey, params: &Params, wrapped: &[u8]) -> Result<Secret> {
+    plain(params, Scheme::Pkcs1Raw)?;
+    let key = private(usable).map_err(|_| Reason::UnwrappingKeyType)?;
+    match key.decrypt_pkcs1(wrapped) {
+        Ok(material) if !material.is_empty() => Ok(material),
+        _ => Err(Reason::WrappedInvalid.into()),
+    }
+}
 
 pub(super) const X_509: Row = Row {
     encrypt: Some(|key, params| seal(key, params, 0, PublicKey::encrypt_bare)),

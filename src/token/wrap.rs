@@ -38,6 +38,9 @@ impl Token {
     ) -> Result<Handle> {
         let row = mechanism::find(mechanism.id)?;
         let unwrap = row.unwrap()?;
+        if row.id == CKM_RSA_PKCS && !self.rules.pkcs1_unwrap {
+            return Err(Reason::MechanismInvalid.detail("`pkcs1_unwrap` is not configured"));
+        }
         let usable = self.usable(unwrapping, Usage::Unwrap, mechanism.id)?;
         let template = &self.unwrap_template(unwrapping, template)?;
         let class = build::class(template)?;
