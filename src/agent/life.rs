@@ -89,14 +89,12 @@ struct Agent {
 
 impl Agent {
     fn open(directory: &Path, options: &Options, clock: Arc<dyn Clock>) -> Result<Self> {
-        place::check_file_system(directory)?;
         let owner = directory.metadata().map_err(absent)?.uid();
         let store = Box::new(Sled::open(&directory.join("db"))?);
         let shelf = Arc::new(Shelf::open(directory, store, clock)?);
         let bell = Arc::new(Bell::new().map_err(absent)?);
         let (jobs, writer) = start_writer(&shelf, &bell)?;
         if let Some(group) = options.group {
-            place::share(directory, group)?;
             shelf.page.share(group).map_err(absent)?;
         }
         let access = Access { owner, group: options.group.is_some() };

@@ -9,6 +9,7 @@ mod find;
 mod life;
 mod lock;
 mod place;
+mod recover;
 mod rows;
 mod rules;
 mod server;
@@ -18,6 +19,8 @@ mod sweep;
 
 pub use life::{serve, serve_until};
 pub use lock::{Claim, Lock, claim};
+pub use place::check_file_system;
+pub use recover::{Recovered, recover};
 
 use std::time::Duration;
 

@@ -35,7 +35,8 @@ const NETWORK_FUSE: [&str; 6] =
 /// Files without which the store is gone.
 const VITAL: [&str; 5] = ["agent.sock", "lock", "slots", "db", "generations"];
 
-/// Refuses network file systems, where neither locks nor syncs can be trusted.
+/// Refuses network file systems, where neither locks nor syncs can be trusted. To be asked before
+/// anything is locked in `directory`.
 pub fn check_file_system(directory: &Path) -> Result<()> {
     let stat = rustix::fs::statfs(directory).map_err(|error| failed(directory, error.into()))?;
     let kind = u64::from(stat.f_type as u32);
@@ -65,14 +66,6 @@ fn network_fuse_in(mounts: &str, place: &Path) -> Option<&'static str> {
     };
     let (_, kind) = mounts.lines().filter_map(mount).max_by_key(|(length, _)| *length)?;
     NETWORK_FUSE.iter().find(|known| **known == kind).copied()
-}
-
-/// Lets a group's members reach the socket and read the page, and nothing else.
-pub fn share(directory: &Path, group: u32) -> Result<()> {
-    chown(directory, None, Some(Gid::from_raw(group)))
-        .map_err(io::Error::from)
-        .and_then(|()| set_permissions(directory, Permissions::from_mode(0o710)))
-        .map_err(|error| failed(directory, error))
 }
 
 /// Listens on the store's socket. A socket that an agent left behind makes way; the caller holds the

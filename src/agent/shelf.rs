@@ -13,7 +13,6 @@ use crate::store::slots::{CellNumber, Content};
 use crate::store::{Pair, Room, Slots, Store};
 use crate::wire::page::PageWriter;
 use crate::wire::{Outcome, Stored};
-use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -47,21 +46,30 @@ impl Shelf {
     /// Puts the parts together and settles what a crash may have left: unclaimed cells are filled
     /// afresh, and a store that has lost commits is refused. The caller holds the store's lock.
     pub fn open(directory: &Path, store: Box<dyn Store>, clock: Arc<dyn Clock>) -> Result<Self> {
-        let new = store.get(&rows::meta())?.is_none() && store.scan(b"", b"", 1)?.is_empty();
-        let slots = Slots::open(directory, new)?;
-        let room = Room::watch(directory)?;
-        let page = PageWriter::open(directory)?;
-        let shelf = Self { store, slots, room, page, clock, mark: AtomicU64::new(0) };
+        let shelf = Self::assemble(directory, store, clock)?;
         let meta = shelf.meta()?;
         if meta.commits < shelf.slots.commits() {
             return Err(lost_commits(directory, meta.commits, shelf.slots.commits()));
         }
-        shelf.slots.settle(&shelf.claims()?)?;
+        shelf.slots.settle(&shelf.claims()?.into_iter().map(|(cell, _)| cell).collect())?;
         shelf.slots.settle_tokens(&shelf.tokens()?.iter().map(|(id, _)| *id).collect())?;
         shelf.mark.store(meta.mark.max(shelf.slots.mark()), Ordering::Relaxed);
         shelf.page.started();
         shelf.page.set_mark(shelf.now());
         Ok(shelf)
+    }
+
+    /// The parts as they are: nothing is checked against the other, nothing is changed.
+    pub(super) fn assemble(
+        directory: &Path,
+        store: Box<dyn Store>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
+        let new = store.get(&rows::meta())?.is_none() && store.scan(b"", b"", 1)?.is_empty();
+        let slots = Slots::open(directory, new)?;
+        let room = Room::watch(directory)?;
+        let page = PageWriter::open(directory)?;
+        Ok(Self { store, slots, room, page, clock, mark: AtomicU64::new(0) })
     }
 
     /// The time, never before the store's high-water mark.
@@ -213,14 +221,15 @@ impl Shelf {
         }
     }
 
-    /// The erase cells that records claim.
-    fn claims(&self) -> Result<HashSet<u32>> {
-        let mut cells = HashSet::new();
-        self.each(b"s", |key, _| {
-            cells.insert(rows::claimed_cell(key).ok_or(Reason::StoreDamaged)?);
+    /// The erase cells that records claim, each with token and record.
+    pub(super) fn claims(&self) -> Result<Vec<(CellNumber, (Id, Id))>> {
+        let mut claims = Vec::new();
+        self.each(b"s", |key, owner| {
+            let cell = rows::claimed_cell(key).ok_or(Reason::StoreDamaged)?;
+            claims.push((cell, rows::id_pair(owner).ok_or(Reason::StoreDamaged)?));
             Ok(true)
         })?;
-        Ok(cells)
+        Ok(claims)
     }
 }
 
@@ -250,7 +259,7 @@ impl View for TokenView<'_> {
 fn lost_commits(directory: &Path, has: u64, had: u64) -> Error {
     Reason::StoreDamaged.detail(format_args!(
         "{}: db/ knows {has} commits, and {had} were acknowledged; restore the store's directory as \
-         a whole from a backup",
+         a whole from a backup, or accept the loss with `keystead recover`",
         directory.display()
     ))
 }

@@ -6,7 +6,7 @@ use super::draft::{Draft, Ending};
 use super::rows::{self, Key};
 use super::shelf::Shelf;
 use crate::clock::Seconds;
-use crate::error::{Reason, Result};
+use crate::error::Result;
 use crate::id::Id;
 use crate::key::Role;
 use crate::key::state::Erasure;
@@ -45,15 +45,13 @@ impl Writer {
     pub(super) fn mend(&mut self) -> Result<()> {
         let shelf = Arc::clone(&self.shelf);
         let mut erased = Vec::new();
-        shelf.each(b"s", |key, owner| {
-            let cell = rows::claimed_cell(key).ok_or(Reason::StoreDamaged)?;
+        for (cell, owner) in shelf.claims()? {
             match shelf.erasure(cell) {
                 Ok(Erasure::Live) => {}
-                Ok(_) => erased.extend(rows::id_pair(owner)),
+                Ok(_) => erased.push(owner),
                 Err(error) => log::error!("{error}"),
             }
-            Ok(true)
-        })?;
+        }
         for step in erased.chunks(STEP) {
             let mut draft = Draft::new(&shelf);
             for (token, id) in step {

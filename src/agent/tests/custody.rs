@@ -5,7 +5,7 @@ use crate::key::ExpiryAction;
 use crate::key::Material;
 use crate::wire::Outcome;
 
-const KEY: Id = Id::new([0x11; 16]);
+pub const KEY: Id = Id::new([0x11; 16]);
 const ITS: Id = Id::new([0x12; 16]);
 const PRINT: Fingerprint = Fingerprint([0xF1; 32]);
 
@@ -24,7 +24,7 @@ fn present(expiry: Option<Expiry>) -> State {
 }
 
 /// A new external key with material.
-fn born(expiry: Option<Expiry>) -> Vec<Change> {
+pub fn born(expiry: Option<Expiry>) -> Vec<Change> {
     vec![
         metadata(KEY, Expect::Absent, &Event::Create, present(expiry)),
         material(ITS, Expect::Absent, (KEY, 1), PRINT, expiry),
@@ -43,7 +43,7 @@ fn deleted() -> State {
     State { material: Material::Deleted, expiry: None, ..present(None) }
 }
 
-fn deletion(revision: u64, material: u64) -> Vec<Change> {
+pub fn deletion(revision: u64, material: u64) -> Vec<Change> {
     let state = deleted();
     vec![
         metadata(KEY, Expect::Revision(revision), &Event::DeleteMaterial, state),
@@ -262,7 +262,7 @@ fn a_damaged_cell_makes_its_material_unreadable_and_nothing_else() {
 }
 
 /// Overwrites the cell of the only material there is, as a deletion does before anything else.
-fn interrupt_deletion(world: &World) {
+pub fn interrupt_deletion(world: &World) {
     let slots = crate::store::Slots::open(&world.path(), false).unwrap();
     slots.delete(&[512 + 63], START).unwrap();
 }

@@ -5,6 +5,7 @@
 mod crash;
 mod custody;
 mod destroy;
+mod recovery;
 mod service;
 
 use super::{Claim, Options, claim, serve_until};

@@ -16,7 +16,7 @@ use cell::{
     CLOCK_CELL, COMMITS_CELL, Cell, FIRST_ERASE, FIRST_PIN, FORMAT, FORMAT_CELL, IDENTITY_CELL,
     Pin, SIZE,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -114,6 +114,27 @@ impl Slots {
         let mut inner = self.lock();
         inner.commits = number;
         self.write(COMMITS_CELL, &Cell::Commits(number))
+    }
+
+    /// Accepts a store that has lost commits: it goes on as a new incarnation, from the commits and
+    /// with the tokens that it has. Durable on return; erased cells stay erased. Takes effect for
+    /// [`identity`](Self::identity) when the file is opened again.
+    pub fn begin_again(&self, commits: u64, tokens: &HashSet<Id>) -> Result<()> {
+        let lost: Vec<(u32, Pin)> = self
+            .lock()
+            .pins
+            .values()
+            .filter(|(_, pin)| !tokens.contains(&pin.token))
+            .copied()
+            .collect();
+        for (number, pin) in lost {
+            self.lock().pins.remove(&pin.token);
+            self.write(number, &Cell::Pin(None))?;
+        }
+        let (store, incarnation) = (self.store, self.incarnation + 1);
+        self.write(IDENTITY_CELL, &Cell::Identity { store, incarnation })?;
+        self.note_commits(commits)?;
+        self.sync()
     }
 
     /// Makes everything written so far durable.

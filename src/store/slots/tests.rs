@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use super::*;
-use std::collections::HashSet;
 
 struct Place(tempfile::TempDir);
 

@@ -1,17 +1,13 @@
 //! The store's directory, before an agent trusts it.
 
 use crate::Failure;
-use rustix::fs::{FsWord, Gid, NFS_SUPER_MAGIC, fchown, fstatfs};
+use keystead::agent::check_file_system;
+use rustix::fs::{Gid, fchown};
 use rustix::process::geteuid;
 use std::fs::{DirBuilder, File, Metadata, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::Path;
-
-/// File systems of other machines, where neither locks nor mapped pages nor syncs mean enough:
-/// NFS, SMB (three generations), AFS, Ceph.
-const REMOTE: [FsWord; 6] =
-    [NFS_SUPER_MAGIC, 0x517B, 0xFF53_4D42, 0xFE53_4D42, 0x5346_414F, 0x00C3_6400];
 
 /// Makes the directory where there is none. It must lie on this machine, and nobody but its owner may
 /// serve it or write in it. The members of a group, where one may use the store, pass through it.
@@ -20,11 +16,7 @@ pub fn prepare(directory: &Path, group: Option<u32>) -> Result<(), Failure> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
     let folder = File::open(directory).map_err(failed)?;
     let found = folder.metadata().map_err(failed)?;
-    let kind = fstatfs(&folder).map_err(|error| failed(error.into()))?.f_type;
-    if REMOTE.contains(&kind) {
-        let told = format_args!("{} lies on a network file system", directory.display());
-        return Err(Failure::new(told).hint("keep the store on a disk of this machine"));
-    }
+    check_file_system(directory)?;
     check_rights(directory, &found)?;
     if let Some(group) = group {
         fchown(&folder, None, Some(Gid::from_raw(group))).map_err(|error| failed(error.into()))?;

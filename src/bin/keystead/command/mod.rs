@@ -13,6 +13,7 @@ mod import_key;
 mod init;
 mod list;
 mod manual;
+mod recover;
 mod rename;
 mod show;
 mod status;
@@ -36,6 +37,7 @@ pub enum Command {
     DeleteMaterial(delete_material::Arguments),
     DestroyToken(destroy_token::Arguments),
     Sweep(sweep::Arguments),
+    Recover(recover::Arguments),
     Agent(agent::Arguments),
     Completions(completions::Arguments),
     Manual(manual::Arguments),
@@ -58,6 +60,7 @@ impl Command {
             Self::DeleteMaterial(arguments) => arguments.run(global),
             Self::DestroyToken(arguments) => arguments.run(global),
             Self::Sweep(arguments) => arguments.run(global),
+            Self::Recover(arguments) => arguments.run(global),
             Self::Agent(arguments) => arguments.run(global),
             Self::Completions(arguments) => arguments.run(),
             Self::Manual(arguments) => arguments.run(),
