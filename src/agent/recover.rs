@@ -4,12 +4,13 @@
 
 use super::Lock;
 use super::cover;
+use super::rows;
 use super::shelf::Shelf;
 use crate::clock::SystemClock;
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::store::slots::Content;
-use crate::store::{Sled, Store};
+use crate::store::{Batch, Sled, Store};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -33,9 +34,23 @@ pub fn recover(lock: &Lock) -> Result<Option<Recovered>> {
     let foreign = foreign_cells(&shelf)?;
     // Their secrets belong to commits that are lost: nothing else is encrypted under them.
     shelf.slots.delete(&foreign, shelf.now())?;
-    let tokens: HashSet<Id> = shelf.tokens()?.into_iter().map(|(id, _)| id).collect();
-    shelf.slots.begin_again(has, &tokens)?;
+    shelf.slots.begin_again(has, &without_destroyed_tokens(&shelf)?)?;
     Ok(Some(Recovered { commits: had - has, erased: foreign.len() }))
+}
+
+/// The tokens that stay. One whose wrong PINs are no longer counted was destroyed since, and stays so.
+fn without_destroyed_tokens(shelf: &Shelf) -> Result<HashSet<Id>> {
+    let (mut stay, mut writes) = (HashSet::new(), Vec::new());
+    for (token, _) in shelf.tokens()? {
+        if shelf.slots.counts(token)? {
+            stay.insert(token);
+        } else {
+            writes.push((rows::token(token), None));
+        }
+    }
+    shelf.store.apply(&Batch { conditions: Vec::new(), writes })?;
+    shelf.store.sync()?;
+    Ok(stay)
 }
 
 /// Cells whose secret is not the one that the record claiming them was covered under.

@@ -89,3 +89,19 @@ fn a_store_that_lost_nothing_is_left_as_it_is() {
     world.start();
     assert_eq!(incarnation(&world), 1);
 }
+
+#[test]
+fn a_token_that_was_destroyed_since_stays_destroyed() {
+    let commit = |world: &World| drop(world.user().commit(born(None)).unwrap());
+    let destroy = |world: &mut World| {
+        let authenticator = entry(true).officer.stretch(b"87654321").unwrap().authenticator;
+        let (label, change) = (entry(true).label, random());
+        let request = Request::DestroyToken { token: TOKEN, label, authenticator, change };
+        assert!(matches!(world.connect().ask(request), Response::Done(2)));
+    };
+    let mut world = put_back(commit, destroy);
+    assert!(recover_in(&world).is_some());
+    world.start();
+    let answer = world.connect().ask(Request::Tokens);
+    assert!(matches!(answer, Response::Tokens(tokens) if tokens.is_empty()));
+}

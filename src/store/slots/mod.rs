@@ -57,6 +57,8 @@ struct Inner {
     end: CellNumber,
     /// Each token's PIN cell.
     pins: BTreeMap<Id, (u32, Pin)>,
+    /// Whether some PIN cell was damaged, so that a token may be missing among them.
+    illegible: bool,
     mark: Seconds,
     commits: u64,
 }
@@ -194,7 +196,10 @@ impl Inner {
             match cell_in(bytes, number) {
                 Some(Cell::Pin(Some(pin))) => drop(inner.pins.insert(pin.token, (number, pin))),
                 Some(Cell::Pin(None) | Cell::Unused) => {}
-                _ => log::error!("{}: PIN cell {number} is damaged", path.display()),
+                _ => {
+                    inner.illegible = true;
+                    log::error!("{}: PIN cell {number} is damaged", path.display());
+                }
             }
         }
         inner

@@ -15,6 +15,15 @@ impl Slots {
         }
     }
 
+    /// Whether the file counts a token's wrong PINs; an error where damage hides the answer.
+    pub fn counts(&self, token: Id) -> Result<bool> {
+        let inner = self.lock();
+        match inner.pins.contains_key(&token) {
+            false if inner.illegible => Err(self.no_counter(token)),
+            counts => Ok(counts),
+        }
+    }
+
     /// Durably reserves the first free slot for a token that is about to be written.
     pub fn reserve(&self, token: Id) -> Result<u32> {
         let mut inner = self.lock();
