@@ -20,6 +20,7 @@ pub mod template;
 
 pub mod decrypt;
 pub mod digest;
+pub mod dual;
 pub mod encrypt;
 pub mod general;
 pub mod key;

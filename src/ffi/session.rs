@@ -162,6 +162,8 @@ const CANCELS: &[(CK_FLAGS, Kind)] = &[
     (CKF_DIGEST, Kind::Digest),
     (CKF_SIGN, Kind::Sign),
     (CKF_VERIFY, Kind::Verify),
+    (CKF_SIGN_RECOVER, Kind::SignRecover),
+    (CKF_VERIFY_RECOVER, Kind::VerifyRecover),
     (CKF_FIND_OBJECTS, Kind::Search),
 ];
 

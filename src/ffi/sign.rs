@@ -66,3 +66,38 @@ pub unsafe extern "C" fn C_SignFinal(
         })
     })
 }
+
+/// Starts a signature that gives its data back; without a mechanism it cancels the one that is active.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_SignRecoverInit(
+    session: CK_SESSION_HANDLE,
+    mechanism: CK_MECHANISM_PTR,
+    key: CK_OBJECT_HANDLE,
+) -> CK_RV {
+    entry::on_session("C_SignRecoverInit", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        match unsafe { params::read_or_cancel(mechanism) }? {
+            Some(asked) => session.begin_sign_recover(asked.row, &asked.mechanism, key),
+            None => session.cancel_by_init(Kind::SignRecover),
+        }
+    })
+}
+
+/// Signs so that the signature gives the data back.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_SignRecover(
+    session: CK_SESSION_HANDLE,
+    data: CK_BYTE_PTR,
+    data_len: CK_ULONG,
+    signature: CK_BYTE_PTR,
+    signature_len: CK_ULONG_PTR,
+) -> CK_RV {
+    entry::on_session("C_SignRecover", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        session.sign_recover(|sign| unsafe {
+            buffer::through(data, data_len, signature, signature_len, |data, out| {
+                sign.whole(data, out)
+            })
+        })
+    })
+}

@@ -32,22 +32,6 @@ type Parameter = CK_VOID_PTR;
 type Name = CK_UTF8CHAR_PTR;
 type Flags = CK_FLAGS;
 
-// Signatures with message recovery (3.1, 5.13.5 and 5.15.5).
-unsupported! {
-    C_SignRecoverInit(Session, Mechanism, Object);
-    C_SignRecover(Session, Bytes, Length, Bytes, Lengths);
-    C_VerifyRecoverInit(Session, Mechanism, Object);
-    C_VerifyRecover(Session, Bytes, Length, Bytes, Lengths);
-}
-
-// Two operations in one call (3.1, 5.17).
-unsupported! {
-    C_DigestEncryptUpdate(Session, Bytes, Length, Bytes, Lengths);
-    C_DecryptDigestUpdate(Session, Bytes, Length, Bytes, Lengths);
-    C_SignEncryptUpdate(Session, Bytes, Length, Bytes, Lengths);
-    C_DecryptVerifyUpdate(Session, Bytes, Length, Bytes, Lengths);
-}
-
 // Operations on messages (3.1, 5.9, 5.11, 5.14, 5.16).
 unsupported! {
     C_MessageEncryptInit(Session, Mechanism, Object);

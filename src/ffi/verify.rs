@@ -63,3 +63,38 @@ pub unsafe extern "C" fn C_VerifyFinal(
         session.verify(|verify| verify.finish(unsafe { buffer::input(signature, signature_len) }?))
     })
 }
+
+/// Starts getting data back from a signature; without a mechanism it cancels the one that is active.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_VerifyRecoverInit(
+    session: CK_SESSION_HANDLE,
+    mechanism: CK_MECHANISM_PTR,
+    key: CK_OBJECT_HANDLE,
+) -> CK_RV {
+    entry::on_session("C_VerifyRecoverInit", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        match unsafe { params::read_or_cancel(mechanism) }? {
+            Some(asked) => session.begin_verify_recover(asked.row, &asked.mechanism, key),
+            None => session.cancel_by_init(Kind::VerifyRecover),
+        }
+    })
+}
+
+/// Verifies a signature and gives its data back.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_VerifyRecover(
+    session: CK_SESSION_HANDLE,
+    signature: CK_BYTE_PTR,
+    signature_len: CK_ULONG,
+    data: CK_BYTE_PTR,
+    data_len: CK_ULONG_PTR,
+) -> CK_RV {
+    entry::on_session("C_VerifyRecover", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        session.verify_recover(|verify| unsafe {
+            buffer::through(signature, signature_len, data, data_len, |signature, out| {
+                verify.whole(signature, out)
+            })
+        })
+    })
+}

@@ -107,12 +107,16 @@ pub enum Usage {
     Unwrap,
     /// Deriving another key.
     Derive,
+    /// Signing so that the signature gives the data back.
+    SignRecover,
+    /// Getting the data back from a signature.
+    VerifyRecover,
 }
 
 impl Usage {
     /// Whether expired material that is kept for reading may still do it.
     pub const fn only_reads(self) -> bool {
-        matches!(self, Self::Decrypt | Self::Verify | Self::Unwrap)
+        matches!(self, Self::Decrypt | Self::Verify | Self::VerifyRecover | Self::Unwrap)
     }
 
     /// Whether the key is used within one call, which leaves no moment for a PIN in between.
@@ -120,14 +124,14 @@ impl Usage {
         matches!(self, Self::Wrap | Self::Unwrap | Self::Derive)
     }
 
-    const fn bit(self) -> u8 {
+    const fn bit(self) -> u16 {
         1 << self as u8
     }
 }
 
 /// The set of usages that a key's flags allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Usages(u8);
+pub struct Usages(u16);
 
 impl Usages {
     /// The set with `usage` in it.

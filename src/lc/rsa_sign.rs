@@ -129,7 +129,27 @@ impl PublicKey {
         done(code, Reason::SignatureInvalid)
     }
 
+    /// What was signed raw or bare, from its signature: another length than the modulus' is
+    /// `SignatureLength`, a block that is none of that padding `SignatureInvalid`.
+    pub fn recover(&self, scheme: Scheme, signature: &[u8]) -> Result<Vec<u8>> {
+        if signature.len() != self.size() {
+            return Err(Reason::SignatureLength.into());
+        }
+        match scheme {
+            Scheme::Pkcs1Raw => self.open(RSA_PKCS1_PADDING, signature),
+            Scheme::Bare => self.open(RSA_NO_PADDING, signature),
+            Scheme::Pkcs1(_) | Scheme::Pss { .. } => Err(Reason::General.into()),
+        }
+    }
+
     fn recovers(&self, padding: c_int, expected: &[u8], signature: &[u8]) -> Result<()> {
+        match self.open(padding, signature)? == expected {
+            true => Ok(()),
+            false => Err(Reason::SignatureInvalid.into()),
+        }
+    }
+
+    fn open(&self, padding: c_int, signature: &[u8]) -> Result<Vec<u8>> {
         let (rsa, size) = (self.rsa()?.cast_mut(), self.size());
         let (mut output, mut len) = (vec![0; size], 0);
         let to = output.as_mut_ptr();
@@ -139,11 +159,8 @@ impl PublicKey {
             RSA_verify_raw(rsa, &mut len, to, size, from, from_len, padding)
         };
         done(code, Reason::SignatureInvalid)?;
-        if output.get(..len) == Some(expected) {
-            Ok(())
-        } else {
-            Err(Reason::SignatureInvalid.into())
-        }
+        output.truncate(len);
+        Ok(output)
     }
 }
 

@@ -31,6 +31,10 @@ pub struct Row {
     pub sign: Option<BeginSign>,
     /// Verifies.
     pub verify: Option<BeginVerify>,
+    /// Signs so that the data can be had back, in one step.
+    pub sign_recover: Option<BeginSign>,
+    /// Gets the data back from a signature, in one step.
+    pub verify_recover: Option<BeginTransform>,
     /// Wraps a key.
     pub wrap: Option<Wrap>,
     /// Unwraps a key.
@@ -62,6 +66,8 @@ impl Row {
             digest: None,
             sign: None,
             verify: None,
+            sign_recover: None,
+            verify_recover: None,
             wrap: None,
             unwrap: None,
             authenticated: false,
@@ -79,6 +85,8 @@ impl Row {
             | flag(self.digest.is_some(), CKF_DIGEST)
             | flag(self.sign.is_some(), CKF_SIGN)
             | flag(self.verify.is_some(), CKF_VERIFY)
+            | flag(self.sign_recover.is_some(), CKF_SIGN_RECOVER)
+            | flag(self.verify_recover.is_some(), CKF_VERIFY_RECOVER)
             | flag(self.wrap.is_some(), CKF_WRAP)
             | flag(self.unwrap.is_some(), CKF_UNWRAP)
             | flag(self.derive.is_some(), CKF_DERIVE)
@@ -110,6 +118,16 @@ impl Row {
     /// Its verification, or `MechanismInvalid`.
     pub fn verify(&self) -> Result<BeginVerify> {
         served(self.verify)
+    }
+
+    /// Its signature with recovery, or `MechanismInvalid`.
+    pub fn sign_recover(&self) -> Result<BeginSign> {
+        served(self.sign_recover)
+    }
+
+    /// Its recovery, or `MechanismInvalid`.
+    pub fn verify_recover(&self) -> Result<BeginTransform> {
+        served(self.verify_recover)
     }
 
     /// Its wrapping, or `MechanismInvalid`.

@@ -18,6 +18,8 @@ pub(super) const PKCS: Row = Row {
     verify: Some(|key, params| verify(key, plain(params, Scheme::Pkcs1Raw)?, Input::Given)),
     wrap: Some(wrap),
     unwrap: Some(unwrap),
+    sign_recover: Some(|key, params| sign(key, plain(params, Scheme::Pkcs1Raw)?, Input::Given)),
+    verify_recover: Some(|key, params| recover(key, plain(params, Scheme::Pkcs1Raw)?)),
     ..rsa(row!(CKM_RSA_PKCS))
 };
 
@@ -46,6 +48,8 @@ pub(super) const X_509: Row = Row {
     decrypt: Some(|key, params| open(key, params, 0, PrivateKey::decrypt_bare)),
     sign: Some(|key, params| sign(key, plain(params, Scheme::Bare)?, Input::Given)),
     verify: Some(|key, params| verify(key, plain(params, Scheme::Bare)?, Input::Given)),
+    sign_recover: Some(|key, params| sign(key, plain(params, Scheme::Bare)?, Input::Given)),
+    verify_recover: Some(|key, params| recover(key, plain(params, Scheme::Bare)?)),
     ..rsa(row!(CKM_RSA_X_509))
 };
 
@@ -140,6 +144,15 @@ fn verify(usable: &UsableKey, scheme: Scheme, input: Input) -> Result<Box<dyn Ch
     let key = usable.clone();
     Ok(Box::new(Compare::new(input.gather(scheme, size)?, move |input, signature| {
         public(&key)?.verify(scheme, input, signature)
+    })))
+}
+
+fn recover(usable: &UsableKey, scheme: Scheme) -> Result<Box<dyn Transform>> {
+    let size = public(usable)?.size();
+    let gathered = Gathered::message(size, Reason::SignatureLength);
+    let key = usable.clone();
+    Ok(Box::new(Compute::new(gathered, size, move |signature| {
+        public(&key)?.recover(scheme, signature).map(Secret::new)
     })))
 }
 

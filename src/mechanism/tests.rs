@@ -24,6 +24,8 @@ pub(crate) fn usable(parsed: Parsed, usage: Usage) -> UsableKey {
             Usage::Wrap,
             Usage::Unwrap,
             Usage::Derive,
+            Usage::SignRecover,
+            Usage::VerifyRecover,
         ]
         .into_iter()
         .fold(Usages::default(), Usages::with),
@@ -301,6 +303,29 @@ fn key_generation_makes_keys_of_the_asked_size() {
     let Parsed::RsaPrivate(key) = pair(&Params::None, &domain).unwrap() else { panic!() };
     assert_eq!(key.bits(), 2048);
     assert_eq!(key.public().unwrap().public_exponent().unwrap(), [3]);
+}
+
+#[test]
+fn a_signature_with_recovery_gives_its_data_back_and_no_other_does() {
+    let rows = MECHANISMS.iter().filter(|row| row.sign_recover.is_some());
+    for row in rows {
+        let ((public, private), data) = (keys(row, 32), [7; 100]);
+        let mut signing = row.sign_recover().unwrap()(&private, &Params::None).unwrap();
+        let mut signature = [0; 256];
+        assert_eq!(signing.whole(&data, &mut signature).unwrap(), 256);
+        let recover = |signature: &[u8]| {
+            let begin = row.verify_recover().unwrap();
+            whole(begin(&public, &Params::None).unwrap().as_mut(), signature)
+        };
+        let recovered = recover(&signature).unwrap();
+        assert!(recovered.ends_with(&data), "{}", row.name);
+        assert_eq!(recovered.len(), if row.id == CKM_RSA_PKCS { 100 } else { 256 });
+        let short = recover(&signature[1..]).unwrap_err().reason();
+        assert_eq!(short, Reason::SignatureLength, "{}", row.name);
+        signature[9] ^= 1;
+        let other = recover(&signature);
+        assert!(other.is_err() || row.id == CKM_RSA_X_509 && other != Ok(recovered));
+    }
 }
 
 #[test]

@@ -86,7 +86,7 @@ pub const KINDS: &[Kind] = &[
         class: CKO_PRIVATE_KEY,
         key_type: CKK_RSA,
         sizes: Sizes::Bytes(*lc::rsa::BITS.start(), *lc::rsa::BITS.end()),
-        usages: &[Usage::Decrypt, Usage::Sign, Usage::Unwrap],
+        usages: &[Usage::Decrypt, Usage::Sign, Usage::SignRecover, Usage::Unwrap],
         describe: describe_rsa_private,
         parse: |material, _| {
             Ok(Parsed::RsaPrivate(lc::rsa::PrivateKey::from_pkcs8(material.expose())?))
@@ -97,7 +97,7 @@ pub const KINDS: &[Kind] = &[
         class: CKO_PUBLIC_KEY,
         key_type: CKK_RSA,
         sizes: Sizes::Bytes(*lc::rsa::BITS.start(), *lc::rsa::BITS.end()),
-        usages: &[Usage::Encrypt, Usage::Verify, Usage::Wrap],
+        usages: &[Usage::Encrypt, Usage::Verify, Usage::VerifyRecover, Usage::Wrap],
         describe: describe_rsa_public,
         parse: |_, attributes| rsa_public(attributes).map(Parsed::RsaPublic),
     },
@@ -131,6 +131,8 @@ pub const USAGE_FLAGS: &[(Usage, u64)] = &[
     (Usage::Wrap, CKA_WRAP),
     (Usage::Unwrap, CKA_UNWRAP),
     (Usage::Derive, CKA_DERIVE),
+    (Usage::SignRecover, CKA_SIGN_RECOVER),
+    (Usage::VerifyRecover, CKA_VERIFY_RECOVER),
 ];
 
 /// The row of a class and key type.

@@ -205,8 +205,8 @@ pub const RULES: &[Rule] = &[
     row(CKA_VALUE_LEN, Number, SECRET, GENERATE | UNWRAP | DERIVE, Never, Absent),
     // Public and private keys (4.8, 4.9)
     row(CKA_SUBJECT, Bytes, PUBLIC | PRIVATE, ANY, Free, Empty),
-    row(CKA_SIGN_RECOVER, Flag, PRIVATE, ANY, Free, Initial::Flag(false)),
-    row(CKA_VERIFY_RECOVER, Flag, PUBLIC, ANY, Free, Initial::Flag(false)),
+    row(CKA_SIGN_RECOVER, Flag, PRIVATE, ANY, Free, Absent),
+    row(CKA_VERIFY_RECOVER, Flag, PUBLIC, ANY, Free, Absent),
     row(CKA_ALWAYS_AUTHENTICATE, Flag, PRIVATE, ANY, Never, Initial::Flag(false)),
     // Not the specification's: pkcs11-tool asks it of every key it uses, and warns where there is none.
     row(CKA_ALWAYS_AUTHENTICATE, Flag, SECRET, NEVER, Never, Initial::Flag(false)),

@@ -1,8 +1,10 @@
 //! Sessions and the operations in them.
 
+pub mod dual;
 pub mod login;
 pub mod operation;
 pub mod output;
+pub mod recover;
 pub mod seats;
 pub mod step;
 pub mod table;
@@ -28,6 +30,8 @@ pub struct Session {
     digest: Place<Absorption>,
     sign: Place<Absorption>,
     verify: Place<Checking>,
+    sign_recover: Place<Absorption>,
+    verify_recover: Place<Cipher>,
     search: Place<Search>,
     /// The kind of the operation with a key that was begun last.
     latest: Kind,
@@ -54,6 +58,8 @@ impl Session {
             digest: Place::empty(),
             sign: Place::empty(),
             verify: Place::empty(),
+            sign_recover: Place::empty(),
+            verify_recover: Place::empty(),
             search: Place::empty(),
             latest: Kind::Search,
             kept: Kept::default(),
@@ -203,13 +209,15 @@ impl Session {
         waiting.max_by_key(|(kind, _)| *kind == latest).map(|(_, place)| place)
     }
 
-    fn places(&mut self) -> [(Kind, &mut dyn AnyPlace); 6] {
+    fn places(&mut self) -> [(Kind, &mut dyn AnyPlace); 8] {
         [
             (Kind::Encrypt, &mut self.encrypt),
             (Kind::Decrypt, &mut self.decrypt),
             (Kind::Digest, &mut self.digest),
             (Kind::Sign, &mut self.sign),
             (Kind::Verify, &mut self.verify),
+            (Kind::SignRecover, &mut self.sign_recover),
+            (Kind::VerifyRecover, &mut self.verify_recover),
             (Kind::Search, &mut self.search),
         ]
     }
@@ -244,6 +252,10 @@ pub enum Kind {
     Sign,
     /// A verification.
     Verify,
+    /// A signature that gives its data back.
+    SignRecover,
+    /// Data being had back from a signature.
+    VerifyRecover,
     /// A search for objects.
     Search,
 }

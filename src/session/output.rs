@@ -7,6 +7,7 @@ use crate::error::{Reason, Result};
 pub struct Out<'a, T = u8> {
     room: Option<&'a mut [T]>,
     length: Option<usize>,
+    written: bool,
 }
 
 /// What [`Out::fill`] came to.
@@ -34,7 +35,7 @@ impl Filled {
 impl<'a, T> Out<'a, T> {
     /// Output into `room`, or a question for the length.
     pub fn new(room: Option<&'a mut [T]>) -> Self {
-        Self { room, length: None }
+        Self { room, length: None, written: false }
     }
 
     /// The two-call rule: `write` runs only when there is room for the `most` that it can write, and
@@ -52,6 +53,7 @@ impl<'a, T> Out<'a, T> {
             },
         };
         self.length = Some(length);
+        self.written = filled == Filled::Written;
         Ok(filled)
     }
 
@@ -73,6 +75,12 @@ impl<'a, T> Out<'a, T> {
         self.room.as_ref().is_some_and(|room| room.len() < most)
     }
 
+    /// The result, if it is in the room.
+    pub fn written(&self) -> Option<&[T]> {
+        let room = self.room.as_deref().filter(|_| self.written)?;
+        room.get(..self.length?)
+    }
+
     /// What the caller is told of the length, if anything.
     pub fn length(&self) -> Option<usize> {
         self.length
@@ -89,7 +97,7 @@ mod tests {
     fn a_question_for_the_length_is_answered_and_nothing_runs() {
         let mut out: Out = Out::new(None);
         assert_eq!(out.fill(5, |_| unreachable!()), Ok(Filled::Asked));
-        assert_eq!(out.length(), Some(5));
+        assert_eq!((out.length(), out.written()), (Some(5), None));
     }
 
     #[test]
@@ -111,7 +119,7 @@ mod tests {
             Ok(3)
         });
         assert_eq!(filled, Ok(Filled::Written));
-        assert_eq!(out.length(), Some(3));
+        assert_eq!((out.length(), out.written()), (Some(3), Some(&[1; 3][..])));
         assert_eq!(room, [1, 1, 1, 1, 1, 0, 0, 0]);
     }
 

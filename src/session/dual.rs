@@ -1,0 +1,124 @@
+//! Two operations in one call: an encryption beside a digest or signature of the same text, a
+//! decryption beside a digest or verification (PKCS#11 3.1, 5.17). Both go on, or both end.
+
+use super::Session;
+use super::operation::{Life, Place};
+use super::output::Out;
+use super::step::{Absorption, Checking, Cipher};
+use crate::error::Result;
+
+impl Session {
+    /// One part of an encryption and a digest.
+    pub fn digest_encrypt(
+        &mut self,
+        step: impl FnOnce(&mut Cipher, &mut Absorption) -> Result<Life>,
+    ) -> Result<()> {
+        both(self.token.login_epoch(), &mut self.encrypt, &mut self.digest, step)
+    }
+
+    /// One part of a decryption and a digest.
+    pub fn decrypt_digest(
+        &mut self,
+        step: impl FnOnce(&mut Cipher, &mut Absorption) -> Result<Life>,
+    ) -> Result<()> {
+        both(self.token.login_epoch(), &mut self.decrypt, &mut self.digest, step)
+    }
+
+    /// One part of an encryption and a signature.
+    pub fn sign_encrypt(
+        &mut self,
+        step: impl FnOnce(&mut Cipher, &mut Absorption) -> Result<Life>,
+    ) -> Result<()> {
+        both(self.token.login_epoch(), &mut self.encrypt, &mut self.sign, step)
+    }
+
+    /// One part of a decryption and a verification.
+    pub fn decrypt_verify(
+        &mut self,
+        step: impl FnOnce(&mut Cipher, &mut Checking) -> Result<Life>,
+    ) -> Result<()> {
+        both(self.token.login_epoch(), &mut self.decrypt, &mut self.verify, step)
+    }
+}
+
+/// Runs one step of two operations.
+fn both<A, B>(
+    login: u64,
+    one: &mut Place<A>,
+    other: &mut Place<B>,
+    step: impl FnOnce(&mut A, &mut B) -> Result<Life>,
+) -> Result<()> {
+    one.step(login, |one| {
+        let mut life = Life::GoesOn;
+        other.step(login, |other| {
+            life = step(one, other)?;
+            Ok(Life::GoesOn)
+        })?;
+        Ok(life)
+    })
+}
+
+impl Cipher {
+    /// An update whose input is taken by another operation too, unless only the length is asked for.
+    pub fn update_beside_input(
+        &mut self,
+        input: &[u8],
+        out: &mut Out,
+        take: impl FnOnce(&[u8]) -> Result<Life>,
+    ) -> Result<Life> {
+        let life = self.update(input, out)?;
+        match out.written() {
+            Some(_) => take(input),
+            None => Ok(life),
+        }
+    }
+
+    /// An update whose output is taken by another operation too.
+    pub fn update_beside_output(
+        &mut self,
+        input: &[u8],
+        out: &mut Out,
+        take: impl FnOnce(&[u8]) -> Result<Life>,
+    ) -> Result<Life> {
+        let life = self.update(input, out)?;
+        match out.written() {
+            Some(text) => take(text),
+            None => Ok(life),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::both;
+    use crate::error::Reason;
+    use crate::session::operation::{AnyPlace, Begun, Life, Place};
+
+    fn begun() -> Place<u8> {
+        let mut place = Place::empty();
+        place.begin(1, || Ok(Begun::keyless(0))).unwrap();
+        place
+    }
+
+    #[test]
+    fn both_operations_go_on_after_a_part_and_after_a_short_buffer() {
+        let (mut one, mut other) = (begun(), begun());
+        both(1, &mut one, &mut other, |_, _| Ok(Life::GoesOn)).unwrap();
+        let short = both(1, &mut one, &mut other, |_, _| Ok(Life::Short)).unwrap_err();
+        assert_eq!(short.reason(), Reason::BufferTooSmall);
+        assert!(one.is_active(1) && other.is_active(1));
+    }
+
+    #[test]
+    fn an_error_ends_both_and_so_does_one_that_is_missing() {
+        let (mut one, mut other) = (begun(), begun());
+        let failed = both(1, &mut one, &mut other, |_, _| Err(Reason::DataLength.into()));
+        assert_eq!(failed.unwrap_err().reason(), Reason::DataLength);
+        assert!(!one.is_active(1) && !other.is_active(1));
+        let (mut one, mut other) = (begun(), Place::<u8>::empty());
+        let missing = both(1, &mut one, &mut other, |_, _| unreachable!()).unwrap_err();
+        assert_eq!(missing.reason(), Reason::OperationMissing);
+        assert!(!one.is_active(1));
+    }
+}

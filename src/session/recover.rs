@@ -1,0 +1,56 @@
+//! Signatures that give their data back: one step each (PKCS#11 3.1, 5.13.5 and 5.15.5).
+
+use super::operation::{Begun, Life};
+use super::step::{Absorption, Cipher};
+use super::{Kind, Session};
+use crate::error::Result;
+use crate::key::Usage;
+use crate::mechanism::{Mechanism, Row};
+use crate::token::Handle;
+
+impl Session {
+    /// Starts a signature that gives its data back.
+    pub fn begin_sign_recover(
+        &mut self,
+        row: &Row,
+        mechanism: &Mechanism,
+        key: Handle,
+    ) -> Result<()> {
+        let Self { token, sign_recover, latest, .. } = self;
+        *latest = Kind::SignRecover;
+        sign_recover.begin(token.login_epoch(), || {
+            let begin = row.sign_recover()?;
+            let key = token.usable(key, Usage::SignRecover, mechanism.id)?;
+            Ok(Begun::with(&key, Absorption::new(begin(&key, &mechanism.params)?)))
+        })
+    }
+
+    /// Starts getting data back from a signature.
+    pub fn begin_verify_recover(
+        &mut self,
+        row: &Row,
+        mechanism: &Mechanism,
+        key: Handle,
+    ) -> Result<()> {
+        let Self { token, verify_recover, latest, .. } = self;
+        *latest = Kind::VerifyRecover;
+        verify_recover.begin(token.login_epoch(), || {
+            let begin = row.verify_recover()?;
+            let key = token.usable(key, Usage::VerifyRecover, mechanism.id)?;
+            Ok(Begun::with(&key, Cipher::decrypting(begin(&key, &mechanism.params)?)))
+        })
+    }
+
+    /// The step of a signature that gives its data back.
+    pub fn sign_recover(
+        &mut self,
+        step: impl FnOnce(&mut Absorption) -> Result<Life>,
+    ) -> Result<()> {
+        self.sign_recover.step(self.token.login_epoch(), step)
+    }
+
+    /// The step that gets data back from a signature.
+    pub fn verify_recover(&mut self, step: impl FnOnce(&mut Cipher) -> Result<Life>) -> Result<()> {
+        self.verify_recover.step(self.token.login_epoch(), step)
+    }
+}
