@@ -174,6 +174,7 @@ reasons! {
     DataLength => CKR_DATA_LEN_RANGE, "the data's length does not fit the mechanism";
     EncryptedInvalid => CKR_ENCRYPTED_DATA_INVALID, "the ciphertext is not valid";
     EncryptedLength => CKR_ENCRYPTED_DATA_LEN_RANGE, "the ciphertext's length does not fit the mechanism";
+    AeadInvalid => CKR_AEAD_DECRYPT_FAILED, "the message or its tag is not valid";
     SignatureInvalid => CKR_SIGNATURE_INVALID, "the signature is not valid";
     SignatureLength => CKR_SIGNATURE_LEN_RANGE, "the signature's length does not fit the mechanism";
     WrappedInvalid => CKR_WRAPPED_KEY_INVALID, "the wrapped key is not valid";

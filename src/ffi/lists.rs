@@ -1,8 +1,8 @@
 //! The function lists and interfaces that callers find the functions by: 2.40, 3.0, 3.1 and 3.2.
 
 use super::{
-    decrypt::*, digest::*, dual::*, encrypt::*, general::*, key::*, object::*, random::*,
-    session::*, sign::*, slot::*, unsupported::*, verify::*,
+    decrypt::*, digest::*, dual::*, encrypt::*, general::*, key::*, message_cipher::*,
+    message_sign::*, object::*, random::*, session::*, sign::*, slot::*, unsupported::*, verify::*,
 };
 use crate::error::{Reason, Result};
 use pkcs11_sys::{

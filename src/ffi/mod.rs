@@ -24,6 +24,8 @@ pub mod dual;
 pub mod encrypt;
 pub mod general;
 pub mod key;
+pub mod message_cipher;
+pub mod message_sign;
 pub mod object;
 pub mod random;
 pub mod session;

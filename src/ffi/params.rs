@@ -49,6 +49,17 @@ pub unsafe fn read_or_cancel(mechanism: *const CK_MECHANISM) -> Result<Option<As
     }
 }
 
+/// The row of an Init for messages, whose parameters come with the messages; none cancels. Callers
+/// give the Init one too, or not: it says nothing that the messages' own do not.
+///
+/// # Safety
+/// `mechanism` is NULL or valid for reads.
+pub unsafe fn row_or_cancel(mechanism: *const CK_MECHANISM) -> Result<Option<&'static Row>> {
+    let Some(mechanism) = NonNull::new(mechanism.cast_mut()) else { return Ok(None) };
+    // SAFETY: not NULL; the rest is the caller's promise.
+    mechanism::find(unsafe { mechanism.read_unaligned() }.mechanism).map(Some)
+}
+
 /// Reads the mechanism of `C_UnwrapKey`, where OAEP without a parameter has a default.
 ///
 /// # Safety

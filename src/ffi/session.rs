@@ -164,6 +164,10 @@ const CANCELS: &[(CK_FLAGS, Kind)] = &[
     (CKF_VERIFY, Kind::Verify),
     (CKF_SIGN_RECOVER, Kind::SignRecover),
     (CKF_VERIFY_RECOVER, Kind::VerifyRecover),
+    (CKF_MESSAGE_ENCRYPT, Kind::MessageEncrypt),
+    (CKF_MESSAGE_DECRYPT, Kind::MessageDecrypt),
+    (CKF_MESSAGE_SIGN, Kind::MessageSign),
+    (CKF_MESSAGE_VERIFY, Kind::MessageVerify),
     (CKF_FIND_OBJECTS, Kind::Search),
 ];
 

@@ -28,33 +28,7 @@ type Attributes = CK_ATTRIBUTE_PTR;
 type Bytes = CK_BYTE_PTR;
 type Length = CK_ULONG;
 type Lengths = CK_ULONG_PTR;
-type Parameter = CK_VOID_PTR;
 type Name = CK_UTF8CHAR_PTR;
-type Flags = CK_FLAGS;
-
-// Operations on messages (3.1, 5.9, 5.11, 5.14, 5.16).
-unsupported! {
-    C_MessageEncryptInit(Session, Mechanism, Object);
-    C_EncryptMessage(Session, Parameter, Length, Bytes, Length, Bytes, Length, Bytes, Lengths);
-    C_EncryptMessageBegin(Session, Parameter, Length, Bytes, Length);
-    C_EncryptMessageNext(Session, Parameter, Length, Bytes, Length, Bytes, Lengths, Flags);
-    C_MessageEncryptFinal(Session);
-    C_MessageDecryptInit(Session, Mechanism, Object);
-    C_DecryptMessage(Session, Parameter, Length, Bytes, Length, Bytes, Length, Bytes, Lengths);
-    C_DecryptMessageBegin(Session, Parameter, Length, Bytes, Length);
-    C_DecryptMessageNext(Session, Parameter, Length, Bytes, Length, Bytes, Lengths, Flags);
-    C_MessageDecryptFinal(Session);
-    C_MessageSignInit(Session, Mechanism, Object);
-    C_SignMessage(Session, Parameter, Length, Bytes, Length, Bytes, Lengths);
-    C_SignMessageBegin(Session, Parameter, Length);
-    C_SignMessageNext(Session, Parameter, Length, Bytes, Length, Bytes, Lengths);
-    C_MessageSignFinal(Session);
-    C_MessageVerifyInit(Session, Mechanism, Object);
-    C_VerifyMessage(Session, Parameter, Length, Bytes, Length, Bytes, Length);
-    C_VerifyMessageBegin(Session, Parameter, Length);
-    C_VerifyMessageNext(Session, Parameter, Length, Bytes, Length, Bytes, Length);
-    C_MessageVerifyFinal(Session);
-}
 
 // What 3.2 adds: encapsulation, verification with the signature first, validation flags, calls that
 // end later, authenticated wrapping.

@@ -16,6 +16,7 @@ pub(super) const GCM: Row = Row {
     decrypt: Some(|key, params| {
         Ok(Box::new(Open { message: begin(key, params, Direction::Decrypt)?, held: Vec::new() }))
     }),
+    message: Some(|iv, aad, tag_bits| Params::Gcm { iv, aad, tag_bits }),
     ..aes(row!(CKM_AES_GCM))
 };
 

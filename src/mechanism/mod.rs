@@ -168,6 +168,8 @@ pub trait Check: Send {
 
 /// Starts an encryption or decryption.
 pub type BeginTransform = fn(&UsableKey, &Params) -> Result<Box<dyn Transform>>;
+/// The parameter of one message: its IV, its associated data and its tag's length in bits.
+pub type MessageParams = fn(Vec<u8>, Vec<u8>, u64) -> Params;
 /// Starts a signature or MAC.
 pub type BeginSign = fn(&UsableKey, &Params) -> Result<Box<dyn Absorb>>;
 /// Starts a verification.

@@ -2,7 +2,7 @@
 
 use super::{
     BeginDigest, BeginSign, BeginTransform, BeginVerify, Derive, Generate, GeneratePair,
-    ParamsShape, Unwrap, Wrap,
+    MessageParams, ParamsShape, Unwrap, Wrap,
 };
 use crate::error::{Reason, Result};
 use pkcs11_sys::*;
@@ -25,6 +25,9 @@ pub struct Row {
     pub encrypt: Option<BeginTransform>,
     /// Decrypts.
     pub decrypt: Option<BeginTransform>,
+    /// Encrypts and decrypts messages, each with its own IV and its tag apart from its text: what the
+    /// parameter of one is. The tag follows the text in what `encrypt` gives and `decrypt` takes.
+    pub message: Option<MessageParams>,
     /// Digests.
     pub digest: Option<BeginDigest>,
     /// Signs, or makes a MAC.
@@ -63,6 +66,7 @@ impl Row {
             params: ParamsShape::None,
             encrypt: None,
             decrypt: None,
+            message: None,
             digest: None,
             sign: None,
             verify: None,
@@ -80,6 +84,18 @@ impl Row {
 
     /// The `CKF_` flags of `C_GetMechanismInfo`. All is software: never `CKF_HW`.
     pub const fn flags(&self) -> CK_FLAGS {
+        let messages = self.message_flags();
+        messages | flag(messages != 0, CKF_MULTI_MESSAGE) | self.other_flags()
+    }
+
+    const fn message_flags(&self) -> CK_FLAGS {
+        flag(self.message.is_some() && self.encrypt.is_some(), CKF_MESSAGE_ENCRYPT)
+            | flag(self.message.is_some() && self.decrypt.is_some(), CKF_MESSAGE_DECRYPT)
+            | flag(self.sign.is_some(), CKF_MESSAGE_SIGN)
+            | flag(self.verify.is_some(), CKF_MESSAGE_VERIFY)
+    }
+
+    const fn other_flags(&self) -> CK_FLAGS {
         flag(self.encrypt.is_some(), CKF_ENCRYPT)
             | flag(self.decrypt.is_some(), CKF_DECRYPT)
             | flag(self.digest.is_some(), CKF_DIGEST)
@@ -103,6 +119,11 @@ impl Row {
     /// Its decryption, or `MechanismInvalid`.
     pub fn decrypt(&self) -> Result<BeginTransform> {
         served(self.decrypt)
+    }
+
+    /// The parameter of one of its messages, or `MechanismInvalid`.
+    pub fn message(&self) -> Result<MessageParams> {
+        served(self.message)
     }
 
     /// Its digest, or `MechanismInvalid`.

@@ -2,6 +2,9 @@
 
 pub mod dual;
 pub mod login;
+pub mod message_cipher;
+pub mod message_iv;
+pub mod message_sign;
 pub mod operation;
 pub mod output;
 pub mod recover;
@@ -13,6 +16,8 @@ use crate::error::{Reason, Result};
 use crate::key::{UsableKey, Usage};
 use crate::mechanism::{Mechanism, Row};
 use crate::token::{Caller, Handle, Login, Token};
+use message_cipher::{Opening, Sealing};
+use message_sign::{Signing, Verifying};
 use operation::{AnyPlace, Begun, Life, Place};
 use std::sync::Arc;
 use step::{Absorption, Checking, Cipher};
@@ -32,6 +37,10 @@ pub struct Session {
     verify: Place<Checking>,
     sign_recover: Place<Absorption>,
     verify_recover: Place<Cipher>,
+    message_encrypt: Place<Sealing>,
+    message_decrypt: Place<Opening>,
+    message_sign: Place<Signing>,
+    message_verify: Place<Verifying>,
     search: Place<Search>,
     /// The kind of the operation with a key that was begun last.
     latest: Kind,
@@ -60,6 +69,10 @@ impl Session {
             verify: Place::empty(),
             sign_recover: Place::empty(),
             verify_recover: Place::empty(),
+            message_encrypt: Place::empty(),
+            message_decrypt: Place::empty(),
+            message_sign: Place::empty(),
+            message_verify: Place::empty(),
             search: Place::empty(),
             latest: Kind::Search,
             kept: Kept::default(),
@@ -202,6 +215,16 @@ impl Session {
         places.any(|(of, place)| of == kind && place.cancel())
     }
 
+    /// Ends the operation of that kind, which there must be.
+    pub fn end(&mut self, kind: Kind) -> Result<()> {
+        let login = self.token.login_epoch();
+        let mut places = self.places().into_iter();
+        match places.any(|(of, place)| of == kind && place.is_active(login) && place.cancel()) {
+            true => Ok(()),
+            false => Err(Reason::OperationMissing.into()),
+        }
+    }
+
     /// The operation that a PIN is asked for: the latest, else any that waits.
     fn waiting(&mut self) -> Option<&mut dyn AnyPlace> {
         let (login, latest) = (self.token.login_epoch(), self.latest);
@@ -209,7 +232,7 @@ impl Session {
         waiting.max_by_key(|(kind, _)| *kind == latest).map(|(_, place)| place)
     }
 
-    fn places(&mut self) -> [(Kind, &mut dyn AnyPlace); 8] {
+    fn places(&mut self) -> [(Kind, &mut dyn AnyPlace); 12] {
         [
             (Kind::Encrypt, &mut self.encrypt),
             (Kind::Decrypt, &mut self.decrypt),
@@ -218,6 +241,10 @@ impl Session {
             (Kind::Verify, &mut self.verify),
             (Kind::SignRecover, &mut self.sign_recover),
             (Kind::VerifyRecover, &mut self.verify_recover),
+            (Kind::MessageEncrypt, &mut self.message_encrypt),
+            (Kind::MessageDecrypt, &mut self.message_decrypt),
+            (Kind::MessageSign, &mut self.message_sign),
+            (Kind::MessageVerify, &mut self.message_verify),
             (Kind::Search, &mut self.search),
         ]
     }
@@ -256,6 +283,14 @@ pub enum Kind {
     SignRecover,
     /// Data being had back from a signature.
     VerifyRecover,
+    /// Messages being encrypted.
+    MessageEncrypt,
+    /// Messages being decrypted.
+    MessageDecrypt,
+    /// Messages being signed.
+    MessageSign,
+    /// Messages being verified.
+    MessageVerify,
     /// A search for objects.
     Search,
 }

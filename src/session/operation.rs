@@ -90,11 +90,7 @@ impl<O> Place<O> {
 
     /// Runs one step of the operation, under the login counted as `login`.
     pub fn step(&mut self, login: u64, step: impl FnOnce(&mut O) -> Result<Life>) -> Result<()> {
-        let taken = self.active.take().filter(|active| active.holds(login));
-        let mut active = taken.ok_or(Reason::OperationMissing)?;
-        if active.waits {
-            return Err(Reason::NotLoggedIn.detail("the key asks for the PIN at each use"));
-        }
+        let mut active = self.take(login)?;
         let life = step(&mut active.operation)?;
         if life != Life::Over {
             self.active = Some(active);
@@ -102,6 +98,24 @@ impl<O> Place<O> {
         match life {
             Life::GoesOn | Life::Over => Ok(()),
             Life::Short => Err(Reason::BufferTooSmall.into()),
+        }
+    }
+
+    /// Runs what ends less than the operation if it fails: something with one of its messages.
+    pub fn visit(&mut self, login: u64, step: impl FnOnce(&mut O) -> Result<()>) -> Result<()> {
+        let mut active = self.take(login)?;
+        let done = step(&mut active.operation);
+        self.active = Some(active);
+        done
+    }
+
+    fn take(&mut self, login: u64) -> Result<Active<O>> {
+        match self.active.take().filter(|active| active.holds(login)) {
+            Some(active) if active.waits => {
+                Err(Reason::NotLoggedIn.detail("the key asks for the PIN at each use"))
+            }
+            Some(active) => Ok(active),
+            None => Err(Reason::OperationMissing.into()),
         }
     }
 
@@ -195,6 +209,17 @@ mod tests {
             assert_eq!(place.step(1, |_| Err(reason.into())).unwrap_err().reason(), reason);
             assert!(!place.is_active(1));
         }
+    }
+
+    #[test]
+    fn what_fails_within_it_does_not_end_it_but_a_panic_does() {
+        let mut place = begun(true);
+        let failed = place.visit(1, |_| Err(Reason::DataInvalid.into())).unwrap_err();
+        assert_eq!(failed.reason(), Reason::DataInvalid);
+        assert!(place.is_active(1));
+        let visit = std::panic::AssertUnwindSafe(|| place.visit(1, |_| panic!("on purpose")));
+        assert!(std::panic::catch_unwind(visit).is_err());
+        assert!(!place.is_active(1));
     }
 
     #[test]

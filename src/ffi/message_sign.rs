@@ -1,0 +1,180 @@
+//! Messages signed and verified: PKCS#11 3.1, 5.14 and 5.16.
+
+use super::{buffer, entry, params};
+use crate::error::{Reason, Result};
+use crate::session::Kind;
+use pkcs11_sys::*;
+
+/// No mechanism that signs takes a parameter for each message.
+fn no_parameter(len: CK_ULONG) -> Result<()> {
+    match len {
+        0 => Ok(()),
+        _ => Err(Reason::MechanismParam.detail("a message takes none")),
+    }
+}
+
+/// Starts signing messages; without a mechanism it ends that.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_MessageSignInit(
+    session: CK_SESSION_HANDLE,
+    mechanism: CK_MECHANISM_PTR,
+    key: CK_OBJECT_HANDLE,
+) -> CK_RV {
+    entry::on_session("C_MessageSignInit", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        match unsafe { params::read_or_cancel(mechanism) }? {
+            Some(asked) => session.begin_message_sign(asked.row, asked.mechanism, key),
+            None => session.cancel_by_init(Kind::MessageSign),
+        }
+    })
+}
+
+/// Signs a message in one step.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_SignMessage(
+    session: CK_SESSION_HANDLE,
+    _parameter: CK_VOID_PTR,
+    parameter_len: CK_ULONG,
+    data: CK_BYTE_PTR,
+    data_len: CK_ULONG,
+    signature: CK_BYTE_PTR,
+    signature_len: CK_ULONG_PTR,
+) -> CK_RV {
+    entry::on_session("C_SignMessage", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        session.sign_message(|messages| unsafe {
+            no_parameter(parameter_len)?;
+            buffer::through(data, data_len, signature, signature_len, |data, out| {
+                messages.whole(data, out)?.or_short()
+            })
+        })
+    })
+}
+
+/// Starts signing a message in parts.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_SignMessageBegin(
+    session: CK_SESSION_HANDLE,
+    _parameter: CK_VOID_PTR,
+    parameter_len: CK_ULONG,
+) -> CK_RV {
+    entry::on_session("C_SignMessageBegin", session, |session| {
+        session.sign_message(|messages| {
+            no_parameter(parameter_len)?;
+            messages.begin()
+        })
+    })
+}
+
+/// Takes one part of a message; the last one has a place for the signature's length.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_SignMessageNext(
+    session: CK_SESSION_HANDLE,
+    _parameter: CK_VOID_PTR,
+    parameter_len: CK_ULONG,
+    data: CK_BYTE_PTR,
+    data_len: CK_ULONG,
+    signature: CK_BYTE_PTR,
+    signature_len: CK_ULONG_PTR,
+) -> CK_RV {
+    entry::on_session("C_SignMessageNext", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        session.sign_message(|messages| unsafe {
+            no_parameter(parameter_len)?;
+            if signature_len.is_null() {
+                return messages.next(buffer::input(data, data_len)?);
+            }
+            buffer::through(data, data_len, signature, signature_len, |data, out| {
+                messages.last(data, out)?.or_short()
+            })
+        })
+    })
+}
+
+/// Ends signing messages.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_MessageSignFinal(session: CK_SESSION_HANDLE) -> CK_RV {
+    entry::on_session("C_MessageSignFinal", session, |session| session.end(Kind::MessageSign))
+}
+
+/// Starts verifying messages; without a mechanism it ends that.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_MessageVerifyInit(
+    session: CK_SESSION_HANDLE,
+    mechanism: CK_MECHANISM_PTR,
+    key: CK_OBJECT_HANDLE,
+) -> CK_RV {
+    entry::on_session("C_MessageVerifyInit", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        match unsafe { params::read_or_cancel(mechanism) }? {
+            Some(asked) => session.begin_message_verify(asked.row, asked.mechanism, key),
+            None => session.cancel_by_init(Kind::MessageVerify),
+        }
+    })
+}
+
+/// Verifies a message in one step.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_VerifyMessage(
+    session: CK_SESSION_HANDLE,
+    _parameter: CK_VOID_PTR,
+    parameter_len: CK_ULONG,
+    data: CK_BYTE_PTR,
+    data_len: CK_ULONG,
+    signature: CK_BYTE_PTR,
+    signature_len: CK_ULONG,
+) -> CK_RV {
+    entry::on_session("C_VerifyMessage", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        session.verify_message(|messages| unsafe {
+            no_parameter(parameter_len)?;
+            let signature = buffer::input(signature, signature_len)?;
+            messages.whole(buffer::input(data, data_len)?, signature)
+        })
+    })
+}
+
+/// Starts verifying a message in parts.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_VerifyMessageBegin(
+    session: CK_SESSION_HANDLE,
+    _parameter: CK_VOID_PTR,
+    parameter_len: CK_ULONG,
+) -> CK_RV {
+    entry::on_session("C_VerifyMessageBegin", session, |session| {
+        session.verify_message(|messages| {
+            no_parameter(parameter_len)?;
+            messages.begin()
+        })
+    })
+}
+
+/// Takes one part of a message; the last one comes with the signature.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_VerifyMessageNext(
+    session: CK_SESSION_HANDLE,
+    _parameter: CK_VOID_PTR,
+    parameter_len: CK_ULONG,
+    data: CK_BYTE_PTR,
+    data_len: CK_ULONG,
+    signature: CK_BYTE_PTR,
+    signature_len: CK_ULONG,
+) -> CK_RV {
+    entry::on_session("C_VerifyMessageNext", session, |session| {
+        // SAFETY: PKCS#11's contract.
+        session.verify_message(|messages| unsafe {
+            no_parameter(parameter_len)?;
+            let data = buffer::input(data, data_len)?;
+            match signature.is_null() {
+                true => messages.next(data),
+                false => messages.last(data, buffer::input(signature, signature_len)?),
+            }
+        })
+    })
+}
+
+/// Ends verifying messages.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_MessageVerifyFinal(session: CK_SESSION_HANDLE) -> CK_RV {
+    entry::on_session("C_MessageVerifyFinal", session, |session| session.end(Kind::MessageVerify))
+}

@@ -1,0 +1,218 @@
+//! Messages encrypted and decrypted under one key, each with its own IV, its tag apart from its text
+//! (PKCS#11 3.1, 5.9 and 5.11). What is wrong with a message ends that message, not the operation.
+//!
+//! A decryption in parts gives its whole text with the last part: nothing leaves before its tag has
+//! been checked.
+
+use super::message_iv::{Generator, Ivs};
+use super::operation::Begun;
+use super::output::{Filled, Out};
+use super::{Kind, Session};
+use crate::error::{Error, Reason, Result};
+use crate::key::{UsableKey, Usage};
+use crate::mechanism::{BeginTransform, MessageParams, Row, Transform};
+use crate::token::Handle;
+
+/// The parameter of one message, the caller's.
+pub struct Parameter {
+    /// The IV, or the room for one.
+    pub iv: Vec<u8>,
+    /// How many of its first bits are the caller's where it is made here.
+    pub fixed_bits: u64,
+    /// How it comes about.
+    pub generator: Generator,
+    /// The tag, or room for one.
+    pub tag: Vec<u8>,
+    /// The tag's length in bits.
+    pub tag_bits: u64,
+}
+
+/// A key and what begins each message with it.
+struct Beginning {
+    key: UsableKey,
+    begin: BeginTransform,
+    params: MessageParams,
+}
+
+impl Beginning {
+    fn message(&self, parameter: &Parameter, aad: &[u8]) -> Result<Box<dyn Transform>> {
+        let params = (self.params)(parameter.iv.clone(), aad.to_vec(), parameter.tag_bits);
+        (self.begin)(&self.key, &params)
+    }
+}
+
+/// Messages being encrypted.
+pub struct Sealing {
+    beginning: Beginning,
+    ivs: Ivs,
+    message: Option<Box<dyn Transform>>,
+}
+
+/// Messages being decrypted.
+pub struct Opening {
+    beginning: Beginning,
+    message: Option<Box<dyn Transform>>,
+    /// How much of the message has been taken, in bytes.
+    taken: usize,
+}
+
+impl Sealing {
+    /// `C_EncryptMessage`. IV and tag are left in the parameter.
+    pub fn whole(
+        &mut self,
+        parameter: &mut Parameter,
+        aad: &[u8],
+        text: &[u8],
+        out: &mut Out,
+    ) -> Result<Filled> {
+        unless_active(&self.message)?;
+        out.fill(text.len(), |room| {
+            self.make_iv(parameter)?;
+            let mut message = self.beginning.message(parameter, aad)?;
+            seal(message.as_mut(), text, room, Some(&mut parameter.tag))
+        })
+    }
+
+    /// `C_EncryptMessageBegin`. The IV is left in the parameter.
+    pub fn begin(&mut self, parameter: &mut Parameter, aad: &[u8]) -> Result<()> {
+        unless_active(&self.message)?;
+        self.make_iv(parameter)?;
+        self.message = Some(self.beginning.message(parameter, aad)?);
+        Ok(())
+    }
+
+    /// `C_EncryptMessageNext`; with the last part the tag is left in its place.
+    pub fn next(
+        &mut self,
+        text: &[u8],
+        tag: Option<&mut Vec<u8>>,
+        out: &mut Out,
+    ) -> Result<Filled> {
+        let mut message = self.message.take().ok_or(Reason::OperationMissing)?;
+        let last = tag.is_some();
+        let filled = out.fill(text.len(), |room| seal(message.as_mut(), text, room, tag))?;
+        if !last || filled != Filled::Written {
+            self.message = Some(message);
+        }
+        Ok(filled)
+    }
+
+    fn make_iv(&mut self, parameter: &mut Parameter) -> Result<()> {
+        self.ivs.next(&mut parameter.iv, parameter.fixed_bits, parameter.generator)
+    }
+}
+
+/// Encrypts a part, the last one if there is room for a tag.
+fn seal(
+    message: &mut dyn Transform,
+    text: &[u8],
+    room: &mut [u8],
+    tag: Option<&mut Vec<u8>>,
+) -> Result<usize> {
+    let written = message.update(text, room)?;
+    if let Some(tag) = tag {
+        if tag.len() != message.finish_len() {
+            return Err(Reason::MechanismParam.detail("the tag's length"));
+        }
+        message.finish(tag)?;
+    }
+    Ok(written)
+}
+
+impl Opening {
+    /// `C_DecryptMessage`.
+    pub fn whole(
+        &mut self,
+        parameter: &Parameter,
+        aad: &[u8],
+        sealed: &[u8],
+        out: &mut Out,
+    ) -> Result<Filled> {
+        unless_active(&self.message)?;
+        out.fill(sealed.len(), |room| {
+            let mut message = self.beginning.message(parameter, aad)?;
+            let input = [sealed, &parameter.tag].concat();
+            message.whole(&input, room).map_err(forged)
+        })
+    }
+
+    /// `C_DecryptMessageBegin`.
+    pub fn begin(&mut self, parameter: &Parameter, aad: &[u8]) -> Result<()> {
+        unless_active(&self.message)?;
+        self.message = Some(self.beginning.message(parameter, aad)?);
+        self.taken = 0;
+        Ok(())
+    }
+
+    /// `C_DecryptMessageNext`; the last part comes with the tag.
+    pub fn next(&mut self, sealed: &[u8], tag: Option<&[u8]>, out: &mut Out) -> Result<Filled> {
+        let mut message = self.message.take().ok_or(Reason::OperationMissing)?;
+        let taken = self.taken.saturating_add(sealed.len());
+        let most = if tag.is_some() { taken } else { message.update_len(sealed.len()) };
+        let filled = out.fill(most, |room| {
+            let written = message.update(sealed, room)?;
+            let Some(tag) = tag else { return Ok(written) };
+            message.update(tag, &mut [])?;
+            message.finish(room).map_err(forged)
+        })?;
+        if filled == Filled::Written {
+            self.taken = taken;
+        }
+        if tag.is_none() || filled != Filled::Written {
+            self.message = Some(message);
+        }
+        Ok(filled)
+    }
+}
+
+/// A message is whole or in parts, one at a time.
+fn unless_active(message: &Option<Box<dyn Transform>>) -> Result<()> {
+    match message {
+        Some(_) => Err(Reason::OperationActive.detail("a message is under way")),
+        None => Ok(()),
+    }
+}
+
+/// Messages have a code of their own for what does not authenticate.
+fn forged(failure: Error) -> Error {
+    match failure.reason() {
+        Reason::EncryptedInvalid => Reason::AeadInvalid.into(),
+        _ => failure,
+    }
+}
+
+impl Session {
+    /// Starts encrypting messages.
+    pub fn begin_message_encrypt(&mut self, row: &Row, key: Handle) -> Result<()> {
+        let Self { token, kept, message_encrypt, latest, .. } = self;
+        *latest = Kind::MessageEncrypt;
+        message_encrypt.begin(token.login_epoch(), || {
+            let (params, begin) = (row.message()?, row.encrypt()?);
+            let key = kept.key(token, key, Usage::Encrypt, row.id)?;
+            let beginning = Beginning { key: key.clone(), begin, params };
+            Ok(Begun::with(key, Sealing { beginning, ivs: Ivs::default(), message: None }))
+        })
+    }
+
+    /// Starts decrypting messages.
+    pub fn begin_message_decrypt(&mut self, row: &Row, key: Handle) -> Result<()> {
+        let Self { token, kept, message_decrypt, latest, .. } = self;
+        *latest = Kind::MessageDecrypt;
+        message_decrypt.begin(token.login_epoch(), || {
+            let (params, begin) = (row.message()?, row.decrypt()?);
+            let key = kept.key(token, key, Usage::Decrypt, row.id)?;
+            let beginning = Beginning { key: key.clone(), begin, params };
+            Ok(Begun::with(key, Opening { beginning, message: None, taken: 0 }))
+        })
+    }
+
+    /// Something with the messages being encrypted.
+    pub fn encrypt_message(&mut self, step: impl FnOnce(&mut Sealing) -> Result<()>) -> Result<()> {
+        self.message_encrypt.visit(self.token.login_epoch(), step)
+    }
+
+    /// Something with the messages being decrypted.
+    pub fn decrypt_message(&mut self, step: impl FnOnce(&mut Opening) -> Result<()>) -> Result<()> {
+        self.message_decrypt.visit(self.token.login_epoch(), step)
+    }
+}

@@ -1,0 +1,150 @@
+//! Messages signed and verified under one key (PKCS#11 3.1, 5.14 and 5.16). What is wrong with a
+//! message ends that message, not the operation.
+
+use super::operation::Begun;
+use super::output::{Filled, Out};
+use super::{Kind, Session};
+use crate::error::{Reason, Result};
+use crate::key::{UsableKey, Usage};
+use crate::mechanism::{Absorb, BeginSign, BeginVerify, Check, Mechanism, Params, Row};
+use crate::token::Handle;
+
+/// Messages being signed.
+pub struct Signing {
+    key: UsableKey,
+    begin: BeginSign,
+    params: Params,
+    message: Option<Box<dyn Absorb>>,
+}
+
+/// Messages being verified.
+pub struct Verifying {
+    key: UsableKey,
+    begin: BeginVerify,
+    params: Params,
+    message: Option<Box<dyn Check>>,
+}
+
+impl Signing {
+    /// `C_SignMessage`.
+    pub fn whole(&mut self, data: &[u8], out: &mut Out) -> Result<Filled> {
+        unless_active(self.message.is_some())?;
+        let mut message = (self.begin)(&self.key, &self.params)?;
+        out.fill(message.finish_len(), |room| message.whole(data, room))
+    }
+
+    /// `C_SignMessageBegin`.
+    pub fn begin(&mut self) -> Result<()> {
+        unless_active(self.message.is_some())?;
+        self.message = Some((self.begin)(&self.key, &self.params)?);
+        Ok(())
+    }
+
+    /// `C_SignMessageNext` with a part that is not the last.
+    pub fn next(&mut self, data: &[u8]) -> Result<()> {
+        let mut message = self.message.take().ok_or(Reason::OperationMissing)?;
+        message.update(data)?;
+        self.message = Some(message);
+        Ok(())
+    }
+
+    /// `C_SignMessageNext` with the last part.
+    pub fn last(&mut self, data: &[u8], out: &mut Out) -> Result<Filled> {
+        let mut message = self.message.take().ok_or(Reason::OperationMissing)?;
+        let filled = out.fill(message.finish_len(), |room| {
+            message.update(data)?;
+            message.finish(room)
+        })?;
+        if filled != Filled::Written {
+            self.message = Some(message);
+        }
+        Ok(filled)
+    }
+}
+
+impl Verifying {
+    /// `C_VerifyMessage`.
+    pub fn whole(&mut self, data: &[u8], signature: &[u8]) -> Result<()> {
+        self.begin()?;
+        self.last(data, signature)
+    }
+
+    /// `C_VerifyMessageBegin`.
+    pub fn begin(&mut self) -> Result<()> {
+        unless_active(self.message.is_some())?;
+        self.message = Some((self.begin)(&self.key, &self.params)?);
+        Ok(())
+    }
+
+    /// `C_VerifyMessageNext` with a part that is not the last.
+    pub fn next(&mut self, data: &[u8]) -> Result<()> {
+        let mut message = self.message.take().ok_or(Reason::OperationMissing)?;
+        message.update(data)?;
+        self.message = Some(message);
+        Ok(())
+    }
+
+    /// `C_VerifyMessageNext` with the last part and the signature.
+    pub fn last(&mut self, data: &[u8], signature: &[u8]) -> Result<()> {
+        let mut message = self.message.take().ok_or(Reason::OperationMissing)?;
+        message.update(data)?;
+        message.finish(signature)
+    }
+}
+
+fn unless_active(active: bool) -> Result<()> {
+    match active {
+        true => Err(Reason::OperationActive.detail("a message is under way")),
+        false => Ok(()),
+    }
+}
+
+impl Session {
+    /// Starts signing messages.
+    pub fn begin_message_sign(
+        &mut self,
+        row: &Row,
+        mechanism: Mechanism,
+        key: Handle,
+    ) -> Result<()> {
+        let Self { token, kept, message_sign, latest, .. } = self;
+        *latest = Kind::MessageSign;
+        message_sign.begin(token.login_epoch(), || {
+            let (begin, params) = (row.sign()?, mechanism.params);
+            let key = kept.key(token, key, Usage::Sign, mechanism.id)?;
+            // What is wrong with the key or the parameter shows here, not at each message.
+            drop(begin(key, &params)?);
+            Ok(Begun::with(key, Signing { key: key.clone(), begin, params, message: None }))
+        })
+    }
+
+    /// Starts verifying messages.
+    pub fn begin_message_verify(
+        &mut self,
+        row: &Row,
+        mechanism: Mechanism,
+        key: Handle,
+    ) -> Result<()> {
+        let Self { token, kept, message_verify, latest, .. } = self;
+        *latest = Kind::MessageVerify;
+        message_verify.begin(token.login_epoch(), || {
+            let (begin, params) = (row.verify()?, mechanism.params);
+            let key = kept.key(token, key, Usage::Verify, mechanism.id)?;
+            drop(begin(key, &params)?);
+            Ok(Begun::with(key, Verifying { key: key.clone(), begin, params, message: None }))
+        })
+    }
+
+    /// Something with the messages being signed.
+    pub fn sign_message(&mut self, step: impl FnOnce(&mut Signing) -> Result<()>) -> Result<()> {
+        self.message_sign.visit(self.token.login_epoch(), step)
+    }
+
+    /// Something with the messages being verified.
+    pub fn verify_message(
+        &mut self,
+        step: impl FnOnce(&mut Verifying) -> Result<()>,
+    ) -> Result<()> {
+        self.message_verify.visit(self.token.login_epoch(), step)
+    }
+}
