@@ -74,42 +74,68 @@ impl ImportKey {
             session.find_objects(&[&of, also].concat())
         };
         let label_attribute = Attribute::Label(label.as_bytes().to_vec());
+        let mut found = Vec::new();
         for public in half(ObjectClass::PUBLIC_KEY, Attribute::Wrap(true), &[label_attribute])? {
             let id = session.get_attributes(public, &[AttributeType::Id])?;
             let private = half(ObjectClass::PRIVATE_KEY, Attribute::Unwrap(true), &id)?;
             if let ([_], [private]) = (id.as_slice(), private.as_slice()) {
-                return Ok(Self { public, private: *private });
+                found.push(Self { public, private: *private });
             }
         }
-        Err(Failure::new(format_args!("there is no import key {label:?}"))
-            .hint("`keystead import-key` makes one, for 24 hours"))
+        match (found.pop(), found.len()) {
+            (Some(one), 0) => Ok(one),
+            (Some(_), others) => {
+                let told = format_args!("{} import keys are called {label:?}", others + 1);
+                Err(Failure::new(told).hint("`keystead import-key --label` gives each its own"))
+            }
+            (None, _) => Err(Failure::new(format_args!("there is no import key {label:?}"))
+                .hint("`keystead import-key` makes one, for 24 hours")),
+        }
     }
 
-    /// Brings material to the token: wrapped here, unwrapped there into a key of that template.
-    /// What does not fit into OAEP goes under a transport key, as `CKM_RSA_AES_KEY_WRAP` has it.
-    /// `explain` says what it means when the token refuses the material.
-    pub fn carry(
-        &self,
-        session: &Session,
-        material: &Secret,
-        template: &[Attribute],
-        explain: impl FnOnce(Error) -> Failure,
-    ) -> Result<ObjectHandle, Failure> {
-        let public = PublicKey::from_spki(&self.public_info(session)?)?;
+    /// Material under the public half: with OAEP, or, where it is too long for that, under a transport
+    /// key behind it, as `CKM_RSA_AES_KEY_WRAP` has it.
+    pub fn wrap(&self, session: &Session, material: &Secret) -> Result<Vec<u8>, Failure> {
+        let public = self.public(session)?;
         if material.len() + OAEP_OVERHEAD <= public.size() {
-            let wrapped = public.encrypt_oaep(&OAEP, material.expose())?;
-            return self.unwrap(session, &wrapped, template).map_err(explain);
+            return Ok(public.encrypt_oaep(&OAEP, material.expose())?);
         }
         let transport = random::secret(32)?;
-        let wrapped = kw::wrap_padded(&AesKey::new(transport.expose())?, material.expose())?;
         let carrier = public.encrypt_oaep(&OAEP, transport.expose())?;
-        let carrier = self.unwrap(session, &carrier, &CARRIER)?;
-        let padded = VendorDefinedMechanism::new::<()>(MechanismType::AES_KEY_WRAP_PAD, None);
-        let mechanism = Mechanism::VendorDefined(padded);
-        session.unwrap_key(&mechanism, carrier, &wrapped, template).map_err(explain)
+        let carried = kw::wrap_padded(&AesKey::new(transport.expose())?, material.expose())?;
+        Ok([carrier, carried].concat())
     }
 
-    fn unwrap(
+    /// Lets the token unwrap what [`Self::wrap`] made, here or elsewhere, into a key of that template.
+    /// `explain` says what it means when the token refuses.
+    pub fn unwrap(
+        &self,
+        session: &Session,
+        wrapped: &[u8],
+        template: &[Attribute],
+        explain: impl Fn(Error) -> Failure,
+    ) -> Result<ObjectHandle, Failure> {
+        let size = self.public(session)?.size();
+        match wrapped.split_at_checked(size) {
+            Some((all, [])) => self.unwrap_oaep(session, all, template).map_err(explain),
+            Some((carrier, carried)) => {
+                let carrier = self.unwrap_oaep(session, carrier, &CARRIER).map_err(&explain)?;
+                let padded =
+                    VendorDefinedMechanism::new::<()>(MechanismType::AES_KEY_WRAP_PAD, None);
+                let mechanism = Mechanism::VendorDefined(padded);
+                session.unwrap_key(&mechanism, carrier, carried, template).map_err(explain)
+            }
+            None => {
+                let length = wrapped.len();
+                Err(Failure::new(format_args!(
+                    "{length} bytes are not wrapped under this import key"
+                ))
+                .hint(format_args!("they would be {size}, or more")))
+            }
+        }
+    }
+
+    fn unwrap_oaep(
         &self,
         session: &Session,
         wrapped: &[u8],
@@ -121,6 +147,10 @@ impl ImportKey {
             PkcsOaepSource::empty(),
         );
         session.unwrap_key(&Mechanism::RsaPkcsOaep(oaep), self.private, wrapped, template)
+    }
+
+    fn public(&self, session: &Session) -> Result<PublicKey, Failure> {
+        Ok(PublicKey::from_spki(&self.public_info(session)?)?)
     }
 
     fn make(session: &Session, bits: u64, both: &[Attribute]) -> Result<Self, Failure> {

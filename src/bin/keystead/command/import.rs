@@ -44,6 +44,10 @@ pub struct Arguments {
     /// Wrap under the import key with that label instead of one made on the fly
     #[arg(long, value_name = "LABEL")]
     import_key: Option<String>,
+    /// The material is wrapped already, under that import key: with OAEP-SHA-256, or as
+    /// CKM_RSA_AES_KEY_WRAP has it
+    #[arg(long, requires = "import_key")]
+    wrapped: bool,
     /// Make a new custom key
     #[arg(long)]
     new: bool,
@@ -66,7 +70,9 @@ impl Arguments {
         let kind = kinds::named(name)
             .ok_or_else(|| Failure::new(format_args!("keys of type {name} cannot be imported")))?;
         let material = material::read(&self.file, self.format, kind)?;
-        check_size(target.as_ref(), material::bits(&material, kind)?)?;
+        if !self.wrapped {
+            check_size(target.as_ref(), material::bits(&material, kind)?)?;
+        }
         let imported = self.bring(&session, target.as_ref(), kind, &material)?;
         let key = CustomKey::named(&session, &key_id(&session, imported)?)?;
         let done = match &target {
@@ -106,9 +112,13 @@ impl Arguments {
             Some(label) => ImportKey::named(session, label)?,
             None => ImportKey::make_passing(session)?,
         };
+        let wrapped = match self.wrapped {
+            true => material.expose().to_vec(),
+            false => import_key.wrap(session, material)?,
+        };
         // Now, because making a key takes its time, and an expiry counts from the import.
         let template = self.template(target, kind)?;
-        import_key.carry(session, material, &template, |error| self.explained(target, error))
+        import_key.unwrap(session, &wrapped, &template, |error| self.explained(target, error))
     }
 
     fn template(&self, target: Option<&CustomKey>, kind: &Kind) -> Result<Vec<Attribute>, Failure> {
@@ -142,6 +152,14 @@ impl Arguments {
         match (explain::code(&error), known) {
             (Some(RvError::TemplateInconsistent), _) if shown.is_some_and(awaits_deletion) => {
                 Failure::new("the custom key awaits its deletion")
+            }
+            (Some(RvError::WrappedKeyInvalid), _) => {
+                Failure::new("the material does not open under this import key")
+                    .hint("or it is no material for this type and size of key")
+            }
+            (Some(RvError::TemplateInconsistent), Some("never imported")) if self.wrapped => {
+                Failure::new("the material has another size, or another custom key holds it")
+                    .hint("`keystead show` shows the size that the key was made for")
             }
             (Some(RvError::TemplateInconsistent), None | Some("never imported")) => {
                 Failure::new("another custom key holds this material")
