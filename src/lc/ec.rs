@@ -92,10 +92,13 @@ impl PrivateKey {
         Ok(Self { key: Pkey::ec(&ec)?, curve })
     }
 
-    /// Reads a PKCS#8 `PrivateKeyInfo` and checks the key; anything else is `DataInvalid`.
+    /// Reads a PKCS#8 `PrivateKeyInfo` and checks the key; anything else is `DataInvalid`. AWS-LC keeps
+    /// in mind whether the public half was written with it, and would write it or leave it out again:
+    /// the key is made anew, so that it has one encoding.
     pub fn from_pkcs8(der: &[u8]) -> Result<Self> {
         let key = Pkey::from_pkcs8(der, EVP_PKEY_EC)?;
-        Ok(Self { curve: Curve::of(&key)?, key })
+        let read = Self { curve: Curve::of(&key)?, key };
+        Self::from_scalar(read.curve, read.scalar()?.expose())
     }
 
     /// Makes a key of its big-endian number: `AttributeValue` unless it is between 1 and the order.

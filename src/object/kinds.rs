@@ -27,6 +27,28 @@ pub struct Kind {
     pub parse: fn(&Secret, &Attributes) -> Result<Parsed>,
 }
 
+impl Kind {
+    /// Material in the one form in which it is kept: of a private key there are several encodings, and
+    /// the same key is to be known as the same.
+    pub fn canonical(&self, material: Secret, attributes: &Attributes) -> Result<Secret> {
+        match self.class {
+            CKO_PRIVATE_KEY => (self.parse)(&material, attributes)?.to_pkcs8(),
+            _ => Ok(material),
+        }
+    }
+}
+
+/// The least that a private key takes as PKCS#8, in bytes: Ed25519 (RFC 8410, 10.3). No AES key is as
+/// long, so that unwrapping one costs no look.
+const SHORTEST_PKCS8: usize = 48;
+
+/// Whether these bytes are some private key as the token wraps it.
+pub fn is_private_key(bytes: &Secret) -> bool {
+    let mut private = KINDS.iter().filter(|kind| kind.class == CKO_PRIVATE_KEY);
+    bytes.len() >= SHORTEST_PKCS8
+        && private.any(|kind| (kind.parse)(bytes, &Attributes::default()).is_ok())
+}
+
 /// The sizes a kind of key comes in, in bits.
 pub enum Sizes {
     /// Exactly these.

@@ -53,6 +53,7 @@ impl Token {
         material: Secret,
         wishes: Wishes,
     ) -> Result<Handle> {
+        let material = kind.canonical(material, &attributes)?;
         (kind.describe)(&material, &mut attributes)?;
         provenance(&mut attributes, None);
         if !self.is_custom(&attributes, &wishes) {
