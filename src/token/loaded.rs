@@ -6,7 +6,7 @@ use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::policy::{Key, Usages, Watch};
 use crate::key::state::Erasure;
-use crate::key::{Body, Expiry, ExpiryAction, Header, Metadata, Role, State};
+use crate::key::{Body, Expiry, ExpiryAction, Header, Material, Metadata, Role, State, Status};
 use crate::object::build;
 use crate::object::custom::{Custom, show_expiry};
 use crate::object::kinds::{self, USAGE_FLAGS};
@@ -153,6 +153,16 @@ impl Loaded {
                 !ended(self.header.expiry) && owner.key.state(now).has_material()
             }
         }
+    }
+
+    /// Whether a key's value may go where it is used as a whole, wrapped or digested: not while its
+    /// custom key is switched off, and not once it is expired and kept for reading only.
+    pub fn is_whole(&self, now: Seconds) -> bool {
+        let enabled = self.custom_key().is_none_or(|(_, key)| {
+            let state = key.state(now);
+            state.status() == Status::Enabled && state.material == Material::Present
+        });
+        enabled && self.header.expiry.is_none_or(|expiry| expiry.at > now)
     }
 
     /// Every attribute as PKCS#11 shows it at `now`.

@@ -178,12 +178,9 @@ impl Token {
         let loaded = self.object(key).map_err(unknown)?;
         let held = loaded.held().ok_or(Reason::KeyUnknown)?;
         let class = held.attributes.number(pkcs11_sys::CKA_CLASS);
-        let state = loaded.custom_key().map(|(_, key)| key.state(self.now()).status());
-        match (class, state) {
-            (Some(CKO_SECRET_KEY), None | Some(crate::key::Status::Enabled)) => {
-                Ok(held.material.duplicate())
-            }
-            _ => Err(Reason::KeyIndigestible.into()),
+        match class == Some(CKO_SECRET_KEY) && loaded.is_whole(self.now()) {
+            true => Ok(held.material.duplicate()),
+            false => Err(Reason::KeyIndigestible.into()),
         }
     }
 

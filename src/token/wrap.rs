@@ -3,10 +3,10 @@
 use super::create::kind_of;
 use super::{Caller, Handle, Token};
 use crate::error::{Error, Reason, Result};
-use crate::key::{Status, UsableKey, Usage};
+use crate::key::{UsableKey, Usage};
 use crate::mechanism::{self, Mechanism, Row};
-use crate::object::build;
 use crate::object::{Attributes, How, Template, Wishes};
+use crate::object::{build, kinds};
 use crate::secret::Secret;
 use pkcs11_sys::*;
 
@@ -61,6 +61,9 @@ impl Token {
             self.ordinary_expiry(&wishes)?;
         }
         let material = unwrap(&usable, &mechanism.params, wrapped)?;
+        if class == CKO_SECRET_KEY && kinds::is_private_key(&material) {
+            return Err(Reason::WrappedInvalid.detail("a private key, and not a secret one"));
+        }
         self.take_in(caller, kind, template, attributes, material, wishes)
             .map_err(|failure| told(failure, row))
     }
@@ -77,9 +80,8 @@ impl Token {
         if !held.attributes.flag(CKA_EXTRACTABLE) {
             return Err(Reason::KeyUnextractable.into());
         }
-        let status = loaded.custom_key().map(|(_, key)| key.state(self.now()).status());
-        if status.is_some_and(|status| status != Status::Enabled) {
-            return Err(Reason::KeyNotWrappable.detail("the custom key is not enabled"));
+        if !loaded.is_whole(self.now()) {
+            return Err(Reason::KeyNotWrappable.detail("the key is not enabled, or has expired"));
         }
         // A key that may decrypt would undo its own wrapping and reveal what is sensitive.
         let reveals = by.may(Usage::Decrypt) && !self.rules.mixed_wrapping;
