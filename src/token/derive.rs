@@ -54,8 +54,12 @@ impl Token {
 /// What the base key is protected by, the derived one is too: silently where the template says
 /// nothing, by refusing where it says otherwise.
 fn protect(derived: &mut Attributes, template: &Template, base: &Attributes) -> Result<()> {
-    for (kind, protected) in [(CKA_SENSITIVE, true), (CKA_EXTRACTABLE, false), (CKA_PRIVATE, true)]
-    {
+    for (kind, protected) in [
+        (CKA_SENSITIVE, true),
+        (CKA_EXTRACTABLE, false),
+        (CKA_PRIVATE, true),
+        (CKA_WRAP_WITH_TRUSTED, true),
+    ] {
         if base.flag(kind) != protected || derived.flag(kind) == protected {
             continue;
         }
