@@ -213,6 +213,14 @@ pub fn check_change(of: &Attributes, attribute: &Attribute, officer: bool) -> Re
     let class = of.number(CKA_CLASS).unwrap_or(CK_UNAVAILABLE_INFORMATION);
     let rule = known(attribute, class)?;
     well_formed(rule, attribute.value.expose())?;
+    if attribute.kind >= CKA_VENDOR_DEFINED && !of.contains(attribute.kind) {
+        return Err(refuse(Reason::AttributeUnknown, attribute.kind));
+    }
+    // Nothing but a custom key's metadata looks like it.
+    let metadata = attribute.kind == CKA_APPLICATION && attribute.value.expose() == APPLICATION;
+    if metadata && of.bytes(CKA_APPLICATION) != Some(APPLICATION) {
+        return Err(refuse(Reason::AttributeValue, attribute.kind));
+    }
     change(rule, of, attribute, officer)
 }
 
