@@ -2,12 +2,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod asymmetric;
+mod attacks;
+mod bypasses;
 mod ciphers;
 mod custody;
 mod durability;
 mod faults;
 mod import;
 mod objects;
+mod oracles;
 mod pins;
 mod program;
 mod reauthentication;
