@@ -16,8 +16,10 @@ use pkcs11_sys::*;
 
 /// `edwards25519` as a PrintableString, and id-Ed25519 (RFC 8410).
 const EDWARDS: [&[u8]; 2] = [b"\x13\x0Cedwards25519", &[6, 3, 0x2B, 0x65, 0x70]];
-/// `curve25519` as a PrintableString, and id-X25519 (RFC 8410).
-const MONTGOMERY: [&[u8]; 2] = [b"\x13\x0Acurve25519", &[6, 3, 0x2B, 0x65, 0x6E]];
+/// `curve25519` as a PrintableString, id-X25519 (RFC 8410), and the string with the wrong length that
+/// OpenSC 0.23 sends.
+const MONTGOMERY: [&[u8]; 3] =
+    [b"\x13\x0Acurve25519", &[6, 3, 0x2B, 0x65, 0x6E], b"\x13\x0Bcurve25519"];
 
 pub(super) const EC_PRIVATE: Kind = Kind {
     name: "EC",
