@@ -313,7 +313,7 @@ fn a_derived_key_has_no_fewer_protections_than_its_base() {
                 Attribute::Private(false),
                 Attribute::WrapWithTrusted(false),
             ] {
-                refused(derive(&[lower.clone()]), RvError::TemplateInconsistent);
+                refused(derive(std::slice::from_ref(&lower)), RvError::TemplateInconsistent);
                 let on_token = [Attribute::Token(true), lower];
                 refused(derive(&on_token), RvError::TemplateInconsistent);
             }
