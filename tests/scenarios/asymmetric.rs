@@ -280,7 +280,7 @@ fn an_imported_private_key_expires_and_its_public_half_stays() {
         let token = world.token();
         let [_, kind, _] = types();
         let outside = (kind.outside)();
-        let ends = world::now() + 3;
+        let ends = world::now() + 5;
         let key = kind.import(&token, &outside.pkcs8, &[expires_at(ends)]).unwrap();
         let id = token.key_of(key);
         let public = token.create_object(&ec_public(&outside.public, &id)).unwrap();

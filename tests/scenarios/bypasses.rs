@@ -114,7 +114,7 @@ fn expired_material_that_is_kept_for_reading_leaves_no_more() {
     play(|world| {
         let token = world.token();
         let courier = Courier::new(&token);
-        let ends = world::now() + 3;
+        let ends = world::now() + 5;
         let reading =
             [expires_at(ends), number(EXPIRY_ACTION, READ_ONLY), Attribute::Extractable(true)];
         let custom = [&aes_material()[..], &reading].concat();
