@@ -16,3 +16,12 @@
 //!
 //! Time: an earlier clock revives nothing, because the store keeps the latest time it has seen. A
 //! clock that is set back while no agent runs, before the store has seen the expiry, is believed.
+//!
+//! # What keeps a key in
+//!
+//! A key that may decrypt does not wrap sensitive keys, and one that may encrypt does not unwrap them
+//! (`mixed_wrapping` in the configuration lifts both). That is judged by the flags at the moment of use,
+//! and stops accidents and single mistakes. It does not stop a user with the PIN who changes the flags
+//! in between, or who wraps under an RSA public key whose private half decrypts. What does: keys that
+//! are not extractable, `CKA_WRAP_WITH_TRUSTED` with wrapping keys that the security officer trusts,
+//! and `CKA_UNWRAP_TEMPLATE`.
