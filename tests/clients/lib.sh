@@ -41,13 +41,13 @@ version_of() {
     dpkg-query -W -f '${Version}' "$1" | sed -E 's/^[0-9]+://; s/-[^-]*$//; s/[+~].*//'
 }
 
-# soon SENTENCE COMMAND...: the command succeeds within ten seconds.
+# soon SENTENCE COMMAND...: the command succeeds within twenty seconds.
 soon() {
-    local sentence=$1 deadline=$((SECONDS + 10))
+    local sentence=$1 deadline=$((SECONDS + 20))
     shift
     until "$@" > "$work/out" 2>&1; do
         if [ $SECONDS -ge $deadline ]; then
-            not_ok "$sentence (waited ten seconds)"
+            not_ok "$sentence (waited twenty seconds)"
             show_output "$@"
             return 1
         fi

@@ -261,7 +261,7 @@ func (u user) expiry() {
 			attribute(ckaKeysteadExpiresAt, uint(second)),
 		}
 	}
-	key, err := u.CreateObject(u.session, template(time.Now().Unix()+2))
+	key, err := u.CreateObject(u.session, template(time.Now().Unix()+3))
 	check("miekg: a key is imported with an expiry", err)
 	check("miekg: it works before", u.gcm(key))
 	metadata, err := u.find(attribute(pkcs11.CKA_CLASS, pkcs11.CKO_DATA),
