@@ -17,4 +17,5 @@ mod reauthentication;
 #[path = "../rig/mod.rs"]
 mod rig;
 mod starting;
+mod threads;
 mod time;
