@@ -54,7 +54,7 @@ fn work(session: &Session, thread: usize) {
     let round = || -> Result<()> {
         let template = [Attribute::ValueLen(32.into()), Attribute::Token(false), label.clone()];
         let key = session.generate_key(&Mechanism::AesKeyGen, &template)?;
-        session.find_objects(&[label.clone()])?;
+        session.find_objects(std::slice::from_ref(&label))?;
         let sealed = session.encrypt(&Mechanism::AesEcb, key, &[7; 16])?;
         assert_eq!(session.decrypt(&Mechanism::AesEcb, key, &sealed)?, [7; 16]);
         session.destroy_object(key)
