@@ -1,4 +1,5 @@
-/* NULL and absurd arguments: every function answers with an error and changes nothing. */
+/* NULL and absurd arguments: every function answers with an error and changes nothing.
+ * run under: valgrind --quiet --error-exitcode=9 */
 #include "abi.h"
 #include <stddef.h>
 

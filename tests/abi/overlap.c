@@ -1,4 +1,5 @@
-/* Output may lie over input: the result is the same as with buffers apart. */
+/* Output may lie over input: the result is the same as with buffers apart.
+ * run under: valgrind --quiet --error-exitcode=9 */
 #include "abi.h"
 
 enum { LENGTH = 4096, ROOM = LENGTH + 64 };
