@@ -48,7 +48,7 @@ install_packages() {
 # Finds cargo, also where HOME is empty: rustup looks for its toolchains under HOME, so tell it
 # where they are when the cargo that we found lies beside them.
 need_rust() {
-    for bin in "${CARGO_HOME:-$HOME/.cargo}/bin" /root/.cargo/bin /usr/local/cargo/bin; do
+    for bin in "${CARGO_HOME:-${HOME:-}/.cargo}/bin" /root/.cargo/bin /usr/local/cargo/bin; do
         command -v cargo >/dev/null 2>&1 && break
         [ -x "$bin/cargo" ] && PATH=$PATH:$bin
     done
@@ -58,12 +58,12 @@ need_rust() {
         return 1
     fi
     beside=$(dirname -- "$(dirname -- "$cargo")")
-    if [ -z "${RUSTUP_HOME:-}" ] && [ ! -d "$HOME/.rustup" ]; then
+    if [ -z "${RUSTUP_HOME:-}" ] && [ ! -d "${HOME:-}/.rustup" ]; then
         for rustup in "$beside/../.rustup" "$beside/../rustup"; do
             [ -d "$rustup/toolchains" ] && RUSTUP_HOME=$rustup && export RUSTUP_HOME
         done
     fi
-    if [ -z "${CARGO_HOME:-}" ] && [ ! -d "$HOME/.cargo" ] && [ -w "$beside" ]; then
+    if [ -z "${CARGO_HOME:-}" ] && [ ! -d "${HOME:-}/.cargo" ] && [ -w "$beside" ]; then
         case $beside in */.cargo | */cargo) CARGO_HOME=$beside && export CARGO_HOME ;; esac
     fi
     cargo --version >/dev/null
