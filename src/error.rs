@@ -148,6 +148,7 @@ reasons! {
     ImportIntoGenerated => CKR_TEMPLATE_INCONSISTENT, "material cannot be imported into a generated key";
     ExpiryOnGenerated => CKR_TEMPLATE_INCONSISTENT, "a generated key's material cannot expire";
     RotateExternal => CKR_TEMPLATE_INCONSISTENT, "an imported key cannot be rotated";
+    RotatePrivate => CKR_TEMPLATE_INCONSISTENT, "a key pair cannot be rotated";
     SeveralTargets => CKR_TEMPLATE_INCONSISTENT, "more than one custom key fits the template";
     PendingDeletion => CKR_TEMPLATE_INCONSISTENT, "the custom key awaits deletion";
     Unlawful => CKR_FUNCTION_REJECTED, "the change is against the rules of custody";

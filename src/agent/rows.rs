@@ -176,7 +176,7 @@ pub fn due_at(header: &Header) -> Option<Seconds> {
 }
 
 /// The entries that lead to a record. What is `dead` (erased, or about to be) is found by its custom
-/// key only.
+/// key only, and so is material without tags: an older version.
 pub fn entries(token_id: Id, id: Id, header: &Header, dead: bool) -> Vec<Key> {
     let to = |mut prefix: Key| {
         prefix.extend_from_slice(id.bytes());
@@ -189,7 +189,10 @@ pub fn entries(token_id: Id, id: Id, header: &Header, dead: bool) -> Vec<Key> {
     if dead {
         return entries;
     }
-    entries.push(to(tagged(token_id, header.private, None)));
+    let older = header.tags.is_empty() && matches!(header.role, Role::Material { .. });
+    if !older {
+        entries.push(to(tagged(token_id, header.private, None)));
+    }
     let tagged = |tag| to(tagged(token_id, header.private, Some(tag)));
     entries.extend(header.tags.iter().map(tagged));
     let fingerprint = match &header.role {

@@ -121,18 +121,14 @@ fn judge_one(old: Option<Known>, proposal: &Proposal) -> Result<Option<Id>> {
     Ok(key)
 }
 
-/// What a record is never changes, and custody's privacy is never lowered.
+/// What a record is never changes, and custody's privacy is never lowered. Which version of the
+/// material it holds is for [`Stock`] to judge.
 fn judge_identity(old: &Header, new: &Header) -> Result<()> {
+    let private = !old.private || new.private;
     let same = match (&old.role, &new.role) {
         (Role::Object { holds_key: old }, Role::Object { holds_key: new }) => old == new,
-        (Role::CustomKey(_), Role::CustomKey(_)) => !old.private || new.private,
-        (
-            Role::Material { key, version, fingerprint },
-            Role::Material { key: new_key, version: new_version, fingerprint: new_fingerprint },
-        ) => {
-            let private = !old.private || new.private;
-            private && (key, version, fingerprint) == (new_key, new_version, new_fingerprint)
-        }
+        (Role::CustomKey(_), Role::CustomKey(_)) => private,
+        (Role::Material { key, .. }, Role::Material { key: new, .. }) => private && key == new,
         _ => false,
     };
     if same { Ok(()) } else { Err(Reason::Unlawful.detail("a record would become another")) }
@@ -176,6 +172,14 @@ fn lone_material(view: &impl View, key: Id, proposals: &[Proposal]) -> Result<Re
         }
     }
     Ok(Reason::Unlawful)
+}
+
+/// Version and fingerprint of the material in a record.
+fn contents(header: &Header) -> Option<(u32, Fingerprint)> {
+    match header.role {
+        Role::Material { version, fingerprint, .. } => Some((version, fingerprint)),
+        Role::Object { .. } | Role::CustomKey(_) => None,
+    }
 }
 
 fn belongs(header: &Header, to: Id) -> bool {
@@ -263,8 +267,9 @@ impl Stock {
         for (id, change) in &self.changes {
             match (self.before.get(id), change) {
                 (Some(old), None) => Self::judge_removal(old, event, after, moment)?,
-                (None, Some(new)) => Self::judge_arrival(new, event, after)?,
-                (Some(_), Some(_)) | (None, None) => {}
+                (None, Some(new)) => self.judge_content(None, new, event, after)?,
+                (Some(old), Some(new)) => self.judge_content(Some(old), new, event, after)?,
+                (None, None) => {}
             }
         }
         self.judge_sum(after, moment)
@@ -279,15 +284,36 @@ impl Stock {
         }
     }
 
-    fn judge_arrival(new: &Header, event: &Event, after: &State) -> Result<()> {
-        let brings = matches!(event, Event::Create | Event::Import { .. } | Event::Rotate { .. });
-        let Role::Material { version, fingerprint, .. } = &new.role else {
-            return Err(Reason::Unlawful.into());
+    /// Which version a record may hold after the commit: the one it had, or, where the event brings
+    /// material, what that brings. A rotation puts the new version in the place of the newest, so
+    /// that its object stays the same one, and the version that stood there in a place of its own.
+    fn judge_content(
+        &self,
+        old: Option<&Known>,
+        new: &Header,
+        event: &Event,
+        after: &State,
+    ) -> Result<()> {
+        let held = contents(new);
+        if held.is_some() && held == old.and_then(|old| contents(&old.header)) {
+            return Ok(());
+        }
+        let brought = after.fingerprint.map(|fingerprint| (after.version, fingerprint));
+        let before = |known: &Known| {
+            let held = contents(&known.header);
+            held.filter(|(version, _)| version + 1 == after.version)
         };
-        if brings && *version == after.version && Some(fingerprint) == after.fingerprint.as_ref() {
-            Ok(())
-        } else {
-            Err(Reason::Unlawful.detail("material that its custom key does not speak of"))
+        let lawful = match (event, old) {
+            (Event::Create | Event::Import { .. }, None) => held == brought,
+            (Event::Rotate { .. }, Some(old)) => before(old).is_some() && held == brought,
+            (Event::Rotate { .. }, None) => {
+                held.is_some() && self.before.values().any(|known| before(known) == held)
+            }
+            _ => false,
+        };
+        match lawful {
+            true => Ok(()),
+            false => Err(Reason::Unlawful.detail("material that its custom key does not speak of")),
         }
     }
 

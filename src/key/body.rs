@@ -6,10 +6,11 @@
 //!
 //! * a custom key's metadata: alias, identifier (bytes), description, class, key type, size in bits
 //!   (0 while unknown), created (seconds), pending expiry as an option (0 at a moment, 1 so many
-//!   seconds after the import; then the seconds), days between rotations;
+//!   seconds after the import; then the seconds), days between rotations, when the next of them is counted from (seconds);
 //! * material or an ordinary object: the number of attributes, for each its type and its value, then
 //!   the material.
 
+use super::state::DAY;
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use crate::secret::Secret;
@@ -39,6 +40,8 @@ pub struct Metadata {
     pub pending_expiry: Option<PendingExpiry>,
     /// Days between scheduled rotations; 0 none.
     pub rotation_days: u16,
+    /// From when the next scheduled rotation is counted: the latest one, or the setting of the schedule.
+    pub rotation_from: Seconds,
 }
 
 /// An expiry that was given before there was material.
@@ -61,6 +64,12 @@ impl PendingExpiry {
 }
 
 impl Metadata {
+    /// When the next version of the material is due, if there is a schedule.
+    pub fn rotation_due(&self) -> Option<Seconds> {
+        let days = Seconds::from(self.rotation_days);
+        (days != 0).then(|| self.rotation_from.saturating_add(days * DAY))
+    }
+
     /// The bytes to seal.
     pub fn encode(&self) -> Result<Secret> {
         encode(self)
@@ -141,6 +150,7 @@ mod tests {
             created_at: 1_700_000_000,
             pending_expiry: Some(PendingExpiry::After(90)),
             rotation_days: 0,
+            rotation_from: 0,
         }
     }
 
@@ -149,7 +159,7 @@ mod tests {
         let expected = [
             &[1, 7][..],
             b"payroll",
-            &[2, 1, 2, 0, 4, 0x1F, 0x80, 2, 0x80, 0xE2, 0xCF, 0xAA, 6, 1, 1, 90, 0],
+            &[2, 1, 2, 0, 4, 0x1F, 0x80, 2, 0x80, 0xE2, 0xCF, 0xAA, 6, 1, 1, 90, 0, 0],
         ]
         .concat();
         assert_eq!(metadata().encode().unwrap().expose(), expected);

@@ -134,6 +134,13 @@ impl Usage {
 pub struct Usages(u16);
 
 impl Usages {
+    /// What is left of the set where only reading is allowed.
+    pub fn only_reading(self) -> Self {
+        let reading = [Usage::Decrypt, Usage::Verify, Usage::VerifyRecover, Usage::Unwrap];
+        let kept = reading.into_iter().filter(|usage| self.contains(*usage));
+        kept.fold(Self::default(), Self::with)
+    }
+
     /// The set with `usage` in it.
     pub const fn with(self, usage: Usage) -> Self {
         Self(self.0 | usage.bit())
@@ -165,6 +172,8 @@ pub struct Key {
     pub state: Option<State>,
     /// When it ends, whether custom or ordinary.
     pub expiry: Option<Expiry>,
+    /// When its next version is to be made before it makes anything, if it rotates on schedule.
+    pub rotation_due: Option<Seconds>,
     /// What moves when it may have changed.
     pub watch: Watch,
 }
@@ -187,9 +196,31 @@ pub enum Watch {
 
 /// Proof that a key may be used for what it was asked for. Only [`allow`] makes one.
 #[derive(Clone)]
-pub struct UsableKey(Arc<Key>);
+pub struct UsableKey {
+    key: Arc<Key>,
+    /// The older versions of a rotated key, newest first, for what only reads.
+    older: Option<Arc<[UsableKey]>>,
+}
+
+impl UsableKey {
+    /// The same key with its older versions, newest first, each allowed for the same.
+    pub fn with_older(self, older: Vec<Self>) -> Self {
+        Self { older: (!older.is_empty()).then(|| older.into()), ..self }
+    }
+
+    /// The older versions that may be tried where this one does not fit, newest first.
+    pub fn older(&self) -> &[Self] {
+        self.older.as_deref().unwrap_or_default()
+    }
+}
 
 impl Key {
+    /// Whether neither its expiry nor its rotation has come by `now`.
+    pub fn holds_at(&self, now: Seconds) -> bool {
+        let ahead = |at: Option<Seconds>| at.is_none_or(|at| at > now);
+        ahead(self.expiry.map(|expiry| expiry.at)) && ahead(self.rotation_due)
+    }
+
     /// Whether its flags also allow `usage`.
     pub const fn may(&self, usage: Usage) -> bool {
         self.usages.contains(usage)
@@ -200,7 +231,7 @@ impl std::ops::Deref for UsableKey {
     type Target = Key;
 
     fn deref(&self) -> &Key {
-        &self.0
+        &self.key
     }
 }
 
@@ -240,7 +271,7 @@ pub fn allow(
     if key.mechanisms.as_ref().is_some_and(|allowed| !allowed.contains(&mechanism)) {
         return Err(Reason::MechanismInvalid.into());
     }
-    Ok(UsableKey(Arc::clone(key)))
+    Ok(UsableKey { key: Arc::clone(key), older: None })
 }
 
 /// Why a key without material cannot be used: to the caller, its handle names nothing any more.

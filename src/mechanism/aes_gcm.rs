@@ -17,6 +17,8 @@ pub(super) const GCM: Row = Row {
         Ok(Box::new(Open { message: begin(key, params, Direction::Decrypt)?, held: Vec::new() }))
     }),
     message: Some(|iv, aad, tag_bits| Params::Gcm { iv, aad, tag_bits }),
+    // A shorter tag would let an attacker try as many forgeries at once as there are versions.
+    tells_versions: |params| matches!(params, Params::Gcm { tag_bits: 96.., .. }),
     ..aes(row!(CKM_AES_GCM))
 };
 

@@ -14,6 +14,7 @@ pub(super) const KEY_WRAP: Row = Row {
     wrap: Some(wrap),
     unwrap: Some(unwrap),
     authenticated: true,
+    tells_versions: |_| true,
     ..aes(row!(CKM_AES_KEY_WRAP))
 };
 
@@ -27,6 +28,7 @@ const fn padded(row: Row) -> Row {
         wrap: Some(wrap_padded),
         unwrap: Some(unwrap_padded),
         authenticated: true,
+        tells_versions: |_| true,
         ..aes(row)
     }
 }

@@ -11,13 +11,16 @@ mod gather;
 mod hkdf;
 mod mac;
 pub mod params;
+mod rotate;
 mod row;
 mod rsa;
 mod rsa_aes;
 mod rsa_sign;
+mod versions;
 
 pub use params::{Hash, Mechanism, Params, ParamsShape};
 pub use row::Row;
+pub use versions::begin_verify;
 
 use crate::error::{Reason, Result};
 use crate::key::{Parsed, UsableKey};
@@ -111,6 +114,7 @@ pub const MECHANISMS: &[Row] = &[
     aes_wrap::KEY_WRAP_PAD,
     aes_wrap::KEY_WRAP_KWP,
     hkdf::HKDF_DERIVE,
+    rotate::ROTATE,
 ];
 
 const _: () = assert!(row::sorted(MECHANISMS), "MECHANISMS is not sorted by number");

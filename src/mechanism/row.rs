@@ -2,7 +2,7 @@
 
 use super::{
     BeginDigest, BeginSign, BeginTransform, BeginVerify, Derive, Generate, GeneratePair,
-    MessageParams, ParamsShape, Unwrap, Wrap,
+    MessageParams, Params, ParamsShape, Unwrap, Wrap,
 };
 use crate::error::{Reason, Result};
 use pkcs11_sys::*;
@@ -45,10 +45,15 @@ pub struct Row {
     /// Whether a forged or altered blob is told from an honest one when it is unwrapped (an
     /// authenticated or CCA-secure wrapping), so that a refusal may say what was unwrapped.
     pub authenticated: bool,
+    /// Whether decrypting and unwrapping with these parameters tell the right key from a wrong one,
+    /// surely enough that the versions of a rotated key can be tried in turn.
+    pub tells_versions: fn(&Params) -> bool,
     /// Derives a secret key.
     pub derive: Option<Derive>,
     /// Generates a secret key.
     pub generate: Option<Generate>,
+    /// Makes the next version of a custom key, as [`Self::generate`] makes a new one.
+    pub rotates: bool,
     /// Generates a key pair.
     pub generate_pair: Option<GeneratePair>,
     /// `CKF_` flags that follow from no function: what kinds of curves.
@@ -75,6 +80,8 @@ impl Row {
             wrap: None,
             unwrap: None,
             authenticated: false,
+            tells_versions: |_| false,
+            rotates: false,
             derive: None,
             generate: None,
             generate_pair: None,
@@ -106,7 +113,7 @@ impl Row {
             | flag(self.wrap.is_some(), CKF_WRAP)
             | flag(self.unwrap.is_some(), CKF_UNWRAP)
             | flag(self.derive.is_some(), CKF_DERIVE)
-            | flag(self.generate.is_some(), CKF_GENERATE)
+            | flag(self.generate.is_some() || self.rotates, CKF_GENERATE)
             | flag(self.generate_pair.is_some(), CKF_GENERATE_KEY_PAIR)
             | self.more_flags
     }

@@ -36,6 +36,7 @@ pub(crate) fn usable(parsed: Parsed, usage: Usage) -> UsableKey {
         always_authenticate: false,
         state: None,
         expiry: None,
+        rotation_due: None,
         watch: Watch::Session(Arc::new(AtomicBool::new(true))),
     };
     allow(&Arc::new(key), usage, 0, true, 0).unwrap()

@@ -57,6 +57,21 @@ pub struct Wishes {
     pub action: Option<ExpiryAction>,
     /// Its description.
     pub description: Option<String>,
+    /// Days between its scheduled rotations; 0 none.
+    pub rotation_days: u16,
+}
+
+/// How many days a schedule may leave between rotations.
+pub const ROTATION_DAYS: std::ops::RangeInclusive<u64> = 30..=365;
+
+/// Days between rotations as a template gives them.
+pub fn rotation_days(template: &Template) -> Result<u16> {
+    let wrong = || Reason::AttributeValue.detail("CKA_KEYSTEAD_ROTATION_DAYS is 0, or 30 to 365");
+    let days = template.number(CKA_KEYSTEAD_ROTATION_DAYS)?.unwrap_or(0);
+    match days == 0 || ROTATION_DAYS.contains(&days) {
+        true => u16::try_from(days).map_err(|_| wrong()),
+        false => Err(wrong()),
+    }
 }
 
 impl Wishes {
@@ -83,6 +98,7 @@ impl Wishes {
             expires_at: template.number(CKA_KEYSTEAD_EXPIRES_AT)?,
             action,
             description: template.bytes(CKA_KEYSTEAD_DESCRIPTION).map(text).transpose()?,
+            rotation_days: rotation_days(template)?,
         })
     }
 

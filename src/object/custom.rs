@@ -3,6 +3,7 @@
 
 use super::attributes::{self, Attributes};
 use super::json;
+use super::kinds::USAGE_FLAGS;
 use super::vendor::*;
 use crate::error::Result;
 use crate::id::Id;
@@ -56,6 +57,12 @@ impl Custom<'_> {
         }
         self.show_on(&mut shown);
         shown.set_number(CKA_KEYSTEAD_MATERIAL_VERSION, u64::from(version));
+        if version < self.state.version {
+            let gone = USAGE_FLAGS
+                .iter()
+                .filter(|(usage, flag)| !usage.only_reads() && own.bytes(*flag).is_some());
+            gone.for_each(|&(_, flag)| shown.set_flag(flag, false));
+        }
         Ok(shown)
     }
 

@@ -136,6 +136,8 @@ struct Shown<'a> {
     expiry_action: Option<&'a str>,
     next_import_expires: Option<Timestamp>,
     next_import_expires_in_seconds: Option<Seconds>,
+    rotation_days: Option<u16>,
+    next_rotation: Option<Timestamp>,
     deletion: Option<Timestamp>,
     private: bool,
 }
@@ -163,6 +165,8 @@ pub fn show(id: Id, metadata: &Metadata, state: &State, private: bool) -> Result
         expiry_action: state.expiry.map(|expiry| action(expiry.action)),
         next_import_expires: next_at,
         next_import_expires_in_seconds: next_in,
+        rotation_days: Some(metadata.rotation_days).filter(|&days| days != 0),
+        next_rotation: metadata.rotation_due().map(timestamp).transpose()?,
         deletion: state.deletion_at.map(timestamp).transpose()?,
         private,
     };

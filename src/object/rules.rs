@@ -237,7 +237,7 @@ pub const RULES: &[Rule] = &[
     row(CKA_KEYSTEAD_EXPIRES_AT, Number, ALL, MADE, Never, Absent),
     row(CKA_KEYSTEAD_MATERIAL_STATE, Number, DATA | HIDDEN, NEVER, Never, Absent),
     row(CKA_KEYSTEAD_MATERIAL_VERSION, Number, DATA | HIDDEN, NEVER, Never, Absent),
-    row(CKA_KEYSTEAD_ROTATION_DAYS, Number, DATA | HIDDEN, NEVER, Never, Absent),
+    row(CKA_KEYSTEAD_ROTATION_DAYS, Number, DATA | HIDDEN, GENERATE, Free, Absent),
     row(CKA_KEYSTEAD_DELETION_AT, Number, DATA | HIDDEN, NEVER, Free, Absent),
     row(CKA_KEYSTEAD_CUSTODY, Flag, HIDDEN, MADE | COPY, Never, Absent),
     row(CKA_KEYSTEAD_EXPIRY_ACTION, Number, ALL, MADE, Never, Absent),

@@ -10,7 +10,7 @@ use super::output::{Filled, Out};
 use super::{Kind, Session};
 use crate::error::{Error, Reason, Result};
 use crate::key::{UsableKey, Usage};
-use crate::mechanism::{BeginTransform, MessageParams, Row, Transform};
+use crate::mechanism::{MessageParams, Params, Row, Transform};
 use crate::token::Handle;
 
 /// The parameter of one message, the caller's.
@@ -30,14 +30,15 @@ pub struct Parameter {
 /// A key and what begins each message with it.
 struct Beginning {
     key: UsableKey,
-    begin: BeginTransform,
+    row: &'static Row,
+    begin: fn(&Row, &UsableKey, &Params) -> Result<Box<dyn Transform>>,
     params: MessageParams,
 }
 
 impl Beginning {
     fn message(&self, parameter: &Parameter, aad: &[u8]) -> Result<Box<dyn Transform>> {
         let params = (self.params)(parameter.iv.clone(), aad.to_vec(), parameter.tag_bits);
-        (self.begin)(&self.key, &params)
+        (self.begin)(self.row, &self.key, &params)
     }
 }
 
@@ -183,25 +184,27 @@ fn forged(failure: Error) -> Error {
 
 impl Session {
     /// Starts encrypting messages.
-    pub fn begin_message_encrypt(&mut self, row: &Row, key: Handle) -> Result<()> {
+    pub fn begin_message_encrypt(&mut self, row: &'static Row, key: Handle) -> Result<()> {
         let Self { token, kept, message_encrypt, latest, .. } = self;
         *latest = Kind::MessageEncrypt;
         message_encrypt.begin(token.login_epoch(), || {
-            let (params, begin) = (row.message()?, row.encrypt()?);
+            let (params, _) = (row.message()?, row.encrypt()?);
             let key = kept.key(token, key, Usage::Encrypt, row.id)?;
-            let beginning = Beginning { key: key.clone(), begin, params };
+            let begin = Row::begin_encrypt;
+            let beginning = Beginning { key: key.clone(), row, begin, params };
             Ok(Begun::with(key, Sealing { beginning, ivs: Ivs::default(), message: None }))
         })
     }
 
     /// Starts decrypting messages.
-    pub fn begin_message_decrypt(&mut self, row: &Row, key: Handle) -> Result<()> {
+    pub fn begin_message_decrypt(&mut self, row: &'static Row, key: Handle) -> Result<()> {
         let Self { token, kept, message_decrypt, latest, .. } = self;
         *latest = Kind::MessageDecrypt;
         message_decrypt.begin(token.login_epoch(), || {
-            let (params, begin) = (row.message()?, row.decrypt()?);
+            let (params, _) = (row.message()?, row.decrypt()?);
             let key = kept.key(token, key, Usage::Decrypt, row.id)?;
-            let beginning = Beginning { key: key.clone(), begin, params };
+            let begin = Row::begin_decrypt;
+            let beginning = Beginning { key: key.clone(), row, begin, params };
             Ok(Begun::with(key, Opening { beginning, message: None, taken: 0 }))
         })
     }

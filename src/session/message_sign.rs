@@ -6,7 +6,7 @@ use super::output::{Filled, Out};
 use super::{Kind, Session};
 use crate::error::{Reason, Result};
 use crate::key::{UsableKey, Usage};
-use crate::mechanism::{Absorb, BeginSign, BeginVerify, Check, Mechanism, Params, Row};
+use crate::mechanism::{self, Absorb, BeginSign, BeginVerify, Check, Mechanism, Params, Row};
 use crate::token::Handle;
 
 /// Messages being signed.
@@ -72,7 +72,7 @@ impl Verifying {
     /// `C_VerifyMessageBegin`.
     pub fn begin(&mut self) -> Result<()> {
         unless_active(self.message.is_some())?;
-        self.message = Some((self.begin)(&self.key, &self.params)?);
+        self.message = Some(mechanism::begin_verify(self.begin, &self.key, &self.params)?);
         Ok(())
     }
 
@@ -130,7 +130,7 @@ impl Session {
         message_verify.begin(token.login_epoch(), || {
             let (begin, params) = (row.verify()?, mechanism.params);
             let key = kept.key(token, key, Usage::Verify, mechanism.id)?;
-            drop(begin(key, &params)?);
+            drop(mechanism::begin_verify(begin, key, &params)?);
             Ok(Begun::with(key, Verifying { key: key.clone(), begin, params, message: None }))
         })
     }

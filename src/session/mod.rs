@@ -115,9 +115,9 @@ impl Session {
         let Self { token, kept, decrypt, latest, .. } = self;
         *latest = Kind::Decrypt;
         decrypt.begin(token.login_epoch(), || {
-            let begin = row.decrypt()?;
+            row.decrypt()?;
             let key = kept.key(token, key, Usage::Decrypt, mechanism.id)?;
-            Ok(Begun::with(key, Cipher::decrypting(begin(key, &mechanism.params)?)))
+            Ok(Begun::with(key, Cipher::decrypting(row.begin_decrypt(key, &mechanism.params)?)))
         })
     }
 
@@ -145,9 +145,9 @@ impl Session {
         let Self { token, kept, verify, latest, .. } = self;
         *latest = Kind::Verify;
         verify.begin(token.login_epoch(), || {
-            let begin = row.verify()?;
+            row.verify()?;
             let key = kept.key(token, key, Usage::Verify, mechanism.id)?;
-            Ok(Begun::with(key, Checking::new(begin(key, &mechanism.params)?)))
+            Ok(Begun::with(key, Checking::new(row.begin_verify(key, &mechanism.params)?)))
         })
     }
 

@@ -3,10 +3,11 @@
 
 use super::loaded::{Content, CustomKey, Held, Loaded, Owner, apply_changes, hidden};
 use super::records::{Draft, found_by};
+use super::rotate::rotates_on_schedule;
 use super::{Answer, Caller, Handle, Login, Token};
 use crate::error::{Reason, Result};
 use crate::id::Id;
-use crate::key::{Event, Header, Metadata, Parsed, Role, State};
+use crate::key::{Event, Header, Metadata, Origin, Parsed, Role, State};
 use crate::object::custom::Custom;
 use crate::object::vendor::*;
 use crate::object::{Attributes, Template, build, curves};
@@ -55,6 +56,9 @@ impl Token {
         let loaded = self.object(object)?;
         let shown = loaded.shown(self.now())?;
         self.may_change(caller, shown.flag(CKA_TOKEN), loaded.header.private)?;
+        if loaded.is_older() {
+            return Err(Reason::ActionProhibited.detail("an older version of the material"));
+        }
         if !shown.flag(CKA_MODIFIABLE) {
             return Err(Reason::ActionProhibited.detail("CKA_MODIFIABLE is false"));
         }
@@ -135,13 +139,17 @@ impl Token {
                     );
                 }
                 (None, own) => {
-                    if !rename(&mut metadata, attribute.kind, attribute.value.expose())? {
+                    let value = attribute.value.expose();
+                    if attribute.kind == CKA_KEYSTEAD_ROTATION_DAYS {
+                        self.schedule(&mut metadata, key.state.origin, template)?;
+                    } else if !rename(&mut metadata, attribute.kind, value)? {
                         let own = own.as_mut().ok_or(Reason::AttributeReadOnly)?;
-                        own.set(attribute.kind, attribute.value.expose());
+                        own.set(attribute.kind, value);
                     }
                 }
             }
         }
+        let enabled = event == Event::Enable(true);
         let state = key.state(self.now()).apply(&event, self.clock.now())?;
         let mut changes = vec![self.metadata_change(
             id,
@@ -157,15 +165,33 @@ impl Token {
                 changes.push(self.material_change(loaded, &held, id, &metadata)?);
             }
             _ if metadata != key.metadata => {
-                for loaded in self.materials(id)? {
+                // Older versions are found by their custom key, and not by its names.
+                for loaded in self.materials(id)?.iter().filter(|loaded| !loaded.is_older()) {
                     if let Some(held) = loaded.held() {
-                        changes.push(self.material_change(&loaded, held, id, &metadata)?);
+                        changes.push(self.material_change(loaded, held, id, &metadata)?);
                     }
                 }
             }
             _ => {}
         }
-        self.commit(changes)
+        self.commit(changes)?;
+        if enabled {
+            self.catch_up(id);
+        }
+        Ok(())
+    }
+
+    /// Sets or ends a schedule of rotations, counted from now.
+    fn schedule(&self, metadata: &mut Metadata, origin: Origin, template: &Template) -> Result<()> {
+        let days = build::rotation_days(template)?;
+        if days != 0 && !rotates_on_schedule(metadata, origin) {
+            return Err(Reason::ActionProhibited.detail("only generated AES keys have a schedule"));
+        }
+        if metadata.rotation_days == 0 {
+            metadata.rotation_from = self.clock.now();
+        }
+        metadata.rotation_days = days;
+        Ok(())
     }
 
     /// A change of a custom key's metadata record.

@@ -4,10 +4,13 @@ use super::attributes::material_found_by;
 use super::loaded::Held;
 use super::plan::Plan;
 use super::records::Draft;
+use super::rotate::rotates_on_schedule;
 use super::{Caller, Handle, Login, Token};
 use crate::error::{Reason, Result};
 use crate::id::Id;
-use crate::key::{Event, Expiry, Fingerprint, Header, Metadata, PendingExpiry, Role, State};
+use crate::key::{
+    Event, Expiry, Fingerprint, Header, Metadata, Origin, PendingExpiry, Role, State,
+};
 use crate::object::kinds::{Kind, bits};
 use crate::object::{Attributes, Template, Wishes, json};
 use crate::secret::Secret;
@@ -47,8 +50,12 @@ impl Token {
             bits: bits(&attributes),
             created_at: self.clock.now(),
             pending_expiry: None,
-            rotation_days: 0,
+            rotation_days: wishes.rotation_days,
+            rotation_from: self.clock.now(),
         };
+        if wishes.rotation_days != 0 && !rotates_on_schedule(&metadata, Origin::Generated) {
+            return Err(Reason::TemplateInconsistent.detail("only AES keys rotate on schedule"));
+        }
         let state = State::generated(fingerprint);
         let held = Held { attributes, material };
         let (material_id, material) = self.new_material(id, &metadata, &state, &held)?;
@@ -124,6 +131,7 @@ impl Token {
             created_at: self.clock.now(),
             pending_expiry: wanted.expiry,
             rotation_days: 0,
+            rotation_from: 0,
         };
         let state = State::awaiting_import();
         let change =

@@ -7,6 +7,7 @@ use super::{Caller, Handle, Login, Token};
 use crate::error::Result;
 use crate::id::Id;
 use crate::object::Template;
+use crate::object::vendor::CKA_KEYSTEAD_MATERIAL_VERSION;
 use crate::wire::{Request, Response};
 use pkcs11_sys::*;
 use std::collections::HashMap;
@@ -43,18 +44,53 @@ impl Token {
     }
 
     fn records(&self, template: &Template) -> Result<Vec<Id>> {
+        if template.bytes(CKA_KEYSTEAD_MATERIAL_VERSION).is_some() {
+            return self.records_of_versions(template);
+        }
         let indexed = self.search(&terms(template))?;
         if template.iter().all(|term| decided_by_index(term.kind, term.value.expose())) {
             return Ok(indexed);
         }
-        let mut found = Vec::new();
-        for some in indexed.chunks(OPENED) {
-            for object in self.load_all(some)?.into_iter().flatten() {
-                if self.fits(&object, template)? {
-                    found.push(object.id);
-                }
-            }
+        self.fitting(&indexed, template)
+    }
+
+    /// A template that names a version is met by older ones too. No index leads to them, only their
+    /// custom key: what fits but for its version brings the others of its key with it.
+    fn records_of_versions(&self, template: &Template) -> Result<Vec<Id>> {
+        let mut terms = terms(template);
+        // An identity of its own is all that an older version does not share with the newest.
+        terms.retain(|(kind, _)| *kind != CKA_UNIQUE_ID);
+        let mut candidates = self.search(&terms)?;
+        let mut rotated = Vec::new();
+        self.each_loaded(&candidates, |object| {
+            rotated.extend(object.rotated());
+            Ok(())
+        })?;
+        for key in rotated {
+            candidates.extend(self.materials(key)?.iter().map(|version| version.id));
         }
+        candidates.sort_unstable();
+        candidates.dedup();
+        self.fitting(&candidates, template)
+    }
+
+    fn each_loaded(
+        &self,
+        ids: &[Id],
+        mut visit: impl FnMut(Arc<Loaded>) -> Result<()>,
+    ) -> Result<()> {
+        for some in ids.chunks(OPENED) {
+            self.load_all(some)?.into_iter().flatten().try_for_each(&mut visit)?;
+        }
+        Ok(())
+    }
+
+    fn fitting(&self, ids: &[Id], template: &Template) -> Result<Vec<Id>> {
+        let mut found = Vec::new();
+        self.each_loaded(ids, |object| {
+            found.extend(self.fits(&object, template)?.then_some(object.id));
+            Ok(())
+        })?;
         Ok(found)
     }
 

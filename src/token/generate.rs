@@ -24,6 +24,9 @@ impl Token {
         template: &Template,
     ) -> Result<Handle> {
         let row = mechanism::find(mechanism.id)?;
+        if row.rotates {
+            return self.rotate(caller, template);
+        }
         let generate = row.generate()?;
         let kind = kinds::kind(CKO_SECRET_KEY, row.key_type.ok_or(Reason::MechanismInvalid)?)?;
         of_class(template, CKO_SECRET_KEY)?;

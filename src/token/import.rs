@@ -160,6 +160,7 @@ impl Token {
             created_at: clock,
             pending_expiry: None,
             rotation_days: 0,
+            rotation_from: 0,
         };
         let target = Target {
             id,

@@ -31,6 +31,7 @@ pub struct Loaded {
     /// Moves when it may have changed.
     pub watch: Watch,
     key: OnceCell<Arc<Key>>,
+    older: OnceCell<Vec<Arc<Loaded>>>,
 }
 
 /// What was sealed in a record.
@@ -51,6 +52,7 @@ pub struct Held {
     pub material: Secret,
 }
 
+#[derive(Clone)]
 /// A custom key's metadata with what decides about it.
 pub struct CustomKey {
     /// What it is called and made for.
@@ -118,7 +120,15 @@ impl Loaded {
         };
         let content = Content::Object(Held { attributes, material });
         let watch = Watch::Session(Arc::new(AtomicBool::new(true)));
-        Self { id, revision: 0, header, content, watch, key: OnceCell::new() }
+        Self {
+            id,
+            revision: 0,
+            header,
+            content,
+            watch,
+            key: OnceCell::new(),
+            older: OnceCell::new(),
+        }
     }
 
     /// A token object, once its record has been opened.
@@ -130,6 +140,7 @@ impl Loaded {
             content,
             watch,
             key: OnceCell::new(),
+            older: OnceCell::new(),
         }
     }
 
@@ -162,7 +173,41 @@ impl Loaded {
             let state = key.state(now);
             state.status() == Status::Enabled && state.material == Material::Present
         });
-        enabled && self.header.expiry.is_none_or(|expiry| expiry.at > now)
+        enabled && !self.is_older() && self.header.expiry.is_none_or(|expiry| expiry.at > now)
+    }
+
+    /// Whether it is material that a newer version has followed: it only decrypts, verifies and
+    /// unwraps.
+    pub fn is_older(&self) -> bool {
+        match (&self.content, &self.header.role) {
+            (Content::Material(_, owner), Role::Material { version, .. }) => {
+                *version < owner.key.state.version
+            }
+            _ => false,
+        }
+    }
+
+    /// The custom key whose newest material this is, if older versions stand beside it.
+    pub fn rotated(&self) -> Option<Id> {
+        match (&self.content, &self.header.role) {
+            (Content::Material(_, owner), Role::Material { version, .. }) => {
+                (*version > 1 && *version == owner.key.state.version).then_some(owner.id)
+            }
+            _ => None,
+        }
+    }
+
+    /// When the next version is due: of the newest material only.
+    pub fn rotation_due(&self) -> Option<Seconds> {
+        self.custom_key()
+            .filter(|_| !self.is_older())
+            .and_then(|(_, key)| key.metadata.rotation_due())
+    }
+
+    /// The older versions, newest first, brought by `bring` when they are first asked for. They
+    /// never change without a new version, and so without a new object in the place of this one.
+    pub fn older(&self, bring: impl FnOnce() -> Result<Vec<Arc<Self>>>) -> Result<&[Arc<Self>]> {
+        self.older.get_or_try_init(bring).map(Vec::as_slice)
     }
 
     /// Every attribute as PKCS#11 shows it at `now`.
@@ -215,6 +260,7 @@ impl Loaded {
             .iter()
             .filter(|&&(_, flag)| held.attributes.flag(flag))
             .fold(Usages::default(), |usages, &(usage, _)| usages.with(usage));
+        let usages = if self.is_older() { usages.only_reading() } else { usages };
         Ok(Key {
             parsed: (kind.parse)(&held.material, &held.attributes)?,
             usages,
@@ -226,6 +272,7 @@ impl Loaded {
             // Narrowed by the slot alone: the key's expiry is compared with the time at each use.
             state: self.custom_key().map(|(_, key)| key.state(0)),
             expiry: self.header.expiry,
+            rotation_due: self.rotation_due(),
             watch: self.watch.clone(),
         })
     }

@@ -14,6 +14,7 @@ mod loaded;
 mod pin;
 mod plan;
 mod records;
+mod rotate;
 mod slots;
 mod wrap;
 
@@ -142,23 +143,43 @@ impl Token {
         self.clock.now().max(self.page.get().map_or(0, |page| page.mark()))
     }
 
-    /// A key for an operation's Init: the newest state of the object, allowed or refused.
+    /// A key for an operation's Init: the newest state of the object, allowed or refused. What is
+    /// overdue for a rotation is rotated before it is used to make anything; what only reads brings
+    /// the older versions with it.
     pub fn usable(&self, key: Handle, usage: Usage, mechanism: u64) -> Result<UsableKey> {
-        let loaded = self.object(key).map_err(|failure| match failure.reason() {
-            Reason::ObjectUnknown => gone(usage),
-            _ => failure,
-        })?;
-        let loaded_key = loaded.key().map_err(|failure| match failure.reason() {
+        let find = || {
+            self.object(key).map_err(|failure| match failure.reason() {
+                Reason::ObjectUnknown => gone(usage),
+                _ => failure,
+            })
+        };
+        let mut loaded = find()?;
+        let allowed = self.allowed(&loaded, usage, mechanism)?;
+        if !usage.only_reads() && self.rotate_overdue(&loaded) {
+            loaded = find()?;
+            return self.allowed(&loaded, usage, mechanism);
+        }
+        if !usage.only_reads() {
+            return Ok(allowed);
+        }
+        let older = self.older(&loaded)?.iter();
+        let older = older.map(|version| self.allowed(version, usage, mechanism));
+        Ok(allowed.with_older(older.collect::<Result<_>>()?))
+    }
+
+    fn allowed(&self, loaded: &Loaded, usage: Usage, mechanism: u64) -> Result<UsableKey> {
+        let key = loaded.key().map_err(|failure| match failure.reason() {
             Reason::KeyUnknown => gone(usage),
             _ => failure,
         })?;
-        policy::allow(loaded_key, usage, mechanism, self.who() == Login::User, self.now())
+        policy::allow(key, usage, mechanism, self.who() == Login::User, self.now())
     }
 
     /// Whether what [`Self::usable`] answered before still holds: generation, login and expiry
     /// unchanged. A few loads and no lock, so that a session can keep its last key.
     pub fn still_usable(&self, key: &UsableKey) -> bool {
-        self.unmoved(&key.watch) && key.expiry.is_none_or(|expiry| expiry.at > self.now())
+        self.unmoved(&key.watch)
+            && (key.expiry.is_none() && key.rotation_due.is_none() || key.holds_at(self.now()))
     }
 
     /// Whether nothing has happened to what was loaded under this watch.

@@ -37,7 +37,7 @@ impl Token {
         template: &Template,
     ) -> Result<Handle> {
         let row = mechanism::find(mechanism.id)?;
-        let unwrap = row.unwrap()?;
+        row.unwrap()?;
         if row.id == CKM_RSA_PKCS && !self.rules.pkcs1_unwrap {
             return Err(Reason::MechanismInvalid.detail("`pkcs1_unwrap` is not configured"));
         }
@@ -60,7 +60,7 @@ impl Token {
         } else {
             self.ordinary_expiry(&wishes)?;
         }
-        let material = unwrap(&usable, &mechanism.params, wrapped)?;
+        let material = row.unwrap_with(&usable, &mechanism.params, wrapped)?;
         if class == CKO_SECRET_KEY && kinds::is_private_key(&material) {
             return Err(Reason::WrappedInvalid.detail("a private key, and not a secret one"));
         }

@@ -1,0 +1,199 @@
+//! Rotation: the next version of a generated symmetric key takes the place of the newest, which goes
+//! on, in a record of its own, to decrypt, verify and unwrap.
+//!
+//! On schedule it happens before the first use that makes anything after the moment: only a process
+//! that is logged in can make material, so the agent cannot do it alone.
+
+use super::attributes::material_found_by;
+use super::loaded::{Content, CustomKey, Held, Loaded};
+use super::records::Draft;
+use super::{Caller, Handle, Login, Token};
+use crate::error::{Error, Reason, Result};
+use crate::id::Id;
+use crate::key::{Event, Header, Metadata, Origin, Role, State, Status};
+use crate::mechanism::{self, Params};
+use crate::object::kinds::{self, Kind};
+use crate::object::vendor::CKA_KEYSTEAD_KEY_ID;
+use crate::object::{How, Template, Wishes, build};
+use crate::secret::Secret;
+use crate::wire::Change;
+use pkcs11_sys::*;
+use std::sync::Arc;
+
+/// What a template that asks for a rotation may name beside the key: it must agree.
+const AGREEING: [u64; 5] = [CKA_CLASS, CKA_KEY_TYPE, CKA_TOKEN, CKA_VALUE_LEN, CKA_LABEL];
+
+impl Token {
+    /// `C_GenerateKey` with `CKM_KEYSTEAD_ROTATE`: the handle of the key, which stays the same one.
+    pub(super) fn rotate(&self, caller: &Caller, template: &Template) -> Result<Handle> {
+        build::check(template, How::Generate, CKO_SECRET_KEY)?;
+        let key = Wishes::read(template)?.key.ok_or_else(|| {
+            Reason::TemplateIncomplete.detail("CKA_KEYSTEAD_KEY_ID names the key to be rotated")
+        })?;
+        self.may_keep_custody(caller)?;
+        let material = self.again(|| self.rotate_once(key, Some(template)))?;
+        self.handle_of(material)
+    }
+
+    /// Rotates what is overdue; whether a new version is there now. A rotation that cannot be done
+    /// at the moment (a full disk) does not keep the key from its work: the next use tries again.
+    pub(super) fn rotate_overdue(&self, loaded: &Loaded) -> bool {
+        let due = loaded.rotation_due().is_some_and(|due| due <= self.now());
+        let Some((key, _)) = loaded.custom_key().filter(|_| due) else { return false };
+        match self.again(|| self.rotate_if_due(key)) {
+            Ok(()) => true,
+            Err(failure) => {
+                log::warn!("custom key {key} is overdue for its rotation: {failure}");
+                false
+            }
+        }
+    }
+
+    /// Another process may have been quicker.
+    fn rotate_if_due(&self, key: Id) -> Result<()> {
+        let (_, custom) = self.custom_key(key)?;
+        match custom.metadata.rotation_due().is_some_and(|due| due <= self.now()) {
+            true => self.rotate_once(key, None).map(drop),
+            false => Ok(()),
+        }
+    }
+
+    fn rotate_once(&self, id: Id, template: Option<&Template>) -> Result<Id> {
+        let (record, key) = self.custom_key(id)?;
+        let kind = rotatable(&key)?;
+        let newest = self.materials(id)?.into_iter().next();
+        let newest = newest.ok_or(Reason::KeyDisabled)?;
+        let held = newest.held().ok_or(Reason::Conflict)?;
+        if let Some(template) = template {
+            agrees(template, &newest.shown(self.now())?)?;
+        }
+        let next = made_like(kind, held)?;
+        let event = Event::Rotate { fingerprint: self.fingerprint(kind, &next.material)? };
+        let clock = self.clock.now();
+        let state = key.state(self.now()).apply(&event, clock)?;
+        let metadata = Metadata { rotation_from: clock, ..key.metadata.clone() };
+        let private = record.header.private;
+        self.commit(vec![
+            self.metadata_change(
+                id,
+                Some(record.revision),
+                private,
+                &metadata,
+                state.clone(),
+                event,
+            )?,
+            self.next_version(&newest, &next, (id, &metadata, &state))?,
+            self.older_version(&newest, held)?,
+        ])?;
+        Ok(newest.id)
+    }
+
+    /// The new version in the place of the newest.
+    fn next_version(
+        &self,
+        newest: &Loaded,
+        next: &Held,
+        (key, metadata, state): (Id, &Metadata, &State),
+    ) -> Result<Change> {
+        let fingerprint = state.fingerprint.ok_or(Reason::General)?;
+        let role = Role::Material { key, version: state.version, fingerprint };
+        self.seal(Draft {
+            id: newest.id,
+            revision: Some(newest.revision),
+            header: Header { role, ..newest.header.clone() },
+            event: None,
+            found_by: material_found_by(newest.id, next, key, metadata),
+            body: next.encode()?,
+        })
+    }
+
+    /// What was the newest version until now, where only its custom key leads to.
+    fn older_version(&self, newest: &Loaded, held: &Held) -> Result<Change> {
+        self.seal(Draft {
+            id: self.fresh_id()?,
+            revision: None,
+            header: newest.header.clone(),
+            event: None,
+            found_by: Vec::new(),
+            body: held.encode()?,
+        })
+    }
+
+    /// The older versions of a rotated key's newest material, newest first.
+    pub(super) fn older<'a>(&self, loaded: &'a Loaded) -> Result<&'a [Arc<Loaded>]> {
+        let Some(key) = loaded.rotated() else { return Ok(&[]) };
+        loaded.older(|| {
+            let mut versions = self.materials(key)?;
+            versions.retain(|version| version.id != loaded.id);
+            Ok(versions)
+        })
+    }
+
+    fn custom_key(&self, id: Id) -> Result<(Arc<Loaded>, CustomKey)> {
+        let unknown = || Reason::AttributeValue.detail("CKA_KEYSTEAD_KEY_ID names no custom key");
+        let loaded = self.load(id)?.ok_or_else(unknown)?;
+        match &loaded.content {
+            Content::CustomKey(key) => {
+                let key = key.clone();
+                Ok((loaded, key))
+            }
+            Content::Object(_) | Content::Material(..) => Err(unknown()),
+        }
+    }
+
+    /// After a key has been enabled again: what fell due meanwhile is made up for, once.
+    pub(super) fn catch_up(&self, key: Id) {
+        if self.who() != Login::User {
+            return;
+        }
+        match self.custom_key(key) {
+            Ok((loaded, custom)) if custom.state(self.now()).status() == Status::Enabled => {
+                self.rotate_overdue(&loaded);
+            }
+            Ok(_) => {}
+            Err(failure) => log::warn!("custom key {key}: {failure}"),
+        }
+    }
+}
+
+/// The kind of a key that can be rotated: generated and symmetric.
+fn rotatable(key: &CustomKey) -> Result<&'static Kind> {
+    if key.metadata.class != CKO_SECRET_KEY {
+        return Err(Reason::RotatePrivate.into());
+    }
+    kinds::kind(key.metadata.class, key.metadata.key_type)
+}
+
+/// Whether keys like this may rotate on schedule. Callers compare MACs with their own, and a new
+/// version would surprise them: other secrets than AES keys rotate by hand only.
+pub(super) fn rotates_on_schedule(metadata: &Metadata, origin: Origin) -> bool {
+    (metadata.class, metadata.key_type) == (CKO_SECRET_KEY, CKK_AES) && origin == Origin::Generated
+}
+
+/// New material of the same kind and size, with the attributes of what is there.
+fn made_like(kind: &Kind, held: &Held) -> Result<Held> {
+    let made_by = held.attributes.number(CKA_KEY_GEN_MECHANISM).ok_or(Reason::RotateExternal)?;
+    let generate = mechanism::find(made_by)?.generate()?;
+    let material: Secret = generate(&Params::None, held.material.len())?;
+    let mut attributes = held.attributes.duplicate();
+    (kind.describe)(&material, &mut attributes)?;
+    Ok(Held { attributes, material })
+}
+
+/// A template says nothing about the next version that is not so already.
+fn agrees(template: &Template, shown: &crate::object::Attributes) -> Result<()> {
+    let differs = |kind: u64, value: &[u8]| match kind {
+        CKA_KEYSTEAD_KEY_ID => false,
+        kind if AGREEING.contains(&kind) => shown.bytes(kind) != Some(value),
+        _ => true,
+    };
+    match template.iter().find(|wanted| differs(wanted.kind, wanted.value.expose())) {
+        None => Ok(()),
+        Some(wanted) => Err(disagreement(wanted.kind)),
+    }
+}
+
+fn disagreement(kind: u64) -> Error {
+    Reason::TemplateInconsistent
+        .detail(format_args!("a rotation changes the material alone, and not attribute {kind:#x}"))
+}
