@@ -158,6 +158,9 @@ impl Token {
 
 /// The kind of a key that can be rotated: generated and symmetric.
 fn rotatable(key: &CustomKey) -> Result<&'static Kind> {
+    if key.state.origin == Origin::External {
+        return Err(Reason::RotateExternal.into());
+    }
     if key.metadata.class != CKO_SECRET_KEY {
         return Err(Reason::RotatePrivate.into());
     }
@@ -176,6 +179,7 @@ fn made_like(kind: &Kind, held: &Held) -> Result<Held> {
     let generate = mechanism::find(made_by)?.generate()?;
     let material: Secret = generate(&Params::None, held.material.len())?;
     let mut attributes = held.attributes.duplicate();
+    attributes.remove(CKA_CHECK_VALUE);
     (kind.describe)(&material, &mut attributes)?;
     Ok(Held { attributes, material })
 }

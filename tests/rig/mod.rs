@@ -6,6 +6,7 @@
 //! in the child. A scenario that needs further processes starts itself again in another role.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+pub mod elsewhen;
 pub mod process;
 pub mod token;
 pub mod vendor;

@@ -1,6 +1,8 @@
 //! Keystead's vendor numbers, written down a second time on purpose: they are a promise, not the
 //! code's to change. `tests/header.rs` compares them with the header and the code.
 
+use cryptoki::mechanism::vendor_defined::VendorDefinedMechanism;
+use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::object::{Attribute, AttributeType};
 
 pub const KEY_ID: u64 = 0x804B_5301;
@@ -11,6 +13,7 @@ pub const CREATED_AT: u64 = 0x804B_5305;
 pub const EXPIRES_AT: u64 = 0x804B_5306;
 pub const MATERIAL_STATE: u64 = 0x804B_5307;
 pub const MATERIAL_VERSION: u64 = 0x804B_5308;
+pub const ROTATION_DAYS: u64 = 0x804B_5309;
 pub const DELETION_AT: u64 = 0x804B_530A;
 pub const CUSTODY: u64 = 0x804B_530B;
 pub const EXPIRY_ACTION: u64 = 0x804B_530C;
@@ -54,6 +57,12 @@ pub fn without_custody() -> Attribute {
 /// Names the custom key that material is for.
 pub fn for_key(id: &str) -> Attribute {
     text(KEY_ID, id)
+}
+
+/// `CKM_KEYSTEAD_ROTATE`.
+pub fn rotate() -> Mechanism<'static> {
+    let number = MechanismType::new_vendor_defined(0x804B_5302).unwrap();
+    Mechanism::VendorDefined(VendorDefinedMechanism::new::<()>(number, None))
 }
 
 /// When the material is to expire.

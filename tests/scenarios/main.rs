@@ -16,6 +16,7 @@ mod program;
 mod reauthentication;
 #[path = "../rig/mod.rs"]
 mod rig;
+mod rotating;
 mod starting;
 mod threads;
 mod time;

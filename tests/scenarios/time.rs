@@ -1,5 +1,6 @@
 //! Time: expiry to the second, in every session of every process; erasure; clocks that go wrong.
 
+use crate::rig::elsewhen::{Elsewhen, faketime};
 use crate::rig::process::{PATIENCE, ends_within};
 use crate::rig::token::{Token, aes_material, expected_block};
 use crate::rig::world::{World, eventually, now, until};
@@ -291,9 +292,7 @@ fn a_clock_set_back_does_not_revive_what_has_expired() {
             world.tell(if token.encrypt_block(key).is_ok() { "works" } else { "refused" });
         }
         _ => {
-            let Some(ahead) = faketime("+2d") else {
-                panic!("libfaketime is missing: install the package faketime");
-            };
+            let ahead = faketime("+2d");
             let (id, agent) = {
                 let token = world.token();
                 (imported(&token, now() + 86_400).0, world.agent().unwrap())
@@ -301,7 +300,7 @@ fn a_clock_set_back_does_not_revive_what_has_expired() {
             crate::rig::process::kill_9(agent);
             let mut agent = agent_under(world, &ahead);
             eventually("the agent from the future answers", || world.agent().is_some());
-            let mut other = world.start_with("ahead", &borrowed(&ahead));
+            let mut other = world.start_with("ahead", &ahead.borrowed());
             other.tell(&id);
             other.says("expired");
             other.ends_well();
@@ -326,8 +325,8 @@ fn a_day_long_expiry_passes_in_a_process_whose_clock_is_ahead() {
         _ => {
             let token = world.token();
             imported(&token, now() + 86_400);
-            let ahead = faketime("+2d").expect("libfaketime: install the package faketime");
-            world.start_with("ahead", &borrowed(&ahead)).ends_well();
+            let ahead = faketime("+2d");
+            world.start_with("ahead", &ahead.borrowed()).ends_well();
         }
     });
 }
@@ -378,32 +377,11 @@ fn empty_by_json(token: &Token, json: &str) -> String {
     token.key_of(metadata)
 }
 
-type Environment = Vec<(&'static str, String)>;
-
-/// The environment in which a process lives at another time.
-fn faketime(offset: &str) -> Option<Environment> {
-    let folders = ["/usr/lib/x86_64-linux-gnu/faketime", "/usr/lib/aarch64-linux-gnu/faketime"];
-    let library = folders
-        .iter()
-        .map(|folder| format!("{folder}/libfaketime.so.1"))
-        .find(|path| std::path::Path::new(path).exists())?;
-    // Waits go by the monotonic clock, which stays as it is.
-    Some(vec![
-        ("LD_PRELOAD", library),
-        ("FAKETIME", offset.to_owned()),
-        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
-    ])
-}
-
-fn borrowed(environment: &Environment) -> Vec<(&str, &str)> {
-    environment.iter().map(|(name, value)| (*name, value.as_str())).collect()
-}
-
-fn agent_under(world: &World, environment: &Environment) -> std::process::Child {
+fn agent_under(world: &World, environment: &Elsewhen) -> std::process::Child {
     let store = world.store();
     world
         .keystead_command(&["agent", "--store", store.to_str().unwrap()])
-        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .envs(environment.borrowed())
         .spawn()
         .unwrap()
 }
