@@ -38,6 +38,8 @@ transcripts! {
     key_formats
     making_a_token
     pins
+    rotation
+    scheduled_deletion
     standard_output
     tokens_and_stores
 }

@@ -1,8 +1,10 @@
 //! Custom keys as the module shows them: found by name, read as metadata.
 
+use crate::explain::code;
 use crate::output::printable;
 use crate::{Failure, Global, output};
 use clap::builder::PossibleValuesParser;
+use cryptoki::error::RvError;
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 use jiff::Timestamp;
@@ -34,6 +36,8 @@ pub struct Shown {
     pub material: String,
     pub created: Timestamp,
     pub expires: Option<Timestamp>,
+    pub next_rotation: Option<Timestamp>,
+    pub deletion: Option<Timestamp>,
 }
 
 impl CustomKey {
@@ -91,6 +95,19 @@ impl CustomKey {
             ])
         };
         Ok([of_class(ObjectClass::SECRET_KEY)?, of_class(ObjectClass::PRIVATE_KEY)?].concat())
+    }
+
+    /// Sets attributes of it. A key whose deletion is scheduled says so instead.
+    pub fn set(&self, session: &Session, attributes: &[Attribute]) -> Result<(), Failure> {
+        session.update_attributes(self.object, attributes).map_err(|error| {
+            match (code(&error), self.shown.deletion) {
+                (Some(RvError::ActionProhibited), Some(deletion)) => {
+                    Failure::new(format_args!("{} is to be deleted at {deletion}", self.shown))
+                        .hint("`keystead cancel-deletion` keeps it")
+                }
+                _ => error.into(),
+            }
+        })
     }
 
     /// Tells what was done to it, or shows it as JSON.

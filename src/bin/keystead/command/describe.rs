@@ -23,7 +23,7 @@ impl Arguments {
         let session = self.token.log_in(global, Access::Change)?;
         let key = CustomKey::named(&session, &self.key)?;
         let description = vendor(CKA_KEYSTEAD_DESCRIPTION, self.description.as_bytes());
-        session.update_attributes(key.object, &[description])?;
+        key.set(&session, &[description])?;
         key.again(&session)?.report(global, "described")
     }
 }

@@ -5,9 +5,11 @@ mod agent;
 mod completions;
 mod create;
 mod delete_material;
+mod deletion;
 mod describe;
 mod destroy_token;
 mod directory;
+mod generate;
 mod import;
 mod import_key;
 mod init;
@@ -15,6 +17,7 @@ mod list;
 mod manual;
 mod recover;
 mod rename;
+mod rotate;
 mod show;
 mod status;
 mod sweep;
@@ -26,6 +29,7 @@ use crate::{Failure, Global};
 pub enum Command {
     Init(init::Arguments),
     Create(create::Arguments),
+    Generate(generate::Arguments),
     List(list::Arguments),
     Show(show::Arguments),
     Describe(describe::Arguments),
@@ -35,6 +39,9 @@ pub enum Command {
     Import(import::Arguments),
     ImportKey(import_key::Arguments),
     DeleteMaterial(delete_material::Arguments),
+    Rotate(rotate::Arguments),
+    ScheduleDeletion(deletion::Schedule),
+    CancelDeletion(deletion::Cancel),
     DestroyToken(destroy_token::Arguments),
     Sweep(sweep::Arguments),
     Recover(recover::Arguments),
@@ -49,6 +56,7 @@ impl Command {
         match self {
             Self::Init(arguments) => arguments.run(global),
             Self::Create(arguments) => arguments.run(global),
+            Self::Generate(arguments) => arguments.run(global),
             Self::List(arguments) => arguments.run(global),
             Self::Show(arguments) => arguments.run(global),
             Self::Describe(arguments) => arguments.run(global),
@@ -58,6 +66,9 @@ impl Command {
             Self::Import(arguments) => arguments.run(global),
             Self::ImportKey(arguments) => arguments.run(global),
             Self::DeleteMaterial(arguments) => arguments.run(global),
+            Self::Rotate(arguments) => arguments.run(global),
+            Self::ScheduleDeletion(arguments) => arguments.run(global),
+            Self::CancelDeletion(arguments) => arguments.run(global),
             Self::DestroyToken(arguments) => arguments.run(global),
             Self::Sweep(arguments) => arguments.run(global),
             Self::Recover(arguments) => arguments.run(global),

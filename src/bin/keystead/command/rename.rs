@@ -22,7 +22,7 @@ impl Arguments {
         let key = CustomKey::named(&session, &self.key)?;
         if key.shown.alias != self.alias {
             check_alias(&session, &self.alias)?;
-            session.update_attributes(key.object, &[Attribute::Label(self.alias.into())])?;
+            key.set(&session, &[Attribute::Label(self.alias.into())])?;
         }
         key.again(&session)?.report(global, "renamed")
     }

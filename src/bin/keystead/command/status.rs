@@ -44,7 +44,7 @@ impl Which {
         let session = self.token.log_in(global, Access::Change)?;
         let key = CustomKey::named(&session, &self.key)?;
         let status = vendor(CKA_KEYSTEAD_STATUS, &status.to_ne_bytes());
-        session.update_attributes(key.object, &[status])?;
+        key.set(&session, &[status])?;
         key.again(&session)?.report(global, done)
     }
 }

@@ -1,0 +1,99 @@
+//! `keystead generate`: makes a custom key with material of the token's own, which stays for good.
+
+use super::describe;
+use crate::client::{Access, Token};
+use crate::keys::{CustomKey, check_alias, vendor};
+use crate::{Failure, Global};
+use clap::ValueEnum;
+use cryptoki::mechanism::Mechanism;
+use cryptoki::object::{Attribute, AttributeType};
+use keystead::object::vendor::{
+    CKA_KEYSTEAD_DESCRIPTION, CKA_KEYSTEAD_KEY_ID, CKA_KEYSTEAD_ROTATION_DAYS,
+};
+
+/// Make a custom key whose material the token generates
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    token: Token,
+    /// The custom key's alias, 1 to 255 bytes; no other custom key may have it
+    alias: String,
+    /// What it is for, at most 255 bytes
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    description: String,
+    /// The type of key: AES, or GENERIC for HMAC
+    #[arg(long = "type", value_name = "TYPE", default_value = "AES", ignore_case = true)]
+    key_type: Type,
+    /// The size in bits
+    #[arg(long, value_name = "NUMBER", default_value_t = 256)]
+    bits: u64,
+    /// Days between scheduled rotations, 30 to 365; AES keys only
+    #[arg(long, value_name = "DAYS", default_value_t = 0, hide_default_value = true)]
+    rotate_every: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Type {
+    #[value(name = "AES")]
+    Aes,
+    #[value(name = "GENERIC")]
+    Generic,
+}
+
+impl Arguments {
+    pub fn run(self, global: &Global) -> Result<(), Failure> {
+        describe::check(&self.description)?;
+        let session = self.token.log_in(global, Access::Change)?;
+        check_alias(&session, &self.alias)?;
+        let made = session.generate_key(&self.mechanism(), &self.template()?);
+        let key = made.map_err(|error| self.explained(error))?;
+        let id = AttributeType::VendorDefined(CKA_KEYSTEAD_KEY_ID);
+        let found = session.get_attributes(key, &[id])?.pop();
+        let Some(Attribute::VendorDefined((_, id))) = found else {
+            return Err(Failure::new("the token made an ordinary key, and no custom key")
+                .hint("the token was initialised without custody"));
+        };
+        CustomKey::named(&session, &String::from_utf8_lossy(&id))?.report(global, "generated")
+    }
+
+    fn mechanism(&self) -> Mechanism<'static> {
+        match self.key_type {
+            Type::Aes => Mechanism::AesKeyGen,
+            Type::Generic => Mechanism::GenericSecretKeyGen,
+        }
+    }
+
+    fn template(&self) -> Result<Vec<Attribute>, Failure> {
+        let length = self.bits.is_multiple_of(8).then_some(self.bits / 8);
+        let length = length.ok_or_else(|| Failure::new("a size in bits is a multiple of 8"))?;
+        Ok(vec![
+            Attribute::Token(true),
+            Attribute::Private(true),
+            Attribute::Sensitive(true),
+            Attribute::Label(self.alias.clone().into()),
+            Attribute::ValueLen(length.into()),
+            vendor(CKA_KEYSTEAD_DESCRIPTION, self.description.as_bytes()),
+            vendor(CKA_KEYSTEAD_ROTATION_DAYS, &self.rotate_every.to_ne_bytes()),
+        ])
+    }
+
+    fn explained(&self, error: cryptoki::error::Error) -> Failure {
+        use crate::explain::code;
+        use cryptoki::error::RvError;
+        match code(&error) {
+            Some(RvError::KeySizeRange) => {
+                Failure::new(format_args!("there is no such key of {} bits", self.bits))
+            }
+            Some(RvError::AttributeValueInvalid) if self.rotate_every != 0 => {
+                Failure::new("a schedule has 30 to 365 days between rotations")
+            }
+            Some(RvError::TemplateInconsistent) if self.rotate_every != 0 => {
+                Failure::new("only AES keys rotate on schedule").hint(
+                    "programs compare MACs with their own: rotate other keys by hand, \
+                     with `keystead rotate`",
+                )
+            }
+            _ => error.into(),
+        }
+    }
+}
