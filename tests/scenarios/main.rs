@@ -7,6 +7,7 @@ mod bypasses;
 mod ciphers;
 mod custody;
 mod durability;
+mod ending;
 mod faults;
 mod import;
 mod objects;

@@ -1,0 +1,132 @@
+//! Scheduled deletions: time to think better of it, and then everything is gone.
+
+use crate::rig::elsewhen::{Elsewhen, faketime};
+use crate::rig::process::kill_9;
+use crate::rig::token::{Token, aes_material};
+use crate::rig::world::{World, eventually, now};
+use crate::rig::{
+    DELETION_AT, PENDING_DELETION, PENDING_IMPORT, STATUS, for_key, number, play, refused, rotate,
+};
+use cryptoki::error::RvError;
+use cryptoki::object::{Attribute, ObjectHandle};
+
+const DAY: u64 = 86_400;
+
+#[test]
+fn when_it_is_due_all_of_it_ends_and_its_material_is_free_again() {
+    play(|world| match world.role() {
+        "after" => {
+            let token = world.same_token();
+            assert_eq!(token.find_objects(&[]).unwrap(), [], "nothing is left of either key");
+            let again = imported(&token);
+            assert_ne!(token.key_of(again), world.hear(), "its material is another key's now");
+            token.encrypt_block(again).unwrap();
+        }
+        _ => {
+            let external = {
+                let token = world.token();
+                let generated = token.generate_aes(&[Attribute::Token(true)]);
+                let named = [for_key(&token.key_of(generated))];
+                token.generate_key(&rotate(), &named).unwrap();
+                let external = imported(&token);
+                for key in [generated, external] {
+                    let metadata = token.metadata(&token.key_of(key));
+                    token.update_attributes(metadata, &[in_days(7)]).unwrap();
+                    refused(token.encrypt_block(key), RvError::KeyFunctionNotPermitted);
+                }
+                token.key_of(external)
+            };
+            let later = faketime("+8d");
+            restarted_agent(world, &later);
+            let mut after = world.start_with("after", &later.borrowed());
+            after.tell(&external);
+            after.ends_well();
+            world.kill_agent();
+        }
+    });
+}
+
+#[test]
+fn before_it_is_due_nothing_ends_and_a_cancelled_one_never_does() {
+    play(|world| match world.role() {
+        "after" => {
+            let token = world.same_token();
+            let (kept, pending) = (world.hear(), world.hear());
+            assert!(token.material(&kept).is_some());
+            assert!(token.material(&pending).is_some());
+            assert_eq!(token.number(token.metadata(&pending), STATUS), PENDING_DELETION);
+        }
+        _ => {
+            let (kept, pending) = {
+                let token = world.token();
+                let kept = token.generate_aes(&[Attribute::Token(true)]);
+                token.update_attributes(kept, &[in_days(7)]).unwrap();
+                token.update_attributes(kept, &[number(DELETION_AT, 0)]).unwrap();
+                let pending = token.generate_aes(&[Attribute::Token(true)]);
+                token.update_attributes(pending, &[in_days(20)]).unwrap();
+                (token.key_of(kept), token.key_of(pending))
+            };
+            let later = faketime("+19d");
+            restarted_agent(world, &later);
+            let mut after = world.start_with("after", &later.borrowed());
+            after.tell(&kept);
+            after.tell(&pending);
+            after.ends_well();
+            world.kill_agent();
+        }
+    });
+}
+
+#[test]
+fn nothing_of_a_pending_key_can_be_changed_or_used() {
+    play(|world| {
+        let token = world.token();
+        let key = imported(&token);
+        let id = token.key_of(key);
+        let metadata = token.metadata(&id);
+        token.update_attributes(metadata, &[in_days(1096)]).unwrap();
+        for object in [key, metadata] {
+            let name = [Attribute::Label(b"new".to_vec())];
+            refused(token.update_attributes(object, &name), RvError::ActionProhibited);
+            refused(token.destroy_object(object), RvError::ActionProhibited);
+        }
+        let again = [&aes_material()[..], &[Attribute::Value(vec![5; 32]), for_key(&id)]].concat();
+        refused(token.create_object(&again), RvError::TemplateInconsistent);
+        refused(token.update_attributes(metadata, &[in_days(30)]), RvError::ActionProhibited);
+        assert_eq!(token.text(key, cryptoki::object::AttributeType::Label), id);
+    });
+}
+
+#[test]
+fn a_cancelled_deletion_of_a_key_without_material_awaits_its_import() {
+    play(|world| {
+        let token = world.token();
+        let id = token.empty_key(&[]);
+        let metadata = token.metadata(&id);
+        token.update_attributes(metadata, &[in_days(30)]).unwrap();
+        token.update_attributes(metadata, &[number(DELETION_AT, 0)]).unwrap();
+        assert_eq!(token.number(metadata, STATUS), PENDING_IMPORT);
+    });
+}
+
+fn imported(token: &Token) -> ObjectHandle {
+    token.create_object(&[&aes_material()[..], &[Attribute::Value(vec![5; 32])]].concat()).unwrap()
+}
+
+fn in_days(days: u64) -> Attribute {
+    // A little more than the days: the clock moves on before the token looks at it.
+    let slack = if days == 1096 { 0 } else { 100 };
+    number(DELETION_AT, now() + days * DAY + slack)
+}
+
+/// An agent that lives at another time, in the place of the one there is.
+fn restarted_agent(world: &World, at: &Elsewhen) {
+    kill_9(world.agent().unwrap());
+    let store = world.store();
+    world
+        .keystead_command(&["agent", "--store", store.to_str().unwrap()])
+        .envs(at.borrowed())
+        .spawn()
+        .unwrap();
+    eventually("the agent answers", || world.agent().is_some());
+}
