@@ -9,6 +9,7 @@ use crate::rig::{
 };
 use cryptoki::error::RvError;
 use cryptoki::object::{Attribute, ObjectHandle};
+use std::process::Child;
 
 const DAY: u64 = 86_400;
 
@@ -37,11 +38,12 @@ fn when_it_is_due_all_of_it_ends_and_its_material_is_free_again() {
                 token.key_of(external)
             };
             let later = faketime("+8d");
-            restarted_agent(world, &later);
+            let mut agent = restarted_agent(world, &later);
             let mut after = world.start_with("after", &later.borrowed());
             after.tell(&external);
             after.ends_well();
             world.kill_agent();
+            agent.wait().unwrap();
         }
     });
 }
@@ -67,12 +69,13 @@ fn before_it_is_due_nothing_ends_and_a_cancelled_one_never_does() {
                 (token.key_of(kept), token.key_of(pending))
             };
             let later = faketime("+19d");
-            restarted_agent(world, &later);
+            let mut agent = restarted_agent(world, &later);
             let mut after = world.start_with("after", &later.borrowed());
             after.tell(&kept);
             after.tell(&pending);
             after.ends_well();
             world.kill_agent();
+            agent.wait().unwrap();
         }
     });
 }
@@ -120,13 +123,14 @@ fn in_days(days: u64) -> Attribute {
 }
 
 /// An agent that lives at another time, in the place of the one there is.
-fn restarted_agent(world: &World, at: &Elsewhen) {
+fn restarted_agent(world: &World, at: &Elsewhen) -> Child {
     kill_9(world.agent().unwrap());
     let store = world.store();
-    world
+    let agent = world
         .keystead_command(&["agent", "--store", store.to_str().unwrap()])
         .envs(at.borrowed())
         .spawn()
         .unwrap();
     eventually("the agent answers", || world.agent().is_some());
+    agent
 }
