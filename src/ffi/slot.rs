@@ -222,10 +222,10 @@ pub unsafe extern "C" fn C_SetPIN(
     new: CK_UTF8CHAR_PTR,
     new_len: CK_ULONG,
 ) -> CK_RV {
-    entry::on_session("C_SetPIN", session, |session| {
+    entry::for_session("C_SetPIN", session, |module| {
         // SAFETY: PKCS#11's contract.
         let (old, new) = unsafe { (read_pin(old, old_len)?, read_pin(new, new_len)?) };
-        session.set_pin(old, new)
+        module.sessions.set_pin(session, old, new)
     })
 }
 

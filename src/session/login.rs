@@ -52,6 +52,21 @@ impl Table {
         proved
     }
 
+    /// Changes the PIN of whoever is logged in, or the user's; a read-only session may not (5.5.9).
+    ///
+    /// The book stays locked meanwhile: nobody logs in while the change proves itself to the agent,
+    /// so that it does not take another login's proof away when it is done.
+    pub fn set_pin(&self, handle: u64, old: &[u8], new: &[u8]) -> Result<()> {
+        let read_write = self.with(handle, |session| Ok(session.caller.read_write))?;
+        let (slot, token) = self.place_of(handle)?;
+        let book = self.book();
+        match (book.holds(slot, handle), read_write) {
+            (false, _) => Err(Reason::SessionUnknown.into()),
+            (true, false) => Err(Reason::SessionReadOnly.into()),
+            (true, true) => token.set_pin(old, new),
+        }
+    }
+
     fn place_of(&self, handle: u64) -> Result<(u64, Arc<Token>)> {
         self.with(handle, |session| Ok((session.slot, Arc::clone(&session.token))))
     }
@@ -66,13 +81,5 @@ impl Session {
         token.reauthenticate(pin)?;
         operation.prove();
         Ok(())
-    }
-
-    /// Changes the PIN of whoever is logged in, or the user's; a read-only session may not (5.5.9).
-    pub fn set_pin(&self, old: &[u8], new: &[u8]) -> Result<()> {
-        match self.caller.read_write {
-            true => self.token.set_pin(old, new),
-            false => Err(Reason::SessionReadOnly.into()),
-        }
     }
 }

@@ -35,7 +35,7 @@ impl Token {
 
     fn session_objects(&self, template: &Template) -> Result<Vec<Handle>> {
         let mut found = Vec::new();
-        for (handle, object) in self.handles.session_objects() {
+        for (handle, object) in self.handles.session_objects(self.login_epoch()) {
             if self.fits(&object, template)? {
                 found.push(handle);
             }

@@ -11,8 +11,9 @@ pub enum Named {
     /// A token object, to be looked up under its identity, and the login epoch in which the handle
     /// was given out or last seen to be a public object's: a private object's handle ends with it.
     Record(Id, u64),
-    /// A session object, which lives here alone, and the session it ends with.
-    Session(u64, Arc<Loaded>),
+    /// A session object, which lives here alone, the session it ends with, and the login epoch in
+    /// which it was begun: a private one is nobody's in any other.
+    Session(u64, Arc<Loaded>, u64),
 }
 
 /// The handles that have been given out.
@@ -63,14 +64,14 @@ impl Handles {
     }
 
     /// A handle for a new session object.
-    pub fn of_session(&self, session: u64, object: Arc<Loaded>) -> Handle {
-        self.write(|table| table.insert(Named::Session(session, object)))
+    pub fn of_session(&self, session: u64, object: Arc<Loaded>, epoch: u64) -> Handle {
+        self.write(|table| table.insert(Named::Session(session, object, epoch)))
     }
 
     /// Puts a changed session object in the place of the old one.
     pub fn replace(&self, handle: Handle, object: Arc<Loaded>) {
         self.write(|table| {
-            if let Some(Named::Session(_, old)) = table.named.get_mut(&handle) {
+            if let Some(Named::Session(_, old, _)) = table.named.get_mut(&handle) {
                 old.end();
                 *old = object;
             }
@@ -85,7 +86,7 @@ impl Handles {
                 let ended = ends(named);
                 match named {
                     Named::Record(id, _) if ended => drop(records.remove(id)),
-                    Named::Session(_, object) if ended => object.end(),
+                    Named::Session(_, object, _) if ended => object.end(),
                     _ => {}
                 }
                 !ended
@@ -97,17 +98,19 @@ impl Handles {
     pub fn forget(&self, handle: Handle) {
         self.write(|table| match table.named.remove(&handle) {
             Some(Named::Record(id, _)) => drop(table.records.remove(&id)),
-            Some(Named::Session(_, object)) => object.end(),
+            Some(Named::Session(_, object, _)) => object.end(),
             None => {}
         });
     }
 
-    /// All session objects, by handle.
-    pub fn session_objects(&self) -> Vec<(Handle, Arc<Loaded>)> {
+    /// All session objects of this login epoch, and the public ones of others, by handle.
+    pub fn session_objects(&self, epoch: u64) -> Vec<(Handle, Arc<Loaded>)> {
         let mut found: Vec<_> = self.read(|table| {
             let objects = table.named.iter().filter_map(|(&handle, named)| match named {
-                Named::Session(_, object) => Some((handle, Arc::clone(object))),
-                Named::Record(..) => None,
+                Named::Session(_, object, begun) if !object.header.private || *begun == epoch => {
+                    Some((handle, Arc::clone(object)))
+                }
+                Named::Session(..) | Named::Record(..) => None,
             });
             objects.collect()
         });
@@ -140,5 +143,31 @@ impl Table {
         self.last += 1;
         self.named.insert(self.last, named);
         self.last
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object::{Attributes, attributes};
+    use crate::secret::Secret;
+    use pkcs11_sys::CKA_PRIVATE;
+
+    fn object(private: bool) -> Arc<Loaded> {
+        let mut made = Attributes::default();
+        made.set(CKA_PRIVATE, &attributes::flag(private));
+        Arc::new(Loaded::session(Id::new([1; 16]), made, Secret::from(&[7][..]), None))
+    }
+
+    #[test]
+    fn a_private_session_object_is_found_in_the_login_it_was_begun_in_and_a_public_one_always() {
+        let handles = Handles::default();
+        let private = handles.of_session(1, object(true), 5);
+        let public = handles.of_session(1, object(false), 5);
+        let found = |epoch| -> Vec<Handle> {
+            handles.session_objects(epoch).into_iter().map(|(handle, _)| handle).collect()
+        };
+        assert_eq!(found(5), [private, public]);
+        assert_eq!(found(6), [public]);
     }
 }

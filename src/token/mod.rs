@@ -207,13 +207,13 @@ impl Token {
 
     /// Ends the session objects of a session that closes.
     pub fn close_session(&self, session: u64) {
-        self.handles.end(|named| matches!(named, Named::Session(of, _) if *of == session));
+        self.handles.end(|named| matches!(named, Named::Session(of, ..) if *of == session));
     }
 
     /// The object a handle names, as it is now; `ObjectUnknown` once it is gone or hidden.
     fn object(&self, handle: Handle) -> Result<Arc<Loaded>> {
         let (loaded, given) = match self.handles.named(handle).ok_or(Reason::ObjectUnknown)? {
-            Named::Session(_, object) => (Some(object), self.login_epoch()),
+            Named::Session(_, object, begun) => (Some(object), begun),
             Named::Record(id, given) => (self.load(id)?, given),
         };
         let ended = |loaded: &Arc<Loaded>| loaded.header.private && given != self.login_epoch();

@@ -76,7 +76,7 @@ impl Token {
         *self.released() = None;
         self.link.forget(self.id);
         self.handles
-            .end(|named| matches!(named, Named::Session(_, object) if object.header.private));
+            .end(|named| matches!(named, Named::Session(_, object, _) if object.header.private));
         self.cache.clear();
         Ok(())
     }

@@ -13,8 +13,8 @@ use pkcs11_sys::*;
 
 /// An object about to be.
 pub enum Plan {
-    /// A session object.
-    Session(Box<Loaded>),
+    /// A session object, and the login epoch in which it was allowed.
+    Session(Box<Loaded>, u64),
     /// The record the caller gets a handle of, and all changes that make it.
     Records(Id, Vec<Change>),
 }
@@ -29,11 +29,13 @@ impl Token {
         expiry: Option<Expiry>,
     ) -> Result<Plan> {
         let (token, private) = (attributes.flag(CKA_TOKEN), attributes.flag(CKA_PRIVATE));
+        let epoch = self.login_epoch();
         self.may_change(caller, token, private)?;
         self.may_trust(&attributes)?;
         let id = self.fresh_id()?;
         if !token {
-            return Ok(Plan::Session(Loaded::session(id, attributes, material, expiry).into()));
+            let object = Loaded::session(id, attributes, material, expiry);
+            return Ok(Plan::Session(object.into(), epoch));
         }
         let mut found_by = found_by(&attributes);
         found_by.push((CKA_UNIQUE_ID, id.to_string().into_bytes()));
@@ -59,7 +61,7 @@ impl Token {
             .iter_mut()
             .flat_map(|plan| match plan {
                 Plan::Records(_, changes) => std::mem::take(changes),
-                Plan::Session(_) => Vec::new(),
+                Plan::Session(..) => Vec::new(),
             })
             .collect();
         if !changes.is_empty() {
@@ -68,13 +70,22 @@ impl Token {
         let mut handles = [0; N];
         for (handle, plan) in handles.iter_mut().zip(plans) {
             *handle = match plan {
-                Plan::Session(object) => {
-                    self.handles.of_session(caller.session, std::sync::Arc::from(object))
-                }
+                Plan::Session(object, epoch) => self.begin(caller, *object, epoch),
                 Plan::Records(id, _) => self.handle_of(id)?,
             };
         }
         Ok(handles)
+    }
+
+    /// Gives a session object its handle. A private one whose login has ended meanwhile ends too, as
+    /// if the logout had come just afterwards.
+    fn begin(&self, caller: &Caller, object: Loaded, epoch: u64) -> Handle {
+        let private = object.header.private;
+        let handle = self.handles.of_session(caller.session, object.into(), epoch);
+        if private && epoch != self.login_epoch() {
+            self.handles.forget(handle);
+        }
+        handle
     }
 
     /// Keeps one ordinary object.

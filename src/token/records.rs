@@ -59,6 +59,15 @@ impl Cache {
         kept.insert(loaded.id, Arc::clone(loaded));
     }
 
+    /// Keeps an object of one login. A logout moves the epoch before it clears the cache, so what is
+    /// kept after that is noticed here and dropped.
+    fn keep_while(&self, loaded: &Arc<Loaded>, same_login: impl Fn() -> bool) {
+        self.keep(loaded);
+        if !same_login() {
+            self.drop_one(loaded.id);
+        }
+    }
+
     fn drop_one(&self, id: Id) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
     }
@@ -120,7 +129,7 @@ impl Token {
                 return Ok(None);
             };
             let loaded = Arc::new(loaded);
-            self.cache.keep(&loaded);
+            self.cache.keep_while(&loaded, || self.login_epoch() == epoch);
             Ok(Some(loaded))
         });
         opened.collect()
@@ -237,4 +246,21 @@ fn custom_key(stored: &Stored, header: &Header, body: &Secret) -> Result<CustomK
 /// The agent answered something else than was asked.
 pub fn unexpected() -> Error {
     Reason::AgentRefuses.detail("an answer of the wrong kind")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_an_ended_login_is_kept_although_the_cache_was_cleared_before() {
+        let (cache, id) = (Cache::default(), Id::new([1; 16]));
+        let object = Loaded::session(id, Attributes::default(), Secret::from(&[7][..]), None);
+        let object = Arc::new(object);
+        cache.keep_while(&object, || true);
+        assert!(cache.kept(id).is_some());
+        cache.clear();
+        cache.keep_while(&object, || false);
+        assert!(cache.kept(id).is_none());
+    }
 }
