@@ -183,6 +183,7 @@ reasons! {
     RandomSeed => CKR_RANDOM_SEED_NOT_SUPPORTED, "the random generator takes no seed";
     StateUnsaveable => CKR_STATE_UNSAVEABLE, "the operation's state cannot be saved";
     SavedStateInvalid => CKR_SAVED_STATE_INVALID, "the saved state is not valid";
+    NotAssociated => CKR_ATTRIBUTE_VALUE_INVALID, "the custom key has never been imported, so there is nothing to compare with";
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ transcripts! {
     command_line
     custom_keys
     destroying_a_token
+    dry_run
     import_keys
     importing
     key_formats
@@ -42,6 +43,7 @@ transcripts! {
     scheduled_deletion
     standard_output
     tokens_and_stores
+    wrapping
 }
 
 #[test]

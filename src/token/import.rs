@@ -58,6 +58,7 @@ impl Token {
         provenance(&mut attributes, None);
         if !self.is_custom(&attributes, &wishes) {
             let expiry = self.ordinary_expiry(&wishes)?;
+            self.check_same(kind, &wishes, &material)?;
             return self.keep(caller, attributes, material, expiry);
         }
         self.may_keep_custody(caller)?;

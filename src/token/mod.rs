@@ -1,6 +1,7 @@
 //! The use cases on one token: each file is one of them; this one is what they share.
 
 mod attributes;
+mod compare;
 mod copy;
 mod create;
 mod custody;

@@ -59,6 +59,7 @@ impl Token {
             self.check_target(kind, template, &wishes)?;
         } else {
             self.ordinary_expiry(&wishes)?;
+            self.association(kind, &wishes)?;
         }
         let material = row.unwrap_with(&usable, &mechanism.params, wrapped)?;
         if class == CKO_SECRET_KEY && kinds::is_private_key(&material) {

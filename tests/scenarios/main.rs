@@ -5,6 +5,7 @@ mod asymmetric;
 mod attacks;
 mod bypasses;
 mod ciphers;
+mod compare;
 mod custody;
 mod durability;
 mod ending;

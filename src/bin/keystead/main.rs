@@ -5,12 +5,15 @@ mod client;
 mod command;
 mod explain;
 mod failure;
+mod importing;
 mod keys;
 mod material;
 mod moment;
+mod new_file;
 mod output;
 mod pin;
 mod terminal;
+mod transfer;
 mod wrapping;
 
 use clap::Parser;

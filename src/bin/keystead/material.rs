@@ -32,25 +32,29 @@ pub enum Format {
 
 /// Reads material for a kind of key, in the format given or, of PEM and raw bytes, the one it has.
 pub fn read(file: &Path, format: Option<Format>, kind: &Kind) -> Result<Secret, Failure> {
-    let text = contents(file)?;
+    decode(&contents(file)?, format, kind)
+}
+
+/// The same of a file's contents.
+pub fn decode(text: &[u8], format: Option<Format>, kind: &Kind) -> Result<Secret, Failure> {
     let format = match format {
         Some(format) => format,
         None if text.starts_with(b"-----BEGIN ") => Format::Pem,
-        None if reads_as_text(&text) => {
+        None if reads_as_text(text) => {
             return Err(Failure::new("the material reads as hexadecimal or base64 text")
                 .hint("--format hex, base64 or raw says how it is meant"));
         }
         None => Format::Raw,
     };
     match format {
-        Format::Raw => Ok(Secret::from(&text[..])),
-        Format::Hex => decoded(&text, "hexadecimal", |text, room| {
+        Format::Raw => Ok(Secret::from(text)),
+        Format::Hex => decoded(text, "hexadecimal", |text, room| {
             base16ct::mixed::decode(text, room).ok().map(<[u8]>::len)
         }),
         Format::Base64 => {
-            decoded(&text, "base64", |text, room| Base64::decode(text, room).ok().map(<[u8]>::len))
+            decoded(text, "base64", |text, room| Base64::decode(text, room).ok().map(<[u8]>::len))
         }
-        Format::Pem => from_pem(&text, kind),
+        Format::Pem => from_pem(text, kind),
     }
 }
 
@@ -72,7 +76,8 @@ pub fn bits(material: &Secret, kind: &Kind) -> Result<u64, Failure> {
     })
 }
 
-fn contents(file: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+/// What is in a file, or on standard input (`-`): 1 byte or more.
+pub fn contents(file: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     // Standard input is read without the buffer that the standard library keeps and does not wipe.
     let (open, name) = match file.as_os_str() == "-" {
         true if io::stdin().is_terminal() => {
@@ -141,8 +146,9 @@ fn from_pem(text: &[u8], kind: &Kind) -> Result<Secret, Failure> {
                 ));
         }
         _ => {
-            return Err(Failure::new(format_args!("PEM of {label} is no {} key", kind.name))
-                .hint("--new makes a key of the type that --type says"));
+            return Err(Failure::new(format_args!("PEM of {label} is no {} key", kind.name)).hint(
+                "--type says which type of key it is; where it is imported, --new goes with that",
+            ));
         }
     }
     material.truncate(length);

@@ -30,7 +30,8 @@ pub fn printable(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
-fn failed(error: io::Error) -> Failure {
+/// What it means that standard output cannot be written.
+pub fn failed(error: io::Error) -> Failure {
     match error.kind() {
         ErrorKind::BrokenPipe => Failure::unread(),
         _ => Failure::of_file("standard output".as_ref(), &error),

@@ -3,6 +3,7 @@
 
 use crate::Failure;
 use crate::keys::vendor;
+use crate::transfer::{Form, Transfer};
 use cryptoki::error::Error;
 use cryptoki::mechanism::rsa::{PkcsMgfType, PkcsOaepParams, PkcsOaepSource};
 use cryptoki::mechanism::vendor_defined::VendorDefinedMechanism;
@@ -10,10 +11,9 @@ use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 use keystead::clock::Seconds;
-use keystead::lc::aes::AesKey;
 use keystead::lc::digest::Hash;
-use keystead::lc::rsa::{Oaep, PublicKey};
-use keystead::lc::{kw, random};
+use keystead::lc::random;
+use keystead::lc::rsa::PublicKey;
 use keystead::object::vendor::{CKA_KEYSTEAD_CUSTODY, CKA_KEYSTEAD_EXPIRES_AT};
 use keystead::secret::Secret;
 
@@ -22,12 +22,6 @@ pub const LABEL: &str = "import key";
 
 /// The size in bits of an import key for one import. What it wraps never leaves this process.
 const PASSING_BITS: u64 = 2048;
-
-/// What material goes through: OAEP with SHA-256, which the token takes for granted too.
-const OAEP: Oaep<'_> = Oaep { hash: Hash::Sha256, mgf: Hash::Sha256, label: &[] };
-
-/// How much shorter than the modulus the material must be, in bytes: RFC 8017, 7.1.1.
-const OAEP_OVERHEAD: usize = 2 * 32 + 2;
 
 /// A transport key: of this session, and good for one thing.
 const CARRIER: [Attribute; 6] = [
@@ -93,60 +87,38 @@ impl ImportKey {
         }
     }
 
-    /// Material under the public half: with OAEP, or, where it is too long for that, under a transport
-    /// key behind it, as `CKM_RSA_AES_KEY_WRAP` has it.
-    pub fn wrap(&self, session: &Session, material: &Secret) -> Result<Vec<u8>, Failure> {
-        let public = self.public(session)?;
-        if material.len() + OAEP_OVERHEAD <= public.size() {
-            return Ok(public.encrypt_oaep(&OAEP, material.expose())?);
-        }
-        let transport = random::secret(32)?;
-        let carrier = public.encrypt_oaep(&OAEP, transport.expose())?;
-        let carried = kw::wrap_padded(&AesKey::new(transport.expose())?, material.expose())?;
-        Ok([carrier, carried].concat())
+    /// Material under the public half, for this token.
+    pub fn wrap(&self, session: &Session, material: &Secret) -> Result<Transfer, Failure> {
+        Form::RsaAesSha256.wrap(&self.public(session)?, material)
     }
 
-    /// Lets the token unwrap what [`Self::wrap`] made, here or elsewhere, into a key of that template.
-    /// `explain` says what it means when the token refuses.
+    /// Lets the token unwrap what was wrapped under the public half, here or elsewhere, into a key of
+    /// that template. `explain` says what it means when the token refuses.
     pub fn unwrap(
         &self,
         session: &Session,
-        wrapped: &[u8],
+        transfer: &Transfer,
         template: &[Attribute],
         explain: impl Fn(Error) -> Failure,
     ) -> Result<ObjectHandle, Failure> {
-        let size = self.public(session)?.size();
-        match wrapped.split_at_checked(size) {
-            Some((all, [])) => self.unwrap_oaep(session, all, template).map_err(explain),
-            Some((carrier, carried)) => {
-                let carrier = self.unwrap_oaep(session, carrier, &CARRIER).map_err(&explain)?;
-                let padded =
-                    VendorDefinedMechanism::new::<()>(MechanismType::AES_KEY_WRAP_PAD, None);
-                let mechanism = Mechanism::VendorDefined(padded);
-                session.unwrap_key(&mechanism, carrier, carried, template).map_err(explain)
-            }
-            None => {
-                let length = wrapped.len();
-                Err(Failure::new(format_args!(
-                    "{length} bytes are not wrapped under this import key"
-                ))
-                .hint(format_args!("they would be {size}, or more")))
-            }
-        }
+        let by = Mechanism::RsaPkcsOaep(oaep(transfer.hash)?);
+        let open = |template: &[Attribute]| {
+            session.unwrap_key(&by, self.private, &transfer.sealed, template)
+        };
+        let Some(carried) = &transfer.carried else {
+            return open(template).map_err(explain);
+        };
+        let carrier = open(&CARRIER).map_err(&explain)?;
+        let padded = VendorDefinedMechanism::new::<()>(MechanismType::AES_KEY_WRAP_PAD, None);
+        let mechanism = Mechanism::VendorDefined(padded);
+        let unwrapped = session.unwrap_key(&mechanism, carrier, carried, template);
+        session.destroy_object(carrier)?;
+        unwrapped.map_err(explain)
     }
 
-    fn unwrap_oaep(
-        &self,
-        session: &Session,
-        wrapped: &[u8],
-        template: &[Attribute],
-    ) -> Result<ObjectHandle, Error> {
-        let oaep = PkcsOaepParams::new(
-            MechanismType::SHA256,
-            PkcsMgfType::MGF1_SHA256,
-            PkcsOaepSource::empty(),
-        );
-        session.unwrap_key(&Mechanism::RsaPkcsOaep(oaep), self.private, wrapped, template)
+    /// The size of what it wraps by OAEP, in bytes.
+    pub fn size(&self, session: &Session) -> Result<usize, Failure> {
+        Ok(self.public(session)?.size())
     }
 
     fn public(&self, session: &Session) -> Result<PublicKey, Failure> {
@@ -182,4 +154,13 @@ impl ImportKey {
             _ => Err(Failure::new("the import key's public half cannot be read")),
         }
     }
+}
+
+fn oaep(hash: Hash) -> Result<PkcsOaepParams<'static>, Failure> {
+    let (hash, mgf) = match hash {
+        Hash::Sha1 => (MechanismType::SHA1, PkcsMgfType::MGF1_SHA1),
+        Hash::Sha256 => (MechanismType::SHA256, PkcsMgfType::MGF1_SHA256),
+        other => return Err(Failure::new(format_args!("no form has OAEP with {other:?}"))),
+    };
+    Ok(PkcsOaepParams::new(hash, mgf, PkcsOaepSource::empty()))
 }

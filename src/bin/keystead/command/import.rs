@@ -1,25 +1,20 @@
-//! `keystead import`: brings key material into a custom key.
+//! `keystead import`: brings key material into a custom key, or compares it with what is there.
 //!
 //! The material takes the way that it takes into somebody else's device: it is wrapped here under an
-//! import key's public half and unwrapped by the token, so that it goes through no PKCS#11 call in the
-//! clear.
+//! import key's public half, unless somebody has done so, and unwrapped by the token, so that it goes
+//! through no PKCS#11 call in the clear.
 
 use super::describe;
 use crate::client::{Access, Token};
-use crate::keys::{self, CustomKey, Shown, check_alias, vendor};
-use crate::material::{self, Format};
+use crate::importing::{self, Import, Material};
+use crate::keys::{self, CustomKey, Shown, check_alias};
+use crate::material::Format;
 use crate::moment::{self, Expiry};
-use crate::wrapping::ImportKey;
-use crate::{Failure, Global, explain};
-use cryptoki::error::{Error, RvError};
-use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
+use crate::transfer::Form;
+use crate::{Failure, Global, output};
 use cryptoki::session::Session;
 use jiff::Timestamp;
-use keystead::object::kinds::{self, Kind};
-use keystead::object::vendor::{
-    CKA_KEYSTEAD_CUSTODY, CKA_KEYSTEAD_DESCRIPTION, CKA_KEYSTEAD_EXPIRES_AT, CKA_KEYSTEAD_KEY_ID,
-};
-use keystead::secret::Secret;
+use serde_json::json;
 use std::path::PathBuf;
 
 /// Bring key material into a custom key, for the first time or again
@@ -32,22 +27,27 @@ pub struct Arguments {
     token: Token,
     /// The custom key's alias or key ID; with --new the alias of a new one
     key: String,
-    /// Where the material is; - is standard input
-    #[arg(default_value = "-")]
-    file: PathBuf,
+    /// Where the material is; - is standard input. The form two-file has two: first the wrapped
+    /// transport key, then the wrapped material
+    #[arg(default_value = "-", num_args = 1..=2, value_name = "FILE")]
+    files: Vec<PathBuf>,
     /// How the material is written [default: PEM where it is PEM, else raw]
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, conflicts_with = "wrapped")]
     format: Option<Format>,
     /// When the material expires [default: as the custom key was made, else never]
     #[arg(long, value_name = "WHEN", long_help = Expiry::HELP)]
     expires: Option<Expiry>,
-    /// Wrap under the import key with that label instead of one made on the fly
-    #[arg(long, value_name = "LABEL")]
-    import_key: Option<String>,
-    /// The material is wrapped already, under that import key: with OAEP-SHA-256, or as
-    /// CKM_RSA_AES_KEY_WRAP has it
-    #[arg(long, requires = "import_key")]
-    wrapped: bool,
+    /// Take the import key with that label instead of one made on the fly
+    #[arg(long, value_name = "LABEL", alias = "import-key")]
+    with: Option<String>,
+    /// The material is wrapped already, under that import key, in that form (as `keystead wrap` makes
+    /// it); a .byok file need not say so
+    #[arg(long, value_enum, value_name = "FORM", requires = "with")]
+    wrapped: Option<Form>,
+    /// Only see whether this is the material that the custom key was imported with, also when it has
+    /// been deleted or has expired; nothing changes
+    #[arg(long, conflicts_with_all = ["new", "expires"])]
+    dry_run: bool,
     /// Make a new custom key
     #[arg(long)]
     new: bool,
@@ -64,24 +64,22 @@ impl Arguments {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
         describe::check(self.description.as_deref().unwrap_or_default())?;
         let begun = Timestamp::now();
-        let session = self.token.log_in(global, Access::Change)?;
+        let access = if self.dry_run { Access::Look } else { Access::Change };
+        let session = self.token.log_in(global, access)?;
         let target = self.target(&session)?;
-        let name = target.as_ref().map_or(&self.key_type, |key| &key.shown.key_type);
-        let kind = kinds::named(name)
-            .ok_or_else(|| Failure::new(format_args!("keys of type {name} cannot be imported")))?;
-        let material = material::read(&self.file, self.format, kind)?;
-        if !self.wrapped {
-            check_size(target.as_ref(), material::bits(&material, kind)?)?;
-        }
-        let imported = self.bring(&session, target.as_ref(), kind, &material)?;
-        let key = CustomKey::named(&session, &key_id(&session, imported)?)?;
-        let done = match &target {
-            None if key.shown.created.as_second() < begun.as_second() => {
-                "imported; the key that had this material before is back"
-            }
-            _ => "imported",
+        let import = Import {
+            target: target.as_ref(),
+            alias: &self.key,
+            kind: importing::kind(target.as_ref().map_or(&self.key_type, |it| &it.shown.key_type))?,
+            expires: self.expires,
+            action: None,
+            description: self.description.as_deref(),
         };
-        key.report(global, &format!("{done}, {}", lasting(&key.shown)))
+        let material = self.material(&import)?;
+        match &target {
+            Some(key) if self.dry_run => self.compare(global, &session, key, &import, &material),
+            _ => self.bring(global, &session, &import, &material, begun),
+        }
     }
 
     /// The custom key that the material is for; none with --new.
@@ -90,120 +88,68 @@ impl Arguments {
             check_alias(session, &self.key)?;
             return Ok(None);
         }
-        let key = CustomKey::named(session, &self.key)
-            .map_err(|failure| failure.also("`--new` makes a custom key"))?;
-        match key.shown.origin.as_str() {
-            "external" => Ok(Some(key)),
-            _ => Err(Failure::new(format_args!(
-                "{}: the token made this key's material, and no other can be imported",
-                key.shown
-            ))),
+        CustomKey::named(session, &self.key).map(Some).map_err(|failure| match self.dry_run {
+            true => failure,
+            false => failure.also("`--new` makes a custom key"),
+        })
+    }
+
+    fn material(&self, import: &Import) -> Result<Material, Failure> {
+        let material = Material::read(&self.files, self.wrapped, self.format, import.kind)?;
+        import.check(&material)?;
+        match material.is_wrapped() && self.with.is_none() {
+            true => Err(Failure::new("this is a key transfer file, wrapped under some import key")
+                .hint("--with says under which")),
+            false => Ok(material),
         }
     }
 
     fn bring(
         &self,
+        global: &Global,
         session: &Session,
-        target: Option<&CustomKey>,
-        kind: &Kind,
-        material: &Secret,
-    ) -> Result<ObjectHandle, Failure> {
-        let import_key = match &self.import_key {
-            Some(label) => ImportKey::named(session, label)?,
-            None => ImportKey::make_passing(session)?,
+        import: &Import,
+        material: &Material,
+        begun: Timestamp,
+    ) -> Result<(), Failure> {
+        let by = importing::import_key(session, self.with.as_deref())?;
+        let imported = import.bring(session, &by, material)?;
+        let key = CustomKey::named(session, &importing::key_id(session, imported)?)?;
+        let done = match import.target {
+            None if key.shown.created.as_second() < begun.as_second() => {
+                "imported; the key that had this material before is back"
+            }
+            _ => "imported",
         };
-        let wrapped = match self.wrapped {
-            true => material.expose().to_vec(),
-            false => import_key.wrap(session, material)?,
-        };
-        // Now, because making a key takes its time, and an expiry counts from the import.
-        let template = self.template(target, kind)?;
-        import_key.unwrap(session, &wrapped, &template, |error| self.explained(target, error))
+        key.report(global, &format!("{done}, {}", lasting(&key.shown)))
     }
 
-    fn template(&self, target: Option<&CustomKey>, kind: &Kind) -> Result<Vec<Attribute>, Failure> {
-        let mut template = vec![
-            Attribute::Class(ObjectClass::try_from(kind.class)?),
-            Attribute::KeyType(KeyType::try_from(kind.key_type)?),
-            Attribute::Token(true),
-            vendor(CKA_KEYSTEAD_CUSTODY, &[1]),
-            Attribute::Private(true),
-            Attribute::Sensitive(true),
-            Attribute::Extractable(false),
-        ];
-        match target {
-            Some(key) => template.push(vendor(CKA_KEYSTEAD_KEY_ID, key.shown.key_id.as_bytes())),
-            None => template.push(Attribute::Label(self.key.as_bytes().to_vec())),
+    fn compare(
+        &self,
+        global: &Global,
+        session: &Session,
+        key: &CustomKey,
+        import: &Import,
+        material: &Material,
+    ) -> Result<(), Failure> {
+        let shown = &key.shown;
+        if shown.material == "never imported" {
+            return Err(Failure::new(format_args!(
+                "{shown}: nothing has been imported, so there is nothing to compare with"
+            )));
         }
-        if let Some(text) = &self.description {
-            template.push(vendor(CKA_KEYSTEAD_DESCRIPTION, text.as_bytes()));
+        let by = importing::import_key(session, self.with.as_deref())?;
+        import.compare(session, &by, material)?;
+        match global.json {
+            true => output::json(&json!({
+                "alias": shown.alias, "key_id": shown.key_id, "material": shown.material,
+                "same_material": true,
+            })),
+            false => output::line(format_args!(
+                "it is the same material ({} in the token); nothing has changed: {shown}",
+                shown.material
+            )),
         }
-        if let Some(expires) = self.expires {
-            let at = expires.for_import_now()?;
-            template.push(vendor(CKA_KEYSTEAD_EXPIRES_AT, &at.to_ne_bytes()));
-        }
-        Ok(template)
-    }
-
-    /// The token has one code for several refusals; what is known of the key tells them apart.
-    fn explained(&self, target: Option<&CustomKey>, error: Error) -> Failure {
-        let shown = target.map(|key| &key.shown);
-        let known = shown.map(|shown| shown.material.as_str());
-        match (explain::code(&error), known) {
-            (Some(RvError::TemplateInconsistent), _) if shown.is_some_and(awaits_deletion) => {
-                Failure::new("the custom key awaits its deletion")
-            }
-            (Some(RvError::WrappedKeyInvalid), _) => {
-                Failure::new("the material does not open under this import key")
-                    .hint("or it is no material for this type and size of key")
-            }
-            (Some(RvError::TemplateInconsistent), Some("never imported")) if self.wrapped => {
-                Failure::new("the material has another size, or another custom key holds it")
-                    .hint("`keystead show` shows the size that the key was made for")
-            }
-            (Some(RvError::TemplateInconsistent), None | Some("never imported")) => {
-                Failure::new("another custom key holds this material")
-                    .hint("material belongs to one custom key at a time")
-            }
-            (Some(RvError::TemplateInconsistent), Some(_)) => Failure::new(
-                "this is not the material that the custom key had before",
-            )
-            .hint("only the same material can be imported again; other needs a key of its own"),
-            (Some(RvError::AttributeValueInvalid), _) if self.expires.is_none() => {
-                Failure::new("the expiry that the custom key was made with has passed")
-                    .hint("--expires gives the material another, or `never`")
-            }
-            (Some(RvError::AttributeValueInvalid), _) => {
-                Failure::new("the expiry has passed before the material was there")
-            }
-            _ => error.into(),
-        }
-    }
-}
-
-fn awaits_deletion(shown: &Shown) -> bool {
-    shown.status == "pending deletion"
-}
-
-fn check_size(target: Option<&CustomKey>, bits: u64) -> Result<(), Failure> {
-    match target.map(|key| &key.shown) {
-        Some(shown) if shown.key_bits != 0 && shown.key_bits != bits => {
-            let Shown { key_bits, key_type, .. } = shown;
-            let told = format_args!(
-                "{shown}: it is for {key_type} material of {key_bits} bits, and this has {bits}"
-            );
-            Err(Failure::new(told))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// The key ID of the custom key that an object is material of.
-fn key_id(session: &Session, object: ObjectHandle) -> Result<String, Failure> {
-    let kind = AttributeType::VendorDefined(CKA_KEYSTEAD_KEY_ID);
-    match session.get_attributes(object, &[kind])?.pop() {
-        Some(Attribute::VendorDefined((_, id))) => String::from_utf8(id).map_err(Failure::new),
-        _ => Err(Failure::new("the token does not say which custom key it was")),
     }
 }
 

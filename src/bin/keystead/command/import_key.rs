@@ -1,16 +1,14 @@
 //! `keystead import-key`: makes the pair under whose public half key material is wrapped for import.
 
 use crate::client::{Access, Token};
+use crate::new_file::NewFile;
 use crate::wrapping::{self, ImportKey};
 use crate::{Failure, Global, output};
 use jiff::Timestamp;
 use keystead::clock::{Clock, SystemClock};
 use pem_rfc7468::LineEnding;
 use serde_json::json;
-use std::fs::{self, File};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// How long an import key lives, in seconds: a day, as clouds' do.
 const LIFE: u64 = 24 * 60 * 60;
@@ -38,14 +36,14 @@ impl Arguments {
         let bits: u64 = self.bits.parse().map_err(Failure::new)?;
         let session = self.token.log_in(global, Access::Change)?;
         // Before the pair is made: a pair that cannot be told of would be of no use.
-        let mut file = self.out.as_deref().map(NewFile::make).transpose()?;
+        let mut file = self.out.as_deref().map(|path| NewFile::make(path, 0o644)).transpose()?;
         let ends = SystemClock.now().saturating_add(LIFE);
         let made = ImportKey::make_lasting(&session, bits, &self.label, ends)?;
         let info = made.public_info(&session)?;
         let pem = pem_rfc7468::encode_string("PUBLIC KEY", LineEnding::LF, &info)
             .map_err(Failure::new)?;
         if let Some(file) = &mut file {
-            file.keep(&pem)?;
+            file.keep(pem.as_bytes())?;
         }
         if global.json {
             let expires = i64::try_from(ends).ok().and_then(|at| Timestamp::from_second(at).ok());
@@ -56,36 +54,6 @@ impl Arguments {
         match file {
             Some(_) => Ok(()),
             None => output::text(pem),
-        }
-    }
-}
-
-/// A file that is taken away again unless something is written to it.
-struct NewFile<'a> {
-    path: &'a Path,
-    file: File,
-    kept: bool,
-}
-
-impl<'a> NewFile<'a> {
-    fn make(path: &'a Path) -> Result<Self, Failure> {
-        let made = File::options().write(true).create_new(true).mode(0o644).open(path);
-        let file = made.map_err(|error| Failure::of_file(path, &error))?;
-        Ok(Self { path, file, kept: false })
-    }
-
-    fn keep(&mut self, text: &str) -> Result<(), Failure> {
-        let written = self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_all());
-        written.map_err(|error| Failure::of_file(self.path, &error))?;
-        self.kept = true;
-        Ok(())
-    }
-}
-
-impl Drop for NewFile<'_> {
-    fn drop(&mut self) {
-        if !self.kept {
-            let _gone_already = fs::remove_file(self.path);
         }
     }
 }

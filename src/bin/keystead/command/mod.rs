@@ -21,6 +21,7 @@ mod rotate;
 mod show;
 mod status;
 mod sweep;
+mod wrap;
 
 use crate::{Failure, Global};
 
@@ -38,6 +39,7 @@ pub enum Command {
     Disable(status::Disable),
     Import(import::Arguments),
     ImportKey(import_key::Arguments),
+    Wrap(wrap::Arguments),
     DeleteMaterial(delete_material::Arguments),
     Rotate(rotate::Arguments),
     ScheduleDeletion(deletion::Schedule),
@@ -65,6 +67,7 @@ impl Command {
             Self::Disable(arguments) => arguments.run(global),
             Self::Import(arguments) => arguments.run(global),
             Self::ImportKey(arguments) => arguments.run(global),
+            Self::Wrap(arguments) => arguments.run(global),
             Self::DeleteMaterial(arguments) => arguments.run(global),
             Self::Rotate(arguments) => arguments.run(global),
             Self::ScheduleDeletion(arguments) => arguments.run(global),

@@ -1,0 +1,141 @@
+//! `keystead wrap`: wraps key material for somebody's import key, as it travels to a cloud, a device or
+//! a token of Keystead. It needs no token, and makes none.
+
+use crate::new_file::NewFile;
+use crate::transfer::Form;
+use crate::{Failure, Global, importing, keys, material, output};
+use clap::ValueEnum;
+use keystead::lc::digest::{Digest, Hash};
+use keystead::lc::rsa::PublicKey;
+use material::Format;
+use serde_json::json;
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+/// Wrap key material under the public half of an import key, without a token
+///
+/// This is the owner's side of an import, into a cloud's key service too.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Where the material is; - is standard input
+    #[arg(default_value = "-")]
+    file: PathBuf,
+    /// The public half of the import key, in PEM or DER
+    #[arg(long = "for", value_name = "FILE")]
+    public: PathBuf,
+    /// How the material is to be wrapped
+    #[arg(long, value_enum, default_value = "rsa-aes-sha256")]
+    form: Form,
+    /// The type of key that the material is for
+    #[arg(long = "type", value_name = "TYPE", default_value = "AES", ignore_case = true,
+          value_parser = keys::types())]
+    key_type: String,
+    /// How the material is written [default: PEM where it is PEM, else raw]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// Write to that new file; the form two-file writes FILE.transport and FILE.wrapped, and - is
+    /// standard output
+    #[arg(long, short, value_name = "FILE")]
+    out: PathBuf,
+    /// What a .byok file calls the import key; Azure wants the identifier it has in the key vault
+    /// [default: the SHA-256 of its public half]
+    #[arg(long, value_name = "TEXT")]
+    kid: Option<String>,
+}
+
+impl Arguments {
+    pub fn run(self, global: &Global) -> Result<(), Failure> {
+        let public = public_key(&self.public)?;
+        let kind = importing::kind(&self.key_type)?;
+        let material = material::read(&self.file, self.format, kind)?;
+        let bits = material::bits(&material, kind)?;
+        let transfer = self.form.wrap(&public, &material)?;
+        let written = self.form.write(&transfer, &self.kid(&public)?)?;
+        let paths = self.keep(&written)?;
+        if paths.is_empty() {
+            return Ok(());
+        }
+        let form = self.form.to_possible_value().map_or(String::new(), |it| it.get_name().into());
+        let names: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+        match global.json {
+            true => output::json(&json!({
+                "form": form, "key_type": kind.name, "key_bits": bits,
+                "import_key_bits": public.bits(), "files": names,
+            })),
+            false => output::line(format_args!(
+                "wrapped, {}-{bits} under RSA-{}, {form}: {}",
+                kind.name,
+                public.bits(),
+                names.join(", ")
+            )),
+        }
+    }
+
+    fn kid(&self, public: &PublicKey) -> Result<String, Failure> {
+        match &self.kid {
+            Some(kid) => Ok(kid.clone()),
+            None => fingerprint(public),
+        }
+    }
+
+    /// Writes what was wrapped, all of it or nothing, and says where; nowhere is standard output.
+    fn keep(&self, written: &[Vec<u8>]) -> Result<Vec<PathBuf>, Failure> {
+        let paths = match (self.out.as_os_str() == "-", written) {
+            (true, [one]) => return print(one).map(|()| Vec::new()),
+            (true, _) => {
+                return Err(Failure::new("two files do not go to standard output")
+                    .hint("--out FILE writes FILE.transport and FILE.wrapped"));
+            }
+            (false, [_]) => vec![self.out.clone()],
+            (false, _) => vec![with(&self.out, ".transport"), with(&self.out, ".wrapped")],
+        };
+        let make = |path| NewFile::make(path, 0o644);
+        let mut files = paths.iter().map(|path| make(path)).collect::<Result<Vec<NewFile>, _>>()?;
+        for (file, bytes) in files.iter_mut().zip(written) {
+            file.keep(bytes)?;
+        }
+        drop(files);
+        Ok(paths)
+    }
+}
+
+fn public_key(file: &Path) -> Result<PublicKey, Failure> {
+    let text = material::contents(file)?;
+    let wrong = || {
+        Failure::new(format_args!("{}: this is no RSA public key", file.display())).hint(
+            "it is a SubjectPublicKeyInfo of 2048 bits or more: `openssl pkey -pubin -text` shows it",
+        )
+    };
+    if !text.starts_with(b"-----BEGIN ") {
+        return PublicKey::from_spki(&text).map_err(|_| wrong());
+    }
+    match pem_rfc7468::decode_vec(&text) {
+        Ok(("PUBLIC KEY", der)) => PublicKey::from_spki(&der).map_err(|_| wrong()),
+        _ => Err(wrong()),
+    }
+}
+
+/// The SHA-256 of a `SubjectPublicKeyInfo` in hexadecimal.
+fn fingerprint(public: &PublicKey) -> Result<String, Failure> {
+    let mut digest = Digest::new(Hash::Sha256)?;
+    digest.update(&public.to_spki()?)?;
+    let mut sum = [0; 32];
+    digest.finish(&mut sum)?;
+    Ok(sum.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn print(bytes: &[u8]) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    if out.is_terminal() && std::str::from_utf8(bytes).is_err() {
+        return Err(Failure::new("standard output is the terminal, and this is no text")
+            .hint("--out FILE writes it to a file"));
+    }
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(output::failed)
+}
+
+fn with(path: &Path, ending: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(ending);
+    name.into()
+}

@@ -1,0 +1,260 @@
+//! One import: material on its way into a custom key, or beside it to be compared. What `import` and
+//! `import-many` share.
+
+use crate::keys::{CustomKey, Shown, vendor};
+use crate::material::{self, Format};
+use crate::moment::Expiry;
+use crate::transfer::{self, Form};
+use crate::wrapping::ImportKey;
+use crate::{Failure, explain};
+use cryptoki::error::{Error, RvError};
+use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
+use cryptoki::session::Session;
+use keystead::key::ExpiryAction;
+use keystead::object::kinds::{self, Kind};
+use keystead::object::vendor::{
+    ACTION_ERASE, ACTION_READ_ONLY, CKA_KEYSTEAD_CUSTODY, CKA_KEYSTEAD_DESCRIPTION,
+    CKA_KEYSTEAD_EXPIRES_AT, CKA_KEYSTEAD_EXPIRY_ACTION, CKA_KEYSTEAD_KEY_ID,
+};
+use keystead::secret::Secret;
+use std::path::PathBuf;
+use zeroize::Zeroizing;
+
+/// Where material goes, and what is wished for it.
+pub struct Import<'a> {
+    /// The custom key that it is for; none for a new one.
+    pub target: Option<&'a CustomKey>,
+    /// What a new custom key is called.
+    pub alias: &'a str,
+    /// The kind of key that it is.
+    pub kind: &'static Kind,
+    /// When it expires; as the custom key was made, unless somebody says.
+    pub expires: Option<Expiry>,
+    /// What happens then; nothing said is erasing.
+    pub action: Option<ExpiryAction>,
+    /// What a new custom key is for.
+    pub description: Option<&'a str>,
+}
+
+/// Material as somebody brings it.
+pub enum Material {
+    /// In the clear.
+    Plain(Secret),
+    /// Wrapped under an import key, as the files of that form.
+    Wrapped(Form, Vec<Zeroizing<Vec<u8>>>),
+}
+
+impl Material {
+    /// Reads it from its files, wrapped in that form; without one it is a key transfer file, where it
+    /// looks like one, else material in the clear.
+    pub fn read(
+        files: &[PathBuf],
+        form: Option<Form>,
+        format: Option<Format>,
+        kind: &Kind,
+    ) -> Result<Self, Failure> {
+        let contents = |file: &PathBuf| material::contents(file);
+        let texts = files.iter().map(contents).collect::<Result<Vec<_>, _>>()?;
+        match (form, texts.as_slice()) {
+            (Some(form), texts) if texts.len() != form.files() => {
+                Err(Failure::new(format_args!("that form is in {} files", form.files()))
+                    .hint("two-file: first the wrapped transport key, then the wrapped material"))
+            }
+            (Some(form), _) => Ok(Self::Wrapped(form, texts)),
+            (None, [text]) if format.is_none() && transfer::is_byok(text) => {
+                Ok(Self::Wrapped(Form::Byok, texts))
+            }
+            (None, [text]) => material::decode(text, format, kind).map(Self::Plain),
+            (None, _) => Err(Failure::new("only wrapped material is in two files")
+                .hint("--wrapped two-file says that this is")),
+        }
+    }
+
+    /// Whether it is wrapped already.
+    pub fn is_wrapped(&self) -> bool {
+        matches!(self, Self::Wrapped(..))
+    }
+}
+
+impl Import<'_> {
+    /// Whether the custom key may take any material, and this, as far as can be known without a token.
+    pub fn check(&self, material: &Material) -> Result<(), Failure> {
+        if let Some(CustomKey { shown, .. }) = self.target
+            && shown.origin != "external"
+        {
+            return Err(Failure::new(format_args!(
+                "{shown}: the token made this key's material, and no other can be imported"
+            )));
+        }
+        match material {
+            Material::Plain(material) => {
+                check_size(self.target, material::bits(material, self.kind)?)
+            }
+            Material::Wrapped(..) => Ok(()),
+        }
+    }
+
+    /// Brings it in.
+    pub fn bring(
+        &self,
+        session: &Session,
+        by: &ImportKey,
+        material: &Material,
+    ) -> Result<ObjectHandle, Failure> {
+        self.unwrap(session, by, material, || self.template())
+    }
+
+    /// Whether it is the material that the custom key was imported with; nothing changes.
+    pub fn compare(
+        &self,
+        session: &Session,
+        by: &ImportKey,
+        material: &Material,
+    ) -> Result<(), Failure> {
+        let made = self.unwrap(session, by, material, || self.comparison())?;
+        Ok(session.destroy_object(made)?)
+    }
+
+    /// The template is made last, because wrapping takes its time, and an expiry counts from the
+    /// import.
+    fn unwrap(
+        &self,
+        session: &Session,
+        by: &ImportKey,
+        material: &Material,
+        template: impl Fn() -> Result<Vec<Attribute>, Failure>,
+    ) -> Result<ObjectHandle, Failure> {
+        let transfer = match material {
+            Material::Plain(material) => by.wrap(session, material)?,
+            Material::Wrapped(form, texts) => {
+                let texts: Vec<&[u8]> = texts.iter().map(|text| text.as_slice()).collect();
+                form.read(&texts, by.size(session)?)?
+            }
+        };
+        let explain = |error| self.explained(material, error);
+        by.unwrap(session, &transfer, &template()?, explain)
+    }
+
+    fn template(&self) -> Result<Vec<Attribute>, Failure> {
+        let mut template = vec![Attribute::Token(true), vendor(CKA_KEYSTEAD_CUSTODY, &[1])];
+        template.extend(self.protected()?);
+        match self.target {
+            Some(key) => template.push(named(key)),
+            None => template.push(Attribute::Label(self.alias.as_bytes().to_vec())),
+        }
+        if let Some(text) = self.description {
+            template.push(vendor(CKA_KEYSTEAD_DESCRIPTION, text.as_bytes()));
+        }
+        if let Some(expires) = self.expires {
+            let at = expires.for_import_now()?;
+            template.push(vendor(CKA_KEYSTEAD_EXPIRES_AT, &at.to_ne_bytes()));
+        }
+        if let Some(action) = self.action {
+            let number = match action {
+                ExpiryAction::Erase => ACTION_ERASE,
+                ExpiryAction::ReadOnly => ACTION_READ_ONLY,
+            };
+            template.push(vendor(CKA_KEYSTEAD_EXPIRY_ACTION, &number.to_ne_bytes()));
+        }
+        Ok(template)
+    }
+
+    /// A session key: the token makes it of the named custom key's material only.
+    fn comparison(&self) -> Result<Vec<Attribute>, Failure> {
+        let mut template = vec![Attribute::Token(false)];
+        template.extend(self.protected()?);
+        template.extend(self.target.map(named));
+        Ok(template)
+    }
+
+    fn protected(&self) -> Result<[Attribute; 5], Failure> {
+        Ok([
+            Attribute::Class(ObjectClass::try_from(self.kind.class)?),
+            Attribute::KeyType(KeyType::try_from(self.kind.key_type)?),
+            Attribute::Private(true),
+            Attribute::Sensitive(true),
+            Attribute::Extractable(false),
+        ])
+    }
+
+    /// The token has one code for several refusals; what is known of the key tells them apart.
+    fn explained(&self, material: &Material, error: Error) -> Failure {
+        let shown = self.target.map(|key| &key.shown);
+        let known = shown.map(|shown| shown.material.as_str());
+        match (explain::code(&error), known) {
+            (Some(RvError::TemplateInconsistent), _) if shown.is_some_and(awaits_deletion) => {
+                Failure::new("the custom key awaits its deletion")
+            }
+            (Some(RvError::WrappedKeyInvalid), _) => Failure::new(
+                "the material does not open under this import key",
+            )
+            .hint("or it is no material for this type and size of key, or wrapped in another form"),
+            (Some(RvError::TemplateInconsistent), Some("never imported"))
+                if material.is_wrapped() =>
+            {
+                Failure::new("the material has another size, or another custom key holds it")
+                    .hint("`keystead show` shows the size that the key was made for")
+            }
+            (Some(RvError::TemplateInconsistent), None | Some("never imported")) => {
+                Failure::new("another custom key holds this material")
+                    .hint("material belongs to one custom key at a time")
+            }
+            (Some(RvError::TemplateInconsistent), Some(_)) => Failure::new(
+                "this is not the material that the custom key had before",
+            )
+            .hint("only the same material can be imported again; other needs a key of its own"),
+            (Some(RvError::AttributeValueInvalid), _) if self.expires.is_none() => {
+                Failure::new("the expiry that the custom key was made with has passed")
+                    .hint("--expires gives the material another, or `never`")
+            }
+            (Some(RvError::AttributeValueInvalid), _) => {
+                Failure::new("the expiry has passed before the material was there")
+            }
+            _ => error.into(),
+        }
+    }
+}
+
+/// The import key of that label, or one for this session.
+pub fn import_key(session: &Session, label: Option<&str>) -> Result<ImportKey, Failure> {
+    match label {
+        Some(label) => ImportKey::named(session, label),
+        None => ImportKey::make_passing(session),
+    }
+}
+
+/// The kind of key that a type's name means.
+pub fn kind(name: &str) -> Result<&'static Kind, Failure> {
+    kinds::named(name)
+        .ok_or_else(|| Failure::new(format_args!("keys of type {name} cannot be imported")))
+}
+
+/// The key ID of the custom key that an object is material of.
+pub fn key_id(session: &Session, object: ObjectHandle) -> Result<String, Failure> {
+    let kind = AttributeType::VendorDefined(CKA_KEYSTEAD_KEY_ID);
+    match session.get_attributes(object, &[kind])?.pop() {
+        Some(Attribute::VendorDefined((_, id))) => String::from_utf8(id).map_err(Failure::new),
+        _ => Err(Failure::new("the token does not say which custom key it was")),
+    }
+}
+
+fn named(key: &CustomKey) -> Attribute {
+    vendor(CKA_KEYSTEAD_KEY_ID, key.shown.key_id.as_bytes())
+}
+
+fn awaits_deletion(shown: &Shown) -> bool {
+    shown.status == "pending deletion"
+}
+
+fn check_size(target: Option<&CustomKey>, bits: u64) -> Result<(), Failure> {
+    match target.map(|key| &key.shown) {
+        Some(shown) if shown.key_bits != 0 && shown.key_bits != bits => {
+            let Shown { key_bits, key_type, .. } = shown;
+            let told = format_args!(
+                "{shown}: it is for {key_type} material of {key_bits} bits, and this has {bits}"
+            );
+            Err(Failure::new(told))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,39 @@
+//! A file that a command makes: never over one that is there, and never left behind half written.
+
+use crate::Failure;
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// A file that is taken away again unless something is written to it.
+pub struct NewFile<'a> {
+    path: &'a Path,
+    file: File,
+    kept: bool,
+}
+
+impl<'a> NewFile<'a> {
+    /// Makes it, with that mode; a file that is there already is left alone.
+    pub fn make(path: &'a Path, mode: u32) -> Result<Self, Failure> {
+        let made = File::options().write(true).create_new(true).mode(mode).open(path);
+        let file = made.map_err(|error| Failure::of_file(path, &error))?;
+        Ok(Self { path, file, kept: false })
+    }
+
+    /// Fills it, and lets it stay.
+    pub fn keep(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let written = self.file.write_all(bytes).and_then(|()| self.file.sync_all());
+        written.map_err(|error| Failure::of_file(self.path, &error))?;
+        self.kept = true;
+        Ok(())
+    }
+}
+
+impl Drop for NewFile<'_> {
+    fn drop(&mut self) {
+        if !self.kept {
+            let _gone_already = fs::remove_file(self.path);
+        }
+    }
+}

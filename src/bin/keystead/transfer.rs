@@ -1,0 +1,307 @@
+//! The forms in which material travels to a token: wrapped under the public half of an import key, by
+//! OAEP alone (RFC 8017) or with a transport key between (RFC 5649). Nothing here touches a token.
+
+use crate::Failure;
+use base64ct::{Base64UrlUnpadded, Encoding};
+use keystead::lc::aes::AesKey;
+use keystead::lc::digest::Hash;
+use keystead::lc::rsa::{Oaep, PublicKey, max_oaep};
+use keystead::lc::{kw, random};
+use keystead::secret::Secret;
+use serde::{Deserialize, Serialize};
+
+/// How material is wrapped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Form {
+    /// RSA-OAEP with SHA-256 of the material itself, which has to be short
+    OaepSha256,
+    /// The same with SHA-1
+    OaepSha1,
+    /// CKM_RSA_AES_KEY_WRAP: a transport key by OAEP with SHA-256, the material by AES-KWP behind it
+    RsaAesSha256,
+    /// The same with SHA-1
+    RsaAesSha1,
+    /// The same two parts as two files, with SHA-256
+    TwoFile,
+    /// The same with SHA-1
+    TwoFileSha1,
+    /// The JSON transfer file of Azure Key Vault: CKM_RSA_AES_KEY_WRAP with SHA-1
+    Byok,
+}
+
+/// How the parts of a form stand in files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Layout {
+    Bare,
+    Joined,
+    Apart,
+    Json,
+}
+
+/// Wrapped material.
+#[derive(Debug)]
+pub struct Transfer {
+    /// What OAEP hashes with.
+    pub hash: Hash,
+    /// What is wrapped by OAEP: the transport key, or the material itself.
+    pub sealed: Vec<u8>,
+    /// The material by AES-KWP under the transport key, where there is one.
+    pub carried: Option<Vec<u8>>,
+}
+
+/// What a key transfer file (`.byok`) says; it has no other members that matter here.
+#[derive(Debug, Serialize, Deserialize)]
+struct Byok {
+    schema_version: String,
+    header: Header,
+    ciphertext: String,
+    #[serde(default)]
+    generator: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Header {
+    kid: String,
+    alg: String,
+    enc: String,
+}
+
+const SCHEMA_VERSION: &str = "1.0.0";
+const ALG: &str = "dir";
+const ENC: &str = "CKM_RSA_AES_KEY_WRAP";
+const GENERATOR: &str = concat!("keystead ", env!("CARGO_PKG_VERSION"));
+
+/// The size of a transport key, in bytes.
+const TRANSPORT: usize = 32;
+
+impl Form {
+    /// How many files it consists of.
+    pub fn files(self) -> usize {
+        match self.layout() {
+            Layout::Apart => 2,
+            Layout::Bare | Layout::Joined | Layout::Json => 1,
+        }
+    }
+
+    /// Wraps material. What is too long for OAEP alone is refused in the forms that have nothing else.
+    pub fn wrap(self, public: &PublicKey, material: &Secret) -> Result<Transfer, Failure> {
+        let hash = self.hash();
+        if self.layout() == Layout::Bare {
+            check_length(material, max_oaep(public.size(), hash))?;
+            let sealed = public.encrypt_oaep(&oaep(hash), material.expose())?;
+            return Ok(Transfer { hash, sealed, carried: None });
+        }
+        let transport = random::secret(TRANSPORT)?;
+        let carried = kw::wrap_padded(&AesKey::new(transport.expose())?, material.expose())?;
+        let sealed = public.encrypt_oaep(&oaep(hash), transport.expose())?;
+        Ok(Transfer { hash, sealed, carried: Some(carried) })
+    }
+
+    /// The contents of the files that carry wrapped material; `kid` names the public key in the forms
+    /// that say it.
+    pub fn write(self, transfer: &Transfer, kid: &str) -> Result<Vec<Vec<u8>>, Failure> {
+        let carried = transfer.carried.as_deref().unwrap_or_default();
+        let joined = [&transfer.sealed, carried].concat();
+        Ok(match self.layout() {
+            Layout::Bare | Layout::Joined => vec![joined],
+            Layout::Apart => vec![transfer.sealed.clone(), carried.to_vec()],
+            Layout::Json => vec![Byok::new(kid, &joined).text()?],
+        })
+    }
+
+    /// Reads the files back; `size` is the import key's modulus in bytes.
+    pub fn read(self, files: &[&[u8]], size: usize) -> Result<Transfer, Failure> {
+        let hash = self.hash();
+        let json = |text| Byok::read(text).and_then(|blob| self.split(&blob, size));
+        match (self.layout(), files) {
+            (Layout::Bare, [one]) if one.len() == size => {
+                Ok(Transfer { hash, sealed: one.to_vec(), carried: None })
+            }
+            (Layout::Joined, [one]) => self.split(one, size),
+            (Layout::Json, [one]) => json(one),
+            (Layout::Apart, [sealed, carried]) if sealed.len() == size => {
+                let (sealed, carried) = (sealed.to_vec(), Some(carried.to_vec()));
+                Ok(Transfer { hash, sealed, carried })
+            }
+            (Layout::Apart, [first, second]) => {
+                let failure = not_wrapped(first.len(), size);
+                match second.len() == size {
+                    true => Err(failure.also("the second file would be: are they in order?")),
+                    false => Err(failure),
+                }
+            }
+            (_, [one]) => Err(not_wrapped(one.len(), size)),
+            _ => Err(Failure::new("that form has another number of files")),
+        }
+    }
+
+    fn split(self, blob: &[u8], size: usize) -> Result<Transfer, Failure> {
+        match blob.split_at_checked(size) {
+            Some((sealed, carried)) if !carried.is_empty() => Ok(Transfer {
+                hash: self.hash(),
+                sealed: sealed.to_vec(),
+                carried: Some(carried.to_vec()),
+            }),
+            Some(_) => Err(Failure::new("a transport key, and no material behind it")
+                .hint("--wrapped oaep-sha256 and oaep-sha1 take what is wrapped by OAEP alone")),
+            None => Err(not_wrapped(blob.len(), size).also("and the material behind it")),
+        }
+    }
+
+    fn hash(self) -> Hash {
+        match self {
+            Self::OaepSha256 | Self::RsaAesSha256 | Self::TwoFile => Hash::Sha256,
+            Self::OaepSha1 | Self::RsaAesSha1 | Self::TwoFileSha1 | Self::Byok => Hash::Sha1,
+        }
+    }
+
+    fn layout(self) -> Layout {
+        match self {
+            Self::OaepSha256 | Self::OaepSha1 => Layout::Bare,
+            Self::RsaAesSha256 | Self::RsaAesSha1 => Layout::Joined,
+            Self::TwoFile | Self::TwoFileSha1 => Layout::Apart,
+            Self::Byok => Layout::Json,
+        }
+    }
+}
+
+/// Whether a file is a key transfer file, whatever it is called. No key material reads so.
+pub fn is_byok(text: &[u8]) -> bool {
+    serde_json::from_slice::<Byok>(text).is_ok()
+}
+
+impl Byok {
+    fn new(kid: &str, blob: &[u8]) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION.to_owned(),
+            header: Header { kid: kid.to_owned(), alg: ALG.to_owned(), enc: ENC.to_owned() },
+            ciphertext: Base64UrlUnpadded::encode_string(blob),
+            generator: GENERATOR.to_owned(),
+        }
+    }
+
+    fn text(&self) -> Result<Vec<u8>, Failure> {
+        let mut text = serde_json::to_vec_pretty(self).map_err(Failure::new)?;
+        text.push(b'\n');
+        Ok(text)
+    }
+
+    /// The ciphertext of a transfer file.
+    fn read(text: &[u8]) -> Result<Vec<u8>, Failure> {
+        let wrong = |what| Failure::new(format_args!("the key transfer file: {what}"));
+        let read: Self = serde_json::from_slice(text).map_err(|error| wrong(error.to_string()))?;
+        for (name, found, known) in [
+            ("schema_version", &read.schema_version, SCHEMA_VERSION),
+            ("alg", &read.header.alg, ALG),
+            ("enc", &read.header.enc, ENC),
+        ] {
+            if found != known {
+                return Err(wrong(format!("{name} is {found:?}, and only {known:?} is known")));
+            }
+        }
+        Base64UrlUnpadded::decode_vec(read.ciphertext.trim_end_matches('='))
+            .map_err(|_| wrong("its ciphertext is not base64url".to_owned()))
+    }
+}
+
+fn oaep(hash: Hash) -> Oaep<'static> {
+    Oaep { hash, mgf: hash, label: &[] }
+}
+
+fn check_length(material: &Secret, most: usize) -> Result<(), Failure> {
+    match material.len() {
+        length if length > most => {
+            let told = format_args!(
+                "{length} bytes are too long for OAEP alone, which takes {most} under this key"
+            );
+            Err(Failure::new(told).hint(
+                "the forms rsa-aes-sha256, rsa-aes-sha1, two-file and byok take material of any length",
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn not_wrapped(length: usize, size: usize) -> Failure {
+    Failure::new(format_args!("{length} bytes are not wrapped under this import key"))
+        .hint(format_args!("what it wraps has {size} bytes"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use clap::ValueEnum;
+    use keystead::lc::rsa::PrivateKey;
+    use std::sync::LazyLock;
+
+    static KEY: LazyLock<PrivateKey> =
+        LazyLock::new(|| PrivateKey::generate(2048, &[1, 0, 1]).unwrap());
+
+    fn opened(transfer: &Transfer) -> Secret {
+        let first = KEY.decrypt_oaep(&oaep(transfer.hash), &transfer.sealed).unwrap();
+        match &transfer.carried {
+            None => first,
+            Some(carried) => {
+                kw::unwrap_padded(&AesKey::new(first.expose()).unwrap(), carried).unwrap()
+            }
+        }
+    }
+
+    #[test]
+    fn every_form_reads_what_it_writes() {
+        let public = KEY.public().unwrap();
+        for form in Form::value_variants() {
+            for length in [1, 16, 190, 600] {
+                let material = Secret::new(vec![7; length]);
+                if form.layout() == Layout::Bare && length > max_oaep(256, form.hash()) {
+                    assert!(form.wrap(&public, &material).is_err());
+                    continue;
+                }
+                let wrapped = form.wrap(&public, &material).unwrap();
+                let files = form.write(&wrapped, "a key").unwrap();
+                assert_eq!(files.len(), form.files());
+                let files: Vec<&[u8]> = files.iter().map(Vec::as_slice).collect();
+                let read = form.read(&files, public.size()).unwrap();
+                assert_eq!(opened(&read).expose(), material.expose(), "{form:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_cut_short_is_refused_in_every_form() {
+        for form in Form::value_variants() {
+            for length in [0, 1, 255] {
+                let short = vec![b'a'; length];
+                let files = vec![&short[..]; form.files()];
+                assert!(form.read(&files, 256).is_err(), "{form:?} {length}");
+            }
+        }
+        assert!(Form::RsaAesSha256.read(&[&[0; 256]], 256).is_err());
+        assert!(Form::OaepSha256.read(&[&[0; 257]], 256).is_err());
+    }
+
+    #[test]
+    fn a_transfer_file_is_known_by_its_members_and_refused_where_they_say_something_else() {
+        let text = |version: &str, alg: &str, enc: &str, ciphertext: &str| {
+            format!(
+                r#"{{"schema_version":"{version}","header":{{"kid":"k","alg":"{alg}","enc":"{enc}"}},
+                "ciphertext":"{ciphertext}","generator":"a tool"}}"#
+            )
+        };
+        let good = text("1.0.0", "dir", ENC, "AAECAw==");
+        assert!(is_byok(good.as_bytes()));
+        assert_eq!(Byok::read(good.as_bytes()).unwrap(), [0, 1, 2, 3]);
+        for wrong in [
+            text("2.0.0", "dir", ENC, "AAECAw"),
+            text("1.0.0", "RSA-OAEP", ENC, "AAECAw"),
+            text("1.0.0", "dir", "A256GCM", "AAECAw"),
+            text("1.0.0", "dir", ENC, "AA+C/w"),
+            good[..good.len() - 2].to_owned(),
+        ] {
+            assert!(Byok::read(wrong.as_bytes()).is_err(), "{wrong}");
+        }
+        assert!(!is_byok(b"{}"));
+        assert!(!is_byok(&[0x80; 32]));
+    }
+}

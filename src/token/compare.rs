@@ -1,0 +1,48 @@
+//! Comparing without importing: a key that is no custom key, whose template names one, is only made of
+//! that custom key's material. So a backup is proved good while nothing changes, and also after the
+//! material has been deleted or has expired.
+
+use super::Token;
+use super::loaded::Content;
+use crate::error::{Reason, Result};
+use crate::key::{Fingerprint, Origin};
+use crate::object::Wishes;
+use crate::object::kinds::Kind;
+use crate::secret::Secret;
+
+impl Token {
+    /// Refuses material that is not the named custom key's: `OtherMaterial`. Nothing is compared where
+    /// no custom key is named.
+    pub(super) fn check_same(&self, kind: &Kind, wishes: &Wishes, material: &Secret) -> Result<()> {
+        match self.association(kind, wishes)? {
+            Some(known) if self.fingerprint(kind, material)? != known => {
+                Err(Reason::OtherMaterial.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The fingerprint of what the named custom key was imported with: `NotAssociated` before its first
+    /// import, `ImportIntoGenerated` where there can be none. It does not depend on any material, so it
+    /// can be asked for before anything is unwrapped.
+    pub(super) fn association(&self, kind: &Kind, wishes: &Wishes) -> Result<Option<Fingerprint>> {
+        let Some(id) = wishes.key else {
+            return Ok(None);
+        };
+        let loaded = self.load(id)?;
+        let Some(Content::CustomKey(key)) = loaded.as_ref().map(|loaded| &loaded.content) else {
+            return Err(Reason::AttributeValue.detail("CKA_KEYSTEAD_KEY_ID names no custom key"));
+        };
+        if key.metadata.class != kind.class || key.metadata.key_type != kind.key_type {
+            return Err(
+                Reason::TemplateInconsistent.detail("the custom key is for another key type")
+            );
+        }
+        let state = key.state(self.now());
+        match (state.origin, state.fingerprint) {
+            (Origin::Generated, _) => Err(Reason::ImportIntoGenerated.into()),
+            (Origin::External, None) => Err(Reason::NotAssociated.into()),
+            (Origin::External, known) => Ok(known),
+        }
+    }
+}
