@@ -35,6 +35,7 @@ transcripts! {
     destroying_a_token
     dry_run
     import_keys
+    import_many
     importing
     key_formats
     making_a_token

@@ -36,6 +36,14 @@ impl Failure {
         }
     }
 
+    /// What it says, on one line.
+    pub fn told(&self) -> String {
+        match &self.hint {
+            Some(hint) => format!("{} ({hint})", self.error),
+            None => self.error.clone(),
+        }
+    }
+
     /// Something about a file failed.
     pub fn of_file(file: &Path, error: &io::Error) -> Self {
         Self::new(format_args!("{}: {}", file.display(), plainly(error)))

@@ -73,14 +73,21 @@ impl CustomKey {
 
     /// The one custom key that is called so: by its key ID or alias.
     pub fn named(session: &Session, name: &str) -> Result<Self, Failure> {
+        Self::find(session, name)?.ok_or_else(|| {
+            Failure::new(format_args!("there is no custom key {name:?}"))
+                .hint("`keystead list` shows the aliases and key IDs there are")
+        })
+    }
+
+    /// The same, if there is one.
+    pub fn find(session: &Session, name: &str) -> Result<Option<Self>, Failure> {
         let mut found = by_key_id(session, name)?;
         if found.is_empty() {
             found = by_alias(session, name)?;
         }
         match found.as_slice() {
-            [one] => Self::read(session, *one),
-            [] => Err(Failure::new(format_args!("there is no custom key {name:?}"))
-                .hint("`keystead list` shows the aliases and key IDs there are")),
+            [] => Ok(None),
+            [one] => Self::read(session, *one).map(Some),
             _ => Err(Failure::new(format_args!("{} custom keys are called {name:?}", found.len()))
                 .hint("name one by its key ID; `keystead list` shows them")),
         }

@@ -7,6 +7,7 @@ mod explain;
 mod failure;
 mod importing;
 mod keys;
+mod manifest;
 mod material;
 mod moment;
 mod new_file;

@@ -9,6 +9,7 @@ use keystead::lc::rsa::{Oaep, PublicKey, max_oaep};
 use keystead::lc::{kw, random};
 use keystead::secret::Secret;
 use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
 
 /// How material is wrapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -48,6 +49,9 @@ pub struct Transfer {
     /// The material by AES-KWP under the transport key, where there is one.
     pub carried: Option<Vec<u8>>,
 }
+
+/// What the names of two files end in: the wrapped transport key, and the wrapped material.
+pub const ENDINGS: [&str; 2] = [".transport", ".wrapped"];
 
 /// What a key transfer file (`.byok`) says; it has no other members that matter here.
 #[derive(Debug, Serialize, Deserialize)]
@@ -163,6 +167,13 @@ impl Form {
             Self::Byok => Layout::Json,
         }
     }
+}
+
+/// A file's name with one of [`ENDINGS`].
+pub fn with(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
 }
 
 /// Whether a file is a key transfer file, whatever it is called. No key material reads so.

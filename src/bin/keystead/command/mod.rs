@@ -12,6 +12,7 @@ mod directory;
 mod generate;
 mod import;
 mod import_key;
+mod import_many;
 mod init;
 mod list;
 mod manual;
@@ -39,6 +40,7 @@ pub enum Command {
     Disable(status::Disable),
     Import(import::Arguments),
     ImportKey(import_key::Arguments),
+    ImportMany(import_many::Arguments),
     Wrap(wrap::Arguments),
     DeleteMaterial(delete_material::Arguments),
     Rotate(rotate::Arguments),
@@ -67,6 +69,7 @@ impl Command {
             Self::Disable(arguments) => arguments.run(global),
             Self::Import(arguments) => arguments.run(global),
             Self::ImportKey(arguments) => arguments.run(global),
+            Self::ImportMany(arguments) => arguments.run(global),
             Self::Wrap(arguments) => arguments.run(global),
             Self::DeleteMaterial(arguments) => arguments.run(global),
             Self::Rotate(arguments) => arguments.run(global),

@@ -2,14 +2,13 @@
 //! a token of Keystead. It needs no token, and makes none.
 
 use crate::new_file::NewFile;
-use crate::transfer::Form;
+use crate::transfer::{self, Form};
 use crate::{Failure, Global, importing, keys, material, output};
 use clap::ValueEnum;
 use keystead::lc::digest::{Digest, Hash};
 use keystead::lc::rsa::PublicKey;
 use material::Format;
 use serde_json::json;
-use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -88,7 +87,9 @@ impl Arguments {
                     .hint("--out FILE writes FILE.transport and FILE.wrapped"));
             }
             (false, [_]) => vec![self.out.clone()],
-            (false, _) => vec![with(&self.out, ".transport"), with(&self.out, ".wrapped")],
+            (false, _) => {
+                transfer::ENDINGS.map(|ending| transfer::with(&self.out, ending)).to_vec()
+            }
         };
         let make = |path| NewFile::make(path, 0o644);
         let mut files = paths.iter().map(|path| make(path)).collect::<Result<Vec<NewFile>, _>>()?;
@@ -132,10 +133,4 @@ fn print(bytes: &[u8]) -> Result<(), Failure> {
             .hint("--out FILE writes it to a file"));
     }
     out.write_all(bytes).and_then(|()| out.flush()).map_err(output::failed)
-}
-
-fn with(path: &Path, ending: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(ending);
-    name.into()
 }

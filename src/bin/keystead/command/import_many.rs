@@ -1,0 +1,320 @@
+//! `keystead import-many`: imports of a whole directory or manifest. Everything is looked at before the
+//! first import, and what is there already is left alone, so that it can be run again after whatever
+//! stopped it.
+
+use super::describe;
+use crate::client::{Access, Token};
+use crate::importing::{self, Import, Material};
+use crate::keys::{self, CustomKey, check_alias};
+use crate::manifest::{self, Entry, Wanted};
+use crate::moment::Expiry;
+use crate::output::{self, printable};
+use crate::wrapping::ImportKey;
+use crate::{Failure, Global};
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+use cryptoki::session::Session;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+use std::collections::HashSet;
+use std::path::PathBuf;
+
+/// Import the material of many custom keys: a directory of files, or what a CSV manifest lists
+///
+/// In a directory a file's name is the alias, without .hex, .b64, .base64, .pem and .byok, which say
+/// how the material is written. A manifest's first line names its columns: file, alias, id, type, form,
+/// expires, expiry_action, description. Aliases that there are not yet become new custom keys. Running
+/// it again imports only what is not there with the same material.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    token: Token,
+    /// The directory or the manifest
+    source: PathBuf,
+    /// The type of new keys, where a line does not say
+    #[arg(long = "type", value_name = "TYPE", default_value = "AES", ignore_case = true,
+          value_parser = keys::types())]
+    key_type: String,
+    /// When material expires, where a line does not say
+    #[arg(long, value_name = "WHEN", long_help = Expiry::HELP)]
+    expires: Option<Expiry>,
+    /// Take the import key with that label instead of one made on the fly; material that is wrapped
+    /// already needs it
+    #[arg(long, value_name = "LABEL")]
+    with: Option<String>,
+    /// Import the others where some are wrong or refused
+    #[arg(long)]
+    keep_going: bool,
+}
+
+/// What became of one import.
+enum Outcome {
+    Imported,
+    Skipped,
+    Refused(Failure),
+    NotTried,
+}
+
+/// One import, and what is known of it.
+struct Job {
+    place: String,
+    name: String,
+    wanted: Option<Wanted>,
+    key_id: Option<String>,
+    outcome: Outcome,
+}
+
+impl Arguments {
+    pub fn run(self, global: &Global) -> Result<(), Failure> {
+        let entries = manifest::read(&self.source)?;
+        let session = self.token.log_in(global, Access::Change)?;
+        let by = importing::import_key(&session, self.with.as_deref())?;
+        let mut jobs = self.looked_at(&session, &by, entries)?;
+        let wrong = refused(&jobs);
+        if wrong == 0 || self.keep_going {
+            self.import(&session, &by, &mut jobs)?;
+        }
+        report(global, &jobs)?;
+        match refused(&jobs) {
+            0 => Ok(()),
+            _ if wrong > 0 && !self.keep_going => Err(Failure::new(format_args!(
+                "{}: nothing is imported: {}",
+                self.source.display(),
+                reasons(&jobs)
+            ))
+            .hint("--keep-going imports the others")),
+            _ => Err(Failure::new(format_args!("{}: {}", self.source.display(), reasons(&jobs)))
+                .hint("running it again imports what is not there yet")),
+        }
+    }
+
+    /// Finds out of every entry whether it can be imported, or need not be.
+    fn looked_at(
+        &self,
+        session: &Session,
+        by: &ImportKey,
+        entries: Vec<Entry>,
+    ) -> Result<Vec<Job>, Failure> {
+        let bar = progress("checking", entries.len())?;
+        let mut names = HashSet::new();
+        let look = |entry: Entry| {
+            let mut job = Job::of(entry);
+            if let Some(wanted) = &job.wanted {
+                let looked = self.look(session, by, wanted, &mut names);
+                (job.outcome, job.key_id) = match looked {
+                    Ok(found) => found,
+                    Err(failure) => (Outcome::Refused(failure), None),
+                };
+            }
+            bar.inc(1);
+            job
+        };
+        let jobs = entries.into_iter().map(look).collect();
+        bar.finish_and_clear();
+        Ok(jobs)
+    }
+
+    fn look(
+        &self,
+        session: &Session,
+        by: &ImportKey,
+        wanted: &Wanted,
+        names: &mut HashSet<String>,
+    ) -> Result<(Outcome, Option<String>), Failure> {
+        describe::check(wanted.description.as_deref().unwrap_or_default())?;
+        let target = target(session, wanted)?;
+        let name = target.as_ref().map_or(&wanted.name, |key| &key.shown.key_id);
+        if !names.insert(name.clone()) {
+            return Err(Failure::new("an earlier line is for the same custom key"));
+        }
+        let import = self.import_of(target.as_ref(), wanted)?;
+        let material = self.material(&import, wanted)?;
+        let Some(key) = &target else {
+            return Ok((Outcome::NotTried, None));
+        };
+        let shown = &key.shown;
+        if shown.status == "pending deletion" {
+            return Err(Failure::new("the custom key awaits its deletion"));
+        }
+        if shown.material != "never imported" {
+            import.compare(session, by, &material)?;
+        }
+        let outcome = match shown.material.as_str() {
+            "present" => Outcome::Skipped,
+            _ => Outcome::NotTried,
+        };
+        Ok((outcome, Some(shown.key_id.clone())))
+    }
+
+    /// Imports what is still to be, until one is refused.
+    fn import(&self, session: &Session, by: &ImportKey, jobs: &mut [Job]) -> Result<(), Failure> {
+        let bar = progress("importing", jobs.len())?;
+        for job in jobs {
+            if let (Outcome::NotTried, Some(wanted)) = (&job.outcome, &job.wanted) {
+                match self.import_one(session, by, wanted) {
+                    Ok(key_id) => {
+                        job.outcome = Outcome::Imported;
+                        job.key_id = Some(key_id);
+                    }
+                    Err(failure) => job.outcome = Outcome::Refused(failure),
+                }
+            }
+            bar.inc(1);
+            if matches!(job.outcome, Outcome::Refused(_)) && !self.keep_going {
+                break;
+            }
+        }
+        bar.finish_and_clear();
+        Ok(())
+    }
+
+    /// Returns the key ID. Files are read again: material is kept no longer than one import takes.
+    fn import_one(
+        &self,
+        session: &Session,
+        by: &ImportKey,
+        wanted: &Wanted,
+    ) -> Result<String, Failure> {
+        let target = target(session, wanted)?;
+        let import = self.import_of(target.as_ref(), wanted)?;
+        let material = self.material(&import, wanted)?;
+        importing::key_id(session, import.bring(session, by, &material)?)
+    }
+
+    fn import_of<'a>(
+        &'a self,
+        target: Option<&'a CustomKey>,
+        wanted: &'a Wanted,
+    ) -> Result<Import<'a>, Failure> {
+        let own = target.map(|key| &key.shown.key_type);
+        let said = wanted.key_type.as_ref();
+        if let (Some(own), Some(said)) = (own, said)
+            && own != said
+        {
+            return Err(Failure::new(format_args!("the custom key is for {own}, and not {said}")));
+        }
+        Ok(Import {
+            target,
+            alias: &wanted.name,
+            kind: importing::kind(own.or(said).unwrap_or(&self.key_type))?,
+            expires: wanted.expires.or(self.expires),
+            action: wanted.action,
+            description: wanted.description.as_deref().filter(|_| target.is_none()),
+        })
+    }
+
+    fn material(&self, import: &Import, wanted: &Wanted) -> Result<Material, Failure> {
+        let material = Material::read(&wanted.files, wanted.form, wanted.format, import.kind)?;
+        import.check(&material)?;
+        match material.is_wrapped() && self.with.is_none() {
+            true => Err(Failure::new("this is wrapped already").hint("--with says under what")),
+            false => Ok(material),
+        }
+    }
+}
+
+/// The custom key that an entry is for; none where it makes one.
+fn target(session: &Session, wanted: &Wanted) -> Result<Option<CustomKey>, Failure> {
+    if wanted.by_id {
+        return CustomKey::named(session, &wanted.name).map(Some);
+    }
+    let target = CustomKey::find(session, &wanted.name)?;
+    if target.is_none() {
+        check_alias(session, &wanted.name)?;
+    }
+    Ok(target)
+}
+
+impl Job {
+    fn of(entry: Entry) -> Self {
+        let Entry { place, wanted } = entry;
+        let (name, wanted, outcome) = match wanted {
+            Ok(wanted) => (wanted.name.clone(), Some(wanted), Outcome::NotTried),
+            Err(failure) => (String::new(), None, Outcome::Refused(failure)),
+        };
+        Self { place, name, wanted, key_id: None, outcome }
+    }
+
+    fn json(&self) -> Value {
+        let why = match &self.outcome {
+            Outcome::Refused(failure) => Some(failure.told()),
+            _ => None,
+        };
+        json!({
+            "place": self.place, "name": self.name, "key_id": self.key_id,
+            "result": self.outcome.name(), "why": why,
+        })
+    }
+
+    fn row(&self) -> [String; HEADER.len()] {
+        let why = match &self.outcome {
+            Outcome::Refused(failure) => failure.told(),
+            _ => String::new(),
+        };
+        [
+            printable(&self.place),
+            printable(&self.name),
+            self.key_id.clone().unwrap_or_default(),
+            self.outcome.name().to_owned(),
+            printable(&why),
+        ]
+    }
+}
+
+impl Outcome {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Imported => "imported",
+            Self::Skipped => "skipped",
+            Self::Refused(_) => "refused",
+            Self::NotTried => "not tried",
+        }
+    }
+}
+
+const HEADER: [&str; 5] = ["FROM", "NAME", "KEY ID", "RESULT", "WHY"];
+
+fn report(global: &Global, jobs: &[Job]) -> Result<(), Failure> {
+    if global.json {
+        return output::json(&jobs.iter().map(Job::json).collect::<Vec<_>>());
+    }
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table.set_header(HEADER);
+    table.add_rows(jobs.iter().map(Job::row));
+    let unpadded = |line: String| format!("{}\n", line.trim());
+    output::text(table.lines().map(unpadded).collect::<String>())?;
+    output::line(summary(jobs))
+}
+
+fn summary(jobs: &[Job]) -> String {
+    let count = |name| jobs.iter().filter(|job| job.outcome.name() == name).count();
+    let names = ["imported", "skipped", "refused", "not tried"];
+    let counts = names.map(|name| (count(name), name));
+    let said = counts.iter().filter(|(count, name)| *count > 0 || *name == "imported");
+    said.map(|(count, name)| format!("{count} {name}")).collect::<Vec<_>>().join(", ")
+}
+
+fn refused(jobs: &[Job]) -> usize {
+    jobs.iter().filter(|job| matches!(job.outcome, Outcome::Refused(_))).count()
+}
+
+/// The first refusal, and how many more there are.
+fn reasons(jobs: &[Job]) -> String {
+    let first = jobs.iter().find_map(|job| match &job.outcome {
+        Outcome::Refused(failure) => Some(format!("{}: {}", job.place, failure.told())),
+        _ => None,
+    });
+    match (first, refused(jobs)) {
+        (Some(first), 1) => first,
+        (Some(first), several) => format!("{first}; and {} more", several - 1),
+        (None, _) => String::new(),
+    }
+}
+
+/// On a terminal only.
+fn progress(what: &'static str, many: usize) -> Result<ProgressBar, Failure> {
+    let style = ProgressStyle::with_template("{msg:>10} {bar:30} {pos}/{len} {eta}");
+    let bar = ProgressBar::new(u64::try_from(many).unwrap_or(u64::MAX));
+    Ok(bar.with_style(style.map_err(Failure::new)?).with_message(what))
+}

@@ -1,0 +1,364 @@
+//! What is to be imported together: the files of a directory, or the lines of a CSV manifest. Each is
+//! read for itself, so that every wrong one can be named.
+
+use crate::Failure;
+use crate::keys;
+use crate::material::Format;
+use crate::moment::Expiry;
+use crate::transfer::{self, Form};
+use clap::ValueEnum;
+use clap::builder::TypedValueParser;
+use csv::{ErrorKind, Position, StringRecord, Trim};
+use keystead::key::ExpiryAction;
+use serde::Deserialize;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The columns of a manifest. `file` must be there.
+pub const COLUMNS: [&str; 8] =
+    ["file", "alias", "id", "type", "form", "expires", "expiry_action", "description"];
+
+/// One import of several.
+#[derive(Debug)]
+pub struct Entry {
+    /// Where it stands: `line 3`, or the file's name.
+    pub place: String,
+    /// What it says; of a wrong one only why it is wrong.
+    pub wanted: Result<Wanted, Failure>,
+}
+
+/// What is wanted of one import.
+#[derive(Debug)]
+pub struct Wanted {
+    /// The files its material is in.
+    pub files: Vec<PathBuf>,
+    /// The alias, or of an existing key the key ID.
+    pub name: String,
+    /// Whether the name is a key ID.
+    pub by_id: bool,
+    /// The type of a new key, and the one that an existing key must have.
+    pub key_type: Option<String>,
+    /// How the material is written, in the clear.
+    pub format: Option<Format>,
+    /// How it is wrapped.
+    pub form: Option<Form>,
+    /// When it expires.
+    pub expires: Option<Expiry>,
+    /// What happens then.
+    pub action: Option<ExpiryAction>,
+    /// What a new key is for.
+    pub description: Option<String>,
+}
+
+/// A line as it is written.
+#[derive(Debug, Deserialize)]
+struct Row {
+    file: PathBuf,
+    alias: Option<String>,
+    id: Option<String>,
+    #[serde(rename = "type")]
+    key_type: Option<String>,
+    form: Option<String>,
+    expires: Option<String>,
+    expiry_action: Option<String>,
+    description: Option<String>,
+}
+
+/// Reads a directory or a manifest. What is wrong with all of it is an error, what is wrong with one
+/// line is in its entry.
+pub fn read(source: &Path) -> Result<Vec<Entry>, Failure> {
+    let of_file = |error| Failure::of_file(source, &error);
+    let entries = match fs::metadata(source).map_err(of_file)?.is_dir() {
+        true => directory(source).map_err(of_file)?,
+        false => manifest(source, &fs::read(source).map_err(of_file)?)?,
+    };
+    match entries.is_empty() {
+        true => Err(Failure::new(format_args!("{}: nothing to import", source.display()))),
+        false => Ok(entries),
+    }
+}
+
+/// Every file is an import; hidden ones are none.
+fn directory(directory: &Path) -> std::io::Result<Vec<Entry>> {
+    let mut names = fs::read_dir(directory)?
+        .map(|entry| Ok(entry?.file_name()))
+        .collect::<std::io::Result<Vec<OsString>>>()?;
+    names.retain(|name| !name.as_encoded_bytes().starts_with(b"."));
+    names.sort();
+    let entry = |name: OsString| Entry {
+        place: name.to_string_lossy().into_owned(),
+        wanted: named_by_file(directory.join(name)),
+    };
+    Ok(names.into_iter().map(entry).collect())
+}
+
+fn manifest(source: &Path, text: &[u8]) -> Result<Vec<Entry>, Failure> {
+    let wrong = |line: u64, what: &str| {
+        Failure::new(format_args!("{}, line {line}: {what}", source.display()))
+    };
+    let mut reader = csv::ReaderBuilder::new().trim(Trim::All).from_reader(text);
+    let header = reader.headers().map_err(|error| wrong(1, &said(&error)))?.clone();
+    check_header(&header).map_err(|failure| wrong(1, &failure.told()))?;
+    let folder = source.parent().unwrap_or(Path::new(""));
+    let mut entries = Vec::new();
+    let mut record = StringRecord::new();
+    loop {
+        let read = reader.read_record(&mut record);
+        if matches!(read, Ok(false)) {
+            return Ok(entries);
+        }
+        let begun = read.as_ref().err().and_then(csv::Error::position).or(record.position());
+        let place = format!("line {}", begun.map_or(0, |begun| line(begun, text)));
+        let row = read.and_then(|_| record.deserialize::<Row>(Some(&header)));
+        let wanted = match row {
+            Ok(row) => row.wanted(folder),
+            Err(error) if error.is_io_error() => return Err(Failure::new(error)),
+            Err(error) => Err(Failure::new(said(&error))),
+        };
+        entries.push(Entry { place, wanted });
+    }
+}
+
+/// A record's line. The reader counts empty lines before a record as part of it.
+fn line(begun: &Position, text: &[u8]) -> u64 {
+    let at = usize::try_from(begun.byte()).unwrap_or(usize::MAX);
+    let rest = text.get(at..).unwrap_or_default().iter();
+    let empty = rest.take_while(|byte| b"\r\n".contains(byte)).filter(|byte| **byte == b'\n');
+    empty.fold(begun.line(), |line, _| line + 1)
+}
+
+fn check_header(header: &StringRecord) -> Result<(), Failure> {
+    let hint = format!("the first line names columns: {}", COLUMNS.join(", "));
+    let wrong = |what: String| Err(Failure::new(what).hint(&hint));
+    if let Some(unknown) = header.iter().find(|name| !COLUMNS.contains(name)) {
+        return wrong(format!("there is no column {unknown:?}"));
+    }
+    let count = |name: &str| header.iter().filter(|it| *it == name).count();
+    if let Some(twice) = COLUMNS.iter().find(|name| count(name) > 1) {
+        return wrong(format!("the column {twice:?} is there twice"));
+    }
+    match count("file") {
+        0 => wrong("the column \"file\" is missing".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+/// What is wrong with a line, without its place.
+fn said(error: &csv::Error) -> String {
+    match error.kind() {
+        ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("{len} fields, and the first line names {expected_len}")
+        }
+        ErrorKind::Utf8 { .. } => "it is not UTF-8".to_owned(),
+        ErrorKind::Deserialize { err, .. } => err.to_string(),
+        _ => error.to_string(),
+    }
+}
+
+impl Row {
+    fn wanted(self, folder: &Path) -> Result<Wanted, Failure> {
+        if self.file.as_os_str().is_empty() {
+            return Err(Failure::new("the file is missing"));
+        }
+        let path = folder.join(&self.file);
+        let (name, by_id) = match (self.alias, self.id) {
+            (Some(_), Some(_)) => {
+                return Err(Failure::new("alias and id: one of them names the custom key"));
+            }
+            (Some(alias), None) => (alias, false),
+            (None, Some(id)) => (id, true),
+            (None, None) => (alias_of(&path)?, false),
+        };
+        let (format, form) = written(self.form.as_deref(), &path)?;
+        Ok(Wanted {
+            files: files(path, form),
+            name,
+            by_id,
+            key_type: self.key_type.as_deref().map(key_type).transpose()?,
+            format,
+            form,
+            expires: self.expires.map(|text| expiry(&text)).transpose()?,
+            action: self.expiry_action.as_deref().map(action).transpose()?,
+            description: self.description,
+        })
+    }
+}
+
+fn named_by_file(path: PathBuf) -> Result<Wanted, Failure> {
+    if path.is_dir() {
+        return Err(Failure::new("a directory inside the directory"));
+    }
+    let (format, form) = written(None, &path)?;
+    Ok(Wanted {
+        name: alias_of(&path)?,
+        files: vec![path],
+        by_id: false,
+        key_type: None,
+        format,
+        form,
+        expires: None,
+        action: None,
+        description: None,
+    })
+}
+
+/// File endings that say how material is written. They are no part of the alias.
+const ENDINGS: [(&str, Option<Format>, Option<Form>); 5] = [
+    ("hex", Some(Format::Hex), None),
+    ("b64", Some(Format::Base64), None),
+    ("base64", Some(Format::Base64), None),
+    ("pem", Some(Format::Pem), None),
+    ("byok", None, Some(Form::Byok)),
+];
+
+type Ending = (&'static str, Option<Format>, Option<Form>);
+
+fn ending(path: &Path) -> Option<Ending> {
+    let text = path.extension()?.to_str()?;
+    ENDINGS.into_iter().find(|(ending, ..)| *ending == text)
+}
+
+/// The alias that a file's name says.
+fn alias_of(path: &Path) -> Result<String, Failure> {
+    let name = if ending(path).is_some() { path.file_stem() } else { path.file_name() };
+    let name = name.and_then(|name| name.to_str());
+    name.map(str::to_owned).ok_or_else(|| Failure::new("the file's name is no alias"))
+}
+
+/// How the material is written or wrapped: as the line says, else as the file's ending says.
+fn written(said: Option<&str>, path: &Path) -> Result<(Option<Format>, Option<Form>), Failure> {
+    let Some(said) = said else {
+        return Ok(ending(path).map_or((None, None), |(_, format, form)| (format, form)));
+    };
+    match (Format::from_str(said, true), Form::from_str(said, true)) {
+        (Ok(format), _) => Ok((Some(format), None)),
+        (_, Ok(form)) => Ok((None, Some(form))),
+        _ => Err(Failure::new(format_args!("there is no form {said:?}"))
+            .hint(format_args!("it is {}", forms().join(", ")))),
+    }
+}
+
+fn forms() -> Vec<String> {
+    let name = |value: Option<clap::builder::PossibleValue>| {
+        value.map_or(String::new(), |value| value.get_name().to_owned())
+    };
+    let formats = Format::value_variants().iter().map(|it| name(it.to_possible_value()));
+    formats.chain(Form::value_variants().iter().map(|it| name(it.to_possible_value()))).collect()
+}
+
+/// Two files are named by what their names have in common.
+fn files(path: PathBuf, form: Option<Form>) -> Vec<PathBuf> {
+    match form.map(Form::files) {
+        Some(2) => transfer::ENDINGS.map(|ending| transfer::with(&path, ending)).to_vec(),
+        _ => vec![path],
+    }
+}
+
+fn key_type(text: &str) -> Result<String, Failure> {
+    let names: Vec<String> = keys::types()
+        .possible_values()
+        .into_iter()
+        .flatten()
+        .map(|it| it.get_name().into())
+        .collect();
+    let found = names.iter().find(|name| name.eq_ignore_ascii_case(text));
+    found.cloned().ok_or_else(|| {
+        Failure::new(format_args!("there is no type {text:?}"))
+            .hint(format_args!("it is {}", names.join(", ")))
+    })
+}
+
+fn expiry(text: &str) -> Result<Expiry, Failure> {
+    text.parse().map_err(|wrong: String| Failure::new(format_args!("expires: {wrong}")))
+}
+
+fn action(text: &str) -> Result<ExpiryAction, Failure> {
+    match text {
+        "erase" => Ok(ExpiryAction::Erase),
+        "read-only" => Ok(ExpiryAction::ReadOnly),
+        _ => Err(Failure::new(format_args!("there is no expiry_action {text:?}"))
+            .hint("it is erase or read-only")),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn reading(text: &str) -> Result<Vec<Entry>, Failure> {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        read(file.path())
+    }
+
+    #[test]
+    fn a_line_says_all_that_an_import_takes() {
+        let entries = reading(
+            "\u{feff}file, alias, type, form, expires, expiry_action, description\n\
+             a.hex, payroll, aes, , 90d, read-only,\"wages, and more\"\n\
+             two, ec, EC, two-file, never, erase,\n",
+        )
+        .unwrap();
+        let first = entries[0].wanted.as_ref().unwrap();
+        assert_eq!((first.name.as_str(), first.by_id), ("payroll", false));
+        assert_eq!(first.key_type.as_deref(), Some("AES"));
+        assert_eq!((first.format, first.form), (Some(Format::Hex), None));
+        assert_eq!(first.expires, Some(Expiry::After(90 * 86_400)));
+        assert_eq!(first.action, Some(ExpiryAction::ReadOnly));
+        assert_eq!(first.description.as_deref(), Some("wages, and more"));
+        let second = entries[1].wanted.as_ref().unwrap();
+        let names: Vec<_> = second.files.iter().map(|it| it.file_name().unwrap()).collect();
+        assert_eq!(names, ["two.transport", "two.wrapped"]);
+        assert_eq!(second.description, None);
+    }
+
+    #[test]
+    fn a_wrong_line_is_named_and_the_others_are_read() {
+        let entries = reading(
+            "file,alias,id,type,form,expires,expiry_action\n\
+             a,b,,,,,\n\
+             a,b,,,,\n\
+             ,b,,,,,\n\
+             a,b,c,,,,\n\
+             a,b,,DES,,,\n\
+             a,b,,,zip,,\n\
+             a,b,,,,1999-01-01,\n\
+             \n\
+             a,b,,,,,burn\n\
+             a.b64,,,,,,\n",
+        )
+        .unwrap();
+        let wrong: Vec<&str> = entries
+            .iter()
+            .filter(|entry| entry.wanted.is_err())
+            .map(|entry| entry.place.as_str())
+            .collect();
+        assert_eq!(wrong, ["line 3", "line 4", "line 5", "line 6", "line 7", "line 8", "line 10"]);
+        assert_eq!(entries.last().unwrap().wanted.as_ref().unwrap().name, "a");
+    }
+
+    #[test]
+    fn the_first_line_names_known_columns_once() {
+        for header in ["", "alias\n", "file,colour\na,b\n", "file,file\na,b\n", "a.hex\nb.hex\n"] {
+            assert!(reading(header).is_err(), "{header}");
+        }
+        assert!(reading("file\n").is_err());
+    }
+
+    #[test]
+    fn a_directory_names_keys_by_its_files() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["payroll.hex", "a.key", ".hidden", "cloud.byok"] {
+            fs::write(folder.path().join(name), "x").unwrap();
+        }
+        fs::create_dir(folder.path().join("zz")).unwrap();
+        let entries = read(folder.path()).unwrap();
+        let name = |entry: &Entry| entry.wanted.as_ref().ok().map(|it| it.name.clone());
+        let names: Vec<_> = entries.iter().map(name).collect();
+        let some = |name: &str| Some(name.to_owned());
+        assert_eq!(names, [some("a.key"), some("cloud"), some("payroll"), None]);
+    }
+}
