@@ -4,6 +4,7 @@
 mod asymmetric;
 mod attacks;
 mod bypasses;
+mod ceremony;
 mod ciphers;
 mod compare;
 mod custody;

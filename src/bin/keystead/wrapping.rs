@@ -137,6 +137,9 @@ impl ImportKey {
             Attribute::Sensitive(true),
             Attribute::Extractable(false),
             Attribute::Unwrap(true),
+            // Nobody can let it decrypt later, not even its owner.
+            Attribute::Modifiable(false),
+            Attribute::Copyable(false),
             vendor(CKA_KEYSTEAD_CUSTODY, &[0]),
         ];
         let (public, private) = session.generate_key_pair(
