@@ -1,11 +1,13 @@
 //! How Keystead works, for people.
 //!
 //! * [`architecture`]: the three parts, and the way of a call through them.
+//! * [`ceremony`]: how material is wrapped, carried, compared and imported.
 //! * [`life`]: the states of a custom key and what works in each.
 //! * [`store`]: what lies in a store's directory, byte by byte.
 //! * [`threats`]: what is protected from whom, and what is not.
 
 pub mod architecture;
+pub mod ceremony;
 pub mod life;
 pub mod store;
 pub mod threats;

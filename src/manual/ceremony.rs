@@ -1,0 +1,78 @@
+//! # The import ceremony
+//!
+//! ```text
+//!  the token's side                         the owner's side, without a token
+//!  keystead import-key --out import.pem ──▶ keystead wrap key --for import.pem --out key.wrapped
+//!  keystead import payroll key.wrapped  ◀──
+//!      --wrapped rsa-aes-sha256 --with "import key"
+//! ```
+//!
+//! The import key is an RSA pair of 2048, 3072 or 4096 bits. Its private half can unwrap and nothing
+//! else, cannot be changed, copied or exported, and ends with its public half 24 hours after it was made.
+//! Material that is wrapped for it by then and not imported has to be wrapped again, for another.
+//!
+//! # What travels
+//!
+//! *n* is the size of the import key's modulus in bytes. OAEP's mask generation hashes with the same
+//! function as OAEP itself, and its label is empty (RFC 8017, 7.1). The transport key is a random AES
+//! key made for one transfer: 32 bytes where `keystead wrap` makes it, 16, 24 or 32 where it is read.
+//! KWP is AES key wrap with padding (RFC 5649).
+//!
+//! | form | files | bytes | takes | also made and read by |
+//! |---|---|---|---|---|
+//! | `oaep-sha256`, `oaep-sha1` | 1 | OAEP(material): *n* | material of at most *n* − 66 bytes, with SHA-1 *n* − 42 | AWS `RSAES_OAEP_SHA_256`, `RSAES_OAEP_SHA_1` |
+//! | `rsa-aes-sha256`, `rsa-aes-sha1` | 1 | OAEP(transport key): *n*, then KWP(material): a multiple of 8, 8 to 15 more than the material | any | `CKM_RSA_AES_KEY_WRAP` of PKCS#11 3.1; AWS `RSA_AES_KEY_WRAP_SHA_256`, `_SHA_1`; Google `RSA_OAEP_3072_SHA256_AES_256` and its like |
+//! | `two-file`, `two-file-sha1` | `.transport`, `.wrapped` | the same two parts, one in each | any | two calls of `openssl`, or of `pkcs11-tool --unwrap` |
+//! | `byok` | 1 | JSON, below; its ciphertext is `rsa-aes-sha1` | any | Azure Key Vault |
+//!
+//! The material is the secret's bytes; of a private key it is PKCS#8 in DER (RFC 5958), so RSA, EC,
+//! Ed25519 and X25519 keys do not fit OAEP alone.
+//!
+//! # The transfer file of Azure Key Vault
+//!
+//! ```json
+//! {
+//!   "schema_version": "1.0.0",
+//!   "header": { "kid": "…", "alg": "dir", "enc": "CKM_RSA_AES_KEY_WRAP" },
+//!   "ciphertext": "base64url, padding left out",
+//!   "generator": "keystead 0.1.0"
+//! }
+//! ```
+//!
+//! `kid` is how the key vault calls the import key (`--kid`; otherwise the SHA-256 of its
+//! `SubjectPublicKeyInfo` in hexadecimal). It is not compared at an import: `--with` says which import
+//! key it is. Another `schema_version`, `alg` or `enc` is refused; members that are not named here are
+//! passed over.
+//!
+//! # Whether a backup is good
+//!
+//! A session key (`CKA_TOKEN` false) that is unwrapped or created with `CKA_KEYSTEAD_KEY_ID` in its
+//! template is made only of the material that the named custom key was imported with, whether that is
+//! present, disabled, deleted or expired. `keystead import --dry-run` asks so. Nothing is written.
+//!
+//! | | code |
+//! |---|---|
+//! | it is the same | `CKR_OK`, and a session key that the caller throws away |
+//! | it is other material, or the key was generated, or is for another key type | `CKR_TEMPLATE_INCONSISTENT`; other material in a wrapping that authenticates nothing (CBC, PKCS#1 v1.5) `CKR_WRAPPED_KEY_INVALID` |
+//! | nothing has ever been imported, or there is no such key | `CKR_ATTRIBUTE_VALUE_INVALID` |
+//! | nobody is logged in | `CKR_USER_NOT_LOGGED_IN` |
+//!
+//! # Many at once
+//!
+//! `keystead import-many` takes a directory, where each file is one key and its name the alias (without
+//! `.hex`, `.b64`, `.base64`, `.pem` and `.byok`, which say how the material is written), or a CSV
+//! manifest (RFC 4180, UTF-8). The manifest's first line names its columns, in any order; only `file` must
+//! be there, and a column that is not known is refused.
+//!
+//! | column | says |
+//! |---|---|
+//! | `file` | where the material is, seen from the manifest; of two files what their names have in common |
+//! | `alias` or `id` | the custom key, by alias (a new one, if there is none) or by key ID; neither: the file's name |
+//! | `type` | of a new key; an existing one must have it |
+//! | `form` | `raw`, `hex`, `base64` or `pem`, or a form of the table above (then `--with` is needed) |
+//! | `expires`, `expiry_action` | as `--expires` has it; `erase` or `read-only` |
+//! | `description` | of a new key |
+//!
+//! Every line is judged before the first import: wrong lines, files that cannot be read, material that is
+//! not the key's. Then each import is one commit. A key that has the same material already is skipped,
+//! so that a run that was stopped by anything is run again.
