@@ -21,6 +21,11 @@ impl<'a> NewFile<'a> {
         Ok(Self { path, file, kept: false })
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.path
+    }
+
     /// Fills it, and lets it stay.
     pub fn keep(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         let written = self.file.write_all(bytes).and_then(|()| self.file.sync_all());

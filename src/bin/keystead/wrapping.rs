@@ -63,6 +63,28 @@ impl ImportKey {
 
     /// An import key that is on the token.
     pub fn named(session: &Session, label: &str) -> Result<Self, Failure> {
+        let mut found = Self::all_named(session, label)?;
+        match (found.pop(), found.len()) {
+            (Some(one), 0) => Ok(one),
+            (Some(_), others) => {
+                let told = format_args!("{} import keys are called {label:?}", others + 1);
+                Err(Failure::new(told).hint("`keystead import-key --label` gives another its own"))
+            }
+            (None, _) => Err(Failure::new(format_args!("there is no import key {label:?}"))
+                .hint("`keystead import-key` makes one, for 24 hours")),
+        }
+    }
+
+    /// PKCS#11 lets two pairs have one label; this program makes no second one.
+    pub fn check_label(session: &Session, label: &str) -> Result<(), Failure> {
+        match Self::all_named(session, label)?.is_empty() {
+            true => Ok(()),
+            false => Err(Failure::new(format_args!("there is an import key {label:?} already"))
+                .hint("--label gives this one its own")),
+        }
+    }
+
+    fn all_named(session: &Session, label: &str) -> Result<Vec<Self>, Failure> {
         let half = |class, may, also: &[Attribute]| {
             let of = [Attribute::Class(class), Attribute::KeyType(KeyType::RSA), may];
             session.find_objects(&[&of, also].concat())
@@ -76,15 +98,7 @@ impl ImportKey {
                 found.push(Self { public, private: *private });
             }
         }
-        match (found.pop(), found.len()) {
-            (Some(one), 0) => Ok(one),
-            (Some(_), others) => {
-                let told = format_args!("{} import keys are called {label:?}", others + 1);
-                Err(Failure::new(told).hint("`keystead import-key --label` gives each its own"))
-            }
-            (None, _) => Err(Failure::new(format_args!("there is no import key {label:?}"))
-                .hint("`keystead import-key` makes one, for 24 hours")),
-        }
+        Ok(found)
     }
 
     /// Material under the public half, for this token.

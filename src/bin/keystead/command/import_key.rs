@@ -2,8 +2,9 @@
 
 use crate::client::{Access, Token};
 use crate::new_file::NewFile;
+use crate::output::{self, printable};
 use crate::wrapping::{self, ImportKey};
-use crate::{Failure, Global, output};
+use crate::{Failure, Global};
 use jiff::Timestamp;
 use keystead::clock::{Clock, SystemClock};
 use pem_rfc7468::LineEnding;
@@ -35,6 +36,7 @@ impl Arguments {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
         let bits: u64 = self.bits.parse().map_err(Failure::new)?;
         let session = self.token.log_in(global, Access::Change)?;
+        ImportKey::check_label(&session, &self.label)?;
         // Before the pair is made: a pair that cannot be told of would be of no use.
         let mut file = self.out.as_deref().map(|path| NewFile::make(path, 0o644)).transpose()?;
         let ends = SystemClock.now().saturating_add(LIFE);
@@ -45,15 +47,20 @@ impl Arguments {
         if let Some(file) = &mut file {
             file.keep(pem.as_bytes())?;
         }
+        let expires = i64::try_from(ends).ok().map(Timestamp::from_second).transpose();
+        let expires = expires.map_err(Failure::new)?;
         if global.json {
-            let expires = i64::try_from(ends).ok().and_then(|at| Timestamp::from_second(at).ok());
             return output::json(&json!({
                 "label": self.label, "bits": bits, "expires": expires, "public_key": pem,
             }));
         }
-        match file {
-            Some(_) => Ok(()),
-            None => output::text(pem),
+        match (file, expires) {
+            (Some(file), Some(at)) => output::line(format_args!(
+                "made, RSA-{bits}, expires {at}: {} ({})",
+                printable(&self.label),
+                file.path().display()
+            )),
+            _ => output::text(pem),
         }
     }
 }
