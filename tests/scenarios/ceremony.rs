@@ -85,7 +85,8 @@ fn an_import_of_many_that_was_killed_is_run_again() {
             command(world, &["import-many", &keys]).stdout(Stdio::null()).spawn().unwrap();
         eventually("some keys are there", || count(&token) >= 3);
         kill_9(Pid::from_child(&stopped));
-        assert!(!stopped.wait().unwrap().success());
+        let ended = stopped.wait().unwrap();
+        assert!(!ended.success());
         let there = count(&token);
         assert!(there < MANY, "all was imported before it was killed");
 
