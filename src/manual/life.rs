@@ -13,6 +13,8 @@
 //! | refused | code |
 //! |---|---|
 //! | destroying metadata, or the material of a generated key; copying a custom key | `CKR_ACTION_PROHIBITED` (`0x1B`) |
+//! | changing or destroying an older version; a schedule of rotations on a key that cannot have one | `CKR_ACTION_PROHIBITED` (`0x1B`) |
+//! | rotating an external or private key | `CKR_TEMPLATE_INCONSISTENT` (`0xD1`) |
 //! | setting what is read-only | `CKR_ATTRIBUTE_READ_ONLY` (`0x10`) |
 //! | importing other material, material that another custom key holds, or into a generated key; an expiry on a generated key | `CKR_TEMPLATE_INCONSISTENT` (`0xD1`) |
 //! | an expiry that is not in the future | `CKR_ATTRIBUTE_VALUE_INVALID` (`0x13`) |
@@ -34,3 +36,34 @@
 //! counted from the import); else, where the custom key was there before, the day after
 //! `CKA_END_DATE`, 00:00 UTC. None: never. The material is unusable from that second in every process
 //! and erased by the agent at that moment. The time is never earlier than the latest the store has seen.
+//!
+//! # Rotation
+//!
+//! `C_GenerateKey` with `CKM_KEYSTEAD_ROTATE` and `CKA_KEYSTEAD_KEY_ID` (`keystead rotate`) makes the
+//! next version of a generated symmetric key. The material object stays the same one, with its
+//! handles; the version that stood there goes on in an object of its own, which a search returns only
+//! if its template names `CKA_KEYSTEAD_MATERIAL_VERSION`.
+//!
+//! | through the plain handle | which version |
+//! |---|---|
+//! | encrypt, wrap, sign, derive, digest the key | the newest |
+//! | decrypt with GCM (tags of at least 96 bits) or SEAL; unwrap with KW, KWP or SEAL; verify a MAC | whichever fits: the newest first, then the older ones |
+//! | decrypt or unwrap with ECB, CBC, CBC-PAD, CTR, or GCM with a shorter tag | none once there are several: `CKR_KEY_FUNCTION_NOT_PERMITTED`, because these cannot tell a wrong key; name the version |
+//!
+//! An older version only decrypts, verifies and unwraps; it is neither changed, copied, wrapped nor
+//! destroyed.
+//!
+//! A schedule (`CKA_KEYSTEAD_ROTATION_DAYS`, 30 to 365; AES keys) is counted from the latest rotation,
+//! or from its setting. New material needs the private token key, which the agent does not have: so the
+//! first use that makes something after the moment rotates first, in whichever process that is, and a
+//! key that nobody uses has nothing encrypted with an overdue version. `keystead rotate --due` rotates
+//! what is overdue without waiting. A key that is overdue while disabled rotates once, when it is
+//! enabled. Where a rotation fails (a full disk), the use goes on with the version there is, and the
+//! log says so.
+//!
+//! # Scheduled deletion
+//!
+//! `CKA_KEYSTEAD_DELETION_AT`, 7 to 1096 days ahead, is the only way in which a custom key ends. Until
+//! then it can only be cancelled (0), which leaves the key disabled, or waiting for its import where it
+//! has no material. Then the agent, or `keystead sweep`, erases the material of every version and the
+//! metadata, and the material is free to be imported into another key.
