@@ -101,7 +101,8 @@ impl Import<'_> {
         by: &ImportKey,
         material: &Material,
     ) -> Result<ObjectHandle, Failure> {
-        self.unwrap(session, by, material, || self.template())
+        let explain = |error| self.explained(material, error);
+        self.unwrap(session, by, material, || self.template(), explain)
     }
 
     /// Whether it is the material that the custom key was imported with; nothing changes.
@@ -111,7 +112,11 @@ impl Import<'_> {
         by: &ImportKey,
         material: &Material,
     ) -> Result<(), Failure> {
-        let made = self.unwrap(session, by, material, || self.comparison())?;
+        let explain = |error| match explain::code(&error) {
+            Some(RvError::TemplateInconsistent) => other_material(),
+            _ => self.explained(material, error),
+        };
+        let made = self.unwrap(session, by, material, || self.comparison(), explain)?;
         Ok(session.destroy_object(made)?)
     }
 
@@ -123,6 +128,7 @@ impl Import<'_> {
         by: &ImportKey,
         material: &Material,
         template: impl Fn() -> Result<Vec<Attribute>, Failure>,
+        explain: impl Fn(Error) -> Failure,
     ) -> Result<ObjectHandle, Failure> {
         let transfer = match material {
             Material::Plain(material) => by.wrap(session, material)?,
@@ -131,7 +137,6 @@ impl Import<'_> {
                 form.read(&texts, by.size(session)?)?
             }
         };
-        let explain = |error| self.explained(material, error);
         by.unwrap(session, &transfer, &template()?, explain)
     }
 
@@ -199,10 +204,7 @@ impl Import<'_> {
                 Failure::new("another custom key holds this material")
                     .hint("material belongs to one custom key at a time")
             }
-            (Some(RvError::TemplateInconsistent), Some(_)) => Failure::new(
-                "this is not the material that the custom key had before",
-            )
-            .hint("only the same material can be imported again; other needs a key of its own"),
+            (Some(RvError::TemplateInconsistent), Some(_)) => other_material(),
             (Some(RvError::AttributeValueInvalid), _) if self.expires.is_none() => {
                 Failure::new("the expiry that the custom key was made with has passed")
                     .hint("--expires gives the material another, or `never`")
@@ -240,6 +242,11 @@ pub fn key_id(session: &Session, object: ObjectHandle) -> Result<String, Failure
 
 fn named(key: &CustomKey) -> Attribute {
     vendor(CKA_KEYSTEAD_KEY_ID, key.shown.key_id.as_bytes())
+}
+
+fn other_material() -> Failure {
+    Failure::new("this is not the material that the custom key had before")
+        .hint("only the same material can be imported again; other needs a key of its own")
 }
 
 fn awaits_deletion(shown: &Shown) -> bool {
