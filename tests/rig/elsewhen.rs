@@ -1,25 +1,37 @@
 //! Processes that live at another time.
 
+use std::path::Path;
+
 /// The environment in which a process lives at another time.
-pub struct Elsewhen([(&'static str, String); 3]);
+pub struct Elsewhen(Vec<(&'static str, String)>);
 
 /// Another time, as `faketime` writes it: `+2d`.
 pub fn faketime(offset: &str) -> Elsewhen {
+    Elsewhen::with([("FAKETIME", offset.to_owned())])
+}
+
+/// A time that moves with what stands in a file, as `faketime` writes it.
+pub fn faketime_in(file: &Path) -> Elsewhen {
+    let file = file.to_str().unwrap().to_owned();
+    Elsewhen::with([("FAKETIME_TIMESTAMP_FILE", file), ("FAKETIME_NO_CACHE", "1".to_owned())])
+}
+
+fn library() -> String {
     let folders = ["/usr/lib/x86_64-linux-gnu/faketime", "/usr/lib/aarch64-linux-gnu/faketime"];
-    let library = folders
+    folders
         .iter()
         .map(|folder| format!("{folder}/libfaketime.so.1"))
-        .find(|path| std::path::Path::new(path).exists())
-        .expect("libfaketime: install the package faketime");
-    // Waits go by the monotonic clock, which stays as it is.
-    Elsewhen([
-        ("LD_PRELOAD", library),
-        ("FAKETIME", offset.to_owned()),
-        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
-    ])
+        .find(|path| Path::new(path).exists())
+        .expect("libfaketime: install the package faketime")
 }
 
 impl Elsewhen {
+    fn with<const N: usize>(when: [(&'static str, String); N]) -> Self {
+        // Waits go by the monotonic clock, which stays as it is.
+        let always = [("LD_PRELOAD", library()), ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned())];
+        Self(always.into_iter().chain(when).collect())
+    }
+
     /// The variables, to be lent to a process.
     pub fn borrowed(&self) -> Vec<(&str, &str)> {
         self.0.iter().map(|(name, value)| (*name, value.as_str())).collect()

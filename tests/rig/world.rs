@@ -1,5 +1,6 @@
 //! What one scenario has for itself: a directory with a store, a configuration and a log.
 
+use super::elsewhen::Elsewhen;
 use super::process::{Line, Other, PATIENCE, ends_within, kill_9};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use rustix::net::sockopt::socket_peercred;
@@ -9,7 +10,7 @@ use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const DIRECTORY: &str = "KEYSTEAD_RIG_DIRECTORY";
@@ -168,6 +169,18 @@ impl World {
     /// Kills the agent that answers at the moment.
     pub fn kill_agent(&self) {
         kill_9(self.agent().expect("an agent answers"));
+    }
+
+    /// An agent that lives at another time. It is to be waited for once it has ended.
+    pub fn agent_at(&self, time: &Elsewhen) -> Child {
+        let store = self.store();
+        let agent = self
+            .keystead_command(&["agent", "--store", store.to_str().unwrap()])
+            .envs(time.borrowed())
+            .spawn()
+            .unwrap();
+        eventually("the agent answers", || self.agent().is_some());
+        agent
     }
 
     /// The `keystead` program on this world's store.

@@ -1,15 +1,13 @@
 //! Scheduled deletions: time to think better of it, and then everything is gone.
 
-use crate::rig::elsewhen::{Elsewhen, faketime};
-use crate::rig::process::kill_9;
+use crate::rig::elsewhen::faketime;
 use crate::rig::token::{Token, aes_material};
-use crate::rig::world::{World, eventually, now};
+use crate::rig::world::now;
 use crate::rig::{
     DELETION_AT, PENDING_DELETION, PENDING_IMPORT, STATUS, for_key, number, play, refused, rotate,
 };
 use cryptoki::error::RvError;
 use cryptoki::object::{Attribute, ObjectHandle};
-use std::process::Child;
 
 const DAY: u64 = 86_400;
 
@@ -38,7 +36,8 @@ fn when_it_is_due_all_of_it_ends_and_its_material_is_free_again() {
                 token.key_of(external)
             };
             let later = faketime("+8d");
-            let mut agent = restarted_agent(world, &later);
+            world.kill_agent();
+            let mut agent = world.agent_at(&later);
             let mut after = world.start_with("after", &later.borrowed());
             after.tell(&external);
             after.ends_well();
@@ -69,7 +68,8 @@ fn before_it_is_due_nothing_ends_and_a_cancelled_one_never_does() {
                 (token.key_of(kept), token.key_of(pending))
             };
             let later = faketime("+19d");
-            let mut agent = restarted_agent(world, &later);
+            world.kill_agent();
+            let mut agent = world.agent_at(&later);
             let mut after = world.start_with("after", &later.borrowed());
             after.tell(&kept);
             after.tell(&pending);
@@ -120,17 +120,4 @@ fn in_days(days: u64) -> Attribute {
     // A little more than the days: the clock moves on before the token looks at it.
     let slack = if days == 1096 { 0 } else { 100 };
     number(DELETION_AT, now() + days * DAY + slack)
-}
-
-/// An agent that lives at another time, in the place of the one there is.
-fn restarted_agent(world: &World, at: &Elsewhen) -> Child {
-    kill_9(world.agent().unwrap());
-    let store = world.store();
-    let agent = world
-        .keystead_command(&["agent", "--store", store.to_str().unwrap()])
-        .envs(at.borrowed())
-        .spawn()
-        .unwrap();
-    eventually("the agent answers", || world.agent().is_some());
-    agent
 }

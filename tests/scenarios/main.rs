@@ -12,6 +12,7 @@ mod durability;
 mod ending;
 mod faults;
 mod import;
+mod model;
 mod objects;
 mod oracles;
 mod pins;
