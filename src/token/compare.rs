@@ -29,6 +29,8 @@ impl Token {
         let Some(id) = wishes.key else {
             return Ok(None);
         };
+        // Who is not logged in does not learn which custom keys there are.
+        self.private_key()?;
         let loaded = self.load(id)?;
         let Some(Content::CustomKey(key)) = loaded.as_ref().map(|loaded| &loaded.content) else {
             return Err(Reason::AttributeValue.detail("CKA_KEYSTEAD_KEY_ID names no custom key"));
