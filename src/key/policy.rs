@@ -174,8 +174,20 @@ pub struct Key {
     pub expiry: Option<Expiry>,
     /// When its next version is to be made before it makes anything, if it rotates on schedule.
     pub rotation_due: Option<Seconds>,
+    /// What binds sealed blobs to it, if it is AES material of a custom key.
+    pub sealing: Option<Sealing>,
     /// What moves when it may have changed.
     pub watch: Watch,
+}
+
+/// What `CKM_KEYSTEAD_SEAL` binds its blobs to.
+pub struct Sealing {
+    /// The custom key.
+    pub key: Id,
+    /// The version of its material.
+    pub version: u32,
+    /// The material, from which each blob's own key is derived.
+    pub material: Secret,
 }
 
 /// What a holder of a loaded key looks at to see whether it still holds.

@@ -16,6 +16,7 @@ mod row;
 mod rsa;
 mod rsa_aes;
 mod rsa_sign;
+mod seal;
 mod versions;
 
 pub use params::{Hash, Mechanism, Params, ParamsShape};
@@ -114,6 +115,7 @@ pub const MECHANISMS: &[Row] = &[
     aes_wrap::KEY_WRAP_PAD,
     aes_wrap::KEY_WRAP_KWP,
     hkdf::HKDF_DERIVE,
+    seal::SEAL,
     rotate::ROTATE,
 ];
 

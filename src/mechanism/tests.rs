@@ -2,11 +2,13 @@
 //! wrapped comes back. A new row is tested the moment it stands in the table.
 
 use super::*;
-use crate::key::policy::{Usages, Watch, allow};
+use crate::id::Id;
+use crate::key::policy::{Sealing, Usages, Watch, allow};
 use crate::key::{Key, Usage};
 use crate::lc;
 use crate::lc::aes::AesKey;
 use crate::lc::rsa::{BITS, PrivateKey};
+use crate::object::vendor::CKM_KEYSTEAD_SEAL;
 use pkcs11_sys::*;
 use proptest::prelude::*;
 use std::sync::atomic::AtomicBool;
@@ -14,8 +16,19 @@ use std::sync::{Arc, LazyLock};
 
 /// A key that may do everything, used for `usage`.
 pub(crate) fn usable(parsed: Parsed, usage: Usage) -> UsableKey {
+    with_sealing(parsed, None, usage)
+}
+
+/// An AES custom key's material.
+pub(super) fn sealing_aes(bytes: &[u8], key: Id, version: u32, usage: Usage) -> UsableKey {
+    let sealing = Sealing { key, version, material: bytes.into() };
+    with_sealing(Parsed::Aes(AesKey::new(bytes).unwrap()), Some(sealing), usage)
+}
+
+fn with_sealing(parsed: Parsed, sealing: Option<Sealing>, usage: Usage) -> UsableKey {
     let key = Key {
         parsed,
+        sealing,
         usages: [
             Usage::Encrypt,
             Usage::Decrypt,
@@ -43,7 +56,7 @@ pub(crate) fn usable(parsed: Parsed, usage: Usage) -> UsableKey {
 }
 
 pub(super) fn aes(bytes: &[u8], usage: Usage) -> UsableKey {
-    usable(Parsed::Aes(AesKey::new(bytes).unwrap()), usage)
+    sealing_aes(bytes, Id::new([7; 16]), 1, usage)
 }
 
 pub(super) fn secret(bytes: &[u8]) -> UsableKey {
@@ -184,7 +197,12 @@ proptest! {
                 if ![CKM_RSA_PKCS_OAEP, CKM_RSA_PKCS].contains(&row.id) {
                     let parts = split(message, &cuts);
                     let again = pieces(encrypt(&locking, &params)?.as_mut(), &parts)?;
-                    prop_assert_eq!(&again, &locked, "{}", row.name);
+                    if row.id == CKM_KEYSTEAD_SEAL {
+                        let opened = whole(decrypt(&opening, &params)?.as_mut(), &again)?;
+                        prop_assert_eq!(&opened, message, "{}", row.name);
+                    } else {
+                        prop_assert_eq!(&again, &locked, "{}", row.name);
+                    }
                 }
                 let opened = whole(decrypt(&opening, &params)?.as_mut(), &locked)?;
                 prop_assert_eq!(&opened, message, "{}", row.name);

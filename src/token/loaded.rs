@@ -4,7 +4,7 @@
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use crate::id::Id;
-use crate::key::policy::{Key, Usages, Watch};
+use crate::key::policy::{Key, Sealing, Usages, Watch};
 use crate::key::state::Erasure;
 use crate::key::{Body, Expiry, ExpiryAction, Header, Material, Metadata, Role, State, Status};
 use crate::object::build;
@@ -273,8 +273,18 @@ impl Loaded {
             state: self.custom_key().map(|(_, key)| key.state(0)),
             expiry: self.header.expiry,
             rotation_due: self.rotation_due(),
+            sealing: self.sealing(key_type, held),
             watch: self.watch.clone(),
         })
+    }
+
+    fn sealing(&self, key_type: u64, held: &Held) -> Option<Sealing> {
+        match self.header.role {
+            Role::Material { key, version, .. } if key_type == CKK_AES => {
+                Some(Sealing { key, version, material: held.material.duplicate() })
+            }
+            _ => None,
+        }
     }
 }
 

@@ -65,6 +65,21 @@ pub fn rotate() -> Mechanism<'static> {
     Mechanism::VendorDefined(VendorDefinedMechanism::new::<()>(number, None))
 }
 
+/// `CKM_KEYSTEAD_SEAL` without associated data.
+pub fn seal() -> Mechanism<'static> {
+    Mechanism::VendorDefined(VendorDefinedMechanism::new::<()>(seal_number(), None))
+}
+
+/// `CKM_KEYSTEAD_SEAL` with associated data.
+pub fn seal_with<const N: usize>(associated: &[u8; N]) -> Mechanism<'_> {
+    Mechanism::VendorDefined(VendorDefinedMechanism::new(seal_number(), Some(associated)))
+}
+
+/// The number of `CKM_KEYSTEAD_SEAL`.
+pub fn seal_number() -> MechanismType {
+    MechanismType::new_vendor_defined(0x804B_5301).unwrap()
+}
+
 /// When the material is to expire.
 pub fn expires_at(second: u64) -> Attribute {
     number(EXPIRES_AT, second)

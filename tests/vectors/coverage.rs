@@ -4,6 +4,7 @@ use crate::client::Client;
 use crate::rig::play;
 use crate::{ciphers, curves, macs, rsa};
 use cryptoki_sys::*;
+use keystead::object::vendor::{CKM_KEYSTEAD_ROTATE, CKM_KEYSTEAD_SEAL};
 use std::collections::BTreeSet;
 
 /// Mechanisms of which nobody publishes vectors that the token could be held to. Those that
@@ -23,6 +24,8 @@ const WITHOUT: &[CK_MECHANISM_TYPE] = &[
     CKM_SHA3_384_RSA_PKCS_PSS,
     CKM_SHA3_512_RSA_PKCS_PSS,
     CKM_ECDSA_SHA3_224,
+    CKM_KEYSTEAD_SEAL,
+    CKM_KEYSTEAD_ROTATE,
 ];
 
 #[test]
