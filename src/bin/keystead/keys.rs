@@ -73,10 +73,13 @@ impl CustomKey {
 
     /// The one custom key that is called so: by its key ID or alias.
     pub fn named(session: &Session, name: &str) -> Result<Self, Failure> {
-        Self::find(session, name)?.ok_or_else(|| {
-            Failure::new(format_args!("there is no custom key {name:?}"))
-                .hint("`keystead list` shows the aliases and key IDs there are")
-        })
+        Self::find(session, name)?.ok_or_else(|| Self::none_named(name))
+    }
+
+    /// What is said where no custom key is called so.
+    pub fn none_named(name: &str) -> Failure {
+        Failure::new(format_args!("there is no custom key {name:?}"))
+            .hint("`keystead list` shows the aliases and key IDs there are")
     }
 
     /// The same, if there is one.

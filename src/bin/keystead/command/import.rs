@@ -88,10 +88,14 @@ impl Arguments {
             check_alias(session, &self.key)?;
             return Ok(None);
         }
-        CustomKey::named(session, &self.key).map(Some).map_err(|failure| match self.dry_run {
+        let there_is_none = |failure: Failure| match self.dry_run {
             true => failure,
             false => failure.also("`--new` makes a custom key"),
-        })
+        };
+        match CustomKey::find(session, &self.key)? {
+            Some(key) => Ok(Some(key)),
+            None => Err(there_is_none(CustomKey::none_named(&self.key))),
+        }
     }
 
     fn material(&self, import: &Import) -> Result<Material, Failure> {
