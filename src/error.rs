@@ -144,7 +144,7 @@ reasons! {
 
     OtherMaterial => CKR_TEMPLATE_INCONSISTENT, "the custom key was imported with other material before, and only the same can be imported again";
     OtherSize => CKR_TEMPLATE_INCONSISTENT, "the custom key was made for material of another size";
-    MaterialHeld => CKR_TEMPLATE_INCONSISTENT, "another custom key holds this material";
+    MaterialHeld => CKR_TEMPLATE_INCONSISTENT, "another custom key is associated with this material";
     ImportIntoGenerated => CKR_TEMPLATE_INCONSISTENT, "material cannot be imported into a generated key";
     ExpiryOnGenerated => CKR_TEMPLATE_INCONSISTENT, "a generated key's material cannot expire";
     RotateExternal => CKR_TEMPLATE_INCONSISTENT, "an imported key cannot be rotated";

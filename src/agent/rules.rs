@@ -38,7 +38,7 @@ pub trait View {
     fn record(&self, id: Id) -> Result<Option<Known>>;
     /// All records of a custom key's material, dead ones too.
     fn material(&self, key: Id) -> Result<Vec<Known>>;
-    /// All material with a fingerprint, dead or alive.
+    /// All custom keys and material with a fingerprint, dead or alive.
     fn holders(&self, fingerprint: &Fingerprint) -> Result<Vec<Known>>;
 }
 
@@ -209,7 +209,9 @@ fn judge_step(
     Err(if moved_on { Reason::Conflict } else { Reason::Unlawful }.into())
 }
 
-/// Whether no other custom key holds the material, at present or by the same commit.
+/// Whether no other custom key is associated with the material, or gets it by the same commit. The
+/// other key may have lost it: it is still the only one that may have it again, or else this key
+/// would open what that one encrypted.
 fn judge_unique(
     view: &impl View,
     key: Id,
@@ -218,15 +220,18 @@ fn judge_unique(
     moment: Moment,
 ) -> Result<()> {
     let holders = view.holders(fingerprint)?;
-    let held = holders
+    let standing = holders
         .iter()
         .filter(|holder| !holder.is_dead(moment.now))
-        .map(|holder| &holder.header)
-        .chain(proposals.iter().filter_map(|proposal| proposal.put.as_ref()))
-        .any(|header| match &header.role {
-            Role::Material { key: of, fingerprint: its, .. } => *of != key && its == fingerprint,
-            Role::Object { .. } | Role::CustomKey(_) => false,
-        });
+        .map(|holder| (holder.id, &holder.header));
+    let coming = proposals
+        .iter()
+        .filter_map(|proposal| proposal.put.as_ref().map(|header| (proposal.id, header)));
+    let held = standing.chain(coming).any(|(id, header)| match &header.role {
+        Role::Material { key: of, fingerprint: its, .. } => *of != key && its == fingerprint,
+        Role::CustomKey(state) => id != key && state.fingerprint.as_ref() == Some(fingerprint),
+        Role::Object { .. } => false,
+    });
     if held { Err(Reason::MaterialHeld.into()) } else { Ok(()) }
 }
 

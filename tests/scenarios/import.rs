@@ -222,7 +222,7 @@ fn other_material_for_the_same_key_is_refused_whether_it_holds_some_or_has_lost_
 }
 
 #[test]
-fn material_that_another_key_holds_is_refused_until_that_key_has_lost_it() {
+fn material_of_one_key_is_refused_for_every_other_even_while_that_one_has_lost_it() {
     play(|world| {
         let token = world.token();
         let holder = token.empty_key(&[label("holder")]);
@@ -230,10 +230,11 @@ fn material_that_another_key_holds_is_refused_until_that_key_has_lost_it() {
         let held = import(&token, &ONE, &target(&holder)).unwrap();
         refused(import(&token, &ONE, &target(&other)), RvError::TemplateInconsistent);
         assert_eq!(token.number(token.metadata(&other), STATUS), PENDING_IMPORT);
+        // Or else one key would open what the other encrypted.
         token.destroy_object(held).unwrap();
-        import(&token, &ONE, &target(&other)).unwrap();
-        // Now the first has to do without: its material is another key's at present.
-        refused(import(&token, &ONE, &target(&holder)), RvError::TemplateInconsistent);
+        refused(import(&token, &ONE, &target(&other)), RvError::TemplateInconsistent);
+        assert_eq!(token.number(token.metadata(&other), STATUS), PENDING_IMPORT);
+        import(&token, &ONE, &target(&holder)).unwrap();
     });
 }
 

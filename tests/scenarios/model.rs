@@ -139,9 +139,8 @@ impl Model {
     fn act(&mut self, number: usize, act: &Act, expiry: u64) -> Answer {
         let refused = |code: RvError| Answer::Refused(format!("{code:?}"));
         let held = |material| {
-            let holds = |(other, key): (usize, &Key)| {
-                other != number && key.present && key.associated == Some(material)
-            };
+            let holds =
+                |(other, key): (usize, &Key)| other != number && key.associated == Some(material);
             self.0.iter().enumerate().any(holds)
         };
         let others = match act {
@@ -327,16 +326,7 @@ fn seal_and_open(
         let sealed: Option<Vec<u8>> = pair.ask(hand, &Order::Seal(key.clone()));
         assert_eq!(sealed.is_some(), usable, "encrypting with key {number}: {model:?}");
         blobs.extend(sealed.map(|blob| (number, blob)));
-        let mine = blobs.iter().filter(|(owner, _)| *owner == number).count();
-        if mine > KEPT {
-            let oldest = blobs.iter().position(|(owner, _)| *owner == number).unwrap();
-            // The first blob of each key stays: it is the oldest version's.
-            blobs.remove(
-                oldest
-                    + 1
-                    + blobs[oldest + 1..].iter().position(|(owner, _)| *owner == number).unwrap(),
-            );
-        }
+        forget_some(blobs, number);
         for (owner, blob) in blobs.iter() {
             let order = Order::Open { key: key.clone(), blob: blob.clone() };
             let opened: bool = pair.ask(1 - hand, &order);
@@ -346,6 +336,15 @@ fn seal_and_open(
                 "key {number}, blob of {owner}: {model:?}"
             );
         }
+    }
+}
+
+/// Keeps a few blobs of a key: its first one, of the oldest version, and the latest.
+fn forget_some(blobs: &mut Vec<(usize, Vec<u8>)>, number: usize) {
+    let its = |(at, (owner, _)): (usize, &(usize, _))| (*owner == number).then_some(at);
+    let mine: Vec<usize> = blobs.iter().enumerate().filter_map(its).collect();
+    if mine.len() > KEPT {
+        blobs.remove(mine[1]);
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::rig::elsewhen::faketime;
 use crate::rig::process::{PATIENCE, ends_within};
 use crate::rig::token::{Token, aes_material, expected_block};
-use crate::rig::world::{World, eventually, now, until};
+use crate::rig::world::{eventually, now, until};
 use crate::rig::wrap::Courier;
 use crate::rig::{
     EXPIRED, EXPIRES_AT, EXPIRY_ACTION, MATERIAL_STATE, PENDING_IMPORT, PRESENT, STATUS,

@@ -207,7 +207,7 @@ fn a_scheduled_deletion_ends_everything_and_frees_the_fingerprint() {
 }
 
 #[test]
-fn the_same_material_under_another_key_is_refused_while_it_is_held() {
+fn the_same_material_under_another_key_is_refused_even_once_it_is_deleted() {
     let world = World::new();
     let mut user = world.user();
     user.commit(born(None)).unwrap();
@@ -222,7 +222,7 @@ fn the_same_material_under_another_key_is_refused_while_it_is_held() {
     let request = Request::Associated { token: TOKEN, fingerprint: PRINT.0 };
     assert!(matches!(user.ask(request), Response::Several(found) if found.len() == 2));
     user.commit(deletion(1, 1)).unwrap();
-    user.commit(second()).unwrap();
+    assert_eq!(reason(user.commit(second())), Reason::MaterialHeld);
 }
 
 #[test]

@@ -197,12 +197,12 @@ impl Import<'_> {
             (Some(RvError::TemplateInconsistent), Some("never imported"))
                 if material.is_wrapped() =>
             {
-                Failure::new("the material has another size, or another custom key holds it")
+                Failure::new("the material has another size, or is another custom key's")
                     .hint("`keystead show` shows the size that the key was made for")
             }
             (Some(RvError::TemplateInconsistent), None | Some("never imported")) => {
-                Failure::new("another custom key holds this material")
-                    .hint("material belongs to one custom key at a time")
+                Failure::new("this material is another custom key's")
+                    .hint("material belongs to one custom key for good")
             }
             (Some(RvError::TemplateInconsistent), Some(_)) => other_material(),
             (Some(RvError::AttributeValueInvalid), _) if self.expires.is_none() => {
