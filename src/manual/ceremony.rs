@@ -74,5 +74,7 @@
 //! | `description` | of a new key |
 //!
 //! Every line is judged before the first import: wrong lines, files that cannot be read, material that is
-//! not the key's. Then each import is one commit. A key that has the same material already is skipped,
-//! so that a run that was stopped by anything is run again.
+//! not the key's, two lines for one key or with one material. Then each import is one commit. That
+//! another custom key holds a line's material, the token says only when it is that line's turn. A key
+//! that has the same material already is skipped, so that a run that was stopped by anything is run
+//! again.

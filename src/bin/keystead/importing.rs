@@ -11,6 +11,7 @@ use cryptoki::error::{Error, RvError};
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 use keystead::key::ExpiryAction;
+use keystead::lc::digest::{Digest, Hash};
 use keystead::object::kinds::{self, Kind};
 use keystead::object::vendor::{
     ACTION_ERASE, ACTION_READ_ONLY, CKA_KEYSTEAD_CUSTODY, CKA_KEYSTEAD_DESCRIPTION,
@@ -67,6 +68,14 @@ impl Material {
             (None, [text]) => material::decode(text, format, kind).map(Self::Plain),
             (None, _) => Err(Failure::new("only wrapped material is in two files")
                 .hint("--wrapped two-file says that this is")),
+        }
+    }
+
+    /// What tells it from other material of this run, in memory only; nothing of what is wrapped.
+    pub fn digest(&self) -> Result<Option<[u8; 32]>, Failure> {
+        match self {
+            Self::Plain(material) => Ok(Some(sha256(material.expose())?)),
+            Self::Wrapped(..) => Ok(None),
         }
     }
 
@@ -215,6 +224,15 @@ impl Import<'_> {
             _ => error.into(),
         }
     }
+}
+
+/// The SHA-256 of some bytes.
+pub fn sha256(bytes: &[u8]) -> Result<[u8; 32], Failure> {
+    let mut digest = Digest::new(Hash::Sha256)?;
+    digest.update(bytes)?;
+    let mut sum = [0; 32];
+    digest.finish(&mut sum)?;
+    Ok(sum)
 }
 
 /// The import key of that label, or one for this session.

@@ -55,6 +55,13 @@ enum Outcome {
     NotTried,
 }
 
+/// What earlier lines are for, so that no two are for the same.
+#[derive(Default)]
+struct Seen {
+    names: HashSet<String>,
+    materials: HashSet<[u8; 32]>,
+}
+
 /// One import, and what is known of it.
 struct Job {
     place: String,
@@ -96,11 +103,11 @@ impl Arguments {
         entries: Vec<Entry>,
     ) -> Result<Vec<Job>, Failure> {
         let bar = progress("checking", entries.len())?;
-        let mut names = HashSet::new();
+        let mut seen = Seen::default();
         let look = |entry: Entry| {
             let mut job = Job::of(entry);
             if let Some(wanted) = &job.wanted {
-                let looked = self.look(session, by, wanted, &mut names);
+                let looked = self.look(session, by, wanted, &mut seen);
                 (job.outcome, job.key_id) = match looked {
                     Ok(found) => found,
                     Err(failure) => (Outcome::Refused(failure), None),
@@ -119,16 +126,22 @@ impl Arguments {
         session: &Session,
         by: &ImportKey,
         wanted: &Wanted,
-        names: &mut HashSet<String>,
+        seen: &mut Seen,
     ) -> Result<(Outcome, Option<String>), Failure> {
         describe::check(wanted.description.as_deref().unwrap_or_default())?;
         let target = target(session, wanted)?;
         let name = target.as_ref().map_or(&wanted.name, |key| &key.shown.key_id);
-        if !names.insert(name.clone()) {
+        if !seen.names.insert(name.clone()) {
             return Err(Failure::new("an earlier line is for the same custom key"));
         }
         let import = self.import_of(target.as_ref(), wanted)?;
         let material = self.material(&import, wanted)?;
+        if let Some(digest) = material.digest()?
+            && !seen.materials.insert(digest)
+        {
+            return Err(Failure::new("an earlier line brings the same material")
+                .hint("material belongs to one custom key at a time"));
+        }
         let Some(key) = &target else {
             return Ok((Outcome::NotTried, None));
         };

@@ -5,7 +5,6 @@ use crate::new_file::NewFile;
 use crate::transfer::{self, Form};
 use crate::{Failure, Global, importing, keys, material, output};
 use clap::ValueEnum;
-use keystead::lc::digest::{Digest, Hash};
 use keystead::lc::rsa::PublicKey;
 use material::Format;
 use serde_json::json;
@@ -119,10 +118,7 @@ fn public_key(file: &Path) -> Result<PublicKey, Failure> {
 
 /// The SHA-256 of a `SubjectPublicKeyInfo` in hexadecimal.
 fn fingerprint(public: &PublicKey) -> Result<String, Failure> {
-    let mut digest = Digest::new(Hash::Sha256)?;
-    digest.update(&public.to_spki()?)?;
-    let mut sum = [0; 32];
-    digest.finish(&mut sum)?;
+    let sum = importing::sha256(&public.to_spki()?)?;
     Ok(sum.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
