@@ -203,6 +203,11 @@ same() {
     if cmp -s -- "$2" "$3"; then ok "$1"; else not_ok "$1 ($2 and $3 differ)"; fi
 }
 
+# differs SENTENCE FILE FILE
+differs() {
+    if cmp -s -- "$2" "$3"; then not_ok "$1 ($2 and $3 are the same)"; else ok "$1"; fi
+}
+
 show_output() {
     printf '  $ %s\n' "$*"
     sed 's/^/  /' "$work/out"
