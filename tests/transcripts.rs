@@ -34,6 +34,7 @@ transcripts! {
     custom_keys
     destroying_a_token
     dry_run
+    expiring
     import_keys
     import_many
     importing

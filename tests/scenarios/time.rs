@@ -6,7 +6,7 @@ use crate::rig::token::{Token, aes_material, expected_block};
 use crate::rig::world::{eventually, now, until};
 use crate::rig::wrap::Courier;
 use crate::rig::{
-    EXPIRED, EXPIRES_AT, EXPIRY_ACTION, MATERIAL_STATE, PENDING_IMPORT, PRESENT, STATUS,
+    DELETED, EXPIRED, EXPIRES_AT, EXPIRY_ACTION, MATERIAL_STATE, PENDING_IMPORT, PRESENT, STATUS,
     expires_at, for_key, number, play, refused, without_custody,
 };
 use cryptoki::error::RvError;
@@ -203,20 +203,55 @@ fn an_ordinary_key_with_an_expiry_ends_at_it() {
 }
 
 #[test]
-fn material_that_stays_readable_only_decrypts_after_its_expiry() {
-    play(|world| {
-        let token = world.token();
-        let expiry = now() + 2;
-        let id = token.empty_key(&[]);
-        let read_only = [expires_at(expiry), number(EXPIRY_ACTION, 2)];
-        let key = import(&token, &id, &ONE, &read_only).unwrap();
-        let closed = token.encrypt_block(key).unwrap();
-        until(expiry);
-        refused(token.encrypt_block(key), RvError::KeyFunctionNotPermitted);
-        let opened = token.decrypt(&Mechanism::AesEcb, key, &closed).unwrap();
-        assert_eq!(opened, b"sixteen bytes ok");
-        assert_eq!(token.number(token.metadata(&id), MATERIAL_STATE), 5);
+fn material_that_stays_readable_only_reads_after_its_expiry_until_it_is_deleted_or_renewed() {
+    play(|world| match world.role() {
+        "reader" => {
+            let token = world.same_token();
+            let id = world.hear();
+            only_reads(&token, &id, &serde_json::from_str::<Vec<u8>>(&world.hear()).unwrap());
+        }
+        _ => {
+            let token = world.token();
+            let expiry = now() + 2;
+            let id = token.empty_key(&[]);
+            let read_only = [expires_at(expiry), number(EXPIRY_ACTION, 2)];
+            let key = import(&token, &id, &ONE, &read_only).unwrap();
+            let closed = token.encrypt_block(key).unwrap();
+            until(expiry);
+            only_reads(&token, &id, &closed);
+            world.kill_agent();
+            let mut reader = world.start("reader");
+            reader.tell(&id);
+            reader.tell(&serde_json::to_string(&closed).unwrap());
+            reader.ends_well();
+
+            // The same material with another expiry makes it whole again.
+            import(&token, &id, &ONE, &[expires_at(0)]).unwrap();
+            assert_eq!(token.encrypt_block(key).unwrap(), closed);
+            assert_eq!(token.number(key, MATERIAL_STATE), PRESENT);
+
+            let soon = now() + 1;
+            let read_only = [expires_at(soon), number(EXPIRY_ACTION, 2)];
+            import(&token, &id, &ONE, &read_only).unwrap();
+            until(soon);
+            only_reads(&token, &id, &closed);
+            token.destroy_object(key).unwrap();
+            assert_eq!(token.number(token.metadata(&id), MATERIAL_STATE), DELETED);
+            assert_eq!(token.material(&id), None);
+        }
     });
+}
+
+/// Everything that makes something is refused, and what it made is read.
+fn only_reads(token: &Token, id: &str, closed: &[u8]) {
+    let key = token.material(id).unwrap();
+    refused(token.encrypt_block(key), RvError::KeyFunctionNotPermitted);
+    let other = token.generate_aes(&[Attribute::Extractable(true)]);
+    let wrapped = token.wrap_key(&Mechanism::AesKeyWrap, key, other);
+    refused(wrapped, RvError::KeyFunctionNotPermitted);
+    assert_eq!(token.decrypt(&Mechanism::AesEcb, key, closed).unwrap(), b"sixteen bytes ok");
+    assert_eq!(token.number(token.metadata(id), MATERIAL_STATE), 5);
+    assert_eq!(token.json(id)["material"], "expired but readable");
 }
 
 #[test]

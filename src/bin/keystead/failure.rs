@@ -55,6 +55,11 @@ impl Failure {
         Self { error: String::new(), hint: None, status: 0 }
     }
 
+    /// The command has said everything; only its exit status is to tell more.
+    pub fn with_status(status: u8) -> Self {
+        Self { status, ..Self::unread() }
+    }
+
     /// What clap says of a command line: help and version go to standard output and are no failure.
     pub fn of_command_line(said: &clap::Error) -> Result<(), Self> {
         if !said.use_stderr() {

@@ -273,7 +273,8 @@ fn expiry(text: &str) -> Result<Expiry, Failure> {
     text.parse().map_err(|wrong: String| Failure::new(format_args!("expires: {wrong}")))
 }
 
-fn action(text: &str) -> Result<ExpiryAction, Failure> {
+/// What a word says is to happen at an expiry.
+pub fn action(text: &str) -> Result<ExpiryAction, Failure> {
     match text {
         "erase" => Ok(ExpiryAction::Erase),
         "read-only" => Ok(ExpiryAction::ReadOnly),

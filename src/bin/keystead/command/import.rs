@@ -11,7 +11,7 @@ use crate::keys::{self, CustomKey, Shown, check_alias};
 use crate::material::Format;
 use crate::moment::{self, Expiry};
 use crate::transfer::Form;
-use crate::{Failure, Global, output};
+use crate::{Failure, Global, manifest, output};
 use cryptoki::session::Session;
 use jiff::Timestamp;
 use serde_json::json;
@@ -37,6 +37,12 @@ pub struct Arguments {
     /// When the material expires [default: as the custom key was made, else never]
     #[arg(long, value_name = "WHEN", long_help = Expiry::HELP)]
     expires: Option<Expiry>,
+    /// What happens to the material at its expiry: it is erased, or goes on to decrypt, verify and
+    /// unwrap only, until it is deleted by hand
+    /// [default: erase]
+    #[arg(long, value_name = "ACTION", value_parser = ["erase", "read-only"],
+          conflicts_with = "dry_run")]
+    expiry_action: Option<String>,
     /// Take the import key with that label instead of one made on the fly
     #[arg(long, value_name = "LABEL", alias = "import-key")]
     with: Option<String>,
@@ -72,7 +78,7 @@ impl Arguments {
             alias: &self.key,
             kind: importing::kind(target.as_ref().map_or(&self.key_type, |it| &it.shown.key_type))?,
             expires: self.expires,
-            action: None,
+            action: self.expiry_action.as_deref().map(manifest::action).transpose()?,
             description: self.description.as_deref(),
         };
         let material = self.material(&import)?;

@@ -7,6 +7,9 @@ use crate::{Failure, Global, moment};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use jiff::Timestamp;
+use keystead::clock::Seconds;
+use keystead::key::Material;
+use keystead::object::json;
 use serde_json::Value;
 
 /// List the custom keys: what each is called, and how long its material lasts
@@ -14,7 +17,17 @@ use serde_json::Value;
 pub struct Arguments {
     #[command(flatten)]
     token: Token,
+    /// Only keys whose material expires within that time (30d, 36h), the soonest first
+    #[arg(long, value_name = "TIME", value_parser = span, long_help = EXPIRING)]
+    expiring: Option<Seconds>,
 }
+
+const EXPIRING: &str = "Only keys whose material expires within that time (30d, 36h), the soonest \
+    first. The exit status is 3 where there are any, so that a script can tell them from none (0) \
+    and from a failure (1)";
+
+/// The exit status where keys expire in the time that was asked about.
+const SOME_EXPIRE: u8 = 3;
 
 const HEADER: [&str; 8] =
     ["ALIAS", "KEY ID", "TYPE", "ORIGIN", "STATUS", "MATERIAL", "EXPIRES", "LEFT"];
@@ -22,12 +35,30 @@ const HEADER: [&str; 8] =
 impl Arguments {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
         let session = self.token.log_in(global, Access::Look)?;
-        let keys = CustomKey::all(&session)?;
-        match global.json {
-            true => output::json(&keys.into_iter().map(|key| key.json).collect::<Vec<Value>>()),
-            false => output::text(table(&keys, Timestamp::now())),
+        let (mut keys, now) = (CustomKey::all(&session)?, Timestamp::now());
+        if let Some(within) = self.expiring {
+            keys.retain(|key| expires_within(&key.shown, within, now));
+            keys.sort_by_key(|key| key.shown.expires);
         }
+        let some = self.expiring.is_some() && !keys.is_empty();
+        match global.json {
+            true => output::json(&keys.into_iter().map(|key| key.json).collect::<Vec<Value>>())?,
+            false if self.expiring.is_some() && !some => output::line("none expires in that time")?,
+            false => output::text(table(&keys, now))?,
+        }
+        if some { Err(Failure::with_status(SOME_EXPIRE)) } else { Ok(()) }
     }
+}
+
+fn span(text: &str) -> Result<Seconds, String> {
+    json::seconds(text).ok_or_else(|| "not a time such as 30d or 36h".to_owned())
+}
+
+/// Whether there is material that will be gone by then.
+fn expires_within(key: &Shown, within: Seconds, now: Timestamp) -> bool {
+    let left = |at: Timestamp| at.as_second().saturating_sub(now.as_second());
+    key.material == json::material(Material::Present)
+        && key.expires.is_some_and(|at| left(at) <= i64::try_from(within).unwrap_or(i64::MAX))
 }
 
 fn table(keys: &[CustomKey], now: Timestamp) -> String {
