@@ -43,6 +43,7 @@ transcripts! {
     pins
     rotation
     scheduled_deletion
+    sealing
     standard_output
     tokens_and_stores
     wrapping

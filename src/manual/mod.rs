@@ -3,11 +3,13 @@
 //! * [`architecture`]: the three parts, and the way of a call through them.
 //! * [`ceremony`]: how material is wrapped, carried, compared and imported.
 //! * [`life`]: the states of a custom key and what works in each.
+//! * [`sealing`]: what a custom key seals, blobs and files byte by byte.
 //! * [`store`]: what lies in a store's directory, byte by byte.
 //! * [`threats`]: what is protected from whom, and what is not.
 
 pub mod architecture;
 pub mod ceremony;
 pub mod life;
+pub mod sealing;
 pub mod store;
 pub mod threats;

@@ -21,6 +21,7 @@ mod versions;
 
 pub use params::{Hash, Mechanism, Params, ParamsShape};
 pub use row::Row;
+pub use seal::SEAL_AROUND;
 pub use versions::begin_verify;
 
 use crate::error::{Reason, Result};

@@ -46,6 +46,9 @@ const SALT: usize = 32;
 const FRONT: usize = HEADER + SALT;
 const TAG: usize = 16;
 
+/// How much longer a blob is than what was sealed, in bytes.
+pub const SEAL_AROUND: usize = FRONT + TAG;
+
 /// Keeps these keys apart from whatever else is ever derived from the same material.
 const DOMAIN: &[u8] = b"keystead seal";
 
@@ -143,7 +146,7 @@ impl Transform for Seal {
     }
 
     fn whole_len(&self, input: usize) -> usize {
-        input.saturating_add(FRONT + TAG)
+        input.saturating_add(SEAL_AROUND)
     }
 
     fn whole(&mut self, input: &[u8], output: &mut [u8]) -> Result<usize> {
@@ -173,7 +176,7 @@ impl Transform for Open {
     }
 
     fn update(&mut self, input: &[u8], _output: &mut [u8]) -> Result<usize> {
-        let most = MAX_MESSAGE + (FRONT + TAG) as u64;
+        let most = MAX_MESSAGE + SEAL_AROUND as u64;
         if (self.held.len() as u64).saturating_add(input.len() as u64) > most {
             return Err(Reason::EncryptedInvalid.into());
         }
@@ -191,7 +194,7 @@ impl Transform for Open {
     }
 
     fn whole_len(&self, input: usize) -> usize {
-        input.saturating_sub(FRONT + TAG)
+        input.saturating_sub(SEAL_AROUND)
     }
 
     fn whole(&mut self, input: &[u8], output: &mut [u8]) -> Result<usize> {
@@ -230,7 +233,7 @@ fn wrap(usable: &UsableKey, params: &Params, material: &Secret) -> Result<Vec<u8
 
 fn unwrap(usable: &UsableKey, params: &Params, blob: &[u8]) -> Result<Secret> {
     let sealing = sealing(usable).map_err(misfit(Reason::UnwrappingKeyType))?;
-    let mut material = Secret::new(vec![0; blob.len().saturating_sub(FRONT + TAG)]);
+    let mut material = Secret::new(vec![0; blob.len().saturating_sub(SEAL_AROUND)]);
     open(sealing, associated(params)?, blob, material.expose_mut())
         .map_err(|_| Reason::WrappedInvalid)?;
     Ok(material)

@@ -21,6 +21,7 @@ mod reauthentication;
 #[path = "../rig/mod.rs"]
 mod rig;
 mod rotating;
+mod sealed_files;
 mod sealing;
 mod starting;
 mod threads;

@@ -44,6 +44,11 @@ impl Failure {
         }
     }
 
+    /// The same failure, of that thing.
+    pub fn within(&self, thing: impl Display) -> Self {
+        Self { error: format!("{thing}: {}", self.error), hint: self.hint.clone(), ..*self }
+    }
+
     /// Something about a file failed.
     pub fn of_file(file: &Path, error: &io::Error) -> Self {
         Self::new(format_args!("{}: {}", file.display(), plainly(error)))

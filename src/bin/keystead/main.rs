@@ -13,8 +13,10 @@ mod moment;
 mod new_file;
 mod output;
 mod pin;
+mod sealed_file;
 mod terminal;
 mod transfer;
+mod whole_file;
 mod wrapping;
 
 use clap::Parser;

@@ -16,9 +16,11 @@ mod import_many;
 mod init;
 mod list;
 mod manual;
+mod open;
 mod recover;
 mod rename;
 mod rotate;
+mod seal;
 mod show;
 mod status;
 mod sweep;
@@ -44,6 +46,8 @@ pub enum Command {
     Wrap(wrap::Arguments),
     DeleteMaterial(delete_material::Arguments),
     Rotate(rotate::Arguments),
+    Seal(seal::Arguments),
+    Open(open::Arguments),
     ScheduleDeletion(deletion::Schedule),
     CancelDeletion(deletion::Cancel),
     DestroyToken(destroy_token::Arguments),
@@ -73,6 +77,8 @@ impl Command {
             Self::Wrap(arguments) => arguments.run(global),
             Self::DeleteMaterial(arguments) => arguments.run(global),
             Self::Rotate(arguments) => arguments.run(global),
+            Self::Seal(arguments) => arguments.run(global),
+            Self::Open(arguments) => arguments.run(global),
             Self::ScheduleDeletion(arguments) => arguments.run(global),
             Self::CancelDeletion(arguments) => arguments.run(global),
             Self::DestroyToken(arguments) => arguments.run(global),

@@ -1,0 +1,104 @@
+//! `keystead seal`: seals a file of any size with a custom key, in constant memory.
+
+use crate::client::{Access, Token};
+use crate::keys::CustomKey;
+use crate::sealed_file::{Chunker, Header, Pieces};
+use crate::whole_file::{Input, Output, is_standard};
+use crate::{Failure, Global, output};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
+use keystead::id::Id;
+use keystead::lc::random;
+use serde_json::json;
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+
+/// Seal a file with a custom key; `keystead open` opens it
+///
+/// The key is an AES key, generated or imported. The sealed file names it, and no other key opens it,
+/// even with the same material.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    token: Token,
+    /// The custom key's alias or key ID
+    key: String,
+    /// The file to seal; - is standard input
+    #[arg(default_value = "-", value_name = "FILE")]
+    input: PathBuf,
+    #[command(flatten)]
+    to: Destination,
+}
+
+/// Where a result goes.
+#[derive(Debug, clap::Args)]
+pub struct Destination {
+    /// Write to that file, which appears when all is done; - is standard output
+    #[arg(long, short, default_value = "-", value_name = "FILE")]
+    pub out: PathBuf,
+    /// Replace that file where there is one
+    #[arg(long)]
+    pub force: bool,
+}
+
+impl Arguments {
+    pub fn run(self, global: &Global) -> Result<(), Failure> {
+        let session = self.token.log_in(global, Access::Look)?;
+        let key = CustomKey::named(&session, &self.key)?;
+        if is_standard(&self.to.out) && io::stdout().is_terminal() {
+            return Err(Failure::new("a sealed file is nothing for a terminal")
+                .hint("--out FILE writes it to a file"));
+        }
+        let id = Id::parse(key.shown.key_id.as_bytes());
+        let id = id.ok_or_else(|| Failure::new("the key ID is no UUID"))?;
+        let header = Header::new(id, random::bytes()?)?;
+        let mut chunks = Chunker::new(&session, &key, &header)?;
+        let input = Input::open(&self.input)?;
+        let mut out = Output::begin(&self.to.out, 0o666, self.to.force)?;
+        let bar = progress("sealing", &input)?;
+        out.write(header.bytes())?;
+        let mut pieces = Pieces::of(input.bytes(), header.plain_len());
+        let mut bytes = 0;
+        loop {
+            let (piece, last) = pieces.next().map_err(|error| input.failed(&error))?;
+            out.write(&chunks.seal(piece, last)?)?;
+            bytes += piece.len() as u64;
+            bar.set_position(bytes);
+            if last {
+                break;
+            }
+        }
+        out.finish()?;
+        bar.finish_and_clear();
+        report(global, "sealed", &key, bytes, &self.to.out)
+    }
+}
+
+/// On a terminal only.
+pub fn progress(what: &'static str, input: &Input) -> Result<ProgressBar, Failure> {
+    let template = "{msg:>10} {bar:30} {bytes}/{total_bytes} {eta}";
+    let bar = match input.len() {
+        Some(len) => ProgressBar::new(len)
+            .with_style(ProgressStyle::with_template(template).map_err(Failure::new)?),
+        None => ProgressBar::new_spinner()
+            .with_style(ProgressStyle::with_template("{msg:>10} {bytes}").map_err(Failure::new)?),
+    };
+    Ok(bar.with_message(what).with_finish(ProgressFinish::AndClear))
+}
+
+/// Says what was done, unless the result itself went to standard output.
+pub fn report(
+    global: &Global,
+    done: &str,
+    key: &CustomKey,
+    bytes: u64,
+    out: &Path,
+) -> Result<(), Failure> {
+    let (shown, file) = (&key.shown, out.display());
+    match (is_standard(out), global.json) {
+        (true, _) => Ok(()),
+        (false, true) => output::json(&json!({
+            "alias": shown.alias, "key_id": shown.key_id, "bytes": bytes, "file": file.to_string(),
+        })),
+        (false, false) => output::line(format_args!("{done}, {bytes} bytes, {shown}: {file}")),
+    }
+}

@@ -1,0 +1,150 @@
+//! What a command reads and writes as a stream: files, or standard input and output. A file that is
+//! written appears under its name when it is complete, and never over another one unasked.
+
+use crate::{Failure, output};
+use keystead::sys;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
+use std::fs::{self, File, Permissions};
+use std::io::{self, ErrorKind, IsTerminal, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
+
+/// Whether a path means standard input or output.
+pub fn is_standard(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// A file that is read, or standard input.
+pub struct Input {
+    file: File,
+    name: PathBuf,
+}
+
+impl Input {
+    /// Opens it.
+    pub fn open(path: &Path) -> Result<Self, Failure> {
+        let (file, name) = match is_standard(path) {
+            true if io::stdin().is_terminal() => {
+                return Err(Failure::new("standard input is the terminal")
+                    .hint("name a file, or bring its contents through a pipe"));
+            }
+            // Without the buffer that the standard library keeps and does not wipe.
+            true => (sys::inherited(0), "standard input".into()),
+            false => (File::open(path), path.to_owned()),
+        };
+        let file = file.map_err(|error| Failure::of_file(&name, &error))?;
+        Ok(Self { file, name })
+    }
+
+    /// How many bytes it has, where that is known.
+    pub fn len(&self) -> Option<u64> {
+        let metadata = self.file.metadata().ok()?;
+        metadata.is_file().then_some(metadata.len())
+    }
+
+    /// Something about reading it failed.
+    pub fn failed(&self, error: &io::Error) -> Failure {
+        Failure::of_file(&self.name, error)
+    }
+
+    /// Something is wrong with what is in it.
+    pub fn wrong(&self, failure: &Failure) -> Failure {
+        failure.within(self.name.display())
+    }
+
+    /// Its bytes.
+    pub fn bytes(&self) -> impl Read {
+        &self.file
+    }
+}
+
+/// A file that is written, or standard output.
+pub enum Output<'a> {
+    /// Standard output.
+    Standard(io::Stdout),
+    /// A file that is still called otherwise.
+    File {
+        /// What it will be called.
+        path: &'a Path,
+        /// What it is until then: removed when dropped, or when a signal ends the program.
+        temporary: NamedTempFile,
+        /// Whether it may take the place of another.
+        force: bool,
+    },
+}
+
+impl<'a> Output<'a> {
+    /// Begins it, with that mode as far as the process's mask allows.
+    pub fn begin(path: &'a Path, mode: u32, force: bool) -> Result<Self, Failure> {
+        if is_standard(path) {
+            return Ok(Self::Standard(io::stdout()));
+        }
+        may_appear(path, force)?;
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let temporary = tempfile::Builder::new()
+            .prefix(".keystead-")
+            .permissions(Permissions::from_mode(mode))
+            .tempfile_in(folder)
+            .map_err(|error| Failure::of_file(path, &error))?;
+        remove_at_a_signal(temporary.path().to_owned())?;
+        Ok(Self::File { path, temporary, force })
+    }
+
+    /// Writes the next bytes.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        match self {
+            Self::Standard(out) => out.write_all(bytes).map_err(output::failed),
+            Self::File { path, temporary, .. } => {
+                temporary.write_all(bytes).map_err(|error| Failure::of_file(path, &error))
+            }
+        }
+    }
+
+    /// Lets it appear, complete and on the disk.
+    pub fn finish(self) -> Result<(), Failure> {
+        match self {
+            Self::Standard(mut out) => out.flush().map_err(output::failed),
+            Self::File { path, temporary, force } => {
+                let failed = |error| Failure::of_file(path, &error);
+                temporary.as_file().sync_all().map_err(failed)?;
+                let named = match force {
+                    true => temporary.persist(path),
+                    false => temporary.persist_noclobber(path),
+                };
+                named.map(drop).map_err(|refused| failed(refused.error))
+            }
+        }
+    }
+}
+
+fn may_appear(path: &Path, force: bool) -> Result<(), Failure> {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Failure::of_file(path, &error)),
+        Ok(there) if !there.is_file() => {
+            Err(Failure::new(format_args!("{}: this is no ordinary file", path.display()))
+                .hint("without --out the result goes to standard output"))
+        }
+        Ok(_) if force => Ok(()),
+        Ok(_) => Err(Failure::new(format_args!("{}: the file exists", path.display()))
+            .hint("--force replaces it when the new one is complete")),
+    }
+}
+
+/// Signals end a program without dropping anything.
+fn remove_at_a_signal(path: PathBuf) -> Result<(), Failure> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    std::thread::Builder::new().name("signals".into()).spawn(move || {
+        for signal in signals.forever() {
+            let _gone_already = fs::remove_file(&path);
+            let _ends_here = emulate_default_handler(signal);
+        }
+    })?;
+    Ok(())
+}
