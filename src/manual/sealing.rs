@@ -30,7 +30,8 @@
 //!
 //! The nonce repeats and the key never does: it comes from 32 random bytes. The header's length is fixed,
 //! so header and caller's data cannot be taken for one another. A wrapped key is its value, a private key
-//! its PKCS#8 in DER, sealed in the same way.
+//! its PKCS#8 in DER, sealed in the same way. `tests/vectors/seal.json` has blobs that another
+//! implementation made, `tests/vectors/seal.py`, which opens and makes sealed files too.
 //!
 //! # A sealed file
 //!

@@ -254,6 +254,8 @@ mod tests {
     use crate::id::Id;
     use crate::key::{Parsed, Usage};
     use crate::mechanism::tests::{pieces, sealing_aes, usable, whole};
+    use serde_json::Value;
+    use std::collections::HashMap;
 
     const TEXT: &[u8] = b"what only this key opens";
 
@@ -329,6 +331,33 @@ mod tests {
         let opening = &mut SEAL.decrypt().unwrap()(&key, &Params::None).unwrap();
         invalid(opening.whole(&blob, &mut output));
         assert_eq!(output, [0; 24]);
+    }
+
+    fn hex(text: &str) -> Vec<u8> {
+        let mut room = vec![0; text.len() / 2];
+        base16ct::lower::decode(text, &mut room).unwrap().to_vec()
+    }
+
+    /// `tests/vectors/seal.py` made them with another implementation.
+    #[test]
+    fn another_implementation_makes_the_same_blobs() {
+        let text = include_str!("../../tests/vectors/seal.json");
+        let vectors: Vec<HashMap<String, Value>> = serde_json::from_str(text).unwrap();
+        assert_eq!(vectors.len(), 36);
+        for vector in vectors {
+            let bytes = |name: &str| hex(vector[name].as_str().unwrap());
+            let id = Id::parse(vector["key_id"].as_str().unwrap().as_bytes()).unwrap();
+            let version = u32::try_from(vector["version"].as_u64().unwrap()).unwrap();
+            let key = sealing_aes(&bytes("material"), id, version, Usage::Encrypt);
+            let params = match bytes("aad") {
+                none if none.is_empty() => Params::None,
+                aad => Params::Bytes(aad),
+            };
+            let salt = bytes("salt").try_into().unwrap();
+            let mut sealing = Seal::begin(&key, &params, salt).unwrap();
+            assert_eq!(whole(&mut sealing, &bytes("text")).unwrap(), bytes("blob"));
+            assert_eq!(open(&key, &params, &bytes("blob")).unwrap(), bytes("text"));
+        }
     }
 
     #[test]
