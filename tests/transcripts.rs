@@ -30,6 +30,7 @@ macro_rules! transcripts {
 }
 
 transcripts! {
+    clock
     command_line
     custom_keys
     destroying_a_token

@@ -56,6 +56,8 @@ pub enum Work {
     },
     /// Erases what is due.
     Sweep,
+    /// Takes the clock's time for now, as a token's security officer has asked.
+    AcceptClock,
     /// Ends the writer.
     Stop,
 }
@@ -181,6 +183,7 @@ impl Writer {
                 self.destroy_token(token, &change).map(|count| Done::Revisions(vec![count]))
             }
             Work::Sweep => self.sweep().map(Done::Swept),
+            Work::AcceptClock => self.accept_clock().map(|()| Done::Revisions(Vec::new())),
             Work::Stop => Err(Reason::AgentAbsent.into()),
         }
     }
@@ -200,6 +203,18 @@ impl Writer {
         moved.into_iter().for_each(|(token, watched)| shelf.page.moved(token, watched));
         freed.into_iter().for_each(|cell| shelf.slots.release(cell));
         Ok(())
+    }
+
+    /// Lowers the high-water mark of time in each of its places: the slots first, so that a crash in
+    /// between leaves the later of the two. What has been erased stays erased.
+    fn accept_clock(&mut self) -> Result<()> {
+        let shelf = Arc::clone(&self.shelf);
+        let (mark, clock) = (shelf.now(), shelf.clock());
+        log::warn!("the store's latest time, {mark}, is lowered to the clock's, {clock}");
+        shelf.accept_clock();
+        shelf.slots.lower_mark(clock)?;
+        self.apply(Draft::new(&shelf))?;
+        self.settle()
     }
 
     /// What can be done ahead, after the answers have gone out.

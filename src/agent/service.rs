@@ -70,6 +70,12 @@ impl Service {
                 }
             }
             Request::Sweep => self.write(Work::Sweep)?,
+            Request::AcceptClock { token, authenticator } => {
+                match self.authenticate(token, true, &authenticator) {
+                    Ok(_) => self.write(Work::AcceptClock)?.map(|_| self.clock()),
+                    Err(refusal) => Err(refusal),
+                }
+            }
             request => self.look(request),
         })
     }
@@ -79,6 +85,7 @@ impl Service {
         match request {
             Request::Hello { protocol, store_format } => self.greet(protocol, store_format),
             Request::Tokens => self.tokens(),
+            Request::Clock => Ok(self.clock()),
             Request::Login { token, officer, authenticator } => {
                 self.login(token, officer, &authenticator)
             }
@@ -101,6 +108,7 @@ impl Service {
             Request::PutToken { .. }
             | Request::DestroyToken { .. }
             | Request::Commit { .. }
+            | Request::AcceptClock { .. }
             | Request::Sweep => Err(Reason::General.into()),
         }
     }
@@ -135,6 +143,10 @@ impl Service {
         self.greeted = true;
         let (store, incarnation) = self.shelf.slots.identity();
         Ok(Response::Welcome { protocol, store, incarnation })
+    }
+
+    fn clock(&self) -> Response {
+        Response::Clock { clock: self.shelf.clock(), mark: self.shelf.now() }
     }
 
     fn tokens(&self) -> Result<Response> {

@@ -78,6 +78,11 @@ impl Shelf {
         self.mark.fetch_max(clock, Ordering::Relaxed).max(clock)
     }
 
+    /// Takes the clock's time for now, though the store has seen a later one.
+    pub(super) fn accept_clock(&self) {
+        self.mark.store(self.clock.now(), Ordering::Relaxed);
+    }
+
     /// The clock's own time.
     pub fn clock(&self) -> Seconds {
         self.clock.now()

@@ -4,7 +4,7 @@
 use super::pin::check_length;
 use super::records::unexpected;
 use super::{Rules, Token, TokenInfo};
-use crate::clock::Clock;
+use crate::clock::{Clock, Seconds};
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::pin::{Entry, Pin};
@@ -97,21 +97,35 @@ impl Slots {
     /// Ends the token in a slot, with everything in it and for good; how many records that were. A
     /// wrong PIN is counted as in a login.
     pub fn destroy_token(&self, slot: u64, label: &str, officer: &[u8]) -> Result<u64> {
-        check_length(officer).map_err(|_| Reason::PinIncorrect)?;
-        let entries = self.entries()?;
-        let fits = |entry: &&TokenEntry| u64::from(entry.slot) == slot;
-        let entry = entries.iter().find(fits).ok_or(Reason::SlotUnknown)?;
-        let stretched = Entry::decode(&entry.entry)?.officer.stretch(officer)?;
-        let request = Request::DestroyToken {
-            token: entry.id,
-            label: label.to_owned(),
-            authenticator: stretched.authenticator,
-            change: lc::random::bytes()?,
-        };
+        let (token, authenticator) = self.officer_of(slot, officer)?;
+        let (label, change) = (label.to_owned(), lc::random::bytes()?);
+        let request = Request::DestroyToken { token, label, authenticator, change };
         match self.link.ask(&request)? {
             Response::Done(records) => Ok(records),
             _ => Err(unexpected()),
         }
+    }
+
+    /// What the agent's clock shows, and the latest time the store has seen, in seconds since 1970.
+    pub fn clock(&self) -> Result<(Seconds, Seconds)> {
+        seen(&self.link.ask(&Request::Clock)?)
+    }
+
+    /// Lowers the latest time the store has seen to the agent's clock, for the security officer of the
+    /// token in a slot. A wrong PIN is counted as in a login.
+    pub fn accept_clock(&self, slot: u64, officer: &[u8]) -> Result<(Seconds, Seconds)> {
+        let (token, authenticator) = self.officer_of(slot, officer)?;
+        seen(&self.link.ask(&Request::AcceptClock { token, authenticator })?)
+    }
+
+    /// The token in a slot, and what a login of its security officer would show.
+    fn officer_of(&self, slot: u64, pin: &[u8]) -> Result<(Id, [u8; 32])> {
+        check_length(pin).map_err(|_| Reason::PinIncorrect)?;
+        let entries = self.entries()?;
+        let fits = |entry: &&TokenEntry| u64::from(entry.slot) == slot;
+        let entry = entries.iter().find(fits).ok_or(Reason::SlotUnknown)?;
+        let stretched = Entry::decode(&entry.entry)?.officer.stretch(pin)?;
+        Ok((entry.id, stretched.authenticator))
     }
 
     fn make(&self, label: &str, officer: &[u8], user: Option<&[u8]>) -> Result<Id> {
@@ -186,4 +200,10 @@ pub(super) fn info(entry: &TokenEntry) -> Result<TokenInfo> {
 /// A token's serial number: sixteen characters.
 pub fn serial(token: Id) -> String {
     token.bytes().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+fn seen(answer: &Response) -> Result<(Seconds, Seconds)> {
+    match answer {
+        Response::Clock { clock, mark } => Ok((*clock, *mark)),
+        _ => Err(unexpected()),
+    }
 }

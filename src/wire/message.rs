@@ -128,6 +128,16 @@ pub enum Request {
         /// Names the change, so that a retry after a lost answer happens once.
         change: [u8; 16],
     },
+    /// What the agent's clock shows, and the latest time the store has seen.
+    Clock,
+    /// Lowers the store's high-water mark of time to the agent's clock, after a wrong one. Only the
+    /// security officer of a token in it may: the request carries what a login would, and counts as one.
+    AcceptClock {
+        /// The token.
+        token: Id,
+        /// What Argon2id made of the security officer's PIN.
+        authenticator: [u8; 32],
+    },
 }
 
 /// What an agent answers.
@@ -172,6 +182,13 @@ pub enum Response {
     },
     /// To anything: why not.
     Refused(Error),
+    /// To `Clock`, and to `AcceptClock` once it is done.
+    Clock {
+        /// What the agent's clock shows.
+        clock: Seconds,
+        /// The store's high-water mark of time.
+        mark: Seconds,
+    },
 }
 
 /// A token as the agent keeps it.

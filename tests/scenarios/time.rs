@@ -2,8 +2,8 @@
 
 use crate::rig::elsewhen::faketime;
 use crate::rig::process::{PATIENCE, ends_within};
-use crate::rig::token::{Token, aes_material, expected_block};
-use crate::rig::world::{eventually, now, until};
+use crate::rig::token::{SO_PIN, Token, aes_material, expected_block};
+use crate::rig::world::{World, eventually, now, until};
 use crate::rig::wrap::Courier;
 use crate::rig::{
     DELETED, EXPIRED, EXPIRES_AT, EXPIRY_ACTION, MATERIAL_STATE, PENDING_IMPORT, PRESENT, STATUS,
@@ -323,8 +323,14 @@ fn a_clock_set_back_does_not_revive_what_has_expired() {
             assert_eq!(token.material(&id), None);
             assert_eq!(token.number(token.metadata(&id), MATERIAL_STATE), EXPIRED);
             // New expiries are judged by the clock as it is now.
-            let key = import(&token, &id, &ONE, &[expires_at(now() + 100)]).unwrap();
-            world.tell(if token.encrypt_block(key).is_ok() { "works" } else { "refused" });
+            loop {
+                // What was erased stays erased: it is brought again.
+                let key = import(&token, &id, &ONE, &[expires_at(now() + 100)]).unwrap();
+                world.tell(if token.encrypt_block(key).is_ok() { "works" } else { "refused" });
+                if world.hear() == "end" {
+                    break;
+                }
+            }
         }
         _ => {
             let ahead = faketime("+2d");
@@ -344,9 +350,35 @@ fn a_clock_set_back_does_not_revive_what_has_expired() {
             other.tell(&id);
             // The mark is two days ahead: a key that expires before it is not usable either.
             other.says("refused");
+            // Only the security officer takes the clock's time again, in every process and for good.
+            let wrong = world.keystead(&[
+                "clock",
+                "--accept",
+                "--so-pin-file",
+                &pin_file(world, "wrong-1"),
+            ]);
+            assert!(!wrong.status.success());
+            other.tell("again");
+            other.says("refused");
+            let right =
+                world.keystead(&["clock", "--accept", "--so-pin-file", &pin_file(world, SO_PIN)]);
+            assert!(right.status.success(), "{right:?}");
+            other.tell("again");
+            other.says("works");
+            world.kill_agent();
+            other.tell("again");
+            other.says("works");
+            other.tell("end");
             other.ends_well();
         }
     });
+}
+
+fn pin_file(world: &World, pin: &str) -> String {
+    let path = world.path("officer");
+    std::fs::write(&path, pin).unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    path.to_str().unwrap().to_owned()
 }
 
 #[test]

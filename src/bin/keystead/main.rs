@@ -11,6 +11,7 @@ mod manifest;
 mod material;
 mod moment;
 mod new_file;
+mod officer;
 mod output;
 mod pin;
 mod sealed_file;

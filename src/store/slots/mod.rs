@@ -105,6 +105,15 @@ impl Slots {
         self.write(CLOCK_CELL, &Cell::Clock(mark))
     }
 
+    /// Lowers the mark after a wrong clock; durable when it returns.
+    pub fn lower_mark(&self, mark: Seconds) -> Result<()> {
+        let mut inner = self.lock();
+        inner.mark = mark;
+        self.write(CLOCK_CELL, &Cell::Clock(mark))?;
+        drop(inner);
+        self.sync()
+    }
+
     /// The number of the last commit known to be durable in the store.
     pub fn commits(&self) -> u64 {
         self.lock().commits

@@ -1,10 +1,11 @@
 //! `keystead destroy-token`: the explicit end of everything in a token, which `C_InitToken` is not.
 
+use crate::officer;
 use crate::pin::OfficerPin;
 use crate::{Failure, Global, output, terminal};
 use keystead::clock::SystemClock;
 use keystead::module::rules;
-use keystead::token::{Slots, TokenInfo};
+use keystead::token::Slots;
 use keystead::wire::{Link, Place};
 use serde_json::json;
 use std::sync::Arc;
@@ -29,7 +30,7 @@ impl Arguments {
         let config = global.configuration()?;
         let link = Link::new(Place::of(&config));
         let slots = Slots::new(link, Arc::new(SystemClock), rules(&config));
-        let (slot, label, serial) = self.choose(&slots)?;
+        let (slot, label, serial) = officer::token_named(&slots, Some(&self.name))?;
         if !self.yes {
             confirm(&label)?;
         }
@@ -41,30 +42,6 @@ impl Arguments {
             }
             false => output::line(format_args!(
                 "destroyed: {label} (serial number {serial}) and the {records} objects in it"
-            )),
-        }
-    }
-
-    /// Slot, label and serial number of the one token that is meant.
-    fn choose(&self, slots: &Slots) -> Result<(u64, String, String), Failure> {
-        let mut fitting = Vec::new();
-        let mut labels = Vec::new();
-        for slot in slots.list()? {
-            let TokenInfo { label: Some(label), serial, .. } = slots.info(slot)? else { continue };
-            labels.push(format!("{label:?} (serial number {serial})"));
-            if label == self.name || serial == self.name {
-                fitting.push((slot, label, serial));
-            }
-        }
-        match (fitting.pop(), fitting.is_empty()) {
-            (Some(one), true) => Ok(one),
-            (Some(_), false) => Err(Failure::new("more than one token has this label")
-                .hint(format_args!("name it by its serial number: {}", labels.join(", ")))),
-            (None, _) => Err(Failure::new(format_args!("there is no token {:?}", self.name)).hint(
-                match labels.is_empty() {
-                    true => "the store has none".to_owned(),
-                    false => format!("there is: {}", labels.join(", ")),
-                },
             )),
         }
     }

@@ -2,6 +2,7 @@
 //! file, and its lines here.
 
 mod agent;
+mod clock;
 mod completions;
 mod create;
 mod delete_material;
@@ -52,6 +53,7 @@ pub enum Command {
     CancelDeletion(deletion::Cancel),
     DestroyToken(destroy_token::Arguments),
     Sweep(sweep::Arguments),
+    Clock(clock::Arguments),
     Recover(recover::Arguments),
     Agent(agent::Arguments),
     Completions(completions::Arguments),
@@ -83,6 +85,7 @@ impl Command {
             Self::CancelDeletion(arguments) => arguments.run(global),
             Self::DestroyToken(arguments) => arguments.run(global),
             Self::Sweep(arguments) => arguments.run(global),
+            Self::Clock(arguments) => arguments.run(global),
             Self::Recover(arguments) => arguments.run(global),
             Self::Agent(arguments) => arguments.run(global),
             Self::Completions(arguments) => arguments.run(),

@@ -1,0 +1,62 @@
+//! `keystead clock`: the clock against the latest time the store has seen, and how to go back to it.
+
+use crate::pin::OfficerPin;
+use crate::{Failure, Global, officer, output};
+use keystead::clock::{Seconds, SystemClock};
+use keystead::module::rules;
+use keystead::object::json::timestamp;
+use keystead::token::Slots;
+use keystead::wire::{Link, Place};
+use serde_json::json;
+use std::sync::Arc;
+
+/// Show the clock and the latest time the store has seen, which decides about expiries
+///
+/// Time never runs backwards for a store: after a clock that was wrong, keys that expire before the
+/// latest time it showed stay unusable. With --accept the store takes the clock's time again. What has
+/// been erased stays erased.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Let the store take the clock's time; a token's security officer may
+    #[arg(long)]
+    accept: bool,
+    /// The token's label or serial number, where the store has several
+    #[arg(long, value_name = "TOKEN", requires = "accept")]
+    token: Option<String>,
+    #[command(flatten)]
+    officer: OfficerPin,
+}
+
+impl Arguments {
+    pub fn run(self, global: &Global) -> Result<(), Failure> {
+        let config = global.configuration()?;
+        let link = Link::new(Place::of(&config));
+        let slots = Slots::new(link, Arc::new(SystemClock), rules(&config));
+        let (clock, mark) = match self.accept {
+            false => slots.clock()?,
+            true => {
+                let (slot, ..) = officer::token_named(&slots, self.token.as_deref())?;
+                slots.accept_clock(slot, self.officer.read()?.bytes())?
+            }
+        };
+        show(global, clock, mark)
+    }
+}
+
+fn show(global: &Global, clock: Seconds, mark: Seconds) -> Result<(), Failure> {
+    let (shown, latest) = (timestamp(clock)?, timestamp(mark)?);
+    let behind = mark.saturating_sub(clock);
+    if global.json {
+        let told = json!({ "clock": shown, "latest": latest, "behind_seconds": behind });
+        return output::json(&told);
+    }
+    output::line(format_args!("clock:        {shown}"))?;
+    output::line(format_args!("latest seen:  {latest}"))?;
+    match behind {
+        0 => Ok(()),
+        _ => output::line(format_args!(
+            "The clock is {behind} s behind what the store has seen. If it is right now, \
+             `keystead clock --accept` goes back to it."
+        )),
+    }
+}

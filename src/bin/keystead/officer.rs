@@ -1,0 +1,32 @@
+//! What the security officer does goes to the agent, beside the module: choosing the token.
+
+use crate::Failure;
+use keystead::token::{Slots, TokenInfo};
+
+/// Slot, label and serial number of the one token that is called so; of the only one where none is
+/// named.
+pub fn token_named(slots: &Slots, name: Option<&str>) -> Result<(u64, String, String), Failure> {
+    let mut fitting = Vec::new();
+    let mut labels = Vec::new();
+    for slot in slots.list()? {
+        let TokenInfo { label: Some(label), serial, .. } = slots.info(slot)? else { continue };
+        labels.push(format!("{label:?} (serial number {serial})"));
+        if name.is_none_or(|name| label == name || serial == name) {
+            fitting.push((slot, label, serial));
+        }
+    }
+    let there_are = labels.join(", ");
+    match (fitting.pop(), fitting.is_empty(), name) {
+        (Some(one), true, _) => Ok(one),
+        (Some(_), false, Some(_)) => Err(Failure::new("more than one token has this label")
+            .hint(format_args!("name it by its serial number: {there_are}"))),
+        (Some(_), false, None) => Err(Failure::new("the store has more than one token")
+            .hint(format_args!("name one: {there_are}"))),
+        (None, _, Some(name)) => Err(Failure::new(format_args!("there is no token {name:?}"))
+            .hint(match labels.is_empty() {
+                true => "the store has none".to_owned(),
+                false => format!("there is: {there_are}"),
+            })),
+        (None, _, None) => Err(Failure::new("the store has no token")),
+    }
+}
