@@ -34,6 +34,7 @@ transcripts! {
     command_line
     custom_keys
     destroying_a_token
+    doctor
     dry_run
     expiring
     import_keys

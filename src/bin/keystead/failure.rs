@@ -60,6 +60,11 @@ impl Failure {
         Self { error: String::new(), hint: None, status: 0 }
     }
 
+    /// What it says: the error, and what to do about it.
+    pub fn into_parts(self) -> (String, Option<String>) {
+        (self.error, self.hint)
+    }
+
     /// The command has said everything; only its exit status is to tell more.
     pub fn with_status(status: u8) -> Self {
         Self { status, ..Self::unread() }

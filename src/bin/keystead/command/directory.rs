@@ -26,7 +26,8 @@ pub fn prepare(directory: &Path, group: Option<u32>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn check_rights(directory: &Path, found: &Metadata) -> Result<(), Failure> {
+/// Whether this process's user owns the directory, and nobody else can write in it.
+pub fn check_rights(directory: &Path, found: &Metadata) -> Result<(), Failure> {
     let user = geteuid().as_raw();
     if found.uid() != user {
         let owner = found.uid();

@@ -10,6 +10,7 @@ mod deletion;
 mod describe;
 mod destroy_token;
 mod directory;
+mod doctor;
 mod generate;
 mod import;
 mod import_key;
@@ -55,6 +56,7 @@ pub enum Command {
     Sweep(sweep::Arguments),
     Clock(clock::Arguments),
     Recover(recover::Arguments),
+    Doctor(doctor::Arguments),
     Agent(agent::Arguments),
     Completions(completions::Arguments),
     Manual(manual::Arguments),
@@ -87,6 +89,7 @@ impl Command {
             Self::Sweep(arguments) => arguments.run(global),
             Self::Clock(arguments) => arguments.run(global),
             Self::Recover(arguments) => arguments.run(global),
+            Self::Doctor(arguments) => arguments.run(global),
             Self::Agent(arguments) => arguments.run(global),
             Self::Completions(arguments) => arguments.run(),
             Self::Manual(arguments) => arguments.run(),
