@@ -176,6 +176,31 @@ fn an_interrupted_run_leaves_nothing_behind() {
     });
 }
 
+#[test]
+fn a_run_that_ignores_hang_ups_goes_on() {
+    play(|world| {
+        let token = world.token();
+        key(&token);
+        let out = world.path("out");
+        let sealing = command(world, &["seal", "payroll", "--out", out.to_str().unwrap()]);
+        let mut child = Command::new("env")
+            .arg("--ignore-signal=HUP")
+            .arg(sealing.get_program())
+            .args(sealing.get_args())
+            .envs(sealing.get_envs().filter_map(|(name, value)| Some((name, value?))))
+            .env_remove("KEYSTEAD_STORE")
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.as_ref().unwrap().write_all(&[7; 2 * CHUNK]).unwrap();
+        eventually("a temporary file", || !left_behind(world).is_empty());
+        let kill = Command::new("kill").args(["-HUP", &child.id().to_string()]).status().unwrap();
+        assert!(kill.success());
+        drop(child.stdin.take());
+        assert!(child.wait().unwrap().success() && out.exists());
+    });
+}
+
 /// A key called `payroll`; its key ID.
 fn key(token: &Token) -> String {
     let key = token.generate_aes(&[Attribute::Token(true), Attribute::Label(b"payroll".to_vec())]);

@@ -137,9 +137,13 @@ fn may_appear(path: &Path, force: bool) -> Result<(), Failure> {
     }
 }
 
-/// Signals end a program without dropping anything.
+/// Signals end a program without dropping anything. What was ignored when it began (`nohup`, a job in
+/// the background) stays ignored.
 fn remove_at_a_signal(path: PathBuf) -> Result<(), Failure> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    let ignored = ignored();
+    let mut signals = Signals::new(
+        [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0),
+    )?;
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         for signal in signals.forever() {
             let _gone_already = fs::remove_file(&path);
@@ -147,4 +151,11 @@ fn remove_at_a_signal(path: PathBuf) -> Result<(), Failure> {
         }
     })?;
     Ok(())
+}
+
+/// The signals that are ignored, a bit each from the lowest, as proc(5) shows them; none without /proc.
+fn ignored() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
