@@ -31,6 +31,8 @@ pub struct Config {
     pub group: Option<String>,
     /// Whether new tokens keep their keys as custom keys (`custody`). Default: yes.
     pub custody: bool,
+    /// Where the agent keeps a Prometheus text file, absolute (`metrics`). Default: nowhere.
+    pub metrics: Option<PathBuf>,
     /// Where the log goes (`log`). Default: nowhere in the module, standard error in the program.
     pub log: Option<Log>,
     /// The least that is logged (`log_level`). Default: warnings.
@@ -88,6 +90,7 @@ impl Config {
         Ok(Self {
             directory,
             agent: file.agent.map(|agent| in_file("agent", agent)).transpose()?,
+            metrics: file.metrics.map(|metrics| in_file("metrics", metrics)).transpose()?,
             linger: file.linger,
             group: file.group,
             custody: file.custody,

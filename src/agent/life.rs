@@ -3,6 +3,7 @@
 
 use super::bell::Bell;
 use super::commit::{Job, Work, Writer};
+use super::outlook::Outlook;
 use super::place::{self, Watch};
 use super::server::{Access, Server};
 use super::shelf::Shelf;
@@ -83,6 +84,7 @@ struct Agent {
     bell: Arc<Bell>,
     watch: Watch,
     timer: Timer,
+    outlook: Outlook,
     /// Since when nobody has been connected and nothing was due.
     alone: Option<Instant>,
 }
@@ -92,6 +94,7 @@ impl Agent {
         let owner = directory.metadata().map_err(absent)?.uid();
         let store = Box::new(Sled::open(&directory.join("db"))?);
         let shelf = Arc::new(Shelf::open(directory, store, clock)?);
+        let seen = shelf.seen_before();
         let bell = Arc::new(Bell::new().map_err(absent)?);
         let (jobs, writer) = start_writer(&shelf, &bell)?;
         if let Some(group) = options.group {
@@ -103,7 +106,8 @@ impl Agent {
         let listener = place::listen(directory, options.group)?;
         let watch = Watch::new(directory)?;
         let alone = Some(Instant::now());
-        Ok(Self { shelf, server, listener, jobs, writer, bell, watch, timer, alone })
+        let outlook = Outlook::new(options.metrics.clone(), seen);
+        Ok(Self { shelf, server, listener, jobs, writer, bell, watch, timer, outlook, alone })
     }
 
     fn serve(&mut self, options: &Options, stop: BorrowedFd<'_>) -> Ended {
@@ -125,6 +129,8 @@ impl Agent {
                 }
                 _ => None,
             };
+            let look = self.outlook.look(&self.shelf);
+            let left = Some(left.map_or(look, |left| left.min(look)));
             match self.wait(stop, left) {
                 Ok(Some(ended)) => return ended,
                 Ok(None) => {}

@@ -8,6 +8,7 @@ mod draft;
 mod find;
 mod life;
 mod lock;
+mod outlook;
 mod place;
 mod recover;
 mod rows;
@@ -22,6 +23,7 @@ pub use lock::{Claim, Lock, claim};
 pub use place::check_file_system;
 pub use recover::{Recovered, recover};
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How an agent serves.
@@ -31,6 +33,8 @@ pub struct Options {
     pub linger: bool,
     /// The group whose members may connect, by number.
     pub group: Option<u32>,
+    /// Where the Prometheus text file is kept, if anywhere.
+    pub metrics: Option<PathBuf>,
     /// How long it stays when nobody is connected.
     pub idle: Duration,
 }

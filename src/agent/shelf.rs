@@ -72,6 +72,11 @@ impl Shelf {
         Ok(Self { store, slots, room, page, clock, mark: AtomicU64::new(0) })
     }
 
+    /// The latest time that an agent has made durable.
+    pub(super) fn seen_before(&self) -> Seconds {
+        self.slots.mark()
+    }
+
     /// The time, never before the store's high-water mark.
     pub fn now(&self) -> Seconds {
         let clock = self.clock.now();
@@ -186,7 +191,8 @@ impl Shelf {
         Ok(Stored { id: known.id, revision: row.revision, header: row.header, sealed, slot })
     }
 
-    fn newest_outcome(&self, token: Id, key: Id, version: u32) -> Result<Outcome> {
+    /// What the slot of a custom key's newest material says.
+    pub(super) fn newest_outcome(&self, token: Id, key: Id, version: u32) -> Result<Outcome> {
         let newest = self.versions(token, key)?.into_iter().find(|found| {
             matches!(found.known.header.role, Role::Material { version: it, .. } if it == version)
         });

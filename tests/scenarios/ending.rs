@@ -2,12 +2,14 @@
 
 use crate::rig::elsewhen::faketime;
 use crate::rig::token::{Token, aes_material};
-use crate::rig::world::now;
+use crate::rig::world::{eventually, now};
 use crate::rig::{
-    DELETION_AT, PENDING_DELETION, PENDING_IMPORT, STATUS, for_key, number, play, refused, rotate,
+    DELETION_AT, PENDING_DELETION, PENDING_IMPORT, STATUS, expires_at, for_key, number, play,
+    refused, rotate,
 };
 use cryptoki::error::RvError;
 use cryptoki::object::{Attribute, ObjectHandle};
+use rustix::process::{Pid, Signal, kill_process};
 
 const DAY: u64 = 86_400;
 
@@ -120,4 +122,43 @@ fn in_days(days: u64) -> Attribute {
     // A little more than the days: the clock moves on before the token looks at it.
     let slack = if days == 1096 { 0 } else { 100 };
     number(DELETION_AT, now() + days * DAY + slack)
+}
+
+#[test]
+fn the_agent_tells_what_lies_ahead_in_metrics_and_log() {
+    play(|world| match world.role() {
+        "maker" => {
+            let token = world.token();
+            let template = [&aes_material()[..], &[Attribute::Value(vec![5; 32])]].concat();
+            let expiry = now() + 40 * DAY;
+            let key =
+                token.create_object(&[&template[..], &[expires_at(expiry)]].concat()).unwrap();
+            world.tell(&token.key_of(key));
+            world.tell(&expiry.to_string());
+        }
+        _ => {
+            let (metrics, log) = (world.path("keystead.prom"), world.path("log"));
+            world.configure(&format!("metrics = {metrics:?}\nlog = {log:?}"));
+            let mut maker = world.start("maker");
+            let (id, expiry) = (maker.hear(), maker.hear());
+            maker.ends_well();
+            world.kill_agent();
+            for (time, notice) in [("+11d", 30), ("+12d", 30), ("+34d", 7), ("+39d", 1)] {
+                let mut agent = world.agent_at(&faketime(time));
+                let said = format!("{id} of token \"a token\" expires within {notice} days");
+                eventually("the log says so, once", || {
+                    std::fs::read_to_string(&log).unwrap_or_default().matches(&said).count() == 1
+                });
+                eventually("the metrics say when", || {
+                    let text = std::fs::read_to_string(&metrics).unwrap_or_default();
+                    text.contains(&format!("key_id=\"{id}\"}} {expiry}\n"))
+                        && text.contains("{token=\"a token\",status=\"enabled\"} 1\n")
+                });
+                std::fs::remove_file(&metrics).unwrap();
+                // Ended in order, it keeps how far it has looked.
+                kill_process(Pid::from_child(&agent), Signal::TERM).unwrap();
+                agent.wait().unwrap();
+            }
+        }
+    });
 }

@@ -72,7 +72,8 @@ impl Arguments {
     }
 
     fn be_agent(&self, config: &Config, group: Option<u32>, lock: &Lock) -> Result<(), Failure> {
-        let options = Options { linger: config.linger, group, idle: IDLE };
+        let metrics = config.metrics.clone();
+        let options = Options { linger: config.linger, group, metrics, idle: IDLE };
         Ok(serve(lock, &options, || {
             if let Err(error) = lock.listening().and_then(|()| self.tell_starter()) {
                 log::warn!("whoever started the agent does not learn that it is ready: {error}");

@@ -1,0 +1,221 @@
+//! What lies ahead, told to those who watch: a Prometheus text file with every key's expiry, and a line
+//! in the log 30, 7 and 1 days before it.
+
+use super::rows;
+use super::shelf::Shelf;
+use crate::clock::Seconds;
+use crate::error::{Reason, Result};
+use crate::id::Id;
+use crate::key::pin::Entry;
+use crate::key::state::{DAY, Erasure};
+use crate::key::{Role, State, Status};
+use crate::wire::Outcome;
+use std::fmt::Write as _;
+use std::fs::Permissions;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How many days before an expiry the log speaks of it.
+const NOTICES: [u64; 3] = [30, 7, 1];
+
+/// How often it looks, and so how old the figures are at most while the agent runs.
+const INTERVAL: Duration = Duration::from_secs(60);
+
+/// What has been told so far.
+pub struct Outlook {
+    metrics: Option<PathBuf>,
+    /// Until when the log has spoken of what lies ahead.
+    told: Seconds,
+    looked: Option<Instant>,
+}
+
+/// One custom key, as far as the agent can see it.
+struct Seen {
+    token: String,
+    key: Id,
+    state: State,
+}
+
+impl Outlook {
+    /// `told` is the latest time at which an agent of this store has looked.
+    pub fn new(metrics: Option<PathBuf>, told: Seconds) -> Self {
+        Self { metrics, told, looked: None }
+    }
+
+    /// Looks ahead if it is time to; how long until the next look.
+    pub fn look(&mut self, shelf: &Shelf) -> Duration {
+        let since = self.looked.map_or(INTERVAL, |looked| looked.elapsed());
+        if let Some(left) = INTERVAL.checked_sub(since).filter(|left| !left.is_zero()) {
+            return left;
+        }
+        self.looked = Some(Instant::now());
+        if let Err(error) = self.tell(shelf) {
+            log::error!("what expires is not told: {error}");
+        }
+        INTERVAL
+    }
+
+    fn tell(&mut self, shelf: &Shelf) -> Result<()> {
+        let (keys, now) = (custom_keys(shelf)?, shelf.now());
+        for Seen { token, key, state } in &keys {
+            let Some(expiry) = state.expiry.filter(|_| state.has_material()) else { continue };
+            if let Some(days) = notice(expiry.at, self.told, now) {
+                log::warn!(
+                    "custom key {key} of token {token:?} expires within {days} days, at second {}",
+                    expiry.at
+                );
+            }
+        }
+        self.told = now;
+        match &self.metrics {
+            Some(file) => write(file, &metrics(&keys, now)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The notice that fell due after `told` and by `now`, the most urgent one.
+fn notice(expiry: Seconds, told: Seconds, now: Seconds) -> Option<u64> {
+    let due = |days: &u64| {
+        let at = expiry.saturating_sub(days * DAY);
+        told < at && at <= now
+    };
+    NOTICES.into_iter().rfind(due).filter(|_| now < expiry)
+}
+
+fn custom_keys(shelf: &Shelf) -> Result<Vec<Seen>> {
+    let mut keys = Vec::new();
+    for (token, row) in shelf.tokens()? {
+        let label = Entry::decode(&row.entry)?.label;
+        shelf.each(&rows::records(token), |key, value| {
+            let id = rows::last_id(key).ok_or(Reason::StoreDamaged)?;
+            let found = shelf.found(id, value)?;
+            if let Role::CustomKey(state) = &found.known.header.role {
+                let erasure = match shelf.newest_outcome(token, id, state.version)? {
+                    Outcome::Live => Erasure::Live,
+                    Outcome::Deleted(since) => Erasure::Deleted(since),
+                    Outcome::Expired(since) => Erasure::Expired(since),
+                };
+                let state = state.clone().narrow(erasure, shelf.now());
+                keys.push(Seen { token: label.clone(), key: id, state });
+            }
+            Ok(true)
+        })?;
+    }
+    Ok(keys)
+}
+
+const STATUSES: [(Status, &str); 4] = [
+    (Status::Enabled, "enabled"),
+    (Status::Disabled, "disabled"),
+    (Status::PendingDeletion, "pending deletion"),
+    (Status::PendingImport, "pending import"),
+];
+
+/// The text format of Prometheus, version 0.0.4.
+fn metrics(keys: &[Seen], now: Seconds) -> String {
+    let mut text = String::new();
+    head(&mut text, "keystead_custom_keys", "Custom keys by status.");
+    let mut tokens: Vec<&str> = keys.iter().map(|seen| seen.token.as_str()).collect();
+    tokens.sort_unstable();
+    tokens.dedup();
+    for token in tokens {
+        for (status, name) in STATUSES {
+            let fits = |seen: &&Seen| seen.token == token && seen.state.status() == status;
+            let count = keys.iter().filter(fits).count();
+            let labels = format!("token=\"{}\",status=\"{name}\"", escaped(token));
+            line(&mut text, "keystead_custom_keys", &labels, count as u64);
+        }
+    }
+    let expiring: Vec<(String, Seconds)> = keys
+        .iter()
+        .filter(|seen| seen.state.has_material())
+        .filter_map(|seen| {
+            let expiry = seen.state.expiry?;
+            Some((format!("token=\"{}\",key_id=\"{}\"", escaped(&seen.token), seen.key), expiry.at))
+        })
+        .collect();
+    let name = "keystead_key_seconds_until_expiry";
+    head(&mut text, name, "Seconds until the material of a custom key expires, when written.");
+    for (labels, at) in &expiring {
+        line(&mut text, name, labels, at.saturating_sub(now));
+    }
+    let name = "keystead_key_expiry_timestamp_seconds";
+    head(&mut text, name, "When the material of a custom key expires, in seconds since 1970 UTC.");
+    for (labels, at) in &expiring {
+        line(&mut text, name, labels, *at);
+    }
+    text
+}
+
+fn head(text: &mut String, name: &str, help: &str) {
+    // Writing to a string does not fail.
+    let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n");
+}
+
+fn line(text: &mut String, name: &str, labels: &str, value: u64) {
+    let _ = writeln!(text, "{name}{{{labels}}} {value}");
+}
+
+fn escaped(label: &str) -> String {
+    label.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n")
+}
+
+/// In one piece: whoever collects the file never sees a part of it.
+fn write(file: &Path, text: &str) -> Result<()> {
+    let failed =
+        |error: std::io::Error| Reason::General.detail(format_args!("{}: {error}", file.display()));
+    let folder = file.parent().ok_or(Reason::BadConfiguration)?;
+    let mut fresh = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    fresh.write_all(text.as_bytes()).map_err(failed)?;
+    fresh.as_file().set_permissions(Permissions::from_mode(0o644)).map_err(failed)?;
+    fresh.persist(file).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::key::{Expiry, ExpiryAction, Fingerprint};
+
+    const NOW: Seconds = 1_700_000_000;
+
+    #[test]
+    fn each_notice_is_given_once_and_the_most_urgent_where_several_fell_due() {
+        let expiry = NOW + 40 * DAY;
+        let at = |days| expiry - days * DAY;
+        assert_eq!(notice(expiry, NOW, at(31)), None);
+        assert_eq!(notice(expiry, NOW, at(30)), Some(30));
+        assert_eq!(notice(expiry, at(30), at(29)), None);
+        assert_eq!(notice(expiry, at(29), at(7)), Some(7));
+        assert_eq!(notice(expiry, at(29), at(1)), Some(1));
+        assert_eq!(notice(expiry, at(1), expiry), None, "it has expired: that is another line");
+    }
+
+    #[test]
+    fn the_text_is_what_prometheus_reads() {
+        let mut state = State::awaiting_import();
+        let waiting =
+            Seen { token: "a \"token\"\\".into(), key: Id::new([1; 16]), state: state.clone() };
+        state.material = crate::key::Material::Present;
+        state.fingerprint = Some(Fingerprint([1; 32]));
+        state.expiry = Some(Expiry { at: NOW + 90, action: ExpiryAction::Erase });
+        let expiring = Seen { token: waiting.token.clone(), key: Id::new([2; 16]), state };
+        let id = expiring.key;
+        let text = metrics(&[waiting, expiring], NOW);
+        let token = r#"token="a \"token\"\\""#;
+        for line in [
+            "# TYPE keystead_custom_keys gauge\n".to_owned(),
+            format!("keystead_custom_keys{{{token},status=\"enabled\"}} 1\n"),
+            format!("keystead_custom_keys{{{token},status=\"pending import\"}} 1\n"),
+            format!("keystead_key_seconds_until_expiry{{{token},key_id=\"{id}\"}} 90\n"),
+        ] {
+            assert!(text.contains(&line), "{line} is not in\n{text}");
+        }
+        assert!(text.ends_with(&format!("}} {}\n", NOW + 90)), "{text}");
+        assert!(text.lines().all(|line| line.starts_with('#') || line.contains("} ")));
+    }
+}
