@@ -30,6 +30,7 @@ macro_rules! transcripts {
 }
 
 transcripts! {
+    auditing
     clock
     command_line
     custom_keys

@@ -1,5 +1,6 @@
 //! The single writer: takes every change that waits, applies each, syncs once for all, answers.
 
+use super::audit::{self, Fact, Head, Journal};
 use super::bell::Bell;
 use super::draft::{Aftermath, Draft, Ending};
 use super::rows::{self, Answered, Key, TokenRow};
@@ -28,6 +29,9 @@ const MOST_TAGS: usize = 256;
 
 /// How many records one batch removes when many end at once.
 pub(super) const STEP: usize = 256;
+
+/// What a line of the audit log takes at the most, in bytes.
+const MOST_OF_A_LINE: u64 = 512;
 
 /// How many answers are kept for those who lost theirs.
 const HISTORY: usize = 16_384;
@@ -58,6 +62,10 @@ pub enum Work {
     Sweep,
     /// Takes the clock's time for now, as a token's security officer has asked.
     AcceptClock,
+    /// Writes a line of the audit log that goes with no change.
+    Note(Fact),
+    /// Tells the head of the audit log.
+    AuditHead,
     /// Ends the writer.
     Stop,
 }
@@ -87,6 +95,10 @@ pub enum Done {
     Revisions(Vec<u64>),
     /// How much was erased, how much ended.
     Swept(Swept),
+    /// A line was written.
+    Noted,
+    /// The head of the audit log, and how many lines before it are in no file yet.
+    AuditHead(Head, u64),
 }
 
 /// What a sweep did.
@@ -104,6 +116,8 @@ pub struct Job {
     pub work: Work,
     /// Where the answer goes, if anywhere.
     pub answer: Option<SyncSender<Result<Done>>>,
+    /// The number of the user who asks; none for the agent itself.
+    pub user: Option<u32>,
 }
 
 /// The one who changes the store.
@@ -117,6 +131,9 @@ pub struct Writer {
     keep: usize,
     aftermath: Aftermath,
     unsynced: bool,
+    journal: Journal,
+    /// Who asked for what is being done.
+    user: Option<u32>,
     /// Rung when what is due next has changed.
     bell: Arc<Bell>,
     due: Option<Seconds>,
@@ -128,10 +145,13 @@ impl Writer {
         let commits = shelf.meta()?.commits;
         let history = history(&shelf)?;
         let aftermath = Aftermath::default();
-        let (keep, unsynced, due) = (HISTORY, false, None);
-        let mut writer = Self { shelf, commits, history, keep, aftermath, unsynced, bell, due };
+        let journal = Journal::open(&shelf.directory, &*shelf.store)?;
+        let (keep, unsynced, user, due) = (HISTORY, false, None, None);
+        let mut writer =
+            Self { shelf, commits, history, keep, aftermath, unsynced, journal, user, bell, due };
         writer.mend()?;
         writer.settle()?;
+        writer.journal.flush();
         Ok(writer)
     }
 
@@ -151,7 +171,8 @@ impl Writer {
 
     fn work(&mut self, group: Vec<Job>) -> Result<()> {
         let mut answers = Vec::with_capacity(group.len());
-        for Job { work, answer } in group {
+        for Job { work, answer, user } in group {
+            self.user = user;
             let result = self.one(work);
             if !self.shelf.alive() {
                 return Err(result.err().unwrap_or_else(|| Reason::StoreDamaged.into()));
@@ -159,6 +180,7 @@ impl Writer {
             answers.push((answer, result));
         }
         self.settle()?;
+        self.journal.flush();
         for (answer, result) in answers {
             // Whoever asked may have gone: the change stands, and its answer is kept.
             let _gone = answer.map(|answer| answer.try_send(result));
@@ -184,6 +206,14 @@ impl Writer {
             }
             Work::Sweep => self.sweep().map(Done::Swept),
             Work::AcceptClock => self.accept_clock().map(|()| Done::Revisions(Vec::new())),
+            Work::Note(fact) => self.note(fact).map(|()| Done::Noted),
+            Work::AuditHead => {
+                // What came before in this group counts too.
+                self.settle()?;
+                self.journal.flush();
+                let (head, waiting) = self.journal.head();
+                Ok(Done::AuditHead(head, waiting))
+            }
             Work::Stop => Err(Reason::AgentAbsent.into()),
         }
     }
@@ -226,13 +256,24 @@ impl Writer {
     }
 
     /// Applies a draft as the next commit.
-    pub(super) fn apply(&mut self, draft: Draft<'_>) -> Result<()> {
+    pub(super) fn apply(&mut self, mut draft: Draft<'_>) -> Result<()> {
+        let sealed = self.journal.seal(draft.facts(), self.shelf.now(), self.user)?;
+        draft.keep_lines(&sealed)?;
         let Aftermath { freed, moved } = draft.apply(self.commits + 1)?;
+        self.journal.applied(sealed);
         self.commits += 1;
         self.unsynced = true;
         self.aftermath.freed.extend(freed);
         self.aftermath.moved.extend(moved);
         Ok(())
+    }
+
+    fn note(&mut self, fact: Fact) -> Result<()> {
+        self.shelf.room.check(Need::Grow(MOST_OF_A_LINE))?;
+        let shelf = Arc::clone(&self.shelf);
+        let mut draft = Draft::new(&shelf);
+        draft.note(fact);
+        self.apply(draft)
     }
 
     fn commit(
@@ -263,6 +304,10 @@ impl Writer {
             if let Some(found) = shelf.find(token, tombstone)? {
                 draft.remove(token, &found, Ending::Expired)?;
             }
+        }
+        for (proposal, old) in proposals.iter().zip(&found) {
+            let old = old.as_ref().map(|old| &old.known.header);
+            audit::of_change(token, proposal, old).into_iter().for_each(|fact| draft.note(fact));
         }
         let mut revisions = Vec::with_capacity(changes.len());
         for ((change, proposal), old) in changes.into_iter().zip(proposals).zip(found) {
@@ -327,8 +372,9 @@ impl Writer {
         if let Some(old) = old.as_ref().filter(|_| put.wipe) {
             self.wipe(put.token, old)?;
         }
-        let revision = old.map_or(0, |old| old.revision) + 1;
         let mut draft = Draft::new(&shelf);
+        draft.note(Fact::of_token(event_of(old.is_some(), put.wipe), put.token));
+        let revision = old.map_or(0, |old| old.revision) + 1;
         draft.put_token(put.token, &TokenRow { slot, revision, entry: put.entry })?;
         self.finish(draft, &put.change, vec![revision])?;
         self.settle()?;
@@ -357,6 +403,13 @@ impl Writer {
             self.apply(draft)?;
         }
         Ok(())
+    }
+}
+
+fn event_of(known: bool, wipe: bool) -> audit::Event {
+    match known && !wipe {
+        true => audit::Event::TokenChanged,
+        false => audit::Event::TokenInitialised,
     }
 }
 

@@ -2,6 +2,7 @@
 //! records go, and last the token's entry, so that a crash in between leaves a token whose officer can
 //! ask again, and nothing that could be read.
 
+use super::audit::{Event, Fact};
 use super::commit::{STEP, Writer};
 use super::draft::{Draft, Ending};
 use super::rows;
@@ -28,6 +29,7 @@ impl Writer {
         shelf.slots.abandon(token)?;
         let mut draft = Draft::new(&shelf);
         draft.remove_token(token);
+        draft.note(Fact::of_token(Event::TokenDestroyed, token));
         self.finish(draft, change, vec![count])?;
         self.settle()?;
         shelf.slots.vacate(token)?;

@@ -3,6 +3,7 @@
 //! The order in which it happens is the promise of this project: generations move, cells are
 //! overwritten and synced, and only then does the store change.
 
+use super::audit::{self, Fact, Sealed};
 use super::cover;
 use super::rows::{self, Answered, Key, Meta, Row, TokenRow};
 use super::shelf::{Found, Shelf};
@@ -33,6 +34,7 @@ pub struct Draft<'a> {
     claimed: Vec<CellNumber>,
     freed: BTreeSet<CellNumber>,
     moved: BTreeSet<(Id, Id)>,
+    facts: Vec<Fact>,
 }
 
 /// What remains to be done once a draft's batch is durable.
@@ -55,6 +57,7 @@ impl<'a> Draft<'a> {
             claimed: Vec::new(),
             freed: BTreeSet::new(),
             moved: BTreeSet::new(),
+            facts: Vec::new(),
         }
     }
 
@@ -101,7 +104,7 @@ impl<'a> Draft<'a> {
     pub fn remove(&mut self, token: Id, old: &Found, ending: Ending) -> Result<()> {
         self.moved.insert((token, old.known.header.watched(old.known.id)));
         self.take_away_entries(token, old);
-        self.give_up_cell(old, ending);
+        self.give_up_cell(token, old, ending);
         self.expect(token, old.known.id, Some(old))?;
         self.writes.insert(rows::record(token, old.known.id), None);
         Ok(())
@@ -118,6 +121,11 @@ impl<'a> Draft<'a> {
         }
         if let (Some(cell), Erasure::Live) = (old.row.cell, known.erasure) {
             self.erased.push((cell, Ending::Expired));
+        }
+        // A cell that a crash left overwritten tells what for; the change has no line yet.
+        match known.erasure {
+            Erasure::Live | Erasure::Expired(_) => self.facts.push(audit::expired(token, known)),
+            Erasure::Deleted(_) => {}
         }
     }
 
@@ -150,6 +158,28 @@ impl<'a> Draft<'a> {
     /// Takes an entry away that leads nowhere.
     pub fn forget(&mut self, entry: Key) {
         self.writes.insert(entry, None);
+    }
+
+    /// Has a line in the audit log.
+    pub fn note(&mut self, fact: Fact) {
+        self.facts.push(fact);
+    }
+
+    /// What has a line in the audit log.
+    pub fn facts(&self) -> &[Fact] {
+        &self.facts
+    }
+
+    /// Keeps the lines with the change they tell of.
+    pub fn keep_lines(&mut self, sealed: &Sealed) -> Result<()> {
+        for (seq, line) in &sealed.lines {
+            self.writes.insert(rows::audit_line(*seq), Some(rows::encode(line)?));
+        }
+        if !sealed.lines.is_empty() {
+            self.writes.insert(rows::audit_head(), Some(rows::encode(&sealed.head)?));
+        }
+        self.writes.extend(sealed.released.iter().map(|seq| (rows::audit_line(*seq), None)));
+        Ok(())
     }
 
     /// Makes it happen, as commit number `number`. It is durable after the store's next sync.
@@ -193,7 +223,7 @@ impl<'a> Draft<'a> {
         match old.map(|old| (old, old.row.cell)) {
             Some((old, Some(cell))) if !old.known.is_dead(now) => Ok(cell),
             Some((old, _)) => {
-                self.give_up_cell(old, Ending::Expired);
+                self.give_up_cell(token, old, Ending::Expired);
                 self.claim(token, id)
             }
             None => self.claim(token, id),
@@ -208,10 +238,13 @@ impl<'a> Draft<'a> {
         Ok(cell)
     }
 
-    fn give_up_cell(&mut self, old: &Found, ending: Ending) {
+    fn give_up_cell(&mut self, token: Id, old: &Found, ending: Ending) {
         let Some(cell) = old.row.cell else { return };
         if old.known.erasure == Erasure::Live {
             self.erased.push((cell, ending));
+            if ending == Ending::Expired {
+                self.facts.push(audit::expired(token, &old.known));
+            }
         }
         self.freed.insert(cell);
         self.writes.insert(rows::claim(cell), None);

@@ -147,7 +147,7 @@ impl Agent {
         let mut due = next_due(&self.shelf)?;
         if due.is_some_and(|at| at <= self.shelf.now()) {
             let (answer, done) = sync_channel(1);
-            let job = Job { work: Work::Sweep, answer: Some(answer) };
+            let job = Job { work: Work::Sweep, answer: Some(answer), user: None };
             let gone = |_| Error::from(Reason::StoreDamaged);
             self.jobs.send(job).map_err(|_| gone(()))?;
             done.recv().map_err(|_| gone(()))??;
@@ -202,7 +202,7 @@ impl Agent {
         drop(listener);
         server.close();
         // The writer may have ended already, with the store.
-        let _ended = jobs.send(Job { work: Work::Stop, answer: None });
+        let _ended = jobs.send(Job { work: Work::Stop, answer: None, user: None });
         writer.join().unwrap_or_else(|_| Err(Reason::General.detail("the writer panicked")))
     }
 }

@@ -1,5 +1,6 @@
 //! The agent: the one process that opens a store. Only the program links it.
 
+pub mod audit;
 mod bell;
 mod commit;
 mod cover;

@@ -12,6 +12,8 @@
 //! | `d`, second (u64), token, record | nothing; what is due, and when |
 //! | `s`, cell (u32) | token, record: who claims the erase cell |
 //! | `c`, change (16) | the answer to a change: [`Answered`] |
+//! | `L` | the end of the audit log's chain: [`Head`](super::audit::Head) |
+//! | `l`, line (u64) | a line of the audit log that may not be in its file yet |
 //!
 //! Identities are 16 bytes, *private* is one byte (0 or 1), integers in keys are big endian. A value
 //! is a format byte (`0x01`) and the fields in postcard's wire format, in the order of the struct.
@@ -110,6 +112,24 @@ pub fn records(token: Id) -> Key {
 /// Where a change's answer stands.
 pub fn answered(change: &[u8; 16]) -> Key {
     [b"c", &change[..]].concat()
+}
+
+/// Where the end of the audit log's chain stands.
+pub fn audit_head() -> Key {
+    b"L".to_vec()
+}
+
+/// What the keys of the audit log's lines begin with.
+pub const AUDIT_LINES: &[u8] = b"l";
+
+/// Where a line of the audit log stands.
+pub fn audit_line(seq: u64) -> Key {
+    [AUDIT_LINES, &seq.to_be_bytes()].concat()
+}
+
+/// The number of the line whose key [`audit_line`] made.
+pub fn audit_seq(key: &[u8]) -> Option<u64> {
+    key.strip_prefix(AUDIT_LINES)?.try_into().ok().map(u64::from_be_bytes)
 }
 
 /// Who claims an erase cell.

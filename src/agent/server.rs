@@ -87,12 +87,14 @@ impl Server {
     }
 
     fn welcome(&self, stream: UnixStream, writer: Sender<Job>) {
-        let seat = self.allowed(&stream).and_then(|user| Guests::seat(&self.guests, user, &stream));
-        let seat = match seat {
-            Ok(seat) => seat,
+        let seat = self
+            .allowed(&stream)
+            .and_then(|user| Ok((user, Guests::seat(&self.guests, user, &stream)?)));
+        let (user, seat) = match seat {
+            Ok(seated) => seated,
             Err(error) => return log::warn!("a connection was refused: {error}"),
         };
-        let service = Service::new(Arc::clone(&self.shelf), writer);
+        let service = Service::new(Arc::clone(&self.shelf), writer, user);
         let spawned = std::thread::Builder::new().name("connection".into()).spawn(move || {
             if let Err(error) = converse(&stream, service) {
                 log::debug!("a connection ended: {error}");

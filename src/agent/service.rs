@@ -1,5 +1,6 @@
 //! What the agent answers: one function for each request, and what a connection has proved so far.
 
+use super::audit::{Event, Fact};
 use super::commit::{Done, Job, PutToken, Work};
 use super::find::{Query, find};
 use super::rows::TokenRow;
@@ -25,6 +26,8 @@ const MOST_TAGS: usize = 64;
 pub struct Service {
     shelf: Arc<Shelf>,
     writer: Sender<Job>,
+    /// The number of the user whose process is connected.
+    user: u32,
     greeted: bool,
     /// Tokens whose private key this connection has shown to know.
     proved: HashSet<Id>,
@@ -35,8 +38,8 @@ pub struct Silence;
 
 impl Service {
     /// A connection that has said nothing yet.
-    pub fn new(shelf: Arc<Shelf>, writer: Sender<Job>) -> Self {
-        Self { shelf, writer, greeted: false, proved: HashSet::new() }
+    pub fn new(shelf: Arc<Shelf>, writer: Sender<Job>, user: u32) -> Self {
+        Self { shelf, writer, user, greeted: false, proved: HashSet::new() }
     }
 
     /// Answers a request, or falls silent where the store has failed.
@@ -76,6 +79,7 @@ impl Service {
                     Err(refusal) => Err(refusal),
                 }
             }
+            Request::AuditHead => self.write(Work::AuditHead)?,
             request => self.look(request),
         })
     }
@@ -109,14 +113,17 @@ impl Service {
             | Request::DestroyToken { .. }
             | Request::Commit { .. }
             | Request::AcceptClock { .. }
-            | Request::Sweep => Err(Reason::General.into()),
+            | Request::Sweep
+            | Request::AuditHead => Err(Reason::General.into()),
         }
     }
 
     fn write(&self, work: Work) -> Result<Result<Response>, Silence> {
         let token = matches!(work, Work::PutToken(_) | Work::DestroyToken { .. });
         let (answer, done) = sync_channel(1);
-        self.writer.send(Job { work, answer: Some(answer) }).map_err(|_| Silence)?;
+        self.writer
+            .send(Job { work, answer: Some(answer), user: Some(self.user) })
+            .map_err(|_| Silence)?;
         let done = done.recv().map_err(|_| Silence)?;
         Ok(done.map(|done| match done {
             Done::Revisions(revisions) if token => {
@@ -124,6 +131,10 @@ impl Service {
             }
             Done::Revisions(revisions) => Response::Committed(revisions),
             Done::Swept(swept) => Response::Swept { erased: swept.erased, ended: swept.ended },
+            Done::Noted => Response::Done(0),
+            Done::AuditHead(head, waiting) => {
+                Response::AuditHead { seq: head.seq, mac: head.mac, waiting }
+            }
         }))
     }
 
@@ -195,14 +206,31 @@ impl Service {
         if (if officer { wrong.0 } else { wrong.1 }) >= TRIES {
             return Err(Reason::PinLocked.into());
         }
-        if self.shelf.slots.count_attempt(token, officer)? > TRIES {
+        let tries = self.shelf.slots.count_attempt(token, officer)?;
+        if tries > TRIES {
             return Err(Reason::PinLocked.into());
         }
         if !pin.matches(authenticator) {
+            self.note(Fact::of_pin(Event::PinWrong, token, officer));
+            if tries == TRIES {
+                self.note(Fact::of_pin(Event::PinLocked, token, officer));
+            }
             return Err(Reason::PinIncorrect.into());
         }
         self.shelf.slots.reset(token, (officer, !officer))?;
         Ok(row)
+    }
+
+    /// Has a line in the audit log before the answer goes out. Where there is no room for it, the log
+    /// of the agent has it.
+    fn note(&self, fact: Fact) {
+        let line = format!("{fact:?}");
+        match self.write(Work::Note(fact)) {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => log::error!("not in the audit log: {line}: {error}"),
+            // The store has failed, and the connection ends.
+            Err(Silence) => log::error!("not in the audit log: {line}"),
+        }
     }
 
     fn prove(&mut self, token: Id, proof: &[u8; 32]) -> Result<Response> {

@@ -13,7 +13,7 @@ use crate::store::slots::{CellNumber, Content};
 use crate::store::{Pair, Room, Slots, Store};
 use crate::wire::page::PageWriter;
 use crate::wire::{Outcome, Stored};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -22,6 +22,8 @@ const PAGE: usize = 1024;
 
 /// Everything that one store consists of.
 pub struct Shelf {
+    /// Where it lies.
+    pub directory: PathBuf,
     /// The records.
     pub store: Box<dyn Store>,
     /// Erase cells, PIN counters, the clock's mark.
@@ -69,7 +71,8 @@ impl Shelf {
         let slots = Slots::open(directory, new)?;
         let room = Room::watch(directory)?;
         let page = PageWriter::open(directory)?;
-        Ok(Self { store, slots, room, page, clock, mark: AtomicU64::new(0) })
+        let directory = directory.to_owned();
+        Ok(Self { directory, store, slots, room, page, clock, mark: AtomicU64::new(0) })
     }
 
     /// The latest time that an agent has made durable.

@@ -1,6 +1,7 @@
 //! What happens by itself: material is erased at its expiry, ordinary keys end at theirs, custom keys
 //! end when their scheduled deletion comes; and after a crash, what had begun is finished.
 
+use super::audit::{Event, Fact};
 use super::commit::{STEP, Swept, Writer};
 use super::draft::{Draft, Ending};
 use super::rows::{self, Key};
@@ -103,6 +104,7 @@ fn end(
                     draft.remove(token, &material, Ending::Deleted)?;
                 }
                 draft.remove(token, &found, Ending::Deleted)?;
+                draft.note(Fact::of_key(Event::Deleted, token, id));
                 swept.erased += 1;
             }
         },
@@ -186,6 +188,10 @@ mod tests {
         assert_eq!(writer.sweep().unwrap(), Swept { erased: 2, ended: 2 });
         let left = writer.shelf.store.scan(b"", b"", 100).unwrap();
         let keys: Vec<_> = left.into_iter().map(|(key, _)| key).collect();
-        assert_eq!(keys, vec![rows::meta()]);
+        let lines = (1..=4).map(rows::audit_line);
+        assert_eq!(
+            keys,
+            [rows::audit_head(), rows::meta()].into_iter().chain(lines).collect::<Vec<_>>()
+        );
     }
 }

@@ -17,6 +17,24 @@
 //! Time: an earlier clock revives nothing, because the store keeps the latest time it has seen. A
 //! clock that is set back while no agent runs, before the store has seen the expiry, is believed.
 //!
+//! # What the audit log proves
+//!
+//! Every line's mac covers the line before, under a key in `audit/key` that only the store's owner can
+//! read, and the store knows the last line. So `keystead audit --verify` finds what was changed,
+//! removed, moved or cut off by whoever can write the files and not read that key: a careless hand, a
+//! log rotation gone wrong, a member of another group, a damaged disk, somebody who has only a copy. It
+//! proves nothing against the store's owner and root: they can read the key and write the whole chain
+//! anew. Against them, send the lines to another machine as they are written; the last mac, kept
+//! elsewhere, pins all lines before it.
+//!
+//! The line of a change is committed with the change; that of a wrong PIN follows the count of it, and
+//! is missing where the agent is killed in between. Lines for which the disk has no room wait in the
+//! store. A store that was put back to an earlier day goes on after the last line of the file.
+//!
+//! The agent begins a new file at 16 MiB (`audit-`, the number of its first line, `.jsonl`), and when
+//! somebody renames the one it writes. All files whose names begin with `audit` and contain `.jsonl`
+//! belong to the log, in the order of their lines; one that is moved out of the folder is missing.
+//!
 //! # What keeps a key in
 //!
 //! A key that may decrypt does not wrap sensitive keys, and one that may encrypt does not unwrap them

@@ -1,6 +1,6 @@
 //! Where sealed records lie. A store knows bytes: no keys, no PINs, no PKCS#11.
 
-mod files;
+pub(crate) mod files;
 mod memory;
 mod room;
 mod sled;

@@ -138,6 +138,8 @@ pub enum Request {
         /// What Argon2id made of the security officer's PIN.
         authenticator: [u8; 32],
     },
+    /// The head of the audit log.
+    AuditHead,
 }
 
 /// What an agent answers.
@@ -188,6 +190,15 @@ pub enum Response {
         clock: Seconds,
         /// The store's high-water mark of time.
         mark: Seconds,
+    },
+    /// To `AuditHead`: where the log ends.
+    AuditHead {
+        /// The number of its last line; 0 before the first.
+        seq: u64,
+        /// That line's mac.
+        mac: [u8; 32],
+        /// How many lines up to it are in no file yet, for want of room on the disk.
+        waiting: u64,
     },
 }
 

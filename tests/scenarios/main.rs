@@ -3,6 +3,7 @@
 
 mod asymmetric;
 mod attacks;
+mod auditing;
 mod bypasses;
 mod ceremony;
 mod ciphers;

@@ -104,7 +104,7 @@ fn job(number: u8) -> (Job, Receiver<Result<Done>>) {
         change: [number; 16],
         proved: true,
     };
-    (Job { work, answer: Some(answer) }, done)
+    (Job { work, answer: Some(answer), user: None }, done)
 }
 
 #[test]

@@ -51,7 +51,7 @@ fn recovery_goes_on_from_what_is_there_and_revives_nothing() {
     };
     let mut world = put_back(commit, delete);
     let recovered = recover_in(&world).unwrap();
-    assert_eq!(recovered.commits, 1);
+    assert_eq!(recovered.commits, 2, "the deletion, and the audit log's line of the wrong PIN");
     world.start();
     assert_eq!(incarnation(&world), 2);
     let mut user = world.user();

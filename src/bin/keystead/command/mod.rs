@@ -2,6 +2,7 @@
 //! file, and its lines here.
 
 mod agent;
+mod audit;
 mod clock;
 mod completions;
 mod create;
@@ -54,6 +55,7 @@ pub enum Command {
     CancelDeletion(deletion::Cancel),
     DestroyToken(destroy_token::Arguments),
     Sweep(sweep::Arguments),
+    Audit(audit::Arguments),
     Clock(clock::Arguments),
     Recover(recover::Arguments),
     Doctor(doctor::Arguments),
@@ -87,6 +89,7 @@ impl Command {
             Self::CancelDeletion(arguments) => arguments.run(global),
             Self::DestroyToken(arguments) => arguments.run(global),
             Self::Sweep(arguments) => arguments.run(global),
+            Self::Audit(arguments) => arguments.run(global),
             Self::Clock(arguments) => arguments.run(global),
             Self::Recover(arguments) => arguments.run(global),
             Self::Doctor(arguments) => arguments.run(global),

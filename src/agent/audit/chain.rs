@@ -1,0 +1,151 @@
+//! The chain: how a line is bound to all lines before it.
+
+use super::FOLDER;
+use super::entry::Entry;
+use crate::error::{Reason, Result};
+use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// What stands between a line's text and its mac.
+const BEFORE_MAC: &str = ",\"mac\":\"";
+
+/// What stands after the mac.
+const AFTER_MAC: &str = "\"}";
+
+/// The end of a chain.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// The number of the last line; 0 before the first.
+    pub seq: u64,
+    /// Its mac; zeros before the first.
+    pub mac: [u8; 32],
+}
+
+/// The key of a store's chain.
+pub struct ChainKey(Hmac<Sha256>);
+
+impl ChainKey {
+    /// The key of the store in `directory`.
+    pub fn open(directory: &Path) -> io::Result<Self> {
+        let bytes = Zeroizing::new(std::fs::read(Self::path(directory))?);
+        match bytes.len() {
+            32 => Self::new(&bytes),
+            length => Err(io::Error::other(format!("{length} bytes, not 32"))),
+        }
+    }
+
+    /// The same; a key is made where there is none. The folder is there.
+    pub fn open_or_make(directory: &Path) -> io::Result<Self> {
+        match Self::open(directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            done => return done,
+        }
+        let mut bytes = Zeroizing::new([0; 32]);
+        aws_lc_rs::rand::fill(&mut *bytes).map_err(|_| io::Error::other("no random bytes"))?;
+        let path = Self::path(directory);
+        let temporary = path.with_extension("new");
+        let mut file =
+            File::options().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        file.write_all(&*bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, &path)?;
+        File::open(directory.join(FOLDER))?.sync_all()?;
+        Self::new(&*bytes)
+    }
+
+    /// Where the key lies.
+    pub fn path(directory: &Path) -> PathBuf {
+        directory.join(FOLDER).join("key")
+    }
+
+    fn new(bytes: &[u8]) -> io::Result<Self> {
+        Hmac::new_from_slice(bytes).map(Self).map_err(io::Error::other)
+    }
+
+    /// An entry as the line after `head`, without its line feed, and the head from then on.
+    pub fn seal(&self, head: Head, entry: &Entry) -> Result<(String, Head)> {
+        let text = serde_json::to_string(entry).map_err(|cause| Reason::General.detail(cause))?;
+        let text = text.strip_suffix('}').unwrap_or(&text);
+        let mac = self.mac(head, text);
+        let mut hex = [0; 64];
+        let hex = base16ct::lower::encode_str(&mac, &mut hex)
+            .map_err(|cause| Reason::General.detail(cause))?;
+        Ok((format!("{text}{BEFORE_MAC}{hex}{AFTER_MAC}"), Head { seq: entry.seq, mac }))
+    }
+
+    /// Whether a line with that head is what follows `before`, unchanged.
+    pub fn continues(&self, before: Head, line: &str, head: Head) -> bool {
+        split(line).is_some_and(|(text, mac)| mac == head.mac && self.mac(before, text) == mac)
+    }
+
+    fn mac(&self, head: Head, text: &str) -> [u8; 32] {
+        self.0.clone().chain_update(head.mac).chain_update(text).finalize().into_bytes().into()
+    }
+}
+
+/// What a line says, and the head after it; none where it is not a line of a log.
+pub fn parse(line: &str) -> Option<(Entry, Head)> {
+    let (_, mac) = split(line)?;
+    let entry: Entry = serde_json::from_str(line).ok()?;
+    let head = Head { seq: entry.seq, mac };
+    Some((entry, head))
+}
+
+fn split(line: &str) -> Option<(&str, [u8; 32])> {
+    let (text, rest) = line.rsplit_once(BEFORE_MAC)?;
+    let mut mac = [0; 32];
+    let read = base16ct::lower::decode(rest.strip_suffix(AFTER_MAC)?, &mut mac).ok()?;
+    (read.len() == 32).then_some((text, mac))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::entry::{Event, Fact, timestamp};
+    use super::*;
+    use crate::id::Id;
+
+    fn entry(seq: u64) -> Entry {
+        let fact = Fact::of_key(Event::Created, Id::new([1; 16]), Id::new([2; 16]));
+        Entry { seq, time: timestamp(1_800_000_000), fact, user: Some(7) }
+    }
+
+    #[test]
+    fn a_line_is_byte_for_byte_what_the_format_says() {
+        let key = ChainKey::new(&[9; 32]).unwrap();
+        let (line, head) = key.seal(Head::default(), &entry(1)).unwrap();
+        // The mac is Python's: hmac.new(b'\x09' * 32, bytes(32) + text, 'sha256').
+        assert_eq!(
+            line,
+            "{\"seq\":1,\"time\":\"2027-01-15T08:00:00Z\",\"event\":\"created\",\
+             \"token\":\"01010101-0101-0101-0101-010101010101\",\
+             \"key\":\"02020202-0202-0202-0202-020202020202\",\"user\":7,\
+             \"mac\":\"594de7f3c46c3369cf4be71da7d252fe1e619b36ac6c1eed0a8b1ff1a1f376e5\"}"
+        );
+        assert_eq!(parse(&line), Some((entry(1), head)));
+        assert!(key.continues(Head::default(), &line, head));
+    }
+
+    #[test]
+    fn a_changed_byte_another_key_or_another_place_does_not_continue() {
+        let key = ChainKey::new(&[9; 32]).unwrap();
+        let (first, one) = key.seal(Head::default(), &entry(1)).unwrap();
+        let (second, two) = key.seal(one, &entry(2)).unwrap();
+        assert!(key.continues(one, &second, two));
+        assert!(!key.continues(Head::default(), &second, two));
+        assert!(!ChainKey::new(&[8; 32]).unwrap().continues(Head::default(), &first, one));
+        for at in 0..first.len() {
+            let mut bytes = first.clone().into_bytes();
+            *bytes.get_mut(at).unwrap() ^= 1;
+            let line = String::from_utf8(bytes).unwrap();
+            let head = parse(&line).map_or(one, |(_, head)| head);
+            assert!(!key.continues(Head::default(), &line, head), "byte {at}");
+        }
+    }
+}

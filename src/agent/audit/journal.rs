@@ -1,0 +1,211 @@
+//! The agent's side of the log: seals lines for the batch of the change they tell of, appends them to
+//! the file afterwards, and lets their rows go once the file is synced.
+
+use super::chain::{self, ChainKey, Head};
+use super::entry::{Entry, Fact, timestamp};
+use super::{CURRENT, FOLDER};
+use crate::agent::rows;
+use crate::clock::Seconds;
+use crate::error::Result;
+use crate::store::{Store, files};
+use std::collections::VecDeque;
+use std::fs::{DirBuilder, File, Metadata};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// From which size on a file makes way for the next, in bytes.
+const LARGE: u64 = 16 << 20;
+
+/// How many lines' rows stay in the store before the file is synced and they go.
+const ROWS: usize = 64;
+
+/// The log of one store.
+pub struct Journal {
+    folder: PathBuf,
+    key: ChainKey,
+    head: Head,
+    /// Lines that are in the store and not yet in a file.
+    waiting: VecDeque<(u64, String)>,
+    /// Lines in a file that may not be synced: their rows are still in the store.
+    unsynced: VecDeque<u64>,
+    file: Option<File>,
+    large: u64,
+}
+
+/// Lines for one batch.
+#[derive(Debug, Default)]
+pub struct Sealed {
+    /// Number and text.
+    pub lines: Vec<(u64, String)>,
+    /// The head after them.
+    pub head: Head,
+    /// Lines whose rows are not needed any more.
+    pub released: Vec<u64>,
+}
+
+impl Journal {
+    /// Goes on where store and files stand. Lines that the store has and the files lack are appended
+    /// at the next [`Self::flush`]. Where the store was put back to an earlier day, the files' end
+    /// counts.
+    pub fn open(directory: &Path, store: &dyn Store) -> Result<Self> {
+        let folder = directory.join(FOLDER);
+        let failed = |cause| files::failed(&folder, &cause);
+        make_folder(&folder).map_err(failed)?;
+        let key = ChainKey::open_or_make(directory)
+            .map_err(|cause| files::failed(&ChainKey::path(directory), &cause))?;
+        let mut head = match store.get(&rows::audit_head())? {
+            Some(bytes) => rows::decode(&bytes, "the audit log's head")?,
+            None => Head::default(),
+        };
+        let end = end_of_files(&folder).map_err(failed)?;
+        if end.seq > head.seq {
+            head = end;
+        }
+        let (mut waiting, mut unsynced) = (VecDeque::new(), VecDeque::new());
+        for (key, value) in store.scan(rows::AUDIT_LINES, b"", usize::MAX)? {
+            match rows::audit_seq(&key) {
+                Some(seq) if seq > end.seq => {
+                    waiting.push_back((seq, rows::decode(&value, "a line")?))
+                }
+                Some(seq) => unsynced.push_back(seq),
+                None => {}
+            }
+        }
+        Ok(Self { folder, key, head, waiting, unsynced, file: None, large: LARGE })
+    }
+
+    /// The head, and how many lines before it no file has yet.
+    pub fn head(&self) -> (Head, u64) {
+        (self.head, self.waiting.len() as u64)
+    }
+
+    /// Facts as the next lines. They count when [`Self::applied`] is told.
+    pub fn seal(&mut self, facts: &[Fact], now: Seconds, user: Option<u32>) -> Result<Sealed> {
+        let mut sealed = Sealed { head: self.head, released: self.release(), lines: Vec::new() };
+        for fact in facts {
+            let seq = sealed.head.seq + 1;
+            let entry = Entry { seq, time: timestamp(now), fact: fact.clone(), user };
+            let (line, head) = self.key.seal(sealed.head, &entry)?;
+            sealed.head = head;
+            sealed.lines.push((seq, line));
+        }
+        Ok(sealed)
+    }
+
+    /// The batch with these lines has been applied.
+    pub fn applied(&mut self, sealed: Sealed) {
+        self.head = sealed.head;
+        self.waiting.extend(sealed.lines);
+    }
+
+    /// Appends what waits. What cannot be written waits on, in the store: no change is refused for it.
+    pub fn flush(&mut self) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        match self.append() {
+            Ok(()) => self.unsynced.extend(self.waiting.drain(..).map(|(seq, _)| seq)),
+            Err(error) => log::error!(
+                "{} lines wait for the audit log, {}: {error}",
+                self.waiting.len(),
+                self.folder.join(CURRENT).display()
+            ),
+        }
+    }
+
+    /// The rows that may go, because the file that has their lines is synced.
+    fn release(&mut self) -> Vec<u64> {
+        if self.unsynced.len() < ROWS {
+            return Vec::new();
+        }
+        let Some(file) = &self.file else { return Vec::new() };
+        match file.sync_data() {
+            Ok(()) => self.unsynced.drain(..).collect(),
+            Err(error) => {
+                log::error!("the audit log is not synced: {error}");
+                Vec::new()
+            }
+        }
+    }
+
+    fn append(&mut self) -> io::Result<()> {
+        let text: String = self.waiting.iter().map(|(_, line)| format!("{line}\n")).collect();
+        let file = self.current()?;
+        let length = file.metadata()?.len();
+        let written = (&*file).write_all(text.as_bytes());
+        if written.is_err() {
+            file.set_len(length)?;
+        }
+        written
+    }
+
+    /// The file to append to. One that was renamed or removed, or is large, makes way for a new one.
+    fn current(&mut self) -> io::Result<&File> {
+        let path = self.folder.join(CURRENT);
+        let there = match path.symlink_metadata() {
+            Ok(there) if there.len() >= self.large => {
+                std::fs::rename(&path, self.folder.join(name_of(&path)?))?;
+                None
+            }
+            Ok(there) => Some(there),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        let file = match self.file.take() {
+            Some(file) if same(&file.metadata()?, there.as_ref()) => file,
+            old => {
+                old.map_or(Ok(()), |old| old.sync_data())?;
+                open(&path)?
+            }
+        };
+        Ok(self.file.insert(file))
+    }
+}
+
+fn make_folder(folder: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        done => done,
+    }
+}
+
+fn same(open: &Metadata, there: Option<&Metadata>) -> bool {
+    there.is_some_and(|there| (open.dev(), open.ino()) == (there.dev(), there.ino()))
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let file = File::options()
+        .append(true)
+        .read(true)
+        .create(true)
+        .mode(0o600)
+        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
+        .open(path)?;
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())?;
+    Ok(file)
+}
+
+/// The name under which a full file stays: the number of its first line.
+fn name_of(path: &Path) -> io::Result<String> {
+    let mut beginning = [0; 64];
+    let read = File::open(path)?.read_at(&mut beginning, 0)?;
+    let text = String::from_utf8_lossy(beginning.get(..read).unwrap_or_default()).into_owned();
+    let digits = text.strip_prefix("{\"seq\":").and_then(|rest| rest.split(',').next());
+    let first: u64 = digits.and_then(|digits| digits.parse().ok()).unwrap_or(0);
+    Ok(format!("audit-{first:012}.jsonl"))
+}
+
+/// The last whole line of the newest file. What a crash left after it is cut off: it is in the store.
+fn end_of_files(folder: &Path) -> io::Result<Head> {
+    let Some(path) = super::read::files(folder)?.pop() else { return Ok(Head::default()) };
+    let bytes = std::fs::read(&path)?;
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    if whole < bytes.len() && path.ends_with(CURRENT) {
+        log::warn!("{}: the last line was not finished", path.display());
+        File::options().write(true).open(&path)?.set_len(whole as u64)?;
+    }
+    let text = String::from_utf8_lossy(bytes.get(..whole).unwrap_or_default());
+    let end = text.lines().filter_map(chain::parse).next_back();
+    Ok(end.map_or(Head::default(), |(_, head)| head))
+}

@@ -1,0 +1,32 @@
+//! The audit log: one JSON line for each event of a key's life, each chained to the one before.
+//!
+//! A line is first a row of the store, in the same batch as the change it tells of, so that neither
+//! happens without the other. Then it is appended to `audit/audit.jsonl`; the row goes when the file
+//! has been synced. A crash or a full disk in between only delays the file.
+//!
+//! # A line, byte by byte
+//!
+//! A JSON object without spaces whose last member is `"mac"`: 64 hexadecimal digits of
+//! `HMAC-SHA-256(key, previous mac (32 bytes) || the line up to and without `,"mac"`)`. The mac before
+//! the first line is 32 zero bytes; the key is the 32 random bytes of `audit/key`. Members: `seq` (from
+//! 1, without a gap), `time` (RFC 3339, UTC), `event` ([`Event`]), `token`, and where they apply `key`
+//! (the key ID), `version` (of the material), `at` (when material expires or a key ends), `pin` (`user`
+//! or `so`) and `user` (the number of the user whose process asked).
+
+mod chain;
+mod entry;
+mod facts;
+mod journal;
+mod read;
+
+pub use chain::{ChainKey, Head};
+pub use entry::{Entry, Event, Fact};
+pub use facts::{expired, of_change};
+pub use journal::{Journal, Sealed};
+pub use read::{Claimed, Fault, Verified, entries, verify};
+
+/// The folder in a store's directory.
+pub const FOLDER: &str = "audit";
+
+/// The file that is appended to.
+const CURRENT: &str = "audit.jsonl";

@@ -1,0 +1,180 @@
+//! The audit log: what it says of a key's life, and that nothing can be taken out of it unseen.
+
+use crate::rig::token::{Token, aes_material};
+use crate::rig::wrap::Courier;
+use crate::rig::{DISABLED, ENABLED, STATUS, World, expires_at, for_key, number, play, world};
+use cryptoki::object::{Attribute, ObjectHandle};
+use cryptoki::session::UserType;
+use serde_json::Value;
+use std::fs;
+use std::path::PathBuf;
+
+#[test]
+fn the_life_of_an_imported_key_is_told_event_by_event() {
+    play(|world| {
+        let token = world.token();
+        let id = lived(&token);
+        let lines = told(world, &["--key", &id]);
+        assert_eq!(
+            events(&lines),
+            ["created", "imported", "disabled", "enabled", "material-deleted", "imported"]
+        );
+        let user = rustix::process::getuid().as_raw();
+        for line in &lines {
+            assert_eq!(line["user"], user);
+            assert_eq!(line["key"], id);
+        }
+        assert_eq!(lines[1]["version"], 1);
+        assert!(lines[5]["at"].is_string());
+        verified(world);
+    });
+}
+
+#[test]
+fn expiry_and_wrong_pins_are_told_too() {
+    play(|world| {
+        let token = world.token();
+        let id = token.empty_key(&[]);
+        let at = world::now() + 2;
+        import(&token, &id, &[expires_at(at)]);
+        token.logout().unwrap();
+        for _ in 0..2 {
+            token.login(UserType::User, Some(&crate::rig::token::pin("wrong"))).unwrap_err();
+        }
+        let wrong = told(world, &["--event", "pin-wrong"]);
+        assert_eq!(wrong.len(), 2);
+        assert_eq!(wrong[0]["pin"], "user");
+        world::until(at);
+        world::eventually("it is told", || !told(world, &["--event", "expired"]).is_empty());
+        let expired = told(world, &["--event", "expired"]);
+        assert_eq!(expired.len(), 1);
+        assert_eq!((&expired[0]["key"], &expired[0]["version"]), (&id.into(), &1.into()));
+        assert!(expired[0].get("user").is_none(), "the agent did it by itself");
+        verified(world);
+    });
+}
+
+#[test]
+fn a_line_that_was_changed_removed_moved_or_cut_off_is_found() {
+    play(|world| {
+        let token = world.token();
+        lived(&token);
+        verified(world);
+        let whole = fs::read_to_string(file(world)).unwrap();
+        let lines: Vec<&str> = whole.lines().collect();
+        let put = |lines: &[&str]| fs::write(file(world), lines.join("\n") + "\n").unwrap();
+
+        let changed = lines[3].replace("imported", "described");
+        assert_ne!(changed, lines[3]);
+        put(&[&lines[..3], &[&changed], &lines[4..]].concat());
+        broken(world, "line 4: it was changed, or a line before it");
+        put(&[&lines[..3], &lines[4..]].concat());
+        broken(world, "line 4: it is number 5, and number 4 is due");
+        put(&[&lines[..3], &[lines[4], lines[3]], &lines[5..]].concat());
+        broken(world, "line 4: it is number 5, and number 4 is due");
+        put(&lines[1..]);
+        broken(world, "line 1: it is number 2, and number 1 is due");
+        put(&lines[..lines.len() - 2]);
+        broken(world, &format!("line {}: 2 lines are missing after it", lines.len() - 2));
+        put(&[&lines[..3], &["nonsense"], &lines[4..]].concat());
+        broken(world, "line 4: it is not a line of an audit log");
+        put(&lines);
+        verified(world);
+    });
+}
+
+#[test]
+fn the_log_goes_on_in_a_new_file_when_it_is_renamed() {
+    play(|world| {
+        let token = world.token();
+        token.empty_key(&[]);
+        fs::rename(file(world), world.store().join("audit/audit-until-monday.jsonl")).unwrap();
+        token.empty_key(&[]);
+        assert!(file(world).exists());
+        assert_eq!(events(&told(world, &["--event", "created"])).len(), 2);
+        assert!(verified(world).contains("files: 2"));
+        fs::remove_file(world.store().join("audit/audit-until-monday.jsonl")).unwrap();
+        broken(world, "audit.jsonl, line 1: it is number ");
+    });
+}
+
+#[test]
+fn a_killed_agent_loses_no_line_and_the_next_one_finishes_what_it_began() {
+    play(|world| {
+        let token = world.token();
+        for _ in 0..100 {
+            token.empty_key(&[]);
+        }
+        world.kill_agent();
+        // As if it had been killed between the store's commit and the end of its write.
+        let whole = fs::read(file(world)).unwrap();
+        fs::write(file(world), &whole[..whole.len() - 1000]).unwrap();
+        verified(world);
+        assert_eq!(fs::read(file(world)).unwrap(), whole);
+        world.kill_agent();
+        token.empty_key(&[]);
+        assert_eq!(told(world, &["--event", "created"]).len(), 101);
+        verified(world);
+    });
+}
+
+#[test]
+fn a_log_that_cannot_be_written_stops_no_deletion_and_is_made_up_for() {
+    play(|world| {
+        let token = world.token();
+        let id = token.empty_key(&[]);
+        import(&token, &id, &[]);
+        fs::rename(file(world), world.store().join("audit/audit-first.jsonl")).unwrap();
+        fs::create_dir(file(world)).unwrap();
+        token.destroy_object(token.material(&id).unwrap()).unwrap();
+        assert!(told(world, &["--event", "material-deleted"]).is_empty());
+        verified(world);
+        fs::remove_dir(file(world)).unwrap();
+        token.empty_key(&[]);
+        assert_eq!(told(world, &["--event", "material-deleted"]).len(), 1);
+        verified(world);
+    });
+}
+
+/// A key with a life; its key ID.
+fn lived(token: &Token) -> String {
+    let id = token.empty_key(&[]);
+    let key = import(token, &id, &[]);
+    token.update_attributes(key, &[number(STATUS, DISABLED)]).unwrap();
+    token.update_attributes(key, &[number(STATUS, ENABLED)]).unwrap();
+    token.destroy_object(key).unwrap();
+    import(token, &id, &[expires_at(world::now() + 86_400)]);
+    id
+}
+
+fn import(token: &Token, id: &str, template: &[Attribute]) -> ObjectHandle {
+    let template = [&aes_material()[..], &[for_key(id)], template].concat();
+    Courier::new(token).import(token, &[7; 32], &template).unwrap()
+}
+
+fn told(world: &World, arguments: &[&str]) -> Vec<Value> {
+    let output = world.keystead(&[&["audit", "--json"], arguments].concat());
+    assert!(output.status.success(), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn events(lines: &[Value]) -> Vec<&str> {
+    lines.iter().map(|line| line["event"].as_str().unwrap()).collect()
+}
+
+fn verified(world: &World) -> String {
+    let output = world.keystead(&["audit", "--verify"]);
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn broken(world: &World, expected: &str) {
+    let output = world.keystead(&["audit", "--verify"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains(expected), "{said}");
+}
+
+fn file(world: &World) -> PathBuf {
+    world.store().join("audit/audit.jsonl")
+}
