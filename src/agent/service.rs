@@ -75,11 +75,18 @@ impl Service {
             Request::Sweep => self.write(Work::Sweep)?,
             Request::AcceptClock { token, authenticator } => {
                 match self.authenticate(token, true, &authenticator) {
-                    Ok(_) => self.write(Work::AcceptClock)?.map(|_| self.clock()),
+                    Ok(_) => {
+                        self.note(Fact::of_token(Event::ClockAccepted, token));
+                        self.write(Work::AcceptClock)?.map(|_| self.clock())
+                    }
                     Err(refusal) => Err(refusal),
                 }
             }
             Request::AuditHead => self.write(Work::AuditHead)?,
+            Request::ImportRefused { token, key, reason } => match self.proved.contains(&token) {
+                true => self.write(Work::Note(Fact::of_refusal(token, key, reason)))?,
+                false => Err(Reason::NotLoggedIn.into()),
+            },
             request => self.look(request),
         })
     }
@@ -114,7 +121,8 @@ impl Service {
             | Request::Commit { .. }
             | Request::AcceptClock { .. }
             | Request::Sweep
-            | Request::AuditHead => Err(Reason::General.into()),
+            | Request::AuditHead
+            | Request::ImportRefused { .. } => Err(Reason::General.into()),
         }
     }
 

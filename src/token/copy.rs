@@ -34,7 +34,12 @@ impl Token {
             }
             false => {
                 let template = as_import(template, &held.attributes)?;
-                self.take_in(caller, kind, &template, attributes, material, wishes)
+                let custom = self.is_custom(&attributes, &wishes);
+                let taken = self.take_in(caller, kind, &template, attributes, material, &wishes);
+                match custom {
+                    true => self.reported(kind, &template, &wishes, taken),
+                    false => taken,
+                }
             }
         }
     }

@@ -64,8 +64,14 @@ impl Token {
             }
             false => {
                 let (attributes, material) = take_material(attributes, kind)?;
-                self.take_in(caller, kind, template, attributes, material, wishes)
-                    .map_err(no_such_key)
+                let custom = self.is_custom(&attributes, &wishes);
+                let taken = self
+                    .take_in(caller, kind, template, attributes, material, &wishes)
+                    .map_err(no_such_key);
+                match custom {
+                    true => self.reported(kind, template, &wishes, taken),
+                    false => taken,
+                }
             }
         }
     }

@@ -36,7 +36,8 @@ impl Token {
         let length = usize::try_from(length).map_err(|_| Reason::KeySizeRange)?;
         let material = derive(&usable, &mechanism.params, length)?;
         if self.is_custom(&attributes, &wishes) {
-            return self.take_in(caller, kind, template, attributes, material, wishes);
+            let taken = self.take_in(caller, kind, template, attributes, material, &wishes);
+            return self.reported(kind, template, &wishes, taken);
         }
         (kind.describe)(&material, &mut attributes)?;
         provenance(&mut attributes, None);

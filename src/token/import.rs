@@ -51,14 +51,14 @@ impl Token {
         template: &Template,
         mut attributes: Attributes,
         material: Secret,
-        wishes: Wishes,
+        wishes: &Wishes,
     ) -> Result<Handle> {
         let material = kind.canonical(material, &attributes)?;
         (kind.describe)(&material, &mut attributes)?;
         provenance(&mut attributes, None);
-        if !self.is_custom(&attributes, &wishes) {
-            let expiry = self.ordinary_expiry(&wishes)?;
-            self.check_same(kind, &wishes, &material)?;
+        if !self.is_custom(&attributes, wishes) {
+            let expiry = self.ordinary_expiry(wishes)?;
+            self.check_same(kind, wishes, &material)?;
             return self.keep(caller, attributes, material, expiry);
         }
         self.may_keep_custody(caller)?;
@@ -66,7 +66,7 @@ impl Token {
         attributes.remove(CKA_END_DATE);
         let fingerprint = self.fingerprint(kind, &material)?;
         let held = Held { attributes, material };
-        let import = Import { kind, template, wishes: &wishes, held, fingerprint };
+        let import = Import { kind, template, wishes, held, fingerprint };
         let material = self.again(|| self.import(&import))?;
         self.handle_of(material)
     }
@@ -96,6 +96,28 @@ impl Token {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Has a refused import in the audit log. It is refused all the same where that fails.
+    pub(super) fn reported<R>(
+        &self,
+        kind: &'static Kind,
+        template: &Template,
+        wishes: &Wishes,
+        imported: Result<R>,
+    ) -> Result<R> {
+        let Err(failure) = &imported else { return imported };
+        let reason = failure.reason();
+        if matches!(reason, Reason::AgentAbsent | Reason::AgentLost | Reason::StoreDamaged) {
+            return imported;
+        }
+        // Without one target the line names none.
+        let key = self.named_target(kind, template, wishes).ok().flatten().map(|target| target.id);
+        match self.link.ask(&Request::ImportRefused { token: self.id, key, reason }) {
+            Ok(Response::Done(_)) => {}
+            other => log::warn!("a refused import is not in the audit log: {other:?}"),
+        }
+        imported
     }
 
     /// Does something again while other processes change the same objects in between.

@@ -54,19 +54,23 @@ impl Token {
         self.may_unwrap(&usable, &attributes)?;
         let wishes = Wishes::read(template)?;
         self.may_change(caller, attributes.flag(CKA_TOKEN), attributes.flag(CKA_PRIVATE))?;
-        if self.is_custom(&attributes, &wishes) {
-            self.may_keep_custody(caller)?;
-            self.check_target(kind, template, &wishes)?;
-        } else {
+        if !self.is_custom(&attributes, &wishes) {
             self.ordinary_expiry(&wishes)?;
             self.association(kind, &wishes)?;
+            return opened(row, &usable, mechanism, wrapped, class).and_then(|material| {
+                self.take_in(caller, kind, template, attributes, material, &wishes)
+                    .map_err(|failure| told(failure, row))
+            });
         }
-        let material = row.unwrap_with(&usable, &mechanism.params, wrapped)?;
-        if class == CKO_SECRET_KEY && kinds::is_private_key(&material) {
-            return Err(Reason::WrappedInvalid.detail("a private key, and not a secret one"));
-        }
-        self.take_in(caller, kind, template, attributes, material, wishes)
-            .map_err(|failure| told(failure, row))
+        self.may_keep_custody(caller)?;
+        let imported = self
+            .check_target(kind, template, &wishes)
+            .and_then(|()| opened(row, &usable, mechanism, wrapped, class))
+            .and_then(|material| {
+                self.take_in(caller, kind, template, attributes, material, &wishes)
+                    .map_err(|failure| told(failure, row))
+            });
+        self.reported(kind, template, &wishes, imported)
     }
 
     /// The material of a key that may leave under this wrapping key.
@@ -121,6 +125,21 @@ impl Token {
     pub(super) fn own_attributes(&self, key: Handle) -> Result<Attributes> {
         let loaded = self.object(key)?;
         Ok(loaded.held().ok_or(Reason::KeyUnknown)?.attributes.duplicate())
+    }
+}
+
+/// What was wrapped, if it can be of the class that the template names.
+fn opened(
+    row: &Row,
+    usable: &UsableKey,
+    mechanism: &Mechanism,
+    wrapped: &[u8],
+    class: u64,
+) -> Result<Secret> {
+    let material = row.unwrap_with(usable, &mechanism.params, wrapped)?;
+    match class == CKO_SECRET_KEY && kinds::is_private_key(&material) {
+        true => Err(Reason::WrappedInvalid.detail("a private key, and not a secret one")),
+        false => Ok(material),
     }
 }
 

@@ -2,7 +2,7 @@
 //! appended, so that a newer agent understands older modules.
 
 use crate::clock::Seconds;
-use crate::error::Error;
+use crate::error::{Error, Reason};
 use crate::id::Id;
 use serde::{Deserialize, Serialize};
 
@@ -140,6 +140,16 @@ pub enum Request {
     },
     /// The head of the audit log.
     AuditHead,
+    /// Has an import that the module refused in the audit log. Needs a connection that has proved
+    /// itself.
+    ImportRefused {
+        /// The token.
+        token: Id,
+        /// The custom key it was for, where that is known.
+        key: Option<Id>,
+        /// What the caller was told.
+        reason: Reason,
+    },
 }
 
 /// What an agent answers.
@@ -156,7 +166,7 @@ pub enum Response {
     },
     /// To `Tokens`.
     Tokens(Vec<TokenEntry>),
-    /// To `PutToken`, `DestroyToken`, `Forget`, `Prove`: done. For `PutToken` the new revision, for
+    /// To `PutToken`, `DestroyToken`, `Forget`, `Prove`, `ImportRefused`: done. For `PutToken` the new revision, for
     /// `DestroyToken` how many records went with the token, else 0.
     Done(u64),
     /// To `Login`: the token's entry, from which the module unwraps the token key.

@@ -3,6 +3,7 @@
 use crate::rig::token::{Token, aes_material};
 use crate::rig::wrap::Courier;
 use crate::rig::{DISABLED, ENABLED, STATUS, World, expires_at, for_key, number, play, world};
+use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, ObjectHandle};
 use cryptoki::session::UserType;
 use serde_json::Value;
@@ -50,6 +51,26 @@ fn expiry_and_wrong_pins_are_told_too() {
         assert_eq!(expired.len(), 1);
         assert_eq!((&expired[0]["key"], &expired[0]["version"]), (&id.into(), &1.into()));
         assert!(expired[0].get("user").is_none(), "the agent did it by itself");
+        verified(world);
+    });
+}
+
+#[test]
+fn a_refused_import_is_told_with_its_reason_and_key() {
+    play(|world| {
+        let token = world.token();
+        let id = token.empty_key(&[]);
+        import(&token, &id, &[]);
+        let courier = Courier::new(&token);
+        let template = [&aes_material()[..], &[for_key(&id)]].concat();
+        courier.import(&token, &[8; 32], &template).unwrap_err();
+        token.unwrap_key(&Mechanism::AesKeyWrap, courier.key, &[9; 40], &template).unwrap_err();
+        let clear = [&template[..], &[Attribute::Value(vec![8; 32])]].concat();
+        token.create_object(&clear).unwrap_err();
+        let refused = told(world, &["--event", "import-refused", "--key", &id]);
+        let reasons: Vec<_> = refused.iter().map(|line| line["reason"].as_str().unwrap()).collect();
+        let other = keystead::error::Reason::OtherMaterial.text();
+        assert_eq!(reasons, [other, keystead::error::Reason::WrappedInvalid.text(), other]);
         verified(world);
     });
 }

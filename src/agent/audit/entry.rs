@@ -1,6 +1,7 @@
 //! What a line of the audit log says.
 
 use crate::clock::Seconds;
+use crate::error::Reason;
 use crate::id::Id;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -29,10 +30,12 @@ events! {
     TokenInitialised => "token-initialised", "A token came into being, or began again.";
     TokenChanged => "token-changed", "A token's PIN or label changed.";
     TokenDestroyed => "token-destroyed", "A token ended with everything in it.";
+    ClockAccepted => "clock-accepted", "The security officer lowered the store's latest time.";
     PinWrong => "pin-wrong", "A login with a wrong PIN.";
     PinLocked => "pin-locked", "The last try that a PIN had was wrong.";
     Created => "created", "A key came into being.";
     Imported => "imported", "Material was imported.";
+    ImportRefused => "import-refused", "An import was refused.";
     MaterialDeleted => "material-deleted", "Material was deleted by hand.";
     Expired => "expired", "Material was erased at its expiry.";
     Rotated => "rotated", "A new version of the material was made.";
@@ -63,18 +66,28 @@ pub struct Fact {
     /// Whose PIN: `user` or `so`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pin: Option<String>,
+    /// Why something was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 impl Fact {
     /// Something that happened to a token.
     pub fn of_token(event: Event, token: Id) -> Self {
         let token = token.to_string();
-        Self { event, token, key: None, version: None, at: None, pin: None }
+        Self { event, token, key: None, version: None, at: None, pin: None, reason: None }
     }
 
     /// Something that happened to a key.
     pub fn of_key(event: Event, token: Id, key: Id) -> Self {
         Self { key: Some(key.to_string()), ..Self::of_token(event, token) }
+    }
+
+    /// An import that was refused.
+    pub fn of_refusal(token: Id, key: Option<Id>, reason: Reason) -> Self {
+        let fact = Self::of_token(Event::ImportRefused, token);
+        let key = key.map(|key| key.to_string());
+        Self { key, reason: Some(reason.text().to_owned()), ..fact }
     }
 
     /// Something that happened to a PIN.

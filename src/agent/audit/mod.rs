@@ -11,7 +11,7 @@
 //! the first line is 32 zero bytes; the key is the 32 random bytes of `audit/key`. Members: `seq` (from
 //! 1, without a gap), `time` (RFC 3339, UTC), `event` ([`Event`]), `token`, and where they apply `key`
 //! (the key ID), `version` (of the material), `at` (when material expires or a key ends), `pin` (`user`
-//! or `so`) and `user` (the number of the user whose process asked).
+//! or `so`), `reason` (of a refusal) and `user` (the number of the user whose process asked).
 
 mod chain;
 mod entry;

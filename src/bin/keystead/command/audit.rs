@@ -27,7 +27,7 @@ pub struct Arguments {
     verify: bool,
 }
 
-const HEADER: [&str; 7] = ["TIME", "EVENT", "KEY ID", "VERSION", "AT", "PIN", "USER"];
+const HEADER: [&str; 8] = ["TIME", "EVENT", "KEY ID", "VERSION", "AT", "PIN", "USER", "REASON"];
 
 impl Arguments {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
@@ -102,5 +102,6 @@ fn row(entry: &Entry) -> [String; HEADER.len()] {
         fact.at.map(|at| at.to_string()).unwrap_or_default(),
         fact.pin.as_deref().map(output::printable).unwrap_or_default(),
         entry.user.map(|user| user.to_string()).unwrap_or_default(),
+        fact.reason.as_deref().map(output::printable).unwrap_or_default(),
     ]
 }
