@@ -209,3 +209,69 @@ fn end_of_files(folder: &Path) -> io::Result<Head> {
     let end = text.lines().filter_map(chain::parse).next_back();
     Ok(end.map_or(Head::default(), |(_, head)| head))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::entry::Event;
+    use super::super::read::{Claimed, Verified, verify};
+    use super::*;
+    use crate::id::Id;
+    use crate::store::{Batch, Memory};
+
+    fn open(directory: &Path, store: &Memory) -> Journal {
+        Journal { large: 1000, ..Journal::open(directory, store).unwrap() }
+    }
+
+    /// One line, in the store and then in the file.
+    fn write(journal: &mut Journal, store: &Memory) {
+        let fact = Fact::of_token(Event::TokenChanged, Id::new([1; 16]));
+        let sealed = journal.seal(&[fact], 1_800_000_000, None).unwrap();
+        let line = |(seq, line): &(u64, String)| {
+            (rows::audit_line(*seq), Some(rows::encode(line).unwrap()))
+        };
+        let mut writes: Vec<_> = sealed.lines.iter().map(line).collect();
+        writes.push((rows::audit_head(), Some(rows::encode(&sealed.head).unwrap())));
+        writes.extend(sealed.released.iter().map(|seq| (rows::audit_line(*seq), None)));
+        store.apply(&Batch { conditions: Vec::new(), writes }).unwrap();
+        journal.applied(sealed);
+        journal.flush();
+    }
+
+    fn verified(directory: &Path, journal: &Journal) -> Verified {
+        let (head, waiting) = journal.head();
+        verify(directory, Claimed { head, waiting }).unwrap()
+    }
+
+    #[test]
+    fn a_large_file_makes_way_and_all_files_verify_in_order() {
+        let (directory, store) = (tempfile::tempdir().unwrap(), Memory::default());
+        let mut journal = open(directory.path(), &store);
+        (0..12).for_each(|_| write(&mut journal, &store));
+        let Verified { lines, files } = verified(directory.path(), &journal);
+        assert_eq!(lines, 12);
+        assert!(files > 1);
+        assert!(directory.path().join("audit/audit-000000000001.jsonl").exists());
+    }
+
+    #[test]
+    fn rows_go_once_the_file_is_synced() {
+        let (directory, store) = (tempfile::tempdir().unwrap(), Memory::default());
+        let mut journal = open(directory.path(), &store);
+        (0..200).for_each(|_| write(&mut journal, &store));
+        let left = store.scan(rows::AUDIT_LINES, b"", 1000).unwrap().len();
+        assert!(left <= ROWS, "{left} rows");
+        assert_eq!(verified(directory.path(), &open(directory.path(), &store)).lines, 200);
+    }
+
+    #[test]
+    fn a_store_that_was_put_back_goes_on_after_the_last_line_of_the_file() {
+        let (directory, store) = (tempfile::tempdir().unwrap(), Memory::default());
+        let mut journal = open(directory.path(), &store);
+        (0..3).for_each(|_| write(&mut journal, &store));
+        let earlier = Memory::default();
+        let mut journal = open(directory.path(), &earlier);
+        write(&mut journal, &earlier);
+        assert_eq!(verified(directory.path(), &journal).lines, 4);
+    }
+}

@@ -294,3 +294,21 @@ fn an_answer_too_long_for_a_frame_is_a_refusal_and_not_the_end() {
     assert!(matches!(answer, Response::Refused(_)));
     assert_eq!(peer.read(ids[2]).unwrap().0.sealed.len(), 2 << 20);
 }
+
+#[test]
+fn only_who_has_proved_itself_has_lines_in_the_audit_log() {
+    let world = World::new();
+    let refusal =
+        || Request::ImportRefused { token: TOKEN, key: None, reason: Reason::OtherMaterial };
+    let end = |peer: &mut Peer| match peer.ask(Request::AuditHead) {
+        Response::AuditHead { seq, waiting: 0, .. } => seq,
+        other => panic!("{other:?}"),
+    };
+    let mut stranger = world.connect();
+    let before = end(&mut stranger);
+    let Response::Refused(error) = stranger.ask(refusal()) else { panic!() };
+    assert_eq!(error.reason(), Reason::NotLoggedIn);
+    assert_eq!(end(&mut stranger), before);
+    assert!(matches!(world.user().ask(refusal()), Response::Done(0)));
+    assert_eq!(end(&mut stranger), before + 1);
+}
