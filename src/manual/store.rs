@@ -15,3 +15,31 @@
 //! slots in [`store::slots`](crate::store::slots), the page in [`wire::page`](crate::wire::page),
 //! a line of the audit log in [`agent::audit`](crate::agent::audit).
 //! Golden bytes in the tests hold them.
+//!
+//! # Copying a store
+//!
+//! A store is copied as a whole directory while no agent has it open, under its lock, which waits for
+//! the agent to end and keeps the next one out:
+//!
+//! ```text
+//! flock STORE/lock cp -a STORE COPY
+//! ```
+//!
+//! The agent ends by itself when it is idle, but stays while material has an expiry ahead: `SIGTERM`
+//! ends it. Programs that ask meanwhile wait, or fail if the copy takes longer than they wait. A copy
+//! made while an agent runs, without the lock, is not a store: records and slots are from different
+//! moments.
+//!
+//! The copy opens wherever `KEYSTEAD_STORE` or the configuration names it, with the same PINs; a
+//! locked PIN is locked there too.
+//!
+//! | material | in the copy |
+//! |---|---|
+//! | deleted or expired and erased before it | not there: its secret was overwritten first |
+//! | deleted or erased after it | **still there**, for whoever has the copy and the PIN |
+//!
+//! So a copy is kept as safe as the store, and no longer than the material in it may live: it is not
+//! encrypted beyond what the store itself is, and carries the erase secrets. Putting a copy in the
+//! place of a store brings back what was deleted in between, older counts of wrong PINs, and an audit
+//! log that knows nothing of that time: delete again what was deleted, before anybody else uses it.
+//! What has expired stays unusable by the clock.

@@ -4,6 +4,7 @@
 mod asymmetric;
 mod attacks;
 mod auditing;
+mod backing_up;
 mod bypasses;
 mod ceremony;
 mod ciphers;

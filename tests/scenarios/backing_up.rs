@@ -1,0 +1,99 @@
+//! A store that is copied while its lock is held is a whole store elsewhere, with nothing more in it.
+
+use crate::rig::token::{Token, USER_PIN, aes_material, pin, refused};
+use crate::rig::world::World;
+use crate::rig::{DELETED, MATERIAL_STATE, play};
+use cryptoki::error::RvError;
+use cryptoki::mechanism::Mechanism;
+use cryptoki::object::{Attribute, ObjectHandle};
+use cryptoki::session::UserType;
+use std::process::Command;
+
+const SEALED: &[u8] = b"sixteen bytes ok";
+
+#[test]
+fn a_copied_store_opens_elsewhere_with_the_same_pin_and_without_what_was_deleted() {
+    play(|world| match world.role() {
+        "elsewhere" => compare(world),
+        _ => {
+            let token = world.token();
+            let kept = token.generate_aes(&[Attribute::Token(true)]);
+            let gone = import(&token);
+            let (kept_id, gone_id) = (token.key_of(kept), token.key_of(gone));
+            let block = token.encrypt_block(kept).unwrap();
+            token.destroy_object(gone).unwrap();
+            let told = [
+                kept_id.clone(),
+                hex(&block),
+                token.json(&kept_id).to_string(),
+                gone_id.clone(),
+                token.json(&gone_id).to_string(),
+            ];
+            play_elsewhere(world, &told);
+        }
+    });
+}
+
+fn compare(world: &World) {
+    let [kept_id, block, kept_json, gone_id, gone_json] = [(); 5].map(|()| world.hear());
+    let token = world.same_token();
+    let kept = token.material(&kept_id).expect("material that was there");
+    let opened = token.decrypt(&Mechanism::AesEcb, kept, &unhex(&block)).unwrap();
+    assert_eq!(opened, SEALED);
+    assert_eq!(token.json(&kept_id).to_string(), kept_json);
+    assert_eq!(token.json(&gone_id).to_string(), gone_json);
+    assert_eq!(token.number(token.metadata(&gone_id), MATERIAL_STATE), DELETED);
+    assert_eq!(token.material(&gone_id), None);
+}
+
+#[test]
+fn a_locked_pin_is_locked_in_the_copy() {
+    play(|world| match world.role() {
+        "elsewhere" => {
+            let module = world.module();
+            let slot = module.get_slots_with_initialized_token().unwrap()[0];
+            let session = module.open_rw_session(slot).unwrap();
+            refused(session.login(UserType::User, Some(&pin(USER_PIN))), RvError::PinLocked);
+        }
+        _ => {
+            let token = world.token();
+            token.logout().unwrap();
+            for _ in 0..10 {
+                assert!(token.login(UserType::User, Some(&pin("wrong-1234"))).is_err());
+            }
+            play_elsewhere(world, &[]);
+        }
+    });
+}
+
+/// Copies the store as the manual says and plays that role on the copy.
+fn play_elsewhere(world: &World, told: &[String]) {
+    let copy = world.path("copy");
+    world.kill_agent();
+    let copied = Command::new("flock")
+        .arg(world.store().join("lock"))
+        .args(["cp", "-a"])
+        .args([&world.store(), &copy])
+        .output()
+        .unwrap();
+    assert!(copied.status.success(), "{copied:?}");
+    let store = copy.to_str().unwrap();
+    let mut other = world.start_with("elsewhere", &[("KEYSTEAD_STORE", store)]);
+    told.iter().for_each(|line| other.tell(line));
+    other.ends_well();
+    assert!(world.agent().is_none(), "the first store was asked");
+}
+
+fn import(token: &Token) -> ObjectHandle {
+    let value = [Attribute::Value(vec![7; 32])];
+    token.create_object(&[&aes_material()[..], &value].concat()).unwrap()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let byte = |at| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
+    (0..text.len()).step_by(2).map(byte).collect()
+}
