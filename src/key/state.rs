@@ -15,6 +15,10 @@ pub const DAY: Seconds = 86_400;
 /// How many days ahead a deletion can be scheduled.
 pub const DELETION_DAYS: std::ops::RangeInclusive<u64> = 7..=1096;
 
+/// How long a request for a deletion may be on its way, in seconds: whoever asks for exactly the fewest
+/// days computes the moment before the token looks at it.
+const UNDERWAY: Seconds = 300;
+
 /// Where a custom key's material comes from, for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Origin {
@@ -264,7 +268,8 @@ impl State {
             None => Ok(self),
             Some(_) if self.deletion_at.is_some() => Err(Reason::ActionProhibited.into()),
             Some(at) => {
-                let (first, last) = (DELETION_DAYS.start() * DAY, DELETION_DAYS.end() * DAY);
+                let first = DELETION_DAYS.start() * DAY - UNDERWAY;
+                let last = DELETION_DAYS.end() * DAY;
                 if (first..=last).contains(&at.saturating_sub(clock)) {
                     Ok(Self { deletion_at: Some(at), ..self })
                 } else {
