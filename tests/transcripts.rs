@@ -48,6 +48,7 @@ transcripts! {
     scheduled_deletion
     sealing
     standard_output
+    systemd
     tokens_and_stores
     wrapping
 }

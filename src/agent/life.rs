@@ -31,10 +31,16 @@ const AGAIN: Duration = Duration::from_secs(60);
 
 /// Opens the store, calls `ready` when the socket listens, and serves until it is idle for long enough,
 /// a signal (`SIGTERM`, `SIGINT`) ends it or the directory is gone. Fails where the store cannot be
-/// opened, and at once after the first failure of the store.
-pub fn serve(lock: &Lock, options: &Options, ready: impl FnOnce()) -> Result<()> {
+/// opened, and at once after the first failure of the store. A socket that was `handed` over is used,
+/// and left to whoever made it.
+pub fn serve(
+    lock: &Lock,
+    options: &Options,
+    handed: Option<UnixListener>,
+    ready: impl FnOnce(),
+) -> Result<()> {
     let stop = on_signals().map_err(|error| Reason::General.detail(error))?;
-    serve_until(lock, options, Arc::new(SystemClock), &stop, ready)
+    run(lock, options, (Arc::new(SystemClock), handed), stop.as_fd(), ready)
 }
 
 /// The same by any clock, until `stop` is readable.
@@ -45,16 +51,29 @@ pub fn serve_until(
     stop: impl AsFd,
     ready: impl FnOnce(),
 ) -> Result<()> {
-    let mut agent = Agent::open(lock.directory(), options, clock)?;
+    run(lock, options, (clock, None), stop.as_fd(), ready)
+}
+
+fn run(
+    lock: &Lock,
+    options: &Options,
+    (clock, handed): (Arc<dyn Clock>, Option<UnixListener>),
+    stop: BorrowedFd<'_>,
+    ready: impl FnOnce(),
+) -> Result<()> {
+    let keeps_socket = handed.is_some();
+    let mut agent = Agent::open(lock.directory(), options, clock, handed)?;
     ready();
-    let ended = agent.serve(options, stop.as_fd());
+    let ended = agent.serve(options, stop);
     log::info!("the agent of {} ends: {ended:?}", lock.directory().display());
     if ended == Ended::StoreGone {
         agent.abandon();
         return Ok(());
     }
     // Whoever comes now starts the next agent, which waits for the lock.
-    place::unlink(lock.directory()).map_err(absent)?;
+    if !keeps_socket {
+        place::unlink(lock.directory()).map_err(absent)?;
+    }
     agent.close()
 }
 
@@ -90,7 +109,12 @@ struct Agent {
 }
 
 impl Agent {
-    fn open(directory: &Path, options: &Options, clock: Arc<dyn Clock>) -> Result<Self> {
+    fn open(
+        directory: &Path,
+        options: &Options,
+        clock: Arc<dyn Clock>,
+        handed: Option<UnixListener>,
+    ) -> Result<Self> {
         let owner = directory.metadata().map_err(absent)?.uid();
         let store = Box::new(Sled::open(&directory.join("db"))?);
         let shelf = Arc::new(Shelf::open(directory, store, clock)?);
@@ -103,7 +127,10 @@ impl Agent {
         let access = Access { owner, group: options.group.is_some() };
         let server = Server::new(Arc::clone(&shelf), access, Arc::clone(&bell));
         let timer = Timer::new().map_err(absent)?;
-        let listener = place::listen(directory, options.group)?;
+        let listener = match handed {
+            Some(listener) => listener,
+            None => place::listen(directory, options.group)?,
+        };
         let watch = Watch::new(directory)?;
         let alone = Some(Instant::now());
         let outlook = Outlook::new(options.metrics.clone(), seen);

@@ -53,6 +53,16 @@ pub fn claim(directory: &Path) -> Result<Claim> {
     Ok(Claim::Ours(Lock { directory, _held: held, starting }))
 }
 
+/// Becomes the agent of the store in `directory` as soon as nobody else is. For an agent to whom the
+/// store's socket was handed over: an earlier one no longer gets any connection, and ends.
+pub fn await_lock(directory: &Path) -> Result<Lock> {
+    let starting = lock_file(directory, "starting")?;
+    acquire(directory, &starting, FlockOperation::LockExclusive)?;
+    let held = lock_file(directory, "lock")?;
+    acquire(directory, &held, FlockOperation::LockExclusive)?;
+    Ok(Lock { directory: directory.to_owned(), _held: held, starting })
+}
+
 fn lock_file(directory: &Path, name: &str) -> Result<OwnedFd> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     open(directory.join(name), flags, Mode::RUSR | Mode::WUSR)

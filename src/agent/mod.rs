@@ -1,5 +1,6 @@
 //! The agent: the one process that opens a store. Only the program links it.
 
+mod activation;
 pub mod audit;
 mod bell;
 mod commit;
@@ -19,8 +20,9 @@ mod service;
 mod shelf;
 mod sweep;
 
+pub use activation::listener;
 pub use life::{serve, serve_until};
-pub use lock::{Claim, Lock, claim};
+pub use lock::{Claim, Lock, await_lock, claim};
 pub use place::check_file_system;
 pub use recover::{Recovered, recover};
 

@@ -11,6 +11,12 @@
 //! unloaded and loaded again. sled wants one process for itself and does not survive a fork; it lives
 //! in the agent, which the module starts when nobody answers at the store's socket.
 //!
+//! Where systemd is to start it instead, `keystead systemd` prints the units. The socket
+//! unit listens in the store's directory, and the agent takes over what `LISTEN_FDS` announces if it is
+//! that socket. It leaves it there when it ends, so that the next caller waits for the next agent and
+//! no module starts one. An agent that a module has started ends as soon as systemd takes the socket's
+//! name, and its successor waits for the store's lock.
+//!
 //! # The way of a call
 //!
 //! `C_EncryptInit` goes [`ffi`](crate::ffi) (guard, arguments) → [`session`](crate::session) (the

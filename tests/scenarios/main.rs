@@ -1,6 +1,7 @@
 //! Scenarios from outside: through the C interface, with the `cryptoki` crate as the client.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod activation;
 mod asymmetric;
 mod attacks;
 mod auditing;

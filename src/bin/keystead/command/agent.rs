@@ -6,7 +6,7 @@
 
 use super::directory;
 use crate::{Failure, Global};
-use keystead::agent::{Claim, Lock, Options, claim, serve};
+use keystead::agent::{Claim, Lock, Options, await_lock, claim, listener, serve};
 use keystead::config::journal;
 use keystead::config::{Config, Log};
 use keystead::sys;
@@ -20,6 +20,7 @@ use rustix::stdio::{dup2_stderr, dup2_stdout};
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
 /// How long an agent stays that nobody is connected to.
@@ -61,8 +62,12 @@ impl Arguments {
         journal::open(config, Some(Log::Stderr));
         let group = config.group.as_deref().map(group).transpose()?;
         directory::prepare(&config.directory, group)?;
+        if let Some(handed) = listener(&config.directory)? {
+            let lock = await_lock(&config.directory)?;
+            return self.be_agent(config, group, &lock, Some(handed));
+        }
         match claim(&config.directory)? {
-            Claim::Ours(lock) => self.be_agent(config, group, &lock),
+            Claim::Ours(lock) => self.be_agent(config, group, &lock, None),
             Claim::Served if self.detached => Ok(announce()?),
             Claim::Served => Err(Failure::new(format_args!(
                 "another agent serves {}",
@@ -71,10 +76,16 @@ impl Arguments {
         }
     }
 
-    fn be_agent(&self, config: &Config, group: Option<u32>, lock: &Lock) -> Result<(), Failure> {
+    fn be_agent(
+        &self,
+        config: &Config,
+        group: Option<u32>,
+        lock: &Lock,
+        handed: Option<UnixListener>,
+    ) -> Result<(), Failure> {
         let metrics = config.metrics.clone();
         let options = Options { linger: config.linger, group, metrics, idle: IDLE };
-        Ok(serve(lock, &options, || {
+        Ok(serve(lock, &options, handed, || {
             if let Err(error) = lock.listening().and_then(|()| self.tell_starter()) {
                 log::warn!("whoever started the agent does not learn that it is ready: {error}");
             }

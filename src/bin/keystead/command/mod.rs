@@ -27,6 +27,7 @@ mod seal;
 mod show;
 mod status;
 mod sweep;
+mod systemd;
 mod wrap;
 
 use crate::{Failure, Global};
@@ -56,6 +57,7 @@ pub enum Command {
     DestroyToken(destroy_token::Arguments),
     Sweep(sweep::Arguments),
     Audit(audit::Arguments),
+    Systemd(systemd::Arguments),
     Clock(clock::Arguments),
     Recover(recover::Arguments),
     Doctor(doctor::Arguments),
@@ -90,6 +92,7 @@ impl Command {
             Self::DestroyToken(arguments) => arguments.run(global),
             Self::Sweep(arguments) => arguments.run(global),
             Self::Audit(arguments) => arguments.run(global),
+            Self::Systemd(arguments) => arguments.run(global),
             Self::Clock(arguments) => arguments.run(global),
             Self::Recover(arguments) => arguments.run(global),
             Self::Doctor(arguments) => arguments.run(global),

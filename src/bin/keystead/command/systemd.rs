@@ -1,0 +1,200 @@
+//! `keystead systemd`: the units that let systemd start the agent when somebody connects, and sweep
+//! every hour.
+
+use crate::{Failure, Global, output};
+use keystead::config::Config;
+use keystead::wire::socket;
+use serde_json::{Map, Value};
+use std::fmt::Write;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Print systemd units: the agent, started when somebody connects, and an hourly sweep
+///
+/// With --output they are written to a directory: /etc/systemd/system, or ~/.config/systemd/user with
+/// --user. Then: systemctl [--user] daemon-reload, and enable --now keystead.socket and
+/// keystead-sweep.timer. The system's units run as the owner of the store, root where there is none.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Units for the user's own service manager
+    #[arg(long)]
+    user: bool,
+    /// Write the units into that directory
+    #[arg(long, value_name = "DIR")]
+    output: Option<PathBuf>,
+}
+
+/// What holds in the user's service manager too: the kernel filters the process's own calls.
+const CONFINED: &str = "\
+UMask=0077
+NoNewPrivileges=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+RestrictAddressFamilies=AF_UNIX
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+";
+
+/// What takes the system's service manager.
+const SYSTEM_CONFINED: &str = "\
+PrivateDevices=yes
+PrivateNetwork=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHome=read-only
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectSystem=strict
+";
+
+const TIMER: &str = "\
+[Unit]
+Description=Keystead: erase hourly what is due
+
+[Timer]
+OnCalendar=hourly
+Persistent=yes
+
+[Install]
+WantedBy=timers.target
+";
+
+impl Arguments {
+    pub fn run(self, global: &Global) -> Result<(), Failure> {
+        let units = Units::of(&global.configuration()?, self.user)?.all();
+        match self.output {
+            Some(directory) => write_all(&directory, &units)?,
+            None if !global.json => {
+                return units
+                    .iter()
+                    .try_for_each(|(name, text)| output::line(format_args!("# {name}\n{text}")));
+            }
+            None => {}
+        }
+        match global.json {
+            true => {
+                let told = units.into_iter().map(|(name, text)| (name.to_owned(), text.into()));
+                output::json(&told.collect::<Map<String, Value>>())
+            }
+            false => {
+                units.iter().try_for_each(|(name, _)| output::line(format_args!("wrote {name}")))
+            }
+        }
+    }
+}
+
+fn write_all(directory: &Path, units: &[(&str, String)]) -> Result<(), Failure> {
+    for (name, text) in units {
+        let file = directory.join(name);
+        std::fs::write(&file, text).map_err(|error| Failure::of_file(&file, &error))?;
+    }
+    Ok(())
+}
+
+/// What differs from one store to another; paths as a unit has them, unquoted.
+struct Units {
+    program: String,
+    store: String,
+    configuration: Option<String>,
+    /// The store's owner, where the system's service manager is to run as somebody else than root.
+    owner: Option<u32>,
+    group: Option<String>,
+    /// Where the agent keeps a file beside the store's.
+    metrics: Option<String>,
+    user: bool,
+}
+
+impl Units {
+    fn of(config: &Config, user: bool) -> Result<Self, Failure> {
+        let owner = config.directory.metadata().ok().map(|folder| folder.uid());
+        Ok(Self {
+            program: in_unit(&std::env::current_exe()?)?,
+            store: in_unit(&config.directory)?,
+            configuration: config.file.as_deref().map(in_unit).transpose()?,
+            owner: owner.filter(|owner| !user && *owner != 0),
+            group: config.group.clone(),
+            metrics: config.metrics.as_deref().and_then(Path::parent).map(in_unit).transpose()?,
+            user,
+        })
+    }
+
+    fn all(&self) -> [(&'static str, String); 4] {
+        [
+            ("keystead.socket", self.socket()),
+            ("keystead.service", self.agent()),
+            ("keystead-sweep.service", self.sweep()),
+            ("keystead-sweep.timer", TIMER.to_owned()),
+        ]
+    }
+
+    fn socket(&self) -> String {
+        let (store, name) = (&self.store, socket::NAME);
+        let mut text = format!(
+            "[Unit]\nDescription=Keystead: socket of the agent\n\n[Socket]\n\
+             ListenStream={store}/{name}\nDirectoryMode=0700\n"
+        );
+        let owner = self.owner.map(|owner| format!("SocketUser={owner}\n"));
+        text.push_str(&owner.unwrap_or_default());
+        match &self.group {
+            Some(group) => {
+                let _written = writeln!(text, "SocketGroup={group}\nSocketMode=0660");
+            }
+            None => text.push_str("SocketMode=0600\n"),
+        }
+        text + "\n[Install]\nWantedBy=sockets.target\n"
+    }
+
+    fn agent(&self) -> String {
+        let unit = "[Unit]\nDescription=Keystead: agent\nRequires=keystead.socket\n\
+            After=keystead.socket\n\n[Service]\nType=exec\n";
+        format!("{unit}{}{}", self.command("agent"), self.confinement())
+    }
+
+    fn sweep(&self) -> String {
+        let unit = "[Unit]\nDescription=Keystead: erase what is due\nRequires=keystead.socket\n\
+            After=keystead.socket\n\n[Service]\nType=oneshot\n";
+        format!("{unit}{}{}", self.command("sweep"), self.confinement())
+    }
+
+    fn command(&self, command: &str) -> String {
+        let quoted = |path: &str| format!("\"{}\"", path.replace('$', "$$"));
+        let (program, store) = (quoted(&self.program), quoted(&self.store));
+        let configuration = self.configuration.as_deref().map(quoted);
+        let configuration = configuration.map(|file| format!(" --config {file}"));
+        format!(
+            "ExecStart={program} {command} --store {store}{}\n",
+            configuration.unwrap_or_default()
+        )
+    }
+
+    fn confinement(&self) -> String {
+        if self.user {
+            return CONFINED.to_owned();
+        }
+        let owner = self.owner.map(|owner| format!("User={owner}\n")).unwrap_or_default();
+        // Root gives the store's files to the group, which takes a capability without being a member.
+        let capabilities = if self.group.is_some() { "CAP_CHOWN" } else { "" };
+        format!(
+            "{owner}{CONFINED}{SYSTEM_CONFINED}CapabilityBoundingSet={capabilities}\n\
+             ReadWritePaths=\"{}\"{}\n",
+            self.store,
+            self.metrics.as_ref().map(|folder| format!(" \"{folder}\"")).unwrap_or_default()
+        )
+    }
+}
+
+/// A path as it stands in a unit. What would take more than doubling a percent sign is refused.
+fn in_unit(path: &Path) -> Result<String, Failure> {
+    let plain =
+        |text: &&str| !text.contains(|it: char| it.is_control() || matches!(it, '"' | '\\'));
+    match path.to_str().filter(plain) {
+        Some(text) => Ok(text.replace('%', "%%")),
+        None => Err(Failure::new(format_args!("{path:?} cannot stand in a unit file"))
+            .hint("choose a path without quotes, backslashes and control characters")),
+    }
+}
