@@ -184,6 +184,10 @@ reasons! {
     StateUnsaveable => CKR_STATE_UNSAVEABLE, "the operation's state cannot be saved";
     SavedStateInvalid => CKR_SAVED_STATE_INVALID, "the saved state is not valid";
     NotAssociated => CKR_ATTRIBUTE_VALUE_INVALID, "the custom key has never been imported, so there is nothing to compare with";
+    BackupDamaged => CKR_DATA_INVALID, "the backup is damaged";
+    OwnerOnly => CKR_FUNCTION_REJECTED, "this is for the store's owner and root";
+    OtherStore => CKR_FUNCTION_FAILED, "this is not the store that was backed up";
+    StoreNotEmpty => CKR_FUNCTION_FAILED, "the store is not empty";
 }
 
 #[cfg(test)]

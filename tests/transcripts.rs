@@ -31,6 +31,7 @@ macro_rules! transcripts {
 
 transcripts! {
     auditing
+    backups
     clock
     command_line
     custom_keys

@@ -1,6 +1,7 @@
 //! The single writer: takes every change that waits, applies each, syncs once for all, answers.
 
 use super::audit::{self, Fact, Head, Journal};
+use super::backup::Gathered;
 use super::bell::Bell;
 use super::draft::{Aftermath, Draft, Ending};
 use super::rows::{self, Answered, Key, TokenRow};
@@ -66,6 +67,8 @@ pub enum Work {
     Note(Fact),
     /// Tells the head of the audit log.
     AuditHead,
+    /// Gathers what the store holds.
+    Gather,
     /// Ends the writer.
     Stop,
 }
@@ -89,7 +92,6 @@ pub struct PutToken {
 }
 
 /// What came of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Done {
     /// The new revisions.
     Revisions(Vec<u64>),
@@ -99,6 +101,8 @@ pub enum Done {
     Noted,
     /// The head of the audit log, and how many lines before it are in no file yet.
     AuditHead(Head, u64),
+    /// What the store holds.
+    Gathered(Box<Gathered>),
 }
 
 /// What a sweep did.
@@ -165,6 +169,13 @@ impl Writer {
             }
             self.work(group)?;
         }
+        self.finish_up()
+    }
+
+    /// Makes everything durable, and the time with it.
+    pub(super) fn finish_up(&mut self) -> Result<()> {
+        self.settle()?;
+        self.journal.flush();
         self.shelf.slots.raise_mark(self.shelf.now())?;
         self.shelf.slots.sync()
     }
@@ -214,6 +225,7 @@ impl Writer {
                 let (head, waiting) = self.journal.head();
                 Ok(Done::AuditHead(head, waiting))
             }
+            Work::Gather => self.gather().map(|gathered| Done::Gathered(Box::new(gathered))),
             Work::Stop => Err(Reason::AgentAbsent.into()),
         }
     }
@@ -268,7 +280,16 @@ impl Writer {
         Ok(())
     }
 
-    fn note(&mut self, fact: Fact) -> Result<()> {
+    /// Everything between two commits, made durable before anybody has it in a backup.
+    fn gather(&mut self) -> Result<Gathered> {
+        for (token, _) in self.shelf.tokens()? {
+            self.note(Fact::of_token(audit::Event::BackedUp, token))?;
+        }
+        self.settle()?;
+        Gathered::from(&self.shelf)
+    }
+
+    pub(super) fn note(&mut self, fact: Fact) -> Result<()> {
         self.shelf.room.check(Need::Grow(MOST_OF_A_LINE))?;
         let shelf = Arc::clone(&self.shelf);
         let mut draft = Draft::new(&shelf);

@@ -2,6 +2,7 @@
 
 mod activation;
 pub mod audit;
+pub mod backup;
 mod bell;
 mod commit;
 mod cover;

@@ -3,7 +3,7 @@
 
 use super::bell::Bell;
 use super::commit::Job;
-use super::service::{Service, Silence, too_long};
+use super::service::{Service, Silence, User, too_long};
 use super::shelf::Shelf;
 use crate::sys;
 use crate::wire::{Request, Response, frame};
@@ -94,6 +94,8 @@ impl Server {
             Ok(seated) => seated,
             Err(error) => return log::warn!("a connection was refused: {error}"),
         };
+        let owner = user == self.access.owner || user == 0;
+        let user = User { number: user, owner };
         let service = Service::new(Arc::clone(&self.shelf), writer, user);
         let spawned = std::thread::Builder::new().name("connection".into()).spawn(move || {
             if let Err(error) = converse(&stream, service) {

@@ -1,6 +1,7 @@
 //! What the agent answers: one function for each request, and what a connection has proved so far.
 
 use super::audit::{Event, Fact};
+use super::backup::Gathered;
 use super::commit::{Done, Job, PutToken, Work};
 use super::find::{Query, find};
 use super::rows::TokenRow;
@@ -10,7 +11,7 @@ use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::pin::Entry;
 use crate::key::{Fingerprint, Role};
-use crate::wire::message::{MAX_FOUND, PROTOCOL, STORE_FORMAT};
+use crate::wire::message::{BackupPart, MAX_FOUND, PROTOCOL, STORE_FORMAT};
 use crate::wire::{Request, Response, Stored, TokenEntry};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -22,12 +23,23 @@ const TRIES: u8 = 10;
 /// How many alternatives a search may have, and how many tags each of them.
 const MOST_TAGS: usize = 64;
 
+/// A user whose process is connected.
+#[derive(Debug, Clone, Copy)]
+pub struct User {
+    /// By number.
+    pub number: u32,
+    /// Whether this is the store's owner, or root.
+    pub owner: bool,
+}
+
 /// One connection's side of the service.
 pub struct Service {
     shelf: Arc<Shelf>,
     writer: Sender<Job>,
-    /// The number of the user whose process is connected.
-    user: u32,
+    /// Whose process is connected.
+    user: User,
+    /// What a backup still has to give out.
+    gathered: Option<Gathered>,
     greeted: bool,
     /// Tokens whose private key this connection has shown to know.
     proved: HashSet<Id>,
@@ -38,8 +50,8 @@ pub struct Silence;
 
 impl Service {
     /// A connection that has said nothing yet.
-    pub fn new(shelf: Arc<Shelf>, writer: Sender<Job>, user: u32) -> Self {
-        Self { shelf, writer, user, greeted: false, proved: HashSet::new() }
+    pub fn new(shelf: Arc<Shelf>, writer: Sender<Job>, user: User) -> Self {
+        Self { shelf, writer, user, gathered: None, greeted: false, proved: HashSet::new() }
     }
 
     /// Answers a request, or falls silent where the store has failed.
@@ -87,6 +99,8 @@ impl Service {
                 true => self.write(Work::Note(Fact::of_refusal(token, key, reason)))?,
                 false => Err(Reason::NotLoggedIn.into()),
             },
+            Request::Backup => self.backup()?,
+            Request::BackupPart => self.backup_part(),
             request => self.look(request),
         })
     }
@@ -122,18 +136,15 @@ impl Service {
             | Request::AcceptClock { .. }
             | Request::Sweep
             | Request::AuditHead
-            | Request::ImportRefused { .. } => Err(Reason::General.into()),
+            | Request::ImportRefused { .. }
+            | Request::Backup
+            | Request::BackupPart => Err(Reason::General.into()),
         }
     }
 
     fn write(&self, work: Work) -> Result<Result<Response>, Silence> {
         let token = matches!(work, Work::PutToken(_) | Work::DestroyToken { .. });
-        let (answer, done) = sync_channel(1);
-        self.writer
-            .send(Job { work, answer: Some(answer), user: Some(self.user) })
-            .map_err(|_| Silence)?;
-        let done = done.recv().map_err(|_| Silence)?;
-        Ok(done.map(|done| match done {
+        Ok(self.done(work)?.map(|done| match done {
             Done::Revisions(revisions) if token => {
                 Response::Done(revisions.first().copied().unwrap_or(0))
             }
@@ -143,7 +154,40 @@ impl Service {
             Done::AuditHead(head, waiting) => {
                 Response::AuditHead { seq: head.seq, mac: head.mac, waiting }
             }
+            Done::Gathered(_) => Response::Refused(Reason::General.into()),
         }))
+    }
+
+    fn done(&self, work: Work) -> Result<Result<Done>, Silence> {
+        let (answer, done) = sync_channel(1);
+        self.writer
+            .send(Job { work, answer: Some(answer), user: Some(self.user.number) })
+            .map_err(|_| Silence)?;
+        done.recv().map_err(|_| Silence)
+    }
+
+    /// For those who could read the files anyway.
+    fn backup(&mut self) -> Result<Result<Response>, Silence> {
+        if !self.user.owner {
+            return Ok(Err(Reason::OwnerOnly.into()));
+        }
+        Ok(match self.done(Work::Gather)? {
+            Ok(Done::Gathered(gathered)) => {
+                let response = gathered.told();
+                self.gathered = Some(*gathered);
+                Ok(response)
+            }
+            Ok(_) => Err(Reason::General.into()),
+            Err(error) => Err(error),
+        })
+    }
+
+    fn backup_part(&mut self) -> Result<Response> {
+        let part = match &mut self.gathered {
+            Some(gathered) => gathered.next_part(),
+            None => return Err(Reason::AgentRefuses.detail("nothing was gathered here")),
+        };
+        Ok(Response::BackupPart(BackupPart(part.to_vec())))
     }
 
     fn greet(&mut self, module: (u16, u16), store_format: u16) -> Result<Response> {

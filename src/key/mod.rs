@@ -1,5 +1,6 @@
 //! The domain: custom keys, their material and the rules of custody. No PKCS#11 in here.
 
+pub mod backup;
 pub mod body;
 pub mod material;
 pub mod pin;
@@ -7,6 +8,7 @@ pub mod policy;
 pub mod record;
 pub mod seal;
 pub mod state;
+mod stretch;
 
 pub use body::{Body, Metadata, PendingExpiry};
 pub use material::{Expiry, ExpiryAction, Fingerprint};

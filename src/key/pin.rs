@@ -13,10 +13,10 @@
 //! wrapped token key (length, sealed part with info `keystead v1 pin`).
 
 use super::seal::{Salt, TokenKey, open_with, seal_with};
+use super::stretch::{Cost, stretch};
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::secret::Secret;
-use argon2::{Algorithm, Argon2, Params, Version};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -26,9 +26,6 @@ const FORMAT: u8 = 1;
 
 /// The lengths a PIN may have, in bytes.
 pub const PIN_LENGTH: std::ops::RangeInclusive<usize> = 4..=255;
-
-/// What Argon2id may cost at the most: a larger figure in an entry is damage, not a wish.
-const MOST_MEMORY_KIB: u32 = 1 << 20;
 
 /// What a token keeps beside its records.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,15 +146,8 @@ impl Pin {
 
     /// What Argon2id makes of `pin`: some tens of milliseconds and 19 MiB.
     pub fn stretch(&self, pin: &[u8]) -> Result<Stretched> {
-        if self.memory_kib > MOST_MEMORY_KIB || self.passes > 64 || self.lanes > 64 {
-            return Err(Reason::StoreDamaged.detail("a PIN's cost is out of all proportion"));
-        }
-        let params = Params::new(self.memory_kib, self.passes, self.lanes, Some(64))
-            .map_err(|_| Reason::StoreDamaged.detail("a PIN's cost is not valid"))?;
-        let mut output = Secret::new(vec![0; 64]);
-        Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-            .hash_password_into(pin, &self.salt, output.expose_mut())
-            .map_err(|_| Reason::HostMemory)?;
+        let Self { memory_kib, passes, lanes, .. } = *self;
+        let output = stretch(pin, &self.salt, Cost { memory_kib, passes, lanes }, 64)?;
         let (shown, kept) = output.expose().split_at(32);
         let mut authenticator = [0; 32];
         authenticator.copy_from_slice(shown);

@@ -1,6 +1,7 @@
 //! How Keystead works, for people.
 //!
 //! * [`architecture`]: the three parts, and the way of a call through them.
+//! * [`backup`]: what a backup holds, and what a restored one does not bring back.
 //! * [`ceremony`]: how material is wrapped, carried, compared and imported.
 //! * [`life`]: the states of a custom key and what works in each.
 //! * [`sealing`]: what a custom key seals, blobs and files byte by byte.
@@ -8,6 +9,7 @@
 //! * [`threats`]: what is protected from whom, and what is not.
 
 pub mod architecture;
+pub mod backup;
 pub mod ceremony;
 pub mod life;
 pub mod sealing;

@@ -18,8 +18,9 @@
 //!
 //! # Copying a store
 //!
-//! A store is copied as a whole directory while no agent has it open, under its lock, which waits for
-//! the agent to end and keeps the next one out:
+//! [`keystead backup`](super::backup) copies a store that is in use. Without it, a store is copied as a
+//! whole directory while no agent has it open, under its lock, which waits for the agent to end and
+//! keeps the next one out:
 //!
 //! ```text
 //! flock STORE/lock cp -a STORE COPY

@@ -5,6 +5,7 @@ use crate::clock::Seconds;
 use crate::error::{Error, Reason};
 use crate::id::Id;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroize;
 
 /// The oldest and newest protocol this build speaks.
 pub const PROTOCOL: (u16, u16) = (1, 1);
@@ -150,6 +151,11 @@ pub enum Request {
         /// What the caller was told.
         reason: Reason,
     },
+    /// Has the agent gather what the store holds at this moment, for a backup. For the store's owner
+    /// and root.
+    Backup,
+    /// A part of what [`Request::Backup`] gathered on this connection; each is given once, in order.
+    BackupPart,
 }
 
 /// What an agent answers.
@@ -210,6 +216,37 @@ pub enum Response {
         /// How many lines up to it are in no file yet, for want of room on the disk.
         waiting: u64,
     },
+    /// To `Backup`: it is gathered.
+    Gathered {
+        /// How many bytes all its parts have.
+        bytes: u64,
+        /// How many tokens there are.
+        tokens: u64,
+        /// How many custom keys.
+        custom_keys: u64,
+        /// How many other objects.
+        others: u64,
+        /// Records whose material cannot be read, because their erase slot is damaged.
+        damaged: Vec<Id>,
+    },
+    /// To `BackupPart`: the next bytes, none behind the last.
+    BackupPart(BackupPart),
+}
+
+/// Bytes of a backup: records without the cover that erasing takes away.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct BackupPart(pub Vec<u8>);
+
+impl std::fmt::Debug for BackupPart {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "BackupPart({} bytes)", self.0.len())
+    }
+}
+
+impl Drop for BackupPart {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
 }
 
 /// A token as the agent keeps it.

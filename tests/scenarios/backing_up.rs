@@ -1,13 +1,17 @@
-//! A store that is copied while its lock is held is a whole store elsewhere, with nothing more in it.
+//! A store that is copied while its lock is held is a whole store elsewhere, with nothing more in it; and
+//! so is one that is restored from a backup that was made while it was in use.
 
 use crate::rig::token::{Token, USER_PIN, aes_material, pin, refused};
 use crate::rig::world::World;
 use crate::rig::{DELETED, MATERIAL_STATE, play};
 use cryptoki::error::RvError;
 use cryptoki::mechanism::Mechanism;
-use cryptoki::object::{Attribute, ObjectHandle};
+use cryptoki::object::{Attribute, ObjectClass, ObjectHandle};
 use cryptoki::session::UserType;
 use std::process::Command;
+
+/// How many keys a backup must have.
+const KEPT: usize = 20;
 
 const SEALED: &[u8] = b"sixteen bytes ok";
 
@@ -96,4 +100,71 @@ fn hex(bytes: &[u8]) -> String {
 fn unhex(text: &str) -> Vec<u8> {
     let byte = |at| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
     (0..text.len()).step_by(2).map(byte).collect()
+}
+
+#[test]
+fn a_backup_made_while_keys_come_and_go_holds_one_moment() {
+    play(|world| match world.role() {
+        "busy" => keep_busy(world),
+        "restored" => judge(world),
+        _ => {
+            let token = world.token();
+            let generated = || token.generate_aes(&[Attribute::Token(true)]);
+            let kept: Vec<String> = (0..KEPT).map(|_| token.key_of(generated())).collect();
+            let mut busy = world.start("busy");
+            busy.says("working");
+            let (file, passphrase) = (world.path("backup"), world.path("passphrase"));
+            std::fs::write(&passphrase, "correct horse battery\n").unwrap();
+            let sealed = ["--passphrase-file", passphrase.to_str().unwrap()];
+            let file = file.to_str().unwrap();
+            let made = world.keystead(&[&["backup", file][..], &sealed].concat());
+            assert!(made.status.success(), "{made:?}");
+            std::fs::write(world.path("enough"), "").unwrap();
+            busy.ends_well();
+            let other = world.path("other");
+            let store = other.to_str().unwrap();
+            let restored = [&["restore", file, "--store", store][..], &sealed].concat();
+            let restored = world.keystead(&restored);
+            assert!(restored.status.success(), "{restored:?}");
+            let mut judge = world.start_with("restored", &[("KEYSTEAD_STORE", store)]);
+            kept.iter().for_each(|key| judge.tell(key));
+            judge.ends_well();
+        }
+    });
+}
+
+/// Imports and deletes, until it is to stop.
+fn keep_busy(world: &World) {
+    let token = world.same_token();
+    let import = |round: u64| {
+        let value = Attribute::Value([round.to_le_bytes(), [3; 8]].concat());
+        token.create_object(&[&aes_material()[..], &[value]].concat()).unwrap()
+    };
+    for round in 0.. {
+        token.destroy_object(import(2 * round)).unwrap();
+        let _kept = import(2 * round + 1);
+        match round {
+            0 => world.tell("working"),
+            _ if world.path("enough").exists() => return,
+            _ => {}
+        }
+    }
+}
+
+/// Every key that was there before is there, and each key's state and material agree.
+fn judge(world: &World) {
+    let token = world.same_token();
+    let kept: Vec<String> = (0..KEPT).map(|_| world.hear()).collect();
+    for key in &kept {
+        let material = token.material(key).expect("a key that was there before the backup");
+        token.encrypt_block(material).unwrap();
+    }
+    let class = Attribute::Class(ObjectClass::DATA);
+    let all = token.find_objects(&[class]).unwrap();
+    assert!(all.len() > kept.len(), "nothing happened meanwhile");
+    for metadata in all {
+        let key = token.key_of(metadata);
+        let present = token.json(&key)["material"] == "present";
+        assert_eq!(token.material(&key).is_some(), present, "{key}");
+    }
 }

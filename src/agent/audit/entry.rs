@@ -30,6 +30,8 @@ events! {
     TokenInitialised => "token-initialised", "A token came into being, or began again.";
     TokenChanged => "token-changed", "A token's PIN or label changed.";
     TokenDestroyed => "token-destroyed", "A token ended with everything in it.";
+    BackedUp => "backed-up", "The store was backed up, and the token with it.";
+    Restored => "restored", "The token came into being from a backup.";
     ClockAccepted => "clock-accepted", "The security officer lowered the store's latest time.";
     PinWrong => "pin-wrong", "A login with a wrong PIN.";
     PinLocked => "pin-locked", "The last try that a PIN had was wrong.";

@@ -124,7 +124,7 @@ fn one_sync_serves_all_who_wait() {
     writer.run(&queue).unwrap();
     assert_eq!(probe.syncs.load(Ordering::Relaxed), before + 1);
     for done in waiting {
-        assert_eq!(done.recv().unwrap(), Ok(Done::Revisions(vec![1])));
+        assert!(matches!(done.recv().unwrap(), Ok(Done::Revisions(it)) if it == [1]));
     }
 }
 

@@ -6,10 +6,10 @@ use crate::key::Material;
 use crate::wire::Outcome;
 
 pub const KEY: Id = Id::new([0x11; 16]);
-const ITS: Id = Id::new([0x12; 16]);
+pub const ITS: Id = Id::new([0x12; 16]);
 const PRINT: Fingerprint = Fingerprint([0xF1; 32]);
 
-fn erase_at(at: Seconds) -> Option<Expiry> {
+pub fn erase_at(at: Seconds) -> Option<Expiry> {
     Some(Expiry { at, action: ExpiryAction::Erase })
 }
 

@@ -1,12 +1,14 @@
-//! PINs: from the terminal, a file, or an open file descriptor; never from an argument or the
+//! PINs and passphrases: from the terminal, a file, or an open file descriptor; never from an argument or the
 //! environment, where others could read them.
 
 use crate::{Failure, terminal};
 use cryptoki::types::AuthPin;
+use keystead::key::backup::PASSPHRASE_LENGTH;
 use keystead::key::pin::PIN_LENGTH;
 use keystead::sys;
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -32,6 +34,17 @@ pub struct OfficerPin {
     so_pin_fd: Option<i32>,
 }
 
+/// Where the passphrase of a backup comes from.
+#[derive(Debug, clap::Args)]
+pub struct Passphrase {
+    /// Read the passphrase from the first line of a file instead of the terminal
+    #[arg(long, value_name = "FILE", conflicts_with = "passphrase_fd")]
+    passphrase_file: Option<PathBuf>,
+    /// Read the passphrase from the next line of an open file descriptor
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(i32).range(0..))]
+    passphrase_fd: Option<i32>,
+}
+
 /// A PIN that somebody has given.
 pub struct Pin(Zeroizing<String>);
 
@@ -39,6 +52,7 @@ pub struct Pin(Zeroizing<String>);
 struct Source<'a> {
     what: &'static str,
     option: &'static str,
+    lengths: RangeInclusive<usize>,
     file: Option<&'a Path>,
     descriptor: Option<i32>,
 }
@@ -58,6 +72,7 @@ impl UserPin {
         Source {
             what: "user PIN",
             option: "pin",
+            lengths: PIN_LENGTH,
             file: self.pin_file.as_deref(),
             descriptor: self.pin_fd,
         }
@@ -79,8 +94,31 @@ impl OfficerPin {
         Source {
             what: "security officer's PIN",
             option: "so-pin",
+            lengths: PIN_LENGTH,
             file: self.so_pin_file.as_deref(),
             descriptor: self.so_pin_fd,
+        }
+    }
+}
+
+impl Passphrase {
+    /// The passphrase of a backup that there is.
+    pub fn read(&self) -> Result<Pin, Failure> {
+        self.source().read()
+    }
+
+    /// The passphrase of a backup that is made; at the terminal it is asked for twice.
+    pub fn read_new(&self) -> Result<Pin, Failure> {
+        self.source().read_new()
+    }
+
+    fn source(&self) -> Source<'_> {
+        Source {
+            what: "passphrase",
+            option: "passphrase",
+            lengths: PASSPHRASE_LENGTH,
+            file: self.passphrase_file.as_deref(),
+            descriptor: self.passphrase_fd,
         }
     }
 }
@@ -109,13 +147,13 @@ impl Source<'_> {
 
     fn read_new(&self) -> Result<Pin, Failure> {
         let pin = self.once("New ")?;
-        if !PIN_LENGTH.contains(&pin.len()) {
-            let (least, most) = (PIN_LENGTH.start(), PIN_LENGTH.end());
+        if !self.lengths.contains(&pin.len()) {
+            let (least, most) = (self.lengths.start(), self.lengths.end());
             let told = format_args!("the {} has {} bytes", self.what, pin.len());
             return Err(Failure::new(told).hint(format_args!("it has {least} to {most} bytes")));
         }
         if self.asks() && *terminal::hidden(&format!("The same {} again", self.what))? != *pin {
-            return Err(Failure::new("the two PINs differ"));
+            return Err(Failure::new("the two differ"));
         }
         Ok(Pin(pin))
     }

@@ -7,6 +7,7 @@
 mod cell;
 mod erase;
 mod pins;
+mod restored;
 
 use super::files;
 use crate::clock::Seconds;
@@ -23,6 +24,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use zeroize::Zeroizing;
+
+pub use restored::{Fresh, Restoring};
+
+/// The file's name in a store's directory.
+pub const NAME: &str = "slots";
 
 /// The number of an erase cell.
 pub type CellNumber = u32;
@@ -66,10 +72,14 @@ struct Inner {
 impl Slots {
     /// Opens the file `slots` in a store's directory, or makes it for a store that is new.
     pub fn open(directory: &Path, new: bool) -> Result<Self> {
-        let path = directory.join("slots");
+        let path = directory.join(NAME);
         if new && !path.exists() {
             create(directory, &path)?;
         }
+        Self::open_file(path)
+    }
+
+    fn open_file(path: PathBuf) -> Result<Self> {
         let file = files::open_private(&path, false).map_err(|error| match error.reason() {
             Reason::AgentAbsent => damaged(&path, error),
             _ => error,
@@ -220,24 +230,36 @@ fn create(directory: &Path, path: &Path) -> Result<()> {
     let mut identity = [0; 16];
     aws_lc_rs::rand::fill(&mut identity).map_err(|_| Reason::General)?;
     let unfinished = directory.join("slots.new");
-    let file = files::open_private(&unfinished, true)?;
-    let mut bytes = vec![0; FIRST_ERASE as usize * SIZE];
-    let cells = [
+    let store = Id::from_random(identity);
+    write_file(&unfinished, FIRST_ERASE, &head(store, 1, 0, 0))?;
+    std::fs::rename(&unfinished, path).map_err(|cause| files::failed(path, &cause))?;
+    files::sync_directory(directory)
+}
+
+/// The cells that every file begins with.
+fn head(store: Id, incarnation: u64, mark: Seconds, commits: u64) -> Vec<(u32, Cell)> {
+    vec![
         (FORMAT_CELL, Cell::Format(FORMAT)),
-        (IDENTITY_CELL, Cell::Identity { store: Id::from_random(identity), incarnation: 1 }),
-        (CLOCK_CELL, Cell::Clock(0)),
-        (COMMITS_CELL, Cell::Commits(0)),
-    ];
+        (IDENTITY_CELL, Cell::Identity { store, incarnation }),
+        (CLOCK_CELL, Cell::Clock(mark)),
+        (COMMITS_CELL, Cell::Commits(commits)),
+    ]
+}
+
+/// A whole file of that many cells, durable; those that are not given are unused.
+fn write_file(path: &Path, end: CellNumber, cells: &[(u32, Cell)]) -> Result<()> {
+    let file = files::open_private(path, true)?;
+    let mut bytes = Zeroizing::new(vec![0; end as usize * SIZE]);
     for (number, cell) in cells {
-        let at = number as usize * SIZE;
-        bytes.splice(at..at + SIZE, *cell.encode(number));
+        let at = *number as usize * SIZE;
+        if let Some(place) = bytes.get_mut(at..at + SIZE) {
+            place.copy_from_slice(&*cell.encode(*number));
+        }
     }
     file.set_len(0)
         .and_then(|()| file.write_all_at(&bytes, 0))
         .and_then(|()| file.sync_all())
-        .and_then(|()| std::fs::rename(&unfinished, path))
-        .map_err(|cause| files::failed(path, &cause))?;
-    files::sync_directory(directory)
+        .map_err(|cause| files::failed(path, &cause))
 }
 
 /// The cells before the erase cells, and the number of all whole cells. Secrets are not read here.

@@ -3,6 +3,7 @@
 
 mod agent;
 mod audit;
+mod backup;
 mod clock;
 mod completions;
 mod create;
@@ -22,6 +23,7 @@ mod manual;
 mod open;
 mod recover;
 mod rename;
+mod restore;
 mod rotate;
 mod seal;
 mod show;
@@ -59,6 +61,8 @@ pub enum Command {
     Audit(audit::Arguments),
     Systemd(systemd::Arguments),
     Clock(clock::Arguments),
+    Backup(backup::Arguments),
+    Restore(restore::Arguments),
     Recover(recover::Arguments),
     Doctor(doctor::Arguments),
     Agent(agent::Arguments),
@@ -94,6 +98,8 @@ impl Command {
             Self::Audit(arguments) => arguments.run(global),
             Self::Systemd(arguments) => arguments.run(global),
             Self::Clock(arguments) => arguments.run(global),
+            Self::Backup(arguments) => arguments.run(global),
+            Self::Restore(arguments) => arguments.run(global),
             Self::Recover(arguments) => arguments.run(global),
             Self::Doctor(arguments) => arguments.run(global),
             Self::Agent(arguments) => arguments.run(global),

@@ -1,0 +1,134 @@
+//! What a store holds at this moment, gathered for a backup.
+
+use super::content::{Cell, Item, Record, Store, Token};
+use super::{FORMAT, check_of};
+use crate::agent::cover;
+use crate::agent::rows::{self, Row, TokenRow};
+use crate::agent::rules::Known;
+use crate::agent::shelf::Shelf;
+use crate::error::{Error, Reason, Result};
+use crate::id::Id;
+use crate::key::state::Erasure;
+use crate::key::{Header, Role};
+use crate::store::slots::Content as Slot;
+use crate::wire::Response;
+use std::collections::VecDeque;
+use zeroize::Zeroizing;
+
+/// How many bytes one part has, but for the last: what fits into a frame with room to spare.
+const PART: usize = 1 << 20;
+
+/// A backup's content in parts, each given out once.
+#[derive(Default)]
+pub struct Gathered {
+    parts: VecDeque<Zeroizing<Vec<u8>>>,
+    bytes: u64,
+    tokens: u64,
+    custom_keys: u64,
+    others: u64,
+    damaged: Vec<Id>,
+}
+
+impl Gathered {
+    /// Gathers everything. Nobody writes meanwhile.
+    pub fn from(shelf: &Shelf) -> Result<Self> {
+        let (id, incarnation) = shelf.slots.identity();
+        let meta = shelf.meta()?;
+        let mut gathered = Self::default();
+        gathered.put(&Item::Store(Store {
+            format: FORMAT,
+            id,
+            incarnation,
+            commits: meta.commits,
+            mark: shelf.now(),
+            taken: shelf.clock(),
+        }))?;
+        let mut records = 0;
+        for (token, row) in shelf.tokens()? {
+            gathered.put(&token_item(shelf, token, row)?)?;
+            gathered.tokens += 1;
+            shelf.each(&rows::records(token), |key, value| {
+                let id = rows::last_id(key).ok_or(Reason::StoreDamaged)?;
+                let record = gathered.record(shelf, token, id, value)?;
+                gathered.put(&Item::Record(record))?;
+                records += 1;
+                Ok(true)
+            })?;
+        }
+        gathered.put(&Item::End { tokens: gathered.tokens, records })?;
+        Ok(gathered)
+    }
+
+    /// The next part; empty behind the last.
+    pub fn next_part(&mut self) -> Zeroizing<Vec<u8>> {
+        self.parts.pop_front().unwrap_or_default()
+    }
+
+    /// What whoever asked is told of it.
+    pub fn told(&self) -> Response {
+        let Self { bytes, tokens, custom_keys, others, .. } = *self;
+        Response::Gathered { bytes, tokens, custom_keys, others, damaged: self.damaged.clone() }
+    }
+
+    fn put(&mut self, item: &Item) -> Result<()> {
+        let encoded = Zeroizing::new(item.encode(Vec::new())?);
+        self.bytes += encoded.len() as u64;
+        let mut rest = encoded.as_slice();
+        while !rest.is_empty() {
+            if self.parts.back().is_none_or(|part| part.len() == PART) {
+                // With all its room at once, so that it never moves and leaves no copy.
+                self.parts.push_back(Zeroizing::new(Vec::with_capacity(PART)));
+            }
+            let Some(part) = self.parts.back_mut() else { continue };
+            let (now, later) = rest.split_at(rest.len().min(PART - part.len()));
+            part.extend_from_slice(now);
+            rest = later;
+        }
+        Ok(())
+    }
+
+    /// A record as it goes into a backup: material that is dead, or due to die, stays behind.
+    fn record(&mut self, shelf: &Shelf, token: Id, id: Id, value: &[u8]) -> Result<Record> {
+        let Row { revision, cell, header, sealed } = rows::decode(value, "a record")?;
+        let decoded = Header::decode(&header)?;
+        match decoded.role {
+            Role::CustomKey(_) => self.custom_keys += 1,
+            Role::Object { .. } => self.others += 1,
+            Role::Material { .. } => {}
+        }
+        let Some(number) = cell else {
+            return Ok(Record { token, id, revision, header, sealed, cell: None });
+        };
+        let (sealed, check, erasure) = match shelf.slots.content(number) {
+            Ok(Slot::Deleted(since)) => (Vec::new(), [0; 32], Erasure::Deleted(since)),
+            Ok(Slot::Expired(since)) => (Vec::new(), [0; 32], Erasure::Expired(since)),
+            Ok(Slot::Secret(secret)) => {
+                let known = Known { id, header: decoded, erasure: Erasure::Live };
+                if known.is_dead(shelf.now()) {
+                    let due = known.header.expiry.map_or(0, |expiry| expiry.at);
+                    (Vec::new(), [0; 32], Erasure::Expired(due))
+                } else {
+                    match cover::take_off(&secret, cover::Place { token, id, revision }, &sealed) {
+                        Ok(sealed) => (sealed, check_of(&secret), Erasure::Live),
+                        Err(error) => self.without(shelf, id, &error),
+                    }
+                }
+            }
+            Err(error) => self.without(shelf, id, &error),
+        };
+        let cell = Some(Cell { number, check, erasure });
+        Ok(Record { token, id, revision, header, sealed, cell })
+    }
+
+    /// A record whose material damage has taken: the rest of the store is backed up all the same.
+    fn without(&mut self, shelf: &Shelf, id: Id, error: &Error) -> (Vec<u8>, [u8; 32], Erasure) {
+        log::error!("the material of record {id} is not in the backup: {error}");
+        self.damaged.push(id);
+        (Vec::new(), [0; 32], Erasure::Deleted(shelf.now()))
+    }
+}
+
+fn token_item(shelf: &Shelf, id: Id, row: TokenRow) -> Result<Item> {
+    let (_, wrong) = shelf.slots.pin(id)?;
+    Ok(Item::Token(Token { id, slot: row.slot, revision: row.revision, entry: row.entry, wrong }))
+}

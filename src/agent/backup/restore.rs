@@ -1,0 +1,329 @@
+//! Puts a backup into an empty store. What a living store of the same identity knows to be erased stays
+//! erased: its erase slots say so, in the store's own directory where only `db/` is gone, or in another.
+//!
+//! The records are written beside, as `db.restoring`, and take their place when they are whole and
+//! synced. In an empty directory the file of slots follows last; in one that still has the store's own,
+//! every slot keeps its number and its secret, and what it has erased since.
+
+use super::check_of;
+use super::content::{Cell, Content, Record};
+use crate::agent::Lock;
+use crate::agent::audit::{Event, Fact};
+use crate::agent::bell::Bell;
+use crate::agent::commit::Writer;
+use crate::agent::cover;
+use crate::agent::rows::{self, Meta, Row, TokenRow};
+use crate::agent::rules::Known;
+use crate::agent::shelf::Shelf;
+use crate::clock::{Clock, Seconds};
+use crate::error::{Error, Reason, Result};
+use crate::id::Id;
+use crate::key::state::Erasure;
+use crate::key::{Header, Role};
+use crate::store::slots::{self, Content as Slot, Fresh, Restoring};
+use crate::store::{Batch, Need, Room, Sled, Slots, Store, files};
+use std::collections::HashSet;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What a restoration came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// Tokens.
+    pub tokens: u64,
+    /// Custom keys.
+    pub custom_keys: u64,
+    /// Other objects.
+    pub others: u64,
+    /// Records whose material was in the backup and is not restored: it was erased, or has expired, since.
+    pub erased: u64,
+}
+
+/// How many records one batch writes.
+const STEP: usize = 256;
+
+/// Puts a backup into the store that `lock` holds, which must be empty. `living` is the directory of a
+/// store from which the backup was made, where that is another one. Fails without a change where the
+/// store is not empty.
+pub fn restore(
+    lock: &Lock,
+    content: &Content,
+    living: Option<&Path>,
+    clock: Arc<dyn Clock>,
+) -> Result<Restored> {
+    let directory = lock.directory();
+    clean_up(directory)?;
+    let restored = restore_in(directory, content, living, clock);
+    if restored.is_err() {
+        clean_up(directory)?;
+    }
+    restored
+}
+
+fn restore_in(
+    directory: &Path,
+    content: &Content,
+    living: Option<&Path>,
+    clock: Arc<dyn Clock>,
+) -> Result<Restored> {
+    let own = survey(directory, content)?;
+    let other = living.map(|living| slots_of(living, content)).transpose()?;
+    let size = content.records.iter().map(|record| record.sealed.len() as u64 + 1024).sum();
+    Room::watch(directory)?.check(Need::Grow(size))?;
+
+    let mark = [&own, &other].into_iter().flatten().map(Slots::mark).max().unwrap_or(0);
+    let now = clock.now().max(content.store.mark).max(mark);
+    let known = [own.as_ref(), other.as_ref()];
+    let plan = Plan::new(content, &known.into_iter().flatten().collect::<Vec<_>>(), now)?;
+    match own {
+        Some(slots) => plan.beside_its_slots(directory, &slots)?,
+        None => plan.in_empty(directory, other.map_or(0, |other| other.identity().1))?,
+    }
+    plan.tell(directory, clock)?;
+    Ok(plan.restored)
+}
+
+/// What is to be written.
+struct Plan<'a> {
+    content: &'a Content,
+    /// The tokens that stay: a living store has not destroyed them.
+    tokens: HashSet<Id>,
+    /// Their records, and what has become of each one's material.
+    records: Vec<(&'a Record, Header, Erasure)>,
+    mark: Seconds,
+    restored: Restored,
+}
+
+impl<'a> Plan<'a> {
+    fn new(content: &'a Content, living: &[&Slots], now: Seconds) -> Result<Self> {
+        let mut plan = Self {
+            content,
+            tokens: HashSet::new(),
+            records: Vec::new(),
+            mark: now,
+            restored: Restored::default(),
+        };
+        for token in &content.tokens {
+            let counted = living.iter().map(|slots| slots.counts(token.id));
+            if counted.collect::<Result<Vec<_>>>()?.into_iter().all(|counted| counted) {
+                plan.tokens.insert(token.id);
+            }
+        }
+        plan.restored.tokens = plan.tokens.len() as u64;
+        for record in content.records.iter().filter(|it| plan.tokens.contains(&it.token)) {
+            let header = Header::decode(&record.header)?;
+            let erasure = fate(record, &header, living, now)?;
+            let restored = &mut plan.restored;
+            match &header.role {
+                Role::CustomKey(_) => restored.custom_keys += 1,
+                Role::Object { .. } => restored.others += 1,
+                Role::Material { .. } => {}
+            }
+            let was = record.cell.as_ref().map_or(Erasure::Live, |cell| cell.erasure);
+            restored.erased += u64::from(was == Erasure::Live && erasure != Erasure::Live);
+            plan.records.push((record, header, erasure));
+        }
+        Ok(plan)
+    }
+
+    /// Into a directory that has this store's own file of slots, and nothing in `db/`.
+    fn beside_its_slots(&self, directory: &Path, slots: &Slots) -> Result<()> {
+        for (record, _, erasure) in &self.records {
+            let Some(cell) = &record.cell else { continue };
+            match (slots.content(cell.number)?, erasure) {
+                (Slot::Secret(_), Erasure::Deleted(since)) => {
+                    slots.delete(&[cell.number], *since)?
+                }
+                (Slot::Secret(_), Erasure::Expired(since)) => {
+                    slots.expire(&[cell.number], *since)?
+                }
+                (Slot::Secret(_), Erasure::Live) | (Slot::Deleted(_) | Slot::Expired(_), _) => {}
+            }
+        }
+        self.write(directory, slots)?;
+        slots.begin_again(self.content.store.commits, &self.tokens)
+    }
+
+    /// Into a directory that has no store yet.
+    fn in_empty(&self, directory: &Path, incarnation: u64) -> Result<()> {
+        let tokens = self.content.tokens.iter().filter(|token| self.tokens.contains(&token.id));
+        let cells = self.records.iter().filter_map(|(record, _, erasure)| {
+            Some((record.cell.as_ref()?.number, fresh(*erasure)))
+        });
+        let store = &self.content.store;
+        let restoring = Restoring {
+            mark: self.mark,
+            commits: store.commits,
+            pins: tokens.map(|token| (token.slot, token.id, token.wrong)).collect(),
+            cells: cells.collect(),
+        };
+        let identity = (store.id, store.incarnation.max(incarnation) + 1);
+        let slots = Slots::restoring(directory, identity, &restoring)?;
+        // From here on until the new one takes its place, this is a restoration that was cut short.
+        Slots::remove(directory)?;
+        self.write(directory, &slots)?;
+        slots.take_place()
+    }
+
+    /// Writes `db/`, whole or not at all.
+    fn write(&self, directory: &Path, slots: &Slots) -> Result<()> {
+        let beside = beside(directory);
+        let store = Sled::open(&beside)?;
+        let mut writes = vec![(rows::meta(), Some(rows::encode(&self.meta())?))];
+        for token in self.content.tokens.iter().filter(|token| self.tokens.contains(&token.id)) {
+            let (slot, revision, entry) = (token.slot, token.revision, token.entry.clone());
+            let row = TokenRow { slot, revision, entry };
+            writes.push((rows::token(token.id), Some(rows::encode(&row)?)));
+        }
+        for step in self.records.chunks(STEP) {
+            for record in step {
+                row(slots, record, &mut writes)?;
+            }
+            let writes = std::mem::take(&mut writes);
+            store.apply(&Batch { conditions: Vec::new(), writes })?;
+        }
+        store.apply(&Batch { conditions: Vec::new(), writes })?;
+        store.sync()?;
+        drop(store);
+        let place = directory.join("db");
+        remove_folder(&place)?;
+        fs::rename(&beside, &place).map_err(|cause| files::failed(&place, &cause))?;
+        files::sync_directory(directory)
+    }
+
+    fn meta(&self) -> Meta {
+        Meta { commits: self.content.store.commits, mark: self.mark }
+    }
+
+    /// Opens the store as an agent does, and has the restoration in its audit log.
+    fn tell(&self, directory: &Path, clock: Arc<dyn Clock>) -> Result<()> {
+        let store = Box::new(Sled::open(&directory.join("db"))?);
+        let shelf = Arc::new(Shelf::open(directory, store, clock)?);
+        let bell = Bell::new().map_err(|cause| Reason::General.detail(cause))?;
+        let mut writer = Writer::open(shelf, Arc::new(bell))?;
+        for token in &self.tokens {
+            writer.note(Fact::of_token(Event::Restored, *token))?;
+        }
+        writer.finish_up()
+    }
+}
+
+/// What has become of a record's material since the backup.
+fn fate(record: &Record, header: &Header, living: &[&Slots], now: Seconds) -> Result<Erasure> {
+    let Some(cell) = &record.cell else { return Ok(Erasure::Live) };
+    let mut erasure = cell.erasure;
+    let due = Known { id: record.id, header: header.clone(), erasure };
+    if erasure == Erasure::Live && due.is_dead(now) {
+        erasure = Erasure::Expired(header.expiry.map_or(now, |expiry| expiry.at));
+    }
+    for slots in living.iter().filter(|_| cell.erasure == Erasure::Live) {
+        match slots.content(cell.number)? {
+            Slot::Secret(secret) if check_of(&secret) == cell.check => {}
+            // The slot has served another since.
+            Slot::Secret(_) => erasure = Erasure::Deleted(now),
+            Slot::Deleted(since) => erasure = Erasure::Deleted(since),
+            Slot::Expired(since) => erasure = Erasure::Expired(since),
+        }
+    }
+    Ok(erasure)
+}
+
+/// A record's row and the entries that lead to it.
+fn row(
+    slots: &Slots,
+    (record, header, erasure): &(&Record, Header, Erasure),
+    writes: &mut Vec<(rows::Key, Option<Vec<u8>>)>,
+) -> Result<()> {
+    let Record { token, id, revision, .. } = **record;
+    let dead = *erasure != Erasure::Live;
+    for entry in rows::entries(token, id, header, dead) {
+        writes.push((entry, Some(Vec::new())));
+    }
+    let mut row =
+        Row { revision, cell: None, header: record.header.clone(), sealed: record.sealed.clone() };
+    if let Some(Cell { number, .. }) = record.cell {
+        let owner = [&token.bytes()[..], id.bytes()].concat();
+        writes.push((rows::claim(number), Some(owner)));
+        row.cell = Some(number);
+        row.sealed = match slots.content(number)? {
+            Slot::Secret(secret) => {
+                cover::put_on(&secret, cover::Place { token, id, revision }, &record.sealed)?
+            }
+            Slot::Deleted(_) | Slot::Expired(_) => Vec::new(),
+        };
+    }
+    writes.push((rows::record(token, id), Some(rows::encode(&row)?)));
+    Ok(())
+}
+
+fn fresh(erasure: Erasure) -> Fresh {
+    match erasure {
+        Erasure::Live => Fresh::Secret,
+        Erasure::Deleted(since) => Fresh::Deleted(since),
+        Erasure::Expired(since) => Fresh::Expired(since),
+    }
+}
+
+fn beside(directory: &Path) -> PathBuf {
+    directory.join("db.restoring")
+}
+
+/// Takes away what a restoration that was cut short has left.
+fn clean_up(directory: &Path) -> Result<()> {
+    remove_folder(&beside(directory))?;
+    if let Some(slots) = Slots::unfinished(directory) {
+        if !directory.join(slots::NAME).exists() {
+            // Written by that restoration: what it is without its slots, nobody can open.
+            remove_folder(&directory.join("db"))?;
+        }
+        fs::remove_file(&slots).map_err(|cause| files::failed(&slots, &cause))?;
+    }
+    Ok(())
+}
+
+fn remove_folder(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(cause) if cause.kind() != ErrorKind::NotFound => Err(files::failed(folder, &cause)),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the store is empty; its own file of slots, where that has survived its records.
+fn survey(directory: &Path, content: &Content) -> Result<Option<Slots>> {
+    let (db, file) = (directory.join("db"), directory.join(slots::NAME));
+    let served = db.exists();
+    if served && !is_empty(&Sled::open(&db)?)? {
+        return Err(not_empty(directory));
+    }
+    if !file.exists() {
+        return Ok(None);
+    }
+    let slots = Slots::open(directory, false)?;
+    match slots.identity().0 == content.store.id {
+        true => Ok(Some(slots)),
+        // Of a store in which nothing is kept.
+        false if served => Ok(None),
+        false => Err(Reason::OtherStore.detail(file.display())),
+    }
+}
+
+fn is_empty(store: &dyn Store) -> Result<bool> {
+    Ok(store.scan(b"T", b"", 1)?.is_empty() && store.scan(b"r", b"", 1)?.is_empty())
+}
+
+fn not_empty(directory: &Path) -> Error {
+    Reason::StoreNotEmpty.detail(format_args!("{} holds tokens", directory.display()))
+}
+
+fn slots_of(living: &Path, content: &Content) -> Result<Slots> {
+    if !living.join(slots::NAME).exists() {
+        return Err(Reason::OtherStore.detail(format_args!("{} holds none", living.display())));
+    }
+    let slots = Slots::open(living, false)?;
+    match slots.identity().0 == content.store.id {
+        true => Ok(slots),
+        false => Err(Reason::OtherStore.detail(living.display())),
+    }
+}

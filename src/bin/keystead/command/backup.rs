@@ -1,0 +1,128 @@
+//! `keystead backup`: writes what the store holds at this moment into a sealed file.
+
+use crate::pin::Passphrase;
+use crate::sealed_file::Pieces;
+use crate::whole_file::{Output, is_standard};
+use crate::{Failure, Global, output};
+use keystead::error::Reason;
+use keystead::id::Id;
+use keystead::key::backup::{BackupSealer, CHUNK};
+use keystead::lc::random;
+use keystead::wire::{Link, Place, Request, Response};
+use serde_json::json;
+use std::io::{self, IsTerminal, Read};
+use std::path::PathBuf;
+use zeroize::Zeroizing;
+
+/// Back the whole store up, while it is in use, into a file that a passphrase opens
+///
+/// The file holds one moment of the store: all tokens with their keys, sealed under their PINs as in
+/// the store, and everything sealed once more under the passphrase. Material that was deleted or has
+/// expired is not in it. The store's owner and root may do this; no PIN is needed.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The file, which appears when it is complete; - is standard output
+    #[arg(value_name = "FILE")]
+    out: PathBuf,
+    /// Replace that file where there is one
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    passphrase: Passphrase,
+}
+
+/// What was gathered.
+struct Gathered {
+    tokens: u64,
+    custom_keys: u64,
+    others: u64,
+    damaged: Vec<Id>,
+}
+
+impl Arguments {
+    pub fn run(self, global: &Global) -> Result<(), Failure> {
+        let config = global.configuration()?;
+        if is_standard(&self.out) && io::stdout().is_terminal() {
+            return Err(Failure::new("a backup is nothing for a terminal"));
+        }
+        // Before anything else: what cannot be written needs no passphrase.
+        let mut out = Output::begin(&self.out, 0o600, self.force)?;
+        let passphrase = self.passphrase.read_new()?;
+        let mut sealer = BackupSealer::new(passphrase.bytes(), random::bytes()?)?;
+        let link = Link::new(Place::of(&config));
+        let gathered = gather(&link)?;
+        out.write(sealer.front())?;
+        let mut pieces =
+            Pieces::of(Parts { link: &link, part: Zeroizing::default(), at: 0 }, CHUNK);
+        loop {
+            let (piece, last) = pieces.next()?;
+            out.write(&sealer.seal(piece, last, &random::bytes()?)?)?;
+            if last {
+                break;
+            }
+        }
+        out.finish()?;
+        self.report(global, &gathered)
+    }
+
+    fn report(&self, global: &Global, gathered: &Gathered) -> Result<(), Failure> {
+        let Gathered { tokens, custom_keys, others, damaged } = gathered;
+        let file = self.out.display().to_string();
+        match (is_standard(&self.out), global.json) {
+            (true, _) => {}
+            (false, true) => output::json(&json!({
+                "file": file, "tokens": tokens, "custom_keys": custom_keys, "other_objects": others,
+                "damaged": damaged.iter().map(Id::to_string).collect::<Vec<_>>(),
+            }))?,
+            (false, false) => output::line(format_args!(
+                "backed up: {file}\ntokens: {tokens}\ncustom keys: {custom_keys}\nother objects: \
+                 {others}"
+            ))?,
+        }
+        match damaged.len() {
+            0 => Ok(()),
+            count => Err(Failure::new(format_args!(
+                "the store is damaged: {count} records are in the backup without their material"
+            ))
+            .hint("`keystead doctor` and the agent's log say more; keep the backups made before")),
+        }
+    }
+}
+
+fn gather(link: &Link) -> Result<Gathered, Failure> {
+    match link.ask(&Request::Backup)? {
+        Response::Gathered { tokens, custom_keys, others, damaged, .. } => {
+            Ok(Gathered { tokens, custom_keys, others, damaged })
+        }
+        _ => Err(unexpected().into()),
+    }
+}
+
+fn unexpected() -> keystead::error::Error {
+    Reason::AgentRefuses.detail("it answers a backup with something else")
+}
+
+/// The gathered bytes, as the agent gives them out.
+struct Parts<'a> {
+    link: &'a Link,
+    part: Zeroizing<Vec<u8>>,
+    at: usize,
+}
+
+impl Read for Parts<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.at == self.part.len() {
+            self.at = 0;
+            self.part = match self.link.ask(&Request::BackupPart) {
+                Ok(Response::BackupPart(mut part)) => Zeroizing::new(std::mem::take(&mut part.0)),
+                Ok(_) => return Err(io::Error::other(unexpected())),
+                Err(error) => return Err(io::Error::other(error)),
+            };
+        }
+        let rest = self.part.get(self.at..).unwrap_or_default();
+        let count = rest.len().min(into.len());
+        into.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+        self.at += count;
+        Ok(count)
+    }
+}

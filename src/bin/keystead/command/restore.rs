@@ -1,0 +1,142 @@
+//! `keystead restore`: puts a backup into an empty store, or only says what is in it.
+
+use super::directory;
+use crate::pin::{Passphrase, Pin};
+use crate::sealed_file::Pieces;
+use crate::whole_file::Input;
+use crate::{Failure, Global, output};
+use keystead::agent::backup::{Content, Restored, restore};
+use keystead::agent::{Claim, Lock, claim};
+use keystead::clock::SystemClock;
+use keystead::error::{Error, Reason};
+use keystead::key::backup::{AROUND, BackupSealer, CHUNK, FRONT};
+use keystead::key::{Header, Role};
+use keystead::object::json::timestamp;
+use serde_json::json;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// Put a backup into an empty store, on this machine or another
+///
+/// The tokens come back with the PINs they had. Material that has expired since is not restored, nor
+/// what the store is known to have erased since: where only db/ is gone from its directory, the file
+/// `slots` beside it knows; where the living store is in another directory, --erased-in names that.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The backup; - is standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The directory of the store that was backed up: what it has erased since stays erased
+    #[arg(long, value_name = "DIRECTORY", conflicts_with = "check")]
+    erased_in: Option<PathBuf>,
+    /// Only read the backup to its end, and say what is in it
+    #[arg(long)]
+    check: bool,
+    #[command(flatten)]
+    passphrase: Passphrase,
+}
+
+impl Arguments {
+    pub fn run(self, global: &Global) -> Result<(), Failure> {
+        let input = Input::open(&self.file)?;
+        let content = read(&input, &self.passphrase.read()?)?;
+        if self.check {
+            return show(global, "good, of", &content, counts(&content)?);
+        }
+        let directory = global.configuration()?.directory;
+        directory::prepare(&directory, None)?;
+        let lock = lock(&directory)?;
+        let restored = restore(&lock, &content, self.erased_in.as_deref(), Arc::new(SystemClock))
+            .map_err(explain)?;
+        show(global, "restored, as it was at", &content, restored)
+    }
+}
+
+/// Opens all of it before any of it is believed.
+fn read(input: &Input, passphrase: &Pin) -> Result<Content, Failure> {
+    let wrong = |error: Error| input.wrong(&error.into());
+    let mut front = Vec::with_capacity(FRONT);
+    let mut bytes = input.bytes();
+    bytes.by_ref().take(FRONT as u64).read_to_end(&mut front).map_err(|it| input.failed(&it))?;
+    let mut sealer = BackupSealer::of(&front, passphrase.bytes()).map_err(wrong)?;
+    let mut pieces = Pieces::of(bytes, CHUNK + AROUND);
+    let mut chunks = Vec::new();
+    loop {
+        let (piece, last) = pieces.next().map_err(|error| input.failed(&error))?;
+        let opened = sealer.open(piece, last);
+        chunks.push(opened.map_err(|_| input.wrong(&damaged(sealer.chunks())))?);
+        if last {
+            break;
+        }
+    }
+    let mut content = Zeroizing::new(Vec::with_capacity(chunks.len() * CHUNK));
+    chunks.iter().for_each(|chunk| content.extend_from_slice(chunk.expose()));
+    Content::decode(&content).map_err(wrong)
+}
+
+fn damaged(chunk: u64) -> Failure {
+    match chunk {
+        0 => Failure::new("the passphrase does not open it").hint(
+            "if it is the right one, the file is damaged or cut off within its first megabyte",
+        ),
+        _ => Failure::new(format_args!(
+            "it is not as it was written, from its byte {} on: damaged, cut off or altered",
+            FRONT as u64 + chunk * (CHUNK + AROUND) as u64
+        )),
+    }
+}
+
+fn lock(directory: &Path) -> Result<Lock, Failure> {
+    match claim(directory)? {
+        Claim::Ours(lock) => Ok(lock),
+        Claim::Served => Err(Failure::new(format_args!(
+            "an agent serves {}, so it is in use",
+            directory.display()
+        ))
+        .hint("restore into an empty directory, which --store names")),
+    }
+}
+
+fn explain(error: Error) -> Failure {
+    let not_empty = error.reason() == Reason::StoreNotEmpty;
+    let failure = Failure::from(error);
+    match not_empty {
+        true => failure.hint(
+            "restore into an empty directory (--store), or move db/ away from this one and leave \
+             `slots`, so that what it has erased stays erased",
+        ),
+        false => failure,
+    }
+}
+
+fn counts(content: &Content) -> Result<Restored, Failure> {
+    let mut counts = Restored { tokens: content.tokens.len() as u64, ..Restored::default() };
+    for record in &content.records {
+        match Header::decode(&record.header)?.role {
+            Role::CustomKey(_) => counts.custom_keys += 1,
+            Role::Object { .. } => counts.others += 1,
+            Role::Material { .. } => {}
+        }
+    }
+    Ok(counts)
+}
+
+fn show(global: &Global, done: &str, content: &Content, it: Restored) -> Result<(), Failure> {
+    let taken = timestamp(content.store.taken)?;
+    let Restored { tokens, custom_keys, others, erased } = it;
+    if global.json {
+        return output::json(&json!({
+            "taken": taken, "tokens": tokens, "custom_keys": custom_keys,
+            "other_objects": others, "erased_since": erased,
+        }));
+    }
+    output::line(format_args!(
+        "{done} {taken}\ntokens: {tokens}\ncustom keys: {custom_keys}\nother objects: {others}"
+    ))?;
+    match erased {
+        0 => Ok(()),
+        _ => output::line(format_args!("without their material, erased since: {erased}")),
+    }
+}

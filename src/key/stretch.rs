@@ -1,0 +1,35 @@
+//! Argon2id (RFC 9106): what makes guessing a PIN or a passphrase slow.
+
+use crate::error::{Reason, Result};
+use crate::secret::Secret;
+use argon2::{Algorithm, Argon2, Params, Version};
+use serde::{Deserialize, Serialize};
+
+/// What one guess costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cost {
+    /// Memory, in KiB.
+    pub memory_kib: u32,
+    /// How often it is passed over.
+    pub passes: u32,
+    /// How many lanes it has.
+    pub lanes: u32,
+}
+
+/// The most that stands for a wish: a larger figure is damage.
+const MOST: Cost = Cost { memory_kib: 1 << 20, passes: 64, lanes: 64 };
+
+/// Makes `length` bytes of what a person knows.
+pub fn stretch(known: &[u8], salt: &[u8; 16], cost: Cost, length: usize) -> Result<Secret> {
+    let Cost { memory_kib, passes, lanes } = cost;
+    if memory_kib > MOST.memory_kib || passes > MOST.passes || lanes > MOST.lanes {
+        return Err(Reason::StoreDamaged.detail("the cost of a guess is out of all proportion"));
+    }
+    let params = Params::new(memory_kib, passes, lanes, Some(length))
+        .map_err(|_| Reason::StoreDamaged.detail("the cost of a guess is not valid"))?;
+    let mut output = Secret::new(vec![0; length]);
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password_into(known, salt, output.expose_mut())
+        .map_err(|_| Reason::HostMemory)?;
+    Ok(output)
+}

@@ -1,0 +1,41 @@
+//! # Backups
+//!
+//! ```text
+//! keystead backup FILE                    while the store is in use; asks for a passphrase
+//! keystead restore FILE --check           reads it to its end, and says what is in it
+//! keystead restore FILE --store DIRECTORY into an empty store, on this machine or another
+//! ```
+//!
+//! A backup is one moment of a whole store, between two commits: its tokens, with their PINs and how
+//! often each was wrong, and all their objects. Whoever wrote a key before the backup began finds it
+//! there. It is sealed twice: as in the store, where private objects need their token's PIN, and the whole
+//! under the passphrase. Whoever has file and passphrase has what whoever reads the store's files has,
+//! and no more: they can guess PINs uncounted. The store's owner and root may make one; that needs no PIN,
+//! so a timer can.
+//!
+//! The bytes of the file are drawn in [`key::backup`](crate::key::backup), what they seal in
+//! [`agent::backup`](crate::agent::backup). The agent holds the content in memory until it has been
+//! fetched, about a kilobyte for each key, and answers nobody else while it gathers.
+//!
+//! # What a backup does not bring back
+//!
+//! | material | |
+//! |---|---|
+//! | deleted or expired before the backup | is not in it |
+//! | expired since | is not restored |
+//! | deleted or erased since, and the store's `slots` is there | is not restored: the slot says so |
+//! | deleted since, and nothing is left of the store it was deleted in | **comes back**: delete it again |
+//!
+//! The store's `slots` is there when only its records are lost: move `db/` away, leave the rest of the
+//! directory, and restore into it. It is also there when a copy is made beside a living store:
+//! `--erased-in` names that store's directory. A token that was destroyed since is not restored
+//! there either, and wrong PINs stay counted. A custom key without its material is restored as such: its
+//! metadata says that it was deleted, or expired.
+//!
+//! So keep backups as safe as the store, and no longer than the material in them may live. What two
+//! stores that came from one backup do afterwards is no longer of one piece: blobs open in both, but
+//! rotations, deletions and imports happen in each alone.
+//!
+//! A restored store is the same store to its objects (they are sealed to its identity), under a new
+//! incarnation number. Its audit log begins anew with a line `restored`, or goes on where the folder
+//! `audit/` is still there; the log of the first store is not in the backup.

@@ -1,0 +1,103 @@
+//! A file of slots for a store that is restored from a backup: written whole under another name, and
+//! named `slots` last, so that a restoration that was cut short leaves no store that looks whole.
+
+use super::cell::{Cell, FIRST_ERASE, FIRST_PIN, Pin};
+use super::{CellNumber, NAME, Slots, files, head, write_file};
+use crate::clock::Seconds;
+use crate::error::{Reason, Result};
+use crate::id::Id;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// The name until the store around it is whole.
+const UNFINISHED: &str = "slots.restoring";
+
+/// What an erase cell is to hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fresh {
+    /// A secret that is made now.
+    Secret,
+    /// That material was deleted, at that second.
+    Deleted(Seconds),
+    /// That material had expired and was erased, at that second.
+    Expired(Seconds),
+}
+
+/// All that the file is to hold.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Restoring {
+    /// The clock's high-water mark.
+    pub mark: Seconds,
+    /// The number of the store's last commit.
+    pub commits: u64,
+    /// Slot, token and wrong PINs: security officer's, user's.
+    pub pins: Vec<(u32, Id, (u8, u8))>,
+    /// The cells that records claim.
+    pub cells: Vec<(CellNumber, Fresh)>,
+}
+
+impl Slots {
+    /// Writes the file of a store that is being restored, durably; it takes its place with
+    /// [`Self::take_place`].
+    pub fn restoring(
+        directory: &Path,
+        (store, incarnation): (Id, u64),
+        what: &Restoring,
+    ) -> Result<Self> {
+        let mut cells = head(store, incarnation, what.mark, what.commits);
+        for (slot, token, (officer, user)) in &what.pins {
+            let number = FIRST_PIN.saturating_add(*slot);
+            if number >= FIRST_ERASE {
+                return Err(Reason::BackupDamaged.detail(format_args!("there is no slot {slot}")));
+            }
+            let pin = Pin { token: *token, in_use: true, officer: *officer, user: *user };
+            cells.push((number, Cell::Pin(Some(pin))));
+        }
+        let mut end = FIRST_ERASE;
+        for (number, fresh) in &what.cells {
+            end = end.max(number.saturating_add(1));
+            cells.push((*number, fresh.cell()?));
+        }
+        let path = directory.join(UNFINISHED);
+        write_file(&path, end, &cells)?;
+        Self::open_file(path)
+    }
+
+    /// Lets the file of a restored store be its slots.
+    pub fn take_place(self) -> Result<()> {
+        let Some(directory) = self.path.parent() else { return Err(Reason::General.into()) };
+        std::fs::rename(&self.path, directory.join(NAME))
+            .map_err(|cause| files::failed(&self.path, &cause))?;
+        files::sync_directory(directory)
+    }
+
+    /// Takes away the file of a store in which nothing is kept, where there is one.
+    pub fn remove(directory: &Path) -> Result<()> {
+        let path = directory.join(NAME);
+        match std::fs::remove_file(&path) {
+            Err(cause) if cause.kind() != ErrorKind::NotFound => Err(files::failed(&path, &cause)),
+            _ => files::sync_directory(directory),
+        }
+    }
+
+    /// The file that a restoration in `directory` has left behind, if it was cut short.
+    pub fn unfinished(directory: &Path) -> Option<PathBuf> {
+        let path = directory.join(UNFINISHED);
+        path.exists().then_some(path)
+    }
+}
+
+impl Fresh {
+    fn cell(self) -> Result<Cell> {
+        Ok(match self {
+            Self::Secret => {
+                let mut secret = Zeroizing::new([0; 32]);
+                aws_lc_rs::rand::fill(&mut *secret).map_err(|_| Reason::General)?;
+                Cell::Live(secret)
+            }
+            Self::Deleted(since) => Cell::Deleted(since),
+            Self::Expired(since) => Cell::Expired(since),
+        })
+    }
+}
