@@ -11,6 +11,7 @@ mod surroundings;
 
 pub use file::LogLevel;
 
+use crate::clock::Seconds;
 use crate::error::{Error, Reason, Result};
 use file::File;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,9 @@ pub struct Config {
     pub group: Option<String>,
     /// Whether new tokens keep their keys as custom keys (`custody`). Default: yes.
     pub custody: bool,
+    /// How many hours erasing waits after an expiry, while the key is unusable already, in case the clock
+    /// was wrong (`grace_hours`, 0 to 24). Default: none.
+    pub grace_hours: u8,
     /// Where the agent keeps a Prometheus text file, absolute (`metrics`). Default: nowhere.
     pub metrics: Option<PathBuf>,
     /// Where the log goes (`log`). Default: nowhere in the module, standard error in the program.
@@ -43,6 +47,9 @@ pub struct Config {
     /// (`mixed_wrapping`). Default: no.
     pub mixed_wrapping: bool,
 }
+
+/// Erasing happens within 24 hours of an expiry, in any case.
+const MOST_GRACE_HOURS: u8 = 24;
 
 /// Where the log goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +94,15 @@ impl Config {
             Some(log) if log == "stderr" => Some(Log::Stderr),
             log => log.map(|log| in_file("log", log)).transpose()?.map(Log::File),
         };
+        let at_most = |key: &str, value: u8, most: u8| match value <= most {
+            true => Ok(value),
+            false => {
+                let path = path.as_deref().unwrap_or(Path::new(""));
+                Err(bad(format_args!("{}: {key}: {value} is more than {most}", path.display())))
+            }
+        };
         Ok(Self {
+            grace_hours: at_most("grace_hours", file.grace_hours, MOST_GRACE_HOURS)?,
             directory,
             agent: file.agent.map(|agent| in_file("agent", agent)).transpose()?,
             metrics: file.metrics.map(|metrics| in_file("metrics", metrics)).transpose()?,
@@ -100,6 +115,13 @@ impl Config {
             mixed_wrapping: file.mixed_wrapping,
             file: path,
         })
+    }
+}
+
+impl Config {
+    /// How long erasing waits, in seconds.
+    pub fn erase_grace(&self) -> Seconds {
+        Seconds::from(self.grace_hours) * 3600
     }
 }
 
@@ -271,10 +293,11 @@ mod tests {
     fn every_key_is_read() {
         let config = load(
             "store = 'sled:///s'\nagent = '/bin/k'\nlinger = false\ngroup = 'keys'\ncustody = false\n\
-             log = 'stderr'\nlog_level = 'debug'\npkcs1_unwrap = true",
+             log = 'stderr'\nlog_level = 'debug'\npkcs1_unwrap = true\ngrace_hours = 24",
         )
         .unwrap();
         assert_eq!(config.directory, Path::new("/s"));
+        assert_eq!(config.erase_grace(), 86_400);
         assert_eq!(config.agent.as_deref(), Some(Path::new("/bin/k")));
         assert_eq!(config.group.as_deref(), Some("keys"));
         assert_eq!((config.log, config.log_level), (Some(Log::Stderr), LogLevel::Debug));
@@ -287,6 +310,7 @@ mod tests {
         for (text, expected) in [
             ("linger = true\n\nstorre = '/s'", "config.toml, line 3: unknown field `storre`"),
             ("\nlinger = 'yes'", "config.toml, line 2: invalid type: string \"yes\""),
+            ("grace_hours = 25", "config.toml: grace_hours: 25 is more than 24"),
             ("linger =", "config.toml, line 1: "),
             ("log_level = 'loud'", "config.toml, line 1: unknown variant `loud`"),
             ("store = 'relative'", "config.toml: store: \"relative\" is not an absolute path"),

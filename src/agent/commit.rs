@@ -141,6 +141,8 @@ pub struct Writer {
     /// Rung when what is due next has changed.
     bell: Arc<Bell>,
     due: Option<Seconds>,
+    /// How long an erasure waits, in seconds.
+    pub(super) grace: Seconds,
 }
 
 impl Writer {
@@ -151,12 +153,28 @@ impl Writer {
         let aftermath = Aftermath::default();
         let journal = Journal::open(&shelf.directory, &*shelf.store)?;
         let (keep, unsynced, user, due) = (HISTORY, false, None, None);
-        let mut writer =
-            Self { shelf, commits, history, keep, aftermath, unsynced, journal, user, bell, due };
+        let mut writer = Self {
+            shelf,
+            commits,
+            history,
+            keep,
+            aftermath,
+            unsynced,
+            journal,
+            user,
+            bell,
+            due,
+            grace: 0,
+        };
         writer.mend()?;
         writer.settle()?;
         writer.journal.flush();
         Ok(writer)
+    }
+
+    /// The same, letting what falls due wait for so many seconds before it is erased.
+    pub fn with_grace(self, grace: Seconds) -> Self {
+        Self { grace, ..self }
     }
 
     /// Works until nobody can ask any more. An error means that the store has failed.
@@ -197,7 +215,7 @@ impl Writer {
             let _gone = answer.map(|answer| answer.try_send(result));
         }
         self.prepare();
-        let due = next_due(&self.shelf)?;
+        let due = next_due(&self.shelf, self.grace)?;
         if due != std::mem::replace(&mut self.due, due) {
             self.bell.ring();
         }
@@ -249,13 +267,15 @@ impl Writer {
 
     /// Lowers the high-water mark of time in each of its places: the slots first, so that a crash in
     /// between leaves the later of the two. What has been erased stays erased.
-    fn accept_clock(&mut self) -> Result<()> {
+    pub(super) fn accept_clock(&mut self) -> Result<()> {
         let shelf = Arc::clone(&self.shelf);
         let (mark, clock) = (shelf.now(), shelf.clock());
         log::warn!("the store's latest time, {mark}, is lowered to the clock's, {clock}");
         shelf.accept_clock();
         shelf.slots.lower_mark(clock)?;
         self.apply(Draft::new(&shelf))?;
+        // What was only waiting need not wait any more.
+        self.sweep()?;
         self.settle()
     }
 

@@ -151,8 +151,12 @@ impl<'a> Draft<'a> {
 
     /// Makes the sweep look at a record at a later second.
     pub fn remind(&mut self, at: Seconds, token: Id, id: Id) {
-        let entry = [&rows::due(at)[..], token.bytes(), id.bytes()].concat();
-        self.writes.insert(entry, Some(Vec::new()));
+        self.writes.insert(rows::due_entry(at, token, id), Some(Vec::new()));
+    }
+
+    /// Lets an erasure wait, that was found due at that second of the clock.
+    pub fn wait(&mut self, found: Seconds, token: Id, id: Id) {
+        self.writes.insert(rows::waiting(token, id), Some(found.to_be_bytes().to_vec()));
     }
 
     /// Takes an entry away that leads nowhere.

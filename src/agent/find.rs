@@ -2,6 +2,7 @@
 
 use super::rows;
 use super::shelf::Shelf;
+use super::sweep::{Waiting, waiting};
 use crate::clock::Seconds;
 use crate::error::Result;
 use crate::id::Id;
@@ -51,9 +52,16 @@ pub fn find(shelf: &Shelf, query: &Query<'_>) -> Result<Matches> {
     Ok((found, false))
 }
 
-/// What is due and not erased yet: a few records in the moment before the sweep.
+/// What is due and not erased yet: a few records in the moment before the sweep, and what waits its
+/// grace out.
 fn due(shelf: &Shelf, now: Seconds) -> Result<HashSet<(Id, Id)>> {
     let mut hidden = HashSet::new();
+    for Waiting { token, id, .. } in waiting(shelf)? {
+        let found = shelf.find(token, id)?;
+        if found.is_some_and(|found| found.known.is_dead(now)) {
+            hidden.insert((token, id));
+        }
+    }
     shelf.each(b"d", |key, _| match rows::due_parts(key) {
         Some((at, token, id)) if at <= now => Ok(hidden.insert((token, id))),
         _ => Ok(false),

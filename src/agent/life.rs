@@ -104,6 +104,7 @@ struct Agent {
     watch: Watch,
     timer: Timer,
     outlook: Outlook,
+    grace: Seconds,
     /// Since when nobody has been connected and nothing was due.
     alone: Option<Instant>,
 }
@@ -120,7 +121,7 @@ impl Agent {
         let shelf = Arc::new(Shelf::open(directory, store, clock)?);
         let seen = shelf.seen_before();
         let bell = Arc::new(Bell::new().map_err(absent)?);
-        let (jobs, writer) = start_writer(&shelf, &bell)?;
+        let (jobs, writer) = start_writer(&shelf, &bell, options.grace)?;
         if let Some(group) = options.group {
             shelf.page.share(group).map_err(absent)?;
         }
@@ -134,7 +135,20 @@ impl Agent {
         let watch = Watch::new(directory)?;
         let alone = Some(Instant::now());
         let outlook = Outlook::new(options.metrics.clone(), seen);
-        Ok(Self { shelf, server, listener, jobs, writer, bell, watch, timer, outlook, alone })
+        let grace = options.grace;
+        Ok(Self {
+            shelf,
+            server,
+            listener,
+            jobs,
+            writer,
+            bell,
+            watch,
+            timer,
+            outlook,
+            grace,
+            alone,
+        })
     }
 
     fn serve(&mut self, options: &Options, stop: BorrowedFd<'_>) -> Ended {
@@ -171,7 +185,7 @@ impl Agent {
 
     /// Sweeps if something is due, and sets the timer for what comes next.
     fn sweep(&mut self) -> Result<Option<Seconds>> {
-        let mut due = next_due(&self.shelf)?;
+        let mut due = next_due(&self.shelf, self.grace)?;
         if due.is_some_and(|at| at <= self.shelf.now()) {
             let (answer, done) = sync_channel(1);
             let job = Job { work: Work::Sweep, answer: Some(answer), user: None };
@@ -179,7 +193,7 @@ impl Agent {
             self.jobs.send(job).map_err(|_| gone(()))?;
             done.recv().map_err(|_| gone(()))??;
             self.alone = self.alone.map(|_| Instant::now());
-            due = next_due(&self.shelf)?;
+            due = next_due(&self.shelf, self.grace)?;
         }
         self.timer.set(due, self.shelf.clock()).map_err(absent)?;
         Ok(due)
@@ -248,9 +262,10 @@ impl Agent {
 fn start_writer(
     shelf: &Arc<Shelf>,
     bell: &Arc<Bell>,
+    grace: Seconds,
 ) -> Result<(Sender<Job>, JoinHandle<Result<()>>)> {
     let (jobs, receiver) = channel();
-    let writer = Writer::open(Arc::clone(shelf), Arc::clone(bell))?;
+    let writer = Writer::open(Arc::clone(shelf), Arc::clone(bell))?.with_grace(grace);
     let bell = Arc::clone(bell);
     let run = move || {
         let ended = writer.run(&receiver);

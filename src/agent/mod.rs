@@ -27,6 +27,7 @@ pub use lock::{Claim, Lock, await_lock, claim};
 pub use place::check_file_system;
 pub use recover::{Recovered, recover};
 
+use crate::clock::Seconds;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -39,6 +40,8 @@ pub struct Options {
     pub group: Option<u32>,
     /// Where the Prometheus text file is kept, if anywhere.
     pub metrics: Option<PathBuf>,
+    /// How long what has fallen due waits before it is erased, in seconds, unusable meanwhile.
+    pub grace: Seconds,
     /// How long it stays when nobody is connected.
     pub idle: Duration,
 }

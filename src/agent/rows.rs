@@ -10,6 +10,7 @@
 //! | `f`, token, fingerprint (32), record | nothing; custom keys and live material, by fingerprint |
 //! | `v`, token, custom key, version (u32), record | nothing; a custom key's material |
 //! | `d`, second (u64), token, record | nothing; what is due, and when |
+//! | `g`, token, record | when an erasure that waits its grace out was found due, by the clock (u64, big endian) |
 //! | `s`, cell (u32) | token, record: who claims the erase cell |
 //! | `c`, change (16) | the answer to a change: [`Answered`] |
 //! | `L` | the end of the audit log's chain: [`Head`](super::audit::Head) |
@@ -168,6 +169,24 @@ pub fn due_parts(key: &[u8]) -> Option<(Seconds, Id, Id)> {
     Some((u64::from_be_bytes(*at), token, id))
 }
 
+/// What the keys of erasures begin with that wait their grace out.
+pub const WAITING: &[u8] = b"g";
+
+/// Where it stands that a record's erasure waits.
+pub fn waiting(token: Id, id: Id) -> Key {
+    [WAITING, token.bytes(), id.bytes()].concat()
+}
+
+/// Token and record of a key made by [`waiting`].
+pub fn waiting_ids(key: &[u8]) -> Option<(Id, Id)> {
+    id_pair(key.strip_prefix(WAITING)?)
+}
+
+/// Where it stands that a record is due at a second.
+pub fn due_entry(at: Seconds, token: Id, id: Id) -> Key {
+    [&due(at)[..], token.bytes(), id.bytes()].concat()
+}
+
 /// The cell of a key made by [`claim`].
 pub fn claimed_cell(key: &[u8]) -> Option<CellNumber> {
     key.strip_prefix(b"s")?.try_into().ok().map(CellNumber::from_be_bytes)
@@ -221,8 +240,7 @@ pub fn entries(token_id: Id, id: Id, header: &Header, dead: bool) -> Vec<Key> {
         Role::Object { .. } => None,
     };
     entries.extend(fingerprint.map(|fingerprint| to(fingerprinted(token_id, fingerprint))));
-    let due = |at| to([&due(at)[..], token_id.bytes()].concat());
-    entries.extend(due_at(header).map(due));
+    entries.extend(due_at(header).map(|at| due_entry(at, token_id, id)));
     entries
 }
 

@@ -7,7 +7,7 @@ use super::draft::{Draft, Ending};
 use super::rows::{self, Key};
 use super::shelf::Shelf;
 use crate::clock::Seconds;
-use crate::error::Result;
+use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::Role;
 use crate::key::state::Erasure;
@@ -17,17 +17,19 @@ use std::sync::Arc;
 /// How long a client has to ask again for a removal that a crash interrupted, in seconds.
 const RETRY: Seconds = 3600;
 
-/// When the next thing is due, if ever.
-pub fn next_due(shelf: &Shelf) -> Result<Option<Seconds>> {
+/// When the next thing is due, if ever; an erasure that waits is due when its grace is over.
+pub fn next_due(shelf: &Shelf, grace: Seconds) -> Result<Option<Seconds>> {
     let first = shelf.store.scan(b"d", b"", 1)?;
-    Ok(first.first().and_then(|(key, _)| rows::due_parts(key)).map(|(at, _, _)| at))
+    let due = first.first().and_then(|(key, _)| rows::due_parts(key)).map(|(at, _, _)| at);
+    let waiting = waiting(shelf)?.into_iter().map(|it| it.found.saturating_add(grace));
+    Ok(due.into_iter().chain(waiting).min())
 }
 
 impl Writer {
-    /// Erases and ends everything that is due.
+    /// Erases and ends everything that is due, or lets it wait its grace out first.
     pub(super) fn sweep(&mut self) -> Result<Swept> {
+        let mut swept = self.sweep_waiting()?;
         let shelf = Arc::clone(&self.shelf);
-        let mut swept = Swept::default();
         loop {
             let due = due_entries(&shelf)?;
             if due.is_empty() {
@@ -36,10 +38,53 @@ impl Writer {
             shelf.room.check(Need::Shrink)?;
             let mut draft = Draft::new(&shelf);
             for (entry, token, id) in due {
-                end(&mut draft, &shelf, entry, (token, id), &mut swept)?;
+                match self.grace {
+                    0 => end(&mut draft, &shelf, (token, id), &mut swept)?,
+                    grace => {
+                        log::warn!(
+                            "record {id} of token {token} is due: it is not usable any more, and is \
+                             erased in {grace} s unless the clock was wrong"
+                        );
+                        draft.wait(shelf.clock(), token, id);
+                    }
+                }
+                draft.forget(entry);
             }
             self.apply(draft)?;
         }
+    }
+
+    /// Sees to what waits. By the clock alone: the high-water mark is what a wrong clock has moved.
+    fn sweep_waiting(&mut self) -> Result<Swept> {
+        let shelf = Arc::clone(&self.shelf);
+        let (clock, mut swept) = (shelf.clock(), Swept::default());
+        for step in waiting(&shelf)?.chunks(STEP) {
+            let mut draft = Draft::new(&shelf);
+            for Waiting { token, id, found } in step {
+                let due = match shelf.find(*token, *id)? {
+                    Some(record) => rows::due_at(&record.known.header),
+                    None => None,
+                };
+                match due {
+                    // The time was taken back, or the material came anew.
+                    Some(at) if at > shelf.now() => draft.remind(at, *token, *id),
+                    // The clock was set back: from now on, then.
+                    Some(_) if clock < *found => {
+                        draft.wait(clock, *token, *id);
+                        continue;
+                    }
+                    Some(_) if clock - found < self.grace => continue,
+                    Some(_) => end(&mut draft, &shelf, (*token, *id), &mut swept)?,
+                    None => {}
+                }
+                draft.forget(rows::waiting(*token, *id));
+            }
+            if !draft.is_empty() {
+                shelf.room.check(Need::Shrink)?;
+                self.apply(draft)?;
+            }
+        }
+        Ok(swept)
     }
 
     /// Finishes deletions and erasures that a crash interrupted after their cell was overwritten.
@@ -79,11 +124,32 @@ fn due_entries(shelf: &Shelf) -> Result<Vec<(Key, Id, Id)>> {
     Ok(due)
 }
 
-/// Ends one due thing. Whatever the entry led to, the entry itself is gone afterwards.
+/// An erasure that waits its grace out.
+pub struct Waiting {
+    /// The token.
+    pub token: Id,
+    /// The record.
+    pub id: Id,
+    /// When it was found due, by the clock.
+    pub found: Seconds,
+}
+
+/// What waits.
+pub fn waiting(shelf: &Shelf) -> Result<Vec<Waiting>> {
+    let mut all = Vec::new();
+    shelf.each(rows::WAITING, |key, value| {
+        let (token, id) = rows::waiting_ids(key).ok_or(Reason::StoreDamaged)?;
+        let found = value.try_into().map_err(|_| Reason::StoreDamaged)?;
+        all.push(Waiting { token, id, found: Seconds::from_be_bytes(found) });
+        Ok(true)
+    })?;
+    Ok(all)
+}
+
+/// Ends one due thing, if it is still there.
 fn end(
     draft: &mut Draft<'_>,
     shelf: &Shelf,
-    entry: Key,
     (token, id): (Id, Id),
     swept: &mut Swept,
 ) -> Result<()> {
@@ -109,7 +175,6 @@ fn end(
             }
         },
     }
-    draft.forget(entry);
     Ok(())
 }
 
@@ -176,7 +241,7 @@ mod tests {
         for (now, erased, ended, next) in expected {
             clock.set(now);
             assert_eq!(writer.sweep().unwrap(), Swept { erased, ended }, "at {now}");
-            assert_eq!(next_due(&writer.shelf).unwrap(), next, "at {now}");
+            assert_eq!(next_due(&writer.shelf, writer.grace).unwrap(), next, "at {now}");
         }
     }
 
@@ -193,5 +258,74 @@ mod tests {
             keys,
             [rows::audit_head(), rows::meta()].into_iter().chain(lines).collect::<Vec<_>>()
         );
+    }
+
+    fn sweep_at(clock: &FixedClock, writer: &mut Writer, now: Seconds) -> (u64, u64) {
+        clock.set(now);
+        let Swept { erased, ended } = writer.sweep().unwrap();
+        (erased, ended)
+    }
+
+    #[test]
+    fn what_is_due_waits_its_grace_out_unusable() {
+        let directory = tempfile::tempdir().unwrap();
+        let (clock, writer) = furnished(directory.path());
+        let mut writer = writer.with_grace(100);
+        assert_eq!(sweep_at(&clock, &mut writer, 12), (0, 0));
+        assert_eq!(next_due(&writer.shelf, 100).unwrap(), Some(20));
+        let found = writer.shelf.find(TOKEN, Id::new([5; 16])).unwrap().unwrap();
+        assert!(found.known.erasure == Erasure::Live && found.known.is_dead(writer.shelf.now()));
+        assert_eq!(sweep_at(&clock, &mut writer, 35), (0, 0));
+        assert_eq!(next_due(&writer.shelf, 100).unwrap(), Some(112));
+        assert_eq!(sweep_at(&clock, &mut writer, 111), (0, 0));
+        assert_eq!(sweep_at(&clock, &mut writer, 112), (1, 1));
+        assert_eq!(sweep_at(&clock, &mut writer, 135), (1, 1));
+        assert_eq!(next_due(&writer.shelf, 100).unwrap(), None);
+    }
+
+    #[test]
+    fn a_wrong_clock_that_is_mended_within_the_grace_costs_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let (clock, writer) = furnished(directory.path());
+        let mut writer = writer.with_grace(100);
+        assert_eq!(sweep_at(&clock, &mut writer, 5000), (0, 0));
+        assert_eq!(sweep_at(&clock, &mut writer, 6), (0, 0));
+        writer.accept_clock().unwrap();
+        assert_eq!(next_due(&writer.shelf, 100).unwrap(), Some(10));
+        let found = writer.shelf.find(TOKEN, Id::new([5; 16])).unwrap().unwrap();
+        assert!(!found.known.is_dead(writer.shelf.now()));
+        assert_eq!(sweep_at(&clock, &mut writer, 9), (0, 0));
+        assert_eq!(sweep_at(&clock, &mut writer, 10), (0, 0));
+        assert_eq!(sweep_at(&clock, &mut writer, 110), (1, 1));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_and_not_accepted_does_not_keep_anything_for_ever() {
+        let directory = tempfile::tempdir().unwrap();
+        let (clock, writer) = furnished(directory.path());
+        let mut writer = writer.with_grace(100);
+        assert_eq!(sweep_at(&clock, &mut writer, 5000), (0, 0));
+        assert_eq!(sweep_at(&clock, &mut writer, 50), (0, 0));
+        assert_eq!(next_due(&writer.shelf, 100).unwrap(), Some(150));
+        assert_eq!(sweep_at(&clock, &mut writer, 149), (0, 0));
+        // The custom key ends with its material in it.
+        assert_eq!(sweep_at(&clock, &mut writer, 150), (1, 2));
+    }
+
+    #[test]
+    fn what_ends_otherwise_while_it_waits_is_forgotten() {
+        let directory = tempfile::tempdir().unwrap();
+        let (clock, writer) = furnished(directory.path());
+        let mut writer = writer.with_grace(100);
+        assert_eq!(sweep_at(&clock, &mut writer, 10), (0, 0));
+        let shelf = Arc::clone(&writer.shelf);
+        let mut draft = Draft::new(&shelf);
+        let found = shelf.find(TOKEN, Id::new([2; 16])).unwrap().unwrap();
+        draft.remove(TOKEN, &found, Ending::Deleted).unwrap();
+        writer.apply(draft).unwrap();
+        // Without a grace from now on, what waits is due.
+        let mut writer = writer.with_grace(0);
+        assert_eq!(sweep_at(&clock, &mut writer, 11), (1, 0));
+        assert!(waiting(&shelf).unwrap().is_empty());
     }
 }

@@ -17,6 +17,13 @@
 //! Time: an earlier clock revives nothing, because the store keeps the latest time it has seen. A
 //! clock that is set back while no agent runs, before the store has seen the expiry, is believed.
 //!
+//! A clock that is far ahead by mistake erases what has not expired yet, and nothing brings it back but
+//! another import. Where that weighs more than a prompt end, `grace_hours` in the configuration lets
+//! erasing wait, 24 hours at the most: the key is not usable meanwhile, the log says so, and `keystead
+//! clock --accept` after mending the clock takes everything back. A clock that is set back without that
+//! lets the grace begin again, once for each time. The hours are the agent's clock's; a machine that is
+//! off meanwhile erases when an agent, or `keystead sweep`, runs again.
+//!
 //! # What the audit log proves
 //!
 //! Every line's mac covers the line before, under a key in `audit/key` that only the store's owner can

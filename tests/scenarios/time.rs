@@ -374,6 +374,44 @@ fn a_clock_set_back_does_not_revive_what_has_expired() {
     });
 }
 
+#[test]
+fn a_clock_far_ahead_by_mistake_costs_no_material_within_the_grace() {
+    play(|world| match world.role() {
+        "ahead" => {
+            let token = world.same_token();
+            let id = world.hear();
+            assert_eq!(token.material(&id), None, "unusable though it is not erased");
+            assert_eq!(token.json(&id)["material"], "expired");
+        }
+        _ => {
+            let log = world.path("log");
+            world.configure(&format!("grace_hours = 24\nlog = {log:?}"));
+            let ahead = faketime("+2d");
+            let (token, id) = {
+                let token = world.token();
+                let (id, _) = imported(&token, now() + 86_400);
+                (token, id)
+            };
+            world.kill_agent();
+            let mut agent = world.agent_at(&ahead);
+            let mut other = world.start_with("ahead", &ahead.borrowed());
+            other.tell(&id);
+            other.ends_well();
+            world.kill_agent();
+            agent.wait().unwrap();
+            let said = std::fs::read_to_string(&log).unwrap();
+            assert!(said.contains("is erased in 86400 s unless the clock was wrong"), "{said}");
+            // The clock is right again, and the store still goes by what it has seen.
+            assert_eq!(token.material(&id), None);
+            let right =
+                world.keystead(&["clock", "--accept", "--so-pin-file", &pin_file(world, SO_PIN)]);
+            assert!(right.status.success(), "{right:?}");
+            let key = token.material(&id).expect("material that was only waiting");
+            assert_eq!(token.encrypt_block(key).unwrap(), expected_block(&ONE));
+        }
+    });
+}
+
 fn pin_file(world: &World, pin: &str) -> String {
     let path = world.path("officer");
     std::fs::write(&path, pin).unwrap();

@@ -18,8 +18,13 @@ const CLIENTS: u8 = 4;
 fn the_agent_that_is_killed() {
     let Some(directory) = std::env::var_os(DIRECTORY) else { return };
     let Claim::Ours(lock) = claim(Path::new(&directory)).unwrap() else { panic!("served") };
-    let options =
-        Options { linger: true, group: None, metrics: None, idle: Duration::from_secs(60) };
+    let options = Options {
+        linger: true,
+        group: None,
+        metrics: None,
+        grace: 0,
+        idle: Duration::from_secs(60),
+    };
     let (_stop, stopped) = UnixStream::pair().unwrap();
     let clock = Arc::new(FixedClock::at(START));
     serve_until(&lock, &options, clock, &stopped, || {

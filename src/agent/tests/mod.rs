@@ -56,8 +56,13 @@ impl World {
         let (stop, stopped) = UnixStream::pair().unwrap();
         let (ready, listening) = channel();
         let clock = Arc::clone(&self.clock);
-        let options =
-            Options { linger: true, group: None, metrics: None, idle: Duration::from_secs(3600) };
+        let options = Options {
+            linger: true,
+            group: None,
+            metrics: None,
+            grace: 0,
+            idle: Duration::from_secs(3600),
+        };
         let agent = std::thread::spawn(move || {
             serve_until(&lock, &options, clock, &stopped, || {
                 lock.listening().unwrap();

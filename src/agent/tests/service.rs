@@ -241,7 +241,8 @@ fn a_store_that_lost_its_records_is_refused_by_name() {
     world.stop().unwrap();
     std::fs::remove_dir_all(world.path().join("db")).unwrap();
     let Claim::Ours(lock) = claim(&world.path()).unwrap() else { panic!() };
-    let options = Options { linger: false, group: None, metrics: None, idle: Duration::ZERO };
+    let options =
+        Options { linger: false, group: None, metrics: None, grace: 0, idle: Duration::ZERO };
     let (_stop, stopped) = UnixStream::pair().unwrap();
     let clock = Arc::clone(&world.clock);
     let error = serve_until(&lock, &options, clock, &stopped, || panic!("served")).unwrap_err();
@@ -254,8 +255,13 @@ fn an_idle_agent_ends_and_its_socket_is_gone() {
     let mut world = World::new();
     world.stop().unwrap();
     let Claim::Ours(lock) = claim(&world.path()).unwrap() else { panic!() };
-    let options =
-        Options { linger: true, group: None, metrics: None, idle: Duration::from_millis(20) };
+    let options = Options {
+        linger: true,
+        group: None,
+        metrics: None,
+        grace: 0,
+        idle: Duration::from_millis(20),
+    };
     let (_stop, stopped) = UnixStream::pair().unwrap();
     serve_until(&lock, &options, Arc::clone(&world.clock) as _, &stopped, || {}).unwrap();
     assert!(!world.path().join(socket::NAME).exists());

@@ -84,7 +84,8 @@ impl Arguments {
         handed: Option<UnixListener>,
     ) -> Result<(), Failure> {
         let metrics = config.metrics.clone();
-        let options = Options { linger: config.linger, group, metrics, idle: IDLE };
+        let grace = config.erase_grace();
+        let options = Options { linger: config.linger, group, metrics, grace, idle: IDLE };
         Ok(serve(lock, &options, handed, || {
             if let Err(error) = lock.listening().and_then(|()| self.tell_starter()) {
                 log::warn!("whoever started the agent does not learn that it is ready: {error}");
