@@ -36,6 +36,7 @@ pub unsafe fn read(mechanism: *const CK_MECHANISM) -> Result<Asked> {
 ///
 /// # Safety
 /// As [`read`].
+#[inline]
 pub unsafe fn read_or_cancel(mechanism: *const CK_MECHANISM) -> Result<Option<Asked>> {
     // SAFETY: as the caller promises.
     let asked = unsafe { read_lenient(mechanism) }?;
@@ -69,6 +70,7 @@ pub unsafe fn read_for_unwrap(mechanism: *const CK_MECHANISM) -> Result<Asked> {
     unsafe { read_lenient(mechanism) }?.ok_or_else(|| Reason::ArgumentsBad.detail("no mechanism"))
 }
 
+#[inline]
 unsafe fn read_lenient(mechanism: *const CK_MECHANISM) -> Result<Option<Asked>> {
     let Some(mechanism) = NonNull::new(mechanism.cast_mut()) else { return Ok(None) };
     // SAFETY: not NULL; the rest is the caller's promise.
@@ -87,7 +89,16 @@ struct Parameter {
 }
 
 impl Parameter {
+    #[inline]
     unsafe fn read(&self, shape: ParamsShape) -> Result<Params> {
+        match (self.len, shape) {
+            (0, ParamsShape::None | ParamsShape::Bytes) => Ok(Params::None),
+            // SAFETY: as the caller promises.
+            _ => unsafe { self.read_structure(shape) },
+        }
+    }
+
+    unsafe fn read_structure(&self, shape: ParamsShape) -> Result<Params> {
         if self.len == 0 {
             return match shape {
                 ParamsShape::None | ParamsShape::Bytes | ParamsShape::Oaep => Ok(Params::None),

@@ -205,6 +205,21 @@ pub(super) const fn sorted(rows: &[Row]) -> bool {
     true
 }
 
+/// For each number below `N`, which row is its, if any is.
+#[allow(clippy::indexing_slicing)] // evaluated by the compiler
+pub(super) const fn places<const N: usize>(rows: &[Row]) -> [u8; N] {
+    assert!(rows.len() <= u8::MAX as usize);
+    let mut places = [u8::MAX; N];
+    let mut at = 0;
+    while at < rows.len() {
+        if rows[at].id < N as u64 {
+            places[rows[at].id as usize] = at as u8;
+        }
+        at += 1;
+    }
+    places
+}
+
 /// `Row::new` with the constant's own name: the specification's.
 macro_rules! row {
     ($id:ident) => {
