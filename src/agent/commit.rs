@@ -13,11 +13,13 @@ use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::pin::Entry;
 use crate::key::{Event, Header, Role};
-use crate::store::Need;
+use crate::store::{Need, snapshot};
 use crate::wire::{Change, Expect};
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
+use std::time::{Duration, Instant};
 
 /// How many changes one sync covers at the most.
 const GROUP: usize = 256;
@@ -30,6 +32,9 @@ const MOST_TAGS: usize = 256;
 
 /// How many records one batch removes when many end at once.
 pub(super) const STEP: usize = 256;
+
+/// By how much longer than a snapshot took the store is left alone until the next one.
+const SHARE: u32 = 100;
 
 /// What a line of the audit log takes at the most, in bytes.
 const MOST_OF_A_LINE: u64 = 512;
@@ -69,8 +74,12 @@ pub enum Work {
     AuditHead,
     /// Gathers what the store holds.
     Gather,
-    /// Ends the writer.
+    /// Keeps a snapshot of the store.
+    Keep,
+    /// Ends the writer, with everything durable.
     Stop,
+    /// Ends the writer of a store that somebody is removing: nothing is written any more.
+    Abandon,
 }
 
 /// A change of a token's entry, see [`crate::wire::Request::PutToken`].
@@ -143,6 +152,8 @@ pub struct Writer {
     due: Option<Seconds>,
     /// How long an erasure waits, in seconds.
     pub(super) grace: Seconds,
+    /// The last snapshot: of which commit, made when, and how long it took.
+    kept: (u64, Option<Instant>, Duration),
 }
 
 impl Writer {
@@ -152,7 +163,10 @@ impl Writer {
         let history = history(&shelf)?;
         let aftermath = Aftermath::default();
         let journal = Journal::open(&shelf.directory, &*shelf.store)?;
-        let (keep, unsynced, user, due) = (HISTORY, false, None, None);
+        let (keep, unsynced, user, due, grace) = (HISTORY, false, None, None, 0);
+        let kept = snapshot::origin(&shelf.directory).ok().flatten();
+        let ours = kept.filter(|kept| shelf.origin().is_ok_and(|origin| origin == *kept));
+        let kept = (ours.map_or(0, |kept| kept.commits), None, Duration::ZERO);
         let mut writer = Self {
             shelf,
             commits,
@@ -164,7 +178,8 @@ impl Writer {
             user,
             bell,
             due,
-            grace: 0,
+            grace,
+            kept,
         };
         writer.mend()?;
         writer.settle()?;
@@ -182,10 +197,12 @@ impl Writer {
         while let Ok(first) = jobs.recv() {
             let mut group = vec![first];
             group.extend(jobs.try_iter().take(GROUP - 1));
-            if group.iter().any(|job| matches!(job.work, Work::Stop)) {
-                break;
+            let ends = |job: &Job| matches!(job.work, Work::Stop | Work::Abandon);
+            match group.iter().find(|job| ends(job)).map(|job| &job.work) {
+                Some(Work::Abandon) => return Ok(()),
+                Some(_) => break,
+                None => self.work(group)?,
             }
-            self.work(group)?;
         }
         self.finish_up()
     }
@@ -195,7 +212,9 @@ impl Writer {
         self.settle()?;
         self.journal.flush();
         self.shelf.slots.raise_mark(self.shelf.now())?;
-        self.shelf.slots.sync()
+        self.shelf.slots.sync()?;
+        self.kept.1 = None;
+        self.keep_snapshot()
     }
 
     fn work(&mut self, group: Vec<Job>) -> Result<()> {
@@ -224,6 +243,15 @@ impl Writer {
 
     fn one(&mut self, work: Work) -> Result<Done> {
         match work {
+            Work::Commit { .. }
+            | Work::PutToken(_)
+            | Work::DestroyToken { .. }
+            | Work::AcceptClock => {
+                self.shelf.check_writable()?;
+            }
+            _ => {}
+        }
+        match work {
             Work::Commit { token, changes, change, proved } => {
                 self.commit(token, changes, &change, proved).map(Done::Revisions)
             }
@@ -243,8 +271,9 @@ impl Writer {
                 let (head, waiting) = self.journal.head();
                 Ok(Done::AuditHead(head, waiting))
             }
+            Work::Keep => self.keep_snapshot().map(|()| Done::Noted),
             Work::Gather => self.gather().map(|gathered| Done::Gathered(Box::new(gathered))),
-            Work::Stop => Err(Reason::AgentAbsent.into()),
+            Work::Stop | Work::Abandon => Err(Reason::AgentAbsent.into()),
         }
     }
 
@@ -255,7 +284,9 @@ impl Writer {
         }
         let shelf = &self.shelf;
         shelf.store.sync()?;
-        shelf.slots.note_commits(self.commits)?;
+        if shelf.writable {
+            shelf.slots.note_commits(self.commits)?;
+        }
         let now = shelf.now();
         shelf.slots.raise_mark(now)?;
         shelf.page.set_mark(now);
@@ -281,6 +312,9 @@ impl Writer {
 
     /// What can be done ahead, after the answers have gone out.
     fn prepare(&self) {
+        if !self.shelf.writable {
+            return;
+        }
         let ahead = self.shelf.slots.refill().and_then(|()| self.shelf.room.lay_ballast());
         if let Err(error) = ahead {
             log::warn!("nothing was prepared for the next change: {error}");
@@ -309,7 +343,34 @@ impl Writer {
         Gathered::from(&self.shelf)
     }
 
+    /// Keeps a snapshot, if anything has changed since the last one, and if the last one has not taken
+    /// more than its share of the time. One that fails costs nothing but itself.
+    fn keep_snapshot(&mut self) -> Result<()> {
+        let (commits, at, took) = self.kept;
+        let soon = at.is_some_and(|at| at.elapsed() < SHARE * took);
+        if !self.shelf.writable || commits == self.commits || soon {
+            return Ok(());
+        }
+        self.settle()?;
+        let began = Instant::now();
+        let origin = self.shelf.origin()?;
+        let kept = self
+            .shelf
+            .room
+            .check(Need::Grow(size_of_db(&self.shelf.directory)))
+            .and_then(|()| snapshot::keep(&self.shelf.directory, &*self.shelf.store, origin));
+        match kept {
+            Ok(()) => self.kept = (self.commits, Some(Instant::now()), began.elapsed()),
+            Err(error) => log::warn!("no snapshot was kept: {error}"),
+        }
+        Ok(())
+    }
+
     pub(super) fn note(&mut self, fact: Fact) -> Result<()> {
+        if !self.shelf.writable {
+            log::warn!("not in the audit log, for the store can only be read: {fact:?}");
+            return Ok(());
+        }
         self.shelf.room.check(Need::Grow(MOST_OF_A_LINE))?;
         let shelf = Arc::clone(&self.shelf);
         let mut draft = Draft::new(&shelf);
@@ -445,6 +506,11 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+/// About what a snapshot takes at the most, in bytes.
+fn size_of_db(directory: &Path) -> u64 {
+    std::fs::metadata(directory.join("db/db")).map_or(0, |file| file.len())
 }
 
 fn event_of(known: bool, wipe: bool) -> audit::Event {

@@ -5,13 +5,13 @@ use super::bell::Bell;
 use super::commit::{Job, Work, Writer};
 use super::outlook::Outlook;
 use super::place::{self, Watch};
+use super::recover::open_or_rescue;
 use super::server::{Access, Server};
 use super::shelf::Shelf;
 use super::sweep::next_due;
 use super::{Lock, Options};
 use crate::clock::{Clock, Seconds, SystemClock};
 use crate::error::{Error, Reason, Result};
-use crate::store::Sled;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::time::{
@@ -28,6 +28,9 @@ use std::time::{Duration, Instant};
 
 /// How long to wait before a sweep that could not be done is tried again.
 const AGAIN: Duration = Duration::from_secs(60);
+
+/// How often a snapshot is made while the store changes.
+const SNAPSHOTS: Duration = Duration::from_secs(60);
 
 /// Opens the store, calls `ready` when the socket listens, and serves until it is idle for long enough,
 /// a signal (`SIGTERM`, `SIGINT`) ends it or the directory is gone. Fails where the store cannot be
@@ -105,6 +108,8 @@ struct Agent {
     timer: Timer,
     outlook: Outlook,
     grace: Seconds,
+    /// When a snapshot was asked for.
+    kept: Instant,
     /// Since when nobody has been connected and nothing was due.
     alone: Option<Instant>,
 }
@@ -117,8 +122,7 @@ impl Agent {
         handed: Option<UnixListener>,
     ) -> Result<Self> {
         let owner = directory.metadata().map_err(absent)?.uid();
-        let store = Box::new(Sled::open(&directory.join("db"))?);
-        let shelf = Arc::new(Shelf::open(directory, store, clock)?);
+        let shelf = Arc::new(open_or_rescue(directory, clock)?);
         let seen = shelf.seen_before();
         let bell = Arc::new(Bell::new().map_err(absent)?);
         let (jobs, writer) = start_writer(&shelf, &bell, options.grace)?;
@@ -135,7 +139,7 @@ impl Agent {
         let watch = Watch::new(directory)?;
         let alone = Some(Instant::now());
         let outlook = Outlook::new(options.metrics.clone(), seen);
-        let grace = options.grace;
+        let (grace, kept) = (options.grace, Instant::now());
         Ok(Self {
             shelf,
             server,
@@ -147,6 +151,7 @@ impl Agent {
             timer,
             outlook,
             grace,
+            kept,
             alone,
         })
     }
@@ -171,6 +176,7 @@ impl Agent {
                 _ => None,
             };
             let look = self.outlook.look(&self.shelf);
+            self.keep_snapshot();
             let left = Some(left.map_or(look, |left| left.min(look)));
             match self.wait(stop, left) {
                 Ok(Some(ended)) => return ended,
@@ -180,6 +186,14 @@ impl Agent {
                     return Ended::Told;
                 }
             }
+        }
+    }
+
+    /// Has a snapshot made from time to time. A writer that has ended is noticed elsewhere.
+    fn keep_snapshot(&mut self) {
+        if self.kept.elapsed() >= SNAPSHOTS {
+            self.kept = Instant::now();
+            let _ended = self.jobs.send(Job { work: Work::Keep, answer: None, user: None });
         }
     }
 
@@ -239,11 +253,15 @@ impl Agent {
 
     /// Lets nobody in any more, finishes what is under way, and makes the end durable.
     fn close(self) -> Result<()> {
+        self.end(Work::Stop)
+    }
+
+    fn end(self, how: Work) -> Result<()> {
         let Self { server, listener, jobs, writer, .. } = self;
         drop(listener);
         server.close();
         // The writer may have ended already, with the store.
-        let _ended = jobs.send(Job { work: Work::Stop, answer: None, user: None });
+        let _ended = jobs.send(Job { work: how, answer: None, user: None });
         writer.join().unwrap_or_else(|_| Err(Reason::General.detail("the writer panicked")))
     }
 }
@@ -253,7 +271,7 @@ impl Agent {
     /// stand in the way of that.
     fn abandon(self) {
         std::mem::forget(Arc::clone(&self.shelf));
-        if let Err(error) = self.close() {
+        if let Err(error) = self.end(Work::Abandon) {
             log::debug!("{error}");
         }
     }

@@ -1,17 +1,19 @@
-//! Recovery of a store whose records are older than what was acknowledged, after a restored or damaged
-//! `db/`: it goes on from there as a new incarnation. Cells and counts of wrong PINs are never rolled
+//! A store whose records are damaged, or older than what was acknowledged. Its snapshot is served to be
+//! read meanwhile, and recovery goes on from that, or from what `db/` still has, as a new incarnation. Cells and counts of wrong PINs are never rolled
 //! back, so recovery revives nothing that was erased.
 
 use super::Lock;
 use super::cover;
-use super::rows;
+use super::rows::{self, Meta};
 use super::shelf::Shelf;
-use crate::clock::SystemClock;
+use crate::clock::{Clock, SystemClock};
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::store::slots::Content;
-use crate::store::{Batch, Sled, Store};
+use crate::store::{Batch, Sled, Slots, Store, files, snapshot};
 use std::collections::HashSet;
+use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::Arc;
 
 /// What recovery came to.
@@ -21,25 +23,120 @@ pub struct Recovered {
     pub commits: u64,
     /// How many records have no material any more: it was erased after they were written.
     pub erased: usize,
+    /// Whether it goes on from the snapshot, because that has more than `db/`.
+    pub from_snapshot: bool,
 }
 
 /// Accepts what a store has lost. `None` when it has lost nothing: then nothing is changed.
 pub fn recover(lock: &Lock) -> Result<Option<Recovered>> {
-    let store: Box<dyn Store> = Box::new(Sled::open(&lock.directory().join("db"))?);
-    let shelf = Shelf::assemble(lock.directory(), store, Arc::new(SystemClock))?;
+    let directory = lock.directory();
+    let from_snapshot = rebuild(directory)?;
+    let store: Box<dyn Store> = Box::new(Sled::open(&directory.join("db"))?);
+    let shelf = Shelf::assemble(directory, store, Arc::new(SystemClock))?;
     let (has, had) = (shelf.meta()?.commits, shelf.slots.commits());
-    if has >= had {
+    if has >= had && !from_snapshot {
         return Ok(None);
     }
     let foreign = foreign_cells(&shelf)?;
     // Their secrets belong to commits that are lost: nothing else is encrypted under them.
     shelf.slots.delete(&foreign, shelf.now())?;
     shelf.slots.begin_again(has, &without_destroyed_tokens(&shelf)?)?;
-    Ok(Some(Recovered { commits: had - has, erased: foreign.len() }))
+    let commits = had.saturating_sub(has);
+    Ok(Some(Recovered { commits, erased: foreign.len(), from_snapshot }))
+}
+
+/// The store in `directory`, or, where it cannot be opened or has lost commits, what its snapshot has
+/// beyond it: that can only be read.
+pub fn open_or_rescue(directory: &Path, clock: Arc<dyn Clock>) -> Result<Shelf> {
+    let (error, has) = match Sled::open(&directory.join("db")) {
+        Ok(store) => {
+            let has = commits_of(&store);
+            match Shelf::open(directory, Box::new(store), Arc::clone(&clock)) {
+                Ok(shelf) => return Ok(shelf),
+                Err(error) => (error, has),
+            }
+        }
+        Err(error) => (error, None),
+    };
+    if error.reason() != Reason::StoreDamaged || !is_better(directory, has)? {
+        return Err(error);
+    }
+    match snapshot::load(directory).and_then(|kept| Shelf::open_to_read(directory, kept, clock)) {
+        Ok(shelf) => {
+            log::error!("{error}");
+            log::error!(
+                "the snapshot is served, and can only be read; `keystead recover` goes on from it"
+            );
+            Ok(shelf)
+        }
+        Err(worse) => {
+            log::error!("the snapshot is no help: {worse}");
+            Err(error)
+        }
+    }
+}
+
+/// Builds `db/` anew where the snapshot has more; what was there stays beside it.
+fn rebuild(directory: &Path) -> Result<bool> {
+    let db = directory.join("db");
+    let has = match Sled::open(&db) {
+        Ok(store) => commits_of(&store),
+        Err(error) if error.reason() == Reason::StoreDamaged => None,
+        Err(error) => return Err(error),
+    };
+    if !is_better(directory, has)? {
+        return Ok(false);
+    }
+    let anew = directory.join("db.restoring");
+    remove_folder(&anew)?;
+    let store = Sled::open(&anew)?;
+    snapshot::pour(directory, &store)?;
+    store.sync()?;
+    drop(store);
+    let failed = |cause| files::failed(&db, &cause);
+    let aside = (1..).map(|number| directory.join(format!("db.damaged-{number}")));
+    if let Some(aside) = aside.into_iter().find(|aside| !aside.exists()) {
+        std::fs::rename(&db, aside).map_err(failed)?;
+    }
+    std::fs::rename(&anew, &db).map_err(failed)?;
+    files::sync_directory(directory)?;
+    Ok(true)
+}
+
+/// Whether the snapshot is this store's, and has commits beyond the `has` that can be read.
+fn is_better(directory: &Path, has: Option<u64>) -> Result<bool> {
+    let kept = match snapshot::origin(directory) {
+        Ok(Some(kept)) => kept,
+        Ok(None) => return Ok(false),
+        Err(error) => {
+            log::error!("{error}");
+            return Ok(false);
+        }
+    };
+    let ours = Slots::open(directory, false)?.identity() == (kept.store, kept.incarnation);
+    Ok(ours && has.is_none_or(|has| kept.commits > has))
+}
+
+fn commits_of(store: &dyn Store) -> Option<u64> {
+    match store.get(&rows::meta()) {
+        Ok(Some(bytes)) => {
+            rows::decode(&bytes, "the store's own row").ok().map(|it: Meta| it.commits)
+        }
+        Ok(None) => Some(0),
+        Err(_) => None,
+    }
+}
+
+/// Removes a folder with everything in it, where there is one.
+pub fn remove_folder(folder: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(cause) if cause.kind() != ErrorKind::NotFound => Err(files::failed(folder, &cause)),
+        _ => Ok(()),
+    }
 }
 
 /// The tokens that stay. One whose wrong PINs are no longer counted was destroyed since, and stays so.
-fn without_destroyed_tokens(shelf: &Shelf) -> Result<HashSet<Id>> {
+pub fn without_destroyed_tokens(shelf: &Shelf) -> Result<HashSet<Id>> {
     let (mut stay, mut writes) = (HashSet::new(), Vec::new());
     for (token, _) in shelf.tokens()? {
         if shelf.slots.counts(token)? {
@@ -54,7 +151,7 @@ fn without_destroyed_tokens(shelf: &Shelf) -> Result<HashSet<Id>> {
 }
 
 /// Cells whose secret is not the one that the record claiming them was covered under.
-fn foreign_cells(shelf: &Shelf) -> Result<Vec<u32>> {
+pub fn foreign_cells(shelf: &Shelf) -> Result<Vec<u32>> {
     let mut foreign = Vec::new();
     for (cell, (token, id)) in shelf.claims()? {
         let found = shelf.find(token, id)?.ok_or(Reason::StoreDamaged)?;

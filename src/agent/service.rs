@@ -227,7 +227,9 @@ impl Service {
 
     fn entry(&self, id: Id, row: TokenRow) -> Result<TokenEntry> {
         let (_, wrong) = self.shelf.slots.pin(id)?;
-        Ok(TokenEntry { id, slot: row.slot, revision: row.revision, entry: row.entry, wrong })
+        let TokenRow { slot, revision, entry } = row;
+        let read_only = !self.shelf.writable;
+        Ok(TokenEntry { id, slot, revision, entry, wrong, read_only })
     }
 
     fn login(&mut self, token: Id, officer: bool, authenticator: &[u8; 32]) -> Result<Response> {

@@ -2,6 +2,7 @@
 //! cells and by time.
 
 use super::cover;
+use super::recover;
 use super::rows::{self, Meta, Row, TokenRow};
 use super::rules::{Known, View};
 use crate::clock::{Clock, Seconds};
@@ -10,7 +11,8 @@ use crate::id::Id;
 use crate::key::state::Erasure;
 use crate::key::{Fingerprint, Header, Role};
 use crate::store::slots::{CellNumber, Content};
-use crate::store::{Pair, Room, Slots, Store};
+use crate::store::snapshot::Origin;
+use crate::store::{Memory, Pair, Room, Slots, Store};
 use crate::wire::page::PageWriter;
 use crate::wire::{Outcome, Stored};
 use std::path::{Path, PathBuf};
@@ -32,6 +34,8 @@ pub struct Shelf {
     pub room: Room,
     /// What tells the modules that something changed.
     pub page: PageWriter,
+    /// Whether changes are kept; a snapshot in the store's place can only be read.
+    pub writable: bool,
     clock: Arc<dyn Clock>,
     mark: AtomicU64,
 }
@@ -55,10 +59,47 @@ impl Shelf {
         }
         shelf.slots.settle(&shelf.claims()?.into_iter().map(|(cell, _)| cell).collect())?;
         shelf.slots.settle_tokens(&shelf.tokens()?.iter().map(|(id, _)| *id).collect())?;
-        shelf.mark.store(meta.mark.max(shelf.slots.mark()), Ordering::Relaxed);
-        shelf.page.started();
-        shelf.page.set_mark(shelf.now());
+        shelf.begin(meta.mark);
         Ok(shelf)
+    }
+
+    /// Serves what a snapshot holds instead of the store. Nothing is settled: the cells that it does not
+    /// know may belong to later commits.
+    pub(super) fn open_to_read(
+        directory: &Path,
+        snapshot: Memory,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
+        let shelf = Self::assemble(directory, Box::new(snapshot), clock)?;
+        let shelf = Self { writable: false, ..shelf };
+        recover::without_destroyed_tokens(&shelf)?;
+        shelf.slots.presume_deleted(&recover::foreign_cells(&shelf)?, shelf.now());
+        shelf.begin(shelf.meta()?.mark);
+        Ok(shelf)
+    }
+
+    fn begin(&self, mark: Seconds) {
+        self.mark.store(mark.max(self.slots.mark()), Ordering::Relaxed);
+        self.page.started();
+        self.page.set_mark(self.now());
+    }
+
+    /// Refuses changes that nobody would keep.
+    pub fn check_writable(&self) -> Result<()> {
+        match self.writable {
+            true => Ok(()),
+            false => Err(Reason::StoreReadOnly.detail(format_args!(
+                "{}: db/ cannot be opened, and its snapshot is served; `keystead recover` goes on \
+                 from that",
+                self.directory.display()
+            ))),
+        }
+    }
+
+    /// Which store this is, as of its last commit.
+    pub fn origin(&self) -> Result<Origin> {
+        let (store, incarnation) = self.slots.identity();
+        Ok(Origin { store, incarnation, commits: self.meta()?.commits })
     }
 
     /// The parts as they are: nothing is checked against the other, nothing is changed.
@@ -72,7 +113,8 @@ impl Shelf {
         let room = Room::watch(directory)?;
         let page = PageWriter::open(directory)?;
         let directory = directory.to_owned();
-        Ok(Self { directory, store, slots, room, page, clock, mark: AtomicU64::new(0) })
+        let mark = AtomicU64::new(0);
+        Ok(Self { directory, store, slots, room, page, writable: true, clock, mark })
     }
 
     /// The latest time that an agent has made durable.

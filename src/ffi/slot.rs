@@ -116,6 +116,7 @@ fn flags(token: &TokenInfo) -> CK_FLAGS {
     let (officer, user) = token.wrong;
     let set = [
         (token.label.is_some(), CKF_TOKEN_INITIALIZED),
+        (token.read_only, CKF_WRITE_PROTECTED),
         (token.user_pin_set, CKF_USER_PIN_INITIALIZED),
         (user > 0, CKF_USER_PIN_COUNT_LOW),
         (user == TRIES - 1, CKF_USER_PIN_FINAL_TRY),
@@ -251,7 +252,7 @@ mod tests {
 
     fn token(wrong: (u8, u8)) -> TokenInfo {
         let (label, serial) = (Some("one".into()), "0123456789abcdef".into());
-        TokenInfo { label, serial, user_pin_set: true, wrong }
+        TokenInfo { label, serial, user_pin_set: true, wrong, read_only: false }
     }
 
     const GOOD: CK_FLAGS =
@@ -265,12 +266,14 @@ mod tests {
         assert_eq!(flags(&token((0, TRIES - 1))), GOOD | last);
         let locked = CKF_SO_PIN_COUNT_LOW | CKF_SO_PIN_LOCKED;
         assert_eq!(flags(&token((TRIES, 0))), GOOD | locked);
+        let served = TokenInfo { read_only: true, ..token((0, 0)) };
+        assert_eq!(flags(&served), GOOD | CKF_WRITE_PROTECTED);
     }
 
     #[test]
     fn a_free_slot_shows_a_token_that_waits_for_its_label() {
         let free =
-            TokenInfo { label: None, serial: String::new(), user_pin_set: false, wrong: (0, 0) };
+            TokenInfo { label: None, serial: String::new(), user_pin_set: false, ..token((0, 0)) };
         let shown = describe(&free, Count::default());
         assert_eq!(shown.flags, CKF_RNG | CKF_LOGIN_REQUIRED);
         assert_eq!((shown.label, shown.serialNumber), ([b' '; 32], [b' '; 16]));

@@ -5,6 +5,7 @@
 //! | `db/` | sled: records, indexes | the agent |
 //! | `slots` | erase slots, PIN counters, the high-water mark of time | the agent, in place |
 //! | `generations` | counters that modules map | the agent, in place |
+//! | `snapshot` | all of `db/` as it was at one commit, for the day on which that cannot be opened | the agent |
 //! | `agent.sock` | where modules connect | the agent |
 //! | `audit/` | the audit log, and its key | the agent |
 //! | `lock` | held while an agent runs | the agent |
@@ -12,9 +13,21 @@
 //! The formats are drawn byte by byte where they are written: a record's public header in
 //! [`key::record`](crate::key::record), its sealed part in [`key::seal`](crate::key::seal), what is
 //! inside in [`key::body`](crate::key::body), a token's entry in [`key::pin`](crate::key::pin), the
-//! slots in [`store::slots`](crate::store::slots), the page in [`wire::page`](crate::wire::page),
+//! slots in [`store::slots`](crate::store::slots), the snapshot in
+//! [`store::snapshot`](crate::store::snapshot), the page in [`wire::page`](crate::wire::page),
 //! a line of the audit log in [`agent::audit`](crate::agent::audit).
 //! Golden bytes in the tests hold them.
+//!
+//! # When `db/` is damaged
+//!
+//! The agent keeps a snapshot beside it, at most a minute old while the store changes (older for a very
+//! large store: a hundred times as long as it takes), and makes one when it ends. It is read back
+//! before it takes the place of the one before. Where `db/` cannot be opened, or has fewer commits than
+//! were acknowledged and than the snapshot has, the agent serves the snapshot: keys work, expiries
+//! happen, and every change is refused with `CKR_TOKEN_WRITE_PROTECTED`. `keystead doctor` and the log
+//! say so. `keystead recover` builds `db/` anew from it and leaves what was there as `db.damaged-1`; what
+//! was committed after the snapshot is lost. Erase slots and counts of wrong PINs are never rolled back,
+//! so neither serving nor recovering revives anything.
 //!
 //! # Copying a store
 //!

@@ -1,4 +1,4 @@
-//! A store in memory: the contract at its plainest, for tests.
+//! A store in memory: the contract at its plainest, for tests and for what a snapshot holds.
 
 use super::{Batch, Condition, MAX_KEY, Pair, Store};
 use crate::error::{Reason, Result};

@@ -5,6 +5,7 @@ mod memory;
 mod room;
 mod sled;
 pub mod slots;
+pub mod snapshot;
 
 #[cfg(test)]
 mod contract;

@@ -74,6 +74,8 @@ pub struct TokenInfo {
     pub user_pin_set: bool,
     /// Wrong PINs in a row: security officer's, user's.
     pub wrong: (u8, u8),
+    /// Whether it can only be read, because the store's snapshot is served.
+    pub read_only: bool,
 }
 
 /// The answer to one attribute of `C_GetAttributeValue`.

@@ -69,6 +69,7 @@ impl Slots {
                 serial: String::new(),
                 user_pin_set: false,
                 wrong: (0, 0),
+                read_only: false,
             }),
             None => Err(Reason::SlotUnknown.into()),
         }
@@ -194,6 +195,7 @@ pub(super) fn info(entry: &TokenEntry) -> Result<TokenInfo> {
         serial: serial(entry.id),
         user_pin_set: shown.user.is_some(),
         wrong: entry.wrong,
+        read_only: entry.read_only,
     })
 }
 

@@ -262,6 +262,8 @@ pub struct TokenEntry {
     pub entry: Vec<u8>,
     /// How many wrong PINs in a row: security officer's, user's.
     pub wrong: (u8, u8),
+    /// Whether changes are refused, because a snapshot is served.
+    pub read_only: bool,
 }
 
 /// A record as the agent hands it out.

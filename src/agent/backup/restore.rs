@@ -12,6 +12,7 @@ use crate::agent::audit::{Event, Fact};
 use crate::agent::bell::Bell;
 use crate::agent::commit::Writer;
 use crate::agent::cover;
+use crate::agent::recover::remove_folder;
 use crate::agent::rows::{self, Meta, Row, TokenRow};
 use crate::agent::rules::Known;
 use crate::agent::shelf::Shelf;
@@ -24,7 +25,6 @@ use crate::store::slots::{self, Content as Slot, Fresh, Restoring};
 use crate::store::{Batch, Need, Room, Sled, Slots, Store, files};
 use std::collections::HashSet;
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -281,13 +281,6 @@ fn clean_up(directory: &Path) -> Result<()> {
         fs::remove_file(&slots).map_err(|cause| files::failed(&slots, &cause))?;
     }
     Ok(())
-}
-
-fn remove_folder(folder: &Path) -> Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(cause) if cause.kind() != ErrorKind::NotFound => Err(files::failed(folder, &cause)),
-        _ => Ok(()),
-    }
 }
 
 /// Whether the store is empty; its own file of slots, where that has survived its records.

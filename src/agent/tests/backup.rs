@@ -220,14 +220,7 @@ fn a_restoration_that_was_cut_short_is_no_store_and_can_be_done_again() {
     std::fs::create_dir(second.path().join("db.restoring")).unwrap();
     let Claim::Ours(lock) = claim(&second.path()).unwrap() else { panic!("served") };
     let (_stop, stopped) = UnixStream::pair().unwrap();
-    let options = Options {
-        linger: true,
-        group: None,
-        metrics: None,
-        grace: 0,
-        idle: Duration::from_secs(1),
-    };
-    let refused = serve_until(&lock, &options, second.clock.clone(), &stopped, || {});
+    let refused = serve_until(&lock, &options(), second.clock.clone(), &stopped, || {});
     assert_eq!(reason(refused), Reason::StoreDamaged);
     drop(lock);
     assert_eq!(restored_in(&second, &content, None).unwrap(), one_of_each(0));

@@ -56,13 +56,7 @@ impl World {
         let (stop, stopped) = UnixStream::pair().unwrap();
         let (ready, listening) = channel();
         let clock = Arc::clone(&self.clock);
-        let options = Options {
-            linger: true,
-            group: None,
-            metrics: None,
-            grace: 0,
-            idle: Duration::from_secs(3600),
-        };
+        let options = options();
         let agent = std::thread::spawn(move || {
             serve_until(&lock, &options, clock, &stopped, || {
                 lock.listening().unwrap();
@@ -114,6 +108,12 @@ impl Drop for World {
             assert!(std::thread::panicking() || ended.is_ok(), "{ended:?}");
         }
     }
+}
+
+/// An agent that stays until it is told.
+pub fn options() -> Options {
+    let idle = Duration::from_secs(3600);
+    Options { linger: true, group: None, metrics: None, grace: 0, idle }
 }
 
 /// One connection to an agent.

@@ -1,6 +1,6 @@
-//! A store whose records were put back to an earlier day.
+//! A store whose records were put back to an earlier day, or cannot be opened any more.
 
-use super::custody::{KEY, born, deletion, interrupt_deletion};
+use super::custody::{ITS, KEY, born, deletion, erase_at, interrupt_deletion};
 use super::*;
 use crate::agent::{Recovered, recover};
 use crate::wire::Outcome;
@@ -27,6 +27,7 @@ fn put_back(earlier: impl Fn(&World), later: impl Fn(&mut World)) -> World {
     world.stop().unwrap();
     std::fs::remove_dir_all(&db).unwrap();
     copy(kept.path(), &db);
+    std::fs::remove_file(world.path().join("snapshot")).unwrap();
     world
 }
 
@@ -72,7 +73,7 @@ fn a_cell_that_has_served_another_since_is_no_longer_the_old_records() {
         world.restart();
     };
     let mut world = put_back(commit, replace);
-    assert_eq!(recover_in(&world), Some(Recovered { commits: 1, erased: 1 }));
+    assert_eq!(recover_in(&world), Some(Recovered { commits: 1, erased: 1, from_snapshot: false }));
     world.start();
     let mut user = world.user();
     assert!(matches!(user.read(KEY).unwrap().0.slot, Outcome::Deleted(_)));
@@ -104,4 +105,144 @@ fn a_token_that_was_destroyed_since_stays_destroyed() {
     world.start();
     let answer = world.connect().ask(Request::Tokens);
     assert!(matches!(answer, Response::Tokens(tokens) if tokens.is_empty()));
+}
+
+/// A world with a custom key whose `db/` is rubbish, and whose agent has been started all the same.
+fn ruined() -> World {
+    let mut world = World::new();
+    world.user().commit(born(None)).unwrap();
+    world.stop().unwrap();
+    ruin(&world);
+    world.start();
+    world
+}
+
+/// What is left of `db/` where its file's place on the disk is: nothing that can be opened.
+fn ruin(world: &World) {
+    let log = world.path().join("db/db");
+    std::fs::remove_file(&log).unwrap();
+    std::fs::create_dir(&log).unwrap();
+}
+
+#[test]
+fn a_store_whose_log_is_all_zeros_is_served_from_its_snapshot_too() {
+    let mut world = World::new();
+    world.user().commit(born(None)).unwrap();
+    world.stop().unwrap();
+    let log = world.path().join("db/db");
+    std::fs::write(&log, vec![0; log.metadata().unwrap().len() as usize]).unwrap();
+    world.start();
+    assert_eq!(world.user().read(ITS).unwrap().0.sealed, SEALED);
+    assert_eq!(reason(world.user().commit(deletion(1, 1))), Reason::StoreReadOnly);
+    world.stop().unwrap();
+    let expected = Recovered { commits: 0, erased: 0, from_snapshot: true };
+    assert_eq!(recover_in(&world), Some(expected));
+    world.start();
+    assert_eq!(world.user().read(ITS).unwrap().0.sealed, SEALED);
+    world.user().commit(deletion(1, 1)).unwrap();
+}
+
+#[test]
+fn a_store_that_cannot_be_opened_is_served_from_its_snapshot_to_be_read() {
+    let mut world = ruined();
+    let slots = std::fs::read(world.path().join("slots")).unwrap();
+    assert_eq!(reason(world.connect().login(false, b"wrong!")), Reason::PinIncorrect);
+    let Response::Tokens(tokens) = world.connect().ask(Request::Tokens) else { panic!() };
+    assert_eq!((tokens[0].wrong, tokens[0].read_only), ((0, 1), true));
+    assert!(world.connect().login(false, b"123456").is_ok());
+    let mut user = world.user();
+    assert_eq!(user.find(&[]), vec![KEY, ITS]);
+    assert_eq!(user.read(ITS).unwrap().0.sealed, SEALED);
+    assert_eq!(reason(user.commit(deletion(1, 1))), Reason::StoreReadOnly);
+    assert_eq!(
+        reason(user.put_token(Expect::Revision(1), &entry(true), false)),
+        Reason::StoreReadOnly
+    );
+    assert_eq!(user.read(ITS).unwrap().0.sealed, SEALED);
+    drop(user);
+    world.stop().unwrap();
+    // Beyond the format, identity, clock and commits, and the PINs, nothing was touched.
+    assert_eq!(std::fs::read(world.path().join("slots")).unwrap()[512 * 64..], slots[512 * 64..]);
+}
+
+#[test]
+fn recovery_goes_on_from_the_snapshot_and_keeps_what_was_there_beside() {
+    let mut world = ruined();
+    world.stop().unwrap();
+    let expected = Recovered { commits: 0, erased: 0, from_snapshot: true };
+    assert_eq!(recover_in(&world), Some(expected));
+    assert!(world.path().join("db.damaged-1/db").is_dir());
+    world.start();
+    assert_eq!(incarnation(&world), 2);
+    assert_eq!(world.user().read(ITS).unwrap().0.sealed, SEALED);
+    world.user().commit(deletion(1, 1)).unwrap();
+    world.restart();
+    assert_eq!(world.user().find(&[]), vec![KEY]);
+    world.stop().unwrap();
+    assert_eq!(recover_in(&world), None, "nothing is lost any more");
+}
+
+#[test]
+fn a_snapshot_revives_nothing_that_was_erased_after_it() {
+    let mut world = World::new();
+    world.user().commit(born(None)).unwrap();
+    world.stop().unwrap();
+    let snapshot = std::fs::read(world.path().join("snapshot")).unwrap();
+    world.start();
+    world.user().commit(deletion(1, 1)).unwrap();
+    // Its slot has another secret from here on.
+    world.restart();
+    world.stop().unwrap();
+    std::fs::write(world.path().join("snapshot"), snapshot).unwrap();
+    ruin(&world);
+    world.start();
+    let mut user = world.user();
+    assert!(matches!(user.read(ITS).unwrap().0.slot, Outcome::Deleted(_)));
+    assert!(user.read(ITS).unwrap().0.sealed.is_empty());
+    drop(user);
+    world.stop().unwrap();
+    let recovered = recover_in(&world).unwrap();
+    assert_eq!((recovered.erased, recovered.from_snapshot), (1, true));
+    world.start();
+    assert!(matches!(world.user().read(KEY).unwrap().0.slot, Outcome::Deleted(_)));
+    assert_eq!(world.user().find(&[]), vec![KEY]);
+}
+
+#[test]
+fn material_expires_in_a_store_that_can_only_be_read() {
+    let mut world = World::new();
+    world.user().commit(born(erase_at(START + 100))).unwrap();
+    world.stop().unwrap();
+    ruin(&world);
+    world.start();
+    let before = std::fs::read(world.path().join("slots")).unwrap();
+    assert_eq!(world.user().read(ITS).unwrap().0.slot, Outcome::Live);
+    world.clock.set(START + 100);
+    world.connect().sweep();
+    assert_eq!(world.user().read(ITS).unwrap().0.slot, Outcome::Expired(START + 100));
+    assert_ne!(
+        std::fs::read(world.path().join("slots")).unwrap(),
+        before,
+        "erased, not only hidden"
+    );
+    world.stop().unwrap();
+}
+
+#[test]
+fn another_stores_snapshot_and_a_damaged_one_are_no_help() {
+    let mut other = World::new();
+    other.stop().unwrap();
+    let mut world = World::new();
+    world.stop().unwrap();
+    let snapshot = world.path().join("snapshot");
+    std::fs::copy(other.path().join("snapshot"), &snapshot).unwrap();
+    ruin(&world);
+    for _ in 0..2 {
+        let Claim::Ours(lock) = claim(&world.path()).unwrap() else { panic!("served") };
+        assert_eq!(reason(recover(&lock)), Reason::StoreDamaged);
+        let (_stop, stopped) = UnixStream::pair().unwrap();
+        let refused = serve_until(&lock, &options(), world.clock.clone(), &stopped, || {});
+        assert_eq!(reason(refused), Reason::StoreDamaged);
+        std::fs::write(&snapshot, b"keystead pairs").unwrap();
+    }
 }

@@ -240,6 +240,7 @@ fn a_store_that_lost_its_records_is_refused_by_name() {
     world.connect().commit(vec![object(Id::new([7; 16]), Expect::Absent, &[], b"")]).unwrap();
     world.stop().unwrap();
     std::fs::remove_dir_all(world.path().join("db")).unwrap();
+    std::fs::remove_file(world.path().join("snapshot")).unwrap();
     let Claim::Ours(lock) = claim(&world.path()).unwrap() else { panic!() };
     let options =
         Options { linger: false, group: None, metrics: None, grace: 0, idle: Duration::ZERO };

@@ -50,8 +50,17 @@ impl Slots {
         if inner.ready.len() < BATCH as usize / 2 { self.fill_batch(&mut inner) } else { Ok(()) }
     }
 
+    /// Takes cells for deleted at that second, without a change of the file: their secrets are not those
+    /// of the records that are known.
+    pub fn presume_deleted(&self, cells: &[CellNumber], since: Seconds) {
+        self.lock().foreign.extend(cells.iter().map(|number| (*number, since)));
+    }
+
     /// What stands in a cell. A damaged cell is an error that names the file.
     pub fn content(&self, number: CellNumber) -> Result<Content> {
+        if let Some(since) = self.lock().foreign.get(&number) {
+            return Ok(Content::Deleted(*since));
+        }
         let read = self.read(number).or_else(|_| {
             // A write of the same cell may have been under way: none is while the lock is held.
             let _inner = self.lock();

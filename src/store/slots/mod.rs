@@ -17,7 +17,7 @@ use cell::{
     CLOCK_CELL, COMMITS_CELL, Cell, FIRST_ERASE, FIRST_PIN, FORMAT, FORMAT_CELL, IDENTITY_CELL,
     Pin, SIZE,
 };
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -63,6 +63,8 @@ struct Inner {
     end: CellNumber,
     /// Each token's PIN cell.
     pins: BTreeMap<Id, (u32, Pin)>,
+    /// Cells whose material belongs to commits that are not known: they count as deleted.
+    foreign: HashMap<CellNumber, Seconds>,
     /// Whether some PIN cell was damaged, so that a token may be missing among them.
     illegible: bool,
     mark: Seconds,

@@ -181,6 +181,15 @@ fn tokens(slots: &Slots) -> Vec<Finding> {
             }
         };
         let Some(label) = info.label else { continue };
+        if info.read_only {
+            let told = format_args!(
+                "db/ cannot be opened, and its snapshot is served: {label:?} can only be read"
+            );
+            findings.push(problem(
+                "token",
+                Failure::new(told).hint("`keystead recover` goes on from the snapshot"),
+            ));
+        }
         let locked = [(info.wrong.0, "security officer's"), (info.wrong.1, "user's")];
         findings.push(match locked.iter().find(|(wrong, _)| *wrong >= TRIES) {
             Some((_, whose)) => problem(

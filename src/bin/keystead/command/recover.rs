@@ -1,13 +1,13 @@
 //! `keystead recover`: goes on with a store that has lost acknowledged commits.
 
 use crate::{Failure, Global, output};
-use keystead::agent::{Claim, claim, recover};
+use keystead::agent::{Claim, Recovered, claim, recover};
 use serde_json::json;
 
 /// Accept the loss of a store that is older than what it acknowledged
 ///
-/// Where `db/` was damaged, or put back from a backup alone, the agent refuses the store. This goes on
-/// from what is there. Key material that was erased stays erased, and wrong PINs stay counted.
+/// Where `db/` was damaged, or put back alone, the agent refuses the store, or serves its snapshot to be
+/// read. This goes on from whichever of the two has more. Key material that was erased stays erased, and wrong PINs stay counted.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {}
 
@@ -16,16 +16,23 @@ impl Arguments {
         let directory = global.configuration()?.directory;
         let Claim::Ours(lock) = claim(&directory)? else {
             return Err(Failure::new(format_args!("an agent serves {}", directory.display()))
-                .hint("a store that an agent serves needs no recovery"));
+                .hint("where it serves a snapshot, end it first: SIGTERM does"));
         };
         let recovered = recover(&lock)?;
-        let (commits, erased) = recovered.map_or((0, 0), |it| (it.commits, it.erased));
-        match (global.json, recovered) {
-            (true, _) => output::json(&json!({ "lost_commits": commits, "erased": erased })),
-            (false, None) => output::text("nothing is lost, and nothing was changed\n"),
-            (false, Some(_)) => output::text(format_args!(
-                "lost commits: {commits}\nrecords without their material: {erased}\n"
-            )),
+        let Recovered { commits, erased, from_snapshot } = match (recovered, global.json) {
+            (Some(recovered), _) => recovered,
+            (None, true) => Recovered { commits: 0, erased: 0, from_snapshot: false },
+            (None, false) => return output::text("nothing is lost, and nothing was changed\n"),
+        };
+        if global.json {
+            return output::json(&json!({
+                "lost_commits": commits, "erased": erased, "from_snapshot": from_snapshot,
+            }));
         }
+        let from = if from_snapshot { "the snapshot; what was in db/ is beside it" } else { "db/" };
+        output::text(format_args!(
+            "goes on from: {from}\nlost commits: {commits}\nrecords without their material: \
+             {erased}\n"
+        ))
     }
 }

@@ -1,0 +1,270 @@
+//! The file `snapshot`: all pairs of a store as they were at one commit, kept beside the store for the
+//! day on which it cannot be opened. Written whole under another name, read back, and only then named.
+//!
+//! # The file, byte by byte
+//!
+//! Integers are big endian.
+//!
+//! | bytes | field |
+//! |---|---|
+//! | 0–15 | `keystead pairs`, zero, and the format: `0x01` |
+//! | 16–31 | the store's identity |
+//! | 32–39 | its incarnation (u64) |
+//! | 40–47 | the number of its last commit (u64) |
+//! | then | pairs: length of the key (u16, never 0), key, length of the value (u32), value |
+//! | last 34 | 0 (u16), and SHA-256 over everything before it |
+
+use super::{Batch, Memory, Store, files};
+use crate::error::{Error, Reason, Result};
+use crate::id::Id;
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+const MAGIC: &[u8; 16] = b"keystead pairs\0\x01";
+
+/// How many pairs are read from a store, or written to one, at once.
+const STEP: usize = 1024;
+
+/// The longest value that a store holds: what fits into a frame of the protocol, and some.
+const MAX_VALUE: u32 = 8 << 20;
+
+/// Of which store a snapshot is, and of which of its commits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin {
+    /// The store's identity.
+    pub store: Id,
+    /// Its incarnation.
+    pub incarnation: u64,
+    /// The number of its last commit.
+    pub commits: u64,
+}
+
+/// Keeps what `store` holds, durably, in place of what was kept before.
+pub fn keep(directory: &Path, store: &dyn Store, origin: Origin) -> Result<()> {
+    let (path, unfinished) = (place(directory), directory.join("snapshot.new"));
+    let written = write(&unfinished, store, origin).and_then(|()| each(&unfinished, |_, _| Ok(())));
+    if let Err(error) = written {
+        // The room is wanted for better things.
+        let _never_made = std::fs::remove_file(&unfinished);
+        return Err(error);
+    }
+    std::fs::rename(&unfinished, &path).map_err(|cause| files::failed(&path, &cause))?;
+    files::sync_directory(directory)
+}
+
+fn write(path: &Path, store: &dyn Store, origin: Origin) -> Result<()> {
+    let failed = |cause| files::failed(path, &cause);
+    let file = files::open_private(path, true)?;
+    file.set_len(0).map_err(failed)?;
+    let mut out = Summed { inner: BufWriter::new(&file), sum: Sha256::new() };
+    out.write_all(MAGIC).map_err(failed)?;
+    out.write_all(origin.store.bytes()).map_err(failed)?;
+    out.write_all(&origin.incarnation.to_be_bytes()).map_err(failed)?;
+    out.write_all(&origin.commits.to_be_bytes()).map_err(failed)?;
+    let mut from = Vec::new();
+    loop {
+        let pairs = store.scan(b"", &from, STEP)?;
+        for (key, value) in &pairs {
+            put(&mut out, key, value).map_err(failed)?;
+        }
+        match pairs.into_iter().next_back() {
+            Some((last, _)) => from = [&last[..], &[0]].concat(),
+            None => break,
+        }
+    }
+    out.write_all(&0_u16.to_be_bytes()).map_err(failed)?;
+    let sum = out.sum.clone().finalize();
+    out.inner.write_all(&sum).and_then(|()| out.inner.flush()).map_err(failed)?;
+    file.sync_all().map_err(failed)
+}
+
+/// Of what the snapshot in `directory` is; none where there is none. Nothing else of it is read.
+pub fn origin(directory: &Path) -> Result<Option<Origin>> {
+    let path = place(directory);
+    match File::open(&path) {
+        Ok(file) => front(&mut BufReader::new(file), &path).map(Some),
+        Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
+        Err(cause) => Err(files::failed(&path, &cause)),
+    }
+}
+
+/// What was kept in `directory`, whole, in memory.
+pub fn load(directory: &Path) -> Result<Memory> {
+    let memory = Memory::default();
+    pour(directory, &memory)?;
+    Ok(memory)
+}
+
+/// Puts what was kept in `directory` into a store that is empty. An error leaves it half filled.
+pub fn pour(directory: &Path, store: &dyn Store) -> Result<()> {
+    let mut batch = Batch::default();
+    each(&place(directory), |key, value| {
+        batch.writes.push((key, Some(value)));
+        if batch.writes.len() < STEP { Ok(()) } else { store.apply(&std::mem::take(&mut batch)) }
+    })?;
+    store.apply(&batch)
+}
+
+fn place(directory: &Path) -> PathBuf {
+    directory.join("snapshot")
+}
+
+fn put(out: &mut impl Write, key: &[u8], value: &[u8]) -> io::Result<()> {
+    let too_long = |_| io::Error::from(ErrorKind::InvalidData);
+    out.write_all(&u16::try_from(key.len()).map_err(too_long)?.to_be_bytes())?;
+    out.write_all(key)?;
+    out.write_all(&u32::try_from(value.len()).map_err(too_long)?.to_be_bytes())?;
+    out.write_all(value)
+}
+
+/// Runs through all pairs, then compares the sum.
+fn each(path: &Path, mut visit: impl FnMut(Vec<u8>, Vec<u8>) -> Result<()>) -> Result<()> {
+    let file = File::open(path).map_err(|cause| files::failed(path, &cause))?;
+    let mut input = Summed { inner: BufReader::new(file), sum: Sha256::new() };
+    front(&mut input, path)?;
+    let torn = |_| damaged(path);
+    loop {
+        let key = u16::from_be_bytes(bytes(&mut input).map_err(torn)?);
+        if key == 0 {
+            break;
+        }
+        let key = piece(&mut input, u32::from(key)).map_err(torn)?;
+        let length = u32::from_be_bytes(bytes(&mut input).map_err(torn)?);
+        visit(key, piece(&mut input, length).map_err(torn)?)?;
+    }
+    let sum: [u8; 32] = input.sum.clone().finalize().into();
+    let kept: [u8; 32] = bytes(&mut input.inner).map_err(torn)?;
+    match kept == sum && input.inner.read(&mut [0]).is_ok_and(|more| more == 0) {
+        true => Ok(()),
+        false => Err(damaged(path)),
+    }
+}
+
+fn front(input: &mut impl Read, path: &Path) -> Result<Origin> {
+    let torn = |_| damaged(path);
+    if bytes(input).map_err(torn)? != *MAGIC {
+        return Err(damaged(path));
+    }
+    Ok(Origin {
+        store: Id::new(bytes(input).map_err(torn)?),
+        incarnation: u64::from_be_bytes(bytes(input).map_err(torn)?),
+        commits: u64::from_be_bytes(bytes(input).map_err(torn)?),
+    })
+}
+
+fn bytes<const N: usize>(input: &mut impl Read) -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    input.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn piece(input: &mut impl Read, length: u32) -> io::Result<Vec<u8>> {
+    if length > MAX_VALUE {
+        return Err(ErrorKind::InvalidData.into());
+    }
+    let mut piece = vec![0; length as usize];
+    input.read_exact(&mut piece)?;
+    Ok(piece)
+}
+
+fn damaged(path: &Path) -> Error {
+    Reason::StoreDamaged.detail(format_args!("{} is not as it was written", path.display()))
+}
+
+/// Reads or writes, and sums what passes.
+struct Summed<T> {
+    inner: T,
+    sum: Sha256,
+}
+
+impl<W: Write> Write for Summed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.sum.update(bytes.get(..written).unwrap_or_default());
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+impl<R: Read> Read for Summed<R> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(bytes)?;
+        self.sum.update(bytes.get(..read).unwrap_or_default());
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+
+    const ORIGIN: Origin = Origin { store: Id::new([7; 16]), incarnation: 2, commits: 300 };
+
+    fn filled(pairs: usize) -> Memory {
+        let memory = Memory::default();
+        let writes = (0..pairs)
+            .map(|n| (format!("key {n:06}").into_bytes(), Some(vec![n as u8; n % 5000])))
+            .collect();
+        memory.apply(&Batch { conditions: Vec::new(), writes }).unwrap();
+        memory
+    }
+
+    #[test]
+    fn what_is_kept_is_loaded_again_and_kept_over() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(origin(directory.path()).unwrap(), None);
+        for pairs in [0, 1, STEP, 3 * STEP + 7] {
+            let store = filled(pairs);
+            keep(directory.path(), &store, ORIGIN).unwrap();
+            let loaded = load(directory.path()).unwrap();
+            let all = |store: &Memory| store.scan(b"", b"", usize::MAX).unwrap();
+            assert_eq!(all(&loaded), all(&store));
+        }
+        assert_eq!(origin(directory.path()).unwrap(), Some(ORIGIN));
+    }
+
+    #[test]
+    fn the_file_equals_its_golden_bytes() {
+        let directory = tempfile::tempdir().unwrap();
+        keep(directory.path(), &filled(2), ORIGIN).unwrap();
+        let written = std::fs::read(place(directory.path())).unwrap();
+        let body = [
+            &b"keystead pairs\0\x01"[..],
+            &[7; 16],
+            &[0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 1, 44],
+            b"\0\x0akey 000000\0\0\0\0",
+            b"\0\x0akey 000001\0\0\0\x01\x01",
+            &[0, 0],
+        ]
+        .concat();
+        assert_eq!(written[..body.len()], body);
+        assert_eq!(written[body.len()..], Sha256::digest(&body)[..]);
+    }
+
+    #[test]
+    fn any_flipped_byte_and_any_cut_is_damage_that_names_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        keep(directory.path(), &filled(3), ORIGIN).unwrap();
+        let path = place(directory.path());
+        let whole = std::fs::read(&path).unwrap();
+        let refused = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            let error = load(directory.path()).map(drop).unwrap_err();
+            assert_eq!(error.reason(), Reason::StoreDamaged);
+            assert!(error.to_string().contains("snapshot"), "{error}");
+        };
+        for at in 0..whole.len() {
+            let mut flipped = whole.clone();
+            flipped[at] ^= 1;
+            refused(&flipped);
+            refused(&whole[..at]);
+        }
+        refused(&[&whole[..], &[0]].concat());
+    }
+}
