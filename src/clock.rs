@@ -1,5 +1,6 @@
 //! Time as an argument: seconds since 1970 UTC from the system, or from a test.
 
+use rustix::time::{ClockId, clock_gettime};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,6 +11,11 @@ pub type Seconds = u64;
 pub trait Clock: Send + Sync {
     /// Seconds since 1970 UTC.
     fn now(&self) -> Seconds;
+
+    /// The same, perhaps some milliseconds late, for those who only want to know the minute.
+    fn coarse(&self) -> Seconds {
+        self.now()
+    }
 }
 
 /// The system's clock. A clock set before 1970 reads 0.
@@ -19,6 +25,11 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> Seconds {
         SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    }
+
+    /// What the kernel noted at its last tick: no counter of the processor is read.
+    fn coarse(&self) -> Seconds {
+        Seconds::try_from(clock_gettime(ClockId::RealtimeCoarse).tv_sec).unwrap_or(0)
     }
 }
 
@@ -47,5 +58,9 @@ impl Clock for FixedClock {
 impl<C: Clock + ?Sized> Clock for std::sync::Arc<C> {
     fn now(&self) -> Seconds {
         (**self).now()
+    }
+
+    fn coarse(&self) -> Seconds {
+        (**self).coarse()
     }
 }

@@ -8,6 +8,7 @@ use super::rows::{self, Answered, Key, TokenRow};
 use super::rules::{self, Moment, Proposal};
 use super::shelf::{Found, Shelf, TokenView};
 use super::sweep::next_due;
+use super::tally::Tally;
 use crate::clock::Seconds;
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
@@ -74,8 +75,10 @@ pub enum Work {
     AuditHead,
     /// Gathers what the store holds.
     Gather,
-    /// Keeps a snapshot of the store.
+    /// Closes the days that are over, and keeps a snapshot of the store.
     Keep,
+    /// Counts uses of custom keys.
+    Used(Id, Vec<(Id, u32, u64)>),
     /// Ends the writer, with everything durable.
     Stop,
     /// Ends the writer of a store that somebody is removing: nothing is written any more.
@@ -154,6 +157,8 @@ pub struct Writer {
     pub(super) grace: Seconds,
     /// The last snapshot: of which commit, made when, and how long it took.
     kept: (u64, Option<Instant>, Duration),
+    /// How often keys were used.
+    pub(super) tally: Tally,
 }
 
 impl Writer {
@@ -167,6 +172,7 @@ impl Writer {
         let kept = snapshot::origin(&shelf.directory).ok().flatten();
         let ours = kept.filter(|kept| shelf.origin().is_ok_and(|origin| origin == *kept));
         let kept = (ours.map_or(0, |kept| kept.commits), None, Duration::ZERO);
+        let tally = Tally::open(&shelf)?;
         let mut writer = Self {
             shelf,
             commits,
@@ -180,8 +186,10 @@ impl Writer {
             due,
             grace,
             kept,
+            tally,
         };
         writer.mend()?;
+        writer.close_days()?;
         writer.settle()?;
         writer.journal.flush();
         Ok(writer)
@@ -209,6 +217,7 @@ impl Writer {
 
     /// Makes everything durable, and the time with it.
     pub(super) fn finish_up(&mut self) -> Result<()> {
+        self.close_days()?;
         self.settle()?;
         self.journal.flush();
         self.shelf.slots.raise_mark(self.shelf.now())?;
@@ -271,7 +280,11 @@ impl Writer {
                 let (head, waiting) = self.journal.head();
                 Ok(Done::AuditHead(head, waiting))
             }
-            Work::Keep => self.keep_snapshot().map(|()| Done::Noted),
+            Work::Keep => {
+                self.close_days()?;
+                self.keep_snapshot().map(|()| Done::Noted)
+            }
+            Work::Used(token, uses) => self.used(token, uses).map(|()| Done::Noted),
             Work::Gather => self.gather().map(|gathered| Done::Gathered(Box::new(gathered))),
             Work::Stop | Work::Abandon => Err(Reason::AgentAbsent.into()),
         }

@@ -164,6 +164,12 @@ impl<'a> Draft<'a> {
         self.writes.insert(entry, None);
     }
 
+    /// Keeps how often a key was used on a day, or forgets it.
+    pub fn save_uses(&mut self, of: (Id, Id, u32), times: Option<u64>) {
+        let times = times.map(|times| times.to_be_bytes().to_vec());
+        self.writes.insert(rows::uses(of), times);
+    }
+
     /// Has a line in the audit log.
     pub fn note(&mut self, fact: Fact) {
         self.facts.push(fact);

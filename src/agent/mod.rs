@@ -20,6 +20,7 @@ mod server;
 mod service;
 mod shelf;
 mod sweep;
+mod tally;
 
 pub use activation::listener;
 pub use life::{serve, serve_until};

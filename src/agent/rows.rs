@@ -11,6 +11,7 @@
 //! | `v`, token, custom key, version (u32), record | nothing; a custom key's material |
 //! | `d`, second (u64), token, record | nothing; what is due, and when |
 //! | `g`, token, record | when an erasure that waits its grace out was found due, by the clock (u64, big endian) |
+//! | `u`, token, key, day (u32, since 1970 UTC) | how often the key was used on a day that is not over (u64, big endian) |
 //! | `s`, cell (u32) | token, record: who claims the erase cell |
 //! | `c`, change (16) | the answer to a change: [`Answered`] |
 //! | `L` | the end of the audit log's chain: [`Head`](super::audit::Head) |
@@ -180,6 +181,21 @@ pub fn waiting(token: Id, id: Id) -> Key {
 /// Token and record of a key made by [`waiting`].
 pub fn waiting_ids(key: &[u8]) -> Option<(Id, Id)> {
     id_pair(key.strip_prefix(WAITING)?)
+}
+
+/// What the keys of the days' uses begin with.
+pub const USES: &[u8] = b"u";
+
+/// Where it stands how often a token's key was used on a day.
+pub fn uses((token, key, day): (Id, Id, u32)) -> Key {
+    [USES, token.bytes(), key.bytes(), &day.to_be_bytes()].concat()
+}
+
+/// Token, key and day of a key made by [`uses`].
+pub fn uses_of(key: &[u8]) -> Option<(Id, Id, u32)> {
+    let (ids, day) = key.strip_prefix(USES)?.split_last_chunk::<4>()?;
+    let (token, key) = id_pair(ids)?;
+    Some((token, key, u32::from_be_bytes(*day)))
 }
 
 /// Where it stands that a record is due at a second.

@@ -99,6 +99,10 @@ impl Service {
                 true => self.write(Work::Note(Fact::of_refusal(token, key, reason)))?,
                 false => Err(Reason::NotLoggedIn.into()),
             },
+            Request::Used { token, uses } => match self.proved.contains(&token) {
+                true => self.write(Work::Used(token, uses))?,
+                false => Err(Reason::NotLoggedIn.into()),
+            },
             Request::Backup => self.backup()?,
             Request::BackupPart => self.backup_part(),
             request => self.look(request),
@@ -137,6 +141,7 @@ impl Service {
             | Request::Sweep
             | Request::AuditHead
             | Request::ImportRefused { .. }
+            | Request::Used { .. }
             | Request::Backup
             | Request::BackupPart => Err(Reason::General.into()),
         }

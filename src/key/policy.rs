@@ -124,6 +124,11 @@ impl Usage {
         matches!(self, Self::Wrap | Self::Unwrap | Self::Derive)
     }
 
+    /// Whether a session keeps the key for the next operation, and so counts its uses.
+    pub const fn is_begun_in_a_session(self) -> bool {
+        matches!(self, Self::Encrypt | Self::Decrypt | Self::Sign | Self::Verify)
+    }
+
     const fn bit(self) -> u16 {
         1 << self as u8
     }

@@ -28,6 +28,7 @@ impl Table {
     /// kept are dropped.
     pub fn logout(&self, handle: u64) -> Result<()> {
         let (slot, token) = self.place_of(handle)?;
+        self.tell_uses(slot, &token);
         let (done, sessions) = {
             let book = self.book();
             (token.logout(), book.on(slot))
@@ -39,6 +40,15 @@ impl Table {
             }))?;
         }
         done
+    }
+
+    /// Tells the agent how often keys were used, while the login still lets it. A session that is busy
+    /// counts for itself when it is done.
+    fn tell_uses(&self, slot: u64, token: &Token) {
+        for session in self.book().on(slot) {
+            self.try_with(session, Session::count);
+        }
+        token.tell_uses();
     }
 
     /// Proves the PIN for the operation of a session that waits for it (`CKU_CONTEXT_SPECIFIC`;

@@ -258,8 +258,15 @@ impl Session {
         }
     }
 
+    /// Notes with the token how often the keys were used that this session keeps.
+    fn count(&mut self) {
+        let Self { token, kept, .. } = self;
+        kept.0.iter_mut().flatten().for_each(|last| last.count(token));
+    }
+
     /// Drops operations and keys of an earlier login, which hold key material.
     fn forget(&mut self) {
+        self.count();
         let login = self.token.login_epoch();
         self.places().into_iter().for_each(|(_, place)| place.forget(login));
         self.kept = Kept::default();
@@ -316,6 +323,23 @@ struct LastKey {
     handle: Handle,
     mechanism: u64,
     key: UsableKey,
+    /// How often it was used in that minute and not counted with the token yet.
+    uses: u64,
+    minute: u64,
+}
+
+impl LastKey {
+    fn count(&mut self, token: &Token) {
+        if self.uses > 0 {
+            token.used(&self.key, self.minute, std::mem::take(&mut self.uses));
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.count();
+    }
 }
 
 impl Kept {
@@ -333,13 +357,23 @@ impl Kept {
             Usage::Sign => sign,
             _ => verify,
         };
-        let last = place.take().filter(|last| {
+        let minute = token.minute();
+        let holds = |last: &LastKey| {
             last.handle == handle && last.mechanism == mechanism && token.still_usable(&last.key)
-        });
-        let last = match last {
-            Some(last) => last,
-            None => LastKey { handle, mechanism, key: token.usable(handle, usage, mechanism)? },
         };
+        let mut last = match place.take() {
+            Some(last) if holds(&last) => last,
+            other => {
+                other.into_iter().for_each(|mut other| other.count(token));
+                let key = token.usable(handle, usage, mechanism)?;
+                LastKey { handle, mechanism, key, uses: 0, minute }
+            }
+        };
+        if last.minute != minute {
+            last.count(token);
+            last.minute = minute;
+        }
+        last.uses += 1;
         Ok(&place.insert(last).key)
     }
 }

@@ -2,7 +2,7 @@
 //! cache line, so that threads with a session each do not disturb one another.
 
 use crate::error::{Reason, Result};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 const NUMBER_BITS: u32 = 16;
 
@@ -56,6 +56,20 @@ impl<T> Seats<T> {
         match &mut *self.lock(handle)? {
             Some((taken, sitting)) if *taken == handle => call(sitting),
             _ => Err(Reason::SessionUnknown.into()),
+        }
+    }
+
+    /// Runs `call` on what sits there, unless somebody is at it.
+    pub fn try_with(&self, handle: u64, call: impl FnOnce(&mut T)) {
+        let Some(seat) = self.seats.get(number(handle)) else { return };
+        let mut seat = match seat.0.try_lock() {
+            Ok(seat) => seat,
+            Err(TryLockError::Poisoned(seat)) => seat.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
+        match &mut *seat {
+            Some((taken, sitting)) if *taken == handle => call(sitting),
+            _ => {}
         }
     }
 

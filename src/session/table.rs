@@ -52,14 +52,21 @@ impl Table {
         self.seats.with(handle, call)
     }
 
+    /// Runs `call` on the session, unless somebody is at it or it is closed.
+    pub(super) fn try_with(&self, handle: u64, call: impl FnOnce(&mut Session)) {
+        self.seats.try_with(handle, call);
+    }
+
     /// Closes a session; with the last one of a token its login ends (5.6.2).
     pub fn close(&self, handle: u64) -> Result<()> {
-        let session = self.seats.leave(handle)?;
+        let mut session = self.seats.leave(handle)?;
+        session.count();
         session.token.close_session(handle);
         let mut book = self.book();
         book.remove(session.slot, handle);
         // Under the book's lock, so that nobody opens a session and finds the old login.
         if book.count(session.slot).all == 0 && session.token.who() != Login::Public {
+            session.token.tell_uses();
             session.token.logout()?;
         }
         Ok(())

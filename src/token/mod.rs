@@ -17,6 +17,7 @@ mod plan;
 mod records;
 mod rotate;
 mod slots;
+mod uses;
 mod wrap;
 
 pub use slots::{Slots, serial};
@@ -124,6 +125,7 @@ pub struct Token {
     handles: Handles,
     cache: records::Cache,
     searches: find::Searches,
+    uses: uses::Uses,
 }
 
 impl Token {
@@ -158,6 +160,9 @@ impl Token {
         };
         let mut loaded = find()?;
         let allowed = self.allowed(&loaded, usage, mechanism)?;
+        if !usage.is_begun_in_a_session() {
+            self.used(&allowed, self.minute(), 1);
+        }
         if !usage.only_reads() && self.rotate_overdue(&loaded) {
             loaded = find()?;
             return self.allowed(&loaded, usage, mechanism);
@@ -203,7 +208,10 @@ impl Token {
         let held = loaded.held().ok_or(Reason::KeyUnknown)?;
         let class = held.attributes.number(pkcs11_sys::CKA_CLASS);
         match class == Some(CKO_SECRET_KEY) && loaded.is_whole(self.now()) {
-            true => Ok(held.material.duplicate()),
+            true => {
+                self.used(loaded.key()?, self.minute(), 1);
+                Ok(held.material.duplicate())
+            }
             false => Err(Reason::KeyIndigestible.into()),
         }
     }

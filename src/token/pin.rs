@@ -2,6 +2,7 @@
 
 use super::find::Searches;
 use super::records::{Cache, unexpected};
+use super::uses::Uses;
 use super::{Handles, Login, Named, Rules, Token};
 use crate::clock::Clock;
 use crate::error::{Reason, Result};
@@ -47,6 +48,7 @@ impl Token {
             handles: Handles::default(),
             cache: Cache::default(),
             searches: Searches::default(),
+            uses: Uses::default(),
         })
     }
 

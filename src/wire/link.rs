@@ -22,6 +22,9 @@ use zeroize::Zeroizing;
 /// The most connections one process has at once; callers beyond them wait for one to come back.
 pub const MOST: usize = 16;
 
+/// How long an agent may take where its answer does not matter.
+const HASTE: Duration = Duration::from_secs(1);
+
 /// How often a request is sent at most: on a kept connection, on a new one, and once more where an
 /// agent that was about to end still took the new one.
 const TRIES: usize = 3;
@@ -89,6 +92,18 @@ impl Link {
             }
         }
         Err(Reason::AgentLost.detail(failure))
+    }
+
+    /// Tells the agent something that can be left unsaid: only if it runs, on a connection for this alone,
+    /// and without waiting long. Whether it was told.
+    pub fn tell_running(&self, request: &Request) -> Result<bool> {
+        let Some(socket) = Socket::connect(&self.place.directory, HASTE)? else { return Ok(false) };
+        let lost = |error| Reason::AgentLost.detail(error);
+        let mut connection = self.greet(socket).map_err(lost)??;
+        match exchange(&mut connection.socket, request).map_err(lost)? {
+            Response::Refused(error) => Err(error),
+            _ => Ok(true),
+        }
     }
 
     /// The store's generation page, there for good once an agent has answered.

@@ -156,6 +156,14 @@ pub enum Request {
     Backup,
     /// A part of what [`Request::Backup`] gathered on this connection; each is given once, in order.
     BackupPart,
+    /// How often custom keys were used: key, day (since 1970 UTC), times. Needs a connection that has
+    /// proved itself.
+    Used {
+        /// The token.
+        token: Id,
+        /// Key, day and times.
+        uses: Vec<(Id, u32, u64)>,
+    },
 }
 
 /// What an agent answers.

@@ -4,7 +4,7 @@ use super::elsewhen::Elsewhen;
 use super::process::{Line, Other, PATIENCE, ends_within, kill_9};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use rustix::net::sockopt::socket_peercred;
-use rustix::process::Pid;
+use rustix::process::{Pid, Signal, kill_process};
 use std::cell::RefCell;
 use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
@@ -169,6 +169,13 @@ impl World {
     /// Kills the agent that answers at the moment.
     pub fn kill_agent(&self) {
         kill_9(self.agent().expect("an agent answers"));
+    }
+
+    /// Tells the agent to end, as a service manager does, and waits until it has.
+    pub fn end_agent(&self) {
+        let agent = self.agent().expect("an agent answers");
+        kill_process(agent, Signal::TERM).unwrap();
+        assert!(ends_within(agent, PATIENCE), "the agent stays");
     }
 
     /// An agent that lives at another time. It is to be waited for once it has ended.

@@ -1,5 +1,6 @@
 //! The audit log: what it says of a key's life, and that nothing can be taken out of it unseen.
 
+use crate::rig::elsewhen::faketime;
 use crate::rig::token::{Token, aes_material};
 use crate::rig::wrap::Courier;
 use crate::rig::{DISABLED, ENABLED, STATUS, World, expires_at, for_key, number, play, world};
@@ -72,6 +73,53 @@ fn a_refused_import_is_told_with_its_reason_and_key() {
         let other = keystead::error::Reason::OtherMaterial.text();
         assert_eq!(reasons, [other, keystead::error::Reason::WrappedInvalid.text(), other]);
         verified(world);
+    });
+}
+
+#[test]
+fn how_often_a_key_was_used_is_told_for_each_day() {
+    play(|world| match world.role() {
+        // Ends without logging out.
+        "user" => {
+            let token = world.same_token();
+            let key = token.material(&world.hear()).unwrap();
+            (0..5).for_each(|_| drop(token.encrypt_block(key).unwrap()));
+            token.module.clone().finalize().unwrap();
+        }
+        _ => {
+            let token = world.token();
+            let key = token.generate_aes(&[Attribute::Token(true)]);
+            let other = token.generate_aes(&[Attribute::Token(true), Attribute::Extractable(true)]);
+            let (id, other_id) = (token.key_of(key), token.key_of(other));
+            let block = token.encrypt_block(key).unwrap();
+            for _ in 0..3 {
+                token.decrypt(&Mechanism::AesEcb, key, &block).unwrap();
+            }
+            // Another key in between, and one call that needs no session's memory.
+            token.encrypt_block(other).unwrap();
+            token.encrypt_block(key).unwrap();
+            token.wrap_key(&Mechanism::AesKeyWrap, key, other).unwrap_err();
+            token.wrap_key(&Mechanism::AesKeyWrapPad, other, other).unwrap_err();
+            assert!(token.encrypt(&Mechanism::AesEcb, key, b"no block").is_err());
+            token.logout().unwrap();
+            let mut user = world.start("user");
+            user.tell(&id);
+            user.ends_well();
+            world.end_agent();
+            let tomorrow = faketime("+25h");
+            let mut agent = world.agent_at(&tomorrow);
+            let used = told(world, &["--event", "used"]);
+            world.kill_agent();
+            agent.wait().unwrap();
+            let times = |key: &str| {
+                let of: Vec<&Value> = used.iter().filter(|line| line["key"] == key).collect();
+                assert_eq!(of.len(), 1, "one line for each key and day: {used:?}");
+                of[0]["times"].as_u64().unwrap()
+            };
+            // Begun is used, whatever comes of it.
+            assert!(times(&id) >= 1 + 3 + 1 + 1 + 5, "{used:?}");
+            assert!(times(&other_id) >= 1, "{used:?}");
+        }
     });
 }
 

@@ -1,6 +1,5 @@
 //! What is wrong outside: configuration, permissions, a damaged store, an agent that cannot start.
 
-use crate::rig::process::{PATIENCE, ends_within};
 use crate::rig::token::pin;
 use crate::rig::world::World;
 use crate::rig::{play, refused};
@@ -8,7 +7,6 @@ use cryptoki::context::{CInitializeArgs, CInitializeFlags};
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::Attribute;
-use rustix::process::{Signal, kill_process};
 use std::fs;
 use std::path::Path;
 
@@ -136,7 +134,7 @@ fn keys_work_from_the_snapshot_where_the_database_is_zeroed_and_change_again_aft
         let token = world.token();
         let key = token.generate_aes(&[Attribute::Token(true)]);
         let block = token.encrypt_block(key).unwrap();
-        end_agent(world);
+        world.end_agent();
         zero_all_below(&world.store().join("db"));
         assert_eq!(token.encrypt_block(key).unwrap(), block);
         let template = [Attribute::Token(true), Attribute::ValueLen(32.into())];
@@ -147,20 +145,13 @@ fn keys_work_from_the_snapshot_where_the_database_is_zeroed_and_change_again_aft
         assert_eq!(said.status.code(), Some(1));
         let text = String::from_utf8(said.stdout).unwrap();
         assert!(text.contains("can only be read") && text.contains("keystead recover"), "{text}");
-        end_agent(world);
+        world.end_agent();
         let recovered = world.keystead(&["recover"]);
         assert!(recovered.status.success(), "{recovered:?}");
         assert_eq!(token.encrypt_block(key).unwrap(), block);
         generate().unwrap();
         assert!(!token.module.get_token_info(token.slot).unwrap().write_protected());
     });
-}
-
-/// Tells the agent to end, as a service manager does.
-fn end_agent(world: &World) {
-    let agent = world.agent().expect("an agent");
-    kill_process(agent, Signal::TERM).unwrap();
-    assert!(ends_within(agent, PATIENCE), "the agent stays");
 }
 
 fn damaged(world: &World, named: &str, damage: impl Fn(&Path)) {

@@ -46,6 +46,7 @@ events! {
     DeletionScheduled => "deletion-scheduled", "A key is to end.";
     DeletionCancelled => "deletion-cancelled", "A key is not to end any more.";
     Deleted => "deleted", "A key ended.";
+    Used => "used", "How often a key was used on a day.";
     Described => "described", "A key's names, description or attributes changed.";
 }
 
@@ -62,9 +63,12 @@ pub struct Fact {
     /// The version of the material.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
-    /// When the material expires, or the key ends.
+    /// When the material expires, the key ends, or the day began of which this tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
+    /// How often the key was used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<u64>,
     /// Whose PIN: `user` or `so`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pin: Option<String>,
@@ -77,7 +81,16 @@ impl Fact {
     /// Something that happened to a token.
     pub fn of_token(event: Event, token: Id) -> Self {
         let token = token.to_string();
-        Self { event, token, key: None, version: None, at: None, pin: None, reason: None }
+        Self {
+            event,
+            token,
+            key: None,
+            version: None,
+            at: None,
+            times: None,
+            pin: None,
+            reason: None,
+        }
     }
 
     /// Something that happened to a key.

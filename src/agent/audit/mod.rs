@@ -10,8 +10,8 @@
 //! `HMAC-SHA-256(key, previous mac (32 bytes) || the line up to and without `,"mac"`)`. The mac before
 //! the first line is 32 zero bytes; the key is the 32 random bytes of `audit/key`. Members: `seq` (from
 //! 1, without a gap), `time` (RFC 3339, UTC), `event` ([`Event`]), `token`, and where they apply `key`
-//! (the key ID), `version` (of the material), `at` (when material expires or a key ends), `pin` (`user`
-//! or `so`), `reason` (of a refusal) and `user` (the number of the user whose process asked).
+//! (the key ID), `version` (of the material), `at` (when material expires or a key ends; of `used`, the
+//! day, by its first second), `times` (how often a key was used), `pin` (`user` or `so`), `reason` (of a refusal) and `user` (the number of the user whose process asked).
 
 mod chain;
 mod entry;
@@ -20,7 +20,7 @@ mod journal;
 mod read;
 
 pub use chain::{ChainKey, Head};
-pub use entry::{Entry, Event, Fact};
+pub use entry::{Entry, Event, Fact, timestamp};
 pub use facts::{expired, of_change};
 pub use journal::{Journal, Sealed};
 pub use read::{Claimed, Fault, Verified, entries, verify};

@@ -8,6 +8,7 @@ mod custody;
 mod destroy;
 mod recovery;
 mod service;
+mod tally;
 
 use super::{Claim, Options, claim, serve_until};
 use crate::clock::{FixedClock, Seconds};

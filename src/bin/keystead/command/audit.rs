@@ -27,7 +27,8 @@ pub struct Arguments {
     verify: bool,
 }
 
-const HEADER: [&str; 8] = ["TIME", "EVENT", "KEY ID", "VERSION", "AT", "PIN", "USER", "REASON"];
+const HEADER: [&str; 9] =
+    ["TIME", "EVENT", "KEY ID", "VERSION", "AT", "TIMES", "PIN", "USER", "REASON"];
 
 impl Arguments {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
@@ -100,6 +101,7 @@ fn row(entry: &Entry) -> [String; HEADER.len()] {
         fact.key.as_deref().map(output::printable).unwrap_or_default(),
         fact.version.map(|version| version.to_string()).unwrap_or_default(),
         fact.at.map(|at| at.to_string()).unwrap_or_default(),
+        fact.times.map(|times| times.to_string()).unwrap_or_default(),
         fact.pin.as_deref().map(output::printable).unwrap_or_default(),
         entry.user.map(|user| user.to_string()).unwrap_or_default(),
         fact.reason.as_deref().map(output::printable).unwrap_or_default(),
