@@ -40,7 +40,7 @@ pub enum Parsed {
     /// An expanded AES key.
     Aes(lc::aes::AesKey),
     /// A secret of any length.
-    Generic(Secret),
+    Generic(lc::mac::HmacKey),
     /// A parsed RSA private key.
     RsaPrivate(lc::rsa::PrivateKey),
     /// A parsed RSA public key.

@@ -1,10 +1,10 @@
 //! AES: keys that stay expanded, and the modes of operation over them.
 //!
 //! Expanding a key costs more than encrypting a short message, so a finished [`Cipher`] gives its
-//! context, key schedule included, back to its key, and the next one only sets a new IV. Spares lie
-//! in shards, one for each of a few threads: two threads with one key touch no common cache line.
+//! context, key schedule included, back to its key, and the next one only sets a new IV.
 
 use super::owned::Owned;
+use super::spares::{Shard, Spares};
 use super::{done, failed};
 use crate::error::{Reason, Result};
 use crate::secret::Secret;
@@ -12,8 +12,7 @@ use aws_lc_sys::*;
 use std::ffi::c_int;
 use std::mem::MaybeUninit;
 use std::ptr::{null, null_mut};
-use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// The block size, in bytes.
 pub const BLOCK: usize = 16;
@@ -46,14 +45,14 @@ pub enum Direction {
 /// An AES key of 16, 24 or 32 bytes, with spare contexts that hold it expanded.
 pub struct AesKey {
     bytes: Secret,
-    shards: [OnceLock<Arc<Shard>>; SHARDS],
+    spares: Spares<EVP_CIPHER_CTX, KINDS>,
 }
 
 impl AesKey {
     /// Takes a key of 16, 24 or 32 bytes; another length is `KeySizeRange`.
     pub fn new(bytes: &[u8]) -> Result<Self> {
         match bytes.len() {
-            16 | 24 | 32 => Ok(Self { bytes: bytes.into(), shards: Default::default() }),
+            16 | 24 | 32 => Ok(Self { bytes: bytes.into(), spares: Spares::default() }),
             _ => Err(Reason::KeySizeRange.into()),
         }
     }
@@ -83,7 +82,7 @@ impl AesKey {
         if !fits {
             return Err(Reason::MechanismParam.into());
         }
-        let home = self.shard();
+        let home = self.spares.here();
         let kind = kind(mode, direction);
         let context = match home.take(kind) {
             Some(context) => context,
@@ -92,14 +91,6 @@ impl AesKey {
         let cipher = Cipher { context: Some(context), home, kind, mode, direction };
         cipher.begin(iv)?;
         Ok(cipher)
-    }
-
-    fn shard(&self) -> Arc<Shard> {
-        let seat = SEAT.with(|seat| *seat);
-        match self.shards.get(seat) {
-            Some(shard) => Arc::clone(shard.get_or_init(Arc::default)),
-            None => Arc::default(),
-        }
     }
 
     fn expand(&self, mode: Mode, direction: Direction) -> Result<Owned<EVP_CIPHER_CTX>> {
@@ -120,7 +111,7 @@ impl AesKey {
 /// A message under way. Contexts come back to the key's spares when it is dropped.
 pub struct Cipher {
     context: Option<Owned<EVP_CIPHER_CTX>>,
-    home: Arc<Shard>,
+    home: Arc<Shard<EVP_CIPHER_CTX, KINDS>>,
     kind: usize,
     mode: Mode,
     direction: Direction,
@@ -228,9 +219,6 @@ impl Drop for Cipher {
     }
 }
 
-/// How many threads find a shard of their own.
-const SHARDS: usize = 8;
-
 /// Mode and direction together; CTR and GCM contexts serve both directions.
 const KINDS: usize = 6;
 
@@ -242,43 +230,6 @@ const fn kind(mode: Mode, direction: Direction) -> usize {
         (Mode::Cbc, Direction::Decrypt) => 3,
         (Mode::Ctr, _) => 4,
         (Mode::Gcm, _) => 5,
-    }
-}
-
-static SEATS: AtomicUsize = AtomicUsize::new(0);
-
-thread_local! {
-    static SEAT: usize = SEATS.fetch_add(1, Ordering::Relaxed) % SHARDS;
-}
-
-/// One spare context of each kind. Its size keeps neighbours, and their prefetching, apart.
-#[derive(Default)]
-#[repr(align(128))]
-struct Shard {
-    spares: [AtomicPtr<EVP_CIPHER_CTX>; KINDS],
-}
-
-impl Shard {
-    fn take(&self, kind: usize) -> Option<Owned<EVP_CIPHER_CTX>> {
-        let spare = self.spares.get(kind)?.swap(null_mut(), Ordering::Acquire);
-        // SAFETY: whoever swapped it out of the slot owns it alone.
-        unsafe { Owned::own(spare) }
-    }
-
-    fn give(&self, kind: usize, context: Owned<EVP_CIPHER_CTX>) {
-        if let Some(slot) = self.spares.get(kind) {
-            let earlier = slot.swap(context.give(), Ordering::AcqRel);
-            // SAFETY: as in `take`.
-            drop(unsafe { Owned::own(earlier) });
-        }
-    }
-}
-
-impl Drop for Shard {
-    fn drop(&mut self) {
-        for kind in 0..KINDS {
-            drop(self.take(kind));
-        }
     }
 }
 

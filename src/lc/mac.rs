@@ -4,12 +4,36 @@ use super::aes::AesKey;
 use super::digest::Hash;
 use super::done;
 use super::owned::Owned;
+use super::spares::{Shard, Spares};
 use crate::error::{Reason, Result};
+use crate::secret::Secret;
 use aws_lc_sys::*;
-use std::ptr::null_mut;
+use std::ptr::{null, null_mut};
+use std::sync::Arc;
 
 /// The longest MAC, in bytes.
 pub const MAX_LEN: usize = 64;
+
+/// A key of any length for HMACs, with spare contexts that have taken it in: that is half the work of a
+/// short message.
+pub struct HmacKey {
+    bytes: Secret,
+    spares: Spares<HMAC_CTX, HASHES>,
+}
+
+const HASHES: usize = Hash::ALL.len();
+
+impl HmacKey {
+    /// Takes the key over.
+    pub fn new(bytes: Secret) -> Self {
+        Self { bytes, spares: Spares::default() }
+    }
+
+    /// Its bytes, for what is no HMAC.
+    pub fn expose(&self) -> &[u8] {
+        self.bytes.expose()
+    }
+}
 
 /// A MAC under way.
 pub struct Mac {
@@ -18,13 +42,33 @@ pub struct Mac {
 }
 
 enum State {
-    Hmac(Owned<HMAC_CTX>),
+    Hmac(Hmac),
     Cmac(Owned<CMAC_CTX>),
 }
 
-impl Mac {
-    /// Starts an HMAC with a key of any length.
-    pub fn hmac(hash: Hash, key: &[u8]) -> Result<Self> {
+/// A context that goes back to its key's spares when it is dropped.
+struct Hmac {
+    context: Option<Owned<HMAC_CTX>>,
+    home: Arc<Shard<HMAC_CTX, HASHES>>,
+    kind: usize,
+}
+
+impl Hmac {
+    fn new(hash: Hash, key: &HmacKey) -> Result<Self> {
+        let (home, kind) = (key.spares.here(), hash as usize);
+        let context = match home.take(kind) {
+            Some(context) => {
+                // SAFETY: a context that was keyed for this hash begins anew with what it has.
+                let code = unsafe { HMAC_Init_ex(context.as_ptr(), null(), 0, null(), null_mut()) };
+                done(code, Reason::FunctionFailed)?;
+                context
+            }
+            None => Self::keyed(hash, key.expose())?,
+        };
+        Ok(Self { context: Some(context), home, kind })
+    }
+
+    fn keyed(hash: Hash, key: &[u8]) -> Result<Owned<HMAC_CTX>> {
         // SAFETY: makes a new context that we own.
         let context = unsafe { Owned::take(HMAC_CTX_new(), Reason::HostMemory)? };
         // SAFETY: a fresh context and a static table; reads `key`, whose pointer is never null.
@@ -33,7 +77,26 @@ impl Mac {
             HMAC_Init_ex(at, key_at, key.len(), hash.md(), null_mut())
         };
         done(code, Reason::HostMemory)?;
-        Ok(Self { state: State::Hmac(context), size: hash.size() })
+        Ok(context)
+    }
+
+    fn at(&self) -> Result<*mut HMAC_CTX> {
+        self.context.as_ref().map(Owned::as_ptr).ok_or_else(|| Reason::General.into())
+    }
+}
+
+impl Drop for Hmac {
+    fn drop(&mut self) {
+        if let Some(context) = self.context.take() {
+            self.home.give(self.kind, context);
+        }
+    }
+}
+
+impl Mac {
+    /// Starts an HMAC.
+    pub fn hmac(hash: Hash, key: &HmacKey) -> Result<Self> {
+        Ok(Self { state: State::Hmac(Hmac::new(hash, key)?), size: hash.size() })
     }
 
     /// Starts an AES-CMAC.
@@ -60,7 +123,7 @@ impl Mac {
         // SAFETY: an initialised context; reads `input`.
         let code = unsafe {
             match &self.state {
-                State::Hmac(context) => HMAC_Update(context.as_ptr(), input.as_ptr(), input.len()),
+                State::Hmac(hmac) => HMAC_Update(hmac.at()?, input.as_ptr(), input.len()),
                 State::Cmac(context) => CMAC_Update(context.as_ptr(), input.as_ptr(), input.len()),
             }
         };
@@ -73,7 +136,7 @@ impl Mac {
         // SAFETY: an initialised context, which writes no more than the longest MAC.
         let code = unsafe {
             match &self.state {
-                State::Hmac(context) => HMAC_Final(context.as_ptr(), mac.as_mut_ptr(), null_mut()),
+                State::Hmac(hmac) => HMAC_Final(hmac.at()?, mac.as_mut_ptr(), null_mut()),
                 State::Cmac(context) => {
                     let mut len = 0;
                     CMAC_Final(context.as_ptr(), mac.as_mut_ptr(), &mut len)
@@ -82,5 +145,32 @@ impl Mac {
         };
         done(code, Reason::FunctionFailed)?;
         Ok(mac)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::{Hash, HmacKey, Mac};
+    use crate::secret::Secret;
+
+    fn mac(key: &HmacKey, text: &[u8]) -> [u8; 64] {
+        let mut mac = Mac::hmac(Hash::Sha256, key).unwrap();
+        mac.update(text).unwrap();
+        mac.finish().unwrap()
+    }
+
+    #[test]
+    fn a_context_that_comes_back_begins_anew_whatever_was_left_in_it() {
+        let key = HmacKey::new(Secret::from(&b"key"[..]));
+        let fresh = |text: &[u8]| mac(&HmacKey::new(Secret::from(&b"key"[..])), text);
+        for text in [&b"one"[..], b"", b"another"] {
+            assert_eq!(mac(&key, text), fresh(text));
+            // One that is given up halfway.
+            Mac::hmac(Hash::Sha256, &key).unwrap().update(b"left over").unwrap();
+        }
+        let mut other = Mac::hmac(Hash::Sha512, &key).unwrap();
+        other.update(b"one").unwrap();
+        assert_ne!(other.finish().unwrap(), mac(&key, b"one"));
     }
 }

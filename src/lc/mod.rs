@@ -18,6 +18,7 @@ pub mod random;
 pub mod rsa;
 pub mod rsa_pkcs1;
 pub mod rsa_sign;
+mod spares;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, unused_must_use)]
 mod speed;

@@ -7,7 +7,7 @@
 
 use super::digest::{Digest, Hash};
 use super::done;
-use super::mac::Mac;
+use super::mac::{HmacKey, Mac};
 use super::rsa::{PrivateKey, PublicKey};
 use super::rsa_sign::{PKCS1_OVERHEAD, block};
 use crate::error::{Reason, Result};
@@ -94,24 +94,24 @@ impl Spare {
     }
 }
 
-fn stretch_key(exponent: &[u8], ciphertext: &[u8]) -> Result<Secret> {
+fn stretch_key(exponent: &[u8], ciphertext: &[u8]) -> Result<HmacKey> {
     let mut hashed = Secret::new(vec![0; Hash::Sha256.size()]);
     let mut digest = Digest::new(Hash::Sha256)?;
     digest.update(exponent)?;
     digest.finish(hashed.expose_mut())?;
-    let mut mac = Mac::hmac(Hash::Sha256, hashed.expose())?;
+    let mut mac = Mac::hmac(Hash::Sha256, &HmacKey::new(hashed))?;
     mac.update(ciphertext)?;
     let mut seed = Secret::new(mac.finish()?.to_vec());
     seed.truncate(Hash::Sha256.size());
-    Ok(seed)
+    Ok(HmacKey::new(seed))
 }
 
 /// The draft's PRF: counter, label and length in bits, HMAC by HMAC.
-fn stretch(seed: &Secret, label: &[u8], len: usize) -> Result<Secret> {
+fn stretch(seed: &HmacKey, label: &[u8], len: usize) -> Result<Secret> {
     let bits = u16::try_from(len * 8).or(Err(Reason::KeySizeRange))?.to_be_bytes();
     let mut stretched = Secret::new(vec![0; len]);
     for (count, part) in (0_u16..).zip(stretched.expose_mut().chunks_mut(Hash::Sha256.size())) {
-        let mut mac = Mac::hmac(Hash::Sha256, seed.expose())?;
+        let mut mac = Mac::hmac(Hash::Sha256, seed)?;
         mac.update(&count.to_be_bytes())?;
         mac.update(label)?;
         mac.update(&bits)?;

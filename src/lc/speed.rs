@@ -2,6 +2,7 @@
 //! `cargo test --release --lib speed -- --ignored --nocapture --test-threads 1`.
 
 use super::aes::AesKey;
+use super::mac::HmacKey;
 use crate::key::{Parsed, UsableKey, Usage};
 use crate::mechanism::tests::usable;
 use crate::mechanism::{Params, find};
@@ -123,7 +124,7 @@ fn speed_of_key_unwrapping() {
 #[ignore = "measures"]
 fn speed_of_hmac() {
     let bytes = [3_u8; 32];
-    let key = usable(Parsed::Generic(bytes.as_slice().into()), Usage::Sign);
+    let key = usable(Parsed::Generic(HmacKey::new(bytes.as_slice().into())), Usage::Sign);
     let begin = find(CKM_SHA256_HMAC).unwrap().sign().unwrap();
     let (input, mut output) = ([0_u8; 32], [0; 32]);
     // SAFETY: reads key and input, writes 32 bytes.

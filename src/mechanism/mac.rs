@@ -82,7 +82,7 @@ fn generate(params: &Params, len: usize) -> Result<Secret> {
 
 fn hmac(hash: Hash, usable: &UsableKey) -> Result<Mac> {
     match &usable.parsed {
-        Parsed::Generic(key) => Mac::hmac(hash, key.expose()),
+        Parsed::Generic(key) => Mac::hmac(hash, key),
         _ => Err(Reason::KeyTypeInconsistent.into()),
     }
 }

@@ -60,7 +60,7 @@ pub(super) fn aes(bytes: &[u8], usage: Usage) -> UsableKey {
 }
 
 pub(super) fn secret(bytes: &[u8]) -> UsableKey {
-    usable(Parsed::Generic(bytes.into()), Usage::Sign)
+    usable(Parsed::Generic(crate::lc::mac::HmacKey::new(bytes.into())), Usage::Sign)
 }
 
 /// All that `transform` gives for `parts`, and whether the bounds it told were true.

@@ -6,6 +6,7 @@ use crate::error::{Reason, Result};
 use crate::key::{Parsed, Usage};
 use crate::lc;
 use crate::lc::aes::{Direction, Mode};
+use crate::lc::mac::HmacKey;
 use crate::secret::Secret;
 use pkcs11_sys::*;
 
@@ -96,7 +97,7 @@ pub const KINDS: &[Kind] = &[
         sizes: Sizes::Bytes(8, LONGEST_SECRET),
         usages: &[Usage::Sign, Usage::Verify, Usage::Derive],
         describe: describe_generic,
-        parse: |material, _| Ok(Parsed::Generic(material.duplicate())),
+        parse: |material, _| Ok(Parsed::Generic(HmacKey::new(material.duplicate()))),
     },
     hmac("SHA1-HMAC", CKK_SHA_1_HMAC),
     hmac("SHA224-HMAC", CKK_SHA224_HMAC),
@@ -140,7 +141,7 @@ const fn hmac(name: &'static str, key_type: u64) -> Kind {
         sizes: Sizes::Bytes(8, LONGEST_SECRET),
         usages: &[Usage::Sign, Usage::Verify],
         describe: describe_generic,
-        parse: |material, _| Ok(Parsed::Generic(material.duplicate())),
+        parse: |material, _| Ok(Parsed::Generic(HmacKey::new(material.duplicate()))),
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
 /// The oldest and newest protocol this build speaks.
-pub const PROTOCOL: (u16, u16) = (1, 1);
+pub const PROTOCOL: (u16, u16) = (2, 2);
 
 /// The format of the store this build reads and writes.
 pub const STORE_FORMAT: u16 = 1;

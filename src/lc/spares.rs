@@ -1,0 +1,72 @@
+//! Contexts of AWS-LC's that hold a key and wait for the next message with it. They lie in shards, one
+//! for each of a few threads: two threads with one key touch no common cache line.
+
+use super::owned::{Owned, Release};
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// How many threads find a shard of their own.
+const SHARDS: usize = 8;
+
+static SEATS: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    static SEAT: usize = SEATS.fetch_add(1, Ordering::Relaxed) % SHARDS;
+}
+
+/// The spare contexts of one key, of some kinds.
+pub(super) struct Spares<T: Release, const KINDS: usize>([OnceLock<Arc<Shard<T, KINDS>>>; SHARDS]);
+
+impl<T: Release, const KINDS: usize> Spares<T, KINDS> {
+    /// Where this thread's lie.
+    pub(super) fn here(&self) -> Arc<Shard<T, KINDS>> {
+        let seat = SEAT.with(|seat| *seat);
+        match self.0.get(seat) {
+            Some(shard) => Arc::clone(shard.get_or_init(Arc::default)),
+            None => Arc::default(),
+        }
+    }
+}
+
+impl<T: Release, const KINDS: usize> Default for Spares<T, KINDS> {
+    fn default() -> Self {
+        Self([const { OnceLock::new() }; SHARDS])
+    }
+}
+
+/// One spare context of each kind. Its size keeps neighbours, and their prefetching, apart.
+#[repr(align(128))]
+pub(super) struct Shard<T: Release, const KINDS: usize>([AtomicPtr<T>; KINDS]);
+
+impl<T: Release, const KINDS: usize> Shard<T, KINDS> {
+    /// The spare of that kind, if it is there.
+    pub(super) fn take(&self, kind: usize) -> Option<Owned<T>> {
+        let spare = self.0.get(kind)?.swap(null_mut(), Ordering::Acquire);
+        // SAFETY: whoever swapped it out of the slot owns it alone.
+        unsafe { Owned::own(spare) }
+    }
+
+    /// Lets a context be the spare of that kind.
+    pub(super) fn give(&self, kind: usize, context: Owned<T>) {
+        if let Some(slot) = self.0.get(kind) {
+            let earlier = slot.swap(context.give(), Ordering::AcqRel);
+            // SAFETY: as in `take`.
+            drop(unsafe { Owned::own(earlier) });
+        }
+    }
+}
+
+impl<T: Release, const KINDS: usize> Default for Shard<T, KINDS> {
+    fn default() -> Self {
+        Self([const { AtomicPtr::new(null_mut()) }; KINDS])
+    }
+}
+
+impl<T: Release, const KINDS: usize> Drop for Shard<T, KINDS> {
+    fn drop(&mut self) {
+        for kind in 0..KINDS {
+            drop(self.take(kind));
+        }
+    }
+}
