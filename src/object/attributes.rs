@@ -10,6 +10,11 @@ use zeroize::Zeroizing;
 pub struct Attributes(Vec<(u64, Value)>);
 
 impl Attributes {
+    /// None yet, with room for what an object usually has.
+    pub fn with_room() -> Self {
+        Self(Vec::with_capacity(USUAL))
+    }
+
     /// The value, if there is one.
     pub fn bytes(&self, kind: u64) -> Option<&[u8]> {
         let at = self.at(kind).ok()?;
@@ -68,7 +73,10 @@ impl Attributes {
 
     /// A second copy, for an object that is changed or copied.
     pub fn duplicate(&self) -> Self {
-        Self(self.iter().map(|(kind, value)| (kind, Value::from(value))).collect())
+        let duplicate = |(kind, value): &(u64, Value)| (*kind, value.duplicate());
+        let mut duplicates = Vec::with_capacity(self.0.len().max(USUAL));
+        duplicates.extend(self.0.iter().map(duplicate));
+        Self(duplicates)
     }
 
     fn at(&self, kind: u64) -> Result<usize, usize> {
@@ -86,6 +94,9 @@ impl FromIterator<(u64, Secret)> for Attributes {
     }
 }
 
+/// How many attributes a key has, with what is only shown.
+const USUAL: usize = 40;
+
 /// How long a value may be to lie beside its type, in bytes: flags, numbers and dates are.
 const SHORT: usize = 14;
 
@@ -100,6 +111,13 @@ impl Value {
         match self {
             Self::Short(bytes, length) => bytes.get(..usize::from(*length)).unwrap_or_default(),
             Self::Long(secret) => secret.expose(),
+        }
+    }
+
+    fn duplicate(&self) -> Self {
+        match self {
+            Self::Short(bytes, length) => Self::Short(bytes.clone(), *length),
+            Self::Long(secret) => Self::Long(secret.duplicate()),
         }
     }
 

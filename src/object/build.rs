@@ -135,7 +135,7 @@ pub fn check(template: &Template, how: How, class: u64) -> Result<()> {
 /// the key's material is added by [`Kind::describe`].
 pub fn build(template: &Template, how: How, class: u64, kind: Option<&Kind>) -> Result<Attributes> {
     check(template, how, class)?;
-    let mut made = Attributes::default();
+    let mut made = Attributes::with_room();
     for rule in RULES.iter().filter(|rule| rule.classes & class_bit(class) != 0) {
         match rule.default {
             Initial::Absent => {}

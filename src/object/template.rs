@@ -73,9 +73,9 @@ impl Template {
     }
 
     /// This template with what a flattened one adds; a contradiction is `TemplateInconsistent`.
-    pub fn joined(&self, flat: Option<&[u8]>) -> Result<Self> {
+    pub fn joined(&self, flat: &[u8]) -> Result<Self> {
         let mut joined: Vec<Attribute> = self.iter().map(Attribute::duplicate).collect();
-        for added in Self::unflatten(flat.unwrap_or_default())?.0 {
+        for added in Self::unflatten(flat)?.0 {
             match self.bytes(added.kind) {
                 Some(given) if given != added.value.expose() => {
                     return Err(Reason::TemplateInconsistent.detail(format_args!(

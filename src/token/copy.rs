@@ -63,5 +63,5 @@ fn as_import(template: &Template, original: &Attributes) -> Result<Template> {
         let value = original.bytes(kind).filter(|value| !value.is_empty())?;
         template.bytes(kind).is_none().then(|| Attribute { kind, value: Secret::from(value) })
     });
-    template.joined(Some(Template::new(own.collect())?.flatten().expose()))
+    template.joined(Template::new(own.collect())?.flatten().expose())
 }

@@ -21,15 +21,16 @@ impl Token {
     ) -> Result<Handle> {
         let derive = mechanism::find(mechanism.id)?.derive()?;
         let usable = self.usable(base, Usage::Derive, mechanism.id)?;
-        let base = self.own_attributes(base)?;
-        let template = &template.joined(base.bytes(CKA_DERIVE_TEMPLATE))?;
+        let base = self.object(base)?;
+        let base = &base.held().ok_or(Reason::KeyUnknown)?.attributes;
+        let template = &template.joined(base.bytes(CKA_DERIVE_TEMPLATE).unwrap_or_default())?;
         if template.number(CKA_CLASS)?.is_some_and(|class| class != CKO_SECRET_KEY) {
             return Err(Reason::TemplateInconsistent.detail("only secret keys are derived"));
         }
         let key_type = template.number(CKA_KEY_TYPE)?.unwrap_or(CKK_GENERIC_SECRET);
         let kind = kinds::kind(CKO_SECRET_KEY, key_type)?;
         let mut attributes = self.build(template, How::Derive, CKO_SECRET_KEY, kind)?;
-        protect(&mut attributes, template, &base)?;
+        protect(&mut attributes, template, base)?;
         let wishes = Wishes::read(template)?;
         self.may_change(caller, attributes.flag(CKA_TOKEN), attributes.flag(CKA_PRIVATE))?;
         let length = attributes.number(CKA_VALUE_LEN).unwrap_or(0);

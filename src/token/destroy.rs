@@ -18,15 +18,18 @@ impl Token {
 
     fn destroy_once(&self, caller: &Caller, object: Handle) -> Result<()> {
         let loaded = self.object(object)?;
-        let shown = loaded.shown(self.now())?;
-        self.may_change(caller, shown.flag(CKA_TOKEN), loaded.header.private)?;
+        let says = |kind| match &loaded.content {
+            Content::Object(held) => held.attributes.flag(kind),
+            Content::CustomKey(_) | Content::Material(..) => kind == CKA_TOKEN,
+        };
+        self.may_change(caller, says(CKA_TOKEN), loaded.header.private)?;
         match &loaded.content {
             Content::CustomKey(_) => Err(Reason::Undestroyable.into()),
             Content::Material(..) => self.delete_material(caller, &loaded),
-            Content::Object(_) if !shown.flag(CKA_DESTROYABLE) => {
+            Content::Object(_) if !says(CKA_DESTROYABLE) => {
                 Err(Reason::ActionProhibited.detail("CKA_DESTROYABLE is false"))
             }
-            Content::Object(_) if shown.flag(CKA_TOKEN) => self.commit(vec![removal(&loaded)]),
+            Content::Object(_) if says(CKA_TOKEN) => self.commit(vec![removal(&loaded)]),
             Content::Object(_) => Ok(()),
         }
     }

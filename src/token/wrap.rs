@@ -42,7 +42,8 @@ impl Token {
             return Err(Reason::MechanismInvalid.detail("`pkcs1_unwrap` is not configured"));
         }
         let usable = self.usable(unwrapping, Usage::Unwrap, mechanism.id)?;
-        let template = &self.unwrap_template(unwrapping, template)?;
+        let joined = self.unwrap_template(unwrapping, template)?;
+        let template = joined.as_ref().unwrap_or(template);
         let class = build::class(template)?;
         if !matches!(class, CKO_SECRET_KEY | CKO_PRIVATE_KEY) {
             return Err(
@@ -93,7 +94,8 @@ impl Token {
         if held.attributes.flag(CKA_SENSITIVE) && reveals {
             return Err(Reason::KeyNotWrappable.detail("the wrapping key may also decrypt"));
         }
-        let wrapping = self.own_attributes(wrapping)?;
+        let wrapping = self.object(wrapping)?;
+        let wrapping = &wrapping.held().ok_or(Reason::KeyUnknown)?.attributes;
         if held.attributes.flag(CKA_WRAP_WITH_TRUSTED) && !wrapping.flag(CKA_TRUSTED) {
             return Err(Reason::KeyNotWrappable.detail("the wrapping key is not trusted"));
         }
@@ -103,11 +105,12 @@ impl Token {
         }
     }
 
-    /// A template as the unwrapping key has it: `CKA_UNWRAP_TEMPLATE` adds to the caller's, and
+    /// A template as the unwrapping key has it, where it has one: `CKA_UNWRAP_TEMPLATE` adds to the caller's, and
     /// contradicts it nowhere (PKCS#11 3.1, 4.10).
-    fn unwrap_template(&self, unwrapping: Handle, template: &Template) -> Result<Template> {
-        let own = self.own_attributes(unwrapping)?;
-        template.joined(own.bytes(CKA_UNWRAP_TEMPLATE))
+    fn unwrap_template(&self, unwrapping: Handle, template: &Template) -> Result<Option<Template>> {
+        let own = self.object(unwrapping)?;
+        let own = &own.held().ok_or(Reason::KeyUnknown)?.attributes;
+        own.bytes(CKA_UNWRAP_TEMPLATE).map(|more| template.joined(more)).transpose()
     }
 
     /// A key that may encrypt could plant a key whose value somebody knows in the place of a
@@ -119,12 +122,6 @@ impl Token {
                 .detail("a sensitive key, and the unwrapping key may also encrypt")),
             false => Ok(()),
         }
-    }
-
-    /// A key's own attributes, to be looked at.
-    pub(super) fn own_attributes(&self, key: Handle) -> Result<Attributes> {
-        let loaded = self.object(key)?;
-        Ok(loaded.held().ok_or(Reason::KeyUnknown)?.attributes.duplicate())
     }
 }
 
