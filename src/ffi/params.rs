@@ -104,6 +104,7 @@ impl Parameter {
                 ParamsShape::None | ParamsShape::Bytes | ParamsShape::Oaep => Ok(Params::None),
                 ParamsShape::Ctr
                 | ParamsShape::Gcm
+                | ParamsShape::Ccm
                 | ParamsShape::Pss
                 | ParamsShape::RsaAes
                 | ParamsShape::Ecdh
@@ -121,6 +122,7 @@ impl Parameter {
                 ParamsShape::Bytes => Ok(Params::Bytes(piece(self.start.cast(), self.len)?)),
                 ParamsShape::Ctr => self.ctr(),
                 ParamsShape::Gcm => self.gcm(),
+                ParamsShape::Ccm => self.ccm(),
                 ParamsShape::Oaep => self.oaep(),
                 ParamsShape::Pss => self.pss(),
                 ParamsShape::RsaAes => self.rsa_aes(),
@@ -163,6 +165,19 @@ impl Parameter {
             true => Err(wrong("an empty IV")),
             false => Ok(Params::Gcm { iv, aad, tag_bits: gcm.tag_bits }),
         }
+    }
+
+    unsafe fn ccm(&self) -> Result<Params> {
+        // SAFETY: as the caller promises.
+        let ccm = unsafe { self.structure::<CK_CCM_PARAMS>() }?;
+        Ok(Params::Ccm {
+            data_len: ccm.ulDataLen,
+            // SAFETY: as the caller promises.
+            nonce: unsafe { piece(ccm.pNonce, ccm.ulNonceLen) }?,
+            // SAFETY: as the caller promises.
+            aad: unsafe { piece(ccm.pAAD, ccm.ulAADLen) }?,
+            tag_len: ccm.ulMACLen,
+        })
     }
 
     unsafe fn oaep(&self) -> Result<Params> {
@@ -361,6 +376,29 @@ mod tests {
         let expected = Params::Gcm { iv: vec![1; 12], aad: vec![2; 3], tag_bits: 128 };
         assert_eq!(parse(raw(CKM_AES_GCM, &new)), Ok(expected.clone()));
         assert_eq!(parse(raw(CKM_AES_GCM, &OldGcm::from(new))), Ok(expected));
+    }
+
+    #[test]
+    fn ccm_is_read_and_a_nonce_that_is_not_there_is_refused() {
+        let (mut nonce, mut aad) = ([1; 12], [2; 3]);
+        let good = CK_CCM_PARAMS {
+            ulDataLen: 40,
+            pNonce: nonce.as_mut_ptr(),
+            ulNonceLen: 12,
+            pAAD: aad.as_mut_ptr(),
+            ulAADLen: 3,
+            ulMACLen: 16,
+        };
+        let expected =
+            Params::Ccm { data_len: 40, nonce: vec![1; 12], aad: vec![2; 3], tag_len: 16 };
+        assert_eq!(parse(raw(CKM_AES_CCM, &good)), Ok(expected));
+        for bad in [
+            CK_CCM_PARAMS { pNonce: null_mut(), ..good },
+            CK_CCM_PARAMS { ulAADLen: CK_ULONG::MAX, ..good },
+        ] {
+            assert_eq!(parse(raw(CKM_AES_CCM, &bad)), Err(Reason::MechanismParam));
+        }
+        assert_eq!(parse(bare(CKM_AES_CCM)), Err(Reason::MechanismParam));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 pub mod aes;
+pub mod ccm;
 pub mod digest;
 pub mod ec;
 pub mod ed25519;

@@ -47,8 +47,8 @@
 //! | through the plain handle | which version |
 //! |---|---|
 //! | encrypt, wrap, sign, derive, digest the key | the newest |
-//! | decrypt with GCM (tags of at least 96 bits) or SEAL; unwrap with KW, KWP or SEAL; verify a MAC | whichever fits: the newest first, then the older ones |
-//! | decrypt or unwrap with ECB, CBC, CBC-PAD, CTR, or GCM with a shorter tag | none once there are several: `CKR_KEY_FUNCTION_NOT_PERMITTED`, because these cannot tell a wrong key; name the version |
+//! | decrypt with GCM or CCM (tags of at least 96 bits) or SEAL; unwrap with KW, KWP or SEAL; verify a MAC | whichever fits: the newest first, then the older ones |
+//! | decrypt or unwrap with ECB, CBC, CBC-PAD, CTR, or GCM and CCM with a shorter tag | none once there are several: `CKR_KEY_FUNCTION_NOT_PERMITTED`, because these cannot tell a wrong key; name the version |
 //!
 //! An older version only decrypts, verifies and unwraps; it is neither changed, copied, wrapped nor
 //! destroyed.

@@ -2,6 +2,7 @@
 
 mod aes;
 mod aes_block;
+mod aes_ccm;
 mod aes_ctr;
 mod aes_gcm;
 mod aes_wrap;
@@ -110,6 +111,7 @@ pub static MECHANISMS: &[Row] = &[
     aes_block::CBC_PAD,
     aes_ctr::CTR,
     aes_gcm::GCM,
+    aes_ccm::CCM,
     mac::AES_CMAC,
     mac::AES_CMAC_GENERAL,
     aes_wrap::KEY_WRAP,

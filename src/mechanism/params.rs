@@ -34,6 +34,17 @@ pub enum Params {
         /// The tag's length in bits.
         tag_bits: u64,
     },
+    /// `CK_CCM_PARAMS`.
+    Ccm {
+        /// The length of the text, in bytes.
+        data_len: u64,
+        /// The nonce.
+        nonce: Vec<u8>,
+        /// The associated data.
+        aad: Vec<u8>,
+        /// The MAC's length in bytes.
+        tag_len: u64,
+    },
     /// `CK_RSA_PKCS_OAEP_PARAMS`.
     Oaep {
         /// The hash of the label.
@@ -101,6 +112,8 @@ pub enum ParamsShape {
     Ctr,
     /// `CK_GCM_PARAMS`.
     Gcm,
+    /// `CK_CCM_PARAMS`.
+    Ccm,
     /// `CK_RSA_PKCS_OAEP_PARAMS`; none where the caller of `C_UnwrapKey` gives none.
     Oaep,
     /// `CK_RSA_PKCS_PSS_PARAMS`.

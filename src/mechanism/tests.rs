@@ -126,13 +126,18 @@ fn keys(row: &Row, len: usize) -> (UsableKey, UsableKey) {
     }
 }
 
-fn params(row: &Row) -> Params {
+/// The row's parameter, for a text of that length.
+fn params(row: &Row, len: usize) -> Params {
     match row.params {
         ParamsShape::None => Params::None,
         ParamsShape::Bytes if row.wrap.is_some() && row.encrypt.is_none() => Params::None,
         ParamsShape::Bytes => Params::Bytes(vec![7; 16]),
         ParamsShape::Ctr => Params::Ctr { bits: 128, block: [9; 16] },
         ParamsShape::Gcm => Params::Gcm { iv: vec![3; 12], aad: vec![5; 21], tag_bits: 128 },
+        ParamsShape::Ccm => {
+            let (nonce, aad) = (vec![3; 12], vec![5; 21]);
+            Params::Ccm { data_len: len as u64, nonce, aad, tag_len: 16 }
+        }
         ParamsShape::Oaep => {
             Params::Oaep { hash: Hash::Sha256, mgf: Hash::Sha1, label: b"label".to_vec() }
         }
@@ -192,7 +197,7 @@ proptest! {
         for row in MECHANISMS {
             if let (Ok(encrypt), Ok(decrypt)) = (row.encrypt(), row.decrypt()) {
                 let message = fitting(row, &message);
-                let ((locking, opening), params) = (keys(row, key_len), params(row));
+                let ((locking, opening), params) = (keys(row, key_len), params(row, message.len()));
                 let locked = whole(encrypt(&locking, &params)?.as_mut(), message)?;
                 if ![CKM_RSA_PKCS_OAEP, CKM_RSA_PKCS].contains(&row.id) {
                     let parts = split(message, &cuts);
@@ -233,7 +238,7 @@ proptest! {
     ) {
         for row in MECHANISMS {
             let (Ok(sign), Ok(verify)) = (row.sign(), row.verify()) else { continue };
-            let ((public, private), params) = (keys(row, 32), params(row));
+            let ((public, private), params) = (keys(row, 32), params(row, 0));
             let message = match row.id {
                 CKM_RSA_X_509 => &[0x5A; 255],
                 CKM_RSA_PKCS => &message[..message.len().min(244)],
@@ -278,7 +283,7 @@ proptest! {
             let (Ok(wrap), Ok(unwrap)) = (row.wrap(), row.unwrap()) else { continue };
             let fit = if row.id == CKM_AES_KEY_WRAP { material.len() % 8 } else { 0 };
             let material = Secret::from(&material[..material.len() - fit]);
-            let ((wrapping, unwrapping), params) = (keys(row, key_len), params(row));
+            let ((wrapping, unwrapping), params) = (keys(row, key_len), params(row, 0));
             let mut wrapped = wrap(&wrapping, &params, &material)?;
             prop_assert_eq!(&unwrap(&unwrapping, &params, &wrapped)?, &material, "{}", row.name);
             let bits = wrapped.len() * 8;
@@ -385,7 +390,7 @@ fn a_general_mac_is_the_beginning_of_the_whole_one() {
 #[test]
 fn rsa_aes_tells_nothing_of_which_half_is_wrong() {
     let row = find(CKM_RSA_AES_KEY_WRAP).unwrap();
-    let params = params(row);
+    let params = params(row, 0);
     let (wrap, unwrap) = (row.wrap().unwrap(), row.unwrap().unwrap());
     let material = Secret::new(vec![7; 33]);
     let wrapped = wrap(&RSA.0, &params, &material).unwrap();
@@ -406,7 +411,7 @@ fn rsa_aes_tells_nothing_of_which_half_is_wrong() {
 fn a_key_of_another_type_is_refused_at_init() {
     let rsa = &RSA.0;
     for row in MECHANISMS.iter().filter(|row| row.key_type == Some(CKK_AES)) {
-        let params = params(row);
+        let params = params(row, 0);
         if let Ok(encrypt) = row.encrypt() {
             let refusal = encrypt(rsa, &params).err().unwrap().reason();
             assert_eq!(refusal, Reason::KeyTypeInconsistent, "{}", row.name);

