@@ -1,6 +1,6 @@
 //! Time as an argument: seconds since 1970 UTC from the system, or from a test.
 
-use rustix::time::{ClockId, clock_gettime};
+use crate::sys;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -29,7 +29,7 @@ impl Clock for SystemClock {
 
     /// What the kernel noted at its last tick: no counter of the processor is read.
     fn coarse(&self) -> Seconds {
-        Seconds::try_from(clock_gettime(ClockId::RealtimeCoarse).tv_sec).unwrap_or(0)
+        sys::coarse_seconds()
     }
 }
 

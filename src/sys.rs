@@ -255,6 +255,17 @@ fn unblock_signals() -> c_int {
     }
 }
 
+/// Seconds since 1970 UTC as of the kernel's last tick; 0 before 1970. Through the C library: rustix reads
+/// the vDSO by itself, and ends the process where a tool such as valgrind has taken that away.
+pub fn coarse_seconds() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is valid for writes.
+    match unsafe { libc::clock_gettime(libc::CLOCK_REALTIME_COARSE, &mut time) } {
+        0 => u64::try_from(time.tv_sec).unwrap_or(0),
+        _ => 0,
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {

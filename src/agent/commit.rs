@@ -7,6 +7,7 @@ use super::draft::{Aftermath, Draft, Ending};
 use super::rows::{self, Answered, Key, TokenRow};
 use super::rules::{self, Moment, Proposal};
 use super::shelf::{Found, Shelf, TokenView};
+use super::snapshots::Snapshots;
 use super::sweep::next_due;
 use super::tally::Tally;
 use crate::clock::Seconds;
@@ -14,13 +15,11 @@ use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::pin::Entry;
 use crate::key::{Event, Header, Role};
-use crate::store::{Need, snapshot};
+use crate::store::Need;
 use crate::wire::{Change, Expect};
 use std::collections::VecDeque;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
-use std::time::{Duration, Instant};
 
 /// How many changes one sync covers at the most.
 const GROUP: usize = 256;
@@ -33,9 +32,6 @@ const MOST_TAGS: usize = 256;
 
 /// How many records one batch removes when many end at once.
 pub(super) const STEP: usize = 256;
-
-/// By how much longer than a snapshot took the store is left alone until the next one.
-const SHARE: u32 = 100;
 
 /// What a line of the audit log takes at the most, in bytes.
 const MOST_OF_A_LINE: u64 = 512;
@@ -155,8 +151,7 @@ pub struct Writer {
     due: Option<Seconds>,
     /// How long an erasure waits, in seconds.
     pub(super) grace: Seconds,
-    /// The last snapshot: of which commit, made when, and how long it took.
-    kept: (u64, Option<Instant>, Duration),
+    pub(super) snapshots: Snapshots,
     /// How often keys were used.
     pub(super) tally: Tally,
 }
@@ -169,9 +164,7 @@ impl Writer {
         let aftermath = Aftermath::default();
         let journal = Journal::open(&shelf.directory, &*shelf.store)?;
         let (keep, unsynced, user, due, grace) = (HISTORY, false, None, None, 0);
-        let kept = snapshot::origin(&shelf.directory).ok().flatten();
-        let ours = kept.filter(|kept| shelf.origin().is_ok_and(|origin| origin == *kept));
-        let kept = (ours.map_or(0, |kept| kept.commits), None, Duration::ZERO);
+        let snapshots = Snapshots::open(&shelf);
         let tally = Tally::open(&shelf)?;
         let mut writer = Self {
             shelf,
@@ -185,7 +178,7 @@ impl Writer {
             bell,
             due,
             grace,
-            kept,
+            snapshots,
             tally,
         };
         writer.mend()?;
@@ -222,8 +215,7 @@ impl Writer {
         self.journal.flush();
         self.shelf.slots.raise_mark(self.shelf.now())?;
         self.shelf.slots.sync()?;
-        self.kept.1 = None;
-        self.keep_snapshot()
+        self.keep_snapshot(true)
     }
 
     fn work(&mut self, group: Vec<Job>) -> Result<()> {
@@ -282,7 +274,7 @@ impl Writer {
             }
             Work::Keep => {
                 self.close_days()?;
-                self.keep_snapshot().map(|()| Done::Noted)
+                self.keep_snapshot(false).map(|()| Done::Noted)
             }
             Work::Used(token, uses) => self.used(token, uses).map(|()| Done::Noted),
             Work::Gather => self.gather().map(|gathered| Done::Gathered(Box::new(gathered))),
@@ -335,7 +327,13 @@ impl Writer {
     }
 
     /// Applies a draft as the next commit.
-    pub(super) fn apply(&mut self, mut draft: Draft<'_>) -> Result<()> {
+    pub(super) fn apply(&mut self, draft: Draft<'_>) -> Result<()> {
+        self.snapshots.change();
+        self.apply_quietly(draft)
+    }
+
+    /// The same, for what is not worth a snapshot.
+    pub(super) fn apply_quietly(&mut self, mut draft: Draft<'_>) -> Result<()> {
         let sealed = self.journal.seal(draft.facts(), self.shelf.now(), self.user)?;
         draft.keep_lines(&sealed)?;
         let Aftermath { freed, moved } = draft.apply(self.commits + 1)?;
@@ -350,33 +348,16 @@ impl Writer {
     /// Everything between two commits, made durable before anybody has it in a backup.
     fn gather(&mut self) -> Result<Gathered> {
         for (token, _) in self.shelf.tokens()? {
-            self.note(Fact::of_token(audit::Event::BackedUp, token))?;
+            match self.note(Fact::of_token(audit::Event::BackedUp, token)) {
+                // A full disk is no time to refuse a backup.
+                Err(error) if error.reason() == Reason::StoreFull => {
+                    log::warn!("the backup is not in the audit log: {error}");
+                }
+                noted => noted?,
+            }
         }
         self.settle()?;
         Gathered::from(&self.shelf)
-    }
-
-    /// Keeps a snapshot, if anything has changed since the last one, and if the last one has not taken
-    /// more than its share of the time. One that fails costs nothing but itself.
-    fn keep_snapshot(&mut self) -> Result<()> {
-        let (commits, at, took) = self.kept;
-        let soon = at.is_some_and(|at| at.elapsed() < SHARE * took);
-        if !self.shelf.writable || commits == self.commits || soon {
-            return Ok(());
-        }
-        self.settle()?;
-        let began = Instant::now();
-        let origin = self.shelf.origin()?;
-        let kept = self
-            .shelf
-            .room
-            .check(Need::Grow(size_of_db(&self.shelf.directory)))
-            .and_then(|()| snapshot::keep(&self.shelf.directory, &*self.shelf.store, origin));
-        match kept {
-            Ok(()) => self.kept = (self.commits, Some(Instant::now()), began.elapsed()),
-            Err(error) => log::warn!("no snapshot was kept: {error}"),
-        }
-        Ok(())
     }
 
     pub(super) fn note(&mut self, fact: Fact) -> Result<()> {
@@ -519,11 +500,6 @@ impl Writer {
         }
         Ok(())
     }
-}
-
-/// About what a snapshot takes at the most, in bytes.
-fn size_of_db(directory: &Path) -> u64 {
-    std::fs::metadata(directory.join("db/db")).map_or(0, |file| file.len())
 }
 
 fn event_of(known: bool, wipe: bool) -> audit::Event {

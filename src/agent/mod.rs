@@ -19,6 +19,7 @@ mod rules;
 mod server;
 mod service;
 mod shelf;
+mod snapshots;
 mod sweep;
 mod tally;
 

@@ -74,7 +74,10 @@ impl Writer {
                 draft.save_uses(of, None);
             }
         }
-        self.apply(draft)
+        match draft.facts() {
+            [] => self.apply_quietly(draft),
+            _ => self.apply(draft),
+        }
     }
 }
 

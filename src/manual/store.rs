@@ -20,8 +20,8 @@
 //!
 //! # When `db/` is damaged
 //!
-//! The agent keeps a snapshot beside it, at most a minute old while the store changes (older for a very
-//! large store: a hundred times as long as it takes), and makes one when it ends. It is read back
+//! The agent keeps a snapshot beside it, at most a minute or two old while the store changes (older for
+//! a large store: a minute for each 16 MiB), and makes one when it ends. It is read back
 //! before it takes the place of the one before. Where `db/` cannot be opened, or has fewer commits than
 //! were acknowledged and than the snapshot has, the agent serves the snapshot: keys work, expiries
 //! happen, and every change is refused with `CKR_TOKEN_WRITE_PROTECTED`. `keystead doctor` and the log

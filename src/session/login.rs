@@ -45,7 +45,8 @@ impl Table {
     /// Tells the agent how often keys were used, while the login still lets it. A session that is busy
     /// counts for itself when it is done.
     fn tell_uses(&self, slot: u64, token: &Token) {
-        for session in self.book().on(slot) {
+        let sessions = self.book().on(slot);
+        for session in sessions {
             self.try_with(session, Session::count);
         }
         token.tell_uses();

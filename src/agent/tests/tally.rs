@@ -57,3 +57,17 @@ fn what_cannot_be_is_not_counted_and_a_wrong_clock_is_taken_for_today() {
     world.restart();
     assert_eq!(lines(&world), [(i64::from(TODAY), u64::MAX)]);
 }
+
+#[test]
+fn uses_alone_are_not_worth_a_snapshot() {
+    let mut world = world();
+    world.restart();
+    let snapshot = std::fs::read(world.path().join("snapshot")).unwrap();
+    tell(&world, &[(KEY, TODAY, 3)]);
+    world.stop().unwrap();
+    assert!(std::fs::read(world.path().join("snapshot")).unwrap() == snapshot);
+    world.start();
+    world.user().commit(super::custody::deletion(1, 1)).unwrap();
+    world.stop().unwrap();
+    assert!(std::fs::read(world.path().join("snapshot")).unwrap() != snapshot);
+}

@@ -1,0 +1,69 @@
+//! When the writer keeps a snapshot of the store: not long after something has changed, at the agent's
+//! end, and never so often that a large store is written over and over.
+
+use super::commit::Writer;
+use super::shelf::Shelf;
+use crate::error::Result;
+use crate::store::{Need, snapshot};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How much a busy store may write for its snapshots, in bytes a minute.
+const PER_MINUTE: u64 = 16 << 20;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// What is known of the last one.
+pub struct Snapshots {
+    /// Whether something has changed since.
+    changed: bool,
+    /// When it was made, if by this agent, and how long nothing follows it.
+    last: Option<(Instant, Duration)>,
+}
+
+impl Snapshots {
+    /// Whether the snapshot that is there is of the store as it is.
+    pub fn open(shelf: &Shelf) -> Self {
+        let there = snapshot::origin(&shelf.directory).ok().flatten();
+        let changed = there.is_none_or(|there| shelf.origin().ok() != Some(there));
+        Self { changed, last: None }
+    }
+
+    /// Something has changed that a snapshot should have.
+    pub fn change(&mut self) {
+        self.changed = true;
+    }
+
+    fn rests(&self) -> bool {
+        self.last.is_some_and(|(at, pause)| at.elapsed() < pause)
+    }
+}
+
+impl Writer {
+    /// Keeps a snapshot if it is time to. One that fails costs nothing but itself.
+    pub(super) fn keep_snapshot(&mut self, at_the_end: bool) -> Result<()> {
+        let rests = self.snapshots.rests() && !at_the_end;
+        if !self.shelf.writable || !self.snapshots.changed || rests {
+            return Ok(());
+        }
+        self.settle()?;
+        let (shelf, size) = (&self.shelf, size_of_db(&self.shelf.directory));
+        let origin = shelf.origin()?;
+        let kept = shelf
+            .room
+            .check(Need::Grow(size))
+            .and_then(|()| snapshot::keep(&shelf.directory, &*shelf.store, origin));
+        match kept {
+            Ok(()) => self.snapshots.changed = false,
+            Err(error) => log::warn!("no snapshot was kept: {error}"),
+        }
+        let minutes = u32::try_from(size.div_ceil(PER_MINUTE)).unwrap_or(u32::MAX);
+        self.snapshots.last = Some((Instant::now(), MINUTE.saturating_mul(minutes)));
+        Ok(())
+    }
+}
+
+/// About what a snapshot takes at the most, in bytes.
+fn size_of_db(directory: &Path) -> u64 {
+    std::fs::metadata(directory.join("db/db")).map_or(0, |file| file.len())
+}
