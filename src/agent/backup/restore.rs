@@ -125,7 +125,22 @@ impl<'a> Plan<'a> {
             restored.erased += u64::from(was == Erasure::Live && erasure != Erasure::Live);
             plan.records.push((record, header, erasure));
         }
+        plan.check_comparable(living)?;
         Ok(plan)
+    }
+
+    /// A store that was itself restored has slots with other secrets, which say nothing about this backup:
+    /// nothing would be left of it.
+    fn check_comparable(&self, living: &[&Slots]) -> Result<()> {
+        let later = |slots: &&Slots| slots.identity().1 != self.content.store.incarnation;
+        let keeps = |(record, _, erasure): &(&Record, Header, Erasure)| {
+            record.cell.is_some() && *erasure == Erasure::Live
+        };
+        match self.restored.erased > 0 && living.iter().any(later) {
+            true if !self.records.iter().any(keeps) => Err(Reason::OtherStore
+                .detail("it was restored or recovered since, and its slots know none of the keys")),
+            _ => Ok(()),
+        }
     }
 
     /// Into a directory that has this store's own file of slots, and nothing in `db/`.

@@ -260,3 +260,14 @@ fn only_who_asked_gets_the_parts_and_each_once() {
     assert_eq!(parts(&mut peer).len(), content.len());
     assert!(parts(&mut peer).is_empty());
 }
+
+#[test]
+fn a_store_that_was_itself_restored_says_nothing_about_an_older_backup() {
+    let (_first, content) = backed_up();
+    let (second, _) = elsewhere(&content, None);
+    let directory = tempfile::tempdir().unwrap();
+    let third = World { directory, clock: Arc::new(FixedClock::at(START)), running: None };
+    let refused = restored_in(&third, &content, Some(&second.path()));
+    assert_eq!(reason(refused), Reason::OtherStore);
+    assert_eq!(restored_in(&third, &content, None).unwrap(), one_of_each(0));
+}

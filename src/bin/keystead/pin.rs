@@ -57,17 +57,26 @@ struct Source<'a> {
     descriptor: Option<i32>,
 }
 
+/// The same for each of them.
+macro_rules! asked_for {
+    ($($what:ty),*) => {$(
+        impl $what {
+            /// The one there is.
+            pub fn read(&self) -> Result<Pin, Failure> {
+                self.source().read()
+            }
+
+            /// One that is to be set; at the terminal it is asked for twice.
+            pub fn read_new(&self) -> Result<Pin, Failure> {
+                self.source().read_new()
+            }
+        }
+    )*};
+}
+
+asked_for!(UserPin, OfficerPin, Passphrase);
+
 impl UserPin {
-    /// The PIN there is.
-    pub fn read(&self) -> Result<Pin, Failure> {
-        self.source().read()
-    }
-
-    /// A PIN that is to be set; at the terminal it is asked for twice.
-    pub fn read_new(&self) -> Result<Pin, Failure> {
-        self.source().read_new()
-    }
-
     fn source(&self) -> Source<'_> {
         Source {
             what: "user PIN",
@@ -80,16 +89,6 @@ impl UserPin {
 }
 
 impl OfficerPin {
-    /// The PIN there is.
-    pub fn read(&self) -> Result<Pin, Failure> {
-        self.source().read()
-    }
-
-    /// A PIN that is to be set; at the terminal it is asked for twice.
-    pub fn read_new(&self) -> Result<Pin, Failure> {
-        self.source().read_new()
-    }
-
     fn source(&self) -> Source<'_> {
         Source {
             what: "security officer's PIN",
@@ -102,16 +101,6 @@ impl OfficerPin {
 }
 
 impl Passphrase {
-    /// The passphrase of a backup that there is.
-    pub fn read(&self) -> Result<Pin, Failure> {
-        self.source().read()
-    }
-
-    /// The passphrase of a backup that is made; at the terminal it is asked for twice.
-    pub fn read_new(&self) -> Result<Pin, Failure> {
-        self.source().read_new()
-    }
-
     fn source(&self) -> Source<'_> {
         Source {
             what: "passphrase",
