@@ -14,6 +14,7 @@ pub use file::LogLevel;
 use crate::clock::Seconds;
 use crate::error::{Error, Reason, Result};
 use file::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use surroundings::Surroundings;
 
@@ -139,6 +140,8 @@ fn find(around: &Surroundings, named: Option<&str>) -> Result<Option<PathBuf>> {
         match file.try_exists() {
             Ok(true) => return Ok(Some(file)),
             Ok(false) => {}
+            // A process that has become another user may still have the first one's HOME.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {}
             Err(error) => return Err(bad(format_args!("{}: {error}", file.display()))),
         }
     }

@@ -89,6 +89,8 @@ pub struct PutToken {
     pub expect: Expect,
     /// The entry.
     pub entry: Vec<u8>,
+    /// The slot that a new one is meant for, if any.
+    pub slot: Option<u32>,
     /// Which counts start again.
     pub reset: (bool, bool),
     /// Whether ordinary objects end.
@@ -273,6 +275,10 @@ impl Writer {
                 Ok(Done::AuditHead(head, waiting))
             }
             Work::Keep => {
+                // What has only become readable leaves no other trace of the time that has been.
+                let now = self.shelf.now();
+                self.shelf.slots.raise_mark(now)?;
+                self.shelf.page.set_mark(now);
                 self.close_days()?;
                 self.keep_snapshot(false).map(|()| Done::Noted)
             }
@@ -463,7 +469,7 @@ impl Writer {
         } else {
             Need::Grow(put.entry.len() as u64)
         })?;
-        let slot = shelf.slots.reserve(put.token)?;
+        let slot = shelf.slots.reserve(put.token, put.slot)?;
         shelf.slots.reset(put.token, put.reset)?;
         if let Some(old) = old.as_ref().filter(|_| put.wipe) {
             self.wipe(put.token, old)?;

@@ -100,7 +100,7 @@ mod tests {
         let shelf = Arc::new(Shelf::open(directory, store, Arc::clone(&clock) as _).unwrap());
         let mut writer = Writer::open(Arc::clone(&shelf), Arc::new(Bell::new().unwrap())).unwrap();
         for token in [TOKEN, OTHER] {
-            let slot = shelf.slots.reserve(token).unwrap();
+            let slot = shelf.slots.reserve(token, None).unwrap();
             let mut draft = Draft::new(&shelf);
             draft.put_token(token, &TokenRow { slot, revision: 1, entry: vec![] }).unwrap();
             put(&mut draft, token, 2, Role::Object { holds_key: false }, None);
@@ -131,7 +131,7 @@ mod tests {
         let others = rows_about(&shelf, OTHER);
         assert_eq!(writer.destroy_token(TOKEN, &[7; 16]), Ok(4));
         assert_eq!((rows_about(&shelf, TOKEN), rows_about(&shelf, OTHER)), (0, others));
-        assert_eq!(shelf.slots.reserve(Id::new([0xC3; 16])), Ok(0), "the slot is free");
+        assert_eq!(shelf.slots.reserve(Id::new([0xC3; 16]), None), Ok(0), "the slot is free");
         assert_eq!(writer.destroy_token(TOKEN, &[7; 16]), Ok(4), "a retry is answered");
         let again = writer.destroy_token(TOKEN, &[8; 16]);
         assert_eq!(again.unwrap_err().reason(), Reason::TokenAbsent);

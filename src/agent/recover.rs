@@ -10,7 +10,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::store::slots::Content;
-use crate::store::{Batch, Sled, Slots, Store, files, snapshot};
+use crate::store::{Batch, Room, Sled, Slots, Store, files, snapshot};
 use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -48,7 +48,14 @@ pub fn recover(lock: &Lock) -> Result<Option<Recovered>> {
 /// The store in `directory`, or, where it cannot be opened or has lost commits, what its snapshot has
 /// beyond it: that can only be read.
 pub fn open_or_rescue(directory: &Path, clock: Arc<dyn Clock>) -> Result<Shelf> {
-    let (error, has) = match Sled::open(&directory.join("db")) {
+    let opened = Sled::open(&directory.join("db")).or_else(|error| {
+        if error.reason() != Reason::StoreFull || !Room::give_up_ballast(directory)? {
+            return Err(error);
+        }
+        // Even opening writes something.
+        Sled::open(&directory.join("db"))
+    });
+    let (error, has) = match opened {
         Ok(store) => {
             let has = commits_of(&store);
             match Shelf::open(directory, Box::new(store), Arc::clone(&clock)) {

@@ -150,6 +150,10 @@ fn judge_key(view: &impl View, key: Id, proposals: &[Proposal], moment: Moment) 
         return Err(Reason::Unlawful.detail("a custom key's header and state differ in expiry"));
     }
     material.judge(event, after, moment)?;
+    let shown = |header: &Header| belongs(header, key) && !header.private;
+    if header.private && proposals.iter().filter_map(|it| it.put.as_ref()).any(shown) {
+        return Err(Reason::Unlawful.detail("public material of a private custom key"));
+    }
     let brings = matches!(event, Event::Create | Event::Import { .. } | Event::Rotate { .. });
     if let Some(fingerprint) = after.fingerprint.as_ref().filter(|_| brings && after.has_material())
     {

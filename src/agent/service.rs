@@ -69,9 +69,9 @@ impl Service {
             return Ok(Err(Reason::AgentRefuses.detail("the first request is a greeting")));
         }
         Ok(match request {
-            Request::PutToken { token, expect, entry, reset, wipe, change } => {
+            Request::PutToken { token, expect, entry, slot, reset, wipe, change } => {
                 let proved = self.proved.contains(&token);
-                let put = PutToken { token, expect, entry, reset, wipe, change, proved };
+                let put = PutToken { token, expect, entry, slot, reset, wipe, change, proved };
                 self.write(Work::PutToken(put))?
             }
             Request::Commit { token, changes, change } => {

@@ -49,6 +49,16 @@ impl Room {
         Ok(room)
     }
 
+    /// Gives the ballast up for a store that cannot even be opened; whether there was any.
+    pub fn give_up_ballast(directory: &Path) -> Result<bool> {
+        let ballast = directory.join("ballast");
+        match std::fs::remove_file(&ballast) {
+            Ok(()) => Ok(true),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(cause) => Err(files::failed(&ballast, &cause)),
+        }
+    }
+
     /// Whether a change may begin; gives the ballast up for a deletion that would not find room.
     pub fn check(&self, need: Need) -> Result<()> {
         match need {

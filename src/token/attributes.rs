@@ -62,6 +62,14 @@ impl Token {
         if !shown.flag(CKA_MODIFIABLE) {
             return Err(Reason::ActionProhibited.detail("CKA_MODIFIABLE is false"));
         }
+        let external = loaded
+            .custom_key()
+            .is_some_and(|(_, key)| key.state(self.now()).origin == Origin::External);
+        if external && template.bytes(CKA_END_DATE).is_some() {
+            return Err(
+                Reason::AttributeReadOnly.detail("CKA_END_DATE shows the material's expiry")
+            );
+        }
         for attribute in template.iter() {
             build::check_change(&shown, attribute, self.who() == Login::Officer)?;
         }

@@ -205,7 +205,10 @@ impl Token {
         state: State,
         event: Event,
     ) -> Result<Id> {
-        let (id, material) = self.new_material(target.id, &metadata, &state, &import.held)?;
+        // An import never lowers what hides the custom key.
+        let hidden = target.private.then(|| import.held.hidden());
+        let held = hidden.as_ref().unwrap_or(&import.held);
+        let (id, material) = self.new_material(target.id, &metadata, &state, held)?;
         let mut changes = vec![
             self.metadata_change(
                 target.id,

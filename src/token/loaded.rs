@@ -83,6 +83,13 @@ impl CustomKey {
 }
 
 impl Held {
+    /// The same, as a private object.
+    pub fn hidden(&self) -> Self {
+        let mut attributes = self.attributes.duplicate();
+        attributes.set_flag(CKA_PRIVATE, true);
+        Self { attributes, material: self.material.duplicate() }
+    }
+
     /// The bytes to seal.
     pub fn encode(&self) -> Result<Secret> {
         let attributes =

@@ -165,6 +165,7 @@ impl Token {
             token: self.id,
             expect: Expect::Revision(revision),
             entry: entry.encode()?,
+            slot: None,
             reset,
             wipe,
             change: lc::random::bytes()?,

@@ -82,7 +82,10 @@ impl Slots {
         let entries = self.entries()?;
         match entries.iter().find(|entry| u64::from(entry.slot) == slot) {
             Some(entry) => self.open(entry)?.initialise_again(pin, label),
-            None if slot == free_slot(&entries) => self.make(label, pin, None).map(drop),
+            None if slot == free_slot(&entries) => {
+                let slot = u32::try_from(slot).map_err(|_| Reason::SlotUnknown)?;
+                self.make(label, pin, None, Some(slot)).map(drop)
+            }
             None => Err(Reason::SlotUnknown.into()),
         }
     }
@@ -92,7 +95,7 @@ impl Slots {
     pub fn make_token(&self, label: &str, officer: &[u8], user: &[u8]) -> Result<Id> {
         check_length(officer)?;
         check_length(user)?;
-        self.make(label, officer, Some(user))
+        self.make(label, officer, Some(user), None)
     }
 
     /// Ends the token in a slot, with everything in it and for good; how many records that were. A
@@ -129,7 +132,13 @@ impl Slots {
         Ok((entry.id, stretched.authenticator))
     }
 
-    fn make(&self, label: &str, officer: &[u8], user: Option<&[u8]>) -> Result<Id> {
+    fn make(
+        &self,
+        label: &str,
+        officer: &[u8],
+        user: Option<&[u8]>,
+        slot: Option<u32>,
+    ) -> Result<Id> {
         let id = Id::from_random(lc::random::bytes()?);
         let private = TokenKey::new(lc::random::secret(32)?)?;
         let wrap =
@@ -141,6 +150,7 @@ impl Slots {
             token: id,
             expect: Expect::Absent,
             entry: entry.encode()?,
+            slot,
             reset: (true, true),
             wipe: false,
             change: lc::random::bytes()?,

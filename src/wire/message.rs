@@ -40,6 +40,8 @@ pub enum Request {
         expect: Expect,
         /// The entry (see `key::pin`).
         entry: Vec<u8>,
+        /// The slot that a new token is meant for, if any: a conflict where another has it by now.
+        slot: Option<u32>,
         /// Whether wrong-PIN counts start again: security officer's, user's.
         reset: (bool, bool),
         /// Whether ordinary objects are destroyed with the change (`C_InitToken`).

@@ -5,19 +5,22 @@
 use crate::error::{Reason, Result};
 use crate::sys;
 use rustix::fs::{Mode, OFlags, fstat, open};
-use rustix::io::Errno;
+use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, recv,
     send, socket_with,
 };
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// The socket's name in the store's directory.
 pub const NAME: &str = "agent.sock";
+
+/// The last of the descriptors that every program takes for its own.
+const STANDARD: RawFd = 2;
 
 /// How long an agent may take for one answer. Durable commits on a busy disk take seconds.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -66,7 +69,11 @@ impl Socket {
 
     fn dial(address: &SocketAddrUnix, patience: Duration) -> rustix::io::Result<Self> {
         let flags = SocketFlags::CLOEXEC;
-        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        let mut socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        if socket.as_raw_fd() <= STANDARD {
+            // A host that has closed its standard output would print into it.
+            socket = fcntl_dupfd_cloexec(&socket, STANDARD + 1)?;
+        }
         set_socket_timeout(&socket, Timeout::Send, Some(patience))?;
         set_socket_timeout(&socket, Timeout::Recv, Some(patience))?;
         connect(&socket, address)?;

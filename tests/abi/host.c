@@ -59,6 +59,16 @@ int main(int count, char **arguments)
     check(fcntl(others[0], F_GETFD) != -1 && fcntl(others[1], F_GETFD) != -1,
           "nor closes them");
 
+    int kept = fcntl(1, F_DUPFD, 100);
+    for (int descriptor = 0; descriptor < 64; descriptor++)
+        close(descriptor);
+    made = generate(p11, session, "without standard output", &yes);
+    bool works_still = works(p11, session, made);
+    bool untouched = fcntl(0, F_GETFD) == -1 && fcntl(1, F_GETFD) == -1 && fcntl(2, F_GETFD) == -1;
+    dup2(kept, 1);
+    check(works_still, "a host without standard input and output uses the token");
+    check(untouched, "and the module takes none of their numbers");
+
     if (chdir("/") == 0 && clearenv() == 0)
         check(works(p11, session, generate(p11, session, "elsewhere", &yes)),
               "directory and environment matter at C_Initialize only");

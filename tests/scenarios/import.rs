@@ -9,6 +9,7 @@ use crate::rig::{
 use cryptoki::error::RvError;
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
+use cryptoki::types::Date;
 
 const ONE: [u8; 32] = [1; 32];
 const TWO: [u8; 32] = [2; 32];
@@ -570,4 +571,35 @@ fn target(id: &str) -> Vec<Attribute> {
 
 fn label(text: &str) -> Attribute {
     Attribute::Label(text.as_bytes().to_vec())
+}
+
+#[test]
+fn an_import_never_lowers_what_hides_a_private_custom_key() {
+    play(|world| {
+        let token = world.token();
+        let id = token.empty_key(&[]);
+        let public = [&aes_material()[..], &[for_key(&id), Attribute::Private(false)]].concat();
+        let value = [Attribute::Value(vec![0x4B; 32])];
+        let key = token.create_object(&[&public[..], &value].concat()).unwrap();
+        assert!(token.flag(key, AttributeType::Private));
+        let block = token.encrypt_block(key).unwrap();
+        token.destroy_object(key).unwrap();
+        let key = Courier::new(&token).import(&token, &[0x4B; 32], &public).unwrap();
+        assert!(token.flag(key, AttributeType::Private));
+        assert_eq!(token.encrypt_block(key).unwrap(), block);
+        token.logout().unwrap();
+        assert_eq!(token.find_objects(&[for_key(&id)]).unwrap(), []);
+    });
+}
+
+#[test]
+fn the_day_that_shows_an_expiry_cannot_be_set() {
+    play(|world| {
+        let token = world.token();
+        let value = [Attribute::Value(vec![0x4C; 32])];
+        let key = token.create_object(&[&aes_material()[..], &value].concat()).unwrap();
+        let day = Date::new_from_str_slice("2031", "01", "01").unwrap();
+        let day = Attribute::EndDate(day);
+        refused(token.update_attributes(key, &[day]), RvError::AttributeReadOnly);
+    });
 }

@@ -314,3 +314,29 @@ fn labelled(label: &str) -> [Attribute; 2] {
 fn key_labelled(label: &str) -> [Attribute; 2] {
     [Attribute::Class(ObjectClass::SECRET_KEY), Attribute::Label(label.as_bytes().to_vec())]
 }
+
+#[test]
+fn of_several_who_initialise_the_free_slot_at_once_one_has_it() {
+    play(|world| match world.role() {
+        "" => {
+            let module = world.module();
+            let mut others: Vec<_> = (0..4).map(|n| world.start(&format!("other {n}"))).collect();
+            others.iter_mut().for_each(|other| other.says("ready"));
+            others.iter_mut().for_each(|other| other.tell("now"));
+            let said: Vec<String> = others.iter_mut().map(|other| other.hear()).collect();
+            let made = said.iter().filter(|said| *said == "made").count();
+            others.into_iter().for_each(crate::rig::process::Other::ends_well);
+            assert_eq!(made, 1, "each slot is somebody's own");
+            assert_eq!(module.get_slots_with_initialized_token().unwrap().len(), 1);
+        }
+        who => {
+            let module = world.module();
+            let slot = free_slot(&module);
+            world.tell("ready");
+            assert_eq!(world.hear(), "now");
+            // Each with a PIN of its own: whoever is late meets another's token, or its making.
+            let made = module.init_token(slot, &pin(&format!("officer of {who}")), who);
+            world.tell(if made.is_ok() { "made" } else { "late" });
+        }
+    });
+}

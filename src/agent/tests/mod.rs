@@ -140,7 +140,15 @@ impl Peer {
     pub fn put_token(&mut self, expect: Expect, entry: &Entry, wipe: bool) -> Result<u64> {
         let (entry, change) = (entry.encode().unwrap(), random());
         let reset = (false, false);
-        match self.ask(Request::PutToken { token: TOKEN, expect, entry, reset, wipe, change }) {
+        match self.ask(Request::PutToken {
+            token: TOKEN,
+            expect,
+            entry,
+            slot: None,
+            reset,
+            wipe,
+            change,
+        }) {
             Response::Done(revision) => Ok(revision),
             Response::Refused(error) => Err(error),
             other => panic!("{other:?}"),

@@ -47,6 +47,7 @@ fn wrong_pins_are_counted_across_restarts_and_the_tenth_locks() {
         token: TOKEN,
         expect: Expect::Revision(1),
         entry: entry(true).encode().unwrap(),
+        slot: None,
         reset: (false, true),
         wipe: false,
         change: random(),

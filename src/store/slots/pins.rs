@@ -24,8 +24,9 @@ impl Slots {
         }
     }
 
-    /// Durably reserves the first free slot for a token that is about to be written.
-    pub fn reserve(&self, token: Id) -> Result<u32> {
+    /// Durably reserves the first free slot for a token that is about to be written. Where that is not the
+    /// one that was `meant`, somebody else was faster: a conflict.
+    pub fn reserve(&self, token: Id, meant: Option<u32>) -> Result<u32> {
         let mut inner = self.lock();
         if let Some((number, _)) = inner.pins.get(&token) {
             return Ok(number - FIRST_PIN);
@@ -34,6 +35,9 @@ impl Slots {
         let number = (FIRST_PIN..FIRST_ERASE)
             .find(|number| !used.contains(number))
             .ok_or_else(|| Reason::StoreFull.detail("a store holds at most 504 tokens"))?;
+        if meant.is_some_and(|slot| slot != number - FIRST_PIN) {
+            return Err(Reason::Conflict.into());
+        }
         let pin = Pin { token, in_use: false, officer: 0, user: 0 };
         self.write_pin(&mut inner, number, pin)?;
         drop(inner);

@@ -101,8 +101,8 @@ fn counts_and_slot_numbers_survive_opening_again() {
     let place = Place::new();
     let (first, second) = (Id::new([1; 16]), Id::new([2; 16]));
     let slots = place.open(&[]);
-    assert_eq!((slots.reserve(first).unwrap(), slots.reserve(second).unwrap()), (0, 1));
-    assert_eq!(slots.reserve(first).unwrap(), 0);
+    assert_eq!((slots.reserve(first, None).unwrap(), slots.reserve(second, None).unwrap()), (0, 1));
+    assert_eq!(slots.reserve(first, None).unwrap(), 0);
     slots.confirm(second).unwrap();
     assert_eq!(slots.count_attempt(second, false).unwrap(), 1);
     assert_eq!(slots.count_attempt(second, false).unwrap(), 2);
@@ -117,14 +117,14 @@ fn counts_and_slot_numbers_survive_opening_again() {
     assert_eq!(slots.mark(), 99);
     slots.reset(second, (false, true)).unwrap();
     assert_eq!(slots.pin(second).unwrap(), (1, (1, 0)));
-    assert_eq!(slots.reserve(first).unwrap(), 0);
+    assert_eq!(slots.reserve(first, None).unwrap(), 0);
 }
 
 #[test]
 fn a_token_that_either_side_has_lost_is_damage() {
     let place = Place::new();
     let slots = place.open(&[]);
-    slots.reserve(Id::new([1; 16])).unwrap();
+    slots.reserve(Id::new([1; 16]), None).unwrap();
     slots.confirm(Id::new([1; 16])).unwrap();
     assert!(slots.settle_tokens(&HashSet::new()).unwrap_err().to_string().contains("slots"));
     let unknown = HashSet::from([Id::new([1; 16]), Id::new([2; 16])]);
