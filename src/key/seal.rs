@@ -216,6 +216,22 @@ mod tests {
         assert!(open(key(7), place(3, 1), b"Header").is_err());
     }
 
+    /// What stores that exist are searched by, and keys are associated by; computed elsewhere from RFC 5869
+    /// and RFC 2104.
+    #[test]
+    fn tags_fingerprints_and_the_proof_are_byte_for_byte_what_they_were() {
+        let key = key(7);
+        assert_eq!(hex(&key.tag(0x102, b"value").0), "95c64d0cde0b385dd43d9dba109367ac");
+        assert_eq!(
+            hex(&key.fingerprint(1, b"material").0),
+            "d053685ffebe3b76b52099979b09758b7ba30bed73233e74105969b611fc3a90"
+        );
+        assert_eq!(
+            hex(&key.proof().unwrap()),
+            "bbf18ec8e83b357949b9649734ce9c931ab48d71880de12c23814077311cf4aa"
+        );
+    }
+
     #[test]
     fn fingerprints_and_tags_depend_on_the_token() {
         assert_ne!(key(1).fingerprint(0, b"m"), key(2).fingerprint(0, b"m"));

@@ -9,9 +9,10 @@ use super::{Caller, Handle, Login, Token};
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::{
-    Event, Expiry, Fingerprint, Header, Metadata, Origin, PendingExpiry, Role, State,
+    Event, Expiry, ExpiryAction, Fingerprint, Header, Metadata, Origin, PendingExpiry, Role, State,
 };
 use crate::object::kinds::{Kind, bits};
+use crate::object::vendor::*;
 use crate::object::{Attributes, Template, Wishes, json};
 use crate::secret::Secret;
 use crate::wire::Change;
@@ -71,6 +72,13 @@ impl Token {
         template: &Template,
         wishes: Wishes,
     ) -> Result<Handle> {
+        // What an empty key has no place for is not passed over in silence.
+        let chosen_later = wishes.action == Some(ExpiryAction::ReadOnly);
+        if chosen_later || wishes.key.is_some() || wishes.rotation_days != 0 {
+            return Err(
+                Reason::TemplateInconsistent.detail("an empty custom key has none of this yet")
+            );
+        }
         let length = template.number(CKA_VALUE_LEN)?.map(|bytes| bytes.saturating_mul(8));
         let pending_expiry = match wishes.expiry() {
             Some(Expiry { at, .. }) if at <= self.clock.now() => {
@@ -98,6 +106,17 @@ impl Token {
     pub(super) fn create_from_json(&self, caller: &Caller, template: &Template) -> Result<Handle> {
         if template.flag(CKA_TOKEN)? != Some(true) {
             return Err(Reason::TemplateInconsistent.detail("a custom key is a token object"));
+        }
+        let in_json = [
+            CKA_KEYSTEAD_EXPIRES_AT,
+            CKA_KEYSTEAD_EXPIRY_ACTION,
+            CKA_KEYSTEAD_DESCRIPTION,
+            CKA_KEYSTEAD_KEY_ID,
+            CKA_KEYSTEAD_ROTATION_DAYS,
+        ];
+        let external = template.number(CKA_KEYSTEAD_ORIGIN)?.is_none_or(|it| it == ORIGIN_EXTERNAL);
+        if !external || in_json.into_iter().any(|kind| template.bytes(kind).is_some()) {
+            return Err(Reason::TemplateInconsistent.detail("the JSON says what the key is"));
         }
         let value = template
             .bytes(CKA_VALUE)

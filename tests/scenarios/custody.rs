@@ -3,10 +3,10 @@
 use crate::rig::token::{Token, aes_material};
 use crate::rig::wrap::Courier;
 use crate::rig::{
-    CREATED_AT, DELETED, DELETION_AT, DESCRIPTION, DISABLED, ENABLED, EXPIRES_AT, EXTERNAL,
-    GENERATED, MATERIAL_STATE, MATERIAL_VERSION, NEVER_IMPORTED, ORIGIN, PENDING_DELETION,
-    PENDING_IMPORT, PRESENT, STATUS, expires_at, for_key, kind, number, play, refused, text,
-    without_custody, world,
+    CREATED_AT, DELETED, DELETION_AT, DESCRIPTION, DISABLED, ENABLED, EXPIRES_AT, EXPIRY_ACTION,
+    EXTERNAL, GENERATED, MATERIAL_STATE, MATERIAL_VERSION, NEVER_IMPORTED, ORIGIN,
+    PENDING_DELETION, PENDING_IMPORT, PRESENT, STATUS, expires_at, for_key, kind, number, play,
+    refused, text, without_custody, world,
 };
 use cryptoki::error::RvError;
 use cryptoki::mechanism::Mechanism;
@@ -377,5 +377,36 @@ fn a_key_type_that_no_custom_key_can_have_is_refused() {
         ]);
         assert!(result.is_err());
         assert!(token.find_objects(&[]).unwrap().is_empty());
+    });
+}
+
+#[test]
+fn what_an_empty_key_has_no_place_for_is_refused_and_not_forgotten() {
+    play(|world| {
+        let token = world.token();
+        let native = [
+            Attribute::Class(ObjectClass::SECRET_KEY),
+            Attribute::KeyType(KeyType::AES),
+            Attribute::Token(true),
+            number(ORIGIN, EXTERNAL),
+        ];
+        let json = [
+            Attribute::Class(ObjectClass::DATA),
+            Attribute::Token(true),
+            Attribute::Application(b"keystead".to_vec()),
+            Attribute::Value(br#"{"alias":"payroll","key_type":"AES"}"#.to_vec()),
+        ];
+        let expiry = expires_at(world::now() + 1000);
+        for (base, more) in [
+            (&native[..], number(EXPIRY_ACTION, 2)),
+            (&native[..], for_key("00000000-0000-4000-8000-000000000000")),
+            (&json[..], expiry),
+            (&json[..], number(ORIGIN, 1)),
+            (&json[..], number(EXPIRY_ACTION, 2)),
+        ] {
+            let made = token.create_object(&[base, &[more]].concat());
+            refused(made, RvError::TemplateInconsistent);
+        }
+        assert_eq!(token.find_objects(&[Attribute::Class(ObjectClass::DATA)]).unwrap(), []);
     });
 }
