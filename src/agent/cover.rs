@@ -76,6 +76,17 @@ mod tests {
 
     const PLACE: Place = Place { token: Id::new([1; 16]), id: Id::new([2; 16]), revision: 3 };
 
+    /// Made elsewhere, from RFC 5869 and NIST SP 800-38D.
+    #[test]
+    fn a_cover_is_byte_for_byte_what_the_format_says() {
+        let ciphertext = [
+            0xD3, 0xA5, 0x1C, 0x25, 0xA3, 0xF4, 0x84, 0x9F, 0xB1, 0x03, 0xAD, 0x6B, 0x56, 0x03,
+            0xDE, 0x6C, 0x04, 0x2E, 0xC0, 0xDD, 0x95, 0x67,
+        ];
+        let covered = [&[1][..], &[9; 32], &ciphertext].concat();
+        assert_eq!(take_off(&[7; 32], PLACE, &covered).unwrap(), b"sealed");
+    }
+
     #[test]
     fn a_cover_comes_off_in_its_place_only() {
         let covered = put_on(&[7; 32], PLACE, b"sealed").unwrap();

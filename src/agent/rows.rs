@@ -279,6 +279,32 @@ mod tests {
         }
     }
 
+    /// Stores that exist are read with these: they never change.
+    #[test]
+    fn values_and_keys_are_byte_for_byte_what_the_format_says() {
+        let (token, id) = (Id::new([1; 16]), Id::new([2; 16]));
+        let row = Row { revision: 300, cell: Some(512), header: vec![1, 2], sealed: vec![3] };
+        assert_eq!(encode(&row).unwrap(), [1, 0xAC, 2, 1, 0x80, 4, 2, 1, 2, 1, 3]);
+        let token_row = TokenRow { slot: 5, revision: 2, entry: vec![9] };
+        assert_eq!(encode(&token_row).unwrap(), [1, 5, 2, 1, 9]);
+        assert_eq!(encode(&Meta { commits: 7, mark: 200 }).unwrap(), [1, 7, 0xC8, 1]);
+        let answered = Answered { number: 7, revisions: vec![1, 2] };
+        assert_eq!(encode(&answered).unwrap(), [1, 7, 2, 1, 2]);
+        let (one, two) = ([1; 16], [2; 16]);
+        let parts = |parts: &[&[u8]]| parts.concat();
+        assert_eq!(super::token(token), parts(&[b"T", &one]));
+        assert_eq!(record(token, id), parts(&[b"r", &one, &two]));
+        assert_eq!(tagged(token, true, None), parts(&[b"a", &one, &[1]]));
+        assert_eq!(tagged(token, false, Some(&Tag([9; 16]))), parts(&[b"t", &one, &[0], &[9; 16]]));
+        assert_eq!(versions(token, id), parts(&[b"v", &one, &two]));
+        assert_eq!(due_entry(258, token, id), parts(&[b"d\0\0\0\0\0\0\x01\x02", &one, &two]));
+        assert_eq!(waiting(token, id), parts(&[b"g", &one, &two]));
+        assert_eq!(uses((token, id, 258)), parts(&[b"u", &one, &two, b"\0\0\x01\x02"]));
+        assert_eq!(claim(258), b"s\0\0\x01\x02");
+        assert_eq!(audit_line(258), b"l\0\0\0\0\0\0\x01\x02");
+        assert_eq!((meta(), audit_head()), (b"M".to_vec(), b"L".to_vec()));
+    }
+
     #[test]
     fn values_read_back_and_a_cut_one_does_not() {
         let row = Row { revision: 300, cell: Some(512), header: vec![1, 2], sealed: vec![3; 200] };
