@@ -66,7 +66,17 @@ need_rust() {
     if [ -z "${CARGO_HOME:-}" ] && [ ! -d "${HOME:-}/.cargo" ] && [ -w "$beside" ]; then
         case $beside in */.cargo | */cargo) CARGO_HOME=$beside && export CARGO_HOME ;; esac
     fi
-    cargo --version >/dev/null
+    new_enough
+}
+
+# Whether cargo is as new as Cargo.toml asks for: an older one would only stumble over the edition.
+new_enough() {
+    has=$(cargo --version | sed -n 's/^cargo 1\.\([0-9]*\)\..*/\1/p')
+    wants=$(sed -n 's/^rust-version = "1\.\([0-9]*\).*/\1/p' "$project/Cargo.toml")
+    [ -n "$has" ] && [ "$has" -ge "$wants" ] && return 0
+    echo "keystead: error: Rust 1.$wants or newer is needed, and there is: $(cargo --version)" >&2
+    echo "keystead: hint: \`rustup update\` brings it; Debian 12's own is too old" >&2
+    return 1
 }
 
 # --- a store for this script only ---------------------------------------------------------------
