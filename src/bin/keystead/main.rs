@@ -21,6 +21,7 @@ mod whole_file;
 mod wrapping;
 
 use clap::Parser;
+use clap::builder::NonEmptyStringValueParser;
 use command::Command;
 use failure::Failure;
 use keystead::config::{Config, journal};
@@ -43,7 +44,7 @@ const EXIT_STATUS: &str =
 #[derive(Debug, clap::Args)]
 pub struct Global {
     /// The store: a directory, or sled:///directory [default: as configured]
-    #[arg(long, global = true, value_name = "STORE")]
+    #[arg(long, global = true, value_name = "STORE", value_parser = NonEmptyStringValueParser::new())]
     store: Option<String>,
     /// The configuration file [default: $KEYSTEAD_CONF, the user's, the system's]
     #[arg(long, global = true, value_name = "FILE")]
