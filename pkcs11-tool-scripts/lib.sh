@@ -208,6 +208,24 @@ lacks() {
     fi
 }
 
+# comes SENTENCE PATTERN COMMAND...: within a minute the command succeeds and a line matches.
+comes() {
+    sentence=$1
+    pattern=$2
+    shift 2
+    tries=0
+    until "$@" > "$work/out" 2>&1 && grep -q -E -e "$pattern" "$work/out"; do
+        tries=$((tries + 1))
+        if [ "$tries" = 240 ]; then
+            not_ok "$sentence (expected a line with: $pattern)"
+            show_output "$@"
+            return
+        fi
+        sleep 0.25
+    done
+    ok "$sentence"
+}
+
 # same SENTENCE FILE FILE
 same() {
     if cmp -s -- "$2" "$3"; then ok "$1"; else not_ok "$1 ($2 and $3 differ)"; fi
@@ -239,6 +257,12 @@ p11() {
 # user ARGUMENTS...: the same, logged in to the script's token as its user.
 user() {
     p11 --token-label "$token" --login --pin env:USER_PIN "$@"
+}
+
+# empty_key JSON: makes an empty custom key.
+empty_key() {
+    printf '%s\n' "$1" > "$work/json"
+    user --write-object "$work/json" --type data --application-label keystead
 }
 
 token=demo

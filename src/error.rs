@@ -6,6 +6,7 @@
 use pkcs11_sys::*;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::io::ErrorKind;
 
 /// What went wrong, with detail where a person can act on it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +34,17 @@ impl Reason {
     /// The reason together with what exactly happened. Never pass data, a PIN or a key.
     pub fn detail(self, detail: impl fmt::Display) -> Error {
         Error { reason: self, detail: Some(detail.to_string().into()) }
+    }
+}
+
+impl Reason {
+    /// What an operating system's error means to a caller, or else `otherwise`.
+    pub fn of(kind: ErrorKind, otherwise: Self) -> Self {
+        match kind {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::StoreFull,
+            ErrorKind::ReadOnlyFilesystem => Self::StoreReadOnly,
+            _ => otherwise,
+        }
     }
 }
 

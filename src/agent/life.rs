@@ -29,6 +29,9 @@ use std::time::{Duration, Instant};
 /// How long to wait before a sweep that could not be done is tried again.
 const AGAIN: Duration = Duration::from_secs(60);
 
+/// How often an agent that serves a snapshot for want of room looks whether there is some.
+const ROOM: Duration = Duration::from_secs(5);
+
 /// How often a snapshot is made while the store changes.
 const SNAPSHOTS: Duration = Duration::from_secs(60);
 
@@ -95,6 +98,8 @@ enum Ended {
     Told,
     StoreGone,
     StoreFailed,
+    /// The next agent can open what this one could not.
+    RoomAgain,
 }
 
 struct Agent {
@@ -108,6 +113,8 @@ struct Agent {
     timer: Timer,
     outlook: Outlook,
     grace: Seconds,
+    /// Whether the store is served from its snapshot until there is room.
+    lacked_room: bool,
     /// When a snapshot was asked for.
     kept: Instant,
     /// Since when nobody has been connected and nothing was due.
@@ -139,7 +146,7 @@ impl Agent {
         let watch = Watch::new(directory)?;
         let alone = Some(Instant::now());
         let outlook = Outlook::new(options.metrics.clone(), seen);
-        let (grace, kept) = (options.grace, Instant::now());
+        let (grace, kept, lacked_room) = (options.grace, Instant::now(), shelf.lacks_room());
         Ok(Self {
             shelf,
             server,
@@ -151,6 +158,7 @@ impl Agent {
             timer,
             outlook,
             grace,
+            lacked_room,
             kept,
             alone,
         })
@@ -177,9 +185,15 @@ impl Agent {
             };
             let look = self.outlook.look(&self.shelf);
             self.keep_snapshot();
-            let left = Some(left.map_or(look, |left| left.min(look)));
+            let mut left = left.map_or(look, |left| left.min(look));
+            if self.lacked_room {
+                left = left.min(ROOM);
+            }
             match self.wait(stop, left) {
                 Ok(Some(ended)) => return ended,
+                Ok(None) if self.lacked_room && !self.shelf.lacks_room() => {
+                    return Ended::RoomAgain;
+                }
                 Ok(None) => {}
                 Err(error) => {
                     log::error!("cannot wait for connections: {error}");
@@ -214,12 +228,8 @@ impl Agent {
     }
 
     /// Waits until something happens, at most `left`, and sees to it.
-    fn wait(
-        &mut self,
-        stop: BorrowedFd<'_>,
-        left: Option<Duration>,
-    ) -> rustix::io::Result<Option<Ended>> {
-        let left = left.map(Timespec::try_from).transpose().map_err(|_| Errno::INVAL)?;
+    fn wait(&mut self, stop: BorrowedFd<'_>, left: Duration) -> rustix::io::Result<Option<Ended>> {
+        let left = Timespec::try_from(left).map_err(|_| Errno::INVAL)?;
         let mut descriptors = [
             PollFd::new(&self.listener, PollFlags::IN),
             PollFd::from_borrowed_fd(stop, PollFlags::IN),
@@ -227,7 +237,7 @@ impl Agent {
             PollFd::new(&self.bell, PollFlags::IN),
             PollFd::new(&self.timer.0, PollFlags::IN),
         ];
-        match poll(&mut descriptors, left.as_ref()) {
+        match poll(&mut descriptors, Some(&left)) {
             Err(Errno::INTR) => return Ok(None),
             done => done?,
         };

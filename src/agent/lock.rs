@@ -82,7 +82,9 @@ fn acquire(directory: &Path, file: &OwnedFd, operation: FlockOperation) -> Resul
 }
 
 fn failed(directory: &Path, error: Errno) -> Error {
-    Reason::AgentAbsent.detail(format_args!("cannot lock {}: {error}", directory.display()))
+    let error = std::io::Error::from(error);
+    Reason::of(error.kind(), Reason::AgentAbsent)
+        .detail(format_args!("cannot lock {}: {error}", directory.display()))
 }
 
 #[cfg(test)]

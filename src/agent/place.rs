@@ -145,7 +145,8 @@ impl AsFd for Watch {
 }
 
 fn failed(path: &Path, error: io::Error) -> Error {
-    Reason::AgentAbsent.detail(format_args!("{}: {error}", path.display()))
+    Reason::of(error.kind(), Reason::AgentAbsent)
+        .detail(format_args!("{}: {error}", path.display()))
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
-//! A store whose records are damaged, or older than what was acknowledged. Its snapshot is served to be
-//! read meanwhile, and recovery goes on from that, or from what `db/` still has, as a new incarnation. Cells and counts of wrong PINs are never rolled
-//! back, so recovery revives nothing that was erased.
+//! A store whose records are damaged, or older than what was acknowledged, or on a disk too full to
+//! open it. Its snapshot is served to be read meanwhile, and recovery goes on from that, or from what
+//! `db/` still has, as a new incarnation. Cells and counts of wrong PINs are never rolled back, so
+//! recovery revives nothing that was erased.
 
 use super::Lock;
 use super::cover;
 use super::rows::{self, Meta};
 use super::shelf::Shelf;
 use crate::clock::{Clock, SystemClock};
-use crate::error::{Reason, Result};
+use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::store::slots::Content;
 use crate::store::{Batch, Room, Sled, Slots, Store, files, snapshot};
@@ -46,34 +47,30 @@ pub fn recover(lock: &Lock) -> Result<Option<Recovered>> {
 }
 
 /// The store in `directory`, or, where it cannot be opened or has lost commits, what its snapshot has
-/// beyond it: that can only be read.
+/// beyond it: that can only be read. So it is with a full disk, if the snapshot has everything; but
+/// first the ballast is given up, since even opening writes something.
 pub fn open_or_rescue(directory: &Path, clock: Arc<dyn Clock>) -> Result<Shelf> {
-    let opened = Sled::open(&directory.join("db")).or_else(|error| {
-        if error.reason() != Reason::StoreFull || !Room::give_up_ballast(directory)? {
-            return Err(error);
-        }
-        // Even opening writes something.
-        Sled::open(&directory.join("db"))
-    });
-    let (error, has) = match opened {
-        Ok(store) => {
-            let has = commits_of(&store);
-            match Shelf::open(directory, Box::new(store), Arc::clone(&clock)) {
-                Ok(shelf) => return Ok(shelf),
-                Err(error) => (error, has),
-            }
-        }
-        Err(error) => (error, None),
-    };
-    if error.reason() != Reason::StoreDamaged || !is_better(directory, has)? {
-        return Err(error);
+    let mut opened = open(directory, &clock);
+    if matches!(&opened, Err((error, _)) if error.reason() == Reason::StoreFull)
+        && Room::give_up_ballast(directory)?
+    {
+        opened = open(directory, &clock);
     }
-    match snapshot::load(directory).and_then(|kept| Shelf::open_to_read(directory, kept, clock)) {
+    let (error, has) = match opened {
+        Ok(shelf) => return Ok(shelf),
+        Err(failed) => failed,
+    };
+    let full = match error.reason() {
+        Reason::StoreDamaged if is_better(directory, has)? => false,
+        Reason::StoreFull if has_everything(directory)? => true,
+        _ => return Err(error),
+    };
+    let rescued = snapshot::load(directory)
+        .and_then(|kept| Shelf::open_to_read(directory, kept, clock, full));
+    match rescued {
         Ok(shelf) => {
             log::error!("{error}");
-            log::error!(
-                "the snapshot is served, and can only be read; `keystead recover` goes on from it"
-            );
+            log::error!("the snapshot is served, and can only be read; {}", way_out(full));
             Ok(shelf)
         }
         Err(worse) => {
@@ -81,6 +78,21 @@ pub fn open_or_rescue(directory: &Path, clock: Arc<dyn Clock>) -> Result<Shelf> 
             Err(error)
         }
     }
+}
+
+/// What ends the service of a snapshot.
+pub fn way_out(full: bool) -> &'static str {
+    match full {
+        true => "the store is opened again once there is room on its file system",
+        false => "`keystead recover` goes on from that",
+    }
+}
+
+/// The store, or why not and how many commits can be read nevertheless.
+fn open(directory: &Path, clock: &Arc<dyn Clock>) -> Result<Shelf, (Error, Option<u64>)> {
+    let store = Sled::open(&directory.join("db")).map_err(|error| (error, None))?;
+    let has = commits_of(&store);
+    Shelf::open(directory, Box::new(store), Arc::clone(clock)).map_err(|error| (error, has))
 }
 
 /// Builds `db/` anew where the snapshot has more; what was there stays beside it.
@@ -112,16 +124,26 @@ fn rebuild(directory: &Path) -> Result<bool> {
 
 /// Whether the snapshot is this store's, and has commits beyond the `has` that can be read.
 fn is_better(directory: &Path, has: Option<u64>) -> Result<bool> {
+    let kept = kept_of(&Slots::open(directory, false)?, directory);
+    Ok(kept.is_some_and(|kept| has.is_none_or(|has| kept > has)))
+}
+
+/// Whether the snapshot is this store's, and lacks nothing that was acknowledged.
+fn has_everything(directory: &Path) -> Result<bool> {
+    let slots = Slots::open(directory, false)?;
+    Ok(kept_of(&slots, directory).is_some_and(|kept| kept >= slots.commits()))
+}
+
+/// How many commits the snapshot has, where it is one of this store.
+fn kept_of(slots: &Slots, directory: &Path) -> Option<u64> {
     let kept = match snapshot::origin(directory) {
-        Ok(Some(kept)) => kept,
-        Ok(None) => return Ok(false),
+        Ok(kept) => kept?,
         Err(error) => {
             log::error!("{error}");
-            return Ok(false);
+            return None;
         }
     };
-    let ours = Slots::open(directory, false)?.identity() == (kept.store, kept.incarnation);
-    Ok(ours && has.is_none_or(|has| kept.commits > has))
+    (slots.identity() == (kept.store, kept.incarnation)).then_some(kept.commits)
 }
 
 fn commits_of(store: &dyn Store) -> Option<u64> {

@@ -12,7 +12,7 @@ use crate::key::state::Erasure;
 use crate::key::{Fingerprint, Header, Role};
 use crate::store::slots::{CellNumber, Content};
 use crate::store::snapshot::Origin;
-use crate::store::{Memory, Pair, Room, Slots, Store};
+use crate::store::{Memory, Need, Pair, Room, Slots, Store};
 use crate::wire::page::PageWriter;
 use crate::wire::{Outcome, Stored};
 use std::path::{Path, PathBuf};
@@ -36,6 +36,8 @@ pub struct Shelf {
     pub page: PageWriter,
     /// Whether changes are kept; a snapshot in the store's place can only be read.
     pub writable: bool,
+    /// Whether the snapshot is there only because the store's file system is full.
+    full: bool,
     clock: Arc<dyn Clock>,
     mark: AtomicU64,
 }
@@ -69,9 +71,10 @@ impl Shelf {
         directory: &Path,
         snapshot: Memory,
         clock: Arc<dyn Clock>,
+        full: bool,
     ) -> Result<Self> {
         let shelf = Self::assemble(directory, Box::new(snapshot), clock)?;
-        let shelf = Self { writable: false, ..shelf };
+        let shelf = Self { writable: false, full, ..shelf };
         recover::without_destroyed_tokens(&shelf)?;
         shelf.slots.presume_deleted(&recover::foreign_cells(&shelf)?, shelf.now());
         shelf.begin(shelf.meta()?.mark);
@@ -86,14 +89,21 @@ impl Shelf {
 
     /// Refuses changes that nobody would keep.
     pub fn check_writable(&self) -> Result<()> {
-        match self.writable {
-            true => Ok(()),
-            false => Err(Reason::StoreReadOnly.detail(format_args!(
-                "{}: db/ cannot be opened, and its snapshot is served; `keystead recover` goes on \
-                 from that",
-                self.directory.display()
-            ))),
-        }
+        let reason = match (self.writable, self.full) {
+            (true, _) => return Ok(()),
+            (false, true) => Reason::StoreFull,
+            (false, false) => Reason::StoreReadOnly,
+        };
+        Err(reason.detail(format_args!(
+            "{}: db/ cannot be opened, and its snapshot is served; {}",
+            self.directory.display(),
+            recover::way_out(self.full)
+        )))
+    }
+
+    /// Whether a snapshot is served only for want of room, and there is still none.
+    pub fn lacks_room(&self) -> bool {
+        self.full && self.room.check(Need::Grow(0)).is_err()
     }
 
     /// Which store this is, as of its last commit.
@@ -114,7 +124,7 @@ impl Shelf {
         let page = PageWriter::open(directory)?;
         let directory = directory.to_owned();
         let mark = AtomicU64::new(0);
-        Ok(Self { directory, store, slots, room, page, writable: true, clock, mark })
+        Ok(Self { directory, store, slots, room, page, writable: true, full: false, clock, mark })
     }
 
     /// The latest time that an agent has made durable.

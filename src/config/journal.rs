@@ -27,7 +27,10 @@ pub fn open(config: &Config, otherwise: Option<Log>) {
 /// does not start, or of a configuration before there is a log.
 pub fn tell(error: &Error) {
     static TOLD: AtomicBool = AtomicBool::new(false);
-    let hopeless = matches!(error.reason(), Reason::AgentAbsent | Reason::BadConfiguration);
+    let hopeless = matches!(
+        error.reason(),
+        Reason::AgentAbsent | Reason::StoreFull | Reason::BadConfiguration
+    );
     if hopeless && io::stderr().is_terminal() && !TOLD.swap(true, Ordering::Relaxed) {
         // Where even this cannot be written there is nobody to tell.
         let _unread = writeln!(io::stderr(), "keystead: {error}");

@@ -69,7 +69,7 @@ fn unless_absent<T>(function: &str, answer: Result<T>) -> Result<Option<T>> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
         Err(why) => match why.reason() {
-            Reason::AgentAbsent | Reason::AgentLost | Reason::AgentRefuses => {
+            Reason::AgentAbsent | Reason::AgentLost | Reason::AgentRefuses | Reason::StoreFull => {
                 entry::tell(function, CK_INVALID_HANDLE, &why);
                 Ok(None)
             }

@@ -29,6 +29,13 @@
 //! was committed after the snapshot is lost. Erase slots and counts of wrong PINs are never rolled back,
 //! so neither serving nor recovering revives anything.
 //!
+//! # When the disk is full
+//!
+//! Nothing grows where less than 16 MiB would remain free (`CKR_DEVICE_MEMORY`); material is still
+//! deleted and still expires, for which the `ballast` is given up at need. An agent that finds no room
+//! even to open `db/` serves the snapshot to be read, if that has every commit, until there is room. If
+//! it has not, nothing is served: `CKR_DEVICE_MEMORY` again.
+//!
 //! # Copying a store
 //!
 //! [`keystead backup`](super::backup) copies a store that is in use. Without it, a store is copied as a

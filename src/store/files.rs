@@ -25,11 +25,9 @@ pub fn sync_directory(path: &Path) -> Result<()> {
 
 /// What an operating system's error on `path` means to a caller.
 pub fn failed(path: &Path, cause: &io::Error) -> Error {
-    let reason = match cause.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Reason::StoreFull,
+    let otherwise = match cause.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound => Reason::AgentAbsent,
-        io::ErrorKind::ReadOnlyFilesystem => Reason::StoreReadOnly,
         _ => Reason::StoreDamaged,
     };
-    reason.detail(format_args!("{}: {cause}", path.display()))
+    Reason::of(cause.kind(), otherwise).detail(format_args!("{}: {cause}", path.display()))
 }

@@ -40,7 +40,7 @@ impl Page {
     /// directory's owner or root, and nobody else may be able to write it.
     pub fn open(directory: &Path) -> Result<Self> {
         let (file, path) = open_checked(directory, OFlags::RDONLY)?;
-        let words = Words::map(&file, WORDS).map_err(|error| damaged(&path, error))?;
+        let words = Words::map(&file, WORDS).map_err(|error| failed(&path, error))?;
         match words.load(AT_MAGIC) {
             MAGIC => Ok(Self(words)),
             _ => Err(damaged(&path, "it is not a generation page")),
@@ -94,11 +94,11 @@ impl PageWriter {
     /// Maps the page of the store in `directory` and makes it where there is none. The caller holds
     /// the store's lock.
     pub fn open(directory: &Path) -> Result<Self> {
-        if !directory.join(NAME).try_exists().map_err(|error| damaged(directory, error))? {
-            create(directory).map_err(|error| damaged(&directory.join(NAME), error))?;
+        if !directory.join(NAME).try_exists().map_err(|error| failed(directory, error))? {
+            create(directory).map_err(|error| failed(&directory.join(NAME), error))?;
         }
         let (file, path) = open_checked(directory, OFlags::RDWR)?;
-        let words = WordsMut::map(&file, WORDS).map_err(|error| damaged(&path, error))?;
+        let words = WordsMut::map(&file, WORDS).map_err(|error| failed(&path, error))?;
         let page = Self { words, file };
         match page.word(AT_MAGIC).load(Ordering::Relaxed) {
             MAGIC => Ok(page),
@@ -175,12 +175,12 @@ fn open_checked(directory: &Path, access: OFlags) -> Result<(File, PathBuf)> {
     let path = directory.join(NAME);
     let through = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let folder =
-        open(directory, through, Mode::empty()).map_err(|error| damaged(directory, error))?;
-    let owner = fstat(&folder).map_err(|error| damaged(directory, error))?.st_uid;
+        open(directory, through, Mode::empty()).map_err(|error| failed(directory, error))?;
+    let owner = fstat(&folder).map_err(|error| failed(directory, error))?.st_uid;
     let flags = access | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let file = openat(&folder, NAME, flags, Mode::empty());
-    let file = File::from(file.map_err(|error| damaged(&path, error))?);
-    let metadata = file.metadata().map_err(|error| damaged(&path, error))?;
+    let file = File::from(file.map_err(|error| failed(&path, error))?);
+    let metadata = file.metadata().map_err(|error| failed(&path, error))?;
     match objection(&metadata, owner) {
         Some(objection) => Err(damaged(&path, objection)),
         None => Ok((file, path)),
@@ -201,8 +201,18 @@ fn objection(metadata: &Metadata, owner: u32) -> Option<String> {
         .then(|| "others than its owner can write it".into())
 }
 
+fn failed(path: &Path, error: impl Into<std::io::Error>) -> Error {
+    let error = error.into();
+    Reason::of(error.kind(), Reason::StoreDamaged)
+        .detail(format_args!("{}: {error}", path.display()))
+}
+
 fn damaged(path: &Path, why: impl std::fmt::Display) -> Error {
-    Reason::StoreDamaged.detail(format_args!("{}: {why}", path.display()))
+    Reason::StoreDamaged.detail(format_args!(
+        "{}: {why}; end every program that uses the store and remove this file, which the next agent \
+         makes anew",
+        path.display()
+    ))
 }
 
 #[cfg(test)]

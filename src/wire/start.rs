@@ -51,8 +51,8 @@ impl Place {
     }
 }
 
-/// Starts the agent and returns when it answers, or another does. Fails with [`Reason::AgentAbsent`]
-/// and what the agent said.
+/// Starts the agent and returns when it answers, or another does. Fails with what the agent said, as
+/// [`Reason::StoreFull`] or else [`Reason::AgentAbsent`].
 pub fn agent(place: &Place) -> Result<()> {
     check_owner(&place.directory)?;
     let program = program(place)?;
@@ -81,8 +81,16 @@ fn launch(place: &Place, program: &Path, mode: &str) -> Result<(Child, io::Resul
 fn judge(said: io::Result<String>, program: &Path) -> Result<()> {
     match said {
         Ok(said) if is_ready(&said) => Ok(()),
-        Ok(said) => Err(absent(explain(&said, program))),
+        Ok(said) => Err(refusal(&explain(&said, program))),
         Err(error) => Err(absent(error)),
+    }
+}
+
+/// A full disk is told from every other reason: whoever calls can do something about it.
+fn refusal(said: &str) -> Error {
+    match said.strip_prefix(Reason::StoreFull.text()) {
+        Some(detail) => Reason::StoreFull.detail(detail.trim_start_matches(": ")),
+        None => absent(said),
     }
 }
 
@@ -252,6 +260,14 @@ mod tests {
         let (_folder, place) = place(&format!("echo \"{said}\" >&2; exit 1"));
         let text = failure(&place);
         assert_eq!(text, format!("{}: the disk is full", Reason::AgentAbsent.text()));
+    }
+
+    #[test]
+    fn a_full_disk_is_told_from_other_reasons() {
+        let said = Reason::StoreFull.detail("/store/db: No space left on device").to_string();
+        let (_folder, place) = place(&format!("echo \"keystead: error: {said}\" >&2; exit 1"));
+        let error = agent(&place).unwrap_err();
+        assert_eq!((error.reason(), error.to_string()), (Reason::StoreFull, said));
     }
 
     #[test]

@@ -104,12 +104,12 @@ fn a_store_that_cannot_be_made_is_refused() {
 
 #[test]
 fn a_database_of_zeros_is_refused_with_a_message_that_names_it() {
-    play(|world| damaged(world, "db", |store| zero_all_below(&store.join("db"))));
+    play(|world| drop(damaged(world, "db", |store| zero_all_below(&store.join("db")))));
 }
 
 #[test]
 fn erase_slots_of_zeros_are_refused_with_a_message_that_names_them() {
-    play(|world| damaged(world, "slots", |store| zero(&store.join("slots"))));
+    play(|world| drop(damaged(world, "slots", |store| zero(&store.join("slots")))));
 }
 
 #[test]
@@ -123,11 +123,36 @@ fn erase_slots_cut_short_are_refused_with_a_message_that_names_them() {
 }
 
 #[test]
-fn a_database_that_is_gone_is_refused_with_a_message_that_names_it() {
-    play(|world| damaged(world, "db", |store| fs::remove_dir_all(store.join("db")).unwrap()));
+fn erase_slots_that_are_gone_are_named_once() {
+    play(|world| {
+        let text = damaged(world, "slots: it is gone", |store| {
+            fs::remove_file(store.join("slots")).unwrap();
+        });
+        assert!(text.is_none_or(|text| text.matches("cannot be reached").count() == 1));
+    });
 }
 
-/// A store with a key in it is damaged while no agent runs; whoever uses it then is told.
+#[test]
+fn an_audit_key_cut_short_is_named_and_a_new_log_begins_without_it() {
+    play(|world| {
+        let audit = world.store().join("audit");
+        let text = damaged(world, "audit/key: 3 bytes", |store| {
+            fs::write(store.join("audit/key"), [1, 2, 3]).unwrap();
+        });
+        if text.is_some() {
+            fs::rename(&audit, world.path("audit.old")).unwrap();
+            let swept = world.keystead(&["sweep"]);
+            assert!(swept.status.success(), "{swept:?}");
+            assert!(audit.join("key").exists());
+        }
+    });
+}
+
+#[test]
+fn a_database_that_is_gone_is_refused_with_a_message_that_names_it() {
+    play(|world| drop(damaged(world, "db", |store| fs::remove_dir_all(store.join("db")).unwrap())));
+}
+
 #[test]
 fn keys_work_from_the_snapshot_where_the_database_is_zeroed_and_change_again_after_a_recovery() {
     play(|world| {
@@ -154,10 +179,12 @@ fn keys_work_from_the_snapshot_where_the_database_is_zeroed_and_change_again_aft
     });
 }
 
-fn damaged(world: &World, named: &str, damage: impl Fn(&Path)) {
+/// A store with a key in it is damaged while no agent runs; whoever uses it then is told, and what is
+/// returned. None in the process that makes the key.
+fn damaged(world: &World, named: &str, damage: impl Fn(&Path)) -> Option<String> {
     if world.role() == "maker" {
         world.token().generate_aes(&[Attribute::Token(true)]);
-        return;
+        return None;
     }
     world.start("maker").ends_well();
     world.kill_agent();
@@ -171,6 +198,7 @@ fn damaged(world: &World, named: &str, damage: impl Fn(&Path)) {
     assert!(text.contains(named), "the message does not name {named:?}: {text}");
     assert!(text.contains("hint: "), "no hint: {text}");
     assert!(!text.contains("panicked") && !logged.contains("panicked"), "{text}{logged}");
+    Some(text)
 }
 
 #[test]

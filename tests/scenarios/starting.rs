@@ -153,7 +153,7 @@ fn an_agent_that_cannot_start_says_why() {
 }
 
 #[test]
-fn a_damaged_page_is_named_and_not_replaced() {
+fn a_damaged_page_is_named_and_replaced_only_by_hand() {
     play(|world| {
         sweep(&link(world));
         world.kill_agent();
@@ -162,6 +162,12 @@ fn a_damaged_page_is_named_and_not_replaced() {
         let said = fails(&world.keystead(&["sweep"]));
         assert!(said.contains("generations: it has 10 bytes instead of 36864"), "{said}");
         assert_eq!(file.metadata().unwrap().len(), 10);
+        assert!(
+            said.contains("end every program that uses the store and remove this file"),
+            "{said}"
+        );
+        fs::remove_file(&file).unwrap();
+        succeeds(&world.keystead(&["sweep"]));
     });
 }
 

@@ -36,7 +36,10 @@ impl ChainKey {
         let bytes = Zeroizing::new(std::fs::read(Self::path(directory))?);
         match bytes.len() {
             32 => Self::new(&bytes),
-            length => Err(io::Error::other(format!("{length} bytes, not 32"))),
+            length => Err(io::Error::other(format!(
+                "{length} bytes, not 32; where the key is lost, move the folder that it lies in away, \
+                 and a new log begins"
+            ))),
         }
     }
 

@@ -48,7 +48,7 @@ fn words(code: RvError) -> (Option<&'static str>, Option<&'static str>) {
         ),
         RvError::DeviceMemory => (
             "there is no room left in the store",
-            Some("make room on the store's file system; deleting keys still works"),
+            Some("make room on the store's file system; a running agent still deletes keys"),
         ),
         RvError::DeviceError => (
             "the store or its agent failed",

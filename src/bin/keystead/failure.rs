@@ -125,7 +125,9 @@ fn hint(reason: Reason) -> Option<&'static str> {
     Some(match reason {
         Reason::BadConfiguration => "correct it, or name another file with --config",
         Reason::AgentAbsent => "`keystead agent` runs the agent here, where it shows what it does",
-        Reason::StoreFull => "make room on the store's file system; deleting keys still works",
+        Reason::StoreFull => {
+            "make room on the store's file system; a running agent still deletes keys"
+        }
         Reason::PinIncorrect => "the attempt was counted; ten wrong ones in a row lock the PIN",
         Reason::PinLength => "a PIN has 4 to 255 bytes",
         _ => return None,

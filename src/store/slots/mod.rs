@@ -82,10 +82,10 @@ impl Slots {
     }
 
     fn open_file(path: PathBuf) -> Result<Self> {
-        let file = files::open_private(&path, false).map_err(|error| match error.reason() {
-            Reason::AgentAbsent => damaged(&path, error),
-            _ => error,
-        })?;
+        if !path.exists() {
+            return Err(damaged(&path, "it is gone"));
+        }
+        let file = files::open_private(&path, false)?;
         let (bytes, end) = fixed_part(&file, &path)?;
         let (store, incarnation) = identity(&bytes, &path)?;
         let inner = Mutex::new(Inner::read(&bytes, end, &path));
