@@ -215,8 +215,7 @@ impl Writer {
         self.close_days()?;
         self.settle()?;
         self.journal.flush();
-        self.shelf.slots.raise_mark(self.shelf.now())?;
-        self.shelf.slots.sync()?;
+        self.keep_time()?;
         self.keep_snapshot(true)
     }
 
@@ -275,10 +274,7 @@ impl Writer {
                 Ok(Done::AuditHead(head, waiting))
             }
             Work::Keep => {
-                // What has only become readable leaves no other trace of the time that has been.
-                let now = self.shelf.now();
-                self.shelf.slots.raise_mark(now)?;
-                self.shelf.page.set_mark(now);
+                self.keep_time()?;
                 self.close_days()?;
                 self.keep_snapshot(false).map(|()| Done::Noted)
             }

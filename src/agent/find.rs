@@ -62,7 +62,7 @@ fn due(shelf: &Shelf, now: Seconds) -> Result<HashSet<(Id, Id)>> {
             hidden.insert((token, id));
         }
     }
-    shelf.each(b"d", |key, _| match rows::due_parts(key) {
+    shelf.each(rows::DUE, |key, _| match rows::due_parts(key) {
         Some((at, token, id)) if at <= now => Ok(hidden.insert((token, id))),
         _ => Ok(false),
     })?;

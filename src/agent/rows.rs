@@ -10,6 +10,7 @@
 //! | `f`, token, fingerprint (32), record | nothing; custom keys and live material, by fingerprint |
 //! | `v`, token, custom key, version (u32), record | nothing; a custom key's material |
 //! | `d`, second (u64), token, record | nothing; what is due, and when |
+//! | `n`, second (u64), token, record | nothing; what can only be read from then on |
 //! | `g`, token, record | when an erasure that waits its grace out was found due, by the clock (u64, big endian) |
 //! | `u`, token, key, day (u32, since 1970 UTC) | how often the key was used on a day that is not over (u64, big endian) |
 //! | `s`, cell (u32) | token, record: who claims the erase cell |
@@ -158,14 +159,15 @@ pub fn versions(token: Id, key: Id) -> Key {
     [b"v", &token.bytes()[..], key.bytes()].concat()
 }
 
-/// What is due at a second; tokens and identities follow.
-pub fn due(at: Seconds) -> Key {
-    [b"d", &at.to_be_bytes()[..]].concat()
-}
+/// What the keys of what is due begin with.
+pub const DUE: &[u8] = b"d";
 
-/// Second, token and record of a key that begins with [`due`].
+/// What the keys of what will only be readable begin with.
+pub const NARROWING: &[u8] = b"n";
+
+/// Second, token and record of a key that [`due_entry`] or [`narrowing_entry`] made.
 pub fn due_parts(key: &[u8]) -> Option<(Seconds, Id, Id)> {
-    let (at, ids) = key.strip_prefix(b"d")?.split_first_chunk::<8>()?;
+    let (at, ids) = key.get(1..)?.split_first_chunk::<8>()?;
     let (token, id) = id_pair(ids)?;
     Some((u64::from_be_bytes(*at), token, id))
 }
@@ -200,7 +202,12 @@ pub fn uses_of(key: &[u8]) -> Option<(Id, Id, u32)> {
 
 /// Where it stands that a record is due at a second.
 pub fn due_entry(at: Seconds, token: Id, id: Id) -> Key {
-    [&due(at)[..], token.bytes(), id.bytes()].concat()
+    [DUE, &at.to_be_bytes(), token.bytes(), id.bytes()].concat()
+}
+
+/// Where it stands that a record can only be read from a second on.
+pub fn narrowing_entry(at: Seconds, token: Id, id: Id) -> Key {
+    [NARROWING, &at.to_be_bytes(), token.bytes(), id.bytes()].concat()
 }
 
 /// The cell of a key made by [`claim`].
@@ -223,11 +230,20 @@ pub fn last_id(key: &[u8]) -> Option<Id> {
 pub fn due_at(header: &Header) -> Option<Seconds> {
     match &header.role {
         Role::CustomKey(state) => state.deletion_at,
-        Role::Material { .. } | Role::Object { .. } => header
-            .expiry
-            .filter(|expiry| expiry.action == ExpiryAction::Erase)
-            .map(|expiry| expiry.at),
+        Role::Material { .. } | Role::Object { .. } => expires_to(ExpiryAction::Erase, header),
     }
+}
+
+/// From when on a record can only be read, if ever.
+fn narrows_at(header: &Header) -> Option<Seconds> {
+    match &header.role {
+        Role::CustomKey(_) => None,
+        Role::Material { .. } | Role::Object { .. } => expires_to(ExpiryAction::ReadOnly, header),
+    }
+}
+
+fn expires_to(action: ExpiryAction, header: &Header) -> Option<Seconds> {
+    header.expiry.filter(|expiry| expiry.action == action).map(|expiry| expiry.at)
 }
 
 /// The entries that lead to a record. What is `dead` (erased, or about to be) is found by its custom
@@ -257,6 +273,7 @@ pub fn entries(token_id: Id, id: Id, header: &Header, dead: bool) -> Vec<Key> {
     };
     entries.extend(fingerprint.map(|fingerprint| to(fingerprinted(token_id, fingerprint))));
     entries.extend(due_at(header).map(|at| due_entry(at, token_id, id)));
+    entries.extend(narrows_at(header).map(|at| narrowing_entry(at, token_id, id)));
     entries
 }
 

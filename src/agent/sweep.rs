@@ -19,19 +19,24 @@ const RETRY: Seconds = 3600;
 
 /// When the next thing is due, if ever; an erasure that waits is due when its grace is over.
 pub fn next_due(shelf: &Shelf, grace: Seconds) -> Result<Option<Seconds>> {
-    let first = shelf.store.scan(b"d", b"", 1)?;
-    let due = first.first().and_then(|(key, _)| rows::due_parts(key)).map(|(at, _, _)| at);
-    let waiting = waiting(shelf)?.into_iter().map(|it| it.found.saturating_add(grace));
-    Ok(due.into_iter().chain(waiting).min())
+    let mut soonest: Vec<_> =
+        waiting(shelf)?.into_iter().map(|it| it.found.saturating_add(grace)).collect();
+    for prefix in [rows::DUE, rows::NARROWING] {
+        let first = shelf.store.scan(prefix, b"", 1)?;
+        let at = first.first().and_then(|(key, _)| rows::due_parts(key)).map(|(at, _, _)| at);
+        soonest.extend(at);
+    }
+    Ok(soonest.into_iter().min())
 }
 
 impl Writer {
     /// Erases and ends everything that is due, or lets it wait its grace out first.
     pub(super) fn sweep(&mut self) -> Result<Swept> {
+        self.narrow()?;
         let mut swept = self.sweep_waiting()?;
         let shelf = Arc::clone(&self.shelf);
         loop {
-            let due = due_entries(&shelf)?;
+            let due = due_entries(&shelf, rows::DUE)?;
             if due.is_empty() {
                 return Ok(swept);
             }
@@ -52,6 +57,32 @@ impl Writer {
             }
             self.apply(draft)?;
         }
+    }
+
+    /// Makes the time durable from which something can only be read: no later agent takes an earlier
+    /// clock's word for it.
+    fn narrow(&mut self) -> Result<()> {
+        let shelf = Arc::clone(&self.shelf);
+        loop {
+            let due = due_entries(&shelf, rows::NARROWING)?;
+            if due.is_empty() {
+                return Ok(());
+            }
+            self.keep_time()?;
+            shelf.room.check(Need::Shrink)?;
+            let mut draft = Draft::new(&shelf);
+            due.into_iter().for_each(|(entry, _, _)| draft.forget(entry));
+            self.apply_quietly(draft)?;
+        }
+    }
+
+    /// Makes the time durable, and known to the modules.
+    pub(super) fn keep_time(&self) -> Result<()> {
+        let now = self.shelf.now();
+        self.shelf.slots.raise_mark(now)?;
+        self.shelf.slots.sync()?;
+        self.shelf.page.set_mark(now);
+        Ok(())
     }
 
     /// Sees to what waits. By the clock alone: the high-water mark is what a wrong clock has moved.
@@ -111,10 +142,10 @@ impl Writer {
     }
 }
 
-fn due_entries(shelf: &Shelf) -> Result<Vec<(Key, Id, Id)>> {
+fn due_entries(shelf: &Shelf, prefix: &[u8]) -> Result<Vec<(Key, Id, Id)>> {
     let now = shelf.now();
     let mut due = Vec::new();
-    shelf.each(b"d", |key, _| match rows::due_parts(key) {
+    shelf.each(prefix, |key, _| match rows::due_parts(key) {
         Some((at, token, id)) if at <= now && due.len() < STEP => {
             due.push((key.to_vec(), token, id));
             Ok(true)
@@ -258,6 +289,29 @@ mod tests {
             keys,
             [rows::audit_head(), rows::meta()].into_iter().chain(lines).collect::<Vec<_>>()
         );
+    }
+
+    #[test]
+    fn the_second_from_which_a_key_can_only_be_read_outlives_a_clock_set_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let (clock, mut writer) = furnished(directory.path());
+        let shelf = Arc::clone(&writer.shelf);
+        let expiry = Some(Expiry { at: 8, action: ExpiryAction::ReadOnly });
+        let (key, fingerprint) = (Id::new([4; 16]), Fingerprint([5; 32]));
+        let role = Role::Material { key, version: 1, fingerprint };
+        let header = Header { private: true, role, expiry, tags: vec![] };
+        let bytes = (header.encode().unwrap(), vec![6]);
+        let mut draft = Draft::new(&shelf);
+        draft.put(TOKEN, Id::new([6; 16]), None, header, bytes).unwrap();
+        writer.apply(draft).unwrap();
+        writer.settle().unwrap();
+        assert_eq!(next_due(&shelf, 0).unwrap(), Some(8));
+        assert_eq!(sweep_at(&clock, &mut writer, 8), (0, 0));
+        assert_eq!(next_due(&shelf, 0).unwrap(), Some(10));
+        assert!(shelf.find(TOKEN, Id::new([6; 16])).unwrap().is_some());
+        let kept = crate::store::Slots::open(directory.path(), false).unwrap();
+        assert_eq!(kept.mark(), 8);
+        assert_eq!(crate::wire::page::Page::open(directory.path()).unwrap().mark(), 8);
     }
 
     fn sweep_at(clock: &FixedClock, writer: &mut Writer, now: Seconds) -> (u64, u64) {
