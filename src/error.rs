@@ -6,7 +6,7 @@
 use pkcs11_sys::*;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::io::ErrorKind;
+use std::io;
 
 /// What went wrong, with detail where a person can act on it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,14 +39,27 @@ impl Reason {
 
 impl Reason {
     /// What an operating system's error means to a caller, or else `otherwise`.
-    pub fn of(kind: ErrorKind, otherwise: Self) -> Self {
-        match kind {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::StoreFull,
-            ErrorKind::ReadOnlyFilesystem => Self::StoreReadOnly,
+    pub fn of(error: &io::Error, otherwise: Self) -> Self {
+        match (error.kind(), error.raw_os_error()) {
+            (io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded, _) => Self::StoreFull,
+            (io::ErrorKind::ReadOnlyFilesystem, _) => Self::StoreReadOnly,
+            (_, Some(number)) if PASSING.contains(&number) => Self::StoreUnavailable,
             _ => otherwise,
         }
     }
 }
+
+/// Errors of a system that is short of something: they say nothing about the file.
+const PASSING: [i32; 8] = [
+    libc::EMFILE,
+    libc::ENFILE,
+    libc::ENOMEM,
+    libc::ENOBUFS,
+    libc::ENOLCK,
+    libc::EAGAIN,
+    libc::EINTR,
+    libc::EBUSY,
+];
 
 impl From<Reason> for Error {
     fn from(reason: Reason) -> Self {
@@ -200,11 +213,22 @@ reasons! {
     OwnerOnly => CKR_FUNCTION_REJECTED, "this is for the store's owner and root";
     OtherStore => CKR_FUNCTION_FAILED, "this is not the store that was backed up";
     StoreNotEmpty => CKR_FUNCTION_FAILED, "the store is not empty";
+    StoreUnavailable => CKR_DEVICE_ERROR, "the store cannot be read or written at the moment";
 }
 
 #[cfg(test)]
 mod tests {
     use super::Reason;
+
+    #[test]
+    fn a_system_that_is_short_of_something_has_no_damaged_store() {
+        let of = |number| Reason::of(&std::io::Error::from_raw_os_error(number), Reason::General);
+        assert_eq!(of(libc::ENFILE), Reason::StoreUnavailable);
+        assert_eq!(of(libc::ENOSPC), Reason::StoreFull);
+        assert_eq!(of(libc::EDQUOT), Reason::StoreFull);
+        assert_eq!(of(libc::EROFS), Reason::StoreReadOnly);
+        assert_eq!(of(libc::EIO), Reason::General);
+    }
 
     #[test]
     fn every_reason_is_a_failure_that_a_person_can_read() {

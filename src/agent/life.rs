@@ -80,7 +80,14 @@ fn run(
     if !keeps_socket {
         place::unlink(lock.directory()).map_err(absent)?;
     }
-    agent.close()
+    agent.close()?;
+    match ended {
+        Ended::StoreFailed => {
+            let directory = lock.directory().display();
+            Err(Reason::StoreDamaged.detail(format_args!("{directory}: the log says what failed")))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn on_signals() -> std::io::Result<UnixStream> {
@@ -211,8 +218,16 @@ impl Agent {
         }
     }
 
-    /// Sweeps if something is due, and sets the timer for what comes next.
+    /// Sweeps if something is due, and sets the timer for what comes next. After a failure it is not
+    /// set: what is due already would have it ring for ever.
     fn sweep(&mut self) -> Result<Option<Seconds>> {
+        let swept = self.sweep_what_is_due();
+        let due = swept.as_ref().map_or(None, |due| *due);
+        self.timer.set(due, self.shelf.clock()).map_err(absent)?;
+        swept
+    }
+
+    fn sweep_what_is_due(&mut self) -> Result<Option<Seconds>> {
         let mut due = next_due(&self.shelf, self.grace)?;
         if due.is_some_and(|at| at <= self.shelf.now()) {
             let (answer, done) = sync_channel(1);
@@ -223,7 +238,6 @@ impl Agent {
             self.alone = self.alone.map(|_| Instant::now());
             due = next_due(&self.shelf, self.grace)?;
         }
-        self.timer.set(due, self.shelf.clock()).map_err(absent)?;
         Ok(due)
     }
 

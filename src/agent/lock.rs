@@ -83,7 +83,7 @@ fn acquire(directory: &Path, file: &OwnedFd, operation: FlockOperation) -> Resul
 
 fn failed(directory: &Path, error: Errno) -> Error {
     let error = std::io::Error::from(error);
-    Reason::of(error.kind(), Reason::AgentAbsent)
+    Reason::of(&error, Reason::AgentAbsent)
         .detail(format_args!("cannot lock {}: {error}", directory.display()))
 }
 

@@ -145,8 +145,7 @@ impl AsFd for Watch {
 }
 
 fn failed(path: &Path, error: io::Error) -> Error {
-    Reason::of(error.kind(), Reason::AgentAbsent)
-        .detail(format_args!("{}: {error}", path.display()))
+    Reason::of(&error, Reason::AgentAbsent).detail(format_args!("{}: {error}", path.display()))
 }
 
 #[cfg(test)]

@@ -185,10 +185,14 @@ pub fn foreign_cells(shelf: &Shelf) -> Result<Vec<u32>> {
     for (cell, (token, id)) in shelf.claims()? {
         let found = shelf.find(token, id)?.ok_or(Reason::StoreDamaged)?;
         let place = cover::Place { token, id, revision: found.row.revision };
-        if let Content::Secret(secret) = shelf.slots.content(cell)?
-            && cover::take_off(&secret, place, &found.row.sealed).is_err()
-        {
-            foreign.push(cell);
+        match shelf.slots.content(cell) {
+            Ok(Content::Secret(secret)) => {
+                let mine = cover::take_off(&secret, place, &found.row.sealed).is_ok();
+                foreign.extend((!mine).then_some(cell));
+            }
+            Ok(Content::Deleted(_) | Content::Expired(_)) => {}
+            // Nobody can read what is covered under it, whoever's it is.
+            Err(error) => log::error!("{error}"),
         }
     }
     Ok(foreign)

@@ -322,7 +322,17 @@ impl Service {
     }
 
     fn read(&self, token: Id, ids: &[Id]) -> Result<Response> {
-        let read = |id: &Id| self.read_one(token, *id);
+        if let [id] = ids {
+            return Ok(Response::Records(vec![self.read_one(token, *id)?]));
+        }
+        // Among several, one that is damaged is left out.
+        let read = |id: &Id| match self.read_one(token, *id) {
+            Err(error) if error.reason() == Reason::StoreDamaged && self.shelf.alive() => {
+                log::error!("{error}");
+                Ok(None)
+            }
+            read => read,
+        };
         ids.iter().map(read).collect::<Result<_>>().map(Response::Records)
     }
 

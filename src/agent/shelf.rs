@@ -193,7 +193,7 @@ impl Shelf {
     pub fn found(&self, id: Id, bytes: &[u8]) -> Result<Found> {
         let row: Row = rows::decode(bytes, "a record")?;
         let header = Header::decode(&row.header)?;
-        let erasure = row.cell.map_or(Ok(Erasure::Live), |cell| self.erasure(cell))?;
+        let erasure = row.cell.map_or(Erasure::Live, |cell| self.erasure_or_live(cell));
         Ok(Found { known: Known { id, header, erasure }, row })
     }
 
@@ -203,6 +203,15 @@ impl Shelf {
             Content::Secret(_) => Erasure::Live,
             Content::Deleted(since) => Erasure::Deleted(since),
             Content::Expired(since) => Erasure::Expired(since),
+        })
+    }
+
+    /// The same; a damaged cell has erased nothing as far as anybody can tell. What is covered under it
+    /// cannot be read, but can be deleted and expires.
+    fn erasure_or_live(&self, cell: CellNumber) -> Erasure {
+        self.erasure(cell).unwrap_or_else(|error| {
+            log::error!("{error}");
+            Erasure::Live
         })
     }
 

@@ -7,11 +7,12 @@ use super::draft::{Draft, Ending};
 use super::rows::{self, Key};
 use super::shelf::Shelf;
 use crate::clock::Seconds;
-use crate::error::{Reason, Result};
+use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::Role;
 use crate::key::state::Erasure;
 use crate::store::Need;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// How long a client has to ask again for a removal that a crash interrupted, in seconds.
@@ -30,21 +31,28 @@ pub fn next_due(shelf: &Shelf, grace: Seconds) -> Result<Option<Seconds>> {
 }
 
 impl Writer {
-    /// Erases and ends everything that is due, or lets it wait its grace out first.
+    /// Erases and ends everything that is due, or lets it wait its grace out first. What cannot be
+    /// looked at stands in nobody else's way: it is the error, after all others.
     pub(super) fn sweep(&mut self) -> Result<Swept> {
         self.narrow()?;
-        let mut swept = self.sweep_waiting()?;
+        let (mut swept, mut unread) = (Swept::default(), Unread::default());
+        self.sweep_waiting(&mut swept, &mut unread)?;
         let shelf = Arc::clone(&self.shelf);
         loop {
-            let due = due_entries(&shelf, rows::DUE)?;
+            let due = due_entries(&shelf, rows::DUE, &unread)?;
             if due.is_empty() {
-                return Ok(swept);
+                return unread.error.map_or(Ok(swept), Err);
             }
             shelf.room.check(Need::Shrink)?;
             let mut draft = Draft::new(&shelf);
             for (entry, token, id) in due {
                 match self.grace {
-                    0 => end(&mut draft, &shelf, (token, id), &mut swept)?,
+                    0 => {
+                        if let Err(error) = end(&mut draft, &shelf, (token, id), &mut swept) {
+                            unread.note(&shelf, entry, error)?;
+                            continue;
+                        }
+                    }
                     grace => {
                         log::warn!(
                             "record {id} of token {token} is due: it is not usable any more, and is \
@@ -55,7 +63,9 @@ impl Writer {
                 }
                 draft.forget(entry);
             }
-            self.apply(draft)?;
+            if !draft.is_empty() {
+                self.apply(draft)?;
+            }
         }
     }
 
@@ -64,7 +74,7 @@ impl Writer {
     fn narrow(&mut self) -> Result<()> {
         let shelf = Arc::clone(&self.shelf);
         loop {
-            let due = due_entries(&shelf, rows::NARROWING)?;
+            let due = due_entries(&shelf, rows::NARROWING, &Unread::default())?;
             if due.is_empty() {
                 return Ok(());
             }
@@ -86,15 +96,19 @@ impl Writer {
     }
 
     /// Sees to what waits. By the clock alone: the high-water mark is what a wrong clock has moved.
-    fn sweep_waiting(&mut self) -> Result<Swept> {
+    fn sweep_waiting(&mut self, swept: &mut Swept, unread: &mut Unread) -> Result<()> {
         let shelf = Arc::clone(&self.shelf);
-        let (clock, mut swept) = (shelf.clock(), Swept::default());
+        let clock = shelf.clock();
         for step in waiting(&shelf)?.chunks(STEP) {
             let mut draft = Draft::new(&shelf);
             for Waiting { token, id, found } in step {
-                let due = match shelf.find(*token, *id)? {
-                    Some(record) => rows::due_at(&record.known.header),
-                    None => None,
+                let entry = rows::waiting(*token, *id);
+                let due = match shelf.find(*token, *id) {
+                    Ok(record) => record.and_then(|it| rows::due_at(&it.known.header)),
+                    Err(error) => {
+                        unread.note(&shelf, entry, error)?;
+                        continue;
+                    }
                 };
                 match due {
                     // The time was taken back, or the material came anew.
@@ -105,17 +119,17 @@ impl Writer {
                         continue;
                     }
                     Some(_) if clock - found < self.grace => continue,
-                    Some(_) => end(&mut draft, &shelf, (*token, *id), &mut swept)?,
+                    Some(_) => end(&mut draft, &shelf, (*token, *id), swept)?,
                     None => {}
                 }
-                draft.forget(rows::waiting(*token, *id));
+                draft.forget(entry);
             }
             if !draft.is_empty() {
                 shelf.room.check(Need::Shrink)?;
                 self.apply(draft)?;
             }
         }
-        Ok(swept)
+        Ok(())
     }
 
     /// Finishes deletions and erasures that a crash interrupted after their cell was overwritten.
@@ -142,10 +156,31 @@ impl Writer {
     }
 }
 
-fn due_entries(shelf: &Shelf, prefix: &[u8]) -> Result<Vec<(Key, Id, Id)>> {
+/// Entries that lead to what cannot be read.
+#[derive(Default)]
+struct Unread {
+    entries: HashSet<Key>,
+    error: Option<Error>,
+}
+
+impl Unread {
+    /// Remembers one. Fails where it is the store that failed.
+    fn note(&mut self, shelf: &Shelf, entry: Key, error: Error) -> Result<()> {
+        if !shelf.alive() {
+            return Err(error);
+        }
+        log::error!("{error}");
+        self.entries.insert(entry);
+        self.error.get_or_insert(error);
+        Ok(())
+    }
+}
+
+fn due_entries(shelf: &Shelf, prefix: &[u8], but: &Unread) -> Result<Vec<(Key, Id, Id)>> {
     let now = shelf.now();
     let mut due = Vec::new();
     shelf.each(prefix, |key, _| match rows::due_parts(key) {
+        Some((at, ..)) if at <= now && but.entries.contains(key) => Ok(true),
         Some((at, token, id)) if at <= now && due.len() < STEP => {
             due.push((key.to_vec(), token, id));
             Ok(true)

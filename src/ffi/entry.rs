@@ -103,6 +103,7 @@ fn level(reason: Reason) -> Level {
         | Reason::AgentRefuses
         | Reason::StoreDamaged
         | Reason::StoreFull
+        | Reason::StoreUnavailable
         | Reason::PinLocked => Level::Warn,
         _ => Level::Debug,
     }

@@ -29,5 +29,5 @@ pub fn failed(path: &Path, cause: &io::Error) -> Error {
         io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound => Reason::AgentAbsent,
         _ => Reason::StoreDamaged,
     };
-    Reason::of(cause.kind(), otherwise).detail(format_args!("{}: {cause}", path.display()))
+    Reason::of(cause, otherwise).detail(format_args!("{}: {cause}", path.display()))
 }

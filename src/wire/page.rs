@@ -203,8 +203,7 @@ fn objection(metadata: &Metadata, owner: u32) -> Option<String> {
 
 fn failed(path: &Path, error: impl Into<std::io::Error>) -> Error {
     let error = error.into();
-    Reason::of(error.kind(), Reason::StoreDamaged)
-        .detail(format_args!("{}: {error}", path.display()))
+    Reason::of(&error, Reason::StoreDamaged).detail(format_args!("{}: {error}", path.display()))
 }
 
 fn damaged(path: &Path, why: impl std::fmt::Display) -> Error {

@@ -261,6 +261,33 @@ fn a_damaged_cell_makes_its_material_unreadable_and_nothing_else() {
     user.commit(vec![object(Id::new([7; 16]), Expect::Absent, &[], b"")]).unwrap();
 }
 
+#[test]
+fn a_damaged_cell_keeps_nothing_else_from_its_end_and_its_material_is_deleted_like_any_other() {
+    use std::os::unix::fs::FileExt;
+    let mut world = World::new();
+    let mut user = world.user();
+    user.commit(born(erase_at(START + 100))).unwrap();
+    let role = Role::Object { holds_key: true };
+    let header = Header { private: true, role, expiry: erase_at(START + 101), tags: vec![] };
+    let put = Some((header.encode().unwrap(), SEALED.to_vec()));
+    let other = Id::new([0x33; 16]);
+    user.commit(vec![Change { id: other, expect: Expect::Absent, event: vec![], put }]).unwrap();
+    drop(user);
+    world.stop().unwrap();
+    let slots = std::fs::File::options().write(true).open(world.path().join("slots")).unwrap();
+    slots.write_all_at(b"?", (512 + 63) * 64 + 30).unwrap();
+    world.start();
+    let mut user = world.user();
+    let answer = user.ask(Request::Read { token: TOKEN, ids: vec![KEY, ITS, other] });
+    let Response::Records(records) = answer else { panic!("{answer:?}") };
+    let there: Vec<bool> = records.iter().map(Option::is_some).collect();
+    assert_eq!(there, [true, false, true]);
+    world.clock.set(START + 101);
+    assert_eq!(user.sweep(), (1, 1));
+    assert_eq!(user.read(KEY).unwrap().0.slot, Outcome::Expired(START + 101));
+    assert!(user.read(other).is_none());
+}
+
 /// Overwrites the cell of the only material there is, as a deletion does before anything else.
 pub fn interrupt_deletion(world: &World) {
     let slots = crate::store::Slots::open(&world.path(), false).unwrap();
