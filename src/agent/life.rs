@@ -5,7 +5,7 @@ use super::bell::Bell;
 use super::commit::{Job, Work, Writer};
 use super::outlook::Outlook;
 use super::place::{self, Watch};
-use super::recover::open_or_rescue;
+use super::recover::{self, open_or_rescue};
 use super::server::{Access, Server};
 use super::shelf::Shelf;
 use super::sweep::next_due;
@@ -80,14 +80,16 @@ fn run(
     if !keeps_socket {
         place::unlink(lock.directory()).map_err(absent)?;
     }
-    agent.close()?;
-    match ended {
-        Ended::StoreFailed => {
-            let directory = lock.directory().display();
-            Err(Reason::StoreDamaged.detail(format_args!("{directory}: the log says what failed")))
-        }
-        _ => Ok(()),
+    let closed = agent.close();
+    if ended != Ended::StoreFailed {
+        return closed;
     }
+    let directory = lock.directory();
+    recover::doubt(directory);
+    closed.and_then(|()| {
+        let told = format_args!("{}: the log says what failed", directory.display());
+        Err(Reason::StoreDamaged.detail(told))
+    })
 }
 
 fn on_signals() -> std::io::Result<UnixStream> {
@@ -174,6 +176,7 @@ impl Agent {
     fn serve(&mut self, options: &Options, stop: BorrowedFd<'_>) -> Ended {
         loop {
             let swept = self.sweep();
+            let look = self.outlook.look(&self.shelf);
             if !self.shelf.alive() || self.writer.is_finished() {
                 return Ended::StoreFailed;
             }
@@ -190,7 +193,6 @@ impl Agent {
                 }
                 _ => None,
             };
-            let look = self.outlook.look(&self.shelf);
             self.keep_snapshot();
             let mut left = left.map_or(look, |left| left.min(look));
             if self.lacked_room {

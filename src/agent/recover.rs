@@ -17,6 +17,12 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
+/// How many pairs are read at once.
+const PAGE: usize = 1024;
+
+/// The file that says that the store has failed under an agent.
+const DOUBTED: &str = "db.doubted";
+
 /// What recovery came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Recovered {
@@ -80,6 +86,32 @@ pub fn open_or_rescue(directory: &Path, clock: Arc<dyn Clock>) -> Result<Shelf> 
     }
 }
 
+/// Has the next agent read the store through before it serves it: this one's has failed.
+pub fn doubt(directory: &Path) {
+    if let Err(error) = files::open_private(&directory.join(DOUBTED), true) {
+        log::error!("the store will not be read through when it is opened next: {error}");
+    }
+}
+
+/// Reads everything where an agent has left the store in doubt.
+fn dispel_doubt(directory: &Path, store: &dyn Store) -> Result<()> {
+    let mark = directory.join(DOUBTED);
+    if !mark.exists() {
+        return Ok(());
+    }
+    read_through(store)?;
+    std::fs::remove_file(&mark).map_err(|cause| files::failed(&mark, &cause))
+}
+
+/// Fails where a page of the store is damaged.
+fn read_through(store: &dyn Store) -> Result<()> {
+    let mut from = Vec::new();
+    while let Some((last, _)) = store.scan(b"", &from, PAGE)?.pop() {
+        from = [&last[..], &[0]].concat();
+    }
+    Ok(())
+}
+
 /// What ends the service of a snapshot.
 pub fn way_out(full: bool) -> &'static str {
     match full {
@@ -91,6 +123,7 @@ pub fn way_out(full: bool) -> &'static str {
 /// The store, or why not and how many commits can be read nevertheless.
 fn open(directory: &Path, clock: &Arc<dyn Clock>) -> Result<Shelf, (Error, Option<u64>)> {
     let store = Sled::open(&directory.join("db")).map_err(|error| (error, None))?;
+    dispel_doubt(directory, &store).map_err(|error| (error, None))?;
     let has = commits_of(&store);
     Shelf::open(directory, Box::new(store), Arc::clone(clock)).map_err(|error| (error, has))
 }
@@ -98,8 +131,9 @@ fn open(directory: &Path, clock: &Arc<dyn Clock>) -> Result<Shelf, (Error, Optio
 /// Builds `db/` anew where the snapshot has more; what was there stays beside it.
 fn rebuild(directory: &Path) -> Result<bool> {
     let db = directory.join("db");
-    let has = match Sled::open(&db) {
-        Ok(store) => commits_of(&store),
+    let read = Sled::open(&db).and_then(|store| read_through(&store).map(|()| commits_of(&store)));
+    let has = match read {
+        Ok(has) => has,
         Err(error) if error.reason() == Reason::StoreDamaged => None,
         Err(error) => return Err(error),
     };

@@ -5,6 +5,7 @@
 //! | `db/` | sled: records, indexes | the agent |
 //! | `slots` | erase slots, PIN counters, the high-water mark of time | the agent, in place |
 //! | `generations` | counters that modules map | the agent, in place |
+//! | `db.doubted` | empty; `db/` has failed under an agent, and the next one reads it through first | the agent |
 //! | `snapshot` | all of `db/` as it was at one commit, for the day on which that cannot be opened | the agent |
 //! | `agent.sock` | where modules connect | the agent |
 //! | `audit/` | the audit log, and its key | the agent |

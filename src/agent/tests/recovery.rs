@@ -166,6 +166,45 @@ fn a_store_that_cannot_be_opened_is_served_from_its_snapshot_to_be_read() {
 }
 
 #[test]
+fn a_page_that_fails_under_an_agent_leads_the_next_one_to_the_snapshot() {
+    let mut world = World::new();
+    let text = b"what stands in no cell is on the disk as it was sealed";
+    // So many that what is read at opening lies on other pages.
+    let mut user = world.user();
+    for number in 0..=255 {
+        let more = if number == 7 { text } else { &[1; 900][..] };
+        user.commit(vec![object(Id::new([number; 16]), Expect::Absent, &[], more)]).unwrap();
+    }
+    drop(user);
+    // From the second opening on, sled trusts pages that it has seen once.
+    world.restart();
+    world.stop().unwrap();
+    let log = world.path().join("db/db");
+    let mut bytes = std::fs::read(&log).unwrap();
+    while let Some(at) = bytes.windows(text.len()).position(|window| window == text) {
+        bytes[at] ^= 1;
+    }
+    std::fs::write(&log, bytes).unwrap();
+    world.start();
+    // It looks ahead at what expires.
+    assert_eq!(reason(world.wait()), Reason::StoreDamaged);
+
+    world.start();
+    let mut user = world.user();
+    assert_eq!(user.read(Id::new([7; 16])).unwrap().0.sealed, text);
+    let more = vec![object(Id::new([0x17; 16]), Expect::Revision(1), &[], text)];
+    assert_eq!(reason(user.commit(more.clone())), Reason::StoreReadOnly);
+    drop(user);
+    world.stop().unwrap();
+    let expected = Recovered { commits: 0, erased: 0, from_snapshot: true };
+    assert_eq!(recover_in(&world), Some(expected));
+    world.start();
+    let mut user = world.user();
+    assert_eq!(user.read(Id::new([7; 16])).unwrap().0.sealed, text);
+    user.commit(more).unwrap();
+}
+
+#[test]
 fn recovery_goes_on_from_the_snapshot_and_keeps_what_was_there_beside() {
     let mut world = ruined();
     world.stop().unwrap();
