@@ -177,7 +177,7 @@ fn kept_of(slots: &Slots, directory: &Path) -> Option<u64> {
             return None;
         }
     };
-    (slots.identity() == (kept.store, kept.incarnation)).then_some(kept.commits)
+    kept.is_of(slots.identity()).then_some(kept.commits)
 }
 
 fn commits_of(store: &dyn Store) -> Option<u64> {

@@ -41,6 +41,13 @@ pub struct Origin {
     pub commits: u64,
 }
 
+impl Origin {
+    /// Whether it is of the store with this identity and incarnation.
+    pub fn is_of(&self, identity: (Id, u64)) -> bool {
+        (self.store, self.incarnation) == identity
+    }
+}
+
 /// Keeps what `store` holds, durably, in place of what was kept before.
 pub fn keep(directory: &Path, store: &dyn Store, origin: Origin) -> Result<()> {
     let (path, unfinished) = (place(directory), directory.join("snapshot.new"));

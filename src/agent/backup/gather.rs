@@ -87,7 +87,8 @@ impl Gathered {
         Ok(())
     }
 
-    /// A record as it goes into a backup: material that is dead, or due to die, stays behind.
+    /// A record as it goes into a backup: material that is dead, or due to die, stays behind. What waits
+    /// its grace out comes along: the clock may have been wrong.
     fn record(&mut self, shelf: &Shelf, token: Id, id: Id, value: &[u8]) -> Result<Record> {
         let Row { revision, cell, header, sealed } = rows::decode(value, "a record")?;
         let decoded = Header::decode(&header)?;
@@ -104,7 +105,8 @@ impl Gathered {
             Ok(Slot::Expired(since)) => (Vec::new(), [0; 32], Erasure::Expired(since)),
             Ok(Slot::Secret(secret)) => {
                 let known = Known { id, header: decoded, erasure: Erasure::Live };
-                if known.is_dead(shelf.now()) {
+                let waits = shelf.store.get(&rows::waiting(token, id))?.is_some();
+                if known.is_dead(shelf.now()) && !waits {
                     let due = known.header.expiry.map_or(0, |expiry| expiry.at);
                     (Vec::new(), [0; 32], Erasure::Expired(due))
                 } else {

@@ -23,7 +23,7 @@ mod restore;
 
 pub use content::{Content, Record, Store, Token};
 pub use gather::Gathered;
-pub use restore::{Restored, restore};
+pub use restore::{How, Restored, restore};
 
 use sha2::{Digest, Sha256};
 

@@ -6,7 +6,7 @@
 //! every slot keeps its number and its secret, and what it has erased since.
 
 use super::check_of;
-use super::content::{Cell, Content, Record};
+use super::content::{Cell, Content, Record, Token};
 use crate::agent::Lock;
 use crate::agent::audit::{Event, Fact};
 use crate::agent::bell::Bell;
@@ -22,8 +22,8 @@ use crate::id::Id;
 use crate::key::state::Erasure;
 use crate::key::{Header, Role};
 use crate::store::slots::{self, Content as Slot, Fresh, Restoring};
-use crate::store::{Batch, Need, Room, Sled, Slots, Store, files};
-use std::collections::HashSet;
+use crate::store::{Batch, Need, Room, Sled, Slots, Store, files, snapshot};
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,30 +44,30 @@ pub struct Restored {
 /// How many records one batch writes.
 const STEP: usize = 256;
 
-/// Puts a backup into the store that `lock` holds, which must be empty. `living` is the directory of a
-/// store from which the backup was made, where that is another one. Fails without a change where the
-/// store is not empty.
-pub fn restore(
-    lock: &Lock,
-    content: &Content,
-    living: Option<&Path>,
-    clock: Arc<dyn Clock>,
-) -> Result<Restored> {
+/// How a backup is restored.
+pub struct How<'a> {
+    /// The directory of the store from which the backup was made, where that is another one.
+    pub living: Option<&'a Path>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// How long the store's agent lets erasures wait: with any grace, what has expired is left to it.
+    pub grace: Seconds,
+}
+
+/// Puts a backup into the store that `lock` holds, which must be empty. Fails without a change where it
+/// is not.
+pub fn restore(lock: &Lock, content: &Content, how: How<'_>) -> Result<Restored> {
     let directory = lock.directory();
     clean_up(directory)?;
-    let restored = restore_in(directory, content, living, clock);
+    let restored = restore_in(directory, content, how);
     if restored.is_err() {
         clean_up(directory)?;
     }
     restored
 }
 
-fn restore_in(
-    directory: &Path,
-    content: &Content,
-    living: Option<&Path>,
-    clock: Arc<dyn Clock>,
-) -> Result<Restored> {
+fn restore_in(directory: &Path, content: &Content, how: How<'_>) -> Result<Restored> {
+    let How { living, clock, grace } = how;
     let own = survey(directory, content)?;
     let other = living.map(|living| slots_of(living, content)).transpose()?;
     let size = content.records.iter().map(|record| record.sealed.len() as u64 + 1024).sum();
@@ -76,7 +76,8 @@ fn restore_in(
     let mark = [&own, &other].into_iter().flatten().map(Slots::mark).max().unwrap_or(0);
     let now = clock.now().max(content.store.mark).max(mark);
     let known = [own.as_ref(), other.as_ref()];
-    let plan = Plan::new(content, &known.into_iter().flatten().collect::<Vec<_>>(), now)?;
+    let known: Vec<_> = known.into_iter().flatten().collect();
+    let plan = Plan::new(content, &known, (now, grace))?;
     match own {
         Some(slots) => plan.beside_its_slots(directory, &slots)?,
         None => plan.in_empty(directory, other.map_or(0, |other| other.identity().1))?,
@@ -88,8 +89,9 @@ fn restore_in(
 /// What is to be written.
 struct Plan<'a> {
     content: &'a Content,
-    /// The tokens that stay: a living store has not destroyed them.
-    tokens: HashSet<Id>,
+    /// The tokens that stay, since a living store has not destroyed them, and how often their PINs were
+    /// wrong, security officer's and user's: what was counted since stays counted.
+    tokens: HashMap<Id, (u8, u8)>,
     /// Their records, and what has become of each one's material.
     records: Vec<(&'a Record, Header, Erasure)>,
     mark: Seconds,
@@ -97,24 +99,35 @@ struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    fn new(content: &'a Content, living: &[&Slots], now: Seconds) -> Result<Self> {
+    fn new(
+        content: &'a Content,
+        living: &[&Slots],
+        (now, grace): (Seconds, Seconds),
+    ) -> Result<Self> {
         let mut plan = Self {
             content,
-            tokens: HashSet::new(),
+            tokens: HashMap::new(),
             records: Vec::new(),
             mark: now,
             restored: Restored::default(),
         };
         for token in &content.tokens {
-            let counted = living.iter().map(|slots| slots.counts(token.id));
-            if counted.collect::<Result<Vec<_>>>()?.into_iter().all(|counted| counted) {
-                plan.tokens.insert(token.id);
+            let mut wrong = Some(token.wrong);
+            for slots in living {
+                wrong = match (wrong, slots.counts(token.id)?) {
+                    (Some((officer, user)), true) => {
+                        let (_, later) = slots.pin(token.id)?;
+                        Some((officer.max(later.0), user.max(later.1)))
+                    }
+                    _ => None,
+                };
             }
+            plan.tokens.extend(wrong.map(|wrong| (token.id, wrong)));
         }
         plan.restored.tokens = plan.tokens.len() as u64;
-        for record in content.records.iter().filter(|it| plan.tokens.contains(&it.token)) {
+        for record in content.records.iter().filter(|it| plan.tokens.contains_key(&it.token)) {
             let header = Header::decode(&record.header)?;
-            let erasure = fate(record, &header, living, now)?;
+            let erasure = fate(record, &header, living, (now, grace))?;
             let restored = &mut plan.restored;
             match &header.role {
                 Role::CustomKey(_) => restored.custom_keys += 1,
@@ -158,12 +171,12 @@ impl<'a> Plan<'a> {
             }
         }
         self.write(directory, slots)?;
-        slots.begin_again(self.content.store.commits, &self.tokens)
+        slots.begin_again(self.content.store.commits, &self.tokens.keys().copied().collect())
     }
 
     /// Into a directory that has no store yet.
     fn in_empty(&self, directory: &Path, incarnation: u64) -> Result<()> {
-        let tokens = self.content.tokens.iter().filter(|token| self.tokens.contains(&token.id));
+        let pin = |token: &Token| Some((token.slot, token.id, *self.tokens.get(&token.id)?));
         let cells = self.records.iter().filter_map(|(record, _, erasure)| {
             Some((record.cell.as_ref()?.number, fresh(*erasure)))
         });
@@ -171,7 +184,7 @@ impl<'a> Plan<'a> {
         let restoring = Restoring {
             mark: self.mark,
             commits: store.commits,
-            pins: tokens.map(|token| (token.slot, token.id, token.wrong)).collect(),
+            pins: self.content.tokens.iter().filter_map(pin).collect(),
             cells: cells.collect(),
         };
         let identity = (store.id, store.incarnation.max(incarnation) + 1);
@@ -187,7 +200,8 @@ impl<'a> Plan<'a> {
         let beside = beside(directory);
         let store = Sled::open(&beside)?;
         let mut writes = vec![(rows::meta(), Some(rows::encode(&self.meta())?))];
-        for token in self.content.tokens.iter().filter(|token| self.tokens.contains(&token.id)) {
+        for token in self.content.tokens.iter().filter(|token| self.tokens.contains_key(&token.id))
+        {
             let (slot, revision, entry) = (token.slot, token.revision, token.entry.clone());
             let row = TokenRow { slot, revision, entry };
             writes.push((rows::token(token.id), Some(rows::encode(&row)?)));
@@ -218,7 +232,7 @@ impl<'a> Plan<'a> {
         let shelf = Arc::new(Shelf::open(directory, store, clock)?);
         let bell = Bell::new().map_err(|cause| Reason::General.detail(cause))?;
         let mut writer = Writer::open(shelf, Arc::new(bell))?;
-        for token in &self.tokens {
+        for token in self.tokens.keys() {
             writer.note(Fact::of_token(Event::Restored, *token))?;
         }
         writer.finish_up()
@@ -226,11 +240,16 @@ impl<'a> Plan<'a> {
 }
 
 /// What has become of a record's material since the backup.
-fn fate(record: &Record, header: &Header, living: &[&Slots], now: Seconds) -> Result<Erasure> {
+fn fate(
+    record: &Record,
+    header: &Header,
+    living: &[&Slots],
+    (now, grace): (Seconds, Seconds),
+) -> Result<Erasure> {
     let Some(cell) = &record.cell else { return Ok(Erasure::Live) };
     let mut erasure = cell.erasure;
     let due = Known { id: record.id, header: header.clone(), erasure };
-    if erasure == Erasure::Live && due.is_dead(now) {
+    if erasure == Erasure::Live && grace == 0 && due.is_dead(now) {
         erasure = Erasure::Expired(header.expiry.map_or(now, |expiry| expiry.at));
     }
     for slots in living.iter().filter(|_| cell.erasure == Erasure::Live) {
@@ -309,11 +328,22 @@ fn survey(directory: &Path, content: &Content) -> Result<Option<Slots>> {
         return Ok(None);
     }
     let slots = Slots::open(directory, false)?;
-    match slots.identity().0 == content.store.id {
-        true => Ok(Some(slots)),
-        // Of a store in which nothing is kept.
-        false if served => Ok(None),
-        false => Err(Reason::OtherStore.detail(file.display())),
+    if slots.identity().0 != content.store.id {
+        return match served && slots.is_unused() {
+            true => Ok(None),
+            false => Err(Reason::OtherStore.detail(file.display())),
+        };
+    }
+    match snapshot::origin(directory) {
+        Ok(Some(kept)) if kept.is_of(slots.identity()) && kept.commits > content.store.commits => {
+            Err(Reason::StoreNotEmpty.detail(format_args!(
+                "{} holds snapshot, which is later than the backup: `keystead recover` goes on from \
+                 it; move it away to restore the backup all the same",
+                directory.display()
+            )))
+        }
+        // One that cannot be read is no help.
+        _ => Ok(Some(slots)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::custody::{ITS, KEY, born, deletion, erase_at};
 use super::*;
-use crate::agent::backup::{Content, Restored, restore};
+use crate::agent::backup::{Content, How, Restored, restore};
 use crate::wire::Outcome;
 
 /// What the agent gives whoever asks for a backup.
@@ -28,16 +28,15 @@ fn parts(peer: &mut Peer) -> Vec<u8> {
 
 /// An empty directory, with the backup restored into it; no agent serves it yet.
 fn elsewhere(content: &[u8], living: Option<&Path>) -> (World, Restored) {
-    let directory = tempfile::tempdir().unwrap();
-    let clock = Arc::new(FixedClock::at(START));
-    let world = World { directory, clock, running: None };
+    let world = World::empty(START);
     let restored = restored_in(&world, content, living).unwrap();
     (world, restored)
 }
 
 fn restored_in(world: &World, content: &[u8], living: Option<&Path>) -> Result<Restored> {
     let Claim::Ours(lock) = claim(&world.path()).unwrap() else { panic!("served") };
-    restore(&lock, &Content::decode(content).unwrap(), living, world.clock.clone())
+    let how = How { living, clock: world.clock.clone(), grace: world.grace };
+    restore(&lock, &Content::decode(content).unwrap(), how)
 }
 
 /// A world with a custom key and an object, and its backup.
@@ -109,9 +108,7 @@ fn what_was_erased_before_a_backup_is_not_in_it() {
 #[test]
 fn what_expired_since_the_backup_is_not_restored() {
     let (_first, content) = backed_up();
-    let directory = tempfile::tempdir().unwrap();
-    let clock = Arc::new(FixedClock::at(START + 100));
-    let mut second = World { directory, clock, running: None };
+    let mut second = World::empty(START + 100);
     assert_eq!(restored_in(&second, &content, None).unwrap(), one_of_each(1));
     assert!(!on_disk(&second.path(), SEALED));
     second.clock.set(START);
@@ -140,7 +137,8 @@ fn a_living_store_says_what_it_has_erased_since() {
     let directory = tempfile::tempdir().unwrap();
     let Claim::Ours(lock) = claim(directory.path()).unwrap() else { panic!("served") };
     let content = Content::decode(&content).unwrap();
-    let refused = restore(&lock, &content, Some(&stranger.path()), stranger.clock.clone());
+    let (living, clock) = (stranger.path(), stranger.clock.clone());
+    let refused = restore(&lock, &content, How { living: Some(&living), clock, grace: 0 });
     assert_eq!(reason(refused), Reason::OtherStore);
     assert!(!directory.path().join("db").exists());
 }
@@ -162,6 +160,10 @@ fn a_store_whose_records_are_gone_gets_them_back_without_what_its_slots_have_era
     assert_eq!(reason(restored_in(&world, &content, None)), Reason::StoreNotEmpty);
 
     std::fs::remove_dir_all(world.path().join("db")).unwrap();
+    let refused = restored_in(&world, &content, None).unwrap_err();
+    assert_eq!(refused.reason(), Reason::StoreNotEmpty);
+    assert!(refused.to_string().contains("snapshot, which is later"), "{refused}");
+    std::fs::remove_file(world.path().join("snapshot")).unwrap();
     assert_eq!(restored_in(&world, &content, None).unwrap(), one_of_each(1));
     world.start();
     assert!(!is_live(&world));
@@ -208,6 +210,76 @@ fn another_stores_slots_and_a_store_in_use_are_left_alone() {
     std::fs::rename(&aside, &db).unwrap();
     other.start();
     assert_eq!(other.connect().login(false, b"123456").unwrap().wrong, (0, 0));
+}
+
+#[test]
+fn slots_of_a_store_that_is_served_from_its_snapshot_are_left_alone() {
+    let (_first, content) = backed_up();
+    let (mut other, _) = backed_up();
+    other.stop().unwrap();
+    std::fs::remove_dir_all(other.path().join("db")).unwrap();
+    // Whoever looks makes an empty `db/`.
+    other.start();
+    other.stop().unwrap();
+    let slots = std::fs::read(other.path().join("slots")).unwrap();
+    assert_eq!(reason(restored_in(&other, &content, None)), Reason::OtherStore);
+    assert_eq!(std::fs::read(other.path().join("slots")).unwrap(), slots);
+    other.start();
+    assert!(is_live(&other));
+}
+
+#[test]
+fn wrong_pins_that_the_living_store_has_counted_stay_counted() {
+    let (first, content) = backed_up();
+    for _ in 0..3 {
+        assert_eq!(reason(first.connect().login(false, b"wrong!")), Reason::PinIncorrect);
+    }
+    let (mut copy, _) = elsewhere(&content, Some(&first.path()));
+    copy.start();
+    let Response::Tokens(tokens) = copy.connect().ask(Request::Tokens) else { panic!() };
+    assert_eq!(tokens[0].wrong, (0, 3));
+}
+
+#[test]
+fn what_waits_its_grace_out_is_in_a_backup_and_waits_again_where_it_is_restored() {
+    let mut world = World::new();
+    world.user().commit(born(erase_at(START + 100))).unwrap();
+    world.stop().unwrap();
+    world.grace = 3600;
+    world.start();
+    world.clock.set(START + 100);
+    assert_eq!(world.user().sweep(), (0, 0));
+    let content = backup(&world);
+
+    let mut copy = World::empty(START + 100);
+    copy.grace = 3600;
+    assert_eq!(restored_in(&copy, &content, None).unwrap().erased, 0);
+    copy.start();
+    assert!(!is_live(&copy), "nobody can use it");
+    // The clock was wrong.
+    copy.clock.set(START);
+    let authenticator = entry(true).officer.stretch(b"87654321").unwrap().authenticator;
+    let answer = copy.connect().ask(Request::AcceptClock { token: TOKEN, authenticator });
+    assert!(matches!(answer, Response::Clock { .. }), "{answer:?}");
+    assert!(is_live(&copy));
+}
+
+#[test]
+fn a_backup_with_a_cell_that_no_store_has_is_refused() {
+    let (_first, content) = backed_up();
+    let mut content = Content::decode(&content).unwrap();
+    for number in [0, 511, u32::MAX] {
+        content
+            .records
+            .iter_mut()
+            .filter_map(|it| it.cell.as_mut())
+            .for_each(|it| it.number = number);
+        let directory = tempfile::tempdir().unwrap();
+        let Claim::Ours(lock) = claim(directory.path()).unwrap() else { panic!("served") };
+        let how = How { living: None, clock: Arc::new(FixedClock::at(START)), grace: 0 };
+        assert_eq!(reason(restore(&lock, &content, how)), Reason::BackupDamaged);
+        assert!(!directory.path().join("db").exists());
+    }
 }
 
 #[test]
@@ -265,8 +337,7 @@ fn only_who_asked_gets_the_parts_and_each_once() {
 fn a_store_that_was_itself_restored_says_nothing_about_an_older_backup() {
     let (_first, content) = backed_up();
     let (second, _) = elsewhere(&content, None);
-    let directory = tempfile::tempdir().unwrap();
-    let third = World { directory, clock: Arc::new(FixedClock::at(START)), running: None };
+    let third = World::empty(START);
     let refused = restored_in(&third, &content, Some(&second.path()));
     assert_eq!(reason(refused), Reason::OtherStore);
     assert_eq!(restored_in(&third, &content, None).unwrap(), one_of_each(0));

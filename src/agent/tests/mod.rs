@@ -34,18 +34,24 @@ pub const START: Seconds = 1_800_000_000;
 pub struct World {
     directory: tempfile::TempDir,
     pub clock: Arc<FixedClock>,
+    /// How long the next agent lets erasures wait, in seconds.
+    pub grace: Seconds,
     running: Option<(UnixStream, JoinHandle<Result<()>>)>,
 }
 
 impl World {
     /// A new store with one token.
     pub fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let clock = Arc::new(FixedClock::at(START));
-        let mut world = Self { directory, clock, running: None };
+        let mut world = Self::empty(START);
         world.start();
         world.connect().put_token(Expect::Absent, &entry(true), false).unwrap();
         world
+    }
+
+    /// An empty directory, in which no agent runs.
+    pub fn empty(now: Seconds) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        Self { directory, clock: Arc::new(FixedClock::at(now)), grace: 0, running: None }
     }
 
     pub fn path(&self) -> PathBuf {
@@ -57,7 +63,7 @@ impl World {
         let (stop, stopped) = UnixStream::pair().unwrap();
         let (ready, listening) = channel();
         let clock = Arc::clone(&self.clock);
-        let options = options();
+        let options = Options { grace: self.grace, ..options() };
         let agent = std::thread::spawn(move || {
             serve_until(&lock, &options, clock, &stopped, || {
                 lock.listening().unwrap();

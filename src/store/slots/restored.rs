@@ -13,6 +13,9 @@ use zeroize::Zeroizing;
 /// The name until the store around it is whole.
 const UNFINISHED: &str = "slots.restoring";
 
+/// Beyond what a store's file would ever have, which is written whole: 1 GiB.
+const MOST_CELLS: CellNumber = 1 << 24;
+
 /// What an erase cell is to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fresh {
@@ -56,6 +59,9 @@ impl Slots {
         }
         let mut end = FIRST_ERASE;
         for (number, fresh) in &what.cells {
+            if !(FIRST_ERASE..MOST_CELLS).contains(number) {
+                return Err(Reason::BackupDamaged.detail(format_args!("there is no cell {number}")));
+            }
             end = end.max(number.saturating_add(1));
             cells.push((*number, fresh.cell()?));
         }

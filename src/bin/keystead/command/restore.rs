@@ -5,7 +5,7 @@ use crate::pin::{Passphrase, Pin};
 use crate::sealed_file::Pieces;
 use crate::whole_file::Input;
 use crate::{Failure, Global, output};
-use keystead::agent::backup::{Content, Restored, restore};
+use keystead::agent::backup::{Content, How, Restored, restore};
 use keystead::agent::{Claim, Lock, claim};
 use keystead::clock::SystemClock;
 use keystead::error::{Error, Reason};
@@ -45,11 +45,13 @@ impl Arguments {
         if self.check {
             return show(global, "good, of", &content, counts(&content)?);
         }
-        let directory = global.configuration()?.directory;
+        let config = global.configuration()?;
+        let (directory, grace) = (config.directory.clone(), config.erase_grace());
         directory::prepare(&directory, None)?;
         let lock = lock(&directory)?;
-        let restored = restore(&lock, &content, self.erased_in.as_deref(), Arc::new(SystemClock))
-            .map_err(explain)?;
+        let living = self.erased_in.as_deref();
+        let how = How { living, clock: Arc::new(SystemClock), grace };
+        let restored = restore(&lock, &content, how).map_err(explain)?;
         show(global, "restored, as it was at", &content, restored)
     }
 }
