@@ -3,7 +3,7 @@
 //! the end of an agent loses nothing, its sudden death the last minute.
 
 use super::audit::{Event, Fact};
-use super::commit::Writer;
+use super::commit::{STEP, Writer};
 use super::draft::Draft;
 use super::rows;
 use super::shelf::Shelf;
@@ -12,6 +12,7 @@ use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::Role;
 use crate::key::state::DAY;
+use crate::store::Need;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -64,20 +65,28 @@ impl Writer {
         if !shelf.writable || over.is_empty() && self.tally.unsaved.is_empty() {
             return Ok(());
         }
-        let mut draft = Draft::new(&shelf);
-        for of in std::mem::take(&mut self.tally.unsaved) {
-            draft.save_uses(of, self.tally.times.get(&of).copied());
+        // A full disk is left to what matters more: the sums stay in memory.
+        if let Err(error) = shelf.room.check(Need::Grow(0)) {
+            log::warn!("how often keys are used is not saved: {error}");
+            return Ok(());
         }
-        for of @ (token, key, day) in over {
-            if let Some(times) = self.tally.times.remove(&of) {
-                draft.note(Fact::of_uses(token, key, Seconds::from(day) * DAY, times));
-                draft.save_uses(of, None);
+        let unsaved: Vec<_> = std::mem::take(&mut self.tally.unsaved).into_iter().collect();
+        for step in unsaved.chunks(STEP) {
+            let mut draft = Draft::new(&shelf);
+            step.iter().for_each(|of| draft.save_uses(*of, self.tally.times.get(of).copied()));
+            self.apply_quietly(draft)?;
+        }
+        for step in over.chunks(STEP) {
+            let mut draft = Draft::new(&shelf);
+            for of @ (token, key, day) in step.iter().copied() {
+                if let Some(times) = self.tally.times.remove(&of) {
+                    draft.note(Fact::of_uses(token, key, Seconds::from(day) * DAY, times));
+                    draft.save_uses(of, None);
+                }
             }
+            self.apply(draft)?;
         }
-        match draft.facts() {
-            [] => self.apply_quietly(draft),
-            _ => self.apply(draft),
-        }
+        Ok(())
     }
 }
 

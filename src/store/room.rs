@@ -44,8 +44,12 @@ impl Room {
         free: Box<dyn Fn() -> io::Result<u64> + Send + Sync>,
     ) -> Result<Self> {
         let ballast = directory.join("ballast");
-        let room = Self { light: AtomicBool::new(!ballast.exists()), ballast, free };
-        room.lay_ballast()?;
+        // One that was cut short while it was laid is none.
+        let whole = ballast.metadata().is_ok_and(|file| file.len() >= BALLAST);
+        let room = Self { light: AtomicBool::new(!whole), ballast, free };
+        if let Err(error) = room.lay_ballast() {
+            log::warn!("there is no ballast for a full disk: {error}");
+        }
         Ok(room)
     }
 
@@ -80,8 +84,8 @@ impl Room {
         if !self.light.load(Ordering::Relaxed) || self.free()? < RESERVE + BALLAST {
             return Ok(());
         }
-        self.light.store(false, Ordering::Relaxed);
         let file = files::open_private(&self.ballast, true)?;
+        self.light.store(false, Ordering::Relaxed);
         rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, BALLAST).or_else(
             |_| match std::fs::remove_file(&self.ballast) {
                 // A file system without preallocation, or suddenly full: no ballast, no harm.
@@ -133,6 +137,15 @@ mod tests {
         assert_eq!(room.check(Need::Grow(101)).unwrap_err().reason(), Reason::StoreFull);
         level.store(0, Ordering::Relaxed);
         assert_eq!(room.check(Need::Grow(0)).unwrap_err().reason(), Reason::StoreFull);
+    }
+
+    #[test]
+    fn ballast_that_was_cut_short_is_laid_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let ballast = directory.path().join("ballast");
+        std::fs::write(&ballast, b"").unwrap();
+        let (_room, _level) = room(directory.path(), RESERVE + BALLAST);
+        assert_eq!(ballast.metadata().unwrap().len(), BALLAST);
     }
 
     #[test]

@@ -117,9 +117,24 @@ impl<'a> Output<'a> {
                     true => temporary.persist(path),
                     false => temporary.persist_noclobber(path),
                 };
-                named.map(drop).map_err(|refused| failed(refused.error))
+                named.map_err(|refused| failed(refused.error))?;
+                keep_name(path).map_err(failed)
             }
         }
+    }
+}
+
+/// Makes a file's name durable, where the folder lets anybody do that.
+fn keep_name(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all()) {
+        Err(error) => match error.kind() {
+            ErrorKind::PermissionDenied | ErrorKind::InvalidInput | ErrorKind::Unsupported => {
+                Ok(())
+            }
+            _ => Err(error),
+        },
+        Ok(()) => Ok(()),
     }
 }
 
