@@ -91,14 +91,13 @@ pub struct PutToken {
     pub entry: Vec<u8>,
     /// The slot that a new one is meant for, if any.
     pub slot: Option<u32>,
-    /// Which counts start again.
-    pub reset: (bool, bool),
+    /// Whether it is the security officer who has been authenticated rather than the user; nobody has
+    /// for a new token.
+    pub officer: Option<bool>,
     /// Whether ordinary objects end.
     pub wipe: bool,
     /// Names the change.
     pub change: [u8; 16],
-    /// Whether the connection has proved itself.
-    pub proved: bool,
 }
 
 /// What came of it.
@@ -441,24 +440,25 @@ impl Writer {
     }
 
     pub(super) fn answered(&self, change: &[u8; 16]) -> Result<Option<Vec<u64>>> {
-        match self.shelf.store.get(&rows::answered(change))? {
-            Some(bytes) => {
-                rows::decode(&bytes, "an answer").map(|answered: Answered| Some(answered.revisions))
-            }
-            None => Ok(None),
-        }
+        self.shelf.answered(change)
     }
 
     fn put_token(&mut self, put: PutToken) -> Result<u64> {
         if let Some(revisions) = self.answered(&put.change)? {
             return Ok(revisions.first().copied().unwrap_or(0));
         }
-        Entry::decode(&put.entry).map_err(|_| Reason::ArgumentsBad)?;
+        let new = Entry::decode(&put.entry).map_err(|_| Reason::ArgumentsBad)?;
         let shelf = Arc::clone(&self.shelf);
         let old = shelf.token(put.token)?;
         check_expected(put.expect, old.as_ref().map(|old| old.revision))?;
-        if old.is_some() && !put.proved {
-            return Err(Reason::NotLoggedIn.into());
+        let mut anew = (true, true);
+        if let Some(old) = &old {
+            let officer = put.officer.ok_or(Reason::NotLoggedIn)?;
+            let old = Entry::decode(&old.entry)?;
+            if !old.may_become(&new, officer, put.wipe) {
+                return Err(Reason::Unlawful.detail("a token's entry may not change like this"));
+            }
+            anew = (old.officer != new.officer, old.user != new.user);
         }
         shelf.room.check(if put.wipe {
             Need::Shrink
@@ -466,7 +466,7 @@ impl Writer {
             Need::Grow(put.entry.len() as u64)
         })?;
         let slot = shelf.slots.reserve(put.token, put.slot)?;
-        shelf.slots.reset(put.token, put.reset)?;
+        shelf.slots.reset(put.token, anew)?;
         if let Some(old) = old.as_ref().filter(|_| put.wipe) {
             self.wipe(put.token, old)?;
         }
@@ -532,7 +532,7 @@ fn expected(shelf: &Shelf, token: Id, changes: &[Change]) -> Result<Vec<Option<F
     changes.iter().map(find).collect()
 }
 
-fn check_expected(expect: Expect, revision: Option<u64>) -> Result<()> {
+pub(super) fn check_expected(expect: Expect, revision: Option<u64>) -> Result<()> {
     match (expect, revision) {
         (Expect::Absent, None) => Ok(()),
         (Expect::Revision(expected), Some(revision)) if expected == revision => Ok(()),

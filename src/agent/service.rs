@@ -2,7 +2,7 @@
 
 use super::audit::{Event, Fact};
 use super::backup::Gathered;
-use super::commit::{Done, Job, PutToken, Work};
+use super::commit::{Done, Job, PutToken, Work, check_expected};
 use super::find::{Query, find};
 use super::rows::TokenRow;
 use super::shelf::{Found, Shelf};
@@ -12,7 +12,7 @@ use crate::id::Id;
 use crate::key::pin::Entry;
 use crate::key::{Fingerprint, Role};
 use crate::wire::message::{BackupPart, MAX_FOUND, PROTOCOL, STORE_FORMAT};
-use crate::wire::{Request, Response, Stored, TokenEntry};
+use crate::wire::{Authority, Expect, Request, Response, Stored, TokenEntry};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, sync_channel};
@@ -69,10 +69,14 @@ impl Service {
             return Ok(Err(Reason::AgentRefuses.detail("the first request is a greeting")));
         }
         Ok(match request {
-            Request::PutToken { token, expect, entry, slot, reset, wipe, change } => {
-                let proved = self.proved.contains(&token);
-                let put = PutToken { token, expect, entry, slot, reset, wipe, change, proved };
-                self.write(Work::PutToken(put))?
+            Request::PutToken { token, expect, entry, slot, by, wipe, change } => {
+                match self.may_put(token, expect, by, &change) {
+                    Ok(officer) => {
+                        let put = PutToken { token, expect, entry, slot, officer, wipe, change };
+                        self.write(Work::PutToken(put))?
+                    }
+                    Err(refusal) => Err(refusal),
+                }
             }
             Request::Commit { token, changes, change } => {
                 let proved = self.proved.contains(&token);
@@ -241,6 +245,23 @@ impl Service {
         let row = self.authenticate(token, officer, authenticator)?;
         self.proved.insert(token);
         self.entry(token, row).map(Response::LoggedIn)
+    }
+
+    /// Who changes a token's entry: the security officer, the user, or nobody. A change that was made
+    /// already is for the writer to speak of, since it may have ended the PIN that was shown.
+    fn may_put(
+        &self,
+        token: Id,
+        expect: Expect,
+        by: Option<Authority>,
+        change: &[u8; 16],
+    ) -> Result<Option<bool>> {
+        let Some(Authority { officer, authenticator }) = by else { return Ok(None) };
+        if self.shelf.answered(change)?.is_none() {
+            check_expected(expect, self.shelf.token(token)?.map(|row| row.revision))?;
+            self.authenticate(token, officer, &authenticator)?;
+        }
+        Ok(Some(officer))
     }
 
     /// Whether this is the token that the security officer means, and the security officer. A token

@@ -3,7 +3,7 @@
 
 use super::cover;
 use super::recover;
-use super::rows::{self, Meta, Row, TokenRow};
+use super::rows::{self, Answered, Meta, Row, TokenRow};
 use super::rules::{Known, View};
 use crate::clock::{Clock, Seconds};
 use crate::error::{Error, Reason, Result};
@@ -158,6 +158,14 @@ impl Shelf {
         match self.store.get(&rows::meta())? {
             Some(bytes) => rows::decode(&bytes, "the store's own row"),
             None => Ok(Meta::default()),
+        }
+    }
+
+    /// What a change was answered, if it has been made already.
+    pub fn answered(&self, change: &[u8; 16]) -> Result<Option<Vec<u64>>> {
+        match self.store.get(&rows::answered(change))? {
+            Some(bytes) => rows::decode(&bytes, "an answer").map(|it: Answered| Some(it.revisions)),
+            None => Ok(None),
         }
     }
 

@@ -115,6 +115,19 @@ impl Entry {
         shown
     }
 
+    /// Whether the holder of a PIN may put `new` in this entry's place. The user changes the user's PIN;
+    /// the security officer both, and with a token that begins anew (`C_InitToken`) its label and
+    /// whether there is a user. Keys and custody are for good.
+    pub fn may_become(&self, new: &Self, officer: bool, anew: bool) -> bool {
+        let same = self.public_key == new.public_key
+            && self.proof == new.proof
+            && self.custody == new.custody;
+        let named = self.label == new.label || anew;
+        let has_user = new.user.is_some() || self.user.is_none() || anew;
+        let by_user = self.officer == new.officer && !anew;
+        same && named && has_user && (officer || by_user)
+    }
+
     /// Whether `proof` shows knowledge of the private token key.
     pub fn proves(&self, proof: &[u8; 32]) -> bool {
         Sha256::digest(proof).ct_eq(&self.proof).into()
@@ -196,6 +209,30 @@ mod tests {
         assert_eq!(opened.root(), token_key().root());
         assert!(entry.officer.unwrap(Id::new([2; 16]), &wrong).is_err());
         assert!(entry.officer.unwrap(Id::new([9; 16]), &right).is_err());
+    }
+
+    #[test]
+    fn each_changes_what_is_theirs_and_nobody_what_is_for_good() {
+        let old = Entry { user: Some(entry().officer), ..entry() };
+        let pin =
+            || Pin::wrap(Id::new([2; 16]), &token_key(), b"other", [7; 16], &[8; 32]).unwrap();
+        let changed = |change: &dyn Fn(&mut Entry)| {
+            let mut new = old.clone();
+            change(&mut new);
+            let by = |officer, anew| old.may_become(&new, officer, anew);
+            (by(false, false), by(true, false), by(true, true))
+        };
+        assert_eq!(changed(&|_| ()), (true, true, true));
+        assert!(!old.may_become(&old, false, true), "a user begins nothing anew");
+        assert_eq!(changed(&|it| it.user = Some(pin())), (true, true, true));
+        assert_eq!(changed(&|it| it.officer = pin()), (false, true, true));
+        assert_eq!(changed(&|it| it.label.push('!')), (false, false, true));
+        assert_eq!(changed(&|it| it.user = None), (false, false, true));
+        let for_good: [&dyn Fn(&mut Entry); 3] =
+            [&|it| it.custody = false, &|it| it.public_key[0] ^= 1, &|it| it.proof[0] ^= 1];
+        for change in for_good {
+            assert_eq!(changed(change), (false, false, false));
+        }
     }
 
     #[test]

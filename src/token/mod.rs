@@ -25,7 +25,6 @@ pub use slots::{Slots, serial};
 use crate::clock::{Clock, Seconds};
 use crate::error::{Reason, Result};
 use crate::id::Id;
-use crate::key::pin::Entry;
 use crate::key::policy::{self, Watch, gone};
 use crate::key::seal::TokenKey;
 use crate::key::{UsableKey, Usage};
@@ -37,6 +36,7 @@ use arc_swap::ArcSwapOption;
 use handles::{Handles, Named};
 use loaded::Loaded;
 use once_cell::sync::OnceCell;
+use pin::Released;
 use pkcs11_sys::{CKA_PRIVATE, CKA_TOKEN, CKA_TRUSTED, CKO_SECRET_KEY};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -118,8 +118,8 @@ pub struct Token {
     private: ArcSwapOption<TokenKey>,
     who: AtomicU8,
     epoch: AtomicU64,
-    /// The entry as the agent released it at the login, and its revision.
-    released: Mutex<Option<(Entry, u64)>>,
+    /// What the agent released at the login.
+    released: Mutex<Option<Released>>,
     custody: bool,
     rules: Rules,
     handles: Handles,

@@ -10,16 +10,25 @@ use crate::key::pin::{Entry, PIN_LENGTH, Pin};
 use crate::key::seal::TokenKey;
 use crate::lc;
 use crate::secret::Secret;
-use crate::wire::{Expect, Link, Request, Response, TokenEntry};
+use crate::wire::{Authority, Expect, Link, Request, Response, TokenEntry};
 use arc_swap::ArcSwapOption;
 use once_cell::sync::OnceCell;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use zeroize::Zeroizing;
+
+/// A token's entry as the agent releases it at a login, its revision, and what showed the PIN.
+#[derive(Clone)]
+pub(super) struct Released {
+    entry: Entry,
+    revision: u64,
+    officer: bool,
+    authenticator: Zeroizing<[u8; 32]>,
+}
 
 /// What a login brings from the agent.
 struct Opened {
-    entry: Entry,
-    revision: u64,
+    released: Released,
     private: TokenKey,
 }
 
@@ -63,7 +72,7 @@ impl Token {
         let opened = self.authenticate(login == Login::Officer, pin)?;
         self.link.remember(self.id, opened.private.proof()?);
         self.private.store(Some(Arc::new(opened.private)));
-        *self.released() = Some((opened.entry, opened.revision));
+        *self.released() = Some(opened.released);
         self.moved_to(login);
         Ok(())
     }
@@ -97,35 +106,37 @@ impl Token {
         if self.who() != Login::Officer {
             return Err(Reason::NotLoggedIn.into());
         }
-        let (mut entry, revision) = self.released().clone().ok_or(Reason::NotLoggedIn)?;
-        entry.user = Some(self.wrap_under(pin)?);
-        self.put_entry(entry, revision, (false, true), false)
+        let mut released = self.released().clone().ok_or(Reason::NotLoggedIn)?;
+        released.entry.user = Some(self.wrap_under(pin)?);
+        self.put_entry(released, false)
     }
 
     /// `C_SetPIN`: changes the PIN of whoever is logged in, or the user's where nobody is.
     pub fn set_pin(&self, old: &[u8], new: &[u8]) -> Result<()> {
         check_length(new)?;
         let officer = self.who() == Login::Officer;
-        let mut opened = self.authenticate(officer, old)?;
-        let pin =
-            Pin::wrap(self.id, &opened.private, new, lc::random::bytes()?, &lc::random::bytes()?)?;
+        let Opened { mut released, private } = self.authenticate(officer, old)?;
+        let pin = Pin::wrap(self.id, &private, new, lc::random::bytes()?, &lc::random::bytes()?)?;
         match officer {
-            true => opened.entry.officer = pin,
-            false => opened.entry.user = Some(pin),
+            true => released.entry.officer = pin.clone(),
+            false => released.entry.user = Some(pin.clone()),
         }
-        self.proved(&opened.private, || {
-            self.put_entry(opened.entry, opened.revision, (officer, !officer), false)
-        })
+        self.put_entry(released, false)?;
+        if self.who() != Login::Public {
+            let authenticator = Zeroizing::new(pin.stretch(new)?.authenticator);
+            if let Some(kept) = &mut *self.released() {
+                kept.authenticator = authenticator;
+            }
+        }
+        Ok(())
     }
 
     /// `C_InitToken` on a token there is: the security officer's PIN must fit, the user's ends.
     pub(super) fn initialise_again(&self, pin: &[u8], label: &str) -> Result<()> {
-        let mut opened = self.authenticate(true, pin)?;
-        opened.entry.label = label.to_owned();
-        opened.entry.user = None;
-        self.proved(&opened.private, || {
-            self.put_entry(opened.entry, opened.revision, (true, true), true)
-        })?;
+        let Opened { mut released, .. } = self.authenticate(true, pin)?;
+        released.entry.label = label.to_owned();
+        released.entry.user = None;
+        self.put_entry(released, true)?;
         self.handles.end(|_| true);
         self.cache.clear();
         Ok(())
@@ -142,7 +153,9 @@ impl Token {
         };
         let entry = Entry::decode(&released.entry)?;
         let private = wrapped_by(&entry, officer)?.unwrap(self.id, &stretched)?;
-        Ok(Opened { entry, revision: released.revision, private })
+        let authenticator = Zeroizing::new(stretched.authenticator);
+        let revision = released.revision;
+        Ok(Opened { released: Released { entry, revision, officer, authenticator }, private })
     }
 
     /// The token's entry as anybody may see it.
@@ -154,39 +167,22 @@ impl Token {
         Entry::decode(&entry.entry)
     }
 
-    fn put_entry(
-        &self,
-        entry: Entry,
-        revision: u64,
-        reset: (bool, bool),
-        wipe: bool,
-    ) -> Result<()> {
+    fn put_entry(&self, changed: Released, wipe: bool) -> Result<()> {
+        let Released { entry, revision, officer, authenticator } = changed;
         let request = Request::PutToken {
             token: self.id,
             expect: Expect::Revision(revision),
             entry: entry.encode()?,
             slot: None,
-            reset,
+            by: Some(Authority { officer, authenticator: *authenticator }),
             wipe,
             change: lc::random::bytes()?,
         };
         let Response::Done(revision) = self.link.ask(&request)? else { return Err(unexpected()) };
-        let mut released = self.released();
-        if released.is_some() {
-            *released = Some((entry, revision));
+        if let Some(kept) = &mut *self.released() {
+            (kept.entry, kept.revision) = (entry, revision);
         }
         Ok(())
-    }
-
-    /// Does something that needs a proved connection while nobody may be logged in.
-    fn proved<R>(&self, private: &TokenKey, work: impl FnOnce() -> Result<R>) -> Result<R> {
-        let proof = private.proof()?;
-        self.link.remember(self.id, proof);
-        let done = work();
-        if self.who() == Login::Public {
-            self.link.forget(self.id);
-        }
-        done
     }
 
     fn wrap_under(&self, pin: &[u8]) -> Result<Pin> {
@@ -204,7 +200,7 @@ impl Token {
         self.epoch.fetch_add(1, Ordering::AcqRel);
     }
 
-    fn released(&self) -> MutexGuard<'_, Option<(Entry, u64)>> {
+    fn released(&self) -> MutexGuard<'_, Option<Released>> {
         self.released.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

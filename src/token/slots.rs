@@ -151,7 +151,7 @@ impl Slots {
             expect: Expect::Absent,
             entry: entry.encode()?,
             slot,
-            reset: (true, true),
+            by: None,
             wipe: false,
             change: lc::random::bytes()?,
         };

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
 /// The oldest and newest protocol this build speaks.
-pub const PROTOCOL: (u16, u16) = (2, 2);
+pub const PROTOCOL: (u16, u16) = (3, 3);
 
 /// The format of the store this build reads and writes.
 pub const STORE_FORMAT: u16 = 1;
@@ -31,8 +31,8 @@ pub enum Request {
     },
     /// All tokens in the store, in the order of their slots.
     Tokens,
-    /// Writes a token's entry: a new one, or a changed one (PIN, label) under its revision.
-    /// A change needs a connection that has proved itself, see [`Request::Prove`].
+    /// Writes a token's entry: a new one, or a changed one (PIN, label) under its revision. Wrong PINs
+    /// are counted anew for each PIN that changes.
     PutToken {
         /// The token.
         token: Id,
@@ -42,8 +42,8 @@ pub enum Request {
         entry: Vec<u8>,
         /// The slot that a new token is meant for, if any: a conflict where another has it by now.
         slot: Option<u32>,
-        /// Whether wrong-PIN counts start again: security officer's, user's.
-        reset: (bool, bool),
+        /// Who changes a token there is. It counts as a login.
+        by: Option<Authority>,
         /// Whether ordinary objects are destroyed with the change (`C_InitToken`).
         wipe: bool,
         /// Names this change, so that a retry after a lost answer happens once.
@@ -300,6 +300,15 @@ pub enum Outcome {
     Deleted(Seconds),
     /// Erased at expiry.
     Expired(Seconds),
+}
+
+/// Whose PIN allows something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Authority {
+    /// Security officer rather than user.
+    pub officer: bool,
+    /// What Argon2id made of the PIN.
+    pub authenticator: [u8; 32],
 }
 
 /// What must be there before a change.

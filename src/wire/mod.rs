@@ -9,6 +9,6 @@ pub mod socket;
 pub mod start;
 
 pub use link::Link;
-pub use message::{Change, Expect, Outcome, Request, Response, Stored, TokenEntry};
+pub use message::{Authority, Change, Expect, Outcome, Request, Response, Stored, TokenEntry};
 pub use page::{Page, PageWriter};
 pub use start::Place;

@@ -149,7 +149,7 @@ fn what_was_acknowledged_survives_a_kill_at_any_moment() {
     let path = directory.path();
     let known = Known::default();
     let mut agent = start(path);
-    Peer::connect(path).put_token(Expect::Absent, &entry(true), false).unwrap();
+    Peer::connect(path).put_token(Expect::Absent, &entry(true)).unwrap();
     for round in 0..ROUNDS {
         let acknowledgements = u64::from(random()[0]) % 150;
         let (acknowledged, counted) = channel();
@@ -182,7 +182,7 @@ fn what_was_acknowledged_survives_a_kill_at_any_moment() {
 fn a_wrong_pin_is_counted_though_the_agent_is_killed_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let mut agent = start(directory.path());
-    Peer::connect(directory.path()).put_token(Expect::Absent, &entry(true), false).unwrap();
+    Peer::connect(directory.path()).put_token(Expect::Absent, &entry(true)).unwrap();
     for count in 1..=3 {
         let wrong = Peer::connect(directory.path()).login(false, b"wrong!");
         assert_eq!(reason(wrong), Reason::PinIncorrect);

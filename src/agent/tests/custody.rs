@@ -227,7 +227,16 @@ fn the_same_material_under_another_key_is_refused_even_once_it_is_deleted() {
 
 #[test]
 fn initialising_again_ends_ordinary_objects_and_keeps_custom_keys() {
-    let world = World::new();
+    for custody in [true, false] {
+        let left = if custody { vec![KEY, ITS] } else { vec![] };
+        assert_eq!(left_after_initialising_again(custody), left, "custody {custody}");
+    }
+}
+
+fn left_after_initialising_again(custody: bool) -> Vec<Id> {
+    let mut world = World::empty(START);
+    world.start();
+    world.connect().put_token(Expect::Absent, &entry(custody)).unwrap();
     let mut user = world.user();
     user.commit(born(None)).unwrap();
     user.commit(vec![object(Id::new([7; 16]), Expect::Absent, &[], b"")]).unwrap();
@@ -237,10 +246,9 @@ fn initialising_again_ends_ordinary_objects_and_keeps_custom_keys() {
     let id = Id::new([8; 16]);
     user.commit(vec![Change { id, expect: Expect::Absent, event: vec![], put }]).unwrap();
     assert_eq!(user.find(&[]).len(), 4);
-    assert_eq!(user.put_token(Expect::Revision(1), &entry(false), true), Ok(2));
-    assert_eq!(user.find(&[]), vec![KEY, ITS]);
-    assert_eq!(user.put_token(Expect::Revision(2), &entry(true), true), Ok(3));
-    assert_eq!(user.find(&[]), vec![], "a token without custody is wiped whole");
+    let anew = changed(|it| (it.user, it.custody) = (None, custody));
+    assert_eq!(user.put_token_by(officer(), Expect::Revision(1), &anew, true), Ok(2));
+    user.find(&[])
 }
 
 #[test]

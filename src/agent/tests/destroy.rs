@@ -69,7 +69,7 @@ fn a_destroyed_token_stays_gone_and_its_slot_is_the_next_tokens() {
     let mut peer = world.connect();
     assert_eq!(peer.destroy("test", true, b"87654321", [9; 16]), Ok(2), "a retry is answered");
     assert_eq!(reason(peer.destroy("test", true, b"87654321", random())), Reason::TokenAbsent);
-    assert_eq!(peer.put_token(Expect::Absent, &entry(true), false), Ok(1));
+    assert_eq!(peer.put_token(Expect::Absent, &entry(true)), Ok(1));
     let Response::Tokens(tokens) = peer.ask(Request::Tokens) else { panic!() };
     assert_eq!((tokens[0].slot, tokens[0].wrong), (0, (0, 0)));
     assert_eq!(world.user().find(&[]), vec![]);

@@ -19,7 +19,9 @@ use crate::key::seal::TokenKey;
 use crate::key::{Event, Expiry, Fingerprint, Header, Role, State, Tag};
 use crate::secret::Secret;
 use crate::wire::message::{PROTOCOL, STORE_FORMAT};
-use crate::wire::{Change, Expect, Request, Response, Stored, TokenEntry, frame, socket};
+use crate::wire::{
+    Authority, Change, Expect, Request, Response, Stored, TokenEntry, frame, socket,
+};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
@@ -44,7 +46,7 @@ impl World {
     pub fn new() -> Self {
         let mut world = Self::empty(START);
         world.start();
-        world.connect().put_token(Expect::Absent, &entry(true), false).unwrap();
+        world.connect().put_token(Expect::Absent, &entry(true)).unwrap();
         world
     }
 
@@ -143,18 +145,23 @@ impl Peer {
         self.try_ask(&request).expect("an answer")
     }
 
-    pub fn put_token(&mut self, expect: Expect, entry: &Entry, wipe: bool) -> Result<u64> {
+    /// Writes the token's entry as nobody, which only makes new ones.
+    pub fn put_token(&mut self, expect: Expect, entry: &Entry) -> Result<u64> {
+        self.put_token_by(None, expect, entry, false)
+    }
+
+    /// The same as the security officer or the user of [`entry`], of which the token began anew or not.
+    pub fn put_token_by(
+        &mut self,
+        by: Option<Authority>,
+        expect: Expect,
+        entry: &Entry,
+        wipe: bool,
+    ) -> Result<u64> {
         let (entry, change) = (entry.encode().unwrap(), random());
-        let reset = (false, false);
-        match self.ask(Request::PutToken {
-            token: TOKEN,
-            expect,
-            entry,
-            slot: None,
-            reset,
-            wipe,
-            change,
-        }) {
+        let request =
+            Request::PutToken { token: TOKEN, expect, entry, slot: None, by, wipe, change };
+        match self.ask(request) {
             Response::Done(revision) => Ok(revision),
             Response::Refused(error) => Err(error),
             other => panic!("{other:?}"),
@@ -162,9 +169,7 @@ impl Peer {
     }
 
     pub fn login(&mut self, officer: bool, pin: &[u8]) -> Result<TokenEntry> {
-        let entry = entry(true);
-        let stretched = if officer { entry.officer } else { entry.user.unwrap() }.stretch(pin);
-        let authenticator = stretched.unwrap().authenticator;
+        let Authority { authenticator, .. } = authority(officer, pin);
         match self.ask(Request::Login { token: TOKEN, officer, authenticator }) {
             Response::LoggedIn(entry) => Ok(entry),
             Response::Refused(error) => Err(error),
@@ -211,6 +216,25 @@ impl Peer {
             other => panic!("{other:?}"),
         }
     }
+}
+
+/// The entry of [`entry`] with something changed.
+pub fn changed(change: impl FnOnce(&mut Entry)) -> Entry {
+    let mut changed = entry(true);
+    change(&mut changed);
+    changed
+}
+
+/// What shows a PIN of [`entry`].
+pub fn authority(officer: bool, pin: &[u8]) -> Authority {
+    let entry = entry(true);
+    let stretched = if officer { entry.officer } else { entry.user.unwrap() }.stretch(pin);
+    Authority { officer, authenticator: stretched.unwrap().authenticator }
+}
+
+/// The security officer.
+pub fn officer() -> Option<Authority> {
+    Some(authority(true, b"87654321"))
 }
 
 pub fn random() -> [u8; 16] {

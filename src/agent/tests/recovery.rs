@@ -155,7 +155,7 @@ fn a_store_that_cannot_be_opened_is_served_from_its_snapshot_to_be_read() {
     assert_eq!(user.read(ITS).unwrap().0.sealed, SEALED);
     assert_eq!(reason(user.commit(deletion(1, 1))), Reason::StoreReadOnly);
     assert_eq!(
-        reason(user.put_token(Expect::Revision(1), &entry(true), false)),
+        reason(user.put_token_by(officer(), Expect::Revision(1), &entry(true), false)),
         Reason::StoreReadOnly
     );
     assert_eq!(user.read(ITS).unwrap().0.sealed, SEALED);

@@ -13,18 +13,71 @@ fn a_token_is_kept_and_shown_without_what_guesses_need() {
 }
 
 #[test]
-fn a_token_changes_under_its_revision_and_only_after_a_proof() {
+fn a_token_changes_under_its_revision_and_only_by_who_shows_a_pin() {
     let world = World::new();
-    let mut entry = entry(true);
-    entry.label = "changed".into();
-    let mut nobody = world.connect();
-    assert_eq!(reason(nobody.put_token(Expect::Revision(1), &entry, false)), Reason::NotLoggedIn);
-    assert_eq!(reason(nobody.put_token(Expect::Absent, &entry, false)), Reason::Conflict);
+    let changed = changed(|it| it.user = Some(entry(true).officer));
+    let mut peer = world.connect();
+    let revision = Expect::Revision;
+    assert_eq!(reason(peer.put_token(revision(1), &changed)), Reason::NotLoggedIn);
+    assert_eq!(reason(peer.put_token(Expect::Absent, &changed)), Reason::Conflict);
+    assert_eq!(reason(world.user().put_token(revision(1), &changed)), Reason::NotLoggedIn);
+    let wrong = Some(authority(true, b"wrong!"));
+    assert_eq!(
+        reason(peer.put_token_by(wrong, revision(1), &changed, false)),
+        Reason::PinIncorrect
+    );
+    assert_eq!(peer.login(false, b"123456").unwrap().wrong, (1, 0), "it counts as a login");
+    assert_eq!(
+        reason(peer.put_token_by(officer(), revision(2), &changed, false)),
+        Reason::Conflict
+    );
+    assert_eq!(peer.put_token_by(officer(), revision(1), &changed, false), Ok(2));
+    assert_eq!(peer.login(true, b"87654321").unwrap().entry, changed.encode().unwrap());
+}
+
+#[test]
+fn a_user_changes_the_users_pin_and_nothing_else_of_a_token() {
+    let world = World::new();
     let mut user = world.user();
-    assert_eq!(reason(user.put_token(Expect::Revision(2), &entry, false)), Reason::Conflict);
-    assert_eq!(user.put_token(Expect::Revision(1), &entry, false), Ok(2));
-    let Response::Tokens(tokens) = nobody.ask(Request::Tokens) else { panic!() };
-    assert_eq!(Entry::decode(&tokens[0].entry).unwrap().label, "changed");
+    user.commit(custody::born(None)).unwrap();
+    for _ in 0..9 {
+        assert_eq!(reason(world.connect().login(true, b"wrong!")), Reason::PinIncorrect);
+    }
+    let by = Some(authority(false, b"123456"));
+    let named = changed(|it| it.label = "changed".into());
+    let deposed = changed(|it| it.officer = entry(true).user.unwrap());
+    let without_custody = changed(|it| it.custody = false);
+    for (entry, wipe) in
+        [(named, false), (deposed, false), (without_custody, false), (entry(true), true)]
+    {
+        let refused = user.put_token_by(by, Expect::Revision(1), &entry, wipe);
+        assert_eq!(reason(refused), Reason::Unlawful);
+    }
+    let changed = changed(|it| it.user = Some(entry(true).officer));
+    assert_eq!(user.put_token_by(by, Expect::Revision(1), &changed, false), Ok(2));
+    assert_eq!(user.find(&[]).len(), 2, "nothing is lost");
+    let Response::Tokens(tokens) = user.ask(Request::Tokens) else { panic!() };
+    assert_eq!(tokens[0].wrong, (9, 0), "and the security officer's PIN is guessed no further");
+}
+
+#[test]
+fn a_pin_change_whose_answer_was_lost_is_answered_again() {
+    let world = World::new();
+    let changed = changed(|it| it.user = Some(entry(true).officer));
+    let request = Request::PutToken {
+        token: TOKEN,
+        expect: Expect::Revision(1),
+        entry: changed.encode().unwrap(),
+        slot: None,
+        by: Some(authority(false, b"123456")),
+        wipe: false,
+        change: random(),
+    };
+    for _ in 0..2 {
+        assert!(matches!(world.connect().ask(request.clone()), Response::Done(2)));
+    }
+    let Response::Tokens(tokens) = world.connect().ask(Request::Tokens) else { panic!() };
+    assert_eq!(tokens[0].wrong, (0, 0));
 }
 
 #[test]
@@ -43,17 +96,11 @@ fn wrong_pins_are_counted_across_restarts_and_the_tenth_locks() {
 
     let mut officer = world.connect();
     assert_eq!(officer.login(true, b"87654321").unwrap().wrong, (0, 10));
-    let request = Request::PutToken {
-        token: TOKEN,
-        expect: Expect::Revision(1),
-        entry: entry(true).encode().unwrap(),
-        slot: None,
-        reset: (false, true),
-        wipe: false,
-        change: random(),
-    };
-    assert!(matches!(officer.ask(request), Response::Done(2)));
-    assert_eq!(world.connect().login(false, b"123456").unwrap().wrong, (0, 0));
+    let pin = Pin::wrap(TOKEN, &token_key(), b"654321", [9; 16], &[9; 32]).unwrap();
+    let unlocked = changed(|it| it.user = Some(pin));
+    assert_eq!(officer.put_token_by(self::officer(), Expect::Revision(1), &unlocked, false), Ok(2));
+    let Response::Tokens(tokens) = officer.ask(Request::Tokens) else { panic!() };
+    assert_eq!(tokens[0].wrong, (0, 0));
 }
 
 #[test]
