@@ -55,4 +55,5 @@
 //! and stops accidents and single mistakes. It does not stop a user with the PIN who changes the flags
 //! in between, or who wraps under an RSA public key whose private half decrypts. What does: keys that
 //! are not extractable, `CKA_WRAP_WITH_TRUSTED` with wrapping keys that the security officer trusts,
-//! and `CKA_UNWRAP_TEMPLATE`.
+//! and `CKA_UNWRAP_TEMPLATE`. From a key that is trusted, or that has a template of its own, the user
+//! can take usages away; only the officer gives it one more.

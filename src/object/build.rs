@@ -206,14 +206,14 @@ pub fn provenance(made: &mut Attributes, mechanism: Option<u64>) {
 
 /// Applies a copy's template: what may be given in a copy, and protections only rise
 /// (PKCS#11 3.1, 5.7.2).
-pub fn copy(from: &Attributes, template: &Template) -> Result<Attributes> {
+pub fn copy(from: &Attributes, template: &Template, officer: bool) -> Result<Attributes> {
     let class = from.number(CKA_CLASS).unwrap_or(CK_UNAVAILABLE_INFORMATION);
     check(template, How::Copy, class)?;
     let mut made = from.duplicate();
     for attribute in template.iter().filter(|attribute| attribute.kind < CKA_VENDOR_DEFINED) {
         let moves_freely = matches!(attribute.kind, CKA_TOKEN | CKA_PRIVATE | CKA_MODIFIABLE);
         match rule(attribute.kind, class) {
-            Some(rule) if !moves_freely => change(rule, &made, attribute, false)?,
+            Some(rule) if !moves_freely => change(rule, &made, attribute, officer)?,
             _ => {}
         }
         made.set(attribute.kind, attribute.value.expose());
@@ -248,8 +248,18 @@ fn change(rule: &Rule, of: &Attributes, attribute: &Attribute, officer: bool) ->
         Change::Rises => new || !old,
         Change::Falls => !new || old,
         Change::Officer => officer || new == old,
+        Change::Usage => officer || !new || old || !is_bound(of),
     };
     if fine { Ok(()) } else { Err(refuse(Reason::AttributeReadOnly, rule.kind)) }
+}
+
+/// Whether somebody relies on what a key cannot do: it is trusted, or its own templates bind what it
+/// wraps, unwraps and derives. One more usage would undo that: whoever decrypts with a wrapping key
+/// needs no unwrapping.
+fn is_bound(key: &Attributes) -> bool {
+    let binds = |kind| key.bytes(kind).is_some_and(|template| !template.is_empty());
+    key.flag(CKA_TRUSTED)
+        || [CKA_WRAP_TEMPLATE, CKA_UNWRAP_TEMPLATE, CKA_DERIVE_TEMPLATE].into_iter().any(binds)
 }
 
 fn known(attribute: &Attribute, class: u64) -> Result<&'static Rule> {
@@ -354,9 +364,40 @@ mod tests {
     #[test]
     fn a_copy_keeps_what_it_is_not_told_to_change() {
         let made = aes(&[(CKA_LABEL, b"a")]).unwrap();
-        let copied = copy(&made, &template(&[(CKA_SENSITIVE, &[1])])).unwrap();
+        let copied = copy(&made, &template(&[(CKA_SENSITIVE, &[1])]), false).unwrap();
         assert_eq!(copied.bytes(CKA_LABEL), Some(&b"a"[..]));
         assert!(copied.flag(CKA_SENSITIVE));
-        assert!(copy(&made, &template(&[(CKA_PRIVATE, &[0])])).is_err());
+        assert!(copy(&made, &template(&[(CKA_PRIVATE, &[0])]), false).is_err());
+    }
+
+    #[test]
+    fn a_bound_key_loses_usages_and_gains_none_but_by_the_officer() {
+        let inner = template(&[(CKA_SENSITIVE, &[1])]).flatten();
+        for (kind, value) in [
+            (CKA_TRUSTED, &[1][..]),
+            (CKA_WRAP_TEMPLATE, inner.expose()),
+            (CKA_UNWRAP_TEMPLATE, inner.expose()),
+            (CKA_DERIVE_TEMPLATE, inner.expose()),
+        ] {
+            let bound = aes(&[(CKA_WRAP, &[1]), (kind, value)]).unwrap();
+            let set = |flag, value, officer| {
+                let attribute = Attribute { kind: flag, value: Secret::from(&[value][..]) };
+                let changed = check_change(&bound, &attribute, officer);
+                let copied = copy(&bound, &template(&[(flag, &[value])]), officer);
+                assert_eq!(changed.is_ok(), copied.is_ok(), "{kind:#x} {flag:#x}");
+                changed.map_err(|refusal| refusal.reason())
+            };
+            assert_eq!(set(CKA_WRAP, 1, false), Ok(()));
+            assert_eq!(set(CKA_WRAP, 0, false), Ok(()));
+            for &(_, flag) in USAGE_FLAGS.iter().filter(|(_, flag)| bound.contains(*flag)) {
+                if flag != CKA_WRAP {
+                    assert_eq!(set(flag, 1, false), Err(Reason::AttributeReadOnly), "{flag:#x}");
+                    assert_eq!(set(flag, 1, true), Ok(()), "{flag:#x}");
+                }
+            }
+        }
+        let empty = aes(&[(CKA_WRAP, &[1]), (CKA_WRAP_TEMPLATE, &[])]).unwrap();
+        let decrypt = Attribute { kind: CKA_DECRYPT, value: Secret::from(&[1][..]) };
+        assert!(check_change(&empty, &decrypt, false).is_ok(), "an empty template binds nothing");
     }
 }

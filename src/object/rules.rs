@@ -35,6 +35,9 @@ pub enum Change {
     Falls,
     /// Only by the security officer.
     Officer,
+    /// What a key is used for: as the owner likes, but of a bound key (see [`super::build`]) from true
+    /// to false only, unless the security officer does it.
+    Usage,
 }
 
 /// What stands where no template says anything.
@@ -133,7 +136,7 @@ const fn secret(kind: u64, classes: u8, given: u8) -> Rule {
     }
 }
 
-use Change::{Falls, Free, Never, Officer, Rises};
+use Change::{Falls, Free, Never, Officer, Rises, Usage};
 use Form::{Bytes, Date, Flag, Mechanisms, Number, Text};
 use Initial::{Absent, Empty};
 
@@ -183,7 +186,7 @@ pub const RULES: &[Rule] = &[
     row(CKA_ID, Bytes, KEYS, ANY, Free, Empty),
     row(CKA_START_DATE, Date, KEYS, ANY, Free, Empty),
     row(CKA_END_DATE, Date, KEYS, ANY, Free, Empty),
-    row(CKA_DERIVE, Flag, KEYS, ANY, Free, Absent),
+    row(CKA_DERIVE, Flag, KEYS, ANY, Usage, Absent),
     row(CKA_LOCAL, Flag, KEYS, NEVER, Never, Absent),
     row(CKA_KEY_GEN_MECHANISM, Number, KEYS, NEVER, Never, Absent),
     row(CKA_ALLOWED_MECHANISMS, Mechanisms, KEYS, ANY, Never, Absent),
@@ -193,20 +196,20 @@ pub const RULES: &[Rule] = &[
     row(CKA_ALWAYS_SENSITIVE, Flag, HIDDEN, NEVER, Never, Absent),
     row(CKA_NEVER_EXTRACTABLE, Flag, HIDDEN, NEVER, Never, Absent),
     row(CKA_WRAP_WITH_TRUSTED, Flag, HIDDEN, ANY, Rises, Initial::Flag(false)),
-    row(CKA_ENCRYPT, Flag, SECRET | PUBLIC, ANY, Free, Absent),
-    row(CKA_DECRYPT, Flag, SECRET | PRIVATE, ANY, Free, Absent),
-    row(CKA_SIGN, Flag, SECRET | PRIVATE, ANY, Free, Absent),
-    row(CKA_VERIFY, Flag, SECRET | PUBLIC, ANY, Free, Absent),
-    row(CKA_WRAP, Flag, SECRET | PUBLIC, ANY, Free, Absent),
-    row(CKA_UNWRAP, Flag, SECRET | PRIVATE, ANY, Free, Absent),
+    row(CKA_ENCRYPT, Flag, SECRET | PUBLIC, ANY, Usage, Absent),
+    row(CKA_DECRYPT, Flag, SECRET | PRIVATE, ANY, Usage, Absent),
+    row(CKA_SIGN, Flag, SECRET | PRIVATE, ANY, Usage, Absent),
+    row(CKA_VERIFY, Flag, SECRET | PUBLIC, ANY, Usage, Absent),
+    row(CKA_WRAP, Flag, SECRET | PUBLIC, ANY, Usage, Absent),
+    row(CKA_UNWRAP, Flag, SECRET | PRIVATE, ANY, Usage, Absent),
     row(CKA_TRUSTED, Flag, SECRET | PUBLIC, MADE, Officer, Initial::Flag(false)),
     secret(CKA_VALUE, SECRET, CREATE),
     row(CKA_CHECK_VALUE, Bytes, SECRET, MADE, Never, Absent),
     row(CKA_VALUE_LEN, Number, SECRET, GENERATE | UNWRAP | DERIVE, Never, Absent),
     // Public and private keys (4.8, 4.9)
     row(CKA_SUBJECT, Bytes, PUBLIC | PRIVATE, ANY, Free, Empty),
-    row(CKA_SIGN_RECOVER, Flag, PRIVATE, ANY, Free, Absent),
-    row(CKA_VERIFY_RECOVER, Flag, PUBLIC, ANY, Free, Absent),
+    row(CKA_SIGN_RECOVER, Flag, PRIVATE, ANY, Usage, Absent),
+    row(CKA_VERIFY_RECOVER, Flag, PUBLIC, ANY, Usage, Absent),
     row(CKA_ALWAYS_AUTHENTICATE, Flag, PRIVATE, ANY, Never, Initial::Flag(false)),
     // Not the specification's: pkcs11-tool asks it of every key it uses, and warns where there is none.
     row(CKA_ALWAYS_AUTHENTICATE, Flag, SECRET, NEVER, Never, Initial::Flag(false)),
@@ -258,9 +261,18 @@ mod tests {
     }
 
     #[test]
+    fn every_usage_flag_changes_as_one() {
+        for &(_, flag) in crate::object::kinds::USAGE_FLAGS {
+            let mut rows = RULES.iter().filter(|rule| rule.kind == flag).peekable();
+            assert!(rows.peek().is_some(), "{flag:#x}");
+            assert!(rows.all(|rule| rule.change == Usage), "{flag:#x}");
+        }
+    }
+
+    #[test]
     fn only_flags_rise_or_fall_and_nothing_secret_changes() {
         for rule in RULES {
-            if matches!(rule.change, Rises | Falls) {
+            if matches!(rule.change, Rises | Falls | Usage) {
                 assert_eq!(rule.form, Flag, "{:#x}", rule.kind);
             }
             if rule.secret {

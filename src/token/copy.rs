@@ -1,7 +1,7 @@
 //! `C_CopyObject`. A custom key cannot be copied: a session copy would outlive its material's expiry.
 
 use super::loaded::Content;
-use super::{Caller, Handle, Token};
+use super::{Caller, Handle, Login, Token};
 use crate::error::{Reason, Result};
 use crate::key::Expiry;
 use crate::object::kinds;
@@ -18,7 +18,8 @@ impl Token {
         if !held.attributes.flag(CKA_COPYABLE) {
             return Err(Reason::ActionProhibited.detail("CKA_COPYABLE is false"));
         }
-        let attributes = build::copy(&held.attributes, template)?;
+        let officer = self.who() == Login::Officer;
+        let attributes = build::copy(&held.attributes, template, officer)?;
         let wishes = with_expiry(Wishes::read(template)?, loaded.header.expiry);
         let material = held.material.duplicate();
         if held.material.is_empty() || !self.is_custom(&attributes, &wishes) {

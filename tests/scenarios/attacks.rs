@@ -212,6 +212,79 @@ fn only_the_officer_says_which_key_is_trusted() {
 }
 
 #[test]
+fn a_trusted_key_gains_no_usage_but_by_the_officer() {
+    play(|world| {
+        let token = world.token();
+        log_in_again(&token, UserType::So, SO_PIN);
+        let wrapping = token.generate_aes(&[
+            Attribute::Token(true),
+            Attribute::Private(false),
+            Attribute::Wrap(true),
+            Attribute::Trusted(true),
+            without_custody(),
+        ]);
+        log_in_again(&token, UserType::User, USER_PIN);
+        let guarded = token.generate_aes(&[
+            Attribute::Sensitive(true),
+            Attribute::Extractable(true),
+            Attribute::WrapWithTrusted(true),
+        ]);
+        let wrapped = token.wrap_key(&Mechanism::AesKeyWrap, wrapping, guarded).unwrap();
+        gains_nothing(&token, wrapping);
+        let reveal = || token.decrypt(&Mechanism::AesEcb, wrapping, &wrapped[..32]);
+        refused(reveal(), RvError::KeyFunctionNotPermitted);
+
+        log_in_again(&token, UserType::So, SO_PIN);
+        token.update_attributes(wrapping, &[Attribute::Decrypt(true)]).unwrap();
+        let more = [Attribute::Unwrap(true), without_custody()];
+        let copy = token.copy_object(wrapping, &more).unwrap();
+        assert!(token.flag(copy, AttributeType::Unwrap));
+        log_in_again(&token, UserType::User, USER_PIN);
+        reveal().unwrap();
+        token.update_attributes(wrapping, &[Attribute::Decrypt(false)]).unwrap();
+        gains_nothing(&token, wrapping);
+    });
+}
+
+#[test]
+fn a_key_with_templates_of_its_own_gains_no_usage_and_keeps_them_in_every_copy() {
+    const TEMPLATES: [u64; 3] = [0x4000_0211, 0x4000_0212, 0x4000_0213];
+    const SENSITIVE: u64 = 0x103;
+    play(|world| {
+        let token = world.token();
+        for own in TEMPLATES {
+            let binding = template_of(own, SENSITIVE, &[1]);
+            for place in [Attribute::Token(false), Attribute::Token(true)] {
+                let key = token.generate_aes(&[
+                    Attribute::Verify(true),
+                    Attribute::Wrap(true),
+                    binding.clone(),
+                    place,
+                ]);
+                gains_nothing(&token, key);
+                let none = Attribute::VendorDefined((kind(own), Vec::new()));
+                for changed in [template_of(own, SENSITIVE, &[0]), none] {
+                    let changed = [changed];
+                    refused(token.update_attributes(key, &changed), RvError::AttributeReadOnly);
+                }
+                token.update_attributes(key, &[Attribute::Verify(false)]).unwrap();
+                refused(
+                    token.update_attributes(key, &[Attribute::Verify(true)]),
+                    RvError::AttributeReadOnly,
+                );
+            }
+            let key = token.generate_aes(&[Attribute::Wrap(true), binding.clone()]);
+            for template in [&[][..], &[Attribute::Token(true)]] {
+                let copy = token.copy_object(key, template).unwrap();
+                gains_nothing(&token, copy);
+            }
+        }
+        let free = token.generate_aes(&[Attribute::Wrap(true)]);
+        token.update_attributes(free, &[Attribute::Decrypt(true)]).unwrap();
+    });
+}
+
+#[test]
 fn a_keys_own_templates_bind_whatever_it_wraps_unwraps_and_derives() {
     const WRAP_TEMPLATE: u64 = 0x4000_0211;
     const UNWRAP_TEMPLATE: u64 = 0x4000_0212;
@@ -501,6 +574,25 @@ fn template_of(of: u64, inner: u64, value: &'static [u8]) -> Attribute {
     let address = value.as_ptr().expose_provenance();
     let bytes = [inner.to_ne_bytes(), address.to_ne_bytes(), value.len().to_ne_bytes()].concat();
     Attribute::VendorDefined((kind(of), bytes))
+}
+
+/// That neither a change nor a copy gives a key that only wraps another usage.
+fn gains_nothing(token: &Token, wrapping: ObjectHandle) {
+    for usage in [
+        Attribute::Encrypt(true),
+        Attribute::Decrypt(true),
+        Attribute::Sign(true),
+        Attribute::Unwrap(true),
+        Attribute::Derive(true),
+    ] {
+        let among = [Attribute::Wrap(false), usage];
+        refused(token.update_attributes(wrapping, &among), RvError::AttributeReadOnly);
+        let kept = token.flag(wrapping, AttributeType::Wrap);
+        assert!(kept, "a refused change changes none");
+        let copyable = token.flag(wrapping, AttributeType::Copyable);
+        let refusal = if copyable { RvError::AttributeReadOnly } else { RvError::ActionProhibited };
+        refused(token.copy_object(wrapping, &among), refusal);
+    }
 }
 
 fn hides_its_value(token: &Token, key: ObjectHandle) -> bool {
