@@ -211,6 +211,7 @@ pub fn copy(from: &Attributes, template: &Template, officer: bool) -> Result<Att
     check(template, How::Copy, class)?;
     let mut made = from.duplicate();
     for attribute in template.iter().filter(|attribute| attribute.kind < CKA_VENDOR_DEFINED) {
+        may_differ(from, attribute)?;
         let moves_freely = matches!(attribute.kind, CKA_TOKEN | CKA_PRIVATE | CKA_MODIFIABLE);
         match rule(attribute.kind, class) {
             Some(rule) if !moves_freely => change(rule, &made, attribute, officer)?,
@@ -222,6 +223,17 @@ pub fn copy(from: &Attributes, template: &Template, officer: bool) -> Result<Att
         return Err(Reason::TemplateInconsistent.detail("a private object's copy stays private"));
     }
     Ok(made)
+}
+
+/// Whether an attribute of the copy of a key may be another than the key's. Where the key cannot be
+/// modified, only its place and its names: else a copy would be the way to change the rest.
+fn may_differ(from: &Attributes, attribute: &Attribute) -> Result<()> {
+    let fixed = from.contains(CKA_KEY_TYPE) && !from.flag(CKA_MODIFIABLE);
+    let placed = matches!(attribute.kind, CKA_TOKEN | CKA_PRIVATE | CKA_LABEL | CKA_ID);
+    match fixed && !placed && from.bytes(attribute.kind) != Some(attribute.value.expose()) {
+        true => Err(refuse(Reason::AttributeReadOnly, attribute.kind)),
+        false => Ok(()),
+    }
 }
 
 /// Checks one attribute of `C_SetAttributeValue` against the table.
@@ -368,6 +380,39 @@ mod tests {
         assert_eq!(copied.bytes(CKA_LABEL), Some(&b"a"[..]));
         assert!(copied.flag(CKA_SENSITIVE));
         assert!(copy(&made, &template(&[(CKA_PRIVATE, &[0])]), false).is_err());
+    }
+
+    #[test]
+    fn a_copy_of_what_cannot_be_modified_differs_in_place_and_names_only() {
+        let fixed = [(CKA_MODIFIABLE, &[0][..]), (CKA_PRIVATE, &[0]), (CKA_WRAP, &[1])];
+        let key = aes(&fixed).unwrap();
+        let copied = |kind, value: &[u8]| copy(&key, &template(&[(kind, value)]), false);
+        for (kind, value) in [
+            (CKA_MODIFIABLE, &[1][..]),
+            (CKA_COPYABLE, &[0]),
+            (CKA_DESTROYABLE, &[0]),
+            (CKA_SENSITIVE, &[1]),
+            (CKA_DECRYPT, &[1]),
+            (CKA_WRAP, &[0]),
+            (CKA_START_DATE, b"20270101"),
+        ] {
+            let refusal = copied(kind, value).unwrap_err();
+            assert_eq!(refusal.reason(), Reason::AttributeReadOnly, "{kind:#x}");
+        }
+        for (kind, value) in [
+            (CKA_TOKEN, &[1][..]),
+            (CKA_PRIVATE, &[1]),
+            (CKA_LABEL, b"copy"),
+            (CKA_ID, b"id"),
+            (CKA_MODIFIABLE, &[0]),
+            (CKA_WRAP, &[1]),
+        ] {
+            let made = copied(kind, value).unwrap();
+            assert!(!made.flag(CKA_MODIFIABLE) && made.bytes(kind) == Some(value), "{kind:#x}");
+        }
+        let data = template(&[(CKA_MODIFIABLE, &[0])]);
+        let data = build(&data, How::Create, CKO_DATA, None).unwrap();
+        assert!(copy(&data, &template(&[(CKA_MODIFIABLE, &[1])]), false).is_ok());
     }
 
     #[test]

@@ -54,6 +54,48 @@ fn no_change_and_no_copy_lowers_a_protection() {
 }
 
 #[test]
+fn a_key_that_cannot_be_modified_is_not_by_way_of_a_copy() {
+    play(|world| {
+        let token = world.token();
+        let fixed = [Attribute::Modifiable(false), Attribute::Encrypt(true)];
+        let secret = token.generate_aes(&fixed);
+        let (public, private) = ec_pair(&token, &[Attribute::Modifiable(false)]);
+        let more = Attribute::Decrypt(true);
+        refused(
+            token.update_attributes(secret, std::slice::from_ref(&more)),
+            RvError::ActionProhibited,
+        );
+        let modifiable = Attribute::Modifiable(true);
+        for lifted in [
+            vec![modifiable.clone()],
+            vec![more.clone()],
+            vec![modifiable.clone(), more],
+            vec![Attribute::Token(true), modifiable.clone()],
+            vec![Attribute::Encrypt(false)],
+            vec![Attribute::Destroyable(false)],
+        ] {
+            refused(token.copy_object(secret, &lifted), RvError::AttributeReadOnly);
+        }
+        refused(token.copy_object(private, &[modifiable]), RvError::AttributeReadOnly);
+        token.copy_object(public, &[Attribute::Modifiable(false)]).unwrap();
+
+        let names = [Attribute::Label(b"copy".to_vec()), Attribute::Id(vec![7])];
+        for (key, place) in [
+            (secret, Attribute::Token(false)),
+            (private, Attribute::Token(false)),
+            (secret, Attribute::Token(true)),
+            (private, Attribute::Token(true)),
+        ] {
+            let copy = token.copy_object(key, &[&names[..], &[place]].concat()).unwrap();
+            assert_eq!(token.bytes(copy, AttributeType::Label), b"copy");
+            assert!(!token.flag(copy, AttributeType::Modifiable));
+            let changed = token.update_attributes(copy, &[Attribute::Derive(true)]);
+            refused(changed, RvError::ActionProhibited);
+        }
+    });
+}
+
+#[test]
 fn a_key_that_could_once_leave_never_claims_otherwise() {
     play(|world| {
         let token = world.token();
