@@ -57,3 +57,6 @@
 //! are not extractable, `CKA_WRAP_WITH_TRUSTED` with wrapping keys that the security officer trusts,
 //! and `CKA_UNWRAP_TEMPLATE`. From a key that is trusted, or that has a template of its own, the user
 //! can take usages away; only the officer gives it one more.
+//!
+//! A key derived from one that hides its value is at least 112 bits long: shorter ones could be guessed
+//! one byte after the other.

@@ -1,5 +1,6 @@
 //! Deriving keys. A derived key never has fewer protections than the one it comes from.
 
+use super::loaded::hides_its_value;
 use super::{Caller, Handle, Token};
 use crate::error::{Reason, Result};
 use crate::key::Usage;
@@ -8,6 +9,10 @@ use crate::object::build::provenance;
 use crate::object::kinds;
 use crate::object::{Attributes, How, Template, Wishes};
 use pkcs11_sys::*;
+
+/// The shortest key that a hidden value is turned into, in bytes: 112 bits (NIST SP 800-131A). A byte
+/// can be guessed and the guess checked with `C_DigestKey`, and then the same for one byte more.
+const LEAST: usize = 14;
 
 impl Token {
     /// `C_DeriveKey`. Without `CKA_KEY_TYPE` the key is a generic secret; without `CKA_VALUE_LEN` it
@@ -36,6 +41,9 @@ impl Token {
         let length = attributes.number(CKA_VALUE_LEN).unwrap_or(0);
         let length = usize::try_from(length).map_err(|_| Reason::KeySizeRange)?;
         let material = derive(&usable, &mechanism.params, length)?;
+        if hides_its_value(base) && material.len() < LEAST {
+            return Err(Reason::KeySizeRange.detail("so short a key could be guessed"));
+        }
         if self.is_custom(&attributes, &wishes) {
             let taken = self.take_in(caller, kind, template, attributes, material, &wishes);
             return self.reported(kind, template, &wishes, taken);

@@ -312,7 +312,12 @@ pub fn erasure(outcome: Outcome) -> Erasure {
 pub fn hidden(shown: &Attributes, kind: u64) -> bool {
     let class = shown.number(CKA_CLASS).unwrap_or(CK_UNAVAILABLE_INFORMATION);
     let secret = crate::object::rules::rule(kind, class).is_some_and(|rule| rule.secret);
-    secret && (shown.flag(CKA_SENSITIVE) || !shown.flag(CKA_EXTRACTABLE))
+    secret && hides_its_value(shown)
+}
+
+/// Whether a secret or private key's value must stay inside.
+pub fn hides_its_value(key: &Attributes) -> bool {
+    key.flag(CKA_SENSITIVE) || !key.flag(CKA_EXTRACTABLE)
 }
 
 /// A change that [`build::check_change`] allows, applied.

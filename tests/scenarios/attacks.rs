@@ -444,6 +444,44 @@ fn a_derived_key_has_no_fewer_protections_than_its_base() {
     });
 }
 
+#[test]
+fn a_hidden_value_is_turned_into_no_key_short_enough_to_guess() {
+    play(|world| {
+        let token = world.token();
+        for (sensitive, extractable) in [(true, false), (true, true), (false, false), (false, true)]
+        {
+            let hidden = sensitive || !extractable;
+            let kept = [
+                Attribute::Derive(true),
+                Attribute::Sensitive(sensitive),
+                Attribute::Extractable(extractable),
+            ];
+            let (_, private) = ec_pair(&token, &kept);
+            let secret = generic(&token, &kept);
+            for derive in [
+                &|more: &[Attribute]| ecdh(&token, private, more) as Result<ObjectHandle>,
+                &|more: &[Attribute]| ecdh_by(&token, EcKdf::sha256(b""), private, more),
+                &|more: &[Attribute]| hkdf(&token, secret, more),
+            ] as [&dyn Fn(&[Attribute]) -> Result<ObjectHandle>; 3]
+            {
+                for size in [1_u64, 2, 13] {
+                    let short = Attribute::ValueLen(size.into());
+                    let on_token = [short.clone(), Attribute::Token(true)];
+                    match hidden {
+                        true => {
+                            refused(derive(&[short]), RvError::KeySizeRange);
+                            refused(derive(&on_token), RvError::KeySizeRange);
+                        }
+                        false => assert!(derive(&[short]).is_ok(), "{size}"),
+                    }
+                }
+                let derived = derive(&[Attribute::ValueLen(14.into())]).unwrap();
+                assert_eq!(hides_its_value(&token, derived), hidden);
+            }
+        }
+    });
+}
+
 // --- mechanisms and digests ---
 
 #[test]
@@ -591,9 +629,18 @@ fn point(token: &Token, public: ObjectHandle) -> Vec<u8> {
 
 /// A key agreed with somebody else.
 fn ecdh(token: &Token, private: ObjectHandle, more: &[Attribute]) -> Result<ObjectHandle> {
+    ecdh_by(token, EcKdf::null(), private, more)
+}
+
+fn ecdh_by(
+    token: &Token,
+    kdf: EcKdf,
+    private: ObjectHandle,
+    more: &[Attribute],
+) -> Result<ObjectHandle> {
     let (other, _) = ec_pair(token, &[]);
     let point = point(token, other);
-    let mechanism = Mechanism::Ecdh1Derive(Ecdh1DeriveParams::new(EcKdf::null(), &point));
+    let mechanism = Mechanism::Ecdh1Derive(Ecdh1DeriveParams::new(kdf, &point));
     token.derive_key(&mechanism, private, &derived(more))
 }
 
@@ -603,12 +650,11 @@ fn hkdf(token: &Token, base: ObjectHandle, more: &[Attribute]) -> Result<ObjectH
 }
 
 fn derived(more: &[Attribute]) -> Vec<Attribute> {
-    let base = [
-        Attribute::Class(ObjectClass::SECRET_KEY),
-        Attribute::KeyType(KeyType::GENERIC_SECRET),
-        Attribute::ValueLen(32.into()),
-    ];
-    [&base[..], more].concat()
+    let base =
+        [Attribute::Class(ObjectClass::SECRET_KEY), Attribute::KeyType(KeyType::GENERIC_SECRET)];
+    let sized = more.iter().any(|more| matches!(more, Attribute::ValueLen(_)));
+    let size = (!sized).then(|| Attribute::ValueLen(32.into()));
+    base.into_iter().chain(size).chain(more.iter().cloned()).collect()
 }
 
 /// An attribute whose value is a template with one attribute: a `CK_ATTRIBUTE` as it lies in memory.
