@@ -58,5 +58,18 @@
 //! and `CKA_UNWRAP_TEMPLATE`. From a key that is trusted, or that has a template of its own, the user
 //! can take usages away; only the officer gives it one more.
 //!
+//! Whoever may wrap and unwrap with one key can wrap a key that is sensitive and extractable, and unwrap
+//! it as one that is not sensitive: PKCS#11 allows it. What prevents it is `CKA_WRAP_WITH_TRUSTED` on
+//! the key, without which the user makes a wrapping key for the purpose, and a trusted AES key that
+//! lacks `CKA_UNWRAP`, or whose `CKA_UNWRAP_TEMPLATE` says `CKA_SENSITIVE` true and `CKA_EXTRACTABLE`
+//! false. Let the officer generate trusted keys, unextractable ones: what the user made may have a twin.
+//! The officer sees no private objects, so that a trusted key is a public one, which no PIN protects.
+//!
 //! A key derived from one that hides its value is at least 112 bits long: shorter ones could be guessed
 //! one byte after the other.
+//!
+//! All this binds programs that use the module. One that has the PIN and talks to the agent itself can
+//! open whatever the module can. The agent holds it to the rules of custody, but judges headers, and has
+//! no key to what is sealed: under a lawful header such a program can store a sealed part that nobody
+//! can open, or that holds something else, and only a backup brings the key back. It learns nothing
+//! by that, of this token or another: a sealed part opens in its own place only.

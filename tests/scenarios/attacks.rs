@@ -371,6 +371,29 @@ fn a_keys_own_templates_bind_whatever_it_wraps_unwraps_and_derives() {
     });
 }
 
+/// The manual, "What keeps a key in".
+#[test]
+fn a_key_that_wraps_and_unwraps_lowers_a_protection_unless_its_template_keeps_it() {
+    const UNWRAP_TEMPLATE: u64 = 0x4000_0212;
+    const SENSITIVE: u64 = 0x103;
+    play(|world| {
+        let token = world.token();
+        let leaving = [Attribute::Sensitive(true), Attribute::Extractable(true)];
+        let key = token.generate_aes(&leaving);
+        let both = [Attribute::Wrap(true), Attribute::Unwrap(true)];
+        let keeping = template_of(UNWRAP_TEMPLATE, SENSITIVE, &[1]);
+        let lower = [&session_aes()[..], &[Attribute::Sensitive(false)]].concat();
+        let through = |by| {
+            let wrapped = token.wrap_key(&Mechanism::AesKeyWrap, by, key).unwrap();
+            token.unwrap_key(&Mechanism::AesKeyWrap, by, &wrapped, &lower)
+        };
+        let lowered = through(token.generate_aes(&both)).unwrap();
+        assert!(!hides_its_value(&token, lowered));
+        let keeping = token.generate_aes(&[&both[..], &[keeping]].concat());
+        refused(through(keeping), RvError::TemplateInconsistent);
+    });
+}
+
 #[test]
 fn a_wrapped_key_does_not_come_back_as_another_type() {
     play(|world| {
