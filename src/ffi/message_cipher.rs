@@ -185,7 +185,7 @@ pub unsafe extern "C" fn C_EncryptMessageNext(
     entry::on_session("C_EncryptMessageNext", session, |session| {
         let last = flags & CKF_END_OF_MESSAGE != 0;
         // SAFETY: PKCS#11's contract.
-        session.encrypt_message(|messages| unsafe {
+        session.encrypt_message_next(|messages| unsafe {
             let mut given = last.then(|| Given::with_tag(parameter, parameter_len)).transpose()?;
             let filled = buffer::through(data, data_len, out, out_len, |data, out| {
                 let tag = given.as_mut().map(|given| &mut given.parameter.tag);
@@ -280,7 +280,7 @@ pub unsafe extern "C" fn C_DecryptMessageNext(
     entry::on_session("C_DecryptMessageNext", session, |session| {
         let last = flags & CKF_END_OF_MESSAGE != 0;
         // SAFETY: PKCS#11's contract.
-        session.decrypt_message(|messages| unsafe {
+        session.decrypt_message_next(|messages| unsafe {
             let given = last.then(|| Given::with_tag(parameter, parameter_len)).transpose()?;
             let tag = given.as_ref().map(|given| &given.parameter.tag[..]);
             let filled = buffer::through(data, data_len, out, out_len, |data, out| {

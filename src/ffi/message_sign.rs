@@ -79,7 +79,7 @@ pub unsafe extern "C" fn C_SignMessageNext(
 ) -> CK_RV {
     entry::on_session("C_SignMessageNext", session, |session| {
         // SAFETY: PKCS#11's contract.
-        session.sign_message(|messages| unsafe {
+        session.sign_message_next(|messages| unsafe {
             no_parameter(parameter_len)?;
             if signature_len.is_null() {
                 return messages.next(buffer::input(data, data_len)?);
@@ -162,7 +162,7 @@ pub unsafe extern "C" fn C_VerifyMessageNext(
 ) -> CK_RV {
     entry::on_session("C_VerifyMessageNext", session, |session| {
         // SAFETY: PKCS#11's contract.
-        session.verify_message(|messages| unsafe {
+        session.verify_message_next(|messages| unsafe {
             no_parameter(parameter_len)?;
             let data = buffer::input(data, data_len)?;
             match signature.is_null() {

@@ -39,10 +39,10 @@
 //! store. A store that was put back to an earlier day goes on after the last line of the file.
 //!
 //! How often each custom key was used has a line (`used`) for each day, UTC, five minutes after its
-//! end or when the next agent starts. An operation that was begun is a use, whatever came of it. Modules
-//! count, and tell the agent at most once a minute, at a logout and at `C_Finalize`, if it runs: what a
-//! process that is killed has not told yet is missing. A program that has the PIN can tell less than it
-//! did; the count is for operators, not for proof.
+//! end or when the next agent starts. An operation that was begun is a use, and so is each call that
+//! begins a message, whatever came of it. Modules count, and tell the agent at most once a minute, at a
+//! logout and at `C_Finalize`, if it runs: what a process that is killed has not told yet is missing. A
+//! program that has the PIN can tell less than it did; the count is for operators, not for proof.
 //!
 //! The agent begins a new file at 16 MiB (`audit-`, the number of its first line, `.jsonl`), and when
 //! somebody renames the one it writes. All files whose names begin with `audit` and contain `.jsonl`

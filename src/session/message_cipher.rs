@@ -5,7 +5,8 @@
 //! been checked.
 
 use super::message_iv::{Generator, Ivs};
-use super::operation::Begun;
+use super::message_key::MessageKey;
+use super::operation::{Begun, Life};
 use super::output::{Filled, Out};
 use super::{Kind, Session};
 use crate::error::{Error, Reason, Result};
@@ -29,7 +30,7 @@ pub struct Parameter {
 
 /// A key and what begins each message with it.
 struct Beginning {
-    key: UsableKey,
+    key: MessageKey,
     row: &'static Row,
     begin: fn(&Row, &UsableKey, &Params) -> Result<Box<dyn Transform>>,
     params: MessageParams,
@@ -189,10 +190,10 @@ impl Session {
         *latest = Kind::MessageEncrypt;
         message_encrypt.begin(token.login_epoch(), || {
             let (params, _) = (row.message()?, row.encrypt()?);
-            let key = kept.key(token, key, Usage::Encrypt, row.id)?;
-            let begin = Row::begin_encrypt;
-            let beginning = Beginning { key: key.clone(), row, begin, params };
-            Ok(Begun::with(key, Sealing { beginning, ivs: Ivs::default(), message: None }))
+            let key = MessageKey::new(token, kept, key, Usage::Encrypt, row.id)?;
+            let allowed = key.clone();
+            let beginning = Beginning { key, row, begin: Row::begin_encrypt, params };
+            Ok(Begun::with(&allowed, Sealing { beginning, ivs: Ivs::default(), message: None }))
         })
     }
 
@@ -202,20 +203,44 @@ impl Session {
         *latest = Kind::MessageDecrypt;
         message_decrypt.begin(token.login_epoch(), || {
             let (params, _) = (row.message()?, row.decrypt()?);
-            let key = kept.key(token, key, Usage::Decrypt, row.id)?;
-            let begin = Row::begin_decrypt;
-            let beginning = Beginning { key: key.clone(), row, begin, params };
-            Ok(Begun::with(key, Opening { beginning, message: None, taken: 0 }))
+            let key = MessageKey::new(token, kept, key, Usage::Decrypt, row.id)?;
+            let allowed = key.clone();
+            let beginning = Beginning { key, row, begin: Row::begin_decrypt, params };
+            Ok(Begun::with(&allowed, Opening { beginning, message: None, taken: 0 }))
         })
     }
 
-    /// Something with the messages being encrypted.
+    /// Begins one of the messages being encrypted. A key that cannot be used any more ends them.
     pub fn encrypt_message(&mut self, step: impl FnOnce(&mut Sealing) -> Result<()>) -> Result<()> {
+        let Self { token, kept, message_encrypt, .. } = self;
+        message_encrypt.step(token.login_epoch(), |messages| {
+            messages.beginning.key.renew(token, kept).map(|()| Life::GoesOn)
+        })?;
+        self.encrypt_message_next(step)
+    }
+
+    /// Goes on with one of the messages being encrypted.
+    pub fn encrypt_message_next(
+        &mut self,
+        step: impl FnOnce(&mut Sealing) -> Result<()>,
+    ) -> Result<()> {
         self.message_encrypt.visit(self.token.login_epoch(), step)
     }
 
-    /// Something with the messages being decrypted.
+    /// Begins one of the messages being decrypted. A key that cannot be used any more ends them.
     pub fn decrypt_message(&mut self, step: impl FnOnce(&mut Opening) -> Result<()>) -> Result<()> {
+        let Self { token, kept, message_decrypt, .. } = self;
+        message_decrypt.step(token.login_epoch(), |messages| {
+            messages.beginning.key.renew(token, kept).map(|()| Life::GoesOn)
+        })?;
+        self.decrypt_message_next(step)
+    }
+
+    /// Goes on with one of the messages being decrypted.
+    pub fn decrypt_message_next(
+        &mut self,
+        step: impl FnOnce(&mut Opening) -> Result<()>,
+    ) -> Result<()> {
         self.message_decrypt.visit(self.token.login_epoch(), step)
     }
 }

@@ -1,17 +1,18 @@
 //! Messages signed and verified under one key (PKCS#11 3.1, 5.14 and 5.16). What is wrong with a
 //! message ends that message, not the operation.
 
-use super::operation::Begun;
+use super::message_key::MessageKey;
+use super::operation::{Begun, Life};
 use super::output::{Filled, Out};
 use super::{Kind, Session};
 use crate::error::{Reason, Result};
-use crate::key::{UsableKey, Usage};
+use crate::key::Usage;
 use crate::mechanism::{self, Absorb, BeginSign, BeginVerify, Check, Mechanism, Params, Row};
 use crate::token::Handle;
 
 /// Messages being signed.
 pub struct Signing {
-    key: UsableKey,
+    key: MessageKey,
     begin: BeginSign,
     params: Params,
     message: Option<Box<dyn Absorb>>,
@@ -19,7 +20,7 @@ pub struct Signing {
 
 /// Messages being verified.
 pub struct Verifying {
-    key: UsableKey,
+    key: MessageKey,
     begin: BeginVerify,
     params: Params,
     message: Option<Box<dyn Check>>,
@@ -111,10 +112,11 @@ impl Session {
         *latest = Kind::MessageSign;
         message_sign.begin(token.login_epoch(), || {
             let (begin, params) = (row.sign()?, mechanism.params);
-            let key = kept.key(token, key, Usage::Sign, mechanism.id)?;
+            let key = MessageKey::new(token, kept, key, Usage::Sign, mechanism.id)?;
             // What is wrong with the key or the parameter shows here, not at each message.
-            drop(begin(key, &params)?);
-            Ok(Begun::with(key, Signing { key: key.clone(), begin, params, message: None }))
+            drop(begin(&key, &params)?);
+            let allowed = key.clone();
+            Ok(Begun::with(&allowed, Signing { key, begin, params, message: None }))
         })
     }
 
@@ -129,19 +131,44 @@ impl Session {
         *latest = Kind::MessageVerify;
         message_verify.begin(token.login_epoch(), || {
             let (begin, params) = (row.verify()?, mechanism.params);
-            let key = kept.key(token, key, Usage::Verify, mechanism.id)?;
-            drop(mechanism::begin_verify(begin, key, &params)?);
-            Ok(Begun::with(key, Verifying { key: key.clone(), begin, params, message: None }))
+            let key = MessageKey::new(token, kept, key, Usage::Verify, mechanism.id)?;
+            drop(mechanism::begin_verify(begin, &key, &params)?);
+            let allowed = key.clone();
+            Ok(Begun::with(&allowed, Verifying { key, begin, params, message: None }))
         })
     }
 
-    /// Something with the messages being signed.
+    /// Begins one of the messages being signed. A key that cannot be used any more ends them.
     pub fn sign_message(&mut self, step: impl FnOnce(&mut Signing) -> Result<()>) -> Result<()> {
+        let Self { token, kept, message_sign, .. } = self;
+        message_sign.step(token.login_epoch(), |messages| {
+            messages.key.renew(token, kept).map(|()| Life::GoesOn)
+        })?;
+        self.sign_message_next(step)
+    }
+
+    /// Goes on with one of the messages being signed.
+    pub fn sign_message_next(
+        &mut self,
+        step: impl FnOnce(&mut Signing) -> Result<()>,
+    ) -> Result<()> {
         self.message_sign.visit(self.token.login_epoch(), step)
     }
 
-    /// Something with the messages being verified.
+    /// Begins one of the messages being verified. A key that cannot be used any more ends them.
     pub fn verify_message(
+        &mut self,
+        step: impl FnOnce(&mut Verifying) -> Result<()>,
+    ) -> Result<()> {
+        let Self { token, kept, message_verify, .. } = self;
+        message_verify.step(token.login_epoch(), |messages| {
+            messages.key.renew(token, kept).map(|()| Life::GoesOn)
+        })?;
+        self.verify_message_next(step)
+    }
+
+    /// Goes on with one of the messages being verified.
+    pub fn verify_message_next(
         &mut self,
         step: impl FnOnce(&mut Verifying) -> Result<()>,
     ) -> Result<()> {

@@ -4,6 +4,7 @@ pub mod dual;
 pub mod login;
 pub mod message_cipher;
 pub mod message_iv;
+pub mod message_key;
 pub mod message_sign;
 pub mod operation;
 pub mod output;
@@ -317,7 +318,7 @@ impl Search {
 
 /// The key the session used last, for each usage, so that using it again takes a few loads.
 #[derive(Default)]
-struct Kept([Option<LastKey>; 4]);
+pub struct Kept([Option<LastKey>; 4]);
 
 struct LastKey {
     handle: Handle,

@@ -1,5 +1,6 @@
 //! How often each custom key is used: counted in the sessions, gathered here, and told to the agent for
-//! its audit log at most once a minute, or when somebody logs out. An operation that has begun is a use.
+//! its audit log at most once a minute, or when somebody logs out. An operation that has begun is a use,
+//! and so is each call that begins a message.
 //!
 //! The agent is not started for it, and no operation fails or waits long on its account: what a killed
 //! process, or one whose agent does not answer, has not told of the last minute is not counted.

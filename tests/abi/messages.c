@@ -176,6 +176,39 @@ static void signatures(CK_OBJECT_HANDLE key)
     gives(FINAL(C_MessageVerifyFinal), CKR_OPERATION_NOT_INITIALIZED, "indeed");
 }
 
+static void set_status(CK_OBJECT_HANDLE key, CK_ULONG status)
+{
+    CK_ATTRIBUTE change = {CKA_KEYSTEAD_STATUS, &status, sizeof status};
+    must(p11->C_SetAttributeValue(s, key, &change, 1), "C_SetAttributeValue");
+}
+
+/* Each message is a new operation: what the key may not do any more, none does. */
+static void signatures_with_a_disabled_key(CK_OBJECT_HANDLE key)
+{
+    CK_BYTE mac[16];
+    CK_ULONG length = 16;
+    must(CALL(C_MessageSignInit, &cmac, key), "C_MessageSignInit");
+    must(CALL(C_MessageVerifyInit, &cmac, key), "C_MessageVerifyInit");
+    must(CALL(C_SignMessage, NOTHING, text, 40UL, mac, &length), "C_SignMessage");
+    must(CALL(C_VerifyMessage, NOTHING, text, 40UL, mac, 16UL), "C_VerifyMessage");
+    set_status(key, CK_KEYSTEAD_STATUS_DISABLED);
+    gives(CALL(C_SignMessage, NOTHING, text, 40UL, mac, &length), CKR_KEY_FUNCTION_NOT_PERMITTED,
+          "a disabled key signs no further message");
+    gives(CALL(C_VerifyMessage, NOTHING, text, 40UL, mac, 16UL), CKR_KEY_FUNCTION_NOT_PERMITTED,
+          "nor does it verify one");
+    set_status(key, CK_KEYSTEAD_STATUS_ENABLED);
+    gives(CALL(C_SignMessageBegin, NOTHING), CKR_OPERATION_NOT_INITIALIZED,
+          "and the messages have ended");
+    must(CALL(C_MessageSignInit, &cmac, key), "C_MessageSignInit");
+    must(CALL(C_MessageVerifyInit, &cmac, key), "C_MessageVerifyInit");
+    set_status(key, CK_KEYSTEAD_STATUS_DISABLED);
+    gives(CALL(C_SignMessageBegin, NOTHING), CKR_KEY_FUNCTION_NOT_PERMITTED,
+          "no message in parts is begun either");
+    gives(CALL(C_VerifyMessageBegin, NOTHING), CKR_KEY_FUNCTION_NOT_PERMITTED,
+          "neither to sign nor to verify it");
+    set_status(key, CK_KEYSTEAD_STATUS_ENABLED);
+}
+
 static void flags(void)
 {
     CK_MECHANISM_INFO info;
@@ -200,6 +233,7 @@ int main(int count, char **arguments)
     given_ivs(key);
     generated_ivs(key);
     signatures(key);
+    signatures_with_a_disabled_key(generate(p11, s, "custom", &yes));
     flags();
 
     must(CALL(C_MessageEncryptInit, &gcm_messages, key), "C_MessageEncryptInit");

@@ -1,0 +1,45 @@
+//! The key of messages. Each message is an operation of its own: what an Init asks of the key is asked
+//! again whenever one begins, so that a key is unusable for messages from the second it is for all else.
+
+use super::Kept;
+use crate::error::Result;
+use crate::key::{UsableKey, Usage};
+use crate::token::{Handle, Token};
+use std::ops::Deref;
+
+/// A key that messages are made or read with, as it was allowed for the last one.
+pub struct MessageKey {
+    handle: Handle,
+    usage: Usage,
+    mechanism: u64,
+    allowed: UsableKey,
+}
+
+impl MessageKey {
+    /// What an Init answers.
+    pub fn new(
+        token: &Token,
+        kept: &mut Kept,
+        handle: Handle,
+        usage: Usage,
+        mechanism: u64,
+    ) -> Result<Self> {
+        let allowed = kept.key(token, handle, usage, mechanism)?.clone();
+        Ok(Self { handle, usage, mechanism, allowed })
+    }
+
+    /// What an Init would answer now: the key as it is, or why it cannot be used any more. A few loads
+    /// where nothing has changed.
+    pub fn renew(&mut self, token: &Token, kept: &mut Kept) -> Result<()> {
+        self.allowed = kept.key(token, self.handle, self.usage, self.mechanism)?.clone();
+        Ok(())
+    }
+}
+
+impl Deref for MessageKey {
+    type Target = UsableKey;
+
+    fn deref(&self) -> &UsableKey {
+        &self.allowed
+    }
+}
