@@ -2,8 +2,8 @@
 //! that custom key's material. So a backup is proved good while nothing changes, and also after the
 //! material has been deleted or has expired.
 
-use super::Token;
 use super::loaded::Content;
+use super::{Login, Token};
 use crate::error::{Reason, Result};
 use crate::key::{Fingerprint, Origin};
 use crate::object::Wishes;
@@ -29,8 +29,11 @@ impl Token {
         let Some(id) = wishes.key else {
             return Ok(None);
         };
-        // Who is not logged in does not learn which custom keys there are.
-        self.private_key()?;
+        // Nobody else learns which custom keys there are, nor tries out what they are made of. The
+        // security officer has the key of the fingerprints too, and no business with material.
+        if self.who() != Login::User {
+            return Err(Reason::NotLoggedIn.into());
+        }
         let loaded = self.load(id)?;
         let Some(Content::CustomKey(key)) = loaded.as_ref().map(|loaded| &loaded.content) else {
             return Err(Reason::AttributeValue.detail("CKA_KEYSTEAD_KEY_ID names no custom key"));

@@ -1,7 +1,7 @@
 //! Comparing: a session key whose template names a custom key is only made of that key's material, and
 //! nothing changes.
 
-use crate::rig::token::{Token, USER_PIN, aes_material, pin};
+use crate::rig::token::{SO_PIN, Token, USER_PIN, aes_material, pin};
 use crate::rig::world::{World, now, until};
 use crate::rig::wrap::{Courier, ImportKey, oaep_sha256};
 use crate::rig::{DISABLED, STATUS, expires_at, for_key, number, play, refused, rotate};
@@ -113,6 +113,15 @@ fn only_the_user_compares() {
             token.create_object(&[&comparison(&id)[..], &public].concat())
         };
         refused(created(), RvError::UserNotLoggedIn);
+        // Right and wrong guesses are the same to the officer, and so is a key that is not there.
+        Session::login(&token, UserType::So, Some(&pin(SO_PIN))).unwrap();
+        let nobody = "00000000-0000-4000-8000-000000000000";
+        for (id, guess) in [(&id[..], RIGHT), (&id, OTHER), (nobody, RIGHT)] {
+            let public = [Attribute::Private(false), Attribute::Value(guess.to_vec())];
+            let compared = token.create_object(&[&comparison(id)[..], &public].concat());
+            refused(compared, RvError::UserNotLoggedIn);
+        }
+        token.logout().unwrap();
         Session::login(&token, UserType::User, Some(&pin(USER_PIN))).unwrap();
         created().unwrap();
     });
