@@ -4,6 +4,7 @@ use super::{buffer, entry, params};
 use crate::error::{Error, Reason, Result};
 use crate::session::message_cipher::Parameter;
 use crate::session::message_iv::{Generator, MAX_IV};
+use crate::session::operation::Life;
 use crate::session::{Filled, Kind};
 use pkcs11_sys::*;
 use std::ffi::c_void;
@@ -145,7 +146,7 @@ pub unsafe extern "C" fn C_EncryptMessage(
                 given.leave_iv();
                 given.leave_tag();
             }
-            filled.or_short()
+            Ok(Life::after_last(filled))
         })
     })
 }
@@ -165,7 +166,7 @@ pub unsafe extern "C" fn C_EncryptMessageBegin(
             let mut given = Given::read(parameter, parameter_len)?;
             messages.begin(&mut given.parameter, buffer::input(aad, aad_len)?)?;
             given.leave_iv();
-            Ok(())
+            Ok(Life::GoesOn)
         })
     })
 }
@@ -194,7 +195,7 @@ pub unsafe extern "C" fn C_EncryptMessageNext(
             if let (Filled::Written, Some(given)) = (filled, &given) {
                 given.leave_tag();
             }
-            filled.or_short()
+            Ok(if last { Life::after_last(filled) } else { Life::after_part(filled) })
         })
     })
 }
@@ -242,7 +243,7 @@ pub unsafe extern "C" fn C_DecryptMessage(
             let filled = buffer::through(data, data_len, out, out_len, |data, out| {
                 messages.whole(&given.parameter, &aad, data, out)
             })?;
-            filled.or_short()
+            Ok(Life::after_last(filled))
         })
     })
 }
@@ -260,7 +261,8 @@ pub unsafe extern "C" fn C_DecryptMessageBegin(
         // SAFETY: PKCS#11's contract.
         session.decrypt_message(|messages| unsafe {
             let given = Given::read(parameter, parameter_len)?;
-            messages.begin(&given.parameter, buffer::input(aad, aad_len)?)
+            messages.begin(&given.parameter, buffer::input(aad, aad_len)?)?;
+            Ok(Life::GoesOn)
         })
     })
 }
@@ -286,7 +288,7 @@ pub unsafe extern "C" fn C_DecryptMessageNext(
             let filled = buffer::through(data, data_len, out, out_len, |data, out| {
                 messages.next(data, tag, out)
             })?;
-            filled.or_short()
+            Ok(if last { Life::after_last(filled) } else { Life::after_part(filled) })
         })
     })
 }

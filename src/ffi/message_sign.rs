@@ -45,7 +45,7 @@ pub unsafe extern "C" fn C_SignMessage(
         session.sign_message(|messages| unsafe {
             no_parameter(parameter_len)?;
             buffer::through(data, data_len, signature, signature_len, |data, out| {
-                messages.whole(data, out)?.or_short()
+                messages.whole(data, out)
             })
         })
     })
@@ -85,7 +85,7 @@ pub unsafe extern "C" fn C_SignMessageNext(
                 return messages.next(buffer::input(data, data_len)?);
             }
             buffer::through(data, data_len, signature, signature_len, |data, out| {
-                messages.last(data, out)?.or_short()
+                messages.last(data, out)
             })
         })
     })

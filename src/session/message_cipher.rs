@@ -211,7 +211,10 @@ impl Session {
     }
 
     /// Begins one of the messages being encrypted. A key that cannot be used any more ends them.
-    pub fn encrypt_message(&mut self, step: impl FnOnce(&mut Sealing) -> Result<()>) -> Result<()> {
+    pub fn encrypt_message(
+        &mut self,
+        step: impl FnOnce(&mut Sealing) -> Result<Life>,
+    ) -> Result<()> {
         let Self { token, kept, message_encrypt, .. } = self;
         message_encrypt.step(token.login_epoch(), |messages| {
             messages.beginning.key.renew(token, kept).map(|()| Life::GoesOn)
@@ -222,13 +225,16 @@ impl Session {
     /// Goes on with one of the messages being encrypted.
     pub fn encrypt_message_next(
         &mut self,
-        step: impl FnOnce(&mut Sealing) -> Result<()>,
+        step: impl FnOnce(&mut Sealing) -> Result<Life>,
     ) -> Result<()> {
         self.message_encrypt.visit(self.token.login_epoch(), step)
     }
 
     /// Begins one of the messages being decrypted. A key that cannot be used any more ends them.
-    pub fn decrypt_message(&mut self, step: impl FnOnce(&mut Opening) -> Result<()>) -> Result<()> {
+    pub fn decrypt_message(
+        &mut self,
+        step: impl FnOnce(&mut Opening) -> Result<Life>,
+    ) -> Result<()> {
         let Self { token, kept, message_decrypt, .. } = self;
         message_decrypt.step(token.login_epoch(), |messages| {
             messages.beginning.key.renew(token, kept).map(|()| Life::GoesOn)
@@ -239,7 +245,7 @@ impl Session {
     /// Goes on with one of the messages being decrypted.
     pub fn decrypt_message_next(
         &mut self,
-        step: impl FnOnce(&mut Opening) -> Result<()>,
+        step: impl FnOnce(&mut Opening) -> Result<Life>,
     ) -> Result<()> {
         self.message_decrypt.visit(self.token.login_epoch(), step)
     }

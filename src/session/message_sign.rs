@@ -28,29 +28,29 @@ pub struct Verifying {
 
 impl Signing {
     /// `C_SignMessage`.
-    pub fn whole(&mut self, data: &[u8], out: &mut Out) -> Result<Filled> {
+    pub fn whole(&mut self, data: &[u8], out: &mut Out) -> Result<Life> {
         unless_active(self.message.is_some())?;
         let mut message = (self.begin)(&self.key, &self.params)?;
-        out.fill(message.finish_len(), |room| message.whole(data, room))
+        out.fill(message.finish_len(), |room| message.whole(data, room)).map(Life::after_last)
     }
 
     /// `C_SignMessageBegin`.
-    pub fn begin(&mut self) -> Result<()> {
+    pub fn begin(&mut self) -> Result<Life> {
         unless_active(self.message.is_some())?;
         self.message = Some((self.begin)(&self.key, &self.params)?);
-        Ok(())
+        Ok(Life::GoesOn)
     }
 
     /// `C_SignMessageNext` with a part that is not the last.
-    pub fn next(&mut self, data: &[u8]) -> Result<()> {
+    pub fn next(&mut self, data: &[u8]) -> Result<Life> {
         let mut message = self.message.take().ok_or(Reason::OperationMissing)?;
         message.update(data)?;
         self.message = Some(message);
-        Ok(())
+        Ok(Life::GoesOn)
     }
 
     /// `C_SignMessageNext` with the last part.
-    pub fn last(&mut self, data: &[u8], out: &mut Out) -> Result<Filled> {
+    pub fn last(&mut self, data: &[u8], out: &mut Out) -> Result<Life> {
         let mut message = self.message.take().ok_or(Reason::OperationMissing)?;
         let filled = out.fill(message.finish_len(), |room| {
             message.update(data)?;
@@ -59,37 +59,38 @@ impl Signing {
         if filled != Filled::Written {
             self.message = Some(message);
         }
-        Ok(filled)
+        Ok(Life::after_last(filled))
     }
 }
 
 impl Verifying {
     /// `C_VerifyMessage`.
-    pub fn whole(&mut self, data: &[u8], signature: &[u8]) -> Result<()> {
-        self.begin()?;
+    pub fn whole(&mut self, data: &[u8], signature: &[u8]) -> Result<Life> {
+        let _begun = self.begin()?;
         self.last(data, signature)
     }
 
     /// `C_VerifyMessageBegin`.
-    pub fn begin(&mut self) -> Result<()> {
+    pub fn begin(&mut self) -> Result<Life> {
         unless_active(self.message.is_some())?;
         self.message = Some(mechanism::begin_verify(self.begin, &self.key, &self.params)?);
-        Ok(())
+        Ok(Life::GoesOn)
     }
 
     /// `C_VerifyMessageNext` with a part that is not the last.
-    pub fn next(&mut self, data: &[u8]) -> Result<()> {
+    pub fn next(&mut self, data: &[u8]) -> Result<Life> {
         let mut message = self.message.take().ok_or(Reason::OperationMissing)?;
         message.update(data)?;
         self.message = Some(message);
-        Ok(())
+        Ok(Life::GoesOn)
     }
 
     /// `C_VerifyMessageNext` with the last part and the signature.
-    pub fn last(&mut self, data: &[u8], signature: &[u8]) -> Result<()> {
+    pub fn last(&mut self, data: &[u8], signature: &[u8]) -> Result<Life> {
         let mut message = self.message.take().ok_or(Reason::OperationMissing)?;
         message.update(data)?;
-        message.finish(signature)
+        message.finish(signature)?;
+        Ok(Life::Over)
     }
 }
 
@@ -139,7 +140,7 @@ impl Session {
     }
 
     /// Begins one of the messages being signed. A key that cannot be used any more ends them.
-    pub fn sign_message(&mut self, step: impl FnOnce(&mut Signing) -> Result<()>) -> Result<()> {
+    pub fn sign_message(&mut self, step: impl FnOnce(&mut Signing) -> Result<Life>) -> Result<()> {
         let Self { token, kept, message_sign, .. } = self;
         message_sign.step(token.login_epoch(), |messages| {
             messages.key.renew(token, kept).map(|()| Life::GoesOn)
@@ -150,7 +151,7 @@ impl Session {
     /// Goes on with one of the messages being signed.
     pub fn sign_message_next(
         &mut self,
-        step: impl FnOnce(&mut Signing) -> Result<()>,
+        step: impl FnOnce(&mut Signing) -> Result<Life>,
     ) -> Result<()> {
         self.message_sign.visit(self.token.login_epoch(), step)
     }
@@ -158,7 +159,7 @@ impl Session {
     /// Begins one of the messages being verified. A key that cannot be used any more ends them.
     pub fn verify_message(
         &mut self,
-        step: impl FnOnce(&mut Verifying) -> Result<()>,
+        step: impl FnOnce(&mut Verifying) -> Result<Life>,
     ) -> Result<()> {
         let Self { token, kept, message_verify, .. } = self;
         message_verify.step(token.login_epoch(), |messages| {
@@ -170,7 +171,7 @@ impl Session {
     /// Goes on with one of the messages being verified.
     pub fn verify_message_next(
         &mut self,
-        step: impl FnOnce(&mut Verifying) -> Result<()>,
+        step: impl FnOnce(&mut Verifying) -> Result<Life>,
     ) -> Result<()> {
         self.message_verify.visit(self.token.login_epoch(), step)
     }

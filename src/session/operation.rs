@@ -15,6 +15,8 @@ struct Active<O> {
     operation: O,
     /// The login it ends with, if it needs one.
     login: Option<u64>,
+    /// Whether its key asks for the PIN.
+    asks: bool,
     /// Whether it still waits for the PIN that its key asks for.
     waits: bool,
 }
@@ -70,6 +72,14 @@ impl Life {
             Filled::Written => Self::Over,
         }
     }
+
+    /// What the caller is told.
+    fn told(self) -> Result<()> {
+        match self {
+            Self::GoesOn | Self::Over => Ok(()),
+            Self::Short => Err(Reason::BufferTooSmall.into()),
+        }
+    }
 }
 
 impl<O> Place<O> {
@@ -84,7 +94,8 @@ impl<O> Place<O> {
             return Err(Reason::OperationActive.into());
         }
         let Begun { operation, private, asks } = begin()?;
-        self.active = Some(Active { operation, login: private.then_some(login), waits: asks });
+        let login = private.then_some(login);
+        self.active = Some(Active { operation, login, asks, waits: asks });
         Ok(())
     }
 
@@ -95,18 +106,19 @@ impl<O> Place<O> {
         if life != Life::Over {
             self.active = Some(active);
         }
-        match life {
-            Life::GoesOn | Life::Over => Ok(()),
-            Life::Short => Err(Reason::BufferTooSmall.into()),
-        }
+        life.told()
     }
 
-    /// Runs what ends less than the operation if it fails: something with one of its messages.
-    pub fn visit(&mut self, login: u64, step: impl FnOnce(&mut O) -> Result<()>) -> Result<()> {
+    /// Runs a step of one of the operation's messages. What is over then, or fails, is the message:
+    /// the next one is another use of the key, and waits for the PIN again (PKCS#11 3.1, 4.9).
+    pub fn visit(&mut self, login: u64, step: impl FnOnce(&mut O) -> Result<Life>) -> Result<()> {
         let mut active = self.take(login)?;
-        let done = step(&mut active.operation);
+        let life = step(&mut active.operation);
+        if !matches!(life, Ok(Life::GoesOn | Life::Short)) {
+            active.waits = active.asks;
+        }
         self.active = Some(active);
-        done
+        life?.told()
     }
 
     fn take(&mut self, login: u64) -> Result<Active<O>> {
@@ -278,6 +290,32 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(place.step(1, |_| Ok(Life::GoesOn)), Ok(()));
         }
+    }
+
+    #[test]
+    fn each_message_waits_for_the_pin_once_the_one_before_is_over_or_has_failed() {
+        let begin = || {
+            let mut place = Place::empty();
+            place.begin(1, || Ok(Begun { operation: 0, private: true, asks: true })).unwrap();
+            place.prove();
+            place
+        };
+        for (life, waits) in [(Life::GoesOn, false), (Life::Short, false), (Life::Over, true)] {
+            let mut place = begin();
+            assert_eq!(place.visit(1, |_| Ok(life)).is_err(), life == Life::Short);
+            assert_eq!(place.waits(1), waits, "{life:?}");
+        }
+        let mut place = begin();
+        assert!(place.visit(1, |_| Err(Reason::DataInvalid.into())).is_err());
+        assert!(place.waits(1));
+        place.prove();
+        assert_eq!(place.visit(1, |_| Ok(Life::Over)), Ok(()));
+        let refused = place.visit(1, |_| unreachable!()).unwrap_err();
+        assert_eq!(refused.reason(), Reason::NotLoggedIn);
+        assert!(!place.is_active(1), "as any step without the PIN ends an operation");
+        let mut place = begun(true);
+        assert_eq!(place.visit(1, |_| Ok(Life::Over)), Ok(()));
+        assert!(!place.waits(1), "where no key asks, no message waits");
     }
 
     #[test]

@@ -209,6 +209,57 @@ static void signatures_with_a_disabled_key(CK_OBJECT_HANDLE key)
     set_status(key, CK_KEYSTEAD_STATUS_ENABLED);
 }
 
+static CK_RV prove(void)
+{
+    return p11->C_Login(s, CKU_CONTEXT_SPECIFIC, (CK_UTF8CHAR *)USER_PIN, strlen(USER_PIN));
+}
+
+/* An EC key that asks for the PIN at each use. */
+static CK_OBJECT_HANDLE asking_key(void)
+{
+    CK_MECHANISM mechanism = {CKM_EC_KEY_PAIR_GEN, NULL, 0};
+    CK_BYTE p256[] = {6, 8, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 3, 1, 7};
+    CK_ATTRIBUTE public[] = {{CKA_EC_PARAMS, p256, sizeof p256}};
+    CK_ATTRIBUTE private[] = {{CKA_ALWAYS_AUTHENTICATE, &yes, 1}, {CKA_PRIVATE, &yes, 1}};
+    CK_OBJECT_HANDLE pair[2];
+    must(p11->C_GenerateKeyPair(s, &mechanism, public, 1, private, 2, &pair[0], &pair[1]),
+         "C_GenerateKeyPair");
+    return pair[1];
+}
+
+/* Each message is a use, and the PIN is for one. */
+static void signatures_that_ask(void)
+{
+    CK_MECHANISM ecdsa = {CKM_ECDSA_SHA256, NULL, 0};
+    CK_OBJECT_HANDLE key = asking_key();
+    CK_BYTE signature[64];
+    CK_ULONG length = 64;
+    must(CALL(C_MessageSignInit, &ecdsa, key), "C_MessageSignInit");
+    for (int round = 0; round < 2; round++) {
+        gives(prove(), CKR_OK, "the PIN is taken before a message");
+        gives(CALL(C_SignMessage, NOTHING, text, 40UL, NULL, &length), CKR_OK,
+              "its signature's length is told");
+        gives(CALL(C_SignMessage, NOTHING, text, 40UL, signature, (length = 63, &length)),
+              CKR_BUFFER_TOO_SMALL, "which a short buffer has not");
+        gives(CALL(C_SignMessage, NOTHING, text, 40UL, signature, &length), CKR_OK,
+              "the PIN still holds");
+    }
+    gives(prove(), CKR_OK, "the PIN is taken before a message in parts");
+    gives(prove(), CKR_OPERATION_NOT_INITIALIZED, "and once");
+    must(CALL(C_SignMessageBegin, NOTHING), "C_SignMessageBegin");
+    must(CALL(C_SignMessageNext, NOTHING, text, 9UL, NULL, NULL), "C_SignMessageNext");
+    gives(CALL(C_SignMessageNext, NOTHING, text + 9, 31UL, signature, &length), CKR_OK,
+          "it holds until the last part");
+    gives(CALL(C_SignMessageBegin, NOTHING), CKR_USER_NOT_LOGGED_IN,
+          "the next message needs it anew");
+    must(CALL(C_MessageSignInit, &ecdsa, key), "C_MessageSignInit");
+    must(prove(), "C_Login");
+    must(CALL(C_SignMessage, NOTHING, text, 40UL, signature, &length), "C_SignMessage");
+    gives(CALL(C_SignMessage, NOTHING, text, 40UL, signature, &length), CKR_USER_NOT_LOGGED_IN,
+          "in parts or not");
+    gives(FINAL(C_MessageSignFinal), CKR_OPERATION_NOT_INITIALIZED, "and without it they end");
+}
+
 static void flags(void)
 {
     CK_MECHANISM_INFO info;
@@ -234,6 +285,7 @@ int main(int count, char **arguments)
     generated_ivs(key);
     signatures(key);
     signatures_with_a_disabled_key(generate(p11, s, "custom", &yes));
+    signatures_that_ask();
     flags();
 
     must(CALL(C_MessageEncryptInit, &gcm_messages, key), "C_MessageEncryptInit");
