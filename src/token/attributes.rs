@@ -1,7 +1,7 @@
 //! Reading and setting attributes. A custom key's names and status belong to its metadata, whichever
 //! of its two objects they are set through.
 
-use super::loaded::{Content, CustomKey, Held, Loaded, Owner, apply_changes, hidden};
+use super::loaded::{Content, CustomKey, Held, Loaded, Owner, apply_changes, hidden, secret};
 use super::records::{Draft, found_by};
 use super::rotate::rotates_on_schedule;
 use super::{Answer, Caller, Handle, Login, Token};
@@ -25,7 +25,8 @@ impl Token {
     ) -> Result<Vec<Answer>> {
         let loaded = self.object(object)?;
         let shown = loaded.shown(self.now())?;
-        kinds.iter().map(|&kind| answer(&loaded, &shown, kind)).collect()
+        let whole = loaded.is_whole(self.now());
+        kinds.iter().map(|&kind| answer(&loaded, &shown, kind, whole)).collect()
     }
 
     /// The size of an object in bytes: its attributes and material.
@@ -263,8 +264,9 @@ pub(super) fn material_found_by(
     found_by(&shown)
 }
 
-fn answer(loaded: &Loaded, shown: &Attributes, kind: u64) -> Result<Answer> {
-    if hidden(shown, kind) {
+/// A secret is told only of a key that is whole: read out, it would serve for all that is refused.
+fn answer(loaded: &Loaded, shown: &Attributes, kind: u64, whole: bool) -> Result<Answer> {
+    if hidden(shown, kind) || (!whole && secret(shown, kind)) {
         return Ok(Answer::Sensitive);
     }
     if let Some(value) = shown.bytes(kind) {

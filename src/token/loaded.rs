@@ -173,8 +173,8 @@ impl Loaded {
         }
     }
 
-    /// Whether a key's value may go where it is used as a whole, wrapped or digested: not while its
-    /// custom key is switched off, and not once it is expired and kept for reading only.
+    /// Whether a key's value may go where it is used as a whole, wrapped, digested or read: not while
+    /// its custom key is switched off, and not once it is expired and kept for reading only.
     pub fn is_whole(&self, now: Seconds) -> bool {
         let enabled = self.custom_key().is_none_or(|(_, key)| {
             let state = key.state(now);
@@ -310,9 +310,13 @@ pub fn erasure(outcome: Outcome) -> Erasure {
 
 /// Whether an attribute's value must stay inside.
 pub fn hidden(shown: &Attributes, kind: u64) -> bool {
+    secret(shown, kind) && hides_its_value(shown)
+}
+
+/// Whether an attribute is the key's material, or a part of it.
+pub fn secret(shown: &Attributes, kind: u64) -> bool {
     let class = shown.number(CKA_CLASS).unwrap_or(CK_UNAVAILABLE_INFORMATION);
-    let secret = crate::object::rules::rule(kind, class).is_some_and(|rule| rule.secret);
-    secret && hides_its_value(shown)
+    crate::object::rules::rule(kind, class).is_some_and(|rule| rule.secret)
 }
 
 /// Whether a secret or private key's value must stay inside.

@@ -3,7 +3,10 @@
 
 use crate::rig::token::{SO_PIN, Token, USER_PIN, aes_material, pin};
 use crate::rig::wrap::Courier;
-use crate::rig::{DISABLED, ENABLED, STATUS, kind, number, play, refused, without_custody};
+use crate::rig::{
+    DELETION_AT, DISABLED, ENABLED, EXPIRY_ACTION, MATERIAL_VERSION, STATUS, expires_at, for_key,
+    kind, number, play, refused, rotate, without_custody, world,
+};
 use cryptoki::error::{Result, RvError};
 use cryptoki::mechanism::aead::GcmParams;
 use cryptoki::mechanism::elliptic_curve::{EcKdf, Ecdh1DeriveParams};
@@ -16,6 +19,8 @@ use cryptoki::session::UserType;
 
 /// A secret that an attacker knows.
 const KNOWN: [u8; 32] = [7; 32];
+/// A value of `CKA_KEYSTEAD_EXPIRY_ACTION`.
+const READ_ONLY: u64 = 2;
 const IV: [u8; 16] = [3; 16];
 const P256: [u8; 10] = [6, 8, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 3, 1, 7];
 
@@ -555,6 +560,67 @@ fn a_key_that_cannot_be_used_cannot_be_digested() {
         token.update_attributes(key, &[number(STATUS, ENABLED)]).unwrap();
         assert_eq!(digest(key).unwrap(), expected);
         refused(digest(private), RvError::KeyIndigestible);
+    });
+}
+
+#[test]
+fn a_key_that_cannot_be_used_does_not_show_its_value() {
+    play(|world| {
+        let token = world.token();
+        let open = [Attribute::Sensitive(false), Attribute::Extractable(true)];
+        let on_token = [&[Attribute::Token(true)], &open[..]].concat();
+        let secret = token.generate_aes(&on_token);
+        let (_, private) = rsa_pair(&token, &on_token);
+        let shows = |shown: bool| {
+            assert_eq!(hides_its_value(&token, secret), !shown);
+            let exponent = [AttributeType::PrivateExponent, AttributeType::Prime1];
+            let info = token.get_attribute_info(private, &exponent).unwrap();
+            let hidden = |info: &AttributeInfo| matches!(info, AttributeInfo::Sensitive);
+            assert!(info.iter().all(|info| hidden(info) != shown), "{info:?}");
+        };
+        shows(true);
+        for (off, on) in [
+            (number(STATUS, DISABLED), number(STATUS, ENABLED)),
+            (number(DELETION_AT, world::now() + 8 * 86_400), number(DELETION_AT, 0)),
+        ] {
+            for key in [secret, private] {
+                token.update_attributes(key, std::slice::from_ref(&off)).unwrap();
+            }
+            shows(false);
+            for key in [secret, private] {
+                token.update_attributes(key, std::slice::from_ref(&on)).unwrap();
+                token.update_attributes(key, &[number(STATUS, ENABLED)]).unwrap();
+            }
+            shows(true);
+        }
+        token.generate_key(&rotate(), &[for_key(&token.key_of(secret))]).unwrap();
+        shows(true);
+        let first = token.find_objects(&[
+            number(MATERIAL_VERSION, 1),
+            Attribute::Class(ObjectClass::SECRET_KEY),
+        ]);
+        assert!(hides_its_value(&token, first.unwrap()[0]));
+    });
+}
+
+#[test]
+fn expired_material_that_is_kept_for_reading_does_not_show_its_value() {
+    play(|world| {
+        let token = world.token();
+        let ends = world::now() + 3;
+        let open = [Attribute::Sensitive(false), Attribute::Extractable(true)];
+        let reading = [expires_at(ends), number(EXPIRY_ACTION, READ_ONLY)];
+        let value = [Attribute::Value(KNOWN.to_vec())];
+        let custom = [&aes_material()[..], &open, &reading, &value].concat();
+        let ordinary = [&custom[..], &[without_custody()]].concat();
+        let keys = [custom, ordinary].map(|template| token.create_object(&template).unwrap());
+        for key in keys {
+            assert_eq!(token.bytes(key, AttributeType::Value), KNOWN);
+        }
+        world::until(ends);
+        for key in keys {
+            assert!(hides_its_value(&token, key));
+        }
     });
 }
 
