@@ -57,6 +57,9 @@ impl Token {
         let loaded = self.object(object)?;
         let shown = loaded.shown(self.now())?;
         self.may_change(caller, shown.flag(CKA_TOKEN), loaded.header.private)?;
+        if loaded.custom_key().is_some() && !self.says_trust(template) {
+            self.may_keep_custody(caller)?;
+        }
         if loaded.is_older() {
             return Err(Reason::ActionProhibited.detail("an older version of the material"));
         }
@@ -88,6 +91,13 @@ impl Token {
                 self.change_custom_key(*id, *revision, header, key, Some((&loaded, held)), template)
             }
         }
+    }
+
+    /// Whether it is the security officer who says what is trusted, and nothing else: that alone is
+    /// theirs, of custom keys too (PKCS#11 3.1, 4.10).
+    fn says_trust(&self, template: &Template) -> bool {
+        let mut attributes = template.iter();
+        self.who() == Login::Officer && attributes.all(|attribute| attribute.kind == CKA_TRUSTED)
     }
 
     fn change_session_object(

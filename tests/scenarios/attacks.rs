@@ -332,6 +332,42 @@ fn a_key_with_templates_of_its_own_gains_no_usage_and_keeps_them_in_every_copy()
 }
 
 #[test]
+fn the_officer_says_what_is_trusted_of_a_public_custom_key_and_changes_nothing_else() {
+    play(|world| {
+        let token = world.token();
+        let public = [Attribute::Token(true), Attribute::Private(false)];
+        let key = token.generate_aes(&public);
+        let id = token.key_of(key);
+        let trusted = Attribute::Trusted(true);
+        let changes = [
+            vec![number(STATUS, DISABLED)],
+            vec![number(DELETION_AT, world::now() + 8 * 86_400)],
+            vec![number(DELETION_AT, 0)],
+            vec![Attribute::Label(b"mine".to_vec())],
+            vec![trusted.clone(), number(STATUS, DISABLED)],
+        ];
+        let before = token.json(&id);
+        let denied = || {
+            for object in [key, token.metadata(&id)] {
+                for change in &changes {
+                    refused(token.update_attributes(object, change), RvError::UserNotLoggedIn);
+                }
+            }
+        };
+        token.logout().unwrap();
+        denied();
+        token.login(UserType::So, Some(&pin(SO_PIN))).unwrap();
+        denied();
+        token.update_attributes(key, std::slice::from_ref(&trusted)).unwrap();
+        let trust = token.get_attributes(key, &[AttributeType::Trusted]).unwrap();
+        assert_eq!(trust, [trusted]);
+        assert_eq!(token.json(&id), before);
+        log_in_again(&token, UserType::User, USER_PIN);
+        token.update_attributes(key, &changes[0]).unwrap();
+    });
+}
+
+#[test]
 fn a_keys_own_templates_bind_whatever_it_wraps_unwraps_and_derives() {
     const WRAP_TEMPLATE: u64 = 0x4000_0211;
     const UNWRAP_TEMPLATE: u64 = 0x4000_0212;
