@@ -93,8 +93,7 @@ impl Given {
 fn generator(asked: CK_GENERATOR_FUNCTION) -> Result<Generator> {
     match asked {
         CKG_NO_GENERATE => Ok(Generator::Given),
-        CKG_GENERATE => Ok(Generator::Free),
-        CKG_GENERATE_COUNTER => Ok(Generator::Counter),
+        CKG_GENERATE | CKG_GENERATE_COUNTER => Ok(Generator::Counter),
         CKG_GENERATE_RANDOM => Ok(Generator::Random),
         _ => Err(wrong("the IV's generator")),
     }

@@ -13,6 +13,7 @@ use crate::error::{Error, Reason, Result};
 use crate::key::{UsableKey, Usage};
 use crate::mechanism::{MessageParams, Params, Row, Transform};
 use crate::token::Handle;
+use std::sync::Arc;
 
 /// The parameter of one message, the caller's.
 pub struct Parameter {
@@ -186,14 +187,15 @@ fn forged(failure: Error) -> Error {
 impl Session {
     /// Starts encrypting messages.
     pub fn begin_message_encrypt(&mut self, row: &'static Row, key: Handle) -> Result<()> {
-        let Self { token, kept, message_encrypt, latest, .. } = self;
+        let Self { token, kept, message_encrypt, latest, ivs, .. } = self;
         *latest = Kind::MessageEncrypt;
         message_encrypt.begin(token.login_epoch(), || {
             let (params, _) = (row.message()?, row.encrypt()?);
             let key = MessageKey::new(token, kept, key, Usage::Encrypt, row.id)?;
             let allowed = key.clone();
             let beginning = Beginning { key, row, begin: Row::begin_encrypt, params };
-            Ok(Begun::with(&allowed, Sealing { beginning, ivs: Ivs::default(), message: None }))
+            let ivs = Ivs::new(Arc::clone(ivs));
+            Ok(Begun::with(&allowed, Sealing { beginning, ivs, message: None }))
         })
     }
 

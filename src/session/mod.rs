@@ -18,6 +18,7 @@ use crate::key::{UsableKey, Usage};
 use crate::mechanism::{Mechanism, Row};
 use crate::token::{Caller, Handle, Login, Token};
 use message_cipher::{Opening, Sealing};
+use message_iv::Counter;
 use message_sign::{Signing, Verifying};
 use operation::{AnyPlace, Begun, Life, Place};
 use std::sync::Arc;
@@ -46,6 +47,8 @@ pub struct Session {
     /// The kind of the operation with a key that was begun last.
     latest: Kind,
     kept: Kept,
+    /// What the IVs that are made here are counted with, in all sessions of the process.
+    ivs: Arc<Counter>,
 }
 
 /// What a session can do at the moment (PKCS#11 3.1, 6.7.2).
@@ -58,7 +61,7 @@ pub struct State {
 }
 
 impl Session {
-    fn new(caller: Caller, slot: u64, token: Arc<Token>) -> Self {
+    fn new(caller: Caller, slot: u64, token: Arc<Token>, ivs: Arc<Counter>) -> Self {
         Self {
             caller,
             slot,
@@ -77,6 +80,7 @@ impl Session {
             search: Place::empty(),
             latest: Kind::Search,
             kept: Kept::default(),
+            ivs,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The sessions of a process: opening, closing, and the book of which are open on which slot.
 
 use super::Session;
+use super::message_iv::Counter;
 use super::seats::Seats;
 use crate::error::{Reason, Result};
 use crate::token::{Caller, Login, Token};
@@ -12,6 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub struct Table {
     seats: Seats<Session>,
     book: Mutex<Book>,
+    /// Counts the IVs that are made for messages.
+    ivs: Arc<Counter>,
 }
 
 /// Which sessions are open: by slot, then by handle, whether they are read-write.
@@ -30,7 +33,7 @@ pub struct Count {
 impl Table {
     /// No sessions.
     pub fn new() -> Self {
-        Self { seats: Seats::new(), book: Mutex::default() }
+        Self { seats: Seats::new(), book: Mutex::default(), ivs: Arc::default() }
     }
 
     /// Opens a session on the token in `slot`; returns its handle (PKCS#11 3.1, 5.6.1).
@@ -40,8 +43,9 @@ impl Table {
             return Err(Reason::SessionReadWriteSoExists.into());
         }
         // Nobody can be at a seat whose handle has not been given out yet.
-        let handle =
-            self.seats.take(|session| Session::new(Caller { session, read_write }, slot, token))?;
+        let handle = self.seats.take(|session| {
+            Session::new(Caller { session, read_write }, slot, token, Arc::clone(&self.ivs))
+        })?;
         book.add(slot, handle, read_write);
         Ok(handle)
     }

@@ -128,10 +128,24 @@ static void generated_ivs(CK_OBJECT_HANDLE key)
         }
         must(FINAL(C_MessageEncryptFinal), "C_MessageEncryptFinal");
     }
-    message m = {iv, 12, 0, GENERATE_COUNTER, tag, 128};
+    message m = {iv, 12, 32, GENERATE_COUNTER, tag, 128};
+    CK_BYTE seen[8][12];
+    for (size_t i = 0; i < COUNT(seen); i++) {
+        must(CALL(C_MessageEncryptInit, &gcm_messages, key), "C_MessageEncryptInit");
+        must(CALL(C_EncryptMessage, &m, SIZE, aad, 5UL, text, 40UL, out, (length = 40, &length)),
+             "C_EncryptMessage");
+        must(FINAL(C_MessageEncryptFinal), "C_MessageEncryptFinal");
+        memcpy(seen[i], iv, 12);
+        for (size_t before = 0; before < i; before++)
+            if (memcmp(seen[before], iv, 12) == 0)
+                check(false, "the counter of operation %zu repeats that of %zu", i, before);
+    }
+    check(memcmp(seen[0] + 4, "\0\0\0\0\0\0\0", 7) != 0,
+          "the counter goes on from operation to operation, and starts anywhere");
+    m.fixed_bits = 33;
     must(CALL(C_MessageEncryptInit, &gcm_messages, key), "C_MessageEncryptInit");
     gives(CALL(C_EncryptMessage, &m, SIZE, aad, 5UL, text, 40UL, out, (length = 40, &length)),
-          CKR_MECHANISM_PARAM_INVALID, "a counter from zero without fixed bits would repeat IVs");
+          CKR_MECHANISM_PARAM_INVALID, "a counter of fewer than 64 bits is refused");
     m.generator = GENERATE_COUNTER_XOR;
     gives(CALL(C_EncryptMessage, &m, SIZE, aad, 5UL, text, 40UL, out, &length),
           CKR_MECHANISM_PARAM_INVALID, "an unknown generator");
