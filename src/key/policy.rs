@@ -88,6 +88,17 @@ impl Parsed {
             _ => Err(Reason::KeyTypeInconsistent.into()),
         }
     }
+
+    /// The public half of a private key as `SubjectPublicKeyInfo`. Two encodings of one key have one.
+    pub fn public_spki(&self) -> Result<Vec<u8>> {
+        match self {
+            Self::RsaPrivate(key) => key.public()?.to_spki(),
+            Self::EcPrivate(key) => key.public()?.to_spki(),
+            Self::EdwardsPrivate(key) => key.public()?.to_spki(),
+            Self::MontgomeryPrivate(key) => key.to_spki(),
+            _ => Err(Reason::KeyTypeInconsistent.into()),
+        }
+    }
 }
 
 /// What a key is to be used for.

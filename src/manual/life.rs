@@ -23,6 +23,13 @@
 //!
 //! The log names the reason. An import that fails changes nothing.
 //!
+//! # What is the same material
+//!
+//! Of a secret key the same bytes, in a class; of a private key the same public half, since one key has
+//! several encodings. Two secrets of different bytes are two materials, also where a mechanism takes
+//! them for one: HMAC fills a short secret up with zeros, and ECDH agrees on the same secret with a
+//! scalar and its negative.
+//!
 //! # Which custom key an import is for
 //!
 //! The one that `CKA_KEYSTEAD_KEY_ID`, or a `CKA_ID` of its UUID's bytes, names. Else the external one

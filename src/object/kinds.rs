@@ -29,8 +29,19 @@ pub struct Kind {
 }
 
 impl Kind {
-    /// Material in the one form in which it is kept: of a private key there are several encodings, and
-    /// the same key is to be known as the same.
+    /// What material is known by: of a private key its public half, since the same key has several
+    /// encodings (an RSA key's factors in either order, its exponent modulo λ(n) or φ(n)).
+    pub fn identity(&self, material: &Secret) -> Result<Secret> {
+        match self.class {
+            CKO_PRIVATE_KEY => {
+                let parsed = (self.parse)(material, &Attributes::default())?;
+                parsed.public_spki().map(Secret::new)
+            }
+            _ => Ok(material.duplicate()),
+        }
+    }
+
+    /// Material in the one form in which it is kept.
     pub fn canonical(&self, material: Secret, attributes: &Attributes) -> Result<Secret> {
         match self.class {
             CKO_PRIVATE_KEY => (self.parse)(&material, attributes)?.to_pkcs8(),

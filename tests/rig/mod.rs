@@ -33,3 +33,9 @@ fn name_of<F>() -> String {
     let path = type_name::<F>().trim_end_matches("::{{closure}}");
     path.split_once("::").map_or(path, |(_crate, name)| name).to_owned()
 }
+
+/// What hexadecimal digits stand for.
+pub fn unhex(digits: &str) -> Vec<u8> {
+    let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap();
+    (0..digits.len()).step_by(2).map(byte).collect()
+}

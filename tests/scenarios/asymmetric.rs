@@ -5,7 +5,7 @@ use crate::rig::token::{SO_PIN, Token, USER_PIN, aes_material, pin};
 use crate::rig::wrap::Courier;
 use crate::rig::{
     DELETED, EXPIRED, EXTERNAL, GENERATED, MATERIAL_STATE, ORIGIN, PENDING_IMPORT, STATUS,
-    expires_at, for_key, number, play, refused, without_custody, world,
+    expires_at, for_key, number, play, refused, unhex, without_custody, world,
 };
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::signature::{
@@ -248,6 +248,28 @@ fn the_same_private_key_in_another_encoding_is_the_same_material() {
             let stolen = kind.import(&token, &outside.pkcs8, &[for_key(&elsewhere)]);
             refused(stolen, RvError::TemplateInconsistent);
         }
+    });
+}
+
+/// Each of them opens what the others do, so they are one custom key's: never two, and never refused.
+#[test]
+fn an_rsa_key_is_the_same_material_whatever_its_encoding_says_of_primes_and_exponent() {
+    let encodings: std::collections::BTreeMap<String, String> =
+        serde_json::from_str(include_str!("../vectors/rsa_encodings.json")).unwrap();
+    let of = |name: &str| unhex(&encodings[name]);
+    play(|world| {
+        let token = world.token();
+        let [rsa, ..] = types();
+        let key = rsa.import(&token, &of("key"), &[]).unwrap();
+        let id = token.key_of(key);
+        let elsewhere = [for_key(&rsa.empty(&token))];
+        for other in ["swapped", "exponent"] {
+            refused(rsa.import(&token, &of(other), &elsewhere), RvError::TemplateInconsistent);
+            assert_eq!(rsa.import(&token, &of(other), &[for_key(&id)]).unwrap(), key, "{other}");
+        }
+        token.destroy_object(key).unwrap();
+        let again = rsa.import(&token, &of("exponent"), &[for_key(&id)]).unwrap();
+        token.sign(&rsa.sign, again, MESSAGE).unwrap();
     });
 }
 

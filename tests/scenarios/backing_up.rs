@@ -3,7 +3,7 @@
 
 use crate::rig::token::{Token, USER_PIN, aes_material, pin, refused};
 use crate::rig::world::World;
-use crate::rig::{DELETED, MATERIAL_STATE, play};
+use crate::rig::{DELETED, MATERIAL_STATE, play, unhex};
 use cryptoki::error::RvError;
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, ObjectClass, ObjectHandle};
@@ -95,11 +95,6 @@ fn import(token: &Token) -> ObjectHandle {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Vec<u8> {
-    let byte = |at| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
-    (0..text.len()).step_by(2).map(byte).collect()
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! AES and digests: published vectors, one shot and in parts.
 
 use crate::rig::token::Token;
-use crate::rig::{play, refused};
+use crate::rig::{play, refused, unhex};
 use cryptoki::error::RvError;
 use cryptoki::mechanism::aead::GcmParams;
 use cryptoki::mechanism::vendor_defined::VendorDefinedMechanism;
@@ -253,9 +253,4 @@ fn ctr(counter: &Counter) -> Mechanism<'_> {
 fn with_gcm<T>(aad: &[u8], tag_bits: u64, then: impl FnOnce(&Mechanism) -> T) -> T {
     let mut iv = unhex(GCM_IV);
     then(&Mechanism::AesGcm(GcmParams::new(&mut iv, aad, tag_bits.into()).unwrap()))
-}
-
-fn unhex(text: &str) -> Vec<u8> {
-    let digits = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
-    (0..text.len()).step_by(2).map(digits).collect()
 }
