@@ -4,7 +4,7 @@
 use super::loaded::{Loaded, hidden};
 use super::records::{is_indexed, unexpected};
 use super::{Caller, Handle, Login, Token};
-use crate::error::Result;
+use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::object::Template;
 use crate::object::vendor::CKA_KEYSTEAD_MATERIAL_VERSION;
@@ -110,9 +110,12 @@ impl Token {
         let now = self.now();
         let mut there = Vec::with_capacity(known.len());
         for id in known {
-            if self.load(id)?.is_some_and(|object| object.is_there(now)) {
-                there.push(id);
-            }
+            let is_there = match self.load(id) {
+                // It is there, and whoever reads it is told.
+                Err(error) if error.reason() == Reason::StoreDamaged => true,
+                loaded => loaded?.is_some_and(|object| object.is_there(now)),
+            };
+            there.extend(is_there.then_some(id));
         }
         Ok(there)
     }

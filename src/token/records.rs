@@ -106,11 +106,23 @@ impl Token {
         if let Some(kept) = self.cache.kept(id).filter(|kept| self.unmoved(&kept.watch)) {
             return Ok(Some(kept));
         }
-        Ok(self.load_all(&[id])?.pop().flatten())
+        Ok(self.read(&[id])?.pop().flatten())
     }
 
-    /// Token objects as they are now, in the order of `ids`; one round trip for all.
+    /// Token objects as they are now, in the order of `ids`; one round trip for all. What is damaged
+    /// stands in nobody's way.
     pub(super) fn load_all(&self, ids: &[Id]) -> Result<Vec<Option<Arc<Loaded>>>> {
+        match self.read(ids) {
+            Err(error) if error.reason() == Reason::StoreDamaged && ids.len() == 1 => {
+                log::error!("{error}");
+                Ok(vec![None])
+            }
+            read => read,
+        }
+    }
+
+    /// The same; a single one that is damaged is an error.
+    fn read(&self, ids: &[Id]) -> Result<Vec<Option<Arc<Loaded>>>> {
         let page = Arc::clone(self.page()?);
         let epoch = self.login_epoch();
         // The counters are read before the records, all of them: a change in between is then noticed.
@@ -125,9 +137,14 @@ impl Token {
             let header = Header::decode(&stored.header)?;
             let watched = header.watched(id);
             let watch = Watch::Record { watched, generation: before.record(watched), epoch };
-            let Some(loaded) = self.open_record(&stored, owner.as_deref(), header, watch)? else {
-                return Ok(None);
+            let loaded = match self.open_record(&stored, owner.as_deref(), header, watch) {
+                Err(error) if error.reason() == Reason::StoreDamaged && ids.len() > 1 => {
+                    log::error!("record {id}: {error}");
+                    return Ok(None);
+                }
+                opened => opened?,
             };
+            let Some(loaded) = loaded else { return Ok(None) };
             let loaded = Arc::new(loaded);
             self.cache.keep_while(&loaded, || self.login_epoch() == epoch);
             Ok(Some(loaded))

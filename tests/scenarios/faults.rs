@@ -6,7 +6,12 @@ use crate::rig::{play, refused};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags};
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::Mechanism;
-use cryptoki::object::Attribute;
+use cryptoki::object::{Attribute, AttributeType, ObjectClass};
+use keystead::key::pin::Entry;
+use keystead::key::seal::TokenKey;
+use keystead::secret::Secret;
+use keystead::wire::{Change, Expect, Link, Place, Request, Response};
+use pkcs11_sys::CKA_LABEL;
 use std::fs;
 use std::path::Path;
 
@@ -199,6 +204,51 @@ fn damaged(world: &World, named: &str, damage: impl Fn(&Path)) -> Option<String>
     assert!(text.contains("hint: "), "no hint: {text}");
     assert!(!text.contains("panicked") && !logged.contains("panicked"), "{text}{logged}");
     Some(text)
+}
+
+#[test]
+fn a_record_that_does_not_open_is_left_out_of_searches_and_said_of_itself() {
+    play(|world| {
+        let token = world.token();
+        let data = |label: &str| {
+            let named = Attribute::Label(label.as_bytes().to_vec());
+            let public = [Attribute::Token(true), Attribute::Private(false), named.clone()];
+            let class = Attribute::Class(ObjectClass::DATA);
+            (token.create_object(&[&public[..], &[class]].concat()).unwrap(), [named])
+        };
+        let (whole, damaged) = (data("whole"), data("damaged"));
+        let key = token.generate_aes(&[Attribute::Token(true)]);
+        spoil(world, "damaged");
+        let listed = token.find_objects(&[]).unwrap();
+        assert!(listed.contains(&whole.0) && listed.contains(&key), "{listed:?}");
+        // What no tag is kept for is looked up in each record.
+        let visible = token.find_objects(&[Attribute::Modifiable(true)]).unwrap();
+        assert!(visible.contains(&whole.0) && !visible.contains(&damaged.0), "{visible:?}");
+        let read = token.get_attributes(damaged.0, &[AttributeType::Label]);
+        refused(read, RvError::DeviceError);
+        assert_eq!(token.get_attributes(whole.0, &[AttributeType::Label]).unwrap(), whole.1);
+    });
+}
+
+/// Puts something else in the place of what is sealed of a public object, as a client could that does
+/// not use the module.
+fn spoil(world: &World, label: &str) {
+    let (directory, program) = (world.store(), Some(env!("CARGO_BIN_EXE_keystead").into()));
+    let link = Link::new(Place { directory, program, configuration: None });
+    let Response::Tokens(tokens) = link.ask(&Request::Tokens).unwrap() else { panic!() };
+    let token = tokens[0].id;
+    let public = Entry::decode(&tokens[0].entry).unwrap().public_key;
+    let tag = TokenKey::new(Secret::from(&public[..])).unwrap().tag(CKA_LABEL, label.as_bytes()).0;
+    let find =
+        Request::Find { token, alternatives: vec![vec![tag]], now: 0, after: None, limit: 9 };
+    let Response::Found { ids, .. } = link.ask(&find).unwrap() else { panic!() };
+    let read = Request::Read { token, ids: ids.clone() };
+    let Response::Records(mut records) = link.ask(&read).unwrap() else { panic!() };
+    let (stored, _) = records.pop().unwrap().unwrap();
+    let expect = Expect::Revision(stored.revision);
+    let put = Some((stored.header, vec![0; stored.sealed.len()]));
+    let changes = vec![Change { id: ids[0], expect, event: Vec::new(), put }];
+    link.ask(&Request::Commit { token, changes, change: [7; 16] }).unwrap();
 }
 
 #[test]
