@@ -2,6 +2,8 @@
 //! ask, retry. What travels is sealed or opaque: nothing here knows keys.
 
 pub mod frame;
+#[cfg(test)]
+mod golden;
 pub mod link;
 pub mod message;
 pub mod page;

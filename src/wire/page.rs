@@ -234,6 +234,25 @@ mod tests {
         error.to_string()
     }
 
+    /// Modules and agents of different builds share the file.
+    #[test]
+    fn each_word_stands_where_it_stood() {
+        let directory = tempfile::tempdir().unwrap();
+        let writer = PageWriter::open(directory.path()).unwrap();
+        writer.set_mark(1_800_000_000);
+        writer.started();
+        writer.moved(TOKEN, RECORD);
+        let bytes = std::fs::read(directory.path().join("generations")).unwrap();
+        assert_eq!((bytes.len(), &bytes[..8]), (36_864, &b"KSTDGEN1"[..]));
+        let word = |at: usize| u64::from_ne_bytes(bytes[8 * at..8 * at + 8].try_into().unwrap());
+        assert_eq!((word(1), word(2), word(3)), (0, 1_800_000_000, 1));
+        // A token by its first byte, of 64; a record by its first eight, little endian, of 4032.
+        let record = 0xC8C8_C8C8_C8C8_C8C8_u64 % 4032;
+        let moved: Vec<usize> = (512..4608).filter(|at| word(*at) == 2).collect();
+        assert_eq!(moved, [512 + 3, 512 + 64 + record as usize]);
+        assert!((4..512).all(|at| word(at) == 0));
+    }
+
     #[test]
     fn a_change_moves_its_token_and_its_record_and_no_other() {
         let directory = tempfile::tempdir().unwrap();

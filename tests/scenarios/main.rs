@@ -15,6 +15,7 @@ mod durability;
 mod ending;
 mod faults;
 mod import;
+mod kept;
 mod messages;
 mod model;
 mod objects;

@@ -1,0 +1,78 @@
+//! A store that an earlier build wrote, `tests/vectors/store.tar.gz`: its files are read for as long as
+//! the store's format has this number. Its token has the PINs that scenarios use, an imported and a
+//! generated key, one whose material was deleted, a data object of several chunks and an EC pair; its
+//! user's PIN was wrong once.
+
+use crate::rig::token::{Token, aes_material, expected_block};
+use crate::rig::world::World;
+use crate::rig::{DELETED, MATERIAL_STATE, for_key, play, refused, unhex};
+use cryptoki::error::RvError;
+use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+const BROUGHT: &str = "00112233445566778899aabbccddeeff0123456789abcdeffedcba9876543210";
+const GONE: &str = "0f0e0d0c0b0a09080706050403020100";
+
+/// The store in the place of the scenario's own.
+fn unpack(world: &World) {
+    let packed = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/store.tar.gz");
+    let mut tar = Command::new("tar");
+    tar.args(["--extract", "--no-same-owner", "--preserve-permissions", "--file", packed]);
+    assert!(tar.arg("--directory").arg(world.path("")).status().unwrap().success());
+    fs::set_permissions(world.store(), Permissions::from_mode(0o700)).unwrap();
+}
+
+fn labelled(token: &Token, class: ObjectClass, label: &str) -> ObjectHandle {
+    let named = [Attribute::Class(class), Attribute::Label(label.as_bytes().to_vec())];
+    let found = token.find_objects(&named).unwrap();
+    assert_eq!(found.len(), 1, "{label}: {found:?}");
+    found[0]
+}
+
+#[test]
+fn a_store_of_an_earlier_build_holds_what_was_put_into_it() {
+    play(|world| {
+        unpack(world);
+        let module = world.module();
+        let slot = module.get_slots_with_initialized_token().unwrap()[0];
+        assert_eq!(module.get_token_info(slot).unwrap().label(), "kept");
+        assert!(module.get_token_info(slot).unwrap().user_pin_count_low());
+        let token = Token::login(&module, slot);
+        assert!(!module.get_token_info(slot).unwrap().user_pin_count_low());
+
+        let brought = labelled(&token, ObjectClass::SECRET_KEY, "brought");
+        assert_eq!(token.encrypt_block(brought).unwrap(), expected_block(&unhex(BROUGHT)));
+        assert_eq!(token.json(&token.key_of(brought))["description"], "from outside");
+        let long = labelled(&token, ObjectClass::DATA, "long");
+        assert!(token.bytes(long, AttributeType::Value) == [b'k'; 5000]);
+        labelled(&token, ObjectClass::PRIVATE_KEY, "pair");
+        labelled(&token, ObjectClass::PUBLIC_KEY, "pair");
+
+        let made = token.key_of(labelled(&token, ObjectClass::SECRET_KEY, "made"));
+        let sealed = world.path("sealed");
+        let opened = world.keystead(&["open", sealed.to_str().unwrap(), "--pin-file", &pin(world)]);
+        assert_eq!(opened.stdout, b"sixteen bytes ok", "{opened:?}");
+        assert_eq!(token.json(&made)["origin"], "generated");
+
+        let gone = token.key_of(labelled(&token, ObjectClass::DATA, "gone"));
+        assert_eq!(token.number(token.metadata(&gone), MATERIAL_STATE), DELETED);
+        let import = |value: Vec<u8>| {
+            let template =
+                [&aes_material()[..], &[Attribute::Value(value), for_key(&gone)]].concat();
+            token.create_object(&template)
+        };
+        refused(import(vec![7; 16]), RvError::TemplateInconsistent);
+        import(unhex(GONE)).unwrap();
+        let audit = world.keystead(&["audit", "--verify"]);
+        assert!(audit.status.success(), "{audit:?}");
+    });
+}
+
+/// A file with the user's PIN.
+fn pin(world: &World) -> String {
+    let file = world.path("pin");
+    fs::write(&file, crate::rig::token::USER_PIN).unwrap();
+    file.to_str().unwrap().to_owned()
+}
