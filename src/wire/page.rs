@@ -215,7 +215,7 @@ fn damaged(path: &Path, why: impl std::fmt::Display) -> Error {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::panic)]
+#[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 mod tests {
     use super::{NAME, Page, PageWriter, SIZE};
     use crate::error::Reason;
