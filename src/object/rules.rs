@@ -205,7 +205,7 @@ pub const RULES: &[Rule] = &[
     row(CKA_TRUSTED, Flag, SECRET | PUBLIC, MADE, Officer, Initial::Flag(false)),
     secret(CKA_VALUE, SECRET, CREATE),
     row(CKA_CHECK_VALUE, Bytes, SECRET, MADE, Never, Absent),
-    row(CKA_VALUE_LEN, Number, SECRET, GENERATE | UNWRAP | DERIVE, Never, Absent),
+    row(CKA_VALUE_LEN, Number, SECRET, MADE, Never, Absent),
     // Public and private keys (4.8, 4.9)
     row(CKA_SUBJECT, Bytes, PUBLIC | PRIVATE, ANY, Free, Empty),
     row(CKA_SIGN_RECOVER, Flag, PRIVATE, ANY, Usage, Absent),

@@ -74,6 +74,9 @@ impl Token {
                 Reason::AttributeReadOnly.detail("CKA_END_DATE shows the material's expiry")
             );
         }
+        if external && template.bytes(CKA_DESTROYABLE).is_some() {
+            return Err(Reason::AttributeReadOnly.detail("imported material can be deleted"));
+        }
         for attribute in template.iter() {
             build::check_change(&shown, attribute, self.who() == Login::Officer)?;
         }

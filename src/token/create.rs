@@ -62,6 +62,10 @@ impl Token {
             true => {
                 Err(Reason::TemplateInconsistent.detail("an empty custom key is a token object"))
             }
+            // A value has a length of its own (PKCS#11 3.1, 4.10); an empty key is told it.
+            false if template.bytes(CKA_VALUE_LEN).is_some() => {
+                Err(Reason::AttributeReadOnly.detail("CKA_VALUE_LEN follows from the value"))
+            }
             false => {
                 let (attributes, material) = take_material(attributes, kind)?;
                 let custom = self.is_custom(&attributes, &wishes);

@@ -63,6 +63,9 @@ impl Token {
         }
         self.may_keep_custody(caller)?;
         self.may_trust(&attributes)?;
+        if template.flag(CKA_DESTROYABLE)? == Some(false) {
+            return Err(Reason::TemplateInconsistent.detail("imported material can be deleted"));
+        }
         attributes.remove(CKA_END_DATE);
         let fingerprint = self.fingerprint(kind, &material)?;
         let held = Held { attributes, material };
@@ -244,7 +247,7 @@ impl Token {
     ) -> Result<Id> {
         let present = self.materials(target.id)?.into_iter().next().ok_or(Reason::Conflict)?;
         let held = present.held().ok_or(Reason::Conflict)?;
-        let merged = merged(&held.attributes, import, &metadata)?;
+        let merged = merged(&held.attributes, import, (target.id, &metadata))?;
         let held = Held { attributes: merged, material: held.material.duplicate() };
         let header = Header {
             private: present.header.private || held.attributes.flag(CKA_PRIVATE),
@@ -436,7 +439,11 @@ fn renamed(mut metadata: Metadata, template: &Template) -> Result<Metadata> {
 
 /// The attributes after the same material came again: nothing the template names may differ, except
 /// that of two protections the stronger one stays.
-fn merged(present: &Attributes, import: &Import, metadata: &Metadata) -> Result<Attributes> {
+fn merged(
+    present: &Attributes,
+    import: &Import,
+    (key, metadata): (Id, &Metadata),
+) -> Result<Attributes> {
     let mut merged = present.duplicate();
     for Attribute { kind, value } in import.template.iter() {
         let value = value.expose();
@@ -453,7 +460,8 @@ fn merged(present: &Attributes, import: &Import, metadata: &Metadata) -> Result<
                 true
             }
             CKA_LABEL => value.is_empty() || value == metadata.alias.as_bytes(),
-            CKA_ID => value.is_empty() || value == metadata.identifier || names_uuid(import, value),
+            // It may have named the custom key by its UUID.
+            CKA_ID => value.is_empty() || value == metadata.identifier || value == key.bytes(),
             // The material itself, and what is settled elsewhere.
             CKA_VALUE | CKA_VALUE_LEN | CKA_CHECK_VALUE | CKA_END_DATE => true,
             kind if kind >= CKA_VENDOR_DEFINED => true,
@@ -466,9 +474,4 @@ fn merged(present: &Attributes, import: &Import, metadata: &Metadata) -> Result<
         }
     }
     Ok(merged)
-}
-
-/// A `CKA_ID` that named the target by its UUID is not a name to compare.
-fn names_uuid(import: &Import, value: &[u8]) -> bool {
-    value.len() == 16 && import.wishes.key.is_none()
 }

@@ -168,6 +168,54 @@ fn the_label_names_the_target_and_an_id_that_names_no_key_becomes_its_own() {
 }
 
 #[test]
+fn another_id_of_a_uuids_length_is_another_attribute_and_not_passed_over() {
+    play(|world| {
+        let token = world.token();
+        let id = token.empty_key(&[label("payroll"), Attribute::Id(vec![1])]);
+        let again = |identifier: Vec<u8>| {
+            let names = [label("payroll"), Attribute::Id(identifier)];
+            import(&token, &ONE, &[&aes_material()[..], &names].concat())
+        };
+        let key = again(vec![1]).unwrap();
+        let uuid = uuid::Uuid::parse_str(&id).unwrap().as_bytes().to_vec();
+        assert_eq!(again(uuid).unwrap(), key);
+        for other in [vec![7; 16], vec![7; 5]] {
+            refused(again(other), RvError::TemplateInconsistent);
+        }
+        assert_eq!(token.bytes(key, AttributeType::Id), [1]);
+    });
+}
+
+#[test]
+fn an_empty_key_made_by_attributes_may_say_how_long_its_material_is() {
+    play(|world| {
+        let token = world.token();
+        let length = |bytes: u64| Attribute::ValueLen(bytes.into());
+        let id = token.empty_key(&[length(16)]);
+        assert_eq!(token.json(&id)["key_bits"], 128);
+        let template = [&aes_material()[..], &target(&id)].concat();
+        refused(import(&token, &ONE, &template), RvError::TemplateInconsistent);
+        assert_eq!(token.material(&id), None);
+        let value = [&aes_material()[..], &[Attribute::Value(vec![7; 16]), length(16)]].concat();
+        refused(token.create_object(&value), RvError::AttributeReadOnly);
+    });
+}
+
+#[test]
+fn imported_material_can_be_deleted_whatever_a_template_says() {
+    play(|world| {
+        let token = world.token();
+        let kept = [&aes_material()[..], &[Attribute::Destroyable(false)]].concat();
+        refused(import(&token, &ONE, &kept), RvError::TemplateInconsistent);
+        let key = import(&token, &ONE, &aes_material()).unwrap();
+        let change = token.update_attributes(key, &[Attribute::Destroyable(false)]);
+        refused(change, RvError::AttributeReadOnly);
+        assert!(token.flag(key, AttributeType::Destroyable));
+        token.destroy_object(key).unwrap();
+    });
+}
+
+#[test]
 fn empty_names_name_nothing() {
     play(|world| {
         let token = world.token();
