@@ -20,8 +20,9 @@ pub enum Generator {
 /// The fewest bits that a counter may have.
 const COUNTER_BITS: usize = 64;
 
-/// The fewest bits that may be random.
-const RANDOM_BITS: usize = 64;
+/// From how many bits on an IV may be random (NIST SP 800-38D, 8.2.2); below it is counted instead, which
+/// repeats as little and tells no more.
+const RANDOM_BITS: usize = 96;
 
 /// The most messages with random IVs under one operation (NIST SP 800-38D, 8.3).
 const MOST_RANDOM: u64 = 1 << 32;
@@ -80,21 +81,18 @@ impl Ivs {
         let fixed = fixed.ok_or_else(|| wrong("more fixed bits than the IV has"))?;
         match generator {
             Generator::Given => Ok(()),
-            Generator::Counter if bits - fixed < COUNTER_BITS => {
-                Err(wrong("too few bits for a counter"))
+            Generator::Random if bits - fixed >= RANDOM_BITS => self.draw(iv, fixed),
+            Generator::Counter | Generator::Random if bits - fixed < COUNTER_BITS => {
+                Err(wrong("too few bits for an IV that never comes again"))
             }
-            Generator::Counter => {
+            Generator::Counter | Generator::Random => {
                 replace(iv, fixed, &self.counter.next(iv.len())?);
                 Ok(())
             }
-            Generator::Random => self.draw(iv, fixed, bits - fixed),
         }
     }
 
-    fn draw(&mut self, iv: &mut [u8], fixed: usize, free: usize) -> Result<()> {
-        if free < RANDOM_BITS {
-            return Err(wrong("too few bits for a random IV"));
-        }
+    fn draw(&mut self, iv: &mut [u8], fixed: usize) -> Result<()> {
         if self.drawn >= MOST_RANDOM {
             return Err(wrong("too many random IVs"));
         }
@@ -133,6 +131,7 @@ mod tests {
             (Generator::Counter, 12, 32),
             (Generator::Counter, 8, 0),
             (Generator::Counter, MAX_IV, 13),
+            (Generator::Random, 12, 0),
             (Generator::Random, 12, 32),
             (Generator::Random, 9, 5),
         ] {
@@ -189,8 +188,9 @@ mod tests {
     fn random_ivs_have_an_end() {
         let mut ivs = Ivs { drawn: MOST_RANDOM - 1, ..ivs() };
         let mut iv = [0; 12];
+        ivs.next(&mut iv, 0, Generator::Random).unwrap();
+        assert!(ivs.next(&mut iv, 0, Generator::Random).is_err());
         ivs.next(&mut iv, 32, Generator::Random).unwrap();
-        assert!(ivs.next(&mut iv, 32, Generator::Random).is_err());
     }
 
     #[test]
