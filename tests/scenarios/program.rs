@@ -7,6 +7,7 @@ use cryptoki::error::RvError;
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, ObjectClass};
 use std::fs;
+use std::path::Path;
 use std::process::Output;
 
 #[test]
@@ -116,6 +117,52 @@ fn without_a_store_yet_there_is_a_hint_and_no_crash() {
 }
 
 #[test]
+fn a_store_that_is_not_there_is_said_and_not_made() {
+    play(|world| {
+        let parent = world.path("nowhere");
+        let store = parent.join("store");
+        fs::write(world.path("passphrase"), "correct horse battery\n").unwrap();
+        let passphrase = world.path("passphrase");
+        let backup = ["backup", "-", "--passphrase-file", passphrase.to_str().unwrap()];
+        for arguments in [
+            &backup[..],
+            &["sweep"],
+            &["clock"],
+            &["audit"],
+            &["audit", "--verify"],
+            &["recover"],
+            &["destroy-token", "a token", "--yes"],
+        ] {
+            let said = on_store(keystead_bare, world, arguments, &store);
+            assert_error(&said, &format!("there is no store in {}", store.display()));
+            assert!(said.stdout.is_empty() && !parent.exists(), "{arguments:?}");
+        }
+        for arguments in [&["list"][..], &["generate", "a key"], &["import-key"]] {
+            let said = on_store(keystead, world, arguments, &store);
+            assert_error(&said, &format!("there is no store in {}", store.display()));
+            assert!(!parent.exists(), "{arguments:?}");
+        }
+        let said = on_store(keystead_bare, world, &["doctor"], &store);
+        let text = String::from_utf8_lossy(&said.stdout);
+        assert!(text.contains("problem  store: there is no store in"), "{text}");
+        assert!(said.status.code() == Some(1) && !parent.exists(), "{text}");
+    });
+}
+
+#[test]
+fn init_makes_a_store_that_is_not_there() {
+    play(|world| {
+        let store = world.path("nowhere").join("store");
+        fs::write(world.path("pin"), format!("{USER_PIN}\n")).unwrap();
+        let pin = world.path("pin");
+        let pin = pin.to_str().unwrap();
+        let init = ["init", "first", "--pin-file", pin, "--so-pin-file", pin];
+        works(on_store(keystead_bare, world, &init, &store));
+        works(on_store(keystead, world, &["list"], &store));
+    });
+}
+
+#[test]
 fn a_destroyed_token_is_gone_from_the_session_that_uses_it_and_its_slot_is_another_tokens() {
     play(|world| {
         let token = world.token();
@@ -157,6 +204,15 @@ fn with_pin_file(world: &World, arguments: &[&str]) -> Output {
 
 fn keystead_bare(world: &World, arguments: &[&str]) -> Output {
     world.keystead(arguments)
+}
+
+fn on_store(
+    run: fn(&World, &[&str]) -> Output,
+    world: &World,
+    arguments: &[&str],
+    store: &Path,
+) -> Output {
+    run(world, &[arguments, &["--store", store.to_str().unwrap()]].concat())
 }
 
 #[track_caller]

@@ -37,6 +37,7 @@ impl Token {
     /// A session in which the user is logged in.
     pub fn log_in(&self, global: &Global, access: Access) -> Result<Session, Failure> {
         global.hand_to_module()?;
+        global.store()?;
         let module = self.module()?;
         let pkcs11 = Pkcs11::new(&module)?;
         let slots = pkcs11

@@ -25,6 +25,8 @@ use clap::builder::NonEmptyStringValueParser;
 use command::Command;
 use failure::Failure;
 use keystead::config::{Config, journal};
+use std::io::ErrorKind;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Keeps custom keys: bring them, time-limit them, take them away.
@@ -63,6 +65,25 @@ impl Global {
         };
         journal::open(&config, None);
         Ok(config)
+    }
+
+    /// The same for a command on a store that must be there. Whoever asks the agent, or has the module
+    /// ask, would make it: a name mistyped would pass for an empty store.
+    fn store(&self) -> Result<Config, Failure> {
+        let config = self.configuration()?;
+        check_there(&config.directory)?;
+        Ok(config)
+    }
+}
+
+/// Whether there is a store's directory; what else is wrong with it the agent says.
+fn check_there(directory: &Path) -> Result<(), Failure> {
+    match directory.metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Err(Failure::new(format_args!("there is no store in {}", directory.display()))
+                .hint("`keystead init LABEL` makes one"))
+        }
+        _ => Ok(()),
     }
 }
 

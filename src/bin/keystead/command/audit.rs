@@ -32,7 +32,7 @@ const HEADER: [&str; 9] =
 
 impl Arguments {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
-        let config = global.configuration()?;
+        let config = global.store()?;
         if self.verify {
             return verify(global, &config);
         }

@@ -41,7 +41,7 @@ struct Gathered {
 
 impl Arguments {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
-        let config = global.configuration()?;
+        let config = global.store()?;
         if is_standard(&self.out) && io::stdout().is_terminal() {
             return Err(Failure::new("a backup is nothing for a terminal"));
         }

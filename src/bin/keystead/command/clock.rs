@@ -29,7 +29,7 @@ pub struct Arguments {
 
 impl Arguments {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
-        let config = global.configuration()?;
+        let config = global.store()?;
         let link = Link::new(Place::of(&config));
         let slots = Slots::new(link, Arc::new(SystemClock), rules(&config));
         let (clock, mark) = match self.accept {

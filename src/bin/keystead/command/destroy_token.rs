@@ -27,7 +27,7 @@ pub struct Arguments {
 
 impl Arguments {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
-        let config = global.configuration()?;
+        let config = global.store()?;
         let link = Link::new(Place::of(&config));
         let slots = Slots::new(link, Arc::new(SystemClock), rules(&config));
         let (slot, label, serial) = officer::token_named(&slots, Some(&self.name))?;

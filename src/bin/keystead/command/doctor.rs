@@ -2,7 +2,7 @@
 //! plain words, and how to mend it. It changes nothing, but starts the agent like any client.
 
 use super::directory::check_rights;
-use crate::{Failure, Global, output};
+use crate::{Failure, Global, check_there, output};
 use keystead::agent::check_file_system;
 use keystead::clock::SystemClock;
 use keystead::config::Config;
@@ -92,11 +92,9 @@ fn examine(global: &Global) -> Vec<Finding> {
             None => "no file, the defaults hold".to_owned(),
         },
     )];
-    if config.directory.exists() {
-        findings.extend(store(&config));
-    } else {
-        let said = format!("{} is not there yet", config.directory.display());
-        findings.push(note("store", said, "the first client that its owner runs makes it"));
+    match check_there(&config.directory) {
+        Ok(()) => findings.extend(store(&config)),
+        Err(failure) => findings.push(problem("store", failure)),
     }
     let sound = findings.iter().all(|finding| finding.grade != Grade::Problem);
     findings.extend(if sound { agent(&config) } else { Vec::new() });

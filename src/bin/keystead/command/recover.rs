@@ -13,7 +13,7 @@ pub struct Arguments {}
 
 impl Arguments {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
-        let directory = global.configuration()?.directory;
+        let directory = global.store()?.directory;
         let Claim::Ours(lock) = claim(&directory)? else {
             return Err(Failure::new(format_args!("an agent serves {}", directory.display()))
                 .hint("where it serves a snapshot, end it first: SIGTERM does"));

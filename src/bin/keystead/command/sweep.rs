@@ -13,7 +13,7 @@ pub struct Arguments {}
 
 impl Arguments {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
-        let link = Link::new(Place::of(&global.configuration()?));
+        let link = Link::new(Place::of(&global.store()?));
         let Response::Swept { erased, ended } = link.ask(&Request::Sweep)? else {
             return Err(Reason::AgentRefuses
                 .detail("it answers a sweep with something else")
