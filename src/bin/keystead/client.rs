@@ -2,7 +2,7 @@
 //! token, logging in.
 
 use crate::pin::UserPin;
-use crate::{Failure, Global};
+use crate::{Failure, Global, standard};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::{Slot, TokenInfo};
@@ -111,6 +111,7 @@ impl Global {
         if missing.is_empty() {
             return Ok(());
         }
+        standard::hand_on()?;
         let mut again = Command::new(std::env::current_exe()?);
         again.args(std::env::args_os().skip(1)).envs(missing);
         Err(again.exec().into())

@@ -15,6 +15,7 @@ mod officer;
 mod output;
 mod pin;
 mod sealed_file;
+mod standard;
 mod terminal;
 mod transfer;
 mod whole_file;

@@ -64,7 +64,7 @@ impl Input {
 /// A file that is written, or standard output.
 pub enum Output<'a> {
     /// Standard output.
-    Standard(io::Stdout),
+    Standard(File),
     /// A file that is still called otherwise.
     File {
         /// What it will be called.
@@ -80,7 +80,7 @@ impl<'a> Output<'a> {
     /// Begins it, with that mode as far as the process's mask allows.
     pub fn begin(path: &'a Path, mode: u32, force: bool) -> Result<Self, Failure> {
         if is_standard(path) {
-            return Ok(Self::Standard(io::stdout()));
+            return output::for_data().map(Self::Standard);
         }
         may_appear(path, force)?;
         let folder = match path.parent() {
@@ -99,7 +99,7 @@ impl<'a> Output<'a> {
     /// Writes the next bytes.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         match self {
-            Self::Standard(out) => out.write_all(bytes).map_err(output::failed),
+            Self::Standard(out) => out.write_all(bytes).map_err(|error| output::lost(&error)),
             Self::File { path, temporary, .. } => {
                 temporary.write_all(bytes).map_err(|error| Failure::of_file(path, &error))
             }
@@ -109,7 +109,7 @@ impl<'a> Output<'a> {
     /// Lets it appear, complete and on the disk.
     pub fn finish(self) -> Result<(), Failure> {
         match self {
-            Self::Standard(mut out) => out.flush().map_err(output::failed),
+            Self::Standard(_) => Ok(()),
             Self::File { path, temporary, force } => {
                 let failed = |error| Failure::of_file(path, &error);
                 temporary.as_file().sync_all().map_err(failed)?;

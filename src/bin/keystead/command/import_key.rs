@@ -38,29 +38,33 @@ impl Arguments {
         let session = self.token.log_in(global, Access::Change)?;
         ImportKey::check_label(&session, &self.label)?;
         // Before the pair is made: a pair that cannot be told of would be of no use.
-        let mut file = self.out.as_deref().map(|path| NewFile::make(path, 0o644)).transpose()?;
+        let mut file = match self.out.as_deref() {
+            Some(path) => Some(NewFile::make(path, 0o644)?),
+            None => output::for_data().map(|_open| None)?,
+        };
         let ends = SystemClock.now().saturating_add(LIFE);
         let made = ImportKey::make_lasting(&session, bits, &self.label, ends)?;
         let info = made.public_info(&session)?;
         let pem = pem_rfc7468::encode_string("PUBLIC KEY", LineEnding::LF, &info)
             .map_err(Failure::new)?;
-        if let Some(file) = &mut file {
-            file.keep(pem.as_bytes())?;
-        }
-        let expires = i64::try_from(ends).ok().map(Timestamp::from_second).transpose();
-        let expires = expires.map_err(Failure::new)?;
-        if global.json {
-            return output::json(&json!({
+        let expires = i64::try_from(ends).map_err(Failure::new)?;
+        let expires = Timestamp::from_second(expires).map_err(Failure::new)?;
+        let json = || {
+            output::pretty(&json!({
                 "label": self.label, "bits": bits, "expires": expires, "public_key": pem,
-            }));
-        }
-        match (file, expires) {
-            (Some(file), Some(at)) => output::line(format_args!(
-                "made, RSA-{bits}, expires {at}: {} ({})",
+            }))
+        };
+        let Some(file) = &mut file else {
+            return output::data(if global.json { json()? } else { pem }.as_bytes());
+        };
+        file.keep(pem.as_bytes())?;
+        match global.json {
+            true => output::text(json()?),
+            false => output::line(format_args!(
+                "made, RSA-{bits}, expires {expires}: {} ({})",
                 printable(&self.label),
                 file.path().display()
             )),
-            _ => output::text(pem),
         }
     }
 }

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use keystead::lc::rsa::PublicKey;
 use material::Format;
 use serde_json::json;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 /// Wrap key material under the public half of an import key, without a token
@@ -123,10 +123,9 @@ fn fingerprint(public: &PublicKey) -> Result<String, Failure> {
 }
 
 fn print(bytes: &[u8]) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    if out.is_terminal() && std::str::from_utf8(bytes).is_err() {
+    if io::stdout().is_terminal() && std::str::from_utf8(bytes).is_err() {
         return Err(Failure::new("standard output is the terminal, and this is no text")
             .hint("--out FILE writes it to a file"));
     }
-    out.write_all(bytes).and_then(|()| out.flush()).map_err(output::failed)
+    output::data(bytes)
 }
