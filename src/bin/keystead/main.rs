@@ -58,12 +58,16 @@ pub struct Global {
 }
 
 impl Global {
-    /// The configuration, under what the command line says, with the log opened as it has it.
-    fn configuration(&self) -> Result<Config, Failure> {
-        let config = match &self.store {
+    fn load(&self) -> Result<Config, Failure> {
+        Ok(match &self.store {
             Some(store) => Config::load_with_store(self.config.as_deref(), store)?,
             None => Config::load(self.config.as_deref())?,
-        };
+        })
+    }
+
+    /// The configuration, under what the command line says, with the log opened as it has it.
+    fn configuration(&self) -> Result<Config, Failure> {
+        let config = self.load()?;
         journal::open(&config, None);
         Ok(config)
     }
@@ -74,6 +78,19 @@ impl Global {
         let config = self.configuration()?;
         check_there(&config.directory)?;
         Ok(config)
+    }
+
+    /// Whether a file that is to be written is none of the store's own: `--force` would replace them.
+    /// A command that needs no store does without a configuration too, and then there is none to spare.
+    fn check_outside_store(&self, file: &Path) -> Result<(), Failure> {
+        let Ok(config) = self.load() else { return Ok(()) };
+        match (folder_of(file).canonicalize(), config.directory.canonicalize()) {
+            (Ok(folder), Ok(store)) if folder.starts_with(&store) => {
+                let told = format_args!("{}: this is in the store's directory", file.display());
+                Err(Failure::new(told).hint("only the agent writes there: name a file elsewhere"))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -86,6 +103,12 @@ fn check_there(directory: &Path) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// Where a file is or will be.
+fn folder_of(file: &Path) -> &Path {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
 }
 
 fn main() -> ExitCode {

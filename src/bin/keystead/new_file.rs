@@ -1,6 +1,6 @@
 //! A file that a command makes: never over one that is there, and never left behind half written.
 
-use crate::Failure;
+use crate::{Failure, Global};
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -15,7 +15,8 @@ pub struct NewFile<'a> {
 
 impl<'a> NewFile<'a> {
     /// Makes it, with that mode; a file that is there already is left alone.
-    pub fn make(path: &'a Path, mode: u32) -> Result<Self, Failure> {
+    pub fn make(global: &Global, path: &'a Path, mode: u32) -> Result<Self, Failure> {
+        global.check_outside_store(path)?;
         let made = File::options().write(true).create_new(true).mode(mode).open(path);
         let file = made.map_err(|error| Failure::of_file(path, &error))?;
         Ok(Self { path, file, kept: false })

@@ -1,7 +1,7 @@
 //! What a command reads and writes as a stream: files, or standard input and output. A file that is
 //! written appears under its name when it is complete, and never over another one unasked.
 
-use crate::{Failure, output};
+use crate::{Failure, Global, folder_of, output};
 use keystead::sys;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -78,19 +78,16 @@ pub enum Output<'a> {
 
 impl<'a> Output<'a> {
     /// Begins it, with that mode as far as the process's mask allows.
-    pub fn begin(path: &'a Path, mode: u32, force: bool) -> Result<Self, Failure> {
+    pub fn begin(global: &Global, path: &'a Path, mode: u32, force: bool) -> Result<Self, Failure> {
         if is_standard(path) {
             return output::for_data().map(Self::Standard);
         }
+        global.check_outside_store(path)?;
         may_appear(path, force)?;
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
         let temporary = tempfile::Builder::new()
             .prefix(".keystead-")
             .permissions(Permissions::from_mode(mode))
-            .tempfile_in(folder)
+            .tempfile_in(folder_of(path))
             .map_err(|error| Failure::of_file(path, &error))?;
         remove_at_a_signal(temporary.path().to_owned())?;
         Ok(Self::File { path, temporary, force })
@@ -126,8 +123,7 @@ impl<'a> Output<'a> {
 
 /// Makes a file's name durable, where the folder lets anybody do that.
 fn keep_name(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    match File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all()) {
+    match File::open(folder_of(path)).and_then(|folder| folder.sync_all()) {
         Err(error) => match error.kind() {
             ErrorKind::PermissionDenied | ErrorKind::InvalidInput | ErrorKind::Unsupported => {
                 Ok(())

@@ -46,7 +46,7 @@ impl Arguments {
             return Err(Failure::new("a backup is nothing for a terminal"));
         }
         // Before anything else: what cannot be written needs no passphrase.
-        let mut out = Output::begin(&self.out, 0o600, self.force)?;
+        let mut out = Output::begin(global, &self.out, 0o600, self.force)?;
         let passphrase = self.passphrase.read_new()?;
         let mut sealer = BackupSealer::new(passphrase.bytes(), random::bytes()?)?;
         let link = Link::new(Place::of(&config));

@@ -39,7 +39,7 @@ impl Arguments {
         ImportKey::check_label(&session, &self.label)?;
         // Before the pair is made: a pair that cannot be told of would be of no use.
         let mut file = match self.out.as_deref() {
-            Some(path) => Some(NewFile::make(path, 0o644)?),
+            Some(path) => Some(NewFile::make(global, path, 0o644)?),
             None => output::for_data().map(|_open| None)?,
         };
         let ends = SystemClock.now().saturating_add(LIFE);

@@ -35,7 +35,7 @@ impl Arguments {
         let key = CustomKey::named(&session, &header.key().to_string())
             .map_err(|failure| failure.also("or the file was sealed in another token"))?;
         let mut chunks = Chunker::new(&session, &key, &header)?;
-        let mut out = Output::begin(&self.to.out, 0o600, self.to.force)?;
+        let mut out = Output::begin(global, &self.to.out, 0o600, self.to.force)?;
         let bar = progress("opening", &input)?;
         let mut pieces = Pieces::of(input.bytes(), header.sealed_len());
         let mut bytes = 0;

@@ -53,7 +53,7 @@ impl Arguments {
         let header = Header::new(id, random::bytes()?)?;
         let mut chunks = Chunker::new(&session, &key, &header)?;
         let input = Input::open(&self.input)?;
-        let mut out = Output::begin(&self.to.out, 0o666, self.to.force)?;
+        let mut out = Output::begin(global, &self.to.out, 0o666, self.to.force)?;
         let bar = progress("sealing", &input)?;
         out.write(header.bytes())?;
         let mut pieces = Pieces::of(input.bytes(), header.plain_len());

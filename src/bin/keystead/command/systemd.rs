@@ -68,7 +68,7 @@ impl Arguments {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
         let units = Units::of(&global.configuration()?, self.user)?.all();
         match self.output {
-            Some(directory) => write_all(&directory, &units)?,
+            Some(directory) => write_all(global, &directory, &units)?,
             None if !global.json => {
                 return units
                     .iter()
@@ -88,9 +88,10 @@ impl Arguments {
     }
 }
 
-fn write_all(directory: &Path, units: &[(&str, String)]) -> Result<(), Failure> {
+fn write_all(global: &Global, directory: &Path, units: &[(&str, String)]) -> Result<(), Failure> {
     for (name, text) in units {
         let file = directory.join(name);
+        global.check_outside_store(&file)?;
         std::fs::write(&file, text).map_err(|error| Failure::of_file(&file, &error))?;
     }
     Ok(())

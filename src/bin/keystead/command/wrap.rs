@@ -50,7 +50,7 @@ impl Arguments {
         let bits = material::bits(&material, kind)?;
         let transfer = self.form.wrap(&public, &material)?;
         let written = self.form.write(&transfer, &self.kid(&public)?)?;
-        let paths = self.keep(&written)?;
+        let paths = self.keep(global, &written)?;
         if paths.is_empty() {
             return Ok(());
         }
@@ -78,7 +78,7 @@ impl Arguments {
     }
 
     /// Writes what was wrapped, all of it or nothing, and says where; nowhere is standard output.
-    fn keep(&self, written: &[Vec<u8>]) -> Result<Vec<PathBuf>, Failure> {
+    fn keep(&self, global: &Global, written: &[Vec<u8>]) -> Result<Vec<PathBuf>, Failure> {
         let paths = match (self.out.as_os_str() == "-", written) {
             (true, [one]) => return print(one).map(|()| Vec::new()),
             (true, _) => {
@@ -90,7 +90,7 @@ impl Arguments {
                 transfer::ENDINGS.map(|ending| transfer::with(&self.out, ending)).to_vec()
             }
         };
-        let make = |path| NewFile::make(path, 0o644);
+        let make = |path| NewFile::make(global, path, 0o644);
         let mut files = paths.iter().map(|path| make(path)).collect::<Result<Vec<NewFile>, _>>()?;
         for (file, bytes) in files.iter_mut().zip(written) {
             file.keep(bytes)?;
