@@ -6,9 +6,12 @@ use crate::rig::{expires_at, play, refused, wrap};
 use cryptoki::error::RvError;
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, ObjectClass};
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
+use std::io::{Read, Write};
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 #[test]
 fn list_shows_every_custom_key_on_a_line() {
@@ -159,6 +162,65 @@ fn init_makes_a_store_that_is_not_there() {
         let init = ["init", "first", "--pin-file", pin, "--so-pin-file", pin];
         works(on_store(keystead_bare, world, &init, &store));
         works(on_store(keystead, world, &["list"], &store));
+    });
+}
+
+#[test]
+fn a_signal_at_a_question_leaves_the_terminal_as_it_was_and_no_file() {
+    play(|world| {
+        drop(world.token());
+        let folder = world.path("backups");
+        fs::create_dir(&folder).unwrap();
+        let file = folder.join("backup");
+        for (key, signal, number) in
+            [(None, "TERM", 15), (None, "HUP", 1), (None, "INT", 2), (Some(b"\x03"), "INT", 2)]
+        {
+            let asked = format!(
+                "trap : {signal}; sh -c 'echo $$ > {pid}; exec {program} backup {file}'; \
+                 echo status $?; stty -a",
+                pid = world.path("pid").display(),
+                program = env!("CARGO_BIN_EXE_keystead"),
+                file = file.display(),
+            );
+            let mut terminal = Command::new("script")
+                .args(["--quiet", "--return", "--command", &asked, "/dev/null"])
+                .env("KEYSTEAD_CONF", world.path("config.toml"))
+                .env("SHELL", "/bin/sh")
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let mut said = Vec::new();
+            let mut shown = terminal.stdout.take().unwrap();
+            while !said.ends_with(b"New passphrase: ") {
+                let mut byte = [0];
+                assert_eq!(shown.read(&mut byte).unwrap(), 1, "{}", said.escape_ascii());
+                said.extend(byte);
+            }
+            // What it was before, it is until the question has been shown.
+            std::thread::sleep(Duration::from_millis(300));
+            assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+            let mut keys = terminal.stdin.take().unwrap();
+            match key {
+                Some(key) => keys.write_all(key).unwrap(),
+                None => {
+                    let pid =
+                        fs::read_to_string(world.path("pid")).unwrap().trim().parse().unwrap();
+                    kill_process(
+                        Pid::from_raw(pid).unwrap(),
+                        Signal::from_named_raw(number).unwrap(),
+                    )
+                    .unwrap();
+                }
+            }
+            shown.read_to_end(&mut said).unwrap();
+            terminal.wait().unwrap();
+            let text = String::from_utf8_lossy(&said);
+            assert!(text.contains(&format!("status {}", 128 + number)), "{text}");
+            assert!(text.contains(" echo ") && text.contains(" icanon "), "{text}");
+            assert!(!text.contains("keystead: error"), "{text}");
+            assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+        }
     });
 }
 

@@ -3,6 +3,7 @@
 
 mod client;
 mod command;
+mod ending;
 mod explain;
 mod failure;
 mod importing;

@@ -1,11 +1,9 @@
 //! What a command reads and writes as a stream: files, or standard input and output. A file that is
 //! written appears under its name when it is complete, and never over another one unasked.
 
+use crate::ending::AtASignal;
 use crate::{Failure, Global, folder_of, output};
 use keystead::sys;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
-use signal_hook::low_level::emulate_default_handler;
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, IsTerminal, Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -71,6 +69,8 @@ pub enum Output<'a> {
         path: &'a Path,
         /// What it is until then: removed when dropped, or when a signal ends the program.
         temporary: NamedTempFile,
+        /// The latter.
+        removed: AtASignal,
         /// Whether it may take the place of another.
         force: bool,
     },
@@ -89,8 +89,9 @@ impl<'a> Output<'a> {
             .permissions(Permissions::from_mode(mode))
             .tempfile_in(folder_of(path))
             .map_err(|error| Failure::of_file(path, &error))?;
-        remove_at_a_signal(temporary.path().to_owned())?;
-        Ok(Self::File { path, temporary, force })
+        let name = temporary.path().to_owned();
+        let removed = AtASignal::then(move || drop(fs::remove_file(name)))?;
+        Ok(Self::File { path, temporary, removed, force })
     }
 
     /// Writes the next bytes.
@@ -107,7 +108,7 @@ impl<'a> Output<'a> {
     pub fn finish(self) -> Result<(), Failure> {
         match self {
             Self::Standard(_) => Ok(()),
-            Self::File { path, temporary, force } => {
+            Self::File { path, temporary, removed: _until_then, force } => {
                 let failed = |error| Failure::of_file(path, &error);
                 temporary.as_file().sync_all().map_err(failed)?;
                 let named = match force {
@@ -146,27 +147,4 @@ fn may_appear(path: &Path, force: bool) -> Result<(), Failure> {
         Ok(_) => Err(Failure::new(format_args!("{}: the file exists", path.display()))
             .hint("--force replaces it when the new one is complete")),
     }
-}
-
-/// Signals end a program without dropping anything. What was ignored when it began (`nohup`, a job in
-/// the background) stays ignored.
-fn remove_at_a_signal(path: PathBuf) -> Result<(), Failure> {
-    let ignored = ignored();
-    let mut signals = Signals::new(
-        [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0),
-    )?;
-    std::thread::Builder::new().name("signals".into()).spawn(move || {
-        for signal in signals.forever() {
-            let _gone_already = fs::remove_file(&path);
-            let _ends_here = emulate_default_handler(signal);
-        }
-    })?;
-    Ok(())
-}
-
-/// The signals that are ignored, a bit each from the lowest, as proc(5) shows them; none without /proc.
-fn ignored() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }

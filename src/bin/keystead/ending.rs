@@ -1,0 +1,77 @@
+//! What is put right when a signal ends the program: a signal drops nothing. What was ignored when the
+//! program began (`nohup`, a job in the background) stays ignored.
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
+use std::ffi::c_int;
+use std::fs;
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What is owed, each by its number. One thread pays all of it: of several, one would end the program
+/// under the others.
+static OWED: Mutex<Owed> = Mutex::new(Owed { watched: false, next: 0, debts: Vec::new() });
+
+struct Owed {
+    watched: bool,
+    next: u64,
+    debts: Vec<(u64, Debt)>,
+}
+
+type Debt = Box<dyn FnOnce() + Send>;
+
+/// Something that is done should a signal end the program; no longer so once this is dropped.
+#[must_use]
+pub struct AtASignal(u64);
+
+impl AtASignal {
+    /// From now on.
+    pub fn then(debt: impl FnOnce() + Send + 'static) -> io::Result<Self> {
+        let mut owed = owed();
+        if !owed.watched {
+            watch()?;
+            owed.watched = true;
+        }
+        owed.next += 1;
+        let number = owed.next;
+        owed.debts.push((number, Box::new(debt)));
+        Ok(Self(number))
+    }
+}
+
+impl Drop for AtASignal {
+    fn drop(&mut self) {
+        owed().debts.retain(|(number, _)| *number != self.0);
+    }
+}
+
+/// Ends the program as that signal does, with nothing left to be put right. Nobody owes anything new
+/// meanwhile.
+pub fn end_by(signal: c_int) {
+    let mut owed = owed();
+    owed.debts.drain(..).for_each(|(_, debt)| debt());
+    let _ends_here = emulate_default_handler(signal);
+}
+
+fn owed() -> MutexGuard<'static, Owed> {
+    OWED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn watch() -> io::Result<()> {
+    let ignored = ignored();
+    let mut signals = Signals::new(
+        [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0),
+    )?;
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || signals.forever().for_each(end_by))?;
+    Ok(())
+}
+
+/// The signals that are ignored, a bit each from the lowest, as proc(5) shows them; none without /proc.
+fn ignored() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
