@@ -141,7 +141,7 @@ fn may_appear(path: &Path, force: bool) -> Result<(), Failure> {
         Err(error) => Err(Failure::of_file(path, &error)),
         Ok(there) if !there.is_file() => {
             Err(Failure::new(format_args!("{}: this is no ordinary file", path.display()))
-                .hint("without --out the result goes to standard output"))
+                .hint("`-` in its place is standard output"))
         }
         Ok(_) if force => Ok(()),
         Ok(_) => Err(Failure::new(format_args!("{}: the file exists", path.display()))

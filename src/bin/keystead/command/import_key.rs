@@ -3,6 +3,7 @@
 use crate::client::{Access, Token};
 use crate::new_file::NewFile;
 use crate::output::{self, printable};
+use crate::whole_file::is_standard;
 use crate::wrapping::{self, ImportKey};
 use crate::{Failure, Global};
 use jiff::Timestamp;
@@ -27,7 +28,7 @@ pub struct Arguments {
     /// The label of both halves
     #[arg(long, default_value = wrapping::LABEL)]
     label: String,
-    /// Write the public half to a new file instead of standard output
+    /// Write the public half to a new file; - is standard output, as without it
     #[arg(long, short, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -38,7 +39,7 @@ impl Arguments {
         let session = self.token.log_in(global, Access::Change)?;
         ImportKey::check_label(&session, &self.label)?;
         // Before the pair is made: a pair that cannot be told of would be of no use.
-        let mut file = match self.out.as_deref() {
+        let mut file = match self.out.as_deref().filter(|path| !is_standard(path)) {
             Some(path) => Some(NewFile::make(global, path, 0o644)?),
             None => output::for_data().map(|_open| None)?,
         };

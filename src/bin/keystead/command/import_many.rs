@@ -9,6 +9,7 @@ use crate::keys::{self, CustomKey, check_alias};
 use crate::manifest::{self, Entry, Wanted};
 use crate::moment::Expiry;
 use crate::output::{self, printable};
+use crate::whole_file::is_standard;
 use crate::wrapping::ImportKey;
 use crate::{Failure, Global};
 use comfy_table::Table;
@@ -73,6 +74,10 @@ struct Job {
 
 impl Arguments {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
+        if is_standard(&self.source) {
+            return Err(Failure::new("a manifest is not read from standard input")
+                .hint("name a file: the files it lists are found beside it"));
+        }
         let entries = manifest::read(&self.source)?;
         let session = self.token.log_in(global, Access::Change)?;
         let by = importing::import_key(&session, self.with.as_deref())?;
