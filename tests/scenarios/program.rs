@@ -1,7 +1,7 @@
 //! The `keystead` program: what it prints, and what it never takes from the command line.
 
 use crate::rig::token::{SO_PIN, Token, USER_PIN, aes_material, make_token};
-use crate::rig::world::{World, now};
+use crate::rig::world::{World, eventually, now};
 use crate::rig::{expires_at, play, refused, wrap};
 use cryptoki::error::RvError;
 use cryptoki::mechanism::Mechanism;
@@ -9,6 +9,7 @@ use cryptoki::object::{Attribute, ObjectClass};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -81,7 +82,7 @@ fn a_wrong_pin_is_an_error_with_a_hint() {
     play(|world| {
         drop(world.token());
         fs::write(world.path("pin"), "wrong-pin\n").unwrap();
-        let said = with_pin_file(world, &["list"]);
+        let said = with_pin_file(world, &["list"]).output().unwrap();
         assert_error(&said, "PIN");
     });
 }
@@ -225,6 +226,27 @@ fn a_signal_at_a_question_leaves_the_terminal_as_it_was_and_no_file() {
 }
 
 #[test]
+fn a_signal_while_an_import_key_is_made_leaves_no_file() {
+    play(|world| {
+        drop(world.token());
+        fs::write(world.path("pin"), format!("{USER_PIN}\n")).unwrap();
+        let file = world.path("import.pem");
+        // Now and then a pair is made at once.
+        let interrupted = (0..20).find_map(|attempt: u8| {
+            let _from_before = fs::remove_file(&file);
+            let (label, out) = (attempt.to_string(), file.to_str().unwrap());
+            let arguments = ["import-key", "--bits", "4096", "--label", &label, "--out", out];
+            let mut making = with_pin_file(world, &arguments).spawn().unwrap();
+            eventually("the file is begun", || file.exists());
+            kill_process(Pid::from_child(&making), Signal::INT).unwrap();
+            making.wait().unwrap().signal()
+        });
+        assert_eq!(interrupted, Some(2));
+        assert!(!file.exists());
+    });
+}
+
+#[test]
 fn a_destroyed_token_is_gone_from_the_session_that_uses_it_and_its_slot_is_another_tokens() {
     play(|world| {
         let token = world.token();
@@ -254,14 +276,14 @@ fn a_destroyed_token_is_gone_from_the_session_that_uses_it_and_its_slot_is_anoth
 
 fn keystead(world: &World, arguments: &[&str]) -> Output {
     fs::write(world.path("pin"), format!("{USER_PIN}\n")).unwrap();
-    with_pin_file(world, arguments)
+    with_pin_file(world, arguments).output().unwrap()
 }
 
-fn with_pin_file(world: &World, arguments: &[&str]) -> Output {
+fn with_pin_file(world: &World, arguments: &[&str]) -> Command {
     let pin = world.path("pin");
     let module = std::env::current_exe().unwrap().with_file_name("libkeystead.so");
     let common = ["--pin-file", pin.to_str().unwrap(), "--module", module.to_str().unwrap()];
-    world.keystead(&[arguments, &common[..]].concat())
+    world.keystead_command(&[arguments, &common[..]].concat())
 }
 
 fn keystead_bare(world: &World, arguments: &[&str]) -> Output {

@@ -1,5 +1,6 @@
 //! A file that a command makes: never over one that is there, and never left behind half written.
 
+use crate::ending::AtASignal;
 use crate::{Failure, Global};
 use std::fs::{self, File};
 use std::io::Write;
@@ -11,6 +12,8 @@ pub struct NewFile<'a> {
     path: &'a Path,
     file: File,
     kept: bool,
+    /// Taken away at a signal as well.
+    removed: Option<AtASignal>,
 }
 
 impl<'a> NewFile<'a> {
@@ -19,7 +22,10 @@ impl<'a> NewFile<'a> {
         global.check_outside_store(path)?;
         let made = File::options().write(true).create_new(true).mode(mode).open(path);
         let file = made.map_err(|error| Failure::of_file(path, &error))?;
-        Ok(Self { path, file, kept: false })
+        let mut made = Self { path, file, kept: false, removed: None };
+        let name = std::path::absolute(path)?;
+        made.removed = Some(AtASignal::then(move || drop(fs::remove_file(name)))?);
+        Ok(made)
     }
 
     /// Where it is.
@@ -31,6 +37,7 @@ impl<'a> NewFile<'a> {
     pub fn keep(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         let written = self.file.write_all(bytes).and_then(|()| self.file.sync_all());
         written.map_err(|error| Failure::of_file(self.path, &error))?;
+        self.removed = None;
         self.kept = true;
         Ok(())
     }

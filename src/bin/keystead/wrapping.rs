@@ -56,6 +56,12 @@ impl ImportKey {
         Self::make(session, bits, &both)
     }
 
+    /// Ends it.
+    pub fn destroy(self, session: &Session) -> Result<(), Failure> {
+        session.destroy_object(self.public)?;
+        Ok(session.destroy_object(self.private)?)
+    }
+
     /// An import key that ends with the session.
     pub fn make_passing(session: &Session) -> Result<Self, Failure> {
         Self::make(session, PASSING_BITS, &[Attribute::Token(false)])

@@ -6,8 +6,9 @@ use crate::output::{self, printable};
 use crate::whole_file::is_standard;
 use crate::wrapping::{self, ImportKey};
 use crate::{Failure, Global};
+use cryptoki::session::Session;
 use jiff::Timestamp;
-use keystead::clock::{Clock, SystemClock};
+use keystead::clock::{Clock, Seconds, SystemClock};
 use pem_rfc7468::LineEnding;
 use serde_json::json;
 use std::path::PathBuf;
@@ -33,6 +34,13 @@ pub struct Arguments {
     out: Option<PathBuf>,
 }
 
+/// What is said of a pair.
+struct Told {
+    pem: String,
+    json: String,
+    expires: Timestamp,
+}
+
 impl Arguments {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
         let bits: u64 = self.bits.parse().map_err(Failure::new)?;
@@ -45,27 +53,40 @@ impl Arguments {
         };
         let ends = SystemClock.now().saturating_add(LIFE);
         let made = ImportKey::make_lasting(&session, bits, &self.label, ends)?;
-        let info = made.public_info(&session)?;
-        let pem = pem_rfc7468::encode_string("PUBLIC KEY", LineEnding::LF, &info)
-            .map_err(Failure::new)?;
-        let expires = i64::try_from(ends).map_err(Failure::new)?;
-        let expires = Timestamp::from_second(expires).map_err(Failure::new)?;
-        let json = || {
-            output::pretty(&json!({
-                "label": self.label, "bits": bits, "expires": expires, "public_key": pem,
-            }))
-        };
-        let Some(file) = &mut file else {
-            return output::data(if global.json { json()? } else { pem }.as_bytes());
-        };
-        file.keep(pem.as_bytes())?;
-        match global.json {
-            true => output::text(json()?),
-            false => output::line(format_args!(
+        let delivered = self.told(&session, &made, ends).and_then(|told| {
+            match &mut file {
+                Some(file) => file.keep(told.pem.as_bytes())?,
+                None if global.json => output::data(told.json.as_bytes())?,
+                None => output::data(told.pem.as_bytes())?,
+            }
+            Ok(told)
+        });
+        if delivered.is_err() {
+            // Its label is free for the next attempt. Where even this fails, it ends by itself.
+            let _until_then = made.destroy(&session);
+        }
+        let Told { json, expires, .. } = delivered?;
+        match file {
+            Some(_) if global.json => output::text(json),
+            Some(file) => output::line(format_args!(
                 "made, RSA-{bits}, expires {expires}: {} ({})",
                 printable(&self.label),
                 file.path().display()
             )),
+            None => Ok(()),
         }
+    }
+
+    fn told(&self, session: &Session, made: &ImportKey, ends: Seconds) -> Result<Told, Failure> {
+        let info = made.public_info(session)?;
+        let pem = pem_rfc7468::encode_string("PUBLIC KEY", LineEnding::LF, &info)
+            .map_err(Failure::new)?;
+        let expires = i64::try_from(ends).map_err(Failure::new)?;
+        let expires = Timestamp::from_second(expires).map_err(Failure::new)?;
+        let bits: u64 = self.bits.parse().map_err(Failure::new)?;
+        let json = output::pretty(&json!({
+            "label": self.label, "bits": bits, "expires": expires, "public_key": pem,
+        }))?;
+        Ok(Told { pem, json, expires })
     }
 }
