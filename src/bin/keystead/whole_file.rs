@@ -2,8 +2,9 @@
 //! written appears under its name when it is complete, and never over another one unasked.
 
 use crate::ending::AtASignal;
-use crate::{Failure, Global, folder_of, output};
+use crate::{Failure, Global, folder_of, output, standard};
 use keystead::sys;
+use rustix::io::Errno;
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, IsTerminal, Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -29,11 +30,19 @@ impl Input {
                 return Err(Failure::new("standard input is the terminal")
                     .hint("name a file, or bring its contents through a pipe"));
             }
+            true if standard::input_is_closed() => {
+                return Err(Failure::new("standard input is closed"));
+            }
             // Without the buffer that the standard library keeps and does not wipe.
             true => (sys::inherited(0), "standard input".into()),
             false => (File::open(path), path.to_owned()),
         };
-        let file = file.map_err(|error| Failure::of_file(&name, &error))?;
+        // A folder can be opened, and fails when it is read.
+        let readable = file.and_then(|file| match file.metadata()?.is_dir() {
+            true => Err(Errno::ISDIR.into()),
+            false => Ok(file),
+        });
+        let file = readable.map_err(|error| Failure::of_file(&name, &error))?;
         Ok(Self { file, name })
     }
 

@@ -55,12 +55,17 @@ impl Arguments {
         let input = Input::open(&self.input)?;
         let mut out = Output::begin(global, &self.to.out, 0o666, self.to.force)?;
         let bar = progress("sealing", &input)?;
-        out.write(header.bytes())?;
         let mut pieces = Pieces::of(input.bytes(), header.plain_len());
+        let mut front = Some(header.bytes());
         let mut bytes = 0;
         loop {
             let (piece, last) = pieces.next().map_err(|error| input.failed(&error))?;
-            out.write(&chunks.seal(piece, last)?)?;
+            let sealed = chunks.seal(piece, last)?;
+            // With the first chunk: where there is none to be had, nothing is written.
+            if let Some(header) = front.take() {
+                out.write(header)?;
+            }
+            out.write(&sealed)?;
             bytes += piece.len() as u64;
             bar.set_position(bytes);
             if last {
