@@ -125,26 +125,29 @@ impl Pin {
 }
 
 impl Source<'_> {
+    /// One that cannot be right is not tried, and so not counted.
     fn read(&self) -> Result<Pin, Failure> {
-        let pin = self.once("")?;
-        // An empty line would count as a wrong PIN.
-        match pin.is_empty() {
-            true => Err(Failure::new(format_args!("the {} is empty", self.what))),
-            false => Ok(Pin(pin)),
-        }
+        self.checked(self.once("")?)
     }
 
     fn read_new(&self) -> Result<Pin, Failure> {
-        let pin = self.once("New ")?;
-        if !self.lengths.contains(&pin.len()) {
-            let (least, most) = (self.lengths.start(), self.lengths.end());
-            let told = format_args!("the {} has {} bytes", self.what, pin.len());
-            return Err(Failure::new(told).hint(format_args!("it has {least} to {most} bytes")));
-        }
-        if self.asks() && *terminal::hidden(&format!("The same {} again", self.what))? != *pin {
+        let pin = self.checked(self.once("New ")?)?;
+        if self.asks() && terminal::hidden(&format!("The same {} again", self.what))? != pin.0 {
             return Err(Failure::new("the two differ"));
         }
-        Ok(Pin(pin))
+        Ok(pin)
+    }
+
+    fn checked(&self, pin: Zeroizing<String>) -> Result<Pin, Failure> {
+        if self.lengths.contains(&pin.len()) {
+            return Ok(Pin(pin));
+        }
+        let (least, most) = (self.lengths.start(), self.lengths.end());
+        let told = match pin.len() {
+            0 => format!("the {} is empty", self.what),
+            bytes => format!("the {} has {bytes} bytes", self.what),
+        };
+        Err(Failure::new(told).hint(format_args!("it has {least} to {most} bytes")))
     }
 
     fn asks(&self) -> bool {
@@ -185,7 +188,10 @@ const MOST: usize = 1024;
 fn first_line(mut file: File) -> io::Result<Zeroizing<String>> {
     let mut line = Zeroizing::new(Vec::with_capacity(MOST));
     let mut byte = Zeroizing::new([0]);
-    while line.len() < MOST && file.read(&mut *byte)? == 1 && *byte != *b"\n" {
+    while file.read(&mut *byte)? == 1 && *byte != *b"\n" {
+        if line.len() == MOST {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "its first line is too long"));
+        }
         line.extend_from_slice(&*byte);
     }
     if line.ends_with(b"\r") {
