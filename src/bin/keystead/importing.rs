@@ -18,6 +18,7 @@ use keystead::object::vendor::{
     CKA_KEYSTEAD_EXPIRES_AT, CKA_KEYSTEAD_EXPIRY_ACTION, CKA_KEYSTEAD_KEY_ID,
 };
 use keystead::secret::Secret;
+use std::cell::Cell;
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
@@ -114,19 +115,62 @@ impl Import<'_> {
         self.unwrap(session, by, material, || self.template(), explain)
     }
 
-    /// Whether it is the material that the custom key was imported with; nothing changes.
+    /// Refuses other material than the custom key was imported with; nothing changes.
     pub fn compare(
         &self,
         session: &Session,
         by: &ImportKey,
         material: &Material,
+        key: &CustomKey,
     ) -> Result<(), Failure> {
-        let explain = |error| match explain::code(&error) {
-            Some(RvError::TemplateInconsistent) => other_material(),
-            _ => self.explained(material, error),
+        match self.is_of(session, by, material, key)? {
+            true => Ok(()),
+            false => Err(other_material()),
+        }
+    }
+
+    /// Refuses a new key where one of these has lost just this material: the token would bring that one
+    /// back, and give it the new one's alias.
+    pub fn check_new(
+        &self,
+        session: &Session,
+        by: &ImportKey,
+        material: &Material,
+        lost: &[CustomKey],
+    ) -> Result<(), Failure> {
+        let bits = match material {
+            Material::Plain(material) => Some(material::bits(material, self.kind)?),
+            Material::Wrapped(..) => None,
         };
-        let made = self.unwrap(session, by, material, || self.comparison(), explain)?;
-        Ok(session.destroy_object(made)?)
+        let may_be = |shown: &Shown| {
+            shown.key_type == self.kind.name && bits.is_none_or(|bits| bits == shown.key_bits)
+        };
+        for key in lost.iter().filter(|key| may_be(&key.shown)) {
+            if self.is_of(session, by, material, key)? {
+                return Err(Failure::new(format_args!("{} had this material", key.shown))
+                    .hint("material belongs to one custom key: import it under that alias"));
+            }
+        }
+        Ok(())
+    }
+
+    fn is_of(
+        &self,
+        session: &Session,
+        by: &ImportKey,
+        material: &Material,
+        key: &CustomKey,
+    ) -> Result<bool, Failure> {
+        let other = Cell::new(false);
+        let explain = |error| {
+            other.set(explain::code(&error) == Some(RvError::TemplateInconsistent));
+            self.explained(material, error)
+        };
+        match self.unwrap(session, by, material, || self.comparison(key), explain) {
+            Ok(made) => Ok(session.destroy_object(made).map(|()| true)?),
+            Err(_) if other.get() => Ok(false),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// The template is made last, because wrapping takes its time, and an expiry counts from the
@@ -174,10 +218,9 @@ impl Import<'_> {
     }
 
     /// A session key: the token makes it of the named custom key's material only.
-    fn comparison(&self) -> Result<Vec<Attribute>, Failure> {
-        let mut template = vec![Attribute::Token(false)];
+    fn comparison(&self, key: &CustomKey) -> Result<Vec<Attribute>, Failure> {
+        let mut template = vec![Attribute::Token(false), named(key)];
         template.extend(self.protected()?);
-        template.extend(self.target.map(named));
         Ok(template)
     }
 

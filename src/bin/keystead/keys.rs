@@ -8,6 +8,8 @@ use cryptoki::error::RvError;
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 use jiff::Timestamp;
+use keystead::key::{Material, Status};
+use keystead::object::json;
 use keystead::object::kinds::KINDS;
 use keystead::object::vendor::{APPLICATION, CKA_KEYSTEAD_KEY_ID};
 use pkcs11_sys::CKO_PUBLIC_KEY;
@@ -68,6 +70,17 @@ impl CustomKey {
             .collect::<Result<Vec<_>, _>>()?;
         let order = |key: &Self| (key.shown.alias.clone(), key.shown.key_id.clone());
         keys.sort_by_cached_key(order);
+        Ok(keys)
+    }
+
+    /// Those that wait for material which they had before.
+    pub fn all_lost(session: &Session) -> Result<Vec<Self>, Failure> {
+        let mut keys = Self::all(session)?;
+        let lost = |shown: &Shown| {
+            shown.status == json::status(Status::PendingImport)
+                && shown.material != json::material(Material::Never)
+        };
+        keys.retain(|key| lost(&key.shown));
         Ok(keys)
     }
 

@@ -123,9 +123,13 @@ impl Arguments {
         begun: Timestamp,
     ) -> Result<(), Failure> {
         let by = importing::import_key(session, self.with.as_deref())?;
+        if import.target.is_none() {
+            import.check_new(session, &by, material, &CustomKey::all_lost(session)?)?;
+        }
         let imported = import.bring(session, &by, material)?;
         let key = CustomKey::named(session, &importing::key_id(session, imported)?)?;
         let done = match import.target {
+            // Lost since the check.
             None if key.shown.created.as_second() < begun.as_second() => {
                 "imported; the key that had this material before is back"
             }
@@ -149,7 +153,7 @@ impl Arguments {
             )));
         }
         let by = importing::import_key(session, self.with.as_deref())?;
-        import.compare(session, &by, material)?;
+        import.compare(session, &by, material, key)?;
         match global.json {
             true => output::json(&json!({
                 "alias": shown.alias, "key_id": shown.key_id, "material": shown.material,

@@ -56,11 +56,13 @@ enum Outcome {
     NotTried,
 }
 
-/// What earlier lines are for, so that no two are for the same.
+/// What earlier lines are for, so that no two are for the same, and the keys that no line may bring back
+/// under another alias.
 #[derive(Default)]
 struct Seen {
     names: HashSet<String>,
     materials: HashSet<[u8; 32]>,
+    lost: Vec<CustomKey>,
 }
 
 /// One import, and what is known of it.
@@ -108,7 +110,7 @@ impl Arguments {
         entries: Vec<Entry>,
     ) -> Result<Vec<Job>, Failure> {
         let bar = progress("checking", entries.len())?;
-        let mut seen = Seen::default();
+        let mut seen = Seen { lost: CustomKey::all_lost(session)?, ..Seen::default() };
         let look = |entry: Entry| {
             let mut job = Job::of(entry);
             if let Some(wanted) = &job.wanted {
@@ -148,6 +150,7 @@ impl Arguments {
                 .hint("material belongs to one custom key at a time"));
         }
         let Some(key) = &target else {
+            import.check_new(session, by, &material, &seen.lost)?;
             return Ok((Outcome::NotTried, None));
         };
         let shown = &key.shown;
@@ -155,7 +158,7 @@ impl Arguments {
             return Err(Failure::new("the custom key awaits its deletion"));
         }
         if shown.material != "never imported" {
-            import.compare(session, by, &material)?;
+            import.compare(session, by, &material, key)?;
         }
         let outcome = match shown.material.as_str() {
             "present" => Outcome::Skipped,
