@@ -13,11 +13,15 @@ use keystead::key::ExpiryAction;
 use serde::Deserialize;
 use std::ffi::OsString;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// The columns of a manifest. `file` must be there.
 pub const COLUMNS: [&str; 8] =
     ["file", "alias", "id", "type", "form", "expires", "expiry_action", "description"];
+
+/// The most that is read of a manifest, in bytes: a hundred thousand lines and more.
+const MOST: u64 = 1 << 24;
 
 /// One import of several.
 #[derive(Debug)]
@@ -71,11 +75,24 @@ pub fn read(source: &Path) -> Result<Vec<Entry>, Failure> {
     let of_file = |error| Failure::of_file(source, &error);
     let entries = match fs::metadata(source).map_err(of_file)?.is_dir() {
         true => directory(source).map_err(of_file)?,
-        false => manifest(source, &fs::read(source).map_err(of_file)?)?,
+        false => manifest(source, &contents(source)?)?,
     };
     match entries.is_empty() {
         true => Err(Failure::new(format_args!("{}: nothing to import", source.display()))),
         false => Ok(entries),
+    }
+}
+
+fn contents(source: &Path) -> Result<Vec<u8>, Failure> {
+    let mut text = Vec::new();
+    fs::File::open(source)
+        .and_then(|file| file.take(MOST).read_to_end(&mut text))
+        .map_err(|error| Failure::of_file(source, &error))?;
+    match text.len() as u64 {
+        MOST.. => {
+            Err(Failure::new(format_args!("{}: it is too long for a manifest", source.display())))
+        }
+        _ => Ok(text),
     }
 }
 
@@ -347,6 +364,12 @@ mod tests {
             assert!(reading(header).is_err(), "{header}");
         }
         assert!(reading("file\n").is_err());
+    }
+
+    #[test]
+    fn what_never_ends_is_no_manifest() {
+        let refused = read(Path::new("/dev/zero")).err().unwrap().told();
+        assert_eq!(refused, "/dev/zero: it is too long for a manifest");
     }
 
     #[test]
