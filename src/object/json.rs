@@ -202,7 +202,8 @@ pub const fn material(material: Material) -> &'static str {
     }
 }
 
-const fn action(action: ExpiryAction) -> &'static str {
+/// The word for what happens at an expiry.
+pub const fn action(action: ExpiryAction) -> &'static str {
     match action {
         ExpiryAction::Erase => "erase",
         ExpiryAction::ReadOnly => "read-only",

@@ -1,4 +1,4 @@
-//! `keystead import-many`: imports of a whole directory or manifest. Everything is looked at before the
+//! `keystead import-many`: imports of a whole directory or manifest. Each is looked at before the
 //! first import, and what is there already is left alone, so that it can be run again after whatever
 //! stopped it.
 
@@ -16,6 +16,7 @@ use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use cryptoki::session::Session;
 use indicatif::{ProgressBar, ProgressStyle};
+use keystead::object::json;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -25,7 +26,11 @@ use std::path::PathBuf;
 /// In a directory a file's name is the alias, without .hex, .b64, .base64, .pem and .byok, which say
 /// how the material is written. A manifest's first line names its columns: file, alias, id, type, form,
 /// expires, expiry_action, description. Aliases that there are not yet become new custom keys. Running
-/// it again imports only what is not there with the same material.
+/// it again imports only what is not there with the same material; what is there keeps its expiry.
+///
+/// Each is looked at first, and where one is wrong or refused then, nothing is imported. What only shows
+/// at the import itself, such as material that another key has, ends the run there: what was imported
+/// before stays. With --keep-going the others are imported either way.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -51,7 +56,10 @@ pub struct Arguments {
 /// What became of one import.
 enum Outcome {
     Imported,
-    Skipped,
+    /// It is present already. Whether another expiry was wanted than it has.
+    Skipped {
+        otherwise: bool,
+    },
     Refused(Failure),
     NotTried,
 }
@@ -161,7 +169,7 @@ impl Arguments {
             import.compare(session, by, &material, key)?;
         }
         let outcome = match shown.material.as_str() {
-            "present" => Outcome::Skipped,
+            "present" => Outcome::Skipped { otherwise: otherwise(key, &import) },
             _ => Outcome::NotTried,
         };
         Ok((outcome, Some(shown.key_id.clone())))
@@ -246,6 +254,18 @@ fn target(session: &Session, wanted: &Wanted) -> Result<Option<CustomKey>, Failu
     Ok(target)
 }
 
+/// Whether an import would change the expiry of material that is present.
+fn otherwise(key: &CustomKey, import: &Import) -> bool {
+    let at = match import.expires {
+        None => false,
+        Some(Expiry::Never) => key.shown.expires.is_some(),
+        Some(Expiry::At(moment)) => key.shown.expires != Some(moment),
+        Some(Expiry::After(_)) => true,
+    };
+    let action = import.action.map(json::action);
+    at || action.is_some_and(|action| key.json["expiry_action"] != action)
+}
+
 impl Job {
     fn of(entry: Entry) -> Self {
         let Entry { place, wanted } = entry;
@@ -256,28 +276,30 @@ impl Job {
         Self { place, name, wanted, key_id: None, outcome }
     }
 
-    fn json(&self) -> Value {
-        let why = match &self.outcome {
+    fn why(&self) -> Option<String> {
+        match &self.outcome {
             Outcome::Refused(failure) => Some(failure.told()),
+            Outcome::Skipped { otherwise: true } => {
+                Some("present already; its expiry was not changed".to_owned())
+            }
             _ => None,
-        };
+        }
+    }
+
+    fn json(&self) -> Value {
         json!({
             "place": self.place, "name": self.name, "key_id": self.key_id,
-            "result": self.outcome.name(), "why": why,
+            "result": self.outcome.name(), "why": self.why(),
         })
     }
 
     fn row(&self) -> [String; HEADER.len()] {
-        let why = match &self.outcome {
-            Outcome::Refused(failure) => failure.told(),
-            _ => String::new(),
-        };
         [
             printable(&self.place),
             printable(&self.name),
             self.key_id.clone().unwrap_or_default(),
             self.outcome.name().to_owned(),
-            printable(&why),
+            printable(&self.why().unwrap_or_default()),
         ]
     }
 }
@@ -286,7 +308,7 @@ impl Outcome {
     fn name(&self) -> &'static str {
         match self {
             Self::Imported => "imported",
-            Self::Skipped => "skipped",
+            Self::Skipped { .. } => "skipped",
             Self::Refused(_) => "refused",
             Self::NotTried => "not tried",
         }
