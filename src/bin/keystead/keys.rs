@@ -123,14 +123,22 @@ impl CustomKey {
     /// Sets attributes of it. A key whose deletion is scheduled says so instead.
     pub fn set(&self, session: &Session, attributes: &[Attribute]) -> Result<(), Failure> {
         session.update_attributes(self.object, attributes).map_err(|error| {
-            match (code(&error), self.shown.deletion) {
-                (Some(RvError::ActionProhibited), Some(deletion)) => {
-                    Failure::new(format_args!("{} is to be deleted at {deletion}", self.shown))
-                        .hint("`keystead cancel-deletion` keeps it")
-                }
+            match (code(&error), self.check_kept()) {
+                (Some(RvError::ActionProhibited), Err(failure)) => failure,
                 _ => error.into(),
             }
         })
+    }
+
+    /// Refuses a key whose deletion is scheduled.
+    pub fn check_kept(&self) -> Result<(), Failure> {
+        match self.shown.deletion {
+            Some(deletion) => {
+                Err(Failure::new(format_args!("{} is to be deleted at {deletion}", self.shown))
+                    .hint("`keystead cancel-deletion` keeps it"))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Tells what was done to it, or shows it as JSON.

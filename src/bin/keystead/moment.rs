@@ -1,11 +1,13 @@
 //! Times as people write them on the command line and read them in a table.
 
 use crate::Failure;
+use clap::builder::RangedI64ValueParser;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use keystead::clock::{Clock, Seconds, SystemClock};
 use keystead::object::json;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 /// When material is to expire.
@@ -61,6 +63,12 @@ impl FromStr for Expiry {
 fn after(text: &str) -> Result<Expiry, String> {
     let wrong = "neither a day (2027-01-31), a moment (2027-01-31T17:30:00Z), a time (90d, 36h) nor `never`";
     json::seconds(text).map(Expiry::After).ok_or_else(|| wrong.to_owned())
+}
+
+/// Reads a number of days in that range. Of another, a negative one too, it says the range.
+pub fn days(range: RangeInclusive<u64>) -> RangedI64ValueParser<u64> {
+    let bound = |bound: &u64| i64::try_from(*bound).unwrap_or(i64::MAX);
+    RangedI64ValueParser::new().range(bound(range.start())..=bound(range.end()))
 }
 
 /// The time until a moment in the largest unit that fits, rounded down.

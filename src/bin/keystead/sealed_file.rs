@@ -9,7 +9,9 @@ use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::object::ObjectHandle;
 use cryptoki::session::Session;
 use keystead::id::Id;
+use keystead::key::{Material, Status};
 use keystead::mechanism::SEAL_AROUND;
+use keystead::object::json;
 use keystead::object::vendor::CKM_KEYSTEAD_SEAL;
 use std::io::{self, ErrorKind, Read};
 use zeroize::Zeroizing;
@@ -146,15 +148,34 @@ impl<'a> Chunker<'a> {
                 "it is not as it was sealed, from its byte {} on: damaged, cut off or altered",
                 HEADER as u64 + self.index * self.header.sealed_len() as u64
             )),
-            Some(RvError::KeyFunctionNotPermitted) => Failure::new(format_args!(
-                "{shown} may not be used for this; its status is {}",
-                shown.status
-            ))
-            .hint("`keystead show` shows it"),
+            Some(RvError::KeyFunctionNotPermitted) => self.not_permitted(),
             Some(RvError::KeyHandleInvalid) => {
                 Failure::new(format_args!("{shown} has lost its material meanwhile"))
             }
             _ => error.into(),
+        }
+    }
+}
+
+impl Chunker<'_> {
+    /// What the key is now says why, and not what it was when it was found.
+    fn not_permitted(&self) -> Failure {
+        let shown = match self.key.again(self.session) {
+            Ok(key) => key.shown,
+            Err(failure) => return failure,
+        };
+        let readable = shown.material == json::material(Material::Readable)
+            && shown.status == json::status(Status::Enabled);
+        match (readable, shown.expires) {
+            (true, Some(at)) => Failure::new(format_args!(
+                "{shown}: its material expired at {at}, and only opens and verifies since then"
+            ))
+            .hint("importing it again gives it another expiry"),
+            _ => Failure::new(format_args!(
+                "{shown} may not be used for this; its status is {}",
+                shown.status
+            ))
+            .hint("`keystead show` shows it"),
         }
     }
 }

@@ -83,6 +83,9 @@ impl ImportKey {
 
     /// PKCS#11 lets two pairs have one label; this program makes no second one.
     pub fn check_label(session: &Session, label: &str) -> Result<(), Failure> {
+        if !(1..=255).contains(&label.len()) {
+            return Err(Failure::new("a label has 1 to 255 bytes"));
+        }
         match Self::all_named(session, label)?.is_empty() {
             true => Ok(()),
             false => Err(Failure::new(format_args!("there is an import key {label:?} already"))

@@ -24,6 +24,7 @@ impl Arguments {
             return Err(Failure::new(told)
                 .hint("such material is never deleted by hand; `keystead disable` stops its use"));
         }
+        key.check_kept()?;
         let material = key.material(&session)?;
         if material.is_empty() {
             let told = format_args!("{}: there is no material: {}", key.shown, key.shown.material);

@@ -3,8 +3,9 @@
 
 use crate::client::{Access, Token};
 use crate::keys::{CustomKey, vendor};
+use crate::moment::days;
 use crate::{Failure, Global, output};
-use clap::builder::RangedU64ValueParser;
+use cryptoki::session::Session;
 use keystead::clock::{Clock, SystemClock};
 use keystead::key::state::{DAY, DELETION_DAYS};
 use keystead::object::vendor::CKA_KEYSTEAD_DELETION_AT;
@@ -18,7 +19,7 @@ pub struct Schedule {
     #[command(flatten)]
     which: Which,
     /// In how many days, 7 to 1096
-    #[arg(long, value_name = "DAYS", value_parser = RangedU64ValueParser::<u64>::new().range(DELETION_DAYS))]
+    #[arg(long, value_name = "DAYS", allow_negative_numbers = true, value_parser = days(DELETION_DAYS))]
     days: u64,
 }
 
@@ -40,31 +41,47 @@ struct Which {
 impl Schedule {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
         let at = SystemClock.now().saturating_add(self.days.saturating_mul(DAY));
-        self.which.set(global, at, "deletion scheduled")
+        let (session, key) = self.which.key(global)?;
+        set(global, &session, &key, at, "deletion scheduled")
     }
 }
 
 impl Cancel {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
-        self.which.set(global, 0, "deletion cancelled")
+        let (session, key) = self.which.key(global)?;
+        match key.shown.deletion {
+            Some(_) => set(global, &session, &key, 0, "deletion cancelled"),
+            None => Err(Failure::new(format_args!("{}: no deletion is scheduled", key.shown))
+                .hint("`keystead list` shows which keys are to be deleted")),
+        }
     }
 }
 
 impl Which {
-    fn set(self, global: &Global, at: u64, done: &str) -> Result<(), Failure> {
+    fn key(&self, global: &Global) -> Result<(Session, CustomKey), Failure> {
         let session = self.token.log_in(global, Access::Change)?;
         let key = CustomKey::named(&session, &self.key)?;
-        let deletion = vendor(CKA_KEYSTEAD_DELETION_AT, &at.to_ne_bytes());
-        key.set(&session, &[deletion])?;
-        let now = key.again(&session)?;
-        match (&now.shown.deletion, global.json) {
-            (Some(deletion), false) => {
-                output::line(format_args!("{done}: {} ends at {deletion}", now.shown))
-            }
-            (None, false) => {
-                output::line(format_args!("{done}: {} is {}", now.shown, now.shown.status))
-            }
-            (_, true) => output::json(&now.json),
+        Ok((session, key))
+    }
+}
+
+fn set(
+    global: &Global,
+    session: &Session,
+    key: &CustomKey,
+    at: u64,
+    done: &str,
+) -> Result<(), Failure> {
+    let deletion = vendor(CKA_KEYSTEAD_DELETION_AT, &at.to_ne_bytes());
+    key.set(session, &[deletion])?;
+    let now = key.again(session)?;
+    match (&now.shown.deletion, global.json) {
+        (Some(deletion), false) => {
+            output::line(format_args!("{done}: {} ends at {deletion}", now.shown))
         }
+        (None, false) => {
+            output::line(format_args!("{done}: {} is {}", now.shown, now.shown.status))
+        }
+        (_, true) => output::json(&now.json),
     }
 }

@@ -3,10 +3,12 @@
 use super::describe;
 use crate::client::{Access, Token};
 use crate::keys::{CustomKey, check_alias, vendor};
+use crate::moment::days;
 use crate::{Failure, Global};
 use clap::ValueEnum;
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, AttributeType};
+use keystead::object::build::ROTATION_DAYS;
 use keystead::object::vendor::{
     CKA_KEYSTEAD_DESCRIPTION, CKA_KEYSTEAD_KEY_ID, CKA_KEYSTEAD_ROTATION_DAYS,
 };
@@ -28,8 +30,8 @@ pub struct Arguments {
     #[arg(long, value_name = "NUMBER", default_value_t = 256)]
     bits: u64,
     /// Days between scheduled rotations, 30 to 365; AES keys only
-    #[arg(long, value_name = "DAYS", default_value_t = 0, hide_default_value = true)]
-    rotate_every: u64,
+    #[arg(long, value_name = "DAYS", allow_negative_numbers = true, value_parser = days(ROTATION_DAYS))]
+    rotate_every: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -73,7 +75,7 @@ impl Arguments {
             Attribute::Label(self.alias.clone().into()),
             Attribute::ValueLen(length.into()),
             vendor(CKA_KEYSTEAD_DESCRIPTION, self.description.as_bytes()),
-            vendor(CKA_KEYSTEAD_ROTATION_DAYS, &self.rotate_every.to_ne_bytes()),
+            vendor(CKA_KEYSTEAD_ROTATION_DAYS, &self.rotate_every.unwrap_or(0).to_ne_bytes()),
         ])
     }
 
@@ -84,10 +86,7 @@ impl Arguments {
             Some(RvError::KeySizeRange) => {
                 Failure::new(format_args!("there is no such key of {} bits", self.bits))
             }
-            Some(RvError::AttributeValueInvalid) if self.rotate_every != 0 => {
-                Failure::new("a schedule has 30 to 365 days between rotations")
-            }
-            Some(RvError::TemplateInconsistent) if self.rotate_every != 0 => {
+            Some(RvError::TemplateInconsistent) if self.rotate_every.is_some() => {
                 Failure::new("only AES keys rotate on schedule").hint(
                     "programs compare MACs with their own: rotate other keys by hand, \
                      with `keystead rotate`",

@@ -263,7 +263,7 @@ fn otherwise(key: &CustomKey, import: &Import) -> bool {
         Some(Expiry::After(_)) => true,
     };
     let action = import.action.map(json::action);
-    at || action.is_some_and(|action| key.json["expiry_action"] != action)
+    at || action.is_some_and(|action| key.json.get("expiry_action").is_none_or(|has| has != action))
 }
 
 impl Job {

@@ -4,12 +4,14 @@
 use crate::client::{Access, Token};
 use crate::explain::code;
 use crate::keys::{CustomKey, vendor};
+use crate::moment::days;
 use crate::{Failure, Global, output};
 use cryptoki::error::RvError;
 use cryptoki::mechanism::vendor_defined::VendorDefinedMechanism;
 use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::session::Session;
 use jiff::Timestamp;
+use keystead::object::build::ROTATION_DAYS;
 use keystead::object::vendor::{
     CKA_KEYSTEAD_KEY_ID, CKA_KEYSTEAD_ROTATION_DAYS, CKM_KEYSTEAD_ROTATE,
 };
@@ -30,10 +32,11 @@ pub struct Arguments {
     #[arg(long)]
     due: bool,
     /// Set a schedule of so many days, 30 to 365, instead of rotating now
-    #[arg(long, value_name = "DAYS", requires = "key", conflicts_with = "never")]
+    #[arg(long, value_name = "DAYS", conflicts_with_all = ["never", "due"],
+          allow_negative_numbers = true, value_parser = days(ROTATION_DAYS))]
     every: Option<u64>,
     /// End the schedule instead of rotating now
-    #[arg(long, requires = "key")]
+    #[arg(long, conflicts_with = "due")]
     never: bool,
 }
 
@@ -60,11 +63,9 @@ fn schedule(
     global: &Global,
     done: &str,
 ) -> Result<(), Failure> {
+    key.check_kept()?;
     let schedule = vendor(CKA_KEYSTEAD_ROTATION_DAYS, &days.to_ne_bytes());
     session.update_attributes(key.object, &[schedule]).map_err(|error| match code(&error) {
-        Some(RvError::AttributeValueInvalid) => {
-            Failure::new("a schedule has 30 to 365 days between rotations")
-        }
         Some(RvError::ActionProhibited) => {
             Failure::new(format_args!("{} cannot have a schedule", key.shown))
                 .hint("only AES keys that the token generated rotate on schedule")
