@@ -66,6 +66,10 @@ impl Material {
             (None, [text]) if format.is_none() && transfer::is_byok(text) => {
                 Ok(Self::Wrapped(Form::Byok, texts))
             }
+            (None, [text]) if format.is_none() && transfer::is_json(text) => {
+                Err(Failure::new("this is JSON, and no key transfer file")
+                    .hint("--wrapped byok says what it lacks, --format raw that it is material"))
+            }
             (None, [text]) => material::decode(text, format, kind).map(Self::Plain),
             (None, _) => Err(Failure::new("only wrapped material is in two files")
                 .hint("--wrapped two-file says that this is")),

@@ -8,7 +8,7 @@ use keystead::object::Attributes;
 use keystead::object::kinds::{self, Kind};
 use keystead::secret::Secret;
 use keystead::sys;
-use pkcs11_sys::{CKA_KEY_TYPE, CKO_PRIVATE_KEY};
+use pkcs11_sys::{CKA_KEY_TYPE, CKK_EC, CKO_PRIVATE_KEY};
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::path::Path;
@@ -64,6 +64,10 @@ pub fn bits(material: &Secret, kind: &Kind) -> Result<u64, Failure> {
     attributes.set_number(CKA_KEY_TYPE, kind.key_type);
     let judged = (kind.describe)(material, &mut attributes);
     judged.map(|()| kinds::bits(&attributes)).map_err(|_: Error| {
+        if let Some(curve) = other_curve(material.expose()).filter(|_| kind.key_type == CKK_EC) {
+            return Failure::new(format_args!("the token keeps no keys on {curve}"))
+                .hint("it keeps EC keys on P-256, P-384 and P-521");
+        }
         let (length, name) = (material.len(), kind.name);
         let failure =
             Failure::new(format_args!("these {length} bytes are no {name} key's material"));
@@ -74,6 +78,27 @@ pub fn bits(material: &Secret, kind: &Kind) -> Result<u64, Failure> {
             _ => failure.hint("--format says how they are written: raw, hex, base64 or pem"),
         }
     })
+}
+
+/// id-ecPublicKey (RFC 5480) with what comes before the curve's identifier in PKCS#8.
+const EC_KEY: &[u8] = b"\x06\x07\x2A\x86\x48\xCE\x3D\x02\x01\x06";
+
+/// Curves that people have keys on and the token does not keep, by their identifiers' DER with its length.
+const OTHER_CURVES: [(&[u8], &str); 6] = [
+    (b"\x05\x2B\x81\x04\x00\x0A", "secp256k1"),
+    (b"\x05\x2B\x81\x04\x00\x21", "P-224"),
+    (b"\x08\x2A\x86\x48\xCE\x3D\x03\x01\x01", "P-192"),
+    (b"\x09\x2B\x24\x03\x03\x02\x08\x01\x01\x07", "brainpoolP256r1"),
+    (b"\x09\x2B\x24\x03\x03\x02\x08\x01\x01\x0B", "brainpoolP384r1"),
+    (b"\x09\x2B\x24\x03\x03\x02\x08\x01\x01\x0D", "brainpoolP512r1"),
+];
+
+/// The curve of a PKCS#8 EC key, where it is one of those.
+fn other_curve(pkcs8: &[u8]) -> Option<&'static str> {
+    let at = pkcs8.windows(EC_KEY.len()).position(|window| window == EC_KEY)?;
+    let curve = pkcs8.get(at + EC_KEY.len()..)?;
+    let found = OTHER_CURVES.iter().find(|(identifier, _)| curve.starts_with(identifier));
+    found.map(|(_, name)| *name)
 }
 
 /// What is in a file, or on standard input (`-`): 1 byte or more.

@@ -181,6 +181,11 @@ pub fn is_byok(text: &[u8]) -> bool {
     serde_json::from_slice::<Byok>(text).is_ok()
 }
 
+/// Whether a file is a JSON object at all.
+pub fn is_json(text: &[u8]) -> bool {
+    serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(text).is_ok()
+}
+
 impl Byok {
     fn new(kid: &str, blob: &[u8]) -> Self {
         Self {

@@ -11,7 +11,7 @@ use crate::keys::{self, CustomKey, Shown, check_alias};
 use crate::material::Format;
 use crate::moment::{self, Expiry};
 use crate::transfer::Form;
-use crate::{Failure, Global, manifest, output};
+use crate::{Failure, Global, manifest, material, output};
 use cryptoki::session::Session;
 use jiff::Timestamp;
 use serde_json::json;
@@ -106,6 +106,11 @@ impl Arguments {
 
     fn material(&self, import: &Import) -> Result<Material, Failure> {
         let material = Material::read(&self.files, self.wrapped, self.format, import.kind)?;
+        if let (Material::Plain(plain), Some(_)) = (&material, &self.with) {
+            material::bits(plain, import.kind).map_err(|failure| {
+                failure.also("--wrapped FORM says that it is wrapped already")
+            })?;
+        }
         import.check(&material)?;
         match material.is_wrapped() && self.with.is_none() {
             true => Err(Failure::new("this is a key transfer file, wrapped under some import key")
