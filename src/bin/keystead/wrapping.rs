@@ -57,7 +57,7 @@ impl ImportKey {
     }
 
     /// Ends it.
-    pub fn destroy(self, session: &Session) -> Result<(), Failure> {
+    pub fn destroy(&self, session: &Session) -> Result<(), Failure> {
         session.destroy_object(self.public)?;
         Ok(session.destroy_object(self.private)?)
     }
@@ -91,6 +91,16 @@ impl ImportKey {
             false => Err(Failure::new(format_args!("there is an import key {label:?} already"))
                 .hint("--label gives this one its own")),
         }
+    }
+
+    /// Of pairs that are made with one label at once none stays that sees another.
+    pub fn check_only(&self, session: &Session, label: &str) -> Result<(), Failure> {
+        if Self::all_named(session, label)?.len() < 2 {
+            return Ok(());
+        }
+        self.destroy(session)?;
+        let told = format_args!("another import key {label:?} was made at the same time");
+        Err(Failure::new(told).hint("run it again, with a --label of its own"))
     }
 
     fn all_named(session: &Session, label: &str) -> Result<Vec<Self>, Failure> {

@@ -53,6 +53,7 @@ impl Arguments {
         };
         let ends = SystemClock.now().saturating_add(LIFE);
         let made = ImportKey::make_lasting(&session, bits, &self.label, ends)?;
+        made.check_only(&session, &self.label)?;
         let delivered = self.told(&session, &made, ends).and_then(|told| {
             match &mut file {
                 Some(file) => file.keep(told.pem.as_bytes())?,

@@ -36,6 +36,7 @@ impl Arguments {
         let user = self.user.read_new()?;
         let id = slots.make_token(&self.label, officer.bytes(), user.bytes())?;
         let (label, serial) = (&self.label, token::serial(id));
+        self.check_only(&slots, &serial, officer.bytes())?;
         match global.json {
             true => output::json(&json!({ "label": label, "serial": serial, "custody": custody })),
             false => output::line(format_args!("initialised: {label} (serial number {serial})")),
@@ -43,16 +44,42 @@ impl Arguments {
     }
 
     fn check_free(&self, slots: &Slots) -> Result<(), Failure> {
+        match self.of_label(slots)?.is_empty() {
+            true => Ok(()),
+            false => Err(self.taken()),
+        }
+    }
+
+    /// Of tokens that are made at once the one in the first slot stays.
+    fn check_only(&self, slots: &Slots, serial: &str, officer: &[u8]) -> Result<(), Failure> {
+        let mut made = self.of_label(slots)?;
+        made.sort();
+        match made.iter().skip(1).find(|(_, other)| other == serial) {
+            Some((slot, _)) => {
+                slots.destroy_token(*slot, &self.label, officer)?;
+                Err(self.taken())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Slots and serial numbers of the tokens with this label.
+    fn of_label(&self, slots: &Slots) -> Result<Vec<(u64, String)>, Failure> {
+        let mut found = Vec::new();
         for slot in slots.list()? {
-            if slots.info(slot)?.label.as_ref() == Some(&self.label) {
-                let told = format_args!("there is a token {:?} already", self.label);
-                return Err(Failure::new(told).hint(
-                    "choose another label; `pkcs11-tool --init-token` starts a token anew, \
-                     `keystead destroy-token` ends one",
-                ));
+            let info = slots.info(slot)?;
+            if info.label.as_ref() == Some(&self.label) {
+                found.push((slot, info.serial));
             }
         }
-        Ok(())
+        Ok(found)
+    }
+
+    fn taken(&self) -> Failure {
+        Failure::new(format_args!("there is a token {:?} already", self.label)).hint(
+            "choose another label; `pkcs11-tool --init-token` starts a token anew, \
+             `keystead destroy-token` ends one",
+        )
     }
 }
 
