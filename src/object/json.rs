@@ -69,9 +69,14 @@ pub fn wanted(bytes: &[u8], clock: Seconds) -> Result<Wanted> {
             ahead(moment, clock)
                 .ok_or_else(|| Reason::ExpiryPast.detail("`expires` in the custom key's JSON"))?,
         )),
-        (None, Some(span)) => Some(PendingExpiry::After(
-            seconds(&span).ok_or_else(|| wrong("`expires_in` is not a time such as \"90d\""))?,
-        )),
+        (None, Some(span)) => {
+            let after = seconds(&span)
+                .ok_or_else(|| wrong("`expires_in` is not a time such as \"90d\""))?;
+            // No import could ever have such an expiry.
+            timestamp(clock.saturating_add(after))
+                .map_err(|_| wrong("`expires_in` ends after the year 9999"))?;
+            Some(PendingExpiry::After(after))
+        }
         (Some(_), Some(_)) => return Err(wrong("`expires` and `expires_in` exclude each other")),
     };
     let identifier = match written.id {
@@ -238,6 +243,7 @@ mod tests {
         assert!(refused(r#"{"key_bits":100}"#).contains("key_bits"));
         assert!(refused(r#"{"expires":"1970-01-01T00:00:01Z"}"#).contains("expires"));
         assert!(refused(r#"{"expires_in":"soon"}"#).contains("expires_in"));
+        assert!(refused(r#"{"expires_in":"3000000d"}"#).contains("9999"));
         assert!(
             refused(r#"{"expires":"2999-01-01T00:00:00Z","expires_in":"9d"}"#).contains("exclude")
         );

@@ -108,6 +108,25 @@ impl Import<'_> {
         }
     }
 
+    /// Refuses what is to happen at an expiry where there is none.
+    pub fn check_action(&self) -> Result<(), Failure> {
+        match self.action.is_some() && !self.expires() {
+            true => Err(Failure::new("it never expires, so that nothing happens at its expiry")
+                .hint("an expiry action goes with an expiry")),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether what is imported has an expiry: as wished, else as the custom key was made.
+    fn expires(&self) -> bool {
+        let key = self.target.map(|key| &key.json);
+        let made = |name| key.and_then(|json| json.get(name)).is_some_and(|it| !it.is_null());
+        match self.expires {
+            Some(expires) => expires != Expiry::Never,
+            None => made("next_import_expires") || made("next_import_expires_in_seconds"),
+        }
+    }
+
     /// Brings it in.
     pub fn bring(
         &self,

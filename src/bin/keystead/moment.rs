@@ -49,8 +49,9 @@ impl FromStr for Expiry {
         let moment = match (text.parse::<Timestamp>(), text.parse::<Date>()) {
             (Ok(moment), _) => moment,
             (_, Ok(day)) if !text.contains(['T', 't', ' ']) => {
-                day.to_zoned_datetime(TimeZone::UTC).map_err(|error| error.to_string())?.timestamp()
+                day.to_zoned_datetime(TimeZone::UTC).map_err(|_| too_far(text))?.timestamp()
             }
+            _ if year(text).is_some_and(|year| year >= 9999) => return Err(too_far(text)),
             _ => return after(text),
         };
         match moment > Timestamp::now() {
@@ -62,7 +63,19 @@ impl FromStr for Expiry {
 
 fn after(text: &str) -> Result<Expiry, String> {
     let wrong = "neither a day (2027-01-31), a moment (2027-01-31T17:30:00Z), a time (90d, 36h) nor `never`";
-    json::seconds(text).map(Expiry::After).ok_or_else(|| wrong.to_owned())
+    let seconds = json::seconds(text).ok_or_else(|| wrong.to_owned())?;
+    match json::timestamp(SystemClock.now().saturating_add(seconds)) {
+        Ok(_) => Ok(Expiry::After(seconds)),
+        Err(_) => Err(too_far(text)),
+    }
+}
+
+fn year(text: &str) -> Option<u32> {
+    text.split('-').next()?.parse().ok()
+}
+
+fn too_far(text: &str) -> String {
+    format!("{text} is too far: the last day that can be kept is 9999-12-30")
 }
 
 /// Reads a number of days in that range. Of another, a negative one too, it says the range.
@@ -107,6 +120,15 @@ mod tests {
         assert_eq!("2100-01-31T01:00:00+01:00".parse(), at(4_105_036_800));
         assert_eq!("90d".parse(), Ok(Expiry::After(90 * 86_400)));
         assert_eq!("never".parse(), Ok(Expiry::Never));
+    }
+
+    #[test]
+    fn what_no_calendar_holds_is_too_far() {
+        for text in ["9999-12-31", "9999-12-31T00:00:00Z", "12027-01-31", "3000000d"] {
+            let said = text.parse::<Expiry>().err().unwrap_or_default();
+            assert!(said.contains("too far"), "{text}: {said}");
+        }
+        assert!("9999-12-30".parse::<Expiry>().is_ok());
     }
 
     #[test]

@@ -24,10 +24,10 @@ pub struct Arguments {
           value_parser = crate::keys::types())]
     key_type: String,
     /// The size in bits that its material must have [default: any its type can have]
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     bits: Option<u64>,
     /// When the material of the next import expires
-    #[arg(long, value_name = "WHEN", long_help = Expiry::HELP)]
+    #[arg(long, value_name = "WHEN", long_help = Expiry::HELP, allow_hyphen_values = true)]
     expires: Option<Expiry>,
 }
 

@@ -27,7 +27,7 @@ pub struct Arguments {
     #[arg(long = "type", value_name = "TYPE", default_value = "AES", ignore_case = true)]
     key_type: Type,
     /// The size in bits
-    #[arg(long, value_name = "NUMBER", default_value_t = 256)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 256, allow_negative_numbers = true)]
     bits: u64,
     /// Days between scheduled rotations, 30 to 365; AES keys only
     #[arg(long, value_name = "DAYS", allow_negative_numbers = true, value_parser = days(ROTATION_DAYS))]

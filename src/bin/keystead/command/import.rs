@@ -35,7 +35,7 @@ pub struct Arguments {
     #[arg(long, value_enum, conflicts_with = "wrapped")]
     format: Option<Format>,
     /// When the material expires [default: as the custom key was made, else never]
-    #[arg(long, value_name = "WHEN", long_help = Expiry::HELP)]
+    #[arg(long, value_name = "WHEN", long_help = Expiry::HELP, allow_hyphen_values = true)]
     expires: Option<Expiry>,
     /// What happens to the material at its expiry: it is erased, or goes on to decrypt, verify and
     /// unwrap only, until it is deleted by hand
@@ -81,6 +81,7 @@ impl Arguments {
             action: self.expiry_action.as_deref().map(manifest::action).transpose()?,
             description: self.description.as_deref(),
         };
+        import.check_action()?;
         let material = self.material(&import)?;
         match &target {
             Some(key) if self.dry_run => self.compare(global, &session, key, &import, &material),

@@ -42,7 +42,7 @@ pub struct Arguments {
           value_parser = keys::types())]
     key_type: String,
     /// When material expires, where a line does not say
-    #[arg(long, value_name = "WHEN", long_help = Expiry::HELP)]
+    #[arg(long, value_name = "WHEN", long_help = Expiry::HELP, allow_hyphen_values = true)]
     expires: Option<Expiry>,
     /// Take the import key with that label instead of one made on the fly; material that is wrapped
     /// already needs it
@@ -158,6 +158,7 @@ impl Arguments {
                 .hint("material belongs to one custom key at a time"));
         }
         let Some(key) = &target else {
+            import.check_action()?;
             import.check_new(session, by, &material, &seen.lost)?;
             return Ok((Outcome::NotTried, None));
         };
@@ -170,7 +171,7 @@ impl Arguments {
         }
         let outcome = match shown.material.as_str() {
             "present" => Outcome::Skipped { otherwise: otherwise(key, &import) },
-            _ => Outcome::NotTried,
+            _ => import.check_action().map(|()| Outcome::NotTried)?,
         };
         Ok((outcome, Some(shown.key_id.clone())))
     }

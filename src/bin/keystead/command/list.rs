@@ -18,7 +18,8 @@ pub struct Arguments {
     #[command(flatten)]
     token: Token,
     /// Only keys whose material expires within that time (30d, 36h), the soonest first
-    #[arg(long, value_name = "TIME", value_parser = span, long_help = EXPIRING)]
+    #[arg(long, value_name = "TIME", value_parser = span, long_help = EXPIRING,
+          allow_hyphen_values = true)]
     expiring: Option<Seconds>,
 }
 

@@ -44,6 +44,10 @@ pub struct Arguments {
 
 impl Arguments {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
+        if self.kid.is_some() && self.form != Form::Byok {
+            return Err(Failure::new("only a .byok file says how the import key is called")
+                .hint("--kid goes with --form byok"));
+        }
         let public = public_key(&self.public)?;
         let kind = importing::kind(&self.key_type)?;
         let material = material::read(&self.file, self.format, kind)?;
