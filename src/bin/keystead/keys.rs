@@ -163,6 +163,12 @@ pub fn check_alias(session: &Session, alias: &str) -> Result<(), Failure> {
     if alias.is_empty() || alias.len() > 255 {
         return Err(Failure::new("an alias has 1 to 255 bytes"));
     }
+    if alias.trim() != alias {
+        return Err(Failure::new(format_args!(
+            "the alias {alias:?} begins or ends with white space"
+        ))
+        .hint("it would look like another without"));
+    }
     let taken = !by_alias(session, alias)?.is_empty() || !by_key_id(session, alias)?.is_empty();
     match taken {
         true => Err(Failure::new(format_args!("there is a custom key {alias:?} already"))

@@ -28,13 +28,42 @@ pub fn pretty(value: &impl Serialize) -> Result<String, Failure> {
     serde_json::to_string_pretty(value).map(|text| text + "\n").map_err(Failure::new)
 }
 
-/// Text from a store, made harmless for a terminal: control characters are escaped.
+/// A name or value from a store, made harmless for a terminal and told apart from every other: what
+/// steers, cannot be seen or stands at an end unseen is escaped, and so is the backslash.
 pub fn printable(text: &str) -> String {
-    let shown = |it: char| match it.is_control() {
-        true => it.escape_default().to_string(),
-        false => it.to_string(),
-    };
+    let inner = text.trim();
+    let begins = text.len() - text.trim_start().len();
+    let escaped = |text: &str| text.chars().map(|it| it.escape_unicode().to_string()).collect();
+    let (before, rest) = text.split_at_checked(begins).unwrap_or_default();
+    let after = rest.strip_prefix(inner).unwrap_or_default();
+    let (before, after): (String, String) = (escaped(before), escaped(after));
+    format!("{before}{}{after}", harmless(&inner.replace('\\', "\\\\")))
+}
+
+/// The same of text that was put together: its backslashes may be escapes already.
+pub fn harmless(text: &str) -> String {
     text.chars().map(shown).collect()
+}
+
+/// The standard library knows which characters cannot be seen, and takes an accent behind a letter for
+/// one that can be.
+fn shown(it: char) -> String {
+    match it {
+        '\\' | '"' | '\'' => it.to_string(),
+        _ => format!("a{it}").escape_debug().skip(1).collect(),
+    }
+}
+
+/// The most characters of a name in a table.
+const CELL: usize = 40;
+
+/// A name for a table, cut where it is long.
+pub fn cell(text: &str) -> String {
+    let text = printable(text);
+    match text.char_indices().nth(CELL) {
+        Some(_) => text.chars().take(CELL - 1).chain(['…']).collect(),
+        None => text,
+    }
 }
 
 fn failed(error: io::Error) -> Failure {
@@ -65,11 +94,28 @@ pub fn lost(error: &io::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::printable;
+    use super::{cell, printable};
 
     #[test]
     fn text_cannot_steer_the_terminal() {
         assert_eq!(printable("plain, ünï"), "plain, ünï");
-        assert_eq!(printable("a\u{1b}[2Jb\n"), "a\\u{1b}[2Jb\\n");
+        assert_eq!(printable("a\u{1b}[2Jb\nc"), "a\\u{1b}[2Jb\\nc");
+        assert_eq!(printable("a\u{202e}b\u{200b}c"), "a\\u{202e}b\\u{200b}c");
+        assert_eq!(printable("e\u{301} 🔑 'k' \"q\""), "e\u{301} 🔑 'k' \"q\"");
+    }
+
+    #[test]
+    fn no_two_names_look_the_same() {
+        assert_ne!(printable("a\nb"), printable("a\\nb"));
+        assert_eq!(printable("x  "), "x\\u{20}\\u{20}");
+        assert_eq!(printable(" "), "\\u{20}");
+        assert_eq!(printable(" a b"), "\\u{20}a b");
+        assert_eq!(printable(""), "");
+    }
+
+    #[test]
+    fn a_long_name_does_not_widen_a_table() {
+        assert_eq!(cell(&"x".repeat(40)), "x".repeat(40));
+        assert_eq!(cell(&"ü".repeat(255)), format!("{}…", "ü".repeat(39)));
     }
 }

@@ -8,7 +8,7 @@ use crate::importing::{self, Import, Material};
 use crate::keys::{self, CustomKey, check_alias};
 use crate::manifest::{self, Entry, Wanted};
 use crate::moment::Expiry;
-use crate::output::{self, printable};
+use crate::output::{self, cell, harmless};
 use crate::whole_file::is_standard;
 use crate::wrapping::ImportKey;
 use crate::{Failure, Global};
@@ -296,11 +296,11 @@ impl Job {
 
     fn row(&self) -> [String; HEADER.len()] {
         [
-            printable(&self.place),
-            printable(&self.name),
+            cell(&self.place),
+            cell(&self.name),
             self.key_id.clone().unwrap_or_default(),
             self.outcome.name().to_owned(),
-            printable(&self.why().unwrap_or_default()),
+            harmless(&self.why().unwrap_or_default()),
         ]
     }
 }

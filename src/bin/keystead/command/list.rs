@@ -2,7 +2,7 @@
 
 use crate::client::{Access, Token};
 use crate::keys::{CustomKey, Shown};
-use crate::output::{self, printable};
+use crate::output::{self, cell};
 use crate::{Failure, Global, moment};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
@@ -79,7 +79,7 @@ fn row(key: &Shown, now: Timestamp) -> [String; HEADER.len()] {
         bits => format!("{}-{bits}", key.key_type),
     };
     [
-        printable(&key.alias),
+        cell(&key.alias),
         key.key_id.clone(),
         key_type,
         key.origin.clone(),
