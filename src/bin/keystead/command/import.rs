@@ -54,7 +54,7 @@ pub struct Arguments {
     /// been deleted or has expired; nothing changes
     #[arg(long, conflicts_with_all = ["new", "expires"])]
     dry_run: bool,
-    /// Make a new custom key
+    /// Make a new custom key; material that another has, or had and waits for, is refused
     #[arg(long)]
     new: bool,
     /// The type of a new key
