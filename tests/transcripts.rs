@@ -86,6 +86,7 @@ fn replay(name: &str) {
     }
     let mut varying = Redactions::new();
     varying.insert("[DIRECTORY]", play.0.path().to_str().unwrap().to_owned()).unwrap();
+    varying.insert("[PROGRAM]", PROGRAM.path().to_str().unwrap().to_owned()).unwrap();
     for (placeholder, pattern) in VARYING {
         varying.insert(placeholder, Regex::new(pattern).unwrap()).unwrap();
     }

@@ -2,7 +2,7 @@
 //! token, logging in.
 
 use crate::pin::UserPin;
-use crate::{Failure, Global, standard};
+use crate::{Failure, Global, explain, standard};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::{Slot, TokenInfo};
@@ -53,11 +53,22 @@ impl Token {
             Access::Look => pkcs11.open_ro_session(slot)?,
             Access::Change => pkcs11.open_rw_session(slot)?,
         };
-        session.login(UserType::User, Some(&self.pin.read()?.for_login()))?;
+        let pin = self.pin.read()?.for_login();
+        if let Err(error) = session.login(UserType::User, Some(&pin)) {
+            let info = pkcs11.get_token_info(slot)?;
+            let other = |other: &&Slot| {
+                pkcs11.get_token_info(**other).is_ok_and(|it| it.label() == info.label())
+            };
+            let ambiguous = slots.iter().filter(other).count() > 1;
+            let named = explain::Named { slot: slot.id(), label: info.label(), ambiguous };
+            let set_pin = || explain::set_user_pin(global, &module, named);
+            return Err(explain::login(error, info.so_pin_locked(), set_pin));
+        }
         Ok(session)
     }
 
-    fn module(&self) -> Result<PathBuf, Failure> {
+    /// The module's file.
+    pub fn module(&self) -> Result<PathBuf, Failure> {
         match &self.module {
             Some(module) => Ok(std::path::absolute(module)?),
             None => Ok(std::env::current_exe()?.with_file_name("libkeystead.so")),

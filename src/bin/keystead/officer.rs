@@ -1,7 +1,23 @@
 //! What the security officer does goes to the agent, beside the module: choosing the token.
 
 use crate::Failure;
+use keystead::error::{Error, Reason};
 use keystead::token::{Slots, TokenInfo};
+
+/// What a locked PIN of a security officer means.
+pub const LOCKED: &str = "nobody unlocks it; the keys go on working under the user's PIN, but the token \
+     can neither be destroyed nor have its user's PIN set anew";
+
+/// Why the security officer could not do something.
+pub fn refused(error: Error) -> Failure {
+    match error.reason() {
+        Reason::PinLocked => {
+            Failure::new("the security officer's PIN is locked after too many wrong ones")
+                .hint(LOCKED)
+        }
+        _ => error.into(),
+    }
+}
 
 /// Slot, label and serial number of the one token that is called so; of the only one where none is
 /// named.

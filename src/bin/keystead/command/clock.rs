@@ -36,7 +36,7 @@ impl Arguments {
             false => slots.clock()?,
             true => {
                 let (slot, ..) = officer::token_named(&slots, self.token.as_deref())?;
-                slots.accept_clock(slot, self.officer.read()?.bytes())?
+                slots.accept_clock(slot, self.officer.read()?.bytes()).map_err(officer::refused)?
             }
         };
         show(global, clock, mark)

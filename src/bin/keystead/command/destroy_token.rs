@@ -34,7 +34,9 @@ impl Arguments {
         if !self.yes {
             confirm(&label)?;
         }
-        let records = slots.destroy_token(slot, &label, self.officer.read()?.bytes())?;
+        let records = slots
+            .destroy_token(slot, &label, self.officer.read()?.bytes())
+            .map_err(officer::refused)?;
         match global.json {
             true => {
                 let told = json!({ "label": label, "serial": serial, "records": records });
