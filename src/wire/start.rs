@@ -102,7 +102,7 @@ fn check_owner(directory: &Path) -> Result<()> {
             Err(absent(format_args!("{} is not a directory", directory.display())))
         }
         Ok(folder) if folder.uid() != user => Err(absent(format_args!(
-            "nobody serves {}, and only its owner (user {}) can start the agent",
+            "nobody serves {}; only its owner, user {}, can start the agent",
             directory.display(),
             folder.uid()
         ))),
@@ -203,18 +203,20 @@ fn is_ready(said: &str) -> bool {
     said.lines().any(|line| line == READY)
 }
 
-/// What an agent said, as the end of this sentence: it repeats the beginning where it was told by the
-/// one it started in turn.
+/// What an agent said, as the end of this sentence, its hint last: it repeats the beginning where it was
+/// told by the one it started in turn.
 fn explain(said: &str, program: &Path) -> String {
-    let lines = said.lines().filter(|line| !line.starts_with("keystead: hint: "));
+    let hint = |line| str::strip_prefix(line, "keystead: hint: ");
+    let hints: String = said.lines().filter_map(hint).map(|hint| format!("; {hint}")).collect();
+    let lines = said.lines().filter(|line| hint(line).is_none());
     let plain = |line| {
         let error = str::trim_start_matches(line, "keystead: error: ");
         let detail = error.strip_prefix(Reason::AgentAbsent.text());
         detail.and_then(|detail| detail.strip_prefix(": ")).unwrap_or(error)
     };
-    match lines.map(plain).collect::<Vec<_>>().join("; ") {
+    match lines.map(plain).collect::<Vec<_>>().join(", ") {
         said if said.is_empty() => format!("{} ended without saying why", program.display()),
-        said => said,
+        said => said + &hints,
     }
 }
 
@@ -260,6 +262,14 @@ mod tests {
         let (_folder, place) = place(&format!("echo \"{said}\" >&2; exit 1"));
         let text = failure(&place);
         assert_eq!(text, format!("{}: the disk is full", Reason::AgentAbsent.text()));
+    }
+
+    #[test]
+    fn the_hint_of_a_failing_agent_follows_what_failed() {
+        let script = "echo 'keystead: error: others write' >&2; echo 'keystead: hint: chmod' >&2";
+        let (_folder, place) = place(script);
+        let text = failure(&place);
+        assert_eq!(text, format!("{}: others write; chmod", Reason::AgentAbsent.text()));
     }
 
     #[test]

@@ -45,17 +45,18 @@ fn words(code: RvError) -> (Option<&'static str>, Option<&'static str>) {
         }
         RvError::TokenNotPresent => (
             "the token is gone, or its agent cannot be reached",
-            Some("`keystead agent` runs the agent here, where it shows what is wrong"),
+            Some("`keystead doctor` says what is wrong"),
         ),
         RvError::DeviceMemory => (
             "there is no room left in the store",
             Some("make room on the store's file system; a running agent still deletes keys"),
         ),
-        RvError::DeviceError => (
-            "the store or its agent failed",
-            Some("`keystead agent` runs the agent here, where it shows what is wrong"),
-        ),
-        RvError::TokenWriteProtected => ("the store can only be read", None),
+        RvError::DeviceError => {
+            ("the store or its agent failed", Some("`keystead doctor` says what is wrong"))
+        }
+        RvError::TokenWriteProtected => {
+            ("the store can only be read", Some("`keystead doctor` says why"))
+        }
         RvError::ObjectHandleInvalid => ("somebody else removed the object first", None),
         RvError::MechanismInvalid => ("the token does not do this", None),
         _ => return (None, None),
@@ -111,6 +112,32 @@ pub fn quoted(word: &str) -> String {
     }
 }
 
+/// A path as one word of a shell's command line.
+pub fn quoted_path(path: &Path) -> String {
+    quoted(&path.to_string_lossy())
+}
+
+/// Commands that hints name, and that are for one store.
+const OF_A_STORE: [&str; 4] =
+    ["`keystead agent", "`keystead doctor", "`keystead recover", "`keystead audit --verify"];
+
+impl Global {
+    /// A hint whose commands are for the store that was named on the command line or in the
+    /// environment.
+    pub fn here(&self, hint: &str) -> String {
+        let environment = || std::env::var("KEYSTEAD_STORE").ok().filter(|store| !store.is_empty());
+        let store = self.store.clone().or_else(environment);
+        let options = [("--store", store), ("--config", self.config.clone())];
+        let given = options.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let options: String =
+            given.map(|(name, value)| format!(" {name} {}", quoted(&value))).collect();
+        let named = |hint: String, command: &&str| {
+            hint.replace(&format!("{command}`"), &format!("{command}{options}`"))
+        };
+        OF_A_STORE.iter().fold(hint.to_owned(), named)
+    }
+}
+
 /// The code of a failed call, where it is one.
 pub fn code(error: &Error) -> Option<RvError> {
     match error {
@@ -141,6 +168,15 @@ mod tests {
         assert_eq!(command(b), format!("{place} --token-label b {rest}"));
         let two = Named { ambiguous: true, ..b };
         assert_eq!(command(two), format!("{place} --slot 1 {rest}"));
+    }
+
+    #[test]
+    fn a_hint_names_the_store_that_the_command_line_names() {
+        let global = Global { store: Some("/s".into()), config: Some("a b".into()), json: false };
+        assert_eq!(
+            global.here("`keystead recover` or `keystead list`"),
+            "`keystead recover --store /s --config 'a b'` or `keystead list`"
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a person reads when a command fails: an error, and a hint where there is something to do.
 
+use crate::Global;
 use keystead::error::{Error, Reason};
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -20,7 +21,7 @@ pub struct Failure {
 impl Failure {
     /// A failure without a hint.
     pub fn new(error: impl Display) -> Self {
-        Self { error: error.to_string(), hint: None, status: 1 }
+        Self { error: without_numbers(&error.to_string()), hint: None, status: 1 }
     }
 
     /// The same failure with something to do about it.
@@ -51,13 +52,18 @@ impl Failure {
 
     /// Something about a file failed.
     pub fn of_file(file: &Path, error: &io::Error) -> Self {
-        Self::new(format_args!("{}: {}", file.display(), plainly(error)))
+        Self::new(format_args!("{}: {error}", file.display()))
     }
 
     /// Nobody reads what the command writes any more (`keystead list | head -1`), so it ends, and
     /// there is nothing to say.
     pub fn unread() -> Self {
         Self { error: String::new(), hint: None, status: 0 }
+    }
+
+    /// The same failure with hints for the store that the command was for.
+    pub fn in_store(self, global: &Global) -> Self {
+        Self { hint: self.hint.map(|hint| global.here(&hint)), ..self }
     }
 
     /// What it says: the error, and what to do about it.
@@ -101,30 +107,46 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let failure = Self::new(&error);
-        match hint(error.reason()) {
-            Some(hint) => failure.hint(hint),
-            None => failure,
+        let text = error.to_string();
+        match (text.rsplit_once(CURE), hint(error.reason(), &text)) {
+            (Some((what, cure)), _) if brings_cure(error.reason()) => Self::new(what).hint(cure),
+            (_, Some(hint)) => Self::new(text).hint(hint),
+            (_, None) => Self::new(text),
         }
     }
 }
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        Self::new(plainly(&error))
+        Self::new(error)
     }
 }
 
-/// The system's words without its number.
-fn plainly(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_owned()
+/// What the system says, without the numbers of its errors.
+fn without_numbers(text: &str) -> String {
+    let mut parts = text.split(" (os error ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + part.split_once(')').map_or("", |(_, rest)| rest))
 }
 
-fn hint(reason: Reason) -> Option<&'static str> {
+/// What stands between an error and its cure, where the store and its agent have told both.
+const CURE: &str = "; ";
+
+fn brings_cure(reason: Reason) -> bool {
+    matches!(reason, Reason::AgentAbsent | Reason::StoreDamaged | Reason::StoreFull)
+}
+
+/// Whether the agent has said less of what failed than it does where it is watched.
+fn says_little(text: &str) -> bool {
+    ["without saying why", "too long to start", "the log says"].iter().any(|it| text.contains(it))
+}
+
+fn hint(reason: Reason, text: &str) -> Option<&'static str> {
     Some(match reason {
         Reason::BadConfiguration => "correct it, or name another file with --config",
-        Reason::AgentAbsent => "`keystead agent` runs the agent here, where it shows what it does",
+        Reason::AgentAbsent if says_little(text) => {
+            "`keystead agent` runs the agent here, where it shows what it does"
+        }
         Reason::StoreFull => {
             "make room on the store's file system; a running agent still deletes keys"
         }
@@ -152,5 +174,18 @@ mod tests {
     fn a_system_error_is_said_without_its_number() {
         let failure = Failure::from(io::Error::from_raw_os_error(2));
         assert_eq!(failure.error, "No such file or directory");
+        let inside = Reason::AgentAbsent
+            .detail(format_args!("/a: {}, so", io::Error::from_raw_os_error(17)));
+        assert!(Failure::from(inside).error.ends_with("/a: File exists, so"));
+    }
+
+    #[test]
+    fn an_agents_failure_has_the_hint_that_helps() {
+        let hint = |text: &str| Failure::from(Reason::AgentAbsent.detail(text)).hint;
+        assert_eq!(hint("/s: Permission denied"), None);
+        assert_eq!(hint("it is open; `chmod go-w /s`").as_deref(), Some("`chmod go-w /s`"));
+        assert!(hint("k ended without saying why").is_some_and(|it| it.contains("keystead agent")));
+        let damaged = Failure::from(Reason::StoreDamaged.detail("/s/db: gone; restore it"));
+        assert_eq!(damaged.told(), "the store is damaged: /s/db: gone (restore it)");
     }
 }

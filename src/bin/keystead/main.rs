@@ -114,7 +114,14 @@ fn folder_of(file: &Path) -> &Path {
 
 fn main() -> ExitCode {
     let done = match Arguments::try_parse() {
-        Ok(Arguments { global, command }) => command.run(&global),
+        Ok(Arguments { global, command }) => {
+            // What a background agent says is told on by whoever started it, with its own options.
+            let told_on = matches!(&command, Command::Agent(agent) if agent.in_background());
+            command.run(&global).map_err(|failure| match told_on {
+                true => failure,
+                false => failure.in_store(&global),
+            })
+        }
         Err(said) => Failure::of_command_line(&said),
     };
     match done {

@@ -44,12 +44,17 @@ impl Arguments {
         if self.detach {
             sys::close_inherited()?;
         }
-        if self.detach || self.detached {
+        if self.in_background() {
             sys::reset_signals();
         }
         umask(Mode::RWXG | Mode::RWXO);
         let config = global.configuration()?;
         if self.detach { detach(&config) } else { self.stay(&config) }
+    }
+
+    /// Whether another program started it, or it starts another.
+    pub fn in_background(&self) -> bool {
+        self.detach || self.detached
     }
 
     fn stay(&self, config: &Config) -> Result<(), Failure> {
@@ -128,7 +133,7 @@ fn lift_limits() -> io::Result<()> {
 }
 
 /// A group by number or name.
-fn group(name: &str) -> Result<u32, Failure> {
+pub fn group(name: &str) -> Result<u32, Failure> {
     let by_name = || sys::group_named(&CString::new(name).ok()?);
     let number = name.parse().ok().or_else(by_name);
     number.ok_or_else(|| Failure::new(format_args!("group: there is no group {name:?}")))

@@ -1,20 +1,23 @@
 //! The store's directory, before an agent trusts it.
 
-use crate::Failure;
+use crate::{Failure, explain};
 use keystead::agent::check_file_system;
+use libc::O_DIRECTORY;
 use rustix::fs::{Gid, fchown};
 use rustix::process::geteuid;
 use std::fs::{DirBuilder, File, Metadata, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 
 /// Makes the directory where there is none. It must lie on this machine, and nobody but its owner may
 /// serve it or write in it. The members of a group, where one may use the store, pass through it.
 pub fn prepare(directory: &Path, group: Option<u32>) -> Result<(), Failure> {
-    let failed = |error: io::Error| Failure::new(format_args!("{}: {error}", directory.display()));
-    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
-    let folder = File::open(directory).map_err(failed)?;
+    let failed = |error: io::Error| Failure::of_file(directory, &error);
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    made.or_else(|error| if directory.exists() { Ok(()) } else { Err(failed(error)) })?;
+    let folder = File::options().read(true).custom_flags(O_DIRECTORY).open(directory);
+    let folder = folder.map_err(failed)?;
     let found = folder.metadata().map_err(failed)?;
     check_file_system(directory)?;
     check_rights(directory, &found)?;
@@ -36,15 +39,29 @@ pub fn check_rights(directory: &Path, found: &Metadata) -> Result<(), Failure> {
     }
     if found.mode() & 0o022 != 0 {
         let told = format_args!("others than its owner can write in {}", directory.display());
-        return Err(Failure::new(told).hint("`chmod go-w` on the directory ends that"));
+        return Err(Failure::new(told).hint(match foreign(directory) {
+            // Not where a whole system may need that others write.
+            Some(_) => "it holds no store: choose another directory".to_owned(),
+            None => format!("`chmod go-w {}` ends that", explain::quoted_path(directory)),
+        }));
     }
     Ok(())
+}
+
+/// What lies in a directory that holds no store, so that it is there for something else; none in a
+/// store, in an empty directory, and where nothing can be seen.
+pub fn foreign(directory: &Path) -> Option<PathBuf> {
+    if ["slots", "starting"].into_iter().any(|own| directory.join(own).exists()) {
+        return None;
+    }
+    let entries = directory.read_dir().ok()?.filter_map(Result::ok);
+    entries.map(|entry| entry.path()).find(|path| !path.ends_with("lost+found"))
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::prepare;
+    use super::{foreign, prepare};
     use std::fs::{Permissions, set_permissions};
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
@@ -74,5 +91,30 @@ mod tests {
             set_permissions(folder.path(), Permissions::from_mode(mode)).unwrap();
             assert_eq!(prepare(folder.path(), None).is_ok(), accepted, "{mode:o}");
         }
+    }
+
+    #[test]
+    fn a_directory_of_other_things_is_told_from_a_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name| folder.path().join(name);
+        std::fs::create_dir(path("lost+found")).unwrap();
+        assert_eq!(foreign(folder.path()), None);
+        std::fs::write(path("letter"), "").unwrap();
+        assert_eq!(foreign(folder.path()), Some(path("letter")));
+        set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
+        let refused = prepare(folder.path(), None).unwrap_err();
+        assert!(!refused.told().contains("chmod"), "{refused:?}");
+        std::fs::write(path("slots"), "").unwrap();
+        assert_eq!(foreign(folder.path()), None);
+        let refused = prepare(folder.path(), None).unwrap_err();
+        let cure = format!("`chmod go-w {}` ends that", folder.path().display());
+        assert!(refused.told().contains(&cure), "{refused:?}");
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_a_directory_is_said_to_be_one() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let refused = prepare(file.path(), None).unwrap_err();
+        assert_eq!(refused.told(), format!("{}: Not a directory", file.path().display()));
     }
 }
