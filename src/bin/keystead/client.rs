@@ -67,6 +67,11 @@ impl Token {
         Ok(session)
     }
 
+    /// Whether a PIN is given, so that nobody is asked for one.
+    pub fn brings_pin(&self) -> bool {
+        self.pin.is_given()
+    }
+
     /// The module's file.
     pub fn module(&self) -> Result<PathBuf, Failure> {
         match &self.module {

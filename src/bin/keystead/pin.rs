@@ -77,6 +77,11 @@ macro_rules! asked_for {
 asked_for!(UserPin, OfficerPin, Passphrase);
 
 impl UserPin {
+    /// Whether the command line says where it comes from.
+    pub fn is_given(&self) -> bool {
+        !self.source().asks()
+    }
+
     fn source(&self) -> Source<'_> {
         Source {
             what: "user PIN",

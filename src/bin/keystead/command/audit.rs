@@ -4,7 +4,7 @@ use crate::{Failure, Global, output};
 use clap::builder::PossibleValuesParser;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
-use keystead::agent::audit::{self, Claimed, Entry, Event, Fault, Head};
+use keystead::agent::audit::{self, Claimed, Entry, Event, Fault, Head, Verified};
 use keystead::config::Config;
 use keystead::error::Reason;
 use keystead::wire::{Link, Place, Request, Response};
@@ -51,11 +51,7 @@ impl Arguments {
 }
 
 fn verify(global: &Global, config: &Config) -> Result<(), Failure> {
-    let claimed = claimed(config)?;
-    let verified = audit::verify(&config.directory, claimed)
-        // The agent may have begun a new file meanwhile.
-        .or_else(|_| audit::verify(&config.directory, claimed))
-        .map_err(failed)?;
+    let verified = check(config)?;
     match global.json {
         true => output::json(&json!({ "lines": verified.lines, "files": verified.files })),
         false => output::text(format_args!(
@@ -63,6 +59,15 @@ fn verify(global: &Global, config: &Config) -> Result<(), Failure> {
             verified.lines, verified.files
         )),
     }
+}
+
+/// Whether the log holds every line, as it was written.
+pub fn check(config: &Config) -> Result<Verified, Failure> {
+    let claimed = claimed(config)?;
+    audit::verify(&config.directory, claimed)
+        // The agent may have begun a new file meanwhile.
+        .or_else(|_| audit::verify(&config.directory, claimed))
+        .map_err(failed)
 }
 
 fn failed(fault: Fault) -> Failure {

@@ -1,14 +1,19 @@
 //! `keystead doctor`: what is wrong with configuration, store, agent, clock, tokens and clients, in
 //! plain words, and how to mend it. It changes nothing, but starts the agent like any client.
 
-use super::directory::check_rights;
-use crate::{Failure, Global, check_there, output};
+use super::directory::{check_rights, foreign};
+use super::{agent, audit};
+use crate::client::{Access, Token};
+use crate::explain::{self, NOBODY_UNLOCKS, Named, quoted_path};
+use crate::keys::CustomKey;
+use crate::{Failure, Global, check_there, officer, output};
 use keystead::agent::check_file_system;
 use keystead::clock::SystemClock;
-use keystead::config::Config;
+use keystead::config::{Config, Log};
 use keystead::module::rules;
-use keystead::token::{Slots, TRIES};
+use keystead::token::{Slots, TRIES, TokenInfo};
 use keystead::wire::{Link, Place};
+use rustix::fs::{Access as May, access};
 use serde::Serialize;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -17,9 +22,13 @@ use std::sync::Arc;
 
 /// Look for what is wrong, say it in plain words, and how to mend it
 ///
-/// The exit status is 1 where there is a problem; notes are no problems.
+/// The exit status is 1 where there is a problem; notes are no problems. With a PIN it looks at the keys
+/// too, for aliases that two of them have; it never asks for one.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {}
+pub struct Arguments {
+    #[command(flatten)]
+    token: Token,
+}
 
 /// How bad something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -31,7 +40,7 @@ enum Grade {
 }
 
 /// What was found, and what to do about it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 struct Finding {
     grade: Grade,
     about: &'static str,
@@ -51,12 +60,18 @@ const COPYING: [(u64, &str); 4] = [
     (0x794C_7630, "overlayfs"),
 ];
 
+/// What may be wrong while the agent serves all the same.
+const PASSED_BY: [&str; 2] = ["log", "metrics"];
+
 /// Where p11-kit looks for modules.
 const P11_KIT: [&str; 2] = ["/usr/share/p11-kit/modules", "/etc/pkcs11/modules"];
 
 impl Arguments {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
-        let findings = examine(global);
+        let mut findings = self.examine(global);
+        for mend in findings.iter_mut().filter_map(|finding| finding.mend.as_mut()) {
+            *mend = global.here(mend);
+        }
         let ill = findings.iter().any(|finding| finding.grade == Grade::Problem);
         match global.json {
             true => output::json(&findings)?,
@@ -79,12 +94,28 @@ fn print(finding: &Finding) -> Result<(), Failure> {
     }
 }
 
-/// Looks at one thing after the other; what needs something that is wrong is left out.
-fn examine(global: &Global) -> Vec<Finding> {
-    let config = match global.configuration() {
-        Ok(config) => config,
-        Err(failure) => return vec![problem("configuration", failure)],
-    };
+impl Arguments {
+    /// Looks at one thing after the other; what needs something that is wrong is left out.
+    fn examine(&self, global: &Global) -> Vec<Finding> {
+        let config = match global.configuration() {
+            Ok(config) => config,
+            Err(failure) => return vec![problem("configuration", failure)],
+        };
+        let mut findings = configuration(&config);
+        match check_there(&config.directory) {
+            Ok(()) => findings.extend(store(&config)),
+            Err(failure) => findings.push(problem("store", failure)),
+        }
+        let stops = |it: &Finding| it.grade == Grade::Problem && !PASSED_BY.contains(&it.about);
+        if !findings.iter().any(stops) {
+            findings.extend(self.agent(global, &config));
+        }
+        findings.push(clients());
+        findings
+    }
+}
+
+fn configuration(config: &Config) -> Vec<Finding> {
     let mut findings = vec![well(
         "configuration",
         match &config.file {
@@ -92,13 +123,24 @@ fn examine(global: &Global) -> Vec<Finding> {
             None => "no file, the defaults hold".to_owned(),
         },
     )];
-    match check_there(&config.directory) {
-        Ok(()) => findings.extend(store(&config)),
-        Err(failure) => findings.push(problem("store", failure)),
+    if let Some(Err(failure)) = config.group.as_deref().map(agent::group) {
+        findings
+            .push(problem("configuration", failure.hint("correct `group` in the configuration")));
     }
-    let sound = findings.iter().all(|finding| finding.grade != Grade::Problem);
-    findings.extend(if sound { agent(&config) } else { Vec::new() });
-    findings.push(clients());
+    let log = match &config.log {
+        Some(Log::File(path)) => Some(path),
+        Some(Log::Stderr) | None => None,
+    };
+    for (about, file) in [("log", log), ("metrics", config.metrics.as_ref())] {
+        let folder = file.and_then(|file| file.parent());
+        if let Some(Err(error)) = folder.map(|folder| access(folder, May::WRITE_OK)) {
+            let failure = Failure::of_file(folder.unwrap_or(Path::new("")), &error.into());
+            findings.push(problem(
+                about,
+                failure.hint(format_args!("make the directory, or correct `{about}`")),
+            ));
+        }
+    }
     findings
 }
 
@@ -108,6 +150,15 @@ fn store(config: &Config) -> Vec<Finding> {
         Ok(metadata) => metadata,
         Err(error) => return vec![problem("store", Failure::of_file(directory, &error))],
     };
+    if !metadata.is_dir() {
+        let told = format_args!("{} is not a directory", directory.display());
+        return vec![problem("store", Failure::new(told))];
+    }
+    if let Some(file) = foreign(directory) {
+        let told = format_args!("{} holds no store, but {}", directory.display(), file.display());
+        let mend = "choose a directory that is empty, or not there yet";
+        return vec![problem("store", Failure::new(told).hint(mend))];
+    }
     if let Err(failure) = check_rights(directory, &metadata) {
         return vec![problem("store", failure)];
     }
@@ -116,7 +167,7 @@ fn store(config: &Config) -> Vec<Finding> {
     }
     let mut findings = vec![well("store", directory.display().to_string())];
     if metadata.mode() & 0o055 & !0o010 != 0 {
-        let mend = format!("`chmod 700 {}` ends that", directory.display());
+        let mend = format!("`chmod 700 {}` ends that", quoted_path(directory));
         findings.push(note("store", "others can see which files it has", mend));
     }
     findings.extend(file_system(directory));
@@ -143,71 +194,147 @@ fn file_system(directory: &Path) -> Vec<Finding> {
     findings
 }
 
-fn agent(config: &Config) -> Vec<Finding> {
-    let slots = Slots::new(Link::new(Place::of(config)), Arc::new(SystemClock), rules(config));
-    let (clock, mark) = match slots.clock() {
-        Ok(times) => times,
-        Err(error) => return vec![problem("agent", error.into())],
-    };
-    let mut findings = vec![well("agent", "it answers".to_owned())];
-    findings.push(match mark.saturating_sub(clock) {
-        0 => well("clock", "never before the latest time the store has seen".to_owned()),
-        behind => problem(
-            "clock",
-            Failure::new(format_args!(
-                "it is {behind} s behind the latest time the store has seen"
-            ))
-            .hint("set the clock; if it is right now, `keystead clock --accept`"),
-        ),
-    });
-    findings.extend(tokens(&slots));
-    findings
-}
+impl Arguments {
+    fn agent(&self, global: &Global, config: &Config) -> Vec<Finding> {
+        let slots = Slots::new(Link::new(Place::of(config)), Arc::new(SystemClock), rules(config));
+        let (clock, mark) = match slots.clock() {
+            Ok(times) => times,
+            Err(error) => return vec![problem("agent", error.into())],
+        };
+        let mut findings = vec![well("agent", "it answers".to_owned())];
+        findings.push(match mark.saturating_sub(clock) {
+            0 => well("clock", "never before the latest time the store has seen".to_owned()),
+            behind => problem(
+                "clock",
+                Failure::new(format_args!(
+                    "it is {behind} s behind the latest time the store has seen"
+                ))
+                .hint("set the clock; if it is right now, `keystead clock --accept`"),
+            ),
+        });
+        findings.extend(audit_log(config));
+        let tokens = match tokens(&slots) {
+            Ok(tokens) => tokens,
+            Err(error) => return [findings, vec![problem("tokens", error.into())]].concat(),
+        };
+        findings.extend(self.tokens(global, &tokens));
+        if self.token.brings_pin() {
+            findings.extend(self.aliases(global));
+        }
+        findings
+    }
 
-fn tokens(slots: &Slots) -> Vec<Finding> {
-    let list = match slots.list() {
-        Ok(list) => list,
-        Err(error) => return vec![problem("tokens", error.into())],
-    };
-    let mut findings = Vec::new();
-    for slot in list {
-        let info = match slots.info(slot) {
-            Ok(info) => info,
-            Err(error) => {
-                findings.push(problem("token", error.into()));
-                continue;
+    fn tokens(&self, global: &Global, tokens: &[(u64, String, TokenInfo)]) -> Vec<Finding> {
+        if tokens.is_empty() {
+            return vec![note("token", "there is none", "`keystead init LABEL` makes one")];
+        }
+        let mut findings = Vec::new();
+        for (slot, label, info) in tokens {
+            if info.read_only {
+                let told = format_args!(
+                    "db/ cannot be opened, and its snapshot is served: {label:?} can only be read"
+                );
+                findings.push(problem(
+                    "token",
+                    Failure::new(told).hint("`keystead recover` goes on from the snapshot"),
+                ));
+            }
+            let namesakes = tokens.iter().filter(|(_, other, _)| other == label);
+            let serials: Vec<&str> = namesakes.map(|(.., other)| other.serial.as_str()).collect();
+            let named = Named { slot: *slot, label, ambiguous: serials.len() > 1 };
+            if named.ambiguous && serials.first() == Some(&info.serial.as_str()) {
+                findings.push(note(
+                    "token",
+                    format!("{} tokens are called {label:?}", serials.len()),
+                    format!("name one by its serial number: {}", serials.join(", ")),
+                ));
+            }
+            let pins = self.pins(global, named, info);
+            if pins.is_empty() {
+                findings.push(well("token", format!("{label:?} (serial number {})", info.serial)));
+            }
+            findings.extend(pins);
+        }
+        findings
+    }
+
+    /// What is to be said of a token's PINs.
+    fn pins(&self, global: &Global, named: Named<'_>, info: &TokenInfo) -> Vec<Finding> {
+        let (officer_wrong, user_wrong) = info.wrong;
+        let officer_locked = officer_wrong >= TRIES;
+        let set = match self.token.module() {
+            _ if officer_locked => NOBODY_UNLOCKS.to_owned(),
+            Ok(module) => {
+                let command = explain::set_user_pin(global, &module, named);
+                format!("the security officer sets a new one: `{command}`")
+            }
+            Err(_) => "the security officer sets a new one".to_owned(),
+        };
+        let label = named.label;
+        let of = |whose: &str, wrong: u8, mend: &str| match TRIES.saturating_sub(wrong) {
+            TRIES => None,
+            0 => {
+                let told = format_args!("the {whose} PIN of {label:?} is locked");
+                Some(problem("token", Failure::new(told).hint(mend)))
+            }
+            left => {
+                let tries = if left == 1 { "one try is" } else { &format!("{left} tries are") };
+                let said = format!("{tries} left for the {whose} PIN of {label:?}");
+                Some(note("token", said, "the right PIN starts the count anew"))
             }
         };
-        let Some(label) = info.label else { continue };
-        if info.read_only {
-            let told = format_args!(
-                "db/ cannot be opened, and its snapshot is served: {label:?} can only be read"
-            );
-            findings.push(problem(
-                "token",
-                Failure::new(told).hint("`keystead recover` goes on from the snapshot"),
-            ));
+        let officer = of("security officer's", officer_wrong, officer::LOCKED);
+        let user = match info.user_pin_set {
+            true => of("user's", user_wrong, &set),
+            false => Some(note("token", format!("{label:?} has no user PIN yet"), set)),
+        };
+        officer.into_iter().chain(user).collect()
+    }
+
+    /// PKCS#11 lets several keys have one alias; this program then wants their key IDs.
+    fn aliases(&self, global: &Global) -> Vec<Finding> {
+        let keys = self.token.log_in(global, Access::Look).and_then(|it| CustomKey::all(&it));
+        let keys = match keys {
+            Ok(keys) => keys,
+            Err(failure) => return vec![problem("keys", failure)],
+        };
+        let same = |one: &CustomKey, other: &CustomKey| one.shown.alias == other.shown.alias;
+        let several = keys.chunk_by(same).filter(|keys| keys.len() > 1);
+        let mut findings: Vec<Finding> = several
+            .map(|keys| {
+                let ids: Vec<&str> = keys.iter().map(|key| key.shown.key_id.as_str()).collect();
+                let alias = keys.first().map_or("", |key| &key.shown.alias);
+                let said = format!("{} custom keys are called {alias:?}", ids.len());
+                let mend = format!("`keystead rename` gives one another alias: {}", ids.join(", "));
+                note("keys", said, mend)
+            })
+            .collect();
+        if findings.is_empty() {
+            findings.push(well("keys", "each custom key has its own alias".to_owned()));
         }
-        let locked = [(info.wrong.0, "security officer's"), (info.wrong.1, "user's")];
-        findings.push(match locked.iter().find(|(wrong, _)| *wrong >= TRIES) {
-            Some((_, whose)) => problem(
-                "token",
-                Failure::new(format_args!("the {whose} PIN of {label:?} is locked")).hint(
-                    "the security officer sets a new user's PIN with C_InitPIN \
-                     (`pkcs11-tool --init-pin`); a locked officer's PIN stays locked",
-                ),
-            ),
-            None if !info.user_pin_set => {
-                let said = format!("{label:?} has no user PIN yet");
-                note("token", said, "`pkcs11-tool --init-pin` sets it")
-            }
-            None => well("token", format!("{label:?} (serial number {})", info.serial)),
-        });
+        findings
     }
-    if findings.is_empty() {
-        findings.push(note("token", "there is none", "`keystead init LABEL` makes one"));
+}
+
+/// Slot, label and what else there is to know of each token.
+fn tokens(slots: &Slots) -> keystead::error::Result<Vec<(u64, String, TokenInfo)>> {
+    let mut tokens = Vec::new();
+    for slot in slots.list()? {
+        let info = slots.info(slot)?;
+        tokens.extend(info.label.clone().map(|label| (slot, label, info)));
     }
-    findings
+    Ok(tokens)
+}
+
+fn audit_log(config: &Config) -> Option<Finding> {
+    Some(match audit::check(config) {
+        Ok(_) => well("audit log", "it is whole".to_owned()),
+        Err(failure) => problem(
+            "audit log",
+            failure
+                .also("`keystead audit` shows what is left; a copy has what is gone, if any does"),
+        ),
+    })
 }
 
 /// p11-kit's module file is what most programs find the module by.
