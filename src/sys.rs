@@ -166,6 +166,16 @@ pub fn is_privileged() -> bool {
 ///
 /// (rustix's `socket_peercred` has no value for a peer in a process namespace that this one cannot see.)
 pub fn peer(socket: impl AsFd) -> io::Result<(u32, u32)> {
+    credentials(socket).map(|peer| (peer.uid, peer.gid))
+}
+
+/// The number of that process, as this one sees it.
+pub fn peer_process(socket: impl AsFd) -> io::Result<u32> {
+    let number = u32::try_from(credentials(socket)?.pid).ok().filter(|number| *number > 0);
+    number.ok_or_else(|| io::ErrorKind::NotFound.into())
+}
+
+fn credentials(socket: impl AsFd) -> io::Result<libc::ucred> {
     let mut peer = libc::ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
     let mut length = size_of::<libc::ucred>() as libc::socklen_t;
     // SAFETY: `peer` and `length` are valid for writes, and `length` is the size of `peer`.
@@ -178,7 +188,7 @@ pub fn peer(socket: impl AsFd) -> io::Result<(u32, u32)> {
             &mut length,
         )
     };
-    if failed == 0 { Ok((peer.uid, peer.gid)) } else { Err(io::Error::last_os_error()) }
+    if failed == 0 { Ok(peer) } else { Err(io::Error::last_os_error()) }
 }
 
 /// The home directory the system's user database has for `user`.
@@ -271,7 +281,7 @@ pub fn coarse_seconds() -> u64 {
 mod tests {
     use super::{
         AsRawFd, ForkMark, Mark, Words, WordsMut, getpid, group_named, home_of, inherited, io,
-        is_privileged, peer,
+        is_privileged, peer, peer_process,
     };
     use std::io::{Read, Write};
     use std::sync::atomic::Ordering;
@@ -327,6 +337,7 @@ mod tests {
         let (user, group) = peer(&socket).unwrap();
         assert_eq!(user, rustix::process::geteuid().as_raw());
         assert_eq!(group, rustix::process::getegid().as_raw());
+        assert_eq!(peer_process(&socket).unwrap(), std::process::id());
         assert!(peer(tempfile::tempfile().unwrap()).is_err());
     }
 

@@ -60,6 +60,11 @@ impl Socket {
         }
     }
 
+    /// The number of the process that listens, where this one can see it.
+    pub fn process(&self) -> Option<u32> {
+        self.open().and_then(sys::peer_process).ok()
+    }
+
     /// Gives the next exchange its time, and fails when the descriptor is no longer this socket.
     pub fn begin(&mut self) -> io::Result<()> {
         self.deadline = Instant::now() + self.patience;

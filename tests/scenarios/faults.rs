@@ -1,6 +1,7 @@
 //! What is wrong outside: configuration, permissions, a damaged store, an agent that cannot start.
 
-use crate::rig::token::pin;
+use crate::rig::process::ends_within;
+use crate::rig::token::{USER_PIN, pin};
 use crate::rig::world::World;
 use crate::rig::{play, refused};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags};
@@ -175,7 +176,20 @@ fn keys_work_from_the_snapshot_where_the_database_is_zeroed_and_change_again_aft
         assert_eq!(said.status.code(), Some(1));
         let text = String::from_utf8(said.stdout).unwrap();
         assert!(text.contains("can only be read") && text.contains("keystead recover"), "{text}");
-        world.end_agent();
+        let end = format!("kill {}", world.agent().unwrap().as_raw_nonzero());
+        assert!(text.contains(&format!("`{end}` ends it")), "{text}");
+        fs::write(world.path("pin"), USER_PIN).unwrap();
+        let file = world.path("pin");
+        let module = std::env::current_exe().unwrap().with_file_name("libkeystead.so");
+        let options = ["--pin-file", file.to_str().unwrap(), "--module", module.to_str().unwrap()];
+        let said = world.keystead(&[&["generate", "new"], &options[..]].concat());
+        let text = String::from_utf8(said.stderr).unwrap();
+        assert!(text.contains("hint: `keystead doctor` says why"), "{text}");
+        let said = String::from_utf8(world.keystead(&["recover"]).stderr).unwrap();
+        assert!(said.contains(&format!("hint: `{end}` ends it")), "{said}");
+        let agent = world.agent().unwrap();
+        assert!(std::process::Command::new("sh").args(["-c", &end]).status().unwrap().success());
+        assert!(ends_within(agent, std::time::Duration::from_secs(20)));
         let recovered = world.keystead(&["recover"]);
         assert!(recovered.status.success(), "{recovered:?}");
         assert_eq!(token.encrypt_block(key).unwrap(), block);

@@ -16,6 +16,7 @@ mod officer;
 mod output;
 mod pin;
 mod sealed_file;
+mod serving;
 mod standard;
 mod terminal;
 mod transfer;

@@ -5,7 +5,7 @@
 //! nobody's child once its starter has ended.
 
 use super::directory;
-use crate::{Failure, Global};
+use crate::{Failure, Global, serving};
 use keystead::agent::{Claim, Lock, Options, await_lock, claim, listener, serve};
 use keystead::config::journal;
 use keystead::config::{Config, Log};
@@ -77,7 +77,8 @@ impl Arguments {
             Claim::Served => Err(Failure::new(format_args!(
                 "another agent serves {}",
                 config.directory.display()
-            ))),
+            ))
+            .hint(serving::end_it(&config.directory))),
         }
     }
 

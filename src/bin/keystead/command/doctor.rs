@@ -6,7 +6,7 @@ use super::{agent, audit};
 use crate::client::{Access, Token};
 use crate::explain::{self, NOBODY_UNLOCKS, Named, quoted_path};
 use crate::keys::CustomKey;
-use crate::{Failure, Global, check_there, officer, output};
+use crate::{Failure, Global, check_there, officer, output, serving};
 use keystead::agent::check_file_system;
 use keystead::clock::SystemClock;
 use keystead::config::{Config, Log};
@@ -217,14 +217,19 @@ impl Arguments {
             Ok(tokens) => tokens,
             Err(error) => return [findings, vec![problem("tokens", error.into())]].concat(),
         };
-        findings.extend(self.tokens(global, &tokens));
+        findings.extend(self.tokens(global, config, &tokens));
         if self.token.brings_pin() {
             findings.extend(self.aliases(global));
         }
         findings
     }
 
-    fn tokens(&self, global: &Global, tokens: &[(u64, String, TokenInfo)]) -> Vec<Finding> {
+    fn tokens(
+        &self,
+        global: &Global,
+        config: &Config,
+        tokens: &[(u64, String, TokenInfo)],
+    ) -> Vec<Finding> {
         if tokens.is_empty() {
             return vec![note("token", "there is none", "`keystead init LABEL` makes one")];
         }
@@ -234,10 +239,9 @@ impl Arguments {
                 let told = format_args!(
                     "db/ cannot be opened, and its snapshot is served: {label:?} can only be read"
                 );
-                findings.push(problem(
-                    "token",
-                    Failure::new(told).hint("`keystead recover` goes on from the snapshot"),
-                ));
+                let end = serving::end_it(&config.directory);
+                let hint = format!("{end}, then `keystead recover` goes on from the snapshot");
+                findings.push(problem("token", Failure::new(told).hint(hint)));
             }
             let namesakes = tokens.iter().filter(|(_, other, _)| other == label);
             let serials: Vec<&str> = namesakes.map(|(.., other)| other.serial.as_str()).collect();

@@ -1,6 +1,6 @@
 //! `keystead recover`: goes on with a store that has lost acknowledged commits.
 
-use crate::{Failure, Global, output};
+use crate::{Failure, Global, output, serving};
 use keystead::agent::{Claim, Recovered, claim, recover};
 use serde_json::json;
 
@@ -15,8 +15,9 @@ impl Arguments {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
         let directory = global.store()?.directory;
         let Claim::Ours(lock) = claim(&directory)? else {
-            return Err(Failure::new(format_args!("an agent serves {}", directory.display()))
-                .hint("where it serves a snapshot, end it first: SIGTERM does"));
+            let told = format_args!("an agent serves {}", directory.display());
+            let hint = format!("{}, then again `keystead recover`", serving::end_it(&directory));
+            return Err(Failure::new(told).hint(hint));
         };
         let recovered = recover(&lock)?;
         let Recovered { commits, erased, from_snapshot } = match (recovered, global.json) {

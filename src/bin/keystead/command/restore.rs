@@ -4,7 +4,7 @@ use super::directory;
 use crate::pin::{Passphrase, Pin};
 use crate::sealed_file::Pieces;
 use crate::whole_file::Input;
-use crate::{Failure, Global, output};
+use crate::{Failure, Global, output, serving};
 use keystead::agent::backup::{Content, How, Restored, restore};
 use keystead::agent::{Claim, Lock, claim};
 use keystead::clock::SystemClock;
@@ -97,7 +97,11 @@ fn lock(directory: &Path) -> Result<Lock, Failure> {
             "an agent serves {}, so it is in use",
             directory.display()
         ))
-        .hint("restore into an empty directory, which --store names")),
+        .hint(format_args!(
+            "restore into an empty directory, which --store names; or, to put it in the place of a db/ \
+             that is lost, {}",
+            serving::end_it(directory)
+        ))),
     }
 }
 
