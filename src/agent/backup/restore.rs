@@ -321,8 +321,14 @@ fn clean_up(directory: &Path) -> Result<()> {
 fn survey(directory: &Path, content: &Content) -> Result<Option<Slots>> {
     let (db, file) = (directory.join("db"), directory.join(slots::NAME));
     let served = db.exists();
-    if served && !is_empty(&Sled::open(&db)?)? {
-        return Err(not_empty(directory));
+    match served.then(|| Sled::open(&db).and_then(|store| is_empty(&store))) {
+        Some(Err(error)) if error.reason() == Reason::StoreDamaged => {
+            let told = format_args!("{} cannot be opened", db.display());
+            return Err(Reason::StoreNotEmpty.detail(told));
+        }
+        Some(Err(error)) => return Err(error),
+        Some(Ok(false)) => return Err(not_empty(directory)),
+        Some(Ok(true)) | None => {}
     }
     if !file.exists() {
         return Ok(None);
@@ -337,8 +343,8 @@ fn survey(directory: &Path, content: &Content) -> Result<Option<Slots>> {
     match snapshot::origin(directory) {
         Ok(Some(kept)) if kept.is_of(slots.identity()) && kept.commits > content.store.commits => {
             Err(Reason::StoreNotEmpty.detail(format_args!(
-                "{} holds snapshot, which is later than the backup: `keystead recover` goes on from \
-                 it; move it away to restore the backup all the same",
+                "{} holds a snapshot that is later than the backup; `keystead recover` goes on from it, \
+                 or move it away to restore the backup all the same",
                 directory.display()
             )))
         }

@@ -162,7 +162,7 @@ fn a_store_whose_records_are_gone_gets_them_back_without_what_its_slots_have_era
     std::fs::remove_dir_all(world.path().join("db")).unwrap();
     let refused = restored_in(&world, &content, None).unwrap_err();
     assert_eq!(refused.reason(), Reason::StoreNotEmpty);
-    assert!(refused.to_string().contains("snapshot, which is later"), "{refused}");
+    assert!(refused.to_string().contains("snapshot that is later"), "{refused}");
     std::fs::remove_file(world.path().join("snapshot")).unwrap();
     assert_eq!(restored_in(&world, &content, None).unwrap(), one_of_each(1));
     world.start();

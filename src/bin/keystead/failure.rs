@@ -29,6 +29,11 @@ impl Failure {
         Self { hint: Some(hint.to_string()), ..self }
     }
 
+    /// The same failure; with something to do about it where it has nothing yet.
+    pub fn or_hint(self, hint: impl Display) -> Self {
+        if self.hint.is_some() { self } else { self.hint(hint) }
+    }
+
     /// The same failure with something else that may help.
     pub fn also(self, hint: impl Display) -> Self {
         match self.hint {
@@ -52,7 +57,7 @@ impl Failure {
 
     /// Something about a file failed.
     pub fn of_file(file: &Path, error: &io::Error) -> Self {
-        Self::new(format_args!("{}: {error}", file.display()))
+        Self::new(format_args!("{}: {}", file.display(), plainly(error)))
     }
 
     /// Nobody reads what the command writes any more (`keystead list | head -1`), so it ends, and
@@ -118,8 +123,14 @@ impl From<Error> for Failure {
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        Self::new(error)
+        Self::new(plainly(&error))
     }
+}
+
+/// The system's words without its number, and what may follow that.
+fn plainly(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
 /// What the system says, without the numbers of its errors.
@@ -133,7 +144,10 @@ fn without_numbers(text: &str) -> String {
 const CURE: &str = "; ";
 
 fn brings_cure(reason: Reason) -> bool {
-    matches!(reason, Reason::AgentAbsent | Reason::StoreDamaged | Reason::StoreFull)
+    matches!(
+        reason,
+        Reason::AgentAbsent | Reason::StoreDamaged | Reason::StoreFull | Reason::StoreNotEmpty
+    )
 }
 
 /// Whether the agent has said less of what failed than it does where it is watched.

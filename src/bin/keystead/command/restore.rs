@@ -48,6 +48,11 @@ impl Arguments {
         let config = global.configuration()?;
         let (directory, grace) = (config.directory.clone(), config.erase_grace());
         directory::prepare(&directory, None)?;
+        if let Some(file) = directory::foreign(&directory) {
+            let told =
+                format_args!("{} holds no store, but {}", directory.display(), file.display());
+            return Err(Failure::new(told).hint("restore into an empty directory (--store)"));
+        }
         let lock = lock(&directory)?;
         let living = self.erased_in.as_deref();
         let how = How { living, clock: Arc::new(SystemClock), grace };
@@ -109,7 +114,7 @@ fn explain(error: Error) -> Failure {
     let not_empty = error.reason() == Reason::StoreNotEmpty;
     let failure = Failure::from(error);
     match not_empty {
-        true => failure.hint(
+        true => failure.or_hint(
             "restore into an empty directory (--store), or move db/ away from this one and leave \
              `slots`, so that what it has erased stays erased",
         ),
