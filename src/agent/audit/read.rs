@@ -45,16 +45,20 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Everything that the log of the store in `directory` says, oldest first.
-pub fn entries(directory: &Path) -> Result<Vec<Entry>, Fault> {
-    let mut entries = Vec::new();
+/// Everything that the log of the store in `directory` says, oldest first, and the lines that say
+/// nothing.
+pub fn entries(directory: &Path) -> Result<(Vec<Entry>, Vec<Fault>), Fault> {
+    let (mut entries, mut faults) = (Vec::new(), Vec::new());
     for path in listed(directory)? {
         each_line(&path, |number, line| {
-            entries.push(parsed(&path, number, line)?.0);
+            match parsed(&path, number, line) {
+                Ok((entry, _)) => entries.push(entry),
+                Err(fault) => faults.push(fault),
+            }
             Ok(())
         })?;
     }
-    Ok(entries)
+    Ok((entries, faults))
 }
 
 /// Whether the files hold every line up to the claimed end, as it was written. Lines beyond that end
@@ -119,17 +123,29 @@ pub(super) fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     for entry in listed {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.starts_with("audit") && name.contains(".jsonl") && path.is_file() {
-            let mut first = String::new();
-            BufReader::new(File::open(&path)?).read_line(&mut first)?;
-            let seq = chain::parse(first.trim_end()).map_or(0, |(entry, _)| entry.seq);
-            if !first.is_empty() {
-                found.push((seq, path));
-            }
+        if name.starts_with("audit")
+            && name.contains(".jsonl")
+            && path.is_file()
+            && let Some(seq) = first(&path)?
+        {
+            found.push((seq, path));
         }
     }
     found.sort();
     Ok(found.into_iter().map(|(_, path)| path).collect())
+}
+
+/// The number of the first line in a file that has one, else 0; none where the file is empty.
+fn first(path: &Path) -> io::Result<Option<u64>> {
+    let lines = BufReader::new(File::open(path)?).split(b'\n');
+    let mut empty = true;
+    for line in lines {
+        if let Some((entry, _)) = chain::parse(&String::from_utf8_lossy(&line?)) {
+            return Ok(Some(entry.seq));
+        }
+        empty = false;
+    }
+    Ok((!empty).then_some(0))
 }
 
 fn listed(directory: &Path) -> Result<Vec<PathBuf>, Fault> {

@@ -7,6 +7,7 @@ use comfy_table::presets::NOTHING;
 use keystead::agent::audit::{self, Claimed, Entry, Event, Fault, Head, Verified};
 use keystead::config::Config;
 use keystead::error::Reason;
+use keystead::id::Id;
 use keystead::wire::{Link, Place, Request, Response};
 use serde_json::json;
 
@@ -17,7 +18,7 @@ use serde_json::json;
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Only the events of this key, by its key ID
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = key_id)]
     key: Option<String>,
     /// Only events of this kind
     #[arg(long, value_name = "EVENT", value_parser = PossibleValuesParser::new(Event::NAMES))]
@@ -36,12 +37,13 @@ impl Arguments {
         if self.verify {
             return verify(global, &config);
         }
-        let mut entries = audit::entries(&config.directory).map_err(failed)?;
+        let (mut entries, faults) = audit::entries(&config.directory).map_err(failed)?;
         entries.retain(|entry| self.wants(entry));
         match global.json {
-            true => output::json(&entries),
-            false => output::text(table(&entries)),
+            true => output::json(&entries)?,
+            false => output::text(table(&entries))?,
         }
+        if faults.is_empty() { Ok(()) } else { Err(unread(&faults)) }
     }
 
     fn wants(&self, entry: &Entry) -> bool {
@@ -68,6 +70,25 @@ pub fn check(config: &Config) -> Result<Verified, Failure> {
         // The agent may have begun a new file meanwhile.
         .or_else(|_| audit::verify(&config.directory, claimed))
         .map_err(failed)
+}
+
+/// How many lines that say nothing are named.
+const NAMED: usize = 10;
+
+fn unread(faults: &[Fault]) -> Failure {
+    let named: Vec<String> = faults.iter().take(NAMED).map(Fault::to_string).collect();
+    let more = match faults.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!("\nand {more} more"),
+    };
+    let told = format_args!("the audit log is not whole: {}{more}", named.join("\n"));
+    Failure::new(told).hint("`keystead audit --verify` says where the chain of its lines breaks")
+}
+
+/// The log has no aliases: a key's may change.
+fn key_id(text: &str) -> Result<String, &'static str> {
+    let id = Id::parse(text.as_bytes()).map(|id| id.to_string());
+    id.ok_or("it is not a key ID, which `keystead show` tells")
 }
 
 fn failed(fault: Fault) -> Failure {
