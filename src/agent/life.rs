@@ -76,6 +76,9 @@ fn run(
         agent.abandon();
         return Ok(());
     }
+    if ended != Ended::StoreFailed {
+        agent.outlook.look_back(&agent.shelf);
+    }
     // Whoever comes now starts the next agent, which waits for the lock.
     if !keeps_socket {
         place::unlink(lock.directory()).map_err(absent)?;

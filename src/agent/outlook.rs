@@ -57,6 +57,14 @@ impl Outlook {
         INTERVAL
     }
 
+    /// Looks once more before the agent ends, so that the figures it leaves are the last ones.
+    pub fn look_back(&mut self, shelf: &Shelf) {
+        if self.metrics.is_some() {
+            self.looked = None;
+            self.look(shelf);
+        }
+    }
+
     fn tell(&mut self, shelf: &Shelf) -> Result<()> {
         let (keys, now) = (custom_keys(shelf)?, shelf.now());
         for Seen { token, key, state } in &keys {

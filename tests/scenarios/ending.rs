@@ -125,6 +125,20 @@ fn in_days(days: u64) -> Attribute {
 }
 
 #[test]
+fn an_agent_that_ends_soon_leaves_the_figures_of_its_end() {
+    play(|world| {
+        let metrics = world.path("keystead.prom");
+        world.configure(&format!("metrics = {metrics:?}"));
+        let token = world.token();
+        token.generate_aes(&[Attribute::Token(true)]);
+        world.end_agent();
+        let text = std::fs::read_to_string(&metrics).unwrap();
+        let line = "keystead_custom_keys{token=\"a token\",status=\"enabled\"} 1";
+        assert!(text.contains(line), "{text}");
+    });
+}
+
+#[test]
 fn the_agent_tells_what_lies_ahead_in_metrics_and_log() {
     play(|world| match world.role() {
         "maker" => {
@@ -154,10 +168,10 @@ fn the_agent_tells_what_lies_ahead_in_metrics_and_log() {
                     text.contains(&format!("key_id=\"{id}\"}} {expiry}\n"))
                         && text.contains("{token=\"a token\",status=\"enabled\"} 1\n")
                 });
-                std::fs::remove_file(&metrics).unwrap();
                 // Ended in order, it keeps how far it has looked.
                 kill_process(Pid::from_child(&agent), Signal::TERM).unwrap();
                 agent.wait().unwrap();
+                std::fs::remove_file(&metrics).unwrap();
             }
         }
     });
