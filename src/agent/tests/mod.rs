@@ -91,6 +91,11 @@ impl World {
         agent.join().unwrap()
     }
 
+    /// Whether the agent has ended by itself.
+    pub fn has_ended(&self) -> bool {
+        self.running.as_ref().is_none_or(|(_, agent)| agent.is_finished())
+    }
+
     pub fn restart(&mut self) {
         self.stop().unwrap();
         self.start();

@@ -185,11 +185,14 @@ fn a_page_that_fails_under_an_agent_leads_the_next_one_to_the_snapshot() {
         bytes[at] ^= 1;
     }
     std::fs::write(&log, bytes).unwrap();
+    // Where it lies differs: an agent stumbles over it as it opens, or when it looks ahead.
     world.start();
-    // It looks ahead at what expires.
-    assert_eq!(reason(world.wait()), Reason::StoreDamaged);
-
-    world.start();
+    while !serves_the_snapshot(&world) {
+        if world.has_ended() {
+            assert_eq!(reason(world.wait()), Reason::StoreDamaged);
+            world.start();
+        }
+    }
     let mut user = world.user();
     assert_eq!(user.read(Id::new([7; 16])).unwrap().0.sealed, text);
     let more = vec![object(Id::new([0x17; 16]), Expect::Revision(1), &[], text)];
@@ -202,6 +205,14 @@ fn a_page_that_fails_under_an_agent_leads_the_next_one_to_the_snapshot() {
     let mut user = world.user();
     assert_eq!(user.read(Id::new([7; 16])).unwrap().0.sealed, text);
     user.commit(more).unwrap();
+}
+
+fn serves_the_snapshot(world: &World) -> bool {
+    let Ok(stream) = UnixStream::connect(world.path().join(socket::NAME)) else { return false };
+    let mut peer = Peer(stream);
+    let hello = Request::Hello { protocol: PROTOCOL, store_format: STORE_FORMAT };
+    let answer = peer.try_ask(&hello).and_then(|_welcome| peer.try_ask(&Request::Tokens));
+    matches!(answer, Some(Response::Tokens(tokens)) if tokens[0].read_only)
 }
 
 #[test]
