@@ -335,6 +335,7 @@ impl Writer {
 
     /// The same, for what is not worth a snapshot.
     pub(super) fn apply_quietly(&mut self, mut draft: Draft<'_>) -> Result<()> {
+        self.snapshots.fall_behind();
         let sealed = self.journal.seal(draft.facts(), self.shelf.now(), self.user)?;
         draft.keep_lines(&sealed)?;
         let Aftermath { freed, moved } = draft.apply(self.commits + 1)?;

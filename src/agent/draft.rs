@@ -119,13 +119,11 @@ impl<'a> Draft<'a> {
         for entry in rows::entries(token, known.id, &known.header, true) {
             self.writes.insert(entry, Some(Vec::new()));
         }
-        if let (Some(cell), Erasure::Live) = (old.row.cell, known.erasure) {
-            self.erased.push((cell, Ending::Expired));
-        }
+        let held = old.row.cell.filter(|cell| self.may_hold_secret(*cell, known.erasure));
+        self.erased.extend(held.map(|cell| (cell, Ending::Expired)));
         // A cell that a crash left overwritten tells what for; the change has no line yet.
-        match known.erasure {
-            Erasure::Live | Erasure::Expired(_) => self.facts.push(audit::expired(token, known)),
-            Erasure::Deleted(_) => {}
+        if held.is_some() || matches!(known.erasure, Erasure::Expired(_)) {
+            self.facts.push(audit::expired(token, known));
         }
     }
 
@@ -248,9 +246,14 @@ impl<'a> Draft<'a> {
         Ok(cell)
     }
 
+    /// Whether a cell has to be overwritten: a damaged one may have all but the bit that tells.
+    fn may_hold_secret(&self, cell: CellNumber, erasure: Erasure) -> bool {
+        erasure == Erasure::Live || self.shelf.slots.content(cell).is_err()
+    }
+
     fn give_up_cell(&mut self, token: Id, old: &Found, ending: Ending) {
         let Some(cell) = old.row.cell else { return };
-        if old.known.erasure == Erasure::Live {
+        if self.may_hold_secret(cell, old.known.erasure) {
             self.erased.push((cell, ending));
             if ending == Ending::Expired {
                 self.facts.push(audit::expired(token, &old.known));

@@ -69,17 +69,30 @@ fn run(
 ) -> Result<()> {
     let (directory, mut handed) = (lock.directory(), handed);
     let keeps_socket = handed.is_some();
-    let mut open = || Agent::open(directory, options, Arc::clone(&clock), &mut handed);
-    let mut agent = match open() {
-        Err(error) if error.reason() == Reason::StoreDamaged && !recover::is_doubted(directory) => {
-            log::error!("{error}");
-            recover::doubt(directory);
-            open()?
+    let open = |listener: &mut Option<UnixListener>| {
+        let mut open = || Agent::open(directory, options, Arc::clone(&clock), listener);
+        match open() {
+            Err(error)
+                if error.reason() == Reason::StoreDamaged && !recover::is_doubted(directory) =>
+            {
+                log::error!("{error}");
+                recover::doubt(directory);
+                open()
+            }
+            opened => opened,
         }
-        opened => opened?,
     };
+    let mut agent = open(&mut handed)?;
     ready();
-    let ended = agent.serve(options, stop);
+    let mut ended = agent.serve(options, stop);
+    while ended == Ended::RoomAgain {
+        log::info!("{}: there may be room again", directory.display());
+        // Whoever calls meanwhile waits at the same socket.
+        let mut listener = Some(agent.listener.try_clone().map_err(absent)?);
+        agent.close()?;
+        agent = open(&mut listener)?;
+        ended = agent.serve(options, stop);
+    }
     log::info!("the agent of {} ends: {ended:?}", directory.display());
     if ended == Ended::StoreGone {
         agent.abandon();
@@ -118,7 +131,7 @@ enum Ended {
     Told,
     StoreGone,
     StoreFailed,
-    /// The next agent can open what this one could not.
+    /// What could not be opened for want of room can perhaps be opened now.
     RoomAgain,
 }
 
@@ -133,8 +146,9 @@ struct Agent {
     timer: Timer,
     outlook: Outlook,
     grace: Seconds,
-    /// Whether the store is served from its snapshot until there is room.
+    /// Whether the file system had no room when the agent began, and when that was.
     lacked_room: bool,
+    began: Instant,
     /// When a snapshot was asked for.
     kept: Instant,
     /// Since when nobody has been connected and nothing was due.
@@ -166,7 +180,7 @@ impl Agent {
         let watch = Watch::new(directory)?;
         let alone = Some(Instant::now());
         let outlook = Outlook::new(options.metrics.clone(), seen);
-        let (grace, kept, lacked_room) = (options.grace, Instant::now(), shelf.lacks_room());
+        let (grace, kept, lacked_room) = (options.grace, Instant::now(), !shelf.has_room());
         Ok(Self {
             shelf,
             server,
@@ -179,6 +193,7 @@ impl Agent {
             outlook,
             grace,
             lacked_room,
+            began: kept,
             kept,
             alone,
         })
@@ -206,14 +221,12 @@ impl Agent {
             };
             self.keep_snapshot();
             let mut left = left.map_or(look, |left| left.min(look));
-            if self.lacked_room {
+            if self.shelf.is_full() {
                 left = left.min(ROOM);
             }
             match self.wait(stop, left) {
                 Ok(Some(ended)) => return ended,
-                Ok(None) if self.lacked_room && !self.shelf.lacks_room() => {
-                    return Ended::RoomAgain;
-                }
+                Ok(None) if self.could_be_whole() => return Ended::RoomAgain,
                 Ok(None) => {}
                 Err(error) => {
                     log::error!("cannot wait for connections: {error}");
@@ -221,6 +234,13 @@ impl Agent {
                 }
             }
         }
+    }
+
+    /// Whether it is worth another try to open a store that is served from its snapshot for want of
+    /// room: there is some now, or a quota may have been raised in the last minute.
+    fn could_be_whole(&self) -> bool {
+        let some_time = || self.lacked_room || self.began.elapsed() >= SNAPSHOTS;
+        self.shelf.is_full() && self.shelf.has_room() && some_time()
     }
 
     /// Has a snapshot made from time to time. A writer that has ended is noticed elsewhere.

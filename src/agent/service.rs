@@ -346,14 +346,7 @@ impl Service {
         if let [id] = ids {
             return Ok(Response::Records(vec![self.read_one(token, *id)?]));
         }
-        // Among several, one that is damaged is left out.
-        let read = |id: &Id| match self.read_one(token, *id) {
-            Err(error) if error.reason() == Reason::StoreDamaged && self.shelf.alive() => {
-                log::error!("{error}");
-                Ok(None)
-            }
-            read => read,
-        };
+        let read = |id: &Id| self.tolerated(self.read_one(token, *id));
         ids.iter().map(read).collect::<Result<_>>().map(Response::Records)
     }
 
@@ -373,10 +366,22 @@ impl Service {
         Ok(Some((self.shelf.hand_out(token, found)?, owner)))
     }
 
+    /// Among several, one that is damaged is left out.
+    fn tolerated<T>(&self, read: Result<Option<T>>) -> Result<Option<T>> {
+        match read {
+            Err(error) if error.reason() == Reason::StoreDamaged && self.shelf.alive() => {
+                log::error!("{error}");
+                Ok(None)
+            }
+            read => read,
+        }
+    }
+
     fn several(&self, token: Id, found: impl Iterator<Item = Found>) -> Result<Response> {
+        let hand_out = |found| self.tolerated(self.shelf.hand_out(token, found).map(Some));
         found
             .filter_map(|found| self.visible(token, Some(found)))
-            .map(|found| self.shelf.hand_out(token, found))
+            .filter_map(|found| hand_out(found).transpose())
             .collect::<Result<_>>()
             .map(Response::Several)
     }

@@ -101,9 +101,14 @@ impl Shelf {
         )))
     }
 
-    /// Whether a snapshot is served only for want of room, and there is still none.
-    pub fn lacks_room(&self) -> bool {
-        self.full && self.room.check(Need::Grow(0)).is_err()
+    /// Whether a snapshot is served only because nothing more could be written.
+    pub fn is_full(&self) -> bool {
+        self.full
+    }
+
+    /// Whether there is room, as far as the file system tells; a quota may say otherwise.
+    pub fn has_room(&self) -> bool {
+        self.room.check(Need::Grow(0)).is_ok()
     }
 
     /// Which store this is, as of its last commit.
@@ -201,7 +206,7 @@ impl Shelf {
     pub fn found(&self, id: Id, bytes: &[u8]) -> Result<Found> {
         let row: Row = rows::decode(bytes, "a record")?;
         let header = Header::decode(&row.header)?;
-        let erasure = row.cell.map_or(Erasure::Live, |cell| self.erasure_or_live(cell));
+        let erasure = row.cell.map_or(Erasure::Live, |cell| self.erasure_or_deleted(cell));
         Ok(Found { known: Known { id, header, erasure }, row })
     }
 
@@ -214,12 +219,12 @@ impl Shelf {
         })
     }
 
-    /// The same; a damaged cell has erased nothing as far as anybody can tell. What is covered under it
-    /// cannot be read, but can be deleted and expires.
-    fn erasure_or_live(&self, cell: CellNumber) -> Erasure {
+    /// The same; what is covered under a damaged cell cannot be read, as if it had been deleted. What the
+    /// cell still holds is overwritten when the record makes way or expires.
+    fn erasure_or_deleted(&self, cell: CellNumber) -> Erasure {
         self.erasure(cell).unwrap_or_else(|error| {
             log::error!("{error}");
-            Erasure::Live
+            Erasure::Deleted(self.now())
         })
     }
 

@@ -17,6 +17,9 @@ const MINUTE: Duration = Duration::from_secs(60);
 pub struct Snapshots {
     /// Whether something has changed since.
     changed: bool,
+    /// Whether there were commits since that are not worth one before the end: on a full disk only a
+    /// snapshot with all commits is served.
+    behind: bool,
     /// When it was made, if by this agent, and how long nothing follows it.
     last: Option<(Instant, Duration)>,
 }
@@ -26,12 +29,17 @@ impl Snapshots {
     pub fn open(shelf: &Shelf) -> Self {
         let there = snapshot::origin(&shelf.directory).ok().flatten();
         let changed = there.is_none_or(|there| shelf.origin().ok() != Some(there));
-        Self { changed, last: None }
+        Self { changed, behind: false, last: None }
     }
 
     /// Something has changed that a snapshot should have.
     pub fn change(&mut self) {
         self.changed = true;
+    }
+
+    /// There was a commit that a snapshot can wait for.
+    pub fn fall_behind(&mut self) {
+        self.behind = true;
     }
 
     fn rests(&self) -> bool {
@@ -43,7 +51,8 @@ impl Writer {
     /// Keeps a snapshot if it is time to. One that fails costs nothing but itself.
     pub(super) fn keep_snapshot(&mut self, at_the_end: bool) -> Result<()> {
         let rests = self.snapshots.rests() && !at_the_end;
-        if !self.shelf.writable || !self.snapshots.changed || rests {
+        let wanted = self.snapshots.changed || at_the_end && self.snapshots.behind;
+        if !self.shelf.writable || !wanted || rests {
             return Ok(());
         }
         self.settle()?;
@@ -54,7 +63,7 @@ impl Writer {
             .check(Need::Grow(size))
             .and_then(|()| snapshot::keep(&shelf.directory, &*shelf.store, origin));
         match kept {
-            Ok(()) => self.snapshots.changed = false,
+            Ok(()) => (self.snapshots.changed, self.snapshots.behind) = (false, false),
             Err(error) => log::warn!("no snapshot was kept: {error}"),
         }
         let minutes = u32::try_from(size.div_ceil(PER_MINUTE)).unwrap_or(u32::MAX);

@@ -119,7 +119,12 @@ impl Writer {
                         continue;
                     }
                     Some(_) if clock - found < self.grace => continue,
-                    Some(_) => end(&mut draft, &shelf, (*token, *id), swept)?,
+                    Some(_) => {
+                        if let Err(error) = end(&mut draft, &shelf, (*token, *id), swept) {
+                            unread.note(&shelf, entry, error)?;
+                            continue;
+                        }
+                    }
                     None => {}
                 }
                 draft.forget(entry);

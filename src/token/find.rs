@@ -1,7 +1,7 @@
 //! Finding objects: by the agent's index where a template names an indexed attribute, by looking at
 //! each that is left for the rest. A sensitive value never matches.
 
-use super::loaded::{Loaded, hidden};
+use super::loaded::{Loaded, hidden, secret};
 use super::records::{is_indexed, unexpected};
 use super::{Caller, Handle, Login, Token};
 use crate::error::{Reason, Result};
@@ -151,8 +151,10 @@ impl Token {
             return Ok(false);
         }
         let shown = object.shown(now)?;
+        let whole = object.is_whole(now);
         Ok(template.iter().all(|term| {
-            !hidden(&shown, term.kind) && shown.bytes(term.kind) == Some(term.value.expose())
+            let hides = hidden(&shown, term.kind) || !whole && secret(&shown, term.kind);
+            !hides && shown.bytes(term.kind) == Some(term.value.expose())
         }))
     }
 }

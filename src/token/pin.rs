@@ -121,12 +121,12 @@ impl Token {
             true => released.entry.officer = pin.clone(),
             false => released.entry.user = Some(pin.clone()),
         }
+        // What shows the new PIN, for whoever stays logged in.
+        let stays = self.who() != Login::Public;
+        let shown = stays.then(|| pin.stretch(new)).transpose()?;
         self.put_entry(released, false)?;
-        if self.who() != Login::Public {
-            let authenticator = Zeroizing::new(pin.stretch(new)?.authenticator);
-            if let Some(kept) = &mut *self.released() {
-                kept.authenticator = authenticator;
-            }
+        if let (Some(kept), Some(shown)) = (&mut *self.released(), shown) {
+            kept.authenticator = Zeroizing::new(shown.authenticator);
         }
         Ok(())
     }

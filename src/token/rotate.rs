@@ -61,8 +61,15 @@ impl Token {
     fn rotate_once(&self, id: Id, template: Option<&Template>) -> Result<Id> {
         let (record, key) = self.custom_key(id)?;
         let kind = rotatable(&key)?;
-        let newest = self.materials(id)?.into_iter().next();
-        let newest = newest.ok_or(Reason::KeyDisabled)?;
+        let newest = self.materials(id)?.into_iter().next().ok_or(Reason::KeyDisabled)?;
+        match newest.header.role {
+            Role::Material { version, .. } if version == key.state.version => {}
+            // Another process was faster.
+            Role::Material { version, .. } if version > key.state.version => {
+                return Err(Reason::Conflict.into());
+            }
+            _ => return Err(Reason::KeyDisabled.detail("its newest version cannot be read")),
+        }
         let held = newest.held().ok_or(Reason::Conflict)?;
         if let Some(template) = template {
             agrees(template, &newest.shown(self.now())?)?;

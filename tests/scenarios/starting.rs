@@ -142,8 +142,7 @@ fn a_store_that_disappears_under_its_users_is_not_made_anew() {
 #[test]
 fn an_agent_that_cannot_start_says_why() {
     play(|world| {
-        for (store, why) in [("/proc/keystead", "/proc/keystead"), ("/dev/null", "Not a directory")]
-        {
+        for (store, why) in [("/proc", "/proc"), ("/dev/null", "Not a directory")] {
             let said = fails(&world.keystead(&["sweep", "--store", store]));
             assert!(said.starts_with("keystead: error: the agent cannot be reached or started: "));
             assert!(said.contains(why), "{said}");

@@ -252,7 +252,7 @@ fn left_after_initialising_again(custody: bool) -> Vec<Id> {
 }
 
 #[test]
-fn a_damaged_cell_makes_its_material_unreadable_and_nothing_else() {
+fn material_under_a_damaged_cell_counts_as_deleted_and_nothing_else_does() {
     use std::os::unix::fs::FileExt;
     let mut world = World::new();
     world.user().commit(born(None)).unwrap();
@@ -262,15 +262,14 @@ fn a_damaged_cell_makes_its_material_unreadable_and_nothing_else() {
     slots.write_all_at(b"?", (512 + 63) * 64 + 30).unwrap();
     world.start();
     let mut user = world.user();
-    let answer = user.ask(Request::Read { token: TOKEN, ids: vec![ITS] });
-    let Response::Refused(error) = answer else { panic!("{answer:?}") };
-    assert_eq!(error.reason(), Reason::StoreDamaged);
-    assert!(error.to_string().contains("slots"), "{error}");
+    let (stored, owner) = user.read(ITS).unwrap();
+    assert_eq!((stored.slot, &stored.sealed[..]), (Outcome::Deleted(START), &[][..]));
+    assert_eq!(owner.unwrap().slot, Outcome::Deleted(START));
     user.commit(vec![object(Id::new([7; 16]), Expect::Absent, &[], b"")]).unwrap();
 }
 
 #[test]
-fn a_damaged_cell_keeps_nothing_else_from_its_end_and_its_material_is_deleted_like_any_other() {
+fn a_damaged_cell_keeps_nothing_else_from_its_end_and_is_overwritten_at_its_own() {
     use std::os::unix::fs::FileExt;
     let mut world = World::new();
     let mut user = world.user();
@@ -288,13 +287,33 @@ fn a_damaged_cell_keeps_nothing_else_from_its_end_and_its_material_is_deleted_li
     let mut user = world.user();
     let answer = user.ask(Request::Read { token: TOKEN, ids: vec![KEY, ITS, other] });
     let Response::Records(records) = answer else { panic!("{answer:?}") };
-    let there: Vec<bool> = records.iter().map(Option::is_some).collect();
-    assert_eq!(there, [true, false, true]);
+    let sealed = |at: usize| !records[at].as_ref().unwrap().0.sealed.is_empty();
+    assert_eq!([0, 1, 2].map(sealed), [true, false, true]);
     world.clock.set(START + 101);
     // The agent may have swept by itself already.
     user.sweep();
     assert_eq!(user.read(KEY).unwrap().0.slot, Outcome::Expired(START + 101));
     assert!(user.read(other).is_none());
+    let content = crate::store::Slots::open(&world.path(), false).unwrap().content(512 + 63);
+    assert!(matches!(content, Ok(crate::store::slots::Content::Expired(_))));
+}
+
+#[test]
+fn the_same_material_comes_back_over_a_damaged_cell() {
+    use std::os::unix::fs::FileExt;
+    let mut world = World::new();
+    world.user().commit(born(None)).unwrap();
+    world.stop().unwrap();
+    let slots = std::fs::File::options().write(true).open(world.path().join("slots")).unwrap();
+    slots.write_all_at(b"?", (512 + 63) * 64 + 30).unwrap();
+    world.start();
+    let mut user = world.user();
+    let again = Id::new([0x13; 16]);
+    let changes = [import(1, again, Expect::Absent, None), vec![removal(ITS, 1)]].concat();
+    user.commit(changes).unwrap();
+    assert_eq!(user.read(again).unwrap().0.sealed, SEALED);
+    assert_eq!(user.read(KEY).unwrap().0.slot, Outcome::Live);
+    assert_eq!(user.find(&[]), vec![KEY, again]);
 }
 
 /// Overwrites the cell of the only material there is, as a deletion does before anything else.

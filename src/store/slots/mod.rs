@@ -97,10 +97,10 @@ impl Slots {
         (self.store, self.incarnation)
     }
 
-    /// Whether nothing was ever kept in the store, as far as this file knows.
+    /// Whether no token is in the store, as far as this file knows.
     pub fn is_unused(&self) -> bool {
         let inner = self.lock();
-        inner.commits == 0 && inner.pins.is_empty() && !inner.illegible
+        inner.pins.is_empty() && !inner.illegible
     }
 
     /// Whether no failed write or sync has ended this instance.
