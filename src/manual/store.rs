@@ -30,6 +30,10 @@
 //! was committed after the snapshot is lost. Erase slots and counts of wrong PINs are never rolled back,
 //! so neither serving nor recovering revives anything.
 //!
+//! A page of `db/` that turns out to be damaged while an agent runs ends that agent; the next one reads
+//! all of `db/` first, and serves the snapshot where it must. What is covered under a damaged cell of
+//! `slots` counts as deleted: imported material can be imported again, and nothing else is touched.
+//!
 //! # When the disk is full
 //!
 //! Nothing grows where less than 16 MiB would remain free (`CKR_DEVICE_MEMORY`); material is still

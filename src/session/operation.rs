@@ -114,7 +114,12 @@ impl<O> Place<O> {
     pub fn visit(&mut self, login: u64, step: impl FnOnce(&mut O) -> Result<Life>) -> Result<()> {
         let mut active = self.take(login)?;
         let life = step(&mut active.operation);
-        if !matches!(life, Ok(Life::GoesOn | Life::Short)) {
+        let over = match &life {
+            Ok(life) => !matches!(life, Life::GoesOn | Life::Short),
+            // A call out of turn leaves the message under way as it is.
+            Err(error) => error.reason() != Reason::OperationActive,
+        };
+        if over {
             active.waits = active.asks;
         }
         self.active = Some(active);
@@ -306,6 +311,8 @@ mod tests {
             assert_eq!(place.waits(1), waits, "{life:?}");
         }
         let mut place = begin();
+        assert!(place.visit(1, |_| Err(Reason::OperationActive.into())).is_err());
+        assert!(!place.waits(1), "a call out of turn");
         assert!(place.visit(1, |_| Err(Reason::DataInvalid.into())).is_err());
         assert!(place.waits(1));
         place.prove();

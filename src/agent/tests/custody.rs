@@ -4,6 +4,7 @@ use super::*;
 use crate::key::ExpiryAction;
 use crate::key::Material;
 use crate::wire::Outcome;
+use std::os::unix::fs::FileExt;
 
 pub const KEY: Id = Id::new([0x11; 16]);
 pub const ITS: Id = Id::new([0x12; 16]);
@@ -251,15 +252,18 @@ fn left_after_initialising_again(custody: bool) -> Vec<Id> {
     user.find(&[])
 }
 
+/// Damages the cell of the first material there is; they are claimed from the end of a batch.
+fn damage_cell(world: &World) {
+    let slots = std::fs::File::options().write(true).open(world.path().join("slots")).unwrap();
+    slots.write_all_at(b"?", (512 + 63) * 64 + 30).unwrap();
+}
+
 #[test]
 fn material_under_a_damaged_cell_counts_as_deleted_and_nothing_else_does() {
-    use std::os::unix::fs::FileExt;
     let mut world = World::new();
     world.user().commit(born(None)).unwrap();
     world.stop().unwrap();
-    let slots = std::fs::File::options().write(true).open(world.path().join("slots")).unwrap();
-    // Cells are claimed from the end of a batch.
-    slots.write_all_at(b"?", (512 + 63) * 64 + 30).unwrap();
+    damage_cell(&world);
     world.start();
     let mut user = world.user();
     let (stored, owner) = user.read(ITS).unwrap();
@@ -270,7 +274,6 @@ fn material_under_a_damaged_cell_counts_as_deleted_and_nothing_else_does() {
 
 #[test]
 fn a_damaged_cell_keeps_nothing_else_from_its_end_and_is_overwritten_at_its_own() {
-    use std::os::unix::fs::FileExt;
     let mut world = World::new();
     let mut user = world.user();
     user.commit(born(erase_at(START + 100))).unwrap();
@@ -281,8 +284,7 @@ fn a_damaged_cell_keeps_nothing_else_from_its_end_and_is_overwritten_at_its_own(
     user.commit(vec![Change { id: other, expect: Expect::Absent, event: vec![], put }]).unwrap();
     drop(user);
     world.stop().unwrap();
-    let slots = std::fs::File::options().write(true).open(world.path().join("slots")).unwrap();
-    slots.write_all_at(b"?", (512 + 63) * 64 + 30).unwrap();
+    damage_cell(&world);
     world.start();
     let mut user = world.user();
     let answer = user.ask(Request::Read { token: TOKEN, ids: vec![KEY, ITS, other] });
@@ -300,12 +302,10 @@ fn a_damaged_cell_keeps_nothing_else_from_its_end_and_is_overwritten_at_its_own(
 
 #[test]
 fn the_same_material_comes_back_over_a_damaged_cell() {
-    use std::os::unix::fs::FileExt;
     let mut world = World::new();
     world.user().commit(born(None)).unwrap();
     world.stop().unwrap();
-    let slots = std::fs::File::options().write(true).open(world.path().join("slots")).unwrap();
-    slots.write_all_at(b"?", (512 + 63) * 64 + 30).unwrap();
+    damage_cell(&world);
     world.start();
     let mut user = world.user();
     let again = Id::new([0x13; 16]);
