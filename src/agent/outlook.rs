@@ -10,6 +10,7 @@ use crate::key::pin::Entry;
 use crate::key::state::{DAY, Erasure};
 use crate::key::{Role, State, Status};
 use crate::wire::Outcome;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::Permissions;
 use std::io::Write as _;
@@ -66,22 +67,45 @@ impl Outlook {
     }
 
     fn tell(&mut self, shelf: &Shelf) -> Result<()> {
-        let (keys, now) = (custom_keys(shelf)?, shelf.now());
-        for Seen { token, key, state } in &keys {
-            let Some(expiry) = state.expiry.filter(|_| state.has_material()) else { continue };
-            if let Some(days) = notice(expiry.at, self.told, now) {
+        let now = shelf.now();
+        for (at, token, key) in expiring(shelf, now.saturating_add(NOTICES[0] * DAY))? {
+            if let Some(days) = notice(at, self.told, now) {
                 log::warn!(
-                    "custom key {key} of token {token:?} expires within {days} days, at second {}",
-                    expiry.at
+                    "custom key {key} of token {token:?} expires within {days} days, at second {at}"
                 );
             }
         }
         self.told = now;
         match &self.metrics {
-            Some(file) => write(file, &metrics(&keys, now)),
+            Some(file) => write(file, &metrics(&custom_keys(shelf)?, now)),
             None => Ok(()),
         }
     }
+}
+
+/// When material expires by `until`, with its token's label and its custom key. Nothing else is looked
+/// at: a large store has many keys and few of these.
+fn expiring(shelf: &Shelf, until: Seconds) -> Result<Vec<(Seconds, String, Id)>> {
+    let mut entries = Vec::new();
+    for prefix in [rows::DUE, rows::NARROWING] {
+        shelf.each(prefix, |key, _| {
+            let entry = rows::due_parts(key).filter(|(at, ..)| *at <= until);
+            entries.extend(entry);
+            Ok(entry.is_some())
+        })?;
+    }
+    let mut labels = BTreeMap::new();
+    for (token, row) in shelf.tokens()? {
+        labels.insert(token, Entry::decode(&row.entry)?.label);
+    }
+    let mut found = Vec::new();
+    for (at, token, id) in entries {
+        let role = shelf.find(token, id)?.map(|found| found.known.header.role);
+        if let (Some(Role::Material { key, .. }), Some(label)) = (role, labels.get(&token)) {
+            found.push((at, label.clone(), key));
+        }
+    }
+    Ok(found)
 }
 
 /// The notice that fell due after `told` and by `now`, the most urgent one.

@@ -185,7 +185,7 @@ fn a_page_that_fails_under_an_agent_leads_the_next_one_to_the_snapshot() {
         bytes[at] ^= 1;
     }
     std::fs::write(&log, bytes).unwrap();
-    // Where it lies differs: an agent stumbles over it as it opens, or when it looks ahead.
+    // Where it lies differs: an agent stumbles over it as it opens, or when it is asked for it.
     world.start();
     while !serves_the_snapshot(&world) {
         if world.has_ended() {
@@ -211,7 +211,10 @@ fn serves_the_snapshot(world: &World) -> bool {
     let Ok(stream) = UnixStream::connect(world.path().join(socket::NAME)) else { return false };
     let mut peer = Peer(stream);
     let hello = Request::Hello { protocol: PROTOCOL, store_format: STORE_FORMAT };
-    let answer = peer.try_ask(&hello).and_then(|_welcome| peer.try_ask(&Request::Tokens));
+    let answer = peer.try_ask(&hello).and_then(|_welcome| {
+        peer.try_ask(&Request::Read { token: TOKEN, ids: vec![Id::new([7; 16])] })?;
+        peer.try_ask(&Request::Tokens)
+    });
     matches!(answer, Some(Response::Tokens(tokens)) if tokens[0].read_only)
 }
 
