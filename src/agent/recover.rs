@@ -11,14 +11,11 @@ use crate::clock::{Clock, SystemClock};
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::store::slots::Content;
-use crate::store::{Batch, Room, Sled, Slots, Store, files, snapshot};
+use crate::store::{self, Batch, Room, Sled, Slots, Store, files, snapshot};
 use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
-
-/// How many pairs are read at once.
-const PAGE: usize = 1024;
 
 /// The file that says that the store has failed under an agent.
 const DOUBTED: &str = "db.doubted";
@@ -118,11 +115,7 @@ fn dispel_doubt(directory: &Path, store: &dyn Store) -> Result<()> {
 
 /// Fails where a page of the store is damaged.
 fn read_through(store: &dyn Store) -> Result<()> {
-    let mut from = Vec::new();
-    while let Some((last, _)) = store.scan(b"", &from, PAGE)?.pop() {
-        from = [&last[..], &[0]].concat();
-    }
-    Ok(())
+    store::each(store, b"", |_, _| Ok(true))
 }
 
 /// What ends the service of a snapshot.

@@ -12,15 +12,12 @@ use crate::key::state::Erasure;
 use crate::key::{Fingerprint, Header, Role};
 use crate::store::slots::{CellNumber, Content};
 use crate::store::snapshot::Origin;
-use crate::store::{Memory, Need, Pair, Room, Slots, Store};
+use crate::store::{self, Memory, Need, Room, Slots, Store};
 use crate::wire::page::PageWriter;
 use crate::wire::{Outcome, Stored};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-/// How many pairs one scan brings.
-const PAGE: usize = 1024;
 
 /// Everything that one store consists of.
 pub struct Shelf {
@@ -292,21 +289,9 @@ impl Shelf {
     pub fn each(
         &self,
         prefix: &[u8],
-        mut visit: impl FnMut(&[u8], &[u8]) -> Result<bool>,
+        visit: impl FnMut(&[u8], &[u8]) -> Result<bool>,
     ) -> Result<()> {
-        let mut from = Vec::new();
-        loop {
-            let pairs: Vec<Pair> = self.store.scan(prefix, &from, PAGE)?;
-            for (key, value) in &pairs {
-                if !visit(key, value)? {
-                    return Ok(());
-                }
-            }
-            match pairs.into_iter().next_back() {
-                Some((last, _)) => from = [&last[..], &[0]].concat(),
-                None => return Ok(()),
-            }
-        }
+        store::each(&*self.store, prefix, visit)
     }
 
     /// The erase cells that records claim, each with token and record.

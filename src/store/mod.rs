@@ -38,6 +38,30 @@ pub struct Batch {
 /// Key and value, as [`Store::scan`] yields them.
 pub type Pair = (Vec<u8>, Vec<u8>);
 
+/// How many pairs one scan brings.
+const PAGE: usize = 1024;
+
+/// Calls `visit` for each pair under `prefix`, ascending, until it says false.
+pub fn each(
+    store: &dyn Store,
+    prefix: &[u8],
+    mut visit: impl FnMut(&[u8], &[u8]) -> Result<bool>,
+) -> Result<()> {
+    let mut from = Vec::new();
+    loop {
+        let pairs = store.scan(prefix, &from, PAGE)?;
+        for (key, value) in &pairs {
+            if !visit(key, value)? {
+                return Ok(());
+            }
+        }
+        match pairs.into_iter().next_back() {
+            Some((last, _)) => from = [&last[..], &[0]].concat(),
+            None => return Ok(()),
+        }
+    }
+}
+
 /// The longest key, in bytes.
 pub const MAX_KEY: usize = 256;
 

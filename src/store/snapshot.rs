@@ -70,17 +70,7 @@ fn write(path: &Path, store: &dyn Store, origin: Origin) -> Result<()> {
     out.write_all(origin.store.bytes()).map_err(failed)?;
     out.write_all(&origin.incarnation.to_be_bytes()).map_err(failed)?;
     out.write_all(&origin.commits.to_be_bytes()).map_err(failed)?;
-    let mut from = Vec::new();
-    loop {
-        let pairs = store.scan(b"", &from, STEP)?;
-        for (key, value) in &pairs {
-            put(&mut out, key, value).map_err(failed)?;
-        }
-        match pairs.into_iter().next_back() {
-            Some((last, _)) => from = [&last[..], &[0]].concat(),
-            None => break,
-        }
-    }
+    super::each(store, b"", |key, value| put(&mut out, key, value).map_err(failed).map(|()| true))?;
     out.write_all(&0_u16.to_be_bytes()).map_err(failed)?;
     let sum = out.sum.clone().finalize();
     out.inner.write_all(&sum).and_then(|()| out.inner.flush()).map_err(failed)?;

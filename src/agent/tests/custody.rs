@@ -32,6 +32,14 @@ pub fn born(expiry: Option<Expiry>) -> Vec<Change> {
     ]
 }
 
+/// A new ordinary key.
+fn ordinary_key(id: Id, expiry: Option<Expiry>) -> Change {
+    let role = Role::Object { holds_key: true };
+    let header = Header { private: true, role, expiry, tags: vec![] };
+    let put = Some((header.encode().unwrap(), SEALED.to_vec()));
+    Change { id, expect: Expect::Absent, event: vec![], put }
+}
+
 fn import(revision: u64, id: Id, expect: Expect, expiry: Option<Expiry>) -> Vec<Change> {
     let event = Event::Import { fingerprint: PRINT, expiry };
     vec![
@@ -241,11 +249,7 @@ fn left_after_initialising_again(custody: bool) -> Vec<Id> {
     let mut user = world.user();
     user.commit(born(None)).unwrap();
     user.commit(vec![object(Id::new([7; 16]), Expect::Absent, &[], b"")]).unwrap();
-    let role = Role::Object { holds_key: true };
-    let header = Header { private: true, role, expiry: None, tags: vec![] };
-    let put = Some((header.encode().unwrap(), SEALED.to_vec()));
-    let id = Id::new([8; 16]);
-    user.commit(vec![Change { id, expect: Expect::Absent, event: vec![], put }]).unwrap();
+    user.commit(vec![ordinary_key(Id::new([8; 16]), None)]).unwrap();
     assert_eq!(user.find(&[]).len(), 4);
     let anew = changed(|it| (it.user, it.custody) = (None, custody));
     assert_eq!(user.put_token_by(officer(), Expect::Revision(1), &anew, true), Ok(2));
@@ -277,11 +281,8 @@ fn a_damaged_cell_keeps_nothing_else_from_its_end_and_is_overwritten_at_its_own(
     let mut world = World::new();
     let mut user = world.user();
     user.commit(born(erase_at(START + 100))).unwrap();
-    let role = Role::Object { holds_key: true };
-    let header = Header { private: true, role, expiry: erase_at(START + 101), tags: vec![] };
-    let put = Some((header.encode().unwrap(), SEALED.to_vec()));
     let other = Id::new([0x33; 16]);
-    user.commit(vec![Change { id: other, expect: Expect::Absent, event: vec![], put }]).unwrap();
+    user.commit(vec![ordinary_key(other, erase_at(START + 101))]).unwrap();
     drop(user);
     world.stop().unwrap();
     damage_cell(&world);
@@ -339,11 +340,8 @@ fn a_deletion_that_was_interrupted_takes_effect_and_can_be_finished() {
 fn a_removal_that_was_interrupted_takes_effect_and_can_be_finished_for_an_hour() {
     for retried in [true, false] {
         let mut world = World::new();
-        let role = Role::Object { holds_key: true };
-        let header = Header { private: true, role, expiry: None, tags: vec![] };
-        let put = Some((header.encode().unwrap(), SEALED.to_vec()));
         let id = Id::new([8; 16]);
-        let create = Change { id, expect: Expect::Absent, event: vec![], put };
+        let create = ordinary_key(id, None);
         world.user().commit(vec![create.clone()]).unwrap();
         world.stop().unwrap();
         interrupt_deletion(&world);
