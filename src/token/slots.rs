@@ -1,5 +1,5 @@
 //! The slots of a store: one for each token, and one more in which the next can be initialised.
-//! A token keeps its slot number for good.
+//! A token keeps its slot number for good, and a process keeps every slot that it has shown.
 
 use super::pin::check_length;
 use super::records::unexpected;
@@ -10,8 +10,9 @@ use crate::id::Id;
 use crate::key::pin::{Entry, Pin};
 use crate::key::seal::TokenKey;
 use crate::lc;
+use crate::wire::message::MOST_TOKENS;
 use crate::wire::{Expect, Link, Request, Response, TokenEntry};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The slots of a store.
@@ -20,30 +21,33 @@ pub struct Slots {
     clock: Arc<dyn Clock>,
     rules: Rules,
     tokens: Mutex<HashMap<Id, Arc<Token>>>,
+    /// Slots that this process has been shown. They stay, whatever becomes of the tokens in them.
+    shown: Mutex<BTreeSet<u64>>,
 }
 
 impl Slots {
     /// The slots of the store behind `link`.
     pub fn new(link: Link, clock: Arc<dyn Clock>, rules: Rules) -> Self {
-        Self { link: Arc::new(link), clock, rules, tokens: Mutex::default() }
+        let (tokens, shown) = (Mutex::default(), Mutex::default());
+        Self { link: Arc::new(link), clock, rules, tokens, shown }
     }
 
-    /// Slot numbers: the tokens', then the free slot's.
+    /// Slot numbers: the tokens', then those of free slots. One slot is free, unless the store is full
+    /// of tokens; more are where this process has been shown them and they hold no token now.
     pub fn list(&self) -> Result<Vec<u64>> {
         let entries = self.entries()?;
-        let tokens = entries.iter().map(|entry| u64::from(entry.slot));
-        Ok(tokens.chain([free_slot(&entries)]).collect())
+        let free = self.free_slots(&entries);
+        let used = entries.iter().map(|entry| u64::from(entry.slot));
+        let list: Vec<u64> = used.chain(free).collect();
+        self.shown().extend(&list);
+        Ok(list)
     }
 
     /// The slots there are whether or not anybody answers for their tokens: those this process has
-    /// used, at least the first.
+    /// been shown, at least the first.
     pub fn empty(&self) -> Vec<u64> {
-        let mut slots: Vec<u64> = self.tokens().values().map(|token| token.slot).collect();
-        if slots.is_empty() {
-            slots.push(0);
-        }
-        slots.sort_unstable();
-        slots
+        let shown = self.shown();
+        if shown.is_empty() { vec![0] } else { shown.iter().copied().collect() }
     }
 
     /// The token in a slot; the free slot is `TokenUnrecognized`.
@@ -54,7 +58,9 @@ impl Slots {
         let entries = self.entries()?;
         match entries.iter().find(|entry| u64::from(entry.slot) == slot) {
             Some(entry) => self.open(entry),
-            None if slot == free_slot(&entries) => Err(Reason::TokenUnrecognized.into()),
+            None if self.free_slots(&entries).contains(&slot) => {
+                Err(Reason::TokenUnrecognized.into())
+            }
             None => Err(Reason::SlotUnknown.into()),
         }
     }
@@ -64,7 +70,7 @@ impl Slots {
         let entries = self.entries()?;
         match entries.iter().find(|entry| u64::from(entry.slot) == slot) {
             Some(entry) => info(entry),
-            None if slot == free_slot(&entries) => Ok(TokenInfo {
+            None if self.free_slots(&entries).contains(&slot) => Ok(TokenInfo {
                 label: None,
                 serial: String::new(),
                 user_pin_set: false,
@@ -82,7 +88,7 @@ impl Slots {
         let entries = self.entries()?;
         match entries.iter().find(|entry| u64::from(entry.slot) == slot) {
             Some(entry) => self.open(entry)?.initialise_again(pin, label),
-            None if slot == free_slot(&entries) => {
+            None if self.free_slots(&entries).contains(&slot) => {
                 let slot = u32::try_from(slot).map_err(|_| Reason::SlotUnknown)?;
                 self.make(label, pin, None, Some(slot)).map(drop)
             }
@@ -182,6 +188,20 @@ impl Slots {
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn shown(&self) -> MutexGuard<'_, BTreeSet<u64>> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The slots that hold no token: those this process has been shown, else the first there is.
+    fn free_slots(&self, entries: &[TokenEntry]) -> Vec<u64> {
+        let is_free = |slot: &u64| entries.iter().all(|entry| u64::from(entry.slot) != *slot);
+        let shown: Vec<u64> = self.shown().iter().copied().filter(is_free).collect();
+        match shown.is_empty() {
+            true => (0..u64::from(MOST_TOKENS)).find(is_free).into_iter().collect(),
+            false => shown,
+        }
+    }
+
     /// What there is now. A slot that another process has emptied may be another token's next.
     fn entries(&self) -> Result<Vec<TokenEntry>> {
         let Response::Tokens(entries) = self.link.ask(&Request::Tokens)? else {
@@ -191,10 +211,6 @@ impl Slots {
         tokens.retain(|id, _| entries.iter().any(|entry| entry.id == *id));
         Ok(entries)
     }
-}
-
-fn free_slot(entries: &[TokenEntry]) -> u64 {
-    entries.iter().map(|entry| u64::from(entry.slot) + 1).max().unwrap_or(0)
 }
 
 /// What an entry shows of its token.

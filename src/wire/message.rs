@@ -19,6 +19,9 @@ pub const MAX_FRAME: u32 = 4 << 20;
 /// The most identities in one answer to [`Request::Find`].
 pub const MAX_FOUND: u32 = 65_536;
 
+/// How many tokens a store holds at the most, and so how many slots there are.
+pub const MOST_TOKENS: u32 = 504;
+
 /// What a module asks.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Request {

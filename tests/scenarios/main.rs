@@ -28,6 +28,7 @@ mod rig;
 mod rotating;
 mod sealed_files;
 mod sealing;
+mod slots;
 mod starting;
 mod threads;
 mod time;

@@ -25,6 +25,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use zeroize::Zeroizing;
 
+pub use pins::TOKENS;
 pub use restored::{Fresh, Restoring};
 
 /// The file's name in a store's directory.

@@ -6,6 +6,9 @@ use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use std::collections::HashSet;
 
+/// How many tokens the file has room for.
+pub const TOKENS: u32 = FIRST_ERASE - FIRST_PIN;
+
 impl Slots {
     /// The slot number of a token, for good, and its wrong PINs: security officer's, user's.
     pub fn pin(&self, token: Id) -> Result<(u32, (u8, u8))> {
@@ -24,20 +27,22 @@ impl Slots {
         }
     }
 
-    /// Durably reserves the first free slot for a token that is about to be written. Where that is not the
-    /// one that was `meant`, somebody else was faster: a conflict.
+    /// Durably reserves a slot for a token that is about to be written: the one that is `meant`, which
+    /// is a conflict where it is not free any more, else the first free one.
     pub fn reserve(&self, token: Id, meant: Option<u32>) -> Result<u32> {
         let mut inner = self.lock();
         if let Some((number, _)) = inner.pins.get(&token) {
             return Ok(number - FIRST_PIN);
         }
         let used: HashSet<u32> = inner.pins.values().map(|(number, _)| *number).collect();
-        let number = (FIRST_PIN..FIRST_ERASE)
-            .find(|number| !used.contains(number))
-            .ok_or_else(|| Reason::StoreFull.detail("a store holds at most 504 tokens"))?;
-        if meant.is_some_and(|slot| slot != number - FIRST_PIN) {
-            return Err(Reason::Conflict.into());
+        let mut free = (FIRST_PIN..FIRST_ERASE).filter(|number| !used.contains(number)).peekable();
+        if free.peek().is_none() {
+            return Err(
+                Reason::StoreFull.detail(format_args!("a store holds at most {TOKENS} tokens"))
+            );
         }
+        let fits = |number: &u32| meant.is_none_or(|slot| slot == number - FIRST_PIN);
+        let number = free.find(fits).ok_or(Reason::Conflict)?;
         let pin = Pin { token, in_use: false, officer: 0, user: 0 };
         self.write_pin(&mut inner, number, pin)?;
         drop(inner);

@@ -121,6 +121,30 @@ fn counts_and_slot_numbers_survive_opening_again() {
 }
 
 #[test]
+fn a_token_gets_the_slot_it_is_meant_for_wherever_that_is_free() {
+    let place = Place::new();
+    let slots = place.open(&[]);
+    let token = |number: u32| {
+        let mut bytes = [9; 16];
+        bytes[..4].copy_from_slice(&number.to_le_bytes());
+        Id::new(bytes)
+    };
+    let reserve = |number, meant| slots.reserve(token(number), meant).map_err(|it| it.reason());
+    assert_eq!((reserve(0, Some(2)), reserve(1, Some(0)), reserve(2, None)), (Ok(2), Ok(0), Ok(1)));
+    assert_eq!(reserve(3, Some(2)), Err(Reason::Conflict), "another token has it");
+    assert_eq!(reserve(3, Some(TOKENS)), Err(Reason::Conflict), "there is no such slot");
+    slots.vacate(token(0)).unwrap();
+    assert_eq!((reserve(3, Some(2)), reserve(4, Some(TOKENS - 1))), (Ok(2), Ok(TOKENS - 1)));
+    for number in 5..=TOKENS {
+        reserve(number, None).unwrap();
+    }
+    assert_eq!(reserve(TOKENS + 1, None), Err(Reason::StoreFull));
+    assert_eq!(reserve(TOKENS + 1, Some(7)), Err(Reason::StoreFull));
+    slots.vacate(token(4)).unwrap();
+    assert_eq!(reserve(TOKENS + 1, None), Ok(TOKENS - 1));
+}
+
+#[test]
 fn a_token_that_either_side_has_lost_is_damage() {
     let place = Place::new();
     let slots = place.open(&[]);
