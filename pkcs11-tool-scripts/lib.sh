@@ -139,6 +139,7 @@ meaning() {
         CKR_DEVICE_MEMORY) echo 0x31 ;;
         CKR_DEVICE_ERROR) echo 0x30 ;;
         CKR_TOKEN_NOT_PRESENT) echo 0xe0 ;;
+        CKR_TOKEN_WRITE_PROTECTED) echo 0xe2 ;;
         CKR_GENERAL_ERROR) echo 0x5 ;;
         *) echo "lib.sh knows no number for $1" >&2; return 1 ;;
     esac

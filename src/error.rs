@@ -214,6 +214,7 @@ reasons! {
     OtherStore => CKR_FUNCTION_FAILED, "this is not the store that was backed up";
     StoreNotEmpty => CKR_FUNCTION_FAILED, "the store is not empty";
     StoreUnavailable => CKR_DEVICE_ERROR, "the store cannot be read or written at the moment";
+    TokenByOwner => CKR_TOKEN_WRITE_PROTECTED, "only the store's owner and root make tokens";
 }
 
 #[cfg(test)]

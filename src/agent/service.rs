@@ -11,7 +11,8 @@ use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::pin::Entry;
 use crate::key::{Fingerprint, Role};
-use crate::wire::message::{BackupPart, MAX_FOUND, PROTOCOL, STORE_FORMAT};
+use crate::store::slots::TOKENS;
+use crate::wire::message::{BackupPart, MAX_FOUND, MOST_TOKENS, PROTOCOL, STORE_FORMAT};
 use crate::wire::{Authority, Expect, Request, Response, Stored, TokenEntry};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -19,6 +20,9 @@ use std::sync::mpsc::{Sender, sync_channel};
 
 /// How many wrong PINs in a row lock a PIN.
 const TRIES: u8 = 10;
+
+// The modules show as many slots as there is room for tokens.
+const _: () = assert!(MOST_TOKENS == TOKENS);
 
 /// How many alternatives a search may have, and how many tags each of them.
 const MOST_TAGS: usize = 64;
@@ -247,8 +251,9 @@ impl Service {
         self.entry(token, row).map(Response::LoggedIn)
     }
 
-    /// Who changes a token's entry: the security officer, the user, or nobody. A change that was made
-    /// already is for the writer to speak of, since it may have ended the PIN that was shown.
+    /// Who changes a token's entry: the security officer, the user, or nobody where it is a new one,
+    /// which only the store's owner and root make. A change that was made already is for the writer to
+    /// speak of, since it may have ended the PIN that was shown.
     fn may_put(
         &self,
         token: Id,
@@ -256,6 +261,9 @@ impl Service {
         by: Option<Authority>,
         change: &[u8; 16],
     ) -> Result<Option<bool>> {
+        if expect == Expect::Absent && !self.user.owner {
+            return Err(Reason::TokenByOwner.into());
+        }
         let Some(Authority { officer, authenticator }) = by else { return Ok(None) };
         if self.shelf.answered(change)?.is_none() {
             check_expected(expect, self.shelf.token(token)?.map(|row| row.revision))?;

@@ -277,5 +277,8 @@ mod tests {
         let shown = describe(&free, Count::default());
         assert_eq!(shown.flags, CKF_RNG | CKF_LOGIN_REQUIRED);
         assert_eq!((shown.label, shown.serialNumber), ([b' '; 32], [b' '; 16]));
+        // For those who may make none.
+        let shown = flags(&TokenInfo { read_only: true, ..free });
+        assert_eq!(shown, CKF_RNG | CKF_LOGIN_REQUIRED | CKF_WRITE_PROTECTED);
     }
 }

@@ -3,7 +3,7 @@
 //! | who | can | cannot |
 //! |---|---|---|
 //! | another user of the machine | nothing: directory, socket and files are the owner's | |
-//! | a member of the configured group, without a PIN | see salts, labels of tokens, public objects; try PINs, counted, ten in a row | read private objects or material; change custody |
+//! | a member of the configured group, without a PIN | see salts, labels of tokens, public objects; try PINs, counted, ten in a row, and so lock one | read private objects or material; change custody; make a token |
 //! | who has read the store's files | guess PINs offline against Argon2id (19 MiB, 2 passes) | open anything private without a PIN; open erased material even with it |
 //! | who can write the store's files | forge public objects; destroy; put back an older complete store | forge or swap private records: each is sealed to its place and revision |
 //! | the user, with the PIN | use keys as their flags allow, delete imported material | destroy custom keys or generated material, exchange associated material, read sensitive values |

@@ -75,7 +75,8 @@ pub struct TokenInfo {
     pub user_pin_set: bool,
     /// Wrong PINs in a row: security officer's, user's.
     pub wrong: (u8, u8),
-    /// Whether it can only be read, because the store's snapshot is served.
+    /// Whether it can only be read, because the store's snapshot is served; of a token that has not been
+    /// initialised, whether somebody else has to do it.
     pub read_only: bool,
 }
 

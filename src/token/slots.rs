@@ -75,7 +75,7 @@ impl Slots {
                 serial: String::new(),
                 user_pin_set: false,
                 wrong: (0, 0),
-                read_only: false,
+                read_only: !self.link.is_owners(),
             }),
             None => Err(Reason::SlotUnknown.into()),
         }

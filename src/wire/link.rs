@@ -15,6 +15,7 @@ use crate::error::{Reason, Result};
 use crate::id::Id;
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -71,6 +72,14 @@ impl Link {
             store: OnceLock::new(),
             page: OnceLock::new(),
         }
+    }
+
+    /// Whether this process's user owns the store, or is root: others make no tokens. Where there is no
+    /// store, whoever makes it will be its owner.
+    pub fn is_owners(&self) -> bool {
+        let user = rustix::process::geteuid();
+        let owner = std::fs::metadata(&self.place.directory).map(|folder| folder.uid());
+        user.is_root() || owner.map_or(true, |owner| owner == user.as_raw())
     }
 
     /// Asks the agent, after connecting and starting it as needed. A refusal is the error it names.
