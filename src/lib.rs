@@ -22,5 +22,6 @@ pub mod secret;
 pub mod session;
 pub mod store;
 pub mod sys;
+pub mod text;
 pub mod token;
 pub mod wire;

@@ -16,6 +16,8 @@ use std::sync::Arc;
 /// The global. Reading it takes no lock, so a thread that is gone after a fork cannot hold one.
 static MODULE: ArcSwapOption<Module> = ArcSwapOption::const_empty();
 
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// What `C_Initialize` was called with.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Arguments {
@@ -62,11 +64,15 @@ pub fn start(arguments: &Arguments) -> Result<()> {
     if MODULE.load().is_some() {
         return Err(Reason::AlreadyInitialized.into());
     }
+    journal::begin();
     let config = Config::load(arguments.configuration.as_deref())?;
-    journal::open(&config, None);
+    journal::open(&config);
     let module = Arc::new(Module::new(&config, Arc::new(SystemClock)));
     match *MODULE.compare_and_swap(ptr::null::<Module>(), Some(module)) {
-        None => Ok(()),
+        None => {
+            log::info!("C_Initialize: keystead {VERSION} {}", described(&config));
+            Ok(())
+        }
         // Another thread was faster.
         Some(_) => Err(Reason::AlreadyInitialized.into()),
     }
@@ -76,9 +82,18 @@ pub fn start(arguments: &Arguments) -> Result<()> {
 pub fn end() -> Result<()> {
     leave_inherited();
     match MODULE.swap(None) {
-        Some(_) => Ok(()),
+        Some(_) => {
+            log::info!("C_Finalize");
+            Ok(())
+        }
         None => Err(Reason::NotInitialized.into()),
     }
+}
+
+/// Which store is used, and by which configuration.
+fn described(config: &Config) -> String {
+    let by = config.file.as_ref().map(|file| format!(", configured by {}", file.display()));
+    format!("on the store {}{}", config.directory.display(), by.unwrap_or_default())
 }
 
 /// Empties the global in a forked child.

@@ -257,11 +257,46 @@ pub fn reset_signals() {
 }
 
 fn unblock_signals() -> c_int {
-    // SAFETY: a zeroed set is valid memory for `sigemptyset`, and the set is valid when it is used.
+    // SAFETY: the set is initialised.
+    unsafe { libc::sigprocmask(libc::SIG_SETMASK, &signals(&[]), std::ptr::null_mut()) }
+}
+
+/// Writes once, without the signals that a write can raise in a program that does not expect them: of a
+/// closed pipe (`SIGPIPE`), of a file's limited size (`SIGXFSZ`), of a terminal that belongs to others
+/// (`SIGTTOU`).
+pub fn write_quietly(descriptor: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    let raised = signals(&[libc::SIGPIPE, libc::SIGXFSZ, libc::SIGTTOU]);
+    let mut before = signals(&[]);
+    let mut pending = signals(&[]);
+    // SAFETY: the sets are initialised and valid for the calls, which concern this thread only.
     unsafe {
-        let mut none = std::mem::zeroed::<libc::sigset_t>();
-        libc::sigemptyset(&mut none);
-        libc::sigprocmask(libc::SIG_SETMASK, &none, std::ptr::null_mut())
+        libc::sigpending(&mut pending);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raised, &mut before);
+    }
+    let written = rustix::io::write(descriptor, bytes);
+    for signal in [libc::SIGPIPE, libc::SIGXFSZ] {
+        // SAFETY: as above. A signal that somebody else raised before stays pending.
+        unsafe {
+            if libc::sigismember(&pending, signal) == 0 {
+                let none = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+                libc::sigtimedwait(&signals(&[signal]), std::ptr::null_mut(), &none);
+            }
+        }
+    }
+    // SAFETY: as above; `before` is what the first call has stored.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut()) };
+    Ok(written?)
+}
+
+fn signals(members: &[c_int]) -> libc::sigset_t {
+    // SAFETY: a zeroed set is valid memory for `sigemptyset`, which initialises it for `sigaddset`.
+    unsafe {
+        let mut set = std::mem::zeroed::<libc::sigset_t>();
+        libc::sigemptyset(&mut set);
+        members.iter().for_each(|signal| {
+            libc::sigaddset(&mut set, *signal);
+        });
+        set
     }
 }
 
@@ -280,8 +315,8 @@ pub fn coarse_seconds() -> u64 {
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::{
-        AsRawFd, ForkMark, Mark, Words, WordsMut, getpid, group_named, home_of, inherited, io,
-        is_privileged, peer, peer_process,
+        AsRawFd, ForkMark, Mark, Words, WordsMut, c_int, getpid, group_named, home_of, inherited,
+        io, is_privileged, peer, peer_process, write_quietly,
     };
     use std::io::{Read, Write};
     use std::sync::atomic::Ordering;
@@ -295,6 +330,34 @@ mod tests {
         (&reader).read_exact(&mut byte).unwrap();
         assert_eq!(&byte, b"b");
         assert!(inherited(-1).is_err());
+    }
+
+    /// In a child, since the test program ignores one of the signals: 0 where it lives on.
+    fn writes_in_a_child(descriptor: &impl std::os::fd::AsFd, limit: u64) -> c_int {
+        // SAFETY: the child changes its own signals and limit, writes, and leaves.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            // SAFETY: as above.
+            unsafe {
+                libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+                let limit = libc::rlimit { rlim_cur: limit, rlim_max: limit };
+                libc::setrlimit(libc::RLIMIT_FSIZE, &limit);
+                let failed = write_quietly(descriptor, b"line").is_err();
+                libc::_exit(i32::from(!failed));
+            }
+        }
+        let mut status = 0;
+        // SAFETY: `status` is valid for writes.
+        assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+        status
+    }
+
+    #[test]
+    fn a_line_that_nobody_reads_or_that_does_not_fit_kills_no_program() {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        assert_eq!(writes_in_a_child(&writer, libc::RLIM_INFINITY), 0);
+        assert_eq!(writes_in_a_child(&tempfile::tempfile().unwrap(), 0), 0);
     }
 
     #[test]

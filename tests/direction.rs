@@ -39,7 +39,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// What everybody may use; leaves use only each other.
-const LEAVES: &[&str] = &["clock", "config", "error", "id", "secret", "sys"];
+const LEAVES: &[&str] = &["clock", "config", "error", "id", "secret", "sys", "text"];
 
 /// Where `unsafe` may stand.
 const UNSAFE: &[&str] = &["src/ffi/", "src/lc/", "src/sys.rs", "src/bin/keystead/standard.rs"];

@@ -19,6 +19,24 @@ pub enum LogLevel {
     Trace,
 }
 
+impl LogLevel {
+    /// Every level, the quietest first.
+    pub const ALL: [Self; 6] =
+        [Self::Off, Self::Error, Self::Warn, Self::Info, Self::Debug, Self::Trace];
+
+    /// Its name, as it is written.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
 /// The file's keys, as they are written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -1,56 +1,170 @@
 //! The log: where records go, in a process that may be somebody else's.
+//!
+//! No lock is taken and no descriptor kept: a forked child, or a program that closes what it does not
+//! know, logs on.
+
+mod line;
+mod sink;
+mod variable;
 
 use super::{Config, Log, LogLevel};
 use crate::error::{Error, Reason};
-use env_logger::{Builder, Target};
-use log::LevelFilter;
-use std::fs::File;
-use std::io::{self, IsTerminal, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use arc_swap::ArcSwapOption;
+use log::{LevelFilter, Metadata, Record};
+use sink::Sink;
+use std::ffi::OsString;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use variable::Asked;
 
-/// Opens the log as configured; without a `log`, where `otherwise` says, or nowhere. The first log of a
-/// process stays: a module that is initialised again goes on with it.
-pub fn open(config: &Config, otherwise: Option<Log>) {
-    let target = match config.log.clone().or(otherwise) {
-        Some(Log::Stderr) => Target::Stderr,
-        Some(Log::File(path)) => Target::Pipe(Box::new(Appender(path))),
-        None => return,
-    };
-    let mut builder = Builder::new();
-    builder.filter_module("keystead", config.log_level.into()).target(target);
-    let _first_or_not = builder.try_init();
+/// How an agent is named in the log.
+const AGENT: &str = "keystead-agent";
+
+/// The log of this process, while there is one.
+static JOURNAL: ArcSwapOption<Journal> = ArcSwapOption::const_empty();
+
+struct Journal {
+    sink: Sink,
+    level: LevelFilter,
+    /// The program that logs.
+    who: String,
+    /// What an agent that this process starts is asked for.
+    passed_on: Option<OsString>,
 }
 
-/// Tells a person at a terminal, once a process, why nothing works: what the log says of an agent that
-/// does not start, or of a configuration before there is a log.
+/// Opens the log that the environment asks for, before there is a configuration: what is wrong with that
+/// is logged too. Where the environment asks for none, it stays as it is.
+pub fn begin() {
+    if let Some((sink, asked)) = asked() {
+        let passed_on = Some(asked.value());
+        install(Some(Journal { sink, level: asked.level.into(), who: program(), passed_on }));
+    }
+}
+
+/// Opens the log: the one the environment asks for, else as configured, or none. It takes the place of an
+/// earlier one.
+pub fn open(config: &Config) {
+    open_as(program(), config, None);
+}
+
+/// The same for an agent, which logs to standard error where nothing else is said.
+pub fn open_for_agent(config: &Config) {
+    open_as(AGENT.to_owned(), config, Some(Log::Stderr));
+}
+
+fn open_as(who: String, config: &Config, otherwise: Option<Log>) {
+    if let Some((sink, asked)) = asked() {
+        // Where the agent's log goes is the configuration's to say, if it says so.
+        let passed_on = config.log.is_none().then(|| asked.value());
+        return install(Some(Journal { sink, level: asked.level.into(), who, passed_on }));
+    }
+    let (log, level) = (config.log.clone().or(otherwise), config.log_level.into());
+    install(log.map(|log| Journal { sink: Sink::configured(log), level, who, passed_on: None }));
+}
+
+/// Why the environment's wish for a log cannot be met, if it cannot.
+pub fn refused() -> Option<String> {
+    usable(Asked::of_process()?).err()
+}
+
+/// The variable and value by which an agent that this process starts logs to the same file.
+pub fn for_agent() -> Option<(&'static str, OsString)> {
+    let journal = JOURNAL.load();
+    let Journal { sink: Sink::OwnFile(_), passed_on: Some(value), .. } = journal.as_deref()? else {
+        return None;
+    };
+    Some((variable::NAME, value.clone()))
+}
+
+/// Says what a program prints on standard error in the log too, where that is somewhere else.
+pub fn repeat(error: &str) {
+    if !logs_to_stderr(LevelFilter::Error) {
+        log::error!("{error}");
+    }
+}
+
+fn asked() -> Option<(Sink, Asked)> {
+    match usable(Asked::of_process()?) {
+        Ok(usable) => Some(usable),
+        Err(why) => {
+            to_terminal(&why);
+            None
+        }
+    }
+}
+
+fn usable(asked: Result<Asked, String>) -> Result<(Sink, Asked), String> {
+    let asked = asked?;
+    let failed = |error: io::Error| match &asked.log {
+        Log::File(path) => format!("{}: {}: {error}", variable::NAME, path.display()),
+        Log::Stderr => error.to_string(),
+    };
+    Ok((Sink::asked(asked.log.clone()).map_err(failed)?, asked))
+}
+
+fn install(journal: Option<Journal>) {
+    let level = journal.as_ref().map_or(LevelFilter::Off, |journal| journal.level);
+    JOURNAL.store(journal.map(Arc::new));
+    // The logger is this crate's own, in the program as in the module: it is set here or was before.
+    let _set = log::set_logger(&Logger);
+    log::set_max_level(level);
+}
+
+fn program() -> String {
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("?"));
+    program.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Hands records of this crate to the log that there is.
+struct Logger;
+
+impl log::Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().split("::").next() == Some("keystead")
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if let Some(journal) = JOURNAL.load().as_deref()
+            && self.enabled(record.metadata())
+            && record.level() <= journal.level
+        {
+            journal.sink.write(&line::of(record, &journal.who));
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// Tells a person at a terminal why nothing works: what the log says of an agent that does not start, or
+/// of a configuration before there is a log. The same is told once in a row.
 pub fn tell(error: &Error) {
-    static TOLD: AtomicBool = AtomicBool::new(false);
     let hopeless = matches!(
         error.reason(),
         Reason::AgentAbsent | Reason::StoreFull | Reason::BadConfiguration
     );
-    if hopeless && io::stderr().is_terminal() && !TOLD.swap(true, Ordering::Relaxed) {
-        // Where even this cannot be written there is nobody to tell.
-        let _unread = writeln!(io::stderr(), "keystead: {error}");
+    if hopeless && !logs_to_stderr(LevelFilter::Warn) {
+        to_terminal(&error.to_string());
     }
 }
 
-/// Opens its file for each record: a descriptor that is kept in a program that closes what it does not
-/// know would one day write the log into a file of that program's.
-struct Appender(PathBuf);
+fn logs_to_stderr(what: LevelFilter) -> bool {
+    let journal = JOURNAL.load();
+    let to_stderr =
+        |journal: &Journal| matches!(journal.sink, Sink::Stderr(_)) && journal.level >= what;
+    journal.as_deref().is_some_and(to_stderr)
+}
 
-impl Write for Appender {
-    fn write(&mut self, record: &[u8]) -> io::Result<usize> {
-        let mut options = File::options();
-        let mut file = options.append(true).create(true).mode(0o600).open(&self.0)?;
-        file.write_all(record)?;
-        Ok(record.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+fn to_terminal(said: &str) {
+    static TOLD: AtomicU64 = AtomicU64::new(0);
+    let mut hasher = DefaultHasher::new();
+    said.hash(&mut hasher);
+    let said_last = TOLD.swap(hasher.finish(), Ordering::Relaxed);
+    if io::stderr().is_terminal() && said_last != hasher.finish() {
+        // Where even this cannot be written there is nobody to tell.
+        let _unread = sink::to_stderr(&format!("keystead: {}\n", crate::text::harmless(said)));
     }
 }
 
@@ -64,23 +178,5 @@ impl From<LogLevel> for LevelFilter {
             LogLevel::Debug => Self::Debug,
             LogLevel::Trace => Self::Trace,
         }
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::{Appender, Write};
-    use std::os::unix::fs::PermissionsExt;
-
-    #[test]
-    fn records_are_appended_to_a_file_only_its_owner_reads() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("log");
-        for record in [b"one\n", b"two\n"] {
-            Appender(path.clone()).write_all(record).unwrap();
-        }
-        assert_eq!(std::fs::read(&path).unwrap(), b"one\ntwo\n");
-        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     }
 }

@@ -5,7 +5,7 @@
 //! ends at once. Both write to one pipe: the agent the line [`READY`] once it listens, or else whatever
 //! a person should read.
 
-use crate::config::Config;
+use crate::config::{Config, journal};
 use crate::error::{Error, Reason, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -167,7 +167,7 @@ fn command(
     let mut command = Command::new(program);
     command.arg("agent").arg(mode).arg("--store").arg(&place.directory);
     command.arg("--config").arg(place.configuration.as_deref().unwrap_or(nothing));
-    command.env_clear().current_dir("/");
+    command.env_clear().envs(journal::for_agent()).current_dir("/");
     command.stdin(Stdio::null()).stdout(report.try_clone()?).stderr(report);
     Ok(command)
 }

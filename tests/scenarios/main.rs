@@ -16,6 +16,7 @@ mod ending;
 mod faults;
 mod import;
 mod kept;
+mod logging;
 mod messages;
 mod model;
 mod objects;

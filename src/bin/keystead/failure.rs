@@ -1,6 +1,7 @@
 //! What a person reads when a command fails: an error, and a hint where there is something to do.
 
 use crate::Global;
+use keystead::config::journal;
 use keystead::error::{Error, Reason};
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -101,6 +102,7 @@ impl Failure {
     pub fn end(self) -> ExitCode {
         let mut stderr = io::stderr().lock();
         if !self.error.is_empty() {
+            journal::repeat(&self.error);
             let _unread = writeln!(stderr, "keystead: error: {}", self.error);
         }
         if let Some(hint) = &self.hint {

@@ -70,7 +70,7 @@ impl Global {
     /// The configuration, under what the command line says, with the log opened as it has it.
     fn configuration(&self) -> Result<Config, Failure> {
         let config = self.load()?;
-        journal::open(&config, None);
+        journal::open(&config);
         Ok(config)
     }
 
@@ -114,6 +114,7 @@ fn folder_of(file: &Path) -> &Path {
 }
 
 fn main() -> ExitCode {
+    journal::begin();
     let done = match Arguments::try_parse() {
         Ok(Arguments { global, command }) => {
             // What a background agent says is told on by whoever started it, with its own options.

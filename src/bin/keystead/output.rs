@@ -2,6 +2,7 @@
 
 use crate::{Failure, standard};
 use keystead::sys;
+use keystead::text::harmless;
 use serde::Serialize;
 use std::fmt::Display;
 use std::fs::File;
@@ -38,20 +39,6 @@ pub fn printable(text: &str) -> String {
     let after = rest.strip_prefix(inner).unwrap_or_default();
     let (before, after): (String, String) = (escaped(before), escaped(after));
     format!("{before}{}{after}", harmless(&inner.replace('\\', "\\\\")))
-}
-
-/// The same of text that was put together: its backslashes may be escapes already.
-pub fn harmless(text: &str) -> String {
-    text.chars().map(shown).collect()
-}
-
-/// The standard library knows which characters cannot be seen, and takes an accent behind a letter for
-/// one that can be.
-fn shown(it: char) -> String {
-    match it {
-        '\\' | '"' | '\'' => it.to_string(),
-        _ => format!("a{it}").escape_debug().skip(1).collect(),
-    }
 }
 
 /// The most characters of a name in a table.

@@ -7,8 +7,8 @@
 use super::directory;
 use crate::{Failure, Global, serving};
 use keystead::agent::{Claim, Lock, Options, await_lock, claim, listener, serve};
+use keystead::config::Config;
 use keystead::config::journal;
-use keystead::config::{Config, Log};
 use keystead::sys;
 use keystead::wire::Place;
 use keystead::wire::start::{self, READY};
@@ -64,7 +64,7 @@ impl Arguments {
         std::env::set_current_dir("/")?;
         set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(io::Error::from)?;
         lift_limits()?;
-        journal::open(config, Some(Log::Stderr));
+        journal::open_for_agent(config);
         let group = config.group.as_deref().map(group).transpose()?;
         directory::prepare(&config.directory, group)?;
         if let Some(handed) = listener(&config.directory)? {

@@ -9,7 +9,7 @@ use crate::keys::CustomKey;
 use crate::{Failure, Global, check_there, officer, output, serving};
 use keystead::agent::check_file_system;
 use keystead::clock::SystemClock;
-use keystead::config::{Config, Log};
+use keystead::config::{Config, Log, journal};
 use keystead::module::rules;
 use keystead::token::{Slots, TRIES, TokenInfo};
 use keystead::wire::{Link, Place};
@@ -126,6 +126,10 @@ fn configuration(config: &Config) -> Vec<Finding> {
     if let Some(Err(failure)) = config.group.as_deref().map(agent::group) {
         findings
             .push(problem("configuration", failure.hint("correct `group` in the configuration")));
+    }
+    if let Some(why) = journal::refused() {
+        let mend = "set it to stderr or to a file of your own, by its absolute path";
+        findings.push(problem("log", Failure::new(why).hint(mend)));
     }
     let log = match &config.log {
         Some(Log::File(path)) => Some(path),

@@ -1,0 +1,185 @@
+//! Where lines end up, in a process that may be somebody else's: neither a signal, a wait without end nor
+//! a line in another's file comes of them.
+
+use super::Log;
+use crate::sys;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FileType, Mode, OFlags, fstat, open};
+use rustix::io::retry_on_intr;
+use rustix::process::geteuid;
+use rustix::stdio::stderr;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+/// How long a line waits for standard error to be read.
+const PATIENCE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+
+/// Permissions for others than the owner to write.
+const OTHERS_WRITE: u32 = 0o022;
+
+/// Where lines go.
+#[derive(Debug)]
+pub(super) enum Sink {
+    /// Standard error, as long as it is what it was: a program that becomes a daemon closes it, and the
+    /// number may stand for a file of that program's next.
+    Stderr(Identity),
+    /// The end of a file, opened for each line for the same reason.
+    File(Box<Path>),
+    /// The same, of a file that the environment named: it must be the user's own, and no link.
+    OwnFile(Box<Path>),
+}
+
+/// Device and inode: what a descriptor stands for; none where it is closed.
+type Identity = Option<(u64, u64)>;
+
+impl Sink {
+    /// What is configured.
+    pub(super) fn configured(log: Log) -> Self {
+        match log {
+            Log::Stderr => Self::Stderr(identity()),
+            Log::File(path) => Self::File(path.into()),
+        }
+    }
+
+    /// What the environment asks for; fails where no line could be written.
+    pub(super) fn asked(log: Log) -> io::Result<Self> {
+        match log {
+            Log::Stderr => Ok(Self::Stderr(identity())),
+            Log::File(path) => own_file(&path).map(|_| Self::OwnFile(path.into())),
+        }
+    }
+
+    /// Writes a line. What cannot be written is lost: nobody is to be told, and no call fails for it.
+    pub(super) fn write(&self, line: &str) {
+        let _written_or_not = match self {
+            Self::Stderr(known) if known.is_some() && *known == identity() => to_stderr(line),
+            Self::Stderr(_) => Ok(0),
+            Self::File(path) => append(path, OFlags::empty())
+                .and_then(|file| sys::write_quietly(file, line.as_bytes())),
+            Self::OwnFile(path) => {
+                own_file(path).and_then(|file| sys::write_quietly(file, line.as_bytes()))
+            }
+        };
+    }
+}
+
+/// Writes to standard error, whatever it is at the moment.
+pub(super) fn to_stderr(line: &str) -> io::Result<usize> {
+    let ready =
+        retry_on_intr(|| poll(&mut [PollFd::new(&stderr(), PollFlags::OUT)], Some(&PATIENCE)));
+    match ready? {
+        0 => Err(io::ErrorKind::TimedOut.into()),
+        _ => sys::write_quietly(stderr(), line.as_bytes()),
+    }
+}
+
+fn identity() -> Identity {
+    fstat(stderr()).ok().map(|stat| (stat.st_dev, stat.st_ino))
+}
+
+/// Opens a file for its end. A named pipe that nobody reads is an error and no wait.
+fn append(path: &Path, more: OFlags) -> io::Result<OwnedFd> {
+    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC;
+    let flags = flags | OFlags::NOCTTY | OFlags::NONBLOCK | more;
+    Ok(open(path, flags, Mode::RUSR | Mode::WUSR)?)
+}
+
+fn own_file(path: &Path) -> io::Result<OwnedFd> {
+    let file = append(path, OFlags::NOFOLLOW).map_err(|error| match error.raw_os_error() {
+        Some(libc::ELOOP) => io::Error::other("it is a symbolic link"),
+        _ => error,
+    })?;
+    let found = fstat(&file)?;
+    let refused = |why: &str| Err(io::Error::other(why));
+    match FileType::from_raw_mode(found.st_mode) {
+        FileType::RegularFile if found.st_uid != geteuid().as_raw() => {
+            refused("the file belongs to another user")
+        }
+        FileType::RegularFile if found.st_nlink > 1 => refused("the file has another name too"),
+        FileType::RegularFile if found.st_mode & OTHERS_WRITE != 0 => {
+            refused("others can write in the file")
+        }
+        FileType::RegularFile => Ok(file),
+        _ => refused("it is no regular file"),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::{Log, Sink};
+    use rustix::fs::{CWD, Mode, mkfifoat};
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::path::{Path, PathBuf};
+
+    fn asked(path: &Path) -> Result<Sink, String> {
+        Sink::asked(Log::File(path.into())).map_err(|error| error.to_string())
+    }
+
+    /// A folder with a log of one line.
+    fn folder() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        asked(&path).unwrap().write("one\n");
+        (folder, path)
+    }
+
+    #[test]
+    fn lines_are_appended_to_a_file_only_its_owner_reads() {
+        let (folder, path) = folder();
+        asked(&path).unwrap().write("two\n");
+        Sink::configured(Log::File(path.clone())).write("three\n");
+        assert_eq!(fs::read(&path).unwrap(), b"one\ntwo\nthree\n");
+        let configured = folder.path().join("configured");
+        Sink::configured(Log::File(configured.clone())).write("one\n");
+        for path in [path, configured] {
+            assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn a_file_that_was_moved_away_makes_way_for_a_new_one() {
+        let (folder, path) = folder();
+        let sink = asked(&path).unwrap();
+        fs::rename(&path, folder.path().join("log.1")).unwrap();
+        sink.write("two\n");
+        assert_eq!(fs::read(&path).unwrap(), b"two\n");
+    }
+
+    #[test]
+    fn what_the_environment_names_is_a_file_of_ones_own_and_nothing_else() {
+        let (folder, path) = folder();
+        let sink = asked(&path).unwrap();
+        let name = |name: &str| folder.path().join(name);
+        symlink(&path, name("link")).unwrap();
+        fs::create_dir(name("folder")).unwrap();
+        mkfifoat(CWD, name("pipe"), Mode::RUSR | Mode::WUSR).unwrap();
+        for (named, why) in [
+            (name("link"), "symbolic link"),
+            (name("folder"), "directory"),
+            (name("pipe"), "No such device"),
+            (name("nowhere/log"), "No such file"),
+            ("/dev/null".into(), "no regular file"),
+        ] {
+            let said = asked(&named).unwrap_err();
+            assert!(said.contains(why), "{named:?}: {said}");
+        }
+        fs::hard_link(&path, name("second")).unwrap();
+        assert!(asked(&path).unwrap_err().contains("another name"));
+        fs::remove_file(name("second")).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o620)).unwrap();
+        assert!(asked(&path).unwrap_err().contains("others can write"));
+        sink.write("two\n");
+        assert_eq!(fs::read(&path).unwrap(), b"one\n");
+    }
+
+    #[test]
+    fn a_pipe_that_nobody_reads_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        mkfifoat(CWD, &pipe, Mode::RUSR | Mode::WUSR).unwrap();
+        Sink::configured(Log::File(pipe)).write("one\n");
+    }
+}
