@@ -359,19 +359,32 @@ impl Service {
     }
 
     fn read_one(&self, token: Id, id: Id) -> Result<Option<(Stored, Option<Box<Stored>>)>> {
-        let Some(found) = self.visible(token, self.shelf.find(token, id)?) else {
-            return Ok(None);
-        };
-        let key = match found.known.header.role {
-            Role::Material { key, .. } => Some(key),
-            Role::Object { .. } | Role::CustomKey(_) => None,
-        };
-        let owner = key.map(|key| self.shelf.find(token, key)).transpose()?.flatten();
+        let (found, owner) = self.found_with_owner(token, id)?;
+        let Some(found) = self.visible(token, found) else { return Ok(None) };
         let owner = match self.visible(token, owner) {
             Some(owner) => Some(Box::new(self.shelf.hand_out(token, owner)?)),
             None => None,
         };
         Ok(Some((self.shelf.hand_out(token, found)?, owner)))
+    }
+
+    /// A record, and for material its custom key as it was at the same moment: a commit between two reads
+    /// would show a state that never was.
+    fn found_with_owner(&self, token: Id, id: Id) -> Result<(Option<Found>, Option<Found>)> {
+        let mut found = self.shelf.find(token, id)?;
+        loop {
+            let key = match found.as_ref().map(|found| &found.known.header.role) {
+                Some(Role::Material { key, .. }) => *key,
+                _ => return Ok((found, None)),
+            };
+            let owner = self.shelf.find(token, key)?;
+            let still = self.shelf.find(token, id)?;
+            let revision = |found: &Option<Found>| found.as_ref().map(|found| found.row.revision);
+            if revision(&still) == revision(&found) {
+                return Ok((found, owner));
+            }
+            found = still;
+        }
     }
 
     /// Among several, one that is damaged is left out.
