@@ -123,18 +123,6 @@ impl Token {
         imported
     }
 
-    /// Does something again while other processes change the same objects in between.
-    pub(super) fn again<R>(&self, work: impl Fn() -> Result<R>) -> Result<R> {
-        const TRIES: usize = 16;
-        for _ in 1..TRIES {
-            match work() {
-                Err(failure) if failure.reason() == Reason::Conflict => {}
-                done => return done,
-            }
-        }
-        work()
-    }
-
     pub(super) fn ordinary_expiry(&self, wishes: &Wishes) -> Result<Option<Expiry>> {
         match wishes.expiry() {
             Some(expiry) if expiry.at <= self.clock.now() => Err(Reason::ExpiryPast.into()),

@@ -1,5 +1,6 @@
 //! The use cases on one token: each file is one of them; this one is what they share.
 
+mod again;
 mod attributes;
 mod compare;
 mod copy;

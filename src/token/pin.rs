@@ -106,14 +106,39 @@ impl Token {
         if self.who() != Login::Officer {
             return Err(Reason::NotLoggedIn.into());
         }
-        let mut released = self.released().clone().ok_or(Reason::NotLoggedIn)?;
-        released.entry.user = Some(self.wrap_under(pin)?);
-        self.put_entry(released, false)
+        let user = self.wrap_under(pin)?;
+        let mut stale = false;
+        self.again(|| {
+            if std::mem::replace(&mut stale, true) {
+                self.release_again()?;
+            }
+            let mut released = self.released().clone().ok_or(Reason::NotLoggedIn)?;
+            released.entry.user = Some(user.clone());
+            self.put_entry(released, false)
+        })
+    }
+
+    /// Asks for the entry anew that a login brought: another process has changed it since.
+    fn release_again(&self) -> Result<()> {
+        let kept = self.released().clone().ok_or(Reason::NotLoggedIn)?;
+        let request = Request::Login {
+            token: self.id,
+            officer: kept.officer,
+            authenticator: *kept.authenticator,
+        };
+        let Response::LoggedIn(shown) = self.link.ask(&request)? else { return Err(unexpected()) };
+        let (entry, revision) = (Entry::decode(&shown.entry)?, shown.revision);
+        *self.released() = Some(Released { entry, revision, ..kept });
+        Ok(())
     }
 
     /// `C_SetPIN`: changes the PIN of whoever is logged in, or the user's where nobody is.
     pub fn set_pin(&self, old: &[u8], new: &[u8]) -> Result<()> {
         check_length(new)?;
+        self.again(|| self.set_pin_once(old, new))
+    }
+
+    fn set_pin_once(&self, old: &[u8], new: &[u8]) -> Result<()> {
         let officer = self.who() == Login::Officer;
         let Opened { mut released, private } = self.authenticate(officer, old)?;
         let pin = Pin::wrap(self.id, &private, new, lc::random::bytes()?, &lc::random::bytes()?)?;
@@ -133,10 +158,12 @@ impl Token {
 
     /// `C_InitToken` on a token there is: the security officer's PIN must fit, the user's ends.
     pub(super) fn initialise_again(&self, pin: &[u8], label: &str) -> Result<()> {
-        let Opened { mut released, .. } = self.authenticate(true, pin)?;
-        released.entry.label = label.to_owned();
-        released.entry.user = None;
-        self.put_entry(released, true)?;
+        self.again(|| {
+            let Opened { mut released, .. } = self.authenticate(true, pin)?;
+            released.entry.label = label.to_owned();
+            released.entry.user = None;
+            self.put_entry(released, true)
+        })?;
         self.handles.end(|_| true);
         self.cache.clear();
         Ok(())

@@ -1,6 +1,7 @@
 //! The slots of a store: one for each token, and one more in which the next can be initialised.
 //! A token keeps its slot number for good, and a process keeps every slot that it has shown.
 
+use super::again::again;
 use super::pin::check_length;
 use super::records::unexpected;
 use super::{Rules, Token, TokenInfo};
@@ -85,6 +86,10 @@ impl Slots {
     /// custom keys stay: only what can be destroyed is (PKCS#11 3.1, 5.5.7).
     pub fn init_token(&self, slot: u64, pin: &[u8], label: &str) -> Result<()> {
         check_length(pin)?;
+        again(|| self.init_token_once(slot, pin, label))
+    }
+
+    fn init_token_once(&self, slot: u64, pin: &[u8], label: &str) -> Result<()> {
         let entries = self.entries()?;
         match entries.iter().find(|entry| u64::from(entry.slot) == slot) {
             Some(entry) => self.open(entry)?.initialise_again(pin, label),

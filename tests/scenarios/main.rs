@@ -10,6 +10,7 @@ mod bypasses;
 mod ceremony;
 mod ciphers;
 mod compare;
+mod conflicts;
 mod custody;
 mod durability;
 mod ending;
