@@ -58,6 +58,14 @@
 //! and `CKA_UNWRAP_TEMPLATE`. From a key that is trusted, or that has a template of its own, the user
 //! can take usages away; only the officer gives it one more.
 //!
+//! A template gets at least what it asks for. One that names no usage makes a key that does everything
+//! its type can; a session key's value can be read, and a token key's cannot. One that says
+//! `CKA_SENSITIVE` true and nothing of `CKA_EXTRACTABLE` makes a key that does not leave, and so does
+//! one that says `CKA_WRAP_WITH_TRUSTED` true, `CKA_EXTRACTABLE` false or `CKA_ALWAYS_AUTHENTICATE` true
+//! and nothing of `CKA_SENSITIVE`. A key that is trusted, or has a template of its own, hides its value
+//! too, and where its template names no usage it only wraps, unwraps or derives, as the one it has says.
+//! This holds for every call that makes a key, copies and repeated imports included.
+//!
 //! Whoever may wrap and unwrap with one key can wrap a key that is sensitive and extractable, and unwrap
 //! it as one that is not sensitive: PKCS#11 allows it. What prevents it is `CKA_WRAP_WITH_TRUSTED` on
 //! the key, without which the user makes a wrapping key for the purpose, and a trusted AES key that

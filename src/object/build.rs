@@ -11,7 +11,7 @@ use super::vendor::*;
 use crate::clock::Seconds;
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
-use crate::key::{Expiry, ExpiryAction};
+use crate::key::{Expiry, ExpiryAction, Usage};
 use crate::secret::Secret;
 use pkcs11_sys::*;
 
@@ -156,7 +156,8 @@ pub fn build(template: &Template, how: How, class: u64, kind: Option<&Kind>) -> 
 }
 
 /// Where a template names no usage, the key does everything its type can; session keys may leave,
-/// token keys stay (design section 3 and what SunPKCS11 needs).
+/// token keys stay (design section 3 and what SunPKCS11 needs). A template that asks for a protection
+/// gets those without which that one would be worth nothing.
 fn key_defaults(made: &mut Attributes, kind: &Kind) -> Result<()> {
     if made.number(CKA_KEY_TYPE).is_some_and(|given| given != kind.key_type) {
         return Err(Reason::TemplateInconsistent.detail("CKA_KEY_TYPE does not fit"));
@@ -166,9 +167,11 @@ fn key_defaults(made: &mut Attributes, kind: &Kind) -> Result<()> {
     // says nothing about what it is for.
     let fits = |usage| kind.usages.contains(&usage);
     let named = USAGE_FLAGS.iter().any(|&(usage, flag)| fits(usage) && made.flag(flag));
+    let bound = is_bound(made);
     for &(usage, flag) in USAGE_FLAGS {
         if rule(flag, kind.class).is_some() {
-            default_flag(made, flag, !named && fits(usage));
+            let meant = !bound || is_bound_for(usage, made);
+            default_flag(made, flag, !named && fits(usage) && meant);
         }
     }
     let hidden = kind.class != CKO_PUBLIC_KEY;
@@ -181,10 +184,21 @@ fn key_defaults(made: &mut Attributes, kind: &Kind) -> Result<()> {
     }
     if hidden {
         let token = made.flag(CKA_TOKEN);
-        default_flag(made, CKA_SENSITIVE, token);
-        default_flag(made, CKA_EXTRACTABLE, !token);
+        default_flag(made, CKA_SENSITIVE, token || asks_to_be_hidden(made));
+        default_flag(made, CKA_EXTRACTABLE, !token && !made.flag(CKA_SENSITIVE));
     }
     Ok(())
+}
+
+/// Whether a key's attributes ask for what would be worth nothing if its value could be read: that it
+/// does not leave, or not by all ways, that each use asks for the PIN, that somebody relies on what it
+/// does not do.
+fn asks_to_be_hidden(made: &Attributes) -> bool {
+    let stays = made.contains(CKA_EXTRACTABLE) && !made.flag(CKA_EXTRACTABLE);
+    stays
+        || made.flag(CKA_WRAP_WITH_TRUSTED)
+        || made.flag(CKA_ALWAYS_AUTHENTICATE)
+        || is_bound(made)
 }
 
 fn default_flag(made: &mut Attributes, kind: u64, value: bool) {
@@ -222,7 +236,22 @@ pub fn copy(from: &Attributes, template: &Template, officer: bool) -> Result<Att
     if from.flag(CKA_PRIVATE) && !made.flag(CKA_PRIVATE) {
         return Err(Reason::TemplateInconsistent.detail("a private object's copy stays private"));
     }
+    rise_together(from, &mut made, template);
     Ok(made)
+}
+
+/// A protection that a template raises on a key that is there takes those along without which it would
+/// be worth nothing, as where a key is made; what the template says itself stands.
+pub fn rise_together(from: &Attributes, made: &mut Attributes, template: &Template) {
+    let rises = |kind| !from.flag(kind) && template.bytes(kind) == Some(&attributes::flag(true));
+    let falls = |kind| from.flag(kind) && template.bytes(kind) == Some(&attributes::flag(false));
+    let silent = |kind| template.bytes(kind).is_none() && from.contains(kind);
+    if (rises(CKA_WRAP_WITH_TRUSTED) || falls(CKA_EXTRACTABLE)) && silent(CKA_SENSITIVE) {
+        made.set_flag(CKA_SENSITIVE, true);
+    }
+    if !from.flag(CKA_SENSITIVE) && made.flag(CKA_SENSITIVE) && silent(CKA_EXTRACTABLE) {
+        made.set_flag(CKA_EXTRACTABLE, false);
+    }
 }
 
 /// Whether an attribute of the copy of a key may be another than the key's. Where the key cannot be
@@ -269,9 +298,24 @@ fn change(rule: &Rule, of: &Attributes, attribute: &Attribute, officer: bool) ->
 /// wraps, unwraps and derives. One more usage would undo that: whoever decrypts with a wrapping key
 /// needs no unwrapping.
 fn is_bound(key: &Attributes) -> bool {
-    let binds = |kind| key.bytes(kind).is_some_and(|template| !template.is_empty());
-    key.flag(CKA_TRUSTED)
-        || [CKA_WRAP_TEMPLATE, CKA_UNWRAP_TEMPLATE, CKA_DERIVE_TEMPLATE].into_iter().any(binds)
+    let templates = [CKA_WRAP_TEMPLATE, CKA_UNWRAP_TEMPLATE, CKA_DERIVE_TEMPLATE];
+    key.flag(CKA_TRUSTED) || templates.into_iter().any(|kind| binds(key, kind))
+}
+
+/// Whether a key has a template of its own that says anything.
+fn binds(key: &Attributes, template: u64) -> bool {
+    key.bytes(template).is_some_and(|template| !template.is_empty())
+}
+
+/// What a bound key is meant for where its template names no usage: what it is trusted with, and what
+/// its own templates are about.
+fn is_bound_for(usage: Usage, key: &Attributes) -> bool {
+    match usage {
+        Usage::Wrap => key.flag(CKA_TRUSTED) || binds(key, CKA_WRAP_TEMPLATE),
+        Usage::Unwrap => binds(key, CKA_UNWRAP_TEMPLATE),
+        Usage::Derive => binds(key, CKA_DERIVE_TEMPLATE),
+        _ => false,
+    }
 }
 
 fn known(attribute: &Attribute, class: u64) -> Result<&'static Rule> {

@@ -13,7 +13,7 @@ use crate::id::Id;
 use crate::key::{
     Event, Expiry, ExpiryAction, Fingerprint, Header, Metadata, Origin, State, Status,
 };
-use crate::object::build::{provenance, stronger};
+use crate::object::build::{provenance, rise_together, stronger};
 use crate::object::kinds::{Kind, bits};
 use crate::object::vendor::APPLICATION;
 use crate::object::{Attribute, Attributes, Template, Wishes, attributes};
@@ -461,5 +461,6 @@ fn merged(
             )));
         }
     }
+    rise_together(present, &mut merged, import.template);
     Ok(merged)
 }

@@ -38,7 +38,7 @@ use handles::{Handles, Named};
 use loaded::Loaded;
 use once_cell::sync::OnceCell;
 use pin::Released;
-use pkcs11_sys::{CKA_PRIVATE, CKA_TOKEN, CKA_TRUSTED, CKO_SECRET_KEY};
+use pkcs11_sys::{CKA_ALWAYS_AUTHENTICATE, CKA_PRIVATE, CKA_TOKEN, CKA_TRUSTED, CKO_SECRET_KEY};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -273,9 +273,10 @@ impl Token {
 
     /// A secret or private key's attributes from its template. Where nobody is logged in, a session
     /// key that says nothing is public: SunPKCS11 makes such keys after its last session has closed.
+    /// One that asks for a PIN is not.
     fn build(&self, template: &Template, how: How, class: u64, kind: &Kind) -> Result<Attributes> {
         let mut made = build::build(template, how, class, Some(kind))?;
-        let silent = template.bytes(CKA_PRIVATE).is_none();
+        let silent = template.bytes(CKA_PRIVATE).is_none() && !made.flag(CKA_ALWAYS_AUTHENTICATE);
         if silent && !made.flag(CKA_TOKEN) && self.who() == Login::Public {
             made.set_flag(CKA_PRIVATE, false);
         }

@@ -84,3 +84,10 @@ pub fn seal_number() -> MechanismType {
 pub fn expires_at(second: u64) -> Attribute {
     number(EXPIRES_AT, second)
 }
+
+/// An attribute whose value is a template with one attribute: a `CK_ATTRIBUTE` as it lies in memory.
+pub fn template_of(of: u64, inner: u64, value: &'static [u8]) -> Attribute {
+    let address = value.as_ptr().expose_provenance();
+    let bytes = [inner.to_ne_bytes(), address.to_ne_bytes(), value.len().to_ne_bytes()].concat();
+    Attribute::VendorDefined((kind(of), bytes))
+}

@@ -12,6 +12,7 @@ mod ciphers;
 mod compare;
 mod conflicts;
 mod custody;
+mod defaults;
 mod durability;
 mod ending;
 mod faults;
