@@ -360,7 +360,10 @@ impl Service {
 
     fn read_one(&self, token: Id, id: Id) -> Result<Option<(Stored, Option<Box<Stored>>)>> {
         let (found, owner) = self.found_with_owner(token, id)?;
-        let Some(found) = self.visible(token, found) else { return Ok(None) };
+        // What has ended is handed out empty: an operation under way asks why.
+        let Some(found) = found.filter(|found| self.may_see(token, found)) else {
+            return Ok(None);
+        };
         let owner = match self.visible(token, owner) {
             Some(owner) => Some(Box::new(self.shelf.hand_out(token, owner)?)),
             None => None,
@@ -410,11 +413,13 @@ impl Service {
     /// Private records are for those who have proved themselves, and an ordinary key that has ended
     /// is gone though it may not have been swept yet.
     fn visible(&self, token: Id, found: Option<Found>) -> Option<Found> {
-        found.filter(|Found { known, .. }| {
-            let ended =
-                matches!(known.header.role, Role::Object { .. }) && known.is_dead(self.shelf.now());
-            !ended && (!known.header.private || self.proved.contains(&token))
+        found.filter(|found| self.may_see(token, found)).filter(|Found { known, .. }| {
+            !(matches!(known.header.role, Role::Object { .. }) && known.is_dead(self.shelf.now()))
         })
+    }
+
+    fn may_see(&self, token: Id, found: &Found) -> bool {
+        !found.known.header.private || self.proved.contains(&token)
     }
 }
 

@@ -260,6 +260,8 @@ impl Shelf {
                 }
             }
             (_, Some(_)) => Vec::new(),
+            (Outcome::Live, None) => row.sealed,
+            (_, None) if matches!(known.header.role, Role::Object { .. }) => Vec::new(),
             (_, None) => row.sealed,
         };
         Ok(Stored { id: known.id, revision: row.revision, header: row.header, sealed, slot })

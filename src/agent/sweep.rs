@@ -5,11 +5,12 @@ use super::audit::{Event, Fact};
 use super::commit::{STEP, Swept, Writer};
 use super::draft::{Draft, Ending};
 use super::rows::{self, Key};
-use super::shelf::Shelf;
+use super::shelf::{Found, Shelf};
 use crate::clock::Seconds;
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::Role;
+use crate::key::policy::FINISH;
 use crate::key::state::Erasure;
 use crate::store::Need;
 use std::collections::HashSet;
@@ -17,6 +18,9 @@ use std::sync::Arc;
 
 /// How long a client has to ask again for a removal that a crash interrupted, in seconds.
 const RETRY: Seconds = 3600;
+
+/// How long it is told of an ordinary key that it has expired, in seconds: an operation under way asks.
+const TOLD: Seconds = FINISH;
 
 /// When the next thing is due, if ever; an erasure that waits is due when its grace is over.
 pub fn next_due(shelf: &Shelf, grace: Seconds) -> Result<Option<Seconds>> {
@@ -46,27 +50,34 @@ impl Writer {
             shelf.room.check(Need::Shrink)?;
             let mut draft = Draft::new(&shelf);
             for (entry, token, id) in due {
-                match self.grace {
-                    0 => {
-                        if let Err(error) = end(&mut draft, &shelf, (token, id), &mut swept) {
-                            unread.note(&shelf, entry, error)?;
-                            continue;
-                        }
-                    }
-                    grace => {
-                        log::warn!(
-                            "record {id} of token {token} is due: it is not usable any more, and is \
-                             erased in {grace} s unless the clock was wrong"
-                        );
-                        draft.wait(shelf.clock(), token, id);
-                    }
+                match self.end_or_wait(&mut draft, (token, id), &mut swept) {
+                    Ok(()) => draft.forget(entry),
+                    Err(error) => unread.note(&shelf, entry, error)?,
                 }
-                draft.forget(entry);
             }
             if !draft.is_empty() {
                 self.apply(draft)?;
             }
         }
+    }
+
+    fn end_or_wait(
+        &self,
+        draft: &mut Draft<'_>,
+        (token, id): (Id, Id),
+        swept: &mut Swept,
+    ) -> Result<()> {
+        let shelf = &self.shelf;
+        if self.grace == 0 || has_ended(shelf, token, shelf.find(token, id)?.as_ref())? {
+            return end(draft, shelf, (token, id), swept);
+        }
+        log::warn!(
+            "record {id} of token {token} is due: it is not usable any more, and is erased in {} s \
+             unless the clock was wrong",
+            self.grace
+        );
+        draft.wait(shelf.clock(), token, id);
+        Ok(())
     }
 
     /// Makes the time durable from which something can only be read: no later agent takes an earlier
@@ -232,8 +243,12 @@ fn end(
                 draft.bury(token, &found);
                 swept.erased += 1;
             }
-            Role::Object { .. } => {
+            Role::Object { .. } if has_ended(shelf, token, Some(&found))? => {
                 draft.remove(token, &found, Ending::Expired)?;
+            }
+            Role::Object { .. } => {
+                draft.bury(token, &found);
+                draft.remind(shelf.now() + TOLD, token, id);
                 swept.ended += 1;
             }
             Role::CustomKey(_) => {
@@ -249,18 +264,32 @@ fn end(
     Ok(())
 }
 
+/// Whether an ordinary object has ended, and stands there only to be asked why.
+fn has_ended(shelf: &Shelf, token: Id, found: Option<&Found>) -> Result<bool> {
+    match found {
+        Some(found) if matches!(found.known.header.role, Role::Object { .. }) => {
+            Ok(!is_listed(shelf, token, found)?)
+        }
+        _ => Ok(false),
+    }
+}
+
+/// Whether a search finds a record.
+fn is_listed(shelf: &Shelf, token: Id, found: &Found) -> Result<bool> {
+    let all = rows::tagged(token, found.known.header.private, None);
+    Ok(shelf.store.get(&[&all[..], found.known.id.bytes()].concat())?.is_some())
+}
+
 /// Takes a record whose cell was overwritten out of every search. It stays in its place, so that a
 /// client that lost its answer can still finish what it began: material for good, with its custom
 /// key, any other until [`RETRY`] is over.
 fn mend_one(draft: &mut Draft<'_>, shelf: &Shelf, token: Id, id: Id) -> Result<()> {
     let Some(found) = shelf.find(token, id)? else { return Ok(()) };
-    let header = &found.known.header;
-    let listed = [&rows::tagged(token, header.private, None)[..], id.bytes()].concat();
-    if shelf.store.get(&listed)?.is_none() {
+    if !is_listed(shelf, token, &found)? {
         return Ok(());
     }
     draft.bury(token, &found);
-    if !matches!(header.role, Role::Material { .. }) {
+    if !matches!(found.known.header.role, Role::Material { .. }) {
         draft.remind(shelf.now() + RETRY, token, id);
     }
     Ok(())
@@ -307,8 +336,15 @@ mod tests {
     fn each_thing_ends_once_and_in_its_second() {
         let directory = tempfile::tempdir().unwrap();
         let (clock, mut writer) = furnished(directory.path());
-        let expected =
-            [(9, 0, 0, Some(10)), (10, 1, 1, Some(20)), (20, 0, 1, Some(30)), (30, 1, 0, None)];
+        // An ordinary key's record goes when it has told for a minute that it has expired.
+        let expected = [
+            (9, 0, 0, Some(10)),
+            (10, 1, 1, Some(20)),
+            (20, 0, 1, Some(30)),
+            (30, 1, 0, Some(70)),
+            (70, 0, 0, Some(80)),
+            (80, 0, 0, None),
+        ];
         for (now, erased, ended, next) in expected {
             clock.set(now);
             assert_eq!(writer.sweep().unwrap(), Swept { erased, ended }, "at {now}");
@@ -322,6 +358,7 @@ mod tests {
         let (clock, mut writer) = furnished(directory.path());
         clock.set(30);
         assert_eq!(writer.sweep().unwrap(), Swept { erased: 2, ended: 2 });
+        assert_eq!(sweep_at(&clock, &mut writer, 30 + TOLD), (0, 0));
         let left = writer.shelf.store.scan(b"", b"", 100).unwrap();
         let keys: Vec<_> = left.into_iter().map(|(key, _)| key).collect();
         let lines = (1..=4).map(rows::audit_line);
@@ -374,6 +411,8 @@ mod tests {
         assert_eq!(sweep_at(&clock, &mut writer, 111), (0, 0));
         assert_eq!(sweep_at(&clock, &mut writer, 112), (1, 1));
         assert_eq!(sweep_at(&clock, &mut writer, 135), (1, 1));
+        assert_eq!(next_due(&writer.shelf, 100).unwrap(), Some(172));
+        assert_eq!(sweep_at(&clock, &mut writer, 195), (0, 0));
         assert_eq!(next_due(&writer.shelf, 100).unwrap(), None);
     }
 

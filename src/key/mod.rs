@@ -12,6 +12,6 @@ mod stretch;
 
 pub use body::{Body, Metadata, PendingExpiry};
 pub use material::{Expiry, ExpiryAction, Fingerprint};
-pub use policy::{Family, Key, Parsed, UsableKey, Usage};
+pub use policy::{Family, InUse, Key, Parsed, UsableKey, Usage};
 pub use record::{Header, Role, Tag};
 pub use state::{Event, Material, Origin, State, Status};

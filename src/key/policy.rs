@@ -168,8 +168,13 @@ impl Usages {
     }
 }
 
+/// For how long an operation may go on whose key has expired after it began, in seconds.
+pub const FINISH: Seconds = 60;
+
 /// A loaded key with everything that decides about its use.
 pub struct Key {
+    /// The object it is the key of.
+    pub id: Id,
     /// The material.
     pub parsed: Parsed,
     /// What its flags allow.
@@ -226,6 +231,8 @@ pub enum Watch {
 #[derive(Clone)]
 pub struct UsableKey {
     key: Arc<Key>,
+    usage: Usage,
+    mechanism: u64,
     /// The older versions of a rotated key, newest first, for what only reads.
     older: Option<Arc<[UsableKey]>>,
 }
@@ -239,6 +246,60 @@ impl UsableKey {
     /// The older versions that may be tried where this one does not fit, newest first.
     pub fn older(&self) -> &[Self] {
         self.older.as_deref().unwrap_or_default()
+    }
+
+    /// What an operation remembers of the key that it begins with.
+    pub fn in_use(&self) -> InUse {
+        let reads = self.usage.only_reads();
+        let ends = |expiry: &Expiry| expiry.action == ExpiryAction::Erase || !reads;
+        InUse {
+            object: self.id,
+            purpose: Purpose::Use { usage: self.usage, mechanism: self.mechanism },
+            watch: self.watch.clone(),
+            until: self.expiry.filter(ends).map(|expiry| expiry.at.saturating_add(FINISH)),
+        }
+    }
+}
+
+/// The key of an operation under way, as it was when it was looked at last. It holds no material.
+#[derive(Debug, Clone)]
+pub struct InUse {
+    /// The object that the operation began with.
+    pub object: Id,
+    /// What the operation does with it.
+    pub purpose: Purpose,
+    /// What moves when it may have changed.
+    pub watch: Watch,
+    /// The first second in which the operation may not go on, if the key expires.
+    pub until: Option<Seconds>,
+}
+
+/// What an operation under way does with a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// It uses it with a mechanism.
+    Use {
+        /// What for.
+        usage: Usage,
+        /// With which mechanism.
+        mechanism: u64,
+    },
+    /// It has taken its value into a digest.
+    Digest,
+}
+
+impl InUse {
+    /// Returns whether the minute that an operation has after its key's expiry is over at `now`.
+    pub fn is_overdue(&self, now: impl FnOnce() -> Seconds) -> bool {
+        self.until.is_some_and(|until| until <= now())
+    }
+
+    /// Returns why the operation may not go on: what an Init with the key would say.
+    pub fn gone(&self) -> Error {
+        match self.purpose {
+            Purpose::Use { usage, .. } => gone(usage),
+            Purpose::Digest => Reason::KeyUnknown.into(),
+        }
     }
 }
 
@@ -299,7 +360,7 @@ pub fn allow(
     if key.mechanisms.as_ref().is_some_and(|allowed| !allowed.contains(&mechanism)) {
         return Err(Reason::MechanismInvalid.into());
     }
-    Ok(UsableKey { key: Arc::clone(key), older: None })
+    Ok(UsableKey { key: Arc::clone(key), usage, mechanism, older: None })
 }
 
 /// Why a key without material cannot be used: to the caller, its handle names nothing any more.

@@ -44,6 +44,23 @@
 //! `CKA_END_DATE`, 00:00 UTC. None: never. The material is unusable from that second in every process
 //! and erased by the agent at that moment. The time is never earlier than the latest the store has seen.
 //!
+//! # Operations under way
+//!
+//! A key is asked for at an operation's Init, and again at each update, at the last step and at each part
+//! of a message. One call of `C_Encrypt` and the like after its Init is a last step too.
+//!
+//! | since the Init, the key has | the operation |
+//! |---|---|
+//! | expired | may finish within 60 s of the expiry; after that its next step is refused |
+//! | expired, but stays readable | the same; decryptions, verifications and unwrappings go on |
+//! | been deleted, disabled, or scheduled for deletion, or lost the usage | does not go on |
+//! | been rotated | goes on with the version it began with |
+//! | been renamed, described, or imported again with another expiry | goes on, until 60 s after that expiry |
+//!
+//! A step that is refused gets the code that an Init would get now, and ends the operation. A digest that has
+//! taken a key in by `C_DigestKey` keeps to this too. A new message is a new use of the key: from the second of
+//! the expiry on none begins, though messages that were begun before it may finish.
+//!
 //! # Rotation
 //!
 //! `C_GenerateKey` with `CKM_KEYSTEAD_ROTATE` and `CKA_KEYSTEAD_KEY_ID` (`keystead rotate`) makes the

@@ -27,6 +27,7 @@ pub(super) fn sealing_aes(bytes: &[u8], key: Id, version: u32, usage: Usage) -> 
 
 fn with_sealing(parsed: Parsed, sealing: Option<Sealing>, usage: Usage) -> UsableKey {
     let key = Key {
+        id: Id::new([1; 16]),
         parsed,
         sealing,
         usages: [

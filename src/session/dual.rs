@@ -2,7 +2,7 @@
 //! decryption beside a digest or verification (PKCS#11 3.1, 5.17). Both go on, or both end.
 
 use super::Session;
-use super::operation::{Life, Place};
+use super::operation::{Life, Place, Rules};
 use super::output::Out;
 use super::step::{Absorption, Checking, Cipher};
 use crate::error::Result;
@@ -13,7 +13,7 @@ impl Session {
         &mut self,
         step: impl FnOnce(&mut Cipher, &mut Absorption) -> Result<Life>,
     ) -> Result<()> {
-        both(self.token.login_epoch(), &mut self.encrypt, &mut self.digest, step)
+        both(&*self.token, &mut self.encrypt, &mut self.digest, step)
     }
 
     /// One part of a decryption and a digest.
@@ -21,7 +21,7 @@ impl Session {
         &mut self,
         step: impl FnOnce(&mut Cipher, &mut Absorption) -> Result<Life>,
     ) -> Result<()> {
-        both(self.token.login_epoch(), &mut self.decrypt, &mut self.digest, step)
+        both(&*self.token, &mut self.decrypt, &mut self.digest, step)
     }
 
     /// One part of an encryption and a signature.
@@ -29,7 +29,7 @@ impl Session {
         &mut self,
         step: impl FnOnce(&mut Cipher, &mut Absorption) -> Result<Life>,
     ) -> Result<()> {
-        both(self.token.login_epoch(), &mut self.encrypt, &mut self.sign, step)
+        both(&*self.token, &mut self.encrypt, &mut self.sign, step)
     }
 
     /// One part of a decryption and a verification.
@@ -37,20 +37,20 @@ impl Session {
         &mut self,
         step: impl FnOnce(&mut Cipher, &mut Checking) -> Result<Life>,
     ) -> Result<()> {
-        both(self.token.login_epoch(), &mut self.decrypt, &mut self.verify, step)
+        both(&*self.token, &mut self.decrypt, &mut self.verify, step)
     }
 }
 
 /// Runs one step of two operations.
 fn both<A, B>(
-    login: u64,
+    rules: &impl Rules,
     one: &mut Place<A>,
     other: &mut Place<B>,
     step: impl FnOnce(&mut A, &mut B) -> Result<Life>,
 ) -> Result<()> {
-    one.step(login, |one| {
+    one.step(rules, |one| {
         let mut life = Life::GoesOn;
-        other.step(login, |other| {
+        other.step(rules, |other| {
             life = step(one, other)?;
             Ok(Life::GoesOn)
         })?;
@@ -93,6 +93,7 @@ impl Cipher {
 mod tests {
     use super::both;
     use crate::error::Reason;
+    use crate::session::operation::tests::under;
     use crate::session::operation::{AnyPlace, Begun, Life, Place};
 
     fn begun() -> Place<u8> {
@@ -104,8 +105,8 @@ mod tests {
     #[test]
     fn both_operations_go_on_after_a_part_and_after_a_short_buffer() {
         let (mut one, mut other) = (begun(), begun());
-        both(1, &mut one, &mut other, |_, _| Ok(Life::GoesOn)).unwrap();
-        let short = both(1, &mut one, &mut other, |_, _| Ok(Life::Short)).unwrap_err();
+        both(&under(1), &mut one, &mut other, |_, _| Ok(Life::GoesOn)).unwrap();
+        let short = both(&under(1), &mut one, &mut other, |_, _| Ok(Life::Short)).unwrap_err();
         assert_eq!(short.reason(), Reason::BufferTooSmall);
         assert!(one.is_active(1) && other.is_active(1));
     }
@@ -113,11 +114,11 @@ mod tests {
     #[test]
     fn an_error_ends_both_and_so_does_one_that_is_missing() {
         let (mut one, mut other) = (begun(), begun());
-        let failed = both(1, &mut one, &mut other, |_, _| Err(Reason::DataLength.into()));
+        let failed = both(&under(1), &mut one, &mut other, |_, _| Err(Reason::DataLength.into()));
         assert_eq!(failed.unwrap_err().reason(), Reason::DataLength);
         assert!(!one.is_active(1) && !other.is_active(1));
         let (mut one, mut other) = (begun(), Place::<u8>::empty());
-        let missing = both(1, &mut one, &mut other, |_, _| unreachable!()).unwrap_err();
+        let missing = both(&under(1), &mut one, &mut other, |_, _| unreachable!()).unwrap_err();
         assert_eq!(missing.reason(), Reason::OperationMissing);
         assert!(!one.is_active(1));
     }

@@ -218,7 +218,7 @@ impl Session {
         step: impl FnOnce(&mut Sealing) -> Result<Life>,
     ) -> Result<()> {
         let Self { token, kept, message_encrypt, .. } = self;
-        message_encrypt.step(token.login_epoch(), |messages| {
+        message_encrypt.step(&**token, |messages| {
             messages.beginning.key.renew(token, kept).map(|()| Life::GoesOn)
         })?;
         self.encrypt_message_next(step)
@@ -229,7 +229,7 @@ impl Session {
         &mut self,
         step: impl FnOnce(&mut Sealing) -> Result<Life>,
     ) -> Result<()> {
-        self.message_encrypt.visit(self.token.login_epoch(), step)
+        self.message_encrypt.visit(&*self.token, step)
     }
 
     /// Begins one of the messages being decrypted. A key that cannot be used any more ends them.
@@ -238,7 +238,7 @@ impl Session {
         step: impl FnOnce(&mut Opening) -> Result<Life>,
     ) -> Result<()> {
         let Self { token, kept, message_decrypt, .. } = self;
-        message_decrypt.step(token.login_epoch(), |messages| {
+        message_decrypt.step(&**token, |messages| {
             messages.beginning.key.renew(token, kept).map(|()| Life::GoesOn)
         })?;
         self.decrypt_message_next(step)
@@ -249,6 +249,6 @@ impl Session {
         &mut self,
         step: impl FnOnce(&mut Opening) -> Result<Life>,
     ) -> Result<()> {
-        self.message_decrypt.visit(self.token.login_epoch(), step)
+        self.message_decrypt.visit(&*self.token, step)
     }
 }

@@ -142,9 +142,8 @@ impl Session {
     /// Begins one of the messages being signed. A key that cannot be used any more ends them.
     pub fn sign_message(&mut self, step: impl FnOnce(&mut Signing) -> Result<Life>) -> Result<()> {
         let Self { token, kept, message_sign, .. } = self;
-        message_sign.step(token.login_epoch(), |messages| {
-            messages.key.renew(token, kept).map(|()| Life::GoesOn)
-        })?;
+        message_sign
+            .step(&**token, |messages| messages.key.renew(token, kept).map(|()| Life::GoesOn))?;
         self.sign_message_next(step)
     }
 
@@ -153,7 +152,7 @@ impl Session {
         &mut self,
         step: impl FnOnce(&mut Signing) -> Result<Life>,
     ) -> Result<()> {
-        self.message_sign.visit(self.token.login_epoch(), step)
+        self.message_sign.visit(&*self.token, step)
     }
 
     /// Begins one of the messages being verified. A key that cannot be used any more ends them.
@@ -162,9 +161,8 @@ impl Session {
         step: impl FnOnce(&mut Verifying) -> Result<Life>,
     ) -> Result<()> {
         let Self { token, kept, message_verify, .. } = self;
-        message_verify.step(token.login_epoch(), |messages| {
-            messages.key.renew(token, kept).map(|()| Life::GoesOn)
-        })?;
+        message_verify
+            .step(&**token, |messages| messages.key.renew(token, kept).map(|()| Life::GoesOn))?;
         self.verify_message_next(step)
     }
 
@@ -173,6 +171,6 @@ impl Session {
         &mut self,
         step: impl FnOnce(&mut Verifying) -> Result<Life>,
     ) -> Result<()> {
-        self.message_verify.visit(self.token.login_epoch(), step)
+        self.message_verify.visit(&*self.token, step)
     }
 }

@@ -170,41 +170,47 @@ impl Session {
 
     /// One step of the encryption.
     pub fn encrypt(&mut self, step: impl FnOnce(&mut Cipher) -> Result<Life>) -> Result<()> {
-        self.encrypt.step(self.token.login_epoch(), step)
+        self.encrypt.step(&*self.token, step)
     }
 
     /// One step of the decryption.
     pub fn decrypt(&mut self, step: impl FnOnce(&mut Cipher) -> Result<Life>) -> Result<()> {
-        self.decrypt.step(self.token.login_epoch(), step)
+        self.decrypt.step(&*self.token, step)
     }
 
     /// One step of the digest.
     pub fn digest(&mut self, step: impl FnOnce(&mut Absorption) -> Result<Life>) -> Result<()> {
-        self.digest.step(self.token.login_epoch(), step)
+        self.digest.step(&*self.token, step)
     }
 
     /// Takes the value of a secret key into the digest.
     pub fn digest_key(&mut self, key: Handle) -> Result<()> {
         let Self { token, digest, .. } = self;
-        let login = token.login_epoch();
-        digest.step(login, |digest| digest.update(token.digestible(key)?.expose()))?;
-        digest.bind(login);
+        let mut taken = None;
+        digest.step(&**token, |digest| {
+            let (value, key) = token.digestible(key)?;
+            taken = Some(key);
+            digest.update(value.expose())
+        })?;
+        if let Some(key) = taken {
+            digest.bind(token.login_epoch(), key);
+        }
         Ok(())
     }
 
     /// One step of the signature.
     pub fn sign(&mut self, step: impl FnOnce(&mut Absorption) -> Result<Life>) -> Result<()> {
-        self.sign.step(self.token.login_epoch(), step)
+        self.sign.step(&*self.token, step)
     }
 
     /// One step of the verification.
     pub fn verify(&mut self, step: impl FnOnce(&mut Checking) -> Result<Life>) -> Result<()> {
-        self.verify.step(self.token.login_epoch(), step)
+        self.verify.step(&*self.token, step)
     }
 
     /// One step of the search.
     pub fn search(&mut self, step: impl FnOnce(&mut Search) -> Result<Life>) -> Result<()> {
-        self.search.step(self.token.login_epoch(), step)
+        self.search.step(&*self.token, step)
     }
 
     /// Whether an operation is active whose state somebody could want to save.

@@ -46,11 +46,11 @@ impl Session {
         &mut self,
         step: impl FnOnce(&mut Absorption) -> Result<Life>,
     ) -> Result<()> {
-        self.sign_recover.step(self.token.login_epoch(), step)
+        self.sign_recover.step(&*self.token, step)
     }
 
     /// The step that gets data back from a signature.
     pub fn verify_recover(&mut self, step: impl FnOnce(&mut Cipher) -> Result<Life>) -> Result<()> {
-        self.verify_recover.step(self.token.login_epoch(), step)
+        self.verify_recover.step(&*self.token, step)
     }
 }

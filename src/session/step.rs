@@ -174,6 +174,7 @@ mod tests {
     use super::{Absorption, Checking, Cipher};
     use crate::error::{Reason, Result};
     use crate::mechanism::{Absorb, Check, Transform};
+    use crate::session::operation::tests::under;
     use crate::session::operation::{AnyPlace, Begun, Life, Place};
     use crate::session::output::Out;
 
@@ -253,7 +254,7 @@ mod tests {
     ) -> (Result<(), Reason>, Option<usize>, Vec<u8>) {
         let mut bytes = vec![0xFF; room.unwrap_or(0)];
         let mut out = Out::new(room.map(|_| bytes.as_mut_slice()));
-        let done = place.step(0, |operation| step(operation, &mut out));
+        let done = place.step(&under(0), |operation| step(operation, &mut out));
         let told = out.length();
         (done.map_err(|error| error.reason()), told, bytes)
     }

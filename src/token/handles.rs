@@ -68,6 +68,16 @@ impl Handles {
         self.write(|table| table.insert(Named::Session(session, object, epoch)))
     }
 
+    /// The session object with that identity, while it exists.
+    pub fn session_object(&self, id: Id) -> Option<Arc<Loaded>> {
+        self.read(|table| {
+            table.named.values().find_map(|named| match named {
+                Named::Session(_, object, _) if object.id == id => Some(Arc::clone(object)),
+                Named::Session(..) | Named::Record(..) => None,
+            })
+        })
+    }
+
     /// Puts a changed session object in the place of the old one.
     pub fn replace(&self, handle: Handle, object: Arc<Loaded>) {
         self.write(|table| {
@@ -100,6 +110,15 @@ impl Handles {
             Some(Named::Record(id, _)) => drop(table.records.remove(&id)),
             Some(Named::Session(_, object, _)) => object.end(),
             None => {}
+        });
+    }
+
+    /// The same for an object that has ended by itself: an operation under way may have a minute left.
+    pub fn let_go(&self, handle: Handle) {
+        self.write(|table| {
+            if let Some(Named::Record(id, _)) = table.named.remove(&handle) {
+                table.records.remove(&id);
+            }
         });
     }
 

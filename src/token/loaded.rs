@@ -4,7 +4,7 @@
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use crate::id::Id;
-use crate::key::policy::{Key, Sealing, Usages, Watch};
+use crate::key::policy::{FINISH, InUse, Key, Purpose, Sealing, Usages, Watch};
 use crate::key::state::Erasure;
 use crate::key::{Body, Expiry, ExpiryAction, Header, Material, Metadata, Role, State, Status};
 use crate::object::build;
@@ -258,6 +258,13 @@ impl Loaded {
         self.key.get_or_try_init(|| self.parse().map(Arc::new))
     }
 
+    /// What a digest remembers of the key whose value it has taken.
+    pub fn digested(&self) -> Result<InUse> {
+        let until = self.header.expiry.map(|expiry| expiry.at.saturating_add(FINISH));
+        let (object, watch) = (self.id, self.watch.clone());
+        Ok(InUse { object, purpose: Purpose::Digest, watch, until })
+    }
+
     fn parse(&self) -> Result<Key> {
         let held = self.held().ok_or(Reason::KeyUnknown)?;
         let class = held.attributes.number(CKA_CLASS).unwrap_or(CK_UNAVAILABLE_INFORMATION);
@@ -269,6 +276,7 @@ impl Loaded {
             .fold(Usages::default(), |usages, &(usage, _)| usages.with(usage));
         let usages = if self.is_older() { usages.only_reading() } else { usages };
         Ok(Key {
+            id: self.id,
             parsed: (kind.parse)(&held.material, &held.attributes)?,
             usages,
             mechanisms: held.attributes.bytes(CKA_ALLOWED_MECHANISMS).map(attributes::mechanisms),

@@ -18,6 +18,7 @@ mod plan;
 mod records;
 mod rotate;
 mod slots;
+mod under_way;
 mod uses;
 mod wrap;
 
@@ -28,7 +29,7 @@ use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::policy::{self, Watch, gone};
 use crate::key::seal::TokenKey;
-use crate::key::{UsableKey, Usage};
+use crate::key::{InUse, UsableKey, Usage};
 use crate::object::kinds::Kind;
 use crate::object::{Attributes, How, Template, build};
 use crate::secret::Secret;
@@ -178,11 +179,21 @@ impl Token {
     }
 
     fn allowed(&self, loaded: &Loaded, usage: Usage, mechanism: u64) -> Result<UsableKey> {
+        self.allowed_at(loaded, usage, mechanism, self.now())
+    }
+
+    fn allowed_at(
+        &self,
+        loaded: &Loaded,
+        usage: Usage,
+        mechanism: u64,
+        now: Seconds,
+    ) -> Result<UsableKey> {
         let key = loaded.key().map_err(|failure| match failure.reason() {
             Reason::KeyUnknown => gone(usage),
             _ => failure,
         })?;
-        policy::allow(key, usage, mechanism, self.who() == Login::User, self.now())
+        policy::allow(key, usage, mechanism, self.who() == Login::User, now)
     }
 
     /// Whether what [`Self::usable`] answered before still holds: generation, login and expiry
@@ -203,8 +214,8 @@ impl Token {
         }
     }
 
-    /// The value of a secret key, for `C_DigestKey`.
-    pub fn digestible(&self, key: Handle) -> Result<Secret> {
+    /// The value of a secret key, for `C_DigestKey`, and what the digest remembers of the key.
+    pub fn digestible(&self, key: Handle) -> Result<(Secret, InUse)> {
         let unknown = |_| Reason::KeyUnknown;
         let loaded = self.object(key).map_err(unknown)?;
         let held = loaded.held().ok_or(Reason::KeyUnknown)?;
@@ -212,7 +223,7 @@ impl Token {
         match class == Some(CKO_SECRET_KEY) && loaded.is_whole(self.now()) {
             true => {
                 self.used(loaded.key()?, self.minute(), 1);
-                Ok(held.material.duplicate())
+                Ok((held.material.duplicate(), loaded.digested()?))
             }
             false => Err(Reason::KeyIndigestible.into()),
         }
@@ -234,7 +245,7 @@ impl Token {
             Some(loaded) if self.sees(loaded.header.private) => Ok(loaded),
             Some(_) => Err(Reason::ObjectUnknown.into()),
             None => {
-                self.handles.forget(handle);
+                self.handles.let_go(handle);
                 Err(Reason::ObjectUnknown.into())
             }
         }

@@ -109,10 +109,33 @@ static void recover(CK_OBJECT_HANDLE public_key, CK_OBJECT_HANDLE private_key)
     gives(p11->C_SignRecoverInit(s, &sha, private_key), CKR_MECHANISM_INVALID,
           "a mechanism that gives nothing back");
 
+    must(p11->C_SignRecoverInit(s, &pkcs1, private_key), "C_SignRecoverInit");
     CK_ATTRIBUTE never = {CKA_SIGN_RECOVER, &no, sizeof no};
     must(p11->C_SetAttributeValue(s, private_key, &never, 1), "C_SetAttributeValue");
+    gives(p11->C_SignRecover(s, text, 30, signature, (length = 256, &length)),
+          CKR_KEY_FUNCTION_NOT_PERMITTED, "a key that may not any more");
     gives(p11->C_SignRecoverInit(s, &pkcs1, private_key), CKR_KEY_FUNCTION_NOT_PERMITTED,
-          "a key that may not");
+          "nor at an Init");
+    must(p11->C_VerifyRecoverInit(s, &pkcs1, public_key), "C_VerifyRecoverInit");
+    must(p11->C_DestroyObject(s, public_key), "C_DestroyObject");
+    gives(p11->C_VerifyRecover(s, signature, 256, data, (length = 256, &length)),
+          CKR_KEY_HANDLE_INVALID, "a key that is destroyed meanwhile");
+}
+
+/* Both operations of one call end with the key of one. */
+static void dual_with_a_destroyed_key(CK_OBJECT_HANDLE key)
+{
+    CK_BYTE out[64];
+    CK_ULONG length = 64;
+    must(p11->C_EncryptInit(s, &cbc, key), "C_EncryptInit");
+    must(p11->C_DigestInit(s, &sha), "C_DigestInit");
+    must(p11->C_DigestEncryptUpdate(s, text, 16, out, &length), "C_DigestEncryptUpdate");
+    must(p11->C_DestroyObject(s, key), "C_DestroyObject");
+    gives(p11->C_DigestEncryptUpdate(s, text, 16, out, (length = 64, &length)),
+          CKR_KEY_HANDLE_INVALID, "no part of two operations with a destroyed key");
+    gives(p11->C_EncryptFinal(s, out, (length = 64, &length)), CKR_OPERATION_NOT_INITIALIZED,
+          "the encryption has ended");
+    must(p11->C_DigestFinal(s, out, (length = 64, &length)), "C_DigestFinal");
 }
 
 static void states(void)
@@ -138,6 +161,7 @@ int main(int count, char **arguments)
     must(initialize(p11), "C_Initialize");
     s = make_token(p11);
     dual(generate(p11, s, "both", &no));
+    dual_with_a_destroyed_key(generate(p11, s, "destroyed", &no));
 
     CK_MECHANISM pairgen = {CKM_RSA_PKCS_KEY_PAIR_GEN, NULL, 0};
     CK_ULONG bits = 2048;

@@ -223,6 +223,33 @@ static void signatures_with_a_disabled_key(CK_OBJECT_HANDLE key)
     set_status(key, CK_KEYSTEAD_STATUS_ENABLED);
 }
 
+/* A message under way goes on with its key and no longer. */
+static void messages_of_a_destroyed_key(CK_OBJECT_HANDLE key)
+{
+    CK_BYTE iv[12] = "twelve bytes", tag[16], out[40], mac[16];
+    message m = {iv, 12, 0, NO_GENERATE, tag, 128};
+    CK_ULONG length = 40, mac_length = 16;
+    must(CALL(C_MessageEncryptInit, &gcm_messages, key), "C_MessageEncryptInit");
+    must(CALL(C_MessageDecryptInit, &gcm_messages, key), "C_MessageDecryptInit");
+    must(CALL(C_MessageSignInit, &cmac, key), "C_MessageSignInit");
+    must(CALL(C_MessageVerifyInit, &cmac, key), "C_MessageVerifyInit");
+    must(CALL(C_EncryptMessageBegin, &m, SIZE, aad, 5UL), "C_EncryptMessageBegin");
+    must(CALL(C_DecryptMessageBegin, &m, SIZE, aad, 5UL), "C_DecryptMessageBegin");
+    must(CALL(C_SignMessageBegin, NOTHING), "C_SignMessageBegin");
+    must(CALL(C_VerifyMessageBegin, NOTHING), "C_VerifyMessageBegin");
+    must(p11->C_DestroyObject(s, key), "C_DestroyObject");
+    gives(CALL(C_EncryptMessageNext, &m, SIZE, text, 7UL, out, &length, 0UL),
+          CKR_KEY_HANDLE_INVALID, "no part is encrypted with a destroyed key");
+    gives(CALL(C_EncryptMessageNext, &m, SIZE, text, 7UL, out, &length, 0UL),
+          CKR_OPERATION_NOT_INITIALIZED, "and the messages have ended");
+    gives(CALL(C_DecryptMessageNext, &m, SIZE, text, 7UL, out, &length, 0UL),
+          CKR_KEY_HANDLE_INVALID, "nor decrypted");
+    gives(CALL(C_SignMessageNext, NOTHING, text, 9UL, mac, &mac_length), CKR_KEY_HANDLE_INVALID,
+          "nor signed");
+    gives(CALL(C_VerifyMessageNext, NOTHING, text, 9UL, mac, 16UL), CKR_KEY_HANDLE_INVALID,
+          "nor verified");
+}
+
 static CK_RV prove(void)
 {
     return p11->C_Login(s, CKU_CONTEXT_SPECIFIC, (CK_UTF8CHAR *)USER_PIN, strlen(USER_PIN));
@@ -299,6 +326,7 @@ int main(int count, char **arguments)
     generated_ivs(key);
     signatures(key);
     signatures_with_a_disabled_key(generate(p11, s, "custom", &yes));
+    messages_of_a_destroyed_key(generate(p11, s, "destroyed", &no));
     signatures_that_ask();
     flags();
 

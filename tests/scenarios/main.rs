@@ -35,3 +35,4 @@ mod slots;
 mod starting;
 mod threads;
 mod time;
+mod under_way;

@@ -50,7 +50,7 @@ fn no_message_begins_with_a_key_that_another_process_has_disabled() {
 }
 
 #[test]
-fn a_message_in_parts_begun_before_the_key_was_disabled_may_finish() {
+fn a_message_in_parts_does_not_go_on_once_the_key_is_disabled() {
     play(|world| {
         let token = world.token();
         let key = token.generate_aes(&[Attribute::Token(true)]);
@@ -58,10 +58,11 @@ fn a_message_in_parts_begun_before_the_key_was_disabled_may_finish() {
         let (mut iv, mut tag) = ([1; 12], [0; 16]);
         session.encrypt_message_begin(parameter(&mut iv, &mut tag), b"").unwrap();
         token.update_attributes(key, &[number(STATUS, DISABLED)]).unwrap();
-        let part = session.encrypt_message_next(parameter(&mut iv, &mut tag), TEXT, true).unwrap();
-        assert_eq!(part.len(), TEXT.len());
+        let part = session.encrypt_message_next(parameter(&mut iv, &mut tag), TEXT, true);
+        refused(part, RvError::KeyFunctionNotPermitted);
+        token.update_attributes(key, &[number(STATUS, ENABLED)]).unwrap();
         let next = session.encrypt_message_begin(parameter(&mut iv, &mut tag), b"");
-        refused(next, RvError::KeyFunctionNotPermitted);
+        refused(next, RvError::OperationNotInitialized);
     });
 }
 

@@ -1,0 +1,196 @@
+//! The life of operations, with rules that a test makes.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use super::{AnyPlace, Begun, Life, Place, Rules};
+use crate::error::{Reason, Result};
+use crate::id::Id;
+use crate::key::InUse;
+use crate::key::policy::{Purpose, Watch};
+use std::cell::Cell;
+use std::sync::Arc;
+
+/// A login, and how many more times a key may be used.
+pub struct Fixed(u64, Cell<u32>);
+
+impl Rules for Fixed {
+    fn login(&self) -> u64 {
+        self.0
+    }
+
+    fn goes_on(&self, key: &mut InUse) -> Result<()> {
+        self.1.set(self.1.get().checked_sub(1).ok_or_else(|| key.gone())?);
+        Ok(())
+    }
+}
+
+pub fn under(login: u64) -> Fixed {
+    Fixed(login, Cell::new(0))
+}
+
+fn key() -> InUse {
+    let watch = Watch::Session(Arc::default());
+    InUse { object: Id::new([1; 16]), purpose: Purpose::Digest, watch, until: None }
+}
+
+fn begun(private: bool) -> Place<u8> {
+    let mut place = Place::empty();
+    place.begin(1, || Ok(Begun { private, ..Begun::keyless(0) })).unwrap();
+    place
+}
+
+#[test]
+fn it_goes_on_after_a_part_and_ends_with_the_last() {
+    let mut place = begun(true);
+    assert_eq!(place.step(&under(1), |_| Ok(Life::GoesOn)), Ok(()));
+    assert_eq!(place.step(&under(1), |_| Ok(Life::Over)), Ok(()));
+    let ended = place.step(&under(1), |_| Ok(Life::Over)).unwrap_err();
+    assert_eq!(ended.reason(), Reason::OperationMissing);
+}
+
+#[test]
+fn a_short_buffer_is_an_error_that_it_survives() {
+    let mut place = begun(true);
+    let short = place.step(&under(1), |_| Ok(Life::Short)).unwrap_err();
+    assert_eq!(short.reason(), Reason::BufferTooSmall);
+    assert!(place.is_active(1));
+}
+
+#[test]
+fn any_error_ends_it_even_one_that_names_a_short_buffer() {
+    for reason in [Reason::DataInvalid, Reason::OperationActive, Reason::BufferTooSmall] {
+        let mut place = begun(true);
+        assert_eq!(place.step(&under(1), |_| Err(reason.into())).unwrap_err().reason(), reason);
+        assert!(!place.is_active(1));
+    }
+}
+
+#[test]
+fn what_fails_within_it_does_not_end_it_but_a_panic_does() {
+    let mut place = begun(true);
+    let failed = place.visit(&under(1), |_| Err(Reason::DataInvalid.into())).unwrap_err();
+    assert_eq!(failed.reason(), Reason::DataInvalid);
+    assert!(place.is_active(1));
+    let visit = std::panic::AssertUnwindSafe(|| place.visit(&under(1), |_| panic!("on purpose")));
+    assert!(std::panic::catch_unwind(visit).is_err());
+    assert!(!place.is_active(1));
+}
+
+#[test]
+fn a_panic_ends_it() {
+    let mut place = begun(true);
+    let step = std::panic::AssertUnwindSafe(|| place.step(&under(1), |_| panic!("on purpose")));
+    assert!(std::panic::catch_unwind(step).is_err());
+    assert!(!place.is_active(1));
+}
+
+#[test]
+fn a_second_begin_is_refused_and_the_first_operation_stays() {
+    let mut place = begun(true);
+    let second = place.begin(1, || unreachable!()).unwrap_err();
+    assert_eq!(second.reason(), Reason::OperationActive);
+    assert!(place.is_active(1));
+}
+
+#[test]
+fn a_begin_that_fails_leaves_nothing() {
+    let mut place = Place::<u8>::empty();
+    assert!(place.begin(1, || Err(Reason::KeyUnknown.into())).is_err());
+    assert!(!place.is_active(1));
+}
+
+#[test]
+fn what_needs_a_login_ends_with_it() {
+    let mut place = begun(true);
+    let ended = place.step(&under(2), |_| unreachable!()).unwrap_err();
+    assert_eq!(ended.reason(), Reason::OperationMissing);
+    assert!(!place.is_active(1), "it does not come back with an older login");
+    let mut place = begun(true);
+    place.forget(1);
+    assert!(place.is_active(1));
+    place.forget(2);
+    assert!(!place.is_active(1));
+    let free = begun(true).begin(2, || Ok(Begun { private: true, ..Begun::keyless(0) }));
+    assert_eq!(free, Ok(()), "its place is free for the next");
+}
+
+#[test]
+fn what_waits_for_the_pin_takes_no_step_before_it_and_asks_once() {
+    let begin = || {
+        let mut place = Place::empty();
+        place.begin(1, || Ok(Begun { private: true, asks: true, ..Begun::keyless(0) })).unwrap();
+        place
+    };
+    let mut place = begin();
+    assert!(place.waits(1) && !place.waits(2));
+    let refused = place.step(&under(1), |_| unreachable!()).unwrap_err();
+    assert_eq!(refused.reason(), Reason::NotLoggedIn);
+    assert!(!place.is_active(1), "as any error ends an operation");
+    let mut place = begin();
+    place.prove();
+    assert!(!place.waits(1));
+    for _ in 0..2 {
+        assert_eq!(place.step(&under(1), |_| Ok(Life::GoesOn)), Ok(()));
+    }
+}
+
+#[test]
+fn each_message_waits_for_the_pin_once_the_one_before_is_over_or_has_failed() {
+    let begin = || {
+        let mut place = Place::empty();
+        place.begin(1, || Ok(Begun { private: true, asks: true, ..Begun::keyless(0) })).unwrap();
+        place.prove();
+        place
+    };
+    for (life, waits) in [(Life::GoesOn, false), (Life::Short, false), (Life::Over, true)] {
+        let mut place = begin();
+        assert_eq!(place.visit(&under(1), |_| Ok(life)).is_err(), life == Life::Short);
+        assert_eq!(place.waits(1), waits, "{life:?}");
+    }
+    let mut place = begin();
+    assert!(place.visit(&under(1), |_| Err(Reason::OperationActive.into())).is_err());
+    assert!(!place.waits(1), "a call out of turn");
+    assert!(place.visit(&under(1), |_| Err(Reason::DataInvalid.into())).is_err());
+    assert!(place.waits(1));
+    place.prove();
+    assert_eq!(place.visit(&under(1), |_| Ok(Life::Over)), Ok(()));
+    let refused = place.visit(&under(1), |_| unreachable!()).unwrap_err();
+    assert_eq!(refused.reason(), Reason::NotLoggedIn);
+    assert!(!place.is_active(1), "as any step without the PIN ends an operation");
+    let mut place = begun(true);
+    assert_eq!(place.visit(&under(1), |_| Ok(Life::Over)), Ok(()));
+    assert!(!place.waits(1), "where no key asks, no message waits");
+}
+
+#[test]
+fn what_needs_no_login_does_not_mind_one_until_it_does() {
+    let mut place = begun(false);
+    place.forget(2);
+    assert_eq!(place.step(&under(2), |_| Ok(Life::GoesOn)), Ok(()));
+    place.bind(2, key());
+    assert!(place.is_active(2) && !place.is_active(3));
+}
+
+#[test]
+fn its_key_is_asked_for_before_each_step_and_each_part_of_a_message() {
+    let step = |place: &mut Place<u8>, rules: &Fixed| place.step(rules, |_| Ok(Life::GoesOn));
+    let visit = |place: &mut Place<u8>, rules: &Fixed| place.visit(rules, |_| Ok(Life::GoesOn));
+    for go_on in [step as fn(&mut Place<u8>, &Fixed) -> Result<()>, visit] {
+        let rules = Fixed(1, Cell::new(2));
+        let mut place = Place::empty();
+        place.begin(1, || Ok(Begun { key: Some(key()), ..Begun::keyless(0) })).unwrap();
+        go_on(&mut place, &rules).unwrap();
+        go_on(&mut place, &rules).unwrap();
+        assert_eq!(go_on(&mut place, &rules).unwrap_err().reason(), Reason::KeyUnknown);
+        assert!(!place.is_active(1));
+    }
+}
+
+#[test]
+fn a_digest_asks_for_every_key_that_it_has_taken() {
+    let mut place = begun(false);
+    place.bind(1, key());
+    place.bind(1, key());
+    let one = Fixed(1, Cell::new(1));
+    assert_eq!(place.step(&one, |_| unreachable!()).unwrap_err().reason(), Reason::KeyUnknown);
+}
