@@ -3,7 +3,7 @@
 
 use super::buffer;
 use crate::error::{Error, Reason, Result};
-use crate::mechanism::{self, Hash, Mechanism, Params, ParamsShape, Row};
+use crate::mechanism::{self, Hash, Mechanism, Params, ParamsShape, Row, Salt};
 use pkcs11_sys::*;
 use std::ffi::c_void;
 use std::ptr::NonNull;
@@ -204,24 +204,26 @@ impl Parameter {
         })
     }
 
-    /// A salt that is a key is not served.
+    /// The salt belongs to the first step, `pInfo` to the second: without its step neither is looked
+    /// at. pkcs11-provider names no kind of salt where it only expands.
     unsafe fn hkdf(&self) -> Result<Params> {
         // SAFETY: as the caller promises.
         let hkdf = unsafe { self.structure::<CK_HKDF_PARAMS>() }?;
+        let (extract, expand) = (hkdf.bExtract != CK_FALSE, hkdf.bExpand != CK_FALSE);
         let salt = match hkdf.ulSaltType {
-            CKF_HKDF_SALT_NULL => Vec::new(),
+            _ if !extract => Salt::Bytes(Vec::new()),
+            CKF_HKDF_SALT_NULL => Salt::Bytes(Vec::new()),
             // SAFETY: as the caller promises.
-            CKF_HKDF_SALT_DATA => unsafe { piece(hkdf.pSalt, hkdf.ulSaltLen) }?,
+            CKF_HKDF_SALT_DATA => Salt::Bytes(unsafe { piece(hkdf.pSalt, hkdf.ulSaltLen) }?),
+            CKF_HKDF_SALT_KEY => Salt::Key(hkdf.hSaltKey),
             _ => return Err(wrong("the kind of salt")),
         };
-        Ok(Params::Hkdf {
-            extract: hkdf.bExtract != CK_FALSE,
-            expand: hkdf.bExpand != CK_FALSE,
-            hash: hash(hkdf.prfHashMechanism)?,
-            salt,
+        let info = match expand {
             // SAFETY: as the caller promises.
-            info: unsafe { piece(hkdf.pInfo, hkdf.ulInfoLen) }?,
-        })
+            true => unsafe { piece(hkdf.pInfo, hkdf.ulInfoLen) }?,
+            false => Vec::new(),
+        };
+        Ok(Params::Hkdf { extract, expand, hash: hash(hkdf.prfHashMechanism)?, salt, info })
     }
 
     unsafe fn rsa_aes(&self) -> Result<Params> {
@@ -334,7 +336,7 @@ fn wrong(what: &str) -> Error {
 mod tests {
     use super::{Asked, OldGcm, read, read_for_unwrap, read_or_cancel};
     use crate::error::{Reason, Result};
-    use crate::mechanism::{Hash, Params};
+    use crate::mechanism::{Hash, Params, Salt};
     use pkcs11_sys::*;
     use std::ptr::{null, null_mut};
 
@@ -501,28 +503,39 @@ mod tests {
     }
 
     #[test]
-    fn hkdf_takes_a_salt_of_bytes_or_none() {
+    fn hkdf_takes_a_salt_of_bytes_of_a_key_or_none() {
         let (mut salt, mut info) = ([1; 8], [2; 4]);
         let good = CK_HKDF_PARAMS {
             bExtract: CK_TRUE,
-            bExpand: CK_FALSE,
+            bExpand: CK_TRUE,
             prfHashMechanism: CKM_SHA256,
             ulSaltType: CKF_HKDF_SALT_DATA,
             pSalt: salt.as_mut_ptr(),
             ulSaltLen: 8,
-            hSaltKey: 0,
+            hSaltKey: 7,
             pInfo: info.as_mut_ptr(),
             ulInfoLen: 4,
         };
-        let expected = |salt: &[u8]| {
-            let (salt, info) = (salt.to_vec(), vec![2; 4]);
-            Ok(Params::Hkdf { extract: true, expand: false, hash: Hash::Sha256, salt, info })
+        let expected = |extract, expand, salt| {
+            let info = if expand { vec![2; 4] } else { Vec::new() };
+            Ok(Params::Hkdf { extract, expand, hash: Hash::Sha256, salt, info })
         };
-        assert_eq!(parse(raw(CKM_HKDF_DERIVE, &good)), expected(&[1; 8]));
-        let none = CK_HKDF_PARAMS { ulSaltType: CKF_HKDF_SALT_NULL, ..good };
-        assert_eq!(parse(raw(CKM_HKDF_DERIVE, &none)), expected(&[]));
-        let key = CK_HKDF_PARAMS { ulSaltType: CKF_HKDF_SALT_KEY, ..good };
-        assert_eq!(parse(raw(CKM_HKDF_DERIVE, &key)), Err(Reason::MechanismParam));
+        let none = || Salt::Bytes(Vec::new());
+        let bytes = || Salt::Bytes(vec![1; 8]);
+        for (kind, salt) in [
+            (CKF_HKDF_SALT_DATA, bytes()),
+            (CKF_HKDF_SALT_NULL, none()),
+            (CKF_HKDF_SALT_KEY, Salt::Key(7)),
+        ] {
+            let given = CK_HKDF_PARAMS { ulSaltType: kind, ..good };
+            assert_eq!(parse(raw(CKM_HKDF_DERIVE, &given)), expected(true, true, salt));
+        }
+        let unknown = CK_HKDF_PARAMS { ulSaltType: 0, ..good };
+        assert_eq!(parse(raw(CKM_HKDF_DERIVE, &unknown)), Err(Reason::MechanismParam));
+        let expanding = CK_HKDF_PARAMS { bExtract: CK_FALSE, pSalt: null_mut(), ..unknown };
+        assert_eq!(parse(raw(CKM_HKDF_DERIVE, &expanding)), expected(false, true, none()));
+        let extracting = CK_HKDF_PARAMS { bExpand: CK_FALSE, pInfo: null_mut(), ..good };
+        assert_eq!(parse(raw(CKM_HKDF_DERIVE, &extracting)), expected(true, false, bytes()));
     }
 
     #[test]

@@ -73,8 +73,12 @@
 //! false. Let the officer generate trusted keys, unextractable ones: what the user made may have a twin.
 //! The officer sees no private objects, so that a trusted key is a public one, which no PIN protects.
 //!
-//! A key derived from one that hides its value is at least 112 bits long: shorter ones could be guessed
-//! one byte after the other.
+//! What ECDH and HKDF derive tells nothing about the key it comes from, and is a key of its own: its
+//! template says whether it can be read, as TLS and most clients need it, and where the template says
+//! nothing a session key can be, a token key cannot. Who wants it otherwise gives the base key a
+//! `CKA_DERIVE_TEMPLATE`. A mechanism that passes on a part of its base would pass on all of its
+//! protections too, and make nothing shorter than 112 bits of a hidden value: shorter keys could be
+//! guessed one byte after the other.
 //!
 //! All this binds programs that use the module. One that has the PIN and talks to the agent itself can
 //! open whatever the module can. The agent holds it to the rules of custody, but judges headers, and has

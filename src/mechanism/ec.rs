@@ -50,13 +50,10 @@ ecdsa! {
 
 /// The cofactor of these curves is 1, so that both derivations are one.
 pub(super) const ECDH1_DERIVE: Row =
-    Row { params: ParamsShape::Ecdh, derive: Some(derive), ..nist(row!(CKM_ECDH1_DERIVE)) };
+    Row { derive: Some(derive), ..agreement(row!(CKM_ECDH1_DERIVE)) };
 
-pub(super) const ECDH1_COFACTOR_DERIVE: Row = Row {
-    params: ParamsShape::Ecdh,
-    derive: Some(derive_on_nist),
-    ..nist(row!(CKM_ECDH1_COFACTOR_DERIVE))
-};
+pub(super) const ECDH1_COFACTOR_DERIVE: Row =
+    Row { derive: Some(derive_on_nist), ..agreement(row!(CKM_ECDH1_COFACTOR_DERIVE)) };
 
 pub(super) const EDWARDS_KEY_PAIR_GEN: Row =
     Row { generate_pair: Some(generate_edwards), ..edwards(row!(CKM_EC_EDWARDS_KEY_PAIR_GEN)) };
@@ -80,6 +77,11 @@ const CURVE_FLAGS: CK_FLAGS = CKF_EC_F_P | CKF_EC_NAMEDCURVE | CKF_EC_UNCOMPRESS
 const fn nist(row: Row) -> Row {
     let key_sizes = (Curve::P256.bits(), Curve::P521.bits());
     Row { key_type: Some(CKK_EC), key_sizes, more_flags: CURVE_FLAGS, ..row }
+}
+
+/// A shared secret is no part of the private key.
+const fn agreement(row: Row) -> Row {
+    Row { params: ParamsShape::Ecdh, one_way: true, ..nist(row) }
 }
 
 const fn edwards(row: Row) -> Row {
@@ -160,12 +162,17 @@ fn message(params: &Params) -> Result<Gathered> {
     }
 }
 
-fn derive_on_nist(usable: &UsableKey, params: &Params, len: usize) -> Result<Secret> {
+fn derive_on_nist(
+    usable: &UsableKey,
+    _: Option<&Secret>,
+    params: &Params,
+    len: usize,
+) -> Result<Secret> {
     private(usable)?;
-    derive(usable, params, len)
+    derive(usable, None, params, len)
 }
 
-fn derive(usable: &UsableKey, params: &Params, len: usize) -> Result<Secret> {
+fn derive(usable: &UsableKey, _: Option<&Secret>, params: &Params, len: usize) -> Result<Secret> {
     let Params::Ecdh { hash, shared, public } = params else {
         return Err(Reason::MechanismParam.into());
     };
@@ -261,7 +268,7 @@ mod tests {
 
     fn agree(own: &UsableKey, peer: &[u8], hash: Option<Hash>, len: usize) -> Result<Secret> {
         let shared = if hash.is_some() { b"shared".to_vec() } else { Vec::new() };
-        derive(own, &Params::Ecdh { hash, shared, public: peer.to_vec() }, len)
+        derive(own, None, &Params::Ecdh { hash, shared, public: peer.to_vec() }, len)
     }
 
     #[test]

@@ -1,27 +1,53 @@
-//! `CKM_HKDF_DERIVE`: PKCS#11 3.1, "HKDF Mechanisms".
+//! HKDF: PKCS#11 3.1, "HKDF Mechanisms".
 
+use super::mac::{self, MAX_SECRET};
 use super::row::row;
-use super::{Params, ParamsShape, Row};
+use super::{Params, ParamsShape, Row, Salt};
 use crate::error::{Reason, Result};
 use crate::key::{Parsed, UsableKey};
 use crate::lc::hkdf;
 use crate::secret::Secret;
-use pkcs11_sys::CKK_GENERIC_SECRET;
+use pkcs11_sys::CKK_HKDF;
 
-pub(super) const HKDF_DERIVE: Row = Row {
-    key_type: Some(CKK_GENERIC_SECRET),
-    key_sizes: (1, 4096),
-    params: ParamsShape::Hkdf,
-    derive: Some(derive),
-    ..row!(CKM_HKDF_DERIVE)
+pub(super) const DERIVE: Row = hkdf(row!(CKM_HKDF_DERIVE));
+
+pub(super) const DATA: Row = Row { derives_data: true, ..hkdf(row!(CKM_HKDF_DATA)) };
+
+/// As a generic secret's, its sizes are counted in bits.
+pub(super) const KEY_GEN: Row = Row {
+    key_type: Some(CKK_HKDF),
+    key_sizes: (8, MAX_SECRET * 8),
+    generate: Some(mac::generate),
+    ..row!(CKM_HKDF_KEY_GEN)
 };
 
-fn derive(usable: &UsableKey, params: &Params, len: usize) -> Result<Secret> {
+const fn hkdf(row: Row) -> Row {
+    Row {
+        key_type: Some(CKK_HKDF),
+        key_sizes: (1, MAX_SECRET),
+        params: ParamsShape::Hkdf,
+        derive: Some(derive),
+        one_way: true,
+        ..row
+    }
+}
+
+fn derive(
+    usable: &UsableKey,
+    salt_key: Option<&Secret>,
+    params: &Params,
+    len: usize,
+) -> Result<Secret> {
     let Params::Hkdf { extract, expand, hash, salt, info } = params else {
         return Err(Reason::MechanismParam.into());
     };
     let Parsed::Generic(secret) = &usable.parsed else {
         return Err(Reason::KeyTypeInconsistent.into());
+    };
+    let salt = match (salt, salt_key) {
+        (Salt::Bytes(bytes), _) => bytes,
+        (Salt::Key(_), Some(value)) => value.expose(),
+        (Salt::Key(_), None) => return Err(Reason::MechanismParam.detail("no salt key")),
     };
     match (extract, expand) {
         (true, true) => {
@@ -53,7 +79,7 @@ mod tests {
     use crate::mechanism::tests::secret;
 
     fn params(extract: bool, expand: bool) -> Params {
-        let (salt, info) = ((0..13).collect(), (0xF0..0xFA).collect());
+        let (salt, info) = (Salt::Bytes((0..13).collect()), (0xF0..0xFA).collect());
         Params::Hkdf { extract, expand, hash: Hash::Sha256, salt, info }
     }
 
@@ -61,12 +87,12 @@ mod tests {
     #[test]
     fn the_steps_give_what_the_rfc_printed() {
         let key = secret(&[0x0B; 22]);
-        let condensed = derive(&key, &params(true, false), 0).unwrap();
+        let condensed = derive(&key, None, &params(true, false), 0).unwrap();
         assert!(condensed.expose().starts_with(&[0x07, 0x77, 0x09, 0x36, 0x2C, 0x2E, 0x32, 0xDF]));
         let expected = [0x3C, 0xB2, 0x5F, 0x25, 0xFA, 0xAC, 0xD5, 0x7A];
-        let made = derive(&key, &params(true, true), 42).unwrap();
+        let made = derive(&key, None, &params(true, true), 42).unwrap();
         assert!(made.expose().starts_with(&expected) && made.len() == 42);
-        let made = derive(&secret(condensed.expose()), &params(false, true), 42).unwrap();
+        let made = derive(&secret(condensed.expose()), None, &params(false, true), 42).unwrap();
         assert!(made.expose().starts_with(&expected) && made.len() == 42);
     }
 
@@ -79,7 +105,7 @@ mod tests {
             (true, false, 31, Reason::KeySizeRange),
             (true, true, 255 * 32 + 1, Reason::KeySizeRange),
         ] {
-            let refusal = derive(&key, &params(extract, expand), len).unwrap_err();
+            let refusal = derive(&key, None, &params(extract, expand), len).unwrap_err();
             assert_eq!(refusal.reason(), reason);
         }
     }

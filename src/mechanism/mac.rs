@@ -14,7 +14,7 @@ use pkcs11_sys::CKK_GENERIC_SECRET;
 use subtle::ConstantTimeEq;
 
 /// The longest generic secret, in bytes.
-const MAX_SECRET: u64 = 4096;
+pub(super) const MAX_SECRET: u64 = 4096;
 
 pub(super) const GENERIC_SECRET_KEY_GEN: Row = Row {
     key_type: Some(CKK_GENERIC_SECRET),
@@ -72,7 +72,7 @@ pub(super) const AES_CMAC_GENERAL: Row = Row {
     ..aes::aes(row!(CKM_AES_CMAC_GENERAL))
 };
 
-fn generate(params: &Params, len: usize) -> Result<Secret> {
+pub(super) fn generate(params: &Params, len: usize) -> Result<Secret> {
     match params {
         Params::None if (1..=MAX_SECRET).contains(&(len as u64)) => random::secret(len),
         Params::None => Err(Reason::KeySizeRange.into()),

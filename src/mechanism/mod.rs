@@ -20,7 +20,7 @@ mod rsa_sign;
 mod seal;
 mod versions;
 
-pub use params::{Hash, Mechanism, Params, ParamsShape};
+pub use params::{Hash, Mechanism, Params, ParamsShape, Salt};
 pub use row::Row;
 pub use seal::SEAL_AROUND;
 pub use versions::begin_verify;
@@ -117,7 +117,9 @@ pub static MECHANISMS: &[Row] = &[
     aes_wrap::KEY_WRAP,
     aes_wrap::KEY_WRAP_PAD,
     aes_wrap::KEY_WRAP_KWP,
-    hkdf::HKDF_DERIVE,
+    hkdf::DERIVE,
+    hkdf::DATA,
+    hkdf::KEY_GEN,
     seal::SEAL,
     rotate::ROTATE,
 ];
@@ -192,8 +194,9 @@ pub type BeginVerify = fn(&UsableKey, &Params) -> Result<Box<dyn Check>>;
 pub type BeginDigest = fn(&Params) -> Result<Box<dyn Absorb>>;
 /// Wraps key bytes.
 pub type Wrap = fn(&UsableKey, &Params, &Secret) -> Result<Vec<u8>>;
-/// Derives key bytes, that many; 0 for the mechanism's natural length.
-pub type Derive = fn(&UsableKey, &Params, usize) -> Result<Secret>;
+/// Derives key bytes, that many (0 for the mechanism's natural length), from a key and from the value
+/// of another that [`Params::other_key`] names.
+pub type Derive = fn(&UsableKey, Option<&Secret>, &Params, usize) -> Result<Secret>;
 /// Unwraps key bytes. Every malformed blob is `Reason::WrappedInvalid`.
 pub type Unwrap = fn(&UsableKey, &Params, &[u8]) -> Result<Secret>;
 /// Generates a secret key of that many bytes; 0 where the caller said none.

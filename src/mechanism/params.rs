@@ -84,7 +84,7 @@ pub enum Params {
         /// The peer's public key.
         public: Vec<u8>,
     },
-    /// `CK_HKDF_PARAMS` with a salt of bytes, or none.
+    /// `CK_HKDF_PARAMS`.
     Hkdf {
         /// Whether the key is condensed first.
         extract: bool,
@@ -92,13 +92,32 @@ pub enum Params {
         expand: bool,
         /// The hash.
         hash: Hash,
-        /// The salt; empty is as many zeros as the hash has bytes.
-        salt: Vec<u8>,
+        /// What the key is condensed with.
+        salt: Salt,
         /// What the derived key is for.
         info: Vec<u8>,
     },
     /// `CK_MAC_GENERAL_PARAMS`: how many bytes of the MAC are wanted.
     Length(u64),
+}
+
+/// The salt of HKDF's first step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Salt {
+    /// These bytes; none are as many zeros as the hash has bytes.
+    Bytes(Vec<u8>),
+    /// The value of the secret key with this handle.
+    Key(u64),
+}
+
+impl Params {
+    /// The handle of the second key that it names, if it does.
+    pub fn other_key(&self) -> Option<u64> {
+        match self {
+            Self::Hkdf { salt: Salt::Key(handle), .. } => Some(*handle),
+            _ => None,
+        }
+    }
 }
 
 /// Which C structure a mechanism's parameter is.

@@ -50,6 +50,11 @@ pub struct Row {
     pub tells_versions: fn(&Params) -> bool,
     /// Derives a secret key.
     pub derive: Option<Derive>,
+    /// Whether what is derived tells nothing about the keys it comes from, so that it may be read and
+    /// be short although they are hidden. A part of a key, or one beside another, tells.
+    pub one_way: bool,
+    /// Whether what is derived is no key but a data object.
+    pub derives_data: bool,
     /// Generates a secret key.
     pub generate: Option<Generate>,
     /// Makes the next version of a custom key, as [`Self::generate`] makes a new one.
@@ -83,6 +88,8 @@ impl Row {
             tells_versions: |_| false,
             rotates: false,
             derive: None,
+            one_way: false,
+            derives_data: false,
             generate: None,
             generate_pair: None,
             more_flags: 0,

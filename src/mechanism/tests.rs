@@ -120,7 +120,7 @@ fn keys(row: &Row, len: usize) -> (UsableKey, UsableKey) {
             (aes(&bytes[..len], Usage::Encrypt), aes(&bytes[..len], Usage::Decrypt))
         }
         Some(CKK_RSA) => (RSA.0.clone(), RSA.1.clone()),
-        Some(CKK_GENERIC_SECRET) => (secret(&[0x42; 20]), secret(&[0x42; 20])),
+        Some(CKK_GENERIC_SECRET | CKK_HKDF) => (secret(&[0x42; 20]), secret(&[0x42; 20])),
         Some(CKK_EC) => (EC.0.clone(), EC.1.clone()),
         Some(CKK_EC_EDWARDS) => (EDWARDS.0.clone(), EDWARDS.1.clone()),
         other => panic!("no test key of type {other:?} for {}", row.name),
@@ -161,7 +161,7 @@ fn params(row: &Row, len: usize) -> Params {
             extract: true,
             expand: true,
             hash: Hash::Sha256,
-            salt: Vec::new(),
+            salt: Salt::Bytes(Vec::new()),
             info: Vec::new(),
         },
     }

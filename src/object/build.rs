@@ -207,14 +207,19 @@ fn default_flag(made: &mut Attributes, kind: u64, value: bool) {
     }
 }
 
-/// How a secret or private key came into being, as its attributes tell it.
+/// How a secret or private key came into being, as its attributes tell it. Whether it was always
+/// hidden is known of a local key, and of another only where its attributes say so already: of a
+/// derived key, and of its copy.
 pub fn provenance(made: &mut Attributes, mechanism: Option<u64>) {
     let local = mechanism.is_some();
     made.set_flag(CKA_LOCAL, local);
     made.set_number(CKA_KEY_GEN_MECHANISM, mechanism.unwrap_or(CK_UNAVAILABLE_INFORMATION));
-    if made.contains(CKA_SENSITIVE) {
-        made.set_flag(CKA_ALWAYS_SENSITIVE, local && made.flag(CKA_SENSITIVE));
-        made.set_flag(CKA_NEVER_EXTRACTABLE, local && !made.flag(CKA_EXTRACTABLE));
+    if local && made.contains(CKA_SENSITIVE) {
+        made.set_flag(CKA_ALWAYS_SENSITIVE, made.flag(CKA_SENSITIVE));
+        made.set_flag(CKA_NEVER_EXTRACTABLE, !made.flag(CKA_EXTRACTABLE));
+    } else if made.contains(CKA_SENSITIVE) {
+        default_flag(made, CKA_ALWAYS_SENSITIVE, false);
+        default_flag(made, CKA_NEVER_EXTRACTABLE, false);
     }
 }
 

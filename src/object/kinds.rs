@@ -115,6 +115,7 @@ pub const KINDS: &[Kind] = &[
     hmac("SHA256-HMAC", CKK_SHA256_HMAC),
     hmac("SHA384-HMAC", CKK_SHA384_HMAC),
     hmac("SHA512-HMAC", CKK_SHA512_HMAC),
+    Kind { usages: &[Usage::Derive], ..hmac("HKDF", CKK_HKDF) },
     Kind {
         name: "RSA",
         class: CKO_PRIVATE_KEY,

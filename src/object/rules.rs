@@ -153,9 +153,11 @@ pub const RULES: &[Rule] = &[
     row(CKA_DESTROYABLE, Flag, ALL, ANY, Falls, Initial::Flag(true)),
     row(CKA_UNIQUE_ID, Bytes, ALL, NEVER, Never, Absent),
     // Data objects (4.5)
-    row(CKA_APPLICATION, Text(255), DATA, CREATE, Free, Empty),
-    row(CKA_OBJECT_ID, Bytes, DATA, CREATE, Free, Empty),
+    row(CKA_APPLICATION, Text(255), DATA, CREATE | DERIVE, Free, Empty),
+    row(CKA_OBJECT_ID, Bytes, DATA, CREATE | DERIVE, Free, Empty),
     row(CKA_VALUE, Bytes, DATA, CREATE, Free, Empty),
+    // How much CKM_HKDF_DATA derives (6.62); no data object has it afterwards.
+    row(CKA_VALUE_LEN, Number, DATA, DERIVE, Never, Absent),
     // X.509 certificates (4.6)
     row(
         CKA_CERTIFICATE_TYPE,

@@ -1,17 +1,21 @@
-//! Deriving keys. A derived key never has fewer protections than the one it comes from.
+//! Deriving keys. What a one-way mechanism makes is a key of its own; a key that tells something about
+//! the one it comes from never has fewer protections than that.
 
 use super::loaded::hides_its_value;
 use super::{Caller, Handle, Token};
 use crate::error::{Reason, Result};
 use crate::key::Usage;
-use crate::mechanism::{self, Mechanism};
-use crate::object::build::provenance;
+use crate::mechanism::{self, Mechanism, Row};
+use crate::object::build::{self, provenance};
 use crate::object::kinds;
+use crate::object::vendor::APPLICATION;
 use crate::object::{Attributes, How, Template, Wishes};
+use crate::secret::Secret;
 use pkcs11_sys::*;
 
-/// The shortest key that a hidden value is turned into, in bytes: 112 bits (NIST SP 800-131A). A byte
-/// can be guessed and the guess checked with `C_DigestKey`, and then the same for one byte more.
+/// The shortest key that a hidden value is turned into by a mechanism that tells about it, in bytes:
+/// 112 bits (NIST SP 800-131A). A byte can be guessed and the guess checked with `C_DigestKey`, and
+/// then the same for one byte more.
 const LEAST: usize = 14;
 
 impl Token {
@@ -24,40 +28,110 @@ impl Token {
         base: Handle,
         template: &Template,
     ) -> Result<Handle> {
-        let derive = mechanism::find(mechanism.id)?.derive()?;
+        let row = mechanism::find(mechanism.id)?;
+        let derive = row.derive()?;
         let usable = self.usable(base, Usage::Derive, mechanism.id)?;
+        let other = mechanism.params.other_key();
+        let other = other.map(|key| self.value_for(key, mechanism.id)).transpose()?;
         let base = self.object(base)?;
         let base = &base.held().ok_or(Reason::KeyUnknown)?.attributes;
         let template = &template.joined(base.bytes(CKA_DERIVE_TEMPLATE).unwrap_or_default())?;
-        if template.number(CKA_CLASS)?.is_some_and(|class| class != CKO_SECRET_KEY) {
-            return Err(Reason::TemplateInconsistent.detail("only secret keys are derived"));
+        let make = |length: u64| {
+            let length = usize::try_from(length).map_err(|_| Reason::KeySizeRange)?;
+            derive(&usable, other.as_ref(), &mechanism.params, length)
+        };
+        match row.derives_data {
+            true => self.derive_data(caller, template, base, make),
+            false => self.derive_key(caller, row, template, base, make),
         }
+    }
+
+    fn derive_key(
+        &self,
+        caller: &Caller,
+        row: &Row,
+        template: &Template,
+        base: &Attributes,
+        make: impl FnOnce(u64) -> Result<Secret>,
+    ) -> Result<Handle> {
+        of_class(template, CKO_SECRET_KEY)?;
         let key_type = template.number(CKA_KEY_TYPE)?.unwrap_or(CKK_GENERIC_SECRET);
         let kind = kinds::kind(CKO_SECRET_KEY, key_type)?;
         let mut attributes = self.build(template, How::Derive, CKO_SECRET_KEY, kind)?;
-        protect(&mut attributes, template, base)?;
+        if !row.one_way {
+            protect(&mut attributes, template, base)?;
+        }
         let wishes = Wishes::read(template)?;
         self.may_change(caller, attributes.flag(CKA_TOKEN), attributes.flag(CKA_PRIVATE))?;
-        let length = attributes.number(CKA_VALUE_LEN).unwrap_or(0);
-        let length = usize::try_from(length).map_err(|_| Reason::KeySizeRange)?;
-        let material = derive(&usable, &mechanism.params, length)?;
-        if hides_its_value(base) && material.len() < LEAST {
+        let material = make(attributes.number(CKA_VALUE_LEN).unwrap_or(0))?;
+        if !row.one_way && hides_its_value(base) && material.len() < LEAST {
             return Err(Reason::KeySizeRange.detail("so short a key could be guessed"));
         }
+        inherit_history(&mut attributes, base);
         if self.is_custom(&attributes, &wishes) {
             let taken = self.take_in(caller, kind, template, attributes, material, &wishes);
             return self.reported(kind, template, &wishes, taken);
         }
         (kind.describe)(&material, &mut attributes)?;
         provenance(&mut attributes, None);
-        for (always, flag, kept) in [
-            (CKA_ALWAYS_SENSITIVE, CKA_SENSITIVE, true),
-            (CKA_NEVER_EXTRACTABLE, CKA_EXTRACTABLE, false),
-        ] {
-            attributes.set_flag(always, base.flag(always) && attributes.flag(flag) == kept);
-        }
         let expiry = self.ordinary_expiry(&wishes)?;
         self.keep(caller, attributes, material, expiry)
+    }
+
+    /// A data object whose value is what was derived; private where nothing is said and its base is.
+    fn derive_data(
+        &self,
+        caller: &Caller,
+        template: &Template,
+        base: &Attributes,
+        make: impl FnOnce(u64) -> Result<Secret>,
+    ) -> Result<Handle> {
+        of_class(template, CKO_DATA)?;
+        let mut attributes = build::build(template, How::Derive, CKO_DATA, None)?;
+        let ours = template.iter().any(|attribute| attribute.kind >= CKA_VENDOR_DEFINED);
+        if ours || template.bytes(CKA_APPLICATION) == Some(APPLICATION) {
+            return Err(Reason::TemplateInconsistent.detail("derived data is no custom key"));
+        }
+        if template.bytes(CKA_PRIVATE).is_none() {
+            attributes.set_flag(CKA_PRIVATE, base.flag(CKA_PRIVATE));
+        }
+        self.may_change(caller, attributes.flag(CKA_TOKEN), attributes.flag(CKA_PRIVATE))?;
+        let value = make(attributes.number(CKA_VALUE_LEN).unwrap_or(0))?;
+        attributes.remove(CKA_VALUE_LEN);
+        attributes.set(CKA_VALUE, value.expose());
+        self.keep(caller, attributes, Secret::new(Vec::new()), None)
+    }
+
+    /// The value of a second key that goes into a derivation: a secret key that may derive.
+    fn value_for(&self, key: Handle, mechanism: u64) -> Result<Secret> {
+        self.usable(key, Usage::Derive, mechanism)?;
+        let loaded = self.object(key)?;
+        let held = loaded.held().ok_or(Reason::KeyUnknown)?;
+        match held.attributes.number(CKA_CLASS) {
+            Some(CKO_SECRET_KEY) => Ok(held.material.duplicate()),
+            _ => Err(Reason::KeyTypeInconsistent.into()),
+        }
+    }
+}
+
+/// A template that names a class names the one that is derived.
+fn of_class(template: &Template, class: u64) -> Result<()> {
+    match template.number(CKA_CLASS)? {
+        Some(given) if given != class => {
+            Err(Reason::TemplateInconsistent.detail("CKA_CLASS is not what the mechanism derives"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A derived key was always sensitive, or never extractable, if its base was and it is (PKCS#11 3.1,
+/// the rules of each deriving mechanism).
+fn inherit_history(derived: &mut Attributes, base: &Attributes) {
+    for (always, flag, kept) in [
+        (CKA_ALWAYS_SENSITIVE, CKA_SENSITIVE, true),
+        (CKA_NEVER_EXTRACTABLE, CKA_EXTRACTABLE, false),
+    ] {
+        derived.set_flag(always, base.flag(always) && derived.flag(flag) == kept);
     }
 }
 
@@ -80,4 +154,42 @@ fn protect(derived: &mut Attributes, template: &Template, base: &Attributes) -> 
         derived.set_flag(kind, protected);
     }
     Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::object::Attribute;
+    use crate::object::attributes::flag;
+
+    const PROTECTIONS: [(u64, bool); 4] = [
+        (CKA_SENSITIVE, true),
+        (CKA_EXTRACTABLE, false),
+        (CKA_PRIVATE, true),
+        (CKA_WRAP_WITH_TRUSTED, true),
+    ];
+
+    fn attributes(protected: bool) -> Attributes {
+        let mut made = Attributes::default();
+        for (kind, protects) in PROTECTIONS {
+            made.set_flag(kind, protects == protected);
+        }
+        made
+    }
+
+    #[test]
+    fn what_tells_about_its_base_has_all_of_its_protections() {
+        let (hidden, open) = (attributes(true), attributes(false));
+        for (kind, protects) in PROTECTIONS {
+            let value = Secret::from(&flag(!protects)[..]);
+            let lower = Template::new(vec![Attribute { kind, value }]).unwrap();
+            let refusal = protect(&mut attributes(false), &lower, &hidden).unwrap_err();
+            assert_eq!(refusal.reason(), Reason::TemplateInconsistent, "{kind:#x}");
+            protect(&mut attributes(false), &lower, &open).unwrap();
+            let mut silent = attributes(false);
+            protect(&mut silent, &Template::default(), &hidden).unwrap();
+            assert_eq!(silent.flag(kind), protects, "{kind:#x}");
+        }
+    }
 }

@@ -9,7 +9,6 @@ use crate::rig::{
 };
 use cryptoki::error::{Result, RvError};
 use cryptoki::mechanism::aead::GcmParams;
-use cryptoki::mechanism::elliptic_curve::{EcKdf, Ecdh1DeriveParams};
 use cryptoki::mechanism::hkdf::{HkdfParams, HkdfSalt};
 use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::object::{
@@ -466,86 +465,6 @@ fn a_wrapped_key_does_not_come_back_as_another_type() {
     });
 }
 
-// --- deriving ---
-
-#[test]
-fn a_derived_key_has_no_fewer_protections_than_its_base() {
-    play(|world| {
-        let token = world.token();
-        let kept = [
-            Attribute::Derive(true),
-            Attribute::Sensitive(true),
-            Attribute::Extractable(false),
-            Attribute::Private(true),
-            Attribute::WrapWithTrusted(true),
-        ];
-        let (_, private) = ec_pair(&token, &kept);
-        let secret = generic(&token, &kept);
-        for derive in [
-            &|more: &[Attribute]| ecdh(&token, private, more) as Result<ObjectHandle>,
-            &|more: &[Attribute]| hkdf(&token, secret, more),
-        ] as [&dyn Fn(&[Attribute]) -> Result<ObjectHandle>; 2]
-        {
-            for lower in [
-                Attribute::Sensitive(false),
-                Attribute::Extractable(true),
-                Attribute::Private(false),
-                Attribute::WrapWithTrusted(false),
-            ] {
-                refused(derive(std::slice::from_ref(&lower)), RvError::TemplateInconsistent);
-                let on_token = [Attribute::Token(true), lower];
-                refused(derive(&on_token), RvError::TemplateInconsistent);
-            }
-            for template in [&[][..], &[Attribute::Token(true)]] {
-                let derived = derive(template).unwrap();
-                assert!(hides_its_value(&token, derived));
-                assert!(token.flag(derived, AttributeType::Private));
-                assert!(!token.flag(derived, AttributeType::Extractable));
-                let trust = token.get_attributes(derived, &[AttributeType::WrapWithTrusted]);
-                assert_eq!(trust.unwrap(), [Attribute::WrapWithTrusted(true)]);
-            }
-        }
-    });
-}
-
-#[test]
-fn a_hidden_value_is_turned_into_no_key_short_enough_to_guess() {
-    play(|world| {
-        let token = world.token();
-        for (sensitive, extractable) in [(true, false), (true, true), (false, false), (false, true)]
-        {
-            let hidden = sensitive || !extractable;
-            let kept = [
-                Attribute::Derive(true),
-                Attribute::Sensitive(sensitive),
-                Attribute::Extractable(extractable),
-            ];
-            let (_, private) = ec_pair(&token, &kept);
-            let secret = generic(&token, &kept);
-            for derive in [
-                &|more: &[Attribute]| ecdh(&token, private, more) as Result<ObjectHandle>,
-                &|more: &[Attribute]| ecdh_by(&token, EcKdf::sha256(b""), private, more),
-                &|more: &[Attribute]| hkdf(&token, secret, more),
-            ] as [&dyn Fn(&[Attribute]) -> Result<ObjectHandle>; 3]
-            {
-                for size in [1_u64, 2, 13] {
-                    let short = Attribute::ValueLen(size.into());
-                    let on_token = [short.clone(), Attribute::Token(true)];
-                    match hidden {
-                        true => {
-                            refused(derive(&[short]), RvError::KeySizeRange);
-                            refused(derive(&on_token), RvError::KeySizeRange);
-                        }
-                        false => assert!(derive(&[short]).is_ok(), "{size}"),
-                    }
-                }
-                let derived = derive(&[Attribute::ValueLen(14.into())]).unwrap();
-                assert_eq!(hides_its_value(&token, derived), hidden);
-            }
-        }
-    });
-}
-
 // --- mechanisms and digests ---
 
 #[test]
@@ -743,30 +662,6 @@ fn ec_pair(token: &Token, private: &[Attribute]) -> (ObjectHandle, ObjectHandle)
 fn rsa_pair(token: &Token, private: &[Attribute]) -> (ObjectHandle, ObjectHandle) {
     let public = [Attribute::ModulusBits(2048.into())];
     token.generate_key_pair(&Mechanism::RsaPkcsKeyPairGen, &public, private).unwrap()
-}
-
-fn point(token: &Token, public: ObjectHandle) -> Vec<u8> {
-    match &token.get_attributes(public, &[AttributeType::EcPoint]).unwrap()[..] {
-        [Attribute::EcPoint(point)] => point.clone(),
-        other => panic!("a public key without its point: {other:?}"),
-    }
-}
-
-/// A key agreed with somebody else.
-fn ecdh(token: &Token, private: ObjectHandle, more: &[Attribute]) -> Result<ObjectHandle> {
-    ecdh_by(token, EcKdf::null(), private, more)
-}
-
-fn ecdh_by(
-    token: &Token,
-    kdf: EcKdf,
-    private: ObjectHandle,
-    more: &[Attribute],
-) -> Result<ObjectHandle> {
-    let (other, _) = ec_pair(token, &[]);
-    let point = point(token, other);
-    let mechanism = Mechanism::Ecdh1Derive(Ecdh1DeriveParams::new(kdf, &point));
-    token.derive_key(&mechanism, private, &derived(more))
 }
 
 fn hkdf(token: &Token, base: ObjectHandle, more: &[Attribute]) -> Result<ObjectHandle> {

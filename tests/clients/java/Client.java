@@ -260,6 +260,13 @@ public final class Client {
         PrivateKey imported = (PrivateKey) store.getKey("ec", null);
         check("SHA256withECDSA with the KeyStore's key", () -> signs("SHA256withECDSA", null,
             imported, store.getCertificate("ec").getPublicKey()));
+        check("ECDH with the KeyStore's key agrees with software", () -> {
+            KeyPair other = pair("secp256r1", Security.getProvider("SunEC"));
+            byte[] ours = agreed(token, imported, other.getPublic());
+            byte[] theirs = agreed(Security.getProvider("SunEC"), other.getPrivate(),
+                plain(store.getCertificate("ec").getPublicKey()));
+            return Arrays.equals(ours, theirs);
+        });
     }
 
     static KeyPair pair(String curve, Provider by) throws GeneralSecurityException {
