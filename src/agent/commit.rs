@@ -1,11 +1,12 @@
 //! The single writer: takes every change that waits, applies each, syncs once for all, answers.
 
-use super::audit::{self, Fact, Head, Journal};
+use super::audit::{self, Asker, Fact, Head, Journal};
 use super::backup::Gathered;
 use super::bell::Bell;
 use super::draft::{Aftermath, Draft, Ending};
 use super::rows::{self, Answered, Key, TokenRow};
 use super::rules::{self, Moment, Proposal};
+use super::service::TRIES;
 use super::shelf::{Found, Shelf, TokenView};
 use super::snapshots::Snapshots;
 use super::sweep::next_due;
@@ -16,6 +17,7 @@ use crate::id::Id;
 use crate::key::pin::Entry;
 use crate::key::{Event, Header, Role};
 use crate::store::Need;
+use crate::wire::message::MAX_ALIAS;
 use crate::wire::{Change, Expect};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -34,7 +36,7 @@ const MOST_TAGS: usize = 256;
 pub(super) const STEP: usize = 256;
 
 /// What a line of the audit log takes at the most, in bytes.
-const MOST_OF_A_LINE: u64 = 512;
+const MOST_OF_A_LINE: u64 = 4096;
 
 /// How many answers are kept for those who lost theirs.
 const HISTORY: usize = 16_384;
@@ -129,8 +131,8 @@ pub struct Job {
     pub work: Work,
     /// Where the answer goes, if anywhere.
     pub answer: Option<SyncSender<Result<Done>>>,
-    /// The number of the user who asks; none for the agent itself.
-    pub user: Option<u32>,
+    /// Who asks.
+    pub asker: Asker,
 }
 
 /// The one who changes the store.
@@ -146,7 +148,7 @@ pub struct Writer {
     unsynced: bool,
     journal: Journal,
     /// Who asked for what is being done.
-    user: Option<u32>,
+    asker: Asker,
     /// Rung when what is due next has changed.
     bell: Arc<Bell>,
     due: Option<Seconds>,
@@ -164,7 +166,7 @@ impl Writer {
         let history = history(&shelf)?;
         let aftermath = Aftermath::default();
         let journal = Journal::open(&shelf.directory, &*shelf.store)?;
-        let (keep, unsynced, user, due, grace) = (HISTORY, false, None, None, 0);
+        let (keep, unsynced, asker, due, grace) = (HISTORY, false, Asker::agent(), None, 0);
         let snapshots = Snapshots::open(&shelf);
         let tally = Tally::open(&shelf)?;
         let mut writer = Self {
@@ -175,7 +177,7 @@ impl Writer {
             aftermath,
             unsynced,
             journal,
-            user,
+            asker,
             bell,
             due,
             grace,
@@ -220,8 +222,8 @@ impl Writer {
 
     fn work(&mut self, group: Vec<Job>) -> Result<()> {
         let mut answers = Vec::with_capacity(group.len());
-        for Job { work, answer, user } in group {
-            self.user = user;
+        for Job { work, answer, asker } in group {
+            self.asker = asker;
             let result = self.one(work);
             if !self.shelf.alive() {
                 return Err(result.err().unwrap_or_else(|| Reason::StoreDamaged.into()));
@@ -336,10 +338,12 @@ impl Writer {
     /// The same, for what is not worth a snapshot.
     pub(super) fn apply_quietly(&mut self, mut draft: Draft<'_>) -> Result<()> {
         self.snapshots.fall_behind();
-        let sealed = self.journal.seal(draft.facts(), self.shelf.now(), self.user)?;
+        let facts = draft.facts()?;
+        let sealed = self.journal.seal(&facts, self.shelf.now(), &self.asker)?;
         draft.keep_lines(&sealed)?;
         let Aftermath { freed, moved } = draft.apply(self.commits + 1)?;
         self.journal.applied(sealed);
+        facts.iter().for_each(|fact| audit::log(fact, &self.asker));
         self.commits += 1;
         self.unsynced = true;
         self.aftermath.freed.extend(freed);
@@ -364,7 +368,7 @@ impl Writer {
 
     pub(super) fn note(&mut self, fact: Fact) -> Result<()> {
         if !self.shelf.writable {
-            log::warn!("not in the audit log, for the store can only be read: {fact:?}");
+            log::warn!("not in the audit log, for the store can only be read: {fact}");
             return Ok(());
         }
         self.shelf.room.check(Need::Grow(MOST_OF_A_LINE))?;
@@ -406,6 +410,11 @@ impl Writer {
         for (proposal, old) in proposals.iter().zip(&found) {
             let old = old.as_ref().map(|old| &old.known.header);
             audit::of_change(token, proposal, old).into_iter().for_each(|fact| draft.note(fact));
+        }
+        for change in &changes {
+            if let Some(alias) = change.alias.as_deref().filter(|_| change.put.is_some()) {
+                draft.call(token, change.id, alias)?;
+            }
         }
         let mut revisions = Vec::with_capacity(changes.len());
         for ((change, proposal), old) in changes.into_iter().zip(proposals).zip(found) {
@@ -453,6 +462,7 @@ impl Writer {
         let old = shelf.token(put.token)?;
         check_expected(put.expect, old.as_ref().map(|old| old.revision))?;
         let mut anew = (true, true);
+        let mut facts = vec![Fact::of_token(audit::Event::TokenInitialised, put.token)];
         if let Some(old) = &old {
             let officer = put.officer.ok_or(Reason::NotLoggedIn)?;
             let old = Entry::decode(&old.entry)?;
@@ -460,6 +470,10 @@ impl Writer {
                 return Err(Reason::Unlawful.detail("a token's entry may not change like this"));
             }
             anew = (old.officer != new.officer, old.user != new.user);
+            if !put.wipe {
+                let (_, (_, wrong)) = shelf.slots.pin(put.token)?;
+                facts = audit::of_entry(put.token, anew, officer, wrong >= TRIES);
+            }
         }
         shelf.room.check(if put.wipe {
             Need::Shrink
@@ -472,7 +486,7 @@ impl Writer {
             self.wipe(put.token, old)?;
         }
         let mut draft = Draft::new(&shelf);
-        draft.note(Fact::of_token(event_of(old.is_some(), put.wipe), put.token));
+        facts.into_iter().for_each(|fact| draft.note(fact));
         let revision = old.map_or(0, |old| old.revision) + 1;
         draft.put_token(put.token, &TokenRow { slot, revision, entry: put.entry })?;
         self.finish(draft, &put.change, vec![revision])?;
@@ -502,13 +516,6 @@ impl Writer {
             self.apply(draft)?;
         }
         Ok(())
-    }
-}
-
-fn event_of(known: bool, wipe: bool) -> audit::Event {
-    match known && !wipe {
-        true => audit::Event::TokenChanged,
-        false => audit::Event::TokenInitialised,
     }
 }
 
@@ -548,6 +555,9 @@ fn proposal(change: &Change) -> Result<Proposal> {
     };
     let put = change.put.as_ref().map(|(header, _)| Header::decode(header)).transpose();
     let put = put.map_err(|_| malformed())?;
+    if change.alias.as_ref().is_some_and(|alias| alias.len() > MAX_ALIAS) {
+        return Err(Reason::ArgumentsBad.detail("an alias is too long"));
+    }
     if put.as_ref().is_some_and(|header| header.tags.len() > MOST_TAGS) {
         return Err(Reason::ArgumentsBad.detail("a record has too many tags"));
     }

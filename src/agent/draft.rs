@@ -10,8 +10,9 @@ use super::shelf::{Found, Shelf};
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use crate::id::Id;
-use crate::key::Header;
+use crate::key::pin::Entry;
 use crate::key::state::Erasure;
+use crate::key::{Header, Role};
 use crate::store::slots::{CellNumber, Content};
 use crate::store::{Batch, Condition};
 use std::collections::{BTreeMap, BTreeSet};
@@ -107,6 +108,9 @@ impl<'a> Draft<'a> {
         self.give_up_cell(token, old, ending);
         self.expect(token, old.known.id, Some(old))?;
         self.writes.insert(rows::record(token, old.known.id), None);
+        if matches!(old.known.header.role, Role::CustomKey(_) | Role::Object { holds_key: true }) {
+            self.writes.insert(rows::alias(token, old.known.id), None);
+        }
         Ok(())
     }
 
@@ -173,9 +177,47 @@ impl<'a> Draft<'a> {
         self.facts.push(fact);
     }
 
-    /// What has a line in the audit log.
-    pub fn facts(&self) -> &[Fact] {
-        &self.facts
+    /// Has the audit log call a key so from now on.
+    pub fn call(&mut self, token: Id, id: Id, alias: &str) -> Result<()> {
+        if self.alias(token, id)?.as_deref() != Some(alias) {
+            self.writes.insert(rows::alias(token, id), Some(rows::encode(&alias)?));
+        }
+        Ok(())
+    }
+
+    /// What has a line in the audit log, under the names that token and key have.
+    pub fn facts(&self) -> Result<Vec<Fact>> {
+        self.facts.iter().map(|fact| self.named(fact)).collect()
+    }
+
+    fn named(&self, fact: &Fact) -> Result<Fact> {
+        let id = |text: &str| Id::parse(text.as_bytes());
+        let Some(token) = id(&fact.token) else { return Ok(fact.clone()) };
+        let key = fact.key.as_deref().and_then(id);
+        let alias = key.map(|key| self.alias(token, key)).transpose()?.flatten();
+        // A key without an alias is called by its ID, which the line has already.
+        let alias = alias.filter(|alias| fact.key.as_ref() != Some(alias));
+        Ok(Fact { label: self.label(token)?, alias, ..fact.clone() })
+    }
+
+    fn alias(&self, token: Id, id: Id) -> Result<Option<String>> {
+        let row = self.row(&rows::alias(token, id))?;
+        row.map(|bytes| rows::decode(&bytes, "a key's name")).transpose()
+    }
+
+    fn label(&self, token: Id) -> Result<Option<String>> {
+        let Some(row) = self.row(&rows::token(token))? else { return Ok(None) };
+        let row: TokenRow = rows::decode(&row, "a token")?;
+        // No change is refused for a name.
+        Ok(Entry::decode(&row.entry).ok().map(|entry| entry.label))
+    }
+
+    /// A row as it will be, or as it was where it goes.
+    fn row(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        match self.writes.get(key) {
+            Some(Some(written)) => Ok(Some(written.clone())),
+            _ => self.shelf.store.get(key),
+        }
     }
 
     /// Keeps the lines with the change they tell of.

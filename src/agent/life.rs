@@ -1,6 +1,7 @@
 //! The life of an agent: open, serve, sweep when something is due, end when nobody needs it, when it
 //! is told to, when its store is gone or has failed.
 
+use super::audit::Asker;
 use super::bell::Bell;
 use super::commit::{Job, Work, Writer};
 use super::outlook::Outlook;
@@ -247,7 +248,8 @@ impl Agent {
     fn keep_snapshot(&mut self) {
         if self.kept.elapsed() >= SNAPSHOTS {
             self.kept = Instant::now();
-            let _ended = self.jobs.send(Job { work: Work::Keep, answer: None, user: None });
+            let _ended =
+                self.jobs.send(Job { work: Work::Keep, answer: None, asker: Asker::agent() });
         }
     }
 
@@ -264,7 +266,7 @@ impl Agent {
         let mut due = next_due(&self.shelf, self.grace)?;
         if due.is_some_and(|at| at <= self.shelf.now()) {
             let (answer, done) = sync_channel(1);
-            let job = Job { work: Work::Sweep, answer: Some(answer), user: None };
+            let job = Job { work: Work::Sweep, answer: Some(answer), asker: Asker::agent() };
             let gone = |_| Error::from(Reason::StoreDamaged);
             self.jobs.send(job).map_err(|_| gone(()))?;
             done.recv().map_err(|_| gone(()))??;
@@ -318,7 +320,7 @@ impl Agent {
         drop(listener);
         server.close();
         // The writer may have ended already, with the store.
-        let _ended = jobs.send(Job { work: how, answer: None, user: None });
+        let _ended = jobs.send(Job { work: how, answer: None, asker: Asker::agent() });
         writer.join().unwrap_or_else(|_| Err(Reason::General.detail("the writer panicked")))
     }
 }

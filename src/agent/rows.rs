@@ -13,6 +13,7 @@
 //! | `n`, second (u64), token, record | nothing; what can only be read from then on |
 //! | `g`, token, record | when an erasure that waits its grace out was found due, by the clock (u64, big endian) |
 //! | `u`, token, key, day (u32, since 1970 UTC) | how often the key was used on a day that is not over (u64, big endian) |
+//! | `k`, token, record | what the audit log calls a key, while it is there (text) |
 //! | `s`, cell (u32) | token, record: who claims the erase cell |
 //! | `c`, change (16) | the answer to a change: [`Answered`] |
 //! | `L` | the end of the audit log's chain: [`Head`](super::audit::Head) |
@@ -185,6 +186,11 @@ pub fn waiting_ids(key: &[u8]) -> Option<(Id, Id)> {
     id_pair(key.strip_prefix(WAITING)?)
 }
 
+/// Where it stands what the audit log calls a key.
+pub fn alias(token: Id, id: Id) -> Key {
+    [b"k", &token.bytes()[..], id.bytes()].concat()
+}
+
 /// What the keys of the days' uses begin with.
 pub const USES: &[u8] = b"u";
 
@@ -316,6 +322,8 @@ mod tests {
         assert_eq!(versions(token, id), parts(&[b"v", &one, &two]));
         assert_eq!(due_entry(258, token, id), parts(&[b"d\0\0\0\0\0\0\x01\x02", &one, &two]));
         assert_eq!(waiting(token, id), parts(&[b"g", &one, &two]));
+        assert_eq!(alias(token, id), parts(&[b"k", &one, &two]));
+        assert_eq!(encode(&"ab").unwrap(), [1, 2, b'a', b'b']);
         assert_eq!(uses((token, id, 258)), parts(&[b"u", &one, &two, b"\0\0\x01\x02"]));
         assert_eq!(claim(258), b"s\0\0\x01\x02");
         assert_eq!(audit_line(258), b"l\0\0\0\0\0\0\x01\x02");

@@ -1,6 +1,7 @@
 //! Connections: who may come in, how many, how long each may take. Each has a thread of its own, so
 //! that nobody waits for a peer that is stuck.
 
+use super::audit::Asker;
 use super::bell::Bell;
 use super::commit::Job;
 use super::service::{Service, Silence, User, too_long};
@@ -95,7 +96,8 @@ impl Server {
             Err(error) => return log::warn!("a connection was refused: {error}"),
         };
         let owner = user == self.access.owner || user == 0;
-        let user = User { number: user, owner };
+        let asker = Asker::process(user, sys::peer_process(&stream).ok());
+        let user = User { asker, owner };
         let service = Service::new(Arc::clone(&self.shelf), writer, user);
         let spawned = std::thread::Builder::new().name("connection".into()).spawn(move || {
             if let Err(error) = converse(&stream, service) {

@@ -1,6 +1,6 @@
 //! What the agent answers: one function for each request, and what a connection has proved so far.
 
-use super::audit::{Event, Fact};
+use super::audit::{Asker, Event, Fact};
 use super::backup::Gathered;
 use super::commit::{Done, Job, PutToken, Work, check_expected};
 use super::find::{Query, find};
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, sync_channel};
 
 /// How many wrong PINs in a row lock a PIN.
-const TRIES: u8 = 10;
+pub(super) const TRIES: u8 = 10;
 
 // The modules show as many slots as there is room for tokens.
 const _: () = assert!(MOST_TOKENS == TOKENS);
@@ -28,10 +28,10 @@ const _: () = assert!(MOST_TOKENS == TOKENS);
 const MOST_TAGS: usize = 64;
 
 /// A user whose process is connected.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct User {
-    /// By number.
-    pub number: u32,
+    /// The process, and whose it is.
+    pub asker: Asker,
     /// Whether this is the store's owner, or root.
     pub owner: bool,
 }
@@ -174,7 +174,7 @@ impl Service {
     fn done(&self, work: Work) -> Result<Result<Done>, Silence> {
         let (answer, done) = sync_channel(1);
         self.writer
-            .send(Job { work, answer: Some(answer), user: Some(self.user.number) })
+            .send(Job { work, answer: Some(answer), asker: self.user.asker.clone() })
             .map_err(|_| Silence)?;
         done.recv().map_err(|_| Silence)
     }
@@ -312,7 +312,7 @@ impl Service {
     /// Has a line in the audit log before the answer goes out. Where there is no room for it, the log
     /// of the agent has it.
     fn note(&self, fact: Fact) {
-        let line = format!("{fact:?}");
+        let line = format!("{fact}, by {}", self.user.asker);
         match self.write(Work::Note(fact)) {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => log::error!("not in the audit log: {line}: {error}"),

@@ -38,6 +38,13 @@
 //! is missing where the agent is killed in between. Lines for which the disk has no room wait in the
 //! store. A store that was put back to an earlier day goes on after the last line of the file.
 //!
+//! A line names what it is about: the token's label, the key's alias at that time, user, process and program
+//! of whoever asked. These names stand in the log in the clear, for whoever can read the store's files, though
+//! the objects are sealed: an alias is no place for a secret. The program is the file that the process runs
+//! when it connects; of another user's process the agent sees only the name that it has given itself. An
+//! alias is known to the agent from the key's next change on where the key is older than this, or came
+//! from a backup.
+//!
 //! How often each custom key was used has a line (`used`) for each day, UTC, five minutes after its
 //! end or when the next agent starts. An operation that was begun is a use, and so is each call that
 //! begins a message, whatever came of it. Modules count, and tell the agent at most once a minute, at a

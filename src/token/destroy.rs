@@ -59,5 +59,6 @@ fn removal(loaded: &Loaded) -> Change {
         expect: Expect::Revision(loaded.revision),
         event: Vec::new(),
         put: None,
+        alias: None,
     }
 }

@@ -218,6 +218,7 @@ impl Token {
                 expect: Expect::Revision(stored.revision),
                 event: Vec::new(),
                 put: None,
+                alias: None,
             }));
         }
         self.commit(changes)?;

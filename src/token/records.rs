@@ -11,6 +11,7 @@ use crate::lc;
 use crate::object::Attributes;
 use crate::object::vendor::CKA_KEYSTEAD_KEY_ID;
 use crate::secret::Secret;
+use crate::wire::message::MAX_ALIAS;
 use crate::wire::{Change, Expect, Request, Response, Stored};
 use pkcs11_sys::*;
 use std::collections::HashMap;
@@ -209,11 +210,12 @@ impl Token {
             let sealed = key.seal(&place, &header, draft.body.expose(), &salt)?;
             Ok((header, sealed))
         })?;
+        let alias = alias_of(&draft);
         let event = match draft.event {
             None => Vec::new(),
             Some(event) => event.encode()?,
         };
-        Ok(Change { id: draft.id, expect, event, put: Some(put) })
+        Ok(Change { id: draft.id, expect, event, put: Some(put), alias })
     }
 
     /// Commits changes, all or none, and drops what is kept of them.
@@ -241,6 +243,16 @@ impl Token {
     pub(super) fn fresh_id(&self) -> Result<Id> {
         Ok(Id::from_random(lc::random::bytes()?))
     }
+}
+
+/// What the audit log is to call a key: its label.
+fn alias_of(draft: &Draft) -> Option<String> {
+    let is_key =
+        draft.event.is_some() || matches!(draft.header.role, Role::Object { holds_key: true });
+    let (_, label) = draft.found_by.iter().find(|(kind, _)| is_key && *kind == CKA_LABEL)?;
+    let label = String::from_utf8_lossy(label);
+    let cut = (0..=MAX_ALIAS.min(label.len())).rev().find(|at| label.is_char_boundary(*at));
+    label.get(..cut?).map(str::to_owned)
 }
 
 fn tags(key: &crate::key::seal::TokenKey, terms: &[(u64, Vec<u8>)]) -> Vec<Tag> {

@@ -17,8 +17,14 @@ fn requests() -> Vec<Request> {
     let (token, key, change, authenticator) = (TOKEN, RECORD, [0x33; 16], [0x44; 32]);
     let put = Some((vec![5, 6], vec![7]));
     let changes = vec![
-        Change { id: key, expect: Expect::Absent, event: vec![8], put },
-        Change { id: token, expect: Expect::Revision(300), event: Vec::new(), put: None },
+        Change { id: key, expect: Expect::Absent, event: vec![8], put, alias: Some("a".into()) },
+        Change {
+            id: token,
+            expect: Expect::Revision(300),
+            event: Vec::new(),
+            put: None,
+            alias: None,
+        },
     ];
     let by = Some(Authority { officer: true, authenticator });
     let entry = vec![9, 10];

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
 /// The oldest and newest protocol this build speaks.
-pub const PROTOCOL: (u16, u16) = (3, 3);
+pub const PROTOCOL: (u16, u16) = (4, 4);
 
 /// The format of the store this build reads and writes.
 pub const STORE_FORMAT: u16 = 1;
@@ -21,6 +21,9 @@ pub const MAX_FOUND: u32 = 65_536;
 
 /// How many tokens a store holds at the most, and so how many slots there are.
 pub const MOST_TOKENS: u32 = 504;
+
+/// The longest name that the audit log has of a key, in bytes.
+pub const MAX_ALIAS: usize = 255;
 
 /// What a module asks.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -335,4 +338,6 @@ pub struct Change {
     pub event: Vec<u8>,
     /// Header and sealed part, or none to remove the record.
     pub put: Option<(Vec<u8>, Vec<u8>)>,
+    /// What the audit log calls a key, at most [`MAX_ALIAS`] bytes; none leaves it as it is.
+    pub alias: Option<String>,
 }

@@ -261,7 +261,7 @@ fn spoil(world: &World, label: &str) {
     let (stored, _) = records.pop().unwrap().unwrap();
     let expect = Expect::Revision(stored.revision);
     let put = Some((stored.header, vec![0; stored.sealed.len()]));
-    let changes = vec![Change { id: ids[0], expect, event: Vec::new(), put }];
+    let changes = vec![Change { id: ids[0], expect, event: Vec::new(), put, alias: None }];
     link.ask(&Request::Commit { token, changes, change: [7; 16] }).unwrap();
 }
 
@@ -291,7 +291,7 @@ fn the_store_is_for_its_owner_only() {
 }
 
 #[test]
-fn neither_pins_nor_labels_of_private_objects_nor_material_stand_in_the_stores_files() {
+fn neither_pins_nor_private_data_nor_material_stand_in_the_stores_files() {
     play(|world| {
         let token = world.token();
         let value = b"THIS-IS-THE-SECRET-MATERIAL-32-B".to_vec();
@@ -300,15 +300,26 @@ fn neither_pins_nor_labels_of_private_objects_nor_material_stand_in_the_stores_f
                 Attribute::Class(cryptoki::object::ObjectClass::SECRET_KEY),
                 Attribute::KeyType(cryptoki::object::KeyType::AES),
                 Attribute::Token(true),
-                Attribute::Label(b"a-private-label".to_vec()),
                 Attribute::Value(value.clone()),
+            ])
+            .unwrap();
+        // Labels of keys stand in the audit log, those of nothing else.
+        token
+            .create_object(&[
+                Attribute::Class(ObjectClass::DATA),
+                Attribute::Token(true),
+                Attribute::Private(true),
+                Attribute::Label(b"a-private-label".to_vec()),
+                Attribute::Value(b"a-private-value".to_vec()),
             ])
             .unwrap();
         let files = all_below(&world.store());
         assert!(files.len() > 3);
         for file in files {
             let bytes = fs::read(&file).unwrap_or_default();
-            for secret in [&value[..], b"a-private-label", b"user-1234", b"officer-1234"] {
+            for secret in
+                [&value[..], b"a-private-label", b"a-private-value", b"user-1234", b"officer-1234"]
+            {
                 let found = bytes.windows(secret.len()).any(|window| window == secret);
                 assert!(!found, "{} holds {:?}", file.display(), String::from_utf8_lossy(secret));
             }

@@ -67,6 +67,14 @@ fn a_store_of_an_earlier_build_holds_what_was_put_into_it() {
         import(unhex(GONE)).unwrap();
         let audit = world.keystead(&["audit", "--verify"]);
         assert!(audit.status.success(), "{audit:?}");
+        // The lines of then have fewer names than those of now.
+        let told = world.keystead(&["audit", "--json", "--key", "gone"]);
+        let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
+        let (first, last) = (&told[0], told.as_array().unwrap().last().unwrap());
+        assert_eq!((&first["event"], first.get("alias")), (&"created".into(), None), "{told}");
+        let named = ["event", "alias", "label"].map(|name| last[name].as_str().unwrap());
+        assert_eq!(named, ["imported", "gone", "kept"]);
+        assert_eq!(last["again"], true);
     });
 }
 

@@ -4,6 +4,7 @@
 mod activation;
 mod asymmetric;
 mod attacks;
+mod audit_names;
 mod auditing;
 mod backing_up;
 mod bypasses;

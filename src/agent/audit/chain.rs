@@ -116,7 +116,14 @@ mod tests {
 
     fn entry(seq: u64) -> Entry {
         let fact = Fact::of_key(Event::Created, Id::new([1; 16]), Id::new([2; 16]));
-        Entry { seq, time: timestamp(1_800_000_000), fact, user: Some(7) }
+        Entry {
+            seq,
+            time: timestamp(1_800_000_000),
+            fact,
+            user: Some(7),
+            process: None,
+            program: None,
+        }
     }
 
     #[test]

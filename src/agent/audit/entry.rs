@@ -5,6 +5,7 @@ use crate::error::Reason;
 use crate::id::Id;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 macro_rules! events {
     ($($name:ident => $text:literal, $doc:literal;)*) => {
@@ -28,11 +29,14 @@ macro_rules! events {
 
 events! {
     TokenInitialised => "token-initialised", "A token came into being, or began again.";
-    TokenChanged => "token-changed", "A token's PIN or label changed.";
+    TokenChanged => "token-changed", "A token's label changed; before PINs had events of their own, a PIN.";
     TokenDestroyed => "token-destroyed", "A token ended with everything in it.";
     BackedUp => "backed-up", "The store was backed up, and the token with it.";
     Restored => "restored", "The token came into being from a backup.";
     ClockAccepted => "clock-accepted", "The security officer lowered the store's latest time.";
+    PinSet => "pin-set", "The security officer set the user's PIN.";
+    PinChanged => "pin-changed", "A PIN was changed by whoever knew it.";
+    PinUnlocked => "pin-unlocked", "The security officer set the user's PIN, which was locked.";
     PinWrong => "pin-wrong", "A login with a wrong PIN.";
     PinLocked => "pin-locked", "The last try that a PIN had was wrong.";
     Created => "created", "A key came into being.";
@@ -57,15 +61,25 @@ pub struct Fact {
     pub event: Event,
     /// The token's identity.
     pub token: String,
+    /// Its label at that time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
     /// The key ID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// The key's alias at that time, or an ordinary key's label; none where it has none, or where the agent
+    /// has not been told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias: Option<String>,
     /// The version of the material.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
     /// When the material expires, the key ends, or the day began of which this tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
+    /// Whether the key had been imported before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
     /// How often the key was used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<u64>,
@@ -84,9 +98,12 @@ impl Fact {
         Self {
             event,
             token,
+            label: None,
             key: None,
+            alias: None,
             version: None,
             at: None,
+            again: false,
             times: None,
             pin: None,
             reason: None,
@@ -112,6 +129,40 @@ impl Fact {
     }
 }
 
+/// Whose process asked for something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asker {
+    /// The user, by number; none where the agent acts by itself.
+    pub user: Option<u32>,
+    /// The process, where the agent can see it.
+    pub process: Option<u32>,
+    /// The name of the program that it runs.
+    pub program: Option<Arc<str>>,
+}
+
+impl Asker {
+    /// The agent itself.
+    pub fn agent() -> Self {
+        let process = std::process::id();
+        Self { user: None, process: Some(process), program: program_of(process) }
+    }
+
+    /// A user's process, while it is there.
+    pub fn process(user: u32, process: Option<u32>) -> Self {
+        Self { user: Some(user), process, program: process.and_then(program_of) }
+    }
+}
+
+/// The program that a process runs. Of another user's process only the name is seen that it has given
+/// itself.
+fn program_of(process: u32) -> Option<Arc<str>> {
+    let file = std::fs::read_link(format!("/proc/{process}/exe"));
+    let file = file.ok().and_then(|file| Some(file.file_name()?.to_string_lossy().into_owned()));
+    let given = || std::fs::read_to_string(format!("/proc/{process}/comm")).ok();
+    let name = file.or_else(given)?;
+    Some(name.trim_end().into())
+}
+
 /// A line without its mac.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
@@ -125,6 +176,20 @@ pub struct Entry {
     /// The number of the user whose process asked; none where the agent did it by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<u32>,
+    /// The number of that process, or the agent's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<u32>,
+    /// The program that it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<String>,
+}
+
+impl Entry {
+    /// A fact as line number `seq`.
+    pub fn new(seq: u64, time: Timestamp, fact: Fact, asker: &Asker) -> Self {
+        let Asker { user, process, program } = asker.clone();
+        Self { seq, time, fact, user, process, program: program.map(|name| name.to_string()) }
+    }
 }
 
 /// A second as a line shows it; the last there is, where it lies beyond.

@@ -12,13 +12,33 @@ pub fn of_change(token: Id, proposal: &Proposal, old: Option<&Header>) -> Vec<Fa
     let role = |header: &Header| header.role.clone();
     let event = match (proposal.put.as_ref().map(role), &proposal.event, old.map(role)) {
         (Some(Role::CustomKey(state)), Some(event), _) => {
-            return of_event(token, proposal.id, event, &state);
+            let again = old.is_some_and(was_imported);
+            return of_event(token, proposal.id, event, &state)
+                .into_iter()
+                .map(|fact| Fact { again: again && fact.event == Event::Imported, ..fact })
+                .collect();
         }
         (Some(Role::Object { holds_key: true }), _, None) => Event::Created,
         (None, _, Some(Role::Object { holds_key: true })) => Event::Deleted,
         _ => return Vec::new(),
     };
     vec![Fact::of_key(event, token, proposal.id)]
+}
+
+/// What a change of a token's entry comes to: which PINs are `changed` (the officer's, the user's), by the
+/// officer or the user, and whether the user's was locked.
+pub fn of_entry(token: Id, changed: (bool, bool), by_officer: bool, locked: bool) -> Vec<Fact> {
+    let user = match (by_officer, locked) {
+        (false, _) => Event::PinChanged,
+        (true, true) => Event::PinUnlocked,
+        (true, false) => Event::PinSet,
+    };
+    let officer = changed.0.then(|| Fact::of_pin(Event::PinChanged, token, true));
+    let user = changed.1.then(|| Fact::of_pin(user, token, false));
+    match officer.into_iter().chain(user).collect::<Vec<_>>() {
+        none if none.is_empty() => vec![Fact::of_token(Event::TokenChanged, token)],
+        facts => facts,
+    }
 }
 
 /// The end of material whose time has come.
@@ -30,6 +50,10 @@ pub fn expired(token: Id, known: &Known) -> Fact {
     let at = known.header.expiry.map(|expiry| timestamp(expiry.at));
     let key = known.header.watched(known.id);
     Fact { version, at, ..Fact::of_key(Event::Expired, token, key) }
+}
+
+fn was_imported(header: &Header) -> bool {
+    matches!(&header.role, Role::CustomKey(state) if state.version > 0)
 }
 
 fn of_event(token: Id, key: Id, event: &key::Event, state: &State) -> Vec<Fact> {

@@ -2,7 +2,7 @@
 //! the file afterwards, and lets their rows go once the file is synced.
 
 use super::chain::{self, ChainKey, Head};
-use super::entry::{Entry, Fact, timestamp};
+use super::entry::{Asker, Entry, Fact, timestamp};
 use super::{CURRENT, FOLDER};
 use crate::agent::rows;
 use crate::clock::Seconds;
@@ -81,11 +81,11 @@ impl Journal {
     }
 
     /// Facts as the next lines. They count when [`Self::applied`] is told.
-    pub fn seal(&mut self, facts: &[Fact], now: Seconds, user: Option<u32>) -> Result<Sealed> {
+    pub fn seal(&mut self, facts: &[Fact], now: Seconds, asker: &Asker) -> Result<Sealed> {
         let mut sealed = Sealed { head: self.head, released: self.release(), lines: Vec::new() };
         for fact in facts {
             let seq = sealed.head.seq + 1;
-            let entry = Entry { seq, time: timestamp(now), fact: fact.clone(), user };
+            let entry = Entry::new(seq, timestamp(now), fact.clone(), asker);
             let (line, head) = self.key.seal(sealed.head, &entry)?;
             sealed.head = head;
             sealed.lines.push((seq, line));
@@ -226,7 +226,7 @@ mod tests {
     /// One line, in the store and then in the file.
     fn write(journal: &mut Journal, store: &Memory) {
         let fact = Fact::of_token(Event::TokenChanged, Id::new([1; 16]));
-        let sealed = journal.seal(&[fact], 1_800_000_000, None).unwrap();
+        let sealed = journal.seal(&[fact], 1_800_000_000, &Asker::agent()).unwrap();
         let line = |(seq, line): &(u64, String)| {
             (rows::audit_line(*seq), Some(rows::encode(line).unwrap()))
         };

@@ -9,21 +9,30 @@
 //! A JSON object without spaces whose last member is `"mac"`: 64 hexadecimal digits of
 //! `HMAC-SHA-256(key, previous mac (32 bytes) || the line up to and without `,"mac"`)`. The mac before
 //! the first line is 32 zero bytes; the key is the 32 random bytes of `audit/key`. Members: `seq` (from
-//! 1, without a gap), `time` (RFC 3339, UTC), `event` ([`Event`]), `token`, and where they apply `key`
-//! (the key ID), `version` (of the material), `at` (when material expires or a key ends; of `used`, the
-//! day, by its first second), `times` (how often a key was used), `pin` (`user` or `so`), `reason` (of a refusal) and `user` (the number of the user whose process asked).
+//! 1, without a gap), `time` (RFC 3339, UTC), `event` ([`Event`]), `token`, and where they apply `label`
+//! (the token's), `key` (the key ID), `alias` (the key's, or an ordinary key's label), `version` (of the
+//! material), `at` (when material expires or a key ends; of `used`, the day, by its first second), `again`
+//! (`true` where material had been imported before), `times` (how often a key was used), `pin` (`user` or
+//! `so`), `reason` (of a refusal), `user` (the number of the user whose process asked; none where the agent
+//! acted by itself), `process` (its number) and `program` (the name of the program that it runs). A reader
+//! passes over members that it does not know: lines of earlier versions have fewer, of later ones perhaps
+//! more.
+//!
+//! Alias and label stand here, and in the store's rows, in the clear.
 
 mod chain;
 mod entry;
 mod facts;
 mod journal;
 mod read;
+mod told;
 
 pub use chain::{ChainKey, Head};
-pub use entry::{Entry, Event, Fact, timestamp};
-pub use facts::{expired, of_change};
+pub use entry::{Asker, Entry, Event, Fact, timestamp};
+pub use facts::{expired, of_change, of_entry};
 pub use journal::{Journal, Sealed};
 pub use read::{Claimed, Fault, Verified, entries, verify};
+pub use told::log;
 
 /// The folder in a store's directory.
 pub const FOLDER: &str = "audit";

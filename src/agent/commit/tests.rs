@@ -88,12 +88,12 @@ fn key_object(number: u8) -> Change {
     let role = Role::Object { holds_key: true };
     let header = Header { private: true, role, expiry: None, tags: vec![Tag([2; 16])] };
     let put = Some((header.encode().unwrap(), vec![number; 100]));
-    Change { id: Id::new([number; 16]), expect: Expect::Absent, event: vec![], put }
+    Change { id: Id::new([number; 16]), expect: Expect::Absent, event: vec![], put, alias: None }
 }
 
 fn removal(number: u8) -> Change {
     let id = Id::new([number; 16]);
-    Change { id, expect: Expect::Revision(1), event: vec![], put: None }
+    Change { id, expect: Expect::Revision(1), event: vec![], put: None, alias: None }
 }
 
 fn job(number: u8) -> (Job, Receiver<Result<Done>>) {
@@ -104,7 +104,7 @@ fn job(number: u8) -> (Job, Receiver<Result<Done>>) {
         change: [number; 16],
         proved: true,
     };
-    (Job { work, answer: Some(answer), user: None }, done)
+    (Job { work, answer: Some(answer), asker: Asker::agent() }, done)
 }
 
 #[test]
@@ -215,6 +215,7 @@ fn a_record_with_tags_beyond_measure_is_refused() {
     let tags = vec![Tag([2; 16]); MOST_TAGS + 1];
     let header = Header { private: false, role, expiry: None, tags };
     let put = Some((header.encode().unwrap(), vec![]));
-    let change = Change { id: Id::new([1; 16]), expect: Expect::Absent, event: vec![], put };
+    let change =
+        Change { id: Id::new([1; 16]), expect: Expect::Absent, event: vec![], put, alias: None };
     assert_eq!(bench.commit(change).unwrap_err().reason(), Reason::ArgumentsBad);
 }

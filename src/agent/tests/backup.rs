@@ -154,7 +154,7 @@ fn a_store_whose_records_are_gone_gets_them_back_without_what_its_slots_have_era
     let role = Role::Object { holds_key: true };
     let header = Header { private: true, role, expiry: None, tags: vec![] }.encode().unwrap();
     let put = Some((header, b"another key".to_vec()));
-    let later = Change { id: other, expect: Expect::Absent, event: vec![], put };
+    let later = Change { id: other, expect: Expect::Absent, event: vec![], put, alias: None };
     world.user().commit(vec![later]).unwrap();
     world.stop().unwrap();
     assert_eq!(reason(restored_in(&world, &content, None)), Reason::StoreNotEmpty);

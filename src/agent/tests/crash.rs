@@ -62,7 +62,7 @@ fn key_object(id: Id, expect: Expect) -> Change {
     let role = Role::Object { holds_key: true };
     let header = Header { private: true, role, expiry: None, tags: vec![Tag(META)] };
     let put = Some((header.encode().unwrap(), [SEALED, id.bytes()].concat()));
-    Change { id, expect, event: Vec::new(), put }
+    Change { id, expect, event: Vec::new(), put, alias: None }
 }
 
 fn user(directory: &Path) -> Peer {

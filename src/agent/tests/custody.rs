@@ -37,7 +37,7 @@ fn ordinary_key(id: Id, expiry: Option<Expiry>) -> Change {
     let role = Role::Object { holds_key: true };
     let header = Header { private: true, role, expiry, tags: vec![] };
     let put = Some((header.encode().unwrap(), SEALED.to_vec()));
-    Change { id, expect: Expect::Absent, event: vec![], put }
+    Change { id, expect: Expect::Absent, event: vec![], put, alias: None }
 }
 
 fn import(revision: u64, id: Id, expect: Expect, expiry: Option<Expiry>) -> Vec<Change> {

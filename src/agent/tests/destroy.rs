@@ -20,7 +20,8 @@ fn furnish(world: &World) {
     let role = Role::Object { holds_key: true };
     let header = Header { private: true, role, expiry: None, tags: vec![] };
     let put = Some((header.encode().unwrap(), SEALED.to_vec()));
-    let key = Change { id: Id::new([8; 16]), expect: Expect::Absent, event: vec![], put };
+    let key =
+        Change { id: Id::new([8; 16]), expect: Expect::Absent, event: vec![], put, alias: None };
     let plain = object(Id::new([7; 16]), Expect::Absent, &[], b"plain object");
     world.user().commit(vec![key, plain]).unwrap();
 }

@@ -274,11 +274,17 @@ pub fn object(id: Id, expect: Expect, tags: &[[u8; 16]], sealed: &[u8]) -> Chang
     let tags = tags.iter().map(|tag| Tag(*tag)).collect();
     let role = Role::Object { holds_key: false };
     let header = Header { private: false, role, expiry: None, tags };
-    Change { id, expect, event: Vec::new(), put: Some((header.encode().unwrap(), sealed.to_vec())) }
+    Change {
+        id,
+        expect,
+        event: Vec::new(),
+        put: Some((header.encode().unwrap(), sealed.to_vec())),
+        alias: None,
+    }
 }
 
 pub fn removal(id: Id, revision: u64) -> Change {
-    Change { id, expect: Expect::Revision(revision), event: Vec::new(), put: None }
+    Change { id, expect: Expect::Revision(revision), event: Vec::new(), put: None, alias: None }
 }
 
 /// A custom key's metadata under an event.
@@ -286,7 +292,7 @@ pub fn metadata(id: Id, expect: Expect, event: &Event, state: State) -> Change {
     let header =
         Header { private: true, role: Role::CustomKey(state), expiry: None, tags: vec![Tag(META)] };
     let put = Some((header.encode().unwrap(), b"metadata".to_vec()));
-    Change { id, expect, event: postcard::to_stdvec(event).unwrap(), put }
+    Change { id, expect, event: postcard::to_stdvec(event).unwrap(), put, alias: None }
 }
 
 pub fn material(
@@ -299,7 +305,7 @@ pub fn material(
     let role = Role::Material { key, version, fingerprint };
     let header = Header { private: true, role, expiry, tags: vec![Tag(MATERIAL)] };
     let put = Some((header.encode().unwrap(), SEALED.to_vec()));
-    Change { id, expect, event: Vec::new(), put }
+    Change { id, expect, event: Vec::new(), put, alias: None }
 }
 
 pub const META: [u8; 16] = [0xAA; 16];

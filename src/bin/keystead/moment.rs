@@ -61,6 +61,29 @@ impl FromStr for Expiry {
     }
 }
 
+/// Reads a moment that lies behind: a day, a moment, or a time ago.
+pub fn since(text: &str) -> Result<Timestamp, String> {
+    let wrong =
+        "neither a day (2027-01-31), a moment (2027-01-31T17:30:00Z) nor a time ago (7d, 36h)";
+    let now = Timestamp::now();
+    let ago = |seconds| {
+        let second = now.as_second().saturating_sub(i64::try_from(seconds).unwrap_or(i64::MAX));
+        // Before everything, where no calendar reaches so far back.
+        Timestamp::from_second(second).unwrap_or(Timestamp::MIN)
+    };
+    let moment = moment(text).or_else(|| json::seconds(text).map(ago)).ok_or(wrong)?;
+    if moment > now { Err(format!("{moment} lies ahead")) } else { Ok(moment) }
+}
+
+/// A moment, or the first one of a day.
+fn moment(text: &str) -> Option<Timestamp> {
+    let day = || {
+        let day = text.parse::<Date>().ok().filter(|_| !text.contains(['T', 't', ' ']))?;
+        Some(day.to_zoned_datetime(TimeZone::UTC).ok()?.timestamp())
+    };
+    text.parse().ok().or_else(day)
+}
+
 fn after(text: &str) -> Result<Expiry, String> {
     let wrong = "neither a day (2027-01-31), a moment (2027-01-31T17:30:00Z), a time (90d, 36h) nor `never`";
     let seconds = json::seconds(text).ok_or_else(|| wrong.to_owned())?;
@@ -120,6 +143,19 @@ mod tests {
         assert_eq!("2100-01-31T01:00:00+01:00".parse(), at(4_105_036_800));
         assert_eq!("90d".parse(), Ok(Expiry::After(90 * 86_400)));
         assert_eq!("never".parse(), Ok(Expiry::Never));
+    }
+
+    #[test]
+    fn a_moment_that_lies_behind_is_a_day_a_moment_or_a_time_ago() {
+        let at = |second| Timestamp::from_second(second).map_err(|error| error.to_string());
+        assert_eq!(since("2001-09-09"), at(1_000_000_000 - 6_400));
+        assert_eq!(since("2001-09-09T03:46:40+02:00"), at(1_000_000_000));
+        let ago = since("7d").map(|at| Timestamp::now().duration_since(at).as_secs());
+        assert!(ago.is_ok_and(|ago| (604_800..604_900).contains(&ago)));
+        assert_eq!(since("9999999d"), Ok(Timestamp::MIN));
+        for text in ["", "soon", "7", "-7d", "2001-02-30", "2001-09-09T01:46", "2100-01-01"] {
+            assert!(since(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -1,15 +1,17 @@
 //! `keystead audit`: what happened to the keys, and whether the record of it is whole.
 
-use crate::{Failure, Global, output};
-use clap::builder::PossibleValuesParser;
+use crate::{Failure, Global, moment, output};
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
+use jiff::Timestamp;
 use keystead::agent::audit::{self, Claimed, Entry, Event, Fault, Head, Verified};
 use keystead::config::Config;
 use keystead::error::Reason;
 use keystead::id::Id;
 use keystead::wire::{Link, Place, Request, Response};
 use serde_json::json;
+use std::collections::HashSet;
 
 /// Show what happened to the keys, or verify that nothing is missing from the record of it
 ///
@@ -17,19 +19,25 @@ use serde_json::json;
 /// life, and chains it to the lines before.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Only the events of this key, by its key ID
-    #[arg(long, value_name = "ID", value_parser = key_id)]
+    /// Only the events of this key, by its key ID or an alias that it has or had
+    #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
     key: Option<String>,
     /// Only events of this kind
     #[arg(long, value_name = "EVENT", value_parser = PossibleValuesParser::new(Event::NAMES))]
     event: Option<String>,
+    /// Only what happened from then on: a day (2027-01-31, from 00:00 UTC), a moment
+    /// (2027-01-31T17:30:00Z), or a time ago (7d, 36h)
+    #[arg(long, value_name = "WHEN", value_parser = moment::since)]
+    since: Option<Timestamp>,
     /// Show nothing, but find any line that was changed, removed or put elsewhere
-    #[arg(long, conflicts_with_all = ["key", "event"])]
+    #[arg(long, conflicts_with_all = ["key", "event", "since"])]
     verify: bool,
 }
 
-const HEADER: [&str; 9] =
-    ["TIME", "EVENT", "KEY ID", "VERSION", "AT", "TIMES", "PIN", "USER", "REASON"];
+const HEADER: [&str; 13] = [
+    "TIME", "EVENT", "TOKEN", "KEY ID", "ALIAS", "VERSION", "AT", "TIMES", "PIN", "USER",
+    "PROCESS", "PROGRAM", "REASON",
+];
 
 impl Arguments {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
@@ -38,7 +46,8 @@ impl Arguments {
             return verify(global, &config);
         }
         let (mut entries, faults) = audit::entries(&config.directory).map_err(failed)?;
-        entries.retain(|entry| self.wants(entry));
+        let keys = self.keys(&entries)?;
+        entries.retain(|entry| self.wants(entry, keys.as_ref()));
         match global.json {
             true => output::json(&entries)?,
             false => output::text(table(&entries))?,
@@ -46,9 +55,25 @@ impl Arguments {
         if faults.is_empty() { Ok(()) } else { Err(unread(&faults)) }
     }
 
-    fn wants(&self, entry: &Entry) -> bool {
-        let key = self.key.as_ref().is_none_or(|key| entry.fact.key.as_ref() == Some(key));
-        key && self.event.as_ref().is_none_or(|event| entry.fact.event.name() == event)
+    fn wants(&self, entry: &Entry, keys: Option<&HashSet<String>>) -> bool {
+        let fact = &entry.fact;
+        let key = keys.is_none_or(|keys| fact.key.as_ref().is_some_and(|key| keys.contains(key)));
+        key && self.event.as_ref().is_none_or(|event| fact.event.name() == event)
+            && self.since.is_none_or(|since| entry.time >= since)
+    }
+
+    /// The keys that are meant, by their IDs: an alias means each key that it was ever given to.
+    fn keys(&self, entries: &[Entry]) -> Result<Option<HashSet<String>>, Failure> {
+        let Some(name) = &self.key else { return Ok(None) };
+        let named = |entry: &&Entry| entry.fact.alias.as_ref() == Some(name);
+        let mut keys: HashSet<String> =
+            entries.iter().filter(named).filter_map(|entry| entry.fact.key.clone()).collect();
+        keys.extend(Id::parse(name.as_bytes()).map(|id| id.to_string()));
+        match keys.is_empty() {
+            false => Ok(Some(keys)),
+            true => Err(Failure::new(format_args!("no line of the audit log calls a key {name:?}"))
+                .hint("name it by its key ID, which `keystead show` tells: lines of earlier versions have no aliases")),
+        }
     }
 }
 
@@ -85,12 +110,6 @@ fn unread(faults: &[Fault]) -> Failure {
     Failure::new(told).hint("`keystead audit --verify` says where the chain of its lines breaks")
 }
 
-/// The log has no aliases: a key's may change.
-fn key_id(text: &str) -> Result<String, &'static str> {
-    let id = Id::parse(text.as_bytes()).map(|id| id.to_string());
-    id.ok_or("it is not a key ID, which `keystead show` tells")
-}
-
 fn failed(fault: Fault) -> Failure {
     match fault {
         Fault::File(path, error) => Failure::of_file(&path, &error),
@@ -108,12 +127,21 @@ fn claimed(config: &Config) -> Result<Claimed, Failure> {
     }
 }
 
+/// How many of the columns are there though nothing stands in them.
+const ALWAYS: usize = 2;
+
 fn table(entries: &[Entry]) -> String {
+    let rows: Vec<_> = entries.iter().map(row).collect();
+    let filled = |column: &usize| {
+        *column < ALWAYS || rows.iter().any(|row| row.get(*column).is_some_and(|it| !it.is_empty()))
+    };
+    let columns: Vec<usize> = (0..HEADER.len()).filter(filled).collect();
+    let of = |row: &[String]| columns.iter().filter_map(|at| row.get(*at).cloned()).collect();
     let mut table = Table::new();
     table.load_style(NOTHING);
-    table.set_header(HEADER);
-    for entry in entries {
-        table.add_row(row(entry));
+    table.set_header::<Vec<String>>(of(&HEADER.map(str::to_owned)));
+    for row in &rows {
+        table.add_row::<Vec<String>>(of(row));
     }
     let unpadded = |line: &str| format!("{}\n", line.strip_prefix(' ').unwrap_or(line).trim_end());
     table.lines().map(|line| unpadded(&line)).collect()
@@ -124,12 +152,16 @@ fn row(entry: &Entry) -> [String; HEADER.len()] {
     [
         entry.time.to_string(),
         fact.event.name().to_owned(),
+        fact.label.as_deref().map(output::cell).unwrap_or_default(),
         fact.key.as_deref().map(output::printable).unwrap_or_default(),
+        fact.alias.as_deref().map(output::cell).unwrap_or_default(),
         fact.version.map(|version| version.to_string()).unwrap_or_default(),
         fact.at.map(|at| at.to_string()).unwrap_or_default(),
         fact.times.map(|times| times.to_string()).unwrap_or_default(),
         fact.pin.as_deref().map(output::printable).unwrap_or_default(),
         entry.user.map(|user| user.to_string()).unwrap_or_default(),
+        entry.process.map(|process| process.to_string()).unwrap_or_default(),
+        entry.program.as_deref().map(output::cell).unwrap_or_default(),
         fact.reason.as_deref().map(output::printable).unwrap_or_default(),
     ]
 }
