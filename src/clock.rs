@@ -2,7 +2,7 @@
 
 use crate::sys;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Seconds since 1970-01-01 00:00 UTC.
 pub type Seconds = u64;
@@ -11,6 +11,11 @@ pub type Seconds = u64;
 pub trait Clock: Send + Sync {
     /// Seconds since 1970 UTC.
     fn now(&self) -> Seconds;
+
+    /// The same with its fraction, as far as the clock knows it.
+    fn precise(&self) -> Duration {
+        Duration::from_secs(self.now())
+    }
 
     /// The same, perhaps some milliseconds late, for those who only want to know the minute.
     fn coarse(&self) -> Seconds {
@@ -24,7 +29,11 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Seconds {
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+        self.precise().as_secs()
+    }
+
+    fn precise(&self) -> Duration {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 
     /// What the kernel noted at its last tick: no counter of the processor is read.
@@ -58,6 +67,10 @@ impl Clock for FixedClock {
 impl<C: Clock + ?Sized> Clock for std::sync::Arc<C> {
     fn now(&self) -> Seconds {
         (**self).now()
+    }
+
+    fn precise(&self) -> Duration {
+        (**self).precise()
     }
 
     fn coarse(&self) -> Seconds {

@@ -26,7 +26,7 @@ pub use slots::{Slots, serial};
 
 use crate::clock::{Clock, Seconds};
 use crate::error::{Reason, Result};
-use crate::id::Id;
+use crate::id::{Id, IdSource};
 use crate::key::policy::{self, Watch, gone};
 use crate::key::seal::TokenKey;
 use crate::key::{InUse, UsableKey, Usage};
@@ -126,6 +126,7 @@ pub struct Token {
     custody: bool,
     rules: Rules,
     handles: Handles,
+    ids: IdSource,
     cache: records::Cache,
     searches: find::Searches,
     uses: uses::Uses,

@@ -6,6 +6,7 @@ use super::uses::Uses;
 use super::{Handles, Login, Named, Rules, Token};
 use crate::clock::Clock;
 use crate::error::{Reason, Result};
+use crate::id::IdSource;
 use crate::key::pin::{Entry, PIN_LENGTH, Pin};
 use crate::key::seal::TokenKey;
 use crate::lc;
@@ -55,6 +56,7 @@ impl Token {
             custody: shown.custody,
             rules,
             handles: Handles::default(),
+            ids: IdSource::default(),
             cache: Cache::default(),
             searches: Searches::default(),
             uses: Uses::default(),

@@ -16,6 +16,7 @@ use crate::wire::{Change, Expect, Request, Response, Stored};
 use pkcs11_sys::*;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 /// How many opened objects are kept; beyond that the cache starts anew.
 const KEPT: usize = 4_096;
@@ -239,9 +240,10 @@ impl Token {
         self.sealing_key(private, |key| Ok(tags(key, terms).into_iter().map(|tag| tag.0).collect()))
     }
 
-    /// A fresh identity.
+    /// Returns a fresh identity, later in order than those before it.
     pub(super) fn fresh_id(&self) -> Result<Id> {
-        Ok(Id::from_random(lc::random::bytes()?))
+        let seen = Duration::from_secs(self.now());
+        Ok(self.ids.next(self.clock.precise().max(seen), lc::random::bytes()?))
     }
 }
 

@@ -145,8 +145,9 @@ fn token_word(token: Id) -> usize {
     COUNTERS + usize::from(first) % TOKENS
 }
 
+/// By the last bytes of the identity, which are random; the first ones are a time.
 fn record_word(watched: Id) -> usize {
-    let [a, b, c, d, e, f, g, h, ..] = *watched.bytes();
+    let [.., a, b, c, d, e, f, g, h] = *watched.bytes();
     let shard = u64::from_le_bytes([a, b, c, d, e, f, g, h]) % RECORDS;
     COUNTERS + TOKENS + shard as usize
 }
