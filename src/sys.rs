@@ -222,6 +222,20 @@ pub fn group_named(name: &CStr) -> Option<u32> {
     (failed == 0 && !found.is_null()).then_some(entry.gr_gid)
 }
 
+/// Whether a byte can be read at an address. The kernel looks, so that an address that is none costs no
+/// signal.
+pub fn is_readable(address: *const u8) -> io::Result<bool> {
+    let (_reader, writer) = io::pipe()?;
+    // SAFETY: the kernel checks the address itself and answers EFAULT; nothing of this process is written.
+    match unsafe { libc::write(writer.as_raw_fd(), address.cast(), 1) } {
+        1 => Ok(true),
+        _ => match io::Error::last_os_error() {
+            error if error.raw_os_error() == Some(libc::EFAULT) => Ok(false),
+            error => Err(error),
+        },
+    }
+}
+
 /// Closes every descriptor but standard input, output and error.
 ///
 /// For a program that has just started and has opened nothing itself.
@@ -316,7 +330,7 @@ pub fn coarse_seconds() -> u64 {
 mod tests {
     use super::{
         AsRawFd, ForkMark, Mark, Words, WordsMut, c_int, getpid, group_named, home_of, inherited,
-        io, is_privileged, peer, peer_process, write_quietly,
+        io, is_privileged, is_readable, peer, peer_process, write_quietly,
     };
     use std::io::{Read, Write};
     use std::sync::atomic::Ordering;
@@ -358,6 +372,14 @@ mod tests {
         drop(reader);
         assert_eq!(writes_in_a_child(&writer, libc::RLIM_INFINITY), 0);
         assert_eq!(writes_in_a_child(&tempfile::tempfile().unwrap(), 0), 0);
+    }
+
+    #[test]
+    fn an_address_is_readable_where_there_is_memory() {
+        assert!(is_readable(b"a".as_ptr()).unwrap());
+        for nowhere in [1, usize::MAX] {
+            assert!(!is_readable(std::ptr::without_provenance(nowhere)).unwrap());
+        }
     }
 
     #[test]

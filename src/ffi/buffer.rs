@@ -20,6 +20,19 @@ pub unsafe fn input<'a, T>(data: *const T, len: CK_ULONG) -> Result<&'a [T]> {
     Ok(unsafe { std::slice::from_raw_parts(data, len) })
 }
 
+/// The caller's text: `most` bytes, or those before the first NUL. NULL is `ArgumentsBad`.
+///
+/// # Safety
+/// `text` is NULL, or valid for reads of `most` bytes or up to and with a NUL, and nobody writes there
+/// during `'a`.
+pub unsafe fn text<'a>(text: *const CK_UTF8CHAR, most: CK_ULONG) -> Result<&'a [u8]> {
+    let most = possible(text, most)?;
+    // SAFETY: no byte before `at` is a NUL, so the caller promises that this one can be read.
+    let length = (0..most).find(|&at| unsafe { text.add(at).read() } == 0).unwrap_or(most);
+    // SAFETY: not NULL, and each of these bytes has just been read.
+    Ok(unsafe { std::slice::from_raw_parts(text, length) })
+}
+
 /// Runs `call` with the caller's output, then tells the caller the length.
 ///
 /// A NULL `data` asks for the length only; a NULL `len` is `ArgumentsBad`.
@@ -134,11 +147,18 @@ fn overlap(data: *const u8, data_len: CK_ULONG, out: *const u8, out_len: CK_ULON
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::undocumented_unsafe_blocks, clippy::indexing_slicing)]
 mod tests {
-    use super::{Place, input, output, overlap, room, through};
+    use super::{Place, input, output, overlap, room, text, through};
     use crate::error::Reason;
     use crate::session::Filled;
     use pkcs11_sys::*;
     use std::ptr::{dangling, null, null_mut};
+
+    #[test]
+    fn a_text_ends_at_its_first_nul_or_its_full_length() {
+        assert_eq!(unsafe { text(c"ab".as_ptr().cast(), 32) }, Ok(&b"ab"[..]));
+        assert_eq!(unsafe { text(b"abcd".as_ptr(), 3) }, Ok(&b"abc"[..]));
+        assert_eq!(unsafe { text(null(), 32) }.unwrap_err().reason(), Reason::ArgumentsBad);
+    }
 
     #[test]
     fn no_bytes_are_an_empty_input_wherever_they_are_not() {

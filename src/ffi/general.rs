@@ -4,6 +4,7 @@ use super::buffer::{self, Place};
 use super::{entry, lists};
 use crate::error::{Reason, Result};
 use crate::module::{self, Arguments};
+use crate::sys;
 use pkcs11_sys::*;
 use std::ffi::CStr;
 
@@ -25,6 +26,9 @@ const fn number(text: &str) -> u8 {
 
 /// The longest path in the reserved string of `C_Initialize`, in bytes with its NUL (`PATH_MAX`).
 const MAX_PATH: usize = 4096;
+
+/// The smallest page of memory that Linux has.
+const PAGE: usize = 4096;
 
 /// Starts the module in this process.
 #[unsafe(no_mangle)]
@@ -60,30 +64,44 @@ unsafe fn read_arguments(arguments: *const CK_C_INITIALIZE_ARGS) -> Result<Argum
     if own.contains(&true) && flags & CKF_OS_LOCKING_OK == 0 {
         return Err(Reason::CantLock.into());
     }
-    // SAFETY: as the caller promises.
-    Ok(Arguments { configuration: unsafe { read_path(pReserved.cast()) }? })
+    // SAFETY: the specification lets it be anything, and here it is a string if it can be read at all.
+    Ok(Arguments { configuration: unsafe { read_path(pReserved.cast_const().cast()) }? })
 }
 
-/// The reserved string: NULL, empty, or the path of a configuration file.
+/// The reserved string: NULL, empty, or the path of a configuration file. What is no string at all
+/// (some callers pass a number) is refused: PKCS#11 3.1, 5.4.
+///
+/// # Safety
+/// Where `start` can be read, it is a string with its NUL that nobody writes meanwhile.
 unsafe fn read_path(start: *const CK_BYTE) -> Result<Option<String>> {
     if start.is_null() {
         return Ok(None);
     }
     let mut bytes = Vec::new();
     for at in 0..MAX_PATH {
-        // SAFETY: a string is readable up to its NUL, which has not come yet.
-        match unsafe { start.add(at).read() } {
-            0 if bytes.is_empty() => return Ok(None),
-            0 => {
-                let path = String::from_utf8(bytes);
-                return path
-                    .map(Some)
-                    .map_err(|_| Reason::ArgumentsBad.detail("the reserved string is not UTF-8"));
-            }
+        let place = start.wrapping_add(at);
+        if (at == 0 || place.addr() % PAGE == 0) && !readable(place)? {
+            return Err(Reason::ArgumentsBad.detail("the reserved argument is no string"));
+        }
+        // SAFETY: its page has just been found readable, and the string's NUL has not come yet.
+        match unsafe { place.read() } {
+            0 => return path(bytes),
             byte => bytes.push(byte),
         }
     }
     Err(Reason::ArgumentsBad.detail("the reserved string is too long for a path"))
+}
+
+fn readable(address: *const CK_BYTE) -> Result<bool> {
+    sys::is_readable(address).map_err(|error| Reason::HostMemory.detail(error))
+}
+
+fn path(bytes: Vec<u8>) -> Result<Option<String>> {
+    match String::from_utf8(bytes) {
+        Ok(path) if path.is_empty() => Ok(None),
+        Ok(path) => Ok(Some(path)),
+        Err(_) => Err(Reason::ArgumentsBad.detail("the reserved string is not UTF-8")),
+    }
 }
 
 /// Ends the module in this process.
@@ -167,16 +185,16 @@ pub unsafe extern "C" fn C_GetInterface(
     })
 }
 
-/// Functions do not run in parallel.
+/// Functions do not run in parallel: the answer of 5.20 to anything, with a session or without.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_GetFunctionStatus(session: CK_SESSION_HANDLE) -> CK_RV {
-    entry::on_session("C_GetFunctionStatus", session, |_| Err(Reason::NotParallel.into()))
+pub unsafe extern "C" fn C_GetFunctionStatus(_session: CK_SESSION_HANDLE) -> CK_RV {
+    entry::anywhere("C_GetFunctionStatus", || Err(Reason::NotParallel.into()))
 }
 
-/// Functions do not run in parallel.
+/// Functions do not run in parallel: the answer of 5.20 to anything, with a session or without.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_CancelFunction(session: CK_SESSION_HANDLE) -> CK_RV {
-    entry::on_session("C_CancelFunction", session, |_| Err(Reason::NotParallel.into()))
+pub unsafe extern "C" fn C_CancelFunction(_session: CK_SESSION_HANDLE) -> CK_RV {
+    entry::anywhere("C_CancelFunction", || Err(Reason::NotParallel.into()))
 }
 
 #[cfg(test)]
@@ -238,6 +256,16 @@ mod tests {
         assert_eq!(with(c"/etc/k.toml").unwrap().configuration, Some("/etc/k.toml".into()));
         let long = std::ffi::CString::new(vec![b'x'; 5000]).unwrap();
         assert_eq!(with(&long), Err(Reason::ArgumentsBad));
+        assert_eq!(with(c"\xFF"), Err(Reason::ArgumentsBad));
+    }
+
+    #[test]
+    fn a_reserved_argument_that_is_no_string_is_refused() {
+        for number in [1, 4096, usize::MAX, isize::MAX as usize] {
+            let reserved = std::ptr::without_provenance_mut(number);
+            let arguments = CK_C_INITIALIZE_ARGS { pReserved: reserved, ..NONE };
+            assert_eq!(read(arguments), Err(Reason::ArgumentsBad), "{number:#x}");
+        }
     }
 
     #[test]

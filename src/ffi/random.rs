@@ -5,14 +5,17 @@ use crate::error::Reason;
 use crate::lc;
 use pkcs11_sys::*;
 
-/// The generator takes its seed from the operating system only.
+/// Mixes a caller's seed into the system's random numbers; whatever it is, they are no less random.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_SeedRandom(
     session: CK_SESSION_HANDLE,
-    _seed: CK_BYTE_PTR,
-    _seed_len: CK_ULONG,
+    seed: CK_BYTE_PTR,
+    seed_len: CK_ULONG,
 ) -> CK_RV {
-    entry::on_session("C_SeedRandom", session, |_| Err(Reason::RandomSeed.into()))
+    entry::on_session("C_SeedRandom", session, |_| {
+        // SAFETY: `seed` is NULL, which with a length is refused, or has `seed_len` bytes.
+        lc::random::mix_in(unsafe { buffer::input(seed, seed_len) }?)
+    })
 }
 
 /// Random bytes, with or without a login.

@@ -189,8 +189,10 @@ pub unsafe extern "C" fn C_InitToken(
     label: CK_UTF8CHAR_PTR,
 ) -> CK_RV {
     entry::on_module("C_InitToken", |module| {
-        // SAFETY: PKCS#11's contract; a label always has its full length.
-        let (pin, label) = unsafe { (read_pin(pin, pin_len)?, buffer::input(label, LABEL)?) };
+        module.slots.info(slot)?;
+        // SAFETY: `pin` is NULL or has `pin_len` bytes; `label` is NULL or has 32 bytes (5.5.7), or fewer
+        // and a NUL, behind which nothing is read.
+        let (pin, label) = unsafe { (read_pin(pin, pin_len)?, buffer::text(label, LABEL)?) };
         init_token(module, slot, pin, label)
     })
 }

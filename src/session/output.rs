@@ -70,6 +70,18 @@ impl<'a, T> Out<'a, T> {
         copied.unwrap_or(Filled::Short)
     }
 
+    /// Answers a question for the length of what an operation is still to bring: with `bound`, and
+    /// never with 0. Some clients allocate what they are told and pass it on; an allocation of no bytes
+    /// reaches the module as NULL, which asks for the length again. PKCS#11 3.1, 5.2 allows a bound.
+    /// Returns none where there is room.
+    pub fn answer_question(&mut self, bound: usize) -> Option<Filled> {
+        if self.room.is_some() {
+            return None;
+        }
+        self.length = Some(bound.max(1));
+        Some(Filled::Asked)
+    }
+
     /// Whether the caller gave room, but less than `most`.
     pub fn is_short_of(&self, most: usize) -> bool {
         self.room.as_ref().is_some_and(|room| room.len() < most)

@@ -56,12 +56,24 @@ impl Cipher {
         if matches!(self.stage, Stage::Kept(..)) {
             return Err(Reason::OperationActive.into());
         }
+        if let Some(asked) = out.answer_question(self.update_bound(input.len())) {
+            return Ok(Life::after_part(asked));
+        }
         let most = self.transform.update_len(input.len());
         let filled = out.fill(most, |room| self.transform.update(input, room))?;
         if filled == Filled::Written {
             self.stage = Stage::Parts;
         }
         Ok(Life::after_part(filled))
+    }
+
+    /// The answer to a question for the length of an update. Where everything is withheld until the last
+    /// step, as by a decryption that authenticates, it is a bound on all that has come so far.
+    fn update_bound(&self, input: usize) -> usize {
+        match self.transform.update_len(input) {
+            0 => self.transform.finish_len().saturating_add(input),
+            ready => ready,
+        }
     }
 
     /// `C_EncryptFinal`, `C_DecryptFinal`.
@@ -80,10 +92,14 @@ impl Cipher {
         run: impl FnOnce(&mut dyn Transform, &mut [u8]) -> Result<usize>,
     ) -> Result<Life> {
         if let Stage::Kept(kept, result) = &self.stage {
-            return match *kept == step {
-                true => Ok(Life::after_last(out.copy(result.expose()))),
-                false => Err(Reason::OperationActive.into()),
-            };
+            if *kept != step {
+                return Err(Reason::OperationActive.into());
+            }
+            let asked = out.answer_question(result.len());
+            return Ok(Life::after_last(asked.unwrap_or_else(|| out.copy(result.expose()))));
+        }
+        if let Some(asked) = out.answer_question(most) {
+            return Ok(Life::after_last(asked));
         }
         if !self.shrinks || !out.is_short_of(most) {
             let filled = out.fill(most, |room| run(self.transform.as_mut(), room))?;
