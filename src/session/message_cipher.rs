@@ -189,13 +189,14 @@ impl Session {
     pub fn begin_message_encrypt(&mut self, row: &'static Row, key: Handle) -> Result<()> {
         let Self { token, kept, message_encrypt, latest, ivs, .. } = self;
         *latest = Kind::MessageEncrypt;
-        message_encrypt.begin(token.login_epoch(), || {
+        let held = &mut None;
+        message_encrypt.begin(token.login_epoch(), move || {
             let (params, _) = (row.message()?, row.encrypt()?);
             let key = MessageKey::new(token, kept, key, Usage::Encrypt, row.id)?;
-            let allowed = key.clone();
+            let allowed = held.insert(key.clone());
             let beginning = Beginning { key, row, begin: Row::begin_encrypt, params };
             let ivs = Ivs::new(Arc::clone(ivs));
-            Ok(Begun::with(&allowed, Sealing { beginning, ivs, message: None }))
+            Ok(Begun::with(allowed, Sealing { beginning, ivs, message: None }))
         })
     }
 
@@ -203,12 +204,13 @@ impl Session {
     pub fn begin_message_decrypt(&mut self, row: &'static Row, key: Handle) -> Result<()> {
         let Self { token, kept, message_decrypt, latest, .. } = self;
         *latest = Kind::MessageDecrypt;
-        message_decrypt.begin(token.login_epoch(), || {
+        let held = &mut None;
+        message_decrypt.begin(token.login_epoch(), move || {
             let (params, _) = (row.message()?, row.decrypt()?);
             let key = MessageKey::new(token, kept, key, Usage::Decrypt, row.id)?;
-            let allowed = key.clone();
+            let allowed = held.insert(key.clone());
             let beginning = Beginning { key, row, begin: Row::begin_decrypt, params };
-            Ok(Begun::with(&allowed, Opening { beginning, message: None, taken: 0 }))
+            Ok(Begun::with(allowed, Opening { beginning, message: None, taken: 0 }))
         })
     }
 

@@ -111,13 +111,14 @@ impl Session {
     ) -> Result<()> {
         let Self { token, kept, message_sign, latest, .. } = self;
         *latest = Kind::MessageSign;
-        message_sign.begin(token.login_epoch(), || {
+        let held = &mut None;
+        message_sign.begin(token.login_epoch(), move || {
             let (begin, params) = (row.sign()?, mechanism.params);
             let key = MessageKey::new(token, kept, key, Usage::Sign, mechanism.id)?;
             // What is wrong with the key or the parameter shows here, not at each message.
             drop(begin(&key, &params)?);
-            let allowed = key.clone();
-            Ok(Begun::with(&allowed, Signing { key, begin, params, message: None }))
+            let allowed = held.insert(key.clone());
+            Ok(Begun::with(allowed, Signing { key, begin, params, message: None }))
         })
     }
 
@@ -130,12 +131,13 @@ impl Session {
     ) -> Result<()> {
         let Self { token, kept, message_verify, latest, .. } = self;
         *latest = Kind::MessageVerify;
-        message_verify.begin(token.login_epoch(), || {
+        let held = &mut None;
+        message_verify.begin(token.login_epoch(), move || {
             let (begin, params) = (row.verify()?, mechanism.params);
             let key = MessageKey::new(token, kept, key, Usage::Verify, mechanism.id)?;
             drop(mechanism::begin_verify(begin, &key, &params)?);
-            let allowed = key.clone();
-            Ok(Begun::with(&allowed, Verifying { key, begin, params, message: None }))
+            let allowed = held.insert(key.clone());
+            Ok(Begun::with(allowed, Verifying { key, begin, params, message: None }))
         })
     }
 

@@ -1,5 +1,5 @@
-//! The life of an operation, one rule for all kinds: a step takes the operation out of its place;
-//! only a length query, an update or a short buffer puts it back; an error, the last step or a panic
+//! The life of an operation, one rule for all kinds: a step ends the operation in its place unless
+//! it was a length query, an update or met a short buffer; an error, the last step or a panic
 //! ends it, and so does the end of the login that its key needs. Before each step the key is asked for.
 
 use super::output::Filled;
@@ -28,11 +28,13 @@ impl Rules for Token {
 
 /// The place for one kind of operation in a session.
 pub struct Place<O> {
-    active: Option<Active<O>>,
+    operation: Option<O>,
+    terms: Terms,
 }
 
-struct Active<O> {
-    operation: O,
+/// On which an operation goes on. They stay in the place while a step has the operation.
+#[derive(Default)]
+struct Terms {
     /// What it works with.
     key: Option<InUse>,
     /// The keys that a digest has taken in.
@@ -46,26 +48,22 @@ struct Active<O> {
 }
 
 /// An operation that has just begun.
-pub struct Begun<O> {
+pub struct Begun<'k, O> {
     /// The operation.
     pub operation: O,
     /// Its key, if it has one.
-    pub key: Option<InUse>,
+    pub key: Option<&'k UsableKey>,
     /// Whether it works with what only a login shows, and so ends with the login.
     pub private: bool,
     /// Whether its key asks for the PIN before the first step.
     pub asks: bool,
 }
 
-impl<O> Begun<O> {
+impl<'k, O> Begun<'k, O> {
     /// An operation with a key.
-    pub fn with(key: &UsableKey, operation: O) -> Self {
-        Self {
-            operation,
-            key: Some(key.in_use()),
-            private: key.private,
-            asks: key.always_authenticate,
-        }
+    pub fn with(key: &'k UsableKey, operation: O) -> Self {
+        let (private, asks) = (key.private, key.always_authenticate);
+        Self { operation, key: Some(key), private, asks }
     }
 
     /// An operation that no key is needed for.
@@ -115,19 +113,25 @@ impl Life {
 
 impl<O> Place<O> {
     /// An empty place.
-    pub const fn empty() -> Self {
-        Self { active: None }
+    pub fn empty() -> Self {
+        Self { operation: None, terms: Terms::default() }
     }
 
     /// Starts an operation under the login counted as `login`, unless one is active.
-    pub fn begin(&mut self, login: u64, begin: impl FnOnce() -> Result<Begun<O>>) -> Result<()> {
+    pub fn begin<'k>(
+        &mut self,
+        login: u64,
+        begin: impl FnOnce() -> Result<Begun<'k, O>>,
+    ) -> Result<()> {
         if self.is_active(login) {
             return Err(Reason::OperationActive.into());
         }
         let Begun { operation, key, private, asks } = begin()?;
-        let login = private.then_some(login);
-        let digested = Vec::new();
-        self.active = Some(Active { operation, key, digested, login, asks, waits: asks });
+        self.operation = Some(operation);
+        let Terms { key: in_use, digested, login: needed, asks: asking, waits } = &mut self.terms;
+        *in_use = key.map(UsableKey::in_use);
+        digested.clear();
+        (*needed, *asking, *waits) = (private.then_some(login), asks, asks);
         Ok(())
     }
 
@@ -137,11 +141,9 @@ impl<O> Place<O> {
         rules: &impl Rules,
         step: impl FnOnce(&mut O) -> Result<Life>,
     ) -> Result<()> {
-        let mut active = self.take(rules)?;
-        let life = step(&mut active.operation)?;
-        if life != Life::Over {
-            self.active = Some(active);
-        }
+        let mut running = Running::of(self);
+        let life = step(running.operation(rules)?)?;
+        running.goes_on = life != Life::Over;
         life.told()
     }
 
@@ -152,37 +154,64 @@ impl<O> Place<O> {
         rules: &impl Rules,
         step: impl FnOnce(&mut O) -> Result<Life>,
     ) -> Result<()> {
-        let mut active = self.take(rules)?;
-        let life = step(&mut active.operation);
+        let mut running = Running::of(self);
+        let life = step(running.operation(rules)?);
+        running.goes_on = true;
         let over = match &life {
             Ok(life) => !matches!(life, Life::GoesOn | Life::Short),
             // A call out of turn leaves the message under way as it is.
             Err(error) => error.reason() != Reason::OperationActive,
         };
         if over {
-            active.waits = active.asks;
+            running.place.terms.waits = running.place.terms.asks;
         }
-        self.active = Some(active);
         life?.told()
-    }
-
-    fn take(&mut self, rules: &impl Rules) -> Result<Active<O>> {
-        let login = rules.login();
-        let active = self.active.take().filter(|active| active.holds(login));
-        let mut active = active.ok_or(Reason::OperationMissing)?;
-        if active.waits {
-            return Err(Reason::NotLoggedIn.detail("the key asks for the PIN at each use"));
-        }
-        active.key.iter_mut().chain(&mut active.digested).try_for_each(|key| rules.goes_on(key))?;
-        Ok(active)
     }
 
     /// From here on the operation works with a key that only the login counted as `login` shows.
     pub fn bind(&mut self, login: u64, key: InUse) {
-        if let Some(active) = &mut self.active {
-            active.login = Some(login);
-            active.digested.push(key);
+        self.terms.login = Some(login);
+        self.terms.digested.push(key);
+    }
+}
+
+/// An operation during a step. Whatever becomes of the step, it ends unless it is said to go on.
+struct Running<'a, O> {
+    place: &'a mut Place<O>,
+    goes_on: bool,
+}
+
+impl<'a, O> Running<'a, O> {
+    fn of(place: &'a mut Place<O>) -> Self {
+        Self { place, goes_on: false }
+    }
+
+    fn operation(&mut self, rules: &impl Rules) -> Result<&mut O> {
+        let Place { operation, terms } = &mut *self.place;
+        let operation = operation.as_mut().filter(|_| terms.hold(rules.login()));
+        let operation = operation.ok_or(Reason::OperationMissing)?;
+        terms.go_on(rules).map(|()| operation)
+    }
+}
+
+impl<O> Drop for Running<'_, O> {
+    fn drop(&mut self) {
+        if !self.goes_on {
+            self.place.operation = None;
         }
+    }
+}
+
+impl Terms {
+    fn hold(&self, login: u64) -> bool {
+        self.login.is_none_or(|needed| needed == login)
+    }
+
+    fn go_on(&mut self, rules: &impl Rules) -> Result<()> {
+        if self.waits {
+            return Err(Reason::NotLoggedIn.detail("the key asks for the PIN at each use"));
+        }
+        self.key.iter_mut().chain(&mut self.digested).try_for_each(|key| rules.goes_on(key))
     }
 }
 
@@ -202,33 +231,25 @@ pub trait AnyPlace {
 
 impl<O> AnyPlace for Place<O> {
     fn is_active(&self, login: u64) -> bool {
-        self.active.as_ref().is_some_and(|active| active.holds(login))
+        self.operation.is_some() && self.terms.hold(login)
     }
 
     fn waits(&self, login: u64) -> bool {
-        self.active.as_ref().is_some_and(|active| active.waits && active.holds(login))
+        self.is_active(login) && self.terms.waits
     }
 
     fn prove(&mut self) {
-        if let Some(active) = &mut self.active {
-            active.waits = false;
-        }
+        self.terms.waits = false;
     }
 
     fn cancel(&mut self) -> bool {
-        self.active.take().is_some()
+        self.operation.take().is_some()
     }
 
     fn forget(&mut self, login: u64) {
         if !self.is_active(login) {
-            self.active = None;
+            self.operation = None;
         }
-    }
-}
-
-impl<O> Active<O> {
-    fn holds(&self, login: u64) -> bool {
-        self.login.is_none_or(|needed| needed == login)
     }
 }
 

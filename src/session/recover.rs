@@ -18,10 +18,11 @@ impl Session {
     ) -> Result<()> {
         let Self { token, sign_recover, latest, .. } = self;
         *latest = Kind::SignRecover;
-        sign_recover.begin(token.login_epoch(), || {
+        let allowed = &mut None;
+        sign_recover.begin(token.login_epoch(), move || {
             let begin = row.sign_recover()?;
-            let key = token.usable(key, Usage::SignRecover, mechanism.id)?;
-            Ok(Begun::with(&key, Absorption::new(begin(&key, &mechanism.params)?)))
+            let key = allowed.insert(token.usable(key, Usage::SignRecover, mechanism.id)?);
+            Ok(Begun::with(&*key, Absorption::new(begin(key, &mechanism.params)?)))
         })
     }
 
@@ -34,10 +35,11 @@ impl Session {
     ) -> Result<()> {
         let Self { token, verify_recover, latest, .. } = self;
         *latest = Kind::VerifyRecover;
-        verify_recover.begin(token.login_epoch(), || {
+        let allowed = &mut None;
+        verify_recover.begin(token.login_epoch(), move || {
             let begin = row.verify_recover()?;
-            let key = token.usable(key, Usage::VerifyRecover, mechanism.id)?;
-            Ok(Begun::with(&key, Cipher::decrypting(begin(&key, &mechanism.params)?)))
+            let key = allowed.insert(token.usable(key, Usage::VerifyRecover, mechanism.id)?);
+            Ok(Begun::with(&*key, Cipher::decrypting(begin(key, &mechanism.params)?)))
         })
     }
 

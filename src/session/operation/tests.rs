@@ -178,7 +178,8 @@ fn its_key_is_asked_for_before_each_step_and_each_part_of_a_message() {
     for go_on in [step as fn(&mut Place<u8>, &Fixed) -> Result<()>, visit] {
         let rules = Fixed(1, Cell::new(2));
         let mut place = Place::empty();
-        place.begin(1, || Ok(Begun { key: Some(key()), ..Begun::keyless(0) })).unwrap();
+        place.begin(1, || Ok(Begun::keyless(0))).unwrap();
+        place.bind(1, key());
         go_on(&mut place, &rules).unwrap();
         go_on(&mut place, &rules).unwrap();
         assert_eq!(go_on(&mut place, &rules).unwrap_err().reason(), Reason::KeyUnknown);
