@@ -29,11 +29,11 @@ impl Table {
     pub fn logout(&self, handle: u64) -> Result<()> {
         let (slot, token) = self.place_of(handle)?;
         self.tell_uses(slot, &token);
-        let (done, sessions) = {
-            let book = self.book();
-            (token.logout(), book.on(slot))
+        let done = {
+            let _book = self.book();
+            token.logout()
         };
-        for session in sessions {
+        for session in self.holders(slot) {
             unless_closed(self.with(session, |session| {
                 session.forget();
                 Ok(())
@@ -45,8 +45,7 @@ impl Table {
     /// Tells the agent how often keys were used, while the login still lets it. A session that is busy
     /// counts for itself when it is done.
     fn tell_uses(&self, slot: u64, token: &Token) {
-        let sessions = self.book().on(slot);
-        for session in sessions {
+        for session in self.holders(slot) {
             self.try_with(session, Session::count);
         }
         token.tell_uses();

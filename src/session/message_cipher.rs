@@ -187,8 +187,8 @@ fn forged(failure: Error) -> Error {
 impl Session {
     /// Starts encrypting messages.
     pub fn begin_message_encrypt(&mut self, row: &'static Row, key: Handle) -> Result<()> {
-        let Self { token, kept, message_encrypt, latest, ivs, .. } = self;
-        *latest = Kind::MessageEncrypt;
+        self.begins(Kind::MessageEncrypt);
+        let Self { token, kept, message_encrypt, ivs, .. } = self;
         let held = &mut None;
         message_encrypt.begin(token.login_epoch(), move || {
             let (params, _) = (row.message()?, row.encrypt()?);
@@ -202,8 +202,8 @@ impl Session {
 
     /// Starts decrypting messages.
     pub fn begin_message_decrypt(&mut self, row: &'static Row, key: Handle) -> Result<()> {
-        let Self { token, kept, message_decrypt, latest, .. } = self;
-        *latest = Kind::MessageDecrypt;
+        self.begins(Kind::MessageDecrypt);
+        let Self { token, kept, message_decrypt, .. } = self;
         let held = &mut None;
         message_decrypt.begin(token.login_epoch(), move || {
             let (params, _) = (row.message()?, row.decrypt()?);

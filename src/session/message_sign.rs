@@ -109,8 +109,8 @@ impl Session {
         mechanism: Mechanism,
         key: Handle,
     ) -> Result<()> {
-        let Self { token, kept, message_sign, latest, .. } = self;
-        *latest = Kind::MessageSign;
+        self.begins(Kind::MessageSign);
+        let Self { token, kept, message_sign, .. } = self;
         let held = &mut None;
         message_sign.begin(token.login_epoch(), move || {
             let (begin, params) = (row.sign()?, mechanism.params);
@@ -129,8 +129,8 @@ impl Session {
         mechanism: Mechanism,
         key: Handle,
     ) -> Result<()> {
-        let Self { token, kept, message_verify, latest, .. } = self;
-        *latest = Kind::MessageVerify;
+        self.begins(Kind::MessageVerify);
+        let Self { token, kept, message_verify, .. } = self;
         let held = &mut None;
         message_verify.begin(token.login_epoch(), move || {
             let (begin, params) = (row.verify()?, mechanism.params);

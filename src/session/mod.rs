@@ -1,6 +1,7 @@
 //! Sessions and the operations in them.
 
 pub mod dual;
+pub mod holders;
 pub mod login;
 pub mod message_cipher;
 pub mod message_iv;
@@ -17,6 +18,7 @@ use crate::error::{Reason, Result};
 use crate::key::{UsableKey, Usage};
 use crate::mechanism::{Mechanism, Row};
 use crate::token::{Caller, Handle, Login, Token};
+use holders::Holders;
 use message_cipher::{Opening, Sealing};
 use message_iv::Counter;
 use message_sign::{Signing, Verifying};
@@ -49,6 +51,10 @@ pub struct Session {
     kept: Kept,
     /// What the IVs that are made here are counted with, in all sessions of the process.
     ivs: Arc<Counter>,
+    /// Where sessions are noted that hold keys.
+    holders: Arc<Holders>,
+    /// Whether this one is.
+    is_noted: bool,
 }
 
 /// What a session can do at the moment (PKCS#11 3.1, 6.7.2).
@@ -61,7 +67,13 @@ pub struct State {
 }
 
 impl Session {
-    fn new(caller: Caller, slot: u64, token: Arc<Token>, ivs: Arc<Counter>) -> Self {
+    fn new(
+        caller: Caller,
+        slot: u64,
+        token: Arc<Token>,
+        ivs: Arc<Counter>,
+        holders: Arc<Holders>,
+    ) -> Self {
         Self {
             caller,
             slot,
@@ -81,6 +93,8 @@ impl Session {
             latest: Kind::Search,
             kept: Kept::default(),
             ivs,
+            holders,
+            is_noted: false,
         }
     }
 
@@ -104,10 +118,20 @@ impl Session {
         State { login: self.token.who(), read_write: self.caller.read_write }
     }
 
+    /// Notes that an operation with a key begins.
+    #[inline]
+    fn begins(&mut self, kind: Kind) {
+        self.latest = kind;
+        if !self.is_noted {
+            self.is_noted = true;
+            self.holders.add(self.slot, self.caller.session);
+        }
+    }
+
     /// Starts an encryption.
     pub fn begin_encrypt(&mut self, row: &Row, mechanism: &Mechanism, key: Handle) -> Result<()> {
-        let Self { token, kept, encrypt, latest, .. } = self;
-        *latest = Kind::Encrypt;
+        self.begins(Kind::Encrypt);
+        let Self { token, kept, encrypt, .. } = self;
         encrypt.begin(token.login_epoch(), || {
             let begin = row.encrypt()?;
             let key = kept.key(token, key, Usage::Encrypt, mechanism.id)?;
@@ -117,8 +141,8 @@ impl Session {
 
     /// Starts a decryption.
     pub fn begin_decrypt(&mut self, row: &Row, mechanism: &Mechanism, key: Handle) -> Result<()> {
-        let Self { token, kept, decrypt, latest, .. } = self;
-        *latest = Kind::Decrypt;
+        self.begins(Kind::Decrypt);
+        let Self { token, kept, decrypt, .. } = self;
         decrypt.begin(token.login_epoch(), || {
             row.decrypt()?;
             let key = kept.key(token, key, Usage::Decrypt, mechanism.id)?;
@@ -136,8 +160,8 @@ impl Session {
 
     /// Starts a signature or MAC.
     pub fn begin_sign(&mut self, row: &Row, mechanism: &Mechanism, key: Handle) -> Result<()> {
-        let Self { token, kept, sign, latest, .. } = self;
-        *latest = Kind::Sign;
+        self.begins(Kind::Sign);
+        let Self { token, kept, sign, .. } = self;
         sign.begin(token.login_epoch(), || {
             let begin = row.sign()?;
             let key = kept.key(token, key, Usage::Sign, mechanism.id)?;
@@ -147,8 +171,8 @@ impl Session {
 
     /// Starts a verification.
     pub fn begin_verify(&mut self, row: &Row, mechanism: &Mechanism, key: Handle) -> Result<()> {
-        let Self { token, kept, verify, latest, .. } = self;
-        *latest = Kind::Verify;
+        self.begins(Kind::Verify);
+        let Self { token, kept, verify, .. } = self;
         verify.begin(token.login_epoch(), || {
             row.verify()?;
             let key = kept.key(token, key, Usage::Verify, mechanism.id)?;
@@ -195,6 +219,7 @@ impl Session {
         if let Some(key) = taken {
             digest.bind(token.login_epoch(), key);
         }
+        self.begins(self.latest);
         Ok(())
     }
 
@@ -281,6 +306,10 @@ impl Session {
         let login = self.token.login_epoch();
         self.places().into_iter().for_each(|(_, place)| place.forget(login));
         self.kept = Kept::default();
+        if !self.is_computing() {
+            self.is_noted = false;
+            self.holders.remove(self.slot, self.caller.session);
+        }
     }
 }
 
@@ -350,6 +379,9 @@ impl LastKey {
 impl Drop for Session {
     fn drop(&mut self) {
         self.count();
+        if self.is_noted {
+            self.holders.remove(self.slot, self.caller.session);
+        }
     }
 }
 

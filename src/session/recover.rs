@@ -16,8 +16,8 @@ impl Session {
         mechanism: &Mechanism,
         key: Handle,
     ) -> Result<()> {
-        let Self { token, sign_recover, latest, .. } = self;
-        *latest = Kind::SignRecover;
+        self.begins(Kind::SignRecover);
+        let Self { token, sign_recover, .. } = self;
         let allowed = &mut None;
         sign_recover.begin(token.login_epoch(), move || {
             let begin = row.sign_recover()?;
@@ -33,8 +33,8 @@ impl Session {
         mechanism: &Mechanism,
         key: Handle,
     ) -> Result<()> {
-        let Self { token, verify_recover, latest, .. } = self;
-        *latest = Kind::VerifyRecover;
+        self.begins(Kind::VerifyRecover);
+        let Self { token, verify_recover, .. } = self;
         let allowed = &mut None;
         verify_recover.begin(token.login_epoch(), move || {
             let begin = row.verify_recover()?;

@@ -1,6 +1,7 @@
 //! The sessions of a process: opening, closing, and the book of which are open on which slot.
 
 use super::Session;
+use super::holders::Holders;
 use super::message_iv::Counter;
 use super::seats::Seats;
 use crate::error::{Reason, Result};
@@ -15,11 +16,21 @@ pub struct Table {
     book: Mutex<Book>,
     /// Counts the IVs that are made for messages.
     ivs: Arc<Counter>,
+    holders: Arc<Holders>,
 }
 
-/// Which sessions are open: by slot, then by handle, whether they are read-write.
+/// Which sessions are open, by slot.
 #[derive(Default)]
-pub(super) struct Book(HashMap<u64, HashMap<u64, bool>>);
+pub(super) struct Book(HashMap<u64, Open>);
+
+/// The sessions open on one slot.
+#[derive(Default)]
+struct Open {
+    /// By handle, whether they are read-write.
+    sessions: HashMap<u64, bool>,
+    /// How many are.
+    read_write: usize,
+}
 
 /// How many sessions are open on a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,7 +44,12 @@ pub struct Count {
 impl Table {
     /// No sessions.
     pub fn new() -> Self {
-        Self { seats: Seats::new(), book: Mutex::default(), ivs: Arc::default() }
+        Self {
+            seats: Seats::new(),
+            book: Mutex::default(),
+            ivs: Arc::default(),
+            holders: Arc::default(),
+        }
     }
 
     /// Opens a session on the token in `slot`; returns its handle (PKCS#11 3.1, 5.6.1).
@@ -44,7 +60,8 @@ impl Table {
         }
         // Nobody can be at a seat whose handle has not been given out yet.
         let handle = self.seats.take(|session| {
-            Session::new(Caller { session, read_write }, slot, token, Arc::clone(&self.ivs))
+            let (ivs, holders) = (Arc::clone(&self.ivs), Arc::clone(&self.holders));
+            Session::new(Caller { session, read_write }, slot, token, ivs, holders)
         })?;
         book.add(slot, handle, read_write);
         Ok(handle)
@@ -96,6 +113,11 @@ impl Table {
         }
     }
 
+    /// The sessions on a slot that hold keys.
+    pub(super) fn holders(&self, slot: u64) -> Vec<u64> {
+        self.holders.on(slot)
+    }
+
     pub(super) fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -117,30 +139,33 @@ pub(super) fn unless_closed(done: Result<()>) -> Result<()> {
 
 impl Book {
     fn add(&mut self, slot: u64, handle: u64, read_write: bool) {
-        self.0.entry(slot).or_default().insert(handle, read_write);
+        let open = self.0.entry(slot).or_default();
+        open.sessions.insert(handle, read_write);
+        open.read_write += usize::from(read_write);
     }
 
     fn remove(&mut self, slot: u64, handle: u64) {
-        if let Some(open) = self.0.get_mut(&slot) {
-            open.remove(&handle);
+        let Some(open) = self.0.get_mut(&slot) else { return };
+        if open.sessions.remove(&handle) == Some(true) {
+            open.read_write -= 1;
         }
     }
 
     /// The sessions open on a slot.
     pub(super) fn on(&self, slot: u64) -> Vec<u64> {
-        self.0.get(&slot).map_or_else(Vec::new, |open| open.keys().copied().collect())
+        self.0.get(&slot).map_or_else(Vec::new, |open| open.sessions.keys().copied().collect())
     }
 
     /// Whether the session is open.
     pub(super) fn holds(&self, slot: u64, handle: u64) -> bool {
-        self.0.get(&slot).is_some_and(|open| open.contains_key(&handle))
+        self.0.get(&slot).is_some_and(|open| open.sessions.contains_key(&handle))
     }
 
     /// How many sessions are open on a slot.
     pub(super) fn count(&self, slot: u64) -> Count {
         self.0.get(&slot).map_or_else(Count::default, |open| Count {
-            all: open.len(),
-            read_write: open.values().filter(|read_write| **read_write).count(),
+            all: open.sessions.len(),
+            read_write: open.read_write,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! Finding objects: by the agent's index where a template names an indexed attribute, by looking at
 //! each that is left for the rest. A sensitive value never matches.
 
-use super::loaded::{Loaded, hidden, secret};
+use super::loaded::{Content, Loaded, hidden, secret};
 use super::records::{is_indexed, unexpected};
 use super::{Caller, Handle, Login, Token};
 use crate::error::{Reason, Result};
@@ -147,7 +147,7 @@ impl Token {
 
     fn fits(&self, object: &Arc<Loaded>, template: &Template) -> Result<bool> {
         let now = self.now();
-        if !object.is_there(now) || !self.sees(object.header.private) {
+        if !object.is_there(now) || !self.sees(object.header.private) || differs(object, template) {
             return Ok(false);
         }
         let shown = object.shown(now)?;
@@ -157,6 +157,15 @@ impl Token {
             !hides && shown.bytes(term.kind) == Some(term.value.expose())
         }))
     }
+}
+
+/// Whether an ordinary object is another one by what it is mostly looked for, which it shows as it holds
+/// it: thousands of session objects are passed over without showing each whole.
+fn differs(object: &Loaded, template: &Template) -> bool {
+    let Content::Object(held) = &object.content else { return false };
+    [CKA_CLASS, CKA_KEY_TYPE, CKA_ID, CKA_LABEL].into_iter().any(|kind| {
+        template.bytes(kind).is_some_and(|wanted| held.attributes.bytes(kind) != Some(wanted))
+    })
 }
 
 /// When a search was answered.

@@ -2,7 +2,7 @@
 
 use super::{Handle, loaded::Loaded};
 use crate::id::Id;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// What a handle names.
@@ -25,6 +25,9 @@ struct Table {
     last: Handle,
     named: HashMap<Handle, Named>,
     records: HashMap<Id, Handle>,
+    /// The session objects, each behind the session it ends with: what a session that closes has to do
+    /// grows with its own objects, and with no others.
+    of_sessions: BTreeSet<(u64, Handle)>,
 }
 
 impl Handles {
@@ -88,29 +91,39 @@ impl Handles {
         });
     }
 
-    /// Ends handles for good: their numbers are never given out again.
-    pub fn end(&self, ends: impl Fn(&Named) -> bool) {
+    /// Ends all handles for good: their numbers are never given out again.
+    pub fn end_all(&self) {
         self.write(|table| {
-            let Table { named, records, .. } = table;
-            named.retain(|_, named| {
-                let ended = ends(named);
-                match named {
-                    Named::Record(id, _) if ended => drop(records.remove(id)),
-                    Named::Session(_, object, _) if ended => object.end(),
-                    _ => {}
-                }
-                !ended
-            });
+            let handles: Vec<Handle> = table.named.keys().copied().collect();
+            handles.into_iter().for_each(|handle| table.end(handle));
+        });
+    }
+
+    /// Ends the objects of a session.
+    pub fn end_session(&self, session: u64) {
+        self.write(|table| {
+            let its = table.of_sessions.range((session, 0)..=(session, Handle::MAX));
+            let its: Vec<Handle> = its.map(|(_, handle)| *handle).collect();
+            its.into_iter().for_each(|handle| table.end(handle));
+        });
+    }
+
+    /// Ends the private objects of all sessions.
+    pub fn end_private(&self) {
+        self.write(|table| {
+            let private = |handle: &Handle| match table.named.get(handle) {
+                Some(Named::Session(_, object, _)) => object.header.private,
+                _ => false,
+            };
+            let all = table.of_sessions.iter().map(|(_, handle)| *handle);
+            let private: Vec<Handle> = all.filter(private).collect();
+            private.into_iter().for_each(|handle| table.end(handle));
         });
     }
 
     /// The handle of one ended object is given up.
     pub fn forget(&self, handle: Handle) {
-        self.write(|table| match table.named.remove(&handle) {
-            Some(Named::Record(id, _)) => drop(table.records.remove(&id)),
-            Some(Named::Session(_, object, _)) => object.end(),
-            None => {}
-        });
+        self.write(|table| table.end(handle));
     }
 
     /// The same for an object that has ended by itself: an operation under way may have a minute left.
@@ -125,12 +138,13 @@ impl Handles {
     /// All session objects of this login epoch, and the public ones of others, by handle.
     pub fn session_objects(&self, epoch: u64) -> Vec<(Handle, Arc<Loaded>)> {
         let mut found: Vec<_> = self.read(|table| {
-            let objects = table.named.iter().filter_map(|(&handle, named)| match named {
+            let named = |(_, handle): &(u64, Handle)| match table.named.get(handle)? {
                 Named::Session(_, object, begun) if !object.header.private || *begun == epoch => {
-                    Some((handle, Arc::clone(object)))
+                    Some((*handle, Arc::clone(object)))
                 }
                 Named::Session(..) | Named::Record(..) => None,
-            });
+            };
+            let objects = table.of_sessions.iter().filter_map(named);
             objects.collect()
         });
         found.sort_unstable_by_key(|&(handle, _)| handle);
@@ -160,12 +174,27 @@ impl Table {
 
     fn insert(&mut self, named: Named) -> Handle {
         self.last += 1;
+        if let Named::Session(session, ..) = &named {
+            self.of_sessions.insert((*session, self.last));
+        }
         self.named.insert(self.last, named);
         self.last
+    }
+
+    fn end(&mut self, handle: Handle) {
+        match self.named.remove(&handle) {
+            Some(Named::Record(id, _)) => drop(self.records.remove(&id)),
+            Some(Named::Session(session, object, _)) => {
+                self.of_sessions.remove(&(session, handle));
+                object.end();
+            }
+            None => {}
+        }
     }
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing)]
 mod tests {
     use super::*;
     use crate::object::{Attributes, attributes};
@@ -188,5 +217,24 @@ mod tests {
         };
         assert_eq!(found(5), [private, public]);
         assert_eq!(found(6), [public]);
+    }
+
+    #[test]
+    fn an_object_ends_with_its_session_or_its_login_and_no_other_does() {
+        let handles = Handles::default();
+        let made = [(1, true), (2, true), (2, false), (3, true)]
+            .map(|(session, private)| handles.of_session(session, object(private), 5));
+        let record = handles.of_records(&[Id::new([2; 16])], 5);
+        let left = || made.map(|handle| handles.named(handle).is_some());
+        handles.end_session(1);
+        assert_eq!(left(), [false, true, true, true]);
+        handles.forget(made[3]);
+        assert_eq!(left(), [false, true, true, false]);
+        handles.end_private();
+        assert_eq!(left(), [false, false, true, false]);
+        handles.end_session(2);
+        assert_eq!(left(), [false; 4]);
+        assert!(handles.session_objects(5).is_empty());
+        assert_eq!(handles.of_records(&[Id::new([2; 16])], 5), record, "of no session");
     }
 }

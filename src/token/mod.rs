@@ -232,7 +232,7 @@ impl Token {
 
     /// Ends the session objects of a session that closes.
     pub fn close_session(&self, session: u64) {
-        self.handles.end(|named| matches!(named, Named::Session(of, ..) if *of == session));
+        self.handles.end_session(session);
     }
 
     /// The object a handle names, as it is now; `ObjectUnknown` once it is gone or hidden.

@@ -3,7 +3,7 @@
 use super::find::Searches;
 use super::records::{Cache, unexpected};
 use super::uses::Uses;
-use super::{Handles, Login, Named, Rules, Token};
+use super::{Handles, Login, Rules, Token};
 use crate::clock::Clock;
 use crate::error::{Reason, Result};
 use crate::id::IdSource;
@@ -88,8 +88,7 @@ impl Token {
         self.private.store(None);
         *self.released() = None;
         self.link.forget(self.id);
-        self.handles
-            .end(|named| matches!(named, Named::Session(_, object, _) if object.header.private));
+        self.handles.end_private();
         self.cache.clear();
         Ok(())
     }
@@ -166,7 +165,7 @@ impl Token {
             released.entry.user = None;
             self.put_entry(released, true)
         })?;
-        self.handles.end(|_| true);
+        self.handles.end_all();
         self.cache.clear();
         Ok(())
     }

@@ -12,6 +12,7 @@ mod ceremony;
 mod ciphers;
 mod compare;
 mod conflicts;
+mod crowds;
 mod custody;
 mod defaults;
 mod deriving;
