@@ -1,5 +1,6 @@
 //! The single writer: takes every change that waits, applies each, syncs once for all, answers.
 
+use super::access::Access;
 use super::audit::{self, Asker, Fact, Head, Journal};
 use super::backup::Gathered;
 use super::bell::Bell;
@@ -26,9 +27,6 @@ use std::sync::mpsc::{Receiver, SyncSender};
 /// How many changes one sync covers at the most.
 const GROUP: usize = 256;
 
-/// How many records one commit may name.
-const MOST_CHANGES: usize = 1024;
-
 /// By how many tags one record can be found.
 const MOST_TAGS: usize = 256;
 
@@ -51,8 +49,8 @@ pub enum Work {
         changes: Vec<Change>,
         /// Names the commit.
         change: [u8; 16],
-        /// Whether the connection has proved itself.
-        proved: bool,
+        /// What the connection has proved.
+        access: Access,
     },
     /// Writes a token's entry.
     PutToken(PutToken),
@@ -93,13 +91,23 @@ pub struct PutToken {
     pub entry: Vec<u8>,
     /// The slot that a new one is meant for, if any.
     pub slot: Option<u32>,
-    /// Whether it is the security officer who has been authenticated rather than the user; nobody has
-    /// for a new token.
-    pub officer: Option<bool>,
+    /// Who has been authenticated; nobody for a new token.
+    pub by: Option<By>,
     /// Whether ordinary objects end.
     pub wipe: bool,
     /// Names the change.
     pub change: [u8; 16],
+}
+
+/// Who changes a token's entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// The user, by their PIN.
+    User,
+    /// The security officer, by their PIN.
+    Officer,
+    /// The security officer, by a login: they set the user's PIN, and nothing else.
+    OfficersLogin,
 }
 
 /// What came of it.
@@ -255,8 +263,8 @@ impl Writer {
             _ => {}
         }
         match work {
-            Work::Commit { token, changes, change, proved } => {
-                self.commit(token, changes, &change, proved).map(Done::Revisions)
+            Work::Commit { token, changes, change, access } => {
+                self.commit(token, changes, &change, access).map(Done::Revisions)
             }
             Work::PutToken(put) => {
                 self.put_token(put).map(|revision| Done::Revisions(vec![revision]))
@@ -383,21 +391,22 @@ impl Writer {
         token: Id,
         changes: Vec<Change>,
         change: &[u8; 16],
-        proved: bool,
+        access: Access,
     ) -> Result<Vec<u64>> {
         if let Some(revisions) = self.answered(change)? {
             return Ok(revisions);
         }
+        // Before anything is told of what stands there.
+        if access == Access::Public {
+            return Err(Reason::NotLoggedIn.into());
+        }
         if self.shelf.token(token)?.is_none() {
             return Err(Reason::TokenAbsent.into());
-        }
-        if changes.len() > MOST_CHANGES {
-            return Err(Reason::ArgumentsBad.detail("a commit names too many records"));
         }
         let shelf = Arc::clone(&self.shelf);
         let found = expected(&shelf, token, &changes)?;
         let proposals = changes.iter().map(proposal).collect::<Result<Vec<_>>>()?;
-        let moment = Moment { now: shelf.now(), clock: shelf.clock(), proved };
+        let moment = Moment { now: shelf.now(), clock: shelf.clock(), access };
         let ended = rules::judge(&TokenView { shelf: &shelf, token }, &proposals, moment)?;
         shelf.room.check(need(&proposals, &changes))?;
 
@@ -457,29 +466,30 @@ impl Writer {
         if let Some(revisions) = self.answered(&put.change)? {
             return Ok(revisions.first().copied().unwrap_or(0));
         }
-        let new = Entry::decode(&put.entry).map_err(|_| Reason::ArgumentsBad)?;
+        let mut new = Entry::decode(&put.entry).map_err(|_| Reason::ArgumentsBad)?;
         let shelf = Arc::clone(&self.shelf);
         let old = shelf.token(put.token)?;
         check_expected(put.expect, old.as_ref().map(|old| old.revision))?;
         let mut anew = (true, true);
         let mut facts = vec![Fact::of_token(audit::Event::TokenInitialised, put.token)];
         if let Some(old) = &old {
-            let officer = put.officer.ok_or(Reason::NotLoggedIn)?;
+            let by = put.by.ok_or(Reason::NotLoggedIn)?;
             let old = Entry::decode(&old.entry)?;
-            if !old.may_become(&new, officer, put.wipe) {
+            new = new.completed_by(&old);
+            if !may_become(&old, &new, by, put.wipe) {
                 return Err(Reason::Unlawful.detail("a token's entry may not change like this"));
             }
             anew = (old.officer != new.officer, old.user != new.user);
             if !put.wipe {
                 let (_, (_, wrong)) = shelf.slots.pin(put.token)?;
-                facts = audit::of_entry(put.token, anew, officer, wrong >= TRIES);
+                facts = audit::of_entry(put.token, anew, by != By::User, wrong >= TRIES);
             }
         }
-        shelf.room.check(if put.wipe {
-            Need::Shrink
-        } else {
-            Need::Grow(put.entry.len() as u64)
-        })?;
+        if !new.is_whole() {
+            return Err(Reason::ArgumentsBad.detail("a token's entry is not whole, or too long"));
+        }
+        let entry = new.encode()?;
+        shelf.room.check(if put.wipe { Need::Shrink } else { Need::Grow(entry.len() as u64) })?;
         let slot = shelf.slots.reserve(put.token, put.slot)?;
         shelf.slots.reset(put.token, anew)?;
         if let Some(old) = old.as_ref().filter(|_| put.wipe) {
@@ -488,7 +498,7 @@ impl Writer {
         let mut draft = Draft::new(&shelf);
         facts.into_iter().for_each(|fact| draft.note(fact));
         let revision = old.map_or(0, |old| old.revision) + 1;
-        draft.put_token(put.token, &TokenRow { slot, revision, entry: put.entry })?;
+        draft.put_token(put.token, &TokenRow { slot, revision, entry })?;
         self.finish(draft, &put.change, vec![revision])?;
         self.settle()?;
         shelf.slots.confirm(put.token)?;
@@ -516,6 +526,14 @@ impl Writer {
             self.apply(draft)?;
         }
         Ok(())
+    }
+}
+
+fn may_become(old: &Entry, new: &Entry, by: By, wipe: bool) -> bool {
+    match by {
+        By::User => old.may_become(new, false, wipe),
+        By::Officer => old.may_become(new, true, wipe),
+        By::OfficersLogin => old.officer == new.officer && !wipe && old.may_become(new, true, wipe),
     }
 }
 

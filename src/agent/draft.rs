@@ -90,7 +90,7 @@ impl<'a> Draft<'a> {
             self.writes.insert(entry, Some(Vec::new()));
         }
         let mut row = Row { revision, cell: None, header: header_bytes, sealed };
-        if header.needs_slot() {
+        if header.holds_key() {
             let cell = self.cell_for(token, id, old)?;
             let place = cover::Place { token, id, revision };
             row.sealed = self.shelf.cover(cell, place, &row.sealed)?;

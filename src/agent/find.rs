@@ -1,10 +1,11 @@
 //! Search by tags: cursors over the store's index, intersected and united, in the order of identities.
 
+use super::access::Access;
 use super::rows;
 use super::shelf::Shelf;
 use super::sweep::{Waiting, waiting};
 use crate::clock::Seconds;
-use crate::error::Result;
+use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::Tag;
 use crate::store::Store;
@@ -22,8 +23,8 @@ pub struct Query<'a> {
     pub token: Id,
     /// A record matches that carries all tags of any one alternative.
     pub alternatives: &'a [Vec<[u8; 16]>],
-    /// Whether private records are found too.
-    pub private: bool,
+    /// What whoever asks has proved.
+    pub access: Access,
     /// The asker's time, which may be ahead of the agent's.
     pub now: Seconds,
     /// Continue behind this identity.
@@ -41,7 +42,7 @@ pub fn find(shelf: &Shelf, query: &Query<'_>) -> Result<Matches> {
     while let Some(start) = from {
         let Some(id) = first_of(&mut branches, start)? else { break };
         from = number(id).checked_add(1);
-        if hidden.contains(&(query.token, id)) {
+        if hidden.contains(&(query.token, id)) || !is_seen(shelf, query, id)? {
             continue;
         }
         if found.len() == query.limit {
@@ -50,6 +51,22 @@ pub fn find(shelf: &Shelf, query: &Query<'_>) -> Result<Matches> {
         found.push(id);
     }
     Ok((found, false))
+}
+
+/// Whether a record that the index shows is one to see. Who has logged in sees all that the index of
+/// theirs has; a public key stands in it beside the certificates.
+fn is_seen(shelf: &Shelf, query: &Query<'_>, id: Id) -> Result<bool> {
+    if query.access != Access::Public {
+        return Ok(true);
+    }
+    match shelf.header(query.token, id) {
+        Ok(header) => Ok(header.is_some_and(|header| query.access.sees(&header))),
+        Err(error) if error.reason() == Reason::StoreDamaged && shelf.alive() => {
+            log::error!("record {id}: {error}");
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// What is due and not erased yet: a few records in the moment before the sweep, and what waits its
@@ -70,7 +87,10 @@ fn due(shelf: &Shelf, now: Seconds) -> Result<HashSet<(Id, Id)>> {
 }
 
 fn branches<'a>(store: &'a dyn Store, query: &Query<'_>) -> Vec<Vec<Cursor<'a>>> {
-    let privacies: &[bool] = if query.private { &[false, true] } else { &[false] };
+    let privacies: &[bool] = match query.access {
+        Access::User => &[false, true],
+        Access::Officer | Access::Public => &[false],
+    };
     let branch = |private: bool, tags: &[[u8; 16]]| -> Vec<Cursor<'a>> {
         let cursor =
             |tag: Option<&Tag>| Cursor::new(store, rows::tagged(query.token, private, tag));

@@ -10,6 +10,7 @@ use super::recover::{self, open_or_rescue};
 use super::server::{Access, Server};
 use super::shelf::Shelf;
 use super::sweep::next_due;
+use super::tickets::Tickets;
 use super::{Lock, Options};
 use crate::clock::{Clock, Seconds, SystemClock};
 use crate::error::{Error, Reason, Result};
@@ -172,7 +173,8 @@ impl Agent {
             shelf.page.share(group).map_err(absent)?;
         }
         let access = Access { owner, group: options.group.is_some() };
-        let server = Server::new(Arc::clone(&shelf), access, Arc::clone(&bell));
+        let tickets = Tickets::open(directory)?;
+        let server = Server::new(Arc::clone(&shelf), tickets, access, Arc::clone(&bell));
         let timer = Timer::new().map_err(absent)?;
         let listener = match handed.take() {
             Some(listener) => listener,

@@ -1,5 +1,6 @@
 //! The agent: the one process that opens a store. Only the program links it.
 
+mod access;
 mod activation;
 pub mod audit;
 pub mod backup;
@@ -22,6 +23,7 @@ mod shelf;
 mod snapshots;
 mod sweep;
 mod tally;
+mod tickets;
 
 pub use activation::listener;
 pub use life::{serve, serve_until};

@@ -3,6 +3,7 @@
 //! No client can make the agent drop a custom key, or a generated key's material, exchange associated
 //! material, or give two custom keys the same. Ordinary objects come and go freely.
 
+use super::access::Access;
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use crate::id::Id;
@@ -49,8 +50,8 @@ pub struct Moment {
     pub now: Seconds,
     /// The clock's time, which alone decides whether a new expiry lies ahead.
     pub clock: Seconds,
-    /// Whether the connection has proved that it knows the private token key.
-    pub proved: bool,
+    /// What the connection has proved.
+    pub access: Access,
 }
 
 impl Known {
@@ -80,7 +81,8 @@ pub fn judge(view: &impl View, proposals: &[Proposal], moment: Moment) -> Result
             return Err(Reason::Unlawful.detail("a commit names a record twice"));
         }
         let old = view.record(proposal.id)?;
-        if touches_custody(old.as_ref(), proposal) && !moment.proved {
+        let header = old.as_ref().map(|old| &old.header);
+        if !moment.access.changes(header, proposal.put.as_ref(), proposal.event.as_ref()) {
             return Err(Reason::NotLoggedIn.into());
         }
         keys.extend(judge_one(old, proposal)?);
@@ -90,12 +92,6 @@ pub fn judge(view: &impl View, proposals: &[Proposal], moment: Moment) -> Result
         ended.extend(judge_key(view, key, proposals, moment)?);
     }
     Ok(ended)
-}
-
-/// Whether a change needs a proof: it concerns a custom key or something private.
-fn touches_custody(old: Option<&Known>, proposal: &Proposal) -> bool {
-    let guarded = |header: &Header| header.private || !matches!(header.role, Role::Object { .. });
-    old.is_some_and(|old| guarded(&old.header)) || proposal.put.as_ref().is_some_and(guarded)
 }
 
 /// What one change may do whatever else the commit holds; the custom key it belongs to, if any.

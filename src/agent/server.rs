@@ -6,6 +6,7 @@ use super::bell::Bell;
 use super::commit::Job;
 use super::service::{Service, Silence, User, too_long};
 use super::shelf::Shelf;
+use super::tickets::Tickets;
 use crate::sys;
 use crate::wire::{Request, Response, frame};
 use std::collections::BTreeMap;
@@ -40,15 +41,16 @@ pub struct Access {
 /// The connections of an agent.
 pub struct Server {
     shelf: Arc<Shelf>,
+    tickets: Arc<Tickets>,
     access: Access,
     guests: Arc<Guests>,
 }
 
 impl Server {
     /// Nobody is connected yet. The bell rings when somebody leaves.
-    pub fn new(shelf: Arc<Shelf>, access: Access, bell: Arc<Bell>) -> Self {
+    pub fn new(shelf: Arc<Shelf>, tickets: Tickets, access: Access, bell: Arc<Bell>) -> Self {
         let guests = Guests { bell, inner: Mutex::default(), left: Condvar::new() };
-        Self { shelf, access, guests: Arc::new(guests) }
+        Self { shelf, tickets: Arc::new(tickets), access, guests: Arc::new(guests) }
     }
 
     /// Lets everybody in who waits at the listener, which does not block.
@@ -98,7 +100,12 @@ impl Server {
         let owner = user == self.access.owner || user == 0;
         let asker = Asker::process(user, sys::peer_process(&stream).ok());
         let user = User { asker, owner };
-        let service = Service::new(Arc::clone(&self.shelf), writer, user);
+        let mut nonce = [0; 32];
+        if aws_lc_rs::rand::fill(&mut nonce).is_err() {
+            return log::error!("a connection was refused: no random bytes");
+        }
+        let parts = (Arc::clone(&self.shelf), Arc::clone(&self.tickets));
+        let service = Service::new(parts, writer, user, nonce);
         let spawned = std::thread::Builder::new().name("connection".into()).spawn(move || {
             if let Err(error) = converse(&stream, service) {
                 log::debug!("a connection ended: {error}");
@@ -181,7 +188,8 @@ fn converse(stream: &UnixStream, mut service: Service) -> io::Result<()> {
     let mut deadline = Some(Instant::now() + PATIENCE);
     loop {
         let mut from = Patient { stream, deadline: deadline.take() };
-        let Some(request) = frame::receive::<Request>(&mut from)? else { return Ok(()) };
+        let most = service.longest_request();
+        let Some(request) = frame::receive::<Request>(&mut from, most)? else { return Ok(()) };
         match service.answer(request) {
             Ok(response) => send(stream, &response)?,
             Err(Silence) => return Ok(()),

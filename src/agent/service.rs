@@ -1,20 +1,26 @@
 //! What the agent answers: one function for each request, and what a connection has proved so far.
 
+use super::access::Access;
 use super::audit::{Asker, Event, Fact};
 use super::backup::Gathered;
-use super::commit::{Done, Job, PutToken, Work, check_expected};
+use super::commit::{By, Done, Job, PutToken, Work, check_expected};
 use super::find::{Query, find};
 use super::rows::TokenRow;
 use super::shelf::{Found, Shelf};
+use super::tickets::Tickets;
 use crate::clock::Seconds;
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::pin::Entry;
 use crate::key::{Fingerprint, Role};
 use crate::store::slots::TOKENS;
-use crate::wire::message::{BackupPart, MAX_FOUND, MOST_TOKENS, PROTOCOL, STORE_FORMAT};
+use crate::wire::message::{
+    BackupPart, MAX_FOUND, MAX_FRAME, MAX_GREETING, MAX_TAGS, MAX_UNPROVED, MOST_TOKENS, PROTOCOL,
+    STORE_FORMAT,
+};
+use crate::wire::proof::{Challenge, Nonce};
 use crate::wire::{Authority, Expect, Request, Response, Stored, TokenEntry};
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, sync_channel};
 
@@ -24,8 +30,11 @@ pub(super) const TRIES: u8 = 10;
 // The modules show as many slots as there is room for tokens.
 const _: () = assert!(MOST_TOKENS == TOKENS);
 
-/// How many alternatives a search may have, and how many tags each of them.
-const MOST_TAGS: usize = 64;
+/// How many bytes an answer's records have at the most: a frame less what else is in the answer.
+const ROOM: usize = MAX_FRAME as usize - 256;
+
+/// How many bytes a record takes in an answer beside its header and sealed part, at the most.
+const BESIDE: usize = 64;
 
 /// A user whose process is connected.
 #[derive(Debug, Clone)]
@@ -44,18 +53,42 @@ pub struct Service {
     user: User,
     /// What a backup still has to give out.
     gathered: Option<Gathered>,
+    tickets: Arc<Tickets>,
+    /// What a login is proved for here.
+    nonce: Nonce,
     greeted: bool,
-    /// Tokens whose private key this connection has shown to know.
-    proved: HashSet<Id>,
+    /// What this connection has proved, by token.
+    proved: HashMap<Id, Access>,
 }
 
 /// The store has failed: nothing more is said.
 pub struct Silence;
 
 impl Service {
-    /// A connection that has said nothing yet.
-    pub fn new(shelf: Arc<Shelf>, writer: Sender<Job>, user: User) -> Self {
-        Self { shelf, writer, user, gathered: None, greeted: false, proved: HashSet::new() }
+    /// A connection that has said nothing yet. Its nonce is random.
+    pub fn new(
+        (shelf, tickets): (Arc<Shelf>, Arc<Tickets>),
+        writer: Sender<Job>,
+        user: User,
+        nonce: Nonce,
+    ) -> Self {
+        let (gathered, greeted, proved) = (None, false, HashMap::new());
+        Self { shelf, writer, user, gathered, tickets, nonce, greeted, proved }
+    }
+
+    /// Whether this connection has proved a login.
+    pub fn has_proved(&self) -> bool {
+        !self.proved.is_empty()
+    }
+
+    /// How many bytes the next request may have: little before a greeting, and before a proof no more
+    /// than public objects are searched and read with.
+    pub fn longest_request(&self) -> u32 {
+        match (self.greeted, self.has_proved()) {
+            (false, _) => MAX_GREETING,
+            (true, false) => MAX_UNPROVED,
+            (true, true) => MAX_FRAME,
+        }
     }
 
     /// Answers a request, or falls silent where the store has failed.
@@ -74,27 +107,30 @@ impl Service {
         }
         Ok(match request {
             Request::PutToken { token, expect, entry, slot, by, wipe, change } => {
-                match self.may_put(token, expect, by, &change) {
-                    Ok(officer) => {
-                        let put = PutToken { token, expect, entry, slot, officer, wipe, change };
+                match self.may_put(token, expect, by.as_ref(), &change) {
+                    Ok(by) => {
+                        let put = PutToken { token, expect, entry, slot, by, wipe, change };
                         self.write(Work::PutToken(put))?
                     }
                     Err(refusal) => Err(refusal),
                 }
             }
             Request::Commit { token, changes, change } => {
-                let proved = self.proved.contains(&token);
-                self.write(Work::Commit { token, changes, change, proved })?
+                let access = self.access(token);
+                self.write(Work::Commit { token, changes, change, access })?
             }
             Request::DestroyToken { token, label, authenticator, change } => {
-                match self.may_destroy(token, &label, &authenticator) {
+                match self.may_destroy(token, &label, authenticator.expose()) {
                     Ok(()) => self.write(Work::DestroyToken { token, change })?,
                     Err(refusal) => Err(refusal),
                 }
             }
+            Request::Sweep | Request::AuditHead if !self.user.owner => {
+                Err(Reason::OwnerOnly.into())
+            }
             Request::Sweep => self.write(Work::Sweep)?,
             Request::AcceptClock { token, authenticator } => {
-                match self.authenticate(token, true, &authenticator) {
+                match self.authenticate(token, true, authenticator.expose()) {
                     Ok(_) => {
                         self.note(Fact::of_token(Event::ClockAccepted, token));
                         self.write(Work::AcceptClock)?.map(|_| self.clock())
@@ -103,14 +139,15 @@ impl Service {
                 }
             }
             Request::AuditHead => self.write(Work::AuditHead)?,
-            Request::ImportRefused { token, key, reason } => match self.proved.contains(&token) {
-                true => self.write(Work::Note(Fact::of_refusal(token, key, reason)))?,
-                false => Err(Reason::NotLoggedIn.into()),
-            },
-            Request::Used { token, uses } => match self.proved.contains(&token) {
-                true => self.write(Work::Used(token, uses))?,
-                false => Err(Reason::NotLoggedIn.into()),
-            },
+            Request::ImportRefused { token, .. } | Request::Used { token, .. }
+                if self.access(token) == Access::Public =>
+            {
+                Err(Reason::NotLoggedIn.into())
+            }
+            Request::ImportRefused { token, key, reason } => {
+                self.write(Work::Note(Fact::of_refusal(token, key, reason)))?
+            }
+            Request::Used { token, uses } => self.write(Work::Used(token, uses))?,
             Request::Backup => self.backup()?,
             Request::BackupPart => self.backup_part(),
             request => self.look(request),
@@ -124,9 +161,9 @@ impl Service {
             Request::Tokens => self.tokens(),
             Request::Clock => Ok(self.clock()),
             Request::Login { token, officer, authenticator } => {
-                self.login(token, officer, &authenticator)
+                self.login(token, officer, authenticator.expose())
             }
-            Request::Prove { token, proof } => self.prove(token, &proof),
+            Request::Prove { token, officer, proof } => self.prove(token, officer, proof.expose()),
             Request::Forget { token } => {
                 self.proved.remove(&token);
                 Ok(Response::Done(0))
@@ -218,7 +255,11 @@ impl Service {
         }
         self.greeted = true;
         let (store, incarnation) = self.shelf.slots.identity();
-        Ok(Response::Welcome { protocol, store, incarnation })
+        Ok(Response::Welcome { protocol, store, incarnation, nonce: self.nonce })
+    }
+
+    fn access(&self, token: Id) -> Access {
+        self.proved.get(&token).copied().unwrap_or(Access::Public)
     }
 
     fn clock(&self) -> Response {
@@ -245,10 +286,13 @@ impl Service {
         Ok(TokenEntry { id, slot, revision, entry, wrong, read_only })
     }
 
-    fn login(&mut self, token: Id, officer: bool, authenticator: &[u8; 32]) -> Result<Response> {
+    fn login(&mut self, token: Id, officer: bool, authenticator: &[u8]) -> Result<Response> {
         let row = self.authenticate(token, officer, authenticator)?;
-        self.proved.insert(token);
-        self.entry(token, row).map(Response::LoggedIn)
+        let entry = Entry::decode(&row.entry)?;
+        let ticket = self.tickets.ticket(token, &entry, officer).into();
+        self.proved.insert(token, access_of(officer));
+        let row = TokenRow { entry: entry.released_to(officer).encode()?, ..row };
+        Ok(Response::LoggedIn { entry: self.entry(token, row)?, ticket })
     }
 
     /// Who changes a token's entry: the security officer, the user, or nobody where it is a new one,
@@ -258,23 +302,26 @@ impl Service {
         &self,
         token: Id,
         expect: Expect,
-        by: Option<Authority>,
+        by: Option<&Authority>,
         change: &[u8; 16],
-    ) -> Result<Option<bool>> {
+    ) -> Result<Option<By>> {
         if expect == Expect::Absent && !self.user.owner {
             return Err(Reason::TokenByOwner.into());
         }
-        let Some(Authority { officer, authenticator }) = by else { return Ok(None) };
+        let Some(Authority { officer, authenticator }) = by else {
+            let officer = self.access(token) == Access::Officer;
+            return Ok(officer.then_some(By::OfficersLogin));
+        };
         if self.shelf.answered(change)?.is_none() {
             check_expected(expect, self.shelf.token(token)?.map(|row| row.revision))?;
-            self.authenticate(token, officer, &authenticator)?;
+            self.authenticate(token, *officer, authenticator.expose())?;
         }
-        Ok(Some(officer))
+        Ok(Some(if *officer { By::Officer } else { By::User }))
     }
 
     /// Whether this is the token that the security officer means, and the security officer. A token
     /// that is gone is for the writer to speak of: the answer may only have been lost.
-    fn may_destroy(&mut self, token: Id, label: &str, authenticator: &[u8; 32]) -> Result<()> {
+    fn may_destroy(&mut self, token: Id, label: &str, authenticator: &[u8]) -> Result<()> {
         let Some(row) = self.shelf.token(token)? else { return Ok(()) };
         if Entry::decode(&row.entry)?.label != label {
             return Err(Reason::ArgumentsBad.detail("the token has another label"));
@@ -285,7 +332,7 @@ impl Service {
     }
 
     /// Counts first, compares then: whoever ends the agent in between has still used a try.
-    fn authenticate(&self, token: Id, officer: bool, authenticator: &[u8; 32]) -> Result<TokenRow> {
+    fn authenticate(&self, token: Id, officer: bool, authenticator: &[u8]) -> Result<TokenRow> {
         let row = self.shelf.token(token)?.ok_or(Reason::TokenAbsent)?;
         let entry = Entry::decode(&row.entry)?;
         let pin = if officer { Some(&entry.officer) } else { entry.user.as_ref() };
@@ -321,10 +368,13 @@ impl Service {
         }
     }
 
-    fn prove(&mut self, token: Id, proof: &[u8; 32]) -> Result<Response> {
+    fn prove(&mut self, token: Id, officer: bool, proof: &[u8]) -> Result<Response> {
         let row = self.shelf.token(token)?.ok_or(Reason::TokenAbsent)?;
-        if Entry::decode(&row.entry)?.proves(proof) {
-            self.proved.insert(token);
+        let entry = Entry::decode(&row.entry)?;
+        let (store, _) = self.shelf.slots.identity();
+        let challenge = Challenge { nonce: self.nonce, store, token, officer };
+        if entry.proves(&challenge, &self.tickets.ticket(token, &entry, officer), proof) {
+            self.proved.insert(token, access_of(officer));
             Ok(Response::Done(0))
         } else {
             Err(Reason::NotLoggedIn.into())
@@ -339,23 +389,31 @@ impl Service {
         after: Option<Id>,
         limit: u32,
     ) -> Result<Response> {
-        if alternatives.len() > MOST_TAGS || alternatives.iter().any(|tags| tags.len() > MOST_TAGS)
-        {
+        if alternatives.iter().map(Vec::len).sum::<usize>() > MAX_TAGS {
             return Err(Reason::ArgumentsBad.detail("a search has too many terms"));
         }
-        let private = self.proved.contains(&token);
+        let access = self.access(token);
         let limit = limit.min(MAX_FOUND) as usize;
         let (ids, more) =
-            find(&self.shelf, &Query { token, alternatives, private, now, after, limit })?;
+            find(&self.shelf, &Query { token, alternatives, access, now, after, limit })?;
         Ok(Response::Found { ids, more })
     }
 
+    /// As many records as fit into a frame; one that does not alone is refused.
     fn read(&self, token: Id, ids: &[Id]) -> Result<Response> {
-        if let [id] = ids {
-            return Ok(Response::Records(vec![self.read_one(token, *id)?]));
+        let (mut records, mut size) = (Vec::new(), 0);
+        for id in ids {
+            let read = self.read_one(token, *id);
+            let record = if ids.len() == 1 { read? } else { self.tolerated(read)? };
+            size += record.as_ref().map_or(1, |(own, owner)| {
+                size_of_stored(own) + owner.as_ref().map_or(0, |owner| size_of_stored(owner))
+            });
+            if size > ROOM && !records.is_empty() {
+                break;
+            }
+            records.push(record);
         }
-        let read = |id: &Id| self.tolerated(self.read_one(token, *id));
-        ids.iter().map(read).collect::<Result<_>>().map(Response::Records)
+        Ok(Response::Records(records))
     }
 
     fn read_one(&self, token: Id, id: Id) -> Result<Option<(Stored, Option<Box<Stored>>)>> {
@@ -402,16 +460,20 @@ impl Service {
     }
 
     fn several(&self, token: Id, found: impl Iterator<Item = Found>) -> Result<Response> {
-        let hand_out = |found| self.tolerated(self.shelf.hand_out(token, found).map(Some));
-        found
-            .filter_map(|found| self.visible(token, Some(found)))
-            .filter_map(|found| hand_out(found).transpose())
-            .collect::<Result<_>>()
-            .map(Response::Several)
+        let (mut several, mut size) = (Vec::new(), 0);
+        for found in found.filter_map(|found| self.visible(token, Some(found))) {
+            let stored = self.tolerated(self.shelf.hand_out(token, found).map(Some))?;
+            size += stored.as_ref().map_or(0, size_of_stored);
+            if size > ROOM {
+                return Err(too_long());
+            }
+            several.extend(stored);
+        }
+        Ok(Response::Several(several))
     }
 
-    /// Private records are for those who have proved themselves, and an ordinary key that has ended
-    /// is gone though it may not have been swept yet.
+    /// Records are for those who have proved what they need, and an ordinary key that has ended is gone
+    /// though it may not have been swept yet.
     fn visible(&self, token: Id, found: Option<Found>) -> Option<Found> {
         found.filter(|found| self.may_see(token, found)).filter(|Found { known, .. }| {
             !(matches!(known.header.role, Role::Object { .. }) && known.is_dead(self.shelf.now()))
@@ -419,8 +481,16 @@ impl Service {
     }
 
     fn may_see(&self, token: Id, found: &Found) -> bool {
-        !found.known.header.private || self.proved.contains(&token)
+        self.access(token).sees(&found.known.header)
     }
+}
+
+fn access_of(officer: bool) -> Access {
+    if officer { Access::Officer } else { Access::User }
+}
+
+fn size_of_stored(stored: &Stored) -> usize {
+    stored.header.len() + stored.sealed.len() + BESIDE
 }
 
 /// What is said instead of an answer that does not fit into a frame.

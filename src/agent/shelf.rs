@@ -199,6 +199,13 @@ impl Shelf {
         }
     }
 
+    /// One record's header.
+    pub fn header(&self, token: Id, id: Id) -> Result<Option<Header>> {
+        let Some(bytes) = self.store.get(&rows::record(token, id))? else { return Ok(None) };
+        let row: Row = rows::decode(&bytes, "a record")?;
+        Header::decode(&row.header).map(Some)
+    }
+
     /// A record from its row's bytes.
     pub fn found(&self, id: Id, bytes: &[u8]) -> Result<Found> {
         let row: Row = rows::decode(bytes, "a record")?;

@@ -7,7 +7,7 @@
 //! # An entry, byte by byte
 //!
 //! One format byte (`0x01`), then in postcard's wire format: label (length, UTF-8), public token key
-//! (32 bytes), SHA-256 of the proof (32), custody by default (1), the security officer's PIN, the
+//! (32 bytes), SHA-256 of the key of proofs (32), custody by default (1), the security officer's PIN, the
 //! user's PIN as an option. A PIN: salt (16), memory in KiB, passes, lanes (varints), then as an
 //! option, left out in what is shown before a login: SHA-256 of the authenticator (32) and the
 //! wrapped token key (length, sealed part with info `keystead v1 pin`).
@@ -17,12 +17,19 @@ use super::stretch::{Cost, stretch};
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::secret::Secret;
+use crate::wire::proof::{self, Challenge};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
 const FORMAT: u8 = 1;
+
+/// The most bytes that a label has.
+const LABEL: usize = 32;
+
+/// The most bytes that a wrapped token key has.
+const WRAPPED: usize = 256;
 
 /// The lengths a PIN may have, in bytes.
 pub const PIN_LENGTH: std::ops::RangeInclusive<usize> = 4..=255;
@@ -34,7 +41,7 @@ pub struct Entry {
     pub label: String,
     /// The public token key: it seals public objects, against mix-ups only.
     pub public_key: [u8; 32],
-    /// SHA-256 of the proof that a process has the private token key.
+    /// SHA-256 of the key by which a process proves that it has the private token key.
     proof: [u8; 32],
     /// Whether token keys are custom keys unless their template says otherwise.
     pub custody: bool,
@@ -61,17 +68,20 @@ struct Guarded {
     wrapped: Vec<u8>,
 }
 
-/// What Argon2id makes of a PIN.
-pub struct Stretched {
-    /// Shown to the agent.
-    pub authenticator: [u8; 32],
-    wrapping: Secret,
+/// PINs can be guessed against it.
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        self.verifier.zeroize();
+        self.wrapped.zeroize();
+    }
 }
 
-impl Drop for Stretched {
-    fn drop(&mut self) {
-        self.authenticator.zeroize();
-    }
+/// What Argon2id makes of a PIN.
+pub struct Stretched {
+    /// Shown to the agent, 32 bytes.
+    pub authenticator: Secret,
+    /// Opens the token key.
+    pub wrapping: Secret,
 }
 
 impl Entry {
@@ -83,7 +93,7 @@ impl Entry {
         officer: Pin,
         custody: bool,
     ) -> Result<Self> {
-        let proof = Sha256::digest(private.proof()?).into();
+        let proof = Sha256::digest(private.proof_key()?.expose()).into();
         Ok(Self { label, public_key, proof, custody, officer, user: None })
     }
 
@@ -106,13 +116,39 @@ impl Entry {
 
     /// The entry as anybody may see it: salts and costs, nothing to guess PINs against.
     pub fn redacted(&self) -> Self {
-        let mut shown = self.clone();
+        let mut shown = self.released_to(true);
         shown.officer.guarded = None;
-        shown.proof = [0; 32];
-        if let Some(user) = &mut shown.user {
-            user.guarded = None;
+        shown
+    }
+
+    /// The entry as the holder of one PIN may see it: nothing to guess the other one against.
+    pub fn released_to(&self, officer: bool) -> Self {
+        let mut shown = Self { proof: [0; 32], ..self.clone() };
+        let other = if officer { shown.user.as_mut() } else { Some(&mut shown.officer) };
+        if let Some(other) = other {
+            other.guarded = None;
         }
         shown
+    }
+
+    /// The entry with what was left out of it when it was shown.
+    pub fn completed_by(mut self, whole: &Self) -> Self {
+        if self.proof == [0; 32] {
+            self.proof = whole.proof;
+        }
+        self.officer.complete(&whole.officer);
+        if let (Some(own), Some(whole)) = (&mut self.user, &whole.user) {
+            own.complete(whole);
+        }
+        self
+    }
+
+    /// Whether it is small enough to be kept, and nothing is left out of it.
+    pub fn is_whole(&self) -> bool {
+        let pins = [Some(&self.officer), self.user.as_ref()].into_iter().flatten();
+        let wrapped =
+            |pin: &Pin| pin.guarded.as_ref().is_some_and(|it| it.wrapped.len() <= WRAPPED);
+        self.label.len() <= LABEL && pins.into_iter().all(wrapped)
     }
 
     /// Whether the holder of a PIN may put `new` in this entry's place. The user changes the user's PIN;
@@ -128,9 +164,16 @@ impl Entry {
         same && named && has_user && (officer || by_user)
     }
 
-    /// Whether `proof` shows knowledge of the private token key.
-    pub fn proves(&self, proof: &[u8; 32]) -> bool {
-        Sha256::digest(proof).ct_eq(&self.proof).into()
+    /// Whether `proof` shows, for that challenge, knowledge of the private token key and of the ticket. A
+    /// user's login ends with the user's PIN.
+    pub fn proves(&self, challenge: &Challenge, ticket: &Secret, proof: &[u8]) -> bool {
+        let someone = challenge.officer || self.user.is_some();
+        proof::holds(&self.proof, challenge, ticket, proof) && someone
+    }
+
+    /// What a security officer's login ends with: it is another one for each PIN of theirs.
+    pub fn officer_mark(&self) -> &[u8] {
+        self.officer.guarded.as_ref().map_or(&[], |guarded| &guarded.verifier)
     }
 }
 
@@ -152,7 +195,7 @@ impl Pin {
             private.root().expose(),
             seal_salt,
         )?;
-        let verifier = Sha256::digest(stretched.authenticator).into();
+        let verifier = Sha256::digest(stretched.authenticator.expose()).into();
         made.guarded = Some(Guarded { verifier, wrapped });
         Ok(made)
     }
@@ -162,23 +205,28 @@ impl Pin {
         let Self { memory_kib, passes, lanes, .. } = *self;
         let output = stretch(pin, &self.salt, Cost { memory_kib, passes, lanes }, 64)?;
         let (shown, kept) = output.expose().split_at(32);
-        let mut authenticator = [0; 32];
-        authenticator.copy_from_slice(shown);
-        Ok(Stretched { authenticator, wrapping: Secret::from(kept) })
+        Ok(Stretched { authenticator: Secret::from(shown), wrapping: Secret::from(kept) })
+    }
+
+    /// Takes over what was left out of this PIN when it was shown; nothing where it is another one.
+    fn complete(&mut self, whole: &Self) {
+        let shown = Self { guarded: None, ..whole.clone() };
+        if *self == shown {
+            self.guarded.clone_from(&whole.guarded);
+        }
     }
 
     /// Whether `authenticator` is this PIN's, compared in constant time.
-    pub fn matches(&self, authenticator: &[u8; 32]) -> bool {
+    pub fn matches(&self, authenticator: &[u8]) -> bool {
         self.guarded
             .as_ref()
             .is_some_and(|guarded| Sha256::digest(authenticator).ct_eq(&guarded.verifier).into())
     }
 
     /// The private token key, from an entry that the agent released.
-    pub fn unwrap(&self, token: Id, stretched: &Stretched) -> Result<TokenKey> {
+    pub fn unwrap(&self, token: Id, wrapping: &Secret) -> Result<TokenKey> {
         let guarded = self.guarded.as_ref().ok_or(Reason::PinIncorrect)?;
-        let root =
-            open_with(&stretched.wrapping, b"keystead v1 pin", token.bytes(), &guarded.wrapped)?;
+        let root = open_with(wrapping, b"keystead v1 pin", token.bytes(), &guarded.wrapped)?;
         TokenKey::new(root)
     }
 }
@@ -203,12 +251,12 @@ mod tests {
         let entry = entry();
         let right = entry.officer.stretch(b"87654321").unwrap();
         let wrong = entry.officer.stretch(b"87654322").unwrap();
-        assert!(entry.officer.matches(&right.authenticator));
-        assert!(!entry.officer.matches(&wrong.authenticator));
-        let opened = entry.officer.unwrap(Id::new([2; 16]), &right).unwrap();
+        assert!(entry.officer.matches(right.authenticator.expose()));
+        assert!(!entry.officer.matches(wrong.authenticator.expose()));
+        let opened = entry.officer.unwrap(Id::new([2; 16]), &right.wrapping).unwrap();
         assert_eq!(opened.root(), token_key().root());
-        assert!(entry.officer.unwrap(Id::new([2; 16]), &wrong).is_err());
-        assert!(entry.officer.unwrap(Id::new([9; 16]), &right).is_err());
+        assert!(entry.officer.unwrap(Id::new([2; 16]), &wrong.wrapping).is_err());
+        assert!(entry.officer.unwrap(Id::new([9; 16]), &right.wrapping).is_err());
     }
 
     #[test]
@@ -239,15 +287,50 @@ mod tests {
     fn what_anybody_may_see_gives_nothing_to_guess_against() {
         let shown = entry().redacted();
         let right = shown.officer.stretch(b"87654321").unwrap();
-        assert!(!shown.officer.matches(&right.authenticator));
-        assert!(!shown.proves(&token_key().proof().unwrap()));
-        assert!(shown.officer.guarded.is_none());
+        assert!(!shown.officer.matches(right.authenticator.expose()));
+        assert!(shown.officer.guarded.is_none() && shown.proof == [0; 32]);
+    }
+
+    fn entry_with_user() -> Entry {
+        let user = Pin::wrap(Id::new([2; 16]), &token_key(), b"123456", [7; 16], &[8; 32]);
+        Entry { user: Some(user.unwrap()), ..entry() }
     }
 
     #[test]
-    fn the_proof_is_the_private_keys_alone() {
-        assert!(entry().proves(&token_key().proof().unwrap()));
-        assert!(!entry().proves(&[0; 32]));
+    fn each_sees_nothing_of_the_others_pin_and_can_put_it_back_unseen() {
+        let whole = entry_with_user();
+        for officer in [true, false] {
+            let released = whole.released_to(officer);
+            let user = released.user.as_ref().unwrap();
+            assert_eq!(released.officer.guarded.is_some(), officer);
+            assert_eq!(user.guarded.is_some(), !officer);
+            assert!(!released.is_whole());
+            assert_eq!(released.completed_by(&whole), whole);
+        }
+        assert_eq!(whole.redacted().completed_by(&whole), whole);
+        assert!(whole.is_whole());
+        let mut other = whole.redacted();
+        other.officer.salt[0] ^= 1;
+        assert!(!other.completed_by(&whole).is_whole(), "another PIN is not completed");
+        assert!(!Entry { label: "x".repeat(33), ..whole }.is_whole());
+    }
+
+    #[test]
+    fn a_login_is_proved_by_the_private_key_with_the_ticket_and_a_users_while_there_is_one() {
+        let (nonce, store, token) = ([1; 32], Id::new([2; 16]), Id::new([3; 16]));
+        let proves = |entry: &Entry, officer, ticket: u8, key: Secret| {
+            let made = proof::Credential { officer, key, ticket: Secret::new(vec![7; 32]) };
+            let proof = made.proof(nonce, store, token);
+            let challenge = Challenge { nonce, store, token, officer };
+            entry.proves(&challenge, &Secret::new(vec![ticket; 32]), proof.expose())
+        };
+        let key = || token_key().proof_key().unwrap();
+        for officer in [true, false] {
+            assert!(proves(&entry_with_user(), officer, 7, key()));
+            assert!(!proves(&entry_with_user(), officer, 8, key()));
+            assert!(!proves(&entry_with_user(), officer, 7, Secret::new(vec![0; 32])));
+            assert_eq!(proves(&entry(), officer, 7, key()), officer);
+        }
     }
 
     #[test]

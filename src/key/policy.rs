@@ -325,7 +325,7 @@ impl std::ops::Deref for UsableKey {
 }
 
 /// Decides whether `key` may be used for `usage` with `mechanism` at `now` (never before the
-/// store's high-water mark) by somebody who `logged_in` or not.
+/// store's high-water mark) by somebody who is `logged_in` as it needs, or not.
 pub fn allow(
     key: &Arc<Key>,
     usage: Usage,

@@ -10,7 +10,7 @@
 //! | 1 | format, `0x01` |
 //! | 1 | private: 1 when sealed under the private token key, 0 under the public one |
 //! | 1 | role: 0 object, 1 custom key, 2 material |
-//! | … | object: 1 byte "holds key material" |
+//! | … | object: 1 byte "holds a secret or private key" |
 //! | … | custom key: origin (0 generated, 1 external), enabled, material (0 never, 1 present, 2 deleted, 3 expired, 4 readable), version, expiry, fingerprint (option of 32 bytes), deletion (option of seconds) |
 //! | … | material: custom key (16 bytes), version, fingerprint (32 bytes) |
 //! | … | expiry: option of seconds and action (0 erase, 1 read-only) |
@@ -36,7 +36,7 @@ pub struct Tag(pub [u8; 16]);
 pub enum Role {
     /// An ordinary object: it comes and goes as its owner likes.
     Object {
-        /// Whether it holds a secret or private key, so that it needs an erase slot.
+        /// Whether it holds a secret or private key.
         holds_key: bool,
     },
     /// The metadata of a custom key.
@@ -86,8 +86,9 @@ impl Header {
         }
     }
 
-    /// Whether the record's sealed part goes through an erase slot.
-    pub fn needs_slot(&self) -> bool {
+    /// Whether there is a secret or private key in the record: then its sealed part goes through an erase
+    /// slot, and is read only after a login, though it may be a public object's.
+    pub fn holds_key(&self) -> bool {
         matches!(self.role, Role::Material { .. } | Role::Object { holds_key: true })
     }
 

@@ -114,9 +114,10 @@ impl TokenKey {
         Fingerprint(mac.finalize().into_bytes().into())
     }
 
-    /// What shows the agent that this process knows the key, and tells nothing about it.
-    pub fn proof(&self) -> Result<[u8; 32]> {
-        derive(&self.root, &[], b"keystead v1 proof").map(|proof| *proof)
+    /// The key by which a process proves to the agent that it knows this one (see
+    /// [`wire::proof`](crate::wire::proof)), and which tells nothing about it.
+    pub fn proof_key(&self) -> Result<Secret> {
+        derive(&self.root, &[], b"keystead v1 proof").map(|key| Secret::from(&key[..]))
     }
 }
 
@@ -227,7 +228,7 @@ mod tests {
             "d053685ffebe3b76b52099979b09758b7ba30bed73233e74105969b611fc3a90"
         );
         assert_eq!(
-            hex(&key.proof().unwrap()),
+            hex(key.proof_key().unwrap().expose()),
             "bbf18ec8e83b357949b9649734ce9c931ab48d71880de12c23814077311cf4aa"
         );
     }

@@ -147,7 +147,7 @@ impl Token {
 
     fn fits(&self, object: &Arc<Loaded>, template: &Template) -> Result<bool> {
         let now = self.now();
-        if !object.is_there(now) || !self.sees(object.header.private) || differs(object, template) {
+        if !object.is_there(now) || !self.sees(object) || differs(object, template) {
             return Ok(false);
         }
         let shown = object.shown(now)?;

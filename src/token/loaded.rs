@@ -151,6 +151,13 @@ impl Loaded {
         }
     }
 
+    /// Whether it is there only for who has logged in: a private object, and a key on the token whatever
+    /// it says of itself.
+    pub fn needs_login(&self) -> bool {
+        let on_token = matches!(self.watch, Watch::Record { .. });
+        self.header.private || (on_token && self.header.holds_key())
+    }
+
     /// A session object's end: whoever still holds its key notices at the next Init.
     pub fn end(&self) {
         if let Watch::Session(alive) = &self.watch {
@@ -280,7 +287,7 @@ impl Loaded {
             parsed: (kind.parse)(&held.material, &held.attributes)?,
             usages,
             mechanisms: held.attributes.bytes(CKA_ALLOWED_MECHANISMS).map(attributes::mechanisms),
-            private: self.header.private,
+            private: self.needs_login(),
             sensitive: held.attributes.flag(CKA_SENSITIVE),
             extractable: held.attributes.flag(CKA_EXTRACTABLE),
             always_authenticate: held.attributes.flag(CKA_ALWAYS_AUTHENTICATE),

@@ -38,10 +38,9 @@ use arc_swap::ArcSwapOption;
 use handles::{Handles, Named};
 use loaded::Loaded;
 use once_cell::sync::OnceCell;
-use pin::Released;
 use pkcs11_sys::{CKA_ALWAYS_AUTHENTICATE, CKA_PRIVATE, CKA_TOKEN, CKA_TRUSTED, CKO_SECRET_KEY};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 
 /// Who is logged in to a token in this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -121,8 +120,6 @@ pub struct Token {
     private: ArcSwapOption<TokenKey>,
     who: AtomicU8,
     epoch: AtomicU64,
-    /// What the agent released at the login.
-    released: Mutex<Option<Released>>,
     custody: bool,
     rules: Rules,
     handles: Handles,
@@ -194,7 +191,7 @@ impl Token {
             Reason::KeyUnknown => gone(usage),
             _ => failure,
         })?;
-        policy::allow(key, usage, mechanism, self.who() == Login::User, now)
+        policy::allow(key, usage, mechanism, self.sees(loaded), now)
     }
 
     /// Whether what [`Self::usable`] answered before still holds: generation, login and expiry
@@ -243,8 +240,10 @@ impl Token {
         };
         let ended = |loaded: &Arc<Loaded>| loaded.header.private && given != self.login_epoch();
         match loaded.filter(|loaded| loaded.is_there(self.now()) && !ended(loaded)) {
-            Some(loaded) if self.sees(loaded.header.private) => Ok(loaded),
+            Some(loaded) if self.sees(&loaded) => Ok(loaded),
             Some(_) => Err(Reason::ObjectUnknown.into()),
+            // A public key may be there again after the next login.
+            None if self.who() == Login::Public => Err(Reason::ObjectUnknown.into()),
             None => {
                 self.handles.let_go(handle);
                 Err(Reason::ObjectUnknown.into())
@@ -268,19 +267,27 @@ impl Token {
         self.handles_of(&[id])?.pop().ok_or_else(|| Reason::General.into())
     }
 
-    fn sees(&self, private: bool) -> bool {
-        !private || self.who() == Login::User
+    /// Whether an object is there for who is logged in. The agent gives out secret and private keys of
+    /// the token only to who has logged in, though they may be public objects.
+    fn sees(&self, object: &Loaded) -> bool {
+        match self.who() {
+            Login::Public => !object.needs_login(),
+            Login::Officer => !object.header.private,
+            Login::User => true,
+        }
     }
 
     /// Whether the caller may make or change an object of this kind (PKCS#11 3.1, 5.6 and table 6).
+    /// Nothing on the token changes without a login, public objects neither.
     fn may_change(&self, caller: &Caller, token: bool, private: bool) -> Result<()> {
         if token && !caller.read_write {
             return Err(Reason::SessionReadOnly.into());
         }
-        if private && self.who() != Login::User {
-            return Err(Reason::NotLoggedIn.into());
+        match self.who() {
+            Login::Public if token || private => Err(Reason::NotLoggedIn.into()),
+            Login::Officer if private => Err(Reason::NotLoggedIn.into()),
+            Login::Public | Login::Officer | Login::User => Ok(()),
         }
-        Ok(())
     }
 
     /// A secret or private key's attributes from its template. Where nobody is logged in, a session

@@ -7,30 +7,26 @@ use super::{Handles, Login, Rules, Token};
 use crate::clock::Clock;
 use crate::error::{Reason, Result};
 use crate::id::IdSource;
-use crate::key::pin::{Entry, PIN_LENGTH, Pin};
+use crate::key::pin::{Entry, PIN_LENGTH, Pin, Stretched};
 use crate::key::seal::TokenKey;
 use crate::lc;
 use crate::secret::Secret;
+use crate::wire::proof::Credential;
 use crate::wire::{Authority, Expect, Link, Request, Response, TokenEntry};
 use arc_swap::ArcSwapOption;
 use once_cell::sync::OnceCell;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use zeroize::Zeroizing;
 
-/// A token's entry as the agent releases it at a login, its revision, and what showed the PIN.
-#[derive(Clone)]
-pub(super) struct Released {
+/// What a login brings from the agent. Nothing of it is kept that a PIN could be guessed against.
+struct Opened {
     entry: Entry,
     revision: u64,
-    officer: bool,
-    authenticator: Zeroizing<[u8; 32]>,
-}
-
-/// What a login brings from the agent.
-struct Opened {
-    released: Released,
     private: TokenKey,
+    /// Who has logged in, and what showed the PIN.
+    authority: Authority,
+    ticket: Secret,
 }
 
 impl Token {
@@ -52,7 +48,6 @@ impl Token {
             private: ArcSwapOption::empty(),
             who: AtomicU8::new(0),
             epoch: AtomicU64::new(0),
-            released: Mutex::new(None),
             custody: shown.custody,
             rules,
             handles: Handles::default(),
@@ -72,9 +67,8 @@ impl Token {
             _ => return Err(Reason::OtherLoggedIn.into()),
         }
         let opened = self.authenticate(login == Login::Officer, pin)?;
-        self.link.remember(self.id, opened.private.proof()?);
+        self.link.remember(self.id, opened.credential()?);
         self.private.store(Some(Arc::new(opened.private)));
-        *self.released() = Some(opened.released);
         self.moved_to(login);
         Ok(())
     }
@@ -86,7 +80,6 @@ impl Token {
         }
         self.moved_to(Login::Public);
         self.private.store(None);
-        *self.released() = None;
         self.link.forget(self.id);
         self.handles.end_private();
         self.cache.clear();
@@ -108,29 +101,11 @@ impl Token {
             return Err(Reason::NotLoggedIn.into());
         }
         let user = self.wrap_under(pin)?;
-        let mut stale = false;
         self.again(|| {
-            if std::mem::replace(&mut stale, true) {
-                self.release_again()?;
-            }
-            let mut released = self.released().clone().ok_or(Reason::NotLoggedIn)?;
-            released.entry.user = Some(user.clone());
-            self.put_entry(released, false)
+            let (mut entry, revision) = self.entry()?;
+            entry.user = Some(user.clone());
+            self.put_entry(entry, revision, None, false)
         })
-    }
-
-    /// Asks for the entry anew that a login brought: another process has changed it since.
-    fn release_again(&self) -> Result<()> {
-        let kept = self.released().clone().ok_or(Reason::NotLoggedIn)?;
-        let request = Request::Login {
-            token: self.id,
-            officer: kept.officer,
-            authenticator: *kept.authenticator,
-        };
-        let Response::LoggedIn(shown) = self.link.ask(&request)? else { return Err(unexpected()) };
-        let (entry, revision) = (Entry::decode(&shown.entry)?, shown.revision);
-        *self.released() = Some(Released { entry, revision, ..kept });
-        Ok(())
     }
 
     /// `C_SetPIN`: changes the PIN of whoever is logged in, or the user's where nobody is.
@@ -141,29 +116,36 @@ impl Token {
 
     fn set_pin_once(&self, old: &[u8], new: &[u8]) -> Result<()> {
         let officer = self.who() == Login::Officer;
-        let Opened { mut released, private } = self.authenticate(officer, old)?;
+        let Opened { mut entry, revision, private, authority, .. } =
+            self.authenticate(officer, old)?;
         let pin = Pin::wrap(self.id, &private, new, lc::random::bytes()?, &lc::random::bytes()?)?;
         match officer {
-            true => released.entry.officer = pin.clone(),
-            false => released.entry.user = Some(pin.clone()),
+            true => entry.officer = pin,
+            false => entry.user = Some(pin),
         }
-        // What shows the new PIN, for whoever stays logged in.
-        let stays = self.who() != Login::Public;
-        let shown = stays.then(|| pin.stretch(new)).transpose()?;
-        self.put_entry(released, false)?;
-        if let (Some(kept), Some(shown)) = (&mut *self.released(), shown) {
-            kept.authenticator = Zeroizing::new(shown.authenticator);
+        self.put_entry(entry, revision, Some(authority), false)?;
+        if officer {
+            self.renew_login(new);
         }
         Ok(())
+    }
+
+    /// A login of the security officer ends with their PIN, and goes on with the new one. (A user's
+    /// holds whatever becomes of theirs.)
+    fn renew_login(&self, pin: &[u8]) {
+        match self.authenticate(true, pin).and_then(|opened| opened.credential()) {
+            Ok(credential) => self.link.remember(self.id, credential),
+            Err(error) => log::warn!("the PIN is changed, and needs another login: {error}"),
+        }
     }
 
     /// `C_InitToken` on a token there is: the security officer's PIN must fit, the user's ends.
     pub(super) fn initialise_again(&self, pin: &[u8], label: &str) -> Result<()> {
         self.again(|| {
-            let Opened { mut released, .. } = self.authenticate(true, pin)?;
-            released.entry.label = label.to_owned();
-            released.entry.user = None;
-            self.put_entry(released, true)
+            let Opened { mut entry, revision, authority, .. } = self.authenticate(true, pin)?;
+            entry.label = label.to_owned();
+            entry.user = None;
+            self.put_entry(entry, revision, Some(authority), true)
         })?;
         self.handles.end_all();
         self.cache.clear();
@@ -172,45 +154,50 @@ impl Token {
 
     fn authenticate(&self, officer: bool, pin: &[u8]) -> Result<Opened> {
         check_length(pin).map_err(|_| Reason::PinIncorrect)?;
-        let shown = self.entry()?;
-        let stretched = wrapped_by(&shown, officer)?.stretch(pin)?;
-        let request =
-            Request::Login { token: self.id, officer, authenticator: stretched.authenticator };
-        let Response::LoggedIn(released) = self.link.ask(&request)? else {
+        let (shown, _) = self.entry()?;
+        let Stretched { authenticator, wrapping } = wrapped_by(&shown, officer)?.stretch(pin)?;
+        let authority = Authority { officer, authenticator: authenticator.into() };
+        let authenticator = authority.authenticator.duplicate();
+        let request = Request::Login { token: self.id, officer, authenticator };
+        let Response::LoggedIn { entry: released, ticket } = self.link.ask(&request)? else {
             return Err(unexpected());
         };
-        let entry = Entry::decode(&released.entry)?;
-        let private = wrapped_by(&entry, officer)?.unwrap(self.id, &stretched)?;
-        let authenticator = Zeroizing::new(stretched.authenticator);
-        let revision = released.revision;
-        Ok(Opened { released: Released { entry, revision, officer, authenticator }, private })
+        let (bytes, revision) = (Zeroizing::new(released.entry), released.revision);
+        let entry = Entry::decode(&bytes)?;
+        let private = wrapped_by(&entry, officer)?.unwrap(self.id, &wrapping)?;
+        Ok(Opened { entry, revision, private, authority, ticket: ticket.into_secret() })
     }
 
-    /// The token's entry as anybody may see it.
-    fn entry(&self) -> Result<Entry> {
+    /// The token's entry as anybody may see it, and its revision.
+    fn entry(&self) -> Result<(Entry, u64)> {
         let Response::Tokens(entries) = self.link.ask(&Request::Tokens)? else {
             return Err(unexpected());
         };
         let entry = entries.iter().find(|entry| entry.id == self.id).ok_or(Reason::TokenAbsent)?;
-        Entry::decode(&entry.entry)
+        Ok((Entry::decode(&entry.entry)?, entry.revision))
     }
 
-    fn put_entry(&self, changed: Released, wipe: bool) -> Result<()> {
-        let Released { entry, revision, officer, authenticator } = changed;
+    /// Where no PIN has just been shown, the login counts.
+    fn put_entry(
+        &self,
+        entry: Entry,
+        revision: u64,
+        by: Option<Authority>,
+        wipe: bool,
+    ) -> Result<()> {
         let request = Request::PutToken {
             token: self.id,
             expect: Expect::Revision(revision),
             entry: entry.encode()?,
             slot: None,
-            by: Some(Authority { officer, authenticator: *authenticator }),
+            by,
             wipe,
             change: lc::random::bytes()?,
         };
-        let Response::Done(revision) = self.link.ask(&request)? else { return Err(unexpected()) };
-        if let Some(kept) = &mut *self.released() {
-            (kept.entry, kept.revision) = (entry, revision);
+        match self.link.ask(&request)? {
+            Response::Done(_) => Ok(()),
+            _ => Err(unexpected()),
         }
-        Ok(())
     }
 
     fn wrap_under(&self, pin: &[u8]) -> Result<Pin> {
@@ -227,9 +214,13 @@ impl Token {
         self.who.store(number, Ordering::Release);
         self.epoch.fetch_add(1, Ordering::AcqRel);
     }
+}
 
-    fn released(&self) -> MutexGuard<'_, Option<Released>> {
-        self.released.lock().unwrap_or_else(PoisonError::into_inner)
+impl Opened {
+    /// What proves the login from now on.
+    fn credential(&self) -> Result<Credential> {
+        let (officer, ticket) = (self.authority.officer, self.ticket.duplicate());
+        Ok(Credential { officer, key: self.private.proof_key()?, ticket })
     }
 }
 

@@ -11,7 +11,7 @@ use crate::lc;
 use crate::object::Attributes;
 use crate::object::vendor::CKA_KEYSTEAD_KEY_ID;
 use crate::secret::Secret;
-use crate::wire::message::MAX_ALIAS;
+use crate::wire::message::{MAX_ALIAS, MAX_READ};
 use crate::wire::{Change, Expect, Request, Response, Stored};
 use pkcs11_sys::*;
 use std::collections::HashMap;
@@ -127,31 +127,51 @@ impl Token {
     fn read(&self, ids: &[Id]) -> Result<Vec<Option<Arc<Loaded>>>> {
         let page = Arc::clone(self.page()?);
         let epoch = self.login_epoch();
-        // The counters are read before the records, all of them: a change in between is then noticed.
-        let before = page.snapshot();
-        let request = Request::Read { token: self.id, ids: ids.to_vec() };
-        let Response::Records(records) = self.link.ask(&request)? else { return Err(unexpected()) };
-        let opened = ids.iter().zip(records).map(|(&id, record)| {
-            let Some((stored, owner)) = record else {
-                self.cache.drop_one(id);
-                return Ok(None);
+        let mut read = Vec::with_capacity(ids.len());
+        // An answer ends where its frame does.
+        while let Some(rest) = ids.get(read.len()..).filter(|rest| !rest.is_empty()) {
+            // The counters are read before the records, all of them: a change in between is then noticed.
+            let before = page.snapshot();
+            let some = rest.iter().take(MAX_READ).copied().collect();
+            let request = Request::Read { token: self.id, ids: some };
+            let Response::Records(records) = self.link.ask(&request)? else {
+                return Err(unexpected());
             };
-            let header = Header::decode(&stored.header)?;
-            let watched = header.watched(id);
-            let watch = Watch::Record { watched, generation: before.record(watched), epoch };
-            let loaded = match self.open_record(&stored, owner.as_deref(), header, watch) {
-                Err(error) if error.reason() == Reason::StoreDamaged && ids.len() > 1 => {
-                    log::error!("record {id}: {error}");
-                    return Ok(None);
-                }
-                opened => opened?,
-            };
-            let Some(loaded) = loaded else { return Ok(None) };
-            let loaded = Arc::new(loaded);
-            self.cache.keep_while(&loaded, || self.login_epoch() == epoch);
-            Ok(Some(loaded))
-        });
-        opened.collect()
+            if records.is_empty() {
+                return Err(unexpected());
+            }
+            for (&id, record) in rest.iter().zip(records) {
+                let opened = match record {
+                    Some((stored, owner)) => {
+                        let header = Header::decode(&stored.header)?;
+                        let watched = header.watched(id);
+                        let generation = before.record(watched);
+                        let watch = Watch::Record { watched, generation, epoch };
+                        self.open_record(&stored, owner.as_deref(), header, watch)
+                    }
+                    None => Ok(None),
+                };
+                read.push(match opened {
+                    Err(error) if error.reason() == Reason::StoreDamaged && ids.len() > 1 => {
+                        log::error!("record {id}: {error}");
+                        None
+                    }
+                    opened => self.remember(id, opened?, epoch),
+                });
+            }
+        }
+        Ok(read)
+    }
+
+    /// Keeps an object that was opened in that login epoch; drops what is kept of one that is gone.
+    fn remember(&self, id: Id, opened: Option<Loaded>, epoch: u64) -> Option<Arc<Loaded>> {
+        let Some(loaded) = opened else {
+            self.cache.drop_one(id);
+            return None;
+        };
+        let loaded = Arc::new(loaded);
+        self.cache.keep_while(&loaded, || self.login_epoch() == epoch);
+        Some(loaded)
     }
 
     /// Opens a record; none where it is private and nobody is logged in, or its material is erased.
@@ -167,7 +187,7 @@ impl Token {
         }
         let body = self.unseal(stored, &header)?;
         let content = match (&header.role, owner) {
-            (Role::Object { .. }, _) => Content::Object(Held::decode(&body)?),
+            (Role::Object { .. }, _) => Content::Object(held_in(&header, &body)?),
             (Role::CustomKey(_), _) => Content::CustomKey(custom_key(stored, &header, &body)?),
             (Role::Material { .. }, Some(owner)) => {
                 let owner_header = Header::decode(&owner.header)?;
@@ -259,6 +279,16 @@ fn alias_of(draft: &Draft) -> Option<String> {
 
 fn tags(key: &crate::key::seal::TokenKey, terms: &[(u64, Vec<u8>)]) -> Vec<Tag> {
     terms.iter().map(|(kind, value)| key.tag(*kind, value)).collect()
+}
+
+/// What an ordinary object's record holds. A key in one that says it holds none was not put there by a
+/// module: nobody would have had to log in to read it.
+fn held_in(header: &Header, body: &Secret) -> Result<Held> {
+    let held = Held::decode(body)?;
+    match held.material.is_empty() || header.holds_key() {
+        true => Ok(held),
+        false => Err(Reason::StoreDamaged.detail("a key in a record that says it holds none")),
+    }
 }
 
 fn custom_key(stored: &Stored, header: &Header, body: &Secret) -> Result<CustomKey> {

@@ -12,7 +12,7 @@ use crate::key::pin::{Entry, Pin};
 use crate::key::seal::TokenKey;
 use crate::lc;
 use crate::wire::message::MOST_TOKENS;
-use crate::wire::{Expect, Link, Request, Response, TokenEntry};
+use crate::wire::{Confidential, Expect, Link, Request, Response, TokenEntry};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -134,13 +134,13 @@ impl Slots {
     }
 
     /// The token in a slot, and what a login of its security officer would show.
-    fn officer_of(&self, slot: u64, pin: &[u8]) -> Result<(Id, [u8; 32])> {
+    fn officer_of(&self, slot: u64, pin: &[u8]) -> Result<(Id, Confidential)> {
         check_length(pin).map_err(|_| Reason::PinIncorrect)?;
         let entries = self.entries()?;
         let fits = |entry: &&TokenEntry| u64::from(entry.slot) == slot;
         let entry = entries.iter().find(fits).ok_or(Reason::SlotUnknown)?;
         let stretched = Entry::decode(&entry.entry)?.officer.stretch(pin)?;
-        Ok((entry.id, stretched.authenticator))
+        Ok((entry.id, stretched.authenticator.into()))
     }
 
     fn make(

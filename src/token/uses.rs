@@ -12,6 +12,7 @@ use crate::key::Key;
 use crate::key::policy::Watch;
 use crate::key::state::DAY;
 use crate::wire::Request;
+use crate::wire::message::MAX_USES;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -56,15 +57,20 @@ impl Token {
         if counts.is_empty() {
             return;
         }
-        let uses = counts.iter().map(|((key, day), times)| (*key, *day, *times)).collect();
-        let told = self.link.tell_running(&Request::Used { token: self.id, uses });
+        let uses: Vec<_> =
+            counts.into_iter().map(|((key, day), times)| (key, day, times)).collect();
+        uses.chunks(MAX_USES).for_each(|some| self.tell_some(some));
+    }
+
+    fn tell_some(&self, uses: &[(Id, u32, u64)]) {
+        let told = self.link.tell_running(&Request::Used { token: self.id, uses: uses.to_vec() });
         if matches!(told, Ok(true)) {
             return;
         }
         log::debug!("uses of keys are not told: {told:?}");
         let mut untold = self.uses.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for (key, times) in counts {
-            *untold.counts.entry(key).or_default() += times;
+        for (key, day, times) in uses {
+            *untold.counts.entry((*key, *day)).or_default() += times;
         }
     }
 }

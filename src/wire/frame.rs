@@ -18,12 +18,13 @@ pub fn send(to: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
     to.write_all(&encode(message)?)
 }
 
-/// Reads one message; `None` when the other side closed the connection between two frames.
+/// Reads one message of at most `most` bytes; `None` when the other side closed the connection between
+/// two frames. The buffer is wiped.
 ///
-/// Fails with [`ErrorKind::InvalidData`] when the frame is too long or malformed, and with
+/// Fails with [`ErrorKind::InvalidData`] when the frame is longer or malformed, and with
 /// [`ErrorKind::UnexpectedEof`] when it was cut short.
-pub fn receive<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Option<T>> {
-    let Some(length) = receive_length(from)? else { return Ok(None) };
+pub fn receive<T: DeserializeOwned>(from: &mut impl Read, most: u32) -> io::Result<Option<T>> {
+    let Some(length) = receive_length(from, most)? else { return Ok(None) };
     let mut body = Zeroizing::new(vec![0; length]);
     from.read_exact(&mut body)?;
     decode(&body).map(Some)
@@ -41,7 +42,7 @@ fn encode(message: &impl Serialize) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(frame)
 }
 
-fn receive_length(from: &mut impl Read) -> io::Result<Option<usize>> {
+fn receive_length(from: &mut impl Read, most: u32) -> io::Result<Option<usize>> {
     let mut prefix = [0; PREFIX];
     let first = read_some(from, &mut prefix)?;
     if first == 0 {
@@ -49,7 +50,7 @@ fn receive_length(from: &mut impl Read) -> io::Result<Option<usize>> {
     }
     from.read_exact(prefix.get_mut(first..).unwrap_or_default())?;
     let length = u32::from_le_bytes(prefix);
-    if length > MAX_FRAME {
+    if length > most {
         return Err(invalid_data("a frame is longer than the protocol allows"));
     }
     usize::try_from(length).map(Some).map_err(invalid_data)
@@ -89,12 +90,13 @@ mod tests {
 
     fn frame() -> Vec<u8> {
         let mut bytes = Vec::new();
-        send(&mut bytes, &Request::Prove { token: Id::new([1; 16]), proof: [2; 32] }).unwrap();
+        let request = Request::Associated { token: Id::new([1; 16]), fingerprint: [2; 32] };
+        send(&mut bytes, &request).unwrap();
         bytes
     }
 
     fn kind(mut bytes: &[u8]) -> ErrorKind {
-        receive::<Request>(&mut bytes).unwrap_err().kind()
+        receive::<Request>(&mut bytes, MAX_FRAME).unwrap_err().kind()
     }
 
     #[test]
@@ -102,12 +104,13 @@ mod tests {
         let bytes = [frame(), frame()].concat();
         let mut rest = bytes.as_slice();
         for _ in 0..2 {
-            let Some(Request::Prove { token, proof }) = receive(&mut rest).unwrap() else {
+            let received = receive(&mut rest, MAX_FRAME).unwrap();
+            let Some(Request::Associated { token, fingerprint }) = received else {
                 panic!("not what was sent");
             };
-            assert_eq!((token, proof), (Id::new([1; 16]), [2; 32]));
+            assert_eq!((token, fingerprint), (Id::new([1; 16]), [2; 32]));
         }
-        assert!(receive::<Request>(&mut rest).unwrap().is_none());
+        assert!(receive::<Request>(&mut rest, MAX_FRAME).unwrap().is_none());
     }
 
     #[test]
@@ -122,6 +125,9 @@ mod tests {
     fn a_frame_that_is_too_long_is_refused_by_its_length_alone() {
         assert_eq!(kind(&(MAX_FRAME + 1).to_le_bytes()), ErrorKind::InvalidData);
         assert_eq!(kind(&u32::MAX.to_le_bytes()), ErrorKind::InvalidData);
+        let mut rest = &frame()[..];
+        let error = receive::<Request>(&mut rest, 48).unwrap_err();
+        assert_eq!((error.kind(), rest.len()), (ErrorKind::InvalidData, 49), "nothing is read");
     }
 
     #[test]

@@ -4,17 +4,25 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use super::message::{BackupPart, PROTOCOL};
-use super::{Authority, Change, Expect, Outcome, Request, Response, Stored, TokenEntry};
+use super::{
+    Authority, Change, Confidential, Expect, Outcome, Request, Response, Stored, TokenEntry,
+};
 use crate::error::Reason;
 use crate::id::Id;
+use crate::secret::Secret;
 use serde::Serialize;
 use std::fmt::{Debug, Write};
 
 const TOKEN: Id = Id::new([0x11; 16]);
 const RECORD: Id = Id::new([0x22; 16]);
 
+fn secret(byte: u8) -> Confidential {
+    Secret::new(vec![byte; 32]).into()
+}
+
 fn requests() -> Vec<Request> {
-    let (token, key, change, authenticator) = (TOKEN, RECORD, [0x33; 16], [0x44; 32]);
+    let (token, key, change) = (TOKEN, RECORD, [0x33; 16]);
+    let authenticator = || secret(0x44);
     let put = Some((vec![5, 6], vec![7]));
     let changes = vec![
         Change { id: key, expect: Expect::Absent, event: vec![8], put, alias: Some("a".into()) },
@@ -26,7 +34,7 @@ fn requests() -> Vec<Request> {
             alias: None,
         },
     ];
-    let by = Some(Authority { officer: true, authenticator });
+    let by = Some(Authority { officer: true, authenticator: authenticator() });
     let entry = vec![9, 10];
     vec![
         Request::Hello { protocol: (1, 300), store_format: 2 },
@@ -40,8 +48,8 @@ fn requests() -> Vec<Request> {
             wipe: true,
             change,
         },
-        Request::Login { token, officer: true, authenticator },
-        Request::Prove { token, proof: [0x55; 32] },
+        Request::Login { token, officer: true, authenticator: authenticator() },
+        Request::Prove { token, officer: true, proof: secret(0x55) },
         Request::Forget { token },
         Request::Find {
             token,
@@ -55,9 +63,14 @@ fn requests() -> Vec<Request> {
         Request::Associated { token, fingerprint: [0x77; 32] },
         Request::Commit { token, changes, change },
         Request::Sweep,
-        Request::DestroyToken { token, label: "old".into(), authenticator, change },
+        Request::DestroyToken {
+            token,
+            label: "old".into(),
+            authenticator: authenticator(),
+            change,
+        },
         Request::Clock,
-        Request::AcceptClock { token, authenticator },
+        Request::AcceptClock { token, authenticator: authenticator() },
         Request::AuditHead,
         Request::ImportRefused { token, key: Some(key), reason: Reason::OtherMaterial },
         Request::Backup,
@@ -79,10 +92,10 @@ fn responses() -> Vec<Response> {
     };
     let owned = (stored(Outcome::Live), Some(Box::new(stored(Outcome::Expired(1_800_000_000)))));
     vec![
-        Response::Welcome { protocol: 3, store: TOKEN, incarnation: 300 },
+        Response::Welcome { protocol: 3, store: TOKEN, incarnation: 300, nonce: [0x99; 32] },
         Response::Tokens(vec![entry()]),
         Response::Done(5),
-        Response::LoggedIn(entry()),
+        Response::LoggedIn { entry: entry(), ticket: secret(0xAA) },
         Response::Found { ids: vec![RECORD], more: true },
         Response::Records(vec![None, Some(owned)]),
         Response::Several(vec![stored(Outcome::Deleted(1))]),
@@ -160,7 +173,7 @@ fn every_message_has_an_example() {
         Response::Welcome { .. } => 0,
         Response::Tokens(_) => 1,
         Response::Done(_) => 2,
-        Response::LoggedIn(_) => 3,
+        Response::LoggedIn { .. } => 3,
         Response::Found { .. } => 4,
         Response::Records(_) => 5,
         Response::Several(_) => 6,

@@ -3,12 +3,14 @@
 //!
 //! Each concurrent caller has a connection of its own, at most [`MOST`] at once; nobody waits for
 //! another caller's answer. A connection is used only while it knows what this process has proved, so
-//! a login or logout lets go of all of them. A request whose connection broke is asked again: changes
+//! a login or logout lets go of all of them, and what has carried a PIN's authenticator is not used
+//! again. A request whose connection broke is asked again: changes
 //! carry an identity, so the agent does them once.
 
 use super::frame;
-use super::message::{PROTOCOL, Request, Response, STORE_FORMAT};
+use super::message::{MAX_FRAME, PROTOCOL, Request, Response, STORE_FORMAT};
 use super::page::Page;
+use super::proof::{Credential, Nonce};
 use super::socket::{PATIENCE, Socket};
 use super::start::{self, Place};
 use crate::error::{Reason, Result};
@@ -18,7 +20,6 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
-use zeroize::Zeroizing;
 
 /// The most connections one process has at once; callers beyond them wait for one to come back.
 pub const MOST: usize = 16;
@@ -47,7 +48,7 @@ struct State {
     taken: usize,
     /// Moves with `proofs`; a connection from an earlier epoch is of no use.
     epoch: u64,
-    proofs: BTreeMap<Id, Zeroizing<[u8; 32]>>,
+    proofs: BTreeMap<Id, Arc<Credential>>,
     incarnation: u64,
 }
 
@@ -87,7 +88,12 @@ impl Link {
         let mut failure = io::Error::from(ErrorKind::NotConnected);
         for _ in 0..TRIES {
             let mut seat = self.seat()?;
-            match exchange(&mut seat.connection()?.socket, request) {
+            let answer = exchange(&mut seat.connection()?.socket, request);
+            if matches!(request, Request::Login { .. }) {
+                // It has proved more than other connections, whatever becomes of the login here.
+                seat.connection = None;
+            }
+            match answer {
                 Ok(Response::Refused(error)) => return Err(error),
                 Ok(response) => return Ok(response),
                 Err(error) => failure = error,
@@ -134,17 +140,17 @@ impl Link {
         Ok((store, self.state().incarnation))
     }
 
-    /// Shows `proof` on every connection from now on.
-    pub fn remember(&self, token: Id, proof: [u8; 32]) {
-        self.prove(|proofs| proofs.insert(token, Zeroizing::new(proof)));
+    /// Proves a login to the token on every connection from now on.
+    pub fn remember(&self, token: Id, credential: Credential) {
+        self.prove(|proofs| proofs.insert(token, Arc::new(credential)));
     }
 
-    /// Shows no proof for the token any more; what the agent allowed on account of it ends.
+    /// Proves no login to the token any more; what the agent allowed on account of it ends.
     pub fn forget(&self, token: Id) {
         self.prove(|proofs| proofs.remove(&token));
     }
 
-    fn prove<T>(&self, change: impl FnOnce(&mut BTreeMap<Id, Zeroizing<[u8; 32]>>) -> T) {
+    fn prove<T>(&self, change: impl FnOnce(&mut BTreeMap<Id, Arc<Credential>>) -> T) {
         let mut state = self.state();
         change(&mut state.proofs);
         state.epoch += 1;
@@ -207,18 +213,20 @@ impl Link {
         Err(Reason::AgentAbsent.detail(format_args!("the store {} is gone", directory.display())))
     }
 
-    /// Says hello and shows what this process has proved. The outer error is the connection's.
+    /// Says hello and proves the logins of this process. The outer error is the connection's.
     fn greet(&self, mut socket: Socket) -> io::Result<Result<Connection>> {
         let hello = Request::Hello { protocol: PROTOCOL, store_format: STORE_FORMAT };
-        if let Err(error) = exchange(&mut socket, &hello).map(|answer| self.meet(answer))? {
-            return Ok(Err(error));
-        }
+        let (store, nonce) = match exchange(&mut socket, &hello).map(|answer| self.meet(answer))? {
+            Ok(met) => met,
+            Err(error) => return Ok(Err(error)),
+        };
         let (epoch, proofs) = {
             let state = self.state();
             (state.epoch, state.proofs.clone())
         };
-        for (token, proof) in proofs {
-            let prove = Request::Prove { token, proof: *proof };
+        for (token, credential) in proofs {
+            let proof = credential.proof(nonce, store, token);
+            let prove = Request::Prove { token, officer: credential.officer, proof };
             if let Response::Refused(error) = exchange(&mut socket, &prove)? {
                 log::debug!(
                     "the proof for token {token} is refused ({error}), and so will be what needs it"
@@ -228,9 +236,9 @@ impl Link {
         Ok(Ok(Connection { socket, epoch }))
     }
 
-    fn meet(&self, answer: Response) -> Result<()> {
-        let (store, incarnation) = match answer {
-            Response::Welcome { store, incarnation, .. } => (store, incarnation),
+    fn meet(&self, answer: Response) -> Result<(Id, Nonce)> {
+        let (store, incarnation, nonce) = match answer {
+            Response::Welcome { store, incarnation, nonce, .. } => (store, incarnation, nonce),
             Response::Refused(error) => return Err(error),
             _ => {
                 return Err(
@@ -245,7 +253,7 @@ impl Link {
             )));
         }
         self.state().incarnation = incarnation;
-        Ok(())
+        Ok((store, nonce))
     }
 }
 
@@ -287,7 +295,7 @@ impl Drop for Seat<'_> {
 fn exchange(socket: &mut Socket, request: &Request) -> io::Result<Response> {
     socket.begin()?;
     frame::send(socket, request)?;
-    frame::receive(socket)?.ok_or_else(|| ErrorKind::UnexpectedEof.into())
+    frame::receive(socket, MAX_FRAME)?.ok_or_else(|| ErrorKind::UnexpectedEof.into())
 }
 
 /// Whether the agent may be gone, so that asking again can help.

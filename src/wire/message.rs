@@ -1,6 +1,9 @@
 //! What the module and the agent say to each other. Encoded with postcard; variants are only ever
 //! appended, so that a newer agent understands older modules.
 
+use super::Confidential;
+use super::bounded::{bytes, list, lists};
+use super::proof::Nonce;
 use crate::clock::Seconds;
 use crate::error::{Error, Reason};
 use crate::id::Id;
@@ -16,8 +19,32 @@ pub const STORE_FORMAT: u16 = 1;
 /// The longest frame, in bytes: a module or agent that announces more is cut off.
 pub const MAX_FRAME: u32 = 4 << 20;
 
+/// The longest frame on a connection that has proved nothing, in bytes.
+pub const MAX_UNPROVED: u32 = 64 << 10;
+
+/// The longest first frame on a connection, in bytes: a greeting takes less.
+pub const MAX_GREETING: u32 = 64;
+
 /// The most identities in one answer to [`Request::Find`].
-pub const MAX_FOUND: u32 = 65_536;
+pub const MAX_FOUND: u32 = 16_384;
+
+/// The most alternatives in one [`Request::Find`].
+pub const MAX_ALTERNATIVES: usize = 16;
+
+/// The most tags in one alternative of a [`Request::Find`], and in all of them.
+pub const MAX_TAGS: usize = 64;
+
+/// The most records in one [`Request::Read`].
+pub const MAX_READ: usize = 1024;
+
+/// The most records in one [`Request::Commit`].
+pub const MAX_CHANGES: usize = 1024;
+
+/// The most counts in one [`Request::Used`].
+pub const MAX_USES: usize = 4096;
+
+/// The most records in an answer to [`Request::Versions`] or [`Request::Associated`].
+const MAX_SEVERAL: usize = 65_536;
 
 /// How many tokens a store holds at the most, and so how many slots there are.
 pub const MOST_TOKENS: u32 = 504;
@@ -26,7 +53,7 @@ pub const MOST_TOKENS: u32 = 504;
 pub const MAX_ALIAS: usize = 255;
 
 /// What a module asks.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub enum Request {
     /// The first request on a connection.
     Hello {
@@ -44,11 +71,14 @@ pub enum Request {
         token: Id,
         /// What must be there now.
         expect: Expect,
-        /// The entry (see `key::pin`).
+        /// The entry (see `key::pin`). What is left out of it, as in what [`Request::Tokens`] shows,
+        /// stays as it is.
+        #[serde(deserialize_with = "bytes")]
         entry: Vec<u8>,
         /// The slot that a new token is meant for, if any: a conflict where another has it by now.
         slot: Option<u32>,
-        /// Who changes a token there is. It counts as a login.
+        /// Who changes a token there is. It counts as a login. Where nobody is named, a connection that
+        /// has proved the security officer's login may set the user's PIN, and that alone.
         by: Option<Authority>,
         /// Whether ordinary objects are destroyed with the change (`C_InitToken`).
         wipe: bool,
@@ -62,14 +92,16 @@ pub enum Request {
         /// Security officer rather than user.
         officer: bool,
         /// What Argon2id made of the PIN.
-        authenticator: [u8; 32],
+        authenticator: Confidential,
     },
-    /// Shows knowledge of the private token key, on a new connection of a process that has logged in.
+    /// Proves the connection again that a process which has logged in takes up.
     Prove {
         /// The token.
         token: Id,
-        /// Derived from the private token key.
-        proof: [u8; 32],
+        /// Whether the security officer has logged in rather than the user.
+        officer: bool,
+        /// See [`proof`](super::proof).
+        proof: Confidential,
     },
     /// Ends what [`Request::Login`] or [`Request::Prove`] allowed on this connection.
     Forget {
@@ -83,7 +115,8 @@ pub enum Request {
         token: Id,
         /// Alternatives: a record is found that carries all tags of any one of them. A process that
         /// is logged in asks for private and public objects at once. An empty alternative means
-        /// every record.
+        /// every record. At most [`MAX_ALTERNATIVES`], with [`MAX_TAGS`] in all.
+        #[serde(deserialize_with = "lists::<_, _, MAX_ALTERNATIVES, MAX_TAGS>")]
         alternatives: Vec<Vec<[u8; 16]>>,
         /// What the module takes for now: what has expired for it is not found, even where the agent's
         /// clock is behind.
@@ -97,7 +130,8 @@ pub enum Request {
     Read {
         /// The token.
         token: Id,
-        /// Which records.
+        /// Which records, at most [`MAX_READ`].
+        #[serde(deserialize_with = "list::<_, _, MAX_READ>")]
         ids: Vec<Id>,
     },
     /// The records of all versions of a custom key's material, newest first.
@@ -118,7 +152,8 @@ pub enum Request {
     Commit {
         /// The token.
         token: Id,
-        /// What is to change.
+        /// What is to change, at most [`MAX_CHANGES`].
+        #[serde(deserialize_with = "list::<_, _, MAX_CHANGES>")]
         changes: Vec<Change>,
         /// Names this commit, so that a retry after a lost answer happens once.
         change: [u8; 16],
@@ -133,7 +168,7 @@ pub enum Request {
         /// Its label, so that a mistake about the token is noticed here too.
         label: String,
         /// What Argon2id made of the security officer's PIN.
-        authenticator: [u8; 32],
+        authenticator: Confidential,
         /// Names the change, so that a retry after a lost answer happens once.
         change: [u8; 16],
     },
@@ -145,7 +180,7 @@ pub enum Request {
         /// The token.
         token: Id,
         /// What Argon2id made of the security officer's PIN.
-        authenticator: [u8; 32],
+        authenticator: Confidential,
     },
     /// The head of the audit log.
     AuditHead,
@@ -169,13 +204,14 @@ pub enum Request {
     Used {
         /// The token.
         token: Id,
-        /// Key, day and times.
+        /// Key, day and times, at most [`MAX_USES`].
+        #[serde(deserialize_with = "list::<_, _, MAX_USES>")]
         uses: Vec<(Id, u32, u64)>,
     },
 }
 
 /// What an agent answers.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub enum Response {
     /// To `Hello`: the protocol to speak.
     Welcome {
@@ -185,14 +221,22 @@ pub enum Response {
         store: Id,
         /// Grows with every recovery.
         incarnation: u64,
+        /// What a login is proved for on this connection.
+        nonce: Nonce,
     },
     /// To `Tokens`.
-    Tokens(Vec<TokenEntry>),
+    Tokens(#[serde(deserialize_with = "list::<_, _, { MOST_TOKENS as usize }>")] Vec<TokenEntry>),
     /// To `PutToken`, `DestroyToken`, `Forget`, `Prove`, `ImportRefused`: done. For `PutToken` the new revision, for
     /// `DestroyToken` how many records went with the token, else 0.
     Done(u64),
-    /// To `Login`: the token's entry, from which the module unwraps the token key.
-    LoggedIn(TokenEntry),
+    /// To `Login`.
+    LoggedIn {
+        /// The token's entry, from which the module unwraps the token key. What belongs to the other PIN
+        /// is left out.
+        entry: TokenEntry,
+        /// What further connections are proved with, see [`proof`](super::proof).
+        ticket: Confidential,
+    },
     /// To `Find`.
     Found {
         /// Ascending.
@@ -200,13 +244,17 @@ pub enum Response {
         /// Whether the limit cut the answer short.
         more: bool,
     },
-    /// To `Read`: an entry for each identity asked for, none where there is no such record; material
-    /// comes with its owner.
-    Records(Vec<Option<(Stored, Option<Box<Stored>>)>>),
+    /// To `Read`: an entry for each identity asked for, in order, none where there is no such record;
+    /// material comes with its owner. Fewer, and at least one, where more do not fit into a frame: the
+    /// rest is to be asked for again.
+    Records(
+        #[serde(deserialize_with = "list::<_, _, MAX_READ>")]
+        Vec<Option<(Stored, Option<Box<Stored>>)>>,
+    ),
     /// To `Versions` and `Associated`.
-    Several(Vec<Stored>),
+    Several(#[serde(deserialize_with = "list::<_, _, MAX_SEVERAL>")] Vec<Stored>),
     /// To `Commit`: the new revision of each changed record, 0 for a removed one.
-    Committed(Vec<u64>),
+    Committed(#[serde(deserialize_with = "list::<_, _, MAX_CHANGES>")] Vec<u64>),
     /// To `Sweep`: how many records lost their material, and how many ordinary keys ended.
     Swept {
         /// Custom keys whose material was erased.
@@ -250,8 +298,8 @@ pub enum Response {
 }
 
 /// Bytes of a backup: records without the cover that erasing takes away.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct BackupPart(pub Vec<u8>);
+#[derive(Serialize, Deserialize)]
+pub struct BackupPart(#[serde(deserialize_with = "bytes")] pub Vec<u8>);
 
 impl std::fmt::Debug for BackupPart {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -275,6 +323,7 @@ pub struct TokenEntry {
     /// Its entry's revision.
     pub revision: u64,
     /// The entry, as the module wrote it.
+    #[serde(deserialize_with = "bytes")]
     pub entry: Vec<u8>,
     /// How many wrong PINs in a row: security officer's, user's.
     pub wrong: (u8, u8),
@@ -290,8 +339,10 @@ pub struct Stored {
     /// Its own counter.
     pub revision: u64,
     /// Its public header's bytes.
+    #[serde(deserialize_with = "bytes")]
     pub header: Vec<u8>,
     /// Its sealed part, empty once its slot is erased.
+    #[serde(deserialize_with = "bytes")]
     pub sealed: Vec<u8>,
     /// What the slot of its material (its newest, for a custom key) says.
     pub slot: Outcome,
@@ -309,12 +360,12 @@ pub enum Outcome {
 }
 
 /// Whose PIN allows something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Authority {
     /// Security officer rather than user.
     pub officer: bool,
     /// What Argon2id made of the PIN.
-    pub authenticator: [u8; 32],
+    pub authenticator: Confidential,
 }
 
 /// What must be there before a change.
@@ -335,6 +386,7 @@ pub struct Change {
     /// part is bound to it.
     pub expect: Expect,
     /// The event, for a custom key's record (see `key::state::Event`); else empty.
+    #[serde(deserialize_with = "bytes")]
     pub event: Vec<u8>,
     /// Header and sealed part, or none to remove the record.
     pub put: Option<(Vec<u8>, Vec<u8>)>,

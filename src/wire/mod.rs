@@ -1,15 +1,19 @@
 //! The agent's protocol, and the module's side of it: connect, start the agent when nobody answers,
 //! ask, retry. What travels is sealed or opaque: nothing here knows keys.
 
+mod bounded;
+mod confidential;
 pub mod frame;
 #[cfg(test)]
 mod golden;
 pub mod link;
 pub mod message;
 pub mod page;
+pub mod proof;
 pub mod socket;
 pub mod start;
 
+pub use confidential::Confidential;
 pub use link::Link;
 pub use message::{Authority, Change, Expect, Outcome, Request, Response, Stored, TokenEntry};
 pub use page::{Page, PageWriter};

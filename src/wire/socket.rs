@@ -216,7 +216,7 @@ mod tests {
         let _listener = UnixListener::bind(directory.path().join(NAME)).unwrap();
         let mut socket = connect(directory.path()).unwrap().unwrap();
         let started = Instant::now();
-        let error = frame::receive::<Response>(&mut socket).unwrap_err();
+        let error = frame::receive::<Response>(&mut socket, 4096).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TimedOut);
         assert!(started.elapsed() >= PATIENCE);
     }
@@ -233,7 +233,7 @@ mod tests {
                 std::thread::sleep(PATIENCE / 5);
             }
         });
-        let error = frame::receive::<Response>(&mut socket).unwrap_err();
+        let error = frame::receive::<Response>(&mut socket, 4096).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TimedOut);
         drop(socket);
         dribble.join().unwrap();

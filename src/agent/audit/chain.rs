@@ -62,6 +62,13 @@ impl ChainKey {
         Self::new(&*bytes)
     }
 
+    /// A key derived from this one, for another purpose. What is authenticated with this key begins with
+    /// 32 bytes of a mac: a shorter `label` is never taken for it.
+    pub fn derive(&self, label: &[u8]) -> io::Result<Hmac<Sha256>> {
+        let derived: [u8; 32] = self.0.clone().chain_update(label).finalize().into_bytes().into();
+        Hmac::new_from_slice(&*Zeroizing::new(derived)).map_err(io::Error::other)
+    }
+
     /// Where the key lies.
     pub fn path(directory: &Path) -> PathBuf {
         directory.join(FOLDER).join("key")

@@ -76,7 +76,7 @@ impl Bench {
         let name = [change.id.bytes().first().copied().unwrap(), u8::from(change.put.is_some())];
         let mut named = [0; 16];
         named.iter_mut().zip(name).for_each(|(to, from)| *to = from);
-        self.writer.commit(TOKEN, vec![change], &named, true)
+        self.writer.commit(TOKEN, vec![change], &named, Access::User)
     }
 
     fn everything(&self) -> Vec<Pair> {
@@ -102,7 +102,7 @@ fn job(number: u8) -> (Job, Receiver<Result<Done>>) {
         token: TOKEN,
         changes: vec![key_object(number)],
         change: [number; 16],
-        proved: true,
+        access: Access::User,
     };
     (Job { work, answer: Some(answer), asker: Asker::agent() }, done)
 }

@@ -101,7 +101,11 @@ fn print(number: u8) -> Fingerprint {
 }
 
 fn proved(now: Seconds) -> Moment {
-    Moment { now, clock: now, proved: true }
+    by(Access::User, now)
+}
+
+fn by(access: Access, now: Seconds) -> Moment {
+    Moment { now, clock: now, access }
 }
 
 fn of_key(id: Id, event: Event, state: State) -> Proposal {
@@ -245,9 +249,8 @@ fn two_new_keys_of_one_commit_never_hold_the_same() {
 }
 
 #[test]
-fn custody_and_privacy_need_a_proof_and_ordinary_objects_do_not() {
+fn nothing_changes_without_a_proof_and_nothing_private_by_the_officer() {
     let table = furnished(None);
-    let nobody = Moment { proved: false, ..proved(NOW) };
     let header = |private| Header {
         private,
         role: Role::Object { holds_key: false },
@@ -255,12 +258,16 @@ fn custody_and_privacy_need_a_proof_and_ordinary_objects_do_not() {
         tags: vec![Tag([1; 16])],
     };
     let put = |private| [Proposal { id: key(9), event: None, put: Some(header(private)) }];
-    judge(&table, &put(false), nobody).unwrap();
-    assert_eq!(refused(&table, &put(true), nobody), Reason::NotLoggedIn);
+    let (nobody, officer) = (by(Access::Public, NOW), by(Access::Officer, NOW));
+    assert_eq!(refused(&table, &put(false), nobody), Reason::NotLoggedIn);
+    judge(&table, &put(false), officer).unwrap();
     let state = after(&table, key(1), &Event::Describe, NOW);
     let described = [of_key(key(1), Event::Describe, state)];
-    assert_eq!(refused(&table, &described, nobody), Reason::NotLoggedIn);
-    assert_eq!(refused(&table, &[removal(its(1, 0))], nobody), Reason::NotLoggedIn);
+    for moment in [nobody, officer] {
+        assert_eq!(refused(&table, &put(true), moment), Reason::NotLoggedIn);
+        assert_eq!(refused(&table, &described, moment), Reason::NotLoggedIn);
+        assert_eq!(refused(&table, &[removal(its(1, 0))], moment), Reason::NotLoggedIn);
+    }
 }
 
 #[test]
@@ -533,7 +540,8 @@ proptest! {
             }
             let before = table.clone();
             let proposals = attempt.proposals(&table, now);
-            let moment = Moment { now, clock: now, proved: attempt.proved };
+            let access = if attempt.proved { Access::User } else { Access::Public };
+            let moment = Moment { now, clock: now, access };
             let accepted = table.commit(&proposals, moment).is_ok();
             prop_assert!(attempt.proved || !accepted);
             check_promises(&before, &table, now);

@@ -44,7 +44,7 @@ fn backed_up() -> (World, Vec<u8>) {
     let world = World::new();
     world.user().commit(born(erase_at(START + 100))).unwrap();
     let plain = object(Id::new([7; 16]), Expect::Absent, &[[9; 16]], b"a plain object");
-    world.connect().commit(vec![plain]).unwrap();
+    world.user().commit(vec![plain]).unwrap();
     let content = backup(&world);
     (world, content)
 }
@@ -186,7 +186,7 @@ fn a_store_whose_records_are_gone_gets_back_what_its_slots_still_have() {
 #[test]
 fn a_token_that_was_destroyed_since_stays_so() {
     let (first, content) = backed_up();
-    let authenticator = entry(true).officer.stretch(b"87654321").unwrap().authenticator;
+    let Authority { authenticator, .. } = authority(true, b"87654321");
     let (label, change) = (entry(true).label, random());
     let request = Request::DestroyToken { token: TOKEN, label, authenticator, change };
     assert!(matches!(first.connect().ask(request), Response::Done(_)));
@@ -258,7 +258,7 @@ fn what_waits_its_grace_out_is_in_a_backup_and_waits_again_where_it_is_restored(
     assert!(!is_live(&copy), "nobody can use it");
     // The clock was wrong.
     copy.clock.set(START);
-    let authenticator = entry(true).officer.stretch(b"87654321").unwrap().authenticator;
+    let Authority { authenticator, .. } = authority(true, b"87654321");
     let answer = copy.connect().ask(Request::AcceptClock { token: TOKEN, authenticator });
     assert!(matches!(answer, Response::Clock { .. }), "{answer:?}");
     assert!(is_live(&copy));

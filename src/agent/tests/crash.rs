@@ -65,13 +65,6 @@ fn key_object(id: Id, expect: Expect) -> Change {
     Change { id, expect, event: Vec::new(), put, alias: None }
 }
 
-fn user(directory: &Path) -> Peer {
-    let mut peer = Peer::connect(directory);
-    let proof = token_key().proof().unwrap();
-    assert!(matches!(peer.ask(Request::Prove { token: TOKEN, proof }), Response::Done(0)));
-    peer
-}
-
 /// Creates records and removes every third of them until the agent is gone.
 fn work(mut peer: Peer, round: u64, client: u8, known: &Known, acknowledged: &dyn Fn()) {
     for number in 0u64.. {
@@ -104,7 +97,7 @@ fn work(mut peer: Peer, round: u64, client: u8, known: &Known, acknowledged: &dy
 
 /// Sends what was lost again, and then looks whether everything is as the clients know it.
 fn check(directory: &Path, known: &Known) {
-    let mut peer = user(directory);
+    let mut peer = Peer::user(directory);
     let mut known = known.lock().unwrap();
     for last in known.values_mut() {
         if let Last::Lost(name, change) = last.clone() {
@@ -159,7 +152,7 @@ fn what_was_acknowledged_survives_a_kill_at_any_moment() {
                 let tell = move || {
                     let _counted_enough = acknowledged.send(());
                 };
-                let peer = user(path);
+                let peer = Peer::user(path);
                 scope.spawn(move || work(peer, round, client, known, &tell));
             }
             for _ in 0..=acknowledgements {

@@ -66,7 +66,7 @@ fn material_is_covered_on_disk_and_handed_out_with_its_key() {
     world.user().commit(born(None)).unwrap();
     let uncovered = b"what stands in no cell is on the disk as it was sealed";
     let object = object(Id::new([7; 16]), Expect::Absent, &[], uncovered);
-    world.connect().commit(vec![object]).unwrap();
+    world.user().commit(vec![object]).unwrap();
     world.restart();
     assert!(!on_disk(&world.path(), SEALED) && on_disk(&world.path(), uncovered));
     let (stored, owner) = world.user().read(ITS).unwrap();

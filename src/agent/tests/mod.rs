@@ -10,6 +10,7 @@ mod recovery;
 mod service;
 mod tally;
 
+use super::tickets::Tickets;
 use super::{Claim, Options, claim, serve_until};
 use crate::clock::{FixedClock, Seconds};
 use crate::error::{Reason, Result};
@@ -18,14 +19,16 @@ use crate::key::pin::{Entry, Pin};
 use crate::key::seal::TokenKey;
 use crate::key::{Event, Expiry, Fingerprint, Header, Role, State, Tag};
 use crate::secret::Secret;
-use crate::wire::message::{PROTOCOL, STORE_FORMAT};
+use crate::wire::message::{MAX_FRAME, PROTOCOL, STORE_FORMAT};
+use crate::wire::proof::{Credential, Nonce};
 use crate::wire::{
-    Authority, Change, Expect, Request, Response, Stored, TokenEntry, frame, socket,
+    Authority, Change, Confidential, Expect, Request, Response, Stored, TokenEntry, frame, socket,
 };
+use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::channel;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -106,12 +109,9 @@ impl World {
         Peer::connect(self.directory.path())
     }
 
-    /// A connection that has proved to know the private token key.
+    /// A connection that has proved the user's login.
     pub fn user(&self) -> Peer {
-        let mut peer = self.connect();
-        let proof = token_key().proof().unwrap();
-        assert!(matches!(peer.ask(Request::Prove { token: TOKEN, proof }), Response::Done(0)));
-        peer
+        Peer::user(self.directory.path())
     }
 }
 
@@ -130,20 +130,41 @@ pub fn options() -> Options {
     Options { linger: true, group: None, metrics: None, grace: 0, idle }
 }
 
-/// One connection to an agent.
-pub struct Peer(pub UnixStream);
+/// One connection to an agent, its nonce, and the store.
+pub struct Peer(pub UnixStream, pub Nonce, pub Id);
 
 impl Peer {
+    /// A connection that has said nothing.
+    pub fn silent(directory: &Path) -> Self {
+        Self(UnixStream::connect(directory.join(socket::NAME)).unwrap(), [0; 32], TOKEN)
+    }
+
     pub fn connect(directory: &Path) -> Self {
-        let mut peer = Self(UnixStream::connect(directory.join(socket::NAME)).unwrap());
+        let mut peer = Self::silent(directory);
         let hello = Request::Hello { protocol: PROTOCOL, store_format: STORE_FORMAT };
-        assert!(matches!(peer.ask(hello), Response::Welcome { .. }));
+        let Response::Welcome { nonce, store, .. } = peer.ask(hello) else { panic!("unwelcome") };
+        Self(peer.0, nonce, store)
+    }
+
+    /// A connection that has proved the user's login, which was an earlier one.
+    pub fn user(directory: &Path) -> Self {
+        let mut peer = Self::connect(directory);
+        let ticket = Tickets::open(directory).unwrap().ticket(TOKEN, &entry(true), false);
+        let proof = peer.proof(false, &ticket.into());
+        assert!(matches!(peer.ask(proof), Response::Done(0)));
         peer
+    }
+
+    /// What proves a login here.
+    pub fn proof(&self, officer: bool, ticket: &Confidential) -> Request {
+        let key = token_key().proof_key().unwrap();
+        let credential = Credential { officer, key, ticket: ticket.duplicate().into_secret() };
+        Request::Prove { token: TOKEN, officer, proof: credential.proof(self.1, self.2, TOKEN) }
     }
 
     pub fn try_ask(&mut self, request: &Request) -> Option<Response> {
         frame::send(&mut self.0, request).ok()?;
-        frame::receive(&mut self.0).ok()?
+        frame::receive(&mut self.0, MAX_FRAME).ok()?
     }
 
     pub fn ask(&mut self, request: Request) -> Response {
@@ -174,9 +195,14 @@ impl Peer {
     }
 
     pub fn login(&mut self, officer: bool, pin: &[u8]) -> Result<TokenEntry> {
+        self.log_in(officer, pin).map(|(entry, _)| entry)
+    }
+
+    /// The entry, and the ticket for other connections.
+    pub fn log_in(&mut self, officer: bool, pin: &[u8]) -> Result<(TokenEntry, Confidential)> {
         let Authority { authenticator, .. } = authority(officer, pin);
         match self.ask(Request::Login { token: TOKEN, officer, authenticator }) {
-            Response::LoggedIn(entry) => Ok(entry),
+            Response::LoggedIn { entry, ticket } => Ok((entry, ticket)),
             Response::Refused(error) => Err(error),
             other => panic!("{other:?}"),
         }
@@ -232,9 +258,15 @@ pub fn changed(change: impl FnOnce(&mut Entry)) -> Entry {
 
 /// What shows a PIN of [`entry`].
 pub fn authority(officer: bool, pin: &[u8]) -> Authority {
-    let entry = entry(true);
-    let stretched = if officer { entry.officer } else { entry.user.unwrap() }.stretch(pin);
-    Authority { officer, authenticator: stretched.unwrap().authenticator }
+    // Argon2id is slow on purpose.
+    static KNOWN: Mutex<BTreeMap<(bool, Vec<u8>), Secret>> = Mutex::new(BTreeMap::new());
+    let mut known = KNOWN.lock().unwrap();
+    let authenticator = known.entry((officer, pin.to_vec())).or_insert_with(|| {
+        let entry = entry(true);
+        let stretched = if officer { entry.officer } else { entry.user.unwrap() }.stretch(pin);
+        stretched.unwrap().authenticator
+    });
+    Authority { officer, authenticator: authenticator.duplicate().into() }
 }
 
 /// The security officer.
@@ -254,7 +286,6 @@ pub fn token_key() -> TokenKey {
 
 /// An entry with security officer's PIN `87654321` and user's PIN `123456`.
 pub fn entry(custody: bool) -> Entry {
-    // Argon2id is slow on purpose.
     static ENTRY: OnceLock<Entry> = OnceLock::new();
     let mut entry = ENTRY.get_or_init(make_entry).clone();
     entry.custody = custody;

@@ -37,7 +37,7 @@ fn recover_in(world: &World) -> Option<Recovered> {
 }
 
 fn incarnation(world: &World) -> u64 {
-    let mut peer = Peer(UnixStream::connect(world.path().join(socket::NAME)).unwrap());
+    let mut peer = Peer::silent(&world.path());
     let hello = Request::Hello { protocol: PROTOCOL, store_format: STORE_FORMAT };
     let Response::Welcome { incarnation, .. } = peer.ask(hello) else { panic!() };
     incarnation
@@ -95,7 +95,7 @@ fn a_store_that_lost_nothing_is_left_as_it_is() {
 fn a_token_that_was_destroyed_since_stays_destroyed() {
     let commit = |world: &World| drop(world.user().commit(born(None)).unwrap());
     let destroy = |world: &mut World| {
-        let authenticator = entry(true).officer.stretch(b"87654321").unwrap().authenticator;
+        let Authority { authenticator, .. } = authority(true, b"87654321");
         let (label, change) = (entry(true).label, random());
         let request = Request::DestroyToken { token: TOKEN, label, authenticator, change };
         assert!(matches!(world.connect().ask(request), Response::Done(2)));
@@ -209,7 +209,7 @@ fn a_page_that_fails_under_an_agent_leads_the_next_one_to_the_snapshot() {
 
 fn serves_the_snapshot(world: &World) -> bool {
     let Ok(stream) = UnixStream::connect(world.path().join(socket::NAME)) else { return false };
-    let mut peer = Peer(stream);
+    let mut peer = Peer(stream, [0; 32], TOKEN);
     let hello = Request::Hello { protocol: PROTOCOL, store_format: STORE_FORMAT };
     let answer = peer.try_ask(&hello).and_then(|_welcome| {
         peer.try_ask(&Request::Read { token: TOKEN, ids: vec![Id::new([7; 16])] })?;

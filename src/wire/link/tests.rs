@@ -3,6 +3,9 @@
 
 use super::{Id, Link, MOST, Place, Request, Response};
 use crate::error::{Error, Reason};
+use crate::secret::Secret;
+use crate::wire::message::MAX_FRAME;
+use crate::wire::proof::Credential;
 use crate::wire::{PageWriter, frame, socket};
 use std::os::unix::net::UnixListener;
 use std::sync::{Arc, Barrier, Mutex};
@@ -32,7 +35,9 @@ impl Fake {
                 let (asked, behaviour) = (Arc::clone(&asked), Arc::clone(&behaviour));
                 std::thread::spawn(move || {
                     let mut connection = connection.unwrap();
-                    while let Ok(Some(request)) = frame::receive::<Request>(&mut connection) {
+                    while let Ok(Some(request)) =
+                        frame::receive::<Request>(&mut connection, MAX_FRAME)
+                    {
                         asked.lock().unwrap().push((number, name(&request)));
                         let Some(answer) = behaviour(number, &request) else { return };
                         // The test may have hung up.
@@ -70,10 +75,19 @@ fn name(request: &Request) -> String {
 
 fn answer(request: &Request) -> Response {
     match request {
-        Request::Hello { .. } => Response::Welcome { protocol: 1, store: STORE, incarnation: 5 },
+        Request::Hello { .. } => welcome(STORE, 5),
         Request::Sweep => Response::Swept { erased: 1, ended: 2 },
         _ => Response::Done(0),
     }
+}
+
+fn welcome(store: Id, incarnation: u64) -> Response {
+    Response::Welcome { protocol: 1, store, incarnation, nonce: [7; 32] }
+}
+
+fn credential() -> Credential {
+    let secret = || Secret::new(vec![7; 32]);
+    Credential { officer: false, key: secret(), ticket: secret() }
 }
 
 fn listed(of: &[(usize, &str)]) -> Vec<(usize, String)> {
@@ -150,7 +164,7 @@ fn what_a_process_has_proved_is_shown_on_new_connections_only() {
     let fake = Fake::new(|_, request| Some(answer(request)));
     let link = fake.link();
     sweep(&link).unwrap();
-    link.remember(TOKEN, [7; 32]);
+    link.remember(TOKEN, credential());
     sweep(&link).unwrap();
     sweep(&link).unwrap();
     link.forget(TOKEN);
@@ -182,7 +196,7 @@ fn a_connection_that_was_busy_during_a_logout_is_not_used_again() {
         }
     });
     let link = fake.link();
-    link.remember(TOKEN, [7; 32]);
+    link.remember(TOKEN, credential());
     std::thread::scope(|scope| {
         let busy = scope.spawn(|| sweep(&link));
         at_work.wait();
@@ -229,11 +243,7 @@ fn callers_at_once_have_connections_of_their_own_up_to_a_limit() {
 #[test]
 fn another_store_in_the_same_place_is_noticed() {
     let fake = Fake::new(|number, request| match request {
-        Request::Hello { .. } => Some(Response::Welcome {
-            protocol: 1,
-            store: Id::new([u8::try_from(number).unwrap(); 16]),
-            incarnation: 1,
-        }),
+        Request::Hello { .. } => Some(welcome(Id::new([u8::try_from(number).unwrap(); 16]), 1)),
         _ => Some(answer(request)),
     });
     let link = fake.link();
@@ -267,8 +277,8 @@ fn where_no_agent_can_be_started_the_reason_is_told() {
 fn a_question_that_is_too_long_is_not_asked() {
     let fake = Fake::new(|_, request| Some(answer(request)));
     let link = fake.link();
-    let ids = vec![TOKEN; 1 << 20];
-    let error = link.ask(&Request::Read { token: TOKEN, ids }).unwrap_err();
+    let request = Request::Read { token: TOKEN, ids: vec![TOKEN; 1 << 20] };
+    let error = link.ask(&request).unwrap_err();
     assert_eq!(error.reason(), Reason::FunctionFailed);
     sweep(&link).unwrap();
     assert_eq!(fake.asked(), listed(&[(0, "Hello"), (0, "Sweep")]));
