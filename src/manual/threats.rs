@@ -3,12 +3,33 @@
 //! | who | can | cannot |
 //! |---|---|---|
 //! | another user of the machine | nothing: directory, socket and files are the owner's | |
-//! | a member of the configured group, without a PIN | see salts, labels of tokens, public objects; try PINs, counted, ten in a row, and so lock one | read private objects or material; change custody; make a token |
-//! | who has read the store's files | guess PINs offline against Argon2id (19 MiB, 2 passes) | open anything private without a PIN; open erased material even with it |
+//! | a member of the configured group, or another process of the owner, that speaks to the agent without a PIN | see labels and salts of tokens, public objects but no secret or private key; try PINs, counted, ten in a row | read a key, also one with `CKA_PRIVATE` false; read private objects; change anything (the owner's process can read the files, and so make a backup: next row) |
+//! | who has read the store's files | read keys with `CKA_PRIVATE` false; guess PINs offline against Argon2id (19 MiB, 2 passes) | open anything private without a PIN; open erased material even with it |
 //! | who can write the store's files | forge public objects; destroy; put back an older complete store | forge or swap private records: each is sealed to its place and revision |
 //! | the user, with the PIN | use keys as their flags allow, delete imported material | destroy custom keys or generated material, exchange associated material, read sensitive values |
-//! | the security officer | set a new user PIN (and so, become the user) | use private objects as security officer |
+//! | the security officer | set a new user PIN (and so, become the user, which the audit log has); use public keys and change public objects | read or change private objects as security officer |
 //! | who has the process's memory | everything that process can | |
+//!
+//! # What a login opens
+//!
+//! | | nobody has logged in | the security officer | the user |
+//! |---|---|---|---|
+//! | certificates, public keys, data, what is said of custom keys; all with `CKA_PRIVATE` false | found, read | changed, of custom keys only `CKA_TRUSTED` | changed |
+//! | secret and private keys on the token with `CKA_PRIVATE` false | not there | found, used, changed if ordinary | the same |
+//! | everything with `CKA_PRIVATE` true | not there | not there | found, used, changed |
+//! | session objects with `CKA_PRIVATE` false | found, used, changed | the same | the same |
+//!
+//! What is not there is not found, and its handle is invalid: a public key's is valid again after the
+//! next login. Whatever is made, changed or destroyed on the token takes a login
+//! (`CKR_USER_NOT_LOGGED_IN`); only `C_InitToken` on a free slot takes none. The agent holds every client
+//! to this, whether it uses the module or not. What PKCS#11 calls public is still not secret from who can
+//! read the store's files: the key that seals it lies beside it. Leave `CKA_PRIVATE` true.
+//!
+//! A module keeps neither the PIN nor what it made of it. Each further connection proves the login by a
+//! MAC over the agent's nonce ([`wire::proof`](crate::wire::proof)), under a key derived from the token
+//! key and with a ticket that the agent gave with the login: a user's proves no security officer's. The
+//! user's login holds until the logout, whatever becomes of the PIN meanwhile; the security officer's
+//! ends with their PIN.
 //!
 //! *Erased* means: the secret under which the material was encrypted is overwritten in place and
 //! synced before anything else. File systems that copy on write, snapshots, disk backups and the inside
@@ -78,7 +99,8 @@
 //! the key, without which the user makes a wrapping key for the purpose, and a trusted AES key that
 //! lacks `CKA_UNWRAP`, or whose `CKA_UNWRAP_TEMPLATE` says `CKA_SENSITIVE` true and `CKA_EXTRACTABLE`
 //! false. Let the officer generate trusted keys, unextractable ones: what the user made may have a twin.
-//! The officer sees no private objects, so that a trusted key is a public one, which no PIN protects.
+//! The officer sees no private objects, so that a trusted key is a public one: a PIN protects it from
+//! other processes and users, and not from who can read the store's files.
 //!
 //! What ECDH and HKDF derive tells nothing about the key it comes from, and is a key of its own: its
 //! template says whether it can be read, as TLS and most clients need it, and where the template says

@@ -8,6 +8,7 @@
 
 pub mod elsewhen;
 pub mod process;
+pub mod raw;
 pub mod token;
 pub mod vendor;
 pub mod world;

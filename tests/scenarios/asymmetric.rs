@@ -376,6 +376,8 @@ fn a_certificate_is_stored_found_and_destroyed() {
         token.update_attributes(made, &[label("renamed")]).unwrap();
         token.logout().unwrap();
         assert_eq!(token.find_objects(&[label("renamed")]).unwrap(), [made]);
+        refused(token.destroy_object(made), RvError::UserNotLoggedIn);
+        token.login(UserType::User, Some(&pin(USER_PIN))).unwrap();
         token.destroy_object(made).unwrap();
         assert!(token.find_objects(&[label("renamed")]).unwrap().is_empty());
     });

@@ -346,17 +346,17 @@ fn the_officer_says_what_is_trusted_of_a_public_custom_key_and_changes_nothing_e
             vec![trusted.clone(), number(STATUS, DISABLED)],
         ];
         let before = token.json(&id);
-        let denied = || {
-            for object in [key, token.metadata(&id)] {
-                for change in &changes {
-                    refused(token.update_attributes(object, change), RvError::UserNotLoggedIn);
-                }
+        let denied = |object, code: RvError| {
+            for change in &changes {
+                refused(token.update_attributes(object, change), code);
             }
         };
         token.logout().unwrap();
-        denied();
+        denied(key, RvError::ObjectHandleInvalid);
+        denied(token.metadata(&id), RvError::UserNotLoggedIn);
         token.login(UserType::So, Some(&pin(SO_PIN))).unwrap();
-        denied();
+        denied(key, RvError::UserNotLoggedIn);
+        denied(token.metadata(&id), RvError::UserNotLoggedIn);
         token.update_attributes(key, std::slice::from_ref(&trusted)).unwrap();
         let trust = token.get_attributes(key, &[AttributeType::Trusted]).unwrap();
         assert_eq!(trust, [trusted]);

@@ -1,6 +1,7 @@
 //! What is wrong outside: configuration, permissions, a damaged store, an agent that cannot start.
 
 use crate::rig::process::ends_within;
+use crate::rig::raw::Raw;
 use crate::rig::token::{USER_PIN, pin};
 use crate::rig::world::World;
 use crate::rig::{play, refused};
@@ -8,10 +9,7 @@ use cryptoki::context::{CInitializeArgs, CInitializeFlags};
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, AttributeType, ObjectClass};
-use keystead::key::pin::Entry;
-use keystead::key::seal::TokenKey;
-use keystead::secret::Secret;
-use keystead::wire::{Change, Expect, Link, Place, Request, Response};
+use keystead::wire::{Change, Expect};
 use pkcs11_sys::CKA_LABEL;
 use std::fs;
 use std::path::Path;
@@ -247,22 +245,13 @@ fn a_record_that_does_not_open_is_left_out_of_searches_and_said_of_itself() {
 /// Puts something else in the place of what is sealed of a public object, as a client could that does
 /// not use the module.
 fn spoil(world: &World, label: &str) {
-    let (directory, program) = (world.store(), Some(env!("CARGO_BIN_EXE_keystead").into()));
-    let link = Link::new(Place { directory, program, configuration: None });
-    let Response::Tokens(tokens) = link.ask(&Request::Tokens).unwrap() else { panic!() };
-    let token = tokens[0].id;
-    let public = Entry::decode(&tokens[0].entry).unwrap().public_key;
-    let tag = TokenKey::new(Secret::from(&public[..])).unwrap().tag(CKA_LABEL, label.as_bytes()).0;
-    let find =
-        Request::Find { token, alternatives: vec![vec![tag]], now: 0, after: None, limit: 9 };
-    let Response::Found { ids, .. } = link.ask(&find).unwrap() else { panic!() };
-    let read = Request::Read { token, ids: ids.clone() };
-    let Response::Records(mut records) = link.ask(&read).unwrap() else { panic!() };
-    let (stored, _) = records.pop().unwrap().unwrap();
+    let mut raw = Raw::connect(world);
+    raw.login(false, USER_PIN).unwrap();
+    let id = raw.find(Some((CKA_LABEL, label.as_bytes())))[0];
+    let (stored, _) = raw.read(id).unwrap();
     let expect = Expect::Revision(stored.revision);
     let put = Some((stored.header, vec![0; stored.sealed.len()]));
-    let changes = vec![Change { id: ids[0], expect, event: Vec::new(), put, alias: None }];
-    link.ask(&Request::Commit { token, changes, change: [7; 16] }).unwrap();
+    raw.commit(vec![Change { id, expect, event: Vec::new(), put, alias: None }]).unwrap();
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! generated key, one whose material was deleted, a data object of several chunks and an EC pair; its
 //! user's PIN was wrong once.
 
+use crate::rig::raw::{Raw, needs_login};
 use crate::rig::token::{Token, aes_material, expected_block};
 use crate::rig::world::World;
 use crate::rig::{DELETED, MATERIAL_STATE, for_key, play, refused, unhex};
@@ -75,6 +76,13 @@ fn a_store_of_an_earlier_build_holds_what_was_put_into_it() {
         let named = ["event", "alias", "label"].map(|name| last[name].as_str().unwrap());
         assert_eq!(named, ["imported", "gone", "kept"]);
         assert_eq!(last["again"], true);
+
+        // Who has no PIN to it gets as little of it as of any store.
+        let mut stranger = Raw::connect(world);
+        let seen = stranger.find(None);
+        assert_eq!(seen.len(), 1, "the public half of the pair");
+        let (public, _) = stranger.read(seen[0]).unwrap();
+        needs_login(stranger.commit(vec![stranger.forged(&public, b"forged")]));
     });
 }
 

@@ -36,6 +36,7 @@ mod sealed_files;
 mod sealing;
 mod slots;
 mod starting;
+mod strangers;
 mod threads;
 mod time;
 mod under_way;
