@@ -24,6 +24,11 @@ impl Error {
         self.reason
     }
 
+    /// The same detail under another reason.
+    pub fn under(&self, reason: Reason) -> Self {
+        Self { reason, detail: self.detail.clone() }
+    }
+
     /// The code the caller gets.
     pub fn rv(&self) -> CK_RV {
         self.reason.rv()
@@ -38,6 +43,20 @@ impl Reason {
 }
 
 impl Reason {
+    /// Whether it means that nobody serves the store: neither the token nor what it holds is to blame.
+    pub fn is_no_agent(self) -> bool {
+        matches!(
+            self,
+            Self::AgentAbsent
+                | Self::AgentLost
+                | Self::AgentDown
+                | Self::AgentRefuses
+                | Self::StoreDamaged
+                | Self::StoreFull
+                | Self::StoreUnavailable
+        )
+    }
+
     /// What an operating system's error means to a caller, or else `otherwise`.
     pub fn of(error: &io::Error, otherwise: Self) -> Self {
         match (error.kind(), error.raw_os_error()) {
@@ -126,7 +145,7 @@ reasons! {
     SlotUnknown => CKR_SLOT_ID_INVALID, "there is no such slot";
     TokenAbsent => CKR_TOKEN_NOT_PRESENT, "the slot holds no token";
     TokenUnrecognized => CKR_TOKEN_NOT_RECOGNIZED, "the token has not been initialised";
-    AgentAbsent => CKR_TOKEN_NOT_PRESENT, "the agent cannot be reached or started";
+    AgentAbsent => CKR_DEVICE_ERROR, "the agent cannot be reached or started";
     AgentLost => CKR_DEVICE_ERROR, "the agent stopped answering";
     AgentRefuses => CKR_DEVICE_ERROR, "the agent does not speak to this module";
     StoreDamaged => CKR_DEVICE_ERROR, "the store is damaged";
@@ -215,6 +234,7 @@ reasons! {
     StoreNotEmpty => CKR_FUNCTION_FAILED, "the store is not empty";
     StoreUnavailable => CKR_DEVICE_ERROR, "the store cannot be read or written at the moment";
     TokenByOwner => CKR_TOKEN_WRITE_PROTECTED, "only the store's owner and root make tokens";
+    AgentDown => CKR_DEVICE_ERROR, "the agent did not answer a moment ago";
 }
 
 #[cfg(test)]

@@ -1,14 +1,28 @@
 //! Who is the agent of a store: the one process that holds its lock.
 //!
 //! Two files are locked, never read: `lock` as long as the agent lives, `starting` until it listens. So
-//! whoever comes second neither takes a starting agent for a dead one nor waits for a living one.
+//! whoever comes second neither takes a starting agent for a dead one nor waits for a living one. An
+//! agent that holds `lock` and takes long to begin or to end touches it: whoever waits sees that it lives.
 
 use crate::error::{Error, Reason, Result};
-use crate::wire::socket::{PATIENCE, Socket};
-use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
+use crate::wire::Deadline;
+use crate::wire::process::{AgentProcess, LOCK};
+use crate::wire::socket::Socket;
+use rustix::fs::{
+    FlockOperation, Mode, OFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, flock, fstat,
+    futimens, open,
+};
 use rustix::io::Errno;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long the holder of a lock may show no sign of life: less than whoever starts an agent waits, who
+/// learns so why there is none.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// How often a lock that somebody holds is tried.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// The outcome of [`claim`].
 pub enum Claim {
@@ -21,7 +35,7 @@ pub enum Claim {
 /// The right to open a store. It ends when it is dropped, or with the process, however that ends.
 pub struct Lock {
     directory: PathBuf,
-    _held: OwnedFd,
+    held: OwnedFd,
     starting: OwnedFd,
 }
 
@@ -31,6 +45,13 @@ impl Lock {
         &self.directory
     }
 
+    /// Shows those who wait for the lock that its holder lives.
+    pub fn touch(&self) -> std::io::Result<()> {
+        let last_modification = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+        let last_access = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
+        Ok(futimens(&self.held, &Timestamps { last_access, last_modification })?)
+    }
+
     /// Lets those pass who wait to see whether this agent listens.
     pub fn listening(&self) -> std::io::Result<()> {
         Ok(flock(&self.starting, FlockOperation::Unlock)?)
@@ -38,19 +59,25 @@ impl Lock {
 }
 
 /// Becomes the agent of the store in `directory`, or finds the one that serves it. Waits for another
-/// that is starting, and for one that is ending.
+/// that is starting, and for one that is ending, as long as they live.
 pub fn claim(directory: &Path) -> Result<Claim> {
+    claim_hearing(directory, || ())
+}
+
+/// The same; `heard` is called whenever those it waits for show that they live.
+pub fn claim_hearing(directory: &Path, mut heard: impl FnMut()) -> Result<Claim> {
+    let mut wait = Wait::new(directory)?;
     let starting = lock_file(directory, "starting")?;
-    acquire(directory, &starting, FlockOperation::LockExclusive)?;
-    let held = lock_file(directory, "lock")?;
+    wait.acquire(&starting, &mut heard)?;
+    let held = lock_file(directory, LOCK)?;
     if !acquire(directory, &held, FlockOperation::NonBlockingLockExclusive)? {
-        if Socket::connect(directory, PATIENCE)?.is_some() {
+        if Socket::connect(directory, wait.deadline.end())?.is_some() {
             return Ok(Claim::Served);
         }
-        acquire(directory, &held, FlockOperation::LockExclusive)?;
+        wait.acquire(&held, &mut heard)?;
     }
     let directory = directory.to_owned();
-    Ok(Claim::Ours(Lock { directory, _held: held, starting }))
+    Ok(Claim::Ours(Lock { directory, held, starting }))
 }
 
 /// Becomes the agent of the store in `directory` as soon as nobody else is. For an agent to whom the
@@ -58,9 +85,57 @@ pub fn claim(directory: &Path) -> Result<Claim> {
 pub fn await_lock(directory: &Path) -> Result<Lock> {
     let starting = lock_file(directory, "starting")?;
     acquire(directory, &starting, FlockOperation::LockExclusive)?;
-    let held = lock_file(directory, "lock")?;
+    let held = lock_file(directory, LOCK)?;
     acquire(directory, &held, FlockOperation::LockExclusive)?;
-    Ok(Lock { directory: directory.to_owned(), _held: held, starting })
+    Ok(Lock { directory: directory.to_owned(), held, starting })
+}
+
+/// Waiting for locks that others hold.
+struct Wait<'a> {
+    directory: &'a Path,
+    deadline: Deadline,
+    lock: OwnedFd,
+    touched: Option<Touched>,
+}
+
+/// When a file was changed last: seconds and nanoseconds.
+type Touched = (i64, u64);
+
+impl<'a> Wait<'a> {
+    fn new(directory: &'a Path) -> Result<Self> {
+        let lock = lock_file(directory, LOCK)?;
+        let touched = touched(&lock);
+        Ok(Self { directory, deadline: Deadline::new(PATIENCE), lock, touched })
+    }
+
+    fn acquire(&mut self, file: &OwnedFd, heard: &mut impl FnMut()) -> Result<()> {
+        while !acquire(self.directory, file, FlockOperation::NonBlockingLockExclusive)? {
+            let before = std::mem::replace(&mut self.touched, touched(&self.lock));
+            if before != self.touched {
+                self.deadline.renew();
+                heard();
+            }
+            if self.deadline.left().is_none() {
+                return Err(kept(self.directory));
+            }
+            std::thread::sleep(PAUSE);
+        }
+        Ok(())
+    }
+}
+
+fn touched(file: &OwnedFd) -> Option<Touched> {
+    let stat = fstat(file).ok()?;
+    Some((stat.st_mtime, stat.st_mtime_nsec))
+}
+
+/// Somebody holds a lock, serves nobody, and shows no sign of life.
+fn kept(directory: &Path) -> Error {
+    let place = directory.display();
+    Reason::AgentAbsent.detail(match AgentProcess::of(directory, None) {
+        Some(holder) => format!("{holder} holds the lock of {place}; {}", holder.remedy()),
+        None => format!("somebody holds the lock of {place}"),
+    })
 }
 
 fn lock_file(directory: &Path, name: &str) -> Result<OwnedFd> {

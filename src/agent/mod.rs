@@ -27,7 +27,7 @@ mod tickets;
 
 pub use activation::listener;
 pub use life::{serve, serve_until};
-pub use lock::{Claim, Lock, await_lock, claim};
+pub use lock::{Claim, Lock, await_lock, claim, claim_hearing};
 pub use place::check_file_system;
 pub use recover::{Recovered, recover};
 

@@ -198,9 +198,12 @@ mod tests {
         let mode = store.join(socket::NAME).metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert!(
-            crate::wire::socket::Socket::connect(&store, std::time::Duration::from_secs(5))
-                .unwrap()
-                .is_some()
+            socket::Socket::connect(
+                &store,
+                crate::wire::Deadline::new(crate::wire::PATIENCE).end()
+            )
+            .unwrap()
+            .is_some()
         );
     }
 }

@@ -18,27 +18,25 @@ const LABEL: CK_ULONG = 32;
 /// The slots: one for each token, and a free one. All of them count as present, so that callers find
 /// the free one and can initialise a token in it.
 ///
-/// Where no agent answers, the slots are empty instead of an error: p11-kit and others give up on all
-/// their modules when one cannot list its slots.
+/// Where no agent answers, the slots are there all the same: p11-kit and others give up on all their
+/// modules when one cannot list its slots. What is wrong `C_GetTokenInfo` and `C_OpenSession` say: no
+/// agent is not no token.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_GetSlotList(
-    token_present: CK_BBOOL,
+    _token_present: CK_BBOOL,
     slots: CK_SLOT_ID_PTR,
     count: CK_ULONG_PTR,
 ) -> CK_RV {
     entry::on_module("C_GetSlotList", |module| {
-        let list = |out: &mut Out<_>| out.copy(&list(module, token_present)?).or_short();
+        let list = |out: &mut Out<_>| out.copy(&list(module)?).or_short();
         // SAFETY: PKCS#11's contract.
         unsafe { buffer::output(slots, count, list) }
     })
 }
 
-fn list(module: &Module, token_present: CK_BBOOL) -> Result<Vec<CK_SLOT_ID>> {
-    match unless_absent("C_GetSlotList", module.slots.list())? {
-        Some(list) => Ok(list),
-        None if token_present == CK_FALSE => Ok(module.slots.empty()),
-        None => Ok(Vec::new()),
-    }
+fn list(module: &Module) -> Result<Vec<CK_SLOT_ID>> {
+    let list = unless_absent("C_GetSlotList", module.slots.list())?;
+    Ok(list.unwrap_or_else(|| module.slots.without_agent()))
 }
 
 /// What a slot is.
@@ -47,16 +45,18 @@ pub unsafe extern "C" fn C_GetSlotInfo(slot: CK_SLOT_ID, info: CK_SLOT_INFO_PTR)
     entry::on_module("C_GetSlotInfo", |module| {
         // SAFETY: PKCS#11's contract.
         let place = unsafe { Place::new(info) }?;
-        let (description, flags) = match unless_absent("C_GetSlotInfo", module.slots.info(slot))? {
-            Some(TokenInfo { label: Some(_), .. }) => ("Keystead slot", CKF_TOKEN_PRESENT),
-            Some(_) => ("Keystead slot, free for a token", CKF_TOKEN_PRESENT),
-            None if module.slots.empty().contains(&slot) => ("Keystead slot, without its agent", 0),
+        let description = match unless_absent("C_GetSlotInfo", module.slots.info(slot))? {
+            Some(TokenInfo { label: Some(_), .. }) => "Keystead slot",
+            Some(_) => "Keystead slot, free for a token",
+            None if module.slots.without_agent().contains(&slot) => {
+                "Keystead slot, without its agent"
+            }
             None => return Err(Reason::SlotUnknown.into()),
         };
         place.put(CK_SLOT_INFO {
             slotDescription: padded(description),
             manufacturerID: padded(MANUFACTURER),
-            flags,
+            flags: CKF_TOKEN_PRESENT,
             hardwareVersion: VERSION,
             firmwareVersion: VERSION,
         });
@@ -68,13 +68,11 @@ pub unsafe extern "C" fn C_GetSlotInfo(slot: CK_SLOT_ID, info: CK_SLOT_INFO_PTR)
 fn unless_absent<T>(function: &str, answer: Result<T>) -> Result<Option<T>> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
-        Err(why) => match why.reason() {
-            Reason::AgentAbsent | Reason::AgentLost | Reason::AgentRefuses | Reason::StoreFull => {
-                entry::tell(function, CK_INVALID_HANDLE, &why);
-                Ok(None)
-            }
-            _ => Err(why),
-        },
+        Err(why) if why.reason().is_no_agent() => {
+            entry::tell(function, CK_INVALID_HANDLE, &why);
+            Ok(None)
+        }
+        Err(why) => Err(why),
     }
 }
 

@@ -17,6 +17,12 @@
 //! no module starts one. An agent that a module has started ends as soon as systemd takes the socket's
 //! name, and its successor waits for the store's lock.
 //!
+//! A call waits for the agent as long as that shows that it lives, and five seconds more, whatever steps
+//! the call takes; then all calls of the process are told the same for three seconds, and one tries again.
+//! Meanwhile the slots are those the process has seen, `C_GetTokenInfo` and `C_OpenSession` answer
+//! `CKR_DEVICE_ERROR`, and the log names the process that does not answer, and what helps. Keys that a
+//! process has used go on working for it.
+//!
 //! # The way of a call
 //!
 //! `C_EncryptInit` goes [`ffi`](crate::ffi) (guard, arguments) → [`session`](crate::session) (the

@@ -111,7 +111,7 @@ impl Token {
     ) -> Result<R> {
         let Err(failure) = &imported else { return imported };
         let reason = failure.reason();
-        if matches!(reason, Reason::AgentAbsent | Reason::AgentLost | Reason::StoreDamaged) {
+        if reason.is_no_agent() {
             return imported;
         }
         // Without one target the line names none.

@@ -44,9 +44,9 @@ impl Slots {
         Ok(list)
     }
 
-    /// The slots there are whether or not anybody answers for their tokens: those this process has
+    /// The slots there are whether or not an agent answers for their tokens: those this process has
     /// been shown, at least the first.
-    pub fn empty(&self) -> Vec<u64> {
+    pub fn without_agent(&self) -> Vec<u64> {
         let shown = self.shown();
         if shown.is_empty() { vec![0] } else { shown.iter().copied().collect() }
     }

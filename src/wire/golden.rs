@@ -112,6 +112,7 @@ fn responses() -> Vec<Response> {
             damaged: vec![RECORD],
         },
         Response::BackupPart(BackupPart(vec![1, 2, 3])),
+        Response::Working,
     ]
 }
 
@@ -184,7 +185,8 @@ fn every_message_has_an_example() {
         Response::AuditHead { .. } => 11,
         Response::Gathered { .. } => 12,
         Response::BackupPart(_) => 13,
+        Response::Working => 14,
     };
     assert!(requests().iter().map(request).eq(0..20));
-    assert!(responses().iter().map(response).eq(0..14));
+    assert!(responses().iter().map(response).eq(0..15));
 }

@@ -6,20 +6,25 @@
 //! a login or logout lets go of all of them, and what has carried a PIN's authenticator is not used
 //! again. A request whose connection broke is asked again: changes
 //! carry an identity, so the agent does them once.
+//!
+//! One deadline holds for a call, whatever steps it takes. After an agent that gave no sign of life
+//! until then, every call is told the same for a while.
 
+use super::deadline::{Deadline, PATIENCE};
 use super::frame;
 use super::message::{MAX_FRAME, PROTOCOL, Request, Response, STORE_FORMAT};
+use super::outage::Outage;
 use super::page::Page;
 use super::proof::{Credential, Nonce};
-use super::socket::{PATIENCE, Socket};
+use super::socket::{Socket, silent};
 use super::start::{self, Place};
-use crate::error::{Reason, Result};
+use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The most connections one process has at once; callers beyond them wait for one to come back.
 pub const MOST: usize = 16;
@@ -37,12 +42,11 @@ pub struct Link {
     patience: Duration,
     state: Mutex<State>,
     returned: Condvar,
-    starting: Mutex<()>,
+    started: Condvar,
     store: OnceLock<Id>,
     page: OnceLock<Arc<Page>>,
 }
 
-#[derive(Default)]
 struct State {
     idle: Vec<Connection>,
     taken: usize,
@@ -50,6 +54,28 @@ struct State {
     epoch: u64,
     proofs: BTreeMap<Id, Arc<Credential>>,
     incarnation: u64,
+    /// Whether a thread is starting the agent, and what came of the last start.
+    starting: bool,
+    not_started: Option<Error>,
+    /// When the agent gave its last sign of life.
+    heard: Instant,
+    outage: Outage,
+}
+
+impl State {
+    fn new() -> Self {
+        Self {
+            idle: Vec::new(),
+            taken: 0,
+            epoch: 0,
+            proofs: BTreeMap::new(),
+            incarnation: 0,
+            starting: false,
+            not_started: None,
+            heard: Instant::now(),
+            outage: Outage::default(),
+        }
+    }
 }
 
 struct Connection {
@@ -67,9 +93,9 @@ impl Link {
         Self {
             place,
             patience,
-            state: Mutex::default(),
+            state: Mutex::new(State::new()),
             returned: Condvar::new(),
-            starting: Mutex::default(),
+            started: Condvar::new(),
             store: OnceLock::new(),
             page: OnceLock::new(),
         }
@@ -85,16 +111,45 @@ impl Link {
 
     /// Asks the agent, after connecting and starting it as needed. A refusal is the error it names.
     pub fn ask(&self, request: &Request) -> Result<Response> {
+        match self.in_time(|deadline| self.try_to_ask(request, deadline))? {
+            Response::Refused(error) => Err(error),
+            response => Ok(response),
+        }
+    }
+
+    /// Runs a call under one deadline, unless the agent did not answer a moment ago.
+    fn in_time<T>(&self, call: impl FnOnce(&mut Deadline) -> Result<T>) -> Result<T> {
+        let began = Instant::now();
+        if let Some(error) = self.state().outage.tell(began) {
+            return Err(error);
+        }
+        let done = call(&mut Deadline::new(self.patience));
+        let (mut state, now) = (self.state(), Instant::now());
+        match &done {
+            Ok(_) => {
+                state.heard = now;
+                state.outage.end();
+            }
+            // Another thread hears from it: only this connection was lost.
+            Err(error)
+                if error.reason() == Reason::AgentLost && now < state.heard + self.patience => {}
+            Err(error) => state.outage.begin(error, began, now),
+        }
+        done
+    }
+
+    fn try_to_ask(&self, request: &Request, deadline: &mut Deadline) -> Result<Response> {
         let mut failure = io::Error::from(ErrorKind::NotConnected);
         for _ in 0..TRIES {
-            let mut seat = self.seat()?;
-            let answer = exchange(&mut seat.connection()?.socket, request);
+            let mut seat = self.seat(deadline)?;
+            let connection = seat.connection(deadline)?;
+            let answer = self.exchange(&mut connection.socket, request, deadline);
+            let told = answer.as_ref().err().map(|failure| self.lost(failure, &connection.socket));
             if matches!(request, Request::Login { .. }) {
                 // It has proved more than other connections, whatever becomes of the login here.
                 seat.connection = None;
             }
             match answer {
-                Ok(Response::Refused(error)) => return Err(error),
                 Ok(response) => return Ok(response),
                 Err(error) => failure = error,
             }
@@ -102,8 +157,8 @@ impl Link {
                 return Err(Reason::FunctionFailed.detail(failure));
             }
             seat.abandon();
-            if !is_broken(&failure) {
-                break;
+            if let Some(told) = told.filter(|_| !is_broken(&failure)) {
+                return Err(told);
             }
         }
         Err(Reason::AgentLost.detail(failure))
@@ -112,10 +167,15 @@ impl Link {
     /// Tells the agent something that can be left unsaid: only if it runs, on a connection for this alone,
     /// and without waiting long. Whether it was told.
     pub fn tell_running(&self, request: &Request) -> Result<bool> {
-        let Some(socket) = Socket::connect(&self.place.directory, HASTE)? else { return Ok(false) };
+        if self.state().outage.found(Instant::now()).is_some() {
+            return Ok(false);
+        }
+        let mut deadline = Deadline::new(HASTE);
+        let socket = Socket::connect(&self.place.directory, deadline.end())?;
+        let Some(mut socket) = socket else { return Ok(false) };
         let lost = |error| Reason::AgentLost.detail(error);
-        let mut connection = self.greet(socket).map_err(lost)??;
-        match exchange(&mut connection.socket, request).map_err(lost)? {
+        self.greet(&mut socket, &mut deadline).map_err(lost)??;
+        match self.exchange(&mut socket, request, &mut deadline).map_err(lost)? {
             Response::Refused(error) => Err(error),
             _ => Ok(true),
         }
@@ -134,7 +194,7 @@ impl Link {
     /// The store's identity and its incarnation, as the agent last told.
     pub fn store(&self) -> Result<(Id, u64)> {
         if self.store.get().is_none() {
-            self.seat()?.connection()?;
+            self.in_time(|deadline| self.seat(deadline)?.connection(deadline).map(drop))?;
         }
         let store = self.store.get().copied().ok_or(Reason::General)?;
         Ok((store, self.state().incarnation))
@@ -163,45 +223,125 @@ impl Link {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a place among the connections, with an end to the wait.
-    fn seat(&self) -> Result<Seat<'_>> {
-        let full = |state: &mut State| state.taken >= MOST;
-        let waited = self.returned.wait_timeout_while(self.state(), self.patience, full);
-        let (mut state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-        if timeout.timed_out() {
-            return Err(Reason::AgentLost.detail("all connections are busy"));
+    /// Waits for a place among the connections.
+    fn seat(&self, deadline: &mut Deadline) -> Result<Seat<'_>> {
+        let mut state = self.state();
+        while state.taken >= MOST {
+            state = self.wait(&self.returned, state, deadline)?;
         }
         state.taken += 1;
         Ok(Seat { link: self, connection: state.idle.pop() })
     }
 
-    fn connect(&self) -> Result<Connection> {
+    /// Waits for another thread, as long as it hears from the agent.
+    fn wait<'a>(
+        &self,
+        signal: &Condvar,
+        state: MutexGuard<'a, State>,
+        deadline: &mut Deadline,
+    ) -> Result<MutexGuard<'a, State>> {
+        deadline.heard(state.heard);
+        let Some(left) = deadline.left() else {
+            drop(state);
+            return Err(silent(&self.place.directory, None));
+        };
+        let (state, _) = signal.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
+        match state.outage.found(Instant::now()) {
+            Some(error) => Err(error),
+            None => Ok(state),
+        }
+    }
+
+    fn connect(&self, deadline: &mut Deadline) -> Result<Connection> {
         let mut failure = io::Error::other("it ends before it can be asked anything");
         for _ in 0..TRIES {
-            let Some(socket) = self.reach()? else { continue };
-            match self.greet(socket) {
-                Ok(connection) => return connection,
+            let Some(mut socket) = self.reach(deadline)? else { continue };
+            match self.greet(&mut socket, deadline) {
+                Ok(greeted) => return greeted.map(|epoch| Connection { socket, epoch }),
                 Err(error) if is_broken(&error) => failure = error,
-                Err(error) => return Err(Reason::AgentLost.detail(error)),
+                Err(error) => return Err(self.lost(&error, &socket)),
             }
         }
         Err(Reason::AgentLost.detail(failure))
     }
 
+    fn lost(&self, failure: &io::Error, socket: &Socket) -> Error {
+        match failure.kind() {
+            ErrorKind::TimedOut => silent(&self.place.directory, Some(socket)),
+            _ => Reason::AgentLost.detail(failure),
+        }
+    }
+
     /// A connection to whoever serves the store; none where the agent started here has ended already.
-    /// Several threads that find nobody start one agent.
-    fn reach(&self) -> Result<Option<Socket>> {
-        let connect = || Socket::connect(&self.place.directory, self.patience);
-        if let Some(socket) = connect()? {
+    fn reach(&self, deadline: &mut Deadline) -> Result<Option<Socket>> {
+        let connect = |deadline: &Deadline| Socket::connect(&self.place.directory, deadline.end());
+        if let Some(socket) = connect(deadline)? {
             return Ok(Some(socket));
         }
-        let _one = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(socket) = connect()? {
-            return Ok(Some(socket));
+        match self.turn() {
+            Some(turn) => {
+                // Somebody else's agent may have come meanwhile.
+                if let Some(socket) = connect(deadline)? {
+                    return Ok(Some(socket));
+                }
+                let started = self.start(deadline);
+                turn.ends(started)?;
+            }
+            None => self.await_start(deadline)?,
         }
+        connect(deadline)
+    }
+
+    fn start(&self, deadline: &mut Deadline) -> Result<()> {
         self.check_not_gone()?;
-        start::agent(&self.place)?;
-        connect()
+        start::agent(&self.place, deadline, || self.heard())
+    }
+
+    /// Of several threads that find nobody one starts the agent.
+    fn turn(&self) -> Option<Turn<'_>> {
+        let mut state = self.state();
+        if state.starting {
+            return None;
+        }
+        (state.starting, state.not_started) = (true, None);
+        Some(Turn(self))
+    }
+
+    /// The others share what comes of it.
+    fn await_start(&self, deadline: &mut Deadline) -> Result<()> {
+        let mut state = self.state();
+        while state.starting {
+            state = self.wait(&self.started, state, deadline)?;
+        }
+        state.not_started.clone().map_or(Ok(()), Err)
+    }
+
+    /// Notes a sign of life.
+    fn heard(&self) {
+        let mut state = self.state();
+        state.heard = Instant::now();
+        state.outage.end();
+    }
+
+    /// Asks on a connection, and waits as long as the agent says that it works.
+    fn exchange(
+        &self,
+        socket: &mut Socket,
+        request: &Request,
+        deadline: &mut Deadline,
+    ) -> io::Result<Response> {
+        socket.wait_until(deadline.end());
+        socket.begin()?;
+        frame::send(socket, request)?;
+        loop {
+            let answer = frame::receive(socket, MAX_FRAME)?.ok_or(ErrorKind::UnexpectedEof)?;
+            deadline.renew();
+            if !matches!(answer, Response::Working) {
+                return Ok(answer);
+            }
+            self.heard();
+            socket.wait_until(deadline.end());
+        }
     }
 
     /// An agent would make an empty store in the place of the one this process has been using.
@@ -213,10 +353,12 @@ impl Link {
         Err(Reason::AgentAbsent.detail(format_args!("the store {} is gone", directory.display())))
     }
 
-    /// Says hello and proves the logins of this process. The outer error is the connection's.
-    fn greet(&self, mut socket: Socket) -> io::Result<Result<Connection>> {
+    /// Says hello and proves the logins of this process; as of which epoch. The outer error is the
+    /// connection's.
+    fn greet(&self, socket: &mut Socket, deadline: &mut Deadline) -> io::Result<Result<u64>> {
         let hello = Request::Hello { protocol: PROTOCOL, store_format: STORE_FORMAT };
-        let (store, nonce) = match exchange(&mut socket, &hello).map(|answer| self.meet(answer))? {
+        let answer = self.exchange(socket, &hello, deadline)?;
+        let (store, nonce) = match self.meet(answer) {
             Ok(met) => met,
             Err(error) => return Ok(Err(error)),
         };
@@ -227,13 +369,13 @@ impl Link {
         for (token, credential) in proofs {
             let proof = credential.proof(nonce, store, token);
             let prove = Request::Prove { token, officer: credential.officer, proof };
-            if let Response::Refused(error) = exchange(&mut socket, &prove)? {
+            if let Response::Refused(error) = self.exchange(socket, &prove, deadline)? {
                 log::debug!(
                     "the proof for token {token} is refused ({error}), and so will be what needs it"
                 );
             }
         }
-        Ok(Ok(Connection { socket, epoch }))
+        Ok(Ok(epoch))
     }
 
     fn meet(&self, answer: Response) -> Result<(Id, Nonce)> {
@@ -264,10 +406,10 @@ struct Seat<'a> {
 }
 
 impl Seat<'_> {
-    fn connection(&mut self) -> Result<&mut Connection> {
+    fn connection(&mut self, deadline: &mut Deadline) -> Result<&mut Connection> {
         match &mut self.connection {
             Some(connection) => Ok(connection),
-            none => Ok(none.insert(self.link.connect()?)),
+            none => Ok(none.insert(self.link.connect(deadline)?)),
         }
     }
 
@@ -292,10 +434,21 @@ impl Drop for Seat<'_> {
     }
 }
 
-fn exchange(socket: &mut Socket, request: &Request) -> io::Result<Response> {
-    socket.begin()?;
-    frame::send(socket, request)?;
-    frame::receive(socket, MAX_FRAME)?.ok_or_else(|| ErrorKind::UnexpectedEof.into())
+/// A thread's turn to start the agent.
+struct Turn<'a>(&'a Link);
+
+impl Turn<'_> {
+    fn ends(self, started: Result<()>) -> Result<()> {
+        self.0.state().not_started = started.as_ref().err().cloned();
+        started
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.state().starting = false;
+        self.0.started.notify_all();
+    }
 }
 
 /// Whether the agent may be gone, so that asking again can help.

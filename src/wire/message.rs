@@ -295,6 +295,9 @@ pub enum Response {
     },
     /// To `BackupPart`: the next bytes, none behind the last.
     BackupPart(BackupPart),
+    /// A sign of life, as often as need be before the answer to anything: the agent works on it, or is
+    /// opening the store.
+    Working,
 }
 
 /// Bytes of a backup: records without the cover that erasing takes away.

@@ -3,17 +3,21 @@
 
 mod bounded;
 mod confidential;
+mod deadline;
 pub mod frame;
 #[cfg(test)]
 mod golden;
 pub mod link;
 pub mod message;
+mod outage;
 pub mod page;
+pub mod process;
 pub mod proof;
 pub mod socket;
 pub mod start;
 
 pub use confidential::Confidential;
+pub use deadline::{Deadline, PATIENCE};
 pub use link::Link;
 pub use message::{Authority, Change, Expect, Outcome, Request, Response, Stored, TokenEntry};
 pub use page::{Page, PageWriter};

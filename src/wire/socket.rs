@@ -2,7 +2,8 @@
 //! before it says anything, waits for nothing without an end, raises no signal, and notices when the
 //! program has closed its descriptor and given the number to something else.
 
-use crate::error::{Reason, Result};
+use super::process::AgentProcess;
+use crate::error::{Error, Reason, Result};
 use crate::sys;
 use rustix::fs::{Mode, OFlags, fstat, open};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
@@ -22,15 +23,14 @@ pub const NAME: &str = "agent.sock";
 /// The last of the descriptors that every program takes for its own.
 const STANDARD: RawFd = 2;
 
-/// How long an agent may take for one answer. Durable commits on a busy disk take seconds.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How long one wait in the kernel lasts at the most, before the deadline is looked at.
+const SLICE: Duration = Duration::from_millis(250);
 
 /// A connection to the agent of a store.
 pub struct Socket {
     /// None once the number was found to stand for something else.
     descriptor: Option<OwnedFd>,
     identity: Identity,
-    patience: Duration,
     deadline: Instant,
 }
 
@@ -39,9 +39,9 @@ type Identity = (u64, u64);
 
 impl Socket {
     /// Connects to the agent that serves `directory`; `None` when nobody does. The peer is the
-    /// directory's owner or root, or it is refused. Neither connecting nor a later exchange waits much
-    /// longer than `patience`.
-    pub fn connect(directory: &Path, patience: Duration) -> Result<Option<Self>> {
+    /// directory's owner or root, or it is refused. Neither connecting nor what follows waits much longer
+    /// than until the `deadline`.
+    pub fn connect(directory: &Path, deadline: Instant) -> Result<Option<Self>> {
         let lost = |error: Errno| {
             Reason::AgentAbsent.detail(format_args!("{}: {error}", directory.display()))
         };
@@ -52,10 +52,10 @@ impl Socket {
         };
         let owner = fstat(&folder).map_err(lost)?.st_uid;
         let address = address(directory, &folder).map_err(lost)?;
-        match Self::dial(&address, patience) {
+        match Self::dial(&address, deadline) {
             Ok(socket) => socket.checked(owner).map(Some),
             Err(Errno::NOENT | Errno::CONNREFUSED) => Ok(None),
-            Err(Errno::AGAIN) => Err(Reason::AgentLost.detail("it accepts no connection")),
+            Err(Errno::AGAIN) => Err(silent(directory, None)),
             Err(error) => Err(lost(error)),
         }
     }
@@ -65,30 +65,35 @@ impl Socket {
         self.open().and_then(sys::peer_process).ok()
     }
 
-    /// Gives the next exchange its time, and fails when the descriptor is no longer this socket.
+    /// Gives what follows until that moment.
+    pub fn wait_until(&mut self, deadline: Instant) {
+        self.deadline = deadline;
+    }
+
+    /// Fails when the descriptor is no longer this socket.
     pub fn begin(&mut self) -> io::Result<()> {
-        self.deadline = Instant::now() + self.patience;
         self.let_go_if_taken();
         if self.descriptor.is_some() { Ok(()) } else { Err(ErrorKind::NotConnected.into()) }
     }
 
-    fn dial(address: &SocketAddrUnix, patience: Duration) -> rustix::io::Result<Self> {
+    fn dial(address: &SocketAddrUnix, deadline: Instant) -> rustix::io::Result<Self> {
         let flags = SocketFlags::CLOEXEC;
         let mut socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
         if socket.as_raw_fd() <= STANDARD {
             // A host that has closed its standard output would print into it.
             socket = fcntl_dupfd_cloexec(&socket, STANDARD + 1)?;
         }
-        set_socket_timeout(&socket, Timeout::Send, Some(patience))?;
-        set_socket_timeout(&socket, Timeout::Recv, Some(patience))?;
-        connect(&socket, address)?;
+        set_socket_timeout(&socket, Timeout::Send, Some(SLICE))?;
+        set_socket_timeout(&socket, Timeout::Recv, Some(SLICE))?;
+        // An agent that is behind, or stopped, lets nobody into its full queue.
+        while let Err(error) = connect(&socket, address) {
+            let passing = matches!(error, Errno::AGAIN | Errno::INTR);
+            if !passing || Instant::now() >= deadline {
+                return Err(error);
+            }
+        }
         let identity = identity(&socket)?;
-        Ok(Self {
-            descriptor: Some(socket),
-            identity,
-            patience,
-            deadline: Instant::now() + patience,
-        })
+        Ok(Self { descriptor: Some(socket), identity, deadline })
     }
 
     fn checked(self, owner: u32) -> Result<Self> {
@@ -121,16 +126,15 @@ impl Socket {
         assert!(ours.is_some_and(|ours| rustix::io::dup2(theirs, ours).is_ok()));
     }
 
-    /// Repeats a call that a signal interrupted, as long as there is time. Each call has its own limit
-    /// in the kernel; an agent that sends byte by byte meets the deadline.
+    /// Repeats a call that a signal, or its own limit in the kernel, interrupted, as long as there is
+    /// time. An agent that sends byte by byte meets the deadline too.
     fn patiently<T>(
         &self,
         mut call: impl FnMut(&OwnedFd) -> rustix::io::Result<T>,
     ) -> io::Result<T> {
         while Instant::now() < self.deadline {
             match call(self.open()?) {
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => break,
+                Err(Errno::INTR | Errno::AGAIN) => {}
                 done => return Ok(done?),
             }
         }
@@ -158,6 +162,15 @@ impl Drop for Socket {
     fn drop(&mut self) {
         self.let_go_if_taken();
     }
+}
+
+/// An agent that is there has given no sign of life.
+pub fn silent(directory: &Path, socket: Option<&Socket>) -> Error {
+    let process = AgentProcess::of(directory, socket);
+    Reason::AgentLost.detail(match process {
+        Some(process) => format!("{process} gives no sign of life; {}", process.remedy()),
+        None => format!("whoever serves {} gives no sign of life", directory.display()),
+    })
 }
 
 fn identity(descriptor: &OwnedFd) -> rustix::io::Result<Identity> {
@@ -188,7 +201,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_millis(100);
 
     fn connect(directory: &Path) -> Result<Option<Socket>, Error> {
-        Socket::connect(directory, PATIENCE)
+        Socket::connect(directory, Instant::now() + PATIENCE)
     }
 
     #[test]

@@ -2,35 +2,43 @@
 //! whether it worked without leaving the host a child, a descriptor or a signal handler.
 //!
 //! The module runs `keystead agent --detach`, which starts the real agent in a session of its own and
-//! ends at once. Both write to one pipe: the agent the line [`READY`] once it listens, or else whatever
-//! a person should read.
+//! ends at once. Both write to one pipe: the agent the line [`READY`] once it serves, [`WORKING`] as long
+//! as it opens the store, or else whatever a person should read.
 
+use super::deadline::{Deadline, PATIENCE};
 use crate::config::{Config, journal};
 use crate::error::{Error, Reason, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// What the agent writes on a line of its own once it listens.
+/// What the agent writes on a line of its own once it serves.
 pub const READY: &str = "ready";
+
+/// What it writes on a line of its own, every now and then, as a sign of life before that.
+pub const WORKING: &str = "working";
 
 /// The option by which an agent knows that it is to leave its starter's session.
 pub const DETACHED: &str = "--detached";
-
-/// How long an agent may take to become ready; a large store is verified first.
-pub const STARTING: Duration = Duration::from_secs(60);
 
 /// The program's name, beside the module.
 const PROGRAM: &str = "keystead";
 
 /// The most that is read of what a failing agent says, in bytes.
 const REPORT: usize = 4096;
+
+/// The most that is repeated of it, in characters.
+const MOST_SHOWN: usize = 600;
+
+/// How long a program may take to end that has said that it is ready, or that it is not.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Where a store is, and how an agent for it is started.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,38 +59,61 @@ impl Place {
     }
 }
 
-/// Starts the agent and returns when it answers, or another does. Fails with what the agent said, as
-/// [`Reason::StoreFull`] or else [`Reason::AgentAbsent`].
-pub fn agent(place: &Place) -> Result<()> {
+/// Starts the agent and returns when it answers, or another does; `heard` is called at each sign of life.
+/// Fails with what the agent said, as [`Reason::StoreFull`] or else [`Reason::AgentAbsent`].
+pub fn agent(place: &Place, deadline: &mut Deadline, heard: impl FnMut()) -> Result<()> {
     check_owner(&place.directory)?;
     let program = program(place)?;
-    let (mut child, said) = launch(place, &program, "--detach")?;
-    // The starting process ends as soon as the agent runs. Where the host waits for all children, or
-    // ignores their end, it is gone already and the wait fails, which is as good.
-    let _gone = if said.is_ok() { child.wait().map(Some) } else { child.try_wait() };
-    judge(said, &program)
+    let (mut child, said) = launch(place, &program, "--detach", deadline, heard)?;
+    let started = judge(said, &program);
+    part(&mut child, started.is_ok());
+    started
 }
 
 /// What `keystead agent --detach` does: starts the agent in a session of its own, which this process
 /// leaves behind, and returns when it answers.
-pub fn detached(place: &Place, program: &Path) -> Result<()> {
-    let (_left_behind, said) = launch(place, program, DETACHED)?;
+pub fn detached(place: &Place, program: &Path, heard: impl FnMut()) -> Result<()> {
+    let mut deadline = Deadline::new(PATIENCE);
+    let (_left_behind, said) = launch(place, program, DETACHED, &mut deadline, heard)?;
     judge(said, program)
 }
 
 /// Runs the program and collects what it says until it is ready or has ended.
-fn launch(place: &Place, program: &Path, mode: &str) -> Result<(Child, io::Result<String>)> {
+fn launch(
+    place: &Place,
+    program: &Path,
+    mode: &str,
+    deadline: &mut Deadline,
+    heard: impl FnMut(),
+) -> Result<(Child, io::Result<String>)> {
     let (report, sender) = io::pipe().map_err(absent)?;
     let child = command(place, program, mode, sender).and_then(|mut command| command.spawn());
     let child = child.map_err(|error| absent(format_args!("{}: {error}", program.display())))?;
-    Ok((child, read_report(report.into(), Instant::now() + STARTING)))
+    Ok((child, read_report(report.into(), deadline, heard)))
+}
+
+/// Sees the end of the starting process, which comes as soon as the agent runs, so that the host keeps no
+/// zombie. One that has said something else, or nothing, is ended. Where the host waits for all children,
+/// or ignores their end, it is gone already, which is as good.
+fn part(child: &mut Child, well: bool) {
+    let process = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let process = process.and_then(|process| pidfd_open(process, PidfdFlags::empty()).ok());
+    if let (Some(process), Ok(None)) = (process, child.try_wait()) {
+        let ended = || wait_readable(&process, Instant::now() + FAREWELL).is_ok();
+        if !well || !ended() {
+            // It may have ended by itself meanwhile.
+            let _gone = pidfd_send_signal(&process, Signal::KILL);
+            let _ended = ended();
+        }
+    }
+    let _reaped = child.try_wait();
 }
 
 fn judge(said: io::Result<String>, program: &Path) -> Result<()> {
     match said {
         Ok(said) if is_ready(&said) => Ok(()),
         Ok(said) => Err(refusal(&explain(&said, program))),
-        Err(error) => Err(absent(error)),
+        Err(error) => Err(absent(format_args!("{}: {error}", program.display()))),
     }
 }
 
@@ -172,25 +203,45 @@ fn command(
     Ok(command)
 }
 
-/// Everything up to the line that says ready, or to the end.
-fn read_report(pipe: OwnedFd, deadline: Instant) -> io::Result<String> {
+/// Everything up to the line that says ready, or to the end, without the signs of life.
+fn read_report(
+    pipe: OwnedFd,
+    deadline: &mut Deadline,
+    mut heard: impl FnMut(),
+) -> io::Result<String> {
     let mut pipe = File::from(pipe);
     let (mut said, mut chunk) = (Vec::new(), [0; 512]);
     while said.len() < REPORT && !is_ready(&String::from_utf8_lossy(&said)) {
-        wait_readable(&pipe, deadline)?;
+        wait_readable(&pipe, deadline.end())?;
         match pipe.read(&mut chunk)? {
             0 => break,
             read => said.extend_from_slice(chunk.get(..read).unwrap_or_default()),
+        }
+        if take_signs_of_life(&mut said) {
+            deadline.renew();
+            heard();
         }
     }
     Ok(String::from_utf8_lossy(&said).into_owned())
 }
 
-fn wait_readable(pipe: &File, deadline: Instant) -> io::Result<()> {
+/// Takes whole lines out that only say that the agent works. Whether there were any.
+fn take_signs_of_life(said: &mut Vec<u8>) -> bool {
+    let sign = |line: &&[u8]| *line == format!("{WORKING}\n").as_bytes();
+    let (signs, rest): (Vec<&[u8]>, Vec<&[u8]>) =
+        said.split_inclusive(|byte| *byte == b'\n').partition(sign);
+    let any = !signs.is_empty();
+    if any {
+        *said = rest.concat();
+    }
+    any
+}
+
+fn wait_readable(file: impl AsFd, deadline: Instant) -> io::Result<()> {
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         let left = Timespec::try_from(left).map_err(io::Error::other)?;
-        match poll(&mut [PollFd::new(pipe, PollFlags::IN)], Some(&left)) {
+        match poll(&mut [PollFd::new(&file, PollFlags::IN)], Some(&left)) {
             Ok(0) => return Err(io::Error::new(ErrorKind::TimedOut, "it takes too long to start")),
             Ok(_) => return Ok(()),
             Err(Errno::INTR) => {}
@@ -216,8 +267,18 @@ fn explain(said: &str, program: &Path) -> String {
     };
     match lines.map(plain).collect::<Vec<_>>().join(", ") {
         said if said.is_empty() => format!("{} ended without saying why", program.display()),
-        said => said + &hints,
+        said => shown(&said) + &hints,
     }
+}
+
+/// What a program said that may be any program, so that it can stand in a line of a log.
+fn shown(said: &str) -> String {
+    let plain = |it: char| if it.is_control() { '?' } else { it };
+    let mut shown: String = said.chars().take(MOST_SHOWN).map(plain).collect();
+    if shown.len() < said.len() {
+        shown.push('…');
+    }
+    shown
 }
 
 fn absent(why: impl std::fmt::Display) -> Error {
@@ -227,7 +288,7 @@ fn absent(why: impl std::fmt::Display) -> Error {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
-    use super::{PROGRAM, Place, agent, beside, file_at, own_file};
+    use super::{Deadline, Duration, PATIENCE, PROGRAM, Place, beside, file_at, own_file};
     use crate::error::Reason;
     use std::path::{Path, PathBuf};
 
@@ -242,6 +303,10 @@ mod tests {
         assert!(written.success());
         let directory = folder.path().join("store");
         (folder, Place { directory, program: Some(program), configuration: None })
+    }
+
+    fn agent(place: &Place) -> crate::error::Result<()> {
+        super::agent(place, &mut Deadline::new(PATIENCE), || ())
     }
 
     fn failure(place: &Place) -> String {
@@ -284,6 +349,45 @@ mod tests {
     fn an_agent_that_says_nothing_is_named() {
         let (_folder, place) = place("exit 3");
         assert!(failure(&place).contains("agent ended without saying why"));
+    }
+
+    /// What comes of a program with half a second's patience, and how many signs of life there were.
+    fn within_half_a_second(script: &str) -> (Option<String>, usize) {
+        let (_folder, place) = place(script);
+        let mut heard = 0;
+        let mut deadline = Deadline::new(Duration::from_millis(500));
+        let started = super::agent(&place, &mut deadline, || heard += 1);
+        (started.err().map(|error| error.to_string()), heard)
+    }
+
+    #[test]
+    fn a_program_that_says_nothing_is_given_up_and_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("process");
+        let script = format!("echo $$ > {}; exec sleep 60", file.display());
+        let (failed, heard) = within_half_a_second(&script);
+        let failed = failed.unwrap();
+        assert!(failed.ends_with("agent: it takes too long to start") && heard == 0, "{failed}");
+        let process = std::fs::read_to_string(file).unwrap();
+        assert!(!Path::new("/proc").join(process.trim()).exists(), "it is gone, no zombie either");
+    }
+
+    #[test]
+    fn a_program_that_works_is_waited_for() {
+        let works = "for i in 1 2 3 4; do sleep 0.3; echo working; done; echo ready";
+        assert_eq!(within_half_a_second(works), (None, 4));
+        let (failed, heard) = within_half_a_second(&works.replace("ready", "no; exit 1"));
+        assert!(failed.unwrap().ends_with(": no") && heard == 4);
+    }
+
+    #[test]
+    fn a_program_that_prints_rubbish_is_given_up_and_ended() {
+        let (failed, heard) = within_half_a_second("trap '' PIPE; while :; do echo y; done");
+        let failed = failed.unwrap();
+        assert!(failed.contains(": y, y, y") && failed.ends_with('…') && heard == 0);
+        let dribbles = "while :; do printf w; sleep 0.1; done";
+        let (failed, _) = within_half_a_second(dribbles);
+        assert!(failed.unwrap().contains("too long"));
     }
 
     #[test]

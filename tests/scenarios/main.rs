@@ -34,6 +34,7 @@ mod rig;
 mod rotating;
 mod sealed_files;
 mod sealing;
+mod silence;
 mod slots;
 mod starting;
 mod strangers;

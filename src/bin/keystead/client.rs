@@ -37,16 +37,14 @@ impl Token {
     /// A session in which the user is logged in.
     pub fn log_in(&self, global: &Global, access: Access) -> Result<Session, Failure> {
         global.hand_to_module()?;
-        global.store()?;
+        // Where nobody serves the store the module has only a code for it, and this has words.
+        Link::new(Place::of(&global.store()?)).store()?;
         let module = self.module()?;
         let pkcs11 = Pkcs11::new(&module)?;
-        let slots = pkcs11
-            .initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK))
-            .and_then(|()| pkcs11.get_slots_with_initialized_token())
-            .map_err(|error| global.why().unwrap_or_else(|| error.into()))?;
+        pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK))?;
+        let slots = pkcs11.get_slots_with_initialized_token()?;
         if slots.is_empty() {
-            // Without an agent the module shows no token either.
-            return Err(global.why().unwrap_or_else(no_token));
+            return Err(no_token());
         }
         let slot = self.choose(&pkcs11, &slots)?;
         let session = match access {
@@ -131,15 +129,5 @@ impl Global {
         let mut again = Command::new(std::env::current_exe()?);
         again.args(std::env::args_os().skip(1)).envs(missing);
         Err(again.exec().into())
-    }
-
-    /// Why the module cannot serve the store: it has only codes to say it with, the configuration
-    /// and the agent have words.
-    fn why(&self) -> Option<Failure> {
-        let asked = self.configuration().and_then(|config| {
-            Link::new(Place::of(&config)).store()?;
-            Ok(())
-        });
-        asked.err()
     }
 }

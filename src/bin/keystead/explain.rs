@@ -43,10 +43,7 @@ fn words(code: RvError) -> (Option<&'static str>, Option<&'static str>) {
         RvError::UserPinNotInitialized => {
             ("the user PIN has not been set", Some("the security officer sets it"))
         }
-        RvError::TokenNotPresent => (
-            "the token is gone, or its agent cannot be reached",
-            Some("`keystead doctor` says what is wrong"),
-        ),
+        RvError::TokenNotPresent => ("the token is gone", None),
         RvError::DeviceMemory => (
             "there is no room left in the store",
             Some("make room on the store's file system; a running agent still deletes keys"),

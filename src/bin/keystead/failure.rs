@@ -148,7 +148,12 @@ const CURE: &str = "; ";
 fn brings_cure(reason: Reason) -> bool {
     matches!(
         reason,
-        Reason::AgentAbsent | Reason::StoreDamaged | Reason::StoreFull | Reason::StoreNotEmpty
+        Reason::AgentAbsent
+            | Reason::AgentLost
+            | Reason::AgentDown
+            | Reason::StoreDamaged
+            | Reason::StoreFull
+            | Reason::StoreNotEmpty
     )
 }
 

@@ -9,7 +9,7 @@ use crate::wire::proof::Credential;
 use crate::wire::{PageWriter, frame, socket};
 use std::os::unix::net::UnixListener;
 use std::sync::{Arc, Barrier, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const STORE: Id = Id::new([9; 16]);
 const TOKEN: Id = Id::new([1; 16]);
@@ -282,4 +282,116 @@ fn a_question_that_is_too_long_is_not_asked() {
     assert_eq!(error.reason(), Reason::FunctionFailed);
     sweep(&link).unwrap();
     assert_eq!(fake.asked(), listed(&[(0, "Hello"), (0, "Sweep")]));
+}
+
+#[test]
+fn an_agent_that_says_that_it_works_is_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let listener = UnixListener::bind(directory.path().join(socket::NAME)).unwrap();
+    let agent = std::thread::spawn(move || {
+        let (mut connection, _) = listener.accept().unwrap();
+        // The first ones before anything was read.
+        for _ in 0..2 {
+            for _ in 0..4 {
+                frame::send(&mut connection, &Response::Working).unwrap();
+                std::thread::sleep(Duration::from_millis(200));
+            }
+            let request = frame::receive(&mut connection, MAX_FRAME).unwrap().unwrap();
+            frame::send(&mut connection, &answer(&request)).unwrap();
+        }
+    });
+    let place = Place { directory: directory.path().into(), program: None, configuration: None };
+    sweep(&Link::with_patience(place, Duration::from_millis(600))).unwrap();
+    agent.join().unwrap();
+}
+
+/// An agent that answers nothing but greetings until it is told.
+fn silent() -> (Fake, std::sync::mpsc::Sender<()>) {
+    let (speak, spoken) = std::sync::mpsc::channel::<()>();
+    let (spoken, may_speak) = (Mutex::new(spoken), std::sync::atomic::AtomicBool::new(false));
+    let fake = Fake::new(move |_, request| {
+        use std::sync::atomic::Ordering::Relaxed;
+        if matches!(request, Request::Sweep) && !may_speak.load(Relaxed) {
+            let _told = spoken.lock().unwrap().recv();
+            may_speak.store(true, Relaxed);
+        }
+        Some(answer(request))
+    });
+    (fake, speak)
+}
+
+#[test]
+fn all_threads_are_told_of_a_silent_agent_at_once_and_the_next_calls_right_away() {
+    let (fake, speak) = silent();
+    let patience = Duration::from_millis(1200);
+    let link = fake.link_with(patience);
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..4 * MOST {
+            scope.spawn(|| {
+                let reason = sweep(&link).unwrap_err().reason();
+                assert!(matches!(reason, Reason::AgentLost | Reason::AgentDown), "{reason:?}");
+            });
+        }
+    });
+    assert!(began.elapsed() < patience * 2, "they waited one after the other");
+    let (asked, began) = (fake.asked().len(), Instant::now());
+    for _ in 0..50 {
+        assert_eq!(sweep(&link).unwrap_err().reason(), Reason::AgentDown);
+        assert!(!link.tell_running(&Request::Sweep).unwrap());
+    }
+    assert!(began.elapsed() < Duration::from_secs(1) && fake.asked().len() == asked);
+    speak.send(()).unwrap();
+    let answers = || sweep(&link).is_ok();
+    while !answers() {
+        assert!(began.elapsed() < Duration::from_secs(10), "it is never asked again");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_connection_that_is_lost_is_no_outage_while_others_are_answered() {
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let ended = Mutex::new(ended);
+    let fake = Fake::new(move |_, request| {
+        if matches!(request, Request::Clock) {
+            let _told = ended.lock().unwrap().recv();
+        }
+        Some(answer(request))
+    });
+    let link = fake.link_with(Duration::from_millis(1200));
+    std::thread::scope(|scope| {
+        let stuck = scope.spawn(|| link.ask(&Request::Clock).unwrap_err().reason());
+        while !stuck.is_finished() {
+            sweep(&link).unwrap();
+        }
+        assert_eq!(stuck.join().unwrap(), Reason::AgentLost);
+    });
+    sweep(&link).unwrap();
+    drop(end);
+}
+
+#[test]
+fn threads_share_what_comes_of_a_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("agent");
+    let script = "#!/bin/sh\necho x >> \"$4.starts\"\nsleep 0.3\necho no >&2\nexit 1\n";
+    let write = "printf '%s' \"$2\" > \"$1\" && chmod 700 \"$1\"";
+    let mut shell = std::process::Command::new("sh");
+    let written = shell.args(["-c", write, "sh"]).arg(&program).arg(script).status().unwrap();
+    assert!(written.success());
+    let directory = folder.path().join("store");
+    let link = Link::new(Place { directory, program: Some(program), configuration: None });
+    let together = Barrier::new(8);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                together.wait();
+                let error = sweep(&link).unwrap_err();
+                assert!(error.to_string().ends_with(": no"), "{error}");
+            });
+        }
+    });
+    let starts = std::fs::read_to_string(folder.path().join("store.starts")).unwrap();
+    assert!(starts.lines().count() < 4, "{starts}");
 }

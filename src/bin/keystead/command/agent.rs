@@ -6,12 +6,12 @@
 
 use super::directory;
 use crate::{Failure, Global, serving};
-use keystead::agent::{Claim, Lock, Options, await_lock, claim, listener, serve};
+use keystead::agent::{Claim, Lock, Options, await_lock, claim_hearing, listener, serve};
 use keystead::config::Config;
 use keystead::config::journal;
 use keystead::sys;
 use keystead::wire::Place;
-use keystead::wire::start::{self, READY};
+use keystead::wire::start::{self, READY, WORKING};
 use rustix::fs::Mode;
 use rustix::process::{
     DumpableBehavior, Resource, getrlimit, set_dumpable_behavior, setrlimit, setsid, umask,
@@ -71,7 +71,7 @@ impl Arguments {
             let lock = await_lock(&config.directory)?;
             return self.be_agent(config, group, &lock, Some(handed));
         }
-        match claim(&config.directory)? {
+        match claim_hearing(&config.directory, || self.show_life())? {
             Claim::Ours(lock) => self.be_agent(config, group, &lock, None),
             Claim::Served if self.detached => Ok(announce()?),
             Claim::Served => Err(Failure::new(format_args!(
@@ -99,6 +99,14 @@ impl Arguments {
         })?)
     }
 
+    /// Tells the starter to wait.
+    fn show_life(&self) {
+        if self.detached {
+            // Whoever has gone meanwhile waits no more.
+            let _unread = writeln!(io::stdout(), "{WORKING}");
+        }
+    }
+
     fn tell_starter(&self) -> io::Result<()> {
         announce()?;
         if self.detached { let_go_of_output() } else { Ok(()) }
@@ -106,7 +114,9 @@ impl Arguments {
 }
 
 fn detach(config: &Config) -> Result<(), Failure> {
-    start::detached(&Place::of(config), &std::env::current_exe()?)?;
+    start::detached(&Place::of(config), &std::env::current_exe()?, || {
+        let _unread = writeln!(io::stdout(), "{WORKING}");
+    })?;
     Ok(announce()?)
 }
 
