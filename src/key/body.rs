@@ -2,11 +2,13 @@
 //!
 //! # The sealed part, byte by byte (before sealing)
 //!
-//! One format byte (`0x01`), then in postcard's wire format:
+//! One format byte (`0x01`, `0x02` where the last part of the metadata follows), then in postcard's wire
+//! format:
 //!
 //! * a custom key's metadata: alias, identifier (bytes), description, class, key type, size in bits
 //!   (0 while unknown), created (seconds), pending expiry as an option (0 at a moment, 1 so many
 //!   seconds after the import; then the seconds), days between rotations, when the next of them is counted from (seconds);
+//!   in format 2 also its bonds, as the attributes of an object;
 //! * material or an ordinary object: the number of attributes, for each its type and its value, then
 //!   the material.
 
@@ -18,6 +20,9 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
 const FORMAT: u8 = 1;
+
+/// The format of metadata with bonds.
+const WITH_BONDS: u8 = 2;
 
 /// What a custom key is called and made for: it stays when the material goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +47,10 @@ pub struct Metadata {
     pub rotation_days: u16,
     /// From when the next scheduled rotation is counted: the latest one, or the setting of the schedule.
     pub rotation_from: Seconds,
+    /// What its material is bound to for good, as the border numbers it, since it was trusted: the
+    /// same material is when it comes again.
+    #[serde(skip)]
+    pub bonds: Vec<(u64, Vec<u8>)>,
 }
 
 /// An expiry that was given before there was material.
@@ -72,12 +81,19 @@ impl Metadata {
 
     /// The bytes to seal.
     pub fn encode(&self) -> Result<Secret> {
-        encode(self)
+        match self.bonds.is_empty() {
+            true => encode(FORMAT, self),
+            false => encode(WITH_BONDS, &(self, &self.bonds)),
+        }
     }
 
     /// Reads [`Self::encode`]'s bytes back.
     pub fn decode(bytes: &Secret) -> Result<Self> {
-        decode(bytes)
+        if bytes.expose().first() != Some(&WITH_BONDS) {
+            return decode(FORMAT, bytes);
+        }
+        let (metadata, bonds) = decode::<(Self, _)>(WITH_BONDS, bytes)?;
+        Ok(Self { bonds, ..metadata })
     }
 }
 
@@ -93,12 +109,12 @@ pub struct Body {
 impl Body {
     /// The bytes to seal.
     pub fn encode(&self) -> Result<Secret> {
-        encode(self)
+        encode(FORMAT, self)
     }
 
     /// Reads [`Self::encode`]'s bytes back.
     pub fn decode(bytes: &Secret) -> Result<Self> {
-        decode(bytes)
+        decode(FORMAT, bytes)
     }
 }
 
@@ -109,20 +125,20 @@ impl Drop for Body {
     }
 }
 
-fn encode<T: Serialize>(value: &T) -> Result<Secret> {
+fn encode<T: Serialize>(number: u8, value: &T) -> Result<Secret> {
     // Sized first, so that no half-grown buffer is left behind unwiped.
     let size = postcard::experimental::serialized_size(value).map_err(general)?;
     let mut bytes = Secret::new(vec![0; size + 1]);
     let (format, rest) = bytes.expose_mut().split_first_mut().ok_or(Reason::General)?;
-    *format = FORMAT;
+    *format = number;
     postcard::to_slice(value, rest).map_err(general)?;
     Ok(bytes)
 }
 
-fn decode<T: serde::de::DeserializeOwned>(bytes: &Secret) -> Result<T> {
+fn decode<T: serde::de::DeserializeOwned>(format: u8, bytes: &Secret) -> Result<T> {
     let damaged = || Reason::StoreDamaged.detail("a record's content does not parse");
     match bytes.expose().split_first() {
-        Some((&FORMAT, rest)) => match postcard::take_from_bytes(rest) {
+        Some((number, rest)) if *number == format => match postcard::take_from_bytes(rest) {
             Ok((value, [])) => Ok(value),
             _ => Err(damaged()),
         },
@@ -135,7 +151,7 @@ fn general(cause: postcard::Error) -> crate::error::Error {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 
@@ -151,6 +167,7 @@ mod tests {
             pending_expiry: Some(PendingExpiry::After(90)),
             rotation_days: 0,
             rotation_from: 0,
+            bonds: Vec::new(),
         }
     }
 
@@ -164,6 +181,19 @@ mod tests {
         .concat();
         assert_eq!(metadata().encode().unwrap().expose(), expected);
         assert_eq!(Metadata::decode(&Secret::new(expected)).unwrap(), metadata());
+    }
+
+    #[test]
+    fn bonds_follow_the_rest_of_the_metadata() {
+        let bound = Metadata { bonds: vec![(0x105, vec![0])], ..metadata() };
+        let mut expected = metadata().encode().unwrap().expose().to_vec();
+        expected[0] = 2;
+        expected.extend_from_slice(&[1, 0x85, 2, 1, 0]);
+        assert_eq!(bound.encode().unwrap().expose(), expected);
+        assert_eq!(Metadata::decode(&Secret::new(expected.clone())).unwrap(), bound);
+        for cut in 0..expected.len() {
+            assert!(Metadata::decode(&Secret::from(expected.split_at(cut).0)).is_err());
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod backup;
 pub mod body;
+pub mod bounds;
 pub mod material;
 pub mod pin;
 pub mod policy;
@@ -11,6 +12,7 @@ pub mod state;
 mod stretch;
 
 pub use body::{Body, Metadata, PendingExpiry};
+pub use bounds::Bounds;
 pub use material::{Expiry, ExpiryAction, Fingerprint};
 pub use policy::{Family, InUse, Key, Parsed, UsableKey, Usage};
 pub use record::{Header, Role, Tag};

@@ -1,5 +1,6 @@
 //! A key ready for use, and the one place that decides whether it may be used.
 
+use super::bounds::Bounds;
 use super::material::{Expiry, ExpiryAction};
 use super::state::{State, Status};
 use crate::clock::Seconds;
@@ -179,6 +180,8 @@ pub struct Key {
     pub parsed: Parsed,
     /// What its flags allow.
     pub usages: Usages,
+    /// What binds it beside them.
+    pub bounds: Bounds,
     /// The mechanisms it is confined to, if any.
     pub mechanisms: Option<Vec<u64>>,
     /// Whether it is hidden without a login.

@@ -84,7 +84,10 @@
 //! in between, or who wraps under an RSA public key whose private half decrypts. What does: keys that
 //! are not extractable, `CKA_WRAP_WITH_TRUSTED` with wrapping keys that the security officer trusts,
 //! and `CKA_UNWRAP_TEMPLATE`. From a key that is trusted, or that has a template of its own, the user
-//! can take usages away; only the officer gives it one more.
+//! can take usages away; only the officer gives it one more. The user can also take the trust away, and
+//! only the officer gives it. A key that was ever trusted stays bound, and so do its copies and its
+//! versions; imported material that was trusted and is imported again has the usages and templates that
+//! it had, and no trust.
 //!
 //! A template gets at least what it asks for. One that names no usage makes a key that does everything
 //! its type can; a session key's value can be read, and a token key's cannot. One that says
@@ -108,6 +111,25 @@
 //! `CKA_DERIVE_TEMPLATE`. A mechanism that passes on a part of its base would pass on all of its
 //! protections too, and make nothing shorter than 112 bits of a hidden value: shorter keys could be
 //! guessed one byte after the other.
+//!
+//! # What an answer tells
+//!
+//! Of a blob that is not what it should be, `C_UnwrapKey` says nothing but `CKR_WRAPPED_KEY_INVALID`. Where
+//! a mechanism does not authenticate what it wraps, that alone is too much: a padding that is right for
+//! one forged blob in 256 gives the key, byte by byte, to whoever may only unwrap it. So:
+//!
+//! | mechanism | as a wrapping |
+//! |---|---|
+//! | `CKM_AES_CBC_PAD`, `CKM_RSA_PKCS` | no key unwraps by it that is trusted, or was, or has a `CKA_UNWRAP_TEMPLATE` (`CKR_KEY_FUNCTION_NOT_PERMITTED`), and no key that is or was trusted wraps by it; a key with `CKA_WRAP_WITH_TRUSTED` does not leave by it (`CKR_KEY_NOT_WRAPPABLE`) |
+//! | `CKM_RSA_AES_KEY_WRAP` | a key with `CKA_WRAP_WITH_TRUSTED` does not leave by it: its first half is a key of its own by `CKM_RSA_PKCS_OAEP`, and decrypts the second |
+//! | `CKM_AES_KEY_WRAP` | takes any initial value but those of `CKM_AES_KEY_WRAP_KWP`, which begin with `A65959A6`: otherwise a blob of one would open as the other. A key that is or was trusted, or has a template of its own, takes the standard one only (`CKR_MECHANISM_PARAM_INVALID`) |
+//! | `CKM_AES_KEY_WRAP_KWP`, `_PAD`, `CKM_RSA_PKCS_OAEP`, `CKM_KEYSTEAD_SEAL` | as they are |
+//!
+//! A template of its own protects nothing where the key does more than wrap and unwrap: whoever decrypts
+//! with it, or with an RSA key signs by `CKM_RSA_X_509`, opens by hand what was wrapped. Where no usage is
+//! named it has none of these; name none.
+//!
+//! # What is left
 //!
 //! All this binds programs that use the module. One that has the PIN and talks to the agent itself can
 //! open whatever the module can. The agent holds it to the rules of custody, but judges headers, and has

@@ -34,11 +34,11 @@ const fn padded(row: Row) -> Row {
 }
 
 fn wrap(usable: &UsableKey, params: &Params, material: &Secret) -> Result<Vec<u8>> {
-    kw::wrap(by(usable, Reason::WrappingKeyType)?, initial(params)?, material.expose())
+    kw::wrap(by(usable, Reason::WrappingKeyType)?, initial(usable, params)?, material.expose())
 }
 
 fn unwrap(usable: &UsableKey, params: &Params, wrapped: &[u8]) -> Result<Secret> {
-    kw::unwrap(by(usable, Reason::UnwrappingKeyType)?, initial(params)?, wrapped)
+    kw::unwrap(by(usable, Reason::UnwrappingKeyType)?, initial(usable, params)?, wrapped)
 }
 
 fn wrap_padded(usable: &UsableKey, params: &Params, material: &Secret) -> Result<Vec<u8>> {
@@ -53,22 +53,38 @@ fn unwrap_padded(usable: &UsableKey, params: &Params, wrapped: &[u8]) -> Result<
     kw::unwrap_padded(by, wrapped)
 }
 
-/// The initial value: none for the standard one, or 8 bytes.
-fn initial(params: &Params) -> Result<Option<&[u8; 8]>> {
-    match params {
-        Params::None => Ok(None),
-        Params::Bytes(bytes) => {
-            bytes.as_slice().try_into().map(Some).map_err(|_| Reason::MechanismParam.into())
+/// The initial value that RFC 3394 names (2.2.3.1).
+const STANDARD: [u8; 8] = [0xA6; 8];
+
+/// What RFC 5649's initial value begins with (section 3); the material's length follows.
+const PADDED: [u8; 4] = [0xA6, 0x59, 0x59, 0xA6];
+
+/// The initial value of RFC 3394: none for the standard one, or 8 bytes. With one that begins as RFC
+/// 5649's do, a blob of one kind would open as the other, and tell whether the material ends in zeros.
+/// A key that is bound takes the standard one only.
+fn initial<'a>(usable: &UsableKey, params: &'a Params) -> Result<Option<&'a [u8; 8]>> {
+    let given: &[u8; 8] = match params {
+        Params::None => return Ok(None),
+        Params::Bytes(bytes) => bytes.as_slice().try_into().map_err(|_| Reason::MechanismParam)?,
+        _ => return Err(Reason::MechanismParam.into()),
+    };
+    match given {
+        &STANDARD => Ok(None),
+        _ if usable.bounds.any() => {
+            Err(Reason::MechanismParam.detail("this key wraps with the standard IV only"))
         }
-        _ => Err(Reason::MechanismParam.into()),
+        given if given.starts_with(&PADDED) => {
+            Err(Reason::MechanismParam.detail("an IV of AES key wrap with padding"))
+        }
+        given => Ok(Some(given)),
     }
 }
 
-/// RFC 5649's initial value (section 3), named or not; no other is served.
+/// RFC 5649's initial value, named or not; no other is served, least of all RFC 3394's.
 fn standard(params: &Params) -> Result<()> {
     match params {
         Params::None => Ok(()),
-        Params::Bytes(bytes) if bytes.as_slice() == [0xA6, 0x59, 0x59, 0xA6] => Ok(()),
+        Params::Bytes(bytes) if bytes.as_slice() == PADDED => Ok(()),
         _ => Err(Reason::MechanismParam.into()),
     }
 }

@@ -45,6 +45,9 @@ pub struct Row {
     /// Whether a forged or altered blob is told from an honest one when it is unwrapped (an
     /// authenticated or CCA-secure wrapping), so that a refusal may say what was unwrapped.
     pub authenticated: bool,
+    /// Whether a part of what it wraps opens by another mechanism: the key that the rest is wrapped
+    /// under, which may then be used in any way.
+    pub in_parts: bool,
     /// Whether decrypting and unwrapping with these parameters tell the right key from a wrong one,
     /// surely enough that the versions of a rotated key can be tried in turn.
     pub tells_versions: fn(&Params) -> bool,
@@ -85,6 +88,7 @@ impl Row {
             wrap: None,
             unwrap: None,
             authenticated: false,
+            in_parts: false,
             tells_versions: |_| false,
             rotates: false,
             derive: None,
@@ -123,6 +127,11 @@ impl Row {
             | flag(self.generate.is_some() || self.rotates, CKF_GENERATE)
             | flag(self.generate_pair.is_some(), CKF_GENERATE_KEY_PAIR)
             | self.more_flags
+    }
+
+    /// Whether what it wraps comes back as a whole or not at all, and no answer tells anything of it.
+    pub const fn keeps_what_it_wraps(&self) -> bool {
+        self.authenticated && !self.in_parts
     }
 
     /// Its encryption, or `MechanismInvalid`.

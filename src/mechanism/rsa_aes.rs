@@ -16,6 +16,7 @@ pub(super) const RSA_AES_KEY_WRAP: Row = Row {
     wrap: Some(wrap),
     unwrap: Some(unwrap),
     authenticated: true,
+    in_parts: true,
     ..rsa(row!(CKM_RSA_AES_KEY_WRAP))
 };
 

@@ -35,6 +35,12 @@ impl Row {
     /// Unwraps key bytes, with whichever version fits.
     pub fn unwrap_with(&self, key: &UsableKey, params: &Params, wrapped: &[u8]) -> Result<Secret> {
         let unwrap = self.unwrap()?;
+        if !self.authenticated && key.bounds.hides_what_it_unwraps() {
+            return Err(Reason::KeyNotPermitted.detail(
+                "the mechanism tells a right padding from a wrong one, which shows what was wrapped \
+                 to whoever may only unwrap it",
+            ));
+        }
         if !key.older().is_empty() {
             self.tells_versions_apart(params)?;
         }

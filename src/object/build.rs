@@ -3,6 +3,7 @@
 
 use super::attributes::{self, Attributes};
 use super::kinds::{Kind, USAGE_FLAGS};
+use super::marks;
 use super::rules::{
     COPY, CREATE, Change, DERIVE, Form, GENERATE, Initial, RULES, Rule, UNWRAP, class_bit, rule,
 };
@@ -152,6 +153,7 @@ pub fn build(template: &Template, how: How, class: u64, kind: Option<&Kind>) -> 
         Some(kind) => key_defaults(&mut made, kind)?,
         None => default_flag(&mut made, CKA_PRIVATE, false),
     }
+    marks::note_trust(&mut made);
     Ok(made)
 }
 
@@ -293,32 +295,26 @@ fn change(rule: &Rule, of: &Attributes, attribute: &Attribute, officer: bool) ->
         Change::Never => of.bytes(rule.kind) == Some(attribute.value.expose()),
         Change::Rises => new || !old,
         Change::Falls => !new || old,
-        Change::Officer => officer || new == old,
+        Change::Officer => officer || !new || old,
         Change::Usage => officer || !new || old || !is_bound(of),
     };
     if fine { Ok(()) } else { Err(refuse(Reason::AttributeReadOnly, rule.kind)) }
 }
 
-/// Whether somebody relies on what a key cannot do: it is trusted, or its own templates bind what it
-/// wraps, unwraps and derives. One more usage would undo that: whoever decrypts with a wrapping key
-/// needs no unwrapping.
+/// Whether somebody relies on what a key cannot do: it is trusted, or was before, or its own templates
+/// bind what it wraps, unwraps and derives. One more usage would undo that: whoever decrypts with a
+/// wrapping key needs no unwrapping.
 fn is_bound(key: &Attributes) -> bool {
-    let templates = [CKA_WRAP_TEMPLATE, CKA_UNWRAP_TEMPLATE, CKA_DERIVE_TEMPLATE];
-    key.flag(CKA_TRUSTED) || templates.into_iter().any(|kind| binds(key, kind))
-}
-
-/// Whether a key has a template of its own that says anything.
-fn binds(key: &Attributes, template: u64) -> bool {
-    key.bytes(template).is_some_and(|template| !template.is_empty())
+    marks::was_trusted(key) || marks::has_templates(key)
 }
 
 /// What a bound key is meant for where its template names no usage: what it is trusted with, and what
 /// its own templates are about.
 fn is_bound_for(usage: Usage, key: &Attributes) -> bool {
     match usage {
-        Usage::Wrap => key.flag(CKA_TRUSTED) || binds(key, CKA_WRAP_TEMPLATE),
-        Usage::Unwrap => binds(key, CKA_UNWRAP_TEMPLATE),
-        Usage::Derive => binds(key, CKA_DERIVE_TEMPLATE),
+        Usage::Wrap => key.flag(CKA_TRUSTED) || marks::has_template(key, CKA_WRAP_TEMPLATE),
+        Usage::Unwrap => marks::has_template(key, CKA_UNWRAP_TEMPLATE),
+        Usage::Derive => marks::has_template(key, CKA_DERIVE_TEMPLATE),
         _ => false,
     }
 }

@@ -6,6 +6,7 @@ pub mod curves;
 pub mod custom;
 pub mod json;
 pub mod kinds;
+pub mod marks;
 pub mod rules;
 pub mod template;
 pub mod vendor;

@@ -33,7 +33,7 @@ pub enum Change {
     Rises,
     /// From true to false only.
     Falls,
-    /// Only by the security officer.
+    /// From false to true by the security officer only, from true to false by the owner too.
     Officer,
     /// What a key is used for: as the owner likes, but of a bound key (see [`super::build`]) from true
     /// to false only, unless the security officer does it.

@@ -10,7 +10,7 @@ use crate::id::Id;
 use crate::key::{Event, Header, Metadata, Origin, Parsed, Role, State};
 use crate::object::custom::Custom;
 use crate::object::vendor::*;
-use crate::object::{Attributes, Template, build, curves};
+use crate::object::{Attribute, Attributes, Template, build, curves, marks};
 use crate::secret::Secret;
 use crate::wire::Change;
 use pkcs11_sys::*;
@@ -166,10 +166,13 @@ impl Token {
                         self.schedule(&mut metadata, key.state.origin, template)?;
                     } else if !rename(&mut metadata, attribute.kind, value)? {
                         let own = own.as_mut().ok_or(Reason::AttributeReadOnly)?;
-                        own.set(attribute.kind, value);
+                        self.change_own(own, attribute)?;
                     }
                 }
             }
+        }
+        if let Some(own) = own.as_ref().filter(|own| marks::was_trusted(own)) {
+            metadata.bonds = marks::bonds(own);
         }
         let enabled = event == Event::Enable(true);
         let state = key.state(self.now()).apply(&event, self.clock.now())?;
@@ -199,6 +202,16 @@ impl Token {
         self.commit(changes)?;
         if enabled {
             self.catch_up(id);
+        }
+        Ok(())
+    }
+
+    /// Changes one of the material's own attributes. What the custom key shows on it, and the template
+    /// says as it is, stays.
+    fn change_own(&self, own: &mut Attributes, attribute: &Attribute) -> Result<()> {
+        if attribute.kind < CKA_VENDOR_DEFINED {
+            build::check_change(own, attribute, self.who() == Login::Officer)?;
+            marks::change(own, attribute.kind, attribute.value.expose());
         }
         Ok(())
     }

@@ -53,6 +53,7 @@ impl Token {
             pending_expiry: None,
             rotation_days: wishes.rotation_days,
             rotation_from: self.clock.now(),
+            bonds: Vec::new(),
         };
         if wishes.rotation_days != 0 && !rotates_on_schedule(&metadata, Origin::Generated) {
             return Err(Reason::TemplateInconsistent.detail("only AES keys rotate on schedule"));
@@ -151,6 +152,7 @@ impl Token {
             pending_expiry: wanted.expiry,
             rotation_days: 0,
             rotation_from: 0,
+            bonds: Vec::new(),
         };
         let state = State::awaiting_import();
         let change =

@@ -16,7 +16,7 @@ use crate::key::{
 use crate::object::build::{provenance, rise_together, stronger};
 use crate::object::kinds::{Kind, bits};
 use crate::object::vendor::APPLICATION;
-use crate::object::{Attribute, Attributes, Template, Wishes, attributes};
+use crate::object::{Attribute, Attributes, Template, Wishes, attributes, marks};
 use crate::secret::Secret;
 use crate::wire::{Change, Expect, Request, Response, Stored};
 use pkcs11_sys::*;
@@ -175,6 +175,7 @@ impl Token {
             pending_expiry: None,
             rotation_days: 0,
             rotation_from: 0,
+            bonds: Vec::new(),
         };
         let target = Target {
             id,
@@ -196,10 +197,8 @@ impl Token {
         state: State,
         event: Event,
     ) -> Result<Id> {
-        // An import never lowers what hides the custom key.
-        let hidden = target.private.then(|| import.held.hidden());
-        let held = hidden.as_ref().unwrap_or(&import.held);
-        let (id, material) = self.new_material(target.id, &metadata, &state, held)?;
+        let held = bound(import, &target)?;
+        let (id, material) = self.new_material(target.id, &metadata, &state, &held)?;
         let mut changes = vec![
             self.metadata_change(
                 target.id,
@@ -383,6 +382,17 @@ impl Target {
             && self.state.enabled
             && self.state.status() == Status::PendingImport
     }
+}
+
+/// The material as its custom key takes it in: hidden where that is, and bound to what its material was
+/// bound to before. An import lowers neither.
+fn bound(import: &Import, target: &Target) -> Result<Held> {
+    let mut attributes = import.held.attributes.duplicate();
+    if target.private {
+        attributes.set_flag(CKA_PRIVATE, true);
+    }
+    marks::bind(&mut attributes, &target.metadata.bonds, import.template)?;
+    Ok(Held { attributes, material: import.held.material.duplicate() })
 }
 
 /// The expiry of an import: the attribute's, else the one written into the custom key, else, where

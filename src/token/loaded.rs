@@ -6,11 +6,13 @@ use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::policy::{FINISH, InUse, Key, Purpose, Sealing, Usages, Watch};
 use crate::key::state::Erasure;
-use crate::key::{Body, Expiry, ExpiryAction, Header, Material, Metadata, Role, State, Status};
+use crate::key::{
+    Body, Bounds, Expiry, ExpiryAction, Header, Material, Metadata, Role, State, Status,
+};
 use crate::object::build;
 use crate::object::custom::{Custom, show_expiry};
 use crate::object::kinds::{self, USAGE_FLAGS};
-use crate::object::{Attributes, attributes};
+use crate::object::{Attributes, attributes, marks};
 use crate::secret::Secret;
 use crate::wire::{Outcome, Stored};
 use once_cell::sync::OnceCell;
@@ -83,13 +85,6 @@ impl CustomKey {
 }
 
 impl Held {
-    /// The same, as a private object.
-    pub fn hidden(&self) -> Self {
-        let mut attributes = self.attributes.duplicate();
-        attributes.set_flag(CKA_PRIVATE, true);
-        Self { attributes, material: self.material.duplicate() }
-    }
-
     /// The bytes to seal.
     pub fn encode(&self) -> Result<Secret> {
         let attributes =
@@ -236,6 +231,7 @@ impl Loaded {
             }
             (Content::Material(held, _) | Content::Object(held), _) => held.attributes.duplicate(),
         };
+        marks::hide(&mut shown);
         shown.set(CKA_UNIQUE_ID, self.id.to_string().as_bytes());
         if let (Content::Object(_), Some(_)) = (&self.content, self.header.expiry) {
             show_expiry(&mut shown, self.header.expiry);
@@ -286,6 +282,7 @@ impl Loaded {
             id: self.id,
             parsed: (kind.parse)(&held.material, &held.attributes)?,
             usages,
+            bounds: bounds(&held.attributes),
             mechanisms: held.attributes.bytes(CKA_ALLOWED_MECHANISMS).map(attributes::mechanisms),
             private: self.needs_login(),
             sensitive: held.attributes.flag(CKA_SENSITIVE),
@@ -312,6 +309,14 @@ impl Loaded {
 
 fn custom(id: Id, key: &CustomKey, private: bool, now: Seconds) -> Custom<'_> {
     Custom { id, metadata: &key.metadata, state: key.state(now), private }
+}
+
+fn bounds(key: &Attributes) -> Bounds {
+    Bounds {
+        trusted: marks::was_trusted(key),
+        templates: marks::has_templates(key),
+        unwrap_template: marks::has_template(key, CKA_UNWRAP_TEMPLATE),
+    }
 }
 
 /// What the agent says of a slot, in the domain's words.
@@ -349,7 +354,7 @@ pub fn apply_changes(
         build::check_change(to, attribute, officer)?;
     }
     for attribute in template.iter() {
-        to.set(attribute.kind, attribute.value.expose());
+        marks::change(to, attribute.kind, attribute.value.expose());
     }
     Ok(())
 }

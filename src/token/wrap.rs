@@ -22,7 +22,7 @@ impl Token {
         let row = mechanism::find(mechanism.id)?;
         let wrap = row.wrap()?;
         let usable = self.usable(wrapping, Usage::Wrap, mechanism.id)?;
-        let material = self.wrappable(key, wrapping, &usable)?;
+        let material = self.wrappable(row, key, wrapping, &usable)?;
         wrap(&usable, &mechanism.params, &material)
     }
 
@@ -75,7 +75,13 @@ impl Token {
     }
 
     /// The material of a key that may leave under this wrapping key.
-    fn wrappable(&self, key: Handle, wrapping: Handle, by: &UsableKey) -> Result<Secret> {
+    fn wrappable(
+        &self,
+        row: &Row,
+        key: Handle,
+        wrapping: Handle,
+        by: &UsableKey,
+    ) -> Result<Secret> {
         let unknown = |failure: Error| match failure.reason() {
             Reason::ObjectUnknown => Reason::KeyUnknown.into(),
             _ => failure,
@@ -98,6 +104,15 @@ impl Token {
         let wrapping = &wrapping.held().ok_or(Reason::KeyUnknown)?.attributes;
         if held.attributes.flag(CKA_WRAP_WITH_TRUSTED) && !wrapping.flag(CKA_TRUSTED) {
             return Err(Reason::KeyNotWrappable.detail("the wrapping key is not trusted"));
+        }
+        if held.attributes.flag(CKA_WRAP_WITH_TRUSTED) && !row.keeps_what_it_wraps() {
+            return Err(Reason::KeyNotWrappable
+                .detail("what this mechanism wraps can be had back without a trusted key"));
+        }
+        if by.bounds.trusted && !row.authenticated {
+            return Err(Reason::KeyNotPermitted.detail(
+                "a key that is or was trusted wraps with nothing that tells paddings apart",
+            ));
         }
         match fits(&loaded.shown(self.now())?, wrapping.bytes(CKA_WRAP_TEMPLATE))? {
             true => Ok(held.material.duplicate()),

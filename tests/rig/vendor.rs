@@ -87,7 +87,21 @@ pub fn expires_at(second: u64) -> Attribute {
 
 /// An attribute whose value is a template with one attribute: a `CK_ATTRIBUTE` as it lies in memory.
 pub fn template_of(of: u64, inner: u64, value: &'static [u8]) -> Attribute {
-    let address = value.as_ptr().expose_provenance();
-    let bytes = [inner.to_ne_bytes(), address.to_ne_bytes(), value.len().to_ne_bytes()].concat();
-    Attribute::VendorDefined((kind(of), bytes))
+    template_with(of, &[(inner, value)])
+}
+
+/// An attribute whose value is a template.
+pub fn template_with(of: u64, inner: &[(u64, &'static [u8])]) -> Attribute {
+    let in_memory = |(inner, value): &(u64, &'static [u8])| {
+        let address = value.as_ptr().expose_provenance();
+        [inner.to_ne_bytes(), address.to_ne_bytes(), value.len().to_ne_bytes()].concat()
+    };
+    Attribute::VendorDefined((kind(of), inner.iter().flat_map(in_memory).collect()))
+}
+
+/// A mechanism that the client crate has no name for.
+#[allow(unsafe_code)]
+pub fn mechanism_type(number: u64) -> MechanismType {
+    // SAFETY: a `MechanismType` is a `repr(transparent)` number, and any number is one.
+    unsafe { std::mem::transmute::<u64, MechanismType>(number) }
 }

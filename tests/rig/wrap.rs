@@ -1,7 +1,7 @@
 //! What the owner of some material does outside the token: wrap it for the token's import key.
 
 use super::Token;
-use super::vendor::{expires_at, without_custody};
+use super::vendor::{expires_at, mechanism_type, without_custody};
 use super::world::now;
 use aws_lc_rs::key_wrap::{AES_256, AesKek, KeyWrap, KeyWrapPadded};
 use aws_lc_rs::rsa::{
@@ -9,8 +9,14 @@ use aws_lc_rs::rsa::{
     PublicKeyComponents,
 };
 use cryptoki::mechanism::rsa::{PkcsMgfType, PkcsOaepParams, PkcsOaepSource};
+use cryptoki::mechanism::vendor_defined::VendorDefinedMechanism;
 use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
+use pkcs11_sys::{
+    CK_RSA_AES_KEY_WRAP_PARAMS, CK_RSA_PKCS_OAEP_PARAMS, CKG_MGF1_SHA256, CKM_RSA_AES_KEY_WRAP,
+    CKM_SHA256, CKZ_DATA_SPECIFIED,
+};
+use std::ptr::null_mut;
 
 /// A secret that the token holds as a session key which can unwrap, and that is known outside too:
 /// the quickest way to bring material in.
@@ -134,4 +140,20 @@ pub fn oaep_sha1() -> Mechanism<'static> {
 
 fn oaep(hash: MechanismType, mgf: PkcsMgfType) -> Mechanism<'static> {
     PkcsOaepParams::new(hash, mgf, PkcsOaepSource::empty()).into()
+}
+
+/// `CKM_RSA_AES_KEY_WRAP` with an AES key of 256 bits and OAEP with SHA-256, for which the client crate
+/// has no name.
+pub fn with_rsa_aes<R>(act: impl FnOnce(&Mechanism) -> R) -> R {
+    let mut oaep = CK_RSA_PKCS_OAEP_PARAMS {
+        hashAlg: CKM_SHA256,
+        mgf: CKG_MGF1_SHA256,
+        source: CKZ_DATA_SPECIFIED,
+        pSourceData: null_mut(),
+        ulSourceDataLen: 0,
+    };
+    let params = CK_RSA_AES_KEY_WRAP_PARAMS { ulAESKeyBits: 256, pOAEPParams: &raw mut oaep };
+    let mechanism =
+        VendorDefinedMechanism::new(mechanism_type(CKM_RSA_AES_KEY_WRAP), Some(&params));
+    act(&Mechanism::VendorDefined(mechanism))
 }

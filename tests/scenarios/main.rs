@@ -40,4 +40,5 @@ mod starting;
 mod strangers;
 mod threads;
 mod time;
+mod trust;
 mod under_way;

@@ -1,0 +1,90 @@
+//! Marks: what the token notes of a key among its attributes, for itself. No template names one, and
+//! none is shown.
+
+use super::attributes::{self, Attributes};
+use super::kinds::USAGE_FLAGS;
+use super::template::Template;
+use crate::error::{Reason, Result};
+use pkcs11_sys::*;
+
+/// On a key that the security officer trusts, or has trusted: it stays bound for good.
+const TRUSTED_ONCE: u64 = u64::MAX - 1;
+
+/// The attributes that bind what a key does.
+const BINDING: [u64; 3] = [CKA_WRAP_TEMPLATE, CKA_UNWRAP_TEMPLATE, CKA_DERIVE_TEMPLATE];
+
+/// Marks a key that is trusted. To be called whenever its trust may have begun, or is about to end.
+pub fn note_trust(key: &mut Attributes) {
+    if key.contains(CKA_KEY_TYPE) && key.flag(CKA_TRUSTED) {
+        key.set_flag(TRUSTED_ONCE, true);
+    }
+}
+
+/// Changes an attribute, which [`super::build::check_change`] has allowed.
+pub fn change(key: &mut Attributes, kind: u64, value: &[u8]) {
+    note_trust(key);
+    key.set(kind, value);
+    note_trust(key);
+}
+
+/// Whether the key is trusted, or was before.
+pub fn was_trusted(key: &Attributes) -> bool {
+    key.flag(CKA_TRUSTED) || key.flag(TRUSTED_ONCE)
+}
+
+/// Whether the key has templates of its own that say anything.
+pub fn has_templates(key: &Attributes) -> bool {
+    BINDING.into_iter().any(|kind| has_template(key, kind))
+}
+
+/// Whether the key has that template, and it says anything.
+pub fn has_template(key: &Attributes, kind: u64) -> bool {
+    key.bytes(kind).is_some_and(|template| !template.is_empty())
+}
+
+/// Leaves out what is not shown.
+pub fn hide(shown: &mut Attributes) {
+    shown.remove(TRUSTED_ONCE);
+}
+
+/// What a key that was trusted is bound to, to be kept where its material goes and comes again; nothing
+/// of another key.
+pub fn bonds(key: &Attributes) -> Vec<(u64, Vec<u8>)> {
+    if !was_trusted(key) {
+        return Vec::new();
+    }
+    let binds = |kind: &u64| BINDING.contains(kind) || is_usage(*kind);
+    key.iter().filter(|(kind, _)| binds(kind)).map(|(kind, value)| (kind, value.to_vec())).collect()
+}
+
+/// Binds material that comes again to what it was bound to before. A template that asks for more is
+/// `TemplateInconsistent`; where it says nothing, the key is as it was.
+pub fn bind(key: &mut Attributes, bonds: &[(u64, Vec<u8>)], template: &Template) -> Result<()> {
+    if bonds.is_empty() {
+        return Ok(());
+    }
+    for (kind, bond) in bonds {
+        let asked = template.bytes(*kind);
+        let fits = asked.is_none_or(|asked| asked == bond || is_usage(*kind) && !is_true(asked));
+        if !fits {
+            return Err(Reason::TemplateInconsistent.detail(format_args!(
+                "attribute {kind:#x} is more than a key has that was trusted"
+            )));
+        }
+        match is_usage(*kind) {
+            true if !is_true(bond) => key.set_flag(*kind, false),
+            true => {}
+            false => key.set(*kind, bond),
+        }
+    }
+    key.set_flag(TRUSTED_ONCE, true);
+    Ok(())
+}
+
+fn is_usage(kind: u64) -> bool {
+    USAGE_FLAGS.iter().any(|(_, flag)| *flag == kind)
+}
+
+fn is_true(value: &[u8]) -> bool {
+    value == attributes::flag(true)
+}

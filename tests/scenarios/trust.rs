@@ -1,0 +1,409 @@
+//! Keys that somebody relies on, because the security officer trusts them or because of their own
+//! templates: each way by which an answer, or a second mechanism, could tell what they wrapped is played
+//! against a key that nothing binds, where it works, and against one that is bound, where it fails at
+//! its first step.
+
+use crate::rig::token::{SO_PIN, Token, USER_PIN, aes_material, pin};
+use crate::rig::wrap::{Courier, oaep_sha256, with_rsa_aes};
+use crate::rig::{for_key, mechanism_type, play, refused, template_with, without_custody};
+use cryptoki::error::{Error, Result, RvError};
+use cryptoki::mechanism::vendor_defined::VendorDefinedMechanism;
+use cryptoki::mechanism::{Mechanism, MechanismType};
+use cryptoki::object::{
+    Attribute, AttributeInfo, AttributeType, KeyType, ObjectClass, ObjectHandle,
+};
+use cryptoki::session::UserType;
+
+const UNWRAP_TEMPLATE: u64 = 0x4000_0212;
+const SENSITIVE: u64 = 0x103;
+const EXTRACTABLE: u64 = 0x162;
+const KWP: u64 = 0x210B;
+const CBC: Mechanism = Mechanism::AesCbcPad([3; 16]);
+/// The value of the key that is attacked.
+const TARGET: [u8; 32] = *b"what nobody should ever see here";
+
+#[test]
+fn a_padding_oracle_has_no_key_that_answers_it() {
+    play(|world| {
+        let token = world.token();
+        let both = [Attribute::Wrap(true), Attribute::Unwrap(true)];
+        let keeps = [&both[..], &[keeping()]].concat();
+        let trusted = by_officer(&token, &keeps);
+        let (free, templated) = (token.generate_aes(&both), token.generate_aes(&keeps));
+        let ordinary = target(&token, &[]);
+        let guarded = target(&token, &[Attribute::WrapWithTrusted(true)]);
+
+        let wrapped = token.wrap_key(&CBC, free, ordinary).unwrap();
+        let (opened, calls) = padding_oracle(&token, free, &wrapped);
+        assert_eq!(opened.unwrap(), TARGET, "the attack is a real one");
+        assert!(calls > 1000, "{calls}");
+
+        refused(token.wrap_key(&CBC, trusted, guarded), RvError::KeyNotWrappable);
+        refused(token.wrap_key(&CBC, trusted, ordinary), RvError::KeyFunctionNotPermitted);
+        for by in [templated, trusted] {
+            // However the attacker comes by a blob, there is no answer to its padding.
+            let (opened, calls) = padding_oracle(&token, by, &wrapped);
+            refused(opened, RvError::KeyFunctionNotPermitted);
+            assert_eq!(calls, 1);
+        }
+    });
+}
+
+#[test]
+fn a_trusted_key_opens_by_its_own_mechanism_only_and_into_nothing_that_shows_it() {
+    play(|world| {
+        let token = world.token();
+        let both = [Attribute::Wrap(true), Attribute::Unwrap(true), keeping()];
+        let by = by_officer(&token, &both);
+        let guarded = target(&token, &[Attribute::WrapWithTrusted(true)]);
+        let block = token.encrypt_block(guarded).unwrap();
+        let iv = |iv: &'static [u8; 8]| key_wrap(Some(iv));
+        let mechanisms = [key_wrap(None), iv(&[0xA6; 8]), Mechanism::AesKeyWrapPad, named(KWP)];
+        let odd =
+            [iv(b"\xA6\x59\x59\xA6\0\0\0\x20"), iv(&[0xA6, 0, 0, 0, 0, 0, 0, 0]), iv(&[7; 8])];
+        for (made, mechanism) in mechanisms.iter().enumerate() {
+            let wrapped = token.wrap_key(mechanism, by, guarded).unwrap();
+            for (read, mechanism) in mechanisms.iter().enumerate() {
+                let back = token.unwrap_key(mechanism, by, &wrapped, &session_aes());
+                // The first two and the last two are one wrapping each.
+                if made / 2 != read / 2 {
+                    refused(back, RvError::WrappedKeyInvalid);
+                    continue;
+                }
+                let back = back.unwrap();
+                assert_eq!(token.encrypt_block(back).unwrap(), block);
+                assert!(hides_its_value(&token, back));
+                let away = token.wrap_key(&Mechanism::AesKeyWrap, by, back);
+                refused(away, RvError::KeyUnextractable);
+            }
+            for mechanism in &odd {
+                refused(token.wrap_key(mechanism, by, guarded), RvError::MechanismParamInvalid);
+                let back = token.unwrap_key(mechanism, by, &wrapped, &session_aes());
+                refused(back, RvError::MechanismParamInvalid);
+            }
+            let readable = [&session_aes()[..], &[Attribute::Sensitive(false)]].concat();
+            let back = token.unwrap_key(mechanism, by, &wrapped, &readable);
+            refused(back, RvError::TemplateInconsistent);
+        }
+    });
+}
+
+/// A blob of one kind that opened as the other would tell whether the key ends in zeros, or come back
+/// longer than it was.
+#[test]
+fn no_initial_value_makes_one_key_wrap_read_as_the_other() {
+    const PADDED: [u8; 8] = [0xA6, 0x59, 0x59, 0xA6, 0, 0, 0, 0x1F];
+    play(|world| {
+        let token = world.token();
+        let by = token.generate_aes(&[Attribute::Wrap(true), Attribute::Unwrap(true)]);
+        let key = target(&token, &[]);
+        refused(token.wrap_key(&key_wrap(Some(&PADDED)), by, key), RvError::MechanismParamInvalid);
+        let padded = token.wrap_key(&Mechanism::AesKeyWrapPad, by, key).unwrap();
+        let longer = token.unwrap_key(&key_wrap(Some(&PADDED)), by, &padded, &session_aes());
+        refused(longer, RvError::MechanismParamInvalid);
+        for number in [0x210A, KWP] {
+            let number = mechanism_type(number);
+            let other = VendorDefinedMechanism::new(number, Some(&[0xA6_u8; 4]));
+            let other = Mechanism::VendorDefined(other);
+            refused(token.wrap_key(&other, by, key), RvError::MechanismParamInvalid);
+        }
+        let own = key_wrap(Some(&[7; 8]));
+        let wrapped = token.wrap_key(&own, by, key).unwrap();
+        token.unwrap_key(&own, by, &wrapped, &session_aes()).unwrap();
+    });
+}
+
+#[test]
+fn a_key_that_was_trusted_stays_bound_for_good_and_so_do_its_copies() {
+    play(|world| {
+        let token = world.token();
+        let both = [Attribute::Wrap(true), Attribute::Unwrap(true)];
+        let once = by_officer(&token, &both);
+        let free = token.generate_aes(&both);
+        let wrapped = token.wrap_key(&CBC, free, target(&token, &[])).unwrap();
+        let lower = [Attribute::Trusted(false)];
+        token.update_attributes(once, &lower).unwrap();
+        refused(
+            token.update_attributes(once, &[Attribute::Trusted(true)]),
+            RvError::AttributeReadOnly,
+        );
+        let ordinary = [without_custody(), Attribute::Token(true)];
+        let copies = [
+            token.copy_object(once, &[Attribute::Token(false)]).unwrap(),
+            token.copy_object(once, &ordinary).unwrap(),
+        ];
+        let later = || {
+            log_in(&token, UserType::User, USER_PIN);
+            token.copy_object(once, &[Attribute::Token(false)]).unwrap()
+        };
+        for key in [once, copies[0], copies[1], later(), once] {
+            assert!(!trusted(&token, key));
+            for usage in [
+                Attribute::Decrypt(true),
+                Attribute::Encrypt(true),
+                Attribute::Sign(true),
+                Attribute::Derive(true),
+            ] {
+                let more = [usage];
+                refused(token.update_attributes(key, &more), RvError::AttributeReadOnly);
+                refused(token.copy_object(key, &more), RvError::AttributeReadOnly);
+            }
+            let (opened, calls) = padding_oracle(&token, key, &wrapped);
+            refused(opened, RvError::KeyFunctionNotPermitted);
+            assert_eq!(calls, 1);
+            let own = key_wrap(Some(&[7; 8]));
+            let other = target(&token, &[]);
+            refused(token.wrap_key(&CBC, key, other), RvError::KeyFunctionNotPermitted);
+            refused(token.wrap_key(&own, key, other), RvError::MechanismParamInvalid);
+            token.wrap_key(&Mechanism::AesKeyWrap, key, other).unwrap();
+        }
+        let guarded = target(&token, &[Attribute::WrapWithTrusted(true)]);
+        let away = token.wrap_key(&Mechanism::AesKeyWrap, once, guarded);
+        refused(away, RvError::KeyNotWrappable);
+    });
+}
+
+#[test]
+fn material_that_was_trusted_comes_again_as_it_was() {
+    play(|world| {
+        let token = world.token();
+        let courier = Courier::new(&token);
+        let wraps = [Attribute::Wrap(true), Attribute::Unwrap(true), keeping()];
+        let public = [Attribute::Private(false), Attribute::Extractable(false)];
+        let first = [&aes_material()[..], &wraps, &public].concat();
+        let key = courier.import(&token, &TARGET, &first).unwrap();
+        let id = token.key_of(key);
+        log_in(&token, UserType::So, SO_PIN);
+        token.update_attributes(key, &[Attribute::Trusted(true)]).unwrap();
+        log_in(&token, UserType::User, USER_PIN);
+        let courier = Courier::new(&token);
+        let again = |more: &[Attribute]| {
+            let named = [for_key(&id), Attribute::Private(false)];
+            courier.import(&token, &TARGET, &[&aes_material()[..], &named, more].concat())
+        };
+        for _lost_again in 0..2 {
+            let present = token.find_objects(&[for_key(&id), secret()]).unwrap()[0];
+            token.destroy_object(present).unwrap();
+            for more in [
+                &[Attribute::Wrap(true), Attribute::Decrypt(true)][..],
+                &[Attribute::Encrypt(true)],
+                &[template_with(UNWRAP_TEMPLATE, &[(SENSITIVE, &[0])])],
+                &[template_with(UNWRAP_TEMPLATE, &[])],
+            ] {
+                refused(again(more), RvError::TemplateInconsistent);
+            }
+            let back = again(&[]).unwrap();
+            assert!(!trusted(&token, back), "whom to trust is for the officer to say");
+            for (usage, kept) in [
+                (AttributeType::Wrap, true),
+                (AttributeType::Unwrap, true),
+                (AttributeType::Encrypt, false),
+                (AttributeType::Decrypt, false),
+                (AttributeType::Derive, false),
+            ] {
+                assert_eq!(token.flag(back, usage), kept, "{usage:?}");
+            }
+            refused(
+                token.update_attributes(back, &[Attribute::Decrypt(true)]),
+                RvError::AttributeReadOnly,
+            );
+            let wrapped =
+                token.wrap_key(&Mechanism::AesKeyWrap, back, target(&token, &[])).unwrap();
+            let readable = [&session_aes()[..], &[Attribute::Sensitive(false)]].concat();
+            let opened = token.unwrap_key(&Mechanism::AesKeyWrap, back, &wrapped, &readable);
+            refused(opened, RvError::TemplateInconsistent);
+        }
+    });
+}
+
+/// PKCS#1 v1.5 tells paddings apart by what comes out, and the transport key of `CKM_RSA_AES_KEY_WRAP`
+/// opens by OAEP into a key that decrypts the rest.
+#[test]
+fn what_a_trusted_rsa_key_wraps_is_not_had_in_parts() {
+    play(|world| {
+        world.configure("pkcs1_unwrap = true");
+        let token = world.token();
+        rsa_pair(&token, "bound", &[keeping()]);
+        log_in(&token, UserType::So, SO_PIN);
+        let public = half(&token, ObjectClass::PUBLIC_KEY, "bound");
+        token.update_attributes(public, &[Attribute::Trusted(true)]).unwrap();
+        log_in(&token, UserType::User, USER_PIN);
+        let private = half(&token, ObjectClass::PRIVATE_KEY, "bound");
+        let (free, opening) = rsa_pair(&token, "free", &[]);
+
+        let ordinary = target(&token, &[]);
+        let parts = with_rsa_aes(|by| token.wrap_key(by, free, ordinary)).unwrap();
+        let (transport, carried) = parts.split_at(256);
+        let decrypts = [&session_aes()[..], &[Attribute::Decrypt(true)]].concat();
+        let opened = token.unwrap_key(&oaep_sha256(), opening, transport, &decrypts).unwrap();
+        assert_eq!(unwrapped_by_hand(&token, opened, carried), TARGET, "the attack is a real one");
+
+        let guarded = target(&token, &[Attribute::WrapWithTrusted(true)]);
+        let away = with_rsa_aes(|by| token.wrap_key(by, public, guarded));
+        refused(away, RvError::KeyNotWrappable);
+        let away = token.wrap_key(&Mechanism::RsaPkcs, public, guarded);
+        refused(away, RvError::KeyNotWrappable);
+        let wrapped = token.wrap_key(&oaep_sha256(), public, guarded).unwrap();
+        let back = token.unwrap_key(&oaep_sha256(), private, &wrapped, &session_aes()).unwrap();
+        assert!(hides_its_value(&token, back));
+        let padded = token.wrap_key(&Mechanism::RsaPkcs, free, ordinary).unwrap();
+        for blob in [&padded, &wrapped] {
+            let answer = token.unwrap_key(&Mechanism::RsaPkcs, private, blob, &session_aes());
+            refused(answer, RvError::KeyFunctionNotPermitted);
+        }
+    });
+}
+
+// --- the attacks ---
+
+/// Vaudenay's: the plaintext of a blob of AES-CBC with padding, from nothing but whether blobs like it
+/// unwrap. How many calls it took, and what stopped it.
+fn padding_oracle(token: &Token, by: ObjectHandle, wrapped: &[u8]) -> (Result<Vec<u8>>, usize) {
+    let mut calls = 0;
+    let secret = [
+        Attribute::Class(ObjectClass::SECRET_KEY),
+        Attribute::KeyType(KeyType::GENERIC_SECRET),
+        Attribute::Token(false),
+    ];
+    let mut is_padded = |forged: &[u8; 16], block: &[u8]| {
+        calls += 1;
+        match token.unwrap_key(&CBC, by, &[forged, block].concat(), &secret) {
+            Ok(key) => token.destroy_object(key).map(|()| true),
+            Err(Error::Pkcs11(RvError::WrappedKeyInvalid, _)) => Ok(false),
+            Err(other) => Err(other),
+        }
+    };
+    let Mechanism::AesCbcPad(iv) = CBC else { unreachable!() };
+    let blocks = [&iv, wrapped].concat();
+    let mut opened = Vec::new();
+    for pair in blocks.windows(32).step_by(16) {
+        match last_block(&mut is_padded, &pair[16..]) {
+            Ok(block) => opened.extend(block.iter().zip(pair).map(|(byte, before)| byte ^ before)),
+            Err(other) => return (Err(other), calls),
+        }
+    }
+    opened.truncate(opened.len() - usize::from(opened[opened.len() - 1]));
+    (Ok(opened), calls)
+}
+
+/// What AES makes of one block when it decrypts.
+fn last_block(
+    is_padded: &mut impl FnMut(&[u8; 16], &[u8]) -> Result<bool>,
+    block: &[u8],
+) -> Result<[u8; 16]> {
+    let mut known = [0; 16];
+    for padding in 1..=16_u8 {
+        let at = 16 - usize::from(padding);
+        let mut forged = known.map(|byte| byte ^ padding);
+        for guess in 0..=255 {
+            forged[at] = guess;
+            let mut right = is_padded(&forged, block)?;
+            if right && padding == 1 {
+                // It may have been a longer padding.
+                forged[at - 1] ^= 1;
+                right = is_padded(&forged, block)?;
+            }
+            if right {
+                known[at] = guess ^ padding;
+                break;
+            }
+        }
+    }
+    Ok(known)
+}
+
+/// RFC 5649's unwrapping, with a key that decrypts single blocks.
+fn unwrapped_by_hand(token: &Token, key: ObjectHandle, wrapped: &[u8]) -> Vec<u8> {
+    let (mut head, mut rest) = (wrapped[..8].to_vec(), wrapped[8..].to_vec());
+    let parts = rest.len() / 8;
+    for round in (0..6 * parts).rev() {
+        let place = 8 * (round % parts)..8 * (round % parts) + 8;
+        let counter = (round as u64 + 1).to_be_bytes();
+        head.iter_mut().zip(counter).for_each(|(byte, counter)| *byte ^= counter);
+        let block = [&head[..], &rest[place.clone()]].concat();
+        let block = token.decrypt(&Mechanism::AesEcb, key, &block).unwrap();
+        head.copy_from_slice(&block[..8]);
+        rest[place].copy_from_slice(&block[8..]);
+    }
+    assert_eq!(head[..4], [0xA6, 0x59, 0x59, 0xA6]);
+    rest.truncate(u32::from_be_bytes(head[4..].try_into().unwrap()) as usize);
+    rest
+}
+
+// --- what the scenarios are made of ---
+
+/// `CKA_UNWRAP_TEMPLATE` as the manual recommends it.
+fn keeping() -> Attribute {
+    template_with(UNWRAP_TEMPLATE, &[(SENSITIVE, &[1]), (EXTRACTABLE, &[0])])
+}
+
+/// A sensitive key that may leave.
+fn target(token: &Token, more: &[Attribute]) -> ObjectHandle {
+    let leaving = [
+        Attribute::Sensitive(true),
+        Attribute::Extractable(true),
+        Attribute::Value(TARGET.to_vec()),
+    ];
+    token.create_object(&[&session_aes()[..], &leaving, more].concat()).unwrap()
+}
+
+/// A public key that the security officer has made, and trusts.
+fn by_officer(token: &Token, more: &[Attribute]) -> ObjectHandle {
+    log_in(token, UserType::So, SO_PIN);
+    let trusted = [
+        Attribute::Token(true),
+        Attribute::Private(false),
+        Attribute::Trusted(true),
+        without_custody(),
+    ];
+    let key = token.generate_aes(&[&trusted[..], more].concat());
+    log_in(token, UserType::User, USER_PIN);
+    key
+}
+
+/// A pair of that label on the token.
+fn rsa_pair(token: &Token, label: &str, private: &[Attribute]) -> (ObjectHandle, ObjectHandle) {
+    let both = [Attribute::Token(true), Attribute::Label(label.into())];
+    let public = [Attribute::ModulusBits(2048.into()), Attribute::Wrap(true)];
+    let unwraps = [Attribute::Unwrap(true), without_custody()];
+    let (public, private) =
+        ([&both[..], &public].concat(), [&both[..], &unwraps, private].concat());
+    token.generate_key_pair(&Mechanism::RsaPkcsKeyPairGen, &public, &private).unwrap()
+}
+
+fn half(token: &Token, class: ObjectClass, label: &str) -> ObjectHandle {
+    let named = [Attribute::Class(class), Attribute::Label(label.into())];
+    token.find_objects(&named).unwrap()[0]
+}
+
+fn secret() -> Attribute {
+    Attribute::Class(ObjectClass::SECRET_KEY)
+}
+
+fn session_aes() -> [Attribute; 3] {
+    let [class, key_type, _] = aes_material();
+    [class, key_type, Attribute::Token(false)]
+}
+
+/// `CKM_AES_KEY_WRAP` with an initial value.
+fn key_wrap(iv: Option<&'static [u8; 8]>) -> Mechanism<'static> {
+    Mechanism::VendorDefined(VendorDefinedMechanism::new(MechanismType::AES_KEY_WRAP, iv))
+}
+
+fn named(number: u64) -> Mechanism<'static> {
+    Mechanism::VendorDefined(VendorDefinedMechanism::new::<()>(mechanism_type(number), None))
+}
+
+fn trusted(token: &Token, key: ObjectHandle) -> bool {
+    token.get_attributes(key, &[AttributeType::Trusted]).unwrap() == [Attribute::Trusted(true)]
+}
+
+fn hides_its_value(token: &Token, key: ObjectHandle) -> bool {
+    let info = token.get_attribute_info(key, &[AttributeType::Value]).unwrap();
+    matches!(info[..], [AttributeInfo::Sensitive])
+}
+
+fn log_in(token: &Token, who: UserType, text: &str) {
+    token.logout().unwrap();
+    token.login(who, Some(&pin(text))).unwrap();
+}
