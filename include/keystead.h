@@ -54,6 +54,13 @@
 /* CK_ULONG: what happens at the expiry, one of CK_KEYSTEAD_ACTION_*. */
 #define CKA_KEYSTEAD_EXPIRY_ACTION 0x804B530CUL
 
+/*
+ * CK_BBOOL, on both halves of an RSA pair; given in a template of C_GenerateKeyPair, and never
+ * changed. The private half of such a pair only unwraps, and what it unwraps becomes the material of
+ * a custom key, sensitive and not extractable whatever the template says of that.
+ */
+#define CKA_KEYSTEAD_IMPORT_ONLY 0x804B530DUL
+
 /* ---- Mechanisms ---- */
 
 /*

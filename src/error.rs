@@ -233,6 +233,7 @@ reasons! {
     OtherStore => CKR_FUNCTION_FAILED, "this is not the store that was backed up";
     StoreNotEmpty => CKR_FUNCTION_FAILED, "the store is not empty";
     StoreUnavailable => CKR_DEVICE_ERROR, "the store cannot be read or written at the moment";
+    ImportOnly => CKR_TEMPLATE_INCONSISTENT, "an import key only takes in material of custom keys";
     TokenByOwner => CKR_TOKEN_WRITE_PROTECTED, "only the store's owner and root make tokens";
     AgentDown => CKR_DEVICE_ERROR, "the agent did not answer a moment ago";
 }

@@ -9,17 +9,19 @@ pub struct Bounds {
     pub templates: bool,
     /// One of them is for what it unwraps.
     pub unwrap_template: bool,
+    /// It only takes in material of custom keys.
+    pub import_only: bool,
 }
 
 impl Bounds {
     /// Whether anything binds the key.
     pub const fn any(self) -> bool {
-        self.trusted || self.templates
+        self.trusted || self.templates || self.import_only
     }
 
     /// Whether what it unwraps stays hidden from those who may use it, so that no answer to a forged
     /// blob may tell anything of it.
     pub const fn hides_what_it_unwraps(self) -> bool {
-        self.trusted || self.unwrap_template
+        self.trusted || self.unwrap_template || self.import_only
     }
 }

@@ -11,6 +11,38 @@
 //! else, cannot be changed, copied or exported, and ends with its public half 24 hours after it was made.
 //! Material that is wrapped for it by then and not imported has to be wrapped again, for another.
 //!
+//! # What an import key lets in
+//!
+//! Both halves carry `CKA_KEYSTEAD_IMPORT_ONLY`, which `C_GenerateKeyPair` takes in a template, of either
+//! half, and no other call. What contradicts it there is `CKR_TEMPLATE_INCONSISTENT`: another usage of
+//! the private half, `CKA_EXTRACTABLE` true, `CKA_MODIFIABLE` true, custody, a PIN at each use.
+//!
+//! What the private half unwraps becomes the material of a custom key. It is sensitive and does not
+//! leave, whatever the template says of that, also where the same material was there already and could be
+//! read. A session key, `CKA_KEYSTEAD_CUSTODY` false and a token without custody (unless the template asks
+//! for it) are `CKR_TEMPLATE_INCONSISTENT`, and the audit log says so. So whoever has the PIN and a wrapped
+//! file can import it, and not read it. PKCS#1 v1.5 never opens anything under an import key.
+//!
+//! Any other key with `CKA_UNWRAP` imports too, and protects nothing by itself: whoever has it and a
+//! wrapped file may unwrap that into a session key and read it. A pair of `pkcs11-tool --keypairgen` is
+//! one, and so are import keys that a store has from before this mark, for the rest of their 24 hours.
+//!
+//! # In one call, not in two
+//!
+//! A transport key that is opened by itself opens the material behind it into anything. So `keystead
+//! import` joins the two parts of a file, or two files, and the token opens both in one call of
+//! `CKM_RSA_AES_KEY_WRAP`. The standard's two calls, of which the first makes the transport key a key of
+//! its own, need another unwrapping key: what an import key opens by OAEP alone never unwraps.
+//!
+//! It may decrypt, though: an AES key that came by OAEP alone and a transport key look the same. An import
+//! key that takes both kinds of form, which it does unless told otherwise, can therefore be made to import
+//! the transport key of a file with two parts as an AES key of its own, and that to decrypt the rest by
+//! `CKM_AES_ECB`. It takes the PIN, the file, the import key within its 24 hours, and leaves a custom key
+//! and a line in the audit log that nobody can remove. Where that is too much, the pair is made for one
+//! kind of form, as clouds make theirs: `keystead import-key --only rsa-aes` opens no transport key by
+//! itself, `--only oaep` opens nothing behind one. (It is `CKA_ALLOWED_MECHANISMS` on the private half.) The
+//! pair that `keystead import` makes on the fly is of the first kind.
+//!
 //! # What travels
 //!
 //! *n* is the size of the import key's modulus in bytes. OAEP's mask generation hashes with the same
@@ -22,7 +54,7 @@
 //! |---|---|---|---|---|
 //! | `oaep-sha256`, `oaep-sha1` | 1 | OAEP(material): *n* | material of at most *n* − 66 bytes, with SHA-1 *n* − 42 | AWS `RSAES_OAEP_SHA_256`, `RSAES_OAEP_SHA_1` |
 //! | `rsa-aes-sha256`, `rsa-aes-sha1` | 1 | OAEP(transport key): *n*, then KWP(material): a multiple of 8, 8 to 15 more than the material | any | `CKM_RSA_AES_KEY_WRAP` of PKCS#11 3.1; AWS `RSA_AES_KEY_WRAP_SHA_256`, `_SHA_1`; Google `RSA_OAEP_3072_SHA256_AES_256` and its like |
-//! | `two-file`, `two-file-sha1` | `.transport`, `.wrapped` | the same two parts, one in each | any | two calls of `openssl`, or of `pkcs11-tool --unwrap` |
+//! | `two-file`, `two-file-sha1` | `.transport`, `.wrapped` | the same two parts, one in each | any | two calls of `openssl`, or, under another unwrapping key, of `pkcs11-tool --unwrap` |
 //! | `byok` | 1 | JSON, below; its ciphertext is `rsa-aes-sha1` | any | Azure Key Vault |
 //!
 //! The material is the secret's bytes; of a private key it is PKCS#8 in DER (RFC 5958), so RSA, EC,
@@ -48,7 +80,9 @@
 //!
 //! A session key (`CKA_TOKEN` false) that is unwrapped or created with `CKA_KEYSTEAD_KEY_ID` in its
 //! template is made only of the material that the named custom key was imported with, whether that is
-//! present, disabled, deleted or expired. `keystead import --dry-run` asks so. Nothing is written.
+//! present, disabled, deleted or expired. `keystead import --dry-run` asks so. Nothing is written. Under an
+//! import key its template says of every usage that the class has that it is false: the session key can
+//! do nothing, and is neither modified nor copied.
 //!
 //! | | code |
 //! |---|---|

@@ -30,8 +30,9 @@ fn wrap(usable: &UsableKey, params: &Params, material: &Secret) -> Result<Vec<u8
     Ok(wrapped)
 }
 
-/// Where the first half is wrong, the second is tried with a random key all the same: both failures
-/// look alike, in time too.
+/// The transport key may have any size that AES has: the blob does not say which, and those who receive
+/// it need not know. Where the first half is wrong, the second is tried with a random key all the same:
+/// both failures look alike, in time too.
 fn unwrap(usable: &UsableKey, params: &Params, wrapped: &[u8]) -> Result<Secret> {
     let key = private(usable).map_err(|_| Reason::UnwrappingKeyType)?;
     let (size, oaep) = read(params)?;
@@ -39,7 +40,7 @@ fn unwrap(usable: &UsableKey, params: &Params, wrapped: &[u8]) -> Result<Secret>
         wrapped.split_at_checked(key.size()).ok_or(Reason::WrappedInvalid)?;
     let decoy = random::secret(size)?;
     let opened = key.decrypt_oaep(&oaep, transport);
-    let transport = opened.ok().filter(|transport| transport.len() == size);
+    let transport = opened.ok().filter(|transport| [16, 24, 32].contains(&transport.len()));
     let by = AesKey::new(transport.as_ref().unwrap_or(&decoy).expose())?;
     match (kw::unwrap_padded(&by, wrapped), transport) {
         (Ok(material), Some(_)) => Ok(material),

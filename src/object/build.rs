@@ -148,6 +148,9 @@ pub fn build(template: &Template, how: How, class: u64, kind: Option<&Kind>) -> 
     for attribute in template.iter().filter(|attribute| attribute.kind < CKA_VENDOR_DEFINED) {
         made.set(attribute.kind, attribute.value.expose());
     }
+    if template.flag(CKA_KEYSTEAD_IMPORT_ONLY)? == Some(true) {
+        made.set_flag(CKA_KEYSTEAD_IMPORT_ONLY, true);
+    }
     made.set_number(CKA_CLASS, class);
     match kind {
         Some(kind) => key_defaults(&mut made, kind)?,
@@ -296,6 +299,7 @@ fn change(rule: &Rule, of: &Attributes, attribute: &Attribute, officer: bool) ->
         Change::Rises => new || !old,
         Change::Falls => !new || old,
         Change::Officer => officer || !new || old,
+        Change::Usage if new && marks::forbids(of, rule.kind) => false,
         Change::Usage => officer || !new || old || !is_bound(of),
     };
     if fine { Ok(()) } else { Err(refuse(Reason::AttributeReadOnly, rule.kind)) }

@@ -10,6 +10,9 @@ use pkcs11_sys::*;
 /// On a key that the security officer trusts, or has trusted: it stays bound for good.
 const TRUSTED_ONCE: u64 = u64::MAX - 1;
 
+/// On a key that unwraps nothing, ever.
+const UNWRAPS_NOTHING: u64 = u64::MAX - 2;
+
 /// The attributes that bind what a key does.
 const BINDING: [u64; 3] = [CKA_WRAP_TEMPLATE, CKA_UNWRAP_TEMPLATE, CKA_DERIVE_TEMPLATE];
 
@@ -42,9 +45,20 @@ pub fn has_template(key: &Attributes, kind: u64) -> bool {
     key.bytes(kind).is_some_and(|template| !template.is_empty())
 }
 
+/// Marks a key that unwraps nothing, and never will.
+pub fn forbid_unwrapping(key: &mut Attributes) {
+    key.set_flag(UNWRAPS_NOTHING, true);
+}
+
+/// Whether a usage is never this key's, whoever gives it.
+pub fn forbids(key: &Attributes, usage: u64) -> bool {
+    usage == CKA_UNWRAP && key.flag(UNWRAPS_NOTHING)
+}
+
 /// Leaves out what is not shown.
 pub fn hide(shown: &mut Attributes) {
     shown.remove(TRUSTED_ONCE);
+    shown.remove(UNWRAPS_NOTHING);
 }
 
 /// What a key that was trusted is bound to, to be kept where its material goes and comes again; nothing

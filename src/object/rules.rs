@@ -246,6 +246,7 @@ pub const RULES: &[Rule] = &[
     row(CKA_KEYSTEAD_DELETION_AT, Number, DATA | HIDDEN, NEVER, Free, Absent),
     row(CKA_KEYSTEAD_CUSTODY, Flag, HIDDEN, MADE | COPY, Never, Absent),
     row(CKA_KEYSTEAD_EXPIRY_ACTION, Number, ALL, MADE, Never, Absent),
+    row(CKA_KEYSTEAD_IMPORT_ONLY, Flag, PUBLIC | PRIVATE, GENERATE, Never, Absent),
 ];
 
 #[cfg(test)]

@@ -74,12 +74,23 @@ impl Template {
 
     /// This template with what a flattened one adds; a contradiction is `TemplateInconsistent`.
     pub fn joined(&self, flat: &[u8]) -> Result<Self> {
+        self.joined_with(Self::unflatten(flat)?)
+    }
+
+    /// This template without some of its attributes.
+    pub fn without(&self, kinds: &[u64]) -> Self {
+        let kept = self.iter().filter(|attribute| !kinds.contains(&attribute.kind));
+        Self(kept.map(Attribute::duplicate).collect())
+    }
+
+    /// This template with what another adds; a contradiction is `TemplateInconsistent`.
+    pub fn joined_with(&self, more: Self) -> Result<Self> {
         let mut joined: Vec<Attribute> = self.iter().map(Attribute::duplicate).collect();
-        for added in Self::unflatten(flat)?.0 {
+        for added in more.0 {
             match self.bytes(added.kind) {
                 Some(given) if given != added.value.expose() => {
                     return Err(Reason::TemplateInconsistent.detail(format_args!(
-                        "{:#x} contradicts the key's own template",
+                        "{:#x} contradicts what the key is bound to",
                         added.kind
                     )));
                 }

@@ -25,6 +25,8 @@ pub const CKA_KEYSTEAD_DELETION_AT: u64 = 0x804B_530A;
 pub const CKA_KEYSTEAD_CUSTODY: u64 = 0x804B_530B;
 /// 1 erase at expiry (default), 2 only decrypt, verify and unwrap from then on.
 pub const CKA_KEYSTEAD_EXPIRY_ACTION: u64 = 0x804B_530C;
+/// On both halves of a pair that only takes in material of custom keys.
+pub const CKA_KEYSTEAD_IMPORT_ONLY: u64 = 0x804B_530D;
 
 /// Self-describing authenticated encryption bound to the custom key.
 pub const CKM_KEYSTEAD_SEAL: u64 = 0x804B_5301;

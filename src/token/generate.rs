@@ -8,7 +8,7 @@ use crate::mechanism::{self, Domain, Mechanism};
 use crate::object::build::{self, build, provenance};
 use crate::object::kinds::{self, Kind};
 use crate::object::vendor::CKA_KEYSTEAD_KEY_ID;
-use crate::object::{Attributes, How, Template, Wishes};
+use crate::object::{Attributes, How, Template, Wishes, import_only};
 use crate::secret::Secret;
 use pkcs11_sys::*;
 
@@ -58,6 +58,9 @@ impl Token {
         let public_kind = kinds::kind(CKO_PUBLIC_KEY, key_type)?;
         of_class(public, CKO_PUBLIC_KEY)?;
         of_class(private, CKO_PRIVATE_KEY)?;
+        let import = import_only::halves(public, private, private_kind)?;
+        let (public, private) =
+            import.as_ref().map_or((public, private), |(public, private)| (public, private));
         let mut shown = build(public, How::Generate, CKO_PUBLIC_KEY, Some(public_kind))?;
         let mut hidden = self.build(private, How::Generate, CKO_PRIVATE_KEY, private_kind)?;
         let wishes = Wishes::read(private)?;

@@ -12,6 +12,7 @@ use crate::key::{
 use crate::object::build;
 use crate::object::custom::{Custom, show_expiry};
 use crate::object::kinds::{self, USAGE_FLAGS};
+use crate::object::vendor::CKA_KEYSTEAD_IMPORT_ONLY;
 use crate::object::{Attributes, attributes, marks};
 use crate::secret::Secret;
 use crate::wire::{Outcome, Stored};
@@ -316,6 +317,7 @@ fn bounds(key: &Attributes) -> Bounds {
         trusted: marks::was_trusted(key),
         templates: marks::has_templates(key),
         unwrap_template: marks::has_template(key, CKA_UNWRAP_TEMPLATE),
+        import_only: key.flag(CKA_KEYSTEAD_IMPORT_ONLY),
     }
 }
 

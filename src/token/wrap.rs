@@ -5,8 +5,9 @@ use super::{Caller, Handle, Token};
 use crate::error::{Error, Reason, Result};
 use crate::key::{UsableKey, Usage};
 use crate::mechanism::{self, Mechanism, Row};
+use crate::object::vendor::CKA_KEYSTEAD_IMPORT_ONLY;
 use crate::object::{Attributes, How, Template, Wishes};
-use crate::object::{build, kinds};
+use crate::object::{build, import_only, kinds};
 use crate::secret::Secret;
 use pkcs11_sys::*;
 
@@ -42,8 +43,8 @@ impl Token {
             return Err(Reason::MechanismInvalid.detail("`pkcs1_unwrap` is not configured"));
         }
         let usable = self.usable(unwrapping, Usage::Unwrap, mechanism.id)?;
-        let joined = self.unwrap_template(unwrapping, template)?;
-        let template = joined.as_ref().unwrap_or(template);
+        let bound = self.unwrap_template(unwrapping, template)?;
+        let template = bound.as_ref().unwrap_or(template);
         let class = build::class(template)?;
         if !matches!(class, CKO_SECRET_KEY | CKO_PRIVATE_KEY) {
             return Err(
@@ -51,26 +52,27 @@ impl Token {
             );
         }
         let kind = kind_of(template, class)?;
-        let attributes = self.build(template, How::Unwrap, class, kind)?;
+        let mut attributes = self.build(template, How::Unwrap, class, kind)?;
         self.may_unwrap(&usable, &attributes)?;
         let wishes = Wishes::read(template)?;
+        if usable.bounds.import_only {
+            let may = self.may_take_in(row, &usable, template, &wishes, &mut attributes);
+            self.reported(kind, template, &wishes, may)?;
+        }
         self.may_change(caller, attributes.flag(CKA_TOKEN), attributes.flag(CKA_PRIVATE))?;
-        if !self.is_custom(&attributes, &wishes) {
+        let custom = self.is_custom(&attributes, &wishes);
+        let open = || {
+            let material = opened(row, &usable, mechanism, wrapped, class)?;
+            self.take_in(caller, kind, template, attributes, material, &wishes)
+                .map_err(|failure| told(failure, row))
+        };
+        if !custom {
             self.ordinary_expiry(&wishes)?;
             self.association(kind, &wishes)?;
-            return opened(row, &usable, mechanism, wrapped, class).and_then(|material| {
-                self.take_in(caller, kind, template, attributes, material, &wishes)
-                    .map_err(|failure| told(failure, row))
-            });
+            return open();
         }
         self.may_keep_custody(caller)?;
-        let imported = self
-            .check_target(kind, template, &wishes)
-            .and_then(|()| opened(row, &usable, mechanism, wrapped, class))
-            .and_then(|material| {
-                self.take_in(caller, kind, template, attributes, material, &wishes)
-                    .map_err(|failure| told(failure, row))
-            });
+        let imported = self.check_target(kind, template, &wishes).and_then(|()| open());
         self.reported(kind, template, &wishes, imported)
     }
 
@@ -120,12 +122,42 @@ impl Token {
         }
     }
 
-    /// A template as the unwrapping key has it, where it has one: `CKA_UNWRAP_TEMPLATE` adds to the caller's, and
-    /// contradicts it nowhere (PKCS#11 3.1, 4.10).
+    /// The caller's template as the unwrapping key has it, where that asks for anything:
+    /// `CKA_UNWRAP_TEMPLATE` adds to it, and contradicts it nowhere (PKCS#11 3.1, 4.10). What an import
+    /// key takes in is hidden, whatever the template says.
     fn unwrap_template(&self, unwrapping: Handle, template: &Template) -> Result<Option<Template>> {
         let own = self.object(unwrapping)?;
         let own = &own.held().ok_or(Reason::KeyUnknown)?.attributes;
-        own.bytes(CKA_UNWRAP_TEMPLATE).map(|more| template.joined(more)).transpose()
+        let hidden = own.flag(CKA_KEYSTEAD_IMPORT_ONLY).then(|| import_only::material(template));
+        let hidden = hidden.transpose()?;
+        let own = own.bytes(CKA_UNWRAP_TEMPLATE);
+        match own.map(|more| hidden.as_ref().unwrap_or(template).joined(more)) {
+            Some(joined) => joined.map(Some),
+            None => Ok(hidden),
+        }
+    }
+
+    /// An import key takes in material of custom keys, and compares with what they had: no session key
+    /// comes of it that could do anything, and no ordinary key at all.
+    fn may_take_in(
+        &self,
+        row: &Row,
+        by: &UsableKey,
+        template: &Template,
+        wishes: &Wishes,
+        attributes: &mut Attributes,
+    ) -> Result<()> {
+        if !self.is_custom(attributes, wishes) {
+            let passing = !attributes.flag(CKA_TOKEN) && wishes.key.is_some();
+            if !passing || !import_only::compares(template)? {
+                return Err(Reason::ImportOnly.into());
+            }
+            import_only::fix(attributes);
+        }
+        match comes_by_itself(row, by) {
+            true => import_only::forbid_unwrapping(attributes, template),
+            false => Ok(()),
+        }
     }
 
     /// A key that may encrypt could plant a key whose value somebody knows in the place of a
@@ -138,6 +170,15 @@ impl Token {
             false => Ok(()),
         }
     }
+}
+
+/// Whether an import key opens what may be the transport key of a blob that it opens as a whole too:
+/// then whoever has that blob could open it in two steps, and read what is in it.
+fn comes_by_itself(row: &Row, by: &UsableKey) -> bool {
+    let whole = CKM_RSA_AES_KEY_WRAP;
+    by.bounds.import_only
+        && row.id != whole
+        && by.mechanisms.as_ref().is_none_or(|allowed| allowed.contains(&whole))
 }
 
 /// What was wrapped, if it can be of the class that the template names.

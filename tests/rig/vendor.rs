@@ -17,6 +17,7 @@ pub const ROTATION_DAYS: u64 = 0x804B_5309;
 pub const DELETION_AT: u64 = 0x804B_530A;
 pub const CUSTODY: u64 = 0x804B_530B;
 pub const EXPIRY_ACTION: u64 = 0x804B_530C;
+pub const IMPORT_ONLY: u64 = 0x804B_530D;
 
 /// Values of [`ORIGIN`].
 pub const GENERATED: u64 = 1;
@@ -52,6 +53,11 @@ pub fn text(kind: u64, value: &str) -> Attribute {
 /// Asks for an ordinary PKCS#11 key.
 pub fn without_custody() -> Attribute {
     Attribute::VendorDefined((kind(CUSTODY), vec![0]))
+}
+
+/// Asks for a pair that only takes in material of custom keys.
+pub fn import_only() -> Attribute {
+    Attribute::VendorDefined((kind(IMPORT_ONLY), vec![1]))
 }
 
 /// Names the custom key that material is for.

@@ -1,7 +1,7 @@
 //! What the owner of some material does outside the token: wrap it for the token's import key.
 
 use super::Token;
-use super::vendor::{expires_at, mechanism_type, without_custody};
+use super::vendor::{expires_at, import_only, mechanism_type, without_custody};
 use super::world::now;
 use aws_lc_rs::key_wrap::{AES_256, AesKek, KeyWrap, KeyWrapPadded};
 use aws_lc_rs::rsa::{
@@ -115,6 +115,58 @@ impl ImportKey {
     fn wrap_with(&self, algorithm: &'static OaepAlgorithm, material: &[u8]) -> Vec<u8> {
         let mut wrapped = vec![0; self.public.ciphertext_size()];
         self.public.encrypt(algorithm, material, &mut wrapped, None).unwrap().to_vec()
+    }
+}
+
+/// The owner of some material, and the pair of the token that it is wrapped for.
+#[derive(Debug)]
+pub struct Owner {
+    /// The half that the owner has as well.
+    pub public: ObjectHandle,
+    /// The token's half.
+    pub private: ObjectHandle,
+    key: OaepPublicEncryptingKey,
+}
+
+impl Owner {
+    /// With a pair that only takes in material of custom keys.
+    pub fn of_import_key(token: &Token) -> Self {
+        Self::of(token, &[import_only()])
+    }
+
+    /// With a pair whose private half has that template.
+    pub fn of(token: &Token, private: &[Attribute]) -> Self {
+        let public = [Attribute::ModulusBits(2048.into())];
+        let made = token.generate_key_pair(&Mechanism::RsaPkcsKeyPairGen, &public, private);
+        let (public, private) = made.unwrap();
+        Self { public, private, key: public_half(token, public) }
+    }
+
+    /// The material by OAEP with SHA-256.
+    pub fn oaep(&self, material: &[u8]) -> Vec<u8> {
+        let mut wrapped = vec![0; self.key.ciphertext_size()];
+        self.key.encrypt(&OAEP_SHA256_MGF1SHA256, material, &mut wrapped, None).unwrap().to_vec()
+    }
+
+    /// The two parts of `CKM_RSA_AES_KEY_WRAP`: a transport key by OAEP, the material by AES-KWP.
+    pub fn parts(&self, material: &[u8]) -> (Vec<u8>, Vec<u8>) {
+        let transport = [0xA5; 32];
+        let kek = AesKek::new(&AES_256, &transport).unwrap();
+        let mut carried = vec![0; material.len() + 15];
+        let carried = kek.wrap_with_padding(material, &mut carried).unwrap().to_vec();
+        (self.oaep(&transport), carried)
+    }
+
+    /// Has the token unwrap the material as a whole transfer.
+    pub fn import(
+        &self,
+        token: &Token,
+        material: &[u8],
+        template: &[Attribute],
+    ) -> cryptoki::error::Result<ObjectHandle> {
+        let (transport, carried) = self.parts(material);
+        let blob = [transport, carried].concat();
+        with_rsa_aes(|by| token.unwrap_key(by, self.private, &blob, template))
     }
 }
 

@@ -20,6 +20,7 @@ mod durability;
 mod ending;
 mod faults;
 mod import;
+mod import_keys;
 mod kept;
 mod logging;
 mod messages;

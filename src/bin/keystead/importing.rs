@@ -12,6 +12,7 @@ use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHan
 use cryptoki::session::Session;
 use keystead::key::ExpiryAction;
 use keystead::lc::digest::{Digest, Hash};
+use keystead::object::import_only;
 use keystead::object::kinds::{self, Kind};
 use keystead::object::vendor::{
     ACTION_ERASE, ACTION_READ_ONLY, CKA_KEYSTEAD_CUSTODY, CKA_KEYSTEAD_DESCRIPTION,
@@ -240,9 +241,10 @@ impl Import<'_> {
         Ok(template)
     }
 
-    /// A session key: the token makes it of the named custom key's material only.
+    /// A session key that can do nothing: the token makes it of the named custom key's material only.
     fn comparison(&self, key: &CustomKey) -> Result<Vec<Attribute>, Failure> {
         let mut template = vec![Attribute::Token(false), named(key)];
+        template.extend(import_only::usages_of(self.kind.class).map(|flag| vendor(flag, &[0])));
         template.extend(self.protected()?);
         Ok(template)
     }
@@ -264,6 +266,10 @@ impl Import<'_> {
         match (explain::code(&error), known) {
             (Some(RvError::TemplateInconsistent), _) if shown.is_some_and(awaits_deletion) => {
                 Failure::new("the custom key awaits its deletion")
+            }
+            (Some(RvError::MechanismInvalid), _) => {
+                Failure::new("this import key takes no material in that form")
+                    .hint("`keystead import-key --only` made it for one kind of form")
             }
             (Some(RvError::WrappedKeyInvalid), _) => Failure::new(
                 "the material does not open under this import key",

@@ -1,12 +1,11 @@
 //! Import keys, and the way of material through one: wrapped here under the public half, unwrapped by
 //! the token with the private half.
 
-use crate::Failure;
 use crate::keys::vendor;
 use crate::transfer::{Form, Transfer};
+use crate::{Failure, rsa_aes};
 use cryptoki::error::Error;
 use cryptoki::mechanism::rsa::{PkcsMgfType, PkcsOaepParams, PkcsOaepSource};
-use cryptoki::mechanism::vendor_defined::VendorDefinedMechanism;
 use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
@@ -14,7 +13,9 @@ use keystead::clock::Seconds;
 use keystead::lc::digest::Hash;
 use keystead::lc::random;
 use keystead::lc::rsa::PublicKey;
-use keystead::object::vendor::{CKA_KEYSTEAD_CUSTODY, CKA_KEYSTEAD_EXPIRES_AT};
+use keystead::object::vendor::{
+    CKA_KEYSTEAD_CUSTODY, CKA_KEYSTEAD_EXPIRES_AT, CKA_KEYSTEAD_IMPORT_ONLY,
+};
 use keystead::secret::Secret;
 
 /// What an import key is called unless somebody says otherwise.
@@ -23,20 +24,30 @@ pub const LABEL: &str = "import key";
 /// The size in bits of an import key for one import. What it wraps never leaves this process.
 const PASSING_BITS: u64 = 2048;
 
-/// A transport key: of this session, and good for one thing.
-const CARRIER: [Attribute; 6] = [
-    Attribute::Class(ObjectClass::SECRET_KEY),
-    Attribute::KeyType(KeyType::AES),
-    Attribute::Token(false),
-    Attribute::Sensitive(true),
-    Attribute::Extractable(false),
-    Attribute::Unwrap(true),
-];
+/// Which forms a lasting import key takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Only {
+    /// Material that is wrapped by OAEP alone: the forms oaep-sha256 and oaep-sha1
+    Oaep,
+    /// Material behind a transport key: all other forms
+    RsaAes,
+}
+
+impl Only {
+    fn mechanism(self) -> MechanismType {
+        match self {
+            Self::Oaep => MechanismType::RSA_PKCS_OAEP,
+            Self::RsaAes => rsa_aes::number(),
+        }
+    }
+}
 
 /// The two halves of an import key.
 pub struct ImportKey {
     public: ObjectHandle,
     private: ObjectHandle,
+    /// The one kind of form that it takes, where that matters to who wraps.
+    only: Option<Only>,
 }
 
 impl ImportKey {
@@ -46,6 +57,7 @@ impl ImportKey {
         bits: u64,
         label: &str,
         ends: Seconds,
+        only: Option<Only>,
     ) -> Result<Self, Failure> {
         let both = [
             Attribute::Token(true),
@@ -53,7 +65,7 @@ impl ImportKey {
             Attribute::Id(random::bytes::<16>()?.to_vec()),
             vendor(CKA_KEYSTEAD_EXPIRES_AT, &ends.to_ne_bytes()),
         ];
-        Self::make(session, bits, &both)
+        Self::make(session, bits, &both, only)
     }
 
     /// Ends it.
@@ -64,7 +76,7 @@ impl ImportKey {
 
     /// An import key that ends with the session.
     pub fn make_passing(session: &Session) -> Result<Self, Failure> {
-        Self::make(session, PASSING_BITS, &[Attribute::Token(false)])
+        Self::make(session, PASSING_BITS, &[Attribute::Token(false)], Some(Only::RsaAes))
     }
 
     /// An import key that is on the token.
@@ -114,15 +126,22 @@ impl ImportKey {
             let id = session.get_attributes(public, &[AttributeType::Id])?;
             let private = half(ObjectClass::PRIVATE_KEY, Attribute::Unwrap(true), &id)?;
             if let ([_], [private]) = (id.as_slice(), private.as_slice()) {
-                found.push(Self { public, private: *private });
+                let alone = Attribute::AllowedMechanisms(vec![Only::Oaep.mechanism()]);
+                let alone = half(ObjectClass::PRIVATE_KEY, alone, &id)?.contains(private);
+                let only = alone.then_some(Only::Oaep);
+                found.push(Self { public, private: *private, only });
             }
         }
         Ok(found)
     }
 
-    /// Material under the public half, for this token.
+    /// Material under the public half, for this token, in a form that the pair takes.
     pub fn wrap(&self, session: &Session, material: &Secret) -> Result<Transfer, Failure> {
-        Form::RsaAesSha256.wrap(&self.public(session)?, material)
+        let form = match self.only {
+            Some(Only::Oaep) => Form::OaepSha256,
+            Some(Only::RsaAes) | None => Form::RsaAesSha256,
+        };
+        form.wrap(&self.public(session)?, material)
     }
 
     /// Lets the token unwrap what was wrapped under the public half, here or elsewhere, into a key of
@@ -134,19 +153,16 @@ impl ImportKey {
         template: &[Attribute],
         explain: impl Fn(Error) -> Failure,
     ) -> Result<ObjectHandle, Failure> {
-        let by = Mechanism::RsaPkcsOaep(oaep(transfer.hash)?);
-        let open = |template: &[Attribute]| {
-            session.unwrap_key(&by, self.private, &transfer.sealed, template)
+        let unwrap = |by: &Mechanism, blob: &[u8]| {
+            session.unwrap_key(by, self.private, blob, template).map_err(&explain)
         };
-        let Some(carried) = &transfer.carried else {
-            return open(template).map_err(explain);
-        };
-        let carrier = open(&CARRIER).map_err(&explain)?;
-        let padded = VendorDefinedMechanism::new::<()>(MechanismType::AES_KEY_WRAP_PAD, None);
-        let mechanism = Mechanism::VendorDefined(padded);
-        let unwrapped = session.unwrap_key(&mechanism, carrier, carried, template);
-        session.destroy_object(carrier)?;
-        unwrapped.map_err(explain)
+        match &transfer.carried {
+            None => unwrap(&Mechanism::RsaPkcsOaep(oaep(transfer.hash)?), &transfer.sealed),
+            Some(carried) => {
+                let blob = [transfer.sealed.as_slice(), carried].concat();
+                rsa_aes::with(transfer.hash, |by| unwrap(by, &blob))?
+            }
+        }
     }
 
     /// The size of what it wraps by OAEP, in bytes.
@@ -158,29 +174,30 @@ impl ImportKey {
         Ok(PublicKey::from_spki(&self.public_info(session)?)?)
     }
 
-    fn make(session: &Session, bits: u64, both: &[Attribute]) -> Result<Self, Failure> {
+    fn make(
+        session: &Session,
+        bits: u64,
+        both: &[Attribute],
+        only: Option<Only>,
+    ) -> Result<Self, Failure> {
         let public = [
             Attribute::ModulusBits(bits.into()),
             Attribute::PublicExponent(vec![1, 0, 1]),
             Attribute::Private(false),
             Attribute::Wrap(true),
         ];
-        let private = [
-            Attribute::Private(true),
-            Attribute::Sensitive(true),
-            Attribute::Extractable(false),
-            Attribute::Unwrap(true),
-            // Nobody can let it decrypt later, not even its owner.
-            Attribute::Modifiable(false),
-            Attribute::Copyable(false),
+        let mut private = vec![
+            // All else follows: it is hidden, does nothing but unwrap, and never changes.
+            vendor(CKA_KEYSTEAD_IMPORT_ONLY, &[1]),
             vendor(CKA_KEYSTEAD_CUSTODY, &[0]),
         ];
+        private.extend(only.map(|only| Attribute::AllowedMechanisms(vec![only.mechanism()])));
         let (public, private) = session.generate_key_pair(
             &Mechanism::RsaPkcsKeyPairGen,
             &[both, &public].concat(),
             &[both, &private].concat(),
         )?;
-        Ok(Self { public, private })
+        Ok(Self { public, private, only })
     }
 
     /// The public half as a `SubjectPublicKeyInfo` (RFC 5280).

@@ -4,7 +4,7 @@ use crate::client::{Access, Token};
 use crate::new_file::NewFile;
 use crate::output::{self, printable};
 use crate::whole_file::is_standard;
-use crate::wrapping::{self, ImportKey};
+use crate::wrapping::{self, ImportKey, Only};
 use crate::{Failure, Global};
 use cryptoki::session::Session;
 use jiff::Timestamp;
@@ -26,6 +26,10 @@ pub struct Arguments {
     /// The size of the pair in bits
     #[arg(long, default_value = "3072", value_parser = ["2048", "3072", "4096"])]
     bits: String,
+    /// Take one kind of form only. A pair that takes both opens the transport key of a wrapped file by
+    /// itself too, for whoever has the file and the PIN [default: both]
+    #[arg(long, value_enum, value_name = "KIND")]
+    only: Option<Only>,
     /// The label of both halves
     #[arg(long, default_value = wrapping::LABEL)]
     label: String,
@@ -52,7 +56,7 @@ impl Arguments {
             None => output::for_data().map(|_open| None)?,
         };
         let ends = SystemClock.now().saturating_add(LIFE);
-        let made = ImportKey::make_lasting(&session, bits, &self.label, ends)?;
+        let made = ImportKey::make_lasting(&session, bits, &self.label, ends, self.only)?;
         made.check_only(&session, &self.label)?;
         let delivered = self.told(&session, &made, ends).and_then(|told| {
             match &mut file {

@@ -1,0 +1,155 @@
+//! Import keys: pairs that only take in material of custom keys.
+//!
+//! The mark `CKA_KEYSTEAD_IMPORT_ONLY` is given where the pair is generated, and never again. What it
+//! says of the private half, and of what that unwraps, is written here as templates.
+
+use super::kinds::{Kind, USAGE_FLAGS};
+use super::marks;
+use super::rules::rule;
+use super::template::{Attribute, Template};
+use super::vendor::{CKA_KEYSTEAD_CUSTODY, CKA_KEYSTEAD_IMPORT_ONLY};
+use super::{Attributes, attributes};
+use crate::error::{Reason, Result};
+use crate::key::Usage;
+use crate::secret::Secret;
+use pkcs11_sys::*;
+
+/// The templates of the two halves with all that an import key is; none where no import key is asked
+/// for. The word of one half counts for both. What contradicts it is `TemplateInconsistent`.
+pub fn halves(
+    public: &Template,
+    private: &Template,
+    kind: &Kind,
+) -> Result<Option<(Template, Template)>> {
+    let says = |half: &Template| half.flag(CKA_KEYSTEAD_IMPORT_ONLY);
+    if ![says(public)?, says(private)?].contains(&Some(true)) {
+        return Ok(None);
+    }
+    if !kind.usages.contains(&Usage::Unwrap) {
+        return Err(
+            Reason::TemplateInconsistent.detail("an import key of a type that unwraps none")
+        );
+    }
+    let marked = flags([(CKA_KEYSTEAD_IMPORT_ONLY, true)])?;
+    Ok(Some((public.joined_with(marked)?, private.joined_with(private_half()?)?)))
+}
+
+/// What the private half is: it unwraps and does nothing else, leaves in no way, and never changes.
+fn private_half() -> Result<Template> {
+    let usages = usages_of(CKO_PRIVATE_KEY).map(|flag| (flag, flag == CKA_UNWRAP));
+    let rest = [
+        (CKA_KEYSTEAD_IMPORT_ONLY, true),
+        (CKA_KEYSTEAD_CUSTODY, false),
+        (CKA_PRIVATE, true),
+        (CKA_SENSITIVE, true),
+        (CKA_EXTRACTABLE, false),
+        (CKA_MODIFIABLE, false),
+        (CKA_COPYABLE, false),
+        (CKA_ALWAYS_AUTHENTICATE, false),
+    ];
+    flags(usages.chain(rest))
+}
+
+/// The template of what an import key unwraps: it is hidden and stays, whatever the caller's says.
+pub fn material(template: &Template) -> Result<Template> {
+    let rest = template.without(&[CKA_SENSITIVE, CKA_EXTRACTABLE]);
+    rest.joined_with(flags([(CKA_SENSITIVE, true), (CKA_EXTRACTABLE, false)])?)
+}
+
+/// Keeps a key from unwrapping anything, for good: what came by itself may be the transport key of a
+/// blob that the same pair opens as a whole, and would open the rest of that into a key that can be read.
+/// A template that asks for it is `TemplateInconsistent`.
+pub fn forbid_unwrapping(made: &mut Attributes, template: &Template) -> Result<()> {
+    if template.flag(CKA_UNWRAP)? == Some(true) {
+        return Err(Reason::TemplateInconsistent.detail(
+            "what an import key opens by itself unwraps nothing: it may be a transport key",
+        ));
+    }
+    if made.contains(CKA_UNWRAP) {
+        made.set_flag(CKA_UNWRAP, false);
+    }
+    marks::forbid_unwrapping(made);
+    Ok(())
+}
+
+/// Whether a template asks for a session key that can do nothing: made of the material of the custom
+/// key that it names or not at all, it compares, and takes nothing out.
+pub fn compares(template: &Template) -> Result<bool> {
+    let class = template.number(CKA_CLASS)?.unwrap_or(CK_UNAVAILABLE_INFORMATION);
+    for flag in usages_of(class) {
+        if template.flag(flag)? != Some(false) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Makes of a session key what only compares: it stays as it is.
+pub fn fix(compared: &mut Attributes) {
+    compared.set_flag(CKA_MODIFIABLE, false);
+    compared.set_flag(CKA_COPYABLE, false);
+}
+
+/// The usage flags that keys of a class have.
+pub fn usages_of(class: u64) -> impl Iterator<Item = u64> {
+    USAGE_FLAGS.iter().map(|(_, flag)| *flag).filter(move |flag| rule(*flag, class).is_some())
+}
+
+fn flags(flags: impl IntoIterator<Item = (u64, bool)>) -> Result<Template> {
+    let attribute = |(kind, value)| {
+        let value = Secret::from(&attributes::flag(value)[..]);
+        Attribute { kind, value }
+    };
+    Template::new(flags.into_iter().map(attribute).collect())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::kinds::kind;
+    use super::*;
+
+    fn halves_of(
+        public: &[(u64, bool)],
+        private: &[(u64, bool)],
+    ) -> Result<Option<(Template, Template)>> {
+        let rsa = kind(CKO_PRIVATE_KEY, CKK_RSA).unwrap();
+        let template = |given: &[(u64, bool)]| flags(given.iter().copied()).unwrap();
+        halves(&template(public), &template(private), rsa)
+    }
+
+    #[test]
+    fn the_word_of_one_half_counts_for_both() {
+        let mark = (CKA_KEYSTEAD_IMPORT_ONLY, true);
+        for (public, private) in [(&[mark][..], &[][..]), (&[], &[mark]), (&[mark], &[mark])] {
+            let (public, private) = halves_of(public, private).unwrap().unwrap();
+            for half in [&public, &private] {
+                assert_eq!(half.flag(CKA_KEYSTEAD_IMPORT_ONLY), Ok(Some(true)));
+            }
+            assert_eq!(private.flag(CKA_UNWRAP), Ok(Some(true)));
+            assert_eq!(private.flag(CKA_DECRYPT), Ok(Some(false)));
+        }
+        let not = (CKA_KEYSTEAD_IMPORT_ONLY, false);
+        assert!(halves_of(&[], &[not]).unwrap().is_none());
+        for (public, private) in [([mark], [not]), ([not], [mark])] {
+            let refusal = halves_of(&public, &private).err().unwrap();
+            assert_eq!(refusal.reason(), Reason::TemplateInconsistent);
+        }
+    }
+
+    #[test]
+    fn nothing_that_contradicts_an_import_key_stands_beside_its_mark() {
+        for attribute in private_half().unwrap().iter() {
+            let other = attribute.value.expose() != attributes::flag(true);
+            let private = [(CKA_KEYSTEAD_IMPORT_ONLY, true), (attribute.kind, other)];
+            if attribute.kind == CKA_KEYSTEAD_IMPORT_ONLY {
+                continue;
+            }
+            let refusal = halves_of(&[], &private).err().unwrap();
+            assert_eq!(refusal.reason(), Reason::TemplateInconsistent, "{:#x}", attribute.kind);
+        }
+        let ec = kind(CKO_PRIVATE_KEY, CKK_EC).unwrap();
+        let marked = flags([(CKA_KEYSTEAD_IMPORT_ONLY, true)]).unwrap();
+        assert!(halves(&Template::default(), &marked, ec).is_err());
+    }
+}
