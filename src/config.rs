@@ -15,6 +15,7 @@ use crate::clock::Seconds;
 use crate::error::{Error, Reason, Result};
 use file::File;
 use std::io::ErrorKind;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use surroundings::Surroundings;
 
@@ -35,7 +36,7 @@ pub struct Config {
     pub custody: bool,
     /// How many hours erasing waits after an expiry, while the key is unusable already, in case the clock
     /// was wrong (`grace_hours`, 0 to 24). Default: none.
-    pub grace_hours: u8,
+    pub grace_hours: u64,
     /// Where the agent keeps a Prometheus text file, absolute (`metrics`). Default: nowhere.
     pub metrics: Option<PathBuf>,
     /// Where the log goes (`log`). Default: nowhere in the module, standard error in the program.
@@ -47,10 +48,16 @@ pub struct Config {
     /// Whether a key that may decrypt also wraps sensitive keys, and one that may encrypt unwraps them
     /// (`mixed_wrapping`). Default: no.
     pub mixed_wrapping: bool,
+    /// The least size of RSA keys that are made, imported and used, in bits (`rsa_minimum`, 1024 to
+    /// 8192). Default: 2048.
+    pub rsa_minimum: u64,
 }
 
+/// What `rsa_minimum` may be: the sizes of RSA keys that the token computes with at all.
+pub const RSA_MINIMUM: RangeInclusive<u64> = 1024..=8192;
+
 /// Erasing happens within 24 hours of an expiry, in any case.
-const MOST_GRACE_HOURS: u8 = 24;
+const MOST_GRACE_HOURS: u64 = 24;
 
 /// Where the log goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,15 +102,17 @@ impl Config {
             Some(log) if log == "stderr" => Some(Log::Stderr),
             log => log.map(|log| in_file("log", log)).transpose()?.map(Log::File),
         };
-        let at_most = |key: &str, value: u8, most: u8| match value <= most {
-            true => Ok(value),
-            false => {
-                let path = path.as_deref().unwrap_or(Path::new(""));
-                Err(bad(format_args!("{}: {key}: {value} is more than {most}", path.display())))
+        let within = |key: &str, value: u64, bounds: RangeInclusive<u64>| match value {
+            value if bounds.contains(&value) => Ok(value),
+            value => {
+                let (path, (least, most)) =
+                    (path.as_deref().unwrap_or(Path::new("")).display(), bounds.into_inner());
+                Err(bad(format_args!("{path}: {key}: {value} is not between {least} and {most}")))
             }
         };
         Ok(Self {
-            grace_hours: at_most("grace_hours", file.grace_hours, MOST_GRACE_HOURS)?,
+            grace_hours: within("grace_hours", file.grace_hours, 0..=MOST_GRACE_HOURS)?,
+            rsa_minimum: within("rsa_minimum", file.rsa_minimum, RSA_MINIMUM)?,
             directory,
             agent: file.agent.map(|agent| in_file("agent", agent)).transpose()?,
             metrics: file.metrics.map(|metrics| in_file("metrics", metrics)).transpose()?,
@@ -122,7 +131,7 @@ impl Config {
 impl Config {
     /// How long erasing waits, in seconds.
     pub fn erase_grace(&self) -> Seconds {
-        Seconds::from(self.grace_hours) * 3600
+        self.grace_hours * 3600
     }
 }
 
@@ -296,7 +305,8 @@ mod tests {
     fn every_key_is_read() {
         let config = load(
             "store = 'sled:///s'\nagent = '/bin/k'\nlinger = false\ngroup = 'keys'\ncustody = false\n\
-             log = 'stderr'\nlog_level = 'debug'\npkcs1_unwrap = true\ngrace_hours = 24",
+             log = 'stderr'\nlog_level = 'debug'\npkcs1_unwrap = true\ngrace_hours = 24\n\
+             rsa_minimum = 1024",
         )
         .unwrap();
         assert_eq!(config.directory, Path::new("/s"));
@@ -305,6 +315,7 @@ mod tests {
         assert_eq!(config.group.as_deref(), Some("keys"));
         assert_eq!((config.log, config.log_level), (Some(Log::Stderr), LogLevel::Debug));
         assert_eq!((config.linger, config.custody, config.pkcs1_unwrap), (false, false, true));
+        assert_eq!((config.rsa_minimum, load("").unwrap().rsa_minimum), (1024, 2048));
         assert_eq!(load("log = '/l'").unwrap().log, Some(Log::File("/l".into())));
     }
 
@@ -313,7 +324,9 @@ mod tests {
         for (text, expected) in [
             ("linger = true\n\nstorre = '/s'", "config.toml, line 3: unknown field `storre`"),
             ("\nlinger = 'yes'", "config.toml, line 2: invalid type: string \"yes\""),
-            ("grace_hours = 25", "config.toml: grace_hours: 25 is more than 24"),
+            ("grace_hours = 25", "config.toml: grace_hours: 25 is not between 0 and 24"),
+            ("rsa_minimum = 1023", "config.toml: rsa_minimum: 1023 is not between 1024 and 8192"),
+            ("rsa_minimum = 8193", "config.toml: rsa_minimum: 8193 is not between 1024 and 8192"),
             ("linger =", "config.toml, line 1: "),
             ("log_level = 'loud'", "config.toml, line 1: unknown variant `loud`"),
             ("store = 'relative'", "config.toml: store: \"relative\" is not an absolute path"),

@@ -236,6 +236,8 @@ reasons! {
     ImportOnly => CKR_TEMPLATE_INCONSISTENT, "an import key only takes in material of custom keys";
     TokenByOwner => CKR_TOKEN_WRITE_PROTECTED, "only the store's owner and root make tokens";
     AgentDown => CKR_DEVICE_ERROR, "the agent did not answer a moment ago";
+    WrappingKeySize => CKR_WRAPPING_KEY_SIZE_RANGE, "the wrapping key is too short";
+    UnwrappingKeySize => CKR_UNWRAPPING_KEY_SIZE_RANGE, "the unwrapping key is too short";
 }
 
 #[cfg(test)]

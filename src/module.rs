@@ -111,6 +111,7 @@ pub fn rules(config: &Config) -> Rules {
         custody: config.custody,
         mixed_wrapping: config.mixed_wrapping,
         pkcs1_unwrap: config.pkcs1_unwrap,
+        rsa_minimum: config.rsa_minimum,
     }
 }
 
@@ -122,6 +123,11 @@ mod tests {
 
     fn reason<T>(result: crate::error::Result<T>) -> Option<Reason> {
         result.err().map(|error| error.reason())
+    }
+
+    #[test]
+    fn what_may_be_configured_is_what_is_computed_with() {
+        assert_eq!(crate::config::RSA_MINIMUM, crate::lc::rsa::BITS);
     }
 
     /// One test, because there is one module in a process.

@@ -46,12 +46,13 @@ pub(super) struct File {
     pub linger: bool,
     pub group: Option<String>,
     pub custody: bool,
-    pub grace_hours: u8,
+    pub grace_hours: u64,
     pub metrics: Option<String>,
     pub log: Option<String>,
     pub log_level: LogLevel,
     pub pkcs1_unwrap: bool,
     pub mixed_wrapping: bool,
+    pub rsa_minimum: u64,
 }
 
 impl Default for File {
@@ -68,6 +69,7 @@ impl Default for File {
             log_level: LogLevel::default(),
             pkcs1_unwrap: false,
             mixed_wrapping: false,
+            rsa_minimum: 2048,
         }
     }
 }

@@ -5,7 +5,7 @@ use super::entry;
 use super::general::{MANUFACTURER, VERSION, padded};
 use crate::error::{Reason, Result};
 use crate::key::pin::PIN_LENGTH;
-use crate::mechanism::{self, MECHANISMS};
+use crate::mechanism::MECHANISMS;
 use crate::module::Module;
 use crate::session::Out;
 use crate::session::table::Count;
@@ -123,7 +123,7 @@ fn flags(token: &TokenInfo) -> CK_FLAGS {
         (officer == TRIES - 1, CKF_SO_PIN_FINAL_TRY),
         (officer >= TRIES, CKF_SO_PIN_LOCKED),
     ];
-    let always = CKF_RNG | CKF_LOGIN_REQUIRED;
+    let always = CKF_RNG | CKF_LOGIN_REQUIRED | CKF_DUAL_CRYPTO_OPERATIONS;
     set.into_iter().filter(|(set, _)| *set).fold(always, |flags, (_, flag)| flags | flag)
 }
 
@@ -171,9 +171,8 @@ pub unsafe extern "C" fn C_GetMechanismInfo(
         module.slots.info(slot)?;
         // SAFETY: PKCS#11's contract.
         let place = unsafe { Place::new(info) }?;
-        let row = mechanism::find(mechanism)?;
-        let (ulMinKeySize, ulMaxKeySize) = row.key_sizes;
-        place.put(CK_MECHANISM_INFO { ulMinKeySize, ulMaxKeySize, flags: row.flags() });
+        let ((ulMinKeySize, ulMaxKeySize), flags) = module.slots.mechanism(slot, mechanism)?;
+        place.put(CK_MECHANISM_INFO { ulMinKeySize, ulMaxKeySize, flags });
         Ok(())
     })
 }
@@ -255,8 +254,8 @@ mod tests {
         TokenInfo { label, serial, user_pin_set: true, wrong, read_only: false }
     }
 
-    const GOOD: CK_FLAGS =
-        CKF_RNG | CKF_LOGIN_REQUIRED | CKF_TOKEN_INITIALIZED | CKF_USER_PIN_INITIALIZED;
+    const ALWAYS: CK_FLAGS = CKF_RNG | CKF_LOGIN_REQUIRED | CKF_DUAL_CRYPTO_OPERATIONS;
+    const GOOD: CK_FLAGS = ALWAYS | CKF_TOKEN_INITIALIZED | CKF_USER_PIN_INITIALIZED;
 
     #[test]
     fn wrong_pins_show_from_the_first_to_the_last() {
@@ -275,10 +274,10 @@ mod tests {
         let free =
             TokenInfo { label: None, serial: String::new(), user_pin_set: false, ..token((0, 0)) };
         let shown = describe(&free, Count::default());
-        assert_eq!(shown.flags, CKF_RNG | CKF_LOGIN_REQUIRED);
+        assert_eq!(shown.flags, ALWAYS);
         assert_eq!((shown.label, shown.serialNumber), ([b' '; 32], [b' '; 16]));
         // For those who may make none.
         let shown = flags(&TokenInfo { read_only: true, ..free });
-        assert_eq!(shown, CKF_RNG | CKF_LOGIN_REQUIRED | CKF_WRITE_PROTECTED);
+        assert_eq!(shown, ALWAYS | CKF_WRITE_PROTECTED);
     }
 }

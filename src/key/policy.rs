@@ -102,6 +102,36 @@ impl Parsed {
     }
 }
 
+/// The least size of an RSA key that wraps or unwraps, in bits, whatever is configured: it keeps more
+/// than itself.
+pub const WRAPPING_RSA: u64 = 2048;
+
+impl Parsed {
+    /// The size of an RSA key in bits.
+    fn rsa_bits(&self) -> Option<u64> {
+        match self {
+            Self::RsaPrivate(key) => Some(key.bits()),
+            Self::RsaPublic(key) => Some(key.bits()),
+            _ => None,
+        }
+    }
+
+    /// Refuses a use that an RSA key is too short for, where keys have at least `minimum` bits. Whoever
+    /// verifies learns what somebody signed once, and asks for no size.
+    pub fn check_size(&self, usage: Usage, minimum: u64) -> Result<()> {
+        let (least, reason) = match usage {
+            Usage::Verify | Usage::VerifyRecover => return Ok(()),
+            Usage::Wrap => (minimum.max(WRAPPING_RSA), Reason::WrappingKeySize),
+            Usage::Unwrap => (minimum.max(WRAPPING_RSA), Reason::UnwrappingKeySize),
+            _ => (minimum, Reason::KeySizeRange),
+        };
+        match self.rsa_bits() {
+            Some(bits) if bits < least => Err(reason.detail(format_args!("RSA of {bits} bits"))),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// What a key is to be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Usage {

@@ -54,6 +54,11 @@ impl Pkey {
         Self::parse(der, id, EVP_parse_public_key)
     }
 
+    /// Reads a `SubjectPublicKeyInfo` of any type of key; anything else is `DataInvalid`.
+    pub(super) fn from_any_spki(der: &[u8]) -> Result<Self> {
+        Self::read(der, EVP_parse_public_key)
+    }
+
     /// The key as PKCS#8 `PrivateKeyInfo`.
     pub(super) fn to_pkcs8(&self) -> Result<Secret> {
         self.marshal(EVP_marshal_private_key).map(Secret::new)
@@ -85,6 +90,14 @@ impl Pkey {
         id: c_int,
         read: unsafe extern "C" fn(*mut CBS) -> *mut EVP_PKEY,
     ) -> Result<Self> {
+        let key = Self::read(der, read)?;
+        // SAFETY: a valid key.
+        let right = unsafe { EVP_PKEY_id(key.as_ptr()) == id };
+        if right { Ok(key) } else { Err(Reason::DataInvalid.into()) }
+    }
+
+    /// Reads a key with nothing behind it.
+    fn read(der: &[u8], read: unsafe extern "C" fn(*mut CBS) -> *mut EVP_PKEY) -> Result<Self> {
         let mut reader = MaybeUninit::<CBS>::zeroed();
         // SAFETY: sets both fields of the reader, which borrows `der` within this function only.
         let mut reader = unsafe {
@@ -93,9 +106,9 @@ impl Pkey {
         };
         // SAFETY: reads `der` through the reader; a new key is ours.
         let key = unsafe { Self::take(read(&mut reader), Reason::DataInvalid)? };
-        // SAFETY: an initialised reader and a valid key.
-        let right = unsafe { CBS_len(&reader) == 0 && EVP_PKEY_id(key.as_ptr()) == id };
-        if right { Ok(key) } else { Err(Reason::DataInvalid.into()) }
+        // SAFETY: an initialised reader.
+        let whole = unsafe { CBS_len(&reader) == 0 };
+        if whole { Ok(key) } else { Err(Reason::DataInvalid.into()) }
     }
 
     fn marshal(

@@ -6,7 +6,7 @@
 use super::digest::Hash;
 use super::owned::Owned;
 use super::pkey::{Pkey, bytes};
-use super::{done, failed};
+use super::{done, failed, rsa_odd};
 use crate::error::{Reason, Result};
 use crate::secret::Secret;
 use aws_lc_sys::*;
@@ -14,8 +14,8 @@ use std::ffi::c_int;
 use std::ops::RangeInclusive;
 use std::ptr::null_mut;
 
-/// The sizes of a modulus, in bits.
-pub const BITS: RangeInclusive<u64> = 2048..=8192;
+/// The sizes of a modulus that are computed with, in bits.
+pub const BITS: RangeInclusive<u64> = 1024..=8192;
 
 /// The numbers of a private key, big-endian: RFC 8017, 3.2, in the form with the primes.
 #[derive(Debug)]
@@ -53,11 +53,15 @@ pub struct Oaep<'a> {
 pub struct PrivateKey(Pkey);
 
 impl PrivateKey {
-    /// Generates a key of `bits` bits (in [`BITS`], a multiple of 128: `KeySizeRange`) with a
-    /// big-endian public exponent (odd, at most 33 bits: `AttributeValue`).
+    /// Generates a key of `bits` bits (in [`BITS`]: `KeySizeRange`) with a big-endian public exponent
+    /// (odd, at most 32 bits: `AttributeValue`).
     pub fn generate(bits: u64, public_exponent: &[u8]) -> Result<Self> {
-        if !BITS.contains(&bits) || !bits.is_multiple_of(128) {
+        if !BITS.contains(&bits) {
             return Err(Reason::KeySizeRange.into());
+        }
+        if !bits.is_multiple_of(128) {
+            // AWS-LC rounds other sizes down.
+            return Self::from_components(&rsa_odd::generate(bits, public_exponent)?);
         }
         let bits = c_int::try_from(bits).map_err(|_| failed(Reason::KeySizeRange))?;
         let exponent = exponent(public_exponent)?;
@@ -368,13 +372,13 @@ mod tests {
             assert!(PublicKey::from_components(&modulus, exponent).is_err(), "{exponent:?}");
             assert!(PrivateKey::generate(2048, exponent).is_err(), "{exponent:?}");
         }
-        let refusal = PublicKey::from_components(&[0xFF; 128], &[3]).err().unwrap();
+        let refusal = PublicKey::from_components(&[0xFF; 127], &[3]).err().unwrap();
         assert_eq!(refusal.reason(), Reason::KeySizeRange);
     }
 
     #[test]
     fn sizes_outside_the_bounds_are_not_generated() {
-        for bits in [0, 1024, 2047, 2050, 8320, u64::MAX] {
+        for bits in [0, 512, 1023, 8193, u64::MAX] {
             let refusal = PrivateKey::generate(bits, &[3]).err().unwrap();
             assert_eq!(refusal.reason(), Reason::KeySizeRange, "{bits}");
         }

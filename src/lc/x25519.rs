@@ -10,6 +10,16 @@ use std::ptr::null_mut;
 /// The size of a private key, of a public key and of a shared secret, in bytes.
 pub const SIZE: usize = 32;
 
+/// A public key's 32 bytes as `SubjectPublicKeyInfo` (RFC 8410).
+pub fn public_spki(public: &[u8; SIZE]) -> Result<Vec<u8>> {
+    // SAFETY: reads the bytes; a new key is ours.
+    let key = unsafe {
+        let made = EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, null_mut(), public.as_ptr(), SIZE);
+        Pkey::take(made, Reason::AttributeValue)?
+    };
+    key.to_spki()
+}
+
 /// A parsed private key.
 pub struct PrivateKey {
     key: Pkey,
@@ -101,6 +111,7 @@ mod tests {
         assert_eq!(shared, again.agree(&two.public()).unwrap());
         let again = PrivateKey::from_scalar(one.scalar().expose()).unwrap();
         assert_eq!(again.to_spki().unwrap(), one.to_spki().unwrap());
+        assert_eq!(public_spki(&one.public()).unwrap(), one.to_spki().unwrap());
     }
 
     #[test]

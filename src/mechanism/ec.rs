@@ -8,11 +8,16 @@ use crate::key::{Parsed, UsableKey};
 use crate::lc::digest::{Digest, Hash};
 use crate::lc::ec::{Curve, PrivateKey, PublicKey};
 use crate::lc::{ed25519, x25519};
+use crate::object::points;
 use crate::secret::Secret;
 use pkcs11_sys::*;
 
-/// The longest input of `CKM_ECDSA`, in bytes; as many bits count as the curve has.
-const MAX_DIGEST: usize = 512;
+/// How much of the input of `CKM_ECDSA` counts at most, in bytes: as many bits as the order of the largest
+/// curve has.
+const MAX_DIGEST: usize = Curve::P521.size();
+
+/// The size of the field of Ed25519 and X25519, in bits.
+const X25519_BITS: u64 = 255;
 
 /// The longest message of EdDSA, which is gathered, as it is read twice.
 const MAX_MESSAGE: usize = 1 << 28;
@@ -49,8 +54,12 @@ ecdsa! {
 }
 
 /// The cofactor of these curves is 1, so that both derivations are one.
-pub(super) const ECDH1_DERIVE: Row =
-    Row { derive: Some(derive), ..agreement(row!(CKM_ECDH1_DERIVE)) };
+pub(super) const ECDH1_DERIVE: Row = Row {
+    derive: Some(derive),
+    key_sizes: (X25519_BITS, Curve::P521.bits()),
+    more_flags: NIST_FLAGS | EDWARDS_FLAGS,
+    ..agreement(row!(CKM_ECDH1_DERIVE))
+};
 
 pub(super) const ECDH1_COFACTOR_DERIVE: Row =
     Row { derive: Some(derive_on_nist), ..agreement(row!(CKM_ECDH1_COFACTOR_DERIVE)) };
@@ -72,11 +81,15 @@ pub(super) const EDDSA: Row = Row {
     ..edwards(row!(CKM_EDDSA))
 };
 
-const CURVE_FLAGS: CK_FLAGS = CKF_EC_F_P | CKF_EC_NAMEDCURVE | CKF_EC_UNCOMPRESS;
+/// Curves over prime fields, named by an object identifier; points of either form.
+const NIST_FLAGS: CK_FLAGS = CKF_EC_F_P | CKF_EC_NAMEDCURVE | CKF_EC_UNCOMPRESS | CKF_EC_COMPRESS;
+
+/// Those of RFC 7748 and 8032 have names too, and points with one coordinate only.
+const EDWARDS_FLAGS: CK_FLAGS = CKF_EC_F_P | CKF_EC_NAMEDCURVE | CKF_EC_CURVENAME | CKF_EC_COMPRESS;
 
 const fn nist(row: Row) -> Row {
     let key_sizes = (Curve::P256.bits(), Curve::P521.bits());
-    Row { key_type: Some(CKK_EC), key_sizes, more_flags: CURVE_FLAGS, ..row }
+    Row { key_type: Some(CKK_EC), key_sizes, more_flags: NIST_FLAGS, ..row }
 }
 
 /// A shared secret is no part of the private key.
@@ -85,7 +98,8 @@ const fn agreement(row: Row) -> Row {
 }
 
 const fn edwards(row: Row) -> Row {
-    Row { key_type: Some(CKK_EC_EDWARDS), key_sizes: (255, 255), ..row }
+    let key_sizes = (X25519_BITS, X25519_BITS);
+    Row { key_type: Some(CKK_EC_EDWARDS), key_sizes, more_flags: EDWARDS_FLAGS, ..row }
 }
 
 fn generate(params: &Params, domain: &Domain) -> Result<Parsed> {
@@ -131,7 +145,7 @@ fn verify(usable: &UsableKey, params: &Params, hash: Option<Hash>) -> Result<Box
 fn gathered(params: &Params, hash: Option<Hash>) -> Result<Gathered> {
     match (params, hash) {
         (Params::None, Some(hash)) => Gathered::digest(hash),
-        (Params::None, None) => Ok(Gathered::message(MAX_DIGEST, Reason::DataLength)),
+        (Params::None, None) => Ok(Gathered::beginning(MAX_DIGEST)),
         _ => Err(Reason::MechanismParam.into()),
     }
 }
@@ -177,8 +191,8 @@ fn derive(usable: &UsableKey, _: Option<&Secret>, params: &Params, len: usize) -
         return Err(Reason::MechanismParam.into());
     };
     let agreed = match &usable.parsed {
-        Parsed::EcPrivate(key) => key.agree(bare(public, 1 + 2 * key.curve().size()))?,
-        Parsed::MontgomeryPrivate(key) => key.agree(bare(public, x25519::SIZE))?,
+        Parsed::EcPrivate(key) => key.agree(peer(public, &points::lengths(key.curve().size()))?)?,
+        Parsed::MontgomeryPrivate(key) => key.agree(peer(public, &[x25519::SIZE])?)?,
         _ => return Err(Reason::KeyTypeInconsistent.into()),
     };
     match hash {
@@ -188,14 +202,9 @@ fn derive(usable: &UsableKey, _: Option<&Secret>, params: &Params, len: usize) -
     }
 }
 
-/// The peer's key without the OCTET STRING that some clients put around it, as 3.1 allows.
-fn bare(public: &[u8], size: usize) -> &[u8] {
-    match public {
-        bare if bare.len() == size => bare,
-        [4, length, inner @ ..] if *length < 0x80 && usize::from(*length) == inner.len() => inner,
-        [4, 0x81, length, inner @ ..] if usize::from(*length) == inner.len() => inner,
-        other => other,
-    }
+/// The peer's public key, bare or as `CKA_EC_POINT` has it.
+fn peer<'a>(public: &'a [u8], lengths: &[usize]) -> Result<&'a [u8]> {
+    points::bare(public, lengths).ok_or(Reason::MechanismParam.into())
 }
 
 /// "The truncation removes bytes from the leading end of the secret value."

@@ -15,8 +15,8 @@ pub(super) enum Gathered {
         len: usize,
         /// The most bytes that fit.
         most: usize,
-        /// The failure where more come.
-        misfit: Reason,
+        /// The failure where more come; none where they count for nothing.
+        misfit: Option<Reason>,
     },
     /// Its digest, under way.
     Digest(Digest),
@@ -25,7 +25,12 @@ pub(super) enum Gathered {
 impl Gathered {
     /// Gathers a message of at most `most` bytes; more are `misfit`.
     pub(super) fn message(most: usize, misfit: Reason) -> Self {
-        Self::Message { bytes: Secret::new(Vec::new()), len: 0, most, misfit }
+        Self::Message { bytes: Secret::new(Vec::new()), len: 0, most, misfit: Some(misfit) }
+    }
+
+    /// Gathers the first `most` bytes of a message, however long it is.
+    pub(super) fn beginning(most: usize) -> Self {
+        Self::Message { bytes: Secret::new(Vec::new()), len: 0, most, misfit: None }
     }
 
     /// Digests a message.
@@ -36,10 +41,12 @@ impl Gathered {
     fn add(&mut self, input: &[u8]) -> Result<()> {
         match self {
             Self::Message { bytes, len, most, misfit } => {
-                let end = len.saturating_add(input.len());
-                if end > *most {
-                    return Err((*misfit).into());
-                }
+                let input = match (len.saturating_add(input.len()) > *most, misfit) {
+                    (false, _) => input,
+                    (true, Some(misfit)) => return Err((*misfit).into()),
+                    (true, None) => input.get(..*most - *len).ok_or(Reason::General)?,
+                };
+                let end = *len + input.len();
                 if end > bytes.len() {
                     enlarge(bytes, *len, end)?;
                 }

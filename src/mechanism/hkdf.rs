@@ -1,6 +1,6 @@
 //! HKDF: PKCS#11 3.1, "HKDF Mechanisms".
 
-use super::mac::{self, MAX_SECRET};
+use super::mac::{self, MAX_MADE, MAX_SECRET};
 use super::row::row;
 use super::{Params, ParamsShape, Row, Salt};
 use crate::error::{Reason, Result};
@@ -16,7 +16,7 @@ pub(super) const DATA: Row = Row { derives_data: true, ..hkdf(row!(CKM_HKDF_DATA
 /// As a generic secret's, its sizes are counted in bits.
 pub(super) const KEY_GEN: Row = Row {
     key_type: Some(CKK_HKDF),
-    key_sizes: (8, MAX_SECRET * 8),
+    key_sizes: (8, MAX_MADE * 8),
     generate: Some(mac::generate),
     ..row!(CKM_HKDF_KEY_GEN)
 };

@@ -9,17 +9,21 @@ use crate::key::{Parsed, UsableKey};
 use crate::lc::digest::Hash;
 use crate::lc::mac::Mac;
 use crate::lc::random;
+use crate::object::template::MAX_VALUE;
 use crate::secret::Secret;
 use pkcs11_sys::CKK_GENERIC_SECRET;
 use subtle::ConstantTimeEq;
 
-/// The longest generic secret, in bytes.
-pub(super) const MAX_SECRET: u64 = 4096;
+/// The longest generic secret that is made here, in bytes.
+pub(super) const MAX_MADE: u64 = 4096;
+
+/// The longest secret that there is, in bytes: what a template holds.
+pub(super) const MAX_SECRET: u64 = MAX_VALUE as u64;
 
 pub(super) const GENERIC_SECRET_KEY_GEN: Row = Row {
     key_type: Some(CKK_GENERIC_SECRET),
     // The specification counts this mechanism's sizes in bits.
-    key_sizes: (8, MAX_SECRET * 8),
+    key_sizes: (8, MAX_MADE * 8),
     generate: Some(generate),
     ..row!(CKM_GENERIC_SECRET_KEY_GEN)
 };
@@ -74,7 +78,7 @@ pub(super) const AES_CMAC_GENERAL: Row = Row {
 
 pub(super) fn generate(params: &Params, len: usize) -> Result<Secret> {
     match params {
-        Params::None if (1..=MAX_SECRET).contains(&(len as u64)) => random::secret(len),
+        Params::None if (1..=MAX_MADE).contains(&(len as u64)) => random::secret(len),
         Params::None => Err(Reason::KeySizeRange.into()),
         _ => Err(Reason::MechanismParam.into()),
     }

@@ -42,6 +42,9 @@ pub struct Row {
     pub wrap: Option<Wrap>,
     /// Unwraps a key.
     pub unwrap: Option<Unwrap>,
+    /// Whether it unwraps only where the configuration says so: whoever may try wrapped keys in large
+    /// numbers learns what is in them.
+    pub unwraps_by_choice: bool,
     /// Whether a forged or altered blob is told from an honest one when it is unwrapped (an
     /// authenticated or CCA-secure wrapping), so that a refusal may say what was unwrapped.
     pub authenticated: bool,
@@ -87,6 +90,7 @@ impl Row {
             verify_recover: None,
             wrap: None,
             unwrap: None,
+            unwraps_by_choice: false,
             authenticated: false,
             in_parts: false,
             tells_versions: |_| false,
@@ -132,6 +136,11 @@ impl Row {
     /// Whether what it wraps comes back as a whole or not at all, and no answer tells anything of it.
     pub const fn keeps_what_it_wraps(&self) -> bool {
         self.authenticated && !self.in_parts
+    }
+
+    /// Whether its keys wrap and unwrap, and do nothing else.
+    pub const fn only_wraps(&self) -> bool {
+        self.flags() & !(CKF_WRAP | CKF_UNWRAP) == 0
     }
 
     /// Its encryption, or `MechanismInvalid`.

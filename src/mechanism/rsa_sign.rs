@@ -18,6 +18,7 @@ pub(super) const PKCS: Row = Row {
     verify: Some(|key, params| verify(key, plain(params, Scheme::Pkcs1Raw)?, Input::Given)),
     wrap: Some(wrap),
     unwrap: Some(unwrap),
+    unwraps_by_choice: true,
     sign_recover: Some(|key, params| sign(key, plain(params, Scheme::Pkcs1Raw)?, Input::Given)),
     verify_recover: Some(|key, params| recover(key, plain(params, Scheme::Pkcs1Raw)?)),
     ..rsa(row!(CKM_RSA_PKCS))

@@ -2,11 +2,12 @@
 //! public key in an OCTET STRING.
 //!
 //! Clients disagree about Ed25519 and X25519: OpenSC names the curve by a PrintableString, GnuTLS by
-//! an object identifier, and some send the point without its OCTET STRING. All are taken; points are
-//! shown wrapped, which every client reads.
+//! an object identifier, and some send the point without its OCTET STRING, or in a BIT STRING. All are
+//! taken; points are shown in an OCTET STRING, which every client reads.
 
 use super::attributes::Attributes;
-use super::kinds::{Kind, Sizes};
+use super::kinds::{Kind, Sizes, public_key_info};
+use super::points;
 use crate::error::{Reason, Result};
 use crate::key::{Parsed, Usage};
 use crate::lc::ec::{self, Curve};
@@ -37,7 +38,8 @@ pub(super) const EC_PUBLIC: Kind = Kind {
     describe: describe_public,
     parse: |_, attributes| {
         let curve = nist(params(attributes)?)?;
-        Ok(Parsed::EcPublic(ec::PublicKey::from_point(curve, point(attributes)?)?))
+        let point = point(attributes, &points::lengths(curve.size()))?;
+        Ok(Parsed::EcPublic(ec::PublicKey::from_point(curve, point)?))
     },
     ..EC_PRIVATE
 };
@@ -59,7 +61,8 @@ pub(super) const EDWARDS_PUBLIC: Kind = Kind {
     describe: describe_public,
     parse: |_, attributes| {
         named(&EDWARDS, params(attributes)?)?;
-        Ok(Parsed::EdwardsPublic(ed25519::PublicKey::from_bytes(point(attributes)?)?))
+        let point = point(attributes, &[ed25519::SIZE])?;
+        Ok(Parsed::EdwardsPublic(ed25519::PublicKey::from_bytes(point)?))
     },
     ..EDWARDS_PRIVATE
 };
@@ -81,8 +84,8 @@ pub(super) const MONTGOMERY_PUBLIC: Kind = Kind {
     describe: describe_public,
     parse: |_, attributes| {
         named(&MONTGOMERY, params(attributes)?)?;
-        let bytes = point(attributes)?.try_into().map_err(|_| wrong_point())?;
-        Ok(Parsed::MontgomeryPublic(bytes))
+        let point = point(attributes, &[x25519::SIZE])?;
+        Ok(Parsed::MontgomeryPublic(point.try_into().map_err(|_| wrong_point())?))
     },
     ..MONTGOMERY_PRIVATE
 };
@@ -146,8 +149,7 @@ fn describe_private(material: &Secret, attributes: &mut Attributes) -> Result<()
         None => attributes.set(CKA_EC_PARAMS, names.first().copied().unwrap_or_default()),
     }
     attributes.set(CKA_EC_POINT, &octet_string(&point)?);
-    attributes.set(CKA_PUBLIC_KEY_INFO, &info);
-    Ok(())
+    public_key_info(&info, attributes)
 }
 
 fn describe_public(_: &Secret, attributes: &mut Attributes) -> Result<()> {
@@ -156,16 +158,13 @@ fn describe_public(_: &Secret, attributes: &mut Attributes) -> Result<()> {
         &Secret::new(Vec::new()),
         attributes,
     )? {
-        Parsed::EcPublic(key) => (key.point()?, Some(key.to_spki()?)),
-        Parsed::EdwardsPublic(key) => (key.bytes().to_vec(), Some(key.to_spki()?)),
-        Parsed::MontgomeryPublic(bytes) => (bytes.to_vec(), None),
+        Parsed::EcPublic(key) => (key.point()?, key.to_spki()?),
+        Parsed::EdwardsPublic(key) => (key.bytes().to_vec(), key.to_spki()?),
+        Parsed::MontgomeryPublic(bytes) => (bytes.to_vec(), x25519::public_spki(&bytes)?),
         _ => return Err(Reason::General.into()),
     };
     attributes.set(CKA_EC_POINT, &octet_string(&point)?);
-    if let Some(info) = info {
-        attributes.set(CKA_PUBLIC_KEY_INFO, &info);
-    }
-    Ok(())
+    public_key_info(&info, attributes)
 }
 
 fn params(attributes: &Attributes) -> Result<&[u8]> {
@@ -182,17 +181,24 @@ fn named(names: &[&[u8]], given: &[u8]) -> Result<()> {
     if names.contains(&given) { Ok(()) } else { Err(Reason::CurveUnknown.into()) }
 }
 
-/// The public key inside `CKA_EC_POINT`, with or without its OCTET STRING.
-fn point(attributes: &Attributes) -> Result<&[u8]> {
+/// The public key inside `CKA_EC_POINT`.
+fn point<'a>(attributes: &'a Attributes, lengths: &[usize]) -> Result<&'a [u8]> {
     let given = attributes
         .bytes(CKA_EC_POINT)
         .ok_or_else(|| Reason::TemplateIncomplete.detail("CKA_EC_POINT is missing"))?;
-    let inner = match given {
-        [4, length, inner @ ..] if *length < 0x80 && usize::from(*length) == inner.len() => inner,
-        [4, 0x81, length, inner @ ..] if usize::from(*length) == inner.len() => inner,
-        bare => bare,
-    };
-    if inner.is_empty() { Err(wrong_point()) } else { Ok(inner) }
+    points::bare(given, lengths).ok_or_else(wrong_point)
+}
+
+/// Whether two values of `CKA_EC_PARAMS` name one curve.
+pub fn same_curve(one: &[u8], other: &[u8]) -> bool {
+    [&EDWARDS[..], &MONTGOMERY].iter().any(|names| names.contains(&one) && names.contains(&other))
+}
+
+/// Whether two values of `CKA_EC_POINT` are one point, whatever encloses them.
+pub fn same_point(one: &[u8], other: &[u8]) -> bool {
+    let lengths = points::any_length();
+    let bare = |point| points::bare(point, &lengths);
+    bare(one).is_some_and(|point| bare(other) == Some(point))
 }
 
 /// The DER of an OCTET STRING of at most 255 bytes.
@@ -215,7 +221,8 @@ mod tests {
     fn a_point_is_read_with_and_without_its_octet_string() {
         let key = ec::PrivateKey::generate(Curve::P521).unwrap();
         let bare = key.public().unwrap().point().unwrap();
-        for given in [bare.clone(), octet_string(&bare).unwrap()] {
+        let in_bits = [&[3, 0x81, 134, 0], &bare[..]].concat();
+        for given in [bare.clone(), octet_string(&bare).unwrap(), in_bits] {
             let mut attributes = Attributes::default();
             attributes.set_number(CKA_KEY_TYPE, CKK_EC);
             attributes.set(CKA_EC_PARAMS, Curve::P521.oid());

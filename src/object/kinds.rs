@@ -2,6 +2,7 @@
 
 use super::attributes::Attributes;
 use super::curves;
+use super::values::without_zeros;
 use crate::error::{Reason, Result};
 use crate::key::{Parsed, Usage};
 use crate::lc;
@@ -67,6 +68,8 @@ pub enum Sizes {
     These(&'static [u64]),
     /// Whole bytes from the first to the second.
     Bytes(u64, u64),
+    /// From the first to the second.
+    Bits(u64, u64),
 }
 
 impl Sizes {
@@ -74,6 +77,7 @@ impl Sizes {
     pub fn contain(&self, bits: u64) -> bool {
         match self {
             Self::These(sizes) => sizes.contains(&bits),
+            Self::Bits(least, most) => (*least..=*most).contains(&bits),
             Self::Bytes(least, most) => (*least..=*most).contains(&bits) && bits.is_multiple_of(8),
         }
     }
@@ -120,7 +124,7 @@ pub const KINDS: &[Kind] = &[
         name: "RSA",
         class: CKO_PRIVATE_KEY,
         key_type: CKK_RSA,
-        sizes: Sizes::Bytes(*lc::rsa::BITS.start(), *lc::rsa::BITS.end()),
+        sizes: Sizes::Bits(*lc::rsa::BITS.start(), *lc::rsa::BITS.end()),
         usages: &[Usage::Decrypt, Usage::Sign, Usage::SignRecover, Usage::Unwrap],
         describe: describe_rsa_private,
         parse: |material, _| {
@@ -131,7 +135,7 @@ pub const KINDS: &[Kind] = &[
         name: "RSA",
         class: CKO_PUBLIC_KEY,
         key_type: CKK_RSA,
-        sizes: Sizes::Bytes(*lc::rsa::BITS.start(), *lc::rsa::BITS.end()),
+        sizes: Sizes::Bits(*lc::rsa::BITS.start(), *lc::rsa::BITS.end()),
         usages: &[Usage::Encrypt, Usage::Verify, Usage::VerifyRecover, Usage::Wrap],
         describe: describe_rsa_public,
         parse: |_, attributes| rsa_public(attributes).map(Parsed::RsaPublic),
@@ -192,9 +196,16 @@ pub fn bits(attributes: &Attributes) -> u64 {
         return curves::bits(params);
     }
     let length = attributes.number(CKA_VALUE_LEN).map(|bytes| bytes * 8);
-    length.or_else(|| attributes.number(CKA_MODULUS_BITS)).unwrap_or_else(|| {
-        attributes.bytes(CKA_MODULUS).map_or(0, |modulus| modulus.len() as u64 * 8)
-    })
+    length
+        .or_else(|| attributes.number(CKA_MODULUS_BITS))
+        .unwrap_or_else(|| attributes.bytes(CKA_MODULUS).map_or(0, bits_of))
+}
+
+/// The size in bits of a big-endian number.
+fn bits_of(number: &[u8]) -> u64 {
+    let number = without_zeros(number);
+    let first = number.first().map_or(0, |byte| u64::from(byte.leading_zeros()));
+    number.len() as u64 * 8 - first
 }
 
 fn describe_aes(material: &Secret, attributes: &mut Attributes) -> Result<()> {
@@ -229,20 +240,32 @@ fn describe_rsa_private(material: &Secret, attributes: &mut Attributes) -> Resul
     let public = key.public()?;
     attributes.set(CKA_MODULUS, &public.modulus()?);
     attributes.set(CKA_PUBLIC_EXPONENT, &public.public_exponent()?);
-    attributes.set(CKA_PUBLIC_KEY_INFO, &public.to_spki()?);
-    Ok(())
+    public_key_info(&public.to_spki()?, attributes)
 }
 
 fn describe_rsa_public(_: &Secret, attributes: &mut Attributes) -> Result<()> {
     let key = rsa_public(attributes)?;
     attributes.set_number(CKA_MODULUS_BITS, key.bits());
-    attributes.set(CKA_PUBLIC_KEY_INFO, &key.to_spki()?);
-    Ok(())
+    public_key_info(&key.to_spki()?, attributes)
 }
 
 fn rsa_public(attributes: &Attributes) -> Result<lc::rsa::PublicKey> {
     let part = |kind| attributes.bytes(kind).ok_or(Reason::TemplateIncomplete);
     lc::rsa::PublicKey::from_components(part(CKA_MODULUS)?, part(CKA_PUBLIC_EXPONENT)?)
+}
+
+/// A `CKA_PUBLIC_KEY_INFO` that the template gave must be the key's, in whatever encoding; an empty one
+/// says nothing.
+pub fn public_key_info(computed: &[u8], attributes: &mut Attributes) -> Result<()> {
+    let given = attributes.bytes(CKA_PUBLIC_KEY_INFO).filter(|given| !given.is_empty());
+    let same = given.is_none_or(|given| {
+        given == computed || lc::canonical_spki(given).is_ok_and(|given| given == computed)
+    });
+    if !same {
+        return Err(Reason::AttributeValue.detail("CKA_PUBLIC_KEY_INFO is another key's"));
+    }
+    attributes.set(CKA_PUBLIC_KEY_INFO, computed);
+    Ok(())
 }
 
 /// A length the template gave must be the material's.

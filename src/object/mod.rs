@@ -8,8 +8,10 @@ pub mod import_only;
 pub mod json;
 pub mod kinds;
 pub mod marks;
+pub mod points;
 pub mod rules;
 pub mod template;
+pub mod values;
 pub mod vendor;
 
 pub use attributes::Attributes;

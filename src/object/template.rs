@@ -1,5 +1,6 @@
 //! A template as the caller gave it: owned, bounded, wiped when dropped.
 
+use super::values::plain;
 use crate::error::{Reason, Result};
 use crate::secret::Secret;
 use pkcs11_sys::CK_ULONG;
@@ -30,7 +31,7 @@ impl Attribute {
 pub struct Template(Vec<Attribute>);
 
 impl Template {
-    /// Takes attributes over. One type twice is `TemplateInconsistent` (PKCS#11 3.1, 4.1.1).
+    /// Takes attributes over, big numbers without leading zeros. One type twice is `TemplateInconsistent` (PKCS#11 3.1, 4.1.1).
     pub fn new(attributes: Vec<Attribute>) -> Result<Self> {
         if attributes.len() > MAX_ATTRIBUTES {
             return Err(Reason::ArgumentsBad.detail("a template with too many attributes"));
@@ -44,7 +45,8 @@ impl Template {
                     .detail(format_args!("attribute {:#x} twice", attribute.kind)));
             }
         }
-        Ok(Self(attributes))
+        let plain = |Attribute { kind, value }| Attribute { kind, value: plain(kind, value) };
+        Ok(Self(attributes.into_iter().map(plain).collect()))
     }
 
     /// The template as the value of an attribute (`CKA_WRAP_TEMPLATE` and its like): for each attribute

@@ -291,7 +291,12 @@ pub(super) fn material_found_by(
 }
 
 /// A secret is told only of a key that is whole: read out, it would serve for all that is refused.
-fn answer(loaded: &Loaded, shown: &Attributes, kind: u64, whole: bool) -> Result<Answer> {
+pub(super) fn answer(
+    loaded: &Loaded,
+    shown: &Attributes,
+    kind: u64,
+    whole: bool,
+) -> Result<Answer> {
     if hidden(shown, kind) || (!whole && secret(shown, kind)) {
         return Ok(Answer::Sensitive);
     }

@@ -2,7 +2,8 @@
 
 use super::{Caller, Handle, Token};
 use crate::error::{Error, Reason, Result};
-use crate::lc::rsa::{Components, PrivateKey};
+use crate::lc::rsa::PrivateKey;
+use crate::lc::rsa_parts::Parts;
 use crate::object::build::{self, build, provenance};
 use crate::object::curves;
 use crate::object::kinds::{self, Kind};
@@ -135,25 +136,22 @@ fn take_material(mut attributes: Attributes, kind: &Kind) -> Result<(Attributes,
     Ok((attributes, material))
 }
 
+/// An RSA private key of its modulus and private exponent, and of what else was given. An attribute
+/// without a value says nothing.
 fn rsa_material(attributes: &mut Attributes) -> Result<Secret> {
-    let public = |attributes: &Attributes, kind| {
-        attributes.bytes(kind).map(<[u8]>::to_vec).ok_or(Reason::TemplateIncomplete)
+    let parts = Parts {
+        modulus: attributes.bytes(CKA_MODULUS).ok_or(Reason::TemplateIncomplete)?.to_vec(),
+        public_exponent: attributes.bytes(CKA_PUBLIC_EXPONENT).unwrap_or_default().to_vec(),
+        private_exponent: attributes
+            .remove(CKA_PRIVATE_EXPONENT)
+            .ok_or_else(|| Reason::TemplateIncomplete.detail("CKA_PRIVATE_EXPONENT is missing"))?,
+        primes: [CKA_PRIME_1, CKA_PRIME_2].map(|kind| part(attributes, kind)),
+        exponents: [CKA_EXPONENT_1, CKA_EXPONENT_2].map(|kind| part(attributes, kind)),
+        coefficient: part(attributes, CKA_COEFFICIENT),
     };
-    let parts = Components {
-        modulus: public(attributes, CKA_MODULUS)?,
-        public_exponent: public(attributes, CKA_PUBLIC_EXPONENT)?,
-        private_exponent: part(attributes, CKA_PRIVATE_EXPONENT)?,
-        prime_1: part(attributes, CKA_PRIME_1)?,
-        prime_2: part(attributes, CKA_PRIME_2)?,
-        exponent_1: part(attributes, CKA_EXPONENT_1)?,
-        exponent_2: part(attributes, CKA_EXPONENT_2)?,
-        coefficient: part(attributes, CKA_COEFFICIENT)?,
-    };
-    PrivateKey::from_components(&parts)?.to_pkcs8()
+    PrivateKey::from_components(&parts.complete()?)?.to_pkcs8()
 }
 
-fn part(attributes: &mut Attributes, kind: u64) -> Result<Secret> {
-    attributes
-        .remove(kind)
-        .ok_or_else(|| Reason::TemplateIncomplete.detail(format_args!("attribute {kind:#x}")))
+fn part(attributes: &mut Attributes, kind: u64) -> Secret {
+    attributes.remove(kind).unwrap_or_else(|| Secret::new(Vec::new()))
 }

@@ -137,6 +137,10 @@ impl Token {
 
     fn make_empty(&self, caller: &Caller, wanted: json::Wanted) -> Result<Handle> {
         self.may_keep_custody(caller)?;
+        if wanted.bits != 0 {
+            let sized = self.may_be_so_short(wanted.kind.key_type, wanted.bits);
+            sized.map_err(|short| Reason::AttributeValue.detail(short))?;
+        }
         let id = self.fresh_id()?;
         let metadata = Metadata {
             alias: wanted.alias.unwrap_or_else(|| id.to_string()),

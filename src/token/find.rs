@@ -1,12 +1,14 @@
 //! Finding objects: by the agent's index where a template names an indexed attribute, by looking at
 //! each that is left for the rest. A sensitive value never matches.
 
+use super::attributes::answer;
 use super::loaded::{Content, Loaded, hidden, secret};
 use super::records::{is_indexed, unexpected};
-use super::{Caller, Handle, Login, Token};
+use super::{Answer, Caller, Handle, Login, Token};
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::object::Template;
+use crate::object::values::same;
 use crate::object::vendor::CKA_KEYSTEAD_MATERIAL_VERSION;
 use crate::wire::{Request, Response};
 use pkcs11_sys::*;
@@ -153,8 +155,11 @@ impl Token {
         let shown = object.shown(now)?;
         let whole = object.is_whole(now);
         Ok(template.iter().all(|term| {
-            let hides = hidden(&shown, term.kind) || !whole && secret(&shown, term.kind);
-            !hides && shown.bytes(term.kind) == Some(term.value.expose())
+            if shown.bytes(term.kind) == Some(term.value.expose()) {
+                return !hidden(&shown, term.kind) && (whole || !secret(&shown, term.kind));
+            }
+            let told = answer(object, &shown, term.kind, whole);
+            matches!(told, Ok(Answer::Value(value)) if same(term.kind, &value, &term.value))
         }))
     }
 }

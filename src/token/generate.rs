@@ -68,7 +68,11 @@ impl Token {
         for half in [&shown, &hidden] {
             self.may_change(caller, half.flag(CKA_TOKEN), half.flag(CKA_PRIVATE))?;
         }
-        let pair = generate(&mechanism.params, &domain(&shown, key_type)?)?;
+        let domain = domain(&shown, key_type)?;
+        if let Domain::Rsa { bits, .. } = domain {
+            self.may_be_so_short(key_type, bits)?;
+        }
+        let pair = generate(&mechanism.params, &domain)?;
         for half in [&mut shown, &mut hidden] {
             provenance(half, Some(mechanism.id));
         }

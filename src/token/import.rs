@@ -55,6 +55,7 @@ impl Token {
     ) -> Result<Handle> {
         let material = kind.canonical(material, &attributes)?;
         (kind.describe)(&material, &mut attributes)?;
+        self.may_be_so_short(kind.key_type, bits(&attributes))?;
         provenance(&mut attributes, None);
         if !self.is_custom(&attributes, wishes) {
             let expiry = self.ordinary_expiry(wishes)?;
@@ -142,7 +143,8 @@ impl Token {
             },
         };
         let size = bits(&import.held.attributes);
-        if target.metadata.bits != 0 && target.metadata.bits != size {
+        // Stores from before sizes were counted in bits have an RSA key's in whole bytes.
+        if ![0, size, size.next_multiple_of(8)].contains(&target.metadata.bits) {
             return Err(Reason::OtherSize.into());
         }
         let expiry = expiry(import.template, import.wishes, Some(&target.metadata), clock)?;

@@ -12,6 +12,7 @@ use crate::key::{
 use crate::object::build;
 use crate::object::custom::{Custom, show_expiry};
 use crate::object::kinds::{self, USAGE_FLAGS};
+use crate::object::values::plain;
 use crate::object::vendor::CKA_KEYSTEAD_IMPORT_ONLY;
 use crate::object::{Attributes, attributes, marks};
 use crate::secret::Secret;
@@ -100,7 +101,7 @@ impl Held {
         Ok(Self {
             attributes: attributes
                 .into_iter()
-                .map(|(kind, value)| (kind, Secret::new(value)))
+                .map(|(kind, value)| (kind, plain(kind, Secret::new(value))))
                 .collect(),
             material: Secret::new(std::mem::take(&mut body.material)),
         })

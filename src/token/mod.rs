@@ -38,7 +38,9 @@ use arc_swap::ArcSwapOption;
 use handles::{Handles, Named};
 use loaded::Loaded;
 use once_cell::sync::OnceCell;
-use pkcs11_sys::{CKA_ALWAYS_AUTHENTICATE, CKA_PRIVATE, CKA_TOKEN, CKA_TRUSTED, CKO_SECRET_KEY};
+use pkcs11_sys::{
+    CKA_ALWAYS_AUTHENTICATE, CKA_PRIVATE, CKA_TOKEN, CKA_TRUSTED, CKK_RSA, CKO_SECRET_KEY,
+};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
@@ -105,6 +107,8 @@ pub struct Rules {
     pub mixed_wrapping: bool,
     /// Whether PKCS#1 v1.5 unwraps keys.
     pub pkcs1_unwrap: bool,
+    /// The least size of RSA keys that are made, imported and used, in bits.
+    pub rsa_minimum: u64,
 }
 
 /// The module's side of one token.
@@ -191,7 +195,9 @@ impl Token {
             Reason::KeyUnknown => gone(usage),
             _ => failure,
         })?;
-        policy::allow(key, usage, mechanism, self.sees(loaded), now)
+        let allowed = policy::allow(key, usage, mechanism, self.sees(loaded), now)?;
+        allowed.parsed.check_size(usage, self.rules.rsa_minimum)?;
+        Ok(allowed)
     }
 
     /// Whether what [`Self::usable`] answered before still holds: generation, login and expiry
@@ -308,6 +314,17 @@ impl Token {
             return Err(Reason::AttributeReadOnly.detail("CKA_TRUSTED is the security officer's"));
         }
         Ok(())
+    }
+
+    /// Refuses an RSA private key that is shorter than the configuration allows: `KeySizeRange`.
+    fn may_be_so_short(&self, key_type: u64, bits: u64) -> Result<()> {
+        match key_type == CKK_RSA && bits < self.rules.rsa_minimum {
+            true => Err(Reason::KeySizeRange.detail(format_args!(
+                "RSA of {bits} bits, and `rsa_minimum` is {}",
+                self.rules.rsa_minimum
+            ))),
+            false => Ok(()),
+        }
     }
 
     /// The key that seals private or public objects.

@@ -9,10 +9,13 @@ use crate::clock::{Clock, Seconds};
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::pin::{Entry, Pin};
+use crate::key::policy::WRAPPING_RSA;
 use crate::key::seal::TokenKey;
 use crate::lc;
+use crate::mechanism;
 use crate::wire::message::MOST_TOKENS;
 use crate::wire::{Confidential, Expect, Link, Request, Response, TokenEntry};
+use pkcs11_sys::{CKF_UNWRAP, CKK_RSA};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -80,6 +83,23 @@ impl Slots {
             }),
             None => Err(Reason::SlotUnknown.into()),
         }
+    }
+
+    /// What `C_GetMechanismInfo` says of a mechanism: the sizes of its keys and what it does, as far as
+    /// the configuration lets it.
+    pub fn mechanism(&self, slot: u64, id: u64) -> Result<((u64, u64), u64)> {
+        self.info(slot)?;
+        let row = mechanism::find(id)?;
+        let rules = &self.rules;
+        let unwraps = !row.unwraps_by_choice || rules.pkcs1_unwrap;
+        let flags = if unwraps { row.flags() } else { row.flags() & !CKF_UNWRAP };
+        let (least, most) = row.key_sizes;
+        let least = match row.key_type {
+            Some(CKK_RSA) if row.only_wraps() => least.max(rules.rsa_minimum).max(WRAPPING_RSA),
+            Some(CKK_RSA) => least.max(rules.rsa_minimum),
+            _ => least,
+        };
+        Ok(((least, most), flags))
     }
 
     /// `C_InitToken`: makes a token in the free slot, or starts an existing one anew. With custody,

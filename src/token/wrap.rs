@@ -5,6 +5,7 @@ use super::{Caller, Handle, Token};
 use crate::error::{Error, Reason, Result};
 use crate::key::{UsableKey, Usage};
 use crate::mechanism::{self, Mechanism, Row};
+use crate::object::values::same;
 use crate::object::vendor::CKA_KEYSTEAD_IMPORT_ONLY;
 use crate::object::{Attributes, How, Template, Wishes};
 use crate::object::{build, import_only, kinds};
@@ -39,7 +40,7 @@ impl Token {
     ) -> Result<Handle> {
         let row = mechanism::find(mechanism.id)?;
         row.unwrap()?;
-        if row.id == CKM_RSA_PKCS && !self.rules.pkcs1_unwrap {
+        if row.unwraps_by_choice && !self.rules.pkcs1_unwrap {
             return Err(Reason::MechanismInvalid.detail("`pkcs1_unwrap` is not configured"));
         }
         let usable = self.usable(unwrapping, Usage::Unwrap, mechanism.id)?;
@@ -199,7 +200,10 @@ fn opened(
 /// Whether an object has all that a template in an attribute names.
 fn fits(shown: &Attributes, template: Option<&[u8]>) -> Result<bool> {
     let template = Template::unflatten(template.unwrap_or_default())?;
-    Ok(template.iter().all(|wanted| shown.bytes(wanted.kind) == Some(wanted.value.expose())))
+    Ok(template.iter().all(|wanted| {
+        let told = shown.bytes(wanted.kind).map(Secret::from);
+        told.is_some_and(|told| same(wanted.kind, &told, &wanted.value))
+    }))
 }
 
 /// What the caller is told of a failure after the unwrapping.

@@ -25,6 +25,7 @@ mod kept;
 mod logging;
 mod messages;
 mod model;
+mod numbers;
 mod objects;
 mod oracles;
 mod pins;

@@ -5,6 +5,7 @@ use crate::new_file::NewFile;
 use crate::transfer::{self, Form};
 use crate::{Failure, Global, importing, keys, material, output};
 use clap::ValueEnum;
+use keystead::key::policy::WRAPPING_RSA;
 use keystead::lc::rsa::PublicKey;
 use material::Format;
 use serde_json::json;
@@ -106,16 +107,18 @@ impl Arguments {
 
 fn public_key(file: &Path) -> Result<PublicKey, Failure> {
     let text = material::contents(file)?;
+    let long = |key: PublicKey| (key.bits() >= WRAPPING_RSA).then_some(key);
+    let read = |der: &[u8]| PublicKey::from_spki(der).ok().and_then(long);
     let wrong = || {
         Failure::new(format_args!("{}: this is no RSA public key", file.display())).hint(
             "it is a SubjectPublicKeyInfo of 2048 bits or more: `openssl pkey -pubin -text` shows it",
         )
     };
     if !text.starts_with(b"-----BEGIN ") {
-        return PublicKey::from_spki(&text).map_err(|_| wrong());
+        return read(&text).ok_or_else(wrong);
     }
     match pem_rfc7468::decode_vec(&text) {
-        Ok(("PUBLIC KEY", der)) => PublicKey::from_spki(&der).map_err(|_| wrong()),
+        Ok(("PUBLIC KEY", der)) => read(&der).ok_or_else(wrong),
         _ => Err(wrong()),
     }
 }

@@ -1,0 +1,71 @@
+//! Values that clients write in more than one way, and how they are told to be the same.
+
+use super::curves;
+use crate::secret::Secret;
+use pkcs11_sys::*;
+
+/// The attributes that are big numbers, whatever the class (PKCS#11 3.1, 6.1).
+const NUMBERS: &[u64] = &[
+    CKA_MODULUS,
+    CKA_PUBLIC_EXPONENT,
+    CKA_PRIVATE_EXPONENT,
+    CKA_PRIME_1,
+    CKA_PRIME_2,
+    CKA_EXPONENT_1,
+    CKA_EXPONENT_2,
+    CKA_COEFFICIENT,
+];
+
+/// A big-endian number without the zeros that DER and others put before it.
+pub fn without_zeros(number: &[u8]) -> &[u8] {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    number.get(zeros..).unwrap_or_default()
+}
+
+/// A value as it is kept and compared: a big number without leading zeros, anything else as it is.
+pub fn plain(kind: u64, value: Secret) -> Secret {
+    match NUMBERS.contains(&kind) && value.expose().first() == Some(&0) {
+        true => Secret::from(without_zeros(value.expose())),
+        false => value,
+    }
+}
+
+/// Whether two values of an attribute are the same: two names of a curve are, and a point with and
+/// without what encloses it.
+pub fn same(kind: u64, one: &Secret, other: &Secret) -> bool {
+    one == other
+        || match kind {
+            CKA_EC_PARAMS => curves::same_curve(one.expose(), other.expose()),
+            CKA_EC_POINT => curves::same_point(one.expose(), other.expose()),
+            _ => false,
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_big_numbers_lose_their_leading_zeros() {
+        let plain = |kind, value: &[u8]| plain(kind, value.into()).expose().to_vec();
+        for kind in NUMBERS {
+            assert_eq!(plain(*kind, &[0, 0, 1, 0]), [1, 0]);
+            assert_eq!(plain(*kind, &[1, 0]), [1, 0]);
+            assert!(plain(*kind, &[0]).is_empty());
+        }
+        assert_eq!(plain(CKA_VALUE, &[0, 1]), [0, 1]);
+    }
+
+    #[test]
+    fn a_curve_has_two_names_and_a_point_two_covers() {
+        let same = |kind, one: &[u8], other: &[u8]| same(kind, &one.into(), &other.into());
+        let (name, oid) = (b"\x13\x0Cedwards25519", &[6, 3, 0x2B, 0x65, 0x70]);
+        assert!(same(CKA_EC_PARAMS, name, oid) && !same(CKA_EC_PARAMS, b"\x13\x00", oid));
+        assert!(!same(CKA_ID, name, oid));
+        let point = [7; 32];
+        let covered = [&[4, 32][..], &point].concat();
+        let in_bits = [&[3, 33, 0][..], &point].concat();
+        assert!(same(CKA_EC_POINT, &point, &covered) && same(CKA_EC_POINT, &in_bits, &covered));
+        assert!(!same(CKA_EC_POINT, &point, &[8; 32]));
+    }
+}
