@@ -148,8 +148,24 @@ fn describe_private(material: &Secret, attributes: &mut Attributes) -> Result<()
         Some(given) => named(names, given)?,
         None => attributes.set(CKA_EC_PARAMS, names.first().copied().unwrap_or_default()),
     }
+    if let Some(given) = attributes.bytes(CKA_EC_POINT).filter(|given| !given.is_empty()) {
+        own_point(given, &point)?;
+    }
     attributes.set(CKA_EC_POINT, &octet_string(&point)?);
     public_key_info(&info, attributes)
+}
+
+/// A `CKA_EC_POINT` that a private key comes with must be its own.
+fn own_point(given: &[u8], own: &[u8]) -> Result<()> {
+    let curve = Curve::ALL.iter().find(|curve| 1 + 2 * curve.size() == own.len());
+    let own_again = match curve {
+        Some(curve) => points::bare(given, &points::lengths(curve.size()))
+            .and_then(|point| ec::PublicKey::from_point(*curve, point).ok())
+            .is_some_and(|key| key.point().is_ok_and(|point| point == own)),
+        None => points::bare(given, &[own.len()]) == Some(own),
+    };
+    let wrong = || Reason::AttributeValue.detail("CKA_EC_POINT is another key's");
+    own_again.then_some(()).ok_or_else(wrong)
 }
 
 fn describe_public(_: &Secret, attributes: &mut Attributes) -> Result<()> {

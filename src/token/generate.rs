@@ -4,9 +4,11 @@ use super::plan::Plan;
 use super::{Caller, Handle, Token};
 use crate::error::{Reason, Result};
 use crate::key::Expiry;
+use crate::key::policy::WRAPPING_RSA;
 use crate::mechanism::{self, Domain, Mechanism};
 use crate::object::build::{self, build, provenance};
 use crate::object::kinds::{self, Kind};
+use crate::object::values::{plain, same};
 use crate::object::vendor::CKA_KEYSTEAD_KEY_ID;
 use crate::object::{Attributes, How, Template, Wishes, import_only};
 use crate::secret::Secret;
@@ -69,8 +71,12 @@ impl Token {
             self.may_change(caller, half.flag(CKA_TOKEN), half.flag(CKA_PRIVATE))?;
         }
         let domain = domain(&shown, key_type)?;
+        agrees(&domain, &hidden)?;
         if let Domain::Rsa { bits, .. } = domain {
             self.may_be_so_short(key_type, bits)?;
+            if import.is_some() && bits < WRAPPING_RSA {
+                return Err(Reason::KeySizeRange.detail("an import key has 2048 bits or more"));
+            }
         }
         let pair = generate(&mechanism.params, &domain)?;
         for half in [&mut shown, &mut hidden] {
@@ -148,9 +154,28 @@ fn domain(public: &Attributes, key_type: u64) -> Result<Domain<'_>> {
         let params = public.bytes(CKA_EC_PARAMS);
         return params.map(Domain::Curve).ok_or_else(|| missing("CKA_EC_PARAMS"));
     }
-    let exponent = public.bytes(CKA_PUBLIC_EXPONENT).filter(|given| !given.is_empty());
+    let exponent = public.bytes(CKA_PUBLIC_EXPONENT);
+    if exponent.is_some_and(<[u8]>::is_empty) {
+        return Err(Reason::AttributeValue.detail("CKA_PUBLIC_EXPONENT is empty"));
+    }
     let bits = public.number(CKA_MODULUS_BITS).ok_or_else(|| missing("CKA_MODULUS_BITS"))?;
     Ok(Domain::Rsa { bits, exponent: exponent.unwrap_or(&EXPONENT) })
+}
+
+/// A private half's template may say again what the pair is to be like, and nothing else.
+fn agrees(domain: &Domain, private: &Attributes) -> Result<()> {
+    let (kind, pairs) = match domain {
+        Domain::Rsa { exponent, .. } => (CKA_PUBLIC_EXPONENT, *exponent),
+        Domain::Curve(name) => (CKA_EC_PARAMS, *name),
+    };
+    match private.bytes(kind) {
+        Some([]) => Err(Reason::AttributeValue.detail(format_args!("{kind:#x} is empty"))),
+        Some(given) if !same(kind, &given.into(), &plain(kind, pairs.into())) => {
+            Err(Reason::TemplateInconsistent
+                .detail(format_args!("{kind:#x} of the private half is not the pair's")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The public half takes its numbers from the private one.

@@ -476,6 +476,134 @@ fn every_key_pair_tells_its_public_key_and_takes_no_others() {
 }
 
 #[test]
+fn a_private_keys_point_is_its_own() {
+    play(|world| {
+        let token = world.token();
+        let montgomery = x25519::PrivateKey::generate().unwrap();
+        let edwards = ed25519::PrivateKey::generate().unwrap();
+        let ec = PrivateKey::generate(Curve::P384).unwrap();
+        let point = ec.public().unwrap().point().unwrap();
+        let compressed = [&[2 + (point[96] & 1)], &point[1..49]].concat();
+        let bytes = edwards.public().unwrap().bytes();
+        for (key_type, name, value, own) in [
+            (KeyType::EC, Curve::P384.oid(), ec.scalar().unwrap(), vec![point, compressed]),
+            (KeyType::EC_EDWARDS, EDWARDS[1], edwards.seed(), vec![bytes.to_vec()]),
+            (
+                KeyType::EC_MONTGOMERY,
+                MONTGOMERY[1],
+                montgomery.scalar(),
+                vec![montgomery.public().to_vec()],
+            ),
+        ] {
+            let create = |point: &[u8]| {
+                token.create_object(&[
+                    Attribute::Class(ObjectClass::PRIVATE_KEY),
+                    Attribute::KeyType(key_type),
+                    Attribute::EcParams(name.to_vec()),
+                    Attribute::Value(value.expose().to_vec()),
+                    Attribute::EcPoint(point.to_vec()),
+                ])
+            };
+            for bare in &own {
+                for given in [bare.clone(), octets(bare), bits(bare), Vec::new()] {
+                    let key = create(&given).unwrap();
+                    assert_eq!(point_of(&token, key), octets(&own[0]));
+                }
+            }
+            let mut damaged = own[0].clone();
+            damaged[7] ^= 1;
+            for wrong in [&damaged[..], &octets(&damaged), &own[0][1..]] {
+                refused(create(wrong), RvError::AttributeValueInvalid);
+            }
+        }
+    });
+}
+
+#[test]
+fn the_private_half_of_a_pair_says_nothing_else_than_the_public_one() {
+    play(|world| {
+        let token = world.token();
+        let (p256, p384) = (Curve::P256.oid(), Curve::P384.oid());
+        let curve = |name: &[u8]| vec![Attribute::EcParams(name.to_vec())];
+        let exponent = |bytes: &[u8]| vec![Attribute::PublicExponent(bytes.to_vec())];
+        let rsa =
+            |bytes: &[u8]| [vec![Attribute::ModulusBits(2048.into())], exponent(bytes)].concat();
+        let default = vec![Attribute::ModulusBits(2048.into())];
+        let inconsistent = Some(RvError::TemplateInconsistent);
+        let invalid = Some(RvError::AttributeValueInvalid);
+        for (by, public, private, refusal) in [
+            (Mechanism::EccKeyPairGen, curve(p256), curve(p256), None),
+            (Mechanism::EccKeyPairGen, curve(p256), curve(p384), inconsistent),
+            (Mechanism::EccKeyPairGen, curve(p256), curve(&[]), invalid),
+            (Mechanism::EccEdwardsKeyPairGen, curve(EDWARDS[0]), curve(EDWARDS[1]), None),
+            (Mechanism::EccEdwardsKeyPairGen, curve(EDWARDS[0]), curve(p256), inconsistent),
+            (
+                Mechanism::EccMontgomeryKeyPairGen,
+                curve(MONTGOMERY[0]),
+                curve(EDWARDS[0]),
+                inconsistent,
+            ),
+            (Mechanism::RsaPkcsKeyPairGen, rsa(&[1, 0, 1]), exponent(&[0, 1, 0, 1]), None),
+            (Mechanism::RsaPkcsKeyPairGen, default.clone(), exponent(&[1, 0, 1]), None),
+            (Mechanism::RsaPkcsKeyPairGen, rsa(&[1, 0, 1]), exponent(&[3]), inconsistent),
+            (Mechanism::RsaPkcsKeyPairGen, default, exponent(&[3]), inconsistent),
+            (Mechanism::RsaPkcsKeyPairGen, rsa(&[3]), exponent(&[]), invalid),
+            (Mechanism::RsaPkcsKeyPairGen, rsa(&[]), vec![], invalid),
+            (Mechanism::RsaPkcsKeyPairGen, rsa(&[0]), vec![], invalid),
+        ] {
+            match (token.generate_key_pair(&by, &public, &private), refusal) {
+                (Ok((public, private)), None) => {
+                    for shown in [AttributeType::EcParams, AttributeType::PublicExponent] {
+                        let [public, private] =
+                            [public, private].map(|half| token.get_attributes(half, &[shown]));
+                        assert_eq!(public.ok(), private.ok());
+                    }
+                }
+                (made, refusal) => refused(made, refusal.unwrap()),
+            }
+        }
+        assert!(token.find_objects(&[Attribute::Token(true)]).unwrap().is_empty());
+    });
+}
+
+#[test]
+fn what_follows_from_a_key_is_not_given_to_one_that_is_made() {
+    play(|world| {
+        let token = world.token();
+        let private = |given: Attribute| {
+            let public = [Attribute::EcParams(Curve::P256.oid().to_vec())];
+            token.generate_key_pair(&Mechanism::EccKeyPairGen, &public, &[given]).map(drop)
+        };
+        let public = |given: Attribute| {
+            let public = [Attribute::EcParams(Curve::P256.oid().to_vec()), given];
+            token.generate_key_pair(&Mechanism::EccKeyPairGen, &public, &[]).map(drop)
+        };
+        for given in [
+            Attribute::EcPoint(vec![4; 65]),
+            Attribute::PublicKeyInfo(vec![1]),
+            Attribute::Local(true),
+            Attribute::KeyGenMechanism(MechanismType::ECC_KEY_PAIR_GEN),
+        ] {
+            refused(private(given.clone()), RvError::AttributeReadOnly);
+            refused(public(given), RvError::AttributeReadOnly);
+        }
+        refused(private(Attribute::Value(vec![1; 32])), RvError::AttributeReadOnly);
+        let rsa = |given: &[Attribute]| {
+            let public = [&[Attribute::ModulusBits(2048.into())], given].concat();
+            token.generate_key_pair(&Mechanism::RsaPkcsKeyPairGen, &public, &[]).map(drop)
+        };
+        refused(rsa(&[Attribute::Modulus(vec![0x80; 256])]), RvError::AttributeReadOnly);
+        let aes = |given: Attribute| {
+            let template = [Attribute::ValueLen(32.into()), given];
+            token.generate_key(&Mechanism::AesKeyGen, &template).map(drop)
+        };
+        refused(aes(Attribute::Value(vec![1; 32])), RvError::AttributeReadOnly);
+        refused(aes(Attribute::Local(true)), RvError::AttributeReadOnly);
+        refused(aes(Attribute::CheckValue(vec![1; 3])), RvError::AttributeValueInvalid);
+    });
+}
+
+#[test]
 fn mechanisms_tell_which_curves_and_points_they_take() {
     play(|world| {
         let token = world.token();
