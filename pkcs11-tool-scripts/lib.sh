@@ -98,7 +98,8 @@ open_store() {
 close_store() {
     status=$?
     cd /
-    rm -rf -- "$work"
+    # An agent that is ending may still be writing there.
+    rm -rf -- "$work" 2> /dev/null || { sleep 1; rm -rf -- "$work"; }
     exit "$status"
 }
 

@@ -51,6 +51,7 @@ impl Reason {
                 | Self::AgentLost
                 | Self::AgentDown
                 | Self::AgentRefuses
+                | Self::StoreAbsent
                 | Self::StoreDamaged
                 | Self::StoreFull
                 | Self::StoreUnavailable
@@ -238,6 +239,7 @@ reasons! {
     AgentDown => CKR_DEVICE_ERROR, "the agent did not answer a moment ago";
     WrappingKeySize => CKR_WRAPPING_KEY_SIZE_RANGE, "the wrapping key is too short";
     UnwrappingKeySize => CKR_UNWRAPPING_KEY_SIZE_RANGE, "the unwrapping key is too short";
+    StoreAbsent => CKR_DEVICE_ERROR, "there is no store";
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ pub mod manual;
 pub mod mechanism;
 pub mod module;
 pub mod object;
+pub mod presence;
 pub mod secret;
 pub mod session;
 pub mod store;

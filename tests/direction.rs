@@ -39,7 +39,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// What everybody may use; leaves use only each other.
-const LEAVES: &[&str] = &["clock", "config", "error", "id", "secret", "sys", "text"];
+const LEAVES: &[&str] = &["clock", "config", "error", "id", "presence", "secret", "sys", "text"];
 
 /// Where `unsafe` may stand.
 const UNSAFE: &[&str] = &[

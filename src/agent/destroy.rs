@@ -97,6 +97,7 @@ mod tests {
     fn furnished(directory: &Path) -> (Arc<FixedClock>, Writer) {
         let clock = Arc::new(FixedClock::at(5));
         let store = Box::new(Memory::default());
+        crate::store::Slots::make(directory).unwrap();
         let shelf = Arc::new(Shelf::open(directory, store, Arc::clone(&clock) as _).unwrap());
         let mut writer = Writer::open(Arc::clone(&shelf), Arc::new(Bell::new().unwrap())).unwrap();
         for token in [TOKEN, OTHER] {

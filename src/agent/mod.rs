@@ -12,6 +12,7 @@ mod draft;
 mod find;
 mod life;
 mod lock;
+mod make;
 mod outlook;
 mod place;
 mod recover;
@@ -28,6 +29,7 @@ mod tickets;
 pub use activation::listener;
 pub use life::{serve, serve_until};
 pub use lock::{Claim, Lock, await_lock, claim, claim_hearing};
+pub use make::make;
 pub use place::check_file_system;
 pub use recover::{Recovered, recover};
 

@@ -10,7 +10,7 @@ use super::shelf::Shelf;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Reason, Result};
 use crate::id::Id;
-use crate::store::slots::Content;
+use crate::store::slots::{self, Content};
 use crate::store::{self, Batch, Room, Sled, Slots, Store, files, snapshot};
 use std::collections::HashSet;
 use std::io::ErrorKind;
@@ -35,7 +35,7 @@ pub struct Recovered {
 pub fn recover(lock: &Lock) -> Result<Option<Recovered>> {
     let directory = lock.directory();
     let from_snapshot = rebuild(directory)?;
-    let store: Box<dyn Store> = Box::new(Sled::open(&directory.join("db"))?);
+    let store: Box<dyn Store> = Box::new(open_db(directory)?);
     let shelf = Shelf::assemble(directory, store, Arc::new(SystemClock))?;
     let (has, had) = (shelf.meta()?.commits, shelf.slots.commits());
     if has >= had && !from_snapshot {
@@ -127,15 +127,30 @@ pub fn way_out(full: bool) -> &'static str {
 }
 
 fn open(directory: &Path, clock: &Arc<dyn Clock>) -> Result<Shelf> {
-    let store = Sled::open(&directory.join("db"))?;
+    let store = open_db(directory)?;
     dispel_doubt(directory, &store)?;
     Shelf::open(directory, Box::new(store), Arc::clone(clock))
 }
 
+/// Opens `db/`. One that has vanished is not made anew: that is done only beside slots that know of no
+/// commit, as the first thing in a new store.
+fn open_db(directory: &Path) -> Result<Sled> {
+    let db = directory.join("db");
+    let vanished = !db.join("db").exists();
+    let incomplete = vanished || !directory.join(slots::NAME).exists();
+    if incomplete && !Slots::open(directory)?.is_new() {
+        return Err(Reason::StoreDamaged.detail(format_args!(
+            "{} is gone; `keystead restore` puts a backup in its place",
+            db.display()
+        )));
+    }
+    Sled::open(&db)
+}
+
 /// How many commits `db/` has, if all of it can be read.
 fn readable(directory: &Path) -> Result<Option<u64>> {
-    let read = Sled::open(&directory.join("db"))
-        .and_then(|store| read_through(&store).map(|()| commits_of(&store)));
+    let read =
+        open_db(directory).and_then(|store| read_through(&store).map(|()| commits_of(&store)));
     match read {
         Err(error) if error.reason() == Reason::StoreDamaged => Ok(None),
         read => read,
@@ -144,7 +159,7 @@ fn readable(directory: &Path) -> Result<Option<u64>> {
 
 /// How many commits were acknowledged, where the slots can be read.
 fn acknowledged(directory: &Path) -> Option<u64> {
-    Slots::open(directory, false).ok().map(|slots| slots.commits())
+    Slots::open(directory).ok().map(|slots| slots.commits())
 }
 
 /// Builds `db/` anew where the snapshot has more; what was there stays beside it.
@@ -162,7 +177,9 @@ fn rebuild(directory: &Path) -> Result<bool> {
     drop(store);
     let failed = |cause| files::failed(&db, &cause);
     let aside = (1..).map(|number| directory.join(format!("db.damaged-{number}")));
-    if let Some(aside) = aside.into_iter().find(|aside| !aside.exists()) {
+    if db.exists()
+        && let Some(aside) = aside.into_iter().find(|aside| !aside.exists())
+    {
         std::fs::rename(&db, aside).map_err(failed)?;
     }
     std::fs::rename(&anew, &db).map_err(failed)?;
@@ -172,13 +189,13 @@ fn rebuild(directory: &Path) -> Result<bool> {
 
 /// Whether the snapshot is this store's, and has commits beyond the `has` that can be read.
 fn is_better(directory: &Path, has: Option<u64>) -> Result<bool> {
-    let kept = kept_of(&Slots::open(directory, false)?, directory);
+    let kept = kept_of(&Slots::open(directory)?, directory);
     Ok(kept.is_some_and(|kept| has.is_none_or(|has| kept > has)))
 }
 
 /// Whether the snapshot is this store's, and lacks nothing that was acknowledged.
 fn has_everything(directory: &Path) -> Result<bool> {
-    let slots = Slots::open(directory, false)?;
+    let slots = Slots::open(directory)?;
     Ok(kept_of(&slots, directory).is_some_and(|kept| kept >= slots.commits()))
 }
 

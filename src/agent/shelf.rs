@@ -120,8 +120,7 @@ impl Shelf {
         store: Box<dyn Store>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
-        let new = store.get(&rows::meta())?.is_none() && store.scan(b"", b"", 1)?.is_empty();
-        let slots = Slots::open(directory, new)?;
+        let slots = Slots::open(directory)?;
         let room = Room::watch(directory)?;
         let page = PageWriter::open(directory)?;
         let directory = directory.to_owned();

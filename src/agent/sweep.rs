@@ -317,6 +317,7 @@ mod tests {
     fn furnished(directory: &std::path::Path) -> (Arc<FixedClock>, Writer) {
         let clock = Arc::new(FixedClock::at(5));
         let store = Box::new(Memory::default());
+        crate::store::Slots::make(directory).unwrap();
         let shelf = Shelf::open(directory, store, Arc::clone(&clock) as _).unwrap();
         let shelf = Arc::new(shelf);
         let bell = Arc::new(Bell::new().unwrap());
@@ -386,7 +387,7 @@ mod tests {
         assert_eq!(sweep_at(&clock, &mut writer, 8), (0, 0));
         assert_eq!(next_due(&shelf, 0).unwrap(), Some(10));
         assert!(shelf.find(TOKEN, Id::new([6; 16])).unwrap().is_some());
-        let kept = crate::store::Slots::open(directory.path(), false).unwrap();
+        let kept = crate::store::Slots::open(directory.path()).unwrap();
         assert_eq!(kept.mark(), 8);
         assert_eq!(crate::wire::page::Page::open(directory.path()).unwrap().mark(), 8);
     }

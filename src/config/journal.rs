@@ -143,7 +143,7 @@ impl log::Log for Logger {
 pub fn tell(error: &Error) {
     let hopeless = matches!(
         error.reason(),
-        Reason::AgentAbsent | Reason::StoreFull | Reason::BadConfiguration
+        Reason::AgentAbsent | Reason::StoreAbsent | Reason::StoreFull | Reason::BadConfiguration
     );
     if hopeless && !logs_to_stderr(LevelFilter::Warn) {
         to_terminal(&error.to_string());

@@ -101,6 +101,7 @@ fn level(reason: Reason) -> Level {
         | Reason::AgentAbsent
         | Reason::AgentLost
         | Reason::AgentRefuses
+        | Reason::StoreAbsent
         | Reason::StoreDamaged
         | Reason::StoreFull
         | Reason::StoreUnavailable

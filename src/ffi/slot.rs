@@ -35,6 +35,9 @@ pub unsafe extern "C" fn C_GetSlotList(
 }
 
 fn list(module: &Module) -> Result<Vec<CK_SLOT_ID>> {
+    if let Some(why) = module.slots.without_store() {
+        entry::tell("C_GetSlotList", CK_INVALID_HANDLE, &why);
+    }
     let list = unless_absent("C_GetSlotList", module.slots.list())?;
     Ok(list.unwrap_or_else(|| module.slots.without_agent()))
 }
@@ -47,6 +50,9 @@ pub unsafe extern "C" fn C_GetSlotInfo(slot: CK_SLOT_ID, info: CK_SLOT_INFO_PTR)
         let place = unsafe { Place::new(info) }?;
         let description = match unless_absent("C_GetSlotInfo", module.slots.info(slot))? {
             Some(TokenInfo { label: Some(_), .. }) => "Keystead slot",
+            Some(_) if module.slots.without_store().is_some() => {
+                "Keystead slot, there is no store yet"
+            }
             Some(_) => "Keystead slot, free for a token",
             None if module.slots.without_agent().contains(&slot) => {
                 "Keystead slot, without its agent"

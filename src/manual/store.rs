@@ -19,6 +19,27 @@
 //! a line of the audit log in [`agent::audit`](crate::agent::audit).
 //! Golden bytes in the tests hold them.
 //!
+//! # Where there is no store
+//!
+//! `slots` makes a directory a store, from its first moment to its last. Only `keystead init`,
+//! `keystead restore` and `C_InitToken` make one, in a directory that is empty or not there yet. A
+//! directory that holds something else is left alone; `lost+found`, the socket that systemd has made and
+//! what an earlier attempt has left do not count.
+//!
+//! | who asks | what happens without a store |
+//! |---|---|
+//! | the module | shows one slot with a token that is not initialised, so that `C_InitToken` can be called; its description, and the log, say that there is no store yet |
+//! | the module in a process that has used the store | keeps its slots, and every call fails with `CKR_DEVICE_ERROR` until the store is there again |
+//! | `keystead` | names the directory and what is there instead, and fails |
+//! | an agent | does not start |
+//!
+//! Nothing is written in any of these cases. A store that has lost its `slots`, or its `db/` after a
+//! first commit, is damaged, and nothing is made in its place.
+//!
+//! The store's place is an absolute path: in the environment, where it would depend on the directory in
+//! which a program runs, a relative one is refused. On the command line (`--store`) it is seen from the
+//! working directory.
+//!
 //! # When `db/` is damaged
 //!
 //! The agent keeps a snapshot beside it, at most a minute or two old while the store changes (older for

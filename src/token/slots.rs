@@ -6,7 +6,7 @@ use super::pin::check_length;
 use super::records::unexpected;
 use super::{Rules, Token, TokenInfo};
 use crate::clock::{Clock, Seconds};
-use crate::error::{Reason, Result};
+use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::pin::{Entry, Pin};
 use crate::key::policy::WRAPPING_RSA;
@@ -186,6 +186,7 @@ impl Slots {
             wipe: false,
             change: lc::random::bytes()?,
         };
+        self.link.make_store()?;
         self.link.ask(&request)?;
         Ok(id)
     }
@@ -227,8 +228,16 @@ impl Slots {
         }
     }
 
+    /// Why no store is there yet, if none is. Then one slot waits for its token, as in a new store.
+    pub fn without_store(&self) -> Option<Error> {
+        self.link.without_store()
+    }
+
     /// What there is now. A slot that another process has emptied may be another token's next.
     fn entries(&self) -> Result<Vec<TokenEntry>> {
+        if self.without_store().is_some() {
+            return Ok(Vec::new());
+        }
         let Response::Tokens(entries) = self.link.ask(&Request::Tokens)? else {
             return Err(unexpected());
         };

@@ -20,6 +20,7 @@ use super::socket::{Socket, silent};
 use super::start::{self, Place};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
+use crate::presence;
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
@@ -164,6 +165,24 @@ impl Link {
         Err(Reason::AgentLost.detail(failure))
     }
 
+    /// Makes a store where there is none.
+    pub fn make_store(&self) -> Result<()> {
+        match presence::check(&self.place.directory) {
+            Ok(()) => Ok(()),
+            Err(_) if self.store.get().is_none() => {
+                start::make(&self.place, &mut Deadline::new(self.patience), || self.heard())
+            }
+            // It may only be out of sight: another in its place would pass for it.
+            Err(error) => Err(self.out_of_sight(error)),
+        }
+    }
+
+    /// Why no store is there, if none is and this process has never seen one there.
+    pub fn without_store(&self) -> Option<Error> {
+        let unseen = self.store.get().is_none();
+        presence::check(&self.place.directory).err().filter(|_| unseen)
+    }
+
     /// Tells the agent something that can be left unsaid: only if it runs, on a connection for this alone,
     /// and without waiting long. Whether it was told.
     pub fn tell_running(&self, request: &Request) -> Result<bool> {
@@ -274,6 +293,7 @@ impl Link {
 
     /// A connection to whoever serves the store; none where the agent started here has ended already.
     fn reach(&self, deadline: &mut Deadline) -> Result<Option<Socket>> {
+        self.check_there()?;
         let connect = |deadline: &Deadline| Socket::connect(&self.place.directory, deadline.end());
         if let Some(socket) = connect(deadline)? {
             return Ok(Some(socket));
@@ -293,7 +313,6 @@ impl Link {
     }
 
     fn start(&self, deadline: &mut Deadline) -> Result<()> {
-        self.check_not_gone()?;
         start::agent(&self.place, deadline, || self.heard())
     }
 
@@ -344,13 +363,18 @@ impl Link {
         }
     }
 
-    /// An agent would make an empty store in the place of the one this process has been using.
-    fn check_not_gone(&self) -> Result<()> {
-        let directory = &self.place.directory;
-        if self.store.get().is_none() || directory.is_dir() {
-            return Ok(());
+    fn check_there(&self) -> Result<()> {
+        presence::check(&self.place.directory).map_err(|error| self.out_of_sight(error))
+    }
+
+    fn out_of_sight(&self, error: Error) -> Error {
+        match self.store.get() {
+            Some(_) => Reason::StoreAbsent.detail(format_args!(
+                "{} held one when this process began to use it; mount its volume again",
+                self.place.directory.display()
+            )),
+            None => error,
         }
-        Err(Reason::AgentAbsent.detail(format_args!("the store {} is gone", directory.display())))
     }
 
     /// Says hello and proves the logins of this process; as of which epoch. The outer error is the

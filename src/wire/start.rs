@@ -28,6 +28,9 @@ pub const WORKING: &str = "working";
 /// The option by which an agent knows that it is to leave its starter's session.
 pub const DETACHED: &str = "--detached";
 
+/// The option by which the program makes a store instead of serving one.
+pub const MAKE: &str = "--make";
+
 /// The program's name, beside the module.
 const PROGRAM: &str = "keystead";
 
@@ -60,14 +63,24 @@ impl Place {
 }
 
 /// Starts the agent and returns when it answers, or another does; `heard` is called at each sign of life.
-/// Fails with what the agent said, as [`Reason::StoreFull`] or else [`Reason::AgentAbsent`].
+/// Fails with what the agent said, as [`Reason::StoreFull`], [`Reason::StoreAbsent`] or else
+/// [`Reason::AgentAbsent`].
 pub fn agent(place: &Place, deadline: &mut Deadline, heard: impl FnMut()) -> Result<()> {
+    run(place, "--detach", deadline, heard)
+}
+
+/// Makes a store where there is none. Fails like [`agent`].
+pub fn make(place: &Place, deadline: &mut Deadline, heard: impl FnMut()) -> Result<()> {
+    run(place, MAKE, deadline, heard)
+}
+
+fn run(place: &Place, mode: &str, deadline: &mut Deadline, heard: impl FnMut()) -> Result<()> {
     check_owner(&place.directory)?;
     let program = program(place)?;
-    let (mut child, said) = launch(place, &program, "--detach", deadline, heard)?;
-    let started = judge(said, &program);
-    part(&mut child, started.is_ok());
-    started
+    let (mut child, said) = launch(place, &program, mode, deadline, heard)?;
+    let done = judge(said, &program);
+    part(&mut child, done.is_ok());
+    done
 }
 
 /// What `keystead agent --detach` does: starts the agent in a session of its own, which this process
@@ -117,10 +130,12 @@ fn judge(said: io::Result<String>, program: &Path) -> Result<()> {
     }
 }
 
-/// A full disk is told from every other reason: whoever calls can do something about it.
+/// A full disk and a store that is not there are told from every other reason: whoever calls can do
+/// something about it.
 fn refusal(said: &str) -> Error {
-    match said.strip_prefix(Reason::StoreFull.text()) {
-        Some(detail) => Reason::StoreFull.detail(detail.trim_start_matches(": ")),
+    let told = |reason: &Reason| Some((*reason, said.strip_prefix(reason.text())?));
+    match [Reason::StoreFull, Reason::StoreAbsent].iter().find_map(told) {
+        Some((reason, detail)) => reason.detail(detail.trim_start_matches(": ")),
         None => absent(said),
     }
 }

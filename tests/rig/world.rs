@@ -119,6 +119,12 @@ impl World {
         self.path("store")
     }
 
+    /// Makes the store, which has no token then.
+    pub fn make_store(&self) {
+        let made = self.keystead(&["agent", "--make"]);
+        assert!(made.status.success(), "{made:?}");
+    }
+
     /// What this process is in the scenario; empty for the first.
     pub fn role(&self) -> &str {
         &self.role
@@ -178,9 +184,13 @@ impl World {
         assert!(ends_within(agent, PATIENCE), "the agent stays");
     }
 
-    /// An agent that lives at another time. It is to be waited for once it has ended.
+    /// An agent that lives at another time, of a new store where there is none. It is to be waited for
+    /// once it has ended.
     pub fn agent_at(&self, time: &Elsewhen) -> Child {
         let store = self.store();
+        if !store.join("slots").exists() {
+            self.make_store();
+        }
         let agent = self
             .keystead_command(&["agent", "--store", store.to_str().unwrap()])
             .envs(time.borrowed())

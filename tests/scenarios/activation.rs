@@ -49,7 +49,7 @@ fn a_socket_of_another_store_is_refused() {
     play(|world| {
         let (_, listener) = socket(world);
         let other = world.path("other").to_str().unwrap().to_owned();
-        fs::create_dir(&other).unwrap();
+        make(world, Path::new(&other));
         let _other = UnixListener::bind(world.path("other/agent.sock")).unwrap();
         let said: Output =
             activated(world, &other, &listener).stderr(Stdio::piped()).output().unwrap();
@@ -58,12 +58,17 @@ fn a_socket_of_another_store_is_refused() {
     });
 }
 
-/// A store's directory with the socket that a service manager makes in it.
+/// A store with the socket that a service manager makes in its directory.
 fn socket(world: &World) -> (String, UnixListener) {
     let store = world.path("handed");
-    fs::create_dir(&store).unwrap();
+    make(world, &store);
     let listener = UnixListener::bind(store.join("agent.sock")).unwrap();
     (store.to_str().unwrap().to_owned(), listener)
+}
+
+fn make(world: &World, store: &Path) {
+    let made = world.keystead(&["agent", "--make", "--store", store.to_str().unwrap()]);
+    assert!(made.status.success(), "{made:?}");
 }
 
 fn sweep(world: &World, store: &str) -> Command {

@@ -148,6 +148,7 @@ fn a_second_agent_leaves_and_the_first_goes_on() {
 #[test]
 fn two_agents_started_at_once_leave_one() {
     play(|world| {
+        world.make_store();
         let mut agents: Vec<Child> =
             (0..4).map(|_| agent_command(world).stdout(Stdio::piped()).spawn().unwrap()).collect();
         // Each says that it is ready, or ends because another is.

@@ -57,6 +57,7 @@ fn an_agent_that_fails_at_once_is_said_so_and_not_waited_for() {
 #[test]
 fn without_an_agent_the_slots_are_there_and_what_is_wrong_is_said_of_their_tokens() {
     play(|world| {
+        world.make_store();
         let log = with_agent(world, Path::new("/nowhere/keystead"));
         let module = world.module();
         let slots = module.get_all_slots().unwrap();
@@ -257,8 +258,10 @@ fn spoil(world: &World, label: &str) {
 #[test]
 fn an_unknown_file_in_the_store_harms_nothing() {
     play(|world| {
+        let token = world.token();
         fs::write(world.store().join("notes.txt"), "hello").unwrap();
-        world.token().generate_aes(&[Attribute::Token(true)]);
+        world.kill_agent();
+        token.generate_aes(&[Attribute::Token(true)]);
         assert!(world.store().join("notes.txt").exists());
     });
 }

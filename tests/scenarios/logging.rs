@@ -145,6 +145,7 @@ fn the_program_and_the_agent_log_where_the_environment_says() {
         let mine = world.path("agents-own");
         for (configured, expected) in [(String::new(), true), (format!("log = {mine:?}"), false)] {
             world.configure(&configured);
+            world.make_store();
             fs::write(log(world), "").unwrap();
             assert!(run(&["sweep"]).status.success());
             let agent = world.agent().unwrap();

@@ -39,6 +39,7 @@ mod sealing;
 mod silence;
 mod slots;
 mod starting;
+mod storeless;
 mod strangers;
 mod threads;
 mod time;

@@ -113,47 +113,6 @@ fn a_pin_is_never_an_argument() {
 }
 
 #[test]
-fn without_a_store_yet_there_is_a_hint_and_no_crash() {
-    play(|world| {
-        let said = keystead(world, &["list"]);
-        assert_error(&said, "token");
-    });
-}
-
-#[test]
-fn a_store_that_is_not_there_is_said_and_not_made() {
-    play(|world| {
-        let parent = world.path("nowhere");
-        let store = parent.join("store");
-        fs::write(world.path("passphrase"), "correct horse battery\n").unwrap();
-        let passphrase = world.path("passphrase");
-        let backup = ["backup", "-", "--passphrase-file", passphrase.to_str().unwrap()];
-        for arguments in [
-            &backup[..],
-            &["sweep"],
-            &["clock"],
-            &["audit"],
-            &["audit", "--verify"],
-            &["recover"],
-            &["destroy-token", "a token", "--yes"],
-        ] {
-            let said = on_store(keystead_bare, world, arguments, &store);
-            assert_error(&said, &format!("there is no store in {}", store.display()));
-            assert!(said.stdout.is_empty() && !parent.exists(), "{arguments:?}");
-        }
-        for arguments in [&["list"][..], &["generate", "a key"], &["import-key"]] {
-            let said = on_store(keystead, world, arguments, &store);
-            assert_error(&said, &format!("there is no store in {}", store.display()));
-            assert!(!parent.exists(), "{arguments:?}");
-        }
-        let said = on_store(keystead_bare, world, &["doctor"], &store);
-        let text = String::from_utf8_lossy(&said.stdout);
-        assert!(text.contains("problem  store: there is no store in"), "{text}");
-        assert!(said.status.code() == Some(1) && !parent.exists(), "{text}");
-    });
-}
-
-#[test]
 fn init_makes_a_store_that_is_not_there() {
     play(|world| {
         let store = world.path("nowhere").join("store");

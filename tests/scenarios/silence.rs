@@ -11,7 +11,7 @@ use cryptoki::object::Attribute;
 use keystead::wire::PATIENCE;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, connect, listen, socket};
 use rustix::process::{Pid, Signal, kill_process};
-use std::fs::{self, File};
+use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output, Stdio};
@@ -120,6 +120,7 @@ fn programs_say_which_agent_is_stopped_and_what_lets_it_go_on() {
 fn an_agent_program_that_says_nothing_useful_costs_one_deadline() {
     play(|world| {
         if world.role().is_empty() {
+            world.make_store();
             let programs = [
                 ("silent", "exec sleep 1000", "agent: it takes too long to start"),
                 ("babbling", "exec yes", "y, y, y"),
@@ -158,6 +159,7 @@ fn with_program(world: &World, role: &str, script: &str) -> Other {
 #[test]
 fn a_queue_that_is_full_costs_one_deadline() {
     play(|world| {
+        world.make_store();
         let listener = listener(world, 0);
         let address = SocketAddrUnix::new(world.store().join("agent.sock")).unwrap();
         // One waits in the queue; the next would have to wait for a place in it.
@@ -174,7 +176,7 @@ fn a_queue_that_is_full_costs_one_deadline() {
 #[test]
 fn a_lock_that_somebody_else_keeps_is_named_and_not_waited_for_without_end() {
     play(|world| {
-        drop(File::create(world.store().join("lock")).unwrap());
+        world.make_store();
         let mut holder = Command::new("flock")
             .arg(world.store().join("lock"))
             .args(["sleep", "1000"])

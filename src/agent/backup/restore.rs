@@ -333,7 +333,7 @@ fn survey(directory: &Path, content: &Content) -> Result<Option<Slots>> {
     if !file.exists() {
         return Ok(None);
     }
-    let slots = Slots::open(directory, false)?;
+    let slots = Slots::open(directory)?;
     if slots.identity().0 != content.store.id {
         return match served && slots.is_unused() {
             true => Ok(None),
@@ -365,7 +365,7 @@ fn slots_of(living: &Path, content: &Content) -> Result<Slots> {
     if !living.join(slots::NAME).exists() {
         return Err(Reason::OtherStore.detail(format_args!("{} holds none", living.display())));
     }
-    let slots = Slots::open(living, false)?;
+    let slots = Slots::open(living)?;
     match slots.identity().0 == content.store.id {
         true => Ok(slots),
         false => Err(Reason::OtherStore.detail(living.display())),

@@ -6,7 +6,7 @@ use super::*;
 use crate::clock::FixedClock;
 use crate::key::Tag;
 use crate::key::state::Erasure;
-use crate::store::{Batch, Memory, Pair, Room, Store};
+use crate::store::{Batch, Memory, Pair, Room, Slots, Store};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{channel, sync_channel};
@@ -59,6 +59,7 @@ impl Bench {
         let (probe, free) = (Arc::new(Probe::default()), Arc::new(AtomicU64::new(u64::MAX)));
         let store = Box::new(Shared(Arc::clone(&probe)));
         let clock = Arc::new(FixedClock::at(1_800_000_000));
+        Slots::make(directory).unwrap();
         let mut shelf = Shelf::open(directory, store, clock).unwrap();
         let level = Arc::clone(&free);
         let read = Box::new(move || Ok(level.load(Ordering::Relaxed)));

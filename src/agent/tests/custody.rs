@@ -243,7 +243,7 @@ fn initialising_again_ends_ordinary_objects_and_keeps_custom_keys() {
 }
 
 fn left_after_initialising_again(custody: bool) -> Vec<Id> {
-    let mut world = World::empty(START);
+    let mut world = World::bare(START);
     world.start();
     world.connect().put_token(Expect::Absent, &entry(custody)).unwrap();
     let mut user = world.user();
@@ -297,7 +297,7 @@ fn a_damaged_cell_keeps_nothing_else_from_its_end_and_is_overwritten_at_its_own(
     user.sweep();
     assert_eq!(user.read(KEY).unwrap().0.slot, Outcome::Expired(START + 101));
     assert_eq!(user.read(other).unwrap().0.slot, Outcome::Expired(START + 101));
-    let content = crate::store::Slots::open(&world.path(), false).unwrap().content(512 + 63);
+    let content = crate::store::Slots::open(&world.path()).unwrap().content(512 + 63);
     assert!(matches!(content, Ok(crate::store::slots::Content::Expired(_))));
 }
 
@@ -319,7 +319,7 @@ fn the_same_material_comes_back_over_a_damaged_cell() {
 
 /// Overwrites the cell of the only material there is, as a deletion does before anything else.
 pub fn interrupt_deletion(world: &World) {
-    let slots = crate::store::Slots::open(&world.path(), false).unwrap();
+    let slots = crate::store::Slots::open(&world.path()).unwrap();
     slots.delete(&[512 + 63], START).unwrap();
 }
 

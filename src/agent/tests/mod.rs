@@ -19,6 +19,7 @@ use crate::key::pin::{Entry, Pin};
 use crate::key::seal::TokenKey;
 use crate::key::{Event, Expiry, Fingerprint, Header, Role, State, Tag};
 use crate::secret::Secret;
+use crate::store::Slots;
 use crate::wire::message::{MAX_FRAME, PROTOCOL, STORE_FORMAT};
 use crate::wire::proof::{Credential, Nonce};
 use crate::wire::{
@@ -47,13 +48,20 @@ pub struct World {
 impl World {
     /// A new store with one token.
     pub fn new() -> Self {
-        let mut world = Self::empty(START);
+        let mut world = Self::bare(START);
         world.start();
         world.connect().put_token(Expect::Absent, &entry(true)).unwrap();
         world
     }
 
-    /// An empty directory, in which no agent runs.
+    /// A new store without a token, in which no agent runs.
+    pub fn bare(now: Seconds) -> Self {
+        let world = Self::empty(now);
+        Slots::make(&world.path()).unwrap();
+        world
+    }
+
+    /// An empty directory.
     pub fn empty(now: Seconds) -> Self {
         let directory = tempfile::tempdir().unwrap();
         Self { directory, clock: Arc::new(FixedClock::at(now)), grace: 0, running: None }

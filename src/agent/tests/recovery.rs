@@ -143,6 +143,52 @@ fn a_store_whose_log_is_all_zeros_is_served_from_its_snapshot_too() {
 }
 
 #[test]
+fn records_that_have_vanished_are_not_made_anew() {
+    for part in ["db", "db/db"] {
+        let mut world = World::new();
+        world.user().commit(born(None)).unwrap();
+        world.stop().unwrap();
+        let (part, db) = (world.path().join(part), world.path().join("db"));
+        if part.is_dir() { std::fs::remove_dir_all(&part) } else { std::fs::remove_file(&part) }
+            .unwrap();
+        world.start();
+        assert_eq!(world.user().read(ITS).unwrap().0.sealed, SEALED, "from the snapshot");
+        assert_eq!(reason(world.user().commit(deletion(1, 1))), Reason::StoreReadOnly);
+        world.stop().unwrap();
+        assert!(!part.exists());
+        assert!(recover_in(&world).unwrap().from_snapshot);
+        assert!(db.join("db").exists());
+        world.start();
+        world.user().commit(deletion(1, 1)).unwrap();
+    }
+}
+
+#[test]
+fn where_neither_records_nor_a_snapshot_are_left_nothing_is_made_in_their_place() {
+    let mut world = World::new();
+    world.stop().unwrap();
+    let db = world.path().join("db");
+    std::fs::remove_dir_all(&db).unwrap();
+    std::fs::remove_file(world.path().join("snapshot")).unwrap();
+    let Claim::Ours(lock) = claim(&world.path()).unwrap() else { panic!("served") };
+    let opened = crate::agent::recover::open_or_rescue(&world.path(), world.clock.clone());
+    for error in [opened.err().unwrap(), recover(&lock).err().unwrap()] {
+        assert_eq!(error.reason(), Reason::StoreDamaged);
+        assert!(error.to_string().contains("db is gone; `keystead restore`"), "{error}");
+    }
+    assert!(!db.exists());
+}
+
+#[test]
+fn a_store_that_was_only_just_made_opens() {
+    let mut world = World::bare(START);
+    assert!(!world.path().join("db").exists());
+    world.start();
+    let Response::Tokens(tokens) = world.connect().ask(Request::Tokens) else { panic!() };
+    assert!(tokens.is_empty());
+}
+
+#[test]
 fn a_store_that_cannot_be_opened_is_served_from_its_snapshot_to_be_read() {
     let mut world = ruined();
     let slots = std::fs::read(world.path().join("slots")).unwrap();

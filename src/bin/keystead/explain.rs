@@ -115,8 +115,13 @@ pub fn quoted_path(path: &Path) -> String {
 }
 
 /// Commands that hints name, and that are for one store.
-const OF_A_STORE: [&str; 4] =
-    ["`keystead agent", "`keystead doctor", "`keystead recover", "`keystead audit --verify"];
+const OF_A_STORE: [&str; 5] = [
+    "`keystead agent",
+    "`keystead doctor",
+    "`keystead recover",
+    "`keystead audit --verify",
+    "`keystead init LABEL",
+];
 
 impl Global {
     /// A hint whose commands are for the store that was named on the command line or in the

@@ -151,6 +151,7 @@ fn brings_cure(reason: Reason) -> bool {
         Reason::AgentAbsent
             | Reason::AgentLost
             | Reason::AgentDown
+            | Reason::StoreAbsent
             | Reason::StoreDamaged
             | Reason::StoreFull
             | Reason::StoreNotEmpty

@@ -25,11 +25,11 @@ mod whole_file;
 mod wrapping;
 
 use clap::Parser;
-use clap::builder::NonEmptyStringValueParser;
+use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
 use command::Command;
 use failure::Failure;
 use keystead::config::{Config, journal};
-use std::io::ErrorKind;
+use keystead::presence;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -50,10 +50,12 @@ const EXIT_STATUS: &str =
 #[derive(Debug, clap::Args)]
 pub struct Global {
     /// The store: a directory, or sled:///directory [default: as configured]
-    #[arg(long, global = true, value_name = "STORE", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, global = true, value_name = "STORE",
+          value_parser = NonEmptyStringValueParser::new().try_map(from_here))]
     store: Option<String>,
     /// The configuration file [default: $KEYSTEAD_CONF, the user's, the system's]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE",
+          value_parser = NonEmptyStringValueParser::new().try_map(from_here))]
     config: Option<String>,
     /// Print JSON instead of text for people
     #[arg(long, global = true)]
@@ -75,11 +77,10 @@ impl Global {
         Ok(config)
     }
 
-    /// The same for a command on a store that must be there. Whoever asks the agent, or has the module
-    /// ask, would make it: a name mistyped would pass for an empty store.
+    /// The same for a command on a store, which must be there.
     fn store(&self) -> Result<Config, Failure> {
         let config = self.configuration()?;
-        check_there(&config.directory)?;
+        presence::check(&config.directory)?;
         Ok(config)
     }
 
@@ -97,15 +98,14 @@ impl Global {
     }
 }
 
-/// Whether there is a store's directory; what else is wrong with it the agent says.
-fn check_there(directory: &Path) -> Result<(), Failure> {
-    match directory.metadata() {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            Err(Failure::new(format_args!("there is no store in {}", directory.display()))
-                .hint("`keystead init LABEL` makes one"))
-        }
-        _ => Ok(()),
-    }
+/// A path as people write it, seen from here: the module finds it in the environment, where it is
+/// absolute. What has a scheme is left to the configuration.
+fn from_here(text: String) -> std::io::Result<String> {
+    let path = match text.contains("://") {
+        true => return Ok(text),
+        false => std::path::absolute(&text)?,
+    };
+    path.into_os_string().into_string().map_err(|_| std::io::ErrorKind::InvalidFilename.into())
 }
 
 /// Where a file is or will be.

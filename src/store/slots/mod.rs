@@ -29,7 +29,7 @@ pub use pins::TOKENS;
 pub use restored::{Fresh, Restoring};
 
 /// The file's name in a store's directory.
-pub const NAME: &str = "slots";
+pub const NAME: &str = crate::presence::MARK;
 
 /// The number of an erase cell.
 pub type CellNumber = u32;
@@ -73,13 +73,16 @@ struct Inner {
 }
 
 impl Slots {
-    /// Opens the file `slots` in a store's directory, or makes it for a store that is new.
-    pub fn open(directory: &Path, new: bool) -> Result<Self> {
+    /// Opens the file `slots` in a store's directory.
+    pub fn open(directory: &Path) -> Result<Self> {
+        Self::open_file(directory.join(NAME))
+    }
+
+    /// Makes the file for a new store in `directory`, unless it is there. The caller holds the store's
+    /// lock.
+    pub fn make(directory: &Path) -> Result<()> {
         let path = directory.join(NAME);
-        if new && !path.exists() {
-            create(directory, &path)?;
-        }
-        Self::open_file(path)
+        if path.exists() { Ok(()) } else { create(directory, &path) }
     }
 
     fn open_file(path: PathBuf) -> Result<Self> {
@@ -96,6 +99,11 @@ impl Slots {
     /// The store's identity and incarnation.
     pub fn identity(&self) -> (Id, u64) {
         (self.store, self.incarnation)
+    }
+
+    /// Whether nothing was ever committed to the store, as far as this file knows.
+    pub fn is_new(&self) -> bool {
+        self.is_unused() && self.commits() == 0
     }
 
     /// Whether no token is in the store, as far as this file knows.

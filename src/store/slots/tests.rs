@@ -9,12 +9,12 @@ struct Place(tempfile::TempDir);
 impl Place {
     fn new() -> Self {
         let place = Self(tempfile::tempdir().unwrap());
-        drop(Slots::open(place.0.path(), true).unwrap());
+        Slots::make(place.0.path()).unwrap();
         place
     }
 
     fn open(&self, claimed: &[CellNumber]) -> Slots {
-        let slots = Slots::open(self.0.path(), false).unwrap();
+        let slots = Slots::open(self.0.path()).unwrap();
         slots.settle(&claimed.iter().copied().collect()).unwrap();
         slots
     }
@@ -32,7 +32,7 @@ impl Place {
     }
 
     fn refusal(&self) -> String {
-        let error = match Slots::open(self.0.path(), false) {
+        let error = match Slots::open(self.0.path()) {
             Ok(slots) => slots.settle(&HashSet::new()).unwrap_err(),
             Err(error) => error,
         };
@@ -190,7 +190,7 @@ fn zeros_a_cut_and_another_file_are_clear_errors() {
 #[test]
 fn a_claim_beyond_the_end_is_a_clear_error() {
     let place = Place::new();
-    let slots = Slots::open(place.0.path(), false).unwrap();
+    let slots = Slots::open(place.0.path()).unwrap();
     let error = slots.settle(&HashSet::from([FIRST_ERASE + 5000])).unwrap_err();
     assert_eq!(error.reason(), Reason::StoreDamaged);
 }

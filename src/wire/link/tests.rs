@@ -3,6 +3,7 @@
 
 use super::{Id, Link, MOST, Place, Request, Response};
 use crate::error::{Error, Reason};
+use crate::presence;
 use crate::secret::Secret;
 use crate::wire::message::MAX_FRAME;
 use crate::wire::proof::Credential;
@@ -27,6 +28,7 @@ struct Fake {
 impl Fake {
     fn new(behaviour: impl Behaviour) -> Self {
         let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join(presence::MARK), "").unwrap();
         let listener = UnixListener::bind(directory.path().join(socket::NAME)).unwrap();
         let (asked, behaviour) = (Arc::default(), Arc::new(behaviour));
         let fake = Self { directory, asked: Arc::clone(&asked) };
@@ -265,12 +267,44 @@ fn the_page_is_mapped_once() {
 
 #[test]
 fn where_no_agent_can_be_started_the_reason_is_told() {
-    let directory = tempfile::tempdir().unwrap();
-    let directory = directory.path().join("store");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(presence::MARK), "").unwrap();
+    let directory = folder.path().to_owned();
     let place = Place { directory, program: Some("/nonexistent/k".into()), configuration: None };
     let error = sweep(&Link::new(place)).unwrap_err();
     assert_eq!(error.reason(), Reason::AgentAbsent);
     assert!(error.to_string().contains("/nonexistent/k"), "{error}");
+}
+
+#[test]
+fn without_a_store_nobody_is_asked_and_no_agent_is_started() {
+    let fake = Fake::new(|_, request| Some(answer(request)));
+    let mark = fake.directory.path().join(presence::MARK);
+    std::fs::remove_file(&mark).unwrap();
+    let link = fake.link();
+    assert_eq!(sweep(&link).unwrap_err().reason(), Reason::StoreAbsent);
+    assert_eq!(fake.asked(), []);
+    assert!(link.without_store().is_some());
+}
+
+#[test]
+fn a_store_that_is_out_of_sight_is_told_from_one_that_is_yet_to_be_made() {
+    let fake = Fake::new(|number, request| (number > 0 || hello(request)).then(|| answer(request)));
+    let link = fake.link();
+    link.store().unwrap();
+    let mark = fake.directory.path().join(presence::MARK);
+    std::fs::rename(&mark, mark.with_extension("away")).unwrap();
+    for error in [sweep(&link).unwrap_err(), link.make_store().unwrap_err()] {
+        assert_eq!(error.reason(), Reason::StoreAbsent);
+        assert!(error.to_string().contains("held one"), "{error}");
+    }
+    assert_eq!(link.without_store(), None);
+    std::fs::rename(mark.with_extension("away"), &mark).unwrap();
+    sweep(&link).unwrap();
+}
+
+fn hello(request: &Request) -> bool {
+    matches!(request, Request::Hello { .. })
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::{Failure, Global, serving};
 use keystead::agent::{Claim, Lock, Options, await_lock, claim_hearing, listener, serve};
 use keystead::config::Config;
 use keystead::config::journal;
+use keystead::presence;
 use keystead::sys;
 use keystead::wire::Place;
 use keystead::wire::start::{self, READY, WORKING};
@@ -37,11 +38,14 @@ pub struct Arguments {
     /// Be the agent that `--detach` starts
     #[arg(long, hide = true, conflicts_with = "detach")]
     detached: bool,
+    /// Make the store instead, where there is none, and end
+    #[arg(long, hide = true, conflicts_with_all = ["detach", "detached"])]
+    make: bool,
 }
 
 impl Arguments {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
-        if self.detach {
+        if self.detach || self.make {
             sys::close_inherited()?;
         }
         if self.in_background() {
@@ -49,12 +53,16 @@ impl Arguments {
         }
         umask(Mode::RWXG | Mode::RWXO);
         let config = global.configuration()?;
-        if self.detach { detach(&config) } else { self.stay(&config) }
+        match self {
+            Self { make: true, .. } => make(&config),
+            Self { detach: true, .. } => detach(&config),
+            _ => self.stay(&config),
+        }
     }
 
     /// Whether another program started it, or it starts another.
     pub fn in_background(&self) -> bool {
-        self.detach || self.detached
+        self.detach || self.detached || self.make
     }
 
     fn stay(&self, config: &Config) -> Result<(), Failure> {
@@ -65,6 +73,7 @@ impl Arguments {
         set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(io::Error::from)?;
         lift_limits()?;
         journal::open_for_agent(config);
+        presence::check(&config.directory)?;
         let group = config.group.as_deref().map(group).transpose()?;
         directory::prepare(&config.directory, group)?;
         if let Some(handed) = listener(&config.directory)? {
@@ -102,8 +111,7 @@ impl Arguments {
     /// Tells the starter to wait.
     fn show_life(&self) {
         if self.detached {
-            // Whoever has gone meanwhile waits no more.
-            let _unread = writeln!(io::stdout(), "{WORKING}");
+            show_life();
         }
     }
 
@@ -113,11 +121,25 @@ impl Arguments {
     }
 }
 
-fn detach(config: &Config) -> Result<(), Failure> {
-    start::detached(&Place::of(config), &std::env::current_exe()?, || {
-        let _unread = writeln!(io::stdout(), "{WORKING}");
-    })?;
+/// Whoever is making it already, or serves it, has made it.
+fn make(config: &Config) -> Result<(), Failure> {
+    presence::check_place(&config.directory)?;
+    let group = config.group.as_deref().map(group).transpose()?;
+    directory::prepare(&config.directory, group)?;
+    if let Claim::Ours(lock) = claim_hearing(&config.directory, show_life)? {
+        keystead::agent::make(&lock)?;
+    }
     Ok(announce()?)
+}
+
+fn detach(config: &Config) -> Result<(), Failure> {
+    start::detached(&Place::of(config), &std::env::current_exe()?, show_life)?;
+    Ok(announce()?)
+}
+
+fn show_life() {
+    // Whoever has gone meanwhile waits no more.
+    let _unread = writeln!(io::stdout(), "{WORKING}");
 }
 
 fn announce() -> io::Result<()> {

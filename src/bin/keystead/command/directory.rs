@@ -8,7 +8,7 @@ use rustix::process::geteuid;
 use std::fs::{DirBuilder, File, Metadata, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Makes the directory where there is none. It must lie on this machine, and nobody but its owner may
 /// serve it or write in it. The members of a group, where one may use the store, pass through it.
@@ -39,29 +39,16 @@ pub fn check_rights(directory: &Path, found: &Metadata) -> Result<(), Failure> {
     }
     if found.mode() & 0o022 != 0 {
         let told = format_args!("others than its owner can write in {}", directory.display());
-        return Err(Failure::new(told).hint(match foreign(directory) {
-            // Not where a whole system may need that others write.
-            Some(_) => "it holds no store: choose another directory".to_owned(),
-            None => format!("`chmod go-w {}` ends that", explain::quoted_path(directory)),
-        }));
+        return Err(Failure::new(told)
+            .hint(format_args!("`chmod go-w {}` ends that", explain::quoted_path(directory))));
     }
     Ok(())
-}
-
-/// What lies in a directory that holds no store, so that it is there for something else; none in a
-/// store, in an empty directory, and where nothing can be seen.
-pub fn foreign(directory: &Path) -> Option<PathBuf> {
-    if ["slots", "starting"].into_iter().any(|own| directory.join(own).exists()) {
-        return None;
-    }
-    let entries = directory.read_dir().ok()?.filter_map(Result::ok);
-    entries.map(|entry| entry.path()).find(|path| !path.ends_with("lost+found"))
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::{foreign, prepare};
+    use super::prepare;
     use std::fs::{Permissions, set_permissions};
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
@@ -94,18 +81,9 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_of_other_things_is_told_from_a_store() {
+    fn a_directory_that_others_can_write_is_refused_with_what_ends_it() {
         let folder = tempfile::tempdir().unwrap();
-        let path = |name| folder.path().join(name);
-        std::fs::create_dir(path("lost+found")).unwrap();
-        assert_eq!(foreign(folder.path()), None);
-        std::fs::write(path("letter"), "").unwrap();
-        assert_eq!(foreign(folder.path()), Some(path("letter")));
         set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
-        let refused = prepare(folder.path(), None).unwrap_err();
-        assert!(!refused.told().contains("chmod"), "{refused:?}");
-        std::fs::write(path("slots"), "").unwrap();
-        assert_eq!(foreign(folder.path()), None);
         let refused = prepare(folder.path(), None).unwrap_err();
         let cure = format!("`chmod go-w {}` ends that", folder.path().display());
         assert!(refused.told().contains(&cure), "{refused:?}");

@@ -1,16 +1,17 @@
 //! `keystead doctor`: what is wrong with configuration, store, agent, clock, tokens and clients, in
 //! plain words, and how to mend it. It changes nothing, but starts the agent like any client.
 
-use super::directory::{check_rights, foreign};
+use super::directory::check_rights;
 use super::{agent, audit};
 use crate::client::{Access, Token};
 use crate::explain::{self, NOBODY_UNLOCKS, Named, quoted_path};
 use crate::keys::CustomKey;
-use crate::{Failure, Global, check_there, officer, output, serving};
+use crate::{Failure, Global, officer, output, serving};
 use keystead::agent::check_file_system;
 use keystead::clock::SystemClock;
 use keystead::config::{Config, Log, journal};
 use keystead::module::rules;
+use keystead::presence;
 use keystead::token::{Slots, TRIES, TokenInfo};
 use keystead::wire::{Link, Place};
 use rustix::fs::{Access as May, access};
@@ -102,9 +103,9 @@ impl Arguments {
             Err(failure) => return vec![problem("configuration", failure)],
         };
         let mut findings = configuration(&config);
-        match check_there(&config.directory) {
+        match presence::check(&config.directory) {
             Ok(()) => findings.extend(store(&config)),
-            Err(failure) => findings.push(problem("store", failure)),
+            Err(error) => findings.push(problem("store", error.into())),
         }
         let stops = |it: &Finding| it.grade == Grade::Problem && !PASSED_BY.contains(&it.about);
         if !findings.iter().any(stops) {
@@ -154,15 +155,6 @@ fn store(config: &Config) -> Vec<Finding> {
         Ok(metadata) => metadata,
         Err(error) => return vec![problem("store", Failure::of_file(directory, &error))],
     };
-    if !metadata.is_dir() {
-        let told = format_args!("{} is not a directory", directory.display());
-        return vec![problem("store", Failure::new(told))];
-    }
-    if let Some(file) = foreign(directory) {
-        let told = format_args!("{} holds no store, but {}", directory.display(), file.display());
-        let mend = "choose a directory that is empty, or not there yet";
-        return vec![problem("store", Failure::new(told).hint(mend))];
-    }
     if let Err(failure) = check_rights(directory, &metadata) {
         return vec![problem("store", failure)];
     }

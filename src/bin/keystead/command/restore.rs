@@ -12,6 +12,7 @@ use keystead::error::{Error, Reason};
 use keystead::key::backup::{AROUND, BackupSealer, CHUNK, FRONT};
 use keystead::key::{Header, Role};
 use keystead::object::json::timestamp;
+use keystead::presence;
 use serde_json::json;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -47,12 +48,10 @@ impl Arguments {
         }
         let config = global.configuration()?;
         let (directory, grace) = (config.directory.clone(), config.erase_grace());
+        presence::check_place(&directory).map_err(|error| {
+            Failure::from(error).hint("restore into an empty directory (--store)")
+        })?;
         directory::prepare(&directory, None)?;
-        if let Some(file) = directory::foreign(&directory) {
-            let told =
-                format_args!("{} holds no store, but {}", directory.display(), file.display());
-            return Err(Failure::new(told).hint("restore into an empty directory (--store)"));
-        }
         let lock = lock(&directory)?;
         let living = self.erased_in.as_deref();
         let how = How { living, clock: Arc::new(SystemClock), grace };

@@ -1,0 +1,179 @@
+//! Whether a directory holds a store. Only `keystead init`, `keystead restore` and `C_InitToken` make
+//! one; everybody else asks here first, so that a volume that is not mounted is told from an empty store.
+
+use crate::error::{Error, Reason, Result};
+use std::ffi::OsString;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+/// The file that makes a directory a store: the erase slots, which every store has from its first
+/// moment to its last.
+pub const MARK: &str = "slots";
+
+/// What else a store's directory has. Where two of these are and the mark is not, a store is damaged.
+const REMAINS: [&str; 4] = ["db", "generations", "snapshot", "starting"];
+
+/// What may lie in a directory in which a store can be made: what a file system brings along, what
+/// systemd listens on, what a making that was cut short has left, and the log of a store that is gone.
+const HARMLESS: [&str; 8] = [
+    "lost+found",
+    "agent.sock",
+    "lock",
+    "starting",
+    "slots.new",
+    "slots.restoring",
+    "db.restoring",
+    "audit",
+];
+
+/// Fails with [`Reason::StoreAbsent`] where `directory` holds no store, and says what is there instead.
+/// One that is damaged is a store, and so is what this process may not look at: whoever opens it says
+/// what is wrong.
+pub fn check(directory: &Path) -> Result<()> {
+    match directory.join(MARK).symlink_metadata() {
+        Err(error) if is_missing(&error) && !is_damaged(directory) => Err(absent(directory)),
+        _ => Ok(()),
+    }
+}
+
+/// Fails with [`Reason::StoreAbsent`] where no store can be made in `directory`, because something else
+/// is there. A store that is there already is no failure.
+pub fn check_place(directory: &Path) -> Result<()> {
+    match (check(directory), foreign(directory)) {
+        (Err(error), Some(_)) => Err(error),
+        (Err(_), None) => check_folder(directory),
+        (Ok(()), _) => Ok(()),
+    }
+}
+
+/// Returns what lies in a directory without a store, so that it is there for something else.
+fn foreign(directory: &Path) -> Option<PathBuf> {
+    let harmless = |name: &OsString| HARMLESS.iter().any(|known| name == known);
+    let other = names(directory).into_iter().find(|name| !harmless(name));
+    other.map(|name| directory.join(name))
+}
+
+/// The names in a directory, in order; none where it cannot be read.
+fn names(directory: &Path) -> Vec<OsString> {
+    let entries = directory.read_dir().into_iter().flatten().filter_map(io::Result::ok);
+    let mut names: Vec<_> = entries.map(|entry| entry.file_name()).collect();
+    names.sort();
+    names
+}
+
+/// A link that leads nowhere cannot be followed to make a directory.
+fn check_folder(directory: &Path) -> Result<()> {
+    match directory.symlink_metadata().map(|_| directory.metadata()) {
+        Ok(Err(error)) if is_missing(&error) => Err(absent(directory)),
+        Ok(Ok(place)) if !place.is_dir() => Err(absent(directory)),
+        _ => Ok(()),
+    }
+}
+
+fn is_damaged(directory: &Path) -> bool {
+    REMAINS.iter().filter(|name| directory.join(name).exists()).count() > 1
+}
+
+/// What is there instead, then what helps.
+fn absent(directory: &Path) -> Error {
+    let (what, cure) = match (directory.metadata(), directory.read_link()) {
+        (Err(_), Ok(to)) => {
+            (format!("is a link to {}, which is not there", to.display()), ELSEWHERE)
+        }
+        (Err(_), Err(_)) => ("does not exist".to_owned(), MAKE),
+        (Ok(place), _) if !place.is_dir() => ("is not a directory".to_owned(), ELSEWHERE),
+        (Ok(_), _) => held_instead(directory),
+    };
+    Reason::StoreAbsent.detail(format_args!("{} {what}; {cure}", directory.display()))
+}
+
+const MAKE: &str = "mount the volume that it should be on, or `keystead init LABEL` makes one";
+
+const ELSEWHERE: &str = "mount what should be there, or name another directory";
+
+fn held_instead(directory: &Path) -> (String, &'static str) {
+    let shown = |name: &OsString| name.to_string_lossy().into_owned();
+    match (foreign(directory), names(directory).as_slice()) {
+        (Some(other), _) => (format!("holds something else: {}", other.display()), ELSEWHERE),
+        (None, []) => ("is empty".to_owned(), MAKE),
+        (None, names) => {
+            (format!("holds only {}", names.iter().map(shown).collect::<Vec<_>>().join(", ")), MAKE)
+        }
+    }
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::{check, check_place};
+    use crate::error::{Reason, Result};
+    use std::fs;
+    use std::path::Path;
+
+    /// What is said but for what helps.
+    fn said(result: Result<()>) -> String {
+        let error = result.unwrap_err();
+        assert_eq!(error.reason(), Reason::StoreAbsent);
+        error.to_string().rsplit_once("; ").unwrap().0.to_owned()
+    }
+
+    fn hold(directory: &Path, names: &[&str]) {
+        names.iter().for_each(|name| fs::write(directory.join(name), "").unwrap());
+    }
+
+    #[test]
+    fn an_empty_or_missing_directory_holds_none_and_can_hold_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("missing");
+        assert!(said(check(folder.path())).ends_with(" is empty"));
+        assert!(said(check(&missing)).ends_with("missing does not exist"));
+        check_place(folder.path()).unwrap();
+        check_place(&missing).unwrap();
+        hold(folder.path(), &["lost+found", "agent.sock", "starting", "lock", "slots.new"]);
+        let expected = "holds only agent.sock, lock, lost+found, slots.new, starting";
+        assert!(said(check(folder.path())).ends_with(expected));
+        check_place(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn a_directory_of_other_things_is_named_with_one_of_them_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        hold(folder.path(), &["lost+found", "letter", "photo"]);
+        let expected = format!("holds something else: {}/letter", folder.path().display());
+        assert!(said(check(folder.path())).ends_with(&expected));
+        assert!(said(check_place(folder.path())).ends_with(&expected));
+    }
+
+    #[test]
+    fn what_is_no_directory_is_said_to_be_none() {
+        let folder = tempfile::tempdir().unwrap();
+        hold(folder.path(), &["file"]);
+        std::os::unix::fs::symlink("nowhere", folder.path().join("link")).unwrap();
+        for (name, expected) in
+            [("file", "is not a directory"), ("link", "is a link to nowhere, which is not there")]
+        {
+            let place = folder.path().join(name);
+            assert!(said(check(&place)).ends_with(expected));
+            assert!(said(check_place(&place)).ends_with(expected));
+        }
+    }
+
+    #[test]
+    fn a_store_is_one_as_long_as_its_slots_or_two_other_parts_are_there() {
+        for parts in [&["slots"][..], &["slots", "letter"], &["db", "generations"]] {
+            let folder = tempfile::tempdir().unwrap();
+            hold(folder.path(), parts);
+            check(folder.path()).unwrap();
+            check_place(folder.path()).unwrap();
+        }
+        for part in ["db", "generations", "snapshot"] {
+            let folder = tempfile::tempdir().unwrap();
+            hold(folder.path(), &[part]);
+            said(check_place(folder.path()));
+        }
+    }
+}
