@@ -2,8 +2,9 @@
 //!
 //! The file is the one a program names (the reserved string of `C_Initialize`, `--config`), else
 //! `KEYSTEAD_CONF`, else `keystead/config.toml` in the user's configuration directory, else
-//! `/etc/keystead/config.toml`. `KEYSTEAD_STORE` takes the place of its `store`. A set-uid program
-//! takes nothing from its environment.
+//! `/etc/keystead/config.toml`. `KEYSTEAD_STORE` takes the place of its `store`. Both variables hold
+//! absolute paths: a relative one would name another place in every program. A set-uid program takes
+//! nothing from its environment.
 
 mod file;
 pub mod journal;
@@ -14,6 +15,7 @@ pub use file::LogLevel;
 use crate::clock::Seconds;
 use crate::error::{Error, Reason, Result};
 use file::File;
+use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -69,8 +71,8 @@ pub enum Log {
 }
 
 impl Config {
-    /// The configuration of this process. `named` is a file that the caller names, as the reserved
-    /// string of `C_Initialize` does; empty names nothing. Fails with [`Reason::BadConfiguration`].
+    /// The configuration of this process. `named` is a file that the caller names by an absolute path, as
+    /// the reserved string of `C_Initialize` does; empty names nothing. Fails with [`Reason::BadConfiguration`].
     pub fn load(named: Option<&str>) -> Result<Self> {
         Self::load_in(&Surroundings::of_process(), named)
     }
@@ -135,14 +137,15 @@ impl Config {
     }
 }
 
-/// The first file that is named, or else exists. One that is named and missing is an error when read.
+/// The first file that is named, absolute, or else exists. One that is named and missing is an error when
+/// read.
 fn find(around: &Surroundings, named: Option<&str>) -> Result<Option<PathBuf>> {
     let named = named.filter(|named| !named.is_empty()).map(PathBuf::from);
     if let Some(file) = named.or_else(|| around.conf.clone()) {
-        let file = std::path::absolute(&file);
-        return file
-            .map(Some)
-            .map_err(|error| bad(format_args!("the configuration file: {error}")));
+        return match file.is_absolute() {
+            true => Ok(Some(file)),
+            false => Err(bad(format_args!("the configuration file {}", relative(&file)))),
+        };
     }
     let candidates = [around.user_file(), Some(around.system_file.clone())];
     for file in candidates.into_iter().flatten() {
@@ -157,24 +160,26 @@ fn find(around: &Surroundings, named: Option<&str>) -> Result<Option<PathBuf>> {
     Ok(None)
 }
 
-/// A store's place as written in a file: `/directory` or `sled:///directory`.
+/// A path as written in a file; a store's may be `sled:///directory`.
 fn absolute(text: String) -> Result<PathBuf, String> {
     let path = PathBuf::from(without_scheme(&text)?);
-    match path.is_absolute() {
-        true => Ok(path),
-        false => Err(format!("{text:?} is not an absolute path")),
-    }
+    if path.is_absolute() { Ok(path) } else { Err(relative(Path::new(&text))) }
 }
 
-/// A store's place as given on a command line or in the environment, where it may be relative.
-fn from_environment(text: &std::ffi::OsStr) -> Result<PathBuf> {
+/// A store's place as given in the environment. Like one in a file it names the same directory for every
+/// program, wherever that runs.
+fn from_environment(text: &OsStr) -> Result<PathBuf> {
     let path = match text.to_str() {
-        Some(text) => {
-            without_scheme(text).map_err(|why| bad(format_args!("the store: {why}")))?.into()
-        }
-        None => PathBuf::from(text),
+        Some(text) => absolute(text.to_owned()),
+        None => Some(PathBuf::from(text))
+            .filter(|path| path.is_absolute())
+            .ok_or_else(|| relative(Path::new(text))),
     };
-    std::path::absolute(&path).map_err(|error| bad(format_args!("the store {path:?}: {error}")))
+    path.map_err(|why| bad(format_args!("the store: {why}")))
+}
+
+fn relative(path: &Path) -> String {
+    format!("{path:?} is not an absolute path")
 }
 
 fn without_scheme(text: &str) -> Result<&str, String> {
@@ -340,14 +345,22 @@ mod tests {
     }
 
     #[test]
-    fn the_store_of_the_environment_can_be_relative_but_not_of_an_unknown_kind() {
+    fn a_relative_path_in_the_environment_names_nothing() {
         let home = Home::new();
         let store = |text: &str| {
             let around = Surroundings { store: Some(text.into()), ..home.surroundings() };
             Config::load_in(&around, None).map(|config| config.directory)
         };
-        assert_eq!(store("here").unwrap(), std::env::current_dir().unwrap().join("here"));
+        assert_eq!(store("/here").unwrap(), Path::new("/here"));
         assert_eq!(store("sled:///there").unwrap(), Path::new("/there"));
-        assert!(store("etcd://host").unwrap_err().to_string().contains("etcd://"));
+        for wrong in ["here", "./here", "~/here", ".", "sled://here", "etcd://host", "sled:here"] {
+            let error = store(wrong).unwrap_err();
+            assert_eq!(error.reason(), Reason::BadConfiguration);
+            assert!(error.to_string().contains(wrong.split("://").next().unwrap()), "{error}");
+        }
+        let conf = Surroundings { conf: Some("conf.toml".into()), ..home.surroundings() };
+        for refused in [Config::load_in(&conf, None), Config::load_in(&conf, Some("named.toml"))] {
+            assert!(refused.unwrap_err().to_string().ends_with("is not an absolute path"));
+        }
     }
 }

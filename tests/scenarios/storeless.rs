@@ -337,6 +337,47 @@ fn a_store_that_has_lost_its_records_is_damaged_and_not_made_anew() {
     });
 }
 
+#[test]
+fn a_relative_store_is_refused_from_the_environment_and_fine_on_the_command_line() {
+    play(|world| match world.role() {
+        "relative" => {
+            let said = refused_start(world);
+            assert_eq!(said, RvError::GeneralError);
+        }
+        _ => {
+            let beside = world.path("");
+            for store in ["store", "./store", "~/store", "sled://store"] {
+                let mut command = world.keystead_command(&["sweep"]);
+                let said =
+                    command.env("KEYSTEAD_STORE", store).current_dir(&beside).output().unwrap();
+                let text = String::from_utf8(said.stderr).unwrap();
+                assert!(!said.status.success() && text.contains(store), "{text}");
+                assert!(text.contains("the configuration is wrong"), "{text}");
+                world.start_with("relative", &[("KEYSTEAD_STORE", store)]).ends_well();
+            }
+            assert_eq!(names(&world.store()), [""; 0]);
+            world.make_store();
+            let mut command = world.keystead_command(&["sweep", "--store", "store"]);
+            assert!(command.current_dir(&beside).status().unwrap().success());
+            let mut command = world.keystead_command(&["sweep", "--config", "config.toml"]);
+            command.env("KEYSTEAD_CONF", "config.toml");
+            assert!(command.current_dir(&beside).status().unwrap().success());
+            let mut command = world.keystead_command(&["sweep"]);
+            command.env("KEYSTEAD_CONF", "config.toml");
+            assert!(!command.current_dir(&beside).status().unwrap().success());
+        }
+    });
+}
+
+fn refused_start(world: &World) -> RvError {
+    use cryptoki::context::{CInitializeArgs, CInitializeFlags};
+    let arguments = CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK);
+    match world.loaded().initialize(arguments) {
+        Err(cryptoki::error::Error::Pkcs11(code, _)) => code,
+        other => panic!("{other:?}"),
+    }
+}
+
 fn configure(world: &World, store: &Path) {
     let text = format!("store = {store:?}\nagent = {:?}\n", env!("CARGO_BIN_EXE_keystead"));
     fs::write(world.path("config.toml"), text).unwrap();
