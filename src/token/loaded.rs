@@ -361,3 +361,22 @@ pub fn apply_changes(
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// Stores from before this have numbers as clients gave them.
+    #[test]
+    fn a_number_that_was_kept_with_zeros_reads_without_them() {
+        let mut attributes = Attributes::default();
+        attributes.set(CKA_MODULUS, &[0, 0x80, 1]);
+        attributes.set(CKA_ID, &[0, 1]);
+        let material = Secret::new(Vec::new());
+        let bytes = Held { attributes, material }.encode().unwrap();
+        let held = Held::decode(&bytes).unwrap();
+        assert_eq!(held.attributes.bytes(CKA_MODULUS), Some(&[0x80, 1][..]));
+        assert_eq!(held.attributes.bytes(CKA_ID), Some(&[0, 1][..]));
+    }
+}
