@@ -2,9 +2,9 @@
 //! plain words, and how to mend it. It changes nothing, but starts the agent like any client.
 
 use super::directory::check_rights;
-use super::{agent, audit};
+use super::{agent, audit, rights};
 use crate::client::{Access, Token};
-use crate::explain::{self, NOBODY_UNLOCKS, Named, quoted_path};
+use crate::explain::{self, NOBODY_UNLOCKS, Named};
 use crate::keys::CustomKey;
 use crate::{Failure, Global, officer, output, serving};
 use keystead::agent::check_file_system;
@@ -17,7 +17,6 @@ use keystead::wire::{Link, Place};
 use rustix::fs::{Access as May, access};
 use serde::Serialize;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -62,7 +61,7 @@ const COPYING: [(u64, &str); 4] = [
 ];
 
 /// What may be wrong while the agent serves all the same.
-const PASSED_BY: [&str; 2] = ["log", "metrics"];
+const PASSED_BY: [&str; 3] = ["log", "metrics", "rights"];
 
 /// Where p11-kit looks for modules.
 const P11_KIT: [&str; 2] = ["/usr/share/p11-kit/modules", "/etc/pkcs11/modules"];
@@ -162,12 +161,26 @@ fn store(config: &Config) -> Vec<Finding> {
         return vec![problem("store", error.into())];
     }
     let mut findings = vec![well("store", directory.display().to_string())];
-    if metadata.mode() & 0o055 & !0o010 != 0 {
-        let mend = format!("`chmod 700 {}` ends that", quoted_path(directory));
-        findings.push(note("store", "others can see which files it has", mend));
-    }
+    findings.extend(rights(config).into_iter().map(|failure| problem("rights", failure)));
     findings.extend(file_system(directory));
     findings
+}
+
+/// Who else can reach what belongs to the store.
+fn rights(config: &Config) -> Vec<Failure> {
+    let group = config.group.as_deref().and_then(|name| agent::group(name).ok());
+    let mut problems = rights::of_store(&config.directory, group);
+    problems.extend(rights::above(&config.directory));
+    let file = config
+        .file
+        .iter()
+        .map(|file| rights::of_deciding(file, "decides which store and agent are used"));
+    let own = std::env::current_exe().ok().map(|own| own.with_file_name("keystead"));
+    let agent = config.agent.clone().or(own);
+    let agent =
+        agent.iter().map(|agent| rights::of_deciding(agent, "decides what opens the store"));
+    problems.extend(file.chain(agent).flatten());
+    problems
 }
 
 fn file_system(directory: &Path) -> Vec<Finding> {

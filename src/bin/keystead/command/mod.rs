@@ -24,6 +24,7 @@ mod open;
 mod recover;
 mod rename;
 mod restore;
+mod rights;
 mod rotate;
 mod seal;
 mod show;

@@ -1,0 +1,384 @@
+//! Who else can reach what belongs to a store: its files, the folders above them, the configuration and
+//! the programs. `keystead doctor` says what may have leaked, and what helps.
+
+use crate::Failure;
+use crate::explain::quoted_path;
+use rustix::process::{getegid, geteuid};
+use std::collections::BTreeSet;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Permissions of the group and of everybody.
+const READ: u32 = 0o044;
+const WRITE: u32 = 0o022;
+const PASS: u32 = 0o011;
+
+/// Others delete nothing here but their own.
+const STICKY: u32 = 0o1000;
+
+/// How deep a store's directory goes.
+const DEPTH: usize = 4;
+
+/// How many files a finding names.
+const NAMED: usize = 3;
+
+/// What a part of a store tells whoever has read it, and what helps then.
+struct Part {
+    names: &'static [&'static str],
+    leaks: &'static str,
+    helps: &'static str,
+}
+
+const PARTS: [Part; 4] = [
+    Part {
+        names: &["db", "snapshot"],
+        leaks: "the sealed objects and token keys, against which PINs are guessed without being counted, \
+                and public objects",
+        helps: "change the PINs, and replace the keys where a PIN was easy to guess",
+    },
+    Part {
+        names: &["slots"],
+        leaks: "the secrets that erasing takes away: a copy of them and of db/ brings back what is erased \
+                later",
+        helps: "do not count on erasing for the material that is there now",
+    },
+    Part {
+        names: &["audit"],
+        leaks: "the names of keys, users and programs, and the key that chains the log's lines",
+        helps: "trust only copies of the log that are kept elsewhere",
+    },
+    Part { names: &["generations"], leaks: "which objects are changed, and when", helps: NOTHING },
+];
+
+/// Everything else lies beside them.
+const REST: Part = Part { names: &[], leaks: "which files there are", helps: NOTHING };
+
+const NOTHING: &str = "no secret has stood there";
+
+/// What is found in a store's directory: the paths of one part, and what others can do there.
+#[derive(Default)]
+struct Open {
+    read: Vec<PathBuf>,
+    written: Vec<PathBuf>,
+}
+
+/// Problems of the store's own files. Members of `group` pass through the directory, read the page of
+/// generations and connect.
+pub fn of_store(directory: &Path, group: Option<u32>) -> Vec<Failure> {
+    // The directory may lie behind a link.
+    let directory = &directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
+    let mut files = Vec::new();
+    gather(directory, DEPTH, &mut files);
+    let owner = files.first().map_or_else(|| geteuid().as_raw(), |(_, found)| found.uid());
+    let mut problems = strange(&files, owner);
+    let mut open: [Open; PARTS.len() + 1] = Default::default();
+    for (path, found) in files.iter().filter(|(_, found)| !found.is_symlink()) {
+        let within = path.strip_prefix(directory).unwrap_or(path);
+        let Some(part) = open.get_mut(part_of(within)) else { continue };
+        let extra = found.mode() & !allowed(within, found, group);
+        if extra & shows(found) != 0 {
+            part.read.push(path.clone());
+        }
+        if extra & WRITE != 0 {
+            part.written.push(path.clone());
+        }
+    }
+    let shut = files.first().is_some_and(|(_, found)| found.mode() & PASS == 0);
+    let others = if shut { "but for its directory others could" } else { "others can" };
+    for (at, Open { read, written }) in open.iter().enumerate() {
+        let Part { leaks, helps, .. } = PARTS.get(at).unwrap_or(&REST);
+        if !read.is_empty() {
+            let told = format_args!("{others} read {}, which gives away {leaks}", named(read));
+            let mend = format_args!(
+                "{}; if somebody has read it, {helps}",
+                chmod("go-rwx", directory, read)
+            );
+            problems.push(Failure::new(told).hint(mend));
+        }
+        if !written.is_empty() {
+            let told = format_args!("{others} write in {}", named(written));
+            let mend = format_args!(
+                "{}; `keystead audit --verify` tells whether the log is whole, and a backup has what was there",
+                chmod("go-w", directory, written)
+            );
+            problems.push(Failure::new(told).hint(mend));
+        }
+    }
+    problems
+}
+
+/// Which permissions show what is in a file.
+fn shows(found: &Metadata) -> u32 {
+    match found.file_type() {
+        kind if kind.is_dir() => READ | PASS,
+        kind if kind.is_file() => READ,
+        _ => 0,
+    }
+}
+
+/// The command that takes permissions away from all of the files.
+fn chmod(mode: &str, directory: &Path, paths: &[PathBuf]) -> String {
+    let within = |path: &PathBuf| path.strip_prefix(directory).unwrap_or(path).to_owned();
+    let top = |path: PathBuf| match path.components().next() {
+        Some(first) => directory.join(first),
+        None => directory.to_owned(),
+    };
+    let deep = paths.iter().any(|path| within(path).components().count() > 1);
+    let tops: BTreeSet<PathBuf> = paths.iter().map(|path| top(within(path))).collect();
+    let tops: Vec<String> = tops.iter().map(|top| quoted_path(top)).collect();
+    format!("`chmod {}{mode} {}` ends that", if deep { "-R " } else { "" }, tops.join(" "))
+}
+
+/// The directory first, then what is in it.
+fn gather(path: &Path, deep: usize, files: &mut Vec<(PathBuf, Metadata)>) {
+    // What cannot be looked at is somebody else's to look at.
+    let Ok(found) = path.symlink_metadata() else { return };
+    let enter = found.is_dir() && deep > 0;
+    files.push((path.to_owned(), found));
+    let entries = enter.then(|| path.read_dir().ok()).flatten();
+    let mut entries: Vec<PathBuf> =
+        entries.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
+    entries.sort();
+    entries.iter().for_each(|entry| gather(entry, deep - 1, files));
+}
+
+/// What members of the group may do there, and nobody else may.
+fn allowed(within: &Path, found: &Metadata, group: Option<u32>) -> u32 {
+    if group != Some(found.gid()) {
+        return 0;
+    }
+    match within.to_str() {
+        Some("") => 0o010,
+        Some("generations") => 0o040,
+        Some("agent.sock") => 0o060,
+        _ => 0,
+    }
+}
+
+fn part_of(within: &Path) -> usize {
+    let first = within.components().next();
+    let name = first.map(|first| first.as_os_str().to_string_lossy()).unwrap_or_default();
+    // Copies and leftovers of a part are as good as the part.
+    let is_of = |part: &Part| {
+        let mut names = part.names.iter();
+        names.any(|own| name == *own || name.starts_with(&format!("{own}.")))
+    };
+    PARTS.iter().position(is_of).unwrap_or(PARTS.len())
+}
+
+/// Links, and what belongs to somebody else.
+fn strange(files: &[(PathBuf, Metadata)], owner: u32) -> Vec<Failure> {
+    let mut problems = Vec::new();
+    let mut others: Vec<PathBuf> = Vec::new();
+    for (path, found) in files {
+        if found.is_symlink() {
+            let told = format_args!("{} is a symbolic link, which no agent made", path.display());
+            problems.push(Failure::new(told).hint(
+                "put the file itself in its place: whoever can exchange the link, or what it leads to, has the store",
+            ));
+        } else if found.uid() != owner {
+            others.push(path.clone());
+        }
+    }
+    if !others.is_empty() {
+        problems.push(
+            Failure::new(format_args!("not all files are user {owner}'s: {}", named(&others)))
+                .hint(format_args!(
+                    "as root, `chown {owner} {}`: the agent cannot use them",
+                    listed(&others)
+                )),
+        );
+    }
+    problems
+}
+
+/// Problems of the folders above a file: whoever can write in one puts something else in its place.
+pub fn above(file: &Path) -> Vec<Failure> {
+    let real = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+    let folders: BTreeSet<&Path> =
+        [file, &real].into_iter().flat_map(|file| file.ancestors().skip(1)).collect();
+    folders.into_iter().filter_map(|folder| in_place(folder, file)).collect()
+}
+
+fn in_place(folder: &Path, file: &Path) -> Option<Failure> {
+    let found = folder.metadata().ok()?;
+    let exchange = format!("can put something else in the place of {}", file.display());
+    let said = if is_strangers(&found) {
+        format!("{} is user {}'s, who {exchange}", folder.display(), found.uid())
+    } else if is_open(&found) && found.mode() & STICKY == 0 {
+        format!("others can write in {}: they {exchange}", folder.display())
+    } else {
+        return None;
+    };
+    let mend = format!("`chmod go-w {}` ends that", quoted_path(folder));
+    let mend =
+        if is_strangers(&found) { "keep it where only you and root write".into() } else { mend };
+    Some(Failure::new(said).hint(mend))
+}
+
+/// Whether neither this user nor root owns it.
+fn is_strangers(found: &Metadata) -> bool {
+    ![0, geteuid().as_raw()].contains(&found.uid())
+}
+
+/// Whether everybody can write there, or a group that is neither this user's nor root's.
+fn is_open(found: &Metadata) -> bool {
+    let group = found.mode() & 0o020 != 0 && ![0, getegid().as_raw()].contains(&found.gid());
+    group || found.mode() & 0o002 != 0
+}
+
+/// Problems of a file that decides what is done: a configuration or a program. `is` says what it does.
+pub fn of_deciding(file: &Path, is: &str) -> Vec<Failure> {
+    let Ok(found) = file.metadata() else { return Vec::new() };
+    let mut problems = above(file);
+    if is_strangers(&found) {
+        let told = format_args!("{} is user {}'s, who {is}", file.display(), found.uid());
+        problems.push(Failure::new(told).hint("it should be yours or root's"));
+    } else if is_open(&found) {
+        let told = format_args!("others can write in {}: whoever does {is}", file.display());
+        let mend = format_args!("`chmod go-w {}` ends that; look what it says", quoted_path(file));
+        problems.push(Failure::new(told).hint(mend));
+    }
+    problems
+}
+
+fn named(paths: &[PathBuf]) -> String {
+    let some: Vec<String> =
+        paths.iter().take(NAMED).map(|path| path.display().to_string()).collect();
+    match paths.len().saturating_sub(NAMED) {
+        0 => some.join(", "),
+        more => format!("{} and {more} more", some.join(", ")),
+    }
+}
+
+/// All of them, for a command line.
+fn listed(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| quoted_path(path)).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use std::fs::{Permissions, create_dir, set_permissions, write};
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    const FILES: [&str; 6] =
+        ["db/db", "slots", "audit/audit.jsonl", "generations", "lock", "snapshot"];
+
+    fn set(path: &Path, mode: u32) {
+        set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    }
+
+    /// A folder with the store in it that nobody else can reach.
+    fn store() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("a store");
+        for directory in ["", "db", "audit"] {
+            create_dir(store.join(directory)).unwrap();
+            set(&store.join(directory), 0o700);
+        }
+        for file in FILES {
+            write(store.join(file), "").unwrap();
+            set(&store.join(file), 0o600);
+        }
+        (folder, store)
+    }
+
+    fn told(store: &Path, group: Option<u32>) -> Vec<String> {
+        of_store(store, group).iter().map(Failure::told).collect()
+    }
+
+    #[test]
+    fn a_store_of_its_owners_alone_has_no_problem() {
+        let (_folder, store) = store();
+        assert_eq!(told(&store, None), [""; 0]);
+    }
+
+    #[test]
+    fn each_file_that_others_can_read_says_what_may_have_leaked() {
+        let (_folder, store) = store();
+        set(&store, 0o711);
+        for (file, leaks) in [
+            ("db/db", "PINs are guessed"),
+            ("snapshot", "PINs are guessed"),
+            ("slots", "brings back what is erased"),
+            ("audit/audit.jsonl", "names of keys"),
+            ("generations", "which objects are changed"),
+            ("lock", "which files there are"),
+        ] {
+            set(&store.join(file), 0o604);
+            let told = told(&store, None);
+            set(&store.join(file), 0o600);
+            let found = told.iter().any(|it| {
+                it.starts_with("others can read") && it.contains(file) && it.contains(leaks)
+            });
+            assert!(found, "{file}: {told:?}");
+        }
+    }
+
+    #[test]
+    fn the_command_that_mends_it_takes_all_of_it_back() {
+        let (_folder, store) = store();
+        set(&store, 0o755);
+        for file in FILES {
+            set(&store.join(file), 0o666);
+        }
+        for directory in ["db", "audit"] {
+            set(&store.join(directory), 0o777);
+        }
+        for failure in of_store(&store, None) {
+            let told = failure.told();
+            let command = told.split('`').nth(1).unwrap();
+            let done = std::process::Command::new("sh").args(["-c", command]).status().unwrap();
+            assert!(done.success(), "{command}");
+        }
+        assert_eq!(told(&store, None), [""; 0]);
+    }
+
+    #[test]
+    fn a_shut_directory_is_said_to_keep_others_out_of_open_files() {
+        let (_folder, store) = store();
+        set(&store.join("slots"), 0o622);
+        let told = told(&store, None);
+        assert!(told.len() == 1 && told[0].starts_with("but for its directory others could write"));
+    }
+
+    #[test]
+    fn a_group_does_what_it_may_and_no_more() {
+        let (_folder, store) = store();
+        let group = store.metadata().unwrap().gid();
+        set(&store, 0o710);
+        set(&store.join("generations"), 0o640);
+        assert_eq!(told(&store, Some(group)), [""; 0]);
+        assert_eq!(told(&store, None).len(), 2);
+        set(&store.join("generations"), 0o660);
+        set(&store.join("slots"), 0o640);
+        assert_eq!(told(&store, Some(group)).len(), 2);
+    }
+
+    #[test]
+    fn a_link_is_no_file_of_a_store() {
+        let (_folder, store) = store();
+        symlink(store.join("slots"), store.join("db/conf")).unwrap();
+        let told = told(&store, None);
+        assert!(told.len() == 1 && told[0].contains("db/conf is a symbolic link"), "{told:?}");
+    }
+
+    #[test]
+    fn whoever_writes_above_a_file_or_in_it_is_named() {
+        let (folder, store) = store();
+        let (file, within) = (store.join("lock"), |told: &[Failure]| {
+            told.iter().filter(|it| it.told().contains(folder.path().to_str().unwrap())).count()
+        });
+        assert_eq!(within(&of_deciding(&file, "decides")), 0);
+        set(&store, 0o707);
+        assert_eq!(within(&above(&file)), 1);
+        set(&store, 0o1707);
+        assert_eq!(within(&above(&file)), 0, "nobody removes another's file there");
+        set(&file, 0o602);
+        let told = of_deciding(&file, "decides everything");
+        assert!(told.iter().any(|it| it.told().contains("whoever does decides everything")));
+    }
+}
