@@ -35,7 +35,56 @@ impl Error {
     }
 }
 
+impl Error {
+    /// The same failure, of that thing. Nothing is added where the agent or its store failed: it was not
+    /// about the thing.
+    pub fn of(self, thing: impl fmt::Display) -> Self {
+        match (self.reason.is_of_store(), &self.detail) {
+            (true, _) => self,
+            (false, None) => self.reason.detail(thing),
+            (false, Some(detail)) => self.reason.detail(format_args!("{detail}: {thing}")),
+        }
+    }
+}
+
 impl Reason {
+    /// Whether it tells of the agent, the store or the process rather than of what was asked.
+    pub fn is_of_store(self) -> bool {
+        self.is_no_agent()
+            || matches!(self, Self::General | Self::HostMemory | Self::BadConfiguration)
+    }
+
+    /// Whether somebody may want to know who was refused what: a PIN, or a rule of custody. What callers
+    /// try to find out, and how they use the interface, is no such thing.
+    pub const fn is_refusal(self) -> bool {
+        matches!(
+            self,
+            Self::PinIncorrect
+                | Self::PinLocked
+                | Self::StoreReadOnly
+                | Self::TokenByOwner
+                | Self::OwnerOnly
+                | Self::ExpiryPast
+                | Self::ActionProhibited
+                | Self::Undestroyable
+                | Self::Uncopyable
+                | Self::OtherMaterial
+                | Self::OtherSize
+                | Self::MaterialHeld
+                | Self::ImportIntoGenerated
+                | Self::ExpiryOnGenerated
+                | Self::RotateExternal
+                | Self::RotatePrivate
+                | Self::SeveralTargets
+                | Self::PendingDeletion
+                | Self::Unlawful
+                | Self::KeyDisabled
+                | Self::KeyPendingDeletion
+                | Self::KeyExpired
+                | Self::WrappedInvalid
+        )
+    }
+
     /// The reason together with what exactly happened. Never pass data, a PIN or a key.
     pub fn detail(self, detail: impl fmt::Display) -> Error {
         Error { reason: self, detail: Some(detail.to_string().into()) }

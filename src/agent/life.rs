@@ -14,6 +14,7 @@ use super::tickets::Tickets;
 use super::{Lock, Options};
 use crate::clock::{Clock, Seconds, SystemClock};
 use crate::error::{Error, Reason, Result};
+use crate::wire::message::STORE_FORMAT;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::time::{
@@ -85,17 +86,19 @@ fn run(
         }
     };
     let mut agent = open(&mut handed)?;
+    log_start(&agent, directory, options);
     ready();
     let mut ended = agent.serve(options, stop);
     while ended == Ended::RoomAgain {
-        log::info!("{}: there may be room again", directory.display());
+        log::info!("{}: there may be room again: it is opened anew", directory.display());
         // Whoever calls meanwhile waits at the same socket.
         let mut listener = Some(agent.listener.try_clone().map_err(absent)?);
         agent.close()?;
         agent = open(&mut listener)?;
         ended = agent.serve(options, stop);
     }
-    log::info!("the agent of {} ends: {ended:?}", directory.display());
+    let level = if ended == Ended::StoreFailed { log::Level::Error } else { log::Level::Info };
+    log::log!(level, "the agent of {} ends: {}", directory.display(), ended.why());
     if ended == Ended::StoreGone {
         agent.abandon();
         return Ok(());
@@ -118,6 +121,19 @@ fn run(
     })
 }
 
+fn log_start(agent: &Agent, directory: &Path, options: &Options) {
+    let (store, incarnation) = agent.shelf.slots.identity();
+    log::info!(
+        "the agent starts: keystead {}, store {store} (format {STORE_FORMAT}, incarnation {incarnation}) \
+         in {}, process {}, {}{}",
+        env!("CARGO_PKG_VERSION"),
+        directory.display(),
+        std::process::id(),
+        if agent.shelf.writable { "writable" } else { "its snapshot, which can only be read" },
+        options.group.map(|group| format!(", for group {group}")).unwrap_or_default(),
+    );
+}
+
 fn on_signals() -> std::io::Result<UnixStream> {
     let (stop, sender) = UnixStream::pair()?;
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
@@ -135,6 +151,18 @@ enum Ended {
     StoreFailed,
     /// What could not be opened for want of room can perhaps be opened now.
     RoomAgain,
+}
+
+impl Ended {
+    fn why(self) -> &'static str {
+        match self {
+            Self::Idle => "nobody needs it",
+            Self::Told => "a signal told it to",
+            Self::StoreGone => "its directory is gone",
+            Self::StoreFailed => "the store failed",
+            Self::RoomAgain => "there may be room again",
+        }
+    }
 }
 
 struct Agent {

@@ -22,6 +22,7 @@ mod server;
 mod service;
 mod shelf;
 mod snapshots;
+mod subject;
 mod sweep;
 mod tally;
 mod tickets;

@@ -7,6 +7,7 @@ use super::commit::{By, Done, Job, PutToken, Work, check_expected};
 use super::find::{Query, find};
 use super::rows::TokenRow;
 use super::shelf::{Found, Shelf};
+use super::subject::Subject;
 use super::tickets::Tickets;
 use crate::clock::Seconds;
 use crate::error::{Error, Reason, Result};
@@ -36,6 +37,9 @@ const ROOM: usize = MAX_FRAME as usize - 256;
 /// How many bytes a record takes in an answer beside its header and sealed part, at the most.
 const BESIDE: usize = 64;
 
+/// How many refusals of one connection are logged.
+const MOST_REFUSALS: u16 = 100;
+
 /// A user whose process is connected.
 #[derive(Debug, Clone)]
 pub struct User {
@@ -59,6 +63,8 @@ pub struct Service {
     greeted: bool,
     /// What this connection has proved, by token.
     proved: HashMap<Id, Access>,
+    /// How many requests were refused.
+    refusals: u16,
 }
 
 /// The store has failed: nothing more is said.
@@ -72,8 +78,8 @@ impl Service {
         user: User,
         nonce: Nonce,
     ) -> Self {
-        let (gathered, greeted, proved) = (None, false, HashMap::new());
-        Self { shelf, writer, user, gathered, tickets, nonce, greeted, proved }
+        let (gathered, greeted, proved, refusals) = (None, false, HashMap::new(), 0);
+        Self { shelf, writer, user, gathered, tickets, nonce, greeted, proved, refusals }
     }
 
     /// Whether this connection has proved a login.
@@ -93,11 +99,25 @@ impl Service {
 
     /// Answers a request, or falls silent where the store has failed.
     pub fn answer(&mut self, request: Request) -> Result<Response, Silence> {
+        let subject = Subject::of(&request);
         let response = self.respond(request)?;
-        if self.shelf.alive() {
-            Ok(response.unwrap_or_else(Response::Refused))
-        } else {
-            Err(Silence)
+        if !self.shelf.alive() {
+            return Err(Silence);
+        }
+        Ok(response.unwrap_or_else(|error| {
+            self.log_refusal(subject, &error);
+            Response::Refused(error)
+        }))
+    }
+
+    /// Who asks again and again for what is refused fills no disk.
+    fn log_refusal(&mut self, subject: Subject, error: &Error) {
+        self.refusals = self.refusals.saturating_add(1);
+        if self.refusals <= MOST_REFUSALS {
+            subject.refused(error, &self.user.asker);
+        }
+        if self.refusals == MOST_REFUSALS {
+            log::warn!("refusals: no more of them are told on this connection");
         }
     }
 
@@ -165,7 +185,9 @@ impl Service {
             }
             Request::Prove { token, officer, proof } => self.prove(token, officer, proof.expose()),
             Request::Forget { token } => {
-                self.proved.remove(&token);
+                if self.proved.remove(&token).is_some() {
+                    log::info!("logout: token {token}, by {}", self.user.asker);
+                }
                 Ok(Response::Done(0))
             }
             Request::Find { token, alternatives, now, after, limit } => {
@@ -291,6 +313,8 @@ impl Service {
         let entry = Entry::decode(&row.entry)?;
         let ticket = self.tickets.ticket(token, &entry, officer).into();
         self.proved.insert(token, access_of(officer));
+        let who = if officer { "the security officer" } else { "the user" };
+        log::info!("login: {who} of token {token} {:?}, by {}", entry.label, self.user.asker);
         let row = TokenRow { entry: entry.released_to(officer).encode()?, ..row };
         Ok(Response::LoggedIn { entry: self.entry(token, row)?, ticket })
     }

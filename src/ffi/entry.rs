@@ -94,20 +94,7 @@ pub fn tell(function: &str, session: CK_SESSION_HANDLE, error: &Error) {
 
 /// What somebody has to look into is a warning; what callers do wrong, or ask to find out, is not.
 fn level(reason: Reason) -> Level {
-    match reason {
-        Reason::General
-        | Reason::BadConfiguration
-        | Reason::HostMemory
-        | Reason::AgentAbsent
-        | Reason::AgentLost
-        | Reason::AgentRefuses
-        | Reason::StoreAbsent
-        | Reason::StoreDamaged
-        | Reason::StoreFull
-        | Reason::StoreUnavailable
-        | Reason::PinLocked => Level::Warn,
-        _ => Level::Debug,
-    }
+    if reason.is_of_store() || reason.is_refusal() { Level::Warn } else { Level::Debug }
 }
 
 #[cfg(test)]

@@ -114,6 +114,21 @@ pub enum Event {
 }
 
 impl Event {
+    /// What has happened, in a word or two.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Create => "created",
+            Self::Import { .. } => "imported",
+            Self::DeleteMaterial => "material deleted",
+            Self::Enable(true) => "enabled",
+            Self::Enable(false) => "disabled",
+            Self::ScheduleDeletion(Some(_)) => "deletion scheduled",
+            Self::ScheduleDeletion(None) => "deletion cancelled",
+            Self::Rotate { .. } => "rotated",
+            Self::Describe => "described",
+        }
+    }
+
     /// The bytes that travel with a commit.
     pub fn encode(&self) -> Result<Vec<u8>> {
         postcard::to_stdvec(self).map_err(|cause| Reason::General.detail(cause))

@@ -4,6 +4,7 @@
 //! * [`backup`]: what a backup holds, and what a restored one does not bring back.
 //! * [`ceremony`]: how material is wrapped, carried, compared and imported.
 //! * [`life`]: the states of a custom key and what works in each.
+//! * [`log`]: what is told of all this, and where.
 //! * [`sealing`]: what a custom key seals, blobs and files byte by byte.
 //! * [`store`]: what lies in a store's directory, byte by byte.
 //! * [`threats`]: what is protected from whom, and what is not.
@@ -12,6 +13,7 @@ pub mod architecture;
 pub mod backup;
 pub mod ceremony;
 pub mod life;
+pub mod log;
 pub mod sealing;
 pub mod store;
 pub mod threats;

@@ -21,7 +21,7 @@ impl Table {
         if login == Login::Officer && sessions.read_write < sessions.all {
             return Err(Reason::SessionReadOnlyExists.into());
         }
-        token.login(login, pin)
+        token.login(login, pin).map_err(|failure| token.of_login(login, failure))
     }
 
     /// Logs out all sessions of a token, through one of them. Their operations end, and the keys they
@@ -73,7 +73,7 @@ impl Table {
         match (book.holds(slot, handle), read_write) {
             (false, _) => Err(Reason::SessionUnknown.into()),
             (true, false) => Err(Reason::SessionReadOnly.into()),
-            (true, true) => token.set_pin(old, new),
+            (true, true) => token.set_pin(old, new).map_err(|failure| failure.of(&*token)),
         }
     }
 
@@ -88,7 +88,7 @@ impl Session {
     fn reauthenticate(&mut self, pin: &[u8]) -> Result<()> {
         let token = Arc::clone(&self.token);
         let operation = self.waiting().ok_or(Reason::OperationMissing)?;
-        token.reauthenticate(pin)?;
+        token.reauthenticate(pin).map_err(|failure| token.of_login(token.who(), failure))?;
         operation.prove();
         Ok(())
     }

@@ -46,6 +46,7 @@ impl Token {
         template: &Template,
     ) -> Result<()> {
         self.again(|| self.set_attributes_once(caller, object, template))
+            .map_err(|failure| self.of(object, failure))
     }
 
     fn set_attributes_once(

@@ -14,7 +14,9 @@ impl Token {
     /// key when it is copied to the token, any other key an external one.
     pub fn copy(&self, caller: &Caller, object: Handle, template: &Template) -> Result<Handle> {
         let loaded = self.object(object)?;
-        let Content::Object(held) = &loaded.content else { return Err(Reason::Uncopyable.into()) };
+        let Content::Object(held) = &loaded.content else {
+            return Err(self.of(object, Reason::Uncopyable.into()));
+        };
         if !held.attributes.flag(CKA_COPYABLE) {
             return Err(Reason::ActionProhibited.detail("CKA_COPYABLE is false"));
         }

@@ -11,7 +11,8 @@ impl Token {
     /// Destroys an ordinary object or deletes imported material. A custom key's metadata stays for
     /// good, and so does what the token has generated.
     pub fn destroy(&self, caller: &Caller, object: Handle) -> Result<()> {
-        self.again(|| self.destroy_once(caller, object))?;
+        self.again(|| self.destroy_once(caller, object))
+            .map_err(|failure| self.of(object, failure))?;
         self.handles.forget(object);
         Ok(())
     }

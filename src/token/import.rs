@@ -121,7 +121,10 @@ impl Token {
             Ok(Response::Done(_)) => {}
             other => log::warn!("a refused import is not in the audit log: {other:?}"),
         }
-        imported
+        imported.map_err(|failure| match key {
+            Some(key) => failure.of(format_args!("key {key} of {self}")),
+            None => failure.of(self),
+        })
     }
 
     pub(super) fn ordinary_expiry(&self, wishes: &Wishes) -> Result<Option<Expiry>> {

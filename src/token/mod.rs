@@ -13,6 +13,7 @@ mod generate;
 mod handles;
 mod import;
 mod loaded;
+mod names;
 mod pin;
 mod plan;
 mod records;
@@ -157,9 +158,13 @@ impl Token {
     /// overdue for a rotation is rotated before it is used to make anything; what only reads brings
     /// the older versions with it.
     pub fn usable(&self, key: Handle, usage: Usage, mechanism: u64) -> Result<UsableKey> {
+        self.usable_now(key, usage, mechanism).map_err(|failure| self.of(key, failure))
+    }
+
+    fn usable_now(&self, key: Handle, usage: Usage, mechanism: u64) -> Result<UsableKey> {
         let find = || {
             self.object(key).map_err(|failure| match failure.reason() {
-                Reason::ObjectUnknown => gone(usage),
+                Reason::ObjectUnknown => failure.under(gone(usage).reason()),
                 _ => failure,
             })
         };
@@ -244,8 +249,14 @@ impl Token {
             Named::Session(_, object, begun) => (Some(object), begun),
             Named::Record(id, given) => (self.load(id)?, given),
         };
-        let ended = |loaded: &Arc<Loaded>| loaded.header.private && given != self.login_epoch();
-        match loaded.filter(|loaded| loaded.is_there(self.now()) && !ended(loaded)) {
+        let logged_out =
+            |loaded: &Arc<Loaded>| loaded.header.private && given != self.login_epoch();
+        match loaded.filter(|loaded| !logged_out(loaded)) {
+            Some(loaded) if !loaded.is_there(self.now()) => {
+                self.handles.let_go(handle);
+                log::info!("expired: {} of {self}", loaded.name());
+                Err(Reason::ObjectUnknown.detail(format_args!("{} has expired", loaded.name())))
+            }
             Some(loaded) if self.sees(&loaded) => Ok(loaded),
             Some(_) => Err(Reason::ObjectUnknown.into()),
             // A public key may be there again after the next login.

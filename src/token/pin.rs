@@ -70,12 +70,14 @@ impl Token {
         self.link.remember(self.id, opened.credential()?);
         self.private.store(Some(Arc::new(opened.private)));
         self.moved_to(login);
+        log::info!("login: {login} of {self}");
         Ok(())
     }
 
     /// `C_Logout`: private objects' handles end for good, and so do private session objects.
     pub fn logout(&self) -> Result<()> {
-        if self.who() == Login::Public {
+        let login = self.who();
+        if login == Login::Public {
             return Err(Reason::NotLoggedIn.into());
         }
         self.moved_to(Login::Public);
@@ -83,6 +85,7 @@ impl Token {
         self.link.forget(self.id);
         self.handles.end_private();
         self.cache.clear();
+        log::info!("logout: {login} of {self}");
         Ok(())
     }
 
@@ -105,7 +108,9 @@ impl Token {
             let (mut entry, revision) = self.entry()?;
             entry.user = Some(user.clone());
             self.put_entry(entry, revision, None, false)
-        })
+        })?;
+        log::info!("PIN set: {} of {self}", Login::User);
+        Ok(())
     }
 
     /// `C_SetPIN`: changes the PIN of whoever is logged in, or the user's where nobody is.
@@ -127,6 +132,8 @@ impl Token {
         if officer {
             self.renew_login(new);
         }
+        let whose = if officer { Login::Officer } else { Login::User };
+        log::info!("PIN changed: {whose} of {self}");
         Ok(())
     }
 

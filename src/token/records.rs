@@ -2,17 +2,18 @@
 
 use super::Token;
 use super::loaded::{Content, CustomKey, Held, Loaded, Owner, erasure};
+use super::names::worth_telling;
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::policy::Watch;
 use crate::key::seal::Place;
 use crate::key::{Event, Header, Metadata, Role, Tag};
 use crate::lc;
-use crate::object::Attributes;
 use crate::object::vendor::CKA_KEYSTEAD_KEY_ID;
+use crate::object::{Attributes, json};
 use crate::secret::Secret;
 use crate::wire::message::{MAX_ALIAS, MAX_READ};
-use crate::wire::{Change, Expect, Request, Response, Stored};
+use crate::wire::{Change, Expect, Outcome, Request, Response, Stored};
 use pkcs11_sys::*;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -49,7 +50,7 @@ pub fn is_indexed(kind: u64, value: &[u8]) -> bool {
 pub struct Cache(RwLock<HashMap<Id, Arc<Loaded>>>);
 
 impl Cache {
-    fn kept(&self, id: Id) -> Option<Arc<Loaded>> {
+    pub(super) fn kept(&self, id: Id) -> Option<Arc<Loaded>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
     }
 
@@ -144,6 +145,7 @@ impl Token {
                 let opened = match record {
                     Some((stored, owner)) => {
                         let header = Header::decode(&stored.header)?;
+                        self.log_erased(&stored, &header);
                         let watched = header.watched(id);
                         let generation = before.record(watched);
                         let watch = Watch::Record { watched, generation, epoch };
@@ -161,6 +163,14 @@ impl Token {
             }
         }
         Ok(read)
+    }
+
+    fn log_erased(&self, stored: &Stored, header: &Header) {
+        if let (Role::Material { key, version, .. }, true) =
+            (&header.role, stored.sealed.is_empty())
+        {
+            log::info!("{}: version {version} of key {key} of {self}", ended(stored.slot));
+        }
     }
 
     /// Keeps an object that was opened in that login epoch; drops what is kept of one that is gone.
@@ -242,11 +252,15 @@ impl Token {
     /// Commits changes, all or none, and drops what is kept of them.
     pub(super) fn commit(&self, changes: Vec<Change>) -> Result<()> {
         let touched: Vec<Id> = changes.iter().map(|change| change.id).collect();
+        let told = worth_telling(&changes);
         let request = Request::Commit { token: self.id, changes, change: lc::random::bytes()? };
         let answer = self.link.ask(&request);
         touched.into_iter().for_each(|id| self.cache.drop_one(id));
         match answer? {
-            Response::Committed(_) => Ok(()),
+            Response::Committed(_) => {
+                self.log_changes(&told);
+                Ok(())
+            }
             _ => Err(unexpected()),
         }
     }
@@ -264,6 +278,17 @@ impl Token {
     pub(super) fn fresh_id(&self) -> Result<Id> {
         let seen = Duration::from_secs(self.now());
         Ok(self.ids.next(self.clock.precise().max(seen), lc::random::bytes()?))
+    }
+}
+
+/// What became of material that is gone.
+fn ended(slot: Outcome) -> String {
+    let at =
+        |second| json::timestamp(second).map_or_else(|_| second.to_string(), |at| at.to_string());
+    match slot {
+        Outcome::Live => "gone".to_owned(),
+        Outcome::Deleted(second) => format!("deleted at {}", at(second)),
+        Outcome::Expired(second) => format!("expired at {}", at(second)),
     }
 }
 

@@ -136,7 +136,10 @@ impl Slots {
         let (label, change) = (label.to_owned(), lc::random::bytes()?);
         let request = Request::DestroyToken { token, label, authenticator, change };
         match self.link.ask(&request)? {
-            Response::Done(records) => Ok(records),
+            Response::Done(records) => {
+                log::info!("destroyed: token {}", serial(token));
+                Ok(records)
+            }
             _ => Err(unexpected()),
         }
     }
@@ -188,6 +191,7 @@ impl Slots {
         };
         self.link.make_store()?;
         self.link.ask(&request)?;
+        log::info!("initialised: token {}", serial(id));
         Ok(id)
     }
 

@@ -24,7 +24,8 @@ impl Token {
         let row = mechanism::find(mechanism.id)?;
         let wrap = row.wrap()?;
         let usable = self.usable(wrapping, Usage::Wrap, mechanism.id)?;
-        let material = self.wrappable(row, key, wrapping, &usable)?;
+        let material =
+            self.wrappable(row, key, wrapping, &usable).map_err(|failure| self.of(key, failure))?;
         wrap(&usable, &mechanism.params, &material)
     }
 

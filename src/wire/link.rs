@@ -226,16 +226,23 @@ impl Link {
 
     /// Proves no login to the token any more; what the agent allowed on account of it ends.
     pub fn forget(&self, token: Id) {
-        self.prove(|proofs| proofs.remove(&token));
+        let mut outdated = self.prove(|proofs| proofs.remove(&token));
+        // The agent's log is to have it; where that fails, the connection ends all the same.
+        if let Some(Connection { socket, .. }) = outdated.first_mut() {
+            let _told =
+                socket.begin().and_then(|()| frame::send(socket, &Request::Forget { token }));
+        }
     }
 
-    fn prove<T>(&self, change: impl FnOnce(&mut BTreeMap<Id, Arc<Credential>>) -> T) {
+    /// The connections that knew less, or more.
+    fn prove<T>(
+        &self,
+        change: impl FnOnce(&mut BTreeMap<Id, Arc<Credential>>) -> T,
+    ) -> Vec<Connection> {
         let mut state = self.state();
         change(&mut state.proofs);
         state.epoch += 1;
-        let outdated = std::mem::take(&mut state.idle);
-        drop(state);
-        drop(outdated);
+        std::mem::take(&mut state.idle)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

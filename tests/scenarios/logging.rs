@@ -1,10 +1,13 @@
 //! The log: where it goes, in programs that are not ours, and what it says.
 
-use crate::rig::play;
-use crate::rig::token::pin;
-use crate::rig::world::World;
+use crate::rig::token::{SO_PIN, USER_PIN, aes_material, pin};
+use crate::rig::world::{World, eventually, now, until};
+use crate::rig::wrap::Courier;
+use crate::rig::{DISABLED, STATUS, expires_at, for_key, number, play};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags};
 use cryptoki::error::Error;
+use cryptoki::object::Attribute;
+use cryptoki::session::UserType;
 use rustix::stdio::dup2_stderr;
 use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -152,6 +155,139 @@ fn the_program_and_the_agent_log_where_the_environment_says() {
             world.end_agent();
             let named = format!("keystead-agent[{}]", agent.as_raw_nonzero());
             assert_eq!(logged(world).contains(&named), expected, "{}", logged(world));
+        }
+    });
+}
+
+/// A key's life, with everything that is refused in it.
+fn lives(world: &World) {
+    let token = world.token();
+    let label = Attribute::Label(b"pay\nroll\x1b[2J".to_vec());
+    let id = token.empty_key(&[label]);
+    let template = |at: u64| [&aes_material()[..], &[for_key(&id), expires_at(at)]].concat();
+    let courier = Courier::new(&token);
+    let key = courier.import(&token, &MATERIAL, &template(now() + 1000)).unwrap();
+    courier.import(&token, &[8; 32], &template(now() + 1000)).unwrap_err();
+    token.update_attributes(key, &[number(STATUS, DISABLED)]).unwrap();
+    token.encrypt_block(key).unwrap_err();
+    token.destroy_object(key).unwrap();
+    let soon = now() + 2;
+    let key = courier.import(&token, &MATERIAL, &template(soon)).unwrap();
+    let made = token.generate_aes(&[Attribute::Token(true)]);
+    let generated = token.key_of(made);
+    token.destroy_object(made).unwrap_err();
+    until(soon);
+    token.get_attributes(key, &[]).unwrap_err();
+    token.logout().unwrap();
+    token.login(UserType::User, Some(&pin("wrong-pin-1"))).unwrap_err();
+    token.login(UserType::So, Some(&pin(SO_PIN))).unwrap();
+    token.init_pin(&pin(USER_PIN)).unwrap();
+    world.tell(&format!("{id} {generated}"));
+}
+
+const MATERIAL: [u8; 32] = *b"MATERIAL-MATERIAL-MATERIAL-MATER";
+
+/// Plays that life in a process that logs at a level; its log, the key imported and the one generated.
+fn life_at(world: &World, level: &str) -> (String, String, String) {
+    let mut other = world.start_with("client", &[("KEYSTEAD_LOG", &with_log(world, level))]);
+    let ids = other.hear();
+    other.ends_well();
+    eventually("the agent erases it", || logged(world).contains("expired: key"));
+    world.end_agent();
+    let (imported, generated) = ids.split_once(' ').unwrap();
+    (logged(world), imported.to_owned(), generated.to_owned())
+}
+
+#[test]
+fn a_keys_life_and_what_is_refused_in_it_is_told_by_module_and_agent() {
+    play(|world| match world.role() {
+        "client" => lives(world),
+        _ => {
+            let (log, imported, generated) = life_at(world, ":info");
+            let of = |side: &str, level: &str, what: &str| {
+                let told = log.lines().any(|line| {
+                    let agents = line.contains(" keystead-agent[");
+                    agents == (side == "agent")
+                        && line.contains(&format!(" {level:<5} "))
+                        && line.contains(what)
+                });
+                assert!(told, "the {side} does not tell {what:?}:\n{log}");
+            };
+            let key = format!("key {imported} \"pay\\nroll\\u{{1b}}[2J\"");
+            let made = format!("key {generated}");
+            for (side, level, what) in [
+                (
+                    "agent",
+                    "INFO",
+                    format!("the agent starts: keystead {}", env!("CARGO_PKG_VERSION")),
+                ),
+                ("module", "INFO", format!("C_Initialize: keystead {}", env!("CARGO_PKG_VERSION"))),
+                ("both", "INFO", format!("created: {key}")),
+                ("both", "INFO", format!("imported: {key}")),
+                ("agent", "INFO", format!("imported: {key}, version 1, again")),
+                ("agent", "WARN", format!("import-refused: {key}: the custom key was imported")),
+                ("module", "WARN", format!("only the same can be imported again: key {imported}")),
+                ("both", "INFO", format!("disabled: {key}")),
+                ("module", "WARN", format!("the custom key is disabled: {key}")),
+                ("agent", "INFO", format!("material-deleted: {key}, version 1")),
+                ("module", "INFO", format!("material deleted: {key}")),
+                ("both", "INFO", format!("created: {made}")),
+                ("module", "WARN", format!("is never destroyed: {made}")),
+                ("agent", "INFO", format!("expired: {key}, version 1, expired 20")),
+                ("module", "INFO", "expired".to_owned()),
+                ("both", "INFO", "login: the user of token".to_owned()),
+                ("both", "INFO", "logout: ".to_owned()),
+                ("agent", "WARN", "pin-wrong (PIN: user)".to_owned()),
+                ("module", "WARN", "the PIN is wrong: the user of token".to_owned()),
+                ("both", "INFO", "login: the security officer of token".to_owned()),
+                ("agent", "INFO", "pin-set (PIN: user)".to_owned()),
+                ("module", "INFO", "PIN set: the user".to_owned()),
+                ("agent", "INFO", "ends: a signal told it to".to_owned()),
+            ] {
+                let sides = if side == "both" { &["agent", "module"][..] } else { &[side] };
+                sides.iter().for_each(|side| of(side, level, &what));
+            }
+        }
+    });
+}
+
+#[test]
+fn no_level_tells_a_pin_or_material() {
+    play(|world| match world.role() {
+        "client" => lives(world),
+        _ => {
+            let (log, ..) = life_at(world, ":trace");
+            let hex: String = MATERIAL.iter().map(|byte| format!("{byte:02x}")).collect();
+            let listed = format!("{MATERIAL:?}");
+            for secret in [USER_PIN, SO_PIN, "wrong-pin-1", "MATERIAL-", &hex, &listed] {
+                assert!(!log.contains(secret), "{secret}:\n{log}");
+            }
+            assert!(!log.contains('\x1b'));
+            assert!(log.lines().all(|line| line.starts_with("20")), "{log}");
+        }
+    });
+}
+
+#[test]
+fn refusals_are_told_where_nothing_else_is_asked_for() {
+    play(|world| match world.role() {
+        "client" => lives(world),
+        _ => {
+            world.configure(&format!("log = {:?}", log(world)));
+            let mut other = world.start("client");
+            let ids = other.hear();
+            other.ends_well();
+            let (imported, generated) = ids.split_once(' ').unwrap();
+            let log = logged(world);
+            for (key, refusal) in [
+                (imported, "import-refused: key"),
+                (imported, "the custom key is disabled: key"),
+                (generated, "is never destroyed: key"),
+            ] {
+                let told = log.lines().any(|line| line.contains(refusal) && line.contains(key));
+                assert!(told, "{refusal}:\n{log}");
+            }
+            assert!(!log.contains(" INFO "), "{log}");
         }
     });
 }

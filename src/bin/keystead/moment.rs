@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(since("2001-09-09T03:46:40+02:00"), at(1_000_000_000));
         let ago = since("7d").map(|at| Timestamp::now().duration_since(at).as_secs());
         assert!(ago.is_ok_and(|ago| (604_800..604_900).contains(&ago)));
-        assert_eq!(since("9999999d"), Ok(Timestamp::MIN));
+        assert_eq!(since("7000000d"), Ok(Timestamp::MIN));
         for text in ["", "soon", "7", "-7d", "2001-02-30", "2001-09-09T01:46", "2100-01-01"] {
             assert!(since(text).is_err(), "{text}");
         }

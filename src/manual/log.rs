@@ -1,0 +1,52 @@
+//! The log: what module, program and agent tell of what they do, and where.
+//!
+//! It is no proof of anything: that is the [audit log](crate::agent::audit), which is chained and always
+//! kept. The log is for whoever wants to know why something does not work.
+//!
+//! # Where it goes
+//!
+//! `log` in the configuration names a file or `stderr`, `log_level` the least that is told (`warn`). Without
+//! them module and program log nothing, and an agent logs to standard error until it leaves its starter.
+//!
+//! `KEYSTEAD_LOG` in the environment of one process takes the place of both, before there is a
+//! configuration, so that it tells what is wrong with that too:
+//!
+//! | value | the log goes |
+//! |---|---|
+//! | `/a/file` | to the end of that file, from `info` on |
+//! | `/a/file:debug` | the same, from that level on: `error`, `warn`, `info`, `debug`, `trace`; `off` for nothing |
+//! | `stderr`, `stderr:debug` | to standard error |
+//! | `debug` | the same as `stderr:debug` |
+//!
+//! The file is made with mode 0600. One that is there already must be a regular file of the user's own, with
+//! no other name, that nobody else can write; no link is followed. An agent that the process starts logs
+//! there too, unless the configuration says where. A log that cannot be written fails no call: a terminal
+//! and `keystead doctor` say why. A set-uid program minds no variable.
+//!
+//! A configuration that cannot be used, and an agent that cannot be started, are told on standard error
+//! where that is a terminal, whatever is logged.
+//!
+//! The file is opened for each line, so it can be moved away at any time. No line waits longer than a second
+//! for a reader, raises a signal in a program that is not ours, or goes to a descriptor that has become
+//! something else since `C_Initialize`.
+//!
+//! # A line
+//!
+//! ```text
+//! 2027-01-15T08:00:00Z WARN  pkcs11-tool[4242] C_Login in session 0x10000: 0xa0, the PIN is wrong: the user of token 46dad7c3729b4858
+//! ```
+//!
+//! Time (UTC), level, program and process (`keystead-agent` for an agent), and what happened, in at most
+//! 4096 bytes. What would break the line or steer a terminal is escaped. A token is called by its serial
+//! number, with which the identity begins that the agent uses; a key by its key ID and alias.
+//!
+//! # What is told
+//!
+//! | level | module and program | agent |
+//! |---|---|---|
+//! | `error` | what the program says when it fails; records that are damaged | what fails in the store |
+//! | `warn` | what the agent or the store fails at; wrong PINs; what the rules of custody refuse, and disabled, expired or ending keys | wrong and locked PINs, refused imports and changes, whoever has proved nothing, refused connections |
+//! | `info` | `C_Initialize` and `C_Finalize`, logins, logouts, PINs that are set or changed; keys created, imported, enabled, disabled, rotated, deleted, found expired | its start (version, store, process) and its end (why); logins and logouts; everything that has a line in the audit log, with user, process and program |
+//! | `debug` | every other call that fails, with its code and reason | every other request that is refused |
+//!
+//! Never told: PINs, key material, data that is encrypted or signed.

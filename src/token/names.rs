@@ -1,0 +1,106 @@
+//! What the log calls tokens, keys and what happens to them.
+
+use super::loaded::{Content, Loaded};
+use super::{Handle, Login, Named, Token, serial};
+use crate::error::Error;
+use crate::id::Id;
+use crate::key::Event;
+use crate::wire::Change;
+use pkcs11_sys::CKA_LABEL;
+use std::fmt;
+
+impl Loaded {
+    /// A key by its key ID and alias, another object by its own identity.
+    pub fn name(&self) -> String {
+        match (&self.content, self.custom_key()) {
+            (_, Some((id, key))) => called("key", id, &key.metadata.alias),
+            (Content::Object(held), None) if !held.material.is_empty() => {
+                let label = held.attributes.bytes(CKA_LABEL).unwrap_or_default();
+                called("key", self.id, &String::from_utf8_lossy(label))
+            }
+            _ => format!("object {}", self.id),
+        }
+    }
+}
+
+fn called(what: &str, id: Id, alias: &str) -> String {
+    let id = id.to_string();
+    if alias.is_empty() || alias == id {
+        format!("{what} {id}")
+    } else {
+        format!("{what} {id} {alias:?}")
+    }
+}
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "token {}", serial(self.id))
+    }
+}
+
+impl Token {
+    /// A failure, with the name of the object that it is about. Nobody is asked for it.
+    pub(super) fn of(&self, handle: Handle, failure: Error) -> Error {
+        let name = match self.handles.named(handle) {
+            Some(Named::Session(_, object, _)) => object.name(),
+            Some(Named::Record(id, _)) => match self.cache.kept(id) {
+                Some(loaded) => loaded.name(),
+                None => format!("object {id}"),
+            },
+            None => return failure,
+        };
+        failure.of(format_args!("{name} of {self}"))
+    }
+
+    /// A failure of a login, with whose it was.
+    pub fn of_login(&self, login: Login, failure: Error) -> Error {
+        failure.of(format_args!("{login} of {self}"))
+    }
+
+    /// Logs changes that have been committed.
+    pub(super) fn log_changes(&self, changes: &[Told]) {
+        for Told { id, alias, event } in changes {
+            let name = called("key", *id, alias);
+            match event.as_ref().map(Event::name) {
+                Some(event) => log::info!("{event}: {name} of {self}"),
+                None => log::info!("removed: object {id} of {self}"),
+            }
+        }
+    }
+}
+
+impl fmt::Display for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Public => "nobody",
+            Self::User => "the user",
+            Self::Officer => "the security officer",
+        })
+    }
+}
+
+/// What the log tells of a change.
+pub(super) struct Told {
+    id: Id,
+    alias: String,
+    event: Option<Event>,
+}
+
+/// What there is to tell of changes, where anybody listens.
+pub(super) fn worth_telling(changes: &[Change]) -> Vec<Told> {
+    if !log::log_enabled!(log::Level::Info) {
+        return Vec::new();
+    }
+    // What goes along with a custom key's change is not worth a line of its own.
+    let alone = changes.iter().all(|change| change.event.is_empty());
+    let told = changes.iter().filter(|change| match change.put {
+        Some(_) => !change.event.is_empty(),
+        None => alone,
+    });
+    told.map(|change| Told {
+        id: change.id,
+        alias: change.alias.clone().unwrap_or_default(),
+        event: Event::decode(&change.event).ok(),
+    })
+    .collect()
+}
