@@ -1,11 +1,16 @@
 //! Time as an argument: seconds since 1970 UTC from the system, or from a test.
 
+use crate::error::{Reason, Result};
 use crate::sys;
+use jiff::Timestamp;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Seconds since 1970-01-01 00:00 UTC.
 pub type Seconds = u64;
+
+/// One start of the machine.
+pub type Boot = [u8; 16];
 
 /// Where "now" comes from.
 pub trait Clock: Send + Sync {
@@ -21,6 +26,12 @@ pub trait Clock: Send + Sync {
     fn coarse(&self) -> Seconds {
         self.now()
     }
+
+    /// Returns for how long the machine has run, suspended or not: nobody sets this time.
+    fn uptime(&self) -> Duration;
+
+    /// Returns since which start of the machine that is, where it can be told.
+    fn boot(&self) -> Option<Boot>;
 }
 
 /// The system's clock. A clock set before 1970 reads 0.
@@ -40,27 +51,60 @@ impl Clock for SystemClock {
     fn coarse(&self) -> Seconds {
         sys::coarse_seconds()
     }
+
+    fn uptime(&self) -> Duration {
+        sys::uptime()
+    }
+
+    fn boot(&self) -> Option<Boot> {
+        sys::boot()
+    }
 }
 
 /// A clock that a test sets.
 #[derive(Debug, Default)]
-pub struct FixedClock(AtomicU64);
+pub struct FixedClock {
+    now: AtomicU64,
+    uptime: AtomicU64,
+    boot: AtomicU64,
+}
 
 impl FixedClock {
     /// A clock that reads `now` until it is set.
     pub const fn at(now: Seconds) -> Self {
-        Self(AtomicU64::new(now))
+        let (now, uptime, boot) = (AtomicU64::new(now), AtomicU64::new(0), AtomicU64::new(1));
+        Self { now, uptime, boot }
     }
 
     /// Sets what the clock reads, forward or back.
     pub fn set(&self, now: Seconds) {
-        self.0.store(now, Ordering::Relaxed);
+        self.now.store(now, Ordering::Relaxed);
+    }
+
+    /// Lets time pass.
+    pub fn pass(&self, seconds: Seconds) {
+        self.now.fetch_add(seconds, Ordering::Relaxed);
+        self.uptime.fetch_add(seconds, Ordering::Relaxed);
+    }
+
+    /// Starts the machine anew.
+    pub fn reboot(&self) {
+        self.uptime.store(0, Ordering::Relaxed);
+        self.boot.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 impl Clock for FixedClock {
     fn now(&self) -> Seconds {
-        self.0.load(Ordering::Relaxed)
+        self.now.load(Ordering::Relaxed)
+    }
+
+    fn uptime(&self) -> Duration {
+        Duration::from_secs(self.uptime.load(Ordering::Relaxed))
+    }
+
+    fn boot(&self) -> Option<Boot> {
+        Some(u128::from(self.boot.load(Ordering::Relaxed)).to_be_bytes())
     }
 }
 
@@ -75,5 +119,69 @@ impl<C: Clock + ?Sized> Clock for std::sync::Arc<C> {
 
     fn coarse(&self) -> Seconds {
         (**self).coarse()
+    }
+
+    fn uptime(&self) -> Duration {
+        (**self).uptime()
+    }
+
+    fn boot(&self) -> Option<Boot> {
+        (**self).boot()
+    }
+}
+
+/// By how much the clock may be behind a store's time before somebody has to see to it, in seconds: it is
+/// corrected by less now and then.
+pub const TOLERANCE: Seconds = 60;
+
+/// Returns that second of the calendar; its last where it is beyond that.
+pub fn timestamp(at: Seconds) -> Timestamp {
+    let second = i64::try_from(at).unwrap_or(i64::MAX);
+    Timestamp::from_second(second).unwrap_or(Timestamp::MAX)
+}
+
+/// Fails unless an expiry lies ahead of the store's time `now`. Where it lies ahead of the `clock`, that is
+/// what has to be seen to.
+pub fn check_ahead(at: Seconds, now: Seconds, clock: Seconds) -> Result<()> {
+    if at > now {
+        return Ok(());
+    }
+    if at <= clock {
+        return Err(Reason::ExpiryPast.into());
+    }
+    Err(Reason::ClockBehind.detail(format_args!(
+        "the expiry is {}, the store has seen {}, the clock shows {}; set the clock, or, if it is right, \
+         let the store take its time: `keystead clock --accept`",
+        timestamp(at),
+        timestamp(now),
+        timestamp(clock)
+    )))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::{Clock, SystemClock, check_ahead};
+    use crate::error::Reason;
+
+    #[test]
+    fn an_expiry_that_only_the_clock_has_ahead_is_told_from_one_that_is_past() {
+        let reason = |at, now, clock| check_ahead(at, now, clock).map_err(|error| error.reason());
+        assert_eq!(reason(11, 10, 10), Ok(()));
+        assert_eq!(reason(10, 10, 10), Err(Reason::ExpiryPast));
+        assert_eq!(reason(5, 10, 4), Err(Reason::ClockBehind));
+        assert_eq!(reason(4, 10, 4), Err(Reason::ExpiryPast));
+        let told = check_ahead(1_800_000_001, 1_900_000_000, 1_800_000_000).unwrap_err();
+        for part in ["2027-01-15T08:00:01Z", "2030-03-17T17:46:40Z", "keystead clock --accept"] {
+            assert!(told.to_string().contains(part), "{told}");
+        }
+    }
+
+    #[test]
+    fn the_machine_has_started_once_and_runs_on() {
+        let began = SystemClock.uptime();
+        assert!(began.as_nanos() > 0 && SystemClock.uptime() >= began);
+        assert_eq!(SystemClock.boot(), SystemClock.boot());
+        assert!(SystemClock.boot().is_some());
     }
 }

@@ -65,6 +65,7 @@ impl Reason {
                 | Self::TokenByOwner
                 | Self::OwnerOnly
                 | Self::ExpiryPast
+                | Self::ClockBehind
                 | Self::ActionProhibited
                 | Self::Undestroyable
                 | Self::Uncopyable
@@ -289,6 +290,7 @@ reasons! {
     WrappingKeySize => CKR_WRAPPING_KEY_SIZE_RANGE, "the wrapping key is too short";
     UnwrappingKeySize => CKR_UNWRAPPING_KEY_SIZE_RANGE, "the unwrapping key is too short";
     StoreAbsent => CKR_DEVICE_ERROR, "there is no store";
+    ClockBehind => CKR_ATTRIBUTE_VALUE_INVALID, "the expiry lies before the latest time that the store has seen";
 }
 
 #[cfg(test)]

@@ -11,7 +11,9 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::ptr::NonNull;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// 64-bit words of a file, mapped shared and read-only. The file must keep its size for as long as it
 /// is mapped (a read beyond its end would kill the process), which is its creator's promise.
@@ -314,14 +316,67 @@ fn signals(members: &[c_int]) -> libc::sigset_t {
     }
 }
 
-/// Seconds since 1970 UTC as of the kernel's last tick; 0 before 1970. Through the C library: rustix reads
-/// the vDSO by itself, and ends the process where a tool such as valgrind has taken that away.
+/// Seconds since 1970 UTC as of the kernel's last tick; 0 before 1970.
 pub fn coarse_seconds() -> u64 {
+    clock(libc::CLOCK_REALTIME_COARSE).as_secs()
+}
+
+/// For how long the machine has run, suspended or not, as its first processes see it: one in a namespace of
+/// time has a clock that is moved.
+pub fn uptime() -> Duration {
+    static MOVED: OnceLock<Moved> = OnceLock::new();
+    let uptime = clock(libc::CLOCK_BOOTTIME);
+    match MOVED.get_or_init(Moved::read) {
+        Moved::Ahead(by) => uptime.saturating_sub(*by),
+        Moved::Behind(by) => uptime.saturating_add(*by),
+    }
+}
+
+/// Which start of the machine this is.
+pub fn boot() -> Option<[u8; 16]> {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let digits: String = text.trim().split('-').collect();
+    u128::from_str_radix(&digits, 16).ok().map(u128::to_be_bytes)
+}
+
+/// By how much this process's uptime is moved, for good.
+#[derive(Debug, PartialEq, Eq)]
+enum Moved {
+    Ahead(Duration),
+    Behind(Duration),
+}
+
+impl Moved {
+    fn read() -> Self {
+        let offsets = std::fs::read_to_string("/proc/self/timens_offsets").unwrap_or_default();
+        Self::told(&offsets).unwrap_or(Self::Ahead(Duration::ZERO))
+    }
+
+    /// What the line `boottime SECONDS NANOSECONDS` says; the nanoseconds are counted forward.
+    fn told(offsets: &str) -> Option<Self> {
+        let line = offsets.lines().find_map(|line| line.trim().strip_prefix("boottime"))?;
+        let mut numbers = line.split_whitespace();
+        let seconds: i64 = numbers.next()?.parse().ok()?;
+        let fraction = Duration::from_nanos(numbers.next()?.parse().ok()?);
+        let whole = Duration::from_secs(seconds.unsigned_abs());
+        Some(match seconds {
+            0.. => Self::Ahead(whole.saturating_add(fraction)),
+            _ => Self::Behind(whole.saturating_sub(fraction)),
+        })
+    }
+}
+
+/// What a clock shows, 0 where it shows less or is not there. Through the C library: rustix reads the vDSO
+/// by itself, and ends the process where a tool such as valgrind has taken that away.
+fn clock(which: libc::clockid_t) -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is valid for writes.
-    match unsafe { libc::clock_gettime(libc::CLOCK_REALTIME_COARSE, &mut time) } {
-        0 => u64::try_from(time.tv_sec).unwrap_or(0),
-        _ => 0,
+    if unsafe { libc::clock_gettime(which, &mut time) } != 0 {
+        return Duration::ZERO;
+    }
+    match (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec)) {
+        (Ok(seconds), Ok(fraction)) => Duration::new(seconds, fraction),
+        _ => Duration::ZERO,
     }
 }
 
@@ -329,8 +384,8 @@ pub fn coarse_seconds() -> u64 {
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::{
-        AsRawFd, ForkMark, Mark, Words, WordsMut, c_int, getpid, group_named, home_of, inherited,
-        io, is_privileged, is_readable, peer, peer_process, write_quietly,
+        AsRawFd, Duration, ForkMark, Mark, Moved, Words, WordsMut, c_int, getpid, group_named,
+        home_of, inherited, io, is_privileged, is_readable, peer, peer_process, write_quietly,
     };
     use std::io::{Read, Write};
     use std::sync::atomic::Ordering;
@@ -380,6 +435,17 @@ mod tests {
         for nowhere in [1, usize::MAX] {
             assert!(!is_readable(std::ptr::without_provenance(nowhere)).unwrap());
         }
+    }
+
+    #[test]
+    fn a_namespace_of_time_moves_the_uptime_and_is_told_from_it() {
+        let told = |text: &str| Moved::told(&format!("monotonic           0         0\n{text}\n"));
+        let by = Duration::new;
+        assert_eq!(told("boottime            0         0"), Some(Moved::Ahead(by(0, 0))));
+        assert_eq!(told("boottime     1000000       500"), Some(Moved::Ahead(by(1_000_000, 500))));
+        let quarter = Some(Moved::Behind(by(6, 750_000_000)));
+        assert_eq!(told("boottime           -7 250000000"), quarter);
+        assert_eq!(told("boottime            x         0"), None);
     }
 
     #[test]

@@ -233,6 +233,7 @@ impl Agent {
     fn serve(&mut self, options: &Options, stop: BorrowedFd<'_>) -> Ended {
         loop {
             let swept = self.sweep();
+            self.outlook.watch_clock(&self.shelf);
             let look = self.outlook.look(&self.shelf);
             if !self.shelf.alive() || self.writer.is_finished() {
                 return Ended::StoreFailed;
@@ -288,7 +289,8 @@ impl Agent {
     fn sweep(&mut self) -> Result<Option<Seconds>> {
         let swept = self.sweep_what_is_due();
         let due = swept.as_ref().map_or(None, |due| *due);
-        self.timer.set(due, self.shelf.clock()).map_err(absent)?;
+        let ahead = |due| Duration::from_secs(due).saturating_sub(self.shelf.precise());
+        self.timer.arm(due.map(ahead)).map_err(absent)?;
         swept
     }
 
@@ -314,13 +316,14 @@ impl Agent {
             PollFd::from_borrowed_fd(stop, PollFlags::IN),
             PollFd::new(&self.watch, PollFlags::IN),
             PollFd::new(&self.bell, PollFlags::IN),
-            PollFd::new(&self.timer.0, PollFlags::IN),
+            PollFd::new(&self.timer.due, PollFlags::IN),
+            PollFd::new(&self.timer.set, PollFlags::IN),
         ];
         match poll(&mut descriptors, Some(&left)) {
             Err(Errno::INTR) => return Ok(None),
             done => done?,
         };
-        let [called, told, gone, rung, _] = descriptors.map(|each| !each.revents().is_empty());
+        let [called, told, gone, rung, ..] = descriptors.map(|each| !each.revents().is_empty());
         if told {
             return Ok(Some(Ended::Told));
         }
@@ -383,23 +386,33 @@ fn start_writer(
     Ok((jobs, writer))
 }
 
-/// Readable at a moment of the system's clock, and when somebody sets that clock.
-struct Timer(OwnedFd);
+/// Readable when something is due, and when somebody sets the system's clock.
+struct Timer {
+    due: OwnedFd,
+    set: OwnedFd,
+}
 
 impl Timer {
     fn new() -> rustix::io::Result<Self> {
         let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
-        timerfd_create(TimerfdClockId::Realtime, flags).map(Self)
+        let due = timerfd_create(TimerfdClockId::Boottime, flags)?;
+        Ok(Self { due, set: timerfd_create(TimerfdClockId::Realtime, flags)? })
     }
 
-    /// Sets it for the moment at which the agent's clock, now at `clock`, will show `due`.
-    fn set(&self, due: Option<Seconds>, clock: Seconds) -> rustix::io::Result<()> {
-        let at = due.map_or(0, |due| SystemClock.now() + due.saturating_sub(clock).max(1));
-        let at = Timespec { tv_sec: i64::try_from(at).unwrap_or(i64::MAX), tv_nsec: 0 };
-        let never = Timespec { tv_sec: 0, tv_nsec: 0 };
+    /// Arms it for the moment that lies so far ahead, a suspended machine's time included, or for none.
+    fn arm(&self, ahead: Option<Duration>) -> rustix::io::Result<()> {
+        let ahead = ahead.map_or(Duration::ZERO, |ahead| ahead.max(Duration::from_millis(1)));
+        let ahead = Timespec::try_from(ahead).unwrap_or(NEVER);
+        timerfd_settime(&self.due, TimerfdTimerFlags::empty(), &once(ahead))?;
         let flags = TimerfdTimerFlags::ABSTIME | TimerfdTimerFlags::CANCEL_ON_SET;
-        timerfd_settime(&self.0, flags, &Itimerspec { it_interval: never, it_value: at }).map(drop)
+        timerfd_settime(&self.set, flags, &once(NEVER)).map(drop)
     }
+}
+
+const NEVER: Timespec = Timespec { tv_sec: i64::MAX, tv_nsec: 0 };
+
+fn once(it_value: Timespec) -> Itimerspec {
+    Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value }
 }
 
 fn absent(error: impl std::fmt::Display) -> Error {

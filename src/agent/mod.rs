@@ -26,6 +26,7 @@ mod subject;
 mod sweep;
 mod tally;
 mod tickets;
+mod time;
 
 pub use activation::listener;
 pub use life::{serve, serve_until};

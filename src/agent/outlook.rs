@@ -3,7 +3,7 @@
 
 use super::rows;
 use super::shelf::Shelf;
-use crate::clock::Seconds;
+use crate::clock::{Seconds, TOLERANCE, timestamp};
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::pin::Entry;
@@ -30,6 +30,8 @@ pub struct Outlook {
     /// Until when the log has spoken of what lies ahead.
     told: Seconds,
     looked: Option<Instant>,
+    /// Whether it has told that the clock is behind.
+    behind: bool,
 }
 
 /// One custom key, as far as the agent can see it.
@@ -42,7 +44,7 @@ struct Seen {
 impl Outlook {
     /// `told` is the latest time at which an agent of this store has looked.
     pub fn new(metrics: Option<PathBuf>, told: Seconds) -> Self {
-        Self { metrics, told, looked: None }
+        Self { metrics, told, looked: None, behind: false }
     }
 
     /// Looks ahead if it is time to; how long until the next look.
@@ -56,6 +58,21 @@ impl Outlook {
             log::error!("what expires is not told: {error}");
         }
         INTERVAL
+    }
+
+    /// Tells when the clock has fallen behind the store's time, and what that means.
+    pub fn watch_clock(&mut self, shelf: &Shelf) {
+        let (now, clock) = (shelf.now(), shelf.clock());
+        let behind = now.saturating_sub(clock) > TOLERANCE;
+        if behind && !self.behind {
+            log::warn!(
+                "the clock shows {}, behind the latest time that the store has seen, {}, by which keys \
+                 expire; set the clock, or, if it is right, `keystead clock --accept`",
+                timestamp(clock),
+                timestamp(now)
+            );
+        }
+        self.behind = behind;
     }
 
     /// Looks once more before the agent ends, so that the figures it leaves are the last ones.

@@ -4,7 +4,7 @@
 //! material, or give two custom keys the same. Ordinary objects come and go freely.
 
 use super::access::Access;
-use crate::clock::Seconds;
+use crate::clock::{Seconds, check_ahead};
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::state::Erasure;
@@ -46,9 +46,9 @@ pub trait View {
 /// When a commit happens, and who asks for it.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
-    /// Never before the store's high-water mark.
+    /// The store's time, which decides.
     pub now: Seconds,
-    /// The clock's time, which alone decides whether a new expiry lies ahead.
+    /// What the clock shows, which may be behind.
     pub clock: Seconds,
     /// What the connection has proved.
     pub access: Access,
@@ -85,6 +85,7 @@ pub fn judge(view: &impl View, proposals: &[Proposal], moment: Moment) -> Result
         if !moment.access.changes(header, proposal.put.as_ref(), proposal.event.as_ref()) {
             return Err(Reason::NotLoggedIn.into());
         }
+        judge_expiry(old.as_ref(), proposal, moment)?;
         keys.extend(judge_one(old, proposal)?);
     }
     let mut ended = Vec::new();
@@ -92,6 +93,16 @@ pub fn judge(view: &impl View, proposals: &[Proposal], moment: Moment) -> Result
         ended.extend(judge_key(view, key, proposals, moment)?);
     }
     Ok(ended)
+}
+
+/// An ordinary key gets no expiry that has passed.
+fn judge_expiry(old: Option<&Known>, proposal: &Proposal, moment: Moment) -> Result<()> {
+    let new = proposal.put.as_ref().filter(|header| matches!(header.role, Role::Object { .. }));
+    let expiry = new.and_then(|header| header.expiry);
+    match expiry.filter(|_| old.and_then(|old| old.header.expiry) != expiry) {
+        Some(expiry) => check_ahead(expiry.at, moment.now, moment.clock),
+        None => Ok(()),
+    }
 }
 
 /// What one change may do whatever else the commit holds; the custom key it belongs to, if any.
@@ -195,14 +206,17 @@ fn judge_step(
     after: &State,
     moment: Moment,
 ) -> Result<()> {
+    if let (Event::Create | Event::Import { .. }, Some(expiry)) = (event, after.expiry) {
+        check_ahead(expiry.at, moment.now, moment.clock)?;
+    }
     let before = match view.record(key)?.map(|known| known.header.role) {
-        None if *event == Event::Create => return after.may_begin(moment.clock),
+        None if *event == Event::Create => return after.may_begin(moment.now),
         Some(Role::CustomKey(state)) => state,
         _ => return Err(Reason::Unlawful.into()),
     };
     let narrowed = before.clone().narrow(material.erasure(&before, event), moment.now);
     let moved_on = narrowed != before;
-    if narrowed.apply(event, moment.clock)? == *after {
+    if narrowed.apply(event, moment.now)? == *after {
         return Ok(());
     }
     // The client may have judged by the state before an expiry: it reads again and decides anew.

@@ -5,6 +5,7 @@ use super::cover;
 use super::recover;
 use super::rows::{self, Answered, Meta, Row, TokenRow};
 use super::rules::{Known, View};
+use super::time::Time;
 use crate::clock::{Clock, Seconds};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
@@ -17,7 +18,7 @@ use crate::wire::page::PageWriter;
 use crate::wire::{Outcome, Stored};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Everything that one store consists of.
 pub struct Shelf {
@@ -35,8 +36,7 @@ pub struct Shelf {
     pub writable: bool,
     /// Whether the snapshot is there only because the store's file system is full.
     full: bool,
-    clock: Arc<dyn Clock>,
-    mark: AtomicU64,
+    time: Time,
 }
 
 /// A record with everything that narrows it.
@@ -79,7 +79,7 @@ impl Shelf {
     }
 
     fn begin(&self, mark: Seconds) {
-        self.mark.store(mark.max(self.slots.mark()), Ordering::Relaxed);
+        self.time.begin(mark, &self.page);
         self.page.started();
         self.page.set_mark(self.now());
     }
@@ -124,8 +124,9 @@ impl Shelf {
         let room = Room::watch(directory)?;
         let page = PageWriter::open(directory)?;
         let directory = directory.to_owned();
-        let mark = AtomicU64::new(0);
-        Ok(Self { directory, store, slots, room, page, writable: true, full: false, clock, mark })
+        let time = Time::new(clock);
+        time.begin(slots.mark(), &page);
+        Ok(Self { directory, store, slots, room, page, writable: true, full: false, time })
     }
 
     /// The latest time that an agent has made durable.
@@ -133,20 +134,24 @@ impl Shelf {
         self.slots.mark()
     }
 
-    /// The time, never before the store's high-water mark.
+    /// The store's time.
     pub fn now(&self) -> Seconds {
-        let clock = self.clock.now();
-        self.mark.fetch_max(clock, Ordering::Relaxed).max(clock)
+        self.precise().as_secs()
+    }
+
+    /// The same with its fraction.
+    pub(super) fn precise(&self) -> Duration {
+        self.time.now(&self.page)
     }
 
     /// Takes the clock's time for now, though the store has seen a later one.
     pub(super) fn accept_clock(&self) {
-        self.mark.store(self.clock.now(), Ordering::Relaxed);
+        self.time.accept_clock(&self.page);
     }
 
-    /// The clock's own time.
+    /// What the clock shows, which may be behind.
     pub fn clock(&self) -> Seconds {
-        self.clock.now()
+        self.time.clock()
     }
 
     /// Whether no failure has ended the store or the file of slots.

@@ -63,11 +63,11 @@ pub enum PendingExpiry {
 }
 
 impl PendingExpiry {
-    /// The second it means for an import at `clock`.
-    pub fn resolve(self, clock: Seconds) -> Seconds {
+    /// The second it means for an import at `now`.
+    pub fn resolve(self, now: Seconds) -> Seconds {
         match self {
             Self::At(at) => at,
-            Self::After(seconds) => clock.saturating_add(seconds),
+            Self::After(seconds) => now.saturating_add(seconds),
         }
     }
 }

@@ -168,13 +168,12 @@ impl State {
         }
     }
 
-    /// Whether a key may come into being in this state. `clock` is the clock's time, not the
-    /// store's high-water mark.
-    pub fn may_begin(&self, clock: Seconds) -> Result<()> {
+    /// Whether a key may come into being in this state at `now`.
+    pub fn may_begin(&self, now: Seconds) -> Result<()> {
         let born = match (self.origin, self.fingerprint) {
             (Origin::Generated, Some(fingerprint)) => Self::generated(fingerprint),
             (Origin::External, Some(fingerprint)) => {
-                Self::awaiting_import().import(fingerprint, self.expiry, clock)?
+                Self::awaiting_import().import(fingerprint, self.expiry, now)?
             }
             (Origin::External, None) => Self::awaiting_import(),
             (Origin::Generated, None) => return Err(Reason::Unlawful.into()),
@@ -217,15 +216,14 @@ impl State {
         self
     }
 
-    /// The state after `event`, or why it may not happen. `self` has been narrowed; `clock` is the
-    /// clock's time, which alone decides whether a new expiry lies ahead.
-    pub fn apply(self, event: &Event, clock: Seconds) -> Result<Self> {
+    /// The state after `event` at `now`, or why it may not happen. `self` has been narrowed.
+    pub fn apply(self, event: &Event, now: Seconds) -> Result<Self> {
         match *event {
             Event::Create => Err(Reason::Unlawful.into()),
-            Event::Import { fingerprint, expiry } => self.import(fingerprint, expiry, clock),
+            Event::Import { fingerprint, expiry } => self.import(fingerprint, expiry, now),
             Event::DeleteMaterial => self.delete_material(),
             Event::Enable(enabled) => self.enable(enabled),
-            Event::ScheduleDeletion(at) => self.schedule_deletion(at, clock),
+            Event::ScheduleDeletion(at) => self.schedule_deletion(at, now),
             Event::Rotate { fingerprint } => self.rotate(fingerprint),
             Event::Describe => self.describe(),
         }
@@ -235,7 +233,7 @@ impl State {
         self,
         fingerprint: Fingerprint,
         expiry: Option<Expiry>,
-        clock: Seconds,
+        now: Seconds,
     ) -> Result<Self> {
         if self.origin == Origin::Generated {
             return Err(Reason::ImportIntoGenerated.into());
@@ -246,7 +244,7 @@ impl State {
         if self.fingerprint.is_some_and(|known| known != fingerprint) {
             return Err(Reason::OtherMaterial.into());
         }
-        if expiry.is_some_and(|expiry| expiry.at <= clock) {
+        if expiry.is_some_and(|expiry| expiry.at <= now) {
             return Err(Reason::ExpiryPast.into());
         }
         Ok(Self {
@@ -274,7 +272,7 @@ impl State {
         }
     }
 
-    fn schedule_deletion(self, at: Option<Seconds>, clock: Seconds) -> Result<Self> {
+    fn schedule_deletion(self, at: Option<Seconds>, now: Seconds) -> Result<Self> {
         match at {
             // Cancelling leaves the key disabled: whoever rescued it decides when it is used again.
             None if self.deletion_at.is_some() => {
@@ -285,7 +283,7 @@ impl State {
             Some(at) => {
                 let first = DELETION_DAYS.start() * DAY - UNDERWAY;
                 let last = DELETION_DAYS.end() * DAY;
-                if (first..=last).contains(&at.saturating_sub(clock)) {
+                if (first..=last).contains(&at.saturating_sub(now)) {
                     Ok(Self { deletion_at: Some(at), ..self })
                 } else {
                     Err(Reason::AttributeValue.into())

@@ -42,7 +42,8 @@
 //! `CKA_KEYSTEAD_EXPIRES_AT`; else, once, what the empty key's JSON says (`expires`, or `expires_in`
 //! counted from the import); else, where the custom key was there before, the day after
 //! `CKA_END_DATE`, 00:00 UTC. None: never. The material is unusable from that second in every process
-//! and erased by the agent at that moment. The time is never earlier than the latest the store has seen.
+//! and erased by the agent at that moment. The time is the store's
+//! (see [`threats`](super::threats)); an expiry that it has seen already is refused.
 //!
 //! # Operations under way
 //!

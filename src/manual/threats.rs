@@ -35,15 +35,30 @@
 //! synced before anything else. File systems that copy on write, snapshots, disk backups and the inside
 //! of flash memory may keep old bytes; that cannot be promised.
 //!
-//! Time: an earlier clock revives nothing, because the store keeps the latest time it has seen. A
-//! clock that is set back while no agent runs, before the store has seen the expiry, is believed.
+//! # What a clock can do
+//!
+//! A store has a time of its own, and everything that begins or ends by itself goes by it: expiries,
+//! scheduled deletions, rotations, what counts from an import. It never runs back. From the latest clock
+//! that an agent has seen it goes on as the machine runs (`CLOCK_BOOTTIME`, suspended or not), in every
+//! process, whatever the clock of that process shows; a clock that is ahead counts at once. An agent that
+//! starts goes on from the one before, or, when the machine has been started since, from its clock or the
+//! latest time that the store has kept, whichever is later. The store keeps it with each change, each
+//! minute while an agent runs, and at the agent's end.
+//!
+//! | the clock | what follows |
+//! |---|---|
+//! | is set back | nothing lives longer; log, `doctor` and `keystead clock` tell it beyond a minute |
+//! | was ahead, and is right again | what expired by it is gone; what expires before the store's time is not imported (`CKR_ATTRIBUTE_VALUE_INVALID`), and keys end as early as the store is ahead, until `keystead clock --accept` |
+//! | is set back while the machine is off | is believed from the latest time that the store has kept |
+//!
+//! `keystead clock --accept`, the security officer's, takes the clock's time for the store's. It has a line
+//! in the audit log, and what has been erased stays erased.
 //!
 //! A clock that is far ahead by mistake erases what has not expired yet, and nothing brings it back but
 //! another import. Where that weighs more than a prompt end, `grace_hours` in the configuration lets
 //! erasing wait, 24 hours at the most: the key is not usable meanwhile, the log says so, and `keystead
-//! clock --accept` after mending the clock takes everything back. A clock that is set back without that
-//! lets the grace begin again, once for each time. The hours are the agent's clock's; a machine that is
-//! off meanwhile erases when an agent, or `keystead sweep`, runs again.
+//! clock --accept` after mending the clock takes everything back. The hours are the store's; a machine that
+//! is off meanwhile erases when an agent, or `keystead sweep`, runs again.
 //!
 //! # What the audit log proves
 //!

@@ -2,7 +2,7 @@
 //! empty custom key.
 
 use super::kinds::{self, Kind};
-use crate::clock::Seconds;
+use crate::clock::{Seconds, check_ahead};
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::{ExpiryAction, Material, Metadata, Origin, PendingExpiry, State, Status};
@@ -45,8 +45,9 @@ pub struct Wanted {
     pub private: bool,
 }
 
-/// Reads the JSON that makes an empty custom key. Anything wrong is `AttributeValue`, and says where.
-pub fn wanted(bytes: &[u8], clock: Seconds) -> Result<Wanted> {
+/// Reads the JSON that makes an empty custom key, at the store's time `now` while the clock shows `clock`.
+/// Anything wrong is `AttributeValue`, and says where.
+pub fn wanted(bytes: &[u8], now: Seconds, clock: Seconds) -> Result<Wanted> {
     let written: Written = serde_json::from_slice(bytes).map_err(|cause| {
         Reason::AttributeValue.detail(format_args!("the custom key's JSON: {cause}"))
     })?;
@@ -65,15 +66,16 @@ pub fn wanted(bytes: &[u8], clock: Seconds) -> Result<Wanted> {
     }
     let expiry = match (written.expires, written.expires_in) {
         (None, None) => None,
-        (Some(moment), None) => Some(PendingExpiry::At(
-            ahead(moment, clock)
-                .ok_or_else(|| Reason::ExpiryPast.detail("`expires` in the custom key's JSON"))?,
-        )),
+        (Some(moment), None) => {
+            let at = u64::try_from(moment.as_second()).unwrap_or(0);
+            check_ahead(at, now, clock)?;
+            Some(PendingExpiry::At(at))
+        }
         (None, Some(span)) => {
             let after = seconds(&span)
                 .ok_or_else(|| wrong("`expires_in` is not a time such as \"90d\""))?;
             // No import could ever have such an expiry.
-            timestamp(clock.saturating_add(after))
+            timestamp(now.saturating_add(after))
                 .map_err(|_| wrong("`expires_in` ends after the year 9999"))?;
             Some(PendingExpiry::After(after))
         }
@@ -101,10 +103,6 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
         u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
     };
     rest.is_empty().then(|| pairs.iter().map(byte).collect())?
-}
-
-fn ahead(moment: Timestamp, clock: Seconds) -> Option<Seconds> {
-    u64::try_from(moment.as_second()).ok().filter(|&at| at > clock)
 }
 
 /// Whole seconds of a span such as `90d` or `36h`; days have 24 hours.
@@ -221,13 +219,13 @@ mod tests {
     use super::*;
 
     fn refused(json: &str) -> String {
-        wanted(json.as_bytes(), 1_000).err().unwrap().to_string()
+        wanted(json.as_bytes(), 1_000, 1_000).err().unwrap().to_string()
     }
 
     #[test]
     fn the_json_of_the_manual_makes_a_key() {
         let json = br#"{"alias":"payroll","description":"pays","key_type":"AES","key_bits":256,"expires":"2027-01-31T00:00:00Z"}"#;
-        let wanted = wanted(json, 1_000).unwrap();
+        let wanted = wanted(json, 1_000, 1_000).unwrap();
         assert_eq!(wanted.alias.as_deref(), Some("payroll"));
         assert!(wanted.identifier.is_empty());
         assert_eq!((wanted.kind.name, wanted.bits, wanted.private), ("AES", 256, true));
@@ -241,7 +239,7 @@ mod tests {
         assert!(refused(r#"{"id":"0g"}"#).contains("id"));
         assert!(refused(r#"{"key_type":"DES"}"#).contains("key_type"));
         assert!(refused(r#"{"key_bits":100}"#).contains("key_bits"));
-        assert!(refused(r#"{"expires":"1970-01-01T00:00:01Z"}"#).contains("expires"));
+        assert!(refused(r#"{"expires":"1970-01-01T00:00:01Z"}"#).contains("not in the future"));
         assert!(refused(r#"{"expires_in":"soon"}"#).contains("expires_in"));
         assert!(refused(r#"{"expires_in":"3000000d"}"#).contains("9999"));
         assert!(

@@ -176,7 +176,8 @@ impl Token {
             metadata.bonds = marks::bonds(own);
         }
         let enabled = event == Event::Enable(true);
-        let state = key.state(self.now()).apply(&event, self.clock.now())?;
+        let now = self.now();
+        let state = key.state(now).apply(&event, now)?;
         let mut changes = vec![self.metadata_change(
             id,
             Some(revision),
@@ -224,7 +225,7 @@ impl Token {
             return Err(Reason::ActionProhibited.detail("only generated AES keys have a schedule"));
         }
         if metadata.rotation_days == 0 {
-            metadata.rotation_from = self.clock.now();
+            metadata.rotation_from = self.now();
         }
         metadata.rotation_days = days;
         Ok(())

@@ -9,7 +9,7 @@ use super::{Caller, Handle, Login, Token};
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::{
-    Event, Expiry, ExpiryAction, Fingerprint, Header, Metadata, Origin, PendingExpiry, Role, State,
+    Event, ExpiryAction, Fingerprint, Header, Metadata, Origin, PendingExpiry, Role, State,
 };
 use crate::object::kinds::{Kind, bits};
 use crate::object::vendor::*;
@@ -49,10 +49,10 @@ impl Token {
             class: kind.class,
             key_type: kind.key_type,
             bits: bits(&attributes),
-            created_at: self.clock.now(),
+            created_at: self.now(),
             pending_expiry: None,
             rotation_days: wishes.rotation_days,
-            rotation_from: self.clock.now(),
+            rotation_from: self.now(),
             bonds: Vec::new(),
         };
         if wishes.rotation_days != 0 && !rotates_on_schedule(&metadata, Origin::Generated) {
@@ -81,12 +81,8 @@ impl Token {
             );
         }
         let length = template.number(CKA_VALUE_LEN)?.map(|bytes| bytes.saturating_mul(8));
-        let pending_expiry = match wishes.expiry() {
-            Some(Expiry { at, .. }) if at <= self.clock.now() => {
-                return Err(Reason::ExpiryPast.into());
-            }
-            expiry => expiry.map(|expiry| PendingExpiry::At(expiry.at)),
-        };
+        self.check_ahead(wishes.expiry())?;
+        let pending_expiry = wishes.expiry().map(|expiry| PendingExpiry::At(expiry.at));
         let wanted = json::Wanted {
             alias: label(template)?,
             identifier: template.bytes(CKA_ID).unwrap_or_default().to_vec(),
@@ -122,7 +118,7 @@ impl Token {
         let value = template
             .bytes(CKA_VALUE)
             .ok_or_else(|| Reason::TemplateIncomplete.detail("CKA_VALUE is missing"))?;
-        let mut wanted = json::wanted(value, self.clock.now())?;
+        let mut wanted = json::wanted(value, self.now(), self.clock.now())?;
         match (&wanted.alias, label(template)?) {
             (Some(alias), Some(label)) if *alias != label => {
                 return Err(
@@ -152,7 +148,7 @@ impl Token {
             class: wanted.kind.class,
             key_type: wanted.kind.key_type,
             bits: wanted.bits,
-            created_at: self.clock.now(),
+            created_at: self.now(),
             pending_expiry: wanted.expiry,
             rotation_days: 0,
             rotation_from: 0,

@@ -40,7 +40,8 @@ impl Token {
             return Err(Reason::General.into());
         };
         let event = Event::DeleteMaterial;
-        let state = owner.key.state(self.now()).apply(&event, self.clock.now())?;
+        let now = self.now();
+        let state = owner.key.state(now).apply(&event, now)?;
         self.may_keep_custody(caller)?;
         let metadata = self.metadata_change(
             owner.id,

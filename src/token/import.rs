@@ -82,15 +82,12 @@ impl Token {
         template: &Template,
         wishes: &Wishes,
     ) -> Result<()> {
-        let clock = self.clock.now();
         let target = self.named_target(kind, template, wishes)?;
         let expiry = match &target {
-            Some(target) => expiry(template, wishes, Some(&target.metadata), clock)?,
+            Some(target) => expiry(template, wishes, Some(&target.metadata), self.now())?,
             None => wishes.expiry(),
         };
-        if expiry.is_some_and(|expiry| expiry.at <= clock) {
-            return Err(Reason::ExpiryPast.into());
-        }
+        self.check_ahead(expiry)?;
         match target {
             Some(Target { state: State { origin: Origin::Generated, .. }, .. }) => {
                 Err(Reason::ImportIntoGenerated.into())
@@ -128,15 +125,13 @@ impl Token {
     }
 
     pub(super) fn ordinary_expiry(&self, wishes: &Wishes) -> Result<Option<Expiry>> {
-        match wishes.expiry() {
-            Some(expiry) if expiry.at <= self.clock.now() => Err(Reason::ExpiryPast.into()),
-            expiry => Ok(expiry),
-        }
+        let expiry = wishes.expiry();
+        self.check_ahead(expiry).map(|()| expiry)
     }
 
     /// One try; returns the material's identity.
     fn import(&self, import: &Import) -> Result<Id> {
-        let clock = self.clock.now();
+        let now = self.now();
         let named = self.named_target(import.kind, import.template, import.wishes)?;
         let target = match named {
             Some(target) => target,
@@ -150,9 +145,10 @@ impl Token {
         if ![0, size, size.next_multiple_of(8)].contains(&target.metadata.bits) {
             return Err(Reason::OtherSize.into());
         }
-        let expiry = expiry(import.template, import.wishes, Some(&target.metadata), clock)?;
+        let expiry = expiry(import.template, import.wishes, Some(&target.metadata), now)?;
+        self.check_ahead(expiry)?;
         let event = Event::Import { fingerprint: import.fingerprint, expiry };
-        let state = target.state.clone().apply(&event, clock)?;
+        let state = target.state.clone().apply(&event, now)?;
         let metadata = Metadata { bits: size, pending_expiry: None, ..target.metadata.clone() };
         if target.state.has_material() {
             self.import_over_present(import, target, metadata, state, event)
@@ -164,11 +160,12 @@ impl Token {
 
     /// A new external custom key with its first material.
     fn import_new(&self, import: &Import) -> Result<Id> {
-        let clock = self.clock.now();
+        let now = self.now();
         let id = self.fresh_id()?;
-        let event =
-            Event::Import { fingerprint: import.fingerprint, expiry: import.wishes.expiry() };
-        let state = State::awaiting_import().apply(&event, clock)?;
+        let expiry = import.wishes.expiry();
+        self.check_ahead(expiry)?;
+        let event = Event::Import { fingerprint: import.fingerprint, expiry };
+        let state = State::awaiting_import().apply(&event, now)?;
         let metadata = Metadata {
             alias: id.to_string(),
             identifier: id.bytes().to_vec(),
@@ -176,7 +173,7 @@ impl Token {
             class: import.kind.class,
             key_type: import.kind.key_type,
             bits: bits(&import.held.attributes),
-            created_at: clock,
+            created_at: now,
             pending_expiry: None,
             rotation_days: 0,
             rotation_from: 0,
@@ -406,14 +403,14 @@ fn expiry(
     template: &Template,
     wishes: &Wishes,
     metadata: Option<&Metadata>,
-    clock: Seconds,
+    now: Seconds,
 ) -> Result<Option<Expiry>> {
     let action = wishes.action.unwrap_or(ExpiryAction::Erase);
     let pending = metadata.and_then(|metadata| metadata.pending_expiry);
     let at = match (wishes.expires_at, pending) {
         (Some(0), _) => None,
         (Some(at), _) => Some(at),
-        (None, Some(pending)) => Some(pending.resolve(clock)),
+        (None, Some(pending)) => Some(pending.resolve(now)),
         (None, None) => end_of_date(template)?,
     };
     Ok(at.map(|at| Expiry { at, action }))

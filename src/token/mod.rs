@@ -25,12 +25,12 @@ mod wrap;
 
 pub use slots::{Slots, serial};
 
-use crate::clock::{Clock, Seconds};
+use crate::clock::{Clock, Seconds, check_ahead};
 use crate::error::{Reason, Result};
 use crate::id::{Id, IdSource};
 use crate::key::policy::{self, Watch, gone};
 use crate::key::seal::TokenKey;
-use crate::key::{InUse, UsableKey, Usage};
+use crate::key::{Expiry, InUse, UsableKey, Usage};
 use crate::object::kinds::Kind;
 use crate::object::{Attributes, How, Template, build};
 use crate::secret::Secret;
@@ -149,9 +149,20 @@ impl Token {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// The time that decides about expiries: never before the store's high-water mark.
+    /// The store's time, which decides about all that begins or ends with it.
     pub(crate) fn now(&self) -> Seconds {
-        self.clock.now().max(self.page.get().map_or(0, |page| page.mark()))
+        match self.page() {
+            Ok(page) => page.time(&*self.clock),
+            Err(_) => self.clock.now(),
+        }
+    }
+
+    /// Fails unless an expiry lies ahead.
+    fn check_ahead(&self, expiry: Option<Expiry>) -> Result<()> {
+        match expiry {
+            Some(expiry) => check_ahead(expiry.at, self.now(), self.clock.now()),
+            None => Ok(()),
+        }
     }
 
     /// A key for an operation's Init: the newest state of the object, allowed or refused. What is

@@ -76,9 +76,9 @@ impl Token {
         }
         let next = made_like(kind, held)?;
         let event = Event::Rotate { fingerprint: self.fingerprint(kind, &next.material)? };
-        let clock = self.clock.now();
-        let state = key.state(self.now()).apply(&event, clock)?;
-        let metadata = Metadata { rotation_from: clock, ..key.metadata.clone() };
+        let now = self.now();
+        let state = key.state(now).apply(&event, now)?;
+        let metadata = Metadata { rotation_from: now, ..key.metadata.clone() };
         let private = record.header.private;
         self.commit(vec![
             self.metadata_change(

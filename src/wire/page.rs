@@ -1,12 +1,24 @@
 //! The generation page: counters that say "something changed", so that a module can keep what it has
 //! read and find out with one load whether it still holds.
 //!
-//! A file of fixed size, made once and never truncated, replaced or unlinked: a header of 4096 bytes
-//! (magic, the store's high-water mark of time at byte 16, the number of agent starts at byte 24), then
-//! 4096 counters of 64 bits: 64 for tokens, the others for records. Several records share a counter; that costs a
-//! needless look at the agent, never a missed change. Words are in the machine's byte order.
+//! A file of fixed size, made once and never truncated, replaced or unlinked. Words of 64 bits, in the
+//! machine's byte order:
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 0–7 | `KSTDGEN1` |
+//! | 8–15 | 0 |
+//! | 16–23 | the store's high-water mark of time, in seconds since 1970 |
+//! | 24–31 | how often an agent has started |
+//! | 32–39 | by how much the store's time is ahead of the machine's uptime, in nanoseconds |
+//! | 40–55 | which start of the machine that uptime counts from |
+//! | 56–4095 | 0 |
+//! | 4096–4607 | counters of tokens |
+//! | 4608–36863 | counters of records |
+//!
+//! Several records share a counter; that costs a needless look at the agent, never a missed change.
 
-use crate::clock::Seconds;
+use crate::clock::{Boot, Clock, Seconds};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::sys::{Words, WordsMut};
@@ -16,6 +28,7 @@ use std::fs::{File, Metadata};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// The file's name in the store's directory.
 pub const NAME: &str = "generations";
@@ -27,6 +40,8 @@ const MAGIC: u64 = u64::from_ne_bytes(*b"KSTDGEN1");
 const AT_MAGIC: usize = 0;
 const AT_MARK: usize = 2;
 const AT_STARTS: usize = 3;
+const AT_AHEAD: usize = 4;
+const AT_BOOT: [usize; 2] = [5, 6];
 const COUNTERS: usize = 4096 / size_of::<u64>();
 const TOKENS: usize = 64;
 const RECORDS: u64 = 4096 - TOKENS as u64;
@@ -63,7 +78,15 @@ impl Page {
         Snapshot((COUNTERS..WORDS).map(|word| self.0.load(word)).collect())
     }
 
-    /// The latest time the store has seen: for this store it is never earlier.
+    /// Returns the store's time: never before the latest that an agent has seen, and from that on as the
+    /// machine runs, wherever somebody sets the clock. A clock that is ahead of it counts at once.
+    pub fn time(&self, clock: &dyn Clock) -> Seconds {
+        let going_on = clock.uptime().saturating_add(Duration::from_nanos(self.0.load(AT_AHEAD)));
+        self.0.load(AT_MARK).max(going_on.as_secs()).max(clock.coarse())
+    }
+
+    /// The latest time the store has seen.
+    #[cfg(test)]
     pub fn mark(&self) -> Seconds {
         self.0.load(AT_MARK)
     }
@@ -127,6 +150,22 @@ impl PageWriter {
     /// Publishes the store's high-water mark of time.
     pub fn set_mark(&self, mark: Seconds) {
         self.word(AT_MARK).store(mark, Ordering::Release);
+    }
+
+    /// Publishes by how much the store's time is ahead of the uptime since that start of the machine, in
+    /// nanoseconds.
+    pub fn set_ahead(&self, nanoseconds: u64, boot: Boot) {
+        self.word(AT_AHEAD).store(nanoseconds, Ordering::Release);
+        for (word, bytes) in AT_BOOT.into_iter().zip(boot.as_chunks().0) {
+            self.word(word).store(u64::from_ne_bytes(*bytes), Ordering::Release);
+        }
+    }
+
+    /// What an earlier agent has published of it, if that was since the same start of the machine.
+    pub fn ahead(&self, boot: Boot) -> Option<u64> {
+        let load = |word| self.word(word).load(Ordering::Acquire);
+        let published = AT_BOOT.map(|word| load(word).to_ne_bytes());
+        (published.as_flattened() == boot).then(|| load(AT_AHEAD))
     }
 
     fn advance(&self, index: usize) {
@@ -219,6 +258,7 @@ fn damaged(path: &Path, why: impl std::fmt::Display) -> Error {
 #[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 mod tests {
     use super::{NAME, Page, PageWriter, SIZE};
+    use crate::clock::{Clock, FixedClock};
     use crate::error::Reason;
     use crate::id::Id;
     use std::fs::{File, Permissions};
@@ -242,16 +282,18 @@ mod tests {
         let writer = PageWriter::open(directory.path()).unwrap();
         writer.set_mark(1_800_000_000);
         writer.started();
+        writer.set_ahead(0x0102_0304, [9; 16]);
         writer.moved(TOKEN, RECORD);
         let bytes = std::fs::read(directory.path().join("generations")).unwrap();
         assert_eq!((bytes.len(), &bytes[..8]), (36_864, &b"KSTDGEN1"[..]));
         let word = |at: usize| u64::from_ne_bytes(bytes[8 * at..8 * at + 8].try_into().unwrap());
         assert_eq!((word(1), word(2), word(3)), (0, 1_800_000_000, 1));
+        assert_eq!((word(4), &bytes[40..56]), (0x0102_0304, &[9; 16][..]));
         // A token by its first byte, of 64; a record by its first eight, little endian, of 4032.
         let record = 0xC8C8_C8C8_C8C8_C8C8_u64 % 4032;
         let moved: Vec<usize> = (512..4608).filter(|at| word(*at) == 2).collect();
         assert_eq!(moved, [512 + 3, 512 + 64 + record as usize]);
-        assert!((4..512).all(|at| word(at) == 0));
+        assert!((7..512).all(|at| word(at) == 0));
     }
 
     #[test]
@@ -281,6 +323,28 @@ mod tests {
             assert_eq!((page.token(id), page.record(id)), (token + 1, record + 1));
         }
         assert_eq!((page.mark(), page.starts()), (77, 1));
+    }
+
+    #[test]
+    fn time_goes_on_with_the_machine_and_never_back_with_the_clock() {
+        let directory = tempfile::tempdir().unwrap();
+        let writer = PageWriter::open(directory.path()).unwrap();
+        let page = Page::open(directory.path()).unwrap();
+        let clock = FixedClock::at(1000);
+        let boot = clock.boot().unwrap();
+        assert_eq!(page.time(&clock), 1000, "of a page that says nothing of time");
+        writer.set_ahead(2000 * 1_000_000_000, boot);
+        assert_eq!(page.time(&clock), 2000);
+        clock.pass(5);
+        clock.set(0);
+        assert_eq!(page.time(&clock), 2005);
+        clock.set(3000);
+        assert_eq!(page.time(&clock), 3000);
+        writer.set_mark(4000);
+        assert_eq!(page.time(&clock), 4000);
+        assert_eq!(writer.ahead(boot), Some(2000 * 1_000_000_000));
+        clock.reboot();
+        assert_eq!(writer.ahead(clock.boot().unwrap()), None);
     }
 
     #[test]

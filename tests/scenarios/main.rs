@@ -10,6 +10,7 @@ mod backing_up;
 mod bypasses;
 mod ceremony;
 mod ciphers;
+mod clocks;
 mod compare;
 mod conflicts;
 mod crowds;

@@ -1,9 +1,8 @@
-//! Time: expiry to the second, in every session of every process; erasure; clocks that go wrong.
+//! Time: expiry to the second, in every session of every process; erasure.
 
-use crate::rig::elsewhen::faketime;
 use crate::rig::process::{PATIENCE, ends_within};
-use crate::rig::token::{SO_PIN, Token, aes_material, expected_block};
-use crate::rig::world::{World, eventually, now, until};
+use crate::rig::token::{Token, aes_material, expected_block};
+use crate::rig::world::{eventually, now, until};
 use crate::rig::wrap::Courier;
 use crate::rig::{
     DELETED, EXPIRED, EXPIRES_AT, EXPIRY_ACTION, MATERIAL_STATE, PENDING_IMPORT, PRESENT, STATUS,
@@ -303,135 +302,6 @@ fn an_expiry_passes_while_the_agent_is_dead() {
         until(expiry);
         refused(token.encrypt_block(key), RvError::KeyHandleInvalid);
         assert_eq!(token.number(token.metadata(&id), MATERIAL_STATE), EXPIRED);
-    });
-}
-
-#[test]
-fn a_clock_set_back_does_not_revive_what_has_expired() {
-    play(|world| match world.role() {
-        // It lives two days ahead, and its agent with it.
-        "ahead" => {
-            let token = world.same_token();
-            let id = world.hear();
-            assert_eq!(token.material(&id), None);
-            assert_eq!(token.number(token.metadata(&id), MATERIAL_STATE), EXPIRED);
-            world.tell("expired");
-        }
-        "back" => {
-            let token = world.same_token();
-            let id = world.hear();
-            assert_eq!(token.material(&id), None);
-            assert_eq!(token.number(token.metadata(&id), MATERIAL_STATE), EXPIRED);
-            // New expiries are judged by the clock as it is now.
-            loop {
-                // What was erased stays erased: it is brought again.
-                let key = import(&token, &id, &ONE, &[expires_at(now() + 100)]).unwrap();
-                world.tell(if token.encrypt_block(key).is_ok() { "works" } else { "refused" });
-                if world.hear() == "end" {
-                    break;
-                }
-            }
-        }
-        _ => {
-            let ahead = faketime("+2d");
-            let (id, agent) = {
-                let token = world.token();
-                (imported(&token, now() + 86_400).0, world.agent().unwrap())
-            };
-            crate::rig::process::kill_9(agent);
-            let mut agent = world.agent_at(&ahead);
-            let mut other = world.start_with("ahead", &ahead.borrowed());
-            other.tell(&id);
-            other.says("expired");
-            other.ends_well();
-            world.kill_agent();
-            agent.wait().unwrap();
-            let mut other = world.start("back");
-            other.tell(&id);
-            // The mark is two days ahead: a key that expires before it is not usable either.
-            other.says("refused");
-            // Only the security officer takes the clock's time again, in every process and for good.
-            let wrong = world.keystead(&[
-                "clock",
-                "--accept",
-                "--so-pin-file",
-                &pin_file(world, "wrong-1"),
-            ]);
-            assert!(!wrong.status.success());
-            other.tell("again");
-            other.says("refused");
-            let right =
-                world.keystead(&["clock", "--accept", "--so-pin-file", &pin_file(world, SO_PIN)]);
-            assert!(right.status.success(), "{right:?}");
-            other.tell("again");
-            other.says("works");
-            world.kill_agent();
-            other.tell("again");
-            other.says("works");
-            other.tell("end");
-            other.ends_well();
-        }
-    });
-}
-
-#[test]
-fn a_clock_far_ahead_by_mistake_costs_no_material_within_the_grace() {
-    play(|world| match world.role() {
-        "ahead" => {
-            let token = world.same_token();
-            let id = world.hear();
-            assert_eq!(token.material(&id), None, "unusable though it is not erased");
-            assert_eq!(token.json(&id)["material"], "expired");
-        }
-        _ => {
-            let log = world.path("log");
-            world.configure(&format!("grace_hours = 24\nlog = {log:?}"));
-            let ahead = faketime("+2d");
-            let (token, id) = {
-                let token = world.token();
-                let (id, _) = imported(&token, now() + 86_400);
-                (token, id)
-            };
-            world.kill_agent();
-            let mut agent = world.agent_at(&ahead);
-            let mut other = world.start_with("ahead", &ahead.borrowed());
-            other.tell(&id);
-            other.ends_well();
-            world.kill_agent();
-            agent.wait().unwrap();
-            let said = std::fs::read_to_string(&log).unwrap();
-            assert!(said.contains("is erased in 86400 s unless the clock was wrong"), "{said}");
-            // The clock is right again, and the store still goes by what it has seen.
-            assert_eq!(token.material(&id), None);
-            let right =
-                world.keystead(&["clock", "--accept", "--so-pin-file", &pin_file(world, SO_PIN)]);
-            assert!(right.status.success(), "{right:?}");
-            let key = token.material(&id).expect("material that was only waiting");
-            assert_eq!(token.encrypt_block(key).unwrap(), expected_block(&ONE));
-        }
-    });
-}
-
-fn pin_file(world: &World, pin: &str) -> String {
-    let path = world.path("officer");
-    std::fs::write(&path, pin).unwrap();
-    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    path.to_str().unwrap().to_owned()
-}
-
-#[test]
-fn a_day_long_expiry_passes_in_a_process_whose_clock_is_ahead() {
-    play(|world| match world.role() {
-        "ahead" => {
-            let token = world.same_token();
-            assert_eq!(token.find_objects(&aes_material()).unwrap(), []);
-        }
-        _ => {
-            let token = world.token();
-            imported(&token, now() + 86_400);
-            let ahead = faketime("+2d");
-            world.start_with("ahead", &ahead.borrowed()).ends_well();
-        }
     });
 }
 

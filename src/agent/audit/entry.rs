@@ -1,6 +1,6 @@
 //! What a line of the audit log says.
 
-use crate::clock::Seconds;
+pub use crate::clock::timestamp;
 use crate::error::Reason;
 use crate::id::Id;
 use jiff::Timestamp;
@@ -190,10 +190,4 @@ impl Entry {
         let Asker { user, process, program } = asker.clone();
         Self { seq, time, fact, user, process, program: program.map(|name| name.to_string()) }
     }
-}
-
-/// A second as a line shows it; the last there is, where it lies beyond.
-pub fn timestamp(at: Seconds) -> Timestamp {
-    let second = i64::try_from(at).unwrap_or(i64::MAX);
-    Timestamp::from_second(second).unwrap_or(Timestamp::MAX)
 }

@@ -4,6 +4,7 @@
 use crate::keys::{CustomKey, Shown, vendor};
 use crate::material::{self, Format};
 use crate::moment::Expiry;
+use crate::store_time::StoreTime;
 use crate::transfer::{self, Form};
 use crate::wrapping::ImportKey;
 use crate::{Failure, explain};
@@ -37,6 +38,8 @@ pub struct Import<'a> {
     pub action: Option<ExpiryAction>,
     /// What a new custom key is for.
     pub description: Option<&'a str>,
+    /// By what time it expires.
+    pub time: StoreTime,
 }
 
 /// Material as somebody brings it.
@@ -228,7 +231,7 @@ impl Import<'_> {
             template.push(vendor(CKA_KEYSTEAD_DESCRIPTION, text.as_bytes()));
         }
         if let Some(expires) = self.expires {
-            let at = expires.for_import_now()?;
+            let at = expires.for_import(self.time.now())?;
             template.push(vendor(CKA_KEYSTEAD_EXPIRES_AT, &at.to_ne_bytes()));
         }
         if let Some(action) = self.action {
@@ -286,6 +289,9 @@ impl Import<'_> {
                     .hint("material belongs to one custom key for good")
             }
             (Some(RvError::TemplateInconsistent), Some(_)) => other_material(),
+            (Some(RvError::AttributeValueInvalid), _) if self.time.refused().is_some() => {
+                self.time.refused().unwrap_or_else(|| error.into())
+            }
             (Some(RvError::AttributeValueInvalid), _) if self.expires.is_none() => {
                 Failure::new("the expiry that the custom key was made with has passed")
                     .hint("--expires gives the material another, or `never`")

@@ -19,6 +19,7 @@ mod rsa_aes;
 mod sealed_file;
 mod serving;
 mod standard;
+mod store_time;
 mod terminal;
 mod transfer;
 mod whole_file;

@@ -27,11 +27,11 @@ impl Expiry {
         UTC of that day), a moment (2027-01-31T17:30:00Z), a time after the import (90d, 36h), or \
         never";
 
-    /// The moment for an import now, in seconds since 1970 UTC; 0 for never.
-    pub fn for_import_now(self) -> Result<Seconds, Failure> {
+    /// The moment for an import at `now`, in seconds since 1970 UTC; 0 for never.
+    pub fn for_import(self, now: Seconds) -> Result<Seconds, Failure> {
         match self {
             Self::Never => Ok(0),
-            Self::After(seconds) => Ok(SystemClock.now().saturating_add(seconds)),
+            Self::After(seconds) => Ok(now.saturating_add(seconds)),
             Self::At(moment) => {
                 u64::try_from(moment.as_second()).map_err(|_| Failure::new("a time before 1970"))
             }

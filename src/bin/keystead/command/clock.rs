@@ -2,7 +2,7 @@
 
 use crate::pin::OfficerPin;
 use crate::{Failure, Global, officer, output};
-use keystead::clock::{Seconds, SystemClock};
+use keystead::clock::{Seconds, SystemClock, TOLERANCE};
 use keystead::module::rules;
 use keystead::object::json::timestamp;
 use keystead::token::Slots;
@@ -12,9 +12,9 @@ use std::sync::Arc;
 
 /// Show the clock and the latest time the store has seen, which decides about expiries
 ///
-/// Time never runs backwards for a store: after a clock that was wrong, keys that expire before the
-/// latest time it showed stay unusable. With --accept the store takes the clock's time again. What has
-/// been erased stays erased.
+/// Time never runs backwards for a store: after a clock that was ahead, it goes on from the latest time that
+/// clock showed, and keys expire and are imported by that. With --accept the store takes the clock's time
+/// again. What has been erased stays erased.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Let the store take the clock's time; a token's security officer may
@@ -53,7 +53,7 @@ fn show(global: &Global, clock: Seconds, mark: Seconds) -> Result<(), Failure> {
     output::line(format_args!("clock:        {shown}"))?;
     output::line(format_args!("latest seen:  {latest}"))?;
     match behind {
-        0 => Ok(()),
+        ..=TOLERANCE => Ok(()),
         _ => output::line(format_args!(
             "The clock is {behind} s behind what the store has seen. If it is right now, \
              `keystead clock --accept` goes back to it."

@@ -44,7 +44,7 @@ impl Arguments {
                 Attribute::Application(APPLICATION.to_vec()),
                 Attribute::Value(json),
             ])
-            .map_err(|error| self.explained(error))?;
+            .map_err(|error| self.explained(global, error))?;
         CustomKey::read(&session, object)?.report(global, "created")
     }
 
@@ -66,10 +66,13 @@ impl Arguments {
         serde_json::to_vec(&fields).map_err(Failure::new)
     }
 
-    fn explained(&self, error: cryptoki::error::Error) -> Failure {
+    fn explained(&self, global: &Global, error: cryptoki::error::Error) -> Failure {
         use crate::explain::code;
         use cryptoki::error::RvError;
+        let late = || self.expires.and(global.store_time().ok()?.refused());
+        let late = (code(&error) == Some(RvError::AttributeValueInvalid)).then(late).flatten();
         match (code(&error), self.bits) {
+            _ if late.is_some() => late.unwrap_or_else(|| error.into()),
             (Some(RvError::KeySizeRange | RvError::AttributeValueInvalid), Some(bits)) => {
                 Failure::new(format_args!("there is no {} key of {bits} bits", self.key_type))
             }

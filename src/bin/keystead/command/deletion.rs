@@ -6,7 +6,6 @@ use crate::keys::{CustomKey, vendor};
 use crate::moment::days;
 use crate::{Failure, Global, output};
 use cryptoki::session::Session;
-use keystead::clock::{Clock, SystemClock};
 use keystead::key::state::{DAY, DELETION_DAYS};
 use keystead::object::vendor::CKA_KEYSTEAD_DELETION_AT;
 
@@ -40,8 +39,8 @@ struct Which {
 
 impl Schedule {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
-        let at = SystemClock.now().saturating_add(self.days.saturating_mul(DAY));
         let (session, key) = self.which.key(global)?;
+        let at = global.store_time()?.now().saturating_add(self.days.saturating_mul(DAY));
         set(global, &session, &key, at, "deletion scheduled")
     }
 }

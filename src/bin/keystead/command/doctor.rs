@@ -8,7 +8,7 @@ use crate::explain::{self, NOBODY_UNLOCKS, Named};
 use crate::keys::CustomKey;
 use crate::{Failure, Global, officer, output, serving};
 use keystead::agent::check_file_system;
-use keystead::clock::SystemClock;
+use keystead::clock::{SystemClock, TOLERANCE, timestamp};
 use keystead::config::{Config, Log, journal};
 use keystead::module::rules;
 use keystead::presence;
@@ -212,11 +212,14 @@ impl Arguments {
         };
         let mut findings = vec![well("agent", "it answers".to_owned())];
         findings.push(match mark.saturating_sub(clock) {
-            0 => well("clock", "never before the latest time the store has seen".to_owned()),
+            ..=TOLERANCE => well("clock", "not behind the latest time the store has seen".to_owned()),
             behind => problem(
                 "clock",
                 Failure::new(format_args!(
-                    "it is {behind} s behind the latest time the store has seen"
+                    "it shows {}, {behind} s behind the latest time the store has seen, {}, by which \
+                     keys expire",
+                    timestamp(clock),
+                    timestamp(mark)
                 ))
                 .hint("set the clock; if it is right now, `keystead clock --accept`"),
             ),

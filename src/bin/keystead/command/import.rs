@@ -69,9 +69,10 @@ pub struct Arguments {
 impl Arguments {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
         describe::check(self.description.as_deref().unwrap_or_default())?;
-        let begun = Timestamp::now();
         let access = if self.dry_run { Access::Look } else { Access::Change };
         let session = self.token.log_in(global, access)?;
+        let time = global.store_time()?;
+        let begun = time.moment();
         let target = self.target(&session)?;
         let import = Import {
             target: target.as_ref(),
@@ -80,6 +81,7 @@ impl Arguments {
             expires: self.expires,
             action: self.expiry_action.as_deref().map(manifest::action).transpose()?,
             description: self.description.as_deref(),
+            time,
         };
         import.check_action()?;
         let material = self.material(&import)?;
@@ -141,7 +143,7 @@ impl Arguments {
             }
             _ => "imported",
         };
-        key.report(global, &format!("{done}, {}", lasting(&key.shown)))
+        key.report(global, &format!("{done}, {}", lasting(&key.shown, import.time.moment())))
     }
 
     fn compare(
@@ -173,9 +175,9 @@ impl Arguments {
     }
 }
 
-fn lasting(shown: &Shown) -> String {
+fn lasting(shown: &Shown, now: Timestamp) -> String {
     match shown.expires {
-        Some(at) => format!("expires {at} (in {})", moment::left(at, Timestamp::now())),
+        Some(at) => format!("expires {at} (in {})", moment::left(at, now)),
         None => "never expires".to_owned(),
     }
 }

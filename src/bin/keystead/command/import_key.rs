@@ -8,7 +8,7 @@ use crate::wrapping::{self, ImportKey, Only};
 use crate::{Failure, Global};
 use cryptoki::session::Session;
 use jiff::Timestamp;
-use keystead::clock::{Clock, Seconds, SystemClock};
+use keystead::clock::Seconds;
 use pem_rfc7468::LineEnding;
 use serde_json::json;
 use std::path::PathBuf;
@@ -55,7 +55,7 @@ impl Arguments {
             Some(path) => Some(NewFile::make(global, path, 0o644)?),
             None => output::for_data().map(|_open| None)?,
         };
-        let ends = SystemClock.now().saturating_add(LIFE);
+        let ends = global.store_time()?.now().saturating_add(LIFE);
         let made = ImportKey::make_lasting(&session, bits, &self.label, ends, self.only)?;
         made.check_only(&session, &self.label)?;
         let delivered = self.told(&session, &made, ends).and_then(|told| {

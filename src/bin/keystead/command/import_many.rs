@@ -9,6 +9,7 @@ use crate::keys::{self, CustomKey, check_alias};
 use crate::manifest::{self, Entry, Wanted};
 use crate::moment::Expiry;
 use crate::output::{self, cell};
+use crate::store_time::StoreTime;
 use crate::whole_file::is_standard;
 use crate::wrapping::ImportKey;
 use crate::{Failure, Global};
@@ -52,6 +53,8 @@ pub struct Arguments {
     /// Import the others where some are wrong or refused
     #[arg(long)]
     keep_going: bool,
+    #[arg(skip)]
+    time: StoreTime,
 }
 
 /// What became of one import.
@@ -84,13 +87,14 @@ struct Job {
 }
 
 impl Arguments {
-    pub fn run(self, global: &Global) -> Result<(), Failure> {
+    pub fn run(mut self, global: &Global) -> Result<(), Failure> {
         if is_standard(&self.source) {
             return Err(Failure::new("a manifest is not read from standard input")
                 .hint("name a file: the files it lists are found beside it"));
         }
         let entries = manifest::read(&self.source)?;
         let session = self.token.log_in(global, Access::Change)?;
+        self.time = global.store_time()?;
         let by = importing::import_key(&session, self.with.as_deref())?;
         let mut jobs = self.looked_at(&session, &by, entries)?;
         let wrong = refused(&jobs);
@@ -231,6 +235,7 @@ impl Arguments {
             expires: wanted.expires.or(self.expires),
             action: wanted.action,
             description: wanted.description.as_deref().filter(|_| target.is_none()),
+            time: self.time,
         })
     }
 

@@ -36,7 +36,7 @@ const HEADER: [&str; 8] =
 impl Arguments {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
         let session = self.token.log_in(global, Access::Look)?;
-        let (mut keys, now) = (CustomKey::all(&session)?, Timestamp::now());
+        let (mut keys, now) = (CustomKey::all(&session)?, global.store_time()?.moment());
         if let Some(within) = self.expiring {
             keys.retain(|key| expires_within(&key.shown, within, now));
             keys.sort_by_key(|key| key.shown.expires);

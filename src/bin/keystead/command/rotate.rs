@@ -10,7 +10,6 @@ use cryptoki::error::RvError;
 use cryptoki::mechanism::vendor_defined::VendorDefinedMechanism;
 use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::session::Session;
-use jiff::Timestamp;
 use keystead::object::build::ROTATION_DAYS;
 use keystead::object::vendor::{
     CKA_KEYSTEAD_KEY_ID, CKA_KEYSTEAD_ROTATION_DAYS, CKM_KEYSTEAD_ROTATE,
@@ -76,7 +75,7 @@ fn schedule(
 }
 
 fn overdue(global: &Global, session: &Session) -> Result<(), Failure> {
-    let now = Timestamp::now();
+    let now = global.store_time()?.moment();
     let mut rotated = Vec::new();
     for key in CustomKey::all(session)? {
         let due = key.shown.next_rotation.is_some_and(|due| due <= now);

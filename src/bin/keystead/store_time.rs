@@ -1,0 +1,52 @@
+//! The store's time, which decides about everything that a command asks for in time.
+
+use crate::{Failure, Global};
+use jiff::Timestamp;
+use keystead::clock::{Clock, Seconds, SystemClock, TOLERANCE, timestamp};
+use keystead::module::rules;
+use keystead::token::Slots;
+use keystead::wire::{Link, Place};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// By how much the clock was behind the store's time when it was asked for.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct StoreTime {
+    behind: Seconds,
+}
+
+impl Global {
+    /// Asks the agent for the store's time.
+    pub fn store_time(&self) -> Result<StoreTime, Failure> {
+        let config = self.store()?;
+        let link = Link::new(Place::of(&config));
+        let (clock, latest) = Slots::new(link, Arc::new(SystemClock), rules(&config)).clock()?;
+        Ok(StoreTime { behind: latest.saturating_sub(clock) })
+    }
+}
+
+impl StoreTime {
+    /// Returns the store's time, in seconds since 1970 UTC.
+    pub fn now(self) -> Seconds {
+        SystemClock.now().saturating_add(self.behind)
+    }
+
+    /// Returns it as a moment of the calendar.
+    pub fn moment(self) -> Timestamp {
+        let now = Timestamp::now();
+        now.checked_add(Duration::from_secs(self.behind)).unwrap_or(now)
+    }
+
+    /// Returns why an expiry was refused that lies ahead of the clock, where the clock is behind.
+    pub fn refused(self) -> Option<Failure> {
+        (self.behind > TOLERANCE).then(|| {
+            let told = format_args!(
+                "the expiry lies before the latest time that the store has seen, {}; the clock shows {}",
+                timestamp(self.now()),
+                timestamp(SystemClock.now())
+            );
+            Failure::new(told)
+                .hint("set the clock; if it is right now, `keystead clock --accept` goes back to it")
+        })
+    }
+}
