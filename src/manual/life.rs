@@ -17,6 +17,9 @@
 //! | rotating an external or private key | `CKR_TEMPLATE_INCONSISTENT` (`0xD1`) |
 //! | setting what is read-only | `CKR_ATTRIBUTE_READ_ONLY` (`0x10`) |
 //! | importing other material, material that another custom key is associated with (though it may have lost it), or into a generated key; an expiry on a generated key | `CKR_TEMPLATE_INCONSISTENT` (`0xD1`) |
+//! | anything but the material of a custom key, where an import key unwraps; more than an import key is, where one is made | `CKR_TEMPLATE_INCONSISTENT` (`0xD1`) |
+//! | more usages than it had, for material that was trusted and comes again | `CKR_TEMPLATE_INCONSISTENT` (`0xD1`) |
+//! | changing or copying the private half of an import key | `CKR_ACTION_PROHIBITED` (`0x1B`) |
 //! | an expiry that is not in the future | `CKR_ATTRIBUTE_VALUE_INVALID` (`0x13`) |
 //! | a wrapped blob that is wrong in any way | `CKR_WRAPPED_KEY_INVALID` (`0x110`) |
 //! | anything where the store's disk is full | `CKR_DEVICE_MEMORY` (`0x31`) |

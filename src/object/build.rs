@@ -189,21 +189,17 @@ fn key_defaults(made: &mut Attributes, kind: &Kind) -> Result<()> {
     }
     if hidden {
         let token = made.flag(CKA_TOKEN);
-        default_flag(made, CKA_SENSITIVE, token || asks_to_be_hidden(made));
+        default_flag(made, CKA_SENSITIVE, token || bound || asks_to_be_hidden(made));
         default_flag(made, CKA_EXTRACTABLE, !token && !made.flag(CKA_SENSITIVE));
     }
     Ok(())
 }
 
 /// Whether a key's attributes ask for what would be worth nothing if its value could be read: that it
-/// does not leave, or not by all ways, that each use asks for the PIN, that somebody relies on what it
-/// does not do.
+/// does not leave, or not by all ways, or that each use asks for the PIN.
 fn asks_to_be_hidden(made: &Attributes) -> bool {
     let stays = made.contains(CKA_EXTRACTABLE) && !made.flag(CKA_EXTRACTABLE);
-    stays
-        || made.flag(CKA_WRAP_WITH_TRUSTED)
-        || made.flag(CKA_ALWAYS_AUTHENTICATE)
-        || is_bound(made)
+    stays || made.flag(CKA_WRAP_WITH_TRUSTED) || made.flag(CKA_ALWAYS_AUTHENTICATE)
 }
 
 fn default_flag(made: &mut Attributes, kind: u64, value: bool) {

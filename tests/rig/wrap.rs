@@ -69,7 +69,7 @@ impl Courier {
     }
 }
 
-/// An RSA import key and its public half.
+/// An RSA pair that unwraps, without the mark of an import key, and its public half.
 #[derive(Debug)]
 pub struct ImportKey {
     /// The private half: it can only unwrap.
@@ -78,7 +78,7 @@ pub struct ImportKey {
 }
 
 impl ImportKey {
-    /// Makes one as `keystead import-key` does, 2048 bits to be quick.
+    /// Makes one, 2048 bits to be quick.
     pub fn new(token: &Token) -> Self {
         let (public, private) = token
             .generate_key_pair(
