@@ -34,7 +34,7 @@ impl Token {
                 let kind = kind_of(template, class)?;
                 let mut attributes = build(template, How::Create, class, Some(kind))?;
                 provenance(&mut attributes, None);
-                (kind.describe)(&Secret::new(Vec::new()), &mut attributes)?;
+                (kind.describe)(&Secret::new(Vec::new()), &mut attributes).map_err(no_such_key)?;
                 let expiry = self.ordinary_expiry(&wishes)?;
                 self.keep(caller, attributes, Secret::new(Vec::new()), expiry)
             }

@@ -176,6 +176,13 @@ fn rsa_of_1024_bits_only_verifies_unless_it_is_configured() {
             refused(pair(&token), RvError::KeySizeRange);
             refused(create(&token, &components(1024)), RvError::AttributeValueInvalid);
             assert_eq!(sizes(&token, MechanismType::SHA256_RSA_PKCS), 2048);
+            let tiny = token.create_object(&[
+                Attribute::Class(ObjectClass::PUBLIC_KEY),
+                Attribute::KeyType(KeyType::RSA),
+                Attribute::Modulus(vec![0xFF; 127]),
+                Attribute::PublicExponent(vec![3]),
+            ]);
+            refused(tiny, RvError::AttributeValueInvalid);
         }
         _ => {
             world.configure("rsa_minimum = 1024");
