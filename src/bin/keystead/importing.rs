@@ -12,6 +12,7 @@ use cryptoki::error::{Error, RvError};
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 use keystead::key::ExpiryAction;
+use keystead::key::policy::WRAPPING_RSA;
 use keystead::lc::digest::{Digest, Hash};
 use keystead::object::import_only;
 use keystead::object::kinds::{self, Kind};
@@ -20,6 +21,7 @@ use keystead::object::vendor::{
     CKA_KEYSTEAD_EXPIRES_AT, CKA_KEYSTEAD_EXPIRY_ACTION, CKA_KEYSTEAD_KEY_ID,
 };
 use keystead::secret::Secret;
+use pkcs11_sys::CKK_RSA;
 use std::cell::Cell;
 use std::path::PathBuf;
 use zeroize::Zeroizing;
@@ -262,6 +264,13 @@ impl Import<'_> {
         ])
     }
 
+    /// Whether it is an RSA key that no token takes unless it is configured.
+    fn is_short(&self, material: &Material) -> bool {
+        let Material::Plain(material) = material else { return false };
+        self.kind.key_type == CKK_RSA
+            && material::bits(material, self.kind).is_ok_and(|bits| bits < WRAPPING_RSA)
+    }
+
     /// The token has one code for several refusals; what is known of the key tells them apart.
     fn explained(&self, material: &Material, error: Error) -> Failure {
         let shown = self.target.map(|key| &key.shown);
@@ -274,6 +283,10 @@ impl Import<'_> {
                 Failure::new("this import key takes no material in that form")
                     .hint("`keystead import-key --only` made it for one kind of form")
             }
+            (Some(RvError::WrappedKeyInvalid), _) if self.is_short(material) => Failure::new(
+                "the RSA key is shorter than the token takes",
+            )
+            .hint("`rsa_minimum` in the configuration says what it takes: 2048 bits, unless told"),
             (Some(RvError::WrappedKeyInvalid), _) => Failure::new(
                 "the material does not open under this import key",
             )

@@ -74,7 +74,12 @@ impl Arguments {
         match (code(&error), self.bits) {
             _ if late.is_some() => late.unwrap_or_else(|| error.into()),
             (Some(RvError::KeySizeRange | RvError::AttributeValueInvalid), Some(bits)) => {
-                Failure::new(format_args!("there is no {} key of {bits} bits", self.key_type))
+                let failure =
+                    Failure::new(format_args!("there is no {} key of {bits} bits", self.key_type));
+                match self.key_type.as_str() {
+                    "RSA" => failure.hint("RSA has 8192 bits at most, and 2048 at least unless `rsa_minimum` says otherwise"),
+                    _ => failure,
+                }
             }
             _ => error.into(),
         }
