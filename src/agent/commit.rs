@@ -20,7 +20,9 @@ use crate::key::{Event, Header, Role};
 use crate::store::Need;
 use crate::wire::message::MAX_ALIAS;
 use crate::wire::{Change, Expect};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::VecDeque;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender};
 
@@ -141,6 +143,32 @@ pub struct Job {
     pub answer: Option<SyncSender<Result<Done>>>,
     /// Who asks.
     pub asker: Asker,
+    /// The connection it came by; none for the agent itself.
+    pub caller: Option<Arc<UnixStream>>,
+}
+
+impl Job {
+    /// Work that the agent gives itself, and waits for no answer to.
+    pub fn own(work: Work) -> Self {
+        Self { work, answer: None, asker: Asker::agent(), caller: None }
+    }
+
+    /// Whether it is a change that nobody waits for any more. Whoever gave up waiting was told that it
+    /// failed, or has asked again: it is not done behind their back.
+    fn is_abandoned(&self) -> bool {
+        let changes = matches!(
+            self.work,
+            Work::Commit { .. } | Work::PutToken(_) | Work::DestroyToken { .. } | Work::AcceptClock
+        );
+        changes && self.caller.as_deref().is_some_and(has_hung_up)
+    }
+}
+
+fn has_hung_up(stream: &UnixStream) -> bool {
+    let mut look = [PollFd::new(stream, PollFlags::RDHUP)];
+    let looked = poll(&mut look, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+    let gone = PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR;
+    looked.is_ok() && look.iter().any(|look| look.revents().intersects(gone))
 }
 
 /// The one who changes the store.
@@ -230,7 +258,12 @@ impl Writer {
 
     fn work(&mut self, group: Vec<Job>) -> Result<()> {
         let mut answers = Vec::with_capacity(group.len());
-        for Job { work, answer, asker } in group {
+        for job in group {
+            if job.is_abandoned() {
+                log::info!("a change is not made: whoever asked for it has hung up");
+                continue;
+            }
+            let Job { work, answer, asker, .. } = job;
             self.asker = asker;
             let result = self.one(work);
             if !self.shelf.alive() {

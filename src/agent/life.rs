@@ -1,9 +1,9 @@
 //! The life of an agent: open, serve, sweep when something is due, end when nobody needs it, when it
 //! is told to, when its store is gone or has failed.
 
-use super::audit::Asker;
 use super::bell::Bell;
 use super::commit::{Job, Work, Writer};
+use super::door::Door;
 use super::outlook::Outlook;
 use super::place::{self, Watch};
 use super::recover::{self, open_or_rescue};
@@ -38,18 +38,21 @@ const ROOM: Duration = Duration::from_secs(5);
 /// How often a snapshot is made while the store changes.
 const SNAPSHOTS: Duration = Duration::from_secs(60);
 
-/// Opens the store, calls `ready` when the socket listens, and serves until it is idle for long enough,
-/// a signal (`SIGTERM`, `SIGINT`) ends it or the directory is gone. Fails where the store cannot be
-/// opened, and at once after the first failure of the store. A socket that was `handed` over is used,
-/// and left to whoever made it.
+/// Opens the store and serves it until it is idle for long enough, a signal (`SIGTERM`, `SIGINT`) ends it
+/// or the directory is gone. Whoever connects is taken in from the beginning, and waits; meanwhile
+/// `working` is called now and then, and `ready` once they are served. Fails where the store cannot be
+/// opened, and at once after the first failure of the store. A socket that was `handed` over is used, and
+/// left to whoever made it.
 pub fn serve(
     lock: &Lock,
     options: &Options,
     handed: Option<UnixListener>,
+    working: impl Fn() + Send + 'static,
     ready: impl FnOnce(),
 ) -> Result<()> {
     let stop = on_signals().map_err(|error| Reason::General.detail(error))?;
-    run(lock, options, (Arc::new(SystemClock), handed), stop.as_fd(), ready)
+    let life = Life::begin(lock, options, Arc::new(SystemClock), handed, working)?;
+    life.run(stop.as_fd(), ready)
 }
 
 /// The same by any clock, until `stop` is readable.
@@ -60,65 +63,126 @@ pub fn serve_until(
     stop: impl AsFd,
     ready: impl FnOnce(),
 ) -> Result<()> {
-    run(lock, options, (clock, None), stop.as_fd(), ready)
+    Life::begin(lock, options, clock, None, || ())?.run(stop.as_fd(), ready)
 }
 
-fn run(
-    lock: &Lock,
-    options: &Options,
-    (clock, handed): (Arc<dyn Clock>, Option<UnixListener>),
-    stop: BorrowedFd<'_>,
-    ready: impl FnOnce(),
-) -> Result<()> {
-    let (directory, mut handed) = (lock.directory(), handed);
-    let keeps_socket = handed.is_some();
-    let open = |listener: &mut Option<UnixListener>| {
-        let mut open = || Agent::open(directory, options, Arc::clone(&clock), listener);
-        match open() {
+/// What lasts as long as the agent, however often the store is opened.
+struct Life<'a> {
+    directory: &'a Path,
+    options: &'a Options,
+    clock: Arc<dyn Clock>,
+    watch: Watch,
+    door: Door,
+    /// Whether the socket is somebody else's.
+    keeps_socket: bool,
+}
+
+impl<'a> Life<'a> {
+    /// From now on whoever connects waits for the store.
+    fn begin(
+        lock: &'a Lock,
+        options: &'a Options,
+        clock: Arc<dyn Clock>,
+        handed: Option<UnixListener>,
+        working: impl Fn() + Send + 'static,
+    ) -> Result<Self> {
+        let directory = lock.directory();
+        let keeps_socket = handed.is_some();
+        let listener = match handed {
+            Some(listener) => listener,
+            None => place::listen(directory, options.group)?,
+        };
+        // From here on: the socket may be taken from it before the store is open.
+        let watch = Watch::new(directory)?;
+        let touch = lock.toucher().map_err(absent)?;
+        let show_life = move || {
+            touch();
+            working();
+        };
+        let door = Door::new(listener, show_life).map_err(absent)?;
+        lock.listening().map_err(absent)?;
+        Ok(Self { directory, options, clock, watch, door, keeps_socket })
+    }
+
+    fn run(&self, stop: BorrowedFd<'_>, ready: impl FnOnce()) -> Result<()> {
+        let mut agent = self.open()?;
+        log_start(&agent, self.directory, self.options);
+        ready();
+        let mut ended = agent.serve(self, stop);
+        while ended == Ended::RoomAgain {
+            let place = self.directory.display();
+            log::info!("{place}: there may be room again: it is opened anew");
+            self.door.shut();
+            agent.close().inspect_err(|error| self.withdraw(Some(error)))?;
+            agent = self.open()?;
+            ended = agent.serve(self, stop);
+        }
+        let level = if ended == Ended::StoreFailed { log::Level::Error } else { log::Level::Info };
+        log::log!(level, "the agent of {} ends: {}", self.directory.display(), ended.why());
+        self.end(agent, ended)
+    }
+
+    /// Opens the store and has it served. Where that fails nobody is taken in any more, and those who
+    /// wait are told.
+    fn open(&self) -> Result<Agent> {
+        let open = || Agent::open(self.directory, self.options, Arc::clone(&self.clock));
+        let opened = match open() {
             Err(error)
-                if error.reason() == Reason::StoreDamaged && !recover::is_doubted(directory) =>
+                if error.reason() == Reason::StoreDamaged
+                    && !recover::is_doubted(self.directory) =>
             {
                 log::error!("{error}");
-                recover::doubt(directory);
+                recover::doubt(self.directory);
                 open()
             }
             opened => opened,
+        };
+        match opened {
+            Ok(agent) => {
+                self.door.open(&agent.server, &agent.jobs);
+                Ok(agent)
+            }
+            Err(error) => {
+                self.withdraw(Some(&error));
+                Err(error)
+            }
         }
-    };
-    let mut agent = open(&mut handed)?;
-    log_start(&agent, directory, options);
-    ready();
-    let mut ended = agent.serve(options, stop);
-    while ended == Ended::RoomAgain {
-        log::info!("{}: there may be room again: it is opened anew", directory.display());
-        // Whoever calls meanwhile waits at the same socket.
-        let mut listener = Some(agent.listener.try_clone().map_err(absent)?);
-        agent.close()?;
-        agent = open(&mut listener)?;
-        ended = agent.serve(options, stop);
     }
-    let level = if ended == Ended::StoreFailed { log::Level::Error } else { log::Level::Info };
-    log::log!(level, "the agent of {} ends: {}", directory.display(), ended.why());
-    if ended == Ended::StoreGone {
-        agent.abandon();
-        return Ok(());
+
+    /// Whoever comes now starts the next agent, which waits for the lock.
+    fn withdraw(&self, why: Option<&Error>) {
+        if !self.keeps_socket
+            && let Err(error) = place::unlink(self.directory)
+        {
+            log::error!("the socket stays: {error}");
+        }
+        self.door.leave(why);
     }
-    if ended != Ended::StoreFailed {
-        agent.outlook.look_back(&agent.shelf);
+
+    fn end(&self, mut agent: Agent, ended: Ended) -> Result<()> {
+        if ended == Ended::StoreGone {
+            self.door.leave(None);
+            agent.abandon();
+            return Ok(());
+        }
+        if ended != Ended::StoreFailed {
+            agent.outlook.look_back(&agent.shelf);
+        }
+        match self.keeps_socket {
+            // Whoever comes now waits until this agent is through, and asks the next one.
+            true => self.door.shut(),
+            false => self.withdraw(None),
+        }
+        let closed = agent.close();
+        if ended != Ended::StoreFailed {
+            return closed;
+        }
+        recover::doubt(self.directory);
+        closed.and_then(|()| {
+            let told = format_args!("{}: the log says what failed", self.directory.display());
+            Err(Reason::StoreDamaged.detail(told))
+        })
     }
-    // Whoever comes now starts the next agent, which waits for the lock.
-    if !keeps_socket {
-        place::unlink(directory).map_err(absent)?;
-    }
-    let closed = agent.close();
-    if ended != Ended::StoreFailed {
-        return closed;
-    }
-    recover::doubt(directory);
-    closed.and_then(|()| {
-        let told = format_args!("{}: the log says what failed", directory.display());
-        Err(Reason::StoreDamaged.detail(told))
-    })
 }
 
 fn log_start(agent: &Agent, directory: &Path, options: &Options) {
@@ -167,12 +231,10 @@ impl Ended {
 
 struct Agent {
     shelf: Arc<Shelf>,
-    server: Server,
-    listener: UnixListener,
+    server: Arc<Server>,
     jobs: Sender<Job>,
     writer: JoinHandle<Result<()>>,
     bell: Arc<Bell>,
-    watch: Watch,
     timer: Timer,
     outlook: Outlook,
     grace: Seconds,
@@ -181,17 +243,12 @@ struct Agent {
     began: Instant,
     /// When a snapshot was asked for.
     kept: Instant,
-    /// Since when nobody has been connected and nothing was due.
-    alone: Option<Instant>,
+    /// When it did something last that nobody asked for.
+    stirred: Instant,
 }
 
 impl Agent {
-    fn open(
-        directory: &Path,
-        options: &Options,
-        clock: Arc<dyn Clock>,
-        handed: &mut Option<UnixListener>,
-    ) -> Result<Self> {
+    fn open(directory: &Path, options: &Options, clock: Arc<dyn Clock>) -> Result<Self> {
         let owner = directory.metadata().map_err(absent)?.uid();
         let shelf = Arc::new(open_or_rescue(directory, clock)?);
         let seen = shelf.seen_before();
@@ -202,35 +259,28 @@ impl Agent {
         }
         let access = Access { owner, group: options.group.is_some() };
         let tickets = Tickets::open(directory)?;
-        let server = Server::new(Arc::clone(&shelf), tickets, access, Arc::clone(&bell));
+        let server = Arc::new(Server::new(Arc::clone(&shelf), tickets, access, Arc::clone(&bell)));
         let timer = Timer::new().map_err(absent)?;
-        let listener = match handed.take() {
-            Some(listener) => listener,
-            None => place::listen(directory, options.group)?,
-        };
-        let watch = Watch::new(directory)?;
-        let alone = Some(Instant::now());
         let outlook = Outlook::new(options.metrics.clone(), seen);
         let (grace, kept, lacked_room) = (options.grace, Instant::now(), !shelf.has_room());
         Ok(Self {
             shelf,
             server,
-            listener,
             jobs,
             writer,
             bell,
-            watch,
             timer,
             outlook,
             grace,
             lacked_room,
             began: kept,
             kept,
-            alone,
+            stirred: kept,
         })
     }
 
-    fn serve(&mut self, options: &Options, stop: BorrowedFd<'_>) -> Ended {
+    fn serve(&mut self, life: &Life<'_>, stop: BorrowedFd<'_>) -> Ended {
+        let options = life.options;
         loop {
             let swept = self.sweep();
             self.outlook.watch_clock(&self.shelf);
@@ -238,7 +288,7 @@ impl Agent {
             if !self.shelf.alive() || self.writer.is_finished() {
                 return Ended::StoreFailed;
             }
-            let left = match (&swept, self.alone) {
+            let left = match (&swept, self.alone_since()) {
                 (Err(error), _) => {
                     log::error!("what is due is not erased: {error}");
                     Some(AGAIN)
@@ -256,7 +306,7 @@ impl Agent {
             if self.shelf.is_full() {
                 left = left.min(ROOM);
             }
-            match self.wait(stop, left) {
+            match self.wait((stop, &life.watch), left) {
                 Ok(Some(ended)) => return ended,
                 Ok(None) if self.could_be_whole() => return Ended::RoomAgain,
                 Ok(None) => {}
@@ -266,6 +316,11 @@ impl Agent {
                 }
             }
         }
+    }
+
+    /// Since when nobody has been connected and nothing was due.
+    fn alone_since(&self) -> Option<Instant> {
+        self.server.alone_since().map(|since| since.max(self.stirred))
     }
 
     /// Whether it is worth another try to open a store that is served from its snapshot for want of
@@ -279,8 +334,7 @@ impl Agent {
     fn keep_snapshot(&mut self) {
         if self.kept.elapsed() >= SNAPSHOTS {
             self.kept = Instant::now();
-            let _ended =
-                self.jobs.send(Job { work: Work::Keep, answer: None, asker: Asker::agent() });
+            let _ended = self.jobs.send(Job::own(Work::Keep));
         }
     }
 
@@ -298,23 +352,26 @@ impl Agent {
         let mut due = next_due(&self.shelf, self.grace)?;
         if due.is_some_and(|at| at <= self.shelf.now()) {
             let (answer, done) = sync_channel(1);
-            let job = Job { work: Work::Sweep, answer: Some(answer), asker: Asker::agent() };
+            let job = Job { answer: Some(answer), ..Job::own(Work::Sweep) };
             let gone = |_| Error::from(Reason::StoreDamaged);
             self.jobs.send(job).map_err(|_| gone(()))?;
             done.recv().map_err(|_| gone(()))??;
-            self.alone = self.alone.map(|_| Instant::now());
+            self.stirred = Instant::now();
             due = next_due(&self.shelf, self.grace)?;
         }
         Ok(due)
     }
 
     /// Waits until something happens, at most `left`, and sees to it.
-    fn wait(&mut self, stop: BorrowedFd<'_>, left: Duration) -> rustix::io::Result<Option<Ended>> {
+    fn wait(
+        &mut self,
+        (stop, watch): (BorrowedFd<'_>, &Watch),
+        left: Duration,
+    ) -> rustix::io::Result<Option<Ended>> {
         let left = Timespec::try_from(left).map_err(|_| Errno::INVAL)?;
         let mut descriptors = [
-            PollFd::new(&self.listener, PollFlags::IN),
             PollFd::from_borrowed_fd(stop, PollFlags::IN),
-            PollFd::new(&self.watch, PollFlags::IN),
+            PollFd::new(watch, PollFlags::IN),
             PollFd::new(&self.bell, PollFlags::IN),
             PollFd::new(&self.timer.due, PollFlags::IN),
             PollFd::new(&self.timer.set, PollFlags::IN),
@@ -323,37 +380,29 @@ impl Agent {
             Err(Errno::INTR) => return Ok(None),
             done => done?,
         };
-        let [called, told, gone, rung, ..] = descriptors.map(|each| !each.revents().is_empty());
+        let [told, gone, rung, ..] = descriptors.map(|each| !each.revents().is_empty());
         if told {
             return Ok(Some(Ended::Told));
         }
-        if gone && self.watch.is_gone() {
+        if gone && watch.is_gone() {
             return Ok(Some(Ended::StoreGone));
         }
         if rung {
             self.bell.silence();
         }
-        if called {
-            self.server.accept(&self.listener, &self.jobs);
-        }
-        self.alone = match self.server.count() {
-            0 => self.alone.or_else(|| Some(Instant::now())),
-            _ => None,
-        };
         Ok(None)
     }
 
-    /// Lets nobody in any more, finishes what is under way, and makes the end durable.
+    /// Finishes what is under way, and makes the end durable. The door is shut.
     fn close(self) -> Result<()> {
         self.end(Work::Stop)
     }
 
     fn end(self, how: Work) -> Result<()> {
-        let Self { server, listener, jobs, writer, .. } = self;
-        drop(listener);
+        let Self { server, jobs, writer, .. } = self;
         server.close();
         // The writer may have ended already, with the store.
-        let _ended = jobs.send(Job { work: how, answer: None, asker: Asker::agent() });
+        let _ended = jobs.send(Job::own(how));
         writer.join().unwrap_or_else(|_| Err(Reason::General.detail("the writer panicked")))
     }
 }

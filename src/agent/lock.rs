@@ -45,11 +45,16 @@ impl Lock {
         &self.directory
     }
 
-    /// Shows those who wait for the lock that its holder lives.
-    pub fn touch(&self) -> std::io::Result<()> {
-        let last_modification = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
-        let last_access = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
-        Ok(futimens(&self.held, &Timestamps { last_access, last_modification })?)
+    /// What shows those who wait for the lock that its holder lives.
+    pub fn toucher(&self) -> std::io::Result<impl Fn() + Send + 'static> {
+        let held = self.held.try_clone()?;
+        Ok(move || {
+            if let Err(error) = touch(&held) {
+                log::debug!(
+                    "whoever waits for the lock is not shown that its holder lives: {error}"
+                );
+            }
+        })
     }
 
     /// Lets those pass who wait to see whether this agent listens.
@@ -122,6 +127,12 @@ impl<'a> Wait<'a> {
         }
         Ok(())
     }
+}
+
+fn touch(file: &OwnedFd) -> rustix::io::Result<()> {
+    let last_modification = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+    let last_access = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
+    futimens(file, &Timestamps { last_access, last_modification })
 }
 
 fn touched(file: &OwnedFd) -> Option<Touched> {

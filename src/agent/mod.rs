@@ -8,6 +8,7 @@ mod bell;
 mod commit;
 mod cover;
 mod destroy;
+mod door;
 mod draft;
 mod find;
 mod life;

@@ -4,6 +4,7 @@
 use super::audit::Asker;
 use super::bell::Bell;
 use super::commit::Job;
+use super::door::{TICK, show_life};
 use super::service::{Service, Silence, User, too_long};
 use super::shelf::Shelf;
 use super::tickets::Tickets;
@@ -11,7 +12,7 @@ use crate::sys;
 use crate::wire::{Request, Response, frame};
 use std::collections::BTreeMap;
 use std::io::{self, Read};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -49,57 +50,56 @@ pub struct Server {
 impl Server {
     /// Nobody is connected yet. The bell rings when somebody leaves.
     pub fn new(shelf: Arc<Shelf>, tickets: Tickets, access: Access, bell: Arc<Bell>) -> Self {
-        let guests = Guests { bell, inner: Mutex::default(), left: Condvar::new() };
+        let inner = Inner { next: 0, connected: BTreeMap::new(), left: Instant::now() };
+        let guests = Guests { bell, inner: Mutex::new(inner), left: Condvar::new() };
         Self { shelf, tickets: Arc::new(tickets), access, guests: Arc::new(guests) }
-    }
-
-    /// Lets everybody in who waits at the listener, which does not block.
-    pub fn accept(&self, listener: &UnixListener, writer: &Sender<Job>) {
-        loop {
-            match listener.accept() {
-                Ok((stream, _)) => self.welcome(stream, writer.clone()),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    log::warn!("a connection was not accepted: {error}");
-                    return;
-                }
-            }
-        }
     }
 
     /// How many are connected.
     pub fn count(&self) -> usize {
-        self.guests.lock().streams.len()
+        self.guests.lock().connected.len()
+    }
+
+    /// Since when nobody has been connected; none where somebody is.
+    pub fn alone_since(&self) -> Option<Instant> {
+        let guests = self.guests.lock();
+        guests.connected.is_empty().then_some(guests.left)
+    }
+
+    /// Shows those who have waited for an answer for a while that it is worked on.
+    pub fn show_life(&self) {
+        for guest in self.guests.lock().connected.values() {
+            guest.at_work.show_life(&guest.stream);
+        }
     }
 
     /// Hangs up on everybody and waits until their requests are through.
     pub fn close(&self) {
         let guests = self.guests.lock();
-        for (_, stream) in guests.streams.values() {
+        for guest in guests.connected.values() {
             // A peer that has gone already is as good as one that is sent away.
-            let _gone = stream.shutdown(std::net::Shutdown::Both);
+            let _gone = guest.stream.shutdown(std::net::Shutdown::Both);
         }
         let waited = self
             .guests
             .left
-            .wait_timeout_while(guests, FAREWELL, |guests| !guests.streams.is_empty());
+            .wait_timeout_while(guests, FAREWELL, |guests| !guests.connected.is_empty());
         if waited.is_ok_and(|(_, timeout)| timeout.timed_out()) {
             log::warn!("some requests did not end in time");
         }
     }
 
-    fn welcome(&self, stream: UnixStream, writer: Sender<Job>) {
-        let seat = self
-            .allowed(&stream)
-            .and_then(|user| Ok((user, Guests::seat(&self.guests, user, &stream)?)));
-        let (user, seat) = match seat {
-            Ok(seated) => seated,
+    /// Serves a connection, if it may come in.
+    pub fn welcome(&self, stream: UnixStream, writer: Sender<Job>) {
+        let user = match self.allowed(&stream) {
+            Ok(user) => user,
             Err(error) => return log::warn!("a connection was refused: {error}"),
         };
+        let stream = Arc::new(stream);
+        let (seat, at_work) = Guests::seat(&self.guests, user, &stream);
         let owner = user == self.access.owner || user == 0;
         let asker = Asker::process(user, sys::peer_process(&stream).ok());
-        let user = User { asker, owner };
+        let user = User { asker, owner, stream: Arc::clone(&stream) };
         let mut nonce = [0; 32];
         if aws_lc_rs::rand::fill(&mut nonce).is_err() {
             return log::error!("a connection was refused: no random bytes");
@@ -107,7 +107,7 @@ impl Server {
         let parts = (Arc::clone(&self.shelf), Arc::clone(&self.tickets));
         let service = Service::new(parts, writer, user, nonce);
         let spawned = std::thread::Builder::new().name("connection".into()).spawn(move || {
-            if let Err(error) = converse(&stream, service) {
+            if let Err(error) = converse(&stream, service, &at_work) {
                 log::debug!("a connection ended: {error}");
             }
             // Only now is the seat free, and the agent perhaps idle.
@@ -137,10 +137,42 @@ struct Guests {
     left: Condvar,
 }
 
-#[derive(Default)]
 struct Inner {
     next: u64,
-    streams: BTreeMap<u64, (u32, UnixStream)>,
+    connected: BTreeMap<u64, Guest>,
+    /// When somebody left last.
+    left: Instant,
+}
+
+struct Guest {
+    user: u32,
+    stream: Arc<UnixStream>,
+    at_work: Arc<AtWork>,
+}
+
+/// Since when a connection has been waiting for an answer, if it is.
+#[derive(Default)]
+struct AtWork(Mutex<Option<Instant>>);
+
+impl AtWork {
+    fn during<T>(&self, work: impl FnOnce() -> T) -> T {
+        *self.lock() = Some(Instant::now());
+        let done = work();
+        *self.lock() = None;
+        done
+    }
+
+    /// Under the lock, so that no sign of life comes between the pieces of the answer.
+    fn show_life(&self, stream: &UnixStream) {
+        if self.lock().is_some_and(|since| since.elapsed() >= TICK) {
+            // Whoever has gone waits no more.
+            let _gone = show_life(stream);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A place among the guests; dropping it leaves.
@@ -156,41 +188,45 @@ impl Guests {
 
     fn room_for(&self, user: u32, owner: u32) -> io::Result<()> {
         let guests = self.lock();
-        let own = guests.streams.values().filter(|(other, _)| *other == user).count();
+        let own = guests.connected.values().filter(|other| other.user == user).count();
         let trusted = user == owner || user == 0;
-        if own >= PER_USER || (!trusted && guests.streams.len() >= IN_ALL) {
+        if own >= PER_USER || (!trusted && guests.connected.len() >= IN_ALL) {
             return Err(io::Error::other(format!("user {user} holds {own} connections already")));
         }
         Ok(())
     }
 
-    fn seat(guests: &Arc<Self>, user: u32, stream: &UnixStream) -> io::Result<Seat> {
-        let stream = stream.try_clone()?;
+    fn seat(guests: &Arc<Self>, user: u32, stream: &Arc<UnixStream>) -> (Seat, Arc<AtWork>) {
+        let at_work = Arc::<AtWork>::default();
+        let guest = Guest { user, stream: Arc::clone(stream), at_work: Arc::clone(&at_work) };
         let mut inner = guests.lock();
         let number = inner.next;
         inner.next += 1;
-        inner.streams.insert(number, (user, stream));
-        Ok(Seat { guests: Arc::clone(guests), number })
+        inner.connected.insert(number, guest);
+        (Seat { guests: Arc::clone(guests), number }, at_work)
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.guests.lock().streams.remove(&self.number);
+        let mut inner = self.guests.lock();
+        inner.connected.remove(&self.number);
+        inner.left = Instant::now();
+        drop(inner);
         self.guests.left.notify_all();
         self.guests.bell.ring();
     }
 }
 
 /// Answers one request after the other until the peer goes, breaks the rules, or the store fails.
-fn converse(stream: &UnixStream, mut service: Service) -> io::Result<()> {
+fn converse(stream: &UnixStream, mut service: Service, at_work: &AtWork) -> io::Result<()> {
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut deadline = Some(Instant::now() + PATIENCE);
     loop {
         let mut from = Patient { stream, deadline: deadline.take() };
         let most = service.longest_request();
         let Some(request) = frame::receive::<Request>(&mut from, most)? else { return Ok(()) };
-        match service.answer(request) {
+        match at_work.during(|| service.answer(request)) {
             Ok(response) => send(stream, &response)?,
             Err(Silence) => return Ok(()),
         }

@@ -22,6 +22,7 @@ use crate::wire::message::{
 use crate::wire::proof::{Challenge, Nonce};
 use crate::wire::{Authority, Expect, Request, Response, Stored, TokenEntry};
 use std::collections::HashMap;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, sync_channel};
 
@@ -47,6 +48,8 @@ pub struct User {
     pub asker: Asker,
     /// Whether this is the store's owner, or root.
     pub owner: bool,
+    /// By what it is connected.
+    pub stream: Arc<UnixStream>,
 }
 
 /// One connection's side of the service.
@@ -232,9 +235,9 @@ impl Service {
 
     fn done(&self, work: Work) -> Result<Result<Done>, Silence> {
         let (answer, done) = sync_channel(1);
-        self.writer
-            .send(Job { work, answer: Some(answer), asker: self.user.asker.clone() })
-            .map_err(|_| Silence)?;
+        let (asker, caller) = (self.user.asker.clone(), Some(Arc::clone(&self.user.stream)));
+        let job = Job { work, answer: Some(answer), asker, caller };
+        self.writer.send(job).map_err(|_| Silence)?;
         done.recv().map_err(|_| Silence)
     }
 

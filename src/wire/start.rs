@@ -34,6 +34,9 @@ pub const MAKE: &str = "--make";
 /// The program's name, beside the module.
 const PROGRAM: &str = "keystead";
 
+/// How often an agent is started that ends without a word.
+const STARTS: usize = 3;
+
 /// The most that is read of what a failing agent says, in bytes.
 const REPORT: usize = 4096;
 
@@ -77,7 +80,7 @@ pub fn make(place: &Place, deadline: &mut Deadline, heard: impl FnMut()) -> Resu
 fn run(place: &Place, mode: &str, deadline: &mut Deadline, heard: impl FnMut()) -> Result<()> {
     check_owner(&place.directory)?;
     let program = program(place)?;
-    let (mut child, said) = launch(place, &program, mode, deadline, heard)?;
+    let (mut child, said) = speaking(place, &program, mode, deadline, heard)?;
     let done = judge(said, &program);
     part(&mut child, done.is_ok());
     done
@@ -87,8 +90,26 @@ fn run(place: &Place, mode: &str, deadline: &mut Deadline, heard: impl FnMut()) 
 /// leaves behind, and returns when it answers.
 pub fn detached(place: &Place, program: &Path, heard: impl FnMut()) -> Result<()> {
     let mut deadline = Deadline::new(PATIENCE);
-    let (_left_behind, said) = launch(place, program, DETACHED, &mut deadline, heard)?;
+    let (_left_behind, said) = speaking(place, program, DETACHED, &mut deadline, heard)?;
     judge(said, program)
+}
+
+/// Runs the program, and again where it ends without a word, as one does that is killed.
+fn speaking(
+    place: &Place,
+    program: &Path,
+    mode: &str,
+    deadline: &mut Deadline,
+    mut heard: impl FnMut(),
+) -> Result<(Child, io::Result<String>)> {
+    for _ in 1..STARTS {
+        let (mut child, said) = launch(place, program, mode, deadline, &mut heard)?;
+        if !said.as_ref().is_ok_and(String::is_empty) {
+            return Ok((child, said));
+        }
+        part(&mut child, false);
+    }
+    launch(place, program, mode, deadline, heard)
 }
 
 /// Runs the program and collects what it says until it is ready or has ended.
@@ -358,6 +379,15 @@ mod tests {
         let (_folder, place) = place(&format!("echo \"keystead: error: {said}\" >&2; exit 1"));
         let error = agent(&place).unwrap_err();
         assert_eq!((error.reason(), error.to_string()), (Reason::StoreFull, said));
+    }
+
+    #[test]
+    fn an_agent_that_is_killed_as_it_starts_is_started_again() {
+        let script = "echo x >> $4.starts; test -s $4.there && echo ready; echo x > $4.there";
+        let (folder, place) = place(script);
+        agent(&place).unwrap();
+        let starts = std::fs::read_to_string(folder.path().join("store.starts")).unwrap();
+        assert_eq!(starts.lines().count(), 2);
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod attacks;
 mod audit_names;
 mod auditing;
 mod backing_up;
+mod busy;
 mod bypasses;
 mod ceremony;
 mod ciphers;

@@ -7,7 +7,7 @@ use crate::rig::world::{World, eventually};
 use crate::rig::{play, refused};
 use cryptoki::error::RvError;
 use cryptoki::mechanism::Mechanism;
-use cryptoki::object::Attribute;
+use cryptoki::object::{Attribute, ObjectClass};
 use keystead::wire::PATIENCE;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, connect, listen, socket};
 use rustix::process::{Pid, Signal, kill_process};
@@ -48,6 +48,9 @@ fn a_stopped_agent_costs_one_deadline_and_is_heard_again_when_it_goes_on() {
         kill_process(agent, Signal::CONT).unwrap();
         eventually("it is asked again", || generate(&token).is_ok());
         within(AT_ONCE, || assert!(generate(&token).is_ok()));
+        // What was refused was not made behind the caller's back when the agent went on.
+        let class = [Attribute::Class(ObjectClass::SECRET_KEY)];
+        assert_eq!(token.find_objects(&class).unwrap().len(), 3);
     });
 }
 
@@ -214,8 +217,7 @@ fn a_request_under_way_while_the_agent_is_stopped_is_done_once() {
             }
             done.store(true, Ordering::Relaxed);
         });
-        let found =
-            token.find_objects(&[Attribute::Class(cryptoki::object::ObjectClass::SECRET_KEY)]);
+        let found = token.find_objects(&[Attribute::Class(ObjectClass::SECRET_KEY)]);
         assert_eq!(found.unwrap().len(), 300);
     });
 }

@@ -105,7 +105,7 @@ fn job(number: u8) -> (Job, Receiver<Result<Done>>) {
         change: [number; 16],
         access: Access::User,
     };
-    (Job { work, answer: Some(answer), asker: Asker::agent() }, done)
+    (Job { work, answer: Some(answer), asker: Asker::agent(), caller: None }, done)
 }
 
 #[test]

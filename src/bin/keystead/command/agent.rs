@@ -80,7 +80,7 @@ impl Arguments {
             let lock = await_lock(&config.directory)?;
             return self.be_agent(config, group, &lock, Some(handed));
         }
-        match claim_hearing(&config.directory, || self.show_life())? {
+        match claim_hearing(&config.directory, self.working())? {
             Claim::Ours(lock) => self.be_agent(config, group, &lock, None),
             Claim::Served if self.detached => Ok(announce()?),
             Claim::Served => Err(Failure::new(format_args!(
@@ -101,17 +101,21 @@ impl Arguments {
         let metrics = config.metrics.clone();
         let grace = config.erase_grace();
         let options = Options { linger: config.linger, group, metrics, grace, idle: IDLE };
-        Ok(serve(lock, &options, handed, || {
-            if let Err(error) = lock.listening().and_then(|()| self.tell_starter()) {
+        let working = self.working();
+        Ok(serve(lock, &options, handed, working, || {
+            if let Err(error) = self.tell_starter() {
                 log::warn!("whoever started the agent does not learn that it is ready: {error}");
             }
         })?)
     }
 
-    /// Tells the starter to wait.
-    fn show_life(&self) {
-        if self.detached {
-            show_life();
+    /// What tells the starter to wait.
+    fn working(&self) -> impl Fn() + Send + use<> {
+        let detached = self.detached;
+        move || {
+            if detached {
+                show_life();
+            }
         }
     }
 

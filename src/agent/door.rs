@@ -1,0 +1,248 @@
+//! The door of an agent: a thread of its own takes in whoever connects, from before the store is open
+//! until it is closed, and shows those who wait that the agent lives.
+
+use super::bell::Bell;
+use super::commit::Job;
+use super::server::Server;
+use crate::error::Error;
+use crate::wire::{Response, frame};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::{SendFlags, send};
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How often those who wait are shown that the agent lives; they give up after five times this.
+pub const TICK: Duration = Duration::from_secs(1);
+
+/// How long nobody is taken in after somebody could neither be taken in nor sent away.
+const RESPITE: Duration = Duration::from_millis(100);
+
+/// How many may wait until the store is open.
+const MOST_WAITING: usize = 1024;
+
+/// Takes in whoever connects.
+pub struct Door {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    bell: Bell,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// None once nobody is taken in any more.
+    listener: Option<Arc<UnixListener>>,
+    inside: Inside,
+    /// Given up where there are no descriptors left, to send somebody away with.
+    spare: Option<File>,
+    over: bool,
+}
+
+enum Inside {
+    /// Nobody is served at the moment.
+    Waiting(Vec<UnixStream>),
+    /// Connections are served.
+    Serving(Arc<Server>, Sender<Job>),
+}
+
+impl Door {
+    /// Takes in whoever connects to the listener, and lets them wait. Meanwhile `working` is called every
+    /// [`TICK`].
+    pub fn new(listener: UnixListener, working: impl Fn() + Send + 'static) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let state = State {
+            listener: Some(Arc::new(listener)),
+            inside: Inside::Waiting(Vec::new()),
+            spare: Some(spare()?),
+            over: false,
+        };
+        let shared = Arc::new(Shared { bell: Bell::new()?, state: Mutex::new(state) });
+        let keeper = Arc::clone(&shared);
+        let thread = std::thread::Builder::new().name("door".into());
+        let thread = Some(thread.spawn(move || keeper.keep(&working))?);
+        Ok(Self { shared, thread })
+    }
+
+    /// Has those who wait, and whoever comes, served.
+    pub fn open(&self, server: &Arc<Server>, jobs: &Sender<Job>) {
+        let mut state = self.shared.lock();
+        let serving = Inside::Serving(Arc::clone(server), jobs.clone());
+        if let Inside::Waiting(waiting) = std::mem::replace(&mut state.inside, serving) {
+            waiting.into_iter().for_each(|stream| server.welcome(stream, jobs.clone()));
+        }
+        drop(state);
+        self.shared.bell.ring();
+    }
+
+    /// Lets whoever comes wait again.
+    pub fn shut(&self) {
+        self.shared.lock().inside = Inside::Waiting(Vec::new());
+        self.shared.bell.ring();
+    }
+
+    /// Takes nobody in any more. Who has come already and is not served is sent away, with the error
+    /// that kept the store from being opened, or else without a word: they ask whoever comes next.
+    pub fn leave(&self, why: Option<&Error>) {
+        let mut state = self.shared.lock();
+        if matches!(state.inside, Inside::Serving(..)) {
+            state.inside = Inside::Waiting(Vec::new());
+        }
+        state.take_in();
+        state.listener = None;
+        let nobody = Inside::Waiting(Vec::new());
+        let Inside::Waiting(waiting) = std::mem::replace(&mut state.inside, nobody) else { return };
+        for stream in waiting {
+            // Who has gone need not be told.
+            let _told = why.map(|why| tell(&stream, &Response::Refused(why.clone())));
+        }
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.shared.lock().over = true;
+        self.shared.bell.ring();
+        // A door that panicked has been shut with that.
+        let _ended = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep(&self, working: &impl Fn()) {
+        let mut last = Instant::now();
+        loop {
+            let (listener, ticks) = {
+                let state = self.lock();
+                if state.over {
+                    return;
+                }
+                (state.listener.clone(), state.ticks())
+            };
+            if let Err(error) = self.wait(listener.as_deref(), ticks.then(|| last + TICK)) {
+                log::error!("cannot wait for connections: {error}");
+                std::thread::sleep(TICK);
+            }
+            self.bell.silence();
+            let mut state = self.lock();
+            if !state.take_in() {
+                drop(state);
+                std::thread::sleep(RESPITE);
+                continue;
+            }
+            if last.elapsed() >= TICK {
+                last = Instant::now();
+                if state.show_life() {
+                    drop(state);
+                    working();
+                }
+            }
+        }
+    }
+
+    /// Waits until somebody connects or rings, at most until that moment.
+    fn wait(&self, listener: Option<&UnixListener>, until: Option<Instant>) -> io::Result<()> {
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let left = left.map(Timespec::try_from).transpose().map_err(io::Error::other)?;
+        let bell = PollFd::new(&self.bell, PollFlags::IN);
+        let done = match listener {
+            Some(listener) => {
+                poll(&mut [bell, PollFd::new(listener, PollFlags::IN)], left.as_ref())
+            }
+            None => poll(&mut [bell], left.as_ref()),
+        };
+        match done {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl State {
+    /// Whether there may be somebody to show something to.
+    fn ticks(&self) -> bool {
+        match &self.inside {
+            Inside::Waiting(_) => true,
+            Inside::Serving(server, _) => server.count() > 0,
+        }
+    }
+
+    /// Shows those who wait that the agent lives. Whether nobody is served at the moment.
+    fn show_life(&mut self) -> bool {
+        match &mut self.inside {
+            Inside::Waiting(waiting) => {
+                waiting.retain(|stream| show_life(stream).is_ok());
+                true
+            }
+            Inside::Serving(server, _) => {
+                server.show_life();
+                false
+            }
+        }
+    }
+
+    /// Takes everybody in who has connected. Whether nobody is left.
+    fn take_in(&mut self) -> bool {
+        let Some(listener) = self.listener.clone() else { return true };
+        loop {
+            match listener.accept() {
+                Ok((stream, _)) => self.admit(stream),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+                Err(error) => {
+                    log::warn!("a connection was not accepted: {error}");
+                    if !self.send_one_away(&listener) {
+                        return false;
+                    }
+                }
+            }
+        }
+    }
+
+    fn admit(&mut self, stream: UnixStream) {
+        match &mut self.inside {
+            Inside::Serving(server, jobs) => server.welcome(stream, jobs.clone()),
+            Inside::Waiting(waiting) if waiting.len() < MOST_WAITING => waiting.push(stream),
+            Inside::Waiting(_) => log::warn!("a connection was refused: too many wait"),
+        }
+    }
+
+    /// Where there are no descriptors left, a connection that cannot be taken in would be announced for
+    /// ever. Whether one was sent away.
+    fn send_one_away(&mut self, listener: &UnixListener) -> bool {
+        self.spare = None;
+        let sent = listener.accept().is_ok();
+        self.spare = spare().ok();
+        sent
+    }
+}
+
+fn spare() -> io::Result<File> {
+    File::open("/dev/null")
+}
+
+/// Tells somebody who waits for an answer that the agent works on it.
+pub fn show_life(stream: &UnixStream) -> io::Result<()> {
+    tell(stream, &Response::Working)
+}
+
+/// Sends a short message, unless the peer has not taken what was sent before.
+fn tell(stream: &UnixStream, message: &Response) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    frame::send(&mut bytes, message)?;
+    match send(stream, &bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+        Ok(_) | Err(Errno::AGAIN) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
