@@ -28,19 +28,22 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// Whether a key with a modulus of `size` bytes can do it: `MechanismParam` (RFC 8017, 9.1.1,
-    /// step 3; the sizes of modulus that are served are whole bytes).
-    pub fn check(self, size: usize) -> Result<()> {
+    /// Whether a key with a modulus of so many bits can do it: `MechanismParam` (RFC 8017, 8.1.1 and
+    /// 9.1.1, step 3: the block has one bit less than the modulus).
+    pub fn check(self, bits: u64) -> Result<()> {
+        let block = usize::try_from(bits.saturating_sub(1).div_ceil(8)).unwrap_or(0);
         match self {
-            Self::Pss { hash, salt_len, .. } if salt_len > size.saturating_sub(hash.size() + 2) => {
+            Self::Pss { hash, salt_len, .. }
+                if salt_len > block.saturating_sub(hash.size() + 2) =>
+            {
                 Err(Reason::MechanismParam.detail("the salt is too long for the key"))
             }
             _ => Ok(()),
         }
     }
 
-    fn takes(self, size: usize, input: usize) -> Result<()> {
-        self.check(size)?;
+    fn takes(self, bits: u64, size: usize, input: usize) -> Result<()> {
+        self.check(bits)?;
         let fits = match self {
             Self::Pkcs1(hash) | Self::Pss { hash, .. } => input == hash.size(),
             Self::Pkcs1Raw => input <= size.saturating_sub(PKCS1_OVERHEAD),
@@ -59,7 +62,7 @@ impl PrivateKey {
     /// more) `DataInvalid`, a salt that does not fit `MechanismParam`.
     pub fn sign(&self, scheme: Scheme, input: &[u8]) -> Result<Vec<u8>> {
         let size = self.size();
-        scheme.takes(size, input.len())?;
+        scheme.takes(self.bits(), size, input.len())?;
         let rsa = self.rsa()?.cast_mut();
         let (mut output, mut len) = (vec![0; size], size);
         let (to, from) = (output.as_mut_ptr(), input.as_ptr());
@@ -100,7 +103,7 @@ impl PublicKey {
         if signature.len() != self.size() {
             return Err(Reason::SignatureLength.into());
         }
-        scheme.takes(self.size(), input.len())?;
+        scheme.takes(self.bits(), self.size(), input.len())?;
         match scheme {
             Scheme::Pkcs1Raw => self.recovers(RSA_PKCS1_PADDING, input, signature),
             Scheme::Bare => {
@@ -190,6 +193,38 @@ mod tests {
         let public = key.public().unwrap();
         public.verify(Scheme::Bare, &[7; 255], &signature).unwrap();
         assert!(public.verify(Scheme::Bare, &[7; 254], &signature).is_err());
+    }
+
+    #[test]
+    fn every_scheme_serves_every_size_of_modulus() {
+        for bits in [1024, 2049, 2050, 2055, 2056] {
+            let key = PrivateKey::generate(bits, &[1, 0, 1]).unwrap();
+            let (public, size) = (key.public().unwrap(), key.size());
+            let (hash, mgf) = (Hash::Sha256, Hash::Sha256);
+            let longest = usize::try_from((bits - 1).div_ceil(8)).unwrap() - hash.size() - 2;
+            for scheme in [
+                Scheme::Pkcs1(hash),
+                Scheme::Pkcs1Raw,
+                Scheme::Bare,
+                Scheme::Pss { hash, mgf, salt_len: 0 },
+                Scheme::Pss { hash, mgf, salt_len: 32 },
+                Scheme::Pss { hash, mgf, salt_len: longest },
+            ] {
+                let signature = key.sign(scheme, &[7; 32]).unwrap();
+                assert_eq!(signature.len(), size, "{scheme:?}");
+                public.verify(scheme, &[7; 32], &signature).unwrap();
+                assert!(public.verify(scheme, &[8; 32], &signature).is_err(), "{scheme:?}");
+            }
+            let scheme = Scheme::Pss { hash, mgf, salt_len: longest + 1 };
+            let refusal = key.sign(scheme, &[7; 32]).unwrap_err().reason();
+            assert_eq!(refusal, Reason::MechanismParam, "{bits}");
+            let padding = crate::lc::rsa::Oaep { hash, mgf, label: b"label" };
+            let text = vec![9; crate::lc::rsa::max_oaep(size, hash)];
+            let sealed = public.encrypt_oaep(&padding, &text).unwrap();
+            assert_eq!(key.decrypt_oaep(&padding, &sealed).unwrap().expose(), text);
+            let sealed = public.encrypt_pkcs1(&[5; 100]).unwrap();
+            assert_eq!(key.decrypt_pkcs1(&sealed).unwrap().expose(), [5; 100]);
+        }
     }
 
     #[test]

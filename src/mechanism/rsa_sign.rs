@@ -132,7 +132,7 @@ impl Input {
 
 fn sign(usable: &UsableKey, scheme: Scheme, input: Input) -> Result<Box<dyn Absorb>> {
     let size = private(usable)?.size();
-    scheme.check(size)?;
+    scheme.check(private(usable)?.bits())?;
     let key = usable.clone();
     Ok(Box::new(Compute::new(input.gather(scheme, size)?, size, move |input| {
         private(&key)?.sign(scheme, input).map(Secret::new)
@@ -141,7 +141,7 @@ fn sign(usable: &UsableKey, scheme: Scheme, input: Input) -> Result<Box<dyn Abso
 
 fn verify(usable: &UsableKey, scheme: Scheme, input: Input) -> Result<Box<dyn Check>> {
     let size = public(usable)?.size();
-    scheme.check(size)?;
+    scheme.check(public(usable)?.bits())?;
     let key = usable.clone();
     Ok(Box::new(Compare::new(input.gather(scheme, size)?, move |input, signature| {
         public(&key)?.verify(scheme, input, signature)
