@@ -6,12 +6,14 @@
 //! format:
 //!
 //! * a custom key's metadata: alias, identifier (bytes), description, class, key type, size in bits
-//!   (0 while unknown), created (seconds), pending expiry as an option (0 at a moment, 1 so many
-//!   seconds after the import; then the seconds), days between rotations, when the next of them is counted from (seconds);
+//!   (0 while unknown), created (seconds), its own expiry as an option (0 at a moment, 1 so many
+//!   seconds after each import, 2 and 3 the same with material that can only be read from then on; then
+//!   the seconds), days between rotations, when the next of them is counted from (seconds);
 //!   in format 2 also its bonds, as the attributes of an object;
 //! * material or an ordinary object: the number of attributes, for each its type and its value, then
 //!   the material.
 
+use super::material::{Expiry, ExpiryAction};
 use super::state::DAY;
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
@@ -41,8 +43,8 @@ pub struct Metadata {
     pub bits: u64,
     /// When the custom key came into being.
     pub created_at: Seconds,
-    /// An expiry for the next import, used once.
-    pub pending_expiry: Option<PendingExpiry>,
+    /// The expiry of every import that is given no other.
+    pub own_expiry: Option<OwnExpiry>,
     /// Days between scheduled rotations; 0 none.
     pub rotation_days: u16,
     /// From when the next scheduled rotation is counted: the latest one, or the setting of the schedule.
@@ -53,21 +55,64 @@ pub struct Metadata {
     pub bonds: Vec<(u64, Vec<u8>)>,
 }
 
-/// An expiry that was given before there was material.
+/// An expiry that a custom key keeps for its imports, until it is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum PendingExpiry {
+#[serde(from = "Form", into = "Form")]
+pub struct OwnExpiry {
+    /// When it is.
+    pub due: Due,
+    /// What happens then.
+    pub action: ExpiryAction,
+}
+
+/// When material expires that is yet to be imported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
     /// At that second.
     At(Seconds),
     /// So many seconds after the import.
     After(Seconds),
 }
 
-impl PendingExpiry {
-    /// The second it means for an import at `now`.
-    pub fn resolve(self, now: Seconds) -> Seconds {
-        match self {
-            Self::At(at) => at,
-            Self::After(seconds) => now.saturating_add(seconds),
+impl OwnExpiry {
+    /// The expiry of an import at `now`.
+    pub fn of_import(self, now: Seconds) -> Expiry {
+        let at = match self.due {
+            Due::At(at) => at,
+            Due::After(seconds) => now.saturating_add(seconds),
+        };
+        Expiry { at, action: self.action }
+    }
+}
+
+/// An own expiry as it is stored.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+enum Form {
+    At(Seconds),
+    After(Seconds),
+    ReadOnlyAt(Seconds),
+    ReadOnlyAfter(Seconds),
+}
+
+impl From<Form> for OwnExpiry {
+    fn from(form: Form) -> Self {
+        let (due, action) = match form {
+            Form::At(at) => (Due::At(at), ExpiryAction::Erase),
+            Form::After(seconds) => (Due::After(seconds), ExpiryAction::Erase),
+            Form::ReadOnlyAt(at) => (Due::At(at), ExpiryAction::ReadOnly),
+            Form::ReadOnlyAfter(seconds) => (Due::After(seconds), ExpiryAction::ReadOnly),
+        };
+        Self { due, action }
+    }
+}
+
+impl From<OwnExpiry> for Form {
+    fn from(own: OwnExpiry) -> Self {
+        match (own.due, own.action) {
+            (Due::At(at), ExpiryAction::Erase) => Self::At(at),
+            (Due::After(seconds), ExpiryAction::Erase) => Self::After(seconds),
+            (Due::At(at), ExpiryAction::ReadOnly) => Self::ReadOnlyAt(at),
+            (Due::After(seconds), ExpiryAction::ReadOnly) => Self::ReadOnlyAfter(seconds),
         }
     }
 }
@@ -164,7 +209,7 @@ mod tests {
             key_type: 0x1F,
             bits: 256,
             created_at: 1_700_000_000,
-            pending_expiry: Some(PendingExpiry::After(90)),
+            own_expiry: Some(OwnExpiry { due: Due::After(90), action: ExpiryAction::Erase }),
             rotation_days: 0,
             rotation_from: 0,
             bonds: Vec::new(),
@@ -217,9 +262,26 @@ mod tests {
     }
 
     #[test]
-    fn a_pending_expiry_counts_from_the_import() {
-        assert_eq!(PendingExpiry::At(50).resolve(1000), 50);
-        assert_eq!(PendingExpiry::After(50).resolve(1000), 1050);
-        assert_eq!(PendingExpiry::After(u64::MAX).resolve(1000), u64::MAX);
+    fn each_kind_of_own_expiry_has_its_byte() {
+        use ExpiryAction::{Erase, ReadOnly};
+        for (byte, due, action) in [
+            (0, Due::At(90), Erase),
+            (1, Due::After(90), Erase),
+            (2, Due::At(90), ReadOnly),
+            (3, Due::After(90), ReadOnly),
+        ] {
+            let own_expiry = Some(OwnExpiry { due, action });
+            let written = Metadata { own_expiry, ..metadata() }.encode().unwrap();
+            assert!(written.expose().ends_with(&[1, byte, 90, 0, 0]), "{:?}", written.expose());
+            assert_eq!(Metadata::decode(&written).unwrap().own_expiry, own_expiry);
+        }
+    }
+
+    #[test]
+    fn an_own_expiry_counts_from_each_import() {
+        let at = |due, clock| OwnExpiry { due, action: ExpiryAction::Erase }.of_import(clock).at;
+        assert_eq!(at(Due::At(50), 1000), 50);
+        assert_eq!((at(Due::After(50), 1000), at(Due::After(50), 2000)), (1050, 2050));
+        assert_eq!(at(Due::After(u64::MAX), 1000), u64::MAX);
     }
 }

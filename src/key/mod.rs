@@ -11,7 +11,7 @@ pub mod seal;
 pub mod state;
 mod stretch;
 
-pub use body::{Body, Metadata, PendingExpiry};
+pub use body::{Body, Due, Metadata, OwnExpiry};
 pub use bounds::Bounds;
 pub use material::{Expiry, ExpiryAction, Fingerprint};
 pub use policy::{Family, InUse, Key, Parsed, UsableKey, Usage};

@@ -42,11 +42,21 @@
 //!
 //! # The expiry
 //!
-//! `CKA_KEYSTEAD_EXPIRES_AT`; else, once, what the empty key's JSON says (`expires`, or `expires_in`
-//! counted from the import); else, where the custom key was there before, the day after
-//! `CKA_END_DATE`, 00:00 UTC. None: never. The material is unusable from that second in every process
-//! and erased by the agent at that moment. The time is the store's
-//! (see [`threats`](super::threats)); an expiry that it has seen already is refused.
+//! Of an import: `CKA_KEYSTEAD_EXPIRES_AT`, 0 for never; else the custom key's own; else, where the
+//! custom key was there before, the day after `CKA_END_DATE`, 00:00 UTC. None: never. What happens then:
+//! `CKA_KEYSTEAD_EXPIRY_ACTION`, else the custom key's own, else erasing.
+//!
+//! A custom key's own expiry is what the JSON of the empty key says (`expires`, a moment; or `expires_in`,
+//! a time that is counted from each import; and `expiry_action`, `erase` or `read-only`), or the two
+//! attributes in the template of an empty key. It holds for every import until it is changed: by
+//! `C_SetAttributeValue` with such JSON as the metadata object's `CKA_VALUE` (`{"expires_in":"30d"}`,
+//! `{"expires":null}` for none), or by `keystead set-expiry`. Neither that nor what one import is given
+//! touches the other, or material that is present. An own `expires` that has passed refuses imports until
+//! they, or the key, are given another.
+//!
+//! The material is unusable from that second in every process and erased by the agent at that moment.
+//! The time is the store's (see [`threats`](super::threats)); an expiry that it has seen already is
+//! refused.
 //!
 //! # Operations under way
 //!

@@ -3,11 +3,12 @@
 
 use super::kinds::{self, Kind};
 use crate::clock::{Seconds, check_ahead};
-use crate::error::{Reason, Result};
+use crate::error::{Error, Reason, Result};
 use crate::id::Id;
-use crate::key::{ExpiryAction, Material, Metadata, Origin, PendingExpiry, State, Status};
+use crate::key::{Due, ExpiryAction, Material, Metadata, Origin, OwnExpiry, State, Status};
 use jiff::{Span, SpanRelativeTo, Timestamp, Unit};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
 /// The longest description, in bytes.
 pub const MAX_DESCRIPTION: usize = 255;
@@ -23,8 +24,41 @@ struct Written {
     key_bits: Option<u64>,
     expires: Option<Timestamp>,
     expires_in: Option<String>,
+    expiry_action: Option<WrittenAction>,
     private: Option<bool>,
     id: Option<String>,
+}
+
+/// What a client writes to change a custom key's own expiry. A member that is there and null takes the
+/// expiry away.
+#[derive(Debug, Deserialize)]
+struct WrittenExpiry {
+    #[serde(default, deserialize_with = "there")]
+    expires: Option<Option<Timestamp>>,
+    #[serde(default, deserialize_with = "there")]
+    expires_in: Option<Option<String>>,
+    expiry_action: Option<WrittenAction>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum WrittenAction {
+    Erase,
+    ReadOnly,
+}
+
+impl From<WrittenAction> for ExpiryAction {
+    fn from(written: WrittenAction) -> Self {
+        match written {
+            WrittenAction::Erase => Self::Erase,
+            WrittenAction::ReadOnly => Self::ReadOnly,
+        }
+    }
+}
+
+/// A member that is there, null or not.
+fn there<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
 }
 
 /// An empty custom key as somebody asked for it.
@@ -39,8 +73,8 @@ pub struct Wanted {
     pub kind: &'static Kind,
     /// Its size in bits, 0 for any.
     pub bits: u64,
-    /// The expiry of the next import.
-    pub expiry: Option<PendingExpiry>,
+    /// The expiry of every import that is given no other.
+    pub expiry: Option<OwnExpiry>,
     /// Whether it is hidden without a login: true unless the JSON says otherwise.
     pub private: bool,
 }
@@ -48,11 +82,7 @@ pub struct Wanted {
 /// Reads the JSON that makes an empty custom key, at the store's time `now` while the clock shows `clock`.
 /// Anything wrong is `AttributeValue`, and says where.
 pub fn wanted(bytes: &[u8], now: Seconds, clock: Seconds) -> Result<Wanted> {
-    let written: Written = serde_json::from_slice(bytes).map_err(|cause| {
-        Reason::AttributeValue.detail(format_args!("the custom key's JSON: {cause}"))
-    })?;
-    let wrong =
-        |what: &str| Reason::AttributeValue.detail(format_args!("the custom key's JSON: {what}"));
+    let written: Written = read(bytes)?;
     if written.description.len() > MAX_DESCRIPTION {
         return Err(wrong("`description` is longer than 255 bytes"));
     }
@@ -64,23 +94,8 @@ pub fn wanted(bytes: &[u8], now: Seconds, clock: Seconds) -> Result<Wanted> {
     if written.key_bits.is_some_and(|bits| !kind.sizes.contain(bits)) {
         return Err(wrong("`key_bits` is no size of that `key_type`"));
     }
-    let expiry = match (written.expires, written.expires_in) {
-        (None, None) => None,
-        (Some(moment), None) => {
-            let at = u64::try_from(moment.as_second()).unwrap_or(0);
-            check_ahead(at, now, clock)?;
-            Some(PendingExpiry::At(at))
-        }
-        (None, Some(span)) => {
-            let after = seconds(&span)
-                .ok_or_else(|| wrong("`expires_in` is not a time such as \"90d\""))?;
-            // No import could ever have such an expiry.
-            timestamp(now.saturating_add(after))
-                .map_err(|_| wrong("`expires_in` ends after the year 9999"))?;
-            Some(PendingExpiry::After(after))
-        }
-        (Some(_), Some(_)) => return Err(wrong("`expires` and `expires_in` exclude each other")),
-    };
+    let due = due(written.expires, written.expires_in.as_deref(), (now, clock))?;
+    let expiry = own(due, written.expiry_action, None)?;
     let identifier = match written.id {
         None => Vec::new(),
         Some(hex) => unhex(&hex).ok_or_else(|| wrong("`id` is not hexadecimal"))?,
@@ -94,6 +109,81 @@ pub fn wanted(bytes: &[u8], now: Seconds, clock: Seconds) -> Result<Wanted> {
         expiry,
         private: written.private.unwrap_or(true),
     })
+}
+
+/// The members that can be changed: [`WrittenExpiry`]'s.
+const CHANGEABLE: [&str; 3] = ["expires", "expires_in", "expiry_action"];
+
+/// Reads the JSON that changes a custom key's own expiry, which is `current`. What is wrong with that is
+/// `AttributeValue`, and says where; everything else that the JSON shows is `AttributeReadOnly`.
+pub fn changed_expiry(
+    bytes: &[u8],
+    current: Option<OwnExpiry>,
+    (now, clock): (Seconds, Seconds),
+) -> Result<Option<OwnExpiry>> {
+    let read_only = || {
+        let told = format_args!("of the custom key's JSON, all but {}", CHANGEABLE.join(", "));
+        Reason::AttributeReadOnly.detail(told)
+    };
+    let members: Map<String, Value> = read(bytes).map_err(|_| read_only())?;
+    if members.is_empty() || members.keys().any(|name| !CHANGEABLE.contains(&name.as_str())) {
+        return Err(read_only());
+    }
+    let WrittenExpiry { expires, expires_in, expiry_action } =
+        serde_json::from_value(Value::Object(members))
+            .map_err(|cause| wrong(&cause.to_string()))?;
+    let due = match (&expires, &expires_in) {
+        (None, None) => current.map(|own| own.due),
+        _ => due(expires.flatten(), expires_in.flatten().as_deref(), (now, clock))?,
+    };
+    own(due, expiry_action, current)
+}
+
+fn own(
+    due: Option<Due>,
+    action: Option<WrittenAction>,
+    current: Option<OwnExpiry>,
+) -> Result<Option<OwnExpiry>> {
+    let Some(due) = due else {
+        return match action {
+            Some(_) => Err(wrong("`expiry_action` goes with `expires` or `expires_in`")),
+            None => Ok(None),
+        };
+    };
+    let kept = current.map_or(ExpiryAction::Erase, |own| own.action);
+    Ok(Some(OwnExpiry { due, action: action.map_or(kept, Into::into) }))
+}
+
+fn due(
+    expires: Option<Timestamp>,
+    within: Option<&str>,
+    (now, clock): (Seconds, Seconds),
+) -> Result<Option<Due>> {
+    match (expires, within) {
+        (None, None) => Ok(None),
+        (Some(moment), None) => {
+            let at = u64::try_from(moment.as_second()).unwrap_or(0);
+            check_ahead(at, now, clock)?;
+            Ok(Some(Due::At(at)))
+        }
+        (None, Some(span)) => {
+            let after =
+                seconds(span).ok_or_else(|| wrong("`expires_in` is not a time such as \"90d\""))?;
+            // No import could ever have such an expiry.
+            timestamp(now.saturating_add(after))
+                .map_err(|_| wrong("`expires_in` ends after the year 9999"))?;
+            Ok(Some(Due::After(after)))
+        }
+        (Some(_), Some(_)) => Err(wrong("`expires` and `expires_in` exclude each other")),
+    }
+}
+
+fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|cause| wrong(&cause.to_string()))
+}
+
+fn wrong(what: &str) -> Error {
+    Reason::AttributeValue.detail(format_args!("the custom key's JSON: {what}"))
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
@@ -132,6 +222,7 @@ struct Shown<'a> {
     key_bits: u64,
     origin: &'a str,
     status: &'a str,
+    enabled: bool,
     material: &'a str,
     material_version: u32,
     created: Timestamp,
@@ -139,6 +230,7 @@ struct Shown<'a> {
     expiry_action: Option<&'a str>,
     next_import_expires: Option<Timestamp>,
     next_import_expires_in_seconds: Option<Seconds>,
+    next_import_expiry_action: Option<&'a str>,
     rotation_days: Option<u16>,
     next_rotation: Option<Timestamp>,
     deletion: Option<Timestamp>,
@@ -147,9 +239,9 @@ struct Shown<'a> {
 
 /// The metadata of a custom key as JSON. `state` has been narrowed.
 pub fn show(id: Id, metadata: &Metadata, state: &State, private: bool) -> Result<Vec<u8>> {
-    let (next_at, next_in) = match metadata.pending_expiry {
-        Some(PendingExpiry::At(at)) => (Some(timestamp(at)?), None),
-        Some(PendingExpiry::After(seconds)) => (None, Some(seconds)),
+    let (next_at, next_in) = match metadata.own_expiry.map(|own| own.due) {
+        Some(Due::At(at)) => (Some(timestamp(at)?), None),
+        Some(Due::After(seconds)) => (None, Some(seconds)),
         None => (None, None),
     };
     let shown = Shown {
@@ -161,6 +253,7 @@ pub fn show(id: Id, metadata: &Metadata, state: &State, private: bool) -> Result
         key_bits: metadata.bits,
         origin: origin(state.origin),
         status: status(state.status()),
+        enabled: state.enabled,
         material: material(state.material),
         material_version: state.version,
         created: timestamp(metadata.created_at)?,
@@ -168,6 +261,7 @@ pub fn show(id: Id, metadata: &Metadata, state: &State, private: bool) -> Result
         expiry_action: state.expiry.map(|expiry| action(expiry.action)),
         next_import_expires: next_at,
         next_import_expires_in_seconds: next_in,
+        next_import_expiry_action: metadata.own_expiry.map(|own| action(own.action)),
         rotation_days: Some(metadata.rotation_days).filter(|&days| days != 0),
         next_rotation: metadata.rotation_due().map(timestamp).transpose()?,
         deletion: state.deletion_at.map(timestamp).transpose()?,
@@ -229,7 +323,8 @@ mod tests {
         assert_eq!(wanted.alias.as_deref(), Some("payroll"));
         assert!(wanted.identifier.is_empty());
         assert_eq!((wanted.kind.name, wanted.bits, wanted.private), ("AES", 256, true));
-        assert_eq!(wanted.expiry, Some(PendingExpiry::At(1_801_353_600)));
+        let expected = OwnExpiry { due: Due::At(1_801_353_600), action: ExpiryAction::Erase };
+        assert_eq!(wanted.expiry, Some(expected));
     }
 
     #[test]
@@ -242,9 +337,45 @@ mod tests {
         assert!(refused(r#"{"expires":"1970-01-01T00:00:01Z"}"#).contains("not in the future"));
         assert!(refused(r#"{"expires_in":"soon"}"#).contains("expires_in"));
         assert!(refused(r#"{"expires_in":"3000000d"}"#).contains("9999"));
+        assert!(refused(r#"{"expires_in":"9d","expiry_action":"forget"}"#).contains("forget"));
+        assert!(refused(r#"{"expiry_action":"erase"}"#).contains("goes with"));
         assert!(
             refused(r#"{"expires":"2999-01-01T00:00:00Z","expires_in":"9d"}"#).contains("exclude")
         );
+    }
+
+    #[test]
+    fn a_change_of_the_expiry_keeps_what_it_does_not_name() {
+        use ExpiryAction::{Erase, ReadOnly};
+        let changed =
+            |json: &str, current| changed_expiry(json.as_bytes(), current, (1_000, 1_000));
+        let own = |due, action| Some(OwnExpiry { due, action });
+        let (day, current) = (86_400, own(Due::After(5), ReadOnly));
+        for (json, expected) in [
+            (r#"{"expires_in":"1d"}"#, own(Due::After(day), ReadOnly)),
+            (r#"{"expires":"1970-01-02T00:00:00Z"}"#, own(Due::At(day), ReadOnly)),
+            (r#"{"expires":null,"expires_in":"1d"}"#, own(Due::After(day), ReadOnly)),
+            (r#"{"expires_in":"1d","expiry_action":"erase"}"#, own(Due::After(day), Erase)),
+            (r#"{"expiry_action":"erase"}"#, own(Due::After(5), Erase)),
+            (r#"{"expires":null}"#, None),
+            (r#"{"expires_in":null}"#, None),
+        ] {
+            assert_eq!(changed(json, current), Ok(expected), "{json}");
+        }
+        assert_eq!(changed(r#"{"expires_in":"1d"}"#, None), Ok(own(Due::After(day), Erase)));
+        let reason = |json| changed(json, current).unwrap_err().reason();
+        for json in [
+            r#"{"expires_in":"1d","expires":"2999-01-01T00:00:00Z"}"#,
+            r#"{"expires":null,"expiry_action":"erase"}"#,
+            r#"{"expires_in":7}"#,
+        ] {
+            assert_eq!(reason(json), Reason::AttributeValue, "{json}");
+        }
+        assert_eq!(reason(r#"{"expires":"1970-01-01T00:00:01Z"}"#), Reason::ExpiryPast);
+        for json in ["{}", "[]", "x", r#"{"alias":"x"}"#, r#"{"expires_in":"1d","status":"x"}"#] {
+            assert_eq!(reason(json), Reason::AttributeReadOnly, "{json}");
+        }
+        assert!(changed(r#"{"expiry_action":"erase"}"#, None).is_err());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::id::Id;
 use crate::key::{Event, Header, Metadata, Origin, Parsed, Role, State};
 use crate::object::custom::Custom;
 use crate::object::vendor::*;
-use crate::object::{Attribute, Attributes, Template, build, curves, marks};
+use crate::object::{Attribute, Attributes, Template, build, curves, json, marks};
 use crate::secret::Secret;
 use crate::wire::Change;
 use pkcs11_sys::*;
@@ -165,6 +165,8 @@ impl Token {
                     let value = attribute.value.expose();
                     if attribute.kind == CKA_KEYSTEAD_ROTATION_DAYS {
                         self.schedule(&mut metadata, key.state.origin, template)?;
+                    } else if attribute.kind == CKA_VALUE && own.is_none() {
+                        self.change_expiry(&mut metadata, key.state.origin, value)?;
                     } else if !rename(&mut metadata, attribute.kind, value)? {
                         let own = own.as_mut().ok_or(Reason::AttributeReadOnly)?;
                         self.change_own(own, attribute)?;
@@ -228,6 +230,17 @@ impl Token {
             metadata.rotation_from = self.now();
         }
         metadata.rotation_days = days;
+        Ok(())
+    }
+
+    /// Changes the expiry of imports to come. Material that is present keeps its own.
+    fn change_expiry(&self, metadata: &mut Metadata, origin: Origin, json: &[u8]) -> Result<()> {
+        let changed =
+            json::changed_expiry(json, metadata.own_expiry, (self.now(), self.clock.now()))?;
+        if origin == Origin::Generated {
+            return Err(Reason::ExpiryOnGenerated.into());
+        }
+        metadata.own_expiry = changed;
         Ok(())
     }
 

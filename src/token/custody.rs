@@ -9,7 +9,7 @@ use super::{Caller, Handle, Login, Token};
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::{
-    Event, ExpiryAction, Fingerprint, Header, Metadata, Origin, PendingExpiry, Role, State,
+    Due, Event, Expiry, ExpiryAction, Fingerprint, Header, Metadata, Origin, OwnExpiry, Role, State,
 };
 use crate::object::kinds::{Kind, bits};
 use crate::object::vendor::*;
@@ -50,7 +50,7 @@ impl Token {
             key_type: kind.key_type,
             bits: bits(&attributes),
             created_at: self.now(),
-            pending_expiry: None,
+            own_expiry: None,
             rotation_days: wishes.rotation_days,
             rotation_from: self.now(),
             bonds: Vec::new(),
@@ -74,22 +74,23 @@ impl Token {
         wishes: Wishes,
     ) -> Result<Handle> {
         // What an empty key has no place for is not passed over in silence.
-        let chosen_later = wishes.action == Some(ExpiryAction::ReadOnly);
-        if chosen_later || wishes.key.is_some() || wishes.rotation_days != 0 {
+        let acts_on_none =
+            wishes.action == Some(ExpiryAction::ReadOnly) && wishes.expiry().is_none();
+        if acts_on_none || wishes.key.is_some() || wishes.rotation_days != 0 {
             return Err(
                 Reason::TemplateInconsistent.detail("an empty custom key has none of this yet")
             );
         }
         let length = template.number(CKA_VALUE_LEN)?.map(|bytes| bytes.saturating_mul(8));
-        self.check_ahead(wishes.expiry())?;
-        let pending_expiry = wishes.expiry().map(|expiry| PendingExpiry::At(expiry.at));
+        let own = |Expiry { at, action }| OwnExpiry { due: Due::At(at), action };
+        let own_expiry = self.ordinary_expiry(&wishes)?.map(own);
         let wanted = json::Wanted {
             alias: label(template)?,
             identifier: template.bytes(CKA_ID).unwrap_or_default().to_vec(),
             description: wishes.description.unwrap_or_default(),
             kind,
             bits: length.unwrap_or(0),
-            expiry: pending_expiry,
+            expiry: own_expiry,
             private: template.flag(CKA_PRIVATE)?.unwrap_or(true),
         };
         if wanted.bits != 0 && !kind.sizes.contain(wanted.bits) {
@@ -149,7 +150,7 @@ impl Token {
             key_type: wanted.kind.key_type,
             bits: wanted.bits,
             created_at: self.now(),
-            pending_expiry: wanted.expiry,
+            own_expiry: wanted.expiry,
             rotation_days: 0,
             rotation_from: 0,
             bonds: Vec::new(),

@@ -83,11 +83,10 @@ impl Token {
         wishes: &Wishes,
     ) -> Result<()> {
         let target = self.named_target(kind, template, wishes)?;
-        let expiry = match &target {
-            Some(target) => expiry(template, wishes, Some(&target.metadata), self.now())?,
-            None => wishes.expiry(),
-        };
-        self.check_ahead(expiry)?;
+        match &target {
+            Some(target) => drop(self.expiry(template, wishes, &target.metadata)?),
+            None => self.check_ahead(wishes.expiry())?,
+        }
         match target {
             Some(Target { state: State { origin: Origin::Generated, .. }, .. }) => {
                 Err(Reason::ImportIntoGenerated.into())
@@ -129,6 +128,34 @@ impl Token {
         self.check_ahead(expiry).map(|()| expiry)
     }
 
+    /// The expiry of an import into a custom key, which lies ahead: the attribute's, else the key's own,
+    /// else the end of `CKA_END_DATE`; else never. What happens then: what the attribute says, else the
+    /// key's own, else erasing.
+    fn expiry(
+        &self,
+        template: &Template,
+        wishes: &Wishes,
+        metadata: &Metadata,
+    ) -> Result<Option<Expiry>> {
+        let own = metadata.own_expiry.map(|own| own.of_import(self.now()));
+        let at = match (wishes.expires_at, own) {
+            (Some(0), _) => None,
+            (Some(at), _) => Some(at),
+            (None, Some(own)) => Some(own.at),
+            (None, None) => end_of_date(template)?,
+        };
+        let action = wishes.action.or(own.map(|own| own.action)).unwrap_or(ExpiryAction::Erase);
+        let expiry = at.map(|at| Expiry { at, action });
+        match self.check_ahead(expiry) {
+            Err(error) if error.reason() == Reason::ExpiryPast && wishes.expires_at.is_none() => {
+                Err(error.reason().detail(
+                    "it is the custom key's own; CKA_KEYSTEAD_EXPIRES_AT gives the import another",
+                ))
+            }
+            checked => checked.map(|()| expiry),
+        }
+    }
+
     /// One try; returns the material's identity.
     fn import(&self, import: &Import) -> Result<Id> {
         let now = self.now();
@@ -145,11 +172,10 @@ impl Token {
         if ![0, size, size.next_multiple_of(8)].contains(&target.metadata.bits) {
             return Err(Reason::OtherSize.into());
         }
-        let expiry = expiry(import.template, import.wishes, Some(&target.metadata), now)?;
-        self.check_ahead(expiry)?;
+        let expiry = self.expiry(import.template, import.wishes, &target.metadata)?;
         let event = Event::Import { fingerprint: import.fingerprint, expiry };
         let state = target.state.clone().apply(&event, now)?;
-        let metadata = Metadata { bits: size, pending_expiry: None, ..target.metadata.clone() };
+        let metadata = Metadata { bits: size, ..target.metadata.clone() };
         if target.state.has_material() {
             self.import_over_present(import, target, metadata, state, event)
         } else {
@@ -174,7 +200,7 @@ impl Token {
             key_type: import.kind.key_type,
             bits: bits(&import.held.attributes),
             created_at: now,
-            pending_expiry: None,
+            own_expiry: None,
             rotation_days: 0,
             rotation_from: 0,
             bonds: Vec::new(),
@@ -395,25 +421,6 @@ fn bound(import: &Import, target: &Target) -> Result<Held> {
     }
     marks::bind(&mut attributes, &target.metadata.bonds, import.template)?;
     Ok(Held { attributes, material: import.held.material.duplicate() })
-}
-
-/// The expiry of an import: the attribute's, else the one written into the custom key, else, where
-/// the key existed before, the end of `CKA_END_DATE`; else never.
-fn expiry(
-    template: &Template,
-    wishes: &Wishes,
-    metadata: Option<&Metadata>,
-    now: Seconds,
-) -> Result<Option<Expiry>> {
-    let action = wishes.action.unwrap_or(ExpiryAction::Erase);
-    let pending = metadata.and_then(|metadata| metadata.pending_expiry);
-    let at = match (wishes.expires_at, pending) {
-        (Some(0), _) => None,
-        (Some(at), _) => Some(at),
-        (None, Some(pending)) => Some(pending.resolve(now)),
-        (None, None) => end_of_date(template)?,
-    };
-    Ok(at.map(|at| Expiry { at, action }))
 }
 
 /// 00:00 UTC of the day after `CKA_END_DATE`.

@@ -30,6 +30,7 @@ mod model;
 mod numbers;
 mod objects;
 mod oracles;
+mod own_expiry;
 mod pins;
 mod program;
 mod reauthentication;

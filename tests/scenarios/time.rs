@@ -130,20 +130,6 @@ fn a_longer_expiry_in_a_later_import_takes_the_place_of_the_shorter() {
 }
 
 #[test]
-fn the_jsons_expiry_counts_from_the_import_and_applies_once() {
-    play(|world| {
-        let token = world.token();
-        let id = empty_by_json(&token, r#"{"alias":"payroll","expires_in":"90d"}"#);
-        let key = import(&token, &id, &ONE, &[]).unwrap();
-        let expected = now() + 90 * 86_400;
-        let found = token.number(key, EXPIRES_AT);
-        assert!((expected - 2..=expected).contains(&found), "{found} is not about {expected}");
-        import(&token, &id, &ONE, &[]).unwrap();
-        assert_eq!(token.number(key, EXPIRES_AT), 0);
-    });
-}
-
-#[test]
 fn an_expiry_in_the_template_goes_before_the_jsons() {
     play(|world| {
         let token = world.token();
