@@ -116,7 +116,11 @@
 //! it as one that is not sensitive: PKCS#11 allows it. What prevents it is `CKA_WRAP_WITH_TRUSTED` on
 //! the key, without which the user makes a wrapping key for the purpose, and a trusted AES key that
 //! lacks `CKA_UNWRAP`, or whose `CKA_UNWRAP_TEMPLATE` says `CKA_SENSITIVE` true and `CKA_EXTRACTABLE`
-//! false. Let the officer generate trusted keys, unextractable ones: what the user made may have a twin.
+//! false. An RSA key with such a template keeps what travels with a transport key only where it opens that
+//! in one call: what it opens by OAEP alone neither unwraps nor decrypts, unless `CKA_ALLOWED_MECHANISMS`
+//! confines it to OAEP, and then nothing with a transport key should be wrapped for it. What an AES key
+//! unwraps may be one that unwraps, under which the template holds no more, unless it asks for
+//! `CKA_UNWRAP` and `CKA_DECRYPT` false. Let the officer generate trusted keys, unextractable ones: what the user made may have a twin.
 //! The officer sees no private objects, so that a trusted key is a public one: a PIN protects it from
 //! other processes and users, and not from who can read the store's files.
 //!

@@ -172,7 +172,7 @@ fn key_defaults(made: &mut Attributes, kind: &Kind) -> Result<()> {
     // says nothing about what it is for.
     let fits = |usage| kind.usages.contains(&usage);
     let named = USAGE_FLAGS.iter().any(|&(usage, flag)| fits(usage) && made.flag(flag));
-    let bound = is_bound(made);
+    let bound = marks::bounds(made).any();
     for &(usage, flag) in USAGE_FLAGS {
         if rule(flag, kind.class).is_some() {
             let meant = !bound || is_bound_for(usage, made);
@@ -296,16 +296,10 @@ fn change(rule: &Rule, of: &Attributes, attribute: &Attribute, officer: bool) ->
         Change::Falls => !new || old,
         Change::Officer => officer || !new || old,
         Change::Usage if new && marks::forbids(of, rule.kind) => false,
-        Change::Usage => officer || !new || old || !is_bound(of),
+        // Whoever decrypts with a wrapping key needs no unwrapping.
+        Change::Usage => officer || !new || old || !marks::bounds(of).any(),
     };
     if fine { Ok(()) } else { Err(refuse(Reason::AttributeReadOnly, rule.kind)) }
-}
-
-/// Whether somebody relies on what a key cannot do: it is trusted, or was before, or its own templates
-/// bind what it wraps, unwraps and derives. One more usage would undo that: whoever decrypts with a
-/// wrapping key needs no unwrapping.
-fn is_bound(key: &Attributes) -> bool {
-    marks::was_trusted(key) || marks::has_templates(key)
 }
 
 /// What a bound key is meant for where its template names no usage: what it is trusted with, and what

@@ -56,19 +56,18 @@ pub fn material(template: &Template) -> Result<Template> {
     rest.joined_with(flags([(CKA_SENSITIVE, true), (CKA_EXTRACTABLE, false)])?)
 }
 
-/// Keeps a key from unwrapping anything, for good: what came by itself may be the transport key of a
-/// blob that the same pair opens as a whole, and would open the rest of that into a key that can be read.
-/// A template that asks for it is `TemplateInconsistent`.
-pub fn forbid_unwrapping(made: &mut Attributes, template: &Template) -> Result<()> {
-    if template.flag(CKA_UNWRAP)? == Some(true) {
+/// Keeps a key from unwrapping and decrypting anything, for good: what came by itself may be the
+/// transport key of a blob that the same pair opens as a whole, and would open the rest of that into what
+/// can be read, by AES key wrap or block by block. A key that would do so, because its template asks for it
+/// or names no usage, is `TemplateInconsistent`.
+pub fn opens_nothing(made: &mut Attributes) -> Result<()> {
+    if made.flag(CKA_UNWRAP) || made.flag(CKA_DECRYPT) {
         return Err(Reason::TemplateInconsistent.detail(
-            "what an import key opens by itself unwraps nothing: it may be a transport key",
+            "what comes by OAEP alone may be a transport key, and neither unwraps nor decrypts, unless \
+             CKA_ALLOWED_MECHANISMS of the pair is without CKM_RSA_AES_KEY_WRAP",
         ));
     }
-    if made.contains(CKA_UNWRAP) {
-        made.set_flag(CKA_UNWRAP, false);
-    }
-    marks::forbid_unwrapping(made);
+    marks::forbid_opening(made);
     Ok(())
 }
 

@@ -4,7 +4,9 @@
 use super::attributes::{self, Attributes};
 use super::kinds::USAGE_FLAGS;
 use super::template::Template;
+use super::vendor::CKA_KEYSTEAD_IMPORT_ONLY;
 use crate::error::{Reason, Result};
+use crate::key::Bounds;
 use pkcs11_sys::*;
 
 /// On a key that the security officer trusts, or has trusted: it stays bound for good.
@@ -12,6 +14,9 @@ const TRUSTED_ONCE: u64 = u64::MAX - 1;
 
 /// On a key that unwraps nothing, ever.
 const UNWRAPS_NOTHING: u64 = u64::MAX - 2;
+
+/// On a key that decrypts nothing, ever.
+const DECRYPTS_NOTHING: u64 = u64::MAX - 3;
 
 /// The attributes that bind what a key does.
 const BINDING: [u64; 3] = [CKA_WRAP_TEMPLATE, CKA_UNWRAP_TEMPLATE, CKA_DERIVE_TEMPLATE];
@@ -45,20 +50,37 @@ pub fn has_template(key: &Attributes, kind: u64) -> bool {
     key.bytes(kind).is_some_and(|template| !template.is_empty())
 }
 
-/// Marks a key that unwraps nothing, and never will.
-pub fn forbid_unwrapping(key: &mut Attributes) {
+/// What binds a key. The mark of an import key binds its private half: the public one only wraps.
+pub fn bounds(key: &Attributes) -> Bounds {
+    let is_private = key.number(CKA_CLASS) == Some(CKO_PRIVATE_KEY);
+    Bounds {
+        trusted: was_trusted(key),
+        templates: has_templates(key),
+        unwrap_template: has_template(key, CKA_UNWRAP_TEMPLATE),
+        import_only: is_private && key.flag(CKA_KEYSTEAD_IMPORT_ONLY),
+    }
+}
+
+/// Marks a key that unwraps and decrypts nothing, and never will.
+pub fn forbid_opening(key: &mut Attributes) {
     key.set_flag(UNWRAPS_NOTHING, true);
+    key.set_flag(DECRYPTS_NOTHING, true);
 }
 
 /// Whether a usage is never this key's, whoever gives it.
 pub fn forbids(key: &Attributes, usage: u64) -> bool {
-    usage == CKA_UNWRAP && key.flag(UNWRAPS_NOTHING)
+    match usage {
+        CKA_UNWRAP => key.flag(UNWRAPS_NOTHING),
+        CKA_DECRYPT => key.flag(DECRYPTS_NOTHING),
+        _ => false,
+    }
 }
 
 /// Leaves out what is not shown.
 pub fn hide(shown: &mut Attributes) {
     shown.remove(TRUSTED_ONCE);
     shown.remove(UNWRAPS_NOTHING);
+    shown.remove(DECRYPTS_NOTHING);
 }
 
 /// What a key that was trusted is bound to, to be kept where its material goes and comes again; nothing

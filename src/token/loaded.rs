@@ -6,14 +6,11 @@ use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::policy::{FINISH, InUse, Key, Purpose, Sealing, Usages, Watch};
 use crate::key::state::Erasure;
-use crate::key::{
-    Body, Bounds, Expiry, ExpiryAction, Header, Material, Metadata, Role, State, Status,
-};
+use crate::key::{Body, Expiry, ExpiryAction, Header, Material, Metadata, Role, State, Status};
 use crate::object::build;
 use crate::object::custom::{Custom, show_expiry};
 use crate::object::kinds::{self, USAGE_FLAGS};
 use crate::object::values::plain;
-use crate::object::vendor::CKA_KEYSTEAD_IMPORT_ONLY;
 use crate::object::{Attributes, attributes, marks};
 use crate::secret::Secret;
 use crate::wire::{Outcome, Stored};
@@ -284,7 +281,7 @@ impl Loaded {
             id: self.id,
             parsed: (kind.parse)(&held.material, &held.attributes)?,
             usages,
-            bounds: bounds(&held.attributes),
+            bounds: marks::bounds(&held.attributes),
             mechanisms: held.attributes.bytes(CKA_ALLOWED_MECHANISMS).map(attributes::mechanisms),
             private: self.needs_login(),
             sensitive: held.attributes.flag(CKA_SENSITIVE),
@@ -311,15 +308,6 @@ impl Loaded {
 
 fn custom(id: Id, key: &CustomKey, private: bool, now: Seconds) -> Custom<'_> {
     Custom { id, metadata: &key.metadata, state: key.state(now), private }
-}
-
-fn bounds(key: &Attributes) -> Bounds {
-    Bounds {
-        trusted: marks::was_trusted(key),
-        templates: marks::has_templates(key),
-        unwrap_template: marks::has_template(key, CKA_UNWRAP_TEMPLATE),
-        import_only: key.flag(CKA_KEYSTEAD_IMPORT_ONLY),
-    }
 }
 
 /// What the agent says of a slot, in the domain's words.

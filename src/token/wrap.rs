@@ -60,6 +60,8 @@ impl Token {
         if usable.bounds.import_only {
             let may = self.may_take_in(row, &usable, template, &wishes, &mut attributes);
             self.reported(kind, template, &wishes, may)?;
+        } else if may_be_transport(row, &usable) {
+            import_only::opens_nothing(&mut attributes)?;
         }
         self.may_change(caller, attributes.flag(CKA_TOKEN), attributes.flag(CKA_PRIVATE))?;
         let custom = self.is_custom(&attributes, &wishes);
@@ -156,8 +158,8 @@ impl Token {
             }
             import_only::fix(attributes);
         }
-        match comes_by_itself(row, by) {
-            true => import_only::forbid_unwrapping(attributes, template),
+        match may_be_transport(row, by) {
+            true => import_only::opens_nothing(attributes),
             false => Ok(()),
         }
     }
@@ -174,12 +176,13 @@ impl Token {
     }
 }
 
-/// Whether an import key opens what may be the transport key of a blob that it opens as a whole too:
-/// then whoever has that blob could open it in two steps, and read what is in it.
-fn comes_by_itself(row: &Row, by: &UsableKey) -> bool {
+/// Whether an RSA key that hides what it unwraps opens by itself what may be the transport key of a blob
+/// that it opens as a whole too: then whoever has that blob could open it in two steps, and read what is
+/// in it.
+fn may_be_transport(row: &Row, by: &UsableKey) -> bool {
     let whole = CKM_RSA_AES_KEY_WRAP;
-    by.bounds.import_only
-        && row.id != whole
+    by.bounds.hides_what_it_unwraps()
+        && row.id == CKM_RSA_PKCS_OAEP
         && by.mechanisms.as_ref().is_none_or(|allowed| allowed.contains(&whole))
 }
 
@@ -207,21 +210,65 @@ fn fits(shown: &Attributes, template: Option<&[u8]>) -> Result<bool> {
     }))
 }
 
-/// What the caller is told of a failure after the unwrapping.
+/// What the caller is told of a failure after the unwrapping. Where nothing authenticates the wrapping,
+/// no refusal may depend on what was in it: only what failed beside it has its own code.
 fn told(failure: Error, row: &Row) -> Error {
     match failure.reason() {
         // The bytes are no key of the template's type.
         Reason::KeySizeRange | Reason::DataInvalid => Reason::WrappedInvalid.into(),
-        Reason::OtherMaterial
-        | Reason::OtherSize
-        | Reason::MaterialHeld
-        | Reason::SeveralTargets
-        | Reason::AttributeValue
-        | Reason::TemplateInconsistent
-            if !row.authenticated =>
-        {
-            Reason::WrappedInvalid.into()
+        reason if row.authenticated || is_of_surroundings(reason) => failure,
+        _ => Reason::WrappedInvalid.into(),
+    }
+}
+
+/// Whether the agent, the store, the login or the session failed, whatever was unwrapped.
+const fn is_of_surroundings(reason: Reason) -> bool {
+    matches!(
+        reason.rv(),
+        CKR_HOST_MEMORY
+            | CKR_GENERAL_ERROR
+            | CKR_FUNCTION_FAILED
+            | CKR_CRYPTOKI_NOT_INITIALIZED
+            | CKR_TOKEN_NOT_PRESENT
+            | CKR_TOKEN_WRITE_PROTECTED
+            | CKR_DEVICE_ERROR
+            | CKR_DEVICE_MEMORY
+            | CKR_USER_NOT_LOGGED_IN
+            | CKR_SESSION_HANDLE_INVALID
+            | CKR_SESSION_COUNT
+            | CKR_SESSION_READ_ONLY
+    )
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// Whatever reason is added: a blob that nothing authenticates has one answer.
+    #[test]
+    fn what_is_in_an_unauthenticated_wrapping_has_one_answer() {
+        let (padded, whole) =
+            (mechanism::find(CKM_AES_CBC_PAD).unwrap(), mechanism::find(CKM_AES_KEY_WRAP).unwrap());
+        for &reason in Reason::ALL {
+            let wanted = if is_of_surroundings(reason) { reason } else { Reason::WrappedInvalid };
+            assert_eq!(told(reason.into(), padded).reason(), wanted);
         }
-        _ => failure,
+        for of_the_key in [
+            Reason::OtherMaterial,
+            Reason::MaterialHeld,
+            Reason::ExpiryPast,
+            Reason::ClockBehind,
+            Reason::AttributeValue,
+            Reason::PendingDeletion,
+            Reason::ImportIntoGenerated,
+            Reason::KeyTypeInconsistent,
+        ] {
+            assert_eq!(told(of_the_key.into(), padded).reason(), Reason::WrappedInvalid);
+            assert_eq!(told(of_the_key.into(), whole).reason(), of_the_key);
+        }
+        for beside_it in [Reason::AgentLost, Reason::StoreFull, Reason::NotLoggedIn] {
+            assert_eq!(told(beside_it.into(), padded).reason(), beside_it);
+        }
     }
 }

@@ -209,3 +209,21 @@ pub fn with_rsa_aes<R>(act: impl FnOnce(&Mechanism) -> R) -> R {
         VendorDefinedMechanism::new(mechanism_type(CKM_RSA_AES_KEY_WRAP), Some(&params));
     act(&Mechanism::VendorDefined(mechanism))
 }
+
+/// RFC 5649's unwrapping, with a key that decrypts single blocks.
+pub fn unwrapped_by_hand(token: &Token, key: ObjectHandle, wrapped: &[u8]) -> Vec<u8> {
+    let (mut head, mut rest) = (wrapped[..8].to_vec(), wrapped[8..].to_vec());
+    let parts = rest.len() / 8;
+    for round in (0..6 * parts).rev() {
+        let place = 8 * (round % parts)..8 * (round % parts) + 8;
+        let counter = (round as u64 + 1).to_be_bytes();
+        head.iter_mut().zip(counter).for_each(|(byte, counter)| *byte ^= counter);
+        let block = [&head[..], &rest[place.clone()]].concat();
+        let block = token.decrypt(&Mechanism::AesEcb, key, &block).unwrap();
+        head.copy_from_slice(&block[..8]);
+        rest[place].copy_from_slice(&block[8..]);
+    }
+    assert_eq!(head[..4], [0xA6, 0x59, 0x59, 0xA6]);
+    rest.truncate(u32::from_be_bytes(head[4..].try_into().unwrap()) as usize);
+    rest
+}

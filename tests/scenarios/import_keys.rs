@@ -2,7 +2,7 @@
 //! unwraps, and that whoever has the PIN and a wrapped file reads nothing of it.
 
 use crate::rig::token::{SO_PIN, Token, USER_PIN, aes_material, pin};
-use crate::rig::wrap::{Courier, Owner, oaep_sha1, oaep_sha256, with_rsa_aes};
+use crate::rig::wrap::{Courier, Owner, oaep_sha1, oaep_sha256, unwrapped_by_hand, with_rsa_aes};
 use crate::rig::{
     IMPORT_ONLY, expires_at, for_key, import_only, kind, mechanism_type, play, refused,
     template_with, without_custody, world,
@@ -260,19 +260,26 @@ fn a_transfer_in_two_parts_does_not_open_in_two_calls() {
         let first = |template: &[Attribute]| {
             token.unwrap_key(&oaep_sha256(), owner.private, &transport, template)
         };
-        refused(first(&unwraps), RvError::TemplateInconsistent);
-        let second = |key| {
-            let readable = [Attribute::Token(false), Attribute::Sensitive(false)];
-            let [class, key_type, _] = aes_material();
-            let template = [&[class, key_type][..], &readable].concat();
-            token.unwrap_key(&Mechanism::AesKeyWrapPad, key, &carried, &template)
-        };
-        let key = first(&aes_material()).unwrap();
-        refused(second(key), RvError::KeyFunctionNotPermitted);
-        let more = [Attribute::Unwrap(true)];
-        refused(token.update_attributes(key, &more), RvError::AttributeReadOnly);
-        let again = [&unwraps[..], &[for_key(&token.key_of(key))]].concat();
-        refused(first(&again), RvError::TemplateInconsistent);
+        let decrypts = [&aes_material()[..], &[Attribute::Decrypt(true)]].concat();
+        for template in [&unwraps[..], &decrypts, &aes_material()] {
+            refused(first(template), RvError::TemplateInconsistent);
+        }
+        let encrypts = [&aes_material()[..], &[Attribute::Encrypt(true)]].concat();
+        let key = first(&encrypts).unwrap();
+        let readable = [Attribute::Token(false), Attribute::Sensitive(false)];
+        let [class, key_type, _] = aes_material();
+        let readable = [&[class, key_type][..], &readable].concat();
+        let second = token.unwrap_key(&Mechanism::AesKeyWrapPad, key, &carried, &readable);
+        refused(second, RvError::KeyFunctionNotPermitted);
+        let block = token.decrypt(&Mechanism::AesEcb, key, &carried[..16]);
+        refused(block, RvError::KeyFunctionNotPermitted);
+        for usage in [Attribute::Unwrap(true), Attribute::Decrypt(true)] {
+            let more = [usage];
+            refused(token.update_attributes(key, &more), RvError::AttributeReadOnly);
+            let again = [&aes_material()[..], &more, &[for_key(&token.key_of(key))]].concat();
+            refused(first(&again), RvError::TemplateInconsistent);
+        }
+        let again = [&decrypts[..], &[for_key(&token.key_of(key))]].concat();
         token.destroy_object(key).unwrap();
         refused(first(&again), RvError::TemplateInconsistent);
 
@@ -287,9 +294,10 @@ fn a_transfer_in_two_parts_does_not_open_in_two_calls() {
         let other = Owner::of(&token, &[Attribute::Unwrap(true), without_custody()]);
         let (transport, carried) = other.parts(&[6; 32]);
         let [class, key_type, _] = aes_material();
-        let carrier = [class, key_type, Attribute::Unwrap(true)];
+        let carrier = [class, key_type, Attribute::Unwrap(true), Attribute::Decrypt(true)];
         let carrier = token.unwrap_key(&oaep_sha256(), other.private, &transport, &carrier);
         let by = carrier.unwrap();
+        assert_eq!(unwrapped_by_hand(&token, by, &carried), [6; 32], "the attack is a real one");
         token.unwrap_key(&Mechanism::AesKeyWrapPad, by, &carried, &aes_material()).unwrap();
     });
 }

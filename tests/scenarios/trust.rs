@@ -4,7 +4,7 @@
 //! its first step.
 
 use crate::rig::token::{SO_PIN, Token, USER_PIN, aes_material, pin};
-use crate::rig::wrap::{Courier, oaep_sha256, with_rsa_aes};
+use crate::rig::wrap::{Courier, Owner, oaep_sha256, unwrapped_by_hand, with_rsa_aes};
 use crate::rig::{for_key, mechanism_type, play, refused, template_with, without_custody};
 use cryptoki::error::{Error, Result, RvError};
 use cryptoki::mechanism::vendor_defined::VendorDefinedMechanism;
@@ -244,13 +244,63 @@ fn what_a_trusted_rsa_key_wraps_is_not_had_in_parts() {
         let away = token.wrap_key(&Mechanism::RsaPkcs, public, guarded);
         refused(away, RvError::KeyNotWrappable);
         let wrapped = token.wrap_key(&oaep_sha256(), public, guarded).unwrap();
-        let back = token.unwrap_key(&oaep_sha256(), private, &wrapped, &session_aes()).unwrap();
+        let encrypts = [&session_aes()[..], &[Attribute::Encrypt(true)]].concat();
+        let back = token.unwrap_key(&oaep_sha256(), private, &wrapped, &encrypts).unwrap();
         assert!(hides_its_value(&token, back));
         let padded = token.wrap_key(&Mechanism::RsaPkcs, free, ordinary).unwrap();
         for blob in [&padded, &wrapped] {
             let answer = token.unwrap_key(&Mechanism::RsaPkcs, private, blob, &session_aes());
             refused(answer, RvError::KeyFunctionNotPermitted);
         }
+    });
+}
+
+/// The transport key of a blob that travelled to a pair which hides what it unwraps would open the rest
+/// of it into what can be read.
+#[test]
+fn what_travels_to_a_pair_that_hides_it_is_not_had_in_parts() {
+    play(|world| {
+        let token = world.token();
+        let owner = Owner::of(&token, &[Attribute::Unwrap(true), keeping(), without_custody()]);
+        let (transport, carried) = owner.parts(&TARGET);
+        let first = |more: &[Attribute]| {
+            let template = [&session_aes()[..], more].concat();
+            token.unwrap_key(&oaep_sha256(), owner.private, &transport, &template)
+        };
+        for more in [&[][..], &[Attribute::Unwrap(true)], &[Attribute::Decrypt(true)]] {
+            refused(first(more), RvError::TemplateInconsistent);
+        }
+        let other = first(&[Attribute::Encrypt(true)]).unwrap();
+        for usage in [Attribute::Unwrap(true), Attribute::Decrypt(true)] {
+            let more = [usage];
+            refused(token.update_attributes(other, &more), RvError::AttributeReadOnly);
+            refused(token.copy_object(other, &more), RvError::AttributeReadOnly);
+            let copied = token.copy_object(other, &[]).unwrap();
+            refused(token.update_attributes(copied, &more), RvError::AttributeReadOnly);
+        }
+        let whole = owner.import(&token, &TARGET, &session_aes()).unwrap();
+        assert!(hides_its_value(&token, whole));
+        assert!(token.flag(whole, AttributeType::Decrypt), "what came as a whole may");
+
+        // Confined to OAEP there is nothing to open behind it, and confined to the whole no part opens.
+        let alone = Attribute::AllowedMechanisms(vec![MechanismType::RSA_PKCS_OAEP]);
+        let private = [Attribute::Unwrap(true), keeping(), without_custody(), alone];
+        let alone = Owner::of(&token, &private);
+        let key = token
+            .unwrap_key(&oaep_sha256(), alone.private, &alone.oaep(&TARGET), &session_aes())
+            .unwrap();
+        assert!(token.flag(key, AttributeType::Decrypt));
+
+        // The attacks, where nothing is hidden.
+        let free = Owner::of(&token, &[Attribute::Unwrap(true), without_custody()]);
+        let (transport, _) = free.parts(&TARGET);
+        let opens = [Attribute::Unwrap(true), Attribute::Decrypt(true)];
+        let opens = [&session_aes()[..], &opens].concat();
+        let by = token.unwrap_key(&oaep_sha256(), free.private, &transport, &opens).unwrap();
+        assert_eq!(unwrapped_by_hand(&token, by, &carried), TARGET);
+        let readable = [&session_aes()[..], &[Attribute::Sensitive(false)]].concat();
+        let read = token.unwrap_key(&Mechanism::AesKeyWrapPad, by, &carried, &readable).unwrap();
+        assert_eq!(token.bytes(read, AttributeType::Value), TARGET);
     });
 }
 
@@ -310,24 +360,6 @@ fn last_block(
         }
     }
     Ok(known)
-}
-
-/// RFC 5649's unwrapping, with a key that decrypts single blocks.
-fn unwrapped_by_hand(token: &Token, key: ObjectHandle, wrapped: &[u8]) -> Vec<u8> {
-    let (mut head, mut rest) = (wrapped[..8].to_vec(), wrapped[8..].to_vec());
-    let parts = rest.len() / 8;
-    for round in (0..6 * parts).rev() {
-        let place = 8 * (round % parts)..8 * (round % parts) + 8;
-        let counter = (round as u64 + 1).to_be_bytes();
-        head.iter_mut().zip(counter).for_each(|(byte, counter)| *byte ^= counter);
-        let block = [&head[..], &rest[place.clone()]].concat();
-        let block = token.decrypt(&Mechanism::AesEcb, key, &block).unwrap();
-        head.copy_from_slice(&block[..8]);
-        rest[place].copy_from_slice(&block[8..]);
-    }
-    assert_eq!(head[..4], [0xA6, 0x59, 0x59, 0xA6]);
-    rest.truncate(u32::from_be_bytes(head[4..].try_into().unwrap()) as usize);
-    rest
 }
 
 // --- what the scenarios are made of ---
