@@ -4,7 +4,7 @@
 //!  the token's side                         the owner's side, without a token
 //!  keystead import-key --out import.pem ──▶ keystead wrap key --for import.pem --out key.wrapped
 //!  keystead import payroll key.wrapped  ◀──
-//!      --wrapped rsa-aes-sha256 --with "import key"
+//!      --wrapped oaep-sha256 --with "import key"
 //! ```
 //!
 //! The import key is an RSA pair of 2048, 3072 or 4096 bits. Its private half can unwrap and nothing
@@ -21,7 +21,7 @@
 //! leave, whatever the template says of that, also where the same material was there already and could be
 //! read. A session key, `CKA_KEYSTEAD_CUSTODY` false and a token without custody (unless the template asks
 //! for it) are `CKR_TEMPLATE_INCONSISTENT`, and the audit log says so. So whoever has the PIN and a wrapped
-//! file can import it, and not read it. PKCS#1 v1.5 never opens anything under an import key.
+//! file can import it, and not read it, if it is in a form that the pair takes (below). PKCS#1 v1.5 never opens anything under an import key.
 //!
 //! Any other key with `CKA_UNWRAP` imports too, and protects nothing by itself: whoever has it and a
 //! wrapped file may unwrap that into a session key and read it. A pair of `pkcs11-tool --keypairgen` is
@@ -32,16 +32,21 @@
 //! A transport key that is opened by itself opens the material behind it into anything. So `keystead
 //! import` joins the two parts of a file, or two files, and the token opens both in one call of
 //! `CKM_RSA_AES_KEY_WRAP`. The standard's two calls, of which the first makes the transport key a key of
-//! its own, need another unwrapping key: what an import key opens by OAEP alone never unwraps.
+//! its own, need another unwrapping key.
 //!
-//! It may decrypt, though: an AES key that came by OAEP alone and a transport key look the same. An import
-//! key that takes both kinds of form, which it does unless told otherwise, can therefore be made to import
-//! the transport key of a file with two parts as an AES key of its own, and that to decrypt the rest by
-//! `CKM_AES_ECB`. It takes the PIN, the file, the import key within its 24 hours, and leaves a custom key
-//! and a line in the audit log that nobody can remove. Where that is too much, the pair is made for one
-//! kind of form, as clouds make theirs: `keystead import-key --only rsa-aes` opens no transport key by
-//! itself, `--only oaep` opens nothing behind one. (It is `CKA_ALLOWED_MECHANISMS` on the private half.) The
-//! pair that `keystead import` makes on the fly is of the first kind.
+//! An AES key that came by OAEP alone and a transport key look the same. So `keystead import-key` makes a
+//! pair for one kind of form, as clouds make theirs (by `CKA_ALLOWED_MECHANISMS` on the private half): for
+//! `oaep`, unless told otherwise, or `--form rsa-aes`, for all forms with a transport key, of which it opens
+//! none by itself. Wrap for a pair what it takes: of a file with a transport key that was made for a pair
+//! of the kind `oaep`, whoever has the file and the PIN can open the transport key as an AES key of its
+//! own, and the rest with that. The token cannot see the difference; nothing that was wrapped by OAEP alone
+//! is concerned, and no file for a pair of the kind `rsa-aes`. The pair that `keystead import` makes on the
+//! fly is of that kind.
+//!
+//! A pair that a program makes without `CKA_ALLOWED_MECHANISMS` takes both. What it opens by OAEP alone
+//! neither unwraps nor decrypts, for good: a template that asks for it, or names no usage of an AES key, is
+//! `CKR_TEMPLATE_INCONSISTENT`. The same holds for any RSA key that hides what it unwraps, because it is
+//! trusted or has a `CKA_UNWRAP_TEMPLATE`.
 //!
 //! # What travels
 //!

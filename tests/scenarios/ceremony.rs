@@ -53,14 +53,18 @@ fn an_import_key_only_unwraps(world: &World, bits: u64) {
     assert!((now() + 86_000..=now() + 86_400).contains(&token.number(private, EXPIRES_AT)));
 
     fs::write(world.path("material"), [7; 32]).unwrap();
+    let whole = world.path("whole.pem");
+    let kind = ["--form", "rsa-aes", "--label", "whole", "-o", text(&whole)];
+    works(keystead(world, &[&["import-key", "--bits", &size][..], &kind].concat()));
     for form in ["oaep-sha256", "oaep-sha1", "rsa-aes-sha256", "rsa-aes-sha1", "byok"] {
         let (from, to) = (world.path("material"), world.path(form));
+        let (pem, with) = if form.starts_with("oaep") { (&pem, "mine") } else { (&whole, "whole") };
         works(keystead_bare(
             world,
-            &["wrap", text(&from), "--for", text(&pem), "--form", form, "-o", text(&to)],
+            &["wrap", text(&from), "--for", text(pem), "--form", form, "-o", text(&to)],
         ));
         let new: &[&str] = if form == "oaep-sha256" { &["--new"] } else { &[] };
-        let import = ["import", "payroll", text(&to), "--wrapped", form, "--with", "mine"];
+        let import = ["import", "payroll", text(&to), "--wrapped", form, "--with", with];
         works(keystead(world, &[&import[..], new].concat()));
     }
 

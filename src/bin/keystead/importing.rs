@@ -279,10 +279,10 @@ impl Import<'_> {
             (Some(RvError::TemplateInconsistent), _) if shown.is_some_and(awaits_deletion) => {
                 Failure::new("the custom key awaits its deletion")
             }
-            (Some(RvError::MechanismInvalid), _) => {
-                Failure::new("this import key takes no material in that form")
-                    .hint("`keystead import-key --only` made it for one kind of form")
-            }
+            (Some(RvError::MechanismInvalid), _) => Failure::new(
+                "this import key takes no material in that form",
+            )
+            .hint("`keystead import-key --form` says which an import key takes: oaep unless told"),
             (Some(RvError::WrappedKeyInvalid), _) if self.is_short(material) => Failure::new(
                 "the RSA key is shorter than the token takes",
             )

@@ -24,21 +24,21 @@ pub const LABEL: &str = "import key";
 /// The size in bits of an import key for one import. What it wraps never leaves this process.
 const PASSING_BITS: u64 = 2048;
 
-/// Which forms a lasting import key takes.
+/// Which forms an import key takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Only {
+pub enum Takes {
     /// Material that is wrapped by OAEP alone: the forms oaep-sha256 and oaep-sha1
     Oaep,
     /// Material behind a transport key: all other forms
     RsaAes,
 }
 
-impl Only {
-    fn mechanism(self) -> MechanismType {
-        match self {
+impl Takes {
+    fn mechanism(self) -> Attribute {
+        Attribute::AllowedMechanisms(vec![match self {
             Self::Oaep => MechanismType::RSA_PKCS_OAEP,
             Self::RsaAes => rsa_aes::number(),
-        }
+        }])
     }
 }
 
@@ -46,8 +46,8 @@ impl Only {
 pub struct ImportKey {
     public: ObjectHandle,
     private: ObjectHandle,
-    /// The one kind of form that it takes, where that matters to who wraps.
-    only: Option<Only>,
+    /// What it takes, as far as that matters to who wraps.
+    takes: Takes,
 }
 
 impl ImportKey {
@@ -57,7 +57,7 @@ impl ImportKey {
         bits: u64,
         label: &str,
         ends: Seconds,
-        only: Option<Only>,
+        takes: Takes,
     ) -> Result<Self, Failure> {
         let both = [
             Attribute::Token(true),
@@ -65,7 +65,7 @@ impl ImportKey {
             Attribute::Id(random::bytes::<16>()?.to_vec()),
             vendor(CKA_KEYSTEAD_EXPIRES_AT, &ends.to_ne_bytes()),
         ];
-        Self::make(session, bits, &both, only)
+        Self::make(session, bits, &both, takes)
     }
 
     /// Ends it.
@@ -76,7 +76,7 @@ impl ImportKey {
 
     /// An import key that ends with the session.
     pub fn make_passing(session: &Session) -> Result<Self, Failure> {
-        Self::make(session, PASSING_BITS, &[Attribute::Token(false)], Some(Only::RsaAes))
+        Self::make(session, PASSING_BITS, &[Attribute::Token(false)], Takes::RsaAes)
     }
 
     /// An import key that is on the token.
@@ -126,10 +126,10 @@ impl ImportKey {
             let id = session.get_attributes(public, &[AttributeType::Id])?;
             let private = half(ObjectClass::PRIVATE_KEY, Attribute::Unwrap(true), &id)?;
             if let ([_], [private]) = (id.as_slice(), private.as_slice()) {
-                let alone = Attribute::AllowedMechanisms(vec![Only::Oaep.mechanism()]);
+                let alone = Takes::Oaep.mechanism();
                 let alone = half(ObjectClass::PRIVATE_KEY, alone, &id)?.contains(private);
-                let only = alone.then_some(Only::Oaep);
-                found.push(Self { public, private: *private, only });
+                let takes = if alone { Takes::Oaep } else { Takes::RsaAes };
+                found.push(Self { public, private: *private, takes });
             }
         }
         Ok(found)
@@ -137,9 +137,9 @@ impl ImportKey {
 
     /// Material under the public half, for this token, in a form that the pair takes.
     pub fn wrap(&self, session: &Session, material: &Secret) -> Result<Transfer, Failure> {
-        let form = match self.only {
-            Some(Only::Oaep) => Form::OaepSha256,
-            Some(Only::RsaAes) | None => Form::RsaAesSha256,
+        let form = match self.takes {
+            Takes::Oaep => Form::OaepSha256,
+            Takes::RsaAes => Form::RsaAesSha256,
         };
         form.wrap(&self.public(session)?, material)
     }
@@ -178,7 +178,7 @@ impl ImportKey {
         session: &Session,
         bits: u64,
         both: &[Attribute],
-        only: Option<Only>,
+        takes: Takes,
     ) -> Result<Self, Failure> {
         let public = [
             Attribute::ModulusBits(bits.into()),
@@ -186,18 +186,18 @@ impl ImportKey {
             Attribute::Private(false),
             Attribute::Wrap(true),
         ];
-        let mut private = vec![
+        let private = [
             // All else follows: it is hidden, does nothing but unwrap, and never changes.
             vendor(CKA_KEYSTEAD_IMPORT_ONLY, &[1]),
             vendor(CKA_KEYSTEAD_CUSTODY, &[0]),
+            takes.mechanism(),
         ];
-        private.extend(only.map(|only| Attribute::AllowedMechanisms(vec![only.mechanism()])));
         let (public, private) = session.generate_key_pair(
             &Mechanism::RsaPkcsKeyPairGen,
             &[both, &public].concat(),
             &[both, &private].concat(),
         )?;
-        Ok(Self { public, private, only })
+        Ok(Self { public, private, takes })
     }
 
     /// The public half as a `SubjectPublicKeyInfo` (RFC 5280).

@@ -4,7 +4,7 @@ use crate::client::{Access, Token};
 use crate::new_file::NewFile;
 use crate::output::{self, printable};
 use crate::whole_file::is_standard;
-use crate::wrapping::{self, ImportKey, Only};
+use crate::wrapping::{self, ImportKey, Takes};
 use crate::{Failure, Global};
 use cryptoki::session::Session;
 use jiff::Timestamp;
@@ -26,10 +26,10 @@ pub struct Arguments {
     /// The size of the pair in bits
     #[arg(long, default_value = "3072", value_parser = ["2048", "3072", "4096"])]
     bits: String,
-    /// Take one kind of form only. A pair that takes both opens the transport key of a wrapped file by
-    /// itself too, for whoever has the file and the PIN [default: both]
-    #[arg(long, value_enum, value_name = "KIND")]
-    only: Option<Only>,
+    /// Which forms the pair takes. Wrap for it in no other: a pair for oaep opens the transport key of a
+    /// file by itself, for whoever has that file and the PIN
+    #[arg(long, alias = "only", value_enum, value_name = "KIND", default_value = "oaep")]
+    form: Takes,
     /// The label of both halves
     #[arg(long, default_value = wrapping::LABEL)]
     label: String,
@@ -56,7 +56,7 @@ impl Arguments {
             None => output::for_data().map(|_open| None)?,
         };
         let ends = global.store_time()?.now().saturating_add(LIFE);
-        let made = ImportKey::make_lasting(&session, bits, &self.label, ends, self.only)?;
+        let made = ImportKey::make_lasting(&session, bits, &self.label, ends, self.form)?;
         made.check_only(&session, &self.label)?;
         let delivered = self.told(&session, &made, ends).and_then(|told| {
             match &mut file {

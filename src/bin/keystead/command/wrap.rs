@@ -23,8 +23,8 @@ pub struct Arguments {
     /// The public half of the import key, in PEM or DER
     #[arg(long = "for", value_name = "FILE")]
     public: PathBuf,
-    /// How the material is to be wrapped
-    #[arg(long, value_enum, default_value = "rsa-aes-sha256")]
+    /// How the material is to be wrapped; the import key has to take that form
+    #[arg(long, value_enum, default_value = "oaep-sha256")]
     form: Form,
     /// The type of key that the material is for
     #[arg(long = "type", value_name = "TYPE", default_value = "AES", ignore_case = true,
