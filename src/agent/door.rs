@@ -20,6 +20,9 @@ use std::time::{Duration, Instant};
 /// How often those who wait are shown that the agent lives; they give up after five times this.
 pub const TICK: Duration = Duration::from_secs(1);
 
+/// How soon to look again while somebody waits for a seat.
+const SOON: Duration = Duration::from_millis(20);
+
 /// How long nobody is taken in after somebody could neither be taken in nor sent away.
 const RESPITE: Duration = Duration::from_millis(100);
 
@@ -76,7 +79,7 @@ impl Door {
         let mut state = self.shared.lock();
         let serving = Inside::Serving(Arc::clone(server), jobs.clone());
         if let Inside::Waiting(waiting) = std::mem::replace(&mut state.inside, serving) {
-            waiting.into_iter().for_each(|stream| server.welcome(stream, jobs.clone()));
+            waiting.into_iter().for_each(|stream| server.welcome(stream, jobs));
         }
         drop(state);
         self.shared.bell.ring();
@@ -123,19 +126,21 @@ impl Shared {
     fn keep(&self, working: &impl Fn()) {
         let mut last = Instant::now();
         loop {
-            let (listener, ticks) = {
+            let (listener, next) = {
                 let state = self.lock();
                 if state.over {
                     return;
                 }
-                (state.listener.clone(), state.ticks())
+                let listener = state.listener.clone().filter(|_| !state.is_full());
+                (listener, state.next_look(last))
             };
-            if let Err(error) = self.wait(listener.as_deref(), ticks.then(|| last + TICK)) {
+            if let Err(error) = self.wait(listener.as_deref(), next) {
                 log::error!("cannot wait for connections: {error}");
                 std::thread::sleep(TICK);
             }
             self.bell.silence();
             let mut state = self.lock();
+            state.admit_those_who_wait();
             if !state.take_in() {
                 drop(state);
                 std::thread::sleep(RESPITE);
@@ -170,11 +175,26 @@ impl Shared {
 }
 
 impl State {
-    /// Whether there may be somebody to show something to.
-    fn ticks(&self) -> bool {
+    /// Until when to wait at the most, since it was looked at `last` whom to show something to.
+    fn next_look(&self, last: Instant) -> Option<Instant> {
         match &self.inside {
-            Inside::Waiting(_) => true,
-            Inside::Serving(server, _) => server.count() > 0,
+            Inside::Serving(server, _) if server.is_crowded() => Some(Instant::now() + SOON),
+            Inside::Serving(server, _) if server.count() == 0 => None,
+            Inside::Waiting(_) | Inside::Serving(..) => Some(last + TICK),
+        }
+    }
+
+    /// Whether those who connect have to wait at the listener.
+    fn is_full(&self) -> bool {
+        matches!(&self.inside, Inside::Serving(server, _) if server.is_full())
+    }
+
+    /// Somebody may have had a seat for long enough by now.
+    fn admit_those_who_wait(&self) {
+        if let Inside::Serving(server, jobs) = &self.inside
+            && server.is_crowded()
+        {
+            server.admit(jobs);
         }
     }
 
@@ -195,30 +215,36 @@ impl State {
     /// Takes everybody in who has connected. Whether nobody is left.
     fn take_in(&mut self) -> bool {
         let Some(listener) = self.listener.clone() else { return true };
-        loop {
+        while !self.is_full() {
             match listener.accept() {
                 Ok((stream, _)) => self.admit(stream),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
                 Err(error) => {
                     log::warn!("a connection was not accepted: {error}");
-                    if !self.send_one_away(&listener) {
+                    if self.make_room() || !self.send_one_away(&listener) {
                         return false;
                     }
                 }
             }
         }
+        true
+    }
+
+    /// Where there are no descriptors left, somebody idle leaves. Whether there was one.
+    fn make_room(&self) -> bool {
+        matches!(&self.inside, Inside::Serving(server, _) if server.make_room())
     }
 
     fn admit(&mut self, stream: UnixStream) {
         match &mut self.inside {
-            Inside::Serving(server, jobs) => server.welcome(stream, jobs.clone()),
+            Inside::Serving(server, jobs) => server.welcome(stream, jobs),
             Inside::Waiting(waiting) if waiting.len() < MOST_WAITING => waiting.push(stream),
             Inside::Waiting(_) => log::warn!("a connection was refused: too many wait"),
         }
     }
 
-    /// Where there are no descriptors left, a connection that cannot be taken in would be announced for
+    /// Where nobody idle could be sent away, a connection that cannot be taken in would be announced for
     /// ever. Whether one was sent away.
     fn send_one_away(&mut self, listener: &UnixListener) -> bool {
         self.spare = None;

@@ -19,6 +19,7 @@ mod place;
 mod recover;
 mod rows;
 mod rules;
+mod seats;
 mod server;
 mod service;
 mod shelf;

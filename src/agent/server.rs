@@ -1,27 +1,38 @@
-//! Connections: who may come in, how many, how long each may take. Each has a thread of its own, so
-//! that nobody waits for a peer that is stuck.
+//! Connections: who may come in, and how long each may take. Each has a thread of its own, so that
+//! nobody waits for a peer that is stuck. Who is seated, and who makes room, is for
+//! [`seats`](super::seats) to say.
 
 use super::audit::Asker;
 use super::bell::Bell;
 use super::commit::Job;
 use super::door::{TICK, show_life};
+use super::seats::{Limits, Moves, Peer, Seats};
 use super::service::{Service, Silence, User, too_long};
 use super::shelf::Shelf;
 use super::tickets::Tickets;
 use crate::sys;
 use crate::wire::{Request, Response, frame};
-use std::collections::BTreeMap;
+use rustix::process::{Resource, getrlimit};
 use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
-/// How many connections one user may hold. Owner and root are not counted among all.
+/// How many connections one user may hold.
 const PER_USER: usize = 256;
 
-/// How many connections there may be.
-const IN_ALL: usize = 1024;
+/// How many connections there may be beside the owner's and root's.
+const OTHERS: usize = 1024;
+
+/// How many may wait for a connection.
+const WAITING: usize = 4096;
+
+/// How many descriptors the store and the agent itself need at the most.
+const OWN_DESCRIPTORS: usize = 32;
+
+/// How long a process may leave a connection idle that is not its last one.
+const SPARE: Duration = Duration::from_secs(3);
 
 /// How long a peer may take for the first frame, for the rest of one, and to take its answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -44,110 +55,158 @@ pub struct Server {
     shelf: Arc<Shelf>,
     tickets: Arc<Tickets>,
     access: Access,
-    guests: Arc<Guests>,
+    bell: Arc<Bell>,
+    seats: Mutex<Seats<Arc<Guest>>>,
+    left: Condvar,
+    /// Held by the one who seats those who wait.
+    admission: Mutex<()>,
+}
+
+struct Guest {
+    stream: Arc<UnixStream>,
+    at_work: AtWork,
 }
 
 impl Server {
     /// Nobody is connected yet. The bell rings when somebody leaves.
     pub fn new(shelf: Arc<Shelf>, tickets: Tickets, access: Access, bell: Arc<Bell>) -> Self {
-        let inner = Inner { next: 0, connected: BTreeMap::new(), left: Instant::now() };
-        let guests = Guests { bell, inner: Mutex::new(inner), left: Condvar::new() };
-        Self { shelf, tickets: Arc::new(tickets), access, guests: Arc::new(guests) }
+        let seats = Mutex::new(Seats::new(limits(), Instant::now()));
+        let (tickets, left, admission) = (Arc::new(tickets), Condvar::new(), Mutex::new(()));
+        Self { shelf, tickets, access, bell, seats, left, admission }
     }
 
     /// How many are connected.
     pub fn count(&self) -> usize {
-        self.guests.lock().connected.len()
+        self.seats().count()
     }
 
     /// Since when nobody has been connected; none where somebody is.
     pub fn alone_since(&self) -> Option<Instant> {
-        let guests = self.guests.lock();
-        guests.connected.is_empty().then_some(guests.left)
+        self.seats().alone_since()
     }
 
-    /// Shows those who have waited for an answer for a while that it is worked on.
+    /// Whether somebody waits for a seat, so that [`Self::admit`] is to be called before long.
+    pub fn is_crowded(&self) -> bool {
+        self.seats().is_crowded()
+    }
+
+    /// Whether nobody more can wait for a seat.
+    pub fn is_full(&self) -> bool {
+        self.seats().is_full()
+    }
+
+    /// Shows those who have waited for an answer, or for a seat, for a while that it is worked on.
     pub fn show_life(&self) {
-        for guest in self.guests.lock().connected.values() {
+        let seats = self.seats();
+        for guest in seats.seated() {
             guest.at_work.show_life(&guest.stream);
+        }
+        for guest in seats.waiting() {
+            // Whoever has gone waits no more.
+            let _gone = show_life(&guest.stream);
         }
     }
 
     /// Hangs up on everybody and waits until their requests are through.
     pub fn close(&self) {
-        let guests = self.guests.lock();
-        for guest in guests.connected.values() {
-            // A peer that has gone already is as good as one that is sent away.
-            let _gone = guest.stream.shutdown(std::net::Shutdown::Both);
-        }
-        let waited = self
-            .guests
-            .left
-            .wait_timeout_while(guests, FAREWELL, |guests| !guests.connected.is_empty());
+        let mut seats = self.seats();
+        hang_up(seats.clear());
+        let waited = self.left.wait_timeout_while(seats, FAREWELL, |seats| !seats.is_empty());
         if waited.is_ok_and(|(_, timeout)| timeout.timed_out()) {
             log::warn!("some requests did not end in time");
         }
     }
 
-    /// Serves a connection, if it may come in.
-    pub fn welcome(&self, stream: UnixStream, writer: Sender<Job>) {
-        let user = match self.allowed(&stream) {
-            Ok(user) => user,
-            Err(error) => return log::warn!("a connection was refused: {error}"),
-        };
-        let stream = Arc::new(stream);
-        let (seat, at_work) = Guests::seat(&self.guests, user, &stream);
-        let owner = user == self.access.owner || user == 0;
-        let asker = Asker::process(user, sys::peer_process(&stream).ok());
-        let user = User { asker, owner, stream: Arc::clone(&stream) };
-        let mut nonce = [0; 32];
-        if aws_lc_rs::rand::fill(&mut nonce).is_err() {
-            return log::error!("a connection was refused: no random bytes");
-        }
-        let parts = (Arc::clone(&self.shelf), Arc::clone(&self.tickets));
-        let service = Service::new(parts, writer, user, nonce);
-        let spawned = std::thread::Builder::new().name("connection".into()).spawn(move || {
-            if let Err(error) = converse(&stream, service, &at_work) {
-                log::debug!("a connection ended: {error}");
+    /// Serves a connection, if it may come in, as soon as there is room.
+    pub fn welcome(self: &Arc<Self>, stream: UnixStream, writer: &Sender<Job>) {
+        let refused = match self.allowed(&stream) {
+            Ok(peer) => {
+                let guest = Guest { stream: Arc::new(stream), at_work: AtWork::default() };
+                let arrived = self.seats().arrive(peer, Arc::new(guest), Instant::now());
+                if arrived {
+                    return self.admit(writer);
+                }
+                format!("too many of user {} wait already", peer.user)
             }
-            // Only now is the seat free, and the agent perhaps idle.
-            drop((stream, seat));
-        });
-        if let Err(error) = spawned {
-            log::warn!("a connection was refused: {error}");
+            Err(error) => error.to_string(),
+        };
+        log::warn!("a connection was refused: {refused}");
+    }
+
+    /// Seats those who wait, as far as there is room by now. Where somebody does already, what has changed
+    /// meanwhile is seen the next time.
+    pub fn admit(self: &Arc<Self>, writer: &Sender<Job>) {
+        let _one = match self.admission.try_lock() {
+            Err(TryLockError::WouldBlock) => return,
+            Err(TryLockError::Poisoned(one)) => one.into_inner(),
+            Ok(one) => one,
+        };
+        let Moves { seated, leaving } = self.seats().admit(Instant::now());
+        hang_up(leaving);
+        for (number, peer, guest) in seated {
+            let seat = Seat { server: Arc::clone(self), writer: writer.clone(), number };
+            if let Err(error) = self.serve(seat, peer, Arc::clone(&guest)) {
+                log::warn!("there can be no more connections: {error}");
+                self.seats().put_back(peer, guest, Instant::now());
+            }
         }
     }
 
-    fn allowed(&self, stream: &UnixStream) -> io::Result<u32> {
+    /// Hangs up on somebody idle, because there are no descriptors for others. Whether there was one.
+    pub fn make_room(&self) -> bool {
+        let leaving = self.seats().make_room(Instant::now());
+        let somebody = leaving.is_some();
+        hang_up(leaving);
+        somebody
+    }
+
+    fn serve(&self, seat: Seat, peer: Peer, guest: Arc<Guest>) -> io::Result<()> {
+        let asker = Asker::process(peer.user, peer.process);
+        let user = User { asker, owner: peer.trusted, stream: Arc::clone(&guest.stream) };
+        let mut nonce = [0; 32];
+        aws_lc_rs::rand::fill(&mut nonce).map_err(|_| io::Error::other("no random bytes"))?;
+        let parts = (Arc::clone(&self.shelf), Arc::clone(&self.tickets));
+        let service = Service::new(parts, seat.writer.clone(), user, nonce);
+        std::thread::Builder::new().name("connection".into()).spawn(move || {
+            if let Err(error) = converse(&guest, &seat, service) {
+                log::debug!("a connection ended: {error}");
+            }
+            // Only now is the seat free, and the agent perhaps idle.
+            drop((guest, seat));
+        })?;
+        Ok(())
+    }
+
+    fn allowed(&self, stream: &UnixStream) -> io::Result<Peer> {
         stream.set_nonblocking(false)?;
         let (user, _) = sys::peer(stream)?;
-        if self.access.group || user == self.access.owner || user == 0 {
-            self.guests.room_for(user, self.access.owner)?;
-            Ok(user)
+        let trusted = user == self.access.owner || user == 0;
+        if self.access.group || trusted {
+            Ok(Peer { user, process: sys::peer_process(stream).ok(), trusted })
         } else {
             Err(io::Error::other(format!("user {user} may not use this store")))
         }
     }
+
+    fn seats(&self) -> MutexGuard<'_, Seats<Arc<Guest>>> {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-/// Who is connected.
-struct Guests {
-    bell: Arc<Bell>,
-    inner: Mutex<Inner>,
-    left: Condvar,
+/// How many may be connected, as far as this process may have descriptors.
+fn limits() -> Limits {
+    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
+    // Half of them for who waits.
+    let in_all = (descriptors.saturating_sub(OWN_DESCRIPTORS) / 2).max(2);
+    Limits { per_user: PER_USER, others: OTHERS, in_all, waiting: WAITING.min(in_all) }
 }
 
-struct Inner {
-    next: u64,
-    connected: BTreeMap<u64, Guest>,
-    /// When somebody left last.
-    left: Instant,
-}
-
-struct Guest {
-    user: u32,
-    stream: Arc<UnixStream>,
-    at_work: Arc<AtWork>,
+fn hang_up(on: impl IntoIterator<Item = Arc<Guest>>) {
+    for guest in on {
+        // A peer that has gone already is as good as one that is sent away.
+        let _gone = guest.stream.shutdown(std::net::Shutdown::Both);
+    }
 }
 
 /// Since when a connection has been waiting for an answer, if it is.
@@ -175,60 +234,53 @@ impl AtWork {
     }
 }
 
-/// A place among the guests; dropping it leaves.
+/// A place among the connections; dropping it leaves, and lets somebody else in.
 struct Seat {
-    guests: Arc<Guests>,
+    server: Arc<Server>,
+    writer: Sender<Job>,
     number: u64,
 }
 
-impl Guests {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+impl Seat {
+    fn begin(&self) -> bool {
+        self.server.seats().begin(self.number)
     }
 
-    fn room_for(&self, user: u32, owner: u32) -> io::Result<()> {
-        let guests = self.lock();
-        let own = guests.connected.values().filter(|other| other.user == user).count();
-        let trusted = user == owner || user == 0;
-        if own >= PER_USER || (!trusted && guests.connected.len() >= IN_ALL) {
-            return Err(io::Error::other(format!("user {user} holds {own} connections already")));
-        }
-        Ok(())
+    fn rest(&self, answered: bool, proved: bool) -> bool {
+        self.server.seats().rest(self.number, answered, proved, Instant::now())
     }
 
-    fn seat(guests: &Arc<Self>, user: u32, stream: &Arc<UnixStream>) -> (Seat, Arc<AtWork>) {
-        let at_work = Arc::<AtWork>::default();
-        let guest = Guest { user, stream: Arc::clone(stream), at_work: Arc::clone(&at_work) };
-        let mut inner = guests.lock();
-        let number = inner.next;
-        inner.next += 1;
-        inner.connected.insert(number, guest);
-        (Seat { guests: Arc::clone(guests), number }, at_work)
+    fn is_spare(&self) -> bool {
+        self.server.seats().is_spare(self.number)
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let mut inner = self.guests.lock();
-        inner.connected.remove(&self.number);
-        inner.left = Instant::now();
-        drop(inner);
-        self.guests.left.notify_all();
-        self.guests.bell.ring();
+        self.server.seats().leave(self.number, Instant::now());
+        self.server.left.notify_all();
+        self.server.bell.ring();
+        self.server.admit(&self.writer);
     }
 }
 
-/// Answers one request after the other until the peer goes, breaks the rules, or the store fails.
-fn converse(stream: &UnixStream, mut service: Service, at_work: &AtWork) -> io::Result<()> {
+/// Answers one request after the other until the peer goes or makes room for others, breaks the rules, or
+/// the store fails.
+fn converse(guest: &Guest, seat: &Seat, mut service: Service) -> io::Result<()> {
+    let Guest { stream, at_work } = guest;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut deadline = Some(Instant::now() + PATIENCE);
     loop {
-        let mut from = Patient { stream, deadline: deadline.take() };
+        let mut from = Patient { stream, seat, deadline: deadline.take(), begun: false };
         let most = service.longest_request();
         let Some(request) = frame::receive::<Request>(&mut from, most)? else { return Ok(()) };
+        let answered = !matches!(request, Request::Hello { .. } | Request::Prove { .. });
         match at_work.during(|| service.answer(request)) {
             Ok(response) => send(stream, &response)?,
             Err(Silence) => return Ok(()),
+        }
+        if !seat.rest(answered, service.has_proved()) {
+            return Ok(());
         }
     }
 }
@@ -242,24 +294,47 @@ fn send(mut stream: &UnixStream, response: &Response) -> io::Result<()> {
     }
 }
 
-/// Reads with as long a wait as a peer likes before a frame, and a deadline within it.
+/// Reads with as long a wait before a frame as the peer may have its seat, and a deadline within it.
 struct Patient<'a> {
     stream: &'a UnixStream,
+    seat: &'a Seat,
     deadline: Option<Instant>,
+    begun: bool,
 }
 
 impl Read for Patient<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let left = match self.deadline {
-            None => None,
+        let read = match self.deadline {
             Some(deadline) => match deadline.saturating_duration_since(Instant::now()) {
                 Duration::ZERO => return Err(io::ErrorKind::TimedOut.into()),
-                left => Some(left),
+                left => self.read_within(Some(left), into)?,
             },
+            None => self.await_frame(into)?,
         };
-        self.stream.set_read_timeout(left)?;
-        let read = (&mut &*self.stream).read(into)?;
+        if !std::mem::replace(&mut self.begun, true) && !self.seat.begin() {
+            return Err(io::Error::other("it makes room for others"));
+        }
         self.deadline.get_or_insert_with(|| Instant::now() + PATIENCE);
         Ok(read)
+    }
+}
+
+impl Patient<'_> {
+    /// The last connection of a process may be idle as long as it likes.
+    fn await_frame(&self, into: &mut [u8]) -> io::Result<usize> {
+        match self.read_within(Some(SPARE), into) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if self.seat.is_spare() {
+                    return Err(io::Error::other("its process has another"));
+                }
+                self.read_within(None, into)
+            }
+            read => read,
+        }
+    }
+
+    fn read_within(&self, limit: Option<Duration>, into: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(limit)?;
+        (&mut &*self.stream).read(into)
     }
 }

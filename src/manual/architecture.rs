@@ -23,6 +23,12 @@
 //! `CKR_DEVICE_ERROR`, and the log names the process that does not answer, and what helps. Keys that a
 //! process has used go on working for it.
 //!
+//! Any number of processes and threads share a store. A process has at most 16 connections, a user 256 at
+//! once, and nobody is refused for that: who comes when there is no room waits until somebody idle has made
+//! some ([`agent`](crate::agent), `seats`). A process gives back what it has left idle for three seconds, but
+//! for its last connection, and looks whether a connection is still open before it uses it again. A request
+//! under way is never cut short for others.
+//!
 //! # The way of a call
 //!
 //! `C_EncryptInit` goes [`ffi`](crate::ffi) (guard, arguments) → [`session`](crate::session) (the

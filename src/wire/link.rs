@@ -33,6 +33,9 @@ pub const MOST: usize = 16;
 /// How long an agent may take where its answer does not matter.
 const HASTE: Duration = Duration::from_secs(1);
 
+/// How long a connection is kept that nobody uses, beside the last one.
+const SPARE: Duration = Duration::from_secs(3);
+
 /// How often a request is sent at most: on a kept connection, on a new one, and once more where an
 /// agent that was about to end still took the new one.
 const TRIES: usize = 3;
@@ -79,9 +82,24 @@ impl State {
     }
 }
 
+impl State {
+    /// The connection that was used last, if it is still good; the agent closes what it needs for others.
+    /// What has been idle for a while is given back.
+    fn idle(&mut self) -> Option<Connection> {
+        let mut last = self.idle.pop();
+        while last.as_mut().is_some_and(|connection| !connection.socket.is_quiet()) {
+            last = self.idle.pop();
+        }
+        self.idle.retain(|connection| connection.used.elapsed() < SPARE);
+        last
+    }
+}
+
 struct Connection {
     socket: Socket,
     epoch: u64,
+    /// When it was used last.
+    used: Instant,
 }
 
 impl Link {
@@ -134,6 +152,8 @@ impl Link {
             // Another thread hears from it: only this connection was lost.
             Err(error)
                 if error.reason() == Reason::AgentLost && now < state.heard + self.patience => {}
+            // It was never asked.
+            Err(error) if error.reason() == Reason::FunctionFailed => {}
             Err(error) => state.outage.begin(error, began, now),
         }
         done
@@ -256,7 +276,8 @@ impl Link {
             state = self.wait(&self.returned, state, deadline)?;
         }
         state.taken += 1;
-        Ok(Seat { link: self, connection: state.idle.pop() })
+        let connection = state.idle();
+        Ok(Seat { link: self, connection })
     }
 
     /// Waits for another thread, as long as it hears from the agent.
@@ -283,7 +304,9 @@ impl Link {
         for _ in 0..TRIES {
             let Some(mut socket) = self.reach(deadline)? else { continue };
             match self.greet(&mut socket, deadline) {
-                Ok(greeted) => return greeted.map(|epoch| Connection { socket, epoch }),
+                Ok(greeted) => {
+                    return greeted.map(|epoch| Connection { socket, epoch, used: Instant::now() });
+                }
                 Err(error) if is_broken(&error) => failure = error,
                 Err(error) => return Err(self.lost(&error, &socket)),
             }
@@ -458,6 +481,9 @@ impl Drop for Seat<'_> {
         state.taken -= 1;
         let current = state.epoch;
         let outdated = self.connection.take_if(|connection| connection.epoch != current);
+        if let Some(connection) = &mut self.connection {
+            connection.used = Instant::now();
+        }
         state.idle.extend(self.connection.take());
         drop(state);
         drop(outdated);

@@ -76,6 +76,15 @@ impl Socket {
         if self.descriptor.is_some() { Ok(()) } else { Err(ErrorKind::NotConnected.into()) }
     }
 
+    /// Whether the agent has neither closed the connection nor said anything out of turn.
+    pub fn is_quiet(&mut self) -> bool {
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        self.begin().is_ok()
+            && self.open().is_ok_and(|socket| {
+                matches!(recv(socket, &mut [0_u8; 1], flags), Err(Errno::AGAIN | Errno::INTR))
+            })
+    }
+
     fn dial(address: &SocketAddrUnix, deadline: Instant) -> rustix::io::Result<Self> {
         let flags = SocketFlags::CLOEXEC;
         let mut socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
@@ -259,6 +268,21 @@ mod tests {
         let mut socket = connect(directory.path()).unwrap().unwrap();
         let error = socket.write_all(&vec![0; 4 << 20]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn a_connection_is_quiet_until_the_agent_closes_it_or_speaks() {
+        let directory = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(directory.path().join(NAME)).unwrap();
+        let connected = || {
+            let socket = connect(directory.path()).unwrap().unwrap();
+            (socket, listener.accept().unwrap().0)
+        };
+        let ((mut closed, peer), (mut spoken_to, mut speaker)) = (connected(), connected());
+        assert!(closed.is_quiet() && spoken_to.is_quiet());
+        drop(peer);
+        speaker.write_all(b"x").unwrap();
+        assert!(!closed.is_quiet() && !spoken_to.is_quiet());
     }
 
     #[test]

@@ -50,6 +50,11 @@ impl Raw {
         exchange(&mut self.stream, request)
     }
 
+    /// Asks, and does not wait for the answer; whether that could be sent.
+    pub fn ask_and_leave(&mut self) -> bool {
+        frame::send(&mut self.stream, &Request::Tokens).is_ok()
+    }
+
     /// Asks; a refusal is the error it names.
     pub fn ask(&mut self, request: &Request) -> Result<Response, Error> {
         match self.try_ask(request).expect("an answer") {

@@ -14,6 +14,7 @@ mod ciphers;
 mod clocks;
 mod compare;
 mod conflicts;
+mod connections;
 mod crowds;
 mod custody;
 mod defaults;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::expect_used)]
 
 mod backup;
+mod connections;
 mod crash;
 mod custody;
 mod destroy;

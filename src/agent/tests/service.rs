@@ -387,24 +387,6 @@ fn an_idle_agent_ends_and_its_socket_is_gone() {
 }
 
 #[test]
-fn one_user_holds_so_many_connections_and_a_free_one_is_given_again() {
-    let world = World::new();
-    let mut peers: Vec<Peer> = (0..256).map(|_| world.connect()).collect();
-    let mut surplus = Peer::silent(&world.path());
-    let hello = Request::Hello { protocol: PROTOCOL, store_format: STORE_FORMAT };
-    assert!(surplus.try_ask(&hello).is_none(), "sent away");
-    assert!(
-        matches!(peers[255].ask(Request::Tokens), Response::Tokens(_)),
-        "nobody else is harmed"
-    );
-    drop(peers.pop());
-    let deadline = std::time::Instant::now() + Duration::from_secs(10);
-    while Peer::silent(&world.path()).try_ask(&hello).is_none() {
-        assert!(std::time::Instant::now() < deadline, "the place is not given again");
-    }
-}
-
-#[test]
 fn an_answer_ends_where_its_frame_does() {
     let world = World::new();
     let mut peer = world.user();

@@ -124,6 +124,43 @@ fn a_lost_answer_is_asked_for_again_on_a_new_connection() {
 }
 
 #[test]
+fn a_connection_that_the_agent_has_closed_meanwhile_counts_as_no_try() {
+    let fake = Fake::new(|number, request| match request {
+        Request::Clock => None,
+        _ if number < 3 || !matches!(request, Request::Sweep) => Some(answer(request)),
+        _ => None,
+    });
+    let link = fake.link();
+    for closed in 0..3 {
+        sweep(&link).unwrap();
+        // The agent hangs up on whoever asks for the clock.
+        let mut connection = link.state().idle.pop().unwrap();
+        frame::send(&mut connection.socket, &Request::Clock).unwrap();
+        while connection.socket.is_quiet() {}
+        link.state().idle.push(connection);
+        assert_eq!(fake.asked().last().unwrap(), &(closed, "Clock".into()));
+    }
+    assert_eq!(sweep(&link).unwrap_err().reason(), Reason::AgentLost);
+    let tries = fake.asked().iter().filter(|(number, name)| *number > 2 && name == "Sweep").count();
+    assert_eq!(tries, super::TRIES);
+}
+
+#[test]
+fn connections_that_nobody_has_used_for_a_while_are_given_back() {
+    let fake = Fake::new(|_, request| Some(answer(request)));
+    let link = fake.link();
+    std::thread::scope(|scope| {
+        for _ in 0..MOST {
+            scope.spawn(|| sweep(&link).unwrap());
+        }
+    });
+    let long_ago = std::time::Instant::now().checked_sub(super::SPARE).unwrap();
+    link.state().idle.iter_mut().for_each(|connection| connection.used = long_ago);
+    sweep(&link).unwrap();
+    assert_eq!(link.state().idle.len(), 1);
+}
+
+#[test]
 fn an_agent_that_never_answers_is_given_up() {
     let fake = Fake::new(|_, request| match request {
         Request::Sweep => None,

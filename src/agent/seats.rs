@@ -1,0 +1,349 @@
+//! Who is connected, who waits to be, and who makes room for whom. Any number of processes and threads
+//! share a store: nobody is refused because others are connected, and nobody is hung up on in the midst
+//! of a request. Whose connection is closed takes up another when there is something to ask.
+//!
+//! * Whoever comes is seated where there is room, and waits else.
+//! * For each who waits, one who is idle leaves: first those who have proved nothing, then those who have
+//!   been idle longest. Whoever has been seated has had time to ask something before, and while one who
+//!   has proved nothing still has, nobody who has leaves for others who have just come.
+//! * While somebody waits, whoever has had a turn leaves after an answer.
+//! * A process whose connection has been idle for a few seconds keeps it only if it is the last one.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+/// How long one who has been answered stays while others wait.
+const TURN: Duration = Duration::from_millis(50);
+
+/// How long one who has asked nothing yet stays while others wait.
+const SETTLING: Duration = Duration::from_millis(500);
+
+/// How many may be connected in any case.
+const FEWEST: usize = 4;
+
+/// How many may be connected.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Of one user.
+    pub per_user: usize,
+    /// In all, as far as they are trusted neither as the store's owner nor as root.
+    pub others: usize,
+    /// In all, for want of descriptors.
+    pub in_all: usize,
+    /// How many may wait; of one user who is trusted no more than others, half as many.
+    pub waiting: usize,
+}
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// The user's number.
+    pub user: u32,
+    /// The process, where it can be seen.
+    pub process: Option<u32>,
+    /// Whether it is the store's owner or root.
+    pub trusted: bool,
+}
+
+/// The connections of an agent; `S` stands for one.
+pub struct Seats<S> {
+    limits: Limits,
+    next: u64,
+    seated: BTreeMap<u64, Seated<S>>,
+    /// How many of each user are seated.
+    by_user: BTreeMap<u32, usize>,
+    /// How many are seated who are trusted no more than others.
+    others: usize,
+    waiting: VecDeque<Waiting<S>>,
+    /// When somebody left last.
+    left: Instant,
+}
+
+struct Waiting<S> {
+    peer: Peer,
+    connection: S,
+    since: Instant,
+}
+
+struct Seated<S> {
+    peer: Peer,
+    connection: S,
+    since: Instant,
+    doing: Doing,
+    /// Whether it has been answered more than a greeting.
+    answered: bool,
+    /// Whether it has proved a login.
+    proved: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doing {
+    Idle(Instant),
+    Busy,
+    Leaving,
+}
+
+/// Who comes in, and who goes for it.
+pub struct Moves<S> {
+    /// Number, peer and connection of those who are seated now.
+    pub seated: Vec<(u64, Peer, S)>,
+    /// Who is to be hung up on. They are seated until [`Seats::leave`].
+    pub leaving: Vec<S>,
+}
+
+impl<S: Clone> Seats<S> {
+    /// Nobody is connected.
+    pub fn new(limits: Limits, now: Instant) -> Self {
+        Self {
+            limits,
+            next: 0,
+            seated: BTreeMap::new(),
+            by_user: BTreeMap::new(),
+            others: 0,
+            waiting: VecDeque::new(),
+            left: now,
+        }
+    }
+
+    /// How many are connected or wait.
+    pub fn count(&self) -> usize {
+        self.seated.len() + self.waiting.len()
+    }
+
+    /// Since when nobody has been connected; none where somebody is.
+    pub fn alone_since(&self) -> Option<Instant> {
+        (self.count() == 0).then_some(self.left)
+    }
+
+    /// Those who are seated.
+    pub fn seated(&self) -> impl Iterator<Item = &S> {
+        self.seated.values().map(|seated| &seated.connection)
+    }
+
+    /// Those who wait.
+    pub fn waiting(&self) -> impl Iterator<Item = &S> {
+        self.waiting.iter().map(|waiting| &waiting.connection)
+    }
+
+    /// Whether nobody is seated.
+    pub fn is_empty(&self) -> bool {
+        self.seated.is_empty()
+    }
+
+    /// Whether somebody waits.
+    pub fn is_crowded(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Whether nobody more can wait for a seat.
+    pub fn is_full(&self) -> bool {
+        self.waiting.len() >= self.limits.waiting
+    }
+
+    /// Lets somebody wait for a seat; false where too many of that user do already, so that nobody else
+    /// could.
+    pub fn arrive(&mut self, peer: Peer, connection: S, since: Instant) -> bool {
+        let same = self.waiting.iter().filter(|other| other.peer.user == peer.user).count();
+        let admitted = peer.trusted || same < self.limits.waiting.div_ceil(2);
+        if admitted {
+            self.waiting.push_back(Waiting { peer, connection, since });
+        }
+        admitted
+    }
+
+    /// Seats those who wait, in turn, as far as there is room, and chooses who leaves for the others.
+    pub fn admit(&mut self, now: Instant) -> Moves<S> {
+        let mut moves = Moves { seated: Vec::new(), leaving: Vec::new() };
+        let mut still = VecDeque::new();
+        // Users for whom nobody can leave at the moment.
+        let mut stuck = Vec::new();
+        let mut due = self.leaving();
+        for one in std::mem::take(&mut self.waiting) {
+            let Some(shortage) = self.shortage(one.peer) else {
+                moves.seated.push(self.seat(one.peer, one.connection, now));
+                continue;
+            };
+            let (user, waits) = (one.peer.user, now.saturating_duration_since(one.since));
+            still.push_back(one);
+            if stuck.contains(&user) {
+                continue;
+            }
+            match due.iter().position(|going| shortage.is_relieved_by(*going)) {
+                Some(going) => drop(due.swap_remove(going)),
+                None => match self.send_away(shortage, waits, now) {
+                    Some(left) => moves.leaving.push(left),
+                    None => stuck.push(user),
+                },
+            }
+        }
+        self.waiting = still;
+        moves
+    }
+
+    /// Chooses somebody who leaves because there are no descriptors for others.
+    pub fn make_room(&mut self, now: Instant) -> Option<S> {
+        self.send_away(Shortage::Seats, SETTLING, now)
+    }
+
+    /// Lets somebody wait again who could not be seated: there can be no more than there are.
+    pub fn put_back(&mut self, peer: Peer, connection: S, since: Instant) {
+        self.limits.in_all = self.seated.len().max(FEWEST);
+        self.waiting.push_front(Waiting { peer, connection, since });
+    }
+
+    /// A request has begun to arrive. False where it has been decided that its peer leaves.
+    pub fn begin(&mut self, number: u64) -> bool {
+        match self.seated.get_mut(&number) {
+            Some(seated) if seated.doing != Doing::Leaving => {
+                seated.doing = Doing::Busy;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// A request has been answered, which was more than a greeting or not. False where its peer leaves
+    /// then, since others wait.
+    pub fn rest(&mut self, number: u64, answered: bool, proved: bool, now: Instant) -> bool {
+        let wanted = self.is_crowded() && self.waiting.len() > self.leaving().len();
+        let Some(seated) = self.seated.get_mut(&number) else { return false };
+        seated.answered |= answered;
+        seated.proved = proved;
+        seated.doing = Doing::Idle(now);
+        let (peer, had_turn) = (seated.peer, seated.has_had_turn(now));
+        let helps = |waiting: Peer| {
+            self.shortage(waiting).is_some_and(|shortage| shortage.is_relieved_by(peer))
+        };
+        let leaves = wanted && had_turn && self.waiting.iter().any(|other| helps(other.peer));
+        if let Some(seated) = self.seated.get_mut(&number).filter(|_| leaves) {
+            seated.doing = Doing::Leaving;
+        }
+        !leaves
+    }
+
+    /// Whether one who has been idle for a while leaves, since its process has another connection.
+    pub fn is_spare(&mut self, number: u64) -> bool {
+        let Some(own) = self.seated.get(&number) else { return true };
+        let peer = own.peer;
+        let another = self.seated.iter().any(|(other, seated)| {
+            *other != number
+                && seated.doing != Doing::Leaving
+                && peer.process.is_some()
+                && seated.peer == peer
+        });
+        if let Some(own) = self.seated.get_mut(&number).filter(|_| another) {
+            own.doing = Doing::Leaving;
+        }
+        another
+    }
+
+    /// Everybody who is seated leaves, and nobody waits any more.
+    pub fn clear(&mut self) -> Vec<S> {
+        self.waiting.clear();
+        let leave = |seated: &mut Seated<S>| {
+            // A request that is being answered is answered.
+            if seated.doing != Doing::Busy {
+                seated.doing = Doing::Leaving;
+            }
+            seated.connection.clone()
+        };
+        self.seated.values_mut().map(leave).collect()
+    }
+
+    /// Somebody has gone.
+    pub fn leave(&mut self, number: u64, now: Instant) {
+        self.left = now;
+        let Some(Seated { peer, .. }) = self.seated.remove(&number) else { return };
+        self.others -= usize::from(!peer.trusted);
+        let left = self.of_user(peer.user) - 1;
+        match left {
+            0 => self.by_user.remove(&peer.user),
+            left => self.by_user.insert(peer.user, left),
+        };
+    }
+
+    fn of_user(&self, user: u32) -> usize {
+        self.by_user.get(&user).copied().unwrap_or(0)
+    }
+
+    fn seat(&mut self, peer: Peer, connection: S, now: Instant) -> (u64, Peer, S) {
+        let number = self.next;
+        self.next += 1;
+        let (doing, kept) = (Doing::Idle(now), connection.clone());
+        let seated =
+            Seated { peer, connection: kept, since: now, doing, answered: false, proved: false };
+        self.seated.insert(number, seated);
+        self.others += usize::from(!peer.trusted);
+        *self.by_user.entry(peer.user).or_default() += 1;
+        (number, peer, connection)
+    }
+
+    /// Why there is no room for somebody, if there is none.
+    fn shortage(&self, peer: Peer) -> Option<Shortage> {
+        let Limits { per_user, others, in_all, .. } = self.limits;
+        if self.of_user(peer.user) >= per_user {
+            Some(Shortage::User(peer.user))
+        } else if !peer.trusted && self.others >= others {
+            Some(Shortage::Others)
+        } else if self.seated.len() >= in_all {
+            Some(Shortage::Seats)
+        } else {
+            None
+        }
+    }
+
+    fn leaving(&self) -> Vec<Peer> {
+        let leaving = self.seated.values().filter(|seated| seated.doing == Doing::Leaving);
+        leaving.map(|seated| seated.peer).collect()
+    }
+
+    /// Who can be spared first for one who has waited so long: who has proved nothing, then who has been
+    /// idle longest.
+    fn send_away(&mut self, shortage: Shortage, waits: Duration, now: Instant) -> Option<S> {
+        let seated = self.seated.values_mut();
+        let idle = seated.filter_map(|seated| match seated.doing {
+            Doing::Idle(since) if shortage.is_relieved_by(seated.peer) => Some((since, seated)),
+            Doing::Idle(_) | Doing::Busy | Doing::Leaving => None,
+        });
+        let (_, first) = idle
+            // Before those who have had a turn come those who have proved nothing, or will have.
+            .filter(|(_, seated)| seated.has_had_turn(now) || (!seated.proved && waits < SETTLING))
+            .min_by_key(|(since, seated)| (seated.proved, !seated.has_had_turn(now), *since))?;
+        if !first.has_had_turn(now) {
+            return None;
+        }
+        first.doing = Doing::Leaving;
+        Some(first.connection.clone())
+    }
+}
+
+impl<S> Seated<S> {
+    fn has_had_turn(&self, now: Instant) -> bool {
+        let turn = if self.answered { TURN } else { SETTLING };
+        now.saturating_duration_since(self.since) >= turn
+    }
+}
+
+/// What there is too little of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shortage {
+    /// Seats of one user.
+    User(u32),
+    /// Seats of those who are trusted no more than others.
+    Others,
+    /// Seats.
+    Seats,
+}
+
+impl Shortage {
+    fn is_relieved_by(self, going: Peer) -> bool {
+        match self {
+            Self::User(user) => going.user == user,
+            Self::Others => !going.trusted,
+            Self::Seats => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,89 @@
+//! Many connections: nobody is refused, nobody is hung up on in the midst of a request.
+
+use super::*;
+use std::io::{ErrorKind, Read, Write};
+
+/// How many one user holds at once.
+const PER_USER: usize = 256;
+
+/// Whether the agent has hung up, now or before long.
+fn is_hung_up_on(peer: &mut Peer) -> bool {
+    peer.0.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    match peer.0.read(&mut [0]) {
+        Ok(read) => read == 0,
+        Err(error) => error.kind() == ErrorKind::ConnectionReset,
+    }
+}
+
+fn works(peer: &mut Peer) -> bool {
+    matches!(peer.try_ask(&Request::Tokens), Some(Response::Tokens(_)))
+}
+
+#[test]
+fn a_new_connection_takes_the_place_of_the_longest_idle_one_and_never_of_a_busy_one() {
+    let world = World::new();
+    let mut busy = world.user();
+    busy.0.write_all(&[1]).unwrap();
+    let mut first = world.user();
+    assert!(works(&mut first));
+    let mut others: Vec<Peer> = (2..PER_USER).map(|_| world.user()).collect();
+    assert!(others.iter_mut().all(works));
+    let mut surplus: Vec<Peer> = (0..50).map(|_| world.user()).collect();
+    assert!(surplus.iter_mut().all(works));
+    assert!(is_hung_up_on(&mut first));
+    assert!(others[..49].iter_mut().all(is_hung_up_on));
+    assert!(others[49..].iter_mut().all(works));
+    // One byte of the length has been sent: the rest, and the request.
+    busy.0.write_all(&[0, 0, 0, 1]).unwrap();
+    let answer = frame::receive::<Response>(&mut busy.0, MAX_FRAME).unwrap();
+    assert!(matches!(answer, Some(Response::Tokens(_))), "{answer:?}");
+}
+
+#[test]
+fn who_proves_nothing_and_says_nothing_is_the_first_to_go() {
+    let world = World::new();
+    let mut users: Vec<Peer> = (0..PER_USER / 2).map(|_| world.user()).collect();
+    assert!(users.iter_mut().all(works));
+    let mut silent: Vec<Peer> = (0..PER_USER / 2).map(|_| Peer::silent(&world.path())).collect();
+    let mut more: Vec<Peer> = (0..PER_USER / 2).map(|_| world.user()).collect();
+    assert!(more.iter_mut().all(works) && users.iter_mut().all(works));
+    assert!(silent.iter_mut().all(is_hung_up_on));
+}
+
+#[test]
+fn a_process_gives_back_what_it_leaves_idle_but_for_its_last_connection() {
+    let world = World::new();
+    let mut peers: Vec<Peer> = (0..20).map(|_| world.user()).collect();
+    assert!(peers.iter_mut().all(works));
+    let mut last = peers.pop().unwrap();
+    // The last one asks now and then.
+    let given_back = std::thread::spawn(move || peers.iter_mut().all(is_hung_up_on));
+    while !given_back.is_finished() {
+        assert!(works(&mut last));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(given_back.join().unwrap());
+    last.0.set_read_timeout(Some(Duration::from_secs(4))).unwrap();
+    let kept = last.0.read(&mut [0]).unwrap_err();
+    assert_eq!(kept.kind(), ErrorKind::WouldBlock, "the last one is kept");
+}
+
+#[test]
+fn any_number_of_threads_take_turns() {
+    let world = World::new();
+    let (rounds, threads) = (20, 2 * PER_USER);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let (mut peer, mut asked) = (world.user(), 0);
+                while asked < rounds {
+                    match works(&mut peer) {
+                        true => asked += 1,
+                        // As a module does whose connection was closed.
+                        false => peer = world.user(),
+                    }
+                }
+            });
+        }
+    });
+}
