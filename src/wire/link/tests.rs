@@ -366,6 +366,7 @@ fn a_question_that_is_too_long_is_not_asked() {
 #[test]
 fn an_agent_that_says_that_it_works_is_waited_for() {
     let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join(presence::MARK), "").unwrap();
     let listener = UnixListener::bind(directory.path().join(socket::NAME)).unwrap();
     let agent = std::thread::spawn(move || {
         let (mut connection, _) = listener.accept().unwrap();
@@ -460,6 +461,8 @@ fn threads_share_what_comes_of_a_start() {
     let written = shell.args(["-c", write, "sh"]).arg(&program).arg(script).status().unwrap();
     assert!(written.success());
     let directory = folder.path().join("store");
+    std::fs::create_dir(&directory).unwrap();
+    std::fs::write(directory.join(presence::MARK), "").unwrap();
     let link = Link::new(Place { directory, program: Some(program), configuration: None });
     let together = Barrier::new(8);
     std::thread::scope(|scope| {
