@@ -524,3 +524,56 @@ fn size_of_stored(stored: &Stored) -> usize {
 pub fn too_long() -> Error {
     Reason::ArgumentsBad.detail("the answer does not fit into one frame: ask for less at once")
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::bell::Bell;
+    use super::super::commit::Writer;
+    use super::*;
+    use crate::clock::FixedClock;
+    use crate::store::{Memory, Slots};
+
+    const TOKEN: Id = Id::new([1; 16]);
+
+    /// A connection of a user, who is the store's owner or another that may connect.
+    fn connected(directory: &std::path::Path, owner: bool) -> Service {
+        let clock = Arc::new(FixedClock::at(5));
+        let shelf = Arc::new(Shelf::open(directory, Box::<Memory>::default(), clock).unwrap());
+        // The writer makes the key of the tickets.
+        drop(Writer::open(Arc::clone(&shelf), Arc::new(Bell::new().unwrap())).unwrap());
+        let tickets = Arc::new(Tickets::open(directory).unwrap());
+        let stream = Arc::new(UnixStream::pair().unwrap().0);
+        let user = User { asker: Asker::process(65_534, None), owner, stream };
+        // Nobody writes: what is not refused before would end the service.
+        let (writer, _) = std::sync::mpsc::channel();
+        let mut service = Service::new((shelf, tickets), writer, user, [7; 32]);
+        service.greeted = true;
+        service
+    }
+
+    #[test]
+    fn whoever_else_may_connect_makes_no_token() {
+        let directory = tempfile::tempdir().unwrap();
+        Slots::make(directory.path()).unwrap();
+        let put = || Request::PutToken {
+            token: TOKEN,
+            expect: Expect::Absent,
+            entry: vec![],
+            slot: None,
+            by: None,
+            wipe: false,
+            change: [2; 16],
+        };
+        let mut member = connected(directory.path(), false);
+        let Ok(Response::Refused(refusal)) = member.answer(put()) else { unreachable!() };
+        assert_eq!(refusal.reason(), Reason::TokenByOwner);
+        let refused = member.may_put(TOKEN, Expect::Absent, None, &[2; 16]);
+        assert_eq!(refused.unwrap_err().reason(), Reason::TokenByOwner);
+        // What is there already changes as its PINs say, whoever it is.
+        assert_eq!(member.may_put(TOKEN, Expect::Revision(1), None, &[2; 16]).unwrap(), None);
+        drop(member);
+        let owner = connected(directory.path(), true);
+        assert_eq!(owner.may_put(TOKEN, Expect::Absent, None, &[2; 16]).unwrap(), None);
+    }
+}
