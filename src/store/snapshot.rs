@@ -87,6 +87,18 @@ pub fn origin(directory: &Path) -> Result<Option<Origin>> {
     }
 }
 
+/// Returns the value that was kept at `key`, once the whole file has proved sound.
+pub fn value(directory: &Path, key: &[u8]) -> Result<Option<Vec<u8>>> {
+    let mut found = None;
+    each(&place(directory), |at, value| {
+        if at == key {
+            found = Some(value);
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
 /// What was kept in `directory`, whole, in memory.
 pub fn load(directory: &Path) -> Result<Memory> {
     let memory = Memory::default();

@@ -209,14 +209,20 @@ impl Link {
         if self.state().outage.found(Instant::now()).is_some() {
             return Ok(false);
         }
+        self.ask_running(request).map(|answer| answer.is_some())
+    }
+
+    /// Asks the agent only if it runs, on a connection for this alone and without waiting long; none where
+    /// nobody answers. Starts nothing, and so changes nothing in the store's directory.
+    pub fn ask_running(&self, request: &Request) -> Result<Option<Response>> {
         let mut deadline = Deadline::new(HASTE);
         let socket = Socket::connect(&self.place.directory, deadline.end())?;
-        let Some(mut socket) = socket else { return Ok(false) };
+        let Some(mut socket) = socket else { return Ok(None) };
         let lost = |error| Reason::AgentLost.detail(error);
         self.greet(&mut socket, &mut deadline).map_err(lost)??;
         match self.exchange(&mut socket, request, &mut deadline).map_err(lost)? {
             Response::Refused(error) => Err(error),
-            _ => Ok(true),
+            answer => Ok(Some(answer)),
         }
     }
 

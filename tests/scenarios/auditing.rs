@@ -9,7 +9,8 @@ use cryptoki::object::{Attribute, ObjectHandle};
 use cryptoki::session::UserType;
 use serde_json::Value;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 #[test]
 fn the_life_of_an_imported_key_is_told_event_by_event() {
@@ -178,13 +179,74 @@ fn a_killed_agent_loses_no_line_and_the_next_one_finishes_what_it_began() {
         // As if it had been killed between the store's commit and the end of its write.
         let whole = fs::read(file(world)).unwrap();
         fs::write(file(world), &whole[..whole.len() - 1000]).unwrap();
+        broken(world, "nothing here tells whether more came after them");
+        assert_eq!(fs::read(file(world)).unwrap(), whole[..whole.len() - 1000]);
+        token.empty_key(&[]);
+        assert!(fs::read(file(world)).unwrap().starts_with(&whole));
         verified(world);
-        assert_eq!(fs::read(file(world)).unwrap(), whole);
         world.kill_agent();
         token.empty_key(&[]);
-        assert_eq!(told(world, &["--event", "created"]).len(), 101);
+        assert_eq!(told(world, &["--event", "created"]).len(), 102);
         verified(world);
     });
+}
+
+#[test]
+fn verifying_writes_nothing_and_starts_no_agent() {
+    play(|world| {
+        let token = world.token();
+        token.empty_key(&[]);
+        world.end_agent();
+        let before = tree(&world.store());
+        let said = verified(world);
+        assert!(said.contains("head: "), "{said}");
+        assert_eq!((tree(&world.store()), world.agent()), (before, None));
+
+        // A copy, cut as if nothing had happened after its lines but the last.
+        let copy = world.path("copy");
+        copy_of(&world.store(), &copy);
+        let lines = fs::read_to_string(file(world)).unwrap();
+        let cut = lines.trim_end().rfind('\n').unwrap() + 1;
+        fs::write(copy.join("audit/audit.jsonl"), &lines[..cut]).unwrap();
+        let before = tree(&copy);
+        let output = world.keystead(&["audit", "--verify", "--store", copy.to_str().unwrap()]);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(told.contains("1 lines are missing after it"), "{told}");
+        assert_eq!((output.status.code(), tree(&copy)), (Some(1), before));
+    });
+}
+
+#[test]
+fn each_line_is_shown_with_its_mac_and_the_last_one_is_the_head() {
+    play(|world| {
+        let token = world.token();
+        token.empty_key(&[]);
+        let lines = told(world, &[]);
+        let last = lines.last().unwrap();
+        let head = format!("head: {}:{}\n", last["seq"], last["mac"].as_str().unwrap());
+        assert!(verified(world).ends_with(&head), "{head}");
+        assert!(lines.iter().all(|line| line["mac"].as_str().unwrap().len() == 64));
+    });
+}
+
+/// Every file below a directory, with what is in it.
+fn tree(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let entry = entry.unwrap();
+        match entry.file_type().unwrap() {
+            kind if kind.is_dir() => found.extend(tree(&entry.path())),
+            kind if kind.is_file() => found.push((entry.path(), fs::read(entry.path()).unwrap())),
+            _ => found.push((entry.path(), Vec::new())),
+        }
+    }
+    found.sort();
+    found
+}
+
+fn copy_of(from: &Path, to: &Path) {
+    let status = Command::new("cp").arg("-a").args([from, to]).status().unwrap();
+    assert!(status.success());
 }
 
 #[test]

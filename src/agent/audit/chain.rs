@@ -6,10 +6,12 @@ use crate::error::{Reason, Result};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use zeroize::Zeroizing;
 
 /// What stands between a line's text and its mac.
@@ -25,6 +27,35 @@ pub struct Head {
     pub seq: u64,
     /// Its mac; zeros before the first.
     pub mac: [u8; 32],
+}
+
+impl Head {
+    /// The mac in hexadecimal digits.
+    pub fn mac_text(&self) -> String {
+        base16ct::lower::encode_string(&self.mac)
+    }
+}
+
+/// A head as it is noted elsewhere: the number of the last line, a colon, and its mac in hexadecimal digits.
+impl fmt::Display for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.seq, self.mac_text())
+    }
+}
+
+impl FromStr for Head {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const FORM: &str = "a head is a line's number, a colon and 64 hexadecimal digits";
+        let (seq, hex) = text.split_once(':').ok_or(FORM)?;
+        let mut mac = [0; 32];
+        let read = base16ct::mixed::decode(hex, &mut mac).map_err(|_| FORM)?.len();
+        let seq = seq.parse().map_err(|_| FORM)?;
+        let head = Self { seq, mac };
+        let whole = read == 32 && (seq != 0 || head == Self::default());
+        if whole { Ok(head) } else { Err(FORM) }
+    }
 }
 
 /// The key of a store's chain.
@@ -147,6 +178,21 @@ mod tests {
         );
         assert_eq!(parse(&line), Some((entry(1), head)));
         assert!(key.continues(Head::default(), &line, head));
+    }
+
+    #[test]
+    fn a_head_is_written_and_read_in_one_form() {
+        let head = Head { seq: 7, mac: [0xAB; 32] };
+        assert_eq!(head.to_string(), format!("7:{}", "ab".repeat(32)));
+        assert_eq!(head.to_string().parse(), Ok(head));
+        assert_eq!(format!("7:{}", "AB".repeat(32)).parse(), Ok(head));
+        assert_eq!(format!("0:{}", "00".repeat(32)).parse(), Ok(Head::default()));
+        let (short, nobodys) = (format!("7:{}", "ab".repeat(31)), format!("0:{}", "ab".repeat(32)));
+        for wrong in
+            ["", "7", "7:", "x:00", &short, &nobodys, &format!("{head}0"), &format!("-{head}")]
+        {
+            assert!(wrong.parse::<Head>().is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -240,7 +240,7 @@ mod tests {
 
     fn verified(directory: &Path, journal: &Journal) -> Verified {
         let (head, waiting) = journal.head();
-        verify(directory, Claimed { head, waiting }).unwrap()
+        verify(directory, &[Claimed { head, waiting }]).unwrap()
     }
 
     #[test]
@@ -248,8 +248,8 @@ mod tests {
         let (directory, store) = (tempfile::tempdir().unwrap(), Memory::default());
         let mut journal = open(directory.path(), &store);
         (0..12).for_each(|_| write(&mut journal, &store));
-        let Verified { lines, files } = verified(directory.path(), &journal);
-        assert_eq!(lines, 12);
+        let Verified { head, files } = verified(directory.path(), &journal);
+        assert_eq!(head.seq, 12);
         assert!(files > 1);
         assert!(directory.path().join("audit/audit-000000000001.jsonl").exists());
     }
@@ -261,7 +261,7 @@ mod tests {
         (0..200).for_each(|_| write(&mut journal, &store));
         let left = store.scan(rows::AUDIT_LINES, b"", 1000).unwrap().len();
         assert!(left <= ROWS, "{left} rows");
-        assert_eq!(verified(directory.path(), &open(directory.path(), &store)).lines, 200);
+        assert_eq!(verified(directory.path(), &open(directory.path(), &store)).head.seq, 200);
     }
 
     #[test]
@@ -272,6 +272,6 @@ mod tests {
         let earlier = Memory::default();
         let mut journal = open(directory.path(), &earlier);
         write(&mut journal, &earlier);
-        assert_eq!(verified(directory.path(), &journal).lines, 4);
+        assert_eq!(verified(directory.path(), &journal).head.seq, 4);
     }
 }

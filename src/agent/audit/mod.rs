@@ -20,6 +20,8 @@
 //!
 //! Alias and label stand here, and in the store's rows, in the clear.
 
+use std::path::{Path, PathBuf};
+
 mod chain;
 mod entry;
 mod facts;
@@ -31,11 +33,21 @@ pub use chain::{ChainKey, Head};
 pub use entry::{Asker, Entry, Event, Fact, timestamp};
 pub use facts::{expired, of_change, of_entry};
 pub use journal::{Journal, Sealed};
-pub use read::{Claimed, Fault, Verified, entries, verify};
+pub use read::{Claimed, Fault, Kept, Verified, entries, kept, verify};
 pub use told::log;
 
 /// The folder in a store's directory.
 pub const FOLDER: &str = "audit";
+
+/// Returns where the audit log of the store in `directory` lies.
+pub fn folder(directory: &Path) -> PathBuf {
+    directory.join(FOLDER)
+}
+
+/// Whether `directory` holds an audit log that can be verified: the key of its chain is there.
+pub fn is_in(directory: &Path) -> bool {
+    ChainKey::path(directory).is_file()
+}
 
 /// The file that is appended to.
 const CURRENT: &str = "audit.jsonl";

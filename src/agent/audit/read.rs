@@ -1,9 +1,11 @@
 //! Reading the log: all its files in the order of their lines, and whether nothing is missing or
 //! changed in them.
 
+use super::super::rows;
 use super::FOLDER;
 use super::chain::{self, ChainKey, Head};
 use super::entry::Entry;
+use crate::store::{Slots, snapshot};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -18,12 +20,21 @@ pub struct Claimed {
     pub waiting: u64,
 }
 
+/// Where the log ended when the store's snapshot was kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Kept {
+    /// The last line.
+    pub head: Head,
+    /// Whether the store has not changed since, so that the log ends there.
+    pub current: bool,
+}
+
 /// What was verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verified {
-    /// How many lines.
-    pub lines: u64,
-    /// In how many files.
+    /// The last line in a file.
+    pub head: Head,
+    /// In how many files the lines are.
     pub files: usize,
 }
 
@@ -47,12 +58,12 @@ impl fmt::Display for Fault {
 
 /// Everything that the log of the store in `directory` says, oldest first, and the lines that say
 /// nothing.
-pub fn entries(directory: &Path) -> Result<(Vec<Entry>, Vec<Fault>), Fault> {
+pub fn entries(directory: &Path) -> Result<(Vec<(Entry, Head)>, Vec<Fault>), Fault> {
     let (mut entries, mut faults) = (Vec::new(), Vec::new());
     for path in listed(directory)? {
         each_line(&path, |number, line| {
             match parsed(&path, number, line) {
-                Ok((entry, _)) => entries.push(entry),
+                Ok(line) => entries.push(line),
                 Err(fault) => faults.push(fault),
             }
             Ok(())
@@ -61,12 +72,28 @@ pub fn entries(directory: &Path) -> Result<(Vec<Entry>, Vec<Fault>), Fault> {
     Ok((entries, faults))
 }
 
-/// Whether the files hold every line up to the claimed end, as it was written. Lines beyond that end
-/// are verified as far as they go: an agent may be writing.
-pub fn verify(directory: &Path, claimed: Claimed) -> Result<Verified, Fault> {
+/// Reads from the snapshot of the store in `directory` where its log ended then; none where there is no
+/// snapshot of it. Only reads, so that evidence stays as it is.
+pub fn kept(directory: &Path) -> crate::error::Result<Option<Kept>> {
+    let Some(origin) = snapshot::origin(directory)? else { return Ok(None) };
+    let (identity, commits) = Slots::noted(directory)?;
+    if !origin.is_of(identity) {
+        return Ok(None);
+    }
+    let head = match snapshot::value(directory, &rows::audit_head())? {
+        Some(bytes) => rows::decode(&bytes, "the head of the audit log")?,
+        None => Head::default(),
+    };
+    Ok(Some(Kept { head, current: origin.commits == commits }))
+}
+
+/// Verifies that the files hold every line up to each claimed end, as it was written. Lines beyond that
+/// end are verified as far as they go: an agent may be writing.
+pub fn verify(directory: &Path, claimed: &[Claimed]) -> Result<Verified, Fault> {
     let key =
         ChainKey::open(directory).map_err(|error| Fault::File(ChainKey::path(directory), error))?;
     let paths = listed(directory)?;
+    let claimed = claimed.to_vec();
     let mut check = Check { key, claimed, head: Head::default() };
     let mut last = (directory.join(FOLDER).join(super::CURRENT), 0);
     for path in &paths {
@@ -76,7 +103,7 @@ pub fn verify(directory: &Path, claimed: Claimed) -> Result<Verified, Fault> {
         })?;
     }
     match check.missing() {
-        0 => Ok(Verified { lines: check.head.seq, files: paths.len() }),
+        0 => Ok(Verified { head: check.head, files: paths.len() }),
         missing => {
             Err(Fault::Line(last.0, last.1, format!("{missing} lines are missing after it")))
         }
@@ -85,7 +112,7 @@ pub fn verify(directory: &Path, claimed: Claimed) -> Result<Verified, Fault> {
 
 struct Check {
     key: ChainKey,
-    claimed: Claimed,
+    claimed: Vec<Claimed>,
     head: Head,
 }
 
@@ -97,10 +124,8 @@ impl Check {
         if head.seq != expected {
             return wrong(format!("it is number {}, and number {expected} is due", head.seq));
         }
-        let claimed = self.claimed.head;
-        if !self.key.continues(self.head, line, head)
-            || (head.seq == claimed.seq && head.mac != claimed.mac)
-        {
+        let differs = |claimed: &Claimed| claimed.head.seq == head.seq && claimed.head != head;
+        if !self.key.continues(self.head, line, head) || self.claimed.iter().any(differs) {
             return wrong("it was changed, or a line before it".to_owned());
         }
         self.head = head;
@@ -108,8 +133,8 @@ impl Check {
     }
 
     fn missing(&self) -> u64 {
-        let due = self.claimed.head.seq.saturating_sub(self.claimed.waiting);
-        due.saturating_sub(self.head.seq)
+        let due = |claimed: &Claimed| claimed.head.seq.saturating_sub(claimed.waiting);
+        self.claimed.iter().map(due).max().unwrap_or(0).saturating_sub(self.head.seq)
     }
 }
 

@@ -78,6 +78,15 @@ impl Slots {
         Self::open_file(directory.join(NAME))
     }
 
+    /// Returns the store's identity, its incarnation and the number of its last commit, from a file that
+    /// is only read.
+    pub fn noted(directory: &Path) -> Result<((Id, u64), u64)> {
+        let path = directory.join(NAME);
+        let file = File::open(&path).map_err(|cause| files::failed(&path, &cause))?;
+        let (bytes, end) = fixed_part(&file, &path)?;
+        Ok((identity(&bytes, &path)?, Inner::read(&bytes, end, &path).commits))
+    }
+
     /// Makes the file for a new store in `directory`, unless it is there. The caller holds the store's
     /// lock.
     pub fn make(directory: &Path) -> Result<()> {

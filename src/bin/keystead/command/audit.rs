@@ -5,11 +5,12 @@ use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use jiff::Timestamp;
-use keystead::agent::audit::{self, Claimed, Entry, Event, Fault, Head, Verified};
+use keystead::agent::audit::{self, Claimed, Entry, Event, Fault, Head, Kept, Verified};
 use keystead::config::Config;
 use keystead::error::Reason;
 use keystead::id::Id;
 use keystead::wire::{Link, Place, Request, Response};
+use serde::Serialize;
 use serde_json::json;
 use std::collections::HashSet;
 
@@ -29,9 +30,14 @@ pub struct Arguments {
     /// (2027-01-31T17:30:00Z), or a time ago (7d, 36h)
     #[arg(long, value_name = "WHEN", value_parser = moment::since)]
     since: Option<Timestamp>,
-    /// Show nothing, but find any line that was changed, removed or put elsewhere
+    /// Show nothing, but find any line that was changed, removed or put elsewhere; nothing is written,
+    /// so that a copy stays evidence
     #[arg(long, conflicts_with_all = ["key", "event", "since"])]
     verify: bool,
+    /// Where the log ended, as an earlier --verify told and somebody noted elsewhere: the line with this
+    /// number must be there with this mac, and all lines before it
+    #[arg(long, value_name = "NUMBER:MAC", requires = "verify")]
+    head: Option<Head>,
 }
 
 const HEADER: [&str; 13] = [
@@ -41,15 +47,15 @@ const HEADER: [&str; 13] = [
 
 impl Arguments {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
-        let config = global.store()?;
-        if self.verify {
-            return verify(global, &config);
+        if let Self { verify: true, head, .. } = self {
+            return verify(global, &evidence(global)?, head);
         }
+        let config = global.store()?;
         let (mut entries, faults) = audit::entries(&config.directory).map_err(failed)?;
         let keys = self.keys(&entries)?;
-        entries.retain(|entry| self.wants(entry, keys.as_ref()));
+        entries.retain(|(entry, _)| self.wants(entry, keys.as_ref()));
         match global.json {
-            true => output::json(&entries)?,
+            true => output::json(&entries.iter().map(Line::of).collect::<Vec<_>>())?,
             false => output::text(table(&entries))?,
         }
         if faults.is_empty() { Ok(()) } else { Err(unread(&faults)) }
@@ -63,11 +69,11 @@ impl Arguments {
     }
 
     /// The keys that are meant, by their IDs: an alias means each key that it was ever given to.
-    fn keys(&self, entries: &[Entry]) -> Result<Option<HashSet<String>>, Failure> {
+    fn keys(&self, entries: &[(Entry, Head)]) -> Result<Option<HashSet<String>>, Failure> {
         let Some(name) = &self.key else { return Ok(None) };
-        let named = |entry: &&Entry| entry.fact.alias.as_ref() == Some(name);
-        let mut keys: HashSet<String> =
-            entries.iter().filter(named).filter_map(|entry| entry.fact.key.clone()).collect();
+        let facts = entries.iter().map(|(entry, _)| &entry.fact);
+        let named = facts.filter(|fact| fact.alias.as_ref() == Some(name));
+        let mut keys: HashSet<String> = named.filter_map(|fact| fact.key.clone()).collect();
         keys.extend(Id::parse(name.as_bytes()).map(|id| id.to_string()));
         match keys.is_empty() {
             false => Ok(Some(keys)),
@@ -77,20 +83,108 @@ impl Arguments {
     }
 }
 
-fn verify(global: &Global, config: &Config) -> Result<(), Failure> {
-    let verified = check(config)?;
+/// A line as `--json` shows it, with the mac that binds it to the lines before.
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    entry: &'a Entry,
+    mac: String,
+}
+
+impl<'a> Line<'a> {
+    fn of((entry, head): &'a (Entry, Head)) -> Self {
+        Self { entry, mac: head.mac_text() }
+    }
+}
+
+/// The configuration with a directory that has a log to be verified: a store, or a copy of a store's
+/// `audit/` without the rest.
+fn evidence(global: &Global) -> Result<Config, Failure> {
+    match global.configuration()? {
+        config if audit::is_in(&config.directory) => Ok(config),
+        _ => global.store(),
+    }
+}
+
+/// What is known of where a log ends.
+enum End {
+    /// The agent has told.
+    Told,
+    /// The store's snapshot says, and the store has not changed since.
+    Kept,
+    /// Nothing here knows: lines may be missing behind the last.
+    Unknown,
+}
+
+impl End {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Told => "agent",
+            Self::Kept => "snapshot",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+fn verify(global: &Global, config: &Config, noted: Option<Head>) -> Result<(), Failure> {
+    let (end, mut claimed) = end(config)?;
+    claimed.extend(noted.map(|head| Claimed { head, waiting: 0 }));
+    let verified = checked(config, &claimed)?;
+    let Verified { head, files } = verified;
+    if matches!((&end, noted), (End::Unknown, None)) {
+        return Err(endless(config, head));
+    }
+    let up_to = match end {
+        End::Unknown => " up to that head; what came after it, nothing here tells",
+        End::Told | End::Kept => "",
+    };
     match global.json {
-        true => output::json(&json!({ "lines": verified.lines, "files": verified.files })),
+        true => output::json(&json!({
+            "lines": head.seq, "files": files, "head": head.to_string(), "end": end.name(),
+        })),
         false => output::text(format_args!(
-            "the audit log is whole\nlines: {}\nfiles: {}\n",
-            verified.lines, verified.files
+            "the audit log is whole{up_to}\nlines: {}\nfiles: {files}\nhead: {head}\n",
+            head.seq
         )),
     }
 }
 
-/// Whether the log holds every line, as it was written.
+/// Finds out where the log ends, from an agent that runs or else from the snapshot, without starting one.
+fn end(config: &Config) -> Result<(End, Vec<Claimed>), Failure> {
+    if let Some(answer) = Link::new(Place::of(config)).ask_running(&Request::AuditHead)? {
+        return Ok((End::Told, vec![claimed(answer)?]));
+    }
+    let alone = !config.directory.join("slots").exists();
+    Ok(match if alone { None } else { audit::kept(&config.directory)? } {
+        Some(Kept { head, current }) => {
+            let end = if current { End::Kept } else { End::Unknown };
+            (end, vec![Claimed { head, waiting: 0 }])
+        }
+        None => (End::Unknown, Vec::new()),
+    })
+}
+
+fn endless(config: &Config, head: Head) -> Failure {
+    let folder = audit::folder(&config.directory);
+    Failure::new(format_args!(
+        "{}: {} lines follow one another unchanged, but nothing here tells whether more came after \
+         them; the head is {head}",
+        folder.display(),
+        head.seq
+    ))
+    .hint(
+        "`--head NUMBER:MAC` checks a copy against a head that was noted elsewhere; of a store that is in \
+         use, its agent knows: any command that uses a key starts it",
+    )
+}
+
+/// Whether the log of a store, whose agent may be started, holds every line as it was written.
 pub fn check(config: &Config) -> Result<Verified, Failure> {
-    let claimed = claimed(config)?;
+    let claimed = claimed(Link::new(Place::of(config)).ask(&Request::AuditHead)?)?;
+    checked(config, &[claimed])
+}
+
+fn checked(config: &Config, claimed: &[Claimed]) -> Result<Verified, Failure> {
     audit::verify(&config.directory, claimed)
         // The agent may have begun a new file meanwhile.
         .or_else(|_| audit::verify(&config.directory, claimed))
@@ -118,8 +212,8 @@ fn failed(fault: Fault) -> Failure {
 }
 
 /// Where the agent, which knows from the store, says that the log ends.
-fn claimed(config: &Config) -> Result<Claimed, Failure> {
-    match Link::new(Place::of(config)).ask(&Request::AuditHead)? {
+fn claimed(answer: Response) -> Result<Claimed, Failure> {
+    match answer {
         Response::AuditHead { seq, mac, waiting } => {
             Ok(Claimed { head: Head { seq, mac }, waiting })
         }
@@ -130,8 +224,8 @@ fn claimed(config: &Config) -> Result<Claimed, Failure> {
 /// How many of the columns are there though nothing stands in them.
 const ALWAYS: usize = 2;
 
-fn table(entries: &[Entry]) -> String {
-    let rows: Vec<_> = entries.iter().map(row).collect();
+fn table(entries: &[(Entry, Head)]) -> String {
+    let rows: Vec<_> = entries.iter().map(|(entry, _)| row(entry)).collect();
     let filled = |column: &usize| {
         *column < ALWAYS || rows.iter().any(|row| row.get(*column).is_some_and(|it| !it.is_empty()))
     };
