@@ -224,6 +224,9 @@ impl<S: Clone> Seats<S> {
     /// Whether one who has been idle for a while leaves, since its process has another connection.
     pub fn is_spare(&mut self, number: u64) -> bool {
         let Some(own) = self.seated.get(&number) else { return true };
+        if own.doing == Doing::Busy {
+            return false;
+        }
         let peer = own.peer;
         let another = self.seated.iter().any(|(other, seated)| {
             *other != number

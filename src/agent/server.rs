@@ -279,7 +279,8 @@ fn converse(guest: &Guest, seat: &Seat, mut service: Service) -> io::Result<()> 
             Ok(response) => send(stream, &response)?,
             Err(Silence) => return Ok(()),
         }
-        if !seat.rest(answered, service.has_proved()) {
+        // In the midst of a backup it is as busy as in the midst of a request.
+        if !service.is_midway() && !seat.rest(answered, service.has_proved()) {
             return Ok(());
         }
     }

@@ -60,6 +60,8 @@ pub struct Service {
     user: User,
     /// What a backup still has to give out.
     gathered: Option<Gathered>,
+    /// Whether that has not been told to be all.
+    midway: bool,
     tickets: Arc<Tickets>,
     /// What a login is proved for here.
     nonce: Nonce,
@@ -81,13 +83,19 @@ impl Service {
         user: User,
         nonce: Nonce,
     ) -> Self {
-        let (gathered, greeted, proved, refusals) = (None, false, HashMap::new(), 0);
-        Self { shelf, writer, user, gathered, tickets, nonce, greeted, proved, refusals }
+        let (gathered, midway, greeted) = (None, false, false);
+        let (proved, refusals) = (HashMap::new(), 0);
+        Self { shelf, writer, user, gathered, midway, tickets, nonce, greeted, proved, refusals }
     }
 
     /// Whether this connection has proved a login.
     pub fn has_proved(&self) -> bool {
         !self.proved.is_empty()
+    }
+
+    /// Whether more is to be asked on this connection, and on no other: parts of a backup.
+    pub fn is_midway(&self) -> bool {
+        self.midway
     }
 
     /// How many bytes the next request may have: little before a greeting, and before a proof no more
@@ -249,7 +257,7 @@ impl Service {
         Ok(match self.done(Work::Gather)? {
             Ok(Done::Gathered(gathered)) => {
                 let response = gathered.told();
-                self.gathered = Some(*gathered);
+                (self.gathered, self.midway) = (Some(*gathered), true);
                 Ok(response)
             }
             Ok(_) => Err(Reason::General.into()),
@@ -262,6 +270,7 @@ impl Service {
             Some(gathered) => gathered.next_part(),
             None => return Err(Reason::AgentRefuses.detail("nothing was gathered here")),
         };
+        self.midway &= !part.is_empty();
         Ok(Response::BackupPart(BackupPart(part.to_vec())))
     }
 

