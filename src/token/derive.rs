@@ -1,10 +1,10 @@
 //! Deriving keys. What a one-way mechanism makes is a key of its own; a key that tells something about
 //! the one it comes from never has fewer protections than that.
 
-use super::loaded::hides_its_value;
+use super::loaded::{Loaded, hides_its_value};
 use super::{Caller, Handle, Token};
 use crate::error::{Reason, Result};
-use crate::key::Usage;
+use crate::key::{Family, Usage};
 use crate::mechanism::{self, Mechanism, Row};
 use crate::object::build::{self, provenance};
 use crate::object::kinds;
@@ -12,6 +12,7 @@ use crate::object::vendor::APPLICATION;
 use crate::object::{Attributes, How, Template, Wishes};
 use crate::secret::Secret;
 use pkcs11_sys::*;
+use std::sync::Arc;
 
 /// The shortest key that a hidden value is turned into by a mechanism that tells about it, in bytes:
 /// 112 bits (NIST SP 800-131A). A byte can be guessed and the guess checked with `C_DigestKey`, and
@@ -32,16 +33,21 @@ impl Token {
         let derive = row.derive()?;
         let usable = self.usable(base, Usage::Derive, mechanism.id)?;
         let other = mechanism.params.other_key();
-        let other = other.map(|key| self.value_for(key, mechanism.id)).transpose()?;
+        let other = other.map(|key| self.second(key, mechanism.id)).transpose()?;
+        let other = other.as_ref().map(|key| key.held().ok_or(Reason::KeyUnknown)).transpose()?;
         let base = self.object(base)?;
         let base = &base.held().ok_or(Reason::KeyUnknown)?.attributes;
-        let template = &template.joined(base.bytes(CKA_DERIVE_TEMPLATE).unwrap_or_default())?;
+        let keys = || [Some(base), other.map(|key| &key.attributes)].into_iter().flatten();
+        let template = &bound(template, keys())?;
         let make = |length: u64| {
             let length = usize::try_from(length).map_err(|_| Reason::KeySizeRange)?;
-            derive(&usable, other.as_ref(), &mechanism.params, length)
+            derive(&usable, other.map(|key| &key.material), &mechanism.params, length)
         };
         match row.derives_data {
-            true => self.derive_data(caller, template, base, make),
+            true => {
+                let private = keys().any(|key| key.flag(CKA_PRIVATE));
+                self.derive_data(caller, template, private, make)
+            }
             false => self.derive_key(caller, row, template, base, make),
         }
     }
@@ -78,12 +84,12 @@ impl Token {
         self.keep(caller, attributes, material, expiry)
     }
 
-    /// A data object whose value is what was derived; private where nothing is said and its base is.
+    /// A data object whose value is what was derived; `private` where nothing is said.
     fn derive_data(
         &self,
         caller: &Caller,
         template: &Template,
-        base: &Attributes,
+        private: bool,
         make: impl FnOnce(u64) -> Result<Secret>,
     ) -> Result<Handle> {
         of_class(template, CKO_DATA)?;
@@ -93,7 +99,7 @@ impl Token {
             return Err(Reason::TemplateInconsistent.detail("derived data is no custom key"));
         }
         if template.bytes(CKA_PRIVATE).is_none() {
-            attributes.set_flag(CKA_PRIVATE, base.flag(CKA_PRIVATE));
+            attributes.set_flag(CKA_PRIVATE, private);
         }
         self.may_change(caller, attributes.flag(CKA_TOKEN), attributes.flag(CKA_PRIVATE))?;
         let value = make(attributes.number(CKA_VALUE_LEN).unwrap_or(0))?;
@@ -102,16 +108,20 @@ impl Token {
         self.keep(caller, attributes, Secret::new(Vec::new()), None)
     }
 
-    /// The value of a second key that goes into a derivation: a secret key that may derive.
-    fn value_for(&self, key: Handle, mechanism: u64) -> Result<Secret> {
-        self.usable(key, Usage::Derive, mechanism)?;
-        let loaded = self.object(key)?;
-        let held = loaded.held().ok_or(Reason::KeyUnknown)?;
-        match held.attributes.number(CKA_CLASS) {
-            Some(CKO_SECRET_KEY) => Ok(held.material.duplicate()),
+    /// A second key that goes into a derivation: a secret of any length that may derive.
+    fn second(&self, key: Handle, mechanism: u64) -> Result<Arc<Loaded>> {
+        match self.usable(key, Usage::Derive, mechanism)?.parsed.family() {
+            Family::Generic => self.object(key),
             _ => Err(Reason::KeyTypeInconsistent.into()),
         }
     }
+}
+
+/// A template with what each key's `CKA_DERIVE_TEMPLATE` adds. That of the second key binds as well: who
+/// chooses the base can have of HKDF's extraction what an expansion of the salt key gives.
+fn bound<'a>(template: &Template, keys: impl Iterator<Item = &'a Attributes>) -> Result<Template> {
+    keys.filter_map(|key| key.bytes(CKA_DERIVE_TEMPLATE))
+        .try_fold(template.without(&[]), |joined, more| joined.joined(more))
 }
 
 /// A template that names a class names the one that is derived.

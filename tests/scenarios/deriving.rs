@@ -2,7 +2,7 @@
 //! its own template and the token's defaults make it.
 
 use crate::rig::token::{Token, USER_PIN, pin};
-use crate::rig::{EXTERNAL, ORIGIN, play, refused, unhex, without_custody};
+use crate::rig::{EXTERNAL, ORIGIN, play, refused, template_with, unhex, without_custody};
 use cryptoki::error::{Result, RvError};
 use cryptoki::mechanism::elliptic_curve::{EcKdf, Ecdh1DeriveParams};
 use cryptoki::mechanism::hkdf::{HkdfParams, HkdfSalt};
@@ -21,6 +21,8 @@ const CURVES: [Curve; 4] = [
     (&[6, 5, 0x2B, 0x81, 4, 0, 35], Mechanism::EccKeyPairGen),
     (&[6, 3, 0x2B, 0x65, 0x6E], Mechanism::EccMontgomeryKeyPairGen),
 ];
+
+const DERIVE_TEMPLATE: u64 = 0x4000_0213;
 
 /// What OpenSSL, pkcs11-tool and Java ask for.
 const READABLE: [Attribute; 2] = [Attribute::Sensitive(false), Attribute::Extractable(true)];
@@ -213,6 +215,58 @@ fn the_salt_of_hkdf_may_be_a_key() {
             refused(derive(base, public), RvError::KeyFunctionNotPermitted);
             token.destroy_object(forbidden).unwrap();
             refused(derive(base, forbidden), RvError::KeyHandleInvalid);
+        }
+    });
+}
+
+/// An expansion's first block is the HMAC of its info and a 1, which is an extraction from those bytes
+/// with the key as the salt.
+#[test]
+fn what_a_key_says_of_derived_keys_holds_where_it_is_the_salt() {
+    play(|world| {
+        let token = world.token();
+        let base = created(&token, KeyType::GENERIC_SECRET, b"info\x01");
+        let from = |salt, more: &[Attribute]| {
+            let extract = HkdfParams::new(MechanismType::SHA256, Some(HkdfSalt::Key(salt)), None);
+            token.derive_key(&Mechanism::HkdfDerive(extract), base, &of_class(more))
+        };
+        let to_data = |salt| {
+            let extract = HkdfParams::new(MechanismType::SHA256, Some(HkdfSalt::Key(salt)), None);
+            token.derive_key(&Mechanism::HkdfData(extract), base, &data(32)[..2])
+        };
+        let free = secret(&token, &HIDDEN);
+        from(free, &READABLE).unwrap();
+        to_data(free).unwrap();
+        for place in [Attribute::Token(false), Attribute::Token(true)] {
+            let children = template_with(DERIVE_TEMPLATE, &[(0x103, &[1]), (0x162, &[0])]);
+            let bound = secret(&token, &[children, Attribute::Derive(true), place]);
+            refused(from(bound, &READABLE), RvError::TemplateInconsistent);
+            assert!(hides_its_value(&token, from(bound, &[]).unwrap()));
+            assert!(to_data(bound).is_err());
+            let both = secret(
+                &token,
+                &[template_with(DERIVE_TEMPLATE, &[(0x103, &[0])]), Attribute::Derive(true)],
+            );
+            let params = HkdfParams::new(MechanismType::SHA256, Some(HkdfSalt::Key(bound)), None);
+            let torn = token.derive_key(&Mechanism::HkdfDerive(params), both, &of_class(&[]));
+            refused(torn, RvError::TemplateInconsistent);
+        }
+    });
+}
+
+#[test]
+fn the_salt_key_of_hkdf_is_a_secret_meant_for_it() {
+    play(|world| {
+        let token = world.token();
+        let base = created(&token, KeyType::GENERIC_SECRET, b"info\x01");
+        for place in [Attribute::Token(false), Attribute::Token(true)] {
+            let aes = token.generate_aes(&[Attribute::Derive(true), place]);
+            let params =
+                HkdfParams::new(MechanismType::SHA256, Some(HkdfSalt::Key(aes)), Some(b"info"));
+            let template = [&READABLE[..], &[Attribute::ValueLen(32.into())]].concat();
+            let derived =
+                token.derive_key(&Mechanism::HkdfDerive(params), base, &of_class(&template));
+            refused(derived, RvError::KeyTypeInconsistent);
         }
     });
 }
