@@ -343,6 +343,11 @@ impl Key {
         ahead(self.expiry.map(|expiry| expiry.at)) && ahead(self.rotation_due)
     }
 
+    /// Whether it is confined to no mechanisms, or to some with this one among them.
+    pub fn serves(&self, mechanism: u64) -> bool {
+        self.mechanisms.as_ref().is_none_or(|allowed| allowed.contains(&mechanism))
+    }
+
     /// Whether its flags also allow `usage`.
     pub const fn may(&self, usage: Usage) -> bool {
         self.usages.contains(usage)
@@ -390,7 +395,7 @@ pub fn allow(
     if key.always_authenticate && usage.is_one_call() {
         return Err(Reason::NotLoggedIn.detail("the key asks for the PIN at each use"));
     }
-    if key.mechanisms.as_ref().is_some_and(|allowed| !allowed.contains(&mechanism)) {
+    if !key.serves(mechanism) {
         return Err(Reason::MechanismInvalid.into());
     }
     Ok(UsableKey { key: Arc::clone(key), usage, mechanism, older: None })

@@ -37,6 +37,8 @@ pub struct Session {
     encrypt: Place<Cipher>,
     decrypt: Place<Cipher>,
     digest: Place<Absorption>,
+    /// The mechanism of the digest that began last.
+    digesting: u64,
     sign: Place<Absorption>,
     verify: Place<Checking>,
     sign_recover: Place<Absorption>,
@@ -81,6 +83,7 @@ impl Session {
             encrypt: Place::empty(),
             decrypt: Place::empty(),
             digest: Place::empty(),
+            digesting: 0,
             sign: Place::empty(),
             verify: Place::empty(),
             sign_recover: Place::empty(),
@@ -152,8 +155,10 @@ impl Session {
 
     /// Starts a digest.
     pub fn begin_digest(&mut self, row: &Row, mechanism: &Mechanism) -> Result<()> {
-        self.digest.begin(self.token.login_epoch(), || {
+        let Self { token, digest, digesting, .. } = self;
+        digest.begin(token.login_epoch(), || {
             let begin = row.digest()?;
+            *digesting = mechanism.id;
             Ok(Begun::keyless(Absorption::new(begin(&mechanism.params)?)))
         })
     }
@@ -209,10 +214,10 @@ impl Session {
 
     /// Takes the value of a secret key into the digest.
     pub fn digest_key(&mut self, key: Handle) -> Result<()> {
-        let Self { token, digest, .. } = self;
+        let Self { token, digest, digesting, .. } = self;
         let mut taken = None;
         digest.step(&**token, |digest| {
-            let (value, key) = token.digestible(key)?;
+            let (value, key) = token.digestible(key, *digesting)?;
             taken = Some(key);
             digest.update(value.expose())
         })?;

@@ -234,19 +234,22 @@ impl Token {
         }
     }
 
-    /// The value of a secret key, for `C_DigestKey`, and what the digest remembers of the key.
-    pub fn digestible(&self, key: Handle) -> Result<(Secret, InUse)> {
+    /// The value of a secret key, for `C_DigestKey` into a digest by `mechanism`, and what the digest
+    /// remembers of the key.
+    pub fn digestible(&self, key: Handle, mechanism: u64) -> Result<(Secret, InUse)> {
         let unknown = |_| Reason::KeyUnknown;
         let loaded = self.object(key).map_err(unknown)?;
         let held = loaded.held().ok_or(Reason::KeyUnknown)?;
         let class = held.attributes.number(pkcs11_sys::CKA_CLASS);
-        match class == Some(CKO_SECRET_KEY) && loaded.is_whole(self.now()) {
-            true => {
-                self.used(loaded.key()?, self.minute(), 1);
-                Ok((held.material.duplicate(), loaded.digested()?))
-            }
-            false => Err(Reason::KeyIndigestible.into()),
+        if class != Some(CKO_SECRET_KEY) || !loaded.is_whole(self.now()) {
+            return Err(Reason::KeyIndigestible.into());
         }
+        let key = loaded.key()?;
+        if !key.serves(mechanism) {
+            return Err(Reason::KeyIndigestible.detail("CKA_ALLOWED_MECHANISMS"));
+        }
+        self.used(key, self.minute(), 1);
+        Ok((held.material.duplicate(), loaded.digested()?))
     }
 
     /// Ends the session objects of a session that closes.

@@ -519,6 +519,23 @@ fn a_key_that_cannot_be_used_cannot_be_digested() {
 }
 
 #[test]
+fn a_key_confined_to_some_mechanisms_goes_into_a_digest_of_them_only() {
+    play(|world| {
+        let token = world.token();
+        let digest = |allowed: &[MechanismType]| {
+            let confined = Attribute::AllowedMechanisms(allowed.to_vec());
+            token.digest_init(&Mechanism::Sha256)?;
+            token.digest_key(token.generate_aes(&[confined]))?;
+            token.digest_final()
+        };
+        for others in [&[][..], &[MechanismType::AES_GCM, MechanismType::SHA384]] {
+            refused(digest(others), RvError::KeyIndigestible);
+        }
+        digest(&[MechanismType::AES_GCM, MechanismType::SHA256]).unwrap();
+    });
+}
+
+#[test]
 fn a_key_that_cannot_be_used_does_not_show_its_value() {
     play(|world| {
         let token = world.token();
