@@ -120,14 +120,16 @@
 //! in one call: what it opens by OAEP alone neither unwraps nor decrypts, unless `CKA_ALLOWED_MECHANISMS`
 //! confines it to OAEP, and then nothing with a transport key should be wrapped for it. What an AES key
 //! unwraps may be one that unwraps, under which the template holds no more, unless it asks for
-//! `CKA_UNWRAP` and `CKA_DECRYPT` false. Let the officer generate trusted keys, unextractable ones: what the user made may have a twin.
+//! `CKA_UNWRAP` and `CKA_DECRYPT` false. No secret key is trusted but a sensitive one
+//! that is not extractable (`CKR_TEMPLATE_INCONSISTENT`). Let the officer generate trusted keys: what the
+//! user made may have a twin.
 //! The officer sees no private objects, so that a trusted key is a public one: a PIN protects it from
 //! other processes and users, and not from who can read the store's files.
 //!
 //! What ECDH and HKDF derive tells nothing about the key it comes from, and is a key of its own: its
 //! template says whether it can be read, as TLS and most clients need it, and where the template says
 //! nothing a session key can be, a token key cannot. Who wants it otherwise gives the base key a
-//! `CKA_DERIVE_TEMPLATE`. A mechanism that passes on a part of its base would pass on all of its
+//! `CKA_DERIVE_TEMPLATE`, which holds as well where the key is the salt of HKDF. A mechanism that passes on a part of its base would pass on all of its
 //! protections too, and make nothing shorter than 112 bits of a hidden value: shorter keys could be
 //! guessed one byte after the other.
 //!

@@ -302,6 +302,25 @@ fn change(rule: &Rule, of: &Attributes, attribute: &Attribute, officer: bool) ->
     if fine { Ok(()) } else { Err(refuse(Reason::AttributeReadOnly, rule.kind)) }
 }
 
+/// Refuses a secret key that is trusted and does not hide its value for good: what it wraps would be as
+/// open as itself.
+pub fn check_trust(key: &Attributes) -> Result<()> {
+    let hides = key.flag(CKA_SENSITIVE) && !key.flag(CKA_EXTRACTABLE);
+    match key.flag(CKA_TRUSTED) && key.number(CKA_CLASS) == Some(CKO_SECRET_KEY) && !hides {
+        true => Err(Reason::TemplateInconsistent
+            .detail("a trusted secret key is CKA_SENSITIVE and not CKA_EXTRACTABLE")),
+        false => Ok(()),
+    }
+}
+
+/// The same where a change says that the key is trusted.
+pub fn check_trust_in(change: &Template, key: &Attributes) -> Result<()> {
+    match change.flag(CKA_TRUSTED)? {
+        Some(true) => check_trust(key),
+        _ => Ok(()),
+    }
+}
+
 /// What a bound key is meant for where its template names no usage: what it is trusted with, and what
 /// its own templates are about.
 fn is_bound_for(usage: Usage, key: &Attributes) -> bool {

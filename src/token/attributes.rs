@@ -174,6 +174,9 @@ impl Token {
                 }
             }
         }
+        if let Some(own) = &own {
+            build::check_trust_in(template, own)?;
+        }
         if let Some(own) = own.as_ref().filter(|own| marks::was_trusted(own)) {
             metadata.bonds = marks::bonds(own);
         }

@@ -347,7 +347,7 @@ pub fn apply_changes(
     for attribute in template.iter() {
         marks::change(to, attribute.kind, attribute.value.expose());
     }
-    Ok(())
+    build::check_trust_in(template, to)
 }
 
 #[cfg(test)]

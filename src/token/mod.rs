@@ -338,7 +338,7 @@ impl Token {
         if attributes.flag(CKA_TRUSTED) && self.who() != Login::Officer {
             return Err(Reason::AttributeReadOnly.detail("CKA_TRUSTED is the security officer's"));
         }
-        Ok(())
+        build::check_trust(attributes)
     }
 
     /// Refuses an RSA private key that is shorter than the configuration allows: `KeySizeRange`.

@@ -114,6 +114,43 @@ fn no_initial_value_makes_one_key_wrap_read_as_the_other() {
 }
 
 #[test]
+fn no_secret_key_is_trusted_that_does_not_hide_its_value() {
+    play(|world| {
+        let token = world.token();
+        let public = [Attribute::Private(false), Attribute::Wrap(true)];
+        let open = [
+            [Attribute::Sensitive(false), Attribute::Extractable(false)],
+            [Attribute::Sensitive(true), Attribute::Extractable(true)],
+        ];
+        let places = [
+            vec![Attribute::Token(false)],
+            vec![Attribute::Token(true)],
+            vec![Attribute::Token(true), without_custody()],
+        ];
+        let trusted = [Attribute::Trusted(true)];
+        for (open, place) in open.iter().flat_map(|open| places.iter().map(move |at| (open, at))) {
+            log_in(&token, UserType::User, USER_PIN);
+            let key = token.generate_aes(&[&public[..], place, open].concat());
+            log_in(&token, UserType::So, SO_PIN);
+            refused(token.update_attributes(key, &trusted), RvError::TemplateInconsistent);
+            assert!(place[0] == Attribute::Token(false) || !self::trusted(&token, key));
+            // The officer makes no custom keys.
+            if *place == [Attribute::Token(true)] {
+                continue;
+            }
+            let size = [Attribute::ValueLen(32.into())];
+            let made = [&size, &public[..], &trusted, place, open].concat();
+            let made = token.generate_key(&Mechanism::AesKeyGen, &made);
+            refused(made, RvError::TemplateInconsistent);
+            let hidden = [Attribute::Sensitive(true), Attribute::Extractable(false)];
+            let made = [&size, &public[..], &trusted, place, &hidden].concat();
+            token.generate_key(&Mechanism::AesKeyGen, &made).unwrap();
+        }
+        log_in(&token, UserType::User, USER_PIN);
+    });
+}
+
+#[test]
 fn a_key_that_was_trusted_stays_bound_for_good_and_so_do_its_copies() {
     play(|world| {
         let token = world.token();
