@@ -11,8 +11,8 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::ptr::NonNull;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Once, OnceLock};
 use std::time::Duration;
 
 /// 64-bit words of a file, mapped shared and read-only. The file must keep its size for as long as it
@@ -325,11 +325,54 @@ pub fn coarse_seconds() -> u64 {
 /// time has a clock that is moved.
 pub fn uptime() -> Duration {
     static MOVED: OnceLock<Moved> = OnceLock::new();
-    let uptime = clock(libc::CLOCK_BOOTTIME);
+    let uptime = checked_uptime();
     match MOVED.get_or_init(Moved::read) {
         Moved::Ahead(by) => uptime.saturating_sub(*by),
         Moved::Behind(by) => uptime.saturating_add(*by),
     }
+}
+
+/// What the clock of the machine's uptime shows, once in a minute held against what the kernel writes to
+/// `/proc/uptime`. A library that puts itself before the C library to move a program's clocks moves this
+/// one too, by decades, and everything that has an expiry would be erased.
+fn checked_uptime() -> Duration {
+    /// What the clock showed when it was right last, in seconds.
+    static CHECKED: AtomicU64 = AtomicU64::new(u64::MAX);
+    static TOLD: Once = Once::new();
+    let shown = clock(libc::CLOCK_BOOTTIME);
+    let since = shown.as_secs().checked_sub(CHECKED.load(Ordering::Relaxed));
+    if since.is_some_and(|since| since < UPTIME_TOLERANCE) {
+        return shown;
+    }
+    let text = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
+    match contradicted(shown, &text) {
+        Some(kernel) => {
+            TOLD.call_once(|| {
+                log::error!(
+                    "CLOCK_BOOTTIME shows an uptime of {} s and /proc/uptime {} s, which is gone by: \
+                     does something such as libfaketime move this program's clocks?",
+                    shown.as_secs(),
+                    kernel.as_secs()
+                );
+            });
+            kernel
+        }
+        None => {
+            CHECKED.store(shown.as_secs(), Ordering::Relaxed);
+            shown
+        }
+    }
+}
+
+/// By how much the two ways to ask for the uptime may differ, and after what time they are compared again,
+/// in seconds.
+const UPTIME_TOLERANCE: u64 = 60;
+
+/// Returns the uptime that `/proc/uptime` has if what a clock has `shown` is another.
+fn contradicted(shown: Duration, text: &str) -> Option<Duration> {
+    let seconds = text.split_whitespace().next()?.parse().ok()?;
+    let kernel = Duration::try_from_secs_f64(seconds).ok()?;
+    (shown.abs_diff(kernel).as_secs() > UPTIME_TOLERANCE).then_some(kernel)
 }
 
 /// Which start of the machine this is.
@@ -384,8 +427,9 @@ fn clock(which: libc::clockid_t) -> Duration {
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::{
-        AsRawFd, Duration, ForkMark, Mark, Moved, Words, WordsMut, c_int, getpid, group_named,
-        home_of, inherited, io, is_privileged, is_readable, peer, peer_process, write_quietly,
+        AsRawFd, Duration, ForkMark, Mark, Moved, Words, WordsMut, c_int, contradicted, getpid,
+        group_named, home_of, inherited, io, is_privileged, is_readable, peer, peer_process,
+        write_quietly,
     };
     use std::io::{Read, Write};
     use std::sync::atomic::Ordering;
@@ -446,6 +490,19 @@ mod tests {
         let quarter = Some(Moved::Behind(by(6, 750_000_000)));
         assert_eq!(told("boottime           -7 250000000"), quarter);
         assert_eq!(told("boottime            x         0"), None);
+    }
+
+    #[test]
+    fn an_uptime_that_the_kernel_does_not_confirm_is_not_believed() {
+        let told = |shown| contradicted(Duration::from_secs(shown), "1000.25 3999.00\n");
+        let kernel = Some(Duration::from_millis(1_000_250));
+        assert_eq!(
+            [1_800_000_000, 1062, 1060, 941, 939, 0].map(told),
+            [kernel, kernel, None, None, kernel, kernel]
+        );
+        for nothing in ["", "x", "-1 2", "inf"] {
+            assert_eq!(contradicted(Duration::from_secs(1 << 40), nothing), None);
+        }
     }
 
     #[test]
