@@ -15,12 +15,21 @@ need() {
         is_there "${pair%%=*}" || missing="$missing ${pair#*=}"
     done
     [ -z "$missing" ] && return 0
+    # Somebody has tried already.
+    [ -z "${KEYSTEAD_NO_PACKAGES:-}" ] || return 1
     say "These Debian packages are missing and are installed now:$missing"
     # shellcheck disable=SC2086 # a list of packages
     install_packages $missing && return 0
     echo "keystead: error: these Debian packages are missing and could not be installed:$missing" >&2
     echo "keystead: hint: as root, run: apt-get install$missing" >&2
     return 1
+}
+
+# wanted COMMAND-OR-FILE=PACKAGE...: the same for a script of checks, which is skipped where it must be.
+wanted() {
+    need "$@" 2> /dev/null && return 0
+    skip "$(basename -- "$0"): without root, or without the network, these packages are missing:$missing"
+    exit 0
 }
 
 is_there() {
@@ -84,6 +93,7 @@ new_enough() {
 # Sets $module, $keystead and a store in a temporary directory, which goes away with the script;
 # an agent whose store goes away ends by itself.
 open_store() {
+    wanted pkcs11-tool=opensc openssl=openssl
     find_build
     work=$(mktemp -d "${TMPDIR:-/tmp}/keystead.XXXXXX")
     trap 'close_store' EXIT
@@ -101,6 +111,17 @@ close_store() {
     # An agent that is ending may still be writing there.
     rm -rf -- "$work" 2> /dev/null || { sleep 1; rm -rf -- "$work"; }
     exit "$status"
+}
+
+# agent_of STORE: the number of the process that serves the store.
+agent_of() {
+    for process in /proc/[0-9]*; do
+        words=$(tr '\0' '\n' 2> /dev/null < "$process/cmdline") || continue
+        if printf '%s\n' "$words" | grep -q -x agent &&
+            printf '%s\n' "$words" | grep -q -x -F -e "$1"; then
+            echo "${process#/proc/}"
+        fi
+    done
 }
 
 # The build to play with: $KEYSTEAD_BUILD, a directory with libkeystead.so and keystead in it,

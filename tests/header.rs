@@ -6,6 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+#[path = "rig/skip.rs"]
+mod skip;
+
 macro_rules! numbers {
     ($($name:ident)*) => {
         &[$((stringify!($name), keystead::object::vendor::$name)),*]
@@ -27,6 +30,10 @@ const NUMBERS: &[(&str, u64)] = numbers! {
 
 #[test]
 fn the_header_has_every_number_of_the_code_and_no_other() {
+    let wanted = ["gcc", "/usr/include/p11-kit-1/p11-kit/pkcs11.h"];
+    if !skip::has_all("the_header_has_every_number_of_the_code_and_no_other", &wanted) {
+        return;
+    }
     let code: BTreeMap<String, u64> =
         NUMBERS.iter().map(|(name, value)| (in_c(name), *value)).collect();
     assert_eq!(printed_by_c(&defined(&header())), code);

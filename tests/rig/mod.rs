@@ -9,6 +9,7 @@
 pub mod elsewhen;
 pub mod process;
 pub mod raw;
+pub mod skip;
 pub mod slow;
 pub mod token;
 pub mod vendor;

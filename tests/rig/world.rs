@@ -2,6 +2,7 @@
 
 use super::elsewhen::Elsewhen;
 use super::process::{Line, Other, PATIENCE, ends_within, kill_9};
+use super::skip;
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::{Pid, Signal, kill_process};
@@ -54,6 +55,19 @@ impl World {
         DirBuilder::new().mode(0o700).create(world.store()).unwrap();
         world.configure("");
         world
+    }
+
+    /// Ends the scenario that this process plays, as one that cannot be played here.
+    pub(super) fn skip(why: &str) -> ! {
+        skip::skip(&std::env::var(SCENARIO).unwrap_or_default(), why);
+        std::process::exit(0)
+    }
+
+    /// Goes on where a command is there.
+    pub fn needs(&self, command: &str) {
+        if !skip::has_all(&self.scenario, &[command]) {
+            std::process::exit(0);
+        }
     }
 
     /// Plays the scenario in a child, takes its world away and sees its agent end.

@@ -4,6 +4,7 @@ use crate::rig::token::{Token, USER_PIN, aes_material, make_token};
 use crate::rig::world::{World, eventually};
 use crate::rig::{for_key, play, rotate};
 use cryptoki::object::Attribute;
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
@@ -170,8 +171,8 @@ fn an_interrupted_run_leaves_nothing_behind() {
         let mut child = start(world, &["seal", "payroll", "--out", out.to_str().unwrap()]);
         child.stdin.as_ref().unwrap().write_all(&[7; 2 * CHUNK]).unwrap();
         eventually("a temporary file", || !left_behind(world).is_empty());
-        let kill = Command::new("kill").arg(child.id().to_string()).status().unwrap();
-        assert!(kill.success() && !child.wait().unwrap().success());
+        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+        assert!(!child.wait().unwrap().success());
         assert!(left_behind(world).is_empty() && !out.exists());
     });
 }
@@ -194,8 +195,7 @@ fn a_run_that_ignores_hang_ups_goes_on() {
             .unwrap();
         child.stdin.as_ref().unwrap().write_all(&[7; 2 * CHUNK]).unwrap();
         eventually("a temporary file", || !left_behind(world).is_empty());
-        let kill = Command::new("kill").args(["-HUP", &child.id().to_string()]).status().unwrap();
-        assert!(kill.success());
+        kill_process(Pid::from_child(&child), Signal::HUP).unwrap();
         drop(child.stdin.take());
         assert!(child.wait().unwrap().success() && out.exists());
     });
