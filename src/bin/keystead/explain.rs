@@ -7,58 +7,108 @@ use std::path::Path;
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
-            Error::Pkcs11(code, function) => {
-                let (text, hint) = words(code);
-                let failure = match text {
-                    Some(text) => Self::new(text),
-                    None => Self::new(format_args!("C_{function:?} failed: {code:?}")),
-                };
-                match hint {
-                    Some(hint) => failure.hint(hint),
-                    None => failure,
-                }
-            }
+            Error::Pkcs11(code, function) => match words(code) {
+                Some((text, hint)) => Self::new(text).hint(hint),
+                None => Self::new(format_args!("C_{function:?} failed: {code:?}")),
+            },
             Error::LibraryLoading(error) => {
                 Self::new(format_args!("the module cannot be loaded: {error}"))
+                    .hint("libkeystead.so lies beside this program, or --module names it")
             }
             other => Self::new(other),
         }
     }
 }
 
+/// What helps where nothing better is known.
+pub const LOG: &str =
+    "`KEYSTEAD_LOG=stderr:debug` before the command has it say which call fails, and why";
+
 /// What a code means to somebody at a command line, and what helps.
-fn words(code: RvError) -> (Option<&'static str>, Option<&'static str>) {
-    let (text, hint) = match code {
-        RvError::PinIncorrect => (
-            "the PIN is wrong",
-            Some("the attempt was counted; ten wrong ones in a row lock the PIN"),
-        ),
+fn words(code: RvError) -> Option<(&'static str, &'static str)> {
+    Some(match code {
+        RvError::PinIncorrect => {
+            ("the PIN is wrong", "the attempt was counted; ten wrong ones in a row lock the PIN")
+        }
         RvError::PinLocked => (
             "the PIN is locked after too many wrong ones",
-            Some("the security officer unlocks a user's PIN; nobody unlocks the officer's"),
+            "the security officer unlocks a user's PIN; nobody unlocks the officer's",
         ),
-        RvError::PinLenRange => {
-            ("the PIN is too short or too long", Some("a PIN has 4 to 255 bytes"))
-        }
+        RvError::PinLenRange => ("the PIN is too short or too long", "a PIN has 4 to 255 bytes"),
+        RvError::PinInvalid => ("the PIN is no text", "a PIN is UTF-8, of 4 to 255 bytes"),
         RvError::UserPinNotInitialized => {
-            ("the user PIN has not been set", Some("the security officer sets it"))
+            ("the user PIN has not been set", "the security officer sets it")
         }
-        RvError::TokenNotPresent => ("the token is gone", None),
+        RvError::UserNotLoggedIn => (
+            "the login has ended, or is not enough for this",
+            "another process may have changed the PIN: run it again",
+        ),
+        RvError::TokenNotPresent | RvError::TokenNotRecognized => (
+            "the token is gone",
+            "`keystead doctor` shows which tokens there are; somebody may have destroyed it",
+        ),
         RvError::DeviceMemory => (
             "there is no room left in the store",
-            Some("make room on the store's file system; a running agent still deletes keys"),
+            "make room on the store's file system; a running agent still deletes keys",
         ),
-        RvError::DeviceError => {
-            ("the store or its agent failed", Some("`keystead doctor` says what is wrong"))
+        RvError::DeviceError | RvError::DeviceRemoved => {
+            ("the store or its agent failed", "`keystead doctor` says what is wrong")
         }
         RvError::TokenWriteProtected => {
-            ("the store can only be read", Some("`keystead doctor` says why"))
+            ("the store can only be read", "`keystead doctor` says why")
         }
-        RvError::ObjectHandleInvalid => ("somebody else removed the object first", None),
-        RvError::MechanismInvalid => ("the token does not do this", None),
-        _ => return (None, None),
-    };
-    (Some(text), hint)
+        RvError::GeneralError => ("the module failed", LOG),
+        RvError::HostMemory => {
+            ("there is not enough memory", "end other programs, or raise this one's limits")
+        }
+        RvError::FunctionFailed => (
+            "the token could not do it",
+            "another process may have changed the same key: run it again",
+        ),
+        RvError::FunctionRejected => {
+            ("the rules of custody forbid it, or it is for the store's owner and root", LOG)
+        }
+        RvError::ActionProhibited => (
+            "the key does not allow this",
+            "what the token made, and a key's metadata, is never destroyed; `keystead show` shows the key",
+        ),
+        RvError::AttributeReadOnly => {
+            ("this property of the key cannot be changed", "`keystead show` shows what it is")
+        }
+        RvError::AttributeValueInvalid => ("a value is not one that the token takes", LOG),
+        RvError::TemplateInconsistent | RvError::TemplateIncomplete => {
+            ("what was asked for contradicts itself, or the key that is there", LOG)
+        }
+        RvError::KeyFunctionNotPermitted => (
+            "the key may not be used for this",
+            "`keystead show` shows its status: disabled, to be deleted, expired, or made for something else",
+        ),
+        RvError::KeyHandleInvalid
+        | RvError::UnwrappingKeyHandleInvalid
+        | RvError::WrappingKeyHandleInvalid => (
+            "the key's material has gone meanwhile",
+            "it was deleted or has expired: `keystead show` says when",
+        ),
+        RvError::KeySizeRange => ("the token makes and takes no key of this size", LOG),
+        RvError::WrappedKeyInvalid | RvError::WrappedKeyLenRange => (
+            "the wrapped key does not open",
+            "it was wrapped under another key, in another form, or is damaged",
+        ),
+        RvError::EncryptedDataInvalid | RvError::EncryptedDataLenRange => (
+            "the ciphertext does not open",
+            "it was made with another key, or is damaged, cut off or altered",
+        ),
+        RvError::ObjectHandleInvalid => {
+            ("somebody else removed the object first", "`keystead list` shows what is there")
+        }
+        RvError::MechanismInvalid => {
+            ("the token does not do this", "`pkcs11-tool --list-mechanisms` shows what it does")
+        }
+        RvError::SessionCount => {
+            ("too many sessions are open", "run it again when other programs have closed theirs")
+        }
+        _ => return None,
+    })
 }
 
 /// Where nobody can set a user's PIN any more.
@@ -184,6 +234,8 @@ mod tests {
     #[test]
     fn a_code_without_words_is_named_with_its_function() {
         let failure = Failure::from(Error::Pkcs11(RvError::CantLock, Function::Initialize));
-        assert!(format!("{failure:?}").contains("C_Initialize failed: CantLock"), "{failure:?}");
+        let (told, hint) = failure.into_parts();
+        assert!(told.contains("C_Initialize failed: CantLock"), "{told}");
+        assert!(hint.is_some_and(|hint| hint.contains("KEYSTEAD_LOG")));
     }
 }

@@ -1,10 +1,11 @@
 //! What a person reads when a command fails: an error, and a hint where there is something to do.
 
 use crate::Global;
+use crate::explain::LOG;
 use keystead::config::journal;
 use keystead::error::{Error, Reason};
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -16,13 +17,16 @@ const WRONG_COMMAND_LINE: u8 = 2;
 pub struct Failure {
     error: String,
     hint: Option<String>,
+    /// What helps where there is no hint.
+    otherwise: &'static str,
     status: u8,
 }
 
 impl Failure {
     /// A failure without a hint.
     pub fn new(error: impl Display) -> Self {
-        Self { error: without_numbers(&error.to_string()), hint: None, status: 1 }
+        let error = without_numbers(&error.to_string());
+        Self { error, hint: None, otherwise: LOG, status: 1 }
     }
 
     /// The same failure with something to do about it.
@@ -58,13 +62,14 @@ impl Failure {
 
     /// Something about a file failed.
     pub fn of_file(file: &Path, error: &io::Error) -> Self {
-        Self::new(format_args!("{}: {}", file.display(), plainly(error)))
+        let said = format_args!("{}: {}", file.display(), plainly(error));
+        Self { otherwise: remedy(error), ..Self::new(said) }
     }
 
     /// Nobody reads what the command writes any more (`keystead list | head -1`), so it ends, and
     /// there is nothing to say.
     pub fn unread() -> Self {
-        Self { error: String::new(), hint: None, status: 0 }
+        Self { error: String::new(), hint: None, otherwise: "", status: 0 }
     }
 
     /// The same failure with hints for the store that the command was for.
@@ -74,7 +79,7 @@ impl Failure {
 
     /// What it says: the error, and what to do about it.
     pub fn into_parts(self) -> (String, Option<String>) {
-        (self.error, self.hint)
+        (self.error, self.hint.or_else(|| Some(self.otherwise.to_owned())))
     }
 
     /// The command has said everything; only its exit status is to tell more.
@@ -105,7 +110,8 @@ impl Failure {
             journal::repeat(&self.error);
             let _unread = writeln!(stderr, "keystead: error: {}", self.error);
         }
-        if let Some(hint) = &self.hint {
+        let otherwise = (!self.otherwise.is_empty()).then_some(self.otherwise);
+        if let Some(hint) = self.hint.as_deref().or(otherwise) {
             let _unread = writeln!(stderr, "keystead: hint: {hint}");
         }
         ExitCode::from(self.status)
@@ -115,17 +121,47 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let text = error.to_string();
-        match (text.rsplit_once(CURE), hint(error.reason(), &text)) {
-            (Some((what, cure)), _) if brings_cure(error.reason()) => Self::new(what).hint(cure),
-            (_, Some(hint)) => Self::new(text).hint(hint),
-            (_, None) => Self::new(text),
+        match text.rsplit_once(CURE) {
+            Some((what, cure)) if brings_cure(error.reason()) => Self::new(what).hint(cure),
+            _ => match hint(error.reason(), &text) {
+                Some(hint) => Self::new(text).hint(hint),
+                None => Self::new(text),
+            },
         }
     }
 }
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        Self::new(plainly(&error))
+        Self { otherwise: remedy(&error), ..Self::new(plainly(&error)) }
+    }
+}
+
+/// What helps against an error of the system's.
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::NotFound => {
+            "is the name right? A relative one begins in the directory where you are"
+        }
+        ErrorKind::PermissionDenied => {
+            "this user may not: `namei -l` with that path shows who may, `id` who you are"
+        }
+        ErrorKind::AlreadyExists => "choose another name, or move away what is there",
+        ErrorKind::IsADirectory => "name a file in that directory",
+        ErrorKind::NotADirectory => "a part of that path is a file: name another",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room on its file system",
+        ErrorKind::ReadOnlyFilesystem => "its file system can only be read: name a place elsewhere",
+        ErrorKind::InvalidFilename => "the name is too long, or has bytes that it may not have",
+        ErrorKind::InvalidData => "it should be text, in UTF-8",
+        ErrorKind::UnexpectedEof => "it ends too early: is it complete?",
+        ErrorKind::BrokenPipe => "whoever should read or bring it has ended",
+        ErrorKind::FileTooLarge => "a limit of this process (`ulimit -f`), or of its file system",
+        _ if error.raw_os_error() == Some(libc::EBADF) => {
+            "it is not open, or not for this: in a shell, `9< FILE` and `1> FILE` open it"
+        }
+        _ => {
+            "the system refuses it, not Keystead; its own log (`dmesg`, `journalctl`) may say more"
+        }
     }
 }
 
@@ -169,11 +205,27 @@ fn hint(reason: Reason, text: &str) -> Option<&'static str> {
         Reason::AgentAbsent if says_little(text) => {
             "`keystead agent` runs the agent here, where it shows what it does"
         }
+        Reason::AgentRefuses => {
+            "end the old agent, and let the program and its module be of one version"
+        }
+        Reason::StoreAbsent => {
+            "`keystead init LABEL` makes one, `keystead restore` brings one back"
+        }
+        Reason::StoreReadOnly => "`keystead doctor` says why",
         Reason::StoreFull => {
             "make room on the store's file system; a running agent still deletes keys"
         }
+        reason if reason.is_no_agent() => "`keystead doctor` says what is wrong",
         Reason::PinIncorrect => "the attempt was counted; ten wrong ones in a row lock the PIN",
         Reason::PinLength => "a PIN has 4 to 255 bytes",
+        Reason::PinLocked => {
+            "the security officer unlocks a user's PIN; nobody unlocks the officer's"
+        }
+        Reason::OwnerOnly | Reason::TokenByOwner => "run it as the store's owner, or as root",
+        Reason::TokenAbsent => "`keystead doctor` shows which tokens there are",
+        Reason::Conflict => "another process was faster: run it again",
+        Reason::OtherStore => "name the store, or the backup, that it belongs to",
+        Reason::BackupDamaged => "another backup may be whole; keep several",
         _ => return None,
     })
 }
@@ -189,7 +241,18 @@ mod tests {
         let failure = Failure::from(Reason::BadConfiguration.detail("file, line 3"));
         assert_eq!(failure.error, "the configuration is wrong: file, line 3");
         assert!(failure.hint.is_some());
-        assert!(Failure::from(keystead::error::Error::from(Reason::General)).hint.is_none());
+    }
+
+    #[test]
+    fn no_reason_and_no_error_of_the_system_is_without_a_hint() {
+        for reason in Reason::ALL {
+            let failure = Failure::from(keystead::error::Error::from(*reason));
+            assert!(failure.into_parts().1.is_some_and(|hint| !hint.is_empty()), "{reason:?}");
+        }
+        for number in 1..134 {
+            let failure = Failure::of_file("/f".as_ref(), &io::Error::from_raw_os_error(number));
+            assert!(failure.into_parts().1.is_some_and(|hint| !hint.is_empty()), "{number}");
+        }
     }
 
     #[test]
@@ -204,7 +267,7 @@ mod tests {
     #[test]
     fn an_agents_failure_has_the_hint_that_helps() {
         let hint = |text: &str| Failure::from(Reason::AgentAbsent.detail(text)).hint;
-        assert_eq!(hint("/s: Permission denied"), None);
+        assert_eq!(hint("/s: gone").as_deref(), Some("`keystead doctor` says what is wrong"));
         assert_eq!(hint("it is open; `chmod go-w /s`").as_deref(), Some("`chmod go-w /s`"));
         assert!(hint("k ended without saying why").is_some_and(|it| it.contains("keystead agent")));
         let damaged = Failure::from(Reason::StoreDamaged.detail("/s/db: gone; restore it"));

@@ -104,7 +104,8 @@ impl Import<'_> {
         {
             return Err(Failure::new(format_args!(
                 "{shown}: the token made this key's material, and no other can be imported"
-            )));
+            ))
+            .hint("import it under another alias"));
         }
         match material {
             Material::Plain(material) => {
@@ -278,6 +279,7 @@ impl Import<'_> {
         match (explain::code(&error), known) {
             (Some(RvError::TemplateInconsistent), _) if shown.is_some_and(awaits_deletion) => {
                 Failure::new("the custom key awaits its deletion")
+                    .hint("`keystead cancel-deletion` keeps it")
             }
             (Some(RvError::MechanismInvalid), _) => Failure::new(
                 "this import key takes no material in that form",
@@ -311,6 +313,7 @@ impl Import<'_> {
             }
             (Some(RvError::AttributeValueInvalid), _) => {
                 Failure::new("the expiry has passed before the material was there")
+                    .hint("--expires gives it a later one, or `never`")
             }
             _ => error.into(),
         }
@@ -336,8 +339,10 @@ pub fn import_key(session: &Session, label: Option<&str>) -> Result<ImportKey, F
 
 /// The kind of key that a type's name means.
 pub fn kind(name: &str) -> Result<&'static Kind, Failure> {
-    kinds::named(name)
-        .ok_or_else(|| Failure::new(format_args!("keys of type {name} cannot be imported")))
+    kinds::named(name).ok_or_else(|| {
+        Failure::new(format_args!("keys of type {name} cannot be imported"))
+            .hint("`keystead help import` says which types there are")
+    })
 }
 
 /// The key ID of the custom key that an object is material of.
@@ -345,7 +350,8 @@ pub fn key_id(session: &Session, object: ObjectHandle) -> Result<String, Failure
     let kind = AttributeType::VendorDefined(CKA_KEYSTEAD_KEY_ID);
     match session.get_attributes(object, &[kind])?.pop() {
         Some(Attribute::VendorDefined((_, id))) => String::from_utf8(id).map_err(Failure::new),
-        _ => Err(Failure::new("the token does not say which custom key it was")),
+        _ => Err(Failure::new("the token does not say which custom key it was")
+            .hint("`keystead list` shows them")),
     }
 }
 
@@ -369,7 +375,7 @@ fn check_size(target: Option<&CustomKey>, bits: u64) -> Result<(), Failure> {
             let told = format_args!(
                 "{shown}: it is for {key_type} material of {key_bits} bits, and this has {bits}"
             );
-            Err(Failure::new(told))
+            Err(Failure::new(told).hint("material of another size needs a custom key of its own"))
         }
         _ => Ok(()),
     }

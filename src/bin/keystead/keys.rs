@@ -42,15 +42,19 @@ pub struct Shown {
     pub deletion: Option<Timestamp>,
 }
 
+/// What may be wrong where the module shows a key otherwise than this program knows.
+const VERSION: &str = "is the module of this program's version? --module names another";
+
 impl CustomKey {
     /// Reads a metadata object.
     pub fn read(session: &Session, object: ObjectHandle) -> Result<Self, Failure> {
         let Some(Attribute::Value(bytes)) =
             session.get_attributes(object, &[AttributeType::Value])?.pop()
         else {
-            return Err(Failure::new("a custom key's metadata cannot be read"));
+            return Err(Failure::new("a custom key's metadata cannot be read").hint(VERSION));
         };
-        let wrong = |error| Failure::new(format_args!("a custom key's metadata: {error}"));
+        let wrong =
+            |error| Failure::new(format_args!("a custom key's metadata: {error}")).hint(VERSION);
         let json: Value = serde_json::from_slice(&bytes).map_err(wrong)?;
         let shown = Shown::deserialize(&json).map_err(wrong)?;
         Ok(Self { object, json, shown })
@@ -161,7 +165,7 @@ impl std::fmt::Display for Shown {
 /// another key's ID.
 pub fn check_alias(session: &Session, alias: &str) -> Result<(), Failure> {
     if alias.is_empty() || alias.len() > 255 {
-        return Err(Failure::new("an alias has 1 to 255 bytes"));
+        return Err(Failure::new("an alias has 1 to 255 bytes").hint("choose another"));
     }
     if alias.trim() != alias {
         return Err(Failure::new(format_args!(

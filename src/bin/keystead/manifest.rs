@@ -78,7 +78,9 @@ pub fn read(source: &Path) -> Result<Vec<Entry>, Failure> {
         false => manifest(source, &contents(source)?)?,
     };
     match entries.is_empty() {
-        true => Err(Failure::new(format_args!("{}: nothing to import", source.display()))),
+        true => Err(Failure::new(format_args!("{}: nothing to import", source.display())).hint(
+            "a directory holds a file for each key, a manifest a line; hidden files do not count",
+        )),
         false => Ok(entries),
     }
 }
@@ -90,7 +92,8 @@ fn contents(source: &Path) -> Result<Vec<u8>, Failure> {
         .map_err(|error| Failure::of_file(source, &error))?;
     match text.len() as u64 {
         MOST.. => {
-            Err(Failure::new(format_args!("{}: it is too long for a manifest", source.display())))
+            Err(Failure::new(format_args!("{}: it is too long for a manifest", source.display()))
+                .hint("split it into several, and import one after the other"))
         }
         _ => Ok(text),
     }
@@ -113,6 +116,7 @@ fn directory(directory: &Path) -> std::io::Result<Vec<Entry>> {
 fn manifest(source: &Path, text: &[u8]) -> Result<Vec<Entry>, Failure> {
     let wrong = |line: u64, what: &str| {
         Failure::new(format_args!("{}, line {line}: {what}", source.display()))
+            .hint("`keystead help import-many` says what stands in a manifest")
     };
     let mut reader = csv::ReaderBuilder::new().trim(Trim::All).from_reader(text);
     let header = reader.headers().map_err(|error| wrong(1, &said(&error)))?.clone();
@@ -130,7 +134,9 @@ fn manifest(source: &Path, text: &[u8]) -> Result<Vec<Entry>, Failure> {
         let row = read.and_then(|_| record.deserialize::<Row>(Some(&header)));
         let wanted = match row {
             Ok(row) => row.wanted(folder),
-            Err(error) if error.is_io_error() => return Err(Failure::new(error)),
+            Err(error) if error.is_io_error() => {
+                return Err(Failure::of_file(source, &std::io::Error::other(error)));
+            }
             Err(error) => Err(Failure::new(said(&error))),
         };
         entries.push(Entry { place, wanted });
@@ -181,7 +187,8 @@ impl Row {
         let path = folder.join(&self.file);
         let (name, by_id) = match (self.alias, self.id) {
             (Some(_), Some(_)) => {
-                return Err(Failure::new("alias and id: one of them names the custom key"));
+                return Err(Failure::new("alias and id: one of them names the custom key")
+                    .hint("leave one of them empty"));
             }
             (Some(alias), None) => (alias, false),
             (None, Some(id)) => (id, true),
@@ -204,7 +211,8 @@ impl Row {
 
 fn named_by_file(path: PathBuf) -> Result<Wanted, Failure> {
     if path.is_dir() {
-        return Err(Failure::new("a directory inside the directory"));
+        return Err(Failure::new("a directory inside the directory")
+            .hint("move it away, or import it by itself"));
     }
     let (format, form) = written(None, &path)?;
     Ok(Wanted {
@@ -240,7 +248,8 @@ fn ending(path: &Path) -> Option<Ending> {
 fn alias_of(path: &Path) -> Result<String, Failure> {
     let name = if ending(path).is_some() { path.file_stem() } else { path.file_name() };
     let name = name.and_then(|name| name.to_str());
-    name.map(str::to_owned).ok_or_else(|| Failure::new("the file's name is no alias"))
+    name.map(str::to_owned)
+        .ok_or_else(|| Failure::new("the file's name is no alias").hint("a manifest gives it one"))
 }
 
 /// How the material is written or wrapped: as the line says, else as the file's ending says.
@@ -369,7 +378,7 @@ mod tests {
     #[test]
     fn what_never_ends_is_no_manifest() {
         let refused = read(Path::new("/dev/zero")).err().unwrap().told();
-        assert_eq!(refused, "/dev/zero: it is too long for a manifest");
+        assert!(refused.starts_with("/dev/zero: it is too long for a manifest"), "{refused}");
     }
 
     #[test]

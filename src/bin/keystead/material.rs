@@ -114,8 +114,10 @@ pub fn contents(file: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     };
     let text = open.and_then(fill).map_err(|error| Failure::of_file(name, &error))?;
     match text.len() {
-        0 => Err(Failure::new(format_args!("{}: there is nothing in it", name.display()))),
-        MOST.. => Err(Failure::new(format_args!("{}: it is too long for a key", name.display()))),
+        0 => Err(Failure::new(format_args!("{}: there is nothing in it", name.display()))
+            .hint("is it the right file?")),
+        MOST.. => Err(Failure::new(format_args!("{}: it is too long for a key", name.display()))
+            .hint("is it the right file? Data are sealed, not imported: `keystead seal`")),
         _ => Ok(text),
     }
 }
@@ -148,8 +150,10 @@ fn decoded(
     let mut packed = Zeroizing::new(Vec::with_capacity(text.len()));
     packed.extend(text.iter().filter(|byte| !byte.is_ascii_whitespace()));
     let mut material = Secret::new(vec![0; text.len()]);
-    let length = decode(&packed, material.expose_mut())
-        .ok_or_else(|| Failure::new(format_args!("the material is not {what}")))?;
+    let length = decode(&packed, material.expose_mut()).ok_or_else(|| {
+        Failure::new(format_args!("the material is not {what}"))
+            .hint("--format says how it is written: raw, hex, base64 or pem")
+    })?;
     material.truncate(length);
     Ok(material)
 }
@@ -158,7 +162,10 @@ fn from_pem(text: &[u8], kind: &Kind) -> Result<Secret, Failure> {
     let mut material = Secret::new(vec![0; text.len()]);
     let (label, length) = match pem_rfc7468::decode(text, material.expose_mut()) {
         Ok((label, bytes)) => (label.to_owned(), bytes.len()),
-        Err(_) => return Err(Failure::new("the material is not PEM, or it is damaged")),
+        Err(_) => {
+            return Err(Failure::new("the material is not PEM, or it is damaged")
+                .hint("--format says how it is written: raw, hex, base64 or pem"));
+        }
     };
     let private = label.ends_with("PRIVATE KEY");
     match (kind.class == CKO_PRIVATE_KEY, label.as_str()) {

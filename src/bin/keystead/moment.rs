@@ -32,9 +32,8 @@ impl Expiry {
         match self {
             Self::Never => Ok(0),
             Self::After(seconds) => Ok(now.saturating_add(seconds)),
-            Self::At(moment) => {
-                u64::try_from(moment.as_second()).map_err(|_| Failure::new("a time before 1970"))
-            }
+            Self::At(moment) => u64::try_from(moment.as_second())
+                .map_err(|_| Failure::new("a time before 1970").hint("an expiry lies ahead")),
         }
     }
 }

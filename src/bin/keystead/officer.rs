@@ -43,6 +43,8 @@ pub fn token_named(slots: &Slots, name: Option<&str>) -> Result<(u64, String, St
                 true => "the store has none".to_owned(),
                 false => format!("there is: {there_are}"),
             })),
-        (None, _, None) => Err(Failure::new("the store has no token")),
+        (None, _, None) => {
+            Err(Failure::new("the store has no token").hint("`keystead init LABEL` makes one"))
+        }
     }
 }

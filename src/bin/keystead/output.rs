@@ -64,7 +64,8 @@ fn failed(error: io::Error) -> Failure {
 /// keep silent about a descriptor that cannot be written.
 pub fn for_data() -> Result<File, Failure> {
     match standard::output_is_closed() {
-        true => Err(Failure::new("standard output is closed")),
+        true => Err(Failure::new("standard output is closed")
+            .hint("name a file, or start the program with its output open")),
         false => sys::inherited(1).map_err(|error| lost(&error)),
     }
 }

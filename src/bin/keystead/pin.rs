@@ -138,7 +138,9 @@ impl Source<'_> {
     fn read_new(&self) -> Result<Pin, Failure> {
         let pin = self.checked(self.once("New ")?)?;
         if self.asks() && terminal::hidden(&format!("The same {} again", self.what))? != pin.0 {
-            return Err(Failure::new("the two differ"));
+            return Err(
+                Failure::new("the two differ").hint("run it again, and type the same twice")
+            );
         }
         Ok(pin)
     }

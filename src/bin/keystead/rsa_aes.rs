@@ -22,7 +22,9 @@ pub fn with<R>(hash: Hash, act: impl FnOnce(&Mechanism) -> R) -> Result<R, Failu
     let (hash_alg, mgf) = match hash {
         Hash::Sha1 => (CKM_SHA_1, CKG_MGF1_SHA1),
         Hash::Sha256 => (CKM_SHA256, CKG_MGF1_SHA256),
-        other => return Err(Failure::new(format_args!("no form has OAEP with {other:?}"))),
+        other => {
+            return Err(Failure::new(format_args!("no form has OAEP with {other:?}")));
+        }
     };
     let mut oaep = CK_RSA_PKCS_OAEP_PARAMS {
         hashAlg: hash_alg,

@@ -147,10 +147,12 @@ impl<'a> Chunker<'a> {
             Some(RvError::EncryptedDataInvalid) => Failure::new(format_args!(
                 "it is not as it was sealed, from its byte {} on: damaged, cut off or altered",
                 HEADER as u64 + self.index * self.header.sealed_len() as u64
-            )),
+            ))
+            .hint("another copy of the file may be whole"),
             Some(RvError::KeyFunctionNotPermitted) => self.not_permitted(),
             Some(RvError::KeyHandleInvalid) => {
                 Failure::new(format_args!("{shown} has lost its material meanwhile"))
+                    .hint("`keystead show` says why; `keystead import` brings it back")
             }
             _ => error.into(),
         }

@@ -135,7 +135,8 @@ impl Form {
                 }
             }
             (_, [one]) => Err(not_wrapped(one.len(), size)),
-            _ => Err(Failure::new("that form has another number of files")),
+            _ => Err(Failure::new("that form has another number of files")
+                .hint("only `two-file` has two")),
         }
     }
 
@@ -204,7 +205,10 @@ impl Byok {
 
     /// The ciphertext of a transfer file.
     fn read(text: &[u8]) -> Result<Vec<u8>, Failure> {
-        let wrong = |what| Failure::new(format_args!("the key transfer file: {what}"));
+        let wrong = |what| {
+            Failure::new(format_args!("the key transfer file: {what}"))
+                .hint("it is not complete, or of another kind: make it again")
+        };
         let read: Self = serde_json::from_slice(text).map_err(|error| wrong(error.to_string()))?;
         for (name, found, known) in [
             ("schema_version", &read.schema_version, SCHEMA_VERSION),

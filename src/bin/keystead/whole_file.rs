@@ -31,7 +31,8 @@ impl Input {
                     .hint("name a file, or bring its contents through a pipe"));
             }
             true if standard::input_is_closed() => {
-                return Err(Failure::new("standard input is closed"));
+                return Err(Failure::new("standard input is closed")
+                    .hint("name a file, or start the program with its input open"));
             }
             // Without the buffer that the standard library keeps and does not wipe.
             true => (sys::inherited(0), "standard input".into()),

@@ -96,7 +96,7 @@ impl ImportKey {
     /// PKCS#11 lets two pairs have one label; this program makes no second one.
     pub fn check_label(session: &Session, label: &str) -> Result<(), Failure> {
         if !(1..=255).contains(&label.len()) {
-            return Err(Failure::new("a label has 1 to 255 bytes"));
+            return Err(Failure::new("a label has 1 to 255 bytes").hint("choose another"));
         }
         match Self::all_named(session, label)?.is_empty() {
             true => Ok(()),
@@ -204,7 +204,8 @@ impl ImportKey {
     pub fn public_info(&self, session: &Session) -> Result<Vec<u8>, Failure> {
         match session.get_attributes(self.public, &[AttributeType::PublicKeyInfo])?.pop() {
             Some(Attribute::PublicKeyInfo(info)) => Ok(info),
-            _ => Err(Failure::new("the import key's public half cannot be read")),
+            _ => Err(Failure::new("the import key's public half cannot be read")
+                .hint("`keystead import-key` makes another")),
         }
     }
 }
@@ -213,7 +214,9 @@ fn oaep(hash: Hash) -> Result<PkcsOaepParams<'static>, Failure> {
     let (hash, mgf) = match hash {
         Hash::Sha1 => (MechanismType::SHA1, PkcsMgfType::MGF1_SHA1),
         Hash::Sha256 => (MechanismType::SHA256, PkcsMgfType::MGF1_SHA256),
-        other => return Err(Failure::new(format_args!("no form has OAEP with {other:?}"))),
+        other => {
+            return Err(Failure::new(format_args!("no form has OAEP with {other:?}")));
+        }
     };
     Ok(PkcsOaepParams::new(hash, mgf, PkcsOaepSource::empty()))
 }

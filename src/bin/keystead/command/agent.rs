@@ -173,5 +173,8 @@ fn lift_limits() -> io::Result<()> {
 pub fn group(name: &str) -> Result<u32, Failure> {
     let by_name = || sys::group_named(&CString::new(name).ok()?);
     let number = name.parse().ok().or_else(by_name);
-    number.ok_or_else(|| Failure::new(format_args!("group: there is no group {name:?}")))
+    number.ok_or_else(|| {
+        Failure::new(format_args!("group: there is no group {name:?}"))
+            .hint("correct `group` in the configuration, or `groupadd` makes it")
+    })
 }

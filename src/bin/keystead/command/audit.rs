@@ -207,7 +207,8 @@ fn unread(faults: &[Fault]) -> Failure {
 fn failed(fault: Fault) -> Failure {
     match fault {
         Fault::File(path, error) => Failure::of_file(&path, &error),
-        Fault::Line(..) => Failure::new(format_args!("the audit log is not whole: {fault}")),
+        Fault::Line(..) => Failure::new(format_args!("the audit log is not whole: {fault}"))
+            .hint("a copy kept elsewhere has what is gone; `keystead audit` shows what is left"),
     }
 }
 

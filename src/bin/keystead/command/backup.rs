@@ -43,7 +43,8 @@ impl Arguments {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
         let config = global.store()?;
         if is_standard(&self.out) && io::stdout().is_terminal() {
-            return Err(Failure::new("a backup is nothing for a terminal"));
+            return Err(Failure::new("a backup is nothing for a terminal")
+                .hint("name a file to write it to"));
         }
         // Before anything else: what cannot be written needs no passphrase.
         let mut out = Output::begin(global, &self.out, 0o600, self.force)?;

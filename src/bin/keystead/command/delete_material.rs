@@ -28,7 +28,9 @@ impl Arguments {
         let material = key.material(&session)?;
         if material.is_empty() {
             let told = format_args!("{}: there is no material: {}", key.shown, key.shown.material);
-            return Err(Failure::new(told));
+            return Err(
+                Failure::new(told).hint("`keystead show` says since when; nothing is to be done")
+            );
         }
         for object in material {
             session.destroy_object(object)?;

@@ -57,6 +57,7 @@ fn confirm(label: &str) -> Result<(), Failure> {
     let prompt = format!("This ends {label:?} and all its keys for good. Type its label to go on");
     match terminal::shown(&prompt)? == label {
         true => Ok(()),
-        false => Err(Failure::new("that is not the token's label; nothing was changed")),
+        false => Err(Failure::new("that is not the token's label; nothing was changed")
+            .hint(format_args!("the label is {label:?}, letter by letter"))),
     }
 }

@@ -60,6 +60,9 @@ const COPYING: [(u64, &str); 4] = [
     (0x794C_7630, "overlayfs"),
 ];
 
+/// What shows more of an agent that fails.
+const WATCH: &str = "`keystead agent` runs the agent here, where it shows what it does";
+
 /// What may be wrong while the agent serves all the same.
 const PASSED_BY: [&str; 3] = ["log", "metrics", "rights"];
 
@@ -70,7 +73,9 @@ impl Arguments {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
         let mut findings = self.examine(global);
         for mend in findings.iter_mut().filter_map(|finding| finding.mend.as_mut()) {
-            *mend = global.here(mend);
+            // Elsewhere this command is the advice.
+            let here = mend.starts_with("`keystead doctor`").then_some(WATCH);
+            *mend = global.here(here.unwrap_or(mend));
         }
         let ill = findings.iter().any(|finding| finding.grade == Grade::Problem);
         match global.json {
@@ -345,11 +350,7 @@ fn tokens(slots: &Slots) -> keystead::error::Result<Vec<(u64, String, TokenInfo)
 fn audit_log(config: &Config) -> Option<Finding> {
     Some(match audit::check(config) {
         Ok(_) => well("audit log", "it is whole".to_owned()),
-        Err(failure) => problem(
-            "audit log",
-            failure
-                .also("`keystead audit` shows what is left; a copy has what is gone, if any does"),
-        ),
+        Err(failure) => problem("audit log", failure),
     })
 }
 

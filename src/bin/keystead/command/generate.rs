@@ -67,7 +67,10 @@ impl Arguments {
 
     fn template(&self) -> Result<Vec<Attribute>, Failure> {
         let length = self.bits.is_multiple_of(8).then_some(self.bits / 8);
-        let length = length.ok_or_else(|| Failure::new("a size in bits is a multiple of 8"))?;
+        let length = length.ok_or_else(|| {
+            Failure::new("a size in bits is a multiple of 8")
+                .hint("AES has 128, 192 or 256 bits, a generic secret 8 to 32768")
+        })?;
         Ok(vec![
             Attribute::Token(true),
             Attribute::Private(true),
@@ -85,6 +88,7 @@ impl Arguments {
         match code(&error) {
             Some(RvError::KeySizeRange) => {
                 Failure::new(format_args!("there is no such key of {} bits", self.bits))
+                    .hint("AES has 128, 192 or 256 bits, a generic secret 8 to 32768")
             }
             Some(RvError::TemplateInconsistent) if self.rotate_every.is_some() => {
                 Failure::new("only AES keys rotate on schedule").hint(

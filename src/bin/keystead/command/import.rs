@@ -158,7 +158,8 @@ impl Arguments {
         if shown.material == "never imported" {
             return Err(Failure::new(format_args!(
                 "{shown}: nothing has been imported, so there is nothing to compare with"
-            )));
+            ))
+            .hint("`keystead import` without --dry-run imports it"));
         }
         let by = importing::import_key(session, self.with.as_deref())?;
         import.compare(session, &by, material, key)?;

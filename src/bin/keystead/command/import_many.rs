@@ -152,7 +152,8 @@ impl Arguments {
         let target = target(session, wanted)?;
         let name = target.as_ref().map_or(&wanted.name, |key| &key.shown.key_id);
         if !seen.names.insert(name.clone()) {
-            return Err(Failure::new("an earlier line is for the same custom key"));
+            return Err(Failure::new("an earlier line is for the same custom key")
+                .hint("a custom key has one material: keep one of the lines"));
         }
         let import = self.import_of(target.as_ref(), wanted)?;
         let material = self.material(&import, wanted)?;
@@ -169,7 +170,8 @@ impl Arguments {
         };
         let shown = &key.shown;
         if shown.status == "pending deletion" {
-            return Err(Failure::new("the custom key awaits its deletion"));
+            return Err(Failure::new("the custom key awaits its deletion")
+                .hint("`keystead cancel-deletion` keeps it"));
         }
         if shown.material != "never imported" {
             import.compare(session, by, &material, key)?;
@@ -226,7 +228,8 @@ impl Arguments {
         if let (Some(own), Some(said)) = (own, said)
             && own != said
         {
-            return Err(Failure::new(format_args!("the custom key is for {own}, and not {said}")));
+            return Err(Failure::new(format_args!("the custom key is for {own}, and not {said}"))
+                .hint("correct the type, or leave it out: the custom key has its own"));
         }
         Ok(Import {
             target,

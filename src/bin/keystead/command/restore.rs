@@ -90,7 +90,8 @@ fn damaged(chunk: u64) -> Failure {
         _ => Failure::new(format_args!(
             "it is not as it was written, from its byte {} on: damaged, cut off or altered",
             FRONT as u64 + chunk * (CHUNK + AROUND) as u64
-        )),
+        ))
+        .hint("another copy of the backup, or an earlier one, may be whole"),
     }
 }
 
