@@ -147,7 +147,11 @@ impl Token {
         let action = wishes.action.or(own.map(|own| own.action)).unwrap_or(ExpiryAction::Erase);
         let expiry = at.map(|at| Expiry { at, action });
         match self.check_ahead(expiry) {
-            Err(error) if error.reason() == Reason::ExpiryPast && wishes.expires_at.is_none() => {
+            Err(error)
+                if error.reason() == Reason::ExpiryPast
+                    && wishes.expires_at.is_none()
+                    && own.is_some() =>
+            {
                 Err(error.reason().detail(
                     "it is the custom key's own; CKA_KEYSTEAD_EXPIRES_AT gives the import another",
                 ))

@@ -22,6 +22,7 @@ const ON_A_STORE: &[(&str, &[&[&str]])] = &[
     ("show", &[&["a"]]),
     ("describe", &[&["a", "b"]]),
     ("rename", &[&["a", "b"]]),
+    ("set-expiry", &[&["a", "90d"]]),
     ("enable", &[&["a"]]),
     ("disable", &[&["a"]]),
     ("import", &[&["a", "FILE", "--new"], &["a", "FILE", "--dry-run"]]),

@@ -11,10 +11,12 @@ use crate::{Failure, explain};
 use cryptoki::error::{Error, RvError};
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
+use jiff::Timestamp;
 use keystead::key::ExpiryAction;
 use keystead::key::policy::WRAPPING_RSA;
 use keystead::lc::digest::{Digest, Hash};
 use keystead::object::import_only;
+use keystead::object::json::timestamp;
 use keystead::object::kinds::{self, Kind};
 use keystead::object::vendor::{
     ACTION_ERASE, ACTION_READ_ONLY, CKA_KEYSTEAD_CUSTODY, CKA_KEYSTEAD_DESCRIPTION,
@@ -34,9 +36,9 @@ pub struct Import<'a> {
     pub alias: &'a str,
     /// The kind of key that it is.
     pub kind: &'static Kind,
-    /// When it expires; as the custom key was made, unless somebody says.
+    /// When it expires; where nobody says, as the custom key itself does.
     pub expires: Option<Expiry>,
-    /// What happens then; nothing said is erasing.
+    /// What happens then; where nobody says, as the custom key itself does, else erasing.
     pub action: Option<ExpiryAction>,
     /// What a new custom key is for.
     pub description: Option<&'a str>,
@@ -115,22 +117,20 @@ impl Import<'_> {
         }
     }
 
-    /// Refuses what is to happen at an expiry where there is none.
-    pub fn check_action(&self) -> Result<(), Failure> {
-        match self.action.is_some() && !self.expires() {
-            true => Err(Failure::new("it never expires, so that nothing happens at its expiry")
-                .hint("an expiry action goes with an expiry")),
-            false => Ok(()),
-        }
-    }
-
-    /// Whether what is imported has an expiry: as wished, else as the custom key was made.
-    fn expires(&self) -> bool {
-        let key = self.target.map(|key| &key.json);
-        let made = |name| key.and_then(|json| json.get(name)).is_some_and(|it| !it.is_null());
-        match self.expires {
-            Some(expires) => expires != Expiry::Never,
-            None => made("next_import_expires") || made("next_import_expires_in_seconds"),
+    /// Refuses an own expiry of the custom key's that has passed, and what is to happen at an expiry where
+    /// there is none.
+    pub fn check_expiry(&self) -> Result<(), Failure> {
+        let own = self.target.and_then(|key| key.shown.own_expiry());
+        let passed = |at: &Timestamp| *at <= self.time.moment();
+        match (self.expires.or(own), self.action) {
+            (Some(Expiry::At(at)), _) if self.expires.is_none() && passed(&at) => {
+                Err(own_expiry_passed(at))
+            }
+            (None | Some(Expiry::Never), Some(_)) => {
+                Err(Failure::new("it never expires, so that nothing happens at its expiry")
+                    .hint("an expiry action goes with an expiry"))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -307,10 +307,6 @@ impl Import<'_> {
             (Some(RvError::AttributeValueInvalid), _) if self.time.refused().is_some() => {
                 self.time.refused().unwrap_or_else(|| error.into())
             }
-            (Some(RvError::AttributeValueInvalid), _) if self.expires.is_none() => {
-                Failure::new("the expiry that the custom key was made with has passed")
-                    .hint("--expires gives the material another, or `never`")
-            }
             (Some(RvError::AttributeValueInvalid), _) => {
                 Failure::new("the expiry has passed before the material was there")
                     .hint("--expires gives it a later one, or `never`")
@@ -345,6 +341,17 @@ pub fn kind(name: &str) -> Result<&'static Kind, Failure> {
     })
 }
 
+/// When an object expires that is material.
+pub fn expires(session: &Session, object: ObjectHandle) -> Result<Option<Timestamp>, Failure> {
+    let kind = AttributeType::VendorDefined(CKA_KEYSTEAD_EXPIRES_AT);
+    let second = match session.get_attributes(object, &[kind])?.pop() {
+        Some(Attribute::VendorDefined((_, bytes))) => bytes.try_into().ok().map(u64::from_ne_bytes),
+        _ => None,
+    };
+    let second = second.ok_or_else(|| Failure::new("the token does not say when it expires"))?;
+    (second != 0).then(|| Ok(timestamp(second)?)).transpose()
+}
+
 /// The key ID of the custom key that an object is material of.
 pub fn key_id(session: &Session, object: ObjectHandle) -> Result<String, Failure> {
     let kind = AttributeType::VendorDefined(CKA_KEYSTEAD_KEY_ID);
@@ -357,6 +364,12 @@ pub fn key_id(session: &Session, object: ObjectHandle) -> Result<String, Failure
 
 fn named(key: &CustomKey) -> Attribute {
     vendor(CKA_KEYSTEAD_KEY_ID, key.shown.key_id.as_bytes())
+}
+
+fn own_expiry_passed(at: Timestamp) -> Failure {
+    Failure::new(format_args!("the custom key's own expiry, {at}, has passed")).hint(
+        "--expires gives this import another, or `never`; `keystead set-expiry` gives it to the key",
+    )
 }
 
 fn other_material() -> Failure {

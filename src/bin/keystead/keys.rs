@@ -1,6 +1,7 @@
 //! Custom keys as the module shows them: found by name, read as metadata.
 
 use crate::explain::code;
+use crate::moment::{self, Expiry};
 use crate::output::printable;
 use crate::{Failure, Global, output};
 use clap::builder::PossibleValuesParser;
@@ -8,6 +9,7 @@ use cryptoki::error::RvError;
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 use jiff::Timestamp;
+use keystead::clock::Seconds;
 use keystead::key::{Material, Status};
 use keystead::object::json;
 use keystead::object::kinds::KINDS;
@@ -35,9 +37,12 @@ pub struct Shown {
     pub key_bits: u64,
     pub origin: String,
     pub status: String,
+    pub enabled: bool,
     pub material: String,
     pub created: Timestamp,
     pub expires: Option<Timestamp>,
+    pub next_import_expires: Option<Timestamp>,
+    pub next_import_expires_in_seconds: Option<Seconds>,
     pub next_rotation: Option<Timestamp>,
     pub deletion: Option<Timestamp>,
 }
@@ -80,10 +85,8 @@ impl CustomKey {
     /// Those that wait for material which they had before.
     pub fn all_lost(session: &Session) -> Result<Vec<Self>, Failure> {
         let mut keys = Self::all(session)?;
-        let lost = |shown: &Shown| {
-            shown.status == json::status(Status::PendingImport)
-                && shown.material != json::material(Material::Never)
-        };
+        let lost =
+            |shown: &Shown| shown.waits() && shown.material != json::material(Material::Never);
         keys.retain(|key| lost(&key.shown));
         Ok(keys)
     }
@@ -150,6 +153,41 @@ impl CustomKey {
         match global.json {
             true => output::json(&self.json),
             false => output::line(format_args!("{done}: {}", self.shown)),
+        }
+    }
+}
+
+impl Shown {
+    /// Whether the next import brings it material.
+    pub fn waits(&self) -> bool {
+        self.status == json::status(Status::PendingImport)
+    }
+
+    /// Its own expiry, which an import gets that is given no other.
+    pub fn own_expiry(&self) -> Option<Expiry> {
+        let after = self.next_import_expires_in_seconds.map(Expiry::After);
+        self.next_import_expires.map(Expiry::At).or(after)
+    }
+
+    /// What is to be said of the next import's expiry, by the time `now`.
+    pub fn next_import(&self, now: Timestamp) -> String {
+        match self.own_expiry() {
+            Some(Expiry::At(at)) if at <= now => {
+                format!("an import needs another expiry than the key's own, {at}, which has passed")
+            }
+            Some(Expiry::At(at)) => format!("an import expires {at}"),
+            Some(Expiry::After(seconds)) => {
+                format!("an import expires after {}", moment::span(seconds))
+            }
+            Some(Expiry::Never) | None => "an import never expires".to_owned(),
+        }
+    }
+
+    /// What is to be said of the expiry of material that is present.
+    pub fn lasting(&self, now: Timestamp) -> String {
+        match self.expires {
+            Some(at) => format!("expires {at} (in {})", moment::left(at, now)),
+            None => "never expires".to_owned(),
         }
     }
 }

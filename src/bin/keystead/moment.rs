@@ -106,6 +106,14 @@ pub fn days(range: RangeInclusive<u64>) -> RangedI64ValueParser<u64> {
     RangedI64ValueParser::new().range(bound(range.start())..=bound(range.end()))
 }
 
+/// A time as [`Expiry`] reads it, in the largest unit that leaves no rest.
+pub fn span(seconds: Seconds) -> String {
+    let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
+    let whole = units.into_iter().find(|(unit, _)| seconds != 0 && seconds.is_multiple_of(*unit));
+    let (unit, name) = whole.unwrap_or((1, "s"));
+    format!("{}{name}", seconds / unit)
+}
+
 /// The time until a moment in the largest unit that fits, rounded down.
 pub fn left(at: Timestamp, now: Timestamp) -> String {
     if at <= now {
@@ -133,6 +141,15 @@ mod tests {
         assert_eq!(left(at(125), now), "2m");
         assert_eq!(left(at(9), now), "9s");
         assert_eq!(left(at(0), now), "none");
+    }
+
+    #[test]
+    fn a_time_is_said_as_it_is_written() {
+        for (seconds, said) in
+            [(90 * 86_400, "90d"), (36 * 3_600, "36h"), (90 * 60, "90m"), (61, "61s"), (0, "0s")]
+        {
+            assert_eq!(span(seconds), said);
+        }
     }
 
     #[test]

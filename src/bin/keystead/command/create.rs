@@ -1,6 +1,6 @@
 //! `keystead create`: makes an empty custom key, which waits for its first import.
 
-use super::describe;
+use super::{describe, set_expiry};
 use crate::client::{Access, Token};
 use crate::keys::{CustomKey, check_alias};
 use crate::moment::Expiry;
@@ -26,9 +26,14 @@ pub struct Arguments {
     /// The size in bits that its material must have [default: any its type can have]
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     bits: Option<u64>,
-    /// When the material of the next import expires
+    /// When the material of each import expires, unless that says otherwise; `keystead set-expiry`
+    /// changes it
     #[arg(long, value_name = "WHEN", long_help = Expiry::HELP, allow_hyphen_values = true)]
     expires: Option<Expiry>,
+    /// What happens to the material then: it is erased, or goes on to decrypt, verify and unwrap only
+    /// [default: erase]
+    #[arg(long, value_name = "ACTION", value_parser = ["erase", "read-only"], requires = "expires")]
+    expiry_action: Option<String>,
 }
 
 impl Arguments {
@@ -58,10 +63,8 @@ impl Arguments {
         if let Some(bits) = self.bits {
             put("key_bits", bits.into());
         }
-        match self.expires {
-            None | Some(Expiry::Never) => {}
-            Some(Expiry::At(moment)) => drop(put("expires", moment.to_string().into())),
-            Some(Expiry::After(seconds)) => drop(put("expires_in", format!("{seconds}s").into())),
+        if let Some(expires) = self.expires {
+            fields.extend(set_expiry::members(expires, self.expiry_action.as_deref())?);
         }
         serde_json::to_vec(&fields).map_err(Failure::new)
     }

@@ -7,9 +7,9 @@
 use super::describe;
 use crate::client::{Access, Token};
 use crate::importing::{self, Import, Material};
-use crate::keys::{self, CustomKey, Shown, check_alias};
+use crate::keys::{self, CustomKey, check_alias};
 use crate::material::Format;
-use crate::moment::{self, Expiry};
+use crate::moment::Expiry;
 use crate::transfer::Form;
 use crate::{Failure, Global, manifest, material, output};
 use cryptoki::session::Session;
@@ -34,12 +34,12 @@ pub struct Arguments {
     /// How the material is written [default: PEM where it is PEM, else raw]
     #[arg(long, value_enum, conflicts_with = "wrapped")]
     format: Option<Format>,
-    /// When the material expires [default: as the custom key was made, else never]
+    /// When the material expires [default: the custom key's own expiry, else never]
     #[arg(long, value_name = "WHEN", long_help = Expiry::HELP, allow_hyphen_values = true)]
     expires: Option<Expiry>,
     /// What happens to the material at its expiry: it is erased, or goes on to decrypt, verify and
     /// unwrap only, until it is deleted by hand
-    /// [default: erase]
+    /// [default: as the custom key's own expiry has it, else erase]
     #[arg(long, value_name = "ACTION", value_parser = ["erase", "read-only"],
           conflicts_with = "dry_run")]
     expiry_action: Option<String>,
@@ -83,7 +83,9 @@ impl Arguments {
             description: self.description.as_deref(),
             time,
         };
-        import.check_action()?;
+        if !self.dry_run {
+            import.check_expiry()?;
+        }
         let material = self.material(&import)?;
         match &target {
             Some(key) if self.dry_run => self.compare(global, &session, key, &import, &material),
@@ -143,7 +145,7 @@ impl Arguments {
             }
             _ => "imported",
         };
-        key.report(global, &format!("{done}, {}", lasting(&key.shown, import.time.moment())))
+        key.report(global, &format!("{done}, {}", key.shown.lasting(import.time.moment())))
     }
 
     fn compare(
@@ -163,22 +165,19 @@ impl Arguments {
         }
         let by = importing::import_key(session, self.with.as_deref())?;
         import.compare(session, &by, material, key)?;
-        match global.json {
-            true => output::json(&json!({
+        if global.json {
+            return output::json(&json!({
                 "alias": shown.alias, "key_id": shown.key_id, "material": shown.material,
-                "same_material": true,
-            })),
-            false => output::line(format_args!(
-                "it is the same material ({} in the token); nothing has changed: {shown}",
-                shown.material
-            )),
+                "same_material": true, "expires": shown.expires,
+                "next_import_expires": shown.next_import_expires,
+                "next_import_expires_in_seconds": shown.next_import_expires_in_seconds,
+            }));
         }
-    }
-}
-
-fn lasting(shown: &Shown, now: Timestamp) -> String {
-    match shown.expires {
-        Some(at) => format!("expires {at} (in {})", moment::left(at, now)),
-        None => "never expires".to_owned(),
+        let now = import.time.moment();
+        let expiry = if shown.waits() { shown.next_import(now) } else { shown.lasting(now) };
+        output::line(format_args!(
+            "it is the same material ({} in the token, {expiry}); nothing has changed: {shown}",
+            shown.material
+        ))
     }
 }

@@ -17,6 +17,7 @@ use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use cryptoki::session::Session;
 use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
 use keystead::object::json;
 use keystead::text::harmless;
 use serde_json::{Value, json};
@@ -59,10 +60,13 @@ pub struct Arguments {
 
 /// What became of one import.
 enum Outcome {
-    Imported,
+    Imported {
+        expires: Option<Timestamp>,
+    },
     /// It is present already. Whether another expiry was wanted than it has.
     Skipped {
         otherwise: bool,
+        expires: Option<Timestamp>,
     },
     Refused(Failure),
     NotTried,
@@ -164,7 +168,7 @@ impl Arguments {
                 .hint("material belongs to one custom key at a time"));
         }
         let Some(key) = &target else {
-            import.check_action()?;
+            import.check_expiry()?;
             import.check_new(session, by, &material, &seen.lost)?;
             return Ok((Outcome::NotTried, None));
         };
@@ -177,8 +181,10 @@ impl Arguments {
             import.compare(session, by, &material, key)?;
         }
         let outcome = match shown.material.as_str() {
-            "present" => Outcome::Skipped { otherwise: otherwise(key, &import) },
-            _ => import.check_action().map(|()| Outcome::NotTried)?,
+            "present" => {
+                Outcome::Skipped { otherwise: otherwise(key, &import), expires: shown.expires }
+            }
+            _ => import.check_expiry().map(|()| Outcome::NotTried)?,
         };
         Ok((outcome, Some(shown.key_id.clone())))
     }
@@ -189,8 +195,8 @@ impl Arguments {
         for job in jobs {
             if let (Outcome::NotTried, Some(wanted)) = (&job.outcome, &job.wanted) {
                 match self.import_one(session, by, wanted) {
-                    Ok(key_id) => {
-                        job.outcome = Outcome::Imported;
+                    Ok((key_id, expires)) => {
+                        job.outcome = Outcome::Imported { expires };
                         job.key_id = Some(key_id);
                     }
                     Err(failure) => job.outcome = Outcome::Refused(failure),
@@ -205,17 +211,18 @@ impl Arguments {
         Ok(())
     }
 
-    /// Returns the key ID. Files are read again: material is kept no longer than one import takes.
+    /// Returns key ID and expiry. Files are read again: material is kept no longer than one import takes.
     fn import_one(
         &self,
         session: &Session,
         by: &ImportKey,
         wanted: &Wanted,
-    ) -> Result<String, Failure> {
+    ) -> Result<(String, Option<Timestamp>), Failure> {
         let target = target(session, wanted)?;
         let import = self.import_of(target.as_ref(), wanted)?;
         let material = self.material(&import, wanted)?;
-        importing::key_id(session, import.bring(session, by, &material)?)
+        let imported = import.bring(session, by, &material)?;
+        Ok((importing::key_id(session, imported)?, importing::expires(session, imported)?))
     }
 
     fn import_of<'a>(
@@ -289,7 +296,7 @@ impl Job {
     fn why(&self) -> Option<String> {
         match &self.outcome {
             Outcome::Refused(failure) => Some(failure.told()),
-            Outcome::Skipped { otherwise: true } => {
+            Outcome::Skipped { otherwise: true, .. } => {
                 Some("present already; its expiry was not changed".to_owned())
             }
             _ => None,
@@ -299,7 +306,8 @@ impl Job {
     fn json(&self) -> Value {
         json!({
             "place": self.place, "name": self.name, "key_id": self.key_id,
-            "result": self.outcome.name(), "why": self.why(),
+            "result": self.outcome.name(), "expires": self.outcome.expires().flatten(),
+            "why": self.why(),
         })
     }
 
@@ -309,15 +317,26 @@ impl Job {
             cell(&self.name),
             self.key_id.clone().unwrap_or_default(),
             self.outcome.name().to_owned(),
+            self.outcome
+                .expires()
+                .map_or(String::new(), |at| at.map_or("never".to_owned(), |at| at.to_string())),
             harmless(&self.why().unwrap_or_default()),
         ]
     }
 }
 
 impl Outcome {
+    /// When what is there expires, if anything is.
+    fn expires(&self) -> Option<Option<Timestamp>> {
+        match self {
+            Self::Imported { expires } | Self::Skipped { expires, .. } => Some(*expires),
+            Self::Refused(_) | Self::NotTried => None,
+        }
+    }
+
     fn name(&self) -> &'static str {
         match self {
-            Self::Imported => "imported",
+            Self::Imported { .. } => "imported",
             Self::Skipped { .. } => "skipped",
             Self::Refused(_) => "refused",
             Self::NotTried => "not tried",
@@ -325,7 +344,7 @@ impl Outcome {
     }
 }
 
-const HEADER: [&str; 5] = ["FROM", "NAME", "KEY ID", "RESULT", "WHY"];
+const HEADER: [&str; 6] = ["FROM", "NAME", "KEY ID", "RESULT", "EXPIRES", "WHY"];
 
 fn report(global: &Global, jobs: &[Job]) -> Result<(), Failure> {
     if global.json {

@@ -2,8 +2,9 @@
 
 use crate::client::{Access, Token};
 use crate::keys::{CustomKey, Shown};
+use crate::moment::{self, Expiry};
 use crate::output::{self, cell};
-use crate::{Failure, Global, moment};
+use crate::{Failure, Global};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use jiff::Timestamp;
@@ -78,14 +79,38 @@ fn row(key: &Shown, now: Timestamp) -> [String; HEADER.len()] {
         0 => key.key_type.clone(),
         bits => format!("{}-{bits}", key.key_type),
     };
+    let [expires, left] = expiry(key, now);
     [
         cell(&key.alias),
         key.key_id.clone(),
         key_type,
         key.origin.clone(),
-        key.status.clone(),
+        status(key),
         key.material.clone(),
-        key.expires.map_or("never".to_owned(), |at| at.to_string()),
-        key.expires.map_or(String::new(), |at| moment::left(at, now)),
+        expires,
+        left,
+    ]
+}
+
+/// A key that waits for material is enabled or disabled all the same.
+fn status(key: &Shown) -> String {
+    match key.waits() && !key.enabled {
+        true => format!("{}, disabled", key.status),
+        false => key.status.clone(),
+    }
+}
+
+/// When material expires, and how long that is; of a key that waits, what its next import gets.
+fn expiry(key: &Shown, now: Timestamp) -> [String; 2] {
+    let expires = match (key.own_expiry().filter(|_| key.waits()), key.expires) {
+        (Some(Expiry::At(at)), _) => return [at.to_string(), String::new()],
+        (Some(Expiry::After(seconds)), _) => {
+            return [format!("{} after import", moment::span(seconds)), String::new()];
+        }
+        (_, expires) => expires,
+    };
+    [
+        expires.map_or("never".to_owned(), |at| at.to_string()),
+        expires.map_or(String::new(), |at| moment::left(at, now)),
     ]
 }

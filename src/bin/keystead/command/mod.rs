@@ -27,6 +27,7 @@ mod restore;
 mod rights;
 mod rotate;
 mod seal;
+mod set_expiry;
 mod show;
 mod status;
 mod sweep;
@@ -45,6 +46,7 @@ pub enum Command {
     Show(show::Arguments),
     Describe(describe::Arguments),
     Rename(rename::Arguments),
+    SetExpiry(set_expiry::Arguments),
     Enable(status::Enable),
     Disable(status::Disable),
     Import(import::Arguments),
@@ -82,6 +84,7 @@ impl Command {
             Self::Show(arguments) => arguments.run(global),
             Self::Describe(arguments) => arguments.run(global),
             Self::Rename(arguments) => arguments.run(global),
+            Self::SetExpiry(arguments) => arguments.run(global),
             Self::Enable(arguments) => arguments.run(global),
             Self::Disable(arguments) => arguments.run(global),
             Self::Import(arguments) => arguments.run(global),

@@ -3,7 +3,7 @@
 use crate::client::{Access, Token};
 use crate::keys::CustomKey;
 use crate::output::{self, printable};
-use crate::{Failure, Global};
+use crate::{Failure, Global, moment};
 use serde_json::{Map, Value};
 
 /// Show everything about one custom key
@@ -28,14 +28,24 @@ impl Arguments {
 
 /// A field on a line; what there is none of is left out.
 fn lines(fields: &Map<String, Value>) -> String {
-    let said = fields.iter().filter(|(_, value)| !value.is_null());
-    let width = said.clone().map(|(name, _)| name.len()).max().unwrap_or(0);
-    let line = |(name, value): (&String, &Value)| {
+    let said: Vec<_> =
+        fields.iter().filter(|(_, value)| !value.is_null()).map(for_people).collect();
+    let width = said.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let line = |(name, value): &(String, String)| {
         let name = format!("{}:", name.replace('_', " "));
-        let value = value.as_str().map_or_else(|| value.to_string(), printable);
         format!("{name:<width$}  {value}", width = width + 1).trim_end().to_owned() + "\n"
     };
-    said.map(line).collect()
+    said.iter().map(line).collect()
+}
+
+/// Name and value of a field; a time that is counted from the next import as people write it.
+fn for_people((name, value): (&String, &Value)) -> (String, String) {
+    match (name.strip_suffix("_in_seconds"), value.as_u64()) {
+        (Some(name), Some(seconds)) => {
+            (name.to_owned(), format!("{} after it", moment::span(seconds)))
+        }
+        _ => (name.clone(), value.as_str().map_or_else(|| value.to_string(), printable)),
+    }
 }
 
 #[cfg(test)]
@@ -49,5 +59,8 @@ mod tests {
         let fields = json!({ "key_id": "x", "description": "", "expires": null, "key_bits": 256 });
         let said = lines(fields.as_object().unwrap());
         assert_eq!(said, "key id:       x\ndescription:\nkey bits:     256\n");
+        let fields = json!({ "next_import_expires_in_seconds": 7_776_000 });
+        let said = lines(fields.as_object().unwrap());
+        assert_eq!(said, "next import expires:  90d after it\n");
     }
 }
