@@ -152,7 +152,7 @@ fn kept(directory: &Path) -> Error {
 fn lock_file(directory: &Path, name: &str) -> Result<OwnedFd> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     open(directory.join(name), flags, Mode::RUSR | Mode::WUSR)
-        .map_err(|error| failed(directory, error))
+        .map_err(|error| failed(&directory.join(name), error))
 }
 
 /// Whether the lock was free, for an operation that does not wait.
@@ -167,10 +167,17 @@ fn acquire(directory: &Path, file: &OwnedFd, operation: FlockOperation) -> Resul
     }
 }
 
-fn failed(directory: &Path, error: Errno) -> Error {
+fn failed(path: &Path, error: Errno) -> Error {
+    let cure = match error {
+        Errno::ISDIR | Errno::LOOP | Errno::NXIO => {
+            "; it is no file: remove it, and the next agent makes it anew"
+        }
+        Errno::ACCESS | Errno::PERM => "; the store's owner must be able to read and write it",
+        _ => "",
+    };
     let error = std::io::Error::from(error);
     Reason::of(&error, Reason::AgentAbsent)
-        .detail(format_args!("cannot lock {}: {error}", directory.display()))
+        .detail(format_args!("cannot lock {}: {error}{cure}", path.display()))
 }
 
 #[cfg(test)]

@@ -6,13 +6,14 @@
 use super::Lock;
 use super::cover;
 use super::rows::{self, Meta};
+use super::service::TRIES;
 use super::shelf::Shelf;
 use crate::clock::{Clock, SystemClock};
-use crate::error::{Reason, Result};
+use crate::error::{Error, Reason, Result};
 use crate::id::Id;
-use crate::store::slots::{self, Content};
+use crate::store::slots::{self, Content, Damage};
 use crate::store::{self, Batch, Room, Sled, Slots, Store, files, snapshot};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 const DOUBTED: &str = "db.doubted";
 
 /// What recovery came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Recovered {
     /// How many acknowledged commits are lost.
     pub commits: u64,
@@ -29,24 +30,81 @@ pub struct Recovered {
     pub erased: usize,
     /// Whether it goes on from the snapshot, because that has more than `db/`.
     pub from_snapshot: bool,
+    /// What was damaged in `slots`, and whether it is as it was or lost.
+    pub mended: Vec<Damage>,
+    /// Whether that file's beginning was lost, and was written anew from the snapshot.
+    pub head: bool,
+    /// Custom keys whose material is lost with its erase cell.
+    pub lost: Vec<Id>,
 }
 
-/// Accepts what a store has lost. `None` when it has lost nothing: then nothing is changed.
+/// What a token is left of tries after its count was lost: one for its officer, none for its user.
+const TRIES_TAKEN: (u8, u8) = (TRIES - 1, TRIES);
+
+/// Mends what can be mended, and accepts what a store has lost. `None` when it is whole: then nothing is
+/// changed.
 pub fn recover(lock: &Lock) -> Result<Option<Recovered>> {
     let directory = lock.directory();
+    let kept = snapshot::origin(directory).unwrap_or_else(|error| {
+        log::error!("{error}");
+        None
+    });
+    let head = Slots::mend_head(directory, kept.map(|kept| (kept.store, kept.incarnation)))?;
+    check_own(directory, kept)?;
     let from_snapshot = rebuild(directory)?;
     let store: Box<dyn Store> = Box::new(open_db(directory)?);
     let shelf = Shelf::assemble(directory, store, Arc::new(SystemClock))?;
+    let tokens = shelf.slots_of_tokens()?;
+    if shelf.slots.is_of_others(&tokens) {
+        return Err(of_another_store(directory));
+    }
     let (has, had) = (shelf.meta()?.commits, shelf.slots.commits());
-    if has >= had && !from_snapshot {
-        return Ok(None);
+    // Those whose count is lost are known from here on.
+    for (token, slot) in &tokens {
+        let _counts = shelf.slots.counts(*token, *slot);
+    }
+    let claims: HashMap<u32, (Id, Id)> = shelf.claims()?.into_iter().collect();
+    let claimed: Vec<u32> = claims.keys().copied().collect();
+    let mended = shelf.slots.mend(&claimed, has, TRIES_TAKEN, shelf.now())?;
+    let lost = lost_keys(&shelf, &claims, &mended)?;
+    if has >= had && !from_snapshot && !head {
+        let mended = Recovered { mended, lost, ..Recovered::default() };
+        return Ok((!mended.mended.is_empty()).then_some(mended));
     }
     let foreign = foreign_cells(&shelf)?;
     // Their secrets belong to commits that are lost: nothing else is encrypted under them.
     shelf.slots.delete(&foreign, shelf.now())?;
     shelf.slots.begin_again(has, &without_destroyed_tokens(&shelf)?)?;
-    let commits = had.saturating_sub(has);
-    Ok(Some(Recovered { commits, erased: foreign.len(), from_snapshot }))
+    let (commits, erased) = (had.saturating_sub(has), foreign.len());
+    Ok(Some(Recovered { commits, erased, from_snapshot, mended, head, lost }))
+}
+
+/// Refuses slots of another store: what they say would be taken for the word about this one's keys.
+fn check_own(directory: &Path, kept: Option<snapshot::Origin>) -> Result<()> {
+    let (store, _) = Slots::open(directory)?.identity();
+    match kept {
+        Some(kept) if kept.store != store => Err(of_another_store(directory)),
+        _ => Ok(()),
+    }
+}
+
+fn of_another_store(directory: &Path) -> Error {
+    Reason::StoreDamaged.detail(format_args!(
+        "{}: it is another store's; put this store's own file back, or restore the store's directory as a \
+         whole from a backup",
+        directory.join(slots::NAME).display()
+    ))
+}
+
+/// The custom keys whose material was covered under a cell that is lost.
+fn lost_keys(shelf: &Shelf, claims: &HashMap<u32, (Id, Id)>, mended: &[Damage]) -> Result<Vec<Id>> {
+    let mut lost = Vec::new();
+    let gone = mended.iter().filter(|damage| !damage.mendable);
+    for (token, id) in gone.filter_map(|damage| claims.get(&damage.cell)) {
+        let found = shelf.find(*token, *id)?;
+        lost.extend(found.map(|found| found.known.header.watched(*id)));
+    }
+    Ok(lost)
 }
 
 /// The store in `directory`, or, where it cannot be opened or has lost commits, what its snapshot has
@@ -232,8 +290,8 @@ pub fn remove_folder(folder: &Path) -> Result<()> {
 /// The tokens that stay. One whose wrong PINs are no longer counted was destroyed since, and stays so.
 pub fn without_destroyed_tokens(shelf: &Shelf) -> Result<HashSet<Id>> {
     let (mut stay, mut writes) = (HashSet::new(), Vec::new());
-    for (token, _) in shelf.tokens()? {
-        if shelf.slots.counts(token)? {
+    for (token, row) in shelf.tokens()? {
+        if shelf.slots.counts(token, row.slot) {
             stay.insert(token);
         } else {
             writes.push((rows::token(token), None));

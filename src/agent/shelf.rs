@@ -16,6 +16,7 @@ use crate::store::snapshot::Origin;
 use crate::store::{self, Memory, Need, Room, Slots, Store};
 use crate::wire::page::PageWriter;
 use crate::wire::{Outcome, Stored};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,7 +58,7 @@ impl Shelf {
             return Err(lost_commits(directory, meta.commits, shelf.slots.commits()));
         }
         shelf.slots.settle(&shelf.claims()?.into_iter().map(|(cell, _)| cell).collect())?;
-        shelf.slots.settle_tokens(&shelf.tokens()?.iter().map(|(id, _)| *id).collect())?;
+        shelf.slots.settle_tokens(&shelf.slots_of_tokens()?)?;
         shelf.begin(meta.mark);
         Ok(shelf)
     }
@@ -185,6 +186,11 @@ impl Shelf {
         })?;
         tokens.sort_by_key(|(_, row)| row.slot);
         Ok(tokens)
+    }
+
+    /// The slot of each token.
+    pub(super) fn slots_of_tokens(&self) -> Result<HashMap<Id, u32>> {
+        Ok(self.tokens()?.into_iter().map(|(id, row)| (id, row.slot)).collect())
     }
 
     /// One token.

@@ -52,8 +52,25 @@
 //! so neither serving nor recovering revives anything.
 //!
 //! A page of `db/` that turns out to be damaged while an agent runs ends that agent; the next one reads
-//! all of `db/` first, and serves the snapshot where it must. What is covered under a damaged cell of
-//! `slots` counts as deleted: imported material can be imported again, and nothing else is touched.
+//! all of `db/` first, and serves the snapshot where it must.
+//!
+//! # When `slots` is damaged
+//!
+//! Each cell of the file has a checksum, which tells what it was when one byte of it has changed: the agent
+//! reads such a cell as it was, the log and `keystead doctor` say so, and `keystead recover`, or the next
+//! write of the cell, puts it right. Where more is damaged:
+//!
+//! | lost | what follows, until and after `keystead recover` |
+//! |---|---|
+//! | format, or whose store it is | no agent starts; recovery writes them anew as the snapshot has them |
+//! | the mark of time | the one in `db/` counts |
+//! | the count of commits | a `db/` put back to an earlier day is not noticed |
+//! | a token's counts of wrong PINs | the token is locked; recovery leaves its officer one try, who sets a new user PIN |
+//! | an erase cell | its material counts as deleted; recovery names the key. Imported material is imported again, generated material is in a backup or lost |
+//! | the end of the file | no agent starts; recovery gives up the material whose cells are gone |
+//! | the whole file, or it is another store's | no agent starts, and nothing is recovered: put the file back, or restore the directory, or a backup |
+//!
+//! Nothing that was erased is revived, and no count is lowered without that command.
 //!
 //! # When the disk is full
 //!

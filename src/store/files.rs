@@ -29,5 +29,15 @@ pub fn failed(path: &Path, cause: &io::Error) -> Error {
         io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound => Reason::AgentAbsent,
         _ => Reason::StoreDamaged,
     };
-    Reason::of(cause, otherwise).detail(format_args!("{}: {cause}", path.display()))
+    let cure = match cause.raw_os_error() {
+        Some(libc::EISDIR | libc::ENOTDIR | libc::ELOOP | libc::ENXIO) => {
+            "; it is no file: move it away, and put the store's own back from a backup"
+        }
+        Some(libc::EACCES | libc::EPERM) => "; the store's owner must be able to read and write it",
+        Some(libc::EIO) => {
+            "; the disk fails: move the store's directory to another, or restore a backup"
+        }
+        _ => "",
+    };
+    Reason::of(cause, otherwise).detail(format_args!("{}: {cause}{cure}", path.display()))
 }

@@ -99,6 +99,14 @@ pub fn value(directory: &Path, key: &[u8]) -> Result<Option<Vec<u8>>> {
     Ok(found)
 }
 
+/// Reads what was kept in `directory` to its end, and fails where it is damaged; true if there is any.
+pub fn check(directory: &Path) -> Result<bool> {
+    match origin(directory)? {
+        Some(_) => each(&place(directory), |_, _| Ok(())).map(|()| true),
+        None => Ok(false),
+    }
+}
+
 /// What was kept in `directory`, whole, in memory.
 pub fn load(directory: &Path) -> Result<Memory> {
     let memory = Memory::default();
@@ -179,7 +187,11 @@ fn piece(input: &mut impl Read, length: u32) -> io::Result<Vec<u8>> {
 }
 
 fn damaged(path: &Path) -> Error {
-    Reason::StoreDamaged.detail(format_args!("{} is not as it was written", path.display()))
+    Reason::StoreDamaged.detail(format_args!(
+        "{} is not as it was written; nothing is lost while db/ can be opened, and the agent makes it anew \
+         when something changes, or when it ends: or remove it",
+        path.display()
+    ))
 }
 
 /// Reads or writes, and sums what passes.

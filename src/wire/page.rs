@@ -243,7 +243,14 @@ fn objection(metadata: &Metadata, owner: u32) -> Option<String> {
 
 fn failed(path: &Path, error: impl Into<std::io::Error>) -> Error {
     let error = error.into();
-    Reason::of(&error, Reason::StoreDamaged).detail(format_args!("{}: {error}", path.display()))
+    let cure = match error.raw_os_error() {
+        Some(libc::EISDIR | libc::ELOOP | libc::ENXIO) => {
+            "; it is no file: remove it, and the next agent makes it anew"
+        }
+        _ => "",
+    };
+    Reason::of(&error, Reason::StoreDamaged)
+        .detail(format_args!("{}: {error}{cure}", path.display()))
 }
 
 fn damaged(path: &Path, why: impl std::fmt::Display) -> Error {

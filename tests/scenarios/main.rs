@@ -17,6 +17,7 @@ mod conflicts;
 mod connections;
 mod crowds;
 mod custody;
+mod damage;
 mod defaults;
 mod deriving;
 mod durability;

@@ -114,7 +114,7 @@ impl<'a> Plan<'a> {
         for token in &content.tokens {
             let mut wrong = Some(token.wrong);
             for slots in living {
-                wrong = match (wrong, slots.counts(token.id)?) {
+                wrong = match (wrong, slots.counts(token.id, token.slot)) {
                     (Some((officer, user)), true) => {
                         let (_, later) = slots.pin(token.id)?;
                         Some((officer.max(later.0), user.max(later.1)))

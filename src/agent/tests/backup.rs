@@ -309,7 +309,7 @@ fn a_damaged_slot_leaves_its_own_material_out_and_says_so() {
     let whole = slots.clone();
     let cell = (512..slots.len() / 64).map(|number| number * 64);
     // Whichever of them is claimed.
-    cell.for_each(|at| slots[at + 20] ^= 1);
+    cell.for_each(|at| slots[at + 20..at + 22].iter_mut().for_each(|byte| *byte ^= 1));
     std::fs::write(&path, &slots).unwrap();
     world.start();
     let mut peer = world.connect();

@@ -259,7 +259,7 @@ fn left_after_initialising_again(custody: bool) -> Vec<Id> {
 /// Damages the cell of the first material there is; they are claimed from the end of a batch.
 fn damage_cell(world: &World) {
     let slots = std::fs::File::options().write(true).open(world.path().join("slots")).unwrap();
-    slots.write_all_at(b"?", (512 + 63) * 64 + 30).unwrap();
+    slots.write_all_at(b"??", (512 + 63) * 64 + 30).unwrap();
 }
 
 #[test]

@@ -73,7 +73,10 @@ fn a_cell_that_has_served_another_since_is_no_longer_the_old_records() {
         world.restart();
     };
     let mut world = put_back(commit, replace);
-    assert_eq!(recover_in(&world), Some(Recovered { commits: 1, erased: 1, from_snapshot: false }));
+    assert_eq!(
+        recover_in(&world),
+        Some(Recovered { commits: 1, erased: 1, from_snapshot: false, ..Recovered::default() })
+    );
     world.start();
     let mut user = world.user();
     assert!(matches!(user.read(KEY).unwrap().0.slot, Outcome::Deleted(_)));
@@ -135,7 +138,7 @@ fn a_store_whose_log_is_all_zeros_is_served_from_its_snapshot_too() {
     assert_eq!(world.user().read(ITS).unwrap().0.sealed, SEALED);
     assert_eq!(reason(world.user().commit(deletion(1, 1))), Reason::StoreReadOnly);
     world.stop().unwrap();
-    let expected = Recovered { commits: 0, erased: 0, from_snapshot: true };
+    let expected = Recovered { commits: 0, erased: 0, from_snapshot: true, ..Recovered::default() };
     assert_eq!(recover_in(&world), Some(expected));
     world.start();
     assert_eq!(world.user().read(ITS).unwrap().0.sealed, SEALED);
@@ -245,7 +248,7 @@ fn a_page_that_fails_under_an_agent_leads_the_next_one_to_the_snapshot() {
     assert_eq!(reason(user.commit(more.clone())), Reason::StoreReadOnly);
     drop(user);
     world.stop().unwrap();
-    let expected = Recovered { commits: 0, erased: 0, from_snapshot: true };
+    let expected = Recovered { commits: 0, erased: 0, from_snapshot: true, ..Recovered::default() };
     assert_eq!(recover_in(&world), Some(expected));
     world.start();
     let mut user = world.user();
@@ -268,7 +271,7 @@ fn serves_the_snapshot(world: &World) -> bool {
 fn recovery_goes_on_from_the_snapshot_and_keeps_what_was_there_beside() {
     let mut world = ruined();
     world.stop().unwrap();
-    let expected = Recovered { commits: 0, erased: 0, from_snapshot: true };
+    let expected = Recovered { commits: 0, erased: 0, from_snapshot: true, ..Recovered::default() };
     assert_eq!(recover_in(&world), Some(expected));
     assert!(world.path().join("db.damaged-1/db").is_dir());
     world.start();

@@ -138,6 +138,31 @@ impl Cell {
         }
     }
 
+    /// Returns the cell as it was before one byte of it was damaged; none where more was.
+    pub fn corrected(number: u32, bytes: &[u8; SIZE]) -> Option<Self> {
+        let sum = checksum(bytes);
+        let differing = (HEAD..SIZE).filter(|at| bytes.get(*at) != sum.get(at - HEAD)).count();
+        let mut mended = Zeroizing::new(*bytes);
+        if differing == 1 {
+            mended.get_mut(HEAD..)?.copy_from_slice(&sum);
+            return Self::decode(number, &mended);
+        }
+        if bytes.iter().filter(|byte| **byte != 0).count() == 1 {
+            return Some(Self::Unused);
+        }
+        for at in 0..HEAD {
+            let damaged = *bytes.get(at)?;
+            for byte in 0..=u8::MAX {
+                *mended.get_mut(at)? = byte;
+                if checksum(&*mended).as_slice() == bytes.get(HEAD..)? {
+                    return Self::decode(number, &mended);
+                }
+            }
+            *mended.get_mut(at)? = damaged;
+        }
+        None
+    }
+
     /// Kind, state, value and body.
     fn fields(&self) -> (u8, u8, u64, Zeroizing<[u8; 32]>) {
         match self {
@@ -216,6 +241,26 @@ mod tests {
             assert!(read == Some(cell), "cell {number}");
         }
         assert!(Cell::decode(7, &[0; SIZE]) == Some(Cell::Unused));
+    }
+
+    #[test]
+    fn one_damaged_byte_is_corrected_wherever_it_is_and_two_are_not() {
+        for (number, cell) in examples() {
+            let bytes = cell.encode(number);
+            for at in 0..SIZE {
+                let mut damaged = *bytes;
+                damaged[at] = !damaged[at];
+                assert!(Cell::corrected(number, &damaged).as_ref() == Some(&cell), "byte {at}");
+            }
+            let mut damaged = *bytes;
+            (damaged[1], damaged[40]) = (!damaged[1], !damaged[40]);
+            assert!(Cell::corrected(number, &damaged).is_none());
+            (damaged[40], damaged[50]) = (bytes[40], !damaged[50]);
+            assert!(Cell::corrected(number, &damaged).is_none());
+        }
+        let mut unused = [0; SIZE];
+        unused[17] = 1;
+        assert!(Cell::corrected(9, &unused) == Some(Cell::Unused));
     }
 
     #[test]

@@ -19,10 +19,12 @@ impl Slots {
         let mut inner = self.lock();
         if let Some(lost) = claimed.iter().find(|number| !(FIRST_ERASE..inner.end).contains(number))
         {
-            return Err(damaged(
-                &self.path,
-                format_args!("it ends at cell {}, but cell {lost} holds material", inner.end),
-            ));
+            return Err(Reason::StoreDamaged.detail(format_args!(
+                "{}: it ends at cell {}, but cell {lost} holds material; restore the store's directory as a \
+                 whole from a backup, or accept the loss of that material with `keystead recover`",
+                self.path.display(),
+                inner.end
+            )));
         }
         (inner.spent, inner.ready) = (Vec::new(), Vec::new());
         let unclaimed =

@@ -5,6 +5,7 @@
 //! fresh secrets, in batches, so that a commit claims one without a sync of its own.
 
 mod cell;
+mod damage;
 mod erase;
 mod pins;
 mod restored;
@@ -25,11 +26,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use zeroize::Zeroizing;
 
+pub use damage::{Damage, damage};
 pub use pins::TOKENS;
 pub use restored::{Fresh, Restoring};
 
 /// The file's name in a store's directory.
 pub const NAME: &str = crate::presence::MARK;
+
+/// The cells that count wrong PINs.
+pub const PIN_CELLS: std::ops::Range<u32> = FIRST_PIN..FIRST_ERASE;
 
 /// The number of an erase cell.
 pub type CellNumber = u32;
@@ -51,6 +56,8 @@ pub struct Slots {
     store: Id,
     incarnation: u64,
     inner: Mutex<Inner>,
+    /// Cells that nothing tells what they were.
+    hopeless: Mutex<HashSet<u32>>,
     broken: AtomicBool,
 }
 
@@ -66,8 +73,13 @@ struct Inner {
     pins: BTreeMap<Id, (u32, Pin)>,
     /// Cells whose material belongs to commits that are not known: they count as deleted.
     foreign: HashMap<CellNumber, Seconds>,
-    /// Whether some PIN cell was damaged, so that a token may be missing among them.
-    illegible: bool,
+    /// The cells before the erase cells that are not as they were written, and what they were, if that
+    /// can be told.
+    damaged: BTreeMap<u32, Option<Cell>>,
+    /// PIN cells that a token has left.
+    vacant: HashSet<u32>,
+    /// Tokens whose count is lost, each with its PIN cell: they count as locked.
+    uncounted: BTreeMap<Id, u32>,
     mark: Seconds,
     commits: u64,
 }
@@ -99,10 +111,12 @@ impl Slots {
             return Err(damaged(&path, "it is gone"));
         }
         let file = files::open_private(&path, false)?;
-        let (bytes, end) = fixed_part(&file, &path)?;
+        let (mut bytes, end) = fixed_part(&file, &path)?;
+        let damaged = correct(&mut bytes, &path);
         let (store, incarnation) = identity(&bytes, &path)?;
-        let inner = Mutex::new(Inner::read(&bytes, end, &path));
-        Ok(Self { file, path, store, incarnation, inner, broken: AtomicBool::new(false) })
+        let inner = Mutex::new(Inner::read(&bytes, end, damaged, &path));
+        let (hopeless, broken) = (Mutex::default(), AtomicBool::new(false));
+        Ok(Self { file, path, store, incarnation, inner, hopeless, broken })
     }
 
     /// The store's identity and incarnation.
@@ -118,7 +132,14 @@ impl Slots {
     /// Whether no token is in the store, as far as this file knows.
     pub fn is_unused(&self) -> bool {
         let inner = self.lock();
-        inner.pins.is_empty() && !inner.illegible
+        inner.pins.is_empty() && inner.damaged.is_empty()
+    }
+
+    /// Whether its tokens are others than these: it knows some, and none of them.
+    pub fn is_of_others(&self, tokens: &HashMap<Id, u32>) -> bool {
+        let inner = self.lock();
+        let known = |token: &Id| tokens.contains_key(token);
+        !inner.pins.is_empty() && !tokens.is_empty() && !inner.pins.keys().any(known)
     }
 
     /// Whether no failed write or sync has ended this instance.
@@ -138,6 +159,7 @@ impl Slots {
             return Ok(());
         }
         inner.mark = mark;
+        inner.damaged.remove(&CLOCK_CELL);
         self.write(CLOCK_CELL, &Cell::Clock(mark))
     }
 
@@ -160,6 +182,7 @@ impl Slots {
     pub fn note_commits(&self, number: u64) -> Result<()> {
         let mut inner = self.lock();
         inner.commits = number;
+        inner.damaged.remove(&COMMITS_CELL);
         self.write(COMMITS_CELL, &Cell::Commits(number))
     }
 
@@ -175,8 +198,9 @@ impl Slots {
             .copied()
             .collect();
         for (number, pin) in lost {
-            self.lock().pins.remove(&pin.token);
-            self.write(number, &Cell::Pin(None))?;
+            let mut inner = self.lock();
+            inner.pins.remove(&pin.token);
+            self.empty_pin(&mut inner, number)?;
         }
         let (store, incarnation) = (self.store, self.incarnation + 1);
         self.write(IDENTITY_CELL, &Cell::Identity { store, incarnation })?;
@@ -199,9 +223,18 @@ impl Slots {
         self.file
             .read_exact_at(&mut *bytes, offset(number))
             .map_err(|cause| files::failed(&self.path, &cause))?;
-        Cell::decode(number, &bytes).ok_or_else(|| {
-            damaged(&self.path, format_args!("cell {number} is not as it was written"))
-        })
+        if let Some(cell) = Cell::decode(number, &bytes) {
+            return Ok(cell);
+        }
+        let cell = self.corrected(number, &bytes);
+        let told = damage::told(number, cell.is_some());
+        match cell {
+            Some(cell) => {
+                log::error!("{}: {told}; `keystead recover` mends it", self.path.display());
+                Ok(cell)
+            }
+            None => Err(damaged(&self.path, told)),
+        }
     }
 
     fn write(&self, number: u32, cell: &Cell) -> Result<()> {
@@ -226,29 +259,42 @@ impl Slots {
 }
 
 impl Inner {
-    fn read(bytes: &[u8], end: CellNumber, path: &Path) -> Self {
-        let mut inner = Self { end, ..Self::default() };
+    fn read(bytes: &[u8], end: CellNumber, damaged: Damaged, path: &Path) -> Self {
+        let mut inner = Self { end, damaged, ..Self::default() };
         // A damaged mark alone must not lock anybody out: the store keeps a second copy.
         match cell_in(bytes, CLOCK_CELL) {
             Some(Cell::Clock(mark)) => inner.mark = mark,
-            _ => log::error!("{}: the clock's mark is damaged and starts again", path.display()),
+            _ => log::error!("{}: the clock's mark is lost; the one in db/ counts", path.display()),
         }
         match cell_in(bytes, COMMITS_CELL) {
             Some(Cell::Commits(number)) => inner.commits = number,
-            _ => log::error!("{}: the count of commits is damaged", path.display()),
+            _ => log::error!("{}: the count of commits is lost", path.display()),
         }
         for number in FIRST_PIN..FIRST_ERASE {
             match cell_in(bytes, number) {
                 Some(Cell::Pin(Some(pin))) => drop(inner.pins.insert(pin.token, (number, pin))),
-                Some(Cell::Pin(None) | Cell::Unused) => {}
-                _ => {
-                    inner.illegible = true;
-                    log::error!("{}: PIN cell {number} is damaged", path.display());
-                }
+                Some(Cell::Pin(None)) => drop(inner.vacant.insert(number)),
+                _ => {}
             }
         }
         inner
     }
+}
+
+type Damaged = BTreeMap<u32, Option<Cell>>;
+
+/// Puts the cells right in memory of which one byte was damaged; those that were not as they were written.
+fn correct(bytes: &mut [u8], path: &Path) -> Damaged {
+    let damaged = damage::damaged_of((0..FIRST_ERASE).zip(bytes.as_chunks::<SIZE>().0));
+    for (number, cell) in &damaged {
+        let at = *number as usize * SIZE;
+        if let (Some(cell), Some(place)) = (cell, bytes.get_mut(at..at + SIZE)) {
+            place.copy_from_slice(&*cell.encode(*number));
+        }
+        let told = damage::told(*number, cell.is_some());
+        log::error!("{}: {told}; `keystead recover` mends what can be mended", path.display());
+    }
+    damaged.into_iter().collect()
 }
 
 /// Writes a new store's file beside its place and names it when it is whole.
@@ -309,7 +355,22 @@ fn identity(bytes: &[u8], path: &Path) -> Result<(Id, u64)> {
             path,
             format_args!("it has format {format}, and this build knows {FORMAT}"),
         )),
-        _ => Err(damaged(path, "it does not begin as a file of erase slots")),
+        (format, identity) => {
+            let lost = match (format, identity) {
+                (Some(Cell::Format(_)), _) => {
+                    "its second cell, which says whose store this is, is lost"
+                }
+                (_, Some(Cell::Identity { .. })) => {
+                    "its first cell, which says its format, is lost"
+                }
+                _ => "it does not begin as a file of erase slots",
+            };
+            Err(Reason::StoreDamaged.detail(format_args!(
+                "{}: {lost}; `keystead recover` mends what can be mended, else restore the store's \
+                 directory as a whole from a backup",
+                path.display()
+            )))
+        }
     }
 }
 

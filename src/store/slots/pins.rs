@@ -4,27 +4,31 @@ use super::cell::{Cell, FIRST_ERASE, FIRST_PIN, Pin};
 use super::{Inner, Slots, damaged};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// How many tokens the file has room for.
 pub const TOKENS: u32 = FIRST_ERASE - FIRST_PIN;
 
 impl Slots {
     /// The slot number of a token, for good, and its wrong PINs: security officer's, user's.
+    /// Where the count is lost, as many as there can be: it is locked.
     pub fn pin(&self, token: Id) -> Result<(u32, (u8, u8))> {
-        match self.lock().pins.get(&token) {
-            Some((number, pin)) => Ok((number - FIRST_PIN, (pin.officer, pin.user))),
-            None => Err(self.no_counter(token)),
+        let inner = self.lock();
+        match (inner.pins.get(&token), inner.uncounted.get(&token)) {
+            (Some((number, pin)), _) => Ok((number - FIRST_PIN, (pin.officer, pin.user))),
+            (None, Some(number)) => Ok((number - FIRST_PIN, (u8::MAX, u8::MAX))),
+            (None, None) => Err(self.no_counter(token)),
         }
     }
 
-    /// Whether the file counts a token's wrong PINs; an error where damage hides the answer.
-    pub fn counts(&self, token: Id) -> Result<bool> {
-        let inner = self.lock();
-        match inner.pins.contains_key(&token) {
-            false if inner.illegible => Err(self.no_counter(token)),
-            counts => Ok(counts),
+    /// Whether the file counts the wrong PINs of the token in a slot, or has lost the count. It does not for
+    /// a token that was destroyed.
+    pub fn counts(&self, token: Id, slot: u32) -> bool {
+        let mut inner = self.lock();
+        if !inner.pins.contains_key(&token) && inner.has_lost(slot) {
+            inner.uncounted.insert(token, FIRST_PIN + slot);
         }
+        inner.pins.contains_key(&token) || inner.uncounted.contains_key(&token)
     }
 
     /// Durably reserves a slot for a token that is about to be written: the one that is `meant`, which
@@ -34,7 +38,8 @@ impl Slots {
         if let Some((number, _)) = inner.pins.get(&token) {
             return Ok(number - FIRST_PIN);
         }
-        let used: HashSet<u32> = inner.pins.values().map(|(number, _)| *number).collect();
+        let counted = inner.pins.values().map(|(number, _)| *number);
+        let used: HashSet<u32> = counted.chain(inner.uncounted.values().copied()).collect();
         let mut free = (FIRST_PIN..FIRST_ERASE).filter(|number| !used.contains(number)).peekable();
         if free.peek().is_none() {
             return Err(
@@ -52,15 +57,16 @@ impl Slots {
 
     /// Tells the file which tokens the store holds, after opening. A reservation that no token
     /// followed is free again; a token in use that the store does not know means that it lost it.
-    pub fn settle_tokens(&self, known: &HashSet<Id>) -> Result<()> {
+    pub fn settle_tokens(&self, known: &HashMap<Id, u32>) -> Result<()> {
         let pins: Vec<(u32, Pin)> = self.lock().pins.values().copied().collect();
         for (number, pin) in pins {
-            match (known.contains(&pin.token), pin.in_use) {
+            match (known.contains_key(&pin.token), pin.in_use) {
                 (true, true) => {}
                 (true, false) => self.confirm(pin.token)?,
                 (false, false) => {
-                    self.lock().pins.remove(&pin.token);
-                    self.write(number, &Cell::Pin(None))?;
+                    let mut inner = self.lock();
+                    inner.pins.remove(&pin.token);
+                    self.empty_pin(&mut inner, number)?;
                 }
                 (false, true) => {
                     return Err(damaged(
@@ -73,8 +79,8 @@ impl Slots {
                 }
             }
         }
-        match known.iter().find(|token| !self.lock().pins.contains_key(token)) {
-            Some(token) => Err(self.no_counter(*token)),
+        match known.iter().find(|(token, slot)| !self.counts(**token, **slot)) {
+            Some((token, _)) => Err(self.no_counter(*token)),
             None => Ok(()),
         }
     }
@@ -94,9 +100,16 @@ impl Slots {
     pub fn vacate(&self, token: Id) -> Result<()> {
         let mut inner = self.lock();
         match inner.pins.remove(&token) {
-            Some((number, _)) => self.write(number, &Cell::Pin(None)),
+            Some((number, _)) => self.empty_pin(&mut inner, number),
             None => Ok(()),
         }
+    }
+
+    pub(super) fn empty_pin(&self, inner: &mut Inner, number: u32) -> Result<()> {
+        self.write(number, &Cell::Pin(None))?;
+        inner.damaged.remove(&number);
+        inner.vacant.insert(number);
+        Ok(())
     }
 
     /// Durably counts one attempt; the number of attempts in a row, with this one.
@@ -130,13 +143,24 @@ impl Slots {
         Ok(pin)
     }
 
-    fn write_pin(&self, inner: &mut Inner, number: u32, pin: Pin) -> Result<()> {
+    pub(super) fn write_pin(&self, inner: &mut Inner, number: u32, pin: Pin) -> Result<()> {
         self.write(number, &Cell::Pin(Some(pin)))?;
+        inner.damaged.remove(&number);
+        inner.vacant.remove(&number);
         inner.pins.insert(pin.token, (number, pin));
         Ok(())
     }
 
     fn no_counter(&self, token: Id) -> Error {
         damaged(&self.path, format_args!("it does not count the PINs of token {token}"))
+    }
+}
+
+impl Inner {
+    /// Whether the PIN cell of a slot is lost: damaged, or as if it had never been written.
+    fn has_lost(&self, slot: u32) -> bool {
+        let number = FIRST_PIN.saturating_add(slot);
+        let taken = self.pins.values().any(|(other, _)| *other == number);
+        number < FIRST_ERASE && !taken && !self.vacant.contains(&number)
     }
 }

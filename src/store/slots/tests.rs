@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+use super::cell::SIZE;
 use super::*;
 
 struct Place(tempfile::TempDir);
@@ -111,7 +112,7 @@ fn counts_and_slot_numbers_survive_opening_again() {
     slots.raise_mark(98).unwrap();
     drop(slots);
     let slots = place.open(&[]);
-    slots.settle_tokens(&HashSet::from([second])).unwrap();
+    slots.settle_tokens(&HashMap::from([(second, 1)])).unwrap();
     assert_eq!(slots.pin(second).unwrap(), (1, (1, 2)));
     assert!(slots.pin(first).is_err(), "no token followed the reservation");
     assert_eq!(slots.mark(), 99);
@@ -150,8 +151,8 @@ fn a_token_that_either_side_has_lost_is_damage() {
     let slots = place.open(&[]);
     slots.reserve(Id::new([1; 16]), None).unwrap();
     slots.confirm(Id::new([1; 16])).unwrap();
-    assert!(slots.settle_tokens(&HashSet::new()).unwrap_err().to_string().contains("slots"));
-    let unknown = HashSet::from([Id::new([1; 16]), Id::new([2; 16])]);
+    assert!(slots.settle_tokens(&HashMap::new()).unwrap_err().to_string().contains("slots"));
+    let unknown = HashMap::from([(Id::new([1; 16]), 0), (Id::new([2; 16]), 0)]);
     assert!(slots.settle_tokens(&unknown).unwrap_err().to_string().contains("slots"));
 }
 
@@ -161,7 +162,7 @@ fn a_damaged_cell_loses_its_own_material_only() {
     let slots = place.open(&[]);
     let (whole, damaged) = (slots.take().unwrap(), slots.take().unwrap());
     let at = offset(damaged) as usize + 20;
-    place.overwrite(at, &[!place.bytes()[at]]);
+    place.overwrite(at, &[!place.bytes()[at], !place.bytes()[at + 1]]);
     let slots = place.open(&[whole, damaged]);
     secret(&slots, whole);
     let error = slots.content(damaged).map(drop).unwrap_err().to_string();
@@ -193,4 +194,125 @@ fn a_claim_beyond_the_end_is_a_clear_error() {
     let slots = Slots::open(place.0.path()).unwrap();
     let error = slots.settle(&HashSet::from([FIRST_ERASE + 5000])).unwrap_err();
     assert_eq!(error.reason(), Reason::StoreDamaged);
+}
+
+const TOKEN: Id = Id::new([7; 16]);
+
+/// A file with a token whose PINs were wrong, a mark, commits, and a claimed erase cell.
+fn furnished() -> (Place, CellNumber) {
+    let place = Place::new();
+    let slots = place.open(&[]);
+    let cell = slots.take().unwrap();
+    slots.reserve(TOKEN, None).unwrap();
+    slots.confirm(TOKEN).unwrap();
+    for officer in [true, false, false] {
+        slots.count_attempt(TOKEN, officer).unwrap();
+    }
+    slots.raise_mark(77).unwrap();
+    slots.note_commits(9).unwrap();
+    slots.sync().unwrap();
+    (place, cell)
+}
+
+fn known() -> HashMap<Id, u32> {
+    HashMap::from([(TOKEN, 0)])
+}
+
+#[test]
+fn any_damaged_byte_is_read_as_it_was_and_mended_when_that_is_asked_for() {
+    let (place, cell) = furnished();
+    let good = place.bytes();
+    let identity = Slots::open(place.0.path()).unwrap().identity();
+    let kept = secret(&Slots::open(place.0.path()).unwrap(), cell);
+    let erase = offset(cell) as usize;
+    let header = 0..offset(FIRST_PIN + 2) as usize;
+    for at in header.chain(erase..erase + SIZE).chain([20_000, 32_767]) {
+        place.overwrite(at, &[!good[at]]);
+        let damage = damage(place.0.path()).unwrap();
+        let [Damage { cell: damaged, mendable: true }] = damage[..] else { panic!("{damage:?}") };
+        assert_eq!(damaged as usize, at / SIZE);
+        let slots = Slots::open(place.0.path()).unwrap();
+        slots.settle_tokens(&known()).unwrap();
+        assert_eq!((slots.identity(), slots.mark(), slots.commits()), (identity, 77, 9));
+        assert_eq!(slots.pin(TOKEN).unwrap(), (0, (1, 2)));
+        assert_eq!(secret(&slots, cell), kept);
+        assert!(!slots.is_new());
+        assert_ne!(place.bytes(), good, "nothing is mended in silence");
+        assert_eq!(slots.mend(&[cell], 9, (9, 10), 5).unwrap(), damage);
+        assert!(place.bytes() == good, "byte {at}");
+    }
+}
+
+#[test]
+fn what_cannot_be_told_of_a_token_locks_it_and_leaves_its_officer_one_try() {
+    for rubbish in [vec![0; SIZE], vec![0xFF; SIZE], vec![4, 2, 0, 0, 9, 0, 0, 9]] {
+        let (place, _) = furnished();
+        place.overwrite(offset(FIRST_PIN) as usize, &rubbish);
+        let slots = Slots::open(place.0.path()).unwrap();
+        slots.settle_tokens(&known()).unwrap();
+        assert_eq!(slots.pin(TOKEN).unwrap(), (0, (u8::MAX, u8::MAX)));
+        assert!(slots.count_attempt(TOKEN, true).is_err());
+        assert_ne!(slots.reserve(Id::new([8; 16]), None).unwrap(), 0, "its slot stays its own");
+        let mended = slots.mend(&[], 9, (9, 10), 5).unwrap();
+        assert_eq!(mended, [Damage { cell: FIRST_PIN, mendable: false }]);
+        let slots = Slots::open(place.0.path()).unwrap();
+        slots.settle_tokens(&known()).unwrap();
+        assert_eq!(slots.pin(TOKEN).unwrap(), (0, (9, 10)));
+        assert_eq!(damage(place.0.path()).unwrap(), []);
+    }
+}
+
+#[test]
+fn a_token_that_was_destroyed_is_not_taken_for_one_whose_count_is_lost() {
+    let (place, _) = furnished();
+    let slots = Slots::open(place.0.path()).unwrap();
+    slots.vacate(TOKEN).unwrap();
+    assert!(!slots.counts(TOKEN, 0));
+    let slots = Slots::open(place.0.path()).unwrap();
+    assert!(!slots.counts(TOKEN, 0));
+    assert!(slots.settle_tokens(&known()).is_err());
+}
+
+#[test]
+fn erase_cells_that_are_lost_or_cut_off_say_deleted_after_a_mending() {
+    let (place, cell) = furnished();
+    place.overwrite(offset(cell) as usize + 4, &[9, 9]);
+    let slots = Slots::open(place.0.path()).unwrap();
+    let mended = slots.mend(&[cell], 9, (9, 10), 5).unwrap();
+    assert_eq!(mended, [Damage { cell, mendable: false }]);
+    assert!(matches!(slots.content(cell), Ok(Content::Deleted(5))));
+
+    let (place, cell) = furnished();
+    std::fs::write(place.file(), &place.bytes()[..offset(cell) as usize + 10]).unwrap();
+    let slots = Slots::open(place.0.path()).unwrap();
+    let text = slots.settle(&HashSet::from([cell])).unwrap_err().to_string();
+    assert!(text.contains("keystead recover"), "{text}");
+    slots.mend(&[cell], 9, (9, 10), 5).unwrap();
+    let slots = place.open(&[cell]);
+    assert!(matches!(slots.content(cell), Ok(Content::Deleted(5))));
+}
+
+#[test]
+fn a_beginning_that_is_lost_is_written_anew_as_the_snapshot_knows_it() {
+    for (at, length) in [(0, 40), (64, 64), (0, 128)] {
+        let (place, cell) = furnished();
+        let (store, incarnation) = Slots::open(place.0.path()).unwrap().identity();
+        place.overwrite(at, &vec![b'x'; length]);
+        assert!(place.refusal().contains("keystead recover"));
+        assert!(!Slots::mend_head(place.0.path(), None).unwrap());
+        assert!(Slots::mend_head(place.0.path(), Some((store, incarnation))).unwrap());
+        assert!(!Slots::mend_head(place.0.path(), Some((store, incarnation))).unwrap());
+        let slots = Slots::open(place.0.path()).unwrap();
+        assert_eq!(slots.identity().0, store);
+        assert!(slots.identity().1 == incarnation || at + length > 64);
+        slots.settle_tokens(&known()).unwrap();
+        assert_eq!(slots.pin(TOKEN).unwrap(), (0, (1, 2)));
+        secret(&slots, cell);
+    }
+    let place = Place::new();
+    for rubbish in [vec![], vec![0; 40_000], vec![b'x'; 40_000]] {
+        std::fs::write(place.file(), &rubbish).unwrap();
+        assert!(!Slots::mend_head(place.0.path(), Some((TOKEN, 1))).unwrap());
+        assert!(std::fs::read(place.file()).unwrap() == rubbish);
+    }
 }

@@ -12,6 +12,7 @@ use keystead::clock::{SystemClock, TOLERANCE, timestamp};
 use keystead::config::{Config, Log, journal};
 use keystead::module::rules;
 use keystead::presence;
+use keystead::store::{slots, snapshot};
 use keystead::token::{Slots, TRIES, TokenInfo};
 use keystead::wire::{Link, Place};
 use rustix::fs::{Access as May, access};
@@ -64,7 +65,7 @@ const COPYING: [(u64, &str); 4] = [
 const WATCH: &str = "`keystead agent` runs the agent here, where it shows what it does";
 
 /// What may be wrong while the agent serves all the same.
-const PASSED_BY: [&str; 3] = ["log", "metrics", "rights"];
+const PASSED_BY: [&str; 5] = ["log", "metrics", "rights", "slots", "snapshot"];
 
 /// Where p11-kit looks for modules.
 const P11_KIT: [&str; 2] = ["/usr/share/p11-kit/modules", "/etc/pkcs11/modules"];
@@ -167,7 +168,33 @@ fn store(config: &Config) -> Vec<Finding> {
     }
     let mut findings = vec![well("store", directory.display().to_string())];
     findings.extend(rights(config).into_iter().map(|failure| problem("rights", failure)));
+    findings.extend(damaged(directory));
     findings.extend(file_system(directory));
+    findings
+}
+
+/// What is damaged in the files that the agent reads.
+fn damaged(directory: &Path) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    match slots::damage(directory) {
+        Ok(damages) => findings.extend(damages.into_iter().map(|damage| {
+            let path = directory.join(slots::NAME);
+            let told = Failure::new(format_args!("{}: {damage}", path.display()));
+            let end = serving::end_it(directory);
+            let mend = match damage.mendable {
+                true => format!("{end}, then `keystead recover` mends it"),
+                false => format!(
+                    "{end}, then `keystead recover` goes on without it, or restore the store's directory \
+                     as a whole from a backup"
+                ),
+            };
+            problem("slots", told.hint(mend))
+        })),
+        Err(error) => findings.push(problem("store", error.into())),
+    }
+    if let Err(error) = snapshot::check(directory) {
+        findings.push(problem("snapshot", error.into()));
+    }
     findings
 }
 

@@ -1,13 +1,16 @@
-//! `keystead recover`: goes on with a store that has lost acknowledged commits.
+//! `keystead recover`: mends a store's slots, and goes on with a store that has lost acknowledged commits.
 
 use crate::{Failure, Global, output, serving};
 use keystead::agent::{Claim, Recovered, claim, recover};
-use serde_json::json;
+use keystead::store::slots::PIN_CELLS;
+use serde_json::{Value, json};
 
-/// Accept the loss of a store that is older than what it acknowledged
+/// Mend a damaged store as far as it can be, and accept what it has lost
 ///
 /// Where `db/` was damaged, or put back alone, the agent refuses the store, or serves its snapshot to be
-/// read. This goes on from whichever of the two has more. Key material that was erased stays erased, and wrong PINs stay counted.
+/// read. This goes on from whichever of the two has more. A damaged byte in `slots` is put right; of what
+/// cannot be told any more it says what is lost. Key material that was erased stays erased, and wrong PINs
+/// stay counted.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {}
 
@@ -20,20 +23,62 @@ impl Arguments {
             return Err(Failure::new(told).hint(hint));
         };
         let recovered = recover(&lock)?;
-        let Recovered { commits, erased, from_snapshot } = match (recovered, global.json) {
-            (Some(recovered), _) => recovered,
-            (None, true) => Recovered { commits: 0, erased: 0, from_snapshot: false },
-            (None, false) => return output::text("nothing is lost, and nothing was changed\n"),
-        };
         if global.json {
-            return output::json(&json!({
-                "lost_commits": commits, "erased": erased, "from_snapshot": from_snapshot,
-            }));
+            return output::json(&told(recovered.unwrap_or_default()));
         }
-        let from = if from_snapshot { "the snapshot; what was in db/ is beside it" } else { "db/" };
-        output::text(format_args!(
-            "goes on from: {from}\nlost commits: {commits}\nrecords without their material: \
-             {erased}\n"
-        ))
+        match recovered {
+            None => output::text("nothing is lost, and nothing was changed\n"),
+            Some(recovered) => output::text(text(&recovered)),
+        }
     }
+}
+
+fn told(recovered: Recovered) -> Value {
+    let Recovered { commits, erased, from_snapshot, mended, head, lost } = recovered;
+    let mended: Vec<Value> = mended
+        .iter()
+        .map(|damage| json!({ "cell": damage.cell, "as_it_was": damage.mendable }))
+        .collect();
+    let lost: Vec<String> = lost.iter().map(ToString::to_string).collect();
+    json!({
+        "lost_commits": commits, "erased": erased, "from_snapshot": from_snapshot,
+        "slots_begin_anew": head, "mended": mended, "lost_material": lost,
+    })
+}
+
+fn text(recovered: &Recovered) -> String {
+    let Recovered { commits, erased, from_snapshot, mended, head, lost } = recovered;
+    let mut lines = Vec::new();
+    if *head {
+        lines.push(
+            "slots: its beginning was lost, and is written anew from the snapshot".to_owned(),
+        );
+    }
+    for damage in mended {
+        lines.push(match damage.mendable {
+            true => {
+                format!("slots: cell {} is as it was before a byte of it was damaged", damage.cell)
+            }
+            false => format!("slots: {damage}"),
+        });
+    }
+    if mended.iter().any(|it| !it.mendable && PIN_CELLS.contains(&it.cell)) {
+        lines.push(
+            "a token's count of wrong PINs is lost: its officer has one try, and then sets a new user PIN"
+                .to_owned(),
+        );
+    }
+    for key in lost {
+        lines.push(format!("lost: the material of {key}; import it again, or restore a backup"));
+    }
+    if *from_snapshot || *commits > 0 || *erased > 0 {
+        let from = match from_snapshot {
+            true => "the snapshot; what was in db/ is beside it",
+            false => "db/",
+        };
+        lines.push(format!("goes on from: {from}"));
+        lines.push(format!("lost commits: {commits}"));
+        lines.push(format!("records without their material: {erased}"));
+    }
+    lines.iter().map(|line| format!("{line}\n")).collect()
 }
