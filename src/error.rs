@@ -111,7 +111,12 @@ impl Reason {
     /// What an operating system's error means to a caller, or else `otherwise`.
     pub fn of(error: &io::Error, otherwise: Self) -> Self {
         match (error.kind(), error.raw_os_error()) {
-            (io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded, _) => Self::StoreFull,
+            (
+                io::ErrorKind::StorageFull
+                | io::ErrorKind::QuotaExceeded
+                | io::ErrorKind::FileTooLarge,
+                _,
+            ) => Self::StoreFull,
             (io::ErrorKind::ReadOnlyFilesystem, _) => Self::StoreReadOnly,
             (_, Some(number)) if PASSING.contains(&number) => Self::StoreUnavailable,
             _ => otherwise,
@@ -303,6 +308,7 @@ mod tests {
         assert_eq!(of(libc::ENFILE), Reason::StoreUnavailable);
         assert_eq!(of(libc::ENOSPC), Reason::StoreFull);
         assert_eq!(of(libc::EDQUOT), Reason::StoreFull);
+        assert_eq!(of(libc::EFBIG), Reason::StoreFull);
         assert_eq!(of(libc::EROFS), Reason::StoreReadOnly);
         assert_eq!(of(libc::EIO), Reason::General);
     }

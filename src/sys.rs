@@ -272,6 +272,12 @@ pub fn reset_signals() {
     unblock_signals();
 }
 
+/// Has a write beyond the largest size that a file may have fail, rather than end the process.
+pub fn ignore_size_signal() {
+    // SAFETY: no handler is installed.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
 fn unblock_signals() -> c_int {
     // SAFETY: the set is initialised.
     unsafe { libc::sigprocmask(libc::SIG_SETMASK, &signals(&[]), std::ptr::null_mut()) }
@@ -313,6 +319,23 @@ fn signals(members: &[c_int]) -> libc::sigset_t {
             libc::sigaddset(&mut set, *signal);
         });
         set
+    }
+}
+
+/// Lets this process be scheduled like any other, its disk accesses too.
+pub fn schedule_as_usual() -> io::Result<()> {
+    // By process, this one; class and level as its niceness says (ioprio_set(2)).
+    const PROCESS: c_int = 1;
+    const THIS: c_int = 0;
+    const BY_NICENESS: c_int = 0;
+    let usual = libc::sched_param { sched_priority: 0 };
+    // SAFETY: `usual` is valid for reads during the call.
+    let scheduled = unsafe { libc::sched_setscheduler(THIS, libc::SCHED_OTHER, &usual) };
+    // SAFETY: the call takes numbers only.
+    let ranked = unsafe { libc::syscall(libc::SYS_ioprio_set, PROCESS, THIS, BY_NICENESS) };
+    match scheduled == 0 && ranked == 0 {
+        true => Ok(()),
+        false => Err(io::Error::last_os_error()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The door of an agent: a thread of its own takes in whoever connects, from before the store is open
 //! until it is closed, and shows those who wait that the agent lives.
 
+use super::allowance::Short;
 use super::bell::Bell;
 use super::commit::Job;
 use super::server::Server;
@@ -44,6 +45,9 @@ struct State {
     /// None once nobody is taken in any more.
     listener: Option<Arc<UnixListener>>,
     inside: Inside,
+    /// Whom the agent makes way for, if for anybody; and whether somebody of that kind has come.
+    short: Option<Short>,
+    outdone: bool,
     /// Given up where there are no descriptors left, to send somebody away with.
     spare: Option<File>,
     over: bool,
@@ -52,18 +56,24 @@ struct State {
 enum Inside {
     /// Nobody is served at the moment.
     Waiting(Vec<UnixStream>),
-    /// Connections are served.
-    Serving(Arc<Server>, Sender<Job>),
+    /// Connections are served. The bell rings when the agent is to make way.
+    Serving(Arc<Server>, Sender<Job>, Arc<Bell>),
 }
 
 impl Door {
     /// Takes in whoever connects to the listener, and lets them wait. Meanwhile `working` is called every
-    /// [`TICK`].
-    pub fn new(listener: UnixListener, working: impl Fn() + Send + 'static) -> io::Result<Self> {
+    /// [`TICK`]. An agent that is `short` of something is outdone by some who connect.
+    pub fn new(
+        listener: UnixListener,
+        short: Option<Short>,
+        working: impl Fn() + Send + 'static,
+    ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let state = State {
             listener: Some(Arc::new(listener)),
             inside: Inside::Waiting(Vec::new()),
+            short,
+            outdone: false,
             spare: Some(spare()?),
             over: false,
         };
@@ -75,14 +85,19 @@ impl Door {
     }
 
     /// Has those who wait, and whoever comes, served.
-    pub fn open(&self, server: &Arc<Server>, jobs: &Sender<Job>) {
+    pub fn open(&self, server: &Arc<Server>, jobs: &Sender<Job>, bell: &Arc<Bell>) {
         let mut state = self.shared.lock();
-        let serving = Inside::Serving(Arc::clone(server), jobs.clone());
+        let serving = Inside::Serving(Arc::clone(server), jobs.clone(), Arc::clone(bell));
         if let Inside::Waiting(waiting) = std::mem::replace(&mut state.inside, serving) {
             waiting.into_iter().for_each(|stream| server.welcome(stream, jobs));
         }
         drop(state);
         self.shared.bell.ring();
+    }
+
+    /// Whether somebody has come who starts a better agent once this one has ended. They wait.
+    pub fn is_outdone(&self) -> bool {
+        self.shared.lock().outdone
     }
 
     /// Lets whoever comes wait again.
@@ -178,20 +193,20 @@ impl State {
     /// Until when to wait at the most, since it was looked at `last` whom to show something to.
     fn next_look(&self, last: Instant) -> Option<Instant> {
         match &self.inside {
-            Inside::Serving(server, _) if server.is_crowded() => Some(Instant::now() + SOON),
-            Inside::Serving(server, _) if server.count() == 0 => None,
+            Inside::Serving(server, ..) if server.is_crowded() => Some(Instant::now() + SOON),
+            Inside::Serving(server, ..) if server.count() == 0 => None,
             Inside::Waiting(_) | Inside::Serving(..) => Some(last + TICK),
         }
     }
 
     /// Whether those who connect have to wait at the listener.
     fn is_full(&self) -> bool {
-        matches!(&self.inside, Inside::Serving(server, _) if server.is_full())
+        matches!(&self.inside, Inside::Serving(server, ..) if server.is_full())
     }
 
     /// Somebody may have had a seat for long enough by now.
     fn admit_those_who_wait(&self) {
-        if let Inside::Serving(server, jobs) = &self.inside
+        if let Inside::Serving(server, jobs, _) = &self.inside
             && server.is_crowded()
         {
             server.admit(jobs);
@@ -205,7 +220,7 @@ impl State {
                 waiting.retain(|stream| show_life(stream).is_ok());
                 true
             }
-            Inside::Serving(server, _) => {
+            Inside::Serving(server, ..) => {
                 server.show_life();
                 false
             }
@@ -233,24 +248,48 @@ impl State {
 
     /// Where there are no descriptors left, somebody idle leaves. Whether there was one.
     fn make_room(&self) -> bool {
-        matches!(&self.inside, Inside::Serving(server, _) if server.make_room())
+        matches!(&self.inside, Inside::Serving(server, ..) if server.make_room())
     }
 
     fn admit(&mut self, stream: UnixStream) {
+        let outdoes = self.outdoes(&stream);
         match &mut self.inside {
-            Inside::Serving(server, jobs) => server.welcome(stream, jobs),
+            Inside::Serving(_, _, bell) if outdoes => {
+                let bell = Arc::clone(bell);
+                self.outdone_by(stream, &bell);
+            }
+            Inside::Serving(server, jobs, _) => server.welcome(stream, jobs),
             Inside::Waiting(waiting) if waiting.len() < MOST_WAITING => waiting.push(stream),
             Inside::Waiting(_) => log::warn!("a connection was refused: too many wait"),
         }
     }
 
     /// Where nobody idle could be sent away, a connection that cannot be taken in would be announced for
-    /// ever. Whether one was sent away.
+    /// ever. Whether one was sent away, or the agent makes way for it.
     fn send_one_away(&mut self, listener: &UnixListener) -> bool {
         self.spare = None;
-        let sent = listener.accept().is_ok();
+        let Ok((stream, _)) = listener.accept() else { return false };
+        match &self.inside {
+            Inside::Serving(_, _, bell) if self.outdoes(&stream) => {
+                let bell = Arc::clone(bell);
+                self.outdone_by(stream, &bell);
+            }
+            _ => drop(stream),
+        }
         self.spare = spare().ok();
-        sent
+        true
+    }
+
+    /// Whether whoever has connected would start an agent that is short of less.
+    fn outdoes(&self, stream: &UnixStream) -> bool {
+        self.short.as_ref().is_some_and(|short| short.is_outdone_by(stream))
+    }
+
+    /// Whoever has connected waits for the end of this agent.
+    fn outdone_by(&mut self, stream: UnixStream, bell: &Bell) {
+        self.outdone = true;
+        self.inside = Inside::Waiting(vec![stream]);
+        bell.ring();
     }
 }
 

@@ -1,6 +1,7 @@
 //! The life of an agent: open, serve, sweep when something is due, end when nobody needs it, when it
 //! is told to, when its store is gone or has failed.
 
+use super::allowance::Short;
 use super::bell::Bell;
 use super::commit::{Job, Work, Writer};
 use super::door::Door;
@@ -14,6 +15,7 @@ use super::tickets::Tickets;
 use super::{Lock, Options};
 use crate::clock::{Clock, Seconds, SystemClock};
 use crate::error::{Error, Reason, Result};
+use crate::store::check_growth;
 use crate::wire::message::STORE_FORMAT;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -87,7 +89,10 @@ impl<'a> Life<'a> {
         working: impl Fn() + Send + 'static,
     ) -> Result<Self> {
         let directory = lock.directory();
+        check_growth(directory)?;
         let keeps_socket = handed.is_some();
+        let owner = directory.metadata().map_err(absent)?.uid();
+        let short = Short::of_agent(owner)?.filter(|_| options.makes_way);
         let listener = match handed {
             Some(listener) => listener,
             None => place::listen(directory, options.group)?,
@@ -99,7 +104,7 @@ impl<'a> Life<'a> {
             touch();
             working();
         };
-        let door = Door::new(listener, show_life).map_err(absent)?;
+        let door = Door::new(listener, short, show_life).map_err(absent)?;
         lock.listening().map_err(absent)?;
         Ok(Self { directory, options, clock, watch, door, keeps_socket })
     }
@@ -139,7 +144,7 @@ impl<'a> Life<'a> {
         };
         match opened {
             Ok(agent) => {
-                self.door.open(&agent.server, &agent.jobs);
+                self.door.open(&agent.server, &agent.jobs, &agent.bell);
                 Ok(agent)
             }
             Err(error) => {
@@ -215,6 +220,8 @@ enum Ended {
     StoreFailed,
     /// What could not be opened for want of room can perhaps be opened now.
     RoomAgain,
+    /// Somebody has come who starts an agent that may use more.
+    Outdone,
 }
 
 impl Ended {
@@ -225,6 +232,7 @@ impl Ended {
             Self::StoreGone => "its directory is gone",
             Self::StoreFailed => "the store failed",
             Self::RoomAgain => "there may be room again",
+            Self::Outdone => "a program has come that starts one that may use more",
         }
     }
 }
@@ -308,6 +316,7 @@ impl Agent {
             }
             match self.wait((stop, &life.watch), left) {
                 Ok(Some(ended)) => return ended,
+                Ok(None) if life.door.is_outdone() => return Ended::Outdone,
                 Ok(None) if self.could_be_whole() => return Ended::RoomAgain,
                 Ok(None) => {}
                 Err(error) => {

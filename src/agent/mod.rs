@@ -2,6 +2,7 @@
 
 mod access;
 mod activation;
+pub mod allowance;
 pub mod audit;
 pub mod backup;
 mod bell;
@@ -54,6 +55,8 @@ pub struct Options {
     pub grace: Seconds,
     /// How long it stays when nobody is connected.
     pub idle: Duration,
+    /// Whether it ends for a caller that would start an agent with higher limits.
+    pub makes_way: bool,
 }
 #[cfg(test)]
 mod tests;

@@ -29,6 +29,12 @@
 //! for its last connection, and looks whether a connection is still open before it uses it again. A request
 //! under way is never cut short for others.
 //!
+//! An agent that a module starts sheds what its starter left it: session, directory, environment, signals,
+//! descriptors, processors, scheduling, niceness, and limits as far as the system lets it (hard limits
+//! only root raises). What it cannot shed is in its log and in `keystead doctor`, and it makes way as soon
+//! as a program of the store's owner connects that would start an agent with more. Where it could not
+//! serve at all (fewer than 48 open files, files that may not grow, no threads), it says so and ends.
+//!
 //! # The way of a call
 //!
 //! `C_EncryptInit` goes [`ffi`](crate::ffi) (guard, arguments) → [`session`](crate::session) (the

@@ -11,7 +11,7 @@ pub mod snapshot;
 mod contract;
 
 pub use memory::Memory;
-pub use room::{Need, Room};
+pub use room::{Need, Room, check_growth};
 pub use sled::Sled;
 pub use slots::Slots;
 

@@ -3,6 +3,8 @@
 
 use super::files;
 use crate::error::{Reason, Result};
+use rustix::process::{Resource, getrlimit};
+use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,6 +15,9 @@ pub const RESERVE: u64 = 16 << 20;
 
 /// The size of the ballast file, in bytes.
 pub const BALLAST: u64 = 4 << 20;
+
+/// What it is called in the store's directory.
+const BALLAST_NAME: &str = "ballast";
 
 /// What a change needs the room for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +48,7 @@ impl Room {
         directory: &Path,
         free: Box<dyn Fn() -> io::Result<u64> + Send + Sync>,
     ) -> Result<Self> {
-        let ballast = directory.join("ballast");
+        let ballast = directory.join(BALLAST_NAME);
         // One that was cut short while it was laid is none.
         let whole = ballast.metadata().is_ok_and(|file| file.len() >= BALLAST);
         let room = Self { light: AtomicBool::new(!whole), ballast, free };
@@ -55,7 +60,7 @@ impl Room {
 
     /// Gives the ballast up for a store that cannot even be opened; whether there was any.
     pub fn give_up_ballast(directory: &Path) -> Result<bool> {
-        let ballast = directory.join("ballast");
+        let ballast = directory.join(BALLAST_NAME);
         match std::fs::remove_file(&ballast) {
             Ok(()) => Ok(true),
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -112,13 +117,42 @@ impl Room {
 
 fn available(directory: &Path) -> io::Result<u64> {
     let stat = rustix::fs::statvfs(directory)?;
-    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+    Ok(free.min(growth(directory, getrlimit(Resource::Fsize).current)))
+}
+
+/// By how many bytes each of the store's files may grow, where files may have that size. The ballast
+/// does not grow.
+fn growth(directory: &Path, most: Option<u64>) -> u64 {
+    let Some(most) = most else { return u64::MAX };
+    let largest = |folder: &Path| {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(io::Result::ok);
+        let grows = entries.filter(|entry| entry.file_name() != BALLAST_NAME);
+        let files = grows.filter_map(|entry| entry.metadata().ok()).filter(Metadata::is_file);
+        files.map(|file| file.len()).max().unwrap_or(0)
+    };
+    most.saturating_sub(largest(directory).max(largest(&directory.join("db"))))
+}
+
+/// Whether the store in `directory` may be opened by a process whose files may not have any size: what
+/// cannot be written to its end would be damage.
+pub fn check_growth(directory: &Path) -> Result<()> {
+    let most = getrlimit(Resource::Fsize).current;
+    match (most, growth(directory, most)) {
+        (Some(most), growth) if growth < RESERVE => Err(Reason::AgentAbsent.detail(format_args!(
+            "it may write files of at most {most} bytes, as the program that starts it, and the \
+             store's may have to grow beyond that; raise the limit (RLIMIT_FSIZE), or use the store \
+             first from a program that may write more"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use std::fs::File;
     use std::sync::Arc;
     use std::sync::atomic::AtomicU64;
 
@@ -127,6 +161,21 @@ mod tests {
         let shown = Arc::clone(&level);
         let free = Box::new(move || Ok(shown.load(Ordering::Relaxed)));
         (Room::with(directory, free).unwrap(), level)
+    }
+
+    #[test]
+    fn the_largest_file_says_by_how_much_all_may_grow() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir(directory.path().join("db")).unwrap();
+        let of_size = |name: &str, size| {
+            File::create(directory.path().join(name)).unwrap().set_len(size).unwrap();
+        };
+        of_size("slots", 100);
+        of_size("db/db", 3000);
+        assert_eq!(growth(directory.path(), None), u64::MAX);
+        assert_eq!(growth(directory.path(), Some(5000)), 2000);
+        assert_eq!(growth(directory.path(), Some(10)), 0);
+        check_growth(directory.path()).unwrap();
     }
 
     #[test]

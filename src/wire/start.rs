@@ -291,13 +291,16 @@ fn is_ready(said: &str) -> bool {
 }
 
 /// What an agent said, as the end of this sentence, its hint last: it repeats the beginning where it was
-/// told by the one it started in turn.
+/// told by the one it started in turn. Where it has said what its error is, its log is left out.
 fn explain(said: &str, program: &Path) -> String {
+    const ERROR: &str = "keystead: error: ";
     let hint = |line| str::strip_prefix(line, "keystead: hint: ");
     let hints: String = said.lines().filter_map(hint).map(|hint| format!("; {hint}")).collect();
-    let lines = said.lines().filter(|line| hint(line).is_none());
+    let is_error = |line: &&str| line.starts_with(ERROR);
+    let told = said.lines().any(|line| is_error(&line));
+    let lines = said.lines().filter(|line| hint(line).is_none() && (!told || is_error(line)));
     let plain = |line| {
-        let error = str::trim_start_matches(line, "keystead: error: ");
+        let error = str::trim_start_matches(line, ERROR);
         let detail = error.strip_prefix(Reason::AgentAbsent.text());
         detail.and_then(|detail| detail.strip_prefix(": ")).unwrap_or(error)
     };
@@ -379,6 +382,13 @@ mod tests {
         let (_folder, place) = place(&format!("echo \"keystead: error: {said}\" >&2; exit 1"));
         let error = agent(&place).unwrap_err();
         assert_eq!((error.reason(), error.to_string()), (Reason::StoreFull, said));
+    }
+
+    #[test]
+    fn the_error_of_a_failing_agent_is_told_without_its_log() {
+        let script = "echo 'WARN it is late' >&2; echo 'keystead: error: too late' >&2; exit 1";
+        let (_folder, place) = place(script);
+        assert_eq!(failure(&place), format!("{}: too late", Reason::AgentAbsent.text()));
     }
 
     #[test]

@@ -24,6 +24,7 @@ fn the_agent_that_is_killed() {
         metrics: None,
         grace: 0,
         idle: Duration::from_secs(60),
+        makes_way: false,
     };
     let (_stop, stopped) = UnixStream::pair().unwrap();
     let clock = Arc::new(FixedClock::at(START));

@@ -136,7 +136,7 @@ impl Drop for World {
 /// An agent that stays until it is told.
 pub fn options() -> Options {
     let idle = Duration::from_secs(3600);
-    Options { linger: true, group: None, metrics: None, grace: 0, idle }
+    Options { linger: true, group: None, metrics: None, grace: 0, idle, makes_way: false }
 }
 
 /// One connection to an agent, its nonce, and the store.

@@ -6,6 +6,7 @@
 
 use super::directory;
 use crate::{Failure, Global, serving};
+use keystead::agent::allowance;
 use keystead::agent::{Claim, Lock, Options, await_lock, claim_hearing, listener, serve};
 use keystead::config::Config;
 use keystead::config::journal;
@@ -14,9 +15,7 @@ use keystead::sys;
 use keystead::wire::Place;
 use keystead::wire::start::{self, READY, WORKING};
 use rustix::fs::Mode;
-use rustix::process::{
-    DumpableBehavior, Resource, getrlimit, set_dumpable_behavior, setrlimit, setsid, umask,
-};
+use rustix::process::{DumpableBehavior, set_dumpable_behavior, setsid, umask};
 use rustix::stdio::{dup2_stderr, dup2_stdout};
 use std::ffi::CString;
 use std::fs::File;
@@ -70,9 +69,13 @@ impl Arguments {
             setsid().map_err(io::Error::from)?;
         }
         std::env::set_current_dir("/")?;
+        allowance::lift_limits()?;
+        // Before its files in /proc are root's.
+        let kept = if self.detached { allowance::shed() } else { Vec::new() };
+        sys::ignore_size_signal();
         set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(io::Error::from)?;
-        lift_limits()?;
         journal::open_for_agent(config);
+        kept.iter().for_each(|kept| log::warn!("{kept}"));
         presence::check(&config.directory)?;
         let group = config.group.as_deref().map(group).transpose()?;
         directory::prepare(&config.directory, group)?;
@@ -100,7 +103,9 @@ impl Arguments {
     ) -> Result<(), Failure> {
         let metrics = config.metrics.clone();
         let grace = config.erase_grace();
-        let options = Options { linger: config.linger, group, metrics, grace, idle: IDLE };
+        // Whoever runs it otherwise gives it what it is meant to have.
+        let (linger, makes_way) = (config.linger, self.detached);
+        let options = Options { linger, group, metrics, grace, idle: IDLE, makes_way };
         let working = self.working();
         Ok(serve(lock, &options, handed, working, || {
             if let Err(error) = self.tell_starter() {
@@ -130,6 +135,8 @@ fn make(config: &Config) -> Result<(), Failure> {
     presence::check_place(&config.directory)?;
     let group = config.group.as_deref().map(group).transpose()?;
     directory::prepare(&config.directory, group)?;
+    allowance::lift_limits()?;
+    sys::ignore_size_signal();
     if let Claim::Ours(lock) = claim_hearing(&config.directory, show_life)? {
         keystead::agent::make(&lock)?;
     }
@@ -155,18 +162,6 @@ fn let_go_of_output() -> io::Result<()> {
     let nothing = File::options().write(true).open("/dev/null")?;
     dup2_stdout(&nothing)?;
     Ok(dup2_stderr(&nothing)?)
-}
-
-/// What a starter may not exceed does not bind the agent, as far as the system lets it.
-fn lift_limits() -> io::Result<()> {
-    let inherited =
-        [Resource::Nofile, Resource::Fsize, Resource::Cpu, Resource::As, Resource::Data];
-    for resource in inherited {
-        let mut limit = getrlimit(resource);
-        limit.current = limit.maximum;
-        setrlimit(resource, limit)?;
-    }
-    Ok(())
 }
 
 /// A group by number or name.

@@ -7,6 +7,7 @@ use crate::client::{Access, Token};
 use crate::explain::{self, NOBODY_UNLOCKS, Named};
 use crate::keys::CustomKey;
 use crate::{Failure, Global, officer, output, serving};
+use keystead::agent::allowance::Allowance;
 use keystead::agent::check_file_system;
 use keystead::clock::{SystemClock, TOLERANCE, timestamp};
 use keystead::config::{Config, Log, journal};
@@ -14,6 +15,7 @@ use keystead::module::rules;
 use keystead::presence;
 use keystead::store::{slots, snapshot};
 use keystead::token::{Slots, TRIES, TokenInfo};
+use keystead::wire::process::AgentProcess;
 use keystead::wire::{Link, Place};
 use rustix::fs::{Access as May, access};
 use serde::Serialize;
@@ -243,6 +245,7 @@ impl Arguments {
             Err(error) => return vec![problem("agent", error.into())],
         };
         let mut findings = vec![well("agent", "it answers".to_owned())];
+        findings.extend(limits(&config.directory));
         findings.push(match mark.saturating_sub(clock) {
             ..=TOLERANCE => well("clock", "not behind the latest time the store has seen".to_owned()),
             behind => problem(
@@ -372,6 +375,17 @@ fn tokens(slots: &Slots) -> keystead::error::Result<Vec<(u64, String, TokenInfo)
         tokens.extend(info.label.clone().map(|label| (slot, label, info)));
     }
     Ok(tokens)
+}
+
+/// What the agent is short of because whoever started it was, and it could not shed that.
+fn limits(directory: &Path) -> Option<Finding> {
+    let process = AgentProcess::of(directory, None)?.number();
+    let shortfalls = Allowance::of(process)?.shortfalls();
+    let mend = format!(
+        "a program with higher limits that uses the store starts another; `kill {process}` ends this one"
+    );
+    let said = || format!("it {}, as the program that started it", shortfalls.join(", "));
+    (!shortfalls.is_empty()).then(|| note("agent", said(), mend))
 }
 
 fn audit_log(config: &Config) -> Option<Finding> {
