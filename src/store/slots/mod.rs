@@ -95,8 +95,9 @@ impl Slots {
     pub fn noted(directory: &Path) -> Result<((Id, u64), u64)> {
         let path = directory.join(NAME);
         let file = File::open(&path).map_err(|cause| files::failed(&path, &cause))?;
-        let (bytes, end) = fixed_part(&file, &path)?;
-        Ok((identity(&bytes, &path)?, Inner::read(&bytes, end, &path).commits))
+        let (mut bytes, end) = fixed_part(&file, &path)?;
+        let damaged = correct(&mut bytes, &path);
+        Ok((identity(&bytes, &path)?, Inner::read(&bytes, end, damaged, &path).commits))
     }
 
     /// Makes the file for a new store in `directory`, unless it is there. The caller holds the store's
