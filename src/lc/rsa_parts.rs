@@ -100,7 +100,7 @@ fn guessed(n: &Number, d: &Number) -> Result<(Number, Number, Number)> {
             return Ok((e, p, q));
         }
     }
-    Err(Reason::TemplateIncomplete.detail("CKA_PUBLIC_EXPONENT is missing, and is none in use"))
+    Err(Reason::TemplateIncomplete.detail("the public exponent is missing, and is none in use"))
 }
 
 /// The primes of a modulus whose both exponents are known: NIST SP 800-56B rev. 2, appendix C.2.

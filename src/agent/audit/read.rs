@@ -38,6 +38,9 @@ pub struct Verified {
     pub files: usize,
 }
 
+/// What a line says, and the head after it.
+pub type Line = (Entry, Head);
+
 /// What is wrong with a log, and where.
 #[derive(Debug)]
 pub enum Fault {
@@ -58,7 +61,7 @@ impl fmt::Display for Fault {
 
 /// Everything that the log of the store in `directory` says, oldest first, and the lines that say
 /// nothing.
-pub fn entries(directory: &Path) -> Result<(Vec<(Entry, Head)>, Vec<Fault>), Fault> {
+pub fn entries(directory: &Path) -> Result<(Vec<Line>, Vec<Fault>), Fault> {
     let (mut entries, mut faults) = (Vec::new(), Vec::new());
     for path in listed(directory)? {
         each_line(&path, |number, line| {
