@@ -70,6 +70,11 @@
 //! anew. Against them, send the lines to another machine as they are written; the last mac, kept
 //! elsewhere, pins all lines before it.
 //!
+//! `--verify` prints that head (`NUMBER:MAC`), and `--head` checks a log, or a copy of `audit/` alone,
+//! against one that was noted before. It writes nothing and starts no agent. Where a log ends it learns from
+//! an agent that runs, or from the snapshot of a store that has not changed since; where neither tells and
+//! no head is given, it cannot know whether lines behind the last are missing, says so, and fails.
+//!
 //! The line of a change is committed with the change; that of a wrong PIN follows the count of it, and
 //! is missing where the agent is killed in between. Lines for which the disk has no room wait in the
 //! store. A store that was put back to an earlier day goes on after the last line of the file.
