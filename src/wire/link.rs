@@ -218,9 +218,10 @@ impl Link {
         let mut deadline = Deadline::new(HASTE);
         let socket = Socket::connect(&self.place.directory, deadline.end())?;
         let Some(mut socket) = socket else { return Ok(None) };
-        let lost = |error| Reason::AgentLost.detail(error);
-        self.greet(&mut socket, &mut deadline).map_err(lost)??;
-        match self.exchange(&mut socket, request, &mut deadline).map_err(lost)? {
+        let greeted = self.greet(&mut socket, &mut deadline);
+        greeted.map_err(|failure| self.lost(&failure, &socket))??;
+        let answer = self.exchange(&mut socket, request, &mut deadline);
+        match answer.map_err(|failure| self.lost(&failure, &socket))? {
             Response::Refused(error) => Err(error),
             answer => Ok(Some(answer)),
         }
