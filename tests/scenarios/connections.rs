@@ -111,7 +111,7 @@ fn an_agent_that_may_have_few_descriptors_serves_any_number_of_connections() {
         let store = world.store();
         let program = env!("CARGO_BIN_EXE_keystead");
         let mut agent = Command::new("sh")
-            .args(["-c", "ulimit -n 64 && exec \"$1\" agent --store \"$2\"", "sh", program])
+            .args(["-c", "ulimit -n 96 && exec \"$1\" agent --store \"$2\"", "sh", program])
             .arg(&store)
             .env("KEYSTEAD_CONF", world.path("config.toml"))
             .spawn()
