@@ -2,6 +2,7 @@
 
 use crate::rig::elsewhen::faketime;
 use crate::rig::token::{Token, aes_material};
+use crate::rig::world::eventually;
 use crate::rig::wrap::Courier;
 use crate::rig::{DISABLED, ENABLED, STATUS, World, expires_at, for_key, number, play, world};
 use cryptoki::mechanism::Mechanism;
@@ -109,7 +110,12 @@ fn how_often_a_key_was_used_is_told_for_each_day() {
             world.end_agent();
             let tomorrow = faketime("+25h");
             let mut agent = world.agent_at(&tomorrow);
-            let used = told(world, &["--event", "used"]);
+            // It answers before it has opened the store, and closes the days that are over as it does.
+            let mut used = Vec::new();
+            eventually("the day is closed", || {
+                used = told(world, &["--event", "used"]);
+                !used.is_empty()
+            });
             world.kill_agent();
             agent.wait().unwrap();
             let times = |key: &str| {
