@@ -8,6 +8,7 @@ use crate::rig::{play, raw::Raw, token::USER_PIN};
 use cryptoki::object::{Attribute, ObjectClass};
 use cryptoki::session::{Session, UserType};
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::process::Command;
 
 /// Together more than the 256 connections that a user has.
@@ -117,7 +118,9 @@ fn an_agent_that_may_have_few_descriptors_serves_any_number_of_connections() {
             .spawn()
             .unwrap();
         eventually("the agent answers", || world.agent().is_some());
-        let silent: Vec<Raw> = (0..100).map(|_| Raw::connect(world)).collect();
+        // They say nothing, and may be hung up on at any moment.
+        let connect = |_| UnixStream::connect(store.join("agent.sock")).ok();
+        let silent: Vec<UnixStream> = (0..100).filter_map(connect).collect();
         work(&token, "beside");
         crowd(&token, "many");
         drop(silent);
