@@ -12,7 +12,8 @@
 //! | 24–31 | how often an agent has started |
 //! | 32–39 | by how much the store's time is ahead of the machine's uptime, in nanoseconds |
 //! | 40–55 | which start of the machine that uptime counts from |
-//! | 56–4095 | 0 |
+//! | 56–63 | how often any of the counters has moved |
+//! | 64–4095 | 0 |
 //! | 4096–4607 | counters of tokens |
 //! | 4608–36863 | counters of records |
 //!
@@ -42,6 +43,7 @@ const AT_MARK: usize = 2;
 const AT_STARTS: usize = 3;
 const AT_AHEAD: usize = 4;
 const AT_BOOT: [usize; 2] = [5, 6];
+const AT_CHANGES: usize = 7;
 const COUNTERS: usize = 4096 / size_of::<u64>();
 const TOKENS: usize = 64;
 const RECORDS: u64 = 4096 - TOKENS as u64;
@@ -70,6 +72,12 @@ impl Page {
     /// Moves whenever the record that is watched under this identity changes.
     pub fn record(&self, watched: Id) -> u64 {
         self.0.load(record_word(watched))
+    }
+
+    /// Moves whenever anything in the store changes, after the counters of what changed: as long as it
+    /// reads the same, none of them has moved.
+    pub fn changes(&self) -> u64 {
+        self.0.load(AT_CHANGES)
     }
 
     /// What all the counters read at this moment, for a reader that learns only afterwards whose
@@ -139,12 +147,14 @@ impl PageWriter {
     pub fn moved(&self, token: Id, watched: Id) {
         self.advance(record_word(watched));
         self.advance(token_word(token));
+        self.advance(AT_CHANGES);
     }
 
     /// An agent started: nothing that is kept holds, since changes may have been lost or recovered.
     pub fn started(&self) {
         self.advance(AT_STARTS);
         (COUNTERS..WORDS).for_each(|index| self.advance(index));
+        self.advance(AT_CHANGES);
     }
 
     /// Publishes the store's high-water mark of time.
@@ -300,7 +310,8 @@ mod tests {
         let record = 0xC8C8_C8C8_C8C8_C8C8_u64 % 4032;
         let moved: Vec<usize> = (512..4608).filter(|at| word(*at) == 2).collect();
         assert_eq!(moved, [512 + 3, 512 + 64 + record as usize]);
-        assert!((7..512).all(|at| word(at) == 0));
+        assert_eq!(word(7), 2, "a start and a change");
+        assert!((8..512).all(|at| word(at) == 0));
     }
 
     #[test]
@@ -310,11 +321,13 @@ mod tests {
         let page = Page::open(directory.path()).unwrap();
         let before =
             (page.token(TOKEN), page.record(RECORD), page.token(OTHER), page.record(OTHER));
+        let changes = page.changes();
         writer.moved(TOKEN, RECORD);
         assert_eq!(
             (page.token(TOKEN), page.record(RECORD), page.token(OTHER), page.record(OTHER)),
             (before.0 + 1, before.1 + 1, before.2, before.3)
         );
+        assert_ne!(page.changes(), changes);
     }
 
     #[test]
@@ -324,8 +337,10 @@ mod tests {
         let page = Page::open(directory.path()).unwrap();
         let ids = || (0..=255).map(|byte| Id::new([byte; 16]));
         let before: Vec<_> = ids().map(|id| (page.token(id), page.record(id))).collect();
+        let changes = page.changes();
         writer.started();
         writer.set_mark(77);
+        assert_ne!(page.changes(), changes);
         for (id, (token, record)) in ids().zip(before) {
             assert_eq!((page.token(id), page.record(id)), (token + 1, record + 1));
         }
