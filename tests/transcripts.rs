@@ -79,13 +79,16 @@ const VARYING: &[(&str, &str)] = &[
 ];
 
 /// Commands that a system may lack.
-const WANTED: [&str; 4] = ["openssl", "pkcs11-tool", "script", "setsid"];
+const WANTED: [&str; 6] = ["openssl", "pkcs11-tool", "script", "flock", "setsid", "bash"];
+
+/// Those with which every transcript is replayed.
+const ALWAYS: [&str; 2] = ["setsid", "bash"];
 
 fn replay(name: &str) {
     let file = folder().join(name).with_extension("txt");
     let text = fs::read_to_string(&file).unwrap();
     let wanted: Vec<&str> =
-        WANTED.into_iter().filter(|wanted| *wanted == "setsid" || text.contains(wanted)).collect();
+        WANTED.into_iter().filter(|it| ALWAYS.contains(it) || text.contains(it)).collect();
     if !skip::has_all(name, &wanted) {
         return;
     }

@@ -30,13 +30,6 @@ pub fn play<F: FnOnce(&World)>(scenario: F) {
     }
 }
 
-/// Says that a scenario cannot be played here, in the words that the test run counts. It goes past libtest,
-/// which shows nothing of a test that passes.
-pub fn skipped(what: &str, why: &str) {
-    let said = format!("\nskipped {what}: {why}\n");
-    std::io::Write::write_all(&mut std::io::stdout().lock(), said.as_bytes()).unwrap();
-}
-
 /// The name that libtest knows the scenario by: the path of the function its closure stands in,
 /// without the crate.
 fn name_of<F>() -> String {

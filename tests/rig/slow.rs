@@ -4,7 +4,6 @@ use super::World;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
 
 /// A disk that is as quick as it is until it is told otherwise.
@@ -18,7 +17,7 @@ impl SlowDisk {
     pub fn new(world: &World) -> Self {
         let (source, library) = (world.path("slow.c"), world.path("slow.so"));
         fs::write(&source, include_str!("slow.c")).unwrap();
-        let mut compiler = Command::new("cc");
+        let mut compiler = world.tool("cc");
         compiler.args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).arg("-ldl");
         assert!(compiler.status().unwrap().success(), "a C compiler");
         Self { library, told: world.path("slow.told") }

@@ -58,7 +58,7 @@ impl World {
     }
 
     /// Ends the scenario that this process plays, as one that cannot be played here.
-    pub(super) fn skip(why: &str) -> ! {
+    pub fn skip(why: &str) -> ! {
         skip::skip(&std::env::var(SCENARIO).unwrap_or_default(), why);
         std::process::exit(0)
     }
@@ -68,6 +68,12 @@ impl World {
         if !skip::has_all(&self.scenario, &[command]) {
             std::process::exit(0);
         }
+    }
+
+    /// A command of the system, if it is there; where it is not, the scenario is skipped.
+    pub fn tool(&self, command: &str) -> Command {
+        self.needs(command);
+        Command::new(command)
     }
 
     /// Plays the scenario in a child, takes its world away and sees its agent end.

@@ -78,7 +78,7 @@ fn sweep(world: &World, store: &str) -> Command {
 /// The agent as a service manager starts it: the socket as descriptor 3, and two variables.
 fn activated(world: &World, store: &str, listener: &UnixListener) -> Command {
     let agent = world.keystead_command(&["agent", "--store", store]);
-    let mut shell = Command::new("sh");
+    let mut shell = world.tool("sh");
     shell
         .args(["-c", "LISTEN_FDS=1 LISTEN_PID=$$ exec \"$@\" 3<&0 </dev/null", "sh"])
         .arg(agent.get_program())

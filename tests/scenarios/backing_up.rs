@@ -8,7 +8,6 @@ use cryptoki::error::RvError;
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, ObjectClass, ObjectHandle};
 use cryptoki::session::UserType;
-use std::process::Command;
 
 /// How many keys a backup must have.
 const KEPT: usize = 20;
@@ -74,7 +73,8 @@ fn a_locked_pin_is_locked_in_the_copy() {
 fn play_elsewhere(world: &World, told: &[String]) {
     let copy = world.path("copy");
     world.kill_agent();
-    let copied = Command::new("flock")
+    let copied = world
+        .tool("flock")
         .arg(world.store().join("lock"))
         .args(["cp", "-a"])
         .args([&world.store(), &copy])

@@ -187,7 +187,7 @@ fn keys_work_from_the_snapshot_where_the_database_is_zeroed_and_change_again_aft
         let said = String::from_utf8(world.keystead(&["recover"]).stderr).unwrap();
         assert!(said.contains(&format!("hint: `{end}` ends it")), "{said}");
         let agent = world.agent().unwrap();
-        assert!(std::process::Command::new("sh").args(["-c", &end]).status().unwrap().success());
+        assert!(world.tool("sh").args(["-c", &end]).status().unwrap().success());
         assert!(ends_within(agent, std::time::Duration::from_secs(20)));
         let recovered = world.keystead(&["recover"]);
         assert!(recovered.status.success(), "{recovered:?}");

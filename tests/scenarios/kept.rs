@@ -11,7 +11,6 @@ use cryptoki::error::RvError;
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
 
 const BROUGHT: &str = "00112233445566778899aabbccddeeff0123456789abcdeffedcba9876543210";
 const GONE: &str = "0f0e0d0c0b0a09080706050403020100";
@@ -19,7 +18,7 @@ const GONE: &str = "0f0e0d0c0b0a09080706050403020100";
 /// The store in the place of the scenario's own.
 fn unpack(world: &World) {
     let packed = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/store.tar.gz");
-    let mut tar = Command::new("tar");
+    let mut tar = world.tool("tar");
     tar.args(["--extract", "--no-same-owner", "--preserve-permissions", "--file", packed]);
     assert!(tar.arg("--directory").arg(world.path("")).status().unwrap().success());
     fs::set_permissions(world.store(), Permissions::from_mode(0o700)).unwrap();

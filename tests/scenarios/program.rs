@@ -142,7 +142,8 @@ fn a_signal_at_a_question_leaves_the_terminal_as_it_was_and_no_file() {
                 program = env!("CARGO_BIN_EXE_keystead"),
                 file = file.display(),
             );
-            let mut terminal = Command::new("script")
+            let mut terminal = world
+                .tool("script")
                 .args(["--quiet", "--return", "--command", &asked, "/dev/null"])
                 .env("KEYSTEAD_CONF", world.path("config.toml"))
                 .env("SHELL", "/bin/sh")

@@ -184,7 +184,8 @@ fn a_run_that_ignores_hang_ups_goes_on() {
         key(&token);
         let out = world.path("out");
         let sealing = command(world, &["seal", "payroll", "--out", out.to_str().unwrap()]);
-        let mut child = Command::new("env")
+        let mut child = world
+            .tool("env")
             .arg("--ignore-signal=HUP")
             .arg(sealing.get_program())
             .args(sealing.get_args())

@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -104,7 +104,7 @@ fn programs_say_which_agent_is_stopped_and_what_lets_it_go_on() {
             }
         });
         within(IN_TIME, || {
-            let mut tool = Command::new("pkcs11-tool");
+            let mut tool = world.tool("pkcs11-tool");
             tool.args(["--module", module, "-L"]).env("KEYSTEAD_CONF", world.path("config.toml"));
             let said = text_of(tool.output().unwrap());
             assert!(said.contains("Slot 0") && said.contains("CKR_DEVICE_ERROR"), "{said}");
@@ -180,13 +180,14 @@ fn a_queue_that_is_full_costs_one_deadline() {
 fn a_lock_that_somebody_else_keeps_is_named_and_not_waited_for_without_end() {
     play(|world| {
         world.make_store();
-        let mut holder = Command::new("flock")
+        let mut holder = world
+            .tool("flock")
             .arg(world.store().join("lock"))
             .args(["sleep", "1000"])
             .spawn()
             .unwrap();
         let held =
-            || Command::new("flock").arg("-n").arg(world.store().join("lock")).arg("true").status();
+            || world.tool("flock").arg("-n").arg(world.store().join("lock")).arg("true").status();
         eventually("it is held", || !held().unwrap().success());
         let said = within(IN_TIME, || text_of(world.keystead(&["sweep"])));
         let named = format!("process {} (flock) holds the lock of", holder.id());

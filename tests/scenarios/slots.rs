@@ -86,9 +86,9 @@ fn shown(module: &Pkcs11) -> String {
 
 /// What a process sees that comes now.
 fn listed_by_program(world: &World) -> String {
-    world.needs("pkcs11-tool");
     let module = std::env::current_exe().unwrap().with_file_name("libkeystead.so");
-    let listed = std::process::Command::new("pkcs11-tool")
+    let listed = world
+        .tool("pkcs11-tool")
         .args(["--module", module.to_str().unwrap(), "--list-slots"])
         .env("KEYSTEAD_CONF", world.path("config.toml"))
         .output()

@@ -7,7 +7,7 @@ use rustix::process::{Signal, getsid};
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
 #[test]
 fn programs_that_ask_at_once_start_one_agent() {
@@ -96,7 +96,7 @@ fn a_program_that_ignores_its_children_gets_its_agent() {
     play(|world| {
         world.make_store();
         let ignoring = |program: &[&str]| {
-            let mut env = Command::new("env");
+            let mut env = world.tool("env");
             env.arg("--ignore-signal=CHLD").args(program);
             env.env("KEYSTEAD_CONF", world.path("config.toml")).output().unwrap()
         };

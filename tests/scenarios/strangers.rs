@@ -4,7 +4,7 @@
 use crate::rig::raw::{Raw, needs_login};
 use crate::rig::token::{SO_PIN, Token, USER_PIN, aes_material, expected_block, make_token, pin};
 use crate::rig::world::World;
-use crate::rig::{play, refused, skipped, without_custody};
+use crate::rig::{play, refused, without_custody};
 use cryptoki::error::RvError;
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
@@ -163,10 +163,10 @@ fn another_process_without_a_pin_reads_no_key_and_changes_no_record() {
 #[test]
 fn a_member_of_the_group_without_a_pin_does_no_better() {
     const NOBODY: u32 = 65_534;
-    if !rustix::process::geteuid().is_root() {
-        return skipped("what a member of the group does", "only root acts as another user");
-    }
     play(|world| {
+        if !rustix::process::geteuid().is_root() {
+            World::skip("only root acts as another user");
+        }
         world.configure("group = \"daemon\"");
         let (_token, _) = furnished(world);
         let all = all_public(world);
