@@ -4,7 +4,7 @@
 use super::allowance::Short;
 use super::bell::Bell;
 use super::commit::Job;
-use super::server::Server;
+use super::server::{Server, most_of_each};
 use crate::error::Error;
 use crate::wire::{Response, frame};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -27,7 +27,7 @@ const SOON: Duration = Duration::from_millis(20);
 /// How long nobody is taken in after somebody could neither be taken in nor sent away.
 const RESPITE: Duration = Duration::from_millis(100);
 
-/// How many may wait until the store is open.
+/// How many may wait until the store is open; whoever else comes waits at the listener.
 const MOST_WAITING: usize = 1024;
 
 /// Takes in whoever connects.
@@ -201,7 +201,10 @@ impl State {
 
     /// Whether those who connect have to wait at the listener.
     fn is_full(&self) -> bool {
-        matches!(&self.inside, Inside::Serving(server, ..) if server.is_full())
+        match &self.inside {
+            Inside::Waiting(waiting) => waiting.len() >= MOST_WAITING.min(most_of_each()),
+            Inside::Serving(server, ..) => server.is_full(),
+        }
     }
 
     /// Somebody may have had a seat for long enough by now.
@@ -259,8 +262,7 @@ impl State {
                 self.outdone_by(stream, &bell);
             }
             Inside::Serving(server, jobs, _) => server.welcome(stream, jobs),
-            Inside::Waiting(waiting) if waiting.len() < MOST_WAITING => waiting.push(stream),
-            Inside::Waiting(_) => log::warn!("a connection was refused: too many wait"),
+            Inside::Waiting(waiting) => waiting.push(stream),
         }
     }
 

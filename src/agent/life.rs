@@ -267,7 +267,8 @@ impl Agent {
         }
         let access = Access { owner, group: options.group.is_some() };
         let tickets = Tickets::open(directory)?;
-        let server = Arc::new(Server::new(Arc::clone(&shelf), tickets, access, Arc::clone(&bell)));
+        let parts = (Arc::clone(&shelf), tickets);
+        let server = Arc::new(Server::new(parts, access, options.spare, Arc::clone(&bell)));
         let timer = Timer::new().map_err(absent)?;
         let outlook = Outlook::new(options.metrics.clone(), seen);
         let (grace, kept, lacked_room) = (options.grace, Instant::now(), !shelf.has_room());

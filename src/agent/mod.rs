@@ -55,6 +55,8 @@ pub struct Options {
     pub grace: Seconds,
     /// How long it stays when nobody is connected.
     pub idle: Duration,
+    /// How long a process may leave a connection idle that is not its last one.
+    pub spare: Duration,
     /// Whether it ends for a caller that would start an agent with higher limits.
     pub makes_way: bool,
 }

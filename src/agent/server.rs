@@ -28,11 +28,8 @@ const OTHERS: usize = 1024;
 /// How many may wait for a connection.
 const WAITING: usize = 4096;
 
-/// How many descriptors the store and the agent itself need at the most.
+/// How many descriptors the store and the agent itself need at the most: no connection takes one of these.
 const OWN_DESCRIPTORS: usize = 32;
-
-/// How long a process may leave a connection idle that is not its last one.
-const SPARE: Duration = Duration::from_secs(if cfg!(test) { 10 } else { 3 });
 
 /// How long a peer may take for the first frame, for the rest of one, and to take its answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -55,6 +52,8 @@ pub struct Server {
     shelf: Arc<Shelf>,
     tickets: Arc<Tickets>,
     access: Access,
+    /// How long a process may leave a connection idle that is not its last one.
+    spare: Duration,
     bell: Arc<Bell>,
     seats: Mutex<Seats<Arc<Guest>>>,
     left: Condvar,
@@ -68,11 +67,17 @@ struct Guest {
 }
 
 impl Server {
-    /// Nobody is connected yet. The bell rings when somebody leaves.
-    pub fn new(shelf: Arc<Shelf>, tickets: Tickets, access: Access, bell: Arc<Bell>) -> Self {
+    /// Nobody is connected yet. The bell rings when somebody leaves. Who is idle for as long as `spare`, and
+    /// whose process has another connection, leaves.
+    pub fn new(
+        (shelf, tickets): (Arc<Shelf>, Tickets),
+        access: Access,
+        spare: Duration,
+        bell: Arc<Bell>,
+    ) -> Self {
         let seats = Mutex::new(Seats::new(limits(), Instant::now()));
         let (tickets, left, admission) = (Arc::new(tickets), Condvar::new(), Mutex::new(()));
-        Self { shelf, tickets, access, bell, seats, left, admission }
+        Self { shelf, tickets, access, spare, bell, seats, left, admission }
     }
 
     /// How many are connected.
@@ -195,11 +200,16 @@ impl Server {
 
 /// How many may be connected, as far as this process may have descriptors.
 fn limits() -> Limits {
+    let in_all = most_of_each().max(2);
+    Limits { per_user: PER_USER, others: OTHERS, in_all, waiting: WAITING.min(in_all) }
+}
+
+/// How many connections may be served, as many more may wait for that, and as many more for the store to be
+/// open, so that all of them together leave the agent the descriptors that it needs itself.
+pub fn most_of_each() -> usize {
     let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
-    // Half of them for who waits.
-    let in_all = (descriptors.saturating_sub(OWN_DESCRIPTORS) / 2).max(2);
-    Limits { per_user: PER_USER, others: OTHERS, in_all, waiting: WAITING.min(in_all) }
+    descriptors.saturating_sub(OWN_DESCRIPTORS) / 3
 }
 
 fn hang_up(on: impl IntoIterator<Item = Arc<Guest>>) {
@@ -323,7 +333,7 @@ impl Read for Patient<'_> {
 impl Patient<'_> {
     /// The last connection of a process may be idle as long as it likes.
     fn await_frame(&self, into: &mut [u8]) -> io::Result<usize> {
-        match self.read_within(Some(SPARE), into) {
+        match self.read_within(Some(self.seat.server.spare), into) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 if self.seat.is_spare() {
                     return Err(io::Error::other("its process has another"));

@@ -9,7 +9,6 @@ use cryptoki::object::{Attribute, ObjectClass};
 use cryptoki::session::{Session, UserType};
 use std::fs;
 use std::os::unix::net::UnixStream;
-use std::process::Command;
 
 /// Together more than the 256 connections that a user has.
 const PROGRAMS: usize = 17;
@@ -105,14 +104,14 @@ fn a_program_works_on_beside_silent_and_rude_connections_of_the_same_user() {
 }
 
 #[test]
-#[ignore = "connections that wait can take the descriptors that the store needs: not mended yet"]
 fn an_agent_that_may_have_few_descriptors_serves_any_number_of_connections() {
     play(|world| {
         let token = world.token();
         world.end_agent();
         let store = world.store();
         let program = env!("CARGO_BIN_EXE_keystead");
-        let mut agent = Command::new("sh")
+        let mut agent = world
+            .tool("sh")
             .args(["-c", "ulimit -n 96 && exec \"$1\" agent --store \"$2\"", "sh", program])
             .arg(&store)
             .env("KEYSTEAD_CONF", world.path("config.toml"))

@@ -1,10 +1,17 @@
 //! Many connections: nobody is refused, nobody is hung up on in the midst of a request.
 
 use super::*;
+use crate::agent::allowance::lift_limits;
 use std::io::{ErrorKind, Read, Write};
 
 /// How many one user holds at once.
 const PER_USER: usize = 256;
+
+/// A world whose connections may be as many as the system allows: both ends of them are this process's.
+fn many() -> World {
+    lift_limits().unwrap();
+    World::new()
+}
 
 /// Whether the agent has hung up, now or before long.
 fn is_hung_up_on(peer: &mut Peer) -> bool {
@@ -30,7 +37,7 @@ fn works(peer: &mut Peer) -> bool {
 
 #[test]
 fn a_new_connection_takes_the_place_of_the_longest_idle_one_and_never_of_a_busy_one() {
-    let world = World::new();
+    let world = many();
     let mut busy = user(&world);
     busy.0.write_all(&[1]).unwrap();
     let mut first = user(&world);
@@ -50,7 +57,7 @@ fn a_new_connection_takes_the_place_of_the_longest_idle_one_and_never_of_a_busy_
 
 #[test]
 fn who_proves_nothing_and_says_nothing_is_the_first_to_go() {
-    let world = World::new();
+    let world = many();
     let mut users: Vec<Peer> = (0..PER_USER / 2).map(|_| user(&world)).collect();
     assert!(users.iter_mut().all(works));
     let mut silent: Vec<Peer> = (0..PER_USER / 2).map(|_| Peer::silent(&world.path())).collect();
@@ -61,7 +68,7 @@ fn who_proves_nothing_and_says_nothing_is_the_first_to_go() {
 
 #[test]
 fn a_process_gives_back_what_it_leaves_idle_but_for_its_last_connection() {
-    let world = World::new();
+    let world = many();
     let mut peers: Vec<Peer> = (0..20).map(|_| user(&world)).collect();
     assert!(peers.iter_mut().all(works));
     let mut last = peers.pop().unwrap();
@@ -79,7 +86,7 @@ fn a_process_gives_back_what_it_leaves_idle_but_for_its_last_connection() {
 
 #[test]
 fn any_number_of_threads_take_turns() {
-    let world = World::new();
+    let world = many();
     let (rounds, threads) = (20, 2 * PER_USER);
     std::thread::scope(|scope| {
         for _ in 0..threads {
@@ -99,7 +106,7 @@ fn any_number_of_threads_take_turns() {
 
 #[test]
 fn a_backup_goes_on_beside_any_number_of_connections() {
-    let world = World::new();
+    let world = many();
     world
         .user()
         .commit(vec![object(Id::new([7; 16]), Expect::Absent, &[], &[7; 2 << 20])])

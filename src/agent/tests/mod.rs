@@ -135,8 +135,8 @@ impl Drop for World {
 
 /// An agent that stays until it is told.
 pub fn options() -> Options {
-    let idle = Duration::from_secs(3600);
-    Options { linger: true, group: None, metrics: None, grace: 0, idle, makes_way: false }
+    let (idle, spare) = (Duration::from_secs(3600), Duration::from_secs(10));
+    Options { linger: true, group: None, metrics: None, grace: 0, idle, spare, makes_way: false }
 }
 
 /// One connection to an agent, its nonce, and the store.

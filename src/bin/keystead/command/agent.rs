@@ -26,6 +26,9 @@ use std::time::Duration;
 /// How long an agent stays that nobody is connected to.
 const IDLE: Duration = Duration::from_secs(30);
 
+/// How long a process may leave a connection idle that is not its last one.
+const SPARE: Duration = Duration::from_secs(3);
+
 /// Serve the store to this machine's programs
 ///
 /// Programs start it by themselves when they need it. It writes the line `ready` once it listens.
@@ -105,7 +108,8 @@ impl Arguments {
         let grace = config.erase_grace();
         // Whoever runs it otherwise gives it what it is meant to have.
         let (linger, makes_way) = (config.linger, self.detached);
-        let options = Options { linger, group, metrics, grace, idle: IDLE, makes_way };
+        let (idle, spare) = (IDLE, SPARE);
+        let options = Options { linger, group, metrics, grace, idle, spare, makes_way };
         let working = self.working();
         Ok(serve(lock, &options, handed, working, || {
             if let Err(error) = self.tell_starter() {
