@@ -7,7 +7,7 @@ use super::bell::Bell;
 use super::draft::{Aftermath, Draft, Ending};
 use super::rows::{self, Answered, Key, TokenRow};
 use super::rules::{self, Moment, Proposal};
-use super::service::TRIES;
+use super::service::{BESIDE, ROOM, TRIES};
 use super::shelf::{Found, Shelf, TokenView};
 use super::snapshots::Snapshots;
 use super::sweep::next_due;
@@ -612,7 +612,22 @@ fn proposal(change: &Change) -> Result<Proposal> {
     if put.as_ref().is_some_and(|header| header.tags.len() > MOST_TAGS) {
         return Err(Reason::ArgumentsBad.detail("a record has too many tags"));
     }
+    if let (Some(header), Some((head, sealed))) = (&put, &change.put) {
+        check_readable(header, head.len() + sealed.len())?;
+    }
     Ok(Proposal { id: change.id, event, put })
+}
+
+/// A record fits into an answer: material with its custom key beside it.
+fn check_readable(header: &Header, size: usize) -> Result<()> {
+    let most = match header.role {
+        Role::Object { .. } => ROOM - BESIDE,
+        Role::CustomKey(_) | Role::Material { .. } => ROOM / 2 - BESIDE,
+    };
+    match size > most {
+        true => Err(Reason::ArgumentsBad.detail(format_args!("a record has at most {most} bytes"))),
+        false => Ok(()),
+    }
 }
 
 fn event(bytes: &[u8]) -> Result<Event> {

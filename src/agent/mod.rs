@@ -6,6 +6,7 @@ pub mod allowance;
 pub mod audit;
 pub mod backup;
 mod bell;
+mod budget;
 mod commit;
 mod cover;
 mod destroy;

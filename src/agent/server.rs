@@ -4,16 +4,17 @@
 
 use super::audit::Asker;
 use super::bell::Bell;
+use super::budget::{Budget, Portion, Share};
 use super::commit::Job;
 use super::door::{TICK, show_life};
 use super::seats::{Limits, Moves, Peer, Seats};
-use super::service::{Service, Silence, User, too_long};
+use super::service::{Service, Silence, User, longest_answer, too_long};
 use super::shelf::Shelf;
 use super::tickets::Tickets;
 use crate::sys;
 use crate::wire::{Request, Response, frame};
 use rustix::process::{Resource, getrlimit};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
@@ -54,6 +55,8 @@ pub struct Server {
     access: Access,
     /// How long a process may leave a connection idle that is not its last one.
     spare: Duration,
+    /// What frames may take of memory.
+    budget: Budget,
     bell: Arc<Bell>,
     seats: Mutex<Seats<Arc<Guest>>>,
     left: Condvar,
@@ -77,7 +80,8 @@ impl Server {
     ) -> Self {
         let seats = Mutex::new(Seats::new(limits(), Instant::now()));
         let (tickets, left, admission) = (Arc::new(tickets), Condvar::new(), Mutex::new(()));
-        Self { shelf, tickets, access, spare, bell, seats, left, admission }
+        let budget = Budget::default();
+        Self { shelf, tickets, access, spare, budget, bell, seats, left, admission }
     }
 
     /// How many are connected.
@@ -263,6 +267,12 @@ impl Seat {
     fn is_spare(&self) -> bool {
         self.server.seats().is_spare(self.number)
     }
+
+    /// Waits for the memory that a message and its frame take.
+    fn room_for(&self, at_work: &AtWork, share: Share, frame: usize) -> io::Result<Portion<'_>> {
+        let end = Instant::now() + PATIENCE;
+        at_work.during(|| self.server.budget.take(share, 2 * frame, end))
+    }
 }
 
 impl Drop for Seat {
@@ -282,11 +292,19 @@ fn converse(guest: &Guest, seat: &Seat, mut service: Service) -> io::Result<()> 
     let mut deadline = Some(Instant::now() + PATIENCE);
     loop {
         let mut from = Patient { stream, seat, deadline: deadline.take(), begun: false };
+        let share = if service.has_proved() { Share::Proved } else { Share::Unproved };
+        let room_for = |frame| seat.room_for(at_work, share, frame);
         let most = service.longest_request();
-        let Some(request) = frame::receive::<Request>(&mut from, most)? else { return Ok(()) };
+        let received = frame::receive_as_admitted::<Request, _>(&mut from, most, room_for)?;
+        let Some((request, mut portion)) = received else { return Ok(()) };
         let answered = !matches!(request, Request::Hello { .. } | Request::Prove { .. });
+        if let Some(most) = longest_answer(&request) {
+            // Such requests are short.
+            drop(portion);
+            portion = room_for(most)?;
+        }
         match at_work.during(|| service.answer(request)) {
-            Ok(response) => send(stream, &response)?,
+            Ok(response) => send(stream, response, portion)?,
             Err(Silence) => return Ok(()),
         }
         // In the midst of a backup it is as busy as in the midst of a request.
@@ -296,13 +314,17 @@ fn converse(guest: &Guest, seat: &Seat, mut service: Service) -> io::Result<()> 
     }
 }
 
-fn send(mut stream: &UnixStream, response: &Response) -> io::Result<()> {
-    match frame::send(&mut stream, response) {
+/// Sends an answer, of which nothing but its frame is left in memory meanwhile.
+fn send(mut stream: &UnixStream, response: Response, mut portion: Portion<'_>) -> io::Result<()> {
+    let frame = match frame::encode(&response) {
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-            frame::send(&mut stream, &Response::Refused(too_long()))
+            frame::encode(&Response::Refused(too_long()))
         }
         done => done,
-    }
+    }?;
+    drop(response);
+    portion.keep(frame.len());
+    stream.write_all(&frame)
 }
 
 /// Reads with as long a wait before a frame as the peer may have its seat, and a deadline within it.

@@ -33,10 +33,10 @@ pub(super) const TRIES: u8 = 10;
 const _: () = assert!(MOST_TOKENS == TOKENS);
 
 /// How many bytes an answer's records have at the most: a frame less what else is in the answer.
-const ROOM: usize = MAX_FRAME as usize - 256;
+pub(super) const ROOM: usize = MAX_FRAME as usize - 256;
 
 /// How many bytes a record takes in an answer beside its header and sealed part, at the most.
-const BESIDE: usize = 64;
+pub(super) const BESIDE: usize = 64;
 
 /// How many refusals of one connection are logged.
 const MOST_REFUSALS: u16 = 100;
@@ -205,12 +205,14 @@ impl Service {
                 self.find(token, &alternatives, now, after, limit)
             }
             Request::Read { token, ids } => self.read(token, &ids),
-            Request::Versions { token, key } => {
-                self.several(token, self.shelf.versions(token, key)?.into_iter().rev())
-            }
+            Request::Versions { token, key } => self.several(
+                token,
+                self.shelf.versions(token, key)?.into_iter().rev(),
+                without_sealed,
+            ),
             Request::Associated { token, fingerprint } => {
                 let found = self.shelf.fingerprinted(token, &Fingerprint(fingerprint))?;
-                self.several(token, found.into_iter())
+                self.several(token, found.into_iter(), |stored| stored)
             }
             Request::PutToken { .. }
             | Request::DestroyToken { .. }
@@ -495,10 +497,15 @@ impl Service {
         }
     }
 
-    fn several(&self, token: Id, found: impl Iterator<Item = Found>) -> Result<Response> {
+    fn several(
+        &self,
+        token: Id,
+        found: impl Iterator<Item = Found>,
+        shown: fn(Stored) -> Stored,
+    ) -> Result<Response> {
         let (mut several, mut size) = (Vec::new(), 0);
         for found in found.filter_map(|found| self.visible(token, Some(found))) {
-            let stored = self.tolerated(self.shelf.hand_out(token, found).map(Some))?;
+            let stored = self.tolerated(self.shelf.hand_out(token, found).map(Some))?.map(shown);
             size += stored.as_ref().map_or(0, size_of_stored);
             if size > ROOM {
                 return Err(too_long());
@@ -525,8 +532,25 @@ fn access_of(officer: bool) -> Access {
     if officer { Access::Officer } else { Access::User }
 }
 
+/// As many versions as a key can have fit into a frame without these.
+fn without_sealed(stored: Stored) -> Stored {
+    Stored { sealed: Vec::new(), ..stored }
+}
+
 fn size_of_stored(stored: &Stored) -> usize {
     stored.header.len() + stored.sealed.len() + BESIDE
+}
+
+/// How many bytes the answer to a request can have, where that is much. The requests themselves are short.
+pub fn longest_answer(request: &Request) -> Option<usize> {
+    match request {
+        Request::Find { limit, .. } => Some((*limit).min(MAX_FOUND) as usize * size_of::<Id>()),
+        Request::Read { .. }
+        | Request::Versions { .. }
+        | Request::Associated { .. }
+        | Request::BackupPart => Some(MAX_FRAME as usize),
+        _ => None,
+    }
 }
 
 /// What is said instead of an answer that does not fit into a frame.

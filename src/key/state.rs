@@ -15,6 +15,9 @@ pub const DAY: Seconds = 86_400;
 /// How many days ahead a deletion can be scheduled.
 pub const DELETION_DAYS: std::ops::RangeInclusive<u64> = 7..=1096;
 
+/// How many versions a key can have: as many as an agent can tell of at once.
+pub const MOST_VERSIONS: u32 = 16_384;
+
 /// How long a request for a deletion may be on its way, in seconds: whoever asks for exactly the fewest
 /// days computes the moment before the token looks at it.
 const UNDERWAY: Seconds = 300;
@@ -295,6 +298,10 @@ impl State {
     fn rotate(self, fingerprint: Fingerprint) -> Result<Self> {
         if self.origin == Origin::External {
             return Err(Reason::RotateExternal.into());
+        }
+        if self.version >= MOST_VERSIONS {
+            return Err(Reason::ActionProhibited
+                .detail(format_args!("a key has at most {MOST_VERSIONS} versions")));
         }
         match self.status() {
             Status::Enabled => {

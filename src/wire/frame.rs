@@ -24,14 +24,26 @@ pub fn send(to: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
 /// Fails with [`ErrorKind::InvalidData`] when the frame is longer or malformed, and with
 /// [`ErrorKind::UnexpectedEof`] when it was cut short.
 pub fn receive<T: DeserializeOwned>(from: &mut impl Read, most: u32) -> io::Result<Option<T>> {
-    let Some(length) = receive_length(from, most)? else { return Ok(None) };
-    let mut body = Zeroizing::new(vec![0; length]);
-    from.read_exact(&mut body)?;
-    decode(&body).map(Some)
+    Ok(receive_as_admitted(from, most, |_| Ok(()))?.map(|(message, ())| message))
 }
 
+/// The same; a frame of that many bytes is read once `admit` lets it, whose answer comes with the message.
+pub fn receive_as_admitted<T: DeserializeOwned, A>(
+    from: &mut impl Read,
+    most: u32,
+    admit: impl FnOnce(usize) -> io::Result<A>,
+) -> io::Result<Option<(T, A)>> {
+    let Some(length) = receive_length(from, most)? else { return Ok(None) };
+    let admitted = admit(length)?;
+    let mut body = Zeroizing::new(vec![0; length]);
+    from.read_exact(&mut body)?;
+    Ok(Some((decode(&body)?, admitted)))
+}
+
+/// Makes the frame of one message, as [`send`] does.
+///
 /// The length is known before the buffer is made, so the buffer never moves and leaves no copy.
-fn encode(message: &impl Serialize) -> io::Result<Zeroizing<Vec<u8>>> {
+pub fn encode(message: &impl Serialize) -> io::Result<Zeroizing<Vec<u8>>> {
     let length = postcard::experimental::serialized_size(message).map_err(invalid_input)?;
     let prefix = u32::try_from(length).ok().filter(|length| *length <= MAX_FRAME);
     let prefix = prefix.ok_or_else(|| invalid_input("the message is too long for a frame"))?;

@@ -134,7 +134,7 @@ pub enum Request {
         #[serde(deserialize_with = "list::<_, _, MAX_READ>")]
         ids: Vec<Id>,
     },
-    /// The records of all versions of a custom key's material, newest first.
+    /// The records of all versions of a custom key's material, newest first, without their sealed parts.
     Versions {
         /// The token.
         token: Id,

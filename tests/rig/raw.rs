@@ -50,6 +50,11 @@ impl Raw {
         exchange(&mut self.stream, request)
     }
 
+    /// Gives the connection to somebody who says the rest.
+    pub fn into_stream(self) -> UnixStream {
+        self.stream
+    }
+
     /// Asks, and does not wait for the answer; whether that could be sent.
     pub fn ask_and_leave(&mut self) -> bool {
         frame::send(&mut self.stream, &Request::Tokens).is_ok()

@@ -23,6 +23,7 @@ mod deriving;
 mod durability;
 mod ending;
 mod faults;
+mod frames;
 mod import;
 mod import_keys;
 mod kept;

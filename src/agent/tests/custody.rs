@@ -359,3 +359,42 @@ fn a_removal_that_was_interrupted_takes_effect_and_can_be_finished_for_an_hour()
         assert_eq!(user.commit(vec![create]), Ok(vec![1]));
     }
 }
+
+#[test]
+fn versions_whose_records_fit_into_no_frame_together_are_told_and_read_one_by_one() {
+    let world = World::new();
+    let mut user = world.user();
+    let long = |id, expect, version: u8| {
+        let print = Fingerprint([version; 32]);
+        let mut change = material(id, expect, (KEY, version.into()), print, None);
+        change.put.as_mut().unwrap().1 = vec![7; 1_900_000];
+        change
+    };
+    let mut state = State::generated(Fingerprint([1; 32]));
+    let key = metadata(KEY, Expect::Absent, &Event::Create, state.clone());
+    user.commit(vec![key, long(ITS, Expect::Absent, 1)]).unwrap();
+    for version in 1..=2_u8 {
+        let event = Event::Rotate { fingerprint: Fingerprint([version + 1; 32]) };
+        state = state.apply(&event, START).unwrap();
+        let now = Expect::Revision(version.into());
+        let older = Id::new([0x20 + version; 16]);
+        user.commit(vec![
+            metadata(KEY, now, &event, state.clone()),
+            long(ITS, now, version + 1),
+            long(older, Expect::Absent, version),
+        ])
+        .unwrap();
+    }
+    let Response::Several(told) = user.ask(Request::Versions { token: TOKEN, key: KEY }) else {
+        panic!("all of them");
+    };
+    let ids: Vec<Id> = told.iter().map(|stored| stored.id).collect();
+    assert_eq!(ids, [ITS, Id::new([0x22; 16]), Id::new([0x21; 16])]);
+    for id in ids {
+        assert_eq!(user.read(id).unwrap().0.sealed.len(), 1_900_000);
+    }
+    let too_long = vec![7; MAX_FRAME as usize / 2];
+    let mut change = material(ITS, Expect::Revision(3), (KEY, 3), Fingerprint([3; 32]), None);
+    change.put.as_mut().unwrap().1 = too_long;
+    assert_eq!(reason(user.commit(vec![change])), Reason::ArgumentsBad, "it could not be read");
+}

@@ -147,3 +147,13 @@ fn check_step(
     }
     Ok(())
 }
+
+#[test]
+fn there_is_an_end_to_the_versions_of_a_key() {
+    let rotate = || Event::Rotate { fingerprint: Fingerprint([2; 32]) };
+    let born = State::generated(Fingerprint([1; 32]));
+    let last = State { version: MOST_VERSIONS - 1, ..born }.apply(&rotate(), START).unwrap();
+    assert_eq!(last.version, MOST_VERSIONS);
+    let refused = last.apply(&rotate(), START).unwrap_err();
+    assert_eq!(refused.reason(), Reason::ActionProhibited);
+}
