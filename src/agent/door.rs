@@ -5,6 +5,7 @@ use super::allowance::Short;
 use super::bell::Bell;
 use super::commit::Job;
 use super::server::{Server, most_of_each};
+use super::stall::Watchdog;
 use crate::error::Error;
 use crate::wire::{Response, frame};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -42,6 +43,7 @@ struct Shared {
 }
 
 struct State {
+    watchdog: Watchdog,
     /// None once nobody is taken in any more.
     listener: Option<Arc<UnixListener>>,
     inside: Inside,
@@ -62,14 +64,16 @@ enum Inside {
 
 impl Door {
     /// Takes in whoever connects to the listener, and lets them wait. Meanwhile `working` is called every
-    /// [`TICK`]. An agent that is `short` of something is outdone by some who connect.
+    /// [`TICK`], with an error where nothing is worked on because the disk does not answer. An agent that is `short` of something is outdone by some who connect.
     pub fn new(
         listener: UnixListener,
         short: Option<Short>,
-        working: impl Fn() + Send + 'static,
+        watchdog: Watchdog,
+        working: impl Fn(Option<&Error>) + Send + 'static,
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let state = State {
+            watchdog,
             listener: Some(Arc::new(listener)),
             inside: Inside::Waiting(Vec::new()),
             short,
@@ -138,7 +142,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn keep(&self, working: &impl Fn()) {
+    fn keep(&self, working: &impl Fn(Option<&Error>)) {
         let mut last = Instant::now();
         loop {
             let (listener, next) = {
@@ -163,9 +167,10 @@ impl Shared {
             }
             if last.elapsed() >= TICK {
                 last = Instant::now();
-                if state.show_life() {
+                let stalled = state.watchdog.stalled();
+                if state.show_life(stalled.as_ref()) {
                     drop(state);
-                    working();
+                    working(stalled.as_ref());
                 }
             }
         }
@@ -216,15 +221,16 @@ impl State {
         }
     }
 
-    /// Shows those who wait that the agent lives. Whether nobody is served at the moment.
-    fn show_life(&mut self) -> bool {
+    /// Shows those who wait that the agent lives, or sends them away with what it waits for itself. Whether
+    /// nobody is served at the moment.
+    fn show_life(&mut self, stalled: Option<&Error>) -> bool {
         match &mut self.inside {
             Inside::Waiting(waiting) => {
-                waiting.retain(|stream| show_life(stream).is_ok());
+                waiting.retain(|stream| show_life(stream, stalled));
                 true
             }
             Inside::Serving(server, ..) => {
-                server.show_life();
+                server.show_life(stalled);
                 false
             }
         }
@@ -299,9 +305,17 @@ fn spare() -> io::Result<File> {
     File::open("/dev/null")
 }
 
-/// Tells somebody who waits for an answer that the agent works on it.
-pub fn show_life(stream: &UnixStream) -> io::Result<()> {
-    tell(stream, &Response::Working)
+/// Tells somebody who waits for an answer that the agent works on it, or else why it does not. Whether they
+/// wait on.
+pub fn show_life(stream: &UnixStream, stalled: Option<&Error>) -> bool {
+    match stalled {
+        None => tell(stream, &Response::Working).is_ok(),
+        Some(why) => {
+            // Who has gone need not be told.
+            let _told = tell(stream, &Response::Refused(why.clone()));
+            false
+        }
+    }
 }
 
 /// Sends a short message, unless the peer has not taken what was sent before.

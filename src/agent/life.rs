@@ -10,6 +10,7 @@ use super::place::{self, Watch};
 use super::recover::{self, open_or_rescue};
 use super::server::{Access, Server};
 use super::shelf::Shelf;
+use super::stall::Watchdog;
 use super::sweep::next_due;
 use super::tickets::Tickets;
 use super::{Lock, Options};
@@ -42,14 +43,14 @@ const SNAPSHOTS: Duration = Duration::from_secs(60);
 
 /// Opens the store and serves it until it is idle for long enough, a signal (`SIGTERM`, `SIGINT`) ends it
 /// or the directory is gone. Whoever connects is taken in from the beginning, and waits; meanwhile
-/// `working` is called now and then, and `ready` once they are served. Fails where the store cannot be
+/// `working` is called now and then, with an error where the agent only waits for the disk, and `ready` once they are served. Fails where the store cannot be
 /// opened, and at once after the first failure of the store. A socket that was `handed` over is used, and
 /// left to whoever made it.
 pub fn serve(
     lock: &Lock,
     options: &Options,
     handed: Option<UnixListener>,
-    working: impl Fn() + Send + 'static,
+    working: impl Fn(Option<&Error>) + Send + 'static,
     ready: impl FnOnce(),
 ) -> Result<()> {
     let stop = on_signals().map_err(|error| Reason::General.detail(error))?;
@@ -65,7 +66,7 @@ pub fn serve_until(
     stop: impl AsFd,
     ready: impl FnOnce(),
 ) -> Result<()> {
-    Life::begin(lock, options, clock, None, || ())?.run(stop.as_fd(), ready)
+    Life::begin(lock, options, clock, None, |_| ())?.run(stop.as_fd(), ready)
 }
 
 /// What lasts as long as the agent, however often the store is opened.
@@ -86,7 +87,7 @@ impl<'a> Life<'a> {
         options: &'a Options,
         clock: Arc<dyn Clock>,
         handed: Option<UnixListener>,
-        working: impl Fn() + Send + 'static,
+        working: impl Fn(Option<&Error>) + Send + 'static,
     ) -> Result<Self> {
         let directory = lock.directory();
         check_growth(directory)?;
@@ -100,11 +101,14 @@ impl<'a> Life<'a> {
         // From here on: the socket may be taken from it before the store is open.
         let watch = Watch::new(directory)?;
         let touch = lock.toucher().map_err(absent)?;
-        let show_life = move || {
-            touch();
-            working();
+        let show_life = move |stalled: Option<&Error>| {
+            if stalled.is_none() {
+                touch();
+            }
+            working(stalled);
         };
-        let door = Door::new(listener, short, show_life).map_err(absent)?;
+        let watchdog = Watchdog::new(directory.to_owned(), options.patience);
+        let door = Door::new(listener, short, watchdog, show_life).map_err(absent)?;
         lock.listening().map_err(absent)?;
         Ok(Self { directory, options, clock, watch, door, keeps_socket })
     }

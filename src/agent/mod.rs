@@ -26,6 +26,7 @@ mod server;
 mod service;
 mod shelf;
 mod snapshots;
+mod stall;
 mod subject;
 mod sweep;
 mod tally;
@@ -58,6 +59,8 @@ pub struct Options {
     pub idle: Duration,
     /// How long a process may leave a connection idle that is not its last one.
     pub spare: Duration,
+    /// How long the disk may take over one sync before those who wait are told.
+    pub patience: Duration,
     /// Whether it ends for a caller that would start an agent with higher limits.
     pub makes_way: bool,
 }

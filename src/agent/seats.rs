@@ -120,9 +120,9 @@ impl<S: Clone> Seats<S> {
         self.seated.values().map(|seated| &seated.connection)
     }
 
-    /// Those who wait.
-    pub fn waiting(&self) -> impl Iterator<Item = &S> {
-        self.waiting.iter().map(|waiting| &waiting.connection)
+    /// Lets those who wait wait on of whom `keep` says so.
+    pub fn keep_waiting(&mut self, keep: impl Fn(&S) -> bool) {
+        self.waiting.retain(|waiting| keep(&waiting.connection));
     }
 
     /// Whether nobody is seated.

@@ -11,9 +11,11 @@ use super::seats::{Limits, Moves, Peer, Seats};
 use super::service::{Service, Silence, User, longest_answer, too_long};
 use super::shelf::Shelf;
 use super::tickets::Tickets;
+use crate::error::Error;
 use crate::sys;
 use crate::wire::{Request, Response, frame};
 use rustix::process::{Resource, getrlimit};
+use std::cell::Cell;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::Sender;
@@ -34,6 +36,9 @@ const OWN_DESCRIPTORS: usize = 32;
 
 /// How long a peer may take for the first frame, for the rest of one, and to take its answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a frame waits until there is room for it, while its sender is shown that the agent lives.
+const TURN: Duration = Duration::from_secs(60);
 
 /// How long ending waits for requests that are being answered.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -104,16 +109,14 @@ impl Server {
         self.seats().is_full()
     }
 
-    /// Shows those who have waited for an answer, or for a seat, for a while that it is worked on.
-    pub fn show_life(&self) {
-        let seats = self.seats();
+    /// Shows those who have waited for an answer, or for a seat, for a while that it is worked on. Where the
+    /// agent is stalled, they are told, and sent away.
+    pub fn show_life(&self, stalled: Option<&Error>) {
+        let mut seats = self.seats();
         for guest in seats.seated() {
-            guest.at_work.show_life(&guest.stream);
+            guest.at_work.show_life(&guest.stream, stalled);
         }
-        for guest in seats.waiting() {
-            // Whoever has gone waits no more.
-            let _gone = show_life(&guest.stream);
-        }
+        seats.keep_waiting(|guest| show_life(&guest.stream, stalled));
     }
 
     /// Hangs up on everybody and waits until their requests are through.
@@ -236,10 +239,11 @@ impl AtWork {
     }
 
     /// Under the lock, so that no sign of life comes between the pieces of the answer.
-    fn show_life(&self, stream: &UnixStream) {
-        if self.lock().is_some_and(|since| since.elapsed() >= TICK) {
-            // Whoever has gone waits no more.
-            let _gone = show_life(stream);
+    fn show_life(&self, stream: &UnixStream, stalled: Option<&Error>) {
+        let waits = |since: &Instant| since.elapsed() >= TICK;
+        if self.lock().as_ref().is_some_and(waits) && !show_life(stream, stalled) {
+            // Whoever has gone is as good as one that is sent away.
+            let _gone = stream.shutdown(std::net::Shutdown::Both);
         }
     }
 
@@ -270,7 +274,7 @@ impl Seat {
 
     /// Waits for the memory that a message and its frame take.
     fn room_for(&self, at_work: &AtWork, share: Share, frame: usize) -> io::Result<Portion<'_>> {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TURN;
         at_work.during(|| self.server.budget.take(share, 2 * frame, end))
     }
 }
@@ -291,11 +295,18 @@ fn converse(guest: &Guest, seat: &Seat, mut service: Service) -> io::Result<()> 
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut deadline = Some(Instant::now() + PATIENCE);
     loop {
-        let mut from = Patient { stream, seat, deadline: deadline.take(), begun: false };
+        let deadline = Cell::new(deadline.take());
+        let mut from = Patient { stream, seat, deadline: &deadline, begun: false };
         let share = if service.has_proved() { Share::Proved } else { Share::Unproved };
         let room_for = |frame| seat.room_for(at_work, share, frame);
         let most = service.longest_request();
-        let received = frame::receive_as_admitted::<Request, _>(&mut from, most, room_for)?;
+        let admit = |frame| {
+            let room = room_for(frame)?;
+            // Nobody sends while they wait.
+            deadline.set(Some(Instant::now() + PATIENCE));
+            Ok(room)
+        };
+        let received = frame::receive_as_admitted::<Request, _>(&mut from, most, admit)?;
         let Some((request, mut portion)) = received else { return Ok(()) };
         let answered = !matches!(request, Request::Hello { .. } | Request::Prove { .. });
         if let Some(most) = longest_answer(&request) {
@@ -331,13 +342,13 @@ fn send(mut stream: &UnixStream, response: Response, mut portion: Portion<'_>) -
 struct Patient<'a> {
     stream: &'a UnixStream,
     seat: &'a Seat,
-    deadline: Option<Instant>,
+    deadline: &'a Cell<Option<Instant>>,
     begun: bool,
 }
 
 impl Read for Patient<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let read = match self.deadline {
+        let read = match self.deadline.get() {
             Some(deadline) => match deadline.saturating_duration_since(Instant::now()) {
                 Duration::ZERO => return Err(io::ErrorKind::TimedOut.into()),
                 left => self.read_within(Some(left), into)?,
@@ -347,7 +358,7 @@ impl Read for Patient<'_> {
         if !std::mem::replace(&mut self.begun, true) && !self.seat.begin() {
             return Err(io::Error::other("it makes room for others"));
         }
-        self.deadline.get_or_insert_with(|| Instant::now() + PATIENCE);
+        self.deadline.set(self.deadline.get().or_else(|| Some(Instant::now() + PATIENCE)));
         Ok(read)
     }
 }

@@ -29,6 +29,12 @@
 //! for its last connection, and looks whether a connection is still open before it uses it again. A request
 //! under way is never cut short for others.
 //!
+//! What connections cost an agent is bounded: they never take the 32 descriptors that the agent and its
+//! store need, and long frames and answers take at most 64 MiB of memory at once, those of who has proved
+//! no login 16 MiB beside; who finds no room waits for it. A call waits as long as the agent says that it
+//! works on it. An agent that waits for the disk itself, for more than 30 s in one sync, says so instead,
+//! with the file and the process, and keeps nobody.
+//!
 //! An agent that a module starts sheds what its starter left it: session, directory, environment, signals,
 //! descriptors, processors, scheduling, niceness, and limits as far as the system lets it (hard limits
 //! only root raises). What it cannot shed is in its log and in `keystead doctor`, and it makes way as soon

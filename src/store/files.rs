@@ -1,5 +1,6 @@
 //! Files of a store: how they are opened and synced, and what their errors mean.
 
+use super::syncs;
 use crate::error::{Error, Reason, Result};
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -20,7 +21,8 @@ pub fn open_private(path: &Path, create: bool) -> Result<File> {
 
 /// Makes names in a directory durable.
 pub fn sync_directory(path: &Path) -> Result<()> {
-    File::open(path).and_then(|dir| dir.sync_all()).map_err(|cause| failed(path, &cause))
+    let synced = syncs::during(path, || File::open(path).and_then(|folder| folder.sync_all()));
+    synced.map_err(|cause| failed(path, &cause))
 }
 
 /// What an operating system's error on `path` means to a caller.

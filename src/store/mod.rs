@@ -6,6 +6,7 @@ mod room;
 mod sled;
 pub mod slots;
 pub mod snapshot;
+pub(crate) mod syncs;
 
 #[cfg(test)]
 mod contract;

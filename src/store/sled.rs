@@ -17,7 +17,7 @@
 //! | split value | `v`, key | `1`, number of chunks (u32, big endian) |
 //! | chunk | `c`, length of key (u16, big endian), key, number (u32, big endian) | up to 4096 bytes |
 
-use super::{Batch, Pair, Store, files};
+use super::{Batch, Pair, Store, files, syncs};
 use crate::error::{Error, Reason, Result};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
@@ -57,6 +57,8 @@ impl Sled {
         make_directory(directory)?;
         remove_unfinished_snapshots(directory)?;
         wait_until_free(&directory.join("db"))?;
+        // A disk that hangs is seen here, and not in what sled syncs itself as it opens.
+        sync_all(directory)?;
         let config = sled::Config::new()
             .path(directory)
             .flush_every_ms(None)
@@ -193,8 +195,10 @@ impl Store for Sled {
 
     fn sync(&self) -> Result<()> {
         self.guarded(|| {
-            self.db.flush().map_err(|cause| self.failed(&cause))?;
-            self.log.sync_data().map_err(|cause| files::failed(&self.directory, &cause))
+            syncs::during(&self.directory, || {
+                self.db.flush().map_err(|cause| self.failed(&cause))?;
+                self.log.sync_data().map_err(|cause| files::failed(&self.directory, &cause))
+            })
         })
     }
 
@@ -259,8 +263,7 @@ fn remove_unfinished_snapshots(directory: &Path) -> Result<()> {
 /// Makes durable what sled has written at opening, and the names it has made.
 fn sync_all(directory: &Path) -> Result<()> {
     for path in entries(directory)?.into_iter().filter(|path| path.is_file()) {
-        File::open(&path)
-            .and_then(|file| file.sync_all())
+        syncs::during(&path, || File::open(&path).and_then(|file| file.sync_all()))
             .map_err(|cause| files::failed(&path, &cause))?;
     }
     files::sync_directory(directory)?;

@@ -14,7 +14,7 @@
 //! | then | pairs: length of the key (u16, never 0), key, length of the value (u32), value |
 //! | last 34 | 0 (u16), and SHA-256 over everything before it |
 
-use super::{Batch, Memory, Store, files};
+use super::{Batch, Memory, Store, files, syncs};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use sha2::{Digest, Sha256};
@@ -74,7 +74,7 @@ fn write(path: &Path, store: &dyn Store, origin: Origin) -> Result<()> {
     out.write_all(&0_u16.to_be_bytes()).map_err(failed)?;
     let sum = out.sum.clone().finalize();
     out.inner.write_all(&sum).and_then(|()| out.inner.flush()).map_err(failed)?;
-    file.sync_all().map_err(failed)
+    syncs::during(path, || file.sync_all()).map_err(failed)
 }
 
 /// Of what the snapshot in `directory` is; none where there is none. Nothing else of it is read.

@@ -66,8 +66,8 @@ impl Place {
 }
 
 /// Starts the agent and returns when it answers, or another does; `heard` is called at each sign of life.
-/// Fails with what the agent said, as [`Reason::StoreFull`], [`Reason::StoreAbsent`] or else
-/// [`Reason::AgentAbsent`].
+/// Fails with what the agent said, as [`Reason::StoreFull`], [`Reason::StoreAbsent`],
+/// [`Reason::StoreUnavailable`] or else [`Reason::AgentAbsent`].
 pub fn agent(place: &Place, deadline: &mut Deadline, heard: impl FnMut()) -> Result<()> {
     run(place, "--detach", deadline, heard)
 }
@@ -151,11 +151,11 @@ fn judge(said: io::Result<String>, program: &Path) -> Result<()> {
     }
 }
 
-/// A full disk and a store that is not there are told from every other reason: whoever calls can do
-/// something about it.
+/// A full disk, one that does not answer, and a store that is not there are told from every other reason:
+/// whoever calls can do something about it.
 fn refusal(said: &str) -> Error {
     let told = |reason: &Reason| Some((*reason, said.strip_prefix(reason.text())?));
-    match [Reason::StoreFull, Reason::StoreAbsent].iter().find_map(told) {
+    match [Reason::StoreFull, Reason::StoreAbsent, Reason::StoreUnavailable].iter().find_map(told) {
         Some((reason, detail)) => reason.detail(detail.trim_start_matches(": ")),
         None => absent(said),
     }

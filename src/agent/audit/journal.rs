@@ -7,7 +7,7 @@ use super::{CURRENT, FOLDER};
 use crate::agent::rows;
 use crate::clock::Seconds;
 use crate::error::Result;
-use crate::store::{Store, files};
+use crate::store::{Store, files, syncs};
 use std::collections::VecDeque;
 use std::fs::{DirBuilder, File, Metadata};
 use std::io::{self, Write};
@@ -120,7 +120,7 @@ impl Journal {
             return Vec::new();
         }
         let Some(file) = &self.file else { return Vec::new() };
-        match file.sync_data() {
+        match syncs::during(&self.folder.join(CURRENT), || file.sync_data()) {
             Ok(()) => self.unsynced.drain(..).collect(),
             Err(error) => {
                 log::error!("the audit log is not synced: {error}");
@@ -155,7 +155,7 @@ impl Journal {
         let file = match self.file.take() {
             Some(file) if same(&file.metadata()?, there.as_ref()) => file,
             old => {
-                old.map_or(Ok(()), |old| old.sync_data())?;
+                old.map_or(Ok(()), |old| syncs::during(&path, || old.sync_data()))?;
                 open(&path)?
             }
         };
@@ -182,7 +182,8 @@ fn open(path: &Path) -> io::Result<File> {
         .mode(0o600)
         .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
         .open(path)?;
-    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())?;
+    let folder = path.parent().unwrap_or(path);
+    syncs::during(folder, || File::open(folder)?.sync_all())?;
     Ok(file)
 }
 

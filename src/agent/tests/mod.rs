@@ -136,7 +136,8 @@ impl Drop for World {
 /// An agent that stays until it is told.
 pub fn options() -> Options {
     let (idle, spare) = (Duration::from_secs(3600), Duration::from_secs(10));
-    Options { linger: true, group: None, metrics: None, grace: 0, idle, spare, makes_way: false }
+    let (linger, patience, makes_way) = (true, Duration::from_secs(60), false);
+    Options { linger, group: None, metrics: None, grace: 0, idle, spare, patience, makes_way }
 }
 
 /// One connection to an agent, its nonce, and the store.

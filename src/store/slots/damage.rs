@@ -9,7 +9,7 @@ use super::{CellNumber, Inner, NAME, Slots, fixed_part, offset};
 use crate::clock::Seconds;
 use crate::error::Result;
 use crate::id::Id;
-use crate::store::files;
+use crate::store::{files, syncs};
 use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -195,7 +195,7 @@ impl Slots {
         if length < offset(FIRST_ERASE) {
             file.set_len(offset(FIRST_ERASE)).map_err(|cause| files::failed(&path, &cause))?;
         }
-        file.sync_all().map_err(|cause| files::failed(&path, &cause))?;
+        syncs::during(&path, || file.sync_all()).map_err(|cause| files::failed(&path, &cause))?;
         Ok(format.is_none() || identity.is_none() || length < offset(FIRST_ERASE))
     }
 }

@@ -10,7 +10,7 @@ mod erase;
 mod pins;
 mod restored;
 
-use super::files;
+use super::{files, syncs};
 use crate::clock::Seconds;
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
@@ -212,7 +212,8 @@ impl Slots {
     /// Makes everything written so far durable.
     pub fn sync(&self) -> Result<()> {
         self.ended()?;
-        self.file.sync_data().map_err(|cause| self.fail(files::failed(&self.path, &cause)))
+        let synced = syncs::during(&self.path, || self.file.sync_data());
+        synced.map_err(|cause| self.fail(files::failed(&self.path, &cause)))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

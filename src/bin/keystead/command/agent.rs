@@ -10,6 +10,7 @@ use keystead::agent::allowance;
 use keystead::agent::{Claim, Lock, Options, await_lock, claim_hearing, listener, serve};
 use keystead::config::Config;
 use keystead::config::journal;
+use keystead::error::Error;
 use keystead::presence;
 use keystead::sys;
 use keystead::wire::Place;
@@ -28,6 +29,9 @@ const IDLE: Duration = Duration::from_secs(30);
 
 /// How long a process may leave a connection idle that is not its last one.
 const SPARE: Duration = Duration::from_secs(3);
+
+/// How long the disk may take over one sync before those who wait are told.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Serve the store to this machine's programs
 ///
@@ -86,7 +90,8 @@ impl Arguments {
             let lock = await_lock(&config.directory)?;
             return self.be_agent(config, group, &lock, Some(handed));
         }
-        match claim_hearing(&config.directory, self.working())? {
+        let working = self.working();
+        match claim_hearing(&config.directory, || working(None))? {
             Claim::Ours(lock) => self.be_agent(config, group, &lock, None),
             Claim::Served if self.detached => Ok(announce()?),
             Claim::Served => Err(Failure::new(format_args!(
@@ -108,8 +113,8 @@ impl Arguments {
         let grace = config.erase_grace();
         // Whoever runs it otherwise gives it what it is meant to have.
         let (linger, makes_way) = (config.linger, self.detached);
-        let (idle, spare) = (IDLE, SPARE);
-        let options = Options { linger, group, metrics, grace, idle, spare, makes_way };
+        let (idle, spare, patience) = (IDLE, SPARE, PATIENCE);
+        let options = Options { linger, group, metrics, grace, idle, spare, patience, makes_way };
         let working = self.working();
         Ok(serve(lock, &options, handed, working, || {
             if let Err(error) = self.tell_starter() {
@@ -118,12 +123,17 @@ impl Arguments {
         })?)
     }
 
-    /// What tells the starter to wait.
-    fn working(&self) -> impl Fn() + Send + use<> {
+    /// Tells the starter to wait, or why there is nothing to wait for.
+    fn working(&self) -> impl Fn(Option<&Error>) + Send + use<> {
         let detached = self.detached;
-        move || {
-            if detached {
-                show_life();
+        move |stalled| match stalled {
+            _ if !detached => {}
+            None => show_life(),
+            Some(error) => {
+                eprintln!("keystead: error: {error}");
+                if let Err(error) = let_go_of_output() {
+                    log::warn!("whoever started the agent waits on: {error}");
+                }
             }
         }
     }

@@ -1,0 +1,70 @@
+//! The syncs that this process waits for: which file each is of, and since when.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// One for the process: a disk that hangs is no one store's.
+static UNDER_WAY: Mutex<Vec<Pending>> = Mutex::new(Vec::new());
+
+#[derive(Debug)]
+struct Pending {
+    number: u64,
+    path: PathBuf,
+    since: Instant,
+}
+
+/// Makes the file or directory at `path` durable by `sync`, which is seen as long as it takes.
+pub fn during<T>(path: &Path, sync: impl FnOnce() -> T) -> T {
+    let _seen = Seen::new(path);
+    sync()
+}
+
+/// The sync of something in that directory, or of the directory, that has taken longest until now, and how
+/// long.
+pub fn longest(directory: &Path) -> Option<(PathBuf, Duration)> {
+    let under_way = lock();
+    let here = under_way.iter().filter(|sync| sync.path.starts_with(directory));
+    let longest = here.min_by_key(|sync| sync.since)?;
+    Some((longest.path.clone(), longest.since.elapsed()))
+}
+
+/// Takes a sync off the list, also where it panics.
+struct Seen(u64);
+
+impl Seen {
+    fn new(path: &Path) -> Self {
+        let mut under_way = lock();
+        let number = under_way.last().map_or(0, |last| last.number + 1);
+        under_way.push(Pending { number, path: path.to_owned(), since: Instant::now() });
+        Self(number)
+    }
+}
+
+impl Drop for Seen {
+    fn drop(&mut self) {
+        lock().retain(|sync| sync.number != self.0);
+    }
+}
+
+fn lock() -> MutexGuard<'static, Vec<Pending>> {
+    UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{during, longest};
+    use std::path::Path;
+
+    #[test]
+    fn the_longest_sync_of_a_directory_is_seen_until_it_is_over() {
+        let of = |directory: &str| longest(Path::new(directory)).map(|(path, _)| path);
+        let (first, second) = (Path::new("/nowhere/a/first"), Path::new("/nowhere/a/second"));
+        during(first, || {
+            during(second, || assert_eq!(of("/nowhere/a").as_deref(), Some(first)));
+            assert_eq!(of("/nowhere/b"), None);
+            assert_eq!(of("/nowhere/a").as_deref(), Some(first));
+        });
+        assert_eq!(of("/nowhere/a"), None);
+    }
+}
