@@ -26,7 +26,8 @@
 //! A configuration that cannot be used, and an agent that cannot be started, are told on standard error
 //! where that is a terminal, whatever is logged.
 //!
-//! The file is opened for each line, so it can be moved away at any time. No line waits longer than a second
+//! The file is opened for each line, so it can be moved away at any time. One of 8 MiB makes way for a new one
+//! and is called `….old` then, in the place of the one before. No line waits longer than a second
 //! for a reader, raises a signal in a program that is not ours, or goes to a descriptor that has become
 //! something else since `C_Initialize`.
 //!

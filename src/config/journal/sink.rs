@@ -4,7 +4,7 @@
 use super::Log;
 use crate::sys;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{FileType, Mode, OFlags, fstat, open};
+use rustix::fs::{FileType, FlockOperation, Mode, OFlags, flock, fstat, lstat, open, rename};
 use rustix::io::retry_on_intr;
 use rustix::process::geteuid;
 use rustix::stdio::stderr;
@@ -17,6 +17,9 @@ const PATIENCE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
 /// Permissions for others than the owner to write.
 const OTHERS_WRITE: u32 = 0o022;
+
+/// From which size on a file makes way for the next, in bytes.
+const FULL: i64 = 8 << 20;
 
 /// Where lines go.
 #[derive(Debug)]
@@ -55,10 +58,10 @@ impl Sink {
         let _written_or_not = match self {
             Self::Stderr(known) if known.is_some() && *known == identity() => to_stderr(line),
             Self::Stderr(_) => Ok(0),
-            Self::File(path) => append(path, OFlags::empty())
+            Self::File(path) => with_room(path, |path| append(path, OFlags::empty()))
                 .and_then(|file| sys::write_quietly(file, line.as_bytes())),
             Self::OwnFile(path) => {
-                own_file(path).and_then(|file| sys::write_quietly(file, line.as_bytes()))
+                with_room(path, own_file).and_then(|file| sys::write_quietly(file, line.as_bytes()))
             }
         };
     }
@@ -76,6 +79,36 @@ pub(super) fn to_stderr(line: &str) -> io::Result<usize> {
 
 fn identity() -> Identity {
     fstat(stderr()).ok().map(|stat| (stat.st_dev, stat.st_ino))
+}
+
+/// Opens a file for its end, or a new one where it is full.
+fn with_room(path: &Path, open: impl Fn(&Path) -> io::Result<OwnedFd>) -> io::Result<OwnedFd> {
+    let file = open(path)?;
+    match makes_way(path, &file) {
+        Ok(true) => open(path),
+        // A longer log is better than none.
+        Ok(false) | Err(_) => Ok(file),
+    }
+}
+
+/// Renames a full file of the user's own, in the place of the one before. Whether that is done, by this or
+/// another process. A link is not followed, and stays.
+fn makes_way(path: &Path, file: &OwnedFd) -> io::Result<bool> {
+    let found = fstat(file)?;
+    let is_own = found.st_uid == geteuid().as_raw();
+    let is_file = FileType::from_raw_mode(found.st_mode) == FileType::RegularFile;
+    if !is_own || !is_file || found.st_size < FULL {
+        return Ok(false);
+    }
+    // The others go on in this one meanwhile.
+    flock(file, FlockOperation::NonBlockingLockExclusive)?;
+    let there = lstat(path)?;
+    if (there.st_dev, there.st_ino) == (found.st_dev, found.st_ino) {
+        let mut before = path.as_os_str().to_owned();
+        before.push(".old");
+        rename(path, Path::new(&before))?;
+    }
+    Ok(true)
 }
 
 /// Opens a file for its end. A named pipe that nobody reads is an error and no wait.
@@ -108,9 +141,9 @@ fn own_file(path: &Path) -> io::Result<OwnedFd> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::{Log, Sink};
+    use super::{FULL, Log, Sink};
     use rustix::fs::{CWD, Mode, mkfifoat};
-    use std::fs::{self, Permissions};
+    use std::fs::{self, File, Permissions};
     use std::os::unix::fs::{PermissionsExt, symlink};
     use std::path::{Path, PathBuf};
 
@@ -146,6 +179,33 @@ mod tests {
         fs::rename(&path, folder.path().join("log.1")).unwrap();
         sink.write("two\n");
         assert_eq!(fs::read(&path).unwrap(), b"two\n");
+    }
+
+    #[test]
+    fn a_full_file_makes_way_for_a_new_one_and_links_stay_what_they_are() {
+        let (folder, path) = folder();
+        let name = |name: &str| folder.path().join(name);
+        let configured = |path: PathBuf| Sink::configured(Log::File(path));
+        let fill = |path: &Path| {
+            File::options().write(true).open(path).unwrap().set_len(FULL as u64).unwrap();
+        };
+        symlink(name("theirs"), name("log.old")).unwrap();
+        for (sink, line) in
+            [(asked(&path).unwrap(), "two\n"), (configured(path.clone()), "three\n")]
+        {
+            fill(&path);
+            sink.write(line);
+            assert_eq!(fs::read(&path).unwrap(), line.as_bytes());
+            let old = name("log.old").symlink_metadata().unwrap();
+            assert!(old.is_file() && old.len() == FULL as u64);
+            assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        assert!(!name("theirs").exists());
+        symlink(&path, name("link")).unwrap();
+        fill(&path);
+        configured(name("link")).write("four\n");
+        assert!(name("link").is_symlink() && !name("link.old").exists());
+        assert!(path.metadata().unwrap().len() > FULL as u64);
     }
 
     #[test]
