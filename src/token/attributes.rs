@@ -174,7 +174,8 @@ impl Token {
                 }
             }
         }
-        if let Some(own) = &own {
+        if let (Some((_, held)), Some(own)) = (material, &mut own) {
+            build::rise_together(&held.attributes, own, template);
             build::check_trust_in(template, own)?;
         }
         if let Some(own) = own.as_ref().filter(|own| marks::was_trusted(own)) {

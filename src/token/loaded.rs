@@ -344,9 +344,11 @@ pub fn apply_changes(
     for attribute in template.iter() {
         build::check_change(to, attribute, officer)?;
     }
+    let before = to.duplicate();
     for attribute in template.iter() {
         marks::change(to, attribute.kind, attribute.value.expose());
     }
+    build::rise_together(&before, to, template);
     build::check_trust_in(template, to)
 }
 

@@ -104,6 +104,39 @@ fn threads_that_set_the_id_of_one_key_at_once_all_succeed() {
 }
 
 #[test]
+fn processes_that_set_attributes_of_one_key_at_once_are_told_what_is_so() {
+    play(|world| match world.role() {
+        "" => {
+            let token = world.token();
+            let open =
+                [Attribute::Token(true), Attribute::Sensitive(false), Attribute::Extractable(true)];
+            let key = token.generate_aes(&open);
+            all_at_once(world, &token.key_of(key));
+            assert!(token.flag(key, AttributeType::Sensitive));
+            assert!(!token.flag(key, AttributeType::Extractable), "it has fallen with that");
+            let described = token.json(&token.key_of(key))["description"].to_string();
+            assert!(described.contains(&format!(", {}", CHANGES - 1)), "{described}");
+        }
+        role => {
+            use cryptoki::error::{Error, RvError};
+            let (token, key) = joined(world);
+            let material = token.material(&key).unwrap();
+            let metadata = token.metadata(&key);
+            for change in 0..CHANGES {
+                let described = text(DESCRIPTION, &format!("{role}, {change}"));
+                token.update_attributes(metadata, &[described]).unwrap();
+                // Whoever raises it after another has set what is set; nobody lowers it any more.
+                token.update_attributes(material, &[Attribute::Sensitive(true)]).unwrap();
+                match token.update_attributes(material, &[Attribute::Extractable(true)]) {
+                    Err(Error::Pkcs11(RvError::AttributeReadOnly, _)) => {}
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+    });
+}
+
+#[test]
 fn both_pins_change_at_once() {
     play(|world| match world.role() {
         "" => {

@@ -3,7 +3,7 @@
 
 use crate::rig::token::{SO_PIN, Token, USER_PIN, aes_material, pin};
 use crate::rig::wrap::Courier;
-use crate::rig::{play, refused, template_of};
+use crate::rig::{play, refused, template_of, without_custody};
 use cryptoki::error::{Result, RvError};
 use cryptoki::mechanism::Mechanism;
 use cryptoki::mechanism::elliptic_curve::{EcKdf, Ecdh1DeriveParams};
@@ -13,7 +13,7 @@ use cryptoki::session::UserType;
 const P256: [u8; 10] = [6, 8, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 3, 1, 7];
 const KNOWN: [u8; 32] = [7; 32];
 
-/// The ways in which a session key comes into being, each with more of a template.
+/// The ways in which a key comes into being, or gets its protections later, each with more of a template.
 type Way<'a> = (&'static str, &'a dyn Fn(&[Attribute]) -> Result<ObjectHandle>);
 
 fn each_way(token: &Token, see: impl Fn(&str, &dyn Fn(&[Attribute]) -> Result<ObjectHandle>)) {
@@ -23,7 +23,15 @@ fn each_way(token: &Token, see: impl Fn(&str, &dyn Fn(&[Attribute]) -> Result<Ob
     let [Attribute::EcPoint(point)] = &point[..] else { panic!("{point:?}") };
     let plain = token.generate_aes(&[]);
     let of = |more: &[Attribute]| [&session_aes()[..], more].concat();
-    let ways: [Way; 7] = [
+    let open = [Attribute::Token(true), Attribute::Sensitive(false), Attribute::Extractable(true)];
+    let set = |key, more: &[Attribute]| {
+        // No attribute at all is no change.
+        if !more.is_empty() {
+            token.update_attributes(key, more)?;
+        }
+        Ok(key)
+    };
+    let ways: [Way; 10] = [
         ("C_GenerateKey", &|more| {
             let template = [&[Attribute::ValueLen(32.into())], more].concat();
             token.generate_key(&Mechanism::AesKeyGen, &template)
@@ -47,6 +55,11 @@ fn each_way(token: &Token, see: impl Fn(&str, &dyn Fn(&[Attribute]) -> Result<Ob
             token.derive_key(&ecdh, private, &of(more))
         }),
         ("C_CopyObject", &|more| token.copy_object(plain, more)),
+        ("C_SetAttributeValue, session", &|more| set(token.generate_aes(&[]), more)),
+        ("C_SetAttributeValue, token", &|more| {
+            set(token.generate_aes(&[&open[..], &[without_custody()]].concat()), more)
+        }),
+        ("C_SetAttributeValue, custom key", &|more| set(token.generate_aes(&open), more)),
     ];
     for (name, make) in ways {
         see(name, make);
