@@ -60,7 +60,7 @@ impl Token {
             let ambiguous = slots.iter().filter(other).count() > 1;
             let named = explain::Named { slot: slot.id(), label: info.label(), ambiguous };
             let set_pin = || explain::set_user_pin(global, &module, named);
-            return Err(explain::login(error, info.so_pin_locked(), set_pin));
+            return Err(explain::login(error, named, info.so_pin_locked(), set_pin));
         }
         Ok(session)
     }

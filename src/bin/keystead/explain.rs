@@ -2,6 +2,7 @@
 
 use crate::{Failure, Global, output};
 use cryptoki::error::{Error, RvError};
+use std::fmt;
 use std::path::Path;
 
 impl From<Error> for Failure {
@@ -124,10 +125,29 @@ pub struct Named<'a> {
     pub ambiguous: bool,
 }
 
-/// Why a user's login failed; what only the security officer mends comes with the command for it.
-pub fn login(error: Error, officer_locked: bool, set_pin: impl FnOnce() -> String) -> Failure {
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the user of token {:?} in slot {}", self.label, self.slot)
+    }
+}
+
+/// Why a user's login failed, and to which token; what only the security officer mends comes with the
+/// command for it.
+pub fn login(
+    error: Error,
+    token: Named<'_>,
+    officer_locked: bool,
+    set_pin: impl FnOnce() -> String,
+) -> Failure {
     let code = code(&error);
     let failure = Failure::from(error);
+    // Where the agent failed, or the module, it was not about the token.
+    let is_of_store =
+        matches!(code, Some(RvError::DeviceError | RvError::DeviceMemory | RvError::GeneralError));
+    let failure = match is_of_store {
+        true => failure,
+        false => failure.of(token),
+    };
     match code {
         Some(RvError::PinLocked) if officer_locked => failure.hint(NOBODY_UNLOCKS),
         Some(RvError::PinLocked | RvError::UserPinNotInitialized) => {

@@ -60,6 +60,11 @@ impl Failure {
         Self { error: format!("{thing}: {}", self.error), hint: self.hint.clone(), ..*self }
     }
 
+    /// The same failure, with whose it was after it.
+    pub fn of(self, whose: impl Display) -> Self {
+        Self { error: format!("{}: {whose}", self.error), ..self }
+    }
+
     /// Something about a file failed.
     pub fn of_file(file: &Path, error: &io::Error) -> Self {
         let said = format_args!("{}: {}", file.display(), plainly(error));

@@ -8,15 +8,12 @@ use keystead::token::{Slots, TokenInfo};
 pub const LOCKED: &str = "nobody unlocks it; the keys go on working under the user's PIN, but the token \
      can neither be destroyed nor have its user's PIN set anew";
 
-/// Why the security officer could not do something.
-pub fn refused(error: Error) -> Failure {
-    match error.reason() {
-        Reason::PinLocked => {
-            Failure::new("the security officer's PIN is locked after too many wrong ones")
-                .hint(LOCKED)
-        }
-        _ => error.into(),
-    }
+/// Why the security officer of the token with that label in that slot could not do something.
+pub fn refused(error: Error, label: &str, slot: u64) -> Failure {
+    let locked = error.reason() == Reason::PinLocked;
+    let named = format_args!("the security officer of token {label:?} in slot {slot}");
+    let failure = Failure::from(error.of(named));
+    if locked { failure.hint(LOCKED) } else { failure }
 }
 
 /// Slot, label and serial number of the one token that is called so; of the only one where none is

@@ -35,8 +35,9 @@ impl Arguments {
         let (clock, mark) = match self.accept {
             false => slots.clock()?,
             true => {
-                let (slot, ..) = officer::token_named(&slots, self.token.as_deref())?;
-                slots.accept_clock(slot, self.officer.read()?.bytes()).map_err(officer::refused)?
+                let (slot, label, _) = officer::token_named(&slots, self.token.as_deref())?;
+                let accepted = slots.accept_clock(slot, self.officer.read()?.bytes());
+                accepted.map_err(|error| officer::refused(error, &label, slot))?
             }
         };
         show(global, clock, mark)

@@ -36,7 +36,7 @@ impl Arguments {
         }
         let records = slots
             .destroy_token(slot, &label, self.officer.read()?.bytes())
-            .map_err(officer::refused)?;
+            .map_err(|error| officer::refused(error, &label, slot))?;
         match global.json {
             true => {
                 let told = json!({ "label": label, "serial": serial, "records": records });
