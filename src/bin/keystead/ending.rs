@@ -7,6 +7,7 @@ use signal_hook::low_level::emulate_default_handler;
 use std::ffi::c_int;
 use std::fs;
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What is owed, each by its number. One thread pays all of it: of several, one would end the program
@@ -28,15 +29,26 @@ pub struct AtASignal(u64);
 impl AtASignal {
     /// From now on.
     pub fn then(debt: impl FnOnce() + Send + 'static) -> io::Result<Self> {
-        let mut owed = owed();
-        if !owed.watched {
-            watch()?;
-            owed.watched = true;
-        }
-        owed.next += 1;
-        let number = owed.next;
-        owed.debts.push((number, Box::new(debt)));
-        Ok(Self(number))
+        Ok(Self(watched()?.owe(debt)))
+    }
+
+    /// Makes a file, and has it removed from the same moment on: a signal comes before both, or after.
+    pub fn remove<T>(
+        make: impl FnOnce() -> io::Result<T>,
+        name: impl FnOnce(&T) -> io::Result<PathBuf>,
+    ) -> io::Result<(T, Self)> {
+        let mut owed = watched()?;
+        let made = make()?;
+        let name = name(&made)?;
+        Ok((made, Self(owed.owe(move || drop(fs::remove_file(name))))))
+    }
+}
+
+impl Owed {
+    fn owe(&mut self, debt: impl FnOnce() + Send + 'static) -> u64 {
+        self.next += 1;
+        self.debts.push((self.next, Box::new(debt)));
+        self.next
     }
 }
 
@@ -52,6 +64,16 @@ pub fn end_by(signal: c_int) {
     let mut owed = owed();
     owed.debts.drain(..).for_each(|(_, debt)| debt());
     let _ends_here = emulate_default_handler(signal);
+}
+
+/// What is owed, by a program that sees signals coming.
+fn watched() -> io::Result<MutexGuard<'static, Owed>> {
+    let mut owed = owed();
+    if !owed.watched {
+        watch()?;
+        owed.watched = true;
+    }
+    Ok(owed)
 }
 
 fn owed() -> MutexGuard<'static, Owed> {

@@ -20,12 +20,11 @@ impl<'a> NewFile<'a> {
     /// Makes it, with that mode; a file that is there already is left alone.
     pub fn make(global: &Global, path: &'a Path, mode: u32) -> Result<Self, Failure> {
         global.check_outside_store(path)?;
-        let made = File::options().write(true).create_new(true).mode(mode).open(path);
-        let file = made.map_err(|error| Failure::of_file(path, &error))?;
-        let mut made = Self { path, file, kept: false, removed: None };
         let name = std::path::absolute(path)?;
-        made.removed = Some(AtASignal::then(move || drop(fs::remove_file(name)))?);
-        Ok(made)
+        let make = || File::options().write(true).create_new(true).mode(mode).open(path);
+        let made = AtASignal::remove(make, |_| Ok(name));
+        let (file, removed) = made.map_err(|error| Failure::of_file(path, &error))?;
+        Ok(Self { path, file, kept: false, removed: Some(removed) })
     }
 
     /// Where it is.

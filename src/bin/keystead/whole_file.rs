@@ -94,13 +94,11 @@ impl<'a> Output<'a> {
         }
         global.check_outside_store(path)?;
         may_appear(path, force)?;
-        let temporary = tempfile::Builder::new()
-            .prefix(".keystead-")
-            .permissions(Permissions::from_mode(mode))
-            .tempfile_in(folder_of(path))
-            .map_err(|error| Failure::of_file(path, &error))?;
-        let name = temporary.path().to_owned();
-        let removed = AtASignal::then(move || drop(fs::remove_file(name)))?;
+        let mut temporary = tempfile::Builder::new();
+        temporary.prefix(".keystead-").permissions(Permissions::from_mode(mode));
+        let make = || temporary.tempfile_in(folder_of(path));
+        let made = AtASignal::remove(make, |made| std::path::absolute(made.path()));
+        let (temporary, removed) = made.map_err(|error| Failure::of_file(path, &error))?;
         Ok(Self::File { path, temporary, removed, force })
     }
 
