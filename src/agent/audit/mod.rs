@@ -33,7 +33,7 @@ pub use chain::{ChainKey, Head};
 pub use entry::{Asker, Entry, Event, Fact, timestamp};
 pub use facts::{expired, of_change, of_entry};
 pub use journal::{Journal, Sealed};
-pub use read::{Claimed, Fault, Kept, Verified, entries, kept, verify};
+pub use read::{Claimed, Fault, Kept, Line, Verified, entries, kept, verify};
 pub use told::log;
 
 /// The folder in a store's directory.

@@ -6,6 +6,7 @@ use super::FOLDER;
 use super::chain::{self, ChainKey, Head};
 use super::entry::Entry;
 use crate::store::{Slots, snapshot};
+use serde::{Serialize, Serializer};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -38,8 +39,20 @@ pub struct Verified {
     pub files: usize,
 }
 
-/// What a line says, and the head after it.
-pub type Line = (Entry, Head);
+/// A line of the log. It is shown with the mac that binds it to the lines before.
+#[derive(Debug, Serialize)]
+pub struct Line {
+    /// What it says.
+    #[serde(flatten)]
+    pub entry: Entry,
+    /// The head after it.
+    #[serde(rename = "mac", serialize_with = "mac_of")]
+    pub head: Head,
+}
+
+fn mac_of<S: Serializer>(head: &Head, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&head.mac_text())
+}
 
 /// What is wrong with a log, and where.
 #[derive(Debug)]
@@ -122,7 +135,7 @@ struct Check {
 impl Check {
     fn line(&mut self, path: &Path, number: u64, line: &str) -> Result<(), Fault> {
         let wrong = |what: String| Err(Fault::Line(path.to_owned(), number, what));
-        let (_, head) = parsed(path, number, line)?;
+        let Line { head, .. } = parsed(path, number, line)?;
         let expected = self.head.seq + 1;
         if head.seq != expected {
             return wrong(format!("it is number {}, and number {expected} is due", head.seq));
@@ -198,7 +211,8 @@ fn each_line(
     Ok(())
 }
 
-fn parsed(path: &Path, number: u64, line: &str) -> Result<(Entry, Head), Fault> {
+fn parsed(path: &Path, number: u64, line: &str) -> Result<Line, Fault> {
     let what = || Fault::Line(path.to_owned(), number, "it is not a line of an audit log".into());
-    chain::parse(line).ok_or_else(what)
+    let (entry, head) = chain::parse(line).ok_or_else(what)?;
+    Ok(Line { entry, head })
 }

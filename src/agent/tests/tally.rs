@@ -22,11 +22,8 @@ fn tell(world: &World, uses: &[(Id, u32, u64)]) {
 /// The lines there are: the day's first second and how often.
 fn lines(world: &World) -> Vec<(i64, u64)> {
     let entries = audit::entries(&world.path()).unwrap();
-    let used = entries
-        .0
-        .into_iter()
-        .map(|(entry, _)| entry)
-        .filter(|entry| entry.fact.event == Told::Used);
+    let used =
+        entries.0.into_iter().map(|line| line.entry).filter(|entry| entry.fact.event == Told::Used);
     used.map(|it| (it.fact.at.unwrap().as_second() / 86_400, it.fact.times.unwrap())).collect()
 }
 

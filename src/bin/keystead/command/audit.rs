@@ -5,12 +5,11 @@ use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use jiff::Timestamp;
-use keystead::agent::audit::{self, Claimed, Entry, Event, Fault, Head, Kept, Verified};
+use keystead::agent::audit::{self, Claimed, Entry, Event, Fault, Head, Kept, Line, Verified};
 use keystead::config::Config;
 use keystead::error::Reason;
 use keystead::id::Id;
 use keystead::wire::{Link, Place, Request, Response};
-use serde::Serialize;
 use serde_json::json;
 use std::collections::HashSet;
 
@@ -51,12 +50,12 @@ impl Arguments {
             return verify(global, &evidence(global)?, head);
         }
         let config = global.store()?;
-        let (mut entries, faults) = audit::entries(&config.directory).map_err(failed)?;
-        let keys = self.keys(&entries)?;
-        entries.retain(|(entry, _)| self.wants(entry, keys.as_ref()));
+        let (mut lines, faults) = audit::entries(&config.directory).map_err(failed)?;
+        let keys = self.keys(&lines)?;
+        lines.retain(|line| self.wants(&line.entry, keys.as_ref()));
         match global.json {
-            true => output::json(&entries.iter().map(Line::of).collect::<Vec<_>>())?,
-            false => output::text(table(&entries))?,
+            true => output::json(&lines)?,
+            false => output::text(table(&lines))?,
         }
         if faults.is_empty() { Ok(()) } else { Err(unread(&faults)) }
     }
@@ -69,9 +68,9 @@ impl Arguments {
     }
 
     /// The keys that are meant, by their IDs: an alias means each key that it was ever given to.
-    fn keys(&self, entries: &[(Entry, Head)]) -> Result<Option<HashSet<String>>, Failure> {
+    fn keys(&self, lines: &[Line]) -> Result<Option<HashSet<String>>, Failure> {
         let Some(name) = &self.key else { return Ok(None) };
-        let facts = entries.iter().map(|(entry, _)| &entry.fact);
+        let facts = lines.iter().map(|line| &line.entry.fact);
         let named = facts.filter(|fact| fact.alias.as_ref() == Some(name));
         let mut keys: HashSet<String> = named.filter_map(|fact| fact.key.clone()).collect();
         keys.extend(Id::parse(name.as_bytes()).map(|id| id.to_string()));
@@ -80,20 +79,6 @@ impl Arguments {
             true => Err(Failure::new(format_args!("no line of the audit log calls a key {name:?}"))
                 .hint("name it by its key ID, which `keystead show` tells: lines of earlier versions have no aliases")),
         }
-    }
-}
-
-/// A line as `--json` shows it, with the mac that binds it to the lines before.
-#[derive(Serialize)]
-struct Line<'a> {
-    #[serde(flatten)]
-    entry: &'a Entry,
-    mac: String,
-}
-
-impl<'a> Line<'a> {
-    fn of((entry, head): &'a (Entry, Head)) -> Self {
-        Self { entry, mac: head.mac_text() }
     }
 }
 
@@ -225,8 +210,8 @@ fn claimed(answer: Response) -> Result<Claimed, Failure> {
 /// How many of the columns are there though nothing stands in them.
 const ALWAYS: usize = 2;
 
-fn table(entries: &[(Entry, Head)]) -> String {
-    let rows: Vec<_> = entries.iter().map(|(entry, _)| row(entry)).collect();
+fn table(lines: &[Line]) -> String {
+    let rows: Vec<_> = lines.iter().map(|line| row(&line.entry)).collect();
     let filled = |column: &usize| {
         *column < ALWAYS || rows.iter().any(|row| row.get(*column).is_some_and(|it| !it.is_empty()))
     };
