@@ -53,9 +53,7 @@ impl Courier {
 
     /// The material by AES-KWP (RFC 5649).
     pub fn wrap_padded(&self, material: &[u8]) -> Vec<u8> {
-        let kek = AesKek::new(&AES_256, &self.secret).unwrap();
-        let mut wrapped = vec![0; material.len() + 15];
-        kek.wrap_with_padding(material, &mut wrapped).unwrap().to_vec()
+        padded(&self.secret, material)
     }
 
     /// Imports material with a template.
@@ -151,10 +149,7 @@ impl Owner {
     /// The two parts of `CKM_RSA_AES_KEY_WRAP`: a transport key by OAEP, the material by AES-KWP.
     pub fn parts(&self, material: &[u8]) -> (Vec<u8>, Vec<u8>) {
         let transport = [0xA5; 32];
-        let kek = AesKek::new(&AES_256, &transport).unwrap();
-        let mut carried = vec![0; material.len() + 15];
-        let carried = kek.wrap_with_padding(material, &mut carried).unwrap().to_vec();
-        (self.oaep(&transport), carried)
+        (self.oaep(&transport), padded(&transport, material))
     }
 
     /// Has the token unwrap the material as a whole transfer.
@@ -168,6 +163,13 @@ impl Owner {
         let blob = [transport, carried].concat();
         with_rsa_aes(|by| token.unwrap_key(by, self.private, &blob, template))
     }
+}
+
+/// Material by AES-KWP (RFC 5649) under that key.
+fn padded(by: &[u8; 32], material: &[u8]) -> Vec<u8> {
+    let kek = AesKek::new(&AES_256, by).unwrap();
+    let mut wrapped = vec![0; material.len() + 15];
+    kek.wrap_with_padding(material, &mut wrapped).unwrap().to_vec()
 }
 
 fn public_half(token: &Token, public: ObjectHandle) -> OaepPublicEncryptingKey {

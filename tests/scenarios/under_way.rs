@@ -186,37 +186,33 @@ fn import(token: &Token, more: &[Attribute]) -> ObjectHandle {
     token.create_object(&[&aes_material()[..], &value, more].concat()).unwrap()
 }
 
-/// The steps of every operation on a key that expires at second 1000.
-fn they_end_a_minute_after(token: &Token, time: &Time, key: ObjectHandle) {
-    time.is(990);
-    let begun = all_begun(token, key);
-    time.is(1010);
-    // Whoever asks first has the agent erase it.
-    refused(token.encrypt_block(key), RvError::KeyHandleInvalid);
-    all_go_on(&begun);
-    time.is(1050);
-    all_go_on(&begun);
-    time.is(1061);
-    all_end(&begun, RvError::KeyHandleInvalid);
+/// The steps of every operation on a key that is made with an expiry.
+fn they_end_a_minute_after(world: &World, make: impl Fn(&Token, Attribute) -> ObjectHandle) {
+    in_time(world, |token, time| {
+        let key = make(token, expires_at(time.zero + 1000));
+        time.is(990);
+        let begun = all_begun(token, key);
+        time.is(1010);
+        // Whoever asks first has the agent erase it.
+        refused(token.encrypt_block(key), RvError::KeyHandleInvalid);
+        all_go_on(&begun);
+        time.is(1050);
+        all_go_on(&begun);
+        time.is(1061);
+        all_end(&begun, RvError::KeyHandleInvalid);
+    });
 }
 
 #[test]
 fn every_operation_on_a_custom_key_ends_a_minute_after_its_expiry() {
-    play(|world| {
-        in_time(world, |token, time| {
-            let key = import(token, &[expires_at(time.zero + 1000)]);
-            they_end_a_minute_after(token, time, key);
-        });
-    });
+    play(|world| they_end_a_minute_after(world, |token, expiry| import(token, &[expiry])));
 }
 
 #[test]
 fn every_operation_on_an_ordinary_key_ends_a_minute_after_its_expiry() {
     play(|world| {
-        in_time(world, |token, time| {
-            let expiry = expires_at(time.zero + 1000);
-            let key = token.generate_aes(&[Attribute::Token(true), without_custody(), expiry]);
-            they_end_a_minute_after(token, time, key);
+        they_end_a_minute_after(world, |token, expiry| {
+            token.generate_aes(&[Attribute::Token(true), without_custody(), expiry])
         });
     });
 }
@@ -224,10 +220,8 @@ fn every_operation_on_an_ordinary_key_ends_a_minute_after_its_expiry() {
 #[test]
 fn every_operation_on_a_session_key_ends_a_minute_after_its_expiry() {
     play(|world| {
-        in_time(world, |token, time| {
-            let expiry = expires_at(time.zero + 1000);
-            let key = token.generate_aes(&[Attribute::Token(false), expiry]);
-            they_end_a_minute_after(token, time, key);
+        they_end_a_minute_after(world, |token, expiry| {
+            token.generate_aes(&[Attribute::Token(false), expiry])
         });
     });
 }
