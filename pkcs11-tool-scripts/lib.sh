@@ -153,6 +153,7 @@ meaning() {
         CKR_ACTION_PROHIBITED) echo 0x1b ;;
         CKR_TEMPLATE_INCONSISTENT) echo 0xd1 ;;
         CKR_WRAPPED_KEY_INVALID) echo 0x110 ;;
+        CKR_WRAPPED_KEY_LEN_RANGE) echo 0x112 ;;
         CKR_KEY_FUNCTION_NOT_PERMITTED) echo 0x68 ;;
         CKR_ATTRIBUTE_VALUE_INVALID) echo 0x13 ;;
         CKR_MECHANISM_INVALID) echo 0x70 ;;

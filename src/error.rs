@@ -83,6 +83,7 @@ impl Reason {
                 | Self::KeyPendingDeletion
                 | Self::KeyExpired
                 | Self::WrappedInvalid
+                | Self::WrappedLength
         )
     }
 
@@ -296,6 +297,7 @@ reasons! {
     UnwrappingKeySize => CKR_UNWRAPPING_KEY_SIZE_RANGE, "the unwrapping key is too short";
     StoreAbsent => CKR_DEVICE_ERROR, "there is no store";
     ClockBehind => CKR_ATTRIBUTE_VALUE_INVALID, "the expiry lies before the latest time that the store has seen";
+    WrappedLength => CKR_WRAPPED_KEY_LEN_RANGE, "no wrapped key of that type has this length";
 }
 
 #[cfg(test)]

@@ -8,10 +8,20 @@ use crate::error::{Reason, Result};
 use crate::lc::aes::AesKey;
 use crate::secret::Secret;
 use aws_lc_sys::{AES_unwrap_key, AES_unwrap_key_padded, AES_wrap_key, AES_wrap_key_padded};
+use std::ops::RangeInclusive;
 use std::ptr::null;
 
 /// The longest key that is wrapped or unwrapped, in bytes.
 pub const MAX_KEY: usize = 1 << 20;
+
+/// How many bytes may be in what has `wrapped` bytes and at least `least` blocks of 8: as many as its blocks
+/// but the first, of which the last may be padded.
+pub fn unwrapped(least: usize, wrapped: usize) -> Option<RangeInclusive<usize>> {
+    let blocks = wrapped / 8;
+    let most = wrapped.checked_sub(8)?;
+    let fits = wrapped.is_multiple_of(8) && blocks >= least && most <= MAX_KEY + 8;
+    fits.then(|| most.saturating_sub(7)..=most)
+}
 
 /// Wraps `key` (at least 16 bytes, a multiple of 8) by RFC 3394, with an initial value of the
 /// caller's or the standard one. Another length is `KeySizeRange`.

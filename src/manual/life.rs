@@ -21,7 +21,8 @@
 //! | more usages than it had, for material that was trusted and comes again | `CKR_TEMPLATE_INCONSISTENT` (`0xD1`) |
 //! | changing or copying the private half of an import key | `CKR_ACTION_PROHIBITED` (`0x1B`) |
 //! | an expiry that is not in the future | `CKR_ATTRIBUTE_VALUE_INVALID` (`0x13`) |
-//! | a wrapped blob that is wrong in any way | `CKR_WRAPPED_KEY_INVALID` (`0x110`) |
+//! | a wrapped blob whose length alone tells that it holds no such key, before it is opened | `CKR_WRAPPED_KEY_LEN_RANGE` (`0x112`) |
+//! | a wrapped blob that is wrong in any other way | `CKR_WRAPPED_KEY_INVALID` (`0x110`) |
 //! | anything where the store's disk is full | `CKR_DEVICE_MEMORY` (`0x31`) |
 //!
 //! The log names the reason. An import that fails changes nothing.

@@ -140,7 +140,8 @@
 //!
 //! # What an answer tells
 //!
-//! Of a blob that is not what it should be, `C_UnwrapKey` says nothing but `CKR_WRAPPED_KEY_INVALID`. Where
+//! Of a blob that is not what it should be, `C_UnwrapKey` says nothing but `CKR_WRAPPED_KEY_INVALID`, or by its
+//! length alone and before it is opened `CKR_WRAPPED_KEY_LEN_RANGE`, which is no news to who sent it. Where
 //! a mechanism does not authenticate what it wraps, that alone is too much: a padding that is right for
 //! one forged blob in 256 gives the key, byte by byte, to whoever may only unwrap it. So:
 //!

@@ -32,6 +32,10 @@ pub(super) const CBC_PAD: Row = Row {
     decrypt: Some(|key, params| Blocks::begin(cbc(key, params, Direction::Decrypt)?, true)),
     wrap: Some(wrap),
     unwrap: Some(unwrap),
+    unwrapped: |_, wrapped| {
+        let whole = wrapped > 0 && wrapped.is_multiple_of(BLOCK);
+        whole.then(|| wrapped - BLOCK..=wrapped - 1)
+    },
     ..aes(row!(CKM_AES_CBC_PAD))
 };
 

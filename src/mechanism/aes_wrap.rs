@@ -13,6 +13,7 @@ pub(super) const KEY_WRAP: Row = Row {
     params: ParamsShape::Bytes,
     wrap: Some(wrap),
     unwrap: Some(unwrap),
+    unwrapped: |_, wrapped| kw::unwrapped(3, wrapped),
     authenticated: true,
     tells_versions: |_| true,
     ..aes(row!(CKM_AES_KEY_WRAP))
@@ -27,6 +28,7 @@ const fn padded(row: Row) -> Row {
         params: ParamsShape::Bytes,
         wrap: Some(wrap_padded),
         unwrap: Some(unwrap_padded),
+        unwrapped: |_, wrapped| kw::unwrapped(2, wrapped),
         authenticated: true,
         tells_versions: |_| true,
         ..aes(row)

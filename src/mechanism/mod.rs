@@ -28,6 +28,7 @@ pub use versions::begin_verify;
 use crate::error::{Reason, Result};
 use crate::key::{Parsed, UsableKey};
 use crate::secret::Secret;
+use std::ops::RangeInclusive;
 
 /// Every mechanism, sorted by its number.
 pub static MECHANISMS: &[Row] = &[
@@ -199,6 +200,8 @@ pub type Wrap = fn(&UsableKey, &Params, &Secret) -> Result<Vec<u8>>;
 pub type Derive = fn(&UsableKey, Option<&Secret>, &Params, usize) -> Result<Secret>;
 /// Unwraps key bytes. Every malformed blob is `Reason::WrappedInvalid`.
 pub type Unwrap = fn(&UsableKey, &Params, &[u8]) -> Result<Secret>;
+/// The least and the most bytes that a wrapped key of so many bytes may hold, under this key.
+pub type Lengths = fn(&UsableKey, usize) -> Option<RangeInclusive<usize>>;
 /// Generates a secret key of that many bytes; 0 where the caller said none.
 pub type Generate = fn(&Params, usize) -> Result<Secret>;
 /// Generates a key pair; the private key holds the public one.

@@ -1,7 +1,7 @@
 //! The row of a mechanism: all that PKCS#11 says about it follows from its fields.
 
 use super::{
-    BeginDigest, BeginSign, BeginTransform, BeginVerify, Derive, Generate, GeneratePair,
+    BeginDigest, BeginSign, BeginTransform, BeginVerify, Derive, Generate, GeneratePair, Lengths,
     MessageParams, Params, ParamsShape, Unwrap, Wrap,
 };
 use crate::error::{Reason, Result};
@@ -42,6 +42,8 @@ pub struct Row {
     pub wrap: Option<Wrap>,
     /// Unwraps a key.
     pub unwrap: Option<Unwrap>,
+    /// How many bytes a wrapped key of a length may hold; none where no wrapped key has that length.
+    pub unwrapped: Lengths,
     /// Whether it unwraps only where the configuration says so: whoever may try wrapped keys in large
     /// numbers learns what is in them.
     pub unwraps_by_choice: bool,
@@ -90,6 +92,7 @@ impl Row {
             verify_recover: None,
             wrap: None,
             unwrap: None,
+            unwrapped: |_, _| Some(0..=usize::MAX),
             unwraps_by_choice: false,
             authenticated: false,
             in_parts: false,

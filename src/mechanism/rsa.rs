@@ -9,6 +9,7 @@ use crate::lc::digest::Hash;
 use crate::lc::rsa::{BITS, Oaep, PrivateKey, PublicKey, max_oaep};
 use crate::secret::Secret;
 use pkcs11_sys::CKK_RSA;
+use std::ops::RangeInclusive;
 
 pub(super) const KEY_PAIR_GEN: Row =
     Row { generate_pair: Some(generate), ..rsa(row!(CKM_RSA_PKCS_KEY_PAIR_GEN)) };
@@ -19,6 +20,7 @@ pub(super) const OAEP: Row = Row {
     decrypt: Some(open),
     wrap: Some(wrap),
     unwrap: Some(unwrap),
+    unwrapped: whole,
     authenticated: true,
     ..rsa(row!(CKM_RSA_PKCS_OAEP))
 };
@@ -52,6 +54,15 @@ fn unwrap(usable: &UsableKey, params: &Params, wrapped: &[u8]) -> Result<Secret>
     match key.decrypt_oaep(&padding.oaep(), wrapped) {
         Ok(material) if !material.is_empty() => Ok(material),
         _ => Err(Reason::WrappedInvalid.into()),
+    }
+}
+
+/// What one RSA operation unwraps: a blob as long as the modulus.
+pub(super) fn whole(usable: &UsableKey, wrapped: usize) -> Option<RangeInclusive<usize>> {
+    match private(usable) {
+        Ok(key) => (wrapped == key.size()).then_some(0..=wrapped),
+        // The key's type is another matter.
+        Err(_) => Some(0..=wrapped),
     }
 }
 

@@ -10,11 +10,13 @@ use crate::lc::aes::AesKey;
 use crate::lc::rsa::Oaep;
 use crate::lc::{kw, random};
 use crate::secret::Secret;
+use std::ops::RangeInclusive;
 
 pub(super) const RSA_AES_KEY_WRAP: Row = Row {
     params: ParamsShape::RsaAes,
     wrap: Some(wrap),
     unwrap: Some(unwrap),
+    unwrapped,
     authenticated: true,
     in_parts: true,
     ..rsa(row!(CKM_RSA_AES_KEY_WRAP))
@@ -28,6 +30,13 @@ fn wrap(usable: &UsableKey, params: &Params, material: &Secret) -> Result<Vec<u8
     let by = AesKey::new(transport.expose())?;
     wrapped.extend_from_slice(&kw::wrap_padded(&by, material.expose())?);
     Ok(wrapped)
+}
+
+fn unwrapped(usable: &UsableKey, wrapped: usize) -> Option<RangeInclusive<usize>> {
+    match private(usable) {
+        Ok(key) => kw::unwrapped(2, wrapped.checked_sub(key.size())?),
+        Err(_) => Some(0..=wrapped),
+    }
 }
 
 /// The transport key may have any size that AES has: the blob does not say which, and those who receive

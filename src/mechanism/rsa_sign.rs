@@ -2,7 +2,7 @@
 
 use super::gather::{Compare, Compute, Gathered};
 use super::row::row;
-use super::rsa::{private, public, rsa};
+use super::rsa::{private, public, rsa, whole};
 use super::{Absorb, Check, Params, ParamsShape, Row, Transform};
 use crate::error::{Reason, Result};
 use crate::key::UsableKey;
@@ -18,6 +18,7 @@ pub(super) const PKCS: Row = Row {
     verify: Some(|key, params| verify(key, plain(params, Scheme::Pkcs1Raw)?, Input::Given)),
     wrap: Some(wrap),
     unwrap: Some(unwrap),
+    unwrapped: whole,
     unwraps_by_choice: true,
     sign_recover: Some(|key, params| sign(key, plain(params, Scheme::Pkcs1Raw)?, Input::Given)),
     verify_recover: Some(|key, params| recover(key, plain(params, Scheme::Pkcs1Raw)?)),

@@ -35,6 +35,7 @@ pub(super) const SEAL: Row = Row {
     decrypt: Some(|key, params| Ok(Box::new(Open::begin(key, params)?))),
     wrap: Some(wrap),
     unwrap: Some(unwrap),
+    unwrapped: |_, blob| blob.checked_sub(SEAL_AROUND).map(|material| material..=material),
     authenticated: true,
     tells_versions: |_| true,
     ..aes(Row::new(CKM_KEYSTEAD_SEAL, "CKM_KEYSTEAD_SEAL"))

@@ -73,6 +73,20 @@ pub enum Sizes {
 }
 
 impl Sizes {
+    /// The sizes of whole bytes, in bytes.
+    pub fn in_bytes(&self) -> impl Iterator<Item = usize> {
+        let (least, most) = match self {
+            Self::These(sizes) => {
+                (sizes.first().copied().unwrap_or(0), sizes.last().copied().unwrap_or(0))
+            }
+            Self::Bits(least, most) | Self::Bytes(least, most) => (*least, *most),
+        };
+        let bytes = least.div_ceil(8)..=most / 8;
+        bytes
+            .filter(|bytes| self.contain(bytes * 8))
+            .filter_map(|bytes| usize::try_from(bytes).ok())
+    }
+
     /// Whether a key can have this size.
     pub fn contain(&self, bits: u64) -> bool {
         match self {

@@ -5,12 +5,14 @@ use super::{Caller, Handle, Token};
 use crate::error::{Error, Reason, Result};
 use crate::key::{UsableKey, Usage};
 use crate::mechanism::{self, Mechanism, Row};
+use crate::object::kinds::Kind;
 use crate::object::values::same;
 use crate::object::vendor::CKA_KEYSTEAD_IMPORT_ONLY;
 use crate::object::{Attributes, How, Template, Wishes};
 use crate::object::{build, import_only, kinds};
 use crate::secret::Secret;
 use pkcs11_sys::*;
+use std::ops::RangeInclusive;
 
 impl Token {
     /// `C_WrapKey`.
@@ -66,6 +68,7 @@ impl Token {
         self.may_change(caller, attributes.flag(CKA_TOKEN), attributes.flag(CKA_PRIVATE))?;
         let custom = self.is_custom(&attributes, &wishes);
         let open = || {
+            check_length((row.unwrapped)(&usable, wrapped.len()), kind, template)?;
             let material = opened(row, &usable, mechanism, wrapped, class)?;
             self.take_in(caller, kind, template, attributes, material, &wishes)
                 .map_err(|failure| told(failure, row))
@@ -184,6 +187,24 @@ fn may_be_transport(row: &Row, by: &UsableKey) -> bool {
     by.bounds.hides_what_it_unwraps()
         && row.id == CKM_RSA_PKCS_OAEP
         && by.mechanisms.as_ref().is_none_or(|allowed| allowed.contains(&whole))
+}
+
+/// Refuses a blob that can hold no key of this type, or not one of the length that the template names, by
+/// the lengths of what it may hold alone (PKCS#11 3.1, 5.18.4): `WrappedLength`.
+fn check_length(
+    lengths: Option<RangeInclusive<usize>>,
+    kind: &Kind,
+    template: &Template,
+) -> Result<()> {
+    let named = template.number(CKA_VALUE_LEN)?;
+    let lengths = lengths.ok_or(Reason::WrappedLength)?;
+    // How long a private key is depends on more than its size.
+    let fits = kind.class == CKO_PRIVATE_KEY
+        || kind
+            .sizes
+            .in_bytes()
+            .any(|size| lengths.contains(&size) && named.is_none_or(|named| named == size as u64));
+    fits.then_some(()).ok_or_else(|| Reason::WrappedLength.into())
 }
 
 /// What was wrapped, if it can be of the class that the template names.

@@ -137,9 +137,10 @@ fn a_data_key_is_sealed_and_unsealed_without_being_seen() {
         refused(unwrapped(&token, &seal(), key, &blob), RvError::WrappedKeyInvalid);
         let mut forged = blob.clone();
         forged[60] ^= 1;
-        for wrong in [&forged[..], &blob[..40], b""] {
-            let refusal = unwrapped(&token, &seal_with(CUSTOMER), key, wrong);
-            refused(refusal, RvError::WrappedKeyInvalid);
+        let unwrap = |wrong: &[u8]| unwrapped(&token, &seal_with(CUSTOMER), key, wrong);
+        refused(unwrap(&forged), RvError::WrappedKeyInvalid);
+        for wrong in [&blob[..40], b""] {
+            refused(unwrap(wrong), RvError::WrappedKeyLenRange);
         }
         let other = token.generate_aes(&[Attribute::Token(true)]);
         refused(unwrapped(&token, &seal_with(CUSTOMER), other, &blob), RvError::WrappedKeyInvalid);

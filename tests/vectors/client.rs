@@ -39,6 +39,11 @@ impl<'a> Mechanism<'a> {
         Self::at(mechanism, &raw const *parameter, size_of::<T>())
     }
 
+    /// Its `CKM_` number.
+    pub fn number(&self) -> CK_MECHANISM_TYPE {
+        self.raw.mechanism
+    }
+
     /// A mechanism whose parameter is bytes.
     pub fn with_bytes(mechanism: CK_MECHANISM_TYPE, parameter: &'a [u8]) -> Self {
         Self::at(mechanism, parameter.as_ptr(), parameter.len())

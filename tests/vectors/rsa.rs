@@ -63,13 +63,17 @@ fn oaep_opens_and_unwraps_what_wycheproof_publishes() {
                     let unwrapped = open_secret(None, |template| {
                         client.unwrap(&mechanism, key, &test.ct, template)
                     });
+                    let refusal = match refusal {
+                        RvError::EncryptedDataLenRange => RvError::WrappedKeyLenRange,
+                        _ => RvError::WrappedKeyInvalid,
+                    };
                     match test.pt.is_empty() {
                         // No key has no bytes.
                         true => assert_eq!(unwrapped, Err(RvError::WrappedKeyInvalid)),
                         false => vector.gives(
                             unwrapped.map(|key| client.value(key)),
                             test.pt.to_vec(),
-                            RvError::WrappedKeyInvalid,
+                            refusal,
                         ),
                     }
                     tally.ran(CKM_RSA_PKCS_OAEP);

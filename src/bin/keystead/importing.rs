@@ -285,11 +285,14 @@ impl Import<'_> {
                 "this import key takes no material in that form",
             )
             .hint("`keystead import-key --form` says which an import key takes: oaep unless told"),
-            (Some(RvError::WrappedKeyInvalid), _) if self.is_short(material) => Failure::new(
-                "the RSA key is shorter than the token takes",
-            )
-            .hint("`rsa_minimum` in the configuration says what it takes: 2048 bits, unless told"),
-            (Some(RvError::WrappedKeyInvalid), _) => Failure::new(
+            (Some(RvError::WrappedKeyInvalid | RvError::WrappedKeyLenRange), _)
+                if self.is_short(material) =>
+            {
+                Failure::new("the RSA key is shorter than the token takes").hint(
+                    "`rsa_minimum` in the configuration says what it takes: 2048 bits, unless told",
+                )
+            }
+            (Some(RvError::WrappedKeyInvalid | RvError::WrappedKeyLenRange), _) => Failure::new(
                 "the material does not open under this import key",
             )
             .hint("or it is no material for this type and size of key, or wrapped in another form"),
