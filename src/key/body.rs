@@ -17,6 +17,7 @@ use super::material::{Expiry, ExpiryAction};
 use super::state::DAY;
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
+use crate::id::Id;
 use crate::secret::Secret;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
@@ -29,8 +30,8 @@ const WITH_BONDS: u8 = 2;
 /// What a custom key is called and made for: it stays when the material goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Metadata {
-    /// The name people give it.
-    pub alias: String,
+    /// The name people give it, UTF-8 or not; its key ID while it has none.
+    pub alias: Vec<u8>,
     /// The identifier programs find it by (`CKA_ID` at the border).
     pub identifier: Vec<u8>,
     /// Free text, at most 255 bytes.
@@ -122,6 +123,28 @@ impl Metadata {
     pub fn rotation_due(&self) -> Option<Seconds> {
         let days = Seconds::from(self.rotation_days);
         (days != 0).then(|| self.rotation_from.saturating_add(days * DAY))
+    }
+
+    /// What the key of that ID is called: its alias, or else its ID.
+    pub fn name(&self, id: Id) -> Vec<u8> {
+        match self.given_name(id) {
+            [] => id.to_string().into_bytes(),
+            given => given.to_vec(),
+        }
+    }
+
+    /// The alias that somebody gave the key of that ID; empty if nobody did.
+    pub fn given_name(&self, id: Id) -> &[u8] {
+        match self.alias == id.to_string().as_bytes() {
+            true => &[],
+            false => &self.alias,
+        }
+    }
+
+    /// Gives the key of that ID another alias, or none.
+    pub fn rename(&mut self, id: Id, alias: &[u8]) {
+        self.alias = alias.to_vec();
+        self.alias = self.name(id);
     }
 
     /// The bytes to seal.

@@ -41,6 +41,19 @@
 //! enabled external key has lost just this material, it is revived under the template's names. None at
 //! all: a new one. More than one: `CKR_TEMPLATE_INCONSISTENT`.
 //!
+//! # Its names
+//!
+//! A label is at most 255 bytes, UTF-8 or not. `alias` in the metadata's JSON shows it so that no two look the
+//! same: a backslash is doubled; control and direction characters, and others that cannot be seen, are
+//! `\u{202e}` and the like; bytes that are no UTF-8 are `\xff`. Where that differs from the label, `alias_hex`
+//! has its bytes. The program takes a key by its key ID, else by the label itself, else by either of the two.
+//! JSON that makes a key gives the label itself as `alias`, or its bytes as `alias_hex`.
+//!
+//! A key that nobody named is called by its key ID: the metadata's `CKA_LABEL` and `alias` show that. The
+//! `CKA_LABEL` of its material, and of the public half of its pair, is empty, because programs show a label in
+//! the place of a certificate's name; a search for the key ID as a label finds them all the same. Setting an
+//! empty label takes the name away.
+//!
 //! # The expiry
 //!
 //! Of an import: `CKA_KEYSTEAD_EXPIRES_AT`, 0 for never; else the custom key's own; else, where the

@@ -36,7 +36,7 @@ impl Custom<'_> {
         ] {
             shown.set_flag(kind, value);
         }
-        shown.set(CKA_LABEL, self.metadata.alias.as_bytes());
+        shown.set(CKA_LABEL, &self.metadata.name(self.id));
         shown.set(CKA_APPLICATION, APPLICATION);
         shown.set(CKA_OBJECT_ID, &[]);
         shown.set(CKA_UNIQUE_ID, self.id.to_string().as_bytes());
@@ -48,7 +48,7 @@ impl Custom<'_> {
     /// Every attribute of the material object, given its own.
     pub fn material_attributes(&self, own: &Attributes, version: u32) -> Result<Attributes> {
         let mut shown = own.duplicate();
-        shown.set(CKA_LABEL, self.metadata.alias.as_bytes());
+        shown.set(CKA_LABEL, self.metadata.given_name(self.id));
         shown.set(CKA_ID, &self.metadata.identifier);
         shown.set_flag(CKA_COPYABLE, false);
         shown.set_flag(CKA_DESTROYABLE, self.state.origin == Origin::External);
@@ -81,6 +81,14 @@ impl Custom<'_> {
             shown.set_number(kind, value);
         }
         show_expiry(shown, self.state.expiry);
+    }
+}
+
+/// Whether an object is found by this label: a key that nobody gave one is by its custom key's ID too.
+pub fn is_called(shown: &Attributes, label: &[u8]) -> bool {
+    match shown.bytes(CKA_LABEL) {
+        None | Some([]) => shown.bytes(CKA_KEYSTEAD_KEY_ID) == Some(label),
+        Some(given) => given == label,
     }
 }
 

@@ -6,6 +6,7 @@ use crate::clock::{Seconds, check_ahead};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::{Due, ExpiryAction, Material, Metadata, Origin, OwnExpiry, State, Status};
+use crate::text::{escaped, hex, unhex};
 use jiff::{Span, SpanRelativeTo, Timestamp, Unit};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
@@ -18,6 +19,7 @@ pub const MAX_DESCRIPTION: usize = 255;
 #[serde(deny_unknown_fields)]
 struct Written {
     alias: Option<String>,
+    alias_hex: Option<String>,
     #[serde(default)]
     description: String,
     key_type: Option<String>,
@@ -64,7 +66,7 @@ fn there<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Opti
 /// An empty custom key as somebody asked for it.
 pub struct Wanted {
     /// Its alias, if it was given one.
-    pub alias: Option<String>,
+    pub alias: Option<Vec<u8>>,
     /// The identifier programs find it by; empty for the key ID's bytes.
     pub identifier: Vec<u8>,
     /// Its description.
@@ -86,9 +88,7 @@ pub fn wanted(bytes: &[u8], now: Seconds, clock: Seconds) -> Result<Wanted> {
     if written.description.len() > MAX_DESCRIPTION {
         return Err(wrong("`description` is longer than 255 bytes"));
     }
-    if written.alias.as_ref().is_some_and(|alias| alias.is_empty() || alias.len() > 255) {
-        return Err(wrong("`alias` has no bytes or more than 255"));
-    }
+    let alias = alias(written.alias, written.alias_hex.as_deref())?;
     let name = written.key_type.as_deref().unwrap_or("AES");
     let kind = kinds::named(name).ok_or_else(|| wrong("`key_type` is not one the token keeps"))?;
     if written.key_bits.is_some_and(|bits| !kind.sizes.contain(bits)) {
@@ -101,7 +101,7 @@ pub fn wanted(bytes: &[u8], now: Seconds, clock: Seconds) -> Result<Wanted> {
         Some(hex) => unhex(&hex).ok_or_else(|| wrong("`id` is not hexadecimal"))?,
     };
     Ok(Wanted {
-        alias: written.alias,
+        alias,
         identifier,
         description: written.description,
         kind,
@@ -109,6 +109,21 @@ pub fn wanted(bytes: &[u8], now: Seconds, clock: Seconds) -> Result<Wanted> {
         expiry,
         private: written.private.unwrap_or(true),
     })
+}
+
+/// The alias itself, or its bytes in hexadecimal digits.
+fn alias(text: Option<String>, hex: Option<&str>) -> Result<Option<Vec<u8>>> {
+    let alias = match (text, hex) {
+        (Some(_), Some(_)) => return Err(wrong("`alias` and `alias_hex` exclude each other")),
+        (text, None) => text.map(String::into_bytes),
+        (None, Some(hex)) => {
+            Some(unhex(hex).ok_or_else(|| wrong("`alias_hex` is not hexadecimal"))?)
+        }
+    };
+    match alias.as_ref().is_some_and(|alias| alias.is_empty() || alias.len() > 255) {
+        true => Err(wrong("`alias` has no bytes or more than 255")),
+        false => Ok(alias),
+    }
 }
 
 /// The members that can be changed: [`WrittenExpiry`]'s.
@@ -186,15 +201,6 @@ fn wrong(what: &str) -> Error {
     Reason::AttributeValue.detail(format_args!("the custom key's JSON: {what}"))
 }
 
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let byte = |pair: &[u8; 2]| {
-        let digits = pair.iter().all(u8::is_ascii_hexdigit).then_some(pair)?;
-        u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
-    };
-    rest.is_empty().then(|| pairs.iter().map(byte).collect())?
-}
-
 /// Whole seconds of a span such as `90d` or `36h`; days have 24 hours.
 pub fn seconds(text: &str) -> Option<Seconds> {
     let span: Span = text.trim().parse().ok()?;
@@ -215,7 +221,11 @@ pub fn timestamp(second: Seconds) -> Result<Timestamp> {
 #[derive(Debug, Serialize)]
 struct Shown<'a> {
     key_id: String,
-    alias: &'a str,
+    /// Escaped (see [`crate::text::escaped`]), so that no two look the same.
+    alias: String,
+    /// Its bytes, where they are shown escaped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alias_hex: Option<String>,
     description: &'a str,
     id: String,
     key_type: &'a str,
@@ -244,11 +254,14 @@ pub fn show(id: Id, metadata: &Metadata, state: &State, private: bool) -> Result
         Some(Due::After(seconds)) => (None, Some(seconds)),
         None => (None, None),
     };
+    let name = metadata.name(id);
+    let alias = escaped(&name);
     let shown = Shown {
         key_id: id.to_string(),
-        alias: &metadata.alias,
+        alias_hex: (alias.as_bytes() != name).then(|| hex(&name)),
+        alias,
         description: &metadata.description,
-        id: metadata.identifier.iter().map(|byte| format!("{byte:02x}")).collect(),
+        id: hex(&metadata.identifier),
         key_type: kinds::kind(metadata.class, metadata.key_type)?.name,
         key_bits: metadata.bits,
         origin: origin(state.origin),
@@ -320,7 +333,7 @@ mod tests {
     fn the_json_of_the_manual_makes_a_key() {
         let json = br#"{"alias":"payroll","description":"pays","key_type":"AES","key_bits":256,"expires":"2027-01-31T00:00:00Z"}"#;
         let wanted = wanted(json, 1_000, 1_000).unwrap();
-        assert_eq!(wanted.alias.as_deref(), Some("payroll"));
+        assert_eq!(wanted.alias.as_deref(), Some(&b"payroll"[..]));
         assert!(wanted.identifier.is_empty());
         assert_eq!((wanted.kind.name, wanted.bits, wanted.private), ("AES", 256, true));
         let expected = OwnExpiry { due: Due::At(1_801_353_600), action: ExpiryAction::Erase };
@@ -332,6 +345,9 @@ mod tests {
         assert!(refused("{").contains("JSON"));
         assert!(refused(r#"{"allias":"x"}"#).contains("allias"));
         assert!(refused(r#"{"id":"0g"}"#).contains("id"));
+        assert!(refused(r#"{"alias_hex":"0g"}"#).contains("alias_hex"));
+        assert!(refused(r#"{"alias":"x","alias_hex":"00"}"#).contains("exclude"));
+        assert!(refused(r#"{"alias":""}"#).contains("no bytes"));
         assert!(refused(r#"{"key_type":"DES"}"#).contains("key_type"));
         assert!(refused(r#"{"key_bits":100}"#).contains("key_bits"));
         assert!(refused(r#"{"expires":"1970-01-01T00:00:01Z"}"#).contains("not in the future"));

@@ -167,7 +167,7 @@ impl Token {
                         self.schedule(&mut metadata, key.state.origin, template)?;
                     } else if attribute.kind == CKA_VALUE && own.is_none() {
                         self.change_expiry(&mut metadata, key.state.origin, value)?;
-                    } else if !rename(&mut metadata, attribute.kind, value)? {
+                    } else if !rename(id, &mut metadata, attribute.kind, value)? {
                         let own = own.as_mut().ok_or(Reason::AttributeReadOnly)?;
                         self.change_own(own, attribute)?;
                     }
@@ -302,7 +302,7 @@ pub(super) fn material_found_by(
     metadata: &Metadata,
 ) -> Vec<(u64, Vec<u8>)> {
     let mut shown = held.attributes.duplicate();
-    shown.set(CKA_LABEL, metadata.alias.as_bytes());
+    shown.set(CKA_LABEL, &metadata.name(key));
     shown.set(CKA_ID, &metadata.identifier);
     shown.set(CKA_UNIQUE_ID, id.to_string().as_bytes());
     shown.set(CKA_KEYSTEAD_KEY_ID, key.to_string().as_bytes());
@@ -363,10 +363,10 @@ fn asked_event(kind: u64, template: &Template) -> Result<Option<Event>> {
 }
 
 /// Changes what the custom key is called; false if the attribute is none of its names.
-fn rename(metadata: &mut Metadata, kind: u64, value: &[u8]) -> Result<bool> {
+fn rename(id: Id, metadata: &mut Metadata, kind: u64, value: &[u8]) -> Result<bool> {
     let text = || String::from_utf8(value.to_vec()).map_err(|_| Reason::AttributeValue);
     match kind {
-        CKA_LABEL => metadata.alias = text()?,
+        CKA_LABEL => metadata.rename(id, value),
         CKA_ID => metadata.identifier = value.to_vec(),
         CKA_KEYSTEAD_DESCRIPTION => metadata.description = text()?,
         _ => return Ok(false),

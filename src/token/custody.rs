@@ -43,7 +43,7 @@ impl Token {
         let id = self.fresh_id()?;
         let fingerprint = self.fingerprint(kind, &material)?;
         let metadata = Metadata {
-            alias: named(&attributes, id)?,
+            alias: named(&attributes, id),
             identifier: identified(&attributes, id),
             description: wishes.description.clone().unwrap_or_default(),
             class: kind.class,
@@ -85,7 +85,7 @@ impl Token {
         let own = |Expiry { at, action }| OwnExpiry { due: Due::At(at), action };
         let own_expiry = self.ordinary_expiry(&wishes)?.map(own);
         let wanted = json::Wanted {
-            alias: label(template)?,
+            alias: label(template),
             identifier: template.bytes(CKA_ID).unwrap_or_default().to_vec(),
             description: wishes.description.unwrap_or_default(),
             kind,
@@ -120,7 +120,7 @@ impl Token {
             .bytes(CKA_VALUE)
             .ok_or_else(|| Reason::TemplateIncomplete.detail("CKA_VALUE is missing"))?;
         let mut wanted = json::wanted(value, self.now(), self.clock.now())?;
-        match (&wanted.alias, label(template)?) {
+        match (&wanted.alias, label(template)) {
             (Some(alias), Some(label)) if *alias != label => {
                 return Err(
                     Reason::TemplateInconsistent.detail("CKA_LABEL is not the JSON's alias")
@@ -140,7 +140,7 @@ impl Token {
         }
         let id = self.fresh_id()?;
         let metadata = Metadata {
-            alias: wanted.alias.unwrap_or_else(|| id.to_string()),
+            alias: wanted.alias.unwrap_or_else(|| id.to_string().into_bytes()),
             identifier: match wanted.identifier.is_empty() {
                 true => id.bytes().to_vec(),
                 false => wanted.identifier,
@@ -201,18 +201,14 @@ impl Token {
 }
 
 /// The label of a template, if it says anything.
-pub(super) fn label(template: &Template) -> Result<Option<String>> {
-    template
-        .bytes(CKA_LABEL)
-        .filter(|label| !label.is_empty())
-        .map(|label| String::from_utf8(label.to_vec()).map_err(|_| Reason::AttributeValue.into()))
-        .transpose()
+pub(super) fn label(template: &Template) -> Option<Vec<u8>> {
+    template.bytes(CKA_LABEL).filter(|label| !label.is_empty()).map(<[u8]>::to_vec)
 }
 
-fn named(attributes: &Attributes, id: Id) -> Result<String> {
+fn named(attributes: &Attributes, id: Id) -> Vec<u8> {
     match attributes.bytes(CKA_LABEL) {
-        None | Some([]) => Ok(id.to_string()),
-        Some(label) => String::from_utf8(label.to_vec()).map_err(|_| Reason::AttributeValue.into()),
+        None | Some([]) => id.to_string().into_bytes(),
+        Some(label) => label.to_vec(),
     }
 }
 

@@ -8,6 +8,7 @@ use super::{Answer, Caller, Handle, Login, Token};
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::object::Template;
+use crate::object::custom::is_called;
 use crate::object::values::same;
 use crate::object::vendor::CKA_KEYSTEAD_MATERIAL_VERSION;
 use crate::wire::{Request, Response};
@@ -165,7 +166,9 @@ impl Token {
                 None if is_secret => answer(object, &shown, term.kind, whole),
                 None => return false,
             };
-            matches!(value, Ok(Answer::Value(value)) if same(term.kind, &value, &term.value))
+            let called = term.kind == CKA_LABEL && is_called(&shown, term.value.expose());
+            called
+                || matches!(value, Ok(Answer::Value(value)) if same(term.kind, &value, &term.value))
         }))
     }
 }
@@ -174,9 +177,10 @@ impl Token {
 /// it: thousands of session objects are passed over without showing each whole.
 fn differs(object: &Loaded, template: &Template) -> bool {
     let Content::Object(held) = &object.content else { return false };
-    [CKA_CLASS, CKA_KEY_TYPE, CKA_ID, CKA_LABEL].into_iter().any(|kind| {
-        template.bytes(kind).is_some_and(|wanted| held.attributes.bytes(kind) != Some(wanted))
-    })
+    let own = &held.attributes;
+    let named = template.bytes(CKA_LABEL).is_none_or(|wanted| is_called(own, wanted));
+    let differs = |kind| template.bytes(kind).is_some_and(|wanted| own.bytes(kind) != Some(wanted));
+    !named || [CKA_CLASS, CKA_KEY_TYPE, CKA_ID].into_iter().any(differs)
 }
 
 /// When a search was answered.

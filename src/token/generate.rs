@@ -113,7 +113,6 @@ impl Token {
             let (plan, id) = self.plan_generated(caller, kind, attributes, material, wishes)?;
             names.key = Some(id.to_string());
             names.identifier.get_or_insert_with(|| id.bytes().to_vec());
-            names.label.get_or_insert_with(|| id.to_string().into_bytes());
             return Ok((plan, names));
         }
         let expiry: Option<Expiry> = self.ordinary_expiry(wishes)?;

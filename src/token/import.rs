@@ -183,7 +183,7 @@ impl Token {
         if target.state.has_material() {
             self.import_over_present(import, target, metadata, state, event)
         } else {
-            let metadata = renamed(metadata, import.template)?;
+            let metadata = renamed(target.id, metadata, import.template);
             self.import_into(import, target, metadata, state, event)
         }
     }
@@ -197,7 +197,7 @@ impl Token {
         let event = Event::Import { fingerprint: import.fingerprint, expiry };
         let state = State::awaiting_import().apply(&event, now)?;
         let metadata = Metadata {
-            alias: id.to_string(),
+            alias: id.to_string().into_bytes(),
             identifier: id.bytes().to_vec(),
             description: import.wishes.description.clone().unwrap_or_default(),
             class: import.kind.class,
@@ -216,7 +216,7 @@ impl Token {
             metadata: metadata.clone(),
             state: State::awaiting_import(),
         };
-        let metadata = renamed(metadata, import.template)?;
+        let metadata = renamed(id, metadata, import.template);
         self.import_into(import, target, metadata, state, Event::Create)
     }
 
@@ -318,8 +318,8 @@ impl Token {
         {
             return Ok(Some(target));
         }
-        match label(template)? {
-            Some(label) => self.only_target(kind, (CKA_LABEL, label.into_bytes())),
+        match label(template) {
+            Some(label) => self.only_target(kind, (CKA_LABEL, label)),
             None => Ok(None),
         }
     }
@@ -439,14 +439,14 @@ fn end_of_date(template: &Template) -> Result<Option<Seconds>> {
 }
 
 /// The names an import gives: a label or identifier in the template becomes the custom key's.
-fn renamed(mut metadata: Metadata, template: &Template) -> Result<Metadata> {
-    if let Some(label) = label(template)? {
-        metadata.alias = label;
+fn renamed(id: Id, mut metadata: Metadata, template: &Template) -> Metadata {
+    if let Some(label) = label(template) {
+        metadata.rename(id, &label);
     }
     if let Some(identifier) = template.bytes(CKA_ID).filter(|bytes| !bytes.is_empty()) {
         metadata.identifier = identifier.to_vec();
     }
-    Ok(metadata)
+    metadata
 }
 
 /// The attributes after the same material came again: nothing the template names may differ, except
@@ -471,7 +471,7 @@ fn merged(
                 );
                 true
             }
-            CKA_LABEL => value.is_empty() || value == metadata.alias.as_bytes(),
+            CKA_LABEL => value.is_empty() || value == metadata.name(key),
             // It may have named the custom key by its UUID.
             CKA_ID => value.is_empty() || value == metadata.identifier || value == key.bytes(),
             // The material itself, and what is settled elsewhere.

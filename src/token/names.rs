@@ -5,6 +5,7 @@ use super::{Handle, Login, Named, Token, serial};
 use crate::error::Error;
 use crate::id::Id;
 use crate::key::Event;
+use crate::text::escaped;
 use crate::wire::Change;
 use pkcs11_sys::CKA_LABEL;
 use std::fmt;
@@ -16,19 +17,21 @@ impl Loaded {
             (_, Some((id, key))) => called("key", id, &key.metadata.alias),
             (Content::Object(held), None) if !held.material.is_empty() => {
                 let label = held.attributes.bytes(CKA_LABEL).unwrap_or_default();
-                called("key", self.id, &String::from_utf8_lossy(label))
+                called("key", self.id, label)
             }
             _ => format!("object {}", self.id),
         }
     }
 }
 
-fn called(what: &str, id: Id, alias: &str) -> String {
+fn called(what: &str, id: Id, alias: &[u8]) -> String {
     let id = id.to_string();
-    if alias.is_empty() || alias == id {
-        format!("{what} {id}")
-    } else {
-        format!("{what} {id} {alias:?}")
+    if alias.is_empty() || alias == id.as_bytes() {
+        return format!("{what} {id}");
+    }
+    match std::str::from_utf8(alias) {
+        Ok(alias) => format!("{what} {id} {alias:?}"),
+        Err(_) => format!("{what} {id} \"{}\"", escaped(alias).replace('"', "\\\"")),
     }
 }
 
@@ -60,7 +63,7 @@ impl Token {
     /// Logs changes that have been committed.
     pub(super) fn log_changes(&self, changes: &[Told]) {
         for Told { id, alias, event } in changes {
-            let name = called("key", *id, alias);
+            let name = called("key", *id, alias.as_bytes());
             match event.as_ref().map(Event::name) {
                 Some(event) => log::info!("{event}: {name} of {self}"),
                 None => log::info!("removed: object {id} of {self}"),

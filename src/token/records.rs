@@ -12,6 +12,7 @@ use crate::lc;
 use crate::object::vendor::CKA_KEYSTEAD_KEY_ID;
 use crate::object::{Attributes, json};
 use crate::secret::Secret;
+use crate::text::escaped;
 use crate::wire::message::{MAX_ALIAS, MAX_READ};
 use crate::wire::{Change, Expect, Outcome, Request, Response, Stored};
 use pkcs11_sys::*;
@@ -97,10 +98,16 @@ pub struct Draft {
     pub body: Secret,
 }
 
-/// What an object with these attributes is found by.
+/// What an object with these attributes is found by: one of a custom key that has no label by the key ID
+/// as a label too.
 pub fn found_by(attributes: &Attributes) -> Vec<(u64, Vec<u8>)> {
     let indexed = attributes.iter().filter(|&(kind, value)| is_indexed(kind, value));
-    indexed.map(|(kind, value)| (kind, value.to_vec())).collect()
+    let mut found_by: Vec<_> = indexed.map(|(kind, value)| (kind, value.to_vec())).collect();
+    let unnamed = attributes.bytes(CKA_LABEL).is_none_or(<[u8]>::is_empty);
+    if let Some(key) = attributes.bytes(CKA_KEYSTEAD_KEY_ID).filter(|_| unnamed) {
+        found_by.push((CKA_LABEL, key.to_vec()));
+    }
+    found_by
 }
 
 impl Token {
@@ -297,7 +304,7 @@ fn alias_of(draft: &Draft) -> Option<String> {
     let is_key =
         draft.event.is_some() || matches!(draft.header.role, Role::Object { holds_key: true });
     let (_, label) = draft.found_by.iter().find(|(kind, _)| is_key && *kind == CKA_LABEL)?;
-    let label = String::from_utf8_lossy(label);
+    let label = String::from_utf8(label.clone()).unwrap_or_else(|_| escaped(label));
     let cut = (0..=MAX_ALIAS.min(label.len())).rev().find(|at| label.is_char_boundary(*at));
     label.get(..cut?).map(str::to_owned)
 }

@@ -109,7 +109,11 @@ fn names_are_one_value_set_through_either_object_and_the_id_outlives_the_materia
         let key = token.generate_aes(&[Attribute::Token(true)]);
         let id = token.key_of(key);
         let metadata = token.metadata(&id);
-        assert_eq!(token.text(key, AttributeType::Label), id, "the alias defaults to the key ID");
+        assert_eq!(
+            token.text(metadata, AttributeType::Label),
+            id,
+            "the alias defaults to the key ID"
+        );
         assert_eq!(token.bytes(key, AttributeType::Id), uuid_bytes(&id));
         token.update_attributes(key, &[label("renamed")]).unwrap();
         assert_eq!(token.text(metadata, AttributeType::Label), "renamed");

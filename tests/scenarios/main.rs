@@ -30,6 +30,7 @@ mod kept;
 mod logging;
 mod messages;
 mod model;
+mod names;
 mod numbers;
 mod objects;
 mod oracles;

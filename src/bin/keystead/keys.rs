@@ -14,6 +14,7 @@ use keystead::key::{Material, Status};
 use keystead::object::json;
 use keystead::object::kinds::KINDS;
 use keystead::object::vendor::{APPLICATION, CKA_KEYSTEAD_KEY_ID};
+use keystead::text;
 use pkcs11_sys::CKO_PUBLIC_KEY;
 use serde::Deserialize;
 use serde_json::Value;
@@ -33,6 +34,8 @@ pub struct CustomKey {
 pub struct Shown {
     pub key_id: String,
     pub alias: String,
+    /// The alias's bytes, where the alias shows them escaped.
+    pub alias_hex: Option<String>,
     pub key_type: String,
     pub key_bits: u64,
     pub origin: String,
@@ -77,7 +80,7 @@ impl CustomKey {
             .into_iter()
             .map(|object| Self::read(session, object))
             .collect::<Result<Vec<_>, _>>()?;
-        let order = |key: &Self| (key.shown.alias.clone(), key.shown.key_id.clone());
+        let order = |key: &Self| (key.shown.label(), key.shown.key_id.clone());
         keys.sort_by_cached_key(order);
         Ok(keys)
     }
@@ -158,6 +161,12 @@ impl CustomKey {
 }
 
 impl Shown {
+    /// The alias's bytes.
+    pub fn label(&self) -> Vec<u8> {
+        let given = self.alias_hex.as_deref().and_then(text::unhex);
+        given.unwrap_or_else(|| self.alias.as_bytes().to_vec())
+    }
+
     /// Whether the next import brings it material.
     pub fn waits(&self) -> bool {
         self.status == json::status(Status::PendingImport)
@@ -195,7 +204,7 @@ impl Shown {
 /// Alias and key ID on a line.
 impl std::fmt::Display for Shown {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} ({})", printable(&self.alias), self.key_id)
+        write!(f, "{} ({})", printable(self.label()), self.key_id)
     }
 }
 
@@ -219,8 +228,18 @@ pub fn check_alias(session: &Session, alias: &str) -> Result<(), Failure> {
     }
 }
 
-fn by_alias(session: &Session, alias: &str) -> Result<Vec<ObjectHandle>, Failure> {
-    Ok(session.find_objects(&metadata_objects([Attribute::Label(alias.into())]))?)
+/// The keys whose alias this is; where there is none, those whose alias is shown so: escaped, or in
+/// hexadecimal digits.
+fn by_alias(session: &Session, name: &str) -> Result<Vec<ObjectHandle>, Failure> {
+    let labelled = |label| session.find_objects(&metadata_objects([Attribute::Label(label)]));
+    let mut found = labelled(name.as_bytes().to_vec())?;
+    if found.is_empty() {
+        let hex = text::unhex(name).filter(|label| !label.is_empty());
+        for label in text::unescaped(name).into_iter().chain(hex) {
+            found.extend(labelled(label)?);
+        }
+    }
+    Ok(found)
 }
 
 fn by_key_id(session: &Session, id: &str) -> Result<Vec<ObjectHandle>, Failure> {

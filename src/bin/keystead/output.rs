@@ -2,7 +2,7 @@
 
 use crate::{Failure, standard};
 use keystead::sys;
-use keystead::text::harmless;
+use keystead::text::escaped;
 use serde::Serialize;
 use std::fmt::Display;
 use std::fs::File;
@@ -29,23 +29,16 @@ pub fn pretty(value: &impl Serialize) -> Result<String, Failure> {
     serde_json::to_string_pretty(value).map(|text| text + "\n").map_err(Failure::new)
 }
 
-/// A name or value from a store, made harmless for a terminal and told apart from every other: what
-/// steers, cannot be seen or stands at an end unseen is escaped, and so is the backslash.
-pub fn printable(text: &str) -> String {
-    let inner = text.trim();
-    let begins = text.len() - text.trim_start().len();
-    let escaped = |text: &str| text.chars().map(|it| it.escape_unicode().to_string()).collect();
-    let (before, rest) = text.split_at_checked(begins).unwrap_or_default();
-    let after = rest.strip_prefix(inner).unwrap_or_default();
-    let (before, after): (String, String) = (escaped(before), escaped(after));
-    format!("{before}{}{after}", harmless(&inner.replace('\\', "\\\\")))
+/// A name or value from a store, made harmless for a terminal and told apart from every other.
+pub fn printable(text: impl AsRef<[u8]>) -> String {
+    escaped(text.as_ref())
 }
 
 /// The most characters of a name in a table.
 const CELL: usize = 40;
 
 /// A name for a table, cut where it is long.
-pub fn cell(text: &str) -> String {
+pub fn cell(text: impl AsRef<[u8]>) -> String {
     let text = printable(text);
     match text.char_indices().nth(CELL) {
         Some(_) => text.chars().take(CELL - 1).chain(['…']).collect(),
@@ -103,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_long_name_does_not_widen_a_table() {
-        assert_eq!(cell(&"x".repeat(40)), "x".repeat(40));
-        assert_eq!(cell(&"ü".repeat(255)), format!("{}…", "ü".repeat(39)));
+        assert_eq!(cell("x".repeat(40)), "x".repeat(40));
+        assert_eq!(cell("ü".repeat(255)), format!("{}…", "ü".repeat(39)));
     }
 }

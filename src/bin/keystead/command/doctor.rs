@@ -355,7 +355,7 @@ impl Arguments {
             .map(|keys| {
                 let ids: Vec<&str> = keys.iter().map(|key| key.shown.key_id.as_str()).collect();
                 let alias = keys.first().map_or("", |key| &key.shown.alias);
-                let said = format!("{} custom keys are called {alias:?}", ids.len());
+                let said = format!("{} custom keys are called \"{alias}\"", ids.len());
                 let mend = format!("`keystead rename` gives one another alias: {}", ids.join(", "));
                 note("keys", said, mend)
             })

@@ -81,7 +81,7 @@ fn row(key: &Shown, now: Timestamp) -> [String; HEADER.len()] {
     };
     let [expires, left] = expiry(key, now);
     [
-        cell(&key.alias),
+        cell(key.label()),
         key.key_id.clone(),
         key_type,
         key.origin.clone(),

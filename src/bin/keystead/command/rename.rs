@@ -20,7 +20,7 @@ impl Arguments {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
         let session = self.token.log_in(global, Access::Change)?;
         let key = CustomKey::named(&session, &self.key)?;
-        if key.shown.alias != self.alias {
+        if key.shown.label() != self.alias.as_bytes() {
             check_alias(&session, &self.alias)?;
             key.set(&session, &[Attribute::Label(self.alias.into())])?;
         }

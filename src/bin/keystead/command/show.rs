@@ -4,6 +4,7 @@ use crate::client::{Access, Token};
 use crate::keys::CustomKey;
 use crate::output::{self, printable};
 use crate::{Failure, Global, moment};
+use keystead::text::harmless;
 use serde_json::{Map, Value};
 
 /// Show everything about one custom key
@@ -26,10 +27,10 @@ impl Arguments {
     }
 }
 
-/// A field on a line; what there is none of is left out.
+/// A field on a line; what there is none of is left out, and so are the bytes of an alias that is shown.
 fn lines(fields: &Map<String, Value>) -> String {
-    let said: Vec<_> =
-        fields.iter().filter(|(_, value)| !value.is_null()).map(for_people).collect();
+    let fields = fields.iter().filter(|(name, value)| !value.is_null() && *name != "alias_hex");
+    let said: Vec<_> = fields.map(for_people).collect();
     let width = said.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     let line = |(name, value): &(String, String)| {
         let name = format!("{}:", name.replace('_', " "));
@@ -44,7 +45,11 @@ fn for_people((name, value): (&String, &Value)) -> (String, String) {
         (Some(name), Some(seconds)) => {
             (name.to_owned(), format!("{} after it", moment::span(seconds)))
         }
-        _ => (name.clone(), value.as_str().map_or_else(|| value.to_string(), printable)),
+        _ => {
+            // The module has escaped the alias already.
+            let text = |text: &str| if name == "alias" { harmless(text) } else { printable(text) };
+            (name.clone(), value.as_str().map_or_else(|| value.to_string(), text))
+        }
     }
 }
 
