@@ -57,7 +57,8 @@
 //! # The expiry
 //!
 //! Of an import: `CKA_KEYSTEAD_EXPIRES_AT`, 0 for never; else the custom key's own; else, where the
-//! custom key was there before, the day after `CKA_END_DATE`, 00:00 UTC. None: never. What happens then:
+//! custom key was there before, the day after `CKA_END_DATE`, 00:00 UTC. None: never; a `CKA_END_DATE` is then
+//! kept as it was given, and means nothing here. What happens then:
 //! `CKA_KEYSTEAD_EXPIRY_ACTION`, else the custom key's own, else erasing.
 //!
 //! A custom key's own expiry is what the JSON of the empty key says (`expires`, a moment; or `expires_in`,

@@ -67,7 +67,6 @@ impl Token {
         if template.flag(CKA_DESTROYABLE)? == Some(false) {
             return Err(Reason::TemplateInconsistent.detail("imported material can be deleted"));
         }
-        attributes.remove(CKA_END_DATE);
         let fingerprint = self.fingerprint(kind, &material)?;
         let held = Held { attributes, material };
         let import = Import { kind, template, wishes, held, fingerprint };
@@ -229,7 +228,8 @@ impl Token {
         state: State,
         event: Event,
     ) -> Result<Id> {
-        let held = bound(import, &target)?;
+        let mut held = bound(import, &target)?;
+        note_end(&mut held.attributes, import.template, state.expiry);
         let (id, material) = self.new_material(target.id, &metadata, &state, &held)?;
         let mut changes = vec![
             self.metadata_change(
@@ -267,7 +267,8 @@ impl Token {
     ) -> Result<Id> {
         let present = self.materials(target.id)?.into_iter().next().ok_or(Reason::Conflict)?;
         let held = present.held().ok_or(Reason::Conflict)?;
-        let merged = merged(&held.attributes, import, (target.id, &metadata))?;
+        let mut merged = merged(&held.attributes, import, (target.id, &metadata))?;
+        note_end(&mut merged, import.template, state.expiry);
         let held = Held { attributes: merged, material: held.material.duplicate() };
         let header = Header {
             private: present.header.private || held.attributes.flag(CKA_PRIVATE),
@@ -436,6 +437,15 @@ fn end_of_date(template: &Template) -> Result<Option<Seconds>> {
     let second = end.map_err(|_| Reason::AttributeValue)?.timestamp().as_second();
     // A day before 1970 ended long ago.
     Ok(Some(u64::try_from(second).unwrap_or(0)))
+}
+
+/// Keeps the date that an import gives. Where there is an expiry, that is shown in its place.
+fn note_end(attributes: &mut Attributes, template: &Template, expiry: Option<Expiry>) {
+    match (expiry, template.bytes(CKA_END_DATE)) {
+        (Some(_), _) => attributes.set(CKA_END_DATE, &[]),
+        (None, Some(date)) => attributes.set(CKA_END_DATE, date),
+        (None, None) => {}
+    }
 }
 
 /// The names an import gives: a label or identifier in the template becomes the custom key's.
