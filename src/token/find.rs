@@ -125,6 +125,9 @@ impl Token {
 
     fn ask_for(&self, terms: &[(u64, Vec<u8>)]) -> Result<Vec<Id>> {
         let mut alternatives = vec![self.search_tags(false, terms)?];
+        if let Some(terms) = as_kept_before(terms) {
+            alternatives.push(self.search_tags(false, &terms)?);
+        }
         if self.who() == Login::User && !terms.is_empty() {
             alternatives.push(self.search_tags(true, terms)?);
         }
@@ -216,6 +219,17 @@ impl Searches {
         }
         searches.insert(terms.to_vec(), (moment, found.to_vec()));
     }
+}
+
+/// A search for a modulus as older versions kept one of a public key: as clients gave it, with the zero
+/// that DER puts before it.
+fn as_kept_before(terms: &[(u64, Vec<u8>)]) -> Option<Terms> {
+    let padded = |(kind, value): &(u64, Vec<u8>)| match *kind {
+        CKA_MODULUS => (CKA_MODULUS, [&[0], &value[..]].concat()),
+        kind => (kind, value.clone()),
+    };
+    let names_one = terms.iter().any(|(kind, _)| *kind == CKA_MODULUS);
+    names_one.then(|| terms.iter().map(padded).collect())
 }
 
 fn terms(template: &Template) -> Vec<(u64, Vec<u8>)> {
