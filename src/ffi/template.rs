@@ -3,6 +3,7 @@
 
 use super::buffer;
 use crate::error::{Error, Reason, Result};
+use crate::object::rules::TEMPLATES;
 use crate::object::template::{MAX_ATTRIBUTES, MAX_VALUE};
 use crate::object::{Attribute, Template};
 use crate::secret::Secret;
@@ -93,7 +94,7 @@ unsafe fn read_nested(
 /// Whether an attribute's value is itself an array of `CK_ATTRIBUTE`
 /// (`CKA_ALLOWED_MECHANISMS` is an array too, but of numbers).
 fn holds_template(kind: u64) -> bool {
-    matches!(kind, CKA_WRAP_TEMPLATE | CKA_UNWRAP_TEMPLATE | CKA_DERIVE_TEMPLATE)
+    TEMPLATES.contains(&kind)
 }
 
 /// What `C_GetAttributeValue` is to find out, and where its answers go.

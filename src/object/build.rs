@@ -2,10 +2,11 @@
 //! the attribute table.
 
 use super::attributes::{self, Attributes};
-use super::kinds::{Kind, USAGE_FLAGS};
+use super::kinds::{Kind, USAGE_FLAGS, public_key_info};
 use super::marks;
 use super::rules::{
-    COPY, CREATE, Change, DERIVE, Form, GENERATE, Initial, RULES, Rule, UNWRAP, class_bit, rule,
+    COPY, CREATE, Change, DERIVE, Form, GENERATE, Initial, RULES, Rule, UNWRAP, class_bit,
+    is_foreign, rule,
 };
 use super::template::{Attribute, Template};
 use super::vendor::*;
@@ -25,8 +26,6 @@ pub enum How {
     Generate,
     /// `C_UnwrapKey`.
     Unwrap,
-    /// `C_CopyObject`.
-    Copy,
     /// `C_DeriveKey`.
     Derive,
 }
@@ -37,7 +36,6 @@ impl How {
             Self::Create => CREATE,
             Self::Generate => GENERATE,
             Self::Unwrap => UNWRAP,
-            Self::Copy => COPY,
             Self::Derive => DERIVE,
         }
     }
@@ -121,10 +119,11 @@ pub fn class(template: &Template) -> Result<u64> {
     }
 }
 
-/// Checks that every attribute of a template may stand in it and is well formed.
-pub fn check(template: &Template, how: How, class: u64) -> Result<()> {
+/// Checks that every attribute of a template may stand in it and is well formed; as far as that is known
+/// where the type of key is not.
+pub fn check(template: &Template, how: How, class: u64, key_type: Option<u64>) -> Result<()> {
     template.iter().try_for_each(|attribute| {
-        let rule = known(attribute, class)?;
+        let rule = known(attribute, class, key_type)?;
         if rule.given & how.bit() == 0 {
             return Err(refuse(Reason::AttributeReadOnly, attribute.kind));
         }
@@ -135,7 +134,7 @@ pub fn check(template: &Template, how: How, class: u64) -> Result<()> {
 /// An object's attributes: the template's, and the table's defaults for the rest. What depends on
 /// the key's material is added by [`Kind::describe`].
 pub fn build(template: &Template, how: How, class: u64, kind: Option<&Kind>) -> Result<Attributes> {
-    check(template, how, class)?;
+    check(template, how, class, kind.map(|kind| kind.key_type))?;
     let mut made = Attributes::with_room();
     for rule in RULES.iter().filter(|rule| rule.classes & class_bit(class) != 0) {
         match rule.default {
@@ -224,20 +223,16 @@ pub fn provenance(made: &mut Attributes, mechanism: Option<u64>) {
     }
 }
 
-/// Applies a copy's template: what may be given in a copy, and protections only rise
-/// (PKCS#11 3.1, 5.7.2).
+/// Applies a copy's template: what may be changed may differ in a copy, and a few attributes in a copy
+/// only (PKCS#11 3.1, 4.1.3).
 pub fn copy(from: &Attributes, template: &Template, officer: bool) -> Result<Attributes> {
-    let class = from.number(CKA_CLASS).unwrap_or(CK_UNAVAILABLE_INFORMATION);
-    check(template, How::Copy, class)?;
     let mut made = from.duplicate();
-    for attribute in template.iter().filter(|attribute| attribute.kind < CKA_VENDOR_DEFINED) {
+    for attribute in template.iter() {
         may_differ(from, attribute)?;
-        let moves_freely = matches!(attribute.kind, CKA_TOKEN | CKA_PRIVATE | CKA_MODIFIABLE);
-        match rule(attribute.kind, class) {
-            Some(rule) if !moves_freely => change(rule, &made, attribute, officer)?,
-            _ => {}
+        check_difference(&made, attribute, officer)?;
+        if attribute.kind < CKA_VENDOR_DEFINED {
+            marks::change(&mut made, attribute.kind, attribute.value.expose());
         }
-        made.set(attribute.kind, attribute.value.expose());
     }
     if from.flag(CKA_PRIVATE) && !made.flag(CKA_PRIVATE) {
         return Err(Reason::TemplateInconsistent.detail("a private object's copy stays private"));
@@ -273,25 +268,51 @@ fn may_differ(from: &Attributes, attribute: &Attribute) -> Result<()> {
 
 /// Checks one attribute of `C_SetAttributeValue` against the table.
 pub fn check_change(of: &Attributes, attribute: &Attribute, officer: bool) -> Result<()> {
-    let class = of.number(CKA_CLASS).unwrap_or(CK_UNAVAILABLE_INFORMATION);
-    let rule = known(attribute, class)?;
-    well_formed(rule, attribute.value.expose())?;
+    let rule = changeable(of, attribute)?;
     if attribute.kind >= CKA_VENDOR_DEFINED && !of.contains(attribute.kind) {
         return Err(refuse(Reason::AttributeUnknown, attribute.kind));
-    }
-    // Nothing but a custom key's metadata looks like it.
-    let metadata = attribute.kind == CKA_APPLICATION && attribute.value.expose() == APPLICATION;
-    if metadata && of.bytes(CKA_APPLICATION) != Some(APPLICATION) {
-        return Err(refuse(Reason::AttributeValue, attribute.kind));
     }
     change(rule, of, attribute, officer)
 }
 
+/// Checks one attribute of `C_CopyObject` against the table.
+fn check_difference(of: &Attributes, attribute: &Attribute, officer: bool) -> Result<()> {
+    let rule = changeable(of, attribute)?;
+    match rule.change {
+        _ if attribute.kind >= CKA_VENDOR_DEFINED => match rule.given & COPY {
+            0 => Err(refuse(Reason::AttributeReadOnly, attribute.kind)),
+            _ => Ok(()),
+        },
+        Change::Copying => Ok(()),
+        _ => change(rule, of, attribute, officer),
+    }
+}
+
+/// The row of an attribute whose value could be another, for all the table says of the value alone.
+fn changeable(of: &Attributes, attribute: &Attribute) -> Result<&'static Rule> {
+    if attribute.kind == CKA_UNIQUE_ID {
+        return Err(refuse(Reason::AttributeReadOnly, attribute.kind));
+    }
+    let class = of.number(CKA_CLASS).unwrap_or(CK_UNAVAILABLE_INFORMATION);
+    let rule = known(attribute, class, of.number(CKA_KEY_TYPE))?;
+    well_formed(rule, attribute.value.expose())?;
+    // Nothing but a custom key's metadata looks like it.
+    let metadata = attribute.kind == CKA_APPLICATION && attribute.value.expose() == APPLICATION;
+    match metadata && of.bytes(CKA_APPLICATION) != Some(APPLICATION) {
+        true => Err(refuse(Reason::AttributeValue, attribute.kind)),
+        false => Ok(rule),
+    }
+}
+
 fn change(rule: &Rule, of: &Attributes, attribute: &Attribute, officer: bool) -> Result<()> {
-    let (old, new) = (of.flag(rule.kind), attribute.value.expose() == attributes::flag(true));
+    let value = attribute.value.expose();
+    let (old, new) = (of.flag(rule.kind), value == attributes::flag(true));
+    let same = of.bytes(rule.kind) == Some(value);
     let fine = match rule.change {
         Change::Free => true,
-        Change::Never => of.bytes(rule.kind) == Some(attribute.value.expose()),
+        Change::Never | Change::Copying => same,
+        Change::Ends => same || value.is_empty(),
+        Change::Own => return own(of, attribute),
         Change::Rises => new || !old,
         Change::Falls => !new || old,
         Change::Officer => officer || !new || old,
@@ -300,6 +321,16 @@ fn change(rule: &Rule, of: &Attributes, attribute: &Attribute, officer: bool) ->
         Change::Usage => officer || !new || old || !marks::bounds(of).any(),
     };
     if fine { Ok(()) } else { Err(refuse(Reason::AttributeReadOnly, rule.kind)) }
+}
+
+/// A private key's `CKA_PUBLIC_KEY_INFO` is its own, or says nothing.
+fn own(of: &Attributes, attribute: &Attribute) -> Result<()> {
+    let mut known = of.duplicate();
+    known.set(attribute.kind, attribute.value.expose());
+    match of.bytes(attribute.kind) {
+        Some(computed) => public_key_info(computed, &mut known),
+        None => Err(refuse(Reason::AttributeValue, attribute.kind)),
+    }
 }
 
 /// Refuses a secret key that is trusted and does not hide its value for good: what it wraps would be as
@@ -332,8 +363,9 @@ fn is_bound_for(usage: Usage, key: &Attributes) -> bool {
     }
 }
 
-fn known(attribute: &Attribute, class: u64) -> Result<&'static Rule> {
-    match rule(attribute.kind, class) {
+fn known(attribute: &Attribute, class: u64, key_type: Option<u64>) -> Result<&'static Rule> {
+    let foreign = key_type.is_some_and(|it| is_foreign(attribute.kind, class, it));
+    match rule(attribute.kind, class).filter(|_| !foreign) {
         Some(rule) if attribute.kind != CKA_UNIQUE_ID => Ok(rule),
         _ => Err(refuse(Reason::AttributeUnknown, attribute.kind)),
     }
@@ -342,14 +374,24 @@ fn known(attribute: &Attribute, class: u64) -> Result<&'static Rule> {
 fn well_formed(rule: &Rule, value: &[u8]) -> Result<()> {
     let fits = match rule.form {
         Form::Flag => matches!(value, [0 | 1]),
+        Form::No if value == attributes::flag(true) => {
+            return Err(refuse(Reason::TemplateInconsistent, rule.kind));
+        }
+        Form::No => value == attributes::flag(false),
         Form::Number => value.len() == size_of::<CK_ULONG>(),
+        Form::UpTo(most) => as_number(value).is_some_and(|number| number <= most),
         Form::Bytes => true,
+        Form::Label => value.len() <= 255,
         Form::Text(most) => value.len() <= most && std::str::from_utf8(value).is_ok(),
         Form::Date => value.is_empty() || attributes::date(value).is_some(),
         Form::Template => Template::unflatten(value).is_ok(),
         Form::Mechanisms => value.len().is_multiple_of(size_of::<CK_ULONG>()),
     };
     if fits { Ok(()) } else { Err(refuse(Reason::AttributeValue, rule.kind)) }
+}
+
+fn as_number(value: &[u8]) -> Option<u64> {
+    value.try_into().ok().map(CK_ULONG::from_ne_bytes)
 }
 
 fn text(value: &[u8]) -> Result<String> {
@@ -414,7 +456,8 @@ mod tests {
         assert_eq!(refused(&[(CKA_MODULUS, b"x")]), Reason::AttributeUnknown);
         assert_eq!(refused(&[(CKA_LOCAL, &[1])]), Reason::AttributeReadOnly);
         assert_eq!(refused(&[(CKA_TOKEN, &[2])]), Reason::AttributeValue);
-        assert_eq!(refused(&[(CKA_LABEL, &[0xFF])]), Reason::AttributeValue);
+        assert_eq!(refused(&[(CKA_LABEL, &[b'x'; 256])]), Reason::AttributeValue);
+        assert_eq!(refused(&[(CKA_KEYSTEAD_DESCRIPTION, &[0xFF])]), Reason::AttributeValue);
         assert_eq!(refused(&[(CKA_END_DATE, b"20271301")]), Reason::AttributeValue);
     }
 

@@ -3,6 +3,7 @@
 
 use super::attributes::{self, Attributes};
 use super::kinds::USAGE_FLAGS;
+use super::rules::{Change, rule};
 use super::template::Template;
 use super::vendor::CKA_KEYSTEAD_IMPORT_ONLY;
 use crate::error::{Reason, Result};
@@ -28,10 +29,16 @@ pub fn note_trust(key: &mut Attributes) {
     }
 }
 
-/// Changes an attribute, which [`super::build::check_change`] has allowed.
+/// Changes an attribute, as [`super::build`] has allowed.
 pub fn change(key: &mut Attributes, kind: u64, value: &[u8]) {
     note_trust(key);
-    key.set(kind, value);
+    let class = key.number(CKA_CLASS).unwrap_or(CK_UNAVAILABLE_INFORMATION);
+    match rule(kind, class).map(|rule| rule.change) {
+        Some(Change::Ends) if value.is_empty() => drop(key.remove(kind)),
+        // It is the same, in whatever encoding.
+        Some(Change::Own) => {}
+        _ => key.set(kind, value),
+    }
     note_trust(key);
 }
 
@@ -89,8 +96,9 @@ pub fn bonds(key: &Attributes) -> Vec<(u64, Vec<u8>)> {
     if !was_trusted(key) {
         return Vec::new();
     }
-    let binds = |kind: &u64| BINDING.contains(kind) || is_usage(*kind);
-    key.iter().filter(|(kind, _)| binds(kind)).map(|(kind, value)| (kind, value.to_vec())).collect()
+    let binds = |kind, value: &[u8]| BINDING.contains(&kind) && !value.is_empty() || is_usage(kind);
+    let binding = key.iter().filter(|(kind, value)| binds(*kind, value));
+    binding.map(|(kind, value)| (kind, value.to_vec())).collect()
 }
 
 /// Binds material that comes again to what it was bound to before. A template that asks for more is

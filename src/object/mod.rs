@@ -4,6 +4,7 @@ pub mod attributes;
 pub mod build;
 pub mod curves;
 pub mod custom;
+pub mod implied;
 pub mod import_only;
 pub mod json;
 pub mod kinds;

@@ -8,10 +8,16 @@ use pkcs11_sys::*;
 pub enum Form {
     /// A `CK_BBOOL`.
     Flag,
+    /// A `CK_BBOOL` that is false: no key of this token can do it.
+    No,
     /// A `CK_ULONG`.
     Number,
+    /// A `CK_ULONG` from 0 to this one.
+    UpTo(u64),
     /// Any bytes.
     Bytes,
+    /// At most 255 bytes. The specification says UTF-8; clients (crypto11) keep random bytes there.
+    Label,
     /// UTF-8 of at most so many bytes.
     Text(usize),
     /// A `CK_DATE`, or nothing.
@@ -38,6 +44,12 @@ pub enum Change {
     /// What a key is used for: as the owner likes, but of a bound key (see [`super::build`]) from true
     /// to false only, unless the security officer does it.
     Usage,
+    /// Only while an object is copied (PKCS#11 3.1, 4.1.3).
+    Copying,
+    /// To nothing only, which removes it (4.10).
+    Ends,
+    /// To the key's own only, in whatever encoding; another is a wrong value (4.9).
+    Own,
 }
 
 /// What stands where no template says anything.
@@ -78,12 +90,11 @@ pub const CREATE: u8 = 1;
 pub const GENERATE: u8 = 2;
 /// `C_UnwrapKey`.
 pub const UNWRAP: u8 = 4;
-/// `C_CopyObject`.
+/// `C_CopyObject`, of Keystead's own attributes: of the specification's, what may change may differ in a copy.
 pub const COPY: u8 = 8;
 /// `C_DeriveKey`.
 pub const DERIVE: u8 = 16;
 
-const ANY: u8 = MADE | COPY;
 const MADE: u8 = CREATE | GENERATE | UNWRAP | DERIVE;
 const NEVER: u8 = 0;
 
@@ -113,6 +124,28 @@ pub fn rule(kind: u64, class: u64) -> Option<&'static Rule> {
     RULES.iter().find(|rule| rule.kind == kind && rule.classes & class_bit(class) != 0)
 }
 
+/// What public and private RSA keys alone have.
+const OF_RSA: [u64; 9] = [
+    CKA_MODULUS,
+    CKA_MODULUS_BITS,
+    CKA_PUBLIC_EXPONENT,
+    CKA_PRIVATE_EXPONENT,
+    CKA_PRIME_1,
+    CKA_PRIME_2,
+    CKA_EXPONENT_1,
+    CKA_EXPONENT_2,
+    CKA_COEFFICIENT,
+];
+
+/// What public and private keys on curves alone have.
+const OF_CURVES: [u64; 3] = [CKA_EC_PARAMS, CKA_EC_POINT, CKA_VALUE];
+
+/// Whether an attribute belongs to another type of public or private key.
+pub fn is_foreign(kind: u64, class: u64, key_type: u64) -> bool {
+    let others: &[u64] = if key_type == CKK_RSA { &OF_CURVES } else { &OF_RSA };
+    matches!(class, CKO_PUBLIC_KEY | CKO_PRIVATE_KEY) && others.contains(&kind)
+}
+
 const fn row(
     kind: u64,
     form: Form,
@@ -136,21 +169,41 @@ const fn secret(kind: u64, classes: u8, given: u8) -> Rule {
     }
 }
 
-use Change::{Falls, Free, Never, Officer, Rises, Usage};
-use Form::{Bytes, Date, Flag, Mechanisms, Number, Text};
+use Change::{Copying, Ends, Falls, Free, Never, Officer, Own, Rises, Usage};
+use Form::{Bytes, Date, Flag, Label, Mechanisms, No, Number, Text, UpTo};
 use Initial::{Absent, Empty};
+
+// PKCS#11 3.2's, which `pkcs11-sys` does not have yet.
+
+/// The template of what a key encapsulates.
+pub const CKA_ENCAPSULATE_TEMPLATE: u64 = 0x62A;
+/// The template of what a key decapsulates.
+pub const CKA_DECAPSULATE_TEMPLATE: u64 = 0x62B;
+/// Whether a key encapsulates.
+pub const CKA_ENCAPSULATE: u64 = 0x633;
+/// Whether a key decapsulates.
+pub const CKA_DECAPSULATE: u64 = 0x634;
+
+/// The attributes whose value is a template.
+pub const TEMPLATES: [u64; 5] = [
+    CKA_WRAP_TEMPLATE,
+    CKA_UNWRAP_TEMPLATE,
+    CKA_DERIVE_TEMPLATE,
+    CKA_ENCAPSULATE_TEMPLATE,
+    CKA_DECAPSULATE_TEMPLATE,
+];
 
 /// The table. Usage flags and the defaults of `CKA_PRIVATE`, `CKA_SENSITIVE` and `CKA_EXTRACTABLE`
 /// depend on the rest of the template and are decided in [`super::build`].
 pub const RULES: &[Rule] = &[
     // Every object (PKCS#11 3.1, 4.4)
-    row(CKA_CLASS, Number, ALL, ANY, Never, Absent),
-    row(CKA_TOKEN, Flag, ALL, ANY, Never, Initial::Flag(false)),
-    row(CKA_PRIVATE, Flag, ALL, ANY, Never, Absent),
-    row(CKA_MODIFIABLE, Flag, ALL, ANY, Falls, Initial::Flag(true)),
-    row(CKA_LABEL, Text(255), ALL, ANY, Free, Empty),
-    row(CKA_COPYABLE, Flag, ALL, ANY, Falls, Initial::Flag(true)),
-    row(CKA_DESTROYABLE, Flag, ALL, ANY, Falls, Initial::Flag(true)),
+    row(CKA_CLASS, Number, ALL, MADE, Never, Absent),
+    row(CKA_TOKEN, Flag, ALL, MADE, Copying, Initial::Flag(false)),
+    row(CKA_PRIVATE, Flag, ALL, MADE, Copying, Absent),
+    row(CKA_MODIFIABLE, Flag, ALL, MADE, Copying, Initial::Flag(true)),
+    row(CKA_LABEL, Label, ALL, MADE, Free, Empty),
+    row(CKA_COPYABLE, Flag, ALL, MADE, Falls, Initial::Flag(true)),
+    row(CKA_DESTROYABLE, Flag, ALL, MADE, Copying, Initial::Flag(true)),
     row(CKA_UNIQUE_ID, Bytes, ALL, NEVER, Never, Absent),
     // Data objects (4.5)
     row(CKA_APPLICATION, Text(255), DATA, CREATE | DERIVE, Free, Empty),
@@ -158,67 +211,66 @@ pub const RULES: &[Rule] = &[
     row(CKA_VALUE, Bytes, DATA, CREATE, Free, Empty),
     // How much CKM_HKDF_DATA derives (6.62); no data object has it afterwards.
     row(CKA_VALUE_LEN, Number, DATA, DERIVE, Never, Absent),
-    // X.509 certificates (4.6)
-    row(
-        CKA_CERTIFICATE_TYPE,
-        Number,
-        CERTIFICATE,
-        CREATE | COPY,
-        Never,
-        Initial::Number(CKC_X_509),
-    ),
-    row(CKA_CERTIFICATE_CATEGORY, Number, CERTIFICATE, CREATE | COPY, Never, Initial::Number(0)),
+    // X.509 certificates (4.6): their names change, and nothing else; a trusted one's not either.
+    row(CKA_CERTIFICATE_TYPE, Number, CERTIFICATE, CREATE, Never, Absent),
+    row(CKA_CERTIFICATE_CATEGORY, UpTo(3), CERTIFICATE, CREATE, Never, Initial::Number(0)),
     row(CKA_VALUE, Bytes, CERTIFICATE, CREATE, Never, Empty),
     row(CKA_SUBJECT, Bytes, CERTIFICATE, CREATE, Never, Absent),
-    row(CKA_ID, Bytes, CERTIFICATE, CREATE | COPY, Free, Empty),
-    row(CKA_ISSUER, Bytes, CERTIFICATE, CREATE | COPY, Free, Empty),
-    row(CKA_SERIAL_NUMBER, Bytes, CERTIFICATE, CREATE | COPY, Free, Empty),
+    row(CKA_ID, Bytes, CERTIFICATE, CREATE, Free, Empty),
+    row(CKA_ISSUER, Bytes, CERTIFICATE, CREATE, Free, Empty),
+    row(CKA_SERIAL_NUMBER, Bytes, CERTIFICATE, CREATE, Free, Empty),
     row(CKA_TRUSTED, Flag, CERTIFICATE, CREATE, Officer, Initial::Flag(false)),
     row(CKA_CHECK_VALUE, Bytes, CERTIFICATE, CREATE, Never, Absent),
-    row(CKA_START_DATE, Date, CERTIFICATE, CREATE | COPY, Free, Empty),
-    row(CKA_END_DATE, Date, CERTIFICATE, CREATE | COPY, Free, Empty),
+    row(CKA_START_DATE, Date, CERTIFICATE, CREATE, Never, Empty),
+    row(CKA_END_DATE, Date, CERTIFICATE, CREATE, Never, Empty),
     row(CKA_PUBLIC_KEY_INFO, Bytes, CERTIFICATE, CREATE, Never, Empty),
     row(CKA_URL, Text(2048), CERTIFICATE, CREATE, Never, Empty),
     row(CKA_HASH_OF_SUBJECT_PUBLIC_KEY, Bytes, CERTIFICATE, CREATE, Never, Empty),
     row(CKA_HASH_OF_ISSUER_PUBLIC_KEY, Bytes, CERTIFICATE, CREATE, Never, Empty),
-    row(CKA_JAVA_MIDP_SECURITY_DOMAIN, Number, CERTIFICATE, CREATE, Never, Initial::Number(0)),
+    row(CKA_JAVA_MIDP_SECURITY_DOMAIN, UpTo(3), CERTIFICATE, CREATE, Never, Initial::Number(0)),
     row(CKA_NAME_HASH_ALGORITHM, Number, CERTIFICATE, CREATE, Never, Initial::Number(CKM_SHA_1)),
     // Every key (4.7)
-    row(CKA_KEY_TYPE, Number, KEYS, ANY, Never, Absent),
-    row(CKA_ID, Bytes, KEYS, ANY, Free, Empty),
-    row(CKA_START_DATE, Date, KEYS, ANY, Free, Empty),
-    row(CKA_END_DATE, Date, KEYS, ANY, Free, Empty),
-    row(CKA_DERIVE, Flag, KEYS, ANY, Usage, Absent),
+    row(CKA_KEY_TYPE, Number, KEYS, MADE, Never, Absent),
+    row(CKA_ID, Bytes, KEYS, MADE, Free, Empty),
+    row(CKA_START_DATE, Date, KEYS, MADE, Free, Empty),
+    row(CKA_END_DATE, Date, KEYS, MADE, Free, Empty),
+    row(CKA_DERIVE, Flag, KEYS, MADE, Usage, Absent),
     row(CKA_LOCAL, Flag, KEYS, NEVER, Never, Absent),
     row(CKA_KEY_GEN_MECHANISM, Number, KEYS, NEVER, Never, Absent),
-    row(CKA_ALLOWED_MECHANISMS, Mechanisms, KEYS, ANY, Never, Absent),
+    row(CKA_ALLOWED_MECHANISMS, Mechanisms, KEYS, MADE, Never, Empty),
+    // Since 3.2. No mechanism of this token encapsulates.
+    row(CKA_ENCAPSULATE, No, KEYS, MADE, Free, Initial::Flag(false)),
+    row(CKA_DECAPSULATE, No, KEYS, MADE, Free, Initial::Flag(false)),
     // Secret and private keys (4.9, 4.10)
-    row(CKA_SENSITIVE, Flag, HIDDEN, ANY, Rises, Absent),
-    row(CKA_EXTRACTABLE, Flag, HIDDEN, ANY, Falls, Absent),
+    row(CKA_SENSITIVE, Flag, HIDDEN, MADE, Rises, Absent),
+    row(CKA_EXTRACTABLE, Flag, HIDDEN, MADE, Falls, Absent),
     row(CKA_ALWAYS_SENSITIVE, Flag, HIDDEN, NEVER, Never, Absent),
     row(CKA_NEVER_EXTRACTABLE, Flag, HIDDEN, NEVER, Never, Absent),
-    row(CKA_WRAP_WITH_TRUSTED, Flag, HIDDEN, ANY, Rises, Initial::Flag(false)),
-    row(CKA_ENCRYPT, Flag, SECRET | PUBLIC, ANY, Usage, Absent),
-    row(CKA_DECRYPT, Flag, SECRET | PRIVATE, ANY, Usage, Absent),
-    row(CKA_SIGN, Flag, SECRET | PRIVATE, ANY, Usage, Absent),
-    row(CKA_VERIFY, Flag, SECRET | PUBLIC, ANY, Usage, Absent),
-    row(CKA_WRAP, Flag, SECRET | PUBLIC, ANY, Usage, Absent),
-    row(CKA_UNWRAP, Flag, SECRET | PRIVATE, ANY, Usage, Absent),
+    row(CKA_WRAP_WITH_TRUSTED, Flag, HIDDEN, MADE, Rises, Initial::Flag(false)),
+    row(CKA_ENCRYPT, Flag, SECRET | PUBLIC, MADE, Usage, Absent),
+    row(CKA_DECRYPT, Flag, SECRET | PRIVATE, MADE, Usage, Absent),
+    row(CKA_SIGN, Flag, SECRET | PRIVATE, MADE, Usage, Absent),
+    row(CKA_VERIFY, Flag, SECRET | PUBLIC, MADE, Usage, Absent),
+    row(CKA_WRAP, Flag, SECRET | PUBLIC, MADE, Usage, Absent),
+    row(CKA_UNWRAP, Flag, SECRET | PRIVATE, MADE, Usage, Absent),
     row(CKA_TRUSTED, Flag, SECRET | PUBLIC, MADE, Officer, Initial::Flag(false)),
     secret(CKA_VALUE, SECRET, CREATE),
-    row(CKA_CHECK_VALUE, Bytes, SECRET, MADE, Never, Absent),
+    row(CKA_CHECK_VALUE, Bytes, SECRET, MADE, Ends, Absent),
     row(CKA_VALUE_LEN, Number, SECRET, MADE, Never, Absent),
     // Public and private keys (4.8, 4.9)
-    row(CKA_SUBJECT, Bytes, PUBLIC | PRIVATE, ANY, Free, Empty),
-    row(CKA_SIGN_RECOVER, Flag, PRIVATE, ANY, Usage, Absent),
-    row(CKA_VERIFY_RECOVER, Flag, PUBLIC, ANY, Usage, Absent),
-    row(CKA_ALWAYS_AUTHENTICATE, Flag, PRIVATE, ANY, Never, Initial::Flag(false)),
+    row(CKA_SUBJECT, Bytes, PUBLIC | PRIVATE, MADE, Free, Empty),
+    row(CKA_SIGN_RECOVER, Flag, PRIVATE, MADE, Usage, Absent),
+    row(CKA_VERIFY_RECOVER, Flag, PUBLIC, MADE, Usage, Absent),
+    row(CKA_ALWAYS_AUTHENTICATE, Flag, PRIVATE, MADE, Never, Initial::Flag(false)),
     // Not the specification's: pkcs11-tool asks it of every key it uses, and warns where there is none.
     row(CKA_ALWAYS_AUTHENTICATE, Flag, SECRET, NEVER, Never, Initial::Flag(false)),
-    row(CKA_PUBLIC_KEY_INFO, Bytes, PUBLIC | PRIVATE, CREATE | UNWRAP, Never, Absent),
-    row(CKA_WRAP_TEMPLATE, Form::Template, SECRET | PUBLIC, MADE, Never, Absent),
-    row(CKA_UNWRAP_TEMPLATE, Form::Template, HIDDEN, MADE, Never, Absent),
-    row(CKA_DERIVE_TEMPLATE, Form::Template, HIDDEN, MADE, Never, Absent),
+    row(CKA_PUBLIC_KEY_INFO, Bytes, PRIVATE, CREATE | UNWRAP, Own, Absent),
+    row(CKA_PUBLIC_KEY_INFO, Bytes, PUBLIC, CREATE, Never, Absent),
+    row(CKA_WRAP_TEMPLATE, Form::Template, SECRET | PUBLIC, MADE, Never, Empty),
+    row(CKA_UNWRAP_TEMPLATE, Form::Template, HIDDEN, MADE, Never, Empty),
+    row(CKA_DERIVE_TEMPLATE, Form::Template, HIDDEN, MADE, Never, Empty),
+    row(CKA_ENCAPSULATE_TEMPLATE, Form::Template, PUBLIC, MADE, Never, Empty),
+    row(CKA_DECAPSULATE_TEMPLATE, Form::Template, PRIVATE, MADE, Never, Empty),
     // Elliptic curves (6.3)
     row(CKA_EC_PARAMS, Bytes, PUBLIC | PRIVATE, CREATE | GENERATE, Never, Absent),
     row(CKA_EC_POINT, Bytes, PUBLIC | PRIVATE, CREATE, Never, Absent),

@@ -67,19 +67,24 @@ impl Token {
         if !shown.flag(CKA_MODIFIABLE) {
             return Err(Reason::ActionProhibited.detail("CKA_MODIFIABLE is false"));
         }
+        let differs = |kind| template.bytes(kind).is_some_and(|new| shown.bytes(kind) != Some(new));
         let external = loaded
             .custom_key()
             .is_some_and(|(_, key)| key.state(self.now()).origin == Origin::External);
-        if external && template.bytes(CKA_END_DATE).is_some() {
+        if external && differs(CKA_END_DATE) {
             return Err(
                 Reason::AttributeReadOnly.detail("CKA_END_DATE shows the material's expiry")
             );
         }
-        if external && template.bytes(CKA_DESTROYABLE).is_some() {
-            return Err(Reason::AttributeReadOnly.detail("imported material can be deleted"));
+        if is_trusted_certificate(&shown) && !self.says_trust(template) {
+            return Err(Reason::ActionProhibited.detail("a trusted certificate cannot be modified"));
         }
         for attribute in template.iter() {
             build::check_change(&shown, attribute, self.who() == Login::Officer)?;
+        }
+        let change = without_same(template, &shown);
+        if change.is_empty() {
+            return Ok(());
         }
         match (&loaded.content, shown.flag(CKA_TOKEN)) {
             (Content::Object(held), false) => {
@@ -88,11 +93,11 @@ impl Token {
             (Content::Object(held), true) => self.change_object(&loaded, held, template),
             (Content::CustomKey(key), _) => {
                 let id = loaded.id;
-                self.change_custom_key(id, loaded.revision, &loaded.header, key, None, template)
+                self.change_custom_key(id, loaded.revision, &loaded.header, key, None, &change)
             }
             (Content::Material(held, owner), _) => {
                 let Owner { id, revision, header, key } = &**owner;
-                self.change_custom_key(*id, *revision, header, key, Some((&loaded, held)), template)
+                self.change_custom_key(*id, *revision, header, key, Some((&loaded, held)), &change)
             }
         }
     }
@@ -292,6 +297,23 @@ impl Token {
             body: held.encode()?,
         })
     }
+}
+
+/// The template of a change of a custom key without what is so already: what its objects show is not all
+/// their own.
+fn without_same(template: &Template, shown: &Attributes) -> Template {
+    let same = |attribute: &&Attribute| {
+        let own = attribute.kind < CKA_VENDOR_DEFINED;
+        own && shown.bytes(attribute.kind) == Some(attribute.value.expose())
+    };
+    let same: Vec<u64> = template.iter().filter(same).map(|attribute| attribute.kind).collect();
+    template.without(&same)
+}
+
+/// Whether it is a certificate that nobody but the security officer changes, and only to end its trust
+/// (PKCS#11 3.1, 4.6.2).
+fn is_trusted_certificate(shown: &Attributes) -> bool {
+    shown.number(CKA_CLASS) == Some(CKO_CERTIFICATE) && shown.flag(CKA_TRUSTED)
 }
 
 /// What a material record is found by: its own attributes under the names of its custom key.

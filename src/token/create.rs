@@ -16,7 +16,7 @@ impl Token {
     /// Makes an object of a template: ordinary, an empty custom key, or an import in the clear.
     pub fn create(&self, caller: &Caller, template: &Template) -> Result<Handle> {
         let class = build::class(template)?;
-        build::check(template, How::Create, class)?;
+        build::check(template, How::Create, class, template.number(CKA_KEY_TYPE).ok().flatten())?;
         let wishes = Wishes::read(template)?;
         match class {
             CKO_DATA if template.bytes(CKA_APPLICATION) == Some(APPLICATION) => {
@@ -84,13 +84,22 @@ impl Token {
 
 /// Checks a certificate's attributes and fills in its check value (PKCS#11 3.1, 4.6.3).
 fn certificate(mut attributes: Attributes) -> Result<Attributes> {
-    if attributes.number(CKA_CERTIFICATE_TYPE) != Some(CKC_X_509) {
-        return Err(Reason::AttributeValue.detail("only X.509 certificates are kept"));
+    match attributes.number(CKA_CERTIFICATE_TYPE) {
+        Some(CKC_X_509) => {}
+        Some(_) => {
+            return Err(Reason::AttributeValue.detail("only X.509 certificates are kept"));
+        }
+        None => return Err(Reason::TemplateIncomplete.detail("CKA_CERTIFICATE_TYPE is missing")),
     }
     let filled = |kind| attributes.bytes(kind).is_some_and(|value| !value.is_empty());
     if !filled(CKA_SUBJECT) || !(filled(CKA_VALUE) || filled(CKA_URL)) {
         return Err(Reason::TemplateIncomplete
             .detail("a certificate needs CKA_SUBJECT, and CKA_VALUE or CKA_URL"));
+    }
+    let hashes = [CKA_HASH_OF_SUBJECT_PUBLIC_KEY, CKA_HASH_OF_ISSUER_PUBLIC_KEY];
+    if filled(CKA_URL) && !hashes.into_iter().all(filled) {
+        return Err(Reason::TemplateIncomplete
+            .detail("a certificate with CKA_URL needs the hashes of both public keys"));
     }
     let value = attributes.bytes(CKA_VALUE).unwrap_or_default();
     let sum = kinds::sha1_check_value(value)?;

@@ -2,7 +2,7 @@
 
 use super::plan::Plan;
 use super::{Caller, Handle, Token};
-use crate::error::{Reason, Result};
+use crate::error::{Error, Reason, Result};
 use crate::key::Expiry;
 use crate::key::policy::WRAPPING_RSA;
 use crate::mechanism::{self, Domain, Mechanism};
@@ -31,13 +31,15 @@ impl Token {
         }
         let generate = row.generate()?;
         let kind = kinds::kind(CKO_SECRET_KEY, row.key_type.ok_or(Reason::MechanismInvalid)?)?;
-        of_class(template, CKO_SECRET_KEY)?;
+        of_kind(template, kind)?;
         let mut attributes = self.build(template, How::Generate, CKO_SECRET_KEY, kind)?;
         let wishes = Wishes::read(template)?;
         self.may_change(caller, attributes.flag(CKA_TOKEN), attributes.flag(CKA_PRIVATE))?;
-        let length = attributes.number(CKA_VALUE_LEN).unwrap_or(0);
+        let length = attributes
+            .number(CKA_VALUE_LEN)
+            .ok_or_else(|| Reason::TemplateIncomplete.detail("CKA_VALUE_LEN is missing"))?;
         let length = usize::try_from(length).map_err(|_| Reason::AttributeValue)?;
-        let material = generate(&mechanism.params, length)?;
+        let material = generate(&mechanism.params, length).map_err(no_such_length)?;
         provenance(&mut attributes, Some(mechanism.id));
         (kind.describe)(&material, &mut attributes)?;
         let (plan, _) = self.plan_made(caller, kind, attributes, material, &wishes)?;
@@ -58,8 +60,8 @@ impl Token {
         let key_type = row.key_type.ok_or(Reason::MechanismInvalid)?;
         let private_kind = kinds::kind(CKO_PRIVATE_KEY, key_type)?;
         let public_kind = kinds::kind(CKO_PUBLIC_KEY, key_type)?;
-        of_class(public, CKO_PUBLIC_KEY)?;
-        of_class(private, CKO_PRIVATE_KEY)?;
+        of_kind(public, public_kind)?;
+        of_kind(private, private_kind)?;
         let import = import_only::halves(public, private, private_kind)?;
         let (public, private) =
             import.as_ref().map_or((public, private), |(public, private)| (public, private));
@@ -117,6 +119,16 @@ impl Token {
         }
         let expiry: Option<Expiry> = self.ordinary_expiry(wishes)?;
         Ok((self.plan_ordinary(caller, attributes, material, expiry)?, names))
+    }
+}
+
+/// A length that no key of its type has is a wrong value here (PKCS#11 3.1, 5.18.1).
+fn no_such_length(failure: Error) -> Error {
+    match failure.reason() {
+        Reason::KeySizeRange => {
+            Reason::AttributeValue.detail("CKA_VALUE_LEN is no length of that key type")
+        }
+        _ => failure,
     }
 }
 
@@ -188,11 +200,11 @@ fn describe_public(hidden: &Attributes, kind: &Kind, shown: &mut Attributes) -> 
 }
 
 /// A generating template may name the class, but only the one the mechanism makes.
-fn of_class(template: &Template, class: u64) -> Result<()> {
+fn of_kind(template: &Template, kind: &Kind) -> Result<()> {
     match template.number(CKA_CLASS)? {
-        Some(given) if given != class => {
+        Some(given) if given != kind.class => {
             Err(Reason::TemplateInconsistent.detail("CKA_CLASS does not fit the mechanism"))
         }
-        _ => build::check(template, How::Generate, class),
+        _ => build::check(template, How::Generate, kind.class, Some(kind.key_type)),
     }
 }

@@ -11,7 +11,7 @@ use crate::object::build;
 use crate::object::custom::{Custom, show_expiry};
 use crate::object::kinds::{self, USAGE_FLAGS};
 use crate::object::values::plain;
-use crate::object::{Attributes, attributes, marks};
+use crate::object::{Attributes, attributes, implied, marks};
 use crate::secret::Secret;
 use crate::wire::{Outcome, Stored};
 use once_cell::sync::OnceCell;
@@ -86,22 +86,26 @@ impl CustomKey {
 impl Held {
     /// The bytes to seal.
     pub fn encode(&self) -> Result<Secret> {
-        let attributes =
-            self.attributes.iter().map(|(kind, value)| (kind, value.to_vec())).collect();
+        let class = self.attributes.number(CKA_CLASS).unwrap_or(CK_UNAVAILABLE_INFORMATION);
+        let attributes = self
+            .attributes
+            .iter()
+            .filter(|(kind, value)| !implied::is_implied(*kind, value, class))
+            .map(|(kind, value)| (kind, value.to_vec()))
+            .collect();
         Body { attributes, material: self.material.expose().to_vec() }.encode()
     }
 
     /// Reads [`Self::encode`]'s bytes back.
     pub fn decode(bytes: &Secret) -> Result<Self> {
         let mut body = Body::decode(bytes)?;
-        let attributes = std::mem::take(&mut body.attributes);
-        Ok(Self {
-            attributes: attributes
-                .into_iter()
-                .map(|(kind, value)| (kind, plain(kind, Secret::new(value))))
-                .collect(),
-            material: Secret::new(std::mem::take(&mut body.material)),
-        })
+        let given = std::mem::take(&mut body.attributes);
+        let mut attributes: Attributes = given
+            .into_iter()
+            .map(|(kind, value)| (kind, plain(kind, Secret::new(value))))
+            .collect();
+        implied::complete(&mut attributes);
+        Ok(Self { attributes, material: Secret::new(std::mem::take(&mut body.material)) })
     }
 }
 
@@ -282,7 +286,7 @@ impl Loaded {
             parsed: (kind.parse)(&held.material, &held.attributes)?,
             usages,
             bounds: marks::bounds(&held.attributes),
-            mechanisms: held.attributes.bytes(CKA_ALLOWED_MECHANISMS).map(attributes::mechanisms),
+            mechanisms: allowed_mechanisms(held),
             private: self.needs_login(),
             sensitive: held.attributes.flag(CKA_SENSITIVE),
             extractable: held.attributes.flag(CKA_EXTRACTABLE),
@@ -304,6 +308,12 @@ impl Loaded {
             _ => None,
         }
     }
+}
+
+/// The mechanisms that a key serves alone; an empty list restricts nothing.
+fn allowed_mechanisms(held: &Held) -> Option<Vec<u64>> {
+    let given = held.attributes.bytes(CKA_ALLOWED_MECHANISMS);
+    given.filter(|given| !given.is_empty()).map(attributes::mechanisms)
 }
 
 fn custom(id: Id, key: &CustomKey, private: bool, now: Seconds) -> Custom<'_> {

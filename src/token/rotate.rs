@@ -26,7 +26,7 @@ const AGREEING: [u64; 5] = [CKA_CLASS, CKA_KEY_TYPE, CKA_TOKEN, CKA_VALUE_LEN, C
 impl Token {
     /// `C_GenerateKey` with `CKM_KEYSTEAD_ROTATE`: the handle of the key, which stays the same one.
     pub(super) fn rotate(&self, caller: &Caller, template: &Template) -> Result<Handle> {
-        build::check(template, How::Generate, CKO_SECRET_KEY)?;
+        build::check(template, How::Generate, CKO_SECRET_KEY, None)?;
         let key = Wishes::read(template)?.key.ok_or_else(|| {
             Reason::TemplateIncomplete.detail("CKA_KEYSTEAD_KEY_ID names the key to be rotated")
         })?;

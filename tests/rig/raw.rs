@@ -114,6 +114,12 @@ impl Raw {
         }
     }
 
+    /// What is sealed in a public record.
+    pub fn opened(&self, stored: &Stored) -> Secret {
+        let place = self.place(stored.id, stored.revision);
+        self.public_key().open(&place, &stored.header, &stored.sealed).unwrap()
+    }
+
     /// The change that puts something else into a public record, lawfully sealed.
     pub fn forged(&self, stored: &Stored, body: &[u8]) -> Change {
         let place = self.place(stored.id, stored.revision + 1);

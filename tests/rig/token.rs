@@ -95,6 +95,12 @@ impl Token {
         }
     }
 
+    /// Whether an object has this value, whatever the client crate makes of the attribute.
+    pub fn has(&self, object: ObjectHandle, number: u64, value: &[u8]) -> bool {
+        let asked = Attribute::VendorDefined((kind(number), value.to_vec()));
+        self.find_objects(&[asked]).unwrap().contains(&object)
+    }
+
     /// A vendor attribute that is a number.
     pub fn number(&self, object: ObjectHandle, number: u64) -> u64 {
         let bytes = self.bytes(object, kind(number));

@@ -498,7 +498,7 @@ fn a_key_confined_to_some_mechanisms_serves_no_other() {
         refused(token.copy_object(key, &more), RvError::AttributeReadOnly);
         let copy = token.copy_object(key, &[]).unwrap();
         refused(token.encrypt_block(copy), RvError::MechanismInvalid);
-        refused(token.encrypt_block(confined(&[])), RvError::MechanismInvalid);
+        token.encrypt_block(confined(&[])).unwrap();
     });
 }
 
@@ -533,10 +533,10 @@ fn a_key_confined_to_some_mechanisms_goes_into_a_digest_of_them_only() {
             token.digest_key(token.generate_aes(&[confined]))?;
             token.digest_final()
         };
-        for others in [&[][..], &[MechanismType::AES_GCM, MechanismType::SHA384]] {
-            refused(digest(others), RvError::KeyIndigestible);
-        }
+        let others = [MechanismType::AES_GCM, MechanismType::SHA384];
+        refused(digest(&others), RvError::KeyIndigestible);
         digest(&[MechanismType::AES_GCM, MechanismType::SHA256]).unwrap();
+        digest(&[]).unwrap();
     });
 }
 
