@@ -1,49 +1,78 @@
 //! Bytes that are wiped when they are dropped and never printed.
 
+use crate::sys::vault::Bytes;
 use std::fmt;
 use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 /// Secret bytes: moved rather than copied, wiped on drop, compared in constant time.
-pub struct Secret(Zeroizing<Vec<u8>>);
+pub struct Secret(Place);
+
+/// Where they lie.
+enum Place {
+    Heap(Zeroizing<Vec<u8>>),
+    Vault(Bytes),
+}
 
 impl Secret {
     /// Takes the bytes over.
     pub fn new(bytes: Vec<u8>) -> Self {
-        Self(Zeroizing::new(bytes))
+        Self(Place::Heap(Zeroizing::new(bytes)))
     }
 
-    /// A second copy, where two owners are meant.
+    /// The same bytes for a long life: in the [vault](crate::sys::vault), which a forked child does not
+    /// inherit and no memory dump has.
+    pub fn kept(self) -> Self {
+        match &self.0 {
+            Place::Heap(bytes) if !bytes.is_empty() => Self(Place::Vault(Bytes::copy_of(bytes))),
+            _ => self,
+        }
+    }
+
+    /// A second copy, where two owners are meant; it lies where the first one does.
     pub fn duplicate(&self) -> Self {
-        Self(self.0.clone())
+        Self(match &self.0 {
+            Place::Heap(bytes) => Place::Heap(bytes.clone()),
+            Place::Vault(bytes) => Place::Vault(Bytes::copy_of(bytes)),
+        })
     }
 
     /// The bytes, for the length of a borrow.
+    #[inline]
     pub fn expose(&self) -> &[u8] {
-        &self.0
+        match &self.0 {
+            Place::Heap(bytes) => bytes,
+            Place::Vault(bytes) => bytes,
+        }
     }
 
     /// The bytes, to be filled in place.
     pub fn expose_mut(&mut self) -> &mut [u8] {
-        &mut self.0
+        match &mut self.0 {
+            Place::Heap(bytes) => bytes,
+            Place::Vault(bytes) => bytes,
+        }
     }
 
     /// How many bytes there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.expose().len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.expose().is_empty()
     }
 
     /// Shortens to `len` bytes, wiping the rest.
     pub fn truncate(&mut self, len: usize) {
-        if let Some(rest) = self.0.get_mut(len..) {
-            zeroize::Zeroize::zeroize(rest);
+        if let Some(rest) = self.expose_mut().get_mut(len..) {
+            rest.zeroize();
         }
-        self.0.truncate(len);
+        match &mut self.0 {
+            Place::Heap(bytes) => bytes.truncate(len),
+            Place::Vault(bytes) => bytes.truncate(len),
+        }
     }
 }
 
@@ -55,7 +84,7 @@ impl From<&[u8]> for Secret {
 
 impl PartialEq for Secret {
     fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        self.expose().ct_eq(other.expose()).into()
     }
 }
 
@@ -74,6 +103,17 @@ mod tests {
     #[test]
     fn debug_shows_a_length_and_no_byte() {
         assert_eq!(format!("{:?}", Secret::new(vec![0xAB; 3])), "Secret(3 bytes)");
+    }
+
+    #[test]
+    fn a_kept_secret_is_the_same_secret() {
+        let mut kept = Secret::new(vec![1, 2, 3]).kept();
+        assert_eq!(kept, Secret::new(vec![1, 2, 3]));
+        assert_eq!(kept.duplicate(), kept);
+        kept.truncate(2);
+        kept.truncate(7);
+        assert_eq!(kept.kept(), Secret::new(vec![1, 2]));
+        assert_eq!(Secret::new(Vec::new()).kept(), Secret::new(Vec::new()));
     }
 
     #[test]

@@ -2,6 +2,9 @@
 //! and what a new agent does to the process it inherits. Nothing here decides anything.
 #![allow(unsafe_code)]
 
+pub mod heap;
+pub mod vault;
+
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, mmap_anonymous, munmap};
 use rustix::process::{Pid, getpid};
 use std::ffi::{CStr, OsString, c_int, c_void};

@@ -46,6 +46,7 @@ const UNSAFE: &[&str] = &[
     "src/ffi/",
     "src/lc/",
     "src/sys.rs",
+    "src/sys/",
     "src/bin/keystead/standard.rs",
     "src/bin/keystead/rsa_aes.rs",
 ];

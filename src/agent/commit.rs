@@ -18,6 +18,7 @@ use crate::id::Id;
 use crate::key::pin::Entry;
 use crate::key::{Event, Header, Role};
 use crate::store::Need;
+use crate::sys::heap::wipe_stack;
 use crate::wire::message::MAX_ALIAS;
 use crate::wire::{Change, Expect};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -273,11 +274,14 @@ impl Writer {
         }
         self.settle()?;
         self.journal.flush();
+        // Before anybody hears that something has been erased.
+        wipe_stack();
         for (answer, result) in answers {
             // Whoever asked may have gone: the change stands, and its answer is kept.
             let _gone = answer.map(|answer| answer.try_send(result));
         }
         self.prepare();
+        wipe_stack();
         let due = next_due(&self.shelf, self.grace)?;
         if due != std::mem::replace(&mut self.due, due) {
             self.bell.ring();

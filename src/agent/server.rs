@@ -314,7 +314,9 @@ fn converse(guest: &Guest, seat: &Seat, mut service: Service) -> io::Result<()> 
             drop(portion);
             portion = room_for(most)?;
         }
-        match at_work.during(|| service.answer(request)) {
+        let answer = at_work.during(|| service.answer(request));
+        sys::heap::wipe_stack();
+        match answer {
             Ok(response) => send(stream, response, portion)?,
             Err(Silence) => return Ok(()),
         }

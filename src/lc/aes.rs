@@ -3,6 +3,7 @@
 //! Expanding a key costs more than encrypting a short message, so a finished [`Cipher`] gives its
 //! context, key schedule included, back to its key, and the next one only sets a new IV.
 
+use super::heap::kept;
 use super::owned::Owned;
 use super::spares::{Shard, Spares};
 use super::{done, failed};
@@ -52,7 +53,9 @@ impl AesKey {
     /// Takes a key of 16, 24 or 32 bytes; another length is `KeySizeRange`.
     pub fn new(bytes: &[u8]) -> Result<Self> {
         match bytes.len() {
-            16 | 24 | 32 => Ok(Self { bytes: bytes.into(), spares: Spares::default() }),
+            16 | 24 | 32 => {
+                Ok(Self { bytes: Secret::from(bytes).kept(), spares: Spares::default() })
+            }
             _ => Err(Reason::KeySizeRange.into()),
         }
     }
@@ -86,7 +89,7 @@ impl AesKey {
         let kind = kind(mode, direction);
         let context = match home.take(kind) {
             Some(context) => context,
-            None => self.expand(mode, direction)?,
+            None => kept(|| self.expand(mode, direction))?,
         };
         let cipher = Cipher { context: Some(context), home, kind, mode, direction };
         cipher.begin(iv)?;

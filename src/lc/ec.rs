@@ -1,5 +1,6 @@
 //! Elliptic curves P-256, P-384 and P-521: ECDSA and ECDH.
 
+use super::heap::kept;
 use super::owned::Owned;
 use super::pkey::{Pkey, fill};
 use super::{done, failed};
@@ -98,7 +99,8 @@ impl PrivateKey {
     pub fn from_pkcs8(der: &[u8]) -> Result<Self> {
         let key = Pkey::from_pkcs8(der, EVP_PKEY_EC)?;
         let read = Self { curve: Curve::of(&key)?, key };
-        Self::from_scalar(read.curve, read.scalar()?.expose())
+        let scalar = read.scalar()?;
+        kept(|| Self::from_scalar(read.curve, scalar.expose()))
     }
 
     /// Makes a key of its big-endian number: `AttributeValue` unless it is between 1 and the order.

@@ -1,5 +1,6 @@
 //! Ed25519 signatures (RFC 8032).
 
+use super::heap::kept;
 use super::pkey::Pkey;
 use super::{done, random};
 use crate::error::{Reason, Result};
@@ -43,7 +44,7 @@ impl PrivateKey {
             let pair = pair.expose_mut().as_mut_ptr();
             ED25519_keypair_from_seed(public.as_mut_ptr(), pair, seed.as_ptr());
         }
-        Ok(Self { key, pair })
+        Ok(Self { key, pair: pair.kept() })
     }
 
     /// Reads a PKCS#8 `PrivateKeyInfo` (RFC 8410); anything else is `DataInvalid`.
@@ -54,7 +55,7 @@ impl PrivateKey {
         // SAFETY: a valid key; writes at most `len` bytes, which `seed` has.
         let code = unsafe { EVP_PKEY_get_raw_private_key(key.as_ptr(), to, &mut len) };
         done(code, Reason::DataInvalid)?;
-        Self::from_seed(seed.expose())
+        kept(|| Self::from_seed(seed.expose()))
     }
 
     /// The key as PKCS#8 `PrivateKeyInfo`.

@@ -3,6 +3,7 @@
 use super::aes::AesKey;
 use super::digest::Hash;
 use super::done;
+use super::heap::kept;
 use super::owned::Owned;
 use super::spares::{Shard, Spares};
 use crate::error::{Reason, Result};
@@ -26,7 +27,7 @@ const HASHES: usize = Hash::ALL.len();
 impl HmacKey {
     /// Takes the key over.
     pub fn new(bytes: Secret) -> Self {
-        Self { bytes, spares: Spares::default() }
+        Self { bytes: bytes.kept(), spares: Spares::default() }
     }
 
     /// Its bytes, for what is no HMAC.
@@ -63,7 +64,7 @@ impl Hmac {
                 done(code, Reason::FunctionFailed)?;
                 context
             }
-            None => Self::keyed(hash, key.expose())?,
+            None => kept(|| Self::keyed(hash, key.expose()))?,
         };
         Ok(Self { context: Some(context), home, kind })
     }

@@ -10,6 +10,7 @@ pub mod ccm;
 pub mod digest;
 pub mod ec;
 pub mod ed25519;
+mod heap;
 pub mod hkdf;
 pub mod kw;
 pub mod mac;

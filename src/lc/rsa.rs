@@ -4,6 +4,7 @@
 //! and shared between threads.
 
 use super::digest::Hash;
+use super::heap::kept;
 use super::owned::Owned;
 use super::pkey::{Pkey, bytes};
 use super::{done, failed, rsa_odd};
@@ -13,6 +14,7 @@ use aws_lc_sys::*;
 use std::ffi::c_int;
 use std::ops::RangeInclusive;
 use std::ptr::null_mut;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The sizes of a modulus that are computed with, in bits.
 pub const BITS: RangeInclusive<u64> = 1024..=8192;
@@ -50,9 +52,30 @@ pub struct Oaep<'a> {
 }
 
 /// A parsed RSA private key.
-pub struct PrivateKey(Pkey);
+pub struct PrivateKey {
+    key: Pkey,
+    /// Whether it was used before: AWS-LC prepares numbers for later uses in the first one.
+    used: AtomicBool,
+}
 
 impl PrivateKey {
+    /// Takes a key whose size is served, or `KeySizeRange`.
+    fn sized(key: Pkey) -> Result<Self> {
+        sized(key).map(|key| Self { key, used: AtomicBool::new(false) })
+    }
+
+    /// Uses the private key. What is prepared for later uses lies where the key does.
+    pub(super) fn using<R>(&self, with: impl FnOnce() -> R) -> R {
+        match self.used.load(Ordering::Relaxed) {
+            true => with(),
+            false => {
+                let done = kept(with);
+                self.used.store(true, Ordering::Relaxed);
+                done
+            }
+        }
+    }
+
     /// Generates a key of `bits` bits (in [`BITS`]: `KeySizeRange`) with a big-endian public exponent
     /// (odd, at most 32 bits: `AttributeValue`).
     pub fn generate(bits: u64, public_exponent: &[u8]) -> Result<Self> {
@@ -71,13 +94,13 @@ impl PrivateKey {
         let code =
             unsafe { RSA_generate_key_ex(rsa.as_ptr(), bits, exponent.as_ptr(), null_mut()) };
         done(code, Reason::FunctionFailed)?;
-        sized(Pkey::rsa(&rsa)?).map(Self)
+        Self::sized(Pkey::rsa(&rsa)?)
     }
 
     /// Reads a PKCS#8 `PrivateKeyInfo` (RFC 5208) and checks the key. Anything else, trailing bytes
     /// included, is `DataInvalid`; a size outside [`BITS`] is `KeySizeRange`.
     pub fn from_pkcs8(der: &[u8]) -> Result<Self> {
-        sized(Pkey::from_pkcs8(der, EVP_PKEY_RSA)?).map(Self)
+        Self::sized(Pkey::from_pkcs8(der, EVP_PKEY_RSA)?)
     }
 
     /// Puts a key together and checks it: numbers that make no key are `AttributeValue`, a size
@@ -111,21 +134,21 @@ impl PrivateKey {
             );
             Owned::take(made, Reason::AttributeValue)?
         };
-        sized(Pkey::rsa(&rsa)?).map(Self)
+        Self::sized(Pkey::rsa(&rsa)?)
     }
 
     pub(super) fn rsa(&self) -> Result<*const RSA> {
-        rsa(&self.0)
+        rsa(&self.key)
     }
 
     /// The key as PKCS#8 `PrivateKeyInfo`.
     pub fn to_pkcs8(&self) -> Result<Secret> {
-        self.0.to_pkcs8()
+        self.key.to_pkcs8()
     }
 
     /// The numbers of the key.
     pub fn components(&self) -> Result<Components> {
-        let rsa = rsa(&self.0)?;
+        let rsa = rsa(&self.key)?;
         // SAFETY: each returns a number inside the key, or null, which `bytes` refuses.
         unsafe {
             Ok(Components {
@@ -143,7 +166,7 @@ impl PrivateKey {
 
     /// The public half.
     pub fn public(&self) -> Result<PublicKey> {
-        let rsa = rsa(&self.0)?;
+        let rsa = rsa(&self.key)?;
         // SAFETY: both are numbers inside the key.
         let (n, e) = unsafe { (bytes(RSA_get0_n(rsa))?, bytes(RSA_get0_e(rsa))?) };
         PublicKey::from_components(&n, &e)
@@ -151,27 +174,27 @@ impl PrivateKey {
 
     /// The size of the modulus in bits.
     pub fn bits(&self) -> u64 {
-        bits(&self.0)
+        bits(&self.key)
     }
 
     /// The size of a ciphertext in bytes.
     pub fn size(&self) -> usize {
-        size(&self.0)
+        size(&self.key)
     }
 
     /// Decrypts OAEP in constant time. Every failure is `EncryptedInvalid`.
     pub fn decrypt_oaep(&self, padding: &Oaep, input: &[u8]) -> Result<Secret> {
-        let context = self.0.context()?;
+        let context = self.key.context()?;
         // SAFETY: a context made for this key.
         done(unsafe { EVP_PKEY_decrypt_init(context.as_ptr()) }, Reason::FunctionFailed)?;
         pad_oaep(&context, padding)?;
         let mut output = Secret::new(vec![0; self.size()]);
         let mut len = output.len();
         // SAFETY: AWS-LC writes at most `len` bytes, which `output` has.
-        let code = unsafe {
+        let code = self.using(|| unsafe {
             let (to, from) = (output.expose_mut().as_mut_ptr(), input.as_ptr());
             EVP_PKEY_decrypt(context.as_ptr(), to, &mut len, from, input.len())
-        };
+        });
         done(code, Reason::EncryptedInvalid)?;
         output.truncate(len);
         Ok(output)

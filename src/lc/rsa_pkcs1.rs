@@ -63,10 +63,10 @@ impl PrivateKey {
         }
         let (mut output, mut len) = (Secret::new(vec![0; size]), 0);
         // SAFETY: a valid key; `output` has the size of the modulus, which is what is written.
-        let code = unsafe {
+        let code = self.using(|| unsafe {
             let to = output.expose_mut().as_mut_ptr();
             RSA_decrypt(rsa, &mut len, to, size, input.as_ptr(), input.len(), RSA_NO_PADDING)
-        };
+        });
         done(code, Reason::EncryptedInvalid)?;
         Ok(output)
     }

@@ -3,7 +3,7 @@
 use super::digest::Hash;
 use super::rsa::{PrivateKey, PublicKey};
 use super::{done, failed};
-use crate::error::{Reason, Result};
+use crate::error::{Error, Reason, Result};
 use aws_lc_sys::*;
 use std::ffi::{c_int, c_uint};
 
@@ -68,8 +68,8 @@ impl PrivateKey {
         let (to, from) = (output.as_mut_ptr(), input.as_ptr());
         // SAFETY: a valid key that is not changed but for what AWS-LC locks; `output` has the size
         // of the modulus, the most that is written; a bare block has that size too.
-        let code = unsafe {
-            match scheme {
+        let code = self.using(|| unsafe {
+            Ok::<_, Error>(match scheme {
                 Scheme::Pkcs1(hash) => {
                     let mut written: c_uint = 0;
                     let code = RSA_sign(hash.nid(), from, input.len(), to, &mut written, rsa);
@@ -87,8 +87,8 @@ impl PrivateKey {
                     let (salt, md, mgf) = (int(salt_len)?, hash.md(), mgf.md());
                     RSA_sign_pss_mgf1(rsa, &mut len, to, size, from, input.len(), md, mgf, salt)
                 }
-            }
-        };
+            })
+        })?;
         let refusal = if scheme == Scheme::Bare { Reason::DataInvalid } else { Reason::General };
         done(code, refusal)?;
         output.truncate(len);

@@ -43,7 +43,7 @@ impl PrivateKey {
                 EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, null_mut(), scalar.as_ptr(), SIZE);
             Pkey::take(made, Reason::AttributeValue)?
         };
-        Ok(Self { key, scalar: scalar.into() })
+        Ok(Self { key, scalar: Secret::from(scalar).kept() })
     }
 
     /// Reads a PKCS#8 `PrivateKeyInfo` (RFC 8410); anything else is `DataInvalid`.
@@ -54,7 +54,7 @@ impl PrivateKey {
         // SAFETY: a valid key; writes at most `len` bytes, which `scalar` has.
         let code = unsafe { EVP_PKEY_get_raw_private_key(key.as_ptr(), to, &mut len) };
         done(code, Reason::DataInvalid)?;
-        Ok(Self { key, scalar })
+        Ok(Self { key, scalar: scalar.kept() })
     }
 
     /// The key as PKCS#8 `PrivateKeyInfo`.

@@ -53,8 +53,16 @@ pub const FIRST_ERASE: u32 = 512;
 
 const MAGIC: &[u8; 14] = b"keystead slots";
 
-/// The bytes of one cell; they may hold a secret.
-pub type Bytes = Zeroizing<[u8; SIZE]>;
+/// The bytes of one cell; they may hold a secret, and so do not move.
+pub type Bytes = Box<Zeroizing<[u8; SIZE]>>;
+
+/// An erase cell's secret, in one place wherever it is passed on.
+pub type EraseSecret = Box<Zeroizing<[u8; 32]>>;
+
+/// The bytes of a cell that was never written.
+pub fn blank() -> Bytes {
+    Box::new(Zeroizing::new([0; SIZE]))
+}
 
 /// What a cell holds.
 #[derive(PartialEq, Eq)]
@@ -77,7 +85,7 @@ pub enum Cell {
     /// A token's wrong PINs.
     Pin(Option<Pin>),
     /// A live secret.
-    Live(Zeroizing<[u8; 32]>),
+    Live(EraseSecret),
     /// A secret erased on request, at that second.
     Deleted(Seconds),
     /// A secret erased at its expiry, at that second.
@@ -100,13 +108,19 @@ pub struct Pin {
 impl Cell {
     /// The bytes of this cell at place `number`.
     pub fn encode(&self, number: u32) -> Bytes {
+        let mut bytes = blank();
         let (kind, state, value, body) = self.fields();
         if kind == 0 {
-            return Zeroizing::new([0; SIZE]);
+            return bytes;
         }
-        let head: Zeroizing<[u8; HEAD]> =
-            lay(&[&[kind, state, 0, 0], &number.to_le_bytes(), &value.to_le_bytes(), &*body]);
-        lay(&[&*head, &checksum(&*head)])
+        let parts = [&[kind, state, 0, 0][..], &number.to_le_bytes(), &value.to_le_bytes(), &body];
+        let (head, sum) = bytes.split_at_mut(HEAD);
+        fill(head, &parts);
+        if let Self::Live(secret) = self {
+            head.split_at_mut(HEAD - secret.len()).1.copy_from_slice(secret.as_slice());
+        }
+        sum.copy_from_slice(&checksum(head));
+        bytes
     }
 
     /// The cell in `bytes`, read from place `number`; none if they were damaged.
@@ -131,7 +145,11 @@ impl Cell {
                 officer: bytes[32],
                 user: bytes[33],
             }))),
-            (5, 1) => Some(Self::Live(Zeroizing::new(part(bytes, 16)))),
+            (5, 1) => {
+                let mut secret = EraseSecret::default();
+                secret.copy_from_slice(&bytes[16..HEAD]);
+                Some(Self::Live(secret))
+            }
             (5, 2) => Some(Self::Deleted(value)),
             (5, 3) => Some(Self::Expired(value)),
             _ => None,
@@ -142,7 +160,8 @@ impl Cell {
     pub fn corrected(number: u32, bytes: &[u8; SIZE]) -> Option<Self> {
         let sum = checksum(bytes);
         let differing = (HEAD..SIZE).filter(|at| bytes.get(*at) != sum.get(at - HEAD)).count();
-        let mut mended = Zeroizing::new(*bytes);
+        let mut mended = blank();
+        mended.copy_from_slice(bytes);
         if differing == 1 {
             mended.get_mut(HEAD..)?.copy_from_slice(&sum);
             return Self::decode(number, &mended);
@@ -154,7 +173,7 @@ impl Cell {
             let damaged = *bytes.get(at)?;
             for byte in 0..=u8::MAX {
                 *mended.get_mut(at)? = byte;
-                if checksum(&*mended).as_slice() == bytes.get(HEAD..)? {
+                if checksum(&**mended).as_slice() == bytes.get(HEAD..)? {
                     return Self::decode(number, &mended);
                 }
             }
@@ -163,8 +182,8 @@ impl Cell {
         None
     }
 
-    /// Kind, state, value and body.
-    fn fields(&self) -> (u8, u8, u64, Zeroizing<[u8; 32]>) {
+    /// Kind, state, value and body but for a secret.
+    fn fields(&self) -> (u8, u8, u64, [u8; 32]) {
         match self {
             Self::Unused => (0, 0, 0, lay(&[])),
             Self::Format(format) => (1, 0, *format, lay(&[MAGIC])),
@@ -175,7 +194,7 @@ impl Cell {
                 let state = if pin.in_use { 2 } else { 1 };
                 (4, state, 0, lay(&[pin.token.bytes(), &[pin.officer, pin.user]]))
             }
-            Self::Live(secret) => (5, 1, 0, secret.clone()),
+            Self::Live(_) => (5, 1, 0, lay(&[])),
             Self::Deleted(since) => (5, 2, *since, lay(&[])),
             Self::Expired(since) => (5, 3, *since, lay(&[])),
             Self::Commits(number) => (6, 0, *number, lay(&[])),
@@ -189,12 +208,16 @@ fn checksum(bytes: &[u8]) -> [u8; 16] {
 }
 
 /// The parts one after the other, then zeros.
-fn lay<const N: usize>(parts: &[&[u8]]) -> Zeroizing<[u8; N]> {
-    let mut bytes = Zeroizing::new([0; N]);
+fn lay<const N: usize>(parts: &[&[u8]]) -> [u8; N] {
+    let mut bytes = [0; N];
+    fill(&mut bytes, parts);
+    bytes
+}
+
+fn fill(bytes: &mut [u8], parts: &[&[u8]]) {
     for (to, from) in bytes.iter_mut().zip(parts.iter().copied().flatten()) {
         *to = *from;
     }
-    bytes
 }
 
 /// `N` bytes from `at` on; zeros beyond the end, which no caller asks for.
@@ -220,7 +243,7 @@ mod tests {
             (COMMITS_CELL, Cell::Commits(77)),
             (FIRST_PIN, Cell::Pin(Some(Pin { token, in_use: true, officer: 1, user: 9 }))),
             (FIRST_PIN + 1, Cell::Pin(None)),
-            (FIRST_ERASE, Cell::Live(Zeroizing::new([0xC3; 32]))),
+            (FIRST_ERASE, Cell::Live(Box::new(Zeroizing::new([0xC3; 32])))),
             (FIRST_ERASE + 1, Cell::Deleted(1_800_000_001)),
             (FIRST_ERASE + 2, Cell::Expired(1_800_000_002)),
         ]
@@ -248,11 +271,11 @@ mod tests {
         for (number, cell) in examples() {
             let bytes = cell.encode(number);
             for at in 0..SIZE {
-                let mut damaged = *bytes;
+                let mut damaged = **bytes;
                 damaged[at] = !damaged[at];
                 assert!(Cell::corrected(number, &damaged).as_ref() == Some(&cell), "byte {at}");
             }
-            let mut damaged = *bytes;
+            let mut damaged = **bytes;
             (damaged[1], damaged[40]) = (!damaged[1], !damaged[40]);
             assert!(Cell::corrected(number, &damaged).is_none());
             (damaged[40], damaged[50]) = (bytes[40], !damaged[50]);
@@ -269,7 +292,7 @@ mod tests {
             let bytes = cell.encode(number);
             assert!(Cell::decode(number + 1, &bytes).is_none());
             for bit in 0..SIZE * 8 {
-                let mut damaged = *bytes;
+                let mut damaged = **bytes;
                 damaged[bit / 8] ^= 1 << (bit % 8);
                 assert!(Cell::decode(number, &damaged).is_none(), "cell {number}, bit {bit}");
             }

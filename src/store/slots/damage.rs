@@ -2,8 +2,8 @@
 //! of which one byte was damaged is put back as its checksum tells it was, any other counts as lost.
 
 use super::cell::{
-    CLOCK_CELL, COMMITS_CELL, Cell, FIRST_ERASE, FIRST_PIN, FORMAT, FORMAT_CELL, IDENTITY_CELL,
-    Pin, SIZE,
+    Bytes, CLOCK_CELL, COMMITS_CELL, Cell, FIRST_ERASE, FIRST_PIN, FORMAT, FORMAT_CELL,
+    IDENTITY_CELL, Pin, SIZE, blank,
 };
 use super::{CellNumber, Inner, NAME, Slots, fixed_part, offset};
 use crate::clock::Seconds;
@@ -146,10 +146,10 @@ impl Slots {
         cell
     }
 
-    fn raw(&self, number: CellNumber) -> Result<Zeroizing<[u8; SIZE]>> {
-        let mut bytes = Zeroizing::new([0; SIZE]);
+    fn raw(&self, number: CellNumber) -> Result<Bytes> {
+        let mut bytes = blank();
         self.file
-            .read_exact_at(&mut *bytes, offset(number))
+            .read_exact_at(&mut **bytes, offset(number))
             .map_err(|cause| files::failed(&self.path, &cause))?;
         Ok(bytes)
     }
@@ -175,7 +175,8 @@ impl Slots {
         };
         let put = |number, cell: &Cell| {
             let bytes = cell.encode(number);
-            file.write_all_at(&*bytes, offset(number)).map_err(|cause| files::failed(&path, &cause))
+            file.write_all_at(&**bytes, offset(number))
+                .map_err(|cause| files::failed(&path, &cause))
         };
         let (format, identity) = (cell(FORMAT_CELL)?, cell(IDENTITY_CELL)?);
         let (commits, clock) = (cell(COMMITS_CELL)?, cell(CLOCK_CELL)?);

@@ -1,13 +1,12 @@
 //! The erase cells: secrets filled ahead, claimed by commits, overwritten when their material ends.
 
-use super::cell::{Cell, FIRST_ERASE, SIZE};
+use super::cell::{Cell, EraseSecret, FIRST_ERASE, SIZE};
 use super::{CellNumber, Content, Inner, Slots, damaged, offset};
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use crate::store::files;
 use std::collections::HashSet;
 use std::os::unix::fs::FileExt;
-use zeroize::Zeroizing;
 
 /// How many cells are filled at once: one page of the file.
 const BATCH: u32 = 64;
@@ -110,8 +109,8 @@ impl Slots {
 
     fn fill(&self, inner: &mut Inner, numbers: Vec<CellNumber>) -> Result<()> {
         for number in &numbers {
-            let mut secret = Zeroizing::new([0; 32]);
-            aws_lc_rs::rand::fill(&mut *secret).map_err(|_| Reason::General)?;
+            let mut secret = EraseSecret::default();
+            aws_lc_rs::rand::fill(&mut **secret).map_err(|_| Reason::General)?;
             self.write(*number, &Cell::Live(secret))?;
         }
         self.sync()?;

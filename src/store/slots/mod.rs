@@ -15,8 +15,8 @@ use crate::clock::Seconds;
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use cell::{
-    CLOCK_CELL, COMMITS_CELL, Cell, FIRST_ERASE, FIRST_PIN, FORMAT, FORMAT_CELL, IDENTITY_CELL,
-    Pin, SIZE,
+    CLOCK_CELL, COMMITS_CELL, Cell, EraseSecret, FIRST_ERASE, FIRST_PIN, FORMAT, FORMAT_CELL,
+    IDENTITY_CELL, Pin, SIZE, blank,
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
@@ -42,7 +42,7 @@ pub type CellNumber = u32;
 /// What stands in an erase cell.
 pub enum Content {
     /// The secret under which material is encrypted.
-    Secret(Zeroizing<[u8; 32]>),
+    Secret(EraseSecret),
     /// The material was deleted, at that second.
     Deleted(Seconds),
     /// The material had expired and was erased, at that second.
@@ -221,9 +221,9 @@ impl Slots {
     }
 
     fn read(&self, number: u32) -> Result<Cell> {
-        let mut bytes = Zeroizing::new([0; SIZE]);
+        let mut bytes = blank();
         self.file
-            .read_exact_at(&mut *bytes, offset(number))
+            .read_exact_at(&mut **bytes, offset(number))
             .map_err(|cause| files::failed(&self.path, &cause))?;
         if let Some(cell) = Cell::decode(number, &bytes) {
             return Ok(cell);
@@ -242,7 +242,7 @@ impl Slots {
     fn write(&self, number: u32, cell: &Cell) -> Result<()> {
         self.ended()?;
         self.file
-            .write_all_at(&*cell.encode(number), offset(number))
+            .write_all_at(&**cell.encode(number), offset(number))
             .map_err(|cause| self.fail(files::failed(&self.path, &cause)))
     }
 
@@ -291,7 +291,7 @@ fn correct(bytes: &mut [u8], path: &Path) -> Damaged {
     for (number, cell) in &damaged {
         let at = *number as usize * SIZE;
         if let (Some(cell), Some(place)) = (cell, bytes.get_mut(at..at + SIZE)) {
-            place.copy_from_slice(&*cell.encode(*number));
+            place.copy_from_slice(&**cell.encode(*number));
         }
         let told = damage::told(*number, cell.is_some());
         log::error!("{}: {told}; `keystead recover` mends what can be mended", path.display());
@@ -327,7 +327,7 @@ fn write_file(path: &Path, end: CellNumber, cells: &[(u32, Cell)]) -> Result<()>
     for (number, cell) in cells {
         let at = *number as usize * SIZE;
         if let Some(place) = bytes.get_mut(at..at + SIZE) {
-            place.copy_from_slice(&*cell.encode(*number));
+            place.copy_from_slice(&**cell.encode(*number));
         }
     }
     file.set_len(0)

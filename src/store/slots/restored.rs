@@ -1,14 +1,13 @@
 //! A file of slots for a store that is restored from a backup: written whole under another name, and
 //! named `slots` last, so that a restoration that was cut short leaves no store that looks whole.
 
-use super::cell::{Cell, FIRST_ERASE, FIRST_PIN, Pin};
+use super::cell::{Cell, EraseSecret, FIRST_ERASE, FIRST_PIN, Pin};
 use super::{CellNumber, NAME, Slots, files, head, write_file};
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use zeroize::Zeroizing;
 
 /// The name until the store around it is whole.
 const UNFINISHED: &str = "slots.restoring";
@@ -98,8 +97,8 @@ impl Fresh {
     fn cell(self) -> Result<Cell> {
         Ok(match self {
             Self::Secret => {
-                let mut secret = Zeroizing::new([0; 32]);
-                aws_lc_rs::rand::fill(&mut *secret).map_err(|_| Reason::General)?;
+                let mut secret = EraseSecret::default();
+                aws_lc_rs::rand::fill(&mut **secret).map_err(|_| Reason::General)?;
                 Cell::Live(secret)
             }
             Self::Deleted(since) => Cell::Deleted(since),

@@ -44,7 +44,7 @@ impl Place {
 
 fn secret(slots: &Slots, number: CellNumber) -> [u8; 32] {
     match slots.content(number).unwrap() {
-        Content::Secret(secret) => *secret,
+        Content::Secret(secret) => **secret,
         Content::Deleted(_) | Content::Expired(_) => panic!("erased"),
     }
 }
