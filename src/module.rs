@@ -44,6 +44,13 @@ impl Module {
         }
     }
 
+    /// Lets go of keys that have ended.
+    #[inline]
+    fn let_go(&self) {
+        self.slots.let_go(|| self.sessions.let_go());
+        self.slots.expect(self.sessions.let_go_missed());
+    }
+
     fn is_inherited(&self) -> bool {
         !self.mark.same_process()
     }
@@ -53,7 +60,12 @@ impl Module {
 #[inline]
 pub fn running<T>(call: impl FnOnce(&Module) -> Result<T>) -> Result<T> {
     match MODULE.load().as_deref() {
-        Some(module) if !module.is_inherited() => call(module),
+        Some(module) if !module.is_inherited() => {
+            module.let_go();
+            let done = call(module);
+            module.let_go();
+            done
+        }
         _ => Err(Reason::NotInitialized.into()),
     }
 }

@@ -9,7 +9,7 @@ use crate::id::Id;
 use crate::lc;
 use crate::secret::Secret;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What kind of key it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -232,6 +232,8 @@ pub struct Key {
     pub sealing: Option<Sealing>,
     /// What moves when it may have changed.
     pub watch: Watch,
+    /// Whether an operation was ever begun with it.
+    pub begun: AtomicBool,
 }
 
 /// What `CKM_KEYSTEAD_SEAL` binds its blobs to.
@@ -283,6 +285,7 @@ impl UsableKey {
 
     /// What an operation remembers of the key that it begins with.
     pub fn in_use(&self) -> InUse {
+        self.begin();
         let reads = self.usage.only_reads();
         let ends = |expiry: &Expiry| expiry.action == ExpiryAction::Erase || !reads;
         InUse {
@@ -346,6 +349,18 @@ impl Key {
     /// Whether it is confined to no mechanisms, or to some with this one among them.
     pub fn serves(&self, mechanism: u64) -> bool {
         self.mechanisms.as_ref().is_none_or(|allowed| allowed.contains(&mechanism))
+    }
+
+    /// Notes that an operation begins with it.
+    pub fn begin(&self) {
+        if !self.begun.load(Ordering::Relaxed) {
+            self.begun.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether anybody may have it beside the owner of this reference, or what an operation has made of it.
+    pub fn is_in_use(self: &Arc<Self>) -> bool {
+        Arc::strong_count(self) > 1 || self.begun.load(Ordering::Acquire)
     }
 
     /// Whether its flags also allow `usage`.

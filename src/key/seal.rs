@@ -19,11 +19,12 @@ use super::material::Fingerprint;
 use super::record::Tag;
 use crate::error::{Reason, Result};
 use crate::id::Id;
+use crate::lc::digest::Hash;
+use crate::lc::mac::{HmacKey, Mac};
 use crate::secret::Secret;
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
 use hkdf::Hkdf;
-use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
@@ -64,8 +65,8 @@ impl Place {
 /// A token's key, private or public, with all that is derived from it.
 pub struct TokenKey {
     root: Secret,
-    tags: Hmac<Sha256>,
-    fingerprints: Hmac<Sha256>,
+    tags: HmacKey,
+    fingerprints: HmacKey,
 }
 
 impl TokenKey {
@@ -74,9 +75,9 @@ impl TokenKey {
         if root.len() != 32 {
             return Err(Reason::StoreDamaged.detail("a token key of the wrong length"));
         }
-        let tags = hmac(&*derive(&root, &[], b"keystead v1 tags")?)?;
-        let fingerprints = hmac(&*derive(&root, &[], b"keystead v1 fingerprints")?)?;
-        Ok(Self { root, tags, fingerprints })
+        let key = |info| derive(&root, &[], info).map(|key| HmacKey::new(key[..].into()));
+        let (tags, fingerprints) = (key(b"keystead v1 tags")?, key(b"keystead v1 fingerprints")?);
+        Ok(Self { root: root.kept(), tags, fingerprints })
     }
 
     /// The 32 bytes, to be wrapped under a PIN.
@@ -95,23 +96,14 @@ impl TokenKey {
     }
 
     /// The tag under which an attribute of this type and value is found.
-    pub fn tag(&self, kind: u64, value: &[u8]) -> Tag {
-        let mut mac = self.tags.clone();
-        mac.update(&kind.to_le_bytes());
-        mac.update(value);
-        let full = mac.finalize().into_bytes();
-        let mut tag = [0; 16];
-        tag.copy_from_slice(full.split_at(16).0);
-        Tag(tag)
+    pub fn tag(&self, kind: u64, value: &[u8]) -> Result<Tag> {
+        mac(&self.tags, &kind.to_le_bytes(), value).map(Tag)
     }
 
     /// The fingerprint of key material: `class` keeps secret and private keys apart, so that no
     /// byte string is both.
-    pub fn fingerprint(&self, class: u8, material: &[u8]) -> Fingerprint {
-        let mut mac = self.fingerprints.clone();
-        mac.update(&[class]);
-        mac.update(material);
-        Fingerprint(mac.finalize().into_bytes().into())
+    pub fn fingerprint(&self, class: u8, material: &[u8]) -> Result<Fingerprint> {
+        mac(&self.fingerprints, &[class], material).map(Fingerprint)
     }
 
     /// The key by which a process proves to the agent that it knows this one (see
@@ -173,8 +165,13 @@ fn derive(key: &Secret, salt: &[u8], info: &[u8]) -> Result<Zeroizing<[u8; 32]>>
     Ok(derived)
 }
 
-fn hmac(key: &[u8; 32]) -> Result<Hmac<Sha256>> {
-    Hmac::new_from_slice(key).map_err(|_| Reason::General.into())
+/// The first bytes of an HMAC-SHA-256.
+fn mac<const N: usize>(key: &HmacKey, one: &[u8], other: &[u8]) -> Result<[u8; N]> {
+    let mut mac = Mac::hmac(Hash::Sha256, key)?;
+    mac.update(one)?;
+    mac.update(other)?;
+    let whole = mac.finish()?;
+    whole.first_chunk().copied().ok_or_else(|| Reason::General.into())
 }
 
 #[cfg(test)]
@@ -222,9 +219,9 @@ mod tests {
     #[test]
     fn tags_fingerprints_and_the_proof_are_byte_for_byte_what_they_were() {
         let key = key(7);
-        assert_eq!(hex(&key.tag(0x102, b"value").0), "95c64d0cde0b385dd43d9dba109367ac");
+        assert_eq!(hex(&key.tag(0x102, b"value").unwrap().0), "95c64d0cde0b385dd43d9dba109367ac");
         assert_eq!(
-            hex(&key.fingerprint(1, b"material").0),
+            hex(&key.fingerprint(1, b"material").unwrap().0),
             "d053685ffebe3b76b52099979b09758b7ba30bed73233e74105969b611fc3a90"
         );
         assert_eq!(
@@ -235,10 +232,12 @@ mod tests {
 
     #[test]
     fn fingerprints_and_tags_depend_on_the_token() {
-        assert_ne!(key(1).fingerprint(0, b"m"), key(2).fingerprint(0, b"m"));
-        assert_ne!(key(1).fingerprint(0, b"m"), key(1).fingerprint(1, b"m"));
-        assert_ne!(key(1).tag(1, b"v"), key(2).tag(1, b"v"));
-        assert_ne!(key(1).tag(1, b"v"), key(1).tag(2, b"v"));
+        let fingerprint = |of: u8, class| key(of).fingerprint(class, b"m").unwrap();
+        assert_ne!(fingerprint(1, 0), fingerprint(2, 0));
+        assert_ne!(fingerprint(1, 0), fingerprint(1, 1));
+        let tag = |of: u8, kind| key(of).tag(kind, b"v").unwrap();
+        assert_ne!(tag(1, 1), tag(2, 1));
+        assert_ne!(tag(1, 1), tag(1, 2));
     }
 
     proptest! {

@@ -53,6 +53,7 @@ fn with_sealing(parsed: Parsed, sealing: Option<Sealing>, usage: Usage) -> Usabl
         expiry: None,
         rotation_due: None,
         watch: Watch::Session(Arc::new(AtomicBool::new(true))),
+        begun: AtomicBool::new(false),
     };
     allow(&Arc::new(key), usage, 0, true, 0).unwrap()
 }

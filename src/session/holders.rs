@@ -26,6 +26,11 @@ impl Holders {
         all.range((slot, 0)..=(slot, u64::MAX)).map(|(_, session)| *session).collect()
     }
 
+    /// All of them.
+    pub fn all(&self) -> Vec<u64> {
+        self.lock().iter().map(|(_, session)| *session).collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeSet<(u64, u64)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -14,6 +14,7 @@ pub mod seats;
 pub mod step;
 pub mod table;
 
+use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use crate::key::{UsableKey, Usage};
 use crate::mechanism::{Mechanism, Row};
@@ -305,6 +306,14 @@ impl Session {
         kept.0.iter_mut().flatten().for_each(|last| last.count(token));
     }
 
+    /// Drops the keys, and operations with them, that have ended or may have changed. When the first of the
+    /// operations that go on ends.
+    fn let_go(&mut self) -> Option<Seconds> {
+        let token = Arc::clone(&self.token);
+        self.kept.let_go(&token);
+        self.places().into_iter().filter_map(|(_, place)| place.review(&token)).min()
+    }
+
     /// Drops operations and keys of an earlier login, which hold key material.
     fn forget(&mut self) {
         self.count();
@@ -391,6 +400,15 @@ impl Drop for Session {
 }
 
 impl Kept {
+    /// Drops the keys that an Init would not get any more.
+    fn let_go(&mut self, token: &Token) {
+        for place in &mut self.0 {
+            if let Some(mut ended) = place.take_if(|last| !token.still_usable(&last.key)) {
+                ended.count(token);
+            }
+        }
+    }
+
     fn key(
         &mut self,
         token: &Token,

@@ -3,7 +3,8 @@
 //! ends it, and so does the end of the login that its key needs. Before each step the key is asked for.
 
 use super::output::Filled;
-use crate::error::{Reason, Result};
+use crate::clock::Seconds;
+use crate::error::{Error, Reason, Result};
 use crate::key::{InUse, UsableKey};
 use crate::token::Token;
 
@@ -29,6 +30,8 @@ impl Rules for Token {
 /// The place for one kind of operation in a session.
 pub struct Place<O> {
     operation: Option<O>,
+    /// Why an operation has ended between two steps: its next step tells, and until then it is there.
+    ended: Option<Error>,
     terms: Terms,
 }
 
@@ -114,7 +117,7 @@ impl Life {
 impl<O> Place<O> {
     /// An empty place.
     pub fn empty() -> Self {
-        Self { operation: None, terms: Terms::default() }
+        Self { operation: None, ended: None, terms: Terms::default() }
     }
 
     /// Starts an operation under the login counted as `login`, unless one is active.
@@ -127,7 +130,7 @@ impl<O> Place<O> {
             return Err(Reason::OperationActive.into());
         }
         let Begun { operation, key, private, asks } = begin()?;
-        self.operation = Some(operation);
+        (self.operation, self.ended) = (Some(operation), None);
         let Terms { key: in_use, digested, login: needed, asks: asking, waits } = &mut self.terms;
         *in_use = key.map(UsableKey::in_use);
         digested.clear();
@@ -168,6 +171,11 @@ impl<O> Place<O> {
         life?.told()
     }
 
+    /// Drops the operation. Its next step tells why.
+    fn end_with(&mut self, error: Error) {
+        (self.operation, self.ended) = (None, Some(error));
+    }
+
     /// From here on the operation works with a key that only the login counted as `login` shows.
     pub fn bind(&mut self, login: u64, key: InUse) {
         self.terms.login = Some(login);
@@ -187,9 +195,14 @@ impl<'a, O> Running<'a, O> {
     }
 
     fn operation(&mut self, rules: &impl Rules) -> Result<&mut O> {
-        let Place { operation, terms } = &mut *self.place;
-        let operation = operation.as_mut().filter(|_| terms.hold(rules.login()));
-        let operation = operation.ok_or(Reason::OperationMissing)?;
+        let Place { operation, ended, terms } = &mut *self.place;
+        if !terms.hold(rules.login()) {
+            return Err(Reason::OperationMissing.into());
+        }
+        if let Some(error) = ended.take() {
+            return Err(error);
+        }
+        let operation = operation.as_mut().ok_or(Reason::OperationMissing)?;
         terms.go_on(rules).map(|()| operation)
     }
 }
@@ -197,7 +210,7 @@ impl<'a, O> Running<'a, O> {
 impl<O> Drop for Running<'_, O> {
     fn drop(&mut self) {
         if !self.goes_on {
-            self.place.operation = None;
+            self.place.cancel();
         }
     }
 }
@@ -211,7 +224,16 @@ impl Terms {
         if self.waits {
             return Err(Reason::NotLoggedIn.detail("the key asks for the PIN at each use"));
         }
+        self.keys_go_on(rules)
+    }
+
+    fn keys_go_on(&mut self, rules: &impl Rules) -> Result<()> {
         self.key.iter_mut().chain(&mut self.digested).try_for_each(|key| rules.goes_on(key))
+    }
+
+    /// When the first of the keys ends.
+    fn until(&self) -> Option<Seconds> {
+        self.key.iter().chain(&self.digested).filter_map(|key| key.until).min()
     }
 }
 
@@ -227,11 +249,13 @@ pub trait AnyPlace {
     fn cancel(&mut self) -> bool;
     /// Ends the operation if it needed an earlier login than the one counted as `login`.
     fn forget(&mut self, login: u64);
+    /// Drops the operation if it may not go on. When it has to end, if it may.
+    fn review(&mut self, rules: &Token) -> Option<Seconds>;
 }
 
 impl<O> AnyPlace for Place<O> {
     fn is_active(&self, login: u64) -> bool {
-        self.operation.is_some() && self.terms.hold(login)
+        (self.operation.is_some() || self.ended.is_some()) && self.terms.hold(login)
     }
 
     fn waits(&self, login: u64) -> bool {
@@ -243,13 +267,24 @@ impl<O> AnyPlace for Place<O> {
     }
 
     fn cancel(&mut self) -> bool {
-        self.operation.take().is_some()
+        let ended = self.ended.take().is_some();
+        self.operation.take().is_some() || ended
     }
 
     fn forget(&mut self, login: u64) {
         if !self.is_active(login) {
-            self.operation = None;
+            self.cancel();
         }
+    }
+
+    fn review(&mut self, rules: &Token) -> Option<Seconds> {
+        self.forget(rules.login_epoch());
+        if self.operation.is_some()
+            && let Err(error) = self.terms.keys_go_on(rules)
+        {
+            self.end_with(error);
+        }
+        self.operation.as_ref().and_then(|_| self.terms.until())
     }
 }
 

@@ -59,18 +59,19 @@ impl<T> Seats<T> {
         }
     }
 
-    /// Runs `call` on what sits there, unless somebody is at it.
-    pub fn try_with(&self, handle: u64, call: impl FnOnce(&mut T)) {
-        let Some(seat) = self.seats.get(number(handle)) else { return };
+    /// Runs `call` on what sits there, unless somebody is at it: then it returns false.
+    pub fn try_with(&self, handle: u64, call: impl FnOnce(&mut T)) -> bool {
+        let Some(seat) = self.seats.get(number(handle)) else { return true };
         let mut seat = match seat.0.try_lock() {
             Ok(seat) => seat,
             Err(TryLockError::Poisoned(seat)) => seat.into_inner(),
-            Err(TryLockError::WouldBlock) => return,
+            Err(TryLockError::WouldBlock) => return false,
         };
         match &mut *seat {
             Some((taken, sitting)) if *taken == handle => call(sitting),
             _ => {}
         }
+        true
     }
 
     /// Leaves the seat, once nobody is at it.

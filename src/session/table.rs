@@ -4,9 +4,11 @@ use super::Session;
 use super::holders::Holders;
 use super::message_iv::Counter;
 use super::seats::Seats;
+use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use crate::token::{Caller, Login, Token};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// All sessions. The book's lock may be taken at any time but while a session is in use by the same
@@ -17,6 +19,33 @@ pub struct Table {
     /// Counts the IVs that are made for messages.
     ivs: Arc<Counter>,
     holders: Arc<Holders>,
+    missed: Missed,
+}
+
+/// The sessions that hold keys and were busy when somebody wanted to see to them.
+#[derive(Default)]
+struct Missed {
+    any: AtomicBool,
+    sessions: Mutex<Vec<u64>>,
+}
+
+impl Missed {
+    #[inline]
+    fn is_empty(&self) -> bool {
+        !self.any.load(Ordering::Acquire)
+    }
+
+    fn add(&self, session: u64) {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.push(session);
+        self.any.store(true, Ordering::Release);
+    }
+
+    fn take(&self) -> Vec<u64> {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        self.any.store(false, Ordering::Release);
+        std::mem::take(&mut sessions)
+    }
 }
 
 /// Which sessions are open, by slot.
@@ -49,6 +78,7 @@ impl Table {
             book: Mutex::default(),
             ivs: Arc::default(),
             holders: Arc::default(),
+            missed: Missed::default(),
         }
     }
 
@@ -73,9 +103,37 @@ impl Table {
         self.seats.with(handle, call)
     }
 
-    /// Runs `call` on the session, unless somebody is at it or it is closed.
-    pub(super) fn try_with(&self, handle: u64, call: impl FnOnce(&mut Session)) {
-        self.seats.try_with(handle, call);
+    /// Runs `call` on the session unless it is closed, or somebody is at it: then it returns false.
+    pub(super) fn try_with(&self, handle: u64, call: impl FnOnce(&mut Session)) -> bool {
+        self.seats.try_with(handle, call)
+    }
+
+    /// Has all sessions let go of keys that have ended; when the first operation ends that goes on. Sessions
+    /// that somebody is at are visited by the next calls.
+    pub fn let_go(&self) -> Option<Seconds> {
+        self.visit(self.holders.all())
+    }
+
+    /// Visits the sessions that were missed; when the first operation ends that goes on.
+    #[inline]
+    pub fn let_go_missed(&self) -> Option<Seconds> {
+        match self.missed.is_empty() {
+            true => None,
+            false => self.visit(self.missed.take()),
+        }
+    }
+
+    fn visit(&self, sessions: Vec<u64>) -> Option<Seconds> {
+        let mut next = None;
+        for session in sessions {
+            let visited = self.try_with(session, |session| {
+                next = [next, session.let_go()].into_iter().flatten().min();
+            });
+            if !visited {
+                self.missed.add(session);
+            }
+        }
+        next
     }
 
     /// Closes a session; with the last one of a token its login ends (5.6.2).

@@ -188,7 +188,7 @@ impl Token {
     /// The keyed fingerprint of material, which outlives it.
     pub(super) fn fingerprint(&self, kind: &Kind, material: &Secret) -> Result<Fingerprint> {
         let class = u8::from(kind.class == CKO_PRIVATE_KEY);
-        Ok(self.private_key()?.fingerprint(class, kind.identity(material)?.expose()))
+        self.private_key()?.fingerprint(class, kind.identity(material)?.expose())
     }
 
     /// Custom keys are made and changed by the logged-in user only, even public ones: their

@@ -1,6 +1,8 @@
 //! Handles: numbers for the objects of one token, the same for the life of the process.
 
+use super::endings::Endings;
 use super::{Handle, loaded::Loaded};
+use crate::clock::Seconds;
 use crate::id::Id;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -17,8 +19,10 @@ pub enum Named {
 }
 
 /// The handles that have been given out.
-#[derive(Default)]
-pub struct Handles(RwLock<Table>);
+pub struct Handles {
+    table: RwLock<Table>,
+    endings: Arc<Endings>,
+}
 
 #[derive(Default)]
 struct Table {
@@ -28,9 +32,16 @@ struct Table {
     /// The session objects, each behind the session it ends with: what a session that closes has to do
     /// grows with its own objects, and with no others.
     of_sessions: BTreeSet<(u64, Handle)>,
+    /// Those of them that expire, each behind the second in which it does.
+    expiring: BTreeSet<(Seconds, Handle)>,
 }
 
 impl Handles {
+    /// None yet.
+    pub fn new(endings: Arc<Endings>) -> Self {
+        Self { table: RwLock::default(), endings }
+    }
+
     /// What a handle names.
     pub fn named(&self, handle: Handle) -> Option<Named> {
         self.read(|table| table.named.get(&handle).cloned())
@@ -68,7 +79,33 @@ impl Handles {
 
     /// A handle for a new session object.
     pub fn of_session(&self, session: u64, object: Arc<Loaded>, epoch: u64) -> Handle {
-        self.write(|table| table.insert(Named::Session(session, object, epoch)))
+        let expiry = object.header.expiry.map(|expiry| expiry.at);
+        self.endings.expect(expiry);
+        self.write(|table| {
+            let handle = table.insert(Named::Session(session, object, epoch));
+            table.expiring.extend(expiry.map(|at| (at, handle)));
+            handle
+        })
+    }
+
+    /// Lets go of session objects that have expired by `now`.
+    pub fn let_go_expired(&self, now: Seconds) {
+        let next = |table: &Table| table.expiring.first().map(|(at, _)| *at);
+        if self.read(next).is_some_and(|at| at <= now) {
+            self.write(|table| {
+                let later = table.expiring.split_off(&(now.saturating_add(1), 0));
+                let expired = std::mem::replace(&mut table.expiring, later);
+                for (_, handle) in expired {
+                    let ended = match table.named.get(&handle) {
+                        Some(Named::Session(_, object, _)) => !object.is_there(now),
+                        _ => false,
+                    };
+                    let object = ended.then(|| table.remove(handle)).flatten();
+                    object.into_iter().for_each(|object| self.endings.let_go(&object));
+                }
+            });
+        }
+        self.endings.expect(self.read(next));
     }
 
     /// The session object with that identity, while it exists.
@@ -86,6 +123,7 @@ impl Handles {
         self.write(|table| {
             if let Some(Named::Session(_, old, _)) = table.named.get_mut(&handle) {
                 old.end();
+                self.endings.let_go(old);
                 *old = object;
             }
         });
@@ -95,7 +133,7 @@ impl Handles {
     pub fn end_all(&self) {
         self.write(|table| {
             let handles: Vec<Handle> = table.named.keys().copied().collect();
-            handles.into_iter().for_each(|handle| table.end(handle));
+            handles.into_iter().for_each(|handle| self.end(table, handle));
         });
     }
 
@@ -104,7 +142,7 @@ impl Handles {
         self.write(|table| {
             let its = table.of_sessions.range((session, 0)..=(session, Handle::MAX));
             let its: Vec<Handle> = its.map(|(_, handle)| *handle).collect();
-            its.into_iter().for_each(|handle| table.end(handle));
+            its.into_iter().for_each(|handle| self.end(table, handle));
         });
     }
 
@@ -117,22 +155,27 @@ impl Handles {
             };
             let all = table.of_sessions.iter().map(|(_, handle)| *handle);
             let private: Vec<Handle> = all.filter(private).collect();
-            private.into_iter().for_each(|handle| table.end(handle));
+            private.into_iter().for_each(|handle| self.end(table, handle));
         });
     }
 
     /// The handle of one ended object is given up.
     pub fn forget(&self, handle: Handle) {
-        self.write(|table| table.end(handle));
+        self.write(|table| self.end(table, handle));
     }
 
     /// The same for an object that has ended by itself: an operation under way may have a minute left.
     pub fn let_go(&self, handle: Handle) {
-        self.write(|table| {
-            if let Some(Named::Record(id, _)) = table.named.remove(&handle) {
-                table.records.remove(&id);
-            }
-        });
+        if let Some(object) = self.write(|table| table.remove(handle)) {
+            self.endings.let_go(&object);
+        }
+    }
+
+    fn end(&self, table: &mut Table, handle: Handle) {
+        if let Some(object) = table.remove(handle) {
+            object.end();
+            self.endings.let_go(&object);
+        }
     }
 
     /// All session objects of this login epoch, and the public ones of others, by handle.
@@ -152,11 +195,11 @@ impl Handles {
     }
 
     fn read<R>(&self, look: impl FnOnce(&Table) -> R) -> R {
-        look(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        look(&self.table.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn write<R>(&self, change: impl FnOnce(&mut Table) -> R) -> R {
-        change(&mut self.0.write().unwrap_or_else(PoisonError::into_inner))
+        change(&mut self.table.write().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -181,14 +224,20 @@ impl Table {
         self.last
     }
 
-    fn end(&mut self, handle: Handle) {
-        match self.named.remove(&handle) {
-            Some(Named::Record(id, _)) => drop(self.records.remove(&id)),
-            Some(Named::Session(session, object, _)) => {
-                self.of_sessions.remove(&(session, handle));
-                object.end();
+    /// Gives a handle up; the session object that it named.
+    fn remove(&mut self, handle: Handle) -> Option<Arc<Loaded>> {
+        match self.named.remove(&handle)? {
+            Named::Record(id, _) => {
+                self.records.remove(&id);
+                None
             }
-            None => {}
+            Named::Session(session, object, _) => {
+                self.of_sessions.remove(&(session, handle));
+                if let Some(expiry) = object.header.expiry {
+                    self.expiring.remove(&(expiry.at, handle));
+                }
+                Some(object)
+            }
         }
     }
 }
@@ -209,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_private_session_object_is_found_in_the_login_it_was_begun_in_and_a_public_one_always() {
-        let handles = Handles::default();
+        let handles = Handles::new(Arc::default());
         let private = handles.of_session(1, object(true), 5);
         let public = handles.of_session(1, object(false), 5);
         let found = |epoch| -> Vec<Handle> {
@@ -221,7 +270,7 @@ mod tests {
 
     #[test]
     fn an_object_ends_with_its_session_or_its_login_and_no_other_does() {
-        let handles = Handles::default();
+        let handles = Handles::new(Arc::default());
         let made = [(1, true), (2, true), (2, false), (3, true)]
             .map(|(session, private)| handles.of_session(session, object(private), 5));
         let record = handles.of_records(&[Id::new([2; 16])], 5);

@@ -105,7 +105,8 @@ impl Held {
             .map(|(kind, value)| (kind, plain(kind, Secret::new(value))))
             .collect();
         implied::complete(&mut attributes);
-        Ok(Self { attributes, material: Secret::new(std::mem::take(&mut body.material)) })
+        let material = Secret::new(std::mem::take(&mut body.material)).kept();
+        Ok(Self { attributes, material })
     }
 }
 
@@ -123,7 +124,7 @@ impl Loaded {
             expiry,
             tags: Vec::new(),
         };
-        let content = Content::Object(Held { attributes, material });
+        let content = Content::Object(Held { attributes, material: material.kept() });
         let watch = Watch::Session(Arc::new(AtomicBool::new(true)));
         Self {
             id,
@@ -176,6 +177,19 @@ impl Loaded {
                 !ended(self.header.expiry) && owner.key.state(now).has_material()
             }
         }
+    }
+
+    /// When it, or a usage of it, ends by itself after `now`.
+    pub fn ends_after(&self, now: Seconds) -> Option<Seconds> {
+        let deletion = self.custom_key().and_then(|(_, key)| key.state.deletion_at);
+        let expiry = self.header.expiry.map(|expiry| expiry.at);
+        [deletion, expiry].into_iter().flatten().filter(|at| *at > now).min()
+    }
+
+    /// Whether anybody may have the object, or its key, beside the owner of this reference.
+    pub fn is_held_elsewhere(self: &Arc<Self>) -> bool {
+        let older = self.older.get().is_some_and(|older| !older.is_empty());
+        Arc::strong_count(self) > 1 || older || self.key.get().is_some_and(Key::is_in_use)
     }
 
     /// Whether a key's value may go where it is used as a whole, wrapped, digested or read: not while
@@ -268,6 +282,7 @@ impl Loaded {
     pub fn digested(&self) -> Result<InUse> {
         let until = self.header.expiry.map(|expiry| expiry.at.saturating_add(FINISH));
         let (object, watch) = (self.id, self.watch.clone());
+        self.key()?.begin();
         Ok(InUse { object, purpose: Purpose::Digest, watch, until })
     }
 
@@ -297,6 +312,7 @@ impl Loaded {
             rotation_due: self.rotation_due(),
             sealing: self.sealing(key_type, held),
             watch: self.watch.clone(),
+            begun: AtomicBool::new(false),
         })
     }
 

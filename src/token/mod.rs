@@ -8,6 +8,7 @@ mod create;
 mod custody;
 mod derive;
 mod destroy;
+mod endings;
 mod find;
 mod generate;
 mod handles;
@@ -36,6 +37,7 @@ use crate::object::{Attributes, How, Template, build};
 use crate::secret::Secret;
 use crate::wire::{Link, Page};
 use arc_swap::ArcSwapOption;
+use endings::Endings;
 use handles::{Handles, Named};
 use loaded::Loaded;
 use once_cell::sync::OnceCell;
@@ -131,6 +133,7 @@ pub struct Token {
     ids: IdSource,
     cache: records::Cache,
     searches: find::Searches,
+    endings: Arc<Endings>,
     uses: uses::Uses,
 }
 
@@ -366,6 +369,10 @@ impl Token {
     }
 
     fn page(&self) -> Result<&Arc<Page>> {
-        self.page.get_or_try_init(|| self.link.page())
+        self.page.get_or_try_init(|| {
+            let page = self.link.page()?;
+            self.endings.watch(&page);
+            Ok(page)
+        })
     }
 }

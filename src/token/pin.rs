@@ -1,5 +1,6 @@
 //! Logging in and out, and the PINs: the agent counts every attempt before it compares.
 
+use super::endings::Endings;
 use super::find::Searches;
 use super::records::{Cache, unexpected};
 use super::uses::Uses;
@@ -36,6 +37,7 @@ impl Token {
         link: Arc<Link>,
         clock: Arc<dyn Clock>,
         rules: Rules,
+        endings: Arc<Endings>,
     ) -> Result<Self> {
         let shown = Entry::decode(&entry.entry)?;
         Ok(Self {
@@ -50,10 +52,11 @@ impl Token {
             epoch: AtomicU64::new(0),
             custody: shown.custody,
             rules,
-            handles: Handles::default(),
+            handles: Handles::new(Arc::clone(&endings)),
             ids: IdSource::default(),
-            cache: Cache::default(),
+            cache: Cache::new(Arc::clone(&endings)),
             searches: Searches::default(),
+            endings,
             uses: Uses::default(),
         })
     }
@@ -226,8 +229,8 @@ impl Token {
 impl Opened {
     /// What proves the login from now on.
     fn credential(&self) -> Result<Credential> {
-        let (officer, ticket) = (self.authority.officer, self.ticket.duplicate());
-        Ok(Credential { officer, key: self.private.proof_key()?, ticket })
+        let (officer, ticket) = (self.authority.officer, self.ticket.duplicate().kept());
+        Ok(Credential { officer, key: self.private.proof_key()?.kept(), ticket })
     }
 }
 

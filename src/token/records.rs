@@ -1,12 +1,14 @@
 //! Records: read from the agent, opened and kept; sealed and committed.
 
 use super::Token;
+use super::endings::Endings;
 use super::loaded::{Content, CustomKey, Held, Loaded, Owner, erasure};
 use super::names::worth_telling;
+use crate::clock::Seconds;
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::policy::Watch;
-use crate::key::seal::Place;
+use crate::key::seal::{Place, TokenKey};
 use crate::key::{Event, Header, Metadata, Role, Tag};
 use crate::lc;
 use crate::object::vendor::CKA_KEYSTEAD_KEY_ID;
@@ -17,7 +19,7 @@ use crate::wire::message::{MAX_ALIAS, MAX_READ};
 use crate::wire::{Change, Expect, Outcome, Request, Response, Stored};
 use pkcs11_sys::*;
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::Duration;
 
 /// How many opened objects are kept; beyond that the cache starts anew.
@@ -47,20 +49,43 @@ pub fn is_indexed(kind: u64, value: &[u8]) -> bool {
 }
 
 /// Opened objects by identity.
-#[derive(Default)]
-pub struct Cache(RwLock<HashMap<Id, Arc<Loaded>>>);
+pub struct Cache {
+    kept: RwLock<HashMap<Id, Arc<Loaded>>>,
+    endings: Arc<Endings>,
+}
 
 impl Cache {
+    /// Nothing yet.
+    pub(super) fn new(endings: Arc<Endings>) -> Self {
+        Self { kept: RwLock::default(), endings }
+    }
+
     pub(super) fn kept(&self, id: Id) -> Option<Arc<Loaded>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+        self.kept.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
     }
 
     fn keep(&self, loaded: &Arc<Loaded>) {
-        let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        self.endings.expect(loaded.ends_after(0));
+        let mut kept = self.write();
         if kept.len() >= KEPT {
             kept.clear();
+            self.endings.forget();
         }
-        kept.insert(loaded.id, Arc::clone(loaded));
+        if let Some(earlier) = kept.insert(loaded.id, Arc::clone(loaded)) {
+            self.endings.let_go(&earlier);
+        }
+    }
+
+    /// Keeps only what still `holds`, and has not ended at `now`.
+    pub(super) fn retain(&self, now: Seconds, holds: impl Fn(&Loaded) -> bool) {
+        self.write().retain(|_, object| {
+            let stays = object.is_there(now) && holds(object);
+            match stays {
+                true => self.endings.expect(object.ends_after(now)),
+                false => self.endings.let_go(object),
+            }
+            stays
+        });
     }
 
     /// Keeps an object of one login. A logout moves the epoch before it clears the cache, so what is
@@ -73,12 +98,18 @@ impl Cache {
     }
 
     fn drop_one(&self, id: Id) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        if let Some(dropped) = self.write().remove(&id) {
+            self.endings.let_go(&dropped);
+        }
     }
 
     /// Forgets everything, at a login or logout.
     pub fn clear(&self) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).clear();
+        self.write().drain().for_each(|(_, dropped)| self.endings.let_go(&dropped));
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<Id, Arc<Loaded>>> {
+        self.kept.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -243,7 +274,7 @@ impl Token {
         let place = self.place(draft.id, revision)?;
         let salt = lc::random::bytes()?;
         let put = self.sealing_key(draft.header.private, |key| {
-            draft.header.tags = tags(key, &draft.found_by);
+            draft.header.tags = tags(key, &draft.found_by)?;
             let header = draft.header.encode()?;
             let sealed = key.seal(&place, &header, draft.body.expose(), &salt)?;
             Ok((header, sealed))
@@ -278,7 +309,8 @@ impl Token {
         private: bool,
         terms: &[(u64, Vec<u8>)],
     ) -> Result<Vec<[u8; 16]>> {
-        self.sealing_key(private, |key| Ok(tags(key, terms).into_iter().map(|tag| tag.0).collect()))
+        let tags = self.sealing_key(private, |key| tags(key, terms))?;
+        Ok(tags.into_iter().map(|tag| tag.0).collect())
     }
 
     /// Returns a fresh identity, later in order than those before it.
@@ -309,7 +341,7 @@ fn alias_of(draft: &Draft) -> Option<String> {
     label.get(..cut?).map(str::to_owned)
 }
 
-fn tags(key: &crate::key::seal::TokenKey, terms: &[(u64, Vec<u8>)]) -> Vec<Tag> {
+fn tags(key: &TokenKey, terms: &[(u64, Vec<u8>)]) -> Result<Vec<Tag>> {
     terms.iter().map(|(kind, value)| key.tag(*kind, value)).collect()
 }
 
@@ -347,7 +379,7 @@ mod tests {
 
     #[test]
     fn nothing_of_an_ended_login_is_kept_although_the_cache_was_cleared_before() {
-        let (cache, id) = (Cache::default(), Id::new([1; 16]));
+        let (cache, id) = (Cache::new(Arc::default()), Id::new([1; 16]));
         let object = Loaded::session(id, Attributes::default(), Secret::from(&[7][..]), None);
         let object = Arc::new(object);
         cache.keep_while(&object, || true);

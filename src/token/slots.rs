@@ -2,6 +2,7 @@
 //! A token keeps its slot number for good, and a process keeps every slot that it has shown.
 
 use super::again::again;
+use super::endings::Endings;
 use super::pin::check_length;
 use super::records::unexpected;
 use super::{Rules, Token, TokenInfo};
@@ -22,18 +23,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// The slots of a store.
 pub struct Slots {
     link: Arc<Link>,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     rules: Rules,
     tokens: Mutex<HashMap<Id, Arc<Token>>>,
     /// Slots that this process has been shown. They stay, whatever becomes of the tokens in them.
     shown: Mutex<BTreeSet<u64>>,
+    pub(super) endings: Arc<Endings>,
 }
 
 impl Slots {
     /// The slots of the store behind `link`.
     pub fn new(link: Link, clock: Arc<dyn Clock>, rules: Rules) -> Self {
         let (tokens, shown) = (Mutex::default(), Mutex::default());
-        Self { link: Arc::new(link), clock, rules, tokens, shown }
+        Self { link: Arc::new(link), clock, rules, tokens, shown, endings: Arc::default() }
     }
 
     /// Slot numbers: the tokens', then those of free slots. One slot is free, unless the store is full
@@ -205,6 +207,7 @@ impl Slots {
             Arc::clone(&self.link),
             Arc::clone(&self.clock),
             self.rules,
+            Arc::clone(&self.endings),
         )?);
         tokens.insert(entry.id, Arc::clone(&token));
         Ok(token)
@@ -214,7 +217,7 @@ impl Slots {
         self.tokens().values().find(|token| token.slot == slot).cloned()
     }
 
-    fn tokens(&self) -> MutexGuard<'_, HashMap<Id, Arc<Token>>> {
+    pub(super) fn tokens(&self) -> MutexGuard<'_, HashMap<Id, Arc<Token>>> {
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -83,6 +83,16 @@ impl Raw {
         }
     }
 
+    /// The user's key of everything private, which the agent releases to who shows the PIN.
+    pub fn private_key(&mut self, pin: &str) -> TokenKey {
+        let Stretched { authenticator, wrapping } = stretched(&self.entry, false, pin);
+        let (token, authenticator) = (self.token, authenticator.into());
+        let request = Request::Login { token, officer: false, authenticator };
+        let Ok(Response::LoggedIn { entry, .. }) = self.ask(&request) else { panic!("no login") };
+        let entry = Entry::decode(&entry.entry).unwrap();
+        entry.user.unwrap().unwrap(token, &wrapping).unwrap()
+    }
+
     /// What proves that login here.
     pub fn proof(&self, credential: &Credential) -> Request {
         let (token, officer) = (self.token, credential.officer);
@@ -97,7 +107,8 @@ impl Raw {
     /// The records of public objects with this attribute; of all where there is none.
     pub fn find(&mut self, attribute: Option<(u64, &[u8])>) -> Vec<Id> {
         let key = self.public_key();
-        let tags = attribute.map(|(kind, value)| key.tag(kind, value).0).into_iter().collect();
+        let tags =
+            attribute.map(|(kind, value)| key.tag(kind, value).unwrap().0).into_iter().collect();
         let (token, alternatives) = (self.token, vec![tags]);
         let request = Request::Find { token, alternatives, now: 0, after: None, limit: 1000 };
         match self.ask(&request).unwrap() {

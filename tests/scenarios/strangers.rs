@@ -267,7 +267,7 @@ fn a_key_in_a_record_that_says_it_holds_none_is_no_key_for_anybody() {
         let body = Body { attributes, material: FORGED.to_vec() }.encode().unwrap();
         let record = |id, holds_key| {
             let tags = [(CKA_CLASS, &CKO_SECRET_KEY.to_ne_bytes()[..])];
-            let tags = tags.map(|(kind, value)| raw.public_key().tag(kind, value)).into();
+            let tags = tags.map(|(kind, value)| raw.public_key().tag(kind, value).unwrap()).into();
             let role = Role::Object { holds_key };
             raw.made(id, &Header { private: false, role, expiry: None, tags }, body.expose())
         };

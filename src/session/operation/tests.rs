@@ -57,6 +57,25 @@ fn a_short_buffer_is_an_error_that_it_survives() {
 }
 
 #[test]
+fn one_that_has_ended_between_two_steps_is_there_until_a_step_has_told_why() {
+    let mut place = begun(true);
+    place.end_with(Reason::KeyUnknown.into());
+    assert!(place.is_active(1) && !place.is_active(2));
+    let again = place.begin(1, || Ok(Begun::keyless(0))).unwrap_err();
+    assert_eq!(again.reason(), Reason::OperationActive);
+    let step =
+        |place: &mut Place<u8>| place.step(&under(1), |_| unreachable!()).unwrap_err().reason();
+    assert_eq!(
+        [step(&mut place), step(&mut place)],
+        [Reason::KeyUnknown, Reason::OperationMissing]
+    );
+
+    let mut place = begun(true);
+    place.end_with(Reason::KeyUnknown.into());
+    assert!(place.cancel() && !place.cancel());
+}
+
+#[test]
 fn any_error_ends_it_even_one_that_names_a_short_buffer() {
     for reason in [Reason::DataInvalid, Reason::OperationActive, Reason::BufferTooSmall] {
         let mut place = begun(true);
