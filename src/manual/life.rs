@@ -86,7 +86,8 @@
 //! | been rotated | goes on with the version it began with |
 //! | been renamed, described, or imported again with another expiry | goes on, until 60 s after that expiry |
 //!
-//! A step that is refused gets the code that an Init would get now, and ends the operation. A digest that has
+//! An operation that does not go on loses its key at the process's next call, whichever call that is; see
+//! [`threats`](super::threats). A step that is refused gets the code that an Init would get now, and ends the operation. A digest that has
 //! taken a key in by `C_DigestKey` keeps to this too. A new message is a new use of the key: from the second of
 //! the expiry on none begins, though messages that were begun before it may finish.
 //!

@@ -35,6 +35,35 @@
 //! synced before anything else. File systems that copy on write, snapshots, disk backups and the inside
 //! of flash memory may keep old bytes; that cannot be promised.
 //!
+//! # What memory holds
+//!
+//! Who has the memory of a process has what the process may use. So a process keeps a secret no longer than
+//! it may use it:
+//!
+//! | a key is in the memory of a process that has used it | until |
+//! |---|---|
+//! | the process itself destroys it | the end of that call |
+//! | somebody else deletes it, or it expires | the process's next call of any kind |
+//! | the user logs out, the last session is closed, `C_Finalize` | the end of that call |
+//! | an operation with it is under way when it expires | the operation's end, or the first call a minute after the expiry |
+//! | an operation with it is under way when it is deleted | the next call: the operation does not go on |
+//!
+//! A module has no thread, so that one that makes no calls cannot act: an idle process keeps what it has
+//! until its next call, or its end. Where another thread is in a call with the key, it is let go of when
+//! that call is over. Blocks of memory are wiped as they are freed, in the module, in `keystead` and in the
+//! agent, and in the agent the stack after each request; of an erased slot's secret the agent keeps nothing,
+//! and of a PIN neither side does.
+//!
+//! What is kept for long lies in pages of its own, the vault ([`sys::vault`](crate::sys::vault)): the
+//! token's key, what proves the login, key material, and keys as AWS-LC has parsed and expanded them. A
+//! forked child finds these pages wiped, and a dump of the process's memory leaves them out. Where the
+//! kernel cannot do that (before Linux 4.14, some sandboxes), and beyond 64 MiB, they lie on the heap.
+//!
+//! Not promised: that memory is never swapped to a disk (encrypt the swap, or have none); anything about a
+//! process while it is in a call, where parts of keys pass through stack and registers, or that crashes in
+//! one; the buffers in which a program itself has a PIN or a key's value; and memory of the kernel and of
+//! the machine's owner.
+//!
 //! # What a clock can do
 //!
 //! A store has a time of its own, and everything that begins or ends by itself goes by it: expiries,

@@ -39,6 +39,11 @@ impl Other {
         Self { role: role.to_owned(), child, line: Line::new(stream) }
     }
 
+    /// Its number.
+    pub fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
     /// Says one line to it.
     pub fn tell(&mut self, text: &str) {
         self.line.tell(text);

@@ -29,6 +29,7 @@ mod import;
 mod import_keys;
 mod kept;
 mod logging;
+mod memory;
 mod messages;
 mod model;
 mod names;
