@@ -328,9 +328,9 @@ fn as_kept_before(agent: &Raw, stored: &Stored, modulus: &[u8]) -> (Stored, Vec<
     let padded = [&[0], modulus].concat();
     let public = agent.public_key();
     let mut header = Header::decode(&stored.header).unwrap();
-    let tag = public.tag(CKA_MODULUS, modulus);
+    let tag = public.tag(CKA_MODULUS, modulus).unwrap();
     header.tags.retain(|it| it.0 != tag.0);
-    header.tags.push(public.tag(CKA_MODULUS, &padded));
+    header.tags.push(public.tag(CKA_MODULUS, &padded).unwrap());
     let mut body = Body::decode(&agent.opened(stored)).unwrap();
     for (kind, value) in &mut body.attributes {
         if *kind == CKA_MODULUS {
