@@ -138,7 +138,7 @@ impl Drop for Portion<'_> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::{Budget, FREE, Share};
     use std::sync::mpsc::channel;
