@@ -147,7 +147,12 @@ impl<'a> Life<'a> {
             opened => opened,
         };
         match opened {
-            Ok(agent) => {
+            Ok(mut agent) => {
+                // What fell due without an agent goes before the first answer. What cannot be erased
+                // is tried again at once, and told, by who serves.
+                if let Err(error) = agent.sweep() {
+                    log::debug!("what is due is not erased yet: {error}");
+                }
                 self.door.open(&agent.server, &agent.jobs, &agent.bell);
                 Ok(agent)
             }
