@@ -154,6 +154,23 @@ fn an_audit_key_cut_short_is_named_and_a_new_log_begins_without_it() {
 }
 
 #[test]
+fn an_audit_key_that_is_gone_is_named_and_no_other_takes_its_place() {
+    play(|world| {
+        let audit = world.store().join("audit");
+        let text = damaged(world, "audit/key: it is gone", |store| {
+            fs::remove_file(store.join("audit/key")).unwrap();
+        });
+        if let Some(text) = text {
+            assert!(text.contains("whether a line of the log was changed"), "{text}");
+            assert!(!audit.join("key").exists());
+            fs::rename(&audit, world.path("audit.old")).unwrap();
+            let swept = world.keystead(&["sweep"]);
+            assert!(swept.status.success(), "{swept:?}");
+        }
+    });
+}
+
+#[test]
 fn a_database_that_is_gone_is_refused_with_a_message_that_names_it() {
     play(|world| drop(damaged(world, "db", |store| fs::remove_dir_all(store.join("db")).unwrap())));
 }

@@ -74,11 +74,18 @@ impl ChainKey {
         }
     }
 
-    /// The same; a key is made where there is none. The folder is there.
+    /// The same; a key is made where there is none, and no lines that were written under another. The
+    /// folder is there.
     pub fn open_or_make(directory: &Path) -> io::Result<Self> {
         match Self::open(directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             done => return done,
+        }
+        if !super::read::files(&directory.join(FOLDER))?.is_empty() {
+            return Err(io::Error::other(
+                "it is gone, and without it nobody can tell whether a line of the log was changed; put it \
+                 back from a backup, or move the folder that it lies in away, and a new log begins",
+            ));
         }
         let mut bytes = Zeroizing::new([0; 32]);
         aws_lc_rs::rand::fill(&mut *bytes).map_err(|_| io::Error::other("no random bytes"))?;

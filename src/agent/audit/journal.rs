@@ -266,6 +266,20 @@ mod tests {
     }
 
     #[test]
+    fn lines_whose_key_is_gone_are_not_gone_on_with_under_another() {
+        let (directory, store) = (tempfile::tempdir().unwrap(), Memory::default());
+        write(&mut open(directory.path(), &store), &store);
+        std::fs::remove_file(directory.path().join("audit/key")).unwrap();
+        let refused = Journal::open(directory.path(), &store).err().unwrap();
+        assert_eq!(refused.reason(), crate::error::Reason::StoreDamaged);
+        assert!(!directory.path().join("audit/key").exists());
+        std::fs::rename(directory.path().join("audit"), directory.path().join("away")).unwrap();
+        let mut journal = open(directory.path(), &store);
+        write(&mut journal, &store);
+        assert_eq!(journal.head().0.seq, 2);
+    }
+
+    #[test]
     fn a_store_that_was_put_back_goes_on_after_the_last_line_of_the_file() {
         let (directory, store) = (tempfile::tempdir().unwrap(), Memory::default());
         let mut journal = open(directory.path(), &store);
