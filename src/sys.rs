@@ -1,107 +1,26 @@
-//! The few calls to the system that are unsafe: mapping words that processes share, noticing a fork,
+//! The few calls to the system that are unsafe: sharing memory, noticing a fork,
 //! and what a new agent does to the process it inherits. Nothing here decides anything.
 #![allow(unsafe_code)]
 
 pub mod heap;
+pub mod robust;
 pub mod vault;
+mod words;
 
-use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, mmap_anonymous, munmap};
+pub use words::{Words, WordsMut};
+
+use rustix::mm::{Advice, madvise};
 use rustix::process::{Pid, getpid};
-use std::ffi::{CStr, OsString, c_int, c_void};
+use std::ffi::{CStr, OsString, c_int};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, RawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
-use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Once, OnceLock};
 use std::time::Duration;
-
-/// 64-bit words of a file, mapped shared and read-only. The file must keep its size for as long as it
-/// is mapped (a read beyond its end would kill the process), which is its creator's promise.
-pub struct Words(Mapping);
-
-/// The same words, mapped for writing.
-pub struct WordsMut(Mapping);
-
-impl Words {
-    /// Maps the first `count` words of `file`.
-    pub fn map(file: impl AsFd, count: usize) -> io::Result<Self> {
-        Mapping::of(file, count, ProtFlags::READ).map(Self)
-    }
-
-    /// The word at `index`, with what was written before it; 0 beyond the end.
-    pub fn load(&self, index: usize) -> u64 {
-        self.0.words().get(index).map_or(0, |word| word.load(Ordering::Acquire))
-    }
-}
-
-impl WordsMut {
-    /// Maps the first `count` words of `file`, which must be open for reading and writing.
-    pub fn map(file: impl AsFd, count: usize) -> io::Result<Self> {
-        Mapping::of(file, count, ProtFlags::READ | ProtFlags::WRITE).map(Self)
-    }
-
-    /// The words.
-    pub fn words(&self) -> &[AtomicU64] {
-        self.0.words()
-    }
-}
-
-struct Mapping {
-    start: NonNull<AtomicU64>,
-    count: usize,
-}
-
-// SAFETY: the mapping is owned, stays where it is until it is dropped, and is only ever reached
-// through atomics.
-unsafe impl Send for Mapping {}
-// SAFETY: as above.
-unsafe impl Sync for Mapping {}
-
-impl Mapping {
-    fn of(file: impl AsFd, count: usize, access: ProtFlags) -> io::Result<Self> {
-        let length = count * size_of::<AtomicU64>();
-        // SAFETY: the address is the kernel's choice, so no memory in use is replaced.
-        let start =
-            unsafe { mmap(std::ptr::null_mut(), length, access, MapFlags::SHARED, file, 0) }?;
-        Self::owning(start, count)
-    }
-
-    fn anonymous(count: usize) -> io::Result<Self> {
-        let length = count * size_of::<AtomicU64>();
-        let access = ProtFlags::READ | ProtFlags::WRITE;
-        // SAFETY: the address is the kernel's choice, so no memory in use is replaced.
-        let start =
-            unsafe { mmap_anonymous(std::ptr::null_mut(), length, access, MapFlags::PRIVATE) }?;
-        Self::owning(start, count)
-    }
-
-    fn owning(start: *mut c_void, count: usize) -> io::Result<Self> {
-        let start = NonNull::new(start.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
-        Ok(Self { start, count })
-    }
-
-    fn words(&self) -> &[AtomicU64] {
-        // SAFETY: `count` words are mapped from `start`, page-aligned, until `self` is dropped. Other
-        // processes change them, which atomics allow; where they are mapped read-only, only [`Words`]
-        // reaches them, and an atomic load of a word does not write.
-        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.count) }
-    }
-
-    fn length(&self) -> usize {
-        self.count * size_of::<AtomicU64>()
-    }
-}
-
-impl Drop for Mapping {
-    fn drop(&mut self) {
-        // SAFETY: `start` and the length are those of one mapping that nobody borrows any more.
-        let unmapped = unsafe { munmap(self.start.as_ptr().cast(), self.length()) };
-        debug_assert!(unmapped.is_ok(), "the arguments are those of the mapping");
-    }
-}
+use words::Mapping;
 
 /// Tells whether this is still the process that made the mark, or a forked child of it.
 pub struct ForkMark(Mark);
@@ -133,7 +52,7 @@ impl ForkMark {
         let page = Mapping::anonymous(1)?;
         // SAFETY: the advice covers exactly the page just mapped, whose owner expects it to be wiped.
         unsafe {
-            madvise(page.start.as_ptr().cast(), page.length(), Advice::LinuxWipeOnFork)?;
+            madvise(page.start(), page.length(), Advice::LinuxWipeOnFork)?;
         }
         if let Some(word) = page.words().first() {
             word.store(1, Ordering::Relaxed);
@@ -453,12 +372,10 @@ fn clock(which: libc::clockid_t) -> Duration {
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::{
-        AsRawFd, Duration, ForkMark, Mark, Moved, Words, WordsMut, c_int, contradicted, getpid,
-        group_named, home_of, inherited, io, is_privileged, is_readable, peer, peer_process,
-        write_quietly,
+        AsRawFd, Duration, ForkMark, Mark, Moved, c_int, contradicted, getpid, group_named,
+        home_of, inherited, io, is_privileged, is_readable, peer, peer_process, write_quietly,
     };
     use std::io::{Read, Write};
-    use std::sync::atomic::Ordering;
 
     #[test]
     fn an_inherited_descriptor_is_read_on_from_where_it_stands() {
@@ -529,16 +446,6 @@ mod tests {
         for nothing in ["", "x", "-1 2", "inf"] {
             assert_eq!(contradicted(Duration::from_secs(1 << 40), nothing), None);
         }
-    }
-
-    #[test]
-    fn what_one_mapping_writes_another_reads() {
-        let file = tempfile::tempfile().unwrap();
-        file.set_len(4096).unwrap();
-        let (reader, writer) =
-            (Words::map(&file, 512).unwrap(), WordsMut::map(&file, 512).unwrap());
-        writer.words().last().unwrap().store(7, Ordering::Release);
-        assert_eq!((reader.load(511), reader.load(512)), (7, 0));
     }
 
     /// Whether a child of this process takes `mark` for its own. The child only looks and leaves.

@@ -360,7 +360,10 @@ impl Writer {
         self.apply(Draft::new(&shelf))?;
         // What was only waiting need not wait any more.
         self.sweep()?;
-        self.settle()
+        self.settle()?;
+        // What had expired may be there again.
+        shelf.page.all_moved();
+        Ok(())
     }
 
     /// What can be done ahead, after the answers have gone out.

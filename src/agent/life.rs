@@ -418,11 +418,13 @@ impl Agent {
     }
 
     fn end(self, how: Work) -> Result<()> {
-        let Self { server, jobs, writer, .. } = self;
+        let Self { shelf, server, jobs, writer, .. } = self;
         server.close();
         // The writer may have ended already, with the store.
         let _ended = jobs.send(Job::own(how));
-        writer.join().unwrap_or_else(|_| Err(Reason::General.detail("the writer panicked")))
+        let ended = writer.join();
+        shelf.page.ended();
+        ended.unwrap_or_else(|_| Err(Reason::General.detail("the writer panicked")))
     }
 }
 

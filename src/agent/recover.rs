@@ -68,9 +68,13 @@ pub fn recover(lock: &Lock) -> Result<Option<Recovered>> {
     let mended = shelf.slots.mend(&claimed, has, TRIES_TAKEN, shelf.now())?;
     let lost = lost_keys(&shelf, &claims, &mended)?;
     if has >= had && !from_snapshot && !head {
+        if !mended.is_empty() {
+            shelf.page.started()?;
+        }
         let mended = Recovered { mended, lost, ..Recovered::default() };
         return Ok((!mended.mended.is_empty()).then_some(mended));
     }
+    shelf.page.started()?;
     let foreign = foreign_cells(&shelf)?;
     // Their secrets belong to commits that are lost: nothing else is encrypted under them.
     shelf.slots.delete(&foreign, shelf.now())?;

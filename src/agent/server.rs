@@ -13,10 +13,12 @@ use super::shelf::Shelf;
 use super::tickets::Tickets;
 use crate::error::Error;
 use crate::sys;
+use crate::wire::socket::Handing;
 use crate::wire::{Request, Response, frame};
 use rustix::process::{Resource, getrlimit};
 use std::cell::Cell;
 use std::io::{self, Read, Write};
+use std::os::fd::BorrowedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
@@ -317,7 +319,7 @@ fn converse(guest: &Guest, seat: &Seat, mut service: Service) -> io::Result<()> 
         let answer = at_work.during(|| service.answer(request));
         sys::heap::wipe_stack();
         match answer {
-            Ok(response) => send(stream, response, portion)?,
+            Ok(response) => send(stream, service.hand_over(), response, portion)?,
             Err(Silence) => return Ok(()),
         }
         // In the midst of a backup it is as busy as in the midst of a request.
@@ -327,8 +329,14 @@ fn converse(guest: &Guest, seat: &Seat, mut service: Service) -> io::Result<()> 
     }
 }
 
-/// Sends an answer, of which nothing but its frame is left in memory meanwhile.
-fn send(mut stream: &UnixStream, response: Response, mut portion: Portion<'_>) -> io::Result<()> {
+/// Sends an answer, with the page where that is handed over. Nothing but its frame is left in memory
+/// meanwhile.
+fn send(
+    stream: &UnixStream,
+    page: Option<BorrowedFd<'_>>,
+    response: Response,
+    mut portion: Portion<'_>,
+) -> io::Result<()> {
     let frame = match frame::encode(&response) {
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
             frame::encode(&Response::Refused(too_long()))
@@ -337,7 +345,7 @@ fn send(mut stream: &UnixStream, response: Response, mut portion: Portion<'_>) -
     }?;
     drop(response);
     portion.keep(frame.len());
-    stream.write_all(&frame)
+    Handing::new(stream, page).write_all(&frame)
 }
 
 /// Reads with as long a wait before a frame as the peer may have its seat, and a deadline within it.

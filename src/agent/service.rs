@@ -22,6 +22,7 @@ use crate::wire::message::{
 use crate::wire::proof::{Challenge, Nonce};
 use crate::wire::{Authority, Expect, Request, Response, Stored, TokenEntry};
 use std::collections::HashMap;
+use std::os::fd::BorrowedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, sync_channel};
@@ -66,6 +67,8 @@ pub struct Service {
     /// What a login is proved for here.
     nonce: Nonce,
     greeted: bool,
+    /// Whether the page is to be handed over with the next answer.
+    hands_over: bool,
     /// What this connection has proved, by token.
     proved: HashMap<Id, Access>,
     /// How many requests were refused.
@@ -83,9 +86,21 @@ impl Service {
         user: User,
         nonce: Nonce,
     ) -> Self {
-        let (gathered, midway, greeted) = (None, false, false);
+        let (gathered, midway, greeted, hands_over) = (None, false, false, false);
         let (proved, refusals) = (HashMap::new(), 0);
-        Self { shelf, writer, user, gathered, midway, tickets, nonce, greeted, proved, refusals }
+        Self {
+            shelf,
+            writer,
+            user,
+            gathered,
+            midway,
+            tickets,
+            nonce,
+            greeted,
+            hands_over,
+            proved,
+            refusals,
+        }
     }
 
     /// Whether this connection has proved a login.
@@ -106,6 +121,12 @@ impl Service {
             (true, false) => MAX_UNPROVED,
             (true, true) => MAX_FRAME,
         }
+    }
+
+    /// Returns the page that goes with the answer to the first greeting. With that alone: what has been
+    /// handed over and is not received counts against this process.
+    pub fn hand_over(&mut self) -> Option<BorrowedFd<'_>> {
+        std::mem::take(&mut self.hands_over).then(|| self.shelf.page.handed())
     }
 
     /// Answers a request, or falls silent where the store has failed.
@@ -289,9 +310,11 @@ impl Service {
                 "the store has format {STORE_FORMAT}, and the module knows {store_format}"
             )));
         }
+        self.hands_over = !self.greeted;
         self.greeted = true;
         let (store, incarnation) = self.shelf.slots.identity();
-        Ok(Response::Welcome { protocol, store, incarnation, nonce: self.nonce })
+        let page = self.shelf.page.identity();
+        Ok(Response::Welcome { protocol, store, incarnation, nonce: self.nonce, page })
     }
 
     fn access(&self, token: Id) -> Access {

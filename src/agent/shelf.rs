@@ -59,7 +59,7 @@ impl Shelf {
         }
         shelf.slots.settle(&shelf.claims()?.into_iter().map(|(cell, _)| cell).collect())?;
         shelf.slots.settle_tokens(&shelf.slots_of_tokens()?)?;
-        shelf.begin(meta.mark);
+        shelf.begin(meta.mark)?;
         Ok(shelf)
     }
 
@@ -75,14 +75,14 @@ impl Shelf {
         let shelf = Self { writable: false, full, ..shelf };
         recover::without_destroyed_tokens(&shelf)?;
         shelf.slots.presume_deleted(&recover::foreign_cells(&shelf)?, shelf.now());
-        shelf.begin(shelf.meta()?.mark);
+        shelf.begin(shelf.meta()?.mark)?;
         Ok(shelf)
     }
 
-    fn begin(&self, mark: Seconds) {
+    fn begin(&self, mark: Seconds) -> Result<()> {
         self.time.begin(mark, &self.page);
-        self.page.started();
         self.page.set_mark(self.now());
+        self.page.started()
     }
 
     /// Refuses changes that nobody would keep.

@@ -389,7 +389,7 @@ mod tests {
         assert!(shelf.find(TOKEN, Id::new([6; 16])).unwrap().is_some());
         let kept = crate::store::Slots::open(directory.path()).unwrap();
         assert_eq!(kept.mark(), 8);
-        assert_eq!(crate::wire::page::Page::open(directory.path()).unwrap().mark(), 8);
+        assert_eq!(shelf.page.mark(), 8);
     }
 
     fn sweep_at(clock: &FixedClock, writer: &mut Writer, now: Seconds) -> (u64, u64) {

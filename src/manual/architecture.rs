@@ -47,7 +47,7 @@
 //! operation slot) → [`token`](crate::token) (handle to key) → [`key::policy::allow`](crate::key::policy::allow),
 //! the only maker of a [`UsableKey`](crate::key::UsableKey) → [`mechanism`](crate::mechanism) (the
 //! row) → [`lc`](crate::lc). A session keeps its last key, so that the next `Init` with the same one
-//! costs a few loads: the key's generation counter, the login epoch, the time. `C_Encrypt` then
+//! costs a few loads: the agent's sign of life, the key's generation counter, the login epoch, the time. `C_Encrypt` then
 //! touches the session alone: no store, agent or token lock.
 //!
 //! `C_UnwrapKey` as an import: allow the unwrapping key, check the template and the target, unwrap,
@@ -61,3 +61,11 @@
 //! record its public header ([`key::record`](crate::key::record)): whether it is custody's, when it
 //! expires, a keyed fingerprint, and opaque search tags. A change by any process moves counters in a page that all
 //! modules map ([`wire::page`](crate::wire::page)), and is seen at their next `Init`.
+//!
+//! Each agent makes that page in memory, sealed so that nobody can cut it short, and hands it to whoever
+//! connects. A word in it is a robust futex of the agent's: when the agent dies, for whatever reason, the
+//! kernel marks it. Then a module reads at each `Init` from the file `generations` whose counters count
+//! (some microseconds instead of a load): as long as no other agent has started, nothing can have changed, and what
+//! it has kept holds. Where another has, or the file is damaged or gone, it asks the agent, and gets that
+//! one's page. So neither a killed agent, nor a damaged file, nor a copy of the store that was put in its
+//! place hides what was taken away, and none of them ends a program.

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `db/` | sled: records, indexes | the agent |
 //! | `slots` | erase slots, PIN counters, the high-water mark of time | the agent, in place |
-//! | `generations` | counters that modules map | the agent, in place |
+//! | `generations` | whose counters count, and the time that the next agent goes on from; nobody maps it | the agent, in place |
 //! | `db.doubted` | empty; `db/` has failed under an agent, and the next one reads it through first | the agent |
 //! | `snapshot` | all of `db/` as it was at one commit, for the day on which that cannot be opened | the agent |
 //! | `agent.sock` | where modules connect | the agent |
@@ -15,7 +15,7 @@
 //! [`key::record`](crate::key::record), its sealed part in [`key::seal`](crate::key::seal), what is
 //! inside in [`key::body`](crate::key::body), a token's entry in [`key::pin`](crate::key::pin), the
 //! slots in [`store::slots`](crate::store::slots), the snapshot in
-//! [`store::snapshot`](crate::store::snapshot), the page in [`wire::page`](crate::wire::page),
+//! [`store::snapshot`](crate::store::snapshot), page and `generations` in [`wire::page`](crate::wire::page),
 //! a line of the audit log in [`agent::audit`](crate::agent::audit).
 //! Golden bytes in the tests hold them.
 //!

@@ -27,7 +27,7 @@ mod wrap;
 pub use slots::{Slots, serial};
 
 use crate::clock::{Clock, Seconds, check_ahead};
-use crate::error::{Reason, Result};
+use crate::error::{Error, Reason, Result};
 use crate::id::{Id, IdSource};
 use crate::key::policy::{self, Watch, gone};
 use crate::key::seal::TokenKey;
@@ -154,10 +154,8 @@ impl Token {
 
     /// The store's time, which decides about all that begins or ends with it.
     pub(crate) fn now(&self) -> Seconds {
-        match self.page() {
-            Ok(page) => page.time(&*self.clock),
-            Err(_) => self.clock.now(),
-        }
+        let asked = self.page().ok().or_else(|| self.page.get());
+        asked.map_or_else(|| self.clock.now(), |page| page.time(&*self.clock))
     }
 
     /// Fails unless an expiry lies ahead.
@@ -368,11 +366,16 @@ impl Token {
         self.private.load_full().ok_or_else(|| Reason::NotLoggedIn.into())
     }
 
+    /// The page that counts. Where another agent has started, it is asked for its own.
     fn page(&self) -> Result<&Arc<Page>> {
-        self.page.get_or_try_init(|| {
+        let page = self.page.get_or_try_init(|| {
             let page = self.link.page()?;
             self.endings.watch(&page);
-            Ok(page)
-        })
+            Ok::<_, Error>(page)
+        })?;
+        if !page.counts() {
+            self.link.renew_page()?;
+        }
+        Ok(page)
     }
 }

@@ -92,7 +92,13 @@ fn responses() -> Vec<Response> {
     };
     let owned = (stored(Outcome::Live), Some(Box::new(stored(Outcome::Expired(1_800_000_000)))));
     vec![
-        Response::Welcome { protocol: 3, store: TOKEN, incarnation: 300, nonce: [0x99; 32] },
+        Response::Welcome {
+            protocol: 3,
+            store: TOKEN,
+            incarnation: 300,
+            nonce: [0x99; 32],
+            page: 300,
+        },
         Response::Tokens(vec![entry()]),
         Response::Done(5),
         Response::LoggedIn { entry: entry(), ticket: secret(0xAA) },

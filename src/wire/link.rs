@@ -23,6 +23,7 @@ use crate::id::Id;
 use crate::presence;
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -227,20 +228,23 @@ impl Link {
         }
     }
 
-    /// The store's generation page, there for good once an agent has answered.
+    /// The generation page of the agent that answered last, in one place for good once one has.
     pub fn page(&self) -> Result<Arc<Page>> {
         if self.page.get().is_none() {
             self.store()?;
-            let page = Arc::new(Page::open(&self.place.directory)?);
-            return Ok(self.page.get_or_init(|| page).clone());
         }
         self.page.get().cloned().ok_or_else(|| Reason::General.into())
+    }
+
+    /// Connects to the agent, so that the page is that of the one which serves now.
+    pub fn renew_page(&self) -> Result<()> {
+        self.in_time(|deadline| self.seat(deadline)?.connection(deadline).map(drop))
     }
 
     /// The store's identity and its incarnation, as the agent last told.
     pub fn store(&self) -> Result<(Id, u64)> {
         if self.store.get().is_none() {
-            self.in_time(|deadline| self.seat(deadline)?.connection(deadline).map(drop))?;
+            self.renew_page()?;
         }
         let store = self.store.get().copied().ok_or(Reason::General)?;
         Ok((store, self.state().incarnation))
@@ -419,8 +423,11 @@ impl Link {
     fn greet(&self, socket: &mut Socket, deadline: &mut Deadline) -> io::Result<Result<u64>> {
         let hello = Request::Hello { protocol: PROTOCOL, store_format: STORE_FORMAT };
         let answer = self.exchange(socket, &hello, deadline)?;
-        let (store, nonce) = match self.meet(answer) {
+        let (store, nonce) = match self.meet(answer, socket.take_handed()) {
             Ok(met) => met,
+            Err(error) if error.reason() == Reason::AgentLost => {
+                return Err(io::Error::new(ErrorKind::ConnectionAborted, error));
+            }
             Err(error) => return Ok(Err(error)),
         };
         let (epoch, proofs) = {
@@ -439,9 +446,13 @@ impl Link {
         Ok(Ok(epoch))
     }
 
-    fn meet(&self, answer: Response) -> Result<(Id, Nonce)> {
-        let (store, incarnation, nonce) = match answer {
-            Response::Welcome { store, incarnation, nonce, .. } => (store, incarnation, nonce),
+    /// Takes note of the store, and of the page where it is another agent's. Fails with
+    /// [`Reason::AgentLost`] where the agent is gone already and another has come.
+    fn meet(&self, answer: Response, handed: Option<OwnedFd>) -> Result<(Id, Nonce)> {
+        let (store, incarnation, nonce, page) = match answer {
+            Response::Welcome { store, incarnation, nonce, page, .. } => {
+                (store, incarnation, nonce, page)
+            }
             Response::Refused(error) => return Err(error),
             _ => {
                 return Err(
@@ -455,8 +466,29 @@ impl Link {
                 self.place.directory.display()
             )));
         }
+        self.take_page(page, handed)?;
         self.state().incarnation = incarnation;
         Ok((store, nonce))
+    }
+
+    fn take_page(&self, identity: u64, handed: Option<OwnedFd>) -> Result<()> {
+        if self.page.get().is_some_and(|page| page.identity() == identity) {
+            return Ok(());
+        }
+        let handed = handed.ok_or_else(|| {
+            let short = io::Error::from_raw_os_error(libc::EMFILE);
+            let place = self.place.directory.display();
+            Reason::AgentAbsent.detail(format_args!("{place}: its page was not received: {short}"))
+        })?;
+        match self.page.get() {
+            Some(page) => page.replace(&handed),
+            None => {
+                let page = Arc::new(Page::new(&self.place.directory, &handed)?);
+                // Another thread may have been first, with the page of another agent.
+                let first = self.page.get_or_init(|| page);
+                if first.identity() == identity { Ok(()) } else { first.replace(&handed) }
+            }
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
 /// The oldest and newest protocol this build speaks.
-pub const PROTOCOL: (u16, u16) = (4, 4);
+pub const PROTOCOL: (u16, u16) = (5, 5);
 
 /// The format of the store this build reads and writes.
 pub const STORE_FORMAT: u16 = 1;
@@ -213,7 +213,8 @@ pub enum Request {
 /// What an agent answers.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Response {
-    /// To `Hello`: the protocol to speak.
+    /// To `Hello`: the protocol to speak. The first on a connection comes with a descriptor of the agent's
+    /// page (see [`page`](super::page)).
     Welcome {
         /// The newest protocol both speak.
         protocol: u16,
@@ -223,6 +224,8 @@ pub enum Response {
         incarnation: u64,
         /// What a login is proved for on this connection.
         nonce: Nonce,
+        /// The identity of the agent's page.
+        page: u64,
     },
     /// To `Tokens`.
     Tokens(#[serde(deserialize_with = "list::<_, _, { MOST_TOKENS as usize }>")] Vec<TokenEntry>),

@@ -9,11 +9,14 @@ use rustix::fs::{Mode, OFlags, fstat, open};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, recv,
-    send, socket_with,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, recv,
+    recvmsg, send, sendmsg, socket_with,
 };
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -32,7 +35,12 @@ pub struct Socket {
     descriptor: Option<OwnedFd>,
     identity: Identity,
     deadline: Instant,
+    /// The last that the agent has handed over.
+    handed: Option<OwnedFd>,
 }
+
+/// Room for one descriptor beside what is said.
+const HANDED: usize = rustix::cmsg_space!(ScmRights(1));
 
 /// Device and inode: what a descriptor number stands for.
 type Identity = (u64, u64);
@@ -70,6 +78,12 @@ impl Socket {
         self.deadline = deadline;
     }
 
+    /// Takes the descriptor that the agent has handed over with what it has said. None where it handed
+    /// over nothing, and where this process may have no more descriptors.
+    pub fn take_handed(&mut self) -> Option<OwnedFd> {
+        self.handed.take()
+    }
+
     /// Fails when the descriptor is no longer this socket.
     pub fn begin(&mut self) -> io::Result<()> {
         self.let_go_if_taken();
@@ -102,7 +116,7 @@ impl Socket {
             }
         }
         let identity = identity(&socket)?;
-        Ok(Self { descriptor: Some(socket), identity, deadline })
+        Ok(Self { descriptor: Some(socket), identity, deadline, handed: None })
     }
 
     fn checked(self, owner: u32) -> Result<Self> {
@@ -153,7 +167,18 @@ impl Socket {
 
 impl Read for Socket {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.patiently(|socket| recv(socket, &mut *into, RecvFlags::empty()).map(|(_, read)| read))
+        let mut room = [MaybeUninit::uninit(); HANDED];
+        let mut control = RecvAncillaryBuffer::new(&mut room);
+        let read = self.patiently(|socket| {
+            let mut into = [IoSliceMut::new(&mut *into)];
+            recvmsg(socket, &mut into, &mut control, RecvFlags::CMSG_CLOEXEC)
+        })?;
+        for message in control.drain() {
+            if let RecvAncillaryMessage::ScmRights(descriptors) = message {
+                self.handed = descriptors.last();
+            }
+        }
+        Ok(read.bytes)
     }
 }
 
@@ -170,6 +195,37 @@ impl Write for Socket {
 impl Drop for Socket {
     fn drop(&mut self) {
         self.let_go_if_taken();
+    }
+}
+
+/// A stream whose first bytes carry a descriptor.
+pub struct Handing<'a> {
+    stream: &'a UnixStream,
+    descriptor: Option<BorrowedFd<'a>>,
+}
+
+impl<'a> Handing<'a> {
+    /// Hands the descriptor over with what is written next, if there is one.
+    pub fn new(stream: &'a UnixStream, descriptor: Option<BorrowedFd<'a>>) -> Self {
+        Self { stream, descriptor }
+    }
+}
+
+impl Write for Handing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Some(descriptor) = self.descriptor else { return self.stream.write(bytes) };
+        let mut room = [MaybeUninit::uninit(); HANDED];
+        let mut control = SendAncillaryBuffer::new(&mut room);
+        let descriptors = [descriptor];
+        control.push(SendAncillaryMessage::ScmRights(&descriptors));
+        let written =
+            sendmsg(self.stream, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL)?;
+        self.descriptor = None;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -196,12 +252,12 @@ fn address(directory: &Path, folder: &OwnedFd) -> rustix::io::Result<SocketAddrU
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
-    use super::{Duration, NAME, Socket};
+    use super::{Duration, Handing, NAME, Socket};
     use crate::error::{Error, Reason};
     use crate::wire::{Response, frame};
     use rustix::process::{Uid, geteuid};
     use std::io::{ErrorKind, Read, Write};
-    use std::os::fd::AsRawFd;
+    use std::os::fd::{AsFd, AsRawFd};
     use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
     use std::os::unix::net::UnixListener;
     use std::path::Path;
@@ -283,6 +339,25 @@ mod tests {
         drop(peer);
         speaker.write_all(b"x").unwrap();
         assert!(!closed.is_quiet() && !spoken_to.is_quiet());
+    }
+
+    #[test]
+    fn a_descriptor_arrives_with_what_is_said_and_is_closed_on_exec() {
+        let directory = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(directory.path().join(NAME)).unwrap();
+        let mut socket = connect(directory.path()).unwrap().unwrap();
+        let (peer, theirs) = (listener.accept().unwrap().0, tempfile::tempfile().unwrap());
+        let mut handing = Handing::new(&peer, Some(theirs.as_fd()));
+        handing.write_all(b"one").unwrap();
+        handing.write_all(b"two").unwrap();
+        let mut said = [0; 6];
+        socket.read_exact(&mut said).unwrap();
+        assert_eq!(&said, b"onetwo");
+        let handed = std::fs::File::from(socket.take_handed().unwrap());
+        assert_eq!(handed.metadata().unwrap().ino(), theirs.metadata().unwrap().ino());
+        let flags = rustix::io::fcntl_getfd(&handed).unwrap();
+        assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
+        assert!(socket.take_handed().is_none());
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod durability;
 mod ending;
 mod faults;
 mod frames;
+mod generations;
 mod import;
 mod import_keys;
 mod kept;

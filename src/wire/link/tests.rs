@@ -7,8 +7,10 @@ use crate::presence;
 use crate::secret::Secret;
 use crate::wire::message::MAX_FRAME;
 use crate::wire::proof::Credential;
+use crate::wire::socket::Handing;
 use crate::wire::{PageWriter, frame, socket};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::{Duration, Instant};
 
@@ -21,6 +23,8 @@ impl<F: Fn(usize, &Request) -> Option<Response> + Send + Sync + 'static> Behavio
 
 struct Fake {
     directory: tempfile::TempDir,
+    /// What it hands over.
+    page: Arc<Mutex<PageWriter>>,
     /// What was asked: the number of the connection, and the request.
     asked: Arc<Mutex<Vec<(usize, String)>>>,
 }
@@ -31,10 +35,14 @@ impl Fake {
         std::fs::write(directory.path().join(presence::MARK), "").unwrap();
         let listener = UnixListener::bind(directory.path().join(socket::NAME)).unwrap();
         let (asked, behaviour) = (Arc::default(), Arc::new(behaviour));
-        let fake = Self { directory, asked: Arc::clone(&asked) };
+        let page = PageWriter::open(directory.path()).unwrap();
+        page.started().unwrap();
+        let page = Arc::new(Mutex::new(page));
+        let fake = Self { directory, page: Arc::clone(&page), asked: Arc::clone(&asked) };
         std::thread::spawn(move || {
             for (number, connection) in listener.incoming().enumerate() {
                 let (asked, behaviour) = (Arc::clone(&asked), Arc::clone(&behaviour));
+                let page = Arc::clone(&page);
                 std::thread::spawn(move || {
                     let mut connection = connection.unwrap();
                     while let Ok(Some(request)) =
@@ -43,7 +51,7 @@ impl Fake {
                         asked.lock().unwrap().push((number, name(&request)));
                         let Some(answer) = behaviour(number, &request) else { return };
                         // The test may have hung up.
-                        let _sent = frame::send(&mut connection, &answer);
+                        let _sent = say(&connection, answer, &page.lock().unwrap());
                     }
                 });
             }
@@ -70,6 +78,15 @@ impl Fake {
     }
 }
 
+/// Hands the page over with a welcome that names none.
+fn say(to: &UnixStream, mut answer: Response, of: &PageWriter) -> std::io::Result<()> {
+    let mut handed = None;
+    if let Response::Welcome { page: page @ 0, .. } = &mut answer {
+        (*page, handed) = (of.identity(), Some(of.handed()));
+    }
+    frame::send(&mut Handing::new(to, handed), &answer)
+}
+
 fn name(request: &Request) -> String {
     let debug = format!("{request:?}");
     debug.split(' ').next().unwrap_or_default().to_owned()
@@ -84,7 +101,7 @@ fn answer(request: &Request) -> Response {
 }
 
 fn welcome(store: Id, incarnation: u64) -> Response {
-    Response::Welcome { protocol: 1, store, incarnation, nonce: [7; 32] }
+    Response::Welcome { protocol: 1, store, incarnation, nonce: [7; 32], page: 0 }
 }
 
 fn credential() -> Credential {
@@ -302,12 +319,74 @@ fn another_store_in_the_same_place_is_noticed() {
 #[test]
 fn the_page_is_mapped_once() {
     let fake = Fake::new(|_, request| Some(answer(request)));
-    let writer = PageWriter::open(fake.directory.path()).unwrap();
     let link = fake.link();
     let page = link.page().unwrap();
-    writer.moved(TOKEN, STORE);
-    assert_eq!((page.token(TOKEN), page.record(STORE)), (1, 1));
+    let before = (page.token(TOKEN), page.record(STORE));
+    fake.page.lock().unwrap().moved(TOKEN, STORE);
+    let moved = (before.0.wrapping_add(1), before.1.wrapping_add(1));
+    assert_eq!((page.token(TOKEN), page.record(STORE)), moved);
     assert!(Arc::ptr_eq(&page, &link.page().unwrap()));
+}
+
+#[test]
+fn a_new_agents_page_takes_the_place_of_the_last_ones() {
+    let fake = Fake::new(|_, request| Some(answer(request)));
+    let link = fake.link();
+    let page = link.page().unwrap();
+    let kept = page.record(STORE);
+    fake.page.lock().unwrap().ended();
+    assert_eq!(page.record(STORE), kept, "nobody has come since");
+    *fake.page.lock().unwrap() = PageWriter::open(fake.directory.path()).unwrap();
+    fake.page.lock().unwrap().started().unwrap();
+    assert_ne!(page.record(STORE), kept, "before it was asked anything");
+    link.forget(TOKEN);
+    sweep(&link).unwrap();
+    assert_eq!(page.identity(), fake.page.lock().unwrap().identity());
+    assert_ne!(page.record(STORE), kept);
+}
+
+#[test]
+fn a_page_that_does_not_arrive_is_said_and_one_that_is_known_is_not_needed() {
+    let named = Arc::new(AtomicU64::new(7));
+    let fake = Fake::new({
+        let named = Arc::clone(&named);
+        move |_, request| match request {
+            Request::Hello { .. } => {
+                let page = named.load(Ordering::Relaxed);
+                Some(Response::Welcome {
+                    protocol: 1,
+                    store: STORE,
+                    incarnation: 5,
+                    nonce: [7; 32],
+                    page,
+                })
+            }
+            _ => Some(answer(request)),
+        }
+    });
+    let link = fake.link();
+    let error = sweep(&link).unwrap_err();
+    assert_eq!(error.reason(), Reason::AgentAbsent);
+    assert!(error.to_string().contains("was not received: Too many open files"), "{error}");
+    named.store(0, Ordering::Relaxed);
+    sweep(&link).unwrap();
+    named.store(fake.page.lock().unwrap().identity(), Ordering::Relaxed);
+    link.forget(TOKEN);
+    sweep(&link).unwrap();
+}
+
+#[test]
+fn a_page_of_an_agent_that_is_gone_already_is_asked_for_again() {
+    let fake = Fake::new(|_, request| Some(answer(request)));
+    let gone = PageWriter::open(fake.directory.path()).unwrap();
+    gone.ended();
+    fake.page.lock().unwrap().started().unwrap();
+    let living = std::mem::replace(&mut *fake.page.lock().unwrap(), gone);
+    let error = sweep(&fake.link()).unwrap_err();
+    assert_eq!(error.reason(), Reason::AgentLost);
+    assert_eq!(fake.asked().len(), super::TRIES);
+    *fake.page.lock().unwrap() = living;
+    sweep(&fake.link()).unwrap();
 }
 
 #[test]
@@ -368,6 +447,7 @@ fn an_agent_that_says_that_it_works_is_waited_for() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join(presence::MARK), "").unwrap();
     let listener = UnixListener::bind(directory.path().join(socket::NAME)).unwrap();
+    let page = PageWriter::open(directory.path()).unwrap();
     let agent = std::thread::spawn(move || {
         let (mut connection, _) = listener.accept().unwrap();
         // The first ones before anything was read.
@@ -377,7 +457,7 @@ fn an_agent_that_says_that_it_works_is_waited_for() {
                 std::thread::sleep(Duration::from_millis(200));
             }
             let request = frame::receive(&mut connection, MAX_FRAME).unwrap().unwrap();
-            frame::send(&mut connection, &answer(&request)).unwrap();
+            say(&connection, answer(&request), &page).unwrap();
         }
     });
     let place = Place { directory: directory.path().into(), program: None, configuration: None };

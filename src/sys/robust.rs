@@ -1,0 +1,174 @@
+//! A word of shared memory that the kernel marks when this process dies, for whatever reason: a robust
+//! futex (`set_robust_list(2)`), held by a thread that does nothing else.
+
+use super::words::WordsMut;
+use rustix::thread::gettid;
+use std::cell::Cell;
+use std::ffi::{c_long, c_void};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread::{Builder, JoinHandle};
+
+/// The bits of a futex that name the thread which holds it.
+const HOLDER: u32 = 0x3FFF_FFFF;
+
+/// Returns whether a word is one whose process lives and holds it.
+pub fn is_held(word: u64) -> bool {
+    word & first_half(HOLDER) != 0
+}
+
+/// A futex is the 32 bits at the word's address.
+fn first_half(futex: u32) -> u64 {
+    let [a, b, c, d] = futex.to_ne_bytes();
+    u64::from_ne_bytes([a, b, c, d, 0, 0, 0, 0])
+}
+
+/// Holds a word until it is dropped. Where the kernel keeps no such lists, the word is never held.
+pub struct Held {
+    words: Arc<WordsMut>,
+    index: usize,
+    /// Ends the thread when it is dropped.
+    keeper: Option<(Sender<()>, JoinHandle<()>)>,
+}
+
+impl Held {
+    /// Takes the word at `index`.
+    pub fn take(words: &Arc<WordsMut>, index: usize) -> io::Result<Self> {
+        let (held, taken) = sync_channel(1);
+        let (end, ended) = channel();
+        let mapped = Arc::clone(words);
+        let keep = move || {
+            if let Some(word) = mapped.words().get(index) {
+                hold(word, &held, &ended);
+            }
+        };
+        let thread = Builder::new().name("alive".into()).spawn(keep)?;
+        if taken.recv().is_ok_and(|holds| !holds) {
+            log::warn!("the kernel keeps no robust futexes: modules look at a file instead");
+        }
+        Ok(Self { words: Arc::clone(words), index, keeper: Some((end, thread)) })
+    }
+
+    /// Lets the word go, for good.
+    pub fn let_go(&self) {
+        if let Some(word) = self.words.words().get(self.index) {
+            word.store(0, Ordering::Release);
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.let_go();
+        if let Some((end, thread)) = self.keeper.take() {
+            drop(end);
+            // It does nothing that could fail.
+            let _ended = thread.join();
+        }
+    }
+}
+
+/// The kernel's `struct robust_list`.
+#[repr(C)]
+struct Entry {
+    next: Cell<*const Entry>,
+}
+
+/// The kernel's `struct robust_list_head`.
+#[repr(C)]
+struct Head {
+    list: Entry,
+    /// From an entry to its futex, in bytes.
+    futex_offset: c_long,
+    pending: *const Entry,
+}
+
+/// Puts the word on this thread's list, says whether that can be done, and waits for the end.
+fn hold(word: &AtomicU64, held: &SyncSender<bool>, ended: &Receiver<()>) {
+    let entry = Entry { next: Cell::new(std::ptr::null()) };
+    let distance = (word.as_ptr() as usize).wrapping_sub(&raw const entry as usize);
+    let head = Head {
+        list: Entry { next: Cell::new(&raw const entry) },
+        futex_offset: distance as c_long,
+        pending: std::ptr::null(),
+    };
+    entry.next.set(&raw const head.list);
+    let holds = set_list((&raw const head).cast());
+    if holds {
+        let thread = gettid().as_raw_nonzero().get().unsigned_abs();
+        word.store(first_half(thread), Ordering::Release);
+    }
+    // Whoever takes the word waits for this.
+    let _told = held.send(holds);
+    // The channel is closed when the word has been let go.
+    let _closed = ended.recv();
+    set_list(std::ptr::null());
+}
+
+/// Sets the list that the kernel goes through when this thread ends. It takes the place of the C library's,
+/// which has only mutexes that this thread never locks.
+fn set_list(head: *const c_void) -> bool {
+    // SAFETY: the kernel reads the list when this thread ends, not now. `hold` takes it back before the
+    // list and the word's mapping go; a process that dies in between still has both.
+    unsafe { libc::syscall(libc::SYS_set_robust_list, head, size_of::<Head>()) == 0 }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::{Held, WordsMut, channel, hold, is_held, sync_channel};
+    use crate::sys::Words;
+    use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
+    use std::sync::Arc;
+    use std::time::{Duration, Instant};
+
+    fn memory() -> (Arc<WordsMut>, Words) {
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        let file = memfd_create("held", flags).unwrap();
+        ftruncate(&file, 4096).unwrap();
+        fcntl_add_seals(&file, SealFlags::SHRINK).unwrap();
+        (Arc::new(WordsMut::map(&file, 512).unwrap()), Words::map(&file, 512).unwrap())
+    }
+
+    #[test]
+    fn a_word_is_held_until_it_is_let_go() {
+        let (words, seen) = memory();
+        assert!(!is_held(seen.load(3)));
+        let held = Held::take(&words, 3).unwrap();
+        assert!(is_held(seen.load(3)));
+        held.let_go();
+        assert!(!is_held(seen.load(3)));
+        drop(held);
+        let again = Held::take(&words, 3).unwrap();
+        assert!(is_held(seen.load(3)));
+        drop(again);
+        assert!(!is_held(seen.load(3)));
+    }
+
+    #[test]
+    fn the_kernel_lets_go_of_what_a_killed_process_held() {
+        let (words, seen) = memory();
+        let word = words.words().get(3).unwrap();
+        let ((held, _taken), (_end, ended)) = (sync_channel(1), channel());
+        // SAFETY: the child holds a word, which allocates nothing, and waits to be killed.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            hold(word, &held, &ended);
+        }
+        let began = Instant::now();
+        while !is_held(seen.load(3)) {
+            assert!(began.elapsed() < Duration::from_secs(30), "it is never held");
+            std::thread::yield_now();
+        }
+        let mut status = 0;
+        // SAFETY: the child is this test's own, and `status` is valid for writes.
+        unsafe {
+            libc::kill(child, libc::SIGKILL);
+            assert_eq!(libc::waitpid(child, &mut status, 0), child);
+        }
+        assert!(!is_held(seen.load(3)));
+        assert_ne!(seen.load(3), 0, "the kernel's own mark");
+    }
+}
