@@ -1,6 +1,7 @@
 //! Scenarios from outside: through the C interface, with the `cryptoki` crate as the client.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod access;
 mod activation;
 mod asymmetric;
 mod attacks;
@@ -57,3 +58,4 @@ mod threads;
 mod time;
 mod trust;
 mod under_way;
+mod workshop;

@@ -306,6 +306,42 @@ pub const DEVIATIONS: &[Deviation] = &[
     },
 ];
 
+/// What the rules of custody let nobody change of a custom key on the token, though the tables would.
+#[derive(Debug)]
+pub struct Custody {
+    pub of: Of,
+    pub kind: u64,
+    pub of_imported_only: bool,
+    pub why: &'static str,
+}
+
+pub const CUSTODY: &[Custody] = &[
+    Custody {
+        of: Of::Key,
+        kind: CKA_END_DATE,
+        of_imported_only: true,
+        why: "it shows the expiry of imported material",
+    },
+    Custody {
+        of: Of::Data,
+        kind: CKA_APPLICATION,
+        of_imported_only: false,
+        why: "metadata is told by it",
+    },
+    Custody {
+        of: Of::Data,
+        kind: CKA_OBJECT_ID,
+        of_imported_only: false,
+        why: "it is empty on metadata",
+    },
+    Custody {
+        of: Of::Data,
+        kind: CKA_VALUE,
+        of_imported_only: false,
+        why: "the JSON shows the metadata, and takes nothing but an expiry of its own",
+    },
+];
+
 /// Attributes that objects have beyond the tables, and where they may be given.
 pub const BEYOND: &[(u64, u64, &[Way], &str)] = &[
     (CKO_PRIVATE_KEY, CKA_EC_POINT, &[Way::Create], "engine_pkcs11 asks the private key for it"),
