@@ -1,6 +1,6 @@
 //! Elliptic curves P-256, P-384 and P-521: ECDSA and ECDH.
 
-use super::heap::kept;
+use super::heap::kept_private;
 use super::owned::Owned;
 use super::pkey::{Pkey, fill};
 use super::{done, failed};
@@ -100,7 +100,7 @@ impl PrivateKey {
         let key = Pkey::from_pkcs8(der, EVP_PKEY_EC)?;
         let read = Self { curve: Curve::of(&key)?, key };
         let scalar = read.scalar()?;
-        kept(|| Self::from_scalar(read.curve, scalar.expose()))
+        kept_private(|| Self::from_scalar(read.curve, scalar.expose()))
     }
 
     /// Makes a key of its big-endian number: `AttributeValue` unless it is between 1 and the order.

@@ -1,6 +1,6 @@
 //! Ed25519 signatures (RFC 8032).
 
-use super::heap::kept;
+use super::heap::kept_private;
 use super::pkey::Pkey;
 use super::{done, random};
 use crate::error::{Reason, Result};
@@ -55,7 +55,7 @@ impl PrivateKey {
         // SAFETY: a valid key; writes at most `len` bytes, which `seed` has.
         let code = unsafe { EVP_PKEY_get_raw_private_key(key.as_ptr(), to, &mut len) };
         done(code, Reason::DataInvalid)?;
-        kept(|| Self::from_seed(seed.expose()))
+        kept_private(|| Self::from_seed(seed.expose()))
     }
 
     /// The key as PKCS#8 `PrivateKeyInfo`.

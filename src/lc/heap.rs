@@ -4,6 +4,7 @@
 //! A block begins with its size (8 bytes), as AWS-LC's own blocks do, so that it does not matter which of
 //! the two has made one that the other frees.
 
+use crate::sys::heap::wipe_stack;
 use crate::sys::vault;
 use aws_lc_sys::*;
 use std::cell::Cell;
@@ -28,6 +29,13 @@ pub(super) fn kept<R>(make: impl FnOnce() -> R) -> R {
     }
     let _kept = Keeping(KEEPS.replace(true));
     make()
+}
+
+/// The same for a private key, of which AWS-LC leaves copies on the stack while it checks it.
+pub(super) fn kept_private<R>(make: impl FnOnce() -> R) -> R {
+    let made = kept(make);
+    wipe_stack();
+    made
 }
 
 /// What was before, for when it ends, by a panic too.

@@ -1,6 +1,6 @@
 //! What all asymmetric keys share: AWS-LC's parsed key and its DER forms.
 
-use super::heap::kept;
+use super::heap::kept_private;
 use super::owned::Owned;
 use super::{done, failed};
 use crate::error::{Reason, Result};
@@ -46,7 +46,7 @@ impl Pkey {
     /// Reads a PKCS#8 `PrivateKeyInfo` (RFC 5208) of a key of that type, and checks the key.
     /// Anything else, trailing bytes included, is `DataInvalid`. It is a key to be kept.
     pub(super) fn from_pkcs8(der: &[u8], id: c_int) -> Result<Self> {
-        kept(|| Self::parse(der, id, EVP_parse_private_key))
+        kept_private(|| Self::parse(der, id, EVP_parse_private_key))
     }
 
     /// Reads a `SubjectPublicKeyInfo` (RFC 5280, 4.1) of a key of that type, and checks the key.
