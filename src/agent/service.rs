@@ -373,10 +373,12 @@ impl Service {
             let officer = self.access(token) == Access::Officer;
             return Ok(officer.then_some(By::OfficersLogin));
         };
-        if self.shelf.answered(change)?.is_none() {
-            check_expected(expect, self.shelf.token(token)?.map(|row| row.revision))?;
-            self.authenticate(token, *officer, authenticator.expose())?;
+        if self.shelf.answered(change)?.is_some() {
+            // Nobody has shown a PIN now: should the answer be forgotten meanwhile, nothing is changed.
+            return Ok(None);
         }
+        check_expected(expect, self.shelf.token(token)?.map(|row| row.revision))?;
+        self.authenticate(token, *officer, authenticator.expose())?;
         Ok(Some(if *officer { By::Officer } else { By::User }))
     }
 
@@ -586,8 +588,11 @@ pub fn too_long() -> Error {
 mod tests {
     use super::super::bell::Bell;
     use super::super::commit::Writer;
+    use super::super::draft::Draft;
+    use super::super::rows::Answered;
     use super::*;
     use crate::clock::FixedClock;
+    use crate::secret::Secret;
     use crate::store::{Memory, Slots};
 
     const TOKEN: Id = Id::new([1; 16]);
@@ -631,5 +636,23 @@ mod tests {
         drop(member);
         let owner = connected(directory.path(), true);
         assert_eq!(owner.may_put(TOKEN, Expect::Absent, None, &[2; 16]).unwrap(), None);
+    }
+
+    /// The answer may be forgotten before the writer looks for it.
+    #[test]
+    fn whoever_names_a_change_that_was_answered_has_shown_no_pin() {
+        let directory = tempfile::tempdir().unwrap();
+        Slots::make(directory.path()).unwrap();
+        let member = connected(directory.path(), false);
+        let mut draft = Draft::new(&member.shelf);
+        let answered = Answered { number: 1, revisions: vec![1] };
+        draft.answer(&[2; 16], &answered, &[]).unwrap();
+        draft.apply(1).unwrap();
+        for officer in [true, false] {
+            let authenticator = Secret::from(&[0; 32][..]).into();
+            let by = Authority { officer, authenticator };
+            let put = member.may_put(TOKEN, Expect::Revision(1), Some(&by), &[2; 16]);
+            assert_eq!(put.unwrap(), None);
+        }
     }
 }
