@@ -540,6 +540,7 @@ impl Writer {
         let revision = old.map_or(0, |old| old.revision) + 1;
         draft.put_token(put.token, &TokenRow { slot, revision, entry })?;
         self.finish(draft, &put.change, vec![revision])?;
+        shelf.question_logins();
         self.settle()?;
         shelf.slots.confirm(put.token)?;
         Ok(revision)

@@ -70,9 +70,17 @@ pub struct Service {
     /// Whether the page is to be handed over with the next answer.
     hands_over: bool,
     /// What this connection has proved, by token.
-    proved: HashMap<Id, Access>,
+    proved: HashMap<Id, Proof>,
+    /// When that was looked at last, see [`Shelf::logins`].
+    looked: u64,
     /// How many requests were refused.
     refusals: u16,
+}
+
+/// A login that a connection has proved, and what it ends with (see [`Entry::login_mark`]).
+struct Proof {
+    officer: bool,
+    mark: Vec<u8>,
 }
 
 /// The store has failed: nothing more is said.
@@ -87,7 +95,7 @@ impl Service {
         nonce: Nonce,
     ) -> Self {
         let (gathered, midway, greeted, hands_over) = (None, false, false, false);
-        let (proved, refusals) = (HashMap::new(), 0);
+        let (proved, looked, refusals) = (HashMap::new(), shelf.logins(), 0);
         Self {
             shelf,
             writer,
@@ -99,6 +107,7 @@ impl Service {
             greeted,
             hands_over,
             proved,
+            looked,
             refusals,
         }
     }
@@ -132,6 +141,7 @@ impl Service {
     /// Answers a request, or falls silent where the store has failed.
     pub fn answer(&mut self, request: Request) -> Result<Response, Silence> {
         let subject = Subject::of(&request);
+        self.end_logins();
         let response = self.respond(request)?;
         if !self.shelf.alive() {
             return Err(Silence);
@@ -318,7 +328,24 @@ impl Service {
     }
 
     fn access(&self, token: Id) -> Access {
-        self.proved.get(&token).copied().unwrap_or(Access::Public)
+        self.proved.get(&token).map_or(Access::Public, |proof| access_of(proof.officer))
+    }
+
+    /// Ends the logins that would not be proved any more: what has happened to a token's PINs holds for
+    /// the connections there are, too.
+    fn end_logins(&mut self) {
+        let logins = self.shelf.logins();
+        if std::mem::replace(&mut self.looked, logins) == logins {
+            return;
+        }
+        let shelf = Arc::clone(&self.shelf);
+        self.proved.retain(|token, proof| proof.holds(&shelf, *token).unwrap_or(false));
+    }
+
+    /// Notes a login that has been proved here.
+    fn note_login(&mut self, token: Id, entry: &Entry, officer: bool) {
+        let mark = entry.login_mark(officer).unwrap_or_default().to_vec();
+        self.proved.insert(token, Proof { officer, mark });
     }
 
     fn clock(&self) -> Response {
@@ -349,7 +376,7 @@ impl Service {
         let row = self.authenticate(token, officer, authenticator)?;
         let entry = Entry::decode(&row.entry)?;
         let ticket = self.tickets.ticket(token, &entry, officer).into();
-        self.proved.insert(token, access_of(officer));
+        self.note_login(token, &entry, officer);
         let who = if officer { "the security officer" } else { "the user" };
         log::info!("login: {who} of token {token} {:?}, by {}", entry.label, self.user.asker);
         let row = TokenRow { entry: entry.released_to(officer).encode()?, ..row };
@@ -437,7 +464,7 @@ impl Service {
         let (store, _) = self.shelf.slots.identity();
         let challenge = Challenge { nonce: self.nonce, store, token, officer };
         if entry.proves(&challenge, &self.tickets.ticket(token, &entry, officer), proof) {
-            self.proved.insert(token, access_of(officer));
+            self.note_login(token, &entry, officer);
             Ok(Response::Done(0))
         } else {
             Err(Reason::NotLoggedIn.into())
@@ -553,6 +580,15 @@ impl Service {
     }
 }
 
+impl Proof {
+    /// Returns whether it holds still. Of a token that is gone there is nothing to be seen, and whoever has logged
+    /// in is told so.
+    fn holds(&self, shelf: &Shelf, token: Id) -> Result<bool> {
+        let Some(row) = shelf.token(token)? else { return Ok(true) };
+        Ok(Entry::decode(&row.entry)?.login_mark(self.officer) == Some(&self.mark))
+    }
+}
+
 fn access_of(officer: bool) -> Access {
     if officer { Access::Officer } else { Access::User }
 }
@@ -638,7 +674,7 @@ mod tests {
         assert_eq!(owner.may_put(TOKEN, Expect::Absent, None, &[2; 16]).unwrap(), None);
     }
 
-    /// The answer may be forgotten before the writer looks for it.
+    /// Names the case in which the answer is forgotten before the writer looks for it.
     #[test]
     fn whoever_names_a_change_that_was_answered_has_shown_no_pin() {
         let directory = tempfile::tempdir().unwrap();

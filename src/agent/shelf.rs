@@ -19,6 +19,7 @@ use crate::wire::{Outcome, Stored};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Everything that one store consists of.
@@ -38,6 +39,8 @@ pub struct Shelf {
     /// Whether the snapshot is there only because the store's file system is full.
     full: bool,
     time: Time,
+    /// Moves when what a login is proved by may have changed.
+    logins: AtomicU64,
 }
 
 /// A record with everything that narrows it.
@@ -127,7 +130,8 @@ impl Shelf {
         let directory = directory.to_owned();
         let time = Time::new(clock);
         time.begin(slots.mark(), &page);
-        Ok(Self { directory, store, slots, room, page, writable: true, full: false, time })
+        let (writable, full, logins) = (true, false, AtomicU64::new(0));
+        Ok(Self { directory, store, slots, room, page, writable, full, time, logins })
     }
 
     /// The latest time that an agent has made durable.
@@ -174,6 +178,16 @@ impl Shelf {
             Some(bytes) => rows::decode(&bytes, "an answer").map(|it: Answered| Some(it.revisions)),
             None => Ok(None),
         }
+    }
+
+    /// Moves when a login that was proved before may have ended.
+    pub fn logins(&self) -> u64 {
+        self.logins.load(Ordering::Acquire)
+    }
+
+    /// Has what was proved looked at again: a token's entry has changed.
+    pub fn question_logins(&self) {
+        self.logins.fetch_add(1, Ordering::AcqRel);
     }
 
     /// All tokens, in the order of their slots.

@@ -29,7 +29,7 @@ impl Tickets {
 
     /// The ticket of a login to a token with that entry. One of the security officer ends with the PIN.
     pub fn ticket(&self, token: Id, entry: &Entry, officer: bool) -> Secret {
-        let mark = if officer { entry.officer_mark() } else { &[] };
+        let mark = entry.login_mark(officer).unwrap_or_default();
         let mac = self.0.clone().chain_update(token.bytes()).chain_update([u8::from(officer)]);
         Secret::from(&mac.chain_update(mark).finalize().into_bytes()[..])
     }

@@ -167,12 +167,20 @@ impl Entry {
     /// Whether `proof` shows, for that challenge, knowledge of the private token key and of the ticket. A
     /// user's login ends with the user's PIN.
     pub fn proves(&self, challenge: &Challenge, ticket: &Secret, proof: &[u8]) -> bool {
-        let someone = challenge.officer || self.user.is_some();
+        let someone = self.login_mark(challenge.officer).is_some();
         proof::holds(&self.proof, challenge, ticket, proof) && someone
     }
 
-    /// What a security officer's login ends with: it is another one for each PIN of theirs.
-    pub fn officer_mark(&self) -> &[u8] {
+    /// What a login ends with when it changes: of the security officer's another one for each PIN of theirs,
+    /// of a user's always the same. None while nobody can have logged in.
+    pub fn login_mark(&self, officer: bool) -> Option<&[u8]> {
+        match officer {
+            true => Some(self.officer_mark()),
+            false => self.user.as_ref().map(|_| &[][..]),
+        }
+    }
+
+    fn officer_mark(&self) -> &[u8] {
         self.officer.guarded.as_ref().map_or(&[], |guarded| &guarded.verifier)
     }
 }

@@ -253,7 +253,9 @@ fn left_after_initialising_again(custody: bool) -> Vec<Id> {
     assert_eq!(user.find(&[]).len(), 4);
     let anew = changed(|it| (it.user, it.custody) = (None, custody));
     assert_eq!(user.put_token_by(officer(), Expect::Revision(1), &anew, true), Ok(2));
-    user.find(&[])
+    let with_user = entry(custody);
+    assert_eq!(user.put_token_by(officer(), Expect::Revision(2), &with_user, false), Ok(3));
+    world.user().find(&[])
 }
 
 /// Damages the cell of the first material there is; they are claimed from the end of a batch.

@@ -192,6 +192,24 @@ fn an_officers_login_sets_the_users_pin_and_ends_with_the_officers() {
     other.officer = pin();
     assert_eq!(officer.put_token_by(self::officer(), revision(2), &other, false), Ok(3));
     assert!(proved(&ticket).is_none(), "the PIN that gave it is another one");
+    let refused = officer.put_token(revision(3), &set);
+    assert_eq!(reason(refused), Reason::NotLoggedIn, "and here neither");
+}
+
+#[test]
+fn a_users_login_ends_with_the_user_on_the_connections_there_are() {
+    let world = World::new();
+    let mut user = world.user();
+    let (key, mut peer) = (Id::new([9; 16]), world.connect());
+    let create = vec![metadata(key, Expect::Absent, &Event::Create, State::awaiting_import())];
+    user.commit(create).unwrap();
+    let other = changed(|it| it.user = Some(entry(true).officer));
+    assert_eq!(peer.put_token_by(officer(), Expect::Revision(1), &other, false), Ok(2));
+    assert!(user.read(key).is_some(), "it holds, whatever becomes of the PIN");
+    let anew = changed(|it| it.user = None);
+    assert_eq!(peer.put_token_by(officer(), Expect::Revision(2), &anew, true), Ok(3));
+    assert!(user.read(key).is_none() && user.find(&[]).is_empty());
+    assert_eq!(reason(user.commit(Vec::new())), Reason::NotLoggedIn);
 }
 
 #[test]
