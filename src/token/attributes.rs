@@ -119,8 +119,7 @@ impl Token {
         let changed = self.changed(held, template)?;
         let object =
             Loaded::session(loaded.id, changed.attributes, changed.material, loaded.header.expiry);
-        self.handles.replace(handle, object.into());
-        Ok(())
+        self.handles.replace(handle, loaded, object.into())
     }
 
     fn change_object(&self, loaded: &Loaded, held: &Held, template: &Template) -> Result<()> {

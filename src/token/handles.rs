@@ -3,6 +3,7 @@
 use super::endings::Endings;
 use super::{Handle, loaded::Loaded};
 use crate::clock::Seconds;
+use crate::error::{Reason, Result};
 use crate::id::Id;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -118,15 +119,19 @@ impl Handles {
         })
     }
 
-    /// Puts a changed session object in the place of the old one.
-    pub fn replace(&self, handle: Handle, object: Arc<Loaded>) {
-        self.write(|table| {
-            if let Some(Named::Session(_, old, _)) = table.named.get_mut(&handle) {
+    /// Puts a changed session object in the place of the one that was changed. Fails with `Conflict` where
+    /// another thread has changed it meanwhile: what that has raised would fall again.
+    pub fn replace(&self, handle: Handle, before: &Loaded, object: Arc<Loaded>) -> Result<()> {
+        self.write(|table| match table.named.get_mut(&handle) {
+            Some(Named::Session(_, old, _)) if std::ptr::eq(&**old, before) => {
                 old.end();
                 self.endings.let_go(old);
                 *old = object;
+                Ok(())
             }
-        });
+            Some(Named::Session(..)) => Err(Reason::Conflict.into()),
+            _ => Err(Reason::ObjectUnknown.into()),
+        })
     }
 
     /// Ends all handles for good: their numbers are never given out again.
@@ -243,7 +248,7 @@ impl Table {
 }
 
 #[cfg(test)]
-#[allow(clippy::indexing_slicing)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
     use crate::object::{Attributes, attributes};
@@ -266,6 +271,21 @@ mod tests {
         };
         assert_eq!(found(5), [private, public]);
         assert_eq!(found(6), [public]);
+    }
+
+    #[test]
+    fn what_another_thread_has_changed_meanwhile_is_not_put_back() {
+        let handles = Handles::new(Arc::default());
+        let before = object(false);
+        let handle = handles.of_session(1, Arc::clone(&before), 5);
+        handles.replace(handle, &before, object(true)).unwrap();
+        let late = handles.replace(handle, &before, object(false)).unwrap_err();
+        assert_eq!(late.reason(), Reason::Conflict);
+        assert_eq!(handles.session_objects(5).len(), 1);
+        assert!(handles.session_objects(6).is_empty(), "it is the private one still");
+        handles.forget(handle);
+        let gone = handles.replace(handle, &before, object(false)).unwrap_err();
+        assert_eq!(gone.reason(), Reason::ObjectUnknown);
     }
 
     #[test]
