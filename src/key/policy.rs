@@ -363,6 +363,13 @@ impl Key {
         Arc::strong_count(self) > 1 || self.begun.load(Ordering::Acquire)
     }
 
+    /// Returns whether a digest of its value tells no more than its usages do. HKDF begins with a
+    /// digest of known bytes and the key (RFC 5869, 2.2; RFC 2104): what is derived from a key, and what
+    /// opens the blobs that it seals, follows from that.
+    pub const fn may_be_digested(&self) -> bool {
+        !self.bounds.any() && (self.sealing.is_none() || self.may(Usage::Decrypt))
+    }
+
     /// Whether its flags also allow `usage`.
     pub const fn may(&self, usage: Usage) -> bool {
         self.usages.contains(usage)

@@ -28,8 +28,8 @@
 //! A module keeps neither the PIN nor what it made of it. Each further connection proves the login by a
 //! MAC over the agent's nonce ([`wire::proof`](crate::wire::proof)), under a key derived from the token
 //! key and with a ticket that the agent gave with the login: a user's proves no security officer's. The
-//! user's login holds until the logout, whatever becomes of the PIN meanwhile; the security officer's
-//! ends with their PIN.
+//! user's login holds until the logout, whatever becomes of the PIN meanwhile, or until `C_InitToken` leaves
+//! no user; the security officer's ends with their PIN. Both end on the connections there are, too.
 //!
 //! *Erased* means: the secret under which the material was encrypted is overwritten in place and
 //! synced before anything else. File systems that copy on write, snapshots, disk backups and the inside
@@ -163,9 +163,16 @@
 //! What ECDH and HKDF derive tells nothing about the key it comes from, and is a key of its own: its
 //! template says whether it can be read, as TLS and most clients need it, and where the template says
 //! nothing a session key can be, a token key cannot. Who wants it otherwise gives the base key a
-//! `CKA_DERIVE_TEMPLATE`, which holds as well where the key is the salt of HKDF. A mechanism that passes on a part of its base would pass on all of its
-//! protections too, and make nothing shorter than 112 bits of a hidden value: shorter keys could be
-//! guessed one byte after the other.
+//! `CKA_DERIVE_TEMPLATE`, which holds as well where the key is the salt of HKDF. What it hides has at
+//! least 112 bits: shorter keys could be guessed one byte after the other. It may derive and sign in its
+//! turn, under which the template holds no more, unless it asks for `CKA_DERIVE` and `CKA_SIGN` false. A
+//! mechanism that passes on a part of its base would pass on all of its protections too, and make nothing
+//! shorter of a hidden value either.
+//!
+//! A digest of known bytes and a key is the first step of HKDF, which needs no usage for it. So these go into
+//! no digest (`C_DigestKey`: `CKR_KEY_INDIGESTIBLE`): a key that is or was trusted, or has a template of its
+//! own; what a `CKA_DERIVE_TEMPLATE` hides; and a custom AES key that does not decrypt, since a digest would
+//! open what it sealed.
 //!
 //! # What an answer tells
 //!

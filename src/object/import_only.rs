@@ -87,6 +87,7 @@ pub fn compares(template: &Template) -> Result<bool> {
 pub fn fix(compared: &mut Attributes) {
     compared.set_flag(CKA_MODIFIABLE, false);
     compared.set_flag(CKA_COPYABLE, false);
+    marks::forbid_digests(compared);
 }
 
 /// The usage flags that keys of a class have.

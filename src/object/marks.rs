@@ -19,6 +19,9 @@ const UNWRAPS_NOTHING: u64 = u64::MAX - 2;
 /// On a key that decrypts nothing, ever.
 const DECRYPTS_NOTHING: u64 = u64::MAX - 3;
 
+/// On a key whose value goes into no digest, ever.
+const UNDIGESTED: u64 = u64::MAX - 4;
+
 /// The attributes that bind what a key does.
 const BINDING: [u64; 3] = [CKA_WRAP_TEMPLATE, CKA_UNWRAP_TEMPLATE, CKA_DERIVE_TEMPLATE];
 
@@ -83,11 +86,21 @@ pub fn forbids(key: &Attributes, usage: u64) -> bool {
     }
 }
 
+/// Marks a key whose value never goes into a digest.
+pub fn forbid_digests(key: &mut Attributes) {
+    key.set_flag(UNDIGESTED, true);
+}
+
+/// Returns whether the key's value never goes into a digest.
+pub fn forbids_digests(key: &Attributes) -> bool {
+    key.flag(UNDIGESTED)
+}
+
 /// Leaves out what is not shown.
 pub fn hide(shown: &mut Attributes) {
-    shown.remove(TRUSTED_ONCE);
-    shown.remove(UNWRAPS_NOTHING);
-    shown.remove(DECRYPTS_NOTHING);
+    for mark in [TRUSTED_ONCE, UNWRAPS_NOTHING, DECRYPTS_NOTHING, UNDIGESTED] {
+        shown.remove(mark);
+    }
 }
 
 /// What a key that was trusted is bound to, to be kept where its material goes and comes again; nothing

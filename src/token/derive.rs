@@ -7,16 +7,16 @@ use crate::error::{Reason, Result};
 use crate::key::{Family, Usage};
 use crate::mechanism::{self, Mechanism, Row};
 use crate::object::build::{self, provenance};
-use crate::object::kinds;
 use crate::object::vendor::APPLICATION;
 use crate::object::{Attributes, How, Template, Wishes};
+use crate::object::{kinds, marks};
 use crate::secret::Secret;
 use pkcs11_sys::*;
 use std::sync::Arc;
 
-/// The shortest key that a hidden value is turned into by a mechanism that tells about it, in bytes:
-/// 112 bits (NIST SP 800-131A). A byte can be guessed and the guess checked with `C_DigestKey`, and
-/// then the same for one byte more.
+/// The shortest key that a hidden value is turned into by a mechanism that tells about it, and that is
+/// derived hidden because a key says so, in bytes: 112 bits (NIST SP 800-131A). A byte can be guessed and
+/// the guess checked with `C_DigestKey`, and then the same for one byte more.
 const LEAST: usize = 14;
 
 impl Token {
@@ -48,14 +48,18 @@ impl Token {
                 let private = keys().any(|key| key.flag(CKA_PRIVATE));
                 self.derive_data(caller, template, private, make)
             }
-            false => self.derive_key(caller, row, template, base, make),
+            false => {
+                let told = keys().any(|key| marks::has_template(key, CKA_DERIVE_TEMPLATE));
+                self.derive_key(caller, (row, told), template, base, make)
+            }
         }
     }
 
+    /// Derives a key, of which a key that it comes from may have `told` what it is like.
     fn derive_key(
         &self,
         caller: &Caller,
-        row: &Row,
+        (row, told): (&Row, bool),
         template: &Template,
         base: &Attributes,
         make: impl FnOnce(u64) -> Result<Secret>,
@@ -70,10 +74,15 @@ impl Token {
         let wishes = Wishes::read(template)?;
         self.may_change(caller, attributes.flag(CKA_TOKEN), attributes.flag(CKA_PRIVATE))?;
         let material = make(attributes.number(CKA_VALUE_LEN).unwrap_or(0))?;
-        if !row.one_way && hides_its_value(base) && material.len() < LEAST {
+        let told = told && hides_its_value(&attributes);
+        if (told || !row.one_way && hides_its_value(base)) && material.len() < LEAST {
             return Err(Reason::KeySizeRange.detail("so short a key could be guessed"));
         }
         inherit_history(&mut attributes, base);
+        if told {
+            // What a digest makes of a shared secret is another key that is derived from the same base.
+            marks::forbid_digests(&mut attributes);
+        }
         if self.is_custom(&attributes, &wishes) {
             let taken = self.take_in(caller, kind, template, attributes, material, &wishes);
             return self.reported(kind, template, &wishes, taken);

@@ -33,7 +33,7 @@ use crate::key::policy::{self, Watch, gone};
 use crate::key::seal::TokenKey;
 use crate::key::{Expiry, InUse, UsableKey, Usage};
 use crate::object::kinds::Kind;
-use crate::object::{Attributes, How, Template, build};
+use crate::object::{Attributes, How, Template, build, marks};
 use crate::secret::Secret;
 use crate::wire::{Link, Page};
 use arc_swap::ArcSwapOption;
@@ -248,6 +248,10 @@ impl Token {
         let key = loaded.key()?;
         if !key.serves(mechanism) {
             return Err(Reason::KeyIndigestible.detail("CKA_ALLOWED_MECHANISMS"));
+        }
+        if !key.may_be_digested() || marks::forbids_digests(&held.attributes) {
+            return Err(Reason::KeyIndigestible
+                .detail("a digest of the value would do what the key is not there for"));
         }
         self.used(key, self.minute(), 1);
         Ok((held.material.duplicate(), loaded.digested()?))

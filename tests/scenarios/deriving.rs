@@ -120,6 +120,64 @@ fn a_short_secret_may_come_of_a_hidden_key() {
     });
 }
 
+// --- what a template hides ---
+
+/// Each byte more of a hidden value would be one guess, checked by what the longer key makes.
+#[test]
+fn what_a_template_hides_is_not_derived_so_short_that_it_could_be_guessed() {
+    play(|world| {
+        let token = world.token();
+        let bound = [hiding(), Attribute::Derive(true)];
+        let (public, private) = pair(&token, &CURVES[0], &bound);
+        for derive in derivations(&token, private, public, secret(&token, &bound)) {
+            let sized = |size: u64| derive(&[Attribute::ValueLen(size.into())]);
+            for size in [1, 2, 13] {
+                refused(sized(size), RvError::KeySizeRange);
+            }
+            assert!(hides_its_value(&token, sized(14).unwrap()));
+        }
+    });
+}
+
+/// HKDF begins with a digest of known bytes and its secret, and what ANSI X9.63 makes of a shared secret is
+/// a digest that begins with that.
+#[test]
+fn what_a_template_hides_is_not_had_by_way_of_a_digest() {
+    play(|world| {
+        let token = world.token();
+        let digest = |key| {
+            token.digest_init(&Mechanism::Sha256)?;
+            token.digest_key(key)?;
+            token.digest_final()
+        };
+        for place in [Attribute::Token(false), Attribute::Token(true)] {
+            let bound = [hiding(), Attribute::Derive(true), place.clone()];
+            let base = secret(&token, &bound);
+            refused(digest(base), RvError::KeyIndigestible);
+            let (public, private) = pair(&token, &CURVES[0], &bound);
+            for derive in derivations(&token, private, public, base) {
+                let derived = derive(std::slice::from_ref(&place)).unwrap();
+                refused(digest(derived), RvError::KeyIndigestible);
+            }
+            let copy = token.copy_object(base, &[Attribute::Label(b"copy".to_vec())]);
+            if let Ok(copy) = copy {
+                refused(digest(copy), RvError::KeyIndigestible);
+            }
+        }
+        let free = secret(&token, &HIDDEN);
+        digest(free).unwrap();
+        let (public, private) = pair(&token, &CURVES[0], &HIDDEN);
+        for derive in derivations(&token, private, public, free) {
+            digest(derive(&HIDDEN).unwrap()).unwrap();
+        }
+    });
+}
+
+/// `CKA_DERIVE_TEMPLATE` as the manual recommends it.
+fn hiding() -> Attribute {
+    template_with(DERIVE_TEMPLATE, &[(0x103, &[1]), (0x162, &[0])])
+}
+
 // --- HKDF ---
 
 /// RFC 5869, A.1.

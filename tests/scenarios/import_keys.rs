@@ -375,6 +375,8 @@ fn what_compares_under_an_import_key_can_do_nothing() {
         let key = compare(&MATERIAL, &named).unwrap();
         assert!(hides_its_value(&token, key));
         refused(token.encrypt_block(key), RvError::KeyFunctionNotPermitted);
+        token.digest_init(&Mechanism::Sha256).unwrap();
+        refused(token.digest_key(key), RvError::KeyIndigestible);
         let more = [Attribute::Decrypt(true)];
         refused(token.update_attributes(key, &more), RvError::ActionProhibited);
         refused(token.copy_object(key, &[]), RvError::ActionProhibited);

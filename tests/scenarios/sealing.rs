@@ -3,11 +3,16 @@
 use crate::rig::token::{Token, aes_material, make_token};
 use crate::rig::{
     DISABLED, ENABLED, STATUS, for_key, number, play, refused, rotate, seal, seal_number,
-    seal_with, without_custody,
+    seal_with, template_with, without_custody,
 };
-use cryptoki::error::RvError;
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::hmac::{self, HMAC_SHA256};
+use cryptoki::error::{Result, RvError};
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
+
+const UNWRAP_TEMPLATE: u64 = 0x4000_0212;
 
 const TEXT: &[u8] = b"what only this key opens";
 const CUSTOMER: &[u8; 11] = b"customer 17";
@@ -147,6 +152,24 @@ fn a_data_key_is_sealed_and_unsealed_without_being_seen() {
     });
 }
 
+/// HKDF begins with a digest of the salt and the key: with that, a blob opens by hand.
+#[test]
+fn no_digest_of_a_key_that_does_not_decrypt_opens_what_it_sealed() {
+    play(|world| {
+        let token = world.token();
+        let keeping = template_with(UNWRAP_TEMPLATE, &[(0x103, &[1]), (0x162, &[0])]);
+        let wrapping = [Attribute::Wrap(true), Attribute::Unwrap(true), keeping];
+        let wrapping = token.generate_aes(&[&wrapping[..], &[Attribute::Token(true)]].concat());
+        let wrapped = token.wrap_key(&seal(), wrapping, data_key(&token)).unwrap();
+        refused(opened_by_hand(&token, wrapping, &wrapped), RvError::KeyIndigestible);
+        let sealing = token.generate_aes(&[Attribute::Token(true), Attribute::Encrypt(true)]);
+        let blob = sealed(&token, sealing);
+        refused(opened_by_hand(&token, sealing, &blob), RvError::KeyIndigestible);
+        let both = token.generate_aes(&[Attribute::Token(true)]);
+        assert_eq!(opened_by_hand(&token, both, &sealed(&token, both)).unwrap(), TEXT);
+    });
+}
+
 #[test]
 fn a_key_that_is_switched_off_neither_seals_nor_opens() {
     play(|world| {
@@ -178,6 +201,27 @@ fn an_ordinary_key_has_no_identity_to_seal_with() {
 
 fn sealed(token: &Token, key: ObjectHandle) -> Vec<u8> {
     token.encrypt(&seal(), key, TEXT).unwrap()
+}
+
+/// What is in a blob, by HKDF-SHA-256 and AES-256-GCM, of which the token makes only a digest.
+fn opened_by_hand(token: &Token, key: ObjectHandle, blob: &[u8]) -> Result<Vec<u8>> {
+    let (header, rest) = blob.split_at(21);
+    let (salt, text) = rest.split_at(32);
+    let block = |with: u8| {
+        let salt = salt.iter().copied().chain(std::iter::repeat(0)).take(64);
+        salt.map(|byte| byte ^ with).collect::<Vec<u8>>()
+    };
+    token.digest_init(&Mechanism::Sha256)?;
+    token.digest_update(&block(0x36))?;
+    token.digest_key(key)?;
+    let inner = token.digest_final()?;
+    let condensed = digest(&SHA256, &[block(0x5C), inner].concat());
+    let info = [b"keystead seal", header, &[1]].concat();
+    let message_key = hmac::sign(&hmac::Key::new(HMAC_SHA256, condensed.as_ref()), &info);
+    let message_key = UnboundKey::new(&AES_256_GCM, message_key.as_ref()).unwrap();
+    let (nonce, mut text) = (Nonce::assume_unique_for_key([0; 12]), text.to_vec());
+    let opened = LessSafeKey::new(message_key).open_in_place(nonce, Aad::from(header), &mut text);
+    Ok(opened.unwrap().to_vec())
 }
 
 fn sealed_in_parts(token: &Token, by: &Mechanism, key: ObjectHandle, text: &[u8]) -> Vec<u8> {
