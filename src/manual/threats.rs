@@ -135,8 +135,8 @@
 //! and `CKA_UNWRAP_TEMPLATE`. From a key that is trusted, or that has a template of its own, the user
 //! can take usages away; only the officer gives it one more. The user can also take the trust away, and
 //! only the officer gives it. A key that was ever trusted stays bound, and so do its copies and its
-//! versions; imported material that was trusted and is imported again has the usages and templates that
-//! it had, and no trust.
+//! versions. Imported material that was trusted, or has a template of its own, and is imported again has
+//! the templates, the `CKA_ALLOWED_MECHANISMS` and at most the usages that it had, and no trust.
 //!
 //! A template gets at least what it asks for. One that names no usage makes a key that does everything
 //! its type can; a session key's value can be read, and a token key's cannot. One that says

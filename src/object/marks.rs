@@ -6,7 +6,7 @@ use super::kinds::USAGE_FLAGS;
 use super::rules::{Change, rule};
 use super::template::Template;
 use super::vendor::CKA_KEYSTEAD_IMPORT_ONLY;
-use crate::error::{Reason, Result};
+use crate::error::{Error, Reason, Result};
 use crate::key::Bounds;
 use pkcs11_sys::*;
 
@@ -103,15 +103,19 @@ pub fn hide(shown: &mut Attributes) {
     }
 }
 
-/// What a key that was trusted is bound to, to be kept where its material goes and comes again; nothing
-/// of another key.
+/// What a key that was trusted, or has templates of its own, is bound to, to be kept where its material
+/// goes and comes again; nothing of another key.
 pub fn bonds(key: &Attributes) -> Vec<(u64, Vec<u8>)> {
-    if !was_trusted(key) {
+    if !was_trusted(key) && !has_templates(key) {
         return Vec::new();
     }
     let binds = |kind, value: &[u8]| BINDING.contains(&kind) && !value.is_empty() || is_usage(kind);
-    let binding = key.iter().filter(|(kind, value)| binds(*kind, value));
-    binding.map(|(kind, value)| (kind, value.to_vec())).collect()
+    let own = key.iter().filter(|(kind, value)| binds(*kind, value));
+    // An RSA key that is confined to one form opens what another one does not: no list is a bond, too.
+    let confined = (CKA_ALLOWED_MECHANISMS, key.bytes(CKA_ALLOWED_MECHANISMS).unwrap_or_default());
+    let trusted = attributes::flag(was_trusted(key));
+    let bonds = own.chain([confined, (TRUSTED_ONCE, &trusted)]);
+    bonds.map(|(kind, value)| (kind, value.to_vec())).collect()
 }
 
 /// Binds material that comes again to what it was bound to before. A template that asks for more is
@@ -120,13 +124,12 @@ pub fn bind(key: &mut Attributes, bonds: &[(u64, Vec<u8>)], template: &Template)
     if bonds.is_empty() {
         return Ok(());
     }
-    for (kind, bond) in bonds {
+    let of_trust = |(kind, _): &&(u64, Vec<u8>)| *kind == TRUSTED_ONCE;
+    for (kind, bond) in bonds.iter().filter(|bond| !of_trust(bond)) {
         let asked = template.bytes(*kind);
         let fits = asked.is_none_or(|asked| asked == bond || is_usage(*kind) && !is_true(asked));
         if !fits {
-            return Err(Reason::TemplateInconsistent.detail(format_args!(
-                "attribute {kind:#x} is more than a key has that was trusted"
-            )));
+            return Err(asks_for_more(*kind));
         }
         match is_usage(*kind) {
             true if !is_true(bond) => key.set_flag(*kind, false),
@@ -134,8 +137,16 @@ pub fn bind(key: &mut Attributes, bonds: &[(u64, Vec<u8>)], template: &Template)
             false => key.set(*kind, bond),
         }
     }
-    key.set_flag(TRUSTED_ONCE, true);
+    // Bonds from before there were any but those of trust do not say so.
+    if bonds.iter().find(of_trust).is_none_or(|(_, trusted)| is_true(trusted)) {
+        key.set_flag(TRUSTED_ONCE, true);
+    }
     Ok(())
+}
+
+fn asks_for_more(kind: u64) -> Error {
+    Reason::TemplateInconsistent
+        .detail(format_args!("attribute {kind:#x} is not what the key had that it was bound to"))
 }
 
 fn is_usage(kind: u64) -> bool {

@@ -182,7 +182,7 @@ impl Token {
             build::rise_together(&held.attributes, own, template);
             build::check_trust_in(template, own)?;
         }
-        if let Some(own) = own.as_ref().filter(|own| marks::was_trusted(own)) {
+        if let Some(own) = own.as_ref().filter(|own| marks::bounds(own).any()) {
             metadata.bonds = marks::bonds(own);
         }
         let enabled = event == Event::Enable(true);

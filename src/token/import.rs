@@ -230,6 +230,7 @@ impl Token {
     ) -> Result<Id> {
         let mut held = bound(import, &target)?;
         note_end(&mut held.attributes, import.template, state.expiry);
+        let metadata = Metadata { bonds: marks::bonds(&held.attributes), ..metadata };
         let (id, material) = self.new_material(target.id, &metadata, &state, &held)?;
         let mut changes = vec![
             self.metadata_change(

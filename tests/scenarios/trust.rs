@@ -253,6 +253,55 @@ fn material_that_was_trusted_comes_again_as_it_was() {
     });
 }
 
+/// Whoever has the PIN and the wrapped file could bring the material again as another key.
+#[test]
+fn material_with_a_template_of_its_own_comes_again_as_it_was() {
+    play(|world| {
+        let token = world.token();
+        let courier = Courier::new(&token);
+        let confined = Attribute::AllowedMechanisms(vec![MechanismType::AES_KEY_WRAP]);
+        for (material, free) in [(TARGET, true), ([8; 32], false)] {
+            let confines = if free { vec![] } else { vec![confined.clone()] };
+            let wraps = [Attribute::Wrap(true), Attribute::Unwrap(true), keeping()];
+            let first = [&aes_material()[..], &wraps, &confines].concat();
+            let mut key = courier.import(&token, &material, &first).unwrap();
+            let named = [&aes_material()[..], &[for_key(&token.key_of(key))]].concat();
+            let again =
+                |more: &[Attribute]| courier.import(&token, &material, &[&named, more].concat());
+            for _lost_again in 0..2 {
+                token.destroy_object(key).unwrap();
+                for more in [
+                    Attribute::Decrypt(true),
+                    template_with(UNWRAP_TEMPLATE, &[(SENSITIVE, &[0])]),
+                    template_with(UNWRAP_TEMPLATE, &[]),
+                    Attribute::AllowedMechanisms(vec![MechanismType::AES_KEY_WRAP_PAD]),
+                ] {
+                    refused(again(&[more]), RvError::TemplateInconsistent);
+                }
+                key = again(&confines).unwrap();
+                let wrapped = token.wrap_key(&key_wrap(None), key, target(&token, &[])).unwrap();
+                let readable = [&session_aes()[..], &[Attribute::Sensitive(false)]].concat();
+                let opened = token.unwrap_key(&key_wrap(None), key, &wrapped, &readable);
+                refused(opened, RvError::TemplateInconsistent);
+                let decrypts = [Attribute::Decrypt(true)];
+                refused(token.update_attributes(key, &decrypts), RvError::AttributeReadOnly);
+            }
+            let padded = token.wrap_key(&Mechanism::AesCbcPad([0; 16]), key, target(&token, &[]));
+            match free {
+                true => drop(padded.expect("nobody has trusted it")),
+                false => refused(padded, RvError::MechanismInvalid),
+            }
+            token.update_attributes(key, &[Attribute::Wrap(false)]).unwrap();
+            token.destroy_object(key).unwrap();
+            refused(again(&[Attribute::Wrap(true)]), RvError::TemplateInconsistent);
+            key = again(&[]).unwrap();
+            assert!(
+                token.flag(key, AttributeType::Unwrap) && !token.flag(key, AttributeType::Wrap)
+            );
+        }
+    });
+}
+
 /// PKCS#1 v1.5 tells paddings apart by what comes out, and the transport key of `CKM_RSA_AES_KEY_WRAP`
 /// opens by OAEP into a key that decrypts the rest.
 #[test]
