@@ -302,7 +302,10 @@ impl Token {
 /// their own.
 fn without_same(template: &Template, shown: &Attributes) -> Template {
     let same = |attribute: &&Attribute| {
-        let own = attribute.kind < CKA_VENDOR_DEFINED;
+        // A protection that is said as it is stands, where another one would take it along.
+        let protects =
+            matches!(attribute.kind, CKA_SENSITIVE | CKA_EXTRACTABLE | CKA_WRAP_WITH_TRUSTED);
+        let own = attribute.kind < CKA_VENDOR_DEFINED && !protects;
         own && shown.bytes(attribute.kind) == Some(attribute.value.expose())
     };
     let same: Vec<u64> = template.iter().filter(same).map(|attribute| attribute.kind).collect();
