@@ -7,7 +7,6 @@ use super::{
 use crate::error::{Reason, Result};
 use pkcs11_sys::{
     CK_FLAGS, CK_FUNCTION_LIST, CK_FUNCTION_LIST_3_0, CK_INTERFACE, CK_INTERFACE_PTR, CK_VERSION,
-    CKF_INTERFACE_FORK_SAFE,
 };
 use std::cell::UnsafeCell;
 use std::ffi::CStr;
@@ -155,14 +154,15 @@ static V3_2: FunctionList32 = FunctionList32 {
 };
 
 /// The interfaces, the default one first: 3.0, whose layout every caller that asks without a version
-/// knows, and beyond which there is nothing that is served.
+/// knows, and beyond which there is nothing that is served. None has a flag: a forked child initialises
+/// anew, as 2.40 has it, and `CKF_INTERFACE_FORK_SAFE` would promise that its sessions go on.
 static INTERFACES: Interfaces = Interfaces(ALL);
 
 const ALL: [CK_INTERFACE; 4] = [
-    interface(&raw const V3_0, CKF_INTERFACE_FORK_SAFE),
-    interface(&raw const V3_1, CKF_INTERFACE_FORK_SAFE),
-    interface(&raw const V3_2, CKF_INTERFACE_FORK_SAFE),
-    interface(&raw const V2_40, 0),
+    interface(&raw const V3_0),
+    interface(&raw const V3_1),
+    interface(&raw const V3_2),
+    interface(&raw const V2_40),
 ];
 
 struct Interfaces([CK_INTERFACE; 4]);
@@ -179,11 +179,11 @@ struct Writable(UnsafeCell<[CK_INTERFACE; 4]>);
 // SAFETY: this side only takes addresses in it; callers that write answer for doing so.
 unsafe impl Sync for Writable {}
 
-const fn interface<T>(functions: *const T, flags: CK_FLAGS) -> CK_INTERFACE {
+const fn interface<T>(functions: *const T) -> CK_INTERFACE {
     CK_INTERFACE {
         pInterfaceName: STANDARD.as_ptr().cast_mut().cast(),
         pFunctionList: functions.cast_mut().cast(),
-        flags,
+        flags: 0,
     }
 }
 
@@ -294,12 +294,12 @@ mod tests {
     fn interfaces_are_found_by_name_version_and_flags() {
         let standard = Some(c"PKCS 11");
         assert_eq!(found(None, None, 0), Some((3, 0)));
-        assert_eq!(found(standard, None, CKF_INTERFACE_FORK_SAFE), Some((3, 0)));
         for known in [(2, 40), (3, 0), (3, 1), (3, 2)] {
-            assert_eq!(found(standard, Some(version(known.0, known.1)), 0), Some(known));
+            let asked = Some(version(known.0, known.1));
+            assert_eq!(found(standard, asked, 0), Some(known));
+            assert_eq!(found(standard, asked, CKF_INTERFACE_FORK_SAFE), None);
         }
         assert_eq!(found(standard, Some(version(3, 3)), 0), None);
-        assert_eq!(found(standard, Some(version(2, 40)), CKF_INTERFACE_FORK_SAFE), None);
         assert_eq!(found(Some(c"Vendor"), None, 0), None);
         assert_eq!(found(None, None, 1 << 9), None);
         assert_eq!(interfaces().len(), 4);

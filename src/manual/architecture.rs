@@ -11,6 +11,14 @@
 //! unloaded and loaded again. sled wants one process for itself and does not survive a fork; it lives
 //! in the agent, which the module starts when nobody answers at the store's socket.
 //!
+//! In a forked child every call is `CKR_CRYPTOKI_NOT_INITIALIZED` until it calls `C_Initialize`, which
+//! starts afresh: sessions and logins stay with the parent, as in PKCS#11 2.40. So no interface has
+//! `CKF_INTERFACE_FORK_SAFE`, which promises that a child goes on with what it inherited. Suites disagree
+//! about the flag (OpenSC's wants none, others look for it on the interface of 3.0), and no client needs
+//! it: those that call `C_GetInterface` (OpenSC, p11-kit, NSS, OpenSSL's provider) ask for no flags, and
+//! those that fork (`pkcs11-tool --test-fork`, the provider, libp11, p11-kit) call `C_Initialize` in the
+//! child whether it is set or not. A caller that asks for the flag is told that there is no such interface.
+//!
 //! Where systemd is to start it instead, `keystead systemd` prints the units. The socket
 //! unit listens in the store's directory, and the agent takes over what `LISTEN_FDS` announces if it is
 //! that socket. It leaves it there when it ends, so that the next caller waits for the next agent and
