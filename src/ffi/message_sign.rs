@@ -81,7 +81,7 @@ pub unsafe extern "C" fn C_SignMessageNext(
         // SAFETY: PKCS#11's contract.
         session.sign_message_next(|messages| unsafe {
             no_parameter(parameter_len)?;
-            if signature_len.is_null() {
+            if signature.is_null() && signature_len.is_null() {
                 return messages.next(buffer::input(data, data_len)?);
             }
             buffer::through(data, data_len, signature, signature_len, |data, out| {
@@ -165,9 +165,9 @@ pub unsafe extern "C" fn C_VerifyMessageNext(
         session.verify_message_next(|messages| unsafe {
             no_parameter(parameter_len)?;
             let data = buffer::input(data, data_len)?;
-            match signature.is_null() {
-                true => messages.next(data),
-                false => messages.last(data, buffer::input(signature, signature_len)?),
+            match (signature.is_null(), signature_len) {
+                (true, 0) => messages.next(data),
+                _ => messages.last(data, buffer::input(signature, signature_len)?),
             }
         })
     })

@@ -6,7 +6,7 @@
 
 use super::message_iv::{Generator, Ivs};
 use super::message_key::MessageKey;
-use super::operation::{Begun, Life};
+use super::operation::{Begun, Life, Messages};
 use super::output::{Filled, Out};
 use super::{Kind, Session};
 use crate::error::{Error, Reason, Result};
@@ -68,7 +68,6 @@ impl Sealing {
         text: &[u8],
         out: &mut Out,
     ) -> Result<Filled> {
-        unless_active(&self.message)?;
         out.fill(text.len(), |room| {
             self.make_iv(parameter)?;
             let mut message = self.beginning.message(parameter, aad)?;
@@ -78,7 +77,6 @@ impl Sealing {
 
     /// `C_EncryptMessageBegin`. The IV is left in the parameter.
     pub fn begin(&mut self, parameter: &mut Parameter, aad: &[u8]) -> Result<()> {
-        unless_active(&self.message)?;
         self.make_iv(parameter)?;
         self.message = Some(self.beginning.message(parameter, aad)?);
         Ok(())
@@ -131,7 +129,6 @@ impl Opening {
         sealed: &[u8],
         out: &mut Out,
     ) -> Result<Filled> {
-        unless_active(&self.message)?;
         out.fill(sealed.len(), |room| {
             let mut message = self.beginning.message(parameter, aad)?;
             let input = [sealed, &parameter.tag].concat();
@@ -141,7 +138,6 @@ impl Opening {
 
     /// `C_DecryptMessageBegin`.
     pub fn begin(&mut self, parameter: &Parameter, aad: &[u8]) -> Result<()> {
-        unless_active(&self.message)?;
         self.message = Some(self.beginning.message(parameter, aad)?);
         self.taken = 0;
         Ok(())
@@ -168,11 +164,23 @@ impl Opening {
     }
 }
 
-/// A message is whole or in parts, one at a time.
-fn unless_active(message: &Option<Box<dyn Transform>>) -> Result<()> {
-    match message {
-        Some(_) => Err(Reason::OperationActive.detail("a message is under way")),
-        None => Ok(()),
+impl Messages for Sealing {
+    fn is_under_way(&self) -> bool {
+        self.message.is_some()
+    }
+
+    fn drop_message(&mut self) {
+        self.message = None;
+    }
+}
+
+impl Messages for Opening {
+    fn is_under_way(&self) -> bool {
+        self.message.is_some()
+    }
+
+    fn drop_message(&mut self) {
+        self.message = None;
     }
 }
 
@@ -220,10 +228,8 @@ impl Session {
         step: impl FnOnce(&mut Sealing) -> Result<Life>,
     ) -> Result<()> {
         let Self { token, kept, message_encrypt, .. } = self;
-        message_encrypt.step(&**token, |messages| {
-            messages.beginning.key.renew(token, kept).map(|()| Life::GoesOn)
-        })?;
-        self.encrypt_message_next(step)
+        let renew = |messages: &mut Sealing| messages.beginning.key.renew(token, kept);
+        message_encrypt.begin_message(&**token, renew, step)
     }
 
     /// Goes on with one of the messages being encrypted.
@@ -231,7 +237,7 @@ impl Session {
         &mut self,
         step: impl FnOnce(&mut Sealing) -> Result<Life>,
     ) -> Result<()> {
-        self.message_encrypt.visit(&*self.token, step)
+        self.message_encrypt.next_of_message(&*self.token, step)
     }
 
     /// Begins one of the messages being decrypted. A key that cannot be used any more ends them.
@@ -240,10 +246,8 @@ impl Session {
         step: impl FnOnce(&mut Opening) -> Result<Life>,
     ) -> Result<()> {
         let Self { token, kept, message_decrypt, .. } = self;
-        message_decrypt.step(&**token, |messages| {
-            messages.beginning.key.renew(token, kept).map(|()| Life::GoesOn)
-        })?;
-        self.decrypt_message_next(step)
+        let renew = |messages: &mut Opening| messages.beginning.key.renew(token, kept);
+        message_decrypt.begin_message(&**token, renew, step)
     }
 
     /// Goes on with one of the messages being decrypted.
@@ -251,6 +255,6 @@ impl Session {
         &mut self,
         step: impl FnOnce(&mut Opening) -> Result<Life>,
     ) -> Result<()> {
-        self.message_decrypt.visit(&*self.token, step)
+        self.message_decrypt.next_of_message(&*self.token, step)
     }
 }

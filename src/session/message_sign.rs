@@ -2,7 +2,7 @@
 //! message ends that message, not the operation.
 
 use super::message_key::MessageKey;
-use super::operation::{Begun, Life};
+use super::operation::{Begun, Life, Messages};
 use super::output::{Filled, Out};
 use super::{Kind, Session};
 use crate::error::{Reason, Result};
@@ -29,14 +29,12 @@ pub struct Verifying {
 impl Signing {
     /// `C_SignMessage`.
     pub fn whole(&mut self, data: &[u8], out: &mut Out) -> Result<Life> {
-        unless_active(self.message.is_some())?;
         let mut message = (self.begin)(&self.key, &self.params)?;
         out.fill(message.finish_len(), |room| message.whole(data, room)).map(Life::after_last)
     }
 
     /// `C_SignMessageBegin`.
     pub fn begin(&mut self) -> Result<Life> {
-        unless_active(self.message.is_some())?;
         self.message = Some((self.begin)(&self.key, &self.params)?);
         Ok(Life::GoesOn)
     }
@@ -72,7 +70,6 @@ impl Verifying {
 
     /// `C_VerifyMessageBegin`.
     pub fn begin(&mut self) -> Result<Life> {
-        unless_active(self.message.is_some())?;
         self.message = Some(mechanism::begin_verify(self.begin, &self.key, &self.params)?);
         Ok(Life::GoesOn)
     }
@@ -94,10 +91,23 @@ impl Verifying {
     }
 }
 
-fn unless_active(active: bool) -> Result<()> {
-    match active {
-        true => Err(Reason::OperationActive.detail("a message is under way")),
-        false => Ok(()),
+impl Messages for Signing {
+    fn is_under_way(&self) -> bool {
+        self.message.is_some()
+    }
+
+    fn drop_message(&mut self) {
+        self.message = None;
+    }
+}
+
+impl Messages for Verifying {
+    fn is_under_way(&self) -> bool {
+        self.message.is_some()
+    }
+
+    fn drop_message(&mut self) {
+        self.message = None;
     }
 }
 
@@ -144,9 +154,7 @@ impl Session {
     /// Begins one of the messages being signed. A key that cannot be used any more ends them.
     pub fn sign_message(&mut self, step: impl FnOnce(&mut Signing) -> Result<Life>) -> Result<()> {
         let Self { token, kept, message_sign, .. } = self;
-        message_sign
-            .step(&**token, |messages| messages.key.renew(token, kept).map(|()| Life::GoesOn))?;
-        self.sign_message_next(step)
+        message_sign.begin_message(&**token, |messages| messages.key.renew(token, kept), step)
     }
 
     /// Goes on with one of the messages being signed.
@@ -154,7 +162,7 @@ impl Session {
         &mut self,
         step: impl FnOnce(&mut Signing) -> Result<Life>,
     ) -> Result<()> {
-        self.message_sign.visit(&*self.token, step)
+        self.message_sign.next_of_message(&*self.token, step)
     }
 
     /// Begins one of the messages being verified. A key that cannot be used any more ends them.
@@ -163,9 +171,7 @@ impl Session {
         step: impl FnOnce(&mut Verifying) -> Result<Life>,
     ) -> Result<()> {
         let Self { token, kept, message_verify, .. } = self;
-        message_verify
-            .step(&**token, |messages| messages.key.renew(token, kept).map(|()| Life::GoesOn))?;
-        self.verify_message_next(step)
+        message_verify.begin_message(&**token, |messages| messages.key.renew(token, kept), step)
     }
 
     /// Goes on with one of the messages being verified.
@@ -173,6 +179,6 @@ impl Session {
         &mut self,
         step: impl FnOnce(&mut Verifying) -> Result<Life>,
     ) -> Result<()> {
-        self.message_verify.visit(&*self.token, step)
+        self.message_verify.next_of_message(&*self.token, step)
     }
 }

@@ -150,25 +150,16 @@ impl<O> Place<O> {
         life.told()
     }
 
-    /// Runs a step of one of the operation's messages. What is over then, or fails, is the message:
-    /// the next one is another use of the key, and waits for the PIN again (PKCS#11 3.1, 4.9).
-    pub fn visit(
+    /// Runs a call that leaves the operation as it is, whatever becomes of the call.
+    pub fn consult(
         &mut self,
         rules: &impl Rules,
-        step: impl FnOnce(&mut O) -> Result<Life>,
+        call: impl FnOnce(&mut O) -> Result<()>,
     ) -> Result<()> {
         let mut running = Running::of(self);
-        let life = step(running.operation(rules)?);
+        let done = call(running.operation(rules)?);
         running.goes_on = true;
-        let over = match &life {
-            Ok(life) => !matches!(life, Life::GoesOn | Life::Short),
-            // A call out of turn leaves the message under way as it is.
-            Err(error) => error.reason() != Reason::OperationActive,
-        };
-        if over {
-            running.place.terms.waits = running.place.terms.asks;
-        }
-        life?.told()
+        done
     }
 
     /// Drops the operation. Its next step tells why.
@@ -180,6 +171,74 @@ impl<O> Place<O> {
     pub fn bind(&mut self, login: u64, key: InUse) {
         self.terms.login = Some(login);
         self.terms.digested.push(key);
+    }
+}
+
+/// What goes on from one message to the next, from a message Init to its Final.
+pub trait Messages {
+    /// Returns whether a message in parts is under way.
+    fn is_under_way(&self) -> bool;
+
+    /// Ends the message in parts that is under way.
+    fn drop_message(&mut self);
+}
+
+impl<O: Messages> Place<O> {
+    /// Runs a call that begins a message, or is all of one. None can be under way. Where `renew` fails,
+    /// the key cannot be used any more, and all messages end.
+    pub fn begin_message(
+        &mut self,
+        rules: &impl Rules,
+        renew: impl FnOnce(&mut O) -> Result<()>,
+        step: impl FnOnce(&mut O) -> Result<Life>,
+    ) -> Result<()> {
+        let mut running = Running::of(self);
+        let messages = running.messages(rules)?;
+        if messages.is_under_way() {
+            running.goes_on = true;
+            return Err(Reason::OperationActive.detail("a message is under way"));
+        }
+        renew(messages)?;
+        running.message(step)
+    }
+
+    /// Runs a call that goes on with a message in parts. Any error but a short buffer ends the message
+    /// (PKCS#11 3.1, 5.9.4).
+    pub fn next_of_message(
+        &mut self,
+        rules: &impl Rules,
+        step: impl FnOnce(&mut O) -> Result<Life>,
+    ) -> Result<()> {
+        let mut running = Running::of(self);
+        if !running.messages(rules)?.is_under_way() {
+            running.goes_on = true;
+            return Err(Reason::OperationMissing.detail("no message is under way"));
+        }
+        running.message(step)
+    }
+}
+
+impl<O: Messages> Running<'_, O> {
+    /// The messages, if their key lets them go on. A PIN that is missing does not end them: each message
+    /// is another use of the key, and waits for the PIN again (PKCS#11 3.1, 4.9).
+    fn messages(&mut self, rules: &impl Rules) -> Result<&mut O> {
+        self.goes_on = self.place.waits(rules.login());
+        self.operation(rules)
+    }
+
+    /// Runs a step of one message: what is over then, or fails, is that message.
+    fn message(&mut self, step: impl FnOnce(&mut O) -> Result<Life>) -> Result<()> {
+        let Place { operation, terms, .. } = &mut *self.place;
+        let messages = operation.as_mut().ok_or(Reason::OperationMissing)?;
+        let life = step(messages);
+        self.goes_on = true;
+        if life.is_err() {
+            messages.drop_message();
+        }
+        if !matches!(life, Ok(Life::GoesOn | Life::Short)) {
+            terms.waits = terms.asks;
+        }
+        life?.told()
     }
 }
 

@@ -293,12 +293,80 @@ static void signatures_that_ask(void)
           "it holds until the last part");
     gives(CALL(C_SignMessageBegin, NOTHING), CKR_USER_NOT_LOGGED_IN,
           "the next message needs it anew");
-    must(CALL(C_MessageSignInit, &ecdsa, key), "C_MessageSignInit");
     must(prove(), "C_Login");
     must(CALL(C_SignMessage, NOTHING, text, 40UL, signature, &length), "C_SignMessage");
     gives(CALL(C_SignMessage, NOTHING, text, 40UL, signature, &length), CKR_USER_NOT_LOGGED_IN,
           "in parts or not");
-    gives(FINAL(C_MessageSignFinal), CKR_OPERATION_NOT_INITIALIZED, "and without it they end");
+    gives(CALL(C_SignMessageBegin, NOTHING), CKR_USER_NOT_LOGGED_IN, "as often as it is tried");
+    gives(prove(), CKR_OK, "the messages still wait for it");
+    gives(CALL(C_SignMessage, NOTHING, text, 40UL, signature, &length), CKR_OK, "and go on with it");
+    gives(FINAL(C_MessageSignFinal), CKR_OK, "until they are ended");
+}
+
+/* Any error but a short buffer ends the message in parts, and no other. */
+static void errors_in_parts(CK_OBJECT_HANDLE key)
+{
+    CK_BYTE iv[12] = "twelve bytes", tag[16] = {0}, out[40], mac[16] = {0};
+    message m = {iv, 12, 0, NO_GENERATE, tag, 128};
+    CK_ULONG length = 40;
+    must(CALL(C_MessageEncryptInit, &gcm_messages, key), "C_MessageEncryptInit");
+    must(CALL(C_EncryptMessageBegin, &m, SIZE, aad, 5UL), "C_EncryptMessageBegin");
+    gives(CALL(C_EncryptMessageBegin, NOTHING, aad, 5UL), CKR_OPERATION_ACTIVE,
+          "a message that is begun meanwhile is none");
+    gives(CALL(C_EncryptMessageNext, &m, SIZE, text, 7UL, out, (length = 6, &length), 0UL),
+          CKR_BUFFER_TOO_SMALL, "the one under way survives it, and a short buffer");
+    gives(CALL(C_EncryptMessageNext, &m, SIZE, text, 7UL, out, NULL, 0UL), CKR_ARGUMENTS_BAD,
+          "but no bad argument");
+    gives(CALL(C_EncryptMessageNext, &m, SIZE, text, 7UL, out, (length = 40, &length), 0UL),
+          CKR_OPERATION_NOT_INITIALIZED, "after which there is no next part");
+    must(CALL(C_EncryptMessageBegin, &m, SIZE, aad, 5UL), "C_EncryptMessageBegin");
+    gives(CALL(C_EncryptMessageNext, &m, 3UL, text, 7UL, out, &length, END_OF_MESSAGE),
+          CKR_MECHANISM_PARAM_INVALID, "nor a bad parameter");
+    gives(CALL(C_EncryptMessageNext, &m, SIZE, text, 7UL, out, &length, END_OF_MESSAGE),
+          CKR_OPERATION_NOT_INITIALIZED, "of the last part");
+    gives(FINAL(C_MessageEncryptFinal), CKR_OK, "and the messages go on");
+
+    must(CALL(C_MessageDecryptInit, &gcm_messages, key), "C_MessageDecryptInit");
+    must(CALL(C_DecryptMessageBegin, &m, SIZE, aad, 5UL), "C_DecryptMessageBegin");
+    gives(CALL(C_DecryptMessageNext, &m, SIZE, NULL, 7UL, out, &length, 0UL), CKR_ARGUMENTS_BAD,
+          "a part that is not there ends a decryption");
+    gives(CALL(C_DecryptMessageNext, &m, SIZE, text, 7UL, out, &length, 0UL),
+          CKR_OPERATION_NOT_INITIALIZED, "indeed");
+    must(FINAL(C_MessageDecryptFinal), "C_MessageDecryptFinal");
+
+    must(CALL(C_MessageSignInit, &cmac, key), "C_MessageSignInit");
+    must(CALL(C_SignMessageBegin, NOTHING), "C_SignMessageBegin");
+    gives(CALL(C_SignMessageNext, iv, 12UL, text, 9UL, NULL, NULL), CKR_MECHANISM_PARAM_INVALID,
+          "a parameter that a signature has not ends it");
+    gives(CALL(C_SignMessageNext, NOTHING, text, 9UL, NULL, NULL), CKR_OPERATION_NOT_INITIALIZED,
+          "indeed");
+    must(CALL(C_SignMessageBegin, NOTHING), "C_SignMessageBegin");
+    gives(CALL(C_SignMessageNext, NOTHING, text, 9UL, mac, NULL), CKR_ARGUMENTS_BAD,
+          "and so does a place for it without a length");
+    must(FINAL(C_MessageSignFinal), "C_MessageSignFinal");
+
+    must(CALL(C_MessageVerifyInit, &cmac, key), "C_MessageVerifyInit");
+    must(CALL(C_VerifyMessageBegin, NOTHING), "C_VerifyMessageBegin");
+    gives(CALL(C_VerifyMessageNext, NOTHING, text, 9UL, NULL, 16UL), CKR_ARGUMENTS_BAD,
+          "a signature that is not there ends a verification");
+    gives(CALL(C_VerifyMessageNext, NOTHING, text, 9UL, mac, 16UL), CKR_OPERATION_NOT_INITIALIZED,
+          "indeed");
+    must(FINAL(C_MessageVerifyFinal), "C_MessageVerifyFinal");
+}
+
+/* The type of the key is judged first, whatever the key may do. */
+static void keys_of_another_type(CK_OBJECT_HANDLE aes_key)
+{
+    CK_MECHANISM ecdsa = {CKM_ECDSA_SHA256, NULL, 0};
+    CK_OBJECT_HANDLE ec_key = asking_key();
+    gives(CALL(C_MessageEncryptInit, &gcm_messages, ec_key), CKR_KEY_TYPE_INCONSISTENT,
+          "an EC key encrypts no messages with GCM");
+    gives(CALL(C_MessageDecryptInit, &gcm_messages, ec_key), CKR_KEY_TYPE_INCONSISTENT,
+          "nor does it decrypt them");
+    gives(CALL(C_MessageSignInit, &ecdsa, aes_key), CKR_KEY_TYPE_INCONSISTENT,
+          "an AES key signs none with ECDSA");
+    gives(CALL(C_MessageVerifyInit, &ecdsa, aes_key), CKR_KEY_TYPE_INCONSISTENT,
+          "nor does it verify them");
 }
 
 static void flags(void)
@@ -328,6 +396,8 @@ int main(int count, char **arguments)
     signatures_with_a_disabled_key(generate(p11, s, "custom", &yes));
     messages_of_a_destroyed_key(generate(p11, s, "destroyed", &no));
     signatures_that_ask();
+    errors_in_parts(key);
+    keys_of_another_type(key);
     flags();
 
     must(CALL(C_MessageEncryptInit, &gcm_messages, key), "C_MessageEncryptInit");

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use super::{AnyPlace, Begun, Life, Place, Rules};
+use super::{AnyPlace, Begun, Life, Messages, Place, Rules};
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::InUse;
@@ -85,13 +85,76 @@ fn any_error_ends_it_even_one_that_names_a_short_buffer() {
 }
 
 #[test]
-fn what_fails_within_it_does_not_end_it_but_a_panic_does() {
+fn a_call_that_only_looks_at_it_does_not_end_it_but_a_panic_does() {
     let mut place = begun(true);
-    let failed = place.visit(&under(1), |_| Err(Reason::DataInvalid.into())).unwrap_err();
-    assert_eq!(failed.reason(), Reason::DataInvalid);
+    let failed = place.consult(&under(1), |_| Err(Reason::ArgumentsBad.into())).unwrap_err();
+    assert_eq!(failed.reason(), Reason::ArgumentsBad);
     assert!(place.is_active(1));
-    let visit = std::panic::AssertUnwindSafe(|| place.visit(&under(1), |_| panic!("on purpose")));
-    assert!(std::panic::catch_unwind(visit).is_err());
+    let call = std::panic::AssertUnwindSafe(|| place.consult(&under(1), |_| panic!("on purpose")));
+    assert!(std::panic::catch_unwind(call).is_err());
+    assert!(!place.is_active(1));
+}
+
+/// Messages of which one may be under way.
+struct Talk(bool);
+
+impl Messages for Talk {
+    fn is_under_way(&self) -> bool {
+        self.0
+    }
+
+    fn drop_message(&mut self) {
+        self.0 = false;
+    }
+}
+
+/// Messages with a key that asks for the PIN, which has been proved.
+fn talking(under_way: bool) -> Place<Talk> {
+    let mut place = Place::empty();
+    let talk = Talk(under_way);
+    let begun = || Ok(Begun { private: true, asks: true, ..Begun::keyless(talk) });
+    place.begin(1, begun).unwrap();
+    place.prove();
+    place
+}
+
+fn message(place: &mut Place<Talk>, life: Result<Life>) -> Result<()> {
+    place.begin_message(&under(1), |_| Ok(()), |_| life)
+}
+
+fn next(place: &mut Place<Talk>, life: Result<Life>) -> Result<()> {
+    place.next_of_message(&under(1), |_| life)
+}
+
+#[test]
+fn what_fails_in_a_message_ends_the_message_and_a_panic_all_of_them() {
+    let mut place = talking(true);
+    let failed = next(&mut place, Err(Reason::DataInvalid.into())).unwrap_err();
+    assert_eq!(failed.reason(), Reason::DataInvalid);
+    place.prove();
+    let missing = next(&mut place, Ok(Life::GoesOn)).unwrap_err();
+    assert_eq!(missing.reason(), Reason::OperationMissing);
+    assert!(place.is_active(1) && !place.waits(1));
+    let call = std::panic::AssertUnwindSafe(|| {
+        place.begin_message(&under(1), |_| Ok(()), |_| panic!("on purpose"))
+    });
+    assert!(std::panic::catch_unwind(call).is_err());
+    assert!(!place.is_active(1));
+}
+
+#[test]
+fn a_message_that_is_begun_out_of_turn_leaves_the_one_under_way() {
+    let mut place = talking(true);
+    let refused = place.begin_message(&under(1), |_| unreachable!(), |_| unreachable!());
+    assert_eq!(refused.unwrap_err().reason(), Reason::OperationActive);
+    assert_eq!(next(&mut place, Ok(Life::GoesOn)), Ok(()));
+}
+
+#[test]
+fn a_key_that_cannot_be_renewed_ends_all_messages() {
+    let mut place = talking(false);
+    let renew = |_: &mut Talk| Err(Reason::KeyUnknown.into());
+    assert!(place.begin_message(&under(1), renew, |_| unreachable!()).is_err());
     assert!(!place.is_active(1));
 }
 
@@ -155,29 +218,25 @@ fn what_waits_for_the_pin_takes_no_step_before_it_and_asks_once() {
 
 #[test]
 fn each_message_waits_for_the_pin_once_the_one_before_is_over_or_has_failed() {
-    let begin = || {
-        let mut place = Place::empty();
-        place.begin(1, || Ok(Begun { private: true, asks: true, ..Begun::keyless(0) })).unwrap();
-        place.prove();
-        place
-    };
     for (life, waits) in [(Life::GoesOn, false), (Life::Short, false), (Life::Over, true)] {
-        let mut place = begin();
-        assert_eq!(place.visit(&under(1), |_| Ok(life)).is_err(), life == Life::Short);
+        let mut place = talking(false);
+        assert_eq!(message(&mut place, Ok(life)).is_err(), life == Life::Short);
         assert_eq!(place.waits(1), waits, "{life:?}");
     }
-    let mut place = begin();
-    assert!(place.visit(&under(1), |_| Err(Reason::OperationActive.into())).is_err());
-    assert!(!place.waits(1), "a call out of turn");
-    assert!(place.visit(&under(1), |_| Err(Reason::DataInvalid.into())).is_err());
+    let mut place = talking(false);
+    assert!(message(&mut place, Err(Reason::DataInvalid.into())).is_err());
     assert!(place.waits(1));
     place.prove();
-    assert_eq!(place.visit(&under(1), |_| Ok(Life::Over)), Ok(()));
-    let refused = place.visit(&under(1), |_| unreachable!()).unwrap_err();
-    assert_eq!(refused.reason(), Reason::NotLoggedIn);
-    assert!(!place.is_active(1), "as any step without the PIN ends an operation");
-    let mut place = begun(true);
-    assert_eq!(place.visit(&under(1), |_| Ok(Life::Over)), Ok(()));
+    assert_eq!(message(&mut place, Ok(Life::Over)), Ok(()));
+    for _ in 0..2 {
+        let refused = message(&mut place, Ok(Life::Over)).unwrap_err();
+        assert_eq!(refused.reason(), Reason::NotLoggedIn, "the messages wait");
+    }
+    place.prove();
+    assert_eq!(message(&mut place, Ok(Life::Over)), Ok(()));
+    let mut place = Place::empty();
+    place.begin(1, || Ok(Begun::keyless(Talk(false)))).unwrap();
+    assert_eq!(message(&mut place, Ok(Life::Over)), Ok(()));
     assert!(!place.waits(1), "where no key asks, no message waits");
 }
 
@@ -192,12 +251,13 @@ fn what_needs_no_login_does_not_mind_one_until_it_does() {
 
 #[test]
 fn its_key_is_asked_for_before_each_step_and_each_part_of_a_message() {
-    let step = |place: &mut Place<u8>, rules: &Fixed| place.step(rules, |_| Ok(Life::GoesOn));
-    let visit = |place: &mut Place<u8>, rules: &Fixed| place.visit(rules, |_| Ok(Life::GoesOn));
-    for go_on in [step as fn(&mut Place<u8>, &Fixed) -> Result<()>, visit] {
+    let step = |place: &mut Place<Talk>, rules: &Fixed| place.step(rules, |_| Ok(Life::GoesOn));
+    let part =
+        |place: &mut Place<Talk>, rules: &Fixed| place.next_of_message(rules, |_| Ok(Life::GoesOn));
+    for go_on in [step as fn(&mut Place<Talk>, &Fixed) -> Result<()>, part] {
         let rules = Fixed(1, Cell::new(2));
         let mut place = Place::empty();
-        place.begin(1, || Ok(Begun::keyless(0))).unwrap();
+        place.begin(1, || Ok(Begun::keyless(Talk(true)))).unwrap();
         place.bind(1, key());
         go_on(&mut place, &rules).unwrap();
         go_on(&mut place, &rules).unwrap();
