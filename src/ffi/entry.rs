@@ -23,14 +23,20 @@ pub fn on_module(function: &'static str, body: impl FnOnce(&Module) -> Result<()
     guard(function, CK_INVALID_HANDLE, || module::running(body))
 }
 
-/// Runs an entry point that needs the module, on behalf of a session.
+/// Runs an entry point that needs the module, on behalf of a session that must be there: what is wrong
+/// with it comes before what is wrong with the arguments (PKCS#11 3.1, 5.1.7).
 #[inline]
 pub fn for_session(
     function: &'static str,
     session: CK_SESSION_HANDLE,
     body: impl FnOnce(&Module) -> Result<()>,
 ) -> CK_RV {
-    guard(function, session, || module::running(body))
+    guard(function, session, || {
+        module::running(|module| {
+            module.sessions.with(session, |_| Ok(()))?;
+            body(module)
+        })
+    })
 }
 
 /// Runs an entry point on a session, which nobody else uses meanwhile.

@@ -121,15 +121,14 @@ pub unsafe extern "C" fn C_FindObjects(
     count: CK_ULONG_PTR,
 ) -> CK_RV {
     entry::on_session("C_FindObjects", session, |session| {
-        // Before the step: a bad argument does not end the search.
-        // SAFETY: `objects` has room for `most` handles and `count` for one number, or they are NULL.
-        let (room, count) = unsafe { (buffer::room(objects, most)?, Place::new(count)?) };
-        if room.is_none() && most > 0 {
-            return Err(Reason::ArgumentsBad.detail("no room for handles"));
-        }
-        session.search(|search| {
+        session.hand_out(|search| {
+            // SAFETY: `objects` has room for `most` handles and `count` for one number, or they are NULL.
+            let (room, count) = unsafe { (buffer::room(objects, most)?, Place::new(count)?) };
+            if room.is_none() && most > 0 {
+                return Err(Reason::ArgumentsBad.detail("no room for handles"));
+            }
             count.put(search.next(room.unwrap_or_default()) as CK_ULONG);
-            Ok(Life::GoesOn)
+            Ok(())
         })
     })
 }

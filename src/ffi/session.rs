@@ -19,12 +19,12 @@ pub unsafe extern "C" fn C_OpenSession(
     session: CK_SESSION_HANDLE_PTR,
 ) -> CK_RV {
     entry::on_module("C_OpenSession", |module| {
+        let (token, read_write) = (module.slots.token(slot)?, flags & CKF_RW_SESSION != 0);
         // SAFETY: PKCS#11's contract.
         let place = unsafe { Place::new(session) }?;
         if flags & CKF_SERIAL_SESSION == 0 {
             return Err(Reason::SessionNotSerial.into());
         }
-        let (token, read_write) = (module.slots.token(slot)?, flags & CKF_RW_SESSION != 0);
         place.put(module.sessions.open(slot, token, read_write)?);
         Ok(())
     })
@@ -92,12 +92,15 @@ pub unsafe extern "C" fn C_GetOperationState(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_SetOperationState(
     session: CK_SESSION_HANDLE,
-    _state: CK_BYTE_PTR,
+    state: CK_BYTE_PTR,
     _state_len: CK_ULONG,
     _encryption_key: CK_OBJECT_HANDLE,
     _authentication_key: CK_OBJECT_HANDLE,
 ) -> CK_RV {
-    entry::on_session("C_SetOperationState", session, |_| Err(Reason::SavedStateInvalid.into()))
+    entry::on_session("C_SetOperationState", session, |_| match state.is_null() {
+        true => Err(Reason::ArgumentsBad.detail("no state")),
+        false => Err(Reason::SavedStateInvalid.into()),
+    })
 }
 
 /// Logs in.

@@ -16,7 +16,7 @@ use pkcs11_sys::*;
 const LABEL: CK_ULONG = 32;
 
 /// The slots: one for each token, and a free one. All of them count as present, so that callers find
-/// the free one and can initialise a token in it.
+/// the free one and can initialise a token in it. The list stays the same until its length is asked for.
 ///
 /// Where no agent answers, the slots are there all the same: p11-kit and others give up on all their
 /// modules when one cannot list its slots. What is wrong `C_GetTokenInfo` and `C_OpenSession` say: no
@@ -28,7 +28,8 @@ pub unsafe extern "C" fn C_GetSlotList(
     count: CK_ULONG_PTR,
 ) -> CK_RV {
     entry::on_module("C_GetSlotList", |module| {
-        let list = |out: &mut Out<_>| out.copy(&list(module)?).or_short();
+        let listed = || module.slots.listed(slots.is_null(), || list(module));
+        let list = |out: &mut Out<_>| out.copy(&listed()?).or_short();
         // SAFETY: PKCS#11's contract.
         unsafe { buffer::output(slots, count, list) }
     })
@@ -46,8 +47,6 @@ fn list(module: &Module) -> Result<Vec<CK_SLOT_ID>> {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_GetSlotInfo(slot: CK_SLOT_ID, info: CK_SLOT_INFO_PTR) -> CK_RV {
     entry::on_module("C_GetSlotInfo", |module| {
-        // SAFETY: PKCS#11's contract.
-        let place = unsafe { Place::new(info) }?;
         let description = match unless_absent("C_GetSlotInfo", module.slots.info(slot))? {
             Some(TokenInfo { label: Some(_), .. }) => "Keystead slot",
             Some(_) if module.slots.without_store().is_some() => {
@@ -59,7 +58,8 @@ pub unsafe extern "C" fn C_GetSlotInfo(slot: CK_SLOT_ID, info: CK_SLOT_INFO_PTR)
             }
             None => return Err(Reason::SlotUnknown.into()),
         };
-        place.put(CK_SLOT_INFO {
+        // SAFETY: PKCS#11's contract.
+        unsafe { Place::new(info) }?.put(CK_SLOT_INFO {
             slotDescription: padded(description),
             manufacturerID: padded(MANUFACTURER),
             flags: CKF_TOKEN_PRESENT,
@@ -86,9 +86,9 @@ fn unless_absent<T>(function: &str, answer: Result<T>) -> Result<Option<T>> {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_GetTokenInfo(slot: CK_SLOT_ID, info: CK_TOKEN_INFO_PTR) -> CK_RV {
     entry::on_module("C_GetTokenInfo", |module| {
+        let described = describe(&module.slots.info(slot)?, module.sessions.count(slot));
         // SAFETY: PKCS#11's contract.
-        let place = unsafe { Place::new(info) }?;
-        place.put(describe(&module.slots.info(slot)?, module.sessions.count(slot)));
+        unsafe { Place::new(info) }?.put(described);
         Ok(())
     })
 }

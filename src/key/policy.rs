@@ -346,6 +346,13 @@ impl Key {
         ahead(self.expiry.map(|expiry| expiry.at)) && ahead(self.rotation_due)
     }
 
+    /// Whether its material has been taken away or erased by `now`.
+    fn is_gone_at(&self, now: Seconds) -> bool {
+        let pending = |state: &State| state.status() == Status::PendingImport;
+        let erased = |expiry: Expiry| expiry.action == ExpiryAction::Erase && expiry.at <= now;
+        self.state.as_ref().is_some_and(pending) || self.expiry.is_some_and(erased)
+    }
+
     /// Whether it is confined to no mechanisms, or to some with this one among them.
     pub fn serves(&self, mechanism: u64) -> bool {
         self.mechanisms.as_ref().is_none_or(|allowed| allowed.contains(&mechanism))
@@ -385,31 +392,34 @@ impl std::ops::Deref for UsableKey {
 }
 
 /// Decides whether `key` may be used for `usage` with `mechanism` at `now` (never before the
-/// store's high-water mark) by somebody who is `logged_in` as it needs, or not.
+/// store's high-water mark) by somebody who is `logged_in` as it needs, or not. Whether it `suits` the
+/// mechanism is asked before whether it may be used (PKCS#11 3.1, 5.1.6).
 pub fn allow(
     key: &Arc<Key>,
     usage: Usage,
     mechanism: u64,
+    suits: bool,
     logged_in: bool,
     now: Seconds,
 ) -> Result<UsableKey> {
     if key.private && !logged_in {
         return Err(Reason::NotLoggedIn.into());
     }
+    if key.is_gone_at(now) {
+        return Err(gone(usage));
+    }
+    if !suits {
+        return Err(misfit(usage));
+    }
     if let Some(state) = &key.state {
         match state.status() {
-            Status::Enabled => {}
+            Status::Enabled | Status::PendingImport => {}
             Status::Disabled => return Err(Reason::KeyDisabled.into()),
             Status::PendingDeletion => return Err(Reason::KeyPendingDeletion.into()),
-            Status::PendingImport => return Err(gone(usage)),
         }
     }
-    match key.expiry {
-        Some(Expiry { at, action: ExpiryAction::Erase }) if at <= now => return Err(gone(usage)),
-        Some(Expiry { at, action: ExpiryAction::ReadOnly }) if at <= now && !usage.only_reads() => {
-            return Err(Reason::KeyExpired.into());
-        }
-        _ => {}
+    if key.expiry.is_some_and(|expiry| expiry.at <= now) && !usage.only_reads() {
+        return Err(Reason::KeyExpired.into());
     }
     if !key.usages.contains(usage) {
         return Err(Reason::KeyNotPermitted.into());
@@ -421,6 +431,15 @@ pub fn allow(
         return Err(Reason::MechanismInvalid.into());
     }
     Ok(UsableKey { key: Arc::clone(key), usage, mechanism, older: None })
+}
+
+/// Why a key of another type cannot be used.
+fn misfit(usage: Usage) -> Error {
+    match usage {
+        Usage::Wrap => Reason::WrappingKeyType.into(),
+        Usage::Unwrap => Reason::UnwrappingKeyType.into(),
+        _ => Reason::KeyTypeInconsistent.into(),
+    }
 }
 
 /// Why a key without material cannot be used: to the caller, its handle names nothing any more.

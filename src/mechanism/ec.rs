@@ -57,6 +57,7 @@ ecdsa! {
 pub(super) const ECDH1_DERIVE: Row = Row {
     derive: Some(derive),
     key_sizes: (X25519_BITS, Curve::P521.bits()),
+    agrees_on_montgomery: true,
     more_flags: NIST_FLAGS | EDWARDS_FLAGS,
     ..agreement(row!(CKM_ECDH1_DERIVE))
 };

@@ -5,6 +5,7 @@ use super::{
     MessageParams, Params, ParamsShape, Unwrap, Wrap,
 };
 use crate::error::{Reason, Result};
+use crate::key::{Family, Usage};
 use pkcs11_sys::*;
 
 /// A mechanism: what it is called, what it takes, and what it does.
@@ -50,6 +51,9 @@ pub struct Row {
     /// Whether a forged or altered blob is told from an honest one when it is unwrapped (an
     /// authenticated or CCA-secure wrapping), so that a refusal may say what was unwrapped.
     pub authenticated: bool,
+    /// Whether it wraps whole blocks of 8 bytes only, and what is no multiple of them with zeros behind
+    /// it (PKCS#11 2.40, 2.14.3).
+    pub pads_with_zeros: bool,
     /// Whether a part of what it wraps opens by another mechanism: the key that the rest is wrapped
     /// under, which may then be used in any way.
     pub in_parts: bool,
@@ -61,6 +65,8 @@ pub struct Row {
     /// Whether what is derived tells nothing about the keys it comes from, so that it may be read and
     /// be short although they are hidden. A part of a key, or one beside another, tells.
     pub one_way: bool,
+    /// Whether it derives from keys on Montgomery's curves as well.
+    pub agrees_on_montgomery: bool,
     /// Whether what is derived is no key but a data object.
     pub derives_data: bool,
     /// Generates a secret key.
@@ -95,11 +101,13 @@ impl Row {
             unwrapped: |_, _| Some(0..=usize::MAX),
             unwraps_by_choice: false,
             authenticated: false,
+            pads_with_zeros: false,
             in_parts: false,
             tells_versions: |_| false,
             rotates: false,
             derive: None,
             one_way: false,
+            agrees_on_montgomery: false,
             derives_data: false,
             generate: None,
             generate_pair: None,
@@ -144,6 +152,24 @@ impl Row {
     /// Whether its keys wrap and unwrap, and do nothing else.
     pub const fn only_wraps(&self) -> bool {
         self.flags() & !(CKF_WRAP | CKF_UNWRAP) == 0
+    }
+
+    /// Returns whether its keys are of that family where they are used for that.
+    pub const fn suits(&self, usage: Usage, family: Family) -> bool {
+        let public =
+            matches!(usage, Usage::Encrypt | Usage::Wrap | Usage::Verify | Usage::VerifyRecover);
+        match (self.key_type, family) {
+            (Some(CKK_AES), Family::Aes)
+            | (Some(CKK_GENERIC_SECRET | CKK_HKDF), Family::Generic) => true,
+            (Some(CKK_RSA), Family::RsaPublic)
+            | (Some(CKK_EC), Family::EcPublic)
+            | (Some(CKK_EC_EDWARDS), Family::EdwardsPublic) => public,
+            (Some(CKK_RSA), Family::RsaPrivate)
+            | (Some(CKK_EC), Family::EcPrivate)
+            | (Some(CKK_EC_EDWARDS), Family::EdwardsPrivate) => !public,
+            (Some(CKK_EC), Family::MontgomeryPrivate) => self.agrees_on_montgomery,
+            _ => false,
+        }
     }
 
     /// Its encryption, or `MechanismInvalid`.

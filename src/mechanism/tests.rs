@@ -55,7 +55,7 @@ fn with_sealing(parsed: Parsed, sealing: Option<Sealing>, usage: Usage) -> Usabl
         watch: Watch::Session(Arc::new(AtomicBool::new(true))),
         begun: AtomicBool::new(false),
     };
-    allow(&Arc::new(key), usage, 0, true, 0).unwrap()
+    allow(&Arc::new(key), usage, 0, true, true, 0).unwrap()
 }
 
 pub(super) fn aes(bytes: &[u8], usage: Usage) -> UsableKey {
@@ -407,6 +407,53 @@ fn rsa_aes_tells_nothing_of_which_half_is_wrong() {
     for len in [0, 255, 256, 271, 303] {
         let refusal = unwrap(&RSA.1, &params, &wrapped[..len]).unwrap_err();
         assert_eq!(refusal, Reason::WrappedInvalid.into());
+    }
+}
+
+/// What a function of a row answers to a key, if the row has that function.
+fn answer<T>(begun: Result<Result<T>>) -> Option<Reason> {
+    begun.ok().map(|begun| begun.err().map_or(Reason::SignatureInvalid, |error| error.reason()))
+}
+
+#[test]
+fn the_keys_that_a_row_suits_are_those_that_its_functions_take() {
+    let montgomery = lc::x25519::PrivateKey::generate().unwrap();
+    let keys = [
+        aes(&[1; 16], Usage::Encrypt),
+        secret(&[1; 20]),
+        RSA.0.clone(),
+        RSA.1.clone(),
+        EC.0.clone(),
+        EC.1.clone(),
+        EDWARDS.0.clone(),
+        EDWARDS.1.clone(),
+        usable(Parsed::MontgomeryPublic([9; 32]), Usage::Derive),
+        usable(Parsed::MontgomeryPrivate(montgomery), Usage::Derive),
+    ];
+    let material = Secret::new(vec![1; 16]);
+    for (row, key) in MECHANISMS.iter().flat_map(|row| keys.iter().map(move |key| (row, key))) {
+        let (params, family) = (params(row, 16), key.parsed.family());
+        let answers = [
+            (Usage::Encrypt, answer(row.encrypt().map(|begin| begin(key, &params)))),
+            (Usage::Decrypt, answer(row.decrypt().map(|begin| begin(key, &params)))),
+            (Usage::Sign, answer(row.sign().map(|begin| begin(key, &params)))),
+            (Usage::Verify, answer(row.verify().map(|begin| begin(key, &params)))),
+            (Usage::SignRecover, answer(row.sign_recover().map(|begin| begin(key, &params)))),
+            (Usage::VerifyRecover, answer(row.verify_recover().map(|begin| begin(key, &params)))),
+            (Usage::Wrap, answer(row.wrap().map(|wrap| wrap(key, &params, &material)))),
+            (Usage::Unwrap, answer(row.unwrap().map(|unwrap| unwrap(key, &params, &[0; 24])))),
+            (Usage::Derive, answer(row.derive().map(|derive| derive(key, None, &params, 16)))),
+        ];
+        for (usage, answer) in answers {
+            let Some(answer) = answer else { continue };
+            let misfit = match usage {
+                Usage::Wrap => Reason::WrappingKeyType,
+                Usage::Unwrap => Reason::UnwrappingKeyType,
+                _ => Reason::KeyTypeInconsistent,
+            };
+            let suits = row.suits(usage, family);
+            assert_eq!(answer != misfit, suits, "{} {usage:?} {family:?}: {answer:?}", row.name);
+        }
     }
 }
 

@@ -239,6 +239,11 @@ impl Session {
         self.verify.step(&*self.token, step)
     }
 
+    /// Hands out what the search has found. A bad argument does not end it.
+    pub fn hand_out(&mut self, call: impl FnOnce(&mut Search) -> Result<()>) -> Result<()> {
+        self.search.consult(&*self.token, call)
+    }
+
     /// One step of the search.
     pub fn search(&mut self, step: impl FnOnce(&mut Search) -> Result<Life>) -> Result<()> {
         self.search.step(&*self.token, step)

@@ -32,6 +32,7 @@ use crate::id::{Id, IdSource};
 use crate::key::policy::{self, Watch, gone};
 use crate::key::seal::TokenKey;
 use crate::key::{Expiry, InUse, UsableKey, Usage};
+use crate::mechanism;
 use crate::object::kinds::Kind;
 use crate::object::{Attributes, How, Template, build, marks};
 use crate::secret::Secret;
@@ -212,7 +213,8 @@ impl Token {
             Reason::KeyUnknown => gone(usage),
             _ => failure,
         })?;
-        let allowed = policy::allow(key, usage, mechanism, self.sees(loaded), now)?;
+        let suits = mechanism::find(mechanism)?.suits(usage, key.parsed.family());
+        let allowed = policy::allow(key, usage, mechanism, suits, self.sees(loaded), now)?;
         allowed.parsed.check_size(usage, self.rules.rsa_minimum)?;
         Ok(allowed)
     }

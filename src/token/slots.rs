@@ -29,13 +29,31 @@ pub struct Slots {
     /// Slots that this process has been shown. They stay, whatever becomes of the tokens in them.
     shown: Mutex<BTreeSet<u64>>,
     pub(super) endings: Arc<Endings>,
+    /// The list that was asked for last.
+    listed: Mutex<Option<Vec<u64>>>,
 }
 
 impl Slots {
     /// The slots of the store behind `link`.
     pub fn new(link: Link, clock: Arc<dyn Clock>, rules: Rules) -> Self {
-        let (tokens, shown) = (Mutex::default(), Mutex::default());
-        Self { link: Arc::new(link), clock, rules, tokens, shown, endings: Arc::default() }
+        let (tokens, shown, listed) = Default::default();
+        Self { link: Arc::new(link), clock, rules, tokens, shown, listed, endings: Arc::default() }
+    }
+
+    /// The list as it was when its length was asked for last (PKCS#11 3.1, 5.5.1): what `list` says, if
+    /// the length is asked for now or never was.
+    pub fn listed(
+        &self,
+        asks_length: bool,
+        list: impl FnOnce() -> Result<Vec<u64>>,
+    ) -> Result<Vec<u64>> {
+        let known = self.listed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(known) = known.filter(|_| !asks_length) {
+            return Ok(known);
+        }
+        let list = list()?;
+        *self.listed.lock().unwrap_or_else(PoisonError::into_inner) = Some(list.clone());
+        Ok(list)
     }
 
     /// Slot numbers: the tokens', then those of free slots. One slot is free, unless the store is full

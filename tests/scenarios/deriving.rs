@@ -270,7 +270,7 @@ fn the_salt_of_hkdf_may_be_a_key() {
             refused(derive(base, forbidden), RvError::KeyFunctionNotPermitted);
             let (public, private) = pair(&token, &CURVES[0], &[]);
             refused(derive(base, private), RvError::KeyTypeInconsistent);
-            refused(derive(base, public), RvError::KeyFunctionNotPermitted);
+            refused(derive(base, public), RvError::KeyTypeInconsistent);
             token.destroy_object(forbidden).unwrap();
             refused(derive(base, forbidden), RvError::KeyHandleInvalid);
         }

@@ -1,0 +1,647 @@
+/* Every function with what its section of PKCS#11 3.1 allows and forbids: one table says what each takes
+ * and which codes its section lists, and each argument is spoiled in each way that its kind can be. */
+#include "abi.h"
+
+#define NOWHERE 0x7fffffffffffUL /* a handle and a slot that nobody has */
+#define HUGE_COUNT (~0UL)        /* as a length or a count */
+#define MOST 9                   /* arguments of a function */
+#define END (~0UL)               /* of a list of codes */
+
+typedef CK_RV (*function)(CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG,
+                          CK_ULONG, CK_ULONG);
+
+static void *library;
+static CK_FUNCTION_LIST_PTR p11;
+static CK_SLOT_ID slot;
+static CK_SESSION_HANDLE s, closed;
+static CK_OBJECT_HANDLE aes_key, idle_key, ec[2], idle_ec, rsa[2], data, made;
+static CK_BYTE text[16] = "sixteen bytes ok", in[256], out[4096], iv[16] = "twelve bytes", tag[16],
+               wrapped[64];
+static CK_ULONG length, wrapped_len, in_len, made_too;
+static struct { CK_BYTE *iv; CK_ULONG iv_len, fixed, generator; CK_BYTE *tag; CK_ULONG bits; }
+    message = {iv, 12, 0, 0, tag, 128};
+
+static CK_MECHANISM ecb = {CKM_AES_ECB, NULL, 0}, sha = {CKM_SHA256, NULL, 0},
+                    gcm = {CKM_AES_GCM, NULL, 0}, ecdsa = {CKM_ECDSA_SHA256, NULL, 0},
+                    pkcs = {CKM_RSA_PKCS, NULL, 0}, keygen = {CKM_AES_KEY_GEN, NULL, 0},
+                    pairgen = {CKM_EC_KEY_PAIR_GEN, NULL, 0},
+                    kwp = {0x210BUL /* CKM_AES_KEY_WRAP_KWP */, NULL, 0},
+                    nonsense = {0x7ffffffeUL, NULL, 0};
+
+static CK_OBJECT_CLASS data_class = CKO_DATA;
+static CK_ULONG aes_len = 32;
+static CK_BYTE p256[] = {6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7};
+static CK_ATTRIBUTE of_data[] = {{CKA_CLASS, &data_class, sizeof data_class}},
+                    of_aes[] = {{CKA_VALUE_LEN, &aes_len, sizeof aes_len}},
+                    of_ec[] = {{CKA_EC_PARAMS, p256, sizeof p256}},
+                    of_wrapped[] = {{CKA_CLASS, &secret_key, sizeof secret_key},
+                                    {CKA_KEY_TYPE, &aes, sizeof aes}},
+                    of_label[] = {{CKA_LABEL, text, 4}};
+
+static function named(const char *name)
+{
+    function found = NULL;
+    *(void **)&found = dlsym(library, name);
+    must(found ? CKR_OK : CKR_GENERAL_ERROR, name);
+    return found;
+}
+
+/* --- what has to be there before a function can succeed --------------------------------------- */
+
+static void nothing(void) {}
+static void encrypting(void) { must(p11->C_EncryptInit(s, &ecb, aes_key), "C_EncryptInit"); }
+static void decrypting(void) { must(p11->C_DecryptInit(s, &ecb, aes_key), "C_DecryptInit"); }
+static void digesting(void) { must(p11->C_DigestInit(s, &sha), "C_DigestInit"); }
+static void signing(void) { must(p11->C_SignInit(s, &ecdsa, ec[1]), "C_SignInit"); }
+static void signing_to_recover(void)
+{
+    must(p11->C_SignRecoverInit(s, &pkcs, rsa[1]), "C_SignRecoverInit");
+}
+static void searching(void) { must(p11->C_FindObjectsInit(s, NULL, 0), "C_FindObjectsInit"); }
+static void digest_and_encrypt(void) { encrypting(), digesting(); }
+static void digest_and_decrypt(void) { decrypting(), digesting(); }
+static void sign_and_encrypt(void) { encrypting(), signing(); }
+static void parts_encrypted(void)
+{
+    encrypting();
+    must(p11->C_EncryptUpdate(s, text, 16, out, (length = 16, &length)), "C_EncryptUpdate");
+}
+static void parts_decrypted(void)
+{
+    decrypting();
+    must(p11->C_DecryptUpdate(s, text, 16, out, (length = 16, &length)), "C_DecryptUpdate");
+}
+static void parts_digested(void)
+{
+    digesting();
+    must(p11->C_DigestUpdate(s, text, 16), "C_DigestUpdate");
+}
+static void parts_signed(void)
+{
+    signing();
+    must(p11->C_SignUpdate(s, text, 16), "C_SignUpdate");
+}
+static void verifying(void)
+{
+    signing();
+    in_len = sizeof in;
+    must(p11->C_Sign(s, text, 16, in, &in_len), "C_Sign");
+    must(p11->C_VerifyInit(s, &ecdsa, ec[0]), "C_VerifyInit");
+}
+static void parts_verified(void)
+{
+    verifying();
+    must(p11->C_VerifyUpdate(s, text, 16), "C_VerifyUpdate");
+}
+static void recovering(void)
+{
+    signing_to_recover();
+    in_len = sizeof in;
+    must(p11->C_SignRecover(s, text, 16, in, &in_len), "C_SignRecover");
+    must(p11->C_VerifyRecoverInit(s, &pkcs, rsa[0]), "C_VerifyRecoverInit");
+}
+static void decrypt_and_verify(void) { decrypting(), verifying(); }
+static void something_wrapped(void)
+{
+    wrapped_len = sizeof wrapped;
+    must(p11->C_WrapKey(s, &kwp, aes_key, made_too, wrapped, &wrapped_len), "C_WrapKey");
+}
+static void data_object(void)
+{
+    must(p11->C_CreateObject(s, of_data, COUNT(of_data), &data), "C_CreateObject");
+}
+#define MESSAGES(init, mechanism, key)                                                             \
+    must(named(#init)(s, (CK_ULONG)&mechanism, key, 0, 0, 0, 0, 0, 0), #init)
+#define BEGUN(begin, ...) must(named(#begin)(s, __VA_ARGS__), #begin)
+#define PARAMETER (CK_ULONG)&message, sizeof message
+static void messages_encrypted(void) { MESSAGES(C_MessageEncryptInit, gcm, aes_key); }
+static void messages_decrypted(void)
+{
+    messages_encrypted();
+    length = sizeof in;
+    must(named("C_EncryptMessage")(s, PARAMETER, 0, 0, (CK_ULONG)text, 16, (CK_ULONG)in,
+                                   (CK_ULONG)&length), "C_EncryptMessage");
+    MESSAGES(C_MessageDecryptInit, gcm, aes_key);
+}
+static void messages_signed(void) { MESSAGES(C_MessageSignInit, ecdsa, ec[1]); }
+static void messages_verified(void)
+{
+    verifying();
+    MESSAGES(C_MessageVerifyInit, ecdsa, ec[0]);
+}
+static void message_encrypted(void)
+{
+    messages_encrypted();
+    BEGUN(C_EncryptMessageBegin, PARAMETER, 0, 0, 0, 0, 0, 0);
+}
+static void message_decrypted(void)
+{
+    messages_decrypted();
+    BEGUN(C_DecryptMessageBegin, PARAMETER, 0, 0, 0, 0, 0, 0);
+}
+static void message_signed(void)
+{
+    messages_signed();
+    BEGUN(C_SignMessageBegin, 0, 0, 0, 0, 0, 0, 0, 0);
+}
+static void message_verified(void)
+{
+    messages_verified();
+    BEGUN(C_VerifyMessageBegin, 0, 0, 0, 0, 0, 0, 0, 0);
+}
+
+/* --- the table ------------------------------------------------------------------------------- */
+
+/* What a function does with the operation that `ready` has begun when an argument is bad. */
+enum life { NONE, ENDS, STAYS };
+
+/* The kinds of arguments, by letters:
+ *   S session            X slot               M mechanism of an Init     m mechanism
+ *   K key of an Init     W wrapping key       U unwrapping key           B base key
+ *   O object             Q the key wrapped    D key that is digested
+ *   I input, l its length                     P output, L the place of its length
+ *   V input of in_len bytes, v its length     C input of wrapped_len bytes, c its length
+ *   T template, n its count                   H place of a result
+ *   N input that may be NULL, its length is z u user type                f flags
+ *   A parameter of a message, a its length    0 a NULL that has to be    1 a byte of in_len
+ */
+struct row {
+    const char *name, *kinds;
+    void (*ready)(void);
+    enum life life;
+    CK_MECHANISM *mechanism;
+    CK_OBJECT_HANDLE *key, *idle;
+    CK_ATTRIBUTE *template;
+    CK_RV listed[20];
+};
+
+#define KEYED                                                                                      \
+    CKR_KEY_FUNCTION_NOT_PERMITTED, CKR_KEY_HANDLE_INVALID, CKR_KEY_SIZE_RANGE,                    \
+        CKR_KEY_TYPE_INCONSISTENT, CKR_MECHANISM_INVALID, CKR_MECHANISM_PARAM_INVALID,             \
+        CKR_OPERATION_ACTIVE, CKR_USER_NOT_LOGGED_IN
+#define BUILT                                                                                      \
+    CKR_ATTRIBUTE_READ_ONLY, CKR_ATTRIBUTE_TYPE_INVALID, CKR_ATTRIBUTE_VALUE_INVALID,              \
+        CKR_CURVE_NOT_SUPPORTED, CKR_DOMAIN_PARAMS_INVALID, CKR_SESSION_READ_ONLY,                 \
+        CKR_TEMPLATE_INCOMPLETE, CKR_TEMPLATE_INCONSISTENT, CKR_TOKEN_WRITE_PROTECTED,             \
+        CKR_USER_NOT_LOGGED_IN
+#define MADE BUILT, CKR_MECHANISM_INVALID, CKR_MECHANISM_PARAM_INVALID, CKR_OPERATION_ACTIVE
+#define STEP CKR_OPERATION_NOT_INITIALIZED
+#define ENCRYPTED CKR_BUFFER_TOO_SMALL, CKR_DATA_INVALID, CKR_DATA_LEN_RANGE, STEP
+#define DECRYPTED                                                                                  \
+    CKR_BUFFER_TOO_SMALL, CKR_ENCRYPTED_DATA_INVALID, CKR_ENCRYPTED_DATA_LEN_RANGE,                \
+        CKR_USER_NOT_LOGGED_IN, STEP
+#define CHECKED CKR_DATA_INVALID, CKR_DATA_LEN_RANGE, CKR_SIGNATURE_INVALID, CKR_SIGNATURE_LEN_RANGE, STEP
+#define PLAIN NULL, NULL, NULL, NULL
+
+static const struct row rows[] = {
+    {"C_GetInfo", "H", nothing, NONE, PLAIN, {END}},
+    {"C_GetSlotInfo", "XH", nothing, NONE, PLAIN, {END}},
+    {"C_GetTokenInfo", "XH", nothing, NONE, PLAIN, {END}},
+    {"C_GetMechanismList", "XPL", nothing, NONE, PLAIN, {CKR_BUFFER_TOO_SMALL, END}},
+    {"C_GetMechanismInfo", "XfH", nothing, NONE, PLAIN, {CKR_MECHANISM_INVALID, END}},
+    {"C_GetSessionInfo", "SH", nothing, NONE, PLAIN, {END}},
+    {"C_CreateObject", "STnH", nothing, NONE, NULL, NULL, NULL, of_data, {BUILT, END}},
+    {"C_CopyObject", "SOTnH", data_object, NONE, NULL, &data, NULL, of_label,
+     {BUILT, CKR_ACTION_PROHIBITED, CKR_OBJECT_HANDLE_INVALID, END}},
+    {"C_DestroyObject", "SO", data_object, NONE, NULL, &data, NULL, NULL,
+     {CKR_ACTION_PROHIBITED, CKR_OBJECT_HANDLE_INVALID, CKR_SESSION_READ_ONLY, END}},
+    {"C_GetObjectSize", "SOH", data_object, NONE, NULL, &data, NULL, NULL,
+     {CKR_INFORMATION_SENSITIVE, CKR_OBJECT_HANDLE_INVALID, END}},
+    {"C_SetAttributeValue", "SOTn", data_object, NONE, NULL, &data, NULL, of_label,
+     {BUILT, CKR_ACTION_PROHIBITED, CKR_OBJECT_HANDLE_INVALID, END}},
+    {"C_FindObjectsInit", "STn", nothing, NONE, NULL, NULL, NULL, of_label,
+     {CKR_ATTRIBUTE_TYPE_INVALID, CKR_ATTRIBUTE_VALUE_INVALID, CKR_OPERATION_ACTIVE, END}},
+    {"C_FindObjects", "SHfH", searching, STAYS, PLAIN, {STEP, END}},
+    {"C_FindObjectsFinal", "S", searching, ENDS, PLAIN, {STEP, END}},
+
+    {"C_EncryptInit", "SMK", nothing, NONE, &ecb, &aes_key, &idle_key, NULL, {KEYED, END}},
+    {"C_Encrypt", "SIlPL", encrypting, ENDS, PLAIN, {ENCRYPTED, END}},
+    {"C_EncryptUpdate", "SIlPL", encrypting, ENDS, PLAIN, {ENCRYPTED, END}},
+    {"C_EncryptFinal", "SPL", parts_encrypted, ENDS, PLAIN, {ENCRYPTED, END}},
+    {"C_DecryptInit", "SMK", nothing, NONE, &ecb, &aes_key, &idle_key, NULL, {KEYED, END}},
+    {"C_Decrypt", "SIlPL", decrypting, ENDS, PLAIN, {DECRYPTED, END}},
+    {"C_DecryptUpdate", "SIlPL", decrypting, ENDS, PLAIN, {DECRYPTED, END}},
+    {"C_DecryptFinal", "SPL", parts_decrypted, ENDS, PLAIN, {DECRYPTED, END}},
+    {"C_DigestInit", "SM", nothing, NONE, &sha, NULL, NULL, NULL,
+     {CKR_MECHANISM_INVALID, CKR_MECHANISM_PARAM_INVALID, CKR_OPERATION_ACTIVE, END}},
+    {"C_Digest", "SIlPL", digesting, ENDS, PLAIN, {CKR_BUFFER_TOO_SMALL, STEP, END}},
+    {"C_DigestUpdate", "SIl", digesting, ENDS, PLAIN, {STEP, END}},
+    {"C_DigestKey", "SD", digesting, ENDS, NULL, &aes_key, NULL, NULL,
+     {CKR_KEY_HANDLE_INVALID, CKR_KEY_INDIGESTIBLE, CKR_KEY_SIZE_RANGE, STEP, END}},
+    {"C_DigestFinal", "SPL", parts_digested, ENDS, PLAIN, {CKR_BUFFER_TOO_SMALL, STEP, END}},
+    {"C_SignInit", "SMK", nothing, NONE, &ecdsa, &ec[1], &idle_ec, NULL, {KEYED, END}},
+    {"C_Sign", "SIlPL", signing, ENDS, PLAIN, {ENCRYPTED, CKR_USER_NOT_LOGGED_IN, END}},
+    {"C_SignUpdate", "SIl", signing, ENDS, PLAIN, {ENCRYPTED, CKR_USER_NOT_LOGGED_IN, END}},
+    {"C_SignFinal", "SPL", parts_signed, ENDS, PLAIN, {ENCRYPTED, CKR_USER_NOT_LOGGED_IN, END}},
+    {"C_SignRecoverInit", "SMK", nothing, NONE, &pkcs, &rsa[1], NULL, NULL, {KEYED, END}},
+    {"C_SignRecover", "SIlPL", signing_to_recover, ENDS, PLAIN, {ENCRYPTED, END}},
+    {"C_VerifyInit", "SMK", nothing, NONE, &ecdsa, &ec[0], NULL, NULL, {KEYED, END}},
+    {"C_Verify", "SIlVv", verifying, ENDS, PLAIN, {CHECKED, END}},
+    {"C_VerifyUpdate", "SIl", verifying, ENDS, PLAIN, {CHECKED, END}},
+    {"C_VerifyFinal", "SVv", parts_verified, ENDS, PLAIN, {CHECKED, END}},
+    {"C_VerifyRecoverInit", "SMK", nothing, NONE, &pkcs, &rsa[0], NULL, NULL, {KEYED, END}},
+    {"C_VerifyRecover", "SVvPL", recovering, ENDS, PLAIN, {CHECKED, CKR_BUFFER_TOO_SMALL, END}},
+    {"C_DigestEncryptUpdate", "SIlPL", digest_and_encrypt, ENDS, PLAIN, {ENCRYPTED, END}},
+    {"C_DecryptDigestUpdate", "SIlPL", digest_and_decrypt, ENDS, PLAIN, {DECRYPTED, END}},
+    {"C_SignEncryptUpdate", "SIlPL", sign_and_encrypt, ENDS, PLAIN, {ENCRYPTED, END}},
+    {"C_DecryptVerifyUpdate", "SIlPL", decrypt_and_verify, ENDS, PLAIN, {DECRYPTED, END}},
+
+    {"C_GenerateKey", "SmTnH", nothing, NONE, &keygen, NULL, NULL, of_aes, {MADE, END}},
+    {"C_GenerateKeyPair", "SmTnN0HH", nothing, NONE, &pairgen, NULL, NULL, of_ec, {MADE, END}},
+    {"C_WrapKey", "SmWQPL", nothing, NONE, &kwp, &aes_key, &idle_key, NULL,
+     {CKR_BUFFER_TOO_SMALL, CKR_KEY_HANDLE_INVALID, CKR_KEY_NOT_WRAPPABLE, CKR_KEY_SIZE_RANGE,
+      CKR_KEY_UNEXTRACTABLE, CKR_MECHANISM_INVALID, CKR_MECHANISM_PARAM_INVALID,
+      CKR_KEY_FUNCTION_NOT_PERMITTED, CKR_WRAPPING_KEY_HANDLE_INVALID,
+      CKR_WRAPPING_KEY_SIZE_RANGE, CKR_WRAPPING_KEY_TYPE_INCONSISTENT, END}},
+    {"C_UnwrapKey", "SmUCcTnH", something_wrapped, NONE, &kwp, &aes_key, &idle_key, of_wrapped,
+     {MADE, CKR_KEY_FUNCTION_NOT_PERMITTED /* as for C_WrapKey: no code says it better */,
+      CKR_UNWRAPPING_KEY_HANDLE_INVALID, CKR_UNWRAPPING_KEY_SIZE_RANGE,
+      CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT, CKR_WRAPPED_KEY_INVALID, CKR_WRAPPED_KEY_LEN_RANGE,
+      END}},
+    {"C_SeedRandom", "SIl", nothing, NONE, PLAIN, {CKR_OPERATION_ACTIVE, END}},
+    {"C_GenerateRandom", "SHl", nothing, NONE, PLAIN, {CKR_OPERATION_ACTIVE, END}},
+
+    {"C_SessionCancel", "Sf", nothing, NONE, PLAIN, {END}},
+    {"C_MessageEncryptInit", "SMK", nothing, NONE, &gcm, &aes_key, &idle_key, NULL, {KEYED, END}},
+    {"C_EncryptMessage", "SAaNzIlPL", messages_encrypted, STAYS, PLAIN,
+     {ENCRYPTED, CKR_MECHANISM_PARAM_INVALID, END}},
+    {"C_EncryptMessageBegin", "SAaNz", messages_encrypted, STAYS, PLAIN,
+     {ENCRYPTED, CKR_MECHANISM_PARAM_INVALID, END}},
+    {"C_EncryptMessageNext", "SAaIlPL1", message_encrypted, ENDS, PLAIN,
+     {ENCRYPTED, CKR_MECHANISM_PARAM_INVALID, END}},
+    {"C_MessageEncryptFinal", "S", messages_encrypted, ENDS, PLAIN, {STEP, END}},
+    {"C_MessageDecryptInit", "SMK", nothing, NONE, &gcm, &aes_key, &idle_key, NULL, {KEYED, END}},
+    {"C_DecryptMessage", "SAaNzEePL", messages_decrypted, STAYS, PLAIN,
+     {DECRYPTED, CKR_MECHANISM_PARAM_INVALID, END}},
+    {"C_DecryptMessageBegin", "SAaNz", messages_decrypted, STAYS, PLAIN,
+     {DECRYPTED, CKR_MECHANISM_PARAM_INVALID, END}},
+    {"C_DecryptMessageNext", "SAaEePL1", message_decrypted, ENDS, PLAIN,
+     {DECRYPTED, CKR_MECHANISM_PARAM_INVALID, END}},
+    {"C_MessageDecryptFinal", "S", messages_decrypted, ENDS, PLAIN, {STEP, END}},
+    {"C_MessageSignInit", "SMK", nothing, NONE, &ecdsa, &ec[1], &idle_ec, NULL, {KEYED, END}},
+    {"C_SignMessage", "SNzIlPL", messages_signed, STAYS, PLAIN,
+     {ENCRYPTED, CKR_MECHANISM_PARAM_INVALID, END}},
+    {"C_SignMessageBegin", "SNz", messages_signed, STAYS, PLAIN,
+     {ENCRYPTED, CKR_MECHANISM_PARAM_INVALID, END}},
+    {"C_SignMessageNext", "SNzIlPL", message_signed, ENDS, PLAIN,
+     {ENCRYPTED, CKR_MECHANISM_PARAM_INVALID, END}},
+    {"C_MessageSignFinal", "S", messages_signed, ENDS, PLAIN, {STEP, END}},
+    {"C_MessageVerifyInit", "SMK", nothing, NONE, &ecdsa, &ec[0], NULL, NULL, {KEYED, END}},
+    {"C_VerifyMessage", "SNzIlVv", messages_verified, STAYS, PLAIN,
+     {CHECKED, CKR_MECHANISM_PARAM_INVALID, END}},
+    {"C_VerifyMessageBegin", "SNz", messages_verified, STAYS, PLAIN,
+     {CHECKED, CKR_MECHANISM_PARAM_INVALID, END}},
+    {"C_VerifyMessageNext", "SNzIlVv", message_verified, ENDS, PLAIN,
+     {CHECKED, CKR_MECHANISM_PARAM_INVALID, END}},
+    {"C_MessageVerifyFinal", "S", messages_verified, ENDS, PLAIN, {STEP, END}},
+};
+
+/* --- how the table is played ----------------------------------------------------------------- */
+
+static CK_ULONG good(const struct row *row, char kind)
+{
+    switch (kind) {
+    case 'S': return s;
+    case 'X': return slot;
+    case 'M': case 'm': return (CK_ULONG)row->mechanism;
+    case 'K': case 'W': case 'U': case 'B': case 'O': case 'D': return *row->key;
+    case 'Q': return made_too;
+    case 'I': return (CK_ULONG)text;
+    case 'l': case 'e': return 16;
+    case 'V': case 'E': return (CK_ULONG)in;
+    case 'v': return in_len;
+    case 'C': return (CK_ULONG)wrapped;
+    case 'c': return wrapped_len;
+    case 'P': return (CK_ULONG)out;
+    case 'L': return (length = sizeof out / 8, (CK_ULONG)&length);
+    case 'T': return (CK_ULONG)row->template;
+    case 'n': return row->template == of_wrapped ? 2 : 1;
+    case 'H': return (CK_ULONG)out;
+    case 'f': return 1;
+    case 'A': return (CK_ULONG)&message;
+    case 'a': return sizeof message;
+    case '1': return 1;
+    default: return 0;
+    }
+}
+
+struct bad {
+    char kind;
+    const char *what;
+    CK_ULONG value;
+    CK_RV code; /* CKR_OK: any that the section lists */
+};
+
+static CK_MECHANISM null_param = {0, NULL, 8}, huge_param = {0, in, HUGE_COUNT};
+
+static size_t bad_ones(const struct row *row, struct bad bad[])
+{
+    const struct bad all[] = {
+        {'S', "no session", 0, CKR_SESSION_HANDLE_INVALID},
+        {'S', "a session that nobody has", NOWHERE, CKR_SESSION_HANDLE_INVALID},
+        {'S', "a closed session", closed, CKR_SESSION_HANDLE_INVALID},
+        {'X', "a slot that is not there", NOWHERE, CKR_SLOT_ID_INVALID},
+        {'M', "a mechanism that is not there", (CK_ULONG)&nonsense, CKR_MECHANISM_INVALID},
+        {'M', "a parameter without its bytes", (CK_ULONG)&null_param, CKR_OK},
+        {'M', "a parameter longer than memory", (CK_ULONG)&huge_param, CKR_OK},
+        {'m', "no mechanism", 0, CKR_ARGUMENTS_BAD},
+        {'m', "a mechanism that is not there", (CK_ULONG)&nonsense, CKR_MECHANISM_INVALID},
+        {'m', "a parameter without its bytes", (CK_ULONG)&null_param, CKR_MECHANISM_PARAM_INVALID},
+        {'m', "a parameter longer than memory", (CK_ULONG)&huge_param, CKR_MECHANISM_PARAM_INVALID},
+        {'K', "no key", 0, CKR_KEY_HANDLE_INVALID},
+        {'K', "a key that nobody has", NOWHERE, CKR_KEY_HANDLE_INVALID},
+        {'K', "an object that is no key", data, CKR_KEY_HANDLE_INVALID},
+        {'K', "a key of another type that may do nothing", row->mechanism == &ecdsa ? idle_key : idle_ec,
+         CKR_KEY_TYPE_INCONSISTENT},
+        {'K', "a key that may do nothing", row->idle ? *row->idle : 0,
+         row->idle ? CKR_KEY_FUNCTION_NOT_PERMITTED : CKR_KEY_HANDLE_INVALID},
+        {'W', "no wrapping key", 0, CKR_WRAPPING_KEY_HANDLE_INVALID},
+        {'W', "an object that is no key", data, CKR_WRAPPING_KEY_HANDLE_INVALID},
+        {'W', "a wrapping key of another type", idle_ec, CKR_WRAPPING_KEY_TYPE_INCONSISTENT},
+        {'W', "a key that does not wrap", idle_key, CKR_KEY_FUNCTION_NOT_PERMITTED},
+        {'U', "no unwrapping key", 0, CKR_UNWRAPPING_KEY_HANDLE_INVALID},
+        {'U', "an object that is no key", data, CKR_UNWRAPPING_KEY_HANDLE_INVALID},
+        {'U', "an unwrapping key of another type", idle_ec, CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT},
+        {'U', "a key that does not unwrap", idle_key, CKR_OK},
+        {'Q', "no key to be wrapped", 0, CKR_KEY_HANDLE_INVALID},
+        {'Q', "an object that is no key", data, CKR_KEY_HANDLE_INVALID},
+        {'Q', "a public key", ec[0], CKR_OK},
+        {'D', "no key", 0, CKR_KEY_HANDLE_INVALID},
+        {'D', "an object that is no key", data, CKR_OK},
+        {'D', "a private key", ec[1], CKR_KEY_INDIGESTIBLE},
+        {'O', "no object", 0, CKR_OBJECT_HANDLE_INVALID},
+        {'O', "an object that nobody has", NOWHERE, CKR_OBJECT_HANDLE_INVALID},
+        {'I', "no input", 0, CKR_ARGUMENTS_BAD},
+        {'l', "input longer than memory", HUGE_COUNT, CKR_ARGUMENTS_BAD},
+        {'V', "no signature", 0, CKR_OK},
+        {'v', "a signature of one byte", 1, CKR_OK},
+        {'v', "a signature longer than memory", HUGE_COUNT, CKR_ARGUMENTS_BAD},
+        {'E', "no input", 0, CKR_ARGUMENTS_BAD},
+        {'e', "input longer than memory", HUGE_COUNT, CKR_ARGUMENTS_BAD},
+        {'C', "no wrapped key", 0, CKR_ARGUMENTS_BAD},
+        {'c', "a wrapped key of no bytes", 0, CKR_OK},
+        {'c', "a wrapped key longer than memory", HUGE_COUNT, CKR_ARGUMENTS_BAD},
+        {'L', "no place for a length", 0, CKR_ARGUMENTS_BAD},
+        {'T', "a template that is not there", 0, CKR_ARGUMENTS_BAD},
+        {'n', "a template longer than memory", HUGE_COUNT, CKR_ARGUMENTS_BAD},
+        {'H', "no place for a result", 0, CKR_ARGUMENTS_BAD},
+        {'A', "no parameter", 0, CKR_OK},
+        {'a', "a parameter of one byte", 1, CKR_MECHANISM_PARAM_INVALID},
+        {'z', "a length without data", 5, CKR_OK},
+    };
+    size_t count = 0;
+    for (size_t i = 0; i < COUNT(all); i++) {
+        /* Messages bring their own parameters. */
+        bool unread = row->mechanism == &gcm && (all[i].value == (CK_ULONG)&null_param ||
+                                                 all[i].value == (CK_ULONG)&huge_param);
+        if (strchr(row->kinds, all[i].kind) && !unread)
+            bad[count++] = all[i];
+    }
+    return count;
+}
+
+static CK_RV call(const struct row *row, size_t at, CK_ULONG value)
+{
+    CK_ULONG a[MOST] = {0};
+    for (size_t i = 0; i < strlen(row->kinds); i++)
+        a[i] = i == at ? value : good(row, row->kinds[i]);
+    return named(row->name)(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8]);
+}
+
+static CK_RV well(const struct row *row) { return call(row, MOST, 0); }
+
+static bool is_listed(const struct row *row, CK_RV code)
+{
+    for (size_t i = 0; i < COUNT(row->listed) && row->listed[i] != END; i++)
+        if (row->listed[i] == code)
+            return true;
+    return code == CKR_ARGUMENTS_BAD ||
+           (code == CKR_SESSION_HANDLE_INVALID && row->kinds[0] == 'S') ||
+           (code == CKR_SLOT_ID_INVALID && row->kinds[0] == 'X');
+}
+
+/* A session in which nothing has begun; the objects of the one before end with it. */
+static void afresh(void)
+{
+    CK_SESSION_HANDLE before = s;
+    s = open_session(p11);
+    if (before)
+        must(p11->C_CloseSession(before), "C_CloseSession");
+    closed = before;
+    made_too = generate(p11, s, "made too", &no);
+    data_object();
+}
+
+static void in_a_bad_session(const struct row *row)
+{
+    function f = named(row->name);
+    CK_RV rv = f(NOWHERE, 0, 0, 0, 0, 0, 0, 0, 0);
+    CK_RV expected = row->kinds[0] == 'S' ? CKR_SESSION_HANDLE_INVALID
+                   : row->kinds[0] == 'X' ? CKR_SLOT_ID_INVALID : rv;
+    check(rv == expected, "%s names the session or slot before its arguments (0x%lx)", row->name, rv);
+}
+
+static void without_an_operation(const struct row *row)
+{
+    afresh();
+    in_len = 64;
+    CK_RV rv = well(row), bare = named(row->name)(s, 0, 0, 0, 0, 0, 0, 0, 0);
+    check(rv == CKR_OPERATION_NOT_INITIALIZED && bare == rv,
+          "%s needs its operation, whatever its arguments (0x%lx, 0x%lx)", row->name, rv, bare);
+}
+
+static void spoiled(const struct row *row, const struct bad *bad)
+{
+    afresh();
+    row->ready();
+    size_t at = (size_t)(strchr(row->kinds, bad->kind) - row->kinds);
+    null_param.mechanism = huge_param.mechanism = row->mechanism ? row->mechanism->mechanism : 0;
+    CK_RV rv = call(row, at, bad->value);
+    bool right = bad->code == CKR_OK ? is_listed(row, rv) : rv == bad->code;
+    check(right, "%s refuses %s (0x%lx)", row->name, bad->what, rv);
+    if (row->life == NONE || bad->kind == 'S')
+        return;
+    rv = well(row);
+    check(rv == (row->life == ENDS ? CKR_OPERATION_NOT_INITIALIZED : CKR_OK),
+          "%s, after %s, finds its operation %s (0x%lx)", row->name, bad->what,
+          row->life == ENDS ? "over" : "as it was", rv);
+}
+
+static void short_of_room(const struct row *row)
+{
+    afresh();
+    row->ready();
+    CK_ULONG a[MOST] = {0}, told = 0;
+    for (size_t i = 0; i < strlen(row->kinds); i++)
+        a[i] = good(row, row->kinds[i]);
+    size_t at = (size_t)(strchr(row->kinds, 'P') - row->kinds);
+    a[at] = 0, length = 0;
+    CK_RV rv = named(row->name)(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8]);
+    told = length;
+    check(rv == CKR_OK, "%s tells a length (0x%lx, %lu)", row->name, rv, told);
+    /* A final without a rest tells one byte: some callers take no for an answer to none. */
+    if (told <= 1)
+        return;
+    a[at] = (CK_ULONG)out, length = 0;
+    rv = named(row->name)(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8]);
+    check(rv == CKR_BUFFER_TOO_SMALL, "%s says that there is no room (0x%lx)", row->name, rv);
+    gives(well(row), CKR_OK, "and goes on with more");
+}
+
+static void play(const struct row *row)
+{
+    struct bad bad[64];
+    in_a_bad_session(row);
+    if (row->life != NONE)
+        without_an_operation(row);
+    afresh();
+    row->ready();
+    CK_RV rv = well(row);
+    check(rv == CKR_OK, "%s does what it is for (0x%lx)", row->name, rv);
+    size_t count = bad_ones(row, bad);
+    for (size_t i = 0; i < count; i++)
+        spoiled(row, &bad[i]);
+    if (strstr(row->kinds, "PL"))
+        short_of_room(row);
+}
+
+/* --- the keys that the table names ------------------------------------------------------------ */
+
+static CK_OBJECT_HANDLE secret(bool idle)
+{
+    CK_ATTRIBUTE template[] = {{CKA_TOKEN, &yes, 1}, {CKA_VALUE_LEN, &aes_len, sizeof aes_len},
+                               {CKA_KEYSTEAD_CUSTODY, &no, 1},
+                               {CKA_ENCRYPT, &no, 1}, {CKA_DECRYPT, &no, 1}, {CKA_WRAP, &no, 1},
+                               {CKA_UNWRAP, &no, 1}, {CKA_SIGN, &no, 1}, {CKA_VERIFY, &no, 1}};
+    CK_OBJECT_HANDLE key = 0;
+    must(p11->C_GenerateKey(s, &keygen, template, idle ? COUNT(template) : 3, &key), "C_GenerateKey");
+    return key;
+}
+
+static void pair(CK_MECHANISM_TYPE type, CK_ATTRIBUTE *domain, CK_OBJECT_HANDLE halves[2], bool idle)
+{
+    CK_MECHANISM mechanism = {type, NULL, 0};
+    CK_ATTRIBUTE public[] = {*domain, {CKA_TOKEN, &yes, 1}};
+    CK_ATTRIBUTE private[] = {{CKA_TOKEN, &yes, 1}, {CKA_KEYSTEAD_CUSTODY, &no, 1},
+                              {CKA_SIGN, &no, 1}, {CKA_DERIVE, &no, 1}};
+    must(p11->C_GenerateKeyPair(s, &mechanism, public, 2, private, idle ? 4 : 2, &halves[0],
+                                &halves[1]), "C_GenerateKeyPair");
+}
+
+static void make_keys(void)
+{
+    CK_ULONG bits = 2048;
+    CK_ATTRIBUTE size = {CKA_MODULUS_BITS, &bits, sizeof bits};
+    CK_OBJECT_HANDLE idle[2];
+    aes_key = secret(false), idle_key = secret(true);
+    pair(CKM_EC_KEY_PAIR_GEN, of_ec, ec, false);
+    pair(CKM_EC_KEY_PAIR_GEN, of_ec, idle, true);
+    idle_ec = idle[1];
+    pair(CKM_RSA_PKCS_KEY_PAIR_GEN, &size, rsa, false);
+}
+
+/* --- the states of sessions ------------------------------------------------------------------- */
+
+#define PIN(text) (CK_UTF8CHAR *)(text), strlen(text)
+
+/* Login and session before arguments, and what each state forbids. */
+static void states(void)
+{
+    function user = named("C_LoginUser");
+    CK_SESSION_HANDLE reading = 0, more = 0;
+    CK_ATTRIBUTE on_token[] = {of_data[0], {CKA_TOKEN, &yes, 1}, {CKA_PRIVATE, &no, 1}},
+                 hidden[] = {of_data[0], {CKA_PRIVATE, &yes, 1}};
+    gives(p11->C_Login(NOWHERE, 99, NULL, 5), CKR_SESSION_HANDLE_INVALID,
+          "C_Login names the session before its arguments");
+    gives(user(NOWHERE, 99, 0, 5, 0, 5, 0, 0, 0), CKR_SESSION_HANDLE_INVALID, "so does C_LoginUser");
+    gives(p11->C_SetPIN(NOWHERE, NULL, 5, NULL, 5), CKR_SESSION_HANDLE_INVALID, "so does C_SetPIN");
+    gives(p11->C_InitPIN(NOWHERE, NULL, 5), CKR_SESSION_HANDLE_INVALID, "so does C_InitPIN");
+    gives(p11->C_GetOperationState(NOWHERE, NULL, NULL), CKR_SESSION_HANDLE_INVALID,
+          "so does C_GetOperationState");
+    gives(p11->C_SetOperationState(NOWHERE, NULL, 5, 0, 0), CKR_SESSION_HANDLE_INVALID,
+          "so does C_SetOperationState");
+    gives(p11->C_SetOperationState(s, NULL, 5, 0, 0), CKR_ARGUMENTS_BAD,
+          "a state that is not there is none");
+    gives(p11->C_OpenSession(NOWHERE, 0, NULL, NULL, NULL), CKR_SLOT_ID_INVALID,
+          "C_OpenSession names the slot before its arguments");
+    gives(p11->C_InitToken(NOWHERE, NULL, 5, NULL), CKR_SLOT_ID_INVALID, "so does C_InitToken");
+
+    gives(p11->C_Login(s, CKU_SO, PIN(SO_PIN)), CKR_USER_ANOTHER_ALREADY_LOGGED_IN,
+          "the officer does not log in beside the user");
+    must(p11->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &reading), "C_OpenSession");
+    gives(p11->C_CreateObject(reading, on_token, 3, &made), CKR_SESSION_READ_ONLY,
+          "a read-only session makes no token object");
+    gives(p11->C_SetPIN(reading, PIN(USER_PIN), PIN("another-1234")), CKR_SESSION_READ_ONLY,
+          "nor does it change a PIN");
+    gives(p11->C_InitPIN(s, PIN("another-1234")), CKR_USER_NOT_LOGGED_IN,
+          "the user sets no PIN of his own");
+    gives(p11->C_Login(s, CKU_USER, PIN(USER_PIN)), CKR_USER_ALREADY_LOGGED_IN,
+          "he logs in once");
+    gives(p11->C_Login(s, 99, PIN(USER_PIN)), CKR_USER_TYPE_INVALID, "nor anybody else");
+    gives(p11->C_Login(s, CKU_CONTEXT_SPECIFIC, PIN(USER_PIN)), CKR_OPERATION_NOT_INITIALIZED,
+          "no operation waits for a PIN");
+    gives(p11->C_InitToken(slot, PIN(SO_PIN), text), CKR_SESSION_EXISTS,
+          "no token is initialised under its sessions");
+
+    must(p11->C_Logout(s), "C_Logout");
+    gives(p11->C_Logout(s), CKR_USER_NOT_LOGGED_IN, "nobody logs out twice");
+    gives(p11->C_CreateObject(s, hidden, 2, &made), CKR_USER_NOT_LOGGED_IN,
+          "without a login nothing private is made");
+    gives(p11->C_EncryptInit(s, &ecb, aes_key), CKR_KEY_HANDLE_INVALID,
+          "nor is a private key there");
+    gives(p11->C_Login(s, CKU_SO, PIN(SO_PIN)), CKR_SESSION_READ_ONLY_EXISTS,
+          "the officer does not log in beside a read-only session");
+    must(p11->C_CloseSession(reading), "C_CloseSession");
+    must(p11->C_Login(s, CKU_SO, PIN(SO_PIN)), "C_Login of the officer");
+    gives(p11->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &more),
+          CKR_SESSION_READ_WRITE_SO_EXISTS, "and none is opened beside him");
+    gives(p11->C_Login(s, CKU_USER, PIN(USER_PIN)), CKR_USER_ANOTHER_ALREADY_LOGGED_IN,
+          "nor does the user log in");
+    gives(p11->C_InitPIN(s, NULL, 5), CKR_ARGUMENTS_BAD, "a PIN that is not there is none");
+    gives(p11->C_InitPIN(s, PIN("x")), CKR_PIN_LEN_RANGE, "nor is one letter");
+}
+
+/* One list of slots, until its length is asked for again (5.5.1). */
+static void one_list_of_slots(void)
+{
+    CK_SLOT_ID before[8], after[8];
+    CK_ULONG count = 0, again = COUNT(after);
+    must(p11->C_GetSlotList(CK_FALSE, NULL, &count), "C_GetSlotList");
+    must(p11->C_GetSlotList(CK_FALSE, before, &count), "C_GetSlotList");
+    CK_UTF8CHAR label[33] = "another                         ";
+    must(p11->C_InitToken(before[count - 1], PIN(SO_PIN), label), "C_InitToken");
+    must(p11->C_GetSlotList(CK_FALSE, after, &again), "C_GetSlotList");
+    check(again == count && memcmp(before, after, count * sizeof *before) == 0,
+          "the list of slots stays as it was");
+    must(p11->C_GetSlotList(CK_FALSE, NULL, &again), "C_GetSlotList");
+    check(again == count + 1, "until its length is asked for");
+}
+
+static void before_initialize(void)
+{
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        CK_RV rv = named(rows[i].name)(0, 0, 0, 0, 0, 0, 0, 0, 0);
+        check(rv == CKR_CRYPTOKI_NOT_INITIALIZED, "%s needs C_Initialize (0x%lx)", rows[i].name, rv);
+    }
+}
+
+int main(int count, char **arguments)
+{
+    if (count < 2)
+        return 2;
+    struct loaded it = load(arguments[1]);
+    p11 = it.p11, library = it.library;
+    before_initialize();
+    must(initialize(p11), "C_Initialize");
+    s = make_token(p11);
+    slot = first_slot(p11);
+    make_keys();
+    CK_SESSION_HANDLE stays = open_session(p11);
+    for (size_t i = 0; i < COUNT(rows); i++)
+        play(&rows[i]);
+    must(p11->C_CloseSession(stays), "C_CloseSession");
+    states();
+    one_list_of_slots();
+    must(p11->C_Finalize(NULL), "C_Finalize");
+    return failures != 0;
+}
