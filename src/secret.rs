@@ -64,6 +64,22 @@ impl Secret {
         self.expose().is_empty()
     }
 
+    /// The same bytes and zeros behind them, up to a multiple of `block` bytes.
+    pub fn with_zeros(&self, block: usize) -> Self {
+        let length = self.len().next_multiple_of(block);
+        // As long as it will be from the start: growing would leave a copy behind.
+        let mut padded = Vec::with_capacity(length);
+        padded.extend_from_slice(self.expose());
+        padded.resize(length, 0);
+        Self::new(padded)
+    }
+
+    /// Whether there are only zeros from `start` on, in a time that depends on the lengths alone.
+    pub fn is_zero_from(&self, start: usize) -> bool {
+        let tail = self.expose().get(start..).unwrap_or_default();
+        tail.iter().fold(0, |all, byte| all | byte).ct_eq(&0).into()
+    }
+
     /// Shortens to `len` bytes, wiping the rest.
     pub fn truncate(&mut self, len: usize) {
         if let Some(rest) = self.expose_mut().get_mut(len..) {
@@ -114,6 +130,15 @@ mod tests {
         kept.truncate(7);
         assert_eq!(kept.kept(), Secret::new(vec![1, 2]));
         assert_eq!(Secret::new(Vec::new()).kept(), Secret::new(Vec::new()));
+    }
+
+    #[test]
+    fn zeros_fill_up_a_block_and_are_told_from_what_is_none() {
+        let padded = Secret::new(vec![1, 0, 2]).with_zeros(8);
+        assert_eq!(padded, Secret::new(vec![1, 0, 2, 0, 0, 0, 0, 0]));
+        assert_eq!(padded.with_zeros(8), padded);
+        let zero_from: Vec<usize> = (0..=9).filter(|start| padded.is_zero_from(*start)).collect();
+        assert_eq!(zero_from, [3, 4, 5, 6, 7, 8, 9]);
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub(super) const KEY_WRAP: Row = Row {
     unwrap: Some(unwrap),
     unwrapped: |_, wrapped| kw::unwrapped(3, wrapped),
     authenticated: true,
+    pads_with_zeros: true,
     tells_versions: |_| true,
     ..aes(row!(CKM_AES_KEY_WRAP))
 };
@@ -45,14 +46,18 @@ fn unwrap(usable: &UsableKey, params: &Params, wrapped: &[u8]) -> Result<Secret>
 
 fn wrap_padded(usable: &UsableKey, params: &Params, material: &Secret) -> Result<Vec<u8>> {
     let by = by(usable, Reason::WrappingKeyType)?;
-    standard(params)?;
-    kw::wrap_padded(by, material.expose())
+    match first_half(usable, params)? {
+        None => kw::wrap_padded(by, material.expose()),
+        Some(first) => kw::wrap_padded_with(by, first, material),
+    }
 }
 
 fn unwrap_padded(usable: &UsableKey, params: &Params, wrapped: &[u8]) -> Result<Secret> {
     let by = by(usable, Reason::UnwrappingKeyType)?;
-    standard(params)?;
-    kw::unwrap_padded(by, wrapped)
+    match first_half(usable, params)? {
+        None => kw::unwrap_padded(by, wrapped),
+        Some(first) => kw::unwrap_padded_with(by, first, wrapped),
+    }
 }
 
 /// The initial value that RFC 3394 names (2.2.3.1).
@@ -82,12 +87,24 @@ fn initial<'a>(usable: &UsableKey, params: &'a Params) -> Result<Option<&'a [u8;
     }
 }
 
-/// RFC 5649's initial value, named or not; no other is served, least of all RFC 3394's.
-fn standard(params: &Params) -> Result<()> {
-    match params {
-        Params::None => Ok(()),
-        Params::Bytes(bytes) if bytes.as_slice() == PADDED => Ok(()),
-        _ => Err(Reason::MechanismParam.into()),
+/// The first half of the initial value with padding: none for RFC 5649's, or 4 bytes. With those of RFC
+/// 3394, a blob of its kind would open as one with padding. A key that is bound takes the standard ones
+/// only.
+fn first_half(usable: &UsableKey, params: &Params) -> Result<Option<[u8; 4]>> {
+    let given: [u8; 4] = match params {
+        Params::None => return Ok(None),
+        Params::Bytes(bytes) => bytes.as_slice().try_into().map_err(|_| Reason::MechanismParam)?,
+        _ => return Err(Reason::MechanismParam.into()),
+    };
+    match given {
+        PADDED => Ok(None),
+        _ if usable.bounds.any() => {
+            Err(Reason::MechanismParam.detail("this key wraps with the standard IV only"))
+        }
+        given if STANDARD.starts_with(&given) => {
+            Err(Reason::MechanismParam.detail("an IV of AES key wrap without padding"))
+        }
+        given => Ok(Some(given)),
     }
 }
 

@@ -23,6 +23,7 @@ mod slots;
 mod under_way;
 mod uses;
 mod wrap;
+mod zeros;
 
 pub use slots::{Slots, serial};
 

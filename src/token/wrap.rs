@@ -1,7 +1,7 @@
 //! Wrapping and unwrapping keys. Unwrapping onto the token is how material is imported.
 
 use super::create::kind_of;
-use super::{Caller, Handle, Token};
+use super::{Caller, Handle, Token, zeros};
 use crate::error::{Error, Reason, Result};
 use crate::key::{UsableKey, Usage};
 use crate::mechanism::{self, Mechanism, Row};
@@ -69,7 +69,7 @@ impl Token {
         let custom = self.is_custom(&attributes, &wishes);
         let open = || {
             check_length((row.unwrapped)(&usable, wrapped.len()), kind, template)?;
-            let material = opened(row, &usable, mechanism, wrapped, class)?;
+            let material = opened(row, &usable, mechanism, wrapped, &attributes)?;
             self.take_in(caller, kind, template, attributes, material, &wishes)
                 .map_err(|failure| told(failure, row))
         };
@@ -124,6 +124,9 @@ impl Token {
             ));
         }
         match fits(&loaded.shown(self.now())?, wrapping.bytes(CKA_WRAP_TEMPLATE))? {
+            true if row.pads_with_zeros => {
+                Ok(zeros::added(&held.material, &held.attributes, by.bounds))
+            }
             true => Ok(held.material.duplicate()),
             false => Err(Reason::KeyUnknown.detail("the key does not fit CKA_WRAP_TEMPLATE")),
         }
@@ -213,10 +216,14 @@ fn opened(
     usable: &UsableKey,
     mechanism: &Mechanism,
     wrapped: &[u8],
-    class: u64,
+    template: &Attributes,
 ) -> Result<Secret> {
-    let material = row.unwrap_with(usable, &mechanism.params, wrapped)?;
-    match class == CKO_SECRET_KEY && kinds::is_private_key(&material) {
+    let mut material = row.unwrap_with(usable, &mechanism.params, wrapped)?;
+    if row.pads_with_zeros {
+        material = zeros::removed(material, template, usable.bounds)?;
+    }
+    let secret = template.number(CKA_CLASS) == Some(CKO_SECRET_KEY);
+    match secret && kinds::is_private_key(&material) {
         true => Err(Reason::WrappedInvalid.detail("a private key, and not a secret one")),
         false => Ok(material),
     }

@@ -30,6 +30,7 @@ mod generations;
 mod import;
 mod import_keys;
 mod kept;
+mod key_wrap;
 mod logging;
 mod memory;
 mod messages;
