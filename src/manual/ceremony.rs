@@ -11,6 +11,18 @@
 //! else, cannot be changed, copied or exported, and ends with its public half 24 hours after it was made.
 //! Material that is wrapped for it by then and not imported has to be wrapped again, for another.
 //!
+//! `pkcs11-tool --unwrap` finds the private half by its `CKA_ID` only: it passes over `--label` and takes
+//! the first private key there is. So both halves have an ID that no other private key has when it is given,
+//! a random one or that of `--id`, and the program prints it.
+//!
+//! # The public key beside a private key
+//!
+//! `keystead import` and `import-many` make the public key object of a private key, for clients that find a
+//! pair by it before they log in (OpenSSH, GnuTLS): `CKA_PRIVATE` false, the alias as its label, the same
+//! `CKA_ID`. Public key and alias can then be read without a PIN, as the program says. An import that finds
+//! the object makes no second; `keystead rename` renames it; it stays when the material goes, until somebody
+//! destroys it. `--no-public-key` makes none. A client that unwraps the material itself makes it itself, too.
+//!
 //! # What an import key lets in
 //!
 //! Both halves carry `CKA_KEYSTEAD_IMPORT_ONLY`, which `C_GenerateKeyPair` takes in a template, of either

@@ -15,6 +15,7 @@ mod new_file;
 mod officer;
 mod output;
 mod pin;
+mod public_key;
 mod rsa_aes;
 mod sealed_file;
 mod serving;

@@ -55,17 +55,22 @@ impl ImportKey {
     pub fn make_lasting(
         session: &Session,
         bits: u64,
-        label: &str,
+        (label, id): (&str, &[u8]),
         ends: Seconds,
         takes: Takes,
     ) -> Result<Self, Failure> {
         let both = [
             Attribute::Token(true),
             Attribute::Label(label.as_bytes().to_vec()),
-            Attribute::Id(random::bytes::<16>()?.to_vec()),
+            Attribute::Id(id.to_vec()),
             vendor(CKA_KEYSTEAD_EXPIRES_AT, &ends.to_ne_bytes()),
         ];
         Self::make(session, bits, &both, takes)
+    }
+
+    /// An ID that no other pair has.
+    pub fn random_id() -> Result<Vec<u8>, Failure> {
+        Ok(random::bytes::<16>()?.to_vec())
     }
 
     /// Ends it.
@@ -93,26 +98,31 @@ impl ImportKey {
         }
     }
 
-    /// PKCS#11 lets two pairs have one label; this program makes no second one.
-    pub fn check_label(session: &Session, label: &str) -> Result<(), Failure> {
+    /// PKCS#11 lets two pairs have one label and one ID; this program makes no second one. A program that
+    /// looks for a private key by its ID takes the first.
+    pub fn check_names(session: &Session, label: &str, id: &[u8]) -> Result<(), Failure> {
         if !(1..=255).contains(&label.len()) {
             return Err(Failure::new("a label has 1 to 255 bytes").hint("choose another"));
         }
-        match Self::all_named(session, label)?.is_empty() {
+        if !Self::all_named(session, label)?.is_empty() {
+            return Err(Failure::new(format_args!("there is an import key {label:?} already"))
+                .hint("--label gives this one its own"));
+        }
+        match private_keys(session, id)?.is_empty() {
             true => Ok(()),
-            false => Err(Failure::new(format_args!("there is an import key {label:?} already"))
-                .hint("--label gives this one its own")),
+            false => Err(Failure::new("another private key has that ID already")
+                .hint("--id gives this one its own; without it the ID is a random one")),
         }
     }
 
-    /// Of pairs that are made with one label at once none stays that sees another.
-    pub fn check_only(&self, session: &Session, label: &str) -> Result<(), Failure> {
-        if Self::all_named(session, label)?.len() < 2 {
+    /// Of pairs that are made with one label or ID at once none stays that sees another.
+    pub fn check_only(&self, session: &Session, label: &str, id: &[u8]) -> Result<(), Failure> {
+        if Self::all_named(session, label)?.len() < 2 && private_keys(session, id)?.len() < 2 {
             return Ok(());
         }
         self.destroy(session)?;
         let told = format_args!("another import key {label:?} was made at the same time");
-        Err(Failure::new(told).hint("run it again, with a --label of its own"))
+        Err(Failure::new(told).hint("run it again, with a --label and an --id of its own"))
     }
 
     fn all_named(session: &Session, label: &str) -> Result<Vec<Self>, Failure> {
@@ -208,6 +218,11 @@ impl ImportKey {
                 .hint("`keystead import-key` makes another")),
         }
     }
+}
+
+fn private_keys(session: &Session, id: &[u8]) -> Result<Vec<ObjectHandle>, Failure> {
+    let of = [Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::Id(id.to_vec())];
+    Ok(session.find_objects(&of)?)
 }
 
 fn oaep(hash: Hash) -> Result<PkcsOaepParams<'static>, Failure> {

@@ -2,11 +2,11 @@
 
 use crate::client::{Access, Token};
 use crate::keys::CustomKey;
-use crate::{Failure, Global};
+use crate::{Failure, Global, output, public_key};
 
 /// Erase a custom key's imported material; the custom key and its metadata stay
 ///
-/// Only the same material can be imported again.
+/// Only the same material can be imported again. A private key's public key object stays too.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -32,9 +32,14 @@ impl Arguments {
                 Failure::new(told).hint("`keystead show` says since when; nothing is to be done")
             );
         }
+        let readable = public_key::is_beside(&session, &key)?;
         for object in material {
             session.destroy_object(object)?;
         }
-        key.again(&session)?.report(global, "material deleted")
+        key.again(&session)?.report(global, "material deleted")?;
+        match readable && !global.json {
+            true => output::line(format_args!("what stays: {}", public_key::READABLE)),
+            false => Ok(()),
+        }
     }
 }

@@ -11,7 +11,7 @@ use crate::keys::{self, CustomKey, check_alias};
 use crate::material::Format;
 use crate::moment::Expiry;
 use crate::transfer::Form;
-use crate::{Failure, Global, manifest, material, output};
+use crate::{Failure, Global, manifest, material, output, public_key};
 use cryptoki::session::Session;
 use jiff::Timestamp;
 use serde_json::json;
@@ -54,6 +54,10 @@ pub struct Arguments {
     /// been deleted or has expired; nothing changes
     #[arg(long, conflicts_with_all = ["new", "expires"])]
     dry_run: bool,
+    /// Make no public key object beside a private key. It has the private key's alias and CKA_ID, can be
+    /// read without a PIN, and stays when the material goes
+    #[arg(long, conflicts_with = "dry_run")]
+    no_public_key: bool,
     /// Make a new custom key; material that another has, or had and waits for, is refused
     #[arg(long)]
     new: bool,
@@ -145,7 +149,12 @@ impl Arguments {
             }
             _ => "imported",
         };
-        key.report(global, &format!("{done}, {}", key.shown.lasting(import.time.moment())))
+        let readable = !self.no_public_key && public_key::make_beside(session, &key)?;
+        key.report(global, &format!("{done}, {}", key.shown.lasting(import.time.moment())))?;
+        match readable && !global.json {
+            true => output::line(public_key::READABLE),
+            false => Ok(()),
+        }
     }
 
     fn compare(

@@ -16,6 +16,9 @@ use std::path::PathBuf;
 /// How long an import key lives, in seconds: a day, as clouds' do.
 const LIFE: u64 = 24 * 60 * 60;
 
+/// The longest ID, in bytes.
+const LONGEST_ID: usize = 64;
+
 /// Make a pair that key material is wrapped under, and print its public half
 ///
 /// The private half stays in the token, can only unwrap, and ends with its public half after 24 hours.
@@ -33,9 +36,25 @@ pub struct Arguments {
     /// The label of both halves
     #[arg(long, default_value = wrapping::LABEL)]
     label: String,
+    /// The ID of both halves, in hexadecimal, by which pkcs11-tool finds the private one; no other private
+    /// key may have it [default: a random one]
+    #[arg(long, value_name = "HEX", value_parser = identifier)]
+    id: Option<Identifier>,
     /// Write the public half to a new file; - is standard output, as without it
     #[arg(long, short, value_name = "FILE")]
     out: Option<PathBuf>,
+}
+
+/// A `CKA_ID`.
+#[derive(Debug, Clone)]
+struct Identifier(Vec<u8>);
+
+fn identifier(text: &str) -> Result<Identifier, String> {
+    let bytes = base16ct::mixed::decode_vec(text).unwrap_or_default();
+    match (1..=LONGEST_ID).contains(&bytes.len()) {
+        true => Ok(Identifier(bytes)),
+        false => Err(format!("an ID is 1 to {LONGEST_ID} bytes, two hexadecimal digits each")),
+    }
 }
 
 /// What is said of a pair.
@@ -49,16 +68,17 @@ impl Arguments {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
         let bits: u64 = self.bits.parse().map_err(Failure::new)?;
         let session = self.token.log_in(global, Access::Change)?;
-        ImportKey::check_label(&session, &self.label)?;
+        let id = self.id.as_ref().map_or_else(ImportKey::random_id, |id| Ok(id.0.clone()))?;
+        ImportKey::check_names(&session, &self.label, &id)?;
         // Before the pair is made: a pair that cannot be told of would be of no use.
         let mut file = match self.out.as_deref().filter(|path| !is_standard(path)) {
             Some(path) => Some(NewFile::make(global, path, 0o644)?),
             None => output::for_data().map(|_open| None)?,
         };
         let ends = global.store_time()?.now().saturating_add(LIFE);
-        let made = ImportKey::make_lasting(&session, bits, &self.label, ends, self.form)?;
-        made.check_only(&session, &self.label)?;
-        let delivered = self.told(&session, &made, ends).and_then(|told| {
+        let made = ImportKey::make_lasting(&session, bits, (&self.label, &id), ends, self.form)?;
+        made.check_only(&session, &self.label, &id)?;
+        let delivered = self.told(&session, &made, &id, ends).and_then(|told| {
             match &mut file {
                 Some(file) => file.keep(told.pem.as_bytes())?,
                 None if global.json => output::data(told.json.as_bytes())?,
@@ -74,15 +94,22 @@ impl Arguments {
         match file {
             Some(_) if global.json => output::text(json),
             Some(file) => output::line(format_args!(
-                "made, RSA-{bits}, expires {expires}: {} ({})",
+                "made, RSA-{bits}, expires {expires}: {}, ID {} ({})",
                 printable(&self.label),
+                hexadecimal(&id),
                 file.path().display()
             )),
             None => Ok(()),
         }
     }
 
-    fn told(&self, session: &Session, made: &ImportKey, ends: Seconds) -> Result<Told, Failure> {
+    fn told(
+        &self,
+        session: &Session,
+        made: &ImportKey,
+        id: &[u8],
+        ends: Seconds,
+    ) -> Result<Told, Failure> {
         let info = made.public_info(session)?;
         let pem = pem_rfc7468::encode_string("PUBLIC KEY", LineEnding::LF, &info)
             .map_err(Failure::new)?;
@@ -90,8 +117,13 @@ impl Arguments {
         let expires = Timestamp::from_second(expires).map_err(Failure::new)?;
         let bits: u64 = self.bits.parse().map_err(Failure::new)?;
         let json = output::pretty(&json!({
-            "label": self.label, "bits": bits, "expires": expires, "public_key": pem,
+            "label": self.label, "id": hexadecimal(id), "bits": bits, "expires": expires,
+            "public_key": pem,
         }))?;
         Ok(Told { pem, json, expires })
     }
+}
+
+fn hexadecimal(id: &[u8]) -> String {
+    base16ct::lower::encode_string(id)
 }

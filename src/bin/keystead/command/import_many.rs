@@ -12,7 +12,7 @@ use crate::output::{self, cell};
 use crate::store_time::StoreTime;
 use crate::whole_file::is_standard;
 use crate::wrapping::ImportKey;
-use crate::{Failure, Global};
+use crate::{Failure, Global, public_key};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use cryptoki::session::Session;
@@ -51,6 +51,10 @@ pub struct Arguments {
     /// already needs it
     #[arg(long, value_name = "LABEL")]
     with: Option<String>,
+    /// Make no public key objects beside private keys. They have the private keys' aliases and CKA_IDs,
+    /// can be read without a PIN, and stay when the material goes
+    #[arg(long)]
+    no_public_key: bool,
     /// Import the others where some are wrong or refused
     #[arg(long)]
     keep_going: bool,
@@ -88,6 +92,8 @@ struct Job {
     wanted: Option<Wanted>,
     key_id: Option<String>,
     outcome: Outcome,
+    /// Whether a public key object is beside it.
+    readable: bool,
 }
 
 impl Arguments {
@@ -202,12 +208,24 @@ impl Arguments {
                     Err(failure) => job.outcome = Outcome::Refused(failure),
                 }
             }
+            if let Err(failure) = self.make_public(session, job) {
+                job.outcome = Outcome::Refused(failure);
+            }
             bar.inc(1);
             if matches!(job.outcome, Outcome::Refused(_)) && !self.keep_going {
                 break;
             }
         }
         bar.finish_and_clear();
+        Ok(())
+    }
+
+    /// Makes the public key object of what is there now, also where an earlier run was stopped before.
+    fn make_public(&self, session: &Session, job: &mut Job) -> Result<(), Failure> {
+        let there = matches!(job.outcome, Outcome::Imported { .. } | Outcome::Skipped { .. });
+        if let Some(key_id) = job.key_id.as_ref().filter(|_| there && !self.no_public_key) {
+            job.readable = public_key::make_beside(session, &CustomKey::named(session, key_id)?)?;
+        }
         Ok(())
     }
 
@@ -290,7 +308,7 @@ impl Job {
             Ok(wanted) => (wanted.name.clone(), Some(wanted), Outcome::NotTried),
             Err(failure) => (String::new(), None, Outcome::Refused(failure)),
         };
-        Self { place, name, wanted, key_id: None, outcome }
+        Self { place, name, wanted, key_id: None, outcome, readable: false }
     }
 
     fn why(&self) -> Option<String> {
@@ -356,6 +374,9 @@ fn report(global: &Global, jobs: &[Job]) -> Result<(), Failure> {
     table.add_rows(jobs.iter().map(Job::row));
     let unpadded = |line: String| format!("{}\n", line.trim());
     output::text(table.lines().map(unpadded).collect::<String>())?;
+    if jobs.iter().any(|job| job.readable) {
+        output::line(format_args!("of a private key: {}", public_key::READABLE))?;
+    }
     output::line(summary(jobs))
 }
 

@@ -2,7 +2,7 @@
 
 use crate::client::{Access, Token};
 use crate::keys::{CustomKey, check_alias};
-use crate::{Failure, Global};
+use crate::{Failure, Global, public_key};
 use cryptoki::object::Attribute;
 
 /// Give a custom key another alias, under which its material is found too
@@ -22,7 +22,8 @@ impl Arguments {
         let key = CustomKey::named(&session, &self.key)?;
         if key.shown.label() != self.alias.as_bytes() {
             check_alias(&session, &self.alias)?;
-            key.set(&session, &[Attribute::Label(self.alias.into())])?;
+            key.set(&session, &[Attribute::Label(self.alias.clone().into())])?;
+            public_key::rename(&session, &key, &self.alias)?;
         }
         key.again(&session)?.report(global, "renamed")
     }

@@ -1,0 +1,78 @@
+//! The public key object beside an imported private key, by which programs that do not log in, as
+//! `ssh-keygen -D`, see that the pair is there.
+
+use crate::Failure;
+use crate::keys::CustomKey;
+use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
+use cryptoki::session::Session;
+
+/// What is said of a public key object.
+pub const READABLE: &str =
+    "its public key is an object of its own: that, and the alias on it, can be read without a PIN";
+
+/// What the public key of each type of key is made of.
+const PARTS: [&[AttributeType]; 2] = [
+    &[AttributeType::Modulus, AttributeType::PublicExponent],
+    &[AttributeType::EcParams, AttributeType::EcPoint],
+];
+
+/// Makes the public key object of a custom key whose private key is present, with its alias and its
+/// `CKA_ID`, unless there is one. Returns whether there is one now: a secret key has none.
+pub fn make_beside(session: &Session, key: &CustomKey) -> Result<bool, Failure> {
+    let Some(private) = private_half(session, key)? else { return Ok(false) };
+    if beside(session, private)?.is_empty() {
+        session.create_object(&template(session, private)?).map_err(|error| {
+            Failure::from(error).also(
+                "the material has been imported; importing it again makes the public key object",
+            )
+        })?;
+    }
+    Ok(true)
+}
+
+/// Returns whether a custom key has a public key object.
+pub fn is_beside(session: &Session, key: &CustomKey) -> Result<bool, Failure> {
+    match private_half(session, key)? {
+        Some(private) => Ok(!beside(session, private)?.is_empty()),
+        None => Ok(false),
+    }
+}
+
+/// Gives the public key object of a custom key that new alias.
+pub fn rename(session: &Session, key: &CustomKey, alias: &str) -> Result<(), Failure> {
+    let Some(private) = private_half(session, key)? else { return Ok(()) };
+    for public in beside(session, private)? {
+        session.update_attributes(public, &[Attribute::Label(alias.into())])?;
+    }
+    Ok(())
+}
+
+fn private_half(session: &Session, key: &CustomKey) -> Result<Option<ObjectHandle>, Failure> {
+    let is_private = |object: &ObjectHandle| {
+        let class = session.get_attributes(*object, &[AttributeType::Class]);
+        class.is_ok_and(|class| class == [Attribute::Class(ObjectClass::PRIVATE_KEY)])
+    };
+    Ok(key.material(session)?.into_iter().find(is_private))
+}
+
+/// The public key objects with the private key's `CKA_ID` and its very public key.
+fn beside(session: &Session, private: ObjectHandle) -> Result<Vec<ObjectHandle>, Failure> {
+    let mut wanted =
+        session.get_attributes(private, &[AttributeType::Id, AttributeType::PublicKeyInfo])?;
+    wanted.extend([Attribute::Class(ObjectClass::PUBLIC_KEY), Attribute::Token(true)]);
+    Ok(session.find_objects(&wanted)?)
+}
+
+fn template(session: &Session, private: ObjectHandle) -> Result<Vec<Attribute>, Failure> {
+    let same = [AttributeType::KeyType, AttributeType::Label, AttributeType::Id];
+    let mut template = session.get_attributes(private, &same)?;
+    for parts in PARTS {
+        template.extend(session.get_attributes(private, parts)?);
+    }
+    template.extend([
+        Attribute::Class(ObjectClass::PUBLIC_KEY),
+        Attribute::Token(true),
+        Attribute::Private(false),
+    ]);
+    Ok(template)
+}
