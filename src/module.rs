@@ -63,7 +63,7 @@ pub fn running<T>(call: impl FnOnce(&Module) -> Result<T>) -> Result<T> {
         Some(module) if !module.is_inherited() => {
             module.let_go();
             let done = call(module);
-            module.let_go();
+            module.slots.let_go_own(|| module.sessions.let_go());
             done
         }
         _ => Err(Reason::NotInitialized.into()),

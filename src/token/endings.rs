@@ -120,6 +120,14 @@ impl Slots {
         }
     }
 
+    /// The same at the end of a call, of what that call itself has let go of.
+    #[inline]
+    pub fn let_go_own(&self, visit: impl FnOnce() -> Option<Seconds>) {
+        if self.endings.held.load(Ordering::Acquire) {
+            self.let_go_now(visit);
+        }
+    }
+
     /// Notes that an operation under way ends in that second.
     #[inline]
     pub fn expect(&self, at: Option<Seconds>) {
