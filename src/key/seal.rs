@@ -241,6 +241,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
         #[test]
         fn any_flipped_bit_is_an_error(body in proptest::collection::vec(any::<u8>(), 0..80), at in any::<prop::sample::Index>(), bit in 0_u8..8) {
             let mut sealed = key(7).seal(&place(3, 1), b"header", &body, &[9; 32]).unwrap();

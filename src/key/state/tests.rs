@@ -50,6 +50,7 @@ fn born() -> impl Strategy<Value = State> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn no_life_breaks_a_rule(birth in born(), steps in prop::collection::vec(step(), 0..60)) {
         prop_assert!(birth.may_begin(START).is_ok());
