@@ -30,7 +30,7 @@ struct Part {
     helps: &'static str,
 }
 
-const PARTS: [Part; 4] = [
+const PARTS: [Part; 5] = [
     Part {
         names: &["db", "snapshot"],
         leaks: "the sealed objects and token keys, against which PINs are guessed without being counted, \
@@ -49,10 +49,22 @@ const PARTS: [Part; 4] = [
         helps: "trust only copies of the log that are kept elsewhere",
     },
     Part { names: &["generations"], leaks: "which objects are changed, and when", helps: NOTHING },
+    REST,
 ];
 
-/// Everything else lies beside them.
-const REST: Part = Part { names: &[], leaks: "which files there are", helps: NOTHING };
+/// The directory itself, and what lies beside these parts in every store.
+const REST: Part = Part {
+    names: &["", "agent.sock", "ballast", "lock", "starting"],
+    leaks: "which files there are",
+    helps: NOTHING,
+};
+
+/// Whatever else somebody has put there, a backup or a copy of a part.
+const FOREIGN: Part = Part {
+    names: &[],
+    leaks: "what stands there, which is no part of a store",
+    helps: "look what it is, and replace what was secret in it",
+};
 
 const NOTHING: &str = "no secret has stood there";
 
@@ -87,7 +99,7 @@ pub fn of_store(directory: &Path, group: Option<u32>) -> Vec<Failure> {
     let shut = files.first().is_some_and(|(_, found)| found.mode() & PASS == 0);
     let others = if shut { "but for its directory others could" } else { "others can" };
     for (at, Open { read, written }) in open.iter().enumerate() {
-        let Part { leaks, helps, .. } = PARTS.get(at).unwrap_or(&REST);
+        let Part { leaks, helps, .. } = PARTS.get(at).unwrap_or(&FOREIGN);
         if !read.is_empty() {
             let told = format_args!("{others} read {}, which gives away {leaks}", named(read));
             let mend = format_args!(
@@ -159,11 +171,9 @@ fn allowed(within: &Path, found: &Metadata, group: Option<u32>) -> u32 {
 fn part_of(within: &Path) -> usize {
     let first = within.components().next();
     let name = first.map(|first| first.as_os_str().to_string_lossy()).unwrap_or_default();
-    // Copies and leftovers of a part are as good as the part.
-    let is_of = |part: &Part| {
-        let mut names = part.names.iter();
-        names.any(|own| name == *own || name.starts_with(&format!("{own}.")))
-    };
+    // Copies and leftovers of a part are as good as the part; the directory's own name is empty here.
+    let is_left = |own: &str| !own.is_empty() && name.starts_with(&format!("{own}."));
+    let is_of = |part: &Part| part.names.iter().any(|own| name == *own || is_left(own));
     PARTS.iter().position(is_of).unwrap_or(PARTS.len())
 }
 
@@ -307,7 +317,10 @@ mod tests {
             ("audit/audit.jsonl", "names of keys"),
             ("generations", "which objects are changed"),
             ("lock", "which files there are"),
+            ("store.backup", "no part of a store"),
+            (".slots.swp", "no part of a store"),
         ] {
+            write(store.join(file), "").unwrap();
             set(&store.join(file), 0o604);
             let told = told(&store, None);
             set(&store.join(file), 0o600);
