@@ -226,8 +226,12 @@ mod tests {
 
     /// One line, in the store and then in the file.
     fn write(journal: &mut Journal, store: &Memory) {
+        write_of(journal, store, &Asker::agent());
+    }
+
+    fn write_of(journal: &mut Journal, store: &Memory, asker: &Asker) {
         let fact = Fact::of_token(Event::TokenChanged, Id::new([1; 16]));
-        let sealed = journal.seal(&[fact], 1_800_000_000, &Asker::agent()).unwrap();
+        let sealed = journal.seal(&[fact], 1_800_000_000, asker).unwrap();
         let line = |(seq, line): &(u64, String)| {
             (rows::audit_line(*seq), Some(rows::encode(line).unwrap()))
         };
@@ -253,6 +257,34 @@ mod tests {
         assert_eq!(head.seq, 12);
         assert!(files > 1);
         assert!(directory.path().join("audit/audit-000000000001.jsonl").exists());
+    }
+
+    #[test]
+    fn every_byte_that_is_another_one_is_found() {
+        let (directory, store) = (tempfile::tempdir().unwrap(), Memory::default());
+        let mut journal = open(directory.path(), &store);
+        // A name that is no text is written with a sign in its place.
+        let program = String::from_utf8_lossy(b"\xFFclient").into();
+        let asker = Asker { program: Some(program), ..Asker::agent() };
+        (0..2).for_each(|_| write_of(&mut journal, &store, &asker));
+        let file = directory.path().join("audit/audit.jsonl");
+        let whole = std::fs::read(&file).unwrap();
+        let Verified { head, .. } = verified(directory.path(), &journal);
+        let found = || verify(directory.path(), &[Claimed { head, waiting: 0 }]).is_err();
+        for at in 0..whole.len() {
+            for other in [1, 0x20, 0xFF] {
+                let mut bytes = whole.clone();
+                bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= other);
+                std::fs::write(&file, bytes).unwrap();
+                assert!(found(), "byte {at}");
+            }
+        }
+        // The sign as the byte that it stands for.
+        let sign = "\u{FFFD}".as_bytes();
+        let at = whole.windows(sign.len()).position(|bytes| bytes == sign).unwrap();
+        let bytes = [whole.get(..at).unwrap(), b"\xFF", whole.get(at + 3..).unwrap()].concat();
+        std::fs::write(&file, bytes).unwrap();
+        assert!(found(), "it reads as it was written");
     }
 
     #[test]

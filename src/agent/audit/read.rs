@@ -205,7 +205,8 @@ fn each_line(
     let mut line = Vec::new();
     while reader.read_until(b'\n', &mut line).map_err(failed)? > 0 && line.pop() == Some(b'\n') {
         number += 1;
-        visit(number, &String::from_utf8_lossy(&line))?;
+        // What is no text is no line either: put right, it might read as it was written.
+        visit(number, str::from_utf8(&line).unwrap_or_default())?;
         line.clear();
     }
     Ok(())
