@@ -65,6 +65,8 @@ struct State {
     /// When the agent gave its last sign of life.
     heard: Instant,
     outage: Outage,
+    /// The same of what could be left unsaid.
+    unheard: Outage,
 }
 
 impl State {
@@ -79,7 +81,15 @@ impl State {
             not_started: None,
             heard: Instant::now(),
             outage: Outage::default(),
+            unheard: Outage::default(),
         }
+    }
+
+    /// Notes a sign of life.
+    fn hear(&mut self, at: Instant) {
+        self.heard = at;
+        self.outage.end();
+        self.unheard.end();
     }
 }
 
@@ -146,10 +156,7 @@ impl Link {
         let done = call(&mut Deadline::new(self.patience));
         let (mut state, now) = (self.state(), Instant::now());
         match &done {
-            Ok(_) => {
-                state.heard = now;
-                state.outage.end();
-            }
+            Ok(_) => state.hear(now),
             // Another thread hears from it: only this connection was lost.
             Err(error)
                 if error.reason() == Reason::AgentLost && now < state.heard + self.patience => {}
@@ -205,12 +212,19 @@ impl Link {
     }
 
     /// Tells the agent something that can be left unsaid: only if it runs, on a connection for this alone,
-    /// and without waiting long. Whether it was told.
+    /// and without waiting long; where it did not answer, without waiting again for a while. Whether it was
+    /// told.
     pub fn tell_running(&self, request: &Request) -> Result<bool> {
-        if self.state().outage.found(Instant::now()).is_some() {
+        let began = Instant::now();
+        let known = |state: &State| [&state.outage, &state.unheard].map(|it| it.found(began));
+        if known(&self.state()).iter().any(Option::is_some) {
             return Ok(false);
         }
-        self.ask_running(request).map(|answer| answer.is_some())
+        let asked = self.ask_running(request);
+        if let Err(error) = &asked {
+            self.state().unheard.begin(error, began, Instant::now());
+        }
+        asked.map(|answer| answer.is_some())
     }
 
     /// Asks the agent only if it runs, on a connection for this alone and without waiting long; none where
@@ -378,9 +392,7 @@ impl Link {
 
     /// Notes a sign of life.
     fn heard(&self) {
-        let mut state = self.state();
-        state.heard = Instant::now();
-        state.outage.end();
+        self.state().hear(Instant::now());
     }
 
     /// Asks on a connection, and waits as long as the agent says that it works.

@@ -2,12 +2,13 @@
 //! once, and all is well as soon as it lives.
 
 use crate::rig::process::{Other, kill_9};
-use crate::rig::token::{Token, USER_PIN};
+use crate::rig::token::{Token, USER_PIN, make_token, pin};
 use crate::rig::world::{World, eventually};
 use crate::rig::{play, refused};
 use cryptoki::error::RvError;
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, ObjectClass};
+use cryptoki::session::UserType;
 use keystead::wire::PATIENCE;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, connect, listen, socket};
 use rustix::process::{Pid, Signal, kill_process};
@@ -51,6 +52,58 @@ fn a_stopped_agent_costs_one_deadline_and_is_heard_again_when_it_goes_on() {
         // What was refused was not made behind the caller's back when the agent went on.
         let class = [Attribute::Class(ObjectClass::SECRET_KEY)];
         assert_eq!(token.find_objects(&class).unwrap().len(), 3);
+    });
+}
+
+#[test]
+fn whatever_a_program_calls_first_waits_once_and_the_rest_is_told_at_once() {
+    play(|world| {
+        let token = world.token();
+        let calls: [(&str, &dyn Fn()); 3] = [
+            ("C_FindObjectsInit", &|| {
+                let found = token.find_objects(&[Attribute::Label(b"x".to_vec())]);
+                refused(found, RvError::DeviceError);
+            }),
+            ("C_CreateObject", &|| {
+                let data = [Attribute::Class(ObjectClass::DATA), Attribute::Token(true)];
+                refused(token.create_object(&data), RvError::DeviceError);
+            }),
+            ("C_GetTokenInfo", &|| {
+                refused(token.module.get_token_info(token.slot), RvError::DeviceError);
+            }),
+        ];
+        for (name, first) in calls {
+            let agent = stop(world);
+            within(IN_TIME, first);
+            within(AT_ONCE, || calls.iter().for_each(|(_, call)| call()));
+            kill_process(agent, Signal::CONT).unwrap();
+            eventually(name, || token.module.get_token_info(token.slot).is_ok());
+        }
+        let agent = stop(world);
+        within(IN_TIME, || {
+            token.logout().unwrap();
+            let login = token.login(UserType::User, Some(&pin(USER_PIN)));
+            refused(login, RvError::DeviceError);
+        });
+        within(AT_ONCE, || token.module.clone().finalize().unwrap());
+        kill_process(agent, Signal::CONT).unwrap();
+    });
+}
+
+/// How often keys were used is told to the agent at the end, by each token that knows of uses.
+#[test]
+fn a_program_that_ends_waits_once_for_a_stopped_agent_however_many_tokens_it_used() {
+    play(|world| {
+        let first = world.token();
+        let more = (1..8).map(|number| make_token(&first.module, &format!("token {number}")));
+        let tokens: Vec<Token> = more.collect();
+        for token in tokens.iter().chain([&first]) {
+            let key = token.generate_aes(&[Attribute::Token(true)]);
+            token.encrypt_block(key).unwrap();
+        }
+        let agent = stop(world);
+        within(tokens.len() as u32 * AT_ONCE / 2, || first.module.clone().finalize().unwrap());
+        kill_process(agent, Signal::CONT).unwrap();
     });
 }
 

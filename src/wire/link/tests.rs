@@ -1,7 +1,7 @@
 //! The link against an agent that does what each test says.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-use super::{Id, Link, MOST, Place, Request, Response};
+use super::{HASTE, Id, Link, MOST, Place, Request, Response};
 use crate::error::{Error, Reason};
 use crate::presence;
 use crate::secret::Secret;
@@ -507,6 +507,24 @@ fn all_threads_are_told_of_a_silent_agent_at_once_and_the_next_calls_right_away(
         assert!(began.elapsed() < Duration::from_secs(10), "it is never asked again");
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+#[test]
+fn what_can_be_left_unsaid_waits_once_for_a_silent_agent_and_keeps_nobody_from_asking() {
+    let (fake, speak) = silent();
+    let link = fake.link_with(Duration::from_secs(60));
+    let began = Instant::now();
+    assert_eq!(link.tell_running(&Request::Sweep).unwrap_err().reason(), Reason::AgentLost);
+    assert!(began.elapsed() < HASTE * 2);
+    let told = Instant::now();
+    for _ in 0..50 {
+        assert!(!link.tell_running(&Request::Sweep).unwrap());
+    }
+    assert!(told.elapsed() < HASTE / 2, "it waited again");
+    // The next question may come before the first one is answered.
+    (0..2).for_each(|_| speak.send(()).unwrap());
+    sweep(&link).unwrap();
+    assert!(link.tell_running(&Request::Sweep).unwrap(), "once it has been heard it is told");
 }
 
 #[test]
