@@ -1,7 +1,7 @@
 //! The expiry that a custom key has of its own: every import gets it that is given no other, until it is
 //! changed.
 
-use crate::rig::token::aes_material;
+use crate::rig::token::{USER_PIN, aes_material};
 use crate::rig::world::{now, until};
 use crate::rig::wrap::Courier;
 use crate::rig::{
@@ -31,6 +31,48 @@ fn an_expiry_after_the_import_is_counted_from_each_import() {
             token.destroy_object(token.material(&id).unwrap()).unwrap();
         }
         assert_eq!(token.json(&id)["next_import_expires_in_seconds"], DAY);
+    });
+}
+
+#[test]
+fn every_way_to_bring_material_gives_it_the_keys_own_expiry() {
+    play(|world| {
+        let token = world.token();
+        let id = empty(&token, json!({ "alias": "payroll", "expires_in": "1d" }));
+        std::fs::create_dir(world.path("keys")).unwrap();
+        for file in ["keys/payroll", "pin"] {
+            std::fs::write(
+                world.path(file),
+                if file == "pin" { USER_PIN.as_bytes() } else { &[1; 32] },
+            )
+            .unwrap();
+        }
+        let module = std::env::current_exe().unwrap().with_file_name("libkeystead.so");
+        let [keys, file, pin] =
+            ["keys", "keys/payroll", "pin"].map(|name| world.path(name).display().to_string());
+        let login = ["--pin-file", &pin, "--module", module.to_str().unwrap()];
+        let keystead = |arguments: &[&str]| {
+            let said = world.keystead(&[arguments, &login].concat());
+            assert!(said.status.success(), "{said:?}");
+        };
+        let value = Attribute::Value(vec![1; 32]);
+        let created = |more: &[Attribute]| {
+            let template = [&aes_material()[..], std::slice::from_ref(&value), more].concat();
+            token.create_object(&template).unwrap();
+        };
+        let ways: [&dyn Fn(); 5] = [
+            &|| assert!(import(&token, &id, &[]).is_ok()),
+            &|| created(&[for_key(&id)]),
+            &|| created(&[Attribute::Label(b"payroll".to_vec())]),
+            &|| keystead(&["import", "payroll", &file]),
+            &|| keystead(&["import-many", &keys]),
+        ];
+        for bring in ways {
+            bring();
+            let key = token.material(&id).expect("it is there");
+            lasts_a_day(&token, key);
+            token.destroy_object(key).unwrap();
+        }
     });
 }
 
