@@ -66,6 +66,10 @@ const COPYING: [(u64, &str); 4] = [
 /// What shows more of an agent that fails.
 const WATCH: &str = "`keystead agent` runs the agent here, where it shows what it does";
 
+/// What helps where the agent answers this program, but not the module.
+const MODULE: &str = "the agent answers this program: let the module and it be of one version; \
+                      `KEYSTEAD_LOG=stderr:debug` before the command has the module say more";
+
 /// What may be wrong while the agent serves all the same.
 const PASSED_BY: [&str; 5] = ["log", "metrics", "rights", "slots", "snapshot"];
 
@@ -75,10 +79,8 @@ const P11_KIT: [&str; 2] = ["/usr/share/p11-kit/modules", "/etc/pkcs11/modules"]
 impl Arguments {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
         let mut findings = self.examine(global);
-        for mend in findings.iter_mut().filter_map(|finding| finding.mend.as_mut()) {
-            // Elsewhere this command is the advice.
-            let here = mend.starts_with("`keystead doctor`").then_some(WATCH);
-            *mend = global.here(here.unwrap_or(mend));
+        for Finding { about, mend, .. } in &mut findings {
+            *mend = mend.as_deref().map(|mend| global.here(advice(about, mend)));
         }
         let ill = findings.iter().any(|finding| finding.grade == Grade::Problem);
         match global.json {
@@ -86,6 +88,16 @@ impl Arguments {
             false => findings.iter().try_for_each(print)?,
         }
         if ill { Err(Failure::with_status(1)) } else { Ok(()) }
+    }
+}
+
+/// What is advised here: elsewhere this command is the advice. Keys are looked at through the module, once
+/// the agent has answered this program itself.
+fn advice<'a>(about: &str, mend: &'a str) -> &'a str {
+    match mend.starts_with("`keystead doctor`") {
+        true if about == "keys" => MODULE,
+        true => WATCH,
+        false => mend,
     }
 }
 
@@ -144,6 +156,11 @@ fn configuration(config: &Config) -> Vec<Finding> {
         Some(Log::Stderr) | None => None,
     };
     for (about, file) in [("log", log), ("metrics", config.metrics.as_ref())] {
+        if let Some(file) = file.filter(|file| file.is_dir()) {
+            let told = format_args!("{}: it is a directory", file.display());
+            findings
+                .push(problem(about, Failure::new(told).hint(format_args!("correct `{about}`"))));
+        }
         let folder = file.and_then(|file| file.parent());
         if let Some(Err(error)) = folder.map(|folder| access(folder, May::WRITE_OK)) {
             let failure = Failure::of_file(folder.unwrap_or(Path::new("")), &error.into());
@@ -437,4 +454,16 @@ fn note(about: &'static str, said: impl Into<String>, mend: impl Into<String>) -
 fn problem(about: &'static str, failure: Failure) -> Finding {
     let (said, mend) = failure.into_parts();
     Finding { grade: Grade::Problem, about, said, mend }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MODULE, WATCH, advice};
+
+    #[test]
+    fn what_only_the_module_meets_is_not_sought_in_the_agent() {
+        let elsewhere = "`keystead doctor` says what is wrong";
+        assert_eq!((advice("keys", elsewhere), advice("agent", elsewhere)), (MODULE, WATCH));
+        assert_eq!(advice("keys", "wait"), "wait");
+    }
 }
