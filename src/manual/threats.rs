@@ -139,7 +139,9 @@
 //! the templates, the `CKA_ALLOWED_MECHANISMS` and at most the usages that it had, and no trust.
 //!
 //! A template gets at least what it asks for. One that names no usage makes a key that does everything
-//! its type can; a session key's value can be read, and a token key's cannot. One that says
+//! its type can, and one that names some a key that does these and nothing else; but a public key whose
+//! template does not forbid it encrypts and verifies, as anybody could with it without the token. A session
+//! key's value can be read, and a token key's cannot. One that says
 //! `CKA_SENSITIVE` true and nothing of `CKA_EXTRACTABLE` makes a key that does not leave, and so does
 //! one that says `CKA_WRAP_WITH_TRUSTED` true, `CKA_EXTRACTABLE` false or `CKA_ALWAYS_AUTHENTICATE` true
 //! and nothing of `CKA_SENSITIVE`. A key that is trusted, or has a template of its own, hides its value

@@ -175,7 +175,8 @@ fn key_defaults(made: &mut Attributes, kind: &Kind) -> Result<()> {
     for &(usage, flag) in USAGE_FLAGS {
         if rule(flag, kind.class).is_some() {
             let meant = !bound || is_bound_for(usage, made);
-            default_flag(made, flag, !named && fits(usage) && meant);
+            let left_out = named && !is_open(usage, kind);
+            default_flag(made, flag, !left_out && fits(usage) && meant);
         }
     }
     let hidden = kind.class != CKO_PUBLIC_KEY;
@@ -192,6 +193,13 @@ fn key_defaults(made: &mut Attributes, kind: &Kind) -> Result<()> {
         default_flag(made, CKA_EXTRACTABLE, !token && !made.flag(CKA_SENSITIVE));
     }
     Ok(())
+}
+
+/// Whether anybody who reads a public key can use it so without the token: a template that names another
+/// usage protects nothing by leaving this one out, and clients (miekg/pkcs11) count on it as SoftHSM has
+/// it. What wraps takes keys out of the token.
+fn is_open(usage: Usage, kind: &Kind) -> bool {
+    kind.class == CKO_PUBLIC_KEY && usage != Usage::Wrap
 }
 
 /// Whether a key's attributes ask for what would be worth nothing if its value could be read: that it

@@ -326,6 +326,33 @@ fn usage_flags_that_a_template_leaves_out_are_false_when_it_names_one() {
     });
 }
 
+/// miekg/pkcs11 encrypts with a public key whose template names only `CKA_VERIFY`.
+#[test]
+fn a_public_key_does_what_anybody_can_do_with_it_whatever_else_its_template_names() {
+    play(|world| {
+        let token = world.token();
+        let pair = |more: &[Attribute]| {
+            let public = [&[Attribute::ModulusBits(2048.into())], more].concat();
+            let private = [Attribute::Sign(true)];
+            token.generate_key_pair(&Mechanism::RsaPkcsKeyPairGen, &public, &private).unwrap()
+        };
+        let (public, private) = pair(&[Attribute::Verify(true)]);
+        for (usage, can) in [
+            (AttributeType::Encrypt, true),
+            (AttributeType::Wrap, false),
+            (AttributeType::Derive, false),
+        ] {
+            assert_eq!(token.flag(public, usage), can, "{usage:?}");
+        }
+        let recovers = token.get_attributes(public, &[AttributeType::VerifyRecover]).unwrap();
+        assert_eq!(recovers, [Attribute::VerifyRecover(true)]);
+        assert!(!token.flag(private, AttributeType::Decrypt));
+        token.encrypt(&Mechanism::RsaPkcs, public, b"text").unwrap();
+        let (silent, _) = pair(&[Attribute::Verify(true), Attribute::Encrypt(false)]);
+        assert!(!token.flag(silent, AttributeType::Encrypt), "what a template says stands");
+    });
+}
+
 #[test]
 fn an_object_of_no_sense_is_refused_and_none_is_made() {
     play(|world| {
