@@ -101,10 +101,25 @@ fn certificate(mut attributes: Attributes) -> Result<Attributes> {
         return Err(Reason::TemplateIncomplete
             .detail("a certificate with CKA_URL needs the hashes of both public keys"));
     }
-    let value = attributes.bytes(CKA_VALUE).unwrap_or_default();
-    let sum = kinds::sha1_check_value(value)?;
-    kinds::check_value(&sum, &mut attributes)?;
+    check_sum(&mut attributes)?;
     Ok(attributes)
+}
+
+/// Fills in a certificate's check value. Of a certificate that only `CKA_URL` names there is none but the
+/// template's.
+fn check_sum(attributes: &mut Attributes) -> Result<()> {
+    let value = attributes.bytes(CKA_VALUE).unwrap_or_default();
+    if !value.is_empty() {
+        return kinds::check_value(&kinds::sha1_check_value(value)?, attributes);
+    }
+    match attributes.bytes(CKA_CHECK_VALUE).map_or(0, <[u8]>::len) {
+        0 => drop(attributes.remove(CKA_CHECK_VALUE)),
+        3 => {}
+        _ => {
+            return Err(Reason::AttributeValue.detail("CKA_CHECK_VALUE has three bytes"));
+        }
+    }
+    Ok(())
 }
 
 /// The kind of key that a template names.

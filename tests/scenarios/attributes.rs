@@ -41,7 +41,8 @@ fn a_certificate_needs_its_type_and_a_url_both_hashes() {
                 refused(make(&given), RvError::TemplateIncomplete);
             }
         }
-        make(&[x509.clone(), url, subject, issuer]).unwrap();
+        let elsewhere = [x509.clone(), url, subject, issuer];
+        make(&elsewhere).unwrap();
         for (category, fine) in [(0_u64, true), (3, true), (4, false), (u64::MAX, false)] {
             let category = raw(CKA_CERTIFICATE_CATEGORY, &category.to_ne_bytes());
             let made = make(&[x509.clone(), value.clone(), category]);
@@ -50,6 +51,32 @@ fn a_certificate_needs_its_type_and_a_url_both_hashes() {
                 false => refused(made, RvError::AttributeValueInvalid),
             }
         }
+    });
+}
+
+#[test]
+fn a_certificate_that_lies_elsewhere_has_the_check_value_that_it_was_given() {
+    play(|world| {
+        let token = world.token();
+        let make = |more: Option<&[u8]>| {
+            let mut template = vec![
+                Attribute::Class(ObjectClass::CERTIFICATE),
+                Attribute::CertificateType(CertificateType::X_509),
+                Attribute::Subject(b"s".to_vec()),
+                Attribute::Url(b"http://example.org/c".to_vec()),
+                raw(CKA_HASH_OF_SUBJECT_PUBLIC_KEY, b"one"),
+                raw(CKA_HASH_OF_ISSUER_PUBLIC_KEY, b"other"),
+            ];
+            template.extend(more.map(|sum| Attribute::CheckValue(sum.to_vec())));
+            token.create_object(&template)
+        };
+        let told = |object| token.get_attributes(object, &[AttributeType::CheckValue]).unwrap();
+        for none in [None, Some(&[][..])] {
+            assert_eq!(told(make(none).unwrap()), []);
+        }
+        let given = make(Some(&[1, 2, 3])).unwrap();
+        assert_eq!(told(given), [Attribute::CheckValue(vec![1, 2, 3])]);
+        refused(make(Some(&[1, 2])), RvError::AttributeValueInvalid);
     });
 }
 
