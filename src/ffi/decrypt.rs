@@ -13,7 +13,7 @@ pub unsafe extern "C" fn C_DecryptInit(
 ) -> CK_RV {
     entry::on_session("C_DecryptInit", session, |session| {
         // SAFETY: PKCS#11's contract.
-        match unsafe { params::read_or_cancel(mechanism) }? {
+        match unsafe { params::read_or_cancel(mechanism, CKF_DECRYPT) }? {
             Some(asked) => session.begin_decrypt(asked.row, &asked.mechanism, key),
             None => session.cancel_by_init(Kind::Decrypt),
         }

@@ -12,7 +12,7 @@ pub unsafe extern "C" fn C_DigestInit(
 ) -> CK_RV {
     entry::on_session("C_DigestInit", session, |session| {
         // SAFETY: PKCS#11's contract.
-        match unsafe { params::read_or_cancel(mechanism) }? {
+        match unsafe { params::read_or_cancel(mechanism, CKF_DIGEST) }? {
             Some(asked) => session.begin_digest(asked.row, &asked.mechanism),
             None => session.cancel_by_init(Kind::Digest),
         }

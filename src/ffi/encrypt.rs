@@ -13,7 +13,7 @@ pub unsafe extern "C" fn C_EncryptInit(
 ) -> CK_RV {
     entry::on_session("C_EncryptInit", session, |session| {
         // SAFETY: PKCS#11's contract.
-        match unsafe { params::read_or_cancel(mechanism) }? {
+        match unsafe { params::read_or_cancel(mechanism, CKF_ENCRYPT) }? {
             Some(asked) => session.begin_encrypt(asked.row, &asked.mechanism, key),
             None => session.cancel_by_init(Kind::Encrypt),
         }

@@ -16,7 +16,11 @@ pub unsafe extern "C" fn C_GenerateKey(
     entry::on_session("C_GenerateKey", session, |session| {
         // SAFETY: PKCS#11's contract.
         let (place, asked, template) = unsafe {
-            (Place::new(key)?, params::read(mechanism)?, template::read(attributes, count)?)
+            (
+                Place::new(key)?,
+                params::read(mechanism, CKF_GENERATE)?,
+                template::read(attributes, count)?,
+            )
         };
         place.put(session.token().generate(session.caller(), &asked.mechanism, &template)?);
         Ok(())
@@ -38,7 +42,10 @@ pub unsafe extern "C" fn C_GenerateKeyPair(
     entry::on_session("C_GenerateKeyPair", session, |session| {
         // SAFETY: PKCS#11's contract.
         let (places, asked) = unsafe {
-            ((Place::new(public_key)?, Place::new(private_key)?), params::read(mechanism)?)
+            (
+                (Place::new(public_key)?, Place::new(private_key)?),
+                params::read(mechanism, CKF_GENERATE_KEY_PAIR)?,
+            )
         };
         // SAFETY: PKCS#11's contract.
         let (public, private) = unsafe {
@@ -67,7 +74,7 @@ pub unsafe extern "C" fn C_WrapKey(
 ) -> CK_RV {
     entry::on_session("C_WrapKey", session, |session| {
         // SAFETY: PKCS#11's contract.
-        let asked = unsafe { params::read(mechanism) }?;
+        let asked = unsafe { params::read(mechanism, CKF_WRAP) }?;
         let (token, caller) = (session.token(), session.caller());
         // SAFETY: PKCS#11's contract.
         unsafe {
@@ -115,7 +122,11 @@ pub unsafe extern "C" fn C_DeriveKey(
     entry::on_session("C_DeriveKey", session, |session| {
         // SAFETY: PKCS#11's contract.
         let (place, asked, template) = unsafe {
-            (Place::new(key)?, params::read(mechanism)?, template::read(attributes, count)?)
+            (
+                Place::new(key)?,
+                params::read(mechanism, CKF_DERIVE)?,
+                template::read(attributes, count)?,
+            )
         };
         let (token, caller) = (session.token(), session.caller());
         place.put(token.derive(caller, &asked.mechanism, base_key, &template)?);

@@ -22,7 +22,7 @@ pub unsafe extern "C" fn C_MessageSignInit(
 ) -> CK_RV {
     entry::on_session("C_MessageSignInit", session, |session| {
         // SAFETY: PKCS#11's contract.
-        match unsafe { params::read_or_cancel(mechanism) }? {
+        match unsafe { params::read_or_cancel(mechanism, CKF_MESSAGE_SIGN) }? {
             Some(asked) => session.begin_message_sign(asked.row, asked.mechanism, key),
             None => session.cancel_by_init(Kind::MessageSign),
         }
@@ -106,7 +106,7 @@ pub unsafe extern "C" fn C_MessageVerifyInit(
 ) -> CK_RV {
     entry::on_session("C_MessageVerifyInit", session, |session| {
         // SAFETY: PKCS#11's contract.
-        match unsafe { params::read_or_cancel(mechanism) }? {
+        match unsafe { params::read_or_cancel(mechanism, CKF_MESSAGE_VERIFY) }? {
             Some(asked) => session.begin_message_verify(asked.row, asked.mechanism, key),
             None => session.cancel_by_init(Kind::MessageVerify),
         }

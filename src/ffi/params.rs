@@ -19,27 +19,31 @@ pub struct Asked {
     pub mechanism: Mechanism,
 }
 
-/// Reads the mechanism of a call that needs one.
+/// Reads the mechanism of a call that needs one, and does with it what a `CKF_` flag says.
 ///
 /// # Safety
 /// `mechanism` is NULL or valid for reads; its parameter is NULL or valid for reads of its length, and
 /// so are the pointers in it.
-pub unsafe fn read(mechanism: *const CK_MECHANISM) -> Result<Asked> {
+pub unsafe fn read(mechanism: *const CK_MECHANISM, does: CK_FLAGS) -> Result<Asked> {
     // SAFETY: as the caller promises.
-    match unsafe { read_or_cancel(mechanism) }? {
+    match unsafe { read_or_cancel(mechanism, does) }? {
         Some(asked) => Ok(asked),
         None => Err(Reason::ArgumentsBad.detail("no mechanism")),
     }
 }
 
-/// Reads the mechanism of an Init; none cancels the operation (PKCS#11 3.1, 5.8.1).
+/// Reads the mechanism of an Init, which does with it what a `CKF_` flag says; none cancels the operation
+/// (PKCS#11 3.1, 5.8.1).
 ///
 /// # Safety
 /// As [`read`].
 #[inline]
-pub unsafe fn read_or_cancel(mechanism: *const CK_MECHANISM) -> Result<Option<Asked>> {
+pub unsafe fn read_or_cancel(
+    mechanism: *const CK_MECHANISM,
+    does: CK_FLAGS,
+) -> Result<Option<Asked>> {
     // SAFETY: as the caller promises.
-    let asked = unsafe { read_lenient(mechanism) }?;
+    let asked = unsafe { read_lenient(mechanism, does) }?;
     match asked {
         Some(Asked { row: Row { params: ParamsShape::Oaep, .. }, ref mechanism })
             if mechanism.params == Params::None =>
@@ -67,16 +71,21 @@ pub unsafe fn row_or_cancel(mechanism: *const CK_MECHANISM) -> Result<Option<&'s
 /// As [`read`].
 pub unsafe fn read_for_unwrap(mechanism: *const CK_MECHANISM) -> Result<Asked> {
     // SAFETY: as the caller promises.
-    unsafe { read_lenient(mechanism) }?.ok_or_else(|| Reason::ArgumentsBad.detail("no mechanism"))
+    unsafe { read_lenient(mechanism, CKF_UNWRAP) }?
+        .ok_or_else(|| Reason::ArgumentsBad.detail("no mechanism"))
 }
 
+/// A mechanism that does something else is invalid whatever its parameter is.
 #[inline]
-unsafe fn read_lenient(mechanism: *const CK_MECHANISM) -> Result<Option<Asked>> {
+unsafe fn read_lenient(mechanism: *const CK_MECHANISM, does: CK_FLAGS) -> Result<Option<Asked>> {
     let Some(mechanism) = NonNull::new(mechanism.cast_mut()) else { return Ok(None) };
     // SAFETY: not NULL; the rest is the caller's promise.
     let CK_MECHANISM { mechanism: id, pParameter, ulParameterLen } =
         unsafe { mechanism.read_unaligned() };
     let row = mechanism::find(id)?;
+    if row.flags() & does == 0 {
+        return Err(Reason::MechanismInvalid.into());
+    }
     let parameter = Parameter { start: pParameter, len: ulParameterLen };
     // SAFETY: as the caller promises.
     let params = unsafe { parameter.read(row.params) }?;
@@ -357,7 +366,7 @@ mod tests {
     }
 
     fn parse(mechanism: CK_MECHANISM) -> Result<Params, Reason> {
-        params(unsafe { read(&mechanism) })
+        params(unsafe { read(&mechanism, CK_FLAGS::MAX) })
     }
 
     fn gcm(iv: &mut [u8], aad: &mut [u8]) -> CK_GCM_PARAMS {
@@ -564,8 +573,8 @@ mod tests {
     #[test]
     fn an_unknown_mechanism_and_none_at_all() {
         assert_eq!(parse(bare(CKM_VENDOR_DEFINED)), Err(Reason::MechanismInvalid));
-        assert_eq!(params(unsafe { read(null()) }), Err(Reason::ArgumentsBad));
-        assert!(unsafe { read_or_cancel(null()) }.unwrap().is_none());
+        assert_eq!(params(unsafe { read(null(), CK_FLAGS::MAX) }), Err(Reason::ArgumentsBad));
+        assert!(unsafe { read_or_cancel(null(), CK_FLAGS::MAX) }.unwrap().is_none());
     }
 
     #[test]

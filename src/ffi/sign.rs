@@ -13,7 +13,7 @@ pub unsafe extern "C" fn C_SignInit(
 ) -> CK_RV {
     entry::on_session("C_SignInit", session, |session| {
         // SAFETY: PKCS#11's contract.
-        match unsafe { params::read_or_cancel(mechanism) }? {
+        match unsafe { params::read_or_cancel(mechanism, CKF_SIGN) }? {
             Some(asked) => session.begin_sign(asked.row, &asked.mechanism, key),
             None => session.cancel_by_init(Kind::Sign),
         }
@@ -76,7 +76,7 @@ pub unsafe extern "C" fn C_SignRecoverInit(
 ) -> CK_RV {
     entry::on_session("C_SignRecoverInit", session, |session| {
         // SAFETY: PKCS#11's contract.
-        match unsafe { params::read_or_cancel(mechanism) }? {
+        match unsafe { params::read_or_cancel(mechanism, CKF_SIGN_RECOVER) }? {
             Some(asked) => session.begin_sign_recover(asked.row, &asked.mechanism, key),
             None => session.cancel_by_init(Kind::SignRecover),
         }

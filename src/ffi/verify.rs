@@ -13,7 +13,7 @@ pub unsafe extern "C" fn C_VerifyInit(
 ) -> CK_RV {
     entry::on_session("C_VerifyInit", session, |session| {
         // SAFETY: PKCS#11's contract.
-        match unsafe { params::read_or_cancel(mechanism) }? {
+        match unsafe { params::read_or_cancel(mechanism, CKF_VERIFY) }? {
             Some(asked) => session.begin_verify(asked.row, &asked.mechanism, key),
             None => session.cancel_by_init(Kind::Verify),
         }
@@ -73,7 +73,7 @@ pub unsafe extern "C" fn C_VerifyRecoverInit(
 ) -> CK_RV {
     entry::on_session("C_VerifyRecoverInit", session, |session| {
         // SAFETY: PKCS#11's contract.
-        match unsafe { params::read_or_cancel(mechanism) }? {
+        match unsafe { params::read_or_cancel(mechanism, CKF_VERIFY_RECOVER) }? {
             Some(asked) => session.begin_verify_recover(asked.row, &asked.mechanism, key),
             None => session.cancel_by_init(Kind::VerifyRecover),
         }

@@ -158,6 +158,60 @@ static void lengths(void)
     }
 }
 
+/* What a function answers to a mechanism without a parameter, and no key. */
+static CK_RV answer(CK_FLAGS to, CK_MECHANISM *by)
+{
+    CK_OBJECT_HANDLE made[2];
+    CK_BYTE blob[64] = {0};
+    CK_ULONG length = 0;
+    switch (to) {
+    case CKF_ENCRYPT: return p11->C_EncryptInit(s, by, 0);
+    case CKF_DECRYPT: return p11->C_DecryptInit(s, by, 0);
+    case CKF_SIGN: return p11->C_SignInit(s, by, 0);
+    case CKF_SIGN_RECOVER: return p11->C_SignRecoverInit(s, by, 0);
+    case CKF_VERIFY: return p11->C_VerifyInit(s, by, 0);
+    case CKF_VERIFY_RECOVER: return p11->C_VerifyRecoverInit(s, by, 0);
+    case CKF_GENERATE: return p11->C_GenerateKey(s, by, NULL, 0, made);
+    case CKF_GENERATE_KEY_PAIR:
+        return p11->C_GenerateKeyPair(s, by, NULL, 0, NULL, 0, &made[0], &made[1]);
+    case CKF_WRAP: return p11->C_WrapKey(s, by, 0, 0, NULL, &length);
+    case CKF_UNWRAP: return p11->C_UnwrapKey(s, by, 0, blob, sizeof blob, NULL, 0, made);
+    case CKF_DERIVE: return p11->C_DeriveKey(s, by, 0, NULL, 0, made);
+    default: {
+        CK_RV rv = p11->C_DigestInit(s, by);
+        p11->C_DigestInit(s, NULL);
+        return rv;
+    }
+    }
+}
+
+/* What C_GetMechanismInfo tells is what the functions take, whatever else is wrong with a call. */
+static void mechanisms(void)
+{
+    static const CK_FLAGS flags[] = {CKF_ENCRYPT, CKF_DECRYPT, CKF_SIGN, CKF_SIGN_RECOVER,
+                                     CKF_VERIFY, CKF_VERIFY_RECOVER, CKF_GENERATE,
+                                     CKF_GENERATE_KEY_PAIR, CKF_WRAP, CKF_UNWRAP, CKF_DERIVE,
+                                     CKF_DIGEST};
+    CK_MECHANISM_TYPE list[256];
+    CK_ULONG count = COUNT(list);
+    CK_SLOT_ID slot = first_slot(p11);
+    int lies = 0;
+    must(p11->C_GetMechanismList(slot, list, &count), "C_GetMechanismList");
+    for (CK_ULONG i = 0; i < count; i++) {
+        CK_MECHANISM by = {list[i], NULL, 0};
+        CK_MECHANISM_INFO info;
+        must(p11->C_GetMechanismInfo(slot, list[i], &info), "C_GetMechanismInfo");
+        for (size_t f = 0; f < COUNT(flags); f++) {
+            bool told = info.flags & flags[f], taken = answer(flags[f], &by) != CKR_MECHANISM_INVALID;
+            if (told == taken)
+                continue;
+            lies++;
+            printf("# mechanism 0x%lx, flag 0x%lx: told %d, taken %d\n", list[i], flags[f], told, taken);
+        }
+    }
+    check(count > 50 && lies == 0, "each mechanism is valid where its flags say so, and nowhere else");
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2)
@@ -173,6 +227,7 @@ int main(int argc, char **argv)
     searches(CK_FALSE, "session");
     searches(CK_TRUE, "token");
     lengths();
+    mechanisms();
     must(p11->C_Finalize(NULL), "C_Finalize");
     return failures != 0;
 }
