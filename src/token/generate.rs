@@ -39,7 +39,7 @@ impl Token {
             .number(CKA_VALUE_LEN)
             .ok_or_else(|| Reason::TemplateIncomplete.detail("CKA_VALUE_LEN is missing"))?;
         let length = usize::try_from(length).map_err(|_| Reason::AttributeValue)?;
-        let material = generate(&mechanism.params, length).map_err(no_such_length)?;
+        let material = generate(&mechanism.params, length).map_err(no_such_size)?;
         provenance(&mut attributes, Some(mechanism.id));
         (kind.describe)(&material, &mut attributes)?;
         let (plan, _) = self.plan_made(caller, kind, attributes, material, &wishes)?;
@@ -75,12 +75,12 @@ impl Token {
         let domain = domain(&shown, key_type)?;
         agrees(&domain, &hidden)?;
         if let Domain::Rsa { bits, .. } = domain {
-            self.may_be_so_short(key_type, bits)?;
+            self.may_be_so_short(key_type, bits).map_err(no_such_size)?;
             if import.is_some() && bits < WRAPPING_RSA {
-                return Err(Reason::KeySizeRange.detail("an import key has 2048 bits or more"));
+                return Err(Reason::AttributeValue.detail("an import key has 2048 bits or more"));
             }
         }
-        let pair = generate(&mechanism.params, &domain)?;
+        let pair = generate(&mechanism.params, &domain).map_err(no_such_size)?;
         for half in [&mut shown, &mut hidden] {
             provenance(half, Some(mechanism.id));
         }
@@ -122,12 +122,11 @@ impl Token {
     }
 }
 
-/// A length that no key of its type has is a wrong value here (PKCS#11 3.1, 5.18.1).
-fn no_such_length(failure: Error) -> Error {
+/// A size that no key of its type has is a wrong value of `CKA_VALUE_LEN` or `CKA_MODULUS_BITS` here
+/// (PKCS#11 3.1, 5.18.1 and 5.18.2).
+fn no_such_size(failure: Error) -> Error {
     match failure.reason() {
-        Reason::KeySizeRange => {
-            Reason::AttributeValue.detail("CKA_VALUE_LEN is no length of that key type")
-        }
+        Reason::KeySizeRange => Reason::AttributeValue.detail(failure),
         _ => failure,
     }
 }

@@ -102,10 +102,10 @@ impl Token {
 
     /// `C_InitPIN`: the security officer sets the user's PIN, and its wrong tries start again.
     pub fn init_pin(&self, pin: &[u8]) -> Result<()> {
-        check_length(pin)?;
         if self.who() != Login::Officer {
             return Err(Reason::NotLoggedIn.into());
         }
+        check_length(pin)?;
         let user = self.wrap_under(pin)?;
         self.again(|| {
             let (mut entry, revision) = self.entry()?;

@@ -125,7 +125,8 @@ impl Slots {
     /// `C_InitToken`: makes a token in the free slot, or starts an existing one anew. With custody,
     /// custom keys stay: only what can be destroyed is (PKCS#11 3.1, 5.5.7).
     pub fn init_token(&self, slot: u64, pin: &[u8], label: &str) -> Result<()> {
-        check_length(pin)?;
+        // 5.5.7 has no other code for a PIN that cannot be one.
+        check_length(pin).map_err(|failure| Reason::PinIncorrect.detail(failure))?;
         again(|| self.init_token_once(slot, pin, label))
     }
 

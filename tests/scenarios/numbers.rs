@@ -141,6 +141,11 @@ fn rsa_keys_of_any_size_in_the_advertised_range_are_made_and_used() {
         let generates = MechanismType::RSA_PKCS_KEY_PAIR_GEN;
         let info = token.module.get_mechanism_info(token.slot, generates).unwrap();
         assert_eq!((info.min_key_size(), info.max_key_size()), (2048, 8192));
+        for bits in [0, 1024, 2047, 8193, u64::MAX] {
+            let public = [Attribute::ModulusBits(bits.into())];
+            let made = token.generate_key_pair(&Mechanism::RsaPkcsKeyPairGen, &public, &[]);
+            refused(made, RvError::AttributeValueInvalid);
+        }
         for bits in [2049, 2056, 2111, 3092] {
             let public = [Attribute::ModulusBits((bits as u64).into()), Attribute::Token(true)];
             let private = [Attribute::Token(true), Attribute::Label(b"odd".to_vec())];
@@ -173,7 +178,7 @@ fn rsa_of_1024_bits_only_verifies_unless_it_is_configured() {
             refused(token.sign(&Mechanism::Sha256RsaPkcs, private, MESSAGE), RvError::KeySizeRange);
             refused(token.encrypt(&Mechanism::RsaPkcs, public, MESSAGE), RvError::KeySizeRange);
             refused(token.decrypt(&Mechanism::RsaPkcs, private, &signature), RvError::KeySizeRange);
-            refused(pair(&token), RvError::KeySizeRange);
+            refused(pair(&token), RvError::AttributeValueInvalid);
             refused(create(&token, &components(1024)), RvError::AttributeValueInvalid);
             assert_eq!(sizes(&token, MechanismType::SHA256_RSA_PKCS), 2048);
             let tiny = token.create_object(&[

@@ -138,8 +138,11 @@ fn pins_too_short_or_too_long_are_refused_and_change_nothing() {
         }
         let (module, _, session) = logged_out(token);
         log_in(&session, UserType::User, USER_PIN).unwrap();
+        refused(session.init_pin(&pin(&short)), RvError::UserNotLoggedIn);
         session.logout().unwrap();
-        refused(module.init_token(free_slot(&module), &pin(&short), "x"), RvError::PinLenRange);
+        for wrong in [&short, &long] {
+            refused(module.init_token(free_slot(&module), &pin(wrong), "x"), RvError::PinIncorrect);
+        }
         assert_eq!(module.get_slots_with_initialized_token().unwrap().len(), 1);
     });
 }

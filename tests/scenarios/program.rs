@@ -45,6 +45,18 @@ fn show_prints_one_custom_key() {
 }
 
 #[test]
+fn a_size_that_no_key_has_is_named_and_the_sizes_there_are() {
+    play(|world| {
+        world.token();
+        for wrong in [["AES", "104"], ["GENERIC", "0"], ["GENERIC", "40000"]] {
+            let [key_type, bits] = wrong;
+            let said = keystead(world, &["generate", "x", "--type", key_type, "--bits", bits]);
+            assert_error(&said, &format!("no such key of {bits} bits"));
+        }
+    });
+}
+
+#[test]
 fn an_import_key_is_made_and_its_public_half_is_pem() {
     play(|world| {
         let token = world.token();

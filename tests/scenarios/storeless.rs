@@ -163,7 +163,7 @@ fn the_module_shows_one_slot_in_which_a_token_can_be_initialised() {
             assert!(!module.get_mechanism_list(slot).unwrap().is_empty());
             assert_eq!(names(&world.store()), [""; 0]);
         }
-        refused(module.init_token(first(&module), &pin("abc"), "short"), RvError::PinLenRange);
+        refused(module.init_token(first(&module), &pin("abc"), "short"), RvError::PinIncorrect);
         assert_eq!(names(&world.store()), [""; 0], "what is refused makes no store");
         let token = make_token(&module, "the first");
         token.generate_aes(&[Attribute::Token(true)]);

@@ -86,7 +86,7 @@ impl Arguments {
         use crate::explain::code;
         use cryptoki::error::RvError;
         match code(&error) {
-            Some(RvError::KeySizeRange) => {
+            Some(RvError::KeySizeRange | RvError::AttributeValueInvalid) => {
                 Failure::new(format_args!("there is no such key of {} bits", self.bits))
                     .hint("AES has 128, 192 or 256 bits, a generic secret 8 to 32768")
             }
