@@ -212,9 +212,7 @@ pub fn same_curve(one: &[u8], other: &[u8]) -> bool {
 
 /// Whether two values of `CKA_EC_POINT` are one point, whatever encloses them.
 pub fn same_point(one: &[u8], other: &[u8]) -> bool {
-    let lengths = points::any_length();
-    let bare = |point| points::bare(point, &lengths);
-    bare(one).is_some_and(|point| bare(other) == Some(point))
+    points::same(one, other, &points::any_length())
 }
 
 /// The DER of an OCTET STRING of at most 255 bytes.

@@ -9,8 +9,18 @@ pub const fn lengths(size: usize) -> [usize; 2] {
 /// The point itself, of one of these lengths. Of bytes that can be read in two ways, as those of a bare
 /// point that begins like DER, only one has such a length.
 pub fn bare<'a>(given: &'a [u8], lengths: &[usize]) -> Option<&'a [u8]> {
-    let readings = [Some(given), octet_string(given), bit_string(given)];
-    readings.into_iter().flatten().find(|reading| lengths.contains(&reading.len()))
+    readings(given, lengths).next()
+}
+
+/// Whether two values can be read as one point, of any of these lengths. A point on one curve in a string is
+/// as long as a bare one on another.
+pub fn same(one: &[u8], other: &[u8], lengths: &[usize]) -> bool {
+    readings(one, lengths).any(|point| readings(other, lengths).any(|it| it == point))
+}
+
+fn readings<'a>(given: &'a [u8], lengths: &[usize]) -> impl Iterator<Item = &'a [u8]> {
+    let all = [Some(given), octet_string(given), bit_string(given)];
+    all.into_iter().flatten().filter(|reading| lengths.contains(&reading.len()))
 }
 
 /// Every length that a point of some curve has.

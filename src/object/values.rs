@@ -41,6 +41,11 @@ pub fn same(kind: u64, one: &Secret, other: &Secret) -> bool {
         }
 }
 
+/// Whether two values are one big number, with or without zeros before it.
+pub fn same_number(_: u64, one: &Secret, other: &Secret) -> bool {
+    without_zeros(one.expose()) == without_zeros(other.expose())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,10 +67,15 @@ mod tests {
         let (name, oid) = (b"\x13\x0Cedwards25519", &[6, 3, 0x2B, 0x65, 0x70]);
         assert!(same(CKA_EC_PARAMS, name, oid) && !same(CKA_EC_PARAMS, b"\x13\x00", oid));
         assert!(!same(CKA_ID, name, oid));
-        let point = [7; 32];
-        let covered = [&[4, 32][..], &point].concat();
-        let in_bits = [&[3, 33, 0][..], &point].concat();
-        assert!(same(CKA_EC_POINT, &point, &covered) && same(CKA_EC_POINT, &in_bits, &covered));
-        assert!(!same(CKA_EC_POINT, &point, &[8; 32]));
+        for length in [32, 33, 49, 65, 67, 97] {
+            let point = vec![7; length];
+            let covered = [&[4, length as u8][..], &point].concat();
+            let in_bits = [&[3, length as u8 + 1, 0][..], &point].concat();
+            let forms = [&point, &covered, &in_bits];
+            for one in forms {
+                assert!(forms.iter().all(|other| same(CKA_EC_POINT, one, other)), "{length}");
+                assert!(!same(CKA_EC_POINT, one, &vec![8; length]));
+            }
+        }
     }
 }

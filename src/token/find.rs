@@ -7,10 +7,10 @@ use super::records::{is_indexed, unexpected};
 use super::{Answer, Caller, Handle, Login, Token};
 use crate::error::{Reason, Result};
 use crate::id::Id;
-use crate::object::Template;
 use crate::object::custom::is_called;
-use crate::object::values::same;
+use crate::object::values::{same, same_number};
 use crate::object::vendor::CKA_KEYSTEAD_MATERIAL_VERSION;
+use crate::object::{Attributes, Template};
 use crate::wire::{Request, Response};
 use pkcs11_sys::*;
 use std::collections::HashMap;
@@ -170,10 +170,22 @@ impl Token {
                 None => return false,
             };
             let called = term.kind == CKA_LABEL && is_called(&shown, term.value.expose());
+            let same = match is_number(&shown, term.kind) {
+                true => same_number,
+                false => same,
+            };
             called
                 || matches!(value, Ok(Answer::Value(value)) if same(term.kind, &value, &term.value))
         }))
     }
+}
+
+/// Whether an attribute is a big number of this key only: the private value of one on a curve (PKCS#11 3.1,
+/// 6.3.4), which is bytes elsewhere.
+fn is_number(shown: &Attributes, kind: u64) -> bool {
+    kind == CKA_VALUE
+        && shown.number(CKA_CLASS) == Some(CKO_PRIVATE_KEY)
+        && shown.number(CKA_KEY_TYPE) == Some(CKK_EC)
 }
 
 /// Whether an ordinary object is another one by what it is mostly looked for, which it shows as it holds

@@ -349,6 +349,21 @@ fn ecdsa_takes_as_many_bits_as_the_curve_has_of_input_of_any_length() {
 // --- found ---
 
 #[test]
+fn a_point_on_each_curve_is_found_in_each_of_its_forms() {
+    play(|world| {
+        let token = world.token();
+        for curve in Curve::ALL {
+            let bare = PrivateKey::generate(*curve).unwrap().public().unwrap().point().unwrap();
+            let key = public(&token, KeyType::EC, curve.oid(), &bare).unwrap();
+            for form in [bare.clone(), bits(&bare), point_of(&token, key)] {
+                let found = token.find_objects(&[Attribute::EcPoint(form)]).unwrap();
+                assert_eq!(found, [key], "{curve:?}");
+            }
+        }
+    });
+}
+
+#[test]
 fn a_curve_is_found_by_each_of_its_names_and_a_point_in_each_of_its_forms() {
     play(|world| {
         let token = world.token();
@@ -401,8 +416,13 @@ fn a_value_that_can_be_read_finds_its_key_and_no_other_does() {
                 [(aes.to_vec(), &value[..]), ([&ec[..], &[curve]].concat(), scalar.expose())]
             {
                 let key = token.create_object(&template).unwrap();
-                let found = token.find_objects(&[Attribute::Value(value.to_vec())]).unwrap();
-                assert_eq!(found, if hidden { vec![] } else { vec![key] });
+                let find = |value| token.find_objects(&[Attribute::Value(value)]).unwrap();
+                let shown = if hidden { vec![] } else { vec![key] };
+                assert_eq!(find(value.to_vec()), shown);
+                // The private value of a key on a curve is a number, and an AES key is none.
+                let is_number = value == scalar.expose();
+                let shown = if is_number { shown } else { vec![] };
+                assert_eq!(find([&[0, 0], value].concat()), shown);
                 token.destroy_object(key).unwrap();
             }
         }
