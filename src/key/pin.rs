@@ -34,6 +34,10 @@ const WRAPPED: usize = 256;
 /// The lengths a PIN may have, in bytes.
 pub const PIN_LENGTH: std::ops::RangeInclusive<usize> = 4..=255;
 
+/// What a guess at a new PIN costs, and at any PIN no less: whoever shows an entry would otherwise name a
+/// cost at which an authenticator gives the PIN away.
+const COST: Cost = Cost { memory_kib: 19 << 10, passes: 2, lanes: 1 };
+
 /// What a token keeps beside its records.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
@@ -194,7 +198,8 @@ impl Pin {
         salt: [u8; 16],
         seal_salt: &Salt,
     ) -> Result<Self> {
-        let mut made = Self { salt, memory_kib: 19 * 1024, passes: 2, lanes: 1, guarded: None };
+        let Cost { memory_kib, passes, lanes } = COST;
+        let mut made = Self { salt, memory_kib, passes, lanes, guarded: None };
         let stretched = made.stretch(pin)?;
         let wrapped = seal_with(
             &stretched.wrapping,
@@ -208,9 +213,13 @@ impl Pin {
         Ok(made)
     }
 
-    /// What Argon2id makes of `pin`: some tens of milliseconds and 19 MiB.
+    /// What Argon2id makes of `pin`: some tens of milliseconds and 19 MiB. Fails with
+    /// [`Reason::StoreDamaged`] where it would take less.
     pub fn stretch(&self, pin: &[u8]) -> Result<Stretched> {
         let Self { memory_kib, passes, lanes, .. } = *self;
+        if memory_kib < COST.memory_kib || passes < COST.passes {
+            return Err(Reason::StoreDamaged.detail("a guess at the PIN would cost too little"));
+        }
         let output = stretch(pin, &self.salt, Cost { memory_kib, passes, lanes }, 64)?;
         let (shown, kept) = output.expose().split_at(32);
         Ok(Stretched { authenticator: Secret::from(shown), wrapping: Secret::from(kept) })
@@ -297,6 +306,22 @@ mod tests {
         let right = shown.officer.stretch(b"87654321").unwrap();
         assert!(!shown.officer.matches(right.authenticator.expose()));
         assert!(shown.officer.guarded.is_none() && shown.proof == [0; 32]);
+    }
+
+    #[test]
+    fn a_pin_is_not_stretched_for_less_than_a_guess_has_to_cost() {
+        let Entry { officer, .. } = entry().redacted();
+        let cheap = [
+            Pin { memory_kib: COST.memory_kib - 1, ..officer.clone() },
+            Pin { passes: COST.passes - 1, ..officer.clone() },
+            Pin { memory_kib: 8, passes: 64, ..officer.clone() },
+        ];
+        for pin in cheap {
+            let refused = pin.stretch(b"87654321").err().map(|error| error.reason());
+            assert_eq!(refused, Some(Reason::StoreDamaged), "{pin:?}");
+        }
+        let dear = Pin { memory_kib: COST.memory_kib + 1, passes: COST.passes + 1, ..officer };
+        assert!(dear.stretch(b"87654321").is_ok());
     }
 
     fn entry_with_user() -> Entry {

@@ -25,7 +25,8 @@
 //! to this, whether it uses the module or not. What PKCS#11 calls public is still not secret from who can
 //! read the store's files: the key that seals it lies beside it. Leave `CKA_PRIVATE` true.
 //!
-//! A module keeps neither the PIN nor what it made of it. Each further connection proves the login by a
+//! A module stretches a PIN for no less than the 19 MiB and 2 passes, whatever the agent says it takes, and
+//! keeps neither the PIN nor what it made of it. Each further connection proves the login by a
 //! MAC over the agent's nonce ([`wire::proof`](crate::wire::proof)), under a key derived from the token
 //! key and with a ticket that the agent gave with the login: a user's proves no security officer's. The
 //! user's login holds until the logout, whatever becomes of the PIN meanwhile, or until `C_InitToken` leaves
