@@ -1,8 +1,9 @@
 //! One budget for the frames that are in the agent's memory at once, whoever sent them or is sent them: a
 //! frame is read, and a long answer made, when there is room for it. Who has proved no login has a budget
-//! apart, so that strangers keep nobody waiting who has.
+//! apart, so that strangers keep nobody waiting who has. Of either one user takes at most a third, however
+//! many connections they have, and of two who wait the one goes first who has less.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -15,6 +16,9 @@ const UNPROVED: usize = 16 << 20;
 
 /// What each connection may take in any case, in bytes: nobody waits for the sake of a short frame.
 const FREE: usize = 4 << 10;
+
+/// By how many users a budget can be used up at the least.
+const USERS: usize = 3;
 
 /// Whose budget a frame is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,20 +41,85 @@ pub struct Budget {
 struct Purse {
     size: usize,
     left: usize,
-    /// Those who wait for their turn, in order.
-    queue: VecDeque<u64>,
-    next: u64,
+    /// What users have taken of it, by their numbers.
+    taken: BTreeMap<u32, usize>,
+    /// Those who wait for their turn, in the order in which they came.
+    queue: VecDeque<Waiting>,
+    /// The one of them who takes next.
+    turn: Option<u64>,
+    /// How many have ever waited.
+    count: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Waiting {
+    number: u64,
+    user: u32,
+    bytes: usize,
 }
 
 impl Purse {
     fn new(size: usize) -> Self {
-        Self { size, left: size, queue: VecDeque::new(), next: 0 }
+        Self {
+            size,
+            left: size,
+            taken: BTreeMap::new(),
+            queue: VecDeque::new(),
+            turn: None,
+            count: 0,
+        }
     }
 
-    fn join(&mut self) -> u64 {
-        self.next += 1;
-        self.queue.push_back(self.next);
-        self.next
+    /// The most that one user takes.
+    fn most(&self) -> usize {
+        self.size / USERS
+    }
+
+    fn join(&mut self, user: u32, bytes: usize) -> Waiting {
+        self.count += 1;
+        let waiting = Waiting { number: self.count, user, bytes: bytes.min(self.most()) };
+        self.queue.push_back(waiting);
+        self.turn = self.next();
+        waiting
+    }
+
+    fn leave(&mut self, waiting: Waiting) {
+        self.queue.retain(|one| one.number != waiting.number);
+        self.turn = self.next();
+    }
+
+    fn taken_by(&self, user: u32) -> usize {
+        self.taken.get(&user).copied().unwrap_or_default()
+    }
+
+    /// Whose turn it is: of those who are their users' first and whose users may take that much, the one
+    /// whose user has taken least.
+    fn next(&self) -> Option<u64> {
+        let mut seen = BTreeSet::new();
+        let firsts = self.queue.iter().filter(|one| seen.insert(one.user));
+        let may = firsts.filter(|one| self.taken_by(one.user) + one.bytes <= self.most());
+        may.min_by_key(|one| (self.taken_by(one.user), one.number)).map(|one| one.number)
+    }
+
+    /// Takes what is waited for, if it is that one's turn and there is as much left.
+    fn take(&mut self, waiting: Waiting) -> bool {
+        let takes = self.left >= waiting.bytes && self.turn == Some(waiting.number);
+        if takes {
+            self.left -= waiting.bytes;
+            *self.taken.entry(waiting.user).or_default() += waiting.bytes;
+            self.leave(waiting);
+        }
+        takes
+    }
+
+    fn give(&mut self, user: u32, bytes: usize) {
+        self.left += bytes;
+        let rest = self.taken_by(user).saturating_sub(bytes);
+        match rest {
+            0 => self.taken.remove(&user),
+            rest => self.taken.insert(user, rest),
+        };
+        self.turn = self.next();
     }
 }
 
@@ -66,26 +135,28 @@ impl Budget {
         Self { purses, returned: Condvar::new() }
     }
 
-    /// Takes so many bytes, or all there are where that is less, as soon as it is this caller's turn. Fails
-    /// with [`TimedOut`](io::ErrorKind::TimedOut) where that is not so by `end`.
-    pub fn take(&self, share: Share, bytes: usize, end: Instant) -> io::Result<Portion<'_>> {
+    /// Takes so many bytes for that user, or the most that one user takes where that is less, as soon as it
+    /// is this caller's turn. Fails with [`TimedOut`](io::ErrorKind::TimedOut) where that is not so by `end`.
+    pub fn take(
+        &self,
+        (share, user): (Share, u32),
+        bytes: usize,
+        end: Instant,
+    ) -> io::Result<Portion<'_>> {
         if bytes <= FREE {
-            return Ok(Portion { budget: self, share, bytes: 0 });
+            return Ok(Portion { budget: self, share, user, bytes: 0 });
         }
         let mut purses = self.lock();
-        let number = purse(&mut purses, share).join();
+        let waiting = purse(&mut purses, share).join(user, bytes);
         loop {
             let purse = purse(&mut purses, share);
-            let bytes = bytes.min(purse.size);
-            if purse.queue.front() == Some(&number) && purse.left >= bytes {
-                purse.left -= bytes;
-                purse.queue.pop_front();
+            if purse.take(waiting) {
                 self.returned.notify_all();
-                return Ok(Portion { budget: self, share, bytes });
+                return Ok(Portion { budget: self, share, user, bytes: waiting.bytes });
             }
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                purse.queue.retain(|waiting| *waiting != number);
+                purse.leave(waiting);
                 self.returned.notify_all();
                 return Err(io::Error::new(
                     io::ErrorKind::TimedOut,
@@ -116,6 +187,7 @@ fn purse(purses: &mut [Purse; 2], share: Share) -> &mut Purse {
 pub struct Portion<'a> {
     budget: &'a Budget,
     share: Share,
+    user: u32,
     bytes: usize,
 }
 
@@ -125,7 +197,7 @@ impl Portion<'_> {
         let surplus = self.bytes.saturating_sub(bytes);
         if surplus > 0 {
             self.bytes -= surplus;
-            purse(&mut self.budget.lock(), self.share).left += surplus;
+            purse(&mut self.budget.lock(), self.share).give(self.user, surplus);
             self.budget.returned.notify_all();
         }
     }
@@ -140,8 +212,9 @@ impl Drop for Portion<'_> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
-    use super::{Budget, FREE, Share};
-    use std::sync::mpsc::channel;
+    use super::{Budget, FREE, Portion, Share, USERS};
+    use std::sync::mpsc::{Sender, channel};
+    use std::thread::Scope;
     use std::time::{Duration, Instant};
 
     const UNIT: usize = 2 * FREE;
@@ -154,44 +227,88 @@ mod tests {
         now() + Duration::from_secs(60)
     }
 
+    /// Of which each user may take so many units.
+    fn budget(units: usize) -> Budget {
+        Budget::new(USERS * units * UNIT, USERS * UNIT)
+    }
+
+    fn at_once(budget: &Budget, user: u32, units: usize) -> Option<Portion<'_>> {
+        budget.take((Share::Proved, user), units * UNIT, now()).ok()
+    }
+
     #[test]
     fn what_does_not_fit_waits_until_its_end_and_strangers_take_nothing_from_others() {
-        let budget = Budget::new(2 * UNIT, UNIT);
-        let strange = budget.take(Share::Unproved, UNIT, now()).unwrap();
-        assert!(budget.take(Share::Unproved, UNIT, now()).is_err());
-        assert!(budget.take(Share::Unproved, FREE, now()).is_ok(), "short frames wait for nobody");
-        let mut whole = budget.take(Share::Proved, 100 * UNIT, now()).unwrap();
-        assert!(budget.take(Share::Proved, UNIT, now()).is_err());
+        let budget = budget(2);
+        let of_stranger = |bytes| budget.take((Share::Unproved, 1), bytes, now());
+        let strange = of_stranger(UNIT).unwrap();
+        assert!(of_stranger(UNIT).is_err());
+        assert!(of_stranger(FREE).is_ok(), "short frames wait for nobody");
+        let mut whole = at_once(&budget, 1, 100).unwrap();
+        assert!(at_once(&budget, 1, 1).is_none());
         whole.keep(UNIT);
-        let rest = budget.take(Share::Proved, UNIT, now()).unwrap();
-        assert!(budget.take(Share::Proved, UNIT, now()).is_err());
+        let rest = at_once(&budget, 1, 1).unwrap();
+        assert!(at_once(&budget, 1, 1).is_none());
         drop((rest, whole, strange));
-        assert!(budget.take(Share::Proved, 2 * UNIT, now()).is_ok());
-        assert!(budget.take(Share::Unproved, UNIT, now()).is_ok());
+        assert!(at_once(&budget, 1, 2).is_some());
+        assert!(of_stranger(UNIT).is_ok());
+    }
+
+    #[test]
+    fn one_user_leaves_the_others_theirs() {
+        let budget = budget(1);
+        let _greedy = [1, 2].map(|user| at_once(&budget, user, 100).unwrap());
+        assert!(at_once(&budget, 1, 1).is_none());
+        let last = at_once(&budget, 3, 1).unwrap();
+        assert!(at_once(&budget, 4, 1).is_none(), "nothing is left");
+        drop(last);
+        assert!(at_once(&budget, 4, 1).is_some());
+    }
+
+    /// Has somebody wait for their turn, who then says their name.
+    fn wait<'scope>(
+        scope: &'scope Scope<'scope, '_>,
+        budget: &'scope Budget,
+        (user, units, name): (u32, usize, &'static str),
+        order: &Sender<&'static str>,
+    ) {
+        let order = order.clone();
+        let before = budget.lock()[0].queue.len();
+        scope.spawn(move || {
+            let portion = budget.take((Share::Proved, user), units * UNIT, later()).unwrap();
+            order.send(name).unwrap();
+            drop(portion);
+        });
+        while budget.lock()[0].queue.len() == before {
+            std::thread::yield_now();
+        }
     }
 
     #[test]
     fn who_waits_for_much_is_not_overtaken_by_those_who_want_little() {
-        let budget = Budget::new(2 * UNIT, UNIT);
-        let first = budget.take(Share::Proved, UNIT, now()).unwrap();
+        let budget = budget(2);
+        let first = at_once(&budget, 1, 1).unwrap();
         let (sender, order) = channel();
         std::thread::scope(|scope| {
-            let waiting = |bytes, name| {
-                let (sender, budget) = (sender.clone(), &budget);
-                let before = budget.lock()[0].queue.len();
-                scope.spawn(move || {
-                    let portion = budget.take(Share::Proved, bytes, later()).unwrap();
-                    sender.send(name).unwrap();
-                    drop(portion);
-                });
-                while budget.lock()[0].queue.len() == before {
-                    std::thread::yield_now();
-                }
-            };
-            waiting(2 * UNIT, "much");
-            waiting(UNIT, "little");
+            wait(scope, &budget, (1, 2, "much"), &sender);
+            wait(scope, &budget, (1, 1, "little"), &sender);
             drop(first);
         });
         assert_eq!(order.try_iter().collect::<Vec<_>>(), ["much", "little"]);
+    }
+
+    #[test]
+    fn who_has_something_lets_those_go_first_who_have_nothing() {
+        let budget = budget(2);
+        let (_one, other) = (at_once(&budget, 1, 1).unwrap(), at_once(&budget, 2, 2).unwrap());
+        let rest = at_once(&budget, 3, 2).unwrap();
+        let last = at_once(&budget, 4, 1).unwrap();
+        let (sender, order) = channel();
+        std::thread::scope(|scope| {
+            wait(scope, &budget, (1, 1, "has something"), &sender);
+            wait(scope, &budget, (5, 1, "has nothing"), &sender);
+            drop(last);
+        });
+        drop((other, rest));
+        assert_eq!(order.try_iter().collect::<Vec<_>>(), ["has nothing", "has something"]);
     }
 }

@@ -39,6 +39,10 @@ const OWN_DESCRIPTORS: usize = 32;
 /// How long a peer may take for the first frame, for the rest of one, and to take its answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How much of an answer is sent at once, in bytes: within one call the kernel takes the time anew for each
+/// part that waits, so that a peer which takes little by little would never run out of it.
+const PIECE: usize = 16 << 10;
+
 /// How long a frame waits until there is room for it, while its sender is shown that the agent lives.
 const TURN: Duration = Duration::from_secs(60);
 
@@ -158,7 +162,8 @@ impl Server {
         let Moves { seated, leaving } = self.seats().admit(Instant::now());
         hang_up(leaving);
         for (number, peer, guest) in seated {
-            let seat = Seat { server: Arc::clone(self), writer: writer.clone(), number };
+            let (server, user) = (Arc::clone(self), peer.user);
+            let seat = Seat { server, writer: writer.clone(), number, user };
             if let Err(error) = self.serve(seat, peer, Arc::clone(&guest)) {
                 log::warn!("there can be no more connections: {error}");
                 self.seats().put_back(peer, guest, Instant::now());
@@ -259,6 +264,7 @@ struct Seat {
     server: Arc<Server>,
     writer: Sender<Job>,
     number: u64,
+    user: u32,
 }
 
 impl Seat {
@@ -277,7 +283,7 @@ impl Seat {
     /// Waits for the memory that a message and its frame take.
     fn room_for(&self, at_work: &AtWork, share: Share, frame: usize) -> io::Result<Portion<'_>> {
         let end = Instant::now() + TURN;
-        at_work.during(|| self.server.budget.take(share, 2 * frame, end))
+        at_work.during(|| self.server.budget.take((share, self.user), 2 * frame, end))
     }
 }
 
@@ -294,7 +300,6 @@ impl Drop for Seat {
 /// the store fails.
 fn converse(guest: &Guest, seat: &Seat, mut service: Service) -> io::Result<()> {
     let Guest { stream, at_work } = guest;
-    stream.set_write_timeout(Some(PATIENCE))?;
     let mut deadline = Some(Instant::now() + PATIENCE);
     loop {
         let deadline = Cell::new(deadline.take());
@@ -345,7 +350,25 @@ fn send(
     }?;
     drop(response);
     portion.keep(frame.len());
-    Handing::new(stream, page).write_all(&frame)
+    deliver(stream, page, &frame, PATIENCE)
+}
+
+/// Sends a frame, in no longer than that in all.
+fn deliver(
+    stream: &UnixStream,
+    page: Option<BorrowedFd<'_>>,
+    frame: &[u8],
+    patience: Duration,
+) -> io::Result<()> {
+    let (mut to, end) = (Handing::new(stream, page), Instant::now() + patience);
+    frame.chunks(PIECE).try_for_each(|piece| {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        stream.set_write_timeout(Some(left))?;
+        to.write_all(piece)
+    })
 }
 
 /// Reads with as long a wait before a frame as the peer may have its seat, and a deadline within it.
@@ -390,5 +413,28 @@ impl Patient<'_> {
     fn read_within(&self, limit: Option<Duration>, into: &mut [u8]) -> io::Result<usize> {
         self.stream.set_read_timeout(limit)?;
         (&mut &*self.stream).read(into)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::{Duration, Instant, Read, UnixStream, deliver};
+
+    #[test]
+    fn a_peer_that_takes_its_answer_little_by_little_runs_out_of_time() {
+        const PATIENCE: Duration = Duration::from_millis(200);
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let dribble = std::thread::spawn(move || {
+            // Each wait of the sender's is shorter than its patience, and all of them are longer.
+            while theirs.read(&mut [0; 16 << 10]).is_ok_and(|read| read > 0) {
+                std::thread::sleep(PATIENCE / 4);
+            }
+        });
+        let began = Instant::now();
+        assert!(deliver(&ours, None, &vec![0; 4 << 20], PATIENCE).is_err());
+        assert!(began.elapsed() < 10 * PATIENCE, "{:?}", began.elapsed());
+        ours.shutdown(std::net::Shutdown::Both).unwrap();
+        dribble.join().unwrap();
     }
 }
