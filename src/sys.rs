@@ -9,7 +9,7 @@ mod words;
 
 pub use words::{Words, WordsMut};
 
-use rustix::mm::{Advice, madvise};
+use rustix::mm::{Advice, MapFlags, madvise};
 use rustix::process::{Pid, getpid};
 use std::ffi::{CStr, OsString, c_int};
 use std::fs::File;
@@ -49,7 +49,7 @@ impl ForkMark {
     }
 
     fn page() -> io::Result<Mapping> {
-        let page = Mapping::anonymous(1)?;
+        let page = Mapping::anonymous(1, MapFlags::PRIVATE)?;
         // SAFETY: the advice covers exactly the page just mapped, whose owner expects it to be wiped.
         unsafe {
             madvise(page.start(), page.length(), Advice::LinuxWipeOnFork)?;

@@ -1,9 +1,9 @@
 //! A word of shared memory that the kernel marks when this process dies, for whatever reason: a robust
 //! futex (`set_robust_list(2)`), held by a thread that does nothing else.
 
-use super::words::WordsMut;
+use super::words::{Mapping, WordsMut};
+use rustix::mm::MapFlags;
 use rustix::thread::gettid;
-use std::cell::Cell;
 use std::ffi::{c_long, c_void};
 use std::io;
 use std::sync::Arc;
@@ -73,7 +73,7 @@ impl Drop for Held {
 /// The kernel's `struct robust_list`.
 #[repr(C)]
 struct Entry {
-    next: Cell<*const Entry>,
+    next: *const Entry,
 }
 
 /// The kernel's `struct robust_list_head`.
@@ -85,17 +85,17 @@ struct Head {
     pending: *const Entry,
 }
 
+/// The list of a thread that holds one word.
+#[repr(C)]
+struct List {
+    head: Head,
+    entry: Entry,
+}
+
 /// Puts the word on this thread's list, says whether that can be done, and waits for the end.
 fn hold(word: &AtomicU64, held: &SyncSender<bool>, ended: &Receiver<()>) {
-    let entry = Entry { next: Cell::new(std::ptr::null()) };
-    let distance = (word.as_ptr() as usize).wrapping_sub(&raw const entry as usize);
-    let head = Head {
-        list: Entry { next: Cell::new(&raw const entry) },
-        futex_offset: distance as c_long,
-        pending: std::ptr::null(),
-    };
-    entry.next.set(&raw const head.list);
-    let holds = set_list((&raw const head).cast());
+    let list = listing(word).ok();
+    let holds = list.as_ref().is_some_and(|list| set_list(list.start()));
     if holds {
         let thread = gettid().as_raw_nonzero().get().unsigned_abs();
         word.store(first_half(thread), Ordering::Release);
@@ -105,6 +105,29 @@ fn hold(word: &AtomicU64, held: &SyncSender<bool>, ended: &Receiver<()>) {
     // The channel is closed when the word has been let go.
     let _closed = ended.recv();
     set_list(std::ptr::null());
+}
+
+/// The list with that word. It lies in shared memory: where the kernel ends a process for want of memory, it
+/// may take what is private back before it goes through the list.
+fn listing(word: &AtomicU64) -> io::Result<Mapping> {
+    let words = size_of::<List>().div_ceil(size_of::<u64>());
+    let memory = Mapping::anonymous(words, MapFlags::SHARED)?;
+    let list = memory.start().cast::<List>();
+    // SAFETY: new memory, aligned to pages and as long as a list, which nobody else reads or writes until the
+    // kernel does; the addresses are only taken.
+    unsafe {
+        let (head, entry) = (&raw const (*list).head.list, &raw const (*list).entry);
+        let distance = (word.as_ptr() as usize).wrapping_sub(entry as usize);
+        list.write(List {
+            head: Head {
+                list: Entry { next: entry },
+                futex_offset: distance as c_long,
+                pending: std::ptr::null(),
+            },
+            entry: Entry { next: head },
+        });
+    }
+    Ok(memory)
 }
 
 /// Sets the list that the kernel goes through when this thread ends. It takes the place of the C library's,
@@ -145,6 +168,33 @@ mod tests {
         assert!(is_held(seen.load(3)));
         drop(again);
         assert!(!is_held(seen.load(3)));
+    }
+
+    /// Where the list of that thread lies.
+    fn list_of(thread: u64) -> usize {
+        let (mut head, mut size) = (0_usize, 0_usize);
+        // SAFETY: both are valid for writes.
+        let asked = unsafe {
+            libc::syscall(libc::SYS_get_robust_list, thread, &raw mut head, &raw mut size)
+        };
+        assert_eq!((asked, size), (0, size_of::<super::Head>()));
+        head
+    }
+
+    #[test]
+    fn the_list_lies_where_the_kernel_leaves_it_when_memory_is_short() {
+        let (words, seen) = memory();
+        let _held = Held::take(&words, 3).unwrap();
+        let list = list_of(seen.load(3));
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let holds = |line: &&str| {
+            let (range, _) = line.split_once(' ').unwrap();
+            let (start, end) = range.split_once('-').unwrap();
+            let [start, end] = [start, end].map(|at| usize::from_str_radix(at, 16).unwrap());
+            (start..end).contains(&list)
+        };
+        let line = maps.lines().find(holds).unwrap();
+        assert!(line.contains(" rw-s "), "{line}");
     }
 
     #[test]

@@ -74,12 +74,11 @@ impl Mapping {
         Self::owning(start, count)
     }
 
-    pub(super) fn anonymous(count: usize) -> io::Result<Self> {
+    pub(super) fn anonymous(count: usize, kind: MapFlags) -> io::Result<Self> {
         let length = count * size_of::<AtomicU64>();
         let access = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: the address is the kernel's choice, so no memory in use is replaced.
-        let start =
-            unsafe { mmap_anonymous(std::ptr::null_mut(), length, access, MapFlags::PRIVATE) }?;
+        let start = unsafe { mmap_anonymous(std::ptr::null_mut(), length, access, kind) }?;
         Self::owning(start, count)
     }
 
