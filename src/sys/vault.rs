@@ -17,6 +17,7 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ops::{Deref, DerefMut};
 use std::ptr::{NonNull, copy_nonoverlapping, null_mut};
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use std::time::Duration;
 
 /// How much address space the vault takes, in bytes. Only what is used takes memory.
 const SPACE: usize = 64 << 20;
@@ -30,6 +31,12 @@ const SMALL: usize = 1 << 10;
 const LONGEST: usize = 64 << 10;
 
 const CLASSES: usize = SMALL / GRAIN + (LONGEST / SMALL).ilog2() as usize;
+
+/// After so many looks at a lock that is held, its holder is given the processor; after so many more by
+/// sleeping that long.
+const SPINS: u32 = 64;
+const YIELDED: u32 = 16 * SPINS;
+const NAP: Duration = Duration::from_micros(50);
 
 /// The pages; null before they are first needed, [`NONE`] where there are none.
 static PAGES: AtomicPtr<Books> = AtomicPtr::new(null_mut());
@@ -146,8 +153,13 @@ impl Open {
         while lock.compare_exchange_weak(false, true, Ordering::Acquire, Ordering::Relaxed).is_err()
         {
             tries = tries.wrapping_add(1);
-            // Whoever holds it has a few instructions to go, unless another thread has taken its processor.
-            if tries.is_multiple_of(64) { std::thread::yield_now() } else { std::hint::spin_loop() }
+            // Whoever holds it has a few instructions to go, unless another thread has taken its processor:
+            // this one, where it is a real-time thread, which does not yield to others.
+            match tries {
+                _ if !tries.is_multiple_of(SPINS) => std::hint::spin_loop(),
+                ..YIELDED => std::thread::yield_now(),
+                _ => std::thread::sleep(NAP),
+            }
         }
         Self(pages)
     }

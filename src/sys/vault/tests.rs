@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::collections::HashSet;
+use std::time::Instant;
 
 /// A block of `size` bytes, all of them ones.
 fn filled(size: usize) -> NonNull<u8> {
@@ -110,4 +112,47 @@ fn a_child_takes_back_no_block_of_its_parents() {
         allocate(100) != Some(secret.start)
     });
     assert!(apart);
+}
+
+/// Moves this thread to the first of the processors that it may have; where `fifo`, it yields to no
+/// ordinary thread there. Whether that is allowed.
+fn on_one_processor(fifo: bool) -> bool {
+    let mut all = sched_getaffinity(None).unwrap();
+    let first = (0..CpuSet::MAX_CPU).find(|cpu| all.is_set(*cpu)).unwrap();
+    all.clear();
+    all.set(first);
+    sched_setaffinity(None, &all).unwrap();
+    let priority = libc::sched_param { sched_priority: 1 };
+    // SAFETY: the parameter lives as long as the call, which is about this thread.
+    !fifo || unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const priority) } == 0
+}
+
+/// Without that the kernel ends it, after 0.95 s or never.
+#[test]
+fn a_real_time_thread_that_waits_lets_the_holder_go_on() {
+    let (held, waits) = (AtomicBool::new(false), AtomicBool::new(false));
+    let is_set = |flag: &AtomicBool| {
+        while !flag.load(Ordering::Acquire) {
+            std::thread::sleep(NAP);
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            on_one_processor(false);
+            let locked = Open::of(pages().unwrap());
+            held.store(true, Ordering::Release);
+            is_set(&waits);
+            drop(locked);
+        });
+        let waited = scope.spawn(|| {
+            is_set(&held);
+            let allowed = on_one_processor(true);
+            waits.store(true, Ordering::Release);
+            let began = Instant::now();
+            drop(Open::of(pages().unwrap()));
+            allowed.then(|| began.elapsed())
+        });
+        let Some(waited) = waited.join().unwrap() else { return eprintln!("not allowed here") };
+        assert!(waited < Duration::from_millis(700), "{waited:?}");
+    });
 }
