@@ -17,6 +17,7 @@ use super::{Lock, Options};
 use crate::clock::{Clock, Seconds, SystemClock};
 use crate::error::{Error, Reason, Result};
 use crate::store::check_growth;
+use crate::sys;
 use crate::wire::message::STORE_FORMAT;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -53,6 +54,7 @@ pub fn serve(
     working: impl Fn(Option<&Error>) + Send + 'static,
     ready: impl FnOnce(),
 ) -> Result<()> {
+    sys::heap::give_long_blocks_back();
     let stop = on_signals().map_err(|error| Reason::General.detail(error))?;
     let life = Life::begin(lock, options, Arc::new(SystemClock), handed, working)?;
     life.run(stop.as_fd(), ready)
