@@ -23,7 +23,8 @@ const PAGE: u32 = 16_384;
 pub(super) const OPENED: usize = 256;
 
 impl Token {
-    /// The handles of all objects that fit the template and are visible to who is logged in.
+    /// The handles of all objects that fit the template and are visible to who is logged in, in the order
+    /// of their identities, which is that of their creation.
     pub fn find(&self, _caller: &Caller, template: &Template) -> Result<Vec<Handle>> {
         let mut found = Vec::new();
         if template.flag(CKA_TOKEN)? != Some(true) {
@@ -31,16 +32,18 @@ impl Token {
         }
         if template.flag(CKA_TOKEN)? != Some(false) {
             let records = self.records(template)?;
-            found.extend(self.handles_of(&records)?);
+            let handles = self.handles_of(&records)?;
+            found.extend(records.into_iter().zip(handles));
         }
-        Ok(found)
+        found.sort_by_key(|&(id, _)| id);
+        Ok(found.into_iter().map(|(_, handle)| handle).collect())
     }
 
-    fn session_objects(&self, template: &Template) -> Result<Vec<Handle>> {
+    fn session_objects(&self, template: &Template) -> Result<Vec<(Id, Handle)>> {
         let mut found = Vec::new();
         for (handle, object) in self.handles.session_objects(self.login_epoch()) {
             if self.fits(&object, template)? {
-                found.push(handle);
+                found.push((object.id, handle));
             }
         }
         Ok(found)

@@ -86,6 +86,23 @@ static void searches(CK_BBOOL token, const char *kind)
           "%s objects are found in the order of their creation", kind);
 }
 
+static void mixed_search(void)
+{
+    CK_OBJECT_HANDLE made[8], found[COUNT(made) + 1];
+    CK_OBJECT_CLASS class = CKO_DATA;
+    CK_ULONG count = 0;
+    CK_ATTRIBUTE template[] = {{CKA_CLASS, &class, sizeof class}};
+    for (size_t i = 0; i < COUNT(made); i++)
+        made[i] = data_object(i % 2 == 0, (char)('a' + i));
+    must(p11->C_FindObjectsInit(s, template, COUNT(template)), "C_FindObjectsInit");
+    must(p11->C_FindObjects(s, found, COUNT(found), &count), "C_FindObjects");
+    must(p11->C_FindObjectsFinal(s), "C_FindObjectsFinal");
+    check(count == COUNT(made) && memcmp(made, found, sizeof made) == 0,
+          "objects of session and token are found in the order of their creation");
+    for (size_t i = 0; i < COUNT(made); i++)
+        must(p11->C_DestroyObject(s, made[i]), "C_DestroyObject");
+}
+
 /* Allocates what it is told, and passes nothing where it is told 0. */
 static CK_RV grown(CK_RV (*call)(CK_SESSION_HANDLE, CK_BYTE_PTR, CK_ULONG_PTR), CK_BYTE **at)
 {
@@ -224,6 +241,7 @@ int main(int argc, char **argv)
     labels();
     s = make_token(p11);
     seeds();
+    mixed_search();
     searches(CK_FALSE, "session");
     searches(CK_TRUE, "token");
     lengths();
