@@ -208,6 +208,8 @@ fn keys_work_from_the_snapshot_where_the_database_is_zeroed_and_change_again_aft
         assert!(ends_within(agent, std::time::Duration::from_secs(20)));
         let recovered = world.keystead(&["recover"]);
         assert!(recovered.status.success(), "{recovered:?}");
+        let text = String::from_utf8(world.keystead(&["doctor"]).stdout).unwrap();
+        assert!(!text.contains("others could read"), "recovered for its owner alone: {text}");
         assert_eq!(token.encrypt_block(key).unwrap(), block);
         generate().unwrap();
         assert!(!token.module.get_token_info(token.slot).unwrap().write_protected());

@@ -3,7 +3,14 @@
 use keystead::wire::process::AgentProcess;
 use keystead::wire::socket::Socket;
 use keystead::wire::{Deadline, PATIENCE};
+use rustix::fs::Mode;
+use rustix::process::umask;
 use std::path::Path;
+
+/// Lets this process make files for their owner alone, as every process that writes in a store does.
+pub fn make_files_private() {
+    umask(Mode::RWXG | Mode::RWXO);
+}
 
 /// The command that ends the agent of the store in `directory`, to be pasted.
 pub fn end_it(directory: &Path) -> String {

@@ -15,8 +15,7 @@ use keystead::presence;
 use keystead::sys;
 use keystead::wire::Place;
 use keystead::wire::start::{self, READY, WORKING};
-use rustix::fs::Mode;
-use rustix::process::{DumpableBehavior, set_dumpable_behavior, setsid, umask};
+use rustix::process::{DumpableBehavior, set_dumpable_behavior, setsid};
 use rustix::stdio::{dup2_stderr, dup2_stdout};
 use std::ffi::CString;
 use std::fs::File;
@@ -57,7 +56,7 @@ impl Arguments {
         if self.in_background() {
             sys::reset_signals();
         }
-        umask(Mode::RWXG | Mode::RWXO);
+        serving::make_files_private();
         let config = global.configuration()?;
         match self {
             Self { make: true, .. } => make(&config),

@@ -17,6 +17,7 @@ pub struct Arguments {}
 impl Arguments {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
         let directory = global.store()?.directory;
+        serving::make_files_private();
         let Claim::Ours(lock) = claim(&directory)? else {
             let told = format_args!("an agent serves {}", directory.display());
             let hint = format!("{}, then again `keystead recover`", serving::end_it(&directory));

@@ -51,6 +51,7 @@ impl Arguments {
         presence::check_place(&directory).map_err(|error| {
             Failure::from(error).hint("restore into an empty directory (--store)")
         })?;
+        serving::make_files_private();
         directory::prepare(&directory, None)?;
         let lock = lock(&directory)?;
         let living = self.erased_in.as_deref();
