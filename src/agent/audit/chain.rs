@@ -58,6 +58,10 @@ impl FromStr for Head {
     }
 }
 
+/// What helps where the key is lost. That is no way to have a log taken for whole that has lost lines.
+const LOST: &str = "put it back from a backup, or move the folder that it lies in away: events are recorded \
+                    again then, but `keystead audit --verify` finds the log broken for good";
+
 /// The key of a store's chain.
 pub struct ChainKey(Hmac<Sha256>);
 
@@ -67,10 +71,7 @@ impl ChainKey {
         let bytes = Zeroizing::new(std::fs::read(Self::path(directory))?);
         match bytes.len() {
             32 => Self::new(&bytes),
-            length => Err(io::Error::other(format!(
-                "{length} bytes, not 32; where the key is lost, move the folder that it lies in away, \
-                 and a new log begins"
-            ))),
+            length => Err(io::Error::other(format!("{length} bytes, not 32; {LOST}"))),
         }
     }
 
@@ -82,10 +83,9 @@ impl ChainKey {
             done => return done,
         }
         if !super::read::files(&directory.join(FOLDER))?.is_empty() {
-            return Err(io::Error::other(
-                "it is gone, and without it nobody can tell whether a line of the log was changed; put it \
-                 back from a backup, or move the folder that it lies in away, and a new log begins",
-            ));
+            return Err(io::Error::other(format!(
+                "it is gone, and without it nobody can tell whether a line of the log was changed; {LOST}"
+            )));
         }
         let mut bytes = Zeroizing::new([0; 32]);
         aws_lc_rs::rand::fill(&mut *bytes).map_err(|_| io::Error::other("no random bytes"))?;
@@ -109,7 +109,7 @@ impl ChainKey {
 
     /// Where the key lies.
     pub fn path(directory: &Path) -> PathBuf {
-        directory.join(FOLDER).join("key")
+        directory.join(FOLDER).join(super::KEY)
     }
 
     fn new(bytes: &[u8]) -> io::Result<Self> {

@@ -44,10 +44,13 @@ pub fn folder(directory: &Path) -> PathBuf {
     directory.join(FOLDER)
 }
 
-/// Whether `directory` holds an audit log that can be verified: the key of its chain is there.
+/// Whether `directory` holds the folder of an audit log.
 pub fn is_in(directory: &Path) -> bool {
-    ChainKey::path(directory).is_file()
+    folder(directory).is_dir()
 }
+
+/// The file that holds the key of the chain.
+pub const KEY: &str = "key";
 
 /// The file that is appended to.
 const CURRENT: &str = "audit.jsonl";

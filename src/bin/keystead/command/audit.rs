@@ -12,6 +12,7 @@ use keystead::id::Id;
 use keystead::wire::{Link, Place, Request, Response};
 use serde_json::json;
 use std::collections::HashSet;
+use std::io::ErrorKind;
 
 /// Show what happened to the keys, or verify that nothing is missing from the record of it
 ///
@@ -49,7 +50,7 @@ impl Arguments {
         if let Self { verify: true, head, .. } = self {
             return verify(global, &evidence(global)?, head);
         }
-        let config = global.store()?;
+        let config = evidence(global)?;
         let (mut lines, faults) = audit::entries(&config.directory).map_err(failed)?;
         let keys = self.keys(&lines)?;
         lines.retain(|line| self.wants(&line.entry, keys.as_ref()));
@@ -82,7 +83,7 @@ impl Arguments {
     }
 }
 
-/// The configuration with a directory that has a log to be verified: a store, or a copy of a store's
+/// The configuration with a directory that has a log to be read: a store, or a copy of a store's
 /// `audit/` without the rest.
 fn evidence(global: &Global) -> Result<Config, Failure> {
     match global.configuration()? {
@@ -191,6 +192,15 @@ fn unread(faults: &[Fault]) -> Failure {
 
 fn failed(fault: Fault) -> Failure {
     match fault {
+        Fault::File(path, error)
+            if error.kind() == ErrorKind::NotFound && path.ends_with(audit::KEY) =>
+        {
+            Failure::new(format_args!(
+                "{}: it is gone, and without it nobody can tell whether a line of the log was changed",
+                path.display()
+            ))
+            .hint("put it back from a backup; a copy of the log needs the key beside it")
+        }
         Fault::File(path, error) => Failure::of_file(&path, &error),
         Fault::Line(..) => Failure::new(format_args!("the audit log is not whole: {fault}"))
             .hint("a copy kept elsewhere has what is gone; `keystead audit` shows what is left"),
