@@ -177,7 +177,15 @@ impl Chunker<'_> {
                 "{shown} may not be used for this; its status is {}",
                 shown.status
             ))
-            .hint("`keystead show` shows it"),
+            .hint(match shown.status {
+                status if status == json::status(Status::Disabled) => {
+                    "`keystead enable` lets it be used again"
+                }
+                status if status == json::status(Status::PendingDeletion) => {
+                    "`keystead cancel-deletion` keeps it, `keystead enable` lets it be used again"
+                }
+                _ => "`keystead show` shows it",
+            }),
         }
     }
 }

@@ -244,7 +244,7 @@ fn check_length(material: &Secret, most: usize) -> Result<(), Failure> {
 
 fn not_wrapped(length: usize, size: usize) -> Failure {
     Failure::new(format_args!("{length} bytes are not wrapped under this import key"))
-        .hint(format_args!("what it wraps has {size} bytes"))
+        .hint(format_args!("is it the right one? What it wraps has {size} bytes"))
 }
 
 #[cfg(test)]

@@ -28,9 +28,9 @@ impl Arguments {
         let material = key.material(&session)?;
         if material.is_empty() {
             let told = format_args!("{}: there is no material: {}", key.shown, key.shown.material);
-            return Err(
-                Failure::new(told).hint("`keystead show` says since when; nothing is to be done")
-            );
+            let hint =
+                "nothing is to be done; `keystead audit --key KEY` tells what happened to it";
+            return Err(Failure::new(told).hint(hint));
         }
         let readable = public_key::is_beside(&session, &key)?;
         for object in material {
