@@ -55,6 +55,9 @@ pub struct Config {
     pub rsa_minimum: u64,
 }
 
+/// The environment variable that names the store.
+pub const STORE_VARIABLE: &str = "KEYSTEAD_STORE";
+
 /// What `rsa_minimum` may be: the sizes of RSA keys that the token computes with at all.
 pub const RSA_MINIMUM: RangeInclusive<u64> = 1024..=8192;
 
@@ -79,6 +82,7 @@ impl Config {
 
     /// The same, with the store in `directory` whatever is configured, as the program's `--store` has it.
     pub fn load_with_store(named: Option<&str>, directory: &str) -> Result<Self> {
+        absolute(directory.to_owned()).map_err(|why| bad(format_args!("--store: {why}")))?;
         let surroundings =
             Surroundings { store: Some(directory.into()), ..Surroundings::of_process() };
         Self::load_in(&surroundings, named)
@@ -175,7 +179,7 @@ fn from_environment(text: &OsStr) -> Result<PathBuf> {
             .filter(|path| path.is_absolute())
             .ok_or_else(|| relative(Path::new(text))),
     };
-    path.map_err(|why| bad(format_args!("the store: {why}")))
+    path.map_err(|why| bad(format_args!("{STORE_VARIABLE}: {why}")))
 }
 
 fn relative(path: &Path) -> String {

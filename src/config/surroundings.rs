@@ -36,7 +36,7 @@ impl Surroundings {
         let absolute = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
         Self {
             conf: variable("KEYSTEAD_CONF").map(PathBuf::from),
-            store: variable("KEYSTEAD_STORE"),
+            store: variable(super::STORE_VARIABLE),
             config_home: absolute("XDG_CONFIG_HOME"),
             data_home: absolute("XDG_DATA_HOME"),
             home: absolute("HOME").or_else(|| sys::home_of(user.as_raw())),

@@ -122,7 +122,7 @@ fn launch(
 ) -> Result<(Child, io::Result<String>)> {
     let (report, sender) = io::pipe().map_err(absent)?;
     let child = command(place, program, mode, sender).and_then(|mut command| command.spawn());
-    let child = child.map_err(|error| absent(format_args!("{}: {error}", program.display())))?;
+    let child = child.map_err(|error| not_run(place, program, &error))?;
     Ok((child, read_report(report.into(), deadline, heard)))
 }
 
@@ -318,6 +318,20 @@ fn shown(said: &str) -> String {
         shown.push('…');
     }
     shown
+}
+
+/// Why the agent's program does not run, and what helps where it is not the one that it should be.
+fn not_run(place: &Place, program: &Path, error: &io::Error) -> Error {
+    let cure = match (error.kind(), &place.program) {
+        (ErrorKind::NotFound | ErrorKind::PermissionDenied, Some(_)) => {
+            "; correct `agent` in the configuration, which names this program"
+        }
+        (ErrorKind::NotFound | ErrorKind::PermissionDenied, None) => {
+            "; install the program `keystead` beside the module, or name it by `agent` in the configuration"
+        }
+        _ => "",
+    };
+    absent(format_args!("{}: {error}{cure}", program.display()))
 }
 
 fn absent(why: impl std::fmt::Display) -> Error {

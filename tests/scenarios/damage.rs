@@ -125,6 +125,25 @@ fn a_flipped_bit_in_any_kind_of_cell_costs_nothing_and_is_said_until_it_is_mende
 }
 
 #[test]
+fn erase_slots_that_nothing_mends_are_not_sent_from_one_command_to_the_next() {
+    play(|world| {
+        if !is_first(world) {
+            return;
+        }
+        made(world);
+        let slots = world.store().join("slots");
+        fs::write(&slots, vec![0; fs::metadata(&slots).unwrap().len() as usize]).unwrap();
+        let said = text(&world.keystead(&["recover"]));
+        assert!(said.contains("this cannot be mended"), "{said}");
+        assert!(!said.contains("`keystead recover"), "{said}");
+        fs::remove_file(&slots).unwrap();
+        let said = doctor(world);
+        assert!(said.contains("slots: it is gone"), "{said}");
+        assert!(said.contains("restore the store's directory"), "{said}");
+    });
+}
+
+#[test]
 fn a_token_whose_count_is_lost_is_locked_until_its_officer_comes_after_a_recovery() {
     play(|world| {
         if !is_first(world) {

@@ -50,7 +50,7 @@ fn words(code: RvError) -> Option<(&'static str, &'static str)> {
         ),
         RvError::DeviceMemory => (
             "there is no room left in the store",
-            "make room on the store's file system; a running agent still deletes keys",
+            "make room on the store's file system (a running agent still deletes keys)",
         ),
         RvError::DeviceError | RvError::DeviceRemoved => {
             ("the store or its agent failed", "`keystead doctor` says what is wrong")

@@ -2,7 +2,7 @@
 
 use crate::Global;
 use crate::explain::LOG;
-use keystead::config::journal;
+use keystead::config::{STORE_VARIABLE, journal};
 use keystead::error::{Error, Reason};
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
@@ -45,6 +45,11 @@ impl Failure {
             Some(first) => Self { hint: Some(format!("{first}; {hint}")), ..self },
             None => self.hint(hint),
         }
+    }
+
+    /// Whether its hint names that command.
+    pub fn advises(&self, command: &str) -> bool {
+        self.hint.as_ref().is_some_and(|hint| hint.contains(command))
     }
 
     /// What it says, on one line.
@@ -206,7 +211,14 @@ fn says_little(text: &str) -> bool {
 
 fn hint(reason: Reason, text: &str) -> Option<&'static str> {
     Some(match reason {
+        Reason::BadConfiguration if text.contains(STORE_VARIABLE) => {
+            "give it an absolute path, or unset it"
+        }
+        Reason::BadConfiguration if text.contains("--store: ") => "name a directory",
         Reason::BadConfiguration => "correct it, or name another file with --config",
+        _ if text.contains("Too many open files") => {
+            "raise this program's limit of open files (`ulimit -n`, RLIMIT_NOFILE)"
+        }
         Reason::AgentAbsent if says_little(text) => {
             "`keystead agent` runs the agent here, where it shows what it does"
         }
@@ -216,9 +228,13 @@ fn hint(reason: Reason, text: &str) -> Option<&'static str> {
         Reason::StoreAbsent => {
             "`keystead init LABEL` makes one, `keystead restore` brings one back"
         }
+        Reason::StoreReadOnly if text.contains("Read-only file system") => {
+            "mount its file system so that it can be written; after an error the kernel makes it \
+             read-only by itself, and `dmesg` tells of that"
+        }
         Reason::StoreReadOnly => "`keystead doctor` says why",
         Reason::StoreFull => {
-            "make room on the store's file system; a running agent still deletes keys"
+            "make room on the store's file system (a running agent still deletes keys)"
         }
         reason if reason.is_no_agent() => "`keystead doctor` says what is wrong",
         Reason::PinIncorrect => "the attempt was counted; ten wrong ones in a row lock the PIN",

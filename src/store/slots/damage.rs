@@ -75,6 +75,9 @@ pub fn damage(directory: &Path) -> Result<Vec<Damage>> {
 
 fn scan(directory: &Path) -> Result<Vec<Damage>> {
     let path = directory.join(NAME);
+    if !path.exists() {
+        return Err(super::damaged(&path, "it is gone"));
+    }
     let file = files::open_private(&path, false)?;
     let (_, end) = fixed_part(&file, &path)?;
     let mut bytes = Zeroizing::new(vec![0; offset(end) as usize]);

@@ -23,7 +23,7 @@ impl Arguments {
             let hint = format!("{}, then again `keystead recover`", serving::end_it(&directory));
             return Err(Failure::new(told).hint(hint));
         };
-        let recovered = recover(&lock)?;
+        let recovered = recover(&lock).map_err(|error| hopeless(error.into()))?;
         if global.json {
             return output::json(&told(recovered.unwrap_or_default()));
         }
@@ -31,6 +31,17 @@ impl Arguments {
             None => output::text("nothing is lost, and nothing was changed\n"),
             Some(recovered) => output::text(text(&recovered)),
         }
+    }
+}
+
+/// A failure whose hint does not name this command again: here it has been tried.
+fn hopeless(failure: Failure) -> Failure {
+    match failure.advises("`keystead recover`") {
+        true => failure.hint(
+            "this cannot be mended: restore the store's directory as a whole from a backup, or `keystead \
+             restore` puts one into an empty directory",
+        ),
+        false => failure,
     }
 }
 
