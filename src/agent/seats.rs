@@ -1,6 +1,7 @@
 //! Who is connected, who waits to be, and who makes room for whom. Any number of processes and threads
 //! share a store: nobody is refused because others are connected, and nobody is hung up on in the midst
-//! of a request. Whose connection is closed takes up another when there is something to ask.
+//! of a request; one who has proved nothing, of one that has arrived whole. Whose connection is closed
+//! takes up another when there is something to ask.
 //!
 //! * Whoever comes is seated where there is room, and waits else.
 //! * For each who waits, one who is idle leaves: first those who have proved nothing, then those who have
@@ -191,7 +192,7 @@ impl<S: Clone> Seats<S> {
         self.waiting.push_front(Waiting { peer, connection, since });
     }
 
-    /// A request has begun to arrive. False where it has been decided that its peer leaves.
+    /// A request has begun to arrive, or has arrived. False where it has been decided that its peer leaves.
     pub fn begin(&mut self, number: u64) -> bool {
         match self.seated.get_mut(&number) {
             Some(seated) if seated.doing != Doing::Leaving => {

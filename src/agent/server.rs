@@ -303,8 +303,9 @@ fn converse(guest: &Guest, seat: &Seat, mut service: Service) -> io::Result<()> 
     let mut deadline = Some(Instant::now() + PATIENCE);
     loop {
         let deadline = Cell::new(deadline.take());
-        let mut from = Patient { stream, seat, deadline: &deadline, begun: false };
-        let share = if service.has_proved() { Share::Proved } else { Share::Unproved };
+        let proved = service.has_proved();
+        let mut from = Patient { stream, seat, deadline: &deadline, begun: !proved };
+        let share = if proved { Share::Proved } else { Share::Unproved };
         let room_for = |frame| seat.room_for(at_work, share, frame);
         let most = service.longest_request();
         let admit = |frame| {
@@ -315,6 +316,10 @@ fn converse(guest: &Guest, seat: &Seat, mut service: Service) -> io::Result<()> 
         };
         let received = frame::receive_as_admitted::<Request, _>(&mut from, most, admit)?;
         let Some((request, mut portion)) = received else { return Ok(()) };
+        // Who has proved nothing could begin frame after frame, and end none, to keep a seat from others.
+        if !proved && !seat.begin() {
+            return Ok(());
+        }
         let answered = !matches!(request, Request::Hello { .. } | Request::Prove { .. });
         if let Some(most) = longest_answer(&request) {
             // Such requests are short.

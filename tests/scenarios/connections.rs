@@ -8,12 +8,34 @@ use crate::rig::{play, raw::Raw, token::USER_PIN};
 use cryptoki::object::{Attribute, ObjectClass};
 use cryptoki::session::{Session, UserType};
 use std::fs;
+use std::io::Write;
 use std::os::unix::net::UnixStream;
 
 /// Together more than the 256 connections that a user has.
 const PROGRAMS: usize = 17;
 const THREADS: usize = 16;
 const ROUNDS: usize = 5;
+
+/// More than the 256 connections that a user has.
+const DAWDLERS: usize = 400;
+
+#[test]
+fn who_begins_requests_and_ends_none_keeps_no_seat_from_others() {
+    play(|world| match world.role() {
+        "" => {
+            let _token = world.token();
+            let dawdle = |_| {
+                let mut stream = UnixStream::connect(world.store().join("agent.sock")).unwrap();
+                // The length of a greeting, and its first byte.
+                stream.write_all(&[60, 0, 0, 0, 0]).unwrap();
+                stream
+            };
+            let _dawdlers: Vec<UnixStream> = (0..DAWDLERS).map(dawdle).collect();
+            world.start("newcomer").ends_well();
+        }
+        _ => work(&world.same_token(), "newcomer"),
+    });
+}
 
 #[test]
 fn seventeen_programs_of_sixteen_threads_share_a_store_and_give_back_what_they_leave_idle() {
