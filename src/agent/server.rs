@@ -280,10 +280,11 @@ impl Seat {
         self.server.seats().is_spare(self.number)
     }
 
-    /// Waits for the memory that a message and its frame take.
+    /// Waits for the memory that a message and its frame take: the frame, and what is read from it, which
+    /// grows by halves and lies there twice as it moves.
     fn room_for(&self, at_work: &AtWork, share: Share, frame: usize) -> io::Result<Portion<'_>> {
         let end = Instant::now() + TURN;
-        at_work.during(|| self.server.budget.take((share, self.user), 2 * frame, end))
+        at_work.during(|| self.server.budget.take((share, self.user), 3 * frame, end))
     }
 }
 

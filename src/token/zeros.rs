@@ -44,7 +44,7 @@ pub fn removed(mut unwrapped: Secret, template: &Attributes, by: Bounds) -> Resu
             unwrapped.truncate(length);
             Ok(unwrapped)
         }
-        None if template.number(CKA_KEY_TYPE) != Some(CKK_AES) && ends_in_zero(&unwrapped) => {
+        None if template.number(CKA_KEY_TYPE) != Some(CKK_AES) && may_be_padded(&unwrapped) => {
             Err(Reason::TemplateIncomplete
                 .detail("a secret that ends in zeros, which may be padding, needs CKA_VALUE_LEN"))
         }
@@ -52,8 +52,10 @@ pub fn removed(mut unwrapped: Secret, template: &Attributes, by: Bounds) -> Resu
     }
 }
 
-fn ends_in_zero(bytes: &Secret) -> bool {
-    bytes.is_zero_from(bytes.len().saturating_sub(1))
+/// Returns whether the last block ends in zeros and is more than zeros, as padding would leave it.
+fn may_be_padded(bytes: &Secret) -> bool {
+    let zero_from = |back: usize| bytes.is_zero_from(bytes.len().saturating_sub(back));
+    zero_from(1) & !zero_from(BLOCK)
 }
 
 fn shortened(bytes: &Secret, length: usize) -> Secret {
@@ -129,6 +131,8 @@ mod tests {
             let whole = removed(padded.duplicate(), &secret(other), FREE).unwrap();
             assert_eq!(whole, padded, "whose length is judged like any other's");
         }
+        let zeros = bytes(&[0; 24]);
+        assert_eq!(removed(zeros.duplicate(), &secret(None), FREE).unwrap(), zeros);
         let aes = template(CKO_SECRET_KEY, CKK_AES, None);
         assert_eq!(removed(padded.duplicate(), &aes, FREE).unwrap(), padded);
     }

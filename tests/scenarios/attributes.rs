@@ -35,7 +35,7 @@ fn a_certificate_needs_its_type_and_a_url_both_hashes() {
         let url = Attribute::Url(b"http://example.org/c".to_vec());
         let subject = raw(CKA_HASH_OF_SUBJECT_PUBLIC_KEY, b"one");
         let issuer = raw(CKA_HASH_OF_ISSUER_PUBLIC_KEY, b"other");
-        for hashes in [&[][..], &[subject.clone()], &[issuer.clone()]] {
+        for hashes in [&[][..], std::slice::from_ref(&subject), std::slice::from_ref(&issuer)] {
             for with in [&[][..], std::slice::from_ref(&value)] {
                 let given = [&[x509.clone(), url.clone()], hashes, with].concat();
                 refused(make(&given), RvError::TemplateIncomplete);
@@ -157,7 +157,8 @@ fn what_a_data_object_says_differs_in_a_copy_as_it_changes() {
             let copy = token.copy_object(original, &other).unwrap();
             for other in &other {
                 let kind = other.attribute_type();
-                assert_eq!(token.get_attributes(copy, &[kind]).unwrap(), [other.clone()]);
+                let read = token.get_attributes(copy, &[kind]).unwrap();
+                assert_eq!(read, std::slice::from_ref(other));
             }
             assert_eq!(token.bytes(original, AttributeType::Value), b"first");
             // Nothing becomes a custom key's metadata by a copy.

@@ -98,7 +98,8 @@ fn nothing_of_a_pending_key_can_be_changed_or_used() {
         let again = [&aes_material()[..], &[Attribute::Value(vec![5; 32]), for_key(&id)]].concat();
         refused(token.create_object(&again), RvError::TemplateInconsistent);
         refused(token.update_attributes(metadata, &[in_days(30)]), RvError::ActionProhibited);
-        assert_eq!(token.text(key, cryptoki::object::AttributeType::Label), id);
+        assert_eq!(token.text(metadata, cryptoki::object::AttributeType::Label), id);
+        assert_eq!(token.text(key, cryptoki::object::AttributeType::Label), "");
     });
 }
 

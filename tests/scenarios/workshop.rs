@@ -352,7 +352,7 @@ impl Drop for Faults {
 }
 
 pub fn holds_template(kind: u64) -> bool {
-    kind >= 0x4000_0211 && kind <= 0x4000_0213 || kind == 0x62A || kind == 0x62B
+    (0x4000_0211..=0x4000_0213).contains(&kind) || kind == 0x62A || kind == 0x62B
 }
 
 pub fn for_each_way(workshop: &Workshop, mut see: impl FnMut(&Kind, Way)) {
