@@ -19,6 +19,17 @@ pub fn open_private(path: &Path, create: bool) -> Result<File> {
         .map_err(|cause| failed(path, &cause))
 }
 
+/// Opens a file to be read. What is no file is refused: a pipe could be waited for without end.
+pub fn open_to_read(path: &Path) -> io::Result<File> {
+    let without_waiting = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+    let file = OpenOptions::new().read(true).custom_flags(without_waiting).open(path)?;
+    let kind = file.metadata()?.file_type();
+    match kind.is_file() || kind.is_dir() {
+        true => Ok(file),
+        false => Err(io::Error::from_raw_os_error(libc::ENXIO)),
+    }
+}
+
 /// Makes names in a directory durable.
 pub fn sync_directory(path: &Path) -> Result<()> {
     let synced = syncs::during(path, || File::open(path).and_then(|folder| folder.sync_all()));

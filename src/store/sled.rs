@@ -262,8 +262,10 @@ fn remove_unfinished_snapshots(directory: &Path) -> Result<()> {
 
 /// Makes durable what sled has written at opening, and the names it has made.
 fn sync_all(directory: &Path) -> Result<()> {
-    for path in entries(directory)?.into_iter().filter(|path| path.is_file()) {
-        syncs::during(&path, || File::open(&path).and_then(|file| file.sync_all()))
+    // sled would wait for a pipe without end.
+    let holds = |path: &PathBuf| path.exists() && !path.is_dir();
+    for path in entries(directory)?.into_iter().filter(holds) {
+        syncs::during(&path, || files::open_to_read(&path).and_then(|file| file.sync_all()))
             .map_err(|cause| files::failed(&path, &cause))?;
     }
     files::sync_directory(directory)?;

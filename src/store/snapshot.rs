@@ -18,7 +18,6 @@ use super::{Batch, Memory, Store, files, syncs};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use sha2::{Digest, Sha256};
-use std::fs::File;
 use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -80,7 +79,7 @@ fn write(path: &Path, store: &dyn Store, origin: Origin) -> Result<()> {
 /// Of what the snapshot in `directory` is; none where there is none. Nothing else of it is read.
 pub fn origin(directory: &Path) -> Result<Option<Origin>> {
     let path = place(directory);
-    match File::open(&path) {
+    match files::open_to_read(&path) {
         Ok(file) => front(&mut BufReader::new(file), &path).map(Some),
         Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
         Err(cause) => Err(files::failed(&path, &cause)),
@@ -138,7 +137,7 @@ fn put(out: &mut impl Write, key: &[u8], value: &[u8]) -> io::Result<()> {
 
 /// Runs through all pairs, then compares the sum.
 fn each(path: &Path, mut visit: impl FnMut(Vec<u8>, Vec<u8>) -> Result<()>) -> Result<()> {
-    let file = File::open(path).map_err(|cause| files::failed(path, &cause))?;
+    let file = files::open_to_read(path).map_err(|cause| files::failed(path, &cause))?;
     let mut input = Summed { inner: BufReader::new(file), sum: Sha256::new() };
     front(&mut input, path)?;
     let torn = |_| damaged(path);

@@ -7,6 +7,7 @@ use crate::rig::{DELETED, MATERIAL_STATE, PENDING_IMPORT, STATUS, for_key, play,
 use cryptoki::error::RvError;
 use cryptoki::object::{Attribute, ObjectHandle};
 use cryptoki::session::UserType;
+use rustix::fs::{CWD, Mode, mkfifoat};
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -280,7 +281,7 @@ fn another_stores_slots_are_refused_and_left_as_they_are() {
 }
 
 /// What may become of a file.
-const FATES: [&str; 6] = ["empty", "zeros", "rubbish", "cut", "longer", "a directory"];
+const FATES: [&str; 7] = ["empty", "zeros", "rubbish", "cut", "longer", "a directory", "a pipe"];
 
 fn befall(file: &Path, fate: &str) {
     let bytes = fs::read(file).unwrap_or_default();
@@ -290,6 +291,10 @@ fn befall(file: &Path, fate: &str) {
         "rubbish" => fs::write(file, vec![0xA5; bytes.len().max(10)]).unwrap(),
         "cut" => fs::write(file, &bytes[..bytes.len() / 2]).unwrap(),
         "longer" => fs::write(file, [&bytes[..], &[7; 33]].concat()).unwrap(),
+        "a pipe" => {
+            let _there = fs::remove_file(file);
+            mkfifoat(CWD, file, Mode::from_raw_mode(0o600)).unwrap();
+        }
         _ => {
             let _there = fs::remove_file(file);
             fs::create_dir(file).unwrap();

@@ -3,12 +3,13 @@
 use super::FOLDER;
 use super::entry::Entry;
 use crate::error::{Reason, Result};
+use crate::store::files;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -68,7 +69,8 @@ pub struct ChainKey(Hmac<Sha256>);
 impl ChainKey {
     /// The key of the store in `directory`.
     pub fn open(directory: &Path) -> io::Result<Self> {
-        let bytes = Zeroizing::new(std::fs::read(Self::path(directory))?);
+        let mut bytes = Zeroizing::new(Vec::with_capacity(64));
+        files::open_to_read(&Self::path(directory))?.read_to_end(&mut bytes)?;
         match bytes.len() {
             32 => Self::new(&bytes),
             length => Err(io::Error::other(format!("{length} bytes, not 32; {LOST}"))),

@@ -94,7 +94,7 @@ impl Slots {
     /// is only read.
     pub fn noted(directory: &Path) -> Result<((Id, u64), u64)> {
         let path = directory.join(NAME);
-        let file = File::open(&path).map_err(|cause| files::failed(&path, &cause))?;
+        let file = files::open_to_read(&path).map_err(|cause| files::failed(&path, &cause))?;
         let (mut bytes, end) = fixed_part(&file, &path)?;
         let damaged = correct(&mut bytes, &path);
         Ok((identity(&bytes, &path)?, Inner::read(&bytes, end, damaged, &path).commits))
