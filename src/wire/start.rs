@@ -295,7 +295,12 @@ fn is_ready(said: &str) -> bool {
 fn explain(said: &str, program: &Path) -> String {
     const ERROR: &str = "keystead: error: ";
     let hint = |line| str::strip_prefix(line, "keystead: hint: ");
-    let hints: String = said.lines().filter_map(hint).map(|hint| format!("; {hint}")).collect();
+    let hints: String = said
+        .lines()
+        .filter_map(hint)
+        // The last semicolon parts what failed from the hint.
+        .map(|hint| format!("; {}", hint.replace("; ", ", ")))
+        .collect();
     let is_error = |line: &&str| line.starts_with(ERROR);
     let told = said.lines().any(|line| is_error(&line));
     let lines = said.lines().filter(|line| hint(line).is_none() && (!told || is_error(line)));
@@ -320,7 +325,7 @@ fn shown(said: &str) -> String {
     shown
 }
 
-/// Why the agent's program does not run, and what helps where it is not the one that it should be.
+/// The error of a program that does not run, with what helps where it is not the one that it should be.
 fn not_run(place: &Place, program: &Path, error: &io::Error) -> Error {
     let cure = match (error.kind(), &place.program) {
         (ErrorKind::NotFound | ErrorKind::PermissionDenied, Some(_)) => {
@@ -384,10 +389,11 @@ mod tests {
 
     #[test]
     fn the_hint_of_a_failing_agent_follows_what_failed() {
-        let script = "echo 'keystead: error: others write' >&2; echo 'keystead: hint: chmod' >&2";
+        let script =
+            "echo 'keystead: error: others write' >&2; echo 'keystead: hint: chmod; now' >&2";
         let (_folder, place) = place(script);
         let text = failure(&place);
-        assert_eq!(text, format!("{}: others write; chmod", Reason::AgentAbsent.text()));
+        assert_eq!(text, format!("{}: others write; chmod, now", Reason::AgentAbsent.text()));
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl FromStr for Head {
     }
 }
 
-/// What helps where the key is lost. That is no way to have a log taken for whole that has lost lines.
+/// The remedy where the key is lost: a log that has lost lines is not taken for whole again.
 const LOST: &str = "put it back from a backup, or move the folder that it lies in away: events are recorded \
                     again then, but `keystead audit --verify` finds the log broken for good";
 

@@ -44,7 +44,7 @@ pub fn folder(directory: &Path) -> PathBuf {
     directory.join(FOLDER)
 }
 
-/// Whether `directory` holds the folder of an audit log.
+/// Returns whether `directory` holds the folder of an audit log.
 pub fn is_in(directory: &Path) -> bool {
     folder(directory).is_dir()
 }

@@ -47,7 +47,7 @@ impl Failure {
         }
     }
 
-    /// Whether its hint names that command.
+    /// Returns whether its hint names that command.
     pub fn advises(&self, command: &str) -> bool {
         self.hint.as_ref().is_some_and(|hint| hint.contains(command))
     }
