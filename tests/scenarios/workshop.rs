@@ -11,6 +11,8 @@ use pkcs11_sys::*;
 use std::cell::RefCell;
 
 const P256: &[u8] = &[6, 8, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 3, 1, 7];
+const ED25519: &[u8] = &[6, 3, 0x2B, 0x65, 0x70];
+const X25519: &[u8] = &[6, 3, 0x2B, 0x65, 0x6E];
 
 pub type Given = Vec<(u64, Vec<u8>)>;
 
@@ -77,6 +79,48 @@ pub const KINDS: &[Kind] = &[
         tables: &[Of::Key, Of::SecretKey, Of::Bytes],
         ways: &[Way::Create, Way::Generate, Way::Unwrap, Way::Derive],
     },
+    Kind {
+        name: "Ed25519 public key",
+        class: CKO_PUBLIC_KEY,
+        key_type: CKK_EC_EDWARDS,
+        tables: &[Of::Key, Of::PublicKey, Of::CurvePublic],
+        ways: &[Way::Create, Way::Generate],
+    },
+    Kind {
+        name: "Ed25519 private key",
+        class: CKO_PRIVATE_KEY,
+        key_type: CKK_EC_EDWARDS,
+        tables: &[Of::Key, Of::PrivateKey, Of::CurvePrivate],
+        ways: &[Way::Create, Way::Generate, Way::Unwrap],
+    },
+    Kind {
+        name: "X25519 public key",
+        class: CKO_PUBLIC_KEY,
+        key_type: CKK_EC_MONTGOMERY,
+        tables: &[Of::Key, Of::PublicKey, Of::CurvePublic],
+        ways: &[Way::Create, Way::Generate],
+    },
+    Kind {
+        name: "X25519 private key",
+        class: CKO_PRIVATE_KEY,
+        key_type: CKK_EC_MONTGOMERY,
+        tables: &[Of::Key, Of::PrivateKey, Of::CurvePrivate],
+        ways: &[Way::Create, Way::Generate, Way::Unwrap],
+    },
+    Kind {
+        name: "HMAC secret",
+        class: CKO_SECRET_KEY,
+        key_type: CKK_SHA256_HMAC,
+        tables: &[Of::Key, Of::SecretKey, Of::Bytes],
+        ways: &[Way::Create, Way::Unwrap, Way::Derive],
+    },
+    Kind {
+        name: "HKDF secret",
+        class: CKO_SECRET_KEY,
+        key_type: CKK_HKDF,
+        tables: &[Of::Key, Of::SecretKey, Of::Bytes],
+        ways: &[Way::Create, Way::Unwrap, Way::Derive],
+    },
 ];
 
 impl Kind {
@@ -123,12 +167,25 @@ impl<'a> Workshop<'a> {
         let exponent = Attribute::PublicExponent(vec![1, 0, 1]);
         let rsa = [Attribute::ModulusBits(2048.into()), exponent];
         let rsa = token.generate_key_pair(&Mechanism::RsaPkcsKeyPairGen, &rsa, &open).unwrap();
-        let curve = [Attribute::EcParams(P256.to_vec())];
-        let ec = token.generate_key_pair(&Mechanism::EccKeyPairGen, &curve, &open).unwrap();
+        let on = |key_type| {
+            let (mechanism, curve) = curve(key_type);
+            let curve = [Attribute::EcParams(curve.to_vec())];
+            token.generate_key_pair(&mechanism, &curve, &open).unwrap()
+        };
+        let (ec, edwards, montgomery) = (on(CKK_EC), on(CKK_EC_EDWARDS), on(CKK_EC_MONTGOMERY));
         let aes = token.generate_aes(&open);
         let generic = [Attribute::ValueLen(32.into()), open[0].clone(), open[1].clone()];
         let generic = token.generate_key(&Mechanism::GenericSecretKeyGen, &generic).unwrap();
-        let keys = [rsa.0, rsa.1, ec.0, ec.1, aes, generic].map(Some);
+        let of = |key_type: u64| {
+            let key_type = (CKA_KEY_TYPE, number(key_type));
+            let secret = (CKA_CLASS, number(CKO_SECRET_KEY));
+            let value = (CKA_VALUE, number(key_type.1[0].into()).repeat(4));
+            let given = [secret, key_type, value].to_vec();
+            token.create_object(&[&attributes(&given)[..], &open].concat()).unwrap()
+        };
+        let first = [rsa.0, rsa.1, ec.0, ec.1, aes, generic, edwards.0, edwards.1];
+        let others = [montgomery.0, montgomery.1, of(CKK_SHA256_HMAC), of(CKK_HKDF)];
+        let keys = first.into_iter().chain(others).map(Some);
         let keys = [None, None].into_iter().chain(keys);
         let (mut parts, mut wrapped) = (Vec::new(), Vec::new());
         for (kind, key) in KINDS.iter().zip(keys) {
@@ -178,7 +235,9 @@ impl<'a> Workshop<'a> {
             (Way::Create, CKO_PRIVATE_KEY, _) => of(&[CKA_EC_PARAMS, CKA_VALUE]),
             (Way::Create, CKO_SECRET_KEY, _) => of(&[CKA_VALUE]),
             (Way::Generate, CKO_PUBLIC_KEY, CKK_RSA) => vec![(CKA_MODULUS_BITS, number(2048))],
-            (Way::Generate, CKO_PUBLIC_KEY, _) => vec![(CKA_EC_PARAMS, P256.to_vec())],
+            (Way::Generate, CKO_PUBLIC_KEY, _) => {
+                vec![(CKA_EC_PARAMS, curve(kind.key_type).1.to_vec())]
+            }
             (Way::Generate, CKO_SECRET_KEY, _) => vec![(CKA_VALUE_LEN, number(32))],
             _ => Vec::new(),
         });
@@ -261,7 +320,19 @@ fn generate(session: &Session, kind: &Kind, template: &[Attribute]) -> Result<Ob
         (CKO_SECRET_KEY, CKK_AES) => session.generate_key(&Mechanism::AesKeyGen, template),
         (CKO_SECRET_KEY, _) => session.generate_key(&Mechanism::GenericSecretKeyGen, template),
         (_, CKK_RSA) => pair(Mechanism::RsaPkcsKeyPairGen, &[Attribute::ModulusBits(2048.into())]),
-        _ => pair(Mechanism::EccKeyPairGen, &[Attribute::EcParams(P256.to_vec())]),
+        _ => {
+            let (mechanism, curve) = curve(kind.key_type);
+            pair(mechanism, &[Attribute::EcParams(curve.to_vec())])
+        }
+    }
+}
+
+/// The curve of a key type, and what makes a pair on it.
+fn curve(key_type: u64) -> (Mechanism<'static>, &'static [u8]) {
+    match key_type {
+        CKK_EC_EDWARDS => (Mechanism::EccEdwardsKeyPairGen, ED25519),
+        CKK_EC_MONTGOMERY => (Mechanism::EccMontgomeryKeyPairGen, X25519),
+        _ => (Mechanism::EccKeyPairGen, P256),
     }
 }
 
