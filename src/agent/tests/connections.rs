@@ -10,7 +10,7 @@ const PER_USER: usize = 256;
 /// A world whose connections may be as many as the system allows: both ends of them are this process's.
 fn many() -> World {
     lift_limits().unwrap();
-    World::new()
+    World::patient()
 }
 
 /// Whether the agent has hung up, now or before long.
@@ -68,7 +68,7 @@ fn who_proves_nothing_and_says_nothing_is_the_first_to_go() {
 
 #[test]
 fn a_process_gives_back_what_it_leaves_idle_but_for_its_last_connection() {
-    let world = many();
+    let world = World::new();
     let mut peers: Vec<Peer> = (0..20).map(|_| user(&world)).collect();
     assert!(peers.iter_mut().all(works));
     let mut last = peers.pop().unwrap();

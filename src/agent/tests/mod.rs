@@ -43,13 +43,25 @@ pub struct World {
     pub clock: Arc<FixedClock>,
     /// How long the next agent lets erasures wait, in seconds.
     pub grace: Seconds,
+    /// How long the next agent lets a spare connection idle.
+    spare: Duration,
     running: Option<(UnixStream, JoinHandle<Result<()>>)>,
 }
 
 impl World {
     /// A new store with one token.
     pub fn new() -> Self {
+        Self::of(Self::bare(START))
+    }
+
+    /// The same, whose agent lets nobody go for being idle.
+    pub fn patient() -> Self {
         let mut world = Self::bare(START);
+        world.spare = Duration::from_secs(3600);
+        Self::of(world)
+    }
+
+    fn of(mut world: Self) -> Self {
         world.start();
         world.connect().put_token(Expect::Absent, &entry(true)).unwrap();
         world
@@ -65,7 +77,13 @@ impl World {
     /// An empty directory.
     pub fn empty(now: Seconds) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        Self { directory, clock: Arc::new(FixedClock::at(now)), grace: 0, running: None }
+        Self {
+            directory,
+            clock: Arc::new(FixedClock::at(now)),
+            grace: 0,
+            spare: options().spare,
+            running: None,
+        }
     }
 
     pub fn path(&self) -> PathBuf {
@@ -77,7 +95,7 @@ impl World {
         let (stop, stopped) = UnixStream::pair().unwrap();
         let (ready, listening) = channel();
         let clock = Arc::clone(&self.clock);
-        let options = Options { grace: self.grace, ..options() };
+        let options = Options { grace: self.grace, spare: self.spare, ..options() };
         let agent = std::thread::spawn(move || {
             serve_until(&lock, &options, clock, &stopped, || {
                 lock.listening().unwrap();
