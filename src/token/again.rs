@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// How long it is tried. What is still in the way then is told as it is: the same call, made again, may
 /// succeed, which is what `CKR_FUNCTION_FAILED` says (PKCS#11 3.1, 5.1.1).
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The longest first pause; each later one may be twice as long, up to [`LONGEST`].
 const SHORTEST: Duration = Duration::from_millis(1);

@@ -47,8 +47,11 @@ fn a_new_connection_takes_the_place_of_the_longest_idle_one_and_never_of_a_busy_
     let mut surplus: Vec<Peer> = (0..50).map(|_| user(&world)).collect();
     assert!(surplus.iter_mut().all(works));
     assert!(is_hung_up_on(&mut first));
-    assert!(others[..49].iter_mut().all(is_hung_up_on));
-    assert!(others[120..].iter_mut().all(works), "no more than were needed");
+    let worked: Vec<bool> = others.iter_mut().map(works).collect();
+    let gone = worked.iter().filter(|worked| !**worked).count();
+    // Threads of the agent that wrote their answers together end together, in any order.
+    assert!((49..120).contains(&gone), "{gone} made room for 50");
+    assert!(worked[120..].iter().all(|worked| *worked), "the longest idle ones");
     // One byte of the length has been sent: the rest, and the request.
     busy.0.write_all(&[0, 0, 0, 1]).unwrap();
     let answer = frame::receive::<Response>(&mut busy.0, MAX_FRAME).unwrap();
