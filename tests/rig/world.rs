@@ -4,6 +4,7 @@ use super::elsewhen::Elsewhen;
 use super::process::{Line, Other, PATIENCE, ends_within, kill_9};
 use super::skip;
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
+use keystead::wire::Place;
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::{Pid, Signal, kill_process};
 use std::cell::RefCell;
@@ -137,6 +138,15 @@ impl World {
     /// The store's directory.
     pub fn store(&self) -> PathBuf {
         self.path("store")
+    }
+
+    /// Where the store is, and how an agent for it is started.
+    pub fn place(&self) -> Place {
+        Place {
+            directory: self.store(),
+            program: Some(env!("CARGO_BIN_EXE_keystead").into()),
+            configuration: Some(self.path("config.toml")),
+        }
     }
 
     /// Makes the store, which has no token then.

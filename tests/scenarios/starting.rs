@@ -140,7 +140,7 @@ fn ignored(status: &str) -> Vec<i32> {
 fn a_store_under_a_very_long_path_is_served() {
     play(|world| {
         let deep = world.path("d".repeat(200));
-        let place = Place { directory: deep, ..place(world) };
+        let place = Place { directory: deep, ..world.place() };
         Link::new(place.clone()).make_store().unwrap();
         sweep(&Link::new(place.clone()));
         sweep(&Link::new(place.clone()));
@@ -226,17 +226,9 @@ fn an_unknown_key_in_the_configuration_is_named() {
     });
 }
 
-fn place(world: &World) -> Place {
-    Place {
-        directory: world.store(),
-        program: Some(env!("CARGO_BIN_EXE_keystead").into()),
-        configuration: Some(world.path("config.toml")),
-    }
-}
-
 /// To the agent of a new store.
 fn link(world: &World) -> Link {
-    let link = Link::new(place(world));
+    let link = Link::new(world.place());
     link.make_store().unwrap();
     link
 }
