@@ -1,5 +1,6 @@
 //! Every attribute the token knows: one row each, read by one interpreter ([`super::build`]).
 
+use super::values::RSA_NUMBERS;
 use super::vendor::*;
 use pkcs11_sys::*;
 
@@ -124,26 +125,16 @@ pub fn rule(kind: u64, class: u64) -> Option<&'static Rule> {
     RULES.iter().find(|rule| rule.kind == kind && rule.classes & class_bit(class) != 0)
 }
 
-/// What public and private RSA keys alone have.
-const OF_RSA: [u64; 9] = [
-    CKA_MODULUS,
-    CKA_MODULUS_BITS,
-    CKA_PUBLIC_EXPONENT,
-    CKA_PRIVATE_EXPONENT,
-    CKA_PRIME_1,
-    CKA_PRIME_2,
-    CKA_EXPONENT_1,
-    CKA_EXPONENT_2,
-    CKA_COEFFICIENT,
-];
-
 /// What public and private keys on curves alone have.
 const OF_CURVES: [u64; 3] = [CKA_EC_PARAMS, CKA_EC_POINT, CKA_VALUE];
 
-/// Whether an attribute belongs to another type of public or private key.
+/// Returns whether an attribute belongs to another type of public or private key.
 pub fn is_foreign(kind: u64, class: u64, key_type: u64) -> bool {
-    let others: &[u64] = if key_type == CKK_RSA { &OF_CURVES } else { &OF_RSA };
-    matches!(class, CKO_PUBLIC_KEY | CKO_PRIVATE_KEY) && others.contains(&kind)
+    let foreign = match key_type {
+        CKK_RSA => OF_CURVES.contains(&kind),
+        _ => kind == CKA_MODULUS_BITS || RSA_NUMBERS.contains(&kind),
+    };
+    matches!(class, CKO_PUBLIC_KEY | CKO_PRIVATE_KEY) && foreign
 }
 
 const fn row(

@@ -4,8 +4,8 @@ use super::curves;
 use crate::secret::Secret;
 use pkcs11_sys::*;
 
-/// The attributes that are big numbers, whatever the class (PKCS#11 3.1, 6.1).
-const NUMBERS: &[u64] = &[
+/// The numbers of RSA keys, which alone are big numbers whatever the class (PKCS#11 3.1, 6.1).
+pub(super) const RSA_NUMBERS: &[u64] = &[
     CKA_MODULUS,
     CKA_PUBLIC_EXPONENT,
     CKA_PRIVATE_EXPONENT,
@@ -24,7 +24,7 @@ pub fn without_zeros(number: &[u8]) -> &[u8] {
 
 /// A value as it is kept and compared: a big number without leading zeros, anything else as it is.
 pub fn plain(kind: u64, value: Secret) -> Secret {
-    match NUMBERS.contains(&kind) && value.expose().first() == Some(&0) {
+    match RSA_NUMBERS.contains(&kind) && value.expose().first() == Some(&0) {
         true => Secret::from(without_zeros(value.expose())),
         false => value,
     }
@@ -53,7 +53,7 @@ mod tests {
     #[test]
     fn only_big_numbers_lose_their_leading_zeros() {
         let plain = |kind, value: &[u8]| plain(kind, value.into()).expose().to_vec();
-        for kind in NUMBERS {
+        for kind in RSA_NUMBERS {
             assert_eq!(plain(*kind, &[0, 0, 1, 0]), [1, 0]);
             assert_eq!(plain(*kind, &[1, 0]), [1, 0]);
             assert!(plain(*kind, &[0]).is_empty());

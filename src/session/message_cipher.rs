@@ -165,22 +165,18 @@ impl Opening {
 }
 
 impl Messages for Sealing {
-    fn is_under_way(&self) -> bool {
-        self.message.is_some()
-    }
+    type Message = Box<dyn Transform>;
 
-    fn drop_message(&mut self) {
-        self.message = None;
+    fn under_way(&mut self) -> &mut Option<Self::Message> {
+        &mut self.message
     }
 }
 
 impl Messages for Opening {
-    fn is_under_way(&self) -> bool {
-        self.message.is_some()
-    }
+    type Message = Box<dyn Transform>;
 
-    fn drop_message(&mut self) {
-        self.message = None;
+    fn under_way(&mut self) -> &mut Option<Self::Message> {
+        &mut self.message
     }
 }
 

@@ -92,22 +92,18 @@ impl Verifying {
 }
 
 impl Messages for Signing {
-    fn is_under_way(&self) -> bool {
-        self.message.is_some()
-    }
+    type Message = Box<dyn Absorb>;
 
-    fn drop_message(&mut self) {
-        self.message = None;
+    fn under_way(&mut self) -> &mut Option<Self::Message> {
+        &mut self.message
     }
 }
 
 impl Messages for Verifying {
-    fn is_under_way(&self) -> bool {
-        self.message.is_some()
-    }
+    type Message = Box<dyn Check>;
 
-    fn drop_message(&mut self) {
-        self.message = None;
+    fn under_way(&mut self) -> &mut Option<Self::Message> {
+        &mut self.message
     }
 }
 

@@ -176,11 +176,11 @@ impl<O> Place<O> {
 
 /// What goes on from one message to the next, from a message Init to its Final.
 pub trait Messages {
-    /// Returns whether a message in parts is under way.
-    fn is_under_way(&self) -> bool;
+    /// A message in parts.
+    type Message;
 
-    /// Ends the message in parts that is under way.
-    fn drop_message(&mut self);
+    /// Returns the message in parts that is under way, if one is.
+    fn under_way(&mut self) -> &mut Option<Self::Message>;
 }
 
 impl<O: Messages> Place<O> {
@@ -194,7 +194,7 @@ impl<O: Messages> Place<O> {
     ) -> Result<()> {
         let mut running = Running::of(self);
         let messages = running.messages(rules)?;
-        if messages.is_under_way() {
+        if messages.under_way().is_some() {
             running.goes_on = true;
             return Err(Reason::OperationActive.detail("a message is under way"));
         }
@@ -210,7 +210,7 @@ impl<O: Messages> Place<O> {
         step: impl FnOnce(&mut O) -> Result<Life>,
     ) -> Result<()> {
         let mut running = Running::of(self);
-        if !running.messages(rules)?.is_under_way() {
+        if running.messages(rules)?.under_way().is_none() {
             running.goes_on = true;
             return Err(Reason::OperationMissing.detail("no message is under way"));
         }
@@ -233,7 +233,7 @@ impl<O: Messages> Running<'_, O> {
         let life = step(messages);
         self.goes_on = true;
         if life.is_err() {
-            messages.drop_message();
+            *messages.under_way() = None;
         }
         if !matches!(life, Ok(Life::GoesOn | Life::Short)) {
             terms.waits = terms.asks;

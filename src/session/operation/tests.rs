@@ -96,22 +96,20 @@ fn a_call_that_only_looks_at_it_does_not_end_it_but_a_panic_does() {
 }
 
 /// Messages of which one may be under way.
-struct Talk(bool);
+struct Talk(Option<()>);
 
 impl Messages for Talk {
-    fn is_under_way(&self) -> bool {
-        self.0
-    }
+    type Message = ();
 
-    fn drop_message(&mut self) {
-        self.0 = false;
+    fn under_way(&mut self) -> &mut Option<()> {
+        &mut self.0
     }
 }
 
 /// Messages with a key that asks for the PIN, which has been proved.
 fn talking(under_way: bool) -> Place<Talk> {
     let mut place = Place::empty();
-    let talk = Talk(under_way);
+    let talk = Talk(under_way.then_some(()));
     let begun = || Ok(Begun { private: true, asks: true, ..Begun::keyless(talk) });
     place.begin(1, begun).unwrap();
     place.prove();
@@ -235,7 +233,7 @@ fn each_message_waits_for_the_pin_once_the_one_before_is_over_or_has_failed() {
     place.prove();
     assert_eq!(message(&mut place, Ok(Life::Over)), Ok(()));
     let mut place = Place::empty();
-    place.begin(1, || Ok(Begun::keyless(Talk(false)))).unwrap();
+    place.begin(1, || Ok(Begun::keyless(Talk(None)))).unwrap();
     assert_eq!(message(&mut place, Ok(Life::Over)), Ok(()));
     assert!(!place.waits(1), "where no key asks, no message waits");
 }
@@ -257,7 +255,7 @@ fn its_key_is_asked_for_before_each_step_and_each_part_of_a_message() {
     for go_on in [step as fn(&mut Place<Talk>, &Fixed) -> Result<()>, part] {
         let rules = Fixed(1, Cell::new(2));
         let mut place = Place::empty();
-        place.begin(1, || Ok(Begun::keyless(Talk(true)))).unwrap();
+        place.begin(1, || Ok(Begun::keyless(Talk(Some(()))))).unwrap();
         place.bind(1, key());
         go_on(&mut place, &rules).unwrap();
         go_on(&mut place, &rules).unwrap();
