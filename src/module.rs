@@ -7,7 +7,7 @@ use crate::config::{Config, journal};
 use crate::error::{Reason, Result};
 use crate::session::Table;
 use crate::sys::ForkMark;
-use crate::token::{Rules, Slots};
+use crate::token::{Settings, Slots};
 use crate::wire::{Link, Place};
 use arc_swap::ArcSwapOption;
 use std::ptr;
@@ -38,7 +38,7 @@ impl Module {
     /// A module on the store that `config` names. The agent is not asked anything yet.
     pub fn new(config: &Config, clock: Arc<dyn Clock>) -> Self {
         Self {
-            slots: Slots::new(Link::new(Place::of(config)), clock, rules(config)),
+            slots: Slots::new(Link::new(Place::of(config)), clock, token_settings(config)),
             sessions: Table::new(),
             mark: ForkMark::new(),
         }
@@ -47,7 +47,7 @@ impl Module {
     /// Lets go of keys that have ended.
     #[inline]
     fn let_go(&self) {
-        self.slots.let_go(|| self.sessions.let_go());
+        self.slots.evict(|| self.sessions.let_go());
         self.slots.expect(self.sessions.let_go_missed());
     }
 
@@ -63,7 +63,7 @@ pub fn running<T>(call: impl FnOnce(&Module) -> Result<T>) -> Result<T> {
         Some(module) if !module.is_inherited() => {
             module.let_go();
             let done = call(module);
-            module.slots.let_go_own(|| module.sessions.let_go());
+            module.slots.evict_own(|| module.sessions.let_go());
             done
         }
         _ => Err(Reason::NotInitialized.into()),
@@ -118,8 +118,8 @@ fn leave_inherited() {
 }
 
 /// What a configuration decides for all tokens.
-pub fn rules(config: &Config) -> Rules {
-    Rules {
+pub fn token_settings(config: &Config) -> Settings {
+    Settings {
         custody: config.custody,
         mixed_wrapping: config.mixed_wrapping,
         pkcs1_unwrap: config.pkcs1_unwrap,

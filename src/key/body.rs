@@ -9,7 +9,7 @@
 //!   (0 while unknown), created (seconds), its own expiry as an option (0 at a moment, 1 so many
 //!   seconds after each import, 2 and 3 the same with material that can only be read from then on; then
 //!   the seconds), days between rotations, when the next of them is counted from (seconds);
-//!   in format 2 also its bonds, as the attributes of an object;
+//!   in format 2 also its bindings, as the attributes of an object;
 //! * material or an ordinary object: the number of attributes, for each its type and its value, then
 //!   the material.
 
@@ -24,8 +24,8 @@ use zeroize::Zeroize;
 
 const FORMAT: u8 = 1;
 
-/// The format of metadata with bonds.
-const WITH_BONDS: u8 = 2;
+/// The format of metadata with bindings.
+const WITH_BINDINGS: u8 = 2;
 
 /// What a custom key is called and made for: it stays when the material goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,12 +53,12 @@ pub struct Metadata {
     /// What its material is bound to for good, as the border numbers it, since it was trusted: the
     /// same material is when it comes again.
     #[serde(skip)]
-    pub bonds: Vec<(u64, Vec<u8>)>,
+    pub bindings: Vec<(u64, Vec<u8>)>,
 }
 
 /// An expiry that a custom key keeps for its imports, until it is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Form", into = "Form")]
+#[serde(from = "StoredExpiry", into = "StoredExpiry")]
 pub struct OwnExpiry {
     /// When it is.
     pub due: Due,
@@ -88,26 +88,26 @@ impl OwnExpiry {
 
 /// An own expiry as it is stored.
 #[derive(Clone, Copy, Serialize, Deserialize)]
-enum Form {
+enum StoredExpiry {
     At(Seconds),
     After(Seconds),
     ReadOnlyAt(Seconds),
     ReadOnlyAfter(Seconds),
 }
 
-impl From<Form> for OwnExpiry {
-    fn from(form: Form) -> Self {
+impl From<StoredExpiry> for OwnExpiry {
+    fn from(form: StoredExpiry) -> Self {
         let (due, action) = match form {
-            Form::At(at) => (Due::At(at), ExpiryAction::Erase),
-            Form::After(seconds) => (Due::After(seconds), ExpiryAction::Erase),
-            Form::ReadOnlyAt(at) => (Due::At(at), ExpiryAction::ReadOnly),
-            Form::ReadOnlyAfter(seconds) => (Due::After(seconds), ExpiryAction::ReadOnly),
+            StoredExpiry::At(at) => (Due::At(at), ExpiryAction::Erase),
+            StoredExpiry::After(seconds) => (Due::After(seconds), ExpiryAction::Erase),
+            StoredExpiry::ReadOnlyAt(at) => (Due::At(at), ExpiryAction::ReadOnly),
+            StoredExpiry::ReadOnlyAfter(seconds) => (Due::After(seconds), ExpiryAction::ReadOnly),
         };
         Self { due, action }
     }
 }
 
-impl From<OwnExpiry> for Form {
+impl From<OwnExpiry> for StoredExpiry {
     fn from(own: OwnExpiry) -> Self {
         match (own.due, own.action) {
             (Due::At(at), ExpiryAction::Erase) => Self::At(at),
@@ -149,19 +149,19 @@ impl Metadata {
 
     /// The bytes to seal.
     pub fn encode(&self) -> Result<Secret> {
-        match self.bonds.is_empty() {
+        match self.bindings.is_empty() {
             true => encode(FORMAT, self),
-            false => encode(WITH_BONDS, &(self, &self.bonds)),
+            false => encode(WITH_BINDINGS, &(self, &self.bindings)),
         }
     }
 
     /// Reads [`Self::encode`]'s bytes back.
     pub fn decode(bytes: &Secret) -> Result<Self> {
-        if bytes.expose().first() != Some(&WITH_BONDS) {
+        if bytes.expose().first() != Some(&WITH_BINDINGS) {
             return decode(FORMAT, bytes);
         }
-        let (metadata, bonds) = decode::<(Self, _)>(WITH_BONDS, bytes)?;
-        Ok(Self { bonds, ..metadata })
+        let (metadata, bindings) = decode::<(Self, _)>(WITH_BINDINGS, bytes)?;
+        Ok(Self { bindings, ..metadata })
     }
 }
 
@@ -235,7 +235,7 @@ mod tests {
             own_expiry: Some(OwnExpiry { due: Due::After(90), action: ExpiryAction::Erase }),
             rotation_days: 0,
             rotation_from: 0,
-            bonds: Vec::new(),
+            bindings: Vec::new(),
         }
     }
 
@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn bonds_follow_the_rest_of_the_metadata() {
-        let bound = Metadata { bonds: vec![(0x105, vec![0])], ..metadata() };
+        let bound = Metadata { bindings: vec![(0x105, vec![0])], ..metadata() };
         let mut expected = metadata().encode().unwrap().expose().to_vec();
         expected[0] = 2;
         expected.extend_from_slice(&[1, 0x85, 2, 1, 0]);

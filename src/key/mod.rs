@@ -2,18 +2,18 @@
 
 pub mod backup;
 pub mod body;
-pub mod bounds;
 pub mod material;
 pub mod pin;
 pub mod policy;
 pub mod record;
+pub mod restrictions;
 pub mod seal;
 pub mod state;
 mod stretch;
 
 pub use body::{Body, Due, Metadata, OwnExpiry};
-pub use bounds::Bounds;
 pub use material::{Expiry, ExpiryAction, Fingerprint};
 pub use policy::{Family, InUse, Key, Parsed, UsableKey, Usage};
 pub use record::{Header, Role, Tag};
+pub use restrictions::Restrictions;
 pub use state::{Event, Material, Origin, State, Status};

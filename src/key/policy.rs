@@ -1,7 +1,7 @@
 //! A key ready for use, and the one place that decides whether it may be used.
 
-use super::bounds::Bounds;
 use super::material::{Expiry, ExpiryAction};
+use super::restrictions::Restrictions;
 use super::state::{State, Status};
 use crate::clock::Seconds;
 use crate::error::{Error, Reason, Result};
@@ -211,7 +211,7 @@ pub struct Key {
     /// What its flags allow.
     pub usages: Usages,
     /// What binds it beside them.
-    pub bounds: Bounds,
+    pub restrictions: Restrictions,
     /// The mechanisms it is confined to, if any.
     pub mechanisms: Option<Vec<u64>>,
     /// Whether it is hidden without a login.
@@ -374,7 +374,7 @@ impl Key {
     /// digest of known bytes and the key (RFC 5869, 2.2; RFC 2104): what is derived from a key, and what
     /// opens the blobs that it seals, follows from that.
     pub const fn may_be_digested(&self) -> bool {
-        !self.bounds.any() && (self.sealing.is_none() || self.may(Usage::Decrypt))
+        !self.restrictions.any() && (self.sealing.is_none() || self.may(Usage::Decrypt))
     }
 
     /// Whether its flags also allow `usage`.

@@ -39,7 +39,7 @@ pub type Salt = [u8; SALT];
 
 /// Where a record stands; a sealed part opens nowhere else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct SealContext {
     /// The store.
     pub store: Id,
     /// The token.
@@ -50,7 +50,7 @@ pub struct Place {
     pub revision: u64,
 }
 
-impl Place {
+impl SealContext {
     fn authenticated(&self, header: &[u8]) -> Vec<u8> {
         let mut bytes = STORE_FORMAT.to_le_bytes().to_vec();
         for id in [self.store, self.token, self.record] {
@@ -85,14 +85,20 @@ impl TokenKey {
         &self.root
     }
 
-    /// Seals `body` with its `header` for `place`.
-    pub fn seal(&self, place: &Place, header: &[u8], body: &[u8], salt: &Salt) -> Result<Vec<u8>> {
-        seal_with(&self.root, b"keystead v1 record", &place.authenticated(header), body, salt)
+    /// Seals `body` with its `header` for `context`.
+    pub fn seal(
+        &self,
+        context: &SealContext,
+        header: &[u8],
+        body: &[u8],
+        salt: &Salt,
+    ) -> Result<Vec<u8>> {
+        seal_with(&self.root, b"keystead v1 record", &context.authenticated(header), body, salt)
     }
 
-    /// Opens what [`Self::seal`] made for the same place and header.
-    pub fn open(&self, place: &Place, header: &[u8], sealed: &[u8]) -> Result<Secret> {
-        open_with(&self.root, b"keystead v1 record", &place.authenticated(header), sealed)
+    /// Opens what [`Self::seal`] made for the same context and header.
+    pub fn open(&self, context: &SealContext, header: &[u8], sealed: &[u8]) -> Result<Secret> {
+        open_with(&self.root, b"keystead v1 record", &context.authenticated(header), sealed)
     }
 
     /// The tag under which an attribute of this type and value is found.
@@ -184,8 +190,8 @@ mod tests {
         TokenKey::new(Secret::new(vec![byte; 32])).unwrap()
     }
 
-    fn place(record: u8, revision: u64) -> Place {
-        Place {
+    fn context(record: u8, revision: u64) -> SealContext {
+        SealContext {
             store: Id::new([1; 16]),
             token: Id::new([2; 16]),
             record: Id::new([record; 16]),
@@ -195,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_sealed_part_is_byte_for_byte_what_the_format_says() {
-        let sealed = key(7).seal(&place(3, 1), b"header", b"body", &[9; 32]).unwrap();
+        let sealed = key(7).seal(&context(3, 1), b"header", b"body", &[9; 32]).unwrap();
         assert_eq!(
             hex(&sealed),
             "010909090909090909090909090909090909090909090909090909090909090909\
@@ -205,13 +211,13 @@ mod tests {
 
     #[test]
     fn a_sealed_part_opens_only_where_it_was_sealed() {
-        let sealed = key(7).seal(&place(3, 1), b"header", b"body", &[9; 32]).unwrap();
-        let open = |key: TokenKey, place, header: &[u8]| key.open(&place, header, &sealed);
-        assert_eq!(open(key(7), place(3, 1), b"header").unwrap().expose(), b"body");
-        assert!(open(key(8), place(3, 1), b"header").is_err());
-        assert!(open(key(7), place(4, 1), b"header").is_err());
-        assert!(open(key(7), place(3, 2), b"header").is_err());
-        assert!(open(key(7), place(3, 1), b"Header").is_err());
+        let sealed = key(7).seal(&context(3, 1), b"header", b"body", &[9; 32]).unwrap();
+        let open = |key: TokenKey, context, header: &[u8]| key.open(&context, header, &sealed);
+        assert_eq!(open(key(7), context(3, 1), b"header").unwrap().expose(), b"body");
+        assert!(open(key(8), context(3, 1), b"header").is_err());
+        assert!(open(key(7), context(4, 1), b"header").is_err());
+        assert!(open(key(7), context(3, 2), b"header").is_err());
+        assert!(open(key(7), context(3, 1), b"Header").is_err());
     }
 
     /// What stores that exist are searched by, and keys are associated by; computed elsewhere from RFC 5869
@@ -244,10 +250,10 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
         #[test]
         fn any_flipped_bit_is_an_error(body in proptest::collection::vec(any::<u8>(), 0..80), at in any::<prop::sample::Index>(), bit in 0_u8..8) {
-            let mut sealed = key(7).seal(&place(3, 1), b"header", &body, &[9; 32]).unwrap();
+            let mut sealed = key(7).seal(&context(3, 1), b"header", &body, &[9; 32]).unwrap();
             let at = at.index(sealed.len());
             sealed[at] ^= 1 << bit;
-            prop_assert!(key(7).open(&place(3, 1), b"header", &sealed).is_err());
+            prop_assert!(key(7).open(&context(3, 1), b"header", &sealed).is_err());
         }
     }
 

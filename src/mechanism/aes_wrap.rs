@@ -77,7 +77,7 @@ fn initial<'a>(usable: &UsableKey, params: &'a Params) -> Result<Option<&'a [u8;
     };
     match given {
         &STANDARD => Ok(None),
-        _ if usable.bounds.any() => {
+        _ if usable.restrictions.any() => {
             Err(Reason::MechanismParam.detail("this key wraps with the standard IV only"))
         }
         given if given.starts_with(&PADDED) => {
@@ -98,7 +98,7 @@ fn first_half(usable: &UsableKey, params: &Params) -> Result<Option<[u8; 4]>> {
     };
     match given {
         PADDED => Ok(None),
-        _ if usable.bounds.any() => {
+        _ if usable.restrictions.any() => {
             Err(Reason::MechanismParam.detail("this key wraps with the standard IV only"))
         }
         given if STANDARD.starts_with(&given) => {

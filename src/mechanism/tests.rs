@@ -4,7 +4,7 @@
 use super::*;
 use crate::id::Id;
 use crate::key::policy::{Sealing, Usages, Watch, allow};
-use crate::key::{Bounds, Key, Usage};
+use crate::key::{Key, Restrictions, Usage};
 use crate::lc;
 use crate::lc::aes::AesKey;
 use crate::lc::rsa::{BITS, PrivateKey};
@@ -43,7 +43,7 @@ fn with_sealing(parsed: Parsed, sealing: Option<Sealing>, usage: Usage) -> Usabl
         ]
         .into_iter()
         .fold(Usages::default(), Usages::with),
-        bounds: Bounds::default(),
+        restrictions: Restrictions::default(),
         mechanisms: None,
         private: false,
         sensitive: true,

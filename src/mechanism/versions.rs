@@ -35,7 +35,7 @@ impl Row {
     /// Unwraps key bytes, with whichever version fits.
     pub fn unwrap_with(&self, key: &UsableKey, params: &Params, wrapped: &[u8]) -> Result<Secret> {
         let unwrap = self.unwrap()?;
-        if !self.authenticated && key.bounds.hides_what_it_unwraps() {
+        if !self.authenticated && key.restrictions.hides_what_it_unwraps() {
             return Err(Reason::KeyNotPermitted.detail(
                 "the mechanism tells a right padding from a wrong one, which shows what was wrapped \
                  to whoever may only unwrap it",

@@ -5,7 +5,7 @@ use super::attributes::{self, Attributes};
 use super::kinds::{Kind, USAGE_FLAGS, public_key_info};
 use super::marks;
 use super::rules::{
-    COPY, CREATE, Change, DERIVE, Form, GENERATE, Initial, RULES, Rule, UNWRAP, class_bit,
+    COPY, CREATE, Change, DERIVE, GENERATE, Initial, RULES, Rule, UNWRAP, ValueForm, class_bit,
     is_foreign, rule,
 };
 use super::template::{Attribute, Template};
@@ -19,7 +19,7 @@ use pkcs11_sys::*;
 
 /// By which call an object comes into being.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum How {
+pub enum Creation {
     /// `C_CreateObject`.
     Create,
     /// `C_GenerateKey`, `C_GenerateKeyPair`.
@@ -30,7 +30,7 @@ pub enum How {
     Derive,
 }
 
-impl How {
+impl Creation {
     const fn bit(self) -> u8 {
         match self {
             Self::Create => CREATE,
@@ -43,7 +43,7 @@ impl How {
 
 /// What a template asks of custody: not stored as attributes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Wishes {
+pub struct VendorRequest {
     /// Whether the key is to be a custom key; else the token's default decides.
     pub custody: Option<bool>,
     /// The custom key it is meant for.
@@ -73,7 +73,7 @@ pub fn rotation_days(template: &Template) -> Result<u16> {
     }
 }
 
-impl Wishes {
+impl VendorRequest {
     /// Reads them from a template that has passed [`check`].
     pub fn read(template: &Template) -> Result<Self> {
         let key = match template.bytes(CKA_KEYSTEAD_KEY_ID) {
@@ -121,10 +121,10 @@ pub fn class(template: &Template) -> Result<u64> {
 
 /// Checks that every attribute of a template may stand in it and is well formed; as far as that is known
 /// where the type of key is not.
-pub fn check(template: &Template, how: How, class: u64, key_type: Option<u64>) -> Result<()> {
+pub fn check(template: &Template, by: Creation, class: u64, key_type: Option<u64>) -> Result<()> {
     template.iter().try_for_each(|attribute| {
         let rule = known(attribute, class, key_type)?;
-        if rule.given & how.bit() == 0 {
+        if rule.given & by.bit() == 0 {
             return Err(refuse(Reason::AttributeReadOnly, attribute.kind));
         }
         well_formed(rule, attribute.value.expose())
@@ -133,8 +133,13 @@ pub fn check(template: &Template, how: How, class: u64, key_type: Option<u64>) -
 
 /// An object's attributes: the template's, and the table's defaults for the rest. What depends on
 /// the key's material is added by [`Kind::describe`].
-pub fn build(template: &Template, how: How, class: u64, kind: Option<&Kind>) -> Result<Attributes> {
-    check(template, how, class, kind.map(|kind| kind.key_type))?;
+pub fn build(
+    template: &Template,
+    by: Creation,
+    class: u64,
+    kind: Option<&Kind>,
+) -> Result<Attributes> {
+    check(template, by, class, kind.map(|kind| kind.key_type))?;
     let mut made = Attributes::with_room();
     for rule in RULES.iter().filter(|rule| rule.classes & class_bit(class) != 0) {
         match rule.default {
@@ -171,7 +176,7 @@ fn key_defaults(made: &mut Attributes, kind: &Kind) -> Result<()> {
     // says nothing about what it is for.
     let fits = |usage| kind.usages.contains(&usage);
     let named = USAGE_FLAGS.iter().any(|&(usage, flag)| fits(usage) && made.flag(flag));
-    let bound = marks::bounds(made).any();
+    let bound = marks::restrictions(made).any();
     for &(usage, flag) in USAGE_FLAGS {
         if rule(flag, kind.class).is_some() {
             let meant = !bound || is_bound_for(usage, made);
@@ -326,7 +331,7 @@ fn change(rule: &Rule, of: &Attributes, attribute: &Attribute, officer: bool) ->
         Change::Officer => officer || !new || old,
         Change::Usage if new && marks::forbids(of, rule.kind) => false,
         // Whoever decrypts with a wrapping key needs no unwrapping.
-        Change::Usage => officer || !new || old || !marks::bounds(of).any(),
+        Change::Usage => officer || !new || old || !marks::restrictions(of).any(),
     };
     if fine { Ok(()) } else { Err(refuse(Reason::AttributeReadOnly, rule.kind)) }
 }
@@ -381,19 +386,19 @@ fn known(attribute: &Attribute, class: u64, key_type: Option<u64>) -> Result<&'s
 
 fn well_formed(rule: &Rule, value: &[u8]) -> Result<()> {
     let fits = match rule.form {
-        Form::Flag => matches!(value, [0 | 1]),
-        Form::No if value == attributes::flag(true) => {
+        ValueForm::Flag => matches!(value, [0 | 1]),
+        ValueForm::No if value == attributes::flag(true) => {
             return Err(refuse(Reason::TemplateInconsistent, rule.kind));
         }
-        Form::No => value == attributes::flag(false),
-        Form::Number => value.len() == size_of::<CK_ULONG>(),
-        Form::UpTo(most) => as_number(value).is_some_and(|number| number <= most),
-        Form::Bytes => true,
-        Form::Label => value.len() <= 255,
-        Form::Text(most) => value.len() <= most && std::str::from_utf8(value).is_ok(),
-        Form::Date => value.is_empty() || attributes::date(value).is_some(),
-        Form::Template => Template::unflatten(value).is_ok(),
-        Form::Mechanisms => value.len().is_multiple_of(size_of::<CK_ULONG>()),
+        ValueForm::No => value == attributes::flag(false),
+        ValueForm::Number => value.len() == size_of::<CK_ULONG>(),
+        ValueForm::UpTo(most) => as_number(value).is_some_and(|number| number <= most),
+        ValueForm::Bytes => true,
+        ValueForm::Label => value.len() <= 255,
+        ValueForm::Text(most) => value.len() <= most && std::str::from_utf8(value).is_ok(),
+        ValueForm::Date => value.is_empty() || attributes::date(value).is_some(),
+        ValueForm::Template => Template::unflatten(value).is_ok(),
+        ValueForm::Mechanisms => value.len().is_multiple_of(size_of::<CK_ULONG>()),
     };
     if fits { Ok(()) } else { Err(refuse(Reason::AttributeValue, rule.kind)) }
 }
@@ -435,7 +440,7 @@ mod tests {
 
     fn aes(pairs: &[(u64, &[u8])]) -> Result<Attributes> {
         let kind = kind(CKO_SECRET_KEY, CKK_AES)?;
-        build(&template(pairs), How::Generate, CKO_SECRET_KEY, Some(kind))
+        build(&template(pairs), Creation::Generate, CKO_SECRET_KEY, Some(kind))
     }
 
     #[test]
@@ -520,7 +525,7 @@ mod tests {
             assert!(!made.flag(CKA_MODIFIABLE) && made.bytes(kind) == Some(value), "{kind:#x}");
         }
         let data = template(&[(CKA_MODIFIABLE, &[0])]);
-        let data = build(&data, How::Create, CKO_DATA, None).unwrap();
+        let data = build(&data, Creation::Create, CKO_DATA, None).unwrap();
         assert!(copy(&data, &template(&[(CKA_MODIFIABLE, &[1])]), false).is_ok());
     }
 

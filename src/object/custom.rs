@@ -11,7 +11,7 @@ use crate::key::{Expiry, ExpiryAction, Material, Metadata, Origin, State, Status
 use pkcs11_sys::*;
 
 /// A custom key as it is at one moment.
-pub struct Custom<'a> {
+pub struct CustomKeyView<'a> {
     /// Its key ID.
     pub id: Id,
     /// What it is called and made for.
@@ -22,7 +22,7 @@ pub struct Custom<'a> {
     pub private: bool,
 }
 
-impl Custom<'_> {
+impl CustomKeyView<'_> {
     /// Every attribute of the metadata object.
     pub fn metadata_attributes(&self) -> Result<Attributes> {
         let mut shown = Attributes::default();

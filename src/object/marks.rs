@@ -7,7 +7,7 @@ use super::rules::{Change, rule};
 use super::template::Template;
 use super::vendor::CKA_KEYSTEAD_IMPORT_ONLY;
 use crate::error::{Error, Reason, Result};
-use crate::key::Bounds;
+use crate::key::Restrictions;
 use pkcs11_sys::*;
 
 /// On a key that the security officer trusts, or has trusted: it stays bound for good.
@@ -61,9 +61,9 @@ pub fn has_template(key: &Attributes, kind: u64) -> bool {
 }
 
 /// What binds a key. The mark of an import key binds its private half: the public one only wraps.
-pub fn bounds(key: &Attributes) -> Bounds {
+pub fn restrictions(key: &Attributes) -> Restrictions {
     let is_private = key.number(CKA_CLASS) == Some(CKO_PRIVATE_KEY);
-    Bounds {
+    Restrictions {
         trusted: was_trusted(key),
         templates: has_templates(key),
         unwrap_template: has_template(key, CKA_UNWRAP_TEMPLATE),
@@ -105,40 +105,40 @@ pub fn hide(shown: &mut Attributes) {
 
 /// What a key that was trusted, or has templates of its own, is bound to, to be kept where its material
 /// goes and comes again; nothing of another key.
-pub fn bonds(key: &Attributes) -> Vec<(u64, Vec<u8>)> {
+pub fn bindings(key: &Attributes) -> Vec<(u64, Vec<u8>)> {
     if !was_trusted(key) && !has_templates(key) {
         return Vec::new();
     }
     let binds = |kind, value: &[u8]| BINDING.contains(&kind) && !value.is_empty() || is_usage(kind);
     let own = key.iter().filter(|(kind, value)| binds(*kind, value));
-    // An RSA key that is confined to one form opens what another one does not: no list is a bond, too.
+    // An RSA key that is confined to one form opens what another one does not: no list is a binding, too.
     let confined = (CKA_ALLOWED_MECHANISMS, key.bytes(CKA_ALLOWED_MECHANISMS).unwrap_or_default());
     let trusted = attributes::flag(was_trusted(key));
-    let bonds = own.chain([confined, (TRUSTED_ONCE, &trusted)]);
-    bonds.map(|(kind, value)| (kind, value.to_vec())).collect()
+    let bindings = own.chain([confined, (TRUSTED_ONCE, &trusted)]);
+    bindings.map(|(kind, value)| (kind, value.to_vec())).collect()
 }
 
 /// Binds material that comes again to what it was bound to before. A template that asks for more is
 /// `TemplateInconsistent`; where it says nothing, the key is as it was.
-pub fn bind(key: &mut Attributes, bonds: &[(u64, Vec<u8>)], template: &Template) -> Result<()> {
-    if bonds.is_empty() {
+pub fn bind(key: &mut Attributes, bindings: &[(u64, Vec<u8>)], template: &Template) -> Result<()> {
+    if bindings.is_empty() {
         return Ok(());
     }
     let of_trust = |(kind, _): &&(u64, Vec<u8>)| *kind == TRUSTED_ONCE;
-    for (kind, bond) in bonds.iter().filter(|bond| !of_trust(bond)) {
+    for (kind, binding) in bindings.iter().filter(|binding| !of_trust(binding)) {
         let asked = template.bytes(*kind);
-        let fits = asked.is_none_or(|asked| asked == bond || is_usage(*kind) && !is_true(asked));
+        let fits = asked.is_none_or(|asked| asked == binding || is_usage(*kind) && !is_true(asked));
         if !fits {
             return Err(asks_for_more(*kind));
         }
         match is_usage(*kind) {
-            true if !is_true(bond) => key.set_flag(*kind, false),
+            true if !is_true(binding) => key.set_flag(*kind, false),
             true => {}
-            false => key.set(*kind, bond),
+            false => key.set(*kind, binding),
         }
     }
     // Bonds from before there were any but those of trust do not say so.
-    if bonds.iter().find(of_trust).is_none_or(|(_, trusted)| is_true(trusted)) {
+    if bindings.iter().find(of_trust).is_none_or(|(_, trusted)| is_true(trusted)) {
         key.set_flag(TRUSTED_ONCE, true);
     }
     Ok(())

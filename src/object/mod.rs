@@ -16,5 +16,5 @@ pub mod values;
 pub mod vendor;
 
 pub use attributes::Attributes;
-pub use build::{How, Wishes};
+pub use build::{Creation, VendorRequest};
 pub use template::{Attribute, Template};

@@ -6,7 +6,7 @@ use pkcs11_sys::*;
 
 /// What a value looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum ValueForm {
     /// A `CK_BBOOL`.
     Flag,
     /// A `CK_BBOOL` that is false: no key of this token can do it.
@@ -72,7 +72,7 @@ pub struct Rule {
     /// Its type.
     pub kind: u64,
     /// What its value looks like.
-    pub form: Form,
+    pub form: ValueForm,
     /// The classes that have it, see [`class_bit`].
     pub classes: u8,
     /// In which templates it may stand.
@@ -139,7 +139,7 @@ pub fn is_foreign(kind: u64, class: u64, key_type: u64) -> bool {
 
 const fn row(
     kind: u64,
-    form: Form,
+    form: ValueForm,
     classes: u8,
     given: u8,
     change: Change,
@@ -151,7 +151,7 @@ const fn row(
 const fn secret(kind: u64, classes: u8, given: u8) -> Rule {
     Rule {
         kind,
-        form: Form::Bytes,
+        form: ValueForm::Bytes,
         classes,
         given,
         change: Change::Never,
@@ -161,8 +161,8 @@ const fn secret(kind: u64, classes: u8, given: u8) -> Rule {
 }
 
 use Change::{Copying, Ends, Falls, Free, Never, Officer, Own, Rises, Usage};
-use Form::{Bytes, Date, Flag, Label, Mechanisms, No, Number, Text, UpTo};
 use Initial::{Absent, Empty};
+use ValueForm::{Bytes, Date, Flag, Label, Mechanisms, No, Number, Text, UpTo};
 
 // PKCS#11 3.2's, which `pkcs11-sys` does not have yet.
 
@@ -257,11 +257,11 @@ pub const RULES: &[Rule] = &[
     row(CKA_ALWAYS_AUTHENTICATE, Flag, SECRET, NEVER, Never, Initial::Flag(false)),
     row(CKA_PUBLIC_KEY_INFO, Bytes, PRIVATE, CREATE | UNWRAP, Own, Absent),
     row(CKA_PUBLIC_KEY_INFO, Bytes, PUBLIC, CREATE, Never, Absent),
-    row(CKA_WRAP_TEMPLATE, Form::Template, SECRET | PUBLIC, MADE, Never, Empty),
-    row(CKA_UNWRAP_TEMPLATE, Form::Template, HIDDEN, MADE, Never, Empty),
-    row(CKA_DERIVE_TEMPLATE, Form::Template, HIDDEN, MADE, Never, Empty),
-    row(CKA_ENCAPSULATE_TEMPLATE, Form::Template, PUBLIC, MADE, Never, Empty),
-    row(CKA_DECAPSULATE_TEMPLATE, Form::Template, PRIVATE, MADE, Never, Empty),
+    row(CKA_WRAP_TEMPLATE, ValueForm::Template, SECRET | PUBLIC, MADE, Never, Empty),
+    row(CKA_UNWRAP_TEMPLATE, ValueForm::Template, HIDDEN, MADE, Never, Empty),
+    row(CKA_DERIVE_TEMPLATE, ValueForm::Template, HIDDEN, MADE, Never, Empty),
+    row(CKA_ENCAPSULATE_TEMPLATE, ValueForm::Template, PUBLIC, MADE, Never, Empty),
+    row(CKA_DECAPSULATE_TEMPLATE, ValueForm::Template, PRIVATE, MADE, Never, Empty),
     // Elliptic curves (6.3)
     row(CKA_EC_PARAMS, Bytes, PUBLIC | PRIVATE, CREATE | GENERATE, Never, Absent),
     row(CKA_EC_POINT, Bytes, PUBLIC | PRIVATE, CREATE, Never, Absent),

@@ -21,14 +21,14 @@ impl Table {
         if login == Login::Officer && sessions.read_write < sessions.all {
             return Err(Reason::SessionReadOnlyExists.into());
         }
-        token.login(login, pin).map_err(|failure| token.of_login(login, failure))
+        token.login(login, pin).map_err(|failure| token.with_name_of_login(login, failure))
     }
 
     /// Logs out all sessions of a token, through one of them. Their operations end, and the keys they
     /// kept are dropped.
     pub fn logout(&self, handle: u64) -> Result<()> {
         let (slot, token) = self.place_of(handle)?;
-        self.tell_uses(slot, &token);
+        self.report_uses(slot, &token);
         let done = {
             let _book = self.book();
             token.logout()
@@ -44,11 +44,11 @@ impl Table {
 
     /// Tells the agent how often keys were used, while the login still lets it. A session that is busy
     /// counts for itself when it is done.
-    fn tell_uses(&self, slot: u64, token: &Token) {
+    fn report_uses(&self, slot: u64, token: &Token) {
         for session in self.holders(slot) {
             self.try_with(session, Session::count);
         }
-        token.tell_uses();
+        token.report_uses();
     }
 
     /// Proves the PIN for the operation of a session that waits for it (`CKU_CONTEXT_SPECIFIC`;
@@ -88,7 +88,9 @@ impl Session {
     fn reauthenticate(&mut self, pin: &[u8]) -> Result<()> {
         let token = Arc::clone(&self.token);
         let operation = self.waiting().ok_or(Reason::OperationMissing)?;
-        token.reauthenticate(pin).map_err(|failure| token.of_login(token.who(), failure))?;
+        token
+            .reauthenticate(pin)
+            .map_err(|failure| token.with_name_of_login(token.logged_in_as(), failure))?;
         operation.prove();
         Ok(())
     }

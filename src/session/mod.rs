@@ -119,7 +119,7 @@ impl Session {
 
     /// What the session can do at the moment.
     pub fn state(&self) -> State {
-        State { login: self.token.who(), read_write: self.caller.read_write }
+        State { login: self.token.logged_in_as(), read_write: self.caller.read_write }
     }
 
     /// Notes that an operation with a key begins.
@@ -390,7 +390,7 @@ struct LastKey {
 impl LastKey {
     fn count(&mut self, token: &Token) {
         if self.uses > 0 {
-            token.used(&self.key, self.minute, std::mem::take(&mut self.uses));
+            token.count_uses(&self.key, self.minute, std::mem::take(&mut self.uses));
         }
     }
 }

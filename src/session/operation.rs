@@ -14,7 +14,7 @@ pub trait Rules {
     fn login(&self) -> u64;
 
     /// Returns whether an operation may go on with its key, and why not.
-    fn goes_on(&self, key: &mut InUse) -> Result<()>;
+    fn recheck(&self, key: &mut InUse) -> Result<()>;
 }
 
 impl Rules for Token {
@@ -22,8 +22,8 @@ impl Rules for Token {
         self.login_epoch()
     }
 
-    fn goes_on(&self, key: &mut InUse) -> Result<()> {
-        Self::goes_on(self, key)
+    fn recheck(&self, key: &mut InUse) -> Result<()> {
+        Self::recheck(self, key)
     }
 }
 
@@ -287,7 +287,7 @@ impl Terms {
     }
 
     fn keys_go_on(&mut self, rules: &impl Rules) -> Result<()> {
-        self.key.iter_mut().chain(&mut self.digested).try_for_each(|key| rules.goes_on(key))
+        self.key.iter_mut().chain(&mut self.digested).try_for_each(|key| rules.recheck(key))
     }
 
     /// When the first of the keys ends.

@@ -85,7 +85,7 @@ impl Table {
     /// Opens a session on the token in `slot`; returns its handle (PKCS#11 3.1, 5.6.1).
     pub fn open(&self, slot: u64, token: Arc<Token>, read_write: bool) -> Result<u64> {
         let mut book = self.book();
-        if !read_write && token.who() == Login::Officer {
+        if !read_write && token.logged_in_as() == Login::Officer {
             return Err(Reason::SessionReadWriteSoExists.into());
         }
         // Nobody can be at a seat whose handle has not been given out yet.
@@ -144,8 +144,8 @@ impl Table {
         let mut book = self.book();
         book.remove(session.slot, handle);
         // Under the book's lock, so that nobody opens a session and finds the old login.
-        if book.count(session.slot).all == 0 && session.token.who() != Login::Public {
-            session.token.tell_uses();
+        if book.count(session.slot).all == 0 && session.token.logged_in_as() != Login::Public {
+            session.token.report_uses();
             session.token.logout()?;
         }
         Ok(())

@@ -1,14 +1,16 @@
 //! Reading and setting attributes. A custom key's names and status belong to its metadata, whichever
 //! of its two objects they are set through.
 
-use super::loaded::{Content, CustomKey, Held, Loaded, Owner, apply_changes, hidden, secret};
-use super::records::{Draft, found_by};
+use super::loaded::{
+    CustomKey, Loaded, ObjectBody, Owner, RecordContent, apply_changes, hidden, secret,
+};
+use super::records::{UnsealedRecord, terms};
 use super::rotate::rotates_on_schedule;
 use super::{Answer, Caller, Handle, Login, Token};
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::{Event, Header, Metadata, Origin, Parsed, Role, State};
-use crate::object::custom::Custom;
+use crate::object::custom::CustomKeyView;
 use crate::object::vendor::*;
 use crate::object::{Attribute, Attributes, Template, build, curves, json, marks};
 use crate::secret::Secret;
@@ -34,7 +36,7 @@ impl Token {
         let loaded = self.object(object)?;
         let attributes: usize =
             loaded.shown(self.now())?.iter().map(|(_, value)| size_of::<u64>() + value.len()).sum();
-        let material = loaded.held().map_or(0, |held| held.material.len());
+        let material = loaded.body().map_or(0, |body| body.material.len());
         Ok((attributes + material) as u64)
     }
 
@@ -45,8 +47,8 @@ impl Token {
         object: Handle,
         template: &Template,
     ) -> Result<()> {
-        self.again(|| self.set_attributes_once(caller, object, template))
-            .map_err(|failure| self.of(object, failure))
+        self.retry_on_conflict(|| self.set_attributes_once(caller, object, template))
+            .map_err(|failure| self.with_name_of(object, failure))
     }
 
     fn set_attributes_once(
@@ -80,24 +82,24 @@ impl Token {
             return Err(Reason::ActionProhibited.detail("a trusted certificate cannot be modified"));
         }
         for attribute in template.iter() {
-            build::check_change(&shown, attribute, self.who() == Login::Officer)?;
+            build::check_change(&shown, attribute, self.logged_in_as() == Login::Officer)?;
         }
         let change = without_same(template, &shown);
         if change.is_empty() {
             return Ok(());
         }
         match (&loaded.content, shown.flag(CKA_TOKEN)) {
-            (Content::Object(held), false) => {
-                self.change_session_object(object, &loaded, held, template)
+            (RecordContent::Object(body), false) => {
+                self.change_session_object(object, &loaded, body, template)
             }
-            (Content::Object(held), true) => self.change_object(&loaded, held, template),
-            (Content::CustomKey(key), _) => {
+            (RecordContent::Object(body), true) => self.change_object(&loaded, body, template),
+            (RecordContent::CustomKey(key), _) => {
                 let id = loaded.id;
                 self.change_custom_key(id, loaded.revision, &loaded.header, key, None, &change)
             }
-            (Content::Material(held, owner), _) => {
+            (RecordContent::Material(body, owner), _) => {
                 let Owner { id, revision, header, key } = &**owner;
-                self.change_custom_key(*id, *revision, header, key, Some((&loaded, held)), &change)
+                self.change_custom_key(*id, *revision, header, key, Some((&loaded, body)), &change)
             }
         }
     }
@@ -106,41 +108,42 @@ impl Token {
     /// theirs, of custom keys too (PKCS#11 3.1, 4.10).
     fn says_trust(&self, template: &Template) -> bool {
         let mut attributes = template.iter();
-        self.who() == Login::Officer && attributes.all(|attribute| attribute.kind == CKA_TRUSTED)
+        self.logged_in_as() == Login::Officer
+            && attributes.all(|attribute| attribute.kind == CKA_TRUSTED)
     }
 
     fn change_session_object(
         &self,
         handle: Handle,
         loaded: &Loaded,
-        held: &Held,
+        body: &ObjectBody,
         template: &Template,
     ) -> Result<()> {
-        let changed = self.changed(held, template)?;
+        let changed = self.changed(body, template)?;
         let object =
             Loaded::session(loaded.id, changed.attributes, changed.material, loaded.header.expiry);
         self.handles.replace(handle, loaded, object.into())
     }
 
-    fn change_object(&self, loaded: &Loaded, held: &Held, template: &Template) -> Result<()> {
-        let changed = self.changed(held, template)?;
-        let mut found_by = found_by(&changed.attributes);
-        found_by.push((CKA_UNIQUE_ID, loaded.id.to_string().into_bytes()));
-        let draft = Draft {
+    fn change_object(&self, loaded: &Loaded, body: &ObjectBody, template: &Template) -> Result<()> {
+        let changed = self.changed(body, template)?;
+        let mut terms = terms(&changed.attributes);
+        terms.push((CKA_UNIQUE_ID, loaded.id.to_string().into_bytes()));
+        let record = UnsealedRecord {
             id: loaded.id,
             revision: Some(loaded.revision),
             header: loaded.header.clone(),
             event: None,
-            found_by,
+            terms,
             body: changed.encode()?,
         };
-        self.commit(vec![self.seal(draft)?])
+        self.commit(vec![self.seal(record)?])
     }
 
-    fn changed(&self, held: &Held, template: &Template) -> Result<Held> {
-        let mut attributes = held.attributes.duplicate();
-        apply_changes(&mut attributes, template, self.who() == Login::Officer)?;
-        Ok(Held { attributes, material: held.material.duplicate() })
+    fn changed(&self, body: &ObjectBody, template: &Template) -> Result<ObjectBody> {
+        let mut attributes = body.attributes.duplicate();
+        apply_changes(&mut attributes, template, self.logged_in_as() == Login::Officer)?;
+        Ok(ObjectBody { attributes, material: body.material.duplicate() })
     }
 
     /// The metadata takes what is the custom key's, the material the rest, in one commit. A new name
@@ -151,11 +154,11 @@ impl Token {
         revision: u64,
         header: &Header,
         key: &CustomKey,
-        material: Option<(&Loaded, &Held)>,
+        material: Option<(&Loaded, &ObjectBody)>,
         template: &Template,
     ) -> Result<()> {
         let mut metadata = key.metadata.clone();
-        let mut own = material.map(|(_, held)| held.attributes.duplicate());
+        let mut own = material.map(|(_, body)| body.attributes.duplicate());
         let mut event = Event::Describe;
         for attribute in template.iter() {
             match (asked_event(attribute.kind, template)?, &mut own) {
@@ -178,12 +181,12 @@ impl Token {
                 }
             }
         }
-        if let (Some((_, held)), Some(own)) = (material, &mut own) {
-            build::rise_together(&held.attributes, own, template);
+        if let (Some((_, body)), Some(own)) = (material, &mut own) {
+            build::rise_together(&body.attributes, own, template);
             build::check_trust_in(template, own)?;
         }
-        if let Some(own) = own.as_ref().filter(|own| marks::bounds(own).any()) {
-            metadata.bonds = marks::bonds(own);
+        if let Some(own) = own.as_ref().filter(|own| marks::restrictions(own).any()) {
+            metadata.bindings = marks::bindings(own);
         }
         let enabled = event == Event::Enable(true);
         let now = self.now();
@@ -197,15 +200,15 @@ impl Token {
             event,
         )?];
         match (material, own) {
-            (Some((loaded, held)), Some(attributes)) => {
-                let held = Held { attributes, material: held.material.duplicate() };
-                changes.push(self.material_change(loaded, &held, id, &metadata)?);
+            (Some((loaded, body)), Some(attributes)) => {
+                let body = ObjectBody { attributes, material: body.material.duplicate() };
+                changes.push(self.material_change(loaded, &body, id, &metadata)?);
             }
             _ if metadata != key.metadata => {
                 // Older versions are found by their custom key, and not by its names.
                 for loaded in self.materials(id)?.iter().filter(|loaded| !loaded.is_older()) {
-                    if let Some(held) = loaded.held() {
-                        changes.push(self.material_change(loaded, held, id, &metadata)?);
+                    if let Some(body) = loaded.body() {
+                        changes.push(self.material_change(loaded, body, id, &metadata)?);
                     }
                 }
             }
@@ -222,7 +225,7 @@ impl Token {
     /// says as it is, stays.
     fn change_own(&self, own: &mut Attributes, attribute: &Attribute) -> Result<()> {
         if attribute.kind < CKA_VENDOR_DEFINED {
-            build::check_change(own, attribute, self.who() == Login::Officer)?;
+            build::check_change(own, attribute, self.logged_in_as() == Login::Officer)?;
             marks::change(own, attribute.kind, attribute.value.expose());
         }
         Ok(())
@@ -262,19 +265,20 @@ impl Token {
         state: State,
         event: Event,
     ) -> Result<Change> {
-        let shown = Custom { id, metadata, state: state.clone(), private }.metadata_attributes()?;
-        let mut found_by = found_by(&shown);
+        let shown =
+            CustomKeyView { id, metadata, state: state.clone(), private }.metadata_attributes()?;
+        let mut terms = terms(&shown);
         if !metadata.identifier.is_empty() {
-            found_by.push((super::records::TARGET_ID, metadata.identifier.clone()));
+            terms.push((super::records::TARGET_ID, metadata.identifier.clone()));
         }
         let header =
             Header { private, role: Role::CustomKey(state), expiry: None, tags: Vec::new() };
-        self.seal(Draft {
+        self.seal(UnsealedRecord {
             id,
             revision,
             header,
             event: Some(event),
-            found_by,
+            terms,
             body: metadata.encode()?,
         })
     }
@@ -283,17 +287,17 @@ impl Token {
     pub(super) fn material_change(
         &self,
         loaded: &Loaded,
-        held: &Held,
+        body: &ObjectBody,
         key: Id,
         metadata: &Metadata,
     ) -> Result<Change> {
-        self.seal(Draft {
+        self.seal(UnsealedRecord {
             id: loaded.id,
             revision: Some(loaded.revision),
             header: loaded.header.clone(),
             event: None,
-            found_by: material_found_by(loaded.id, held, key, metadata),
-            body: held.encode()?,
+            terms: material_terms(loaded.id, body, key, metadata),
+            body: body.encode()?,
         })
     }
 }
@@ -319,18 +323,18 @@ fn is_trusted_certificate(shown: &Attributes) -> bool {
 }
 
 /// What a material record is found by: its own attributes under the names of its custom key.
-pub(super) fn material_found_by(
+pub(super) fn material_terms(
     id: Id,
-    held: &Held,
+    body: &ObjectBody,
     key: Id,
     metadata: &Metadata,
 ) -> Vec<(u64, Vec<u8>)> {
-    let mut shown = held.attributes.duplicate();
+    let mut shown = body.attributes.duplicate();
     shown.set(CKA_LABEL, &metadata.name(key));
     shown.set(CKA_ID, &metadata.identifier);
     shown.set(CKA_UNIQUE_ID, id.to_string().as_bytes());
     shown.set(CKA_KEYSTEAD_KEY_ID, key.to_string().as_bytes());
-    found_by(&shown)
+    terms(&shown)
 }
 
 /// A secret is told only of a key that is whole: read out, it would serve for all that is refused.
@@ -346,10 +350,10 @@ pub(super) fn answer(
     if let Some(value) = shown.bytes(kind) {
         return Ok(Answer::Value(Secret::from(value)));
     }
-    let Some(held) = loaded.held() else { return Ok(Answer::Unknown) };
+    let Some(body) = loaded.body() else { return Ok(Answer::Unknown) };
     let class = shown.number(CKA_CLASS);
     if kind == CKA_VALUE && class == Some(CKO_SECRET_KEY) {
-        return Ok(Answer::Value(held.material.duplicate()));
+        return Ok(Answer::Value(body.material.duplicate()));
     }
     match (class, &loaded.key().map(|key| &key.parsed)) {
         (Some(CKO_PRIVATE_KEY), Ok(Parsed::RsaPrivate(key))) => {

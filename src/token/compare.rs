@@ -2,19 +2,24 @@
 //! that custom key's material. So a backup is proved good while nothing changes, and also after the
 //! material has been deleted or has expired.
 
-use super::loaded::Content;
+use super::loaded::RecordContent;
 use super::{Login, Token};
 use crate::error::{Reason, Result};
 use crate::key::{Fingerprint, Origin};
-use crate::object::Wishes;
+use crate::object::VendorRequest;
 use crate::object::kinds::Kind;
 use crate::secret::Secret;
 
 impl Token {
     /// Refuses material that is not the named custom key's: `OtherMaterial`. Nothing is compared where
     /// no custom key is named.
-    pub(super) fn check_same(&self, kind: &Kind, wishes: &Wishes, material: &Secret) -> Result<()> {
-        match self.association(kind, wishes)? {
+    pub(super) fn check_same_material(
+        &self,
+        kind: &Kind,
+        request: &VendorRequest,
+        material: &Secret,
+    ) -> Result<()> {
+        match self.association(kind, request)? {
             Some(known) if self.fingerprint(kind, material)? != known => {
                 Err(Reason::OtherMaterial.into())
             }
@@ -25,17 +30,22 @@ impl Token {
     /// The fingerprint of what the named custom key was imported with: `NotAssociated` before its first
     /// import, `ImportIntoGenerated` where there can be none. It does not depend on any material, so it
     /// can be asked for before anything is unwrapped.
-    pub(super) fn association(&self, kind: &Kind, wishes: &Wishes) -> Result<Option<Fingerprint>> {
-        let Some(id) = wishes.key else {
+    pub(super) fn association(
+        &self,
+        kind: &Kind,
+        request: &VendorRequest,
+    ) -> Result<Option<Fingerprint>> {
+        let Some(id) = request.key else {
             return Ok(None);
         };
         // Nobody else learns which custom keys there are, nor tries out what they are made of. The
         // security officer has the key of the fingerprints too, and no business with material.
-        if self.who() != Login::User {
+        if self.logged_in_as() != Login::User {
             return Err(Reason::NotLoggedIn.into());
         }
         let loaded = self.load(id)?;
-        let Some(Content::CustomKey(key)) = loaded.as_ref().map(|loaded| &loaded.content) else {
+        let Some(RecordContent::CustomKey(key)) = loaded.as_ref().map(|loaded| &loaded.content)
+        else {
             return Err(Reason::AttributeValue.detail("CKA_KEYSTEAD_KEY_ID names no custom key"));
         };
         if key.metadata.class != kind.class || key.metadata.key_type != kind.key_type {

@@ -1,11 +1,11 @@
 //! `C_CopyObject`. A custom key cannot be copied: a session copy would outlive its material's expiry.
 
-use super::loaded::Content;
+use super::loaded::RecordContent;
 use super::{Caller, Handle, Login, Token};
 use crate::error::{Reason, Result};
 use crate::key::Expiry;
 use crate::object::kinds;
-use crate::object::{Attribute, Attributes, Template, Wishes, build};
+use crate::object::{Attribute, Attributes, Template, VendorRequest, build};
 use crate::secret::Secret;
 use pkcs11_sys::*;
 
@@ -14,33 +14,35 @@ impl Token {
     /// key when it is copied to the token, any other key an external one.
     pub fn copy(&self, caller: &Caller, object: Handle, template: &Template) -> Result<Handle> {
         let loaded = self.object(object)?;
-        let Content::Object(held) = &loaded.content else {
-            return Err(self.of(object, Reason::Uncopyable.into()));
+        let RecordContent::Object(body) = &loaded.content else {
+            return Err(self.with_name_of(object, Reason::Uncopyable.into()));
         };
-        if !held.attributes.flag(CKA_COPYABLE) {
+        if !body.attributes.flag(CKA_COPYABLE) {
             return Err(Reason::ActionProhibited.detail("CKA_COPYABLE is false"));
         }
-        let officer = self.who() == Login::Officer;
-        let attributes = build::copy(&held.attributes, template, officer)?;
-        let wishes = with_expiry(Wishes::read(template)?, loaded.header.expiry);
-        let material = held.material.duplicate();
-        if held.material.is_empty() || !self.is_custom(&attributes, &wishes) {
+        let officer = self.logged_in_as() == Login::Officer;
+        let attributes = build::copy(&body.attributes, template, officer)?;
+        let request = with_expiry(VendorRequest::read(template)?, loaded.header.expiry);
+        let material = body.material.duplicate();
+        if body.material.is_empty() || !self.is_custom(&attributes, &request) {
             return self.keep(caller, attributes, material, loaded.header.expiry);
         }
         let number = |kind| attributes.number(kind).ok_or(Reason::General);
         let kind = kinds::kind(number(CKA_CLASS)?, number(CKA_KEY_TYPE)?)?;
         match attributes.flag(CKA_LOCAL) {
             true => {
-                let (plan, _) = self.plan_generated(caller, kind, attributes, material, &wishes)?;
+                let (plan, _) =
+                    self.plan_generated(caller, kind, attributes, material, &request)?;
                 let [handle] = self.carry_out(caller, [plan])?;
                 Ok(handle)
             }
             false => {
-                let template = as_import(template, &held.attributes)?;
-                let custom = self.is_custom(&attributes, &wishes);
-                let taken = self.take_in(caller, kind, &template, attributes, material, &wishes);
+                let template = as_import(template, &body.attributes)?;
+                let custom = self.is_custom(&attributes, &request);
+                let taken =
+                    self.accept_material(caller, kind, &template, attributes, material, &request);
                 match custom {
-                    true => self.reported(kind, &template, &wishes, taken),
+                    true => self.audit_refusal(kind, &template, &request, taken),
                     false => taken,
                 }
             }
@@ -49,11 +51,11 @@ impl Token {
 }
 
 /// A copy lives no longer than the original.
-fn with_expiry(wishes: Wishes, original: Option<Expiry>) -> Wishes {
+fn with_expiry(request: VendorRequest, original: Option<Expiry>) -> VendorRequest {
     match original {
-        None => wishes,
+        None => request,
         Some(Expiry { at, action }) => {
-            Wishes { expires_at: Some(at), action: Some(action), ..wishes }
+            VendorRequest { expires_at: Some(at), action: Some(action), ..request }
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::object::build::{self, build, provenance};
 use crate::object::curves;
 use crate::object::kinds::{self, Kind};
 use crate::object::vendor::*;
-use crate::object::{Attributes, How, Template, Wishes};
+use crate::object::{Attributes, Creation, Template, VendorRequest};
 use crate::secret::Secret;
 use pkcs11_sys::*;
 
@@ -16,29 +16,34 @@ impl Token {
     /// Makes an object of a template: ordinary, an empty custom key, or an import in the clear.
     pub fn create(&self, caller: &Caller, template: &Template) -> Result<Handle> {
         let class = build::class(template)?;
-        build::check(template, How::Create, class, template.number(CKA_KEY_TYPE).ok().flatten())?;
-        let wishes = Wishes::read(template)?;
+        build::check(
+            template,
+            Creation::Create,
+            class,
+            template.number(CKA_KEY_TYPE).ok().flatten(),
+        )?;
+        let request = VendorRequest::read(template)?;
         match class {
             CKO_DATA if template.bytes(CKA_APPLICATION) == Some(APPLICATION) => {
                 self.create_from_json(caller, template)
             }
             CKO_DATA => {
-                let attributes = build(template, How::Create, class, None)?;
+                let attributes = build(template, Creation::Create, class, None)?;
                 self.keep(caller, attributes, Secret::new(Vec::new()), None)
             }
             CKO_CERTIFICATE => {
-                let attributes = certificate(build(template, How::Create, class, None)?)?;
+                let attributes = certificate(build(template, Creation::Create, class, None)?)?;
                 self.keep(caller, attributes, Secret::new(Vec::new()), None)
             }
             CKO_PUBLIC_KEY => {
                 let kind = kind_of(template, class)?;
-                let mut attributes = build(template, How::Create, class, Some(kind))?;
+                let mut attributes = build(template, Creation::Create, class, Some(kind))?;
                 provenance(&mut attributes, None);
                 (kind.describe)(&Secret::new(Vec::new()), &mut attributes).map_err(no_such_key)?;
-                let expiry = self.ordinary_expiry(&wishes)?;
+                let expiry = self.ordinary_expiry(&request)?;
                 self.keep(caller, attributes, Secret::new(Vec::new()), expiry)
             }
-            _ => self.create_key(caller, template, class, wishes),
+            _ => self.create_key(caller, template, class, request),
         }
     }
 
@@ -47,19 +52,21 @@ impl Token {
         caller: &Caller,
         template: &Template,
         class: u64,
-        wishes: Wishes,
+        request: VendorRequest,
     ) -> Result<Handle> {
         let kind = kind_of(template, class)?;
-        let attributes = self.build(template, How::Create, class, kind)?;
-        match wishes.origin {
+        let attributes = self.build(template, Creation::Create, class, kind)?;
+        match request.origin {
             None | Some(ORIGIN_EXTERNAL) => {}
             Some(_) => {
                 return Err(Reason::AttributeValue.detail("a created key's origin is external"));
             }
         }
-        let empty = wishes.origin.is_some() && value_is_missing(template, kind);
+        let empty = request.origin.is_some() && value_is_missing(template, kind);
         match empty {
-            true if attributes.flag(CKA_TOKEN) => self.create_empty(caller, kind, template, wishes),
+            true if attributes.flag(CKA_TOKEN) => {
+                self.create_empty(caller, kind, template, request)
+            }
             true => {
                 Err(Reason::TemplateInconsistent.detail("an empty custom key is a token object"))
             }
@@ -69,12 +76,12 @@ impl Token {
             }
             false => {
                 let (attributes, material) = take_material(attributes, kind)?;
-                let custom = self.is_custom(&attributes, &wishes);
+                let custom = self.is_custom(&attributes, &request);
                 let taken = self
-                    .take_in(caller, kind, template, attributes, material, &wishes)
+                    .accept_material(caller, kind, template, attributes, material, &request)
                     .map_err(no_such_key);
                 match custom {
-                    true => self.reported(kind, template, &wishes, taken),
+                    true => self.audit_refusal(kind, template, &request, taken),
                     false => taken,
                 }
             }

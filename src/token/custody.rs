@@ -1,9 +1,9 @@
 //! Custom keys coming into being: generated with their material, or empty and waiting for an import.
 
-use super::attributes::material_found_by;
-use super::loaded::Held;
+use super::attributes::material_terms;
+use super::loaded::ObjectBody;
 use super::plan::Plan;
-use super::records::Draft;
+use super::records::UnsealedRecord;
 use super::rotate::rotates_on_schedule;
 use super::{Caller, Handle, Login, Token};
 use crate::error::{Reason, Result};
@@ -13,16 +13,16 @@ use crate::key::{
 };
 use crate::object::kinds::{Kind, bits};
 use crate::object::vendor::*;
-use crate::object::{Attributes, Template, Wishes, json};
+use crate::object::{Attributes, Template, VendorRequest, json};
 use crate::secret::Secret;
 use crate::wire::Change;
 use pkcs11_sys::*;
 
 impl Token {
-    /// Whether a key with these attributes and wishes is to be a custom key.
-    pub(super) fn is_custom(&self, attributes: &Attributes, wishes: &Wishes) -> bool {
+    /// Whether a key with these attributes and request is to be a custom key.
+    pub(super) fn is_custom(&self, attributes: &Attributes, request: &VendorRequest) -> bool {
         let hidden = attributes.number(CKA_CLASS) != Some(CKO_PUBLIC_KEY);
-        hidden && attributes.flag(CKA_TOKEN) && wishes.custody.unwrap_or(self.custody)
+        hidden && attributes.flag(CKA_TOKEN) && request.custody.unwrap_or(self.custody)
     }
 
     /// A custom key whose material the token has just made. Returns its plan and the key ID.
@@ -32,9 +32,9 @@ impl Token {
         kind: &Kind,
         attributes: Attributes,
         material: Secret,
-        wishes: &Wishes,
+        request: &VendorRequest,
     ) -> Result<(Plan, Id)> {
-        if wishes.expiry().is_some() {
+        if request.expiry().is_some() {
             return Err(Reason::ExpiryOnGenerated.into());
         }
         let private = attributes.flag(CKA_PRIVATE);
@@ -45,22 +45,22 @@ impl Token {
         let metadata = Metadata {
             alias: named(&attributes, id),
             identifier: identified(&attributes, id),
-            description: wishes.description.clone().unwrap_or_default(),
+            description: request.description.clone().unwrap_or_default(),
             class: kind.class,
             key_type: kind.key_type,
             bits: bits(&attributes),
             created_at: self.now(),
             own_expiry: None,
-            rotation_days: wishes.rotation_days,
+            rotation_days: request.rotation_days,
             rotation_from: self.now(),
-            bonds: Vec::new(),
+            bindings: Vec::new(),
         };
-        if wishes.rotation_days != 0 && !rotates_on_schedule(&metadata, Origin::Generated) {
+        if request.rotation_days != 0 && !rotates_on_schedule(&metadata, Origin::Generated) {
             return Err(Reason::TemplateInconsistent.detail("only AES keys rotate on schedule"));
         }
         let state = State::generated(fingerprint);
-        let held = Held { attributes, material };
-        let (material_id, material) = self.new_material(id, &metadata, &state, &held)?;
+        let body = ObjectBody { attributes, material };
+        let (material_id, material) = self.new_material(id, &metadata, &state, &body)?;
         let change = self.metadata_change(id, None, private, &metadata, state, Event::Create)?;
         Ok((Plan::Records(material_id, vec![change, material]), id))
     }
@@ -71,23 +71,23 @@ impl Token {
         caller: &Caller,
         kind: &'static Kind,
         template: &Template,
-        wishes: Wishes,
+        request: VendorRequest,
     ) -> Result<Handle> {
         // What an empty key has no place for is not passed over in silence.
         let acts_on_none =
-            wishes.action == Some(ExpiryAction::ReadOnly) && wishes.expiry().is_none();
-        if acts_on_none || wishes.key.is_some() || wishes.rotation_days != 0 {
+            request.action == Some(ExpiryAction::ReadOnly) && request.expiry().is_none();
+        if acts_on_none || request.key.is_some() || request.rotation_days != 0 {
             return Err(
                 Reason::TemplateInconsistent.detail("an empty custom key has none of this yet")
             );
         }
         let length = template.number(CKA_VALUE_LEN)?.map(|bytes| bytes.saturating_mul(8));
         let own = |Expiry { at, action }| OwnExpiry { due: Due::At(at), action };
-        let own_expiry = self.ordinary_expiry(&wishes)?.map(own);
+        let own_expiry = self.ordinary_expiry(&request)?.map(own);
         let wanted = json::Wanted {
             alias: label(template),
             identifier: template.bytes(CKA_ID).unwrap_or_default().to_vec(),
-            description: wishes.description.unwrap_or_default(),
+            description: request.description.unwrap_or_default(),
             kind,
             bits: length.unwrap_or(0),
             expiry: own_expiry,
@@ -153,7 +153,7 @@ impl Token {
             own_expiry: wanted.expiry,
             rotation_days: 0,
             rotation_from: 0,
-            bonds: Vec::new(),
+            bindings: Vec::new(),
         };
         let state = State::awaiting_import();
         let change =
@@ -168,19 +168,19 @@ impl Token {
         key: Id,
         metadata: &Metadata,
         state: &State,
-        held: &Held,
+        body: &ObjectBody,
     ) -> Result<(Id, Change)> {
         let id = self.fresh_id()?;
         let fingerprint = state.fingerprint.ok_or(Reason::General)?;
         let role = Role::Material { key, version: state.version, fingerprint };
-        let private = held.attributes.flag(CKA_PRIVATE);
-        let change = self.seal(Draft {
+        let private = body.attributes.flag(CKA_PRIVATE);
+        let change = self.seal(UnsealedRecord {
             id,
             revision: None,
             header: Header { private, role, expiry: state.expiry, tags: Vec::new() },
             event: None,
-            found_by: material_found_by(id, held, key, metadata),
-            body: held.encode()?,
+            terms: material_terms(id, body, key, metadata),
+            body: body.encode()?,
         })?;
         Ok((id, change))
     }
@@ -195,7 +195,7 @@ impl Token {
     /// fingerprints and states are kept under the private token key.
     pub(super) fn may_keep_custody(&self, caller: &Caller) -> Result<()> {
         self.may_change(caller, true, true)?;
-        debug_assert_eq!(self.who(), Login::User);
+        debug_assert_eq!(self.logged_in_as(), Login::User);
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use crate::key::{Family, Usage};
 use crate::mechanism::{self, Mechanism, Row};
 use crate::object::build::{self, provenance};
 use crate::object::vendor::APPLICATION;
-use crate::object::{Attributes, How, Template, Wishes};
+use crate::object::{Attributes, Creation, Template, VendorRequest};
 use crate::object::{kinds, marks};
 use crate::secret::Secret;
 use pkcs11_sys::*;
@@ -34,9 +34,9 @@ impl Token {
         let usable = self.usable(base, Usage::Derive, mechanism.id)?;
         let other = mechanism.params.other_key();
         let other = other.map(|key| self.second(key, mechanism.id)).transpose()?;
-        let other = other.as_ref().map(|key| key.held().ok_or(Reason::KeyUnknown)).transpose()?;
+        let other = other.as_ref().map(|key| key.body().ok_or(Reason::KeyUnknown)).transpose()?;
         let base = self.object(base)?;
-        let base = &base.held().ok_or(Reason::KeyUnknown)?.attributes;
+        let base = &base.body().ok_or(Reason::KeyUnknown)?.attributes;
         let keys = || [Some(base), other.map(|key| &key.attributes)].into_iter().flatten();
         let template = &bound(template, keys())?;
         let make = |length: u64| {
@@ -67,11 +67,11 @@ impl Token {
         of_class(template, CKO_SECRET_KEY)?;
         let key_type = template.number(CKA_KEY_TYPE)?.unwrap_or(CKK_GENERIC_SECRET);
         let kind = kinds::kind(CKO_SECRET_KEY, key_type)?;
-        let mut attributes = self.build(template, How::Derive, CKO_SECRET_KEY, kind)?;
+        let mut attributes = self.build(template, Creation::Derive, CKO_SECRET_KEY, kind)?;
         if !row.one_way {
             protect(&mut attributes, template, base)?;
         }
-        let wishes = Wishes::read(template)?;
+        let request = VendorRequest::read(template)?;
         self.may_change(caller, attributes.flag(CKA_TOKEN), attributes.flag(CKA_PRIVATE))?;
         let material = make(attributes.number(CKA_VALUE_LEN).unwrap_or(0))?;
         let told = told && hides_its_value(&attributes);
@@ -83,13 +83,14 @@ impl Token {
             // What a digest makes of a shared secret is another key that is derived from the same base.
             marks::forbid_digests(&mut attributes);
         }
-        if self.is_custom(&attributes, &wishes) {
-            let taken = self.take_in(caller, kind, template, attributes, material, &wishes);
-            return self.reported(kind, template, &wishes, taken);
+        if self.is_custom(&attributes, &request) {
+            let taken =
+                self.accept_material(caller, kind, template, attributes, material, &request);
+            return self.audit_refusal(kind, template, &request, taken);
         }
         (kind.describe)(&material, &mut attributes)?;
         provenance(&mut attributes, None);
-        let expiry = self.ordinary_expiry(&wishes)?;
+        let expiry = self.ordinary_expiry(&request)?;
         self.keep(caller, attributes, material, expiry)
     }
 
@@ -102,7 +103,7 @@ impl Token {
         make: impl FnOnce(u64) -> Result<Secret>,
     ) -> Result<Handle> {
         of_class(template, CKO_DATA)?;
-        let mut attributes = build::build(template, How::Derive, CKO_DATA, None)?;
+        let mut attributes = build::build(template, Creation::Derive, CKO_DATA, None)?;
         let ours = template.iter().any(|attribute| attribute.kind >= CKA_VENDOR_DEFINED);
         if ours || template.bytes(CKA_APPLICATION) == Some(APPLICATION) {
             return Err(Reason::TemplateInconsistent.detail("derived data is no custom key"));

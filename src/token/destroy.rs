@@ -1,6 +1,6 @@
 //! `C_DestroyObject`: ordinary objects end, imported material is deleted, and nothing else.
 
-use super::loaded::{Content, Loaded};
+use super::loaded::{Loaded, RecordContent};
 use super::{Caller, Handle, Token};
 use crate::error::{Reason, Result};
 use crate::key::Event;
@@ -11,8 +11,8 @@ impl Token {
     /// Destroys an ordinary object or deletes imported material. A custom key's metadata stays for
     /// good, and so does what the token has generated.
     pub fn destroy(&self, caller: &Caller, object: Handle) -> Result<()> {
-        self.again(|| self.destroy_once(caller, object))
-            .map_err(|failure| self.of(object, failure))?;
+        self.retry_on_conflict(|| self.destroy_once(caller, object))
+            .map_err(|failure| self.with_name_of(object, failure))?;
         self.handles.forget(object);
         Ok(())
     }
@@ -20,23 +20,23 @@ impl Token {
     fn destroy_once(&self, caller: &Caller, object: Handle) -> Result<()> {
         let loaded = self.object(object)?;
         let says = |kind| match &loaded.content {
-            Content::Object(held) => held.attributes.flag(kind),
-            Content::CustomKey(_) | Content::Material(..) => kind == CKA_TOKEN,
+            RecordContent::Object(body) => body.attributes.flag(kind),
+            RecordContent::CustomKey(_) | RecordContent::Material(..) => kind == CKA_TOKEN,
         };
         self.may_change(caller, says(CKA_TOKEN), loaded.header.private)?;
         match &loaded.content {
-            Content::CustomKey(_) => Err(Reason::Undestroyable.into()),
-            Content::Material(..) => self.delete_material(caller, &loaded),
-            Content::Object(_) if !says(CKA_DESTROYABLE) => {
+            RecordContent::CustomKey(_) => Err(Reason::Undestroyable.into()),
+            RecordContent::Material(..) => self.delete_material(caller, &loaded),
+            RecordContent::Object(_) if !says(CKA_DESTROYABLE) => {
                 Err(Reason::ActionProhibited.detail("CKA_DESTROYABLE is false"))
             }
-            Content::Object(_) if says(CKA_TOKEN) => self.commit(vec![removal(&loaded)]),
-            Content::Object(_) => Ok(()),
+            RecordContent::Object(_) if says(CKA_TOKEN) => self.commit(vec![removal(&loaded)]),
+            RecordContent::Object(_) => Ok(()),
         }
     }
 
     fn delete_material(&self, caller: &Caller, loaded: &Loaded) -> Result<()> {
-        let Content::Material(_, owner) = &loaded.content else {
+        let RecordContent::Material(_, owner) = &loaded.content else {
             return Err(Reason::General.into());
         };
         let event = Event::DeleteMaterial;

@@ -2,7 +2,7 @@
 //! each that is left for the rest. A sensitive value never matches.
 
 use super::attributes::answer;
-use super::loaded::{Content, Loaded, hidden, secret};
+use super::loaded::{Loaded, RecordContent, hidden, secret};
 use super::records::{is_indexed, unexpected};
 use super::{Answer, Caller, Handle, Login, Token};
 use crate::error::{Reason, Result};
@@ -131,7 +131,7 @@ impl Token {
         if let Some(terms) = as_kept_before(terms) {
             alternatives.push(self.search_tags(false, &terms)?);
         }
-        if self.who() == Login::User && !terms.is_empty() {
+        if self.logged_in_as() == Login::User && !terms.is_empty() {
             alternatives.push(self.search_tags(true, terms)?);
         }
         let mut found: Vec<Id> = Vec::new();
@@ -156,7 +156,7 @@ impl Token {
 
     fn fits(&self, object: &Arc<Loaded>, template: &Template) -> Result<bool> {
         let now = self.now();
-        if !object.is_there(now) || !self.sees(object) || differs(object, template) {
+        if !object.is_there(now) || !self.is_visible(object) || differs(object, template) {
             return Ok(false);
         }
         let shown = object.shown(now)?;
@@ -194,8 +194,8 @@ fn is_number(shown: &Attributes, kind: u64) -> bool {
 /// Whether an ordinary object is another one by what it is mostly looked for, which it shows as it holds
 /// it: thousands of session objects are passed over without showing each whole.
 fn differs(object: &Loaded, template: &Template) -> bool {
-    let Content::Object(held) = &object.content else { return false };
-    let own = &held.attributes;
+    let RecordContent::Object(body) = &object.content else { return false };
+    let own = &body.attributes;
     let named = template.bytes(CKA_LABEL).is_none_or(|wanted| is_called(own, wanted));
     let differs = |kind| template.bytes(kind).is_some_and(|wanted| own.bytes(kind) != Some(wanted));
     !named || [CKA_CLASS, CKA_KEY_TYPE, CKA_ID].into_iter().any(differs)

@@ -10,7 +10,7 @@ use crate::object::build::{self, build, provenance};
 use crate::object::kinds::{self, Kind};
 use crate::object::values::{plain, same};
 use crate::object::vendor::CKA_KEYSTEAD_KEY_ID;
-use crate::object::{Attributes, How, Template, Wishes, import_only};
+use crate::object::{Attributes, Creation, Template, VendorRequest, import_only};
 use crate::secret::Secret;
 use pkcs11_sys::*;
 
@@ -32,8 +32,8 @@ impl Token {
         let generate = row.generate()?;
         let kind = kinds::kind(CKO_SECRET_KEY, row.key_type.ok_or(Reason::MechanismInvalid)?)?;
         of_kind(template, kind)?;
-        let mut attributes = self.build(template, How::Generate, CKO_SECRET_KEY, kind)?;
-        let wishes = Wishes::read(template)?;
+        let mut attributes = self.build(template, Creation::Generate, CKO_SECRET_KEY, kind)?;
+        let request = VendorRequest::read(template)?;
         self.may_change(caller, attributes.flag(CKA_TOKEN), attributes.flag(CKA_PRIVATE))?;
         let length = attributes
             .number(CKA_VALUE_LEN)
@@ -42,7 +42,7 @@ impl Token {
         let material = generate(&mechanism.params, length).map_err(no_such_size)?;
         provenance(&mut attributes, Some(mechanism.id));
         (kind.describe)(&material, &mut attributes)?;
-        let (plan, _) = self.plan_made(caller, kind, attributes, material, &wishes)?;
+        let (plan, _) = self.plan_made(caller, kind, attributes, material, &request)?;
         let [handle] = self.carry_out(caller, [plan])?;
         Ok(handle)
     }
@@ -65,10 +65,10 @@ impl Token {
         let import = import_only::halves(public, private, private_kind)?;
         let (public, private) =
             import.as_ref().map_or((public, private), |(public, private)| (public, private));
-        let mut shown = build(public, How::Generate, CKO_PUBLIC_KEY, Some(public_kind))?;
-        let mut hidden = self.build(private, How::Generate, CKO_PRIVATE_KEY, private_kind)?;
-        let wishes = Wishes::read(private)?;
-        let public_expiry = self.ordinary_expiry(&Wishes::read(public)?)?;
+        let mut shown = build(public, Creation::Generate, CKO_PUBLIC_KEY, Some(public_kind))?;
+        let mut hidden = self.build(private, Creation::Generate, CKO_PRIVATE_KEY, private_kind)?;
+        let request = VendorRequest::read(private)?;
+        let public_expiry = self.ordinary_expiry(&VendorRequest::read(public)?)?;
         for half in [&shown, &hidden] {
             self.may_change(caller, half.flag(CKA_TOKEN), half.flag(CKA_PRIVATE))?;
         }
@@ -90,7 +90,7 @@ impl Token {
         let material = pair.to_pkcs8()?;
         (private_kind.describe)(&material, &mut hidden)?;
         describe_public(&hidden, public_kind, &mut shown)?;
-        let (hidden, names) = self.plan_made(caller, private_kind, hidden, material, &wishes)?;
+        let (hidden, names) = self.plan_made(caller, private_kind, hidden, material, &request)?;
         same_names(&mut shown, public, names);
         let shown = self.plan_ordinary(caller, shown, Secret::new(Vec::new()), public_expiry)?;
         let [shown, hidden] = self.carry_out(caller, [shown, hidden])?;
@@ -105,19 +105,19 @@ impl Token {
         kind: &'static Kind,
         attributes: Attributes,
         material: Secret,
-        wishes: &Wishes,
+        request: &VendorRequest,
     ) -> Result<(Plan, Names)> {
-        if wishes.key.is_some() {
+        if request.key.is_some() {
             return Err(Reason::TemplateInconsistent.detail("only a rotation names the custom key"));
         }
         let mut names = Names::of(&attributes);
-        if self.is_custom(&attributes, wishes) {
-            let (plan, id) = self.plan_generated(caller, kind, attributes, material, wishes)?;
+        if self.is_custom(&attributes, request) {
+            let (plan, id) = self.plan_generated(caller, kind, attributes, material, request)?;
             names.key = Some(id.to_string());
             names.identifier.get_or_insert_with(|| id.bytes().to_vec());
             return Ok((plan, names));
         }
-        let expiry: Option<Expiry> = self.ordinary_expiry(wishes)?;
+        let expiry: Option<Expiry> = self.ordinary_expiry(request)?;
         Ok((self.plan_ordinary(caller, attributes, material, expiry)?, names))
     }
 }
@@ -204,6 +204,6 @@ fn of_kind(template: &Template, kind: &Kind) -> Result<()> {
         Some(given) if given != kind.class => {
             Err(Reason::TemplateInconsistent.detail("CKA_CLASS does not fit the mechanism"))
         }
-        _ => build::check(template, How::Generate, kind.class, Some(kind.key_type)),
+        _ => build::check(template, Creation::Generate, kind.class, Some(kind.key_type)),
     }
 }

@@ -1,6 +1,6 @@
 //! Handles: numbers for the objects of one token, the same for the life of the process.
 
-use super::endings::Endings;
+use super::eviction::Evictor;
 use super::{Handle, loaded::Loaded};
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 /// What a handle names.
 #[derive(Clone)]
-pub enum Named {
+pub enum HandleTarget {
     /// A token object, to be looked up under its identity, and the login epoch in which the handle
     /// was given out or last seen to be a public object's: a private object's handle ends with it.
     Record(Id, u64),
@@ -22,13 +22,13 @@ pub enum Named {
 /// The handles that have been given out.
 pub struct Handles {
     table: RwLock<Table>,
-    endings: Arc<Endings>,
+    evictor: Arc<Evictor>,
 }
 
 #[derive(Default)]
 struct Table {
     last: Handle,
-    named: HashMap<Handle, Named>,
+    named: HashMap<Handle, HandleTarget>,
     records: HashMap<Id, Handle>,
     /// The session objects, each behind the session it ends with: what a session that closes has to do
     /// grows with its own objects, and with no others.
@@ -39,12 +39,12 @@ struct Table {
 
 impl Handles {
     /// None yet.
-    pub fn new(endings: Arc<Endings>) -> Self {
-        Self { table: RwLock::default(), endings }
+    pub fn new(evictor: Arc<Evictor>) -> Self {
+        Self { table: RwLock::default(), evictor }
     }
 
     /// What a handle names.
-    pub fn named(&self, handle: Handle) -> Option<Named> {
+    pub fn named(&self, handle: Handle) -> Option<HandleTarget> {
         self.read(|table| table.named.get(&handle).cloned())
     }
 
@@ -58,7 +58,7 @@ impl Handles {
         self.read(|table| {
             let before =
                 |id: &&Id| match table.records.get(id).map(|handle| table.named.get(handle)) {
-                    Some(Some(Named::Record(_, given))) => *given != epoch,
+                    Some(Some(HandleTarget::Record(_, given))) => *given != epoch,
                     _ => false,
                 };
             ids.iter().filter(before).copied().collect()
@@ -70,7 +70,7 @@ impl Handles {
         self.write(|table| {
             let Some(&handle) = table.records.get(&id) else { return };
             if public {
-                table.named.insert(handle, Named::Record(id, epoch));
+                table.named.insert(handle, HandleTarget::Record(id, epoch));
             } else {
                 table.named.remove(&handle);
                 table.records.remove(&id);
@@ -81,16 +81,16 @@ impl Handles {
     /// A handle for a new session object.
     pub fn of_session(&self, session: u64, object: Arc<Loaded>, epoch: u64) -> Handle {
         let expiry = object.header.expiry.map(|expiry| expiry.at);
-        self.endings.expect(expiry);
+        self.evictor.expect(expiry);
         self.write(|table| {
-            let handle = table.insert(Named::Session(session, object, epoch));
+            let handle = table.insert(HandleTarget::Session(session, object, epoch));
             table.expiring.extend(expiry.map(|at| (at, handle)));
             handle
         })
     }
 
     /// Lets go of session objects that have expired by `now`.
-    pub fn let_go_expired(&self, now: Seconds) {
+    pub fn evict_expired(&self, now: Seconds) {
         let next = |table: &Table| table.expiring.first().map(|(at, _)| *at);
         if self.read(next).is_some_and(|at| at <= now) {
             self.write(|table| {
@@ -98,23 +98,23 @@ impl Handles {
                 let expired = std::mem::replace(&mut table.expiring, later);
                 for (_, handle) in expired {
                     let ended = match table.named.get(&handle) {
-                        Some(Named::Session(_, object, _)) => !object.is_there(now),
+                        Some(HandleTarget::Session(_, object, _)) => !object.is_there(now),
                         _ => false,
                     };
                     let object = ended.then(|| table.remove(handle)).flatten();
-                    object.into_iter().for_each(|object| self.endings.let_go(&object));
+                    object.into_iter().for_each(|object| self.evictor.evict(&object));
                 }
             });
         }
-        self.endings.expect(self.read(next));
+        self.evictor.expect(self.read(next));
     }
 
     /// The session object with that identity, while it exists.
     pub fn session_object(&self, id: Id) -> Option<Arc<Loaded>> {
         self.read(|table| {
             table.named.values().find_map(|named| match named {
-                Named::Session(_, object, _) if object.id == id => Some(Arc::clone(object)),
-                Named::Session(..) | Named::Record(..) => None,
+                HandleTarget::Session(_, object, _) if object.id == id => Some(Arc::clone(object)),
+                HandleTarget::Session(..) | HandleTarget::Record(..) => None,
             })
         })
     }
@@ -123,13 +123,13 @@ impl Handles {
     /// another thread has changed it meanwhile: what that has raised would fall again.
     pub fn replace(&self, handle: Handle, before: &Loaded, object: Arc<Loaded>) -> Result<()> {
         self.write(|table| match table.named.get_mut(&handle) {
-            Some(Named::Session(_, old, _)) if std::ptr::eq(&**old, before) => {
+            Some(HandleTarget::Session(_, old, _)) if std::ptr::eq(&**old, before) => {
                 old.end();
-                self.endings.let_go(old);
+                self.evictor.evict(old);
                 *old = object;
                 Ok(())
             }
-            Some(Named::Session(..)) => Err(Reason::Conflict.into()),
+            Some(HandleTarget::Session(..)) => Err(Reason::Conflict.into()),
             _ => Err(Reason::ObjectUnknown.into()),
         })
     }
@@ -155,7 +155,7 @@ impl Handles {
     pub fn end_private(&self) {
         self.write(|table| {
             let private = |handle: &Handle| match table.named.get(handle) {
-                Some(Named::Session(_, object, _)) => object.header.private,
+                Some(HandleTarget::Session(_, object, _)) => object.header.private,
                 _ => false,
             };
             let all = table.of_sessions.iter().map(|(_, handle)| *handle);
@@ -170,16 +170,16 @@ impl Handles {
     }
 
     /// The same for an object that has ended by itself: an operation under way may have a minute left.
-    pub fn let_go(&self, handle: Handle) {
+    pub fn evict(&self, handle: Handle) {
         if let Some(object) = self.write(|table| table.remove(handle)) {
-            self.endings.let_go(&object);
+            self.evictor.evict(&object);
         }
     }
 
     fn end(&self, table: &mut Table, handle: Handle) {
         if let Some(object) = table.remove(handle) {
             object.end();
-            self.endings.let_go(&object);
+            self.evictor.evict(&object);
         }
     }
 
@@ -187,10 +187,12 @@ impl Handles {
     pub fn session_objects(&self, epoch: u64) -> Vec<(Handle, Arc<Loaded>)> {
         let mut found: Vec<_> = self.read(|table| {
             let named = |(_, handle): &(u64, Handle)| match table.named.get(handle)? {
-                Named::Session(_, object, begun) if !object.header.private || *begun == epoch => {
+                HandleTarget::Session(_, object, begun)
+                    if !object.header.private || *begun == epoch =>
+                {
                     Some((*handle, Arc::clone(object)))
                 }
-                Named::Session(..) | Named::Record(..) => None,
+                HandleTarget::Session(..) | HandleTarget::Record(..) => None,
             };
             let objects = table.of_sessions.iter().filter_map(named);
             objects.collect()
@@ -213,16 +215,16 @@ impl Table {
         match self.records.get(&id) {
             Some(&handle) => handle,
             None => {
-                let handle = self.insert(Named::Record(id, epoch));
+                let handle = self.insert(HandleTarget::Record(id, epoch));
                 self.records.insert(id, handle);
                 handle
             }
         }
     }
 
-    fn insert(&mut self, named: Named) -> Handle {
+    fn insert(&mut self, named: HandleTarget) -> Handle {
         self.last += 1;
-        if let Named::Session(session, ..) = &named {
+        if let HandleTarget::Session(session, ..) = &named {
             self.of_sessions.insert((*session, self.last));
         }
         self.named.insert(self.last, named);
@@ -232,11 +234,11 @@ impl Table {
     /// Gives a handle up; the session object that it named.
     fn remove(&mut self, handle: Handle) -> Option<Arc<Loaded>> {
         match self.named.remove(&handle)? {
-            Named::Record(id, _) => {
+            HandleTarget::Record(id, _) => {
                 self.records.remove(&id);
                 None
             }
-            Named::Session(session, object, _) => {
+            HandleTarget::Session(session, object, _) => {
                 self.of_sessions.remove(&(session, handle));
                 if let Some(expiry) = object.header.expiry {
                     self.expiring.remove(&(expiry.at, handle));

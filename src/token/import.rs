@@ -2,10 +2,10 @@
 //!
 //! An import that fails in any way changes nothing.
 
-use super::attributes::material_found_by;
+use super::attributes::material_terms;
 use super::custody::label;
-use super::loaded::{Content, CustomKey, Held, Loaded};
-use super::records::{Draft, TARGET_ID, unexpected};
+use super::loaded::{CustomKey, Loaded, ObjectBody, RecordContent};
+use super::records::{TARGET_ID, UnsealedRecord, unexpected};
 use super::{Caller, Handle, Token};
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
@@ -16,7 +16,7 @@ use crate::key::{
 use crate::object::build::{provenance, rise_together, stronger};
 use crate::object::kinds::{Kind, bits};
 use crate::object::vendor::APPLICATION;
-use crate::object::{Attribute, Attributes, Template, Wishes, attributes, marks};
+use crate::object::{Attribute, Attributes, Template, VendorRequest, attributes, marks};
 use crate::secret::Secret;
 use crate::wire::{Change, Expect, Request, Response, Stored};
 use pkcs11_sys::*;
@@ -26,8 +26,8 @@ use std::sync::Arc;
 struct Import<'a> {
     kind: &'static Kind,
     template: &'a Template,
-    wishes: &'a Wishes,
-    held: Held,
+    request: &'a VendorRequest,
+    body: ObjectBody,
     fingerprint: Fingerprint,
 }
 
@@ -44,22 +44,22 @@ struct Target {
 impl Token {
     /// Takes in key material that came from outside: a session key, an ordinary token key, or an
     /// import into a custom key.
-    pub(super) fn take_in(
+    pub(super) fn accept_material(
         &self,
         caller: &Caller,
         kind: &'static Kind,
         template: &Template,
         mut attributes: Attributes,
         material: Secret,
-        wishes: &Wishes,
+        request: &VendorRequest,
     ) -> Result<Handle> {
         let material = kind.canonical(material, &attributes)?;
         (kind.describe)(&material, &mut attributes)?;
         self.may_be_so_short(kind.key_type, bits(&attributes))?;
         provenance(&mut attributes, None);
-        if !self.is_custom(&attributes, wishes) {
-            let expiry = self.ordinary_expiry(wishes)?;
-            self.check_same(kind, wishes, &material)?;
+        if !self.is_custom(&attributes, request) {
+            let expiry = self.ordinary_expiry(request)?;
+            self.check_same_material(kind, request, &material)?;
             return self.keep(caller, attributes, material, expiry);
         }
         self.may_keep_custody(caller)?;
@@ -68,9 +68,9 @@ impl Token {
             return Err(Reason::TemplateInconsistent.detail("imported material can be deleted"));
         }
         let fingerprint = self.fingerprint(kind, &material)?;
-        let held = Held { attributes, material };
-        let import = Import { kind, template, wishes, held, fingerprint };
-        let material = self.again(|| self.import(&import))?;
+        let body = ObjectBody { attributes, material };
+        let import = Import { kind, template, request, body, fingerprint };
+        let material = self.retry_on_conflict(|| self.import(&import))?;
         self.handle_of(material)
     }
 
@@ -79,12 +79,12 @@ impl Token {
         &self,
         kind: &'static Kind,
         template: &Template,
-        wishes: &Wishes,
+        request: &VendorRequest,
     ) -> Result<()> {
-        let target = self.named_target(kind, template, wishes)?;
+        let target = self.named_target(kind, template, request)?;
         match &target {
-            Some(target) => drop(self.expiry(template, wishes, &target.metadata)?),
-            None => self.check_ahead(wishes.expiry())?,
+            Some(target) => drop(self.expiry(template, request, &target.metadata)?),
+            None => self.check_ahead(request.expiry())?,
         }
         match target {
             Some(Target { state: State { origin: Origin::Generated, .. }, .. }) => {
@@ -98,11 +98,11 @@ impl Token {
     }
 
     /// Has a refused import in the audit log. It is refused all the same where that fails.
-    pub(super) fn reported<R>(
+    pub(super) fn audit_refusal<R>(
         &self,
         kind: &'static Kind,
         template: &Template,
-        wishes: &Wishes,
+        request: &VendorRequest,
         imported: Result<R>,
     ) -> Result<R> {
         let Err(failure) = &imported else { return imported };
@@ -111,7 +111,7 @@ impl Token {
             return imported;
         }
         // Without one target the line names none.
-        let key = self.named_target(kind, template, wishes).ok().flatten().map(|target| target.id);
+        let key = self.named_target(kind, template, request).ok().flatten().map(|target| target.id);
         match self.link.ask(&Request::ImportRefused { token: self.id, key, reason }) {
             Ok(Response::Done(_)) => {}
             other => log::warn!("a refused import is not in the audit log: {other:?}"),
@@ -122,8 +122,8 @@ impl Token {
         })
     }
 
-    pub(super) fn ordinary_expiry(&self, wishes: &Wishes) -> Result<Option<Expiry>> {
-        let expiry = wishes.expiry();
+    pub(super) fn ordinary_expiry(&self, request: &VendorRequest) -> Result<Option<Expiry>> {
+        let expiry = request.expiry();
         self.check_ahead(expiry).map(|()| expiry)
     }
 
@@ -133,22 +133,22 @@ impl Token {
     fn expiry(
         &self,
         template: &Template,
-        wishes: &Wishes,
+        request: &VendorRequest,
         metadata: &Metadata,
     ) -> Result<Option<Expiry>> {
         let own = metadata.own_expiry.map(|own| own.of_import(self.now()));
-        let at = match (wishes.expires_at, own) {
+        let at = match (request.expires_at, own) {
             (Some(0), _) => None,
             (Some(at), _) => Some(at),
             (None, Some(own)) => Some(own.at),
             (None, None) => end_of_date(template)?,
         };
-        let action = wishes.action.or(own.map(|own| own.action)).unwrap_or(ExpiryAction::Erase);
+        let action = request.action.or(own.map(|own| own.action)).unwrap_or(ExpiryAction::Erase);
         let expiry = at.map(|at| Expiry { at, action });
         match self.check_ahead(expiry) {
             Err(error)
                 if error.reason() == Reason::ExpiryPast
-                    && wishes.expires_at.is_none()
+                    && request.expires_at.is_none()
                     && own.is_some() =>
             {
                 Err(error.reason().detail(
@@ -162,7 +162,7 @@ impl Token {
     /// One try; returns the material's identity.
     fn import(&self, import: &Import) -> Result<Id> {
         let now = self.now();
-        let named = self.named_target(import.kind, import.template, import.wishes)?;
+        let named = self.named_target(import.kind, import.template, import.request)?;
         let target = match named {
             Some(target) => target,
             None => match self.revivable(import)? {
@@ -170,12 +170,12 @@ impl Token {
                 None => return self.import_new(import),
             },
         };
-        let size = bits(&import.held.attributes);
+        let size = bits(&import.body.attributes);
         // Stores from before sizes were counted in bits have an RSA key's in whole bytes.
         if ![0, size, size.next_multiple_of(8)].contains(&target.metadata.bits) {
             return Err(Reason::OtherSize.into());
         }
-        let expiry = self.expiry(import.template, import.wishes, &target.metadata)?;
+        let expiry = self.expiry(import.template, import.request, &target.metadata)?;
         let event = Event::Import { fingerprint: import.fingerprint, expiry };
         let state = target.state.clone().apply(&event, now)?;
         let metadata = Metadata { bits: size, ..target.metadata.clone() };
@@ -191,27 +191,27 @@ impl Token {
     fn import_new(&self, import: &Import) -> Result<Id> {
         let now = self.now();
         let id = self.fresh_id()?;
-        let expiry = import.wishes.expiry();
+        let expiry = import.request.expiry();
         self.check_ahead(expiry)?;
         let event = Event::Import { fingerprint: import.fingerprint, expiry };
         let state = State::awaiting_import().apply(&event, now)?;
         let metadata = Metadata {
             alias: id.to_string().into_bytes(),
             identifier: id.bytes().to_vec(),
-            description: import.wishes.description.clone().unwrap_or_default(),
+            description: import.request.description.clone().unwrap_or_default(),
             class: import.kind.class,
             key_type: import.kind.key_type,
-            bits: bits(&import.held.attributes),
+            bits: bits(&import.body.attributes),
             created_at: now,
             own_expiry: None,
             rotation_days: 0,
             rotation_from: 0,
-            bonds: Vec::new(),
+            bindings: Vec::new(),
         };
         let target = Target {
             id,
             revision: None,
-            private: import.held.attributes.flag(CKA_PRIVATE),
+            private: import.body.attributes.flag(CKA_PRIVATE),
             metadata: metadata.clone(),
             state: State::awaiting_import(),
         };
@@ -228,10 +228,10 @@ impl Token {
         state: State,
         event: Event,
     ) -> Result<Id> {
-        let mut held = bound(import, &target)?;
-        note_end(&mut held.attributes, import.template, state.expiry);
-        let metadata = Metadata { bonds: marks::bonds(&held.attributes), ..metadata };
-        let (id, material) = self.new_material(target.id, &metadata, &state, &held)?;
+        let mut body = bound(import, &target)?;
+        note_end(&mut body.attributes, import.template, state.expiry);
+        let metadata = Metadata { bindings: marks::bindings(&body.attributes), ..metadata };
+        let (id, material) = self.new_material(target.id, &metadata, &state, &body)?;
         let mut changes = vec![
             self.metadata_change(
                 target.id,
@@ -267,22 +267,22 @@ impl Token {
         event: Event,
     ) -> Result<Id> {
         let present = self.materials(target.id)?.into_iter().next().ok_or(Reason::Conflict)?;
-        let held = present.held().ok_or(Reason::Conflict)?;
-        let mut merged = merged(&held.attributes, import, (target.id, &metadata))?;
+        let body = present.body().ok_or(Reason::Conflict)?;
+        let mut merged = merged(&body.attributes, import, (target.id, &metadata))?;
         note_end(&mut merged, import.template, state.expiry);
-        let held = Held { attributes: merged, material: held.material.duplicate() };
+        let body = ObjectBody { attributes: merged, material: body.material.duplicate() };
         let header = Header {
-            private: present.header.private || held.attributes.flag(CKA_PRIVATE),
+            private: present.header.private || body.attributes.flag(CKA_PRIVATE),
             expiry: state.expiry,
             ..present.header.clone()
         };
-        let material = self.seal(Draft {
+        let material = self.seal(UnsealedRecord {
             id: present.id,
             revision: Some(present.revision),
             header,
             event: None,
-            found_by: material_found_by(present.id, &held, target.id, &metadata),
-            body: held.encode()?,
+            terms: material_terms(present.id, &body, target.id, &metadata),
+            body: body.encode()?,
         })?;
         let change = self.metadata_change(
             target.id,
@@ -301,10 +301,10 @@ impl Token {
         &self,
         kind: &Kind,
         template: &Template,
-        wishes: &Wishes,
+        request: &VendorRequest,
     ) -> Result<Option<Target>> {
         let identifier = template.bytes(CKA_ID).unwrap_or_default();
-        if let Some(id) = wishes.key {
+        if let Some(id) = request.key {
             let target = self.target(id)?.ok_or_else(|| {
                 Reason::AttributeValue.detail("CKA_KEYSTEAD_KEY_ID names no custom key")
             })?;
@@ -347,7 +347,7 @@ impl Token {
     fn revivable(&self, import: &Import) -> Result<Option<Target>> {
         let request = Request::Associated { token: self.id, fingerprint: import.fingerprint.0 };
         let mut fitting = Vec::new();
-        for stored in self.several(&request)? {
+        for stored in self.stored_records(&request)? {
             if let Some(target) = self.target(stored.id)?
                 && target.may_revive()
                 && target.is_of(import.kind)
@@ -363,14 +363,14 @@ impl Token {
 
     fn target(&self, id: Id) -> Result<Option<Target>> {
         Ok(self.load(id)?.and_then(|loaded| match &loaded.content {
-            Content::CustomKey(key) => Some(Target::of(&loaded, key, self.now())),
+            RecordContent::CustomKey(key) => Some(Target::of(&loaded, key, self.now())),
             _ => None,
         }))
     }
 
     /// The records of a custom key's material, erased or not, newest first.
     fn versions(&self, key: Id) -> Result<Vec<Stored>> {
-        self.several(&Request::Versions { token: self.id, key })
+        self.stored_records(&Request::Versions { token: self.id, key })
     }
 
     /// A custom key's material that is still there, newest first.
@@ -379,7 +379,7 @@ impl Token {
         Ok(self.load_all(&ids)?.into_iter().flatten().collect())
     }
 
-    fn several(&self, request: &Request) -> Result<Vec<Stored>> {
+    fn stored_records(&self, request: &Request) -> Result<Vec<Stored>> {
         match self.link.ask(request)? {
             Response::Several(stored) => Ok(stored),
             _ => Err(unexpected()),
@@ -420,13 +420,13 @@ impl Target {
 
 /// The material as its custom key takes it in: hidden where that is, and bound to what its material was
 /// bound to before. An import lowers neither.
-fn bound(import: &Import, target: &Target) -> Result<Held> {
-    let mut attributes = import.held.attributes.duplicate();
+fn bound(import: &Import, target: &Target) -> Result<ObjectBody> {
+    let mut attributes = import.body.attributes.duplicate();
     if target.private {
         attributes.set_flag(CKA_PRIVATE, true);
     }
-    marks::bind(&mut attributes, &target.metadata.bonds, import.template)?;
-    Ok(Held { attributes, material: import.held.material.duplicate() })
+    marks::bind(&mut attributes, &target.metadata.bindings, import.template)?;
+    Ok(ObjectBody { attributes, material: import.body.material.duplicate() })
 }
 
 /// 00:00 UTC of the day after `CKA_END_DATE`.
@@ -472,7 +472,7 @@ fn merged(
         let value = value.expose();
         let same = match *kind {
             CKA_SENSITIVE | CKA_EXTRACTABLE | CKA_WRAP_WITH_TRUSTED => {
-                merged.set(*kind, stronger(*kind, present, &import.held.attributes).expose());
+                merged.set(*kind, stronger(*kind, present, &import.body.attributes).expose());
                 true
             }
             CKA_PRIVATE => {
@@ -488,7 +488,7 @@ fn merged(
             // The material itself, and what is settled elsewhere.
             CKA_VALUE | CKA_VALUE_LEN | CKA_CHECK_VALUE | CKA_END_DATE => true,
             kind if kind >= CKA_VENDOR_DEFINED => true,
-            kind => import.held.attributes.bytes(kind) == present.bytes(kind),
+            kind => import.body.attributes.bytes(kind) == present.bytes(kind),
         };
         if !same {
             return Err(Reason::TemplateInconsistent.detail(format_args!(

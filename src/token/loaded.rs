@@ -8,7 +8,7 @@ use crate::key::policy::{FINISH, InUse, Key, Purpose, Sealing, Usages, Watch};
 use crate::key::state::Erasure;
 use crate::key::{Body, Expiry, ExpiryAction, Header, Material, Metadata, Role, State, Status};
 use crate::object::build;
-use crate::object::custom::{Custom, show_expiry};
+use crate::object::custom::{CustomKeyView, show_expiry};
 use crate::object::kinds::{self, USAGE_FLAGS};
 use crate::object::values::plain;
 use crate::object::{Attributes, attributes, implied, marks};
@@ -28,7 +28,7 @@ pub struct Loaded {
     /// Its public header.
     pub header: Header,
     /// What was sealed.
-    pub content: Content,
+    pub content: RecordContent,
     /// Moves when it may have changed.
     pub watch: Watch,
     key: OnceCell<Arc<Key>>,
@@ -36,17 +36,17 @@ pub struct Loaded {
 }
 
 /// What was sealed in a record.
-pub enum Content {
+pub enum RecordContent {
     /// An ordinary object.
-    Object(Held),
+    Object(ObjectBody),
     /// A custom key's metadata.
     CustomKey(CustomKey),
     /// A custom key's material, beside its metadata.
-    Material(Held, Box<Owner>),
+    Material(ObjectBody, Box<Owner>),
 }
 
 /// Attributes, and key material if it is a key.
-pub struct Held {
+pub struct ObjectBody {
     /// The object's own attributes.
     pub attributes: Attributes,
     /// A secret key's bytes or a private key's PKCS#8.
@@ -83,7 +83,7 @@ impl CustomKey {
     }
 }
 
-impl Held {
+impl ObjectBody {
     /// The bytes to seal.
     pub fn encode(&self) -> Result<Secret> {
         let class = self.attributes.number(CKA_CLASS).unwrap_or(CK_UNAVAILABLE_INFORMATION);
@@ -124,7 +124,7 @@ impl Loaded {
             expiry,
             tags: Vec::new(),
         };
-        let content = Content::Object(Held { attributes, material: material.kept() });
+        let content = RecordContent::Object(ObjectBody { attributes, material: material.kept() });
         let watch = Watch::Session(Arc::new(AtomicBool::new(true)));
         Self {
             id,
@@ -138,7 +138,7 @@ impl Loaded {
     }
 
     /// A token object, once its record has been opened.
-    pub fn record(stored: &Stored, header: Header, content: Content, watch: Watch) -> Self {
+    pub fn record(stored: &Stored, header: Header, content: RecordContent, watch: Watch) -> Self {
         Self {
             id: stored.id,
             revision: stored.revision,
@@ -171,9 +171,9 @@ impl Loaded {
             expiry.is_some_and(|expiry| expiry.action == ExpiryAction::Erase && expiry.at <= now)
         };
         match &self.content {
-            Content::CustomKey(_) => true,
-            Content::Object(_) => !ended(self.header.expiry),
-            Content::Material(_, owner) => {
+            RecordContent::CustomKey(_) => true,
+            RecordContent::Object(_) => !ended(self.header.expiry),
+            RecordContent::Material(_, owner) => {
                 !ended(self.header.expiry) && owner.key.state(now).has_material()
             }
         }
@@ -206,7 +206,7 @@ impl Loaded {
     /// unwraps.
     pub fn is_older(&self) -> bool {
         match (&self.content, &self.header.role) {
-            (Content::Material(_, owner), Role::Material { version, .. }) => {
+            (RecordContent::Material(_, owner), Role::Material { version, .. }) => {
                 *version < owner.key.state.version
             }
             _ => false,
@@ -216,7 +216,7 @@ impl Loaded {
     /// The custom key whose newest material this is, if older versions stand beside it.
     pub fn rotated(&self) -> Option<Id> {
         match (&self.content, &self.header.role) {
-            (Content::Material(_, owner), Role::Material { version, .. }) => {
+            (RecordContent::Material(_, owner), Role::Material { version, .. }) => {
                 (*version > 1 && *version == owner.key.state.version).then_some(owner.id)
             }
             _ => None,
@@ -239,37 +239,39 @@ impl Loaded {
     /// Every attribute as PKCS#11 shows it at `now`.
     pub fn shown(&self, now: Seconds) -> Result<Attributes> {
         let mut shown = match (&self.content, &self.header.role) {
-            (Content::CustomKey(key), _) => {
+            (RecordContent::CustomKey(key), _) => {
                 return custom(self.id, key, self.header.private, now).metadata_attributes();
             }
-            (Content::Material(held, owner), Role::Material { version, .. }) => {
+            (RecordContent::Material(body, owner), Role::Material { version, .. }) => {
                 custom(owner.id, &owner.key, owner.header.private, now)
-                    .material_attributes(&held.attributes, *version)?
+                    .material_attributes(&body.attributes, *version)?
             }
-            (Content::Material(held, _) | Content::Object(held), _) => held.attributes.duplicate(),
+            (RecordContent::Material(body, _) | RecordContent::Object(body), _) => {
+                body.attributes.duplicate()
+            }
         };
         marks::hide(&mut shown);
         shown.set(CKA_UNIQUE_ID, self.id.to_string().as_bytes());
-        if let (Content::Object(_), Some(_)) = (&self.content, self.header.expiry) {
+        if let (RecordContent::Object(_), Some(_)) = (&self.content, self.header.expiry) {
             show_expiry(&mut shown, self.header.expiry);
         }
         Ok(shown)
     }
 
     /// The material of a secret or private key.
-    pub fn held(&self) -> Option<&Held> {
+    pub fn body(&self) -> Option<&ObjectBody> {
         match &self.content {
-            Content::Object(held) | Content::Material(held, _) => Some(held),
-            Content::CustomKey(_) => None,
+            RecordContent::Object(body) | RecordContent::Material(body, _) => Some(body),
+            RecordContent::CustomKey(_) => None,
         }
     }
 
     /// The custom key this is the metadata or material of.
     pub fn custom_key(&self) -> Option<(Id, &CustomKey)> {
         match &self.content {
-            Content::CustomKey(key) => Some((self.id, key)),
-            Content::Material(_, owner) => Some((owner.id, &owner.key)),
-            Content::Object(_) => None,
+            RecordContent::CustomKey(key) => Some((self.id, key)),
+            RecordContent::Material(_, owner) => Some((owner.id, &owner.key)),
+            RecordContent::Object(_) => None,
         }
     }
 
@@ -287,39 +289,39 @@ impl Loaded {
     }
 
     fn parse(&self) -> Result<Key> {
-        let held = self.held().ok_or(Reason::KeyUnknown)?;
-        let class = held.attributes.number(CKA_CLASS).unwrap_or(CK_UNAVAILABLE_INFORMATION);
-        let key_type = held.attributes.number(CKA_KEY_TYPE).ok_or(Reason::KeyUnknown)?;
+        let body = self.body().ok_or(Reason::KeyUnknown)?;
+        let class = body.attributes.number(CKA_CLASS).unwrap_or(CK_UNAVAILABLE_INFORMATION);
+        let key_type = body.attributes.number(CKA_KEY_TYPE).ok_or(Reason::KeyUnknown)?;
         let kind = kinds::kind(class, key_type).map_err(|_| Reason::KeyUnknown)?;
         let usages = USAGE_FLAGS
             .iter()
-            .filter(|&&(_, flag)| held.attributes.flag(flag))
+            .filter(|&&(_, flag)| body.attributes.flag(flag))
             .fold(Usages::default(), |usages, &(usage, _)| usages.with(usage));
         let usages = if self.is_older() { usages.only_reading() } else { usages };
         Ok(Key {
             id: self.id,
-            parsed: (kind.parse)(&held.material, &held.attributes)?,
+            parsed: (kind.parse)(&body.material, &body.attributes)?,
             usages,
-            bounds: marks::bounds(&held.attributes),
-            mechanisms: allowed_mechanisms(held),
+            restrictions: marks::restrictions(&body.attributes),
+            mechanisms: allowed_mechanisms(body),
             private: self.needs_login(),
-            sensitive: held.attributes.flag(CKA_SENSITIVE),
-            extractable: held.attributes.flag(CKA_EXTRACTABLE),
-            always_authenticate: held.attributes.flag(CKA_ALWAYS_AUTHENTICATE),
+            sensitive: body.attributes.flag(CKA_SENSITIVE),
+            extractable: body.attributes.flag(CKA_EXTRACTABLE),
+            always_authenticate: body.attributes.flag(CKA_ALWAYS_AUTHENTICATE),
             // Narrowed by the slot alone: the key's expiry is compared with the time at each use.
             state: self.custom_key().map(|(_, key)| key.state(0)),
             expiry: self.header.expiry,
             rotation_due: self.rotation_due(),
-            sealing: self.sealing(key_type, held),
+            sealing: self.sealing(key_type, body),
             watch: self.watch.clone(),
             begun: AtomicBool::new(false),
         })
     }
 
-    fn sealing(&self, key_type: u64, held: &Held) -> Option<Sealing> {
+    fn sealing(&self, key_type: u64, body: &ObjectBody) -> Option<Sealing> {
         match self.header.role {
             Role::Material { key, version, .. } if key_type == CKK_AES => {
-                Some(Sealing { key, version, material: held.material.duplicate() })
+                Some(Sealing { key, version, material: body.material.duplicate() })
             }
             _ => None,
         }
@@ -327,13 +329,13 @@ impl Loaded {
 }
 
 /// The mechanisms that a key serves alone; an empty list restricts nothing.
-fn allowed_mechanisms(held: &Held) -> Option<Vec<u64>> {
-    let given = held.attributes.bytes(CKA_ALLOWED_MECHANISMS);
+fn allowed_mechanisms(body: &ObjectBody) -> Option<Vec<u64>> {
+    let given = body.attributes.bytes(CKA_ALLOWED_MECHANISMS);
     given.filter(|given| !given.is_empty()).map(attributes::mechanisms)
 }
 
-fn custom(id: Id, key: &CustomKey, private: bool, now: Seconds) -> Custom<'_> {
-    Custom { id, metadata: &key.metadata, state: key.state(now), private }
+fn custom(id: Id, key: &CustomKey, private: bool, now: Seconds) -> CustomKeyView<'_> {
+    CustomKeyView { id, metadata: &key.metadata, state: key.state(now), private }
 }
 
 /// What the agent says of a slot, in the domain's words.
@@ -390,9 +392,9 @@ mod tests {
         attributes.set(CKA_MODULUS, &[0, 0x80, 1]);
         attributes.set(CKA_ID, &[0, 1]);
         let material = Secret::new(Vec::new());
-        let bytes = Held { attributes, material }.encode().unwrap();
-        let held = Held::decode(&bytes).unwrap();
-        assert_eq!(held.attributes.bytes(CKA_MODULUS), Some(&[0x80, 1][..]));
-        assert_eq!(held.attributes.bytes(CKA_ID), Some(&[0, 1][..]));
+        let bytes = ObjectBody { attributes, material }.encode().unwrap();
+        let body = ObjectBody::decode(&bytes).unwrap();
+        assert_eq!(body.attributes.bytes(CKA_MODULUS), Some(&[0x80, 1][..]));
+        assert_eq!(body.attributes.bytes(CKA_ID), Some(&[0, 1][..]));
     }
 }

@@ -1,6 +1,5 @@
 //! The use cases on one token: each file is one of them; this one is what they share.
 
-mod again;
 mod attributes;
 mod compare;
 mod copy;
@@ -8,22 +7,23 @@ mod create;
 mod custody;
 mod derive;
 mod destroy;
-mod endings;
+mod eviction;
 mod find;
 mod generate;
 mod handles;
 mod import;
 mod loaded;
-mod names;
+mod log_names;
 mod pin;
 mod plan;
+mod recheck;
 mod records;
+mod retry;
 mod rotate;
 mod slots;
-mod under_way;
 mod uses;
 mod wrap;
-mod zeros;
+mod zero_padding;
 
 pub use slots::{Slots, serial};
 
@@ -35,12 +35,12 @@ use crate::key::seal::TokenKey;
 use crate::key::{Expiry, InUse, UsableKey, Usage};
 use crate::mechanism;
 use crate::object::kinds::Kind;
-use crate::object::{Attributes, How, Template, build, marks};
+use crate::object::{Attributes, Creation, Template, build, marks};
 use crate::secret::Secret;
 use crate::wire::{Link, Page};
 use arc_swap::ArcSwapOption;
-use endings::Endings;
-use handles::{Handles, Named};
+use eviction::Evictor;
+use handles::{HandleTarget, Handles};
 use loaded::Loaded;
 use once_cell::sync::OnceCell;
 use pkcs11_sys::{
@@ -104,7 +104,7 @@ pub const TRIES: u8 = 10;
 
 /// What the configuration decides for all tokens.
 #[derive(Debug, Clone, Copy)]
-pub struct Rules {
+pub struct Settings {
     /// Whether tokens initialised here keep their keys as custom keys.
     pub custody: bool,
     /// Whether a key may wrap sensitive keys although it may also decrypt, and unwrap them although
@@ -127,22 +127,22 @@ pub struct Token {
     public: TokenKey,
     /// Seals private objects; here while somebody is logged in.
     private: ArcSwapOption<TokenKey>,
-    who: AtomicU8,
+    login: AtomicU8,
     epoch: AtomicU64,
     custody: bool,
-    rules: Rules,
+    settings: Settings,
     handles: Handles,
     ids: IdSource,
     cache: records::Cache,
     searches: find::Searches,
-    endings: Arc<Endings>,
+    evictor: Arc<Evictor>,
     uses: uses::Uses,
 }
 
 impl Token {
     /// Who is logged in; one load.
-    pub fn who(&self) -> Login {
-        match self.who.load(Ordering::Acquire) {
+    pub fn logged_in_as(&self) -> Login {
+        match self.login.load(Ordering::Acquire) {
             1 => Login::User,
             2 => Login::Officer,
             _ => Login::Public,
@@ -172,7 +172,7 @@ impl Token {
     /// overdue for a rotation is rotated before it is used to make anything; what only reads brings
     /// the older versions with it.
     pub fn usable(&self, key: Handle, usage: Usage, mechanism: u64) -> Result<UsableKey> {
-        self.usable_now(key, usage, mechanism).map_err(|failure| self.of(key, failure))
+        self.usable_now(key, usage, mechanism).map_err(|failure| self.with_name_of(key, failure))
     }
 
     fn usable_now(&self, key: Handle, usage: Usage, mechanism: u64) -> Result<UsableKey> {
@@ -185,7 +185,7 @@ impl Token {
         let mut loaded = find()?;
         let allowed = self.allowed(&loaded, usage, mechanism)?;
         if !usage.is_begun_in_a_session() {
-            self.used(&allowed, self.minute(), 1);
+            self.count_uses(&allowed, self.minute(), 1);
         }
         if !usage.only_reads() && self.rotate_overdue(&loaded) {
             loaded = find()?;
@@ -215,20 +215,20 @@ impl Token {
             _ => failure,
         })?;
         let suits = mechanism::find(mechanism)?.suits(usage, key.parsed.family());
-        let allowed = policy::allow(key, usage, mechanism, suits, self.sees(loaded), now)?;
-        allowed.parsed.check_size(usage, self.rules.rsa_minimum)?;
+        let allowed = policy::allow(key, usage, mechanism, suits, self.is_visible(loaded), now)?;
+        allowed.parsed.check_size(usage, self.settings.rsa_minimum)?;
         Ok(allowed)
     }
 
     /// Whether what [`Self::usable`] answered before still holds: generation, login and expiry
     /// unchanged. A few loads and no lock, so that a session can keep its last key.
     pub fn still_usable(&self, key: &UsableKey) -> bool {
-        self.unmoved(&key.watch)
+        self.is_unchanged(&key.watch)
             && (key.expiry.is_none() && key.rotation_due.is_none() || key.holds_at(self.now()))
     }
 
     /// Whether nothing has happened to what was loaded under this watch.
-    fn unmoved(&self, watch: &Watch) -> bool {
+    fn is_unchanged(&self, watch: &Watch) -> bool {
         match watch {
             Watch::Session(alive) => alive.load(Ordering::Acquire),
             Watch::Record { watched, generation, epoch } => {
@@ -243,8 +243,8 @@ impl Token {
     pub fn digestible(&self, key: Handle, mechanism: u64) -> Result<(Secret, InUse)> {
         let unknown = |_| Reason::KeyUnknown;
         let loaded = self.object(key).map_err(unknown)?;
-        let held = loaded.held().ok_or(Reason::KeyUnknown)?;
-        let class = held.attributes.number(pkcs11_sys::CKA_CLASS);
+        let body = loaded.body().ok_or(Reason::KeyUnknown)?;
+        let class = body.attributes.number(pkcs11_sys::CKA_CLASS);
         if class != Some(CKO_SECRET_KEY) || !loaded.is_whole(self.now()) {
             return Err(Reason::KeyIndigestible.into());
         }
@@ -252,12 +252,12 @@ impl Token {
         if !key.serves(mechanism) {
             return Err(Reason::KeyIndigestible.detail("CKA_ALLOWED_MECHANISMS"));
         }
-        if !key.may_be_digested() || marks::forbids_digests(&held.attributes) {
+        if !key.may_be_digested() || marks::forbids_digests(&body.attributes) {
             return Err(Reason::KeyIndigestible
                 .detail("a digest of the value would do what the key is not there for"));
         }
-        self.used(key, self.minute(), 1);
-        Ok((held.material.duplicate(), loaded.digested()?))
+        self.count_uses(key, self.minute(), 1);
+        Ok((body.material.duplicate(), loaded.digested()?))
     }
 
     /// Ends the session objects of a session that closes.
@@ -268,23 +268,23 @@ impl Token {
     /// The object a handle names, as it is now; `ObjectUnknown` once it is gone or hidden.
     fn object(&self, handle: Handle) -> Result<Arc<Loaded>> {
         let (loaded, given) = match self.handles.named(handle).ok_or(Reason::ObjectUnknown)? {
-            Named::Session(_, object, begun) => (Some(object), begun),
-            Named::Record(id, given) => (self.load(id)?, given),
+            HandleTarget::Session(_, object, begun) => (Some(object), begun),
+            HandleTarget::Record(id, given) => (self.load(id)?, given),
         };
         let logged_out =
             |loaded: &Arc<Loaded>| loaded.header.private && given != self.login_epoch();
         match loaded.filter(|loaded| !logged_out(loaded)) {
             Some(loaded) if !loaded.is_there(self.now()) => {
-                self.handles.let_go(handle);
+                self.handles.evict(handle);
                 log::info!("expired: {} of {self}", loaded.name());
                 Err(Reason::ObjectUnknown.detail(format_args!("{} has expired", loaded.name())))
             }
-            Some(loaded) if self.sees(&loaded) => Ok(loaded),
+            Some(loaded) if self.is_visible(&loaded) => Ok(loaded),
             Some(_) => Err(Reason::ObjectUnknown.into()),
             // A public key may be there again after the next login.
-            None if self.who() == Login::Public => Err(Reason::ObjectUnknown.into()),
+            None if self.logged_in_as() == Login::Public => Err(Reason::ObjectUnknown.into()),
             None => {
-                self.handles.let_go(handle);
+                self.handles.evict(handle);
                 Err(Reason::ObjectUnknown.into())
             }
         }
@@ -308,8 +308,8 @@ impl Token {
 
     /// Whether an object is there for who is logged in. The agent gives out secret and private keys of
     /// the token only to who has logged in, though they may be public objects.
-    fn sees(&self, object: &Loaded) -> bool {
-        match self.who() {
+    fn is_visible(&self, object: &Loaded) -> bool {
+        match self.logged_in_as() {
             Login::Public => !object.needs_login(),
             Login::Officer => !object.header.private,
             Login::User => true,
@@ -322,7 +322,7 @@ impl Token {
         if token && !caller.read_write {
             return Err(Reason::SessionReadOnly.into());
         }
-        match self.who() {
+        match self.logged_in_as() {
             Login::Public if token || private => Err(Reason::NotLoggedIn.into()),
             Login::Officer if private => Err(Reason::NotLoggedIn.into()),
             Login::Public | Login::Officer | Login::User => Ok(()),
@@ -332,10 +332,16 @@ impl Token {
     /// A secret or private key's attributes from its template. Where nobody is logged in, a session
     /// key that says nothing is public: SunPKCS11 makes such keys after its last session has closed.
     /// One that asks for a PIN is not.
-    fn build(&self, template: &Template, how: How, class: u64, kind: &Kind) -> Result<Attributes> {
-        let mut made = build::build(template, how, class, Some(kind))?;
+    fn build(
+        &self,
+        template: &Template,
+        by: Creation,
+        class: u64,
+        kind: &Kind,
+    ) -> Result<Attributes> {
+        let mut made = build::build(template, by, class, Some(kind))?;
         let silent = template.bytes(CKA_PRIVATE).is_none() && !made.flag(CKA_ALWAYS_AUTHENTICATE);
-        if silent && !made.flag(CKA_TOKEN) && self.who() == Login::Public {
+        if silent && !made.flag(CKA_TOKEN) && self.logged_in_as() == Login::Public {
             made.set_flag(CKA_PRIVATE, false);
         }
         Ok(made)
@@ -343,7 +349,7 @@ impl Token {
 
     /// Only the security officer says what is trusted (PKCS#11 3.1, 4.6 to 4.10).
     fn may_trust(&self, attributes: &Attributes) -> Result<()> {
-        if attributes.flag(CKA_TRUSTED) && self.who() != Login::Officer {
+        if attributes.flag(CKA_TRUSTED) && self.logged_in_as() != Login::Officer {
             return Err(Reason::AttributeReadOnly.detail("CKA_TRUSTED is the security officer's"));
         }
         build::check_trust(attributes)
@@ -351,10 +357,10 @@ impl Token {
 
     /// Refuses an RSA private key that is shorter than the configuration allows: `KeySizeRange`.
     fn may_be_so_short(&self, key_type: u64, bits: u64) -> Result<()> {
-        match key_type == CKK_RSA && bits < self.rules.rsa_minimum {
+        match key_type == CKK_RSA && bits < self.settings.rsa_minimum {
             true => Err(Reason::KeySizeRange.detail(format_args!(
                 "RSA of {bits} bits, and `rsa_minimum` is {}",
-                self.rules.rsa_minimum
+                self.settings.rsa_minimum
             ))),
             false => Ok(()),
         }
@@ -377,7 +383,7 @@ impl Token {
     fn page(&self) -> Result<&Arc<Page>> {
         let page = self.page.get_or_try_init(|| {
             let page = self.link.page()?;
-            self.endings.watch(&page);
+            self.evictor.watch(&page);
             Ok::<_, Error>(page)
         })?;
         if !page.counts() {

@@ -1,10 +1,10 @@
 //! Logging in and out, and the PINs: the agent counts every attempt before it compares.
 
-use super::endings::Endings;
+use super::eviction::Evictor;
 use super::find::Searches;
 use super::records::{Cache, unexpected};
 use super::uses::Uses;
-use super::{Handles, Login, Rules, Token};
+use super::{Handles, Login, Settings, Token};
 use crate::clock::Clock;
 use crate::error::{Reason, Result};
 use crate::id::IdSource;
@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use zeroize::Zeroizing;
 
 /// What a login brings from the agent. Nothing of it is kept that a PIN could be guessed against.
-struct Opened {
+struct Authenticated {
     entry: Entry,
     revision: u64,
     private: TokenKey,
@@ -36,8 +36,8 @@ impl Token {
         entry: &TokenEntry,
         link: Arc<Link>,
         clock: Arc<dyn Clock>,
-        rules: Rules,
-        endings: Arc<Endings>,
+        settings: Settings,
+        evictor: Arc<Evictor>,
     ) -> Result<Self> {
         let shown = Entry::decode(&entry.entry)?;
         Ok(Self {
@@ -48,22 +48,22 @@ impl Token {
             page: OnceCell::new(),
             public: TokenKey::new(Secret::from(&shown.public_key[..]))?,
             private: ArcSwapOption::empty(),
-            who: AtomicU8::new(0),
+            login: AtomicU8::new(0),
             epoch: AtomicU64::new(0),
             custody: shown.custody,
-            rules,
-            handles: Handles::new(Arc::clone(&endings)),
+            settings,
+            handles: Handles::new(Arc::clone(&evictor)),
             ids: IdSource::default(),
-            cache: Cache::new(Arc::clone(&endings)),
+            cache: Cache::new(Arc::clone(&evictor)),
             searches: Searches::default(),
-            endings,
+            evictor,
             uses: Uses::default(),
         })
     }
 
     /// `C_Login`. A wrong PIN is counted for good before this returns.
     pub fn login(&self, login: Login, pin: &[u8]) -> Result<()> {
-        match (self.who(), login) {
+        match (self.logged_in_as(), login) {
             (_, Login::Public) => return Err(Reason::UserTypeInvalid.into()),
             (Login::Public, _) => {}
             (who, login) if who == login => return Err(Reason::AlreadyLoggedIn.into()),
@@ -79,7 +79,7 @@ impl Token {
 
     /// `C_Logout`: private objects' handles end for good, and so do private session objects.
     pub fn logout(&self) -> Result<()> {
-        let login = self.who();
+        let login = self.logged_in_as();
         if login == Login::Public {
             return Err(Reason::NotLoggedIn.into());
         }
@@ -94,7 +94,7 @@ impl Token {
 
     /// Proves the PIN of whoever is logged in once more, for `CKU_CONTEXT_SPECIFIC`.
     pub fn reauthenticate(&self, pin: &[u8]) -> Result<()> {
-        match self.who() {
+        match self.logged_in_as() {
             Login::Public => Err(Reason::NotLoggedIn.into()),
             who => self.authenticate(who == Login::Officer, pin).map(drop),
         }
@@ -102,12 +102,12 @@ impl Token {
 
     /// `C_InitPIN`: the security officer sets the user's PIN, and its wrong tries start again.
     pub fn init_pin(&self, pin: &[u8]) -> Result<()> {
-        if self.who() != Login::Officer {
+        if self.logged_in_as() != Login::Officer {
             return Err(Reason::NotLoggedIn.into());
         }
         check_length(pin)?;
         let user = self.wrap_under(pin)?;
-        self.again(|| {
+        self.retry_on_conflict(|| {
             let (mut entry, revision) = self.entry()?;
             entry.user = Some(user.clone());
             self.put_entry(entry, revision, None, false)
@@ -119,12 +119,12 @@ impl Token {
     /// `C_SetPIN`: changes the PIN of whoever is logged in, or the user's where nobody is.
     pub fn set_pin(&self, old: &[u8], new: &[u8]) -> Result<()> {
         check_length(new)?;
-        self.again(|| self.set_pin_once(old, new))
+        self.retry_on_conflict(|| self.set_pin_once(old, new))
     }
 
     fn set_pin_once(&self, old: &[u8], new: &[u8]) -> Result<()> {
-        let officer = self.who() == Login::Officer;
-        let Opened { mut entry, revision, private, authority, .. } =
+        let officer = self.logged_in_as() == Login::Officer;
+        let Authenticated { mut entry, revision, private, authority, .. } =
             self.authenticate(officer, old)?;
         let pin = Pin::wrap(self.id, &private, new, lc::random::bytes()?, &lc::random::bytes()?)?;
         match officer {
@@ -151,8 +151,9 @@ impl Token {
 
     /// `C_InitToken` on a token there is: the security officer's PIN must fit, the user's ends.
     pub(super) fn initialise_again(&self, pin: &[u8], label: &str) -> Result<()> {
-        self.again(|| {
-            let Opened { mut entry, revision, authority, .. } = self.authenticate(true, pin)?;
+        self.retry_on_conflict(|| {
+            let Authenticated { mut entry, revision, authority, .. } =
+                self.authenticate(true, pin)?;
             entry.label = label.to_owned();
             entry.user = None;
             self.put_entry(entry, revision, Some(authority), true)
@@ -162,7 +163,7 @@ impl Token {
         Ok(())
     }
 
-    fn authenticate(&self, officer: bool, pin: &[u8]) -> Result<Opened> {
+    fn authenticate(&self, officer: bool, pin: &[u8]) -> Result<Authenticated> {
         check_length(pin).map_err(|_| Reason::PinIncorrect)?;
         let (shown, _) = self.entry()?;
         let Stretched { authenticator, wrapping } = wrapped_by(&shown, officer)?.stretch(pin)?;
@@ -175,7 +176,7 @@ impl Token {
         let (bytes, revision) = (Zeroizing::new(released.entry), released.revision);
         let entry = Entry::decode(&bytes)?;
         let private = wrapped_by(&entry, officer)?.unwrap(self.id, &wrapping)?;
-        Ok(Opened { entry, revision, private, authority, ticket: ticket.into_secret() })
+        Ok(Authenticated { entry, revision, private, authority, ticket: ticket.into_secret() })
     }
 
     /// The token's entry as anybody may see it, and its revision.
@@ -221,12 +222,12 @@ impl Token {
             Login::User => 1,
             Login::Officer => 2,
         };
-        self.who.store(number, Ordering::Release);
+        self.login.store(number, Ordering::Release);
         self.epoch.fetch_add(1, Ordering::AcqRel);
     }
 }
 
-impl Opened {
+impl Authenticated {
     /// What proves the login from now on.
     fn credential(&self) -> Result<Credential> {
         let (officer, ticket) = (self.authority.officer, self.ticket.duplicate().kept());

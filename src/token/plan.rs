@@ -1,7 +1,7 @@
 //! Objects about to be: planned one by one, then kept together in one commit or not at all.
 
-use super::loaded::{Held, Loaded};
-use super::records::{Draft, found_by};
+use super::loaded::{Loaded, ObjectBody};
+use super::records::{UnsealedRecord, terms};
 use super::{Caller, Handle, Token};
 use crate::error::Result;
 use crate::id::Id;
@@ -37,18 +37,18 @@ impl Token {
             let object = Loaded::session(id, attributes, material, expiry);
             return Ok(Plan::Session(object.into(), epoch));
         }
-        let mut found_by = found_by(&attributes);
-        found_by.push((CKA_UNIQUE_ID, id.to_string().into_bytes()));
+        let mut terms = terms(&attributes);
+        terms.push((CKA_UNIQUE_ID, id.to_string().into_bytes()));
         let role = Role::Object { holds_key: !material.is_empty() };
-        let draft = Draft {
+        let record = UnsealedRecord {
             id,
             revision: None,
             header: Header { private, role, expiry, tags: Vec::new() },
             event: None,
-            found_by,
-            body: Held { attributes, material }.encode()?,
+            terms,
+            body: ObjectBody { attributes, material }.encode()?,
         };
-        Ok(Plan::Records(id, vec![self.seal(draft)?]))
+        Ok(Plan::Records(id, vec![self.seal(record)?]))
     }
 
     /// Keeps what was planned, all or nothing; the handles in the order of the plans.

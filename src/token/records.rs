@@ -1,14 +1,14 @@
 //! Records: read from the agent, opened and kept; sealed and committed.
 
 use super::Token;
-use super::endings::Endings;
-use super::loaded::{Content, CustomKey, Held, Loaded, Owner, erasure};
-use super::names::worth_telling;
+use super::eviction::Evictor;
+use super::loaded::{CustomKey, Loaded, ObjectBody, Owner, RecordContent, erasure};
+use super::log_names::loggable;
 use crate::clock::Seconds;
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::policy::Watch;
-use crate::key::seal::{Place, TokenKey};
+use crate::key::seal::{SealContext, TokenKey};
 use crate::key::{Event, Header, Metadata, Role, Tag};
 use crate::lc;
 use crate::object::vendor::CKA_KEYSTEAD_KEY_ID;
@@ -51,13 +51,13 @@ pub fn is_indexed(kind: u64, value: &[u8]) -> bool {
 /// Opened objects by identity.
 pub struct Cache {
     kept: RwLock<HashMap<Id, Arc<Loaded>>>,
-    endings: Arc<Endings>,
+    evictor: Arc<Evictor>,
 }
 
 impl Cache {
     /// Nothing yet.
-    pub(super) fn new(endings: Arc<Endings>) -> Self {
-        Self { kept: RwLock::default(), endings }
+    pub(super) fn new(evictor: Arc<Evictor>) -> Self {
+        Self { kept: RwLock::default(), evictor }
     }
 
     pub(super) fn kept(&self, id: Id) -> Option<Arc<Loaded>> {
@@ -65,14 +65,14 @@ impl Cache {
     }
 
     fn keep(&self, loaded: &Arc<Loaded>) {
-        self.endings.expect(loaded.ends_after(0));
+        self.evictor.expect(loaded.ends_after(0));
         let mut kept = self.write();
         if kept.len() >= KEPT {
             kept.clear();
-            self.endings.forget();
+            self.evictor.forget();
         }
         if let Some(earlier) = kept.insert(loaded.id, Arc::clone(loaded)) {
-            self.endings.let_go(&earlier);
+            self.evictor.evict(&earlier);
         }
     }
 
@@ -81,8 +81,8 @@ impl Cache {
         self.write().retain(|_, object| {
             let stays = object.is_there(now) && holds(object);
             match stays {
-                true => self.endings.expect(object.ends_after(now)),
-                false => self.endings.let_go(object),
+                true => self.evictor.expect(object.ends_after(now)),
+                false => self.evictor.evict(object),
             }
             stays
         });
@@ -99,13 +99,13 @@ impl Cache {
 
     fn drop_one(&self, id: Id) {
         if let Some(dropped) = self.write().remove(&id) {
-            self.endings.let_go(&dropped);
+            self.evictor.evict(&dropped);
         }
     }
 
     /// Forgets everything, at a login or logout.
     pub fn clear(&self) {
-        self.write().drain().for_each(|(_, dropped)| self.endings.let_go(&dropped));
+        self.write().drain().for_each(|(_, dropped)| self.evictor.evict(&dropped));
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, HashMap<Id, Arc<Loaded>>> {
@@ -114,7 +114,7 @@ impl Cache {
 }
 
 /// A record to be written: everything but its seal.
-pub struct Draft {
+pub struct UnsealedRecord {
     /// Its identity.
     pub id: Id,
     /// The counter it has now, if it exists.
@@ -124,27 +124,27 @@ pub struct Draft {
     /// What happens to a custom key with it.
     pub event: Option<Event>,
     /// What it is found by.
-    pub found_by: Vec<(u64, Vec<u8>)>,
+    pub terms: Vec<(u64, Vec<u8>)>,
     /// What is sealed.
     pub body: Secret,
 }
 
 /// What an object with these attributes is found by: one of a custom key that has no label by the key ID
 /// as a label too.
-pub fn found_by(attributes: &Attributes) -> Vec<(u64, Vec<u8>)> {
+pub fn terms(attributes: &Attributes) -> Vec<(u64, Vec<u8>)> {
     let indexed = attributes.iter().filter(|&(kind, value)| is_indexed(kind, value));
-    let mut found_by: Vec<_> = indexed.map(|(kind, value)| (kind, value.to_vec())).collect();
+    let mut terms: Vec<_> = indexed.map(|(kind, value)| (kind, value.to_vec())).collect();
     let unnamed = attributes.bytes(CKA_LABEL).is_none_or(<[u8]>::is_empty);
     if let Some(key) = attributes.bytes(CKA_KEYSTEAD_KEY_ID).filter(|_| unnamed) {
-        found_by.push((CKA_LABEL, key.to_vec()));
+        terms.push((CKA_LABEL, key.to_vec()));
     }
-    found_by
+    terms
 }
 
 impl Token {
     /// A token object as it is now, or none if there is no such record.
     pub(super) fn load(&self, id: Id) -> Result<Option<Arc<Loaded>>> {
-        if let Some(kept) = self.cache.kept(id).filter(|kept| self.unmoved(&kept.watch)) {
+        if let Some(kept) = self.cache.kept(id).filter(|kept| self.is_unchanged(&kept.watch)) {
             return Ok(Some(kept));
         }
         Ok(self.read(&[id])?.pop().flatten())
@@ -233,10 +233,12 @@ impl Token {
         if (header.private && self.private.load().is_none()) || stored.sealed.is_empty() {
             return Ok(None);
         }
-        let body = self.unseal(stored, &header)?;
+        let opened = self.unseal(stored, &header)?;
         let content = match (&header.role, owner) {
-            (Role::Object { .. }, _) => Content::Object(held_in(&header, &body)?),
-            (Role::CustomKey(_), _) => Content::CustomKey(custom_key(stored, &header, &body)?),
+            (Role::Object { .. }, _) => RecordContent::Object(object_body(&header, &opened)?),
+            (Role::CustomKey(_), _) => {
+                RecordContent::CustomKey(custom_key(stored, &header, &opened)?)
+            }
             (Role::Material { .. }, Some(owner)) => {
                 let owner_header = Header::decode(&owner.header)?;
                 if owner_header.private && self.private.load().is_none() {
@@ -246,7 +248,7 @@ impl Token {
                 let key = custom_key(owner, &owner_header, &metadata)?;
                 let owner =
                     Owner { id: owner.id, revision: owner.revision, header: owner_header, key };
-                Content::Material(Held::decode(&body)?, Box::new(owner))
+                RecordContent::Material(ObjectBody::decode(&opened)?, Box::new(owner))
             }
             (Role::Material { .. }, None) => {
                 return Err(Reason::StoreDamaged.detail("material without its custom key"));
@@ -256,41 +258,41 @@ impl Token {
     }
 
     fn unseal(&self, stored: &Stored, header: &Header) -> Result<Secret> {
-        let place = self.place(stored.id, stored.revision)?;
-        self.sealing_key(header.private, |key| key.open(&place, &stored.header, &stored.sealed))
+        let context = self.seal_context(stored.id, stored.revision)?;
+        self.sealing_key(header.private, |key| key.open(&context, &stored.header, &stored.sealed))
     }
 
-    fn place(&self, record: Id, revision: u64) -> Result<Place> {
+    fn seal_context(&self, record: Id, revision: u64) -> Result<SealContext> {
         let (store, _) = self.link.store()?;
-        Ok(Place { store, token: self.id, record, revision })
+        Ok(SealContext { store, token: self.id, record, revision })
     }
 
-    /// Seals a draft into a change.
-    pub(super) fn seal(&self, mut draft: Draft) -> Result<Change> {
-        let (expect, revision) = match draft.revision {
+    /// Seals a record into a change.
+    pub(super) fn seal(&self, mut record: UnsealedRecord) -> Result<Change> {
+        let (expect, revision) = match record.revision {
             None => (Expect::Absent, 1),
             Some(revision) => (Expect::Revision(revision), revision + 1),
         };
-        let place = self.place(draft.id, revision)?;
+        let context = self.seal_context(record.id, revision)?;
         let salt = lc::random::bytes()?;
-        let put = self.sealing_key(draft.header.private, |key| {
-            draft.header.tags = tags(key, &draft.found_by)?;
-            let header = draft.header.encode()?;
-            let sealed = key.seal(&place, &header, draft.body.expose(), &salt)?;
+        let put = self.sealing_key(record.header.private, |key| {
+            record.header.tags = tags(key, &record.terms)?;
+            let header = record.header.encode()?;
+            let sealed = key.seal(&context, &header, record.body.expose(), &salt)?;
             Ok((header, sealed))
         })?;
-        let alias = alias_of(&draft);
-        let event = match draft.event {
+        let alias = alias_of(&record);
+        let event = match record.event {
             None => Vec::new(),
             Some(event) => event.encode()?,
         };
-        Ok(Change { id: draft.id, expect, event, put: Some(put), alias })
+        Ok(Change { id: record.id, expect, event, put: Some(put), alias })
     }
 
     /// Commits changes, all or none, and drops what is kept of them.
     pub(super) fn commit(&self, changes: Vec<Change>) -> Result<()> {
         let touched: Vec<Id> = changes.iter().map(|change| change.id).collect();
-        let told = worth_telling(&changes);
+        let told = loggable(&changes);
         let request = Request::Commit { token: self.id, changes, change: lc::random::bytes()? };
         let answer = self.link.ask(&request);
         touched.into_iter().for_each(|id| self.cache.drop_one(id));
@@ -332,10 +334,10 @@ fn ended(slot: Outcome) -> String {
 }
 
 /// What the audit log is to call a key: its label.
-fn alias_of(draft: &Draft) -> Option<String> {
+fn alias_of(record: &UnsealedRecord) -> Option<String> {
     let is_key =
-        draft.event.is_some() || matches!(draft.header.role, Role::Object { holds_key: true });
-    let (_, label) = draft.found_by.iter().find(|(kind, _)| is_key && *kind == CKA_LABEL)?;
+        record.event.is_some() || matches!(record.header.role, Role::Object { holds_key: true });
+    let (_, label) = record.terms.iter().find(|(kind, _)| is_key && *kind == CKA_LABEL)?;
     let label = String::from_utf8(label.clone()).unwrap_or_else(|_| escaped(label));
     let cut = (0..=MAX_ALIAS.min(label.len())).rev().find(|at| label.is_char_boundary(*at));
     label.get(..cut?).map(str::to_owned)
@@ -347,22 +349,22 @@ fn tags(key: &TokenKey, terms: &[(u64, Vec<u8>)]) -> Result<Vec<Tag>> {
 
 /// What an ordinary object's record holds. A key in one that says it holds none was not put there by a
 /// module: nobody would have had to log in to read it.
-fn held_in(header: &Header, body: &Secret) -> Result<Held> {
-    let held = Held::decode(body)?;
-    match held.material.is_empty() || header.holds_key() {
-        true => Ok(held),
+fn object_body(header: &Header, opened: &Secret) -> Result<ObjectBody> {
+    let body = ObjectBody::decode(opened)?;
+    match body.material.is_empty() || header.holds_key() {
+        true => Ok(body),
         false => Err(Reason::StoreDamaged.detail("a key in a record that says it holds none")),
     }
 }
 
-fn custom_key(stored: &Stored, header: &Header, body: &Secret) -> Result<CustomKey> {
+fn custom_key(stored: &Stored, header: &Header, opened: &Secret) -> Result<CustomKey> {
     let Role::CustomKey(state) = &header.role else {
         return Err(
             Reason::StoreDamaged.detail("material belongs to something that is no custom key")
         );
     };
     Ok(CustomKey {
-        metadata: Metadata::decode(body)?,
+        metadata: Metadata::decode(opened)?,
         state: state.clone(),
         erasure: erasure(stored.slot),
     })

@@ -4,9 +4,9 @@
 //! On schedule it happens before the first use that makes anything after the moment: only a process
 //! that is logged in can make material, so the agent cannot do it alone.
 
-use super::attributes::material_found_by;
-use super::loaded::{Content, CustomKey, Held, Loaded};
-use super::records::Draft;
+use super::attributes::material_terms;
+use super::loaded::{CustomKey, Loaded, ObjectBody, RecordContent};
+use super::records::UnsealedRecord;
 use super::{Caller, Handle, Login, Token};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
@@ -14,7 +14,7 @@ use crate::key::{Event, Header, Metadata, Origin, Role, State, Status};
 use crate::mechanism::{self, Params};
 use crate::object::kinds::{self, Kind};
 use crate::object::vendor::CKA_KEYSTEAD_KEY_ID;
-use crate::object::{How, Template, Wishes, build};
+use crate::object::{Creation, Template, VendorRequest, build};
 use crate::secret::Secret;
 use crate::wire::Change;
 use pkcs11_sys::*;
@@ -26,12 +26,12 @@ const AGREEING: [u64; 5] = [CKA_CLASS, CKA_KEY_TYPE, CKA_TOKEN, CKA_VALUE_LEN, C
 impl Token {
     /// `C_GenerateKey` with `CKM_KEYSTEAD_ROTATE`: the handle of the key, which stays the same one.
     pub(super) fn rotate(&self, caller: &Caller, template: &Template) -> Result<Handle> {
-        build::check(template, How::Generate, CKO_SECRET_KEY, None)?;
-        let key = Wishes::read(template)?.key.ok_or_else(|| {
+        build::check(template, Creation::Generate, CKO_SECRET_KEY, None)?;
+        let key = VendorRequest::read(template)?.key.ok_or_else(|| {
             Reason::TemplateIncomplete.detail("CKA_KEYSTEAD_KEY_ID names the key to be rotated")
         })?;
         self.may_keep_custody(caller)?;
-        let material = self.again(|| self.rotate_once(key, Some(template)))?;
+        let material = self.retry_on_conflict(|| self.rotate_once(key, Some(template)))?;
         self.handle_of(material)
     }
 
@@ -40,7 +40,7 @@ impl Token {
     pub(super) fn rotate_overdue(&self, loaded: &Loaded) -> bool {
         let due = loaded.rotation_due().is_some_and(|due| due <= self.now());
         let Some((key, _)) = loaded.custom_key().filter(|_| due) else { return false };
-        match self.again(|| self.rotate_if_due(key)) {
+        match self.retry_on_conflict(|| self.rotate_if_due(key)) {
             Ok(()) => true,
             Err(failure) => {
                 log::warn!("custom key {key} is overdue for its rotation: {failure}");
@@ -70,11 +70,11 @@ impl Token {
             }
             _ => return Err(Reason::KeyDisabled.detail("its newest version cannot be read")),
         }
-        let held = newest.held().ok_or(Reason::Conflict)?;
+        let body = newest.body().ok_or(Reason::Conflict)?;
         if let Some(template) = template {
             agrees(template, &newest.shown(self.now())?)?;
         }
-        let next = made_like(kind, held)?;
+        let next = made_like(kind, body)?;
         let event = Event::Rotate { fingerprint: self.fingerprint(kind, &next.material)? };
         let now = self.now();
         let state = key.state(now).apply(&event, now)?;
@@ -90,7 +90,7 @@ impl Token {
                 event,
             )?,
             self.next_version(&newest, &next, (id, &metadata, &state))?,
-            self.older_version(&newest, held)?,
+            self.older_version(&newest, body)?,
         ])?;
         Ok(newest.id)
     }
@@ -99,30 +99,30 @@ impl Token {
     fn next_version(
         &self,
         newest: &Loaded,
-        next: &Held,
+        next: &ObjectBody,
         (key, metadata, state): (Id, &Metadata, &State),
     ) -> Result<Change> {
         let fingerprint = state.fingerprint.ok_or(Reason::General)?;
         let role = Role::Material { key, version: state.version, fingerprint };
-        self.seal(Draft {
+        self.seal(UnsealedRecord {
             id: newest.id,
             revision: Some(newest.revision),
             header: Header { role, ..newest.header.clone() },
             event: None,
-            found_by: material_found_by(newest.id, next, key, metadata),
+            terms: material_terms(newest.id, next, key, metadata),
             body: next.encode()?,
         })
     }
 
     /// What was the newest version until now, where only its custom key leads to.
-    fn older_version(&self, newest: &Loaded, held: &Held) -> Result<Change> {
-        self.seal(Draft {
+    fn older_version(&self, newest: &Loaded, body: &ObjectBody) -> Result<Change> {
+        self.seal(UnsealedRecord {
             id: self.fresh_id()?,
             revision: None,
             header: newest.header.clone(),
             event: None,
-            found_by: Vec::new(),
-            body: held.encode()?,
+            terms: Vec::new(),
+            body: body.encode()?,
         })
     }
 
@@ -140,17 +140,17 @@ impl Token {
         let unknown = || Reason::AttributeValue.detail("CKA_KEYSTEAD_KEY_ID names no custom key");
         let loaded = self.load(id)?.ok_or_else(unknown)?;
         match &loaded.content {
-            Content::CustomKey(key) => {
+            RecordContent::CustomKey(key) => {
                 let key = key.clone();
                 Ok((loaded, key))
             }
-            Content::Object(_) | Content::Material(..) => Err(unknown()),
+            RecordContent::Object(_) | RecordContent::Material(..) => Err(unknown()),
         }
     }
 
     /// After a key has been enabled again: what fell due meanwhile is made up for, once.
     pub(super) fn catch_up(&self, key: Id) {
-        if self.who() != Login::User {
+        if self.logged_in_as() != Login::User {
             return;
         }
         match self.custom_key(key) {
@@ -181,14 +181,14 @@ pub(super) fn rotates_on_schedule(metadata: &Metadata, origin: Origin) -> bool {
 }
 
 /// New material of the same kind and size, with the attributes of what is there.
-fn made_like(kind: &Kind, held: &Held) -> Result<Held> {
-    let made_by = held.attributes.number(CKA_KEY_GEN_MECHANISM).ok_or(Reason::RotateExternal)?;
+fn made_like(kind: &Kind, body: &ObjectBody) -> Result<ObjectBody> {
+    let made_by = body.attributes.number(CKA_KEY_GEN_MECHANISM).ok_or(Reason::RotateExternal)?;
     let generate = mechanism::find(made_by)?.generate()?;
-    let material: Secret = generate(&Params::None, held.material.len())?;
-    let mut attributes = held.attributes.duplicate();
+    let material: Secret = generate(&Params::None, body.material.len())?;
+    let mut attributes = body.attributes.duplicate();
     attributes.remove(CKA_CHECK_VALUE);
     (kind.describe)(&material, &mut attributes)?;
-    Ok(Held { attributes, material })
+    Ok(ObjectBody { attributes, material })
 }
 
 /// A template says nothing about the next version that is not so already.

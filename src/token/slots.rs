@@ -1,11 +1,11 @@
 //! The slots of a store: one for each token, and one more in which the next can be initialised.
 //! A token keeps its slot number for good, and a process keeps every slot that it has shown.
 
-use super::again::again;
-use super::endings::Endings;
+use super::eviction::Evictor;
 use super::pin::check_length;
 use super::records::unexpected;
-use super::{Rules, Token, TokenInfo};
+use super::retry::retry_on_conflict;
+use super::{Settings, Token, TokenInfo};
 use crate::clock::{Clock, Seconds};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
@@ -24,20 +24,28 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub struct Slots {
     link: Arc<Link>,
     pub(super) clock: Arc<dyn Clock>,
-    rules: Rules,
+    settings: Settings,
     tokens: Mutex<HashMap<Id, Arc<Token>>>,
     /// Slots that this process has been shown. They stay, whatever becomes of the tokens in them.
     shown: Mutex<BTreeSet<u64>>,
-    pub(super) endings: Arc<Endings>,
+    pub(super) evictor: Arc<Evictor>,
     /// The list that was asked for last.
     listed: Mutex<Option<Vec<u64>>>,
 }
 
 impl Slots {
     /// The slots of the store behind `link`.
-    pub fn new(link: Link, clock: Arc<dyn Clock>, rules: Rules) -> Self {
+    pub fn new(link: Link, clock: Arc<dyn Clock>, settings: Settings) -> Self {
         let (tokens, shown, listed) = Default::default();
-        Self { link: Arc::new(link), clock, rules, tokens, shown, listed, endings: Arc::default() }
+        Self {
+            link: Arc::new(link),
+            clock,
+            settings,
+            tokens,
+            shown,
+            listed,
+            evictor: Arc::default(),
+        }
     }
 
     /// The list as it was when its length was asked for last (PKCS#11 3.1, 5.5.1): what `list` says, if
@@ -110,13 +118,13 @@ impl Slots {
     pub fn mechanism(&self, slot: u64, id: u64) -> Result<((u64, u64), u64)> {
         self.info(slot)?;
         let row = mechanism::find(id)?;
-        let rules = &self.rules;
-        let unwraps = !row.unwraps_by_choice || rules.pkcs1_unwrap;
+        let settings = &self.settings;
+        let unwraps = !row.unwraps_by_choice || settings.pkcs1_unwrap;
         let flags = if unwraps { row.flags() } else { row.flags() & !CKF_UNWRAP };
         let (least, most) = row.key_sizes;
         let least = match row.key_type {
-            Some(CKK_RSA) if row.only_wraps() => least.max(rules.rsa_minimum).max(WRAPPING_RSA),
-            Some(CKK_RSA) => least.max(rules.rsa_minimum),
+            Some(CKK_RSA) if row.only_wraps() => least.max(settings.rsa_minimum).max(WRAPPING_RSA),
+            Some(CKK_RSA) => least.max(settings.rsa_minimum),
             _ => least,
         };
         Ok(((least, most), flags))
@@ -127,7 +135,7 @@ impl Slots {
     pub fn init_token(&self, slot: u64, pin: &[u8], label: &str) -> Result<()> {
         // 5.5.7 has no other code for a PIN that cannot be one.
         check_length(pin).map_err(|failure| Reason::PinIncorrect.detail(failure))?;
-        again(|| self.init_token_once(slot, pin, label))
+        retry_on_conflict(|| self.init_token_once(slot, pin, label))
     }
 
     fn init_token_once(&self, slot: u64, pin: &[u8], label: &str) -> Result<()> {
@@ -199,7 +207,7 @@ impl Slots {
         let wrap =
             |pin: &[u8]| Pin::wrap(id, &private, pin, lc::random::bytes()?, &lc::random::bytes()?);
         let (label, public) = (label.to_owned(), lc::random::bytes()?);
-        let mut entry = Entry::new(label, public, &private, wrap(officer)?, self.rules.custody)?;
+        let mut entry = Entry::new(label, public, &private, wrap(officer)?, self.settings.custody)?;
         entry.user = user.map(wrap).transpose()?;
         let request = Request::PutToken {
             token: id,
@@ -225,8 +233,8 @@ impl Slots {
             entry,
             Arc::clone(&self.link),
             Arc::clone(&self.clock),
-            self.rules,
-            Arc::clone(&self.endings),
+            self.settings,
+            Arc::clone(&self.evictor),
         )?);
         tokens.insert(entry.id, Arc::clone(&token));
         Ok(token)

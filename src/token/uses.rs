@@ -18,12 +18,12 @@ use std::sync::{Mutex, PoisonError};
 
 /// Uses that the agent has not been told of.
 #[derive(Default)]
-pub struct Uses(Mutex<Untold>);
+pub struct Uses(Mutex<Unreported>);
 
 #[derive(Default)]
-struct Untold {
+struct Unreported {
     /// The minute in which the agent was told last.
-    told: u64,
+    reported_at: u64,
     /// How often, by custom key and day.
     counts: BTreeMap<(Id, u32), u64>,
 }
@@ -35,42 +35,42 @@ impl Token {
     }
 
     /// Counts uses of a key in that minute.
-    pub fn used(&self, key: &Key, minute: u64, times: u64) {
+    pub fn count_uses(&self, key: &Key, minute: u64, times: u64) {
         let (Some(_), Watch::Record { watched, .. }) = (&key.state, &key.watch) else { return };
         let now = self.minute();
         let due = {
-            let mut untold = self.uses.0.lock().unwrap_or_else(PoisonError::into_inner);
-            *untold.counts.entry((*watched, day(minute * 60))).or_default() += times;
-            std::mem::replace(&mut untold.told, now) != now
+            let mut unreported = self.uses.0.lock().unwrap_or_else(PoisonError::into_inner);
+            *unreported.counts.entry((*watched, day(minute * 60))).or_default() += times;
+            std::mem::replace(&mut unreported.reported_at, now) != now
         };
         if due {
-            self.tell_uses();
+            self.report_uses();
         }
     }
 
     /// Tells the agent, if it runs. What it did not take is told another time.
-    pub fn tell_uses(&self) {
+    pub fn report_uses(&self) {
         let counts = {
-            let mut untold = self.uses.0.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::take(&mut untold.counts)
+            let mut unreported = self.uses.0.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut unreported.counts)
         };
         if counts.is_empty() {
             return;
         }
         let uses: Vec<_> =
             counts.into_iter().map(|((key, day), times)| (key, day, times)).collect();
-        uses.chunks(MAX_USES).for_each(|some| self.tell_some(some));
+        uses.chunks(MAX_USES).for_each(|some| self.report_some(some));
     }
 
-    fn tell_some(&self, uses: &[(Id, u32, u64)]) {
+    fn report_some(&self, uses: &[(Id, u32, u64)]) {
         let told = self.link.tell_running(&Request::Used { token: self.id, uses: uses.to_vec() });
         if matches!(told, Ok(true)) {
             return;
         }
         log::debug!("uses of keys are not told: {told:?}");
-        let mut untold = self.uses.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unreported = self.uses.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (key, day, times) in uses {
-            *untold.counts.entry((*key, *day)).or_default() += times;
+            *unreported.counts.entry((*key, *day)).or_default() += times;
         }
     }
 }
@@ -78,7 +78,7 @@ impl Token {
 /// What the sessions have counted is told even where nobody logs out.
 impl Drop for Token {
     fn drop(&mut self) {
-        self.tell_uses();
+        self.report_uses();
     }
 }
 

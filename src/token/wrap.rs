@@ -1,14 +1,14 @@
 //! Wrapping and unwrapping keys. Unwrapping onto the token is how material is imported.
 
 use super::create::kind_of;
-use super::{Caller, Handle, Token, zeros};
+use super::{Caller, Handle, Token, zero_padding};
 use crate::error::{Error, Reason, Result};
 use crate::key::{UsableKey, Usage};
 use crate::mechanism::{self, Mechanism, Row};
 use crate::object::kinds::Kind;
 use crate::object::values::same;
 use crate::object::vendor::CKA_KEYSTEAD_IMPORT_ONLY;
-use crate::object::{Attributes, How, Template, Wishes};
+use crate::object::{Attributes, Creation, Template, VendorRequest};
 use crate::object::{build, import_only, kinds};
 use crate::secret::Secret;
 use pkcs11_sys::*;
@@ -26,8 +26,9 @@ impl Token {
         let row = mechanism::find(mechanism.id)?;
         let wrap = row.wrap()?;
         let usable = self.usable(wrapping, Usage::Wrap, mechanism.id)?;
-        let material =
-            self.wrappable(row, key, wrapping, &usable).map_err(|failure| self.of(key, failure))?;
+        let material = self
+            .wrappable(row, key, wrapping, &usable)
+            .map_err(|failure| self.with_name_of(key, failure))?;
         wrap(&usable, &mechanism.params, &material)
     }
 
@@ -43,7 +44,7 @@ impl Token {
     ) -> Result<Handle> {
         let row = mechanism::find(mechanism.id)?;
         row.unwrap()?;
-        if row.unwraps_by_choice && !self.rules.pkcs1_unwrap {
+        if row.unwraps_by_choice && !self.settings.pkcs1_unwrap {
             return Err(Reason::MechanismInvalid.detail("`pkcs1_unwrap` is not configured"));
         }
         let usable = self.usable(unwrapping, Usage::Unwrap, mechanism.id)?;
@@ -56,31 +57,31 @@ impl Token {
             );
         }
         let kind = kind_of(template, class)?;
-        let mut attributes = self.build(template, How::Unwrap, class, kind)?;
+        let mut attributes = self.build(template, Creation::Unwrap, class, kind)?;
         self.may_unwrap(&usable, &attributes)?;
-        let wishes = Wishes::read(template)?;
-        if usable.bounds.import_only {
-            let may = self.may_take_in(row, &usable, template, &wishes, &mut attributes);
-            self.reported(kind, template, &wishes, may)?;
+        let request = VendorRequest::read(template)?;
+        if usable.restrictions.import_only {
+            let may = self.check_import_only(row, &usable, template, &request, &mut attributes);
+            self.audit_refusal(kind, template, &request, may)?;
         } else if may_be_transport(row, &usable) {
             import_only::opens_nothing(&mut attributes)?;
         }
         self.may_change(caller, attributes.flag(CKA_TOKEN), attributes.flag(CKA_PRIVATE))?;
-        let custom = self.is_custom(&attributes, &wishes);
+        let custom = self.is_custom(&attributes, &request);
         let open = || {
             check_length((row.unwrapped)(&usable, wrapped.len()), kind, template)?;
             let material = opened(row, &usable, mechanism, wrapped, &attributes)?;
-            self.take_in(caller, kind, template, attributes, material, &wishes)
-                .map_err(|failure| told(failure, row))
+            self.accept_material(caller, kind, template, attributes, material, &request)
+                .map_err(|failure| masked_error(failure, row))
         };
         if !custom {
-            self.ordinary_expiry(&wishes)?;
-            self.association(kind, &wishes)?;
+            self.ordinary_expiry(&request)?;
+            self.association(kind, &request)?;
             return open();
         }
         self.may_keep_custody(caller)?;
-        let imported = self.check_target(kind, template, &wishes).and_then(|()| open());
-        self.reported(kind, template, &wishes, imported)
+        let imported = self.check_target(kind, template, &request).and_then(|()| open());
+        self.audit_refusal(kind, template, &request, imported)
     }
 
     /// The material of a key that may leave under this wrapping key.
@@ -96,38 +97,38 @@ impl Token {
             _ => failure,
         };
         let loaded = self.object(key).map_err(unknown)?;
-        let held =
-            loaded.held().filter(|held| !held.material.is_empty()).ok_or(Reason::KeyUnknown)?;
-        if !held.attributes.flag(CKA_EXTRACTABLE) {
+        let body =
+            loaded.body().filter(|body| !body.material.is_empty()).ok_or(Reason::KeyUnknown)?;
+        if !body.attributes.flag(CKA_EXTRACTABLE) {
             return Err(Reason::KeyUnextractable.into());
         }
         if !loaded.is_whole(self.now()) {
             return Err(Reason::KeyNotWrappable.detail("the key is not enabled, or has expired"));
         }
         // A key that may decrypt would undo its own wrapping and reveal what is sensitive.
-        let reveals = by.may(Usage::Decrypt) && !self.rules.mixed_wrapping;
-        if held.attributes.flag(CKA_SENSITIVE) && reveals {
+        let reveals = by.may(Usage::Decrypt) && !self.settings.mixed_wrapping;
+        if body.attributes.flag(CKA_SENSITIVE) && reveals {
             return Err(Reason::KeyNotWrappable.detail("the wrapping key may also decrypt"));
         }
         let wrapping = self.object(wrapping)?;
-        let wrapping = &wrapping.held().ok_or(Reason::KeyUnknown)?.attributes;
-        if held.attributes.flag(CKA_WRAP_WITH_TRUSTED) && !wrapping.flag(CKA_TRUSTED) {
+        let wrapping = &wrapping.body().ok_or(Reason::KeyUnknown)?.attributes;
+        if body.attributes.flag(CKA_WRAP_WITH_TRUSTED) && !wrapping.flag(CKA_TRUSTED) {
             return Err(Reason::KeyNotWrappable.detail("the wrapping key is not trusted"));
         }
-        if held.attributes.flag(CKA_WRAP_WITH_TRUSTED) && !row.keeps_what_it_wraps() {
+        if body.attributes.flag(CKA_WRAP_WITH_TRUSTED) && !row.keeps_what_it_wraps() {
             return Err(Reason::KeyNotWrappable
                 .detail("what this mechanism wraps can be had back without a trusted key"));
         }
-        if by.bounds.trusted && !row.authenticated {
+        if by.restrictions.trusted && !row.authenticated {
             return Err(Reason::KeyNotPermitted.detail(
                 "a key that is or was trusted wraps with nothing that tells paddings apart",
             ));
         }
         match fits(&loaded.shown(self.now())?, wrapping.bytes(CKA_WRAP_TEMPLATE))? {
             true if row.pads_with_zeros => {
-                Ok(zeros::added(&held.material, &held.attributes, by.bounds))
+                Ok(zero_padding::pad(&body.material, &body.attributes, by.restrictions))
             }
-            true => Ok(held.material.duplicate()),
+            true => Ok(body.material.duplicate()),
             false => Err(Reason::KeyUnknown.detail("the key does not fit CKA_WRAP_TEMPLATE")),
         }
     }
@@ -137,7 +138,7 @@ impl Token {
     /// key takes in is hidden, whatever the template says.
     fn unwrap_template(&self, unwrapping: Handle, template: &Template) -> Result<Option<Template>> {
         let own = self.object(unwrapping)?;
-        let own = &own.held().ok_or(Reason::KeyUnknown)?.attributes;
+        let own = &own.body().ok_or(Reason::KeyUnknown)?.attributes;
         let hidden = own.flag(CKA_KEYSTEAD_IMPORT_ONLY).then(|| import_only::material(template));
         let hidden = hidden.transpose()?;
         let own = own.bytes(CKA_UNWRAP_TEMPLATE);
@@ -149,16 +150,16 @@ impl Token {
 
     /// An import key takes in material of custom keys, and compares with what they had: no session key
     /// comes of it that could do anything, and no ordinary key at all.
-    fn may_take_in(
+    fn check_import_only(
         &self,
         row: &Row,
         by: &UsableKey,
         template: &Template,
-        wishes: &Wishes,
+        request: &VendorRequest,
         attributes: &mut Attributes,
     ) -> Result<()> {
-        if !self.is_custom(attributes, wishes) {
-            let passing = !attributes.flag(CKA_TOKEN) && wishes.key.is_some();
+        if !self.is_custom(attributes, request) {
+            let passing = !attributes.flag(CKA_TOKEN) && request.key.is_some();
             if !passing || !import_only::compares(template)? {
                 return Err(Reason::ImportOnly.into());
             }
@@ -173,7 +174,7 @@ impl Token {
     /// A key that may encrypt could plant a key whose value somebody knows in the place of a
     /// sensitive one.
     fn may_unwrap(&self, by: &UsableKey, attributes: &Attributes) -> Result<()> {
-        let plants = by.may(Usage::Encrypt) && !self.rules.mixed_wrapping;
+        let plants = by.may(Usage::Encrypt) && !self.settings.mixed_wrapping;
         match attributes.flag(CKA_SENSITIVE) && plants {
             true => Err(Reason::TemplateInconsistent
                 .detail("a sensitive key, and the unwrapping key may also encrypt")),
@@ -187,7 +188,7 @@ impl Token {
 /// in it.
 fn may_be_transport(row: &Row, by: &UsableKey) -> bool {
     let whole = CKM_RSA_AES_KEY_WRAP;
-    by.bounds.hides_what_it_unwraps()
+    by.restrictions.hides_what_it_unwraps()
         && row.id == CKM_RSA_PKCS_OAEP
         && by.mechanisms.as_ref().is_none_or(|allowed| allowed.contains(&whole))
 }
@@ -220,7 +221,7 @@ fn opened(
 ) -> Result<Secret> {
     let mut material = row.unwrap_with(usable, &mechanism.params, wrapped)?;
     if row.pads_with_zeros {
-        material = zeros::removed(material, template, usable.bounds)?;
+        material = zero_padding::unpad(material, template, usable.restrictions)?;
     }
     let secret = template.number(CKA_CLASS) == Some(CKO_SECRET_KEY);
     match secret && kinds::is_private_key(&material) {
@@ -240,7 +241,7 @@ fn fits(shown: &Attributes, template: Option<&[u8]>) -> Result<bool> {
 
 /// What the caller is told of a failure after the unwrapping. Where nothing authenticates the wrapping,
 /// no refusal may depend on what was in it: only what failed beside it has its own code.
-fn told(failure: Error, row: &Row) -> Error {
+fn masked_error(failure: Error, row: &Row) -> Error {
     match failure.reason() {
         // The bytes are no key of the template's type.
         Reason::KeySizeRange | Reason::DataInvalid => Reason::WrappedInvalid.into(),
@@ -280,7 +281,7 @@ mod tests {
             (mechanism::find(CKM_AES_CBC_PAD).unwrap(), mechanism::find(CKM_AES_KEY_WRAP).unwrap());
         for &reason in Reason::ALL {
             let wanted = if is_of_surroundings(reason) { reason } else { Reason::WrappedInvalid };
-            assert_eq!(told(reason.into(), padded).reason(), wanted);
+            assert_eq!(masked_error(reason.into(), padded).reason(), wanted);
         }
         for of_the_key in [
             Reason::OtherMaterial,
@@ -292,11 +293,11 @@ mod tests {
             Reason::ImportIntoGenerated,
             Reason::KeyTypeInconsistent,
         ] {
-            assert_eq!(told(of_the_key.into(), padded).reason(), Reason::WrappedInvalid);
-            assert_eq!(told(of_the_key.into(), whole).reason(), of_the_key);
+            assert_eq!(masked_error(of_the_key.into(), padded).reason(), Reason::WrappedInvalid);
+            assert_eq!(masked_error(of_the_key.into(), whole).reason(), of_the_key);
         }
         for beside_it in [Reason::AgentLost, Reason::StoreFull, Reason::NotLoggedIn] {
-            assert_eq!(told(beside_it.into(), padded).reason(), beside_it);
+            assert_eq!(masked_error(beside_it.into(), padded).reason(), beside_it);
         }
     }
 }

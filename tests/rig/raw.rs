@@ -6,7 +6,7 @@ use keystead::error::{Error, Reason};
 use keystead::id::Id;
 use keystead::key::Header;
 use keystead::key::pin::{Entry, Stretched};
-use keystead::key::seal::{Place, TokenKey};
+use keystead::key::seal::{SealContext, TokenKey};
 use keystead::secret::Secret;
 use keystead::wire::message::{MAX_FRAME, PROTOCOL, STORE_FORMAT};
 use keystead::wire::proof::{Credential, Nonce};
@@ -127,14 +127,14 @@ impl Raw {
 
     /// What is sealed in a public record.
     pub fn opened(&self, stored: &Stored) -> Secret {
-        let place = self.place(stored.id, stored.revision);
-        self.public_key().open(&place, &stored.header, &stored.sealed).unwrap()
+        let context = self.context(stored.id, stored.revision);
+        self.public_key().open(&context, &stored.header, &stored.sealed).unwrap()
     }
 
     /// The change that puts something else into a public record, lawfully sealed.
     pub fn forged(&self, stored: &Stored, body: &[u8]) -> Change {
-        let place = self.place(stored.id, stored.revision + 1);
-        let sealed = self.public_key().seal(&place, &stored.header, body, &[7; 32]).unwrap();
+        let context = self.context(stored.id, stored.revision + 1);
+        let sealed = self.public_key().seal(&context, &stored.header, body, &[7; 32]).unwrap();
         let (expect, put) =
             (Expect::Revision(stored.revision), Some((stored.header.clone(), sealed)));
         Change { id: stored.id, expect, event: Vec::new(), put, alias: None }
@@ -143,7 +143,7 @@ impl Raw {
     /// The change that makes a public record.
     pub fn made(&self, id: Id, header: &Header, body: &[u8]) -> Change {
         let header = header.encode().unwrap();
-        let sealed = self.public_key().seal(&self.place(id, 1), &header, body, &[7; 32]).unwrap();
+        let sealed = self.public_key().seal(&self.context(id, 1), &header, body, &[7; 32]).unwrap();
         let put = Some((header, sealed));
         Change { id, expect: Expect::Absent, event: Vec::new(), put, alias: None }
     }
@@ -154,8 +154,8 @@ impl Raw {
         self.ask(&Request::Commit { token: self.token, changes, change })
     }
 
-    fn place(&self, record: Id, revision: u64) -> Place {
-        Place { store: self.store, token: self.token, record, revision }
+    fn context(&self, record: Id, revision: u64) -> SealContext {
+        SealContext { store: self.store, token: self.token, record, revision }
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::{Failure, Global};
 use jiff::Timestamp;
 use keystead::clock::{Clock, Seconds, SystemClock, TOLERANCE, timestamp};
-use keystead::module::rules;
+use keystead::module::token_settings;
 use keystead::token::Slots;
 use keystead::wire::{Link, Place};
 use std::sync::Arc;
@@ -20,7 +20,8 @@ impl Global {
     pub fn store_time(&self) -> Result<StoreTime, Failure> {
         let config = self.store()?;
         let link = Link::new(Place::of(&config));
-        let (clock, latest) = Slots::new(link, Arc::new(SystemClock), rules(&config)).clock()?;
+        let (clock, latest) =
+            Slots::new(link, Arc::new(SystemClock), token_settings(&config)).clock()?;
         Ok(StoreTime { behind: latest.saturating_sub(clock) })
     }
 }

@@ -18,7 +18,7 @@ impl Rules for Fixed {
         self.0
     }
 
-    fn goes_on(&self, key: &mut InUse) -> Result<()> {
+    fn recheck(&self, key: &mut InUse) -> Result<()> {
         self.1.set(self.1.get().checked_sub(1).ok_or_else(|| key.gone())?);
         Ok(())
     }

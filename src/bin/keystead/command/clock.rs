@@ -3,7 +3,7 @@
 use crate::pin::OfficerPin;
 use crate::{Failure, Global, officer, output};
 use keystead::clock::{Seconds, SystemClock, TOLERANCE};
-use keystead::module::rules;
+use keystead::module::token_settings;
 use keystead::object::json::timestamp;
 use keystead::token::Slots;
 use keystead::wire::{Link, Place};
@@ -31,7 +31,7 @@ impl Arguments {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
         let config = global.store()?;
         let link = Link::new(Place::of(&config));
-        let slots = Slots::new(link, Arc::new(SystemClock), rules(&config));
+        let slots = Slots::new(link, Arc::new(SystemClock), token_settings(&config));
         let (clock, mark) = match self.accept {
             false => slots.clock()?,
             true => {

@@ -4,7 +4,7 @@ use crate::officer;
 use crate::pin::OfficerPin;
 use crate::{Failure, Global, output, terminal};
 use keystead::clock::SystemClock;
-use keystead::module::rules;
+use keystead::module::token_settings;
 use keystead::token::Slots;
 use keystead::wire::{Link, Place};
 use serde_json::json;
@@ -29,7 +29,7 @@ impl Arguments {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
         let config = global.store()?;
         let link = Link::new(Place::of(&config));
-        let slots = Slots::new(link, Arc::new(SystemClock), rules(&config));
+        let slots = Slots::new(link, Arc::new(SystemClock), token_settings(&config));
         let (slot, label, serial) = officer::token_named(&slots, Some(&self.name))?;
         if !self.yes {
             confirm(&label)?;

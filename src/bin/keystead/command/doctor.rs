@@ -11,7 +11,7 @@ use keystead::agent::allowance::Allowance;
 use keystead::agent::check_file_system;
 use keystead::clock::{SystemClock, TOLERANCE, timestamp};
 use keystead::config::{Config, Log, journal};
-use keystead::module::rules;
+use keystead::module::token_settings;
 use keystead::presence;
 use keystead::store::{slots, snapshot};
 use keystead::token::{Slots, TRIES, TokenInfo};
@@ -256,7 +256,8 @@ fn file_system(directory: &Path) -> Vec<Finding> {
 
 impl Arguments {
     fn agent(&self, global: &Global, config: &Config) -> Vec<Finding> {
-        let slots = Slots::new(Link::new(Place::of(config)), Arc::new(SystemClock), rules(config));
+        let slots =
+            Slots::new(Link::new(Place::of(config)), Arc::new(SystemClock), token_settings(config));
         let (clock, mark) = match slots.clock() {
             Ok(times) => times,
             Err(error) => return vec![problem("agent", error.into())],

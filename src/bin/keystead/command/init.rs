@@ -3,8 +3,8 @@
 use crate::pin::{OfficerPin, UserPin};
 use crate::{Failure, Global, output};
 use keystead::clock::SystemClock;
-use keystead::module::rules;
-use keystead::token::{self, Rules, Slots};
+use keystead::module::token_settings;
+use keystead::token::{self, Settings, Slots};
 use keystead::wire::{Link, Place};
 use serde_json::json;
 use std::sync::Arc;
@@ -29,8 +29,8 @@ impl Arguments {
         check_label(&self.label)?;
         let config = global.configuration()?;
         let custody = self.custody.unwrap_or(config.custody);
-        let rules = Rules { custody, ..rules(&config) };
-        let slots = Slots::new(Link::new(Place::of(&config)), Arc::new(SystemClock), rules);
+        let settings = Settings { custody, ..token_settings(&config) };
+        let slots = Slots::new(Link::new(Place::of(&config)), Arc::new(SystemClock), settings);
         self.check_free(&slots)?;
         let officer = self.officer.read_new()?;
         let user = self.user.read_new()?;

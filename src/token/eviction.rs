@@ -16,13 +16,13 @@ use std::sync::{Arc, OnceLock};
 const NEVER: Seconds = Seconds::MAX;
 
 /// What tells that something has ended, for all tokens of a store.
-pub struct Endings {
+pub struct Evictor {
     /// The store's page, once it is known.
     page: OnceLock<Arc<Page>>,
     /// What its count of changes read when it was looked at last.
     seen: AtomicU64,
     /// Whether a session may hold a key that this process has let go of.
-    held: AtomicBool,
+    had_users: AtomicBool,
     /// Whether one may hold a key that no cache has, because there were too many.
     uncached: AtomicBool,
     /// The first second in which something in a cache ends.
@@ -33,12 +33,12 @@ pub struct Endings {
     second: AtomicU64,
 }
 
-impl Default for Endings {
+impl Default for Evictor {
     fn default() -> Self {
         Self {
             page: OnceLock::new(),
             seen: AtomicU64::new(0),
-            held: AtomicBool::new(false),
+            had_users: AtomicBool::new(false),
             uncached: AtomicBool::new(false),
             due: AtomicU64::new(NEVER),
             due_in_sessions: AtomicU64::new(NEVER),
@@ -47,7 +47,7 @@ impl Default for Endings {
     }
 }
 
-impl Endings {
+impl Evictor {
     /// Notes the page of the store.
     pub(super) fn watch(&self, page: &Arc<Page>) {
         let _known = self.page.set(Arc::clone(page));
@@ -61,9 +61,9 @@ impl Endings {
     }
 
     /// Notes that an object is let go of, whose key a session may hold.
-    pub(super) fn let_go(&self, object: &Arc<Loaded>) {
+    pub(super) fn evict(&self, object: &Arc<Loaded>) {
         if object.is_held_elsewhere() {
-            self.held.store(true, Ordering::Release);
+            self.had_users.store(true, Ordering::Release);
         }
     }
 
@@ -75,7 +75,7 @@ impl Endings {
     /// Whether anything has happened since the last look.
     #[inline]
     fn is_news(&self, clock: &dyn Clock) -> bool {
-        self.has_changed() || self.held.load(Ordering::Acquire) || self.may_be_due(clock)
+        self.has_changed() || self.had_users.load(Ordering::Acquire) || self.may_be_due(clock)
     }
 
     #[inline]
@@ -114,17 +114,17 @@ impl Slots {
     /// Lets go of what has ended since the last look. `visit` visits the sessions that hold keys, and
     /// tells when the first operation ends that goes on.
     #[inline]
-    pub fn let_go(&self, visit: impl FnOnce() -> Option<Seconds>) {
-        if self.endings.is_news(&*self.clock) {
-            self.let_go_now(visit);
+    pub fn evict(&self, visit: impl FnOnce() -> Option<Seconds>) {
+        if self.evictor.is_news(&*self.clock) {
+            self.evict_now(visit);
         }
     }
 
     /// The same at the end of a call, of what that call itself has let go of.
     #[inline]
-    pub fn let_go_own(&self, visit: impl FnOnce() -> Option<Seconds>) {
-        if self.endings.held.load(Ordering::Acquire) {
-            self.let_go_now(visit);
+    pub fn evict_own(&self, visit: impl FnOnce() -> Option<Seconds>) {
+        if self.evictor.had_users.load(Ordering::Acquire) {
+            self.evict_now(visit);
         }
     }
 
@@ -132,25 +132,25 @@ impl Slots {
     #[inline]
     pub fn expect(&self, at: Option<Seconds>) {
         if let Some(at) = at {
-            self.endings.due_in_sessions.fetch_min(at, Ordering::AcqRel);
+            self.evictor.due_in_sessions.fetch_min(at, Ordering::AcqRel);
         }
     }
 
     #[cold]
-    fn let_go_now(&self, visit: impl FnOnce() -> Option<Seconds>) {
-        let endings = &*self.endings;
-        let (changes, now) = (endings.changes(), endings.time(&*self.clock));
-        let changed = endings.seen.swap(changes, Ordering::AcqRel) != changes;
-        let overdue = endings.next() <= now;
+    fn evict_now(&self, visit: impl FnOnce() -> Option<Seconds>) {
+        let evictor = &*self.evictor;
+        let (changes, now) = (evictor.changes(), evictor.time(&*self.clock));
+        let changed = evictor.seen.swap(changes, Ordering::AcqRel) != changes;
+        let overdue = evictor.next() <= now;
         // What is kept from here on is expected anew.
-        endings.due.store(NEVER, Ordering::Release);
+        evictor.due.store(NEVER, Ordering::Release);
         let tokens: Vec<Arc<Token>> = self.tokens().values().cloned().collect();
-        tokens.iter().for_each(|token| token.let_go(now));
-        let held = endings.held.swap(false, Ordering::AcqRel);
-        let unnoticed = endings.uncached.load(Ordering::Acquire)
-            || endings.due_in_sessions.load(Ordering::Acquire) != NEVER;
-        if held || overdue || (changed && unnoticed) {
-            endings.due_in_sessions.store(NEVER, Ordering::Release);
+        tokens.iter().for_each(|token| token.evict(now));
+        let had_users = evictor.had_users.swap(false, Ordering::AcqRel);
+        let unnoticed = evictor.uncached.load(Ordering::Acquire)
+            || evictor.due_in_sessions.load(Ordering::Acquire) != NEVER;
+        if had_users || overdue || (changed && unnoticed) {
+            evictor.due_in_sessions.store(NEVER, Ordering::Release);
             self.expect(visit());
         }
     }
@@ -158,8 +158,8 @@ impl Slots {
 
 impl Token {
     /// Drops what is kept of token objects that may have changed, and whatever has expired.
-    fn let_go(&self, now: Seconds) {
-        self.cache.retain(now, |object| self.unmoved(&object.watch));
-        self.handles.let_go_expired(now);
+    fn evict(&self, now: Seconds) {
+        self.cache.retain(now, |object| self.is_unchanged(&object.watch));
+        self.handles.evict_expired(now);
     }
 }

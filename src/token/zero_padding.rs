@@ -6,7 +6,7 @@
 //! any away: whether they come off tells something of what is wrapped.
 
 use crate::error::{Reason, Result};
-use crate::key::Bounds;
+use crate::key::Restrictions;
 use crate::object::{Attributes, kinds};
 use crate::secret::Secret;
 use pkcs11_sys::*;
@@ -15,7 +15,7 @@ use pkcs11_sys::*;
 const BLOCK: usize = 8;
 
 /// Returns the bytes that are wrapped of a key.
-pub fn added(material: &Secret, key: &Attributes, by: Bounds) -> Secret {
+pub fn pad(material: &Secret, key: &Attributes, by: Restrictions) -> Secret {
     match key.number(CKA_CLASS) == Some(CKO_SECRET_KEY) && by.any() {
         true => material.duplicate(),
         false => material.with_zeros(BLOCK),
@@ -23,7 +23,7 @@ pub fn added(material: &Secret, key: &Attributes, by: Bounds) -> Secret {
 }
 
 /// Returns the key in what was unwrapped for a template.
-pub fn removed(mut unwrapped: Secret, template: &Attributes, by: Bounds) -> Result<Secret> {
+pub fn unpad(mut unwrapped: Secret, template: &Attributes, by: Restrictions) -> Result<Secret> {
     let private = private_length(&unwrapped);
     if template.number(CKA_CLASS) != Some(CKO_SECRET_KEY) {
         unwrapped.truncate(private.unwrap_or(unwrapped.len()));
@@ -105,9 +105,13 @@ mod tests {
         template(CKO_SECRET_KEY, CKK_GENERIC_SECRET, length)
     }
 
-    const FREE: Bounds =
-        Bounds { trusted: false, templates: false, unwrap_template: false, import_only: false };
-    const BOUND: Bounds = Bounds { templates: true, ..FREE };
+    const FREE: Restrictions = Restrictions {
+        trusted: false,
+        templates: false,
+        unwrap_template: false,
+        import_only: false,
+    };
+    const BOUND: Restrictions = Restrictions { templates: true, ..FREE };
 
     fn bytes(bytes: &[u8]) -> Secret {
         bytes.into()
@@ -116,34 +120,34 @@ mod tests {
     #[test]
     fn a_secret_gets_its_zeros_and_loses_them_where_the_template_says_its_length() {
         let key = bytes(&[7; 20]);
-        let padded = added(&key, &secret(Some(20)), FREE);
+        let padded = pad(&key, &secret(Some(20)), FREE);
         assert_eq!(padded, bytes(&[&[7; 20][..], &[0; 4]].concat()));
-        assert_eq!(removed(padded.duplicate(), &secret(Some(20)), FREE).unwrap(), key);
+        assert_eq!(unpad(padded.duplicate(), &secret(Some(20)), FREE).unwrap(), key);
         for (length, reason) in [
             (Some(19), Reason::WrappedInvalid),
             (Some(17), Reason::WrappedInvalid),
             (None, Reason::TemplateIncomplete),
         ] {
-            let refused = removed(padded.duplicate(), &secret(length), FREE).unwrap_err();
+            let refused = unpad(padded.duplicate(), &secret(length), FREE).unwrap_err();
             assert_eq!(refused.reason(), reason, "{length:?}");
         }
         for other in [Some(16), Some(24), Some(25)] {
-            let whole = removed(padded.duplicate(), &secret(other), FREE).unwrap();
+            let whole = unpad(padded.duplicate(), &secret(other), FREE).unwrap();
             assert_eq!(whole, padded, "whose length is judged like any other's");
         }
         let zeros = bytes(&[0; 24]);
-        assert_eq!(removed(zeros.duplicate(), &secret(None), FREE).unwrap(), zeros);
+        assert_eq!(unpad(zeros.duplicate(), &secret(None), FREE).unwrap(), zeros);
         let aes = template(CKO_SECRET_KEY, CKK_AES, None);
-        assert_eq!(removed(padded.duplicate(), &aes, FREE).unwrap(), padded);
+        assert_eq!(unpad(padded.duplicate(), &aes, FREE).unwrap(), padded);
     }
 
     #[test]
     fn a_bound_key_neither_adds_zeros_to_secrets_nor_takes_them_away() {
         let key = bytes(&[7; 20]);
-        assert_eq!(added(&key, &secret(Some(20)), BOUND), key);
+        assert_eq!(pad(&key, &secret(Some(20)), BOUND), key);
         let padded = key.with_zeros(8);
         for length in [None, Some(20), Some(24)] {
-            let whole = removed(padded.duplicate(), &secret(length), BOUND).unwrap();
+            let whole = unpad(padded.duplicate(), &secret(length), BOUND).unwrap();
             assert_eq!(whole, padded);
         }
     }
@@ -156,9 +160,9 @@ mod tests {
                 let mut padded = key.expose().to_vec();
                 padded.resize(key.len() + zeros, 0);
                 let private = template(CKO_PRIVATE_KEY, CKK_EC_EDWARDS, None);
-                assert_eq!(removed(bytes(&padded), &private, by).unwrap(), key);
+                assert_eq!(unpad(bytes(&padded), &private, by).unwrap(), key);
                 for length in [None, Some(key.len() as u64), Some(padded.len() as u64 - 1)] {
-                    let refused = removed(bytes(&padded), &secret(length), by).unwrap_err();
+                    let refused = unpad(bytes(&padded), &secret(length), by).unwrap_err();
                     assert_eq!(refused.reason(), Reason::WrappedInvalid, "{length:?}");
                 }
             }
@@ -166,7 +170,7 @@ mod tests {
             let eight = key.with_zeros(key.len() + BLOCK);
             let behind = bytes(&[key.expose(), &[0, 1]].concat());
             for whole in [eight, behind] {
-                assert_eq!(removed(whole.duplicate(), &private, by).unwrap(), whole);
+                assert_eq!(unpad(whole.duplicate(), &private, by).unwrap(), whole);
             }
         }
     }

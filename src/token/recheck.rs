@@ -14,8 +14,8 @@ use crate::wire::{Outcome, Request, Response, Stored};
 impl Token {
     /// Fails where an operation that has begun with a key may not go on with it, as an Init with the key
     /// would fail. A few loads where nothing has changed, and a look at the clock where the key expires.
-    pub fn goes_on(&self, key: &mut InUse) -> Result<()> {
-        if !self.unmoved(&key.watch) {
+    pub fn recheck(&self, key: &mut InUse) -> Result<()> {
+        if !self.is_unchanged(&key.watch) {
             self.look_again(key)?;
         }
         match key.is_overdue(|| self.now()) {

@@ -2,7 +2,7 @@
 
 /// Why somebody relies on what does not come out of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Bounds {
+pub struct Restrictions {
     /// The security officer trusts it with the wrapping of other keys, or has done so before.
     pub trusted: bool,
     /// It has a template of its own for what it wraps, unwraps or derives.
@@ -13,7 +13,7 @@ pub struct Bounds {
     pub import_only: bool,
 }
 
-impl Bounds {
+impl Restrictions {
     /// Whether anything binds the key.
     pub const fn any(self) -> bool {
         self.trusted || self.templates || self.import_only

@@ -19,13 +19,13 @@ const LONGEST: Duration = Duration::from_millis(100);
 impl Token {
     /// Does `work` until it no longer fails because others were faster, with an end to it. `work` reads
     /// anew what it decides on.
-    pub(super) fn again<R>(&self, work: impl FnMut() -> Result<R>) -> Result<R> {
-        again(work)
+    pub(super) fn retry_on_conflict<R>(&self, work: impl FnMut() -> Result<R>) -> Result<R> {
+        retry_on_conflict(work)
     }
 }
 
 /// The same, for what is no token's.
-pub(super) fn again<R>(work: impl FnMut() -> Result<R>) -> Result<R> {
+pub(super) fn retry_on_conflict<R>(work: impl FnMut() -> Result<R>) -> Result<R> {
     let end = Instant::now() + PATIENCE;
     repeat(work, |pause| {
         let goes_on = Instant::now() + pause < end;

@@ -1,7 +1,7 @@
 //! What the log calls tokens, keys and what happens to them.
 
-use super::loaded::{Content, Loaded};
-use super::{Handle, Login, Named, Token, serial};
+use super::loaded::{Loaded, RecordContent};
+use super::{Handle, HandleTarget, Login, Token, serial};
 use crate::error::Error;
 use crate::id::Id;
 use crate::key::Event;
@@ -15,8 +15,8 @@ impl Loaded {
     pub fn name(&self) -> String {
         match (&self.content, self.custom_key()) {
             (_, Some((id, key))) => called("key", id, &key.metadata.alias),
-            (Content::Object(held), None) if !held.material.is_empty() => {
-                let label = held.attributes.bytes(CKA_LABEL).unwrap_or_default();
+            (RecordContent::Object(body), None) if !body.material.is_empty() => {
+                let label = body.attributes.bytes(CKA_LABEL).unwrap_or_default();
                 called("key", self.id, label)
             }
             _ => format!("object {}", self.id),
@@ -43,10 +43,10 @@ impl fmt::Display for Token {
 
 impl Token {
     /// A failure, with the name of the object that it is about. Nobody is asked for it.
-    pub(super) fn of(&self, handle: Handle, failure: Error) -> Error {
+    pub(super) fn with_name_of(&self, handle: Handle, failure: Error) -> Error {
         let name = match self.handles.named(handle) {
-            Some(Named::Session(_, object, _)) => object.name(),
-            Some(Named::Record(id, _)) => match self.cache.kept(id) {
+            Some(HandleTarget::Session(_, object, _)) => object.name(),
+            Some(HandleTarget::Record(id, _)) => match self.cache.kept(id) {
                 Some(loaded) => loaded.name(),
                 None => format!("object {id}"),
             },
@@ -56,13 +56,13 @@ impl Token {
     }
 
     /// A failure of a login, with whose it was.
-    pub fn of_login(&self, login: Login, failure: Error) -> Error {
+    pub fn with_name_of_login(&self, login: Login, failure: Error) -> Error {
         failure.of(format_args!("{login} of {self}"))
     }
 
     /// Logs changes that have been committed.
-    pub(super) fn log_changes(&self, changes: &[Told]) {
-        for Told { id, alias, event } in changes {
+    pub(super) fn log_changes(&self, changes: &[LoggedChange]) {
+        for LoggedChange { id, alias, event } in changes {
             let name = called("key", *id, alias.as_bytes());
             match event.as_ref().map(Event::name) {
                 Some(event) => log::info!("{event}: {name} of {self}"),
@@ -83,14 +83,14 @@ impl fmt::Display for Login {
 }
 
 /// What the log tells of a change.
-pub(super) struct Told {
+pub(super) struct LoggedChange {
     id: Id,
     alias: String,
     event: Option<Event>,
 }
 
 /// What there is to tell of changes, where anybody listens.
-pub(super) fn worth_telling(changes: &[Change]) -> Vec<Told> {
+pub(super) fn loggable(changes: &[Change]) -> Vec<LoggedChange> {
     if !log::log_enabled!(log::Level::Info) {
         return Vec::new();
     }
@@ -100,7 +100,7 @@ pub(super) fn worth_telling(changes: &[Change]) -> Vec<Told> {
         Some(_) => !change.event.is_empty(),
         None => alone,
     });
-    told.map(|change| Told {
+    told.map(|change| LoggedChange {
         id: change.id,
         alias: change.alias.clone().unwrap_or_default(),
         event: Event::decode(&change.event).ok(),
