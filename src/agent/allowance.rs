@@ -72,15 +72,15 @@ impl Allowance {
     /// What there is too little of, in words that begin with what the process may do.
     pub fn shortfalls(&self) -> Vec<String> {
         let short = self.limits.iter().zip(&KINDS).filter(|(limit, kind)| **limit < kind.enough);
-        let mut told: Vec<String> = short
+        let mut lines: Vec<String> = short
             .map(|(limit, Kind { words: (before, after), .. })| {
                 format!("may {before} at most {limit} {after}")
             })
             .collect();
         if self.niceness > 0 {
-            told.push(format!("runs after others (niceness {})", self.niceness));
+            lines.push(format!("runs after others (niceness {})", self.niceness));
         }
-        told
+        lines
     }
 
     fn check_files(&self) -> Result<()> {

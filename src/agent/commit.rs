@@ -2,16 +2,16 @@
 
 use super::access::Access;
 use super::audit::{self, Asker, Fact, Head, Journal};
-use super::backup::Gathered;
-use super::bell::Bell;
-use super::draft::{Aftermath, Draft, Ending};
-use super::rows::{self, Answered, Key, TokenRow};
+use super::backup::BackupParts;
+use super::keyspace::{self, Answered, Key, TokenRow};
+use super::open_store::{Found, OpenStore, TokenView};
 use super::rules::{self, Moment, Proposal};
 use super::service::{BESIDE, ROOM, TRIES};
-use super::shelf::{Found, Shelf, TokenView};
 use super::snapshots::Snapshots;
 use super::sweep::next_due;
-use super::tally::Tally;
+use super::transaction::{AfterSync, Ending, Transaction};
+use super::usage_counts::UsageCounts;
+use super::waker::Waker;
 use crate::clock::Seconds;
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
@@ -73,7 +73,7 @@ pub enum Work {
     /// Tells the head of the audit log.
     AuditHead,
     /// Gathers what the store holds.
-    Gather,
+    Backup,
     /// Closes the days that are over, and keeps a snapshot of the store.
     Keep,
     /// Counts uses of custom keys.
@@ -124,7 +124,7 @@ pub enum Done {
     /// The head of the audit log, and how many lines before it are in no file yet.
     AuditHead(Head, u64),
     /// What the store holds.
-    Gathered(Box<Gathered>),
+    Backup(Box<BackupParts>),
 }
 
 /// What a sweep did.
@@ -174,56 +174,56 @@ fn has_hung_up(stream: &UnixStream) -> bool {
 
 /// The one who changes the store.
 pub struct Writer {
-    pub(super) shelf: Arc<Shelf>,
+    pub(super) store: Arc<OpenStore>,
     /// The number of the last commit.
     commits: u64,
     /// Changes whose answers are kept, oldest first.
     history: VecDeque<Key>,
     /// How many of them.
     keep: usize,
-    aftermath: Aftermath,
+    after_sync: AfterSync,
     unsynced: bool,
     journal: Journal,
     /// Who asked for what is being done.
     asker: Asker,
     /// Rung when what is due next has changed.
-    bell: Arc<Bell>,
+    waker: Arc<Waker>,
     due: Option<Seconds>,
     /// How long an erasure waits, in seconds.
     pub(super) grace: Seconds,
     pub(super) snapshots: Snapshots,
     /// How often keys were used.
-    pub(super) tally: Tally,
+    pub(super) usage: UsageCounts,
 }
 
 impl Writer {
     /// Reads what was kept, and finishes what a crash interrupted.
-    pub fn open(shelf: Arc<Shelf>, bell: Arc<Bell>) -> Result<Self> {
-        let commits = shelf.meta()?.commits;
-        let history = history(&shelf)?;
-        let aftermath = Aftermath::default();
-        let journal = Journal::open(&shelf.directory, &*shelf.store)?;
+    pub fn open(store: Arc<OpenStore>, waker: Arc<Waker>) -> Result<Self> {
+        let commits = store.meta()?.commits;
+        let history = history(&store)?;
+        let after_sync = AfterSync::default();
+        let journal = Journal::open(&store.directory, &*store.records)?;
         let (keep, unsynced, asker, due, grace) = (HISTORY, false, Asker::agent(), None, 0);
-        let snapshots = Snapshots::open(&shelf);
-        let tally = Tally::open(&shelf)?;
+        let snapshots = Snapshots::open(&store);
+        let usage = UsageCounts::open(&store)?;
         let mut writer = Self {
-            shelf,
+            store,
             commits,
             history,
             keep,
-            aftermath,
+            after_sync,
             unsynced,
             journal,
             asker,
-            bell,
+            waker,
             due,
             grace,
             snapshots,
-            tally,
+            usage,
         };
         writer.mend()?;
         writer.close_days()?;
-        writer.settle()?;
+        writer.sync_and_publish()?;
         writer.journal.flush();
         Ok(writer)
     }
@@ -251,7 +251,7 @@ impl Writer {
     /// Makes everything durable, and the time with it.
     pub(super) fn finish_up(&mut self) -> Result<()> {
         self.close_days()?;
-        self.settle()?;
+        self.sync_and_publish()?;
         self.journal.flush();
         self.keep_time()?;
         self.keep_snapshot(true)
@@ -267,12 +267,12 @@ impl Writer {
             let Job { work, answer, asker, .. } = job;
             self.asker = asker;
             let result = self.one(work);
-            if !self.shelf.alive() {
+            if !self.store.alive() {
                 return Err(result.err().unwrap_or_else(|| Reason::StoreDamaged.into()));
             }
             answers.push((answer, result));
         }
-        self.settle()?;
+        self.sync_and_publish()?;
         self.journal.flush();
         // Before anybody hears that something has been erased.
         wipe_stack();
@@ -282,9 +282,9 @@ impl Writer {
         }
         self.prepare();
         wipe_stack();
-        let due = next_due(&self.shelf, self.grace)?;
+        let due = next_due(&self.store, self.grace)?;
         if due != std::mem::replace(&mut self.due, due) {
-            self.bell.ring();
+            self.waker.wake();
         }
         Ok(())
     }
@@ -295,7 +295,7 @@ impl Writer {
             | Work::PutToken(_)
             | Work::DestroyToken { .. }
             | Work::AcceptClock => {
-                self.shelf.check_writable()?;
+                self.store.check_writable()?;
             }
             _ => {}
         }
@@ -314,7 +314,7 @@ impl Writer {
             Work::Note(fact) => self.note(fact).map(|()| Done::Noted),
             Work::AuditHead => {
                 // What came before in this group counts too.
-                self.settle()?;
+                self.sync_and_publish()?;
                 self.journal.flush();
                 let (head, waiting) = self.journal.head();
                 Ok(Done::AuditHead(head, waiting))
@@ -325,83 +325,83 @@ impl Writer {
                 self.keep_snapshot(false).map(|()| Done::Noted)
             }
             Work::Used(token, uses) => self.used(token, uses).map(|()| Done::Noted),
-            Work::Gather => self.gather().map(|gathered| Done::Gathered(Box::new(gathered))),
+            Work::Backup => self.backup().map(|parts| Done::Backup(Box::new(parts))),
             Work::Stop | Work::Abandon => Err(Reason::AgentAbsent.into()),
         }
     }
 
     /// Makes everything applied durable, then lets the modules notice once more.
-    pub(super) fn settle(&mut self) -> Result<()> {
+    pub(super) fn sync_and_publish(&mut self) -> Result<()> {
         if !std::mem::take(&mut self.unsynced) {
             return Ok(());
         }
-        let shelf = &self.shelf;
-        shelf.store.sync()?;
-        if shelf.writable {
-            shelf.slots.note_commits(self.commits)?;
+        let store = &self.store;
+        store.records.sync()?;
+        if store.writable {
+            store.slots.note_commits(self.commits)?;
         }
-        let now = shelf.now();
-        shelf.slots.raise_mark(now)?;
-        shelf.page.set_mark(now);
-        let Aftermath { freed, moved } = std::mem::take(&mut self.aftermath);
-        moved.into_iter().for_each(|(token, watched)| shelf.page.moved(token, watched));
-        freed.into_iter().for_each(|cell| shelf.slots.release(cell));
+        let now = store.now();
+        store.slots.raise_mark(now)?;
+        store.page.set_mark(now);
+        let AfterSync { freed, moved } = std::mem::take(&mut self.after_sync);
+        moved.into_iter().for_each(|(token, watched)| store.page.moved(token, watched));
+        freed.into_iter().for_each(|cell| store.slots.release(cell));
         Ok(())
     }
 
     /// Lowers the high-water mark of time in each of its places: the slots first, so that a crash in
     /// between leaves the later of the two. What has been erased stays erased.
     pub(super) fn accept_clock(&mut self) -> Result<()> {
-        let shelf = Arc::clone(&self.shelf);
-        let (mark, clock) = (shelf.now(), shelf.clock());
+        let store = Arc::clone(&self.store);
+        let (mark, clock) = (store.now(), store.clock());
         log::warn!("the store's latest time, {mark}, is lowered to the clock's, {clock}");
-        shelf.accept_clock();
-        shelf.slots.lower_mark(clock)?;
-        self.apply(Draft::new(&shelf))?;
+        store.accept_clock();
+        store.slots.lower_mark(clock)?;
+        self.apply(Transaction::new(&store))?;
         // What was only waiting need not wait any more.
         self.sweep()?;
-        self.settle()?;
+        self.sync_and_publish()?;
         // What had expired may be there again.
-        shelf.page.all_moved();
+        store.page.all_moved();
         Ok(())
     }
 
     /// What can be done ahead, after the answers have gone out.
     fn prepare(&self) {
-        if !self.shelf.writable {
+        if !self.store.writable {
             return;
         }
-        let ahead = self.shelf.slots.refill().and_then(|()| self.shelf.room.lay_ballast());
+        let ahead = self.store.slots.refill().and_then(|()| self.store.room.lay_ballast());
         if let Err(error) = ahead {
             log::warn!("nothing was prepared for the next change: {error}");
         }
     }
 
-    /// Applies a draft as the next commit.
-    pub(super) fn apply(&mut self, draft: Draft<'_>) -> Result<()> {
+    /// Applies a transaction as the next commit.
+    pub(super) fn apply(&mut self, transaction: Transaction<'_>) -> Result<()> {
         self.snapshots.change();
-        self.apply_quietly(draft)
+        self.apply_quietly(transaction)
     }
 
     /// The same, for what is not worth a snapshot.
-    pub(super) fn apply_quietly(&mut self, mut draft: Draft<'_>) -> Result<()> {
+    pub(super) fn apply_quietly(&mut self, mut transaction: Transaction<'_>) -> Result<()> {
         self.snapshots.fall_behind();
-        let facts = draft.facts()?;
-        let sealed = self.journal.seal(&facts, self.shelf.now(), &self.asker)?;
-        draft.keep_lines(&sealed)?;
-        let Aftermath { freed, moved } = draft.apply(self.commits + 1)?;
+        let facts = transaction.facts()?;
+        let sealed = self.journal.seal(&facts, self.store.now(), &self.asker)?;
+        transaction.keep_lines(&sealed)?;
+        let AfterSync { freed, moved } = transaction.apply(self.commits + 1)?;
         self.journal.applied(sealed);
         facts.iter().for_each(|fact| audit::log(fact, &self.asker));
         self.commits += 1;
         self.unsynced = true;
-        self.aftermath.freed.extend(freed);
-        self.aftermath.moved.extend(moved);
+        self.after_sync.freed.extend(freed);
+        self.after_sync.moved.extend(moved);
         Ok(())
     }
 
     /// Everything between two commits, made durable before anybody has it in a backup.
-    fn gather(&mut self) -> Result<Gathered> {
-        for (token, _) in self.shelf.tokens()? {
+    fn backup(&mut self) -> Result<BackupParts> {
+        for (token, _) in self.store.tokens()? {
             match self.note(Fact::of_token(audit::Event::BackedUp, token)) {
                 // A full disk is no time to refuse a backup.
                 Err(error) if error.reason() == Reason::StoreFull => {
@@ -410,20 +410,20 @@ impl Writer {
                 noted => noted?,
             }
         }
-        self.settle()?;
-        Gathered::from(&self.shelf)
+        self.sync_and_publish()?;
+        BackupParts::from(&self.store)
     }
 
     pub(super) fn note(&mut self, fact: Fact) -> Result<()> {
-        if !self.shelf.writable {
+        if !self.store.writable {
             log::warn!("not in the audit log, for the store can only be read: {fact}");
             return Ok(());
         }
-        self.shelf.room.check(Need::Grow(MOST_OF_A_LINE))?;
-        let shelf = Arc::clone(&self.shelf);
-        let mut draft = Draft::new(&shelf);
-        draft.note(fact);
-        self.apply(draft)
+        self.store.room.check(Need::Grow(MOST_OF_A_LINE))?;
+        let store = Arc::clone(&self.store);
+        let mut transaction = Transaction::new(&store);
+        transaction.note(fact);
+        self.apply(transaction)
     }
 
     fn commit(
@@ -440,66 +440,68 @@ impl Writer {
         if access == Access::Public {
             return Err(Reason::NotLoggedIn.into());
         }
-        if self.shelf.token(token)?.is_none() {
+        if self.store.token(token)?.is_none() {
             return Err(Reason::TokenAbsent.into());
         }
-        let shelf = Arc::clone(&self.shelf);
-        let found = expected(&shelf, token, &changes)?;
+        let store = Arc::clone(&self.store);
+        let found = expected(&store, token, &changes)?;
         let proposals = changes.iter().map(proposal).collect::<Result<Vec<_>>>()?;
-        let moment = Moment { now: shelf.now(), clock: shelf.clock(), access };
-        let ended = rules::judge(&TokenView { shelf: &shelf, token }, &proposals, moment)?;
-        shelf.room.check(need(&proposals, &changes))?;
+        let moment = Moment { now: store.now(), clock: store.clock(), access };
+        let ended = rules::judge(&TokenView { store: &store, token }, &proposals, moment)?;
+        store.room.check(need(&proposals, &changes))?;
 
-        let mut draft = Draft::new(&shelf);
+        let mut transaction = Transaction::new(&store);
         for tombstone in ended {
-            if let Some(found) = shelf.find(token, tombstone)? {
-                draft.remove(token, &found, Ending::Expired)?;
+            if let Some(found) = store.find(token, tombstone)? {
+                transaction.remove(token, &found, Ending::Expired)?;
             }
         }
         for (proposal, old) in proposals.iter().zip(&found) {
             let old = old.as_ref().map(|old| &old.known.header);
-            audit::of_change(token, proposal, old).into_iter().for_each(|fact| draft.note(fact));
+            audit::of_change(token, proposal, old)
+                .into_iter()
+                .for_each(|fact| transaction.note(fact));
         }
         for change in &changes {
             if let Some(alias) = change.alias.as_deref().filter(|_| change.put.is_some()) {
-                draft.call(token, change.id, alias)?;
+                transaction.set_alias(token, change.id, alias)?;
             }
         }
         let mut revisions = Vec::with_capacity(changes.len());
         for ((change, proposal), old) in changes.into_iter().zip(proposals).zip(found) {
             revisions.push(match (change.put, proposal.put, old) {
                 (Some(put), Some(header), old) => {
-                    draft.put(token, change.id, old.as_ref(), header, put)?
+                    transaction.put(token, change.id, old.as_ref(), header, put)?
                 }
                 (_, _, Some(old)) => {
-                    draft.remove(token, &old, Ending::Deleted)?;
+                    transaction.remove(token, &old, Ending::Deleted)?;
                     0
                 }
                 _ => return Err(Reason::ObjectUnknown.into()),
             });
         }
-        self.finish(draft, change, revisions)
+        self.finish(transaction, change, revisions)
     }
 
     /// Applies a client's change and keeps its answer.
     pub(super) fn finish(
         &mut self,
-        mut draft: Draft<'_>,
+        mut transaction: Transaction<'_>,
         change: &[u8; 16],
         revisions: Vec<u64>,
     ) -> Result<Vec<u64>> {
         let surplus = (self.history.len() + 1).saturating_sub(self.keep);
         let old: Vec<Key> = self.history.iter().take(surplus).cloned().collect();
         let answered = Answered { number: self.commits + 1, revisions };
-        draft.answer(change, &answered, &old)?;
-        self.apply(draft)?;
+        transaction.answer(change, &answered, &old)?;
+        self.apply(transaction)?;
         self.history.drain(..surplus);
-        self.history.push_back(rows::answered(change));
+        self.history.push_back(keyspace::answered(change));
         Ok(answered.revisions)
     }
 
     pub(super) fn answered(&self, change: &[u8; 16]) -> Result<Option<Vec<u64>>> {
-        self.shelf.answered(change)
+        self.store.answered(change)
     }
 
     fn put_token(&mut self, put: PutToken) -> Result<u64> {
@@ -507,8 +509,8 @@ impl Writer {
             return Ok(revisions.first().copied().unwrap_or(0));
         }
         let mut new = Entry::decode(&put.entry).map_err(|_| Reason::ArgumentsBad)?;
-        let shelf = Arc::clone(&self.shelf);
-        let old = shelf.token(put.token)?;
+        let store = Arc::clone(&self.store);
+        let old = store.token(put.token)?;
         check_expected(put.expect, old.as_ref().map(|old| old.revision))?;
         let mut anew = (true, true);
         let mut facts = vec![Fact::of_token(audit::Event::TokenInitialised, put.token)];
@@ -521,7 +523,7 @@ impl Writer {
             }
             anew = (old.officer != new.officer, old.user != new.user);
             if !put.wipe {
-                let (_, (_, wrong)) = shelf.slots.pin(put.token)?;
+                let (_, (_, wrong)) = store.slots.pin(put.token)?;
                 facts = audit::of_entry(put.token, anew, by != By::User, wrong >= TRIES);
             }
         }
@@ -529,42 +531,42 @@ impl Writer {
             return Err(Reason::ArgumentsBad.detail("a token's entry is not whole, or too long"));
         }
         let entry = new.encode()?;
-        shelf.room.check(if put.wipe { Need::Shrink } else { Need::Grow(entry.len() as u64) })?;
-        let slot = shelf.slots.reserve(put.token, put.slot)?;
-        shelf.slots.reset(put.token, anew)?;
+        store.room.check(if put.wipe { Need::Shrink } else { Need::Grow(entry.len() as u64) })?;
+        let slot = store.slots.reserve(put.token, put.slot)?;
+        store.slots.reset(put.token, anew)?;
         if let Some(old) = old.as_ref().filter(|_| put.wipe) {
             self.wipe(put.token, old)?;
         }
-        let mut draft = Draft::new(&shelf);
-        facts.into_iter().for_each(|fact| draft.note(fact));
+        let mut transaction = Transaction::new(&store);
+        facts.into_iter().for_each(|fact| transaction.note(fact));
         let revision = old.map_or(0, |old| old.revision) + 1;
-        draft.put_token(put.token, &TokenRow { slot, revision, entry })?;
-        self.finish(draft, &put.change, vec![revision])?;
-        shelf.question_logins();
-        self.settle()?;
-        shelf.slots.confirm(put.token)?;
+        transaction.put_token(put.token, &TokenRow { slot, revision, entry })?;
+        self.finish(transaction, &put.change, vec![revision])?;
+        store.question_logins();
+        self.sync_and_publish()?;
+        store.slots.confirm(put.token)?;
         Ok(revision)
     }
 
     /// Ends a token's ordinary objects; on a token without custody, everything.
     fn wipe(&mut self, token: Id, old: &TokenRow) -> Result<()> {
         let custody = Entry::decode(&old.entry)?.custody;
-        let shelf = Arc::clone(&self.shelf);
+        let store = Arc::clone(&self.store);
         let mut ending = Vec::new();
-        shelf.each(&rows::records(token), |key, value| {
-            let id = rows::last_id(key).ok_or(Reason::StoreDamaged)?;
-            let found = shelf.found(id, value)?;
+        store.each(&keyspace::records(token), |key, value| {
+            let id = keyspace::last_id(key).ok_or(Reason::StoreDamaged)?;
+            let found = store.found(id, value)?;
             if !custody || matches!(found.known.header.role, Role::Object { .. }) {
                 ending.push(found);
             }
             Ok(true)
         })?;
         for step in ending.chunks(STEP) {
-            let mut draft = Draft::new(&shelf);
+            let mut transaction = Transaction::new(&store);
             for found in step {
-                draft.remove(token, found, Ending::Deleted)?;
+                transaction.remove(token, found, Ending::Deleted)?;
             }
-            self.apply(draft)?;
+            self.apply(transaction)?;
         }
         Ok(())
     }
@@ -579,10 +581,10 @@ fn may_become(old: &Entry, new: &Entry, by: By, wipe: bool) -> bool {
 }
 
 /// The answers that are kept, oldest first.
-fn history(shelf: &Shelf) -> Result<VecDeque<Key>> {
+fn history(store: &OpenStore) -> Result<VecDeque<Key>> {
     let mut kept = Vec::new();
-    shelf.each(b"c", |key, value| {
-        kept.push((rows::decode::<Answered>(value, "an answer")?.number, key.to_vec()));
+    store.each(b"c", |key, value| {
+        kept.push((keyspace::decode::<Answered>(value, "an answer")?.number, key.to_vec()));
         Ok(true)
     })?;
     kept.sort_unstable();
@@ -590,9 +592,9 @@ fn history(shelf: &Shelf) -> Result<VecDeque<Key>> {
 }
 
 /// The records that a commit names, each at the revision it expects.
-fn expected(shelf: &Shelf, token: Id, changes: &[Change]) -> Result<Vec<Option<Found>>> {
+fn expected(store: &OpenStore, token: Id, changes: &[Change]) -> Result<Vec<Option<Found>>> {
     let find = |change: &Change| {
-        let found = shelf.find(token, change.id)?;
+        let found = store.find(token, change.id)?;
         check_expected(change.expect, found.as_ref().map(|found| found.row.revision))?;
         Ok(found)
     };

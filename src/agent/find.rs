@@ -1,8 +1,8 @@
 //! Search by tags: cursors over the store's index, intersected and united, in the order of identities.
 
 use super::access::Access;
-use super::rows;
-use super::shelf::Shelf;
+use super::keyspace;
+use super::open_store::OpenStore;
 use super::sweep::{Waiting, waiting};
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
@@ -34,15 +34,15 @@ pub struct Query<'a> {
 }
 
 /// The records that match and whose material is neither erased nor due to be.
-pub fn find(shelf: &Shelf, query: &Query<'_>) -> Result<Matches> {
-    let hidden = due(shelf, shelf.now().max(query.now))?;
-    let mut branches = branches(shelf.store.as_ref(), query);
+pub fn find(store: &OpenStore, query: &Query<'_>) -> Result<Matches> {
+    let hidden = due(store, store.now().max(query.now))?;
+    let mut branches = branches(store.records.as_ref(), query);
     let mut found = Vec::new();
     let mut from = query.after.map_or(Some(0), |after| number(after).checked_add(1));
     while let Some(start) = from {
         let Some(id) = first_of(&mut branches, start)? else { break };
         from = number(id).checked_add(1);
-        if hidden.contains(&(query.token, id)) || !is_seen(shelf, query, id)? {
+        if hidden.contains(&(query.token, id)) || !is_seen(store, query, id)? {
             continue;
         }
         if found.len() == query.limit {
@@ -55,13 +55,13 @@ pub fn find(shelf: &Shelf, query: &Query<'_>) -> Result<Matches> {
 
 /// Whether a record that the index shows is one to see. Who has logged in sees all that the index of
 /// theirs has; a public key stands in it beside the certificates.
-fn is_seen(shelf: &Shelf, query: &Query<'_>, id: Id) -> Result<bool> {
+fn is_seen(store: &OpenStore, query: &Query<'_>, id: Id) -> Result<bool> {
     if query.access != Access::Public {
         return Ok(true);
     }
-    match shelf.header(query.token, id) {
+    match store.header(query.token, id) {
         Ok(header) => Ok(header.is_some_and(|header| query.access.sees(&header))),
-        Err(error) if error.reason() == Reason::StoreDamaged && shelf.alive() => {
+        Err(error) if error.reason() == Reason::StoreDamaged && store.alive() => {
             log::error!("record {id}: {error}");
             Ok(false)
         }
@@ -71,15 +71,15 @@ fn is_seen(shelf: &Shelf, query: &Query<'_>, id: Id) -> Result<bool> {
 
 /// What is due and not erased yet: a few records in the moment before the sweep, and what waits its
 /// grace out.
-fn due(shelf: &Shelf, now: Seconds) -> Result<HashSet<(Id, Id)>> {
+fn due(store: &OpenStore, now: Seconds) -> Result<HashSet<(Id, Id)>> {
     let mut hidden = HashSet::new();
-    for Waiting { token, id, .. } in waiting(shelf)? {
-        let found = shelf.find(token, id)?;
+    for Waiting { token, id, .. } in waiting(store)? {
+        let found = store.find(token, id)?;
         if found.is_some_and(|found| found.known.is_dead(now)) {
             hidden.insert((token, id));
         }
     }
-    shelf.each(rows::DUE, |key, _| match rows::due_parts(key) {
+    store.each(keyspace::DUE, |key, _| match keyspace::due_parts(key) {
         Some((at, token, id)) if at <= now => Ok(hidden.insert((token, id))),
         _ => Ok(false),
     })?;
@@ -93,7 +93,7 @@ fn branches<'a>(store: &'a dyn Store, query: &Query<'_>) -> Vec<Vec<Cursor<'a>>>
     };
     let branch = |private: bool, tags: &[[u8; 16]]| -> Vec<Cursor<'a>> {
         let cursor =
-            |tag: Option<&Tag>| Cursor::new(store, rows::tagged(query.token, private, tag));
+            |tag: Option<&Tag>| Cursor::new(store, keyspace::tagged(query.token, private, tag));
         match tags {
             [] => vec![cursor(None)],
             tags => tags.iter().map(|tag| cursor(Some(&Tag(*tag)))).collect(),
@@ -166,7 +166,7 @@ impl<'a> Cursor<'a> {
         let pairs = self.store.scan(&self.prefix, &start, self.step)?;
         self.finished = pairs.len() < self.step;
         self.step = (self.step * 2).min(AHEAD);
-        self.ahead.extend(pairs.iter().filter_map(|(key, _)| rows::last_id(key)));
+        self.ahead.extend(pairs.iter().filter_map(|(key, _)| keyspace::last_id(key)));
         Ok(())
     }
 }

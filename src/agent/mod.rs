@@ -1,43 +1,43 @@
 //! The agent: the one process that opens a store. Only the program links it.
 
+mod acceptor;
 mod access;
 mod activation;
 pub mod allowance;
 pub mod audit;
 pub mod backup;
-mod bell;
 mod budget;
 mod commit;
-mod cover;
+mod connections;
 mod destroy;
-mod door;
-mod draft;
+mod directory;
+mod expiry_report;
 mod find;
-mod life;
+mod keyspace;
 mod lock;
+mod main_loop;
 mod make;
-mod outlook;
-mod place;
+mod open_store;
 mod recover;
-mod rows;
 mod rules;
-mod seats;
 mod server;
 mod service;
-mod shelf;
+mod shred_layer;
 mod snapshots;
 mod stall;
 mod subject;
 mod sweep;
-mod tally;
 mod tickets;
 mod time;
+mod transaction;
+mod usage_counts;
+mod waker;
 
 pub use activation::listener;
-pub use life::{serve, serve_until};
+pub use directory::check_file_system;
 pub use lock::{Claim, Lock, await_lock, claim, claim_hearing};
+pub use main_loop::{serve, serve_until};
 pub use make::make;
-pub use place::check_file_system;
 pub use recover::{Recovered, recover};
 
 use crate::clock::Seconds;

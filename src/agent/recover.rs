@@ -4,10 +4,10 @@
 //! recovery revives nothing that was erased.
 
 use super::Lock;
-use super::cover;
-use super::rows::{self, Meta};
+use super::keyspace::{self, Meta};
+use super::open_store::OpenStore;
 use super::service::TRIES;
-use super::shelf::Shelf;
+use super::shred_layer;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
@@ -53,32 +53,32 @@ pub fn recover(lock: &Lock) -> Result<Option<Recovered>> {
     check_own(directory, kept)?;
     let from_snapshot = rebuild(directory)?;
     let store: Box<dyn Store> = Box::new(open_db(directory)?);
-    let shelf = Shelf::assemble(directory, store, Arc::new(SystemClock))?;
-    let tokens = shelf.slots_of_tokens()?;
-    if shelf.slots.is_of_others(&tokens) {
+    let store = OpenStore::assemble(directory, store, Arc::new(SystemClock))?;
+    let tokens = store.slots_of_tokens()?;
+    if store.slots.is_of_others(&tokens) {
         return Err(of_another_store(directory));
     }
-    let (has, had) = (shelf.meta()?.commits, shelf.slots.commits());
+    let (has, had) = (store.meta()?.commits, store.slots.commits());
     // Those whose count is lost are known from here on.
     for (token, slot) in &tokens {
-        let _counts = shelf.slots.counts(*token, *slot);
+        let _counts = store.slots.counts(*token, *slot);
     }
-    let claims: HashMap<u32, (Id, Id)> = shelf.claims()?.into_iter().collect();
+    let claims: HashMap<u32, (Id, Id)> = store.claims()?.into_iter().collect();
     let claimed: Vec<u32> = claims.keys().copied().collect();
-    let mended = shelf.slots.mend(&claimed, has, TRIES_TAKEN, shelf.now())?;
-    let lost = lost_keys(&shelf, &claims, &mended)?;
+    let mended = store.slots.mend(&claimed, has, TRIES_TAKEN, store.now())?;
+    let lost = lost_keys(&store, &claims, &mended)?;
     if has >= had && !from_snapshot && !head {
         if !mended.is_empty() {
-            shelf.page.started()?;
+            store.page.started()?;
         }
         let mended = Recovered { mended, lost, ..Recovered::default() };
         return Ok((!mended.mended.is_empty()).then_some(mended));
     }
-    shelf.page.started()?;
-    let foreign = foreign_cells(&shelf)?;
+    store.page.started()?;
+    let foreign = foreign_cells(&store)?;
     // Their secrets belong to commits that are lost: nothing else is encrypted under them.
-    shelf.slots.delete(&foreign, shelf.now())?;
-    shelf.slots.begin_again(has, &without_destroyed_tokens(&shelf)?)?;
+    store.slots.delete(&foreign, store.now())?;
+    store.slots.begin_again(has, &without_destroyed_tokens(&store)?)?;
     let (commits, erased) = (had.saturating_sub(has), foreign.len());
     Ok(Some(Recovered { commits, erased, from_snapshot, mended, head, lost }))
 }
@@ -101,11 +101,15 @@ fn of_another_store(directory: &Path) -> Error {
 }
 
 /// The custom keys whose material was covered under a cell that is lost.
-fn lost_keys(shelf: &Shelf, claims: &HashMap<u32, (Id, Id)>, mended: &[Damage]) -> Result<Vec<Id>> {
+fn lost_keys(
+    store: &OpenStore,
+    claims: &HashMap<u32, (Id, Id)>,
+    mended: &[Damage],
+) -> Result<Vec<Id>> {
     let mut lost = Vec::new();
     let gone = mended.iter().filter(|damage| !damage.mendable);
     for (token, id) in gone.filter_map(|damage| claims.get(&damage.cell)) {
-        let found = shelf.find(*token, *id)?;
+        let found = store.find(*token, *id)?;
         lost.extend(found.map(|found| found.known.header.watched(*id)));
     }
     Ok(lost)
@@ -114,7 +118,7 @@ fn lost_keys(shelf: &Shelf, claims: &HashMap<u32, (Id, Id)>, mended: &[Damage]) 
 /// The store in `directory`, or, where it cannot be opened or has lost commits, what its snapshot has
 /// beyond it: that can only be read. So it is with a full disk, if the snapshot has everything; but
 /// first the ballast is given up, since even opening writes something.
-pub fn open_or_rescue(directory: &Path, clock: Arc<dyn Clock>) -> Result<Shelf> {
+pub fn open_or_rescue(directory: &Path, clock: Arc<dyn Clock>) -> Result<OpenStore> {
     let mut opened = open(directory, &clock);
     if opened.as_ref().is_err_and(|error| error.reason() == Reason::StoreFull)
         && Room::give_up_ballast(directory)?
@@ -130,7 +134,7 @@ pub fn open_or_rescue(directory: &Path, clock: Arc<dyn Clock>) -> Result<Shelf> 
         }
     }
     let error = match opened {
-        Ok(shelf) => return Ok(shelf),
+        Ok(store) => return Ok(store),
         Err(error) => error,
     };
     let full = match error.reason() {
@@ -139,12 +143,12 @@ pub fn open_or_rescue(directory: &Path, clock: Arc<dyn Clock>) -> Result<Shelf> 
         _ => return Err(error),
     };
     let rescued = snapshot::load(directory)
-        .and_then(|kept| Shelf::open_to_read(directory, kept, clock, full));
+        .and_then(|kept| OpenStore::open_to_read(directory, kept, clock, full));
     match rescued {
-        Ok(shelf) => {
+        Ok(store) => {
             log::error!("{error}");
             log::error!("the snapshot is served, and can only be read; {}", way_out(full));
-            Ok(shelf)
+            Ok(store)
         }
         Err(worse) => {
             log::error!("the snapshot is no help: {worse}");
@@ -188,10 +192,10 @@ pub fn way_out(full: bool) -> &'static str {
     }
 }
 
-fn open(directory: &Path, clock: &Arc<dyn Clock>) -> Result<Shelf> {
+fn open(directory: &Path, clock: &Arc<dyn Clock>) -> Result<OpenStore> {
     let store = open_db(directory)?;
     dispel_doubt(directory, &store)?;
-    Shelf::open(directory, Box::new(store), Arc::clone(clock))
+    OpenStore::open(directory, Box::new(store), Arc::clone(clock))
 }
 
 /// Opens `db/`. One that has vanished is not made anew: that is done only beside slots that know of no
@@ -274,9 +278,9 @@ fn kept_of(slots: &Slots, directory: &Path) -> Option<u64> {
 }
 
 fn commits_of(store: &dyn Store) -> Option<u64> {
-    match store.get(&rows::meta()) {
+    match store.get(&keyspace::meta()) {
         Ok(Some(bytes)) => {
-            rows::decode(&bytes, "the store's own row").ok().map(|it: Meta| it.commits)
+            keyspace::decode(&bytes, "the store's own row").ok().map(|it: Meta| it.commits)
         }
         Ok(None) => Some(0),
         Err(_) => None,
@@ -292,29 +296,29 @@ pub fn remove_folder(folder: &Path) -> Result<()> {
 }
 
 /// The tokens that stay. One whose wrong PINs are no longer counted was destroyed since, and stays so.
-pub fn without_destroyed_tokens(shelf: &Shelf) -> Result<HashSet<Id>> {
+pub fn without_destroyed_tokens(store: &OpenStore) -> Result<HashSet<Id>> {
     let (mut stay, mut writes) = (HashSet::new(), Vec::new());
-    for (token, row) in shelf.tokens()? {
-        if shelf.slots.counts(token, row.slot) {
+    for (token, row) in store.tokens()? {
+        if store.slots.counts(token, row.slot) {
             stay.insert(token);
         } else {
-            writes.push((rows::token(token), None));
+            writes.push((keyspace::token(token), None));
         }
     }
-    shelf.store.apply(&Batch { conditions: Vec::new(), writes })?;
-    shelf.store.sync()?;
+    store.records.apply(&Batch { conditions: Vec::new(), writes })?;
+    store.records.sync()?;
     Ok(stay)
 }
 
 /// Cells whose secret is not the one that the record claiming them was covered under.
-pub fn foreign_cells(shelf: &Shelf) -> Result<Vec<u32>> {
+pub fn foreign_cells(store: &OpenStore) -> Result<Vec<u32>> {
     let mut foreign = Vec::new();
-    for (cell, (token, id)) in shelf.claims()? {
-        let found = shelf.find(token, id)?.ok_or(Reason::StoreDamaged)?;
-        let place = cover::Place { token, id, revision: found.row.revision };
-        match shelf.slots.content(cell) {
+    for (cell, (token, id)) in store.claims()? {
+        let found = store.find(token, id)?.ok_or(Reason::StoreDamaged)?;
+        let binding = shred_layer::Binding { token, id, revision: found.row.revision };
+        match store.slots.content(cell) {
             Ok(Content::Secret(secret)) => {
-                let mine = cover::take_off(&secret, place, &found.row.sealed).is_ok();
+                let mine = shred_layer::decrypt(&secret, binding, &found.row.sealed).is_ok();
                 foreign.extend((!mine).then_some(cell));
             }
             Ok(Content::Deleted(_) | Content::Expired(_)) => {}

@@ -129,7 +129,7 @@ fn judge_one(old: Option<Known>, proposal: &Proposal) -> Result<Option<Id>> {
 }
 
 /// What a record is never changes, and custody's privacy is never lowered. Which version of the
-/// material it holds is for [`Stock`] to judge.
+/// material it holds is for [`MaterialChanges`] to judge.
 fn judge_identity(old: &Header, new: &Header) -> Result<()> {
     let private = !old.private || new.private;
     let same = match (&old.role, &new.role) {
@@ -151,7 +151,7 @@ fn judge_key(view: &impl View, key: Id, proposals: &[Proposal], moment: Moment) 
     let Role::CustomKey(after) = &header.role else {
         return Err(Reason::Unlawful.detail("material of something that is no custom key"));
     };
-    let material = Stock::gather(view, key, proposals)?;
+    let material = MaterialChanges::of(view, key, proposals)?;
     judge_step(view, key, &material, event, after, moment)?;
     if header.expiry.is_some() && header.expiry != after.expiry {
         return Err(Reason::Unlawful.detail("a custom key's header and state differ in expiry"));
@@ -201,7 +201,7 @@ fn belongs(header: &Header, to: Id) -> bool {
 fn judge_step(
     view: &impl View,
     key: Id,
-    material: &Stock,
+    material: &MaterialChanges,
     event: &Event,
     after: &State,
     moment: Moment,
@@ -250,14 +250,14 @@ fn judge_unique(
 }
 
 /// A custom key's material, before the commit and after.
-struct Stock {
+struct MaterialChanges {
     before: BTreeMap<Id, Known>,
     /// Only what the commit names: the new header, or none where it removes.
     changes: BTreeMap<Id, Option<Header>>,
 }
 
-impl Stock {
-    fn gather(view: &impl View, key: Id, proposals: &[Proposal]) -> Result<Self> {
+impl MaterialChanges {
+    fn of(view: &impl View, key: Id, proposals: &[Proposal]) -> Result<Self> {
         let before: BTreeMap<Id, Known> =
             view.material(key)?.into_iter().map(|known| (known.id, known)).collect();
         let changes = proposals

@@ -1,16 +1,16 @@
 //! Connections: who may come in, and how long each may take. Each has a thread of its own, so that
-//! nobody waits for a peer that is stuck. Who is seated, and who makes room, is for
-//! [`seats`](super::seats) to say.
+//! nobody waits for a peer that is stuck. Who is admitted, and who makes room, is for
+//! [`connections`](super::connections) to say.
 
+use super::acceptor::{TICK, show_life};
 use super::audit::Asker;
-use super::bell::Bell;
 use super::budget::{Budget, Portion, Share};
 use super::commit::Job;
-use super::door::{TICK, show_life};
-use super::seats::{Limits, Moves, Peer, Seats};
+use super::connections::{Connections, Limits, Moves, Peer};
+use super::open_store::OpenStore;
 use super::service::{Service, Silence, User, longest_answer, too_long};
-use super::shelf::Shelf;
 use super::tickets::Tickets;
+use super::waker::Waker;
 use crate::error::Error;
 use crate::sys;
 use crate::wire::socket::Handing;
@@ -61,75 +61,77 @@ pub struct Access {
 
 /// The connections of an agent.
 pub struct Server {
-    shelf: Arc<Shelf>,
+    store: Arc<OpenStore>,
     tickets: Arc<Tickets>,
     access: Access,
     /// How long a process may leave a connection idle that is not its last one.
     spare: Duration,
     /// What frames may take of memory.
     budget: Budget,
-    bell: Arc<Bell>,
-    seats: Mutex<Seats<Arc<Guest>>>,
+    waker: Arc<Waker>,
+    connections: Mutex<Connections<Arc<Connection>>>,
     left: Condvar,
-    /// Held by the one who seats those who wait.
+    /// Held by the one who admits those who wait.
     admission: Mutex<()>,
 }
 
-struct Guest {
+struct Connection {
     stream: Arc<UnixStream>,
     at_work: AtWork,
 }
 
 impl Server {
-    /// Nobody is connected yet. The bell rings when somebody leaves. Who is idle for as long as `spare`, and
+    /// Nobody is connected yet. The waker is woken when somebody leaves. Who is idle for as long as `spare`, and
     /// whose process has another connection, leaves.
     pub fn new(
-        (shelf, tickets): (Arc<Shelf>, Tickets),
+        (store, tickets): (Arc<OpenStore>, Tickets),
         access: Access,
         spare: Duration,
-        bell: Arc<Bell>,
+        waker: Arc<Waker>,
     ) -> Self {
-        let seats = Mutex::new(Seats::new(limits(), Instant::now()));
+        let connections = Mutex::new(Connections::new(limits(), Instant::now()));
         let (tickets, left, admission) = (Arc::new(tickets), Condvar::new(), Mutex::new(()));
         let budget = Budget::default();
-        Self { shelf, tickets, access, spare, budget, bell, seats, left, admission }
+        Self { store, tickets, access, spare, budget, waker, connections, left, admission }
     }
 
     /// How many are connected.
     pub fn count(&self) -> usize {
-        self.seats().count()
+        self.connections().count()
     }
 
     /// Since when nobody has been connected; none where somebody is.
     pub fn alone_since(&self) -> Option<Instant> {
-        self.seats().alone_since()
+        self.connections().alone_since()
     }
 
-    /// Whether somebody waits for a seat, so that [`Self::admit`] is to be called before long.
+    /// Whether somebody waits for a connection, so that [`Self::admit`] is to be called before long.
     pub fn is_crowded(&self) -> bool {
-        self.seats().is_crowded()
+        self.connections().is_crowded()
     }
 
-    /// Whether nobody more can wait for a seat.
+    /// Whether nobody more can wait for a connection.
     pub fn is_full(&self) -> bool {
-        self.seats().is_full()
+        self.connections().is_full()
     }
 
-    /// Shows those who have waited for an answer, or for a seat, for a while that it is worked on. Where the
+    /// Shows those who have waited for an answer, or for a connection, for a while that it is worked on. Where the
     /// agent is stalled, they are told, and sent away.
     pub fn show_life(&self, stalled: Option<&Error>) {
-        let mut seats = self.seats();
-        for guest in seats.seated() {
-            guest.at_work.show_life(&guest.stream, stalled);
+        let mut connections = self.connections();
+        for connection in connections.admitted() {
+            connection.at_work.show_life(&connection.stream, stalled);
         }
-        seats.keep_waiting(|guest| show_life(&guest.stream, stalled));
+        connections.keep_waiting(|connection| show_life(&connection.stream, stalled));
     }
 
     /// Hangs up on everybody and waits until their requests are through.
     pub fn close(&self) {
-        let mut seats = self.seats();
-        hang_up(seats.clear());
-        let waited = self.left.wait_timeout_while(seats, FAREWELL, |seats| !seats.is_empty());
+        let mut connections = self.connections();
+        hang_up(connections.clear());
+        let waited = self
+            .left
+            .wait_timeout_while(connections, FAREWELL, |connections| !connections.is_empty());
         if waited.is_ok_and(|(_, timeout)| timeout.timed_out()) {
             log::warn!("some requests did not end in time");
         }
@@ -139,8 +141,9 @@ impl Server {
     pub fn welcome(self: &Arc<Self>, stream: UnixStream, writer: &Sender<Job>) {
         let refused = match self.allowed(&stream) {
             Ok(peer) => {
-                let guest = Guest { stream: Arc::new(stream), at_work: AtWork::default() };
-                let arrived = self.seats().arrive(peer, Arc::new(guest), Instant::now());
+                let connection =
+                    Connection { stream: Arc::new(stream), at_work: AtWork::default() };
+                let arrived = self.connections().arrive(peer, Arc::new(connection), Instant::now());
                 if arrived {
                     return self.admit(writer);
                 }
@@ -151,7 +154,7 @@ impl Server {
         log::warn!("a connection was refused: {refused}");
     }
 
-    /// Seats those who wait, as far as there is room by now. Where somebody does already, what has changed
+    /// Admits those who wait, as far as there is room by now. Where somebody does already, what has changed
     /// meanwhile is seen the next time.
     pub fn admit(self: &Arc<Self>, writer: &Sender<Job>) {
         let _one = match self.admission.try_lock() {
@@ -159,39 +162,44 @@ impl Server {
             Err(TryLockError::Poisoned(one)) => one.into_inner(),
             Ok(one) => one,
         };
-        let Moves { seated, leaving } = self.seats().admit(Instant::now());
+        let Moves { admitted, leaving } = self.connections().admit(Instant::now());
         hang_up(leaving);
-        for (number, peer, guest) in seated {
+        for (number, peer, connection) in admitted {
             let (server, user) = (Arc::clone(self), peer.user);
-            let seat = Seat { server, writer: writer.clone(), number, user };
-            if let Err(error) = self.serve(seat, peer, Arc::clone(&guest)) {
+            let guard = ConnectionGuard { server, writer: writer.clone(), number, user };
+            if let Err(error) = self.serve(guard, peer, Arc::clone(&connection)) {
                 log::warn!("there can be no more connections: {error}");
-                self.seats().put_back(peer, guest, Instant::now());
+                self.connections().put_back(peer, connection, Instant::now());
             }
         }
     }
 
     /// Hangs up on somebody idle, because there are no descriptors for others. Whether there was one.
     pub fn make_room(&self) -> bool {
-        let leaving = self.seats().make_room(Instant::now());
+        let leaving = self.connections().make_room(Instant::now());
         let somebody = leaving.is_some();
         hang_up(leaving);
         somebody
     }
 
-    fn serve(&self, seat: Seat, peer: Peer, guest: Arc<Guest>) -> io::Result<()> {
+    fn serve(
+        &self,
+        guard: ConnectionGuard,
+        peer: Peer,
+        connection: Arc<Connection>,
+    ) -> io::Result<()> {
         let asker = Asker::process(peer.user, peer.process);
-        let user = User { asker, owner: peer.trusted, stream: Arc::clone(&guest.stream) };
+        let user = User { asker, owner: peer.trusted, stream: Arc::clone(&connection.stream) };
         let mut nonce = [0; 32];
         aws_lc_rs::rand::fill(&mut nonce).map_err(|_| io::Error::other("no random bytes"))?;
-        let parts = (Arc::clone(&self.shelf), Arc::clone(&self.tickets));
-        let service = Service::new(parts, seat.writer.clone(), user, nonce);
+        let parts = (Arc::clone(&self.store), Arc::clone(&self.tickets));
+        let service = Service::new(parts, guard.writer.clone(), user, nonce);
         std::thread::Builder::new().name("connection".into()).spawn(move || {
-            if let Err(error) = converse(&guest, &seat, service) {
+            if let Err(error) = converse(&connection, &guard, service) {
                 log::debug!("a connection ended: {error}");
             }
-            // Only now is the seat free, and the agent perhaps idle.
-            drop((guest, seat));
+            // Only now is the connection free, and the agent perhaps idle.
+            drop((connection, guard));
         })?;
         Ok(())
     }
@@ -207,8 +215,8 @@ impl Server {
         }
     }
 
-    fn seats(&self) -> MutexGuard<'_, Seats<Arc<Guest>>> {
-        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    fn connections(&self) -> MutexGuard<'_, Connections<Arc<Connection>>> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -226,10 +234,10 @@ pub fn most_of_each() -> usize {
     descriptors.saturating_sub(OWN_DESCRIPTORS) / 3
 }
 
-fn hang_up(on: impl IntoIterator<Item = Arc<Guest>>) {
-    for guest in on {
+fn hang_up(on: impl IntoIterator<Item = Arc<Connection>>) {
+    for connection in on {
         // A peer that has gone already is as good as one that is sent away.
-        let _gone = guest.stream.shutdown(std::net::Shutdown::Both);
+        let _gone = connection.stream.shutdown(std::net::Shutdown::Both);
     }
 }
 
@@ -260,24 +268,24 @@ impl AtWork {
 }
 
 /// A place among the connections; dropping it leaves, and lets somebody else in.
-struct Seat {
+struct ConnectionGuard {
     server: Arc<Server>,
     writer: Sender<Job>,
     number: u64,
     user: u32,
 }
 
-impl Seat {
+impl ConnectionGuard {
     fn begin(&self) -> bool {
-        self.server.seats().begin(self.number)
+        self.server.connections().begin(self.number)
     }
 
     fn rest(&self, answered: bool, proved: bool) -> bool {
-        self.server.seats().rest(self.number, answered, proved, Instant::now())
+        self.server.connections().rest(self.number, answered, proved, Instant::now())
     }
 
     fn is_spare(&self) -> bool {
-        self.server.seats().is_spare(self.number)
+        self.server.connections().is_spare(self.number)
     }
 
     /// Waits for the memory that a message and its frame take: the frame, and what is read from it, which
@@ -288,26 +296,30 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for ConnectionGuard {
     fn drop(&mut self) {
-        self.server.seats().leave(self.number, Instant::now());
+        self.server.connections().leave(self.number, Instant::now());
         self.server.left.notify_all();
-        self.server.bell.ring();
+        self.server.waker.wake();
         self.server.admit(&self.writer);
     }
 }
 
 /// Answers one request after the other until the peer goes or makes room for others, breaks the rules, or
 /// the store fails.
-fn converse(guest: &Guest, seat: &Seat, mut service: Service) -> io::Result<()> {
-    let Guest { stream, at_work } = guest;
+fn converse(
+    connection: &Connection,
+    guard: &ConnectionGuard,
+    mut service: Service,
+) -> io::Result<()> {
+    let Connection { stream, at_work } = connection;
     let mut deadline = Some(Instant::now() + PATIENCE);
     loop {
         let deadline = Cell::new(deadline.take());
         let proved = service.has_proved();
-        let mut from = Patient { stream, seat, deadline: &deadline, begun: !proved };
+        let mut from = Patient { stream, guard, deadline: &deadline, begun: !proved };
         let share = if proved { Share::Proved } else { Share::Unproved };
-        let room_for = |frame| seat.room_for(at_work, share, frame);
+        let room_for = |frame| guard.room_for(at_work, share, frame);
         let most = service.longest_request();
         let admit = |frame| {
             let room = room_for(frame)?;
@@ -317,8 +329,8 @@ fn converse(guest: &Guest, seat: &Seat, mut service: Service) -> io::Result<()> 
         };
         let received = frame::receive_as_admitted::<Request, _>(&mut from, most, admit)?;
         let Some((request, mut portion)) = received else { return Ok(()) };
-        // Who has proved nothing could begin frame after frame, and end none, to keep a seat from others.
-        if !proved && !seat.begin() {
+        // Who has proved nothing could begin frame after frame, and end none, to keep a connection from others.
+        if !proved && !guard.begin() {
             return Ok(());
         }
         let answered = !matches!(request, Request::Hello { .. } | Request::Prove { .. });
@@ -334,7 +346,7 @@ fn converse(guest: &Guest, seat: &Seat, mut service: Service) -> io::Result<()> 
             Err(Silence) => return Ok(()),
         }
         // In the midst of a backup it is as busy as in the midst of a request.
-        if !service.is_midway() && !seat.rest(answered, service.has_proved()) {
+        if !service.is_midway() && !guard.rest(answered, service.has_proved()) {
             return Ok(());
         }
     }
@@ -377,10 +389,10 @@ fn deliver(
     })
 }
 
-/// Reads with as long a wait before a frame as the peer may have its seat, and a deadline within it.
+/// Reads with as long a wait before a frame as the peer may have its connection, and a deadline within it.
 struct Patient<'a> {
     stream: &'a UnixStream,
-    seat: &'a Seat,
+    guard: &'a ConnectionGuard,
     deadline: &'a Cell<Option<Instant>>,
     begun: bool,
 }
@@ -394,7 +406,7 @@ impl Read for Patient<'_> {
             },
             None => self.await_frame(into)?,
         };
-        if !std::mem::replace(&mut self.begun, true) && !self.seat.begin() {
+        if !std::mem::replace(&mut self.begun, true) && !self.guard.begin() {
             return Err(io::Error::other("it makes room for others"));
         }
         self.deadline.set(self.deadline.get().or_else(|| Some(Instant::now() + PATIENCE)));
@@ -405,9 +417,9 @@ impl Read for Patient<'_> {
 impl Patient<'_> {
     /// The last connection of a process may be idle as long as it likes.
     fn await_frame(&self, into: &mut [u8]) -> io::Result<usize> {
-        match self.read_within(Some(self.seat.server.spare), into) {
+        match self.read_within(Some(self.guard.server.spare), into) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                if self.seat.is_spare() {
+                if self.guard.is_spare() {
                     return Err(io::Error::other("its process has another"));
                 }
                 self.read_within(None, into)

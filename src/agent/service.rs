@@ -2,11 +2,11 @@
 
 use super::access::Access;
 use super::audit::{Asker, Event, Fact};
-use super::backup::Gathered;
+use super::backup::BackupParts;
 use super::commit::{By, Done, Job, PutToken, Work, check_expected};
 use super::find::{Query, find};
-use super::rows::TokenRow;
-use super::shelf::{Found, Shelf};
+use super::keyspace::TokenRow;
+use super::open_store::{Found, OpenStore};
 use super::subject::Subject;
 use super::tickets::Tickets;
 use crate::clock::Seconds;
@@ -55,12 +55,12 @@ pub struct User {
 
 /// One connection's side of the service.
 pub struct Service {
-    shelf: Arc<Shelf>,
+    store: Arc<OpenStore>,
     writer: Sender<Job>,
     /// Whose process is connected.
     user: User,
     /// What a backup still has to give out.
-    gathered: Option<Gathered>,
+    backup: Option<BackupParts>,
     /// Whether that has not been told to be all.
     midway: bool,
     tickets: Arc<Tickets>,
@@ -71,7 +71,7 @@ pub struct Service {
     hands_over: bool,
     /// What this connection has proved, by token.
     proved: HashMap<Id, Proof>,
-    /// When that was looked at last, see [`Shelf::logins`].
+    /// When that was looked at last, see [`OpenStore::logins`].
     looked: u64,
     /// How many requests were refused.
     refusals: u16,
@@ -89,18 +89,18 @@ pub struct Silence;
 impl Service {
     /// A connection that has said nothing yet. Its nonce is random.
     pub fn new(
-        (shelf, tickets): (Arc<Shelf>, Arc<Tickets>),
+        (store, tickets): (Arc<OpenStore>, Arc<Tickets>),
         writer: Sender<Job>,
         user: User,
         nonce: Nonce,
     ) -> Self {
-        let (gathered, midway, greeted, hands_over) = (None, false, false, false);
-        let (proved, looked, refusals) = (HashMap::new(), shelf.logins(), 0);
+        let (backup, midway, greeted, hands_over) = (None, false, false, false);
+        let (proved, looked, refusals) = (HashMap::new(), store.logins(), 0);
         Self {
-            shelf,
+            store,
             writer,
             user,
-            gathered,
+            backup,
             midway,
             tickets,
             nonce,
@@ -135,7 +135,7 @@ impl Service {
     /// Returns the page that goes with the answer to the first greeting. With that alone: what has been
     /// handed over and is not received counts against this process.
     pub fn hand_over(&mut self) -> Option<BorrowedFd<'_>> {
-        std::mem::take(&mut self.hands_over).then(|| self.shelf.page.handed())
+        std::mem::take(&mut self.hands_over).then(|| self.store.page.handed())
     }
 
     /// Answers a request, or falls silent where the store has failed.
@@ -143,7 +143,7 @@ impl Service {
         let subject = Subject::of(&request);
         self.end_logins();
         let response = self.respond(request)?;
-        if !self.shelf.alive() {
+        if !self.store.alive() {
             return Err(Silence);
         }
         Ok(response.unwrap_or_else(|error| {
@@ -238,11 +238,11 @@ impl Service {
             Request::Read { token, ids } => self.read(token, &ids),
             Request::Versions { token, key } => self.several(
                 token,
-                self.shelf.versions(token, key)?.into_iter().rev(),
+                self.store.versions(token, key)?.into_iter().rev(),
                 without_sealed,
             ),
             Request::Associated { token, fingerprint } => {
-                let found = self.shelf.fingerprinted(token, &Fingerprint(fingerprint))?;
+                let found = self.store.fingerprinted(token, &Fingerprint(fingerprint))?;
                 self.several(token, found.into_iter(), |stored| stored)
             }
             Request::PutToken { .. }
@@ -270,7 +270,7 @@ impl Service {
             Done::AuditHead(head, waiting) => {
                 Response::AuditHead { seq: head.seq, mac: head.mac, waiting }
             }
-            Done::Gathered(_) => Response::Refused(Reason::General.into()),
+            Done::Backup(_) => Response::Refused(Reason::General.into()),
         }))
     }
 
@@ -287,10 +287,10 @@ impl Service {
         if !self.user.owner {
             return Ok(Err(Reason::OwnerOnly.into()));
         }
-        Ok(match self.done(Work::Gather)? {
-            Ok(Done::Gathered(gathered)) => {
-                let response = gathered.told();
-                (self.gathered, self.midway) = (Some(*gathered), true);
+        Ok(match self.done(Work::Backup)? {
+            Ok(Done::Backup(parts)) => {
+                let response = parts.summary();
+                (self.backup, self.midway) = (Some(*parts), true);
                 Ok(response)
             }
             Ok(_) => Err(Reason::General.into()),
@@ -299,8 +299,8 @@ impl Service {
     }
 
     fn backup_part(&mut self) -> Result<Response> {
-        let part = match &mut self.gathered {
-            Some(gathered) => gathered.next_part(),
+        let part = match &mut self.backup {
+            Some(parts) => parts.next_part(),
             None => return Err(Reason::AgentRefuses.detail("nothing was gathered here")),
         };
         self.midway &= !part.is_empty();
@@ -322,8 +322,8 @@ impl Service {
         }
         self.hands_over = !self.greeted;
         self.greeted = true;
-        let (store, incarnation) = self.shelf.slots.identity();
-        let page = self.shelf.page.identity();
+        let (store, incarnation) = self.store.slots.identity();
+        let page = self.store.page.identity();
         Ok(Response::Welcome { protocol, store, incarnation, nonce: self.nonce, page })
     }
 
@@ -334,12 +334,12 @@ impl Service {
     /// Ends the logins that would not be proved any more: what has happened to a token's PINs holds for
     /// the connections there are, too.
     fn end_logins(&mut self) {
-        let logins = self.shelf.logins();
+        let logins = self.store.logins();
         if std::mem::replace(&mut self.looked, logins) == logins {
             return;
         }
-        let shelf = Arc::clone(&self.shelf);
-        self.proved.retain(|token, proof| proof.holds(&shelf, *token).unwrap_or(false));
+        let store = Arc::clone(&self.store);
+        self.proved.retain(|token, proof| proof.holds(&store, *token).unwrap_or(false));
     }
 
     /// Notes a login that has been proved here.
@@ -349,16 +349,16 @@ impl Service {
     }
 
     fn clock(&self) -> Response {
-        Response::Clock { clock: self.shelf.clock(), mark: self.shelf.now() }
+        Response::Clock { clock: self.store.clock(), mark: self.store.now() }
     }
 
     fn tokens(&self) -> Result<Response> {
         let mut shown = Vec::new();
-        for (id, row) in self.shelf.tokens()? {
+        for (id, row) in self.store.tokens()? {
             let entry = Entry::decode(&row.entry)?.redacted().encode()?;
             match self.entry(id, TokenRow { entry, ..row }) {
                 // Somebody may be destroying the token at this moment.
-                Err(_) if self.shelf.token(id)?.is_none() => {}
+                Err(_) if self.store.token(id)?.is_none() => {}
                 entry => shown.push(entry?),
             }
         }
@@ -366,9 +366,9 @@ impl Service {
     }
 
     fn entry(&self, id: Id, row: TokenRow) -> Result<TokenEntry> {
-        let (_, wrong) = self.shelf.slots.pin(id)?;
+        let (_, wrong) = self.store.slots.pin(id)?;
         let TokenRow { slot, revision, entry } = row;
-        let read_only = !self.shelf.writable;
+        let read_only = !self.store.writable;
         Ok(TokenEntry { id, slot, revision, entry, wrong, read_only })
     }
 
@@ -400,11 +400,11 @@ impl Service {
             let officer = self.access(token) == Access::Officer;
             return Ok(officer.then_some(By::OfficersLogin));
         };
-        if self.shelf.answered(change)?.is_some() {
+        if self.store.answered(change)?.is_some() {
             // Nobody has shown a PIN now: should the answer be forgotten meanwhile, nothing is changed.
             return Ok(None);
         }
-        check_expected(expect, self.shelf.token(token)?.map(|row| row.revision))?;
+        check_expected(expect, self.store.token(token)?.map(|row| row.revision))?;
         self.authenticate(token, *officer, authenticator.expose())?;
         Ok(Some(if *officer { By::Officer } else { By::User }))
     }
@@ -412,7 +412,7 @@ impl Service {
     /// Whether this is the token that the security officer means, and the security officer. A token
     /// that is gone is for the writer to speak of: the answer may only have been lost.
     fn may_destroy(&mut self, token: Id, label: &str, authenticator: &[u8]) -> Result<()> {
-        let Some(row) = self.shelf.token(token)? else { return Ok(()) };
+        let Some(row) = self.store.token(token)? else { return Ok(()) };
         if Entry::decode(&row.entry)?.label != label {
             return Err(Reason::ArgumentsBad.detail("the token has another label"));
         }
@@ -423,15 +423,15 @@ impl Service {
 
     /// Counts first, compares then: whoever ends the agent in between has still used a try.
     fn authenticate(&self, token: Id, officer: bool, authenticator: &[u8]) -> Result<TokenRow> {
-        let row = self.shelf.token(token)?.ok_or(Reason::TokenAbsent)?;
+        let row = self.store.token(token)?.ok_or(Reason::TokenAbsent)?;
         let entry = Entry::decode(&row.entry)?;
         let pin = if officer { Some(&entry.officer) } else { entry.user.as_ref() };
         let pin = pin.ok_or(Reason::PinMissing)?;
-        let (_, wrong) = self.shelf.slots.pin(token)?;
+        let (_, wrong) = self.store.slots.pin(token)?;
         if (if officer { wrong.0 } else { wrong.1 }) >= TRIES {
             return Err(Reason::PinLocked.into());
         }
-        let tries = self.shelf.slots.count_attempt(token, officer)?;
+        let tries = self.store.slots.count_attempt(token, officer)?;
         if tries > TRIES {
             return Err(Reason::PinLocked.into());
         }
@@ -442,7 +442,7 @@ impl Service {
             }
             return Err(Reason::PinIncorrect.into());
         }
-        self.shelf.slots.reset(token, (officer, !officer))?;
+        self.store.slots.reset(token, (officer, !officer))?;
         Ok(row)
     }
 
@@ -459,9 +459,9 @@ impl Service {
     }
 
     fn prove(&mut self, token: Id, officer: bool, proof: &[u8]) -> Result<Response> {
-        let row = self.shelf.token(token)?.ok_or(Reason::TokenAbsent)?;
+        let row = self.store.token(token)?.ok_or(Reason::TokenAbsent)?;
         let entry = Entry::decode(&row.entry)?;
-        let (store, _) = self.shelf.slots.identity();
+        let (store, _) = self.store.slots.identity();
         let challenge = Challenge { nonce: self.nonce, store, token, officer };
         if entry.proves(&challenge, &self.tickets.ticket(token, &entry, officer), proof) {
             self.note_login(token, &entry, officer);
@@ -485,7 +485,7 @@ impl Service {
         let access = self.access(token);
         let limit = limit.min(MAX_FOUND) as usize;
         let (ids, more) =
-            find(&self.shelf, &Query { token, alternatives, access, now, after, limit })?;
+            find(&self.store, &Query { token, alternatives, access, now, after, limit })?;
         Ok(Response::Found { ids, more })
     }
 
@@ -513,23 +513,23 @@ impl Service {
             return Ok(None);
         };
         let owner = match self.visible(token, owner) {
-            Some(owner) => Some(Box::new(self.shelf.hand_out(token, owner)?)),
+            Some(owner) => Some(Box::new(self.store.hand_out(token, owner)?)),
             None => None,
         };
-        Ok(Some((self.shelf.hand_out(token, found)?, owner)))
+        Ok(Some((self.store.hand_out(token, found)?, owner)))
     }
 
     /// A record, and for material its custom key as it was at the same moment: a commit between two reads
     /// would show a state that never was.
     fn found_with_owner(&self, token: Id, id: Id) -> Result<(Option<Found>, Option<Found>)> {
-        let mut found = self.shelf.find(token, id)?;
+        let mut found = self.store.find(token, id)?;
         loop {
             let key = match found.as_ref().map(|found| &found.known.header.role) {
                 Some(Role::Material { key, .. }) => *key,
                 _ => return Ok((found, None)),
             };
-            let owner = self.shelf.find(token, key)?;
-            let still = self.shelf.find(token, id)?;
+            let owner = self.store.find(token, key)?;
+            let still = self.store.find(token, id)?;
             let revision = |found: &Option<Found>| found.as_ref().map(|found| found.row.revision);
             if revision(&still) == revision(&found) {
                 return Ok((found, owner));
@@ -541,7 +541,7 @@ impl Service {
     /// Among several, one that is damaged is left out.
     fn tolerated<T>(&self, read: Result<Option<T>>) -> Result<Option<T>> {
         match read {
-            Err(error) if error.reason() == Reason::StoreDamaged && self.shelf.alive() => {
+            Err(error) if error.reason() == Reason::StoreDamaged && self.store.alive() => {
                 log::error!("{error}");
                 Ok(None)
             }
@@ -557,7 +557,7 @@ impl Service {
     ) -> Result<Response> {
         let (mut several, mut size) = (Vec::new(), 0);
         for found in found.filter_map(|found| self.visible(token, Some(found))) {
-            let stored = self.tolerated(self.shelf.hand_out(token, found).map(Some))?.map(shown);
+            let stored = self.tolerated(self.store.hand_out(token, found).map(Some))?.map(shown);
             size += stored.as_ref().map_or(0, size_of_stored);
             if size > ROOM {
                 return Err(too_long());
@@ -571,7 +571,7 @@ impl Service {
     /// though it may not have been swept yet.
     fn visible(&self, token: Id, found: Option<Found>) -> Option<Found> {
         found.filter(|found| self.may_see(token, found)).filter(|Found { known, .. }| {
-            !(matches!(known.header.role, Role::Object { .. }) && known.is_dead(self.shelf.now()))
+            !(matches!(known.header.role, Role::Object { .. }) && known.is_dead(self.store.now()))
         })
     }
 
@@ -583,8 +583,8 @@ impl Service {
 impl Proof {
     /// Returns whether it holds still. Of a token that is gone there is nothing to be seen, and whoever has logged
     /// in is told so.
-    fn holds(&self, shelf: &Shelf, token: Id) -> Result<bool> {
-        let Some(row) = shelf.token(token)? else { return Ok(true) };
+    fn holds(&self, store: &OpenStore, token: Id) -> Result<bool> {
+        let Some(row) = store.token(token)? else { return Ok(true) };
         Ok(Entry::decode(&row.entry)?.login_mark(self.officer) == Some(&self.mark))
     }
 }
@@ -622,10 +622,10 @@ pub fn too_long() -> Error {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::bell::Bell;
     use super::super::commit::Writer;
-    use super::super::draft::Draft;
-    use super::super::rows::Answered;
+    use super::super::keyspace::Answered;
+    use super::super::transaction::Transaction;
+    use super::super::waker::Waker;
     use super::*;
     use crate::clock::FixedClock;
     use crate::secret::Secret;
@@ -636,15 +636,15 @@ mod tests {
     /// A connection of a user, who is the store's owner or another that may connect.
     fn connected(directory: &std::path::Path, owner: bool) -> Service {
         let clock = Arc::new(FixedClock::at(5));
-        let shelf = Arc::new(Shelf::open(directory, Box::<Memory>::default(), clock).unwrap());
+        let store = Arc::new(OpenStore::open(directory, Box::<Memory>::default(), clock).unwrap());
         // The writer makes the key of the tickets.
-        drop(Writer::open(Arc::clone(&shelf), Arc::new(Bell::new().unwrap())).unwrap());
+        drop(Writer::open(Arc::clone(&store), Arc::new(Waker::new().unwrap())).unwrap());
         let tickets = Arc::new(Tickets::open(directory).unwrap());
         let stream = Arc::new(UnixStream::pair().unwrap().0);
         let user = User { asker: Asker::process(65_534, None), owner, stream };
         // Nobody writes: what is not refused before would end the service.
         let (writer, _) = std::sync::mpsc::channel();
-        let mut service = Service::new((shelf, tickets), writer, user, [7; 32]);
+        let mut service = Service::new((store, tickets), writer, user, [7; 32]);
         service.greeted = true;
         service
     }
@@ -680,10 +680,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         Slots::make(directory.path()).unwrap();
         let member = connected(directory.path(), false);
-        let mut draft = Draft::new(&member.shelf);
+        let mut transaction = Transaction::new(&member.store);
         let answered = Answered { number: 1, revisions: vec![1] };
-        draft.answer(&[2; 16], &answered, &[]).unwrap();
-        draft.apply(1).unwrap();
+        transaction.answer(&[2; 16], &answered, &[]).unwrap();
+        transaction.apply(1).unwrap();
         for officer in [true, false] {
             let authenticator = Secret::from(&[0; 32][..]).into();
             let by = Authority { officer, authenticator };

@@ -2,7 +2,7 @@
 //! end, and never so often that a large store is written over and over.
 
 use super::commit::Writer;
-use super::shelf::Shelf;
+use super::open_store::OpenStore;
 use crate::error::Result;
 use crate::store::{Need, snapshot};
 use std::path::Path;
@@ -26,9 +26,9 @@ pub struct Snapshots {
 
 impl Snapshots {
     /// Whether the snapshot that is there is of the store as it is.
-    pub fn open(shelf: &Shelf) -> Self {
-        let there = snapshot::origin(&shelf.directory).ok().flatten();
-        let changed = there.is_none_or(|there| shelf.origin().ok() != Some(there));
+    pub fn open(store: &OpenStore) -> Self {
+        let there = snapshot::origin(&store.directory).ok().flatten();
+        let changed = there.is_none_or(|there| store.origin().ok() != Some(there));
         Self { changed, behind: false, last: None }
     }
 
@@ -52,16 +52,16 @@ impl Writer {
     pub(super) fn keep_snapshot(&mut self, at_the_end: bool) -> Result<()> {
         let rests = self.snapshots.rests() && !at_the_end;
         let wanted = self.snapshots.changed || at_the_end && self.snapshots.behind;
-        if !self.shelf.writable || !wanted || rests {
+        if !self.store.writable || !wanted || rests {
             return Ok(());
         }
-        self.settle()?;
-        let (shelf, size) = (&self.shelf, size_of_db(&self.shelf.directory));
-        let origin = shelf.origin()?;
-        let kept = shelf
+        self.sync_and_publish()?;
+        let (store, size) = (&self.store, size_of_db(&self.store.directory));
+        let origin = store.origin()?;
+        let kept = store
             .room
             .check(Need::Grow(size))
-            .and_then(|()| snapshot::keep(&shelf.directory, &*shelf.store, origin));
+            .and_then(|()| snapshot::keep(&store.directory, &*store.records, origin));
         match kept {
             Ok(()) => (self.snapshots.changed, self.snapshots.behind) = (false, false),
             Err(error) => log::warn!("no snapshot was kept: {error}"),

@@ -3,9 +3,9 @@
 
 use super::audit::{Event, Fact};
 use super::commit::{STEP, Swept, Writer};
-use super::draft::{Draft, Ending};
-use super::rows::{self, Key};
-use super::shelf::{Found, Shelf};
+use super::keyspace::{self, Key};
+use super::open_store::{Found, OpenStore};
+use super::transaction::{Ending, Transaction};
 use crate::clock::Seconds;
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
@@ -20,15 +20,15 @@ use std::sync::Arc;
 const RETRY: Seconds = 3600;
 
 /// How long it is told of an ordinary key that it has expired, in seconds: an operation under way asks.
-const TOLD: Seconds = FINISH;
+const ENDED_STAYS: Seconds = FINISH;
 
 /// When the next thing is due, if ever; an erasure that waits is due when its grace is over.
-pub fn next_due(shelf: &Shelf, grace: Seconds) -> Result<Option<Seconds>> {
+pub fn next_due(store: &OpenStore, grace: Seconds) -> Result<Option<Seconds>> {
     let mut soonest: Vec<_> =
-        waiting(shelf)?.into_iter().map(|it| it.found.saturating_add(grace)).collect();
-    for prefix in [rows::DUE, rows::NARROWING] {
-        let first = shelf.store.scan(prefix, b"", 1)?;
-        let at = first.first().and_then(|(key, _)| rows::due_parts(key)).map(|(at, _, _)| at);
+        waiting(store)?.into_iter().map(|it| it.found.saturating_add(grace)).collect();
+    for prefix in [keyspace::DUE, keyspace::NARROWING] {
+        let first = store.records.scan(prefix, b"", 1)?;
+        let at = first.first().and_then(|(key, _)| keyspace::due_parts(key)).map(|(at, _, _)| at);
         soonest.extend(at);
     }
     Ok(soonest.into_iter().min())
@@ -41,108 +41,108 @@ impl Writer {
         self.narrow()?;
         let (mut swept, mut unread) = (Swept::default(), Unread::default());
         self.sweep_waiting(&mut swept, &mut unread)?;
-        let shelf = Arc::clone(&self.shelf);
+        let store = Arc::clone(&self.store);
         loop {
-            let due = due_entries(&shelf, rows::DUE, &unread)?;
+            let due = due_entries(&store, keyspace::DUE, &unread)?;
             if due.is_empty() {
                 return unread.error.map_or(Ok(swept), Err);
             }
-            shelf.room.check(Need::Shrink)?;
-            let mut draft = Draft::new(&shelf);
+            store.room.check(Need::Shrink)?;
+            let mut transaction = Transaction::new(&store);
             for (entry, token, id) in due {
-                match self.end_or_wait(&mut draft, (token, id), &mut swept) {
-                    Ok(()) => draft.forget(entry),
-                    Err(error) => unread.note(&shelf, entry, error)?,
+                match self.end_or_wait(&mut transaction, (token, id), &mut swept) {
+                    Ok(()) => transaction.forget(entry),
+                    Err(error) => unread.note(&store, entry, error)?,
                 }
             }
-            if !draft.is_empty() {
-                self.apply(draft)?;
+            if !transaction.is_empty() {
+                self.apply(transaction)?;
             }
         }
     }
 
     fn end_or_wait(
         &self,
-        draft: &mut Draft<'_>,
+        transaction: &mut Transaction<'_>,
         (token, id): (Id, Id),
         swept: &mut Swept,
     ) -> Result<()> {
-        let shelf = &self.shelf;
-        if self.grace == 0 || has_ended(shelf, token, shelf.find(token, id)?.as_ref())? {
-            return end(draft, shelf, (token, id), swept);
+        let store = &self.store;
+        if self.grace == 0 || has_ended(store, token, store.find(token, id)?.as_ref())? {
+            return end(transaction, store, (token, id), swept);
         }
         log::warn!(
             "record {id} of token {token} is due: it is not usable any more, and is erased in {} s \
              unless the clock was wrong",
             self.grace
         );
-        draft.wait(shelf.now(), token, id);
+        transaction.defer(store.now(), token, id);
         Ok(())
     }
 
     /// Makes the time durable from which something can only be read: no later agent takes an earlier
     /// clock's word for it.
     fn narrow(&mut self) -> Result<()> {
-        let shelf = Arc::clone(&self.shelf);
+        let store = Arc::clone(&self.store);
         loop {
-            let due = due_entries(&shelf, rows::NARROWING, &Unread::default())?;
+            let due = due_entries(&store, keyspace::NARROWING, &Unread::default())?;
             if due.is_empty() {
                 return Ok(());
             }
             self.keep_time()?;
-            shelf.room.check(Need::Shrink)?;
-            let mut draft = Draft::new(&shelf);
-            due.into_iter().for_each(|(entry, _, _)| draft.forget(entry));
-            self.apply_quietly(draft)?;
+            store.room.check(Need::Shrink)?;
+            let mut transaction = Transaction::new(&store);
+            due.into_iter().for_each(|(entry, _, _)| transaction.forget(entry));
+            self.apply_quietly(transaction)?;
         }
     }
 
     /// Makes the time durable, and known to the modules.
     pub(super) fn keep_time(&self) -> Result<()> {
-        let now = self.shelf.now();
-        self.shelf.slots.raise_mark(now)?;
-        self.shelf.slots.sync()?;
-        self.shelf.page.set_mark(now);
+        let now = self.store.now();
+        self.store.slots.raise_mark(now)?;
+        self.store.slots.sync()?;
+        self.store.page.set_mark(now);
         Ok(())
     }
 
     /// Sees to what waits.
     fn sweep_waiting(&mut self, swept: &mut Swept, unread: &mut Unread) -> Result<()> {
-        let shelf = Arc::clone(&self.shelf);
-        let now = shelf.now();
-        for step in waiting(&shelf)?.chunks(STEP) {
-            let mut draft = Draft::new(&shelf);
+        let store = Arc::clone(&self.store);
+        let now = store.now();
+        for step in waiting(&store)?.chunks(STEP) {
+            let mut transaction = Transaction::new(&store);
             for Waiting { token, id, found } in step {
-                let entry = rows::waiting(*token, *id);
-                let due = match shelf.find(*token, *id) {
-                    Ok(record) => record.and_then(|it| rows::due_at(&it.known.header)),
+                let entry = keyspace::waiting(*token, *id);
+                let due = match store.find(*token, *id) {
+                    Ok(record) => record.and_then(|it| keyspace::due_at(&it.known.header)),
                     Err(error) => {
-                        unread.note(&shelf, entry, error)?;
+                        unread.note(&store, entry, error)?;
                         continue;
                     }
                 };
                 match due {
                     // The time was taken back, or the material came anew.
-                    Some(at) if at > now => draft.remind(at, *token, *id),
+                    Some(at) if at > now => transaction.mark_due(at, *token, *id),
                     // The store has gone back to an earlier clock: from now on, then.
                     Some(_) if now < *found => {
-                        draft.wait(now, *token, *id);
+                        transaction.defer(now, *token, *id);
                         continue;
                     }
                     Some(_) if now - found < self.grace => continue,
                     Some(_) => {
-                        if let Err(error) = end(&mut draft, &shelf, (*token, *id), swept) {
-                            unread.note(&shelf, entry, error)?;
+                        if let Err(error) = end(&mut transaction, &store, (*token, *id), swept) {
+                            unread.note(&store, entry, error)?;
                             continue;
                         }
                     }
                     None => {}
                 }
-                draft.forget(entry);
+                transaction.forget(entry);
             }
-            if !draft.is_empty() {
-                shelf.room.check(Need::Shrink)?;
-                self.apply(draft)?;
+            if !transaction.is_empty() {
+                store.room.check(Need::Shrink)?;
+                self.apply(transaction)?;
             }
         }
         Ok(())
@@ -150,22 +150,22 @@ impl Writer {
 
     /// Finishes deletions and erasures that a crash interrupted after their cell was overwritten.
     pub(super) fn mend(&mut self) -> Result<()> {
-        let shelf = Arc::clone(&self.shelf);
+        let store = Arc::clone(&self.store);
         let mut erased = Vec::new();
-        for (cell, owner) in shelf.claims()? {
-            match shelf.erasure(cell) {
+        for (cell, owner) in store.claims()? {
+            match store.erasure(cell) {
                 Ok(Erasure::Live) => {}
                 Ok(_) => erased.push(owner),
                 Err(error) => log::error!("{error}"),
             }
         }
         for step in erased.chunks(STEP) {
-            let mut draft = Draft::new(&shelf);
+            let mut transaction = Transaction::new(&store);
             for (token, id) in step {
-                mend_one(&mut draft, &shelf, *token, *id)?;
+                mend_one(&mut transaction, &store, *token, *id)?;
             }
-            if !draft.is_empty() {
-                self.apply(draft)?;
+            if !transaction.is_empty() {
+                self.apply(transaction)?;
             }
         }
         Ok(())
@@ -181,8 +181,8 @@ struct Unread {
 
 impl Unread {
     /// Remembers one. Fails where it is the store that failed.
-    fn note(&mut self, shelf: &Shelf, entry: Key, error: Error) -> Result<()> {
-        if !shelf.alive() {
+    fn note(&mut self, store: &OpenStore, entry: Key, error: Error) -> Result<()> {
+        if !store.alive() {
             return Err(error);
         }
         log::error!("{error}");
@@ -192,10 +192,10 @@ impl Unread {
     }
 }
 
-fn due_entries(shelf: &Shelf, prefix: &[u8], but: &Unread) -> Result<Vec<(Key, Id, Id)>> {
-    let now = shelf.now();
+fn due_entries(store: &OpenStore, prefix: &[u8], but: &Unread) -> Result<Vec<(Key, Id, Id)>> {
+    let now = store.now();
     let mut due = Vec::new();
-    shelf.each(prefix, |key, _| match rows::due_parts(key) {
+    store.each(prefix, |key, _| match keyspace::due_parts(key) {
         Some((at, ..)) if at <= now && but.entries.contains(key) => Ok(true),
         Some((at, token, id)) if at <= now && due.len() < STEP => {
             due.push((key.to_vec(), token, id));
@@ -217,10 +217,10 @@ pub struct Waiting {
 }
 
 /// What waits.
-pub fn waiting(shelf: &Shelf) -> Result<Vec<Waiting>> {
+pub fn waiting(store: &OpenStore) -> Result<Vec<Waiting>> {
     let mut all = Vec::new();
-    shelf.each(rows::WAITING, |key, value| {
-        let (token, id) = rows::waiting_ids(key).ok_or(Reason::StoreDamaged)?;
+    store.each(keyspace::WAITING, |key, value| {
+        let (token, id) = keyspace::waiting_ids(key).ok_or(Reason::StoreDamaged)?;
         let found = value.try_into().map_err(|_| Reason::StoreDamaged)?;
         all.push(Waiting { token, id, found: Seconds::from_be_bytes(found) });
         Ok(true)
@@ -230,33 +230,33 @@ pub fn waiting(shelf: &Shelf) -> Result<Vec<Waiting>> {
 
 /// Ends one due thing, if it is still there.
 fn end(
-    draft: &mut Draft<'_>,
-    shelf: &Shelf,
+    transaction: &mut Transaction<'_>,
+    store: &OpenStore,
     (token, id): (Id, Id),
     swept: &mut Swept,
 ) -> Result<()> {
-    match shelf.find(token, id)? {
+    match store.find(token, id)? {
         None => {}
-        Some(_) if draft.ends(token, id) => {}
+        Some(_) if transaction.removes(token, id) => {}
         Some(found) => match found.known.header.role {
             Role::Material { .. } => {
-                draft.bury(token, &found);
+                transaction.tombstone(token, &found);
                 swept.erased += 1;
             }
-            Role::Object { .. } if has_ended(shelf, token, Some(&found))? => {
-                draft.remove(token, &found, Ending::Expired)?;
+            Role::Object { .. } if has_ended(store, token, Some(&found))? => {
+                transaction.remove(token, &found, Ending::Expired)?;
             }
             Role::Object { .. } => {
-                draft.bury(token, &found);
-                draft.remind(shelf.now() + TOLD, token, id);
+                transaction.tombstone(token, &found);
+                transaction.mark_due(store.now() + ENDED_STAYS, token, id);
                 swept.ended += 1;
             }
             Role::CustomKey(_) => {
-                for material in shelf.versions(token, id)? {
-                    draft.remove(token, &material, Ending::Deleted)?;
+                for material in store.versions(token, id)? {
+                    transaction.remove(token, &material, Ending::Deleted)?;
                 }
-                draft.remove(token, &found, Ending::Deleted)?;
-                draft.note(Fact::of_key(Event::Deleted, token, id));
+                transaction.remove(token, &found, Ending::Deleted)?;
+                transaction.note(Fact::of_key(Event::Deleted, token, id));
                 swept.erased += 1;
             }
         },
@@ -265,32 +265,32 @@ fn end(
 }
 
 /// Whether an ordinary object has ended, and stands there only to be asked why.
-fn has_ended(shelf: &Shelf, token: Id, found: Option<&Found>) -> Result<bool> {
+fn has_ended(store: &OpenStore, token: Id, found: Option<&Found>) -> Result<bool> {
     match found {
         Some(found) if matches!(found.known.header.role, Role::Object { .. }) => {
-            Ok(!is_listed(shelf, token, found)?)
+            Ok(!is_listed(store, token, found)?)
         }
         _ => Ok(false),
     }
 }
 
 /// Whether a search finds a record.
-fn is_listed(shelf: &Shelf, token: Id, found: &Found) -> Result<bool> {
-    let all = rows::tagged(token, found.known.header.private, None);
-    Ok(shelf.store.get(&[&all[..], found.known.id.bytes()].concat())?.is_some())
+fn is_listed(store: &OpenStore, token: Id, found: &Found) -> Result<bool> {
+    let all = keyspace::tagged(token, found.known.header.private, None);
+    Ok(store.records.get(&[&all[..], found.known.id.bytes()].concat())?.is_some())
 }
 
 /// Takes a record whose cell was overwritten out of every search. It stays in its place, so that a
 /// client that lost its answer can still finish what it began: material for good, with its custom
 /// key, any other until [`RETRY`] is over.
-fn mend_one(draft: &mut Draft<'_>, shelf: &Shelf, token: Id, id: Id) -> Result<()> {
-    let Some(found) = shelf.find(token, id)? else { return Ok(()) };
-    if !is_listed(shelf, token, &found)? {
+fn mend_one(transaction: &mut Transaction<'_>, store: &OpenStore, token: Id, id: Id) -> Result<()> {
+    let Some(found) = store.find(token, id)? else { return Ok(()) };
+    if !is_listed(store, token, &found)? {
         return Ok(());
     }
-    draft.bury(token, &found);
+    transaction.tombstone(token, &found);
     if !matches!(found.known.header.role, Role::Material { .. }) {
-        draft.remind(shelf.now() + RETRY, token, id);
+        transaction.mark_due(store.now() + RETRY, token, id);
     }
     Ok(())
 }
@@ -299,18 +299,18 @@ fn mend_one(draft: &mut Draft<'_>, shelf: &Shelf, token: Id, id: Id) -> Result<(
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::agent::bell::Bell;
+    use crate::agent::waker::Waker;
     use crate::clock::FixedClock;
     use crate::key::{Expiry, ExpiryAction, Fingerprint, Header, State};
     use crate::store::Memory;
 
     const TOKEN: Id = Id::new([1; 16]);
 
-    fn put(draft: &mut Draft<'_>, number: u8, role: Role, at: Option<Seconds>) {
+    fn put(transaction: &mut Transaction<'_>, number: u8, role: Role, at: Option<Seconds>) {
         let expiry = at.map(|at| Expiry { at, action: ExpiryAction::Erase });
         let header = Header { private: true, role, expiry, tags: vec![] };
         let bytes = (header.encode().unwrap(), vec![number]);
-        draft.put(TOKEN, Id::new([number; 16]), None, header, bytes).unwrap();
+        transaction.put(TOKEN, Id::new([number; 16]), None, header, bytes).unwrap();
     }
 
     /// Two ordinary keys due at 10 and 20, material due at 10, and the end of its custom key at 30.
@@ -318,18 +318,18 @@ mod tests {
         let clock = Arc::new(FixedClock::at(5));
         let store = Box::new(Memory::default());
         crate::store::Slots::make(directory).unwrap();
-        let shelf = Shelf::open(directory, store, Arc::clone(&clock) as _).unwrap();
-        let shelf = Arc::new(shelf);
-        let bell = Arc::new(Bell::new().unwrap());
-        let mut writer = Writer::open(Arc::clone(&shelf), bell).unwrap();
-        let mut draft = Draft::new(&shelf);
-        put(&mut draft, 2, Role::Object { holds_key: true }, Some(10));
-        put(&mut draft, 3, Role::Object { holds_key: true }, Some(20));
+        let store = OpenStore::open(directory, store, Arc::clone(&clock) as _).unwrap();
+        let store = Arc::new(store);
+        let waker = Arc::new(Waker::new().unwrap());
+        let mut writer = Writer::open(Arc::clone(&store), waker).unwrap();
+        let mut transaction = Transaction::new(&store);
+        put(&mut transaction, 2, Role::Object { holds_key: true }, Some(10));
+        put(&mut transaction, 3, Role::Object { holds_key: true }, Some(20));
         let state = State { deletion_at: Some(30), ..State::awaiting_import() };
-        put(&mut draft, 4, Role::CustomKey(state), None);
+        put(&mut transaction, 4, Role::CustomKey(state), None);
         let (key, fingerprint) = (Id::new([4; 16]), Fingerprint([5; 32]));
-        put(&mut draft, 5, Role::Material { key, version: 1, fingerprint }, Some(10));
-        writer.apply(draft).unwrap();
+        put(&mut transaction, 5, Role::Material { key, version: 1, fingerprint }, Some(10));
+        writer.apply(transaction).unwrap();
         (clock, writer)
     }
 
@@ -349,7 +349,7 @@ mod tests {
         for (now, erased, ended, next) in expected {
             clock.set(now);
             assert_eq!(writer.sweep().unwrap(), Swept { erased, ended }, "at {now}");
-            assert_eq!(next_due(&writer.shelf, writer.grace).unwrap(), next, "at {now}");
+            assert_eq!(next_due(&writer.store, writer.grace).unwrap(), next, "at {now}");
         }
     }
 
@@ -359,13 +359,13 @@ mod tests {
         let (clock, mut writer) = furnished(directory.path());
         clock.set(30);
         assert_eq!(writer.sweep().unwrap(), Swept { erased: 2, ended: 2 });
-        assert_eq!(sweep_at(&clock, &mut writer, 30 + TOLD), (0, 0));
-        let left = writer.shelf.store.scan(b"", b"", 100).unwrap();
+        assert_eq!(sweep_at(&clock, &mut writer, 30 + ENDED_STAYS), (0, 0));
+        let left = writer.store.records.scan(b"", b"", 100).unwrap();
         let keys: Vec<_> = left.into_iter().map(|(key, _)| key).collect();
-        let lines = (1..=4).map(rows::audit_line);
+        let lines = (1..=4).map(keyspace::audit_line);
         assert_eq!(
             keys,
-            [rows::audit_head(), rows::meta()].into_iter().chain(lines).collect::<Vec<_>>()
+            [keyspace::audit_head(), keyspace::meta()].into_iter().chain(lines).collect::<Vec<_>>()
         );
     }
 
@@ -373,23 +373,23 @@ mod tests {
     fn the_second_from_which_a_key_can_only_be_read_outlives_a_clock_set_back() {
         let directory = tempfile::tempdir().unwrap();
         let (clock, mut writer) = furnished(directory.path());
-        let shelf = Arc::clone(&writer.shelf);
+        let store = Arc::clone(&writer.store);
         let expiry = Some(Expiry { at: 8, action: ExpiryAction::ReadOnly });
         let (key, fingerprint) = (Id::new([4; 16]), Fingerprint([5; 32]));
         let role = Role::Material { key, version: 1, fingerprint };
         let header = Header { private: true, role, expiry, tags: vec![] };
         let bytes = (header.encode().unwrap(), vec![6]);
-        let mut draft = Draft::new(&shelf);
-        draft.put(TOKEN, Id::new([6; 16]), None, header, bytes).unwrap();
-        writer.apply(draft).unwrap();
-        writer.settle().unwrap();
-        assert_eq!(next_due(&shelf, 0).unwrap(), Some(8));
+        let mut transaction = Transaction::new(&store);
+        transaction.put(TOKEN, Id::new([6; 16]), None, header, bytes).unwrap();
+        writer.apply(transaction).unwrap();
+        writer.sync_and_publish().unwrap();
+        assert_eq!(next_due(&store, 0).unwrap(), Some(8));
         assert_eq!(sweep_at(&clock, &mut writer, 8), (0, 0));
-        assert_eq!(next_due(&shelf, 0).unwrap(), Some(10));
-        assert!(shelf.find(TOKEN, Id::new([6; 16])).unwrap().is_some());
+        assert_eq!(next_due(&store, 0).unwrap(), Some(10));
+        assert!(store.find(TOKEN, Id::new([6; 16])).unwrap().is_some());
         let kept = crate::store::Slots::open(directory.path()).unwrap();
         assert_eq!(kept.mark(), 8);
-        assert_eq!(shelf.page.mark(), 8);
+        assert_eq!(store.page.mark(), 8);
     }
 
     fn sweep_at(clock: &FixedClock, writer: &mut Writer, now: Seconds) -> (u64, u64) {
@@ -404,17 +404,17 @@ mod tests {
         let (clock, writer) = furnished(directory.path());
         let mut writer = writer.with_grace(100);
         assert_eq!(sweep_at(&clock, &mut writer, 12), (0, 0));
-        assert_eq!(next_due(&writer.shelf, 100).unwrap(), Some(20));
-        let found = writer.shelf.find(TOKEN, Id::new([5; 16])).unwrap().unwrap();
-        assert!(found.known.erasure == Erasure::Live && found.known.is_dead(writer.shelf.now()));
+        assert_eq!(next_due(&writer.store, 100).unwrap(), Some(20));
+        let found = writer.store.find(TOKEN, Id::new([5; 16])).unwrap().unwrap();
+        assert!(found.known.erasure == Erasure::Live && found.known.is_dead(writer.store.now()));
         assert_eq!(sweep_at(&clock, &mut writer, 35), (0, 0));
-        assert_eq!(next_due(&writer.shelf, 100).unwrap(), Some(112));
+        assert_eq!(next_due(&writer.store, 100).unwrap(), Some(112));
         assert_eq!(sweep_at(&clock, &mut writer, 111), (0, 0));
         assert_eq!(sweep_at(&clock, &mut writer, 112), (1, 1));
         assert_eq!(sweep_at(&clock, &mut writer, 135), (1, 1));
-        assert_eq!(next_due(&writer.shelf, 100).unwrap(), Some(172));
+        assert_eq!(next_due(&writer.store, 100).unwrap(), Some(172));
         assert_eq!(sweep_at(&clock, &mut writer, 195), (0, 0));
-        assert_eq!(next_due(&writer.shelf, 100).unwrap(), None);
+        assert_eq!(next_due(&writer.store, 100).unwrap(), None);
     }
 
     #[test]
@@ -425,9 +425,9 @@ mod tests {
         assert_eq!(sweep_at(&clock, &mut writer, 5000), (0, 0));
         clock.set(6);
         writer.accept_clock().unwrap();
-        assert_eq!(next_due(&writer.shelf, 100).unwrap(), Some(10));
-        let found = writer.shelf.find(TOKEN, Id::new([5; 16])).unwrap().unwrap();
-        assert!(!found.known.is_dead(writer.shelf.now()));
+        assert_eq!(next_due(&writer.store, 100).unwrap(), Some(10));
+        let found = writer.store.find(TOKEN, Id::new([5; 16])).unwrap().unwrap();
+        assert!(!found.known.is_dead(writer.store.now()));
         assert_eq!(sweep_at(&clock, &mut writer, 9), (0, 0));
         assert_eq!(sweep_at(&clock, &mut writer, 10), (0, 0));
         assert_eq!(sweep_at(&clock, &mut writer, 110), (1, 1));
@@ -440,7 +440,7 @@ mod tests {
         let mut writer = writer.with_grace(100);
         assert_eq!(sweep_at(&clock, &mut writer, 5000), (0, 0));
         clock.set(50);
-        assert_eq!(next_due(&writer.shelf, 100).unwrap(), Some(5100));
+        assert_eq!(next_due(&writer.store, 100).unwrap(), Some(5100));
         clock.pass(99);
         assert_eq!(sweep_at(&clock, &mut writer, 60), (0, 0));
         clock.pass(1);
@@ -454,14 +454,14 @@ mod tests {
         let (clock, writer) = furnished(directory.path());
         let mut writer = writer.with_grace(100);
         assert_eq!(sweep_at(&clock, &mut writer, 10), (0, 0));
-        let shelf = Arc::clone(&writer.shelf);
-        let mut draft = Draft::new(&shelf);
-        let found = shelf.find(TOKEN, Id::new([2; 16])).unwrap().unwrap();
-        draft.remove(TOKEN, &found, Ending::Deleted).unwrap();
-        writer.apply(draft).unwrap();
+        let store = Arc::clone(&writer.store);
+        let mut transaction = Transaction::new(&store);
+        let found = store.find(TOKEN, Id::new([2; 16])).unwrap().unwrap();
+        transaction.remove(TOKEN, &found, Ending::Deleted).unwrap();
+        writer.apply(transaction).unwrap();
         // Without a grace from now on, what waits is due.
         let mut writer = writer.with_grace(0);
         assert_eq!(sweep_at(&clock, &mut writer, 11), (1, 0));
-        assert!(waiting(&shelf).unwrap().is_empty());
+        assert!(waiting(&store).unwrap().is_empty());
     }
 }

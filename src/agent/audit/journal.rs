@@ -4,7 +4,7 @@
 use super::chain::{self, ChainKey, Head};
 use super::entry::{Asker, Entry, Fact, timestamp};
 use super::{CURRENT, FOLDER};
-use crate::agent::rows;
+use crate::agent::keyspace;
 use crate::clock::Seconds;
 use crate::error::Result;
 use crate::store::{Store, files, syncs};
@@ -54,8 +54,8 @@ impl Journal {
         make_folder(&folder).map_err(failed)?;
         let key = ChainKey::open_or_make(directory)
             .map_err(|cause| files::failed(&ChainKey::path(directory), &cause))?;
-        let mut head = match store.get(&rows::audit_head())? {
-            Some(bytes) => rows::decode(&bytes, "the audit log's head")?,
+        let mut head = match store.get(&keyspace::audit_head())? {
+            Some(bytes) => keyspace::decode(&bytes, "the audit log's head")?,
             None => Head::default(),
         };
         let end = end_of_files(&folder).map_err(failed)?;
@@ -63,10 +63,10 @@ impl Journal {
             head = end;
         }
         let (mut waiting, mut unsynced) = (VecDeque::new(), VecDeque::new());
-        for (key, value) in store.scan(rows::AUDIT_LINES, b"", usize::MAX)? {
-            match rows::audit_seq(&key) {
+        for (key, value) in store.scan(keyspace::AUDIT_LINES, b"", usize::MAX)? {
+            match keyspace::audit_seq(&key) {
                 Some(seq) if seq > end.seq => {
-                    waiting.push_back((seq, rows::decode(&value, "a line")?))
+                    waiting.push_back((seq, keyspace::decode(&value, "a line")?))
                 }
                 Some(seq) => unsynced.push_back(seq),
                 None => {}
@@ -233,11 +233,11 @@ mod tests {
         let fact = Fact::of_token(Event::TokenChanged, Id::new([1; 16]));
         let sealed = journal.seal(&[fact], 1_800_000_000, asker).unwrap();
         let line = |(seq, line): &(u64, String)| {
-            (rows::audit_line(*seq), Some(rows::encode(line).unwrap()))
+            (keyspace::audit_line(*seq), Some(keyspace::encode(line).unwrap()))
         };
         let mut writes: Vec<_> = sealed.lines.iter().map(line).collect();
-        writes.push((rows::audit_head(), Some(rows::encode(&sealed.head).unwrap())));
-        writes.extend(sealed.released.iter().map(|seq| (rows::audit_line(*seq), None)));
+        writes.push((keyspace::audit_head(), Some(keyspace::encode(&sealed.head).unwrap())));
+        writes.extend(sealed.released.iter().map(|seq| (keyspace::audit_line(*seq), None)));
         store.apply(&Batch { conditions: Vec::new(), writes }).unwrap();
         journal.applied(sealed);
         journal.flush();
@@ -292,7 +292,7 @@ mod tests {
         let (directory, store) = (tempfile::tempdir().unwrap(), Memory::default());
         let mut journal = open(directory.path(), &store);
         (0..200).for_each(|_| write(&mut journal, &store));
-        let left = store.scan(rows::AUDIT_LINES, b"", 1000).unwrap().len();
+        let left = store.scan(keyspace::AUDIT_LINES, b"", 1000).unwrap().len();
         assert!(left <= ROWS, "{left} rows");
         assert_eq!(verified(directory.path(), &open(directory.path(), &store)).head.seq, 200);
     }

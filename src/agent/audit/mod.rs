@@ -23,18 +23,18 @@
 use std::path::{Path, PathBuf};
 
 mod chain;
+mod display;
 mod entry;
 mod facts;
 mod journal;
 mod read;
-mod told;
 
 pub use chain::{ChainKey, Head};
+pub use display::log;
 pub use entry::{Asker, Entry, Event, Fact, timestamp};
 pub use facts::{expired, of_change, of_entry};
 pub use journal::{Journal, Sealed};
-pub use read::{Claimed, Fault, Kept, Line, Verified, entries, kept, verify};
-pub use told::log;
+pub use read::{Claimed, Fault, Kept, LogLine, Verified, entries, kept, verify};
 
 /// The folder in a store's directory.
 pub const FOLDER: &str = "audit";

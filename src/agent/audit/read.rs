@@ -1,7 +1,7 @@
 //! Reading the log: all its files in the order of their lines, and whether nothing is missing or
 //! changed in them.
 
-use super::super::rows;
+use super::super::keyspace;
 use super::FOLDER;
 use super::chain::{self, ChainKey, Head};
 use super::entry::Entry;
@@ -41,7 +41,7 @@ pub struct Verified {
 
 /// A line of the log. It is shown with the mac that binds it to the lines before.
 #[derive(Debug, Serialize)]
-pub struct Line {
+pub struct LogLine {
     /// What it says.
     #[serde(flatten)]
     pub entry: Entry,
@@ -74,7 +74,7 @@ impl fmt::Display for Fault {
 
 /// Everything that the log of the store in `directory` says, oldest first, and the lines that say
 /// nothing.
-pub fn entries(directory: &Path) -> Result<(Vec<Line>, Vec<Fault>), Fault> {
+pub fn entries(directory: &Path) -> Result<(Vec<LogLine>, Vec<Fault>), Fault> {
     let (mut entries, mut faults) = (Vec::new(), Vec::new());
     for path in listed(directory)? {
         each_line(&path, |number, line| {
@@ -96,8 +96,8 @@ pub fn kept(directory: &Path) -> crate::error::Result<Option<Kept>> {
     if !origin.is_of(identity) {
         return Ok(None);
     }
-    let head = match snapshot::value(directory, &rows::audit_head())? {
-        Some(bytes) => rows::decode(&bytes, "the head of the audit log")?,
+    let head = match snapshot::value(directory, &keyspace::audit_head())? {
+        Some(bytes) => keyspace::decode(&bytes, "the head of the audit log")?,
         None => Head::default(),
     };
     Ok(Some(Kept { head, current: origin.commits == commits }))
@@ -135,7 +135,7 @@ struct Check {
 impl Check {
     fn line(&mut self, path: &Path, number: u64, line: &str) -> Result<(), Fault> {
         let wrong = |what: String| Err(Fault::Line(path.to_owned(), number, what));
-        let Line { head, .. } = parsed(path, number, line)?;
+        let LogLine { head, .. } = parsed(path, number, line)?;
         let expected = self.head.seq + 1;
         if head.seq != expected {
             return wrong(format!("it is number {}, and number {expected} is due", head.seq));
@@ -212,8 +212,8 @@ fn each_line(
     Ok(())
 }
 
-fn parsed(path: &Path, number: u64, line: &str) -> Result<Line, Fault> {
+fn parsed(path: &Path, number: u64, line: &str) -> Result<LogLine, Fault> {
     let what = || Fault::Line(path.to_owned(), number, "it is not a line of an audit log".into());
     let (entry, head) = chain::parse(line).ok_or_else(what)?;
-    Ok(Line { entry, head })
+    Ok(LogLine { entry, head })
 }

@@ -79,7 +79,7 @@ pub struct Cell {
 }
 
 /// A whole backup.
-pub struct Content {
+pub struct Backup {
     /// The store.
     pub store: Store,
     /// Its tokens.
@@ -94,7 +94,7 @@ impl Item {
     }
 }
 
-impl Content {
+impl Backup {
     /// Reads all items.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         let (first, mut rest) = item(bytes, bytes.len())?;
@@ -183,7 +183,7 @@ mod tests {
     }
 
     fn refusal(bytes: &[u8]) -> String {
-        let error = Content::decode(bytes).map(drop).unwrap_err();
+        let error = Backup::decode(bytes).map(drop).unwrap_err();
         assert_eq!(error.reason(), Reason::BackupDamaged);
         error.to_string()
     }
@@ -211,7 +211,7 @@ mod tests {
         ]
         .concat();
         assert_eq!(bytes(&items()), golden);
-        let content = Content::decode(&golden).unwrap();
+        let content = Backup::decode(&golden).unwrap();
         assert_eq!((content.tokens.len(), content.records.len()), (1, 1));
         assert_eq!(content.store.commits, 300);
     }

@@ -18,11 +18,11 @@
 //! expired, is not in a backup: its record comes with an empty sealed part.
 
 mod content;
-mod gather;
+mod parts;
 mod restore;
 
-pub use content::{Content, Record, Store, Token};
-pub use gather::Gathered;
+pub use content::{Backup, Record, Store, Token};
+pub use parts::BackupParts;
 pub use restore::{How, Restored, restore};
 
 use sha2::{Digest, Sha256};

@@ -6,16 +6,16 @@
 //! every slot keeps its number and its secret, and what it has erased since.
 
 use super::check_of;
-use super::content::{Cell, Content, Record, Token};
+use super::content::{Backup, Cell, Record, Token};
 use crate::agent::Lock;
 use crate::agent::audit::{Event, Fact};
-use crate::agent::bell::Bell;
 use crate::agent::commit::Writer;
-use crate::agent::cover;
+use crate::agent::keyspace::{self, Meta, Row, TokenRow};
+use crate::agent::open_store::OpenStore;
 use crate::agent::recover::remove_folder;
-use crate::agent::rows::{self, Meta, Row, TokenRow};
 use crate::agent::rules::Known;
-use crate::agent::shelf::Shelf;
+use crate::agent::shred_layer;
+use crate::agent::waker::Waker;
 use crate::clock::{Clock, Seconds};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
@@ -56,7 +56,7 @@ pub struct How<'a> {
 
 /// Puts a backup into the store that `lock` holds, which must be empty. Fails without a change where it
 /// is not.
-pub fn restore(lock: &Lock, content: &Content, how: How<'_>) -> Result<Restored> {
+pub fn restore(lock: &Lock, content: &Backup, how: How<'_>) -> Result<Restored> {
     let directory = lock.directory();
     clean_up(directory)?;
     let restored = restore_in(directory, content, how);
@@ -66,7 +66,7 @@ pub fn restore(lock: &Lock, content: &Content, how: How<'_>) -> Result<Restored>
     restored
 }
 
-fn restore_in(directory: &Path, content: &Content, how: How<'_>) -> Result<Restored> {
+fn restore_in(directory: &Path, content: &Backup, how: How<'_>) -> Result<Restored> {
     let How { living, clock, grace } = how;
     let own = survey(directory, content)?;
     let other = living.map(|living| slots_of(living, content)).transpose()?;
@@ -88,7 +88,7 @@ fn restore_in(directory: &Path, content: &Content, how: How<'_>) -> Result<Resto
 
 /// What is to be written.
 struct Plan<'a> {
-    content: &'a Content,
+    content: &'a Backup,
     /// The tokens that stay, since a living store has not destroyed them, and how often their PINs were
     /// wrong, security officer's and user's: what was counted since stays counted.
     tokens: HashMap<Id, (u8, u8)>,
@@ -100,7 +100,7 @@ struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     fn new(
-        content: &'a Content,
+        content: &'a Backup,
         living: &[&Slots],
         (now, grace): (Seconds, Seconds),
     ) -> Result<Self> {
@@ -199,12 +199,12 @@ impl<'a> Plan<'a> {
     fn write(&self, directory: &Path, slots: &Slots) -> Result<()> {
         let beside = beside(directory);
         let store = Sled::open(&beside)?;
-        let mut writes = vec![(rows::meta(), Some(rows::encode(&self.meta())?))];
+        let mut writes = vec![(keyspace::meta(), Some(keyspace::encode(&self.meta())?))];
         for token in self.content.tokens.iter().filter(|token| self.tokens.contains_key(&token.id))
         {
             let (slot, revision, entry) = (token.slot, token.revision, token.entry.clone());
             let row = TokenRow { slot, revision, entry };
-            writes.push((rows::token(token.id), Some(rows::encode(&row)?)));
+            writes.push((keyspace::token(token.id), Some(keyspace::encode(&row)?)));
         }
         for step in self.records.chunks(STEP) {
             for record in step {
@@ -229,9 +229,9 @@ impl<'a> Plan<'a> {
     /// Opens the store as an agent does, and has the restoration in its audit log.
     fn tell(&self, directory: &Path, clock: Arc<dyn Clock>) -> Result<()> {
         let store = Box::new(Sled::open(&directory.join("db"))?);
-        let shelf = Arc::new(Shelf::open(directory, store, clock)?);
-        let bell = Bell::new().map_err(|cause| Reason::General.detail(cause))?;
-        let mut writer = Writer::open(shelf, Arc::new(bell))?;
+        let store = Arc::new(OpenStore::open(directory, store, clock)?);
+        let waker = Waker::new().map_err(|cause| Reason::General.detail(cause))?;
+        let mut writer = Writer::open(store, Arc::new(waker))?;
         for token in self.tokens.keys() {
             writer.note(Fact::of_token(Event::Restored, *token))?;
         }
@@ -268,27 +268,29 @@ fn fate(
 fn row(
     slots: &Slots,
     (record, header, erasure): &(&Record, Header, Erasure),
-    writes: &mut Vec<(rows::Key, Option<Vec<u8>>)>,
+    writes: &mut Vec<(keyspace::Key, Option<Vec<u8>>)>,
 ) -> Result<()> {
     let Record { token, id, revision, .. } = **record;
     let dead = *erasure != Erasure::Live;
-    for entry in rows::entries(token, id, header, dead) {
+    for entry in keyspace::entries(token, id, header, dead) {
         writes.push((entry, Some(Vec::new())));
     }
     let mut row =
         Row { revision, cell: None, header: record.header.clone(), sealed: record.sealed.clone() };
     if let Some(Cell { number, .. }) = record.cell {
         let owner = [&token.bytes()[..], id.bytes()].concat();
-        writes.push((rows::claim(number), Some(owner)));
+        writes.push((keyspace::claim(number), Some(owner)));
         row.cell = Some(number);
         row.sealed = match slots.content(number)? {
-            Slot::Secret(secret) => {
-                cover::put_on(&secret, cover::Place { token, id, revision }, &record.sealed)?
-            }
+            Slot::Secret(secret) => shred_layer::encrypt(
+                &secret,
+                shred_layer::Binding { token, id, revision },
+                &record.sealed,
+            )?,
             Slot::Deleted(_) | Slot::Expired(_) => Vec::new(),
         };
     }
-    writes.push((rows::record(token, id), Some(rows::encode(&row)?)));
+    writes.push((keyspace::record(token, id), Some(keyspace::encode(&row)?)));
     Ok(())
 }
 
@@ -318,13 +320,13 @@ fn clean_up(directory: &Path) -> Result<()> {
 }
 
 /// Whether the store is empty; its own file of slots, where that has survived its records.
-fn survey(directory: &Path, content: &Content) -> Result<Option<Slots>> {
+fn survey(directory: &Path, content: &Backup) -> Result<Option<Slots>> {
     let (db, file) = (directory.join("db"), directory.join(slots::NAME));
     let served = db.exists();
     match served.then(|| Sled::open(&db).and_then(|store| is_empty(&store))) {
         Some(Err(error)) if error.reason() == Reason::StoreDamaged => {
-            let told = format_args!("{} cannot be opened", db.display());
-            return Err(Reason::StoreNotEmpty.detail(told));
+            let detail = format_args!("{} cannot be opened", db.display());
+            return Err(Reason::StoreNotEmpty.detail(detail));
         }
         Some(Err(error)) => return Err(error),
         Some(Ok(false)) => return Err(not_empty(directory)),
@@ -361,7 +363,7 @@ fn not_empty(directory: &Path) -> Error {
     Reason::StoreNotEmpty.detail(format_args!("{} holds tokens", directory.display()))
 }
 
-fn slots_of(living: &Path, content: &Content) -> Result<Slots> {
+fn slots_of(living: &Path, content: &Backup) -> Result<Slots> {
     if !living.join(slots::NAME).exists() {
         return Err(Reason::OtherStore.detail(format_args!("{} holds none", living.display())));
     }

@@ -60,16 +60,16 @@ impl Bench {
         let store = Box::new(Shared(Arc::clone(&probe)));
         let clock = Arc::new(FixedClock::at(1_800_000_000));
         Slots::make(directory).unwrap();
-        let mut shelf = Shelf::open(directory, store, clock).unwrap();
+        let mut store = OpenStore::open(directory, store, clock).unwrap();
         let level = Arc::clone(&free);
         let read = Box::new(move || Ok(level.load(Ordering::Relaxed)));
-        shelf.room = Room::with(directory, read).unwrap();
-        let bell = Arc::new(Bell::new().unwrap());
-        let mut writer = Writer::open(Arc::new(shelf), bell).unwrap();
-        let shelf = Arc::clone(&writer.shelf);
-        let mut draft = Draft::new(&shelf);
-        draft.put_token(TOKEN, &TokenRow { slot: 0, revision: 1, entry: vec![] }).unwrap();
-        writer.apply(draft).unwrap();
+        store.room = Room::with(directory, read).unwrap();
+        let waker = Arc::new(Waker::new().unwrap());
+        let mut writer = Writer::open(Arc::new(store), waker).unwrap();
+        let store = Arc::clone(&writer.store);
+        let mut transaction = Transaction::new(&store);
+        transaction.put_token(TOKEN, &TokenRow { slot: 0, revision: 1, entry: vec![] }).unwrap();
+        writer.apply(transaction).unwrap();
         Self { writer, probe, free }
     }
 
@@ -172,7 +172,7 @@ fn old_answers_are_forgotten_and_young_ones_kept() {
     assert_eq!(kept.len(), 3);
     assert_eq!(bench.commit(key_object(10)), Ok(vec![1]), "a retry");
     assert_eq!(bench.commit(key_object(2)).unwrap_err().reason(), Reason::Conflict);
-    assert_eq!(history(&bench.writer.shelf).unwrap(), bench.writer.history);
+    assert_eq!(history(&bench.writer.store).unwrap(), bench.writer.history);
 }
 
 #[test]
@@ -182,12 +182,12 @@ fn a_refused_commit_gives_its_cells_back() {
     let length = || directory.path().join("slots").metadata().unwrap().len();
     bench.commit(key_object(1)).unwrap();
     let before = length();
-    let shelf = Arc::clone(&bench.writer.shelf);
+    let store = Arc::clone(&bench.writer.store);
     for _ in 0..300 {
-        let mut draft = Draft::new(&shelf);
+        let mut transaction = Transaction::new(&store);
         let header = Header::decode(&key_object(2).put.unwrap().0).unwrap();
         let bytes = (header.encode().unwrap(), vec![]);
-        draft.put(TOKEN, Id::new([2; 16]), None, header, bytes).unwrap();
+        transaction.put(TOKEN, Id::new([2; 16]), None, header, bytes).unwrap();
     }
     assert_eq!(length(), before);
 }
@@ -199,7 +199,7 @@ fn a_cell_is_overwritten_before_the_store_changes() {
     bench.commit(key_object(1)).unwrap();
     let id = Id::new([1; 16]);
     let erasure =
-        |bench: &Bench| bench.writer.shelf.find(TOKEN, id).unwrap().unwrap().known.erasure;
+        |bench: &Bench| bench.writer.store.find(TOKEN, id).unwrap().unwrap().known.erasure;
     assert_eq!(erasure(&bench), Erasure::Live);
     let before = bench.everything();
     bench.probe.fails.store(true, Ordering::Relaxed);

@@ -2,7 +2,7 @@
 
 use super::custody::{ITS, KEY, born, deletion, erase_at};
 use super::*;
-use crate::agent::backup::{Content, How, Restored, restore};
+use crate::agent::backup::{Backup, How, Restored, restore};
 use crate::wire::Outcome;
 
 /// What the agent gives whoever asks for a backup.
@@ -36,7 +36,7 @@ fn elsewhere(content: &[u8], living: Option<&Path>) -> (World, Restored) {
 fn restored_in(world: &World, content: &[u8], living: Option<&Path>) -> Result<Restored> {
     let Claim::Ours(lock) = claim(&world.path()).unwrap() else { panic!("served") };
     let how = How { living, clock: world.clock.clone(), grace: world.grace };
-    restore(&lock, &Content::decode(content).unwrap(), how)
+    restore(&lock, &Backup::decode(content).unwrap(), how)
 }
 
 /// A world with a custom key and an object, and its backup.
@@ -136,7 +136,7 @@ fn a_living_store_says_what_it_has_erased_since() {
     stranger.stop().unwrap();
     let directory = tempfile::tempdir().unwrap();
     let Claim::Ours(lock) = claim(directory.path()).unwrap() else { panic!("served") };
-    let content = Content::decode(&content).unwrap();
+    let content = Backup::decode(&content).unwrap();
     let (living, clock) = (stranger.path(), stranger.clock.clone());
     let refused = restore(&lock, &content, How { living: Some(&living), clock, grace: 0 });
     assert_eq!(reason(refused), Reason::OtherStore);
@@ -267,7 +267,7 @@ fn what_waits_its_grace_out_is_in_a_backup_and_waits_again_where_it_is_restored(
 #[test]
 fn a_backup_with_a_cell_that_no_store_has_is_refused() {
     let (_first, content) = backed_up();
-    let mut content = Content::decode(&content).unwrap();
+    let mut content = Backup::decode(&content).unwrap();
     for number in [0, 511, u32::MAX] {
         content
             .records

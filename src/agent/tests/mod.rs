@@ -9,7 +9,7 @@ mod custody;
 mod destroy;
 mod recovery;
 mod service;
-mod tally;
+mod usage_counts;
 
 use super::tickets::Tickets;
 use super::{Claim, Options, claim, serve_until};

@@ -5,7 +5,7 @@ use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use jiff::Timestamp;
-use keystead::agent::audit::{self, Claimed, Entry, Event, Fault, Head, Kept, Line, Verified};
+use keystead::agent::audit::{self, Claimed, Entry, Event, Fault, Head, Kept, LogLine, Verified};
 use keystead::config::Config;
 use keystead::error::Reason;
 use keystead::id::Id;
@@ -69,7 +69,7 @@ impl Arguments {
     }
 
     /// The keys that are meant, by their IDs: an alias means each key that it was ever given to.
-    fn keys(&self, lines: &[Line]) -> Result<Option<HashSet<String>>, Failure> {
+    fn keys(&self, lines: &[LogLine]) -> Result<Option<HashSet<String>>, Failure> {
         let Some(name) = &self.key else { return Ok(None) };
         let facts = lines.iter().map(|line| &line.entry.fact);
         let named = facts.filter(|fact| fact.alias.as_ref() == Some(name));
@@ -220,7 +220,7 @@ fn claimed(answer: Response) -> Result<Claimed, Failure> {
 /// How many of the columns are there though nothing stands in them.
 const ALWAYS: usize = 2;
 
-fn table(lines: &[Line]) -> String {
+fn table(lines: &[LogLine]) -> String {
     let rows: Vec<_> = lines.iter().map(|line| row(&line.entry)).collect();
     let filled = |column: &usize| {
         *column < ALWAYS || rows.iter().any(|row| row.get(*column).is_some_and(|it| !it.is_empty()))

@@ -5,7 +5,7 @@ use crate::pin::{Passphrase, Pin};
 use crate::sealed_file::Pieces;
 use crate::whole_file::Input;
 use crate::{Failure, Global, output, serving};
-use keystead::agent::backup::{Content, How, Restored, restore};
+use keystead::agent::backup::{Backup, How, Restored, restore};
 use keystead::agent::{Claim, Lock, claim};
 use keystead::clock::SystemClock;
 use keystead::error::{Error, Reason};
@@ -62,7 +62,7 @@ impl Arguments {
 }
 
 /// Opens all of it before any of it is believed.
-fn read(input: &Input, passphrase: &Pin) -> Result<Content, Failure> {
+fn read(input: &Input, passphrase: &Pin) -> Result<Backup, Failure> {
     let wrong = |error: Error| input.wrong(&error.into());
     let mut front = Vec::with_capacity(FRONT);
     let mut bytes = input.bytes();
@@ -80,7 +80,7 @@ fn read(input: &Input, passphrase: &Pin) -> Result<Content, Failure> {
     }
     let mut content = Zeroizing::new(Vec::with_capacity(chunks.len() * CHUNK));
     chunks.iter().for_each(|chunk| content.extend_from_slice(chunk.expose()));
-    Content::decode(&content).map_err(wrong)
+    Backup::decode(&content).map_err(wrong)
 }
 
 fn damaged(chunk: u64) -> Failure {
@@ -123,7 +123,7 @@ fn explain(error: Error) -> Failure {
     }
 }
 
-fn counts(content: &Content) -> Result<Restored, Failure> {
+fn counts(content: &Backup) -> Result<Restored, Failure> {
     let mut counts = Restored { tokens: content.tokens.len() as u64, ..Restored::default() };
     for record in &content.records {
         match Header::decode(&record.header)?.role {
@@ -135,7 +135,7 @@ fn counts(content: &Content) -> Result<Restored, Failure> {
     Ok(counts)
 }
 
-fn show(global: &Global, done: &str, content: &Content, it: Restored) -> Result<(), Failure> {
+fn show(global: &Global, done: &str, content: &Backup, it: Restored) -> Result<(), Failure> {
     let taken = timestamp(content.store.taken)?;
     let Restored { tokens, custom_keys, others, erased } = it;
     if global.json {

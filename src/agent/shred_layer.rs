@@ -25,7 +25,7 @@ const LABEL: &[u8] = b"keystead v1 cover";
 
 /// Whose cover it is; it comes off nowhere else.
 #[derive(Debug, Clone, Copy)]
-pub struct Place {
+pub struct Binding {
     /// The token.
     pub token: Id,
     /// The record.
@@ -35,37 +35,39 @@ pub struct Place {
 }
 
 /// Covers `plain` under a cell's secret.
-pub fn put_on(secret: &[u8; 32], place: Place, plain: &[u8]) -> Result<Vec<u8>> {
+pub fn encrypt(secret: &[u8; 32], binding: Binding, plain: &[u8]) -> Result<Vec<u8>> {
     let mut salt = [0; SALT];
     aws_lc_rs::rand::fill(&mut salt).map_err(|_| Reason::General)?;
-    let ciphertext = cipher(secret, place, &salt)?
+    let ciphertext = cipher(secret, binding, &salt)?
         .encrypt(&Nonce::default(), plain)
         .map_err(|_| Reason::General)?;
     Ok([&[FORMAT], &salt[..], &ciphertext].concat())
 }
 
 /// Takes the cover off.
-pub fn take_off(secret: &[u8; 32], place: Place, covered: &[u8]) -> Result<Vec<u8>> {
-    let Some((&FORMAT, rest)) = covered.split_first() else { return Err(damaged(place)) };
-    let (salt, ciphertext) = rest.split_first_chunk::<SALT>().ok_or_else(|| damaged(place))?;
-    cipher(secret, place, salt)?.decrypt(&Nonce::default(), ciphertext).map_err(|_| damaged(place))
+pub fn decrypt(secret: &[u8; 32], binding: Binding, covered: &[u8]) -> Result<Vec<u8>> {
+    let Some((&FORMAT, rest)) = covered.split_first() else { return Err(damaged(binding)) };
+    let (salt, ciphertext) = rest.split_first_chunk::<SALT>().ok_or_else(|| damaged(binding))?;
+    cipher(secret, binding, salt)?
+        .decrypt(&Nonce::default(), ciphertext)
+        .map_err(|_| damaged(binding))
 }
 
-fn cipher(secret: &[u8; 32], place: Place, salt: &[u8; SALT]) -> Result<Aes256Gcm> {
+fn cipher(secret: &[u8; 32], binding: Binding, salt: &[u8; SALT]) -> Result<Aes256Gcm> {
     let mut key = Zeroizing::new([0; 32]);
-    let info =
-        [LABEL, place.token.bytes(), place.id.bytes(), &place.revision.to_le_bytes()].concat();
+    let info = [LABEL, binding.token.bytes(), binding.id.bytes(), &binding.revision.to_le_bytes()]
+        .concat();
     Hkdf::<Sha256>::new(Some(salt), secret)
         .expand(&info, &mut *key)
         .map_err(|_| Reason::General)?;
     Ok(Aes256Gcm::new((&*key).into()))
 }
 
-fn damaged(place: Place) -> Error {
+fn damaged(binding: Binding) -> Error {
     Reason::StoreDamaged.detail(format_args!(
         "record {} in db/ does not fit its cell in slots; restore the store's directory as a whole \
          from a backup",
-        place.id
+        binding.id
     ))
 }
 
@@ -74,7 +76,7 @@ fn damaged(place: Place) -> Error {
 mod tests {
     use super::*;
 
-    const PLACE: Place = Place { token: Id::new([1; 16]), id: Id::new([2; 16]), revision: 3 };
+    const BINDING: Binding = Binding { token: Id::new([1; 16]), id: Id::new([2; 16]), revision: 3 };
 
     /// Made elsewhere, from RFC 5869 and NIST SP 800-38D.
     #[test]
@@ -84,29 +86,29 @@ mod tests {
             0xDE, 0x6C, 0x04, 0x2E, 0xC0, 0xDD, 0x95, 0x67,
         ];
         let covered = [&[1][..], &[9; 32], &ciphertext].concat();
-        assert_eq!(take_off(&[7; 32], PLACE, &covered).unwrap(), b"sealed");
+        assert_eq!(decrypt(&[7; 32], BINDING, &covered).unwrap(), b"sealed");
     }
 
     #[test]
     fn a_cover_comes_off_in_its_place_only() {
-        let covered = put_on(&[7; 32], PLACE, b"sealed").unwrap();
-        assert_eq!(take_off(&[7; 32], PLACE, &covered).unwrap(), b"sealed");
-        assert!(take_off(&[8; 32], PLACE, &covered).is_err());
-        assert!(take_off(&[7; 32], Place { revision: 4, ..PLACE }, &covered).is_err());
-        assert!(take_off(&[7; 32], Place { id: PLACE.token, ..PLACE }, &covered).is_err());
-        assert!(take_off(&[7; 32], Place { token: PLACE.id, ..PLACE }, &covered).is_err());
+        let covered = encrypt(&[7; 32], BINDING, b"sealed").unwrap();
+        assert_eq!(decrypt(&[7; 32], BINDING, &covered).unwrap(), b"sealed");
+        assert!(decrypt(&[8; 32], BINDING, &covered).is_err());
+        assert!(decrypt(&[7; 32], Binding { revision: 4, ..BINDING }, &covered).is_err());
+        assert!(decrypt(&[7; 32], Binding { id: BINDING.token, ..BINDING }, &covered).is_err());
+        assert!(decrypt(&[7; 32], Binding { token: BINDING.id, ..BINDING }, &covered).is_err());
     }
 
     #[test]
     fn any_flipped_bit_and_any_cut_is_damage() {
-        let covered = put_on(&[7; 32], PLACE, b"sealed").unwrap();
+        let covered = encrypt(&[7; 32], BINDING, b"sealed").unwrap();
         for bit in 0..covered.len() * 8 {
             let mut flipped = covered.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            assert!(take_off(&[7; 32], PLACE, &flipped).is_err(), "bit {bit}");
+            assert!(decrypt(&[7; 32], BINDING, &flipped).is_err(), "bit {bit}");
         }
         for cut in 0..covered.len() {
-            assert!(take_off(&[7; 32], PLACE, &covered[..cut]).is_err(), "cut at {cut}");
+            assert!(decrypt(&[7; 32], BINDING, &covered[..cut]).is_err(), "cut at {cut}");
         }
     }
 }

@@ -1,18 +1,18 @@
 //! The life of an agent: open, serve, sweep when something is due, end when nobody needs it, when it
 //! is told to, when its store is gone or has failed.
 
+use super::acceptor::Acceptor;
 use super::allowance::Short;
-use super::bell::Bell;
 use super::commit::{Job, Work, Writer};
-use super::door::Door;
-use super::outlook::Outlook;
-use super::place::{self, Watch};
+use super::directory::{self, Watch};
+use super::expiry_report::ExpiryReport;
+use super::open_store::OpenStore;
 use super::recover::{self, open_or_rescue};
 use super::server::{Access, Server};
-use super::shelf::Shelf;
 use super::stall::Watchdog;
 use super::sweep::next_due;
 use super::tickets::Tickets;
+use super::waker::Waker;
 use super::{Lock, Options};
 use crate::clock::{Clock, Seconds, SystemClock};
 use crate::error::{Error, Reason, Result};
@@ -56,8 +56,8 @@ pub fn serve(
 ) -> Result<()> {
     sys::heap::give_long_blocks_back();
     let stop = on_signals().map_err(|error| Reason::General.detail(error))?;
-    let life = Life::begin(lock, options, Arc::new(SystemClock), handed, working)?;
-    life.run(stop.as_fd(), ready)
+    let main_loop = MainLoop::begin(lock, options, Arc::new(SystemClock), handed, working)?;
+    main_loop.run(stop.as_fd(), ready)
 }
 
 /// The same by any clock, until `stop` is readable.
@@ -68,21 +68,21 @@ pub fn serve_until(
     stop: impl AsFd,
     ready: impl FnOnce(),
 ) -> Result<()> {
-    Life::begin(lock, options, clock, None, |_| ())?.run(stop.as_fd(), ready)
+    MainLoop::begin(lock, options, clock, None, |_| ())?.run(stop.as_fd(), ready)
 }
 
 /// What lasts as long as the agent, however often the store is opened.
-struct Life<'a> {
+struct MainLoop<'a> {
     directory: &'a Path,
     options: &'a Options,
     clock: Arc<dyn Clock>,
     watch: Watch,
-    door: Door,
+    acceptor: Acceptor,
     /// Whether the socket is somebody else's.
     keeps_socket: bool,
 }
 
-impl<'a> Life<'a> {
+impl<'a> MainLoop<'a> {
     /// From now on whoever connects waits for the store.
     fn begin(
         lock: &'a Lock,
@@ -98,7 +98,7 @@ impl<'a> Life<'a> {
         let short = Short::of_agent(owner)?.filter(|_| options.makes_way);
         let listener = match handed {
             Some(listener) => listener,
-            None => place::listen(directory, options.group)?,
+            None => directory::listen(directory, options.group)?,
         };
         // From here on: the socket may be taken from it before the store is open.
         let watch = Watch::new(directory)?;
@@ -110,9 +110,9 @@ impl<'a> Life<'a> {
             working(stalled);
         };
         let watchdog = Watchdog::new(directory.to_owned(), options.patience);
-        let door = Door::new(listener, short, watchdog, show_life).map_err(absent)?;
+        let acceptor = Acceptor::new(listener, short, watchdog, show_life).map_err(absent)?;
         lock.listening().map_err(absent)?;
-        Ok(Self { directory, options, clock, watch, door, keeps_socket })
+        Ok(Self { directory, options, clock, watch, acceptor, keeps_socket })
     }
 
     fn run(&self, stop: BorrowedFd<'_>, ready: impl FnOnce()) -> Result<()> {
@@ -123,7 +123,7 @@ impl<'a> Life<'a> {
         while ended == Ended::RoomAgain {
             let place = self.directory.display();
             log::info!("{place}: there may be room again: it is opened anew");
-            self.door.shut();
+            self.acceptor.shut();
             agent.close().inspect_err(|error| self.withdraw(Some(error)))?;
             agent = self.open()?;
             ended = agent.serve(self, stop);
@@ -155,7 +155,7 @@ impl<'a> Life<'a> {
                 if let Err(error) = agent.sweep() {
                     log::debug!("what is due is not erased yet: {error}");
                 }
-                self.door.open(&agent.server, &agent.jobs, &agent.bell);
+                self.acceptor.open(&agent.server, &agent.jobs, &agent.waker);
                 Ok(agent)
             }
             Err(error) => {
@@ -168,25 +168,25 @@ impl<'a> Life<'a> {
     /// Whoever comes now starts the next agent, which waits for the lock.
     fn withdraw(&self, why: Option<&Error>) {
         if !self.keeps_socket
-            && let Err(error) = place::unlink(self.directory)
+            && let Err(error) = directory::unlink(self.directory)
         {
             log::error!("the socket stays: {error}");
         }
-        self.door.leave(why);
+        self.acceptor.leave(why);
     }
 
     fn end(&self, mut agent: Agent, ended: Ended) -> Result<()> {
         if ended == Ended::StoreGone {
-            self.door.leave(None);
+            self.acceptor.leave(None);
             agent.abandon();
             return Ok(());
         }
         if ended != Ended::StoreFailed {
-            agent.outlook.look_back(&agent.shelf);
+            agent.expiry_report.report_once_more(&agent.store);
         }
         match self.keeps_socket {
             // Whoever comes now waits until this agent is through, and asks the next one.
-            true => self.door.shut(),
+            true => self.acceptor.shut(),
             false => self.withdraw(None),
         }
         let closed = agent.close();
@@ -195,21 +195,21 @@ impl<'a> Life<'a> {
         }
         recover::doubt(self.directory);
         closed.and_then(|()| {
-            let told = format_args!("{}: the log says what failed", self.directory.display());
-            Err(Reason::StoreDamaged.detail(told))
+            let detail = format_args!("{}: the log says what failed", self.directory.display());
+            Err(Reason::StoreDamaged.detail(detail))
         })
     }
 }
 
 fn log_start(agent: &Agent, directory: &Path, options: &Options) {
-    let (store, incarnation) = agent.shelf.slots.identity();
+    let (store, incarnation) = agent.store.slots.identity();
     log::info!(
         "the agent starts: keystead {}, store {store} (format {STORE_FORMAT}, incarnation {incarnation}) \
          in {}, process {}, {}{}",
         env!("CARGO_PKG_VERSION"),
         directory.display(),
         std::process::id(),
-        if agent.shelf.writable { "writable" } else { "its snapshot, which can only be read" },
+        if agent.store.writable { "writable" } else { "its snapshot, which can only be read" },
         options.group.map(|group| format!(", for group {group}")).unwrap_or_default(),
     );
 }
@@ -226,7 +226,7 @@ fn on_signals() -> std::io::Result<UnixStream> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ended {
     Idle,
-    Told,
+    Signalled,
     StoreGone,
     StoreFailed,
     /// What could not be opened for want of room can perhaps be opened now.
@@ -239,7 +239,7 @@ impl Ended {
     fn why(self) -> &'static str {
         match self {
             Self::Idle => "nobody needs it",
-            Self::Told => "a signal told it to",
+            Self::Signalled => "a signal told it to",
             Self::StoreGone => "its directory is gone",
             Self::StoreFailed => "the store failed",
             Self::RoomAgain => "there may be room again",
@@ -249,13 +249,13 @@ impl Ended {
 }
 
 struct Agent {
-    shelf: Arc<Shelf>,
+    store: Arc<OpenStore>,
     server: Arc<Server>,
     jobs: Sender<Job>,
     writer: JoinHandle<Result<()>>,
-    bell: Arc<Bell>,
+    waker: Arc<Waker>,
     timer: Timer,
-    outlook: Outlook,
+    expiry_report: ExpiryReport,
     grace: Seconds,
     /// Whether the file system had no room when the agent began, and when that was.
     lacked_room: bool,
@@ -269,28 +269,28 @@ struct Agent {
 impl Agent {
     fn open(directory: &Path, options: &Options, clock: Arc<dyn Clock>) -> Result<Self> {
         let owner = directory.metadata().map_err(absent)?.uid();
-        let shelf = Arc::new(open_or_rescue(directory, clock)?);
-        let seen = shelf.seen_before();
-        let bell = Arc::new(Bell::new().map_err(absent)?);
-        let (jobs, writer) = start_writer(&shelf, &bell, options.grace)?;
+        let store = Arc::new(open_or_rescue(directory, clock)?);
+        let seen = store.seen_before();
+        let waker = Arc::new(Waker::new().map_err(absent)?);
+        let (jobs, writer) = start_writer(&store, &waker, options.grace)?;
         if let Some(group) = options.group {
-            shelf.page.share(group).map_err(absent)?;
+            store.page.share(group).map_err(absent)?;
         }
         let access = Access { owner, group: options.group.is_some() };
         let tickets = Tickets::open(directory)?;
-        let parts = (Arc::clone(&shelf), tickets);
-        let server = Arc::new(Server::new(parts, access, options.spare, Arc::clone(&bell)));
+        let parts = (Arc::clone(&store), tickets);
+        let server = Arc::new(Server::new(parts, access, options.spare, Arc::clone(&waker)));
         let timer = Timer::new().map_err(absent)?;
-        let outlook = Outlook::new(options.metrics.clone(), seen);
-        let (grace, kept, lacked_room) = (options.grace, Instant::now(), !shelf.has_room());
+        let expiry_report = ExpiryReport::new(options.metrics.clone(), seen);
+        let (grace, kept, lacked_room) = (options.grace, Instant::now(), !store.has_room());
         Ok(Self {
-            shelf,
+            store,
             server,
             jobs,
             writer,
-            bell,
+            waker,
             timer,
-            outlook,
+            expiry_report,
             grace,
             lacked_room,
             began: kept,
@@ -299,13 +299,13 @@ impl Agent {
         })
     }
 
-    fn serve(&mut self, life: &Life<'_>, stop: BorrowedFd<'_>) -> Ended {
-        let options = life.options;
+    fn serve(&mut self, main_loop: &MainLoop<'_>, stop: BorrowedFd<'_>) -> Ended {
+        let options = main_loop.options;
         loop {
             let swept = self.sweep();
-            self.outlook.watch_clock(&self.shelf);
-            let look = self.outlook.look(&self.shelf);
-            if !self.shelf.alive() || self.writer.is_finished() {
+            self.expiry_report.watch_clock(&self.store);
+            let look = self.expiry_report.report_if_due(&self.store);
+            if !self.store.alive() || self.writer.is_finished() {
                 return Ended::StoreFailed;
             }
             let left = match (&swept, self.alone_since()) {
@@ -323,17 +323,17 @@ impl Agent {
             };
             self.keep_snapshot();
             let mut left = left.map_or(look, |left| left.min(look));
-            if self.shelf.is_full() {
+            if self.store.is_full() {
                 left = left.min(ROOM);
             }
-            match self.wait((stop, &life.watch), left) {
+            match self.wait((stop, &main_loop.watch), left) {
                 Ok(Some(ended)) => return ended,
-                Ok(None) if life.door.is_outdone() => return Ended::Outdone,
+                Ok(None) if main_loop.acceptor.is_outdone() => return Ended::Outdone,
                 Ok(None) if self.could_be_whole() => return Ended::RoomAgain,
                 Ok(None) => {}
                 Err(error) => {
                     log::error!("cannot wait for connections: {error}");
-                    return Ended::Told;
+                    return Ended::Signalled;
                 }
             }
         }
@@ -348,7 +348,7 @@ impl Agent {
     /// room: there is some now, or a quota may have been raised in the last minute.
     fn could_be_whole(&self) -> bool {
         let some_time = || self.lacked_room || self.began.elapsed() >= SNAPSHOTS;
-        self.shelf.is_full() && self.shelf.has_room() && some_time()
+        self.store.is_full() && self.store.has_room() && some_time()
     }
 
     /// Has a snapshot made from time to time. A writer that has ended is noticed elsewhere.
@@ -364,21 +364,21 @@ impl Agent {
     fn sweep(&mut self) -> Result<Option<Seconds>> {
         let swept = self.sweep_what_is_due();
         let due = swept.as_ref().map_or(None, |due| *due);
-        let ahead = |due| Duration::from_secs(due).saturating_sub(self.shelf.precise());
+        let ahead = |due| Duration::from_secs(due).saturating_sub(self.store.precise());
         self.timer.arm(due.map(ahead)).map_err(absent)?;
         swept
     }
 
     fn sweep_what_is_due(&mut self) -> Result<Option<Seconds>> {
-        let mut due = next_due(&self.shelf, self.grace)?;
-        if due.is_some_and(|at| at <= self.shelf.now()) {
+        let mut due = next_due(&self.store, self.grace)?;
+        if due.is_some_and(|at| at <= self.store.now()) {
             let (answer, done) = sync_channel(1);
             let job = Job { answer: Some(answer), ..Job::own(Work::Sweep) };
             let gone = |_| Error::from(Reason::StoreDamaged);
             self.jobs.send(job).map_err(|_| gone(()))?;
             done.recv().map_err(|_| gone(()))??;
             self.stirred = Instant::now();
-            due = next_due(&self.shelf, self.grace)?;
+            due = next_due(&self.store, self.grace)?;
         }
         Ok(due)
     }
@@ -393,7 +393,7 @@ impl Agent {
         let mut descriptors = [
             PollFd::from_borrowed_fd(stop, PollFlags::IN),
             PollFd::new(watch, PollFlags::IN),
-            PollFd::new(&self.bell, PollFlags::IN),
+            PollFd::new(&self.waker, PollFlags::IN),
             PollFd::new(&self.timer.due, PollFlags::IN),
             PollFd::new(&self.timer.set, PollFlags::IN),
         ];
@@ -401,31 +401,31 @@ impl Agent {
             Err(Errno::INTR) => return Ok(None),
             done => done?,
         };
-        let [told, gone, rung, ..] = descriptors.map(|each| !each.revents().is_empty());
-        if told {
-            return Ok(Some(Ended::Told));
+        let [signalled, gone, woken, ..] = descriptors.map(|each| !each.revents().is_empty());
+        if signalled {
+            return Ok(Some(Ended::Signalled));
         }
         if gone && watch.is_gone() {
             return Ok(Some(Ended::StoreGone));
         }
-        if rung {
-            self.bell.silence();
+        if woken {
+            self.waker.reset();
         }
         Ok(None)
     }
 
-    /// Finishes what is under way, and makes the end durable. The door is shut.
+    /// Finishes what is under way, and makes the end durable. The acceptor is shut.
     fn close(self) -> Result<()> {
         self.end(Work::Stop)
     }
 
     fn end(self, how: Work) -> Result<()> {
-        let Self { shelf, server, jobs, writer, .. } = self;
+        let Self { store, server, jobs, writer, .. } = self;
         server.close();
         // The writer may have ended already, with the store.
         let _ended = jobs.send(Job::own(how));
         let ended = writer.join();
-        shelf.page.ended();
+        store.page.ended();
         ended.unwrap_or_else(|_| Err(Reason::General.detail("the writer panicked")))
     }
 }
@@ -434,7 +434,7 @@ impl Agent {
     /// Leaves a store that somebody is removing as it is: what sled writes when it is closed would
     /// stand in the way of that.
     fn abandon(self) {
-        std::mem::forget(Arc::clone(&self.shelf));
+        std::mem::forget(Arc::clone(&self.store));
         if let Err(error) = self.end(Work::Abandon) {
             log::debug!("{error}");
         }
@@ -442,16 +442,16 @@ impl Agent {
 }
 
 fn start_writer(
-    shelf: &Arc<Shelf>,
-    bell: &Arc<Bell>,
+    store: &Arc<OpenStore>,
+    waker: &Arc<Waker>,
     grace: Seconds,
 ) -> Result<(Sender<Job>, JoinHandle<Result<()>>)> {
     let (jobs, receiver) = channel();
-    let writer = Writer::open(Arc::clone(shelf), Arc::clone(bell))?.with_grace(grace);
-    let bell = Arc::clone(bell);
+    let writer = Writer::open(Arc::clone(store), Arc::clone(waker))?.with_grace(grace);
+    let waker = Arc::clone(waker);
     let run = move || {
         let ended = writer.run(&receiver);
-        bell.ring();
+        waker.wake();
         ended
     };
     let writer = std::thread::Builder::new().name("writer".into()).spawn(run).map_err(absent)?;

@@ -1,11 +1,11 @@
-//! The door of an agent: a thread of its own takes in whoever connects, from before the store is open
+//! The acceptor of an agent: a thread of its own takes in whoever connects, from before the store is open
 //! until it is closed, and shows those who wait that the agent lives.
 
 use super::allowance::Short;
-use super::bell::Bell;
 use super::commit::Job;
 use super::server::{Server, most_of_each};
 use super::stall::Watchdog;
+use super::waker::Waker;
 use crate::error::Error;
 use crate::wire::{Response, frame};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 /// How often those who wait are shown that the agent lives; they give up after five times this.
 pub const TICK: Duration = Duration::from_secs(1);
 
-/// How soon to look again while somebody waits for a seat.
+/// How soon to look again while somebody waits for a connection.
 const SOON: Duration = Duration::from_millis(20);
 
 /// How long nobody is taken in after somebody could neither be taken in nor sent away.
@@ -32,13 +32,13 @@ const RESPITE: Duration = Duration::from_millis(100);
 const MOST_WAITING: usize = 1024;
 
 /// Takes in whoever connects.
-pub struct Door {
+pub struct Acceptor {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
 
 struct Shared {
-    bell: Bell,
+    waker: Waker,
     state: Mutex<State>,
 }
 
@@ -58,11 +58,11 @@ struct State {
 enum Inside {
     /// Nobody is served at the moment.
     Waiting(Vec<UnixStream>),
-    /// Connections are served. The bell rings when the agent is to make way.
-    Serving(Arc<Server>, Sender<Job>, Arc<Bell>),
+    /// Connections are served. The waker is woken when the agent is to make way.
+    Serving(Arc<Server>, Sender<Job>, Arc<Waker>),
 }
 
-impl Door {
+impl Acceptor {
     /// Takes in whoever connects to the listener, and lets them wait. Meanwhile `working` is called every
     /// [`TICK`], with an error where nothing is worked on because the disk does not answer. An agent that is `short` of something is outdone by some who connect.
     pub fn new(
@@ -81,22 +81,22 @@ impl Door {
             spare: Some(spare()?),
             over: false,
         };
-        let shared = Arc::new(Shared { bell: Bell::new()?, state: Mutex::new(state) });
+        let shared = Arc::new(Shared { waker: Waker::new()?, state: Mutex::new(state) });
         let keeper = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().name("door".into());
+        let thread = std::thread::Builder::new().name("acceptor".into());
         let thread = Some(thread.spawn(move || keeper.keep(&working))?);
         Ok(Self { shared, thread })
     }
 
     /// Has those who wait, and whoever comes, served.
-    pub fn open(&self, server: &Arc<Server>, jobs: &Sender<Job>, bell: &Arc<Bell>) {
+    pub fn open(&self, server: &Arc<Server>, jobs: &Sender<Job>, waker: &Arc<Waker>) {
         let mut state = self.shared.lock();
-        let serving = Inside::Serving(Arc::clone(server), jobs.clone(), Arc::clone(bell));
+        let serving = Inside::Serving(Arc::clone(server), jobs.clone(), Arc::clone(waker));
         if let Inside::Waiting(waiting) = std::mem::replace(&mut state.inside, serving) {
             waiting.into_iter().for_each(|stream| server.welcome(stream, jobs));
         }
         drop(state);
-        self.shared.bell.ring();
+        self.shared.waker.wake();
     }
 
     /// Whether somebody has come who starts a better agent once this one has ended. They wait.
@@ -107,7 +107,7 @@ impl Door {
     /// Lets whoever comes wait again.
     pub fn shut(&self) {
         self.shared.lock().inside = Inside::Waiting(Vec::new());
-        self.shared.bell.ring();
+        self.shared.waker.wake();
     }
 
     /// Takes nobody in any more. Who has come already and is not served is sent away, with the error
@@ -128,11 +128,11 @@ impl Door {
     }
 }
 
-impl Drop for Door {
+impl Drop for Acceptor {
     fn drop(&mut self) {
         self.shared.lock().over = true;
-        self.shared.bell.ring();
-        // A door that panicked has been shut with that.
+        self.shared.waker.wake();
+        // An acceptor that panicked has ended with that.
         let _ended = self.thread.take().map(JoinHandle::join);
     }
 }
@@ -157,7 +157,7 @@ impl Shared {
                 log::error!("cannot wait for connections: {error}");
                 std::thread::sleep(TICK);
             }
-            self.bell.silence();
+            self.waker.reset();
             let mut state = self.lock();
             state.admit_those_who_wait();
             if !state.take_in() {
@@ -176,16 +176,16 @@ impl Shared {
         }
     }
 
-    /// Waits until somebody connects or rings, at most until that moment.
+    /// Waits until somebody connects or wakes it, at most until that moment.
     fn wait(&self, listener: Option<&UnixListener>, until: Option<Instant>) -> io::Result<()> {
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         let left = left.map(Timespec::try_from).transpose().map_err(io::Error::other)?;
-        let bell = PollFd::new(&self.bell, PollFlags::IN);
+        let waker = PollFd::new(&self.waker, PollFlags::IN);
         let done = match listener {
             Some(listener) => {
-                poll(&mut [bell, PollFd::new(listener, PollFlags::IN)], left.as_ref())
+                poll(&mut [waker, PollFd::new(listener, PollFlags::IN)], left.as_ref())
             }
-            None => poll(&mut [bell], left.as_ref()),
+            None => poll(&mut [waker], left.as_ref()),
         };
         match done {
             Ok(_) | Err(Errno::INTR) => Ok(()),
@@ -212,7 +212,7 @@ impl State {
         }
     }
 
-    /// Somebody may have had a seat for long enough by now.
+    /// Somebody may have had a connection for long enough by now.
     fn admit_those_who_wait(&self) {
         if let Inside::Serving(server, jobs, _) = &self.inside
             && server.is_crowded()
@@ -263,9 +263,9 @@ impl State {
     fn admit(&mut self, stream: UnixStream) {
         let outdoes = self.outdoes(&stream);
         match &mut self.inside {
-            Inside::Serving(_, _, bell) if outdoes => {
-                let bell = Arc::clone(bell);
-                self.outdone_by(stream, &bell);
+            Inside::Serving(_, _, waker) if outdoes => {
+                let waker = Arc::clone(waker);
+                self.outdone_by(stream, &waker);
             }
             Inside::Serving(server, jobs, _) => server.welcome(stream, jobs),
             Inside::Waiting(waiting) => waiting.push(stream),
@@ -278,9 +278,9 @@ impl State {
         self.spare = None;
         let Ok((stream, _)) = listener.accept() else { return false };
         match &self.inside {
-            Inside::Serving(_, _, bell) if self.outdoes(&stream) => {
-                let bell = Arc::clone(bell);
-                self.outdone_by(stream, &bell);
+            Inside::Serving(_, _, waker) if self.outdoes(&stream) => {
+                let waker = Arc::clone(waker);
+                self.outdone_by(stream, &waker);
             }
             _ => drop(stream),
         }
@@ -294,10 +294,10 @@ impl State {
     }
 
     /// Whoever has connected waits for the end of this agent.
-    fn outdone_by(&mut self, stream: UnixStream, bell: &Bell) {
+    fn outdone_by(&mut self, stream: UnixStream, waker: &Waker) {
         self.outdone = true;
         self.inside = Inside::Waiting(vec![stream]);
-        bell.ring();
+        waker.wake();
     }
 }
 

@@ -1,10 +1,10 @@
 //! The records of one store as the agent sees them: rows from the store, narrowed by their erase
 //! cells and by time.
 
-use super::cover;
+use super::keyspace::{self, Answered, Meta, Row, TokenRow};
 use super::recover;
-use super::rows::{self, Answered, Meta, Row, TokenRow};
 use super::rules::{Known, View};
+use super::shred_layer;
 use super::time::Time;
 use crate::clock::{Clock, Seconds};
 use crate::error::{Error, Reason, Result};
@@ -23,11 +23,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Everything that one store consists of.
-pub struct Shelf {
+pub struct OpenStore {
     /// Where it lies.
     pub directory: PathBuf,
     /// The records.
-    pub store: Box<dyn Store>,
+    pub records: Box<dyn Store>,
     /// Erase cells, PIN counters, the clock's mark.
     pub slots: Slots,
     /// Free space.
@@ -51,19 +51,19 @@ pub struct Found {
     pub known: Known,
 }
 
-impl Shelf {
+impl OpenStore {
     /// Puts the parts together and settles what a crash may have left: unclaimed cells are filled
     /// afresh, and a store that has lost commits is refused. The caller holds the store's lock.
     pub fn open(directory: &Path, store: Box<dyn Store>, clock: Arc<dyn Clock>) -> Result<Self> {
-        let shelf = Self::assemble(directory, store, clock)?;
-        let meta = shelf.meta()?;
-        if meta.commits < shelf.slots.commits() {
-            return Err(lost_commits(directory, meta.commits, shelf.slots.commits()));
+        let store = Self::assemble(directory, store, clock)?;
+        let meta = store.meta()?;
+        if meta.commits < store.slots.commits() {
+            return Err(lost_commits(directory, meta.commits, store.slots.commits()));
         }
-        shelf.slots.settle(&shelf.claims()?.into_iter().map(|(cell, _)| cell).collect())?;
-        shelf.slots.settle_tokens(&shelf.slots_of_tokens()?)?;
-        shelf.begin(meta.mark)?;
-        Ok(shelf)
+        store.slots.settle(&store.claims()?.into_iter().map(|(cell, _)| cell).collect())?;
+        store.slots.settle_tokens(&store.slots_of_tokens()?)?;
+        store.begin(meta.mark)?;
+        Ok(store)
     }
 
     /// Serves what a snapshot holds instead of the store. Nothing is settled: the cells that it does not
@@ -74,12 +74,12 @@ impl Shelf {
         clock: Arc<dyn Clock>,
         full: bool,
     ) -> Result<Self> {
-        let shelf = Self::assemble(directory, Box::new(snapshot), clock)?;
-        let shelf = Self { writable: false, full, ..shelf };
-        recover::without_destroyed_tokens(&shelf)?;
-        shelf.slots.presume_deleted(&recover::foreign_cells(&shelf)?, shelf.now());
-        shelf.begin(shelf.meta()?.mark)?;
-        Ok(shelf)
+        let store = Self::assemble(directory, Box::new(snapshot), clock)?;
+        let store = Self { writable: false, full, ..store };
+        recover::without_destroyed_tokens(&store)?;
+        store.slots.presume_deleted(&recover::foreign_cells(&store)?, store.now());
+        store.begin(store.meta()?.mark)?;
+        Ok(store)
     }
 
     fn begin(&self, mark: Seconds) -> Result<()> {
@@ -131,7 +131,7 @@ impl Shelf {
         let time = Time::new(clock);
         time.begin(slots.mark(), &page);
         let (writable, full, logins) = (true, false, AtomicU64::new(0));
-        Ok(Self { directory, store, slots, room, page, writable, full, time, logins })
+        Ok(Self { directory, records: store, slots, room, page, writable, full, time, logins })
     }
 
     /// The latest time that an agent has made durable.
@@ -161,21 +161,23 @@ impl Shelf {
 
     /// Whether no failure has ended the store or the file of slots.
     pub fn alive(&self) -> bool {
-        self.store.alive() && self.slots.alive()
+        self.records.alive() && self.slots.alive()
     }
 
     /// What the store says of itself.
     pub fn meta(&self) -> Result<Meta> {
-        match self.store.get(&rows::meta())? {
-            Some(bytes) => rows::decode(&bytes, "the store's own row"),
+        match self.records.get(&keyspace::meta())? {
+            Some(bytes) => keyspace::decode(&bytes, "the store's own row"),
             None => Ok(Meta::default()),
         }
     }
 
     /// What a change was answered, if it has been made already.
     pub fn answered(&self, change: &[u8; 16]) -> Result<Option<Vec<u64>>> {
-        match self.store.get(&rows::answered(change))? {
-            Some(bytes) => rows::decode(&bytes, "an answer").map(|it: Answered| Some(it.revisions)),
+        match self.records.get(&keyspace::answered(change))? {
+            Some(bytes) => {
+                keyspace::decode(&bytes, "an answer").map(|it: Answered| Some(it.revisions))
+            }
             None => Ok(None),
         }
     }
@@ -194,8 +196,8 @@ impl Shelf {
     pub fn tokens(&self) -> Result<Vec<(Id, TokenRow)>> {
         let mut tokens = Vec::new();
         self.each(b"T", |key, value| {
-            let id = rows::last_id(key).ok_or(Reason::StoreDamaged)?;
-            tokens.push((id, rows::decode::<TokenRow>(value, "a token")?));
+            let id = keyspace::last_id(key).ok_or(Reason::StoreDamaged)?;
+            tokens.push((id, keyspace::decode::<TokenRow>(value, "a token")?));
             Ok(true)
         })?;
         tokens.sort_by_key(|(_, row)| row.slot);
@@ -209,15 +211,15 @@ impl Shelf {
 
     /// One token.
     pub fn token(&self, token: Id) -> Result<Option<TokenRow>> {
-        match self.store.get(&rows::token(token))? {
-            Some(bytes) => rows::decode(&bytes, "a token").map(Some),
+        match self.records.get(&keyspace::token(token))? {
+            Some(bytes) => keyspace::decode(&bytes, "a token").map(Some),
             None => Ok(None),
         }
     }
 
     /// One record, whatever became of it.
     pub fn find(&self, token: Id, id: Id) -> Result<Option<Found>> {
-        match self.store.get(&rows::record(token, id))? {
+        match self.records.get(&keyspace::record(token, id))? {
             Some(bytes) => self.found(id, &bytes).map(Some),
             None => Ok(None),
         }
@@ -225,14 +227,14 @@ impl Shelf {
 
     /// One record's header.
     pub fn header(&self, token: Id, id: Id) -> Result<Option<Header>> {
-        let Some(bytes) = self.store.get(&rows::record(token, id))? else { return Ok(None) };
-        let row: Row = rows::decode(&bytes, "a record")?;
+        let Some(bytes) = self.records.get(&keyspace::record(token, id))? else { return Ok(None) };
+        let row: Row = keyspace::decode(&bytes, "a record")?;
         Header::decode(&row.header).map(Some)
     }
 
     /// A record from its row's bytes.
     pub fn found(&self, id: Id, bytes: &[u8]) -> Result<Found> {
-        let row: Row = rows::decode(bytes, "a record")?;
+        let row: Row = keyspace::decode(bytes, "a record")?;
         let header = Header::decode(&row.header)?;
         let erasure = row.cell.map_or(Erasure::Live, |cell| self.erasure_or_deleted(cell));
         Ok(Found { known: Known { id, header, erasure }, row })
@@ -258,18 +260,18 @@ impl Shelf {
 
     /// The versions of a custom key's material, oldest first, dead ones too.
     pub fn versions(&self, token: Id, key: Id) -> Result<Vec<Found>> {
-        self.linked(token, &rows::versions(token, key))
+        self.linked(token, &keyspace::versions(token, key))
     }
 
     /// Custom keys and material with a fingerprint.
     pub fn fingerprinted(&self, token: Id, fingerprint: &Fingerprint) -> Result<Vec<Found>> {
-        self.linked(token, &rows::fingerprinted(token, fingerprint))
+        self.linked(token, &keyspace::fingerprinted(token, fingerprint))
     }
 
     fn linked(&self, token: Id, prefix: &[u8]) -> Result<Vec<Found>> {
         let mut ids = Vec::new();
         self.each(prefix, |key, _| {
-            ids.extend(rows::last_id(key));
+            ids.extend(keyspace::last_id(key));
             Ok(true)
         })?;
         ids.into_iter().filter_map(|id| self.find(token, id).transpose()).collect()
@@ -284,9 +286,9 @@ impl Shelf {
         };
         let sealed = match (slot, row.cell) {
             (Outcome::Live, Some(cell)) => {
-                let place = cover::Place { token, id: known.id, revision: row.revision };
+                let binding = shred_layer::Binding { token, id: known.id, revision: row.revision };
                 match self.slots.content(cell)? {
-                    Content::Secret(secret) => cover::take_off(&secret, place, &row.sealed)?,
+                    Content::Secret(secret) => shred_layer::decrypt(&secret, binding, &row.sealed)?,
                     Content::Deleted(_) | Content::Expired(_) => Vec::new(),
                 }
             }
@@ -324,40 +326,40 @@ impl Shelf {
         prefix: &[u8],
         visit: impl FnMut(&[u8], &[u8]) -> Result<bool>,
     ) -> Result<()> {
-        store::each(&*self.store, prefix, visit)
+        store::each(&*self.records, prefix, visit)
     }
 
     /// The erase cells that records claim, each with token and record.
     pub(super) fn claims(&self) -> Result<Vec<(CellNumber, (Id, Id))>> {
         let mut claims = Vec::new();
         self.each(b"s", |key, owner| {
-            let cell = rows::claimed_cell(key).ok_or(Reason::StoreDamaged)?;
-            claims.push((cell, rows::id_pair(owner).ok_or(Reason::StoreDamaged)?));
+            let cell = keyspace::claimed_cell(key).ok_or(Reason::StoreDamaged)?;
+            claims.push((cell, keyspace::id_pair(owner).ok_or(Reason::StoreDamaged)?));
             Ok(true)
         })?;
         Ok(claims)
     }
 }
 
-/// One token of a shelf, as the rules look at it.
+/// One token of a store, as the rules look at it.
 pub struct TokenView<'a> {
     /// All records.
-    pub shelf: &'a Shelf,
+    pub store: &'a OpenStore,
     /// The token whose records are looked at.
     pub token: Id,
 }
 
 impl View for TokenView<'_> {
     fn record(&self, id: Id) -> Result<Option<Known>> {
-        Ok(self.shelf.find(self.token, id)?.map(|found| found.known))
+        Ok(self.store.find(self.token, id)?.map(|found| found.known))
     }
 
     fn material(&self, key: Id) -> Result<Vec<Known>> {
-        Ok(self.shelf.versions(self.token, key)?.into_iter().map(|found| found.known).collect())
+        Ok(self.store.versions(self.token, key)?.into_iter().map(|found| found.known).collect())
     }
 
     fn holders(&self, fingerprint: &Fingerprint) -> Result<Vec<Known>> {
-        let found = self.shelf.fingerprinted(self.token, fingerprint)?;
+        let found = self.store.fingerprinted(self.token, fingerprint)?;
         Ok(found.into_iter().map(|found| found.known).collect())
     }
 }

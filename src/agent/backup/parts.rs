@@ -1,11 +1,11 @@
-//! What a store holds at this moment, gathered for a backup.
+//! What a store holds at this moment, parts for a backup.
 
 use super::content::{Cell, Item, Record, Store, Token};
 use super::{FORMAT, check_of};
-use crate::agent::cover;
-use crate::agent::rows::{self, Row, TokenRow};
+use crate::agent::keyspace::{self, Row, TokenRow};
+use crate::agent::open_store::OpenStore;
 use crate::agent::rules::Known;
-use crate::agent::shelf::Shelf;
+use crate::agent::shred_layer;
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::state::Erasure;
@@ -20,7 +20,7 @@ const PART: usize = 1 << 20;
 
 /// A backup's content in parts, each given out once.
 #[derive(Default)]
-pub struct Gathered {
+pub struct BackupParts {
     parts: VecDeque<Zeroizing<Vec<u8>>>,
     bytes: u64,
     tokens: u64,
@@ -29,34 +29,34 @@ pub struct Gathered {
     damaged: Vec<Id>,
 }
 
-impl Gathered {
+impl BackupParts {
     /// Gathers everything. Nobody writes meanwhile.
-    pub fn from(shelf: &Shelf) -> Result<Self> {
-        let (id, incarnation) = shelf.slots.identity();
-        let meta = shelf.meta()?;
-        let mut gathered = Self::default();
-        gathered.put(&Item::Store(Store {
+    pub fn from(store: &OpenStore) -> Result<Self> {
+        let (id, incarnation) = store.slots.identity();
+        let meta = store.meta()?;
+        let mut parts = Self::default();
+        parts.put(&Item::Store(Store {
             format: FORMAT,
             id,
             incarnation,
             commits: meta.commits,
-            mark: shelf.now(),
-            taken: shelf.clock(),
+            mark: store.now(),
+            taken: store.clock(),
         }))?;
         let mut records = 0;
-        for (token, row) in shelf.tokens()? {
-            gathered.put(&token_item(shelf, token, row)?)?;
-            gathered.tokens += 1;
-            shelf.each(&rows::records(token), |key, value| {
-                let id = rows::last_id(key).ok_or(Reason::StoreDamaged)?;
-                let record = gathered.record(shelf, token, id, value)?;
-                gathered.put(&Item::Record(record))?;
+        for (token, row) in store.tokens()? {
+            parts.put(&token_item(store, token, row)?)?;
+            parts.tokens += 1;
+            store.each(&keyspace::records(token), |key, value| {
+                let id = keyspace::last_id(key).ok_or(Reason::StoreDamaged)?;
+                let record = parts.record(store, token, id, value)?;
+                parts.put(&Item::Record(record))?;
                 records += 1;
                 Ok(true)
             })?;
         }
-        gathered.put(&Item::End { tokens: gathered.tokens, records })?;
-        Ok(gathered)
+        parts.put(&Item::End { tokens: parts.tokens, records })?;
+        Ok(parts)
     }
 
     /// The next part; empty behind the last.
@@ -65,7 +65,7 @@ impl Gathered {
     }
 
     /// What whoever asked is told of it.
-    pub fn told(&self) -> Response {
+    pub fn summary(&self) -> Response {
         let Self { bytes, tokens, custom_keys, others, .. } = *self;
         Response::Gathered { bytes, tokens, custom_keys, others, damaged: self.damaged.clone() }
     }
@@ -89,8 +89,8 @@ impl Gathered {
 
     /// A record as it goes into a backup: material that is dead, or due to die, stays behind. What waits
     /// its grace out comes along: the clock may have been wrong.
-    fn record(&mut self, shelf: &Shelf, token: Id, id: Id, value: &[u8]) -> Result<Record> {
-        let Row { revision, cell, header, sealed } = rows::decode(value, "a record")?;
+    fn record(&mut self, store: &OpenStore, token: Id, id: Id, value: &[u8]) -> Result<Record> {
+        let Row { revision, cell, header, sealed } = keyspace::decode(value, "a record")?;
         let decoded = Header::decode(&header)?;
         match decoded.role {
             Role::CustomKey(_) => self.custom_keys += 1,
@@ -100,37 +100,46 @@ impl Gathered {
         let Some(number) = cell else {
             return Ok(Record { token, id, revision, header, sealed, cell: None });
         };
-        let (sealed, check, erasure) = match shelf.slots.content(number) {
+        let (sealed, check, erasure) = match store.slots.content(number) {
             Ok(Slot::Deleted(since)) => (Vec::new(), [0; 32], Erasure::Deleted(since)),
             Ok(Slot::Expired(since)) => (Vec::new(), [0; 32], Erasure::Expired(since)),
             Ok(Slot::Secret(secret)) => {
                 let known = Known { id, header: decoded, erasure: Erasure::Live };
-                let waits = shelf.store.get(&rows::waiting(token, id))?.is_some();
-                if known.is_dead(shelf.now()) && !waits {
+                let waits = store.records.get(&keyspace::waiting(token, id))?.is_some();
+                if known.is_dead(store.now()) && !waits {
                     let due = known.header.expiry.map_or(0, |expiry| expiry.at);
                     (Vec::new(), [0; 32], Erasure::Expired(due))
                 } else {
-                    match cover::take_off(&secret, cover::Place { token, id, revision }, &sealed) {
+                    match shred_layer::decrypt(
+                        &secret,
+                        shred_layer::Binding { token, id, revision },
+                        &sealed,
+                    ) {
                         Ok(sealed) => (sealed, check_of(&secret), Erasure::Live),
-                        Err(error) => self.without(shelf, id, &error),
+                        Err(error) => self.without(store, id, &error),
                     }
                 }
             }
-            Err(error) => self.without(shelf, id, &error),
+            Err(error) => self.without(store, id, &error),
         };
         let cell = Some(Cell { number, check, erasure });
         Ok(Record { token, id, revision, header, sealed, cell })
     }
 
     /// A record whose material damage has taken: the rest of the store is backed up all the same.
-    fn without(&mut self, shelf: &Shelf, id: Id, error: &Error) -> (Vec<u8>, [u8; 32], Erasure) {
+    fn without(
+        &mut self,
+        store: &OpenStore,
+        id: Id,
+        error: &Error,
+    ) -> (Vec<u8>, [u8; 32], Erasure) {
         log::error!("the material of record {id} is not in the backup: {error}");
         self.damaged.push(id);
-        (Vec::new(), [0; 32], Erasure::Deleted(shelf.now()))
+        (Vec::new(), [0; 32], Erasure::Deleted(store.now()))
     }
 }
 
-fn token_item(shelf: &Shelf, id: Id, row: TokenRow) -> Result<Item> {
-    let (_, wrong) = shelf.slots.pin(id)?;
+fn token_item(store: &OpenStore, id: Id, row: TokenRow) -> Result<Item> {
+    let (_, wrong) = store.slots.pin(id)?;
     Ok(Item::Token(Token { id, slot: row.slot, revision: row.revision, entry: row.entry, wrong }))
 }

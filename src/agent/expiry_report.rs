@@ -1,8 +1,8 @@
 //! What lies ahead, told to those who watch: a Prometheus text file with every key's expiry, and a line
 //! in the log 30, 7 and 1 days before it.
 
-use super::rows;
-use super::shelf::Shelf;
+use super::keyspace;
+use super::open_store::OpenStore;
 use crate::clock::{Seconds, TOLERANCE, timestamp};
 use crate::error::{Reason, Result};
 use crate::id::Id;
@@ -25,10 +25,10 @@ const NOTICES: [u64; 3] = [30, 7, 1];
 const INTERVAL: Duration = Duration::from_secs(60);
 
 /// What has been told so far.
-pub struct Outlook {
+pub struct ExpiryReport {
     metrics: Option<PathBuf>,
     /// Until when the log has spoken of what lies ahead.
-    told: Seconds,
+    reported: Seconds,
     looked: Option<Instant>,
     /// Whether it has told that the clock is behind.
     behind: bool,
@@ -41,28 +41,28 @@ struct Seen {
     state: State,
 }
 
-impl Outlook {
-    /// `told` is the latest time at which an agent of this store has looked.
-    pub fn new(metrics: Option<PathBuf>, told: Seconds) -> Self {
-        Self { metrics, told, looked: None, behind: false }
+impl ExpiryReport {
+    /// `reported` is the latest time at which an agent of this store has looked.
+    pub fn new(metrics: Option<PathBuf>, reported: Seconds) -> Self {
+        Self { metrics, reported, looked: None, behind: false }
     }
 
     /// Looks ahead if it is time to; how long until the next look.
-    pub fn look(&mut self, shelf: &Shelf) -> Duration {
+    pub fn report_if_due(&mut self, store: &OpenStore) -> Duration {
         let since = self.looked.map_or(INTERVAL, |looked| looked.elapsed());
         if let Some(left) = INTERVAL.checked_sub(since).filter(|left| !left.is_zero()) {
             return left;
         }
         self.looked = Some(Instant::now());
-        if let Err(error) = self.tell(shelf) {
+        if let Err(error) = self.tell(store) {
             log::error!("what expires is not told: {error}");
         }
         INTERVAL
     }
 
     /// Tells when the clock has fallen behind the store's time, and what that means.
-    pub fn watch_clock(&mut self, shelf: &Shelf) {
-        let (now, clock) = (shelf.now(), shelf.clock());
+    pub fn watch_clock(&mut self, store: &OpenStore) {
+        let (now, clock) = (store.now(), store.clock());
         let behind = now.saturating_sub(clock) > TOLERANCE;
         if behind && !self.behind {
             log::warn!(
@@ -76,25 +76,25 @@ impl Outlook {
     }
 
     /// Looks once more before the agent ends, so that the figures it leaves are the last ones.
-    pub fn look_back(&mut self, shelf: &Shelf) {
+    pub fn report_once_more(&mut self, store: &OpenStore) {
         if self.metrics.is_some() {
             self.looked = None;
-            self.look(shelf);
+            self.report_if_due(store);
         }
     }
 
-    fn tell(&mut self, shelf: &Shelf) -> Result<()> {
-        let now = shelf.now();
-        for (at, token, key) in expiring(shelf, now.saturating_add(NOTICES[0] * DAY))? {
-            if let Some(days) = notice(at, self.told, now) {
+    fn tell(&mut self, store: &OpenStore) -> Result<()> {
+        let now = store.now();
+        for (at, token, key) in expiring(store, now.saturating_add(NOTICES[0] * DAY))? {
+            if let Some(days) = notice(at, self.reported, now) {
                 log::warn!(
                     "custom key {key} of token {token:?} expires within {days} days, at second {at}"
                 );
             }
         }
-        self.told = now;
+        self.reported = now;
         match &self.metrics {
-            Some(file) => write(file, &metrics(&custom_keys(shelf)?, now)),
+            Some(file) => write(file, &metrics(&custom_keys(store)?, now)),
             None => Ok(()),
         }
     }
@@ -102,22 +102,22 @@ impl Outlook {
 
 /// When material expires by `until`, with its token's label and its custom key. Nothing else is looked
 /// at: a large store has many keys and few of these.
-fn expiring(shelf: &Shelf, until: Seconds) -> Result<Vec<(Seconds, String, Id)>> {
+fn expiring(store: &OpenStore, until: Seconds) -> Result<Vec<(Seconds, String, Id)>> {
     let mut entries = Vec::new();
-    for prefix in [rows::DUE, rows::NARROWING] {
-        shelf.each(prefix, |key, _| {
-            let entry = rows::due_parts(key).filter(|(at, ..)| *at <= until);
+    for prefix in [keyspace::DUE, keyspace::NARROWING] {
+        store.each(prefix, |key, _| {
+            let entry = keyspace::due_parts(key).filter(|(at, ..)| *at <= until);
             entries.extend(entry);
             Ok(entry.is_some())
         })?;
     }
     let mut labels = BTreeMap::new();
-    for (token, row) in shelf.tokens()? {
+    for (token, row) in store.tokens()? {
         labels.insert(token, Entry::decode(&row.entry)?.label);
     }
     let mut found = Vec::new();
     for (at, token, id) in entries {
-        let role = shelf.find(token, id)?.map(|found| found.known.header.role);
+        let role = store.find(token, id)?.map(|found| found.known.header.role);
         if let (Some(Role::Material { key, .. }), Some(label)) = (role, labels.get(&token)) {
             found.push((at, label.clone(), key));
         }
@@ -125,29 +125,29 @@ fn expiring(shelf: &Shelf, until: Seconds) -> Result<Vec<(Seconds, String, Id)>>
     Ok(found)
 }
 
-/// The notice that fell due after `told` and by `now`, the most urgent one.
-fn notice(expiry: Seconds, told: Seconds, now: Seconds) -> Option<u64> {
+/// The notice that fell due after `reported` and by `now`, the most urgent one.
+fn notice(expiry: Seconds, reported: Seconds, now: Seconds) -> Option<u64> {
     let due = |days: &u64| {
         let at = expiry.saturating_sub(days * DAY);
-        told < at && at <= now
+        reported < at && at <= now
     };
     NOTICES.into_iter().rfind(due).filter(|_| now < expiry)
 }
 
-fn custom_keys(shelf: &Shelf) -> Result<Vec<Seen>> {
+fn custom_keys(store: &OpenStore) -> Result<Vec<Seen>> {
     let mut keys = Vec::new();
-    for (token, row) in shelf.tokens()? {
+    for (token, row) in store.tokens()? {
         let label = Entry::decode(&row.entry)?.label;
-        shelf.each(&rows::records(token), |key, value| {
-            let id = rows::last_id(key).ok_or(Reason::StoreDamaged)?;
-            let found = shelf.found(id, value)?;
+        store.each(&keyspace::records(token), |key, value| {
+            let id = keyspace::last_id(key).ok_or(Reason::StoreDamaged)?;
+            let found = store.found(id, value)?;
             if let Role::CustomKey(state) = &found.known.header.role {
-                let erasure = match shelf.newest_outcome(token, id, state.version)? {
+                let erasure = match store.newest_outcome(token, id, state.version)? {
                     Outcome::Live => Erasure::Live,
                     Outcome::Deleted(since) => Erasure::Deleted(since),
                     Outcome::Expired(since) => Erasure::Expired(since),
                 };
-                let state = state.clone().narrow(erasure, shelf.now());
+                let state = state.clone().narrow(erasure, store.now());
                 keys.push(Seen { token: label.clone(), key: id, state });
             }
             Ok(true)

@@ -3,9 +3,9 @@
 //! of a request; one who has proved nothing, of one that has arrived whole. Whose connection is closed
 //! takes up another when there is something to ask.
 //!
-//! * Whoever comes is seated where there is room, and waits else.
+//! * Whoever comes is admitted where there is room, and waits else.
 //! * For each who waits, one who is idle leaves: first those who have proved nothing, then those who have
-//!   been idle longest. Whoever has been seated has had time to ask something before, and while one who
+//!   been idle longest. Whoever has been admitted has had time to ask something before, and while one who
 //!   has proved nothing still has, nobody who has leaves for others who have just come.
 //! * While somebody waits, whoever has had a turn leaves after an answer.
 //! * A process whose connection has been idle for a few seconds keeps it only if it is the last one.
@@ -47,13 +47,13 @@ pub struct Peer {
 }
 
 /// The connections of an agent; `S` stands for one.
-pub struct Seats<S> {
+pub struct Connections<S> {
     limits: Limits,
     next: u64,
-    seated: BTreeMap<u64, Seated<S>>,
-    /// How many of each user are seated.
+    admitted: BTreeMap<u64, Admitted<S>>,
+    /// How many of each user are admitted.
     by_user: BTreeMap<u32, usize>,
-    /// How many are seated who are trusted no more than others.
+    /// How many are admitted who are trusted no more than others.
     others: usize,
     waiting: VecDeque<Waiting<S>>,
     /// When somebody left last.
@@ -66,11 +66,11 @@ struct Waiting<S> {
     since: Instant,
 }
 
-struct Seated<S> {
+struct Admitted<S> {
     peer: Peer,
     connection: S,
     since: Instant,
-    doing: Doing,
+    activity: Activity,
     /// Whether it has been answered more than a greeting.
     answered: bool,
     /// Whether it has proved a login.
@@ -78,7 +78,7 @@ struct Seated<S> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Doing {
+enum Activity {
     Idle(Instant),
     Busy,
     Leaving,
@@ -86,19 +86,19 @@ enum Doing {
 
 /// Who comes in, and who goes for it.
 pub struct Moves<S> {
-    /// Number, peer and connection of those who are seated now.
-    pub seated: Vec<(u64, Peer, S)>,
-    /// Who is to be hung up on. They are seated until [`Seats::leave`].
+    /// Number, peer and connection of those who are admitted now.
+    pub admitted: Vec<(u64, Peer, S)>,
+    /// Who is to be hung up on. They are admitted until [`Connections::leave`].
     pub leaving: Vec<S>,
 }
 
-impl<S: Clone> Seats<S> {
+impl<S: Clone> Connections<S> {
     /// Nobody is connected.
     pub fn new(limits: Limits, now: Instant) -> Self {
         Self {
             limits,
             next: 0,
-            seated: BTreeMap::new(),
+            admitted: BTreeMap::new(),
             by_user: BTreeMap::new(),
             others: 0,
             waiting: VecDeque::new(),
@@ -108,7 +108,7 @@ impl<S: Clone> Seats<S> {
 
     /// How many are connected or wait.
     pub fn count(&self) -> usize {
-        self.seated.len() + self.waiting.len()
+        self.admitted.len() + self.waiting.len()
     }
 
     /// Since when nobody has been connected; none where somebody is.
@@ -116,9 +116,9 @@ impl<S: Clone> Seats<S> {
         (self.count() == 0).then_some(self.left)
     }
 
-    /// Those who are seated.
-    pub fn seated(&self) -> impl Iterator<Item = &S> {
-        self.seated.values().map(|seated| &seated.connection)
+    /// Those who are admitted.
+    pub fn admitted(&self) -> impl Iterator<Item = &S> {
+        self.admitted.values().map(|admitted| &admitted.connection)
     }
 
     /// Lets those who wait wait on of whom `keep` says so.
@@ -126,9 +126,9 @@ impl<S: Clone> Seats<S> {
         self.waiting.retain(|waiting| keep(&waiting.connection));
     }
 
-    /// Whether nobody is seated.
+    /// Whether nobody is admitted.
     pub fn is_empty(&self) -> bool {
-        self.seated.is_empty()
+        self.admitted.is_empty()
     }
 
     /// Whether somebody waits.
@@ -136,12 +136,12 @@ impl<S: Clone> Seats<S> {
         !self.waiting.is_empty()
     }
 
-    /// Whether nobody more can wait for a seat.
+    /// Whether nobody more can wait for a connection.
     pub fn is_full(&self) -> bool {
         self.waiting.len() >= self.limits.waiting
     }
 
-    /// Lets somebody wait for a seat; false where too many of that user do already, so that nobody else
+    /// Lets somebody wait for a connection; false where too many of that user do already, so that nobody else
     /// could.
     pub fn arrive(&mut self, peer: Peer, connection: S, since: Instant) -> bool {
         let same = self.waiting.iter().filter(|other| other.peer.user == peer.user).count();
@@ -152,16 +152,16 @@ impl<S: Clone> Seats<S> {
         admitted
     }
 
-    /// Seats those who wait, in turn, as far as there is room, and chooses who leaves for the others.
+    /// Connections those who wait, in turn, as far as there is room, and chooses who leaves for the others.
     pub fn admit(&mut self, now: Instant) -> Moves<S> {
-        let mut moves = Moves { seated: Vec::new(), leaving: Vec::new() };
+        let mut moves = Moves { admitted: Vec::new(), leaving: Vec::new() };
         let mut still = VecDeque::new();
         // Users for whom nobody can leave at the moment.
         let mut stuck = Vec::new();
         let mut due = self.leaving();
         for one in std::mem::take(&mut self.waiting) {
             let Some(shortage) = self.shortage(one.peer) else {
-                moves.seated.push(self.seat(one.peer, one.connection, now));
+                moves.admitted.push(self.admit_one(one.peer, one.connection, now));
                 continue;
             };
             let (user, waits) = (one.peer.user, now.saturating_duration_since(one.since));
@@ -183,20 +183,20 @@ impl<S: Clone> Seats<S> {
 
     /// Chooses somebody who leaves because there are no descriptors for others.
     pub fn make_room(&mut self, now: Instant) -> Option<S> {
-        self.send_away(Shortage::Seats, SETTLING, now)
+        self.send_away(Shortage::InAll, SETTLING, now)
     }
 
-    /// Lets somebody wait again who could not be seated: there can be no more than there are.
+    /// Lets somebody wait again who could not be admitted: there can be no more than there are.
     pub fn put_back(&mut self, peer: Peer, connection: S, since: Instant) {
-        self.limits.in_all = self.seated.len().max(FEWEST);
+        self.limits.in_all = self.admitted.len().max(FEWEST);
         self.waiting.push_front(Waiting { peer, connection, since });
     }
 
     /// A request has begun to arrive, or has arrived. False where it has been decided that its peer leaves.
     pub fn begin(&mut self, number: u64) -> bool {
-        match self.seated.get_mut(&number) {
-            Some(seated) if seated.doing != Doing::Leaving => {
-                seated.doing = Doing::Busy;
+        match self.admitted.get_mut(&number) {
+            Some(admitted) if admitted.activity != Activity::Leaving => {
+                admitted.activity = Activity::Busy;
                 true
             }
             _ => false,
@@ -207,57 +207,57 @@ impl<S: Clone> Seats<S> {
     /// then, since others wait.
     pub fn rest(&mut self, number: u64, answered: bool, proved: bool, now: Instant) -> bool {
         let wanted = self.is_crowded() && self.waiting.len() > self.leaving().len();
-        let Some(seated) = self.seated.get_mut(&number) else { return false };
-        seated.answered |= answered;
-        seated.proved = proved;
-        seated.doing = Doing::Idle(now);
-        let (peer, had_turn) = (seated.peer, seated.has_had_turn(now));
+        let Some(admitted) = self.admitted.get_mut(&number) else { return false };
+        admitted.answered |= answered;
+        admitted.proved = proved;
+        admitted.activity = Activity::Idle(now);
+        let (peer, had_turn) = (admitted.peer, admitted.has_had_turn(now));
         let helps = |waiting: Peer| {
             self.shortage(waiting).is_some_and(|shortage| shortage.is_relieved_by(peer))
         };
         let leaves = wanted && had_turn && self.waiting.iter().any(|other| helps(other.peer));
-        if let Some(seated) = self.seated.get_mut(&number).filter(|_| leaves) {
-            seated.doing = Doing::Leaving;
+        if let Some(admitted) = self.admitted.get_mut(&number).filter(|_| leaves) {
+            admitted.activity = Activity::Leaving;
         }
         !leaves
     }
 
     /// Whether one who has been idle for a while leaves, since its process has another connection.
     pub fn is_spare(&mut self, number: u64) -> bool {
-        let Some(own) = self.seated.get(&number) else { return true };
-        if own.doing == Doing::Busy {
+        let Some(own) = self.admitted.get(&number) else { return true };
+        if own.activity == Activity::Busy {
             return false;
         }
         let peer = own.peer;
-        let another = self.seated.iter().any(|(other, seated)| {
+        let another = self.admitted.iter().any(|(other, admitted)| {
             *other != number
-                && seated.doing != Doing::Leaving
+                && admitted.activity != Activity::Leaving
                 && peer.process.is_some()
-                && seated.peer == peer
+                && admitted.peer == peer
         });
-        if let Some(own) = self.seated.get_mut(&number).filter(|_| another) {
-            own.doing = Doing::Leaving;
+        if let Some(own) = self.admitted.get_mut(&number).filter(|_| another) {
+            own.activity = Activity::Leaving;
         }
         another
     }
 
-    /// Everybody who is seated leaves, and nobody waits any more.
+    /// Everybody who is admitted leaves, and nobody waits any more.
     pub fn clear(&mut self) -> Vec<S> {
         self.waiting.clear();
-        let leave = |seated: &mut Seated<S>| {
+        let leave = |admitted: &mut Admitted<S>| {
             // A request that is being answered is answered.
-            if seated.doing != Doing::Busy {
-                seated.doing = Doing::Leaving;
+            if admitted.activity != Activity::Busy {
+                admitted.activity = Activity::Leaving;
             }
-            seated.connection.clone()
+            admitted.connection.clone()
         };
-        self.seated.values_mut().map(leave).collect()
+        self.admitted.values_mut().map(leave).collect()
     }
 
     /// Somebody has gone.
     pub fn leave(&mut self, number: u64, now: Instant) {
         self.left = now;
-        let Some(Seated { peer, .. }) = self.seated.remove(&number) else { return };
+        let Some(Admitted { peer, .. }) = self.admitted.remove(&number) else { return };
         self.others -= usize::from(!peer.trusted);
         let left = self.of_user(peer.user) - 1;
         match left {
@@ -270,13 +270,19 @@ impl<S: Clone> Seats<S> {
         self.by_user.get(&user).copied().unwrap_or(0)
     }
 
-    fn seat(&mut self, peer: Peer, connection: S, now: Instant) -> (u64, Peer, S) {
+    fn admit_one(&mut self, peer: Peer, connection: S, now: Instant) -> (u64, Peer, S) {
         let number = self.next;
         self.next += 1;
-        let (doing, kept) = (Doing::Idle(now), connection.clone());
-        let seated =
-            Seated { peer, connection: kept, since: now, doing, answered: false, proved: false };
-        self.seated.insert(number, seated);
+        let (activity, kept) = (Activity::Idle(now), connection.clone());
+        let admitted = Admitted {
+            peer,
+            connection: kept,
+            since: now,
+            activity,
+            answered: false,
+            proved: false,
+        };
+        self.admitted.insert(number, admitted);
         self.others += usize::from(!peer.trusted);
         *self.by_user.entry(peer.user).or_default() += 1;
         (number, peer, connection)
@@ -289,39 +295,46 @@ impl<S: Clone> Seats<S> {
             Some(Shortage::User(peer.user))
         } else if !peer.trusted && self.others >= others {
             Some(Shortage::Others)
-        } else if self.seated.len() >= in_all {
-            Some(Shortage::Seats)
+        } else if self.admitted.len() >= in_all {
+            Some(Shortage::InAll)
         } else {
             None
         }
     }
 
     fn leaving(&self) -> Vec<Peer> {
-        let leaving = self.seated.values().filter(|seated| seated.doing == Doing::Leaving);
-        leaving.map(|seated| seated.peer).collect()
+        let leaving =
+            self.admitted.values().filter(|admitted| admitted.activity == Activity::Leaving);
+        leaving.map(|admitted| admitted.peer).collect()
     }
 
     /// Who can be spared first for one who has waited so long: who has proved nothing, then who has been
     /// idle longest.
     fn send_away(&mut self, shortage: Shortage, waits: Duration, now: Instant) -> Option<S> {
-        let seated = self.seated.values_mut();
-        let idle = seated.filter_map(|seated| match seated.doing {
-            Doing::Idle(since) if shortage.is_relieved_by(seated.peer) => Some((since, seated)),
-            Doing::Idle(_) | Doing::Busy | Doing::Leaving => None,
+        let admitted = self.admitted.values_mut();
+        let idle = admitted.filter_map(|admitted| match admitted.activity {
+            Activity::Idle(since) if shortage.is_relieved_by(admitted.peer) => {
+                Some((since, admitted))
+            }
+            Activity::Idle(_) | Activity::Busy | Activity::Leaving => None,
         });
         let (_, first) = idle
             // Before those who have had a turn come those who have proved nothing, or will have.
-            .filter(|(_, seated)| seated.has_had_turn(now) || (!seated.proved && waits < SETTLING))
-            .min_by_key(|(since, seated)| (seated.proved, !seated.has_had_turn(now), *since))?;
+            .filter(|(_, admitted)| {
+                admitted.has_had_turn(now) || (!admitted.proved && waits < SETTLING)
+            })
+            .min_by_key(|(since, admitted)| {
+                (admitted.proved, !admitted.has_had_turn(now), *since)
+            })?;
         if !first.has_had_turn(now) {
             return None;
         }
-        first.doing = Doing::Leaving;
+        first.activity = Activity::Leaving;
         Some(first.connection.clone())
     }
 }
 
-impl<S> Seated<S> {
+impl<S> Admitted<S> {
     fn has_had_turn(&self, now: Instant) -> bool {
         let turn = if self.answered { TURN } else { SETTLING };
         now.saturating_duration_since(self.since) >= turn
@@ -331,12 +344,12 @@ impl<S> Seated<S> {
 /// What there is too little of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shortage {
-    /// Seats of one user.
+    /// Connections of one user.
     User(u32),
-    /// Seats of those who are trusted no more than others.
+    /// Connections of those who are trusted no more than others.
     Others,
-    /// Seats.
-    Seats,
+    /// Connections.
+    InAll,
 }
 
 impl Shortage {
@@ -344,7 +357,7 @@ impl Shortage {
         match self {
             Self::User(user) => going.user == user,
             Self::Others => !going.trusted,
-            Self::Seats => true,
+            Self::InAll => true,
         }
     }
 }

@@ -4,9 +4,9 @@
 
 use super::audit::{Event, Fact};
 use super::commit::{STEP, Writer};
-use super::draft::Draft;
-use super::rows;
-use super::shelf::Shelf;
+use super::keyspace;
+use super::open_store::OpenStore;
+use super::transaction::Transaction;
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use crate::id::Id;
@@ -18,23 +18,23 @@ use std::sync::Arc;
 
 /// Times by token, key and day, in days since 1970 UTC.
 #[derive(Default)]
-pub struct Tally {
+pub struct UsageCounts {
     times: BTreeMap<(Id, Id, u32), u64>,
     /// Sums that the store does not have like this.
     unsaved: BTreeSet<(Id, Id, u32)>,
 }
 
-impl Tally {
+impl UsageCounts {
     /// What earlier agents have added up.
-    pub fn open(shelf: &Shelf) -> Result<Self> {
-        let mut tally = Self::default();
-        shelf.each(rows::USES, |key, value| {
-            let of = rows::uses_of(key).ok_or(Reason::StoreDamaged)?;
+    pub fn open(store: &OpenStore) -> Result<Self> {
+        let mut usage = Self::default();
+        store.each(keyspace::USES, |key, value| {
+            let of = keyspace::uses_of(key).ok_or(Reason::StoreDamaged)?;
             let times = value.try_into().map_err(|_| Reason::StoreDamaged)?;
-            tally.times.insert(of, u64::from_be_bytes(times));
+            usage.times.insert(of, u64::from_be_bytes(times));
             Ok(true)
         })?;
-        Ok(tally)
+        Ok(usage)
     }
 }
 
@@ -42,16 +42,16 @@ impl Writer {
     /// Adds what a module tells. It has counted by its own clock: another day than today or yesterday
     /// is taken for today.
     pub(super) fn used(&mut self, token: Id, uses: Vec<(Id, u32, u64)>) -> Result<()> {
-        let today = day(self.shelf.clock());
-        for (key, told, times) in uses {
-            let known = self.shelf.find(token, key)?;
+        let today = day(self.store.clock());
+        for (key, counted, times) in uses {
+            let known = self.store.find(token, key)?;
             if !known.is_some_and(|it| matches!(it.known.header.role, Role::CustomKey(_))) {
                 continue;
             }
-            let day = if told + 1 == today { told } else { today };
-            let sum = self.tally.times.entry((token, key, day)).or_default();
+            let day = if counted + 1 == today { counted } else { today };
+            let sum = self.usage.times.entry((token, key, day)).or_default();
             *sum = sum.saturating_add(times);
-            self.tally.unsaved.insert((token, key, day));
+            self.usage.unsaved.insert((token, key, day));
         }
         Ok(())
     }
@@ -59,32 +59,33 @@ impl Writer {
     /// Writes the lines of days that are over, and saves the sums of the others.
     pub(super) fn close_days(&mut self) -> Result<()> {
         // What modules count in the first minute after midnight may still be yesterday's.
-        let today = day(self.shelf.clock().saturating_sub(LATE));
-        let over: Vec<_> = self.tally.times.keys().filter(|it| it.2 < today).copied().collect();
-        let shelf = Arc::clone(&self.shelf);
-        if !shelf.writable || over.is_empty() && self.tally.unsaved.is_empty() {
+        let today = day(self.store.clock().saturating_sub(LATE));
+        let over: Vec<_> = self.usage.times.keys().filter(|it| it.2 < today).copied().collect();
+        let store = Arc::clone(&self.store);
+        if !store.writable || over.is_empty() && self.usage.unsaved.is_empty() {
             return Ok(());
         }
         // A full disk is left to what matters more: the sums stay in memory.
-        if let Err(error) = shelf.room.check(Need::Grow(0)) {
+        if let Err(error) = store.room.check(Need::Grow(0)) {
             log::warn!("how often keys are used is not saved: {error}");
             return Ok(());
         }
-        let unsaved: Vec<_> = std::mem::take(&mut self.tally.unsaved).into_iter().collect();
+        let unsaved: Vec<_> = std::mem::take(&mut self.usage.unsaved).into_iter().collect();
         for step in unsaved.chunks(STEP) {
-            let mut draft = Draft::new(&shelf);
-            step.iter().for_each(|of| draft.save_uses(*of, self.tally.times.get(of).copied()));
-            self.apply_quietly(draft)?;
+            let mut transaction = Transaction::new(&store);
+            step.iter()
+                .for_each(|of| transaction.save_uses(*of, self.usage.times.get(of).copied()));
+            self.apply_quietly(transaction)?;
         }
         for step in over.chunks(STEP) {
-            let mut draft = Draft::new(&shelf);
+            let mut transaction = Transaction::new(&store);
             for of @ (token, key, day) in step.iter().copied() {
-                if let Some(times) = self.tally.times.remove(&of) {
-                    draft.note(Fact::of_uses(token, key, Seconds::from(day) * DAY, times));
-                    draft.save_uses(of, None);
+                if let Some(times) = self.usage.times.remove(&of) {
+                    transaction.note(Fact::of_uses(token, key, Seconds::from(day) * DAY, times));
+                    transaction.save_uses(of, None);
                 }
             }
-            self.apply(draft)?;
+            self.apply(transaction)?;
         }
         Ok(())
     }

@@ -4,9 +4,9 @@
 //! overwritten and synced, and only then does the store change.
 
 use super::audit::{self, Fact, Sealed};
-use super::cover;
-use super::rows::{self, Answered, Key, Meta, Row, TokenRow};
-use super::shelf::{Found, Shelf};
+use super::keyspace::{self, Answered, Key, Meta, Row, TokenRow};
+use super::open_store::{Found, OpenStore};
+use super::shred_layer;
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use crate::id::Id;
@@ -27,8 +27,8 @@ pub enum Ending {
 }
 
 /// Changes that will happen together.
-pub struct Draft<'a> {
-    shelf: &'a Shelf,
+pub struct Transaction<'a> {
+    store: &'a OpenStore,
     conditions: Vec<Condition>,
     writes: BTreeMap<Key, Option<Vec<u8>>>,
     erased: Vec<(CellNumber, Ending)>,
@@ -38,20 +38,20 @@ pub struct Draft<'a> {
     facts: Vec<Fact>,
 }
 
-/// What remains to be done once a draft's batch is durable.
+/// What remains to be done once a transaction's batch is durable.
 #[derive(Debug, Default)]
-pub struct Aftermath {
+pub struct AfterSync {
     /// Cells that nobody claims any more.
     pub freed: BTreeSet<CellNumber>,
     /// Token and watched identity of what changed.
     pub moved: BTreeSet<(Id, Id)>,
 }
 
-impl<'a> Draft<'a> {
+impl<'a> Transaction<'a> {
     /// Nothing yet.
-    pub fn new(shelf: &'a Shelf) -> Self {
+    pub fn new(store: &'a OpenStore) -> Self {
         Self {
-            shelf,
+            store,
             conditions: Vec::new(),
             writes: BTreeMap::new(),
             erased: Vec::new(),
@@ -68,8 +68,8 @@ impl<'a> Draft<'a> {
     }
 
     /// Whether a record ends with it.
-    pub fn ends(&self, token: Id, id: Id) -> bool {
-        self.writes.get(&rows::record(token, id)) == Some(&None)
+    pub fn removes(&self, token: Id, id: Id) -> bool {
+        self.writes.get(&keyspace::record(token, id)) == Some(&None)
     }
 
     /// Writes a record over what stands there; its new revision.
@@ -86,18 +86,18 @@ impl<'a> Draft<'a> {
         if let Some(old) = old {
             self.take_away_entries(token, old);
         }
-        for entry in rows::entries(token, id, &header, false) {
+        for entry in keyspace::entries(token, id, &header, false) {
             self.writes.insert(entry, Some(Vec::new()));
         }
         let mut row = Row { revision, cell: None, header: header_bytes, sealed };
         if header.holds_key() {
             let cell = self.cell_for(token, id, old)?;
-            let place = cover::Place { token, id, revision };
-            row.sealed = self.shelf.cover(cell, place, &row.sealed)?;
+            let binding = shred_layer::Binding { token, id, revision };
+            row.sealed = self.store.encrypt_in_cell(cell, binding, &row.sealed)?;
             row.cell = Some(cell);
         }
         self.expect(token, id, old)?;
-        self.writes.insert(rows::record(token, id), Some(rows::encode(&row)?));
+        self.writes.insert(keyspace::record(token, id), Some(keyspace::encode(&row)?));
         Ok(revision)
     }
 
@@ -107,20 +107,20 @@ impl<'a> Draft<'a> {
         self.take_away_entries(token, old);
         self.give_up_cell(token, old, ending);
         self.expect(token, old.known.id, Some(old))?;
-        self.writes.insert(rows::record(token, old.known.id), None);
+        self.writes.insert(keyspace::record(token, old.known.id), None);
         if matches!(old.known.header.role, Role::CustomKey(_) | Role::Object { holds_key: true }) {
-            self.writes.insert(rows::alias(token, old.known.id), None);
+            self.writes.insert(keyspace::alias(token, old.known.id), None);
         }
         Ok(())
     }
 
     /// Erases expired material and leaves its record, found by its custom key only, as the place
     /// where its cell says what happened.
-    pub fn bury(&mut self, token: Id, old: &Found) {
+    pub fn tombstone(&mut self, token: Id, old: &Found) {
         let known = &old.known;
         self.moved.insert((token, known.header.watched(known.id)));
         self.take_away_entries(token, old);
-        for entry in rows::entries(token, known.id, &known.header, true) {
+        for entry in keyspace::entries(token, known.id, &known.header, true) {
             self.writes.insert(entry, Some(Vec::new()));
         }
         let held = old.row.cell.filter(|cell| self.may_hold_secret(*cell, known.erasure));
@@ -134,31 +134,31 @@ impl<'a> Draft<'a> {
     /// Writes a token's entry.
     pub fn put_token(&mut self, token: Id, row: &TokenRow) -> Result<()> {
         self.moved.insert((token, token));
-        self.writes.insert(rows::token(token), Some(rows::encode(row)?));
+        self.writes.insert(keyspace::token(token), Some(keyspace::encode(row)?));
         Ok(())
     }
 
     /// Removes a token's entry.
     pub fn remove_token(&mut self, token: Id) {
         self.moved.insert((token, token));
-        self.writes.insert(rows::token(token), None);
+        self.writes.insert(keyspace::token(token), None);
     }
 
     /// Keeps the answer with the change, and forgets an old one.
     pub fn answer(&mut self, change: &[u8; 16], answered: &Answered, old: &[Key]) -> Result<()> {
-        self.writes.insert(rows::answered(change), Some(rows::encode(answered)?));
+        self.writes.insert(keyspace::answered(change), Some(keyspace::encode(answered)?));
         self.writes.extend(old.iter().map(|key| (key.clone(), None)));
         Ok(())
     }
 
     /// Makes the sweep look at a record at a later second.
-    pub fn remind(&mut self, at: Seconds, token: Id, id: Id) {
-        self.writes.insert(rows::due_entry(at, token, id), Some(Vec::new()));
+    pub fn mark_due(&mut self, at: Seconds, token: Id, id: Id) {
+        self.writes.insert(keyspace::due_entry(at, token, id), Some(Vec::new()));
     }
 
     /// Lets an erasure wait, that was found due at that second of the clock.
-    pub fn wait(&mut self, found: Seconds, token: Id, id: Id) {
-        self.writes.insert(rows::waiting(token, id), Some(found.to_be_bytes().to_vec()));
+    pub fn defer(&mut self, found: Seconds, token: Id, id: Id) {
+        self.writes.insert(keyspace::waiting(token, id), Some(found.to_be_bytes().to_vec()));
     }
 
     /// Takes an entry away that leads nowhere.
@@ -169,7 +169,7 @@ impl<'a> Draft<'a> {
     /// Keeps how often a key was used on a day, or forgets it.
     pub fn save_uses(&mut self, of: (Id, Id, u32), times: Option<u64>) {
         let times = times.map(|times| times.to_be_bytes().to_vec());
-        self.writes.insert(rows::uses(of), times);
+        self.writes.insert(keyspace::uses(of), times);
     }
 
     /// Has a line in the audit log.
@@ -178,9 +178,9 @@ impl<'a> Draft<'a> {
     }
 
     /// Has the audit log call a key so from now on.
-    pub fn call(&mut self, token: Id, id: Id, alias: &str) -> Result<()> {
+    pub fn set_alias(&mut self, token: Id, id: Id, alias: &str) -> Result<()> {
         if self.alias(token, id)?.as_deref() != Some(alias) {
-            self.writes.insert(rows::alias(token, id), Some(rows::encode(&alias)?));
+            self.writes.insert(keyspace::alias(token, id), Some(keyspace::encode(&alias)?));
         }
         Ok(())
     }
@@ -201,13 +201,13 @@ impl<'a> Draft<'a> {
     }
 
     fn alias(&self, token: Id, id: Id) -> Result<Option<String>> {
-        let row = self.row(&rows::alias(token, id))?;
-        row.map(|bytes| rows::decode(&bytes, "a key's name")).transpose()
+        let row = self.row(&keyspace::alias(token, id))?;
+        row.map(|bytes| keyspace::decode(&bytes, "a key's name")).transpose()
     }
 
     fn label(&self, token: Id) -> Result<Option<String>> {
-        let Some(row) = self.row(&rows::token(token))? else { return Ok(None) };
-        let row: TokenRow = rows::decode(&row, "a token")?;
+        let Some(row) = self.row(&keyspace::token(token))? else { return Ok(None) };
+        let row: TokenRow = keyspace::decode(&row, "a token")?;
         // No change is refused for a name.
         Ok(Entry::decode(&row.entry).ok().map(|entry| entry.label))
     }
@@ -216,46 +216,46 @@ impl<'a> Draft<'a> {
     fn row(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         match self.writes.get(key) {
             Some(Some(written)) => Ok(Some(written.clone())),
-            _ => self.shelf.store.get(key),
+            _ => self.store.records.get(key),
         }
     }
 
     /// Keeps the lines with the change they tell of.
     pub fn keep_lines(&mut self, sealed: &Sealed) -> Result<()> {
         for (seq, line) in &sealed.lines {
-            self.writes.insert(rows::audit_line(*seq), Some(rows::encode(line)?));
+            self.writes.insert(keyspace::audit_line(*seq), Some(keyspace::encode(line)?));
         }
         if !sealed.lines.is_empty() {
-            self.writes.insert(rows::audit_head(), Some(rows::encode(&sealed.head)?));
+            self.writes.insert(keyspace::audit_head(), Some(keyspace::encode(&sealed.head)?));
         }
-        self.writes.extend(sealed.released.iter().map(|seq| (rows::audit_line(*seq), None)));
+        self.writes.extend(sealed.released.iter().map(|seq| (keyspace::audit_line(*seq), None)));
         Ok(())
     }
 
     /// Makes it happen, as commit number `number`. It is durable after the store's next sync.
-    pub fn apply(mut self, number: u64) -> Result<Aftermath> {
+    pub fn apply(mut self, number: u64) -> Result<AfterSync> {
         for (token, watched) in &self.moved {
-            self.shelf.page.moved(*token, *watched);
+            self.store.page.moved(*token, *watched);
         }
-        self.shelf.erase(&self.erased)?;
-        let meta = Meta { commits: number, mark: self.shelf.now() };
-        self.writes.insert(rows::meta(), Some(rows::encode(&meta)?));
+        self.store.erase(&self.erased)?;
+        let meta = Meta { commits: number, mark: self.store.now() };
+        self.writes.insert(keyspace::meta(), Some(keyspace::encode(&meta)?));
         let batch = Batch {
             conditions: std::mem::take(&mut self.conditions),
             writes: std::mem::take(&mut self.writes).into_iter().collect(),
         };
-        self.shelf.store.apply(&batch)?;
+        self.store.records.apply(&batch)?;
         self.claimed.clear();
-        Ok(Aftermath {
+        Ok(AfterSync {
             freed: std::mem::take(&mut self.freed),
             moved: std::mem::take(&mut self.moved),
         })
     }
 
     fn expect(&mut self, token: Id, id: Id, old: Option<&Found>) -> Result<()> {
-        let key = rows::record(token, id);
+        let key = keyspace::record(token, id);
         self.conditions.push(match old {
-            Some(old) => Condition::Equals(key, rows::encode(&old.row)?),
+            Some(old) => Condition::Equals(key, keyspace::encode(&old.row)?),
             None => Condition::Absent(key),
         });
         Ok(())
@@ -263,13 +263,13 @@ impl<'a> Draft<'a> {
 
     fn take_away_entries(&mut self, token: Id, old: &Found) {
         let known = &old.known;
-        let entries = rows::entries(token, known.id, &known.header, false);
+        let entries = keyspace::entries(token, known.id, &known.header, false);
         self.writes.extend(entries.into_iter().map(|entry| (entry, None)));
     }
 
     /// The cell that a record keeps while its material lives, else a fresh one.
     fn cell_for(&mut self, token: Id, id: Id, old: Option<&Found>) -> Result<CellNumber> {
-        let now = self.shelf.now();
+        let now = self.store.now();
         match old.map(|old| (old, old.row.cell)) {
             Some((old, Some(cell))) if !old.known.is_dead(now) => Ok(cell),
             Some((old, _)) => {
@@ -281,16 +281,16 @@ impl<'a> Draft<'a> {
     }
 
     fn claim(&mut self, token: Id, id: Id) -> Result<CellNumber> {
-        let cell = self.shelf.slots.take()?;
+        let cell = self.store.slots.take()?;
         self.claimed.push(cell);
         let owner = [&token.bytes()[..], id.bytes()].concat();
-        self.writes.insert(rows::claim(cell), Some(owner));
+        self.writes.insert(keyspace::claim(cell), Some(owner));
         Ok(cell)
     }
 
     /// Whether a cell has to be overwritten: a damaged one may have all but the bit that tells.
     fn may_hold_secret(&self, cell: CellNumber, erasure: Erasure) -> bool {
-        erasure == Erasure::Live || self.shelf.slots.content(cell).is_err()
+        erasure == Erasure::Live || self.store.slots.content(cell).is_err()
     }
 
     fn give_up_cell(&mut self, token: Id, old: &Found, ending: Ending) {
@@ -302,22 +302,27 @@ impl<'a> Draft<'a> {
             }
         }
         self.freed.insert(cell);
-        self.writes.insert(rows::claim(cell), None);
+        self.writes.insert(keyspace::claim(cell), None);
     }
 }
 
-/// Cells taken for a draft that did not happen are nobody's.
-impl Drop for Draft<'_> {
+/// Cells taken for a transaction that did not happen are nobody's.
+impl Drop for Transaction<'_> {
     fn drop(&mut self) {
-        self.claimed.drain(..).for_each(|cell| self.shelf.slots.release(cell));
+        self.claimed.drain(..).for_each(|cell| self.store.slots.release(cell));
     }
 }
 
-impl Shelf {
+impl OpenStore {
     /// Covers a sealed part under a cell's secret.
-    fn cover(&self, cell: CellNumber, place: cover::Place, sealed: &[u8]) -> Result<Vec<u8>> {
+    fn encrypt_in_cell(
+        &self,
+        cell: CellNumber,
+        binding: shred_layer::Binding,
+        sealed: &[u8],
+    ) -> Result<Vec<u8>> {
         match self.slots.content(cell)? {
-            Content::Secret(secret) => cover::put_on(&secret, place, sealed),
+            Content::Secret(secret) => shred_layer::encrypt(&secret, binding, sealed),
             Content::Deleted(_) | Content::Expired(_) => Err(Reason::Conflict.into()),
         }
     }

@@ -1,34 +1,34 @@
-//! How the threads of an agent wake the one that waits for everything: a counter in the kernel.
+//! Wakes the thread of an agent that waits for everything: a counter in the kernel.
 
 use rustix::event::{EventfdFlags, eventfd};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// A descriptor that is readable once somebody has rung.
-pub struct Bell(OwnedFd);
+/// A descriptor that is readable once it has been woken, until it is reset.
+pub struct Waker(OwnedFd);
 
-impl Bell {
-    /// A silent bell.
+impl Waker {
+    /// Makes one that has not been woken.
     pub fn new() -> rustix::io::Result<Self> {
         eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map(Self)
     }
 
-    /// Rings; it goes on ringing until it is silenced.
-    pub fn ring(&self) {
+    /// Makes the descriptor readable.
+    pub fn wake(&self) {
         if let Err(error) = rustix::io::write(&self.0, &1u64.to_ne_bytes()) {
             // Only a counter at its end refuses, and then it is readable anyway.
-            log::debug!("the bell rings already: {error}");
+            log::debug!("already woken: {error}");
         }
     }
 
-    /// Silences it.
-    pub fn silence(&self) {
+    /// Makes the descriptor wait for the next wake.
+    pub fn reset(&self) {
         if let Err(error) = rustix::io::read(&self.0, &mut [0u8; 8]) {
-            log::debug!("the bell was silent: {error}");
+            log::debug!("not woken: {error}");
         }
     }
 }
 
-impl AsFd for Bell {
+impl AsFd for Waker {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
