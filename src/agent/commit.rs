@@ -199,7 +199,7 @@ pub struct Writer {
 impl Writer {
     /// Reads what was kept, and finishes what a crash interrupted.
     pub fn open(store: Arc<OpenStore>, waker: Arc<Waker>) -> Result<Self> {
-        let commits = store.meta()?.commits;
+        let commits = store.records.number()?;
         let history = history(&store)?;
         let after_sync = AfterSync::default();
         let journal = Journal::open(&store.directory, &*store.records)?;
@@ -337,7 +337,7 @@ impl Writer {
         }
         let store = &self.store;
         store.records.sync()?;
-        if store.writable {
+        if store.is_writable() {
             store.slots.note_commits(self.commits)?;
         }
         let now = store.now();
@@ -368,11 +368,10 @@ impl Writer {
 
     /// What can be done ahead, after the answers have gone out.
     fn prepare(&self) {
-        if !self.store.writable {
+        if !self.store.is_writable() {
             return;
         }
-        let ahead = self.store.slots.refill().and_then(|()| self.store.room.lay_ballast());
-        if let Err(error) = ahead {
+        if let Err(error) = self.store.slots.refill() {
             log::warn!("nothing was prepared for the next change: {error}");
         }
     }
@@ -389,10 +388,10 @@ impl Writer {
         let facts = transaction.facts()?;
         let sealed = self.journal.seal(&facts, self.store.now(), &self.asker)?;
         transaction.keep_lines(&sealed)?;
-        let AfterSync { freed, moved } = transaction.apply(self.commits + 1)?;
+        let (number, AfterSync { freed, moved }) = transaction.apply(self.commits + 1)?;
         self.journal.applied(sealed);
         facts.iter().for_each(|fact| audit::log(fact, &self.asker));
-        self.commits += 1;
+        self.commits = number;
         self.unsynced = true;
         self.after_sync.freed.extend(freed);
         self.after_sync.moved.extend(moved);
@@ -415,11 +414,11 @@ impl Writer {
     }
 
     pub(super) fn note(&mut self, fact: Fact) -> Result<()> {
-        if !self.store.writable {
+        if !self.store.is_writable() {
             log::warn!("not in the audit log, for the store can only be read: {fact}");
             return Ok(());
         }
-        self.store.room.check(Need::Grow(MOST_OF_A_LINE))?;
+        self.store.records.room(Need::Grow(MOST_OF_A_LINE))?;
         let store = Arc::clone(&self.store);
         let mut transaction = Transaction::new(&store);
         transaction.note(fact);
@@ -448,7 +447,7 @@ impl Writer {
         let proposals = changes.iter().map(proposal).collect::<Result<Vec<_>>>()?;
         let moment = Moment { now: store.now(), clock: store.clock(), access };
         let ended = rules::judge(&TokenView { store: &store, token }, &proposals, moment)?;
-        store.room.check(need(&proposals, &changes))?;
+        store.records.room(need(&proposals, &changes))?;
 
         let mut transaction = Transaction::new(&store);
         for tombstone in ended {
@@ -531,7 +530,7 @@ impl Writer {
             return Err(Reason::ArgumentsBad.detail("a token's entry is not whole, or too long"));
         }
         let entry = new.encode()?;
-        store.room.check(if put.wipe { Need::Shrink } else { Need::Grow(entry.len() as u64) })?;
+        store.records.room(if put.wipe { Need::Shrink } else { Need::Grow(entry.len() as u64) })?;
         let slot = store.slots.reserve(put.token, put.slot)?;
         store.slots.reset(put.token, anew)?;
         if let Some(old) = old.as_ref().filter(|_| put.wipe) {

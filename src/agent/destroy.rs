@@ -22,7 +22,7 @@ impl Writer {
         if store.token(token)?.is_none() {
             return Err(Reason::TokenAbsent.into());
         }
-        store.room.check(Need::Shrink)?;
+        store.records.room(Need::Shrink)?;
         erase(&store, token)?;
         let count = self.remove_records(&store, token)?;
         // An entry that is missing from now on was not lost.

@@ -209,7 +209,7 @@ fn log_start(agent: &Agent, directory: &Path, options: &Options) {
         env!("CARGO_PKG_VERSION"),
         directory.display(),
         std::process::id(),
-        if agent.store.writable { "writable" } else { "its snapshot, which can only be read" },
+        if agent.store.is_writable() { "writable" } else { "its snapshot, which can only be read" },
         options.group.map(|group| format!(", for group {group}")).unwrap_or_default(),
     );
 }

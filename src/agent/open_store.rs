@@ -13,7 +13,7 @@ use crate::key::state::Erasure;
 use crate::key::{Fingerprint, Header, Role};
 use crate::store::slots::{CellNumber, Content};
 use crate::store::snapshot::Origin;
-use crate::store::{self, Memory, Need, Room, Slots, Store};
+use crate::store::{self, Need, ReadOnly, ServedSnapshot, Slots, Standing, Store};
 use crate::wire::page::PageWriter;
 use crate::wire::{Outcome, Stored};
 use std::collections::HashMap;
@@ -30,14 +30,8 @@ pub struct OpenStore {
     pub records: Box<dyn Store>,
     /// Erase cells, PIN counters, the clock's mark.
     pub slots: Slots,
-    /// Free space.
-    pub room: Room,
     /// What tells the modules that something changed.
     pub page: PageWriter,
-    /// Whether changes are kept; a snapshot in the store's place can only be read.
-    pub writable: bool,
-    /// Whether the snapshot is there only because the store's file system is full.
-    full: bool,
     time: Time,
     /// Moves when what a login is proved by may have changed.
     logins: AtomicU64,
@@ -56,13 +50,13 @@ impl OpenStore {
     /// afresh, and a store that has lost commits is refused. The caller holds the store's lock.
     pub fn open(directory: &Path, store: Box<dyn Store>, clock: Arc<dyn Clock>) -> Result<Self> {
         let store = Self::assemble(directory, store, clock)?;
-        let meta = store.meta()?;
-        if meta.commits < store.slots.commits() {
-            return Err(lost_commits(directory, meta.commits, store.slots.commits()));
+        let (has, had) = (store.records.number()?, store.slots.commits());
+        if has < had {
+            return Err(lost_commits(directory, has, had));
         }
         store.slots.settle(&store.claims()?.into_iter().map(|(cell, _)| cell).collect())?;
         store.slots.settle_tokens(&store.slots_of_tokens()?)?;
-        store.begin(meta.mark)?;
+        store.begin(store.meta()?.mark)?;
         Ok(store)
     }
 
@@ -70,12 +64,10 @@ impl OpenStore {
     /// know may belong to later commits.
     pub(super) fn open_to_read(
         directory: &Path,
-        snapshot: Memory,
+        snapshot: ServedSnapshot,
         clock: Arc<dyn Clock>,
-        full: bool,
     ) -> Result<Self> {
         let store = Self::assemble(directory, Box::new(snapshot), clock)?;
-        let store = Self { writable: false, full, ..store };
         recover::without_destroyed_tokens(&store)?;
         store.slots.presume_deleted(&recover::foreign_cells(&store)?, store.now());
         store.begin(store.meta()?.mark)?;
@@ -90,32 +82,37 @@ impl OpenStore {
 
     /// Refuses changes that nobody would keep.
     pub fn check_writable(&self) -> Result<()> {
-        let reason = match (self.writable, self.full) {
-            (true, _) => return Ok(()),
-            (false, true) => Reason::StoreFull,
-            (false, false) => Reason::StoreReadOnly,
+        let Standing::ReadOnly(why) = self.records.standing() else { return Ok(()) };
+        let reason = match why {
+            ReadOnly::Full => Reason::StoreFull,
+            ReadOnly::Damaged => Reason::StoreReadOnly,
         };
         Err(reason.detail(format_args!(
             "{}: db/ cannot be opened, and its snapshot is served; {}",
             self.directory.display(),
-            recover::way_out(self.full)
+            recover::way_out(why)
         )))
     }
 
-    /// Whether a snapshot is served only because nothing more could be written.
+    /// Returns true where changes are kept; a snapshot in the store's place can only be read.
+    pub fn is_writable(&self) -> bool {
+        !matches!(self.records.standing(), Standing::ReadOnly(_))
+    }
+
+    /// Returns true where a snapshot is served only because nothing more could be written.
     pub fn is_full(&self) -> bool {
-        self.full
+        self.records.standing() == Standing::ReadOnly(ReadOnly::Full)
     }
 
     /// Whether there is room, as far as the file system tells; a quota may say otherwise.
     pub fn has_room(&self) -> bool {
-        self.room.check(Need::Grow(0)).is_ok()
+        self.records.room(Need::Grow(0)).is_ok()
     }
 
     /// Which store this is, as of its last commit.
     pub fn origin(&self) -> Result<Origin> {
         let (store, incarnation) = self.slots.identity();
-        Ok(Origin { store, incarnation, commits: self.meta()?.commits })
+        Ok(Origin { store, incarnation, commits: self.records.number()? })
     }
 
     /// The parts as they are: nothing is checked against the other, nothing is changed.
@@ -125,13 +122,12 @@ impl OpenStore {
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
         let slots = Slots::open(directory)?;
-        let room = Room::watch(directory)?;
         let page = PageWriter::open(directory)?;
         let directory = directory.to_owned();
         let time = Time::new(clock);
         time.begin(slots.mark(), &page);
-        let (writable, full, logins) = (true, false, AtomicU64::new(0));
-        Ok(Self { directory, records: store, slots, room, page, writable, full, time, logins })
+        let logins = AtomicU64::new(0);
+        Ok(Self { directory, records: store, slots, page, time, logins })
     }
 
     /// The latest time that an agent has made durable.
@@ -161,7 +157,7 @@ impl OpenStore {
 
     /// Whether no failure has ended the store or the file of slots.
     pub fn alive(&self) -> bool {
-        self.records.alive() && self.slots.alive()
+        self.records.standing() != Standing::Failed && self.slots.alive()
     }
 
     /// What the store says of itself.

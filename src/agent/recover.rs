@@ -4,7 +4,7 @@
 //! recovery revives nothing that was erased.
 
 use super::Lock;
-use super::keyspace::{self, Meta};
+use super::keyspace;
 use super::open_store::OpenStore;
 use super::service::TRIES;
 use super::shred_layer;
@@ -12,7 +12,9 @@ use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::store::slots::{self, Content, Damage};
-use crate::store::{self, Batch, Room, Sled, Slots, Store, files, snapshot};
+use crate::store::{
+    self, Batch, ReadOnly, Room, ServedSnapshot, Sled, Slots, Store, files, snapshot,
+};
 use std::collections::{HashMap, HashSet};
 use std::io::ErrorKind;
 use std::path::Path;
@@ -58,7 +60,7 @@ pub fn recover(lock: &Lock) -> Result<Option<Recovered>> {
     if store.slots.is_of_others(&tokens) {
         return Err(of_another_store(directory));
     }
-    let (has, had) = (store.meta()?.commits, store.slots.commits());
+    let (has, had) = (store.records.number()?, store.slots.commits());
     // Those whose count is lost are known from here on.
     for (token, slot) in &tokens {
         let _counts = store.slots.counts(*token, *slot);
@@ -137,17 +139,17 @@ pub fn open_or_rescue(directory: &Path, clock: Arc<dyn Clock>) -> Result<OpenSto
         Ok(store) => return Ok(store),
         Err(error) => error,
     };
-    let full = match error.reason() {
-        Reason::StoreDamaged if is_better(directory, has)? => false,
-        Reason::StoreFull if has_everything(directory)? => true,
+    let why = match error.reason() {
+        Reason::StoreDamaged if is_better(directory, has)? => ReadOnly::Damaged,
+        Reason::StoreFull if has_everything(directory)? => ReadOnly::Full,
         _ => return Err(error),
     };
-    let rescued = snapshot::load(directory)
-        .and_then(|kept| OpenStore::open_to_read(directory, kept, clock, full));
+    let rescued = ServedSnapshot::load(directory, why)
+        .and_then(|kept| OpenStore::open_to_read(directory, kept, clock));
     match rescued {
         Ok(store) => {
             log::error!("{error}");
-            log::error!("the snapshot is served, and can only be read; {}", way_out(full));
+            log::error!("the snapshot is served, and can only be read; {}", way_out(why));
             Ok(store)
         }
         Err(worse) => {
@@ -185,10 +187,10 @@ fn read_through(store: &dyn Store) -> Result<()> {
 }
 
 /// What ends the service of a snapshot.
-pub fn way_out(full: bool) -> &'static str {
-    match full {
-        true => "the store is opened again once there is room on its file system",
-        false => "`keystead recover` goes on from that",
+pub fn way_out(why: ReadOnly) -> &'static str {
+    match why {
+        ReadOnly::Full => "the store is opened again once there is room on its file system",
+        ReadOnly::Damaged => "`keystead recover` goes on from that",
     }
 }
 
@@ -215,11 +217,11 @@ fn open_db(directory: &Path) -> Result<Sled> {
 
 /// How many commits `db/` has, if all of it can be read.
 fn readable(directory: &Path) -> Result<Option<u64>> {
-    let read =
-        open_db(directory).and_then(|store| read_through(&store).map(|()| commits_of(&store)));
+    let store = open_db(directory);
+    let read = store.and_then(|store| read_through(&store).and_then(|()| store.number()));
     match read {
         Err(error) if error.reason() == Reason::StoreDamaged => Ok(None),
-        read => read,
+        read => read.map(Some),
     }
 }
 
@@ -275,16 +277,6 @@ fn kept_of(slots: &Slots, directory: &Path) -> Option<u64> {
         }
     };
     kept.is_of(slots.identity()).then_some(kept.commits)
-}
-
-fn commits_of(store: &dyn Store) -> Option<u64> {
-    match store.get(&keyspace::meta()) {
-        Ok(Some(bytes)) => {
-            keyspace::decode(&bytes, "the store's own row").ok().map(|it: Meta| it.commits)
-        }
-        Ok(None) => Some(0),
-        Err(_) => None,
-    }
 }
 
 /// Removes a folder with everything in it, where there is one.

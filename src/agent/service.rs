@@ -368,7 +368,7 @@ impl Service {
     fn entry(&self, id: Id, row: TokenRow) -> Result<TokenEntry> {
         let (_, wrong) = self.store.slots.pin(id)?;
         let TokenRow { slot, revision, entry } = row;
-        let read_only = !self.store.writable;
+        let read_only = !self.store.is_writable();
         Ok(TokenEntry { id, slot, revision, entry, wrong, read_only })
     }
 

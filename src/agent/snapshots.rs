@@ -52,15 +52,15 @@ impl Writer {
     pub(super) fn keep_snapshot(&mut self, at_the_end: bool) -> Result<()> {
         let rests = self.snapshots.rests() && !at_the_end;
         let wanted = self.snapshots.changed || at_the_end && self.snapshots.behind;
-        if !self.store.writable || !wanted || rests {
+        if !self.store.is_writable() || !wanted || rests {
             return Ok(());
         }
         self.sync_and_publish()?;
         let (store, size) = (&self.store, size_of_db(&self.store.directory));
         let origin = store.origin()?;
         let kept = store
-            .room
-            .check(Need::Grow(size))
+            .records
+            .room(Need::Grow(size))
             .and_then(|()| snapshot::keep(&store.directory, &*store.records, origin));
         match kept {
             Ok(()) => (self.snapshots.changed, self.snapshots.behind) = (false, false),

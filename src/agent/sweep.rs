@@ -47,7 +47,7 @@ impl Writer {
             if due.is_empty() {
                 return unread.error.map_or(Ok(swept), Err);
             }
-            store.room.check(Need::Shrink)?;
+            store.records.room(Need::Shrink)?;
             let mut transaction = Transaction::new(&store);
             for (entry, token, id) in due {
                 match self.end_or_wait(&mut transaction, (token, id), &mut swept) {
@@ -90,7 +90,7 @@ impl Writer {
                 return Ok(());
             }
             self.keep_time()?;
-            store.room.check(Need::Shrink)?;
+            store.records.room(Need::Shrink)?;
             let mut transaction = Transaction::new(&store);
             due.into_iter().for_each(|(entry, _, _)| transaction.forget(entry));
             self.apply_quietly(transaction)?;
@@ -141,7 +141,7 @@ impl Writer {
                 transaction.forget(entry);
             }
             if !transaction.is_empty() {
-                store.room.check(Need::Shrink)?;
+                store.records.room(Need::Shrink)?;
                 self.apply(transaction)?;
             }
         }

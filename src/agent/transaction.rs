@@ -14,7 +14,7 @@ use crate::key::pin::Entry;
 use crate::key::state::Erasure;
 use crate::key::{Header, Role};
 use crate::store::slots::{CellNumber, Content};
-use crate::store::{Batch, Condition};
+use crate::store::{Batch, CommitNumber, Condition};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Why cells are overwritten.
@@ -232,8 +232,9 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
-    /// Makes it happen, as commit number `number`. It is durable after the store's next sync.
-    pub fn apply(mut self, number: u64) -> Result<AfterSync> {
+    /// Makes it happen, presumably as commit number `number`, and returns the number that it got. It is
+    /// durable after the store's next sync.
+    pub fn apply(mut self, number: CommitNumber) -> Result<(CommitNumber, AfterSync)> {
         for (token, watched) in &self.moved {
             self.store.page.moved(*token, *watched);
         }
@@ -244,12 +245,10 @@ impl<'a> Transaction<'a> {
             conditions: std::mem::take(&mut self.conditions),
             writes: std::mem::take(&mut self.writes).into_iter().collect(),
         };
-        self.store.records.apply(&batch)?;
+        let number = self.store.records.apply(&batch)?;
         self.claimed.clear();
-        Ok(AfterSync {
-            freed: std::mem::take(&mut self.freed),
-            moved: std::mem::take(&mut self.moved),
-        })
+        let (freed, moved) = (std::mem::take(&mut self.freed), std::mem::take(&mut self.moved));
+        Ok((number, AfterSync { freed, moved }))
     }
 
     fn expect(&mut self, token: Id, id: Id, old: Option<&Found>) -> Result<()> {

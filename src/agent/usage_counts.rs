@@ -62,11 +62,11 @@ impl Writer {
         let today = day(self.store.clock().saturating_sub(LATE));
         let over: Vec<_> = self.usage.times.keys().filter(|it| it.2 < today).copied().collect();
         let store = Arc::clone(&self.store);
-        if !store.writable || over.is_empty() && self.usage.unsaved.is_empty() {
+        if !store.is_writable() || over.is_empty() && self.usage.unsaved.is_empty() {
             return Ok(());
         }
         // A full disk is left to what matters more: the sums stay in memory.
-        if let Err(error) = store.room.check(Need::Grow(0)) {
+        if let Err(error) = store.records.room(Need::Grow(0)) {
             log::warn!("how often keys are used is not saved: {error}");
             return Ok(());
         }

@@ -1,16 +1,16 @@
 //! The one suite that every backend passes: what [`super::Store`] promises.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-use super::{Batch, Condition, Memory, Sled, Store};
+use super::{Batch, Changes, Commit, Condition, Limits, Memory, Sled, Standing, Store};
 use crate::error::Reason;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
-/// A backend under test, and how to drop it and open it again.
+/// A backend under test, opened twice, and how to drop it and open it again.
 struct Subject {
     name: &'static str,
-    store: Option<Box<dyn Store>>,
+    openings: Option<[Box<dyn Store>; 2]>,
     directory: tempfile::TempDir,
     durable: bool,
 }
@@ -22,21 +22,38 @@ impl Subject {
 
     fn new(name: &'static str, durable: bool) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let mut subject = Self { name, store: None, directory, durable };
+        let mut subject = Self { name, openings: None, directory, durable };
         subject.open();
         subject
     }
 
     fn open(&mut self) {
-        self.store = None;
-        self.store = Some(match self.name {
-            "memory" => Box::new(Memory::default()),
-            _ => Box::new(Sled::open(&self.directory.path().join("db")).unwrap()),
+        self.openings = None;
+        self.openings = Some(match self.name {
+            "memory" => twice(Memory::default()),
+            _ => twice(Sled::open(&self.directory.path().join("db")).unwrap()),
         });
     }
 
     fn store(&self) -> &dyn Store {
-        self.store.as_deref().unwrap()
+        self.both().0
+    }
+
+    /// Both openings of the same store.
+    fn both(&self) -> (&dyn Store, &dyn Store) {
+        let [one, other] = self.openings.as_ref().unwrap();
+        (&**one, &**other)
+    }
+}
+
+fn twice(store: impl Store + Clone + 'static) -> [Box<dyn Store>; 2] {
+    [Box::new(store.clone()), Box::new(store)]
+}
+
+fn committed(store: &dyn Store, since: u64) -> Vec<Commit> {
+    match store.changes(since).unwrap() {
+        Changes::Commits(commits) => commits,
+        Changes::Unknown => panic!("they are known"),
     }
 }
 
@@ -61,7 +78,7 @@ fn a_batch_is_seen_whole_and_ordered() {
         assert_eq!(store.scan(b"b", b"b1\0", 10).unwrap().len(), 1);
         assert_eq!(store.scan(b"", b"b", 1).unwrap(), vec![(b"b1".to_vec(), vec![])]);
         assert_eq!(store.scan(b"b", b"c", 10).unwrap(), vec![]);
-        assert!(store.alive());
+        assert_eq!(store.standing(), Standing::Serving);
     }
 }
 
@@ -120,14 +137,14 @@ fn what_was_synced_is_there_after_opening_again() {
 #[test]
 fn writers_that_compare_and_swap_lose_no_update() {
     for subject in Subject::all() {
-        let store = subject.store();
-        store.apply(&writes(vec![put(b"n", &0u64.to_be_bytes())])).unwrap();
+        let (one, other) = subject.both();
+        one.apply(&writes(vec![put(b"n", &0u64.to_be_bytes())])).unwrap();
         std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| (0..50).for_each(|_| increment(store)));
+            for store in [one, other, one, other] {
+                scope.spawn(move || (0..50).for_each(|_| increment(store)));
             }
         });
-        assert_eq!(store.get(b"n").unwrap(), Some(200u64.to_be_bytes().to_vec()));
+        assert_eq!(other.get(b"n").unwrap(), Some(200u64.to_be_bytes().to_vec()));
     }
 }
 
@@ -141,6 +158,126 @@ fn increment(store: &dyn Store) {
             return;
         }
     }
+}
+
+#[test]
+fn what_one_opening_has_read_and_another_has_changed_is_not_overwritten() {
+    for subject in Subject::all() {
+        let (one, other) = subject.both();
+        one.apply(&writes(vec![put(b"k", b"1")])).unwrap();
+        let read =
+            |store: &dyn Store| Condition::Equals(b"k".to_vec(), store.get(b"k").unwrap().unwrap());
+        let (first, second) = (read(one), read(other));
+        other
+            .apply(&Batch { conditions: vec![second], writes: vec![put(b"k", b"theirs")] })
+            .unwrap();
+        let late = Batch { conditions: vec![first], writes: vec![put(b"k", b"mine")] };
+        assert_eq!(one.apply(&late).unwrap_err().reason(), Reason::Conflict, "{}", subject.name);
+        assert_eq!(one.get(b"k").unwrap().as_deref(), Some(&b"theirs"[..]));
+    }
+}
+
+#[test]
+fn what_was_only_read_is_compared_too() {
+    for subject in Subject::all() {
+        let (one, other) = subject.both();
+        one.apply(&writes(vec![put(b"token", b"1")])).unwrap();
+        let judged_by = [
+            Condition::Equals(b"token".to_vec(), b"1".to_vec()),
+            Condition::Absent(b"owner".to_vec()),
+        ];
+        let ways = [(b"token".to_vec(), None), put(b"owner", b"another key")];
+        for (condition, way) in judged_by.into_iter().zip(ways) {
+            other.apply(&writes(vec![way])).unwrap();
+            let batch = Batch { conditions: vec![condition], writes: vec![put(b"k", b"1")] };
+            assert_eq!(one.apply(&batch).unwrap_err().reason(), Reason::Conflict);
+        }
+        assert_eq!(other.get(b"k").unwrap(), None, "{}", subject.name);
+    }
+}
+
+#[test]
+fn every_opening_learns_in_order_what_each_of_them_has_changed() {
+    for subject in Subject::all() {
+        let (one, other) = subject.both();
+        let before = other.number().unwrap();
+        let first = one.apply(&writes(vec![put(b"a", b"1"), put(b"b", b"1")])).unwrap();
+        let second = other.apply(&writes(vec![(b"a".to_vec(), None)])).unwrap();
+        let refused =
+            Batch { conditions: vec![Condition::Absent(b"b".to_vec())], ..writes(vec![]) };
+        assert!(one.apply(&refused).is_err());
+        assert!(before < first && first < second, "{}", subject.name);
+        let expected = [
+            Commit { number: first, keys: vec![b"a".to_vec(), b"b".to_vec()] },
+            Commit { number: second, keys: vec![b"a".to_vec()] },
+        ];
+        for store in [one, other] {
+            assert_eq!(store.number().unwrap(), second);
+            assert_eq!(committed(store, before), expected);
+            assert_eq!(committed(store, first), expected[1..]);
+            assert_eq!(committed(store, second), []);
+            assert_eq!(store.changes(second + 1).unwrap(), Changes::Unknown, "of another history");
+        }
+    }
+}
+
+#[test]
+fn changes_after_a_gap_are_unknown() {
+    for subject in Subject::all() {
+        let (one, other) = subject.both();
+        let before = one.number().unwrap();
+        let long = |number: u32| put(&[&[7; 250], &number.to_be_bytes()[..]].concat(), b"");
+        for first in (0..20_000).step_by(1000) {
+            other.apply(&writes((first..first + 1000).map(long).collect())).unwrap();
+        }
+        assert_eq!(one.changes(before).unwrap(), Changes::Unknown, "{}", subject.name);
+        let last = one.number().unwrap();
+        assert_eq!(committed(one, last - 1).len(), 1);
+    }
+}
+
+#[test]
+fn a_number_goes_on_after_opening_again_and_what_came_before_is_unknown() {
+    for mut subject in Subject::all().into_iter().filter(|subject| subject.durable) {
+        let before = subject.store().number().unwrap();
+        let last = subject.store().apply(&writes(vec![put(b"k", b"1")])).unwrap();
+        subject.store().sync().unwrap();
+        subject.open();
+        assert_eq!(subject.store().number().unwrap(), last);
+        assert_eq!(subject.store().changes(before).unwrap(), Changes::Unknown);
+        assert_eq!(committed(subject.store(), last), []);
+        assert!(subject.store().apply(&Batch::default()).unwrap() > last);
+    }
+}
+
+#[test]
+fn a_batch_beyond_the_limits_changes_nothing_and_harms_nothing() {
+    for subject in Subject::all() {
+        assert_keeps_its_limits(subject.store());
+    }
+    let narrow = Limits { conditions: 128, writes: 64, bytes: 1 << 20 };
+    assert_keeps_its_limits(&Memory::default().with_limits(narrow));
+}
+
+fn assert_keeps_its_limits(store: &dyn Store) {
+    let limits = store.limits();
+    let key = |number: usize| number.to_be_bytes().to_vec();
+    let absent = |number| Condition::Absent(key(number));
+    let removed = |count| writes((0..count).map(|number| (key(number), None)).collect());
+    let long = |size| writes(vec![put(b"k", b"1"), put(b"long", &vec![0; size])]);
+    let judged = |count| Batch {
+        conditions: (0..count).map(absent).collect(),
+        writes: vec![put(b"k", b"1")],
+    };
+    let before = store.number().unwrap();
+    for beyond in [removed(limits.writes + 1), long(limits.bytes), judged(limits.conditions + 1)] {
+        assert_eq!(store.apply(&beyond).unwrap_err().reason(), Reason::ArgumentsBad);
+    }
+    assert_eq!(store.number().unwrap(), before);
+    assert_eq!(store.scan(b"", b"", 1).unwrap(), []);
+    store.apply(&judged(limits.conditions)).unwrap();
+    store.apply(&removed(limits.writes)).unwrap();
+    assert_eq!(store.get(b"k").unwrap(), Some(b"1".to_vec()));
 }
 
 proptest! {

@@ -1,28 +1,57 @@
 //! A store in memory: the contract at its plainest, for tests and for what a snapshot holds.
 
-use super::{Batch, Condition, MAX_KEY, Pair, Store};
-use crate::error::{Reason, Result};
+use super::changes::ChangeLog;
+use super::{Batch, Changes, CommitNumber, Limits, Need, Pair, Standing, Store};
+use crate::error::Result;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// An ordered map behind a lock.
+/// An ordered map behind a lock. A clone is a second opening of the same data.
+#[derive(Debug, Clone)]
+pub struct Memory {
+    content: Arc<Mutex<Content>>,
+    limits: Limits,
+}
+
 #[derive(Debug, Default)]
-pub struct Memory(Mutex<BTreeMap<Vec<u8>, Vec<u8>>>);
+struct Content {
+    map: BTreeMap<Vec<u8>, Vec<u8>>,
+    commits: ChangeLog,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self::holding(BTreeMap::new(), 0)
+    }
+}
 
 impl Memory {
-    fn map(&self) -> MutexGuard<'_, BTreeMap<Vec<u8>, Vec<u8>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Holds these pairs as they were after commit `number`.
+    pub(super) fn holding(map: BTreeMap<Vec<u8>, Vec<u8>>, number: CommitNumber) -> Self {
+        let content = Content { map, commits: ChangeLog::after(number) };
+        Self { content: Arc::new(Mutex::new(content)), limits: Limits::LOCAL }
+    }
+
+    /// Refuses batches beyond `limits`, as a store on another machine does.
+    #[cfg(test)]
+    pub(crate) fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    fn content(&self) -> MutexGuard<'_, Content> {
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Store for Memory {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        Ok(self.map().get(key).cloned())
+        Ok(self.content().map.get(key).cloned())
     }
 
     fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<Pair>> {
         Ok(self
-            .map()
+            .content()
+            .map
             .range(from.max(prefix).to_vec()..)
             .take_while(|(key, _)| key.starts_with(prefix))
             .take(limit)
@@ -30,57 +59,42 @@ impl Store for Memory {
             .collect())
     }
 
-    fn apply(&self, batch: &Batch) -> Result<()> {
-        batch.check_keys()?;
-        let mut map = self.map();
+    fn apply(&self, batch: &Batch) -> Result<CommitNumber> {
+        batch.check(self.limits)?;
+        let mut content = self.content();
         for condition in &batch.conditions {
-            condition.holds(map.get(condition.key()).map(Vec::as_slice))?;
+            condition.holds(content.map.get(condition.key()).map(Vec::as_slice))?;
         }
         for (key, value) in &batch.writes {
             match value {
-                Some(value) => map.insert(key.clone(), value.clone()),
-                None => map.remove(key),
+                Some(value) => content.map.insert(key.clone(), value.clone()),
+                None => content.map.remove(key),
             };
         }
-        Ok(())
+        Ok(content.commits.push(batch))
+    }
+
+    fn number(&self) -> Result<CommitNumber> {
+        Ok(self.content().commits.number())
     }
 
     fn sync(&self) -> Result<()> {
         Ok(())
     }
 
-    fn alive(&self) -> bool {
-        true
-    }
-}
-
-impl Condition {
-    /// The key it looks at.
-    pub(super) fn key(&self) -> &[u8] {
-        match self {
-            Self::Absent(key) | Self::Equals(key, _) => key,
-        }
+    fn changes(&self, since: CommitNumber) -> Result<Changes> {
+        Ok(self.content().commits.since(since))
     }
 
-    /// Whether it holds where `found` stands.
-    pub(super) fn holds(&self, found: Option<&[u8]>) -> Result<()> {
-        let holds = match self {
-            Self::Absent(_) => found.is_none(),
-            Self::Equals(_, value) => found == Some(value.as_slice()),
-        };
-        if holds { Ok(()) } else { Err(Reason::Conflict.into()) }
+    fn limits(&self) -> Limits {
+        self.limits
     }
-}
 
-impl Batch {
-    /// Whether every key has a lawful length.
-    pub(super) fn check_keys(&self) -> Result<()> {
-        let conditions = self.conditions.iter().map(Condition::key);
-        let mut keys = self.writes.iter().map(|(key, _)| key.as_slice()).chain(conditions);
-        if keys.all(|key| (1..=MAX_KEY).contains(&key.len())) {
-            Ok(())
-        } else {
-            Err(Reason::ArgumentsBad.detail("a key of the store has an impossible length"))
-        }
+    fn room(&self, _need: Need) -> Result<()> {
+        Ok(())
+    }
+
+    fn standing(&self) -> Standing {
+        Standing::Serving
     }
 }

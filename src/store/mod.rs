@@ -1,5 +1,7 @@
 //! Where sealed records lie. A store knows bytes: no keys, no PINs, no PKCS#11.
 
+mod batch;
+mod changes;
 pub(crate) mod files;
 mod memory;
 mod room;
@@ -11,30 +13,14 @@ pub(crate) mod syncs;
 #[cfg(test)]
 mod contract;
 
+pub use batch::{Batch, Condition, Limits};
+pub use changes::{Changes, Commit, CommitNumber};
 pub use memory::Memory;
 pub use room::{Need, Room, check_growth};
-pub use sled::Sled;
+pub use sled::{ServedSnapshot, Sled};
 pub use slots::Slots;
 
 use crate::error::Result;
-
-/// A condition that must hold when a batch is applied.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Condition {
-    /// Nothing stands at the key.
-    Absent(Vec<u8>),
-    /// Exactly this value stands at the key.
-    Equals(Vec<u8>, Vec<u8>),
-}
-
-/// Changes that happen together or not at all.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Batch {
-    /// What must hold; else the batch is a [`crate::error::Reason::Conflict`] and changes nothing.
-    pub conditions: Vec<Condition>,
-    /// Key and new value; a value of `None` removes the key.
-    pub writes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
-}
 
 /// Key and value, as [`Store::scan`] yields them.
 pub type Pair = (Vec<u8>, Vec<u8>);
@@ -71,25 +57,61 @@ pub const MAX_KEY: usize = 256;
 /// The contract, held by every backend and tested by one suite:
 /// * `apply` is atomic: after a crash at any moment either all of a batch is there or none of it.
 /// * A batch whose `apply` and a following `sync` returned `Ok` survives a crash and a power loss.
-/// * `get` and `scan` see every batch whose `apply` returned, in that order.
+/// * `get` and `scan` see every batch whose `apply` returned, in that order, whichever opening of the
+///   store applied it.
+/// * A condition is compared at the moment at which its batch is applied, and against what every opening
+///   has written.
 /// * Keys are 1 to [`MAX_KEY`] bytes; values have any size up to the frame limit of the protocol.
 /// * A batch that writes a key twice leaves the last value.
-/// * A `Conflict`, or a key outside those bounds, changes nothing and harms nothing. After any other
-///   error the instance is no longer [`alive`](Store::alive): it refuses everything, and is dropped
-///   and opened again.
+/// * A `Conflict`, a key outside those bounds, or a batch beyond the [`Limits`], changes nothing and
+///   harms nothing. After any other error the instance has [`Failed`](Standing::Failed): it refuses
+///   everything, and is dropped and opened again.
 pub trait Store: Send + Sync {
-    /// The value at `key`.
+    /// Returns the value at `key`.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>>;
 
-    /// Up to `limit` pairs whose keys start with `prefix` and are not less than `from`, ascending.
+    /// Returns up to `limit` pairs whose keys start with `prefix` and are not less than `from`, ascending.
     fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<Pair>>;
 
-    /// Applies a batch if its conditions hold.
-    fn apply(&self, batch: &Batch) -> Result<()>;
+    /// Applies a batch if its conditions hold, and returns the number of this commit.
+    fn apply(&self, batch: &Batch) -> Result<CommitNumber>;
+
+    /// Returns the number of the last commit; 0 before the first.
+    fn number(&self) -> Result<CommitNumber>;
 
     /// Makes everything applied so far durable.
     fn sync(&self) -> Result<()>;
 
-    /// Whether no error has ended this instance.
-    fn alive(&self) -> bool;
+    /// Returns the keys that commits after `since` wrote, those of other openings too.
+    fn changes(&self, since: CommitNumber) -> Result<Changes>;
+
+    /// Returns the bounds of one batch.
+    fn limits(&self) -> Limits;
+
+    /// Fails with [`Reason::StoreFull`](crate::error::Reason::StoreFull) where there is no room for what
+    /// `need` says. Deletions may use a reserve.
+    fn room(&self, need: Need) -> Result<()>;
+
+    /// Returns what can be expected of this instance.
+    fn standing(&self) -> Standing;
+}
+
+/// What can be expected of an open store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It serves, and keeps what is written.
+    Serving,
+    /// It can only be read: what is applied is seen, and lost at the end.
+    ReadOnly(ReadOnly),
+    /// A failure has ended this instance.
+    Failed,
+}
+
+/// Why a store can only be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadOnly {
+    /// Its file system is full, and its snapshot, which has everything, is served instead.
+    Full,
+    /// It is damaged, and its snapshot is served instead.
+    Damaged,
 }

@@ -52,8 +52,9 @@ impl Room {
         // One that was cut short while it was laid is none.
         let whole = ballast.metadata().is_ok_and(|file| file.len() >= BALLAST);
         let room = Self { light: AtomicBool::new(!whole), ballast, free };
-        if let Err(error) = room.lay_ballast() {
-            log::warn!("there is no ballast for a full disk: {error}");
+        match room.free() {
+            Ok(free) => room.lay_ballast(free),
+            Err(error) => log::warn!("there is no ballast for a full disk: {error}"),
         }
         Ok(room)
     }
@@ -68,27 +69,38 @@ impl Room {
         }
     }
 
-    /// Whether a change may begin; gives the ballast up for a deletion that would not find room.
+    /// Fails with [`Reason::StoreFull`] where a change finds no room. Gives the ballast up for a deletion
+    /// that would not find any, and lays it again once there is room for it.
     pub fn check(&self, need: Need) -> Result<()> {
+        let free = self.free()?;
         match need {
-            Need::Grow(bytes) if self.free()? < RESERVE.saturating_add(bytes) => {
-                Err(Reason::StoreFull.detail(format_args!(
+            Need::Grow(bytes) if free < RESERVE.saturating_add(bytes) => Err(Reason::StoreFull
+                .detail(format_args!(
                     "less than {} MiB would remain free beside {}",
                     RESERVE >> 20,
                     self.ballast.display()
-                )))
+                ))),
+            Need::Grow(bytes) => {
+                self.lay_ballast(free.saturating_sub(bytes));
+                Ok(())
             }
-            Need::Grow(_) => Ok(()),
-            Need::Shrink if self.free()? < RESERVE => self.drop_ballast(),
+            Need::Shrink if free < RESERVE => self.drop_ballast(),
             Need::Shrink => Ok(()),
         }
     }
 
-    /// Lays the ballast again once there is room for it.
-    pub fn lay_ballast(&self) -> Result<()> {
-        if !self.light.load(Ordering::Relaxed) || self.free()? < RESERVE + BALLAST {
-            return Ok(());
+    /// Lays the ballast where it is not there and `free` bytes leave room for it. Nothing depends on it yet:
+    /// a failure is only told.
+    fn lay_ballast(&self, free: u64) {
+        if !self.light.load(Ordering::Relaxed) || free < RESERVE + BALLAST {
+            return;
         }
+        if let Err(error) = self.write_ballast() {
+            log::warn!("there is no ballast for a full disk: {error}");
+        }
+    }
+
+    fn write_ballast(&self) -> Result<()> {
         let file = files::open_private(&self.ballast, true)?;
         self.light.store(false, Ordering::Relaxed);
         rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, BALLAST).or_else(
@@ -210,7 +222,7 @@ mod tests {
         assert!(!ballast.exists());
         room.check(Need::Shrink).unwrap();
         level.store(RESERVE + BALLAST, Ordering::Relaxed);
-        room.lay_ballast().unwrap();
+        room.check(Need::Grow(0)).unwrap();
         assert!(ballast.exists());
     }
 }

@@ -18,6 +18,7 @@ use super::{Batch, Memory, Store, files, syncs};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -50,7 +51,8 @@ impl Origin {
 /// Keeps what `store` holds, durably, in place of what was kept before.
 pub fn keep(directory: &Path, store: &dyn Store, origin: Origin) -> Result<()> {
     let (path, unfinished) = (place(directory), directory.join("snapshot.new"));
-    let written = write(&unfinished, store, origin).and_then(|()| each(&unfinished, |_, _| Ok(())));
+    let written =
+        write(&unfinished, store, origin).and_then(|()| each(&unfinished, |_, _| Ok(())).map(drop));
     if let Err(error) = written {
         // The room is wanted for better things.
         let _never_made = std::fs::remove_file(&unfinished);
@@ -101,16 +103,20 @@ pub fn value(directory: &Path, key: &[u8]) -> Result<Option<Vec<u8>>> {
 /// Reads what was kept in `directory` to its end, and fails where it is damaged; true if there is any.
 pub fn check(directory: &Path) -> Result<bool> {
     match origin(directory)? {
-        Some(_) => each(&place(directory), |_, _| Ok(())).map(|()| true),
+        Some(_) => each(&place(directory), |_, _| Ok(())).map(|_| true),
         None => Ok(false),
     }
 }
 
-/// What was kept in `directory`, whole, in memory.
+/// Loads what was kept in `directory` into memory.
 pub fn load(directory: &Path) -> Result<Memory> {
-    let memory = Memory::default();
-    pour(directory, &memory)?;
-    Ok(memory)
+    let path = place(directory);
+    let mut pairs = BTreeMap::new();
+    let origin = each(&path, |key, value| {
+        pairs.insert(key, value);
+        Ok(())
+    })?;
+    Ok(Memory::holding(pairs, origin.commits))
 }
 
 /// Puts what was kept in `directory` into a store that is empty. An error leaves it half filled.
@@ -118,9 +124,12 @@ pub fn pour(directory: &Path, store: &dyn Store) -> Result<()> {
     let mut batch = Batch::default();
     each(&place(directory), |key, value| {
         batch.writes.push((key, Some(value)));
-        if batch.writes.len() < STEP { Ok(()) } else { store.apply(&std::mem::take(&mut batch)) }
+        if batch.writes.len() < STEP {
+            return Ok(());
+        }
+        store.apply(&std::mem::take(&mut batch)).map(drop)
     })?;
-    store.apply(&batch)
+    store.apply(&batch).map(drop)
 }
 
 fn place(directory: &Path) -> PathBuf {
@@ -135,11 +144,11 @@ fn put(out: &mut impl Write, key: &[u8], value: &[u8]) -> io::Result<()> {
     out.write_all(value)
 }
 
-/// Runs through all pairs, then compares the sum.
-fn each(path: &Path, mut visit: impl FnMut(Vec<u8>, Vec<u8>) -> Result<()>) -> Result<()> {
+/// Runs through all pairs, then compares the sum, and returns whose they are.
+fn each(path: &Path, mut visit: impl FnMut(Vec<u8>, Vec<u8>) -> Result<()>) -> Result<Origin> {
     let file = files::open_to_read(path).map_err(|cause| files::failed(path, &cause))?;
     let mut input = Summed { inner: BufReader::new(file), sum: Sha256::new() };
-    front(&mut input, path)?;
+    let origin = front(&mut input, path)?;
     let torn = |_| damaged(path);
     loop {
         let key = u16::from_be_bytes(bytes(&mut input).map_err(torn)?);
@@ -153,7 +162,7 @@ fn each(path: &Path, mut visit: impl FnMut(Vec<u8>, Vec<u8>) -> Result<()>) -> R
     let sum: [u8; 32] = input.sum.clone().finalize().into();
     let kept: [u8; 32] = bytes(&mut input.inner).map_err(torn)?;
     match kept == sum && input.inner.read(&mut [0]).is_ok_and(|more| more == 0) {
-        true => Ok(()),
+        true => Ok(origin),
         false => Err(damaged(path)),
     }
 }

@@ -33,13 +33,12 @@ impl BackupParts {
     /// Gathers everything. Nobody writes meanwhile.
     pub fn from(store: &OpenStore) -> Result<Self> {
         let (id, incarnation) = store.slots.identity();
-        let meta = store.meta()?;
         let mut parts = Self::default();
         parts.put(&Item::Store(Store {
             format: FORMAT,
             id,
             incarnation,
-            commits: meta.commits,
+            commits: store.records.number()?,
             mark: store.now(),
             taken: store.clock(),
         }))?;

@@ -6,8 +6,11 @@ use super::*;
 use crate::clock::FixedClock;
 use crate::key::Tag;
 use crate::key::state::Erasure;
-use crate::store::{Batch, Memory, Pair, Room, Slots, Store};
+use crate::store::{
+    Batch, Changes, CommitNumber, Limits, Memory, Pair, Room, Slots, Standing, Store,
+};
 use std::path::Path;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{channel, sync_channel};
 
@@ -20,6 +23,7 @@ struct Probe {
     syncs: AtomicU64,
     /// The next apply or sync fails.
     fails: AtomicBool,
+    room: OnceLock<Room>,
 }
 
 struct Shared(Arc<Probe>);
@@ -33,17 +37,45 @@ impl Store for Shared {
         self.0.memory.scan(prefix, from, limit)
     }
 
-    fn apply(&self, batch: &Batch) -> Result<()> {
-        if self.alive() { self.0.memory.apply(batch) } else { Err(Reason::StoreDamaged.into()) }
+    fn apply(&self, batch: &Batch) -> Result<CommitNumber> {
+        self.check().and_then(|()| self.0.memory.apply(batch))
+    }
+
+    fn number(&self) -> Result<CommitNumber> {
+        self.0.memory.number()
+    }
+
+    fn changes(&self, since: CommitNumber) -> Result<Changes> {
+        self.0.memory.changes(since)
+    }
+
+    fn limits(&self) -> Limits {
+        self.0.memory.limits()
+    }
+
+    fn room(&self, need: Need) -> Result<()> {
+        self.0.room.get().map_or(Ok(()), |room| room.check(need))
     }
 
     fn sync(&self) -> Result<()> {
         self.0.syncs.fetch_add(1, Ordering::Relaxed);
-        if self.alive() { Ok(()) } else { Err(Reason::StoreDamaged.into()) }
+        self.check()
     }
 
-    fn alive(&self) -> bool {
-        !self.0.fails.load(Ordering::Relaxed)
+    fn standing(&self) -> Standing {
+        match self.0.fails.load(Ordering::Relaxed) {
+            true => Standing::Failed,
+            false => Standing::Serving,
+        }
+    }
+}
+
+impl Shared {
+    fn check(&self) -> Result<()> {
+        match self.standing() {
+            Standing::Failed => Err(Reason::StoreDamaged.into()),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -60,10 +92,10 @@ impl Bench {
         let store = Box::new(Shared(Arc::clone(&probe)));
         let clock = Arc::new(FixedClock::at(1_800_000_000));
         Slots::make(directory).unwrap();
-        let mut store = OpenStore::open(directory, store, clock).unwrap();
         let level = Arc::clone(&free);
         let read = Box::new(move || Ok(level.load(Ordering::Relaxed)));
-        store.room = Room::with(directory, read).unwrap();
+        assert!(probe.room.set(Room::with(directory, read).unwrap()).is_ok());
+        let store = OpenStore::open(directory, store, clock).unwrap();
         let waker = Arc::new(Waker::new().unwrap());
         let mut writer = Writer::open(Arc::new(store), waker).unwrap();
         let store = Arc::clone(&writer.store);
@@ -155,9 +187,8 @@ fn a_full_disk_refuses_growth_changes_nothing_and_still_deletes() {
     assert_eq!(bench.commit(removal(1)), Ok(vec![0]));
     assert!(!directory.path().join("ballast").exists(), "given up for the deletion");
     bench.free.store(u64::MAX, Ordering::Relaxed);
-    bench.writer.prepare();
-    assert!(directory.path().join("ballast").exists(), "laid again");
     assert_eq!(bench.commit(key_object(2)), Ok(vec![1]));
+    assert!(directory.path().join("ballast").exists(), "laid again");
 }
 
 #[test]

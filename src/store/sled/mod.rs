@@ -16,8 +16,17 @@
 //! | whole value | `v`, key | `0`, value |
 //! | split value | `v`, key | `1`, number of chunks (u32, big endian) |
 //! | chunk | `c`, length of key (u16, big endian), key, number (u32, big endian) | up to 4096 bytes |
+//! | number of the last commit | `n` | u64, big endian |
 
-use super::{Batch, Pair, Store, files, syncs};
+mod first_format;
+mod served_snapshot;
+
+pub use served_snapshot::ServedSnapshot;
+
+use super::changes::ChangeLog;
+use super::{
+    Batch, Changes, CommitNumber, Limits, Need, Pair, Room, Standing, Store, files, syncs,
+};
 use crate::error::{Error, Reason, Result};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
@@ -27,7 +36,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// The longest value that sled sees, in bytes.
 pub const CHUNK: usize = 4096;
@@ -35,19 +44,27 @@ pub const CHUNK: usize = 4096;
 const WHOLE: u8 = 0;
 const SPLIT: u8 = 1;
 
+/// The entry with the number of the last commit.
+const NUMBER: &[u8] = b"n";
+
 /// How much of the log sled keeps in memory, in bytes.
 const CACHE: u64 = 64 << 20;
 
-/// A store in a directory of its own. One process opens it at a time.
-pub struct Sled {
+/// A store in a directory of its own. One process opens it at a time; a clone is a second opening
+/// within that process.
+#[derive(Clone)]
+pub struct Sled(Arc<Opened>);
+
+struct Opened {
     db: sled::Db,
     /// sled's log, for the fdatasync that sled leaves out.
     log: File,
     directory: PathBuf,
     /// Written while conditions are checked and a batch is applied; read so that nobody sees half of
     /// a split value.
-    applying: RwLock<()>,
+    commits: RwLock<ChangeLog>,
     broken: AtomicBool,
+    room: Room,
 }
 
 impl Sled {
@@ -69,13 +86,29 @@ impl Sled {
             .map_err(|cause| opening_failed(directory, &cause))?;
         let log = files::open_private(&directory.join("db"), false)?;
         sync_all(directory)?;
-        Ok(Self {
-            db,
-            log,
-            directory: directory.to_owned(),
-            applying: RwLock::new(()),
-            broken: AtomicBool::new(false),
-        })
+        let room = Room::watch(directory.parent().unwrap_or(directory))?;
+        let (directory, broken) = (directory.to_owned(), AtomicBool::new(false));
+        let opened = Opened { db, log, directory, commits: RwLock::default(), broken, room };
+        let number = opened.guarded(|| opened.kept_number())?;
+        *opened.commits.write().unwrap_or_else(PoisonError::into_inner) = ChangeLog::after(number);
+        Ok(Self(Arc::new(opened)))
+    }
+}
+
+impl Opened {
+    /// Returns the number of the last commit as it stands in the store. A build for the first format,
+    /// which keeps it in the row `M` alone, may have gone on meanwhile.
+    fn kept_number(&self) -> Result<CommitNumber> {
+        let kept = match self.raw(NUMBER)? {
+            Some(kept) => <[u8; 8]>::try_from(&*kept).ok().map(u64::from_be_bytes),
+            None => None,
+        };
+        let first = self.value(b"M")?.and_then(|row| first_format::number(&row));
+        Ok(kept.max(first).unwrap_or(0))
+    }
+
+    fn alive(&self) -> bool {
+        !self.broken.load(Ordering::Acquire)
     }
 
     /// Runs one call into sled; its first failure or panic ends the instance.
@@ -89,6 +122,19 @@ impl Sled {
             self.broken.store(true, Ordering::Release);
         }
         result
+    }
+
+    /// Runs one look into the store, between two batches.
+    fn reading<T>(&self, look: impl FnOnce(&ChangeLog) -> Result<T>) -> Result<T> {
+        let commits = self.commits.read().unwrap_or_else(PoisonError::into_inner);
+        self.guarded(|| look(&commits))
+    }
+
+    fn sync(&self) -> Result<()> {
+        syncs::during(&self.directory, || {
+            self.db.flush().map_err(|cause| self.failed(&cause))?;
+            self.log.sync_data().map_err(|cause| files::failed(&self.directory, &cause))
+        })
     }
 
     fn failed(&self, cause: &sled::Error) -> Error {
@@ -140,7 +186,7 @@ impl Sled {
         Ok(pairs)
     }
 
-    fn write(&self, batch: &Batch) -> Result<()> {
+    fn write(&self, batch: &Batch, commits: &mut ChangeLog) -> Result<CommitNumber> {
         for condition in &batch.conditions {
             condition.holds(self.value(condition.key())?.as_deref())?;
         }
@@ -148,7 +194,9 @@ impl Sled {
         for (key, value) in &batch.writes {
             self.replace(&mut raw, key, value.as_deref())?;
         }
-        self.db.apply_batch(raw).map_err(|cause| self.failed(&cause))
+        raw.insert(NUMBER, &(commits.number() + 1).to_be_bytes());
+        self.db.apply_batch(raw).map_err(|cause| self.failed(&cause))?;
+        Ok(commits.push(batch))
     }
 
     /// Adds the new value's entries, and takes away the old one's chunks that it does not overwrite.
@@ -178,32 +226,41 @@ impl Sled {
 
 impl Store for Sled {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        let _reading = self.applying.read().unwrap_or_else(PoisonError::into_inner);
-        self.guarded(|| self.value(key))
+        self.0.reading(|_| self.0.value(key))
     }
 
     fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<Pair>> {
-        let _reading = self.applying.read().unwrap_or_else(PoisonError::into_inner);
-        self.guarded(|| self.pairs(prefix, from, limit))
+        self.0.reading(|_| self.0.pairs(prefix, from, limit))
     }
 
-    fn apply(&self, batch: &Batch) -> Result<()> {
-        batch.check_keys()?;
-        let _writing = self.applying.write().unwrap_or_else(PoisonError::into_inner);
-        self.guarded(|| self.write(batch))
+    fn apply(&self, batch: &Batch) -> Result<CommitNumber> {
+        batch.check(self.limits())?;
+        let mut commits = self.0.commits.write().unwrap_or_else(PoisonError::into_inner);
+        self.0.guarded(|| self.0.write(batch, &mut commits))
+    }
+
+    fn number(&self) -> Result<CommitNumber> {
+        self.0.reading(|commits| Ok(commits.number()))
     }
 
     fn sync(&self) -> Result<()> {
-        self.guarded(|| {
-            syncs::during(&self.directory, || {
-                self.db.flush().map_err(|cause| self.failed(&cause))?;
-                self.log.sync_data().map_err(|cause| files::failed(&self.directory, &cause))
-            })
-        })
+        self.0.guarded(|| self.0.sync())
     }
 
-    fn alive(&self) -> bool {
-        !self.broken.load(Ordering::Acquire)
+    fn changes(&self, since: CommitNumber) -> Result<Changes> {
+        self.0.reading(|commits| Ok(commits.since(since)))
+    }
+
+    fn limits(&self) -> Limits {
+        Limits::LOCAL
+    }
+
+    fn room(&self, need: Need) -> Result<()> {
+        self.0.room.check(need)
+    }
+
+    fn standing(&self) -> Standing {
+        if self.0.alive() { Standing::Serving } else { Standing::Failed }
     }
 }
 
@@ -336,7 +393,7 @@ mod tests {
             assert_eq!(store.get(b"key").unwrap().unwrap().len(), size);
         }
         store.apply(&write(b"key", None)).unwrap();
-        assert_eq!(store.db.iter().count(), 0);
+        assert_eq!(store.0.db.iter().count(), 1, "the number");
     }
 
     #[test]
@@ -355,9 +412,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let store = Sled::open(&directory.path().join("db")).unwrap();
         store.apply(&write(b"key", Some(vec![1]))).unwrap();
-        let failed: Result<()> = store.guarded(|| panic!("as sled does on damage"));
+        let failed: Result<()> = store.0.guarded(|| panic!("as sled does on damage"));
         assert_eq!(failed.unwrap_err().reason(), Reason::StoreDamaged);
-        assert!(!store.alive());
+        assert_eq!(store.standing(), Standing::Failed);
         assert!(store.get(b"key").is_err());
         assert!(store.sync().is_err());
     }

@@ -1,0 +1,60 @@
+//! The snapshot of a store that cannot be opened, served in its place to be read.
+
+use crate::error::Result;
+use crate::store::{
+    Batch, Changes, CommitNumber, Limits, Memory, Need, Pair, ReadOnly, Room, Standing, Store,
+    snapshot,
+};
+use std::path::Path;
+
+/// What a snapshot holds, in memory. A batch changes what is served, and nothing that lasts.
+pub struct ServedSnapshot {
+    memory: Memory,
+    room: Room,
+    why: ReadOnly,
+}
+
+impl ServedSnapshot {
+    /// Loads the snapshot that was kept in `directory`.
+    pub fn load(directory: &Path, why: ReadOnly) -> Result<Self> {
+        Ok(Self { memory: snapshot::load(directory)?, room: Room::watch(directory)?, why })
+    }
+}
+
+impl Store for ServedSnapshot {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.memory.get(key)
+    }
+
+    fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<Pair>> {
+        self.memory.scan(prefix, from, limit)
+    }
+
+    fn apply(&self, batch: &Batch) -> Result<CommitNumber> {
+        self.memory.apply(batch)
+    }
+
+    fn number(&self) -> Result<CommitNumber> {
+        self.memory.number()
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.memory.sync()
+    }
+
+    fn changes(&self, since: CommitNumber) -> Result<Changes> {
+        self.memory.changes(since)
+    }
+
+    fn limits(&self) -> Limits {
+        self.memory.limits()
+    }
+
+    fn room(&self, need: Need) -> Result<()> {
+        self.room.check(need)
+    }
+
+    fn standing(&self) -> Standing {
+        Standing::ReadOnly(self.why)
+    }
+}
