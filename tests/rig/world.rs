@@ -64,9 +64,13 @@ impl World {
         std::process::exit(0)
     }
 
-    /// Goes on where a command is there.
+    /// Goes on where a command is there. Where it is not, the scenario ends, and so can its agent, which the
+    /// scenario may have stopped.
     pub fn needs(&self, command: &str) {
         if !skip::has_all(&self.scenario, &[command]) {
+            if let Some(agent) = self.agent() {
+                let _ended = kill_process(agent, Signal::CONT);
+            }
             std::process::exit(0);
         }
     }

@@ -131,6 +131,7 @@ fn threads_wait_for_a_stopped_agent_together() {
 #[test]
 fn programs_say_which_agent_is_stopped_and_what_lets_it_go_on() {
     play(|world| {
+        world.needs("pkcs11-tool");
         drop(world.token());
         let agent = stop(world);
         let number = agent.as_raw_nonzero();
