@@ -8,7 +8,7 @@ use crate::error::{Reason, Result};
 use crate::session::Table;
 use crate::sys::ForkMark;
 use crate::token::{Settings, Slots};
-use crate::wire::{Link, Place};
+use crate::wire::{AgentLocation, Link};
 use arc_swap::ArcSwapOption;
 use std::ptr;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ impl Module {
     /// A module on the store that `config` names. The agent is not asked anything yet.
     pub fn new(config: &Config, clock: Arc<dyn Clock>) -> Self {
         Self {
-            slots: Slots::new(Link::new(Place::of(config)), clock, token_settings(config)),
+            slots: Slots::new(Link::new(AgentLocation::of(config)), clock, token_settings(config)),
             sessions: Table::new(),
             mark: ForkMark::new(),
         }

@@ -6,10 +6,10 @@ use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
 /// Secret bytes: moved rather than copied, wiped on drop, compared in constant time.
-pub struct Secret(Place);
+pub struct Secret(Storage);
 
 /// Where they lie.
-enum Place {
+enum Storage {
     Heap(Zeroizing<Vec<u8>>),
     Vault(Bytes),
 }
@@ -17,14 +17,16 @@ enum Place {
 impl Secret {
     /// Takes the bytes over.
     pub fn new(bytes: Vec<u8>) -> Self {
-        Self(Place::Heap(Zeroizing::new(bytes)))
+        Self(Storage::Heap(Zeroizing::new(bytes)))
     }
 
     /// The same bytes for a long life: in the [vault](crate::sys::vault), which a forked child does not
     /// inherit and no memory dump has.
     pub fn kept(self) -> Self {
         match &self.0 {
-            Place::Heap(bytes) if !bytes.is_empty() => Self(Place::Vault(Bytes::copy_of(bytes))),
+            Storage::Heap(bytes) if !bytes.is_empty() => {
+                Self(Storage::Vault(Bytes::copy_of(bytes)))
+            }
             _ => self,
         }
     }
@@ -32,8 +34,8 @@ impl Secret {
     /// A second copy, where two owners are meant; it lies where the first one does.
     pub fn duplicate(&self) -> Self {
         Self(match &self.0 {
-            Place::Heap(bytes) => Place::Heap(bytes.clone()),
-            Place::Vault(bytes) => Place::Vault(Bytes::copy_of(bytes)),
+            Storage::Heap(bytes) => Storage::Heap(bytes.clone()),
+            Storage::Vault(bytes) => Storage::Vault(Bytes::copy_of(bytes)),
         })
     }
 
@@ -41,16 +43,16 @@ impl Secret {
     #[inline]
     pub fn expose(&self) -> &[u8] {
         match &self.0 {
-            Place::Heap(bytes) => bytes,
-            Place::Vault(bytes) => bytes,
+            Storage::Heap(bytes) => bytes,
+            Storage::Vault(bytes) => bytes,
         }
     }
 
     /// The bytes, to be filled in place.
     pub fn expose_mut(&mut self) -> &mut [u8] {
         match &mut self.0 {
-            Place::Heap(bytes) => bytes,
-            Place::Vault(bytes) => bytes,
+            Storage::Heap(bytes) => bytes,
+            Storage::Vault(bytes) => bytes,
         }
     }
 
@@ -86,8 +88,8 @@ impl Secret {
             rest.zeroize();
         }
         match &mut self.0 {
-            Place::Heap(bytes) => bytes.truncate(len),
-            Place::Vault(bytes) => bytes.truncate(len),
+            Storage::Heap(bytes) => bytes.truncate(len),
+            Storage::Vault(bytes) => bytes.truncate(len),
         }
     }
 }

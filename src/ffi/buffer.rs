@@ -46,13 +46,13 @@ pub unsafe fn output<T, R>(
     call: impl FnOnce(&mut Out<'_, T>) -> Result<R>,
 ) -> Result<R> {
     // SAFETY: as the caller promises.
-    let length = unsafe { Place::new(len) }?;
+    let length = unsafe { OutPtr::new(len) }?;
     // SAFETY: as the caller promises.
-    let mut out = Out::new(unsafe { room(data, length.value()) }?);
+    let mut out = Out::new(unsafe { room(data, length.read()) }?);
     let result = call(&mut out);
     let told = out.length();
     if let Some(told) = told {
-        length.put(told as CK_ULONG);
+        length.write(told as CK_ULONG);
     }
     result
 }
@@ -70,7 +70,7 @@ pub unsafe fn through<R>(
 ) -> Result<R> {
     let copy;
     // SAFETY: as the caller promises.
-    let room = unsafe { Place::new(out_len) }?.value();
+    let room = unsafe { OutPtr::new(out_len) }?.read();
     let input = if overlap(data, data_len, out, room) {
         // SAFETY: as the caller promises; nothing writes there before the copy is made.
         copy = Secret::from(unsafe { input(data, data_len) }?);
@@ -99,29 +99,29 @@ pub unsafe fn room<'a, T>(data: *mut T, len: CK_ULONG) -> Result<Option<&'a mut 
     Ok(Some(unsafe { std::slice::from_raw_parts_mut(data, len) }))
 }
 
-/// Where the caller wants one value.
-pub struct Place<T>(NonNull<T>);
+/// A pointer to where the caller wants one value.
+pub struct OutPtr<T>(NonNull<T>);
 
-impl<T: Copy> Place<T> {
+impl<T: Copy> OutPtr<T> {
     /// NULL is `ArgumentsBad`.
     ///
     /// # Safety
-    /// `place` is NULL, or valid for reading and writing until it is dropped.
-    pub unsafe fn new(place: *mut T) -> Result<Self> {
-        match NonNull::new(place).filter(|place| place.is_aligned()) {
-            Some(place) => Ok(Self(place)),
+    /// `out` is NULL, or valid for reading and writing until it is dropped.
+    pub unsafe fn new(out: *mut T) -> Result<Self> {
+        match NonNull::new(out).filter(|out| out.is_aligned()) {
+            Some(out) => Ok(Self(out)),
             None => Err(Reason::ArgumentsBad.detail("no place for a result")),
         }
     }
 
-    /// Leaves the value there.
-    pub fn put(&self, value: T) {
+    /// Writes the value for the caller.
+    pub fn write(&self, value: T) {
         // SAFETY: valid for writing, as promised at `new`.
         unsafe { self.0.write(value) }
     }
 
-    /// What is there now.
-    pub fn value(&self) -> T {
+    /// Reads the value that the caller left.
+    pub fn read(&self) -> T {
         // SAFETY: valid for reading, as promised at `new`.
         unsafe { self.0.read() }
     }
@@ -147,7 +147,7 @@ fn overlap(data: *const u8, data_len: CK_ULONG, out: *const u8, out_len: CK_ULON
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::undocumented_unsafe_blocks, clippy::indexing_slicing)]
 mod tests {
-    use super::{Place, input, output, overlap, room, text, through};
+    use super::{OutPtr, input, output, overlap, room, text, through};
     use crate::error::Reason;
     use crate::session::Filled;
     use pkcs11_sys::*;
@@ -243,12 +243,12 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_read_and_written() {
+    fn an_out_pointer_is_read_and_written() {
         let mut value: CK_ULONG = 3;
-        let place = unsafe { Place::new(&mut value) }.unwrap();
-        assert_eq!(place.value(), 3);
-        place.put(4);
+        let out = unsafe { OutPtr::new(&mut value) }.unwrap();
+        assert_eq!(out.read(), 3);
+        out.write(4);
         assert_eq!(value, 4);
-        assert!(unsafe { Place::<CK_ULONG>::new(null_mut()) }.is_err());
+        assert!(unsafe { OutPtr::<CK_ULONG>::new(null_mut()) }.is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! Decryption: PKCS#11 3.1, 5.10.
 
 use super::{buffer, entry, params};
-use crate::session::Kind;
+use crate::session::OperationKind;
 use pkcs11_sys::*;
 
 /// Starts a decryption; without a mechanism it cancels the one that is active.
@@ -15,7 +15,7 @@ pub unsafe extern "C" fn C_DecryptInit(
         // SAFETY: PKCS#11's contract.
         match unsafe { params::read_or_cancel(mechanism, CKF_DECRYPT) }? {
             Some(asked) => session.begin_decrypt(asked.row, &asked.mechanism, key),
-            None => session.cancel_by_init(Kind::Decrypt),
+            None => session.cancel_by_init(OperationKind::Decrypt),
         }
     })
 }

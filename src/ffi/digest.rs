@@ -1,7 +1,7 @@
 //! Digests: PKCS#11 3.1, 5.12.
 
 use super::{buffer, entry, params};
-use crate::session::Kind;
+use crate::session::OperationKind;
 use pkcs11_sys::*;
 
 /// Starts a digest; without a mechanism it cancels the one that is active.
@@ -14,7 +14,7 @@ pub unsafe extern "C" fn C_DigestInit(
         // SAFETY: PKCS#11's contract.
         match unsafe { params::read_or_cancel(mechanism, CKF_DIGEST) }? {
             Some(asked) => session.begin_digest(asked.row, &asked.mechanism),
-            None => session.cancel_by_init(Kind::Digest),
+            None => session.cancel_by_init(OperationKind::Digest),
         }
     })
 }

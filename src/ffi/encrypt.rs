@@ -1,7 +1,7 @@
 //! Encryption: PKCS#11 3.1, 5.8.
 
 use super::{buffer, entry, params};
-use crate::session::Kind;
+use crate::session::OperationKind;
 use pkcs11_sys::*;
 
 /// Starts an encryption; without a mechanism it cancels the one that is active.
@@ -15,7 +15,7 @@ pub unsafe extern "C" fn C_EncryptInit(
         // SAFETY: PKCS#11's contract.
         match unsafe { params::read_or_cancel(mechanism, CKF_ENCRYPT) }? {
             Some(asked) => session.begin_encrypt(asked.row, &asked.mechanism, key),
-            None => session.cancel_by_init(Kind::Encrypt),
+            None => session.cancel_by_init(OperationKind::Encrypt),
         }
     })
 }

@@ -1,6 +1,6 @@
 //! The module itself: PKCS#11 3.1, 5.4; and what is left of parallel functions, 5.20.
 
-use super::buffer::{self, Place};
+use super::buffer::{self, OutPtr};
 use super::{entry, lists};
 use crate::error::{Reason, Result};
 use crate::module::{self, Arguments};
@@ -118,8 +118,8 @@ pub unsafe extern "C" fn C_Finalize(reserved: CK_VOID_PTR) -> CK_RV {
 pub unsafe extern "C" fn C_GetInfo(info: CK_INFO_PTR) -> CK_RV {
     entry::on_module("C_GetInfo", |_| {
         // SAFETY: PKCS#11's contract.
-        let place = unsafe { Place::new(info) }?;
-        place.put(CK_INFO {
+        let out = unsafe { OutPtr::new(info) }?;
+        out.write(CK_INFO {
             cryptokiVersion: lists::NEWEST,
             manufacturerID: padded(MANUFACTURER),
             flags: 0,
@@ -147,7 +147,7 @@ pub fn padded<const N: usize>(text: &str) -> [CK_UTF8CHAR; N] {
 pub unsafe extern "C" fn C_GetFunctionList(list: CK_FUNCTION_LIST_PTR_PTR) -> CK_RV {
     entry::anywhere("C_GetFunctionList", || {
         // SAFETY: PKCS#11's contract.
-        unsafe { Place::new(list) }?.put((&raw const lists::V2_40).cast_mut());
+        unsafe { OutPtr::new(list) }?.write((&raw const lists::V2_40).cast_mut());
         Ok(())
     })
 }
@@ -175,12 +175,12 @@ pub unsafe extern "C" fn C_GetInterface(
 ) -> CK_RV {
     entry::anywhere("C_GetInterface", || {
         // SAFETY: PKCS#11's contract.
-        let place = unsafe { Place::new(interface) }?;
+        let out = unsafe { OutPtr::new(interface) }?;
         // SAFETY: not NULL, so the caller's string with its NUL.
         let name = (!name.is_null()).then(|| unsafe { CStr::from_ptr(name.cast()) });
         // SAFETY: as the caller promises.
         let version = unsafe { version.as_ref() };
-        place.put(lists::find(name, version, flags)?);
+        out.write(lists::find(name, version, flags)?);
         Ok(())
     })
 }

@@ -1,6 +1,6 @@
 //! Keys made, wrapped and unwrapped: PKCS#11 3.1, 5.18.
 
-use super::buffer::{self, Place};
+use super::buffer::{self, OutPtr};
 use super::{entry, params, template};
 use pkcs11_sys::*;
 
@@ -15,14 +15,14 @@ pub unsafe extern "C" fn C_GenerateKey(
 ) -> CK_RV {
     entry::on_session("C_GenerateKey", session, |session| {
         // SAFETY: PKCS#11's contract.
-        let (place, asked, template) = unsafe {
+        let (out, asked, template) = unsafe {
             (
-                Place::new(key)?,
+                OutPtr::new(key)?,
                 params::read(mechanism, CKF_GENERATE)?,
                 template::read(attributes, count)?,
             )
         };
-        place.put(session.token().generate(session.caller(), &asked.mechanism, &template)?);
+        out.write(session.token().generate(session.caller(), &asked.mechanism, &template)?);
         Ok(())
     })
 }
@@ -41,9 +41,9 @@ pub unsafe extern "C" fn C_GenerateKeyPair(
 ) -> CK_RV {
     entry::on_session("C_GenerateKeyPair", session, |session| {
         // SAFETY: PKCS#11's contract.
-        let (places, asked) = unsafe {
+        let (outs, asked) = unsafe {
             (
-                (Place::new(public_key)?, Place::new(private_key)?),
+                (OutPtr::new(public_key)?, OutPtr::new(private_key)?),
                 params::read(mechanism, CKF_GENERATE_KEY_PAIR)?,
             )
         };
@@ -56,8 +56,8 @@ pub unsafe extern "C" fn C_GenerateKeyPair(
         };
         let (token, caller) = (session.token(), session.caller());
         let made = token.generate_pair(caller, &asked.mechanism, &public, &private)?;
-        places.0.put(made.0);
-        places.1.put(made.1);
+        outs.0.write(made.0);
+        outs.1.write(made.1);
         Ok(())
     })
 }
@@ -99,12 +99,12 @@ pub unsafe extern "C" fn C_UnwrapKey(
 ) -> CK_RV {
     entry::on_session("C_UnwrapKey", session, |session| {
         // SAFETY: PKCS#11's contract.
-        let (place, asked) = unsafe { (Place::new(key)?, params::read_for_unwrap(mechanism)?) };
+        let (out, asked) = unsafe { (OutPtr::new(key)?, params::read_for_unwrap(mechanism)?) };
         // SAFETY: PKCS#11's contract.
         let (wrapped, template) =
             unsafe { (buffer::input(wrapped, wrapped_len)?, template::read(attributes, count)?) };
         let (token, caller) = (session.token(), session.caller());
-        place.put(token.unwrap(caller, &asked.mechanism, unwrapping_key, wrapped, &template)?);
+        out.write(token.unwrap(caller, &asked.mechanism, unwrapping_key, wrapped, &template)?);
         Ok(())
     })
 }
@@ -121,15 +121,15 @@ pub unsafe extern "C" fn C_DeriveKey(
 ) -> CK_RV {
     entry::on_session("C_DeriveKey", session, |session| {
         // SAFETY: PKCS#11's contract.
-        let (place, asked, template) = unsafe {
+        let (out, asked, template) = unsafe {
             (
-                Place::new(key)?,
+                OutPtr::new(key)?,
                 params::read(mechanism, CKF_DERIVE)?,
                 template::read(attributes, count)?,
             )
         };
         let (token, caller) = (session.token(), session.caller());
-        place.put(token.derive(caller, &asked.mechanism, base_key, &template)?);
+        out.write(token.derive(caller, &asked.mechanism, base_key, &template)?);
         Ok(())
     })
 }

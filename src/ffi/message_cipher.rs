@@ -4,8 +4,8 @@ use super::{buffer, entry, params};
 use crate::error::{Error, Reason, Result};
 use crate::session::message_cipher::Parameter;
 use crate::session::message_iv::{Generator, MAX_IV};
-use crate::session::operation::Life;
-use crate::session::{Filled, Kind};
+use crate::session::operation::StepOutcome;
+use crate::session::{Filled, OperationKind};
 use pkcs11_sys::*;
 use std::ffi::c_void;
 use std::ptr::NonNull;
@@ -115,7 +115,7 @@ pub unsafe extern "C" fn C_MessageEncryptInit(
         // SAFETY: PKCS#11's contract.
         match unsafe { params::row_or_cancel(mechanism) }? {
             Some(row) => session.begin_message_encrypt(row, key),
-            None => session.cancel_by_init(Kind::MessageEncrypt),
+            None => session.cancel_by_init(OperationKind::MessageEncrypt),
         }
     })
 }
@@ -145,7 +145,7 @@ pub unsafe extern "C" fn C_EncryptMessage(
                 given.leave_iv();
                 given.leave_tag();
             }
-            Ok(Life::after_last(filled))
+            Ok(StepOutcome::after_last(filled))
         })
     })
 }
@@ -165,7 +165,7 @@ pub unsafe extern "C" fn C_EncryptMessageBegin(
             let mut given = Given::read(parameter, parameter_len)?;
             messages.begin(&mut given.parameter, buffer::input(aad, aad_len)?)?;
             given.leave_iv();
-            Ok(Life::GoesOn)
+            Ok(StepOutcome::GoesOn)
         })
     })
 }
@@ -194,7 +194,7 @@ pub unsafe extern "C" fn C_EncryptMessageNext(
             if let (Filled::Written, Some(given)) = (filled, &given) {
                 given.leave_tag();
             }
-            Ok(if last { Life::after_last(filled) } else { Life::after_part(filled) })
+            Ok(if last { StepOutcome::after_last(filled) } else { StepOutcome::after_part(filled) })
         })
     })
 }
@@ -202,7 +202,9 @@ pub unsafe extern "C" fn C_EncryptMessageNext(
 /// Ends encrypting messages.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_MessageEncryptFinal(session: CK_SESSION_HANDLE) -> CK_RV {
-    entry::on_session("C_MessageEncryptFinal", session, |session| session.end(Kind::MessageEncrypt))
+    entry::on_session("C_MessageEncryptFinal", session, |session| {
+        session.end(OperationKind::MessageEncrypt)
+    })
 }
 
 /// Starts decrypting messages; without a mechanism it ends that.
@@ -216,7 +218,7 @@ pub unsafe extern "C" fn C_MessageDecryptInit(
         // SAFETY: PKCS#11's contract.
         match unsafe { params::row_or_cancel(mechanism) }? {
             Some(row) => session.begin_message_decrypt(row, key),
-            None => session.cancel_by_init(Kind::MessageDecrypt),
+            None => session.cancel_by_init(OperationKind::MessageDecrypt),
         }
     })
 }
@@ -242,7 +244,7 @@ pub unsafe extern "C" fn C_DecryptMessage(
             let filled = buffer::through(data, data_len, out, out_len, |data, out| {
                 messages.whole(&given.parameter, &aad, data, out)
             })?;
-            Ok(Life::after_last(filled))
+            Ok(StepOutcome::after_last(filled))
         })
     })
 }
@@ -261,7 +263,7 @@ pub unsafe extern "C" fn C_DecryptMessageBegin(
         session.decrypt_message(|messages| unsafe {
             let given = Given::read(parameter, parameter_len)?;
             messages.begin(&given.parameter, buffer::input(aad, aad_len)?)?;
-            Ok(Life::GoesOn)
+            Ok(StepOutcome::GoesOn)
         })
     })
 }
@@ -287,7 +289,7 @@ pub unsafe extern "C" fn C_DecryptMessageNext(
             let filled = buffer::through(data, data_len, out, out_len, |data, out| {
                 messages.next(data, tag, out)
             })?;
-            Ok(if last { Life::after_last(filled) } else { Life::after_part(filled) })
+            Ok(if last { StepOutcome::after_last(filled) } else { StepOutcome::after_part(filled) })
         })
     })
 }
@@ -295,5 +297,7 @@ pub unsafe extern "C" fn C_DecryptMessageNext(
 /// Ends decrypting messages.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_MessageDecryptFinal(session: CK_SESSION_HANDLE) -> CK_RV {
-    entry::on_session("C_MessageDecryptFinal", session, |session| session.end(Kind::MessageDecrypt))
+    entry::on_session("C_MessageDecryptFinal", session, |session| {
+        session.end(OperationKind::MessageDecrypt)
+    })
 }

@@ -2,7 +2,7 @@
 
 use super::{buffer, entry, params};
 use crate::error::{Reason, Result};
-use crate::session::Kind;
+use crate::session::OperationKind;
 use pkcs11_sys::*;
 
 /// No mechanism that signs takes a parameter for each message.
@@ -24,7 +24,7 @@ pub unsafe extern "C" fn C_MessageSignInit(
         // SAFETY: PKCS#11's contract.
         match unsafe { params::read_or_cancel(mechanism, CKF_MESSAGE_SIGN) }? {
             Some(asked) => session.begin_message_sign(asked.row, asked.mechanism, key),
-            None => session.cancel_by_init(Kind::MessageSign),
+            None => session.cancel_by_init(OperationKind::MessageSign),
         }
     })
 }
@@ -94,7 +94,9 @@ pub unsafe extern "C" fn C_SignMessageNext(
 /// Ends signing messages.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_MessageSignFinal(session: CK_SESSION_HANDLE) -> CK_RV {
-    entry::on_session("C_MessageSignFinal", session, |session| session.end(Kind::MessageSign))
+    entry::on_session("C_MessageSignFinal", session, |session| {
+        session.end(OperationKind::MessageSign)
+    })
 }
 
 /// Starts verifying messages; without a mechanism it ends that.
@@ -108,7 +110,7 @@ pub unsafe extern "C" fn C_MessageVerifyInit(
         // SAFETY: PKCS#11's contract.
         match unsafe { params::read_or_cancel(mechanism, CKF_MESSAGE_VERIFY) }? {
             Some(asked) => session.begin_message_verify(asked.row, asked.mechanism, key),
-            None => session.cancel_by_init(Kind::MessageVerify),
+            None => session.cancel_by_init(OperationKind::MessageVerify),
         }
     })
 }
@@ -176,5 +178,7 @@ pub unsafe extern "C" fn C_VerifyMessageNext(
 /// Ends verifying messages.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_MessageVerifyFinal(session: CK_SESSION_HANDLE) -> CK_RV {
-    entry::on_session("C_MessageVerifyFinal", session, |session| session.end(Kind::MessageVerify))
+    entry::on_session("C_MessageVerifyFinal", session, |session| {
+        session.end(OperationKind::MessageVerify)
+    })
 }

@@ -1,10 +1,10 @@
 //! Objects and searches: PKCS#11 3.1, 5.7.
 
-use super::buffer::{self, Place};
+use super::buffer::{self, OutPtr};
 use super::entry;
 use super::template::{self, Questions};
 use crate::error::Reason;
-use crate::session::operation::Life;
+use crate::session::operation::StepOutcome;
 use pkcs11_sys::*;
 
 /// Makes an object from a template.
@@ -17,9 +17,8 @@ pub unsafe extern "C" fn C_CreateObject(
 ) -> CK_RV {
     entry::on_session("C_CreateObject", session, |session| {
         // SAFETY: PKCS#11's contract.
-        let (place, template) =
-            unsafe { (Place::new(object)?, template::read(attributes, count)?) };
-        place.put(session.token().create(session.caller(), &template)?);
+        let (out, template) = unsafe { (OutPtr::new(object)?, template::read(attributes, count)?) };
+        out.write(session.token().create(session.caller(), &template)?);
         Ok(())
     })
 }
@@ -35,8 +34,8 @@ pub unsafe extern "C" fn C_CopyObject(
 ) -> CK_RV {
     entry::on_session("C_CopyObject", session, |session| {
         // SAFETY: PKCS#11's contract.
-        let (place, template) = unsafe { (Place::new(copy)?, template::read(attributes, count)?) };
-        place.put(session.token().copy(session.caller(), object, &template)?);
+        let (out, template) = unsafe { (OutPtr::new(copy)?, template::read(attributes, count)?) };
+        out.write(session.token().copy(session.caller(), object, &template)?);
         Ok(())
     })
 }
@@ -61,8 +60,8 @@ pub unsafe extern "C" fn C_GetObjectSize(
 ) -> CK_RV {
     entry::on_session("C_GetObjectSize", session, |session| {
         // SAFETY: PKCS#11's contract.
-        let place = unsafe { Place::new(size) }?;
-        place.put(session.token().size(session.caller(), object)?);
+        let out = unsafe { OutPtr::new(size) }?;
+        out.write(session.token().size(session.caller(), object)?);
         Ok(())
     })
 }
@@ -123,11 +122,11 @@ pub unsafe extern "C" fn C_FindObjects(
     entry::on_session("C_FindObjects", session, |session| {
         session.hand_out(|search| {
             // SAFETY: `objects` has room for `most` handles and `count` for one number, or they are NULL.
-            let (room, count) = unsafe { (buffer::room(objects, most)?, Place::new(count)?) };
+            let (room, count) = unsafe { (buffer::room(objects, most)?, OutPtr::new(count)?) };
             if room.is_none() && most > 0 {
                 return Err(Reason::ArgumentsBad.detail("no room for handles"));
             }
-            count.put(search.next(room.unwrap_or_default()) as CK_ULONG);
+            count.write(search.next(room.unwrap_or_default()) as CK_ULONG);
             Ok(())
         })
     })
@@ -136,5 +135,7 @@ pub unsafe extern "C" fn C_FindObjects(
 /// Ends a search.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_FindObjectsFinal(session: CK_SESSION_HANDLE) -> CK_RV {
-    entry::on_session("C_FindObjectsFinal", session, |session| session.search(|_| Ok(Life::Over)))
+    entry::on_session("C_FindObjectsFinal", session, |session| {
+        session.search(|_| Ok(StepOutcome::Over))
+    })
 }

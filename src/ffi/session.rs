@@ -1,11 +1,11 @@
 //! Sessions and logins: PKCS#11 3.1, 5.6.
 
-use super::buffer::{self, Place};
+use super::buffer::{self, OutPtr};
 use super::entry;
 use super::slot::read_pin;
 use crate::error::{Reason, Result};
 use crate::module::Module;
-use crate::session::{Kind, State};
+use crate::session::{OperationKind, State};
 use crate::token::Login;
 use pkcs11_sys::*;
 
@@ -21,11 +21,11 @@ pub unsafe extern "C" fn C_OpenSession(
     entry::on_module("C_OpenSession", |module| {
         let (token, read_write) = (module.slots.token(slot)?, flags & CKF_RW_SESSION != 0);
         // SAFETY: PKCS#11's contract.
-        let place = unsafe { Place::new(session) }?;
+        let out = unsafe { OutPtr::new(session) }?;
         if flags & CKF_SERIAL_SESSION == 0 {
             return Err(Reason::SessionNotSerial.into());
         }
-        place.put(module.sessions.open(slot, token, read_write)?);
+        out.write(module.sessions.open(slot, token, read_write)?);
         Ok(())
     })
 }
@@ -53,9 +53,9 @@ pub unsafe extern "C" fn C_GetSessionInfo(
 ) -> CK_RV {
     entry::on_session("C_GetSessionInfo", session, |session| {
         // SAFETY: PKCS#11's contract.
-        let place = unsafe { Place::new(info) }?;
+        let out = unsafe { OutPtr::new(info) }?;
         let state = session.state();
-        place.put(CK_SESSION_INFO {
+        out.write(CK_SESSION_INFO {
             slotID: session.slot(),
             state: number(state),
             flags: CKF_SERIAL_SESSION | if state.read_write { CKF_RW_SESSION } else { 0 },
@@ -159,19 +159,19 @@ pub unsafe extern "C" fn C_Logout(session: CK_SESSION_HANDLE) -> CK_RV {
 }
 
 /// Which flag of `C_SessionCancel` ends which operation; the others name kinds that are never active.
-const CANCELS: &[(CK_FLAGS, Kind)] = &[
-    (CKF_ENCRYPT, Kind::Encrypt),
-    (CKF_DECRYPT, Kind::Decrypt),
-    (CKF_DIGEST, Kind::Digest),
-    (CKF_SIGN, Kind::Sign),
-    (CKF_VERIFY, Kind::Verify),
-    (CKF_SIGN_RECOVER, Kind::SignRecover),
-    (CKF_VERIFY_RECOVER, Kind::VerifyRecover),
-    (CKF_MESSAGE_ENCRYPT, Kind::MessageEncrypt),
-    (CKF_MESSAGE_DECRYPT, Kind::MessageDecrypt),
-    (CKF_MESSAGE_SIGN, Kind::MessageSign),
-    (CKF_MESSAGE_VERIFY, Kind::MessageVerify),
-    (CKF_FIND_OBJECTS, Kind::Search),
+const CANCELS: &[(CK_FLAGS, OperationKind)] = &[
+    (CKF_ENCRYPT, OperationKind::Encrypt),
+    (CKF_DECRYPT, OperationKind::Decrypt),
+    (CKF_DIGEST, OperationKind::Digest),
+    (CKF_SIGN, OperationKind::Sign),
+    (CKF_VERIFY, OperationKind::Verify),
+    (CKF_SIGN_RECOVER, OperationKind::SignRecover),
+    (CKF_VERIFY_RECOVER, OperationKind::VerifyRecover),
+    (CKF_MESSAGE_ENCRYPT, OperationKind::MessageEncrypt),
+    (CKF_MESSAGE_DECRYPT, OperationKind::MessageDecrypt),
+    (CKF_MESSAGE_SIGN, OperationKind::MessageSign),
+    (CKF_MESSAGE_VERIFY, OperationKind::MessageVerify),
+    (CKF_FIND_OBJECTS, OperationKind::Search),
 ];
 
 /// Ends the operations of the kinds that the flags name.

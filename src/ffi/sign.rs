@@ -1,7 +1,7 @@
 //! Signatures and MACs: PKCS#11 3.1, 5.13.
 
 use super::{buffer, entry, params};
-use crate::session::Kind;
+use crate::session::OperationKind;
 use pkcs11_sys::*;
 
 /// Starts a signature; without a mechanism it cancels the one that is active.
@@ -15,7 +15,7 @@ pub unsafe extern "C" fn C_SignInit(
         // SAFETY: PKCS#11's contract.
         match unsafe { params::read_or_cancel(mechanism, CKF_SIGN) }? {
             Some(asked) => session.begin_sign(asked.row, &asked.mechanism, key),
-            None => session.cancel_by_init(Kind::Sign),
+            None => session.cancel_by_init(OperationKind::Sign),
         }
     })
 }
@@ -78,7 +78,7 @@ pub unsafe extern "C" fn C_SignRecoverInit(
         // SAFETY: PKCS#11's contract.
         match unsafe { params::read_or_cancel(mechanism, CKF_SIGN_RECOVER) }? {
             Some(asked) => session.begin_sign_recover(asked.row, &asked.mechanism, key),
-            None => session.cancel_by_init(Kind::SignRecover),
+            None => session.cancel_by_init(OperationKind::SignRecover),
         }
     })
 }

@@ -1,6 +1,6 @@
 //! Slots and tokens: PKCS#11 3.1, 5.5.
 
-use super::buffer::{self, Place};
+use super::buffer::{self, OutPtr};
 use super::entry;
 use super::general::{MANUFACTURER, VERSION, padded};
 use crate::error::{Reason, Result};
@@ -59,7 +59,7 @@ pub unsafe extern "C" fn C_GetSlotInfo(slot: CK_SLOT_ID, info: CK_SLOT_INFO_PTR)
             None => return Err(Reason::SlotUnknown.into()),
         };
         // SAFETY: PKCS#11's contract.
-        unsafe { Place::new(info) }?.put(CK_SLOT_INFO {
+        unsafe { OutPtr::new(info) }?.write(CK_SLOT_INFO {
             slotDescription: padded(description),
             manufacturerID: padded(MANUFACTURER),
             flags: CKF_TOKEN_PRESENT,
@@ -88,7 +88,7 @@ pub unsafe extern "C" fn C_GetTokenInfo(slot: CK_SLOT_ID, info: CK_TOKEN_INFO_PT
     entry::on_module("C_GetTokenInfo", |module| {
         let described = describe(&module.slots.info(slot)?, module.sessions.count(slot));
         // SAFETY: PKCS#11's contract.
-        unsafe { Place::new(info) }?.put(described);
+        unsafe { OutPtr::new(info) }?.write(described);
         Ok(())
     })
 }
@@ -176,9 +176,9 @@ pub unsafe extern "C" fn C_GetMechanismInfo(
     entry::on_module("C_GetMechanismInfo", |module| {
         module.slots.info(slot)?;
         // SAFETY: PKCS#11's contract.
-        let place = unsafe { Place::new(info) }?;
+        let out = unsafe { OutPtr::new(info) }?;
         let ((ulMinKeySize, ulMaxKeySize), flags) = module.slots.mechanism(slot, mechanism)?;
-        place.put(CK_MECHANISM_INFO { ulMinKeySize, ulMaxKeySize, flags });
+        out.write(CK_MECHANISM_INFO { ulMinKeySize, ulMaxKeySize, flags });
         Ok(())
     })
 }

@@ -1,7 +1,7 @@
 //! Verification of signatures and MACs: PKCS#11 3.1, 5.15.
 
 use super::{buffer, entry, params};
-use crate::session::Kind;
+use crate::session::OperationKind;
 use pkcs11_sys::*;
 
 /// Starts a verification; without a mechanism it cancels the one that is active.
@@ -15,7 +15,7 @@ pub unsafe extern "C" fn C_VerifyInit(
         // SAFETY: PKCS#11's contract.
         match unsafe { params::read_or_cancel(mechanism, CKF_VERIFY) }? {
             Some(asked) => session.begin_verify(asked.row, &asked.mechanism, key),
-            None => session.cancel_by_init(Kind::Verify),
+            None => session.cancel_by_init(OperationKind::Verify),
         }
     })
 }
@@ -75,7 +75,7 @@ pub unsafe extern "C" fn C_VerifyRecoverInit(
         // SAFETY: PKCS#11's contract.
         match unsafe { params::read_or_cancel(mechanism, CKF_VERIFY_RECOVER) }? {
             Some(asked) => session.begin_verify_recover(asked.row, &asked.mechanism, key),
-            None => session.cancel_by_init(Kind::VerifyRecover),
+            None => session.cancel_by_init(OperationKind::VerifyRecover),
         }
     })
 }

@@ -3,9 +3,9 @@
 //! Expanding a key costs more than encrypting a short message, so a finished [`Cipher`] gives its
 //! context, key schedule included, back to its key, and the next one only sets a new IV.
 
+use super::context_pool::{ContextPool, Shard};
 use super::heap::kept;
 use super::owned::Owned;
-use super::spares::{Shard, Spares};
 use super::{done, failed};
 use crate::error::{Reason, Result};
 use crate::secret::Secret;
@@ -46,7 +46,7 @@ pub enum Direction {
 /// An AES key of 16, 24 or 32 bytes, with spare contexts that hold it expanded.
 pub struct AesKey {
     bytes: Secret,
-    spares: Spares<EVP_CIPHER_CTX, KINDS>,
+    pool: ContextPool<EVP_CIPHER_CTX, KINDS>,
 }
 
 impl AesKey {
@@ -54,7 +54,7 @@ impl AesKey {
     pub fn new(bytes: &[u8]) -> Result<Self> {
         match bytes.len() {
             16 | 24 | 32 => {
-                Ok(Self { bytes: Secret::from(bytes).kept(), spares: Spares::default() })
+                Ok(Self { bytes: Secret::from(bytes).kept(), pool: ContextPool::default() })
             }
             _ => Err(Reason::KeySizeRange.into()),
         }
@@ -85,7 +85,7 @@ impl AesKey {
         if !fits {
             return Err(Reason::MechanismParam.into());
         }
-        let home = self.spares.here();
+        let home = self.pool.shard();
         let kind = kind(mode, direction);
         let context = match home.take(kind) {
             Some(context) => context,
@@ -111,7 +111,7 @@ impl AesKey {
     }
 }
 
-/// A message under way. Contexts come back to the key's spares when it is dropped.
+/// A message under way. Contexts return to the key's pool when it is dropped.
 pub struct Cipher {
     context: Option<Owned<EVP_CIPHER_CTX>>,
     home: Arc<Shard<EVP_CIPHER_CTX, KINDS>>,

@@ -1,11 +1,11 @@
 //! Message authentication codes: HMAC (RFC 2104) and AES-CMAC (NIST SP 800-38B).
 
 use super::aes::AesKey;
+use super::context_pool::{ContextPool, Shard};
 use super::digest::Hash;
 use super::done;
 use super::heap::kept;
 use super::owned::Owned;
-use super::spares::{Shard, Spares};
 use crate::error::{Reason, Result};
 use crate::secret::Secret;
 use aws_lc_sys::*;
@@ -19,7 +19,7 @@ pub const MAX_LEN: usize = 64;
 /// short message.
 pub struct HmacKey {
     bytes: Secret,
-    spares: Spares<HMAC_CTX, HASHES>,
+    pool: ContextPool<HMAC_CTX, HASHES>,
 }
 
 const HASHES: usize = Hash::ALL.len();
@@ -27,7 +27,7 @@ const HASHES: usize = Hash::ALL.len();
 impl HmacKey {
     /// Takes the key over.
     pub fn new(bytes: Secret) -> Self {
-        Self { bytes: bytes.kept(), spares: Spares::default() }
+        Self { bytes: bytes.kept(), pool: ContextPool::default() }
     }
 
     /// Its bytes, for what is no HMAC.
@@ -47,7 +47,7 @@ enum State {
     Cmac(Owned<CMAC_CTX>),
 }
 
-/// A context that goes back to its key's spares when it is dropped.
+/// A context that returns to its key's pool when it is dropped.
 struct Hmac {
     context: Option<Owned<HMAC_CTX>>,
     home: Arc<Shard<HMAC_CTX, HASHES>>,
@@ -56,7 +56,7 @@ struct Hmac {
 
 impl Hmac {
     fn new(hash: Hash, key: &HmacKey) -> Result<Self> {
-        let (home, kind) = (key.spares.here(), hash as usize);
+        let (home, kind) = (key.pool.shard(), hash as usize);
         let context = match home.take(kind) {
             Some(context) => {
                 // SAFETY: a context that was keyed for this hash begins anew with what it has.

@@ -7,6 +7,7 @@
 
 pub mod aes;
 pub mod ccm;
+mod context_pool;
 pub mod digest;
 pub mod ec;
 pub mod ed25519;
@@ -23,7 +24,6 @@ mod rsa_odd;
 pub mod rsa_parts;
 pub mod rsa_pkcs1;
 pub mod rsa_sign;
-mod spares;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, unused_must_use)]
 mod speed;

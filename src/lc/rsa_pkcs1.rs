@@ -51,8 +51,8 @@ impl PrivateKey {
     /// one less than the modulus, or more) `EncryptedInvalid`: all plain to see without the key.
     pub fn decrypt_pkcs1(&self, input: &[u8]) -> Result<Secret> {
         let block = self.decrypt_bare(input)?;
-        let spare = Spare::of(self, input)?;
-        Ok(unpad(block.expose(), &spare))
+        let substitute = Substitute::of(self, input)?;
+        Ok(unpad(block.expose(), &substitute))
     }
 
     /// The bare private operation.
@@ -73,14 +73,14 @@ impl PrivateKey {
 }
 
 /// What a ciphertext with wrong padding decrypts to.
-struct Spare {
+struct Substitute {
     /// As long as the modulus; the message is its end.
     block: Secret,
     /// How many bytes of it.
     len: u16,
 }
 
-impl Spare {
+impl Substitute {
     fn of(key: &PrivateKey, ciphertext: &[u8]) -> Result<Self> {
         let size = key.size();
         let exponent = key.components()?.private_exponent;
@@ -131,8 +131,8 @@ fn length(candidates: &[u8], size: usize) -> u16 {
     })
 }
 
-/// Takes the message out of a block, or the spare one, in constant time but for its length.
-fn unpad(block: &[u8], spare: &Spare) -> Secret {
+/// Takes the message out of a block, or the substitute one, in constant time but for its length.
+fn unpad(block: &[u8], substitute: &Substitute) -> Secret {
     let size = u16::try_from(block.len()).unwrap_or(u16::MAX);
     let (mut right, mut found, mut start) = (Choice::from(1), Choice::from(0), 0_u16);
     for (at, byte) in (0_u16..).zip(block) {
@@ -147,8 +147,8 @@ fn unpad(block: &[u8], spare: &Spare) -> Secret {
         }
     }
     right &= found;
-    start = u16::conditional_select(&(size - spare.len), &start, right);
-    let both = block.iter().zip(spare.block.expose());
+    start = u16::conditional_select(&(size - substitute.len), &start, right);
+    let both = block.iter().zip(substitute.block.expose());
     let message = both.map(|(real, other)| u8::conditional_select(other, real, right));
     Secret::new(message.skip(usize::from(start)).collect())
 }

@@ -2,7 +2,7 @@
 //! text is, and nothing leaves before all of it has come.
 
 use super::aes::{aes, key};
-use super::gather::{Compute, Gathered};
+use super::one_shot::{Accumulator, Compute};
 use super::row::row;
 use super::{Params, ParamsShape, Row, Transform};
 use crate::error::{Reason, Result};
@@ -58,8 +58,8 @@ fn encrypt(usable: &UsableKey, params: &Params) -> Result<Box<dyn Transform>> {
     let (message, usable) = (Message::of(params)?, usable.clone());
     key(&usable)?;
     let size = message.text_len + message.tag_len;
-    let gathered = Gathered::message(message.text_len, Reason::DataLength);
-    Ok(Box::new(Compute::new(gathered, size, move |text| {
+    let input = Accumulator::message(message.text_len, Reason::DataLength);
+    Ok(Box::new(Compute::new(input, size, move |text| {
         if text.len() != message.text_len {
             return Err(Reason::DataLength.into());
         }
@@ -73,8 +73,8 @@ fn decrypt(usable: &UsableKey, params: &Params) -> Result<Box<dyn Transform>> {
     let (message, usable) = (Message::of(params)?, usable.clone());
     key(&usable)?;
     let whole = message.text_len + message.tag_len;
-    let gathered = Gathered::message(whole, Reason::EncryptedLength);
-    Ok(Box::new(Compute::new(gathered, message.text_len, move |sealed| {
+    let input = Accumulator::message(whole, Reason::EncryptedLength);
+    Ok(Box::new(Compute::new(input, message.text_len, move |sealed| {
         if sealed.len() != whole {
             return Err(Reason::EncryptedLength.into());
         }

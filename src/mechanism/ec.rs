@@ -1,6 +1,6 @@
 //! Elliptic curves: key pairs, ECDSA, EdDSA and ECDH. PKCS#11 3.1, "Elliptic Curve".
 
-use super::gather::{Compare, Compute, Gathered};
+use super::one_shot::{Accumulator, Compare, Compute};
 use super::row::row;
 use super::{Absorb, Check, Domain, Params, ParamsShape, Row};
 use crate::error::{Reason, Result};
@@ -130,7 +130,7 @@ fn named<'a>(params: &Params, domain: &Domain<'a>) -> Result<&'a [u8]> {
 fn sign(usable: &UsableKey, params: &Params, hash: Option<Hash>) -> Result<Box<dyn Absorb>> {
     let size = 2 * private(usable)?.curve().size();
     let key = usable.clone();
-    Ok(Box::new(Compute::new(gathered(params, hash)?, size, move |digest| {
+    Ok(Box::new(Compute::new(accumulator(params, hash)?, size, move |digest| {
         private(&key)?.sign(digest).map(Secret::new)
     })))
 }
@@ -138,41 +138,41 @@ fn sign(usable: &UsableKey, params: &Params, hash: Option<Hash>) -> Result<Box<d
 fn verify(usable: &UsableKey, params: &Params, hash: Option<Hash>) -> Result<Box<dyn Check>> {
     public(usable)?;
     let key = usable.clone();
-    Ok(Box::new(Compare::new(gathered(params, hash)?, move |digest, signature| {
+    Ok(Box::new(Compare::new(accumulator(params, hash)?, move |digest, signature| {
         public(&key)?.verify(digest, signature)
     })))
 }
 
-fn gathered(params: &Params, hash: Option<Hash>) -> Result<Gathered> {
+fn accumulator(params: &Params, hash: Option<Hash>) -> Result<Accumulator> {
     match (params, hash) {
-        (Params::None, Some(hash)) => Gathered::digest(hash),
-        (Params::None, None) => Ok(Gathered::beginning(MAX_DIGEST)),
+        (Params::None, Some(hash)) => Accumulator::digest(hash),
+        (Params::None, None) => Ok(Accumulator::beginning(MAX_DIGEST)),
         _ => Err(Reason::MechanismParam.into()),
     }
 }
 
 fn sign_edwards(usable: &UsableKey, params: &Params) -> Result<Box<dyn Absorb>> {
-    let gathered = message(params)?;
+    let input = message(params)?;
     edwards_private(usable)?;
     let key = usable.clone();
-    Ok(Box::new(Compute::new(gathered, ed25519::SIGNATURE, move |message| {
+    Ok(Box::new(Compute::new(input, ed25519::SIGNATURE, move |message| {
         edwards_private(&key)?.sign(message).map(|signature| signature.as_slice().into())
     })))
 }
 
 fn verify_edwards(usable: &UsableKey, params: &Params) -> Result<Box<dyn Check>> {
-    let gathered = message(params)?;
+    let input = message(params)?;
     edwards_public(usable)?;
     let key = usable.clone();
-    Ok(Box::new(Compare::new(gathered, move |message, signature| {
+    Ok(Box::new(Compare::new(input, move |message, signature| {
         edwards_public(&key)?.verify(message, signature)
     })))
 }
 
 /// Plain Ed25519 only: no context, no prehashing.
-fn message(params: &Params) -> Result<Gathered> {
+fn message(params: &Params) -> Result<Accumulator> {
     match params {
-        Params::None => Ok(Gathered::message(MAX_MESSAGE, Reason::DataLength)),
+        Params::None => Ok(Accumulator::message(MAX_MESSAGE, Reason::DataLength)),
         _ => Err(Reason::MechanismParam.into()),
     }
 }

@@ -1,6 +1,6 @@
 //! RSA: key pairs and OAEP, PKCS#11 3.1, "RSA".
 
-use super::gather::{Compute, Gathered};
+use super::one_shot::{Accumulator, Compute};
 use super::row::row;
 use super::{Domain, Params, ParamsShape, Row, Transform};
 use crate::error::{Reason, Result};
@@ -111,9 +111,9 @@ impl Padding {
 fn seal(usable: &UsableKey, params: &Params) -> Result<Box<dyn Transform>> {
     let padding = Padding::given(params)?;
     let size = public(usable)?.size();
-    let gathered = Gathered::message(max_oaep(size, padding.hash), Reason::DataLength);
+    let input = Accumulator::message(max_oaep(size, padding.hash), Reason::DataLength);
     let key = usable.clone();
-    Ok(Box::new(Compute::new(gathered, size, move |text| {
+    Ok(Box::new(Compute::new(input, size, move |text| {
         public(&key)?.encrypt_oaep(&padding.oaep(), text).map(Secret::new)
     })))
 }
@@ -121,9 +121,9 @@ fn seal(usable: &UsableKey, params: &Params) -> Result<Box<dyn Transform>> {
 fn open(usable: &UsableKey, params: &Params) -> Result<Box<dyn Transform>> {
     let padding = Padding::given(params)?;
     let size = private(usable)?.size();
-    let gathered = Gathered::message(size, Reason::EncryptedLength);
+    let input = Accumulator::message(size, Reason::EncryptedLength);
     let key = usable.clone();
-    Ok(Box::new(Compute::new(gathered, max_oaep(size, padding.hash), move |sealed| {
+    Ok(Box::new(Compute::new(input, max_oaep(size, padding.hash), move |sealed| {
         if sealed.len() != size {
             return Err(Reason::EncryptedLength.into());
         }

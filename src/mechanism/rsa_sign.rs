@@ -1,6 +1,6 @@
 //! RSA signatures, and RSA encryption without OAEP: PKCS#11 3.1, "RSA".
 
-use super::gather::{Compare, Compute, Gathered};
+use super::one_shot::{Accumulator, Compare, Compute};
 use super::row::row;
 use super::rsa::{private, public, rsa, whole};
 use super::{Absorb, Check, Params, ParamsShape, Row, Transform};
@@ -118,15 +118,15 @@ enum Input {
 }
 
 impl Input {
-    fn gather(&self, scheme: Scheme, size: usize) -> Result<Gathered> {
+    fn accumulator(&self, scheme: Scheme, size: usize) -> Result<Accumulator> {
         let most = match scheme {
             Scheme::Pkcs1(hash) | Scheme::Pss { hash, .. } => hash.size(),
             Scheme::Pkcs1Raw => size - PKCS1_OVERHEAD,
             Scheme::Bare => size,
         };
         match self {
-            Self::Given => Ok(Gathered::message(most, Reason::DataLength)),
-            Self::Digested(hash) => Gathered::digest(*hash),
+            Self::Given => Ok(Accumulator::message(most, Reason::DataLength)),
+            Self::Digested(hash) => Accumulator::digest(*hash),
         }
     }
 }
@@ -135,7 +135,7 @@ fn sign(usable: &UsableKey, scheme: Scheme, input: Input) -> Result<Box<dyn Abso
     let size = private(usable)?.size();
     scheme.check(private(usable)?.bits())?;
     let key = usable.clone();
-    Ok(Box::new(Compute::new(input.gather(scheme, size)?, size, move |input| {
+    Ok(Box::new(Compute::new(input.accumulator(scheme, size)?, size, move |input| {
         private(&key)?.sign(scheme, input).map(Secret::new)
     })))
 }
@@ -144,16 +144,16 @@ fn verify(usable: &UsableKey, scheme: Scheme, input: Input) -> Result<Box<dyn Ch
     let size = public(usable)?.size();
     scheme.check(public(usable)?.bits())?;
     let key = usable.clone();
-    Ok(Box::new(Compare::new(input.gather(scheme, size)?, move |input, signature| {
+    Ok(Box::new(Compare::new(input.accumulator(scheme, size)?, move |input, signature| {
         public(&key)?.verify(scheme, input, signature)
     })))
 }
 
 fn recover(usable: &UsableKey, scheme: Scheme) -> Result<Box<dyn Transform>> {
     let size = public(usable)?.size();
-    let gathered = Gathered::message(size, Reason::SignatureLength);
+    let input = Accumulator::message(size, Reason::SignatureLength);
     let key = usable.clone();
-    Ok(Box::new(Compute::new(gathered, size, move |signature| {
+    Ok(Box::new(Compute::new(input, size, move |signature| {
         public(&key)?.recover(scheme, signature).map(Secret::new)
     })))
 }
@@ -185,11 +185,9 @@ fn seal(
 ) -> Result<Box<dyn Transform>> {
     plain(params, Scheme::Bare)?;
     let size = public(usable)?.size();
-    let gathered = Gathered::message(size - overhead, Reason::DataLength);
+    let input = Accumulator::message(size - overhead, Reason::DataLength);
     let key = usable.clone();
-    Ok(Box::new(Compute::new(gathered, size, move |text| {
-        run(public(&key)?, text).map(Secret::new)
-    })))
+    Ok(Box::new(Compute::new(input, size, move |text| run(public(&key)?, text).map(Secret::new))))
 }
 
 fn open(
@@ -200,7 +198,7 @@ fn open(
 ) -> Result<Box<dyn Transform>> {
     plain(params, Scheme::Bare)?;
     let size = private(usable)?.size();
-    let gathered = Gathered::message(size, Reason::EncryptedLength);
+    let input = Accumulator::message(size, Reason::EncryptedLength);
     let key = usable.clone();
-    Ok(Box::new(Compute::new(gathered, size - overhead, move |text| run(private(&key)?, text))))
+    Ok(Box::new(Compute::new(input, size - overhead, move |text| run(private(&key)?, text))))
 }

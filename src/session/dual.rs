@@ -2,7 +2,7 @@
 //! decryption beside a digest or verification (PKCS#11 3.1, 5.17). Both go on, or both end.
 
 use super::Session;
-use super::operation::{Life, Place, Rules};
+use super::operation::{OperationSlot, Rules, StepOutcome};
 use super::output::Out;
 use super::step::{Absorption, Checking, Cipher};
 use crate::error::Result;
@@ -11,7 +11,7 @@ impl Session {
     /// One part of an encryption and a digest.
     pub fn digest_encrypt(
         &mut self,
-        step: impl FnOnce(&mut Cipher, &mut Absorption) -> Result<Life>,
+        step: impl FnOnce(&mut Cipher, &mut Absorption) -> Result<StepOutcome>,
     ) -> Result<()> {
         both(&*self.token, &mut self.encrypt, &mut self.digest, step)
     }
@@ -19,7 +19,7 @@ impl Session {
     /// One part of a decryption and a digest.
     pub fn decrypt_digest(
         &mut self,
-        step: impl FnOnce(&mut Cipher, &mut Absorption) -> Result<Life>,
+        step: impl FnOnce(&mut Cipher, &mut Absorption) -> Result<StepOutcome>,
     ) -> Result<()> {
         both(&*self.token, &mut self.decrypt, &mut self.digest, step)
     }
@@ -27,7 +27,7 @@ impl Session {
     /// One part of an encryption and a signature.
     pub fn sign_encrypt(
         &mut self,
-        step: impl FnOnce(&mut Cipher, &mut Absorption) -> Result<Life>,
+        step: impl FnOnce(&mut Cipher, &mut Absorption) -> Result<StepOutcome>,
     ) -> Result<()> {
         both(&*self.token, &mut self.encrypt, &mut self.sign, step)
     }
@@ -35,7 +35,7 @@ impl Session {
     /// One part of a decryption and a verification.
     pub fn decrypt_verify(
         &mut self,
-        step: impl FnOnce(&mut Cipher, &mut Checking) -> Result<Life>,
+        step: impl FnOnce(&mut Cipher, &mut Checking) -> Result<StepOutcome>,
     ) -> Result<()> {
         both(&*self.token, &mut self.decrypt, &mut self.verify, step)
     }
@@ -44,17 +44,17 @@ impl Session {
 /// Runs one step of two operations.
 fn both<A, B>(
     rules: &impl Rules,
-    one: &mut Place<A>,
-    other: &mut Place<B>,
-    step: impl FnOnce(&mut A, &mut B) -> Result<Life>,
+    one: &mut OperationSlot<A>,
+    other: &mut OperationSlot<B>,
+    step: impl FnOnce(&mut A, &mut B) -> Result<StepOutcome>,
 ) -> Result<()> {
     one.step(rules, |one| {
-        let mut life = Life::GoesOn;
+        let mut outcome = StepOutcome::GoesOn;
         other.step(rules, |other| {
-            life = step(one, other)?;
-            Ok(Life::GoesOn)
+            outcome = step(one, other)?;
+            Ok(StepOutcome::GoesOn)
         })?;
-        Ok(life)
+        Ok(outcome)
     })
 }
 
@@ -64,12 +64,12 @@ impl Cipher {
         &mut self,
         input: &[u8],
         out: &mut Out,
-        take: impl FnOnce(&[u8]) -> Result<Life>,
-    ) -> Result<Life> {
-        let life = self.update(input, out)?;
+        take: impl FnOnce(&[u8]) -> Result<StepOutcome>,
+    ) -> Result<StepOutcome> {
+        let outcome = self.update(input, out)?;
         match out.written() {
             Some(_) => take(input),
-            None => Ok(life),
+            None => Ok(outcome),
         }
     }
 
@@ -78,12 +78,12 @@ impl Cipher {
         &mut self,
         input: &[u8],
         out: &mut Out,
-        take: impl FnOnce(&[u8]) -> Result<Life>,
-    ) -> Result<Life> {
-        let life = self.update(input, out)?;
+        take: impl FnOnce(&[u8]) -> Result<StepOutcome>,
+    ) -> Result<StepOutcome> {
+        let outcome = self.update(input, out)?;
         match out.written() {
             Some(text) => take(text),
-            None => Ok(life),
+            None => Ok(outcome),
         }
     }
 }
@@ -94,19 +94,20 @@ mod tests {
     use super::both;
     use crate::error::Reason;
     use crate::session::operation::tests::under;
-    use crate::session::operation::{AnyPlace, Begun, Life, Place};
+    use crate::session::operation::{AnyOperationSlot, Begun, OperationSlot, StepOutcome};
 
-    fn begun() -> Place<u8> {
-        let mut place = Place::empty();
-        place.begin(1, || Ok(Begun::keyless(0))).unwrap();
-        place
+    fn begun() -> OperationSlot<u8> {
+        let mut slot = OperationSlot::empty();
+        slot.begin(1, || Ok(Begun::keyless(0))).unwrap();
+        slot
     }
 
     #[test]
     fn both_operations_go_on_after_a_part_and_after_a_short_buffer() {
         let (mut one, mut other) = (begun(), begun());
-        both(&under(1), &mut one, &mut other, |_, _| Ok(Life::GoesOn)).unwrap();
-        let short = both(&under(1), &mut one, &mut other, |_, _| Ok(Life::Short)).unwrap_err();
+        both(&under(1), &mut one, &mut other, |_, _| Ok(StepOutcome::GoesOn)).unwrap();
+        let short =
+            both(&under(1), &mut one, &mut other, |_, _| Ok(StepOutcome::Short)).unwrap_err();
         assert_eq!(short.reason(), Reason::BufferTooSmall);
         assert!(one.is_active(1) && other.is_active(1));
     }
@@ -117,7 +118,7 @@ mod tests {
         let failed = both(&under(1), &mut one, &mut other, |_, _| Err(Reason::DataLength.into()));
         assert_eq!(failed.unwrap_err().reason(), Reason::DataLength);
         assert!(!one.is_active(1) && !other.is_active(1));
-        let (mut one, mut other) = (begun(), Place::<u8>::empty());
+        let (mut one, mut other) = (begun(), OperationSlot::<u8>::empty());
         let missing = both(&under(1), &mut one, &mut other, |_, _| unreachable!()).unwrap_err();
         assert_eq!(missing.reason(), Reason::OperationMissing);
         assert!(!one.is_active(1));

@@ -6,9 +6,9 @@
 
 use super::message_iv::{Generator, Ivs};
 use super::message_key::MessageKey;
-use super::operation::{Begun, Life, Messages};
+use super::operation::{Begun, Messages, StepOutcome};
 use super::output::{Filled, Out};
-use super::{Kind, Session};
+use super::{OperationKind, Session};
 use crate::error::{Error, Reason, Result};
 use crate::key::{UsableKey, Usage};
 use crate::mechanism::{MessageParams, Params, Row, Transform};
@@ -191,7 +191,7 @@ fn forged(failure: Error) -> Error {
 impl Session {
     /// Starts encrypting messages.
     pub fn begin_message_encrypt(&mut self, row: &'static Row, key: Handle) -> Result<()> {
-        self.begins(Kind::MessageEncrypt);
+        self.begins(OperationKind::MessageEncrypt);
         let Self { token, kept, message_encrypt, ivs, .. } = self;
         let held = &mut None;
         message_encrypt.begin(token.login_epoch(), move || {
@@ -206,7 +206,7 @@ impl Session {
 
     /// Starts decrypting messages.
     pub fn begin_message_decrypt(&mut self, row: &'static Row, key: Handle) -> Result<()> {
-        self.begins(Kind::MessageDecrypt);
+        self.begins(OperationKind::MessageDecrypt);
         let Self { token, kept, message_decrypt, .. } = self;
         let held = &mut None;
         message_decrypt.begin(token.login_epoch(), move || {
@@ -221,7 +221,7 @@ impl Session {
     /// Begins one of the messages being encrypted. A key that cannot be used any more ends them.
     pub fn encrypt_message(
         &mut self,
-        step: impl FnOnce(&mut Sealing) -> Result<Life>,
+        step: impl FnOnce(&mut Sealing) -> Result<StepOutcome>,
     ) -> Result<()> {
         let Self { token, kept, message_encrypt, .. } = self;
         let renew = |messages: &mut Sealing| messages.beginning.key.renew(token, kept);
@@ -231,7 +231,7 @@ impl Session {
     /// Goes on with one of the messages being encrypted.
     pub fn encrypt_message_next(
         &mut self,
-        step: impl FnOnce(&mut Sealing) -> Result<Life>,
+        step: impl FnOnce(&mut Sealing) -> Result<StepOutcome>,
     ) -> Result<()> {
         self.message_encrypt.next_of_message(&*self.token, step)
     }
@@ -239,7 +239,7 @@ impl Session {
     /// Begins one of the messages being decrypted. A key that cannot be used any more ends them.
     pub fn decrypt_message(
         &mut self,
-        step: impl FnOnce(&mut Opening) -> Result<Life>,
+        step: impl FnOnce(&mut Opening) -> Result<StepOutcome>,
     ) -> Result<()> {
         let Self { token, kept, message_decrypt, .. } = self;
         let renew = |messages: &mut Opening| messages.beginning.key.renew(token, kept);
@@ -249,7 +249,7 @@ impl Session {
     /// Goes on with one of the messages being decrypted.
     pub fn decrypt_message_next(
         &mut self,
-        step: impl FnOnce(&mut Opening) -> Result<Life>,
+        step: impl FnOnce(&mut Opening) -> Result<StepOutcome>,
     ) -> Result<()> {
         self.message_decrypt.next_of_message(&*self.token, step)
     }

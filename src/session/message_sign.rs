@@ -2,9 +2,9 @@
 //! message ends that message, not the operation.
 
 use super::message_key::MessageKey;
-use super::operation::{Begun, Life, Messages};
+use super::operation::{Begun, Messages, StepOutcome};
 use super::output::{Filled, Out};
-use super::{Kind, Session};
+use super::{OperationKind, Session};
 use crate::error::{Reason, Result};
 use crate::key::Usage;
 use crate::mechanism::{self, Absorb, BeginSign, BeginVerify, Check, Mechanism, Params, Row};
@@ -28,27 +28,28 @@ pub struct Verifying {
 
 impl Signing {
     /// `C_SignMessage`.
-    pub fn whole(&mut self, data: &[u8], out: &mut Out) -> Result<Life> {
+    pub fn whole(&mut self, data: &[u8], out: &mut Out) -> Result<StepOutcome> {
         let mut message = (self.begin)(&self.key, &self.params)?;
-        out.fill(message.finish_len(), |room| message.whole(data, room)).map(Life::after_last)
+        out.fill(message.finish_len(), |room| message.whole(data, room))
+            .map(StepOutcome::after_last)
     }
 
     /// `C_SignMessageBegin`.
-    pub fn begin(&mut self) -> Result<Life> {
+    pub fn begin(&mut self) -> Result<StepOutcome> {
         self.message = Some((self.begin)(&self.key, &self.params)?);
-        Ok(Life::GoesOn)
+        Ok(StepOutcome::GoesOn)
     }
 
     /// `C_SignMessageNext` with a part that is not the last.
-    pub fn next(&mut self, data: &[u8]) -> Result<Life> {
+    pub fn next(&mut self, data: &[u8]) -> Result<StepOutcome> {
         let mut message = self.message.take().ok_or(Reason::OperationMissing)?;
         message.update(data)?;
         self.message = Some(message);
-        Ok(Life::GoesOn)
+        Ok(StepOutcome::GoesOn)
     }
 
     /// `C_SignMessageNext` with the last part.
-    pub fn last(&mut self, data: &[u8], out: &mut Out) -> Result<Life> {
+    pub fn last(&mut self, data: &[u8], out: &mut Out) -> Result<StepOutcome> {
         let mut message = self.message.take().ok_or(Reason::OperationMissing)?;
         let filled = out.fill(message.finish_len(), |room| {
             message.update(data)?;
@@ -57,37 +58,37 @@ impl Signing {
         if filled != Filled::Written {
             self.message = Some(message);
         }
-        Ok(Life::after_last(filled))
+        Ok(StepOutcome::after_last(filled))
     }
 }
 
 impl Verifying {
     /// `C_VerifyMessage`.
-    pub fn whole(&mut self, data: &[u8], signature: &[u8]) -> Result<Life> {
+    pub fn whole(&mut self, data: &[u8], signature: &[u8]) -> Result<StepOutcome> {
         let _begun = self.begin()?;
         self.last(data, signature)
     }
 
     /// `C_VerifyMessageBegin`.
-    pub fn begin(&mut self) -> Result<Life> {
+    pub fn begin(&mut self) -> Result<StepOutcome> {
         self.message = Some(mechanism::begin_verify(self.begin, &self.key, &self.params)?);
-        Ok(Life::GoesOn)
+        Ok(StepOutcome::GoesOn)
     }
 
     /// `C_VerifyMessageNext` with a part that is not the last.
-    pub fn next(&mut self, data: &[u8]) -> Result<Life> {
+    pub fn next(&mut self, data: &[u8]) -> Result<StepOutcome> {
         let mut message = self.message.take().ok_or(Reason::OperationMissing)?;
         message.update(data)?;
         self.message = Some(message);
-        Ok(Life::GoesOn)
+        Ok(StepOutcome::GoesOn)
     }
 
     /// `C_VerifyMessageNext` with the last part and the signature.
-    pub fn last(&mut self, data: &[u8], signature: &[u8]) -> Result<Life> {
+    pub fn last(&mut self, data: &[u8], signature: &[u8]) -> Result<StepOutcome> {
         let mut message = self.message.take().ok_or(Reason::OperationMissing)?;
         message.update(data)?;
         message.finish(signature)?;
-        Ok(Life::Over)
+        Ok(StepOutcome::Over)
     }
 }
 
@@ -115,7 +116,7 @@ impl Session {
         mechanism: Mechanism,
         key: Handle,
     ) -> Result<()> {
-        self.begins(Kind::MessageSign);
+        self.begins(OperationKind::MessageSign);
         let Self { token, kept, message_sign, .. } = self;
         let held = &mut None;
         message_sign.begin(token.login_epoch(), move || {
@@ -135,7 +136,7 @@ impl Session {
         mechanism: Mechanism,
         key: Handle,
     ) -> Result<()> {
-        self.begins(Kind::MessageVerify);
+        self.begins(OperationKind::MessageVerify);
         let Self { token, kept, message_verify, .. } = self;
         let held = &mut None;
         message_verify.begin(token.login_epoch(), move || {
@@ -148,7 +149,10 @@ impl Session {
     }
 
     /// Begins one of the messages being signed. A key that cannot be used any more ends them.
-    pub fn sign_message(&mut self, step: impl FnOnce(&mut Signing) -> Result<Life>) -> Result<()> {
+    pub fn sign_message(
+        &mut self,
+        step: impl FnOnce(&mut Signing) -> Result<StepOutcome>,
+    ) -> Result<()> {
         let Self { token, kept, message_sign, .. } = self;
         message_sign.begin_message(&**token, |messages| messages.key.renew(token, kept), step)
     }
@@ -156,7 +160,7 @@ impl Session {
     /// Goes on with one of the messages being signed.
     pub fn sign_message_next(
         &mut self,
-        step: impl FnOnce(&mut Signing) -> Result<Life>,
+        step: impl FnOnce(&mut Signing) -> Result<StepOutcome>,
     ) -> Result<()> {
         self.message_sign.next_of_message(&*self.token, step)
     }
@@ -164,7 +168,7 @@ impl Session {
     /// Begins one of the messages being verified. A key that cannot be used any more ends them.
     pub fn verify_message(
         &mut self,
-        step: impl FnOnce(&mut Verifying) -> Result<Life>,
+        step: impl FnOnce(&mut Verifying) -> Result<StepOutcome>,
     ) -> Result<()> {
         let Self { token, kept, message_verify, .. } = self;
         message_verify.begin_message(&**token, |messages| messages.key.renew(token, kept), step)
@@ -173,7 +177,7 @@ impl Session {
     /// Goes on with one of the messages being verified.
     pub fn verify_message_next(
         &mut self,
-        step: impl FnOnce(&mut Verifying) -> Result<Life>,
+        step: impl FnOnce(&mut Verifying) -> Result<StepOutcome>,
     ) -> Result<()> {
         self.message_verify.next_of_message(&*self.token, step)
     }

@@ -10,7 +10,7 @@ pub mod message_sign;
 pub mod operation;
 pub mod output;
 pub mod recover;
-pub mod seats;
+pub mod slab;
 pub mod step;
 pub mod table;
 
@@ -23,34 +23,34 @@ use holders::Holders;
 use message_cipher::{Opening, Sealing};
 use message_iv::Counter;
 use message_sign::{Signing, Verifying};
-use operation::{AnyPlace, Begun, Life, Place};
+use operation::{AnyOperationSlot, Begun, OperationSlot, StepOutcome};
 use std::sync::Arc;
 use step::{Absorption, Checking, Cipher};
 
 pub use output::{Filled, Out};
 pub use table::Table;
 
-/// One session: a caller's way to one token, with a place for each kind of operation.
+/// One session: a caller's way to one token, with a slot for each kind of operation.
 pub struct Session {
     caller: Caller,
     slot: u64,
     token: Arc<Token>,
-    encrypt: Place<Cipher>,
-    decrypt: Place<Cipher>,
-    digest: Place<Absorption>,
+    encrypt: OperationSlot<Cipher>,
+    decrypt: OperationSlot<Cipher>,
+    digest: OperationSlot<Absorption>,
     /// The mechanism of the digest that began last.
     digesting: u64,
-    sign: Place<Absorption>,
-    verify: Place<Checking>,
-    sign_recover: Place<Absorption>,
-    verify_recover: Place<Cipher>,
-    message_encrypt: Place<Sealing>,
-    message_decrypt: Place<Opening>,
-    message_sign: Place<Signing>,
-    message_verify: Place<Verifying>,
-    search: Place<Search>,
+    sign: OperationSlot<Absorption>,
+    verify: OperationSlot<Checking>,
+    sign_recover: OperationSlot<Absorption>,
+    verify_recover: OperationSlot<Cipher>,
+    message_encrypt: OperationSlot<Sealing>,
+    message_decrypt: OperationSlot<Opening>,
+    message_sign: OperationSlot<Signing>,
+    message_verify: OperationSlot<Verifying>,
+    search: OperationSlot<Search>,
     /// The kind of the operation with a key that was begun last.
-    latest: Kind,
+    latest: OperationKind,
     kept: Kept,
     /// What the IVs that are made here are counted with, in all sessions of the process.
     ivs: Arc<Counter>,
@@ -81,20 +81,20 @@ impl Session {
             caller,
             slot,
             token,
-            encrypt: Place::empty(),
-            decrypt: Place::empty(),
-            digest: Place::empty(),
+            encrypt: OperationSlot::empty(),
+            decrypt: OperationSlot::empty(),
+            digest: OperationSlot::empty(),
             digesting: 0,
-            sign: Place::empty(),
-            verify: Place::empty(),
-            sign_recover: Place::empty(),
-            verify_recover: Place::empty(),
-            message_encrypt: Place::empty(),
-            message_decrypt: Place::empty(),
-            message_sign: Place::empty(),
-            message_verify: Place::empty(),
-            search: Place::empty(),
-            latest: Kind::Search,
+            sign: OperationSlot::empty(),
+            verify: OperationSlot::empty(),
+            sign_recover: OperationSlot::empty(),
+            verify_recover: OperationSlot::empty(),
+            message_encrypt: OperationSlot::empty(),
+            message_decrypt: OperationSlot::empty(),
+            message_sign: OperationSlot::empty(),
+            message_verify: OperationSlot::empty(),
+            search: OperationSlot::empty(),
+            latest: OperationKind::Search,
             kept: Kept::default(),
             ivs,
             holders,
@@ -124,7 +124,7 @@ impl Session {
 
     /// Notes that an operation with a key begins.
     #[inline]
-    fn begins(&mut self, kind: Kind) {
+    fn begins(&mut self, kind: OperationKind) {
         self.latest = kind;
         if !self.is_noted {
             self.is_noted = true;
@@ -134,7 +134,7 @@ impl Session {
 
     /// Starts an encryption.
     pub fn begin_encrypt(&mut self, row: &Row, mechanism: &Mechanism, key: Handle) -> Result<()> {
-        self.begins(Kind::Encrypt);
+        self.begins(OperationKind::Encrypt);
         let Self { token, kept, encrypt, .. } = self;
         encrypt.begin(token.login_epoch(), || {
             let begin = row.encrypt()?;
@@ -145,7 +145,7 @@ impl Session {
 
     /// Starts a decryption.
     pub fn begin_decrypt(&mut self, row: &Row, mechanism: &Mechanism, key: Handle) -> Result<()> {
-        self.begins(Kind::Decrypt);
+        self.begins(OperationKind::Decrypt);
         let Self { token, kept, decrypt, .. } = self;
         decrypt.begin(token.login_epoch(), || {
             row.decrypt()?;
@@ -166,7 +166,7 @@ impl Session {
 
     /// Starts a signature or MAC.
     pub fn begin_sign(&mut self, row: &Row, mechanism: &Mechanism, key: Handle) -> Result<()> {
-        self.begins(Kind::Sign);
+        self.begins(OperationKind::Sign);
         let Self { token, kept, sign, .. } = self;
         sign.begin(token.login_epoch(), || {
             let begin = row.sign()?;
@@ -177,7 +177,7 @@ impl Session {
 
     /// Starts a verification.
     pub fn begin_verify(&mut self, row: &Row, mechanism: &Mechanism, key: Handle) -> Result<()> {
-        self.begins(Kind::Verify);
+        self.begins(OperationKind::Verify);
         let Self { token, kept, verify, .. } = self;
         verify.begin(token.login_epoch(), || {
             row.verify()?;
@@ -199,17 +199,20 @@ impl Session {
     }
 
     /// One step of the encryption.
-    pub fn encrypt(&mut self, step: impl FnOnce(&mut Cipher) -> Result<Life>) -> Result<()> {
+    pub fn encrypt(&mut self, step: impl FnOnce(&mut Cipher) -> Result<StepOutcome>) -> Result<()> {
         self.encrypt.step(&*self.token, step)
     }
 
     /// One step of the decryption.
-    pub fn decrypt(&mut self, step: impl FnOnce(&mut Cipher) -> Result<Life>) -> Result<()> {
+    pub fn decrypt(&mut self, step: impl FnOnce(&mut Cipher) -> Result<StepOutcome>) -> Result<()> {
         self.decrypt.step(&*self.token, step)
     }
 
     /// One step of the digest.
-    pub fn digest(&mut self, step: impl FnOnce(&mut Absorption) -> Result<Life>) -> Result<()> {
+    pub fn digest(
+        &mut self,
+        step: impl FnOnce(&mut Absorption) -> Result<StepOutcome>,
+    ) -> Result<()> {
         self.digest.step(&*self.token, step)
     }
 
@@ -230,12 +233,18 @@ impl Session {
     }
 
     /// One step of the signature.
-    pub fn sign(&mut self, step: impl FnOnce(&mut Absorption) -> Result<Life>) -> Result<()> {
+    pub fn sign(
+        &mut self,
+        step: impl FnOnce(&mut Absorption) -> Result<StepOutcome>,
+    ) -> Result<()> {
         self.sign.step(&*self.token, step)
     }
 
     /// One step of the verification.
-    pub fn verify(&mut self, step: impl FnOnce(&mut Checking) -> Result<Life>) -> Result<()> {
+    pub fn verify(
+        &mut self,
+        step: impl FnOnce(&mut Checking) -> Result<StepOutcome>,
+    ) -> Result<()> {
         self.verify.step(&*self.token, step)
     }
 
@@ -245,60 +254,61 @@ impl Session {
     }
 
     /// One step of the search.
-    pub fn search(&mut self, step: impl FnOnce(&mut Search) -> Result<Life>) -> Result<()> {
+    pub fn search(&mut self, step: impl FnOnce(&mut Search) -> Result<StepOutcome>) -> Result<()> {
         self.search.step(&*self.token, step)
     }
 
     /// Whether an operation is active whose state somebody could want to save.
     pub fn is_computing(&mut self) -> bool {
         let login = self.token.login_epoch();
-        let mut computing = self.places().into_iter().filter(|(kind, _)| *kind != Kind::Search);
-        computing.any(|(_, place)| place.is_active(login))
+        let mut computing =
+            self.operation_slots().into_iter().filter(|(kind, _)| *kind != OperationKind::Search);
+        computing.any(|(_, slot)| slot.is_active(login))
     }
 
     /// Ends the operation of that kind; whether there was one.
-    pub fn cancel(&mut self, kind: Kind) -> bool {
-        let mut places = self.places().into_iter();
-        places.any(|(of, place)| of == kind && place.cancel())
+    pub fn cancel(&mut self, kind: OperationKind) -> bool {
+        let mut slots = self.operation_slots().into_iter();
+        slots.any(|(of, slot)| of == kind && slot.cancel())
     }
 
     /// Ends the operation of that kind, which there must be.
-    pub fn end(&mut self, kind: Kind) -> Result<()> {
+    pub fn end(&mut self, kind: OperationKind) -> Result<()> {
         let login = self.token.login_epoch();
-        let mut places = self.places().into_iter();
-        match places.any(|(of, place)| of == kind && place.is_active(login) && place.cancel()) {
+        let mut slots = self.operation_slots().into_iter();
+        match slots.any(|(of, slot)| of == kind && slot.is_active(login) && slot.cancel()) {
             true => Ok(()),
             false => Err(Reason::OperationMissing.into()),
         }
     }
 
     /// The operation that a PIN is asked for: the latest, else any that waits.
-    fn waiting(&mut self) -> Option<&mut dyn AnyPlace> {
+    fn waiting(&mut self) -> Option<&mut dyn AnyOperationSlot> {
         let (login, latest) = (self.token.login_epoch(), self.latest);
-        let waiting = self.places().into_iter().filter(|(_, place)| place.waits(login));
-        waiting.max_by_key(|(kind, _)| *kind == latest).map(|(_, place)| place)
+        let waiting = self.operation_slots().into_iter().filter(|(_, slot)| slot.waits(login));
+        waiting.max_by_key(|(kind, _)| *kind == latest).map(|(_, slot)| slot)
     }
 
-    fn places(&mut self) -> [(Kind, &mut dyn AnyPlace); 12] {
+    fn operation_slots(&mut self) -> [(OperationKind, &mut dyn AnyOperationSlot); 12] {
         [
-            (Kind::Encrypt, &mut self.encrypt),
-            (Kind::Decrypt, &mut self.decrypt),
-            (Kind::Digest, &mut self.digest),
-            (Kind::Sign, &mut self.sign),
-            (Kind::Verify, &mut self.verify),
-            (Kind::SignRecover, &mut self.sign_recover),
-            (Kind::VerifyRecover, &mut self.verify_recover),
-            (Kind::MessageEncrypt, &mut self.message_encrypt),
-            (Kind::MessageDecrypt, &mut self.message_decrypt),
-            (Kind::MessageSign, &mut self.message_sign),
-            (Kind::MessageVerify, &mut self.message_verify),
-            (Kind::Search, &mut self.search),
+            (OperationKind::Encrypt, &mut self.encrypt),
+            (OperationKind::Decrypt, &mut self.decrypt),
+            (OperationKind::Digest, &mut self.digest),
+            (OperationKind::Sign, &mut self.sign),
+            (OperationKind::Verify, &mut self.verify),
+            (OperationKind::SignRecover, &mut self.sign_recover),
+            (OperationKind::VerifyRecover, &mut self.verify_recover),
+            (OperationKind::MessageEncrypt, &mut self.message_encrypt),
+            (OperationKind::MessageDecrypt, &mut self.message_decrypt),
+            (OperationKind::MessageSign, &mut self.message_sign),
+            (OperationKind::MessageVerify, &mut self.message_verify),
+            (OperationKind::Search, &mut self.search),
         ]
     }
 
     /// What an Init without a mechanism does: it ends the operation that is active (PKCS#11 3.1,
     /// 5.8.1). With none active the mechanism is simply missing.
-    pub fn cancel_by_init(&mut self, kind: Kind) -> Result<()> {
+    pub fn cancel_by_init(&mut self, kind: OperationKind) -> Result<()> {
         match self.cancel(kind) {
             true => Ok(()),
             false => Err(Reason::ArgumentsBad.detail("no mechanism, and nothing to cancel")),
@@ -316,14 +326,14 @@ impl Session {
     fn let_go(&mut self) -> Option<Seconds> {
         let token = Arc::clone(&self.token);
         self.kept.let_go(&token);
-        self.places().into_iter().filter_map(|(_, place)| place.review(&token)).min()
+        self.operation_slots().into_iter().filter_map(|(_, slot)| slot.review(&token)).min()
     }
 
     /// Drops operations and keys of an earlier login, which hold key material.
     fn forget(&mut self) {
         self.count();
         let login = self.token.login_epoch();
-        self.places().into_iter().for_each(|(_, place)| place.forget(login));
+        self.operation_slots().into_iter().for_each(|(_, slot)| slot.forget(login));
         self.kept = Kept::default();
         if !self.is_computing() {
             self.is_noted = false;
@@ -332,9 +342,9 @@ impl Session {
     }
 }
 
-/// The kinds of operation a session has a place for.
+/// The kinds of operation a session has a slot for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum OperationKind {
     /// An encryption.
     Encrypt,
     /// A decryption.
@@ -407,8 +417,8 @@ impl Drop for Session {
 impl Kept {
     /// Drops the keys that an Init would not get any more.
     fn let_go(&mut self, token: &Token) {
-        for place in &mut self.0 {
-            if let Some(mut ended) = place.take_if(|last| !token.still_usable(&last.key)) {
+        for entry in &mut self.0 {
+            if let Some(mut ended) = entry.take_if(|last| !token.still_usable(&last.key)) {
                 ended.count(token);
             }
         }
@@ -422,7 +432,7 @@ impl Kept {
         mechanism: u64,
     ) -> Result<&UsableKey> {
         let [encrypt, decrypt, sign, verify] = &mut self.0;
-        let place = match usage {
+        let entry = match usage {
             Usage::Encrypt => encrypt,
             Usage::Decrypt => decrypt,
             Usage::Sign => sign,
@@ -432,7 +442,7 @@ impl Kept {
         let holds = |last: &LastKey| {
             last.handle == handle && last.mechanism == mechanism && token.still_usable(&last.key)
         };
-        let mut last = match place.take() {
+        let mut last = match entry.take() {
             Some(last) if holds(&last) => last,
             other => {
                 other.into_iter().for_each(|mut other| other.count(token));
@@ -445,6 +455,6 @@ impl Kept {
             last.minute = minute;
         }
         last.uses += 1;
-        Ok(&place.insert(last).key)
+        Ok(&entry.insert(last).key)
     }
 }

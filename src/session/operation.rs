@@ -1,4 +1,4 @@
-//! The life of an operation, one rule for all kinds: a step ends the operation in its place unless
+//! The life of an operation, one rule for all kinds: a step ends the operation in its slot unless
 //! it was a length query, an update or met a short buffer; an error, the last step or a panic
 //! ends it, and so does the end of the login that its key needs. Before each step the key is asked for.
 
@@ -27,15 +27,15 @@ impl Rules for Token {
     }
 }
 
-/// The place for one kind of operation in a session.
-pub struct Place<O> {
+/// The slot of one kind of operation in a session.
+pub struct OperationSlot<O> {
     operation: Option<O>,
     /// Why an operation has ended between two steps: its next step tells, and until then it is there.
     ended: Option<Error>,
     terms: Terms,
 }
 
-/// On which an operation goes on. They stay in the place while a step has the operation.
+/// On which an operation goes on. They stay in the slot while a step has the operation.
 #[derive(Default)]
 struct Terms {
     /// What it works with.
@@ -78,7 +78,7 @@ impl<'k, O> Begun<'k, O> {
 /// What a step left of its operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub enum Life {
+pub enum StepOutcome {
     /// It goes on.
     GoesOn,
     /// It goes on, and the caller comes again with a larger buffer.
@@ -87,7 +87,7 @@ pub enum Life {
     Over,
 }
 
-impl Life {
+impl StepOutcome {
     /// After a step that can be repeated.
     pub fn after_part(filled: Filled) -> Self {
         match filled {
@@ -106,7 +106,7 @@ impl Life {
     }
 
     /// What the caller is told.
-    fn told(self) -> Result<()> {
+    fn answer(self) -> Result<()> {
         match self {
             Self::GoesOn | Self::Over => Ok(()),
             Self::Short => Err(Reason::BufferTooSmall.into()),
@@ -114,8 +114,8 @@ impl Life {
     }
 }
 
-impl<O> Place<O> {
-    /// An empty place.
+impl<O> OperationSlot<O> {
+    /// An empty slot.
     pub fn empty() -> Self {
         Self { operation: None, ended: None, terms: Terms::default() }
     }
@@ -142,12 +142,12 @@ impl<O> Place<O> {
     pub fn step(
         &mut self,
         rules: &impl Rules,
-        step: impl FnOnce(&mut O) -> Result<Life>,
+        step: impl FnOnce(&mut O) -> Result<StepOutcome>,
     ) -> Result<()> {
         let mut running = Running::of(self);
-        let life = step(running.operation(rules)?)?;
-        running.goes_on = life != Life::Over;
-        life.told()
+        let outcome = step(running.operation(rules)?)?;
+        running.goes_on = outcome != StepOutcome::Over;
+        outcome.answer()
     }
 
     /// Runs a call that leaves the operation as it is, whatever becomes of the call.
@@ -183,14 +183,14 @@ pub trait Messages {
     fn under_way(&mut self) -> &mut Option<Self::Message>;
 }
 
-impl<O: Messages> Place<O> {
+impl<O: Messages> OperationSlot<O> {
     /// Runs a call that begins a message, or is all of one. None can be under way. Where `renew` fails,
     /// the key cannot be used any more, and all messages end.
     pub fn begin_message(
         &mut self,
         rules: &impl Rules,
         renew: impl FnOnce(&mut O) -> Result<()>,
-        step: impl FnOnce(&mut O) -> Result<Life>,
+        step: impl FnOnce(&mut O) -> Result<StepOutcome>,
     ) -> Result<()> {
         let mut running = Running::of(self);
         let messages = running.messages(rules)?;
@@ -207,7 +207,7 @@ impl<O: Messages> Place<O> {
     pub fn next_of_message(
         &mut self,
         rules: &impl Rules,
-        step: impl FnOnce(&mut O) -> Result<Life>,
+        step: impl FnOnce(&mut O) -> Result<StepOutcome>,
     ) -> Result<()> {
         let mut running = Running::of(self);
         if running.messages(rules)?.under_way().is_none() {
@@ -222,39 +222,39 @@ impl<O: Messages> Running<'_, O> {
     /// The messages, if their key lets them go on. A PIN that is missing does not end them: each message
     /// is another use of the key, and waits for the PIN again (PKCS#11 3.1, 4.9).
     fn messages(&mut self, rules: &impl Rules) -> Result<&mut O> {
-        self.goes_on = self.place.waits(rules.login());
+        self.goes_on = self.slot.waits(rules.login());
         self.operation(rules)
     }
 
     /// Runs a step of one message: what is over then, or fails, is that message.
-    fn message(&mut self, step: impl FnOnce(&mut O) -> Result<Life>) -> Result<()> {
-        let Place { operation, terms, .. } = &mut *self.place;
+    fn message(&mut self, step: impl FnOnce(&mut O) -> Result<StepOutcome>) -> Result<()> {
+        let OperationSlot { operation, terms, .. } = &mut *self.slot;
         let messages = operation.as_mut().ok_or(Reason::OperationMissing)?;
-        let life = step(messages);
+        let outcome = step(messages);
         self.goes_on = true;
-        if life.is_err() {
+        if outcome.is_err() {
             *messages.under_way() = None;
         }
-        if !matches!(life, Ok(Life::GoesOn | Life::Short)) {
+        if !matches!(outcome, Ok(StepOutcome::GoesOn | StepOutcome::Short)) {
             terms.waits = terms.asks;
         }
-        life?.told()
+        outcome?.answer()
     }
 }
 
 /// An operation during a step. Whatever becomes of the step, it ends unless it is said to go on.
 struct Running<'a, O> {
-    place: &'a mut Place<O>,
+    slot: &'a mut OperationSlot<O>,
     goes_on: bool,
 }
 
 impl<'a, O> Running<'a, O> {
-    fn of(place: &'a mut Place<O>) -> Self {
-        Self { place, goes_on: false }
+    fn of(slot: &'a mut OperationSlot<O>) -> Self {
+        Self { slot, goes_on: false }
     }
 
     fn operation(&mut self, rules: &impl Rules) -> Result<&mut O> {
-        let Place { operation, ended, terms } = &mut *self.place;
+        let OperationSlot { operation, ended, terms } = &mut *self.slot;
         if !terms.hold(rules.login()) {
             return Err(Reason::OperationMissing.into());
         }
@@ -269,7 +269,7 @@ impl<'a, O> Running<'a, O> {
 impl<O> Drop for Running<'_, O> {
     fn drop(&mut self) {
         if !self.goes_on {
-            self.place.cancel();
+            self.slot.cancel();
         }
     }
 }
@@ -296,8 +296,8 @@ impl Terms {
     }
 }
 
-/// What every place has in common, whatever its operation is.
-pub trait AnyPlace {
+/// What every slot has in common, whatever its operation is.
+pub trait AnyOperationSlot {
     /// Whether an operation is active under the login counted as `login`.
     fn is_active(&self, login: u64) -> bool;
     /// Whether an operation is active that waits for the PIN.
@@ -312,7 +312,7 @@ pub trait AnyPlace {
     fn review(&mut self, rules: &Token) -> Option<Seconds>;
 }
 
-impl<O> AnyPlace for Place<O> {
+impl<O> AnyOperationSlot for OperationSlot<O> {
     fn is_active(&self, login: u64) -> bool {
         (self.operation.is_some() || self.ended.is_some()) && self.terms.hold(login)
     }

@@ -1,8 +1,8 @@
 //! Signatures that give their data back: one step each (PKCS#11 3.1, 5.13.5 and 5.15.5).
 
-use super::operation::{Begun, Life};
+use super::operation::{Begun, StepOutcome};
 use super::step::{Absorption, Cipher};
-use super::{Kind, Session};
+use super::{OperationKind, Session};
 use crate::error::Result;
 use crate::key::Usage;
 use crate::mechanism::{Mechanism, Row};
@@ -16,7 +16,7 @@ impl Session {
         mechanism: &Mechanism,
         key: Handle,
     ) -> Result<()> {
-        self.begins(Kind::SignRecover);
+        self.begins(OperationKind::SignRecover);
         let Self { token, sign_recover, .. } = self;
         let allowed = &mut None;
         sign_recover.begin(token.login_epoch(), move || {
@@ -33,7 +33,7 @@ impl Session {
         mechanism: &Mechanism,
         key: Handle,
     ) -> Result<()> {
-        self.begins(Kind::VerifyRecover);
+        self.begins(OperationKind::VerifyRecover);
         let Self { token, verify_recover, .. } = self;
         let allowed = &mut None;
         verify_recover.begin(token.login_epoch(), move || {
@@ -46,13 +46,16 @@ impl Session {
     /// The step of a signature that gives its data back.
     pub fn sign_recover(
         &mut self,
-        step: impl FnOnce(&mut Absorption) -> Result<Life>,
+        step: impl FnOnce(&mut Absorption) -> Result<StepOutcome>,
     ) -> Result<()> {
         self.sign_recover.step(&*self.token, step)
     }
 
     /// The step that gets data back from a signature.
-    pub fn verify_recover(&mut self, step: impl FnOnce(&mut Cipher) -> Result<Life>) -> Result<()> {
+    pub fn verify_recover(
+        &mut self,
+        step: impl FnOnce(&mut Cipher) -> Result<StepOutcome>,
+    ) -> Result<()> {
         self.verify_recover.step(&*self.token, step)
     }
 }

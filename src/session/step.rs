@@ -1,7 +1,7 @@
 //! What one call does to an operation under way: whole, update and final, for what transforms, what
 //! absorbs and what checks.
 
-use super::operation::Life;
+use super::operation::StepOutcome;
 use super::output::{Filled, Out};
 use crate::error::{Reason, Result};
 use crate::mechanism::{Absorb, Check, Transform};
@@ -43,7 +43,7 @@ impl Cipher {
     }
 
     /// `C_Encrypt`, `C_Decrypt`.
-    pub fn whole(&mut self, input: &[u8], out: &mut Out) -> Result<Life> {
+    pub fn whole(&mut self, input: &[u8], out: &mut Out) -> Result<StepOutcome> {
         if self.stage == Stage::Parts {
             return Err(Reason::OperationActive.into());
         }
@@ -52,19 +52,19 @@ impl Cipher {
     }
 
     /// `C_EncryptUpdate`, `C_DecryptUpdate`.
-    pub fn update(&mut self, input: &[u8], out: &mut Out) -> Result<Life> {
+    pub fn update(&mut self, input: &[u8], out: &mut Out) -> Result<StepOutcome> {
         if matches!(self.stage, Stage::Kept(..)) {
             return Err(Reason::OperationActive.into());
         }
         if let Some(asked) = out.answer_question(self.update_bound(input.len())) {
-            return Ok(Life::after_part(asked));
+            return Ok(StepOutcome::after_part(asked));
         }
         let most = self.transform.update_len(input.len());
         let filled = out.fill(most, |room| self.transform.update(input, room))?;
         if filled == Filled::Written {
             self.stage = Stage::Parts;
         }
-        Ok(Life::after_part(filled))
+        Ok(StepOutcome::after_part(filled))
     }
 
     /// The answer to a question for the length of an update. Where everything is withheld until the last
@@ -77,7 +77,7 @@ impl Cipher {
     }
 
     /// `C_EncryptFinal`, `C_DecryptFinal`.
-    pub fn finish(&mut self, out: &mut Out) -> Result<Life> {
+    pub fn finish(&mut self, out: &mut Out) -> Result<StepOutcome> {
         let most = self.transform.finish_len();
         self.last(Last::Final, most, out, |transform, room| transform.finish(room))
     }
@@ -90,27 +90,27 @@ impl Cipher {
         most: usize,
         out: &mut Out,
         run: impl FnOnce(&mut dyn Transform, &mut [u8]) -> Result<usize>,
-    ) -> Result<Life> {
+    ) -> Result<StepOutcome> {
         if let Stage::Kept(kept, result) = &self.stage {
             if *kept != step {
                 return Err(Reason::OperationActive.into());
             }
             let asked = out.answer_question(result.len());
-            return Ok(Life::after_last(asked.unwrap_or_else(|| out.copy(result.expose()))));
+            return Ok(StepOutcome::after_last(asked.unwrap_or_else(|| out.copy(result.expose()))));
         }
         if let Some(asked) = out.answer_question(most) {
-            return Ok(Life::after_last(asked));
+            return Ok(StepOutcome::after_last(asked));
         }
         if !self.shrinks || !out.is_short_of(most) {
             let filled = out.fill(most, |room| run(self.transform.as_mut(), room))?;
-            return Ok(Life::after_last(filled));
+            return Ok(StepOutcome::after_last(filled));
         }
         let mut result = Secret::new(vec![0; most]);
         let length = run(self.transform.as_mut(), result.expose_mut())?;
         result.truncate(length);
         let filled = out.copy(result.expose());
         self.stage = Stage::Kept(step, result);
-        Ok(Life::after_last(filled))
+        Ok(StepOutcome::after_last(filled))
     }
 }
 
@@ -127,25 +127,25 @@ impl Absorption {
     }
 
     /// `C_Digest`, `C_Sign`.
-    pub fn whole(&mut self, input: &[u8], out: &mut Out) -> Result<Life> {
+    pub fn whole(&mut self, input: &[u8], out: &mut Out) -> Result<StepOutcome> {
         if self.parts {
             return Err(Reason::OperationActive.into());
         }
         let filled = out.fill(self.absorb.finish_len(), |room| self.absorb.whole(input, room))?;
-        Ok(Life::after_last(filled))
+        Ok(StepOutcome::after_last(filled))
     }
 
     /// `C_DigestUpdate`, `C_DigestKey`, `C_SignUpdate`.
-    pub fn update(&mut self, input: &[u8]) -> Result<Life> {
+    pub fn update(&mut self, input: &[u8]) -> Result<StepOutcome> {
         self.parts = true;
         self.absorb.update(input)?;
-        Ok(Life::GoesOn)
+        Ok(StepOutcome::GoesOn)
     }
 
     /// `C_DigestFinal`, `C_SignFinal`.
-    pub fn finish(&mut self, out: &mut Out) -> Result<Life> {
+    pub fn finish(&mut self, out: &mut Out) -> Result<StepOutcome> {
         let filled = out.fill(self.absorb.finish_len(), |room| self.absorb.finish(room))?;
-        Ok(Life::after_last(filled))
+        Ok(StepOutcome::after_last(filled))
     }
 }
 
@@ -162,7 +162,7 @@ impl Checking {
     }
 
     /// `C_Verify`.
-    pub fn whole(&mut self, input: &[u8], signature: &[u8]) -> Result<Life> {
+    pub fn whole(&mut self, input: &[u8], signature: &[u8]) -> Result<StepOutcome> {
         if self.parts {
             return Err(Reason::OperationActive.into());
         }
@@ -171,16 +171,16 @@ impl Checking {
     }
 
     /// `C_VerifyUpdate`.
-    pub fn update(&mut self, input: &[u8]) -> Result<Life> {
+    pub fn update(&mut self, input: &[u8]) -> Result<StepOutcome> {
         self.parts = true;
         self.check.update(input)?;
-        Ok(Life::GoesOn)
+        Ok(StepOutcome::GoesOn)
     }
 
     /// `C_VerifyFinal`.
-    pub fn finish(&mut self, signature: &[u8]) -> Result<Life> {
+    pub fn finish(&mut self, signature: &[u8]) -> Result<StepOutcome> {
         self.check.finish(signature)?;
-        Ok(Life::Over)
+        Ok(StepOutcome::Over)
     }
 }
 
@@ -191,7 +191,7 @@ mod tests {
     use crate::error::{Reason, Result};
     use crate::mechanism::{Absorb, Check, Transform};
     use crate::session::operation::tests::under;
-    use crate::session::operation::{AnyPlace, Begun, Life, Place};
+    use crate::session::operation::{AnyOperationSlot, Begun, OperationSlot, StepOutcome};
     use crate::session::output::Out;
 
     /// Passes on every byte but the zeros, of which nobody knows in advance.
@@ -247,155 +247,155 @@ mod tests {
         }
     }
 
-    fn begun<O>(operation: O) -> Place<O> {
-        let mut place = Place::empty();
-        place.begin(0, || Ok(Begun::keyless(operation))).unwrap();
-        place
+    fn begun<O>(operation: O) -> OperationSlot<O> {
+        let mut slot = OperationSlot::empty();
+        slot.begin(0, || Ok(Begun::keyless(operation))).unwrap();
+        slot
     }
 
-    fn decryption() -> Place<Cipher> {
+    fn decryption() -> OperationSlot<Cipher> {
         begun(Cipher::decrypting(Box::new(Strip(Vec::new()))))
     }
 
-    fn encryption() -> Place<Cipher> {
+    fn encryption() -> OperationSlot<Cipher> {
         begun(Cipher::encrypting(Box::new(Strip(Vec::new()))))
     }
 
     /// Runs a step with room for so many bytes, or none: what it returned, the length it told, and
     /// what is in the room.
     fn step<O>(
-        place: &mut Place<O>,
+        slot: &mut OperationSlot<O>,
         room: Option<usize>,
-        step: impl FnOnce(&mut O, &mut Out) -> Result<Life>,
+        step: impl FnOnce(&mut O, &mut Out) -> Result<StepOutcome>,
     ) -> (Result<(), Reason>, Option<usize>, Vec<u8>) {
         let mut bytes = vec![0xFF; room.unwrap_or(0)];
         let mut out = Out::new(room.map(|_| bytes.as_mut_slice()));
-        let done = place.step(&under(0), |operation| step(operation, &mut out));
+        let done = slot.step(&under(0), |operation| step(operation, &mut out));
         let told = out.length();
         (done.map_err(|error| error.reason()), told, bytes)
     }
 
     #[test]
     fn a_question_for_the_length_leaves_a_fresh_operation() {
-        for mut place in [encryption(), decryption()] {
-            let asked = step(&mut place, None, |cipher, out| cipher.whole(b"ab", out));
+        for mut slot in [encryption(), decryption()] {
+            let asked = step(&mut slot, None, |cipher, out| cipher.whole(b"ab", out));
             assert_eq!(asked, (Ok(()), Some(2), vec![]));
-            let done = step(&mut place, Some(2), |cipher, out| cipher.whole(b"ab", out));
+            let done = step(&mut slot, Some(2), |cipher, out| cipher.whole(b"ab", out));
             assert_eq!(done, (Ok(()), Some(2), b"ab".to_vec()));
-            assert!(!place.is_active(0));
+            assert!(!slot.is_active(0));
         }
     }
 
     #[test]
     fn an_encryption_into_a_short_buffer_has_not_begun() {
-        let mut place = encryption();
-        let short = step(&mut place, Some(1), |cipher, out| cipher.whole(b"a\0", out));
+        let mut slot = encryption();
+        let short = step(&mut slot, Some(1), |cipher, out| cipher.whole(b"a\0", out));
         assert_eq!(short, (Err(Reason::BufferTooSmall), Some(2), vec![0xFF]));
-        let parts = step(&mut place, Some(0), |cipher, out| cipher.update(b"xy", out));
+        let parts = step(&mut slot, Some(0), |cipher, out| cipher.update(b"xy", out));
         assert_eq!(parts, (Ok(()), Some(0), vec![]));
     }
 
     #[test]
     fn a_decryption_fits_a_buffer_of_the_size_that_is_really_needed() {
-        let mut place = decryption();
-        let done = step(&mut place, Some(2), |cipher, out| cipher.whole(b"a\0b\0", out));
+        let mut slot = decryption();
+        let done = step(&mut slot, Some(2), |cipher, out| cipher.whole(b"a\0b\0", out));
         assert_eq!(done, (Ok(()), Some(2), b"ab".to_vec()));
-        assert!(!place.is_active(0));
+        assert!(!slot.is_active(0));
     }
 
     #[test]
     fn a_decryption_that_does_not_fit_is_kept_for_the_next_call() {
-        let mut place = decryption();
+        let mut slot = decryption();
         let whole = |cipher: &mut Cipher, out: &mut Out| cipher.whole(b"a\0b\0", out);
-        let short = step(&mut place, Some(1), whole);
+        let short = step(&mut slot, Some(1), whole);
         assert_eq!(short, (Err(Reason::BufferTooSmall), Some(2), vec![0xFF]));
-        assert_eq!(step(&mut place, None, whole), (Ok(()), Some(2), vec![]));
-        assert_eq!(step(&mut place, Some(3), whole), (Ok(()), Some(2), b"ab\xFF".to_vec()));
-        assert!(!place.is_active(0));
+        assert_eq!(step(&mut slot, None, whole), (Ok(()), Some(2), vec![]));
+        assert_eq!(step(&mut slot, Some(3), whole), (Ok(()), Some(2), b"ab\xFF".to_vec()));
+        assert!(!slot.is_active(0));
     }
 
     #[test]
     fn a_kept_result_is_for_the_step_that_made_it() {
         for other in [
-            (|cipher, out| cipher.finish(out)) as fn(&mut Cipher, &mut Out) -> Result<Life>,
+            (|cipher, out| cipher.finish(out)) as fn(&mut Cipher, &mut Out) -> Result<StepOutcome>,
             |cipher, out| cipher.update(b"c", out),
         ] {
-            let mut place = decryption();
-            let short = step(&mut place, Some(1), |cipher, out| cipher.whole(b"a\0b\0", out));
+            let mut slot = decryption();
+            let short = step(&mut slot, Some(1), |cipher, out| cipher.whole(b"a\0b\0", out));
             assert_eq!(short.0, Err(Reason::BufferTooSmall));
-            assert_eq!(step(&mut place, Some(9), other).0, Err(Reason::OperationActive));
-            assert!(!place.is_active(0));
+            assert_eq!(step(&mut slot, Some(9), other).0, Err(Reason::OperationActive));
+            assert!(!slot.is_active(0));
         }
     }
 
     #[test]
     fn parts_end_with_the_final_and_not_with_a_whole() {
-        for mut place in [encryption(), decryption()] {
-            let part = step(&mut place, Some(0), |cipher, out| cipher.update(b"ab", out));
+        for mut slot in [encryption(), decryption()] {
+            let part = step(&mut slot, Some(0), |cipher, out| cipher.update(b"ab", out));
             assert_eq!(part.0, Ok(()));
-            let last = step(&mut place, Some(2), |cipher, out| cipher.finish(out));
+            let last = step(&mut slot, Some(2), |cipher, out| cipher.finish(out));
             assert_eq!(last, (Ok(()), Some(2), b"ab".to_vec()));
 
-            let mut place = encryption();
-            step(&mut place, Some(0), |cipher, out| cipher.update(b"", out)).0.unwrap();
-            let whole = step(&mut place, Some(2), |cipher, out| cipher.whole(b"ab", out));
+            let mut slot = encryption();
+            step(&mut slot, Some(0), |cipher, out| cipher.update(b"", out)).0.unwrap();
+            let whole = step(&mut slot, Some(2), |cipher, out| cipher.whole(b"ab", out));
             assert_eq!(whole.0, Err(Reason::OperationActive));
-            assert!(!place.is_active(0));
+            assert!(!slot.is_active(0));
         }
     }
 
     #[test]
     fn asking_what_a_part_would_give_is_not_a_part() {
-        let mut place = encryption();
-        step(&mut place, None, |cipher, out| cipher.update(b"ab", out)).0.unwrap();
-        let whole = step(&mut place, Some(2), |cipher, out| cipher.whole(b"cd", out));
+        let mut slot = encryption();
+        step(&mut slot, None, |cipher, out| cipher.update(b"ab", out)).0.unwrap();
+        let whole = step(&mut slot, Some(2), |cipher, out| cipher.whole(b"cd", out));
         assert_eq!(whole, (Ok(()), Some(2), b"cd".to_vec()));
     }
 
     #[test]
     fn a_signature_is_asked_for_and_made_whole_or_in_parts() {
-        let mut place = begun(Absorption::new(Box::new(Sum(0))));
+        let mut slot = begun(Absorption::new(Box::new(Sum(0))));
         let whole = |sign: &mut Absorption, out: &mut Out| sign.whole(&[1, 2], out);
-        assert_eq!(step(&mut place, None, whole), (Ok(()), Some(1), vec![]));
-        assert_eq!(step(&mut place, Some(0), whole).0, Err(Reason::BufferTooSmall));
-        assert_eq!(step(&mut place, Some(1), whole), (Ok(()), Some(1), vec![3]));
+        assert_eq!(step(&mut slot, None, whole), (Ok(()), Some(1), vec![]));
+        assert_eq!(step(&mut slot, Some(0), whole).0, Err(Reason::BufferTooSmall));
+        assert_eq!(step(&mut slot, Some(1), whole), (Ok(()), Some(1), vec![3]));
 
-        let mut place = begun(Absorption::new(Box::new(Sum(0))));
-        step(&mut place, None, |sign, _| sign.update(&[1])).0.unwrap();
-        step(&mut place, None, |sign, out| sign.finish(out)).0.unwrap();
-        step(&mut place, None, |sign, _| sign.update(&[2])).0.unwrap();
-        let last = step(&mut place, Some(1), |sign, out| sign.finish(out));
+        let mut slot = begun(Absorption::new(Box::new(Sum(0))));
+        step(&mut slot, None, |sign, _| sign.update(&[1])).0.unwrap();
+        step(&mut slot, None, |sign, out| sign.finish(out)).0.unwrap();
+        step(&mut slot, None, |sign, _| sign.update(&[2])).0.unwrap();
+        let last = step(&mut slot, Some(1), |sign, out| sign.finish(out));
         assert_eq!(last, (Ok(()), Some(1), vec![3]));
-        assert!(!place.is_active(0));
+        assert!(!slot.is_active(0));
     }
 
     #[test]
     fn a_whole_signature_or_check_after_a_part_is_refused_and_ends() {
-        let mut place = begun(Absorption::new(Box::new(Sum(0))));
-        step(&mut place, None, |sign, _| sign.update(&[])).0.unwrap();
-        let whole = step(&mut place, Some(1), |sign, out| sign.whole(&[1], out));
+        let mut slot = begun(Absorption::new(Box::new(Sum(0))));
+        step(&mut slot, None, |sign, _| sign.update(&[])).0.unwrap();
+        let whole = step(&mut slot, Some(1), |sign, out| sign.whole(&[1], out));
         assert_eq!(whole.0, Err(Reason::OperationActive));
-        assert!(!place.is_active(0));
+        assert!(!slot.is_active(0));
 
-        let mut place = begun(Checking::new(Box::new(Sum(0))));
-        step(&mut place, None, |verify, _| verify.update(&[])).0.unwrap();
-        let whole = step(&mut place, None, |verify, _| verify.whole(&[1], &[1]));
+        let mut slot = begun(Checking::new(Box::new(Sum(0))));
+        step(&mut slot, None, |verify, _| verify.update(&[])).0.unwrap();
+        let whole = step(&mut slot, None, |verify, _| verify.whole(&[1], &[1]));
         assert_eq!(whole.0, Err(Reason::OperationActive));
-        assert!(!place.is_active(0));
+        assert!(!slot.is_active(0));
     }
 
     #[test]
     fn a_check_ends_with_its_answer_whichever_it_is() {
         for (signature, answer) in [([3], Ok(())), ([4], Err(Reason::SignatureInvalid))] {
-            let mut place = begun(Checking::new(Box::new(Sum(0))));
-            assert_eq!(step(&mut place, None, |v, _| v.whole(&[1, 2], &signature)).0, answer);
-            assert!(!place.is_active(0));
+            let mut slot = begun(Checking::new(Box::new(Sum(0))));
+            assert_eq!(step(&mut slot, None, |v, _| v.whole(&[1, 2], &signature)).0, answer);
+            assert!(!slot.is_active(0));
 
-            let mut place = begun(Checking::new(Box::new(Sum(0))));
-            step(&mut place, None, |verify, _| verify.update(&[1])).0.unwrap();
-            step(&mut place, None, |verify, _| verify.update(&[2])).0.unwrap();
-            assert_eq!(step(&mut place, None, |v, _| v.finish(&signature)).0, answer);
-            assert!(!place.is_active(0));
+            let mut slot = begun(Checking::new(Box::new(Sum(0))));
+            step(&mut slot, None, |verify, _| verify.update(&[1])).0.unwrap();
+            step(&mut slot, None, |verify, _| verify.update(&[2])).0.unwrap();
+            assert_eq!(step(&mut slot, None, |v, _| v.finish(&signature)).0, answer);
+            assert!(!slot.is_active(0));
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::Session;
 use super::holders::Holders;
 use super::message_iv::Counter;
-use super::seats::Seats;
+use super::slab::SessionSlab;
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use crate::token::{Caller, Login, Token};
@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// All sessions. The book's lock may be taken at any time but while a session is in use by the same
 /// thread; nobody takes a session's lock under the book's.
 pub struct Table {
-    seats: Seats<Session>,
+    slab: SessionSlab<Session>,
     book: Mutex<Book>,
     /// Counts the IVs that are made for messages.
     ivs: Arc<Counter>,
@@ -74,7 +74,7 @@ impl Table {
     /// No sessions.
     pub fn new() -> Self {
         Self {
-            seats: Seats::new(),
+            slab: SessionSlab::new(),
             book: Mutex::default(),
             ivs: Arc::default(),
             holders: Arc::default(),
@@ -88,8 +88,8 @@ impl Table {
         if !read_write && token.logged_in_as() == Login::Officer {
             return Err(Reason::SessionReadWriteSoExists.into());
         }
-        // Nobody can be at a seat whose handle has not been given out yet.
-        let handle = self.seats.take(|session| {
+        // No thread uses a session whose handle has not been given out yet.
+        let handle = self.slab.insert(|session| {
             let (ivs, holders) = (Arc::clone(&self.ivs), Arc::clone(&self.holders));
             Session::new(Caller { session, read_write }, slot, token, ivs, holders)
         })?;
@@ -100,12 +100,12 @@ impl Table {
     /// Runs `call` on the session, which nobody else uses meanwhile.
     #[inline]
     pub fn with<T>(&self, handle: u64, call: impl FnOnce(&mut Session) -> Result<T>) -> Result<T> {
-        self.seats.with(handle, call)
+        self.slab.with(handle, call)
     }
 
     /// Runs `call` on the session unless it is closed, or somebody is at it: then it returns false.
     pub(super) fn try_with(&self, handle: u64, call: impl FnOnce(&mut Session)) -> bool {
-        self.seats.try_with(handle, call)
+        self.slab.try_with(handle, call)
     }
 
     /// Has all sessions let go of keys that have ended; when the first operation ends that goes on. Sessions
@@ -138,7 +138,7 @@ impl Table {
 
     /// Closes a session; with the last one of a token its login ends (5.6.2).
     pub fn close(&self, handle: u64) -> Result<()> {
-        let mut session = self.seats.leave(handle)?;
+        let mut session = self.slab.remove(handle)?;
         session.count();
         session.token.close_session(handle);
         let mut book = self.book();

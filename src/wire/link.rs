@@ -17,7 +17,7 @@ use super::outage::Outage;
 use super::page::Page;
 use super::proof::{Credential, Nonce};
 use super::socket::{Socket, silent};
-use super::start::{self, Place};
+use super::start::{self, AgentLocation};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::presence;
@@ -43,7 +43,7 @@ const TRIES: usize = 3;
 
 /// The module's line to the agent of one store.
 pub struct Link {
-    place: Place,
+    location: AgentLocation,
     patience: Duration,
     state: Mutex<State>,
     returned: Condvar,
@@ -114,14 +114,14 @@ struct Connection {
 }
 
 impl Link {
-    /// A line to the agent of the store at `place`. Nothing is connected before the first question.
-    pub fn new(place: Place) -> Self {
-        Self::with_patience(place, PATIENCE)
+    /// A line to the agent of the store at `location`. Nothing is connected before the first question.
+    pub fn new(location: AgentLocation) -> Self {
+        Self::with_patience(location, PATIENCE)
     }
 
-    fn with_patience(place: Place, patience: Duration) -> Self {
+    fn with_patience(location: AgentLocation, patience: Duration) -> Self {
         Self {
-            place,
+            location,
             patience,
             state: Mutex::new(State::new()),
             returned: Condvar::new(),
@@ -135,7 +135,7 @@ impl Link {
     /// store, whoever makes it will be its owner.
     pub fn is_owners(&self) -> bool {
         let user = rustix::process::geteuid();
-        let owner = std::fs::metadata(&self.place.directory).map(|folder| folder.uid());
+        let owner = std::fs::metadata(&self.location.directory).map(|folder| folder.uid());
         user.is_root() || owner.map_or(true, |owner| owner == user.as_raw())
     }
 
@@ -195,10 +195,10 @@ impl Link {
 
     /// Makes a store where there is none.
     pub fn make_store(&self) -> Result<()> {
-        match presence::check(&self.place.directory) {
+        match presence::check(&self.location.directory) {
             Ok(()) => Ok(()),
             Err(_) if self.store.get().is_none() => {
-                start::make(&self.place, &mut Deadline::new(self.patience), || self.heard())
+                start::make(&self.location, &mut Deadline::new(self.patience), || self.heard())
             }
             // It may only be out of sight: another in its place would pass for it.
             Err(error) => Err(self.out_of_sight(error)),
@@ -208,7 +208,7 @@ impl Link {
     /// Why no store is there, if none is and this process has never seen one there.
     pub fn without_store(&self) -> Option<Error> {
         let unseen = self.store.get().is_none();
-        presence::check(&self.place.directory).err().filter(|_| unseen)
+        presence::check(&self.location.directory).err().filter(|_| unseen)
     }
 
     /// Tells the agent something that can be left unsaid: only if it runs, on a connection for this alone,
@@ -231,7 +231,7 @@ impl Link {
     /// nobody answers. Starts nothing, and so changes nothing in the store's directory.
     pub fn ask_running(&self, request: &Request) -> Result<Option<Response>> {
         let mut deadline = Deadline::new(HASTE);
-        let socket = Socket::connect(&self.place.directory, deadline.end())?;
+        let socket = Socket::connect(&self.location.directory, deadline.end())?;
         let Some(mut socket) = socket else { return Ok(None) };
         let greeted = self.greet(&mut socket, &mut deadline);
         greeted.map_err(|failure| self.lost(&failure, &socket))??;
@@ -315,7 +315,7 @@ impl Link {
         deadline.heard(state.heard);
         let Some(left) = deadline.left() else {
             drop(state);
-            return Err(silent(&self.place.directory, None));
+            return Err(silent(&self.location.directory, None));
         };
         let (state, _) = signal.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
         match state.outage.found(Instant::now()) {
@@ -341,7 +341,7 @@ impl Link {
 
     fn lost(&self, failure: &io::Error, socket: &Socket) -> Error {
         match failure.kind() {
-            ErrorKind::TimedOut => silent(&self.place.directory, Some(socket)),
+            ErrorKind::TimedOut => silent(&self.location.directory, Some(socket)),
             _ => Reason::AgentLost.detail(failure),
         }
     }
@@ -349,7 +349,8 @@ impl Link {
     /// A connection to whoever serves the store; none where the agent started here has ended already.
     fn reach(&self, deadline: &mut Deadline) -> Result<Option<Socket>> {
         self.check_there()?;
-        let connect = |deadline: &Deadline| Socket::connect(&self.place.directory, deadline.end());
+        let connect =
+            |deadline: &Deadline| Socket::connect(&self.location.directory, deadline.end());
         if let Some(socket) = connect(deadline)? {
             return Ok(Some(socket));
         }
@@ -368,7 +369,7 @@ impl Link {
     }
 
     fn start(&self, deadline: &mut Deadline) -> Result<()> {
-        start::agent(&self.place, deadline, || self.heard())
+        start::agent(&self.location, deadline, || self.heard())
     }
 
     /// Of several threads that find nobody one starts the agent.
@@ -417,14 +418,14 @@ impl Link {
     }
 
     fn check_there(&self) -> Result<()> {
-        presence::check(&self.place.directory).map_err(|error| self.out_of_sight(error))
+        presence::check(&self.location.directory).map_err(|error| self.out_of_sight(error))
     }
 
     fn out_of_sight(&self, error: Error) -> Error {
         match self.store.get() {
             Some(_) => Reason::StoreAbsent.detail(format_args!(
                 "{} held one when this process began to use it; mount its volume again",
-                self.place.directory.display()
+                self.location.directory.display()
             )),
             None => error,
         }
@@ -475,7 +476,7 @@ impl Link {
         if *self.store.get_or_init(|| store) != store {
             return Err(Reason::AgentRefuses.detail(format_args!(
                 "{} holds another store than when this process began to use it",
-                self.place.directory.display()
+                self.location.directory.display()
             )));
         }
         self.take_page(page, handed)?;
@@ -489,13 +490,13 @@ impl Link {
         }
         let handed = handed.ok_or_else(|| {
             let short = io::Error::from_raw_os_error(libc::EMFILE);
-            let place = self.place.directory.display();
+            let place = self.location.directory.display();
             Reason::AgentAbsent.detail(format_args!("{place}: its page was not received: {short}"))
         })?;
         match self.page.get() {
             Some(page) => page.replace(&handed),
             None => {
-                let page = Arc::new(Page::new(&self.place.directory, &handed)?);
+                let page = Arc::new(Page::new(&self.location.directory, &handed)?);
                 // Another thread may have been first, with the page of another agent.
                 let first = self.page.get_or_init(|| page);
                 if first.identity() == identity { Ok(()) } else { first.replace(&handed) }

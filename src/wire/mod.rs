@@ -21,4 +21,4 @@ pub use deadline::{Deadline, PATIENCE};
 pub use link::Link;
 pub use message::{Authority, Change, Expect, Outcome, Request, Response, Stored, TokenEntry};
 pub use page::{Page, PageWriter};
-pub use start::Place;
+pub use start::AgentLocation;

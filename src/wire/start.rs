@@ -48,7 +48,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Where a store is, and how an agent for it is started.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct AgentLocation {
     /// The store's directory, absolute.
     pub directory: PathBuf,
     /// The program to run as agent, absolute; where none is given, `keystead` beside the module.
@@ -57,7 +57,7 @@ pub struct Place {
     pub configuration: Option<PathBuf>,
 }
 
-impl Place {
+impl AgentLocation {
     /// Where the configuration says.
     pub fn of(config: &Config) -> Self {
         let (directory, program) = (config.directory.clone(), config.agent.clone());
@@ -68,19 +68,24 @@ impl Place {
 /// Starts the agent and returns when it answers, or another does; `heard` is called at each sign of life.
 /// Fails with what the agent said, as [`Reason::StoreFull`], [`Reason::StoreAbsent`],
 /// [`Reason::StoreUnavailable`] or else [`Reason::AgentAbsent`].
-pub fn agent(place: &Place, deadline: &mut Deadline, heard: impl FnMut()) -> Result<()> {
-    run(place, "--detach", deadline, heard)
+pub fn agent(location: &AgentLocation, deadline: &mut Deadline, heard: impl FnMut()) -> Result<()> {
+    run(location, "--detach", deadline, heard)
 }
 
 /// Makes a store where there is none. Fails like [`agent`].
-pub fn make(place: &Place, deadline: &mut Deadline, heard: impl FnMut()) -> Result<()> {
-    run(place, MAKE, deadline, heard)
+pub fn make(location: &AgentLocation, deadline: &mut Deadline, heard: impl FnMut()) -> Result<()> {
+    run(location, MAKE, deadline, heard)
 }
 
-fn run(place: &Place, mode: &str, deadline: &mut Deadline, heard: impl FnMut()) -> Result<()> {
-    check_owner(&place.directory)?;
-    let program = program(place)?;
-    let (mut child, said) = speaking(place, &program, mode, deadline, heard)?;
+fn run(
+    location: &AgentLocation,
+    mode: &str,
+    deadline: &mut Deadline,
+    heard: impl FnMut(),
+) -> Result<()> {
+    check_owner(&location.directory)?;
+    let program = program(location)?;
+    let (mut child, said) = speaking(location, &program, mode, deadline, heard)?;
     let done = judge(said, &program);
     part(&mut child, done.is_ok());
     done
@@ -88,41 +93,41 @@ fn run(place: &Place, mode: &str, deadline: &mut Deadline, heard: impl FnMut()) 
 
 /// What `keystead agent --detach` does: starts the agent in a session of its own, which this process
 /// leaves behind, and returns when it answers.
-pub fn detached(place: &Place, program: &Path, heard: impl FnMut()) -> Result<()> {
+pub fn detached(location: &AgentLocation, program: &Path, heard: impl FnMut()) -> Result<()> {
     let mut deadline = Deadline::new(PATIENCE);
-    let (_left_behind, said) = speaking(place, program, DETACHED, &mut deadline, heard)?;
+    let (_left_behind, said) = speaking(location, program, DETACHED, &mut deadline, heard)?;
     judge(said, program)
 }
 
 /// Runs the program, and again where it ends without a word, as one does that is killed.
 fn speaking(
-    place: &Place,
+    location: &AgentLocation,
     program: &Path,
     mode: &str,
     deadline: &mut Deadline,
     mut heard: impl FnMut(),
 ) -> Result<(Child, io::Result<String>)> {
     for _ in 1..STARTS {
-        let (mut child, said) = launch(place, program, mode, deadline, &mut heard)?;
+        let (mut child, said) = launch(location, program, mode, deadline, &mut heard)?;
         if !said.as_ref().is_ok_and(String::is_empty) {
             return Ok((child, said));
         }
         part(&mut child, false);
     }
-    launch(place, program, mode, deadline, heard)
+    launch(location, program, mode, deadline, heard)
 }
 
 /// Runs the program and collects what it says until it is ready or has ended.
 fn launch(
-    place: &Place,
+    location: &AgentLocation,
     program: &Path,
     mode: &str,
     deadline: &mut Deadline,
     heard: impl FnMut(),
 ) -> Result<(Child, io::Result<String>)> {
     let (report, sender) = io::pipe().map_err(absent)?;
-    let child = command(place, program, mode, sender).and_then(|mut command| command.spawn());
-    let child = child.map_err(|error| not_run(place, program, &error))?;
+    let child = command(location, program, mode, sender).and_then(|mut command| command.spawn());
+    let child = child.map_err(|error| not_run(location, program, &error))?;
     Ok((child, read_report(report.into(), deadline, heard)))
 }
 
@@ -180,8 +185,8 @@ fn check_owner(directory: &Path) -> Result<()> {
 }
 
 /// By absolute path only: neither `PATH` nor anything else of the environment is asked.
-fn program(place: &Place) -> Result<PathBuf> {
-    if let Some(program) = &place.program {
+fn program(location: &AgentLocation) -> Result<PathBuf> {
+    if let Some(program) = &location.program {
         return Ok(program.clone());
     }
     let beside = own_file().and_then(|file| beside(&file));
@@ -224,7 +229,7 @@ fn file_at(maps: &str, address: usize) -> Option<PathBuf> {
 }
 
 fn command(
-    place: &Place,
+    location: &AgentLocation,
     program: &Path,
     mode: &str,
     report: io::PipeWriter,
@@ -232,8 +237,8 @@ fn command(
     // An empty file, so that the agent does not find another than its module did.
     let nothing = Path::new("/dev/null");
     let mut command = Command::new(program);
-    command.arg("agent").arg(mode).arg("--store").arg(&place.directory);
-    command.arg("--config").arg(place.configuration.as_deref().unwrap_or(nothing));
+    command.arg("agent").arg(mode).arg("--store").arg(&location.directory);
+    command.arg("--config").arg(location.configuration.as_deref().unwrap_or(nothing));
     command.env_clear().envs(journal::for_agent()).current_dir("/");
     command.stdin(Stdio::null()).stdout(report.try_clone()?).stderr(report);
     Ok(command)
@@ -326,8 +331,8 @@ fn shown(said: &str) -> String {
 }
 
 /// The error of a program that does not run, with what helps where it is not the one that it should be.
-fn not_run(place: &Place, program: &Path, error: &io::Error) -> Error {
-    let cure = match (error.kind(), &place.program) {
+fn not_run(location: &AgentLocation, program: &Path, error: &io::Error) -> Error {
+    let cure = match (error.kind(), &location.program) {
         (ErrorKind::NotFound | ErrorKind::PermissionDenied, Some(_)) => {
             "; correct `agent` in the configuration, which names this program"
         }
@@ -346,13 +351,13 @@ fn absent(why: impl std::fmt::Display) -> Error {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
-    use super::{Deadline, Duration, PATIENCE, PROGRAM, Place, beside, file_at, own_file};
+    use super::{AgentLocation, Deadline, Duration, PATIENCE, PROGRAM, beside, file_at, own_file};
     use crate::error::Reason;
     use std::path::{Path, PathBuf};
 
     /// A store directory and a program that does what `script` says. A process of its own writes the
     /// program: a descriptor for writing that a child of another test held would keep it from running.
-    fn place(script: &str) -> (tempfile::TempDir, Place) {
+    fn location(script: &str) -> (tempfile::TempDir, AgentLocation) {
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("agent");
         let write = "printf '#!/bin/sh\n%s\n' \"$2\" > \"$1\" && chmod 700 \"$1\"";
@@ -360,30 +365,30 @@ mod tests {
         let written = shell.args(["-c", write, "sh"]).arg(&program).arg(script).status().unwrap();
         assert!(written.success());
         let directory = folder.path().join("store");
-        (folder, Place { directory, program: Some(program), configuration: None })
+        (folder, AgentLocation { directory, program: Some(program), configuration: None })
     }
 
-    fn agent(place: &Place) -> crate::error::Result<()> {
-        super::agent(place, &mut Deadline::new(PATIENCE), || ())
+    fn agent(location: &AgentLocation) -> crate::error::Result<()> {
+        super::agent(location, &mut Deadline::new(PATIENCE), || ())
     }
 
-    fn failure(place: &Place) -> String {
-        let error = agent(place).unwrap_err();
+    fn failure(location: &AgentLocation) -> String {
+        let error = agent(location).unwrap_err();
         assert_eq!(error.reason(), Reason::AgentAbsent);
         error.to_string()
     }
 
     #[test]
     fn an_agent_that_says_ready_has_started() {
-        let (_folder, place) = place("echo warming up; echo ready");
-        agent(&place).unwrap();
+        let (_folder, location) = location("echo warming up; echo ready");
+        agent(&location).unwrap();
     }
 
     #[test]
     fn what_a_failing_agent_says_is_the_error() {
         let said = format!("keystead: error: {}: the disk is full", Reason::AgentAbsent.text());
-        let (_folder, place) = place(&format!("echo \"{said}\" >&2; exit 1"));
-        let text = failure(&place);
+        let (_folder, location) = location(&format!("echo \"{said}\" >&2; exit 1"));
+        let text = failure(&location);
         assert_eq!(text, format!("{}: the disk is full", Reason::AgentAbsent.text()));
     }
 
@@ -391,47 +396,48 @@ mod tests {
     fn the_hint_of_a_failing_agent_follows_what_failed() {
         let script =
             "echo 'keystead: error: others write' >&2; echo 'keystead: hint: chmod; now' >&2";
-        let (_folder, place) = place(script);
-        let text = failure(&place);
+        let (_folder, location) = location(script);
+        let text = failure(&location);
         assert_eq!(text, format!("{}: others write; chmod, now", Reason::AgentAbsent.text()));
     }
 
     #[test]
     fn a_full_disk_is_told_from_other_reasons() {
         let said = Reason::StoreFull.detail("/store/db: No space left on device").to_string();
-        let (_folder, place) = place(&format!("echo \"keystead: error: {said}\" >&2; exit 1"));
-        let error = agent(&place).unwrap_err();
+        let (_folder, location) =
+            location(&format!("echo \"keystead: error: {said}\" >&2; exit 1"));
+        let error = agent(&location).unwrap_err();
         assert_eq!((error.reason(), error.to_string()), (Reason::StoreFull, said));
     }
 
     #[test]
     fn the_error_of_a_failing_agent_is_told_without_its_log() {
         let script = "echo 'WARN it is late' >&2; echo 'keystead: error: too late' >&2; exit 1";
-        let (_folder, place) = place(script);
-        assert_eq!(failure(&place), format!("{}: too late", Reason::AgentAbsent.text()));
+        let (_folder, location) = location(script);
+        assert_eq!(failure(&location), format!("{}: too late", Reason::AgentAbsent.text()));
     }
 
     #[test]
     fn an_agent_that_is_killed_as_it_starts_is_started_again() {
         let script = "echo x >> $4.starts; test -s $4.there && echo ready; echo x > $4.there";
-        let (folder, place) = place(script);
-        agent(&place).unwrap();
+        let (folder, location) = location(script);
+        agent(&location).unwrap();
         let starts = std::fs::read_to_string(folder.path().join("store.starts")).unwrap();
         assert_eq!(starts.lines().count(), 2);
     }
 
     #[test]
     fn an_agent_that_says_nothing_is_named() {
-        let (_folder, place) = place("exit 3");
-        assert!(failure(&place).contains("agent ended without saying why"));
+        let (_folder, location) = location("exit 3");
+        assert!(failure(&location).contains("agent ended without saying why"));
     }
 
     /// What comes of a program with half a second's patience, and how many signs of life there were.
     fn within_half_a_second(script: &str) -> (Option<String>, usize) {
-        let (_folder, place) = place(script);
+        let (_folder, location) = location(script);
         let mut heard = 0;
         let mut deadline = Deadline::new(Duration::from_millis(500));
-        let started = super::agent(&place, &mut deadline, || heard += 1);
+        let started = super::agent(&location, &mut deadline, || heard += 1);
         (started.err().map(|error| error.to_string()), heard)
     }
 
@@ -467,18 +473,19 @@ mod tests {
 
     #[test]
     fn a_program_that_is_not_there_is_named() {
-        let (folder, mut place) = place("");
-        place.program = Some(folder.path().join("nowhere"));
-        assert!(failure(&place).contains("nowhere"));
+        let (folder, mut location) = location("");
+        location.program = Some(folder.path().join("nowhere"));
+        assert!(failure(&location).contains("nowhere"));
     }
 
     #[test]
     fn the_agent_gets_a_clean_environment_and_absolute_arguments() {
-        let (folder, mut place) = place("{ env; pwd; echo \"$@\"; } > \"$4.out\"; echo ready");
-        place.configuration = Some("/etc/file.toml".into());
-        agent(&place).unwrap();
+        let (folder, mut location) =
+            location("{ env; pwd; echo \"$@\"; } > \"$4.out\"; echo ready");
+        location.configuration = Some("/etc/file.toml".into());
+        agent(&location).unwrap();
         let seen = std::fs::read_to_string(folder.path().join("store.out")).unwrap();
-        let store = place.directory.display();
+        let store = location.directory.display();
         let arguments = format!("agent --detach --store {store} --config /etc/file.toml");
         assert!(seen.lines().any(|line| line == arguments), "{seen}");
         assert!(seen.lines().any(|line| line == "/"), "{seen}");
@@ -487,9 +494,9 @@ mod tests {
 
     #[test]
     fn a_file_in_the_stores_place_is_refused() {
-        let (folder, mut place) = place("echo ready");
-        place.directory = folder.path().join("agent");
-        assert!(failure(&place).contains("is not a directory"));
+        let (folder, mut location) = location("echo ready");
+        location.directory = folder.path().join("agent");
+        assert!(failure(&location).contains("is not a directory"));
     }
 
     #[test]

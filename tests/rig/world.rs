@@ -4,7 +4,7 @@ use super::elsewhen::Elsewhen;
 use super::process::{Line, Other, PATIENCE, ends_within, kill_9};
 use super::skip;
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
-use keystead::wire::Place;
+use keystead::wire::AgentLocation;
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::{Pid, Signal, kill_process};
 use std::cell::RefCell;
@@ -145,8 +145,8 @@ impl World {
     }
 
     /// Where the store is, and how an agent for it is started.
-    pub fn place(&self) -> Place {
-        Place {
+    pub fn location(&self) -> AgentLocation {
+        AgentLocation {
             directory: self.store(),
             program: Some(env!("CARGO_BIN_EXE_keystead").into()),
             configuration: Some(self.path("config.toml")),

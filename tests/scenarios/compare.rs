@@ -142,7 +142,7 @@ fn compares(world: &World, token: &Token, id: &str, right: &[u8]) {
 /// The metadata, how many objects the token has, and how often the store has changed under which agent.
 fn seen(world: &World, token: &Token, id: &str) -> (serde_json::Value, usize, [u64; 2]) {
     let objects = token.find_objects(&[Attribute::Token(true)]).unwrap().len();
-    let page = Link::new(world.place()).page().unwrap();
+    let page = Link::new(world.location()).page().unwrap();
     (token.json(id), objects, [page.identity(), page.changes()])
 }
 

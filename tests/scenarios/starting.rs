@@ -2,7 +2,7 @@
 
 use crate::rig::process::{PATIENCE, ends_within, kill_9};
 use crate::rig::{World, play};
-use keystead::wire::{Link, Place, Request, Response, page};
+use keystead::wire::{AgentLocation, Link, Request, Response, page};
 use rustix::process::{Signal, getsid};
 use std::fs::{self, File};
 use std::io::Read;
@@ -140,11 +140,11 @@ fn ignored(status: &str) -> Vec<i32> {
 fn a_store_under_a_very_long_path_is_served() {
     play(|world| {
         let deep = world.path("d".repeat(200));
-        let place = Place { directory: deep, ..world.place() };
-        Link::new(place.clone()).make_store().unwrap();
-        sweep(&Link::new(place.clone()));
-        sweep(&Link::new(place.clone()));
-        assert_eq!(page::starts(&place.directory).unwrap(), 1);
+        let location = AgentLocation { directory: deep, ..world.location() };
+        Link::new(location.clone()).make_store().unwrap();
+        sweep(&Link::new(location.clone()));
+        sweep(&Link::new(location.clone()));
+        assert_eq!(page::starts(&location.directory).unwrap(), 1);
     });
 }
 
@@ -228,7 +228,7 @@ fn an_unknown_key_in_the_configuration_is_named() {
 
 /// To the agent of a new store.
 fn link(world: &World) -> Link {
-    let link = Link::new(world.place());
+    let link = Link::new(world.location());
     link.make_store().unwrap();
     link
 }

@@ -1,7 +1,7 @@
 //! Connections, tokens, PINs, search, commits.
 
 use super::*;
-use crate::wire::{Link, Place};
+use crate::wire::{AgentLocation, Link};
 
 #[test]
 fn a_token_is_kept_and_shown_without_what_guesses_need() {
@@ -300,8 +300,8 @@ fn a_retry_after_a_lost_answer_gets_the_first_result() {
 #[test]
 fn changes_and_starts_move_the_generations() {
     let mut world = World::new();
-    let place = Place { directory: world.path(), program: None, configuration: None };
-    let page = Link::new(place).page().unwrap();
+    let location = AgentLocation { directory: world.path(), program: None, configuration: None };
+    let page = Link::new(location).page().unwrap();
     let (id, other) = (Id::new([7; 16]), Id::new([200; 16]));
     let before = (page.token(TOKEN), page.record(id), page.record(other));
     world.user().commit(vec![object(id, Expect::Absent, &[], b"")]).unwrap();

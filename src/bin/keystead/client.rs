@@ -6,7 +6,7 @@ use crate::{Failure, Global, explain, standard};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::{Slot, TokenInfo};
-use keystead::wire::{Link, Place};
+use keystead::wire::{AgentLocation, Link};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
@@ -38,7 +38,7 @@ impl Token {
     pub fn log_in(&self, global: &Global, access: Access) -> Result<Session, Failure> {
         global.hand_to_module()?;
         // Where nobody serves the store the module has only a code for it, and this has words.
-        Link::new(Place::of(&global.store()?)).store()?;
+        Link::new(AgentLocation::of(&global.store()?)).store()?;
         let module = self.module()?;
         let pkcs11 = Pkcs11::new(&module)?;
         pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK))?;

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use keystead::clock::{Clock, Seconds, SystemClock, TOLERANCE, timestamp};
 use keystead::module::token_settings;
 use keystead::token::Slots;
-use keystead::wire::{Link, Place};
+use keystead::wire::{AgentLocation, Link};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ impl Global {
     /// Asks the agent for the store's time.
     pub fn store_time(&self) -> Result<StoreTime, Failure> {
         let config = self.store()?;
-        let link = Link::new(Place::of(&config));
+        let link = Link::new(AgentLocation::of(&config));
         let (clock, latest) =
             Slots::new(link, Arc::new(SystemClock), token_settings(&config)).clock()?;
         Ok(StoreTime { behind: latest.saturating_sub(clock) })

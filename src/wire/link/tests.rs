@@ -1,7 +1,7 @@
 //! The link against an agent that does what each test says.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-use super::{HASTE, Id, Link, MOST, Place, Request, Response};
+use super::{AgentLocation, HASTE, Id, Link, MOST, Request, Response};
 use crate::error::{Error, Reason};
 use crate::presence;
 use crate::secret::Secret;
@@ -65,12 +65,12 @@ impl Fake {
 
     fn link_with(&self, patience: Duration) -> Link {
         // A program that cannot be started: every connection is the fake's.
-        let place = Place {
+        let location = AgentLocation {
             directory: self.directory.path().into(),
             program: Some("/nonexistent/keystead".into()),
             configuration: None,
         };
-        Link::with_patience(place, patience)
+        Link::with_patience(location, patience)
     }
 
     fn asked(&self) -> Vec<(usize, String)> {
@@ -394,8 +394,9 @@ fn where_no_agent_can_be_started_the_reason_is_told() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join(presence::MARK), "").unwrap();
     let directory = folder.path().to_owned();
-    let place = Place { directory, program: Some("/nonexistent/k".into()), configuration: None };
-    let error = sweep(&Link::new(place)).unwrap_err();
+    let location =
+        AgentLocation { directory, program: Some("/nonexistent/k".into()), configuration: None };
+    let error = sweep(&Link::new(location)).unwrap_err();
     assert_eq!(error.reason(), Reason::AgentAbsent);
     assert!(error.to_string().contains("/nonexistent/k"), "{error}");
 }
@@ -460,8 +461,9 @@ fn an_agent_that_says_that_it_works_is_waited_for() {
             say(&connection, answer(&request), &page).unwrap();
         }
     });
-    let place = Place { directory: directory.path().into(), program: None, configuration: None };
-    sweep(&Link::with_patience(place, Duration::from_millis(600))).unwrap();
+    let location =
+        AgentLocation { directory: directory.path().into(), program: None, configuration: None };
+    sweep(&Link::with_patience(location, Duration::from_millis(600))).unwrap();
     agent.join().unwrap();
 }
 
@@ -561,7 +563,7 @@ fn threads_share_what_comes_of_a_start() {
     let directory = folder.path().join("store");
     std::fs::create_dir(&directory).unwrap();
     std::fs::write(directory.join(presence::MARK), "").unwrap();
-    let link = Link::new(Place { directory, program: Some(program), configuration: None });
+    let link = Link::new(AgentLocation { directory, program: Some(program), configuration: None });
     let together = Barrier::new(8);
     std::thread::scope(|scope| {
         for _ in 0..8 {

@@ -13,7 +13,7 @@ use keystead::config::journal;
 use keystead::error::Error;
 use keystead::presence;
 use keystead::sys;
-use keystead::wire::Place;
+use keystead::wire::AgentLocation;
 use keystead::wire::start::{self, READY, WORKING};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior, setsid};
 use rustix::stdio::{dup2_stderr, dup2_stdout};
@@ -157,7 +157,7 @@ fn make(config: &Config) -> Result<(), Failure> {
 }
 
 fn detach(config: &Config) -> Result<(), Failure> {
-    start::detached(&Place::of(config), &std::env::current_exe()?, show_life)?;
+    start::detached(&AgentLocation::of(config), &std::env::current_exe()?, show_life)?;
     Ok(announce()?)
 }
 

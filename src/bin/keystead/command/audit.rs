@@ -9,7 +9,7 @@ use keystead::agent::audit::{self, Claimed, Entry, Event, Fault, Head, Kept, Log
 use keystead::config::Config;
 use keystead::error::Reason;
 use keystead::id::Id;
-use keystead::wire::{Link, Place, Request, Response};
+use keystead::wire::{AgentLocation, Link, Request, Response};
 use serde_json::json;
 use std::collections::HashSet;
 use std::io::ErrorKind;
@@ -137,7 +137,7 @@ fn verify(global: &Global, config: &Config, noted: Option<Head>) -> Result<(), F
 
 /// Finds out where the log ends, from an agent that runs or else from the snapshot, without starting one.
 fn end(config: &Config) -> Result<(End, Vec<Claimed>), Failure> {
-    if let Some(answer) = Link::new(Place::of(config)).ask_running(&Request::AuditHead)? {
+    if let Some(answer) = Link::new(AgentLocation::of(config)).ask_running(&Request::AuditHead)? {
         return Ok((End::Told, vec![claimed(answer)?]));
     }
     let alone = !config.directory.join("slots").exists();
@@ -166,7 +166,7 @@ fn endless(config: &Config, head: Head) -> Failure {
 
 /// Whether the log of a store, whose agent may be started, holds every line as it was written.
 pub fn check(config: &Config) -> Result<Verified, Failure> {
-    let claimed = claimed(Link::new(Place::of(config)).ask(&Request::AuditHead)?)?;
+    let claimed = claimed(Link::new(AgentLocation::of(config)).ask(&Request::AuditHead)?)?;
     checked(config, &[claimed])
 }
 

@@ -8,7 +8,7 @@ use keystead::error::Reason;
 use keystead::id::Id;
 use keystead::key::backup::{BackupSealer, CHUNK};
 use keystead::lc::random;
-use keystead::wire::{Link, Place, Request, Response};
+use keystead::wire::{AgentLocation, Link, Request, Response};
 use serde_json::json;
 use std::io::{self, IsTerminal, Read};
 use std::path::PathBuf;
@@ -31,8 +31,8 @@ pub struct Arguments {
     passphrase: Passphrase,
 }
 
-/// What was gathered.
-struct Gathered {
+/// The contents of a backup, in numbers.
+struct Totals {
     tokens: u64,
     custom_keys: u64,
     others: u64,
@@ -50,8 +50,8 @@ impl Arguments {
         let mut out = Output::begin(global, &self.out, 0o600, self.force)?;
         let passphrase = self.passphrase.read_new()?;
         let mut sealer = BackupSealer::new(passphrase.bytes(), random::bytes()?)?;
-        let link = Link::new(Place::of(&config));
-        let gathered = gather(&link)?;
+        let link = Link::new(AgentLocation::of(&config));
+        let totals = gather(&link)?;
         out.write(sealer.front())?;
         let mut pieces =
             Pieces::of(Parts { link: &link, part: Zeroizing::default(), at: 0 }, CHUNK);
@@ -63,11 +63,11 @@ impl Arguments {
             }
         }
         out.finish()?;
-        self.report(global, &gathered)
+        self.report(global, &totals)
     }
 
-    fn report(&self, global: &Global, gathered: &Gathered) -> Result<(), Failure> {
-        let Gathered { tokens, custom_keys, others, damaged } = gathered;
+    fn report(&self, global: &Global, totals: &Totals) -> Result<(), Failure> {
+        let Totals { tokens, custom_keys, others, damaged } = totals;
         let file = self.out.display().to_string();
         match (is_standard(&self.out), global.json) {
             (true, _) => {}
@@ -90,10 +90,10 @@ impl Arguments {
     }
 }
 
-fn gather(link: &Link) -> Result<Gathered, Failure> {
+fn gather(link: &Link) -> Result<Totals, Failure> {
     match link.ask(&Request::Backup)? {
         Response::Gathered { tokens, custom_keys, others, damaged, .. } => {
-            Ok(Gathered { tokens, custom_keys, others, damaged })
+            Ok(Totals { tokens, custom_keys, others, damaged })
         }
         _ => Err(unexpected().into()),
     }
@@ -103,7 +103,7 @@ fn unexpected() -> keystead::error::Error {
     Reason::AgentRefuses.detail("it answers a backup with something else")
 }
 
-/// The gathered bytes, as the agent gives them out.
+/// The bytes of the backup, as the agent gives them out.
 struct Parts<'a> {
     link: &'a Link,
     part: Zeroizing<Vec<u8>>,

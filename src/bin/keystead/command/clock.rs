@@ -6,7 +6,7 @@ use keystead::clock::{Seconds, SystemClock, TOLERANCE};
 use keystead::module::token_settings;
 use keystead::object::json::timestamp;
 use keystead::token::Slots;
-use keystead::wire::{Link, Place};
+use keystead::wire::{AgentLocation, Link};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ pub struct Arguments {
 impl Arguments {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
         let config = global.store()?;
-        let link = Link::new(Place::of(&config));
+        let link = Link::new(AgentLocation::of(&config));
         let slots = Slots::new(link, Arc::new(SystemClock), token_settings(&config));
         let (clock, mark) = match self.accept {
             false => slots.clock()?,

@@ -6,7 +6,7 @@ use crate::{Failure, Global, output, terminal};
 use keystead::clock::SystemClock;
 use keystead::module::token_settings;
 use keystead::token::Slots;
-use keystead::wire::{Link, Place};
+use keystead::wire::{AgentLocation, Link};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub struct Arguments {
 impl Arguments {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
         let config = global.store()?;
-        let link = Link::new(Place::of(&config));
+        let link = Link::new(AgentLocation::of(&config));
         let slots = Slots::new(link, Arc::new(SystemClock), token_settings(&config));
         let (slot, label, serial) = officer::token_named(&slots, Some(&self.name))?;
         if !self.yes {

@@ -16,7 +16,7 @@ use keystead::presence;
 use keystead::store::{slots, snapshot};
 use keystead::token::{Slots, TRIES, TokenInfo};
 use keystead::wire::process::AgentProcess;
-use keystead::wire::{Link, Place};
+use keystead::wire::{AgentLocation, Link};
 use rustix::fs::{Access as May, access};
 use serde::Serialize;
 use std::fs;
@@ -256,8 +256,11 @@ fn file_system(directory: &Path) -> Vec<Finding> {
 
 impl Arguments {
     fn agent(&self, global: &Global, config: &Config) -> Vec<Finding> {
-        let slots =
-            Slots::new(Link::new(Place::of(config)), Arc::new(SystemClock), token_settings(config));
+        let slots = Slots::new(
+            Link::new(AgentLocation::of(config)),
+            Arc::new(SystemClock),
+            token_settings(config),
+        );
         let (clock, mark) = match slots.clock() {
             Ok(times) => times,
             Err(error) => return vec![problem("agent", error.into())],

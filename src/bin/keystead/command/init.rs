@@ -5,7 +5,7 @@ use crate::{Failure, Global, output};
 use keystead::clock::SystemClock;
 use keystead::module::token_settings;
 use keystead::token::{self, Settings, Slots};
-use keystead::wire::{Link, Place};
+use keystead::wire::{AgentLocation, Link};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -30,7 +30,8 @@ impl Arguments {
         let config = global.configuration()?;
         let custody = self.custody.unwrap_or(config.custody);
         let settings = Settings { custody, ..token_settings(&config) };
-        let slots = Slots::new(Link::new(Place::of(&config)), Arc::new(SystemClock), settings);
+        let slots =
+            Slots::new(Link::new(AgentLocation::of(&config)), Arc::new(SystemClock), settings);
         self.check_free(&slots)?;
         let officer = self.officer.read_new()?;
         let user = self.user.read_new()?;

@@ -2,7 +2,7 @@
 
 use crate::{Failure, Global, output};
 use keystead::error::Reason;
-use keystead::wire::{Link, Place, Request, Response};
+use keystead::wire::{AgentLocation, Link, Request, Response};
 use serde_json::json;
 
 /// Erase all material whose time has come, now
@@ -13,7 +13,7 @@ pub struct Arguments {}
 
 impl Arguments {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
-        let link = Link::new(Place::of(&global.store()?));
+        let link = Link::new(AgentLocation::of(&global.store()?));
         let Response::Swept { erased, ended } = link.ask(&Request::Sweep)? else {
             return Err(Reason::AgentRefuses
                 .detail("it answers a sweep with something else")

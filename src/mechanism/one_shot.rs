@@ -6,7 +6,7 @@ use crate::lc::digest::{Digest, Hash};
 use crate::secret::Secret;
 
 /// What has been taken so far.
-pub(super) enum Gathered {
+pub(super) enum Accumulator {
     /// The message, up to a bound.
     Message {
         /// Its parts, joined, with room behind them.
@@ -22,7 +22,7 @@ pub(super) enum Gathered {
     Digest(Digest),
 }
 
-impl Gathered {
+impl Accumulator {
     /// Gathers a message of at most `most` bytes; more are `misfit`.
     pub(super) fn message(most: usize, misfit: Reason) -> Self {
         Self::Message { bytes: Secret::new(Vec::new()), len: 0, most, misfit: Some(misfit) }
@@ -99,23 +99,23 @@ fn enlarge(bytes: &mut Secret, len: usize, end: usize) -> Result<()> {
 
 /// Encrypts, decrypts or signs at the end.
 pub(super) struct Compute<F> {
-    gathered: Gathered,
+    input: Accumulator,
     size: usize,
     run: F,
 }
 
 impl<F: Fn(&[u8]) -> Result<Secret> + Send + 'static> Compute<F> {
     /// `run` turns what was gathered into at most `size` bytes.
-    pub(super) fn new(gathered: Gathered, size: usize, run: F) -> Self {
-        Self { gathered, size, run }
+    pub(super) fn new(input: Accumulator, size: usize, run: F) -> Self {
+        Self { input, size, run }
     }
 
     fn end(&mut self, output: &mut [u8]) -> Result<usize> {
-        put(&self.gathered.end(&self.run)?, output)
+        put(&self.input.end(&self.run)?, output)
     }
 
     fn all(&mut self, input: &[u8], output: &mut [u8]) -> Result<usize> {
-        put(&self.gathered.whole(input, &self.run)?, output)
+        put(&self.input.whole(input, &self.run)?, output)
     }
 }
 
@@ -131,7 +131,7 @@ impl<F: Fn(&[u8]) -> Result<Secret> + Send + 'static> Transform for Compute<F> {
     }
 
     fn update(&mut self, input: &[u8], _output: &mut [u8]) -> Result<usize> {
-        self.gathered.add(input)?;
+        self.input.add(input)?;
         Ok(0)
     }
 
@@ -154,7 +154,7 @@ impl<F: Fn(&[u8]) -> Result<Secret> + Send + 'static> Transform for Compute<F> {
 
 impl<F: Fn(&[u8]) -> Result<Secret> + Send + 'static> Absorb for Compute<F> {
     fn update(&mut self, input: &[u8]) -> Result<()> {
-        self.gathered.add(input)
+        self.input.add(input)
     }
 
     fn finish_len(&self) -> usize {
@@ -172,23 +172,23 @@ impl<F: Fn(&[u8]) -> Result<Secret> + Send + 'static> Absorb for Compute<F> {
 
 /// Verifies at the end.
 pub(super) struct Compare<F> {
-    gathered: Gathered,
+    input: Accumulator,
     run: F,
 }
 
 impl<F: Fn(&[u8], &[u8]) -> Result<()> + Send + 'static> Compare<F> {
     /// `run` compares what was gathered with a signature.
-    pub(super) fn new(gathered: Gathered, run: F) -> Self {
-        Self { gathered, run }
+    pub(super) fn new(input: Accumulator, run: F) -> Self {
+        Self { input, run }
     }
 }
 
 impl<F: Fn(&[u8], &[u8]) -> Result<()> + Send + 'static> Check for Compare<F> {
     fn update(&mut self, input: &[u8]) -> Result<()> {
-        self.gathered.add(input)
+        self.input.add(input)
     }
 
     fn finish(&mut self, signature: &[u8]) -> Result<()> {
-        self.gathered.end(|input| (self.run)(input, signature))
+        self.input.end(|input| (self.run)(input, signature))
     }
 }

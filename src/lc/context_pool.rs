@@ -9,27 +9,29 @@ use std::sync::{Arc, OnceLock};
 /// How many threads find a shard of their own.
 const SHARDS: usize = 8;
 
-static SEATS: AtomicUsize = AtomicUsize::new(0);
+static THREADS: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
-    static SEAT: usize = SEATS.fetch_add(1, Ordering::Relaxed) % SHARDS;
+    static SHARD: usize = THREADS.fetch_add(1, Ordering::Relaxed) % SHARDS;
 }
 
-/// The spare contexts of one key, of some kinds.
-pub(super) struct Spares<T: Release, const KINDS: usize>([OnceLock<Arc<Shard<T, KINDS>>>; SHARDS]);
+/// The spare contexts of one key, of `KINDS` kinds.
+pub(super) struct ContextPool<T: Release, const KINDS: usize>(
+    [OnceLock<Arc<Shard<T, KINDS>>>; SHARDS],
+);
 
-impl<T: Release, const KINDS: usize> Spares<T, KINDS> {
-    /// Where this thread's lie.
-    pub(super) fn here(&self) -> Arc<Shard<T, KINDS>> {
-        let seat = SEAT.with(|seat| *seat);
-        match self.0.get(seat) {
+impl<T: Release, const KINDS: usize> ContextPool<T, KINDS> {
+    /// Returns the shard of this thread.
+    pub(super) fn shard(&self) -> Arc<Shard<T, KINDS>> {
+        let shard = SHARD.with(|shard| *shard);
+        match self.0.get(shard) {
             Some(shard) => Arc::clone(shard.get_or_init(Arc::default)),
             None => Arc::default(),
         }
     }
 }
 
-impl<T: Release, const KINDS: usize> Default for Spares<T, KINDS> {
+impl<T: Release, const KINDS: usize> Default for ContextPool<T, KINDS> {
     fn default() -> Self {
         Self([const { OnceLock::new() }; SHARDS])
     }
@@ -43,7 +45,7 @@ impl<T: Release, const KINDS: usize> Shard<T, KINDS> {
     /// The spare of that kind, if it is there.
     pub(super) fn take(&self, kind: usize) -> Option<Owned<T>> {
         let spare = self.0.get(kind)?.swap(null_mut(), Ordering::Acquire);
-        // SAFETY: whoever swapped it out of the slot owns it alone.
+        // SAFETY: `give` left a pointer of `Owned::give` here or nothing did, and the swap hands it to one caller only.
         unsafe { Owned::own(spare) }
     }
 
@@ -51,7 +53,7 @@ impl<T: Release, const KINDS: usize> Shard<T, KINDS> {
     pub(super) fn give(&self, kind: usize, context: Owned<T>) {
         if let Some(slot) = self.0.get(kind) {
             let earlier = slot.swap(context.give(), Ordering::AcqRel);
-            // SAFETY: as in `take`.
+            // SAFETY: as in `take`: the swap took the earlier pointer out, and no other thread can have it.
             drop(unsafe { Owned::own(earlier) });
         }
     }
