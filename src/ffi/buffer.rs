@@ -7,7 +7,7 @@ use crate::session::Out;
 use pkcs11_sys::*;
 use std::ptr::NonNull;
 
-/// The caller's input. `(NULL, 0)` is empty; NULL with a length is `ArgumentsBad`.
+/// Borrows the caller's input. `(NULL, 0)` is empty; NULL with a length is `ArgumentsBad`.
 ///
 /// # Safety
 /// `data` is NULL or valid for reads of `len` elements, and nobody writes there during `'a`.
@@ -16,11 +16,12 @@ pub unsafe fn input<'a, T>(data: *const T, len: CK_ULONG) -> Result<&'a [T]> {
         return Ok(&[]);
     }
     let len = possible(data, len)?;
-    // SAFETY: not NULL, aligned, and no longer than memory can be; the rest is the caller's promise.
+    // SAFETY: `possible` found it not NULL, aligned, and no longer than memory can be; that its elements
+    // are there and stay as they are is this function's own condition.
     Ok(unsafe { std::slice::from_raw_parts(data, len) })
 }
 
-/// The caller's text: `most` bytes, or those before the first NUL. NULL is `ArgumentsBad`.
+/// Borrows the caller's text: `most` bytes, or those before the first NUL. NULL is `ArgumentsBad`.
 ///
 /// # Safety
 /// `text` is NULL, or valid for reads of `most` bytes or up to and with a NUL, and nobody writes there
@@ -45,9 +46,9 @@ pub unsafe fn output<T, R>(
     len: *mut CK_ULONG,
     call: impl FnOnce(&mut Out<'_, T>) -> Result<R>,
 ) -> Result<R> {
-    // SAFETY: as the caller promises.
+    // SAFETY: `len` is NULL or the caller's own number.
     let length = unsafe { OutPtr::new(len) }?;
-    // SAFETY: as the caller promises.
+    // SAFETY: `data` is NULL or has the room that `len` announces, which was read just now.
     let mut out = Out::new(unsafe { room(data, length.read()) }?);
     let result = call(&mut out);
     let told = out.length();
@@ -69,21 +70,21 @@ pub unsafe fn through<R>(
     call: impl FnOnce(&[u8], &mut Out) -> Result<R>,
 ) -> Result<R> {
     let copy;
-    // SAFETY: as the caller promises.
+    // SAFETY: `out_len` is NULL or the caller's own number.
     let room = unsafe { OutPtr::new(out_len) }?.read();
     let input = if overlap(data, data_len, out, room) {
-        // SAFETY: as the caller promises; nothing writes there before the copy is made.
+        // SAFETY: `data` has `data_len` bytes, and nothing writes there before the copy is made.
         copy = Secret::from(unsafe { input(data, data_len) }?);
         copy.expose()
     } else {
-        // SAFETY: as the caller promises, and the output is elsewhere.
+        // SAFETY: `data` has `data_len` bytes, and the output, which is elsewhere, does not change them.
         unsafe { input(data, data_len) }?
     };
-    // SAFETY: as the caller promises, and `input` is elsewhere.
+    // SAFETY: `out` has room for `*out_len` bytes, and `input` is elsewhere or a copy.
     unsafe { output(out, out_len, |out| call(input, out)) }
 }
 
-/// Room for up to `len` elements; none where `data` is NULL.
+/// Borrows the caller's room for up to `len` elements; none where `data` is NULL.
 ///
 /// # Safety
 /// `data` is NULL or valid for writes of `len` elements, and nobody else uses them during `'a`.
@@ -95,7 +96,8 @@ pub unsafe fn room<'a, T>(data: *mut T, len: CK_ULONG) -> Result<Option<&'a mut 
         return Ok(Some(&mut []));
     }
     let len = possible(data, len)?;
-    // SAFETY: not NULL, aligned, and no longer than memory can be; the rest is the caller's promise.
+    // SAFETY: `possible` found it not NULL, aligned, and no longer than memory can be; that the room is
+    // there and nobody else's is this function's own condition.
     Ok(Some(unsafe { std::slice::from_raw_parts_mut(data, len) }))
 }
 
@@ -103,7 +105,7 @@ pub unsafe fn room<'a, T>(data: *mut T, len: CK_ULONG) -> Result<Option<&'a mut 
 pub struct OutPtr<T>(NonNull<T>);
 
 impl<T: Copy> OutPtr<T> {
-    /// NULL is `ArgumentsBad`.
+    /// Takes the caller's pointer; NULL is `ArgumentsBad`.
     ///
     /// # Safety
     /// `out` is NULL, or valid for reading and writing until it is dropped.
@@ -127,7 +129,7 @@ impl<T: Copy> OutPtr<T> {
     }
 }
 
-/// Whether `len` elements at `data` can be memory at all.
+/// Returns `len` where so many elements at `data` can be memory at all, else `ArgumentsBad`.
 fn possible<T>(data: *const T, len: CK_ULONG) -> Result<usize> {
     let bytes = usize::try_from(len).ok().and_then(|len| len.checked_mul(size_of::<T>()));
     let fits = bytes.is_some_and(|bytes| {

@@ -12,7 +12,7 @@ pub unsafe extern "C" fn C_DecryptInit(
     key: CK_OBJECT_HANDLE,
 ) -> CK_RV {
     entry::on_session("C_DecryptInit", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `mechanism` is NULL or a mechanism with its parameter.
         match unsafe { params::read_or_cancel(mechanism, CKF_DECRYPT) }? {
             Some(asked) => session.begin_decrypt(asked.row, &asked.mechanism, key),
             None => session.cancel_by_init(OperationKind::Decrypt),
@@ -30,7 +30,8 @@ pub unsafe extern "C" fn C_Decrypt(
     out_len: CK_ULONG_PTR,
 ) -> CK_RV {
     entry::on_session("C_Decrypt", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `data` is NULL or has `data_len` bytes, and `out` is NULL or has room for
+        // `*out_len`.
         session.decrypt(|cipher| unsafe {
             buffer::through(data, data_len, out, out_len, |data, out| cipher.whole(data, out))
         })
@@ -47,7 +48,8 @@ pub unsafe extern "C" fn C_DecryptUpdate(
     out_len: CK_ULONG_PTR,
 ) -> CK_RV {
     entry::on_session("C_DecryptUpdate", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `data` is NULL or has `data_len` bytes, and `out` is NULL or has room for
+        // `*out_len`.
         session.decrypt(|cipher| unsafe {
             buffer::through(data, data_len, out, out_len, |data, out| cipher.update(data, out))
         })
@@ -62,7 +64,7 @@ pub unsafe extern "C" fn C_DecryptFinal(
     out_len: CK_ULONG_PTR,
 ) -> CK_RV {
     entry::on_session("C_DecryptFinal", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `out` is NULL or has room for `*out_len` bytes.
         session.decrypt(|cipher| unsafe { buffer::output(out, out_len, |out| cipher.finish(out)) })
     })
 }

@@ -11,7 +11,7 @@ pub unsafe extern "C" fn C_DigestInit(
     mechanism: CK_MECHANISM_PTR,
 ) -> CK_RV {
     entry::on_session("C_DigestInit", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `mechanism` is NULL or a mechanism with its parameter.
         match unsafe { params::read_or_cancel(mechanism, CKF_DIGEST) }? {
             Some(asked) => session.begin_digest(asked.row, &asked.mechanism),
             None => session.cancel_by_init(OperationKind::Digest),
@@ -29,7 +29,8 @@ pub unsafe extern "C" fn C_Digest(
     out_len: CK_ULONG_PTR,
 ) -> CK_RV {
     entry::on_session("C_Digest", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `data` is NULL or has `data_len` bytes, and `out` is NULL or has room for
+        // `*out_len`.
         session.digest(|digest| unsafe {
             buffer::through(data, data_len, out, out_len, |data, out| digest.whole(data, out))
         })
@@ -44,7 +45,7 @@ pub unsafe extern "C" fn C_DigestUpdate(
     data_len: CK_ULONG,
 ) -> CK_RV {
     entry::on_session("C_DigestUpdate", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `data` is NULL or has `data_len` bytes.
         session.digest(|digest| digest.update(unsafe { buffer::input(data, data_len) }?))
     })
 }
@@ -63,7 +64,7 @@ pub unsafe extern "C" fn C_DigestFinal(
     out_len: CK_ULONG_PTR,
 ) -> CK_RV {
     entry::on_session("C_DigestFinal", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `out` is NULL or has room for `*out_len` bytes.
         session.digest(|digest| unsafe { buffer::output(out, out_len, |out| digest.finish(out)) })
     })
 }

@@ -13,7 +13,8 @@ pub unsafe extern "C" fn C_DigestEncryptUpdate(
     out_len: CK_ULONG_PTR,
 ) -> CK_RV {
     entry::on_session("C_DigestEncryptUpdate", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `part` is NULL or has `part_len` bytes, and `out` is NULL or has room for
+        // `*out_len`.
         session.digest_encrypt(|cipher, beside| unsafe {
             buffer::through(part, part_len, out, out_len, |part, out| {
                 cipher.update_beside_input(part, out, |text| beside.update(text))
@@ -32,7 +33,8 @@ pub unsafe extern "C" fn C_DecryptDigestUpdate(
     out_len: CK_ULONG_PTR,
 ) -> CK_RV {
     entry::on_session("C_DecryptDigestUpdate", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `part` is NULL or has `part_len` bytes, and `out` is NULL or has room for
+        // `*out_len`.
         session.decrypt_digest(|cipher, beside| unsafe {
             buffer::through(part, part_len, out, out_len, |part, out| {
                 cipher.update_beside_output(part, out, |text| beside.update(text))
@@ -51,7 +53,8 @@ pub unsafe extern "C" fn C_SignEncryptUpdate(
     out_len: CK_ULONG_PTR,
 ) -> CK_RV {
     entry::on_session("C_SignEncryptUpdate", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `part` is NULL or has `part_len` bytes, and `out` is NULL or has room for
+        // `*out_len`.
         session.sign_encrypt(|cipher, beside| unsafe {
             buffer::through(part, part_len, out, out_len, |part, out| {
                 cipher.update_beside_input(part, out, |text| beside.update(text))
@@ -70,7 +73,8 @@ pub unsafe extern "C" fn C_DecryptVerifyUpdate(
     out_len: CK_ULONG_PTR,
 ) -> CK_RV {
     entry::on_session("C_DecryptVerifyUpdate", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `part` is NULL or has `part_len` bytes, and `out` is NULL or has room for
+        // `*out_len`.
         session.decrypt_verify(|cipher, beside| unsafe {
             buffer::through(part, part_len, out, out_len, |part, out| {
                 cipher.update_beside_output(part, out, |text| beside.update(text))

@@ -12,7 +12,7 @@ pub unsafe extern "C" fn C_EncryptInit(
     key: CK_OBJECT_HANDLE,
 ) -> CK_RV {
     entry::on_session("C_EncryptInit", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `mechanism` is NULL or a mechanism with its parameter.
         match unsafe { params::read_or_cancel(mechanism, CKF_ENCRYPT) }? {
             Some(asked) => session.begin_encrypt(asked.row, &asked.mechanism, key),
             None => session.cancel_by_init(OperationKind::Encrypt),
@@ -30,7 +30,8 @@ pub unsafe extern "C" fn C_Encrypt(
     out_len: CK_ULONG_PTR,
 ) -> CK_RV {
     entry::on_session("C_Encrypt", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `data` is NULL or has `data_len` bytes, and `out` is NULL or has room for
+        // `*out_len`.
         session.encrypt(|cipher| unsafe {
             buffer::through(data, data_len, out, out_len, |data, out| cipher.whole(data, out))
         })
@@ -47,7 +48,8 @@ pub unsafe extern "C" fn C_EncryptUpdate(
     out_len: CK_ULONG_PTR,
 ) -> CK_RV {
     entry::on_session("C_EncryptUpdate", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `data` is NULL or has `data_len` bytes, and `out` is NULL or has room for
+        // `*out_len`.
         session.encrypt(|cipher| unsafe {
             buffer::through(data, data_len, out, out_len, |data, out| cipher.update(data, out))
         })
@@ -62,7 +64,7 @@ pub unsafe extern "C" fn C_EncryptFinal(
     out_len: CK_ULONG_PTR,
 ) -> CK_RV {
     entry::on_session("C_EncryptFinal", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `out` is NULL or has room for `*out_len` bytes.
         session.encrypt(|cipher| unsafe { buffer::output(out, out_len, |out| cipher.finish(out)) })
     })
 }

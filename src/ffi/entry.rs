@@ -39,7 +39,7 @@ pub fn for_session(
     })
 }
 
-/// Runs an entry point on a session, which nobody else uses meanwhile.
+/// Runs an entry point on a session, which no other thread uses meanwhile.
 #[inline]
 pub fn on_session(
     function: &'static str,
@@ -67,13 +67,13 @@ fn guard(
     }
 }
 
-/// Panics stop at the border. The host's standard error is not the place to tell of them, the log is;
-/// the message could hold data, the place in the code cannot.
+/// Sends panics, which stop at the border, to the log instead of the host's standard error: only their
+/// line in the code, as their message could hold data.
 pub fn quieten_panics() {
     static QUIET: AtomicBool = AtomicBool::new(false);
     if !QUIET.swap(true, Ordering::Relaxed) {
         std::panic::set_hook(Box::new(|panic| match panic.location() {
-            Some(place) => log::error!("a panic at {place}"),
+            Some(line) => log::error!("a panic at {line}"),
             None => log::error!("a panic"),
         }));
     }
@@ -88,7 +88,7 @@ fn failed(function: &str, session: CK_SESSION_HANDLE, error: &Error) -> CK_RV {
     error.rv()
 }
 
-/// Logs why something failed, and tells it to whoever sits at a terminal if it is hopeless.
+/// Logs why something failed, and shows it at the terminal where no later call can succeed.
 pub fn tell(function: &str, session: CK_SESSION_HANDLE, error: &Error) {
     journal::tell(error);
     let (level, code) = (level(error.reason()), error.rv());
@@ -98,7 +98,8 @@ pub fn tell(function: &str, session: CK_SESSION_HANDLE, error: &Error) {
     }
 }
 
-/// What somebody has to look into is a warning; what callers do wrong, or ask to find out, is not.
+/// Returns the level of a failure: a warning needs an administrator; callers' own mistakes, and questions
+/// that they ask to find out, are no warnings.
 fn level(reason: Reason) -> Level {
     if reason.is_of_store() || reason.is_refusal() { Level::Warn } else { Level::Debug }
 }

@@ -8,7 +8,7 @@ use crate::sys;
 use pkcs11_sys::*;
 use std::ffi::CStr;
 
-/// Who made the module, its slots and its tokens.
+/// The manufacturer of the module, its slots and its tokens.
 pub const MANUFACTURER: &str = "Keystead";
 
 /// The module's version; slots and tokens have the same.
@@ -34,20 +34,23 @@ const PAGE: usize = 4096;
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_Initialize(arguments: CK_VOID_PTR) -> CK_RV {
     entry::anywhere("C_Initialize", || {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `arguments` is NULL or a `CK_C_INITIALIZE_ARGS`, as `C_Initialize` takes nothing else.
         let arguments = unsafe { read_arguments(arguments.cast()) }?;
         entry::quieten_panics();
         module::start(&arguments)
     })
 }
 
-/// Locking (5.4.1): the module uses the system's, which callers without threads do not notice, and
-/// refuses only those who insist on their own.
+/// Reads the arguments of `C_Initialize`. The module locks with the system's functions (5.4.1), which
+/// callers without threads do not notice, and refuses only callers that insist on their own.
+///
+/// # Safety
+/// `arguments` is NULL or valid for reads, and `pReserved` in it as [`read_path`] asks for.
 unsafe fn read_arguments(arguments: *const CK_C_INITIALIZE_ARGS) -> Result<Arguments> {
     if arguments.is_null() {
         return Ok(Arguments::default());
     }
-    // SAFETY: not NULL; the rest is the caller's promise.
+    // SAFETY: not NULL, so there is a structure; it need not be aligned.
     let CK_C_INITIALIZE_ARGS {
         CreateMutex,
         DestroyMutex,
@@ -68,8 +71,8 @@ unsafe fn read_arguments(arguments: *const CK_C_INITIALIZE_ARGS) -> Result<Argum
     Ok(Arguments { configuration: unsafe { read_path(pReserved.cast_const().cast()) }? })
 }
 
-/// The reserved string: NULL, empty, or the path of a configuration file. What is no string at all
-/// (some callers pass a number) is refused: PKCS#11 3.1, 5.4.
+/// Reads the reserved string: NULL, empty, or the path of a configuration file. Anything else (some
+/// callers pass a number) is refused: PKCS#11 3.1, 5.4.
 ///
 /// # Safety
 /// Where `start` can be read, it is a string with its NUL that nobody writes meanwhile.
@@ -79,12 +82,12 @@ unsafe fn read_path(start: *const CK_BYTE) -> Result<Option<String>> {
     }
     let mut bytes = Vec::new();
     for at in 0..MAX_PATH {
-        let place = start.wrapping_add(at);
-        if (at == 0 || place.addr() % PAGE == 0) && !readable(place)? {
+        let byte = start.wrapping_add(at);
+        if (at == 0 || byte.addr() % PAGE == 0) && !readable(byte)? {
             return Err(Reason::ArgumentsBad.detail("the reserved argument is no string"));
         }
         // SAFETY: its page has just been found readable, and the string's NUL has not come yet.
-        match unsafe { place.read() } {
+        match unsafe { byte.read() } {
             0 => return path(bytes),
             byte => bytes.push(byte),
         }
@@ -113,11 +116,11 @@ pub unsafe extern "C" fn C_Finalize(reserved: CK_VOID_PTR) -> CK_RV {
     })
 }
 
-/// What the module is.
+/// Describes the module.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_GetInfo(info: CK_INFO_PTR) -> CK_RV {
     entry::on_module("C_GetInfo", |_| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `info` is NULL or has room for its value.
         let out = unsafe { OutPtr::new(info) }?;
         out.write(CK_INFO {
             cryptokiVersion: lists::NEWEST,
@@ -130,42 +133,42 @@ pub unsafe extern "C" fn C_GetInfo(info: CK_INFO_PTR) -> CK_RV {
     })
 }
 
-/// Text as PKCS#11 fixes its length: padded with blanks, cut between characters.
+/// Returns text of PKCS#11's fixed length: padded with blanks, cut between characters.
 pub fn padded<const N: usize>(text: &str) -> [CK_UTF8CHAR; N] {
     let mut field = [b' '; N];
     let mut rest = field.as_mut_slice();
     for character in text.chars() {
-        let Some((place, after)) = rest.split_at_mut_checked(character.len_utf8()) else { break };
-        character.encode_utf8(place);
+        let Some((room, after)) = rest.split_at_mut_checked(character.len_utf8()) else { break };
+        character.encode_utf8(room);
         rest = after;
     }
     field
 }
 
-/// The functions of version 2.40.
+/// Hands out the functions of version 2.40.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_GetFunctionList(list: CK_FUNCTION_LIST_PTR_PTR) -> CK_RV {
     entry::anywhere("C_GetFunctionList", || {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `list` is NULL or has room for its value.
         unsafe { OutPtr::new(list) }?.write((&raw const lists::V2_40).cast_mut());
         Ok(())
     })
 }
 
-/// Every interface there is.
+/// Lists the interfaces.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_GetInterfaceList(
     interfaces: CK_INTERFACE_PTR,
     count: CK_ULONG_PTR,
 ) -> CK_RV {
     entry::anywhere("C_GetInterfaceList", || {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `interfaces` is NULL or has room for `*count` elements.
         unsafe { buffer::output(interfaces, count, |out| out.copy(lists::interfaces()).or_short()) }
     })
 }
 
-/// The interface of that name and version with at least those flags; no name or no version stands for
-/// the default one.
+/// Hands out the interface of that name and version with at least those flags; no name or no version
+/// stands for the default one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_GetInterface(
     name: CK_UTF8CHAR_PTR,
@@ -174,24 +177,24 @@ pub unsafe extern "C" fn C_GetInterface(
     flags: CK_FLAGS,
 ) -> CK_RV {
     entry::anywhere("C_GetInterface", || {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `interface` is NULL or has room for its value.
         let out = unsafe { OutPtr::new(interface) }?;
-        // SAFETY: not NULL, so the caller's string with its NUL.
+        // SAFETY: `name` is not NULL, so it is a string with its NUL (5.4.6).
         let name = (!name.is_null()).then(|| unsafe { CStr::from_ptr(name.cast()) });
-        // SAFETY: as the caller promises.
+        // SAFETY: `version` is NULL or a version that nobody writes during the call.
         let version = unsafe { version.as_ref() };
         out.write(lists::find(name, version, flags)?);
         Ok(())
     })
 }
 
-/// Functions do not run in parallel: the answer of 5.20 to anything, with a session or without.
+/// Answers that functions do not run in parallel (5.20), with a session or without.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_GetFunctionStatus(_session: CK_SESSION_HANDLE) -> CK_RV {
     entry::anywhere("C_GetFunctionStatus", || Err(Reason::NotParallel.into()))
 }
 
-/// Functions do not run in parallel: the answer of 5.20 to anything, with a session or without.
+/// Answers that functions do not run in parallel (5.20), with a session or without.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_CancelFunction(_session: CK_SESSION_HANDLE) -> CK_RV {
     entry::anywhere("C_CancelFunction", || Err(Reason::NotParallel.into()))

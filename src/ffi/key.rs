@@ -14,7 +14,8 @@ pub unsafe extern "C" fn C_GenerateKey(
     key: CK_OBJECT_HANDLE_PTR,
 ) -> CK_RV {
     entry::on_session("C_GenerateKey", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `key` is NULL or has room for its value; `mechanism` is NULL or a mechanism with
+        // its parameter; `attributes` is NULL or has `count` attributes with their values.
         let (out, asked, template) = unsafe {
             (
                 OutPtr::new(key)?,
@@ -40,14 +41,16 @@ pub unsafe extern "C" fn C_GenerateKeyPair(
     private_key: CK_OBJECT_HANDLE_PTR,
 ) -> CK_RV {
     entry::on_session("C_GenerateKeyPair", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `public_key` is NULL or has room for its value; `private_key` is NULL or has room
+        // for its value; `mechanism` is NULL or a mechanism with its parameter.
         let (outs, asked) = unsafe {
             (
                 (OutPtr::new(public_key)?, OutPtr::new(private_key)?),
                 params::read(mechanism, CKF_GENERATE_KEY_PAIR)?,
             )
         };
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `public_attributes` is NULL or has `public_count` attributes with their values;
+        // `private_attributes` is NULL or has `private_count` attributes with their values.
         let (public, private) = unsafe {
             (
                 template::read(public_attributes, public_count)?,
@@ -73,10 +76,10 @@ pub unsafe extern "C" fn C_WrapKey(
     wrapped_len: CK_ULONG_PTR,
 ) -> CK_RV {
     entry::on_session("C_WrapKey", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `mechanism` is NULL or a mechanism with its parameter.
         let asked = unsafe { params::read(mechanism, CKF_WRAP) }?;
         let (token, caller) = (session.token(), session.caller());
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `wrapped` is NULL or has room for `*wrapped_len` bytes.
         unsafe {
             buffer::output(wrapped, wrapped_len, |out| {
                 out.copy(&token.wrap(caller, &asked.mechanism, wrapping_key, key)?).or_short()
@@ -98,9 +101,11 @@ pub unsafe extern "C" fn C_UnwrapKey(
     key: CK_OBJECT_HANDLE_PTR,
 ) -> CK_RV {
     entry::on_session("C_UnwrapKey", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `key` is NULL or has room for its value; `mechanism` is NULL or a mechanism with
+        // its parameter.
         let (out, asked) = unsafe { (OutPtr::new(key)?, params::read_for_unwrap(mechanism)?) };
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `wrapped` is NULL or has `wrapped_len` bytes; `attributes` is NULL or has `count`
+        // attributes with their values.
         let (wrapped, template) =
             unsafe { (buffer::input(wrapped, wrapped_len)?, template::read(attributes, count)?) };
         let (token, caller) = (session.token(), session.caller());
@@ -120,7 +125,8 @@ pub unsafe extern "C" fn C_DeriveKey(
     key: CK_OBJECT_HANDLE_PTR,
 ) -> CK_RV {
     entry::on_session("C_DeriveKey", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `key` is NULL or has room for its value; `mechanism` is NULL or a mechanism with
+        // its parameter; `attributes` is NULL or has `count` attributes with their values.
         let (out, asked, template) = unsafe {
             (
                 OutPtr::new(key)?,

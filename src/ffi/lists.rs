@@ -21,7 +21,7 @@ const fn version(major: u8, minor: u8) -> CK_VERSION {
     CK_VERSION { major, minor }
 }
 
-/// A list with the functions of 2.40, and after them those named.
+/// Makes a list of the functions of 2.40, and after them those named.
 macro_rules! list {
     ($list:ident, $version:expr, $($later:ident)*) => {
         $list {
@@ -102,7 +102,7 @@ macro_rules! list {
 /// The functions of 2.40.
 pub static V2_40: CK_FUNCTION_LIST = list!(CK_FUNCTION_LIST, version(2, 40),);
 
-/// The functions of 3.0, which are those of 3.1 too.
+/// Returns the functions of 3.0, which are those of 3.1 too.
 const fn three(version: CK_VERSION) -> CK_FUNCTION_LIST_3_0 {
     list!(CK_FUNCTION_LIST_3_0, version,
         C_GetInterfaceList C_GetInterface C_LoginUser C_SessionCancel
@@ -170,7 +170,7 @@ struct Interfaces([CK_INTERFACE; 4]);
 // SAFETY: the pointers lead to statics, and nothing is ever written through them.
 unsafe impl Sync for Interfaces {}
 
-/// What `C_GetInterface` hands out: in memory that can be written, because OpenSC's `pkcs11-spy` puts
+/// The interfaces that `C_GetInterface` hands out: in memory that can be written, because OpenSC's `pkcs11-spy` puts
 /// its own list into the interface that it gets. The module itself never reads it.
 static HANDED_OUT: Writable = Writable(UnsafeCell::new(ALL));
 
@@ -187,12 +187,12 @@ const fn interface<T>(functions: *const T) -> CK_INTERFACE {
     }
 }
 
-/// All interfaces.
+/// Returns all interfaces, the default one first.
 pub fn interfaces() -> &'static [CK_INTERFACE] {
     &INTERFACES.0
 }
 
-/// The first interface of that name and version with at least those flags.
+/// Finds the first interface of that name and version with at least those flags; `ArgumentsBad` for none.
 pub fn find(
     name: Option<&CStr>,
     version: Option<&CK_VERSION>,
@@ -211,7 +211,7 @@ pub fn find(
 }
 
 fn version_of(interface: &CK_INTERFACE) -> CK_VERSION {
-    // SAFETY: each of our lists begins with its version.
+    // SAFETY: `pFunctionList` leads to one of the statics above, and each of them begins with its version.
     unsafe { interface.pFunctionList.cast::<CK_VERSION>().read() }
 }
 

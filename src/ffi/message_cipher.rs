@@ -13,13 +13,13 @@ use std::ptr::NonNull;
 /// The longest tag, in bits.
 const MAX_TAG: CK_ULONG = 128;
 
-/// A message's parameter, and where the caller has it.
-struct Given {
-    places: CK_GCM_MESSAGE_PARAMS,
+/// A message's parameter, as the caller has it and as it was read.
+struct MessageParameter {
+    raw: CK_GCM_MESSAGE_PARAMS,
     parameter: Parameter,
 }
 
-impl Given {
+impl MessageParameter {
     /// Reads a parameter, whose tag is not looked at yet.
     ///
     /// # Safety
@@ -29,22 +29,21 @@ impl Given {
         if len != size_of::<CK_GCM_MESSAGE_PARAMS>() as CK_ULONG {
             return Err(wrong("the parameter's length"));
         }
-        // SAFETY: not NULL, and as long as the structure.
-        let places = unsafe { start.cast::<CK_GCM_MESSAGE_PARAMS>().read_unaligned() };
-        if places.ulIvLen == 0 || places.ulIvLen > MAX_IV as CK_ULONG {
+        // SAFETY: not NULL, and `len` bytes are as many as the structure has; it need not be aligned.
+        let raw = unsafe { start.cast::<CK_GCM_MESSAGE_PARAMS>().read_unaligned() };
+        if raw.ulIvLen == 0 || raw.ulIvLen > MAX_IV as CK_ULONG {
             return Err(wrong("the IV's length"));
         }
-        // SAFETY: as the caller promises.
-        let iv =
-            unsafe { buffer::input(places.pIv, places.ulIvLen) }.map_err(|_| wrong("the IV"))?;
+        // SAFETY: `pIv` is NULL or has `ulIvLen` bytes.
+        let iv = unsafe { buffer::input(raw.pIv, raw.ulIvLen) }.map_err(|_| wrong("the IV"))?;
         let parameter = Parameter {
             iv: iv.to_vec(),
-            fixed_bits: places.ulIvFixedBits,
-            generator: generator(places.ivGenerator)?,
+            fixed_bits: raw.ulIvFixedBits,
+            generator: generator(raw.ivGenerator)?,
             tag: Vec::new(),
-            tag_bits: places.ulTagBits,
+            tag_bits: raw.ulTagBits,
         };
-        Ok(Self { places, parameter })
+        Ok(Self { raw, parameter })
     }
 
     /// Reads the tag too: of a message to be decrypted the tag itself, of one to be encrypted the room
@@ -53,43 +52,43 @@ impl Given {
     /// # Safety
     /// As [`Self::read`], and the tag in it is valid for reads of its length.
     unsafe fn with_tag(start: *const c_void, len: CK_ULONG) -> Result<Self> {
-        // SAFETY: as the caller promises.
+        // SAFETY: this function asks the same of `start`.
         let mut given = unsafe { Self::read(start, len) }?;
-        let bits = given.places.ulTagBits;
+        let bits = given.raw.ulTagBits;
         if bits > MAX_TAG || !bits.is_multiple_of(8) {
             return Err(wrong("the tag's length"));
         }
-        // SAFETY: as the caller promises.
+        // SAFETY: `pTag` is NULL or has `ulTagBits` bits.
         let tag =
-            unsafe { buffer::input(given.places.pTag, bits / 8) }.map_err(|_| wrong("the tag"))?;
+            unsafe { buffer::input(given.raw.pTag, bits / 8) }.map_err(|_| wrong("the tag"))?;
         given.parameter.tag = tag.to_vec();
         Ok(given)
     }
 
-    /// Leaves the IV that was made where the caller has it.
+    /// Writes the IV that was made into the caller's parameter.
     ///
     /// # Safety
-    /// The IV's place is valid for writes of its length.
-    unsafe fn leave_iv(&self) {
+    /// `pIv` is valid for writes of the IV's length.
+    unsafe fn write_iv(&self) {
         if self.parameter.generator != Generator::Given {
             let iv = &self.parameter.iv;
-            // SAFETY: as the caller promises; it is as long as what was read there.
-            unsafe { self.places.pIv.copy_from(iv.as_ptr(), iv.len()) };
+            // SAFETY: `pIv` has room for as many bytes as `read` found there, and this IV is as long.
+            unsafe { self.raw.pIv.copy_from(iv.as_ptr(), iv.len()) };
         }
     }
 
-    /// Leaves the tag where the caller has it.
+    /// Writes the tag into the caller's parameter.
     ///
     /// # Safety
-    /// The tag's place is valid for writes of its length.
-    unsafe fn leave_tag(&self) {
+    /// `pTag` is valid for writes of the tag's length.
+    unsafe fn write_tag(&self) {
         let tag = &self.parameter.tag;
-        // SAFETY: as the caller promises; it is as long as what was read there.
-        unsafe { self.places.pTag.copy_from(tag.as_ptr(), tag.len()) };
+        // SAFETY: `pTag` has room for as many bytes as `with_tag` found there, and this tag is as long.
+        unsafe { self.raw.pTag.copy_from(tag.as_ptr(), tag.len()) };
     }
 }
 
-/// The token is free in how it makes an IV where it is only asked to (`CKG_GENERATE`).
+/// Returns the generator of a message's IV. Where none is named (`CKG_GENERATE`), the token chooses.
 fn generator(asked: CK_GENERATOR_FUNCTION) -> Result<Generator> {
     match asked {
         CKG_NO_GENERATE => Ok(Generator::Given),
@@ -112,7 +111,7 @@ pub unsafe extern "C" fn C_MessageEncryptInit(
     key: CK_OBJECT_HANDLE,
 ) -> CK_RV {
     entry::on_session("C_MessageEncryptInit", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `mechanism` is NULL or a mechanism with its parameter.
         match unsafe { params::row_or_cancel(mechanism) }? {
             Some(row) => session.begin_message_encrypt(row, key),
             None => session.cancel_by_init(OperationKind::MessageEncrypt),
@@ -134,16 +133,18 @@ pub unsafe extern "C" fn C_EncryptMessage(
     out_len: CK_ULONG_PTR,
 ) -> CK_RV {
     entry::on_session("C_EncryptMessage", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `parameter` is NULL or has `parameter_len` bytes, and what it points to its
+        // lengths; `aad` is NULL or has `aad_len` bytes; `data` is NULL or has `data_len` bytes,
+        // and `out` is NULL or has room for `*out_len`.
         session.encrypt_message(|messages| unsafe {
-            let mut given = Given::with_tag(parameter, parameter_len)?;
+            let mut given = MessageParameter::with_tag(parameter, parameter_len)?;
             let aad = buffer::input(aad, aad_len)?.to_vec();
             let filled = buffer::through(data, data_len, out, out_len, |data, out| {
                 messages.whole(&mut given.parameter, &aad, data, out)
             })?;
             if filled == Filled::Written {
-                given.leave_iv();
-                given.leave_tag();
+                given.write_iv();
+                given.write_tag();
             }
             Ok(StepOutcome::after_last(filled))
         })
@@ -160,11 +161,12 @@ pub unsafe extern "C" fn C_EncryptMessageBegin(
     aad_len: CK_ULONG,
 ) -> CK_RV {
     entry::on_session("C_EncryptMessageBegin", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `parameter` is NULL or has `parameter_len` bytes, and what it points to its
+        // lengths; `aad` is NULL or has `aad_len` bytes.
         session.encrypt_message(|messages| unsafe {
-            let mut given = Given::read(parameter, parameter_len)?;
+            let mut given = MessageParameter::read(parameter, parameter_len)?;
             messages.begin(&mut given.parameter, buffer::input(aad, aad_len)?)?;
-            given.leave_iv();
+            given.write_iv();
             Ok(StepOutcome::GoesOn)
         })
     })
@@ -184,15 +186,18 @@ pub unsafe extern "C" fn C_EncryptMessageNext(
 ) -> CK_RV {
     entry::on_session("C_EncryptMessageNext", session, |session| {
         let last = flags & CKF_END_OF_MESSAGE != 0;
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `parameter` is NULL or has `parameter_len` bytes, and what it points to its
+        // lengths; `data` is NULL or has `data_len` bytes, and `out` is NULL or has room for
+        // `*out_len`.
         session.encrypt_message_next(|messages| unsafe {
-            let mut given = last.then(|| Given::with_tag(parameter, parameter_len)).transpose()?;
+            let mut given =
+                last.then(|| MessageParameter::with_tag(parameter, parameter_len)).transpose()?;
             let filled = buffer::through(data, data_len, out, out_len, |data, out| {
                 let tag = given.as_mut().map(|given| &mut given.parameter.tag);
                 messages.next(data, tag, out)
             })?;
             if let (Filled::Written, Some(given)) = (filled, &given) {
-                given.leave_tag();
+                given.write_tag();
             }
             Ok(if last { StepOutcome::after_last(filled) } else { StepOutcome::after_part(filled) })
         })
@@ -215,7 +220,7 @@ pub unsafe extern "C" fn C_MessageDecryptInit(
     key: CK_OBJECT_HANDLE,
 ) -> CK_RV {
     entry::on_session("C_MessageDecryptInit", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `mechanism` is NULL or a mechanism with its parameter.
         match unsafe { params::row_or_cancel(mechanism) }? {
             Some(row) => session.begin_message_decrypt(row, key),
             None => session.cancel_by_init(OperationKind::MessageDecrypt),
@@ -237,9 +242,11 @@ pub unsafe extern "C" fn C_DecryptMessage(
     out_len: CK_ULONG_PTR,
 ) -> CK_RV {
     entry::on_session("C_DecryptMessage", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `parameter` is NULL or has `parameter_len` bytes, and what it points to its
+        // lengths; `aad` is NULL or has `aad_len` bytes; `data` is NULL or has `data_len` bytes,
+        // and `out` is NULL or has room for `*out_len`.
         session.decrypt_message(|messages| unsafe {
-            let given = Given::with_tag(parameter, parameter_len)?;
+            let given = MessageParameter::with_tag(parameter, parameter_len)?;
             let aad = buffer::input(aad, aad_len)?.to_vec();
             let filled = buffer::through(data, data_len, out, out_len, |data, out| {
                 messages.whole(&given.parameter, &aad, data, out)
@@ -259,9 +266,10 @@ pub unsafe extern "C" fn C_DecryptMessageBegin(
     aad_len: CK_ULONG,
 ) -> CK_RV {
     entry::on_session("C_DecryptMessageBegin", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `parameter` is NULL or has `parameter_len` bytes, and what it points to its
+        // lengths; `aad` is NULL or has `aad_len` bytes.
         session.decrypt_message(|messages| unsafe {
-            let given = Given::read(parameter, parameter_len)?;
+            let given = MessageParameter::read(parameter, parameter_len)?;
             messages.begin(&given.parameter, buffer::input(aad, aad_len)?)?;
             Ok(StepOutcome::GoesOn)
         })
@@ -282,9 +290,12 @@ pub unsafe extern "C" fn C_DecryptMessageNext(
 ) -> CK_RV {
     entry::on_session("C_DecryptMessageNext", session, |session| {
         let last = flags & CKF_END_OF_MESSAGE != 0;
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `parameter` is NULL or has `parameter_len` bytes, and what it points to its
+        // lengths; `data` is NULL or has `data_len` bytes, and `out` is NULL or has room for
+        // `*out_len`.
         session.decrypt_message_next(|messages| unsafe {
-            let given = last.then(|| Given::with_tag(parameter, parameter_len)).transpose()?;
+            let given =
+                last.then(|| MessageParameter::with_tag(parameter, parameter_len)).transpose()?;
             let tag = given.as_ref().map(|given| &given.parameter.tag[..]);
             let filled = buffer::through(data, data_len, out, out_len, |data, out| {
                 messages.next(data, tag, out)

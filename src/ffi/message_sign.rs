@@ -5,7 +5,7 @@ use crate::error::{Reason, Result};
 use crate::session::OperationKind;
 use pkcs11_sys::*;
 
-/// No mechanism that signs takes a parameter for each message.
+/// Refuses a parameter for a message: no mechanism that signs takes one.
 fn no_parameter(len: CK_ULONG) -> Result<()> {
     match len {
         0 => Ok(()),
@@ -21,7 +21,7 @@ pub unsafe extern "C" fn C_MessageSignInit(
     key: CK_OBJECT_HANDLE,
 ) -> CK_RV {
     entry::on_session("C_MessageSignInit", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `mechanism` is NULL or a mechanism with its parameter.
         match unsafe { params::read_or_cancel(mechanism, CKF_MESSAGE_SIGN) }? {
             Some(asked) => session.begin_message_sign(asked.row, asked.mechanism, key),
             None => session.cancel_by_init(OperationKind::MessageSign),
@@ -41,7 +41,8 @@ pub unsafe extern "C" fn C_SignMessage(
     signature_len: CK_ULONG_PTR,
 ) -> CK_RV {
     entry::on_session("C_SignMessage", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `data` is NULL or has `data_len` bytes, and `signature` is NULL or has room for
+        // `*signature_len`.
         session.sign_message(|messages| unsafe {
             no_parameter(parameter_len)?;
             buffer::through(data, data_len, signature, signature_len, |data, out| {
@@ -66,7 +67,7 @@ pub unsafe extern "C" fn C_SignMessageBegin(
     })
 }
 
-/// Takes one part of a message; the last one has a place for the signature's length.
+/// Takes one part of a message; the last one comes with room for the signature.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_SignMessageNext(
     session: CK_SESSION_HANDLE,
@@ -78,7 +79,8 @@ pub unsafe extern "C" fn C_SignMessageNext(
     signature_len: CK_ULONG_PTR,
 ) -> CK_RV {
     entry::on_session("C_SignMessageNext", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `data` is NULL or has `data_len` bytes, and `signature` is NULL or has room for
+        // `*signature_len`.
         session.sign_message_next(|messages| unsafe {
             no_parameter(parameter_len)?;
             if signature.is_null() && signature_len.is_null() {
@@ -107,7 +109,7 @@ pub unsafe extern "C" fn C_MessageVerifyInit(
     key: CK_OBJECT_HANDLE,
 ) -> CK_RV {
     entry::on_session("C_MessageVerifyInit", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `mechanism` is NULL or a mechanism with its parameter.
         match unsafe { params::read_or_cancel(mechanism, CKF_MESSAGE_VERIFY) }? {
             Some(asked) => session.begin_message_verify(asked.row, asked.mechanism, key),
             None => session.cancel_by_init(OperationKind::MessageVerify),
@@ -127,7 +129,8 @@ pub unsafe extern "C" fn C_VerifyMessage(
     signature_len: CK_ULONG,
 ) -> CK_RV {
     entry::on_session("C_VerifyMessage", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `signature` is NULL or has `signature_len` bytes; `data` is NULL or has
+        // `data_len` bytes.
         session.verify_message(|messages| unsafe {
             no_parameter(parameter_len)?;
             let signature = buffer::input(signature, signature_len)?;
@@ -163,7 +166,8 @@ pub unsafe extern "C" fn C_VerifyMessageNext(
     signature_len: CK_ULONG,
 ) -> CK_RV {
     entry::on_session("C_VerifyMessageNext", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `data` is NULL or has `data_len` bytes; `signature` is NULL or has
+        // `signature_len` bytes.
         session.verify_message_next(|messages| unsafe {
             no_parameter(parameter_len)?;
             let data = buffer::input(data, data_len)?;

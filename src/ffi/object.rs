@@ -16,7 +16,8 @@ pub unsafe extern "C" fn C_CreateObject(
     object: CK_OBJECT_HANDLE_PTR,
 ) -> CK_RV {
     entry::on_session("C_CreateObject", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `object` is NULL or has room for its value; `attributes` is NULL or has `count`
+        // attributes with their values.
         let (out, template) = unsafe { (OutPtr::new(object)?, template::read(attributes, count)?) };
         out.write(session.token().create(session.caller(), &template)?);
         Ok(())
@@ -33,7 +34,8 @@ pub unsafe extern "C" fn C_CopyObject(
     copy: CK_OBJECT_HANDLE_PTR,
 ) -> CK_RV {
     entry::on_session("C_CopyObject", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `copy` is NULL or has room for its value; `attributes` is NULL or has `count`
+        // attributes with their values.
         let (out, template) = unsafe { (OutPtr::new(copy)?, template::read(attributes, count)?) };
         out.write(session.token().copy(session.caller(), object, &template)?);
         Ok(())
@@ -51,7 +53,7 @@ pub unsafe extern "C" fn C_DestroyObject(
     })
 }
 
-/// How many bytes an object takes.
+/// Tells the size of an object in bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_GetObjectSize(
     session: CK_SESSION_HANDLE,
@@ -59,7 +61,7 @@ pub unsafe extern "C" fn C_GetObjectSize(
     size: CK_ULONG_PTR,
 ) -> CK_RV {
     entry::on_session("C_GetObjectSize", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `size` is NULL or has room for its value.
         let out = unsafe { OutPtr::new(size) }?;
         out.write(session.token().size(session.caller(), object)?);
         Ok(())
@@ -75,7 +77,7 @@ pub unsafe extern "C" fn C_GetAttributeValue(
     count: CK_ULONG,
 ) -> CK_RV {
     entry::on_session("C_GetAttributeValue", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `attributes` is NULL or has `count` attributes with their values.
         let questions = unsafe { Questions::new(attributes, count) }?;
         let kinds = questions.kinds();
         questions.answer(&session.token().attributes(session.caller(), object, &kinds)?)
@@ -91,7 +93,7 @@ pub unsafe extern "C" fn C_SetAttributeValue(
     count: CK_ULONG,
 ) -> CK_RV {
     entry::on_session("C_SetAttributeValue", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `attributes` is NULL or has `count` attributes with their values.
         let template = unsafe { template::read(attributes, count) }?;
         session.token().set_attributes(session.caller(), object, &template)
     })
@@ -105,7 +107,7 @@ pub unsafe extern "C" fn C_FindObjectsInit(
     count: CK_ULONG,
 ) -> CK_RV {
     entry::on_session("C_FindObjectsInit", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `attributes` is NULL or has `count` attributes with their values.
         let template = unsafe { template::read(attributes, count) }?;
         session.begin_search(|token, caller| token.find(caller, &template))
     })

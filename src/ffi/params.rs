@@ -13,9 +13,9 @@ const MAX_PIECE: CK_ULONG = 1 << 20;
 
 /// A mechanism that is known, with its parameter.
 pub struct Asked {
-    /// What can be done with it.
+    /// The mechanism's row.
     pub row: &'static Row,
-    /// The mechanism itself.
+    /// Its number and parameter.
     pub mechanism: Mechanism,
 }
 
@@ -25,7 +25,7 @@ pub struct Asked {
 /// `mechanism` is NULL or valid for reads; its parameter is NULL or valid for reads of its length, and
 /// so are the pointers in it.
 pub unsafe fn read(mechanism: *const CK_MECHANISM, does: CK_FLAGS) -> Result<Asked> {
-    // SAFETY: as the caller promises.
+    // SAFETY: this function asks the same of `mechanism`.
     match unsafe { read_or_cancel(mechanism, does) }? {
         Some(asked) => Ok(asked),
         None => Err(Reason::ArgumentsBad.detail("no mechanism")),
@@ -42,7 +42,7 @@ pub unsafe fn read_or_cancel(
     mechanism: *const CK_MECHANISM,
     does: CK_FLAGS,
 ) -> Result<Option<Asked>> {
-    // SAFETY: as the caller promises.
+    // SAFETY: this function asks the same of `mechanism`.
     let asked = unsafe { read_lenient(mechanism, does) }?;
     match asked {
         Some(Asked { row: Row { params: ParamsShape::Oaep, .. }, ref mechanism })
@@ -54,14 +54,14 @@ pub unsafe fn read_or_cancel(
     }
 }
 
-/// The row of an Init for messages, whose parameters come with the messages; none cancels. Callers
-/// give the Init one too, or not: it says nothing that the messages' own do not.
+/// Reads the row of an Init for messages; none cancels. The parameters come with the messages: callers
+/// give the Init one too, or not, and it says nothing that the messages' own do not.
 ///
 /// # Safety
 /// `mechanism` is NULL or valid for reads.
 pub unsafe fn row_or_cancel(mechanism: *const CK_MECHANISM) -> Result<Option<&'static Row>> {
     let Some(mechanism) = NonNull::new(mechanism.cast_mut()) else { return Ok(None) };
-    // SAFETY: not NULL; the rest is the caller's promise.
+    // SAFETY: not NULL, so there is a mechanism; only its number is used.
     mechanism::find(unsafe { mechanism.read_unaligned() }.mechanism).map(Some)
 }
 
@@ -70,16 +70,19 @@ pub unsafe fn row_or_cancel(mechanism: *const CK_MECHANISM) -> Result<Option<&'s
 /// # Safety
 /// As [`read`].
 pub unsafe fn read_for_unwrap(mechanism: *const CK_MECHANISM) -> Result<Asked> {
-    // SAFETY: as the caller promises.
+    // SAFETY: this function asks the same of `mechanism`.
     unsafe { read_lenient(mechanism, CKF_UNWRAP) }?
         .ok_or_else(|| Reason::ArgumentsBad.detail("no mechanism"))
 }
 
-/// A mechanism that does something else is invalid whatever its parameter is.
+/// Reads a mechanism; one that does not do what the `CKF_` flag says is invalid whatever its parameter is.
+///
+/// # Safety
+/// As [`read`].
 #[inline]
 unsafe fn read_lenient(mechanism: *const CK_MECHANISM, does: CK_FLAGS) -> Result<Option<Asked>> {
     let Some(mechanism) = NonNull::new(mechanism.cast_mut()) else { return Ok(None) };
-    // SAFETY: not NULL; the rest is the caller's promise.
+    // SAFETY: not NULL, so there is a mechanism; it need not be aligned.
     let CK_MECHANISM { mechanism: id, pParameter, ulParameterLen } =
         unsafe { mechanism.read_unaligned() };
     let row = mechanism::find(id)?;
@@ -87,11 +90,16 @@ unsafe fn read_lenient(mechanism: *const CK_MECHANISM, does: CK_FLAGS) -> Result
         return Err(Reason::MechanismInvalid.into());
     }
     let parameter = Parameter { start: pParameter, len: ulParameterLen };
-    // SAFETY: as the caller promises.
+    // SAFETY: the mechanism's parameter is NULL or has its length, with pointers that are valid too.
     let params = unsafe { parameter.read(row.params) }?;
     Ok(Some(Asked { row, mechanism: Mechanism { id, params } }))
 }
 
+/// A mechanism's parameter as the caller has it: NULL, or `len` bytes at `start`.
+///
+/// # Safety
+/// That holds for every reader here: `start` is NULL or valid for reads of `len` bytes, and so is each
+/// pointer in the structure there for the length beside it.
 struct Parameter {
     start: *const c_void,
     len: CK_ULONG,
@@ -102,7 +110,7 @@ impl Parameter {
     unsafe fn read(&self, shape: ParamsShape) -> Result<Params> {
         match (self.len, shape) {
             (0, ParamsShape::None | ParamsShape::Bytes) => Ok(Params::None),
-            // SAFETY: as the caller promises.
+            // SAFETY: see `Parameter`.
             _ => unsafe { self.read_structure(shape) },
         }
     }
@@ -124,7 +132,7 @@ impl Parameter {
         if self.start.is_null() {
             return Err(wrong("a length without a parameter"));
         }
-        // SAFETY: as the caller promises, there are `len` bytes of what the mechanism takes.
+        // SAFETY: not NULL, so there are `len` bytes; each reader compares `len` with its structure.
         unsafe {
             match shape {
                 ParamsShape::None => Err(wrong("no parameter is taken")),
@@ -142,33 +150,33 @@ impl Parameter {
         }
     }
 
-    /// The structure itself, which callers do not always align.
+    /// Copies the structure out, which callers do not always align.
     unsafe fn structure<T: Copy>(&self) -> Result<T> {
         match self.len == size_of::<T>() as CK_ULONG {
-            // SAFETY: the caller promises `len` bytes there, and any bytes are a `T` of plain numbers
-            // and pointers.
+            // SAFETY: `len` bytes are there, as many as a `T` has; structures of C's numbers and
+            // pointers have no invalid bytes.
             true => Ok(unsafe { self.start.cast::<T>().read_unaligned() }),
             false => Err(wrong("the parameter's length")),
         }
     }
 
     unsafe fn ctr(&self) -> Result<Params> {
-        // SAFETY: as the caller promises.
+        // SAFETY: `read_structure` found `start` not NULL.
         let ctr = unsafe { self.structure::<CK_AES_CTR_PARAMS>() }?;
         Ok(Params::Ctr { bits: ctr.ulCounterBits, block: ctr.cb })
     }
 
-    /// `ulIvBits` is not looked at: callers leave it 0, or put something else there than eight times
+    /// Reads GCM's parameter. `ulIvBits` is ignored: callers leave it 0, or put something else there than eight times
     /// `ulIvLen`. Callers built with headers from before version 2.40 leave it out.
     unsafe fn gcm(&self) -> Result<Params> {
-        // SAFETY: as the caller promises.
+        // SAFETY: `read_structure` found `start` not NULL.
         let gcm = unsafe {
             match self.len == size_of::<OldGcm>() as CK_ULONG {
                 true => self.structure::<OldGcm>()?,
                 false => OldGcm::from(self.structure::<CK_GCM_PARAMS>()?),
             }
         };
-        // SAFETY: as the caller promises.
+        // SAFETY: `iv` has `iv_len` bytes and `aad` has `aad_len`: both lengths stand beside the pointers.
         let (iv, aad) = unsafe { (piece(gcm.iv, gcm.iv_len)?, piece(gcm.aad, gcm.aad_len)?) };
         match iv.is_empty() {
             true => Err(wrong("an empty IV")),
@@ -177,58 +185,58 @@ impl Parameter {
     }
 
     unsafe fn ccm(&self) -> Result<Params> {
-        // SAFETY: as the caller promises.
+        // SAFETY: `read_structure` found `start` not NULL.
         let ccm = unsafe { self.structure::<CK_CCM_PARAMS>() }?;
         Ok(Params::Ccm {
             data_len: ccm.ulDataLen,
-            // SAFETY: as the caller promises.
+            // SAFETY: `pNonce` has `ulNonceLen` bytes.
             nonce: unsafe { piece(ccm.pNonce, ccm.ulNonceLen) }?,
-            // SAFETY: as the caller promises.
+            // SAFETY: `pAAD` has `ulAADLen` bytes.
             aad: unsafe { piece(ccm.pAAD, ccm.ulAADLen) }?,
             tag_len: ccm.ulMACLen,
         })
     }
 
     unsafe fn oaep(&self) -> Result<Params> {
-        // SAFETY: as the caller promises.
+        // SAFETY: `read_structure` found `start` not NULL; the label has the length beside it.
         let (hash, mgf, label) = unsafe { padding(self.structure()?) }?;
         Ok(Params::Oaep { hash, mgf, label })
     }
 
     unsafe fn pss(&self) -> Result<Params> {
-        // SAFETY: as the caller promises.
+        // SAFETY: `read_structure` found `start` not NULL.
         let pss = unsafe { self.structure::<CK_RSA_PKCS_PSS_PARAMS>() }?;
         Ok(Params::Pss { hash: hash(pss.hashAlg)?, mgf: mask(pss.mgf)?, salt_len: pss.sLen })
     }
 
     unsafe fn ecdh(&self) -> Result<Params> {
-        // SAFETY: as the caller promises.
+        // SAFETY: `read_structure` found `start` not NULL.
         let ecdh = unsafe { self.structure::<CK_ECDH1_DERIVE_PARAMS>() }?;
         Ok(Params::Ecdh {
             hash: kdf(ecdh.kdf)?,
-            // SAFETY: as the caller promises.
+            // SAFETY: `pSharedData` has `ulSharedDataLen` bytes.
             shared: unsafe { piece(ecdh.pSharedData, ecdh.ulSharedDataLen) }?,
-            // SAFETY: as the caller promises.
+            // SAFETY: `pPublicData` has `ulPublicDataLen` bytes.
             public: unsafe { piece(ecdh.pPublicData, ecdh.ulPublicDataLen) }?,
         })
     }
 
-    /// The salt belongs to the first step, `pInfo` to the second: without its step neither is looked
-    /// at. pkcs11-provider names no kind of salt where it only expands.
+    /// Reads HKDF's parameter. The salt belongs to the first step, `pInfo` to the second, and each is
+    /// ignored without its step: pkcs11-provider names no kind of salt where it only expands.
     unsafe fn hkdf(&self) -> Result<Params> {
-        // SAFETY: as the caller promises.
+        // SAFETY: `read_structure` found `start` not NULL.
         let hkdf = unsafe { self.structure::<CK_HKDF_PARAMS>() }?;
         let (extract, expand) = (hkdf.bExtract != CK_FALSE, hkdf.bExpand != CK_FALSE);
         let salt = match hkdf.ulSaltType {
             _ if !extract => Salt::Bytes(Vec::new()),
             CKF_HKDF_SALT_NULL => Salt::Bytes(Vec::new()),
-            // SAFETY: as the caller promises.
+            // SAFETY: `pSalt` has `ulSaltLen` bytes where the salt is data.
             CKF_HKDF_SALT_DATA => Salt::Bytes(unsafe { piece(hkdf.pSalt, hkdf.ulSaltLen) }?),
             CKF_HKDF_SALT_KEY => Salt::Key(hkdf.hSaltKey),
             _ => return Err(wrong("the kind of salt")),
         };
         let info = match expand {
-            // SAFETY: as the caller promises.
+            // SAFETY: `pInfo` has `ulInfoLen` bytes where the second step is asked for.
             true => unsafe { piece(hkdf.pInfo, hkdf.ulInfoLen) }?,
             false => Vec::new(),
         };
@@ -236,10 +244,10 @@ impl Parameter {
     }
 
     unsafe fn rsa_aes(&self) -> Result<Params> {
-        // SAFETY: as the caller promises.
+        // SAFETY: `read_structure` found `start` not NULL.
         let wrap = unsafe { self.structure::<CK_RSA_AES_KEY_WRAP_PARAMS>() }?;
         let oaep = NonNull::new(wrap.pOAEPParams).ok_or_else(|| wrong("the OAEP parameter"))?;
-        // SAFETY: as the caller promises.
+        // SAFETY: `pOAEPParams` is not NULL, so there is a structure; the label has the length beside it.
         let (hash, mgf, label) = unsafe { padding(oaep.read_unaligned()) }?;
         Ok(Params::RsaAes { aes_bits: wrap.ulAESKeyBits, hash, mgf, label })
     }
@@ -262,11 +270,15 @@ fn kdf(number: CK_EC_KDF_TYPE) -> Result<Option<Hash>> {
     })
 }
 
+/// Reads the hash, the mask's hash and the label of OAEP.
+///
+/// # Safety
+/// `pSourceData` is NULL or valid for reads of `ulSourceDataLen` bytes.
 unsafe fn padding(oaep: CK_RSA_PKCS_OAEP_PARAMS) -> Result<(Hash, Hash, Vec<u8>)> {
     if oaep.source != CKZ_DATA_SPECIFIED && (oaep.source, oaep.ulSourceDataLen) != (0, 0) {
         return Err(wrong("the source of the OAEP label"));
     }
-    // SAFETY: as the caller promises.
+    // SAFETY: `pSourceData` is NULL or has `ulSourceDataLen` bytes.
     let label = unsafe { piece(oaep.pSourceData.cast(), oaep.ulSourceDataLen) }?;
     Ok((hash(oaep.hashAlg)?, mask(oaep.mgf)?, label))
 }
@@ -294,11 +306,15 @@ impl From<CK_GCM_PARAMS> for OldGcm {
     }
 }
 
+/// Copies bytes that a structure points to, `MAX_PIECE` at most.
+///
+/// # Safety
+/// `start` is NULL or valid for reads of `len` bytes.
 unsafe fn piece(start: *const CK_BYTE, len: CK_ULONG) -> Result<Vec<u8>> {
     if len > MAX_PIECE {
         return Err(wrong("a piece of it is too long"));
     }
-    // SAFETY: as the caller promises.
+    // SAFETY: this function asks the same of `start` and `len`.
     let piece = unsafe { buffer::input(start, len) };
     Ok(piece.map_err(|_| wrong("a length without data"))?.to_vec())
 }

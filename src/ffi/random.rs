@@ -5,7 +5,7 @@ use crate::error::Reason;
 use crate::lc;
 use pkcs11_sys::*;
 
-/// Mixes a caller's seed into the system's random numbers; whatever it is, they are no less random.
+/// Mixes a caller's seed into the system's random numbers, which no seed makes less random.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_SeedRandom(
     session: CK_SESSION_HANDLE,
@@ -18,7 +18,7 @@ pub unsafe extern "C" fn C_SeedRandom(
     })
 }
 
-/// Random bytes, with or without a login.
+/// Gives random bytes, with or without a login.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_GenerateRandom(
     session: CK_SESSION_HANDLE,
@@ -26,7 +26,7 @@ pub unsafe extern "C" fn C_GenerateRandom(
     out_len: CK_ULONG,
 ) -> CK_RV {
     entry::on_session("C_GenerateRandom", session, |_| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `out` is NULL or has room for `out_len` bytes.
         match unsafe { buffer::room(out, out_len) }? {
             Some(room) => lc::random::fill(room),
             None if out_len == 0 => Ok(()),

@@ -20,7 +20,7 @@ pub unsafe extern "C" fn C_OpenSession(
 ) -> CK_RV {
     entry::on_module("C_OpenSession", |module| {
         let (token, read_write) = (module.slots.token(slot)?, flags & CKF_RW_SESSION != 0);
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `session` is NULL or has room for its value.
         let out = unsafe { OutPtr::new(session) }?;
         if flags & CKF_SERIAL_SESSION == 0 {
             return Err(Reason::SessionNotSerial.into());
@@ -45,14 +45,14 @@ pub unsafe extern "C" fn C_CloseAllSessions(slot: CK_SLOT_ID) -> CK_RV {
     })
 }
 
-/// What a session can do at the moment.
+/// Describes the state of a session.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_GetSessionInfo(
     session: CK_SESSION_HANDLE,
     info: CK_SESSION_INFO_PTR,
 ) -> CK_RV {
     entry::on_session("C_GetSessionInfo", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `info` is NULL or has room for its value.
         let out = unsafe { OutPtr::new(info) }?;
         let state = session.state();
         out.write(CK_SESSION_INFO {
@@ -75,7 +75,7 @@ fn number(state: State) -> CK_STATE {
     }
 }
 
-/// Operations cannot be saved; callers ask to find out.
+/// Refuses: operations cannot be saved, and callers ask to find out.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_GetOperationState(
     session: CK_SESSION_HANDLE,
@@ -88,7 +88,7 @@ pub unsafe extern "C" fn C_GetOperationState(
     })
 }
 
-/// No state was ever saved.
+/// Refuses: no state was ever saved.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_SetOperationState(
     session: CK_SESSION_HANDLE,
@@ -112,7 +112,7 @@ pub unsafe extern "C" fn C_Login(
     pin_len: CK_ULONG,
 ) -> CK_RV {
     entry::for_session("C_Login", session, |module| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `pin` is NULL or has `pin_len` bytes.
         login(module, session, user, unsafe { read_pin(pin, pin_len) }?)
     })
 }
@@ -143,7 +143,7 @@ pub unsafe extern "C" fn C_LoginUser(
     name_len: CK_ULONG,
 ) -> CK_RV {
     entry::for_session("C_LoginUser", session, |module| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `name` is NULL or has `name_len` bytes; `pin` is NULL or has `pin_len` bytes.
         let (name, pin) = unsafe { (buffer::input(name, name_len)?, read_pin(pin, pin_len)?) };
         match name.is_empty() {
             true => login(module, session, user, pin),
@@ -158,7 +158,8 @@ pub unsafe extern "C" fn C_Logout(session: CK_SESSION_HANDLE) -> CK_RV {
     entry::for_session("C_Logout", session, |module| module.sessions.logout(session))
 }
 
-/// Which flag of `C_SessionCancel` ends which operation; the others name kinds that are never active.
+/// The flags of `C_SessionCancel` and the operations that they end; other flags name kinds that are never
+/// active.
 const CANCELS: &[(CK_FLAGS, OperationKind)] = &[
     (CKF_ENCRYPT, OperationKind::Encrypt),
     (CKF_DECRYPT, OperationKind::Decrypt),

@@ -12,7 +12,7 @@ pub unsafe extern "C" fn C_SignInit(
     key: CK_OBJECT_HANDLE,
 ) -> CK_RV {
     entry::on_session("C_SignInit", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `mechanism` is NULL or a mechanism with its parameter.
         match unsafe { params::read_or_cancel(mechanism, CKF_SIGN) }? {
             Some(asked) => session.begin_sign(asked.row, &asked.mechanism, key),
             None => session.cancel_by_init(OperationKind::Sign),
@@ -30,7 +30,8 @@ pub unsafe extern "C" fn C_Sign(
     signature_len: CK_ULONG_PTR,
 ) -> CK_RV {
     entry::on_session("C_Sign", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `data` is NULL or has `data_len` bytes, and `signature` is NULL or has room for
+        // `*signature_len`.
         session.sign(|sign| unsafe {
             buffer::through(data, data_len, signature, signature_len, |data, out| {
                 sign.whole(data, out)
@@ -47,7 +48,7 @@ pub unsafe extern "C" fn C_SignUpdate(
     data_len: CK_ULONG,
 ) -> CK_RV {
     entry::on_session("C_SignUpdate", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `data` is NULL or has `data_len` bytes.
         session.sign(|sign| sign.update(unsafe { buffer::input(data, data_len) }?))
     })
 }
@@ -60,7 +61,7 @@ pub unsafe extern "C" fn C_SignFinal(
     signature_len: CK_ULONG_PTR,
 ) -> CK_RV {
     entry::on_session("C_SignFinal", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `signature` is NULL or has room for `*signature_len` bytes.
         session.sign(|sign| unsafe {
             buffer::output(signature, signature_len, |out| sign.finish(out))
         })
@@ -75,7 +76,7 @@ pub unsafe extern "C" fn C_SignRecoverInit(
     key: CK_OBJECT_HANDLE,
 ) -> CK_RV {
     entry::on_session("C_SignRecoverInit", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `mechanism` is NULL or a mechanism with its parameter.
         match unsafe { params::read_or_cancel(mechanism, CKF_SIGN_RECOVER) }? {
             Some(asked) => session.begin_sign_recover(asked.row, &asked.mechanism, key),
             None => session.cancel_by_init(OperationKind::SignRecover),
@@ -93,7 +94,8 @@ pub unsafe extern "C" fn C_SignRecover(
     signature_len: CK_ULONG_PTR,
 ) -> CK_RV {
     entry::on_session("C_SignRecover", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `data` is NULL or has `data_len` bytes, and `signature` is NULL or has room for
+        // `*signature_len`.
         session.sign_recover(|sign| unsafe {
             buffer::through(data, data_len, signature, signature_len, |data, out| {
                 sign.whole(data, out)

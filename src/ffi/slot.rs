@@ -15,12 +15,12 @@ use pkcs11_sys::*;
 /// The length of a label, in bytes.
 const LABEL: CK_ULONG = 32;
 
-/// The slots: one for each token, and a free one. All of them count as present, so that callers find
+/// Lists the slots: one for each token, and a free one. All of them count as present, so that callers find
 /// the free one and can initialise a token in it. The list stays the same until its length is asked for.
 ///
 /// Where no agent answers, the slots are there all the same: p11-kit and others give up on all their
-/// modules when one cannot list its slots. What is wrong `C_GetTokenInfo` and `C_OpenSession` say: no
-/// agent is not no token.
+/// modules when one cannot list its slots. `C_GetTokenInfo` and `C_OpenSession` then fail, so that a
+/// token without its agent is not taken for no token.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_GetSlotList(
     _token_present: CK_BBOOL,
@@ -30,7 +30,7 @@ pub unsafe extern "C" fn C_GetSlotList(
     entry::on_module("C_GetSlotList", |module| {
         let listed = || module.slots.listed(slots.is_null(), || list(module));
         let list = |out: &mut Out<_>| out.copy(&listed()?).or_short();
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `slots` is NULL or has room for `*count` elements.
         unsafe { buffer::output(slots, count, list) }
     })
 }
@@ -43,7 +43,7 @@ fn list(module: &Module) -> Result<Vec<CK_SLOT_ID>> {
     Ok(list.unwrap_or_else(|| module.slots.without_agent()))
 }
 
-/// What a slot is.
+/// Describes a slot.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_GetSlotInfo(slot: CK_SLOT_ID, info: CK_SLOT_INFO_PTR) -> CK_RV {
     entry::on_module("C_GetSlotInfo", |module| {
@@ -58,7 +58,7 @@ pub unsafe extern "C" fn C_GetSlotInfo(slot: CK_SLOT_ID, info: CK_SLOT_INFO_PTR)
             }
             None => return Err(Reason::SlotUnknown.into()),
         };
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `info` is NULL or has room for its value.
         unsafe { OutPtr::new(info) }?.write(CK_SLOT_INFO {
             slotDescription: padded(description),
             manufacturerID: padded(MANUFACTURER),
@@ -70,7 +70,7 @@ pub unsafe extern "C" fn C_GetSlotInfo(slot: CK_SLOT_ID, info: CK_SLOT_INFO_PTR)
     })
 }
 
-/// None where no agent answers for the tokens; why is told here, as the call will not fail.
+/// Returns none where no agent answers for the tokens, and logs why, as the call will not fail.
 fn unless_absent<T>(function: &str, answer: Result<T>) -> Result<Option<T>> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
@@ -82,12 +82,12 @@ fn unless_absent<T>(function: &str, answer: Result<T>) -> Result<Option<T>> {
     }
 }
 
-/// What a token is and how it is doing.
+/// Describes a token and its state.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_GetTokenInfo(slot: CK_SLOT_ID, info: CK_TOKEN_INFO_PTR) -> CK_RV {
     entry::on_module("C_GetTokenInfo", |module| {
         let described = describe(&module.slots.info(slot)?, module.sessions.count(slot));
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `info` is NULL or has room for its value.
         unsafe { OutPtr::new(info) }?.write(described);
         Ok(())
     })
@@ -133,7 +133,7 @@ fn flags(token: &TokenInfo) -> CK_FLAGS {
     set.into_iter().filter(|(set, _)| *set).fold(always, |flags, (_, flag)| flags | flag)
 }
 
-/// Slots neither come nor go by themselves: there is never an event, and no use in waiting for one.
+/// Answers that there is no event: slots neither come nor go by themselves, and waiting is not supported.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_WaitForSlotEvent(
     flags: CK_FLAGS,
@@ -151,7 +151,7 @@ pub unsafe extern "C" fn C_WaitForSlotEvent(
     })
 }
 
-/// The mechanisms of a token; all tokens have the same.
+/// Lists the mechanisms of a token; all tokens have the same.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_GetMechanismList(
     slot: CK_SLOT_ID,
@@ -161,12 +161,12 @@ pub unsafe extern "C" fn C_GetMechanismList(
     entry::on_module("C_GetMechanismList", |module| {
         module.slots.info(slot)?;
         let known: Vec<CK_MECHANISM_TYPE> = MECHANISMS.iter().map(|row| row.id).collect();
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `mechanisms` is NULL or has room for `*count` elements.
         unsafe { buffer::output(mechanisms, count, |out| out.copy(&known).or_short()) }
     })
 }
 
-/// What a mechanism does, and with which keys.
+/// Describes a mechanism: its flags and key sizes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_GetMechanismInfo(
     slot: CK_SLOT_ID,
@@ -175,7 +175,7 @@ pub unsafe extern "C" fn C_GetMechanismInfo(
 ) -> CK_RV {
     entry::on_module("C_GetMechanismInfo", |module| {
         module.slots.info(slot)?;
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `info` is NULL or has room for its value.
         let out = unsafe { OutPtr::new(info) }?;
         let ((ulMinKeySize, ulMaxKeySize), flags) = module.slots.mechanism(slot, mechanism)?;
         out.write(CK_MECHANISM_INFO { ulMinKeySize, ulMaxKeySize, flags });
@@ -214,12 +214,12 @@ pub unsafe extern "C" fn C_InitPIN(
     pin_len: CK_ULONG,
 ) -> CK_RV {
     entry::on_session("C_InitPIN", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `pin` is NULL or has `pin_len` bytes.
         session.token().init_pin(unsafe { read_pin(pin, pin_len) }?)
     })
 }
 
-/// Changes the PIN of whoever is logged in, or the user's.
+/// Changes the PIN of the user or security officer who is logged in, else the user's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn C_SetPIN(
     session: CK_SESSION_HANDLE,
@@ -229,14 +229,14 @@ pub unsafe extern "C" fn C_SetPIN(
     new_len: CK_ULONG,
 ) -> CK_RV {
     entry::for_session("C_SetPIN", session, |module| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `old` is NULL or has `old_len` bytes; `new` is NULL or has `new_len` bytes.
         let (old, new) = unsafe { (read_pin(old, old_len)?, read_pin(new, new_len)?) };
         module.sessions.set_pin(session, old, new)
     })
 }
 
-/// A PIN. NULL would ask for one to be entered on the token (`CKF_PROTECTED_AUTHENTICATION_PATH`),
-/// which has nothing to enter it on.
+/// Reads a PIN. NULL would ask for one to be entered on the token (`CKF_PROTECTED_AUTHENTICATION_PATH`),
+/// which has nothing to enter it on, and is refused.
 ///
 /// # Safety
 /// As [`buffer::input`].
@@ -244,7 +244,7 @@ pub unsafe fn read_pin<'a>(pin: *const CK_UTF8CHAR, len: CK_ULONG) -> Result<&'a
     if pin.is_null() {
         return Err(Reason::ArgumentsBad.detail("no PIN"));
     }
-    // SAFETY: as the caller promises.
+    // SAFETY: `pin` is not NULL, so it has `len` bytes.
     unsafe { buffer::input(pin, len) }
 }
 

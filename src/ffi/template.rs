@@ -10,7 +10,7 @@ use crate::secret::Secret;
 use crate::token::Answer;
 use pkcs11_sys::*;
 
-/// How deep templates may stand in templates.
+/// The greatest depth of templates in templates.
 const MAX_DEPTH: usize = 2;
 
 /// Reads a caller's template.
@@ -19,29 +19,33 @@ const MAX_DEPTH: usize = 2;
 /// `attributes` is NULL or valid for reads of `count` attributes, and each `pValue` in it NULL or
 /// valid for reads of `ulValueLen` bytes.
 pub unsafe fn read(attributes: *const CK_ATTRIBUTE, count: CK_ULONG) -> Result<Template> {
-    // SAFETY: as the caller promises.
+    // SAFETY: this function asks the same of `attributes`.
     Template::new(unsafe { read_attributes(attributes, count, MAX_DEPTH) }?)
 }
 
+/// Reads attributes, and templates in them down to `depth`.
+///
+/// # Safety
+/// As [`read`].
 unsafe fn read_attributes(
     attributes: *const CK_ATTRIBUTE,
     count: CK_ULONG,
     depth: usize,
 ) -> Result<Vec<Attribute>> {
-    // SAFETY: as the caller promises.
+    // SAFETY: `attributes` is NULL or has `count` elements.
     let attributes = unsafe { bounded(attributes, count) }?;
     attributes
         .iter()
         .map(|attribute| {
-            // SAFETY: as the caller promises.
+            // SAFETY: the attribute's `pValue` is NULL or has `ulValueLen` bytes.
             let value = unsafe { read_value(attribute, depth) }?;
             Ok(Attribute { kind: unsigned(attribute.type_), value })
         })
         .collect()
 }
 
-/// Java reads attribute numbers in SunPKCS11's configuration as signed and of 32 bits: there, Keystead's
-/// can only be written as negative ones (`0x-7FB4ACFA` for the expiry), and arrive with the sign
+/// Undoes what Java does to Keystead's numbers: SunPKCS11's configuration has them as signed and of 32
+/// bits, where they can only be written as negative ones (`0x-7FB4ACFA` for the expiry), and arrive with the sign
 /// extended to all 64 bits. Numbers that are not Keystead's stay as they are.
 fn unsigned(kind: CK_ATTRIBUTE_TYPE) -> CK_ATTRIBUTE_TYPE {
     const EXTENDED: CK_ATTRIBUTE_TYPE = 0xFFFF_FFFF_804B_5300;
@@ -51,6 +55,10 @@ fn unsigned(kind: CK_ATTRIBUTE_TYPE) -> CK_ATTRIBUTE_TYPE {
     }
 }
 
+/// Borrows the caller's attributes, [`MAX_ATTRIBUTES`] at most.
+///
+/// # Safety
+/// `attributes` is NULL or valid for reads of `count` attributes during `'a`.
 unsafe fn bounded<'a>(
     attributes: *const CK_ATTRIBUTE,
     count: CK_ULONG,
@@ -58,10 +66,14 @@ unsafe fn bounded<'a>(
     if count > MAX_ATTRIBUTES as CK_ULONG {
         return Err(Reason::ArgumentsBad.detail("a template with too many attributes"));
     }
-    // SAFETY: as the caller promises.
+    // SAFETY: this function asks the same of `attributes`.
     unsafe { buffer::input(attributes, count) }
 }
 
+/// Copies one value; a template in it loses its pointers.
+///
+/// # Safety
+/// `pValue` is NULL or valid for reads of `ulValueLen` bytes.
 unsafe fn read_value(attribute: &CK_ATTRIBUTE, depth: usize) -> Result<Secret> {
     let (value, len) = (attribute.pValue, attribute.ulValueLen);
     if len > MAX_VALUE as CK_ULONG || (value.is_null() && len > 0) {
@@ -69,14 +81,17 @@ unsafe fn read_value(attribute: &CK_ATTRIBUTE, depth: usize) -> Result<Secret> {
         return Err(Reason::AttributeValue.detail(format_args!("the length of {kind:#x}")));
     }
     if holds_template(attribute.type_) {
-        // SAFETY: as the caller promises, the value is a template.
+        // SAFETY: an attribute of this type has an array of attributes as its value.
         return unsafe { read_nested(value.cast(), len, depth) };
     }
-    // SAFETY: as the caller promises.
+    // SAFETY: `pValue` has `ulValueLen` bytes.
     Ok(Secret::from(unsafe { buffer::input(value.cast::<u8>(), len) }?))
 }
 
-/// A template in a template, as bytes without pointers.
+/// Reads a template in a template, as bytes without pointers.
+///
+/// # Safety
+/// `attributes` is NULL or valid for reads of `len` bytes, and the values in it as in [`read`].
 unsafe fn read_nested(
     attributes: *const CK_ATTRIBUTE,
     len: CK_ULONG,
@@ -86,34 +101,34 @@ unsafe fn read_nested(
     let Some(depth) = depth.checked_sub(1).filter(|_| len.is_multiple_of(size)) else {
         return Err(Reason::AttributeValue.detail("a template in a template"));
     };
-    // SAFETY: as the caller promises.
+    // SAFETY: `attributes` has `len` bytes, a whole number of attributes, with values like the outer ones.
     let nested = Template::new(unsafe { read_attributes(attributes, len / size, depth) }?)?;
     Ok(nested.flatten())
 }
 
-/// Whether an attribute's value is itself an array of `CK_ATTRIBUTE`
+/// Returns whether an attribute's value is itself an array of `CK_ATTRIBUTE`
 /// (`CKA_ALLOWED_MECHANISMS` is an array too, but of numbers).
 fn holds_template(kind: u64) -> bool {
     TEMPLATES.contains(&kind)
 }
 
-/// What `C_GetAttributeValue` is to find out, and where its answers go.
+/// The attributes that `C_GetAttributeValue` asks for, with the room for their values.
 pub struct Questions<'a>(&'a mut [CK_ATTRIBUTE]);
 
 impl Questions<'_> {
-    /// Reads which attributes are asked for.
+    /// Borrows the caller's array.
     ///
     /// # Safety
     /// `attributes` is NULL or valid for reading and writing `count` attributes, and each `pValue` in
     /// it NULL or valid for writes of `ulValueLen` bytes, until this is dropped.
     pub unsafe fn new(attributes: *mut CK_ATTRIBUTE, count: CK_ULONG) -> Result<Self> {
-        // SAFETY: as the caller promises.
+        // SAFETY: `attributes` is NULL or has `count` elements; this checks their number only.
         unsafe { bounded(attributes, count) }?;
-        // SAFETY: as the caller promises.
+        // SAFETY: the caller lets `count` attributes be written until this is dropped.
         Ok(Self(unsafe { buffer::room(attributes, count) }?.unwrap_or_default()))
     }
 
-    /// The types asked for, in the caller's order.
+    /// Returns the types asked for, in the caller's order.
     pub fn kinds(&self) -> Vec<u64> {
         self.0.iter().map(|attribute| attribute.type_).collect()
     }
@@ -123,13 +138,17 @@ impl Questions<'_> {
     pub fn answer(self, answers: &[Answer]) -> Result<()> {
         let mut done = Ok(());
         for (attribute, answer) in self.0.iter_mut().zip(answers) {
-            // SAFETY: as promised at `new`.
+            // SAFETY: `new` asks that each `pValue` is NULL or has room for `ulValueLen` bytes.
             done = done.and(unsafe { answer_one(attribute, answer) });
         }
         done
     }
 }
 
+/// Answers for one attribute.
+///
+/// # Safety
+/// `pValue` is NULL or valid for writes of `ulValueLen` bytes.
 unsafe fn answer_one(attribute: &mut CK_ATTRIBUTE, answer: &Answer) -> Result<()> {
     let value = match answer {
         Answer::Value(value) => value.expose(),
@@ -138,21 +157,25 @@ unsafe fn answer_one(attribute: &mut CK_ATTRIBUTE, answer: &Answer) -> Result<()
     };
     if holds_template(attribute.type_) {
         let inner = Template::unflatten(value)?;
-        // SAFETY: as the caller promises.
+        // SAFETY: an attribute of this type has room for an array of attributes.
         return unsafe { answer_nested(attribute, &inner) };
     }
-    // SAFETY: as the caller promises.
+    // SAFETY: `pValue` is NULL or has room for `ulValueLen` bytes.
     unsafe { put(attribute, value) }
 }
 
-/// The two-call rule for one attribute's value.
+/// Writes one attribute's value under the two-call rule.
+///
+/// # Safety
+/// `pValue` is NULL or valid for writes of `ulValueLen` bytes.
 unsafe fn put(attribute: &mut CK_ATTRIBUTE, value: &[u8]) -> Result<()> {
     let length = value.len() as CK_ULONG;
     if !attribute.pValue.is_null() {
         if attribute.ulValueLen < length {
             return unavailable(attribute, Reason::BufferTooSmall.into());
         }
-        // SAFETY: the caller promises `ulValueLen` bytes there, and `value` is the token's own.
+        // SAFETY: there is room for `ulValueLen` bytes, no fewer than `value` has; `value` is the token's own, so
+        // the two do not overlap.
         unsafe { attribute.pValue.cast::<u8>().copy_from(value.as_ptr(), value.len()) };
     }
     attribute.ulValueLen = length;
@@ -160,22 +183,25 @@ unsafe fn put(attribute: &mut CK_ATTRIBUTE, value: &[u8]) -> Result<()> {
 }
 
 /// Writes a template's attributes over those in the caller's array, each into the room that the
-/// caller left at its place, or its length alone where that is NULL (PKCS#11 3.1, 5.7.5).
+/// caller left for it, or its length alone where that is NULL (PKCS#11 3.1, 5.7.5).
+///
+/// # Safety
+/// `pValue` is NULL or an array of `ulValueLen` bytes, whose own `pValue`s are as in [`Questions::new`].
 unsafe fn answer_nested(attribute: &mut CK_ATTRIBUTE, inner: &Template) -> Result<()> {
     let size = size_of::<CK_ATTRIBUTE>() as CK_ULONG;
     let length = inner.iter().len() as CK_ULONG * size;
     if !attribute.pValue.is_null() && attribute.ulValueLen < length {
         return unavailable(attribute, Reason::BufferTooSmall.into());
     }
-    // SAFETY: the caller promises `ulValueLen` bytes there, which are enough.
+    // SAFETY: there is room for `ulValueLen` bytes, no fewer than `length`, or none where `pValue` is NULL.
     let room = unsafe { buffer::room(attribute.pValue.cast::<CK_ATTRIBUTE>(), length / size) }?;
     attribute.ulValueLen = length;
     let mut done = Ok(());
-    for (place, given) in room.unwrap_or_default().iter_mut().zip(inner.iter()) {
-        place.type_ = given.kind;
+    for (to, given) in room.unwrap_or_default().iter_mut().zip(inner.iter()) {
+        to.type_ = given.kind;
         let value = Answer::Value(given.value.duplicate());
-        // SAFETY: the caller promises that each `pValue` in the array is NULL or has its room.
-        done = done.and(unsafe { answer_one(place, &value) });
+        // SAFETY: each `pValue` in the caller's array is NULL or has room for its `ulValueLen` bytes.
+        done = done.and(unsafe { answer_one(to, &value) });
     }
     done
 }

@@ -12,7 +12,7 @@ pub unsafe extern "C" fn C_VerifyInit(
     key: CK_OBJECT_HANDLE,
 ) -> CK_RV {
     entry::on_session("C_VerifyInit", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `mechanism` is NULL or a mechanism with its parameter.
         match unsafe { params::read_or_cancel(mechanism, CKF_VERIFY) }? {
             Some(asked) => session.begin_verify(asked.row, &asked.mechanism, key),
             None => session.cancel_by_init(OperationKind::Verify),
@@ -30,7 +30,8 @@ pub unsafe extern "C" fn C_Verify(
     signature_len: CK_ULONG,
 ) -> CK_RV {
     entry::on_session("C_Verify", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `signature` is NULL or has `signature_len` bytes; `data` is NULL or has
+        // `data_len` bytes.
         session.verify(|verify| unsafe {
             let signature = buffer::input(signature, signature_len)?;
             verify.whole(buffer::input(data, data_len)?, signature)
@@ -46,7 +47,7 @@ pub unsafe extern "C" fn C_VerifyUpdate(
     data_len: CK_ULONG,
 ) -> CK_RV {
     entry::on_session("C_VerifyUpdate", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `data` is NULL or has `data_len` bytes.
         session.verify(|verify| verify.update(unsafe { buffer::input(data, data_len) }?))
     })
 }
@@ -59,7 +60,7 @@ pub unsafe extern "C" fn C_VerifyFinal(
     signature_len: CK_ULONG,
 ) -> CK_RV {
     entry::on_session("C_VerifyFinal", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `signature` is NULL or has `signature_len` bytes.
         session.verify(|verify| verify.finish(unsafe { buffer::input(signature, signature_len) }?))
     })
 }
@@ -72,7 +73,7 @@ pub unsafe extern "C" fn C_VerifyRecoverInit(
     key: CK_OBJECT_HANDLE,
 ) -> CK_RV {
     entry::on_session("C_VerifyRecoverInit", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `mechanism` is NULL or a mechanism with its parameter.
         match unsafe { params::read_or_cancel(mechanism, CKF_VERIFY_RECOVER) }? {
             Some(asked) => session.begin_verify_recover(asked.row, &asked.mechanism, key),
             None => session.cancel_by_init(OperationKind::VerifyRecover),
@@ -90,7 +91,8 @@ pub unsafe extern "C" fn C_VerifyRecover(
     data_len: CK_ULONG_PTR,
 ) -> CK_RV {
     entry::on_session("C_VerifyRecover", session, |session| {
-        // SAFETY: PKCS#11's contract.
+        // SAFETY: `signature` is NULL or has `signature_len` bytes, and `data` is NULL or has room
+        // for `*data_len`.
         session.verify_recover(|verify| unsafe {
             buffer::through(signature, signature_len, data, data_len, |signature, out| {
                 verify.whole(signature, out)
