@@ -10,10 +10,7 @@ project=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 
 # need COMMAND-OR-FILE=PACKAGE...: installs the Debian packages of what is missing, or says what is.
 need() {
-    missing=''
-    for pair in "$@"; do
-        is_there "${pair%%=*}" || missing="$missing ${pair#*=}"
-    done
+    missing=$(lacking "$@" | sed 's/^/ /' | tr -d '\n')
     [ -z "$missing" ] && return 0
     # Somebody has tried already.
     [ -z "${KEYSTEAD_NO_PACKAGES:-}" ] || return 1
@@ -23,6 +20,13 @@ need() {
     echo "keystead: error: these Debian packages are missing and could not be installed:$missing" >&2
     echo "keystead: hint: as root, run: apt-get install$missing" >&2
     return 1
+}
+
+# lacking COMMAND-OR-FILE=PACKAGE...: the Debian packages of what is missing, one a line.
+lacking() {
+    for pair in "$@"; do
+        is_there "${pair%%=*}" || echo "${pair#*=}"
+    done
 }
 
 # wanted COMMAND-OR-FILE=PACKAGE...: the same for a script of checks, which is skipped where it must be.

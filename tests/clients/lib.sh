@@ -10,10 +10,14 @@ project=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 here=$(cd "$(dirname "$0")" && pwd)
 
 # client NAME COMMAND-OR-FILE=PACKAGE...: the client's packages and a store with a token. A client
-# whose packages cannot be had is skipped.
+# whose packages cannot be had is skipped. With KEYSTEAD_LIST_PACKAGES it only says what it would install.
 client() {
     local name=$1
     shift
+    if [ -n "${KEYSTEAD_LIST_PACKAGES:-}" ]; then
+        printf '%s\n' "$@"
+        exit 0
+    fi
     if ! packages "$@"; then
         skip "$name: its packages are not here and could not be installed"
         exit 0
