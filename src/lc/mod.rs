@@ -24,12 +24,6 @@ mod rsa_odd;
 pub mod rsa_parts;
 pub mod rsa_pkcs1;
 pub mod rsa_sign;
-#[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing, unused_must_use)]
-mod speed;
-#[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-mod vectors;
 pub mod x25519;
 
 use crate::error::{Error, Reason, Result};
@@ -45,14 +39,18 @@ pub fn canonical_spki(der: &[u8]) -> Result<Vec<u8>> {
     }
 }
 
-/// `Ok` where AWS-LC answered 1, else `reason`, with the error queue emptied.
+/// Returns `reason` unless AWS-LC answered 1, with the error queue emptied.
 fn done(code: c_int, reason: Reason) -> Result<()> {
     if code == 1 { Ok(()) } else { Err(failed(reason)) }
 }
 
-/// `reason`, with the error queue emptied.
+/// Returns `reason`, with the error queue emptied.
 fn failed(reason: Reason) -> Error {
     // SAFETY: clears the calling thread's queue; no preconditions.
     unsafe { aws_lc_sys::ERR_clear_error() };
     reason.into()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+mod tests;

@@ -127,7 +127,7 @@ pub static MECHANISMS: &[Row] = &[
 
 const _: () = assert!(row::sorted(MECHANISMS), "MECHANISMS is not sorted by number");
 
-/// Where the rows of the lower numbers stand, which almost every call is for: every Init looks here.
+/// The rows by number, for the lower numbers, which almost every Init looks up.
 static PLACES: [u8; 0x1200] = row::places(MECHANISMS);
 
 /// The row of a mechanism; `MechanismInvalid` if there is none.
@@ -164,7 +164,7 @@ pub trait Transform: Send {
 pub trait Absorb: Send {
     /// Takes more input.
     fn update(&mut self, input: &[u8]) -> Result<()>;
-    /// How long the result is.
+    /// The length of the result in bytes.
     fn finish_len(&self) -> usize;
     /// Writes the result; returns its length. Nothing follows.
     fn finish(&mut self, output: &mut [u8]) -> Result<usize>;
@@ -179,7 +179,7 @@ pub trait Absorb: Send {
 pub trait Check: Send {
     /// Takes more input.
     fn update(&mut self, input: &[u8]) -> Result<()>;
-    /// Whether `signature` fits all that was taken.
+    /// Checks `signature` against all that was taken.
     fn finish(&mut self, signature: &[u8]) -> Result<()>;
 }
 
@@ -207,7 +207,7 @@ pub type Generate = fn(&Params, usize) -> Result<Secret>;
 /// Generates a key pair; the private key holds the public one.
 pub type GeneratePair = fn(&Params, &Domain) -> Result<Parsed>;
 
-/// What a key pair is to be like.
+/// The parameters of a key pair to generate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Domain<'a> {
     /// An RSA pair.
@@ -224,11 +224,3 @@ pub enum Domain<'a> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 pub(crate) mod tests;
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-mod vectors;
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-mod vectors_rsa;

@@ -5,8 +5,6 @@ mod bounded;
 mod confidential;
 mod deadline;
 pub mod frame;
-#[cfg(test)]
-mod golden;
 pub mod link;
 pub mod message;
 mod outage;
@@ -22,3 +20,7 @@ pub use link::Link;
 pub use message::{Authority, Change, Expect, Outcome, Request, Response, Stored, TokenEntry};
 pub use page::{Page, PageWriter};
 pub use start::AgentLocation;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests;

@@ -1,6 +1,10 @@
 //! What holds for every row: a split message gives what it gives whole, and what was encrypted or
 //! wrapped comes back. A new row is tested the moment it stands in the table.
 
+mod speed;
+mod vectors;
+mod vectors_rsa;
+
 use super::*;
 use crate::id::Id;
 use crate::key::policy::{Sealing, Usages, Watch, allow};
@@ -410,7 +414,7 @@ fn rsa_aes_tells_nothing_of_which_half_is_wrong() {
     }
 }
 
-/// What a function of a row answers to a key, if the row has that function.
+/// The answer of a row's function to a key, if the row has that function.
 fn answer<T>(begun: Result<Result<T>>) -> Option<Reason> {
     begun.ok().map(|begun| begun.err().map_or(Reason::SignatureInvalid, |error| error.reason()))
 }

