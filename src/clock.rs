@@ -12,7 +12,7 @@ pub type Seconds = u64;
 /// One start of the machine.
 pub type Boot = [u8; 16];
 
-/// Where "now" comes from.
+/// A source of the present time.
 pub trait Clock: Send + Sync {
     /// Seconds since 1970 UTC.
     fn now(&self) -> Seconds;
@@ -47,7 +47,7 @@ impl Clock for SystemClock {
         SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 
-    /// What the kernel noted at its last tick: no counter of the processor is read.
+    /// Returns the time that the kernel noted at its last tick: no counter of the processor is read.
     fn coarse(&self) -> Seconds {
         sys::coarse_seconds()
     }
@@ -81,7 +81,7 @@ impl FixedClock {
         self.now.store(now, Ordering::Relaxed);
     }
 
-    /// Lets time pass.
+    /// Moves the time on.
     pub fn pass(&self, seconds: Seconds) {
         self.now.fetch_add(seconds, Ordering::Relaxed);
         self.uptime.fetch_add(seconds, Ordering::Relaxed);
@@ -130,7 +130,7 @@ impl<C: Clock + ?Sized> Clock for std::sync::Arc<C> {
     }
 }
 
-/// By how much the clock may be behind a store's time before somebody has to see to it, in seconds: it is
+/// The lag of the clock behind a store's time, in seconds, that needs nobody's attention: clocks are
 /// corrected by less now and then.
 pub const TOLERANCE: Seconds = 60;
 

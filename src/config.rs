@@ -21,7 +21,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use surroundings::Surroundings;
 
-/// What is configured, with defaults for what is not.
+/// The configuration, with defaults for what the file leaves out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// The store's directory, absolute.
@@ -30,24 +30,24 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// The program to run as agent, absolute (`agent`); none: `keystead` beside the module.
     pub agent: Option<PathBuf>,
-    /// Whether an idle agent stays as long as an expiry lies ahead (`linger`). Default: yes.
+    /// Lets an idle agent stay as long as an expiry lies ahead (`linger`). Default: yes.
     pub linger: bool,
     /// The group, by name or number, whose members may use the store (`group`). Default: none.
     pub group: Option<String>,
-    /// Whether new tokens keep their keys as custom keys (`custody`). Default: yes.
+    /// Makes the keys of new tokens custom keys (`custody`). Default: yes.
     pub custody: bool,
-    /// How many hours erasing waits after an expiry, while the key is unusable already, in case the clock
+    /// The hours that erasing waits after an expiry, while the key is unusable already, in case the clock
     /// was wrong (`grace_hours`, 0 to 24). Default: none.
     pub grace_hours: u64,
-    /// Where the agent keeps a Prometheus text file, absolute (`metrics`). Default: nowhere.
+    /// The Prometheus text file that the agent writes, absolute (`metrics`). Default: none.
     pub metrics: Option<PathBuf>,
-    /// Where the log goes (`log`). Default: nowhere in the module, standard error in the program.
+    /// The destination of the log (`log`). Default: none in the module, standard error in the program.
     pub log: Option<Log>,
     /// The least that is logged (`log_level`). Default: warnings.
     pub log_level: LogLevel,
-    /// Whether PKCS#1 v1.5 unwraps keys (`pkcs1_unwrap`). Default: no.
+    /// Lets PKCS#1 v1.5 unwrap keys (`pkcs1_unwrap`). Default: no.
     pub pkcs1_unwrap: bool,
-    /// Whether a key that may decrypt also wraps sensitive keys, and one that may encrypt unwraps them
+    /// Lets a key that may decrypt also wrap sensitive keys, and one that may encrypt unwrap them
     /// (`mixed_wrapping`). Default: no.
     pub mixed_wrapping: bool,
     /// The least size of RSA keys that are made, imported and used, in bits (`rsa_minimum`, 1024 to
@@ -58,13 +58,13 @@ pub struct Config {
 /// The environment variable that names the store.
 pub const STORE_VARIABLE: &str = "KEYSTEAD_STORE";
 
-/// What `rsa_minimum` may be: the sizes of RSA keys that the token computes with at all.
+/// The possible values of `rsa_minimum`: the sizes of RSA keys that the token computes with at all.
 pub const RSA_MINIMUM: RangeInclusive<u64> = 1024..=8192;
 
 /// Erasing happens within 24 hours of an expiry, in any case.
 const MOST_GRACE_HOURS: u64 = 24;
 
-/// Where the log goes.
+/// The destinations of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Log {
     /// Standard error.
@@ -80,7 +80,8 @@ impl Config {
         Self::load_in(&Surroundings::of_process(), named)
     }
 
-    /// The same, with the store in `directory` whatever is configured, as the program's `--store` has it.
+    /// Loads the configuration like [`Self::load`], with the store in `directory` instead of the
+    /// configured one, as the program's `--store` has it.
     pub fn load_with_store(named: Option<&str>, directory: &str) -> Result<Self> {
         absolute(directory.to_owned()).map_err(|why| bad(format_args!("--store: {why}")))?;
         let surroundings =
@@ -135,7 +136,7 @@ impl Config {
 }
 
 impl Config {
-    /// How long erasing waits, in seconds.
+    /// The time that erasing waits, in seconds.
     pub fn erase_grace(&self) -> Seconds {
         self.grace_hours * 3600
     }

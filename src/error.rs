@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::io;
 
-/// What went wrong, with detail where a person can act on it.
+/// A failure, with detail where a person can act on it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Error {
     reason: Reason,
@@ -48,14 +48,14 @@ impl Error {
 }
 
 impl Reason {
-    /// Whether it tells of the agent, the store or the process rather than of what was asked.
+    /// Returns whether the agent, the store or the process failed rather than the call was wrong.
     pub fn is_of_store(self) -> bool {
         self.is_no_agent()
             || matches!(self, Self::General | Self::HostMemory | Self::BadConfiguration)
     }
 
-    /// Whether somebody may want to know who was refused what: a PIN, or a rule of custody. What callers
-    /// try to find out, and how they use the interface, is no such thing.
+    /// Returns whether an auditor would want to know of it: a wrong PIN, or a refusal by a rule of
+    /// custody. Questions that callers ask to find out, and mistakes in using the interface, are none.
     pub const fn is_refusal(self) -> bool {
         matches!(
             self,
@@ -94,7 +94,8 @@ impl Reason {
 }
 
 impl Reason {
-    /// Whether it means that nobody serves the store: neither the token nor what it holds is to blame.
+    /// Returns whether it means that no agent serves the store: neither the token nor its objects are to
+    /// blame.
     pub fn is_no_agent(self) -> bool {
         matches!(
             self,
@@ -109,7 +110,7 @@ impl Reason {
         )
     }
 
-    /// What an operating system's error means to a caller, or else `otherwise`.
+    /// Returns the reason that stands for an operating system's error, or else `otherwise`.
     pub fn of(error: &io::Error, otherwise: Self) -> Self {
         match (error.kind(), error.raw_os_error()) {
             (
@@ -178,7 +179,7 @@ macro_rules! reasons {
                 match self { $(Self::$name => $code,)* }
             }
 
-            /// What a person reads.
+            /// The sentence for people.
             pub const fn text(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
             }

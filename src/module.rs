@@ -18,7 +18,7 @@ static MODULE: ArcSwapOption<Module> = ArcSwapOption::const_empty();
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// What `C_Initialize` was called with.
+/// The arguments of `C_Initialize`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Arguments {
     /// The configuration file the caller names.
@@ -44,7 +44,7 @@ impl Module {
         }
     }
 
-    /// Lets go of keys that have ended.
+    /// Drops keys that have ended.
     #[inline]
     fn let_go(&self) {
         self.slots.evict(|| self.sessions.let_go());
@@ -70,7 +70,8 @@ pub fn running<T>(call: impl FnOnce(&Module) -> Result<T>) -> Result<T> {
     }
 }
 
-/// `C_Initialize`. Nothing of it waits: a thread of the parent's may have stood anywhere at a fork.
+/// Starts the module (`C_Initialize`). Nothing of it waits: a thread of the parent's may have stood
+/// anywhere at a fork.
 pub fn start(arguments: &Arguments) -> Result<()> {
     leave_inherited();
     if MODULE.load().is_some() {
@@ -90,7 +91,8 @@ pub fn start(arguments: &Arguments) -> Result<()> {
     }
 }
 
-/// `C_Finalize`. Calls that other threads are still in end as if it had come after them.
+/// Ends the module (`C_Finalize`). Calls that other threads are still in end as if it had come after
+/// them.
 pub fn end() -> Result<()> {
     leave_inherited();
     match MODULE.swap(None) {
@@ -102,7 +104,7 @@ pub fn end() -> Result<()> {
     }
 }
 
-/// Which store is used, and by which configuration.
+/// Describes the store in use and its configuration.
 fn described(config: &Config) -> String {
     let by = config.file.as_ref().map(|file| format!(", configured by {}", file.display()));
     format!("on the store {}{}", config.directory.display(), by.unwrap_or_default())
@@ -117,7 +119,7 @@ fn leave_inherited() {
     }
 }
 
-/// What a configuration decides for all tokens.
+/// Returns the settings of a configuration for all tokens.
 pub fn token_settings(config: &Config) -> Settings {
     Settings {
         custody: config.custody,

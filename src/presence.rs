@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 /// moment to its last.
 pub const MARK: &str = "slots";
 
-/// What else a store's directory has. Where two of these are and the mark is not, a store is damaged.
+/// The other entries of a store's directory. With two of these and without the mark, a store is damaged.
 const REMAINS: [&str; 4] = ["db", "generations", "snapshot", "starting"];
 
-/// What may lie in a directory in which a store can be made: what a file system brings along, what
-/// systemd listens on, what a making that was cut short has left, and the log of a store that is gone.
+/// The entries that may lie in a directory in which a store can be made: those that a file system brings
+/// along, systemd's socket, the rest of a making that was cut short, and the log of a store that is gone.
 const HARMLESS: [&str; 8] = [
     "lost+found",
     "agent.sock",
@@ -26,9 +26,9 @@ const HARMLESS: [&str; 8] = [
     "audit",
 ];
 
-/// Fails with [`Reason::StoreAbsent`] where `directory` holds no store, and says what is there instead.
-/// One that is damaged is a store, and so is what this process may not look at: whoever opens it says
-/// what is wrong.
+/// Fails with [`Reason::StoreAbsent`] where `directory` holds no store, and says what is there instead. A
+/// damaged one is a store, and so is one that this process may not look at: opening it says what is
+/// wrong.
 pub fn check(directory: &Path) -> Result<()> {
     match directory.join(MARK).symlink_metadata() {
         Err(error) if is_missing(&error) && !is_damaged(directory) => Err(absent(directory)),
@@ -74,7 +74,7 @@ fn is_damaged(directory: &Path) -> bool {
     REMAINS.iter().filter(|name| directory.join(name).exists()).count() > 1
 }
 
-/// What is there instead, then what helps.
+/// The error of a store that is not there: first what is there instead, then what helps.
 fn absent(directory: &Path) -> Error {
     let (what, cure) = match (directory.metadata(), directory.read_link()) {
         (Err(_), Ok(to)) => {
@@ -114,7 +114,7 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    /// What is said but for what helps.
+    /// Returns an error's text without the hint.
     fn said(result: Result<()>) -> String {
         let error = result.unwrap_err();
         assert_eq!(error.reason(), Reason::StoreAbsent);

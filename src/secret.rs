@@ -8,7 +8,7 @@ use zeroize::{Zeroize, Zeroizing};
 /// Secret bytes: moved rather than copied, wiped on drop, compared in constant time.
 pub struct Secret(Storage);
 
-/// Where they lie.
+/// The memory that the bytes lie in.
 enum Storage {
     Heap(Zeroizing<Vec<u8>>),
     Vault(Bytes),
@@ -56,12 +56,12 @@ impl Secret {
         }
     }
 
-    /// How many bytes there are.
+    /// The number of bytes.
     pub fn len(&self) -> usize {
         self.expose().len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no bytes.
     pub fn is_empty(&self) -> bool {
         self.expose().is_empty()
     }
@@ -76,7 +76,7 @@ impl Secret {
         Self::new(padded)
     }
 
-    /// Whether there are only zeros from `start` on, in a time that depends on the lengths alone.
+    /// Returns whether there are only zeros from `start` on, in a time that depends on the lengths alone.
     pub fn is_zero_from(&self, start: usize) -> bool {
         let tail = self.expose().get(start..).unwrap_or_default();
         tail.iter().fold(0, |all, byte| all | byte).ct_eq(&0).into()

@@ -28,7 +28,7 @@ pub struct ForkMark(Mark);
 enum Mark {
     /// A page that the kernel hands to a child zeroed.
     Page(Mapping),
-    /// Where the kernel has no such pages (before Linux 4.14, some sandboxes).
+    /// The process's number, where the kernel has no such pages (before Linux 4.14, some sandboxes).
     Process(Pid),
 }
 
@@ -38,7 +38,7 @@ impl ForkMark {
         Self(Self::page().map_or_else(|_| Mark::Process(getpid()), Mark::Page))
     }
 
-    /// Whether this is the process that made the mark. One load, where the kernel can.
+    /// Returns whether this is the process that made the mark. One load, where the kernel can.
     pub fn same_process(&self) -> bool {
         match &self.0 {
             Mark::Page(page) => {
@@ -78,8 +78,8 @@ pub fn inherited(descriptor: RawFd) -> io::Result<File> {
     Ok(unsafe { File::from_raw_fd(copy) })
 }
 
-/// Whether the program runs with privileges its caller does not have (set-uid and the like), so that
-/// nothing may be taken from its environment.
+/// Returns whether the program runs with privileges its caller does not have (set-uid and the like), so
+/// that nothing may be taken from its environment.
 pub fn is_privileged() -> bool {
     // SAFETY: reads the process's auxiliary vector, nothing else.
     unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
@@ -146,8 +146,8 @@ pub fn group_named(name: &CStr) -> Option<u32> {
     (failed == 0 && !found.is_null()).then_some(entry.gr_gid)
 }
 
-/// Whether a byte can be read at an address. The kernel looks, so that an address that is none costs no
-/// signal.
+/// Returns whether a byte can be read at an address. The kernel looks, so that an address that is none
+/// costs no signal.
 pub fn is_readable(address: *const u8) -> io::Result<bool> {
     let (_reader, writer) = io::pipe()?;
     // SAFETY: the kernel checks the address itself and answers EFAULT; nothing of this process is written.
@@ -194,7 +194,7 @@ pub fn reset_signals() {
     unblock_signals();
 }
 
-/// Has a write beyond the largest size that a file may have fail, rather than end the process.
+/// Makes a write beyond the largest size that a file may have fail, rather than end the process.
 pub fn ignore_size_signal() {
     // SAFETY: no handler is installed.
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
@@ -244,7 +244,7 @@ fn signals(members: &[c_int]) -> libc::sigset_t {
     }
 }
 
-/// Lets this process be scheduled like any other, its disk accesses too.
+/// Makes the system schedule this process like any other, its disk accesses too.
 pub fn schedule_as_usual() -> io::Result<()> {
     // By process, this one; class and level as its niceness says (ioprio_set(2)).
     const PROCESS: c_int = 1;
@@ -266,8 +266,8 @@ pub fn coarse_seconds() -> u64 {
     clock(libc::CLOCK_REALTIME_COARSE).as_secs()
 }
 
-/// For how long the machine has run, suspended or not, as its first processes see it: one in a namespace of
-/// time has a clock that is moved.
+/// Returns the time that the machine has run, suspended or not, as its first processes see it: one in a
+/// namespace of time has a clock that is moved.
 pub fn uptime() -> Duration {
     static MOVED: OnceLock<Moved> = OnceLock::new();
     let uptime = checked_uptime();
@@ -277,11 +277,11 @@ pub fn uptime() -> Duration {
     }
 }
 
-/// What the clock of the machine's uptime shows, once in a minute held against what the kernel writes to
+/// Returns the clock of the machine's uptime, once in a minute compared with what the kernel writes to
 /// `/proc/uptime`. A library that puts itself before the C library to move a program's clocks moves this
 /// one too, by decades, and everything that has an expiry would be erased.
 fn checked_uptime() -> Duration {
-    /// What the clock showed when it was right last, in seconds.
+    /// The clock's reading when it was right last, in seconds.
     static CHECKED: AtomicU64 = AtomicU64::new(u64::MAX);
     static TOLD: Once = Once::new();
     let shown = clock(libc::CLOCK_BOOTTIME);
@@ -309,8 +309,8 @@ fn checked_uptime() -> Duration {
     }
 }
 
-/// By how much the two ways to ask for the uptime may differ, and after what time they are compared again,
-/// in seconds.
+/// The permitted difference between the two ways to ask for the uptime, and the time after which they are
+/// compared again, in seconds.
 const UPTIME_TOLERANCE: u64 = 60;
 
 /// Returns the uptime that `/proc/uptime` has if what a clock has `shown` is another.
@@ -320,14 +320,14 @@ fn contradicted(shown: Duration, text: &str) -> Option<Duration> {
     (shown.abs_diff(kernel).as_secs() > UPTIME_TOLERANCE).then_some(kernel)
 }
 
-/// Which start of the machine this is.
+/// Returns the identity of this start of the machine.
 pub fn boot() -> Option<[u8; 16]> {
     let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let digits: String = text.trim().split('-').collect();
     u128::from_str_radix(&digits, 16).ok().map(u128::to_be_bytes)
 }
 
-/// By how much this process's uptime is moved, for good.
+/// The offset of this process's uptime, for good.
 #[derive(Debug, PartialEq, Eq)]
 enum Moved {
     Ahead(Duration),
@@ -340,7 +340,7 @@ impl Moved {
         Self::told(&offsets).unwrap_or(Self::Ahead(Duration::ZERO))
     }
 
-    /// What the line `boottime SECONDS NANOSECONDS` says; the nanoseconds are counted forward.
+    /// Reads the line `boottime SECONDS NANOSECONDS`; the nanoseconds are counted forward.
     fn told(offsets: &str) -> Option<Self> {
         let line = offsets.lines().find_map(|line| line.trim().strip_prefix("boottime"))?;
         let mut numbers = line.split_whitespace();
@@ -354,8 +354,8 @@ impl Moved {
     }
 }
 
-/// What a clock shows, 0 where it shows less or is not there. Through the C library: rustix reads the vDSO
-/// by itself, and ends the process where a tool such as valgrind has taken that away.
+/// Reads a clock, 0 where it shows less or is not there. Through the C library: rustix reads the vDSO by
+/// itself, and ends the process where a tool such as valgrind has taken that away.
 fn clock(which: libc::clockid_t) -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is valid for writes.
@@ -388,7 +388,7 @@ mod tests {
         assert!(inherited(-1).is_err());
     }
 
-    /// In a child, since the test program ignores one of the signals: 0 where it lives on.
+    /// Writes in a child, since the test program ignores one of the signals: 0 where it lives on.
     fn writes_in_a_child(descriptor: &impl std::os::fd::AsFd, limit: u64) -> c_int {
         // SAFETY: the child changes its own signals and limit, writes, and leaves.
         let child = unsafe { libc::fork() };
@@ -448,7 +448,7 @@ mod tests {
         }
     }
 
-    /// Whether a child of this process takes `mark` for its own. The child only looks and leaves.
+    /// Returns whether a child of this process takes `mark` for its own. The child only looks and leaves.
     fn child_agrees(mark: &ForkMark) -> bool {
         // SAFETY: the child calls nothing but `same_process` and `_exit`.
         let child = unsafe { libc::fork() };

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use variable::Asked;
 
-/// How an agent is named in the log.
+/// The agent's name in the log.
 const AGENT: &str = "keystead-agent";
 
 /// The log of this process, while there is one.
@@ -31,7 +31,7 @@ struct Journal {
     level: LevelFilter,
     /// The program that logs.
     who: String,
-    /// What an agent that this process starts is asked for.
+    /// The variable's value for an agent that this process starts.
     passed_on: Option<OsString>,
 }
 

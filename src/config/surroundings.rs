@@ -8,17 +8,17 @@ use std::path::PathBuf;
 /// An argument, so that tests can put a process anywhere.
 #[derive(Debug, Default)]
 pub(super) struct Surroundings {
-    /// `KEYSTEAD_CONF`.
+    /// The variable `KEYSTEAD_CONF`.
     pub conf: Option<PathBuf>,
-    /// `KEYSTEAD_STORE`.
+    /// The variable `KEYSTEAD_STORE`.
     pub store: Option<OsString>,
-    /// `XDG_CONFIG_HOME`, where it is absolute as its specification wants.
+    /// The variable `XDG_CONFIG_HOME`, where it is absolute as its specification wants.
     pub config_home: Option<PathBuf>,
-    /// `XDG_DATA_HOME`, likewise.
+    /// The variable `XDG_DATA_HOME`, likewise.
     pub data_home: Option<PathBuf>,
-    /// `HOME`, else what the system's user database says.
+    /// The variable `HOME`, else the home in the system's user database.
     pub home: Option<PathBuf>,
-    /// Whether the user is root.
+    /// Set where the user is root.
     pub root: bool,
     /// The system's configuration file.
     pub system_file: PathBuf,
@@ -30,7 +30,7 @@ impl Surroundings {
         Self::of(geteuid(), |name| std::env::var_os(name).filter(|_| trusted))
     }
 
-    /// `variable` is the environment, as far as it can be trusted.
+    /// Reads the surroundings of `user`; `variable` is the environment, as far as it can be trusted.
     fn of(user: Uid, variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let variable = |name| variable(name).filter(|value| !value.is_empty());
         let absolute = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());

@@ -60,7 +60,7 @@ impl AesKey {
         }
     }
 
-    /// How many bytes the key has.
+    /// The key's length in bytes.
     #[allow(clippy::len_without_is_empty)]
     pub fn len(&self) -> usize {
         self.bytes.len()

@@ -11,11 +11,11 @@ use std::ptr::{null, null_mut};
 /// The longest text, in bytes; AWS-LC's lengths are `int`.
 pub const MAX_TEXT: usize = 1 << 30;
 
-/// What a message is sealed with beside the key.
+/// The parameters of one message beside the key.
 pub struct Around<'a> {
     /// The nonce: 7 to 13 bytes, never twice with one key.
     pub nonce: &'a [u8],
-    /// What is authenticated with the text.
+    /// The data that is authenticated with the text.
     pub aad: &'a [u8],
     /// The tag's length: 4, 6, … 16 bytes.
     pub tag_len: usize,
@@ -48,7 +48,7 @@ pub fn open(key: &AesKey, around: &Around, sealed: &[u8], output: &mut [u8]) -> 
 
 enum Direction<'a> {
     Seal,
-    /// With the tag that must come out.
+    /// Decryption, with the tag that must come out.
     Open(&'a [u8]),
 }
 

@@ -6,7 +6,7 @@ use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-/// How many threads find a shard of their own.
+/// The number of shards: so many threads have one each.
 const SHARDS: usize = 8;
 
 static THREADS: AtomicUsize = AtomicUsize::new(0);
@@ -49,7 +49,7 @@ impl<T: Release, const KINDS: usize> Shard<T, KINDS> {
         unsafe { Owned::own(spare) }
     }
 
-    /// Lets a context be the spare of that kind.
+    /// Keeps a context as the spare of that kind, in place of an earlier one.
     pub(super) fn give(&self, kind: usize, context: Owned<T>) {
         if let Some(slot) = self.0.get(kind) {
             let earlier = slot.swap(context.give(), Ordering::AcqRel);

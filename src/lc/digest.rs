@@ -54,7 +54,7 @@ impl Hash {
         Self::Sha3_512,
     ];
 
-    /// How many bytes its digest has.
+    /// The digest's length in bytes.
     pub const fn size(self) -> usize {
         match self {
             Self::Sha1 => 20,
@@ -107,7 +107,7 @@ impl Digest {
         Ok(Self { context, hash })
     }
 
-    /// How many bytes the digest has.
+    /// The digest's length in bytes.
     pub fn size(&self) -> usize {
         self.hash.size()
     }

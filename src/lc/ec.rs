@@ -232,8 +232,8 @@ impl PublicKey {
         self.curve
     }
 
-    /// Whether a signature fits a digest. Its halves may be shorter than a coordinate (Java sends
-    /// them so), but equally long: else `SignatureLength`.
+    /// Verifies a signature of a digest: `SignatureInvalid`. Its halves may be shorter than a coordinate
+    /// (Java sends them so), but equally long: else `SignatureLength`.
     pub fn verify(&self, digest: &[u8], signature: &[u8]) -> Result<()> {
         let len = signature.len();
         if len == 0 || !len.is_multiple_of(2) || len > 2 * self.curve.size() {

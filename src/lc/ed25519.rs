@@ -126,7 +126,7 @@ impl PublicKey {
         self.bytes
     }
 
-    /// Whether a signature fits a message: `SignatureLength`, `SignatureInvalid`.
+    /// Verifies a signature of a message: `SignatureLength`, `SignatureInvalid`.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<()> {
         if signature.len() != SIGNATURE {
             return Err(Reason::SignatureLength.into());

@@ -38,7 +38,7 @@ pub(super) fn kept_private<R>(make: impl FnOnce() -> R) -> R {
     made
 }
 
-/// What was before, for when it ends, by a panic too.
+/// The earlier setting, which returns when this is dropped, by a panic too.
 struct Keeping(bool);
 
 impl Drop for Keeping {
@@ -119,7 +119,7 @@ unsafe extern "C" fn reallocate(
 mod tests {
     use super::*;
 
-    /// Whether a block of that many bytes lies in the vault.
+    /// Returns whether a block of that many bytes lies in the vault.
     fn lies_in_the_vault(size: usize) -> bool {
         // SAFETY: a new block, freed once.
         unsafe {

@@ -15,8 +15,8 @@ use subtle::ConstantTimeEq;
 /// The longest key that is wrapped or unwrapped, in bytes.
 pub const MAX_KEY: usize = 1 << 20;
 
-/// How many bytes may be in what has `wrapped` bytes and at least `least` blocks of 8: as many as its blocks
-/// but the first, of which the last may be padded.
+/// Returns the possible lengths of what was wrapped to `wrapped` bytes of at least `least` blocks of 8:
+/// as many as its blocks but the first, of which the last may be padded.
 pub fn unwrapped(least: usize, wrapped: usize) -> Option<RangeInclusive<usize>> {
     let blocks = wrapped / 8;
     let most = wrapped.checked_sub(8)?;
@@ -127,7 +127,7 @@ pub fn unwrap_padded_with(by: &AesKey, first: [u8; 4], wrapped: &[u8]) -> Result
     Err(Reason::WrappedInvalid.into())
 }
 
-/// What was wrapped with this initial value, its zeros behind it.
+/// Unwraps what was wrapped with this initial value, with its zeros behind it.
 fn opened(by: &AesKey, initial: &[u8; 8], wrapped: &[u8]) -> Result<Secret> {
     if wrapped.len() != 16 {
         return unwrap(by, Some(initial), wrapped);

@@ -114,7 +114,7 @@ impl Mac {
         Ok(Self { state: State::Cmac(context), size: super::aes::BLOCK })
     }
 
-    /// How many bytes the whole MAC has.
+    /// The length of the whole MAC in bytes.
     pub fn size(&self) -> usize {
         self.size
     }

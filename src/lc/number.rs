@@ -37,7 +37,7 @@ impl Number {
         Self::made(|made, by| unsafe { BN_mul(made, self.0.as_ptr(), other.0.as_ptr(), by) })
     }
 
-    /// How often `other` fits, and what is left; 0 fits nowhere, `AttributeValue`.
+    /// Divides by `other`: the quotient and the rest; `AttributeValue` for 0.
     pub(super) fn divided(&self, other: &Self) -> Result<(Self, Self)> {
         let rest = Self::of(&[])?;
         let (from, by_number, left) = (self.0.as_ptr(), other.0.as_ptr(), rest.0.as_ptr());

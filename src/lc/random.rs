@@ -18,14 +18,14 @@ pub fn mix_in(seed: &[u8]) -> Result<()> {
     mixed.map_err(|error| Reason::RandomSeed.detail(format_args!("/dev/urandom: {error}")))
 }
 
-/// `N` random bytes.
+/// Returns `N` random bytes.
 pub fn bytes<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
     fill(&mut bytes)?;
     Ok(bytes)
 }
 
-/// `len` random bytes that are a key.
+/// Returns `len` random bytes that are a key.
 pub fn secret(len: usize) -> Result<Secret> {
     let mut secret = Secret::new(vec![0; len]);
     fill(secret.expose_mut())?;

@@ -40,7 +40,7 @@ pub struct Components {
     pub coefficient: Secret,
 }
 
-/// What OAEP pads with: RFC 8017, 7.1.
+/// The parameters of OAEP: RFC 8017, 7.1.
 #[derive(Debug, Clone, Copy)]
 pub struct Oaep<'a> {
     /// The hash of the label.
@@ -54,7 +54,7 @@ pub struct Oaep<'a> {
 /// A parsed RSA private key.
 pub struct PrivateKey {
     key: Pkey,
-    /// Whether it was used before: AWS-LC prepares numbers for later uses in the first one.
+    /// Set by the first use, in which AWS-LC prepares numbers for the later ones.
     used: AtomicBool,
 }
 

@@ -8,7 +8,8 @@ use crate::secret::Secret;
 /// Public exponents to try where a key comes without its own, F4 first: those in use.
 const EXPONENTS: [u64; 6] = [65_537, 3, 17, 5, 7, 257];
 
-/// What is known of a private key, big-endian; empty is unknown but for the first and the third.
+/// The known parts of a private key, big-endian; all but the first and the third may be empty, which is
+/// unknown.
 #[derive(Debug)]
 pub struct Parts {
     /// The modulus.

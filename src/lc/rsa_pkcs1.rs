@@ -72,11 +72,11 @@ impl PrivateKey {
     }
 }
 
-/// What a ciphertext with wrong padding decrypts to.
+/// The message that a ciphertext with wrong padding decrypts to.
 struct Substitute {
-    /// As long as the modulus; the message is its end.
+    /// A block as long as the modulus; the message is its end.
     block: Secret,
-    /// How many bytes of it.
+    /// The message's length in bytes.
     len: u16,
 }
 

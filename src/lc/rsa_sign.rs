@@ -7,7 +7,7 @@ use crate::error::{Error, Reason, Result};
 use aws_lc_sys::*;
 use std::ffi::{c_int, c_uint};
 
-/// How a signature's block is built.
+/// The schemes by which a signature's block is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
     /// PKCS#1 v1.5 over a digest.
@@ -28,7 +28,7 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// Whether a key with a modulus of so many bits can do it: `MechanismParam` (RFC 8017, 8.1.1 and
+    /// Checks that a modulus of so many bits is large enough: `MechanismParam` (RFC 8017, 8.1.1 and
     /// 9.1.1, step 3: the block has one bit less than the modulus).
     pub fn check(self, bits: u64) -> Result<()> {
         let block = usize::try_from(bits.saturating_sub(1).div_ceil(8)).unwrap_or(0);
@@ -97,8 +97,8 @@ impl PrivateKey {
 }
 
 impl PublicKey {
-    /// Whether `signature` fits `input`: another length than the modulus' is `SignatureLength`,
-    /// everything else `SignatureInvalid`.
+    /// Verifies `signature` of `input`: another length than the modulus' is `SignatureLength`, everything
+    /// else `SignatureInvalid`.
     pub fn verify(&self, scheme: Scheme, input: &[u8], signature: &[u8]) -> Result<()> {
         if signature.len() != self.size() {
             return Err(Reason::SignatureLength.into());
@@ -132,7 +132,7 @@ impl PublicKey {
         done(code, Reason::SignatureInvalid)
     }
 
-    /// What was signed raw or bare, from its signature: another length than the modulus' is
+    /// Recovers what was signed raw or bare from its signature: another length than the modulus' is
     /// `SignatureLength`, a block that is none of that padding `SignatureInvalid`.
     pub fn recover(&self, scheme: Scheme, signature: &[u8]) -> Result<Vec<u8>> {
         if signature.len() != self.size() {
@@ -167,7 +167,7 @@ impl PublicKey {
     }
 }
 
-/// `input` with zeros before it, as long as the modulus.
+/// Returns `input` with zeros before it, as long as the modulus.
 pub(super) fn block(size: usize, input: &[u8]) -> Result<Vec<u8>> {
     let mut block = vec![0; size];
     let start = size.checked_sub(input.len()).ok_or(Reason::DataLength)?;

@@ -182,7 +182,8 @@ impl Transform for Blocks {
     }
 }
 
-/// How much of a last block is left of its PKCS#7 padding (RFC 5652, 6.3), in constant time.
+/// Returns how many bytes of a last block are left without its PKCS#7 padding (RFC 5652, 6.3), in
+/// constant time.
 fn unpadded(block: &[u8; BLOCK]) -> Option<usize> {
     let [.., padding] = *block;
     let mut fits = !padding.ct_eq(&0) & padding.ct_lt(&(BLOCK as u8 + 1));

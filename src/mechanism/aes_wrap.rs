@@ -63,7 +63,7 @@ fn unwrap_padded(usable: &UsableKey, params: &Params, wrapped: &[u8]) -> Result<
 /// The initial value that RFC 3394 names (2.2.3.1).
 const STANDARD: [u8; 8] = [0xA6; 8];
 
-/// What RFC 5649's initial value begins with (section 3); the material's length follows.
+/// The beginning of RFC 5649's initial value (section 3); the material's length follows.
 const PADDED: [u8; 4] = [0xA6, 0x59, 0x59, 0xA6];
 
 /// The initial value of RFC 3394: none for the standard one, or 8 bytes. With one that begins as RFC

@@ -12,7 +12,7 @@ use crate::object::points;
 use crate::secret::Secret;
 use pkcs11_sys::*;
 
-/// How much of the input of `CKM_ECDSA` counts at most, in bytes: as many bits as the order of the largest
+/// The bytes of an input of `CKM_ECDSA` that count at most: as many bits as the order of the largest
 /// curve has.
 const MAX_DIGEST: usize = Curve::P521.size();
 
@@ -108,13 +108,14 @@ fn generate(params: &Params, domain: &Domain) -> Result<Parsed> {
     PrivateKey::generate(curve).map(Parsed::EcPrivate)
 }
 
-/// Whether the template names the curve is seen as the object is built; there is but one.
+/// Generates an Ed25519 key. That the template names the curve is checked as the object is built; there
+/// is but one.
 fn generate_edwards(params: &Params, domain: &Domain) -> Result<Parsed> {
     named(params, domain)?;
     ed25519::PrivateKey::generate().map(Parsed::EdwardsPrivate)
 }
 
-/// As for [`generate_edwards`].
+/// Generates an X25519 key, whose curve is checked as in [`generate_edwards`].
 fn generate_montgomery(params: &Params, domain: &Domain) -> Result<Parsed> {
     named(params, domain)?;
     x25519::PrivateKey::generate().map(Parsed::MontgomeryPrivate)

@@ -13,7 +13,7 @@ pub(super) const DERIVE: Row = hkdf(row!(CKM_HKDF_DERIVE));
 
 pub(super) const DATA: Row = Row { derives_data: true, ..hkdf(row!(CKM_HKDF_DATA)) };
 
-/// As a generic secret's, its sizes are counted in bits.
+/// Generation of HKDF secrets, whose sizes are in bits as a generic secret's.
 pub(super) const KEY_GEN: Row = Row {
     key_type: Some(CKK_HKDF),
     key_sizes: (8, MAX_MADE * 8),

@@ -108,7 +108,7 @@ fn full(mac: Mac, params: &Params) -> Result<Tag> {
     }
 }
 
-/// As many bytes as the caller wants: at least one, or anything would verify.
+/// Starts a MAC of as many bytes as the caller wants: at least one, or anything would verify.
 fn general(mac: Mac, params: &Params) -> Result<Tag> {
     match params {
         Params::Length(len) if (1..=mac.size() as u64).contains(len) => {

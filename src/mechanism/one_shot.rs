@@ -5,13 +5,13 @@ use crate::error::{Reason, Result};
 use crate::lc::digest::{Digest, Hash};
 use crate::secret::Secret;
 
-/// What has been taken so far.
+/// The message so far, or its digest.
 pub(super) enum Accumulator {
     /// The message, up to a bound.
     Message {
         /// Its parts, joined, with room behind them.
         bytes: Secret,
-        /// How many bytes there are so far.
+        /// The number of bytes so far.
         len: usize,
         /// The most bytes that fit.
         most: usize,
@@ -105,7 +105,7 @@ pub(super) struct Compute<F> {
 }
 
 impl<F: Fn(&[u8]) -> Result<Secret> + Send + 'static> Compute<F> {
-    /// `run` turns what was gathered into at most `size` bytes.
+    /// Computes at the end: `run` turns the input into at most `size` bytes.
     pub(super) fn new(input: Accumulator, size: usize, run: F) -> Self {
         Self { input, size, run }
     }
@@ -177,7 +177,7 @@ pub(super) struct Compare<F> {
 }
 
 impl<F: Fn(&[u8], &[u8]) -> Result<()> + Send + 'static> Compare<F> {
-    /// `run` compares what was gathered with a signature.
+    /// Verifies at the end: `run` compares the input with a signature.
     pub(super) fn new(input: Accumulator, run: F) -> Self {
         Self { input, run }
     }

@@ -14,18 +14,18 @@ pub struct Mechanism {
 /// A mechanism's parameter, parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Params {
-    /// None was given (a NULL pointer or no bytes).
+    /// No parameter (a NULL pointer or no bytes).
     None,
     /// Plain bytes: an IV, associated data.
     Bytes(Vec<u8>),
-    /// `CK_AES_CTR_PARAMS`.
+    /// Counter mode: `CK_AES_CTR_PARAMS`.
     Ctr {
-        /// How many low bits of the block count.
+        /// The number of low bits of the block that count.
         bits: u64,
         /// The first counter block.
         block: [u8; 16],
     },
-    /// `CK_GCM_PARAMS`.
+    /// GCM: `CK_GCM_PARAMS`.
     Gcm {
         /// The IV, any length from one byte.
         iv: Vec<u8>,
@@ -34,7 +34,7 @@ pub enum Params {
         /// The tag's length in bits.
         tag_bits: u64,
     },
-    /// `CK_CCM_PARAMS`.
+    /// CCM: `CK_CCM_PARAMS`.
     Ccm {
         /// The length of the text, in bytes.
         data_len: u64,
@@ -45,7 +45,7 @@ pub enum Params {
         /// The MAC's length in bytes.
         tag_len: u64,
     },
-    /// `CK_RSA_PKCS_OAEP_PARAMS`.
+    /// OAEP: `CK_RSA_PKCS_OAEP_PARAMS`.
     Oaep {
         /// The hash of the label.
         hash: Hash,
@@ -54,7 +54,7 @@ pub enum Params {
         /// The label.
         label: Vec<u8>,
     },
-    /// `CK_RSA_PKCS_PSS_PARAMS`.
+    /// PSS: `CK_RSA_PKCS_PSS_PARAMS`.
     Pss {
         /// The hash that makes, or made, the digest.
         hash: Hash,
@@ -63,7 +63,7 @@ pub enum Params {
         /// The salt's length in bytes.
         salt_len: u64,
     },
-    /// `CK_RSA_AES_KEY_WRAP_PARAMS`: the transport key's size in bits and its OAEP, as in
+    /// RSA with AES: `CK_RSA_AES_KEY_WRAP_PARAMS`, the transport key's size in bits and its OAEP, as in
     /// [`Self::Oaep`].
     RsaAes {
         /// The size of the AES key that is made for one wrap.
@@ -75,7 +75,7 @@ pub enum Params {
         /// The label.
         label: Vec<u8>,
     },
-    /// `CK_ECDH1_DERIVE_PARAMS`.
+    /// Key agreement: `CK_ECDH1_DERIVE_PARAMS`.
     Ecdh {
         /// The hash of ANSI X9.63's derivation function, or none for the bare secret.
         hash: Option<Hash>,
@@ -84,20 +84,20 @@ pub enum Params {
         /// The peer's public key.
         public: Vec<u8>,
     },
-    /// `CK_HKDF_PARAMS`.
+    /// HKDF: `CK_HKDF_PARAMS`.
     Hkdf {
-        /// Whether the key is condensed first.
+        /// Asks for the first step, which condenses the key.
         extract: bool,
-        /// Whether it is stretched then.
+        /// Asks for the second step, which stretches it.
         expand: bool,
         /// The hash.
         hash: Hash,
-        /// What the key is condensed with.
+        /// The salt of the first step.
         salt: Salt,
-        /// What the derived key is for.
+        /// The purpose of the derived key.
         info: Vec<u8>,
     },
-    /// `CK_MAC_GENERAL_PARAMS`: how many bytes of the MAC are wanted.
+    /// The wanted length of a MAC in bytes: `CK_MAC_GENERAL_PARAMS`.
     Length(u64),
 }
 
@@ -120,29 +120,29 @@ impl Params {
     }
 }
 
-/// Which C structure a mechanism's parameter is.
+/// The C structures that a mechanism's parameter can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParamsShape {
-    /// None may be given.
+    /// No parameter.
     None,
     /// Bytes, none included.
     Bytes,
-    /// `CK_AES_CTR_PARAMS`.
+    /// The structure `CK_AES_CTR_PARAMS`.
     Ctr,
-    /// `CK_GCM_PARAMS`.
+    /// The structure `CK_GCM_PARAMS`, with `ulIvBits` or without.
     Gcm,
-    /// `CK_CCM_PARAMS`.
+    /// The structure `CK_CCM_PARAMS`.
     Ccm,
-    /// `CK_RSA_PKCS_OAEP_PARAMS`; none where the caller of `C_UnwrapKey` gives none.
+    /// The structure `CK_RSA_PKCS_OAEP_PARAMS`; none where the caller of `C_UnwrapKey` gives none.
     Oaep,
-    /// `CK_RSA_PKCS_PSS_PARAMS`.
+    /// The structure `CK_RSA_PKCS_PSS_PARAMS`.
     Pss,
-    /// `CK_RSA_AES_KEY_WRAP_PARAMS`.
+    /// The structure `CK_RSA_AES_KEY_WRAP_PARAMS`.
     RsaAes,
-    /// `CK_MAC_GENERAL_PARAMS`.
+    /// The number `CK_MAC_GENERAL_PARAMS`.
     Length,
-    /// `CK_ECDH1_DERIVE_PARAMS`.
+    /// The structure `CK_ECDH1_DERIVE_PARAMS`.
     Ecdh,
-    /// `CK_HKDF_PARAMS`.
+    /// The structure `CK_HKDF_PARAMS`.
     Hkdf,
 }

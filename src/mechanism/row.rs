@@ -20,7 +20,7 @@ pub struct Row {
     /// The smallest and the largest key, in the unit that the specification names for the
     /// mechanism (AES: bytes, RSA: bits); zeros without a key.
     pub key_sizes: (u64, u64),
-    /// Which C structure its parameter is.
+    /// The C structure of its parameter.
     pub params: ParamsShape,
     /// Encrypts.
     pub encrypt: Option<BeginTransform>,
@@ -43,31 +43,32 @@ pub struct Row {
     pub wrap: Option<Wrap>,
     /// Unwraps a key.
     pub unwrap: Option<Unwrap>,
-    /// How many bytes a wrapped key of a length may hold; none where no wrapped key has that length.
+    /// The possible lengths of the key in a wrapped key of a length; none where no wrapped key has that
+    /// length.
     pub unwrapped: Lengths,
-    /// Whether it unwraps only where the configuration says so: whoever may try wrapped keys in large
-    /// numbers learns what is in them.
+    /// Set where it unwraps only if the configuration says so: its answers tell an attacker who may try
+    /// many wrapped keys what is in them.
     pub unwraps_by_choice: bool,
-    /// Whether a forged or altered blob is told from an honest one when it is unwrapped (an
-    /// authenticated or CCA-secure wrapping), so that a refusal may say what was unwrapped.
+    /// Set where a forged or altered blob is told from an honest one as it is unwrapped (an authenticated
+    /// or CCA-secure wrapping), so that a refusal may say what was unwrapped.
     pub authenticated: bool,
-    /// Whether it wraps whole blocks of 8 bytes only, and what is no multiple of them with zeros behind
-    /// it (PKCS#11 2.40, 2.14.3).
+    /// Set where it wraps whole blocks of 8 bytes only, and other lengths with zeros behind them (PKCS#11
+    /// 2.40, 2.14.3).
     pub pads_with_zeros: bool,
-    /// Whether a part of what it wraps opens by another mechanism: the key that the rest is wrapped
+    /// Set where a part of what it wraps opens by another mechanism: the key that the rest is wrapped
     /// under, which may then be used in any way.
     pub in_parts: bool,
-    /// Whether decrypting and unwrapping with these parameters tell the right key from a wrong one,
-    /// surely enough that the versions of a rotated key can be tried in turn.
+    /// Returns whether decrypting and unwrapping with these parameters tell the right key from a wrong
+    /// one, surely enough that the versions of a rotated key can be tried in turn.
     pub tells_versions: fn(&Params) -> bool,
     /// Derives a secret key.
     pub derive: Option<Derive>,
-    /// Whether what is derived tells nothing about the keys it comes from, so that it may be read and
+    /// Set where a derived value tells nothing about the keys it comes from, so that it may be read and
     /// be short although they are hidden. A part of a key, or one beside another, tells.
     pub one_way: bool,
-    /// Whether it derives from keys on Montgomery's curves as well.
+    /// Set where it derives from keys on Montgomery's curves as well.
     pub agrees_on_montgomery: bool,
-    /// Whether what is derived is no key but a data object.
+    /// Set where it derives a data object instead of a key.
     pub derives_data: bool,
     /// Generates a secret key.
     pub generate: Option<Generate>,
@@ -75,7 +76,7 @@ pub struct Row {
     pub rotates: bool,
     /// Generates a key pair.
     pub generate_pair: Option<GeneratePair>,
-    /// `CKF_` flags that follow from no function: what kinds of curves.
+    /// The `CKF_` flags that follow from no function: the kinds of curves.
     pub more_flags: CK_FLAGS,
 }
 
@@ -144,12 +145,13 @@ impl Row {
             | self.more_flags
     }
 
-    /// Whether what it wraps comes back as a whole or not at all, and no answer tells anything of it.
+    /// Returns whether what it wraps comes back as a whole or not at all, and no answer tells anything of
+    /// it.
     pub const fn keeps_what_it_wraps(&self) -> bool {
         self.authenticated && !self.in_parts
     }
 
-    /// Whether its keys wrap and unwrap, and do nothing else.
+    /// Returns whether its keys wrap and unwrap, and do nothing else.
     pub const fn only_wraps(&self) -> bool {
         self.flags() & !(CKF_WRAP | CKF_UNWRAP) == 0
     }
@@ -246,7 +248,7 @@ fn served<F>(function: Option<F>) -> Result<F> {
     function.ok_or(Reason::MechanismInvalid.into())
 }
 
-/// Whether each row's number is larger than the one before it.
+/// Returns whether each row's number is larger than the one before it.
 #[allow(clippy::indexing_slicing)] // evaluated by the compiler
 pub(super) const fn sorted(rows: &[Row]) -> bool {
     let mut at = 1;
@@ -259,7 +261,7 @@ pub(super) const fn sorted(rows: &[Row]) -> bool {
     true
 }
 
-/// For each number below `N`, which row is its, if any is.
+/// Returns the index of the row, if any, of each number below `N`.
 #[allow(clippy::indexing_slicing)] // evaluated by the compiler
 pub(super) const fn places<const N: usize>(rows: &[Row]) -> [u8; N] {
     assert!(rows.len() <= u8::MAX as usize);
@@ -274,7 +276,7 @@ pub(super) const fn places<const N: usize>(rows: &[Row]) -> [u8; N] {
     places
 }
 
-/// `Row::new` with the constant's own name: the specification's.
+/// Makes a row with the constant's own name: the specification's.
 macro_rules! row {
     ($id:ident) => {
         $crate::mechanism::Row::new(pkcs11_sys::$id, stringify!($id))

@@ -57,7 +57,7 @@ fn unwrap(usable: &UsableKey, params: &Params, wrapped: &[u8]) -> Result<Secret>
     }
 }
 
-/// What one RSA operation unwraps: a blob as long as the modulus.
+/// Returns the possible lengths of what one RSA operation unwraps: a blob as long as the modulus.
 pub(super) fn whole(usable: &UsableKey, wrapped: usize) -> Option<RangeInclusive<usize>> {
     match private(usable) {
         Ok(key) => (wrapped == key.size()).then_some(0..=wrapped),

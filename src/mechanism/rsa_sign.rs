@@ -109,9 +109,9 @@ digesting! {
         SHA3_512_RSA_PKCS_PSS = CKM_SHA3_512_RSA_PKCS_PSS;
 }
 
-/// What the caller sends.
+/// The input of a signature.
 enum Input {
-    /// What the scheme signs.
+    /// The input of the scheme itself.
     Given,
     /// The message, which is digested first.
     Digested(Hash),

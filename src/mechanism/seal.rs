@@ -47,16 +47,17 @@ const SALT: usize = 32;
 const FRONT: usize = HEADER + SALT;
 const TAG: usize = 16;
 
-/// How much longer a blob is than what was sealed, in bytes.
+/// The bytes that a blob has beyond what was sealed.
 pub const SEAL_AROUND: usize = FRONT + TAG;
 
-/// Keeps these keys apart from whatever else is ever derived from the same material.
+/// The domain that keeps these keys apart from all others derived from the same material.
 const DOMAIN: &[u8] = b"keystead seal";
 
 /// NIST SP 800-38D, 5.2.1.1: the plaintext's bound, in bytes.
 const MAX_MESSAGE: u64 = (1 << 36) - 32;
 
-/// What makes a custom key's blobs: an ordinary AES key has no identity to bind them to.
+/// Returns the material that makes a custom key's blobs: an ordinary AES key has no identity to bind them
+/// to.
 fn sealing(usable: &UsableKey) -> Result<&Sealing> {
     key(usable)?;
     usable.sealing.as_ref().ok_or_else(|| {

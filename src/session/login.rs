@@ -9,15 +9,15 @@ use std::sync::Arc;
 impl Table {
     /// Logs in all sessions of a token, through one of them.
     ///
-    /// The book stays locked meanwhile: no session opens or closes while somebody logs in, so the
+    /// The registry stays locked meanwhile: no session opens or closes while a login is under way, so the
     /// rules about read-only sessions and about the last session hold.
     pub fn login(&self, handle: u64, login: Login, pin: &[u8]) -> Result<()> {
         let (slot, token) = self.place_of(handle)?;
-        let book = self.book();
-        if !book.holds(slot, handle) {
+        let registry = self.registry();
+        if !registry.holds(slot, handle) {
             return Err(Reason::SessionUnknown.into());
         }
-        let sessions = book.count(slot);
+        let sessions = registry.count(slot);
         if login == Login::Officer && sessions.read_write < sessions.all {
             return Err(Reason::SessionReadOnlyExists.into());
         }
@@ -30,7 +30,7 @@ impl Table {
         let (slot, token) = self.place_of(handle)?;
         self.report_uses(slot, &token);
         let done = {
-            let _book = self.book();
+            let _book = self.registry();
             token.logout()
         };
         for session in self.holders(slot) {
@@ -62,15 +62,16 @@ impl Table {
         proved
     }
 
-    /// Changes the PIN of whoever is logged in, or the user's; a read-only session may not (5.5.9).
+    /// Changes the PIN of the user or security officer who is logged in, else the user's;
+    /// `SessionReadOnly` in a read-only session (5.5.9).
     ///
-    /// The book stays locked meanwhile: nobody logs in while the change proves itself to the agent,
+    /// The registry stays locked meanwhile: no login happens while the change is proved to the agent,
     /// so that it does not take another login's proof away when it is done.
     pub fn set_pin(&self, handle: u64, old: &[u8], new: &[u8]) -> Result<()> {
         let read_write = self.with(handle, |session| Ok(session.caller.read_write))?;
         let (slot, token) = self.place_of(handle)?;
-        let book = self.book();
-        match (book.holds(slot, handle), read_write) {
+        let registry = self.registry();
+        match (registry.holds(slot, handle), read_write) {
             (false, _) => Err(Reason::SessionUnknown.into()),
             (true, false) => Err(Reason::SessionReadOnly.into()),
             (true, true) => token.set_pin(old, new).map_err(|failure| failure.of(&*token)),

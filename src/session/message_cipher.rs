@@ -19,9 +19,9 @@ use std::sync::Arc;
 pub struct Parameter {
     /// The IV, or the room for one.
     pub iv: Vec<u8>,
-    /// How many of its first bits are the caller's where it is made here.
+    /// The number of its first bits that are the caller's where the rest is made here.
     pub fixed_bits: u64,
-    /// How it comes about.
+    /// The way in which it is made.
     pub generator: Generator,
     /// The tag, or room for one.
     pub tag: Vec<u8>,
@@ -55,12 +55,12 @@ pub struct Sealing {
 pub struct Opening {
     beginning: Beginning,
     message: Option<Box<dyn Transform>>,
-    /// How much of the message has been taken, in bytes.
+    /// The length of the message so far, in bytes.
     taken: usize,
 }
 
 impl Sealing {
-    /// `C_EncryptMessage`. IV and tag are left in the parameter.
+    /// Encrypts a message (`C_EncryptMessage`); IV and tag are left in the parameter.
     pub fn whole(
         &mut self,
         parameter: &mut Parameter,
@@ -75,14 +75,14 @@ impl Sealing {
         })
     }
 
-    /// `C_EncryptMessageBegin`. The IV is left in the parameter.
+    /// Begins a message (`C_EncryptMessageBegin`); the IV is left in the parameter.
     pub fn begin(&mut self, parameter: &mut Parameter, aad: &[u8]) -> Result<()> {
         self.make_iv(parameter)?;
         self.message = Some(self.beginning.message(parameter, aad)?);
         Ok(())
     }
 
-    /// `C_EncryptMessageNext`; with the last part the tag is left in its place.
+    /// Encrypts a part (`C_EncryptMessageNext`); the last one leaves the tag in `tag`.
     pub fn next(
         &mut self,
         text: &[u8],
@@ -121,7 +121,7 @@ fn seal(
 }
 
 impl Opening {
-    /// `C_DecryptMessage`.
+    /// Decrypts a message (`C_DecryptMessage`).
     pub fn whole(
         &mut self,
         parameter: &Parameter,
@@ -136,14 +136,14 @@ impl Opening {
         })
     }
 
-    /// `C_DecryptMessageBegin`.
+    /// Begins a message (`C_DecryptMessageBegin`).
     pub fn begin(&mut self, parameter: &Parameter, aad: &[u8]) -> Result<()> {
         self.message = Some(self.beginning.message(parameter, aad)?);
         self.taken = 0;
         Ok(())
     }
 
-    /// `C_DecryptMessageNext`; the last part comes with the tag.
+    /// Decrypts a part (`C_DecryptMessageNext`); the last one comes with the tag.
     pub fn next(&mut self, sealed: &[u8], tag: Option<&[u8]>, out: &mut Out) -> Result<Filled> {
         let mut message = self.message.take().ok_or(Reason::OperationMissing)?;
         let taken = self.taken.saturating_add(sealed.len());

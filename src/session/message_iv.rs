@@ -6,7 +6,7 @@ use once_cell::sync::OnceCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How a message's IV comes about.
+/// The ways to make a message's IV.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Generator {
     /// The caller gives it.
@@ -30,8 +30,8 @@ const MOST_RANDOM: u64 = 1 << 32;
 /// The longest IV, in bytes (PKCS#11 3.1, 6.13.2).
 pub const MAX_IV: usize = 256;
 
-/// Counts the IVs of all operations of a process, whatever their keys: no two have the same last 64
-/// bits, so none repeats for any key.
+/// Counts the IVs of all operations and keys of a process: no two have the same last 64
+/// &
 ///
 /// It starts anywhere. PKCS#11 3.1 (6.13) has the counter of `CKG_GENERATE_COUNTER` start at zero, but
 /// keys outlive operations and processes: under the same fixed bits the next one would use the same IVs
@@ -40,7 +40,7 @@ pub const MAX_IV: usize = 256;
 #[derive(Default)]
 pub struct Counter(OnceCell<Start>);
 
-/// Where the counter is, and the bits above it that are nobody's.
+/// The counter's present number, and the random bits above it.
 struct Start {
     counter: AtomicU64,
     above: [u8; MAX_IV],
@@ -64,7 +64,7 @@ impl Counter {
 /// Makes the IVs of one operation.
 pub struct Ivs {
     counter: Arc<Counter>,
-    /// How many random ones it has made.
+    /// The number of random IVs made.
     drawn: u64,
 }
 

@@ -16,7 +16,7 @@ pub struct MessageKey {
 }
 
 impl MessageKey {
-    /// What an Init answers.
+    /// Takes the key that an Init was given.
     pub fn new(
         token: &Token,
         kept: &mut Kept,
@@ -28,8 +28,8 @@ impl MessageKey {
         Ok(Self { handle, usage, mechanism, allowed })
     }
 
-    /// What an Init would answer now: the key as it is, or why it cannot be used any more. A few loads
-    /// where nothing has changed.
+    /// Asks for the key as an Init would now: keeps it as it is, or fails with the reason why it cannot
+    /// be used any more. A few loads where nothing has changed.
     pub fn renew(&mut self, token: &Token, kept: &mut Kept) -> Result<()> {
         self.allowed = kept.key(token, self.handle, self.usage, self.mechanism)?.clone();
         Ok(())

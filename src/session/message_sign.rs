@@ -27,20 +27,20 @@ pub struct Verifying {
 }
 
 impl Signing {
-    /// `C_SignMessage`.
+    /// Signs a message (`C_SignMessage`).
     pub fn whole(&mut self, data: &[u8], out: &mut Out) -> Result<StepOutcome> {
         let mut message = (self.begin)(&self.key, &self.params)?;
         out.fill(message.finish_len(), |room| message.whole(data, room))
             .map(StepOutcome::after_last)
     }
 
-    /// `C_SignMessageBegin`.
+    /// Begins a message (`C_SignMessageBegin`).
     pub fn begin(&mut self) -> Result<StepOutcome> {
         self.message = Some((self.begin)(&self.key, &self.params)?);
         Ok(StepOutcome::GoesOn)
     }
 
-    /// `C_SignMessageNext` with a part that is not the last.
+    /// Takes a part that is not the last (`C_SignMessageNext`).
     pub fn next(&mut self, data: &[u8]) -> Result<StepOutcome> {
         let mut message = self.message.take().ok_or(Reason::OperationMissing)?;
         message.update(data)?;
@@ -48,7 +48,7 @@ impl Signing {
         Ok(StepOutcome::GoesOn)
     }
 
-    /// `C_SignMessageNext` with the last part.
+    /// Takes the last part and signs (`C_SignMessageNext`).
     pub fn last(&mut self, data: &[u8], out: &mut Out) -> Result<StepOutcome> {
         let mut message = self.message.take().ok_or(Reason::OperationMissing)?;
         let filled = out.fill(message.finish_len(), |room| {
@@ -63,19 +63,19 @@ impl Signing {
 }
 
 impl Verifying {
-    /// `C_VerifyMessage`.
+    /// Verifies a message (`C_VerifyMessage`).
     pub fn whole(&mut self, data: &[u8], signature: &[u8]) -> Result<StepOutcome> {
         let _begun = self.begin()?;
         self.last(data, signature)
     }
 
-    /// `C_VerifyMessageBegin`.
+    /// Begins a message (`C_VerifyMessageBegin`).
     pub fn begin(&mut self) -> Result<StepOutcome> {
         self.message = Some(mechanism::begin_verify(self.begin, &self.key, &self.params)?);
         Ok(StepOutcome::GoesOn)
     }
 
-    /// `C_VerifyMessageNext` with a part that is not the last.
+    /// Takes a part that is not the last (`C_VerifyMessageNext`).
     pub fn next(&mut self, data: &[u8]) -> Result<StepOutcome> {
         let mut message = self.message.take().ok_or(Reason::OperationMissing)?;
         message.update(data)?;
@@ -83,7 +83,7 @@ impl Verifying {
         Ok(StepOutcome::GoesOn)
     }
 
-    /// `C_VerifyMessageNext` with the last part and the signature.
+    /// Takes the last part and verifies (`C_VerifyMessageNext`).
     pub fn last(&mut self, data: &[u8], signature: &[u8]) -> Result<StepOutcome> {
         let mut message = self.message.take().ok_or(Reason::OperationMissing)?;
         message.update(data)?;

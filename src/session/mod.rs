@@ -52,20 +52,20 @@ pub struct Session {
     /// The kind of the operation with a key that was begun last.
     latest: OperationKind,
     kept: Kept,
-    /// What the IVs that are made here are counted with, in all sessions of the process.
+    /// The counter of the IVs that are made here, one for all sessions of the process.
     ivs: Arc<Counter>,
-    /// Where sessions are noted that hold keys.
+    /// The sessions that hold keys.
     holders: Arc<Holders>,
-    /// Whether this one is.
+    /// Set while this session is among them.
     is_noted: bool,
 }
 
-/// What a session can do at the moment (PKCS#11 3.1, 6.7.2).
+/// The state of a session (PKCS#11 3.1, 6.7.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct State {
-    /// Who is logged in.
+    /// The login of its token.
     pub login: Login,
-    /// Whether the session may change token objects.
+    /// Set where the session may change token objects.
     pub read_write: bool,
 }
 
@@ -102,7 +102,7 @@ impl Session {
         }
     }
 
-    /// Who asks, for calls into [`Self::token`].
+    /// The caller, for calls into [`Self::token`].
     pub fn caller(&self) -> &Caller {
         &self.caller
     }
@@ -117,7 +117,7 @@ impl Session {
         &self.token
     }
 
-    /// What the session can do at the moment.
+    /// Returns the session's state.
     pub fn state(&self) -> State {
         State { login: self.token.logged_in_as(), read_write: self.caller.read_write }
     }
@@ -258,7 +258,7 @@ impl Session {
         self.search.step(&*self.token, step)
     }
 
-    /// Whether an operation is active whose state somebody could want to save.
+    /// Returns whether an operation is active that computes, whose state a caller could ask to save.
     pub fn is_computing(&mut self) -> bool {
         let login = self.token.login_epoch();
         let mut computing =
@@ -306,8 +306,8 @@ impl Session {
         ]
     }
 
-    /// What an Init without a mechanism does: it ends the operation that is active (PKCS#11 3.1,
-    /// 5.8.1). With none active the mechanism is simply missing.
+    /// Ends the active operation, as an Init without a mechanism does (PKCS#11 3.1, 5.8.1). With none
+    /// active the mechanism is simply missing.
     pub fn cancel_by_init(&mut self, kind: OperationKind) -> Result<()> {
         match self.cancel(kind) {
             true => Ok(()),
@@ -392,7 +392,7 @@ struct LastKey {
     handle: Handle,
     mechanism: u64,
     key: UsableKey,
-    /// How often it was used in that minute and not counted with the token yet.
+    /// The number of uses in that minute that are not counted with the token yet.
     uses: u64,
     minute: u64,
 }

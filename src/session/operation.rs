@@ -8,7 +8,7 @@ use crate::error::{Error, Reason, Result};
 use crate::key::{InUse, UsableKey};
 use crate::token::Token;
 
-/// What decides whether operations may go on.
+/// The rules by which operations may go on.
 pub trait Rules {
     /// Moves at every login and logout: an operation that needs a login ends when it has moved.
     fn login(&self) -> u64;
@@ -35,18 +35,18 @@ pub struct OperationSlot<O> {
     terms: Terms,
 }
 
-/// On which an operation goes on. They stay in the slot while a step has the operation.
+/// The terms on which an operation goes on. They stay in the slot while a step has the operation.
 #[derive(Default)]
 struct Terms {
-    /// What it works with.
+    /// The key that it works with.
     key: Option<InUse>,
     /// The keys that a digest has taken in.
     digested: Vec<InUse>,
     /// The login it ends with, if it needs one.
     login: Option<u64>,
-    /// Whether its key asks for the PIN.
+    /// Set where its key asks for the PIN.
     asks: bool,
-    /// Whether it still waits for the PIN that its key asks for.
+    /// Set while it waits for the PIN that its key asks for.
     waits: bool,
 }
 
@@ -56,9 +56,9 @@ pub struct Begun<'k, O> {
     pub operation: O,
     /// Its key, if it has one.
     pub key: Option<&'k UsableKey>,
-    /// Whether it works with what only a login shows, and so ends with the login.
+    /// Set where it works with what only a login shows, and so ends with the login.
     pub private: bool,
-    /// Whether its key asks for the PIN before the first step.
+    /// Set where its key asks for the PIN before the first step.
     pub asks: bool,
 }
 
@@ -75,20 +75,20 @@ impl<'k, O> Begun<'k, O> {
     }
 }
 
-/// What a step left of its operation.
+/// The state in which a step left its operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum StepOutcome {
-    /// It goes on.
+    /// The operation goes on.
     GoesOn,
-    /// It goes on, and the caller comes again with a larger buffer.
+    /// The operation goes on, and the caller comes again with a larger buffer.
     Short,
-    /// That was the last step.
+    /// The operation has ended with this step.
     Over,
 }
 
 impl StepOutcome {
-    /// After a step that can be repeated.
+    /// The outcome of a step that can be repeated.
     pub fn after_part(filled: Filled) -> Self {
         match filled {
             Filled::Asked | Filled::Written => Self::GoesOn,
@@ -96,7 +96,7 @@ impl StepOutcome {
         }
     }
 
-    /// After the step that ends an operation once its result is delivered.
+    /// The outcome of a step that ends its operation once the result is delivered.
     pub fn after_last(filled: Filled) -> Self {
         match filled {
             Filled::Asked => Self::GoesOn,
@@ -105,7 +105,7 @@ impl StepOutcome {
         }
     }
 
-    /// What the caller is told.
+    /// Returns the step's answer to the caller.
     fn answer(self) -> Result<()> {
         match self {
             Self::GoesOn | Self::Over => Ok(()),
@@ -150,7 +150,7 @@ impl<O> OperationSlot<O> {
         outcome.answer()
     }
 
-    /// Runs a call that leaves the operation as it is, whatever becomes of the call.
+    /// Runs a call that leaves the operation as it is, whether it succeeds or not.
     pub fn consult(
         &mut self,
         rules: &impl Rules,
@@ -167,14 +167,14 @@ impl<O> OperationSlot<O> {
         (self.operation, self.ended) = (None, Some(error));
     }
 
-    /// From here on the operation works with a key that only the login counted as `login` shows.
+    /// Adds a key that only the login counted as `login` shows to what the operation works with.
     pub fn bind(&mut self, login: u64, key: InUse) {
         self.terms.login = Some(login);
         self.terms.digested.push(key);
     }
 }
 
-/// What goes on from one message to the next, from a message Init to its Final.
+/// Operations on messages, which go on from a message Init to its Final.
 pub trait Messages {
     /// A message in parts.
     type Message;
@@ -242,7 +242,8 @@ impl<O: Messages> Running<'_, O> {
     }
 }
 
-/// An operation during a step. Whatever becomes of the step, it ends unless it is said to go on.
+/// An operation during a step. It ends with the step, by an error or a panic too, unless `goes_on` is
+/// set.
 struct Running<'a, O> {
     slot: &'a mut OperationSlot<O>,
     goes_on: bool,
@@ -290,25 +291,25 @@ impl Terms {
         self.key.iter_mut().chain(&mut self.digested).try_for_each(|key| rules.recheck(key))
     }
 
-    /// When the first of the keys ends.
+    /// Returns the time at which the first of the keys ends.
     fn until(&self) -> Option<Seconds> {
         self.key.iter().chain(&self.digested).filter_map(|key| key.until).min()
     }
 }
 
-/// What every slot has in common, whatever its operation is.
+/// A slot of any operation.
 pub trait AnyOperationSlot {
-    /// Whether an operation is active under the login counted as `login`.
+    /// Returns whether an operation is active under the login counted as `login`.
     fn is_active(&self, login: u64) -> bool;
-    /// Whether an operation is active that waits for the PIN.
+    /// Returns whether an operation is active that waits for the PIN.
     fn waits(&self, login: u64) -> bool;
-    /// The PIN has been proved, for this one operation.
+    /// Notes that the PIN was proved, for this one operation.
     fn prove(&mut self);
-    /// Ends the operation; whether there was one.
+    /// Ends the operation; returns whether there was one.
     fn cancel(&mut self) -> bool;
     /// Ends the operation if it needed an earlier login than the one counted as `login`.
     fn forget(&mut self, login: u64);
-    /// Drops the operation if it may not go on. When it has to end, if it may.
+    /// Drops the operation if it may not go on; else returns the time at which it has to end.
     fn review(&mut self, rules: &Token) -> Option<Seconds>;
 }
 

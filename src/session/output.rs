@@ -3,14 +3,14 @@
 
 use crate::error::{Reason, Result};
 
-/// Where a result goes: room the caller gave, or none when only the length is asked for.
+/// Room for a result, or none where the caller asks for its length only.
 pub struct Out<'a, T = u8> {
     room: Option<&'a mut [T]>,
     length: Option<usize>,
     written: bool,
 }
 
-/// What [`Out::fill`] came to.
+/// The outcomes of [`Out::fill`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Filled {
@@ -23,7 +23,7 @@ pub enum Filled {
 }
 
 impl Filled {
-    /// For results that belong to no operation: a short buffer is an error and no more.
+    /// Turns a short buffer into an error, for results that belong to no operation.
     pub fn or_short(self) -> Result<()> {
         match self {
             Self::Asked | Self::Written => Ok(()),
@@ -82,7 +82,7 @@ impl<'a, T> Out<'a, T> {
         Some(Filled::Asked)
     }
 
-    /// Whether the caller gave room, but less than `most`.
+    /// Returns whether the caller gave room, but less than `most`.
     pub fn is_short_of(&self, most: usize) -> bool {
         self.room.as_ref().is_some_and(|room| room.len() < most)
     }
@@ -93,7 +93,7 @@ impl<'a, T> Out<'a, T> {
         room.get(..self.length?)
     }
 
-    /// What the caller is told of the length, if anything.
+    /// Returns the length that the caller is told, if any.
     pub fn length(&self) -> Option<usize> {
         self.length
     }

@@ -11,11 +11,11 @@ use crate::secret::Secret;
 pub struct Cipher {
     transform: Box<dyn Transform>,
     stage: Stage,
-    /// Whether the last step can come out shorter than its bound, because padding is removed.
+    /// Set where the last step can come out shorter than its bound, because padding is removed.
     shrinks: bool,
 }
 
-/// How far an operation is.
+/// The progress of an operation.
 #[derive(PartialEq, Eq)]
 enum Stage {
     Fresh,
@@ -42,7 +42,7 @@ impl Cipher {
         Self { transform, stage: Stage::Fresh, shrinks: true }
     }
 
-    /// `C_Encrypt`, `C_Decrypt`.
+    /// Transforms everything (`C_Encrypt`, `C_Decrypt`).
     pub fn whole(&mut self, input: &[u8], out: &mut Out) -> Result<StepOutcome> {
         if self.stage == Stage::Parts {
             return Err(Reason::OperationActive.into());
@@ -51,7 +51,7 @@ impl Cipher {
         self.last(Last::Whole, most, out, |transform, room| transform.whole(input, room))
     }
 
-    /// `C_EncryptUpdate`, `C_DecryptUpdate`.
+    /// Transforms a part (`C_EncryptUpdate`, `C_DecryptUpdate`).
     pub fn update(&mut self, input: &[u8], out: &mut Out) -> Result<StepOutcome> {
         if matches!(self.stage, Stage::Kept(..)) {
             return Err(Reason::OperationActive.into());
@@ -76,7 +76,7 @@ impl Cipher {
         }
     }
 
-    /// `C_EncryptFinal`, `C_DecryptFinal`.
+    /// Ends the operation (`C_EncryptFinal`, `C_DecryptFinal`).
     pub fn finish(&mut self, out: &mut Out) -> Result<StepOutcome> {
         let most = self.transform.finish_len();
         self.last(Last::Final, most, out, |transform, room| transform.finish(room))
@@ -126,7 +126,7 @@ impl Absorption {
         Self { absorb, parts: false }
     }
 
-    /// `C_Digest`, `C_Sign`.
+    /// Absorbs everything and gives the result (`C_Digest`, `C_Sign`).
     pub fn whole(&mut self, input: &[u8], out: &mut Out) -> Result<StepOutcome> {
         if self.parts {
             return Err(Reason::OperationActive.into());
@@ -135,14 +135,14 @@ impl Absorption {
         Ok(StepOutcome::after_last(filled))
     }
 
-    /// `C_DigestUpdate`, `C_DigestKey`, `C_SignUpdate`.
+    /// Absorbs a part (`C_DigestUpdate`, `C_DigestKey`, `C_SignUpdate`).
     pub fn update(&mut self, input: &[u8]) -> Result<StepOutcome> {
         self.parts = true;
         self.absorb.update(input)?;
         Ok(StepOutcome::GoesOn)
     }
 
-    /// `C_DigestFinal`, `C_SignFinal`.
+    /// Gives the result (`C_DigestFinal`, `C_SignFinal`).
     pub fn finish(&mut self, out: &mut Out) -> Result<StepOutcome> {
         let filled = out.fill(self.absorb.finish_len(), |room| self.absorb.finish(room))?;
         Ok(StepOutcome::after_last(filled))
@@ -161,7 +161,7 @@ impl Checking {
         Self { check, parts: false }
     }
 
-    /// `C_Verify`.
+    /// Checks everything (`C_Verify`).
     pub fn whole(&mut self, input: &[u8], signature: &[u8]) -> Result<StepOutcome> {
         if self.parts {
             return Err(Reason::OperationActive.into());
@@ -170,14 +170,14 @@ impl Checking {
         self.finish(signature)
     }
 
-    /// `C_VerifyUpdate`.
+    /// Takes a part (`C_VerifyUpdate`).
     pub fn update(&mut self, input: &[u8]) -> Result<StepOutcome> {
         self.parts = true;
         self.check.update(input)?;
         Ok(StepOutcome::GoesOn)
     }
 
-    /// `C_VerifyFinal`.
+    /// Checks the signature (`C_VerifyFinal`).
     pub fn finish(&mut self, signature: &[u8]) -> Result<StepOutcome> {
         self.check.finish(signature)?;
         Ok(StepOutcome::Over)

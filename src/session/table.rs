@@ -1,4 +1,4 @@
-//! The sessions of a process: opening, closing, and the book of which are open on which slot.
+//! The sessions of a process: opening, closing, and the registry of which are open on which slot.
 
 use super::Session;
 use super::holders::Holders;
@@ -11,18 +11,18 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// All sessions. The book's lock may be taken at any time but while a session is in use by the same
-/// thread; nobody takes a session's lock under the book's.
+/// All sessions. The registry's lock may be taken at any time but while a session is in use by the same
+/// thread; no thread takes a session's lock under the registry's.
 pub struct Table {
     slab: SessionSlab<Session>,
-    book: Mutex<Book>,
+    registry: Mutex<Registry>,
     /// Counts the IVs that are made for messages.
     ivs: Arc<Counter>,
     holders: Arc<Holders>,
     missed: Missed,
 }
 
-/// The sessions that hold keys and were busy when somebody wanted to see to them.
+/// The sessions that hold keys and were busy when their keys were to be reviewed.
 #[derive(Default)]
 struct Missed {
     any: AtomicBool,
@@ -48,20 +48,20 @@ impl Missed {
     }
 }
 
-/// Which sessions are open, by slot.
+/// The open sessions, by slot.
 #[derive(Default)]
-pub(super) struct Book(HashMap<u64, Open>);
+pub(super) struct Registry(HashMap<u64, OnSlot>);
 
 /// The sessions open on one slot.
 #[derive(Default)]
-struct Open {
-    /// By handle, whether they are read-write.
+struct OnSlot {
+    /// Each open session by its handle; true for those that are read-write.
     sessions: HashMap<u64, bool>,
-    /// How many are.
+    /// The number of read-write sessions.
     read_write: usize,
 }
 
-/// How many sessions are open on a slot.
+/// The number of open sessions of a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Count {
     /// All of them.
@@ -75,7 +75,7 @@ impl Table {
     pub fn new() -> Self {
         Self {
             slab: SessionSlab::new(),
-            book: Mutex::default(),
+            registry: Mutex::default(),
             ivs: Arc::default(),
             holders: Arc::default(),
             missed: Missed::default(),
@@ -84,7 +84,7 @@ impl Table {
 
     /// Opens a session on the token in `slot`; returns its handle (PKCS#11 3.1, 5.6.1).
     pub fn open(&self, slot: u64, token: Arc<Token>, read_write: bool) -> Result<u64> {
-        let mut book = self.book();
+        let mut registry = self.registry();
         if !read_write && token.logged_in_as() == Login::Officer {
             return Err(Reason::SessionReadWriteSoExists.into());
         }
@@ -93,28 +93,29 @@ impl Table {
             let (ivs, holders) = (Arc::clone(&self.ivs), Arc::clone(&self.holders));
             Session::new(Caller { session, read_write }, slot, token, ivs, holders)
         })?;
-        book.add(slot, handle, read_write);
+        registry.add(slot, handle, read_write);
         Ok(handle)
     }
 
-    /// Runs `call` on the session, which nobody else uses meanwhile.
+    /// Runs `call` on the session, which no other thread uses meanwhile.
     #[inline]
     pub fn with<T>(&self, handle: u64, call: impl FnOnce(&mut Session) -> Result<T>) -> Result<T> {
         self.slab.with(handle, call)
     }
 
-    /// Runs `call` on the session unless it is closed, or somebody is at it: then it returns false.
+    /// Runs `call` on the session unless it is closed; returns false, without a wait, while it is in use.
     pub(super) fn try_with(&self, handle: u64, call: impl FnOnce(&mut Session)) -> bool {
         self.slab.try_with(handle, call)
     }
 
-    /// Has all sessions let go of keys that have ended; when the first operation ends that goes on. Sessions
-    /// that somebody is at are visited by the next calls.
+    /// Has all sessions drop keys that have ended; returns the time at which the first operation ends
+    /// that goes on. Sessions in use are visited by the next calls.
     pub fn let_go(&self) -> Option<Seconds> {
         self.visit(self.holders.all())
     }
 
-    /// Visits the sessions that were missed; when the first operation ends that goes on.
+    /// Visits the sessions that were in use; returns the time at which the first operation ends that goes
+    /// on.
     #[inline]
     pub fn let_go_missed(&self) -> Option<Seconds> {
         match self.missed.is_empty() {
@@ -141,10 +142,10 @@ impl Table {
         let mut session = self.slab.remove(handle)?;
         session.count();
         session.token.close_session(handle);
-        let mut book = self.book();
-        book.remove(session.slot, handle);
-        // Under the book's lock, so that nobody opens a session and finds the old login.
-        if book.count(session.slot).all == 0 && session.token.logged_in_as() != Login::Public {
+        let mut registry = self.registry();
+        registry.remove(session.slot, handle);
+        // Under the registry's lock, so that no thread opens a session and finds the old login.
+        if registry.count(session.slot).all == 0 && session.token.logged_in_as() != Login::Public {
             session.token.report_uses();
             session.token.logout()?;
         }
@@ -153,19 +154,19 @@ impl Table {
 
     /// Closes all sessions on a slot.
     pub fn close_all(&self, slot: u64) -> Result<()> {
-        let open = self.book().on(slot);
+        let open = self.registry().on(slot);
         open.into_iter().try_for_each(|handle| unless_closed(self.close(handle)))
     }
 
-    /// How many sessions are open on a slot.
+    /// Counts the sessions that are open on a slot.
     pub fn count(&self, slot: u64) -> Count {
-        self.book().count(slot)
+        self.registry().count(slot)
     }
 
     /// Runs `change` while no session is open on the slot, nor can be opened.
     pub fn while_closed<T>(&self, slot: u64, change: impl FnOnce() -> Result<T>) -> Result<T> {
-        let book = self.book();
-        match book.count(slot).all {
+        let registry = self.registry();
+        match registry.count(slot).all {
             0 => change(),
             _ => Err(Reason::SessionExists.into()),
         }
@@ -176,8 +177,8 @@ impl Table {
         self.holders.on(slot)
     }
 
-    pub(super) fn book(&self) -> MutexGuard<'_, Book> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -195,7 +196,7 @@ pub(super) fn unless_closed(done: Result<()>) -> Result<()> {
     }
 }
 
-impl Book {
+impl Registry {
     fn add(&mut self, slot: u64, handle: u64, read_write: bool) {
         let open = self.0.entry(slot).or_default();
         open.sessions.insert(handle, read_write);
@@ -214,12 +215,12 @@ impl Book {
         self.0.get(&slot).map_or_else(Vec::new, |open| open.sessions.keys().copied().collect())
     }
 
-    /// Whether the session is open.
+    /// Returns whether the session is open.
     pub(super) fn holds(&self, slot: u64, handle: u64) -> bool {
         self.0.get(&slot).is_some_and(|open| open.sessions.contains_key(&handle))
     }
 
-    /// How many sessions are open on a slot.
+    /// Counts the sessions that are open on a slot.
     pub(super) fn count(&self, slot: u64) -> Count {
         self.0.get(&slot).map_or_else(Count::default, |open| Count {
             all: open.sessions.len(),
@@ -230,21 +231,21 @@ impl Book {
 
 #[cfg(test)]
 mod tests {
-    use super::{Book, Count};
+    use super::{Count, Registry};
 
     #[test]
     fn the_book_counts_each_slot_for_itself() {
-        let mut book = Book::default();
-        book.add(0, 10, true);
-        book.add(0, 11, false);
-        book.add(1, 12, true);
-        book.remove(1, 10);
-        assert_eq!(book.count(0), Count { all: 2, read_write: 1 });
-        assert!(book.holds(0, 10) && !book.holds(1, 10));
-        book.remove(0, 10);
-        assert_eq!(book.count(0), Count { all: 1, read_write: 0 });
-        assert_eq!(book.count(1), Count { all: 1, read_write: 1 });
-        assert_eq!(book.count(7), Count::default());
-        assert_eq!(book.on(0), [11]);
+        let mut registry = Registry::default();
+        registry.add(0, 10, true);
+        registry.add(0, 11, false);
+        registry.add(1, 12, true);
+        registry.remove(1, 10);
+        assert_eq!(registry.count(0), Count { all: 2, read_write: 1 });
+        assert!(registry.holds(0, 10) && !registry.holds(1, 10));
+        registry.remove(0, 10);
+        assert_eq!(registry.count(0), Count { all: 1, read_write: 0 });
+        assert_eq!(registry.count(1), Count { all: 1, read_write: 1 });
+        assert_eq!(registry.count(7), Count::default());
+        assert_eq!(registry.on(0), [11]);
     }
 }

@@ -83,8 +83,8 @@ pub fn wipe_stack() {
     unsafe { wipe(below.as_mut_ptr().cast(), STACK) };
 }
 
-/// Has the C library map each long block by itself from now on, and unmap it as it is freed. Else glibc does
-/// so only until the first one is freed, and then keeps some megabytes for each thread that had one.
+/// Makes the C library map each long block by itself from now on, and unmap it as it is freed. Else glibc
+/// does so only until the first one is freed, and then keeps some megabytes for each thread that had one.
 pub fn give_long_blocks_back() {
     #[cfg(target_env = "gnu")]
     // SAFETY: sets a number, under the allocator's own lock.
@@ -97,7 +97,7 @@ pub fn give_long_blocks_back() {
 #[cfg(target_env = "gnu")]
 const LONG: libc::c_int = 512 << 10;
 
-/// How deep functions with secrets go, in bytes.
+/// The depth of functions with secrets on the stack, in bytes.
 const STACK: usize = 16 << 10;
 
 /// # Safety

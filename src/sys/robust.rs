@@ -51,7 +51,7 @@ impl Held {
         Ok(Self { words: Arc::clone(words), index, keeper: Some((end, thread)) })
     }
 
-    /// Lets the word go, for good.
+    /// Releases the word, for good.
     pub fn let_go(&self) {
         if let Some(word) = self.words.words().get(self.index) {
             word.store(0, Ordering::Release);
@@ -170,7 +170,7 @@ mod tests {
         assert!(!is_held(seen.load(3)));
     }
 
-    /// Where the list of that thread lies.
+    /// Returns the address of that thread's list.
     fn list_of(thread: u64) -> usize {
         let (mut head, mut size) = (0_usize, 0_usize);
         // SAFETY: both are valid for writes.

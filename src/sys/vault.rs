@@ -19,7 +19,7 @@ use std::ptr::{NonNull, copy_nonoverlapping, null_mut};
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::time::Duration;
 
-/// How much address space the vault takes, in bytes. Only what is used takes memory.
+/// The address space of the vault, in bytes. Only what is used takes memory.
 const SPACE: usize = 64 << 20;
 
 const GRAIN: usize = 16;
@@ -32,7 +32,7 @@ const LONGEST: usize = 64 << 10;
 
 const CLASSES: usize = SMALL / GRAIN + (LONGEST / SMALL).ilog2() as usize;
 
-/// After so many looks at a lock that is held, its holder is given the processor; after so many more by
+/// The looks at a lock that is held after which its holder is given the processor; after so many more by
 /// sleeping that long.
 const SPINS: u32 = 64;
 const YIELDED: u32 = 16 * SPINS;
@@ -47,9 +47,9 @@ const NONE: *mut Books = std::ptr::without_provenance_mut(align_of::<Books>());
 #[repr(C)]
 struct Books {
     lock: AtomicBool,
-    /// How many bytes behind the books were ever given out.
+    /// The number of bytes behind the books that were ever given out.
     used: usize,
-    /// For each class the place of a free block, in bytes from the beginning; 0 where none is free.
+    /// The offset of a free block of each class, in bytes from the beginning; 0 where none is free.
     free: [usize; CLASSES],
 }
 
@@ -209,7 +209,7 @@ impl Drop for Open {
 pub struct Bytes {
     start: NonNull<u8>,
     len: usize,
-    /// How many the block was made for.
+    /// The number of bytes that the block was made for.
     room: usize,
 }
 

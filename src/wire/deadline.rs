@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-/// How long an agent may give no sign of life.
+/// The longest silence of an agent without a sign of life.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long a call may take in the end, though the agent gives signs of life all the time.
+/// The longest time for a call, though the agent gives signs of life all the time.
 const MOST: Duration = Duration::from_secs(600);
 
-/// When one call gives up waiting for the agent.
+/// The time at which one call gives up waiting for the agent.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline {
     patience: Duration,
@@ -33,7 +33,7 @@ impl Deadline {
         self.end = self.end.max(at + self.patience).min(self.last);
     }
 
-    /// When it is over.
+    /// The time at which it is over.
     pub fn end(&self) -> Instant {
         self.end
     }

@@ -31,13 +31,13 @@ use std::time::{Duration, Instant};
 /// The most connections one process has at once; callers beyond them wait for one to come back.
 pub const MOST: usize = 16;
 
-/// How long an agent may take where its answer does not matter.
+/// The longest wait for an agent whose answer does not matter.
 const HASTE: Duration = Duration::from_secs(1);
 
-/// How long a connection is kept that nobody uses, beside the last one.
+/// The time that an unused connection is kept, beside the last one.
 const SPARE: Duration = Duration::from_secs(3);
 
-/// How often a request is sent at most: on a kept connection, on a new one, and once more where an
+/// The most times that a request is sent: on a kept connection, on a new one, and once more where an
 /// agent that was about to end still took the new one.
 const TRIES: usize = 3;
 
@@ -59,10 +59,10 @@ struct State {
     epoch: u64,
     proofs: BTreeMap<Id, Arc<Credential>>,
     incarnation: u64,
-    /// Whether a thread is starting the agent, and what came of the last start.
+    /// Set while a thread is starting the agent.
     starting: bool,
     not_started: Option<Error>,
-    /// When the agent gave its last sign of life.
+    /// The time of the agent's last sign of life.
     heard: Instant,
     outage: Outage,
     /// The same of what could be left unsaid.
@@ -109,7 +109,7 @@ impl State {
 struct Connection {
     socket: Socket,
     epoch: u64,
-    /// When it was used last.
+    /// The time of its last use.
     used: Instant,
 }
 
@@ -131,8 +131,8 @@ impl Link {
         }
     }
 
-    /// Whether this process's user owns the store, or is root: others make no tokens. Where there is no
-    /// store, whoever makes it will be its owner.
+    /// Returns whether this process's user owns the store, or is root: others make no tokens. Where there
+    /// is no store, the user who makes it will be its owner.
     pub fn is_owners(&self) -> bool {
         let user = rustix::process::geteuid();
         let owner = std::fs::metadata(&self.location.directory).map(|folder| folder.uid());
@@ -346,7 +346,7 @@ impl Link {
         }
     }
 
-    /// A connection to whoever serves the store; none where the agent started here has ended already.
+    /// Connects to the agent that serves the store; none where the agent started here has ended already.
     fn reach(&self, deadline: &mut Deadline) -> Result<Option<Socket>> {
         self.check_there()?;
         let connect =
@@ -372,7 +372,7 @@ impl Link {
         start::agent(&self.location, deadline, || self.heard())
     }
 
-    /// Of several threads that find nobody one starts the agent.
+    /// Chooses one of several threads that find no agent to start it.
     fn turn(&self) -> Option<Turn<'_>> {
         let mut state = self.state();
         if state.starting {
@@ -560,7 +560,7 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// Whether the agent may be gone, so that asking again can help.
+/// Returns whether the agent may be gone, so that asking again can help.
 fn is_broken(error: &io::Error) -> bool {
     matches!(
         error.kind(),

@@ -46,13 +46,13 @@ pub const MAX_USES: usize = 4096;
 /// The most records in an answer to [`Request::Versions`] or [`Request::Associated`].
 const MAX_SEVERAL: usize = 65_536;
 
-/// How many tokens a store holds at the most, and so how many slots there are.
+/// The most tokens of a store, and so the number of slots.
 pub const MOST_TOKENS: u32 = 504;
 
 /// The longest name that the audit log has of a key, in bytes.
 pub const MAX_ALIAS: usize = 255;
 
-/// What a module asks.
+/// The requests of a module.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Request {
     /// The first request on a connection.
@@ -69,7 +69,7 @@ pub enum Request {
     PutToken {
         /// The token.
         token: Id,
-        /// What must be there now.
+        /// The token's present state, which is compared.
         expect: Expect,
         /// The entry (see `key::pin`). What is left out of it, as in what [`Request::Tokens`] shows,
         /// stays as it is.
@@ -77,10 +77,10 @@ pub enum Request {
         entry: Vec<u8>,
         /// The slot that a new token is meant for, if any: a conflict where another has it by now.
         slot: Option<u32>,
-        /// Who changes a token there is. It counts as a login. Where nobody is named, a connection that
+        /// The authority to change a token there is. It counts as a login. Without one, a connection that
         /// has proved the security officer's login may set the user's PIN, and that alone.
         by: Option<Authority>,
-        /// Whether ordinary objects are destroyed with the change (`C_InitToken`).
+        /// Set where ordinary objects are destroyed with the change (`C_InitToken`).
         wipe: bool,
         /// Names this change, so that a retry after a lost answer happens once.
         change: [u8; 16],
@@ -91,14 +91,14 @@ pub enum Request {
         token: Id,
         /// Security officer rather than user.
         officer: bool,
-        /// What Argon2id made of the PIN.
+        /// The PIN after Argon2id.
         authenticator: Confidential,
     },
     /// Proves the connection again that a process which has logged in takes up.
     Prove {
         /// The token.
         token: Id,
-        /// Whether the security officer has logged in rather than the user.
+        /// Set for a login of the security officer rather than the user.
         officer: bool,
         /// See [`proof`](super::proof).
         proof: Confidential,
@@ -118,19 +118,19 @@ pub enum Request {
         /// every record. At most [`MAX_ALTERNATIVES`], with [`MAX_TAGS`] in all.
         #[serde(deserialize_with = "lists::<_, _, MAX_ALTERNATIVES, MAX_TAGS>")]
         alternatives: Vec<Vec<[u8; 16]>>,
-        /// What the module takes for now: what has expired for it is not found, even where the agent's
-        /// clock is behind.
+        /// The module's present time: what has expired for it is not found, even where the agent's clock
+        /// is behind.
         now: Seconds,
         /// Continue after this identity.
         after: Option<Id>,
-        /// At most so many (and at most [`MAX_FOUND`]).
+        /// The most records in the answer (and at most [`MAX_FOUND`]).
         limit: u32,
     },
     /// Records by identity. Material is followed by its custom key's record.
     Read {
         /// The token.
         token: Id,
-        /// Which records, at most [`MAX_READ`].
+        /// The records asked for, at most [`MAX_READ`].
         #[serde(deserialize_with = "list::<_, _, MAX_READ>")]
         ids: Vec<Id>,
     },
@@ -152,7 +152,7 @@ pub enum Request {
     Commit {
         /// The token.
         token: Id,
-        /// What is to change, at most [`MAX_CHANGES`].
+        /// The changes, at most [`MAX_CHANGES`].
         #[serde(deserialize_with = "list::<_, _, MAX_CHANGES>")]
         changes: Vec<Change>,
         /// Names this commit, so that a retry after a lost answer happens once.
@@ -167,39 +167,39 @@ pub enum Request {
         token: Id,
         /// Its label, so that a mistake about the token is noticed here too.
         label: String,
-        /// What Argon2id made of the security officer's PIN.
+        /// The security officer's PIN after Argon2id.
         authenticator: Confidential,
         /// Names the change, so that a retry after a lost answer happens once.
         change: [u8; 16],
     },
-    /// What the agent's clock shows, and the latest time the store has seen.
+    /// Asks for the agent's clock, and the latest time the store has seen.
     Clock,
     /// Lowers the store's high-water mark of time to the agent's clock, after a wrong one. Only the
     /// security officer of a token in it may: the request carries what a login would, and counts as one.
     AcceptClock {
         /// The token.
         token: Id,
-        /// What Argon2id made of the security officer's PIN.
+        /// The security officer's PIN after Argon2id.
         authenticator: Confidential,
     },
     /// The head of the audit log.
     AuditHead,
-    /// Has an import that the module refused in the audit log. Needs a connection that has proved
+    /// Writes an import that the module refused into the audit log. Needs a connection that has proved
     /// itself.
     ImportRefused {
         /// The token.
         token: Id,
         /// The custom key it was for, where that is known.
         key: Option<Id>,
-        /// What the caller was told.
+        /// The reason that the caller was given.
         reason: Reason,
     },
-    /// Has the agent gather what the store holds at this moment, for a backup. For the store's owner
-    /// and root.
+    /// Makes the agent gather the contents of the store at this moment, for a backup. For the store's
+    /// owner and root.
     Backup,
     /// A part of what [`Request::Backup`] gathered on this connection; each is given once, in order.
     BackupPart,
-    /// How often custom keys were used: key, day (since 1970 UTC), times. Needs a connection that has
+    /// Reports the uses of custom keys: key, day (since 1970 UTC), times. Needs a connection that has
     /// proved itself.
     Used {
         /// The token.
@@ -210,11 +210,11 @@ pub enum Request {
     },
 }
 
-/// What an agent answers.
+/// The answers of an agent.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Response {
-    /// To `Hello`: the protocol to speak. The first on a connection comes with a descriptor of the agent's
-    /// page (see [`page`](super::page)).
+    /// Answers `Hello`: the protocol to speak. The first on a connection comes with a descriptor of the
+    /// agent's page (see [`page`](super::page)).
     Welcome {
         /// The newest protocol both speak.
         protocol: u16,
@@ -222,81 +222,81 @@ pub enum Response {
         store: Id,
         /// Grows with every recovery.
         incarnation: u64,
-        /// What a login is proved for on this connection.
+        /// The number for which a login is proved on this connection.
         nonce: Nonce,
         /// The identity of the agent's page.
         page: u64,
     },
-    /// To `Tokens`.
+    /// Answers `Tokens`.
     Tokens(#[serde(deserialize_with = "list::<_, _, { MOST_TOKENS as usize }>")] Vec<TokenEntry>),
-    /// To `PutToken`, `DestroyToken`, `Forget`, `Prove`, `ImportRefused`: done. For `PutToken` the new revision, for
-    /// `DestroyToken` how many records went with the token, else 0.
+    /// Answers `PutToken`, `DestroyToken`, `Forget`, `Prove`, `ImportRefused`: done. For `PutToken` the
+    /// new revision, for `DestroyToken` the number of records that went with the token, else 0.
     Done(u64),
-    /// To `Login`.
+    /// Answers `Login`.
     LoggedIn {
         /// The token's entry, from which the module unwraps the token key. What belongs to the other PIN
         /// is left out.
         entry: TokenEntry,
-        /// What further connections are proved with, see [`proof`](super::proof).
+        /// The ticket that proves further connections, see [`proof`](super::proof).
         ticket: Confidential,
     },
-    /// To `Find`.
+    /// Answers `Find`.
     Found {
         /// Ascending.
         ids: Vec<Id>,
-        /// Whether the limit cut the answer short.
+        /// Set where the limit cut the answer short.
         more: bool,
     },
-    /// To `Read`: an entry for each identity asked for, in order, none where there is no such record;
-    /// material comes with its owner. Fewer, and at least one, where more do not fit into a frame: the
-    /// rest is to be asked for again.
+    /// Answers `Read`: an entry for each identity asked for, in order, none where there is no such
+    /// record; material comes with its owner. Fewer, and at least one, where more do not fit into a
+    /// frame: the rest is to be asked for again.
     Records(
         #[serde(deserialize_with = "list::<_, _, MAX_READ>")]
         Vec<Option<(Stored, Option<Box<Stored>>)>>,
     ),
-    /// To `Versions` and `Associated`.
+    /// Answers `Versions` and `Associated`.
     Several(#[serde(deserialize_with = "list::<_, _, MAX_SEVERAL>")] Vec<Stored>),
-    /// To `Commit`: the new revision of each changed record, 0 for a removed one.
+    /// Answers `Commit`: the new revision of each changed record, 0 for a removed one.
     Committed(#[serde(deserialize_with = "list::<_, _, MAX_CHANGES>")] Vec<u64>),
-    /// To `Sweep`: how many records lost their material, and how many ordinary keys ended.
+    /// Answers `Sweep`: the number of records that lost their material, and of ordinary keys that ended.
     Swept {
         /// Custom keys whose material was erased.
         erased: u64,
         /// Ordinary keys that ended.
         ended: u64,
     },
-    /// To anything: why not.
+    /// Refuses any request, with the error.
     Refused(Error),
-    /// To `Clock`, and to `AcceptClock` once it is done.
+    /// Answers `Clock`, and `AcceptClock` once it is done.
     Clock {
-        /// What the agent's clock shows.
+        /// The agent's clock.
         clock: Seconds,
         /// The store's high-water mark of time.
         mark: Seconds,
     },
-    /// To `AuditHead`: where the log ends.
+    /// Answers `AuditHead`: the end of the log.
     AuditHead {
         /// The number of its last line; 0 before the first.
         seq: u64,
-        /// That line's mac.
+        /// The mac of that line.
         mac: [u8; 32],
-        /// How many lines up to it are in no file yet, for want of room on the disk.
+        /// The number of lines up to it that are in no file yet, for want of room on the disk.
         waiting: u64,
     },
-    /// To `Backup`: it is gathered.
+    /// Answers `Backup`: it is gathered.
     Gathered {
-        /// How many bytes all its parts have.
+        /// The length of all its parts in bytes.
         bytes: u64,
-        /// How many tokens there are.
+        /// The number of tokens.
         tokens: u64,
-        /// How many custom keys.
+        /// The number of custom keys.
         custom_keys: u64,
-        /// How many other objects.
+        /// The number of other objects.
         others: u64,
         /// Records whose material cannot be read, because their erase slot is damaged.
         damaged: Vec<Id>,
     },
-    /// To `BackupPart`: the next bytes, none behind the last.
+    /// Answers `BackupPart`: the next bytes, none behind the last.
     BackupPart(BackupPart),
     /// A sign of life, as often as need be before the answer to anything: the agent works on it, or is
     /// opening the store.
@@ -331,16 +331,16 @@ pub struct TokenEntry {
     /// The entry, as the module wrote it.
     #[serde(deserialize_with = "bytes")]
     pub entry: Vec<u8>,
-    /// How many wrong PINs in a row: security officer's, user's.
+    /// The wrong PINs in a row: security officer's, user's.
     pub wrong: (u8, u8),
-    /// Whether changes are refused, because a snapshot is served.
+    /// Set where changes are refused, because a snapshot is served.
     pub read_only: bool,
 }
 
 /// A record as the agent hands it out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stored {
-    /// Which record.
+    /// The record's identity.
     pub id: Id,
     /// Its own counter.
     pub revision: u64,
@@ -350,11 +350,11 @@ pub struct Stored {
     /// Its sealed part, empty once its slot is erased.
     #[serde(deserialize_with = "bytes")]
     pub sealed: Vec<u8>,
-    /// What the slot of its material (its newest, for a custom key) says.
+    /// The state of its material's erase slot (the newest's, for a custom key).
     pub slot: Outcome,
 }
 
-/// What an erase slot says.
+/// The states of an erase slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// Nothing was taken away (or there is no slot).
@@ -370,11 +370,11 @@ pub enum Outcome {
 pub struct Authority {
     /// Security officer rather than user.
     pub officer: bool,
-    /// What Argon2id made of the PIN.
+    /// The PIN after Argon2id.
     pub authenticator: Confidential,
 }
 
-/// What must be there before a change.
+/// The state that a change expects to find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Expect {
     /// No such record.
@@ -386,9 +386,9 @@ pub enum Expect {
 /// One record's change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    /// Which record.
+    /// The record's identity.
     pub id: Id,
-    /// What must be there now. A write makes `expect + 1` its revision (1 when absent): the sealed
+    /// The record's present state. A write makes `expect + 1` its revision (1 when absent): the sealed
     /// part is bound to it.
     pub expect: Expect,
     /// The event, for a custom key's record (see `key::state::Event`); else empty.
@@ -396,6 +396,6 @@ pub struct Change {
     pub event: Vec<u8>,
     /// Header and sealed part, or none to remove the record.
     pub put: Option<(Vec<u8>, Vec<u8>)>,
-    /// What the audit log calls a key, at most [`MAX_ALIAS`] bytes; none leaves it as it is.
+    /// The key's name in the audit log, at most [`MAX_ALIAS`] bytes; none leaves it as it is.
     pub alias: Option<String>,
 }

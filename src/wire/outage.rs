@@ -4,13 +4,13 @@
 use crate::error::{Error, Reason};
 use std::time::{Duration, Instant};
 
-/// How long every call is told the same.
+/// The time during which every call gets the same answer.
 const PAUSE: Duration = Duration::from_secs(3);
 
 /// A failure that took less than this to find is looked for again by each call.
 const QUICK: Duration = Duration::from_secs(1);
 
-/// Whether the agent did not answer a moment ago.
+/// The memory of an agent that did not answer a moment ago.
 #[derive(Debug, Default)]
 pub struct Outage(Option<Known>);
 
@@ -18,12 +18,12 @@ pub struct Outage(Option<Known>);
 struct Known {
     why: Error,
     until: Instant,
-    /// Whether a call tries again at this moment.
+    /// Set while a call tries again at this moment.
     tried: bool,
 }
 
 impl Outage {
-    /// What a call is told that comes at that moment, or none for a call that may try.
+    /// Returns the answer for a call that comes at that moment, or none for a call that may try.
     pub fn tell(&mut self, now: Instant) -> Option<Error> {
         let known = self.0.as_mut()?;
         if now >= known.until && !known.tried {
@@ -33,7 +33,7 @@ impl Outage {
         Some(known.why.under(Reason::AgentDown))
     }
 
-    /// What a call is told that has tried already, because another has found out meanwhile.
+    /// Returns the answer for a call that has tried already, because another has found out meanwhile.
     pub fn found(&self, now: Instant) -> Option<Error> {
         let known = self.0.as_ref().filter(|known| now < known.until)?;
         Some(known.why.under(Reason::AgentDown))

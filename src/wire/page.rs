@@ -53,7 +53,7 @@ const TOKENS: usize = 64;
 const RECORDS: u64 = 4096 - TOKENS as u64;
 const WORDS: usize = COUNTERS + 4096;
 
-/// What is added to the counters of a page that does not count any more: none has moved so often.
+/// The addition to the counters of a page that does not count any more: none has moved so often.
 const OUTDATED: u64 = 1 << 63;
 
 /// The page as the modules see it. It is replaced by that of a later agent in the place where it is.
@@ -116,15 +116,15 @@ impl Page {
         counts(&self.directory, self.words.load(AT_HOLDER), || self.identity())
     }
 
-    /// What all the counters read at this moment, for a reader that learns only afterwards whose
-    /// counter it should have looked at. It then asks an agent, whose page has other counters unless it is
-    /// this page's own.
+    /// Reads all the counters at this moment, for a reader that learns only afterwards whose counter it
+    /// should have looked at. It then asks an agent, whose page has other counters unless it is this
+    /// page's own.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot((COUNTERS..WORDS).map(|word| self.words.load(word)).collect())
     }
 
     /// Returns the store's time: never before the latest that an agent has seen, and from that on as the
-    /// machine runs, wherever somebody sets the clock. A clock that is ahead of it counts at once.
+    /// machine runs, even where a clock is set. A clock that is ahead of it counts at once.
     pub fn time(&self, clock: &dyn Clock) -> Seconds {
         let ahead = Duration::from_nanos(self.words.load(AT_AHEAD));
         let going_on = clock.uptime().saturating_add(ahead);
@@ -142,7 +142,7 @@ impl Page {
 pub struct Snapshot(Box<[u64]>);
 
 impl Snapshot {
-    /// What the record's counter read.
+    /// Returns what the record's counter read.
     pub fn record(&self, watched: Id) -> u64 {
         self.0.get(record_word(watched) - COUNTERS).copied().unwrap_or_default()
     }
@@ -182,7 +182,8 @@ fn token_word(token: Id) -> usize {
     COUNTERS + usize::from(first) % TOKENS
 }
 
-/// By the last bytes of the identity, which are random; the first ones are a time.
+/// Returns the word of a record: by the last bytes of the identity, which are random; the first ones are
+/// a time.
 fn record_word(watched: Id) -> usize {
     let [.., a, b, c, d, e, f, g, h] = *watched.bytes();
     let shard = u64::from_le_bytes([a, b, c, d, e, f, g, h]) % RECORDS;

@@ -9,7 +9,7 @@ use std::path::Path;
 /// The file that the agent of a store keeps locked.
 pub const LOCK: &str = "lock";
 
-/// Whoever should answer for a store.
+/// The process that should answer for a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentProcess {
     process: u32,
@@ -24,7 +24,7 @@ impl AgentProcess {
         holder().or_else(|| socket?.process().and_then(Self::numbered))
     }
 
-    /// What the system tells of a process, as far as this one may see it.
+    /// Reads what the system tells of a process, as far as this one may see it.
     pub fn numbered(process: u32) -> Option<Self> {
         let line = read_to_string(format!("/proc/{process}/stat")).ok()?;
         let (name, state) = name_and_state(&line)?;
@@ -36,12 +36,12 @@ impl AgentProcess {
         self.process
     }
 
-    /// What it is called.
+    /// Its name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Whether a signal stopped it.
+    /// Returns whether a signal stopped it.
     pub fn is_stopped(&self) -> bool {
         self.state == 'T'
     }

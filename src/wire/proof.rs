@@ -25,7 +25,7 @@ const LABEL: &[u8] = b"keystead v1 proof";
 /// Random bytes by which an agent tells one connection from another.
 pub type Nonce = [u8; 32];
 
-/// What a proof holds for, and nothing else.
+/// The circumstances for which alone a proof holds.
 #[derive(Debug, Clone, Copy)]
 pub struct Challenge {
     /// The connection's.
@@ -34,14 +34,14 @@ pub struct Challenge {
     pub store: Id,
     /// The token.
     pub token: Id,
-    /// Whether the security officer has logged in rather than the user.
+    /// Set for a login of the security officer rather than the user.
     pub officer: bool,
 }
 
-/// What a process keeps of a login to one token.
+/// The proof that a process keeps of a login to one token.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Credential {
-    /// Whether it was the security officer's rather than the user's.
+    /// Set for a login of the security officer rather than the user.
     pub officer: bool,
     /// The key, 32 bytes.
     pub key: Secret,
@@ -59,7 +59,8 @@ impl Credential {
     }
 }
 
-/// Whether `proof` was made with the key whose hash is `stored`, with that ticket and for that challenge.
+/// Returns whether `proof` was made with the key whose hash is `stored`, with that ticket and for that
+/// challenge.
 pub fn holds(stored: &[u8; 32], challenge: &Challenge, ticket: &Secret, proof: &[u8]) -> bool {
     let signature = signature(stored, challenge, ticket.expose());
     let key = combined(proof, &signature);

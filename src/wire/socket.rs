@@ -26,12 +26,12 @@ pub const NAME: &str = "agent.sock";
 /// The last of the descriptors that every program takes for its own.
 const STANDARD: RawFd = 2;
 
-/// How long one wait in the kernel lasts at the most, before the deadline is looked at.
+/// The longest wait in the kernel before the deadline is looked at.
 const SLICE: Duration = Duration::from_millis(250);
 
 /// A connection to the agent of a store.
 pub struct Socket {
-    /// None once the number was found to stand for something else.
+    /// The descriptor; none once its number was found to stand for something else.
     descriptor: Option<OwnedFd>,
     identity: Identity,
     deadline: Instant,
@@ -90,7 +90,7 @@ impl Socket {
         if self.descriptor.is_some() { Ok(()) } else { Err(ErrorKind::NotConnected.into()) }
     }
 
-    /// Whether the agent has neither closed the connection nor said anything out of turn.
+    /// Returns whether the agent has neither closed the connection nor said anything out of turn.
     pub fn is_quiet(&mut self) -> bool {
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
         self.begin().is_ok()

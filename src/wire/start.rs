@@ -19,10 +19,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// What the agent writes on a line of its own once it serves.
+/// The line that the agent writes once it serves.
 pub const READY: &str = "ready";
 
-/// What it writes on a line of its own, every now and then, as a sign of life before that.
+/// The line that it writes every now and then as a sign of life before that.
 pub const WORKING: &str = "working";
 
 /// The option by which an agent knows that it is to leave its starter's session.
@@ -34,7 +34,7 @@ pub const MAKE: &str = "--make";
 /// The program's name, beside the module.
 const PROGRAM: &str = "keystead";
 
-/// How often an agent is started that ends without a word.
+/// The number of starts of an agent that ends without a word.
 const STARTS: usize = 3;
 
 /// The most that is read of what a failing agent says, in bytes.
@@ -43,10 +43,10 @@ const REPORT: usize = 4096;
 /// The most that is repeated of it, in characters.
 const MOST_SHOWN: usize = 600;
 
-/// How long a program may take to end that has said that it is ready, or that it is not.
+/// The time that a program may take to end after it has said that it is ready, or that it is not.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// Where a store is, and how an agent for it is started.
+/// The directory of a store, and the program that serves it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentLocation {
     /// The store's directory, absolute.
@@ -58,7 +58,7 @@ pub struct AgentLocation {
 }
 
 impl AgentLocation {
-    /// Where the configuration says.
+    /// The location that a configuration names.
     pub fn of(config: &Config) -> Self {
         let (directory, program) = (config.directory.clone(), config.agent.clone());
         Self { directory, program, configuration: config.file.clone() }
@@ -91,8 +91,8 @@ fn run(
     done
 }
 
-/// What `keystead agent --detach` does: starts the agent in a session of its own, which this process
-/// leaves behind, and returns when it answers.
+/// Starts the agent in a session of its own, which this process leaves behind, and returns when it
+/// answers (`keystead agent --detach`).
 pub fn detached(location: &AgentLocation, program: &Path, heard: impl FnMut()) -> Result<()> {
     let mut deadline = Deadline::new(PATIENCE);
     let (_left_behind, said) = speaking(location, program, DETACHED, &mut deadline, heard)?;
@@ -156,8 +156,8 @@ fn judge(said: io::Result<String>, program: &Path) -> Result<()> {
     }
 }
 
-/// A full disk, one that does not answer, and a store that is not there are told from every other reason:
-/// whoever calls can do something about it.
+/// Tells a full disk, one that does not answer, and a store that is not there from every other reason:
+/// callers can do something about it.
 fn refusal(said: &str) -> Error {
     let told = |reason: &Reason| Some((*reason, said.strip_prefix(reason.text())?));
     match [Reason::StoreFull, Reason::StoreAbsent, Reason::StoreUnavailable].iter().find_map(told) {
@@ -166,7 +166,7 @@ fn refusal(said: &str) -> Error {
     }
 }
 
-/// Only the store's owner starts its agent: another user's would make files the owner cannot use.
+/// Fails where the store is another user's: that one's agent would make files that the owner cannot use.
 fn check_owner(directory: &Path) -> Result<()> {
     let user = rustix::process::geteuid().as_raw();
     match std::fs::metadata(directory) {
@@ -184,7 +184,7 @@ fn check_owner(directory: &Path) -> Result<()> {
     }
 }
 
-/// By absolute path only: neither `PATH` nor anything else of the environment is asked.
+/// Returns the program, an absolute path: neither `PATH` nor anything else of the environment is asked.
 fn program(location: &AgentLocation) -> Result<PathBuf> {
     if let Some(program) = &location.program {
         return Ok(program.clone());
@@ -208,8 +208,8 @@ fn beside(file: &Path) -> Option<PathBuf> {
     Some(folder.join(PROGRAM))
 }
 
-/// The file this code was loaded from: the module, or the program it is part of. The kernel's list of
-/// mappings has it absolute, whatever path the host gave to `dlopen`.
+/// Finds the file this code was loaded from: the module, or the program it is part of. The kernel's list
+/// of mappings has it absolute, even where the host gave another path to `dlopen`.
 fn own_file() -> Option<PathBuf> {
     let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
     file_at(&maps, own_file as fn() -> Option<PathBuf> as usize)
@@ -295,8 +295,8 @@ fn is_ready(said: &str) -> bool {
     said.lines().any(|line| line == READY)
 }
 
-/// What an agent said, as the end of this sentence, its hint last: it repeats the beginning where it was
-/// told by the one it started in turn. Where it has said what its error is, its log is left out.
+/// Repeats what an agent said, as the end of this sentence, its hint last: it repeats the beginning where
+/// it was told by the one it started in turn. Where it has said what its error is, its log is left out.
 fn explain(said: &str, program: &Path) -> String {
     const ERROR: &str = "keystead: error: ";
     let hint = |line| str::strip_prefix(line, "keystead: hint: ");
@@ -320,7 +320,7 @@ fn explain(said: &str, program: &Path) -> String {
     }
 }
 
-/// What a program said that may be any program, so that it can stand in a line of a log.
+/// Returns a program's words, which may be any program's, so that they can stand in a line of a log.
 fn shown(said: &str) -> String {
     let plain = |it: char| if it.is_control() { '?' } else { it };
     let mut shown: String = said.chars().take(MOST_SHOWN).map(plain).collect();
@@ -432,7 +432,8 @@ mod tests {
         assert!(failure(&location).contains("agent ended without saying why"));
     }
 
-    /// What comes of a program with half a second's patience, and how many signs of life there were.
+    /// Runs a program with half a second's patience; returns its failure and the number of its signs of
+    /// life.
     fn within_half_a_second(script: &str) -> (Option<String>, usize) {
         let (_folder, location) = location(script);
         let mut heard = 0;

@@ -24,10 +24,10 @@ pub struct Token {
     module: Option<PathBuf>,
 }
 
-/// How a session is opened.
+/// The ways to open a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Only looking.
+    /// A session that only reads.
     Look,
     /// Changing something.
     Change,
@@ -65,7 +65,7 @@ impl Token {
         Ok(session)
     }
 
-    /// Whether a PIN is given, so that nobody is asked for one.
+    /// Returns whether a PIN is given, so that nobody is asked for one.
     pub fn brings_pin(&self) -> bool {
         self.pin.is_given()
     }

@@ -10,7 +10,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// What is owed, each by its number. One thread pays all of it: of several, one would end the program
+/// The debts, each by its number. One thread pays all of them: of several, one would end the program
 /// under the others.
 static OWED: Mutex<Owed> = Mutex::new(Owed { watched: false, next: 0, debts: Vec::new() });
 
@@ -66,7 +66,7 @@ pub fn end_by(signal: c_int) {
     let _ends_here = emulate_default_handler(signal);
 }
 
-/// What is owed, by a program that sees signals coming.
+/// Locks the debts of a program that sees signals coming.
 fn watched() -> io::Result<MutexGuard<'static, Owed>> {
     let mut owed = owed();
     if !owed.watched {

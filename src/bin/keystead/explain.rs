@@ -21,11 +21,11 @@ impl From<Error> for Failure {
     }
 }
 
-/// What helps where nothing better is known.
+/// The hint where nothing better is known.
 pub const LOG: &str =
     "`KEYSTEAD_LOG=stderr:debug` before the command has it say which call fails, and why";
 
-/// What a code means to somebody at a command line, and what helps.
+/// Returns the meaning of a code at a command line, and what helps.
 fn words(code: RvError) -> Option<(&'static str, &'static str)> {
     Some(match code {
         RvError::PinIncorrect => {
@@ -112,16 +112,16 @@ fn words(code: RvError) -> Option<(&'static str, &'static str)> {
     })
 }
 
-/// Where nobody can set a user's PIN any more.
+/// The hint where nobody can set a user's PIN any more.
 pub const NOBODY_UNLOCKS: &str =
     "nobody unlocks it: the security officer's PIN is locked too, and stays so";
 
-/// One token among those of its store, for whoever names it to another program.
+/// One token among those of its store, as another program has to be told of it.
 #[derive(Debug, Clone, Copy)]
 pub struct Named<'a> {
     pub slot: u64,
     pub label: &'a str,
-    /// Whether another token has the same label.
+    /// Set where another token has the same label.
     pub ambiguous: bool,
 }
 

@@ -17,7 +17,7 @@ const WRONG_COMMAND_LINE: u8 = 2;
 pub struct Failure {
     error: String,
     hint: Option<String>,
-    /// What helps where there is no hint.
+    /// The hint where there is no other.
     otherwise: &'static str,
     status: u8,
 }
@@ -52,7 +52,7 @@ impl Failure {
         self.hint.as_ref().is_some_and(|hint| hint.contains(command))
     }
 
-    /// What it says, on one line.
+    /// Returns its text on one line.
     pub fn told(&self) -> String {
         match &self.hint {
             Some(hint) => format!("{} ({hint})", self.error),
@@ -76,8 +76,8 @@ impl Failure {
         Self { otherwise: remedy(error), ..Self::new(said) }
     }
 
-    /// Nobody reads what the command writes any more (`keystead list | head -1`), so it ends, and
-    /// there is nothing to say.
+    /// The failure of a command whose output nobody reads any more (`keystead list | head -1`): it ends
+    /// without a word.
     pub fn unread() -> Self {
         Self { error: String::new(), hint: None, otherwise: "", status: 0 }
     }
@@ -87,7 +87,7 @@ impl Failure {
         Self { hint: self.hint.map(|hint| global.here(&hint)), ..self }
     }
 
-    /// What it says: the error, and what to do about it.
+    /// Returns its error, and what to do about it.
     pub fn into_parts(self) -> (String, Option<String>) {
         (self.error, self.hint.or_else(|| Some(self.otherwise.to_owned())))
     }
@@ -97,7 +97,8 @@ impl Failure {
         Self { status, ..Self::unread() }
     }
 
-    /// What clap says of a command line: help and version go to standard output and are no failure.
+    /// Turns clap's answer to a command line into a failure: help and version go to standard output and
+    /// are none.
     pub fn of_command_line(said: &clap::Error) -> Result<(), Self> {
         if !said.use_stderr() {
             return crate::output::text(said.render());
@@ -147,7 +148,7 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// What helps against an error of the system's.
+/// Returns what helps against an error of the system's.
 fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         ErrorKind::NotFound => {
@@ -181,14 +182,14 @@ fn plainly(error: &io::Error) -> String {
     text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
-/// What the system says, without the numbers of its errors.
+/// Returns the system's text without the numbers of its errors.
 fn without_numbers(text: &str) -> String {
     let mut parts = text.split(" (os error ");
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |text, part| text + part.split_once(')').map_or("", |(_, rest)| rest))
 }
 
-/// What stands between an error and its cure, where the store and its agent have told both.
+/// The separator of an error and its remedy, where the store and its agent have told both.
 const CURE: &str = "; ";
 
 fn brings_cure(reason: Reason) -> bool {
@@ -204,7 +205,7 @@ fn brings_cure(reason: Reason) -> bool {
     )
 }
 
-/// Whether the agent has said less of what failed than it does where it is watched.
+/// Returns whether the agent has said less of the failure than it does in the foreground.
 fn says_little(text: &str) -> bool {
     ["without saying why", "too long to start", "the log says"].iter().any(|it| text.contains(it))
 }

@@ -28,27 +28,27 @@ use std::cell::Cell;
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
-/// Where material goes, and what is wished for it.
+/// The destination of material, and the wishes for it.
 pub struct Import<'a> {
     /// The custom key that it is for; none for a new one.
     pub target: Option<&'a CustomKey>,
-    /// What a new custom key is called.
+    /// The alias of a new custom key.
     pub alias: &'a str,
     /// The kind of key that it is.
     pub kind: &'static Kind,
-    /// When it expires; where nobody says, as the custom key itself does.
+    /// The expiry; without one, as the custom key itself has it.
     pub expires: Option<Expiry>,
-    /// What happens then; where nobody says, as the custom key itself does, else erasing.
+    /// The action at the expiry; without one, as the custom key itself has it, else erasing.
     pub action: Option<ExpiryAction>,
-    /// What a new custom key is for.
+    /// The description of a new custom key.
     pub description: Option<&'a str>,
-    /// By what time it expires.
+    /// The time by which it expires.
     pub time: StoreTime,
 }
 
-/// Material as somebody brings it.
+/// Material as it is brought.
 pub enum Material {
-    /// In the clear.
+    /// Material in the clear.
     Plain(Secret),
     /// Wrapped under an import key, as the files of that form.
     Wrapped(Form, Vec<Zeroizing<Vec<u8>>>),
@@ -84,7 +84,8 @@ impl Material {
         }
     }
 
-    /// What tells it from other material of this run, in memory only; nothing of what is wrapped.
+    /// Returns a digest that distinguishes it from other material of this run, in memory only; none for
+    /// wrapped material.
     pub fn digest(&self) -> Result<Option<[u8; 32]>, Failure> {
         match self {
             Self::Plain(material) => Ok(Some(sha256(material.expose())?)),
@@ -92,14 +93,15 @@ impl Material {
         }
     }
 
-    /// Whether it is wrapped already.
+    /// Returns whether it is wrapped already.
     pub fn is_wrapped(&self) -> bool {
         matches!(self, Self::Wrapped(..))
     }
 }
 
 impl Import<'_> {
-    /// Whether the custom key may take any material, and this, as far as can be known without a token.
+    /// Checks that the custom key may take any material, and this, as far as can be known without a
+    /// token.
     pub fn check(&self, material: &Material) -> Result<(), Failure> {
         if let Some(CustomKey { shown, .. }) = self.target
             && shown.origin != "external"
@@ -265,7 +267,7 @@ impl Import<'_> {
         ])
     }
 
-    /// Whether it is an RSA key that no token takes unless it is configured.
+    /// Returns whether it is an RSA key that no token takes unless it is configured.
     fn is_short(&self, material: &Material) -> bool {
         let Material::Plain(material) = material else { return false };
         self.kind.key_type == CKK_RSA
@@ -344,7 +346,7 @@ pub fn kind(name: &str) -> Result<&'static Kind, Failure> {
     })
 }
 
-/// When an object expires that is material.
+/// Returns the expiry of an object that is material.
 pub fn expires(session: &Session, object: ObjectHandle) -> Result<Option<Timestamp>, Failure> {
     let kind = AttributeType::VendorDefined(CKA_KEYSTEAD_EXPIRES_AT);
     let second = match session.get_attributes(object, &[kind])?.pop() {

@@ -25,7 +25,7 @@ pub struct CustomKey {
     pub object: ObjectHandle,
     /// Everything it says.
     pub json: Value,
-    /// What commands look at.
+    /// The properties that commands show.
     pub shown: Shown,
 }
 
@@ -50,7 +50,7 @@ pub struct Shown {
     pub deletion: Option<Timestamp>,
 }
 
-/// What may be wrong where the module shows a key otherwise than this program knows.
+/// The hint where the module shows a key otherwise than this program knows.
 const VERSION: &str = "is the module of this program's version? --module names another";
 
 impl CustomKey {
@@ -99,7 +99,7 @@ impl CustomKey {
         Self::find(session, name)?.ok_or_else(|| Self::none_named(name))
     }
 
-    /// What is said where no custom key is called so.
+    /// The failure where no custom key has that name.
     pub fn none_named(name: &str) -> Failure {
         Failure::new(format_args!("there is no custom key {name:?}"))
             .hint("`keystead list` shows the aliases and key IDs there are")
@@ -167,7 +167,7 @@ impl Shown {
         given.unwrap_or_else(|| self.alias.as_bytes().to_vec())
     }
 
-    /// Whether the next import brings it material.
+    /// Returns whether the next import brings it material.
     pub fn waits(&self) -> bool {
         self.status == json::status(Status::PendingImport)
     }
@@ -178,7 +178,7 @@ impl Shown {
         self.next_import_expires.map(Expiry::At).or(after)
     }
 
-    /// What is to be said of the next import's expiry, by the time `now`.
+    /// Describes the expiry of the next import, by the time `now`.
     pub fn next_import(&self, now: Timestamp) -> String {
         match self.own_expiry() {
             Some(Expiry::At(at)) if at <= now => {
@@ -192,7 +192,7 @@ impl Shown {
         }
     }
 
-    /// What is to be said of the expiry of material that is present.
+    /// Describes the expiry of material that is present.
     pub fn lasting(&self, now: Timestamp) -> String {
         match self.expires {
             Some(at) => format!("expires {at} (in {})", moment::left(at, now)),

@@ -86,7 +86,7 @@ impl Global {
         Ok(config)
     }
 
-    /// Whether a file that is to be written is none of the store's own: `--force` would replace them.
+    /// Checks that a file that is to be written is none of the store's own: `--force` would replace them.
     /// A command that needs no store does without a configuration too, and then there is none to spare.
     fn check_outside_store(&self, file: &Path) -> Result<(), Failure> {
         let Ok(config) = self.load() else { return Ok(()) };
@@ -110,7 +110,7 @@ fn from_here(text: String) -> std::io::Result<String> {
     path.into_os_string().into_string().map_err(|_| std::io::ErrorKind::InvalidFilename.into())
 }
 
-/// Where a file is or will be.
+/// Returns the folder of a file.
 fn folder_of(file: &Path) -> &Path {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
     folder.unwrap_or(Path::new("."))

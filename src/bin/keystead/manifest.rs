@@ -26,32 +26,32 @@ const MOST: u64 = 1 << 24;
 /// One import of several.
 #[derive(Debug)]
 pub struct Entry {
-    /// Where it stands: `line 3`, or the file's name.
+    /// The line (`line 3`) or the file's name.
     pub place: String,
-    /// What it says; of a wrong one only why it is wrong.
+    /// The import that it asks for; of a wrong line only why it is wrong.
     pub wanted: Result<Wanted, Failure>,
 }
 
-/// What is wanted of one import.
+/// One import as a line asks for it.
 #[derive(Debug)]
 pub struct Wanted {
     /// The files its material is in.
     pub files: Vec<PathBuf>,
     /// The alias, or of an existing key the key ID.
     pub name: String,
-    /// Whether the name is a key ID.
+    /// Set where the name is a key ID.
     pub by_id: bool,
     /// The type of a new key, and the one that an existing key must have.
     pub key_type: Option<String>,
-    /// How the material is written, in the clear.
+    /// The format of material in the clear.
     pub format: Option<Format>,
-    /// How it is wrapped.
+    /// The form of wrapped material.
     pub form: Option<Form>,
-    /// When it expires.
+    /// The expiry.
     pub expires: Option<Expiry>,
-    /// What happens then.
+    /// The action at the expiry.
     pub action: Option<ExpiryAction>,
-    /// What a new key is for.
+    /// The description of a new key.
     pub description: Option<String>,
 }
 
@@ -167,7 +167,7 @@ fn check_header(header: &StringRecord) -> Result<(), Failure> {
     }
 }
 
-/// What is wrong with a line, without its place.
+/// Describes the error in a line, without its place.
 fn said(error: &csv::Error) -> String {
     match error.kind() {
         ErrorKind::UnequalLengths { expected_len, len, .. } => {
@@ -252,7 +252,7 @@ fn alias_of(path: &Path) -> Result<String, Failure> {
         .ok_or_else(|| Failure::new("the file's name is no alias").hint("a manifest gives it one"))
 }
 
-/// How the material is written or wrapped: as the line says, else as the file's ending says.
+/// Returns the format or form of the material: as the line says, else as the file's ending says.
 fn written(said: Option<&str>, path: &Path) -> Result<(Option<Format>, Option<Form>), Failure> {
     let Some(said) = said else {
         return Ok(ending(path).map_or((None, None), |(_, format, form)| (format, form)));
@@ -299,7 +299,7 @@ fn expiry(text: &str) -> Result<Expiry, Failure> {
     text.parse().map_err(|wrong: String| Failure::new(format_args!("expires: {wrong}")))
 }
 
-/// What a word says is to happen at an expiry.
+/// Reads the action at an expiry.
 pub fn action(text: &str) -> Result<ExpiryAction, Failure> {
     match text {
         "erase" => Ok(ExpiryAction::Erase),

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 /// The most that is read, in bytes; the longest RSA keys in PEM have a tenth of it.
 const MOST: usize = 1 << 16;
 
-/// How material is written.
+/// The formats of material in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
     /// The bytes themselves; of a private key its PKCS#8 in DER
@@ -58,7 +58,7 @@ pub fn decode(text: &[u8], format: Option<Format>, kind: &Kind) -> Result<Secret
     }
 }
 
-/// What the token will make of material of that kind: its size in bits.
+/// Returns the size in bits that the token will see in material of that kind.
 pub fn bits(material: &Secret, kind: &Kind) -> Result<u64, Failure> {
     let mut attributes = Attributes::default();
     attributes.set_number(CKA_KEY_TYPE, kind.key_type);
@@ -101,7 +101,7 @@ fn other_curve(pkcs8: &[u8]) -> Option<&'static str> {
     found.map(|(_, name)| *name)
 }
 
-/// What is in a file, or on standard input (`-`): 1 byte or more.
+/// Reads a file, or standard input (`-`): 1 byte or more.
 pub fn contents(file: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     // Standard input is read without the buffer that the standard library keeps and does not wipe.
     let (open, name) = match file.as_os_str() == "-" {

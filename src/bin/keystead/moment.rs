@@ -10,19 +10,19 @@ use keystead::object::json;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-/// When material is to expire.
+/// The expiry of material, as it is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expiry {
-    /// Not at all.
+    /// No expiry.
     Never,
-    /// At that moment.
+    /// An expiry at that moment.
     At(Timestamp),
-    /// So many seconds after the import.
+    /// An expiry so many seconds after the import.
     After(Seconds),
 }
 
 impl Expiry {
-    /// What `--expires` takes.
+    /// The help of `--expires`.
     pub const HELP: &str = "When the material expires and is erased: a day (2027-01-31, from 00:00 \
         UTC of that day), a moment (2027-01-31T17:30:00Z), a time after the import (90d, 36h), or \
         never";

@@ -27,7 +27,7 @@ impl<'a> NewFile<'a> {
         Ok(Self { path, file, kept: false, removed: Some(removed) })
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         self.path
     }

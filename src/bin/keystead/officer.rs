@@ -4,7 +4,7 @@ use crate::Failure;
 use keystead::error::{Error, Reason};
 use keystead::token::{Slots, TokenInfo};
 
-/// What a locked PIN of a security officer means.
+/// The meaning of a locked PIN of a security officer.
 pub const LOCKED: &str = "nobody unlocks it; the keys go on working under the user's PIN, but the token \
      can neither be destroyed nor have its user's PIN set anew";
 

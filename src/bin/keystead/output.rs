@@ -68,7 +68,7 @@ pub fn data(bytes: &[u8]) -> Result<(), Failure> {
     for_data()?.write_all(bytes).map_err(|error| lost(&error))
 }
 
-/// What it means that data cannot be written to standard output.
+/// The failure of data that cannot be written to standard output.
 pub fn lost(error: &io::Error) -> Failure {
     Failure::of_file("standard output".as_ref(), error)
 }

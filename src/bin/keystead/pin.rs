@@ -45,7 +45,7 @@ pub struct Passphrase {
     passphrase_fd: Option<i32>,
 }
 
-/// A PIN that somebody has given.
+/// A PIN that was given.
 pub struct Pin(Zeroizing<String>);
 
 /// One way to come by a PIN.
@@ -77,7 +77,7 @@ macro_rules! asked_for {
 asked_for!(UserPin, OfficerPin, Passphrase);
 
 impl UserPin {
-    /// Whether the command line says where it comes from.
+    /// Returns whether the command line says where it comes from.
     pub fn is_given(&self) -> bool {
         !self.source().asks()
     }
@@ -190,8 +190,8 @@ fn capital(prompt: &str) -> String {
 /// The longest line that is read for a PIN, in bytes.
 const MOST: usize = 1024;
 
-/// Takes no byte beyond the line, so that what follows it (another PIN, key material) is still there
-/// for whoever reads the same descriptor next.
+/// Reads one line and no byte beyond it, so that what follows (another PIN, key material) is still there
+/// for the next reader of the same descriptor.
 fn first_line(mut file: File) -> io::Result<Zeroizing<String>> {
     let mut line = Zeroizing::new(Vec::with_capacity(MOST));
     let mut byte = Zeroizing::new([0]);

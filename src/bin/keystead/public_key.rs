@@ -6,11 +6,11 @@ use crate::keys::CustomKey;
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 
-/// What is said of a public key object.
+/// The note on a public key object.
 pub const READABLE: &str =
     "its public key is an object of its own: that, and the alias on it, can be read without a PIN";
 
-/// What the public key of each type of key is made of.
+/// The parts of the public key of each type of key.
 const PARTS: [&[AttributeType]; 2] = [
     &[AttributeType::Modulus, AttributeType::PublicExponent],
     &[AttributeType::EcParams, AttributeType::EcPoint],

@@ -22,7 +22,7 @@ const CHUNK: u32 = 1 << 20;
 /// The longest chunk that is opened: what says how long they are is not authenticated yet.
 const MOST: u32 = 1 << 24;
 
-/// What such a file begins with; the format's version is its last byte.
+/// The beginning of such a file; the format's version is its last byte.
 const MAGIC: &[u8; 9] = b"keystead\x01";
 
 const HEADER: usize = 9 + 4 + 16 + 16;
@@ -30,7 +30,7 @@ const HEADER: usize = 9 + 4 + 16 + 16;
 /// The header, the chunk's index, and whether it is the last.
 const ASSOCIATED: usize = HEADER + 8 + 1;
 
-/// What a sealed file says of itself in front.
+/// The front of a sealed file.
 pub struct Header {
     bytes: [u8; HEADER],
     chunk: u32,
@@ -65,7 +65,7 @@ impl Header {
         &self.bytes
     }
 
-    /// Which key sealed the file.
+    /// The key that sealed the file.
     pub fn key(&self) -> Id {
         self.key
     }
@@ -160,7 +160,7 @@ impl<'a> Chunker<'a> {
 }
 
 impl Chunker<'_> {
-    /// What the key is now says why, and not what it was when it was found.
+    /// Returns the failure by the state of the key now, not when it was found.
     fn not_permitted(&self) -> Failure {
         let shown = match self.key.again(self.session) {
             Ok(key) => key.shown,

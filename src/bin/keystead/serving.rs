@@ -7,7 +7,7 @@ use rustix::fs::Mode;
 use rustix::process::umask;
 use std::path::Path;
 
-/// Lets this process make files for their owner alone, as every process that writes in a store does.
+/// Makes this process create files for their owner alone, as every process that writes in a store does.
 pub fn make_files_private() {
     umask(Mode::RWXG | Mode::RWXO);
 }
@@ -20,8 +20,8 @@ pub fn end_it(directory: &Path) -> String {
     command(Some((process.number(), process.name())), process.is_stopped())
 }
 
-/// Of the process that listens. That is the service manager, where it opened the socket. One that is
-/// stopped would take no other signal before it goes on.
+/// Returns the command that ends the process that listens. That is the service manager, where it opened
+/// the socket. One that is stopped would take no other signal before it goes on.
 fn command(listener: Option<(u32, &str)>, stopped: bool) -> String {
     let stop = "stop keystead.socket keystead.service` ends it";
     match listener {

@@ -21,17 +21,17 @@ extern "C" fn look() {
     OUTPUT_CLOSED.store(fcntl_getfd(stdout()).is_err(), Ordering::Relaxed);
 }
 
-/// Whether there is no standard input.
+/// Returns whether there is no standard input.
 pub fn input_is_closed() -> bool {
     INPUT_CLOSED.load(Ordering::Relaxed)
 }
 
-/// Whether there is no standard output.
+/// Returns whether there is no standard output.
 pub fn output_is_closed() -> bool {
     OUTPUT_CLOSED.load(Ordering::Relaxed)
 }
 
-/// Lets a program that takes this one's place find closed what was closed.
+/// Closes again what was closed, for a program that takes this one's place.
 pub fn hand_on() -> io::Result<()> {
     if input_is_closed() {
         fcntl_setfd(stdin(), FdFlags::CLOEXEC)?;

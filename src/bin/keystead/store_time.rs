@@ -9,7 +9,7 @@ use keystead::wire::{AgentLocation, Link};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// By how much the clock was behind the store's time when it was asked for.
+/// The time by which the clock was behind the store's when it was asked for.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct StoreTime {
     behind: Seconds,

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 /// The terminal of this process's session.
 const TERMINAL: &str = "/dev/tty";
 
-/// Whether there is anybody to ask.
+/// Returns whether there is a person to ask.
 pub fn there_is_one() -> bool {
     File::options().read(true).write(true).open(TERMINAL).is_ok()
 }

@@ -11,7 +11,7 @@ use keystead::secret::Secret;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-/// How material is wrapped.
+/// The forms of wrapped material.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Form {
     /// RSA-OAEP with SHA-256 of the material itself, which has to be short
@@ -30,7 +30,7 @@ pub enum Form {
     Byok,
 }
 
-/// How the parts of a form stand in files.
+/// The arrangement of a form's parts in files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Layout {
     Bare,
@@ -42,18 +42,18 @@ enum Layout {
 /// Wrapped material.
 #[derive(Debug)]
 pub struct Transfer {
-    /// What OAEP hashes with.
+    /// The hash of OAEP.
     pub hash: Hash,
-    /// What is wrapped by OAEP: the transport key, or the material itself.
+    /// The ciphertext of OAEP: the transport key, or the material itself.
     pub sealed: Vec<u8>,
     /// The material by AES-KWP under the transport key, where there is one.
     pub carried: Option<Vec<u8>>,
 }
 
-/// What the names of two files end in: the wrapped transport key, and the wrapped material.
+/// The endings of the names of two files: the wrapped transport key, and the wrapped material.
 pub const ENDINGS: [&str; 2] = [".transport", ".wrapped"];
 
-/// What a key transfer file (`.byok`) says; it has no other members that matter here.
+/// The members of a key transfer file (`.byok`) that matter here.
 #[derive(Debug, Serialize, Deserialize)]
 struct Byok {
     schema_version: String,
@@ -79,7 +79,7 @@ const GENERATOR: &str = concat!("keystead ", env!("CARGO_PKG_VERSION"));
 const TRANSPORT: usize = 32;
 
 impl Form {
-    /// How many files it consists of.
+    /// The number of files it consists of.
     pub fn files(self) -> usize {
         match self.layout() {
             Layout::Apart => 2,
@@ -177,12 +177,12 @@ pub fn with(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// Whether a file is a key transfer file, whatever it is called. No key material reads so.
+/// Returns whether a file is a key transfer file, under any name. No key material reads so.
 pub fn is_byok(text: &[u8]) -> bool {
     serde_json::from_slice::<Byok>(text).is_ok()
 }
 
-/// Whether a file is a JSON object at all.
+/// Returns whether a file is a JSON object at all.
 pub fn is_json(text: &[u8]) -> bool {
     serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(text).is_ok()
 }

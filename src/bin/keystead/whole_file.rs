@@ -11,7 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
-/// Whether a path means standard input or output.
+/// Returns whether a path means standard input or output.
 pub fn is_standard(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
@@ -47,7 +47,7 @@ impl Input {
         Ok(Self { file, name })
     }
 
-    /// How many bytes it has, where that is known.
+    /// Its length in bytes, where that is known.
     pub fn len(&self) -> Option<u64> {
         let metadata = self.file.metadata().ok()?;
         metadata.is_file().then_some(metadata.len())
@@ -75,13 +75,13 @@ pub enum Output<'a> {
     Standard(File),
     /// A file that is still called otherwise.
     File {
-        /// What it will be called.
+        /// Its final path.
         path: &'a Path,
-        /// What it is until then: removed when dropped, or when a signal ends the program.
+        /// The file until then: removed when dropped, or when a signal ends the program.
         temporary: NamedTempFile,
         /// The latter.
         removed: AtASignal,
-        /// Whether it may take the place of another.
+        /// Set where it may take the place of another.
         force: bool,
     },
 }
@@ -112,7 +112,7 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Lets it appear, complete and on the disk.
+    /// Makes it appear, complete and on the disk.
     pub fn finish(self) -> Result<(), Failure> {
         match self {
             Self::Standard(_) => Ok(()),
@@ -130,7 +130,7 @@ impl<'a> Output<'a> {
     }
 }
 
-/// Makes a file's name durable, where the folder lets anybody do that.
+/// Makes a file's name durable, where the folder permits that.
 fn keep_name(path: &Path) -> io::Result<()> {
     match File::open(folder_of(path)).and_then(|folder| folder.sync_all()) {
         Err(error) => match error.kind() {

@@ -18,13 +18,13 @@ use keystead::object::vendor::{
 };
 use keystead::secret::Secret;
 
-/// What an import key is called unless somebody says otherwise.
+/// The default label of an import key.
 pub const LABEL: &str = "import key";
 
 /// The size in bits of an import key for one import. What it wraps never leaves this process.
 const PASSING_BITS: u64 = 2048;
 
-/// Which forms an import key takes.
+/// The forms that an import key takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Takes {
     /// Material that is wrapped by OAEP alone: the forms oaep-sha256 and oaep-sha1
@@ -46,7 +46,7 @@ impl Takes {
 pub struct ImportKey {
     public: ObjectHandle,
     private: ObjectHandle,
-    /// What it takes, as far as that matters to who wraps.
+    /// The forms it takes, as far as they matter for wrapping.
     takes: Takes,
 }
 
@@ -115,7 +115,7 @@ impl ImportKey {
         }
     }
 
-    /// Of pairs that are made with one label or ID at once none stays that sees another.
+    /// Keeps, of pairs that are made with one label or ID at once, none that sees another.
     pub fn check_only(&self, session: &Session, label: &str, id: &[u8]) -> Result<(), Failure> {
         if Self::all_named(session, label)?.len() < 2 && private_keys(session, id)?.len() < 2 {
             return Ok(());
@@ -154,7 +154,7 @@ impl ImportKey {
         form.wrap(&self.public(session)?, material)
     }
 
-    /// Lets the token unwrap what was wrapped under the public half, here or elsewhere, into a key of
+    /// Makes the token unwrap what was wrapped under the public half, here or elsewhere, into a key of
     /// that template. `explain` says what it means when the token refuses.
     pub fn unwrap(
         &self,

@@ -12,7 +12,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-/// How long a line waits for standard error to be read.
+/// The time that a line waits for standard error to be read.
 const PATIENCE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
 /// Permissions for others than the owner to write.
@@ -21,7 +21,7 @@ const OTHERS_WRITE: u32 = 0o022;
 /// From which size on a file makes way for the next, in bytes.
 const FULL: i64 = 8 << 20;
 
-/// Where lines go.
+/// The destinations of lines.
 #[derive(Debug)]
 pub(super) enum Sink {
     /// Standard error, as long as it is what it was: a program that becomes a daemon closes it, and the
@@ -37,7 +37,7 @@ pub(super) enum Sink {
 type Identity = Option<(u64, u64)>;
 
 impl Sink {
-    /// What is configured.
+    /// Opens the configured destination.
     pub(super) fn configured(log: Log) -> Self {
         match log {
             Log::Stderr => Self::Stderr(identity()),
@@ -45,7 +45,7 @@ impl Sink {
         }
     }
 
-    /// What the environment asks for; fails where no line could be written.
+    /// Opens the destination that the environment names; fails where no line could be written.
     pub(super) fn asked(log: Log) -> io::Result<Self> {
         match log {
             Log::Stderr => Ok(Self::Stderr(identity())),
@@ -67,7 +67,7 @@ impl Sink {
     }
 }
 
-/// Writes to standard error, whatever it is at the moment.
+/// Writes to standard error as it is at the moment.
 pub(super) fn to_stderr(line: &str) -> io::Result<usize> {
     let ready =
         retry_on_intr(|| poll(&mut [PollFd::new(&stderr(), PollFlags::OUT)], Some(&PATIENCE)));

@@ -9,10 +9,10 @@ use std::path::PathBuf;
 /// The variable's name.
 pub(super) const NAME: &str = "KEYSTEAD_LOG";
 
-/// What is logged where the variable names no level: a key's life, refusals and troubles.
+/// The level where the variable names none: a key's life, refusals and troubles.
 const LEVEL: LogLevel = LogLevel::Info;
 
-/// What the variable asks for.
+/// The log that the variable asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Asked {
     pub log: Log,
@@ -20,7 +20,7 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// What this process's environment asks for, if it asks at all. A set-uid program is asked nothing.
+    /// Reads the variable of this process's environment, if it has one. A set-uid program reads none.
     pub(super) fn of_process() -> Option<Result<Self, String>> {
         let value = std::env::var_os(NAME).filter(|value| !value.is_empty());
         value.filter(|_| !sys::is_privileged()).map(|value| Self::parse(&value))
@@ -55,7 +55,8 @@ impl Asked {
     }
 }
 
-/// What stands before the last colon, and the level after it. A file's name may have colons of its own.
+/// Splits a value into the part before its last colon and the level after it. A file's name may have
+/// colons of its own.
 fn split(value: &OsStr) -> (&[u8], LogLevel) {
     let bytes = value.as_bytes();
     let colon = bytes.iter().rposition(|byte| *byte == b':');

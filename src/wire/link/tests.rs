@@ -23,9 +23,9 @@ impl<F: Fn(usize, &Request) -> Option<Response> + Send + Sync + 'static> Behavio
 
 struct Fake {
     directory: tempfile::TempDir,
-    /// What it hands over.
+    /// The page that it hands over.
     page: Arc<Mutex<PageWriter>>,
-    /// What was asked: the number of the connection, and the request.
+    /// The requests, each with the number of its connection.
     asked: Arc<Mutex<Vec<(usize, String)>>>,
 }
 

@@ -113,7 +113,7 @@ fn objection(metadata: &Metadata, owner: u32) -> Option<String> {
         .then(|| "others than its owner can write it".into())
 }
 
-/// What a call on the file has failed with.
+/// The error of a call on the file.
 pub fn failed(path: &Path, error: impl Into<io::Error>) -> Error {
     let error = error.into();
     let cure = match error.raw_os_error() {

@@ -26,7 +26,7 @@ pub struct PageWriter {
     words: Arc<WordsMut>,
     identity: u64,
     held: robust::Held,
-    /// What is handed to modules: it can only be read.
+    /// The descriptor that is handed to modules: it can only be read.
     handed: OwnedFd,
     file: File,
     path: PathBuf,
@@ -49,7 +49,7 @@ impl PageWriter {
         Ok(page)
     }
 
-    /// Lets the members of a group read the file.
+    /// Makes the file readable for the members of a group.
     pub fn share(&self, group: u32) -> io::Result<()> {
         fchown(&self.file, None, Some(Gid::from_raw(group)))?;
         Ok(fchmod(&self.file, Mode::from_raw_mode(0o640))?)
@@ -161,7 +161,8 @@ fn memory() -> io::Result<(WordsMut, OwnedFd)> {
     Ok((words, open(again, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?))
 }
 
-/// Where the system demands it the memory can never be run; older kernels do not know that.
+/// Creates the memory, which can never be run where the system demands that; older kernels do not know
+/// it.
 fn create() -> rustix::io::Result<OwnedFd> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     match memfd_create(NAME, flags | MemfdFlags::NOEXEC_SEAL) {

@@ -23,13 +23,13 @@ use std::io::{self, Write};
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
-/// How long an agent stays that nobody is connected to.
+/// The time that an agent stays without a connection.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// How long a process may leave a connection idle that is not its last one.
+/// The time that a process may leave a connection idle that is not its last one.
 const SPARE: Duration = Duration::from_secs(3);
 
-/// How long the disk may take over one sync before those who wait are told.
+/// The time that the disk may take over one sync before waiting callers are told.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Serve the store to this machine's programs
@@ -65,7 +65,7 @@ impl Arguments {
         }
     }
 
-    /// Whether another program started it, or it starts another.
+    /// Returns whether another program started it, or it starts another.
     pub fn in_background(&self) -> bool {
         self.detach || self.detached || self.make
     }
@@ -143,7 +143,7 @@ impl Arguments {
     }
 }
 
-/// Whoever is making it already, or serves it, has made it.
+/// Makes the store, unless another process makes or serves it already.
 fn make(config: &Config) -> Result<(), Failure> {
     presence::check_place(&config.directory)?;
     let group = config.group.as_deref().map(group).transpose()?;

@@ -92,13 +92,13 @@ fn evidence(global: &Global) -> Result<Config, Failure> {
     }
 }
 
-/// What is known of where a log ends.
+/// The end of a log, as far as it is known.
 enum End {
     /// The agent has told.
     Told,
     /// The store's snapshot says, and the store has not changed since.
     Kept,
-    /// Nothing here knows: lines may be missing behind the last.
+    /// The end is unknown: lines may be missing behind the last.
     Unknown,
 }
 
@@ -164,7 +164,7 @@ fn endless(config: &Config, head: Head) -> Failure {
     )
 }
 
-/// Whether the log of a store, whose agent may be started, holds every line as it was written.
+/// Verifies that the log of a store, whose agent may be started, holds every line as it was written.
 pub fn check(config: &Config) -> Result<Verified, Failure> {
     let claimed = claimed(Link::new(AgentLocation::of(config)).ask(&Request::AuditHead)?)?;
     checked(config, &[claimed])
@@ -177,7 +177,7 @@ fn checked(config: &Config, claimed: &[Claimed]) -> Result<Verified, Failure> {
         .map_err(failed)
 }
 
-/// How many lines that say nothing are named.
+/// The most lines that are named of those that say nothing.
 const NAMED: usize = 10;
 
 fn unread(faults: &[Fault]) -> Failure {
@@ -207,7 +207,7 @@ fn failed(fault: Fault) -> Failure {
     }
 }
 
-/// Where the agent, which knows from the store, says that the log ends.
+/// Reads the agent's claim, which it has from the store, of the end of the log.
 fn claimed(answer: Response) -> Result<Claimed, Failure> {
     match answer {
         Response::AuditHead { seq, mac, waiting } => {
@@ -217,7 +217,7 @@ fn claimed(answer: Response) -> Result<Claimed, Failure> {
     }
 }
 
-/// How many of the columns are there though nothing stands in them.
+/// The number of columns that are shown though nothing stands in them.
 const ALWAYS: usize = 2;
 
 fn table(lines: &[LogLine]) -> String {

@@ -53,7 +53,7 @@ impl Arguments {
         CustomKey::read(&session, object)?.report(global, "created")
     }
 
-    /// What `object::json` reads.
+    /// Returns the JSON that `object::json` reads.
     fn json(&self) -> Result<Vec<u8>, Failure> {
         let mut fields = Map::new();
         let mut put = |name: &str, value: Value| fields.insert(name.to_owned(), value);

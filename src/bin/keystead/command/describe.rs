@@ -28,7 +28,7 @@ impl Arguments {
     }
 }
 
-/// Whether a description may be as long as this one.
+/// Checks that a description is no longer than one may be.
 pub fn check(description: &str) -> Result<(), Failure> {
     match description.len() {
         0..=MAX_DESCRIPTION => Ok(()),

@@ -29,7 +29,7 @@ pub fn prepare(directory: &Path, group: Option<u32>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether this process's user owns the directory, and nobody else can write in it.
+/// Checks that this process's user owns the directory, and no other user can write in it.
 pub fn check_rights(directory: &Path, found: &Metadata) -> Result<(), Failure> {
     let user = geteuid().as_raw();
     if found.uid() != user {

@@ -33,7 +33,7 @@ pub struct Arguments {
     token: Token,
 }
 
-/// How bad something is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Grade {
@@ -42,7 +42,7 @@ enum Grade {
     Problem,
 }
 
-/// What was found, and what to do about it.
+/// A finding, and its remedy.
 #[derive(Debug, Clone, Serialize)]
 struct Finding {
     grade: Grade,
@@ -63,17 +63,17 @@ const COPYING: [(u64, &str); 4] = [
     (0x794C_7630, "overlayfs"),
 ];
 
-/// What shows more of an agent that fails.
+/// The remedy that shows more of an agent that fails.
 const WATCH: &str = "`keystead agent` runs the agent here, where it shows what it does";
 
-/// What helps where the agent answers this program, but not the module.
+/// The remedy where the agent answers this program, but not the module.
 const MODULE: &str = "the agent answers this program: let the module and it be of one version; \
                       `KEYSTEAD_LOG=stderr:debug` before the command has the module say more";
 
-/// What may be wrong while the agent serves all the same.
+/// The subjects that may be wrong while the agent serves all the same.
 const PASSED_BY: [&str; 5] = ["log", "metrics", "rights", "slots", "snapshot"];
 
-/// Where p11-kit looks for modules.
+/// The directories where p11-kit looks for modules.
 const P11_KIT: [&str; 2] = ["/usr/share/p11-kit/modules", "/etc/pkcs11/modules"];
 
 impl Arguments {
@@ -91,8 +91,8 @@ impl Arguments {
     }
 }
 
-/// What is advised here: elsewhere this command is the advice. Keys are looked at through the module, once
-/// the agent has answered this program itself.
+/// Returns the advice for here: elsewhere this command is the advice. Keys are looked at through the
+/// module, once the agent has answered this program itself.
 fn advice<'a>(about: &str, mend: &'a str) -> &'a str {
     match mend.starts_with("`keystead doctor`") {
         true if about == "keys" => MODULE,
@@ -192,7 +192,7 @@ fn store(config: &Config) -> Vec<Finding> {
     findings
 }
 
-/// What is damaged in the files that the agent reads.
+/// Finds damage in the files that the agent reads.
 fn damaged(directory: &Path) -> Vec<Finding> {
     let mut findings = Vec::new();
     match slots::damage(directory) {
@@ -217,7 +217,7 @@ fn damaged(directory: &Path) -> Vec<Finding> {
     findings
 }
 
-/// Who else can reach what belongs to the store.
+/// Finds others who can reach what belongs to the store.
 fn rights(config: &Config) -> Vec<Failure> {
     let group = config.group.as_deref().and_then(|name| agent::group(name).ok());
     let mut problems = rights::of_store(&config.directory, group);
@@ -330,7 +330,7 @@ impl Arguments {
         findings
     }
 
-    /// What is to be said of a token's PINs.
+    /// Returns the findings about a token's PINs.
     fn pins(&self, global: &Global, named: Named<'_>, info: &TokenInfo) -> Vec<Finding> {
         let (officer_wrong, user_wrong) = info.wrong;
         let officer_locked = officer_wrong >= TRIES;
@@ -398,7 +398,7 @@ fn tokens(slots: &Slots) -> keystead::error::Result<Vec<(u64, String, TokenInfo)
     Ok(tokens)
 }
 
-/// What the agent is short of because whoever started it was, and it could not shed that.
+/// Finds a limit of the agent that it inherited from the process that started it, and could not raise.
 fn limits(directory: &Path) -> Option<Finding> {
     let process = AgentProcess::of(directory, None)?.number();
     let shortfalls = Allowance::of(process)?.shortfalls();

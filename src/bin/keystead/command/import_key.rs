@@ -13,7 +13,7 @@ use pem_rfc7468::LineEnding;
 use serde_json::json;
 use std::path::PathBuf;
 
-/// How long an import key lives, in seconds: a day, as clouds' do.
+/// The life of an import key in seconds: a day, as clouds' do.
 const LIFE: u64 = 24 * 60 * 60;
 
 /// The longest ID, in bytes.
@@ -57,7 +57,7 @@ fn identifier(text: &str) -> Result<Identifier, String> {
     }
 }
 
-/// What is said of a pair.
+/// The description of a pair.
 struct Told {
     pem: String,
     json: String,

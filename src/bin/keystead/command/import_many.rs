@@ -62,12 +62,12 @@ pub struct Arguments {
     time: StoreTime,
 }
 
-/// What became of one import.
+/// The outcome of one import.
 enum Outcome {
     Imported {
         expires: Option<Timestamp>,
     },
-    /// It is present already. Whether another expiry was wanted than it has.
+    /// The material is present already, with the wanted expiry or another.
     Skipped {
         otherwise: bool,
         expires: Option<Timestamp>,
@@ -76,7 +76,7 @@ enum Outcome {
     NotTried,
 }
 
-/// What earlier lines are for, so that no two are for the same, and the keys that no line may bring back
+/// The keys of earlier lines, so that no two are for the same, and the keys that no line may bring back
 /// under another alias.
 #[derive(Default)]
 struct Seen {
@@ -92,7 +92,7 @@ struct Job {
     wanted: Option<Wanted>,
     key_id: Option<String>,
     outcome: Outcome,
-    /// Whether a public key object is beside it.
+    /// Set where a public key object is beside it.
     readable: bool,
 }
 
@@ -289,7 +289,7 @@ fn target(session: &Session, wanted: &Wanted) -> Result<Option<CustomKey>, Failu
     Ok(target)
 }
 
-/// Whether an import would change the expiry of material that is present.
+/// Returns whether an import would change the expiry of material that is present.
 fn otherwise(key: &CustomKey, import: &Import) -> bool {
     let at = match import.expires {
         None => false,
@@ -344,7 +344,7 @@ impl Job {
 }
 
 impl Outcome {
-    /// When what is there expires, if anything is.
+    /// Returns the expiry of the material that is there, if any is.
     fn expires(&self) -> Option<Option<Timestamp>> {
         match self {
             Self::Imported { expires } | Self::Skipped { expires, .. } => Some(*expires),
@@ -405,7 +405,7 @@ fn reasons(jobs: &[Job]) -> String {
     }
 }
 
-/// On a terminal only.
+/// Shows the progress on a terminal.
 fn progress(what: &'static str, many: usize) -> Result<ProgressBar, Failure> {
     let style = ProgressStyle::with_template("{msg:>10} {bar:30} {pos}/{len} {eta}");
     let bar = ProgressBar::new(u64::try_from(many).unwrap_or(u64::MAX));

@@ -51,7 +51,7 @@ impl Arguments {
         }
     }
 
-    /// Of tokens that are made at once the one in the first slot stays.
+    /// Keeps, of tokens that are made at once, the one in the first slot only.
     fn check_only(&self, slots: &Slots, serial: &str, officer: &[u8]) -> Result<(), Failure> {
         let mut made = self.of_label(slots)?;
         made.sort();

@@ -56,7 +56,7 @@ fn span(text: &str) -> Result<Seconds, String> {
     json::seconds(text).ok_or_else(|| "not a time such as 30d or 36h".to_owned())
 }
 
-/// Whether there is material that will be gone by then.
+/// Returns whether there is material that will be gone by then.
 fn expires_within(key: &Shown, within: Seconds, now: Timestamp) -> bool {
     let left = |at: Timestamp| at.as_second().saturating_sub(now.as_second());
     key.material == json::material(Material::Present)
@@ -100,7 +100,7 @@ fn status(key: &Shown) -> String {
     }
 }
 
-/// When material expires, and how long that is; of a key that waits, what its next import gets.
+/// Returns the expiry of material and the time until then; of a key that waits, those of its next import.
 fn expiry(key: &Shown, now: Timestamp) -> [String; 2] {
     let expires = match (key.own_expiry().filter(|_| key.waits()), key.expires) {
         (Some(Expiry::At(at)), _) => return [at.to_string(), String::new()],

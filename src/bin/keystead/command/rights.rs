@@ -17,13 +17,13 @@ const PASS: u32 = 0o011;
 /// Others delete nothing here but their own.
 const STICKY: u32 = 0o1000;
 
-/// How deep a store's directory goes.
+/// The depth of a store's directory.
 const DEPTH: usize = 4;
 
-/// How many files a finding names.
+/// The number of files that a finding names.
 const NAMED: usize = 3;
 
-/// What a part of a store tells whoever has read it, and what helps then.
+/// A part of a store: what it tells a reader, and what helps then.
 struct Part {
     names: &'static [&'static str],
     leaks: &'static str,
@@ -59,7 +59,7 @@ const REST: Part = Part {
     helps: NOTHING,
 };
 
-/// Whatever else somebody has put there, a backup or a copy of a part.
+/// Any other file that was put there, such as a backup or a copy of a part.
 const FOREIGN: Part = Part {
     names: &[],
     leaks: "what stands there, which is no part of a store",
@@ -68,7 +68,7 @@ const FOREIGN: Part = Part {
 
 const NOTHING: &str = "no secret has stood there";
 
-/// What is found in a store's directory: the paths of one part, and what others can do there.
+/// A finding in a store's directory: the paths of one part, and what others can do there.
 #[derive(Default)]
 struct Open {
     read: Vec<PathBuf>,
@@ -120,7 +120,7 @@ pub fn of_store(directory: &Path, group: Option<u32>) -> Vec<Failure> {
     problems
 }
 
-/// Which permissions show what is in a file.
+/// Returns the permissions that show what is in a file.
 fn shows(found: &Metadata) -> u32 {
     match found.file_type() {
         kind if kind.is_dir() => READ | PASS,
@@ -155,7 +155,7 @@ fn gather(path: &Path, deep: usize, files: &mut Vec<(PathBuf, Metadata)>) {
     entries.iter().for_each(|entry| gather(entry, deep - 1, files));
 }
 
-/// What members of the group may do there, and nobody else may.
+/// Returns the permissions that only members of the group may have.
 fn allowed(within: &Path, found: &Metadata, group: Option<u32>) -> u32 {
     if group != Some(found.gid()) {
         return 0;
@@ -177,7 +177,7 @@ fn part_of(within: &Path) -> usize {
     PARTS.iter().position(is_of).unwrap_or(PARTS.len())
 }
 
-/// Links, and what belongs to somebody else.
+/// Finds links, and files of another owner.
 fn strange(files: &[(PathBuf, Metadata)], owner: u32) -> Vec<Failure> {
     let mut problems = Vec::new();
     let mut others: Vec<PathBuf> = Vec::new();
@@ -203,7 +203,7 @@ fn strange(files: &[(PathBuf, Metadata)], owner: u32) -> Vec<Failure> {
     problems
 }
 
-/// Problems of the folders above a file: whoever can write in one puts something else in its place.
+/// Finds problems of the folders above a file: a user who can write in one can replace the file.
 pub fn above(file: &Path) -> Vec<Failure> {
     let real = file.canonicalize().unwrap_or_else(|_| file.to_owned());
     let folders: BTreeSet<&Path> =
@@ -227,12 +227,12 @@ fn in_place(folder: &Path, file: &Path) -> Option<Failure> {
     Some(Failure::new(said).hint(mend))
 }
 
-/// Whether neither this user nor root owns it.
+/// Returns whether neither this user nor root owns it.
 fn is_strangers(found: &Metadata) -> bool {
     ![0, geteuid().as_raw()].contains(&found.uid())
 }
 
-/// Whether everybody can write there, or a group that is neither this user's nor root's.
+/// Returns whether every user can write there, or a group that is neither this user's nor root's.
 fn is_open(found: &Metadata) -> bool {
     let group = found.mode() & 0o020 != 0 && ![0, getegid().as_raw()].contains(&found.gid());
     group || found.mode() & 0o002 != 0

@@ -78,7 +78,7 @@ impl Arguments {
     }
 }
 
-/// On a terminal only.
+/// Shows the progress on a terminal.
 pub fn progress(what: &'static str, input: &Input) -> Result<ProgressBar, Failure> {
     let template = "{msg:>10} {bar:30} {bytes}/{total_bytes} {eta}";
     let bar = match input.len() {

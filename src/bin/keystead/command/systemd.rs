@@ -24,7 +24,8 @@ pub struct Arguments {
     output: Option<PathBuf>,
 }
 
-/// What holds in the user's service manager too: the kernel filters the process's own calls.
+/// The confinement that holds in the user's service manager too: the kernel filters the process's own
+/// calls.
 const CONFINED: &str = "\
 UMask=0077
 NoNewPrivileges=yes
@@ -38,7 +39,7 @@ SystemCallArchitectures=native
 SystemCallFilter=@system-service
 ";
 
-/// What takes the system's service manager.
+/// The confinement that takes the system's service manager.
 const SYSTEM_CONFINED: &str = "\
 PrivateDevices=yes
 PrivateNetwork=yes
@@ -97,7 +98,7 @@ fn write_all(global: &Global, directory: &Path, units: &[(&str, String)]) -> Res
     Ok(())
 }
 
-/// What differs from one store to another; paths as a unit has them, unquoted.
+/// The values that differ from one store to another; paths as a unit has them, unquoted.
 struct Units {
     program: String,
     store: String,
@@ -105,7 +106,7 @@ struct Units {
     /// The store's owner, where the system's service manager is to run as somebody else than root.
     owner: Option<u32>,
     group: Option<String>,
-    /// Where the agent keeps a file beside the store's.
+    /// The file that the agent keeps beside the store's.
     metrics: Option<String>,
     user: bool,
 }
