@@ -338,14 +338,14 @@ impl Writer {
         let store = &self.store;
         store.records.sync()?;
         if store.is_writable() {
-            store.slots.note_commits(self.commits)?;
+            store.cells.commits.note(self.commits)?;
         }
         let now = store.now();
-        store.slots.raise_mark(now)?;
+        store.cells.time.raise(now)?;
         store.page.set_mark(now);
         let AfterSync { freed, moved } = std::mem::take(&mut self.after_sync);
         moved.into_iter().for_each(|(token, watched)| store.page.moved(token, watched));
-        freed.into_iter().for_each(|cell| store.slots.release(cell));
+        freed.into_iter().for_each(|cell| store.cells.erase.release(cell));
         Ok(())
     }
 
@@ -356,7 +356,7 @@ impl Writer {
         let (mark, clock) = (store.now(), store.clock());
         log::warn!("the store's latest time, {mark}, is lowered to the clock's, {clock}");
         store.accept_clock();
-        store.slots.lower_mark(clock)?;
+        store.cells.time.lower(clock)?;
         self.apply(Transaction::new(&store))?;
         // What was only waiting need not wait any more.
         self.sweep()?;
@@ -371,7 +371,7 @@ impl Writer {
         if !self.store.is_writable() {
             return;
         }
-        if let Err(error) = self.store.slots.refill() {
+        if let Err(error) = self.store.cells.erase.fill_ahead() {
             log::warn!("nothing was prepared for the next change: {error}");
         }
     }
@@ -522,7 +522,7 @@ impl Writer {
             }
             anew = (old.officer != new.officer, old.user != new.user);
             if !put.wipe {
-                let (_, (_, wrong)) = store.slots.pin(put.token)?;
+                let (_, (_, wrong)) = store.cells.pins.of(put.token)?;
                 facts = audit::of_entry(put.token, anew, by != By::User, wrong >= TRIES);
             }
         }
@@ -531,8 +531,8 @@ impl Writer {
         }
         let entry = new.encode()?;
         store.records.room(if put.wipe { Need::Shrink } else { Need::Grow(entry.len() as u64) })?;
-        let slot = store.slots.reserve(put.token, put.slot)?;
-        store.slots.reset(put.token, anew)?;
+        let slot = store.cells.pins.reserve(put.token, put.slot)?;
+        store.cells.pins.reset(put.token, anew)?;
         if let Some(old) = old.as_ref().filter(|_| put.wipe) {
             self.wipe(put.token, old)?;
         }
@@ -543,7 +543,7 @@ impl Writer {
         self.finish(transaction, &put.change, vec![revision])?;
         store.question_logins();
         self.sync_and_publish()?;
-        store.slots.confirm(put.token)?;
+        store.cells.pins.confirm(put.token)?;
         Ok(revision)
     }
 

@@ -26,13 +26,13 @@ impl Writer {
         erase(&store, token)?;
         let count = self.remove_records(&store, token)?;
         // An entry that is missing from now on was not lost.
-        store.slots.abandon(token)?;
+        store.cells.pins.abandon(token)?;
         let mut transaction = Transaction::new(&store);
         transaction.remove_token(token);
         transaction.note(Fact::of_token(Event::TokenDestroyed, token));
         self.finish(transaction, change, vec![count])?;
         self.sync_and_publish()?;
-        store.slots.vacate(token)?;
+        store.cells.pins.vacate(token)?;
         Ok(count)
     }
 
@@ -57,7 +57,7 @@ fn erase(store: &OpenStore, token: Id) -> Result<()> {
         store.page.moved(token, found.known.header.watched(found.known.id));
     }
     let cells: Vec<_> = records.iter().filter_map(|found| found.row.cell).collect();
-    store.slots.delete(&cells, store.now())
+    store.cells.erase.delete(&cells, store.now())
 }
 
 fn records(store: &OpenStore, token: Id) -> Result<Vec<Found>> {
@@ -103,11 +103,11 @@ mod tests {
     fn furnished(directory: &Path) -> (Arc<FixedClock>, Writer) {
         let clock = Arc::new(FixedClock::at(5));
         let store = Box::new(Memory::default());
-        crate::store::Slots::make(directory).unwrap();
+        crate::store::Cells::make(directory).unwrap();
         let store = Arc::new(OpenStore::open(directory, store, Arc::clone(&clock) as _).unwrap());
         let mut writer = Writer::open(Arc::clone(&store), Arc::new(Waker::new().unwrap())).unwrap();
         for token in [TOKEN, OTHER] {
-            let slot = store.slots.reserve(token, None).unwrap();
+            let slot = store.cells.pins.reserve(token, None).unwrap();
             let mut transaction = Transaction::new(&store);
             transaction.put_token(token, &TokenRow { slot, revision: 1, entry: vec![] }).unwrap();
             put(&mut transaction, token, 2, Role::Object { holds_key: false }, None);
@@ -123,7 +123,7 @@ mod tests {
                 Some(10),
             );
             writer.apply(transaction).unwrap();
-            store.slots.confirm(token).unwrap();
+            store.cells.pins.confirm(token).unwrap();
         }
         (clock, writer)
     }
@@ -144,7 +144,7 @@ mod tests {
         let others = rows_about(&store, OTHER);
         assert_eq!(writer.destroy_token(TOKEN, &[7; 16]), Ok(4));
         assert_eq!((rows_about(&store, TOKEN), rows_about(&store, OTHER)), (0, others));
-        assert_eq!(store.slots.reserve(Id::new([0xC3; 16]), None), Ok(0), "the slot is free");
+        assert_eq!(store.cells.pins.reserve(Id::new([0xC3; 16]), None), Ok(0), "the slot is free");
         assert_eq!(writer.destroy_token(TOKEN, &[7; 16]), Ok(4), "a retry is answered");
         let again = writer.destroy_token(TOKEN, &[8; 16]);
         assert_eq!(again.unwrap_err().reason(), Reason::TokenAbsent);

@@ -26,7 +26,7 @@ use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::{ExpiryAction, Fingerprint, Header, Role, Tag};
-use crate::store::slots::CellNumber;
+use crate::store::cells::CellNumber;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 

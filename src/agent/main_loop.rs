@@ -16,6 +16,7 @@ use super::waker::Waker;
 use super::{Lock, Options};
 use crate::clock::{Clock, Seconds, SystemClock};
 use crate::error::{Error, Reason, Result};
+use crate::store::cells::StoreIdentity;
 use crate::store::check_growth;
 use crate::sys;
 use crate::wire::message::STORE_FORMAT;
@@ -202,7 +203,7 @@ impl<'a> MainLoop<'a> {
 }
 
 fn log_start(agent: &Agent, directory: &Path, options: &Options) {
-    let (store, incarnation) = agent.store.slots.identity();
+    let StoreIdentity { store, incarnation } = agent.store.cells.identity;
     log::info!(
         "the agent starts: keystead {}, store {store} (format {STORE_FORMAT}, incarnation {incarnation}) \
          in {}, process {}, {}{}",

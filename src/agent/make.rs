@@ -3,7 +3,7 @@
 use super::Lock;
 use crate::error::Result;
 use crate::presence;
-use crate::store::{Slots, check_growth, files};
+use crate::store::{Cells, check_growth, files};
 
 /// Makes a store in the directory that `lock` holds, durably; one that is there, or what is left of one,
 /// stays as it is. Fails with [`StoreAbsent`](crate::error::Reason::StoreAbsent) where something else lies there. `db/`
@@ -15,7 +15,7 @@ pub fn make(lock: &Lock) -> Result<()> {
     }
     presence::check_place(directory)?;
     check_growth(directory)?;
-    Slots::make(directory)?;
+    Cells::make(directory)?;
     // A folder that may only be passed through cannot be synced by whoever is in it, nor has it changed.
     let parent = directory.parent().filter(|parent| parent.read_dir().is_ok());
     parent.map_or(Ok(()), files::sync_directory)

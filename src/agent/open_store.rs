@@ -11,9 +11,9 @@ use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::state::Erasure;
 use crate::key::{Fingerprint, Header, Role};
-use crate::store::slots::{CellNumber, Content};
+use crate::store::cells::{CellNumber, EraseCell, StoreIdentity};
 use crate::store::snapshot::Origin;
-use crate::store::{self, Need, ReadOnly, ServedSnapshot, Slots, Standing, Store};
+use crate::store::{self, Cells, Need, ReadOnly, ServedSnapshot, Standing, Store};
 use crate::wire::page::PageWriter;
 use crate::wire::{Outcome, Stored};
 use std::collections::HashMap;
@@ -29,7 +29,7 @@ pub struct OpenStore {
     /// The records.
     pub records: Box<dyn Store>,
     /// Erase cells, PIN counters, the clock's mark.
-    pub slots: Slots,
+    pub(crate) cells: Cells,
     /// What tells the modules that something changed.
     pub page: PageWriter,
     time: Time,
@@ -50,12 +50,15 @@ impl OpenStore {
     /// afresh, and a store that has lost commits is refused. The caller holds the store's lock.
     pub fn open(directory: &Path, store: Box<dyn Store>, clock: Arc<dyn Clock>) -> Result<Self> {
         let store = Self::assemble(directory, store, clock)?;
-        let (has, had) = (store.records.number()?, store.slots.commits());
+        let (has, had) = (store.records.number()?, store.cells.commits.get());
         if has < had {
             return Err(lost_commits(directory, has, had));
         }
-        store.slots.settle(&store.claims()?.into_iter().map(|(cell, _)| cell).collect())?;
-        store.slots.settle_tokens(&store.slots_of_tokens()?)?;
+        store
+            .cells
+            .erase
+            .renew_unclaimed(&store.claims()?.into_iter().map(|(cell, _)| cell).collect())?;
+        store.cells.pins.settle(&store.slots_of_tokens()?)?;
         store.begin(store.meta()?.mark)?;
         Ok(store)
     }
@@ -69,7 +72,7 @@ impl OpenStore {
     ) -> Result<Self> {
         let store = Self::assemble(directory, Box::new(snapshot), clock)?;
         recover::without_destroyed_tokens(&store)?;
-        store.slots.presume_deleted(&recover::foreign_cells(&store)?, store.now());
+        store.cells.erase.presume_deleted(&recover::foreign_cells(&store)?, store.now());
         store.begin(store.meta()?.mark)?;
         Ok(store)
     }
@@ -111,7 +114,7 @@ impl OpenStore {
 
     /// Which store this is, as of its last commit.
     pub fn origin(&self) -> Result<Origin> {
-        let (store, incarnation) = self.slots.identity();
+        let StoreIdentity { store, incarnation } = self.cells.identity;
         Ok(Origin { store, incarnation, commits: self.records.number()? })
     }
 
@@ -121,18 +124,18 @@ impl OpenStore {
         store: Box<dyn Store>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
-        let slots = Slots::open(directory)?;
+        let cells = Cells::open(directory)?;
         let page = PageWriter::open(directory)?;
         let directory = directory.to_owned();
         let time = Time::new(clock);
-        time.begin(slots.mark(), &page);
+        time.begin(cells.time.get(), &page);
         let logins = AtomicU64::new(0);
-        Ok(Self { directory, records: store, slots, page, time, logins })
+        Ok(Self { directory, records: store, cells, page, time, logins })
     }
 
     /// The latest time that an agent has made durable.
     pub(super) fn seen_before(&self) -> Seconds {
-        self.slots.mark()
+        self.cells.time.get()
     }
 
     /// The store's time.
@@ -155,9 +158,9 @@ impl OpenStore {
         self.time.clock()
     }
 
-    /// Whether no failure has ended the store or the file of slots.
+    /// Whether no failure has ended the store or the cell file.
     pub fn alive(&self) -> bool {
-        self.records.standing() != Standing::Failed && self.slots.alive()
+        self.records.standing() != Standing::Failed && self.cells.alive()
     }
 
     /// What the store says of itself.
@@ -238,10 +241,10 @@ impl OpenStore {
 
     /// What an erase cell says of its material.
     pub fn erasure(&self, cell: CellNumber) -> Result<Erasure> {
-        Ok(match self.slots.content(cell)? {
-            Content::Secret(_) => Erasure::Live,
-            Content::Deleted(since) => Erasure::Deleted(since),
-            Content::Expired(since) => Erasure::Expired(since),
+        Ok(match self.cells.erase.read_cell(cell)? {
+            EraseCell::Secret(_) => Erasure::Live,
+            EraseCell::Deleted(since) => Erasure::Deleted(since),
+            EraseCell::Expired(since) => Erasure::Expired(since),
         })
     }
 
@@ -283,9 +286,11 @@ impl OpenStore {
         let sealed = match (slot, row.cell) {
             (Outcome::Live, Some(cell)) => {
                 let binding = shred_layer::Binding { token, id: known.id, revision: row.revision };
-                match self.slots.content(cell)? {
-                    Content::Secret(secret) => shred_layer::decrypt(&secret, binding, &row.sealed)?,
-                    Content::Deleted(_) | Content::Expired(_) => Vec::new(),
+                match self.cells.erase.read_cell(cell)? {
+                    EraseCell::Secret(secret) => {
+                        shred_layer::decrypt(&secret, binding, &row.sealed)?
+                    }
+                    EraseCell::Deleted(_) | EraseCell::Expired(_) => Vec::new(),
                 }
             }
             (_, Some(_)) => Vec::new(),

@@ -11,9 +11,9 @@ use super::shred_layer;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
-use crate::store::slots::{self, Content, Damage};
+use crate::store::cells::{self, Damage, EraseCell, StoreIdentity};
 use crate::store::{
-    self, Batch, ReadOnly, Room, ServedSnapshot, Sled, Slots, Store, files, snapshot,
+    self, Batch, Cells, ReadOnly, Room, ServedSnapshot, Sled, Store, files, snapshot,
 };
 use std::collections::{HashMap, HashSet};
 use std::io::ErrorKind;
@@ -51,23 +51,23 @@ pub fn recover(lock: &Lock) -> Result<Option<Recovered>> {
         log::error!("{error}");
         None
     });
-    let head = Slots::mend_head(directory, kept.map(|kept| (kept.store, kept.incarnation)))?;
+    let head = Cells::mend_head(directory, kept.map(|kept| kept.identity()))?;
     check_own(directory, kept)?;
     let from_snapshot = rebuild(directory)?;
     let store: Box<dyn Store> = Box::new(open_db(directory)?);
     let store = OpenStore::assemble(directory, store, Arc::new(SystemClock))?;
     let tokens = store.slots_of_tokens()?;
-    if store.slots.is_of_others(&tokens) {
+    if store.cells.is_of_others(&tokens) {
         return Err(of_another_store(directory));
     }
-    let (has, had) = (store.records.number()?, store.slots.commits());
+    let (has, had) = (store.records.number()?, store.cells.commits.get());
     // Those whose count is lost are known from here on.
     for (token, slot) in &tokens {
-        let _counts = store.slots.counts(*token, *slot);
+        let _counts = store.cells.pins.counts(*token, *slot);
     }
     let claims: HashMap<u32, (Id, Id)> = store.claims()?.into_iter().collect();
     let claimed: Vec<u32> = claims.keys().copied().collect();
-    let mended = store.slots.mend(&claimed, has, TRIES_TAKEN, store.now())?;
+    let mended = store.cells.mend(&claimed, has, TRIES_TAKEN, store.now())?;
     let lost = lost_keys(&store, &claims, &mended)?;
     if has >= had && !from_snapshot && !head {
         if !mended.is_empty() {
@@ -79,15 +79,15 @@ pub fn recover(lock: &Lock) -> Result<Option<Recovered>> {
     store.page.started()?;
     let foreign = foreign_cells(&store)?;
     // Their secrets belong to commits that are lost: nothing else is encrypted under them.
-    store.slots.delete(&foreign, store.now())?;
-    store.slots.begin_again(has, &without_destroyed_tokens(&store)?)?;
+    store.cells.erase.delete(&foreign, store.now())?;
+    store.cells.begin_again(has, &without_destroyed_tokens(&store)?)?;
     let (commits, erased) = (had.saturating_sub(has), foreign.len());
     Ok(Some(Recovered { commits, erased, from_snapshot, mended, head, lost }))
 }
 
-/// Refuses slots of another store: what they say would be taken for the word about this one's keys.
+/// Refuses cells of another store: what they say would be taken for the word about this one's keys.
 fn check_own(directory: &Path, kept: Option<snapshot::Origin>) -> Result<()> {
-    let (store, _) = Slots::open(directory)?.identity();
+    let StoreIdentity { store, .. } = Cells::open(directory)?.identity;
     match kept {
         Some(kept) if kept.store != store => Err(of_another_store(directory)),
         _ => Ok(()),
@@ -98,7 +98,7 @@ fn of_another_store(directory: &Path) -> Error {
     Reason::StoreDamaged.detail(format_args!(
         "{}: it is another store's; put this store's own file back, or restore the store's directory as a \
          whole from a backup",
-        directory.join(slots::NAME).display()
+        directory.join(cells::NAME).display()
     ))
 }
 
@@ -200,13 +200,13 @@ fn open(directory: &Path, clock: &Arc<dyn Clock>) -> Result<OpenStore> {
     OpenStore::open(directory, Box::new(store), Arc::clone(clock))
 }
 
-/// Opens `db/`. One that has vanished is not made anew: that is done only beside slots that know of no
+/// Opens `db/`. One that has vanished is not made anew: that is done only beside cells that know of no
 /// commit, as the first thing in a new store.
 fn open_db(directory: &Path) -> Result<Sled> {
     let db = directory.join("db");
     let vanished = !db.join("db").exists();
-    let incomplete = vanished || !directory.join(slots::NAME).exists();
-    if incomplete && !Slots::open(directory)?.is_new() {
+    let incomplete = vanished || !directory.join(cells::NAME).exists();
+    if incomplete && !Cells::open(directory)?.is_new() {
         return Err(Reason::StoreDamaged.detail(format_args!(
             "{} is gone; `keystead restore` puts a backup in its place",
             db.display()
@@ -225,9 +225,9 @@ fn readable(directory: &Path) -> Result<Option<u64>> {
     }
 }
 
-/// How many commits were acknowledged, where the slots can be read.
+/// How many commits were acknowledged, where the cells can be read.
 fn acknowledged(directory: &Path) -> Option<u64> {
-    Slots::open(directory).ok().map(|slots| slots.commits())
+    Cells::open(directory).ok().map(|cells| cells.commits.get())
 }
 
 /// Builds `db/` anew where the snapshot has more; what was there stays beside it.
@@ -257,18 +257,18 @@ fn rebuild(directory: &Path) -> Result<bool> {
 
 /// Whether the snapshot is this store's, and has commits beyond the `has` that can be read.
 fn is_better(directory: &Path, has: Option<u64>) -> Result<bool> {
-    let kept = kept_of(&Slots::open(directory)?, directory);
+    let kept = kept_of(&Cells::open(directory)?, directory);
     Ok(kept.is_some_and(|kept| has.is_none_or(|has| kept > has)))
 }
 
 /// Whether the snapshot is this store's, and lacks nothing that was acknowledged.
 fn has_everything(directory: &Path) -> Result<bool> {
-    let slots = Slots::open(directory)?;
-    Ok(kept_of(&slots, directory).is_some_and(|kept| kept >= slots.commits()))
+    let cells = Cells::open(directory)?;
+    Ok(kept_of(&cells, directory).is_some_and(|kept| kept >= cells.commits.get()))
 }
 
 /// How many commits the snapshot has, where it is one of this store.
-fn kept_of(slots: &Slots, directory: &Path) -> Option<u64> {
+fn kept_of(cells: &Cells, directory: &Path) -> Option<u64> {
     let kept = match snapshot::origin(directory) {
         Ok(kept) => kept?,
         Err(error) => {
@@ -276,7 +276,7 @@ fn kept_of(slots: &Slots, directory: &Path) -> Option<u64> {
             return None;
         }
     };
-    kept.is_of(slots.identity()).then_some(kept.commits)
+    kept.is_of(cells.identity).then_some(kept.commits)
 }
 
 /// Removes a folder with everything in it, where there is one.
@@ -291,7 +291,7 @@ pub fn remove_folder(folder: &Path) -> Result<()> {
 pub fn without_destroyed_tokens(store: &OpenStore) -> Result<HashSet<Id>> {
     let (mut stay, mut writes) = (HashSet::new(), Vec::new());
     for (token, row) in store.tokens()? {
-        if store.slots.counts(token, row.slot) {
+        if store.cells.pins.counts(token, row.slot) {
             stay.insert(token);
         } else {
             writes.push((keyspace::token(token), None));
@@ -308,12 +308,12 @@ pub fn foreign_cells(store: &OpenStore) -> Result<Vec<u32>> {
     for (cell, (token, id)) in store.claims()? {
         let found = store.find(token, id)?.ok_or(Reason::StoreDamaged)?;
         let binding = shred_layer::Binding { token, id, revision: found.row.revision };
-        match store.slots.content(cell) {
-            Ok(Content::Secret(secret)) => {
+        match store.cells.erase.read_cell(cell) {
+            Ok(EraseCell::Secret(secret)) => {
                 let mine = shred_layer::decrypt(&secret, binding, &found.row.sealed).is_ok();
                 foreign.extend((!mine).then_some(cell));
             }
-            Ok(Content::Deleted(_) | Content::Expired(_)) => {}
+            Ok(EraseCell::Deleted(_) | EraseCell::Expired(_)) => {}
             // Nobody can read what is covered under it, whoever's it is.
             Err(error) => log::error!("{error}"),
         }

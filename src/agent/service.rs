@@ -14,7 +14,7 @@ use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::pin::Entry;
 use crate::key::{Fingerprint, Role};
-use crate::store::slots::TOKENS;
+use crate::store::cells::{StoreIdentity, TOKENS};
 use crate::wire::message::{
     BackupPart, MAX_FOUND, MAX_FRAME, MAX_GREETING, MAX_TAGS, MAX_UNPROVED, MOST_TOKENS, PROTOCOL,
     STORE_FORMAT,
@@ -322,7 +322,7 @@ impl Service {
         }
         self.hands_over = !self.greeted;
         self.greeted = true;
-        let (store, incarnation) = self.store.slots.identity();
+        let StoreIdentity { store, incarnation } = self.store.cells.identity;
         let page = self.store.page.identity();
         Ok(Response::Welcome { protocol, store, incarnation, nonce: self.nonce, page })
     }
@@ -366,7 +366,7 @@ impl Service {
     }
 
     fn entry(&self, id: Id, row: TokenRow) -> Result<TokenEntry> {
-        let (_, wrong) = self.store.slots.pin(id)?;
+        let (_, wrong) = self.store.cells.pins.of(id)?;
         let TokenRow { slot, revision, entry } = row;
         let read_only = !self.store.is_writable();
         Ok(TokenEntry { id, slot, revision, entry, wrong, read_only })
@@ -427,11 +427,11 @@ impl Service {
         let entry = Entry::decode(&row.entry)?;
         let pin = if officer { Some(&entry.officer) } else { entry.user.as_ref() };
         let pin = pin.ok_or(Reason::PinMissing)?;
-        let (_, wrong) = self.store.slots.pin(token)?;
+        let (_, wrong) = self.store.cells.pins.of(token)?;
         if (if officer { wrong.0 } else { wrong.1 }) >= TRIES {
             return Err(Reason::PinLocked.into());
         }
-        let tries = self.store.slots.count_attempt(token, officer)?;
+        let tries = self.store.cells.pins.count_attempt(token, officer)?;
         if tries > TRIES {
             return Err(Reason::PinLocked.into());
         }
@@ -442,7 +442,7 @@ impl Service {
             }
             return Err(Reason::PinIncorrect.into());
         }
-        self.store.slots.reset(token, (officer, !officer))?;
+        self.store.cells.pins.reset(token, (officer, !officer))?;
         Ok(row)
     }
 
@@ -461,7 +461,7 @@ impl Service {
     fn prove(&mut self, token: Id, officer: bool, proof: &[u8]) -> Result<Response> {
         let row = self.store.token(token)?.ok_or(Reason::TokenAbsent)?;
         let entry = Entry::decode(&row.entry)?;
-        let (store, _) = self.store.slots.identity();
+        let store = self.store.cells.identity.store;
         let challenge = Challenge { nonce: self.nonce, store, token, officer };
         if entry.proves(&challenge, &self.tickets.ticket(token, &entry, officer), proof) {
             self.note_login(token, &entry, officer);
@@ -629,7 +629,7 @@ mod tests {
     use super::*;
     use crate::clock::FixedClock;
     use crate::secret::Secret;
-    use crate::store::{Memory, Slots};
+    use crate::store::{Cells, Memory};
 
     const TOKEN: Id = Id::new([1; 16]);
 
@@ -652,7 +652,7 @@ mod tests {
     #[test]
     fn whoever_else_may_connect_makes_no_token() {
         let directory = tempfile::tempdir().unwrap();
-        Slots::make(directory.path()).unwrap();
+        Cells::make(directory.path()).unwrap();
         let put = || Request::PutToken {
             token: TOKEN,
             expect: Expect::Absent,
@@ -678,7 +678,7 @@ mod tests {
     #[test]
     fn whoever_names_a_change_that_was_answered_has_shown_no_pin() {
         let directory = tempfile::tempdir().unwrap();
-        Slots::make(directory.path()).unwrap();
+        Cells::make(directory.path()).unwrap();
         let member = connected(directory.path(), false);
         let mut transaction = Transaction::new(&member.store);
         let answered = Answered { number: 1, revisions: vec![1] };

@@ -100,8 +100,8 @@ impl Writer {
     /// Makes the time durable, and known to the modules.
     pub(super) fn keep_time(&self) -> Result<()> {
         let now = self.store.now();
-        self.store.slots.raise_mark(now)?;
-        self.store.slots.sync()?;
+        self.store.cells.time.raise(now)?;
+        self.store.cells.sync()?;
         self.store.page.set_mark(now);
         Ok(())
     }
@@ -317,7 +317,7 @@ mod tests {
     fn furnished(directory: &std::path::Path) -> (Arc<FixedClock>, Writer) {
         let clock = Arc::new(FixedClock::at(5));
         let store = Box::new(Memory::default());
-        crate::store::Slots::make(directory).unwrap();
+        crate::store::Cells::make(directory).unwrap();
         let store = OpenStore::open(directory, store, Arc::clone(&clock) as _).unwrap();
         let store = Arc::new(store);
         let waker = Arc::new(Waker::new().unwrap());
@@ -387,8 +387,8 @@ mod tests {
         assert_eq!(sweep_at(&clock, &mut writer, 8), (0, 0));
         assert_eq!(next_due(&store, 0).unwrap(), Some(10));
         assert!(store.find(TOKEN, Id::new([6; 16])).unwrap().is_some());
-        let kept = crate::store::Slots::open(directory.path()).unwrap();
-        assert_eq!(kept.mark(), 8);
+        let kept = crate::store::Cells::open(directory.path()).unwrap();
+        assert_eq!(kept.time.get(), 8);
         assert_eq!(store.page.mark(), 8);
     }
 

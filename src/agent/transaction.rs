@@ -13,7 +13,7 @@ use crate::id::Id;
 use crate::key::pin::Entry;
 use crate::key::state::Erasure;
 use crate::key::{Header, Role};
-use crate::store::slots::{CellNumber, Content};
+use crate::store::cells::{CellNumber, EraseCell};
 use crate::store::{Batch, CommitNumber, Condition};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -280,7 +280,7 @@ impl<'a> Transaction<'a> {
     }
 
     fn claim(&mut self, token: Id, id: Id) -> Result<CellNumber> {
-        let cell = self.store.slots.take()?;
+        let cell = self.store.cells.erase.take()?;
         self.claimed.push(cell);
         let owner = [&token.bytes()[..], id.bytes()].concat();
         self.writes.insert(keyspace::claim(cell), Some(owner));
@@ -289,7 +289,7 @@ impl<'a> Transaction<'a> {
 
     /// Whether a cell has to be overwritten: a damaged one may have all but the bit that tells.
     fn may_hold_secret(&self, cell: CellNumber, erasure: Erasure) -> bool {
-        erasure == Erasure::Live || self.store.slots.content(cell).is_err()
+        erasure == Erasure::Live || self.store.cells.erase.read_cell(cell).is_err()
     }
 
     fn give_up_cell(&mut self, token: Id, old: &Found, ending: Ending) {
@@ -308,7 +308,7 @@ impl<'a> Transaction<'a> {
 /// Cells taken for a transaction that did not happen are nobody's.
 impl Drop for Transaction<'_> {
     fn drop(&mut self) {
-        self.claimed.drain(..).for_each(|cell| self.store.slots.release(cell));
+        self.claimed.drain(..).for_each(|cell| self.store.cells.erase.release(cell));
     }
 }
 
@@ -320,9 +320,9 @@ impl OpenStore {
         binding: shred_layer::Binding,
         sealed: &[u8],
     ) -> Result<Vec<u8>> {
-        match self.slots.content(cell)? {
-            Content::Secret(secret) => shred_layer::encrypt(&secret, binding, sealed),
-            Content::Deleted(_) | Content::Expired(_) => Err(Reason::Conflict.into()),
+        match self.cells.erase.read_cell(cell)? {
+            EraseCell::Secret(secret) => shred_layer::encrypt(&secret, binding, sealed),
+            EraseCell::Deleted(_) | EraseCell::Expired(_) => Err(Reason::Conflict.into()),
         }
     }
 
@@ -331,7 +331,7 @@ impl OpenStore {
             cells.iter().filter(|(_, ending)| *ending == wanted).map(|(cell, _)| *cell).collect()
         };
         let now = self.now();
-        self.slots.delete(&of(Ending::Deleted), now)?;
-        self.slots.expire(&of(Ending::Expired), now)
+        self.cells.erase.delete(&of(Ending::Deleted), now)?;
+        self.cells.erase.expire(&of(Ending::Expired), now)
     }
 }

@@ -1,12 +1,12 @@
 //! Where sealed records lie. A store knows bytes: no keys, no PINs, no PKCS#11.
 
 mod batch;
+pub mod cells;
 mod changes;
 pub(crate) mod files;
 mod memory;
 mod room;
 mod sled;
-pub mod slots;
 pub mod snapshot;
 pub(crate) mod syncs;
 
@@ -14,11 +14,11 @@ pub(crate) mod syncs;
 mod contract;
 
 pub use batch::{Batch, Condition, Limits};
+pub(crate) use cells::Cells;
 pub use changes::{Changes, Commit, CommitNumber};
 pub use memory::Memory;
 pub use room::{Need, Room, check_growth};
 pub use sled::{ServedSnapshot, Sled};
-pub use slots::Slots;
 
 use crate::error::Result;
 

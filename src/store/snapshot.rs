@@ -14,6 +14,7 @@
 //! | then | pairs: length of the key (u16, never 0), key, length of the value (u32), value |
 //! | last 34 | 0 (u16), and SHA-256 over everything before it |
 
+use super::cells::StoreIdentity;
 use super::{Batch, Memory, Store, files, syncs};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
@@ -43,8 +44,13 @@ pub struct Origin {
 
 impl Origin {
     /// Whether it is of the store with this identity and incarnation.
-    pub fn is_of(&self, identity: (Id, u64)) -> bool {
-        (self.store, self.incarnation) == identity
+    pub(crate) fn is_of(&self, identity: StoreIdentity) -> bool {
+        self.identity() == identity
+    }
+
+    /// Returns the identity of the store that was kept.
+    pub(crate) fn identity(&self) -> StoreIdentity {
+        StoreIdentity { store: self.store, incarnation: self.incarnation }
     }
 }
 

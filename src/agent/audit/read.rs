@@ -5,7 +5,7 @@ use super::super::keyspace;
 use super::FOLDER;
 use super::chain::{self, ChainKey, Head};
 use super::entry::Entry;
-use crate::store::{Slots, snapshot};
+use crate::store::{Cells, snapshot};
 use serde::{Serialize, Serializer};
 use std::fmt;
 use std::fs::File;
@@ -92,7 +92,7 @@ pub fn entries(directory: &Path) -> Result<(Vec<LogLine>, Vec<Fault>), Fault> {
 /// snapshot of it. Only reads, so that evidence stays as it is.
 pub fn kept(directory: &Path) -> crate::error::Result<Option<Kept>> {
     let Some(origin) = snapshot::origin(directory)? else { return Ok(None) };
-    let (identity, commits) = Slots::noted(directory)?;
+    let (identity, commits) = Cells::noted(directory)?;
     if !origin.is_of(identity) {
         return Ok(None);
     }

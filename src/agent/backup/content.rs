@@ -6,7 +6,7 @@ use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::Header;
 use crate::key::state::Erasure;
-use crate::store::slots::CellNumber;
+use crate::store::cells::CellNumber;
 use serde::{Deserialize, Serialize};
 
 /// One piece of a backup.

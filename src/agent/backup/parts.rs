@@ -10,7 +10,7 @@ use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::state::Erasure;
 use crate::key::{Header, Role};
-use crate::store::slots::Content as Slot;
+use crate::store::cells::{EraseCell, StoreIdentity};
 use crate::wire::Response;
 use std::collections::VecDeque;
 use zeroize::Zeroizing;
@@ -32,7 +32,7 @@ pub struct BackupParts {
 impl BackupParts {
     /// Gathers everything. Nobody writes meanwhile.
     pub fn from(store: &OpenStore) -> Result<Self> {
-        let (id, incarnation) = store.slots.identity();
+        let StoreIdentity { store: id, incarnation } = store.cells.identity;
         let mut parts = Self::default();
         parts.put(&Item::Store(Store {
             format: FORMAT,
@@ -99,10 +99,10 @@ impl BackupParts {
         let Some(number) = cell else {
             return Ok(Record { token, id, revision, header, sealed, cell: None });
         };
-        let (sealed, check, erasure) = match store.slots.content(number) {
-            Ok(Slot::Deleted(since)) => (Vec::new(), [0; 32], Erasure::Deleted(since)),
-            Ok(Slot::Expired(since)) => (Vec::new(), [0; 32], Erasure::Expired(since)),
-            Ok(Slot::Secret(secret)) => {
+        let (sealed, check, erasure) = match store.cells.erase.read_cell(number) {
+            Ok(EraseCell::Deleted(since)) => (Vec::new(), [0; 32], Erasure::Deleted(since)),
+            Ok(EraseCell::Expired(since)) => (Vec::new(), [0; 32], Erasure::Expired(since)),
+            Ok(EraseCell::Secret(secret)) => {
                 let known = Known { id, header: decoded, erasure: Erasure::Live };
                 let waits = store.records.get(&keyspace::waiting(token, id))?.is_some();
                 if known.is_dead(store.now()) && !waits {
@@ -139,6 +139,6 @@ impl BackupParts {
 }
 
 fn token_item(store: &OpenStore, id: Id, row: TokenRow) -> Result<Item> {
-    let (_, wrong) = store.slots.pin(id)?;
+    let (_, wrong) = store.cells.pins.of(id)?;
     Ok(Item::Token(Token { id, slot: row.slot, revision: row.revision, entry: row.entry, wrong }))
 }

@@ -1,9 +1,9 @@
 //! Puts a backup into an empty store. What a living store of the same identity knows to be erased stays
-//! erased: its erase slots say so, in the store's own directory where only `db/` is gone, or in another.
+//! erased: its erase cells say so, in the store's own directory where only `db/` is gone, or in another.
 //!
 //! The records are written beside, as `db.restoring`, and take their place when they are whole and
-//! synced. In an empty directory the file of slots follows last; in one that still has the store's own,
-//! every slot keeps its number and its secret, and what it has erased since.
+//! synced. In an empty directory the cell file follows last; in one that still has the store's own,
+//! every cell keeps its number and its secret, and what it has erased since.
 
 use super::check_of;
 use super::content::{Backup, Cell, Record, Token};
@@ -21,8 +21,8 @@ use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::state::Erasure;
 use crate::key::{Header, Role};
-use crate::store::slots::{self, Content as Slot, Fresh, Restoring};
-use crate::store::{Batch, Need, Room, Sled, Slots, Store, files, snapshot};
+use crate::store::cells::{self, EraseCell, FreshCell, NewContent, StoreIdentity};
+use crate::store::{Batch, Cells, Need, Room, Sled, Store, files, snapshot};
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -69,18 +69,19 @@ pub fn restore(lock: &Lock, content: &Backup, how: How<'_>) -> Result<Restored> 
 fn restore_in(directory: &Path, content: &Backup, how: How<'_>) -> Result<Restored> {
     let How { living, clock, grace } = how;
     let own = survey(directory, content)?;
-    let other = living.map(|living| slots_of(living, content)).transpose()?;
+    let other = living.map(|living| cells_of(living, content)).transpose()?;
     let size = content.records.iter().map(|record| record.sealed.len() as u64 + 1024).sum();
     Room::watch(directory)?.check(Need::Grow(size))?;
 
-    let mark = [&own, &other].into_iter().flatten().map(Slots::mark).max().unwrap_or(0);
+    let mark =
+        [&own, &other].into_iter().flatten().map(|cells| cells.time.get()).max().unwrap_or(0);
     let now = clock.now().max(content.store.mark).max(mark);
     let known = [own.as_ref(), other.as_ref()];
     let known: Vec<_> = known.into_iter().flatten().collect();
     let plan = Plan::new(content, &known, (now, grace))?;
     match own {
-        Some(slots) => plan.beside_its_slots(directory, &slots)?,
-        None => plan.in_empty(directory, other.map_or(0, |other| other.identity().1))?,
+        Some(cells) => plan.beside_its_cells(directory, &cells)?,
+        None => plan.in_empty(directory, other.map_or(0, |other| other.identity.incarnation))?,
     }
     plan.tell(directory, clock)?;
     Ok(plan.restored)
@@ -101,7 +102,7 @@ struct Plan<'a> {
 impl<'a> Plan<'a> {
     fn new(
         content: &'a Backup,
-        living: &[&Slots],
+        living: &[&Cells],
         (now, grace): (Seconds, Seconds),
     ) -> Result<Self> {
         let mut plan = Self {
@@ -113,10 +114,10 @@ impl<'a> Plan<'a> {
         };
         for token in &content.tokens {
             let mut wrong = Some(token.wrong);
-            for slots in living {
-                wrong = match (wrong, slots.counts(token.id, token.slot)) {
+            for cells in living {
+                wrong = match (wrong, cells.pins.counts(token.id, token.slot)) {
                     (Some((officer, user)), true) => {
-                        let (_, later) = slots.pin(token.id)?;
+                        let (_, later) = cells.pins.of(token.id)?;
                         Some((officer.max(later.0), user.max(later.1)))
                     }
                     _ => None,
@@ -142,36 +143,38 @@ impl<'a> Plan<'a> {
         Ok(plan)
     }
 
-    /// A store that was itself restored has slots with other secrets, which say nothing about this backup:
+    /// A store that was itself restored has cells with other secrets, which say nothing about this backup:
     /// nothing would be left of it.
-    fn check_comparable(&self, living: &[&Slots]) -> Result<()> {
-        let later = |slots: &&Slots| slots.identity().1 != self.content.store.incarnation;
+    fn check_comparable(&self, living: &[&Cells]) -> Result<()> {
+        let later = |cells: &&Cells| cells.identity.incarnation != self.content.store.incarnation;
         let keeps = |(record, _, erasure): &(&Record, Header, Erasure)| {
             record.cell.is_some() && *erasure == Erasure::Live
         };
         match self.restored.erased > 0 && living.iter().any(later) {
-            true if !self.records.iter().any(keeps) => Err(Reason::OtherStore
-                .detail("it was restored or recovered since, and its slots know none of the keys")),
+            true if !self.records.iter().any(keeps) => Err(Reason::OtherStore.detail(
+                "it was restored or recovered since, and its erase cells know none of the keys",
+            )),
             _ => Ok(()),
         }
     }
 
-    /// Into a directory that has this store's own file of slots, and nothing in `db/`.
-    fn beside_its_slots(&self, directory: &Path, slots: &Slots) -> Result<()> {
+    /// Into a directory that has this store's own cell file, and nothing in `db/`.
+    fn beside_its_cells(&self, directory: &Path, cells: &Cells) -> Result<()> {
         for (record, _, erasure) in &self.records {
             let Some(cell) = &record.cell else { continue };
-            match (slots.content(cell.number)?, erasure) {
-                (Slot::Secret(_), Erasure::Deleted(since)) => {
-                    slots.delete(&[cell.number], *since)?
+            match (cells.erase.read_cell(cell.number)?, erasure) {
+                (EraseCell::Secret(_), Erasure::Deleted(since)) => {
+                    cells.erase.delete(&[cell.number], *since)?
                 }
-                (Slot::Secret(_), Erasure::Expired(since)) => {
-                    slots.expire(&[cell.number], *since)?
+                (EraseCell::Secret(_), Erasure::Expired(since)) => {
+                    cells.erase.expire(&[cell.number], *since)?
                 }
-                (Slot::Secret(_), Erasure::Live) | (Slot::Deleted(_) | Slot::Expired(_), _) => {}
+                (EraseCell::Secret(_), Erasure::Live)
+                | (EraseCell::Deleted(_) | EraseCell::Expired(_), _) => {}
             }
         }
-        self.write(directory, slots)?;
-        slots.begin_again(self.content.store.commits, &self.tokens.keys().copied().collect())
+        self.write(directory, cells)?;
+        cells.begin_again(self.content.store.commits, &self.tokens.keys().copied().collect())
     }
 
     /// Into a directory that has no store yet.
@@ -181,22 +184,23 @@ impl<'a> Plan<'a> {
             Some((record.cell.as_ref()?.number, fresh(*erasure)))
         });
         let store = &self.content.store;
-        let restoring = Restoring {
+        let restoring = NewContent {
             mark: self.mark,
             commits: store.commits,
             pins: self.content.tokens.iter().filter_map(pin).collect(),
             cells: cells.collect(),
         };
-        let identity = (store.id, store.incarnation.max(incarnation) + 1);
-        let slots = Slots::restoring(directory, identity, &restoring)?;
+        let incarnation = store.incarnation.max(incarnation) + 1;
+        let identity = StoreIdentity { store: store.id, incarnation };
+        let cells = Cells::restoring(directory, identity, &restoring)?;
         // From here on until the new one takes its place, this is a restoration that was cut short.
-        Slots::remove(directory)?;
-        self.write(directory, &slots)?;
-        slots.take_place()
+        Cells::remove(directory)?;
+        self.write(directory, &cells)?;
+        cells.take_place()
     }
 
     /// Writes `db/`, whole or not at all.
-    fn write(&self, directory: &Path, slots: &Slots) -> Result<()> {
+    fn write(&self, directory: &Path, cells: &Cells) -> Result<()> {
         let beside = beside(directory);
         let store = Sled::open(&beside)?;
         let mut writes = vec![(keyspace::meta(), Some(keyspace::encode(&self.meta())?))];
@@ -208,7 +212,7 @@ impl<'a> Plan<'a> {
         }
         for step in self.records.chunks(STEP) {
             for record in step {
-                row(slots, record, &mut writes)?;
+                row(cells, record, &mut writes)?;
             }
             let writes = std::mem::take(&mut writes);
             store.apply(&Batch { conditions: Vec::new(), writes })?;
@@ -243,7 +247,7 @@ impl<'a> Plan<'a> {
 fn fate(
     record: &Record,
     header: &Header,
-    living: &[&Slots],
+    living: &[&Cells],
     (now, grace): (Seconds, Seconds),
 ) -> Result<Erasure> {
     let Some(cell) = &record.cell else { return Ok(Erasure::Live) };
@@ -252,13 +256,13 @@ fn fate(
     if erasure == Erasure::Live && grace == 0 && due.is_dead(now) {
         erasure = Erasure::Expired(header.expiry.map_or(now, |expiry| expiry.at));
     }
-    for slots in living.iter().filter(|_| cell.erasure == Erasure::Live) {
-        match slots.content(cell.number)? {
-            Slot::Secret(secret) if check_of(&secret) == cell.check => {}
-            // The slot has served another since.
-            Slot::Secret(_) => erasure = Erasure::Deleted(now),
-            Slot::Deleted(since) => erasure = Erasure::Deleted(since),
-            Slot::Expired(since) => erasure = Erasure::Expired(since),
+    for cells in living.iter().filter(|_| cell.erasure == Erasure::Live) {
+        match cells.erase.read_cell(cell.number)? {
+            EraseCell::Secret(secret) if check_of(&secret) == cell.check => {}
+            // The cell has served another since.
+            EraseCell::Secret(_) => erasure = Erasure::Deleted(now),
+            EraseCell::Deleted(since) => erasure = Erasure::Deleted(since),
+            EraseCell::Expired(since) => erasure = Erasure::Expired(since),
         }
     }
     Ok(erasure)
@@ -266,7 +270,7 @@ fn fate(
 
 /// A record's row and the entries that lead to it.
 fn row(
-    slots: &Slots,
+    cells: &Cells,
     (record, header, erasure): &(&Record, Header, Erasure),
     writes: &mut Vec<(keyspace::Key, Option<Vec<u8>>)>,
 ) -> Result<()> {
@@ -281,24 +285,24 @@ fn row(
         let owner = [&token.bytes()[..], id.bytes()].concat();
         writes.push((keyspace::claim(number), Some(owner)));
         row.cell = Some(number);
-        row.sealed = match slots.content(number)? {
-            Slot::Secret(secret) => shred_layer::encrypt(
+        row.sealed = match cells.erase.read_cell(number)? {
+            EraseCell::Secret(secret) => shred_layer::encrypt(
                 &secret,
                 shred_layer::Binding { token, id, revision },
                 &record.sealed,
             )?,
-            Slot::Deleted(_) | Slot::Expired(_) => Vec::new(),
+            EraseCell::Deleted(_) | EraseCell::Expired(_) => Vec::new(),
         };
     }
     writes.push((keyspace::record(token, id), Some(keyspace::encode(&row)?)));
     Ok(())
 }
 
-fn fresh(erasure: Erasure) -> Fresh {
+fn fresh(erasure: Erasure) -> FreshCell {
     match erasure {
-        Erasure::Live => Fresh::Secret,
-        Erasure::Deleted(since) => Fresh::Deleted(since),
-        Erasure::Expired(since) => Fresh::Expired(since),
+        Erasure::Live => FreshCell::Secret,
+        Erasure::Deleted(since) => FreshCell::Deleted(since),
+        Erasure::Expired(since) => FreshCell::Expired(since),
     }
 }
 
@@ -309,19 +313,19 @@ fn beside(directory: &Path) -> PathBuf {
 /// Takes away what a restoration that was cut short has left.
 fn clean_up(directory: &Path) -> Result<()> {
     remove_folder(&beside(directory))?;
-    if let Some(slots) = Slots::unfinished(directory) {
-        if !directory.join(slots::NAME).exists() {
-            // Written by that restoration: what it is without its slots, nobody can open.
+    if let Some(cells) = Cells::unfinished(directory) {
+        if !directory.join(cells::NAME).exists() {
+            // Written by that restoration: what it is without its cells, nobody can open.
             remove_folder(&directory.join("db"))?;
         }
-        fs::remove_file(&slots).map_err(|cause| files::failed(&slots, &cause))?;
+        fs::remove_file(&cells).map_err(|cause| files::failed(&cells, &cause))?;
     }
     Ok(())
 }
 
-/// Whether the store is empty; its own file of slots, where that has survived its records.
-fn survey(directory: &Path, content: &Backup) -> Result<Option<Slots>> {
-    let (db, file) = (directory.join("db"), directory.join(slots::NAME));
+/// Whether the store is empty; its own cell file, where that has survived its records.
+fn survey(directory: &Path, content: &Backup) -> Result<Option<Cells>> {
+    let (db, file) = (directory.join("db"), directory.join(cells::NAME));
     let served = db.exists();
     match served.then(|| Sled::open(&db).and_then(|store| is_empty(&store))) {
         Some(Err(error)) if error.reason() == Reason::StoreDamaged => {
@@ -335,15 +339,15 @@ fn survey(directory: &Path, content: &Backup) -> Result<Option<Slots>> {
     if !file.exists() {
         return Ok(None);
     }
-    let slots = Slots::open(directory)?;
-    if slots.identity().0 != content.store.id {
-        return match served && slots.is_unused() {
+    let cells = Cells::open(directory)?;
+    if cells.identity.store != content.store.id {
+        return match served && cells.is_unused() {
             true => Ok(None),
             false => Err(Reason::OtherStore.detail(file.display())),
         };
     }
     match snapshot::origin(directory) {
-        Ok(Some(kept)) if kept.is_of(slots.identity()) && kept.commits > content.store.commits => {
+        Ok(Some(kept)) if kept.is_of(cells.identity) && kept.commits > content.store.commits => {
             Err(Reason::StoreNotEmpty.detail(format_args!(
                 "{} holds a snapshot that is later than the backup; `keystead recover` goes on from it, \
                  or move it away to restore the backup all the same",
@@ -351,7 +355,7 @@ fn survey(directory: &Path, content: &Backup) -> Result<Option<Slots>> {
             )))
         }
         // One that cannot be read is no help.
-        _ => Ok(Some(slots)),
+        _ => Ok(Some(cells)),
     }
 }
 
@@ -363,13 +367,13 @@ fn not_empty(directory: &Path) -> Error {
     Reason::StoreNotEmpty.detail(format_args!("{} holds tokens", directory.display()))
 }
 
-fn slots_of(living: &Path, content: &Backup) -> Result<Slots> {
-    if !living.join(slots::NAME).exists() {
+fn cells_of(living: &Path, content: &Backup) -> Result<Cells> {
+    if !living.join(cells::NAME).exists() {
         return Err(Reason::OtherStore.detail(format_args!("{} holds none", living.display())));
     }
-    let slots = Slots::open(living)?;
-    match slots.identity().0 == content.store.id {
-        true => Ok(slots),
+    let cells = Cells::open(living)?;
+    match cells.identity.store == content.store.id {
+        true => Ok(cells),
         false => Err(Reason::OtherStore.detail(living.display())),
     }
 }

@@ -7,7 +7,7 @@ use crate::clock::FixedClock;
 use crate::key::Tag;
 use crate::key::state::Erasure;
 use crate::store::{
-    Batch, Changes, CommitNumber, Limits, Memory, Pair, Room, Slots, Standing, Store,
+    Batch, Cells, Changes, CommitNumber, Limits, Memory, Pair, Room, Standing, Store,
 };
 use std::path::Path;
 use std::sync::OnceLock;
@@ -91,7 +91,7 @@ impl Bench {
         let (probe, free) = (Arc::new(Probe::default()), Arc::new(AtomicU64::new(u64::MAX)));
         let store = Box::new(Shared(Arc::clone(&probe)));
         let clock = Arc::new(FixedClock::at(1_800_000_000));
-        Slots::make(directory).unwrap();
+        Cells::make(directory).unwrap();
         let level = Arc::clone(&free);
         let read = Box::new(move || Ok(level.load(Ordering::Relaxed)));
         assert!(probe.room.set(Room::with(directory, read).unwrap()).is_ok());

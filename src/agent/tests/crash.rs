@@ -29,7 +29,7 @@ fn the_agent_that_is_killed() {
 }
 
 fn start(directory: &Path) -> Child {
-    Slots::make(directory).unwrap();
+    Cells::make(directory).unwrap();
     let this = "agent::tests::crash::the_agent_that_is_killed";
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", this, "--ignored", "--nocapture"])

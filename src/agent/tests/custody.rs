@@ -299,8 +299,8 @@ fn a_damaged_cell_keeps_nothing_else_from_its_end_and_is_overwritten_at_its_own(
     user.sweep();
     assert_eq!(user.read(KEY).unwrap().0.slot, Outcome::Expired(START + 101));
     assert_eq!(user.read(other).unwrap().0.slot, Outcome::Expired(START + 101));
-    let content = crate::store::Slots::open(&world.path()).unwrap().content(512 + 63);
-    assert!(matches!(content, Ok(crate::store::slots::Content::Expired(_))));
+    let content = crate::store::Cells::open(&world.path()).unwrap().erase.read_cell(512 + 63);
+    assert!(matches!(content, Ok(crate::store::cells::EraseCell::Expired(_))));
 }
 
 #[test]
@@ -321,8 +321,8 @@ fn the_same_material_comes_back_over_a_damaged_cell() {
 
 /// Overwrites the cell of the only material there is, as a deletion does before anything else.
 pub fn interrupt_deletion(world: &World) {
-    let slots = crate::store::Slots::open(&world.path()).unwrap();
-    slots.delete(&[512 + 63], START).unwrap();
+    let cells = crate::store::Cells::open(&world.path()).unwrap();
+    cells.erase.delete(&[512 + 63], START).unwrap();
 }
 
 #[test]

@@ -20,7 +20,7 @@ use crate::key::pin::{Entry, Pin};
 use crate::key::seal::TokenKey;
 use crate::key::{Event, Expiry, Fingerprint, Header, Role, State, Tag};
 use crate::secret::Secret;
-use crate::store::Slots;
+use crate::store::Cells;
 use crate::wire::message::{MAX_FRAME, PROTOCOL, STORE_FORMAT};
 use crate::wire::proof::{Credential, Nonce};
 use crate::wire::{
@@ -70,7 +70,7 @@ impl World {
     /// A new store without a token, in which no agent runs.
     pub fn bare(now: Seconds) -> Self {
         let world = Self::empty(now);
-        Slots::make(&world.path()).unwrap();
+        Cells::make(&world.path()).unwrap();
         world
     }
 

@@ -70,6 +70,6 @@ fn a_snapshot_at_the_end_has_the_uses_too() {
     assert!(snapshot() == before, "uses alone are not worth one");
     world.stop().unwrap();
     let kept = crate::store::snapshot::origin(&world.path()).unwrap().unwrap();
-    let slots = crate::store::Slots::open(&world.path()).unwrap();
-    assert_eq!(kept.commits, slots.commits());
+    let cells = crate::store::Cells::open(&world.path()).unwrap();
+    assert_eq!(kept.commits, cells.commits.get());
 }

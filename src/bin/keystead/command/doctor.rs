@@ -13,7 +13,7 @@ use keystead::clock::{SystemClock, TOLERANCE, timestamp};
 use keystead::config::{Config, Log, journal};
 use keystead::module::token_settings;
 use keystead::presence;
-use keystead::store::{slots, snapshot};
+use keystead::store::{cells, snapshot};
 use keystead::token::{Slots, TRIES, TokenInfo};
 use keystead::wire::process::AgentProcess;
 use keystead::wire::{AgentLocation, Link};
@@ -195,9 +195,9 @@ fn store(config: &Config) -> Vec<Finding> {
 /// Finds damage in the files that the agent reads.
 fn damaged(directory: &Path) -> Vec<Finding> {
     let mut findings = Vec::new();
-    match slots::damage(directory) {
+    match cells::damage(directory) {
         Ok(damages) => findings.extend(damages.into_iter().map(|damage| {
-            let path = directory.join(slots::NAME);
+            let path = directory.join(cells::NAME);
             let told = Failure::new(format_args!("{}: {damage}", path.display()));
             let end = serving::end_it(directory);
             let mend = match damage.mendable {

@@ -2,7 +2,7 @@
 
 use crate::{Failure, Global, output, serving};
 use keystead::agent::{Claim, Recovered, claim, recover};
-use keystead::store::slots::PIN_CELLS;
+use keystead::store::cells::PIN_CELLS;
 use serde_json::{Value, json};
 
 /// Mend a damaged store as far as it can be, and accept what it has lost

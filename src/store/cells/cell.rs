@@ -30,43 +30,43 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 /// The size of a cell, in bytes.
-pub const SIZE: usize = 64;
+pub(crate) const SIZE: usize = 64;
 
 /// What the checksum covers, in bytes.
 const HEAD: usize = 48;
 
 /// The format that this build reads and writes.
-pub const FORMAT: u64 = 1;
+pub(crate) const FORMAT: u64 = 1;
 
 /// The cell that holds the format.
-pub const FORMAT_CELL: u32 = 0;
+pub(crate) const FORMAT_CELL: u32 = 0;
 /// The cell that holds the store's identity.
-pub const IDENTITY_CELL: u32 = 1;
+pub(crate) const IDENTITY_CELL: u32 = 1;
 /// The cell that holds the high-water mark of time.
-pub const CLOCK_CELL: u32 = 2;
+pub(crate) const CLOCK_CELL: u32 = 2;
 /// The cell that counts commits.
-pub const COMMITS_CELL: u32 = 3;
+pub(crate) const COMMITS_CELL: u32 = 3;
 /// The first PIN cell.
-pub const FIRST_PIN: u32 = 8;
+pub(crate) const FIRST_PIN: u32 = 8;
 /// The first erase cell.
-pub const FIRST_ERASE: u32 = 512;
+pub(crate) const FIRST_ERASE: u32 = 512;
 
 const MAGIC: &[u8; 14] = b"keystead slots";
 
 /// The bytes of one cell; they may hold a secret, and so do not move.
-pub type Bytes = Box<Zeroizing<[u8; SIZE]>>;
+pub(crate) type Bytes = Box<Zeroizing<[u8; SIZE]>>;
 
 /// An erase cell's secret, in one place wherever it is passed on.
-pub type EraseSecret = Box<Zeroizing<[u8; 32]>>;
+pub(crate) type EraseSecret = Box<Zeroizing<[u8; 32]>>;
 
 /// The bytes of a cell that was never written.
-pub fn blank() -> Bytes {
+pub(crate) fn blank() -> Bytes {
     Box::new(Zeroizing::new([0; SIZE]))
 }
 
 /// What a cell holds.
 #[derive(PartialEq, Eq)]
-pub enum Cell {
+pub(crate) enum Cell {
     /// Never written.
     Unused,
     /// The file's format.
@@ -94,20 +94,20 @@ pub enum Cell {
 
 /// A token's wrong PINs in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pin {
+pub(crate) struct Pin {
     /// The token.
-    pub token: Id,
+    pub(crate) token: Id,
     /// Whether the token's entry is known to stand in the store.
-    pub in_use: bool,
+    pub(crate) in_use: bool,
     /// The security officer's.
-    pub officer: u8,
+    pub(crate) officer: u8,
     /// The user's.
-    pub user: u8,
+    pub(crate) user: u8,
 }
 
 impl Cell {
     /// The bytes of this cell at place `number`.
-    pub fn encode(&self, number: u32) -> Bytes {
+    pub(crate) fn encode(&self, number: u32) -> Bytes {
         let mut bytes = blank();
         let (kind, state, value, body) = self.fields();
         if kind == 0 {
@@ -124,7 +124,7 @@ impl Cell {
     }
 
     /// The cell in `bytes`, read from place `number`; none if they were damaged.
-    pub fn decode(number: u32, bytes: &[u8; SIZE]) -> Option<Self> {
+    pub(crate) fn decode(number: u32, bytes: &[u8; SIZE]) -> Option<Self> {
         if bytes.iter().all(|byte| *byte == 0) {
             return Some(Self::Unused);
         }
@@ -156,8 +156,13 @@ impl Cell {
         }
     }
 
+    /// Returns true for a cell that holds an erase secret, or held one.
+    pub(crate) fn is_erase(&self) -> bool {
+        matches!(self, Self::Live(_) | Self::Deleted(_) | Self::Expired(_))
+    }
+
     /// Returns the cell as it was before one byte of it was damaged; none where more was.
-    pub fn corrected(number: u32, bytes: &[u8; SIZE]) -> Option<Self> {
+    pub(crate) fn corrected(number: u32, bytes: &[u8; SIZE]) -> Option<Self> {
         let sum = checksum(bytes);
         let differing = (HEAD..SIZE).filter(|at| bytes.get(*at) != sum.get(at - HEAD)).count();
         let mut mended = blank();

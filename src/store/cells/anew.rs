@@ -1,8 +1,10 @@
-//! A file of slots for a store that is restored from a backup: written whole under another name, and
+//! A cell file for a store that is restored from a backup: written whole under another name, and
 //! named `slots` last, so that a restoration that was cut short leaves no store that looks whole.
 
 use super::cell::{Cell, EraseSecret, FIRST_ERASE, FIRST_PIN, Pin};
-use super::{CellNumber, NAME, Slots, files, head, write_file};
+use super::file::write_whole;
+use super::identity::StoreIdentity;
+use super::{CellNumber, Cells, NAME, files, head};
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use crate::id::Id;
@@ -15,9 +17,9 @@ const UNFINISHED: &str = "slots.restoring";
 /// Beyond what a store's file would ever have, which is written whole: 1 GiB.
 const MOST_CELLS: CellNumber = 1 << 24;
 
-/// What an erase cell is to hold.
+/// The content of an erase cell in a new file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fresh {
+pub(crate) enum FreshCell {
     /// A secret that is made now.
     Secret,
     /// That material was deleted, at that second.
@@ -26,28 +28,28 @@ pub enum Fresh {
     Expired(Seconds),
 }
 
-/// All that the file is to hold.
+/// The content of a new file.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Restoring {
+pub(crate) struct NewContent {
     /// The clock's high-water mark.
-    pub mark: Seconds,
+    pub(crate) mark: Seconds,
     /// The number of the store's last commit.
-    pub commits: u64,
+    pub(crate) commits: u64,
     /// Slot, token and wrong PINs: security officer's, user's.
-    pub pins: Vec<(u32, Id, (u8, u8))>,
+    pub(crate) pins: Vec<(u32, Id, (u8, u8))>,
     /// The cells that records claim.
-    pub cells: Vec<(CellNumber, Fresh)>,
+    pub(crate) cells: Vec<(CellNumber, FreshCell)>,
 }
 
-impl Slots {
+impl Cells {
     /// Writes the file of a store that is being restored, durably; it takes its place with
     /// [`Self::take_place`].
-    pub fn restoring(
+    pub(crate) fn restoring(
         directory: &Path,
-        (store, incarnation): (Id, u64),
-        what: &Restoring,
+        identity: StoreIdentity,
+        what: &NewContent,
     ) -> Result<Self> {
-        let mut cells = head(store, incarnation, what.mark, what.commits);
+        let mut cells = head(identity, what.mark, what.commits);
         for (slot, token, (officer, user)) in &what.pins {
             let number = FIRST_PIN.saturating_add(*slot);
             if number >= FIRST_ERASE {
@@ -65,20 +67,20 @@ impl Slots {
             cells.push((*number, fresh.cell()?));
         }
         let path = directory.join(UNFINISHED);
-        write_file(&path, end, &cells)?;
-        Self::open_file(path)
+        write_whole(&path, end, &cells)?;
+        Self::open_path(path)
     }
 
-    /// Lets the file of a restored store be its slots.
-    pub fn take_place(self) -> Result<()> {
-        let Some(directory) = self.path.parent() else { return Err(Reason::General.into()) };
-        std::fs::rename(&self.path, directory.join(NAME))
-            .map_err(|cause| files::failed(&self.path, &cause))?;
+    /// Puts the file of a restored store in its place.
+    pub(crate) fn take_place(self) -> Result<()> {
+        let path = self.file.path();
+        let Some(directory) = path.parent() else { return Err(Reason::General.into()) };
+        std::fs::rename(path, directory.join(NAME)).map_err(|cause| files::failed(path, &cause))?;
         files::sync_directory(directory)
     }
 
-    /// Takes away the file of a store in which nothing is kept, where there is one.
-    pub fn remove(directory: &Path) -> Result<()> {
+    /// Removes the file of a store in which nothing is kept, where there is one.
+    pub(crate) fn remove(directory: &Path) -> Result<()> {
         let path = directory.join(NAME);
         match std::fs::remove_file(&path) {
             Err(cause) if cause.kind() != ErrorKind::NotFound => Err(files::failed(&path, &cause)),
@@ -86,14 +88,14 @@ impl Slots {
         }
     }
 
-    /// The file that a restoration in `directory` has left behind, if it was cut short.
-    pub fn unfinished(directory: &Path) -> Option<PathBuf> {
+    /// Returns the file that a restoration in `directory` has left behind, if it was cut short.
+    pub(crate) fn unfinished(directory: &Path) -> Option<PathBuf> {
         let path = directory.join(UNFINISHED);
         path.exists().then_some(path)
     }
 }
 
-impl Fresh {
+impl FreshCell {
     fn cell(self) -> Result<Cell> {
         Ok(match self {
             Self::Secret => {

@@ -1,0 +1,191 @@
+//! The erase cells: secrets filled ahead, claimed by commits, overwritten when their material ends.
+
+use super::cell::{Bytes, Cell, EraseSecret, FIRST_ERASE};
+use super::damage::{Damage, MOST_CORRECTED};
+use super::file::{CellFile, FixedCells, damaged};
+use super::{CellNumber, EraseCell};
+use crate::clock::Seconds;
+use crate::error::{Reason, Result};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// How many cells are filled at once: one page of the file.
+const BATCH: u32 = 64;
+
+/// The erase cells of a store.
+pub(crate) struct EraseCells {
+    file: Arc<CellFile>,
+    pool: Mutex<Pool>,
+}
+
+struct Pool {
+    /// Cells with a fresh, synced secret that nobody has claimed.
+    ready: Vec<CellNumber>,
+    /// Cells that nobody claims any more.
+    spent: Vec<CellNumber>,
+    /// The number of cells in the file.
+    end: CellNumber,
+    /// Cells whose material belongs to commits that are not known: they count as deleted.
+    foreign: HashMap<CellNumber, Seconds>,
+}
+
+impl EraseCells {
+    /// Takes the file's erase cells as they are: none is ready, none spent.
+    pub(super) fn read(file: Arc<CellFile>, fixed: &FixedCells) -> Self {
+        let (ready, spent, foreign) = (Vec::new(), Vec::new(), HashMap::new());
+        Self { file, pool: Mutex::new(Pool { ready, spent, end: fixed.end, foreign }) }
+    }
+
+    /// Fills all cells afresh that the store does not claim, after opening and before the first answer:
+    /// nothing that a crash left behind can be read with them.
+    pub(crate) fn renew_unclaimed(&self, claimed: &HashSet<CellNumber>) -> Result<()> {
+        let mut pool = self.lock();
+        if let Some(lost) = claimed.iter().find(|number| !pool.holds(**number)) {
+            return Err(Reason::StoreDamaged.detail(format_args!(
+                "{}: it ends at cell {}, but cell {lost} holds material; restore the store's directory as a \
+                 whole from a backup, or accept the loss of that material with `keystead recover`",
+                self.file.path().display(),
+                pool.end
+            )));
+        }
+        (pool.spent, pool.ready) = (Vec::new(), Vec::new());
+        let unclaimed =
+            (FIRST_ERASE..pool.end).filter(|number| !claimed.contains(number)).collect();
+        self.fill(&mut pool, unclaimed)
+    }
+
+    /// Returns a cell with a fresh secret, durable already; the caller's batch claims it.
+    pub(crate) fn take(&self) -> Result<CellNumber> {
+        let mut pool = self.lock();
+        if pool.ready.is_empty() {
+            self.fill_batch(&mut pool)?;
+        }
+        pool.ready.pop().ok_or_else(|| Reason::General.into())
+    }
+
+    /// Takes back a cell that no store claims (any more).
+    pub(crate) fn release(&self, number: CellNumber) {
+        self.lock().spent.push(number);
+    }
+
+    /// Fills cells ahead while nobody waits.
+    pub(crate) fn fill_ahead(&self) -> Result<()> {
+        let mut pool = self.lock();
+        if pool.ready.len() < BATCH as usize / 2 { self.fill_batch(&mut pool) } else { Ok(()) }
+    }
+
+    /// Takes cells for deleted at that second, without a change of the file: their secrets are not those
+    /// of the records that are known.
+    pub(crate) fn presume_deleted(&self, cells: &[CellNumber], since: Seconds) {
+        self.lock().foreign.extend(cells.iter().map(|number| (*number, since)));
+    }
+
+    /// Returns what stands in a cell. A damaged cell is an error that names the file.
+    pub(crate) fn read_cell(&self, number: CellNumber) -> Result<EraseCell> {
+        if let Some(since) = self.lock().foreign.get(&number) {
+            return Ok(EraseCell::Deleted(*since));
+        }
+        let read = self.file.read(number).or_else(|_| {
+            // A write of the same cell may have been under way: none is while the lock is held.
+            let _pool = self.lock();
+            self.file.read(number)
+        })?;
+        match read {
+            Cell::Live(secret) => Ok(EraseCell::Secret(secret)),
+            Cell::Deleted(since) => Ok(EraseCell::Deleted(since)),
+            Cell::Expired(since) => Ok(EraseCell::Expired(since)),
+            _ => {
+                let told = format_args!("cell {number} is no erase cell");
+                Err(damaged(self.file.path(), told))
+            }
+        }
+    }
+
+    /// Erases the secrets of material that is deleted. After `Ok` they are gone from the file.
+    pub(crate) fn delete(&self, cells: &[CellNumber], since: Seconds) -> Result<()> {
+        self.overwrite(cells, &Cell::Deleted(since))
+    }
+
+    /// Erases the secrets of material that has expired. After `Ok` they are gone from the file.
+    pub(crate) fn expire(&self, cells: &[CellNumber], since: Seconds) -> Result<()> {
+        self.overwrite(cells, &Cell::Expired(since))
+    }
+
+    /// Writes back the claimed cells of which a byte was damaged; those that are lost say that their
+    /// material was deleted. Durable with the next sync. Returns what was damaged.
+    pub(super) fn mend(&self, claimed: &[CellNumber], now: Seconds) -> Result<Vec<Damage>> {
+        let mut pool = self.lock();
+        let unreadable = self.unreadable(&pool, claimed)?;
+        let few = unreadable.len() <= MOST_CORRECTED;
+        let beyond = claimed.iter().copied().filter(|cell| !pool.holds(*cell));
+        let lost: Vec<CellNumber> = unreadable.keys().copied().chain(beyond).collect();
+        let mut mended = Vec::new();
+        for cell in lost {
+            let bytes = unreadable.get(&cell).filter(|_| few);
+            let was = bytes.and_then(|bytes| Cell::corrected(cell, bytes)).filter(Cell::is_erase);
+            mended.push(Damage { cell, mendable: was.is_some() });
+            self.file.write(cell, &was.unwrap_or(Cell::Deleted(now)))?;
+            pool.end = pool.end.max(cell.saturating_add(1));
+        }
+        Ok(mended)
+    }
+
+    /// Returns the bytes of those claimed cells that are no erase cells as they stand.
+    fn unreadable(
+        &self,
+        pool: &Pool,
+        claimed: &[CellNumber],
+    ) -> Result<BTreeMap<CellNumber, Bytes>> {
+        let mut unreadable = BTreeMap::new();
+        for cell in claimed.iter().copied().filter(|cell| pool.holds(*cell)) {
+            let bytes = self.file.raw(cell)?;
+            if !Cell::decode(cell, &bytes).as_ref().is_some_and(Cell::is_erase) {
+                unreadable.insert(cell, bytes);
+            }
+        }
+        Ok(unreadable)
+    }
+
+    fn overwrite(&self, cells: &[CellNumber], with: &Cell) -> Result<()> {
+        if cells.is_empty() {
+            return Ok(());
+        }
+        let pool = self.lock();
+        cells.iter().try_for_each(|number| self.file.write(*number, with))?;
+        drop(pool);
+        self.file.sync()
+    }
+
+    /// Fills a batch of spent cells, or of new ones where few are spent.
+    fn fill_batch(&self, pool: &mut Pool) -> Result<()> {
+        if pool.spent.len() < BATCH as usize / 2 {
+            self.file.extend(pool.end, BATCH)?;
+            pool.spent.extend(pool.end..pool.end + BATCH);
+            pool.end += BATCH;
+        }
+        let rest = pool.spent.len().saturating_sub(BATCH as usize);
+        let numbers = pool.spent.split_off(rest);
+        self.fill(pool, numbers)
+    }
+
+    fn fill(&self, pool: &mut Pool, numbers: Vec<CellNumber>) -> Result<()> {
+        for number in &numbers {
+            let mut secret = EraseSecret::default();
+            aws_lc_rs::rand::fill(&mut **secret).map_err(|_| Reason::General)?;
+            self.file.write(*number, &Cell::Live(secret))?;
+        }
+        self.file.sync()?;
+        pool.ready.extend(numbers);
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pool {
+    fn holds(&self, number: CellNumber) -> bool {
+        (FIRST_ERASE..self.end).contains(&number)
+    }
+}

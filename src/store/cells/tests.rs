@@ -1,0 +1,330 @@
+//! What the file `slots` promises, over openings and damage.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+use super::cell::SIZE;
+use super::*;
+use std::os::unix::fs::FileExt;
+
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        Cells::make(place.0.path()).unwrap();
+        place
+    }
+
+    fn open(&self, claimed: &[CellNumber]) -> Cells {
+        let cells = Cells::open(self.0.path()).unwrap();
+        cells.erase.renew_unclaimed(&claimed.iter().copied().collect()).unwrap();
+        cells
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.path().join("slots")
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        std::fs::read(self.file()).unwrap()
+    }
+
+    fn overwrite(&self, at: usize, bytes: &[u8]) {
+        files::open_private(&self.file(), false).unwrap().write_all_at(bytes, at as u64).unwrap();
+    }
+
+    fn refusal(&self) -> String {
+        let error = match Cells::open(self.0.path()) {
+            Ok(cells) => cells.erase.renew_unclaimed(&HashSet::new()).unwrap_err(),
+            Err(error) => error,
+        };
+        assert_eq!(error.reason(), Reason::StoreDamaged);
+        error.to_string()
+    }
+}
+
+fn secret(cells: &Cells, number: CellNumber) -> [u8; 32] {
+    match cells.erase.read_cell(number).unwrap() {
+        EraseCell::Secret(secret) => **secret,
+        EraseCell::Deleted(_) | EraseCell::Expired(_) => panic!("erased"),
+    }
+}
+
+fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|window| window == needle)
+}
+
+#[test]
+fn a_claimed_secret_stays_and_an_unclaimed_one_is_replaced_at_opening() {
+    let place = Place::new();
+    let cells = place.open(&[]);
+    let (kept, lost) = (cells.erase.take().unwrap(), cells.erase.take().unwrap());
+    let (kept_secret, lost_secret) = (secret(&cells, kept), secret(&cells, lost));
+    assert_ne!(kept_secret, lost_secret);
+    drop(cells);
+    let cells = place.open(&[kept]);
+    assert_eq!(secret(&cells, kept), kept_secret);
+    assert!(!contains(&place.bytes(), &lost_secret));
+}
+
+#[test]
+fn an_erased_secret_is_nowhere_in_the_file() {
+    let place = Place::new();
+    let cells = place.open(&[]);
+    let (deleted, expired) = (cells.erase.take().unwrap(), cells.erase.take().unwrap());
+    let secrets = [secret(&cells, deleted), secret(&cells, expired)];
+    assert!(secrets.iter().all(|secret| contains(&place.bytes(), secret)));
+    cells.erase.delete(&[deleted], 7).unwrap();
+    cells.erase.expire(&[expired], 8).unwrap();
+    assert!(!secrets.iter().any(|secret| contains(&place.bytes(), secret)));
+    let cells = place.open(&[deleted, expired]);
+    assert!(matches!(cells.erase.read_cell(deleted), Ok(EraseCell::Deleted(7))));
+    assert!(matches!(cells.erase.read_cell(expired), Ok(EraseCell::Expired(8))));
+}
+
+#[test]
+fn cells_are_never_handed_out_twice_and_released_ones_come_back_fresh() {
+    let place = Place::new();
+    let cells = place.open(&[]);
+    let taken: Vec<_> = (0..200).map(|_| cells.erase.take().unwrap()).collect();
+    assert_eq!(taken.iter().collect::<HashSet<_>>().len(), 200);
+    let before: HashSet<_> = taken.iter().map(|number| secret(&cells, *number)).collect();
+    cells.erase.delete(&taken, 1).unwrap();
+    taken.iter().for_each(|number| cells.erase.release(*number));
+    let length = place.bytes().len();
+    for _ in 0..200 {
+        assert!(!before.contains(&secret(&cells, cells.erase.take().unwrap())));
+    }
+    assert_eq!(place.bytes().len(), length, "released cells are used again");
+}
+
+#[test]
+fn counts_and_slot_numbers_survive_opening_again() {
+    let place = Place::new();
+    let (first, second) = (Id::new([1; 16]), Id::new([2; 16]));
+    let cells = place.open(&[]);
+    assert_eq!(
+        (cells.pins.reserve(first, None).unwrap(), cells.pins.reserve(second, None).unwrap()),
+        (0, 1)
+    );
+    assert_eq!(cells.pins.reserve(first, None).unwrap(), 0);
+    cells.pins.confirm(second).unwrap();
+    assert_eq!(cells.pins.count_attempt(second, false).unwrap(), 1);
+    assert_eq!(cells.pins.count_attempt(second, false).unwrap(), 2);
+    assert_eq!(cells.pins.count_attempt(second, true).unwrap(), 1);
+    cells.time.raise(99).unwrap();
+    cells.time.raise(98).unwrap();
+    drop(cells);
+    let cells = place.open(&[]);
+    cells.pins.settle(&HashMap::from([(second, 1)])).unwrap();
+    assert_eq!(cells.pins.of(second).unwrap(), (1, (1, 2)));
+    assert!(cells.pins.of(first).is_err(), "no token followed the reservation");
+    assert_eq!(cells.time.get(), 99);
+    cells.pins.reset(second, (false, true)).unwrap();
+    assert_eq!(cells.pins.of(second).unwrap(), (1, (1, 0)));
+    assert_eq!(cells.pins.reserve(first, None).unwrap(), 0);
+}
+
+#[test]
+fn a_token_gets_the_slot_it_is_meant_for_wherever_that_is_free() {
+    let place = Place::new();
+    let cells = place.open(&[]);
+    let token = |number: u32| {
+        let mut bytes = [9; 16];
+        bytes[..4].copy_from_slice(&number.to_le_bytes());
+        Id::new(bytes)
+    };
+    let reserve =
+        |number, meant| cells.pins.reserve(token(number), meant).map_err(|it| it.reason());
+    assert_eq!((reserve(0, Some(2)), reserve(1, Some(0)), reserve(2, None)), (Ok(2), Ok(0), Ok(1)));
+    assert_eq!(reserve(3, Some(2)), Err(Reason::Conflict), "another token has it");
+    assert_eq!(reserve(3, Some(TOKENS)), Err(Reason::Conflict), "there is no such slot");
+    cells.pins.vacate(token(0)).unwrap();
+    assert_eq!((reserve(3, Some(2)), reserve(4, Some(TOKENS - 1))), (Ok(2), Ok(TOKENS - 1)));
+    for number in 5..=TOKENS {
+        reserve(number, None).unwrap();
+    }
+    assert_eq!(reserve(TOKENS + 1, None), Err(Reason::StoreFull));
+    assert_eq!(reserve(TOKENS + 1, Some(7)), Err(Reason::StoreFull));
+    cells.pins.vacate(token(4)).unwrap();
+    assert_eq!(reserve(TOKENS + 1, None), Ok(TOKENS - 1));
+}
+
+#[test]
+fn a_token_that_either_side_has_lost_is_damage() {
+    let place = Place::new();
+    let cells = place.open(&[]);
+    cells.pins.reserve(Id::new([1; 16]), None).unwrap();
+    cells.pins.confirm(Id::new([1; 16])).unwrap();
+    assert!(cells.pins.settle(&HashMap::new()).unwrap_err().to_string().contains("slots"));
+    let unknown = HashMap::from([(Id::new([1; 16]), 0), (Id::new([2; 16]), 0)]);
+    assert!(cells.pins.settle(&unknown).unwrap_err().to_string().contains("slots"));
+}
+
+#[test]
+fn a_damaged_cell_loses_its_own_material_only() {
+    let place = Place::new();
+    let cells = place.open(&[]);
+    let (whole, damaged) = (cells.erase.take().unwrap(), cells.erase.take().unwrap());
+    let at = offset(damaged) as usize + 20;
+    place.overwrite(at, &[!place.bytes()[at], !place.bytes()[at + 1]]);
+    let cells = place.open(&[whole, damaged]);
+    secret(&cells, whole);
+    let error = cells.erase.read_cell(damaged).map(drop).unwrap_err().to_string();
+    assert!(error.contains("slots") && error.contains(&damaged.to_string()), "{error}");
+    assert!(cells.alive());
+}
+
+#[test]
+fn zeros_a_cut_and_another_file_are_clear_errors() {
+    let place = Place::new();
+    let good = place.bytes();
+    let rubbish =
+        [vec![0; good.len()], good[..good.len() - 1].to_vec(), vec![], vec![b'x'; good.len()]];
+    for bytes in rubbish {
+        std::fs::write(place.file(), bytes).unwrap();
+        let text = place.refusal();
+        assert!(
+            text.contains(place.file().to_str().unwrap()) && text.contains("restore"),
+            "{text}"
+        );
+    }
+    std::fs::remove_file(place.file()).unwrap();
+    assert!(place.refusal().contains("slots"));
+}
+
+#[test]
+fn a_claim_beyond_the_end_is_a_clear_error() {
+    let place = Place::new();
+    let cells = Cells::open(place.0.path()).unwrap();
+    let error = cells.erase.renew_unclaimed(&HashSet::from([FIRST_ERASE + 5000])).unwrap_err();
+    assert_eq!(error.reason(), Reason::StoreDamaged);
+}
+
+const TOKEN: Id = Id::new([7; 16]);
+
+/// A file with a token whose PINs were wrong, a mark, commits, and a claimed erase cell.
+fn furnished() -> (Place, CellNumber) {
+    let place = Place::new();
+    let cells = place.open(&[]);
+    let cell = cells.erase.take().unwrap();
+    cells.pins.reserve(TOKEN, None).unwrap();
+    cells.pins.confirm(TOKEN).unwrap();
+    for officer in [true, false, false] {
+        cells.pins.count_attempt(TOKEN, officer).unwrap();
+    }
+    cells.time.raise(77).unwrap();
+    cells.commits.note(9).unwrap();
+    cells.sync().unwrap();
+    (place, cell)
+}
+
+fn known() -> HashMap<Id, u32> {
+    HashMap::from([(TOKEN, 0)])
+}
+
+#[test]
+fn any_damaged_byte_is_read_as_it_was_and_mended_when_that_is_asked_for() {
+    let (place, cell) = furnished();
+    let good = place.bytes();
+    let identity = Cells::open(place.0.path()).unwrap().identity;
+    let kept = secret(&Cells::open(place.0.path()).unwrap(), cell);
+    let erase = offset(cell) as usize;
+    let header = 0..offset(FIRST_PIN + 2) as usize;
+    for at in header.chain(erase..erase + SIZE).chain([20_000, 32_767]) {
+        place.overwrite(at, &[!good[at]]);
+        let damage = damage(place.0.path()).unwrap();
+        let [Damage { cell: damaged, mendable: true }] = damage[..] else { panic!("{damage:?}") };
+        assert_eq!(damaged as usize, at / SIZE);
+        let cells = Cells::open(place.0.path()).unwrap();
+        cells.pins.settle(&known()).unwrap();
+        assert_eq!((cells.identity, cells.time.get(), cells.commits.get()), (identity, 77, 9));
+        assert_eq!(cells.pins.of(TOKEN).unwrap(), (0, (1, 2)));
+        assert_eq!(secret(&cells, cell), kept);
+        assert!(!cells.is_new());
+        assert_ne!(place.bytes(), good, "nothing is mended in silence");
+        assert_eq!(cells.mend(&[cell], 9, (9, 10), 5).unwrap(), damage);
+        assert!(place.bytes() == good, "byte {at}");
+    }
+}
+
+#[test]
+fn what_cannot_be_told_of_a_token_locks_it_and_leaves_its_officer_one_try() {
+    for rubbish in [vec![0; SIZE], vec![0xFF; SIZE], vec![4, 2, 0, 0, 9, 0, 0, 9]] {
+        let (place, _) = furnished();
+        place.overwrite(offset(FIRST_PIN) as usize, &rubbish);
+        let cells = Cells::open(place.0.path()).unwrap();
+        cells.pins.settle(&known()).unwrap();
+        assert_eq!(cells.pins.of(TOKEN).unwrap(), (0, (u8::MAX, u8::MAX)));
+        assert!(cells.pins.count_attempt(TOKEN, true).is_err());
+        assert_ne!(
+            cells.pins.reserve(Id::new([8; 16]), None).unwrap(),
+            0,
+            "its slot stays its own"
+        );
+        let mended = cells.mend(&[], 9, (9, 10), 5).unwrap();
+        assert_eq!(mended, [Damage { cell: FIRST_PIN, mendable: false }]);
+        let cells = Cells::open(place.0.path()).unwrap();
+        cells.pins.settle(&known()).unwrap();
+        assert_eq!(cells.pins.of(TOKEN).unwrap(), (0, (9, 10)));
+        assert_eq!(damage(place.0.path()).unwrap(), []);
+    }
+}
+
+#[test]
+fn a_token_that_was_destroyed_is_not_taken_for_one_whose_count_is_lost() {
+    let (place, _) = furnished();
+    let cells = Cells::open(place.0.path()).unwrap();
+    cells.pins.vacate(TOKEN).unwrap();
+    assert!(!cells.pins.counts(TOKEN, 0));
+    let cells = Cells::open(place.0.path()).unwrap();
+    assert!(!cells.pins.counts(TOKEN, 0));
+    assert!(cells.pins.settle(&known()).is_err());
+}
+
+#[test]
+fn erase_cells_that_are_lost_or_cut_off_say_deleted_after_a_mending() {
+    let (place, cell) = furnished();
+    place.overwrite(offset(cell) as usize + 4, &[9, 9]);
+    let cells = Cells::open(place.0.path()).unwrap();
+    let mended = cells.mend(&[cell], 9, (9, 10), 5).unwrap();
+    assert_eq!(mended, [Damage { cell, mendable: false }]);
+    assert!(matches!(cells.erase.read_cell(cell), Ok(EraseCell::Deleted(5))));
+
+    let (place, cell) = furnished();
+    std::fs::write(place.file(), &place.bytes()[..offset(cell) as usize + 10]).unwrap();
+    let cells = Cells::open(place.0.path()).unwrap();
+    let text = cells.erase.renew_unclaimed(&HashSet::from([cell])).unwrap_err().to_string();
+    assert!(text.contains("keystead recover"), "{text}");
+    cells.mend(&[cell], 9, (9, 10), 5).unwrap();
+    let cells = place.open(&[cell]);
+    assert!(matches!(cells.erase.read_cell(cell), Ok(EraseCell::Deleted(5))));
+}
+
+#[test]
+fn a_beginning_that_is_lost_is_written_anew_as_the_snapshot_knows_it() {
+    for (at, length) in [(0, 40), (64, 64), (0, 128)] {
+        let (place, cell) = furnished();
+        let identity = Cells::open(place.0.path()).unwrap().identity;
+        place.overwrite(at, &vec![b'x'; length]);
+        assert!(place.refusal().contains("keystead recover"));
+        assert!(!Cells::mend_head(place.0.path(), None).unwrap());
+        assert!(Cells::mend_head(place.0.path(), Some(identity)).unwrap());
+        assert!(!Cells::mend_head(place.0.path(), Some(identity)).unwrap());
+        let cells = Cells::open(place.0.path()).unwrap();
+        assert_eq!(cells.identity.store, identity.store);
+        assert!(cells.identity.incarnation == identity.incarnation || at + length > 64);
+        cells.pins.settle(&known()).unwrap();
+        assert_eq!(cells.pins.of(TOKEN).unwrap(), (0, (1, 2)));
+        secret(&cells, cell);
+    }
+    let place = Place::new();
+    for rubbish in [vec![], vec![0; 40_000], vec![b'x'; 40_000]] {
+        std::fs::write(place.file(), &rubbish).unwrap();
+        assert!(
+            !Cells::mend_head(place.0.path(), Some(StoreIdentity { store: TOKEN, incarnation: 1 }))
+                .unwrap()
+        );
+        assert!(std::fs::read(place.file()).unwrap() == rubbish);
+    }
+}
