@@ -2,7 +2,7 @@
 //! until it is closed, and shows those who wait that the agent lives.
 
 use super::allowance::Short;
-use super::commit::Job;
+use super::job::Job;
 use super::server::{Server, most_of_each};
 use super::stall::Watchdog;
 use super::waker::Waker;

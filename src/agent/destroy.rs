@@ -3,10 +3,10 @@
 //! ask again, and nothing that could be read.
 
 use super::audit::{Event, Fact};
-use super::commit::{STEP, Writer};
 use super::keyspace;
 use super::open_store::{Found, OpenStore};
 use super::transaction::{Ending, Transaction};
+use super::writer::{STEP, Writer};
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::store::Need;

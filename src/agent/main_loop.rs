@@ -3,9 +3,9 @@
 
 use super::acceptor::Acceptor;
 use super::allowance::Short;
-use super::commit::{Job, Work, Writer};
 use super::directory::{self, Watch};
 use super::expiry_report::ExpiryReport;
+use super::job::{Job, Work};
 use super::open_store::OpenStore;
 use super::recover::{self, open_or_rescue};
 use super::server::{Access, Server};
@@ -13,6 +13,7 @@ use super::stall::Watchdog;
 use super::sweep::next_due;
 use super::tickets::Tickets;
 use super::waker::Waker;
+use super::writer::Writer;
 use super::{Lock, Options};
 use crate::clock::{Clock, Seconds, SystemClock};
 use crate::error::{Error, Reason, Result};

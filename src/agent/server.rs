@@ -5,8 +5,8 @@
 use super::acceptor::{TICK, show_life};
 use super::audit::Asker;
 use super::budget::{Budget, Portion, Share};
-use super::commit::Job;
 use super::connections::{Connections, Limits, Moves, Peer};
+use super::job::Job;
 use super::open_store::OpenStore;
 use super::service::{Service, Silence, User, longest_answer, too_long};
 use super::tickets::Tickets;

@@ -3,8 +3,9 @@
 use super::access::Access;
 use super::audit::{Asker, Event, Fact};
 use super::backup::BackupParts;
-use super::commit::{By, Done, Job, PutToken, Work, check_expected};
+use super::commit::check_expected;
 use super::find::{Query, find};
+use super::job::{By, Done, Job, PutToken, Work};
 use super::keyspace::TokenRow;
 use super::open_store::{Found, OpenStore};
 use super::subject::Subject;
@@ -622,10 +623,10 @@ pub fn too_long() -> Error {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::commit::Writer;
     use super::super::keyspace::Answered;
     use super::super::transaction::Transaction;
     use super::super::waker::Waker;
+    use super::super::writer::Writer;
     use super::*;
     use crate::clock::FixedClock;
     use crate::secret::Secret;

@@ -1,8 +1,8 @@
 //! When the writer keeps a snapshot of the store: not long after something has changed, at the agent's
 //! end, and never so often that a large store is written over and over.
 
-use super::commit::Writer;
 use super::open_store::OpenStore;
+use super::writer::Writer;
 use crate::error::Result;
 use crate::store::{Need, snapshot};
 use std::path::Path;

@@ -2,10 +2,11 @@
 //! end when their scheduled deletion comes; and after a crash, what had begun is finished.
 
 use super::audit::{Event, Fact};
-use super::commit::{STEP, Swept, Writer};
+use super::job::Swept;
 use super::keyspace::{self, Key};
 use super::open_store::{Found, OpenStore};
 use super::transaction::{Ending, Transaction};
+use super::writer::{STEP, Writer};
 use crate::clock::Seconds;
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;

@@ -3,10 +3,10 @@
 //! the end of an agent loses nothing, its sudden death the last minute.
 
 use super::audit::{Event, Fact};
-use super::commit::{STEP, Writer};
 use super::keyspace;
 use super::open_store::OpenStore;
 use super::transaction::Transaction;
+use super::writer::{STEP, Writer};
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use crate::id::Id;

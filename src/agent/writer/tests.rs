@@ -3,9 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::*;
+use crate::agent::access::Access;
+use crate::agent::commit::MOST_TAGS;
+use crate::agent::keyspace::TokenRow;
 use crate::clock::FixedClock;
-use crate::key::Tag;
+use crate::id::Id;
 use crate::key::state::Erasure;
+use crate::key::{Header, Role, Tag};
 use crate::store::{
     Batch, Cells, Changes, CommitNumber, Limits, Memory, Pair, Room, Standing, Store,
 };
