@@ -2,85 +2,95 @@
 
 use super::access::Access;
 use super::audit;
-use super::open_store::{Found, OpenStore, TokenView};
+use super::open_store::{Found, OpenStore};
+use super::proposer::{Proposer, Step};
 use super::rules::{self, Moment, Proposal};
 use super::service::{BESIDE, ROOM};
-use super::transaction::{Ending, Transaction};
-use super::writer::Writer;
+use super::transaction::{Ending, TokenView, Transaction};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::{Event, Header, Role};
 use crate::store::Need;
 use crate::wire::message::MAX_ALIAS;
 use crate::wire::{Change, Expect};
-use std::sync::Arc;
 
 /// By how many tags one record can be found.
 pub(super) const MOST_TAGS: usize = 256;
 
-impl Writer {
-    pub(super) fn commit(
-        &mut self,
-        token: Id,
-        changes: Vec<Change>,
-        change: &[u8; 16],
-        access: Access,
-    ) -> Result<Vec<u64>> {
-        if let Some(revisions) = self.answered(change)? {
-            return Ok(revisions);
+/// A client's change of records.
+pub(crate) struct Commit {
+    /// The token.
+    pub(crate) token: Id,
+    /// What is to change.
+    pub(crate) changes: Vec<Change>,
+    /// Names the commit.
+    pub(crate) change: [u8; 16],
+    /// What the connection has proved.
+    pub(crate) access: Access,
+}
+
+impl Proposer for Commit {
+    /// The new revisions.
+    type Answer = Vec<u64>;
+
+    fn propose<'a>(&mut self, store: &'a OpenStore) -> Result<Step<'a, Vec<u64>>> {
+        let mut transaction = Transaction::new(store);
+        if let Some(revisions) = transaction.answered(&self.change)? {
+            return Ok(Step::Done(revisions));
         }
         // Before anything is told of what stands there.
-        if access == Access::Public {
+        if self.access == Access::Public {
             return Err(Reason::NotLoggedIn.into());
         }
-        if self.store.token(token)?.is_none() {
+        if transaction.token(self.token)?.is_none() {
             return Err(Reason::TokenAbsent.into());
         }
-        let store = Arc::clone(&self.store);
-        let found = expected(&store, token, &changes)?;
-        let proposals = changes.iter().map(proposal).collect::<Result<Vec<_>>>()?;
-        let moment = Moment { now: store.now(), clock: store.clock(), access };
-        let ended = rules::judge(&TokenView { store: &store, token }, &proposals, moment)?;
-        store.records.room(need(&proposals, &changes))?;
+        self.fill(store, &mut transaction)?;
+        Ok(Step::Apply(transaction))
+    }
+}
 
-        let mut transaction = Transaction::new(&store);
+impl Commit {
+    fn fill(&self, store: &OpenStore, transaction: &mut Transaction<'_>) -> Result<()> {
+        let token = self.token;
+        let found = expected(transaction, token, &self.changes)?;
+        let proposals = self.changes.iter().map(proposal).collect::<Result<Vec<_>>>()?;
+        let moment = Moment { now: store.now(), clock: store.clock(), access: self.access };
+        let ended = rules::judge(&TokenView { transaction, token }, &proposals, moment)?;
+        store.records.room(need(&proposals, &self.changes))?;
+
         for tombstone in ended {
-            if let Some(found) = store.find(token, tombstone)? {
-                transaction.remove(token, &found, Ending::Expired)?;
-            }
+            transaction.remove(token, tombstone, Ending::Expired)?;
         }
         for (proposal, old) in proposals.iter().zip(&found) {
             let old = old.as_ref().map(|old| &old.known.header);
-            audit::of_change(token, proposal, old)
-                .into_iter()
-                .for_each(|fact| transaction.note(fact));
+            let facts = audit::of_change(token, proposal, old);
+            facts.into_iter().for_each(|fact| transaction.note(fact));
         }
-        for change in &changes {
+        for change in &self.changes {
             if let Some(alias) = change.alias.as_deref().filter(|_| change.put.is_some()) {
                 transaction.set_alias(token, change.id, alias)?;
             }
         }
-        let mut revisions = Vec::with_capacity(changes.len());
-        for ((change, proposal), old) in changes.into_iter().zip(proposals).zip(found) {
-            revisions.push(match (change.put, proposal.put, old) {
-                (Some(put), Some(header), old) => {
-                    transaction.put(token, change.id, old.as_ref(), header, put)?
-                }
-                (_, _, Some(old)) => {
-                    transaction.remove(token, &old, Ending::Deleted)?;
-                    0
-                }
-                _ => return Err(Reason::ObjectUnknown.into()),
-            });
-        }
-        self.finish(transaction, change, revisions)
+        let revisions = self.changes.iter().zip(proposals);
+        let revisions = revisions.map(|(change, proposal)| match (&change.put, proposal.put) {
+            (Some(put), Some(header)) => transaction.put(token, change.id, header, put.clone()),
+            _ => transaction.remove(token, change.id, Ending::Deleted).map(|()| 0),
+        });
+        let revisions = revisions.collect::<Result<Vec<_>>>()?;
+        transaction.answer(self.change, revisions);
+        Ok(())
     }
 }
 
 /// The records that a commit names, each at the revision it expects.
-fn expected(store: &OpenStore, token: Id, changes: &[Change]) -> Result<Vec<Option<Found>>> {
+fn expected(
+    transaction: &Transaction<'_>,
+    token: Id,
+    changes: &[Change],
+) -> Result<Vec<Option<Found>>> {
     let find = |change: &Change| {
-        let found = store.find(token, change.id)?;
+        let found = transaction.find(token, change.id)?;
         check_expected(change.expect, found.as_ref().map(|found| found.row.revision))?;
         Ok(found)
     };
@@ -98,7 +108,7 @@ pub(super) fn check_expected(expect: Expect, revision: Option<u64>) -> Result<()
 fn proposal(change: &Change) -> Result<Proposal> {
     let event = match change.event.as_slice() {
         [] => None,
-        bytes => Some(event(bytes)?),
+        bytes => Some(Event::decode(bytes)?),
     };
     let put = change.put.as_ref().map(|(header, _)| Header::decode(header)).transpose();
     let put = put.map_err(|_| malformed())?;
@@ -123,13 +133,6 @@ fn check_readable(header: &Header, size: usize) -> Result<()> {
     match size > most {
         true => Err(Reason::ArgumentsBad.detail(format_args!("a record has at most {most} bytes"))),
         false => Ok(()),
-    }
-}
-
-fn event(bytes: &[u8]) -> Result<Event> {
-    match postcard::take_from_bytes(bytes) {
-        Ok((event, [])) => Ok(event),
-        _ => Err(malformed()),
     }
 }
 

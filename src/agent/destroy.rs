@@ -1,73 +1,64 @@
-//! The end of a whole token. What is secret goes first and durably, in every record's cell; then the
-//! records go, and last the token's entry, so that a crash in between leaves a token whose officer can
-//! ask again, and nothing that could be read.
+//! The end of a whole token: its records go, and last the token's entry, so that a crash in between
+//! leaves a token whose officer can ask again.
 
 use super::audit::{Event, Fact};
-use super::keyspace;
-use super::open_store::{Found, OpenStore};
-use super::transaction::{Ending, Transaction};
-use super::writer::{STEP, Writer};
+use super::open_store::OpenStore;
+use super::proposer::{Proposer, Step};
+use super::removals::Removals;
+use super::transaction::Transaction;
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::store::Need;
-use std::sync::Arc;
 
-impl Writer {
-    /// Ends a token; how many records went with it.
-    pub(super) fn destroy_token(&mut self, token: Id, change: &[u8; 16]) -> Result<u64> {
-        if let Some(counts) = self.answered(change)? {
-            return Ok(counts.first().copied().unwrap_or(0));
+/// The end of a token whose security officer has asked for it.
+pub(crate) struct DestroyToken {
+    token: Id,
+    change: [u8; 16],
+    /// What is left of it, and how many records there were.
+    left: Option<(Removals, u64)>,
+}
+
+impl DestroyToken {
+    /// Proposes the end of a token, by a change of that name.
+    pub(crate) fn new(token: Id, change: [u8; 16]) -> Self {
+        Self { token, change, left: None }
+    }
+}
+
+impl Proposer for DestroyToken {
+    /// How many records went with it.
+    type Answer = u64;
+
+    fn propose<'a>(&mut self, store: &'a OpenStore) -> Result<Step<'a, u64>> {
+        let mut transaction = Transaction::new(store);
+        if let Some(counts) = transaction.answered(&self.change)? {
+            return Ok(Step::Done(counts.first().copied().unwrap_or(0)));
         }
-        let store = Arc::clone(&self.store);
-        if store.token(token)?.is_none() {
+        if transaction.token(self.token)?.is_none() {
             return Err(Reason::TokenAbsent.into());
         }
         store.records.room(Need::Shrink)?;
-        erase(&store, token)?;
-        let count = self.remove_records(&store, token)?;
-        // An entry that is missing from now on was not lost.
-        store.cells.pins.abandon(token)?;
-        let mut transaction = Transaction::new(&store);
-        transaction.remove_token(token);
-        transaction.note(Fact::of_token(Event::TokenDestroyed, token));
-        self.finish(transaction, change, vec![count])?;
-        self.sync_and_publish()?;
-        store.cells.pins.vacate(token)?;
-        Ok(count)
-    }
-
-    fn remove_records(&mut self, store: &OpenStore, token: Id) -> Result<u64> {
-        let records = records(store, token)?;
-        for step in records.chunks(STEP) {
-            let mut transaction = Transaction::new(store);
-            for found in step {
-                transaction.remove(token, found, Ending::Deleted)?;
+        let (records, count) = match &mut self.left {
+            Some(left) => left,
+            none => {
+                let records = Removals::of(store, self.token, |_| true)?;
+                let count = records.count();
+                none.insert((records, count))
             }
-            self.apply(transaction)?;
+        };
+        if !records.step(&mut transaction)? {
+            transaction.remove_token(self.token)?;
+            transaction.note(Fact::of_token(Event::TokenDestroyed, self.token));
+            transaction.answer(self.change, vec![*count]);
         }
-        Ok(records.len() as u64)
+        Ok(Step::Apply(transaction))
     }
-}
 
-/// Erases the secret of every record. The modules notice before and, with the records' removal, after.
-fn erase(store: &OpenStore, token: Id) -> Result<()> {
-    let records = records(store, token)?;
-    store.page.moved(token, token);
-    for found in &records {
-        store.page.moved(token, found.known.header.watched(found.known.id));
+    fn applied(&mut self) {
+        if let Some((records, _)) = &mut self.left {
+            records.applied();
+        }
     }
-    let cells: Vec<_> = records.iter().filter_map(|found| found.row.cell).collect();
-    store.cells.erase.delete(&cells, store.now())
-}
-
-fn records(store: &OpenStore, token: Id) -> Result<Vec<Found>> {
-    let mut records = Vec::new();
-    store.each(&keyspace::records(token), |key, value| {
-        let id = keyspace::last_id(key).ok_or(Reason::StoreDamaged)?;
-        records.push(store.found(id, value)?);
-        Ok(true)
-    })?;
-    Ok(records)
 }
 
 #[cfg(test)]
@@ -76,11 +67,13 @@ mod tests {
     use super::*;
     use crate::agent::keyspace::TokenRow;
     use crate::agent::waker::Waker;
+    use crate::agent::writer::Writer;
     use crate::clock::{FixedClock, Seconds};
     use crate::key::state::Erasure;
     use crate::key::{Expiry, ExpiryAction, Fingerprint, Header, Role, State};
     use crate::store::Memory;
     use std::path::Path;
+    use std::sync::Arc;
 
     const TOKEN: Id = Id::new([0xA1; 16]);
     const OTHER: Id = Id::new([0xB2; 16]);
@@ -96,7 +89,7 @@ mod tests {
         let tags = vec![crate::key::Tag([number; 16])];
         let header = Header { private: true, role, expiry, tags };
         let bytes = (header.encode().unwrap(), vec![number]);
-        transaction.put(token, Id::new([number; 16]), None, header, bytes).unwrap();
+        transaction.put(token, Id::new([number; 16]), header, bytes).unwrap();
     }
 
     /// Two tokens with an object, an ordinary key, and a custom key with material that expires at 10.
@@ -109,7 +102,8 @@ mod tests {
         for token in [TOKEN, OTHER] {
             let slot = store.cells.pins.reserve(token, None).unwrap();
             let mut transaction = Transaction::new(&store);
-            transaction.put_token(token, &TokenRow { slot, revision: 1, entry: vec![] }).unwrap();
+            let row = TokenRow { slot, revision: 1, entry: vec![] };
+            transaction.put_token(token, &row, (false, false)).unwrap();
             put(&mut transaction, token, 2, Role::Object { holds_key: false }, None);
             put(&mut transaction, token, 3, Role::Object { holds_key: true }, Some(20));
             let state = State { deletion_at: Some(30), ..State::awaiting_import() };
@@ -142,28 +136,34 @@ mod tests {
         writer.sweep().unwrap();
         let store = Arc::clone(&writer.store);
         let others = rows_about(&store, OTHER);
-        assert_eq!(writer.destroy_token(TOKEN, &[7; 16]), Ok(4));
+        assert_eq!(writer.drive(&mut DestroyToken::new(TOKEN, [7; 16])), Ok(4));
+        writer.sync_and_publish().unwrap();
         assert_eq!((rows_about(&store, TOKEN), rows_about(&store, OTHER)), (0, others));
         assert_eq!(store.cells.pins.reserve(Id::new([0xC3; 16]), None), Ok(0), "the slot is free");
-        assert_eq!(writer.destroy_token(TOKEN, &[7; 16]), Ok(4), "a retry is answered");
-        let again = writer.destroy_token(TOKEN, &[8; 16]);
+        assert_eq!(
+            writer.drive(&mut DestroyToken::new(TOKEN, [7; 16])),
+            Ok(4),
+            "a retry is answered"
+        );
+        let again = writer.drive(&mut DestroyToken::new(TOKEN, [8; 16]));
         assert_eq!(again.unwrap_err().reason(), Reason::TokenAbsent);
     }
 
     #[test]
-    fn secrets_are_gone_before_anything_else_is() {
+    fn a_destroyed_tokens_secrets_are_gone_when_its_end_is_answered_and_no_others() {
         let directory = tempfile::tempdir().unwrap();
-        let (_, writer) = furnished(directory.path());
-        let store = &writer.store;
-        let before = rows_about(store, TOKEN);
-        erase(store, TOKEN).unwrap();
-        let erased = |token| {
-            let erasures = records(store, token).unwrap().into_iter();
-            let held = erasures.filter(|found| found.row.cell.is_some());
-            held.map(|found| found.known.erasure).collect::<Vec<_>>()
+        let (_, mut writer) = furnished(directory.path());
+        let cells = |writer: &Writer, token| -> Vec<_> {
+            let claims = writer.store.claims().unwrap().into_iter();
+            claims.filter(|(_, owner)| owner.0 == token).map(|(cell, _)| cell).collect()
         };
-        assert_eq!(erased(TOKEN), vec![Erasure::Deleted(5); 2]);
-        assert_eq!(erased(OTHER), vec![Erasure::Live; 2]);
-        assert_eq!(rows_about(store, TOKEN), before);
+        let erasures = |writer: &Writer, cells: &[_]| -> Vec<_> {
+            cells.iter().map(|cell| writer.store.erasure(*cell).unwrap()).collect()
+        };
+        let (ours, others) = (cells(&writer, TOKEN), cells(&writer, OTHER));
+        writer.drive(&mut DestroyToken::new(TOKEN, [7; 16])).unwrap();
+        writer.sync_and_publish().unwrap();
+        assert_eq!(erasures(&writer, &ours), vec![Erasure::Deleted(5); 2]);
+        assert_eq!(erasures(&writer, &others), vec![Erasure::Live; 2]);
     }
 }

@@ -138,9 +138,8 @@ fn custom_keys(store: &OpenStore) -> Result<Vec<Seen>> {
     let mut keys = Vec::new();
     for (token, row) in store.tokens()? {
         let label = Entry::decode(&row.entry)?.label;
-        store.each(&keyspace::records(token), |key, value| {
-            let id = keyspace::last_id(key).ok_or(Reason::StoreDamaged)?;
-            let found = store.found(id, value)?;
+        store.each_record(token, |id, row| {
+            let found = store.found(id, row)?;
             if let Role::CustomKey(state) = &found.known.header.role {
                 let erasure = match store.newest_outcome(token, id, state.version)? {
                     Outcome::Live => Erasure::Live,
@@ -150,7 +149,7 @@ fn custom_keys(store: &OpenStore) -> Result<Vec<Seen>> {
                 let state = state.clone().narrow(erasure, store.now());
                 keys.push(Seen { token: label.clone(), key: id, state });
             }
-            Ok(true)
+            Ok(())
         })?;
     }
     Ok(keys)

@@ -1,11 +1,12 @@
 //! What the writer is asked to do, and what came of it.
 
-use super::access::Access;
 use super::audit::{Asker, Fact, Head};
 use super::backup::BackupParts;
+use super::commit::Commit;
+use super::sweep::Swept;
+use super::token_entry::PutToken;
 use crate::error::Result;
 use crate::id::Id;
-use crate::wire::{Change, Expect};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -14,16 +15,7 @@ use std::sync::mpsc::SyncSender;
 /// What the writer is asked to do.
 pub enum Work {
     /// Changes records.
-    Commit {
-        /// The token.
-        token: Id,
-        /// What is to change.
-        changes: Vec<Change>,
-        /// Names the commit.
-        change: [u8; 16],
-        /// What the connection has proved.
-        access: Access,
-    },
+    Commit(Commit),
     /// Writes a token's entry.
     PutToken(PutToken),
     /// Ends a token whose security officer has asked for it.
@@ -53,35 +45,6 @@ pub enum Work {
     Abandon,
 }
 
-/// A change of a token's entry, see [`crate::wire::Request::PutToken`].
-pub struct PutToken {
-    /// The token.
-    pub token: Id,
-    /// What must be there now.
-    pub expect: Expect,
-    /// The entry.
-    pub entry: Vec<u8>,
-    /// The slot that a new one is meant for, if any.
-    pub slot: Option<u32>,
-    /// Who has been authenticated; nobody for a new token.
-    pub by: Option<By>,
-    /// Whether ordinary objects end.
-    pub wipe: bool,
-    /// Names the change.
-    pub change: [u8; 16],
-}
-
-/// Who changes a token's entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum By {
-    /// The user, by their PIN.
-    User,
-    /// The security officer, by their PIN.
-    Officer,
-    /// The security officer, by a login: they set the user's PIN, and nothing else.
-    OfficersLogin,
-}
-
 /// What came of it.
 pub enum Done {
     /// The new revisions.
@@ -94,15 +57,6 @@ pub enum Done {
     AuditHead(Head, u64),
     /// What the store holds.
     Backup(Box<BackupParts>),
-}
-
-/// What a sweep did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Swept {
-    /// Custom keys whose material was erased, or that ended as scheduled.
-    pub erased: u64,
-    /// Ordinary keys that ended.
-    pub ended: u64,
 }
 
 /// One piece of work and whom to tell. Nobody is told when the store fails: the agent ends instead.
@@ -123,14 +77,20 @@ impl Job {
         Self { work, answer: None, asker: Asker::agent(), caller: None }
     }
 
-    /// Whether it is a change that nobody waits for any more. Whoever gave up waiting was told that it
+    /// Returns whether it is a change that nobody waits for any more. Who gave up waiting was told that it
     /// failed, or has asked again: it is not done behind their back.
     pub(super) fn is_abandoned(&self) -> bool {
-        let changes = matches!(
-            self.work,
-            Work::Commit { .. } | Work::PutToken(_) | Work::DestroyToken { .. } | Work::AcceptClock
-        );
-        changes && self.caller.as_deref().is_some_and(has_hung_up)
+        self.work.is_change() && self.caller.as_deref().is_some_and(has_hung_up)
+    }
+}
+
+impl Work {
+    /// Returns whether it is a change that somebody asks for, and not one of the agent's own.
+    pub(super) fn is_change(&self) -> bool {
+        matches!(
+            self,
+            Self::Commit(_) | Self::PutToken(_) | Self::DestroyToken { .. } | Self::AcceptClock
+        )
     }
 }
 

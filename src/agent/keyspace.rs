@@ -113,9 +113,12 @@ pub fn records(token: Id) -> Key {
     [b"r", &token.bytes()[..]].concat()
 }
 
+/// What the keys of answers begin with.
+pub const ANSWERS: &[u8] = b"c";
+
 /// Where a change's answer stands.
 pub fn answered(change: &[u8; 16]) -> Key {
-    [b"c", &change[..]].concat()
+    [ANSWERS, &change[..]].concat()
 }
 
 /// Where the end of the audit log's chain stands.

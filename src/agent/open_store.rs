@@ -3,7 +3,7 @@
 
 use super::keyspace::{self, Answered, Meta, Row, TokenRow};
 use super::recover;
-use super::rules::{Known, View};
+use super::rules::Known;
 use super::shred_layer;
 use super::time::Time;
 use crate::clock::{Clock, Seconds};
@@ -321,6 +321,18 @@ impl OpenStore {
         }
     }
 
+    /// Calls `visit` for each record of a token, with its row's bytes.
+    pub(crate) fn each_record(
+        &self,
+        token: Id,
+        mut visit: impl FnMut(Id, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        self.each(&keyspace::records(token), |key, row| {
+            visit(keyspace::last_id(key).ok_or(Reason::StoreDamaged)?, row)?;
+            Ok(true)
+        })
+    }
+
     /// Calls `visit` for each pair under `prefix`, ascending, until it says false.
     pub fn each(
         &self,
@@ -339,29 +351,6 @@ impl OpenStore {
             Ok(true)
         })?;
         Ok(claims)
-    }
-}
-
-/// One token of a store, as the rules look at it.
-pub struct TokenView<'a> {
-    /// All records.
-    pub store: &'a OpenStore,
-    /// The token whose records are looked at.
-    pub token: Id,
-}
-
-impl View for TokenView<'_> {
-    fn record(&self, id: Id) -> Result<Option<Known>> {
-        Ok(self.store.find(self.token, id)?.map(|found| found.known))
-    }
-
-    fn material(&self, key: Id) -> Result<Vec<Known>> {
-        Ok(self.store.versions(self.token, key)?.into_iter().map(|found| found.known).collect())
-    }
-
-    fn holders(&self, fingerprint: &Fingerprint) -> Result<Vec<Known>> {
-        let found = self.store.fingerprinted(self.token, fingerprint)?;
-        Ok(found.into_iter().map(|found| found.known).collect())
     }
 }
 

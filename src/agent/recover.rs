@@ -6,11 +6,11 @@
 use super::Lock;
 use super::keyspace;
 use super::open_store::OpenStore;
-use super::service::TRIES;
 use super::shred_layer;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
+use crate::key::pin::TRIES;
 use crate::store::cells::{self, Damage, EraseCell, StoreIdentity};
 use crate::store::{
     self, Batch, Cells, ReadOnly, Room, ServedSnapshot, Sled, Store, files, snapshot,

@@ -3,17 +3,18 @@
 use super::access::Access;
 use super::audit::{Asker, Event, Fact};
 use super::backup::BackupParts;
-use super::commit::check_expected;
+use super::commit::{Commit, check_expected};
 use super::find::{Query, find};
-use super::job::{By, Done, Job, PutToken, Work};
+use super::job::{Done, Job, Work};
 use super::keyspace::TokenRow;
 use super::open_store::{Found, OpenStore};
 use super::subject::Subject;
 use super::tickets::Tickets;
+use super::token_entry::{By, PutToken};
 use crate::clock::Seconds;
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
-use crate::key::pin::Entry;
+use crate::key::pin::{Entry, TRIES};
 use crate::key::{Fingerprint, Role};
 use crate::store::cells::{StoreIdentity, TOKENS};
 use crate::wire::message::{
@@ -27,9 +28,6 @@ use std::os::fd::BorrowedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, sync_channel};
-
-/// How many wrong PINs in a row lock a PIN.
-pub(super) const TRIES: u8 = 10;
 
 // The modules show as many slots as there is room for tokens.
 const _: () = assert!(MOST_TOKENS == TOKENS);
@@ -180,7 +178,7 @@ impl Service {
             }
             Request::Commit { token, changes, change } => {
                 let access = self.access(token);
-                self.write(Work::Commit { token, changes, change, access })?
+                self.write(Work::Commit(Commit { token, changes, change, access }))?
             }
             Request::DestroyToken { token, label, authenticator, change } => {
                 match self.may_destroy(token, &label, authenticator.expose()) {
@@ -623,7 +621,6 @@ pub fn too_long() -> Error {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::keyspace::Answered;
     use super::super::transaction::Transaction;
     use super::super::waker::Waker;
     use super::super::writer::Writer;
@@ -682,8 +679,8 @@ mod tests {
         Cells::make(directory.path()).unwrap();
         let member = connected(directory.path(), false);
         let mut transaction = Transaction::new(&member.store);
-        let answered = Answered { number: 1, revisions: vec![1] };
-        transaction.answer(&[2; 16], &answered, &[]).unwrap();
+        transaction.answer([2; 16], vec![1]);
+        transaction.keep_answer(1, [].iter()).unwrap();
         transaction.apply(1).unwrap();
         for officer in [true, false] {
             let authenticator = Secret::from(&[0; 32][..]).into();

@@ -2,7 +2,6 @@
 //! end, and never so often that a large store is written over and over.
 
 use super::open_store::OpenStore;
-use super::writer::Writer;
 use crate::error::Result;
 use crate::store::{Need, snapshot};
 use std::path::Path;
@@ -32,42 +31,35 @@ impl Snapshots {
         Self { changed, behind: false, last: None }
     }
 
-    /// Something has changed that a snapshot should have.
-    pub fn change(&mut self) {
-        self.changed = true;
-    }
-
-    /// There was a commit that a snapshot can wait for.
-    pub fn fall_behind(&mut self) {
+    /// Notes a commit, which is worth a snapshot soon, or else only at the end.
+    pub(crate) fn note_commit(&mut self, quiet: bool) {
+        self.changed |= !quiet;
         self.behind = true;
     }
 
-    fn rests(&self) -> bool {
-        self.last.is_some_and(|(at, pause)| at.elapsed() < pause)
-    }
-}
-
-impl Writer {
-    /// Keeps a snapshot if it is time to. One that fails costs nothing but itself.
-    pub(super) fn keep_snapshot(&mut self, at_the_end: bool) -> Result<()> {
-        let rests = self.snapshots.rests() && !at_the_end;
-        let wanted = self.snapshots.changed || at_the_end && self.snapshots.behind;
-        if !self.store.is_writable() || !wanted || rests {
-            return Ok(());
+    /// Returns whether it is time to keep one of a store that can be written.
+    pub(crate) fn is_wanted(&self, at_the_end: bool) -> bool {
+        let rests = self.last.is_some_and(|(at, pause)| at.elapsed() < pause);
+        match at_the_end {
+            true => self.changed || self.behind,
+            false => self.changed && !rests,
         }
-        self.sync_and_publish()?;
-        let (store, size) = (&self.store, size_of_db(&self.store.directory));
+    }
+
+    /// Keeps a snapshot of a store whose commits are durable. One that fails costs nothing but itself.
+    pub(crate) fn keep(&mut self, store: &OpenStore) -> Result<()> {
+        let size = size_of_db(&store.directory);
         let origin = store.origin()?;
         let kept = store
             .records
             .room(Need::Grow(size))
             .and_then(|()| snapshot::keep(&store.directory, &*store.records, origin));
         match kept {
-            Ok(()) => (self.snapshots.changed, self.snapshots.behind) = (false, false),
+            Ok(()) => (self.changed, self.behind) = (false, false),
             Err(error) => log::warn!("no snapshot was kept: {error}"),
         }
         let minutes = u32::try_from(size.div_ceil(PER_MINUTE)).unwrap_or(u32::MAX);
-        self.snapshots.last = Some((Instant::now(), MINUTE.saturating_mul(minutes)));
+        self.last = Some((Instant::now(), MINUTE.saturating_mul(minutes)));
         Ok(())
     }
 }

@@ -1,30 +1,34 @@
-//! What happens by itself: material is erased at its expiry, ordinary keys end at theirs, custom keys
-//! end when their scheduled deletion comes; and after a crash, what had begun is finished.
+//! What happens by itself: material is erased at its expiry, ordinary keys end at theirs, and custom keys
+//! end when their scheduled deletion comes.
 
 use super::audit::{Event, Fact};
-use super::job::Swept;
 use super::keyspace::{self, Key};
 use super::open_store::{Found, OpenStore};
+use super::proposer::{Proposer, Step};
 use super::transaction::{Ending, Transaction};
-use super::writer::{STEP, Writer};
+use super::writer::STEP;
 use crate::clock::Seconds;
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::Role;
 use crate::key::policy::FINISH;
-use crate::key::state::Erasure;
 use crate::store::Need;
 use std::collections::HashSet;
-use std::sync::Arc;
-
-/// How long a client has to ask again for a removal that a crash interrupted, in seconds.
-const RETRY: Seconds = 3600;
 
 /// How long it is told of an ordinary key that it has expired, in seconds: an operation under way asks.
 const ENDED_STAYS: Seconds = FINISH;
 
-/// When the next thing is due, if ever; an erasure that waits is due when its grace is over.
-pub fn next_due(store: &OpenStore, grace: Seconds) -> Result<Option<Seconds>> {
+/// What a sweep did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Swept {
+    /// Custom keys whose material was erased, or that ended as scheduled.
+    pub(crate) erased: u64,
+    /// Ordinary keys that ended.
+    pub(crate) ended: u64,
+}
+
+/// Returns when the next thing is due, if ever; an erasure that waits is due when its grace is over.
+pub(crate) fn next_due(store: &OpenStore, grace: Seconds) -> Result<Option<Seconds>> {
     let mut soonest: Vec<_> =
         waiting(store)?.into_iter().map(|it| it.found.saturating_add(grace)).collect();
     for prefix in [keyspace::DUE, keyspace::NARROWING] {
@@ -35,42 +39,129 @@ pub fn next_due(store: &OpenStore, grace: Seconds) -> Result<Option<Seconds>> {
     Ok(soonest.into_iter().min())
 }
 
-impl Writer {
-    /// Erases and ends everything that is due, or lets it wait its grace out first. What cannot be
-    /// looked at stands in nobody else's way: it is the error, after all others.
-    pub(super) fn sweep(&mut self) -> Result<Swept> {
-        self.narrow()?;
-        let (mut swept, mut unread) = (Swept::default(), Unread::default());
-        self.sweep_waiting(&mut swept, &mut unread)?;
-        let store = Arc::clone(&self.store);
+/// Erases and ends everything that is due, or lets it wait its grace out first. What cannot be
+/// looked at stands in nobody else's way: it is the error, after all others.
+pub(crate) struct Sweep {
+    /// How long an erasure waits, in seconds.
+    grace: Seconds,
+    /// What has been waiting since before; none before it has been read.
+    waiting: Option<Vec<Waiting>>,
+    /// How many of these the transaction under way sees to, and what it does.
+    under_way: (usize, Swept),
+    swept: Swept,
+    unread: Unread,
+}
+
+impl Sweep {
+    /// Sweeps with so many seconds of grace.
+    pub(crate) fn new(grace: Seconds) -> Self {
+        let (waiting, under_way, swept) = (None, (0, Swept::default()), Swept::default());
+        Self { grace, waiting, under_way, swept, unread: Unread::default() }
+    }
+}
+
+impl Proposer for Sweep {
+    type Answer = Swept;
+
+    fn propose<'a>(&mut self, store: &'a OpenStore) -> Result<Step<'a, Swept>> {
+        if self.waiting.is_none() {
+            self.waiting = Some(waiting(store)?);
+        }
         loop {
-            let due = due_entries(&store, keyspace::DUE, &unread)?;
-            if due.is_empty() {
-                return unread.error.map_or(Ok(swept), Err);
-            }
-            store.records.room(Need::Shrink)?;
-            let mut transaction = Transaction::new(&store);
-            for (entry, token, id) in due {
-                match self.end_or_wait(&mut transaction, (token, id), &mut swept) {
-                    Ok(()) => transaction.forget(entry),
-                    Err(error) => unread.note(&store, entry, error)?,
-                }
+            self.under_way = (0, Swept::default());
+            let mut transaction = Transaction::new(store);
+            if !self.see_to_waiting(&mut transaction, store)?
+                && !self.see_to_due(&mut transaction, store)?
+            {
+                let error = self.unread.error.take();
+                return error.map_or(Ok(Step::Done(self.swept)), Err);
             }
             if !transaction.is_empty() {
-                self.apply(transaction)?;
+                store.records.room(Need::Shrink)?;
+                return Ok(Step::Apply(transaction));
             }
+            self.applied();
         }
     }
 
-    fn end_or_wait(
-        &self,
+    fn applied(&mut self) {
+        let (count, Swept { erased, ended }) = std::mem::take(&mut self.under_way);
+        self.swept.erased += erased;
+        self.swept.ended += ended;
+        if let Some(waiting) = &mut self.waiting {
+            waiting.drain(..count);
+        }
+    }
+}
+
+impl Sweep {
+    /// Sees to some of what waits. Returns false where nothing more waits.
+    fn see_to_waiting(
+        &mut self,
         transaction: &mut Transaction<'_>,
-        (token, id): (Id, Id),
-        swept: &mut Swept,
+        store: &OpenStore,
+    ) -> Result<bool> {
+        let waiting = self.waiting.as_deref().unwrap_or_default();
+        let step: Vec<Waiting> = waiting.iter().take(STEP).copied().collect();
+        self.under_way.0 = step.len();
+        for waits in &step {
+            if let Err(error) = self.see_to_one(transaction, store, *waits) {
+                let entry = keyspace::waiting(waits.token, waits.id);
+                self.unread.note(store, entry, error)?;
+            }
+        }
+        Ok(!step.is_empty())
+    }
+
+    fn see_to_one(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        store: &OpenStore,
+        Waiting { token, id, found }: Waiting,
     ) -> Result<()> {
-        let store = &self.store;
-        if self.grace == 0 || has_ended(store, token, store.find(token, id)?.as_ref())? {
-            return end(transaction, store, (token, id), swept);
+        let entry = keyspace::waiting(token, id);
+        if transaction.get(&entry)?.is_none() {
+            return Ok(());
+        }
+        let now = store.now();
+        let record = transaction.find(token, id)?;
+        match record.and_then(|it| keyspace::due_at(&it.known.header)) {
+            // The time was taken back, or the material came anew.
+            Some(at) if at > now => transaction.mark_due(at, token, id),
+            // The store has gone back to an earlier clock: from now on, then.
+            Some(_) if now < found => {
+                transaction.defer(now, token, id);
+                return Ok(());
+            }
+            Some(_) if now - found < self.grace => return Ok(()),
+            Some(_) => end(transaction, store, (token, id), &mut self.under_way.1)?,
+            None => {}
+        }
+        transaction.forget(entry);
+        Ok(())
+    }
+
+    /// Sees to some of what has fallen due. Returns false where nothing more has.
+    fn see_to_due(&mut self, transaction: &mut Transaction<'_>, store: &OpenStore) -> Result<bool> {
+        let due = due_entries(store, keyspace::DUE, &self.unread)?;
+        for (entry, token, id) in &due {
+            match self.end_or_wait(transaction, store, (*token, *id)) {
+                Ok(()) => transaction.forget(entry.clone()),
+                Err(error) => self.unread.note(store, entry.clone(), error)?,
+            }
+        }
+        Ok(!due.is_empty())
+    }
+
+    fn end_or_wait(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        store: &OpenStore,
+        (token, id): (Id, Id),
+    ) -> Result<()> {
+        let found = transaction.find(token, id)?;
+        if self.grace == 0 || has_ended(store, token, found.as_ref())? {
+            return end(transaction, store, (token, id), &mut self.under_way.1);
         }
         log::warn!(
             "record {id} of token {token} is due: it is not usable any more, and is erased in {} s \
@@ -80,96 +171,31 @@ impl Writer {
         transaction.defer(store.now(), token, id);
         Ok(())
     }
+}
 
-    /// Makes the time durable from which something can only be read: no later agent takes an earlier
-    /// clock's word for it.
-    fn narrow(&mut self) -> Result<()> {
-        let store = Arc::clone(&self.store);
-        loop {
-            let due = due_entries(&store, keyspace::NARROWING, &Unread::default())?;
-            if due.is_empty() {
-                return Ok(());
-            }
-            self.keep_time()?;
-            store.records.room(Need::Shrink)?;
-            let mut transaction = Transaction::new(&store);
-            due.into_iter().for_each(|(entry, _, _)| transaction.forget(entry));
-            self.apply_quietly(transaction)?;
-        }
+/// Takes away the entries of what has become readable only. The caller has made the time durable from
+/// which that holds: no later agent takes an earlier clock's word for it.
+pub(crate) struct Narrow;
+
+impl Narrow {
+    /// Returns whether anything has become readable only.
+    pub(crate) fn is_due(store: &OpenStore) -> Result<bool> {
+        Ok(!due_entries(store, keyspace::NARROWING, &Unread::default())?.is_empty())
     }
+}
 
-    /// Makes the time durable, and known to the modules.
-    pub(super) fn keep_time(&self) -> Result<()> {
-        let now = self.store.now();
-        self.store.cells.time.raise(now)?;
-        self.store.cells.sync()?;
-        self.store.page.set_mark(now);
-        Ok(())
-    }
+impl Proposer for Narrow {
+    type Answer = ();
 
-    /// Sees to what waits.
-    fn sweep_waiting(&mut self, swept: &mut Swept, unread: &mut Unread) -> Result<()> {
-        let store = Arc::clone(&self.store);
-        let now = store.now();
-        for step in waiting(&store)?.chunks(STEP) {
-            let mut transaction = Transaction::new(&store);
-            for Waiting { token, id, found } in step {
-                let entry = keyspace::waiting(*token, *id);
-                let due = match store.find(*token, *id) {
-                    Ok(record) => record.and_then(|it| keyspace::due_at(&it.known.header)),
-                    Err(error) => {
-                        unread.note(&store, entry, error)?;
-                        continue;
-                    }
-                };
-                match due {
-                    // The time was taken back, or the material came anew.
-                    Some(at) if at > now => transaction.mark_due(at, *token, *id),
-                    // The store has gone back to an earlier clock: from now on, then.
-                    Some(_) if now < *found => {
-                        transaction.defer(now, *token, *id);
-                        continue;
-                    }
-                    Some(_) if now - found < self.grace => continue,
-                    Some(_) => {
-                        if let Err(error) = end(&mut transaction, &store, (*token, *id), swept) {
-                            unread.note(&store, entry, error)?;
-                            continue;
-                        }
-                    }
-                    None => {}
-                }
-                transaction.forget(entry);
-            }
-            if !transaction.is_empty() {
-                store.records.room(Need::Shrink)?;
-                self.apply(transaction)?;
-            }
+    fn propose<'a>(&mut self, store: &'a OpenStore) -> Result<Step<'a, ()>> {
+        let due = due_entries(store, keyspace::NARROWING, &Unread::default())?;
+        if due.is_empty() {
+            return Ok(Step::Done(()));
         }
-        Ok(())
-    }
-
-    /// Finishes deletions and erasures that a crash interrupted after their cell was overwritten.
-    pub(super) fn mend(&mut self) -> Result<()> {
-        let store = Arc::clone(&self.store);
-        let mut erased = Vec::new();
-        for (cell, owner) in store.claims()? {
-            match store.erasure(cell) {
-                Ok(Erasure::Live) => {}
-                Ok(_) => erased.push(owner),
-                Err(error) => log::error!("{error}"),
-            }
-        }
-        for step in erased.chunks(STEP) {
-            let mut transaction = Transaction::new(&store);
-            for (token, id) in step {
-                mend_one(&mut transaction, &store, *token, *id)?;
-            }
-            if !transaction.is_empty() {
-                self.apply(transaction)?;
-            }
-        }
-        Ok(())
+        store.records.room(Need::Shrink)?;
+        let mut transaction = Transaction::new(store).quietly();
+        due.into_iter().for_each(|(entry, _, _)| transaction.forget(entry));
+        Ok(Step::Apply(transaction))
     }
 }
 
@@ -208,17 +234,18 @@ fn due_entries(store: &OpenStore, prefix: &[u8], but: &Unread) -> Result<Vec<(Ke
 }
 
 /// An erasure that waits its grace out.
-pub struct Waiting {
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Waiting {
     /// The token.
-    pub token: Id,
+    pub(crate) token: Id,
     /// The record.
-    pub id: Id,
+    pub(crate) id: Id,
     /// When it was found due.
-    pub found: Seconds,
+    pub(crate) found: Seconds,
 }
 
-/// What waits.
-pub fn waiting(store: &OpenStore) -> Result<Vec<Waiting>> {
+/// Returns what waits.
+pub(crate) fn waiting(store: &OpenStore) -> Result<Vec<Waiting>> {
     let mut all = Vec::new();
     store.each(keyspace::WAITING, |key, value| {
         let (token, id) = keyspace::waiting_ids(key).ok_or(Reason::StoreDamaged)?;
@@ -236,27 +263,27 @@ fn end(
     (token, id): (Id, Id),
     swept: &mut Swept,
 ) -> Result<()> {
-    match store.find(token, id)? {
+    match transaction.find(token, id)? {
         None => {}
         Some(_) if transaction.removes(token, id) => {}
         Some(found) => match found.known.header.role {
             Role::Material { .. } => {
-                transaction.tombstone(token, &found);
+                transaction.tombstone(token, &found)?;
                 swept.erased += 1;
             }
             Role::Object { .. } if has_ended(store, token, Some(&found))? => {
-                transaction.remove(token, &found, Ending::Expired)?;
+                transaction.remove(token, id, Ending::Expired)?;
             }
             Role::Object { .. } => {
-                transaction.tombstone(token, &found);
+                transaction.tombstone(token, &found)?;
                 transaction.mark_due(store.now() + ENDED_STAYS, token, id);
                 swept.ended += 1;
             }
             Role::CustomKey(_) => {
-                for material in store.versions(token, id)? {
-                    transaction.remove(token, &material, Ending::Deleted)?;
+                for material in transaction.versions(token, id)? {
+                    transaction.remove(token, material.known.id, Ending::Deleted)?;
                 }
-                transaction.remove(token, &found, Ending::Deleted)?;
+                transaction.remove(token, id, Ending::Deleted)?;
                 transaction.note(Fact::of_key(Event::Deleted, token, id));
                 swept.erased += 1;
             }
@@ -265,7 +292,7 @@ fn end(
     Ok(())
 }
 
-/// Whether an ordinary object has ended, and stands there only to be asked why.
+/// Returns whether an ordinary object has ended, and stands there only to be asked why.
 fn has_ended(store: &OpenStore, token: Id, found: Option<&Found>) -> Result<bool> {
     match found {
         Some(found) if matches!(found.known.header.role, Role::Object { .. }) => {
@@ -275,25 +302,10 @@ fn has_ended(store: &OpenStore, token: Id, found: Option<&Found>) -> Result<bool
     }
 }
 
-/// Whether a search finds a record.
-fn is_listed(store: &OpenStore, token: Id, found: &Found) -> Result<bool> {
+/// Returns whether a search finds a record.
+pub(crate) fn is_listed(store: &OpenStore, token: Id, found: &Found) -> Result<bool> {
     let all = keyspace::tagged(token, found.known.header.private, None);
     Ok(store.records.get(&[&all[..], found.known.id.bytes()].concat())?.is_some())
-}
-
-/// Takes a record whose cell was overwritten out of every search. It stays in its place, so that a
-/// client that lost its answer can still finish what it began: material for good, with its custom
-/// key, any other until [`RETRY`] is over.
-fn mend_one(transaction: &mut Transaction<'_>, store: &OpenStore, token: Id, id: Id) -> Result<()> {
-    let Some(found) = store.find(token, id)? else { return Ok(()) };
-    if !is_listed(store, token, &found)? {
-        return Ok(());
-    }
-    transaction.tombstone(token, &found);
-    if !matches!(found.known.header.role, Role::Material { .. }) {
-        transaction.mark_due(store.now() + RETRY, token, id);
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -301,9 +313,12 @@ fn mend_one(transaction: &mut Transaction<'_>, store: &OpenStore, token: Id, id:
 mod tests {
     use super::*;
     use crate::agent::waker::Waker;
+    use crate::agent::writer::Writer;
     use crate::clock::FixedClock;
+    use crate::key::state::Erasure;
     use crate::key::{Expiry, ExpiryAction, Fingerprint, Header, State};
     use crate::store::Memory;
+    use std::sync::Arc;
 
     const TOKEN: Id = Id::new([1; 16]);
 
@@ -311,7 +326,7 @@ mod tests {
         let expiry = at.map(|at| Expiry { at, action: ExpiryAction::Erase });
         let header = Header { private: true, role, expiry, tags: vec![] };
         let bytes = (header.encode().unwrap(), vec![number]);
-        transaction.put(TOKEN, Id::new([number; 16]), None, header, bytes).unwrap();
+        transaction.put(TOKEN, Id::new([number; 16]), header, bytes).unwrap();
     }
 
     /// Two ordinary keys due at 10 and 20, material due at 10, and the end of its custom key at 30.
@@ -381,7 +396,7 @@ mod tests {
         let header = Header { private: true, role, expiry, tags: vec![] };
         let bytes = (header.encode().unwrap(), vec![6]);
         let mut transaction = Transaction::new(&store);
-        transaction.put(TOKEN, Id::new([6; 16]), None, header, bytes).unwrap();
+        transaction.put(TOKEN, Id::new([6; 16]), header, bytes).unwrap();
         writer.apply(transaction).unwrap();
         writer.sync_and_publish().unwrap();
         assert_eq!(next_due(&store, 0).unwrap(), Some(8));
@@ -457,8 +472,7 @@ mod tests {
         assert_eq!(sweep_at(&clock, &mut writer, 10), (0, 0));
         let store = Arc::clone(&writer.store);
         let mut transaction = Transaction::new(&store);
-        let found = store.find(TOKEN, Id::new([2; 16])).unwrap().unwrap();
-        transaction.remove(TOKEN, &found, Ending::Deleted).unwrap();
+        transaction.remove(TOKEN, Id::new([2; 16]), Ending::Deleted).unwrap();
         writer.apply(transaction).unwrap();
         // Without a grace from now on, what waits is due.
         let mut writer = writer.with_grace(0);

@@ -2,85 +2,147 @@
 
 use super::audit::{self, Fact};
 use super::commit::check_expected;
-use super::job::{By, PutToken};
-use super::keyspace::{self, TokenRow};
-use super::service::TRIES;
-use super::transaction::{Ending, Transaction};
-use super::writer::{STEP, Writer};
+use super::keyspace::TokenRow;
+use super::open_store::OpenStore;
+use super::proposer::{Proposer, Step};
+use super::removals::Removals;
+use super::transaction::Transaction;
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::Role;
-use crate::key::pin::Entry;
+use crate::key::pin::{Entry, TRIES};
 use crate::store::Need;
-use std::sync::Arc;
+use crate::wire::Expect;
 
-impl Writer {
-    pub(super) fn put_token(&mut self, put: PutToken) -> Result<u64> {
-        if let Some(revisions) = self.answered(&put.change)? {
-            return Ok(revisions.first().copied().unwrap_or(0));
+/// A change of a token's entry, see [`crate::wire::Request::PutToken`].
+pub(crate) struct PutToken {
+    /// The token.
+    pub(crate) token: Id,
+    /// What must be there now.
+    pub(crate) expect: Expect,
+    /// The entry.
+    pub(crate) entry: Vec<u8>,
+    /// The slot that a new one is meant for, if any.
+    pub(crate) slot: Option<u32>,
+    /// Who has been authenticated; nobody for a new token.
+    pub(crate) by: Option<By>,
+    /// Whether ordinary objects end.
+    pub(crate) wipe: bool,
+    /// Names the change.
+    pub(crate) change: [u8; 16],
+}
+
+/// Who changes a token's entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    /// The user, by their PIN.
+    User,
+    /// The security officer, by their PIN.
+    Officer,
+    /// The security officer, by a login: they set the user's PIN, and nothing else.
+    OfficersLogin,
+}
+
+/// Proposes the change, and before it the end of the objects that end with it.
+pub(crate) struct EntryChange {
+    put: PutToken,
+    wiped: Option<Removals>,
+}
+
+impl EntryChange {
+    /// Proposes `put`.
+    pub(crate) fn new(put: PutToken) -> Self {
+        Self { put, wiped: None }
+    }
+}
+
+impl Proposer for EntryChange {
+    /// The entry's new revision.
+    type Answer = u64;
+
+    fn propose<'a>(&mut self, store: &'a OpenStore) -> Result<Step<'a, u64>> {
+        let mut transaction = Transaction::new(store);
+        if let Some(revisions) = transaction.answered(&self.put.change)? {
+            return Ok(Step::Done(revisions.first().copied().unwrap_or(0)));
         }
-        let mut new = Entry::decode(&put.entry).map_err(|_| Reason::ArgumentsBad)?;
-        let store = Arc::clone(&self.store);
-        let old = store.token(put.token)?;
-        check_expected(put.expect, old.as_ref().map(|old| old.revision))?;
-        let mut anew = (true, true);
-        let mut facts = vec![Fact::of_token(audit::Event::TokenInitialised, put.token)];
-        if let Some(old) = &old {
-            let by = put.by.ok_or(Reason::NotLoggedIn)?;
-            let old = Entry::decode(&old.entry)?;
-            new = new.completed_by(&old);
-            if !may_become(&old, &new, by, put.wipe) {
+        let old = transaction.token(self.put.token)?;
+        check_expected(self.put.expect, old.as_ref().map(|old| old.revision))?;
+        let old_entry = old.as_ref().map(|old| Entry::decode(&old.entry)).transpose()?;
+        let new = self.put.judge(old_entry.as_ref())?;
+        let entry = new.encode()?;
+        let need = Need::Grow(entry.len() as u64);
+        store.records.room(if self.put.wipe { Need::Shrink } else { need })?;
+        if let Some(old) = old_entry.as_ref().filter(|_| self.put.wipe)
+            && self.wipe(store, old, &mut transaction)?
+        {
+            return Ok(Step::Apply(transaction));
+        }
+        let facts = self.put.facts(store, old_entry.as_ref(), &new)?;
+        facts.into_iter().for_each(|fact| transaction.note(fact));
+        let slot = store.cells.pins.reserve(self.put.token, self.put.slot)?;
+        let revision = old.map_or(0, |old| old.revision) + 1;
+        let reset = changed_pins(old_entry.as_ref(), &new);
+        transaction.put_token(self.put.token, &TokenRow { slot, revision, entry }, reset)?;
+        transaction.answer(self.put.change, vec![revision]);
+        Ok(Step::Apply(transaction))
+    }
+
+    fn applied(&mut self) {
+        if let Some(wiped) = &mut self.wiped {
+            wiped.applied();
+        }
+    }
+}
+
+impl EntryChange {
+    /// Ends a token's ordinary objects; on a token without custody, everything. Returns false where nothing
+    /// is left to end.
+    fn wipe(
+        &mut self,
+        store: &OpenStore,
+        old: &Entry,
+        transaction: &mut Transaction<'_>,
+    ) -> Result<bool> {
+        let wiped = match &mut self.wiped {
+            Some(wiped) => wiped,
+            none => none.insert(Removals::of(store, self.put.token, |header| {
+                !old.custody || matches!(header.role, Role::Object { .. })
+            })?),
+        };
+        wiped.step(transaction)
+    }
+}
+
+impl PutToken {
+    /// Returns the entry as it will be, if it may become that.
+    fn judge(&self, old: Option<&Entry>) -> Result<Entry> {
+        let mut new = Entry::decode(&self.entry).map_err(|_| Reason::ArgumentsBad)?;
+        if let Some(old) = old {
+            let by = self.by.ok_or(Reason::NotLoggedIn)?;
+            new = new.completed_by(old);
+            if !may_become(old, &new, by, self.wipe) {
                 return Err(Reason::Unlawful.detail("a token's entry may not change like this"));
             }
-            anew = (old.officer != new.officer, old.user != new.user);
-            if !put.wipe {
-                let (_, (_, wrong)) = store.cells.pins.of(put.token)?;
-                facts = audit::of_entry(put.token, anew, by != By::User, wrong >= TRIES);
-            }
         }
-        if !new.is_whole() {
-            return Err(Reason::ArgumentsBad.detail("a token's entry is not whole, or too long"));
+        match new.is_whole() {
+            true => Ok(new),
+            false => Err(Reason::ArgumentsBad.detail("a token's entry is not whole, or too long")),
         }
-        let entry = new.encode()?;
-        store.records.room(if put.wipe { Need::Shrink } else { Need::Grow(entry.len() as u64) })?;
-        let slot = store.cells.pins.reserve(put.token, put.slot)?;
-        store.cells.pins.reset(put.token, anew)?;
-        if let Some(old) = old.as_ref().filter(|_| put.wipe) {
-            self.wipe(put.token, old)?;
-        }
-        let mut transaction = Transaction::new(&store);
-        facts.into_iter().for_each(|fact| transaction.note(fact));
-        let revision = old.map_or(0, |old| old.revision) + 1;
-        transaction.put_token(put.token, &TokenRow { slot, revision, entry })?;
-        self.finish(transaction, &put.change, vec![revision])?;
-        store.question_logins();
-        self.sync_and_publish()?;
-        store.cells.pins.confirm(put.token)?;
-        Ok(revision)
     }
 
-    /// Ends a token's ordinary objects; on a token without custody, everything.
-    fn wipe(&mut self, token: Id, old: &TokenRow) -> Result<()> {
-        let custody = Entry::decode(&old.entry)?.custody;
-        let store = Arc::clone(&self.store);
-        let mut ending = Vec::new();
-        store.each(&keyspace::records(token), |key, value| {
-            let id = keyspace::last_id(key).ok_or(Reason::StoreDamaged)?;
-            let found = store.found(id, value)?;
-            if !custody || matches!(found.known.header.role, Role::Object { .. }) {
-                ending.push(found);
-            }
-            Ok(true)
-        })?;
-        for step in ending.chunks(STEP) {
-            let mut transaction = Transaction::new(&store);
-            for found in step {
-                transaction.remove(token, found, Ending::Deleted)?;
-            }
-            self.apply(transaction)?;
+    fn facts(&self, store: &OpenStore, old: Option<&Entry>, new: &Entry) -> Result<Vec<Fact>> {
+        if old.is_none() || self.wipe {
+            return Ok(vec![Fact::of_token(audit::Event::TokenInitialised, self.token)]);
         }
-        Ok(())
+        let (_, (_, wrong)) = store.cells.pins.of(self.token)?;
+        let (changed, by_officer) = (changed_pins(old, new), self.by != Some(By::User));
+        Ok(audit::of_entry(self.token, changed, by_officer, wrong >= TRIES))
     }
+}
+
+/// Returns which PINs change: the security officer's, the user's.
+fn changed_pins(old: Option<&Entry>, new: &Entry) -> (bool, bool) {
+    old.map_or((true, true), |old| (old.officer != new.officer, old.user != new.user))
 }
 
 fn may_become(old: &Entry, new: &Entry, by: By, wipe: bool) -> bool {

@@ -1,93 +1,138 @@
 //! How often keys were used each day: what modules tell of it, added up, and one line of the audit log
-//! for each key and day once the day is over. The sums are in memory, and in the store from time to time:
-//! the end of an agent loses nothing, its sudden death the last minute.
+//! for each key and day once the day is over. What is not saved yet is in memory: the end of an agent loses
+//! nothing, its sudden death the last minute.
 
 use super::audit::{Event, Fact};
 use super::keyspace;
 use super::open_store::OpenStore;
+use super::proposer::{Proposer, Step};
 use super::transaction::Transaction;
-use super::writer::{STEP, Writer};
+use super::writer::STEP;
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::Role;
 use crate::key::state::DAY;
-use crate::store::Need;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-/// Times by token, key and day, in days since 1970 UTC.
+/// Token, key and day, in days since 1970 UTC.
+type KeyDay = (Id, Id, u32);
+
+/// Uses by token, key and day.
 #[derive(Default)]
-pub struct UsageCounts {
-    times: BTreeMap<(Id, Id, u32), u64>,
-    /// Sums that the store does not have like this.
-    unsaved: BTreeSet<(Id, Id, u32)>,
+pub(crate) struct UsageCounts {
+    /// Of which keys and days the store has a count.
+    saved: BTreeSet<KeyDay>,
+    /// How often they were used beside that.
+    unsaved: BTreeMap<KeyDay, u64>,
 }
 
 impl UsageCounts {
-    /// What earlier agents have added up.
-    pub fn open(store: &OpenStore) -> Result<Self> {
-        let mut usage = Self::default();
-        store.each(keyspace::USES, |key, value| {
-            let of = keyspace::uses_of(key).ok_or(Reason::StoreDamaged)?;
-            let times = value.try_into().map_err(|_| Reason::StoreDamaged)?;
-            usage.times.insert(of, u64::from_be_bytes(times));
+    /// Reads of which keys and days earlier agents have saved a count.
+    pub(crate) fn open(store: &OpenStore) -> Result<Self> {
+        let mut counts = Self::default();
+        store.each(keyspace::USES, |key, _| {
+            counts.saved.insert(keyspace::uses_of(key).ok_or(Reason::StoreDamaged)?);
             Ok(true)
         })?;
-        Ok(usage)
+        Ok(counts)
     }
-}
 
-impl Writer {
     /// Adds what a module tells. It has counted by its own clock: another day than today or yesterday
     /// is taken for today.
-    pub(super) fn used(&mut self, token: Id, uses: Vec<(Id, u32, u64)>) -> Result<()> {
-        let today = day(self.store.clock());
+    pub(crate) fn add(
+        &mut self,
+        store: &OpenStore,
+        token: Id,
+        uses: Vec<(Id, u32, u64)>,
+    ) -> Result<()> {
+        let today = day(store.clock());
         for (key, counted, times) in uses {
-            let known = self.store.find(token, key)?;
+            let known = store.find(token, key)?;
             if !known.is_some_and(|it| matches!(it.known.header.role, Role::CustomKey(_))) {
                 continue;
             }
             let day = if counted + 1 == today { counted } else { today };
-            let sum = self.usage.times.entry((token, key, day)).or_default();
+            let sum = self.unsaved.entry((token, key, day)).or_default();
             *sum = sum.saturating_add(times);
-            self.usage.unsaved.insert((token, key, day));
         }
         Ok(())
     }
 
-    /// Writes the lines of days that are over, and saves the sums of the others.
-    pub(super) fn close_days(&mut self) -> Result<()> {
+    /// Returns the proposer that saves them; none where there is nothing to save and no day is over.
+    pub(crate) fn save(&mut self, store: &OpenStore) -> Option<SaveUses<'_>> {
         // What modules count in the first minute after midnight may still be yesterday's.
-        let today = day(self.store.clock().saturating_sub(LATE));
-        let over: Vec<_> = self.usage.times.keys().filter(|it| it.2 < today).copied().collect();
-        let store = Arc::clone(&self.store);
-        if !store.is_writable() || over.is_empty() && self.usage.unsaved.is_empty() {
-            return Ok(());
-        }
-        // A full disk is left to what matters more: the sums stay in memory.
-        if let Err(error) = store.records.room(Need::Grow(0)) {
-            log::warn!("how often keys are used is not saved: {error}");
-            return Ok(());
-        }
-        let unsaved: Vec<_> = std::mem::take(&mut self.usage.unsaved).into_iter().collect();
-        for step in unsaved.chunks(STEP) {
-            let mut transaction = Transaction::new(&store);
-            step.iter()
-                .for_each(|of| transaction.save_uses(*of, self.usage.times.get(of).copied()));
-            self.apply_quietly(transaction)?;
-        }
-        for step in over.chunks(STEP) {
-            let mut transaction = Transaction::new(&store);
-            for of @ (token, key, day) in step.iter().copied() {
-                if let Some(times) = self.usage.times.remove(&of) {
-                    transaction.note(Fact::of_uses(token, key, Seconds::from(day) * DAY, times));
-                    transaction.save_uses(of, None);
-                }
-            }
-            self.apply(transaction)?;
-        }
+        let today = day(store.clock().saturating_sub(LATE));
+        let all = self.saved.iter().chain(self.unsaved.keys()).copied();
+        let (over, going_on): (BTreeSet<_>, BTreeSet<_>) =
+            all.partition(|(_, _, day)| *day < today);
+        let over: Vec<_> = over.into_iter().collect();
+        let going_on: Vec<_> =
+            going_on.into_iter().filter(|of| self.unsaved.contains_key(of)).collect();
+        let wanted = !over.is_empty() || !going_on.is_empty();
+        wanted.then_some(SaveUses { counts: self, over, going_on, under_way: 0 })
+    }
+}
+
+/// Writes the lines of days that are over, and saves the counts of the others.
+pub(crate) struct SaveUses<'c> {
+    counts: &'c mut UsageCounts,
+    over: Vec<KeyDay>,
+    going_on: Vec<KeyDay>,
+    under_way: usize,
+}
+
+impl SaveUses<'_> {
+    /// Returns how often a key was used on a day in all.
+    fn sum(&self, transaction: &Transaction<'_>, of: KeyDay) -> Result<u64> {
+        let unsaved = self.counts.unsaved.get(&of).copied().unwrap_or(0);
+        Ok(transaction.uses(of)?.saturating_add(unsaved))
+    }
+
+    fn close(&self, transaction: &mut Transaction<'_>, of: KeyDay) -> Result<()> {
+        let ((token, key, day), times) = (of, self.sum(transaction, of)?);
+        transaction.note(Fact::of_uses(token, key, Seconds::from(day) * DAY, times));
+        transaction.save_uses(of, None);
         Ok(())
+    }
+}
+
+impl Proposer for SaveUses<'_> {
+    type Answer = ();
+
+    fn propose<'a>(&mut self, store: &'a OpenStore) -> Result<Step<'a, ()>> {
+        let mut transaction = Transaction::new(store);
+        let over = self.over.iter().take(STEP);
+        self.under_way = over.len();
+        for of in over {
+            self.close(&mut transaction, *of)?;
+        }
+        if self.under_way > 0 {
+            return Ok(Step::Apply(transaction));
+        }
+        let mut transaction = transaction.quietly();
+        let going_on = self.going_on.iter().take(STEP);
+        self.under_way = going_on.len();
+        for of in going_on {
+            let sum = self.sum(&transaction, *of)?;
+            transaction.save_uses(*of, Some(sum));
+        }
+        match self.under_way {
+            0 => Ok(Step::Done(())),
+            _ => Ok(Step::Apply(transaction)),
+        }
+    }
+
+    fn applied(&mut self) {
+        let is_over = !self.over.is_empty();
+        let left = if is_over { &mut self.over } else { &mut self.going_on };
+        for of in left.drain(..std::mem::take(&mut self.under_way)) {
+            self.counts.unsaved.remove(&of);
+            match is_over {
+                true => self.counts.saved.remove(&of),
+                false => self.counts.saved.insert(of),
+            };
+        }
     }
 }
 

@@ -1,12 +1,17 @@
-//! The single writer: takes every change that waits, applies each, syncs once for all, answers.
+//! The single writer: takes every job that waits, applies the transactions of each, syncs once for all,
+//! answers.
 
+use super::answers::Answers;
 use super::audit::{self, Asker, Fact, Journal};
 use super::backup::BackupParts;
+use super::destroy::DestroyToken;
 use super::job::{Done, Job, Work};
-use super::keyspace::{self, Answered, Key};
+use super::mend::Mend;
 use super::open_store::OpenStore;
+use super::proposer::{Note, Proposer, Step};
 use super::snapshots::Snapshots;
-use super::sweep::next_due;
+use super::sweep::{Narrow, Sweep, Swept, next_due};
+use super::token_entry::EntryChange;
 use super::transaction::{AfterSync, Transaction};
 use super::usage_counts::UsageCounts;
 use super::waker::Waker;
@@ -14,85 +19,73 @@ use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use crate::store::Need;
 use crate::sys::heap::wipe_stack;
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
-/// How many changes one sync covers at the most.
+/// How many jobs one sync covers at the most.
 const GROUP: usize = 256;
 
-/// How many records one batch removes when many end at once.
+/// How many records one transaction changes when many end at once.
 pub(super) const STEP: usize = 256;
+
+/// How often in a row a change is judged again because another writer was faster.
+const MOST_CONFLICTS: usize = 16;
 
 /// What a line of the audit log takes at the most, in bytes.
 const MOST_OF_A_LINE: u64 = 4096;
 
-/// How many answers are kept for those who lost theirs.
-const HISTORY: usize = 16_384;
-
 /// The one who changes the store.
-pub struct Writer {
+pub(crate) struct Writer {
     pub(super) store: Arc<OpenStore>,
     /// The number of the last commit.
     commits: u64,
-    /// Changes whose answers are kept, oldest first.
-    history: VecDeque<Key>,
-    /// How many of them.
-    keep: usize,
+    answers: Answers,
     after_sync: AfterSync,
     unsynced: bool,
     journal: Journal,
     /// Who asked for what is being done.
     asker: Asker,
-    /// Rung when what is due next has changed.
+    /// Woken when what is due next has changed.
     waker: Arc<Waker>,
     due: Option<Seconds>,
     /// How long an erasure waits, in seconds.
     pub(super) grace: Seconds,
-    pub(super) snapshots: Snapshots,
-    /// How often keys were used.
-    pub(super) usage: UsageCounts,
+    snapshots: Snapshots,
+    usage: UsageCounts,
 }
 
 impl Writer {
     /// Reads what was kept, and finishes what a crash interrupted.
-    pub fn open(store: Arc<OpenStore>, waker: Arc<Waker>) -> Result<Self> {
-        let commits = store.records.number()?;
-        let history = history(&store)?;
-        let after_sync = AfterSync::default();
-        let journal = Journal::open(&store.directory, &*store.records)?;
-        let (keep, unsynced, asker, due, grace) = (HISTORY, false, Asker::agent(), None, 0);
-        let snapshots = Snapshots::open(&store);
-        let usage = UsageCounts::open(&store)?;
+    pub(crate) fn open(store: Arc<OpenStore>, waker: Arc<Waker>) -> Result<Self> {
         let mut writer = Self {
-            store,
-            commits,
-            history,
-            keep,
-            after_sync,
-            unsynced,
-            journal,
-            asker,
+            commits: store.records.number()?,
+            answers: Answers::open(&store)?,
+            after_sync: AfterSync::default(),
+            unsynced: false,
+            journal: Journal::open(&store.directory, &*store.records)?,
+            asker: Asker::agent(),
             waker,
-            due,
-            grace,
-            snapshots,
-            usage,
+            due: None,
+            grace: 0,
+            snapshots: Snapshots::open(&store),
+            usage: UsageCounts::open(&store)?,
+            store,
         };
-        writer.mend()?;
-        writer.close_days()?;
+        let mut mend = Mend::of(&writer.store)?;
+        writer.drive(&mut mend)?;
+        writer.save_uses()?;
         writer.sync_and_publish()?;
         writer.journal.flush();
         Ok(writer)
     }
 
-    /// The same, letting what falls due wait for so many seconds before it is erased.
-    pub fn with_grace(self, grace: Seconds) -> Self {
+    /// Lets what falls due wait for so many seconds before it is erased.
+    pub(crate) fn with_grace(self, grace: Seconds) -> Self {
         Self { grace, ..self }
     }
 
     /// Works until nobody can ask any more. An error means that the store has failed.
-    pub fn run(mut self, jobs: &Receiver<Job>) -> Result<()> {
+    pub(crate) fn run(mut self, jobs: &Receiver<Job>) -> Result<()> {
         while let Ok(first) = jobs.recv() {
             let mut group = vec![first];
             group.extend(jobs.try_iter().take(GROUP - 1));
@@ -108,7 +101,7 @@ impl Writer {
 
     /// Makes everything durable, and the time with it.
     pub(super) fn finish_up(&mut self) -> Result<()> {
-        self.close_days()?;
+        self.save_uses()?;
         self.sync_and_publish()?;
         self.journal.flush();
         self.keep_time()?;
@@ -124,7 +117,7 @@ impl Writer {
             }
             let Job { work, answer, asker, .. } = job;
             self.asker = asker;
-            let result = self.one(work);
+            let result = self.answer(work);
             if !self.store.alive() {
                 return Err(result.err().unwrap_or_else(|| Reason::StoreDamaged.into()));
             }
@@ -147,25 +140,16 @@ impl Writer {
         Ok(())
     }
 
-    fn one(&mut self, work: Work) -> Result<Done> {
-        match work {
-            Work::Commit { .. }
-            | Work::PutToken(_)
-            | Work::DestroyToken { .. }
-            | Work::AcceptClock => {
-                self.store.check_writable()?;
-            }
-            _ => {}
+    fn answer(&mut self, work: Work) -> Result<Done> {
+        if work.is_change() {
+            self.store.check_writable()?;
         }
+        let first = |revision| Done::Revisions(vec![revision]);
         match work {
-            Work::Commit { token, changes, change, access } => {
-                self.commit(token, changes, &change, access).map(Done::Revisions)
-            }
-            Work::PutToken(put) => {
-                self.put_token(put).map(|revision| Done::Revisions(vec![revision]))
-            }
+            Work::Commit(mut commit) => self.drive(&mut commit).map(Done::Revisions),
+            Work::PutToken(put) => self.drive(&mut EntryChange::new(put)).map(first),
             Work::DestroyToken { token, change } => {
-                self.destroy_token(token, &change).map(|count| Done::Revisions(vec![count]))
+                self.drive(&mut DestroyToken::new(token, change)).map(first)
             }
             Work::Sweep => self.sweep().map(Done::Swept),
             Work::AcceptClock => self.accept_clock().map(|()| Done::Revisions(Vec::new())),
@@ -179,13 +163,57 @@ impl Writer {
             }
             Work::Keep => {
                 self.keep_time()?;
-                self.close_days()?;
+                self.save_uses()?;
                 self.keep_snapshot(false).map(|()| Done::Noted)
             }
-            Work::Used(token, uses) => self.used(token, uses).map(|()| Done::Noted),
+            Work::Used(token, uses) => {
+                self.usage.add(&self.store, token, uses).map(|()| Done::Noted)
+            }
             Work::Backup => self.backup().map(|parts| Done::Backup(Box::new(parts))),
             Work::Stop | Work::Abandon => Err(Reason::AgentAbsent.into()),
         }
+    }
+
+    /// Applies what `proposer` proposes until it is done, and returns its answer. Where another writer was
+    /// faster, it is asked again, by the records as they are then.
+    pub(super) fn drive<P: Proposer>(&mut self, proposer: &mut P) -> Result<P::Answer> {
+        let store = Arc::clone(&self.store);
+        let mut conflicts = 0;
+        loop {
+            let transaction = match proposer.propose(&store)? {
+                Step::Done(answer) => return Ok(answer),
+                Step::Apply(transaction) => transaction,
+            };
+            match self.apply(transaction) {
+                Err(error) if error.reason() == Reason::Conflict && conflicts < MOST_CONFLICTS => {
+                    conflicts += 1;
+                }
+                applied => {
+                    applied?;
+                    proposer.applied();
+                    conflicts = 0;
+                }
+            }
+        }
+    }
+
+    /// Applies a transaction as the next commit.
+    pub(super) fn apply(&mut self, mut transaction: Transaction<'_>) -> Result<()> {
+        let (quiet, answer) = (transaction.is_quiet(), transaction.answer_key());
+        let facts = transaction.facts()?;
+        let head = if facts.is_empty() { None } else { Some(transaction.audit_head()?) };
+        let sealed = self.journal.seal(head, &facts, self.store.now(), &self.asker)?;
+        transaction.keep_lines(&sealed)?;
+        self.answers.make_room(&mut transaction, self.commits + 1)?;
+        let (number, after_sync) = transaction.apply(self.commits + 1)?;
+        self.commits = number;
+        self.unsynced = true;
+        self.after_sync.extend(after_sync);
+        self.journal.applied(sealed);
+        facts.iter().for_each(|fact| audit::log(fact, &self.asker));
+        self.snapshots.note_commit(quiet);
+        answer.into_iter().for_each(|key| self.answers.applied(key));
+        Ok(())
     }
 
     /// Makes everything applied durable, then lets the modules notice once more.
@@ -201,10 +229,56 @@ impl Writer {
         let now = store.now();
         store.cells.time.raise(now)?;
         store.page.set_mark(now);
-        let AfterSync { freed, moved } = std::mem::take(&mut self.after_sync);
+        let AfterSync { freed, moved, arrived, left } = std::mem::take(&mut self.after_sync);
         moved.into_iter().for_each(|(token, watched)| store.page.moved(token, watched));
         freed.into_iter().for_each(|cell| store.cells.erase.release(cell));
+        arrived.into_iter().try_for_each(|token| store.cells.pins.confirm(token))?;
+        left.into_iter().try_for_each(|token| store.cells.pins.vacate(token))
+    }
+
+    /// Erases and ends everything that is due.
+    pub(super) fn sweep(&mut self) -> Result<Swept> {
+        if Narrow::is_due(&self.store)? {
+            self.keep_time()?;
+            self.drive(&mut Narrow)?;
+        }
+        self.drive(&mut Sweep::new(self.grace))
+    }
+
+    /// Makes the time durable, and known to the modules.
+    fn keep_time(&self) -> Result<()> {
+        let now = self.store.now();
+        self.store.cells.time.raise(now)?;
+        self.store.cells.sync()?;
+        self.store.page.set_mark(now);
         Ok(())
+    }
+
+    /// Saves how often keys were used. A full disk is left to what matters more: the counts stay in memory.
+    fn save_uses(&mut self) -> Result<()> {
+        if !self.store.is_writable() {
+            return Ok(());
+        }
+        let mut usage = std::mem::take(&mut self.usage);
+        let saved = match (usage.save(&self.store), self.store.records.room(Need::Grow(0))) {
+            (None, _) => Ok(()),
+            (Some(_), Err(error)) => {
+                log::warn!("how often keys are used is not saved: {error}");
+                Ok(())
+            }
+            (Some(mut save), Ok(())) => self.drive(&mut save),
+        };
+        self.usage = usage;
+        saved
+    }
+
+    /// Keeps a snapshot if it is time to.
+    fn keep_snapshot(&mut self, at_the_end: bool) -> Result<()> {
+        if !self.store.is_writable() || !self.snapshots.is_wanted(at_the_end) {
+            return Ok(());
+        }
+        self.sync_and_publish()?;
+        self.snapshots.keep(&self.store)
     }
 
     /// Lowers the high-water mark of time in each of its places: the slots first, so that a crash in
@@ -224,7 +298,7 @@ impl Writer {
         Ok(())
     }
 
-    /// What can be done ahead, after the answers have gone out.
+    /// Fills cells ahead, after the answers have gone out.
     fn prepare(&self) {
         if !self.store.is_writable() {
             return;
@@ -232,28 +306,6 @@ impl Writer {
         if let Err(error) = self.store.cells.erase.fill_ahead() {
             log::warn!("nothing was prepared for the next change: {error}");
         }
-    }
-
-    /// Applies a transaction as the next commit.
-    pub(super) fn apply(&mut self, transaction: Transaction<'_>) -> Result<()> {
-        self.snapshots.change();
-        self.apply_quietly(transaction)
-    }
-
-    /// The same, for what is not worth a snapshot.
-    pub(super) fn apply_quietly(&mut self, mut transaction: Transaction<'_>) -> Result<()> {
-        self.snapshots.fall_behind();
-        let facts = transaction.facts()?;
-        let sealed = self.journal.seal(&facts, self.store.now(), &self.asker)?;
-        transaction.keep_lines(&sealed)?;
-        let (number, AfterSync { freed, moved }) = transaction.apply(self.commits + 1)?;
-        self.journal.applied(sealed);
-        facts.iter().for_each(|fact| audit::log(fact, &self.asker));
-        self.commits = number;
-        self.unsynced = true;
-        self.after_sync.freed.extend(freed);
-        self.after_sync.moved.extend(moved);
-        Ok(())
     }
 
     /// Everything between two commits, made durable before anybody has it in a backup.
@@ -271,49 +323,15 @@ impl Writer {
         BackupParts::from(&self.store)
     }
 
+    /// Has a line in the audit log that goes with no change.
     pub(super) fn note(&mut self, fact: Fact) -> Result<()> {
         if !self.store.is_writable() {
             log::warn!("not in the audit log, for the store can only be read: {fact}");
             return Ok(());
         }
         self.store.records.room(Need::Grow(MOST_OF_A_LINE))?;
-        let store = Arc::clone(&self.store);
-        let mut transaction = Transaction::new(&store);
-        transaction.note(fact);
-        self.apply(transaction)
+        self.drive(&mut Note::of(fact))
     }
-
-    /// Applies a client's change and keeps its answer.
-    pub(super) fn finish(
-        &mut self,
-        mut transaction: Transaction<'_>,
-        change: &[u8; 16],
-        revisions: Vec<u64>,
-    ) -> Result<Vec<u64>> {
-        let surplus = (self.history.len() + 1).saturating_sub(self.keep);
-        let old: Vec<Key> = self.history.iter().take(surplus).cloned().collect();
-        let answered = Answered { number: self.commits + 1, revisions };
-        transaction.answer(change, &answered, &old)?;
-        self.apply(transaction)?;
-        self.history.drain(..surplus);
-        self.history.push_back(keyspace::answered(change));
-        Ok(answered.revisions)
-    }
-
-    pub(super) fn answered(&self, change: &[u8; 16]) -> Result<Option<Vec<u64>>> {
-        self.store.answered(change)
-    }
-}
-
-/// The answers that are kept, oldest first.
-fn history(store: &OpenStore) -> Result<VecDeque<Key>> {
-    let mut kept = Vec::new();
-    store.each(b"c", |key, value| {
-        kept.push((keyspace::decode::<Answered>(value, "an answer")?.number, key.to_vec()));
-        Ok(true)
-    })?;
-    kept.sort_unstable();
-    Ok(kept.into_iter().map(|(_, key)| key).collect())
 }
 
 #[cfg(test)]

@@ -34,6 +34,9 @@ const WRAPPED: usize = 256;
 /// The lengths a PIN may have, in bytes.
 pub const PIN_LENGTH: std::ops::RangeInclusive<usize> = 4..=255;
 
+/// How many wrong PINs in a row lock a PIN.
+pub const TRIES: u8 = 10;
+
 /// What a guess at a new PIN costs, and at any PIN no less: whoever shows an entry would otherwise name a
 /// cost at which an authenticator gives the PIN away.
 const COST: Cost = Cost { memory_kib: 19 << 10, passes: 2, lanes: 1 };

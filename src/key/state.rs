@@ -137,10 +137,12 @@ impl Event {
         postcard::to_stdvec(self).map_err(|cause| Reason::General.detail(cause))
     }
 
-    /// Reads [`Self::encode`]'s bytes back.
+    /// Reads [`Self::encode`]'s bytes back, and refuses any that stand behind them.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
-        postcard::from_bytes(bytes)
-            .map_err(|_| Reason::Unlawful.detail("an event that does not parse"))
+        match postcard::take_from_bytes(bytes) {
+            Ok((event, [])) => Ok(event),
+            _ => Err(Reason::ArgumentsBad.detail("an event does not parse")),
+        }
     }
 }
 

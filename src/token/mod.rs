@@ -99,8 +99,7 @@ pub enum Answer {
     Unknown,
 }
 
-/// How many wrong PINs in a row lock a PIN.
-pub const TRIES: u8 = 10;
+pub use crate::key::pin::TRIES;
 
 /// What the configuration decides for all tokens.
 #[derive(Debug, Clone, Copy)]

@@ -80,9 +80,17 @@ impl Journal {
         (self.head, self.waiting.len() as u64)
     }
 
-    /// Facts as the next lines. They count when [`Self::applied`] is told.
-    pub fn seal(&mut self, facts: &[Fact], now: Seconds, asker: &Asker) -> Result<Sealed> {
-        let mut sealed = Sealed { head: self.head, released: self.release(), lines: Vec::new() };
+    /// Returns facts as the next lines, after the end of the chain that the store has, where that is later
+    /// than this journal's. They count when [`Self::applied`] is told.
+    pub fn seal(
+        &self,
+        stored: Option<Head>,
+        facts: &[Fact],
+        now: Seconds,
+        asker: &Asker,
+    ) -> Result<Sealed> {
+        let head = stored.filter(|stored| stored.seq > self.head.seq).unwrap_or(self.head);
+        let mut sealed = Sealed { head, released: self.release(), lines: Vec::new() };
         for fact in facts {
             let seq = sealed.head.seq + 1;
             let entry = Entry::new(seq, timestamp(now), fact.clone(), asker);
@@ -96,6 +104,7 @@ impl Journal {
     /// The batch with these lines has been applied.
     pub fn applied(&mut self, sealed: Sealed) {
         self.head = sealed.head;
+        self.unsynced.drain(..sealed.released.len());
         self.waiting.extend(sealed.lines);
     }
 
@@ -115,13 +124,13 @@ impl Journal {
     }
 
     /// The rows that may go, because the file that has their lines is synced.
-    fn release(&mut self) -> Vec<u64> {
+    fn release(&self) -> Vec<u64> {
         if self.unsynced.len() < ROWS {
             return Vec::new();
         }
         let Some(file) = &self.file else { return Vec::new() };
         match syncs::during(&self.folder.join(CURRENT), || file.sync_data()) {
-            Ok(()) => self.unsynced.drain(..).collect(),
+            Ok(()) => self.unsynced.iter().copied().collect(),
             Err(error) => {
                 log::error!("the audit log is not synced: {error}");
                 Vec::new()
@@ -231,7 +240,7 @@ mod tests {
 
     fn write_of(journal: &mut Journal, store: &Memory, asker: &Asker) {
         let fact = Fact::of_token(Event::TokenChanged, Id::new([1; 16]));
-        let sealed = journal.seal(&[fact], 1_800_000_000, asker).unwrap();
+        let sealed = journal.seal(None, &[fact], 1_800_000_000, asker).unwrap();
         let line = |(seq, line): &(u64, String)| {
             (keyspace::audit_line(*seq), Some(keyspace::encode(line).unwrap()))
         };

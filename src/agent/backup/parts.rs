@@ -6,7 +6,7 @@ use crate::agent::keyspace::{self, Row, TokenRow};
 use crate::agent::open_store::OpenStore;
 use crate::agent::rules::Known;
 use crate::agent::shred_layer;
-use crate::error::{Error, Reason, Result};
+use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::key::state::Erasure;
 use crate::key::{Header, Role};
@@ -46,12 +46,11 @@ impl BackupParts {
         for (token, row) in store.tokens()? {
             parts.put(&token_item(store, token, row)?)?;
             parts.tokens += 1;
-            store.each(&keyspace::records(token), |key, value| {
-                let id = keyspace::last_id(key).ok_or(Reason::StoreDamaged)?;
-                let record = parts.record(store, token, id, value)?;
+            store.each_record(token, |id, row| {
+                let record = parts.record(store, token, id, row)?;
                 parts.put(&Item::Record(record))?;
                 records += 1;
-                Ok(true)
+                Ok(())
             })?;
         }
         parts.put(&Item::End { tokens: parts.tokens, records })?;

@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::agent::access::Access;
-use crate::agent::commit::MOST_TAGS;
+use crate::agent::commit::{Commit, MOST_TAGS};
 use crate::agent::keyspace::TokenRow;
 use crate::clock::FixedClock;
 use crate::id::Id;
@@ -13,6 +13,7 @@ use crate::key::{Header, Role, Tag};
 use crate::store::{
     Batch, Cells, Changes, CommitNumber, Limits, Memory, Pair, Room, Standing, Store,
 };
+use crate::wire::{Change, Expect};
 use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -104,7 +105,9 @@ impl Bench {
         let mut writer = Writer::open(Arc::new(store), waker).unwrap();
         let store = Arc::clone(&writer.store);
         let mut transaction = Transaction::new(&store);
-        transaction.put_token(TOKEN, &TokenRow { slot: 0, revision: 1, entry: vec![] }).unwrap();
+        let slot = store.cells.pins.reserve(TOKEN, None).unwrap();
+        let row = TokenRow { slot, revision: 1, entry: vec![] };
+        transaction.put_token(TOKEN, &row, (false, false)).unwrap();
         writer.apply(transaction).unwrap();
         Self { writer, probe, free }
     }
@@ -113,7 +116,9 @@ impl Bench {
         let name = [change.id.bytes().first().copied().unwrap(), u8::from(change.put.is_some())];
         let mut named = [0; 16];
         named.iter_mut().zip(name).for_each(|(to, from)| *to = from);
-        self.writer.commit(TOKEN, vec![change], &named, Access::User)
+        let access = Access::User;
+        let mut commit = Commit { token: TOKEN, changes: vec![change], change: named, access };
+        self.writer.drive(&mut commit)
     }
 
     fn everything(&self) -> Vec<Pair> {
@@ -135,12 +140,12 @@ fn removal(number: u8) -> Change {
 
 fn job(number: u8) -> (Job, Receiver<Result<Done>>) {
     let (answer, done) = sync_channel(1);
-    let work = Work::Commit {
+    let work = Work::Commit(Commit {
         token: TOKEN,
         changes: vec![key_object(number)],
         change: [number; 16],
         access: Access::User,
-    };
+    });
     (Job { work, answer: Some(answer), asker: Asker::agent(), caller: None }, done)
 }
 
@@ -199,7 +204,7 @@ fn a_full_disk_refuses_growth_changes_nothing_and_still_deletes() {
 fn old_answers_are_forgotten_and_young_ones_kept() {
     let directory = tempfile::tempdir().unwrap();
     let mut bench = Bench::new(directory.path());
-    bench.writer.keep = 3;
+    bench.writer.answers.kept = 3;
     for number in 1..=10 {
         bench.commit(key_object(number)).unwrap();
     }
@@ -207,7 +212,8 @@ fn old_answers_are_forgotten_and_young_ones_kept() {
     assert_eq!(kept.len(), 3);
     assert_eq!(bench.commit(key_object(10)), Ok(vec![1]), "a retry");
     assert_eq!(bench.commit(key_object(2)).unwrap_err().reason(), Reason::Conflict);
-    assert_eq!(history(&bench.writer.store).unwrap(), bench.writer.history);
+    let reopened = Answers::open(&bench.writer.store).unwrap();
+    assert_eq!(reopened.keys(), bench.writer.answers.keys());
 }
 
 #[test]
@@ -222,7 +228,7 @@ fn a_refused_commit_gives_its_cells_back() {
         let mut transaction = Transaction::new(&store);
         let header = Header::decode(&key_object(2).put.unwrap().0).unwrap();
         let bytes = (header.encode().unwrap(), vec![]);
-        transaction.put(TOKEN, Id::new([2; 16]), None, header, bytes).unwrap();
+        transaction.put(TOKEN, Id::new([2; 16]), header, bytes).unwrap();
     }
     assert_eq!(length(), before);
 }

@@ -1,0 +1,53 @@
+//! The answers that are kept, so that a change whose answer was lost happens once.
+
+use super::keyspace::{self, Answered, Key};
+use super::open_store::OpenStore;
+use super::transaction::Transaction;
+use crate::error::Result;
+use std::collections::VecDeque;
+
+/// How many answers are kept for those who lost theirs.
+const KEPT: usize = 16_384;
+
+/// The answers in the store, oldest first.
+pub(crate) struct Answers {
+    keys: VecDeque<Key>,
+    /// How many stay.
+    pub(super) kept: usize,
+}
+
+impl Answers {
+    /// Reads which answers the store has.
+    pub(crate) fn open(store: &OpenStore) -> Result<Self> {
+        let mut answers = Vec::new();
+        store.each(keyspace::ANSWERS, |key, value| {
+            let Answered { number, .. } = keyspace::decode(value, "an answer")?;
+            answers.push((number, key.to_vec()));
+            Ok(true)
+        })?;
+        answers.sort_unstable();
+        let keys = answers.into_iter().map(|(_, key)| key).collect();
+        Ok(Self { keys, kept: KEPT })
+    }
+
+    /// Has the oldest make way for the answer of a transaction that will be commit `number`.
+    pub(crate) fn make_room(&self, transaction: &mut Transaction<'_>, number: u64) -> Result<()> {
+        transaction.keep_answer(number, self.keys.iter().take(self.surplus()))
+    }
+
+    /// Notes that the transaction with the answer at `key` was applied.
+    pub(crate) fn applied(&mut self, key: Key) {
+        let surplus = self.surplus();
+        self.keys.drain(..surplus);
+        self.keys.push_back(key);
+    }
+
+    fn surplus(&self) -> usize {
+        (self.keys.len() + 1).saturating_sub(self.kept)
+    }
+
+    #[cfg(test)]
+    pub(super) fn keys(&self) -> &VecDeque<Key> {
+        &self.keys
+    }
+}

@@ -1,0 +1,76 @@
+//! What a crash or a recovery has left half done, finished before the first answer.
+
+use super::open_store::OpenStore;
+use super::proposer::{Proposer, Step};
+use super::sweep::is_listed;
+use super::transaction::Transaction;
+use super::writer::STEP;
+use crate::clock::Seconds;
+use crate::error::Result;
+use crate::id::Id;
+use crate::key::Role;
+use crate::key::state::Erasure;
+
+/// How long a client has to ask again for a removal that a crash interrupted, in seconds.
+const RETRY: Seconds = 3600;
+
+/// Finishes the end of records whose cell is overwritten already.
+pub(crate) struct Mend {
+    /// Token and record of what is still to be looked at.
+    erased: Vec<(Id, Id)>,
+    under_way: usize,
+}
+
+impl Mend {
+    /// Lists the records whose cell is overwritten.
+    pub(crate) fn of(store: &OpenStore) -> Result<Self> {
+        let mut erased = Vec::new();
+        for (cell, owner) in store.claims()? {
+            match store.erasure(cell) {
+                Ok(Erasure::Live) => {}
+                Ok(_) => erased.push(owner),
+                Err(error) => log::error!("{error}"),
+            }
+        }
+        Ok(Self { erased, under_way: 0 })
+    }
+}
+
+impl Proposer for Mend {
+    type Answer = ();
+
+    fn propose<'a>(&mut self, store: &'a OpenStore) -> Result<Step<'a, ()>> {
+        while !self.erased.is_empty() {
+            let mut transaction = Transaction::new(store);
+            let step = self.erased.iter().take(STEP);
+            self.under_way = step.len();
+            for (token, id) in step {
+                mend(&mut transaction, store, *token, *id)?;
+            }
+            if !transaction.is_empty() {
+                return Ok(Step::Apply(transaction));
+            }
+            self.applied();
+        }
+        Ok(Step::Done(()))
+    }
+
+    fn applied(&mut self) {
+        self.erased.drain(..std::mem::take(&mut self.under_way));
+    }
+}
+
+/// Takes a record whose cell was overwritten out of every search. It stays in its place, so that a
+/// client that lost its answer can still finish what it began: material for good, with its custom
+/// key, any other until [`RETRY`] is over.
+fn mend(transaction: &mut Transaction<'_>, store: &OpenStore, token: Id, id: Id) -> Result<()> {
+    let Some(found) = transaction.find(token, id)? else { return Ok(()) };
+    if !is_listed(store, token, &found)? {
+        return Ok(());
+    }
+    transaction.tombstone(token, &found)?;
+    if !matches!(found.known.header.role, Role::Material { .. }) {
+        transaction.mark_due(store.now() + RETRY, token, id);
+    }
+    Ok(())
+}

@@ -1,0 +1,54 @@
+//! What every change of the store consists of: a proposer gives one transaction after another, and the
+//! writer's loop applies them, or asks for the same one again where another writer was faster.
+
+use super::audit::Fact;
+use super::open_store::OpenStore;
+use super::transaction::Transaction;
+use crate::error::Result;
+
+/// What a proposer does next.
+pub(crate) enum Step<'a, T> {
+    /// This transaction is to be applied, and the next step asked for.
+    Apply(Transaction<'a>),
+    /// Nothing remains to be done.
+    Done(T),
+}
+
+/// A change of the store in one or more transactions.
+pub(crate) trait Proposer {
+    /// The answer of a change that is made.
+    type Answer;
+
+    /// Returns the next step, judged by the records as they are now. The same step is asked for again where
+    /// its transaction was in conflict with another writer's. Errors end the change; what has been applied
+    /// stands.
+    fn propose<'a>(&mut self, store: &'a OpenStore) -> Result<Step<'a, Self::Answer>>;
+
+    /// Notes that the last transaction was applied.
+    fn applied(&mut self) {}
+}
+
+/// Has a line in the audit log that goes with no change.
+pub(crate) struct Note(Option<Fact>);
+
+impl Note {
+    /// Proposes the line of this fact.
+    pub(crate) fn of(fact: Fact) -> Self {
+        Self(Some(fact))
+    }
+}
+
+impl Proposer for Note {
+    type Answer = ();
+
+    fn propose<'a>(&mut self, store: &'a OpenStore) -> Result<Step<'a, ()>> {
+        let Some(fact) = self.0.clone() else { return Ok(Step::Done(())) };
+        let mut transaction = Transaction::new(store);
+        transaction.note(fact);
+        Ok(Step::Apply(transaction))
+    }
+
+    fn applied(&mut self) {
+        self.0 = None;
+    }
+}
