@@ -143,7 +143,7 @@ fn touched(file: &OwnedFd) -> Option<Touched> {
 /// Somebody holds a lock, serves nobody, and shows no sign of life.
 fn kept(directory: &Path) -> Error {
     let place = directory.display();
-    Reason::AgentAbsent.detail(match AgentProcess::of(directory, None) {
+    Reason::AgentAbsent.detail(match AgentProcess::of(directory, || None) {
         Some(holder) => format!("{holder} holds the lock of {place}; {}", holder.remedy()),
         None => format!("somebody holds the lock of {place}"),
     })

@@ -1,12 +1,14 @@
 //! The module itself: PKCS#11 3.1, 5.4; and what is left of parallel functions, 5.20.
 
-use super::buffer::{self, OutPtr};
-use super::{entry, lists};
+use super::buffer::OutPtr;
+use super::entry;
 use crate::error::{Reason, Result};
 use crate::module::{self, Arguments};
 use crate::sys;
 use pkcs11_sys::*;
-use std::ffi::CStr;
+
+/// The newest version of PKCS#11 there is an interface for.
+pub const NEWEST: CK_VERSION = CK_VERSION { major: 3, minor: 2 };
 
 /// The manufacturer of the module, its slots and its tokens.
 pub const MANUFACTURER: &str = "Keystead";
@@ -123,7 +125,7 @@ pub unsafe extern "C" fn C_GetInfo(info: CK_INFO_PTR) -> CK_RV {
         // SAFETY: `info` is NULL or has room for its value.
         let out = unsafe { OutPtr::new(info) }?;
         out.write(CK_INFO {
-            cryptokiVersion: lists::NEWEST,
+            cryptokiVersion: NEWEST,
             manufacturerID: padded(MANUFACTURER),
             flags: 0,
             libraryDescription: padded("Keeps custom keys"),
@@ -143,49 +145,6 @@ pub fn padded<const N: usize>(text: &str) -> [CK_UTF8CHAR; N] {
         rest = after;
     }
     field
-}
-
-/// Hands out the functions of version 2.40.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_GetFunctionList(list: CK_FUNCTION_LIST_PTR_PTR) -> CK_RV {
-    entry::anywhere("C_GetFunctionList", || {
-        // SAFETY: `list` is NULL or has room for its value.
-        unsafe { OutPtr::new(list) }?.write((&raw const lists::V2_40).cast_mut());
-        Ok(())
-    })
-}
-
-/// Lists the interfaces.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_GetInterfaceList(
-    interfaces: CK_INTERFACE_PTR,
-    count: CK_ULONG_PTR,
-) -> CK_RV {
-    entry::anywhere("C_GetInterfaceList", || {
-        // SAFETY: `interfaces` is NULL or has room for `*count` elements.
-        unsafe { buffer::output(interfaces, count, |out| out.copy(lists::interfaces()).or_short()) }
-    })
-}
-
-/// Hands out the interface of that name and version with at least those flags; no name or no version
-/// stands for the default one.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_GetInterface(
-    name: CK_UTF8CHAR_PTR,
-    version: CK_VERSION_PTR,
-    interface: CK_INTERFACE_PTR_PTR,
-    flags: CK_FLAGS,
-) -> CK_RV {
-    entry::anywhere("C_GetInterface", || {
-        // SAFETY: `interface` is NULL or has room for its value.
-        let out = unsafe { OutPtr::new(interface) }?;
-        // SAFETY: `name` is not NULL, so it is a string with its NUL (5.4.6).
-        let name = (!name.is_null()).then(|| unsafe { CStr::from_ptr(name.cast()) });
-        // SAFETY: `version` is NULL or a version that nobody writes during the call.
-        let version = unsafe { version.as_ref() };
-        out.write(lists::find(name, version, flags)?);
-        Ok(())
-    })
 }
 
 /// Answers that functions do not run in parallel (5.20), with a session or without.

@@ -1,18 +1,20 @@
-//! The function lists and interfaces that callers find the functions by: 2.40, 3.0, 3.1 and 3.2.
+//! The function lists and interfaces that callers find the functions by, 2.40, 3.0, 3.1 and 3.2, and the
+//! functions that hand them out (PKCS#11 3.1, 5.4).
 
+use super::buffer::{self, OutPtr};
+use super::entry;
 use super::{
     decrypt::*, digest::*, dual::*, encrypt::*, general::*, key::*, message_cipher::*,
     message_sign::*, object::*, random::*, session::*, sign::*, slot::*, unsupported::*, verify::*,
 };
 use crate::error::{Reason, Result};
 use pkcs11_sys::{
-    CK_FLAGS, CK_FUNCTION_LIST, CK_FUNCTION_LIST_3_0, CK_INTERFACE, CK_INTERFACE_PTR, CK_VERSION,
+    CK_FLAGS, CK_FUNCTION_LIST, CK_FUNCTION_LIST_3_0, CK_FUNCTION_LIST_PTR_PTR, CK_INTERFACE,
+    CK_INTERFACE_PTR, CK_INTERFACE_PTR_PTR, CK_RV, CK_ULONG_PTR, CK_UTF8CHAR_PTR, CK_VERSION,
+    CK_VERSION_PTR,
 };
 use std::cell::UnsafeCell;
 use std::ffi::CStr;
-
-/// The newest version there is an interface for.
-pub const NEWEST: CK_VERSION = version(3, 2);
 
 /// The name of every interface that the specification defines.
 const STANDARD: &CStr = c"PKCS 11";
@@ -185,6 +187,49 @@ const fn interface<T>(functions: *const T) -> CK_INTERFACE {
         pFunctionList: functions.cast_mut().cast(),
         flags: 0,
     }
+}
+
+/// Hands out the functions of version 2.40.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_GetFunctionList(list: CK_FUNCTION_LIST_PTR_PTR) -> CK_RV {
+    entry::anywhere("C_GetFunctionList", || {
+        // SAFETY: `list` is NULL or has room for its value.
+        unsafe { OutPtr::new(list) }?.write((&raw const V2_40).cast_mut());
+        Ok(())
+    })
+}
+
+/// Lists the interfaces.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_GetInterfaceList(
+    interfaces: CK_INTERFACE_PTR,
+    count: CK_ULONG_PTR,
+) -> CK_RV {
+    entry::anywhere("C_GetInterfaceList", || {
+        // SAFETY: `interfaces` is NULL or has room for `*count` elements.
+        unsafe { buffer::output(interfaces, count, |out| out.copy(&INTERFACES.0).or_short()) }
+    })
+}
+
+/// Hands out the interface of that name and version with at least those flags; no name or no version
+/// stands for the default one.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn C_GetInterface(
+    name: CK_UTF8CHAR_PTR,
+    version: CK_VERSION_PTR,
+    interface: CK_INTERFACE_PTR_PTR,
+    flags: CK_FLAGS,
+) -> CK_RV {
+    entry::anywhere("C_GetInterface", || {
+        // SAFETY: `interface` is NULL or has room for its value.
+        let out = unsafe { OutPtr::new(interface) }?;
+        // SAFETY: `name` is not NULL, so it is a string with its NUL (5.4.6).
+        let name = (!name.is_null()).then(|| unsafe { CStr::from_ptr(name.cast()) });
+        // SAFETY: `version` is NULL or a version that nobody writes during the call.
+        let version = unsafe { version.as_ref() };
+        out.write(find(name, version, flags)?);
+        Ok(())
+    })
 }
 
 /// Returns all interfaces, the default one first.

@@ -20,24 +20,16 @@ mod owned;
 mod pkey;
 pub mod random;
 pub mod rsa;
+mod rsa_generate;
 mod rsa_odd;
 pub mod rsa_parts;
 pub mod rsa_pkcs1;
 pub mod rsa_sign;
+pub mod spki;
 pub mod x25519;
 
 use crate::error::{Error, Reason, Result};
 use std::ffi::c_int;
-
-/// A `SubjectPublicKeyInfo` in the encoding that keys here give of themselves; `DataInvalid` for
-/// anything else.
-pub fn canonical_spki(der: &[u8]) -> Result<Vec<u8>> {
-    match ec::PublicKey::from_spki(der) {
-        // A compressed point is remembered as one.
-        Ok(key) => ec::PublicKey::from_point(key.curve(), &key.point()?)?.to_spki(),
-        Err(_) => pkey::Pkey::from_any_spki(der)?.to_spki(),
-    }
-}
 
 /// Returns `reason` unless AWS-LC answered 1, with the error queue emptied.
 fn done(code: c_int, reason: Reason) -> Result<()> {

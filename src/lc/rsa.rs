@@ -7,13 +7,11 @@ use super::digest::Hash;
 use super::heap::kept;
 use super::owned::Owned;
 use super::pkey::{Pkey, bytes};
-use super::{done, failed, rsa_odd};
+use super::{done, failed};
 use crate::error::{Reason, Result};
 use crate::secret::Secret;
 use aws_lc_sys::*;
-use std::ffi::c_int;
 use std::ops::RangeInclusive;
-use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The sizes of a modulus that are computed with, in bits.
@@ -60,7 +58,7 @@ pub struct PrivateKey {
 
 impl PrivateKey {
     /// Takes a key whose size is served, or `KeySizeRange`.
-    fn sized(key: Pkey) -> Result<Self> {
+    pub(super) fn sized(key: Pkey) -> Result<Self> {
         sized(key).map(|key| Self { key, used: AtomicBool::new(false) })
     }
 
@@ -74,27 +72,6 @@ impl PrivateKey {
                 done
             }
         }
-    }
-
-    /// Generates a key of `bits` bits (in [`BITS`]: `KeySizeRange`) with a big-endian public exponent
-    /// (odd, at most 32 bits: `AttributeValue`).
-    pub fn generate(bits: u64, public_exponent: &[u8]) -> Result<Self> {
-        if !BITS.contains(&bits) {
-            return Err(Reason::KeySizeRange.into());
-        }
-        if !bits.is_multiple_of(128) {
-            // AWS-LC rounds other sizes down.
-            return Self::from_components(&rsa_odd::generate(bits, public_exponent)?);
-        }
-        let bits = c_int::try_from(bits).map_err(|_| failed(Reason::KeySizeRange))?;
-        let exponent = exponent(public_exponent)?;
-        // SAFETY: makes a new key that we own.
-        let rsa = unsafe { Owned::take(RSA_new(), Reason::HostMemory)? };
-        // SAFETY: fills the empty key; there is no callback.
-        let code =
-            unsafe { RSA_generate_key_ex(rsa.as_ptr(), bits, exponent.as_ptr(), null_mut()) };
-        done(code, Reason::FunctionFailed)?;
-        Self::sized(Pkey::rsa(&rsa)?)
     }
 
     /// Reads a PKCS#8 `PrivateKeyInfo` (RFC 5208) and checks the key. Anything else, trailing bytes
@@ -324,8 +301,8 @@ fn pad_oaep(context: &Owned<EVP_PKEY_CTX>, padding: &Oaep) -> Result<()> {
     done(code, Reason::MechanismParam)
 }
 
-/// A public exponent that a key may have: odd, at least 3, at most 33 bits (AWS-LC's limit).
-fn exponent(bytes: &[u8]) -> Result<Owned<BIGNUM>> {
+/// Reads a public exponent that a key may have: odd, at least 3, at most 33 bits (AWS-LC's limit).
+pub(super) fn exponent(bytes: &[u8]) -> Result<Owned<BIGNUM>> {
     let number = Owned::number(bytes)?;
     // SAFETY: a valid number.
     let bits = unsafe { BN_num_bits(number.as_ptr()) };

@@ -18,17 +18,19 @@ mod rsa;
 mod rsa_aes;
 mod rsa_sign;
 mod seal;
+mod steps;
 mod versions;
 
 pub use params::{Hash, Mechanism, Params, ParamsShape, Salt};
 pub use row::Row;
 pub use seal::SEAL_AROUND;
+pub use steps::{
+    Absorb, BeginDigest, BeginSign, BeginTransform, BeginVerify, Check, Derive, Domain, Generate,
+    GeneratePair, Lengths, MessageParams, Transform, Unwrap, Wrap,
+};
 pub use versions::begin_verify;
 
 use crate::error::{Reason, Result};
-use crate::key::{Parsed, UsableKey};
-use crate::secret::Secret;
-use std::ops::RangeInclusive;
 
 /// Every mechanism, sorted by its number.
 pub static MECHANISMS: &[Row] = &[
@@ -139,86 +141,6 @@ pub fn find(id: u64) -> Result<&'static Row> {
         None => MECHANISMS.iter().rev().find(|row| row.id == id),
     };
     row.ok_or(Reason::MechanismInvalid.into())
-}
-
-/// An encryption or decryption under way. Lengths are upper bounds, exact unless padding is removed.
-///
-/// Input and output never overlap here: the border copies where the caller's buffers do.
-pub trait Transform: Send {
-    /// The most that [`Self::update`] with `input` more bytes writes.
-    fn update_len(&self, input: usize) -> usize;
-    /// Takes `input`, writes what is ready; returns how much. A decryption that authenticates
-    /// writes nothing before [`Self::finish`].
-    fn update(&mut self, input: &[u8], output: &mut [u8]) -> Result<usize>;
-    /// The most that [`Self::finish`] writes.
-    fn finish_len(&self) -> usize;
-    /// Writes the rest; returns how much. Nothing follows.
-    fn finish(&mut self, output: &mut [u8]) -> Result<usize>;
-    /// The most that [`Self::whole`] writes for `input` bytes.
-    fn whole_len(&self, input: usize) -> usize;
-    /// Everything in one step, on a fresh operation. Nothing follows.
-    fn whole(&mut self, input: &[u8], output: &mut [u8]) -> Result<usize>;
-}
-
-/// A digest, signature or MAC under way.
-pub trait Absorb: Send {
-    /// Takes more input.
-    fn update(&mut self, input: &[u8]) -> Result<()>;
-    /// The length of the result in bytes.
-    fn finish_len(&self) -> usize;
-    /// Writes the result; returns its length. Nothing follows.
-    fn finish(&mut self, output: &mut [u8]) -> Result<usize>;
-    /// Everything in one step, on a fresh operation. Nothing follows.
-    fn whole(&mut self, input: &[u8], output: &mut [u8]) -> Result<usize> {
-        self.update(input)?;
-        self.finish(output)
-    }
-}
-
-/// A verification under way.
-pub trait Check: Send {
-    /// Takes more input.
-    fn update(&mut self, input: &[u8]) -> Result<()>;
-    /// Checks `signature` against all that was taken.
-    fn finish(&mut self, signature: &[u8]) -> Result<()>;
-}
-
-/// Starts an encryption or decryption.
-pub type BeginTransform = fn(&UsableKey, &Params) -> Result<Box<dyn Transform>>;
-/// The parameter of one message: its IV, its associated data and its tag's length in bits.
-pub type MessageParams = fn(Vec<u8>, Vec<u8>, u64) -> Params;
-/// Starts a signature or MAC.
-pub type BeginSign = fn(&UsableKey, &Params) -> Result<Box<dyn Absorb>>;
-/// Starts a verification.
-pub type BeginVerify = fn(&UsableKey, &Params) -> Result<Box<dyn Check>>;
-/// Starts a digest.
-pub type BeginDigest = fn(&Params) -> Result<Box<dyn Absorb>>;
-/// Wraps key bytes.
-pub type Wrap = fn(&UsableKey, &Params, &Secret) -> Result<Vec<u8>>;
-/// Derives key bytes, that many (0 for the mechanism's natural length), from a key and from the value
-/// of another that [`Params::other_key`] names.
-pub type Derive = fn(&UsableKey, Option<&Secret>, &Params, usize) -> Result<Secret>;
-/// Unwraps key bytes. Every malformed blob is `Reason::WrappedInvalid`.
-pub type Unwrap = fn(&UsableKey, &Params, &[u8]) -> Result<Secret>;
-/// The least and the most bytes that a wrapped key of so many bytes may hold, under this key.
-pub type Lengths = fn(&UsableKey, usize) -> Option<RangeInclusive<usize>>;
-/// Generates a secret key of that many bytes; 0 where the caller said none.
-pub type Generate = fn(&Params, usize) -> Result<Secret>;
-/// Generates a key pair; the private key holds the public one.
-pub type GeneratePair = fn(&Params, &Domain) -> Result<Parsed>;
-
-/// The parameters of a key pair to generate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Domain<'a> {
-    /// An RSA pair.
-    Rsa {
-        /// The modulus' size in bits.
-        bits: u64,
-        /// The public exponent, big-endian.
-        exponent: &'a [u8],
-    },
-    /// A pair on a curve: `CKA_EC_PARAMS` as the template has it, DER.
-    Curve(&'a [u8]),
 }
 
 #[cfg(test)]

@@ -273,7 +273,7 @@ fn rsa_public(attributes: &Attributes) -> Result<lc::rsa::PublicKey> {
 pub fn public_key_info(computed: &[u8], attributes: &mut Attributes) -> Result<()> {
     let given = attributes.bytes(CKA_PUBLIC_KEY_INFO).filter(|given| !given.is_empty());
     let same = given.is_none_or(|given| {
-        given == computed || lc::canonical_spki(given).is_ok_and(|given| given == computed)
+        given == computed || lc::spki::canonical(given).is_ok_and(|given| given == computed)
     });
     if !same {
         return Err(Reason::AttributeValue.detail("CKA_PUBLIC_KEY_INFO is another key's"));

@@ -4,16 +4,15 @@
 //! A decryption in parts gives its whole text with the last part: nothing leaves before its tag has
 //! been checked.
 
+use super::key_cache::KeyCache;
 use super::message_iv::{Generator, Ivs};
 use super::message_key::MessageKey;
-use super::operation::{Begun, Messages, StepOutcome};
+use super::operation::Messages;
 use super::output::{Filled, Out};
-use super::{OperationKind, Session};
 use crate::error::{Error, Reason, Result};
-use crate::key::{UsableKey, Usage};
+use crate::key::UsableKey;
 use crate::mechanism::{MessageParams, Params, Row, Transform};
-use crate::token::Handle;
-use std::sync::Arc;
+use crate::token::Token;
 
 /// The parameter of one message, the caller's.
 pub struct Parameter {
@@ -60,6 +59,17 @@ pub struct Opening {
 }
 
 impl Sealing {
+    /// Encrypts messages under a key that an Init was given.
+    pub(super) fn new(row: &'static Row, params: MessageParams, key: MessageKey, ivs: Ivs) -> Self {
+        let beginning = Beginning { key, row, begin: Row::begin_encrypt, params };
+        Self { beginning, ivs, message: None }
+    }
+
+    /// Asks for the key again, for the next message.
+    pub(super) fn renew(&mut self, token: &Token, keys: &mut KeyCache) -> Result<()> {
+        self.beginning.key.renew(token, keys)
+    }
+
     /// Encrypts a message (`C_EncryptMessage`); IV and tag are left in the parameter.
     pub fn whole(
         &mut self,
@@ -121,6 +131,17 @@ fn seal(
 }
 
 impl Opening {
+    /// Decrypts messages under a key that an Init was given.
+    pub(super) fn new(row: &'static Row, params: MessageParams, key: MessageKey) -> Self {
+        let beginning = Beginning { key, row, begin: Row::begin_decrypt, params };
+        Self { beginning, message: None, taken: 0 }
+    }
+
+    /// Asks for the key again, for the next message.
+    pub(super) fn renew(&mut self, token: &Token, keys: &mut KeyCache) -> Result<()> {
+        self.beginning.key.renew(token, keys)
+    }
+
     /// Decrypts a message (`C_DecryptMessage`).
     pub fn whole(
         &mut self,
@@ -185,72 +206,5 @@ fn forged(failure: Error) -> Error {
     match failure.reason() {
         Reason::EncryptedInvalid => Reason::AeadInvalid.into(),
         _ => failure,
-    }
-}
-
-impl Session {
-    /// Starts encrypting messages.
-    pub fn begin_message_encrypt(&mut self, row: &'static Row, key: Handle) -> Result<()> {
-        self.begins(OperationKind::MessageEncrypt);
-        let Self { token, kept, message_encrypt, ivs, .. } = self;
-        let held = &mut None;
-        message_encrypt.begin(token.login_epoch(), move || {
-            let (params, _) = (row.message()?, row.encrypt()?);
-            let key = MessageKey::new(token, kept, key, Usage::Encrypt, row.id)?;
-            let allowed = held.insert(key.clone());
-            let beginning = Beginning { key, row, begin: Row::begin_encrypt, params };
-            let ivs = Ivs::new(Arc::clone(ivs));
-            Ok(Begun::with(allowed, Sealing { beginning, ivs, message: None }))
-        })
-    }
-
-    /// Starts decrypting messages.
-    pub fn begin_message_decrypt(&mut self, row: &'static Row, key: Handle) -> Result<()> {
-        self.begins(OperationKind::MessageDecrypt);
-        let Self { token, kept, message_decrypt, .. } = self;
-        let held = &mut None;
-        message_decrypt.begin(token.login_epoch(), move || {
-            let (params, _) = (row.message()?, row.decrypt()?);
-            let key = MessageKey::new(token, kept, key, Usage::Decrypt, row.id)?;
-            let allowed = held.insert(key.clone());
-            let beginning = Beginning { key, row, begin: Row::begin_decrypt, params };
-            Ok(Begun::with(allowed, Opening { beginning, message: None, taken: 0 }))
-        })
-    }
-
-    /// Begins one of the messages being encrypted. A key that cannot be used any more ends them.
-    pub fn encrypt_message(
-        &mut self,
-        step: impl FnOnce(&mut Sealing) -> Result<StepOutcome>,
-    ) -> Result<()> {
-        let Self { token, kept, message_encrypt, .. } = self;
-        let renew = |messages: &mut Sealing| messages.beginning.key.renew(token, kept);
-        message_encrypt.begin_message(&**token, renew, step)
-    }
-
-    /// Goes on with one of the messages being encrypted.
-    pub fn encrypt_message_next(
-        &mut self,
-        step: impl FnOnce(&mut Sealing) -> Result<StepOutcome>,
-    ) -> Result<()> {
-        self.message_encrypt.next_of_message(&*self.token, step)
-    }
-
-    /// Begins one of the messages being decrypted. A key that cannot be used any more ends them.
-    pub fn decrypt_message(
-        &mut self,
-        step: impl FnOnce(&mut Opening) -> Result<StepOutcome>,
-    ) -> Result<()> {
-        let Self { token, kept, message_decrypt, .. } = self;
-        let renew = |messages: &mut Opening| messages.beginning.key.renew(token, kept);
-        message_decrypt.begin_message(&**token, renew, step)
-    }
-
-    /// Goes on with one of the messages being decrypted.
-    pub fn decrypt_message_next(
-        &mut self,
-        step: impl FnOnce(&mut Opening) -> Result<StepOutcome>,
-    ) -> Result<()> {
-        self.message_decrypt.next_of_message(&*self.token, step)
     }
 }

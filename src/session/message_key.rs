@@ -1,7 +1,7 @@
 //! The key of messages. Each message is an operation of its own: what an Init asks of the key is asked
 //! again whenever one begins, so that a key is unusable for messages from the second it is for all else.
 
-use super::Kept;
+use super::key_cache::KeyCache;
 use crate::error::Result;
 use crate::key::{UsableKey, Usage};
 use crate::token::{Handle, Token};
@@ -19,19 +19,19 @@ impl MessageKey {
     /// Takes the key that an Init was given.
     pub fn new(
         token: &Token,
-        kept: &mut Kept,
+        keys: &mut KeyCache,
         handle: Handle,
         usage: Usage,
         mechanism: u64,
     ) -> Result<Self> {
-        let allowed = kept.key(token, handle, usage, mechanism)?.clone();
+        let allowed = keys.key(token, handle, usage, mechanism)?.clone();
         Ok(Self { handle, usage, mechanism, allowed })
     }
 
     /// Asks for the key as an Init would now: keeps it as it is, or fails with the reason why it cannot
     /// be used any more. A few loads where nothing has changed.
-    pub fn renew(&mut self, token: &Token, kept: &mut Kept) -> Result<()> {
-        self.allowed = kept.key(token, self.handle, self.usage, self.mechanism)?.clone();
+    pub fn renew(&mut self, token: &Token, keys: &mut KeyCache) -> Result<()> {
+        self.allowed = keys.key(token, self.handle, self.usage, self.mechanism)?.clone();
         Ok(())
     }
 }

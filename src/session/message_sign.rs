@@ -1,14 +1,13 @@
 //! Messages signed and verified under one key (PKCS#11 3.1, 5.14 and 5.16). What is wrong with a
 //! message ends that message, not the operation.
 
+use super::key_cache::KeyCache;
 use super::message_key::MessageKey;
-use super::operation::{Begun, Messages, StepOutcome};
+use super::operation::{Messages, StepOutcome};
 use super::output::{Filled, Out};
-use super::{OperationKind, Session};
 use crate::error::{Reason, Result};
-use crate::key::Usage;
-use crate::mechanism::{self, Absorb, BeginSign, BeginVerify, Check, Mechanism, Params, Row};
-use crate::token::Handle;
+use crate::mechanism::{self, Absorb, BeginSign, BeginVerify, Check, Params};
+use crate::token::Token;
 
 /// Messages being signed.
 pub struct Signing {
@@ -27,6 +26,16 @@ pub struct Verifying {
 }
 
 impl Signing {
+    /// Signs messages with a key that an Init was given.
+    pub(super) fn new(key: MessageKey, begin: BeginSign, params: Params) -> Self {
+        Self { key, begin, params, message: None }
+    }
+
+    /// Asks for the key again, for the next message.
+    pub(super) fn renew(&mut self, token: &Token, keys: &mut KeyCache) -> Result<()> {
+        self.key.renew(token, keys)
+    }
+
     /// Signs a message (`C_SignMessage`).
     pub fn whole(&mut self, data: &[u8], out: &mut Out) -> Result<StepOutcome> {
         let mut message = (self.begin)(&self.key, &self.params)?;
@@ -63,6 +72,16 @@ impl Signing {
 }
 
 impl Verifying {
+    /// Verifies messages with a key that an Init was given.
+    pub(super) fn new(key: MessageKey, begin: BeginVerify, params: Params) -> Self {
+        Self { key, begin, params, message: None }
+    }
+
+    /// Asks for the key again, for the next message.
+    pub(super) fn renew(&mut self, token: &Token, keys: &mut KeyCache) -> Result<()> {
+        self.key.renew(token, keys)
+    }
+
     /// Verifies a message (`C_VerifyMessage`).
     pub fn whole(&mut self, data: &[u8], signature: &[u8]) -> Result<StepOutcome> {
         let _begun = self.begin()?;
@@ -105,80 +124,5 @@ impl Messages for Verifying {
 
     fn under_way(&mut self) -> &mut Option<Self::Message> {
         &mut self.message
-    }
-}
-
-impl Session {
-    /// Starts signing messages.
-    pub fn begin_message_sign(
-        &mut self,
-        row: &Row,
-        mechanism: Mechanism,
-        key: Handle,
-    ) -> Result<()> {
-        self.begins(OperationKind::MessageSign);
-        let Self { token, kept, message_sign, .. } = self;
-        let held = &mut None;
-        message_sign.begin(token.login_epoch(), move || {
-            let (begin, params) = (row.sign()?, mechanism.params);
-            let key = MessageKey::new(token, kept, key, Usage::Sign, mechanism.id)?;
-            // What is wrong with the key or the parameter shows here, not at each message.
-            drop(begin(&key, &params)?);
-            let allowed = held.insert(key.clone());
-            Ok(Begun::with(allowed, Signing { key, begin, params, message: None }))
-        })
-    }
-
-    /// Starts verifying messages.
-    pub fn begin_message_verify(
-        &mut self,
-        row: &Row,
-        mechanism: Mechanism,
-        key: Handle,
-    ) -> Result<()> {
-        self.begins(OperationKind::MessageVerify);
-        let Self { token, kept, message_verify, .. } = self;
-        let held = &mut None;
-        message_verify.begin(token.login_epoch(), move || {
-            let (begin, params) = (row.verify()?, mechanism.params);
-            let key = MessageKey::new(token, kept, key, Usage::Verify, mechanism.id)?;
-            drop(mechanism::begin_verify(begin, &key, &params)?);
-            let allowed = held.insert(key.clone());
-            Ok(Begun::with(allowed, Verifying { key, begin, params, message: None }))
-        })
-    }
-
-    /// Begins one of the messages being signed. A key that cannot be used any more ends them.
-    pub fn sign_message(
-        &mut self,
-        step: impl FnOnce(&mut Signing) -> Result<StepOutcome>,
-    ) -> Result<()> {
-        let Self { token, kept, message_sign, .. } = self;
-        message_sign.begin_message(&**token, |messages| messages.key.renew(token, kept), step)
-    }
-
-    /// Goes on with one of the messages being signed.
-    pub fn sign_message_next(
-        &mut self,
-        step: impl FnOnce(&mut Signing) -> Result<StepOutcome>,
-    ) -> Result<()> {
-        self.message_sign.next_of_message(&*self.token, step)
-    }
-
-    /// Begins one of the messages being verified. A key that cannot be used any more ends them.
-    pub fn verify_message(
-        &mut self,
-        step: impl FnOnce(&mut Verifying) -> Result<StepOutcome>,
-    ) -> Result<()> {
-        let Self { token, kept, message_verify, .. } = self;
-        message_verify.begin_message(&**token, |messages| messages.key.renew(token, kept), step)
-    }
-
-    /// Goes on with one of the messages being verified.
-    pub fn verify_message_next(
-        &mut self,
-        step: impl FnOnce(&mut Verifying) -> Result<StepOutcome>,
-    ) -> Result<()> {
-        self.message_verify.next_of_message(&*self.token, step)
     }
 }

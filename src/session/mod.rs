@@ -2,11 +2,13 @@
 
 pub mod dual;
 pub mod holders;
+pub mod key_cache;
 pub mod login;
 pub mod message_cipher;
 pub mod message_iv;
 pub mod message_key;
 pub mod message_sign;
+pub mod messages;
 pub mod operation;
 pub mod output;
 pub mod recover;
@@ -16,10 +18,11 @@ pub mod table;
 
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
-use crate::key::{UsableKey, Usage};
+use crate::key::Usage;
 use crate::mechanism::{Mechanism, Row};
 use crate::token::{Caller, Handle, Login, Token};
 use holders::Holders;
+use key_cache::KeyCache;
 use message_cipher::{Opening, Sealing};
 use message_iv::Counter;
 use message_sign::{Signing, Verifying};
@@ -51,7 +54,7 @@ pub struct Session {
     search: OperationSlot<Search>,
     /// The kind of the operation with a key that was begun last.
     latest: OperationKind,
-    kept: Kept,
+    keys: KeyCache,
     /// The counter of the IVs that are made here, one for all sessions of the process.
     ivs: Arc<Counter>,
     /// The sessions that hold keys.
@@ -95,7 +98,7 @@ impl Session {
             message_verify: OperationSlot::empty(),
             search: OperationSlot::empty(),
             latest: OperationKind::Search,
-            kept: Kept::default(),
+            keys: KeyCache::default(),
             ivs,
             holders,
             is_noted: false,
@@ -135,10 +138,10 @@ impl Session {
     /// Starts an encryption.
     pub fn begin_encrypt(&mut self, row: &Row, mechanism: &Mechanism, key: Handle) -> Result<()> {
         self.begins(OperationKind::Encrypt);
-        let Self { token, kept, encrypt, .. } = self;
+        let Self { token, keys, encrypt, .. } = self;
         encrypt.begin(token.login_epoch(), || {
             let begin = row.encrypt()?;
-            let key = kept.key(token, key, Usage::Encrypt, mechanism.id)?;
+            let key = keys.key(token, key, Usage::Encrypt, mechanism.id)?;
             Ok(Begun::with(key, Cipher::encrypting(begin(key, &mechanism.params)?)))
         })
     }
@@ -146,10 +149,10 @@ impl Session {
     /// Starts a decryption.
     pub fn begin_decrypt(&mut self, row: &Row, mechanism: &Mechanism, key: Handle) -> Result<()> {
         self.begins(OperationKind::Decrypt);
-        let Self { token, kept, decrypt, .. } = self;
+        let Self { token, keys, decrypt, .. } = self;
         decrypt.begin(token.login_epoch(), || {
             row.decrypt()?;
-            let key = kept.key(token, key, Usage::Decrypt, mechanism.id)?;
+            let key = keys.key(token, key, Usage::Decrypt, mechanism.id)?;
             Ok(Begun::with(key, Cipher::decrypting(row.begin_decrypt(key, &mechanism.params)?)))
         })
     }
@@ -167,10 +170,10 @@ impl Session {
     /// Starts a signature or MAC.
     pub fn begin_sign(&mut self, row: &Row, mechanism: &Mechanism, key: Handle) -> Result<()> {
         self.begins(OperationKind::Sign);
-        let Self { token, kept, sign, .. } = self;
+        let Self { token, keys, sign, .. } = self;
         sign.begin(token.login_epoch(), || {
             let begin = row.sign()?;
-            let key = kept.key(token, key, Usage::Sign, mechanism.id)?;
+            let key = keys.key(token, key, Usage::Sign, mechanism.id)?;
             Ok(Begun::with(key, Absorption::new(begin(key, &mechanism.params)?)))
         })
     }
@@ -178,10 +181,10 @@ impl Session {
     /// Starts a verification.
     pub fn begin_verify(&mut self, row: &Row, mechanism: &Mechanism, key: Handle) -> Result<()> {
         self.begins(OperationKind::Verify);
-        let Self { token, kept, verify, .. } = self;
+        let Self { token, keys, verify, .. } = self;
         verify.begin(token.login_epoch(), || {
             row.verify()?;
-            let key = kept.key(token, key, Usage::Verify, mechanism.id)?;
+            let key = keys.key(token, key, Usage::Verify, mechanism.id)?;
             Ok(Begun::with(key, Checking::new(row.begin_verify(key, &mechanism.params)?)))
         })
     }
@@ -317,15 +320,15 @@ impl Session {
 
     /// Notes with the token how often the keys were used that this session keeps.
     fn count(&mut self) {
-        let Self { token, kept, .. } = self;
-        kept.0.iter_mut().flatten().for_each(|last| last.count(token));
+        let Self { token, keys, .. } = self;
+        keys.count(token);
     }
 
     /// Drops the keys, and operations with them, that have ended or may have changed. When the first of the
     /// operations that go on ends.
     fn let_go(&mut self) -> Option<Seconds> {
         let token = Arc::clone(&self.token);
-        self.kept.let_go(&token);
+        self.keys.let_go(&token);
         self.operation_slots().into_iter().filter_map(|(_, slot)| slot.review(&token)).min()
     }
 
@@ -334,7 +337,7 @@ impl Session {
         self.count();
         let login = self.token.login_epoch();
         self.operation_slots().into_iter().for_each(|(_, slot)| slot.forget(login));
-        self.kept = Kept::default();
+        self.keys = KeyCache::default();
         if !self.is_computing() {
             self.is_noted = false;
             self.holders.remove(self.slot, self.caller.session);
@@ -384,77 +387,11 @@ impl Search {
     }
 }
 
-/// The key the session used last, for each usage, so that using it again takes a few loads.
-#[derive(Default)]
-pub struct Kept([Option<LastKey>; 4]);
-
-struct LastKey {
-    handle: Handle,
-    mechanism: u64,
-    key: UsableKey,
-    /// The number of uses in that minute that are not counted with the token yet.
-    uses: u64,
-    minute: u64,
-}
-
-impl LastKey {
-    fn count(&mut self, token: &Token) {
-        if self.uses > 0 {
-            token.count_uses(&self.key, self.minute, std::mem::take(&mut self.uses));
-        }
-    }
-}
-
 impl Drop for Session {
     fn drop(&mut self) {
         self.count();
         if self.is_noted {
             self.holders.remove(self.slot, self.caller.session);
         }
-    }
-}
-
-impl Kept {
-    /// Drops the keys that an Init would not get any more.
-    fn let_go(&mut self, token: &Token) {
-        for entry in &mut self.0 {
-            if let Some(mut ended) = entry.take_if(|last| !token.still_usable(&last.key)) {
-                ended.count(token);
-            }
-        }
-    }
-
-    fn key(
-        &mut self,
-        token: &Token,
-        handle: Handle,
-        usage: Usage,
-        mechanism: u64,
-    ) -> Result<&UsableKey> {
-        let [encrypt, decrypt, sign, verify] = &mut self.0;
-        let entry = match usage {
-            Usage::Encrypt => encrypt,
-            Usage::Decrypt => decrypt,
-            Usage::Sign => sign,
-            _ => verify,
-        };
-        let minute = token.minute();
-        let holds = |last: &LastKey| {
-            last.handle == handle && last.mechanism == mechanism && token.still_usable(&last.key)
-        };
-        let mut last = match entry.take() {
-            Some(last) if holds(&last) => last,
-            other => {
-                other.into_iter().for_each(|mut other| other.count(token));
-                let key = token.usable(handle, usage, mechanism)?;
-                LastKey { handle, mechanism, key, uses: 0, minute }
-            }
-        };
-        if last.minute != minute {
-            last.count(token);
-            last.minute = minute;
-        }
-        last.uses += 1;
-        Ok(&entry.insert(last).key)
     }
 }

@@ -1,6 +1,5 @@
 //! The process that does not answer: which one, why it may be, and what helps.
 
-use crate::wire::socket::Socket;
 use rustix::fs::{major, minor, stat};
 use std::fmt::{self, Display, Formatter};
 use std::fs::read_to_string;
@@ -19,9 +18,9 @@ pub struct AgentProcess {
 
 impl AgentProcess {
     /// The process that holds the store's lock; where that cannot be seen, the one that listens.
-    pub fn of(directory: &Path, socket: Option<&Socket>) -> Option<Self> {
-        let holder = || holder(directory).and_then(Self::numbered);
-        holder().or_else(|| socket?.process().and_then(Self::numbered))
+    pub fn of(directory: &Path, listener: impl FnOnce() -> Option<u32>) -> Option<Self> {
+        let holder = holder(directory).and_then(Self::numbered);
+        holder.or_else(|| listener().and_then(Self::numbered))
     }
 
     /// Reads what the system tells of a process, as far as this one may see it.
@@ -123,10 +122,10 @@ mod tests {
     #[test]
     fn whoever_holds_the_lock_is_named() {
         let directory = tempfile::tempdir().unwrap();
-        assert_eq!(AgentProcess::of(directory.path(), None), None);
+        assert_eq!(AgentProcess::of(directory.path(), || None), None);
         let lock = File::create(directory.path().join(LOCK)).unwrap();
         flock(&lock, FlockOperation::LockExclusive).unwrap();
-        let process = AgentProcess::of(directory.path(), None).unwrap();
+        let process = AgentProcess::of(directory.path(), || None).unwrap();
         assert_eq!(process.number(), std::process::id());
         assert!(!process.is_stopped());
         let kill = format!("`kill -KILL {}` ends it", std::process::id());

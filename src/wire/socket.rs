@@ -231,7 +231,7 @@ impl Write for Handing<'_> {
 
 /// An agent that is there has given no sign of life.
 pub fn silent(directory: &Path, socket: Option<&Socket>) -> Error {
-    let process = AgentProcess::of(directory, socket);
+    let process = AgentProcess::of(directory, || socket?.process());
     Reason::AgentLost.detail(match process {
         Some(process) => format!("{process} gives no sign of life; {}", process.remedy()),
         None => format!("whoever serves {} gives no sign of life", directory.display()),

@@ -1,8 +1,10 @@
 //! Published test vectors, run through the rows: NIST SP 800-38A, RFC 3394, RFC 5649, Wycheproof's AES and MACs.
 
 use super::{aes, pieces, secret, whole};
+use crate::error::{Reason, Result};
 use crate::key::Usage;
 use crate::mechanism::*;
+use crate::secret::Secret;
 use pkcs11_sys::*;
 use wycheproof::TestResult;
 

@@ -1,7 +1,7 @@
 //! Wycheproof's test vectors of RSA, run through the rows.
 
 use super::{usable, whole};
-use crate::key::Usage;
+use crate::key::{Parsed, Usage};
 use crate::lc::digest::Digest;
 use crate::lc::rsa::{PrivateKey, PublicKey};
 use crate::mechanism::*;

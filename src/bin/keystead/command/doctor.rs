@@ -400,7 +400,7 @@ fn tokens(slots: &Slots) -> keystead::error::Result<Vec<(u64, String, TokenInfo)
 
 /// Finds a limit of the agent that it inherited from the process that started it, and could not raise.
 fn limits(directory: &Path) -> Option<Finding> {
-    let process = AgentProcess::of(directory, None)?.number();
+    let process = AgentProcess::of(directory, || None)?.number();
     let shortfalls = Allowance::of(process)?.shortfalls();
     let mend = format!(
         "a program with higher limits that uses the store starts another; `kill {process}` ends this one"

@@ -1,0 +1,32 @@
+//! Generating RSA keys: AWS-LC rounds sizes that are no multiple of 128 bits down, and makes the others.
+
+use super::owned::Owned;
+use super::pkey::Pkey;
+use super::rsa::{BITS, PrivateKey, exponent};
+use super::{done, failed, rsa_odd};
+use crate::error::{Reason, Result};
+use aws_lc_sys::*;
+use std::ffi::c_int;
+use std::ptr::null_mut;
+
+impl PrivateKey {
+    /// Generates a key of `bits` bits (in [`BITS`]: `KeySizeRange`) with a big-endian public exponent
+    /// (odd, at most 32 bits: `AttributeValue`).
+    pub fn generate(bits: u64, public_exponent: &[u8]) -> Result<Self> {
+        if !BITS.contains(&bits) {
+            return Err(Reason::KeySizeRange.into());
+        }
+        if !bits.is_multiple_of(128) {
+            return Self::from_components(&rsa_odd::generate(bits, public_exponent)?);
+        }
+        let bits = c_int::try_from(bits).map_err(|_| failed(Reason::KeySizeRange))?;
+        let exponent = exponent(public_exponent)?;
+        // SAFETY: makes a new key that we own.
+        let rsa = unsafe { Owned::take(RSA_new(), Reason::HostMemory)? };
+        // SAFETY: fills the empty key; there is no callback.
+        let code =
+            unsafe { RSA_generate_key_ex(rsa.as_ptr(), bits, exponent.as_ptr(), null_mut()) };
+        done(code, Reason::FunctionFailed)?;
+        Self::sized(Pkey::rsa(&rsa)?)
+    }
+}
