@@ -2,7 +2,8 @@
 //! written appears under its name when it is complete, and never over another one unasked.
 
 use crate::ending::AtASignal;
-use crate::{Failure, Global, folder_of, output, standard};
+use crate::global::folder_of;
+use crate::{Failure, Global, output, standard};
 use keystead::sys;
 use rustix::io::Errno;
 use std::fs::{self, File, Permissions};

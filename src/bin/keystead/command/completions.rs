@@ -1,7 +1,7 @@
 //! `keystead completions`: what a shell needs to complete the command line.
 
-use crate::{Arguments as CommandLine, Failure, output};
-use clap::CommandFactory;
+use crate::{Failure, output};
+use clap::Command;
 use clap_complete::{Shell, generate};
 
 /// Print what a shell needs to complete this program's command line
@@ -14,9 +14,9 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    pub fn run(self) -> Result<(), Failure> {
+    pub fn run(self, mut line: Command) -> Result<(), Failure> {
         let mut script = Vec::new();
-        generate(self.shell, &mut CommandLine::command(), "keystead", &mut script);
+        generate(self.shell, &mut line, "keystead", &mut script);
         output::text(String::from_utf8_lossy(&script))
     }
 }

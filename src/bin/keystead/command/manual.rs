@@ -1,7 +1,7 @@
 //! `keystead manual`: manual pages from the definitions of the command line.
 
-use crate::{Arguments as CommandLine, Failure, output};
-use clap::{Command, CommandFactory};
+use crate::{Failure, output};
+use clap::Command;
 use clap_mangen::Man;
 use std::fs;
 use std::path::PathBuf;
@@ -20,8 +20,8 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    pub fn run(self) -> Result<(), Failure> {
-        let program = program();
+    pub fn run(self, line: Command) -> Result<(), Failure> {
+        let program = complete(line);
         match (self.out, self.command) {
             (Some(directory), _) => fs::create_dir_all(&directory)
                 .and_then(|()| clap_mangen::generate_to(program, &directory))
@@ -39,9 +39,9 @@ impl Arguments {
     }
 }
 
-/// The command line's definition, complete: each command knows its whole name and common options.
-fn program() -> Command {
-    let mut program = CommandLine::command().disable_help_subcommand(true);
+/// Completes the command line's definition: each command knows its whole name and common options.
+fn complete(line: Command) -> Command {
+    let mut program = line.disable_help_subcommand(true);
     program.build();
     program
 }

@@ -36,7 +36,7 @@ mod wrap;
 
 use crate::{Failure, Global};
 
-/// What can be done.
+/// The commands.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     Init(init::Arguments),
@@ -74,8 +74,8 @@ pub enum Command {
 }
 
 impl Command {
-    /// Does it.
-    pub fn run(self, global: &Global) -> Result<(), Failure> {
+    /// Runs the command; `line` makes the definition of the whole command line.
+    pub fn run(self, global: &Global, line: fn() -> clap::Command) -> Result<(), Failure> {
         match self {
             Self::Init(arguments) => arguments.run(global),
             Self::Create(arguments) => arguments.run(global),
@@ -107,8 +107,8 @@ impl Command {
             Self::Recover(arguments) => arguments.run(global),
             Self::Doctor(arguments) => arguments.run(global),
             Self::Agent(arguments) => arguments.run(global),
-            Self::Completions(arguments) => arguments.run(),
-            Self::Manual(arguments) => arguments.run(),
+            Self::Completions(arguments) => arguments.run(line()),
+            Self::Manual(arguments) => arguments.run(line()),
         }
     }
 }
