@@ -1,5 +1,6 @@
 //! PKCS#11 return codes in words that say what to do.
 
+use crate::failure::LOG;
 use crate::{Failure, Global, output};
 use cryptoki::error::{Error, RvError};
 use std::fmt;
@@ -20,10 +21,6 @@ impl From<Error> for Failure {
         }
     }
 }
-
-/// The hint where nothing better is known.
-pub const LOG: &str =
-    "`KEYSTEAD_LOG=stderr:debug` before the command has it say which call fails, and why";
 
 /// Returns the meaning of a code at a command line, and what helps.
 fn words(code: RvError) -> Option<(&'static str, &'static str)> {

@@ -1,7 +1,5 @@
 //! What a person reads when a command fails: an error, and a hint where there is something to do.
 
-use crate::Global;
-use crate::explain::LOG;
 use keystead::config::{STORE_VARIABLE, journal};
 use keystead::error::{Error, Reason};
 use std::fmt::Display;
@@ -12,7 +10,11 @@ use std::process::ExitCode;
 /// The exit status where the command line is wrong.
 const WRONG_COMMAND_LINE: u8 = 2;
 
-/// Why a command failed.
+/// The hint where nothing better is known.
+pub const LOG: &str =
+    "`KEYSTEAD_LOG=stderr:debug` before the command has it say which call fails, and why";
+
+/// The failure of a command.
 #[derive(Debug)]
 pub struct Failure {
     error: String,
@@ -82,9 +84,9 @@ impl Failure {
         Self { error: String::new(), hint: None, otherwise: "", status: 0 }
     }
 
-    /// The same failure with hints for the store that the command was for.
-    pub fn in_store(self, global: &Global) -> Self {
-        Self { hint: self.hint.map(|hint| global.here(&hint)), ..self }
+    /// The same failure with its hint put otherwise.
+    pub fn with_hint(self, otherwise: impl FnOnce(&str) -> String) -> Self {
+        Self { hint: self.hint.map(|hint| otherwise(&hint)), ..self }
     }
 
     /// Returns its error, and what to do about it.
@@ -97,20 +99,16 @@ impl Failure {
         Self { status, ..Self::unread() }
     }
 
-    /// Turns clap's answer to a command line into a failure: help and version go to standard output and
-    /// are none.
-    pub fn of_command_line(said: &clap::Error) -> Result<(), Self> {
-        if !said.use_stderr() {
-            return crate::output::text(said.render());
-        }
+    /// The failure of a command line that clap refuses.
+    pub fn of_command_line(said: &clap::Error) -> Self {
         let text = said.render().to_string();
         let Some(text) = text.strip_prefix("error: ") else {
             let _unread = said.print();
-            return Err(Self { status: WRONG_COMMAND_LINE, ..Self::unread() });
+            return Self::with_status(WRONG_COMMAND_LINE);
         };
         let text = text.split("\nFor more information").next().unwrap_or(text);
         let hint = "`keystead help COMMAND` shows what a command takes";
-        Err(Self { status: WRONG_COMMAND_LINE, ..Self::new(text.trim_end()).hint(hint) })
+        Self { status: WRONG_COMMAND_LINE, ..Self::new(text.trim_end()).hint(hint) }
     }
 
     /// Prints it on standard error, and the exit status. Where standard error is closed there is

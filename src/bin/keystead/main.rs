@@ -55,10 +55,12 @@ fn main() -> ExitCode {
             let told_on = matches!(&command, Command::Agent(agent) if agent.in_background());
             command.run(&global, Arguments::command).map_err(|failure| match told_on {
                 true => failure,
-                false => failure.in_store(&global),
+                false => failure.with_hint(|hint| global.here(hint)),
             })
         }
-        Err(said) => Failure::of_command_line(&said),
+        // Help and version, which are no failure.
+        Err(said) if !said.use_stderr() => output::text(said.render()),
+        Err(said) => Err(Failure::of_command_line(&said)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
