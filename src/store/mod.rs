@@ -10,9 +10,6 @@ mod sled;
 pub mod snapshot;
 pub(crate) mod syncs;
 
-#[cfg(test)]
-mod contract;
-
 pub use batch::{Batch, Condition, Limits};
 pub(crate) use cells::Cells;
 pub use changes::{Changes, Commit, CommitNumber};
@@ -115,3 +112,6 @@ pub enum ReadOnly {
     /// It is damaged, and its snapshot is served instead.
     Damaged,
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,36 +1,27 @@
-//! The layers of the code: dependencies point down, `unsafe` stays at its borders, and the domain
-//! knows no PKCS#11.
+//! The layers of the code: dependencies point down, no two files use each other, `unsafe` stays at its
+//! borders, the domain knows no PKCS#11, and what only tests use stands where it can be seen.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
+mod circles;
+mod names;
+mod sources;
 
-/// What each part may use besides itself, and besides the leaves that everybody may use.
-const MAY_USE: &[(&str, &[&str])] = &[
-    (
-        "bin",
-        &[
-            "ffi",
-            "agent",
-            "module",
-            "session",
-            "token",
-            "object",
-            "mechanism",
-            "key",
-            "store",
-            "wire",
-            "lc",
-        ],
-    ),
-    ("ffi", &["module", "session", "token", "object", "mechanism", "key", "wire", "lc"]),
-    ("module", &["session", "token", "object", "mechanism", "key", "wire", "lc"]),
-    ("session", &["token", "object", "mechanism", "key", "wire", "lc"]),
-    ("token", &["object", "mechanism", "key", "wire", "lc"]),
-    ("object", &["mechanism", "key", "wire", "lc"]),
-    ("mechanism", &["object", "key", "wire", "lc"]),
-    ("key", &["wire", "lc"]),
+use circles::{Arrows, circles};
+use names::{Modules, parts_named_in};
+use sources::{Source, root};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+/// The parts that each part uses, in order, besides itself and the leaves.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("bin", &["agent", "key", "lc", "mechanism", "module", "object", "store", "token", "wire"]),
+    ("ffi", &["key", "lc", "mechanism", "module", "object", "session", "token"]),
+    ("module", &["session", "token", "wire"]),
+    ("session", &["key", "lc", "mechanism", "token"]),
+    ("token", &["key", "lc", "mechanism", "object", "wire"]),
+    ("mechanism", &["key", "lc", "object"]),
+    ("object", &["key", "lc"]),
+    ("key", &["lc", "wire"]),
     ("agent", &["key", "store", "wire"]),
     ("store", &[]),
     ("wire", &[]),
@@ -38,8 +29,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("manual", &[]),
 ];
 
-/// What everybody may use; leaves use only each other.
+/// The parts that every part may use; leaves use only leaves.
 const LEAVES: &[&str] = &["clock", "config", "error", "id", "presence", "secret", "sys", "text"];
+
+/// Folders whose files still use each other. None may be added.
+const CIRCLES: &[&str] =
+    &["src/agent", "src/agent/audit", "src/object", "src/store/cells", "src/token"];
 
 /// Where `unsafe` may stand.
 const UNSAFE: &[&str] = &[
@@ -55,34 +50,72 @@ const UNSAFE: &[&str] = &[
 const DOMAIN: &[&str] = &["src/key/", "src/store/", "src/lc/"];
 
 #[test]
-fn every_part_uses_only_what_stands_below_it() {
-    let mut wrong = Vec::new();
-    for file in sources() {
-        for used in parts_used(&file) {
-            if !may_use(&file.part, &used) {
-                wrong.push(format!("{} uses {used}", file.path));
-            }
-        }
+fn every_part_uses_exactly_what_it_is_said_to_use() {
+    let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for file in sources::all() {
+        used.entry(file.part().to_owned()).or_default().extend(parts_named_in(&file));
     }
-    assert!(wrong.is_empty(), "dependencies that point up or sideways:\n{}", wrong.join("\n"));
+    for leaf in LEAVES {
+        let uses = used.remove(*leaf).unwrap_or_default();
+        assert!(uses.iter().all(|used| is_leaf(used)), "the leaf {leaf} uses {uses:?}");
+    }
+    used.iter_mut().for_each(|(part, uses)| uses.retain(|used| used != part && !is_leaf(used)));
+    used.remove("lib");
+    let arrows = ARROWS.iter().map(|(part, uses)| (part.to_string(), set(uses)));
+    assert_eq!(used, arrows.collect(), "the code, and what is said of it in this file");
 }
 
 #[test]
 fn every_part_of_the_library_has_its_place() {
     let map = fs::read_to_string(root().join("src/lib.rs")).unwrap();
     for line in map.lines() {
-        let Some(part) = line.strip_prefix("pub mod ").and_then(|rest| rest.strip_suffix(';'))
+        let Some((_, part)) = line.strip_suffix(';').and_then(|line| line.split_once("mod "))
         else {
             continue;
         };
-        let placed = LEAVES.contains(&part) || MAY_USE.iter().any(|(name, _)| *name == part);
-        assert!(placed, "tests/direction.rs does not say where {part} stands");
+        let placed = is_leaf(part) || ARROWS.iter().any(|(name, _)| *name == part);
+        assert!(placed, "tests/direction does not say where {part} stands");
     }
 }
 
 #[test]
+fn the_files_of_a_folder_form_no_circle() {
+    let sources = sources::all();
+    let modules = Modules::new(&sources);
+    let arrows: Arrows =
+        sources.iter().map(|file| (&file.path[..], modules.used_by(file))).collect();
+    let mut found = Vec::new();
+    for folder in folders(&arrows) {
+        let circles = circles(&within(folder, &arrows)).into_iter();
+        found.extend(circles.map(|circle| (folder, circle)));
+    }
+    found.retain(|(folder, _)| !CIRCLES.contains(folder));
+    assert!(found.is_empty(), "files that use each other: {found:?}");
+}
+
+/// Returns all folders of files.
+fn folders<'a>(arrows: &Arrows<'a>) -> BTreeSet<&'a str> {
+    arrows.keys().filter_map(|path| Some(path.rsplit_once('/')?.0)).collect()
+}
+
+/// Returns the arrows between what stands in a folder; a file and the folder of its name are one.
+fn within<'a>(folder: &str, arrows: &Arrows<'a>) -> Arrows<'a> {
+    let node = |path: &'a str| {
+        let below = path.strip_prefix(folder)?.strip_prefix('/')?;
+        Some(below.split('/').next()?.trim_end_matches(".rs"))
+    };
+    let mut inner = Arrows::new();
+    for (from, to) in arrows {
+        let Some(from) = node(from) else { continue };
+        let to = to.iter().filter_map(|path| node(path)).filter(|to| *to != from);
+        inner.entry(from).or_default().extend(to);
+    }
+    inner
+}
+
+#[test]
 fn unsafe_code_stands_at_its_borders_only() {
-    for file in sources() {
+    for file in sources::all() {
         if !UNSAFE.iter().any(|place| file.path.starts_with(place)) {
             let words = words(&file.code);
             assert!(!words.contains("unsafe"), "{} has unsafe code", file.path);
@@ -95,7 +128,7 @@ fn unsafe_code_stands_at_its_borders_only() {
 
 #[test]
 fn the_domain_names_nothing_of_pkcs11() {
-    for file in sources() {
+    for file in sources::all() {
         if DOMAIN.iter().any(|place| file.path.starts_with(place)) {
             let named: Vec<&str> =
                 words(&file.code).into_iter().filter(|word| is_pkcs11_name(word)).collect();
@@ -106,142 +139,72 @@ fn the_domain_names_nothing_of_pkcs11() {
 
 #[test]
 fn every_file_says_first_what_it_decides() {
-    for path in rust_files(&root().join("src")) {
-        let text = fs::read_to_string(&path).unwrap();
-        assert!(text.starts_with("//! "), "{} opens without a //! line", path.display());
+    for path in sources::paths() {
+        let text = fs::read_to_string(root().join(&path)).unwrap();
+        assert!(text.starts_with("//! "), "{path} opens without a //! line");
+    }
+}
+
+#[test]
+fn what_only_tests_use_is_called_tests_and_stands_last() {
+    for path in sources::paths().iter().filter(|path| !sources::is_of_tests(path)) {
+        let text = fs::read_to_string(root().join(path)).unwrap();
+        for after in text.split("#[cfg(test)]\n").skip(1) {
+            let declared = after.lines().find(|line| !line.trim_start().starts_with("#["));
+            let Some((_, module)) = declared.unwrap_or_default().split_once("mod ") else {
+                continue;
+            };
+            let called_tests = ["tests;", "tests {"].contains(&module);
+            let last = after.lines().all(|line| {
+                line.starts_with([' ', '#', '}']) || line.is_empty() || line.contains("mod tests")
+            });
+            assert!(called_tests && last, "{path}: mod {module}");
+        }
     }
 }
 
 #[test]
 fn the_scanner_sees_every_way_to_name_a_part() {
-    let source = |path: &str, code: &str| Source {
-        path: path.into(),
-        part: path.split('/').nth(1).unwrap().into(),
-        code: code_of(code),
-    };
-    let library = source(
+    let library = Source::new(
         "src/token/x.rs",
         "use crate::store::Store;\nuse crate::{id::Id, error::{Reason, Result}};\n\
          // crate::agent\nfn x() -> crate::wire::Link {}\nmod tests {\nuse crate::agent;",
     );
-    assert_eq!(
-        parts_used(&library).into_iter().collect::<Vec<_>>(),
-        ["error", "id", "store", "wire"]
-    );
-    let program = source("src/bin/x.rs", "use crate::Failure; use keystead::agent::serve;");
-    assert_eq!(parts_used(&program).into_iter().collect::<Vec<_>>(), ["agent"]);
+    assert_eq!(parts_named_in(&library), set(&["error", "id", "store", "wire"]));
+    let program =
+        Source::new("src/bin/keystead/x.rs", "use crate::Failure; use keystead::internal::agent;");
+    assert_eq!(parts_named_in(&program), set(&["agent"]));
     assert!(is_pkcs11_name("CKR_OK") && is_pkcs11_name("CK_RV") && !is_pkcs11_name("CKECK"));
-    assert_eq!(test_modules("mod a;\n#[cfg(test)]\nmod speed;\nmod b;"), ["speed"]);
 }
 
-struct Source {
-    /// From the project's root.
-    path: String,
-    /// The folder or file directly below `src`.
-    part: String,
-    /// The text without comments and without the tests at its end.
-    code: String,
+#[test]
+fn a_file_is_found_through_what_passes_its_items_on() {
+    let sources = [
+        Source::new(
+            "src/a/mod.rs",
+            "mod b;\nmod c;\npub use b::{One, Two as Other};\nuse c::Three;",
+        ),
+        Source::new("src/a/b.rs", "use super::c;\nfn x() { c::three() }"),
+        Source::new("src/a/c.rs", "fn x() -> super::super::d::Four {}"),
+        Source::new(
+            "src/d.rs",
+            "use crate::a::One;\nuse crate::a::{self, c};\nfn x() { std::x() }",
+        ),
+    ];
+    let modules = Modules::new(&sources);
+    let used = |at: usize| Vec::from_iter(modules.used_by(&sources[at]));
+    assert_eq!(used(0), ["src/a/c.rs"]);
+    assert_eq!(used(1), ["src/a/c.rs"]);
+    assert_eq!(used(2), ["src/d.rs"]);
+    assert_eq!(used(3), ["src/a/b.rs", "src/a/c.rs", "src/a/mod.rs"]);
 }
 
-/// Every file of the sources but those that only tests use.
-fn sources() -> Vec<Source> {
-    let files = rust_files(&root().join("src"));
-    assert!(files.len() > 20, "the sources are not where they were");
-    let tests: Vec<PathBuf> = files.iter().flat_map(|path| tests_beside(path)).collect();
-    let of_tests = |path: &Path| {
-        tests.iter().any(|test| path.starts_with(test) || path == test.with_extension("rs"))
-    };
-    files.iter().filter(|path| !of_tests(path)).map(|path| read(path)).collect()
+fn is_leaf(part: &str) -> bool {
+    LEAVES.contains(&part)
 }
 
-/// The modules that a file declares for tests only, as paths without an ending.
-fn tests_beside(path: &Path) -> Vec<PathBuf> {
-    let folder = match path.file_stem().unwrap().to_str().unwrap() {
-        "mod" | "lib" | "main" => path.parent().unwrap().to_owned(),
-        _ => path.with_extension(""),
-    };
-    let text = fs::read_to_string(path).unwrap();
-    test_modules(&text).into_iter().map(|name| folder.join(name)).collect()
-}
-
-fn test_modules(text: &str) -> Vec<&str> {
-    text.split("#[cfg(test)]\n")
-        .skip(1)
-        .filter_map(|after| {
-            let declared = after.lines().find(|line| !line.trim_start().starts_with("#["))?;
-            let name = declared.split_once("mod ")?.1;
-            name.strip_suffix(';')
-        })
-        .collect()
-}
-
-fn read(path: &Path) -> Source {
-    let below = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
-    let part = below.split('/').nth(1).unwrap().trim_end_matches(".rs").to_owned();
-    Source { path: below, part, code: code_of(&fs::read_to_string(path).unwrap()) }
-}
-
-fn code_of(text: &str) -> String {
-    let before_tests = text.split("\nmod tests {").next().unwrap_or_default();
-    let uncommented = before_tests.lines().map(|line| line.split("//").next().unwrap_or_default());
-    uncommented.collect::<Vec<_>>().join("\n")
-}
-
-fn rust_files(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files.extend(rust_files(&path));
-        } else if path.extension().is_some_and(|ending| ending == "rs") {
-            files.push(path);
-        }
-    }
-    files
-}
-
-/// The parts of the library that code names: after `keystead::` in the program, else `crate::`.
-fn parts_used(file: &Source) -> BTreeSet<String> {
-    let root = if file.part == "bin" { "keystead::" } else { "crate::" };
-    let mut parts = BTreeSet::new();
-    for (at, _) in file.code.match_indices(root) {
-        let rest = &file.code[at + root.len()..];
-        match rest.strip_prefix('{') {
-            Some(group) => parts.extend(heads_of(group)),
-            None => parts.extend(first_word(rest)),
-        }
-    }
-    parts
-}
-
-/// The first word of each path in `{a::b, c::{d, e}}`, whose opening brace is gone.
-fn heads_of(group: &str) -> Vec<String> {
-    let (mut depth, mut heads, mut item) = (0, Vec::new(), String::new());
-    for letter in group.chars() {
-        match letter {
-            '{' => depth += 1,
-            '}' if depth == 0 => break,
-            '}' => depth -= 1,
-            ',' if depth == 0 => heads.extend(first_word(&std::mem::take(&mut item))),
-            _ if depth == 0 => item.push(letter),
-            _ => {}
-        }
-    }
-    heads.extend(first_word(&item));
-    heads
-}
-
-fn first_word(text: &str) -> Option<String> {
-    let text = text.trim_start();
-    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
-    (end > 0).then(|| text[..end].to_owned())
-}
-
-fn may_use(part: &str, used: &str) -> bool {
-    if part == used || part == "lib" || LEAVES.contains(&used) {
-        return true;
-    }
-    MAY_USE.iter().any(|(name, below)| *name == part && below.contains(&used))
+fn set(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|name| name.to_string()).collect()
 }
 
 fn words(code: &str) -> BTreeSet<&str> {
@@ -254,8 +217,4 @@ fn is_pkcs11_name(word: &str) -> bool {
         let kind = rest.trim_start_matches(|c: char| c.is_ascii_uppercase());
         kind.starts_with('_') && rest.len() - kind.len() <= 1
     })
-}
-
-fn root() -> PathBuf {
-    env!("CARGO_MANIFEST_DIR").into()
 }
