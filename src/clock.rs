@@ -2,7 +2,7 @@
 
 use crate::error::{Reason, Result};
 use crate::sys;
-use jiff::Timestamp;
+use jiff::{Span, SpanRelativeTo, Timestamp, Unit};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -140,6 +140,22 @@ pub fn timestamp(at: Seconds) -> Timestamp {
     Timestamp::from_second(second).unwrap_or(Timestamp::MAX)
 }
 
+/// Returns that second of the calendar; beyond the year 9999 it is `AttributeValue`.
+pub fn exact_timestamp(at: Seconds) -> Result<Timestamp> {
+    i64::try_from(at)
+        .ok()
+        .and_then(|second| Timestamp::from_second(second).ok())
+        .ok_or_else(|| Reason::AttributeValue.detail("a time after the year 9999"))
+}
+
+/// Returns the whole seconds of a span such as `90d` or `36h`; days have 24 hours.
+pub fn seconds_of_span(text: &str) -> Option<Seconds> {
+    let span: Span = text.trim().parse().ok()?;
+    let total = span.total((Unit::Second, SpanRelativeTo::days_are_24_hours())).ok()?;
+    // The largest f64 that is exact in whole seconds is far beyond any calendar.
+    (1.0..1e12).contains(&total).then_some(total as Seconds)
+}
+
 /// Fails unless an expiry lies ahead of the store's time `now`. Where it lies ahead of the `clock`, that is
 /// what has to be seen to.
 pub fn check_ahead(at: Seconds, now: Seconds, clock: Seconds) -> Result<()> {
@@ -161,7 +177,7 @@ pub fn check_ahead(at: Seconds, now: Seconds, clock: Seconds) -> Result<()> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::{Clock, SystemClock, check_ahead};
+    use super::{Clock, SystemClock, check_ahead, seconds_of_span};
     use crate::error::Reason;
 
     #[test]
@@ -183,5 +199,15 @@ mod tests {
         assert!(began.as_nanos() > 0 && SystemClock.uptime() >= began);
         assert_eq!(SystemClock.boot(), SystemClock.boot());
         assert!(SystemClock.boot().is_some());
+    }
+
+    #[test]
+    fn spans_are_what_people_write() {
+        assert_eq!(seconds_of_span("90d"), Some(90 * 86_400));
+        assert_eq!(seconds_of_span("36h"), Some(36 * 3_600));
+        assert_eq!(seconds_of_span("5s"), Some(5));
+        for wrong in ["", "90", "-1d", "0s", "1000000000000y"] {
+            assert_eq!(seconds_of_span(wrong), None, "{wrong}");
+        }
     }
 }

@@ -13,7 +13,7 @@ mod stretch;
 
 pub use body::{Body, Due, Metadata, OwnExpiry};
 pub use material::{Expiry, ExpiryAction, Fingerprint};
-pub use policy::{Family, InUse, Key, Parsed, UsableKey, Usage};
+pub use policy::{InUse, Key, Parsed, UsableKey, Usage};
 pub use record::{Header, Role, Tag};
 pub use restrictions::Restrictions;
 pub use state::{Event, Material, Origin, State, Status};

@@ -11,31 +11,6 @@ use crate::secret::Secret;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What kind of key it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Family {
-    /// An AES key.
-    Aes,
-    /// A secret of any length (HMAC, key derivation).
-    Generic,
-    /// An RSA private key.
-    RsaPrivate,
-    /// An RSA public key.
-    RsaPublic,
-    /// A private key on one of the NIST curves.
-    EcPrivate,
-    /// A public key on one of the NIST curves.
-    EcPublic,
-    /// An Ed25519 private key.
-    EdwardsPrivate,
-    /// An Ed25519 public key.
-    EdwardsPublic,
-    /// An X25519 private key.
-    MontgomeryPrivate,
-    /// An X25519 public key.
-    MontgomeryPublic,
-}
-
 /// The material in the form its mechanisms use, parsed and expanded once.
 pub enum Parsed {
     /// An expanded AES key.
@@ -58,24 +33,6 @@ pub enum Parsed {
     MontgomeryPrivate(lc::x25519::PrivateKey),
     /// An X25519 public key: its bytes.
     MontgomeryPublic([u8; 32]),
-}
-
-impl Parsed {
-    /// What kind of key it is.
-    pub fn family(&self) -> Family {
-        match self {
-            Self::Aes(_) => Family::Aes,
-            Self::Generic(_) => Family::Generic,
-            Self::RsaPrivate(_) => Family::RsaPrivate,
-            Self::RsaPublic(_) => Family::RsaPublic,
-            Self::EcPrivate(_) => Family::EcPrivate,
-            Self::EcPublic(_) => Family::EcPublic,
-            Self::EdwardsPrivate(_) => Family::EdwardsPrivate,
-            Self::EdwardsPublic(_) => Family::EdwardsPublic,
-            Self::MontgomeryPrivate(_) => Family::MontgomeryPrivate,
-            Self::MontgomeryPublic(_) => Family::MontgomeryPublic,
-        }
-    }
 }
 
 impl Parsed {

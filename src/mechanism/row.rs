@@ -5,7 +5,7 @@ use super::{
     MessageParams, Params, ParamsShape, Unwrap, Wrap,
 };
 use crate::error::{Reason, Result};
-use crate::key::{Family, Usage};
+use crate::key::{Parsed, Usage};
 use pkcs11_sys::*;
 
 /// A mechanism: what it is called, what it takes, and what it does.
@@ -156,20 +156,20 @@ impl Row {
         self.flags() & !(CKF_WRAP | CKF_UNWRAP) == 0
     }
 
-    /// Returns whether its keys are of that family where they are used for that.
-    pub const fn suits(&self, usage: Usage, family: Family) -> bool {
+    /// Returns whether such a key is one of its where it is used for that.
+    pub const fn suits(&self, usage: Usage, key: &Parsed) -> bool {
         let public =
             matches!(usage, Usage::Encrypt | Usage::Wrap | Usage::Verify | Usage::VerifyRecover);
-        match (self.key_type, family) {
-            (Some(CKK_AES), Family::Aes)
-            | (Some(CKK_GENERIC_SECRET | CKK_HKDF), Family::Generic) => true,
-            (Some(CKK_RSA), Family::RsaPublic)
-            | (Some(CKK_EC), Family::EcPublic)
-            | (Some(CKK_EC_EDWARDS), Family::EdwardsPublic) => public,
-            (Some(CKK_RSA), Family::RsaPrivate)
-            | (Some(CKK_EC), Family::EcPrivate)
-            | (Some(CKK_EC_EDWARDS), Family::EdwardsPrivate) => !public,
-            (Some(CKK_EC), Family::MontgomeryPrivate) => self.agrees_on_montgomery,
+        match (self.key_type, key) {
+            (Some(CKK_AES), Parsed::Aes(_))
+            | (Some(CKK_GENERIC_SECRET | CKK_HKDF), Parsed::Generic(_)) => true,
+            (Some(CKK_RSA), Parsed::RsaPublic(_))
+            | (Some(CKK_EC), Parsed::EcPublic(_))
+            | (Some(CKK_EC_EDWARDS), Parsed::EdwardsPublic(_)) => public,
+            (Some(CKK_RSA), Parsed::RsaPrivate(_))
+            | (Some(CKK_EC), Parsed::EcPrivate(_))
+            | (Some(CKK_EC_EDWARDS), Parsed::EdwardsPrivate(_)) => !public,
+            (Some(CKK_EC), Parsed::MontgomeryPrivate(_)) => self.agrees_on_montgomery,
             _ => false,
         }
     }

@@ -1,5 +1,6 @@
 //! The attributes of one object, and how their values are written.
 
+use crate::clock::exact_timestamp;
 use crate::error::Result;
 use crate::secret::Secret;
 use pkcs11_sys::{CK_BBOOL, CK_DATE, CK_FALSE, CK_TRUE, CK_ULONG};
@@ -177,7 +178,7 @@ pub fn date(value: &[u8]) -> Option<jiff::civil::Date> {
 
 /// A `CK_DATE` of the day in UTC that a second falls on.
 pub fn date_of(second: u64) -> Result<Vec<u8>> {
-    let day = super::json::timestamp(second)?.to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
+    let day = exact_timestamp(second)?.to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
     Ok(format!("{:04}{:02}{:02}", day.year(), day.month(), day.day()).into_bytes())
 }
 

@@ -2,12 +2,12 @@
 //! empty custom key.
 
 use super::kinds::{self, Kind};
-use crate::clock::{Seconds, check_ahead};
+use crate::clock::{Seconds, check_ahead, exact_timestamp, seconds_of_span};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::{Due, ExpiryAction, Material, Metadata, Origin, OwnExpiry, State, Status};
 use crate::text::{escaped, hex, unhex};
-use jiff::{Span, SpanRelativeTo, Timestamp, Unit};
+use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
@@ -182,10 +182,10 @@ fn due(
             Ok(Some(Due::At(at)))
         }
         (None, Some(span)) => {
-            let after =
-                seconds(span).ok_or_else(|| wrong("`expires_in` is not a time such as \"90d\""))?;
+            let after = seconds_of_span(span)
+                .ok_or_else(|| wrong("`expires_in` is not a time such as \"90d\""))?;
             // No import could ever have such an expiry.
-            timestamp(now.saturating_add(after))
+            exact_timestamp(now.saturating_add(after))
                 .map_err(|_| wrong("`expires_in` ends after the year 9999"))?;
             Ok(Some(Due::After(after)))
         }
@@ -199,22 +199,6 @@ fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T> {
 
 fn wrong(what: &str) -> Error {
     Reason::AttributeValue.detail(format_args!("the custom key's JSON: {what}"))
-}
-
-/// Whole seconds of a span such as `90d` or `36h`; days have 24 hours.
-pub fn seconds(text: &str) -> Option<Seconds> {
-    let span: Span = text.trim().parse().ok()?;
-    let total = span.total((Unit::Second, SpanRelativeTo::days_are_24_hours())).ok()?;
-    // The largest f64 that is exact in whole seconds is far beyond any calendar.
-    (1.0..1e12).contains(&total).then_some(total as Seconds)
-}
-
-/// A moment of the calendar.
-pub fn timestamp(second: Seconds) -> Result<Timestamp> {
-    i64::try_from(second)
-        .ok()
-        .and_then(|second| Timestamp::from_second(second).ok())
-        .ok_or_else(|| Reason::AttributeValue.detail("a time after the year 9999"))
 }
 
 /// What `CKA_VALUE` of a custom key's data object shows. Times are UTC.
@@ -250,7 +234,7 @@ struct Shown<'a> {
 /// The metadata of a custom key as JSON. `state` has been narrowed.
 pub fn show(id: Id, metadata: &Metadata, state: &State, private: bool) -> Result<Vec<u8>> {
     let (next_at, next_in) = match metadata.own_expiry.map(|own| own.due) {
-        Some(Due::At(at)) => (Some(timestamp(at)?), None),
+        Some(Due::At(at)) => (Some(exact_timestamp(at)?), None),
         Some(Due::After(seconds)) => (None, Some(seconds)),
         None => (None, None),
     };
@@ -269,15 +253,15 @@ pub fn show(id: Id, metadata: &Metadata, state: &State, private: bool) -> Result
         enabled: state.enabled,
         material: material(state.material),
         material_version: state.version,
-        created: timestamp(metadata.created_at)?,
-        expires: state.expiry.map(|expiry| timestamp(expiry.at)).transpose()?,
+        created: exact_timestamp(metadata.created_at)?,
+        expires: state.expiry.map(|expiry| exact_timestamp(expiry.at)).transpose()?,
         expiry_action: state.expiry.map(|expiry| action(expiry.action)),
         next_import_expires: next_at,
         next_import_expires_in_seconds: next_in,
         next_import_expiry_action: metadata.own_expiry.map(|own| action(own.action)),
         rotation_days: Some(metadata.rotation_days).filter(|&days| days != 0),
-        next_rotation: metadata.rotation_due().map(timestamp).transpose()?,
-        deletion: state.deletion_at.map(timestamp).transpose()?,
+        next_rotation: metadata.rotation_due().map(exact_timestamp).transpose()?,
+        deletion: state.deletion_at.map(exact_timestamp).transpose()?,
         private,
     };
     serde_json::to_vec_pretty(&shown).map_err(|cause| Reason::General.detail(cause))
@@ -392,15 +376,5 @@ mod tests {
             assert_eq!(reason(json), Reason::AttributeReadOnly, "{json}");
         }
         assert!(changed(r#"{"expiry_action":"erase"}"#, None).is_err());
-    }
-
-    #[test]
-    fn spans_are_what_people_write() {
-        assert_eq!(seconds("90d"), Some(90 * 86_400));
-        assert_eq!(seconds("36h"), Some(36 * 3_600));
-        assert_eq!(seconds("5s"), Some(5));
-        for wrong in ["", "90", "-1d", "0s", "1000000000000y"] {
-            assert_eq!(seconds(wrong), None, "{wrong}");
-        }
     }
 }

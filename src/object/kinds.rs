@@ -4,7 +4,7 @@ use super::attributes::Attributes;
 use super::curves;
 use super::values::without_zeros;
 use crate::error::{Reason, Result};
-use crate::key::{Parsed, Usage};
+use crate::key::{Metadata, Origin, Parsed, Usage};
 use crate::lc;
 use crate::lc::aes::{Direction, Mode};
 use crate::lc::mac::HmacKey;
@@ -202,6 +202,12 @@ pub fn named(name: &str) -> Option<&'static Kind> {
         .iter()
         .filter(|kind| kind.class != CKO_PUBLIC_KEY)
         .find(|kind| kind.name.eq_ignore_ascii_case(name))
+}
+
+/// Returns whether keys like this may rotate on schedule. Callers compare MACs with their own, and a new
+/// version would surprise them: other secrets than AES keys rotate by hand only.
+pub fn rotates_on_schedule(metadata: &Metadata, origin: Origin) -> bool {
+    (metadata.class, metadata.key_type) == (CKO_SECRET_KEY, CKK_AES) && origin == Origin::Generated
 }
 
 /// The size in bits of a key with these attributes.

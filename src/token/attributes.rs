@@ -4,13 +4,13 @@
 use super::loaded::{
     CustomKey, Loaded, ObjectBody, Owner, RecordContent, apply_changes, hidden, secret,
 };
-use super::records::{UnsealedRecord, terms};
-use super::rotate::rotates_on_schedule;
+use super::records::{UnsealedRecord, material_terms, terms};
 use super::{Answer, Caller, Handle, Login, Token};
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::{Event, Header, Metadata, Origin, Parsed, Role, State};
 use crate::object::custom::CustomKeyView;
+use crate::object::kinds::rotates_on_schedule;
 use crate::object::vendor::*;
 use crate::object::{Attribute, Attributes, Template, build, curves, json, marks};
 use crate::secret::Secret;
@@ -320,21 +320,6 @@ fn without_same(template: &Template, shown: &Attributes) -> Template {
 /// (PKCS#11 3.1, 4.6.2).
 fn is_trusted_certificate(shown: &Attributes) -> bool {
     shown.number(CKA_CLASS) == Some(CKO_CERTIFICATE) && shown.flag(CKA_TRUSTED)
-}
-
-/// What a material record is found by: its own attributes under the names of its custom key.
-pub(super) fn material_terms(
-    id: Id,
-    body: &ObjectBody,
-    key: Id,
-    metadata: &Metadata,
-) -> Vec<(u64, Vec<u8>)> {
-    let mut shown = body.attributes.duplicate();
-    shown.set(CKA_LABEL, &metadata.name(key));
-    shown.set(CKA_ID, &metadata.identifier);
-    shown.set(CKA_UNIQUE_ID, id.to_string().as_bytes());
-    shown.set(CKA_KEYSTEAD_KEY_ID, key.to_string().as_bytes());
-    terms(&shown)
 }
 
 /// A secret is told only of a key that is whole: read out, it would serve for all that is refused.

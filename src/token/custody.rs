@@ -1,17 +1,15 @@
 //! Custom keys coming into being: generated with their material, or empty and waiting for an import.
 
-use super::attributes::material_terms;
 use super::loaded::ObjectBody;
 use super::plan::Plan;
-use super::records::UnsealedRecord;
-use super::rotate::rotates_on_schedule;
+use super::records::{UnsealedRecord, material_terms};
 use super::{Caller, Handle, Login, Token};
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::{
     Due, Event, Expiry, ExpiryAction, Fingerprint, Header, Metadata, Origin, OwnExpiry, Role, State,
 };
-use crate::object::kinds::{Kind, bits};
+use crate::object::kinds::{Kind, bits, rotates_on_schedule};
 use crate::object::vendor::*;
 use crate::object::{Attributes, Template, VendorRequest, json};
 use crate::secret::Secret;

@@ -4,7 +4,7 @@
 use super::loaded::{Loaded, hides_its_value};
 use super::{Caller, Handle, Token};
 use crate::error::{Reason, Result};
-use crate::key::{Family, Usage};
+use crate::key::{Parsed, Usage};
 use crate::mechanism::{self, Mechanism, Row};
 use crate::object::build::{self, provenance};
 use crate::object::vendor::APPLICATION;
@@ -120,8 +120,8 @@ impl Token {
 
     /// A second key that goes into a derivation: a secret of any length that may derive.
     fn second(&self, key: Handle, mechanism: u64) -> Result<Arc<Loaded>> {
-        match self.usable(key, Usage::Derive, mechanism)?.parsed.family() {
-            Family::Generic => self.object(key),
+        match self.usable(key, Usage::Derive, mechanism)?.parsed {
+            Parsed::Generic(_) => self.object(key),
             _ => Err(Reason::KeyTypeInconsistent.into()),
         }
     }

@@ -2,10 +2,9 @@
 //!
 //! An import that fails in any way changes nothing.
 
-use super::attributes::material_terms;
 use super::custody::label;
 use super::loaded::{CustomKey, Loaded, ObjectBody, RecordContent};
-use super::records::{TARGET_ID, UnsealedRecord, unexpected};
+use super::records::{TARGET_ID, UnsealedRecord, material_terms, unexpected};
 use super::{Caller, Handle, Token};
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};

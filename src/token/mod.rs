@@ -213,7 +213,7 @@ impl Token {
             Reason::KeyUnknown => gone(usage),
             _ => failure,
         })?;
-        let suits = mechanism::find(mechanism)?.suits(usage, key.parsed.family());
+        let suits = mechanism::find(mechanism)?.suits(usage, &key.parsed);
         let allowed = policy::allow(key, usage, mechanism, suits, self.is_visible(loaded), now)?;
         allowed.parsed.check_size(usage, self.settings.rsa_minimum)?;
         Ok(allowed)

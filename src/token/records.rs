@@ -4,15 +4,15 @@ use super::Token;
 use super::eviction::Evictor;
 use super::loaded::{CustomKey, Loaded, ObjectBody, Owner, RecordContent, erasure};
 use super::log_names::loggable;
-use crate::clock::Seconds;
+use crate::clock::{Seconds, exact_timestamp};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::policy::Watch;
 use crate::key::seal::{SealContext, TokenKey};
 use crate::key::{Event, Header, Metadata, Role, Tag};
 use crate::lc;
+use crate::object::Attributes;
 use crate::object::vendor::CKA_KEYSTEAD_KEY_ID;
-use crate::object::{Attributes, json};
 use crate::secret::Secret;
 use crate::text::escaped;
 use crate::wire::message::{MAX_ALIAS, MAX_READ};
@@ -139,6 +139,21 @@ pub fn terms(attributes: &Attributes) -> Vec<(u64, Vec<u8>)> {
         terms.push((CKA_LABEL, key.to_vec()));
     }
     terms
+}
+
+/// What a material record is found by: its own attributes under the names of its custom key.
+pub(super) fn material_terms(
+    id: Id,
+    body: &ObjectBody,
+    key: Id,
+    metadata: &Metadata,
+) -> Vec<(u64, Vec<u8>)> {
+    let mut shown = body.attributes.duplicate();
+    shown.set(CKA_LABEL, &metadata.name(key));
+    shown.set(CKA_ID, &metadata.identifier);
+    shown.set(CKA_UNIQUE_ID, id.to_string().as_bytes());
+    shown.set(CKA_KEYSTEAD_KEY_ID, key.to_string().as_bytes());
+    terms(&shown)
 }
 
 impl Token {
@@ -325,7 +340,7 @@ impl Token {
 /// What became of material that is gone.
 fn ended(slot: Outcome) -> String {
     let at =
-        |second| json::timestamp(second).map_or_else(|_| second.to_string(), |at| at.to_string());
+        |second| exact_timestamp(second).map_or_else(|_| second.to_string(), |at| at.to_string());
     match slot {
         Outcome::Live => "gone".to_owned(),
         Outcome::Deleted(second) => format!("deleted at {}", at(second)),

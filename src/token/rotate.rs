@@ -4,9 +4,8 @@
 //! On schedule it happens before the first use that makes anything after the moment: only a process
 //! that is logged in can make material, so the agent cannot do it alone.
 
-use super::attributes::material_terms;
 use super::loaded::{CustomKey, Loaded, ObjectBody, RecordContent};
-use super::records::UnsealedRecord;
+use super::records::{UnsealedRecord, material_terms};
 use super::{Caller, Handle, Login, Token};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
@@ -172,12 +171,6 @@ fn rotatable(key: &CustomKey) -> Result<&'static Kind> {
         return Err(Reason::RotatePrivate.into());
     }
     kinds::kind(key.metadata.class, key.metadata.key_type)
-}
-
-/// Whether keys like this may rotate on schedule. Callers compare MACs with their own, and a new
-/// version would surprise them: other secrets than AES keys rotate by hand only.
-pub(super) fn rotates_on_schedule(metadata: &Metadata, origin: Origin) -> bool {
-    (metadata.class, metadata.key_type) == (CKO_SECRET_KEY, CKK_AES) && origin == Origin::Generated
 }
 
 /// New material of the same kind and size, with the attributes of what is there.

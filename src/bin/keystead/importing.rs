@@ -12,11 +12,11 @@ use cryptoki::error::{Error, RvError};
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 use jiff::Timestamp;
+use keystead::clock::exact_timestamp;
 use keystead::key::ExpiryAction;
 use keystead::key::policy::WRAPPING_RSA;
 use keystead::lc::digest::{Digest, Hash};
 use keystead::object::import_only;
-use keystead::object::json::timestamp;
 use keystead::object::kinds::{self, Kind};
 use keystead::object::vendor::{
     ACTION_ERASE, ACTION_READ_ONLY, CKA_KEYSTEAD_CUSTODY, CKA_KEYSTEAD_DESCRIPTION,
@@ -354,7 +354,7 @@ pub fn expires(session: &Session, object: ObjectHandle) -> Result<Option<Timesta
         _ => None,
     };
     let second = second.ok_or_else(|| Failure::new("the token does not say when it expires"))?;
-    (second != 0).then(|| Ok(timestamp(second)?)).transpose()
+    (second != 0).then(|| Ok(exact_timestamp(second)?)).transpose()
 }
 
 /// The key ID of the custom key that an object is material of.

@@ -5,8 +5,7 @@ use clap::builder::RangedI64ValueParser;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use keystead::clock::{Clock, Seconds, SystemClock};
-use keystead::object::json;
+use keystead::clock::{Clock, Seconds, SystemClock, exact_timestamp, seconds_of_span};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
@@ -70,7 +69,7 @@ pub fn since(text: &str) -> Result<Timestamp, String> {
         // Before everything, where no calendar reaches so far back.
         Timestamp::from_second(second).unwrap_or(Timestamp::MIN)
     };
-    let moment = moment(text).or_else(|| json::seconds(text).map(ago)).ok_or(wrong)?;
+    let moment = moment(text).or_else(|| seconds_of_span(text).map(ago)).ok_or(wrong)?;
     if moment > now { Err(format!("{moment} lies ahead")) } else { Ok(moment) }
 }
 
@@ -85,8 +84,8 @@ fn moment(text: &str) -> Option<Timestamp> {
 
 fn after(text: &str) -> Result<Expiry, String> {
     let wrong = "neither a day (2027-01-31), a moment (2027-01-31T17:30:00Z), a time (90d, 36h) nor `never`";
-    let seconds = json::seconds(text).ok_or_else(|| wrong.to_owned())?;
-    match json::timestamp(SystemClock.now().saturating_add(seconds)) {
+    let seconds = seconds_of_span(text).ok_or_else(|| wrong.to_owned())?;
+    match exact_timestamp(SystemClock.now().saturating_add(seconds)) {
         Ok(_) => Ok(Expiry::After(seconds)),
         Err(_) => Err(too_far(text)),
     }

@@ -2,9 +2,8 @@
 
 use crate::pin::OfficerPin;
 use crate::{Failure, Global, officer, output};
-use keystead::clock::{Seconds, SystemClock, TOLERANCE};
+use keystead::clock::{Seconds, SystemClock, TOLERANCE, exact_timestamp};
 use keystead::module::token_settings;
-use keystead::object::json::timestamp;
 use keystead::token::Slots;
 use keystead::wire::{AgentLocation, Link};
 use serde_json::json;
@@ -45,7 +44,7 @@ impl Arguments {
 }
 
 fn show(global: &Global, clock: Seconds, mark: Seconds) -> Result<(), Failure> {
-    let (shown, latest) = (timestamp(clock)?, timestamp(mark)?);
+    let (shown, latest) = (exact_timestamp(clock)?, exact_timestamp(mark)?);
     let behind = mark.saturating_sub(clock);
     if global.json {
         let told = json!({ "clock": shown, "latest": latest, "behind_seconds": behind });

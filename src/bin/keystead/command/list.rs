@@ -8,7 +8,7 @@ use crate::{Failure, Global};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use jiff::Timestamp;
-use keystead::clock::Seconds;
+use keystead::clock::{Seconds, seconds_of_span};
 use keystead::key::Material;
 use keystead::object::json;
 use serde_json::Value;
@@ -53,7 +53,7 @@ impl Arguments {
 }
 
 fn span(text: &str) -> Result<Seconds, String> {
-    json::seconds(text).ok_or_else(|| "not a time such as 30d or 36h".to_owned())
+    seconds_of_span(text).ok_or_else(|| "not a time such as 30d or 36h".to_owned())
 }
 
 /// Returns whether there is material that will be gone by then.

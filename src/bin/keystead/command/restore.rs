@@ -7,11 +7,10 @@ use crate::whole_file::Input;
 use crate::{Failure, Global, output, serving};
 use keystead::agent::backup::{Backup, How, Restored, restore};
 use keystead::agent::{Claim, Lock, claim};
-use keystead::clock::SystemClock;
+use keystead::clock::{SystemClock, exact_timestamp};
 use keystead::error::{Error, Reason};
 use keystead::key::backup::{AROUND, BackupSealer, CHUNK, FRONT};
 use keystead::key::{Header, Role};
-use keystead::object::json::timestamp;
 use keystead::presence;
 use serde_json::json;
 use std::io::Read;
@@ -136,7 +135,7 @@ fn counts(content: &Backup) -> Result<Restored, Failure> {
 }
 
 fn show(global: &Global, done: &str, content: &Backup, it: Restored) -> Result<(), Failure> {
-    let taken = timestamp(content.store.taken)?;
+    let taken = exact_timestamp(content.store.taken)?;
     let Restored { tokens, custom_keys, others, erased } = it;
     if global.json {
         return output::json(&json!({
