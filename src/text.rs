@@ -1,5 +1,8 @@
 //! Text from outside (names, paths, what another program said), made harmless for those who read it.
 
+/// The most bytes that a label, a description and what the audit log calls a key have.
+pub const MAX_TEXT: usize = 255;
+
 /// Returns text that steers no terminal and stays on its line. Its backslashes stay as they are: they may
 /// be escapes already.
 pub fn harmless(text: &str) -> String {

@@ -119,6 +119,24 @@ impl From<OwnExpiry> for StoredExpiry {
 }
 
 impl Metadata {
+    /// Returns the metadata of a new custom key that nobody has named: its key ID stands for alias and
+    /// identifier.
+    pub fn new(id: Id, class: u64, key_type: u64, created_at: Seconds) -> Self {
+        Self {
+            alias: id.to_string().into_bytes(),
+            identifier: id.bytes().to_vec(),
+            description: String::new(),
+            class,
+            key_type,
+            bits: 0,
+            created_at,
+            own_expiry: None,
+            rotation_days: 0,
+            rotation_from: 0,
+            bindings: Vec::new(),
+        }
+    }
+
     /// When the next version of the material is due, if there is a schedule.
     pub fn rotation_due(&self) -> Option<Seconds> {
         let days = Seconds::from(self.rotation_days);

@@ -10,11 +10,10 @@ use super::rules::{
 };
 use super::template::{Attribute, Template};
 use super::vendor::*;
-use crate::clock::Seconds;
 use crate::error::{Error, Reason, Result};
-use crate::id::Id;
-use crate::key::{Expiry, ExpiryAction, Usage};
+use crate::key::Usage;
 use crate::secret::Secret;
+use crate::text::MAX_TEXT;
 use pkcs11_sys::*;
 
 /// By which call an object comes into being.
@@ -38,73 +37,6 @@ impl Creation {
             Self::Unwrap => UNWRAP,
             Self::Derive => DERIVE,
         }
-    }
-}
-
-/// What a template asks of custody: not stored as attributes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct VendorRequest {
-    /// Whether the key is to be a custom key; else the token's default decides.
-    pub custody: Option<bool>,
-    /// The custom key it is meant for.
-    pub key: Option<Id>,
-    /// Its origin, where an empty key is made.
-    pub origin: Option<u64>,
-    /// When it expires; `Some(0)` says never.
-    pub expires_at: Option<Seconds>,
-    /// What happens then.
-    pub action: Option<ExpiryAction>,
-    /// Its description.
-    pub description: Option<String>,
-    /// Days between its scheduled rotations; 0 none.
-    pub rotation_days: u16,
-}
-
-/// How many days a schedule may leave between rotations.
-pub const ROTATION_DAYS: std::ops::RangeInclusive<u64> = 30..=365;
-
-/// Days between rotations as a template gives them.
-pub fn rotation_days(template: &Template) -> Result<u16> {
-    let wrong = || Reason::AttributeValue.detail("CKA_KEYSTEAD_ROTATION_DAYS is 0, or 30 to 365");
-    let days = template.number(CKA_KEYSTEAD_ROTATION_DAYS)?.unwrap_or(0);
-    match days == 0 || ROTATION_DAYS.contains(&days) {
-        true => u16::try_from(days).map_err(|_| wrong()),
-        false => Err(wrong()),
-    }
-}
-
-impl VendorRequest {
-    /// Reads them from a template that has passed [`check`].
-    pub fn read(template: &Template) -> Result<Self> {
-        let key = match template.bytes(CKA_KEYSTEAD_KEY_ID) {
-            None | Some([]) => None,
-            Some(text) => Some(Id::parse(text).ok_or_else(|| {
-                Reason::AttributeValue.detail("CKA_KEYSTEAD_KEY_ID is not a UUID")
-            })?),
-        };
-        let action = match template.number(CKA_KEYSTEAD_EXPIRY_ACTION)? {
-            None => None,
-            Some(ACTION_ERASE) => Some(ExpiryAction::Erase),
-            Some(ACTION_READ_ONLY) => Some(ExpiryAction::ReadOnly),
-            Some(_) => {
-                return Err(Reason::AttributeValue.detail("CKA_KEYSTEAD_EXPIRY_ACTION is 1 or 2"));
-            }
-        };
-        Ok(Self {
-            custody: template.flag(CKA_KEYSTEAD_CUSTODY)?,
-            key,
-            origin: template.number(CKA_KEYSTEAD_ORIGIN)?,
-            expires_at: template.number(CKA_KEYSTEAD_EXPIRES_AT)?,
-            action,
-            description: template.bytes(CKA_KEYSTEAD_DESCRIPTION).map(text).transpose()?,
-            rotation_days: rotation_days(template)?,
-        })
-    }
-
-    /// The expiry asked for in the template itself.
-    pub fn expiry(&self) -> Option<Expiry> {
-        let at = self.expires_at.filter(|&at| at != 0)?;
-        Some(Expiry { at, action: self.action.unwrap_or(ExpiryAction::Erase) })
     }
 }
 
@@ -394,7 +326,7 @@ fn well_formed(rule: &Rule, value: &[u8]) -> Result<()> {
         ValueForm::Number => value.len() == size_of::<CK_ULONG>(),
         ValueForm::UpTo(most) => as_number(value).is_some_and(|number| number <= most),
         ValueForm::Bytes => true,
-        ValueForm::Label => value.len() <= 255,
+        ValueForm::Label => value.len() <= MAX_TEXT,
         ValueForm::Text(most) => value.len() <= most && std::str::from_utf8(value).is_ok(),
         ValueForm::Date => value.is_empty() || attributes::date(value).is_some(),
         ValueForm::Template => Template::unflatten(value).is_ok(),
@@ -405,10 +337,6 @@ fn well_formed(rule: &Rule, value: &[u8]) -> Result<()> {
 
 fn as_number(value: &[u8]) -> Option<u64> {
     value.try_into().ok().map(CK_ULONG::from_ne_bytes)
-}
-
-fn text(value: &[u8]) -> Result<String> {
-    String::from_utf8(value.to_vec()).map_err(|_| Reason::AttributeValue.into())
 }
 
 fn refuse(reason: Reason, kind: u64) -> Error {

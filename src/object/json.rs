@@ -2,26 +2,21 @@
 //! empty custom key.
 
 use super::kinds::{self, Kind};
+use super::properties::{self, PROPERTIES};
+use super::property::CustomKeyView;
 use crate::clock::{Seconds, check_ahead, exact_timestamp, seconds_of_span};
 use crate::error::{Error, Reason, Result};
-use crate::id::Id;
-use crate::key::{Due, ExpiryAction, Material, Metadata, Origin, OwnExpiry, State, Status};
-use crate::text::{escaped, hex, unhex};
+use crate::key::{Due, ExpiryAction, OwnExpiry};
+use crate::text::{MAX_TEXT, unhex};
 use jiff::Timestamp;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
-
-/// The longest description, in bytes.
-pub const MAX_DESCRIPTION: usize = 255;
 
 /// What a client writes to make an empty custom key.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Written {
     alias: Option<String>,
     alias_hex: Option<String>,
-    #[serde(default)]
-    description: String,
     key_type: Option<String>,
     key_bits: Option<u64>,
     expires: Option<Timestamp>,
@@ -29,6 +24,9 @@ struct Written {
     expiry_action: Option<WrittenAction>,
     private: Option<bool>,
     id: Option<String>,
+    /// The members of properties, and those that nobody knows.
+    #[serde(flatten)]
+    others: Map<String, Value>,
 }
 
 /// What a client writes to change a custom key's own expiry. A member that is there and null takes the
@@ -69,8 +67,8 @@ pub struct Wanted {
     pub alias: Option<Vec<u8>>,
     /// The identifier programs find it by; empty for the key ID's bytes.
     pub identifier: Vec<u8>,
-    /// Its description.
-    pub description: String,
+    /// The properties that its metadata takes as they are, by their attributes.
+    pub properties: Vec<(u64, Vec<u8>)>,
     /// Which kind of key it is for.
     pub kind: &'static Kind,
     /// Its size in bits, 0 for any.
@@ -85,9 +83,6 @@ pub struct Wanted {
 /// Anything wrong is `AttributeValue`, and says where.
 pub fn wanted(bytes: &[u8], now: Seconds, clock: Seconds) -> Result<Wanted> {
     let written: Written = read(bytes)?;
-    if written.description.len() > MAX_DESCRIPTION {
-        return Err(wrong("`description` is longer than 255 bytes"));
-    }
     let alias = alias(written.alias, written.alias_hex.as_deref())?;
     let name = written.key_type.as_deref().unwrap_or("AES");
     let kind = kinds::named(name).ok_or_else(|| wrong("`key_type` is not one the token keeps"))?;
@@ -103,12 +98,22 @@ pub fn wanted(bytes: &[u8], now: Seconds, clock: Seconds) -> Result<Wanted> {
     Ok(Wanted {
         alias,
         identifier,
-        description: written.description,
+        properties: written.others.into_iter().map(property).collect::<Result<_>>()?,
         kind,
         bits: written.key_bits.unwrap_or(0),
         expiry,
         private: written.private.unwrap_or(true),
     })
+}
+
+/// Returns a property and its value, of a member that gives it as text.
+fn property((name, value): (String, Value)) -> Result<(u64, Vec<u8>)> {
+    let known = properties::text_in_json(&name);
+    let (kind, most) = known.ok_or_else(|| wrong(&format!("unknown field `{name}`")))?;
+    match value {
+        Value::String(text) if text.len() <= most => Ok((kind, text.into_bytes())),
+        _ => Err(wrong(&format!("`{name}` is not a text of at most {most} bytes"))),
+    }
 }
 
 /// The alias itself, or its bytes in hexadecimal digits.
@@ -120,8 +125,8 @@ fn alias(text: Option<String>, hex: Option<&str>) -> Result<Option<Vec<u8>>> {
             Some(unhex(hex).ok_or_else(|| wrong("`alias_hex` is not hexadecimal"))?)
         }
     };
-    match alias.as_ref().is_some_and(|alias| alias.is_empty() || alias.len() > 255) {
-        true => Err(wrong("`alias` has no bytes or more than 255")),
+    match alias.as_ref().is_some_and(|alias| alias.is_empty() || alias.len() > MAX_TEXT) {
+        true => Err(wrong(&format!("`alias` has no bytes or more than {MAX_TEXT}"))),
         false => Ok(alias),
     }
 }
@@ -201,107 +206,15 @@ fn wrong(what: &str) -> Error {
     Reason::AttributeValue.detail(format_args!("the custom key's JSON: {what}"))
 }
 
-/// What `CKA_VALUE` of a custom key's data object shows. Times are UTC.
-#[derive(Debug, Serialize)]
-struct Shown<'a> {
-    key_id: String,
-    /// Escaped (see [`crate::text::escaped`]), so that no two look the same.
-    alias: String,
-    /// Its bytes, where they are shown escaped.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    alias_hex: Option<String>,
-    description: &'a str,
-    id: String,
-    key_type: &'a str,
-    key_bits: u64,
-    origin: &'a str,
-    status: &'a str,
-    enabled: bool,
-    material: &'a str,
-    material_version: u32,
-    created: Timestamp,
-    expires: Option<Timestamp>,
-    expiry_action: Option<&'a str>,
-    next_import_expires: Option<Timestamp>,
-    next_import_expires_in_seconds: Option<Seconds>,
-    next_import_expiry_action: Option<&'a str>,
-    rotation_days: Option<u16>,
-    next_rotation: Option<Timestamp>,
-    deletion: Option<Timestamp>,
-    private: bool,
-}
-
-/// The metadata of a custom key as JSON. `state` has been narrowed.
-pub fn show(id: Id, metadata: &Metadata, state: &State, private: bool) -> Result<Vec<u8>> {
-    let (next_at, next_in) = match metadata.own_expiry.map(|own| own.due) {
-        Some(Due::At(at)) => (Some(exact_timestamp(at)?), None),
-        Some(Due::After(seconds)) => (None, Some(seconds)),
-        None => (None, None),
-    };
-    let name = metadata.name(id);
-    let alias = escaped(&name);
-    let shown = Shown {
-        key_id: id.to_string(),
-        alias_hex: (alias.as_bytes() != name).then(|| hex(&name)),
-        alias,
-        description: &metadata.description,
-        id: hex(&metadata.identifier),
-        key_type: kinds::kind(metadata.class, metadata.key_type)?.name,
-        key_bits: metadata.bits,
-        origin: origin(state.origin),
-        status: status(state.status()),
-        enabled: state.enabled,
-        material: material(state.material),
-        material_version: state.version,
-        created: exact_timestamp(metadata.created_at)?,
-        expires: state.expiry.map(|expiry| exact_timestamp(expiry.at)).transpose()?,
-        expiry_action: state.expiry.map(|expiry| action(expiry.action)),
-        next_import_expires: next_at,
-        next_import_expires_in_seconds: next_in,
-        next_import_expiry_action: metadata.own_expiry.map(|own| action(own.action)),
-        rotation_days: Some(metadata.rotation_days).filter(|&days| days != 0),
-        next_rotation: metadata.rotation_due().map(exact_timestamp).transpose()?,
-        deletion: state.deletion_at.map(exact_timestamp).transpose()?,
-        private,
-    };
-    serde_json::to_vec_pretty(&shown).map_err(|cause| Reason::General.detail(cause))
-}
-
-/// The word for an origin.
-pub const fn origin(origin: Origin) -> &'static str {
-    match origin {
-        Origin::Generated => "generated",
-        Origin::External => "external",
+/// Returns a custom key's metadata as JSON: the members of all properties, in their order. Times are UTC.
+pub fn show(key: &CustomKeyView<'_>) -> Result<Vec<u8>> {
+    let mut members = Map::new();
+    for property in PROPERTIES {
+        if let (Some(name), Some(value)) = (property.json, property.value(key)?.json()?) {
+            members.insert(name.to_owned(), value);
+        }
     }
-}
-
-/// The word for a status.
-pub const fn status(status: Status) -> &'static str {
-    match status {
-        Status::Enabled => "enabled",
-        Status::Disabled => "disabled",
-        Status::PendingDeletion => "pending deletion",
-        Status::PendingImport => "pending import",
-    }
-}
-
-/// The words for what became of the material.
-pub const fn material(material: Material) -> &'static str {
-    match material {
-        Material::Never => "never imported",
-        Material::Present => "present",
-        Material::Deleted => "deleted",
-        Material::Expired => "expired",
-        Material::Readable => "expired but readable",
-    }
-}
-
-/// The word for what happens at an expiry.
-pub const fn action(action: ExpiryAction) -> &'static str {
-    match action {
-        ExpiryAction::Erase => "erase",
-        ExpiryAction::ReadOnly => "read-only",
-    }
+    serde_json::to_vec_pretty(&members).map_err(|cause| Reason::General.detail(cause))
 }
 
 #[cfg(test)]

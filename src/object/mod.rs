@@ -10,11 +10,17 @@ pub mod json;
 pub mod kinds;
 pub mod marks;
 pub mod points;
+pub mod properties;
+pub mod property;
+pub mod request;
+pub mod rule;
 pub mod rules;
 pub mod template;
 pub mod values;
 pub mod vendor;
+pub mod words;
 
 pub use attributes::Attributes;
-pub use build::{Creation, VendorRequest};
+pub use build::Creation;
+pub use request::VendorRequest;
 pub use template::{Attribute, Template};

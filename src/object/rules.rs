@@ -1,128 +1,26 @@
-//! Every attribute the token knows: one row each, read by one interpreter ([`super::build`]).
+//! Every attribute that the specification has, one row each, and the row of any attribute; read by one
+//! interpreter ([`super::build`]). Keystead's own are in [`super::properties`].
 
+use super::properties;
+use super::rule::{
+    ALL, CERTIFICATE, DATA, HIDDEN, KEYS, MADE, NEVER, PRIVATE, PUBLIC, SECRET, row, secret,
+};
 use super::values::RSA_NUMBERS;
-use super::vendor::*;
+use crate::text::MAX_TEXT;
 use pkcs11_sys::*;
 
-/// What a value looks like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ValueForm {
-    /// A `CK_BBOOL`.
-    Flag,
-    /// A `CK_BBOOL` that is false: no key of this token can do it.
-    No,
-    /// A `CK_ULONG`.
-    Number,
-    /// A `CK_ULONG` from 0 to this one.
-    UpTo(u64),
-    /// Any bytes.
-    Bytes,
-    /// At most 255 bytes. The specification says UTF-8; clients (crypto11) keep random bytes there.
-    Label,
-    /// UTF-8 of at most so many bytes.
-    Text(usize),
-    /// A `CK_DATE`, or nothing.
-    Date,
-    /// A list of `CK_MECHANISM_TYPE`.
-    Mechanisms,
-    /// A template, flattened (see [`super::template`]).
-    Template,
-}
-
-/// How a value may change after the object has come into being.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
-    /// Not at all.
-    Never,
-    /// As the owner likes.
-    Free,
-    /// From false to true only.
-    Rises,
-    /// From true to false only.
-    Falls,
-    /// From false to true by the security officer only, from true to false by the owner too.
-    Officer,
-    /// What a key is used for: as the owner likes, but of a bound key (see [`super::build`]) from true
-    /// to false only, unless the security officer does it.
-    Usage,
-    /// Only while an object is copied (PKCS#11 3.1, 4.1.3).
-    Copying,
-    /// To nothing only, which removes it (4.10).
-    Ends,
-    /// To the key's own only, in whatever encoding; another is a wrong value (4.9).
-    Own,
-}
-
-/// What stands where no template says anything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Initial {
-    /// Nothing.
-    Absent,
-    /// An empty value.
-    Empty,
-    /// A flag.
-    Flag(bool),
-    /// A number.
-    Number(u64),
-}
-
-/// One attribute.
-#[derive(Debug)]
-pub struct Rule {
-    /// Its type.
-    pub kind: u64,
-    /// What its value looks like.
-    pub form: ValueForm,
-    /// The classes that have it, see [`class_bit`].
-    pub classes: u8,
-    /// In which templates it may stand.
-    pub given: u8,
-    /// How it may change.
-    pub change: Change,
-    /// What it is when nobody says.
-    pub default: Initial,
-    /// Whether a sensitive or unextractable key hides it.
-    pub secret: bool,
-}
-
-/// `C_CreateObject`.
-pub const CREATE: u8 = 1;
-/// `C_GenerateKey`, `C_GenerateKeyPair`.
-pub const GENERATE: u8 = 2;
-/// `C_UnwrapKey`.
-pub const UNWRAP: u8 = 4;
-/// `C_CopyObject`, of Keystead's own attributes: of the specification's, what may change may differ in a copy.
-pub const COPY: u8 = 8;
-/// `C_DeriveKey`.
-pub const DERIVE: u8 = 16;
-
-const MADE: u8 = CREATE | GENERATE | UNWRAP | DERIVE;
-const NEVER: u8 = 0;
-
-const DATA: u8 = 1;
-const SECRET: u8 = 2;
-const PUBLIC: u8 = 4;
-const PRIVATE: u8 = 8;
-const CERTIFICATE: u8 = 16;
-const KEYS: u8 = SECRET | PUBLIC | PRIVATE;
-const HIDDEN: u8 = SECRET | PRIVATE;
-const ALL: u8 = DATA | CERTIFICATE | KEYS;
-
-/// The bit of an object class in [`Rule::classes`]; 0 for a class the token does not keep.
-pub fn class_bit(class: u64) -> u8 {
-    match class {
-        CKO_DATA => DATA,
-        CKO_CERTIFICATE => CERTIFICATE,
-        CKO_SECRET_KEY => SECRET,
-        CKO_PUBLIC_KEY => PUBLIC,
-        CKO_PRIVATE_KEY => PRIVATE,
-        _ => 0,
-    }
-}
+pub use super::rule::{
+    COPY, CREATE, Change, DERIVE, GENERATE, Initial, Rule, UNWRAP, ValueForm, class_bit,
+};
 
 /// The row of an attribute of an object of this class; none if such an object cannot have it.
 pub fn rule(kind: u64, class: u64) -> Option<&'static Rule> {
-    RULES.iter().find(|rule| rule.kind == kind && rule.classes & class_bit(class) != 0)
+    all().find(|rule| rule.kind == kind && rule.classes & class_bit(class) != 0)
+}
+
+/// Returns every row, the specification's and Keystead's own.
+pub fn all() -> impl Iterator<Item = &'static Rule> {
+    RULES.iter().chain(properties::rules())
 }
 
 /// What public and private keys on curves alone have.
@@ -135,29 +33,6 @@ pub fn is_foreign(kind: u64, class: u64, key_type: u64) -> bool {
         _ => kind == CKA_MODULUS_BITS || RSA_NUMBERS.contains(&kind),
     };
     matches!(class, CKO_PUBLIC_KEY | CKO_PRIVATE_KEY) && foreign
-}
-
-const fn row(
-    kind: u64,
-    form: ValueForm,
-    classes: u8,
-    given: u8,
-    change: Change,
-    default: Initial,
-) -> Rule {
-    Rule { kind, form, classes, given, change, default, secret: false }
-}
-
-const fn secret(kind: u64, classes: u8, given: u8) -> Rule {
-    Rule {
-        kind,
-        form: ValueForm::Bytes,
-        classes,
-        given,
-        change: Change::Never,
-        default: Initial::Absent,
-        secret: true,
-    }
 }
 
 use Change::{Copying, Ends, Falls, Free, Never, Officer, Own, Rises, Usage};
@@ -197,7 +72,7 @@ pub const RULES: &[Rule] = &[
     row(CKA_DESTROYABLE, Flag, ALL, MADE, Copying, Initial::Flag(true)),
     row(CKA_UNIQUE_ID, Bytes, ALL, NEVER, Never, Absent),
     // Data objects (4.5)
-    row(CKA_APPLICATION, Text(255), DATA, CREATE | DERIVE, Free, Empty),
+    row(CKA_APPLICATION, Text(MAX_TEXT), DATA, CREATE | DERIVE, Free, Empty),
     row(CKA_OBJECT_ID, Bytes, DATA, CREATE | DERIVE, Free, Empty),
     row(CKA_VALUE, Bytes, DATA, CREATE, Free, Empty),
     // How much CKM_HKDF_DATA derives (6.62); no data object has it afterwards.
@@ -276,20 +151,6 @@ pub const RULES: &[Rule] = &[
     secret(CKA_EXPONENT_1, PRIVATE, CREATE),
     secret(CKA_EXPONENT_2, PRIVATE, CREATE),
     secret(CKA_COEFFICIENT, PRIVATE, CREATE),
-    // Custom keys (design of this token; see `manual`)
-    row(CKA_KEYSTEAD_KEY_ID, Text(36), ALL, MADE, Never, Absent),
-    row(CKA_KEYSTEAD_ORIGIN, Number, DATA | HIDDEN, CREATE, Never, Absent),
-    row(CKA_KEYSTEAD_STATUS, Number, DATA | HIDDEN, NEVER, Free, Absent),
-    row(CKA_KEYSTEAD_DESCRIPTION, Text(255), DATA | HIDDEN, MADE, Free, Absent),
-    row(CKA_KEYSTEAD_CREATED_AT, Number, DATA | HIDDEN, NEVER, Never, Absent),
-    row(CKA_KEYSTEAD_EXPIRES_AT, Number, ALL, MADE, Never, Absent),
-    row(CKA_KEYSTEAD_MATERIAL_STATE, Number, DATA | HIDDEN, NEVER, Never, Absent),
-    row(CKA_KEYSTEAD_MATERIAL_VERSION, Number, DATA | HIDDEN, NEVER, Never, Absent),
-    row(CKA_KEYSTEAD_ROTATION_DAYS, Number, DATA | HIDDEN, GENERATE, Free, Absent),
-    row(CKA_KEYSTEAD_DELETION_AT, Number, DATA | HIDDEN, NEVER, Free, Absent),
-    row(CKA_KEYSTEAD_CUSTODY, Flag, HIDDEN, MADE | COPY, Never, Absent),
-    row(CKA_KEYSTEAD_EXPIRY_ACTION, Number, ALL, MADE, Never, Absent),
-    row(CKA_KEYSTEAD_IMPORT_ONLY, Flag, PUBLIC | PRIVATE, GENERATE, Never, Absent),
 ];
 
 #[cfg(test)]
@@ -298,8 +159,8 @@ mod tests {
 
     #[test]
     fn every_attribute_has_one_row_for_each_class() {
-        for (at, rule) in RULES.iter().enumerate() {
-            for other in RULES.iter().skip(at + 1) {
+        for (at, rule) in all().enumerate() {
+            for other in all().skip(at + 1) {
                 let both = other.kind == rule.kind && other.classes & rule.classes != 0;
                 assert!(!both, "{:#x}", rule.kind);
             }
@@ -309,7 +170,7 @@ mod tests {
     #[test]
     fn every_usage_flag_changes_as_one() {
         for &(_, flag) in crate::object::kinds::USAGE_FLAGS {
-            let mut rows = RULES.iter().filter(|rule| rule.kind == flag).peekable();
+            let mut rows = all().filter(|rule| rule.kind == flag).peekable();
             assert!(rows.peek().is_some(), "{flag:#x}");
             assert!(rows.all(|rule| rule.change == Usage), "{flag:#x}");
         }
@@ -317,7 +178,7 @@ mod tests {
 
     #[test]
     fn only_flags_rise_or_fall_and_nothing_secret_changes() {
-        for rule in RULES {
+        for rule in all() {
             if matches!(rule.change, Rises | Falls | Usage) {
                 assert_eq!(rule.form, Flag, "{:#x}", rule.kind);
             }

@@ -9,9 +9,8 @@ use super::{Answer, Caller, Handle, Login, Token};
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::{Event, Header, Metadata, Origin, Parsed, Role, State};
-use crate::object::custom::CustomKeyView;
-use crate::object::kinds::rotates_on_schedule;
-use crate::object::vendor::*;
+use crate::object::properties::setter;
+use crate::object::property::{CustomKeyView, Set};
 use crate::object::{Attribute, Attributes, Template, build, curves, json, marks};
 use crate::secret::Secret;
 use crate::wire::Change;
@@ -161,23 +160,27 @@ impl Token {
         let mut own = material.map(|(_, body)| body.attributes.duplicate());
         let mut event = Event::Describe;
         for attribute in template.iter() {
-            match (asked_event(attribute.kind, template)?, &mut own) {
-                (Some(asked), _) if event == Event::Describe => event = asked,
-                (Some(_), _) => {
+            let (kind, value) = (attribute.kind, attribute.value.expose());
+            match setter(kind) {
+                Set::Event(asked) if event == Event::Describe => {
+                    event = asked(number(template, kind)?)?
+                }
+                Set::Event(_) => {
                     return Err(
                         Reason::TemplateInconsistent.detail("two changes of status at once")
                     );
                 }
-                (None, own) => {
-                    let value = attribute.value.expose();
-                    if attribute.kind == CKA_KEYSTEAD_ROTATION_DAYS {
-                        self.schedule(&mut metadata, key.state.origin, template)?;
-                    } else if attribute.kind == CKA_VALUE && own.is_none() {
-                        self.change_expiry(&mut metadata, key.state.origin, value)?;
-                    } else if !rename(id, &mut metadata, attribute.kind, value)? {
-                        let own = own.as_mut().ok_or(Reason::AttributeReadOnly)?;
-                        self.change_own(own, attribute)?;
-                    }
+                Set::Judged(set) => {
+                    let judged_by = (key.state.origin, self.now());
+                    set(&mut metadata, judged_by, number(template, kind)?)?;
+                }
+                Set::Sealed(set) => set(&mut metadata, id, value)?,
+                Set::Never if kind == CKA_VALUE && own.is_none() => {
+                    self.change_expiry(&mut metadata, key.state.origin, value)?;
+                }
+                Set::Never => {
+                    let own = own.as_mut().ok_or(Reason::AttributeReadOnly)?;
+                    self.change_own(own, attribute)?;
                 }
             }
         }
@@ -231,19 +234,6 @@ impl Token {
         Ok(())
     }
 
-    /// Sets or ends a schedule of rotations, counted from now.
-    fn schedule(&self, metadata: &mut Metadata, origin: Origin, template: &Template) -> Result<()> {
-        let days = build::rotation_days(template)?;
-        if days != 0 && !rotates_on_schedule(metadata, origin) {
-            return Err(Reason::ActionProhibited.detail("only generated AES keys have a schedule"));
-        }
-        if metadata.rotation_days == 0 {
-            metadata.rotation_from = self.now();
-        }
-        metadata.rotation_days = days;
-        Ok(())
-    }
-
     /// Changes the expiry of imports to come. Material that is present keeps its own.
     fn change_expiry(&self, metadata: &mut Metadata, origin: Origin, json: &[u8]) -> Result<()> {
         let changed =
@@ -265,8 +255,9 @@ impl Token {
         state: State,
         event: Event,
     ) -> Result<Change> {
-        let shown =
-            CustomKeyView { id, metadata, state: state.clone(), private }.metadata_attributes()?;
+        let version = state.version;
+        let view = CustomKeyView { id, metadata, state: state.clone(), version, private };
+        let shown = view.metadata_attributes()?;
         let mut terms = terms(&shown);
         if !metadata.identifier.is_empty() {
             terms.push((super::records::TARGET_ID, metadata.identifier.clone()));
@@ -360,29 +351,7 @@ pub(super) fn answer(
     }
 }
 
-/// The event that setting an attribute asks for, if it asks for one.
-fn asked_event(kind: u64, template: &Template) -> Result<Option<Event>> {
-    let Some(value) = template.number(kind).ok().flatten() else { return Ok(None) };
-    match (kind, value) {
-        (CKA_KEYSTEAD_STATUS, STATUS_ENABLED) => Ok(Some(Event::Enable(true))),
-        (CKA_KEYSTEAD_STATUS, STATUS_DISABLED) => Ok(Some(Event::Enable(false))),
-        (CKA_KEYSTEAD_STATUS, _) => {
-            Err(Reason::AttributeValue.detail("CKA_KEYSTEAD_STATUS can be set to 2 and 3"))
-        }
-        (CKA_KEYSTEAD_DELETION_AT, 0) => Ok(Some(Event::ScheduleDeletion(None))),
-        (CKA_KEYSTEAD_DELETION_AT, at) => Ok(Some(Event::ScheduleDeletion(Some(at)))),
-        _ => Ok(None),
-    }
-}
-
-/// Changes what the custom key is called; false if the attribute is none of its names.
-fn rename(id: Id, metadata: &mut Metadata, kind: u64, value: &[u8]) -> Result<bool> {
-    let text = || String::from_utf8(value.to_vec()).map_err(|_| Reason::AttributeValue);
-    match kind {
-        CKA_LABEL => metadata.rename(id, value),
-        CKA_ID => metadata.identifier = value.to_vec(),
-        CKA_KEYSTEAD_DESCRIPTION => metadata.description = text()?,
-        _ => return Ok(false),
-    }
-    Ok(true)
+/// The value of an attribute that the table has as a number.
+fn number(template: &Template, kind: u64) -> Result<u64> {
+    template.number(kind)?.ok_or_else(|| Reason::AttributeValue.into())
 }

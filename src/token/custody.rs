@@ -10,6 +10,7 @@ use crate::key::{
     Due, Event, Expiry, ExpiryAction, Fingerprint, Header, Metadata, Origin, OwnExpiry, Role, State,
 };
 use crate::object::kinds::{Kind, bits, rotates_on_schedule};
+use crate::object::properties::give;
 use crate::object::vendor::*;
 use crate::object::{Attributes, Template, VendorRequest, json};
 use crate::secret::Secret;
@@ -40,19 +41,15 @@ impl Token {
         self.may_trust(&attributes)?;
         let id = self.fresh_id()?;
         let fingerprint = self.fingerprint(kind, &material)?;
-        let metadata = Metadata {
-            alias: named(&attributes, id),
-            identifier: identified(&attributes, id),
-            description: request.description.clone().unwrap_or_default(),
-            class: kind.class,
-            key_type: kind.key_type,
+        let now = self.now();
+        let mut metadata = Metadata {
             bits: bits(&attributes),
-            created_at: self.now(),
-            own_expiry: None,
             rotation_days: request.rotation_days,
-            rotation_from: self.now(),
-            bindings: Vec::new(),
+            rotation_from: now,
+            ..Metadata::new(id, kind.class, kind.key_type, now)
         };
+        let names = NAMES.into_iter().filter_map(|kind| Some((kind, attributes.bytes(kind)?)));
+        give(&mut metadata, id, names.chain(request.properties()))?;
         if request.rotation_days != 0 && !rotates_on_schedule(&metadata, Origin::Generated) {
             return Err(Reason::TemplateInconsistent.detail("only AES keys rotate on schedule"));
         }
@@ -85,7 +82,7 @@ impl Token {
         let wanted = json::Wanted {
             alias: label(template),
             identifier: template.bytes(CKA_ID).unwrap_or_default().to_vec(),
-            description: request.description.unwrap_or_default(),
+            properties: request.properties,
             kind,
             bits: length.unwrap_or(0),
             expiry: own_expiry,
@@ -103,15 +100,9 @@ impl Token {
         if template.flag(CKA_TOKEN)? != Some(true) {
             return Err(Reason::TemplateInconsistent.detail("a custom key is a token object"));
         }
-        let in_json = [
-            CKA_KEYSTEAD_EXPIRES_AT,
-            CKA_KEYSTEAD_EXPIRY_ACTION,
-            CKA_KEYSTEAD_DESCRIPTION,
-            CKA_KEYSTEAD_KEY_ID,
-            CKA_KEYSTEAD_ROTATION_DAYS,
-        ];
         let external = template.number(CKA_KEYSTEAD_ORIGIN)?.is_none_or(|it| it == ORIGIN_EXTERNAL);
-        if !external || in_json.into_iter().any(|kind| template.bytes(kind).is_some()) {
+        let in_json = |kind| kind >= CKA_VENDOR_DEFINED && kind != CKA_KEYSTEAD_ORIGIN;
+        if !external || template.iter().any(|attribute| in_json(attribute.kind)) {
             return Err(Reason::TemplateInconsistent.detail("the JSON says what the key is"));
         }
         let value = template
@@ -137,22 +128,16 @@ impl Token {
             sized.map_err(|short| Reason::AttributeValue.detail(short))?;
         }
         let id = self.fresh_id()?;
-        let metadata = Metadata {
-            alias: wanted.alias.unwrap_or_else(|| id.to_string().into_bytes()),
-            identifier: match wanted.identifier.is_empty() {
-                true => id.bytes().to_vec(),
-                false => wanted.identifier,
-            },
-            description: wanted.description,
-            class: wanted.kind.class,
-            key_type: wanted.kind.key_type,
+        let (class, key_type) = (wanted.kind.class, wanted.kind.key_type);
+        let mut metadata = Metadata {
             bits: wanted.bits,
-            created_at: self.now(),
             own_expiry: wanted.expiry,
-            rotation_days: 0,
-            rotation_from: 0,
-            bindings: Vec::new(),
+            ..Metadata::new(id, class, key_type, self.now())
         };
+        let alias = wanted.alias.unwrap_or_default();
+        let names = [(CKA_LABEL, &alias[..]), (CKA_ID, &wanted.identifier)];
+        let properties = wanted.properties.iter().map(|(kind, value)| (*kind, &value[..]));
+        give(&mut metadata, id, names.into_iter().chain(properties))?;
         let state = State::awaiting_import();
         let change =
             self.metadata_change(id, None, wanted.private, &metadata, state, Event::Create)?;
@@ -198,21 +183,10 @@ impl Token {
     }
 }
 
+/// The attributes that name a custom key.
+pub(super) const NAMES: [u64; 2] = [CKA_LABEL, CKA_ID];
+
 /// The label of a template, if it says anything.
 pub(super) fn label(template: &Template) -> Option<Vec<u8>> {
     template.bytes(CKA_LABEL).filter(|label| !label.is_empty()).map(<[u8]>::to_vec)
-}
-
-fn named(attributes: &Attributes, id: Id) -> Vec<u8> {
-    match attributes.bytes(CKA_LABEL) {
-        None | Some([]) => id.to_string().into_bytes(),
-        Some(label) => label.to_vec(),
-    }
-}
-
-fn identified(attributes: &Attributes, id: Id) -> Vec<u8> {
-    match attributes.bytes(CKA_ID) {
-        None | Some([]) => id.bytes().to_vec(),
-        Some(identifier) => identifier.to_vec(),
-    }
 }

@@ -2,7 +2,7 @@
 //!
 //! An import that fails in any way changes nothing.
 
-use super::custody::label;
+use super::custody::{NAMES, label};
 use super::loaded::{CustomKey, Loaded, ObjectBody, RecordContent};
 use super::records::{TARGET_ID, UnsealedRecord, material_terms, unexpected};
 use super::{Caller, Handle, Token};
@@ -14,6 +14,7 @@ use crate::key::{
 };
 use crate::object::build::{provenance, rise_together, stronger};
 use crate::object::kinds::{Kind, bits};
+use crate::object::properties::give;
 use crate::object::vendor::APPLICATION;
 use crate::object::{Attribute, Attributes, Template, VendorRequest, attributes, marks};
 use crate::secret::Secret;
@@ -181,7 +182,7 @@ impl Token {
         if target.state.has_material() {
             self.import_over_present(import, target, metadata, state, event)
         } else {
-            let metadata = renamed(target.id, metadata, import.template);
+            let metadata = renamed(target.id, metadata, import.template)?;
             self.import_into(import, target, metadata, state, event)
         }
     }
@@ -194,19 +195,11 @@ impl Token {
         self.check_ahead(expiry)?;
         let event = Event::Import { fingerprint: import.fingerprint, expiry };
         let state = State::awaiting_import().apply(&event, now)?;
-        let metadata = Metadata {
-            alias: id.to_string().into_bytes(),
-            identifier: id.bytes().to_vec(),
-            description: import.request.description.clone().unwrap_or_default(),
-            class: import.kind.class,
-            key_type: import.kind.key_type,
+        let mut metadata = Metadata {
             bits: bits(&import.body.attributes),
-            created_at: now,
-            own_expiry: None,
-            rotation_days: 0,
-            rotation_from: 0,
-            bindings: Vec::new(),
+            ..Metadata::new(id, import.kind.class, import.kind.key_type, now)
         };
+        give(&mut metadata, id, import.request.properties())?;
         let target = Target {
             id,
             revision: None,
@@ -214,7 +207,7 @@ impl Token {
             metadata: metadata.clone(),
             state: State::awaiting_import(),
         };
-        let metadata = renamed(id, metadata, import.template);
+        let metadata = renamed(id, metadata, import.template)?;
         self.import_into(import, target, metadata, state, Event::Create)
     }
 
@@ -449,14 +442,10 @@ fn note_end(attributes: &mut Attributes, template: &Template, expiry: Option<Exp
 }
 
 /// The names an import gives: a label or identifier in the template becomes the custom key's.
-fn renamed(id: Id, mut metadata: Metadata, template: &Template) -> Metadata {
-    if let Some(label) = label(template) {
-        metadata.rename(id, &label);
-    }
-    if let Some(identifier) = template.bytes(CKA_ID).filter(|bytes| !bytes.is_empty()) {
-        metadata.identifier = identifier.to_vec();
-    }
-    metadata
+fn renamed(id: Id, mut metadata: Metadata, template: &Template) -> Result<Metadata> {
+    let names = NAMES.into_iter().filter_map(|kind| Some((kind, template.bytes(kind)?)));
+    give(&mut metadata, id, names)?;
+    Ok(metadata)
 }
 
 /// The attributes after the same material came again: nothing the template names may differ, except

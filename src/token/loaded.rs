@@ -8,8 +8,9 @@ use crate::key::policy::{FINISH, InUse, Key, Purpose, Sealing, Usages, Watch};
 use crate::key::state::Erasure;
 use crate::key::{Body, Expiry, ExpiryAction, Header, Material, Metadata, Role, State, Status};
 use crate::object::build;
-use crate::object::custom::{CustomKeyView, show_expiry};
+use crate::object::custom::show_expiry;
 use crate::object::kinds::{self, USAGE_FLAGS};
+use crate::object::property::CustomKeyView;
 use crate::object::values::plain;
 use crate::object::{Attributes, attributes, implied, marks};
 use crate::secret::Secret;
@@ -240,11 +241,12 @@ impl Loaded {
     pub fn shown(&self, now: Seconds) -> Result<Attributes> {
         let mut shown = match (&self.content, &self.header.role) {
             (RecordContent::CustomKey(key), _) => {
-                return custom(self.id, key, self.header.private, now).metadata_attributes();
+                let newest = key.state.version;
+                return view(self.id, key, newest, self.header.private, now).metadata_attributes();
             }
             (RecordContent::Material(body, owner), Role::Material { version, .. }) => {
-                custom(owner.id, &owner.key, owner.header.private, now)
-                    .material_attributes(&body.attributes, *version)?
+                view(owner.id, &owner.key, *version, owner.header.private, now)
+                    .material_attributes(&body.attributes)?
             }
             (RecordContent::Material(body, _) | RecordContent::Object(body), _) => {
                 body.attributes.duplicate()
@@ -334,8 +336,8 @@ fn allowed_mechanisms(body: &ObjectBody) -> Option<Vec<u64>> {
     given.filter(|given| !given.is_empty()).map(attributes::mechanisms)
 }
 
-fn custom(id: Id, key: &CustomKey, private: bool, now: Seconds) -> CustomKeyView<'_> {
-    CustomKeyView { id, metadata: &key.metadata, state: key.state(now), private }
+fn view(id: Id, key: &CustomKey, version: u32, private: bool, now: Seconds) -> CustomKeyView<'_> {
+    CustomKeyView { id, metadata: &key.metadata, state: key.state(now), version, private }
 }
 
 /// What the agent says of a slot, in the domain's words.

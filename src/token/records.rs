@@ -12,6 +12,7 @@ use crate::key::seal::{SealContext, TokenKey};
 use crate::key::{Event, Header, Metadata, Role, Tag};
 use crate::lc;
 use crate::object::Attributes;
+use crate::object::properties::{is_searched, searched_on_material};
 use crate::object::vendor::CKA_KEYSTEAD_KEY_ID;
 use crate::secret::Secret;
 use crate::text::escaped;
@@ -29,7 +30,8 @@ const KEPT: usize = 4_096;
 /// but an import finds its target by it.
 pub const TARGET_ID: u64 = u64::MAX;
 
-/// The attributes that objects are found by without being opened.
+/// The attributes that objects are found by without being opened, beside the properties of custom keys
+/// that are searched.
 const INDEXED: &[u64] = &[
     CKA_CLASS,
     CKA_KEY_TYPE,
@@ -39,13 +41,12 @@ const INDEXED: &[u64] = &[
     CKA_UNIQUE_ID,
     CKA_SUBJECT,
     CKA_MODULUS,
-    CKA_KEYSTEAD_KEY_ID,
     TARGET_ID,
 ];
 
 /// Whether an attribute with this value has a tag.
 pub fn is_indexed(kind: u64, value: &[u8]) -> bool {
-    INDEXED.contains(&kind) && !value.is_empty()
+    !value.is_empty() && (INDEXED.contains(&kind) || is_searched(kind))
 }
 
 /// Opened objects by identity.
@@ -149,10 +150,10 @@ pub(super) fn material_terms(
     metadata: &Metadata,
 ) -> Vec<(u64, Vec<u8>)> {
     let mut shown = body.attributes.duplicate();
-    shown.set(CKA_LABEL, &metadata.name(key));
-    shown.set(CKA_ID, &metadata.identifier);
     shown.set(CKA_UNIQUE_ID, id.to_string().as_bytes());
-    shown.set(CKA_KEYSTEAD_KEY_ID, key.to_string().as_bytes());
+    for (kind, value) in searched_on_material(metadata, key) {
+        shown.set(kind, &value);
+    }
     terms(&shown)
 }
 

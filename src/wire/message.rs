@@ -7,6 +7,7 @@ use super::proof::Nonce;
 use crate::clock::Seconds;
 use crate::error::{Error, Reason};
 use crate::id::Id;
+use crate::text::MAX_TEXT;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
@@ -50,7 +51,7 @@ const MAX_SEVERAL: usize = 65_536;
 pub const MOST_TOKENS: u32 = 504;
 
 /// The longest name that the audit log has of a key, in bytes.
-pub const MAX_ALIAS: usize = 255;
+pub const MAX_ALIAS: usize = MAX_TEXT;
 
 /// The requests of a module.
 #[derive(Debug, Serialize, Deserialize)]

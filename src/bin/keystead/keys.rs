@@ -11,9 +11,9 @@ use cryptoki::session::Session;
 use jiff::Timestamp;
 use keystead::clock::Seconds;
 use keystead::key::{Material, Status};
-use keystead::object::json;
 use keystead::object::kinds::KINDS;
 use keystead::object::vendor::{APPLICATION, CKA_KEYSTEAD_KEY_ID};
+use keystead::object::words;
 use keystead::text;
 use pkcs11_sys::CKO_PUBLIC_KEY;
 use serde::Deserialize;
@@ -88,8 +88,9 @@ impl CustomKey {
     /// Those that wait for material which they had before.
     pub fn all_lost(session: &Session) -> Result<Vec<Self>, Failure> {
         let mut keys = Self::all(session)?;
-        let lost =
-            |shown: &Shown| shown.waits() && shown.material != json::material(Material::Never);
+        let lost = |shown: &Shown| {
+            shown.waits() && shown.material != words::material(Material::Never).text
+        };
         keys.retain(|key| lost(&key.shown));
         Ok(keys)
     }
@@ -169,7 +170,7 @@ impl Shown {
 
     /// Returns whether the next import brings it material.
     pub fn waits(&self) -> bool {
-        self.status == json::status(Status::PendingImport)
+        self.status == words::status(Status::PendingImport).text
     }
 
     /// Its own expiry, which an import gets that is given no other.
@@ -211,8 +212,9 @@ impl std::fmt::Display for Shown {
 /// PKCS#11 lets two keys have one alias; this program makes no second one, and no alias that reads as
 /// another key's ID.
 pub fn check_alias(session: &Session, alias: &str) -> Result<(), Failure> {
-    if alias.is_empty() || alias.len() > 255 {
-        return Err(Failure::new("an alias has 1 to 255 bytes").hint("choose another"));
+    if alias.is_empty() || alias.len() > text::MAX_TEXT {
+        return Err(Failure::new(format_args!("an alias has 1 to {} bytes", text::MAX_TEXT))
+            .hint("choose another"));
     }
     if alias.trim() != alias {
         return Err(Failure::new(format_args!(

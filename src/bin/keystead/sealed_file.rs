@@ -11,8 +11,8 @@ use cryptoki::session::Session;
 use keystead::id::Id;
 use keystead::key::{Material, Status};
 use keystead::mechanism::SEAL_AROUND;
-use keystead::object::json;
 use keystead::object::vendor::CKM_KEYSTEAD_SEAL;
+use keystead::object::words;
 use std::io::{self, ErrorKind, Read};
 use zeroize::Zeroizing;
 
@@ -166,8 +166,8 @@ impl Chunker<'_> {
             Ok(key) => key.shown,
             Err(failure) => return failure,
         };
-        let readable = shown.material == json::material(Material::Readable)
-            && shown.status == json::status(Status::Enabled);
+        let readable = shown.material == words::material(Material::Readable).text
+            && shown.status == words::status(Status::Enabled).text;
         match (readable, shown.expires) {
             (true, Some(at)) => Failure::new(format_args!(
                 "{shown}: its material expired at {at}, and only opens and verifies since then"
@@ -178,10 +178,10 @@ impl Chunker<'_> {
                 shown.status
             ))
             .hint(match shown.status {
-                status if status == json::status(Status::Disabled) => {
+                status if status == words::status(Status::Disabled).text => {
                     "`keystead enable` lets it be used again"
                 }
-                status if status == json::status(Status::PendingDeletion) => {
+                status if status == words::status(Status::PendingDeletion).text => {
                     "`keystead cancel-deletion` keeps it, `keystead enable` lets it be used again"
                 }
                 _ => "`keystead show` shows it",

@@ -3,8 +3,8 @@
 use crate::client::{Access, Token};
 use crate::keys::{CustomKey, vendor};
 use crate::{Failure, Global};
-use keystead::object::json::MAX_DESCRIPTION;
 use keystead::object::vendor::CKA_KEYSTEAD_DESCRIPTION;
+use keystead::text::MAX_TEXT;
 
 /// Say what a custom key is for
 #[derive(Debug, clap::Args)]
@@ -31,8 +31,8 @@ impl Arguments {
 /// Checks that a description is no longer than one may be.
 pub fn check(description: &str) -> Result<(), Failure> {
     match description.len() {
-        0..=MAX_DESCRIPTION => Ok(()),
+        0..=MAX_TEXT => Ok(()),
         length => Err(Failure::new(format_args!("the description has {length} bytes"))
-            .hint(format_args!("it has at most {MAX_DESCRIPTION}"))),
+            .hint(format_args!("it has at most {MAX_TEXT}"))),
     }
 }

@@ -8,7 +8,7 @@ use crate::{Failure, Global};
 use clap::ValueEnum;
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, AttributeType};
-use keystead::object::build::ROTATION_DAYS;
+use keystead::object::properties::ROTATION_DAYS;
 use keystead::object::vendor::{
     CKA_KEYSTEAD_DESCRIPTION, CKA_KEYSTEAD_KEY_ID, CKA_KEYSTEAD_ROTATION_DAYS,
 };

@@ -18,7 +18,7 @@ use comfy_table::presets::NOTHING;
 use cryptoki::session::Session;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
-use keystead::object::json;
+use keystead::object::words;
 use keystead::text::harmless;
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -297,7 +297,7 @@ fn otherwise(key: &CustomKey, import: &Import) -> bool {
         Some(Expiry::At(moment)) => key.shown.expires != Some(moment),
         Some(Expiry::After(_)) => true,
     };
-    let action = import.action.map(json::action);
+    let action = import.action.map(|action| words::action(action).text);
     at || action.is_some_and(|action| key.json.get("expiry_action").is_none_or(|has| has != action))
 }
 

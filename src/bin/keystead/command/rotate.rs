@@ -10,7 +10,7 @@ use cryptoki::error::RvError;
 use cryptoki::mechanism::vendor_defined::VendorDefinedMechanism;
 use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::session::Session;
-use keystead::object::build::ROTATION_DAYS;
+use keystead::object::properties::ROTATION_DAYS;
 use keystead::object::vendor::{
     CKA_KEYSTEAD_KEY_ID, CKA_KEYSTEAD_ROTATION_DAYS, CKM_KEYSTEAD_ROTATE,
 };
