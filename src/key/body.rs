@@ -2,18 +2,22 @@
 //!
 //! # The sealed part, byte by byte (before sealing)
 //!
-//! One format byte (`0x01`, `0x02` where the last part of the metadata follows), then in postcard's wire
-//! format:
+//! One format byte, then in postcard's wire format:
 //!
-//! * a custom key's metadata: alias, identifier (bytes), description, class, key type, size in bits
+//! * a custom key's metadata, `0x03`: alias, identifier (bytes), description, class, key type, size in bits
 //!   (0 while unknown), created (seconds), its own expiry as an option (0 at a moment, 1 so many
 //!   seconds after each import, 2 and 3 the same with material that can only be read from then on; then
-//!   the seconds), days between rotations, when the next of them is counted from (seconds);
-//!   in format 2 also its bindings, as the attributes of an object;
-//! * material or an ordinary object: the number of attributes, for each its type and its value, then
+//!   the seconds), days between rotations, when the next of them is counted from (seconds); its bindings, as
+//!   the attributes of an object; its numbered properties: how many, for each its number, whether objects
+//!   are found by it (0 or 1), and its value. Formats `0x01`, without bindings and numbered properties, and
+//!   `0x02`, without the latter, are read;
+//! * material or an ordinary object, `0x01`: the number of attributes, for each its type and its value, then
 //!   the material.
+//!
+//! A numbered property that a build does not know is kept as it is when the record is written again, and
+//! so is the tag by which it is found: its number and its value are an attribute's.
 
-use super::material::{Expiry, ExpiryAction};
+use super::own_expiry::OwnExpiry;
 use super::state::DAY;
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
@@ -22,10 +26,14 @@ use crate::secret::Secret;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
+/// The format of objects, and the first of metadata.
 const FORMAT: u8 = 1;
 
 /// The format of metadata with bindings.
 const WITH_BINDINGS: u8 = 2;
+
+/// The format of metadata with numbered properties, which is written.
+const WITH_PROPERTIES: u8 = 3;
 
 /// What a custom key is called and made for: it stays when the material goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,68 +62,20 @@ pub struct Metadata {
     /// same material is when it comes again.
     #[serde(skip)]
     pub bindings: Vec<(u64, Vec<u8>)>,
+    /// The properties that have no field of their own.
+    #[serde(skip)]
+    pub numbered: Vec<Numbered>,
 }
 
-/// An expiry that a custom key keeps for its imports, until it is changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "StoredExpiry", into = "StoredExpiry")]
-pub struct OwnExpiry {
-    /// When it is.
-    pub due: Due,
-    /// What happens then.
-    pub action: ExpiryAction,
-}
-
-/// When material expires that is yet to be imported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Due {
-    /// At that second.
-    At(Seconds),
-    /// So many seconds after the import.
-    After(Seconds),
-}
-
-impl OwnExpiry {
-    /// The expiry of an import at `now`.
-    pub fn of_import(self, now: Seconds) -> Expiry {
-        let at = match self.due {
-            Due::At(at) => at,
-            Due::After(seconds) => now.saturating_add(seconds),
-        };
-        Expiry { at, action: self.action }
-    }
-}
-
-/// An own expiry as it is stored.
-#[derive(Clone, Copy, Serialize, Deserialize)]
-enum StoredExpiry {
-    At(Seconds),
-    After(Seconds),
-    ReadOnlyAt(Seconds),
-    ReadOnlyAfter(Seconds),
-}
-
-impl From<StoredExpiry> for OwnExpiry {
-    fn from(form: StoredExpiry) -> Self {
-        let (due, action) = match form {
-            StoredExpiry::At(at) => (Due::At(at), ExpiryAction::Erase),
-            StoredExpiry::After(seconds) => (Due::After(seconds), ExpiryAction::Erase),
-            StoredExpiry::ReadOnlyAt(at) => (Due::At(at), ExpiryAction::ReadOnly),
-            StoredExpiry::ReadOnlyAfter(seconds) => (Due::After(seconds), ExpiryAction::ReadOnly),
-        };
-        Self { due, action }
-    }
-}
-
-impl From<OwnExpiry> for StoredExpiry {
-    fn from(own: OwnExpiry) -> Self {
-        match (own.due, own.action) {
-            (Due::At(at), ExpiryAction::Erase) => Self::At(at),
-            (Due::After(seconds), ExpiryAction::Erase) => Self::After(seconds),
-            (Due::At(at), ExpiryAction::ReadOnly) => Self::ReadOnlyAt(at),
-            (Due::After(seconds), ExpiryAction::ReadOnly) => Self::ReadOnlyAfter(seconds),
-        }
-    }
+/// A property by the number of its attribute. Which ones there are is the border's to know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Numbered {
+    /// The number of its attribute.
+    pub number: u64,
+    /// Set where objects are found by it.
+    pub searched: bool,
+    /// The attribute's value.
+    pub value: Vec<u8>,
 }
 
 impl Metadata {
@@ -134,6 +94,7 @@ impl Metadata {
             rotation_days: 0,
             rotation_from: 0,
             bindings: Vec::new(),
+            numbered: Vec::new(),
         }
     }
 
@@ -165,21 +126,25 @@ impl Metadata {
         self.alias = self.name(id);
     }
 
-    /// The bytes to seal.
+    /// Returns the bytes to seal.
     pub fn encode(&self) -> Result<Secret> {
-        match self.bindings.is_empty() {
-            true => encode(FORMAT, self),
-            false => encode(WITH_BINDINGS, &(self, &self.bindings)),
-        }
+        encode(WITH_PROPERTIES, &(self, &self.bindings, &self.numbered))
     }
 
-    /// Reads [`Self::encode`]'s bytes back.
+    /// Reads [`Self::encode`]'s bytes back, and those of earlier formats.
     pub fn decode(bytes: &Secret) -> Result<Self> {
-        if bytes.expose().first() != Some(&WITH_BINDINGS) {
-            return decode(FORMAT, bytes);
+        match bytes.expose().first() {
+            Some(&WITH_PROPERTIES) => {
+                let (metadata, bindings, numbered) =
+                    decode::<(Self, _, _)>(WITH_PROPERTIES, bytes)?;
+                Ok(Self { bindings, numbered, ..metadata })
+            }
+            Some(&WITH_BINDINGS) => {
+                let (metadata, bindings) = decode::<(Self, _)>(WITH_BINDINGS, bytes)?;
+                Ok(Self { bindings, ..metadata })
+            }
+            _ => decode(FORMAT, bytes),
         }
-        let (metadata, bindings) = decode::<(Self, _)>(WITH_BINDINGS, bytes)?;
-        Ok(Self { bindings, ..metadata })
     }
 }
 
@@ -240,6 +205,7 @@ fn general(cause: postcard::Error) -> crate::error::Error {
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
+    use crate::key::{Due, ExpiryAction};
 
     fn metadata() -> Metadata {
         Metadata {
@@ -254,32 +220,47 @@ mod tests {
             rotation_days: 0,
             rotation_from: 0,
             bindings: Vec::new(),
+            numbered: Vec::new(),
         }
+    }
+
+    /// What every format has in common.
+    fn fixed_part() -> Vec<u8> {
+        let rest = [2, 1, 2, 0, 4, 0x1F, 0x80, 2, 0x80, 0xE2, 0xCF, 0xAA, 6, 1, 1, 90, 0, 0];
+        [&[7][..], b"payroll", &rest].concat()
+    }
+
+    fn read(format: u8, parts: &[&[u8]]) -> Result<Metadata> {
+        let bytes = [&[format][..], &fixed_part(), &parts.concat()].concat();
+        Metadata::decode(&Secret::new(bytes))
     }
 
     #[test]
     fn metadata_is_byte_for_byte_what_the_format_says() {
-        let expected = [
-            &[1, 7][..],
-            b"payroll",
-            &[2, 1, 2, 0, 4, 0x1F, 0x80, 2, 0x80, 0xE2, 0xCF, 0xAA, 6, 1, 1, 90, 0, 0],
-        ]
-        .concat();
-        assert_eq!(metadata().encode().unwrap().expose(), expected);
-        assert_eq!(Metadata::decode(&Secret::new(expected)).unwrap(), metadata());
+        let whole = Metadata {
+            bindings: vec![(0x105, vec![0])],
+            numbered: vec![
+                Numbered { number: 0x804B_530E, searched: true, value: b"ops".to_vec() },
+                Numbered { number: 5, searched: false, value: Vec::new() },
+            ],
+            ..metadata()
+        };
+        let bindings = [1, 0x85, 2, 1, 0];
+        let numbered = [2, 0x8E, 0xA6, 0xAD, 0x82, 8, 1, 3, b'o', b'p', b's', 5, 0, 0];
+        let expected = [&[3][..], &fixed_part(), &bindings, &numbered].concat();
+        assert_eq!(whole.encode().unwrap().expose(), expected);
+        assert_eq!(Metadata::decode(&Secret::new(expected)).unwrap(), whole);
+        let plain = [&[3][..], &fixed_part(), &[0, 0]].concat();
+        assert_eq!(metadata().encode().unwrap().expose(), plain);
     }
 
     #[test]
-    fn bonds_follow_the_rest_of_the_metadata() {
+    fn metadata_of_earlier_formats_is_read() {
+        assert_eq!(read(1, &[]).unwrap(), metadata());
         let bound = Metadata { bindings: vec![(0x105, vec![0])], ..metadata() };
-        let mut expected = metadata().encode().unwrap().expose().to_vec();
-        expected[0] = 2;
-        expected.extend_from_slice(&[1, 0x85, 2, 1, 0]);
-        assert_eq!(bound.encode().unwrap().expose(), expected);
-        assert_eq!(Metadata::decode(&Secret::new(expected.clone())).unwrap(), bound);
-        for cut in 0..expected.len() {
-            assert!(Metadata::decode(&Secret::from(expected.split_at(cut).0)).is_err());
-        }
+        assert_eq!(read(2, &[&[1, 0x85, 2, 1, 0]]).unwrap(), bound);
+        assert!(read(1, &[&[0]]).is_err() && read(2, &[]).is_err());
+        assert!(read(3, &[&[0]]).is_err() && read(4, &[&[0, 0]]).is_err());
     }
 
     #[test]
@@ -313,16 +294,12 @@ mod tests {
         ] {
             let own_expiry = Some(OwnExpiry { due, action });
             let written = Metadata { own_expiry, ..metadata() }.encode().unwrap();
-            assert!(written.expose().ends_with(&[1, byte, 90, 0, 0]), "{:?}", written.expose());
+            assert!(
+                written.expose().ends_with(&[1, byte, 90, 0, 0, 0, 0]),
+                "{:?}",
+                written.expose()
+            );
             assert_eq!(Metadata::decode(&written).unwrap().own_expiry, own_expiry);
         }
-    }
-
-    #[test]
-    fn an_own_expiry_counts_from_each_import() {
-        let at = |due, clock| OwnExpiry { due, action: ExpiryAction::Erase }.of_import(clock).at;
-        assert_eq!(at(Due::At(50), 1000), 50);
-        assert_eq!((at(Due::After(50), 1000), at(Due::After(50), 2000)), (1050, 2050));
-        assert_eq!(at(Due::After(u64::MAX), 1000), u64::MAX);
     }
 }

@@ -3,6 +3,7 @@
 pub mod backup;
 pub mod body;
 pub mod material;
+pub mod own_expiry;
 pub mod pin;
 pub mod policy;
 pub mod record;
@@ -11,8 +12,9 @@ pub mod seal;
 pub mod state;
 mod stretch;
 
-pub use body::{Body, Due, Metadata, OwnExpiry};
+pub use body::{Body, Metadata, Numbered};
 pub use material::{Expiry, ExpiryAction, Fingerprint};
+pub use own_expiry::{Due, OwnExpiry};
 pub use policy::{InUse, Key, Parsed, UsableKey, Usage};
 pub use record::{Header, Role, Tag};
 pub use restrictions::Restrictions;

@@ -10,7 +10,7 @@
 //! | 16 | tag |
 //!
 //! Key: HKDF-SHA-256(token key, salt, info = `keystead v1 record`), 32 bytes. The salt makes the key
-//! unique, so the nonce is twelve zero bytes. Authenticated with it: format of the store (u16, little
+//! unique, so the nonce is twelve zero bytes. Authenticated with it: 1 (u16, little
 //! endian), identity of store, token and record (16 bytes each), the record's revision (u64, little
 //! endian), then the public header's bytes. A flipped bit in any of them is an error, and so is a
 //! sealed part in another record's place.
@@ -31,8 +31,9 @@ use zeroize::Zeroizing;
 const FORMAT: u8 = 1;
 const SALT: usize = 32;
 
-/// The format of the store that sealed parts are bound to.
-pub const STORE_FORMAT: u16 = 1;
+/// The format of the store that sealed parts are bound to: the first one for ever, since no upgrade of a
+/// store has the keys to seal them again.
+const BOUND_FORMAT: u16 = 1;
 
 /// A fresh salt for one sealing.
 pub type Salt = [u8; SALT];
@@ -52,7 +53,7 @@ pub struct SealContext {
 
 impl SealContext {
     fn authenticated(&self, header: &[u8]) -> Vec<u8> {
-        let mut bytes = STORE_FORMAT.to_le_bytes().to_vec();
+        let mut bytes = BOUND_FORMAT.to_le_bytes().to_vec();
         for id in [self.store, self.token, self.record] {
             bytes.extend_from_slice(id.bytes());
         }

@@ -256,6 +256,14 @@ pub fn searched_on_material(metadata: &Metadata, id: Id) -> impl Iterator<Item =
     })
 }
 
+/// Returns the searched properties of a custom key that this build knows nothing of, with their values: they
+/// came with a later one, and objects go on being found by them.
+pub fn searched_unknown(metadata: &Metadata) -> impl Iterator<Item = (u64, Vec<u8>)> {
+    let known = |number| PROPERTIES.iter().any(|property| property.kind == Some(number));
+    let unknown = metadata.numbered.iter().filter(move |it| it.searched && !known(it.number));
+    unknown.map(|it| (it.number, it.value.clone()))
+}
+
 /// Gives a custom key what a template or JSON has for it. What is no property that its metadata takes, or
 /// is empty, says nothing.
 pub fn give<'a>(

@@ -4,7 +4,7 @@
 use super::loaded::{
     CustomKey, Loaded, ObjectBody, Owner, RecordContent, apply_changes, hidden, secret,
 };
-use super::records::{UnsealedRecord, material_terms, terms};
+use super::records::{UnsealedRecord, material_terms, metadata_terms, terms};
 use super::{Answer, Caller, Handle, Login, Token};
 use crate::error::{Reason, Result};
 use crate::id::Id;
@@ -15,6 +15,14 @@ use crate::object::{Attribute, Attributes, Template, build, curves, json, marks}
 use crate::secret::Secret;
 use crate::wire::Change;
 use pkcs11_sys::*;
+
+/// A change of a custom key that a template asks for.
+struct CustomKeyChange {
+    metadata: Metadata,
+    /// The material's own attributes, where it is asked through them.
+    own: Option<Attributes>,
+    event: Event,
+}
 
 impl Token {
     /// One answer for each attribute asked for, in order.
@@ -156,41 +164,8 @@ impl Token {
         material: Option<(&Loaded, &ObjectBody)>,
         template: &Template,
     ) -> Result<()> {
-        let mut metadata = key.metadata.clone();
-        let mut own = material.map(|(_, body)| body.attributes.duplicate());
-        let mut event = Event::Describe;
-        for attribute in template.iter() {
-            let (kind, value) = (attribute.kind, attribute.value.expose());
-            match setter(kind) {
-                Set::Event(asked) if event == Event::Describe => {
-                    event = asked(number(template, kind)?)?
-                }
-                Set::Event(_) => {
-                    return Err(
-                        Reason::TemplateInconsistent.detail("two changes of status at once")
-                    );
-                }
-                Set::Judged(set) => {
-                    let judged_by = (key.state.origin, self.now());
-                    set(&mut metadata, judged_by, number(template, kind)?)?;
-                }
-                Set::Sealed(set) => set(&mut metadata, id, value)?,
-                Set::Never if kind == CKA_VALUE && own.is_none() => {
-                    self.change_expiry(&mut metadata, key.state.origin, value)?;
-                }
-                Set::Never => {
-                    let own = own.as_mut().ok_or(Reason::AttributeReadOnly)?;
-                    self.change_own(own, attribute)?;
-                }
-            }
-        }
-        if let (Some((_, body)), Some(own)) = (material, &mut own) {
-            build::rise_together(&body.attributes, own, template);
-            build::check_trust_in(template, own)?;
-        }
-        if let Some(own) = own.as_ref().filter(|own| marks::restrictions(own).any()) {
-            metadata.bindings = marks::bindings(own);
-        }
+        let CustomKeyChange { metadata, own, event } =
+            self.requested_change(id, key, material.map(|(_, body)| body), template)?;
         let enabled = event == Event::Enable(true);
         let now = self.now();
         let state = key.state(now).apply(&event, now)?;
@@ -222,6 +197,52 @@ impl Token {
             self.catch_up(id);
         }
         Ok(())
+    }
+
+    /// What a template asks for of a custom key, through its metadata or through its material.
+    fn requested_change(
+        &self,
+        id: Id,
+        key: &CustomKey,
+        material: Option<&ObjectBody>,
+        template: &Template,
+    ) -> Result<CustomKeyChange> {
+        let mut metadata = key.metadata.clone();
+        let mut own = material.map(|body| body.attributes.duplicate());
+        let mut event = Event::Describe;
+        for attribute in template.iter() {
+            let (kind, value) = (attribute.kind, attribute.value.expose());
+            match setter(kind) {
+                Set::Event(asked) if event == Event::Describe => {
+                    event = asked(number(template, kind)?)?
+                }
+                Set::Event(_) => {
+                    return Err(
+                        Reason::TemplateInconsistent.detail("two changes of status at once")
+                    );
+                }
+                Set::Judged(set) => {
+                    let judged_by = (key.state.origin, self.now());
+                    set(&mut metadata, judged_by, number(template, kind)?)?;
+                }
+                Set::Sealed(set) => set(&mut metadata, id, value)?,
+                Set::Never if kind == CKA_VALUE && own.is_none() => {
+                    self.change_expiry(&mut metadata, key.state.origin, value)?;
+                }
+                Set::Never => {
+                    let own = own.as_mut().ok_or(Reason::AttributeReadOnly)?;
+                    self.change_own(own, attribute)?;
+                }
+            }
+        }
+        if let (Some(body), Some(own)) = (material, &mut own) {
+            build::rise_together(&body.attributes, own, template);
+            build::check_trust_in(template, own)?;
+        }
+        if let Some(own) = own.as_ref().filter(|own| marks::restrictions(own).any()) {
+            metadata.bindings = marks::bindings(own);
+        }
+        Ok(CustomKeyChange { metadata, own, event })
     }
 
     /// Changes one of the material's own attributes. What the custom key shows on it, and the template
@@ -258,10 +279,7 @@ impl Token {
         let version = state.version;
         let view = CustomKeyView { id, metadata, state: state.clone(), version, private };
         let shown = view.metadata_attributes()?;
-        let mut terms = terms(&shown);
-        if !metadata.identifier.is_empty() {
-            terms.push((super::records::TARGET_ID, metadata.identifier.clone()));
-        }
+        let terms = metadata_terms(&shown, metadata);
         let header =
             Header { private, role: Role::CustomKey(state), expiry: None, tags: Vec::new() };
         self.seal(UnsealedRecord {

@@ -12,7 +12,7 @@ use crate::key::seal::{SealContext, TokenKey};
 use crate::key::{Event, Header, Metadata, Role, Tag};
 use crate::lc;
 use crate::object::Attributes;
-use crate::object::properties::{is_searched, searched_on_material};
+use crate::object::properties::{is_searched, searched_on_material, searched_unknown};
 use crate::object::vendor::CKA_KEYSTEAD_KEY_ID;
 use crate::secret::Secret;
 use crate::text::escaped;
@@ -154,7 +154,19 @@ pub(super) fn material_terms(
     for (kind, value) in searched_on_material(metadata, key) {
         shown.set(kind, &value);
     }
-    terms(&shown)
+    let mut terms = terms(&shown);
+    terms.extend(searched_unknown(metadata));
+    terms
+}
+
+/// Returns what the metadata object of a custom key is found by.
+pub(super) fn metadata_terms(shown: &Attributes, metadata: &Metadata) -> Vec<(u64, Vec<u8>)> {
+    let mut terms = terms(shown);
+    if !metadata.identifier.is_empty() {
+        terms.push((TARGET_ID, metadata.identifier.clone()));
+    }
+    terms.extend(searched_unknown(metadata));
+    terms
 }
 
 impl Token {

@@ -14,8 +14,9 @@ use zeroize::Zeroize;
 /// The oldest and newest protocol this build speaks.
 pub const PROTOCOL: (u16, u16) = (5, 5);
 
-/// The format of the store this build reads and writes.
-pub const STORE_FORMAT: u16 = 1;
+/// The format of the store that this build writes; it reads the earlier ones. Since 2 a custom key's
+/// metadata has room for properties that a build does not know.
+pub const STORE_FORMAT: u16 = 2;
 
 /// The longest frame, in bytes: a module or agent that announces more is cut off.
 pub const MAX_FRAME: u32 = 4 << 20;
