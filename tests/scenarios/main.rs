@@ -42,6 +42,7 @@ mod oracles;
 mod own_expiry;
 mod pins;
 mod program;
+mod properties;
 mod public_halves;
 mod reauthentication;
 #[path = "../rig/mod.rs"]
