@@ -2,9 +2,11 @@
 //! that custom key's material. So a backup is proved good while nothing changes, and also after the
 //! material has been deleted or has expired.
 
+use super::destination::Ordinary;
 use super::loaded::RecordContent;
 use super::{Login, Token};
 use crate::error::{Reason, Result};
+use crate::id::Id;
 use crate::key::{Fingerprint, Origin};
 use crate::object::VendorRequest;
 use crate::object::kinds::Kind;
@@ -16,11 +18,11 @@ impl Token {
     pub(super) fn check_same_material(
         &self,
         kind: &Kind,
-        request: &VendorRequest,
+        ordinary: &Ordinary,
         material: &Secret,
     ) -> Result<()> {
-        match self.association(kind, request)? {
-            Some(known) if self.fingerprint(kind, material)? != known => {
+        match ordinary.compared {
+            Some((_, known)) if self.fingerprint(kind, material)? != known => {
                 Err(Reason::OtherMaterial.into())
             }
             _ => Ok(()),
@@ -34,7 +36,7 @@ impl Token {
         &self,
         kind: &Kind,
         request: &VendorRequest,
-    ) -> Result<Option<Fingerprint>> {
+    ) -> Result<Option<(Id, Fingerprint)>> {
         let Some(id) = request.key else {
             return Ok(None);
         };
@@ -57,7 +59,7 @@ impl Token {
         match (state.origin, state.fingerprint) {
             (Origin::Generated, _) => Err(Reason::ImportIntoGenerated.into()),
             (Origin::External, None) => Err(Reason::NotAssociated.into()),
-            (Origin::External, known) => Ok(known),
+            (Origin::External, Some(known)) => Ok(Some((id, known))),
         }
     }
 }

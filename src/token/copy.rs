@@ -38,13 +38,10 @@ impl Token {
             }
             false => {
                 let template = as_import(template, &body.attributes)?;
-                let custom = self.is_custom(&attributes, &request);
-                let taken =
-                    self.accept_material(caller, kind, &template, attributes, material, &request);
-                match custom {
-                    true => self.audit_refusal(kind, &template, &request, taken),
-                    false => taken,
-                }
+                let import = self.plan_custom_import(caller, kind, &template, &request)?;
+                self.audited_import(import, |import| {
+                    self.accept_material(caller, import, attributes, material)
+                })
             }
         }
     }

@@ -77,13 +77,10 @@ impl Token {
             false => {
                 let (attributes, material) = take_material(attributes, kind)?;
                 let custom = self.is_custom(&attributes, &request);
-                let taken = self
-                    .accept_material(caller, kind, template, attributes, material, &request)
-                    .map_err(no_such_key);
-                match custom {
-                    true => self.audit_refusal(kind, template, &request, taken),
-                    false => taken,
-                }
+                let import = self.plan_import(caller, kind, template, &request, custom)?;
+                self.audited_import(import, |import| {
+                    self.accept_material(caller, import, attributes, material).map_err(no_such_key)
+                })
             }
         }
     }

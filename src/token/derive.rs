@@ -84,9 +84,10 @@ impl Token {
             marks::forbid_digests(&mut attributes);
         }
         if self.is_custom(&attributes, &request) {
-            let taken =
-                self.accept_material(caller, kind, template, attributes, material, &request);
-            return self.audit_refusal(kind, template, &request, taken);
+            let import = self.plan_custom_import(caller, kind, template, &request)?;
+            return self.audited_import(import, |import| {
+                self.accept_material(caller, import, attributes, material)
+            });
         }
         (kind.describe)(&material, &mut attributes)?;
         provenance(&mut attributes, None);

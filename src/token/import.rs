@@ -1,29 +1,27 @@
-//! Importing material: which custom key it is for, whether it may be, and the one commit that does it.
+//! Importing material: the one commit that does it, once its destination is decided.
 //!
 //! An import that fails in any way changes nothing.
 
-use super::custody::{NAMES, label};
-use super::loaded::{CustomKey, Loaded, ObjectBody, RecordContent};
-use super::records::{TARGET_ID, UnsealedRecord, material_terms, unexpected};
+use super::custody::NAMES;
+use super::destination::{Destination, Import, Target};
+use super::loaded::{Loaded, ObjectBody};
+use super::records::{UnsealedRecord, material_terms, unexpected};
 use super::{Caller, Handle, Token};
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use crate::id::Id;
-use crate::key::{
-    Event, Expiry, ExpiryAction, Fingerprint, Header, Metadata, Origin, State, Status,
-};
+use crate::key::{Event, Expiry, ExpiryAction, Fingerprint, Header, Metadata, State};
 use crate::object::build::{provenance, rise_together, stronger};
 use crate::object::kinds::{Kind, bits};
 use crate::object::properties::give;
-use crate::object::vendor::APPLICATION;
 use crate::object::{Attribute, Attributes, Template, VendorRequest, attributes, marks};
 use crate::secret::Secret;
 use crate::wire::{Change, Expect, Request, Response, Stored};
 use pkcs11_sys::*;
 use std::sync::Arc;
 
-/// What an import is of, apart from its target.
-struct Import<'a> {
+/// Material that is imported into a custom key.
+struct ImportedMaterial<'a> {
     kind: &'static Kind,
     template: &'a Template,
     request: &'a VendorRequest,
@@ -31,106 +29,47 @@ struct Import<'a> {
     fingerprint: Fingerprint,
 }
 
-/// The custom key that material is for.
-struct Target {
-    id: Id,
-    /// None for a key that the import makes.
-    revision: Option<u64>,
-    private: bool,
-    metadata: Metadata,
-    state: State,
-}
-
 impl Token {
-    /// Takes in key material that came from outside: a session key, an ordinary token key, or an
-    /// import into a custom key.
+    /// Accepts key material that came from outside: for a session key, an ordinary token key, or a custom
+    /// key.
     pub(super) fn accept_material(
         &self,
         caller: &Caller,
-        kind: &'static Kind,
-        template: &Template,
+        import: Import<'_>,
         mut attributes: Attributes,
         material: Secret,
-        request: &VendorRequest,
     ) -> Result<Handle> {
+        let Import { kind, template, request, destination } = import;
         let material = kind.canonical(material, &attributes)?;
         (kind.describe)(&material, &mut attributes)?;
         self.may_be_so_short(kind.key_type, bits(&attributes))?;
         provenance(&mut attributes, None);
-        if !self.is_custom(&attributes, request) {
-            let expiry = self.ordinary_expiry(request)?;
-            self.check_same_material(kind, request, &material)?;
-            return self.keep(caller, attributes, material, expiry);
-        }
-        self.may_keep_custody(caller)?;
+        let mut target = match destination {
+            Destination::Ordinary(ordinary) => {
+                self.check_same_material(kind, &ordinary, &material)?;
+                return self.keep(caller, attributes, material, ordinary.expiry);
+            }
+            Destination::CustomKey(target) => Some(target),
+        };
         self.may_trust(&attributes)?;
         if template.flag(CKA_DESTROYABLE)? == Some(false) {
             return Err(Reason::TemplateInconsistent.detail("imported material can be deleted"));
         }
         let fingerprint = self.fingerprint(kind, &material)?;
         let body = ObjectBody { attributes, material };
-        let import = Import { kind, template, request, body, fingerprint };
-        let material = self.retry_on_conflict(|| self.import(&import))?;
-        self.handle_of(material)
-    }
-
-    /// Whether an import with this template has somewhere to go, before anything is unwrapped.
-    pub(super) fn check_target(
-        &self,
-        kind: &'static Kind,
-        template: &Template,
-        request: &VendorRequest,
-    ) -> Result<()> {
-        let target = self.named_target(kind, template, request)?;
-        match &target {
-            Some(target) => drop(self.expiry(template, request, &target.metadata)?),
-            None => self.check_ahead(request.expiry())?,
-        }
-        match target {
-            Some(Target { state: State { origin: Origin::Generated, .. }, .. }) => {
-                Err(Reason::ImportIntoGenerated.into())
-            }
-            Some(Target { state: State { deletion_at: Some(_), .. }, .. }) => {
-                Err(Reason::PendingDeletion.into())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Has a refused import in the audit log. It is refused all the same where that fails.
-    pub(super) fn audit_refusal<R>(
-        &self,
-        kind: &'static Kind,
-        template: &Template,
-        request: &VendorRequest,
-        imported: Result<R>,
-    ) -> Result<R> {
-        let Err(failure) = &imported else { return imported };
-        let reason = failure.reason();
-        if reason.is_no_agent() {
-            return imported;
-        }
-        // Without one target the line names none.
-        let key = self.named_target(kind, template, request).ok().flatten().map(|target| target.id);
-        match self.link.ask(&Request::ImportRefused { token: self.id, key, reason }) {
-            Ok(Response::Done(_)) => {}
-            other => log::warn!("a refused import is not in the audit log: {other:?}"),
-        }
-        imported.map_err(|failure| match key {
-            Some(key) => failure.of(format_args!("key {key} of {self}")),
-            None => failure.of(self),
-        })
-    }
-
-    pub(super) fn ordinary_expiry(&self, request: &VendorRequest) -> Result<Option<Expiry>> {
-        let expiry = request.expiry();
-        self.check_ahead(expiry).map(|()| expiry)
+        let material = ImportedMaterial { kind, template, request, body, fingerprint };
+        let id = self.retry_on_conflict(|| match target.take() {
+            Some(target) => self.import(&material, target),
+            // The target has changed since it was decided on.
+            None => self.import(&material, self.named_target(kind, template, request)?),
+        })?;
+        self.handle_of(id)
     }
 
     /// The expiry of an import into a custom key, which lies ahead: the attribute's, else the key's own,
     /// else the end of `CKA_END_DATE`; else never. What happens then: what the attribute says, else the
     /// key's own, else erasing.
-    fn expiry(
+    pub(super) fn import_expiry(
         &self,
         template: &Template,
         request: &VendorRequest,
@@ -159,10 +98,9 @@ impl Token {
         }
     }
 
-    /// One try; returns the material's identity.
-    fn import(&self, import: &Import) -> Result<Id> {
+    /// Imports once; returns the material's identity.
+    fn import(&self, import: &ImportedMaterial<'_>, named: Option<Target>) -> Result<Id> {
         let now = self.now();
-        let named = self.named_target(import.kind, import.template, import.request)?;
         let target = match named {
             Some(target) => target,
             None => match self.revivable(import)? {
@@ -175,7 +113,7 @@ impl Token {
         if ![0, size, size.next_multiple_of(8)].contains(&target.metadata.bits) {
             return Err(Reason::OtherSize.into());
         }
-        let expiry = self.expiry(import.template, import.request, &target.metadata)?;
+        let expiry = self.import_expiry(import.template, import.request, &target.metadata)?;
         let event = Event::Import { fingerprint: import.fingerprint, expiry };
         let state = target.state.clone().apply(&event, now)?;
         let metadata = Metadata { bits: size, ..target.metadata.clone() };
@@ -188,7 +126,7 @@ impl Token {
     }
 
     /// A new external custom key with its first material.
-    fn import_new(&self, import: &Import) -> Result<Id> {
+    fn import_new(&self, import: &ImportedMaterial<'_>) -> Result<Id> {
         let now = self.now();
         let id = self.fresh_id()?;
         let expiry = import.request.expiry();
@@ -214,7 +152,7 @@ impl Token {
     /// Material where there is none: a new record, in the place of what was erased.
     fn import_into(
         &self,
-        import: &Import,
+        import: &ImportedMaterial<'_>,
         target: Target,
         metadata: Metadata,
         state: State,
@@ -252,7 +190,7 @@ impl Token {
     /// The same material while it is present: only the expiry is replaced, and protections rise.
     fn import_over_present(
         &self,
-        import: &Import,
+        import: &ImportedMaterial<'_>,
         target: Target,
         metadata: Metadata,
         state: State,
@@ -288,76 +226,11 @@ impl Token {
         Ok(present.id)
     }
 
-    /// The custom key that the template names, with or without material.
-    fn named_target(
-        &self,
-        kind: &Kind,
-        template: &Template,
-        request: &VendorRequest,
-    ) -> Result<Option<Target>> {
-        let identifier = template.bytes(CKA_ID).unwrap_or_default();
-        if let Some(id) = request.key {
-            let target = self.target(id)?.ok_or_else(|| {
-                Reason::AttributeValue.detail("CKA_KEYSTEAD_KEY_ID names no custom key")
-            })?;
-            return target.of_kind(kind).map(Some);
-        }
-        if let Ok(bytes) = identifier.try_into()
-            && let Some(target) = self.target(Id::new(bytes))?
-        {
-            return target.of_kind(kind).map(Some);
-        }
-        if !identifier.is_empty()
-            && let Some(target) = self.only_target(kind, (TARGET_ID, identifier.to_vec()))?
-        {
-            return Ok(Some(target));
-        }
-        match label(template) {
-            Some(label) => self.only_target(kind, (CKA_LABEL, label)),
-            None => Ok(None),
-        }
-    }
-
-    fn only_target(&self, kind: &Kind, name: (u64, Vec<u8>)) -> Result<Option<Target>> {
-        let terms = [(CKA_APPLICATION, APPLICATION.to_vec()), name];
-        let mut fitting = Vec::new();
-        for id in self.search(&terms)? {
-            if let Some(target) = self.target(id)?
-                && target.state.origin == Origin::External
-                && target.is_of(kind)
-            {
-                fitting.push(target);
-            }
-        }
-        match fitting.len() {
-            0 | 1 => Ok(fitting.pop()),
-            _ => Err(Reason::SeveralTargets.into()),
-        }
-    }
-
     /// An enabled external key that has lost just this material.
-    fn revivable(&self, import: &Import) -> Result<Option<Target>> {
+    fn revivable(&self, import: &ImportedMaterial<'_>) -> Result<Option<Target>> {
         let request = Request::Associated { token: self.id, fingerprint: import.fingerprint.0 };
-        let mut fitting = Vec::new();
-        for stored in self.stored_records(&request)? {
-            if let Some(target) = self.target(stored.id)?
-                && target.may_revive()
-                && target.is_of(import.kind)
-            {
-                fitting.push(target);
-            }
-        }
-        match fitting.len() {
-            0 | 1 => Ok(fitting.pop()),
-            _ => Err(Reason::SeveralTargets.into()),
-        }
-    }
-
-    fn target(&self, id: Id) -> Result<Option<Target>> {
-        Ok(self.load(id)?.and_then(|loaded| match &loaded.content {
-            RecordContent::CustomKey(key) => Some(Target::of(&loaded, key, self.now())),
-            _ => None,
-        }))
+        let associated = self.stored_records(&request)?.into_iter().map(|stored| stored.id);
+        self.one_target(associated, |it| it.may_revive() && it.is_of(import.kind))
     }
 
     /// The records of a custom key's material, erased or not, newest first.
@@ -379,40 +252,9 @@ impl Token {
     }
 }
 
-impl Target {
-    fn of(loaded: &Loaded, key: &CustomKey, now: Seconds) -> Self {
-        Self {
-            id: loaded.id,
-            revision: Some(loaded.revision),
-            private: loaded.header.private,
-            metadata: key.metadata.clone(),
-            state: key.state(now),
-        }
-    }
-
-    fn is_of(&self, kind: &Kind) -> bool {
-        self.metadata.class == kind.class && self.metadata.key_type == kind.key_type
-    }
-
-    fn of_kind(self, kind: &Kind) -> Result<Self> {
-        match self.is_of(kind) {
-            true => Ok(self),
-            false => {
-                Err(Reason::TemplateInconsistent.detail("the custom key is for another key type"))
-            }
-        }
-    }
-
-    fn may_revive(&self) -> bool {
-        self.state.origin == Origin::External
-            && self.state.enabled
-            && self.state.status() == Status::PendingImport
-    }
-}
-
 /// The material as its custom key takes it in: hidden where that is, and bound to what its material was
 /// bound to before. An import lowers neither.
-fn bound(import: &Import, target: &Target) -> Result<ObjectBody> {
+fn bound(import: &ImportedMaterial<'_>, target: &Target) -> Result<ObjectBody> {
     let mut attributes = import.body.attributes.duplicate();
     if target.private {
         attributes.set_flag(CKA_PRIVATE, true);
@@ -452,7 +294,7 @@ fn renamed(id: Id, mut metadata: Metadata, template: &Template) -> Result<Metada
 /// that of two protections the stronger one stays.
 fn merged(
     present: &Attributes,
-    import: &Import,
+    import: &ImportedMaterial<'_>,
     (key, metadata): (Id, &Metadata),
 ) -> Result<Attributes> {
     let mut merged = present.duplicate();

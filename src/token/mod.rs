@@ -6,6 +6,7 @@ mod copy;
 mod create;
 mod custody;
 mod derive;
+mod destination;
 mod destroy;
 mod eviction;
 mod find;

@@ -60,28 +60,25 @@ impl Token {
         let mut attributes = self.build(template, Creation::Unwrap, class, kind)?;
         self.may_unwrap(&usable, &attributes)?;
         let request = VendorRequest::read(template)?;
-        if usable.restrictions.import_only {
-            let may = self.check_import_only(row, &usable, template, &request, &mut attributes);
-            self.audit_refusal(kind, template, &request, may)?;
-        } else if may_be_transport(row, &usable) {
+        let custom = self.is_custom(&attributes, &request);
+        let (transport, import_only) =
+            (may_be_transport(row, &usable), usable.restrictions.import_only);
+        if import_only && !custom {
+            self.audited(request.key, only_compares(template, &request, &mut attributes))?;
+        } else if !import_only && transport {
             import_only::opens_nothing(&mut attributes)?;
         }
         self.may_change(caller, attributes.flag(CKA_TOKEN), attributes.flag(CKA_PRIVATE))?;
-        let custom = self.is_custom(&attributes, &request);
-        let open = || {
+        let import = self.plan_import(caller, kind, template, &request, custom)?;
+        if import_only && transport {
+            self.audited(import.key(), import_only::opens_nothing(&mut attributes))?;
+        }
+        self.audited_import(import, |import| {
             check_length((row.unwrapped)(&usable, wrapped.len()), kind, template)?;
             let material = opened(row, &usable, mechanism, wrapped, &attributes)?;
-            self.accept_material(caller, kind, template, attributes, material, &request)
+            self.accept_material(caller, import, attributes, material)
                 .map_err(|failure| masked_error(failure, row))
-        };
-        if !custom {
-            self.ordinary_expiry(&request)?;
-            self.association(kind, &request)?;
-            return open();
-        }
-        self.may_keep_custody(caller)?;
-        let imported = self.check_target(kind, template, &request).and_then(|()| open());
-        self.audit_refusal(kind, template, &request, imported)
+        })
     }
 
     /// The material of a key that may leave under this wrapping key.
@@ -148,29 +145,6 @@ impl Token {
         }
     }
 
-    /// An import key takes in material of custom keys, and compares with what they had: no session key
-    /// comes of it that could do anything, and no ordinary key at all.
-    fn check_import_only(
-        &self,
-        row: &Row,
-        by: &UsableKey,
-        template: &Template,
-        request: &VendorRequest,
-        attributes: &mut Attributes,
-    ) -> Result<()> {
-        if !self.is_custom(attributes, request) {
-            let passing = !attributes.flag(CKA_TOKEN) && request.key.is_some();
-            if !passing || !import_only::compares(template)? {
-                return Err(Reason::ImportOnly.into());
-            }
-            import_only::fix(attributes);
-        }
-        match may_be_transport(row, by) {
-            true => import_only::opens_nothing(attributes),
-            false => Ok(()),
-        }
-    }
-
     /// A key that may encrypt could plant a key whose value somebody knows in the place of a
     /// sensitive one.
     fn may_unwrap(&self, by: &UsableKey, attributes: &Attributes) -> Result<()> {
@@ -181,6 +155,21 @@ impl Token {
             false => Ok(()),
         }
     }
+}
+
+/// Makes of an object that an import key is to unwrap one that only compares. What it takes in else is
+/// material of custom keys: no session key that could do anything, and no ordinary key at all.
+fn only_compares(
+    template: &Template,
+    request: &VendorRequest,
+    attributes: &mut Attributes,
+) -> Result<()> {
+    let passing = !attributes.flag(CKA_TOKEN) && request.key.is_some();
+    if !passing || !import_only::compares(template)? {
+        return Err(Reason::ImportOnly.into());
+    }
+    import_only::fix(attributes);
+    Ok(())
 }
 
 /// Whether an RSA key that hides what it unwraps opens by itself what may be the transport key of a blob

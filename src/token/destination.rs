@@ -1,0 +1,241 @@
+//! Where key material from outside goes, decided once and before anything of it is unwrapped: to an
+//! ordinary object, of the session or on the token, or to a custom key.
+
+use super::custody::label;
+use super::loaded::{CustomKey, Loaded, RecordContent};
+use super::records::TARGET_ID;
+use super::{Caller, Handle, Token};
+use crate::clock::Seconds;
+use crate::error::{Reason, Result};
+use crate::id::Id;
+use crate::key::{Expiry, Fingerprint, Metadata, Origin, State, Status};
+use crate::object::kinds::Kind;
+use crate::object::vendor::APPLICATION;
+use crate::object::{Template, VendorRequest};
+use crate::wire::{Request, Response};
+use pkcs11_sys::*;
+
+/// Key material about to come, but for the material itself.
+pub(super) struct Import<'a> {
+    pub(super) kind: &'static Kind,
+    pub(super) template: &'a Template,
+    pub(super) request: &'a VendorRequest,
+    pub(super) destination: Destination,
+}
+
+/// Where key material goes.
+pub(super) enum Destination {
+    /// To an ordinary object, of the session or on the token.
+    Ordinary(Ordinary),
+    /// To the custom key that the template names. If it names none: to one that has lost just this
+    /// material, or else to a new one.
+    CustomKey(Option<Target>),
+}
+
+/// What is decided about an ordinary object.
+pub(super) struct Ordinary {
+    /// Its expiry, which lies ahead.
+    pub(super) expiry: Option<Expiry>,
+    /// The custom key whose material it has to be, and the fingerprint of that.
+    pub(super) compared: Option<(Id, Fingerprint)>,
+}
+
+/// The custom key that material is for.
+pub(super) struct Target {
+    pub(super) id: Id,
+    /// None for a key that the import makes.
+    pub(super) revision: Option<u64>,
+    pub(super) private: bool,
+    pub(super) metadata: Metadata,
+    pub(super) state: State,
+}
+
+impl Import<'_> {
+    /// Returns the custom key that it is for or is compared with, as far as that is known.
+    pub(super) fn key(&self) -> Option<Id> {
+        match &self.destination {
+            Destination::Ordinary(ordinary) => ordinary.compared.map(|(key, _)| key),
+            Destination::CustomKey(target) => target.as_ref().map(|target| target.id),
+        }
+    }
+}
+
+impl Token {
+    /// Decides where material goes that is a custom key's or not. A refused import into a custom key is in the
+    /// audit log.
+    pub(super) fn plan_import<'a>(
+        &self,
+        caller: &Caller,
+        kind: &'static Kind,
+        template: &'a Template,
+        request: &'a VendorRequest,
+        custom: bool,
+    ) -> Result<Import<'a>> {
+        if custom {
+            return self.plan_custom_import(caller, kind, template, request);
+        }
+        let expiry = self.ordinary_expiry(request)?;
+        let ordinary = Ordinary { expiry, compared: self.association(kind, request)? };
+        let destination = Destination::Ordinary(ordinary);
+        Ok(Import { kind, template, request, destination })
+    }
+
+    /// The same where it is known that the material is a custom key's.
+    pub(super) fn plan_custom_import<'a>(
+        &self,
+        caller: &Caller,
+        kind: &'static Kind,
+        template: &'a Template,
+        request: &'a VendorRequest,
+    ) -> Result<Import<'a>> {
+        let named = || self.named_target(kind, template, request);
+        let target = self.audited(None, self.may_keep_custody(caller).and_then(|()| named()))?;
+        let checked = self.check_target(template, request, target.as_ref());
+        self.audited(target.as_ref().map(|target| target.id), checked)?;
+        let destination = Destination::CustomKey(target);
+        Ok(Import { kind, template, request, destination })
+    }
+
+    /// Does an import. A refused one into a custom key is in the audit log.
+    pub(super) fn audited_import<'a>(
+        &self,
+        import: Import<'a>,
+        act: impl FnOnce(Import<'a>) -> Result<Handle>,
+    ) -> Result<Handle> {
+        let (key, custom) = (import.key(), matches!(import.destination, Destination::CustomKey(_)));
+        let done = act(import);
+        if custom { self.audited(key, done) } else { done }
+    }
+
+    /// Has a refused import in the audit log, under the custom key that it was for. It is refused all the
+    /// same where that fails.
+    pub(super) fn audited<R>(&self, key: Option<Id>, imported: Result<R>) -> Result<R> {
+        let Err(failure) = &imported else { return imported };
+        let reason = failure.reason();
+        if reason.is_no_agent() {
+            return imported;
+        }
+        match self.link.ask(&Request::ImportRefused { token: self.id, key, reason }) {
+            Ok(Response::Done(_)) => {}
+            other => log::warn!("a refused import is not in the audit log: {other:?}"),
+        }
+        imported.map_err(|failure| match key {
+            Some(key) => failure.of(format_args!("key {key} of {self}")),
+            None => failure.of(self),
+        })
+    }
+
+    /// Fails where an import could not go to its target, whatever is imported.
+    fn check_target(
+        &self,
+        template: &Template,
+        request: &VendorRequest,
+        target: Option<&Target>,
+    ) -> Result<()> {
+        let Some(target) = target else { return self.check_ahead(request.expiry()) };
+        self.import_expiry(template, request, &target.metadata)?;
+        match target.state {
+            State { origin: Origin::Generated, .. } => Err(Reason::ImportIntoGenerated.into()),
+            State { deletion_at: Some(_), .. } => Err(Reason::PendingDeletion.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the expiry of an ordinary key, which lies ahead.
+    pub(super) fn ordinary_expiry(&self, request: &VendorRequest) -> Result<Option<Expiry>> {
+        let expiry = request.expiry();
+        self.check_ahead(expiry).map(|()| expiry)
+    }
+
+    /// Returns the custom key that the template names, with or without material.
+    pub(super) fn named_target(
+        &self,
+        kind: &Kind,
+        template: &Template,
+        request: &VendorRequest,
+    ) -> Result<Option<Target>> {
+        let identifier = template.bytes(CKA_ID).unwrap_or_default();
+        if let Some(id) = request.key {
+            let target = self.target(id)?.ok_or_else(|| {
+                Reason::AttributeValue.detail("CKA_KEYSTEAD_KEY_ID names no custom key")
+            })?;
+            return target.of_kind(kind).map(Some);
+        }
+        if let Ok(bytes) = identifier.try_into()
+            && let Some(target) = self.target(Id::new(bytes))?
+        {
+            return target.of_kind(kind).map(Some);
+        }
+        if !identifier.is_empty()
+            && let Some(target) = self.only_target(kind, (TARGET_ID, identifier.to_vec()))?
+        {
+            return Ok(Some(target));
+        }
+        match label(template) {
+            Some(label) => self.only_target(kind, (CKA_LABEL, label)),
+            None => Ok(None),
+        }
+    }
+
+    fn only_target(&self, kind: &Kind, name: (u64, Vec<u8>)) -> Result<Option<Target>> {
+        let named = self.search(&[(CKA_APPLICATION, APPLICATION.to_vec()), name])?;
+        self.one_target(named, |it| it.state.origin == Origin::External && it.is_of(kind))
+    }
+
+    /// Returns the one custom key of these that fits; more than one is `SeveralTargets`.
+    pub(super) fn one_target(
+        &self,
+        ids: impl IntoIterator<Item = Id>,
+        fits: impl Fn(&Target) -> bool,
+    ) -> Result<Option<Target>> {
+        let mut fitting = None;
+        for id in ids {
+            if let Some(target) = self.target(id)?.filter(&fits)
+                && fitting.replace(target).is_some()
+            {
+                return Err(Reason::SeveralTargets.into());
+            }
+        }
+        Ok(fitting)
+    }
+
+    fn target(&self, id: Id) -> Result<Option<Target>> {
+        Ok(self.load(id)?.and_then(|loaded| match &loaded.content {
+            RecordContent::CustomKey(key) => Some(Target::of(&loaded, key, self.now())),
+            _ => None,
+        }))
+    }
+}
+
+impl Target {
+    fn of(loaded: &Loaded, key: &CustomKey, now: Seconds) -> Self {
+        Self {
+            id: loaded.id,
+            revision: Some(loaded.revision),
+            private: loaded.header.private,
+            metadata: key.metadata.clone(),
+            state: key.state(now),
+        }
+    }
+
+    /// Returns whether it is for material of that kind.
+    pub(super) fn is_of(&self, kind: &Kind) -> bool {
+        self.metadata.class == kind.class && self.metadata.key_type == kind.key_type
+    }
+
+    fn of_kind(self, kind: &Kind) -> Result<Self> {
+        match self.is_of(kind) {
+            true => Ok(self),
+            false => {
+                Err(Reason::TemplateInconsistent.detail("the custom key is for another key type"))
+            }
+        }
+    }
+
+    /// Returns whether its own material, coming without a name, is its again.
+    pub(super) fn may_revive(&self) -> bool {
+        self.state.origin == Origin::External
+            && self.state.enabled
+            && self.state.status() == Status::PendingImport
+    }
+}
