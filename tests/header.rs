@@ -1,7 +1,8 @@
 //! `include/keystead.h` and the code carry the same numbers: a C program prints the header's.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::collections::BTreeMap;
+use keystead::object::properties::PROPERTIES;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,18 +16,21 @@ macro_rules! numbers {
     };
 }
 
-/// Every number of the code; that none is missing here is a test.
-const NUMBERS: &[(&str, u64)] = numbers! {
-    CKA_KEYSTEAD_KEY_ID CKA_KEYSTEAD_ORIGIN CKA_KEYSTEAD_STATUS CKA_KEYSTEAD_DESCRIPTION
-    CKA_KEYSTEAD_CREATED_AT CKA_KEYSTEAD_EXPIRES_AT CKA_KEYSTEAD_MATERIAL_STATE
-    CKA_KEYSTEAD_MATERIAL_VERSION CKA_KEYSTEAD_ROTATION_DAYS CKA_KEYSTEAD_DELETION_AT
-    CKA_KEYSTEAD_CUSTODY CKA_KEYSTEAD_EXPIRY_ACTION CKA_KEYSTEAD_IMPORT_ONLY
+/// Every number of the code that is no property's attribute; that none is missing here is a test.
+const OTHERS: &[(&str, u64)] = numbers! {
     CKM_KEYSTEAD_SEAL CKM_KEYSTEAD_ROTATE
     ORIGIN_GENERATED ORIGIN_EXTERNAL
     STATUS_ENABLED STATUS_DISABLED STATUS_PENDING_DELETION STATUS_PENDING_IMPORT
     MATERIAL_PRESENT MATERIAL_NEVER MATERIAL_DELETED MATERIAL_EXPIRED MATERIAL_READABLE
     ACTION_ERASE ACTION_READ_ONLY
 };
+
+/// Every number of the code by its name: the attributes of the table of properties, and the others.
+fn numbers() -> BTreeMap<&'static str, u64> {
+    let own = PROPERTIES.iter().filter(|property| property.rule.is_some());
+    let attributes = own.filter_map(|property| Some((property.name, property.kind?)));
+    attributes.chain(OTHERS.iter().copied()).collect()
+}
 
 #[test]
 fn the_header_has_every_number_of_the_code_and_no_other() {
@@ -35,25 +39,24 @@ fn the_header_has_every_number_of_the_code_and_no_other() {
         return;
     }
     let code: BTreeMap<String, u64> =
-        NUMBERS.iter().map(|(name, value)| (in_c(name), *value)).collect();
+        numbers().into_iter().map(|(name, value)| (in_c(name), value)).collect();
     assert_eq!(printed_by_c(&defined(&header())), code);
 }
 
 #[test]
 fn every_number_of_the_code_is_compared() {
     let text = fs::read_to_string(root().join("src/object/vendor.rs")).unwrap();
-    let declared: Vec<&str> = text
+    let declared: BTreeSet<&str> = text
         .lines()
         .filter_map(|line| line.strip_prefix("pub const ")?.split_once(": u64 = "))
         .map(|(name, _)| name)
         .collect();
-    let compared: Vec<&str> = NUMBERS.iter().map(|(name, _)| *name).collect();
-    assert_eq!(declared, compared);
+    assert_eq!(declared, numbers().into_keys().collect());
 }
 
 #[test]
 fn the_numbers_are_those_that_were_promised() {
-    let promised = |name: &str| NUMBERS.iter().find(|(known, _)| *known == name).unwrap().1;
+    let promised = |name: &str| numbers()[name];
     for (at, name) in [
         "KEY_ID",
         "ORIGIN",
