@@ -26,6 +26,7 @@ pub(super) const KEY_PAIR_GEN: Row =
     Row { generate_pair: Some(generate), ..nist(row!(CKM_EC_KEY_PAIR_GEN)) };
 
 pub(super) const ECDSA: Row = Row {
+    signs_messages: true,
     sign: Some(|key, params| sign(key, params, None)),
     verify: Some(|key, params| verify(key, params, None)),
     ..nist(row!(CKM_ECDSA))
@@ -34,6 +35,7 @@ pub(super) const ECDSA: Row = Row {
 macro_rules! ecdsa {
     ($($name:ident = $id:ident, $hash:ident;)*) => {$(
         pub(super) const $name: Row = Row {
+            signs_messages: true,
             sign: Some(|key, params| sign(key, params, Some(Hash::$hash))),
             verify: Some(|key, params| verify(key, params, Some(Hash::$hash))),
             ..nist(row!($id))
@@ -76,6 +78,7 @@ pub(super) const MONTGOMERY_KEY_PAIR_GEN: Row = Row {
 
 /// GnuTLS generates its pairs with the mechanism that signs.
 pub(super) const EDDSA: Row = Row {
+    signs_messages: true,
     sign: Some(sign_edwards),
     verify: Some(verify_edwards),
     generate_pair: Some(generate_edwards),

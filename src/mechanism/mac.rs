@@ -31,6 +31,7 @@ pub(super) const GENERIC_SECRET_KEY_GEN: Row = Row {
 macro_rules! hmacs {
     ($($hash:ident: $full:ident = $full_id:ident, $general:ident = $general_id:ident;)*) => {$(
         pub(super) const $full: Row = Row {
+            signs_messages: true,
             sign: Some(|key, params| Ok(Box::new(full(hmac(Hash::$hash, key)?, params)?))),
             verify: Some(|key, params| Ok(Box::new(full(hmac(Hash::$hash, key)?, params)?))),
             ..secret(row!($full_id))
@@ -38,6 +39,7 @@ macro_rules! hmacs {
 
         pub(super) const $general: Row = Row {
             params: ParamsShape::Length,
+            signs_messages: true,
             sign: Some(|key, params| Ok(Box::new(general(hmac(Hash::$hash, key)?, params)?))),
             verify: Some(|key, params| Ok(Box::new(general(hmac(Hash::$hash, key)?, params)?))),
             ..secret(row!($general_id))
@@ -64,6 +66,7 @@ const fn secret(row: Row) -> Row {
 }
 
 pub(super) const AES_CMAC: Row = Row {
+    signs_messages: true,
     sign: Some(|key, params| Ok(Box::new(full(cmac(key)?, params)?))),
     verify: Some(|key, params| Ok(Box::new(full(cmac(key)?, params)?))),
     ..aes::aes(row!(CKM_AES_CMAC))
@@ -71,6 +74,7 @@ pub(super) const AES_CMAC: Row = Row {
 
 pub(super) const AES_CMAC_GENERAL: Row = Row {
     params: ParamsShape::Length,
+    signs_messages: true,
     sign: Some(|key, params| Ok(Box::new(general(cmac(key)?, params)?))),
     verify: Some(|key, params| Ok(Box::new(general(cmac(key)?, params)?))),
     ..aes::aes(row!(CKM_AES_CMAC_GENERAL))

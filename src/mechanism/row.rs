@@ -35,6 +35,9 @@ pub struct Row {
     pub sign: Option<BeginSign>,
     /// Verifies.
     pub verify: Option<BeginVerify>,
+    /// True where it signs and verifies one message after the other with the same parameter. One that
+    /// holds an IV would repeat it.
+    pub signs_messages: bool,
     /// Signs so that the data can be had back, in one step.
     pub sign_recover: Option<BeginSign>,
     /// Gets the data back from a signature, in one step.
@@ -95,6 +98,7 @@ impl Row {
             digest: None,
             sign: None,
             verify: None,
+            signs_messages: false,
             sign_recover: None,
             verify_recover: None,
             wrap: None,
@@ -125,8 +129,8 @@ impl Row {
     const fn message_flags(&self) -> CK_FLAGS {
         flag(self.message.is_some() && self.encrypt.is_some(), CKF_MESSAGE_ENCRYPT)
             | flag(self.message.is_some() && self.decrypt.is_some(), CKF_MESSAGE_DECRYPT)
-            | flag(self.sign.is_some(), CKF_MESSAGE_SIGN)
-            | flag(self.verify.is_some(), CKF_MESSAGE_VERIFY)
+            | flag(self.signs_messages && self.sign.is_some(), CKF_MESSAGE_SIGN)
+            | flag(self.signs_messages && self.verify.is_some(), CKF_MESSAGE_VERIFY)
     }
 
     const fn other_flags(&self) -> CK_FLAGS {
@@ -192,6 +196,16 @@ impl Row {
     /// Its digest, or `MechanismInvalid`.
     pub fn digest(&self) -> Result<BeginDigest> {
         served(self.digest)
+    }
+
+    /// Returns its signature or MAC of each of several messages, or `MechanismInvalid`.
+    pub fn message_sign(&self) -> Result<BeginSign> {
+        served(self.sign.filter(|_| self.signs_messages))
+    }
+
+    /// Returns its verification of each of several messages, or `MechanismInvalid`.
+    pub fn message_verify(&self) -> Result<BeginVerify> {
+        served(self.verify.filter(|_| self.signs_messages))
     }
 
     /// Its signature or MAC, or `MechanismInvalid`.

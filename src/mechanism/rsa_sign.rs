@@ -14,6 +14,7 @@ use crate::secret::Secret;
 pub(super) const PKCS: Row = Row {
     encrypt: Some(|key, params| seal(key, params, PKCS1_OVERHEAD, PublicKey::encrypt_pkcs1)),
     decrypt: Some(|key, params| open(key, params, PKCS1_OVERHEAD, PrivateKey::decrypt_pkcs1)),
+    signs_messages: true,
     sign: Some(|key, params| sign(key, plain(params, Scheme::Pkcs1Raw)?, Input::Given)),
     verify: Some(|key, params| verify(key, plain(params, Scheme::Pkcs1Raw)?, Input::Given)),
     wrap: Some(wrap),
@@ -48,6 +49,7 @@ fn unwrap(usable: &UsableKey, params: &Params, wrapped: &[u8]) -> Result<Secret>
 pub(super) const X_509: Row = Row {
     encrypt: Some(|key, params| seal(key, params, 0, PublicKey::encrypt_bare)),
     decrypt: Some(|key, params| open(key, params, 0, PrivateKey::decrypt_bare)),
+    signs_messages: true,
     sign: Some(|key, params| sign(key, plain(params, Scheme::Bare)?, Input::Given)),
     verify: Some(|key, params| verify(key, plain(params, Scheme::Bare)?, Input::Given)),
     sign_recover: Some(|key, params| sign(key, plain(params, Scheme::Bare)?, Input::Given)),
@@ -57,6 +59,7 @@ pub(super) const X_509: Row = Row {
 
 pub(super) const PSS: Row = Row {
     params: ParamsShape::Pss,
+    signs_messages: true,
     sign: Some(|key, params| sign(key, pss(params, None)?, Input::Given)),
     verify: Some(|key, params| verify(key, pss(params, None)?, Input::Given)),
     ..rsa(row!(CKM_RSA_PKCS_PSS))
@@ -65,6 +68,7 @@ pub(super) const PSS: Row = Row {
 macro_rules! digesting {
     ($($hash:ident: $pkcs1:ident = $pkcs1_id:ident, $pss:ident = $pss_id:ident;)*) => {$(
         pub(super) const $pkcs1: Row = Row {
+            signs_messages: true,
             sign: Some(|key, params| {
                 let scheme = plain(params, Scheme::Pkcs1(Hash::$hash))?;
                 sign(key, scheme, Input::Digested(Hash::$hash))
@@ -78,6 +82,7 @@ macro_rules! digesting {
 
         pub(super) const $pss: Row = Row {
             params: ParamsShape::Pss,
+            signs_messages: true,
             sign: Some(|key, params| {
                 sign(key, pss(params, Some(Hash::$hash))?, Input::Digested(Hash::$hash))
             }),

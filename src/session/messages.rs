@@ -88,7 +88,7 @@ impl Session {
         let Self { token, keys, message_sign, .. } = self;
         let held = &mut None;
         message_sign.begin(token.login_epoch(), move || {
-            let (begin, params) = (row.sign()?, mechanism.params);
+            let (begin, params) = (row.message_sign()?, mechanism.params);
             let key = MessageKey::new(token, keys, key, Usage::Sign, mechanism.id)?;
             // What is wrong with the key or the parameter shows here, not at each message.
             drop(begin(&key, &params)?);
@@ -108,7 +108,7 @@ impl Session {
         let Self { token, keys, message_verify, .. } = self;
         let held = &mut None;
         message_verify.begin(token.login_epoch(), move || {
-            let (begin, params) = (row.verify()?, mechanism.params);
+            let (begin, params) = (row.message_verify()?, mechanism.params);
             let key = MessageKey::new(token, keys, key, Usage::Verify, mechanism.id)?;
             drop(mechanism::begin_verify(begin, &key, &params)?);
             let allowed = held.insert(key.clone());
