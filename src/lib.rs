@@ -9,6 +9,7 @@
 pub mod agent;
 pub mod clock;
 pub mod config;
+pub mod erasure;
 pub mod error;
 pub mod ffi;
 pub mod id;

@@ -69,7 +69,7 @@ mod tests {
     use crate::agent::waker::Waker;
     use crate::agent::writer::Writer;
     use crate::clock::{FixedClock, Seconds};
-    use crate::key::state::Erasure;
+    use crate::erasure::Erasure;
     use crate::key::{Expiry, ExpiryAction, Fingerprint, Header, Role, State};
     use crate::store::Memory;
     use std::path::Path;

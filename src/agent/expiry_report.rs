@@ -7,9 +7,8 @@ use crate::clock::{Seconds, TOLERANCE, timestamp};
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::pin::Entry;
-use crate::key::state::{DAY, Erasure};
+use crate::key::state::DAY;
 use crate::key::{Role, State, Status};
-use crate::wire::Outcome;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::Permissions;
@@ -141,11 +140,7 @@ fn custom_keys(store: &OpenStore) -> Result<Vec<Seen>> {
         store.each_record(token, |id, row| {
             let found = store.found(id, row)?;
             if let Role::CustomKey(state) = &found.known.header.role {
-                let erasure = match store.newest_outcome(token, id, state.version)? {
-                    Outcome::Live => Erasure::Live,
-                    Outcome::Deleted(since) => Erasure::Deleted(since),
-                    Outcome::Expired(since) => Erasure::Expired(since),
-                };
+                let erasure = store.newest_outcome(token, id, state.version)?;
                 let state = state.clone().narrow(erasure, store.now());
                 keys.push(Seen { token: label.clone(), key: id, state });
             }

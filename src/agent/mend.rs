@@ -6,10 +6,10 @@ use super::sweep::is_listed;
 use super::transaction::Transaction;
 use super::writer::STEP;
 use crate::clock::Seconds;
+use crate::erasure::Erasure;
 use crate::error::Result;
 use crate::id::Id;
 use crate::key::Role;
-use crate::key::state::Erasure;
 
 /// How long a client has to ask again for a removal that a crash interrupted, in seconds.
 const RETRY: Seconds = 3600;

@@ -7,15 +7,15 @@ use super::rules::Known;
 use super::shred_layer;
 use super::time::Time;
 use crate::clock::{Clock, Seconds};
+use crate::erasure::Erasure;
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
-use crate::key::state::Erasure;
 use crate::key::{Fingerprint, Header, Role};
 use crate::store::cells::{CellNumber, EraseCell, StoreIdentity};
 use crate::store::snapshot::Origin;
 use crate::store::{self, Cells, Need, ReadOnly, ServedSnapshot, Standing, Store};
+use crate::wire::Stored;
 use crate::wire::page::PageWriter;
-use crate::wire::{Outcome, Stored};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -284,7 +284,7 @@ impl OpenStore {
             Role::Material { .. } | Role::Object { .. } => self.outcome(&known),
         };
         let sealed = match (slot, row.cell) {
-            (Outcome::Live, Some(cell)) => {
+            (Erasure::Live, Some(cell)) => {
                 let binding = shred_layer::Binding { token, id: known.id, revision: row.revision };
                 match self.cells.erase.read_cell(cell)? {
                     EraseCell::Secret(secret) => {
@@ -294,7 +294,7 @@ impl OpenStore {
                 }
             }
             (_, Some(_)) => Vec::new(),
-            (Outcome::Live, None) => row.sealed,
+            (Erasure::Live, None) => row.sealed,
             (_, None) if matches!(known.header.role, Role::Object { .. }) => Vec::new(),
             (_, None) => row.sealed,
         };
@@ -302,22 +302,20 @@ impl OpenStore {
     }
 
     /// What the slot of a custom key's newest material says.
-    pub(super) fn newest_outcome(&self, token: Id, key: Id, version: u32) -> Result<Outcome> {
+    pub(super) fn newest_outcome(&self, token: Id, key: Id, version: u32) -> Result<Erasure> {
         let newest = self.versions(token, key)?.into_iter().find(|found| {
             matches!(found.known.header.role, Role::Material { version: it, .. } if it == version)
         });
-        Ok(newest.map_or(Outcome::Live, |found| self.outcome(&found.known)))
+        Ok(newest.map_or(Erasure::Live, |found| self.outcome(&found.known)))
     }
 
     /// What a cell says, or will say as soon as what is due has been erased.
-    fn outcome(&self, known: &Known) -> Outcome {
+    fn outcome(&self, known: &Known) -> Erasure {
         match known.erasure {
-            Erasure::Deleted(since) => Outcome::Deleted(since),
-            Erasure::Expired(since) => Outcome::Expired(since),
             Erasure::Live if known.is_dead(self.now()) => {
-                Outcome::Expired(known.header.expiry.map_or(0, |expiry| expiry.at))
+                Erasure::Expired(known.header.expiry.map_or(0, |expiry| expiry.at))
             }
-            Erasure::Live => Outcome::Live,
+            erasure => erasure,
         }
     }
 

@@ -5,9 +5,9 @@
 
 use super::access::Access;
 use crate::clock::{Seconds, check_ahead};
+use crate::erasure::Erasure;
 use crate::error::{Reason, Result};
 use crate::id::Id;
-use crate::key::state::Erasure;
 use crate::key::{Event, ExpiryAction, Fingerprint, Header, Origin, Role, State};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -315,7 +315,7 @@ mod tests {
     use crate::agent::waker::Waker;
     use crate::agent::writer::Writer;
     use crate::clock::FixedClock;
-    use crate::key::state::Erasure;
+    use crate::erasure::Erasure;
     use crate::key::{Expiry, ExpiryAction, Fingerprint, Header, State};
     use crate::store::Memory;
     use std::sync::Arc;

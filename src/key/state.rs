@@ -6,6 +6,7 @@
 
 use super::material::{Expiry, ExpiryAction, Fingerprint};
 use crate::clock::Seconds;
+use crate::erasure::Erasure;
 use crate::error::{Reason, Result};
 use serde::{Deserialize, Serialize};
 
@@ -57,17 +58,6 @@ pub enum Material {
     Expired,
     /// Expired, kept for decrypting, verifying and unwrapping only.
     Readable,
-}
-
-/// What a slot in the erase file says of the newest material: it only takes away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Erasure {
-    /// The slot's secret is in place.
-    Live,
-    /// Erased on request, at that second.
-    Deleted(Seconds),
-    /// Erased at expiry, at that second.
-    Expired(Seconds),
 }
 
 /// All that decides what may happen to a custom key. It stands in the record's public header.

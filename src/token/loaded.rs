@@ -2,10 +2,10 @@
 //! changed.
 
 use crate::clock::Seconds;
+use crate::erasure::Erasure;
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::policy::{FINISH, InUse, Key, Purpose, Sealing, Usages, Watch};
-use crate::key::state::Erasure;
 use crate::key::{Body, Expiry, ExpiryAction, Header, Material, Metadata, Role, State, Status};
 use crate::object::build;
 use crate::object::custom::show_expiry;
@@ -14,7 +14,7 @@ use crate::object::property::CustomKeyView;
 use crate::object::values::plain;
 use crate::object::{Attributes, attributes, implied, marks};
 use crate::secret::Secret;
-use crate::wire::{Outcome, Stored};
+use crate::wire::Stored;
 use once_cell::sync::OnceCell;
 use pkcs11_sys::*;
 use std::sync::Arc;
@@ -338,15 +338,6 @@ fn allowed_mechanisms(body: &ObjectBody) -> Option<Vec<u64>> {
 
 fn view(id: Id, key: &CustomKey, version: u32, private: bool, now: Seconds) -> CustomKeyView<'_> {
     CustomKeyView { id, metadata: &key.metadata, state: key.state(now), version, private }
-}
-
-/// What the agent says of a slot, in the domain's words.
-pub fn erasure(outcome: Outcome) -> Erasure {
-    match outcome {
-        Outcome::Live => Erasure::Live,
-        Outcome::Deleted(since) => Erasure::Deleted(since),
-        Outcome::Expired(since) => Erasure::Expired(since),
-    }
 }
 
 /// Whether an attribute's value must stay inside.

@@ -6,10 +6,11 @@
 use super::Token;
 use super::loaded::Loaded;
 use super::records::unexpected;
+use crate::erasure::Erasure;
 use crate::error::{Reason, Result};
 use crate::key::policy::{FINISH, InUse, Purpose, Watch};
 use crate::key::{Header, Role};
-use crate::wire::{Outcome, Request, Response, Stored};
+use crate::wire::{Request, Response, Stored};
 
 impl Token {
     /// Fails where an operation that has begun with a key may not go on with it, as an Init with the key
@@ -64,7 +65,7 @@ impl Token {
         let Some((stored, owner)) = records.into_iter().flatten().next() else {
             return Err(key.gone());
         };
-        if !matches!(stored.slot, Outcome::Expired(_)) || is_off(owner.as_deref())? {
+        if !matches!(stored.slot, Erasure::Expired(_)) || is_off(owner.as_deref())? {
             return Err(key.gone());
         }
         let expiry = Header::decode(&stored.header)?.expiry.ok_or_else(|| key.gone())?;

@@ -2,9 +2,10 @@
 
 use super::Token;
 use super::eviction::Evictor;
-use super::loaded::{CustomKey, Loaded, ObjectBody, Owner, RecordContent, erasure};
+use super::loaded::{CustomKey, Loaded, ObjectBody, Owner, RecordContent};
 use super::log_names::loggable;
 use crate::clock::{Seconds, exact_timestamp};
+use crate::erasure::Erasure;
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::policy::Watch;
@@ -17,7 +18,7 @@ use crate::object::vendor::CKA_KEYSTEAD_KEY_ID;
 use crate::secret::Secret;
 use crate::text::escaped;
 use crate::wire::message::{MAX_ALIAS, MAX_READ};
-use crate::wire::{Change, Expect, Outcome, Request, Response, Stored};
+use crate::wire::{Change, Expect, Request, Response, Stored};
 use pkcs11_sys::*;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
@@ -351,13 +352,13 @@ impl Token {
 }
 
 /// What became of material that is gone.
-fn ended(slot: Outcome) -> String {
+fn ended(slot: Erasure) -> String {
     let at =
         |second| exact_timestamp(second).map_or_else(|_| second.to_string(), |at| at.to_string());
     match slot {
-        Outcome::Live => "gone".to_owned(),
-        Outcome::Deleted(second) => format!("deleted at {}", at(second)),
-        Outcome::Expired(second) => format!("expired at {}", at(second)),
+        Erasure::Live => "gone".to_owned(),
+        Erasure::Deleted(second) => format!("deleted at {}", at(second)),
+        Erasure::Expired(second) => format!("expired at {}", at(second)),
     }
 }
 
@@ -394,7 +395,7 @@ fn custom_key(stored: &Stored, header: &Header, opened: &Secret) -> Result<Custo
     Ok(CustomKey {
         metadata: Metadata::decode(opened)?,
         state: state.clone(),
-        erasure: erasure(stored.slot),
+        erasure: stored.slot,
     })
 }
 

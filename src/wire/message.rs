@@ -5,6 +5,7 @@ use super::Confidential;
 use super::bounded::{bytes, list, lists};
 use super::proof::Nonce;
 use crate::clock::Seconds;
+use crate::erasure::Erasure;
 use crate::error::{Error, Reason};
 use crate::id::Id;
 use crate::text::MAX_TEXT;
@@ -353,18 +354,7 @@ pub struct Stored {
     #[serde(deserialize_with = "bytes")]
     pub sealed: Vec<u8>,
     /// The state of its material's erase slot (the newest's, for a custom key).
-    pub slot: Outcome,
-}
-
-/// The states of an erase slot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Outcome {
-    /// Nothing was taken away (or there is no slot).
-    Live,
-    /// Erased on request.
-    Deleted(Seconds),
-    /// Erased at expiry.
-    Expired(Seconds),
+    pub slot: Erasure,
 }
 
 /// Whose PIN allows something.

@@ -17,7 +17,7 @@ pub mod start;
 pub use confidential::Confidential;
 pub use deadline::{Deadline, PATIENCE};
 pub use link::Link;
-pub use message::{Authority, Change, Expect, Outcome, Request, Response, Stored, TokenEntry};
+pub use message::{Authority, Change, Expect, Request, Response, Stored, TokenEntry};
 pub use page::{Page, PageWriter};
 pub use start::AgentLocation;
 

@@ -30,7 +30,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// The parts that every part may use; leaves use only leaves.
-const LEAVES: &[&str] = &["clock", "config", "error", "id", "presence", "secret", "sys", "text"];
+const LEAVES: &[&str] =
+    &["clock", "config", "erasure", "error", "id", "presence", "secret", "sys", "text"];
 
 /// Folders whose files still use each other. None may be added.
 const CIRCLES: &[&str] =

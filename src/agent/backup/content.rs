@@ -2,10 +2,10 @@
 
 use super::FORMAT;
 use crate::clock::Seconds;
+use crate::erasure::Erasure;
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::Header;
-use crate::key::state::Erasure;
 use crate::store::cells::CellNumber;
 use serde::{Deserialize, Serialize};
 

@@ -3,7 +3,7 @@
 use super::custody::{ITS, KEY, born, deletion, erase_at};
 use super::*;
 use crate::agent::backup::{Backup, How, Restored, restore};
-use crate::wire::Outcome;
+use crate::erasure::Erasure;
 
 /// What the agent gives whoever asks for a backup.
 fn backup(world: &World) -> Vec<u8> {
@@ -57,7 +57,7 @@ fn is_live(world: &World) -> bool {
     let mut user = world.user();
     let Some((stored, owner)) = user.read(ITS) else { return false };
     assert_eq!(owner.unwrap().id, KEY);
-    stored.slot == Outcome::Live && stored.sealed == SEALED
+    stored.slot == Erasure::Live && stored.sealed == SEALED
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn what_was_erased_before_a_backup_is_not_in_it() {
     assert_eq!(restored, Restored { others: 0, ..one_of_each(0) });
     second.clock.set(START);
     second.start();
-    assert_eq!(second.user().read(KEY).unwrap().0.slot, Outcome::Expired(START + 100));
+    assert_eq!(second.user().read(KEY).unwrap().0.slot, Erasure::Expired(START + 100));
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn what_expired_since_the_backup_is_not_restored() {
     second.clock.set(START);
     second.start();
     assert!(!is_live(&second), "an earlier clock revives nothing");
-    assert_eq!(second.user().read(KEY).unwrap().0.slot, Outcome::Expired(START + 100));
+    assert_eq!(second.user().read(KEY).unwrap().0.slot, Erasure::Expired(START + 100));
 }
 
 #[test]

@@ -7,8 +7,8 @@ use crate::agent::access::Access;
 use crate::agent::commit::{Commit, MOST_TAGS};
 use crate::agent::keyspace::TokenRow;
 use crate::clock::FixedClock;
+use crate::erasure::Erasure;
 use crate::id::Id;
-use crate::key::state::Erasure;
 use crate::key::{Header, Role, Tag};
 use crate::store::{
     Batch, Cells, Changes, CommitNumber, Limits, Memory, Pair, Room, Standing, Store,

@@ -3,9 +3,8 @@
 //! appended.
 
 use super::message::{BackupPart, PROTOCOL};
-use super::{
-    Authority, Change, Confidential, Expect, Outcome, Request, Response, Stored, TokenEntry,
-};
+use super::{Authority, Change, Confidential, Expect, Request, Response, Stored, TokenEntry};
+use crate::erasure::Erasure;
 use crate::error::Reason;
 use crate::id::Id;
 use crate::secret::Secret;
@@ -89,7 +88,7 @@ fn responses() -> Vec<Response> {
         wrong: (9, 10),
         read_only: true,
     };
-    let owned = (stored(Outcome::Live), Some(Box::new(stored(Outcome::Expired(1_800_000_000)))));
+    let owned = (stored(Erasure::Live), Some(Box::new(stored(Erasure::Expired(1_800_000_000)))));
     vec![
         Response::Welcome {
             protocol: 3,
@@ -103,7 +102,7 @@ fn responses() -> Vec<Response> {
         Response::LoggedIn { entry: entry(), ticket: secret(0xAA) },
         Response::Found { ids: vec![RECORD], more: true },
         Response::Records(vec![None, Some(owned)]),
-        Response::Several(vec![stored(Outcome::Deleted(1))]),
+        Response::Several(vec![stored(Erasure::Deleted(1))]),
         Response::Committed(vec![1, 0]),
         Response::Swept { erased: 1, ended: 2 },
         Response::Refused(Reason::StoreFull.detail("why")),
