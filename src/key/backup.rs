@@ -21,13 +21,13 @@ use super::stretch::{Cost, stretch};
 use crate::error::{Reason, Result};
 use crate::secret::Secret;
 
-/// How much a chunk seals, but for the last, in bytes.
+/// The size of what a chunk seals, but for the last, in bytes.
 pub const CHUNK: usize = 1 << 20;
 
-/// By how much a chunk is longer than what it seals, in bytes.
+/// The number of bytes by which a chunk is longer than what it seals.
 pub const AROUND: usize = 49;
 
-/// How many bytes stand in front of the chunks.
+/// The number of bytes in front of the chunks.
 pub const FRONT: usize = 44;
 
 /// The lengths a passphrase may have, in bytes.
@@ -40,7 +40,7 @@ const INFO: &[u8] = b"keystead v1 backup";
 /// The second of the two choices that RFC 9106, section 4, recommends.
 const COST: Cost = Cost { memory_kib: 64 << 10, passes: 3, lanes: 4 };
 
-/// What seals or opens the chunks of one file, one after the other.
+/// The sealer or opener of one file's chunks, one after the other.
 pub struct BackupSealer {
     front: [u8; FRONT],
     key: Secret,
@@ -48,7 +48,7 @@ pub struct BackupSealer {
 }
 
 impl BackupSealer {
-    /// For a new file.
+    /// Makes the sealer of a new file.
     pub fn new(passphrase: &[u8], salt: [u8; 16]) -> Result<Self> {
         let mut front = [0; FRONT];
         let Cost { memory_kib, passes, lanes } = COST;
@@ -58,7 +58,7 @@ impl BackupSealer {
         Ok(Self { front, key: stretch(passphrase, &salt, COST, 32)?, index: 0 })
     }
 
-    /// For a file that begins with `front`.
+    /// Makes the opener of a file that begins with `front`.
     pub fn of(front: &[u8], passphrase: &[u8]) -> Result<Self> {
         let not_one = || Reason::BackupDamaged.detail("it does not begin as a backup does");
         let front: [u8; FRONT] = front.try_into().map_err(|_| not_one())?;
@@ -75,12 +75,12 @@ impl BackupSealer {
         Ok(Self { front, key, index: 0 })
     }
 
-    /// What stands in front of the chunks.
+    /// Returns what stands in front of the chunks.
     pub fn front(&self) -> &[u8; FRONT] {
         &self.front
     }
 
-    /// How many chunks have been sealed or opened.
+    /// Returns how many chunks have been sealed or opened.
     pub fn chunks(&self) -> u64 {
         self.index
     }
@@ -92,7 +92,7 @@ impl BackupSealer {
         Ok(sealed)
     }
 
-    /// What the next chunk seals, if it is the next and all is as it was sealed.
+    /// Returns what the next chunk seals, if it is the next and all is as it was sealed.
     pub fn open(&mut self, chunk: &[u8], last: bool) -> Result<Secret> {
         let opened = open_with(&self.key, INFO, &self.authenticated(last), chunk)
             .map_err(|_| Reason::BackupDamaged)?;

@@ -35,7 +35,7 @@ const WITH_BINDINGS: u8 = 2;
 /// The format of metadata with numbered properties, which is written.
 const WITH_PROPERTIES: u8 = 3;
 
-/// What a custom key is called and made for: it stays when the material goes.
+/// The names and purpose of a custom key: they stay when the material goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Metadata {
     /// The name people give it, UTF-8 or not; its key ID while it has none.
@@ -50,16 +50,17 @@ pub struct Metadata {
     pub key_type: u64,
     /// The size in bits; 0 while no material has been seen and none was asked for.
     pub bits: u64,
-    /// When the custom key came into being.
+    /// The second in which the custom key came into being.
     pub created_at: Seconds,
     /// The expiry of every import that is given no other.
     pub own_expiry: Option<OwnExpiry>,
     /// Days between scheduled rotations; 0 none.
     pub rotation_days: u16,
-    /// From when the next scheduled rotation is counted: the latest one, or the setting of the schedule.
+    /// The second from which the next scheduled rotation is counted: that of the latest one, or of the
+    /// schedule's setting.
     pub rotation_from: Seconds,
-    /// What its material is bound to for good, as the border numbers it, since it was trusted: the
-    /// same material is when it comes again.
+    /// The attributes that its material is bound to for good, as the border numbers them, since it was
+    /// trusted: the same material is bound to them when it comes again.
     #[serde(skip)]
     pub bindings: Vec<(u64, Vec<u8>)>,
     /// The properties that have no field of their own.
@@ -98,13 +99,13 @@ impl Metadata {
         }
     }
 
-    /// When the next version of the material is due, if there is a schedule.
+    /// Returns when the next version of the material is due, if there is a schedule.
     pub fn rotation_due(&self) -> Option<Seconds> {
         let days = Seconds::from(self.rotation_days);
         (days != 0).then(|| self.rotation_from.saturating_add(days * DAY))
     }
 
-    /// What the key of that ID is called: its alias, or else its ID.
+    /// Returns what the key of that ID is called: its alias, or else its ID.
     pub fn name(&self, id: Id) -> Vec<u8> {
         match self.given_name(id) {
             [] => id.to_string().into_bytes(),
@@ -112,7 +113,7 @@ impl Metadata {
         }
     }
 
-    /// The alias that somebody gave the key of that ID; empty if nobody did.
+    /// Returns the alias that the key of that ID was given; empty if it was given none.
     pub fn given_name(&self, id: Id) -> &[u8] {
         match self.alias == id.to_string().as_bytes() {
             true => &[],
@@ -224,7 +225,7 @@ mod tests {
         }
     }
 
-    /// What every format has in common.
+    /// Returns what every format has in common.
     fn fixed_part() -> Vec<u8> {
         let rest = [2, 1, 2, 0, 4, 0x1F, 0x80, 2, 0x80, 0xE2, 0xCF, 0xAA, 6, 1, 1, 90, 0, 0];
         [&[7][..], b"payroll", &rest].concat()

@@ -14,20 +14,20 @@ impl std::fmt::Debug for Fingerprint {
     }
 }
 
-/// When material stops being usable, and what happens then.
+/// The end of material: its second, and what happens then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expiry {
     /// The first second in which the material is not fully usable.
     pub at: Seconds,
-    /// What happens at that second.
+    /// The fate of the material in that second.
     pub action: ExpiryAction,
 }
 
-/// What happens to material at its expiry.
+/// The fate of material at its expiry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ExpiryAction {
-    /// It is erased.
+    /// Erasure.
     Erase,
-    /// It only decrypts, verifies and unwraps from then on.
+    /// Decrypting, verifying and unwrapping only, from then on.
     ReadOnly,
 }

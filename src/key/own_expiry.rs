@@ -8,18 +8,18 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "StoredExpiry", into = "StoredExpiry")]
 pub struct OwnExpiry {
-    /// When it is.
+    /// Its moment.
     pub due: Due,
-    /// What happens then.
+    /// The fate of the material then.
     pub action: ExpiryAction,
 }
 
-/// When material expires that is yet to be imported.
+/// The expiry of material that is yet to be imported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Due {
-    /// At that second.
+    /// A second.
     At(Seconds),
-    /// So many seconds after the import.
+    /// The seconds after the import.
     After(Seconds),
 }
 

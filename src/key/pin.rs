@@ -34,14 +34,14 @@ const WRAPPED: usize = 256;
 /// The lengths a PIN may have, in bytes.
 pub const PIN_LENGTH: std::ops::RangeInclusive<usize> = 4..=255;
 
-/// How many wrong PINs in a row lock a PIN.
+/// The number of wrong PINs in a row that locks a PIN.
 pub const TRIES: u8 = 10;
 
-/// What a guess at a new PIN costs, and at any PIN no less: whoever shows an entry would otherwise name a
-/// cost at which an authenticator gives the PIN away.
+/// The cost of a guess at a new PIN, and the least at any PIN: an agent that is not honest would otherwise
+/// name a cost at which an authenticator gives the PIN away.
 const COST: Cost = Cost { memory_kib: 19 << 10, passes: 2, lanes: 1 };
 
-/// What a token keeps beside its records.
+/// The part of a token that is kept beside its records.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// The token's label, at most 32 bytes.
@@ -50,7 +50,7 @@ pub struct Entry {
     pub public_key: [u8; 32],
     /// SHA-256 of the key by which a process proves that it has the private token key.
     proof: [u8; 32],
-    /// Whether token keys are custom keys unless their template says otherwise.
+    /// True where token keys are custom keys unless their template says otherwise.
     pub custody: bool,
     /// The security officer's PIN.
     pub officer: Pin,
@@ -68,7 +68,7 @@ pub struct Pin {
     guarded: Option<Guarded>,
 }
 
-/// What the agent releases only after counting an attempt.
+/// The part of a PIN that the agent releases only after counting an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Guarded {
     verifier: [u8; 32],
@@ -83,7 +83,7 @@ impl Drop for Guarded {
     }
 }
 
-/// What Argon2id makes of a PIN.
+/// The two secrets that Argon2id makes of a PIN.
 pub struct Stretched {
     /// Shown to the agent, 32 bytes.
     pub authenticator: Secret,
@@ -150,7 +150,7 @@ impl Entry {
         self
     }
 
-    /// Whether it is small enough to be kept, and nothing is left out of it.
+    /// Returns whether it is small enough to be kept, and nothing is left out of it.
     pub fn is_whole(&self) -> bool {
         let pins = [Some(&self.officer), self.user.as_ref()].into_iter().flatten();
         let wrapped =
@@ -158,8 +158,8 @@ impl Entry {
         self.label.len() <= LABEL && pins.into_iter().all(wrapped)
     }
 
-    /// Whether the holder of a PIN may put `new` in this entry's place. The user changes the user's PIN;
-    /// the security officer both, and with a token that begins anew (`C_InitToken`) its label and
+    /// Returns whether the holder of a PIN may put `new` in this entry's place. The user changes the user's
+    /// PIN; the security officer both, and with a token that begins anew (`C_InitToken`) its label and
     /// whether there is a user. Keys and custody are for good.
     pub fn may_become(&self, new: &Self, officer: bool, anew: bool) -> bool {
         let same = self.public_key == new.public_key
@@ -171,15 +171,15 @@ impl Entry {
         same && named && has_user && (officer || by_user)
     }
 
-    /// Whether `proof` shows, for that challenge, knowledge of the private token key and of the ticket. A
-    /// user's login ends with the user's PIN.
+    /// Returns whether `proof` shows, for that challenge, knowledge of the private token key and of the
+    /// ticket. A user's login ends with the user's PIN.
     pub fn proves(&self, challenge: &Challenge, ticket: &Secret, proof: &[u8]) -> bool {
         let someone = self.login_mark(challenge.officer).is_some();
         proof::holds(&self.proof, challenge, ticket, proof) && someone
     }
 
-    /// What a login ends with when it changes: of the security officer's another one for each PIN of theirs,
-    /// of a user's always the same. None while nobody can have logged in.
+    /// Returns what a login ends with when it changes: of the security officer's another one for each PIN of
+    /// theirs, of a user's always the same. None while nobody can have logged in.
     pub fn login_mark(&self, officer: bool) -> Option<&[u8]> {
         match officer {
             true => Some(self.officer_mark()),
@@ -216,7 +216,7 @@ impl Pin {
         Ok(made)
     }
 
-    /// What Argon2id makes of `pin`: some tens of milliseconds and 19 MiB. Fails with
+    /// Returns what Argon2id makes of `pin`: some tens of milliseconds and 19 MiB. Fails with
     /// [`Reason::StoreDamaged`] where it would take less.
     pub fn stretch(&self, pin: &[u8]) -> Result<Stretched> {
         let Self { memory_kib, passes, lanes, .. } = *self;
@@ -236,7 +236,7 @@ impl Pin {
         }
     }
 
-    /// Whether `authenticator` is this PIN's, compared in constant time.
+    /// Returns whether `authenticator` is this PIN's, compared in constant time.
     pub fn matches(&self, authenticator: &[u8]) -> bool {
         self.guarded
             .as_ref()

@@ -73,8 +73,8 @@ impl Parsed {
         }
     }
 
-    /// Refuses a use that an RSA key is too short for, where keys have at least `minimum` bits. Whoever
-    /// verifies learns what somebody signed once, and asks for no size.
+    /// Refuses a use that an RSA key is too short for, where keys have at least `minimum` bits.
+    /// Verifying tells what was signed once, and asks for no size.
     pub fn check_size(&self, usage: Usage, minimum: u64) -> Result<()> {
         let (least, reason) = match usage {
             Usage::Verify | Usage::VerifyRecover => return Ok(()),
@@ -89,7 +89,7 @@ impl Parsed {
     }
 }
 
-/// What a key is to be used for.
+/// A use of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Usage {
     /// Encrypting data.
@@ -113,17 +113,17 @@ pub enum Usage {
 }
 
 impl Usage {
-    /// Whether expired material that is kept for reading may still do it.
+    /// Returns whether expired material that is kept for reading may still do it.
     pub const fn only_reads(self) -> bool {
         matches!(self, Self::Decrypt | Self::Verify | Self::VerifyRecover | Self::Unwrap)
     }
 
-    /// Whether the key is used within one call, which leaves no moment for a PIN in between.
+    /// Returns whether the key is used within one call, which leaves no moment for a PIN in between.
     pub const fn is_one_call(self) -> bool {
         matches!(self, Self::Wrap | Self::Unwrap | Self::Derive)
     }
 
-    /// Whether a session keeps the key for the next operation, and so counts its uses.
+    /// Returns whether a session keeps the key for the next operation, and so counts its uses.
     pub const fn is_begun_in_a_session(self) -> bool {
         matches!(self, Self::Encrypt | Self::Decrypt | Self::Sign | Self::Verify)
     }
@@ -138,7 +138,7 @@ impl Usage {
 pub struct Usages(u16);
 
 impl Usages {
-    /// What is left of the set where only reading is allowed.
+    /// Returns what is left of the set where only reading is allowed.
     pub fn only_reading(self) -> Self {
         let reading = [Usage::Decrypt, Usage::Verify, Usage::VerifyRecover, Usage::Unwrap];
         let kept = reading.into_iter().filter(|usage| self.contains(*usage));
@@ -150,13 +150,13 @@ impl Usages {
         Self(self.0 | usage.bit())
     }
 
-    /// Whether `usage` is in it.
+    /// Returns whether `usage` is in it.
     pub const fn contains(self, usage: Usage) -> bool {
         self.0 & usage.bit() != 0
     }
 }
 
-/// For how long an operation may go on whose key has expired after it began, in seconds.
+/// The time that an operation may go on after its key has expired, in seconds.
 pub const FINISH: Seconds = 60;
 
 /// A loaded key with everything that decides about its use.
@@ -165,35 +165,35 @@ pub struct Key {
     pub id: Id,
     /// The material.
     pub parsed: Parsed,
-    /// What its flags allow.
+    /// The usages that its flags allow.
     pub usages: Usages,
-    /// What binds it beside them.
+    /// The restrictions beside them.
     pub restrictions: Restrictions,
     /// The mechanisms it is confined to, if any.
     pub mechanisms: Option<Vec<u64>>,
-    /// Whether it is hidden without a login.
+    /// True where it is hidden without a login.
     pub private: bool,
-    /// Whether its value must not be revealed.
+    /// True where its value must not be revealed.
     pub sensitive: bool,
-    /// Whether it may be wrapped.
+    /// True where it may be wrapped.
     pub extractable: bool,
-    /// Whether each use of it asks for the PIN anew.
+    /// True where each use of it asks for the PIN anew.
     pub always_authenticate: bool,
     /// The custom key's state, if it is one.
     pub state: Option<State>,
-    /// When it ends, whether custom or ordinary.
+    /// Its end, of a custom key or an ordinary one.
     pub expiry: Option<Expiry>,
-    /// When its next version is to be made before it makes anything, if it rotates on schedule.
+    /// The second from which its next version is made before it makes anything, if it rotates on schedule.
     pub rotation_due: Option<Seconds>,
-    /// What binds sealed blobs to it, if it is AES material of a custom key.
+    /// The part that binds sealed blobs to it, if it is AES material of a custom key.
     pub sealing: Option<Sealing>,
-    /// What moves when it may have changed.
+    /// The watch on its changes.
     pub watch: Watch,
-    /// Whether an operation was ever begun with it.
+    /// True once an operation was begun with it.
     pub begun: AtomicBool,
 }
 
-/// What `CKM_KEYSTEAD_SEAL` binds its blobs to.
+/// The custom key, version and material that `CKM_KEYSTEAD_SEAL` binds its blobs to.
 pub struct Sealing {
     /// The custom key.
     pub key: Id,
@@ -203,14 +203,14 @@ pub struct Sealing {
     pub material: Secret,
 }
 
-/// What a holder of a loaded key looks at to see whether it still holds.
+/// A watch on the changes of a loaded key.
 #[derive(Debug, Clone)]
 pub enum Watch {
     /// A token object: the record's generation counter and the login it was opened under.
     Record {
-        /// Whose counter.
+        /// The object whose counter it is.
         watched: Id,
-        /// What it read before the record was loaded.
+        /// The counter's value before the record was loaded.
         generation: u64,
         /// The login epoch it was loaded in.
         epoch: u64,
@@ -240,7 +240,7 @@ impl UsableKey {
         self.older.as_deref().unwrap_or_default()
     }
 
-    /// What an operation remembers of the key that it begins with.
+    /// Returns what an operation remembers of the key that it begins with.
     pub fn in_use(&self) -> InUse {
         self.begin();
         let reads = self.usage.only_reads();
@@ -259,20 +259,20 @@ impl UsableKey {
 pub struct InUse {
     /// The object that the operation began with.
     pub object: Id,
-    /// What the operation does with it.
+    /// The operation's use of it.
     pub purpose: Purpose,
-    /// What moves when it may have changed.
+    /// The watch on its changes.
     pub watch: Watch,
     /// The first second in which the operation may not go on, if the key expires.
     pub until: Option<Seconds>,
 }
 
-/// What an operation under way does with a key.
+/// The use of a key by an operation under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// It uses it with a mechanism.
     Use {
-        /// What for.
+        /// The usage.
         usage: Usage,
         /// With which mechanism.
         mechanism: u64,
@@ -297,20 +297,20 @@ impl InUse {
 }
 
 impl Key {
-    /// Whether neither its expiry nor its rotation has come by `now`.
+    /// Returns whether neither its expiry nor its rotation has come by `now`.
     pub fn holds_at(&self, now: Seconds) -> bool {
         let ahead = |at: Option<Seconds>| at.is_none_or(|at| at > now);
         ahead(self.expiry.map(|expiry| expiry.at)) && ahead(self.rotation_due)
     }
 
-    /// Whether its material has been taken away or erased by `now`.
+    /// Returns whether its material has been taken away or erased by `now`.
     fn is_gone_at(&self, now: Seconds) -> bool {
         let pending = |state: &State| state.status() == Status::PendingImport;
         let erased = |expiry: Expiry| expiry.action == ExpiryAction::Erase && expiry.at <= now;
         self.state.as_ref().is_some_and(pending) || self.expiry.is_some_and(erased)
     }
 
-    /// Whether it is confined to no mechanisms, or to some with this one among them.
+    /// Returns whether it is confined to no mechanisms, or to some with this one among them.
     pub fn serves(&self, mechanism: u64) -> bool {
         self.mechanisms.as_ref().is_none_or(|allowed| allowed.contains(&mechanism))
     }
@@ -322,7 +322,8 @@ impl Key {
         }
     }
 
-    /// Whether anybody may have it beside the owner of this reference, or what an operation has made of it.
+    /// Returns whether anybody may have it beside the owner of this reference, or what an operation has made
+    /// of it.
     pub fn is_in_use(self: &Arc<Self>) -> bool {
         Arc::strong_count(self) > 1 || self.begun.load(Ordering::Acquire)
     }
@@ -334,7 +335,7 @@ impl Key {
         !self.restrictions.any() && (self.sealing.is_none() || self.may(Usage::Decrypt))
     }
 
-    /// Whether its flags also allow `usage`.
+    /// Returns whether its flags also allow `usage`.
     pub const fn may(&self, usage: Usage) -> bool {
         self.usages.contains(usage)
     }
@@ -349,7 +350,7 @@ impl std::ops::Deref for UsableKey {
 }
 
 /// Decides whether `key` may be used for `usage` with `mechanism` at `now` (never before the
-/// store's high-water mark) by somebody who is `logged_in` as it needs, or not. Whether it `suits` the
+/// store's high-water mark) by a caller who is `logged_in` as it needs, or not. Whether it `suits` the
 /// mechanism is asked before whether it may be used (PKCS#11 3.1, 5.1.6).
 pub fn allow(
     key: &Arc<Key>,
@@ -390,7 +391,7 @@ pub fn allow(
     Ok(UsableKey { key: Arc::clone(key), usage, mechanism, older: None })
 }
 
-/// Why a key of another type cannot be used.
+/// Returns why a key of another type cannot be used.
 fn misfit(usage: Usage) -> Error {
     match usage {
         Usage::Wrap => Reason::WrappingKeyType.into(),
@@ -399,7 +400,7 @@ fn misfit(usage: Usage) -> Error {
     }
 }
 
-/// Why a key without material cannot be used: to the caller, its handle names nothing any more.
+/// Returns why a key without material cannot be used: to the caller, its handle names nothing any more.
 pub fn gone(usage: Usage) -> Error {
     match usage {
         Usage::Wrap => Reason::WrappingKeyUnknown.into(),

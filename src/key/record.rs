@@ -31,12 +31,12 @@ pub const HEADER_FORMAT: u8 = 1;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Tag(pub [u8; 16]);
 
-/// What a record is.
+/// The role of a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Role {
     /// An ordinary object: it comes and goes as its owner likes.
     Object {
-        /// Whether it holds a secret or private key.
+        /// True where it holds a secret or private key.
         holds_key: bool,
     },
     /// The metadata of a custom key.
@@ -45,23 +45,23 @@ pub enum Role {
     Material {
         /// The custom key it belongs to.
         key: Id,
-        /// Which version.
+        /// Its version.
         version: u32,
         /// Its fingerprint.
         fingerprint: Fingerprint,
     },
 }
 
-/// What the agent sees of a record.
+/// The part of a record that the agent reads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
-    /// Whether it is sealed under the private token key, and found only after a login.
+    /// True where it is sealed under the private token key, and found only after a login.
     pub private: bool,
-    /// What it is.
+    /// Its role.
     pub role: Role,
-    /// When the key in it ends; on material the same as in its custom key's state.
+    /// The end of the key in it; on material the same as in its custom key's state.
     pub expiry: Option<Expiry>,
-    /// What it can be found by.
+    /// The terms that it is found by.
     pub tags: Vec<Tag>,
 }
 
@@ -86,14 +86,14 @@ impl Header {
         }
     }
 
-    /// Whether there is a secret or private key in the record: then its sealed part goes through an erase
-    /// slot, and is read only after a login, though it may be a public object's.
+    /// Returns whether there is a secret or private key in the record: then its sealed part goes through an
+    /// erase slot, and is read only after a login, though it may be a public object's.
     pub fn holds_key(&self) -> bool {
         matches!(self.role, Role::Material { .. } | Role::Object { holds_key: true })
     }
 
-    /// Whose changes a user of this record must notice: a custom key's material and metadata move
-    /// one generation counter.
+    /// Returns the object whose changes a user of this record must notice: a custom key's material and
+    /// metadata move one generation counter.
     pub fn watched(&self, own: Id) -> Id {
         match self.role {
             Role::Material { key, .. } => key,

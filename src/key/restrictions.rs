@@ -1,6 +1,6 @@
 //! What binds a key beside its usages.
 
-/// Why somebody relies on what does not come out of a key.
+/// The reasons to rely on what does not come out of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Restrictions {
     /// The security officer trusts it with the wrapping of other keys, or has done so before.
@@ -14,12 +14,12 @@ pub struct Restrictions {
 }
 
 impl Restrictions {
-    /// Whether anything binds the key.
+    /// Returns whether anything binds the key.
     pub const fn any(self) -> bool {
         self.trusted || self.templates || self.import_only
     }
 
-    /// Whether what it unwraps stays hidden from those who may use it, so that no answer to a forged
+    /// Returns whether what it unwraps stays hidden from those who may use it, so that no answer to a forged
     /// blob may tell anything of it.
     pub const fn hides_what_it_unwraps(self) -> bool {
         self.trusted || self.unwrap_template || self.import_only

@@ -38,7 +38,7 @@ const BOUND_FORMAT: u16 = 1;
 /// A fresh salt for one sealing.
 pub type Salt = [u8; SALT];
 
-/// Where a record stands; a sealed part opens nowhere else.
+/// The record that a sealed part belongs to; it opens for no other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SealContext {
     /// The store.
@@ -221,8 +221,8 @@ mod tests {
         assert!(open(key(7), context(3, 1), b"Header").is_err());
     }
 
-    /// What stores that exist are searched by, and keys are associated by; computed elsewhere from RFC 5869
-    /// and RFC 2104.
+    /// The values by which existing stores are searched and keys are associated, computed elsewhere from RFC
+    /// 5869 and RFC 2104.
     #[test]
     fn tags_fingerprints_and_the_proof_are_byte_for_byte_what_they_were() {
         let key = key(7);

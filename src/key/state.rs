@@ -13,17 +13,17 @@ use serde::{Deserialize, Serialize};
 /// Seconds in a day.
 pub const DAY: Seconds = 86_400;
 
-/// How many days ahead a deletion can be scheduled.
+/// The numbers of days ahead for which a deletion can be scheduled.
 pub const DELETION_DAYS: std::ops::RangeInclusive<u64> = 7..=1096;
 
-/// How many versions a key can have: as many as an agent can tell of at once.
+/// The most versions of a key: as many as one answer of an agent carries.
 pub const MOST_VERSIONS: u32 = 16_384;
 
-/// How long a request for a deletion may be on its way, in seconds: whoever asks for exactly the fewest
-/// days computes the moment before the token looks at it.
+/// The time that a request for a deletion may be on its way, in seconds: a client that asks for exactly the
+/// fewest days computes the moment before the token looks at it.
 const UNDERWAY: Seconds = 300;
 
-/// Where a custom key's material comes from, for good.
+/// The source of a custom key's material, for good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Origin {
     /// The token makes it.
@@ -32,54 +32,54 @@ pub enum Origin {
     External,
 }
 
-/// What a custom key can be used for at the moment.
+/// The use of a custom key at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// Everything its usage flags allow.
+    /// All uses that its flags allow.
     Enabled,
-    /// Nothing, until it is enabled again.
+    /// No use, until it is enabled again.
     Disabled,
-    /// Nothing, and it ends at the scheduled moment.
+    /// No use, and it ends at the scheduled moment.
     PendingDeletion,
-    /// Nothing: it has no material.
+    /// No use: it has no material.
     PendingImport,
 }
 
-/// What became of the material.
+/// The fate of the material so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Material {
-    /// Never imported.
+    /// Material that was never imported.
     Never,
-    /// Present; it may expire.
+    /// Material that is present; it may expire.
     Present,
-    /// Deleted by hand.
+    /// Material that was deleted by hand.
     Deleted,
-    /// Expired and erased.
+    /// Material that has expired and was erased.
     Expired,
-    /// Expired, kept for decrypting, verifying and unwrapping only.
+    /// Material that has expired and is kept for decrypting, verifying and unwrapping only.
     Readable,
 }
 
 /// All that decides what may happen to a custom key. It stands in the record's public header.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
-    /// Where material comes from.
+    /// The source of its material.
     pub origin: Origin,
-    /// Whether the key may be used when it has material.
+    /// True where the key may be used when it has material.
     pub enabled: bool,
-    /// What became of the material.
+    /// The fate of the material so far.
     pub material: Material,
     /// The newest version of the material; 0 before the first.
     pub version: u32,
-    /// When the material expires, and what happens then.
+    /// The expiry of the material.
     pub expiry: Option<Expiry>,
     /// The material this key is associated with, once imported.
     pub fingerprint: Option<Fingerprint>,
-    /// When the whole key ends, if its deletion is scheduled.
+    /// The second in which the whole key ends, if its deletion is scheduled.
     pub deletion_at: Option<Seconds>,
 }
 
-/// What a client asks to happen to a custom key.
+/// A change of a custom key that a client asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
     /// The key comes into being in this state, see [`State::may_begin`].
@@ -102,12 +102,12 @@ pub enum Event {
         /// The keyed fingerprint of the new version.
         fingerprint: Fingerprint,
     },
-    /// Only what is sealed changes: names, description, attributes.
+    /// A change of what is sealed alone: names, description, attributes.
     Describe,
 }
 
 impl Event {
-    /// What has happened, in a word or two.
+    /// Returns what has happened, in a word or two.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Create => "created",
@@ -163,7 +163,7 @@ impl State {
         }
     }
 
-    /// Whether a key may come into being in this state at `now`.
+    /// Returns whether a key may come into being in this state at `now`.
     pub fn may_begin(&self, now: Seconds) -> Result<()> {
         let born = match (self.origin, self.fingerprint) {
             (Origin::Generated, Some(fingerprint)) => Self::generated(fingerprint),
@@ -176,7 +176,7 @@ impl State {
         if *self == born { Ok(()) } else { Err(Reason::Unlawful.into()) }
     }
 
-    /// What the key can be used for at the moment.
+    /// Returns what the key can be used for at the moment.
     pub fn status(&self) -> Status {
         match self {
             Self { deletion_at: Some(_), .. } => Status::PendingDeletion,
@@ -186,7 +186,7 @@ impl State {
         }
     }
 
-    /// Whether there is material, if only to read with.
+    /// Returns whether there is material, if only to read with.
     pub fn has_material(&self) -> bool {
         matches!(self.material, Material::Present | Material::Readable)
     }
@@ -269,7 +269,7 @@ impl State {
 
     fn schedule_deletion(self, at: Option<Seconds>, now: Seconds) -> Result<Self> {
         match at {
-            // Cancelling leaves the key disabled: whoever rescued it decides when it is used again.
+            // Cancelling leaves the key disabled: its owner decides when it is used again.
             None if self.deletion_at.is_some() => {
                 Ok(Self { enabled: false, deletion_at: None, ..self })
             }

@@ -5,14 +5,14 @@ use crate::secret::Secret;
 use argon2::{Algorithm, Argon2, Params, Version};
 use serde::{Deserialize, Serialize};
 
-/// What one guess costs.
+/// The cost of one guess.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cost {
     /// Memory, in KiB.
     pub memory_kib: u32,
-    /// How often it is passed over.
+    /// The number of passes over it.
     pub passes: u32,
-    /// How many lanes it has.
+    /// The number of lanes.
     pub lanes: u32,
 }
 

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 pub struct Attributes(Vec<(u64, Value)>);
 
 impl Attributes {
-    /// None yet, with room for what an object usually has.
+    /// Makes an empty list with room for what an object usually has.
     pub fn with_room() -> Self {
         Self(Vec::with_capacity(USUAL))
     }
@@ -33,7 +33,7 @@ impl Attributes {
         Some(CK_ULONG::from_ne_bytes(bytes))
     }
 
-    /// Whether there is a value.
+    /// Returns whether there is a value.
     pub fn contains(&self, kind: u64) -> bool {
         self.at(kind).is_ok()
     }
@@ -95,10 +95,10 @@ impl FromIterator<(u64, Secret)> for Attributes {
     }
 }
 
-/// How many attributes a key has, with what is only shown.
+/// The usual number of attributes of a key, with those that are only shown.
 const USUAL: usize = 40;
 
-/// How long a value may be to lie beside its type, in bytes: flags, numbers and dates are.
+/// The most bytes of a value that lies beside its type: flags, numbers and dates do.
 const SHORT: usize = 14;
 
 /// A value, wiped when it is dropped. Most are short, and an object has some thirty of them.

@@ -16,7 +16,7 @@ use crate::secret::Secret;
 use crate::text::MAX_TEXT;
 use pkcs11_sys::*;
 
-/// By which call an object comes into being.
+/// The call by which an object comes into being.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Creation {
     /// `C_CreateObject`.
@@ -96,9 +96,9 @@ pub fn build(
     Ok(made)
 }
 
-/// Where a template names no usage, the key does everything its type can; session keys may leave,
-/// token keys stay (design section 3 and what SunPKCS11 needs). A template that asks for a protection
-/// gets those without which that one would be worth nothing.
+/// Returns where a template names no usage, the key does everything its type can; session keys may leave,
+/// token keys stay (design section 3 and what SunPKCS11 needs). A template that asks for a protection gets
+/// those without which that one would be worth nothing.
 fn key_defaults(made: &mut Attributes, kind: &Kind) -> Result<()> {
     if made.number(CKA_KEY_TYPE).is_some_and(|given| given != kind.key_type) {
         return Err(Reason::TemplateInconsistent.detail("CKA_KEY_TYPE does not fit"));
@@ -132,14 +132,14 @@ fn key_defaults(made: &mut Attributes, kind: &Kind) -> Result<()> {
     Ok(())
 }
 
-/// Whether anybody who reads a public key can use it so without the token: a template that names another
-/// usage protects nothing by leaving this one out, and clients (miekg/pkcs11) count on it as SoftHSM has
-/// it. What wraps takes keys out of the token.
+/// Returns whether anybody who reads a public key can use it so without the token: a template that names
+/// another usage protects nothing by leaving this one out, and clients (miekg/pkcs11) count on it as SoftHSM
+/// has it. What wraps takes keys out of the token.
 fn is_open(usage: Usage, kind: &Kind) -> bool {
     kind.class == CKO_PUBLIC_KEY && usage != Usage::Wrap
 }
 
-/// Whether a key's attributes ask for what would be worth nothing if its value could be read: that it
+/// Returns whether a key's attributes ask for what would be worth nothing if its value could be read: that it
 /// does not leave, or not by all ways, or that each use asks for the PIN.
 fn asks_to_be_hidden(made: &Attributes) -> bool {
     let stays = made.contains(CKA_EXTRACTABLE) && !made.flag(CKA_EXTRACTABLE);
@@ -152,9 +152,9 @@ fn default_flag(made: &mut Attributes, kind: u64, value: bool) {
     }
 }
 
-/// How a secret or private key came into being, as its attributes tell it. Whether it was always
-/// hidden is known of a local key, and of another only where its attributes say so already: of a
-/// derived key, and of its copy.
+/// Notes how a secret or private key came into being, as its attributes tell it. Whether it was always
+/// hidden is known of a local key, and of another only where its attributes say so already: of a derived key,
+/// and of its copy.
 pub fn provenance(made: &mut Attributes, mechanism: Option<u64>) {
     let local = mechanism.is_some();
     made.set_flag(CKA_LOCAL, local);
@@ -200,7 +200,7 @@ pub fn rise_together(from: &Attributes, made: &mut Attributes, template: &Templa
     }
 }
 
-/// Whether an attribute of the copy of a key may be another than the key's. Where the key cannot be
+/// Returns whether an attribute of the copy of a key may be another than the key's. Where the key cannot be
 /// modified, only its place and its names: else a copy would be the way to change the rest.
 fn may_differ(from: &Attributes, attribute: &Attribute) -> Result<()> {
     let fixed = from.contains(CKA_KEY_TYPE) && !from.flag(CKA_MODIFIABLE);
@@ -262,7 +262,7 @@ fn change(rule: &Rule, of: &Attributes, attribute: &Attribute, officer: bool) ->
         Change::Falls => !new || old,
         Change::Officer => officer || !new || old,
         Change::Usage if new && marks::forbids(of, rule.kind) => false,
-        // Whoever decrypts with a wrapping key needs no unwrapping.
+        // A user who decrypts with a wrapping key needs no unwrapping.
         Change::Usage => officer || !new || old || !marks::restrictions(of).any(),
     };
     if fine { Ok(()) } else { Err(refuse(Reason::AttributeReadOnly, rule.kind)) }
@@ -297,7 +297,7 @@ pub fn check_trust_in(change: &Template, key: &Attributes) -> Result<()> {
     }
 }
 
-/// What a bound key is meant for where its template names no usage: what it is trusted with, and what
+/// Returns what a bound key is meant for where its template names no usage: what it is trusted with, and what
 /// its own templates are about.
 fn is_bound_for(usage: Usage, key: &Attributes) -> bool {
     match usage {

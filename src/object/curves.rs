@@ -205,12 +205,12 @@ fn point<'a>(attributes: &'a Attributes, lengths: &[usize]) -> Result<&'a [u8]> 
     points::bare(given, lengths).ok_or_else(wrong_point)
 }
 
-/// Whether two values of `CKA_EC_PARAMS` name one curve.
+/// Returns whether two values of `CKA_EC_PARAMS` name one curve.
 pub fn same_curve(one: &[u8], other: &[u8]) -> bool {
     [&EDWARDS[..], &MONTGOMERY].iter().any(|names| names.contains(&one) && names.contains(&other))
 }
 
-/// Whether two values of `CKA_EC_POINT` are one point, whatever encloses them.
+/// Returns whether two values of `CKA_EC_POINT` are one point, whatever encloses them.
 pub fn same_point(one: &[u8], other: &[u8]) -> bool {
     points::same(one, other, &points::any_length())
 }

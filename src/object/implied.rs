@@ -20,7 +20,7 @@ fn implied(kind: u64, class: u64) -> Option<&'static [u8]> {
     }
 }
 
-/// Whether an attribute says nothing, so that a record does without it.
+/// Returns whether an attribute says nothing, so that a record does without it.
 pub fn is_implied(kind: u64, value: &[u8], class: u64) -> bool {
     kinds().any(|it| it == kind) && implied(kind, class) == Some(value)
 }

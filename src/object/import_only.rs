@@ -34,7 +34,7 @@ pub fn halves(
     Ok(Some((public.joined_with(marked)?, private.joined_with(private_half()?)?)))
 }
 
-/// What the private half is: it unwraps and does nothing else, leaves in no way, and never changes.
+/// Returns what the private half is: it unwraps and does nothing else, leaves in no way, and never changes.
 fn private_half() -> Result<Template> {
     let usages = usages_of(CKO_PRIVATE_KEY).map(|flag| (flag, flag == CKA_UNWRAP));
     let rest = [
@@ -71,7 +71,7 @@ pub fn opens_nothing(made: &mut Attributes) -> Result<()> {
     Ok(())
 }
 
-/// Whether a template asks for a session key that can do nothing: made of the material of the custom
+/// Returns whether a template asks for a session key that can do nothing: made of the material of the custom
 /// key that it names or not at all, it compares, and takes nothing out.
 pub fn compares(template: &Template) -> Result<bool> {
     let class = template.number(CKA_CLASS)?.unwrap_or(CK_UNAVAILABLE_INFORMATION);

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-/// What a client writes to make an empty custom key.
+/// The JSON that a client writes to make an empty custom key.
 #[derive(Debug, Default, Deserialize)]
 struct Written {
     alias: Option<String>,
@@ -29,8 +29,8 @@ struct Written {
     others: Map<String, Value>,
 }
 
-/// What a client writes to change a custom key's own expiry. A member that is there and null takes the
-/// expiry away.
+/// The JSON that a client writes to change a custom key's own expiry. A member that is there and null takes
+/// the expiry away.
 #[derive(Debug, Deserialize)]
 struct WrittenExpiry {
     #[serde(default, deserialize_with = "there")]
@@ -61,7 +61,7 @@ fn there<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Opti
     T::deserialize(from).map(Some)
 }
 
-/// An empty custom key as somebody asked for it.
+/// An empty custom key as a client asks for it.
 pub struct Wanted {
     /// Its alias, if it was given one.
     pub alias: Option<Vec<u8>>,
@@ -69,13 +69,13 @@ pub struct Wanted {
     pub identifier: Vec<u8>,
     /// The properties that its metadata takes as they are, by their attributes.
     pub properties: Vec<(u64, Vec<u8>)>,
-    /// Which kind of key it is for.
+    /// The kind of key it is for.
     pub kind: &'static Kind,
     /// Its size in bits, 0 for any.
     pub bits: u64,
     /// The expiry of every import that is given no other.
     pub expiry: Option<OwnExpiry>,
-    /// Whether it is hidden without a login: true unless the JSON says otherwise.
+    /// True where it is hidden without a login, and unless the JSON says otherwise.
     pub private: bool,
 }
 

@@ -21,7 +21,7 @@ pub struct Kind {
     pub key_type: u64,
     /// The sizes it comes in, in bits.
     pub sizes: Sizes,
-    /// What it does where a template names no usage.
+    /// The usages that a key has whose template names none.
     pub usages: &'static [Usage],
     /// Checks material and fills in the attributes that follow from it.
     pub describe: fn(&Secret, &mut Attributes) -> Result<()>,
@@ -30,7 +30,7 @@ pub struct Kind {
 }
 
 impl Kind {
-    /// What material is known by: of a private key its public half, since the same key has several
+    /// Returns what material is known by: of a private key its public half, since the same key has several
     /// encodings (an RSA key's factors in either order, its exponent modulo λ(n) or φ(n)).
     pub fn identity(&self, material: &Secret) -> Result<Secret> {
         match self.class {
@@ -55,7 +55,7 @@ impl Kind {
 /// long, so that unwrapping one costs no look.
 const SHORTEST_PKCS8: usize = 48;
 
-/// Whether these bytes are some private key as the token wraps it.
+/// Returns whether these bytes are some private key as the token wraps it.
 pub fn is_private_key(bytes: &Secret) -> bool {
     let mut private = KINDS.iter().filter(|kind| kind.class == CKO_PRIVATE_KEY);
     bytes.len() >= SHORTEST_PKCS8
@@ -64,11 +64,11 @@ pub fn is_private_key(bytes: &Secret) -> bool {
 
 /// The sizes a kind of key comes in, in bits.
 pub enum Sizes {
-    /// Exactly these.
+    /// These alone.
     These(&'static [u64]),
     /// Whole bytes from the first to the second.
     Bytes(u64, u64),
-    /// From the first to the second.
+    /// All from the first to the second.
     Bits(u64, u64),
 }
 
@@ -87,7 +87,7 @@ impl Sizes {
             .filter_map(|bytes| usize::try_from(bytes).ok())
     }
 
-    /// Whether a key can have this size.
+    /// Returns whether a key can have this size.
     pub fn contain(&self, bits: u64) -> bool {
         match self {
             Self::These(sizes) => sizes.contains(&bits),

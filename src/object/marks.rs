@@ -45,22 +45,22 @@ pub fn change(key: &mut Attributes, kind: u64, value: &[u8]) {
     note_trust(key);
 }
 
-/// Whether the key is trusted, or was before.
+/// Returns whether the key is trusted, or was before.
 pub fn was_trusted(key: &Attributes) -> bool {
     key.flag(CKA_TRUSTED) || key.flag(TRUSTED_ONCE)
 }
 
-/// Whether the key has templates of its own that say anything.
+/// Returns whether the key has templates of its own that say anything.
 pub fn has_templates(key: &Attributes) -> bool {
     BINDING.into_iter().any(|kind| has_template(key, kind))
 }
 
-/// Whether the key has that template, and it says anything.
+/// Returns whether the key has that template, and it says anything.
 pub fn has_template(key: &Attributes, kind: u64) -> bool {
     key.bytes(kind).is_some_and(|template| !template.is_empty())
 }
 
-/// What binds a key. The mark of an import key binds its private half: the public one only wraps.
+/// Returns what binds a key. The mark of an import key binds its private half: the public one only wraps.
 pub fn restrictions(key: &Attributes) -> Restrictions {
     let is_private = key.number(CKA_CLASS) == Some(CKO_PRIVATE_KEY);
     Restrictions {
@@ -77,7 +77,7 @@ pub fn forbid_opening(key: &mut Attributes) {
     key.set_flag(DECRYPTS_NOTHING, true);
 }
 
-/// Whether a usage is never this key's, whoever gives it.
+/// Returns whether a usage is never this key's, whatever user gives it.
 pub fn forbids(key: &Attributes, usage: u64) -> bool {
     match usage {
         CKA_UNWRAP => key.flag(UNWRAPS_NOTHING),
@@ -103,8 +103,8 @@ pub fn hide(shown: &mut Attributes) {
     }
 }
 
-/// What a key that was trusted, or has templates of its own, is bound to, to be kept where its material
-/// goes and comes again; nothing of another key.
+/// Returns what a key that was trusted, or has templates of its own, is bound to, to be kept where its
+/// material goes and comes again; nothing of another key.
 pub fn bindings(key: &Attributes) -> Vec<(u64, Vec<u8>)> {
     if !was_trusted(key) && !has_templates(key) {
         return Vec::new();

@@ -12,8 +12,8 @@ pub fn bare<'a>(given: &'a [u8], lengths: &[usize]) -> Option<&'a [u8]> {
     readings(given, lengths).next()
 }
 
-/// Whether two values can be read as one point, of any of these lengths. A point on one curve in a string is
-/// as long as a bare one on another.
+/// Returns whether two values can be read as one point, of any of these lengths. A point on one curve in a
+/// string is as long as a bare one on another.
 pub fn same(one: &[u8], other: &[u8], lengths: &[usize]) -> bool {
     readings(one, lengths).any(|point| readings(other, lengths).any(|it| it == point))
 }
@@ -38,7 +38,7 @@ fn bit_string(der: &[u8]) -> Option<&[u8]> {
     inside(3, der)?.split_first().and_then(|(unused, bytes)| (*unused == 0).then_some(bytes))
 }
 
-/// What a tag and a length of one or two bytes enclose, if that is all there is.
+/// Returns what a tag and a length of one or two bytes enclose, if that is all there is.
 fn inside(tag: u8, der: &[u8]) -> Option<&[u8]> {
     let (length, inner) = match der {
         [found, 0x81, length, inner @ ..] if *found == tag => (length, inner),

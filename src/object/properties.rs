@@ -319,7 +319,7 @@ fn alias_hex(metadata: &Metadata, id: Id) -> Value {
     }
 }
 
-/// What happens at an expiry. The attribute of a key that never expires says that it would be erased.
+/// Returns what happens at an expiry. The attribute of a key that never expires says that it would be erased.
 pub(super) fn action(action: Option<ExpiryAction>) -> Value {
     match action {
         Some(action) => Value::Word(words::action(action)),

@@ -26,7 +26,7 @@ pub struct Property {
     pub shown: u8,
     /// Its value.
     pub read: Read,
-    /// What setting its attribute does.
+    /// The effect of setting its attribute.
     pub set: Set,
     /// Set where objects are found by it without being opened. Only what is read from the metadata alone
     /// can be.
@@ -42,9 +42,9 @@ pub const MATERIAL: u8 = 2;
 /// The source of a property's value.
 #[derive(Clone, Copy)]
 pub enum Read {
-    /// None: the property only stands in templates.
+    /// No source: the property only stands in templates.
     Nothing,
-    /// What is sealed. It changes with its record only.
+    /// The sealed metadata. The value changes with its record only.
     Sealed(fn(&Metadata, Id) -> Value),
     /// The custom key at one moment.
     Current(fn(&CustomKeyView<'_>) -> Result<Value>),
@@ -53,7 +53,7 @@ pub enum Read {
 /// The effect of setting a property's attribute.
 #[derive(Clone, Copy)]
 pub enum Set {
-    /// None: it is never set.
+    /// No effect: it is never set.
     Never,
     /// The metadata takes the value. A template or JSON that makes a custom key can give it as well, where
     /// the rule and the row have it.
@@ -68,7 +68,7 @@ pub enum Set {
 pub struct CustomKeyView<'a> {
     /// Its key ID.
     pub id: Id,
-    /// What it is called and made for.
+    /// Its names and purpose.
     pub metadata: &'a Metadata,
     /// Its state, narrowed to the moment.
     pub state: State,

@@ -10,7 +10,7 @@ use crate::id::Id;
 use crate::key::{Expiry, ExpiryAction};
 use pkcs11_sys::CKA_VENDOR_DEFINED;
 
-/// What Keystead's own attributes in a template ask for. It is not stored as attributes.
+/// The requests that Keystead's own attributes in a template make. They are not stored as attributes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VendorRequest {
     /// True for a custom key, false for an ordinary one; else the token's default decides.
@@ -21,7 +21,7 @@ pub struct VendorRequest {
     pub origin: Option<u64>,
     /// The second in which it expires; `Some(0)` says never.
     pub expires_at: Option<Seconds>,
-    /// What happens then.
+    /// The fate of the material then.
     pub action: Option<ExpiryAction>,
     /// Days between its scheduled rotations; 0 none.
     pub rotation_days: u16,

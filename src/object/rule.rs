@@ -2,7 +2,7 @@
 
 use pkcs11_sys::*;
 
-/// What a value looks like.
+/// The form of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueForm {
     /// A `CK_BBOOL`.
@@ -15,7 +15,8 @@ pub enum ValueForm {
     UpTo(u64),
     /// Any bytes.
     Bytes,
-    /// At most [`MAX_TEXT`](crate::text::MAX_TEXT) bytes. The specification says UTF-8; clients (crypto11) keep random bytes there.
+    /// At most [`MAX_TEXT`](crate::text::MAX_TEXT) bytes. The specification says UTF-8; clients (crypto11)
+    /// keep random bytes there.
     Label,
     /// UTF-8 of at most so many bytes.
     Text(usize),
@@ -27,34 +28,34 @@ pub enum ValueForm {
     Template,
 }
 
-/// How a value may change after the object has come into being.
+/// The changes of a value that are allowed after the object has come into being.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// Not at all.
+    /// No change.
     Never,
-    /// As the owner likes.
+    /// Any change, as the owner likes.
     Free,
-    /// From false to true only.
+    /// Changes from false to true only.
     Rises,
-    /// From true to false only.
+    /// Changes from true to false only.
     Falls,
-    /// From false to true by the security officer only, from true to false by the owner too.
+    /// Changes from false to true by the security officer only, from true to false by the owner too.
     Officer,
-    /// What a key is used for: as the owner likes, but of a bound key (see [`super::build`]) from true
-    /// to false only, unless the security officer does it.
+    /// Changes of a usage: as the owner likes, but of a bound key (see [`super::build`]) from true to false
+    /// only, unless the security officer does it.
     Usage,
-    /// Only while an object is copied (PKCS#11 3.1, 4.1.3).
+    /// Changes only while an object is copied (PKCS#11 3.1, 4.1.3).
     Copying,
-    /// To nothing only, which removes it (4.10).
+    /// Changes to nothing only, which removes it (4.10).
     Ends,
-    /// To the key's own only, in whatever encoding; another is a wrong value (4.9).
+    /// Changes to the key's own only, in whatever encoding; another is a wrong value (4.9).
     Own,
 }
 
-/// What stands where no template says anything.
+/// The value where no template names the attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Initial {
-    /// Nothing.
+    /// No value.
     Absent,
     /// An empty value.
     Empty,
@@ -69,17 +70,17 @@ pub enum Initial {
 pub struct Rule {
     /// Its type.
     pub kind: u64,
-    /// What its value looks like.
+    /// The form of its value.
     pub form: ValueForm,
     /// The classes that have it, see [`class_bit`].
     pub classes: u8,
-    /// In which templates it may stand.
+    /// The templates that may name it.
     pub given: u8,
-    /// How it may change.
+    /// The changes of its value that are allowed.
     pub change: Change,
-    /// What it is when nobody says.
+    /// Its value where no template names it.
     pub default: Initial,
-    /// Whether a sensitive or unextractable key hides it.
+    /// True where a sensitive or unextractable key hides it.
     pub secret: bool,
 }
 

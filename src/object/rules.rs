@@ -23,7 +23,7 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
     RULES.iter().chain(properties::rules())
 }
 
-/// What public and private keys on curves alone have.
+/// The attributes that public and private keys on curves alone have.
 const OF_CURVES: [u64; 3] = [CKA_EC_PARAMS, CKA_EC_POINT, CKA_VALUE];
 
 /// Returns whether an attribute belongs to another type of public or private key.
@@ -45,9 +45,9 @@ use ValueForm::{Bytes, Date, Flag, Label, Mechanisms, No, Number, Text, UpTo};
 pub const CKA_ENCAPSULATE_TEMPLATE: u64 = 0x62A;
 /// The template of what a key decapsulates.
 pub const CKA_DECAPSULATE_TEMPLATE: u64 = 0x62B;
-/// Whether a key encapsulates.
+/// The usage of encapsulating.
 pub const CKA_ENCAPSULATE: u64 = 0x633;
-/// Whether a key decapsulates.
+/// The usage of decapsulating.
 pub const CKA_DECAPSULATE: u64 = 0x634;
 
 /// The attributes whose value is a template.

@@ -26,7 +26,7 @@ impl Attribute {
     }
 }
 
-/// What a caller wants of an object.
+/// The attributes that a caller names.
 #[derive(Debug, Default)]
 pub struct Template(Vec<Attribute>);
 
@@ -116,7 +116,7 @@ impl Template {
         self.0.iter()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

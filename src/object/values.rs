@@ -30,7 +30,7 @@ pub fn plain(kind: u64, value: Secret) -> Secret {
     }
 }
 
-/// Whether two values of an attribute are the same: two names of a curve are, and a point with and
+/// Returns whether two values of an attribute are the same: two names of a curve are, and a point with and
 /// without what encloses it.
 pub fn same(kind: u64, one: &Secret, other: &Secret) -> bool {
     one == other
@@ -41,7 +41,7 @@ pub fn same(kind: u64, one: &Secret, other: &Secret) -> bool {
         }
 }
 
-/// Whether two values are one big number, with or without zeros before it.
+/// Returns whether two values are one big number, with or without zeros before it.
 pub fn same_number(_: u64, one: &Secret, other: &Secret) -> bool {
     without_zeros(one.expose()) == without_zeros(other.expose())
 }

@@ -11,7 +11,7 @@ pub const CKA_KEYSTEAD_STATUS: u64 = 0x804B_5303;
 pub const CKA_KEYSTEAD_DESCRIPTION: u64 = 0x804B_5304;
 /// Seconds since 1970 UTC.
 pub const CKA_KEYSTEAD_CREATED_AT: u64 = 0x804B_5305;
-/// When the material expires: seconds since 1970 UTC, 0 never.
+/// The material's expiry: seconds since 1970 UTC, 0 never.
 pub const CKA_KEYSTEAD_EXPIRES_AT: u64 = 0x804B_5306;
 /// 1 present, 2 never imported, 3 deleted, 4 expired, 5 expired but readable.
 pub const CKA_KEYSTEAD_MATERIAL_STATE: u64 = 0x804B_5307;
@@ -21,7 +21,7 @@ pub const CKA_KEYSTEAD_MATERIAL_VERSION: u64 = 0x804B_5308;
 pub const CKA_KEYSTEAD_ROTATION_DAYS: u64 = 0x804B_5309;
 /// Seconds since 1970 UTC; 7 to 1096 days ahead schedules deletion, 0 cancels it.
 pub const CKA_KEYSTEAD_DELETION_AT: u64 = 0x804B_530A;
-/// In a template: false asks for an ordinary PKCS#11 key.
+/// Flag in a template: false asks for an ordinary PKCS#11 key.
 pub const CKA_KEYSTEAD_CUSTODY: u64 = 0x804B_530B;
 /// 1 erase at expiry (default), 2 only decrypt, verify and unwrap from then on.
 pub const CKA_KEYSTEAD_EXPIRY_ACTION: u64 = 0x804B_530C;

@@ -111,7 +111,7 @@ impl Token {
         }
     }
 
-    /// Whether it is the security officer who says what is trusted, and nothing else: that alone is
+    /// Returns whether it is the security officer who says what is trusted, and nothing else: that alone is
     /// theirs, of custom keys too (PKCS#11 3.1, 4.10).
     fn says_trust(&self, template: &Template) -> bool {
         let mut attributes = template.iter();
@@ -199,7 +199,7 @@ impl Token {
         Ok(())
     }
 
-    /// What a template asks for of a custom key, through its metadata or through its material.
+    /// Returns what a template asks for of a custom key, through its metadata or through its material.
     fn requested_change(
         &self,
         id: Id,
@@ -325,8 +325,8 @@ fn without_same(template: &Template, shown: &Attributes) -> Template {
     template.without(&same)
 }
 
-/// Whether it is a certificate that nobody but the security officer changes, and only to end its trust
-/// (PKCS#11 3.1, 4.6.2).
+/// Returns whether it is a certificate that nobody but the security officer changes, and only to end its
+/// trust (PKCS#11 3.1, 4.6.2).
 fn is_trusted_certificate(shown: &Attributes) -> bool {
     shown.number(CKA_CLASS) == Some(CKO_CERTIFICATE) && shown.flag(CKA_TRUSTED)
 }

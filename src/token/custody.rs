@@ -18,7 +18,7 @@ use crate::wire::Change;
 use pkcs11_sys::*;
 
 impl Token {
-    /// Whether a key with these attributes and request is to be a custom key.
+    /// Returns whether a key with these attributes and request is to be a custom key.
     pub(super) fn is_custom(&self, attributes: &Attributes, request: &VendorRequest) -> bool {
         let hidden = attributes.number(CKA_CLASS) != Some(CKO_PUBLIC_KEY);
         hidden && attributes.flag(CKA_TOKEN) && request.custody.unwrap_or(self.custody)

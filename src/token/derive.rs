@@ -156,7 +156,7 @@ fn inherit_history(derived: &mut Attributes, base: &Attributes) {
     }
 }
 
-/// What the base key is protected by, the derived one is too: silently where the template says
+/// Returns what the base key is protected by, the derived one is too: silently where the template says
 /// nothing, by refusing where it says otherwise.
 fn protect(derived: &mut Attributes, template: &Template, base: &Attributes) -> Result<()> {
     for (kind, protected) in [

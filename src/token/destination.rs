@@ -23,7 +23,7 @@ pub(super) struct Import<'a> {
     pub(super) destination: Destination,
 }
 
-/// Where key material goes.
+/// The destination of key material.
 pub(super) enum Destination {
     /// To an ordinary object, of the session or on the token.
     Ordinary(Ordinary),
@@ -32,7 +32,7 @@ pub(super) enum Destination {
     CustomKey(Option<Target>),
 }
 
-/// What is decided about an ordinary object.
+/// The decision about an ordinary object.
 pub(super) struct Ordinary {
     /// Its expiry, which lies ahead.
     pub(super) expiry: Option<Expiry>,
@@ -43,7 +43,7 @@ pub(super) struct Ordinary {
 /// The custom key that material is for.
 pub(super) struct Target {
     pub(super) id: Id,
-    /// None for a key that the import makes.
+    /// Its record's counter; none of a key that the import makes.
     pub(super) revision: Option<u64>,
     pub(super) private: bool,
     pub(super) metadata: Metadata,

@@ -12,18 +12,18 @@ use crate::wire::Page;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-/// Of what nothing ends.
+/// The second of an end that never comes.
 const NEVER: Seconds = Seconds::MAX;
 
-/// What tells that something has ended, for all tokens of a store.
+/// The signs that something has ended, for all tokens of a store.
 pub struct Evictor {
     /// The store's page, once it is known.
     page: OnceLock<Arc<Page>>,
-    /// What its count of changes read when it was looked at last.
+    /// The page's count of changes when it was looked at last.
     seen: AtomicU64,
-    /// Whether a session may hold a key that this process has let go of.
+    /// True where a session may hold a key that this process has let go of.
     had_users: AtomicBool,
-    /// Whether one may hold a key that no cache has, because there were too many.
+    /// True where one may hold a key that no cache has, because there were too many.
     uncached: AtomicBool,
     /// The first second in which something in a cache ends.
     due: AtomicU64,
@@ -72,7 +72,7 @@ impl Evictor {
         self.uncached.store(true, Ordering::Release);
     }
 
-    /// Whether anything has happened since the last look.
+    /// Returns whether anything has happened since the last look.
     #[inline]
     fn is_news(&self, clock: &dyn Clock) -> bool {
         self.has_changed() || self.had_users.load(Ordering::Acquire) || self.may_be_due(clock)

@@ -16,10 +16,10 @@ use pkcs11_sys::*;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// How many identities one answer of the agent carries.
+/// The most identities in one answer of the agent.
 const PAGE: u32 = 16_384;
 
-/// How many records are opened in one round trip when a template needs more than the index.
+/// The number of records that are opened in one round trip when a template needs more than the index.
 pub(super) const OPENED: usize = 256;
 
 impl Token {
@@ -117,7 +117,7 @@ impl Token {
         let mut there = Vec::with_capacity(known.len());
         for id in known {
             let is_there = match self.load(id) {
-                // It is there, and whoever reads it is told.
+                // It is there, and its reader is told.
                 Err(error) if error.reason() == Reason::StoreDamaged => true,
                 loaded => loaded?.is_some_and(|object| object.is_there(now)),
             };
@@ -183,16 +183,16 @@ impl Token {
     }
 }
 
-/// Whether an attribute is a big number of this key only: the private value of one on a curve (PKCS#11 3.1,
-/// 6.3.4), which is bytes elsewhere.
+/// Returns whether an attribute is a big number of this key only: the private value of one on a curve
+/// (PKCS#11 3.1, 6.3.4), which is bytes elsewhere.
 fn is_number(shown: &Attributes, kind: u64) -> bool {
     kind == CKA_VALUE
         && shown.number(CKA_CLASS) == Some(CKO_PRIVATE_KEY)
         && shown.number(CKA_KEY_TYPE) == Some(CKK_EC)
 }
 
-/// Whether an ordinary object is another one by what it is mostly looked for, which it shows as it holds
-/// it: thousands of session objects are passed over without showing each whole.
+/// Returns whether an ordinary object is another one by what it is mostly looked for, which it shows as it
+/// holds it: thousands of session objects are passed over without showing each whole.
 fn differs(object: &Loaded, template: &Template) -> bool {
     let RecordContent::Object(body) = &object.content else { return false };
     let own = &body.attributes;
@@ -201,7 +201,7 @@ fn differs(object: &Loaded, template: &Template) -> bool {
     !named || [CKA_CLASS, CKA_KEY_TYPE, CKA_ID].into_iter().any(differs)
 }
 
-/// When a search was answered.
+/// The moment of a search's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Moment {
     generation: u64,
@@ -214,7 +214,8 @@ pub struct Searches(Mutex<HashMap<Terms, (Moment, Vec<Id>)>>);
 
 type Terms = Vec<(u64, Vec<u8>)>;
 
-/// How many searches are remembered, and how many results of one: more are quicker asked for again.
+/// The most searches that are remembered, and below the most results of one: more are quicker asked for
+/// again.
 const REMEMBERED: usize = 1_024;
 const RESULTS: usize = 16;
 
@@ -252,7 +253,7 @@ fn terms(template: &Template) -> Vec<(u64, Vec<u8>)> {
     indexed.map(|term| (term.kind, term.value.expose().to_vec())).collect()
 }
 
-/// Whether the agent's answer needs no second look for this attribute.
+/// Returns whether the agent's answer needs no second look for this attribute.
 fn decided_by_index(kind: u64, value: &[u8]) -> bool {
     is_indexed(kind, value) || (kind == CKA_TOKEN && value == [CK_TRUE])
 }

@@ -8,7 +8,7 @@ use crate::id::Id;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// What a handle names.
+/// The target of a handle.
 #[derive(Clone)]
 pub enum HandleTarget {
     /// A token object, to be looked up under its identity, and the login epoch in which the handle
@@ -38,12 +38,12 @@ struct Table {
 }
 
 impl Handles {
-    /// None yet.
+    /// Makes an empty table.
     pub fn new(evictor: Arc<Evictor>) -> Self {
         Self { table: RwLock::default(), evictor }
     }
 
-    /// What a handle names.
+    /// The target of a handle.
     pub fn named(&self, handle: Handle) -> Option<HandleTarget> {
         self.read(|table| table.named.get(&handle).cloned())
     }

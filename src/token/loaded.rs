@@ -28,7 +28,7 @@ pub struct Loaded {
     pub revision: u64,
     /// Its public header.
     pub header: Header,
-    /// What was sealed.
+    /// Its content.
     pub content: RecordContent,
     /// Moves when it may have changed.
     pub watch: Watch,
@@ -36,7 +36,7 @@ pub struct Loaded {
     older: OnceCell<Vec<Arc<Loaded>>>,
 }
 
-/// What was sealed in a record.
+/// The content of a record, opened.
 pub enum RecordContent {
     /// An ordinary object.
     Object(ObjectBody),
@@ -57,11 +57,11 @@ pub struct ObjectBody {
 #[derive(Clone)]
 /// A custom key's metadata with what decides about it.
 pub struct CustomKey {
-    /// What it is called and made for.
+    /// Its names and purpose.
     pub metadata: Metadata,
     /// Its state as it was sealed.
     pub state: State,
-    /// What its newest material's slot says.
+    /// The word of its newest material's erase cell.
     pub erasure: Erasure,
 }
 
@@ -151,21 +151,21 @@ impl Loaded {
         }
     }
 
-    /// Whether it is there only for who has logged in: a private object, and a key on the token whatever
-    /// it says of itself.
+    /// Returns whether it is there only for who has logged in: a private object, and a key on the token
+    /// whatever it says of itself.
     pub fn needs_login(&self) -> bool {
         let on_token = matches!(self.watch, Watch::Record { .. });
         self.header.private || (on_token && self.header.holds_key())
     }
 
-    /// A session object's end: whoever still holds its key notices at the next Init.
+    /// Ends a session object: a holder of its key notices at the next Init.
     pub fn end(&self) {
         if let Watch::Session(alive) = &self.watch {
             alive.store(false, Ordering::Release);
         }
     }
 
-    /// Whether there is anything to find or use at `now`: a custom key's metadata always, an object
+    /// Returns whether there is anything to find or use at `now`: a custom key's metadata always, an object
     /// until its key ends.
     pub fn is_there(&self, now: Seconds) -> bool {
         let ended = |expiry: Option<Expiry>| {
@@ -180,20 +180,20 @@ impl Loaded {
         }
     }
 
-    /// When it, or a usage of it, ends by itself after `now`.
+    /// Returns when it, or a usage of it, ends by itself after `now`.
     pub fn ends_after(&self, now: Seconds) -> Option<Seconds> {
         let deletion = self.custom_key().and_then(|(_, key)| key.state.deletion_at);
         let expiry = self.header.expiry.map(|expiry| expiry.at);
         [deletion, expiry].into_iter().flatten().filter(|at| *at > now).min()
     }
 
-    /// Whether anybody may have the object, or its key, beside the owner of this reference.
+    /// Returns whether anybody may have the object, or its key, beside the owner of this reference.
     pub fn is_held_elsewhere(self: &Arc<Self>) -> bool {
         let older = self.older.get().is_some_and(|older| !older.is_empty());
         Arc::strong_count(self) > 1 || older || self.key.get().is_some_and(Key::is_in_use)
     }
 
-    /// Whether a key's value may go where it is used as a whole, wrapped, digested or read: not while
+    /// Returns whether a key's value may go where it is used as a whole, wrapped, digested or read: not while
     /// its custom key is switched off, and not once it is expired and kept for reading only.
     pub fn is_whole(&self, now: Seconds) -> bool {
         let enabled = self.custom_key().is_none_or(|(_, key)| {
@@ -203,7 +203,7 @@ impl Loaded {
         enabled && !self.is_older() && self.header.expiry.is_none_or(|expiry| expiry.at > now)
     }
 
-    /// Whether it is material that a newer version has followed: it only decrypts, verifies and
+    /// Returns whether it is material that a newer version has followed: it only decrypts, verifies and
     /// unwraps.
     pub fn is_older(&self) -> bool {
         match (&self.content, &self.header.role) {
@@ -224,7 +224,7 @@ impl Loaded {
         }
     }
 
-    /// When the next version is due: of the newest material only.
+    /// Returns when the next version is due: of the newest material only.
     pub fn rotation_due(&self) -> Option<Seconds> {
         self.custom_key()
             .filter(|_| !self.is_older())
@@ -282,7 +282,7 @@ impl Loaded {
         self.key.get_or_try_init(|| self.parse().map(Arc::new))
     }
 
-    /// What a digest remembers of the key whose value it has taken.
+    /// Returns what a digest remembers of the key whose value it has taken.
     pub fn digested(&self) -> Result<InUse> {
         let until = self.header.expiry.map(|expiry| expiry.at.saturating_add(FINISH));
         let (object, watch) = (self.id, self.watch.clone());
@@ -340,18 +340,18 @@ fn view(id: Id, key: &CustomKey, version: u32, private: bool, now: Seconds) -> C
     CustomKeyView { id, metadata: &key.metadata, state: key.state(now), version, private }
 }
 
-/// Whether an attribute's value must stay inside.
+/// Returns whether an attribute's value must stay inside.
 pub fn hidden(shown: &Attributes, kind: u64) -> bool {
     secret(shown, kind) && hides_its_value(shown)
 }
 
-/// Whether an attribute is the key's material, or a part of it.
+/// Returns whether an attribute is the key's material, or a part of it.
 pub fn secret(shown: &Attributes, kind: u64) -> bool {
     let class = shown.number(CKA_CLASS).unwrap_or(CK_UNAVAILABLE_INFORMATION);
     crate::object::rules::rule(kind, class).is_some_and(|rule| rule.secret)
 }
 
-/// Whether a secret or private key's value must stay inside.
+/// Returns whether a secret or private key's value must stay inside.
 pub fn hides_its_value(key: &Attributes) -> bool {
     key.flag(CKA_SENSITIVE) || !key.flag(CKA_EXTRACTABLE)
 }

@@ -82,14 +82,14 @@ impl fmt::Display for Login {
     }
 }
 
-/// What the log tells of a change.
+/// A change as the log tells it.
 pub(super) struct LoggedChange {
     id: Id,
     alias: String,
     event: Option<Event>,
 }
 
-/// What there is to tell of changes, where anybody listens.
+/// Returns what there is to tell of changes, where anybody listens.
 pub(super) fn loggable(changes: &[Change]) -> Vec<LoggedChange> {
     if !log::log_enabled!(log::Level::Info) {
         return Vec::new();

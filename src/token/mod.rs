@@ -50,7 +50,7 @@ use pkcs11_sys::{
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-/// Who is logged in to a token in this process.
+/// The user who is logged in to a token in this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Login {
     /// Nobody.
@@ -61,31 +61,31 @@ pub enum Login {
     Officer,
 }
 
-/// Who asks: the session a call came through.
+/// The session a call came through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Caller {
     /// The session's handle; its session objects end with it.
     pub session: u64,
-    /// Whether the session may change token objects.
+    /// True where the session may change token objects.
     pub read_write: bool,
 }
 
 /// An object as the caller names it; the same object keeps its handle for the life of the process.
 pub type Handle = u64;
 
-/// What a slot shows (`C_GetTokenInfo`).
+/// The information on a slot's token (`C_GetTokenInfo`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenInfo {
     /// The token's label, at most 32 bytes, or none if it has not been initialised.
     pub label: Option<String>,
     /// Sixteen characters.
     pub serial: String,
-    /// Whether the user PIN is set.
+    /// True once the user PIN is set.
     pub user_pin_set: bool,
     /// Wrong PINs in a row: security officer's, user's.
     pub wrong: (u8, u8),
-    /// Whether it can only be read, because the store's snapshot is served; of a token that has not been
-    /// initialised, whether somebody else has to do it.
+    /// True where it can only be read, because the store's snapshot is served, or where it is not initialised
+    /// and another user has to do that.
     pub read_only: bool,
 }
 
@@ -102,15 +102,15 @@ pub enum Answer {
 
 pub use crate::key::pin::TRIES;
 
-/// What the configuration decides for all tokens.
+/// The configuration of all tokens.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
-    /// Whether tokens initialised here keep their keys as custom keys.
+    /// True where tokens initialised here keep their keys as custom keys.
     pub custody: bool,
-    /// Whether a key may wrap sensitive keys although it may also decrypt, and unwrap them although
-    /// it may also encrypt: whoever may use it then learns, or plants, their values.
+    /// True where a key may wrap sensitive keys although it may also decrypt, and unwrap them although it may
+    /// also encrypt: a user of such a key learns, or plants, their values.
     pub mixed_wrapping: bool,
-    /// Whether PKCS#1 v1.5 unwraps keys.
+    /// True where PKCS#1 v1.5 unwraps keys.
     pub pkcs1_unwrap: bool,
     /// The least size of RSA keys that are made, imported and used, in bits.
     pub rsa_minimum: u64,
@@ -125,7 +125,7 @@ pub struct Token {
     page: OnceCell<Arc<Page>>,
     /// Seals public objects; stored in the clear.
     public: TokenKey,
-    /// Seals private objects; here while somebody is logged in.
+    /// Seals private objects; here during a login.
     private: ArcSwapOption<TokenKey>,
     login: AtomicU8,
     epoch: AtomicU64,
@@ -140,7 +140,7 @@ pub struct Token {
 }
 
 impl Token {
-    /// Who is logged in; one load.
+    /// Returns who is logged in; one load.
     pub fn logged_in_as(&self) -> Login {
         match self.login.load(Ordering::Acquire) {
             1 => Login::User,
@@ -220,14 +220,14 @@ impl Token {
         Ok(allowed)
     }
 
-    /// Whether what [`Self::usable`] answered before still holds: generation, login and expiry
+    /// Returns whether what [`Self::usable`] answered before still holds: generation, login and expiry
     /// unchanged. A few loads and no lock, so that a session can keep its last key.
     pub fn still_usable(&self, key: &UsableKey) -> bool {
         self.is_unchanged(&key.watch)
             && (key.expiry.is_none() && key.rotation_due.is_none() || key.holds_at(self.now()))
     }
 
-    /// Whether nothing has happened to what was loaded under this watch.
+    /// Returns whether nothing has happened to what was loaded under this watch.
     fn is_unchanged(&self, watch: &Watch) -> bool {
         match watch {
             Watch::Session(alive) => alive.load(Ordering::Acquire),
@@ -306,8 +306,8 @@ impl Token {
         self.handles_of(&[id])?.pop().ok_or_else(|| Reason::General.into())
     }
 
-    /// Whether an object is there for who is logged in. The agent gives out secret and private keys of
-    /// the token only to who has logged in, though they may be public objects.
+    /// Returns whether an object is there for who is logged in. The agent gives out secret and private keys
+    /// of the token only to who has logged in, though they may be public objects.
     fn is_visible(&self, object: &Loaded) -> bool {
         match self.logged_in_as() {
             Login::Public => !object.needs_login(),
@@ -316,7 +316,7 @@ impl Token {
         }
     }
 
-    /// Whether the caller may make or change an object of this kind (PKCS#11 3.1, 5.6 and table 6).
+    /// Returns whether the caller may make or change an object of this kind (PKCS#11 3.1, 5.6 and table 6).
     /// Nothing on the token changes without a login, public objects neither.
     fn may_change(&self, caller: &Caller, token: bool, private: bool) -> Result<()> {
         if token && !caller.read_write {
@@ -347,7 +347,7 @@ impl Token {
         Ok(made)
     }
 
-    /// Only the security officer says what is trusted (PKCS#11 3.1, 4.6 to 4.10).
+    /// Fails where another user than the security officer says what is trusted (PKCS#11 3.1, 4.6 to 4.10).
     fn may_trust(&self, attributes: &Attributes) -> Result<()> {
         if attributes.flag(CKA_TRUSTED) && self.logged_in_as() != Login::Officer {
             return Err(Reason::AttributeReadOnly.detail("CKA_TRUSTED is the security officer's"));

@@ -20,12 +20,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use zeroize::Zeroizing;
 
-/// What a login brings from the agent. Nothing of it is kept that a PIN could be guessed against.
+/// The answer of the agent to a login. Nothing of it is kept that a PIN could be guessed against.
 struct Authenticated {
     entry: Entry,
     revision: u64,
     private: TokenKey,
-    /// Who has logged in, and what showed the PIN.
+    /// The user who has logged in, and the proof of the PIN.
     authority: Authority,
     ticket: Secret,
 }
@@ -92,7 +92,7 @@ impl Token {
         Ok(())
     }
 
-    /// Proves the PIN of whoever is logged in once more, for `CKU_CONTEXT_SPECIFIC`.
+    /// Proves the PIN of the user who is logged in once more, for `CKU_CONTEXT_SPECIFIC`.
     pub fn reauthenticate(&self, pin: &[u8]) -> Result<()> {
         match self.logged_in_as() {
             Login::Public => Err(Reason::NotLoggedIn.into()),
@@ -116,7 +116,7 @@ impl Token {
         Ok(())
     }
 
-    /// `C_SetPIN`: changes the PIN of whoever is logged in, or the user's where nobody is.
+    /// `C_SetPIN`: changes the PIN of the user who is logged in, or the user's where none is.
     pub fn set_pin(&self, old: &[u8], new: &[u8]) -> Result<()> {
         check_length(new)?;
         self.retry_on_conflict(|| self.set_pin_once(old, new))
@@ -188,7 +188,7 @@ impl Token {
         Ok((Entry::decode(&entry.entry)?, entry.revision))
     }
 
-    /// Where no PIN has just been shown, the login counts.
+    /// Writes the token's entry. Where no PIN has just been shown, the login counts.
     fn put_entry(
         &self,
         entry: Entry,
@@ -228,7 +228,7 @@ impl Token {
 }
 
 impl Authenticated {
-    /// What proves the login from now on.
+    /// Returns what proves the login from now on.
     fn credential(&self) -> Result<Credential> {
         let (officer, ticket) = (self.authority.officer, self.ticket.duplicate().kept());
         Ok(Credential { officer, key: self.private.proof_key()?.kept(), ticket })
@@ -242,7 +242,7 @@ fn wrapped_by(entry: &Entry, officer: bool) -> Result<&Pin> {
     }
 }
 
-/// Whether a PIN may be as long as this one, and is UTF-8.
+/// Returns whether a PIN may be as long as this one, and is UTF-8.
 pub(super) fn check_length(pin: &[u8]) -> Result<()> {
     if !PIN_LENGTH.contains(&pin.len()) {
         return Err(Reason::PinLength.into());

@@ -74,7 +74,7 @@ impl Token {
     }
 }
 
-/// Whether a custom key is switched off, or is to end.
+/// Returns whether a custom key is switched off, or is to end.
 fn is_off(owner: Option<&Stored>) -> Result<bool> {
     let Some(owner) = owner else { return Ok(false) };
     match Header::decode(&owner.header)?.role {

@@ -24,7 +24,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::Duration;
 
-/// How many opened objects are kept; beyond that the cache starts anew.
+/// The most opened objects that are kept; beyond that the cache starts anew.
 const KEPT: usize = 4_096;
 
 /// A custom key's identifier on its metadata record: the metadata object has no `CKA_ID` of its own,
@@ -45,7 +45,7 @@ const INDEXED: &[u64] = &[
     TARGET_ID,
 ];
 
-/// Whether an attribute with this value has a tag.
+/// Returns whether an attribute with this value has a tag.
 pub fn is_indexed(kind: u64, value: &[u8]) -> bool {
     !value.is_empty() && (INDEXED.contains(&kind) || is_searched(kind))
 }
@@ -57,7 +57,7 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// Nothing yet.
+    /// Makes an empty cache.
     pub(super) fn new(evictor: Arc<Evictor>) -> Self {
         Self { kept: RwLock::default(), evictor }
     }
@@ -123,16 +123,16 @@ pub struct UnsealedRecord {
     pub revision: Option<u64>,
     /// Its public header; the tags are computed.
     pub header: Header,
-    /// What happens to a custom key with it.
+    /// The event of a custom key that comes with it.
     pub event: Option<Event>,
-    /// What it is found by.
+    /// The search terms that it is found by.
     pub terms: Vec<(u64, Vec<u8>)>,
-    /// What is sealed.
+    /// The bytes to seal.
     pub body: Secret,
 }
 
-/// What an object with these attributes is found by: one of a custom key that has no label by the key ID
-/// as a label too.
+/// Returns what an object with these attributes is found by: one of a custom key that has no label by the key
+/// ID as a label too.
 pub fn terms(attributes: &Attributes) -> Vec<(u64, Vec<u8>)> {
     let indexed = attributes.iter().filter(|&(kind, value)| is_indexed(kind, value));
     let mut terms: Vec<_> = indexed.map(|(kind, value)| (kind, value.to_vec())).collect();
@@ -143,7 +143,7 @@ pub fn terms(attributes: &Attributes) -> Vec<(u64, Vec<u8>)> {
     terms
 }
 
-/// What a material record is found by: its own attributes under the names of its custom key.
+/// Returns what a material record is found by: its own attributes under the names of its custom key.
 pub(super) fn material_terms(
     id: Id,
     body: &ObjectBody,
@@ -351,7 +351,7 @@ impl Token {
     }
 }
 
-/// What became of material that is gone.
+/// Returns what became of material that is gone.
 fn ended(slot: Erasure) -> String {
     let at =
         |second| exact_timestamp(second).map_or_else(|_| second.to_string(), |at| at.to_string());
@@ -362,7 +362,7 @@ fn ended(slot: Erasure) -> String {
     }
 }
 
-/// What the audit log is to call a key: its label.
+/// Returns what the audit log is to call a key: its label.
 fn alias_of(record: &UnsealedRecord) -> Option<String> {
     let is_key =
         record.event.is_some() || matches!(record.header.role, Role::Object { holds_key: true });
@@ -376,8 +376,8 @@ fn tags(key: &TokenKey, terms: &[(u64, Vec<u8>)]) -> Result<Vec<Tag>> {
     terms.iter().map(|(kind, value)| key.tag(*kind, value)).collect()
 }
 
-/// What an ordinary object's record holds. A key in one that says it holds none was not put there by a
-/// module: nobody would have had to log in to read it.
+/// Returns what an ordinary object's record holds. A key in one that says it holds none was not put there by
+/// a module: nobody would have had to log in to read it.
 fn object_body(header: &Header, opened: &Secret) -> Result<ObjectBody> {
     let body = ObjectBody::decode(opened)?;
     match body.material.is_empty() || header.holds_key() {

@@ -6,7 +6,7 @@ use crate::error::{Reason, Result};
 use crate::lc;
 use std::time::{Duration, Instant};
 
-/// How long it is tried. What is still in the way then is told as it is: the same call, made again, may
+/// The time for all tries. A conflict that lasts longer is the answer: the same call, made again, may
 /// succeed, which is what `CKR_FUNCTION_FAILED` says (PKCS#11 3.1, 5.1.1).
 const PATIENCE: Duration = Duration::from_secs(30);
 

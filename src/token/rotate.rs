@@ -19,7 +19,7 @@ use crate::wire::Change;
 use pkcs11_sys::*;
 use std::sync::Arc;
 
-/// What a template that asks for a rotation may name beside the key: it must agree.
+/// The attributes that a template of a rotation may name beside the key: they must agree.
 const AGREEING: [u64; 5] = [CKA_CLASS, CKA_KEY_TYPE, CKA_TOKEN, CKA_VALUE_LEN, CKA_LABEL];
 
 impl Token {
@@ -113,7 +113,7 @@ impl Token {
         })
     }
 
-    /// What was the newest version until now, where only its custom key leads to.
+    /// Returns what was the newest version until now, where only its custom key leads to.
     fn older_version(&self, newest: &Loaded, body: &ObjectBody) -> Result<Change> {
         self.seal(UnsealedRecord {
             id: self.fresh_id()?,

@@ -97,7 +97,7 @@ impl Slots {
         }
     }
 
-    /// What `C_GetTokenInfo` shows of a slot.
+    /// Returns what `C_GetTokenInfo` shows of a slot.
     pub fn info(&self, slot: u64) -> Result<TokenInfo> {
         let entries = self.entries()?;
         match entries.iter().find(|entry| u64::from(entry.slot) == slot) {
@@ -113,8 +113,8 @@ impl Slots {
         }
     }
 
-    /// What `C_GetMechanismInfo` says of a mechanism: the sizes of its keys and what it does, as far as
-    /// the configuration lets it.
+    /// Returns what `C_GetMechanismInfo` says of a mechanism: the sizes of its keys and what it does, as far
+    /// as the configuration lets it.
     pub fn mechanism(&self, slot: u64, id: u64) -> Result<((u64, u64), u64)> {
         self.info(slot)?;
         let row = mechanism::find(id)?;
@@ -173,7 +173,7 @@ impl Slots {
         }
     }
 
-    /// What the agent's clock shows, and the latest time the store has seen, in seconds since 1970.
+    /// Returns what the agent's clock shows, and the latest time the store has seen, in seconds since 1970.
     pub fn clock(&self) -> Result<(Seconds, Seconds)> {
         seen(&self.link.ask(&Request::Clock)?)
     }
@@ -262,12 +262,12 @@ impl Slots {
         }
     }
 
-    /// Why no store is there yet, if none is. Then one slot waits for its token, as in a new store.
+    /// Returns why no store is there yet, if none is. Then one slot waits for its token, as in a new store.
     pub fn without_store(&self) -> Option<Error> {
         self.link.without_store()
     }
 
-    /// What there is now. A slot that another process has emptied may be another token's next.
+    /// Returns what there is now. A slot that another process has emptied may be another token's next.
     fn entries(&self) -> Result<Vec<TokenEntry>> {
         if self.without_store().is_some() {
             return Ok(Vec::new());
@@ -281,7 +281,7 @@ impl Slots {
     }
 }
 
-/// What an entry shows of its token.
+/// Returns what an entry shows of its token.
 pub(super) fn info(entry: &TokenEntry) -> Result<TokenInfo> {
     let shown = Entry::decode(&entry.entry)?;
     Ok(TokenInfo {

@@ -1,5 +1,5 @@
 //! How often each custom key is used: counted in the sessions, gathered here, and told to the agent for
-//! its audit log at most once a minute, or when somebody logs out. An operation that has begun is a use,
+//! its audit log at most once a minute, and at each logout. An operation that has begun is a use,
 //! and so is each call that begins a message.
 //!
 //! The agent is not started for it, and no operation fails or waits long on its account: what a killed
@@ -24,7 +24,7 @@ pub struct Uses(Mutex<Unreported>);
 struct Unreported {
     /// The minute in which the agent was told last.
     reported_at: u64,
-    /// How often, by custom key and day.
+    /// The number of uses, by custom key and day.
     counts: BTreeMap<(Id, u32), u64>,
 }
 
@@ -75,7 +75,7 @@ impl Token {
     }
 }
 
-/// What the sessions have counted is told even where nobody logs out.
+/// Reports the last uses even where nobody logs out.
 impl Drop for Token {
     fn drop(&mut self) {
         self.report_uses();

@@ -145,7 +145,7 @@ impl Token {
         }
     }
 
-    /// A key that may encrypt could plant a key whose value somebody knows in the place of a
+    /// A key that may encrypt could plant a key of known value in the place of a
     /// sensitive one.
     fn may_unwrap(&self, by: &UsableKey, attributes: &Attributes) -> Result<()> {
         let plants = by.may(Usage::Encrypt) && !self.settings.mixed_wrapping;
@@ -172,8 +172,8 @@ fn only_compares(
     Ok(())
 }
 
-/// Whether an RSA key that hides what it unwraps opens by itself what may be the transport key of a blob
-/// that it opens as a whole too: then whoever has that blob could open it in two steps, and read what is
+/// Returns whether an RSA key that hides what it unwraps opens by itself what may be the transport key of a
+/// blob that it opens as a whole too: then an owner of that blob could open it in two steps, and read what is
 /// in it.
 fn may_be_transport(row: &Row, by: &UsableKey) -> bool {
     let whole = CKM_RSA_AES_KEY_WRAP;
@@ -200,7 +200,7 @@ fn check_length(
     fits.then_some(()).ok_or_else(|| Reason::WrappedLength.into())
 }
 
-/// What was wrapped, if it can be of the class that the template names.
+/// Returns what was wrapped, if it can be of the class that the template names.
 fn opened(
     row: &Row,
     usable: &UsableKey,
@@ -219,7 +219,7 @@ fn opened(
     }
 }
 
-/// Whether an object has all that a template in an attribute names.
+/// Returns whether an object has all that a template in an attribute names.
 fn fits(shown: &Attributes, template: Option<&[u8]>) -> Result<bool> {
     let template = Template::unflatten(template.unwrap_or_default())?;
     Ok(template.iter().all(|wanted| {
@@ -228,8 +228,8 @@ fn fits(shown: &Attributes, template: Option<&[u8]>) -> Result<bool> {
     }))
 }
 
-/// What the caller is told of a failure after the unwrapping. Where nothing authenticates the wrapping,
-/// no refusal may depend on what was in it: only what failed beside it has its own code.
+/// Returns what the caller is told of a failure after the unwrapping. Where nothing authenticates the
+/// wrapping, no refusal may depend on what was in it: only what failed beside it has its own code.
 fn masked_error(failure: Error, row: &Row) -> Error {
     match failure.reason() {
         // The bytes are no key of the template's type.
@@ -239,7 +239,7 @@ fn masked_error(failure: Error, row: &Row) -> Error {
     }
 }
 
-/// Whether the agent, the store, the login or the session failed, whatever was unwrapped.
+/// Returns whether the agent, the store, the login or the session failed, whatever was unwrapped.
 const fn is_of_surroundings(reason: Reason) -> bool {
     matches!(
         reason.rv(),

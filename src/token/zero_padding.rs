@@ -11,7 +11,7 @@ use crate::object::{Attributes, kinds};
 use crate::secret::Secret;
 use pkcs11_sys::*;
 
-/// What is wrapped at once, in bytes.
+/// The size of a block, in bytes.
 const BLOCK: usize = 8;
 
 /// Returns the bytes that are wrapped of a key.

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 const START: Seconds = 1_000_000;
 
-/// What happens in a key's life: a client's wish, or time.
+/// A step in a key's life: a client's request, or time.
 #[derive(Debug, Clone)]
 enum Step {
     Client(Event),
@@ -107,7 +107,7 @@ fn a_state_that_no_birth_leads_to_is_refused() {
     }
 }
 
-/// What no step may do to a key.
+/// Checks what no step may do to a key.
 fn check_always(birth: &State, before: &State, after: &State) -> Result<(), TestCaseError> {
     prop_assert_eq!(after.origin, birth.origin, "the origin is for good");
     match birth.origin {
@@ -126,7 +126,7 @@ fn check_always(birth: &State, before: &State, after: &State) -> Result<(), Test
     Ok(())
 }
 
-/// What a client's wish may do.
+/// Checks what a client's request may do.
 fn check_step(
     before: &State,
     event: &Event,
