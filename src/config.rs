@@ -8,13 +8,16 @@
 
 mod file;
 pub mod journal;
+mod location;
 mod surroundings;
 
 pub use file::LogLevel;
+pub use location::Location;
 
 use crate::clock::Seconds;
 use crate::error::{Error, Reason, Result};
 use file::File;
+use location::relative;
 use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::ops::RangeInclusive;
@@ -24,7 +27,9 @@ use surroundings::Surroundings;
 /// The configuration, with defaults for what the file leaves out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// The store's directory, absolute.
+    /// The place of the store's records (`store`).
+    pub store: Location,
+    /// The agent's own directory, absolute: its socket, page, lock, erase slots and audit log.
     pub directory: PathBuf,
     /// The file this was read from; none where there is no file.
     pub file: Option<PathBuf>,
@@ -83,7 +88,7 @@ impl Config {
     /// Loads the configuration like [`Self::load`], with the store in `directory` instead of the
     /// configured one, as the program's `--store` has it.
     pub fn load_with_store(named: Option<&str>, directory: &str) -> Result<Self> {
-        absolute(directory.to_owned()).map_err(|why| bad(format_args!("--store: {why}")))?;
+        Location::parse(directory).map_err(|why| bad(format_args!("--store: {why}")))?;
         let surroundings =
             Surroundings { store: Some(directory.into()), ..Surroundings::of_process() };
         Self::load_in(&surroundings, named)
@@ -96,14 +101,15 @@ impl Config {
     }
 
     fn resolve(around: &Surroundings, path: Option<PathBuf>, file: File) -> Result<Self> {
-        let in_file = |key: &str, value: String| {
-            let path = path.as_deref().unwrap_or(Path::new(""));
-            absolute(value).map_err(|why| bad(format_args!("{}: {key}: {why}", path.display())))
+        let wrong = |key: &str, why: String| {
+            let path = path.as_deref().unwrap_or(Path::new("")).display();
+            bad(format_args!("{path}: {key}: {why}"))
         };
-        let directory = match (&around.store, file.store) {
+        let in_file = |key: &str, value: String| absolute(value).map_err(|why| wrong(key, why));
+        let store = match (&around.store, file.store) {
             (Some(store), _) => from_environment(store)?,
-            (None, Some(store)) => in_file("store", store)?,
-            (None, None) => default_store(around)?,
+            (None, Some(store)) => Location::parse(&store).map_err(|why| wrong("store", why))?,
+            (None, None) => Location::Directory(default_store(around)?),
         };
         let log = match file.log {
             Some(log) if log == "stderr" => Some(Log::Stderr),
@@ -120,7 +126,8 @@ impl Config {
         Ok(Self {
             grace_hours: within("grace_hours", file.grace_hours, 0..=MOST_GRACE_HOURS)?,
             rsa_minimum: within("rsa_minimum", file.rsa_minimum, RSA_MINIMUM)?,
-            directory,
+            directory: store.agent_directory().to_owned(),
+            store,
             agent: file.agent.map(|agent| in_file("agent", agent)).transpose()?,
             metrics: file.metrics.map(|metrics| in_file("metrics", metrics)).transpose()?,
             linger: file.linger,
@@ -165,37 +172,20 @@ fn find(around: &Surroundings, named: Option<&str>) -> Result<Option<PathBuf>> {
     Ok(None)
 }
 
-/// A path as written in a file; a store's may be `sled:///directory`.
+/// Parses a path as written in a file.
 fn absolute(text: String) -> Result<PathBuf, String> {
-    let path = PathBuf::from(without_scheme(&text)?);
-    if path.is_absolute() { Ok(path) } else { Err(relative(Path::new(&text))) }
+    let path = PathBuf::from(text);
+    if path.is_absolute() { Ok(path) } else { Err(relative(&path)) }
 }
 
-/// A store's place as given in the environment. Like one in a file it names the same directory for every
-/// program, wherever that runs.
-fn from_environment(text: &OsStr) -> Result<PathBuf> {
-    let path = match text.to_str() {
-        Some(text) => absolute(text.to_owned()),
-        None => Some(PathBuf::from(text))
-            .filter(|path| path.is_absolute())
-            .ok_or_else(|| relative(Path::new(text))),
+/// Parses a store's place as given in the environment. Like one in a file it names the same place for
+/// every program, wherever that runs.
+fn from_environment(text: &OsStr) -> Result<Location> {
+    let location = match text.to_str() {
+        Some(text) => Location::parse(text),
+        None => Location::of_directory(PathBuf::from(text)),
     };
-    path.map_err(|why| bad(format_args!("{STORE_VARIABLE}: {why}")))
-}
-
-fn relative(path: &Path) -> String {
-    format!("{path:?} is not an absolute path")
-}
-
-fn without_scheme(text: &str) -> Result<&str, String> {
-    match text.split_once("://") {
-        None => Ok(text),
-        Some(("sled", path)) if path.starts_with('/') => Ok(path),
-        Some(("sled", _)) => Err(format!("{text:?} should be sled:///directory")),
-        Some((scheme, _)) => Err(format!(
-            "{scheme}:// stores are not supported by this version; a directory or sled:///directory is"
-        )),
-    }
+    location.map_err(|why| bad(format_args!("{STORE_VARIABLE}: {why}")))
 }
 
 fn default_store(around: &Surroundings) -> Result<PathBuf> {
@@ -214,7 +204,7 @@ fn bad(why: impl std::fmt::Display) -> Error {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
-    use super::{Config, Log, LogLevel, Surroundings};
+    use super::{Config, Location, Log, LogLevel, Surroundings};
     use crate::error::Reason;
     use std::path::{Path, PathBuf};
 
@@ -320,6 +310,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(config.directory, Path::new("/s"));
+        assert_eq!(config.store, Location::Directory("/s".into()));
         assert_eq!(config.erase_grace(), 86_400);
         assert_eq!(config.agent.as_deref(), Some(Path::new("/bin/k")));
         assert_eq!(config.group.as_deref(), Some("keys"));
