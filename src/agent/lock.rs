@@ -5,6 +5,7 @@
 //! agent that holds `lock` and takes long to begin or to end touches it: whoever waits sees that it lives.
 
 use crate::error::{Error, Reason, Result};
+use crate::store::Location;
 use crate::wire::Deadline;
 use crate::wire::process::{AgentProcess, LOCK};
 use crate::wire::socket::Socket;
@@ -35,14 +36,30 @@ pub enum Claim {
 /// The right to open a store. It ends when it is dropped, or with the process, however that ends.
 pub struct Lock {
     directory: PathBuf,
+    records: Location,
     held: OwnedFd,
     starting: OwnedFd,
 }
 
 impl Lock {
-    /// The store's directory.
+    /// Returns the agent's own directory, in which the lock lies.
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// Returns the place of the store's records: the same directory, unless they lie elsewhere.
+    pub fn records(&self) -> &Location {
+        &self.records
+    }
+
+    /// Returns the right to open a store whose records lie at `records`.
+    pub fn with_records(self, records: Location) -> Self {
+        Self { records, ..self }
+    }
+
+    fn new(directory: &Path, held: OwnedFd, starting: OwnedFd) -> Self {
+        let directory = directory.to_owned();
+        Self { records: Location::Directory(directory.clone()), directory, held, starting }
     }
 
     /// What shows those who wait for the lock that its holder lives.
@@ -81,8 +98,7 @@ pub fn claim_hearing(directory: &Path, mut heard: impl FnMut()) -> Result<Claim>
         }
         wait.acquire(&held, &mut heard)?;
     }
-    let directory = directory.to_owned();
-    Ok(Claim::Ours(Lock { directory, held, starting }))
+    Ok(Claim::Ours(Lock::new(directory, held, starting)))
 }
 
 /// Becomes the agent of the store in `directory` as soon as nobody else is. For an agent to whom the
@@ -92,7 +108,7 @@ pub fn await_lock(directory: &Path) -> Result<Lock> {
     acquire(directory, &starting, FlockOperation::LockExclusive)?;
     let held = lock_file(directory, LOCK)?;
     acquire(directory, &held, FlockOperation::LockExclusive)?;
-    Ok(Lock { directory: directory.to_owned(), held, starting })
+    Ok(Lock::new(directory, held, starting))
 }
 
 /// Waiting for locks that others hold.

@@ -7,7 +7,6 @@ use super::directory::{self, Watch};
 use super::expiry_report::ExpiryReport;
 use super::job::{Job, Work};
 use super::open_store::OpenStore;
-use super::recover::{self, open_or_rescue};
 use super::server::{Access, Server};
 use super::stall::Watchdog;
 use super::sweep::next_due;
@@ -18,7 +17,7 @@ use super::{Lock, Options};
 use crate::clock::{Clock, Seconds, SystemClock};
 use crate::error::{Error, Reason, Result};
 use crate::store::cells::StoreIdentity;
-use crate::store::check_growth;
+use crate::store::{self, Location, check_growth};
 use crate::sys;
 use crate::wire::message::STORE_FORMAT;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -76,6 +75,7 @@ pub fn serve_until(
 /// What lasts as long as the agent, however often the store is opened.
 struct MainLoop<'a> {
     directory: &'a Path,
+    records: &'a Location,
     options: &'a Options,
     clock: Arc<dyn Clock>,
     watch: Watch,
@@ -114,7 +114,8 @@ impl<'a> MainLoop<'a> {
         let watchdog = Watchdog::new(directory.to_owned(), options.patience);
         let acceptor = Acceptor::new(listener, short, watchdog, show_life).map_err(absent)?;
         lock.listening().map_err(absent)?;
-        Ok(Self { directory, options, clock, watch, acceptor, keeps_socket })
+        let records = lock.records();
+        Ok(Self { directory, records, options, clock, watch, acceptor, keeps_socket })
     }
 
     fn run(&self, stop: BorrowedFd<'_>, ready: impl FnOnce()) -> Result<()> {
@@ -138,14 +139,14 @@ impl<'a> MainLoop<'a> {
     /// Opens the store and has it served. Where that fails nobody is taken in any more, and those who
     /// wait are told.
     fn open(&self) -> Result<Agent> {
-        let open = || Agent::open(self.directory, self.options, Arc::clone(&self.clock));
+        let places = (self.directory, self.records);
+        let open = || Agent::open(places, self.options, Arc::clone(&self.clock));
         let opened = match open() {
             Err(error)
-                if error.reason() == Reason::StoreDamaged
-                    && !recover::is_doubted(self.directory) =>
+                if error.reason() == Reason::StoreDamaged && !store::is_suspect(self.records) =>
             {
                 log::error!("{error}");
-                recover::doubt(self.directory);
+                store::suspect(self.records);
                 open()
             }
             opened => opened,
@@ -195,7 +196,7 @@ impl<'a> MainLoop<'a> {
         if ended != Ended::StoreFailed {
             return closed;
         }
-        recover::doubt(self.directory);
+        store::suspect(self.records);
         closed.and_then(|()| {
             let detail = format_args!("{}: the log says what failed", self.directory.display());
             Err(Reason::StoreDamaged.detail(detail))
@@ -269,9 +270,13 @@ struct Agent {
 }
 
 impl Agent {
-    fn open(directory: &Path, options: &Options, clock: Arc<dyn Clock>) -> Result<Self> {
+    fn open(
+        (directory, records): (&Path, &Location),
+        options: &Options,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
         let owner = directory.metadata().map_err(absent)?.uid();
-        let store = Arc::new(open_or_rescue(directory, clock)?);
+        let store = Arc::new(OpenStore::open_at(directory, records, clock)?);
         let seen = store.seen_before();
         let waker = Arc::new(Waker::new().map_err(absent)?);
         let (jobs, writer) = start_writer(&store, &waker, options.grace)?;

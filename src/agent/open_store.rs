@@ -8,12 +8,11 @@ use super::shred_layer;
 use super::time::Time;
 use crate::clock::{Clock, Seconds};
 use crate::erasure::Erasure;
-use crate::error::{Error, Reason, Result};
+use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::{Fingerprint, Header, Role};
-use crate::store::cells::{CellNumber, EraseCell, StoreIdentity};
-use crate::store::snapshot::Origin;
-use crate::store::{self, Cells, Need, ReadOnly, ServedSnapshot, Standing, Store};
+use crate::store::cells::{CellNumber, EraseCell};
+use crate::store::{self, Acknowledged, Cells, Location, Need, ReadOnly, Standing, Store};
 use crate::wire::Stored;
 use crate::wire::page::PageWriter;
 use std::collections::HashMap;
@@ -46,35 +45,32 @@ pub struct Found {
 }
 
 impl OpenStore {
-    /// Puts the parts together and settles what a crash may have left: unclaimed cells are filled
-    /// afresh, and a store that has lost commits is refused. The caller holds the store's lock.
-    pub fn open(directory: &Path, store: Box<dyn Store>, clock: Arc<dyn Clock>) -> Result<Self> {
-        let store = Self::assemble(directory, store, clock)?;
-        let (has, had) = (store.records.number()?, store.cells.commits.get());
-        if has < had {
-            return Err(lost_commits(directory, has, had));
-        }
-        store
-            .cells
-            .erase
-            .renew_unclaimed(&store.claims()?.into_iter().map(|(cell, _)| cell).collect())?;
-        store.cells.pins.settle(&store.slots_of_tokens()?)?;
-        store.begin(store.meta()?.mark)?;
-        Ok(store)
+    /// Opens the store whose records lie at `location` and whose agent's own directory is `directory`. The
+    /// caller holds the store's lock.
+    pub fn open_at(directory: &Path, location: &Location, clock: Arc<dyn Clock>) -> Result<Self> {
+        let cells = Cells::open(directory)?;
+        let records = store::open(location, &Acknowledged::of(&cells))?;
+        Self::assemble(directory, cells, records, clock)?.settled()
     }
 
-    /// Serves what a snapshot holds instead of the store. Nothing is settled: the cells that it does not
-    /// know may belong to later commits.
-    pub(super) fn open_to_read(
-        directory: &Path,
-        snapshot: ServedSnapshot,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self> {
-        let store = Self::assemble(directory, Box::new(snapshot), clock)?;
-        recover::without_destroyed_tokens(&store)?;
-        store.cells.erase.presume_deleted(&recover::foreign_cells(&store)?, store.now());
-        store.begin(store.meta()?.mark)?;
-        Ok(store)
+    /// Opens these records with what the agent's own `directory` has beside them.
+    pub fn open(directory: &Path, records: Box<dyn Store>, clock: Arc<dyn Clock>) -> Result<Self> {
+        Self::assemble(directory, Cells::open(directory)?, records, clock)?.settled()
+    }
+
+    /// Settles what a crash may have left: unclaimed cells are filled afresh. Nothing is settled where
+    /// only a copy is served: the cells that it does not know may belong to later commits.
+    fn settled(self) -> Result<Self> {
+        if self.is_writable() {
+            let claimed = self.claims()?.into_iter().map(|(cell, _)| cell).collect();
+            self.cells.erase.renew_unclaimed(&claimed)?;
+            self.cells.pins.settle(&self.slots_of_tokens()?)?;
+        } else {
+            recover::without_destroyed_tokens(&self)?;
+            self.cells.erase.presume_deleted(&recover::foreign_cells(&self)?, self.now());
+        }
+        self.begin(self.meta()?.mark)?;
+        Ok(self)
     }
 
     fn begin(&self, mark: Seconds) -> Result<()> {
@@ -93,7 +89,7 @@ impl OpenStore {
         Err(reason.detail(format_args!(
             "{}: db/ cannot be opened, and its snapshot is served; {}",
             self.directory.display(),
-            recover::way_out(why)
+            why.way_out()
         )))
     }
 
@@ -112,25 +108,19 @@ impl OpenStore {
         self.records.room(Need::Grow(0)).is_ok()
     }
 
-    /// Which store this is, as of its last commit.
-    pub fn origin(&self) -> Result<Origin> {
-        let StoreIdentity { store, incarnation } = self.cells.identity;
-        Ok(Origin { store, incarnation, commits: self.records.number()? })
-    }
-
     /// The parts as they are: nothing is checked against the other, nothing is changed.
     pub(super) fn assemble(
         directory: &Path,
-        store: Box<dyn Store>,
+        cells: Cells,
+        records: Box<dyn Store>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
-        let cells = Cells::open(directory)?;
         let page = PageWriter::open(directory)?;
         let directory = directory.to_owned();
         let time = Time::new(clock);
         time.begin(cells.time.get(), &page);
         let logins = AtomicU64::new(0);
-        Ok(Self { directory, records: store, cells, page, time, logins })
+        Ok(Self { directory, records, cells, page, time, logins })
     }
 
     /// The latest time that an agent has made durable.
@@ -350,12 +340,4 @@ impl OpenStore {
         })?;
         Ok(claims)
     }
-}
-
-fn lost_commits(directory: &Path, has: u64, had: u64) -> Error {
-    Reason::StoreDamaged.detail(format_args!(
-        "{}: db/ knows {has} commits, and {had} were acknowledged; restore the store's directory as \
-         a whole from a backup, or accept the loss with `keystead recover`",
-        directory.display()
-    ))
 }

@@ -2,9 +2,6 @@
 //! end, and never so often that a large store is written over and over.
 
 use super::open_store::OpenStore;
-use crate::error::Result;
-use crate::store::{Need, snapshot};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How much a busy store may write for its snapshots, in bytes a minute.
@@ -23,14 +20,14 @@ pub struct Snapshots {
     last: Option<(Instant, Duration)>,
 }
 
-impl Snapshots {
-    /// Whether the snapshot that is there is of the store as it is.
-    pub fn open(store: &OpenStore) -> Self {
-        let there = snapshot::origin(&store.directory).ok().flatten();
-        let changed = there.is_none_or(|there| store.origin().ok() != Some(there));
-        Self { changed, behind: false, last: None }
+impl Default for Snapshots {
+    /// Knows of none yet: the store knows whether the one that is there has everything.
+    fn default() -> Self {
+        Self { changed: true, behind: false, last: None }
     }
+}
 
+impl Snapshots {
     /// Notes a commit, which is worth a snapshot soon, or else only at the end.
     pub(crate) fn note_commit(&mut self, quiet: bool) {
         self.changed |= !quiet;
@@ -47,24 +44,18 @@ impl Snapshots {
     }
 
     /// Keeps a snapshot of a store whose commits are durable. One that fails costs nothing but itself.
-    pub(crate) fn keep(&mut self, store: &OpenStore) -> Result<()> {
-        let size = size_of_db(&store.directory);
-        let origin = store.origin()?;
-        let kept = store
-            .records
-            .room(Need::Grow(size))
-            .and_then(|()| snapshot::keep(&store.directory, &*store.records, origin));
-        match kept {
-            Ok(()) => (self.changed, self.behind) = (false, false),
-            Err(error) => log::warn!("no snapshot was kept: {error}"),
-        }
+    pub(crate) fn keep(&mut self, store: &OpenStore) {
+        let size = match store.records.keep_snapshot(store.cells.identity) {
+            Ok(size) => {
+                (self.changed, self.behind) = (false, false);
+                size
+            }
+            Err(error) => {
+                log::warn!("no snapshot was kept: {error}");
+                PER_MINUTE
+            }
+        };
         let minutes = u32::try_from(size.div_ceil(PER_MINUTE)).unwrap_or(u32::MAX);
         self.last = Some((Instant::now(), MINUTE.saturating_mul(minutes)));
-        Ok(())
     }
-}
-
-/// About what a snapshot takes at the most, in bytes.
-fn size_of_db(directory: &Path) -> u64 {
-    std::fs::metadata(directory.join("db/db")).map_or(0, |file| file.len())
 }

@@ -67,7 +67,7 @@ impl Writer {
             waker,
             due: None,
             grace: 0,
-            snapshots: Snapshots::open(&store),
+            snapshots: Snapshots::default(),
             usage: UsageCounts::open(&store)?,
             store,
         };
@@ -278,7 +278,8 @@ impl Writer {
             return Ok(());
         }
         self.sync_and_publish()?;
-        self.snapshots.keep(&self.store)
+        self.snapshots.keep(&self.store);
+        Ok(())
     }
 
     /// Lowers the high-water mark of time in each of its places: the slots first, so that a crash in

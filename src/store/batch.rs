@@ -21,6 +21,9 @@ pub struct Batch {
     pub writes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
 }
 
+/// Takes one pair for a store in the making.
+pub type Put<'a> = dyn FnMut(Vec<u8>, Vec<u8>) -> Result<()> + 'a;
+
 /// The bounds of one batch in a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {

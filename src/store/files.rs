@@ -30,6 +30,14 @@ pub fn open_to_read(path: &Path) -> io::Result<File> {
     }
 }
 
+/// Removes a folder with everything in it, where there is one.
+pub fn remove_folder(folder: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(failed(folder, &cause)),
+        _ => Ok(()),
+    }
+}
+
 /// Makes names in a directory durable.
 pub fn sync_directory(path: &Path) -> Result<()> {
     let synced = syncs::during(path, || File::open(path).and_then(|folder| folder.sync_all()));

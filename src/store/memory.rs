@@ -1,7 +1,7 @@
 //! A store in memory: the contract at its plainest, for tests and for what a snapshot holds.
 
 use super::changes::ChangeLog;
-use super::{Batch, Changes, CommitNumber, Limits, Need, Pair, Standing, Store};
+use super::{Batch, Changes, CommitNumber, Limits, Need, Pair, Standing, Store, StoreIdentity};
 use crate::error::Result;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -96,5 +96,9 @@ impl Store for Memory {
 
     fn standing(&self) -> Standing {
         Standing::Serving
+    }
+
+    fn keep_snapshot(&self, _identity: StoreIdentity) -> Result<u64> {
+        Ok(0)
     }
 }

@@ -1,21 +1,28 @@
 //! Where sealed records lie. A store knows bytes: no keys, no PINs, no PKCS#11.
 
+mod acknowledged;
 mod batch;
 pub mod cells;
 mod changes;
 pub(crate) mod files;
 mod memory;
+mod open;
 mod room;
 mod sled;
-pub mod snapshot;
 pub(crate) mod syncs;
 
-pub use batch::{Batch, Condition, Limits};
+pub use crate::config::Location;
+pub use acknowledged::Acknowledged;
+pub use batch::{Batch, Condition, Limits, Put};
 pub(crate) use cells::Cells;
+pub use cells::StoreIdentity;
 pub use changes::{Changes, Commit, CommitNumber};
 pub use memory::Memory;
+pub use open::{
+    exists, is_suspect, mend, open, open_unverified, remove, remove_unfinished, replace, suspect,
+};
 pub use room::{Need, Room, check_growth};
-pub use sled::{ServedSnapshot, Sled};
+pub use sled::snapshot;
 
 use crate::error::Result;
 
@@ -91,6 +98,11 @@ pub trait Store: Send + Sync {
 
     /// Returns what can be expected of this instance.
     fn standing(&self) -> Standing;
+
+    /// Keeps a copy for the day on which the store cannot be opened, with its identity and incarnation, and
+    /// returns about how many bytes that took: none where the last copy has everything, and where a store
+    /// needs no copy.
+    fn keep_snapshot(&self, identity: StoreIdentity) -> Result<u64>;
 }
 
 /// What can be expected of an open store.
@@ -111,6 +123,16 @@ pub enum ReadOnly {
     Full,
     /// It is damaged, and its snapshot is served instead.
     Damaged,
+}
+
+impl ReadOnly {
+    /// Returns what ends it, as the end of a sentence.
+    pub fn way_out(self) -> &'static str {
+        match self {
+            Self::Full => "the store is opened again once there is room on its file system",
+            Self::Damaged => "`keystead recover` goes on from that",
+        }
+    }
 }
 
 #[cfg(test)]

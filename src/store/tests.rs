@@ -2,7 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-use super::{Batch, Changes, Commit, Condition, Limits, Memory, Sled, Standing, Store};
+use super::sled::database::Sled;
+use super::{Batch, Changes, Commit, Condition, Limits, Memory, Standing, Store};
 use crate::error::Reason;
 use proptest::prelude::*;
 use std::collections::BTreeMap;

@@ -5,7 +5,7 @@ use super::super::keyspace;
 use super::FOLDER;
 use super::chain::{self, ChainKey, Head};
 use super::entry::Entry;
-use crate::store::{Cells, snapshot};
+use crate::store::{Cells, Location, snapshot};
 use serde::{Serialize, Serializer};
 use std::fmt;
 use std::fs::File;
@@ -88,15 +88,15 @@ pub fn entries(directory: &Path) -> Result<(Vec<LogLine>, Vec<Fault>), Fault> {
     Ok((entries, faults))
 }
 
-/// Reads from the snapshot of the store in `directory` where its log ended then; none where there is no
-/// snapshot of it. Only reads, so that evidence stays as it is.
-pub fn kept(directory: &Path) -> crate::error::Result<Option<Kept>> {
-    let Some(origin) = snapshot::origin(directory)? else { return Ok(None) };
+/// Reads from the snapshot of the store whose records lie at `records` where its log ended then; none
+/// where there is no snapshot of it. Only reads, so that evidence stays as it is.
+pub fn kept(directory: &Path, records: &Location) -> crate::error::Result<Option<Kept>> {
+    let Some(origin) = snapshot::origin(records)? else { return Ok(None) };
     let (identity, commits) = Cells::noted(directory)?;
     if !origin.is_of(identity) {
         return Ok(None);
     }
-    let head = match snapshot::value(directory, &keyspace::audit_head())? {
+    let head = match snapshot::value(records, &keyspace::audit_head())? {
         Some(bytes) => keyspace::decode(&bytes, "the head of the audit log")?,
         None => Head::default(),
     };

@@ -11,7 +11,6 @@ use crate::agent::Lock;
 use crate::agent::audit::{Event, Fact};
 use crate::agent::keyspace::{self, Meta, Row, TokenRow};
 use crate::agent::open_store::OpenStore;
-use crate::agent::recover::remove_folder;
 use crate::agent::rules::Known;
 use crate::agent::shred_layer;
 use crate::agent::waker::Waker;
@@ -22,10 +21,10 @@ use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::{Header, Role};
 use crate::store::cells::{self, EraseCell, FreshCell, NewContent, StoreIdentity};
-use crate::store::{Batch, Cells, Need, Room, Sled, Store, files, snapshot};
+use crate::store::{self, Cells, Need, Put, Room, Store, files, snapshot};
 use std::collections::HashMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// What a restoration came to.
@@ -41,9 +40,6 @@ pub struct Restored {
     pub erased: u64,
 }
 
-/// How many records one batch writes.
-const STEP: usize = 256;
-
 /// How a backup is restored.
 pub struct How<'a> {
     /// The directory of the store from which the backup was made, where that is another one.
@@ -57,21 +53,20 @@ pub struct How<'a> {
 /// Puts a backup into the store that `lock` holds, which must be empty. Fails without a change where it
 /// is not.
 pub fn restore(lock: &Lock, content: &Backup, how: How<'_>) -> Result<Restored> {
-    let directory = lock.directory();
-    clean_up(directory)?;
-    let restored = restore_in(directory, content, how);
+    clean_up(lock)?;
+    let restored = restore_in(lock, content, how);
     if restored.is_err() {
-        clean_up(directory)?;
+        clean_up(lock)?;
     }
     restored
 }
 
-fn restore_in(directory: &Path, content: &Backup, how: How<'_>) -> Result<Restored> {
+fn restore_in(lock: &Lock, content: &Backup, how: How<'_>) -> Result<Restored> {
     let How { living, clock, grace } = how;
-    let own = survey(directory, content)?;
+    let own = survey(lock, content)?;
     let other = living.map(|living| cells_of(living, content)).transpose()?;
     let size = content.records.iter().map(|record| record.sealed.len() as u64 + 1024).sum();
-    Room::watch(directory)?.check(Need::Grow(size))?;
+    Room::watch(lock.directory())?.check(Need::Grow(size))?;
 
     let mark =
         [&own, &other].into_iter().flatten().map(|cells| cells.time.get()).max().unwrap_or(0);
@@ -80,10 +75,10 @@ fn restore_in(directory: &Path, content: &Backup, how: How<'_>) -> Result<Restor
     let known: Vec<_> = known.into_iter().flatten().collect();
     let plan = Plan::new(content, &known, (now, grace))?;
     match own {
-        Some(cells) => plan.beside_its_cells(directory, &cells)?,
-        None => plan.in_empty(directory, other.map_or(0, |other| other.identity.incarnation))?,
+        Some(cells) => plan.beside_its_cells(lock, &cells)?,
+        None => plan.in_empty(lock, other.map_or(0, |other| other.identity.incarnation))?,
     }
-    plan.tell(directory, clock)?;
+    plan.tell(lock, clock)?;
     Ok(plan.restored)
 }
 
@@ -159,7 +154,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Into a directory that has this store's own cell file, and nothing in `db/`.
-    fn beside_its_cells(&self, directory: &Path, cells: &Cells) -> Result<()> {
+    fn beside_its_cells(&self, lock: &Lock, cells: &Cells) -> Result<()> {
         for (record, _, erasure) in &self.records {
             let Some(cell) = &record.cell else { continue };
             match (cells.erase.read_cell(cell.number)?, erasure) {
@@ -173,12 +168,13 @@ impl<'a> Plan<'a> {
                 | (EraseCell::Deleted(_) | EraseCell::Expired(_), _) => {}
             }
         }
-        self.write(directory, cells)?;
+        self.write(lock, cells)?;
         cells.begin_again(self.content.store.commits, &self.tokens.keys().copied().collect())
     }
 
     /// Into a directory that has no store yet.
-    fn in_empty(&self, directory: &Path, incarnation: u64) -> Result<()> {
+    fn in_empty(&self, lock: &Lock, incarnation: u64) -> Result<()> {
+        let directory = lock.directory();
         let pin = |token: &Token| Some((token.slot, token.id, *self.tokens.get(&token.id)?));
         let cells = self.records.iter().filter_map(|(record, _, erasure)| {
             Some((record.cell.as_ref()?.number, fresh(*erasure)))
@@ -195,35 +191,25 @@ impl<'a> Plan<'a> {
         let cells = Cells::restoring(directory, identity, &restoring)?;
         // From here on until the new one takes its place, this is a restoration that was cut short.
         Cells::remove(directory)?;
-        self.write(directory, &cells)?;
+        self.write(lock, &cells)?;
         cells.take_place()
     }
 
     /// Writes `db/`, whole or not at all.
-    fn write(&self, directory: &Path, cells: &Cells) -> Result<()> {
-        let beside = beside(directory);
-        let store = Sled::open(&beside)?;
-        let mut writes = vec![(keyspace::meta(), Some(keyspace::encode(&self.meta())?))];
+    fn write(&self, lock: &Lock, cells: &Cells) -> Result<()> {
+        let number = self.content.store.commits;
+        store::replace(lock.records(), number, |put| self.put_rows(cells, put))
+    }
+
+    fn put_rows(&self, cells: &Cells, put: &mut Put<'_>) -> Result<()> {
+        put(keyspace::meta(), keyspace::encode(&self.meta())?)?;
         for token in self.content.tokens.iter().filter(|token| self.tokens.contains_key(&token.id))
         {
             let (slot, revision, entry) = (token.slot, token.revision, token.entry.clone());
             let row = TokenRow { slot, revision, entry };
-            writes.push((keyspace::token(token.id), Some(keyspace::encode(&row)?)));
+            put(keyspace::token(token.id), keyspace::encode(&row)?)?;
         }
-        for step in self.records.chunks(STEP) {
-            for record in step {
-                row(cells, record, &mut writes)?;
-            }
-            let writes = std::mem::take(&mut writes);
-            store.apply(&Batch { conditions: Vec::new(), writes })?;
-        }
-        store.apply(&Batch { conditions: Vec::new(), writes })?;
-        store.sync()?;
-        drop(store);
-        let place = directory.join("db");
-        remove_folder(&place)?;
-        fs::rename(&beside, &place).map_err(|cause| files::failed(&place, &cause))?;
-        files::sync_directory(directory)
+        self.records.iter().try_for_each(|record| row(cells, record, put))
     }
 
     fn meta(&self) -> Meta {
@@ -231,9 +217,8 @@ impl<'a> Plan<'a> {
     }
 
     /// Opens the store as an agent does, and has the restoration in its audit log.
-    fn tell(&self, directory: &Path, clock: Arc<dyn Clock>) -> Result<()> {
-        let store = Box::new(Sled::open(&directory.join("db"))?);
-        let store = Arc::new(OpenStore::open(directory, store, clock)?);
+    fn tell(&self, lock: &Lock, clock: Arc<dyn Clock>) -> Result<()> {
+        let store = Arc::new(OpenStore::open_at(lock.directory(), lock.records(), clock)?);
         let waker = Waker::new().map_err(|cause| Reason::General.detail(cause))?;
         let mut writer = Writer::open(store, Arc::new(waker))?;
         for token in self.tokens.keys() {
@@ -272,18 +257,18 @@ fn fate(
 fn row(
     cells: &Cells,
     (record, header, erasure): &(&Record, Header, Erasure),
-    writes: &mut Vec<(keyspace::Key, Option<Vec<u8>>)>,
+    put: &mut Put<'_>,
 ) -> Result<()> {
     let Record { token, id, revision, .. } = **record;
     let dead = *erasure != Erasure::Live;
     for entry in keyspace::entries(token, id, header, dead) {
-        writes.push((entry, Some(Vec::new())));
+        put(entry, Vec::new())?;
     }
     let mut row =
         Row { revision, cell: None, header: record.header.clone(), sealed: record.sealed.clone() };
     if let Some(Cell { number, .. }) = record.cell {
         let owner = [&token.bytes()[..], id.bytes()].concat();
-        writes.push((keyspace::claim(number), Some(owner)));
+        put(keyspace::claim(number), owner)?;
         row.cell = Some(number);
         row.sealed = match cells.erase.read_cell(number)? {
             EraseCell::Secret(secret) => shred_layer::encrypt(
@@ -294,8 +279,7 @@ fn row(
             EraseCell::Deleted(_) | EraseCell::Expired(_) => Vec::new(),
         };
     }
-    writes.push((keyspace::record(token, id), Some(keyspace::encode(&row)?)));
-    Ok(())
+    put(keyspace::record(token, id), keyspace::encode(&row)?)
 }
 
 fn fresh(erasure: Erasure) -> FreshCell {
@@ -306,17 +290,14 @@ fn fresh(erasure: Erasure) -> FreshCell {
     }
 }
 
-fn beside(directory: &Path) -> PathBuf {
-    directory.join("db.restoring")
-}
-
 /// Takes away what a restoration that was cut short has left.
-fn clean_up(directory: &Path) -> Result<()> {
-    remove_folder(&beside(directory))?;
+fn clean_up(lock: &Lock) -> Result<()> {
+    let directory = lock.directory();
+    store::remove_unfinished(lock.records())?;
     if let Some(cells) = Cells::unfinished(directory) {
         if !directory.join(cells::NAME).exists() {
             // Written by that restoration: what it is without its cells, nobody can open.
-            remove_folder(&directory.join("db"))?;
+            store::remove(lock.records())?;
         }
         fs::remove_file(&cells).map_err(|cause| files::failed(&cells, &cause))?;
     }
@@ -324,12 +305,13 @@ fn clean_up(directory: &Path) -> Result<()> {
 }
 
 /// Whether the store is empty; its own cell file, where that has survived its records.
-fn survey(directory: &Path, content: &Backup) -> Result<Option<Cells>> {
-    let (db, file) = (directory.join("db"), directory.join(cells::NAME));
-    let served = db.exists();
-    match served.then(|| Sled::open(&db).and_then(|store| is_empty(&store))) {
+fn survey(lock: &Lock, content: &Backup) -> Result<Option<Cells>> {
+    let (directory, records) = (lock.directory(), lock.records());
+    let (file, served) = (directory.join(cells::NAME), store::exists(records));
+    let emptiness = || store::open_unverified(records).and_then(|store| is_empty(&*store));
+    match served.then(emptiness) {
         Some(Err(error)) if error.reason() == Reason::StoreDamaged => {
-            let detail = format_args!("{} cannot be opened", db.display());
+            let detail = format_args!("{records}/db cannot be opened");
             return Err(Reason::StoreNotEmpty.detail(detail));
         }
         Some(Err(error)) => return Err(error),
@@ -346,7 +328,7 @@ fn survey(directory: &Path, content: &Backup) -> Result<Option<Cells>> {
             false => Err(Reason::OtherStore.detail(file.display())),
         };
     }
-    match snapshot::origin(directory) {
+    match snapshot::origin(records) {
         Ok(Some(kept)) if kept.is_of(cells.identity) && kept.commits > content.store.commits => {
             Err(Reason::StoreNotEmpty.detail(format_args!(
                 "{} holds a snapshot that is later than the backup; `keystead recover` goes on from it, \

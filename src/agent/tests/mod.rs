@@ -20,7 +20,7 @@ use crate::key::pin::{Entry, Pin};
 use crate::key::seal::TokenKey;
 use crate::key::{Event, Expiry, Fingerprint, Header, Role, State, Tag};
 use crate::secret::Secret;
-use crate::store::Cells;
+use crate::store::{Cells, Location};
 use crate::wire::message::{MAX_FRAME, PROTOCOL, STORE_FORMAT};
 use crate::wire::proof::{Credential, Nonce};
 use crate::wire::{
@@ -45,6 +45,8 @@ pub struct World {
     pub grace: Seconds,
     /// How long the next agent lets a spare connection idle.
     spare: Duration,
+    /// Where the records lie, if not in the directory.
+    elsewhere: Option<PathBuf>,
     running: Option<(UnixStream, JoinHandle<Result<()>>)>,
 }
 
@@ -82,6 +84,7 @@ impl World {
             clock: Arc::new(FixedClock::at(now)),
             grace: 0,
             spare: options().spare,
+            elsewhere: None,
             running: None,
         }
     }
@@ -90,8 +93,14 @@ impl World {
         self.directory.path().to_owned()
     }
 
+    /// Returns the place of the records.
+    pub fn records(&self) -> Location {
+        Location::Directory(self.elsewhere.clone().unwrap_or_else(|| self.path()))
+    }
+
     pub fn start(&mut self) {
         let Claim::Ours(lock) = claim(self.directory.path()).unwrap() else { panic!("served") };
+        let lock = lock.with_records(self.records());
         let (stop, stopped) = UnixStream::pair().unwrap();
         let (ready, listening) = channel();
         let clock = Arc::clone(&self.clock);

@@ -2,6 +2,7 @@
 
 use super::custody::{ITS, KEY, born, deletion, erase_at, interrupt_deletion};
 use super::*;
+use crate::agent::open_store::OpenStore;
 use crate::agent::{Recovered, recover};
 use crate::erasure::Erasure;
 
@@ -174,7 +175,7 @@ fn where_neither_records_nor_a_snapshot_are_left_nothing_is_made_in_their_place(
     std::fs::remove_dir_all(&db).unwrap();
     std::fs::remove_file(world.path().join("snapshot")).unwrap();
     let Claim::Ours(lock) = claim(&world.path()).unwrap() else { panic!("served") };
-    let opened = crate::agent::recover::open_or_rescue(&world.path(), world.clock.clone());
+    let opened = OpenStore::open_at(&world.path(), lock.records(), world.clock.clone());
     for error in [opened.err().unwrap(), recover(&lock).err().unwrap()] {
         assert_eq!(error.reason(), Reason::StoreDamaged);
         assert!(error.to_string().contains("db is gone; `keystead restore`"), "{error}");
@@ -347,4 +348,30 @@ fn another_stores_snapshot_and_a_damaged_one_are_no_help() {
         assert_eq!(reason(refused), Reason::StoreDamaged);
         std::fs::write(&snapshot, b"keystead pairs").unwrap();
     }
+}
+
+#[test]
+fn records_may_lie_elsewhere_than_what_the_agent_keeps_itself() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let mut world = World::bare(START);
+    world.elsewhere = Some(elsewhere.path().to_owned());
+    world.start();
+    world.connect().put_token(Expect::Absent, &entry(true)).unwrap();
+    world.user().commit(born(None)).unwrap();
+    world.stop().unwrap();
+    for name in ["db", "snapshot", "ballast"] {
+        assert!(
+            elsewhere.path().join(name).exists() && !world.path().join(name).exists(),
+            "{name}"
+        );
+    }
+    std::fs::remove_dir_all(elsewhere.path().join("db")).unwrap();
+    world.start();
+    assert!(serves_the_snapshot(&world) && world.user().read(KEY).is_some());
+    world.stop().unwrap();
+    let Claim::Ours(lock) = claim(&world.path()).unwrap() else { panic!("served") };
+    let recovered = recover(&lock.with_records(world.records())).unwrap().unwrap();
+    assert!(recovered.from_snapshot && recovered.commits == 0);
+    world.start();
+    world.user().commit(deletion(1, 1)).unwrap();
 }

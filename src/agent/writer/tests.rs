@@ -11,7 +11,7 @@ use crate::erasure::Erasure;
 use crate::id::Id;
 use crate::key::{Header, Role, Tag};
 use crate::store::{
-    Batch, Cells, Changes, CommitNumber, Limits, Memory, Pair, Room, Standing, Store,
+    Batch, Cells, Changes, CommitNumber, Limits, Memory, Pair, Room, Standing, Store, StoreIdentity,
 };
 use crate::wire::{Change, Expect};
 use std::path::Path;
@@ -72,6 +72,10 @@ impl Store for Shared {
             true => Standing::Failed,
             false => Standing::Serving,
         }
+    }
+
+    fn keep_snapshot(&self, identity: StoreIdentity) -> Result<u64> {
+        self.0.memory.keep_snapshot(identity)
     }
 }
 

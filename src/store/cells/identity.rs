@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// A store's identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct StoreIdentity {
+pub struct StoreIdentity {
     /// The store, for good.
     pub(crate) store: Id,
     /// Grows with every recovery and restoration.

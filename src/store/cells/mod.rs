@@ -39,7 +39,7 @@ pub(crate) use anew::{FreshCell, NewContent};
 pub(crate) use commits::CommitCount;
 pub use damage::{Damage, damage};
 pub(crate) use erase::EraseCells;
-pub(crate) use identity::StoreIdentity;
+pub use identity::StoreIdentity;
 pub(crate) use pins::{PinCounts, TOKENS};
 pub(crate) use time::TimeMark;
 

@@ -1,9 +1,10 @@
 //! The snapshot of a store that cannot be opened, served in its place to be read.
 
+use super::snapshot;
 use crate::error::Result;
 use crate::store::{
     Batch, Changes, CommitNumber, Limits, Memory, Need, Pair, ReadOnly, Room, Standing, Store,
-    snapshot,
+    StoreIdentity,
 };
 use std::path::Path;
 
@@ -56,5 +57,9 @@ impl Store for ServedSnapshot {
 
     fn standing(&self) -> Standing {
         Standing::ReadOnly(self.why)
+    }
+
+    fn keep_snapshot(&self, _identity: StoreIdentity) -> Result<u64> {
+        Ok(0)
     }
 }

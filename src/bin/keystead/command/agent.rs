@@ -87,11 +87,11 @@ impl Arguments {
         directory::prepare(&config.directory, group)?;
         if let Some(handed) = listener(&config.directory)? {
             let lock = await_lock(&config.directory)?;
-            return self.be_agent(config, group, &lock, Some(handed));
+            return self.be_agent(config, group, lock, Some(handed));
         }
         let working = self.working();
         match claim_hearing(&config.directory, || working(None))? {
-            Claim::Ours(lock) => self.be_agent(config, group, &lock, None),
+            Claim::Ours(lock) => self.be_agent(config, group, lock, None),
             Claim::Served if self.detached => Ok(announce()?),
             Claim::Served => Err(Failure::new(format_args!(
                 "another agent serves {}",
@@ -105,17 +105,17 @@ impl Arguments {
         &self,
         config: &Config,
         group: Option<u32>,
-        lock: &Lock,
+        lock: Lock,
         handed: Option<UnixListener>,
     ) -> Result<(), Failure> {
-        let metrics = config.metrics.clone();
+        let (lock, metrics) = (lock.with_records(config.store.clone()), config.metrics.clone());
         let grace = config.erase_grace();
         // Whoever runs it otherwise gives it what it is meant to have.
         let (linger, makes_way) = (config.linger, self.detached);
         let (idle, spare, patience) = (IDLE, SPARE, PATIENCE);
         let options = Options { linger, group, metrics, grace, idle, spare, patience, makes_way };
         let working = self.working();
-        Ok(serve(lock, &options, handed, working, || {
+        Ok(serve(&lock, &options, handed, working, || {
             if let Err(error) = self.tell_starter() {
                 log::warn!("whoever started the agent does not learn that it is ready: {error}");
             }

@@ -141,7 +141,7 @@ fn end(config: &Config) -> Result<(End, Vec<Claimed>), Failure> {
         return Ok((End::Told, vec![claimed(answer)?]));
     }
     let alone = !config.directory.join("slots").exists();
-    Ok(match if alone { None } else { audit::kept(&config.directory)? } {
+    Ok(match if alone { None } else { audit::kept(&config.directory, &config.store)? } {
         Some(Kept { head, current }) => {
             let end = if current { End::Kept } else { End::Unknown };
             (end, vec![Claimed { head, waiting: 0 }])

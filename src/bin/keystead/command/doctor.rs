@@ -187,14 +187,14 @@ fn store(config: &Config) -> Vec<Finding> {
     }
     let mut findings = vec![well("store", directory.display().to_string())];
     findings.extend(rights(config).into_iter().map(|failure| problem("rights", failure)));
-    findings.extend(damaged(directory));
+    findings.extend(damaged(config));
     findings.extend(file_system(directory));
     findings
 }
 
 /// Finds damage in the files that the agent reads.
-fn damaged(directory: &Path) -> Vec<Finding> {
-    let mut findings = Vec::new();
+fn damaged(config: &Config) -> Vec<Finding> {
+    let (directory, mut findings) = (config.directory.as_path(), Vec::new());
     match cells::damage(directory) {
         Ok(damages) => findings.extend(damages.into_iter().map(|damage| {
             let path = directory.join(cells::NAME);
@@ -211,7 +211,7 @@ fn damaged(directory: &Path) -> Vec<Finding> {
         })),
         Err(error) => findings.push(problem("store", error.into())),
     }
-    if let Err(error) = snapshot::check(directory) {
+    if let Err(error) = snapshot::check(&config.store) {
         findings.push(problem("snapshot", error.into()));
     }
     findings

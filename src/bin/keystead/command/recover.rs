@@ -16,13 +16,15 @@ pub struct Arguments {}
 
 impl Arguments {
     pub fn run(self, global: &Global) -> Result<(), Failure> {
-        let directory = global.store()?.directory;
+        let config = global.store()?;
+        let directory = &config.directory;
         serving::make_files_private();
-        let Claim::Ours(lock) = claim(&directory)? else {
+        let Claim::Ours(lock) = claim(directory)? else {
             let told = format_args!("an agent serves {}", directory.display());
-            let hint = format!("{}, then again `keystead recover`", serving::end_it(&directory));
+            let hint = format!("{}, then again `keystead recover`", serving::end_it(directory));
             return Err(Failure::new(told).hint(hint));
         };
+        let lock = lock.with_records(config.store);
         let recovered = recover(&lock).map_err(|error| hopeless(error.into()))?;
         if global.json {
             return output::json(&told(recovered.unwrap_or_default()));

@@ -52,7 +52,7 @@ impl Arguments {
         })?;
         serving::make_files_private();
         directory::prepare(&directory, None)?;
-        let lock = lock(&directory)?;
+        let lock = lock(&directory)?.with_records(config.store);
         let living = self.erased_in.as_deref();
         let how = How { living, clock: Arc::new(SystemClock), grace };
         let restored = restore(&lock, &content, how).map_err(explain)?;

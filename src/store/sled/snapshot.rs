@@ -14,19 +14,15 @@
 //! | then | pairs: length of the key (u16, never 0), key, length of the value (u32), value |
 //! | last 34 | 0 (u16), and SHA-256 over everything before it |
 
-use super::cells::StoreIdentity;
-use super::{Batch, Memory, Store, files, syncs};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
+use crate::store::{self, Location, Memory, Put, Store, StoreIdentity, files, syncs};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 16] = b"keystead pairs\0\x01";
-
-/// How many pairs are read from a store, or written to one, at once.
-const STEP: usize = 1024;
 
 /// The longest value that a store holds: what fits into a frame of the protocol, and some.
 const MAX_VALUE: u32 = 8 << 20;
@@ -77,15 +73,22 @@ fn write(path: &Path, store: &dyn Store, origin: Origin) -> Result<()> {
     out.write_all(origin.store.bytes()).map_err(failed)?;
     out.write_all(&origin.incarnation.to_be_bytes()).map_err(failed)?;
     out.write_all(&origin.commits.to_be_bytes()).map_err(failed)?;
-    super::each(store, b"", |key, value| put(&mut out, key, value).map_err(failed).map(|()| true))?;
+    store::each(store, b"", |key, value| put(&mut out, key, value).map_err(failed).map(|()| true))?;
     out.write_all(&0_u16.to_be_bytes()).map_err(failed)?;
     let sum = out.sum.clone().finalize();
     out.inner.write_all(&sum).and_then(|()| out.inner.flush()).map_err(failed)?;
     syncs::during(path, || file.sync_all()).map_err(failed)
 }
 
-/// Of what the snapshot in `directory` is; none where there is none. Nothing else of it is read.
-pub fn origin(directory: &Path) -> Result<Option<Origin>> {
+/// Returns whose snapshot is kept with the records at `location`; none where there is none. Nothing else
+/// of it is read.
+pub fn origin(location: &Location) -> Result<Option<Origin>> {
+    let Location::Directory(directory) = location;
+    origin_in(directory)
+}
+
+/// The same of the snapshot in `directory`.
+pub(super) fn origin_in(directory: &Path) -> Result<Option<Origin>> {
     let path = place(directory);
     match files::open_to_read(&path) {
         Ok(file) => front(&mut BufReader::new(file), &path).map(Some),
@@ -95,7 +98,8 @@ pub fn origin(directory: &Path) -> Result<Option<Origin>> {
 }
 
 /// Returns the value that was kept at `key`, once the whole file has proved sound.
-pub fn value(directory: &Path, key: &[u8]) -> Result<Option<Vec<u8>>> {
+pub fn value(location: &Location, key: &[u8]) -> Result<Option<Vec<u8>>> {
+    let Location::Directory(directory) = location;
     let mut found = None;
     each(&place(directory), |at, value| {
         if at == key {
@@ -106,9 +110,11 @@ pub fn value(directory: &Path, key: &[u8]) -> Result<Option<Vec<u8>>> {
     Ok(found)
 }
 
-/// Reads what was kept in `directory` to its end, and fails where it is damaged; true if there is any.
-pub fn check(directory: &Path) -> Result<bool> {
-    match origin(directory)? {
+/// Reads the snapshot that is kept with the records at `location` to its end, and fails where it is
+/// damaged; true if there is any.
+pub fn check(location: &Location) -> Result<bool> {
+    let Location::Directory(directory) = location;
+    match origin_in(directory)? {
         Some(_) => each(&place(directory), |_, _| Ok(())).map(|_| true),
         None => Ok(false),
     }
@@ -125,17 +131,9 @@ pub fn load(directory: &Path) -> Result<Memory> {
     Ok(Memory::holding(pairs, origin.commits))
 }
 
-/// Puts what was kept in `directory` into a store that is empty. An error leaves it half filled.
-pub fn pour(directory: &Path, store: &dyn Store) -> Result<()> {
-    let mut batch = Batch::default();
-    each(&place(directory), |key, value| {
-        batch.writes.push((key, Some(value)));
-        if batch.writes.len() < STEP {
-            return Ok(());
-        }
-        store.apply(&std::mem::take(&mut batch)).map(drop)
-    })?;
-    store.apply(&batch).map(drop)
+/// Puts what was kept in `directory` into a database in the making.
+pub(super) fn pour(directory: &Path, put: &mut Put<'_>) -> Result<()> {
+    each(&place(directory), put).map(drop)
 }
 
 fn place(directory: &Path) -> PathBuf {
@@ -238,6 +236,7 @@ impl<R: Read> Read for Summed<R> {
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
+    use crate::store::Batch;
 
     const ORIGIN: Origin = Origin { store: Id::new([7; 16]), incarnation: 2, commits: 300 };
 
@@ -253,15 +252,15 @@ mod tests {
     #[test]
     fn what_is_kept_is_loaded_again_and_kept_over() {
         let directory = tempfile::tempdir().unwrap();
-        assert_eq!(origin(directory.path()).unwrap(), None);
-        for pairs in [0, 1, STEP, 3 * STEP + 7] {
+        assert_eq!(origin_in(directory.path()).unwrap(), None);
+        for pairs in [0, 1, 1024, 3 * 1024 + 7] {
             let store = filled(pairs);
             keep(directory.path(), &store, ORIGIN).unwrap();
             let loaded = load(directory.path()).unwrap();
             let all = |store: &Memory| store.scan(b"", b"", usize::MAX).unwrap();
             assert_eq!(all(&loaded), all(&store));
         }
-        assert_eq!(origin(directory.path()).unwrap(), Some(ORIGIN));
+        assert_eq!(origin_in(directory.path()).unwrap(), Some(ORIGIN));
     }
 
     #[test]

@@ -1,0 +1,23 @@
+//! What an agent knows of its store before it opens it.
+
+use super::{Cells, CommitNumber, StoreIdentity};
+
+/// What the agent's own directory says of the store: what is opened must be that store, with everything
+/// that was acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Acknowledged {
+    /// Which store it is.
+    pub identity: StoreIdentity,
+    /// The number of the last commit that was acknowledged.
+    pub number: CommitNumber,
+    /// True where nothing was ever committed.
+    pub is_new: bool,
+}
+
+impl Acknowledged {
+    /// Returns what the cell file says.
+    pub(crate) fn of(cells: &Cells) -> Self {
+        let (identity, number) = (cells.identity, cells.commits.get());
+        Self { identity, number, is_new: cells.is_new() }
+    }
+}

@@ -1,0 +1,180 @@
+//! One open database: what guards it, numbers its commits and makes them durable.
+
+use super::entries::Entries;
+use super::failure::{damaged, failed};
+use super::{opening, snapshot};
+use crate::error::{Reason, Result};
+use crate::store::changes::ChangeLog;
+use crate::store::{
+    Batch, Changes, CommitNumber, Limits, Need, Pair, Room, Standing, Store, StoreIdentity, files,
+    syncs,
+};
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// The folder with sled's files in a store's directory.
+pub const DATABASE: &str = "db";
+
+/// How much of the log sled keeps in memory, in bytes.
+const CACHE: u64 = 64 << 20;
+
+/// A store in a folder of its own. One process opens it at a time; a clone is a second opening within that
+/// process.
+#[derive(Clone)]
+pub struct Sled(Arc<Opened>);
+
+struct Opened {
+    entries: Entries,
+    /// sled's log, for the fdatasync that sled leaves out.
+    log: File,
+    /// Written while conditions are checked and a batch is applied; read so that nobody sees half of
+    /// a split value.
+    commits: RwLock<ChangeLog>,
+    broken: AtomicBool,
+    room: Room,
+}
+
+impl Sled {
+    /// Opens the store in `folder`, or makes it. The caller holds a lock that keeps other processes out.
+    pub fn open(folder: &Path) -> Result<Self> {
+        opening::prepare(folder)?;
+        let config = sled::Config::new()
+            .path(folder)
+            .flush_every_ms(None)
+            .cache_capacity(CACHE)
+            .mode(sled::Mode::HighThroughput);
+        let db = catch_unwind(AssertUnwindSafe(|| config.open()))
+            .map_err(|_| damaged(folder, "sled cannot read it"))?
+            .map_err(|cause| failed(folder, &cause))?;
+        let log = files::open_private(&folder.join("db"), false)?;
+        opening::sync_all(folder)?;
+        let room = Room::watch(folder.parent().unwrap_or(folder))?;
+        let (entries, broken) = (Entries::new(db, folder), AtomicBool::new(false));
+        let mut opened = Opened { entries, log, commits: RwLock::default(), broken, room };
+        let number = opened.guarded(|| opened.entries.number())?;
+        opened.commits = RwLock::new(ChangeLog::after(number));
+        Ok(Self(Arc::new(opened)))
+    }
+
+    /// Sets the number of the last commit, which no batch has made: it counts from the next opening on.
+    pub(super) fn set_number(&self, number: CommitNumber) -> Result<()> {
+        self.0.guarded(|| self.0.entries.set_number(number))
+    }
+}
+
+impl Opened {
+    fn alive(&self) -> bool {
+        !self.broken.load(Ordering::Acquire)
+    }
+
+    /// Runs one call into sled; its first failure or panic ends the instance.
+    fn guarded<T>(&self, call: impl FnOnce() -> Result<T>) -> Result<T> {
+        if !self.alive() {
+            return Err(damaged(self.folder(), "an earlier failure ended this instance"));
+        }
+        let result = catch_unwind(AssertUnwindSafe(call))
+            .unwrap_or_else(|_| Err(damaged(self.folder(), "sled gave up")));
+        if result.as_ref().is_err_and(|error| error.reason() != Reason::Conflict) {
+            self.broken.store(true, Ordering::Release);
+        }
+        result
+    }
+
+    /// Runs one look into the store, between two batches.
+    fn reading<T>(&self, look: impl FnOnce(&ChangeLog) -> Result<T>) -> Result<T> {
+        let commits = self.commits.read().unwrap_or_else(PoisonError::into_inner);
+        self.guarded(|| look(&commits))
+    }
+
+    fn write(&self, batch: &Batch, commits: &mut ChangeLog) -> Result<CommitNumber> {
+        for condition in &batch.conditions {
+            condition.holds(self.entries.value(condition.key())?.as_deref())?;
+        }
+        let mut raw = sled::Batch::default();
+        for (key, value) in &batch.writes {
+            self.entries.replace(&mut raw, key, value.as_deref())?;
+        }
+        self.entries.apply(raw, commits.number() + 1)?;
+        Ok(commits.push(batch))
+    }
+
+    fn sync(&self) -> Result<()> {
+        syncs::during(self.folder(), || {
+            self.entries.flush()?;
+            self.log.sync_data().map_err(|cause| files::failed(self.folder(), &cause))
+        })
+    }
+
+    fn folder(&self) -> &Path {
+        self.entries.folder()
+    }
+
+    /// Returns the directory of the store, in which sled's folder is one thing among others.
+    fn directory(&self) -> &Path {
+        self.folder().parent().unwrap_or(self.folder())
+    }
+}
+
+impl Store for Sled {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.0.reading(|_| self.0.entries.value(key))
+    }
+
+    fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<Pair>> {
+        self.0.reading(|_| self.0.entries.pairs(prefix, from, limit))
+    }
+
+    fn apply(&self, batch: &Batch) -> Result<CommitNumber> {
+        batch.check(self.limits())?;
+        let mut commits = self.0.commits.write().unwrap_or_else(PoisonError::into_inner);
+        self.0.guarded(|| self.0.write(batch, &mut commits))
+    }
+
+    fn number(&self) -> Result<CommitNumber> {
+        self.0.reading(|commits| Ok(commits.number()))
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.0.guarded(|| self.0.sync())
+    }
+
+    fn changes(&self, since: CommitNumber) -> Result<Changes> {
+        self.0.reading(|commits| Ok(commits.since(since)))
+    }
+
+    fn limits(&self) -> Limits {
+        Limits::LOCAL
+    }
+
+    fn room(&self, need: Need) -> Result<()> {
+        self.0.room.check(need)
+    }
+
+    fn standing(&self) -> Standing {
+        if self.0.alive() { Standing::Serving } else { Standing::Failed }
+    }
+
+    fn keep_snapshot(&self, identity: StoreIdentity) -> Result<u64> {
+        let directory = self.0.directory();
+        let StoreIdentity { store, incarnation } = identity;
+        let origin = snapshot::Origin { store, incarnation, commits: self.number()? };
+        // One that cannot be read is made anew.
+        if snapshot::origin_in(directory).is_ok_and(|kept| kept == Some(origin)) {
+            return Ok(0);
+        }
+        let size = self.0.log.metadata().map_err(|cause| files::failed(directory, &cause))?.len();
+        self.room(Need::Grow(size))?;
+        snapshot::keep(directory, self, origin).map(|()| size)
+    }
+}
+
+/// Opens the store in `directory` as it is.
+pub fn open(directory: &Path) -> Result<Box<dyn Store>> {
+    Ok(Box::new(Sled::open(&directory.join(DATABASE))?))
+}
+
+#[cfg(test)]
+mod tests;

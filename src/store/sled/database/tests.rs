@@ -1,0 +1,81 @@
+//! The database where sled is hazardous.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use super::*;
+use crate::store::sled::entries::CHUNK;
+
+fn write(key: &[u8], value: Option<Vec<u8>>) -> Batch {
+    Batch { conditions: Vec::new(), writes: vec![(key.to_vec(), value)] }
+}
+
+/// sled never syncs what it puts there.
+fn assert_no_blobs(directory: &Path) {
+    let blobs = std::fs::read_dir(directory.join("blobs")).unwrap();
+    assert_eq!(blobs.count(), 0, "a value went to blobs/");
+}
+
+#[test]
+fn no_value_of_any_size_goes_to_the_blobs() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("db");
+    let store = Sled::open(&path).unwrap();
+    for (number, size) in
+        [0, 1, 4095, 4096, 4097, 100_000, 4 << 20].into_iter().cycle().take(200).enumerate()
+    {
+        let size = if number > 20 { size.min(CHUNK * 3) } else { size };
+        store.apply(&write(format!("{number:03}").as_bytes(), Some(vec![7; size]))).unwrap();
+        store.sync().unwrap();
+    }
+    for number in 0..200 {
+        let neighbours = vec![number as u8; CHUNK - 1];
+        store.apply(&write(format!("n{number:03}").as_bytes(), Some(neighbours))).unwrap();
+    }
+    store.sync().unwrap();
+    assert_no_blobs(&path);
+}
+
+#[test]
+fn a_shorter_value_leaves_no_chunk_of_a_longer_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Sled::open(&directory.path().join("db")).unwrap();
+    for size in [5 * CHUNK, 2 * CHUNK, 10, 3 * CHUNK] {
+        store.apply(&write(b"key", Some(vec![1; size]))).unwrap();
+        assert_eq!(store.get(b"key").unwrap().unwrap().len(), size);
+    }
+    store.apply(&write(b"key", None)).unwrap();
+    assert_eq!(store.0.entries.count(), 1, "the number");
+}
+
+#[test]
+fn an_unfinished_snapshot_is_removed_before_opening() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("db");
+    drop(Sled::open(&path).unwrap());
+    let torn = path.join("snap.00000000000000FF.generating");
+    std::fs::write(&torn, b"torn").unwrap();
+    drop(Sled::open(&path).unwrap());
+    assert!(!torn.exists());
+}
+
+#[test]
+fn an_instance_that_has_failed_answers_nothing_more() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Sled::open(&directory.path().join("db")).unwrap();
+    store.apply(&write(b"key", Some(vec![1]))).unwrap();
+    let failed: Result<()> = store.0.guarded(|| panic!("as sled does on damage"));
+    assert_eq!(failed.unwrap_err().reason(), Reason::StoreDamaged);
+    assert_eq!(store.standing(), Standing::Failed);
+    assert!(store.get(b"key").is_err());
+    assert!(store.sync().is_err());
+}
+
+#[test]
+fn what_sled_cannot_open_is_a_clear_error_that_names_the_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("db");
+    std::fs::create_dir_all(path.join("db")).unwrap();
+    let error = Sled::open(&path).map(|_| ()).unwrap_err();
+    assert_eq!(error.reason(), Reason::StoreDamaged);
+    assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+}

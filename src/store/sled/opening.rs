@@ -1,0 +1,82 @@
+//! What sled leaves undone around an opening: its lock, its torn snapshots, the files it never syncs.
+
+use crate::error::{Reason, Result};
+use crate::store::{files, syncs};
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long an instance that was closed may keep its lock: until the last of sled's threads ends.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How often the lock is tried.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// Makes `directory` ready for sled to open it: there, free, without torn snapshots, and synced.
+pub(super) fn prepare(directory: &Path) -> Result<()> {
+    make_directory(directory)?;
+    remove_unfinished_snapshots(directory)?;
+    wait_until_free(&directory.join("db"))?;
+    // A disk that hangs is seen here, and not in what sled syncs itself as it opens.
+    sync_all(directory)
+}
+
+/// Makes durable what sled has written at opening, and the names it has made.
+pub(super) fn sync_all(directory: &Path) -> Result<()> {
+    // sled would wait for a pipe without end.
+    let holds = |path: &PathBuf| path.exists() && !path.is_dir();
+    for path in entries(directory)?.into_iter().filter(holds) {
+        syncs::during(&path, || files::open_to_read(&path).and_then(|file| file.sync_all()))
+            .map_err(|cause| files::failed(&path, &cause))?;
+    }
+    files::sync_directory(directory)?;
+    directory.parent().map_or(Ok(()), files::sync_directory)
+}
+
+fn make_directory(directory: &Path) -> Result<()> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .map_err(|cause| files::failed(directory, &cause))
+}
+
+/// Waits for an instance that was closed in this process: it keeps its lock a moment longer, and sled
+/// refuses rather than waits. Fails with [`Reason::StoreUnavailable`] where another process keeps it.
+fn wait_until_free(log: &Path) -> Result<()> {
+    if !log.is_file() {
+        return Ok(());
+    }
+    let (file, began) = (files::open_private(log, false)?, Instant::now());
+    loop {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(()),
+            Err(Errno::INTR) => {}
+            Err(Errno::WOULDBLOCK) if began.elapsed() < PATIENCE => std::thread::sleep(PAUSE),
+            Err(Errno::WOULDBLOCK) => {
+                let told = format_args!("{}: another process has opened it", log.display());
+                return Err(Reason::StoreUnavailable.detail(told));
+            }
+            Err(error) => return Err(files::failed(log, &error.into())),
+        }
+    }
+}
+
+/// Removes snapshots that a crash interrupted: sled 0.34.7 refuses to open beside one.
+fn remove_unfinished_snapshots(directory: &Path) -> Result<()> {
+    for path in entries(directory)? {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            std::fs::remove_file(&path).map_err(|cause| files::failed(&path, &cause))?;
+        }
+    }
+    Ok(())
+}
+
+fn entries(directory: &Path) -> Result<Vec<PathBuf>> {
+    std::fs::read_dir(directory)
+        .and_then(|listing| listing.map(|entry| entry.map(|entry| entry.path())).collect())
+        .map_err(|cause| files::failed(directory, &cause))
+}
