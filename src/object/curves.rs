@@ -6,7 +6,7 @@
 //! taken; points are shown in an OCTET STRING, which every client reads.
 
 use super::attributes::Attributes;
-use super::kinds::{Kind, Sizes, public_key_info};
+use super::kind::{Kind, Sizes, public_key_info};
 use super::points;
 use crate::error::{Reason, Result};
 use crate::key::{Parsed, Usage};
@@ -169,11 +169,10 @@ fn own_point(given: &[u8], own: &[u8]) -> Result<()> {
 }
 
 fn describe_public(_: &Secret, attributes: &mut Attributes) -> Result<()> {
-    let key_type = attributes.number(CKA_KEY_TYPE).unwrap_or(CK_UNAVAILABLE_INFORMATION);
-    let (point, info) = match (super::kinds::kind(CKO_PUBLIC_KEY, key_type)?.parse)(
-        &Secret::new(Vec::new()),
-        attributes,
-    )? {
+    let of_type = |kind: &&Kind| Some(kind.key_type) == attributes.number(CKA_KEY_TYPE);
+    let public = [&EC_PUBLIC, &EDWARDS_PUBLIC, &MONTGOMERY_PUBLIC].into_iter().find(of_type);
+    let parse = public.ok_or(Reason::KeyTypeInconsistent)?.parse;
+    let (point, info) = match parse(&Secret::new(Vec::new()), attributes)? {
         Parsed::EcPublic(key) => (key.point()?, key.to_spki()?),
         Parsed::EdwardsPublic(key) => (key.bytes().to_vec(), key.to_spki()?),
         Parsed::MontgomeryPublic(bytes) => (bytes.to_vec(), x25519::public_spki(&bytes)?),

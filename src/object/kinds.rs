@@ -11,45 +11,7 @@ use crate::lc::mac::HmacKey;
 use crate::secret::Secret;
 use pkcs11_sys::*;
 
-/// One class and type of key.
-pub struct Kind {
-    /// Its name in JSON and on the command line.
-    pub name: &'static str,
-    /// `CKA_CLASS`.
-    pub class: u64,
-    /// `CKA_KEY_TYPE`.
-    pub key_type: u64,
-    /// The sizes it comes in, in bits.
-    pub sizes: Sizes,
-    /// The usages that a key has whose template names none.
-    pub usages: &'static [Usage],
-    /// Checks material and fills in the attributes that follow from it.
-    pub describe: fn(&Secret, &mut Attributes) -> Result<()>,
-    /// Reads material into the form its mechanisms use.
-    pub parse: fn(&Secret, &Attributes) -> Result<Parsed>,
-}
-
-impl Kind {
-    /// Returns what material is known by: of a private key its public half, since the same key has several
-    /// encodings (an RSA key's factors in either order, its exponent modulo λ(n) or φ(n)).
-    pub fn identity(&self, material: &Secret) -> Result<Secret> {
-        match self.class {
-            CKO_PRIVATE_KEY => {
-                let parsed = (self.parse)(material, &Attributes::default())?;
-                parsed.public_spki().map(Secret::new)
-            }
-            _ => Ok(material.duplicate()),
-        }
-    }
-
-    /// Material in the one form in which it is kept.
-    pub fn canonical(&self, material: Secret, attributes: &Attributes) -> Result<Secret> {
-        match self.class {
-            CKO_PRIVATE_KEY => (self.parse)(&material, attributes)?.to_pkcs8(),
-            _ => Ok(material),
-        }
-    }
-}
+pub use super::kind::{Kind, Sizes, public_key_info};
 
 /// The least that a private key takes as PKCS#8, in bytes: Ed25519 (RFC 8410, 10.3). No AES key is as
 /// long, so that unwrapping one costs no look.
@@ -60,41 +22,6 @@ pub fn is_private_key(bytes: &Secret) -> bool {
     let mut private = KINDS.iter().filter(|kind| kind.class == CKO_PRIVATE_KEY);
     bytes.len() >= SHORTEST_PKCS8
         && private.any(|kind| (kind.parse)(bytes, &Attributes::default()).is_ok())
-}
-
-/// The sizes a kind of key comes in, in bits.
-pub enum Sizes {
-    /// These alone.
-    These(&'static [u64]),
-    /// Whole bytes from the first to the second.
-    Bytes(u64, u64),
-    /// All from the first to the second.
-    Bits(u64, u64),
-}
-
-impl Sizes {
-    /// The sizes of whole bytes, in bytes.
-    pub fn in_bytes(&self) -> impl Iterator<Item = usize> {
-        let (least, most) = match self {
-            Self::These(sizes) => {
-                (sizes.first().copied().unwrap_or(0), sizes.last().copied().unwrap_or(0))
-            }
-            Self::Bits(least, most) | Self::Bytes(least, most) => (*least, *most),
-        };
-        let bytes = least.div_ceil(8)..=most / 8;
-        bytes
-            .filter(|bytes| self.contain(bytes * 8))
-            .filter_map(|bytes| usize::try_from(bytes).ok())
-    }
-
-    /// Returns whether a key can have this size.
-    pub fn contain(&self, bits: u64) -> bool {
-        match self {
-            Self::These(sizes) => sizes.contains(&bits),
-            Self::Bits(least, most) => (*least..=*most).contains(&bits),
-            Self::Bytes(least, most) => (*least..=*most).contains(&bits) && bits.is_multiple_of(8),
-        }
-    }
 }
 
 /// The longest secret of no particular algorithm, in bits.
@@ -272,20 +199,6 @@ fn describe_rsa_public(_: &Secret, attributes: &mut Attributes) -> Result<()> {
 fn rsa_public(attributes: &Attributes) -> Result<lc::rsa::PublicKey> {
     let part = |kind| attributes.bytes(kind).ok_or(Reason::TemplateIncomplete);
     lc::rsa::PublicKey::from_components(part(CKA_MODULUS)?, part(CKA_PUBLIC_EXPONENT)?)
-}
-
-/// A `CKA_PUBLIC_KEY_INFO` that the template gave must be the key's, in whatever encoding; an empty one
-/// says nothing.
-pub fn public_key_info(computed: &[u8], attributes: &mut Attributes) -> Result<()> {
-    let given = attributes.bytes(CKA_PUBLIC_KEY_INFO).filter(|given| !given.is_empty());
-    let same = given.is_none_or(|given| {
-        given == computed || lc::spki::canonical(given).is_ok_and(|given| given == computed)
-    });
-    if !same {
-        return Err(Reason::AttributeValue.detail("CKA_PUBLIC_KEY_INFO is another key's"));
-    }
-    attributes.set(CKA_PUBLIC_KEY_INFO, computed);
-    Ok(())
 }
 
 /// A length the template gave must be the material's.

@@ -7,6 +7,7 @@ pub mod custom;
 pub mod implied;
 pub mod import_only;
 pub mod json;
+pub mod kind;
 pub mod kinds;
 pub mod marks;
 pub mod points;

@@ -4,7 +4,8 @@
 use super::loaded::{
     CustomKey, Loaded, ObjectBody, Owner, RecordContent, apply_changes, hidden, secret,
 };
-use super::records::{UnsealedRecord, material_terms, metadata_terms, terms};
+use super::records::UnsealedRecord;
+use super::terms::{material_terms, metadata_terms, terms};
 use super::{Answer, Caller, Handle, Login, Token};
 use crate::error::{Reason, Result};
 use crate::id::Id;

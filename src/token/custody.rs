@@ -2,7 +2,8 @@
 
 use super::loaded::ObjectBody;
 use super::plan::Plan;
-use super::records::{UnsealedRecord, material_terms};
+use super::records::UnsealedRecord;
+use super::terms::material_terms;
 use super::{Caller, Handle, Login, Token};
 use crate::error::{Reason, Result};
 use crate::id::Id;

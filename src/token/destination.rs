@@ -3,7 +3,7 @@
 
 use super::custody::label;
 use super::loaded::{CustomKey, Loaded, RecordContent};
-use super::records::TARGET_ID;
+use super::terms::TARGET_ID;
 use super::{Caller, Handle, Token};
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};

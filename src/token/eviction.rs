@@ -5,110 +5,11 @@
 //! expired, the caches drop what no longer holds, and the sessions are visited where one of them may have
 //! a key of it.
 
-use super::loaded::Loaded;
+use super::evictor::NEVER;
 use super::{Slots, Token};
-use crate::clock::{Clock, Seconds};
-use crate::wire::Page;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
-
-/// The second of an end that never comes.
-const NEVER: Seconds = Seconds::MAX;
-
-/// The signs that something has ended, for all tokens of a store.
-pub struct Evictor {
-    /// The store's page, once it is known.
-    page: OnceLock<Arc<Page>>,
-    /// The page's count of changes when it was looked at last.
-    seen: AtomicU64,
-    /// True where a session may hold a key that this process has let go of.
-    had_users: AtomicBool,
-    /// True where one may hold a key that no cache has, because there were too many.
-    uncached: AtomicBool,
-    /// The first second in which something in a cache ends.
-    due: AtomicU64,
-    /// The first second in which an operation under way ends with its key.
-    due_in_sessions: AtomicU64,
-    /// The second in which the clock was looked at last.
-    second: AtomicU64,
-}
-
-impl Default for Evictor {
-    fn default() -> Self {
-        Self {
-            page: OnceLock::new(),
-            seen: AtomicU64::new(0),
-            had_users: AtomicBool::new(false),
-            uncached: AtomicBool::new(false),
-            due: AtomicU64::new(NEVER),
-            due_in_sessions: AtomicU64::new(NEVER),
-            second: AtomicU64::new(0),
-        }
-    }
-}
-
-impl Evictor {
-    /// Notes the page of the store.
-    pub(super) fn watch(&self, page: &Arc<Page>) {
-        let _known = self.page.set(Arc::clone(page));
-    }
-
-    /// Notes that something in a cache ends in that second.
-    pub(super) fn expect(&self, at: Option<Seconds>) {
-        if let Some(at) = at {
-            self.due.fetch_min(at, Ordering::AcqRel);
-        }
-    }
-
-    /// Notes that an object is let go of, whose key a session may hold.
-    pub(super) fn evict(&self, object: &Arc<Loaded>) {
-        if object.is_held_elsewhere() {
-            self.had_users.store(true, Ordering::Release);
-        }
-    }
-
-    /// Notes that objects are let go of that have not ended.
-    pub(super) fn forget(&self) {
-        self.uncached.store(true, Ordering::Release);
-    }
-
-    /// Returns whether anything has happened since the last look.
-    #[inline]
-    fn is_news(&self, clock: &dyn Clock) -> bool {
-        self.has_changed() || self.had_users.load(Ordering::Acquire) || self.may_be_due(clock)
-    }
-
-    #[inline]
-    fn has_changed(&self) -> bool {
-        self.changes() != self.seen.load(Ordering::Acquire)
-    }
-
-    #[inline]
-    fn changes(&self) -> u64 {
-        self.page.get().map_or(0, |page| page.changes())
-    }
-
-    /// Looks at the time once in each second of the clock.
-    #[inline]
-    fn may_be_due(&self, clock: &dyn Clock) -> bool {
-        if self.next() == NEVER {
-            return false;
-        }
-        let second = clock.coarse();
-        second != self.second.load(Ordering::Relaxed)
-            && self.second.swap(second, Ordering::AcqRel) != second
-            && self.next() <= self.time(clock)
-    }
-
-    #[inline]
-    fn next(&self) -> Seconds {
-        self.due.load(Ordering::Acquire).min(self.due_in_sessions.load(Ordering::Acquire))
-    }
-
-    fn time(&self, clock: &dyn Clock) -> Seconds {
-        self.page.get().map_or_else(|| clock.coarse(), |page| page.time(clock))
-    }
-}
+use crate::clock::Seconds;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 impl Slots {
     /// Lets go of what has ended since the last look. `visit` visits the sessions that hold keys, and

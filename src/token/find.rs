@@ -2,8 +2,11 @@
 //! each that is left for the rest. A sensitive value never matches.
 
 use super::attributes::answer;
+use super::cache::OPENED;
 use super::loaded::{Loaded, RecordContent, hidden, secret};
-use super::records::{is_indexed, unexpected};
+use super::records::unexpected;
+use super::searches::{Moment, Terms};
+use super::terms::is_indexed;
 use super::{Answer, Caller, Handle, Login, Token};
 use crate::error::{Reason, Result};
 use crate::id::Id;
@@ -13,14 +16,10 @@ use crate::object::vendor::CKA_KEYSTEAD_MATERIAL_VERSION;
 use crate::object::{Attributes, Template};
 use crate::wire::{Request, Response};
 use pkcs11_sys::*;
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// The most identities in one answer of the agent.
 const PAGE: u32 = 16_384;
-
-/// The number of records that are opened in one round trip when a template needs more than the index.
-pub(super) const OPENED: usize = 256;
 
 impl Token {
     /// The handles of all objects that fit the template and are visible to who is logged in, in the order
@@ -199,42 +198,6 @@ fn differs(object: &Loaded, template: &Template) -> bool {
     let named = template.bytes(CKA_LABEL).is_none_or(|wanted| is_called(own, wanted));
     let differs = |kind| template.bytes(kind).is_some_and(|wanted| own.bytes(kind) != Some(wanted));
     !named || [CKA_CLASS, CKA_KEY_TYPE, CKA_ID].into_iter().any(differs)
-}
-
-/// The moment of a search's answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Moment {
-    generation: u64,
-    epoch: u64,
-}
-
-/// Searches that were answered before.
-#[derive(Default)]
-pub struct Searches(Mutex<HashMap<Terms, (Moment, Vec<Id>)>>);
-
-type Terms = Vec<(u64, Vec<u8>)>;
-
-/// The most searches that are remembered, and below the most results of one: more are quicker asked for
-/// again.
-const REMEMBERED: usize = 1_024;
-const RESULTS: usize = 16;
-
-impl Searches {
-    fn known(&self, terms: &[(u64, Vec<u8>)], moment: Moment) -> Option<Vec<Id>> {
-        let searches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        searches.get(terms).filter(|(then, _)| *then == moment).map(|(_, found)| found.clone())
-    }
-
-    fn keep(&self, terms: &[(u64, Vec<u8>)], moment: Moment, found: &[Id]) {
-        if found.len() > RESULTS {
-            return;
-        }
-        let mut searches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if searches.len() >= REMEMBERED {
-            searches.clear();
-        }
-        searches.insert(terms.to_vec(), (moment, found.to_vec()));
-    }
 }
 
 /// A search for a modulus as older versions kept one of a public key: as clients gave it, with the zero

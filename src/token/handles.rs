@@ -1,12 +1,15 @@
 //! Handles: numbers for the objects of one token, the same for the life of the process.
 
-use super::eviction::Evictor;
-use super::{Handle, loaded::Loaded};
+use super::evictor::Evictor;
+use super::loaded::Loaded;
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
+
+/// An object as the caller names it; the same object keeps its handle for the life of the process.
+pub type Handle = u64;
 
 /// The target of a handle.
 #[derive(Clone)]

@@ -5,7 +5,8 @@
 use super::custody::NAMES;
 use super::destination::{Destination, Import, Target};
 use super::loaded::{Loaded, ObjectBody};
-use super::records::{UnsealedRecord, material_terms, unexpected};
+use super::records::{UnsealedRecord, unexpected};
+use super::terms::material_terms;
 use super::{Caller, Handle, Token};
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};

@@ -1,7 +1,8 @@
 //! What the log calls tokens, keys and what happens to them.
 
+use super::handles::HandleTarget;
 use super::loaded::{Loaded, RecordContent};
-use super::{Handle, HandleTarget, Login, Token, serial};
+use super::{Handle, Login, Token, serial};
 use crate::error::Error;
 use crate::id::Id;
 use crate::key::Event;

@@ -1,6 +1,7 @@
 //! The use cases on one token: each file is one of them; this one is what they share.
 
 mod attributes;
+mod cache;
 mod compare;
 mod copy;
 mod create;
@@ -9,6 +10,7 @@ mod derive;
 mod destination;
 mod destroy;
 mod eviction;
+mod evictor;
 mod find;
 mod generate;
 mod handles;
@@ -21,12 +23,18 @@ mod recheck;
 mod records;
 mod retry;
 mod rotate;
+mod searches;
+mod serial;
 mod slots;
+mod terms;
+mod use_reports;
 mod uses;
 mod wrap;
 mod zero_padding;
 
-pub use slots::{Slots, serial};
+pub use handles::Handle;
+pub use serial::serial;
+pub use slots::Slots;
 
 use crate::clock::{Clock, Seconds, check_ahead};
 use crate::error::{Error, Reason, Result};
@@ -40,15 +48,18 @@ use crate::object::{Attributes, Creation, Template, build, marks};
 use crate::secret::Secret;
 use crate::wire::{Link, Page};
 use arc_swap::ArcSwapOption;
-use eviction::Evictor;
+use cache::{Cache, OPENED};
+use evictor::Evictor;
 use handles::{HandleTarget, Handles};
 use loaded::Loaded;
 use once_cell::sync::OnceCell;
 use pkcs11_sys::{
     CKA_ALWAYS_AUTHENTICATE, CKA_PRIVATE, CKA_TOKEN, CKA_TRUSTED, CKK_RSA, CKO_SECRET_KEY,
 };
+use searches::Searches;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use uses::Uses;
 
 /// The user who is logged in to a token in this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -69,9 +80,6 @@ pub struct Caller {
     /// True where the session may change token objects.
     pub read_write: bool,
 }
-
-/// An object as the caller names it; the same object keeps its handle for the life of the process.
-pub type Handle = u64;
 
 /// The information on a slot's token (`C_GetTokenInfo`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,10 +141,10 @@ pub struct Token {
     settings: Settings,
     handles: Handles,
     ids: IdSource,
-    cache: records::Cache,
-    searches: find::Searches,
+    cache: Cache,
+    searches: Searches,
     evictor: Arc<Evictor>,
-    uses: uses::Uses,
+    uses: Uses,
 }
 
 impl Token {
@@ -293,7 +301,7 @@ impl Token {
     /// The handles of token objects, in the order of `ids`.
     fn handles_of(&self, ids: &[Id]) -> Result<Vec<Handle>> {
         let epoch = self.login_epoch();
-        for some in self.handles.given_before(ids, epoch).chunks(find::OPENED) {
+        for some in self.handles.given_before(ids, epoch).chunks(OPENED) {
             for (&id, object) in some.iter().zip(self.load_all(some)?) {
                 let public = object.is_some_and(|object| !object.header.private);
                 self.handles.outlives(id, public, epoch);

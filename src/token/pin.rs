@@ -1,10 +1,12 @@
 //! Logging in and out, and the PINs: the agent counts every attempt before it compares.
 
-use super::eviction::Evictor;
-use super::find::Searches;
-use super::records::{Cache, unexpected};
+use super::cache::Cache;
+use super::evictor::Evictor;
+use super::handles::Handles;
+use super::records::unexpected;
+use super::searches::Searches;
 use super::uses::Uses;
-use super::{Handles, Login, Settings, Token};
+use super::{Login, Settings, Token};
 use crate::clock::Clock;
 use crate::error::{Reason, Result};
 use crate::id::IdSource;

@@ -1,7 +1,8 @@
 //! Objects about to be: planned one by one, then kept together in one commit or not at all.
 
 use super::loaded::{Loaded, ObjectBody};
-use super::records::{UnsealedRecord, terms};
+use super::records::UnsealedRecord;
+use super::terms::terms;
 use super::{Caller, Handle, Token};
 use crate::error::Result;
 use crate::id::Id;

@@ -1,10 +1,9 @@
 //! Records: read from the agent, opened and kept; sealed and committed.
 
 use super::Token;
-use super::eviction::Evictor;
 use super::loaded::{CustomKey, Loaded, ObjectBody, Owner, RecordContent};
 use super::log_names::loggable;
-use crate::clock::{Seconds, exact_timestamp};
+use crate::clock::exact_timestamp;
 use crate::erasure::Erasure;
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
@@ -12,108 +11,13 @@ use crate::key::policy::Watch;
 use crate::key::seal::{SealContext, TokenKey};
 use crate::key::{Event, Header, Metadata, Role, Tag};
 use crate::lc;
-use crate::object::Attributes;
-use crate::object::properties::{is_searched, searched_on_material, searched_unknown};
-use crate::object::vendor::CKA_KEYSTEAD_KEY_ID;
 use crate::secret::Secret;
 use crate::text::escaped;
 use crate::wire::message::{MAX_ALIAS, MAX_READ};
 use crate::wire::{Change, Expect, Request, Response, Stored};
 use pkcs11_sys::*;
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+use std::sync::Arc;
 use std::time::Duration;
-
-/// The most opened objects that are kept; beyond that the cache starts anew.
-const KEPT: usize = 4_096;
-
-/// A custom key's identifier on its metadata record: the metadata object has no `CKA_ID` of its own,
-/// but an import finds its target by it.
-pub const TARGET_ID: u64 = u64::MAX;
-
-/// The attributes that objects are found by without being opened, beside the properties of custom keys
-/// that are searched.
-const INDEXED: &[u64] = &[
-    CKA_CLASS,
-    CKA_KEY_TYPE,
-    CKA_ID,
-    CKA_LABEL,
-    CKA_APPLICATION,
-    CKA_UNIQUE_ID,
-    CKA_SUBJECT,
-    CKA_MODULUS,
-    TARGET_ID,
-];
-
-/// Returns whether an attribute with this value has a tag.
-pub fn is_indexed(kind: u64, value: &[u8]) -> bool {
-    !value.is_empty() && (INDEXED.contains(&kind) || is_searched(kind))
-}
-
-/// Opened objects by identity.
-pub struct Cache {
-    kept: RwLock<HashMap<Id, Arc<Loaded>>>,
-    evictor: Arc<Evictor>,
-}
-
-impl Cache {
-    /// Makes an empty cache.
-    pub(super) fn new(evictor: Arc<Evictor>) -> Self {
-        Self { kept: RwLock::default(), evictor }
-    }
-
-    pub(super) fn kept(&self, id: Id) -> Option<Arc<Loaded>> {
-        self.kept.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
-    }
-
-    fn keep(&self, loaded: &Arc<Loaded>) {
-        self.evictor.expect(loaded.ends_after(0));
-        let mut kept = self.write();
-        if kept.len() >= KEPT {
-            kept.clear();
-            self.evictor.forget();
-        }
-        if let Some(earlier) = kept.insert(loaded.id, Arc::clone(loaded)) {
-            self.evictor.evict(&earlier);
-        }
-    }
-
-    /// Keeps only what still `holds`, and has not ended at `now`.
-    pub(super) fn retain(&self, now: Seconds, holds: impl Fn(&Loaded) -> bool) {
-        self.write().retain(|_, object| {
-            let stays = object.is_there(now) && holds(object);
-            match stays {
-                true => self.evictor.expect(object.ends_after(now)),
-                false => self.evictor.evict(object),
-            }
-            stays
-        });
-    }
-
-    /// Keeps an object of one login. A logout moves the epoch before it clears the cache, so what is
-    /// kept after that is noticed here and dropped.
-    fn keep_while(&self, loaded: &Arc<Loaded>, same_login: impl Fn() -> bool) {
-        self.keep(loaded);
-        if !same_login() {
-            self.drop_one(loaded.id);
-        }
-    }
-
-    fn drop_one(&self, id: Id) {
-        if let Some(dropped) = self.write().remove(&id) {
-            self.evictor.evict(&dropped);
-        }
-    }
-
-    /// Forgets everything, at a login or logout.
-    pub fn clear(&self) {
-        self.write().drain().for_each(|(_, dropped)| self.evictor.evict(&dropped));
-    }
-
-    fn write(&self) -> RwLockWriteGuard<'_, HashMap<Id, Arc<Loaded>>> {
-        self.kept.write().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// A record to be written: everything but its seal.
 pub struct UnsealedRecord {
@@ -129,45 +33,6 @@ pub struct UnsealedRecord {
     pub terms: Vec<(u64, Vec<u8>)>,
     /// The bytes to seal.
     pub body: Secret,
-}
-
-/// Returns what an object with these attributes is found by: one of a custom key that has no label by the key
-/// ID as a label too.
-pub fn terms(attributes: &Attributes) -> Vec<(u64, Vec<u8>)> {
-    let indexed = attributes.iter().filter(|&(kind, value)| is_indexed(kind, value));
-    let mut terms: Vec<_> = indexed.map(|(kind, value)| (kind, value.to_vec())).collect();
-    let unnamed = attributes.bytes(CKA_LABEL).is_none_or(<[u8]>::is_empty);
-    if let Some(key) = attributes.bytes(CKA_KEYSTEAD_KEY_ID).filter(|_| unnamed) {
-        terms.push((CKA_LABEL, key.to_vec()));
-    }
-    terms
-}
-
-/// Returns what a material record is found by: its own attributes under the names of its custom key.
-pub(super) fn material_terms(
-    id: Id,
-    body: &ObjectBody,
-    key: Id,
-    metadata: &Metadata,
-) -> Vec<(u64, Vec<u8>)> {
-    let mut shown = body.attributes.duplicate();
-    shown.set(CKA_UNIQUE_ID, id.to_string().as_bytes());
-    for (kind, value) in searched_on_material(metadata, key) {
-        shown.set(kind, &value);
-    }
-    let mut terms = terms(&shown);
-    terms.extend(searched_unknown(metadata));
-    terms
-}
-
-/// Returns what the metadata object of a custom key is found by.
-pub(super) fn metadata_terms(shown: &Attributes, metadata: &Metadata) -> Vec<(u64, Vec<u8>)> {
-    let mut terms = terms(shown);
-    if !metadata.identifier.is_empty() {
-        terms.push((TARGET_ID, metadata.identifier.clone()));
-    }
-    terms.extend(searched_unknown(metadata));
-    terms
 }
 
 impl Token {
@@ -402,21 +267,4 @@ fn custom_key(stored: &Stored, header: &Header, opened: &Secret) -> Result<Custo
 /// The agent answered something else than was asked.
 pub fn unexpected() -> Error {
     Reason::AgentRefuses.detail("an answer of the wrong kind")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_of_an_ended_login_is_kept_although_the_cache_was_cleared_before() {
-        let (cache, id) = (Cache::new(Arc::default()), Id::new([1; 16]));
-        let object = Loaded::session(id, Attributes::default(), Secret::from(&[7][..]), None);
-        let object = Arc::new(object);
-        cache.keep_while(&object, || true);
-        assert!(cache.kept(id).is_some());
-        cache.clear();
-        cache.keep_while(&object, || false);
-        assert!(cache.kept(id).is_none());
-    }
 }

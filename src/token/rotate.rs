@@ -5,7 +5,8 @@
 //! that is logged in can make material, so the agent cannot do it alone.
 
 use super::loaded::{CustomKey, Loaded, ObjectBody, RecordContent};
-use super::records::{UnsealedRecord, material_terms};
+use super::records::UnsealedRecord;
+use super::terms::material_terms;
 use super::{Caller, Handle, Login, Token};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;

@@ -1,10 +1,11 @@
 //! The slots of a store: one for each token, and one more in which the next can be initialised.
 //! A token keeps its slot number for good, and a process keeps every slot that it has shown.
 
-use super::eviction::Evictor;
+use super::evictor::Evictor;
 use super::pin::check_length;
 use super::records::unexpected;
 use super::retry::retry_on_conflict;
+use super::serial::serial;
 use super::{Settings, Token, TokenInfo};
 use crate::clock::{Clock, Seconds};
 use crate::error::{Error, Reason, Result};
@@ -293,10 +294,6 @@ pub(super) fn info(entry: &TokenEntry) -> Result<TokenInfo> {
     })
 }
 
-/// A token's serial number: sixteen characters.
-pub fn serial(token: Id) -> String {
-    token.bytes().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
-}
 fn seen(answer: &Response) -> Result<(Seconds, Seconds)> {
     match answer {
         Response::Clock { clock, mark } => Ok((*clock, *mark)),

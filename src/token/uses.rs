@@ -1,20 +1,10 @@
-//! How often each custom key is used: counted in the sessions, gathered here, and told to the agent for
-//! its audit log at most once a minute, and at each logout. An operation that has begun is a use,
-//! and so is each call that begins a message.
-//!
-//! The agent is not started for it, and no operation fails or waits long on its account: what a killed
-//! process, or one whose agent does not answer, has not told of the last minute is not counted.
+//! Uses of custom keys that the agent has not been told of.
 
-use super::Token;
 use crate::clock::Seconds;
 use crate::id::Id;
-use crate::key::Key;
-use crate::key::policy::Watch;
 use crate::key::state::DAY;
-use crate::wire::Request;
-use crate::wire::message::MAX_USES;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Uses that the agent has not been told of.
 #[derive(Default)]
@@ -28,57 +18,30 @@ struct Unreported {
     counts: BTreeMap<(Id, u32), u64>,
 }
 
-impl Token {
-    /// The minute it is, in minutes since 1970 UTC; cheap.
-    pub fn minute(&self) -> u64 {
-        self.clock.coarse() / 60
+impl Uses {
+    /// Counts uses of a key in a `minute`. Returns true for the first of the minute that it is `now`.
+    pub(super) fn count(&self, key: Id, minute: u64, times: u64, now: u64) -> bool {
+        let mut unreported = self.lock();
+        *unreported.counts.entry((key, day(minute * 60))).or_default() += times;
+        std::mem::replace(&mut unreported.reported_at, now) != now
     }
 
-    /// Counts uses of a key in that minute.
-    pub fn count_uses(&self, key: &Key, minute: u64, times: u64) {
-        let (Some(_), Watch::Record { watched, .. }) = (&key.state, &key.watch) else { return };
-        let now = self.minute();
-        let due = {
-            let mut unreported = self.uses.0.lock().unwrap_or_else(PoisonError::into_inner);
-            *unreported.counts.entry((*watched, day(minute * 60))).or_default() += times;
-            std::mem::replace(&mut unreported.reported_at, now) != now
-        };
-        if due {
-            self.report_uses();
-        }
+    /// Takes all counts away: key, day, times.
+    pub(super) fn take(&self) -> Vec<(Id, u32, u64)> {
+        let counts = std::mem::take(&mut self.lock().counts);
+        counts.into_iter().map(|((key, day), times)| (key, day, times)).collect()
     }
 
-    /// Tells the agent, if it runs. What it did not take is told another time.
-    pub fn report_uses(&self) {
-        let counts = {
-            let mut unreported = self.uses.0.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::take(&mut unreported.counts)
-        };
-        if counts.is_empty() {
-            return;
-        }
-        let uses: Vec<_> =
-            counts.into_iter().map(|((key, day), times)| (key, day, times)).collect();
-        uses.chunks(MAX_USES).for_each(|some| self.report_some(some));
-    }
-
-    fn report_some(&self, uses: &[(Id, u32, u64)]) {
-        let told = self.link.tell_running(&Request::Used { token: self.id, uses: uses.to_vec() });
-        if matches!(told, Ok(true)) {
-            return;
-        }
-        log::debug!("uses of keys are not told: {told:?}");
-        let mut unreported = self.uses.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Puts counts back that the agent did not take.
+    pub(super) fn put_back(&self, uses: &[(Id, u32, u64)]) {
+        let mut unreported = self.lock();
         for (key, day, times) in uses {
             *unreported.counts.entry((*key, *day)).or_default() += times;
         }
     }
-}
 
-/// Reports the last uses even where nobody logs out.
-impl Drop for Token {
-    fn drop(&mut self) {
-        self.report_uses();
+    fn lock(&self) -> MutexGuard<'_, Unreported> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,0 +1,97 @@
+//! A key type the token keeps: what a row of [`super::kinds`] says, and how a key's public half is told.
+
+use super::attributes::Attributes;
+use crate::error::{Reason, Result};
+use crate::key::{Parsed, Usage};
+use crate::lc;
+use crate::secret::Secret;
+use pkcs11_sys::*;
+
+/// One class and type of key.
+pub struct Kind {
+    /// Its name in JSON and on the command line.
+    pub name: &'static str,
+    /// `CKA_CLASS`.
+    pub class: u64,
+    /// `CKA_KEY_TYPE`.
+    pub key_type: u64,
+    /// The sizes it comes in, in bits.
+    pub sizes: Sizes,
+    /// The usages that a key has whose template names none.
+    pub usages: &'static [Usage],
+    /// Checks material and fills in the attributes that follow from it.
+    pub describe: fn(&Secret, &mut Attributes) -> Result<()>,
+    /// Reads material into the form its mechanisms use.
+    pub parse: fn(&Secret, &Attributes) -> Result<Parsed>,
+}
+
+impl Kind {
+    /// Returns what material is known by: of a private key its public half, since the same key has several
+    /// encodings (an RSA key's factors in either order, its exponent modulo λ(n) or φ(n)).
+    pub fn identity(&self, material: &Secret) -> Result<Secret> {
+        match self.class {
+            CKO_PRIVATE_KEY => {
+                let parsed = (self.parse)(material, &Attributes::default())?;
+                parsed.public_spki().map(Secret::new)
+            }
+            _ => Ok(material.duplicate()),
+        }
+    }
+
+    /// Material in the one form in which it is kept.
+    pub fn canonical(&self, material: Secret, attributes: &Attributes) -> Result<Secret> {
+        match self.class {
+            CKO_PRIVATE_KEY => (self.parse)(&material, attributes)?.to_pkcs8(),
+            _ => Ok(material),
+        }
+    }
+}
+
+/// The sizes a kind of key comes in, in bits.
+pub enum Sizes {
+    /// These alone.
+    These(&'static [u64]),
+    /// Whole bytes from the first to the second.
+    Bytes(u64, u64),
+    /// All from the first to the second.
+    Bits(u64, u64),
+}
+
+impl Sizes {
+    /// The sizes of whole bytes, in bytes.
+    pub fn in_bytes(&self) -> impl Iterator<Item = usize> {
+        let (least, most) = match self {
+            Self::These(sizes) => {
+                (sizes.first().copied().unwrap_or(0), sizes.last().copied().unwrap_or(0))
+            }
+            Self::Bits(least, most) | Self::Bytes(least, most) => (*least, *most),
+        };
+        let bytes = least.div_ceil(8)..=most / 8;
+        bytes
+            .filter(|bytes| self.contain(bytes * 8))
+            .filter_map(|bytes| usize::try_from(bytes).ok())
+    }
+
+    /// Returns whether a key can have this size.
+    pub fn contain(&self, bits: u64) -> bool {
+        match self {
+            Self::These(sizes) => sizes.contains(&bits),
+            Self::Bits(least, most) => (*least..=*most).contains(&bits),
+            Self::Bytes(least, most) => (*least..=*most).contains(&bits) && bits.is_multiple_of(8),
+        }
+    }
+}
+
+/// A `CKA_PUBLIC_KEY_INFO` that the template gave must be the key's, in whatever encoding; an empty one
+/// says nothing.
+pub fn public_key_info(computed: &[u8], attributes: &mut Attributes) -> Result<()> {
+    let given = attributes.bytes(CKA_PUBLIC_KEY_INFO).filter(|given| !given.is_empty());
+    let same = given.is_none_or(|given| {
+        given == computed || lc::spki::canonical(given).is_ok_and(|given| given == computed)
+    });
+    if !same {
+        return Err(Reason::AttributeValue.detail("CKA_PUBLIC_KEY_INFO is another key's"));
+    }
+    attributes.set(CKA_PUBLIC_KEY_INFO, computed);
+    Ok(())
+}

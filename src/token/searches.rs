@@ -1,0 +1,41 @@
+//! Searches that were answered before, remembered while nothing in the token has changed.
+
+use crate::id::Id;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+/// The moment of a search's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Moment {
+    pub(super) generation: u64,
+    pub(super) epoch: u64,
+}
+
+/// Searches that were answered before.
+#[derive(Default)]
+pub struct Searches(Mutex<HashMap<Terms, (Moment, Vec<Id>)>>);
+
+pub(super) type Terms = Vec<(u64, Vec<u8>)>;
+
+/// The most searches that are remembered, and below the most results of one: more are quicker asked for
+/// again.
+const REMEMBERED: usize = 1_024;
+const RESULTS: usize = 16;
+
+impl Searches {
+    pub(super) fn known(&self, terms: &[(u64, Vec<u8>)], moment: Moment) -> Option<Vec<Id>> {
+        let searches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        searches.get(terms).filter(|(then, _)| *then == moment).map(|(_, found)| found.clone())
+    }
+
+    pub(super) fn keep(&self, terms: &[(u64, Vec<u8>)], moment: Moment, found: &[Id]) {
+        if found.len() > RESULTS {
+            return;
+        }
+        let mut searches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if searches.len() >= REMEMBERED {
+            searches.clear();
+        }
+        searches.insert(terms.to_vec(), (moment, found.to_vec()));
+    }
+}

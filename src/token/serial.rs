@@ -1,0 +1,8 @@
+//! Serial numbers of tokens.
+
+use crate::id::Id;
+
+/// A token's serial number: sixteen characters.
+pub fn serial(token: Id) -> String {
+    token.bytes().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
