@@ -1,9 +1,9 @@
-//! What an agent knows of its store before it opens it.
+//! The knowledge of its store that an agent has before it opens it.
 
 use super::{Cells, CommitNumber, StoreIdentity};
 
-/// What the agent's own directory says of the store: what is opened must be that store, with everything
-/// that was acknowledged.
+/// The word of the agent's own directory about the store: the one that is opened must be that store, with
+/// everything that was acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Acknowledged {
     /// Which store it is.

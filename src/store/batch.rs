@@ -6,7 +6,7 @@ use crate::error::{Reason, Result};
 /// A condition that must hold when a batch is applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Condition {
-    /// Nothing stands at the key.
+    /// No value stands at the key.
     Absent(Vec<u8>),
     /// Exactly this value stands at the key.
     Equals(Vec<u8>, Vec<u8>),
@@ -15,9 +15,9 @@ pub enum Condition {
 /// Changes that happen together or not at all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Batch {
-    /// What must hold; else the batch is a [`crate::error::Reason::Conflict`] and changes nothing.
+    /// The conditions that must all hold; else the batch is a [`Reason::Conflict`] and changes nothing.
     pub conditions: Vec<Condition>,
-    /// Key and new value; a value of `None` removes the key.
+    /// Keys and their new values; `None` removes the key.
     pub writes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
 }
 

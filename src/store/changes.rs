@@ -27,7 +27,7 @@ pub enum Changes {
 /// The size of the keys that are kept, in bytes.
 const KEPT: usize = 4 << 20;
 
-/// What a key takes beside its bytes, in bytes.
+/// The size of a key beside its bytes, in bytes.
 const BESIDE: usize = size_of::<Vec<u8>>();
 
 /// The number of the last commit, and the keys of as many commits before it as [`KEPT`] holds.

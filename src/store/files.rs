@@ -1,4 +1,4 @@
-//! Files of a store: how they are opened and synced, and what their errors mean.
+//! The files of a store: opened, synced and removed in one way, and the meaning of their errors.
 
 use super::syncs;
 use crate::error::{Error, Reason, Result};
@@ -44,7 +44,7 @@ pub fn sync_directory(path: &Path) -> Result<()> {
     synced.map_err(|cause| failed(path, &cause))
 }
 
-/// What an operating system's error on `path` means to a caller.
+/// Returns the error that an operating system's error on `path` is to a caller, with its remedy.
 pub fn failed(path: &Path, cause: &io::Error) -> Error {
     let otherwise = match cause.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound => Reason::AgentAbsent,

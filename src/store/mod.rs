@@ -1,4 +1,4 @@
-//! Where sealed records lie. A store knows bytes: no keys, no PINs, no PKCS#11.
+//! Stores of sealed records. A store knows bytes: no keys, no PINs, no PKCS#11.
 
 mod acknowledged;
 mod batch;
@@ -29,10 +29,10 @@ use crate::error::Result;
 /// Key and value, as [`Store::scan`] yields them.
 pub type Pair = (Vec<u8>, Vec<u8>);
 
-/// How many pairs one scan brings.
+/// The number of pairs of one scan.
 const PAGE: usize = 1024;
 
-/// Calls `visit` for each pair under `prefix`, ascending, until it says false.
+/// Calls `visit` for each pair under `prefix`, ascending, until it returns false.
 pub fn each(
     store: &dyn Store,
     prefix: &[u8],
@@ -96,7 +96,7 @@ pub trait Store: Send + Sync {
     /// `need` says. Deletions may use a reserve.
     fn room(&self, need: Need) -> Result<()>;
 
-    /// Returns what can be expected of this instance.
+    /// Returns the service that this instance gives.
     fn standing(&self) -> Standing;
 
     /// Keeps a copy for the day on which the store cannot be opened, with its identity and incarnation, and
@@ -105,18 +105,18 @@ pub trait Store: Send + Sync {
     fn keep_snapshot(&self, identity: StoreIdentity) -> Result<u64>;
 }
 
-/// What can be expected of an open store.
+/// The service that an open store gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// It serves, and keeps what is written.
+    /// It serves, and keeps every write.
     Serving,
-    /// It can only be read: what is applied is seen, and lost at the end.
+    /// It can only be read: a batch is seen once it is applied, and lost at the end.
     ReadOnly(ReadOnly),
     /// A failure has ended this instance.
     Failed,
 }
 
-/// Why a store can only be read.
+/// The reason for which a store can only be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadOnly {
     /// Its file system is full, and its snapshot, which has everything, is served instead.
@@ -126,7 +126,7 @@ pub enum ReadOnly {
 }
 
 impl ReadOnly {
-    /// Returns what ends it, as the end of a sentence.
+    /// Returns the remedy, as the end of a sentence.
     pub fn way_out(self) -> &'static str {
         match self {
             Self::Full => "the store is opened again once there is room on its file system",

@@ -1,48 +1,48 @@
-//! The makers of stores: which kind lies at a location, and how it is opened, rebuilt and removed.
+//! The makers of stores: the kind that lies at a location is opened, rebuilt and removed.
 
 use super::sled::{build, database, rescue};
 use super::{Acknowledged, CommitNumber, Location, Put, Store};
 use crate::error::Result;
 
-/// Opens the store at `location`, which must have everything that is [`Acknowledged`]. Where
-/// that fails and there is a copy that helps, the copy is served to be read, see [`Standing`].
+/// Opens the store at `location`, which must have everything that is [`Acknowledged`]. Where that fails and a
+/// copy has it, the copy is served to be read, see [`Standing`](super::Standing).
 pub fn open(location: &Location, acknowledged: &Acknowledged) -> Result<Box<dyn Store>> {
     match location {
         Location::Directory(directory) => rescue::open(directory, acknowledged),
     }
 }
 
-/// Opens the store at `location` as it is, for somebody who has yet to find out what it is.
+/// Opens the store at `location` as it is, compared with nothing.
 pub fn open_unverified(location: &Location) -> Result<Box<dyn Store>> {
     match location {
         Location::Directory(directory) => database::open(directory),
     }
 }
 
-/// Opens the store at `location` though it may lack commits. Where its copy has more, the store is built
-/// anew from that first, and what was there is kept; true then.
+/// Opens the store at `location` though it may lack commits. Where its copy has more, builds the store anew
+/// from that first, keeps the old one aside, and returns true beside it.
 pub fn mend(location: &Location, acknowledged: &Acknowledged) -> Result<(Box<dyn Store>, bool)> {
     match location {
         Location::Directory(directory) => rescue::mend(directory, acknowledged),
     }
 }
 
-/// Has the next opening verify everything before it serves it: an instance has failed.
+/// Has the next opening read everything before it serves: an instance has failed.
 pub fn suspect(location: &Location) {
     match location {
         Location::Directory(directory) => rescue::suspect(directory),
     }
 }
 
-/// Returns true where the next opening verifies everything.
+/// Returns true where the next opening reads everything.
 pub fn is_suspect(location: &Location) -> bool {
     match location {
         Location::Directory(directory) => rescue::is_suspect(directory),
     }
 }
 
-/// Puts a store at `location` in place of what is there, from the pairs that `fill` puts; `number` is the
-/// number of its last commit. Nothing has changed unless it returns `Ok`; then the store is durable.
+/// Puts a new store in the place of the one at `location`, from the pairs that `fill` puts; `number` is the
+/// number of its last commit. The new store is whole and durable before it takes the place.
 pub fn replace(
     location: &Location,
     number: CommitNumber,
@@ -53,7 +53,7 @@ pub fn replace(
     }
 }
 
-/// Returns true where there are records at `location`, whatever they are worth.
+/// Returns true where there are records at `location`, sound or not.
 pub fn exists(location: &Location) -> bool {
     match location {
         Location::Directory(directory) => directory.join(database::DATABASE).exists(),
@@ -67,7 +67,7 @@ pub fn remove(location: &Location) -> Result<()> {
     }
 }
 
-/// Removes what a [`replace`] that was cut short has left at `location`.
+/// Removes the remains of a [`replace`] that was cut short at `location`.
 pub fn remove_unfinished(location: &Location) -> Result<()> {
     match location {
         Location::Directory(directory) => build::remove_unfinished(directory),

@@ -9,29 +9,29 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Free bytes below which nothing may grow: what sled may write for one commit of the largest size,
-/// with its segments and its snapshot.
+/// The free bytes below which nothing may grow: the most that sled writes for one commit of the largest
+/// size, with its segments and its snapshot.
 pub const RESERVE: u64 = 16 << 20;
 
 /// The size of the ballast file, in bytes.
 pub const BALLAST: u64 = 4 << 20;
 
-/// What it is called in the store's directory.
+/// The ballast's name in the store's directory.
 const BALLAST_NAME: &str = "ballast";
 
-/// What a change needs the room for.
+/// The purpose for which a change needs room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
-    /// The store grows by about so many bytes.
+    /// Growth by about so many bytes.
     Grow(u64),
-    /// Something is deleted or erased.
+    /// A deletion or an erasure.
     Shrink,
 }
 
 /// The watch over free space around one store.
 pub struct Room {
     ballast: PathBuf,
-    /// Whether the ballast was given up, or never laid.
+    /// True where the ballast was given up, or never laid.
     light: AtomicBool,
     free: Box<dyn Fn() -> io::Result<u64> + Send + Sync>,
 }
@@ -59,7 +59,7 @@ impl Room {
         Ok(room)
     }
 
-    /// Gives the ballast up for a store that cannot even be opened; whether there was any.
+    /// Gives the ballast up for a store that cannot even be opened, and returns true if there was any.
     pub fn give_up_ballast(directory: &Path) -> Result<bool> {
         let ballast = directory.join(BALLAST_NAME);
         match std::fs::remove_file(&ballast) {
@@ -133,8 +133,8 @@ fn available(directory: &Path) -> io::Result<u64> {
     Ok(free.min(growth(directory, getrlimit(Resource::Fsize).current)))
 }
 
-/// By how many bytes each of the store's files may grow, where files may have that size. The ballast
-/// does not grow.
+/// Returns by how many bytes each of the store's files may grow, where files may have that size at the most.
+/// The ballast does not grow.
 fn growth(directory: &Path, most: Option<u64>) -> u64 {
     let Some(most) = most else { return u64::MAX };
     let largest = |folder: &Path| {
@@ -146,8 +146,8 @@ fn growth(directory: &Path, most: Option<u64>) -> u64 {
     most.saturating_sub(largest(directory).max(largest(&directory.join("db"))))
 }
 
-/// Whether the store in `directory` may be opened by a process whose files may not have any size: what
-/// cannot be written to its end would be damage.
+/// Fails with [`Reason::AgentAbsent`] where the limit of this process on the size of files (`RLIMIT_FSIZE`)
+/// does not leave the store in `directory` room to grow: a file that is cut short would be damage.
 pub fn check_growth(directory: &Path) -> Result<()> {
     let most = getrlimit(Resource::Fsize).current;
     match (most, growth(directory, most)) {

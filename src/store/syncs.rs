@@ -1,10 +1,10 @@
-//! The syncs that this process waits for: which file each is of, and since when.
+//! The syncs that this process waits for, each with its file and its beginning.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// One for the process: a disk that hangs is no one store's.
+/// The syncs of the whole process: a disk that hangs is no one store's.
 static UNDER_WAY: Mutex<Vec<Pending>> = Mutex::new(Vec::new());
 
 #[derive(Debug)]
@@ -14,14 +14,14 @@ struct Pending {
     since: Instant,
 }
 
-/// Makes the file or directory at `path` durable by `sync`, which is seen as long as it takes.
+/// Runs `sync`, which makes the file or directory at `path` durable, and lets it be seen meanwhile.
 pub fn during<T>(path: &Path, sync: impl FnOnce() -> T) -> T {
     let _seen = Seen::new(path);
     sync()
 }
 
-/// The sync of something in that directory, or of the directory, that has taken longest until now, and how
-/// long.
+/// Returns the file of the sync in that directory, or of the directory, that has taken longest until now,
+/// and its duration.
 pub fn longest(directory: &Path) -> Option<(PathBuf, Duration)> {
     let under_way = lock();
     let here = under_way.iter().filter(|sync| sync.path.starts_with(directory));
@@ -29,7 +29,7 @@ pub fn longest(directory: &Path) -> Option<(PathBuf, Duration)> {
     Some((longest.path.clone(), longest.since.elapsed()))
 }
 
-/// Takes a sync off the list, also where it panics.
+/// The entry of one sync, taken off the list when it is dropped, also where the sync panics.
 struct Seen(u64);
 
 impl Seen {

@@ -1,4 +1,4 @@
-//! One open database: what guards it, numbers its commits and makes them durable.
+//! One open database: guarded against its own failures, its commits numbered and made durable.
 
 use super::entries::Entries;
 use super::failure::{damaged, failed};
@@ -18,7 +18,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 /// The folder with sled's files in a store's directory.
 pub const DATABASE: &str = "db";
 
-/// How much of the log sled keeps in memory, in bytes.
+/// The part of its log that sled keeps in memory, in bytes.
 const CACHE: u64 = 64 << 20;
 
 /// A store in a folder of its own. One process opens it at a time; a clone is a second opening within that
@@ -30,8 +30,8 @@ struct Opened {
     entries: Entries,
     /// sled's log, for the fdatasync that sled leaves out.
     log: File,
-    /// Written while conditions are checked and a batch is applied; read so that nobody sees half of
-    /// a split value.
+    /// The last commits. Locked for writing while a batch is compared and applied, and for reading while a
+    /// value is put together, so that nobody sees half of a split value.
     commits: RwLock<ChangeLog>,
     broken: AtomicBool,
     room: Room,
@@ -171,7 +171,7 @@ impl Store for Sled {
     }
 }
 
-/// Opens the store in `directory` as it is.
+/// Opens the store in `directory` as it is, compared with nothing.
 pub fn open(directory: &Path) -> Result<Box<dyn Store>> {
     Ok(Box::new(Sled::open(&directory.join(DATABASE))?))
 }

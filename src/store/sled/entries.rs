@@ -1,4 +1,4 @@
-//! What stands in sled, and how values longer than sled should see are split.
+//! The entries in sled. Values longer than sled should see are split.
 //!
 //! # Entries, byte by byte
 //!
@@ -33,7 +33,7 @@ pub(super) struct Entries {
 }
 
 impl Entries {
-    /// Reads and writes what stands in `db`, whose files lie in `folder`.
+    /// Returns the entries of `db`, whose files lie in `folder`.
     pub(super) fn new(db: sled::Db, folder: &Path) -> Self {
         Self { db, folder: folder.to_owned() }
     }
@@ -99,10 +99,9 @@ impl Entries {
     /// Returns the number of the last commit as it stands in the store. A build for the first format,
     /// which keeps it in the row `M` alone, may have gone on meanwhile.
     pub(super) fn number(&self) -> Result<CommitNumber> {
-        let kept = match self.entry(NUMBER)? {
-            Some(kept) => <[u8; 8]>::try_from(&*kept).ok().map(u64::from_be_bytes),
-            None => None,
-        };
+        let kept = self.entry(NUMBER)?.map(|kept| <[u8; 8]>::try_from(&*kept));
+        let kept = kept.transpose().map_err(|_| damaged(&self.folder, "its number of commits"))?;
+        let kept = kept.map(u64::from_be_bytes);
         let first = self.value(b"M")?.and_then(|row| first_format::number(&row));
         Ok(kept.max(first).unwrap_or(0))
     }

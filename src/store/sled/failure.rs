@@ -1,10 +1,10 @@
-//! What a failure of sled means to a caller.
+//! The meaning of sled's failures to a caller.
 
 use crate::error::{Error, Reason};
 use crate::store::files;
 use std::path::Path;
 
-/// Returns what sled's error in `folder` means.
+/// Returns the error that sled's error in `folder` is to a caller.
 pub(super) fn failed(folder: &Path, cause: &sled::Error) -> Error {
     match cause {
         sled::Error::Io(cause) => files::failed(folder, cause),
@@ -12,7 +12,7 @@ pub(super) fn failed(folder: &Path, cause: &sled::Error) -> Error {
     }
 }
 
-/// Says that the database in `folder` is damaged, and what helps.
+/// Returns the error of a damaged database in `folder`, with its remedy.
 pub(super) fn damaged(folder: &Path, what: impl std::fmt::Display) -> Error {
     Reason::StoreDamaged.detail(format_args!(
         "{}: {what}; restore the store's directory as a whole from a backup",

@@ -1,4 +1,4 @@
-//! What a store of the first format, which keeps no commit number of its own, says of its number.
+//! The commit number of a store of the first format, which has no entry for it.
 
 use crate::store::CommitNumber;
 

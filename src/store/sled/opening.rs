@@ -1,4 +1,4 @@
-//! What sled leaves undone around an opening: its lock, its torn snapshots, the files it never syncs.
+//! The care that sled needs around an opening: for its lock, its torn snapshots, the files it never syncs.
 
 use crate::error::{Reason, Result};
 use crate::store::{files, syncs};
@@ -8,10 +8,10 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// How long an instance that was closed may keep its lock: until the last of sled's threads ends.
+/// The time that an instance that was closed may keep its lock: until the last of sled's threads ends.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How often the lock is tried.
+/// The pause between two tries of the lock.
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// Makes `directory` ready for sled to open it: there, free, without torn snapshots, and synced.
@@ -23,7 +23,7 @@ pub(super) fn prepare(directory: &Path) -> Result<()> {
     sync_all(directory)
 }
 
-/// Makes durable what sled has written at opening, and the names it has made.
+/// Syncs the files that sled has written at opening, and the names that it has made.
 pub(super) fn sync_all(directory: &Path) -> Result<()> {
     // sled would wait for a pipe without end.
     let holds = |path: &PathBuf| path.exists() && !path.is_dir();

@@ -13,9 +13,9 @@ use std::path::Path;
 /// The file that says that the store has failed under an agent.
 const SUSPECT: &str = "db.doubted";
 
-/// Opens the records in `directory`, or, where that fails or they lack what was acknowledged, what the
-/// snapshot has beyond them: that can only be read. So it is with a full disk, if the snapshot has
-/// everything; but first the ballast is given up, since even opening writes something.
+/// Opens the records in `directory`. Where that fails or they lack acknowledged commits, and the snapshot has
+/// more, the snapshot is served to be read. So it is with a full disk, if the snapshot has everything; but
+/// first the ballast is given up, since even opening writes something.
 pub fn open(directory: &Path, acknowledged: &Acknowledged) -> Result<Box<dyn Store>> {
     let mut opened = open_whole(directory, acknowledged);
     if failed_with(&opened, Reason::StoreFull) && Room::give_up_ballast(directory)? {
@@ -36,7 +36,7 @@ pub fn open(directory: &Path, acknowledged: &Acknowledged) -> Result<Box<dyn Sto
 }
 
 /// Opens the records in `directory` though they may lack commits. Where they cannot be opened, or the
-/// snapshot has more, they are built anew from it first, and what was there stays beside; true then.
+/// snapshot has more, builds them anew from it first, keeps the old ones aside, and returns true beside them.
 pub fn mend(directory: &Path, acknowledged: &Acknowledged) -> Result<(Box<dyn Store>, bool)> {
     let rebuilt = rebuild(directory, acknowledged)?;
     Ok((Box::new(open_database(directory, acknowledged)?), rebuilt))
@@ -133,7 +133,7 @@ fn readable(directory: &Path, acknowledged: &Acknowledged) -> Result<Option<Comm
     }
 }
 
-/// Builds the database anew where the snapshot has more; what was there stays beside it.
+/// Builds the database anew where the snapshot has more, keeps the old one aside, and returns true then.
 fn rebuild(directory: &Path, acknowledged: &Acknowledged) -> Result<bool> {
     let has = readable(directory, acknowledged)?;
     let Some(kept) =

@@ -8,7 +8,7 @@ use crate::store::{
 };
 use std::path::Path;
 
-/// What a snapshot holds, in memory. A batch changes what is served, and nothing that lasts.
+/// The pairs of a snapshot, in memory. A batch changes them there, and in nothing that lasts.
 pub struct ServedSnapshot {
     memory: Memory,
     room: Room,

@@ -27,7 +27,7 @@ const MAGIC: &[u8; 16] = b"keystead pairs\0\x01";
 /// The longest value that a store holds: what fits into a frame of the protocol, and some.
 const MAX_VALUE: u32 = 8 << 20;
 
-/// Of which store a snapshot is, and of which of its commits.
+/// The store that a snapshot is of, and the commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Origin {
     /// The store's identity.
@@ -39,7 +39,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Whether it is of the store with this identity and incarnation.
+    /// Returns true where it is of the store with this identity and incarnation.
     pub(crate) fn is_of(&self, identity: StoreIdentity) -> bool {
         self.identity() == identity
     }
@@ -50,7 +50,7 @@ impl Origin {
     }
 }
 
-/// Keeps what `store` holds, durably, in place of what was kept before.
+/// Keeps all pairs of `store`, durably, in place of the snapshot before.
 pub fn keep(directory: &Path, store: &dyn Store, origin: Origin) -> Result<()> {
     let (path, unfinished) = (place(directory), directory.join("snapshot.new"));
     let written =
@@ -80,14 +80,14 @@ fn write(path: &Path, store: &dyn Store, origin: Origin) -> Result<()> {
     syncs::during(path, || file.sync_all()).map_err(failed)
 }
 
-/// Returns whose snapshot is kept with the records at `location`; none where there is none. Nothing else
-/// of it is read.
+/// Returns the origin of the snapshot that is kept with the records at `location`; none where there is none.
+/// Nothing else of it is read.
 pub fn origin(location: &Location) -> Result<Option<Origin>> {
     let Location::Directory(directory) = location;
     origin_in(directory)
 }
 
-/// The same of the snapshot in `directory`.
+/// Returns the origin of the snapshot in `directory`.
 pub(super) fn origin_in(directory: &Path) -> Result<Option<Origin>> {
     let path = place(directory);
     match files::open_to_read(&path) {
@@ -148,7 +148,7 @@ fn put(out: &mut impl Write, key: &[u8], value: &[u8]) -> io::Result<()> {
     out.write_all(value)
 }
 
-/// Runs through all pairs, then compares the sum, and returns whose they are.
+/// Runs through all pairs, then compares the sum, and returns their origin.
 fn each(path: &Path, mut visit: impl FnMut(Vec<u8>, Vec<u8>) -> Result<()>) -> Result<Origin> {
     let file = files::open_to_read(path).map_err(|cause| files::failed(path, &cause))?;
     let mut input = Summed { inner: BufReader::new(file), sum: Sha256::new() };
