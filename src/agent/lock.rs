@@ -52,6 +52,16 @@ impl Lock {
         &self.records
     }
 
+    /// Returns the directories of this machine in which the store has files.
+    pub fn directories(&self) -> Vec<PathBuf> {
+        let records = self.records.local().filter(|records| *records != self.directory);
+        [Some(self.directory.as_path()), records]
+            .into_iter()
+            .flatten()
+            .map(Path::to_owned)
+            .collect()
+    }
+
     /// Returns the right to open a store whose records lie at `records`.
     pub fn with_records(self, records: Location) -> Self {
         Self { records, ..self }

@@ -94,7 +94,7 @@ impl<'a> MainLoop<'a> {
         working: impl Fn(Option<&Error>) + Send + 'static,
     ) -> Result<Self> {
         let directory = lock.directory();
-        check_growth(directory)?;
+        lock.directories().iter().try_for_each(|directory| check_growth(directory))?;
         let keeps_socket = handed.is_some();
         let owner = directory.metadata().map_err(absent)?.uid();
         let short = Short::of_agent(owner)?.filter(|_| options.makes_way);
@@ -111,7 +111,7 @@ impl<'a> MainLoop<'a> {
             }
             working(stalled);
         };
-        let watchdog = Watchdog::new(directory.to_owned(), options.patience);
+        let watchdog = Watchdog::new(lock.directories(), options.patience);
         let acceptor = Acceptor::new(listener, short, watchdog, show_life).map_err(absent)?;
         lock.listening().map_err(absent)?;
         let records = lock.records();

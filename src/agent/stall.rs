@@ -10,20 +10,20 @@ use std::time::Duration;
 /// How the agent of one store sees that it is stalled.
 #[derive(Debug, Clone)]
 pub struct Watchdog {
-    directory: PathBuf,
+    directories: Vec<PathBuf>,
     patience: Duration,
 }
 
 impl Watchdog {
-    /// Of the store in that directory. A sync may take as long as `patience`.
-    pub fn new(directory: PathBuf, patience: Duration) -> Self {
-        Self { directory, patience }
+    /// Watches the store whose files lie in these directories. A sync may take as long as `patience`.
+    pub fn new(directories: Vec<PathBuf>, patience: Duration) -> Self {
+        Self { directories, patience }
     }
 
     /// What those who wait are told: the file, the process and what helps. None as long as every sync
     /// under way may take longer.
     pub fn stalled(&self) -> Option<Error> {
-        let (path, lasts) = syncs::longest(&self.directory)?;
+        let (path, lasts) = syncs::longest(&self.directories)?;
         (lasts >= self.patience).then(|| {
             let own = std::process::id();
             let remedy = AgentProcess::numbered(own).map(|agent| agent.remedy());
@@ -48,7 +48,7 @@ mod tests {
     fn a_sync_that_lasts_too_long_is_told_with_file_process_and_remedy() {
         let folder = PathBuf::from("/nowhere/stall");
         let (strict, lenient) = (Duration::ZERO, Duration::from_secs(60));
-        let [strict, lenient] = [strict, lenient].map(|it| Watchdog::new(folder.clone(), it));
+        let [strict, lenient] = [strict, lenient].map(|it| Watchdog::new(vec![folder.clone()], it));
         assert_eq!(strict.stalled(), None, "nothing is synced");
         let error = syncs::during(&folder.join("db"), || {
             assert_eq!(lenient.stalled(), None);

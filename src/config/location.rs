@@ -37,6 +37,13 @@ impl Location {
         }
     }
 
+    /// Returns the directory of this machine in which the records lie, if they do.
+    pub fn local(&self) -> Option<&Path> {
+        match self {
+            Self::Directory(directory) => Some(directory),
+        }
+    }
+
     /// Returns the directory of the agent that serves these records: records of this machine lie in it.
     pub fn agent_directory(&self) -> &Path {
         match self {

@@ -20,11 +20,12 @@ pub fn during<T>(path: &Path, sync: impl FnOnce() -> T) -> T {
     sync()
 }
 
-/// Returns the file of the sync in that directory, or of the directory, that has taken longest until now,
-/// and its duration.
-pub fn longest(directory: &Path) -> Option<(PathBuf, Duration)> {
+/// Returns the file of the sync in one of these directories, or of one of them, that has taken longest until
+/// now, and its duration.
+pub fn longest(directories: &[PathBuf]) -> Option<(PathBuf, Duration)> {
     let under_way = lock();
-    let here = under_way.iter().filter(|sync| sync.path.starts_with(directory));
+    let is_here = |path: &Path| directories.iter().any(|directory| path.starts_with(directory));
+    let here = under_way.iter().filter(|sync| is_here(&sync.path));
     let longest = here.min_by_key(|sync| sync.since)?;
     Some((longest.path.clone(), longest.since.elapsed()))
 }
@@ -58,7 +59,7 @@ mod tests {
 
     #[test]
     fn the_longest_sync_of_a_directory_is_seen_until_it_is_over() {
-        let of = |directory: &str| longest(Path::new(directory)).map(|(path, _)| path);
+        let of = |directory: &str| longest(&[directory.into()]).map(|(path, _)| path);
         let (first, second) = (Path::new("/nowhere/a/first"), Path::new("/nowhere/a/second"));
         during(first, || {
             during(second, || assert_eq!(of("/nowhere/a").as_deref(), Some(first)));

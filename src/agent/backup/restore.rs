@@ -66,7 +66,9 @@ fn restore_in(lock: &Lock, content: &Backup, how: How<'_>) -> Result<Restored> {
     let own = survey(lock, content)?;
     let other = living.map(|living| cells_of(living, content)).transpose()?;
     let size = content.records.iter().map(|record| record.sealed.len() as u64 + 1024).sum();
-    Room::watch(lock.directory())?.check(Need::Grow(size))?;
+    if let Some(directory) = lock.records().local() {
+        Room::watch(directory)?.check(Need::Grow(size))?;
+    }
 
     let mark =
         [&own, &other].into_iter().flatten().map(|cells| cells.time.get()).max().unwrap_or(0);
