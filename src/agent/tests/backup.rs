@@ -36,7 +36,7 @@ fn elsewhere(content: &[u8], living: Option<&Path>) -> (World, Restored) {
 fn restored_in(world: &World, content: &[u8], living: Option<&Path>) -> Result<Restored> {
     let Claim::Ours(lock) = claim(&world.path()).unwrap() else { panic!("served") };
     let how = How { living, clock: world.clock.clone(), grace: world.grace };
-    restore(&lock, &Backup::decode(content).unwrap(), how)
+    restore(&lock.with_records(world.records()), &Backup::decode(content).unwrap(), how)
 }
 
 /// A world with a custom key and an object, and its backup.
@@ -83,6 +83,20 @@ fn a_backup_holds_everything_and_is_a_whole_store_elsewhere() {
     third.start();
     let Response::Tokens(tokens) = third.connect().ask(Request::Tokens) else { panic!() };
     assert_eq!(tokens[0].wrong, (0, 1), "wrong PINs stay counted");
+}
+
+#[test]
+fn a_backup_is_restored_to_where_the_records_belong() {
+    let (_first, content) = backed_up();
+    let records = tempfile::tempdir().unwrap();
+    let mut world = World::empty(START);
+    world.elsewhere = Some(records.path().to_owned());
+    assert_eq!(restored_in(&world, &content, None), Ok(one_of_each(0)));
+    assert!(records.path().join("db").exists() && !world.path().join("db").exists());
+    world.start();
+    assert!(is_live(&world));
+    world.stop().unwrap();
+    assert_eq!(reason(restored_in(&world, &content, None)), Reason::StoreNotEmpty);
 }
 
 #[test]

@@ -123,8 +123,9 @@ impl Entries {
     }
 
     #[cfg(test)]
-    pub(super) fn count(&self) -> usize {
-        self.db.iter().count()
+    pub(super) fn all(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let entries = self.db.iter().filter_map(std::result::Result::ok);
+        entries.map(|(key, value)| (key.to_vec(), value.to_vec())).collect()
     }
 
     fn failed(&self, cause: &sled::Error) -> Error {

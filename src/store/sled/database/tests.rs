@@ -36,6 +36,23 @@ fn no_value_of_any_size_goes_to_the_blobs() {
 }
 
 #[test]
+fn entries_equal_their_golden_bytes() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Sled::open(&directory.path().join("db")).unwrap();
+    store.apply(&write(b"k", Some(vec![9; CHUNK + 1]))).unwrap();
+    store.apply(&write(b"s", Some(b"short".to_vec()))).unwrap();
+    let entry = |key: &[u8], value: &[u8]| (key.to_vec(), value.to_vec());
+    let expected = [
+        entry(b"c\0\x01k\0\0\0\0", &[9; CHUNK]),
+        entry(b"c\0\x01k\0\0\0\x01", &[9]),
+        entry(b"n", &[0, 0, 0, 0, 0, 0, 0, 2]),
+        entry(b"vk", &[1, 0, 0, 0, 2]),
+        entry(b"vs", b"\0short"),
+    ];
+    assert_eq!(store.0.entries.all(), expected);
+}
+
+#[test]
 fn a_shorter_value_leaves_no_chunk_of_a_longer_one() {
     let directory = tempfile::tempdir().unwrap();
     let store = Sled::open(&directory.path().join("db")).unwrap();
@@ -44,7 +61,7 @@ fn a_shorter_value_leaves_no_chunk_of_a_longer_one() {
         assert_eq!(store.get(b"key").unwrap().unwrap().len(), size);
     }
     store.apply(&write(b"key", None)).unwrap();
-    assert_eq!(store.0.entries.count(), 1, "the number");
+    assert_eq!(store.0.entries.all().len(), 1, "the number");
 }
 
 #[test]
