@@ -1,4 +1,4 @@
-//! How a backup is sealed: in chunks, under a key that Argon2id makes of a passphrase.
+//! Sealing of backups: in chunks, under a key that Argon2id makes of a passphrase.
 //!
 //! # The file, byte by byte
 //!
@@ -85,7 +85,7 @@ impl BackupSealer {
         self.index
     }
 
-    /// The next chunk.
+    /// Seals the next chunk.
     pub fn seal(&mut self, text: &[u8], last: bool, salt: &Salt) -> Result<Vec<u8>> {
         let sealed = seal_with(&self.key, INFO, &self.authenticated(last), text, salt)?;
         self.index += 1;

@@ -159,7 +159,7 @@ pub struct Body {
 }
 
 impl Body {
-    /// The bytes to seal.
+    /// Returns the bytes to seal.
     pub fn encode(&self) -> Result<Secret> {
         encode(FORMAT, self)
     }

@@ -1,4 +1,4 @@
-//! What is known of key material without seeing it: its fingerprint, and its end.
+//! The fingerprint of key material, which is known without seeing it, and its end.
 
 use crate::clock::Seconds;
 use serde::{Deserialize, Serialize};

@@ -24,7 +24,7 @@ pub enum Due {
 }
 
 impl OwnExpiry {
-    /// The expiry of an import at `now`.
+    /// Returns the expiry of an import at `now`.
     pub fn of_import(self, now: Seconds) -> Expiry {
         let at = match self.due {
             Due::At(at) => at,

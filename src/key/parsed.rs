@@ -29,7 +29,7 @@ pub enum Parsed {
 }
 
 impl Parsed {
-    /// A private key as PKCS#8, the form in which it is kept.
+    /// Returns a private key as PKCS#8, the form in which it is kept.
     pub fn to_pkcs8(&self) -> Result<Secret> {
         match self {
             Self::RsaPrivate(key) => key.to_pkcs8(),
@@ -40,7 +40,7 @@ impl Parsed {
         }
     }
 
-    /// The public half of a private key as `SubjectPublicKeyInfo`. Two encodings of one key have one.
+    /// Returns the public half of a private key as `SubjectPublicKeyInfo`. Two encodings of one key have one.
     pub fn public_spki(&self) -> Result<Vec<u8>> {
         match self {
             Self::RsaPrivate(key) => key.public()?.to_spki(),

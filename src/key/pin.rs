@@ -92,7 +92,7 @@ pub struct Stretched {
 }
 
 impl Entry {
-    /// A new token's entry. `officer` is made by [`Pin::wrap`] over `private`.
+    /// Returns a new token's entry. `officer` is made by [`Pin::wrap`] over `private`.
     pub fn new(
         label: String,
         public_key: [u8; 32],
@@ -104,7 +104,7 @@ impl Entry {
         Ok(Self { label, public_key, proof, custody, officer, user: None })
     }
 
-    /// The bytes that are stored.
+    /// Returns the bytes that are stored.
     pub fn encode(&self) -> Result<Vec<u8>> {
         postcard::to_extend(self, vec![FORMAT]).map_err(|cause| Reason::General.detail(cause))
     }
@@ -121,14 +121,14 @@ impl Entry {
         }
     }
 
-    /// The entry as anybody may see it: salts and costs, nothing to guess PINs against.
+    /// Returns the entry as anybody may see it: salts and costs, nothing to guess PINs against.
     pub fn redacted(&self) -> Self {
         let mut shown = self.released_to(true);
         shown.officer.guarded = None;
         shown
     }
 
-    /// The entry as the holder of one PIN may see it: nothing to guess the other one against.
+    /// Returns the entry as the holder of one PIN may see it: nothing to guess the other one against.
     pub fn released_to(&self, officer: bool) -> Self {
         let mut shown = Self { proof: [0; 32], ..self.clone() };
         let other = if officer { shown.user.as_mut() } else { Some(&mut shown.officer) };
@@ -138,7 +138,7 @@ impl Entry {
         shown
     }
 
-    /// The entry with what was left out of it when it was shown.
+    /// Returns the entry with what was left out of it when it was shown.
     pub fn completed_by(mut self, whole: &Self) -> Self {
         if self.proof == [0; 32] {
             self.proof = whole.proof;
@@ -243,7 +243,7 @@ impl Pin {
             .is_some_and(|guarded| Sha256::digest(authenticator).ct_eq(&guarded.verifier).into())
     }
 
-    /// The private token key, from an entry that the agent released.
+    /// Returns the private token key, from an entry that the agent released.
     pub fn unwrap(&self, token: Id, wrapping: &Secret) -> Result<TokenKey> {
         let guarded = self.guarded.as_ref().ok_or(Reason::PinIncorrect)?;
         let root = open_with(wrapping, b"keystead v1 pin", token.bytes(), &guarded.wrapped)?;

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub const WRAPPING_RSA: u64 = 2048;
 
 impl Parsed {
-    /// The size of an RSA key in bits.
+    /// Returns the size of an RSA key in bits.
     fn rsa_bits(&self) -> Option<u64> {
         match self {
             Self::RsaPrivate(key) => Some(key.bits()),
@@ -97,7 +97,7 @@ impl Usages {
         kept.fold(Self::default(), Self::with)
     }
 
-    /// The set with `usage` in it.
+    /// Returns the set with `usage` in it.
     pub const fn with(self, usage: Usage) -> Self {
         Self(self.0 | usage.bit())
     }
@@ -182,12 +182,12 @@ pub struct UsableKey {
 }
 
 impl UsableKey {
-    /// The same key with its older versions, newest first, each allowed for the same.
+    /// Returns the same key with its older versions, newest first, each allowed for the same.
     pub fn with_older(self, older: Vec<Self>) -> Self {
         Self { older: (!older.is_empty()).then(|| older.into()), ..self }
     }
 
-    /// The older versions that may be tried where this one does not fit, newest first.
+    /// Returns the older versions that may be tried where this one does not fit, newest first.
     pub fn older(&self) -> &[Self] {
         self.older.as_deref().unwrap_or_default()
     }

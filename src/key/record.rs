@@ -66,7 +66,7 @@ pub struct Header {
 }
 
 impl Header {
-    /// The bytes that are stored and authenticated.
+    /// Returns the bytes that are stored and authenticated.
     pub fn encode(&self) -> Result<Vec<u8>> {
         postcard::to_extend(self, vec![HEADER_FORMAT])
             .map_err(|cause| Reason::General.detail(cause))
@@ -108,8 +108,8 @@ mod tests {
     use super::*;
     use crate::key::ExpiryAction;
 
-    /// The headers of an ordinary object, an imported custom key and its material, as this format
-    /// has them since its first release.
+    /// Returns the headers of an ordinary object, an imported custom key and its material, as this format has
+    /// them since its first release.
     fn golden() -> [(Header, Vec<u8>); 3] {
         let expiry = Some(Expiry { at: 300, action: ExpiryAction::ReadOnly });
         let fingerprint = Fingerprint([0xFF; 32]);

@@ -1,4 +1,4 @@
-//! What binds a key beside its usages.
+//! The restrictions of a key beside its usages.
 
 /// The reasons to rely on what does not come out of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

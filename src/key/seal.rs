@@ -71,7 +71,7 @@ pub struct TokenKey {
 }
 
 impl TokenKey {
-    /// A key of 32 bytes.
+    /// Makes a token key of 32 bytes.
     pub fn new(root: Secret) -> Result<Self> {
         if root.len() != 32 {
             return Err(Reason::StoreDamaged.detail("a token key of the wrong length"));
@@ -81,7 +81,7 @@ impl TokenKey {
         Ok(Self { root: root.kept(), tags, fingerprints })
     }
 
-    /// The 32 bytes, to be wrapped under a PIN.
+    /// Returns the 32 bytes, to be wrapped under a PIN.
     pub fn root(&self) -> &Secret {
         &self.root
     }
@@ -102,18 +102,18 @@ impl TokenKey {
         open_with(&self.root, b"keystead v1 record", &context.authenticated(header), sealed)
     }
 
-    /// The tag under which an attribute of this type and value is found.
+    /// Returns the tag under which an attribute of this type and value is found.
     pub fn tag(&self, kind: u64, value: &[u8]) -> Result<Tag> {
         mac(&self.tags, &kind.to_le_bytes(), value).map(Tag)
     }
 
-    /// The fingerprint of key material: `class` keeps secret and private keys apart, so that no
-    /// byte string is both.
+    /// Returns the fingerprint of key material: `class` keeps secret and private keys apart, so that no byte
+    /// string is both.
     pub fn fingerprint(&self, class: u8, material: &[u8]) -> Result<Fingerprint> {
         mac(&self.fingerprints, &[class], material).map(Fingerprint)
     }
 
-    /// The key by which a process proves to the agent that it knows this one (see
+    /// Returns the key by which a process proves to the agent that it knows this one (see
     /// [`wire::proof`](crate::wire::proof)), and which tells nothing about it.
     pub fn proof_key(&self) -> Result<Secret> {
         derive(&self.root, &[], b"keystead v1 proof").map(|key| Secret::from(&key[..]))
@@ -172,7 +172,7 @@ fn derive(key: &Secret, salt: &[u8], info: &[u8]) -> Result<Zeroizing<[u8; 32]>>
     Ok(derived)
 }
 
-/// The first bytes of an HMAC-SHA-256.
+/// Returns the first bytes of an HMAC-SHA-256.
 fn mac<const N: usize>(key: &HmacKey, one: &[u8], other: &[u8]) -> Result<[u8; N]> {
     let mut mac = Mac::hmac(Hash::Sha256, key)?;
     mac.update(one)?;

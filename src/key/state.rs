@@ -122,7 +122,7 @@ impl Event {
         }
     }
 
-    /// The bytes that travel with a commit.
+    /// Returns the bytes that travel with a commit.
     pub fn encode(&self) -> Result<Vec<u8>> {
         postcard::to_stdvec(self).map_err(|cause| Reason::General.detail(cause))
     }
@@ -137,7 +137,7 @@ impl Event {
 }
 
 impl State {
-    /// A key whose first material the token has just made.
+    /// Returns a key whose first material the token has just made.
     pub fn generated(fingerprint: Fingerprint) -> Self {
         Self {
             origin: Origin::Generated,
@@ -150,7 +150,7 @@ impl State {
         }
     }
 
-    /// A key that waits for its first import.
+    /// Returns a key that waits for its first import.
     pub fn awaiting_import() -> Self {
         Self {
             origin: Origin::External,
@@ -191,7 +191,7 @@ impl State {
         matches!(self.material, Material::Present | Material::Readable)
     }
 
-    /// The state as the erase slot and the time `now` (never before the store's high-water mark)
+    /// Returns the state as the erase slot and the time `now` (never before the store's high-water mark)
     /// leave it.
     pub fn narrow(mut self, erasure: Erasure, now: Seconds) -> Self {
         if !self.has_material() {
@@ -211,7 +211,7 @@ impl State {
         self
     }
 
-    /// The state after `event` at `now`, or why it may not happen. `self` has been narrowed.
+    /// Returns the state after `event` at `now`, or why it may not happen. `self` has been narrowed.
     pub fn apply(self, event: &Event, now: Seconds) -> Result<Self> {
         match *event {
             Event::Create => Err(Reason::Unlawful.into()),

@@ -16,18 +16,18 @@ impl Attributes {
         Self(Vec::with_capacity(USUAL))
     }
 
-    /// The value, if there is one.
+    /// Returns the value, if there is one.
     pub fn bytes(&self, kind: u64) -> Option<&[u8]> {
         let at = self.at(kind).ok()?;
         self.0.get(at).map(|(_, value)| value.expose())
     }
 
-    /// A flag; absent reads false.
+    /// Returns a flag; an absent one reads false.
     pub fn flag(&self, kind: u64) -> bool {
         self.bytes(kind) == Some(&[CK_TRUE])
     }
 
-    /// A number, if there is one of the right width.
+    /// Returns a number, if there is one of the right width.
     pub fn number(&self, kind: u64) -> Option<u64> {
         let bytes = self.bytes(kind)?.try_into().ok()?;
         Some(CK_ULONG::from_ne_bytes(bytes))
@@ -67,12 +67,12 @@ impl Attributes {
         Some(value.into_secret())
     }
 
-    /// All of them, by type.
+    /// Returns all of them, by type.
     pub fn iter(&self) -> impl Iterator<Item = (u64, &[u8])> {
         self.0.iter().map(|(kind, value)| (*kind, value.expose()))
     }
 
-    /// A second copy, for an object that is changed or copied.
+    /// Returns a second copy, for an object that is changed or copied.
     pub fn duplicate(&self) -> Self {
         let duplicate = |(kind, value): &(u64, Value)| (*kind, value.duplicate());
         let mut duplicates = Vec::with_capacity(self.0.len().max(USUAL));
@@ -149,23 +149,23 @@ impl std::fmt::Debug for Value {
     }
 }
 
-/// A `CK_BBOOL`.
+/// Returns a `CK_BBOOL`.
 pub fn flag(value: bool) -> [CK_BBOOL; 1] {
     [if value { CK_TRUE } else { CK_FALSE }]
 }
 
-/// A `CK_ULONG`.
+/// Returns a `CK_ULONG`.
 pub fn number(value: u64) -> [u8; size_of::<CK_ULONG>()] {
     CK_ULONG::to_ne_bytes(value)
 }
 
-/// A list of mechanism numbers, as `CKA_ALLOWED_MECHANISMS` holds it.
+/// Returns a list of mechanism numbers, as `CKA_ALLOWED_MECHANISMS` holds it.
 pub fn mechanisms(value: &[u8]) -> Vec<u64> {
     let (whole, _) = value.as_chunks::<{ size_of::<CK_ULONG>() }>();
     whole.iter().map(|bytes| CK_ULONG::from_ne_bytes(*bytes)).collect()
 }
 
-/// The day of a `CK_DATE`: eight ASCII digits.
+/// Returns the day of a `CK_DATE`: eight ASCII digits.
 pub fn date(value: &[u8]) -> Option<jiff::civil::Date> {
     if value.len() != size_of::<CK_DATE>() || !value.iter().all(u8::is_ascii_digit) {
         return None;
@@ -176,7 +176,7 @@ pub fn date(value: &[u8]) -> Option<jiff::civil::Date> {
     jiff::civil::Date::new(year, month.try_into().ok()?, day.try_into().ok()?).ok()
 }
 
-/// A `CK_DATE` of the day in UTC that a second falls on.
+/// Returns a `CK_DATE` of the day in UTC that a second falls on.
 pub fn date_of(second: u64) -> Result<Vec<u8>> {
     let day = exact_timestamp(second)?.to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
     Ok(format!("{:04}{:02}{:02}", day.year(), day.month(), day.day()).into_bytes())

@@ -1,4 +1,4 @@
-//! From a template to an object's attributes, and from a change to new ones: the one interpreter of
+//! Attributes of objects, made of a template or changed by one: the one interpreter of
 //! the attribute table.
 
 use super::attributes::{self, Attributes};
@@ -40,7 +40,7 @@ impl Creation {
     }
 }
 
-/// The class a template names.
+/// Returns the class a template names.
 pub fn class(template: &Template) -> Result<u64> {
     let class = template
         .number(CKA_CLASS)?
@@ -63,8 +63,8 @@ pub fn check(template: &Template, by: Creation, class: u64, key_type: Option<u64
     })
 }
 
-/// An object's attributes: the template's, and the table's defaults for the rest. What depends on
-/// the key's material is added by [`Kind::describe`].
+/// Returns an object's attributes: the template's, and the table's defaults for the rest. What depends on the
+/// key's material is added by [`Kind::describe`].
 pub fn build(
     template: &Template,
     by: Creation,
@@ -233,7 +233,7 @@ fn check_difference(of: &Attributes, attribute: &Attribute, officer: bool) -> Re
     }
 }
 
-/// The row of an attribute whose value could be another, for all the table says of the value alone.
+/// Returns the row of an attribute whose value could be another, for all the table says of the value alone.
 fn changeable(of: &Attributes, attribute: &Attribute) -> Result<&'static Rule> {
     if attribute.kind == CKA_UNIQUE_ID {
         return Err(refuse(Reason::AttributeReadOnly, attribute.kind));
@@ -268,7 +268,7 @@ fn change(rule: &Rule, of: &Attributes, attribute: &Attribute, officer: bool) ->
     if fine { Ok(()) } else { Err(refuse(Reason::AttributeReadOnly, rule.kind)) }
 }
 
-/// A private key's `CKA_PUBLIC_KEY_INFO` is its own, or says nothing.
+/// Checks that a private key's `CKA_PUBLIC_KEY_INFO` is its own, or says nothing.
 fn own(of: &Attributes, attribute: &Attribute) -> Result<()> {
     let mut known = of.duplicate();
     known.set(attribute.kind, attribute.value.expose());
@@ -289,7 +289,7 @@ pub fn check_trust(key: &Attributes) -> Result<()> {
     }
 }
 
-/// The same where a change says that the key is trusted.
+/// Checks the same where a change says that the key is trusted.
 pub fn check_trust_in(change: &Template, key: &Attributes) -> Result<()> {
     match change.flag(CKA_TRUSTED)? {
         Some(true) => check_trust(key),
@@ -343,7 +343,7 @@ fn refuse(reason: Reason, kind: u64) -> Error {
     reason.detail(format_args!("attribute {kind:#x}"))
 }
 
-/// The value of a flag after an import over material that is present: the stronger one stays.
+/// Returns the value of a flag after an import over material that is present: the stronger one stays.
 pub fn stronger(kind: u64, old: &Attributes, new: &Attributes) -> Secret {
     let value = match kind {
         CKA_SENSITIVE | CKA_WRAP_WITH_TRUSTED => old.flag(kind) || new.flag(kind),

@@ -90,7 +90,7 @@ pub(super) const MONTGOMERY_PUBLIC: Kind = Kind {
     ..MONTGOMERY_PRIVATE
 };
 
-/// A private key as PKCS#8 from what `C_CreateObject` was given of it: the curve and `CKA_VALUE`.
+/// Returns a private key as PKCS#8 from what `C_CreateObject` was given of it: the curve and `CKA_VALUE`.
 pub fn material(attributes: &mut Attributes, key_type: u64) -> Result<Secret> {
     let value = attributes
         .remove(CKA_VALUE)
@@ -109,7 +109,7 @@ pub fn material(attributes: &mut Attributes, key_type: u64) -> Result<Secret> {
     }
 }
 
-/// The private value of a key on a curve, for a key that may reveal it.
+/// Returns the private value of a key on a curve, for a key that may reveal it.
 pub fn private_value(key: &Parsed) -> Result<Option<Secret>> {
     match key {
         Parsed::EcPrivate(key) => key.scalar().map(Some),
@@ -119,7 +119,7 @@ pub fn private_value(key: &Parsed) -> Result<Option<Secret>> {
     }
 }
 
-/// The size in bits of a curve named by `CKA_EC_PARAMS`; 0 for one that is not known.
+/// Returns the size in bits of a curve named by `CKA_EC_PARAMS`; 0 for one that is not known.
 pub fn bits(params: &[u8]) -> u64 {
     match Curve::named(params) {
         Some(curve) => curve.bits(),
@@ -155,7 +155,7 @@ fn describe_private(material: &Secret, attributes: &mut Attributes) -> Result<()
     public_key_info(&info, attributes)
 }
 
-/// A `CKA_EC_POINT` that a private key comes with must be its own.
+/// Checks that a `CKA_EC_POINT` that a private key comes with is its own.
 fn own_point(given: &[u8], own: &[u8]) -> Result<()> {
     let curve = Curve::ALL.iter().find(|curve| 1 + 2 * curve.size() == own.len());
     let own_again = match curve {
@@ -196,7 +196,7 @@ fn named(names: &[&[u8]], given: &[u8]) -> Result<()> {
     if names.contains(&given) { Ok(()) } else { Err(Reason::CurveUnknown.into()) }
 }
 
-/// The public key inside `CKA_EC_POINT`.
+/// Returns the public key inside `CKA_EC_POINT`.
 fn point<'a>(attributes: &'a Attributes, lengths: &[usize]) -> Result<&'a [u8]> {
     let given = attributes
         .bytes(CKA_EC_POINT)
@@ -214,7 +214,7 @@ pub fn same_point(one: &[u8], other: &[u8]) -> bool {
     points::same(one, other, &points::any_length())
 }
 
-/// The DER of an OCTET STRING of at most 255 bytes.
+/// Returns the DER of an OCTET STRING of at most 255 bytes.
 fn octet_string(inner: &[u8]) -> Result<Vec<u8>> {
     let length = u8::try_from(inner.len()).map_err(|_| Reason::General)?;
     let head: &[u8] = if length < 0x80 { &[4, length] } else { &[4, 0x81, length] };

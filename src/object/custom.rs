@@ -1,4 +1,4 @@
-//! What a custom key adds to the attributes of its two objects: the metadata object is made of it
+//! The attributes that a custom key adds to its two objects: the metadata object is made of it
 //! altogether, the material object shows it beside its own.
 
 use super::attributes::{self, Attributes};

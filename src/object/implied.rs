@@ -11,7 +11,7 @@ fn kinds() -> impl Iterator<Item = u64> {
     others.into_iter().chain(TEMPLATES)
 }
 
-/// The value that an attribute of this class has where a record holds none.
+/// Returns the value that an attribute of this class has where a record holds none.
 fn implied(kind: u64, class: u64) -> Option<&'static [u8]> {
     match rule(kind, class)?.default {
         Initial::Empty => Some(&[]),

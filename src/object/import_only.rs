@@ -14,7 +14,7 @@ use crate::key::Usage;
 use crate::secret::Secret;
 use pkcs11_sys::*;
 
-/// The templates of the two halves with all that an import key is; none where no import key is asked
+/// Returns the templates of the two halves with all that an import key is; none where no import key is asked
 /// for. The word of one half counts for both. What contradicts it is `TemplateInconsistent`.
 pub fn halves(
     public: &Template,
@@ -50,7 +50,7 @@ fn private_half() -> Result<Template> {
     flags(usages.chain(rest))
 }
 
-/// The template of what an import key unwraps: it is hidden and stays, whatever the caller's says.
+/// Returns the template of what an import key unwraps: it is hidden and stays, whatever the caller's says.
 pub fn material(template: &Template) -> Result<Template> {
     let rest = template.without(&[CKA_SENSITIVE, CKA_EXTRACTABLE]);
     rest.joined_with(flags([(CKA_SENSITIVE, true), (CKA_EXTRACTABLE, false)])?)
@@ -90,7 +90,7 @@ pub fn fix(compared: &mut Attributes) {
     marks::forbid_digests(compared);
 }
 
-/// The usage flags that keys of a class have.
+/// Returns the usage flags that keys of a class have.
 pub fn usages_of(class: u64) -> impl Iterator<Item = u64> {
     USAGE_FLAGS.iter().map(|(_, flag)| *flag).filter(move |flag| rule(*flag, class).is_some())
 }

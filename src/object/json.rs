@@ -56,7 +56,7 @@ impl From<WrittenAction> for ExpiryAction {
     }
 }
 
-/// A member that is there, null or not.
+/// Reads a member that is there, null or not.
 fn there<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
     T::deserialize(from).map(Some)
 }
@@ -116,7 +116,7 @@ fn property((name, value): (String, Value)) -> Result<(u64, Vec<u8>)> {
     }
 }
 
-/// The alias itself, or its bytes in hexadecimal digits.
+/// Returns the alias itself, or its bytes in hexadecimal digits.
 fn alias(text: Option<String>, hex: Option<&str>) -> Result<Option<Vec<u8>>> {
     let alias = match (text, hex) {
         (Some(_), Some(_)) => return Err(wrong("`alias` and `alias_hex` exclude each other")),

@@ -58,7 +58,7 @@ pub enum Sizes {
 }
 
 impl Sizes {
-    /// The sizes of whole bytes, in bytes.
+    /// Returns the sizes of whole bytes, in bytes.
     pub fn in_bytes(&self) -> impl Iterator<Item = usize> {
         let (least, most) = match self {
             Self::These(sizes) => {
@@ -82,8 +82,8 @@ impl Sizes {
     }
 }
 
-/// A `CKA_PUBLIC_KEY_INFO` that the template gave must be the key's, in whatever encoding; an empty one
-/// says nothing.
+/// Checks that a `CKA_PUBLIC_KEY_INFO` that the template gave is the key's, in whatever encoding, and sets
+/// it; an empty one says nothing.
 pub fn public_key_info(computed: &[u8], attributes: &mut Attributes) -> Result<()> {
     let given = attributes.bytes(CKA_PUBLIC_KEY_INFO).filter(|given| !given.is_empty());
     let same = given.is_none_or(|given| {

@@ -89,7 +89,7 @@ pub const KINDS: &[Kind] = &[
     curves::MONTGOMERY_PUBLIC,
 ];
 
-/// A secret that names its hash; it serves the same mechanisms as a generic one.
+/// Returns a secret that names its hash; it serves the same mechanisms as a generic one.
 const fn hmac(name: &'static str, key_type: u64) -> Kind {
     Kind {
         name,
@@ -115,7 +115,7 @@ pub const USAGE_FLAGS: &[(Usage, u64)] = &[
     (Usage::VerifyRecover, CKA_VERIFY_RECOVER),
 ];
 
-/// The row of a class and key type.
+/// Returns the row of a class and key type.
 pub fn kind(class: u64, key_type: u64) -> Result<&'static Kind> {
     KINDS
         .iter()
@@ -123,7 +123,7 @@ pub fn kind(class: u64, key_type: u64) -> Result<&'static Kind> {
         .ok_or_else(|| Reason::AttributeValue.detail("a key type the token does not keep"))
 }
 
-/// The row of a secret or private key named in JSON, in any case of letters.
+/// Returns the row of a secret or private key named in JSON, in any case of letters.
 pub fn named(name: &str) -> Option<&'static Kind> {
     KINDS
         .iter()
@@ -137,7 +137,7 @@ pub fn rotates_on_schedule(metadata: &Metadata, origin: Origin) -> bool {
     (metadata.class, metadata.key_type) == (CKO_SECRET_KEY, CKK_AES) && origin == Origin::Generated
 }
 
-/// The size in bits of a key with these attributes.
+/// Returns the size in bits of a key with these attributes.
 pub fn bits(attributes: &Attributes) -> u64 {
     if let Some(params) = attributes.bytes(CKA_EC_PARAMS) {
         return curves::bits(params);
@@ -148,7 +148,7 @@ pub fn bits(attributes: &Attributes) -> u64 {
         .unwrap_or_else(|| attributes.bytes(CKA_MODULUS).map_or(0, bits_of))
 }
 
-/// The size in bits of a big-endian number.
+/// Returns the size in bits of a big-endian number.
 fn bits_of(number: &[u8]) -> u64 {
     let number = without_zeros(number);
     let first = number.first().map_or(0, |byte| u64::from(byte.leading_zeros()));
@@ -172,7 +172,7 @@ fn describe_generic(material: &Secret, attributes: &mut Attributes) -> Result<()
     check_value(&sha1_check_value(material.expose())?, attributes)
 }
 
-/// The first three bytes of a SHA-1 digest: the check value of what is no block cipher's key.
+/// Returns the first three bytes of a SHA-1 digest: the check value of what is no block cipher's key.
 pub fn sha1_check_value(of: &[u8]) -> Result<[u8; 3]> {
     let mut digest = [0; 20];
     let mut sha1 = lc::digest::Digest::new(lc::digest::Hash::Sha1)?;
@@ -201,7 +201,7 @@ fn rsa_public(attributes: &Attributes) -> Result<lc::rsa::PublicKey> {
     lc::rsa::PublicKey::from_components(part(CKA_MODULUS)?, part(CKA_PUBLIC_EXPONENT)?)
 }
 
-/// A length the template gave must be the material's.
+/// Checks that a length the template gave is the material's, and sets it.
 fn value_len(material: &Secret, attributes: &mut Attributes) -> Result<()> {
     let length = material.len() as u64;
     match attributes.number(CKA_VALUE_LEN) {
@@ -215,7 +215,7 @@ fn value_len(material: &Secret, attributes: &mut Attributes) -> Result<()> {
     }
 }
 
-/// A check value the template gave must be the material's; an empty one asks for none
+/// Checks that a check value the template gave is the material's, and sets it; an empty one asks for none
 /// (PKCS#11 3.1, 4.10.2).
 pub fn check_value(computed: &[u8], attributes: &mut Attributes) -> Result<()> {
     match attributes.bytes(CKA_CHECK_VALUE) {

@@ -1,13 +1,13 @@
 //! Points as clients send them: as they are (SEC 1, RFC 8032, RFC 7748), in an OCTET STRING as PKCS#11 3.1 has
 //! them, or in a BIT STRING as 3.0 had those of Edwards and Montgomery keys.
 
-/// The lengths of a compressed and an uncompressed point whose coordinates have `size` bytes.
+/// Returns the lengths of a compressed and an uncompressed point whose coordinates have `size` bytes.
 pub const fn lengths(size: usize) -> [usize; 2] {
     [1 + size, 1 + 2 * size]
 }
 
-/// The point itself, of one of these lengths. Of bytes that can be read in two ways, as those of a bare
-/// point that begins like DER, only one has such a length.
+/// Returns the point itself, of one of these lengths. Of bytes that can be read in two ways, as those of a
+/// bare point that begins like DER, only one has such a length.
 pub fn bare<'a>(given: &'a [u8], lengths: &[usize]) -> Option<&'a [u8]> {
     readings(given, lengths).next()
 }
@@ -23,7 +23,7 @@ fn readings<'a>(given: &'a [u8], lengths: &[usize]) -> impl Iterator<Item = &'a 
     all.into_iter().flatten().filter(|reading| lengths.contains(&reading.len()))
 }
 
-/// Every length that a point of some curve has.
+/// Returns every length that a point of some curve has.
 pub fn any_length() -> Vec<usize> {
     let nist = crate::lc::ec::Curve::ALL.iter().flat_map(|curve| lengths(curve.size()));
     nist.chain([crate::lc::x25519::SIZE]).collect()

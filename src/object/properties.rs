@@ -310,7 +310,7 @@ fn schedule(metadata: &mut Metadata, (origin, now): (Origin, Seconds), number: u
     Ok(())
 }
 
-/// The alias's bytes, where the alias shows them escaped.
+/// Returns the alias's bytes, where the alias shows them escaped.
 fn alias_hex(metadata: &Metadata, id: Id) -> Value {
     let name = metadata.name(id);
     match escaped(&name).as_bytes() == name {

@@ -135,7 +135,7 @@ impl Value {
 }
 
 impl Property {
-    /// The row of nothing yet: the rest of a row's literal.
+    /// Returns the row of nothing yet: the rest of a row's literal.
     pub(super) const fn new() -> Self {
         Self {
             name: "",

@@ -1,4 +1,4 @@
-//! What a template asks of Keystead beside the attributes that it gives.
+//! The requests that a template makes of Keystead beside the attributes that it gives.
 
 use super::properties;
 use super::property::Set;

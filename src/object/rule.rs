@@ -1,4 +1,4 @@
-//! What the token knows of one attribute: its form, its classes, where it is given and how it changes.
+//! The rule of one attribute: its form, its classes, where it is given and how it changes.
 
 use pkcs11_sys::*;
 
@@ -107,7 +107,7 @@ pub(super) const KEYS: u8 = SECRET | PUBLIC | PRIVATE;
 pub(super) const HIDDEN: u8 = SECRET | PRIVATE;
 pub(super) const ALL: u8 = DATA | CERTIFICATE | KEYS;
 
-/// The bit of an object class in [`Rule::classes`]; 0 for a class the token does not keep.
+/// Returns the bit of an object class in [`Rule::classes`]; 0 for a class the token does not keep.
 pub fn class_bit(class: u64) -> u8 {
     match class {
         CKO_DATA => DATA,

@@ -13,7 +13,7 @@ pub use super::rule::{
     COPY, CREATE, Change, DERIVE, GENERATE, Initial, Rule, UNWRAP, ValueForm, class_bit,
 };
 
-/// The row of an attribute of an object of this class; none if such an object cannot have it.
+/// Returns the row of an attribute of an object of this class; none if such an object cannot have it.
 pub fn rule(kind: u64, class: u64) -> Option<&'static Rule> {
     all().find(|rule| rule.kind == kind && rule.classes & class_bit(class) != 0)
 }

@@ -49,8 +49,8 @@ impl Template {
         Ok(Self(attributes.into_iter().map(plain).collect()))
     }
 
-    /// The template as the value of an attribute (`CKA_WRAP_TEMPLATE` and its like): for each attribute
-    /// its type and its length (u64, little endian), then its value.
+    /// Returns the template as the value of an attribute (`CKA_WRAP_TEMPLATE` and its like): for each
+    /// attribute its type and its length (u64, little endian), then its value.
     pub fn flatten(&self) -> Secret {
         let mut flat = Vec::with_capacity(self.iter().map(|inner| 16 + inner.value.len()).sum());
         for inner in self.iter() {
@@ -111,7 +111,7 @@ impl Template {
         Some((u64::from_le_bytes(*kind), value, rest))
     }
 
-    /// The attributes, in the caller's order.
+    /// Returns the attributes, in the caller's order.
     pub fn iter(&self) -> std::slice::Iter<'_, Attribute> {
         self.0.iter()
     }
@@ -121,12 +121,12 @@ impl Template {
         self.0.is_empty()
     }
 
-    /// The value of an attribute, if it is there.
+    /// Returns the value of an attribute, if it is there.
     pub fn bytes(&self, kind: u64) -> Option<&[u8]> {
         self.0.iter().find(|attribute| attribute.kind == kind).map(|found| found.value.expose())
     }
 
-    /// A `CK_BBOOL` value: one byte, 0 or 1.
+    /// Returns a `CK_BBOOL` value: one byte, 0 or 1.
     pub fn flag(&self, kind: u64) -> Result<Option<bool>> {
         match self.bytes(kind) {
             None => Ok(None),
@@ -138,7 +138,7 @@ impl Template {
         }
     }
 
-    /// A `CK_ULONG` value.
+    /// Returns a `CK_ULONG` value.
     pub fn number(&self, kind: u64) -> Result<Option<u64>> {
         match self.bytes(kind).map(<[u8; size_of::<CK_ULONG>()]>::try_from) {
             None => Ok(None),

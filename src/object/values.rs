@@ -16,13 +16,13 @@ pub(super) const RSA_NUMBERS: &[u64] = &[
     CKA_COEFFICIENT,
 ];
 
-/// A big-endian number without the zeros that DER and others put before it.
+/// Returns a big-endian number without the zeros that DER and others put before it.
 pub fn without_zeros(number: &[u8]) -> &[u8] {
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
     number.get(zeros..).unwrap_or_default()
 }
 
-/// A value as it is kept and compared: a big number without leading zeros, anything else as it is.
+/// Returns a value as it is kept and compared: a big number without leading zeros, anything else as it is.
 pub fn plain(kind: u64, value: Secret) -> Secret {
     match RSA_NUMBERS.contains(&kind) && value.expose().first() == Some(&0) {
         true => Secret::from(without_zeros(value.expose())),

@@ -39,7 +39,7 @@ impl Token {
         kinds.iter().map(|&kind| answer(&loaded, &shown, kind, whole)).collect()
     }
 
-    /// The size of an object in bytes: its attributes and material.
+    /// Returns the size of an object in bytes: its attributes and material.
     pub fn size(&self, _caller: &Caller, object: Handle) -> Result<u64> {
         let loaded = self.object(object)?;
         let attributes: usize =
@@ -154,8 +154,8 @@ impl Token {
         Ok(ObjectBody { attributes, material: body.material.duplicate() })
     }
 
-    /// The metadata takes what is the custom key's, the material the rest, in one commit. A new name
-    /// moves both, because both are found by it.
+    /// Changes a custom key: its metadata takes what is the key's, the material the rest, in one commit. A
+    /// new name moves both, because both are found by it.
     fn change_custom_key(
         &self,
         id: Id,
@@ -267,7 +267,7 @@ impl Token {
         Ok(())
     }
 
-    /// A change of a custom key's metadata record.
+    /// Returns a change of a custom key's metadata record.
     pub(super) fn metadata_change(
         &self,
         id: Id,
@@ -293,7 +293,7 @@ impl Token {
         })
     }
 
-    /// A material record written again, under its custom key's names.
+    /// Returns a material record written again, under its custom key's names.
     pub(super) fn material_change(
         &self,
         loaded: &Loaded,
@@ -312,8 +312,8 @@ impl Token {
     }
 }
 
-/// The template of a change of a custom key without what is so already: what its objects show is not all
-/// their own.
+/// Returns the template of a change of a custom key without what is so already: what its objects show is not
+/// all their own.
 fn without_same(template: &Template, shown: &Attributes) -> Template {
     let same = |attribute: &&Attribute| {
         // A protection that is said as it is stands, where another one would take it along.
@@ -332,7 +332,8 @@ fn is_trusted_certificate(shown: &Attributes) -> bool {
     shown.number(CKA_CLASS) == Some(CKO_CERTIFICATE) && shown.flag(CKA_TRUSTED)
 }
 
-/// A secret is told only of a key that is whole: read out, it would serve for all that is refused.
+/// Returns the answer for one attribute. A secret is told only of a key that is whole: read out, it would
+/// serve for all that is refused.
 pub(super) fn answer(
     loaded: &Loaded,
     shown: &Attributes,
@@ -370,7 +371,7 @@ pub(super) fn answer(
     }
 }
 
-/// The value of an attribute that the table has as a number.
+/// Returns the value of an attribute that the table has as a number.
 fn number(template: &Template, kind: u64) -> Result<u64> {
     template.number(kind)?.ok_or_else(|| Reason::AttributeValue.into())
 }

@@ -29,8 +29,8 @@ impl Token {
         }
     }
 
-    /// The fingerprint of what the named custom key was imported with: `NotAssociated` before its first
-    /// import, `ImportIntoGenerated` where there can be none. It does not depend on any material, so it
+    /// Returns the fingerprint of what the named custom key was imported with: `NotAssociated` before its
+    /// first import, `ImportIntoGenerated` where there can be none. It does not depend on any material, so it
     /// can be asked for before anything is unwrapped.
     pub(super) fn association(
         &self,

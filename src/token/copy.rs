@@ -47,7 +47,7 @@ impl Token {
     }
 }
 
-/// A copy lives no longer than the original.
+/// Returns the request of a copy, which lives no longer than the original.
 fn with_expiry(request: VendorRequest, original: Option<Expiry>) -> VendorRequest {
     match original {
         None => request,
@@ -57,7 +57,7 @@ fn with_expiry(request: VendorRequest, original: Option<Expiry>) -> VendorReques
     }
 }
 
-/// The template of the import that a copy is: where it does not name the custom key that the material
+/// Returns the template of the import that a copy is: where it does not name the custom key that the material
 /// is for, or the day it ends, the original's attributes do. SunPKCS11 imports so: it creates a session
 /// object, with the attributes of its configuration, and copies that to the token under an alias.
 fn as_import(template: &Template, original: &Attributes) -> Result<Template> {

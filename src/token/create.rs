@@ -126,7 +126,7 @@ fn check_sum(attributes: &mut Attributes) -> Result<()> {
     Ok(())
 }
 
-/// The kind of key that a template names.
+/// Returns the kind of key that a template names.
 pub(super) fn kind_of(template: &Template, class: u64) -> Result<&'static Kind> {
     let key_type = template
         .number(CKA_KEY_TYPE)?
@@ -134,7 +134,7 @@ pub(super) fn kind_of(template: &Template, class: u64) -> Result<&'static Kind> 
     kinds::kind(class, key_type)
 }
 
-/// A value that is no key of its type is a wrong value here (PKCS#11 3.1, 5.7.1).
+/// Returns the failure of a value that is no key of its type: a wrong value here (PKCS#11 3.1, 5.7.1).
 fn no_such_key(failure: Error) -> Error {
     match failure.reason() {
         Reason::KeySizeRange | Reason::DataInvalid => {
@@ -164,7 +164,7 @@ fn take_material(mut attributes: Attributes, kind: &Kind) -> Result<(Attributes,
     Ok((attributes, material))
 }
 
-/// An RSA private key of its modulus and private exponent, and of what else was given. An attribute
+/// Returns an RSA private key of its modulus and private exponent, and of what else was given. An attribute
 /// without a value says nothing.
 fn rsa_material(attributes: &mut Attributes) -> Result<Secret> {
     let parts = Parts {

@@ -25,7 +25,7 @@ impl Token {
         hidden && attributes.flag(CKA_TOKEN) && request.custody.unwrap_or(self.custody)
     }
 
-    /// A custom key whose material the token has just made. Returns its plan and the key ID.
+    /// Plans a custom key whose material the token has just made. Returns its plan and the key ID.
     pub(super) fn plan_generated(
         &self,
         caller: &Caller,
@@ -61,7 +61,7 @@ impl Token {
         Ok((Plan::Records(material_id, vec![change, material]), id))
     }
 
-    /// An empty custom key, asked for by the attributes of a key without a value.
+    /// Makes an empty custom key, asked for by the attributes of a key without a value.
     pub(super) fn create_empty(
         &self,
         caller: &Caller,
@@ -95,8 +95,8 @@ impl Token {
         self.make_empty(caller, wanted)
     }
 
-    /// An empty custom key, asked for in JSON. Its data object is private whatever the template
-    /// says, unless the JSON says otherwise: `pkcs11-tool` always sends `CKA_PRIVATE` false.
+    /// Makes an empty custom key, asked for in JSON. Its data object is private whatever the template says,
+    /// unless the JSON says otherwise: `pkcs11-tool` always sends `CKA_PRIVATE` false.
     pub(super) fn create_from_json(&self, caller: &Caller, template: &Template) -> Result<Handle> {
         if template.flag(CKA_TOKEN)? != Some(true) {
             return Err(Reason::TemplateInconsistent.detail("a custom key is a token object"));
@@ -146,7 +146,7 @@ impl Token {
         self.handle_of(id)
     }
 
-    /// A new record of material for a custom key in this state.
+    /// Returns a new record of material for a custom key in this state.
     pub(super) fn new_material(
         &self,
         key: Id,
@@ -169,7 +169,7 @@ impl Token {
         Ok((id, change))
     }
 
-    /// The keyed fingerprint of material, which outlives it.
+    /// Returns the keyed fingerprint of material, which outlives it.
     pub(super) fn fingerprint(&self, kind: &Kind, material: &Secret) -> Result<Fingerprint> {
         let class = u8::from(kind.class == CKO_PRIVATE_KEY);
         self.private_key()?.fingerprint(class, kind.identity(material)?.expose())
@@ -187,7 +187,7 @@ impl Token {
 /// The attributes that name a custom key.
 pub(super) const NAMES: [u64; 2] = [CKA_LABEL, CKA_ID];
 
-/// The label of a template, if it says anything.
+/// Returns the label of a template, if it says anything.
 pub(super) fn label(template: &Template) -> Option<Vec<u8>> {
     template.bytes(CKA_LABEL).filter(|label| !label.is_empty()).map(<[u8]>::to_vec)
 }

@@ -95,7 +95,7 @@ impl Token {
         self.keep(caller, attributes, material, expiry)
     }
 
-    /// A data object whose value is what was derived; `private` where nothing is said.
+    /// Makes a data object whose value is what was derived; `private` where nothing is said.
     fn derive_data(
         &self,
         caller: &Caller,
@@ -119,7 +119,7 @@ impl Token {
         self.keep(caller, attributes, Secret::new(Vec::new()), None)
     }
 
-    /// A second key that goes into a derivation: a secret of any length that may derive.
+    /// Returns a second key that goes into a derivation: a secret of any length that may derive.
     fn second(&self, key: Handle, mechanism: u64) -> Result<Arc<Loaded>> {
         match self.usable(key, Usage::Derive, mechanism)?.parsed {
             Parsed::Generic(_) => self.object(key),
@@ -128,14 +128,14 @@ impl Token {
     }
 }
 
-/// A template with what each key's `CKA_DERIVE_TEMPLATE` adds. That of the second key binds as well: who
-/// chooses the base can have of HKDF's extraction what an expansion of the salt key gives.
+/// Returns a template with what each key's `CKA_DERIVE_TEMPLATE` adds. That of the second key binds as well:
+/// who chooses the base can have of HKDF's extraction what an expansion of the salt key gives.
 fn bound<'a>(template: &Template, keys: impl Iterator<Item = &'a Attributes>) -> Result<Template> {
     keys.filter_map(|key| key.bytes(CKA_DERIVE_TEMPLATE))
         .try_fold(template.without(&[]), |joined, more| joined.joined(more))
 }
 
-/// A template that names a class names the one that is derived.
+/// Checks that a template that names a class names the one that is derived.
 fn of_class(template: &Template, class: u64) -> Result<()> {
     match template.number(CKA_CLASS)? {
         Some(given) if given != class => {

@@ -1,4 +1,4 @@
-//! Where key material from outside goes, decided once and before anything of it is unwrapped: to an
+//! The destination of key material from outside, decided once and before anything of it is unwrapped: to an
 //! ordinary object, of the session or on the token, or to a custom key.
 
 use super::custody::label;
@@ -80,7 +80,7 @@ impl Token {
         Ok(Import { kind, template, request, destination })
     }
 
-    /// The same where it is known that the material is a custom key's.
+    /// Decides the same where it is known that the material is a custom key's.
     pub(super) fn plan_custom_import<'a>(
         &self,
         caller: &Caller,

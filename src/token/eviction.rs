@@ -21,7 +21,7 @@ impl Slots {
         }
     }
 
-    /// The same at the end of a call, of what that call itself has let go of.
+    /// Lets go of the same at the end of a call, and of what that call itself has let go of.
     #[inline]
     pub fn evict_own(&self, visit: impl FnOnce() -> Option<Seconds>) {
         if self.evictor.had_users.load(Ordering::Acquire) {

@@ -22,8 +22,8 @@ use std::sync::Arc;
 const PAGE: u32 = 16_384;
 
 impl Token {
-    /// The handles of all objects that fit the template and are visible to who is logged in, in the order
-    /// of their identities, which is that of their creation.
+    /// Returns the handles of all objects that fit the template and are visible to who is logged in, in the
+    /// order of their identities, which is that of their creation.
     pub fn find(&self, _caller: &Caller, template: &Template) -> Result<Vec<Handle>> {
         let mut found = Vec::new();
         if template.flag(CKA_TOKEN)? != Some(true) {
@@ -59,8 +59,8 @@ impl Token {
         self.fitting(&indexed, template)
     }
 
-    /// A template that names a version is met by older ones too. No index leads to them, only their
-    /// custom key: what fits but for its version brings the others of its key with it.
+    /// Returns the records of a template that names a version. It is met by older ones too. No index leads to
+    /// them, only their custom key: what fits but for its version brings the others of its key with it.
     fn records_of_versions(&self, template: &Template) -> Result<Vec<Id>> {
         let mut terms = terms(template);
         // An identity of its own is all that an older version does not share with the newest.
@@ -99,8 +99,8 @@ impl Token {
         Ok(found)
     }
 
-    /// The identities of visible records with all these attributes. What was asked before is
-    /// answered from memory while nothing in the token has changed; what has expired since is not.
+    /// Returns the identities of visible records with all these attributes. What was asked before is answered
+    /// from memory while nothing in the token has changed; what has expired since is not.
     pub(super) fn search(&self, terms: &[(u64, Vec<u8>)]) -> Result<Vec<Id>> {
         let moment = Moment { generation: self.page()?.token(self.id), epoch: self.login_epoch() };
         if let Some(known) = self.searches.known(terms, moment) {
@@ -200,8 +200,8 @@ fn differs(object: &Loaded, template: &Template) -> bool {
     !named || [CKA_CLASS, CKA_KEY_TYPE, CKA_ID].into_iter().any(differs)
 }
 
-/// A search for a modulus as older versions kept one of a public key: as clients gave it, with the zero
-/// that DER puts before it.
+/// Returns a search for a modulus as older versions kept one of a public key: as clients gave it, with the
+/// zero that DER puts before it.
 fn as_kept_before(terms: &[(u64, Vec<u8>)]) -> Option<Terms> {
     let padded = |(kind, value): &(u64, Vec<u8>)| match *kind {
         CKA_MODULUS => (CKA_MODULUS, [&[0], &value[..]].concat()),

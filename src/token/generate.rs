@@ -97,8 +97,8 @@ impl Token {
         Ok((shown, hidden))
     }
 
-    /// A key that the token has just made: custom, ordinary or in its session. Returns its plan and
-    /// the names its public half takes over.
+    /// Plans a key that the token has just made: custom, ordinary or in its session. Returns its plan and the
+    /// names its public half takes over.
     fn plan_made(
         &self,
         caller: &Caller,
@@ -122,8 +122,8 @@ impl Token {
     }
 }
 
-/// A size that no key of its type has is a wrong value of `CKA_VALUE_LEN` or `CKA_MODULUS_BITS` here
-/// (PKCS#11 3.1, 5.18.1 and 5.18.2).
+/// Returns the failure of a size that no key of its type has: a wrong value of `CKA_VALUE_LEN` or
+/// `CKA_MODULUS_BITS` here (PKCS#11 3.1, 5.18.1 and 5.18.2).
 fn no_such_size(failure: Error) -> Error {
     match failure.reason() {
         Reason::KeySizeRange => Reason::AttributeValue.detail(failure),
@@ -172,7 +172,7 @@ fn domain(public: &Attributes, key_type: u64) -> Result<Domain<'_>> {
     Ok(Domain::Rsa { bits, exponent: exponent.unwrap_or(&EXPONENT) })
 }
 
-/// A private half's template may say again what the pair is to be like, and nothing else.
+/// Checks that a private half's template says again what the pair is to be like, and nothing else.
 fn agrees(domain: &Domain, private: &Attributes) -> Result<()> {
     let (kind, pairs) = match domain {
         Domain::Rsa { exponent, .. } => (CKA_PUBLIC_EXPONENT, *exponent),
@@ -188,7 +188,7 @@ fn agrees(domain: &Domain, private: &Attributes) -> Result<()> {
     }
 }
 
-/// The public half takes its numbers from the private one.
+/// Gives the public half its numbers from the private one.
 fn describe_public(hidden: &Attributes, kind: &Kind, shown: &mut Attributes) -> Result<()> {
     for part in [CKA_MODULUS, CKA_PUBLIC_EXPONENT, CKA_EC_POINT, CKA_PUBLIC_KEY_INFO] {
         if let Some(value) = hidden.bytes(part) {
@@ -198,7 +198,7 @@ fn describe_public(hidden: &Attributes, kind: &Kind, shown: &mut Attributes) -> 
     (kind.describe)(&Secret::new(Vec::new()), shown)
 }
 
-/// A generating template may name the class, but only the one the mechanism makes.
+/// Checks a generating template: it may name the class, but only the one the mechanism makes.
 fn of_kind(template: &Template, kind: &Kind) -> Result<()> {
     match template.number(CKA_CLASS)? {
         Some(given) if given != kind.class => {

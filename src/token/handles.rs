@@ -46,17 +46,17 @@ impl Handles {
         Self { table: RwLock::default(), evictor }
     }
 
-    /// The target of a handle.
+    /// Returns the target of a handle.
     pub fn named(&self, handle: Handle) -> Option<HandleTarget> {
         self.read(|table| table.named.get(&handle).cloned())
     }
 
-    /// The handles of token objects, in the order of `ids`.
+    /// Returns the handles of token objects, in the order of `ids`.
     pub fn of_records(&self, ids: &[Id], epoch: u64) -> Vec<Handle> {
         self.write(|table| ids.iter().map(|&id| table.of_record(id, epoch)).collect())
     }
 
-    /// Those of the objects whose handles are from another login epoch.
+    /// Returns those of the objects whose handles are from another login epoch.
     pub fn given_before(&self, ids: &[Id], epoch: u64) -> Vec<Id> {
         self.read(|table| {
             let before =
@@ -81,7 +81,7 @@ impl Handles {
         });
     }
 
-    /// A handle for a new session object.
+    /// Returns a handle for a new session object.
     pub fn of_session(&self, session: u64, object: Arc<Loaded>, epoch: u64) -> Handle {
         let expiry = object.header.expiry.map(|expiry| expiry.at);
         self.evictor.expect(expiry);
@@ -112,7 +112,7 @@ impl Handles {
         self.evictor.expect(self.read(next));
     }
 
-    /// The session object with that identity, while it exists.
+    /// Returns the session object with that identity, while it exists.
     pub fn session_object(&self, id: Id) -> Option<Arc<Loaded>> {
         self.read(|table| {
             table.named.values().find_map(|named| match named {
@@ -186,7 +186,7 @@ impl Handles {
         }
     }
 
-    /// All session objects of this login epoch, and the public ones of others, by handle.
+    /// Returns all session objects of this login epoch, and the public ones of others, by handle.
     pub fn session_objects(&self, epoch: u64) -> Vec<(Handle, Arc<Loaded>)> {
         let mut found: Vec<_> = self.read(|table| {
             let named = |(_, handle): &(u64, Handle)| match table.named.get(handle)? {

@@ -67,8 +67,8 @@ impl Token {
         self.handle_of(id)
     }
 
-    /// The expiry of an import into a custom key, which lies ahead: the attribute's, else the key's own,
-    /// else the end of `CKA_END_DATE`; else never. What happens then: what the attribute says, else the
+    /// Returns the expiry of an import into a custom key, which lies ahead: the attribute's, else the key's
+    /// own, else the end of `CKA_END_DATE`; else never. What happens then: what the attribute says, else the
     /// key's own, else erasing.
     pub(super) fn import_expiry(
         &self,
@@ -126,7 +126,7 @@ impl Token {
         }
     }
 
-    /// A new external custom key with its first material.
+    /// Makes a new external custom key with its first material.
     fn import_new(&self, import: &ImportedMaterial<'_>) -> Result<Id> {
         let now = self.now();
         let id = self.fresh_id()?;
@@ -188,7 +188,7 @@ impl Token {
         Ok(id)
     }
 
-    /// The same material while it is present: only the expiry is replaced, and protections rise.
+    /// Imports the same material while it is present: only the expiry is replaced, and protections rise.
     fn import_over_present(
         &self,
         import: &ImportedMaterial<'_>,
@@ -227,19 +227,19 @@ impl Token {
         Ok(present.id)
     }
 
-    /// An enabled external key that has lost just this material.
+    /// Returns an enabled external key that has lost just this material.
     fn revivable(&self, import: &ImportedMaterial<'_>) -> Result<Option<Target>> {
         let request = Request::Associated { token: self.id, fingerprint: import.fingerprint.0 };
         let associated = self.stored_records(&request)?.into_iter().map(|stored| stored.id);
         self.one_target(associated, |it| it.may_revive() && it.is_of(import.kind))
     }
 
-    /// The records of a custom key's material, erased or not, newest first.
+    /// Returns the records of a custom key's material, erased or not, newest first.
     fn versions(&self, key: Id) -> Result<Vec<Stored>> {
         self.stored_records(&Request::Versions { token: self.id, key })
     }
 
-    /// A custom key's material that is still there, newest first.
+    /// Returns a custom key's material that is still there, newest first.
     pub(super) fn materials(&self, key: Id) -> Result<Vec<Arc<Loaded>>> {
         let ids: Vec<Id> = self.versions(key)?.into_iter().map(|stored| stored.id).collect();
         Ok(self.load_all(&ids)?.into_iter().flatten().collect())
@@ -253,8 +253,8 @@ impl Token {
     }
 }
 
-/// The material as its custom key takes it in: hidden where that is, and bound to what its material was
-/// bound to before. An import lowers neither.
+/// Returns the material as its custom key takes it in: hidden where that is, and bound to what its material
+/// was bound to before. An import lowers neither.
 fn bound(import: &ImportedMaterial<'_>, target: &Target) -> Result<ObjectBody> {
     let mut attributes = import.body.attributes.duplicate();
     if target.private {
@@ -264,7 +264,7 @@ fn bound(import: &ImportedMaterial<'_>, target: &Target) -> Result<ObjectBody> {
     Ok(ObjectBody { attributes, material: import.body.material.duplicate() })
 }
 
-/// 00:00 UTC of the day after `CKA_END_DATE`.
+/// Returns 00:00 UTC of the day after `CKA_END_DATE`.
 fn end_of_date(template: &Template) -> Result<Option<Seconds>> {
     let Some(day) = template.bytes(CKA_END_DATE).and_then(attributes::date) else {
         return Ok(None);
@@ -284,14 +284,15 @@ fn note_end(attributes: &mut Attributes, template: &Template, expiry: Option<Exp
     }
 }
 
-/// The names an import gives: a label or identifier in the template becomes the custom key's.
+/// Returns the metadata under the names that an import gives: a label or identifier in the template becomes
+/// the custom key's.
 fn renamed(id: Id, mut metadata: Metadata, template: &Template) -> Result<Metadata> {
     let names = NAMES.into_iter().filter_map(|kind| Some((kind, template.bytes(kind)?)));
     give(&mut metadata, id, names)?;
     Ok(metadata)
 }
 
-/// The attributes after the same material came again: nothing the template names may differ, except
+/// Returns the attributes after the same material came again: nothing the template names may differ, except
 /// that of two protections the stronger one stays.
 fn merged(
     present: &Attributes,

@@ -78,14 +78,14 @@ pub struct Owner {
 }
 
 impl CustomKey {
-    /// The state at `now`.
+    /// Returns the state at `now`.
     pub fn state(&self, now: Seconds) -> State {
         self.state.clone().narrow(self.erasure, now)
     }
 }
 
 impl ObjectBody {
-    /// The bytes to seal.
+    /// Returns the bytes to seal.
     pub fn encode(&self) -> Result<Secret> {
         let class = self.attributes.number(CKA_CLASS).unwrap_or(CK_UNAVAILABLE_INFORMATION);
         let attributes = self
@@ -112,7 +112,7 @@ impl ObjectBody {
 }
 
 impl Loaded {
-    /// A session object.
+    /// Makes a session object.
     pub fn session(
         id: Id,
         attributes: Attributes,
@@ -138,7 +138,7 @@ impl Loaded {
         }
     }
 
-    /// A token object, once its record has been opened.
+    /// Makes a token object, once its record has been opened.
     pub fn record(stored: &Stored, header: Header, content: RecordContent, watch: Watch) -> Self {
         Self {
             id: stored.id,
@@ -214,7 +214,7 @@ impl Loaded {
         }
     }
 
-    /// The custom key whose newest material this is, if older versions stand beside it.
+    /// Returns the custom key whose newest material this is, if older versions stand beside it.
     pub fn rotated(&self) -> Option<Id> {
         match (&self.content, &self.header.role) {
             (RecordContent::Material(_, owner), Role::Material { version, .. }) => {
@@ -231,13 +231,13 @@ impl Loaded {
             .and_then(|(_, key)| key.metadata.rotation_due())
     }
 
-    /// The older versions, newest first, brought by `bring` when they are first asked for. They
-    /// never change without a new version, and so without a new object in the place of this one.
+    /// Returns the older versions, newest first, brought by `bring` when they are first asked for. They never
+    /// change without a new version, and so without a new object in the place of this one.
     pub fn older(&self, bring: impl FnOnce() -> Result<Vec<Arc<Self>>>) -> Result<&[Arc<Self>]> {
         self.older.get_or_try_init(bring).map(Vec::as_slice)
     }
 
-    /// Every attribute as PKCS#11 shows it at `now`.
+    /// Returns every attribute as PKCS#11 shows it at `now`.
     pub fn shown(&self, now: Seconds) -> Result<Attributes> {
         let mut shown = match (&self.content, &self.header.role) {
             (RecordContent::CustomKey(key), _) => {
@@ -260,7 +260,7 @@ impl Loaded {
         Ok(shown)
     }
 
-    /// The material of a secret or private key.
+    /// Returns the material of a secret or private key.
     pub fn body(&self) -> Option<&ObjectBody> {
         match &self.content {
             RecordContent::Object(body) | RecordContent::Material(body, _) => Some(body),
@@ -268,7 +268,7 @@ impl Loaded {
         }
     }
 
-    /// The custom key this is the metadata or material of.
+    /// Returns the custom key this is the metadata or material of.
     pub fn custom_key(&self) -> Option<(Id, &CustomKey)> {
         match &self.content {
             RecordContent::CustomKey(key) => Some((self.id, key)),
@@ -277,7 +277,7 @@ impl Loaded {
         }
     }
 
-    /// The parsed key, made at first use.
+    /// Returns the parsed key, made at first use.
     pub fn key(&self) -> Result<&Arc<Key>> {
         self.key.get_or_try_init(|| self.parse().map(Arc::new))
     }
@@ -330,7 +330,7 @@ impl Loaded {
     }
 }
 
-/// The mechanisms that a key serves alone; an empty list restricts nothing.
+/// Returns the mechanisms that a key serves alone; an empty list restricts nothing.
 fn allowed_mechanisms(body: &ObjectBody) -> Option<Vec<u64>> {
     let given = body.attributes.bytes(CKA_ALLOWED_MECHANISMS);
     given.filter(|given| !given.is_empty()).map(attributes::mechanisms)
@@ -356,7 +356,7 @@ pub fn hides_its_value(key: &Attributes) -> bool {
     key.flag(CKA_SENSITIVE) || !key.flag(CKA_EXTRACTABLE)
 }
 
-/// A change that [`build::check_change`] allows, applied.
+/// Applies a change that [`build::check_change`] allows.
 pub fn apply_changes(
     to: &mut Attributes,
     template: &crate::object::Template,

@@ -1,4 +1,4 @@
-//! What the log calls tokens, keys and what happens to them.
+//! The log's names of tokens, keys and changes.
 
 use super::handles::HandleTarget;
 use super::loaded::{Loaded, RecordContent};
@@ -12,7 +12,7 @@ use pkcs11_sys::CKA_LABEL;
 use std::fmt;
 
 impl Loaded {
-    /// A key by its key ID and alias, another object by its own identity.
+    /// Returns a key by its key ID and alias, another object by its own identity.
     pub fn name(&self) -> String {
         match (&self.content, self.custom_key()) {
             (_, Some((id, key))) => called("key", id, &key.metadata.alias),
@@ -43,7 +43,7 @@ impl fmt::Display for Token {
 }
 
 impl Token {
-    /// A failure, with the name of the object that it is about. Nobody is asked for it.
+    /// Returns a failure, with the name of the object that it is about. Nobody is asked for it.
     pub(super) fn with_name_of(&self, handle: Handle, failure: Error) -> Error {
         let name = match self.handles.named(handle) {
             Some(HandleTarget::Session(_, object, _)) => object.name(),
@@ -56,7 +56,7 @@ impl Token {
         failure.of(format_args!("{name} of {self}"))
     }
 
-    /// A failure of a login, with whose it was.
+    /// Returns a failure of a login, with whose it was.
     pub fn with_name_of_login(&self, login: Login, failure: Error) -> Error {
         failure.of(format_args!("{login} of {self}"))
     }

@@ -162,7 +162,7 @@ impl Token {
         self.epoch.load(Ordering::Acquire)
     }
 
-    /// The store's time, which decides about all that begins or ends with it.
+    /// Returns the store's time, which decides about all that begins or ends with it.
     pub(crate) fn now(&self) -> Seconds {
         let asked = self.page().ok().or_else(|| self.page.get());
         asked.map_or_else(|| self.clock.now(), |page| page.time(&*self.clock))
@@ -176,9 +176,9 @@ impl Token {
         }
     }
 
-    /// A key for an operation's Init: the newest state of the object, allowed or refused. What is
-    /// overdue for a rotation is rotated before it is used to make anything; what only reads brings
-    /// the older versions with it.
+    /// Returns a key for an operation's Init: the newest state of the object, allowed or refused. What is
+    /// overdue for a rotation is rotated before it is used to make anything; what only reads brings the older
+    /// versions with it.
     pub fn usable(&self, key: Handle, usage: Usage, mechanism: u64) -> Result<UsableKey> {
         self.usable_now(key, usage, mechanism).map_err(|failure| self.with_name_of(key, failure))
     }
@@ -246,7 +246,7 @@ impl Token {
         }
     }
 
-    /// The value of a secret key, for `C_DigestKey` into a digest by `mechanism`, and what the digest
+    /// Returns the value of a secret key, for `C_DigestKey` into a digest by `mechanism`, and what the digest
     /// remembers of the key.
     pub fn digestible(&self, key: Handle, mechanism: u64) -> Result<(Secret, InUse)> {
         let unknown = |_| Reason::KeyUnknown;
@@ -273,7 +273,7 @@ impl Token {
         self.handles.end_session(session);
     }
 
-    /// The object a handle names, as it is now; `ObjectUnknown` once it is gone or hidden.
+    /// Returns the object a handle names, as it is now; `ObjectUnknown` once it is gone or hidden.
     fn object(&self, handle: Handle) -> Result<Arc<Loaded>> {
         let (loaded, given) = match self.handles.named(handle).ok_or(Reason::ObjectUnknown)? {
             HandleTarget::Session(_, object, begun) => (Some(object), begun),
@@ -298,7 +298,7 @@ impl Token {
         }
     }
 
-    /// The handles of token objects, in the order of `ids`.
+    /// Returns the handles of token objects, in the order of `ids`.
     fn handles_of(&self, ids: &[Id]) -> Result<Vec<Handle>> {
         let epoch = self.login_epoch();
         for some in self.handles.given_before(ids, epoch).chunks(OPENED) {
@@ -337,9 +337,9 @@ impl Token {
         }
     }
 
-    /// A secret or private key's attributes from its template. Where nobody is logged in, a session
-    /// key that says nothing is public: SunPKCS11 makes such keys after its last session has closed.
-    /// One that asks for a PIN is not.
+    /// Returns a secret or private key's attributes from its template. Where nobody is logged in, a session
+    /// key that says nothing is public: SunPKCS11 makes such keys after its last session has closed. One that
+    /// asks for a PIN is not.
     fn build(
         &self,
         template: &Template,
@@ -374,7 +374,7 @@ impl Token {
         }
     }
 
-    /// The key that seals private or public objects.
+    /// Returns the key that seals private or public objects.
     fn sealing_key<R>(
         &self,
         private: bool,
@@ -387,7 +387,7 @@ impl Token {
         self.private.load_full().ok_or_else(|| Reason::NotLoggedIn.into())
     }
 
-    /// The page that counts. Where another agent has started, it is asked for its own.
+    /// Returns the page that counts. Where another agent has started, it is asked for its own.
     fn page(&self) -> Result<&Arc<Page>> {
         let page = self.page.get_or_try_init(|| {
             let page = self.link.page()?;

@@ -33,7 +33,7 @@ struct Authenticated {
 }
 
 impl Token {
-    /// The module's side of a token that the agent has shown.
+    /// Returns the module's side of a token that the agent has shown.
     pub(super) fn open(
         entry: &TokenEntry,
         link: Arc<Link>,
@@ -181,7 +181,7 @@ impl Token {
         Ok(Authenticated { entry, revision, private, authority, ticket: ticket.into_secret() })
     }
 
-    /// The token's entry as anybody may see it, and its revision.
+    /// Returns the token's entry as anybody may see it, and its revision.
     fn entry(&self) -> Result<(Entry, u64)> {
         let Response::Tokens(entries) = self.link.ask(&Request::Tokens)? else {
             return Err(unexpected());

@@ -21,7 +21,7 @@ pub enum Plan {
 }
 
 impl Token {
-    /// An ordinary object, in its session or on the token.
+    /// Plans an ordinary object, in its session or on the token.
     pub(super) fn plan_ordinary(
         &self,
         caller: &Caller,

@@ -1,4 +1,4 @@
-//! Whether an operation under way may go on with its key. Each update and each part of a message asks.
+//! Checks that an operation under way may go on with its key, at each update and each part of a message.
 //!
 //! One that was begun before its key's expiry may finish within a minute of it; one whose key has been
 //! deleted, switched off or taken a usage from may not.
@@ -38,7 +38,7 @@ impl Token {
         Ok(())
     }
 
-    /// The key as it is now, by the rules of an Init but for the minute that it may be late.
+    /// Returns the key as it is now, by the rules of an Init but for the minute that it may be late.
     fn still_allowed(&self, loaded: &Loaded, key: &InUse) -> Result<InUse> {
         let late = self.now().saturating_sub(FINISH);
         if !loaded.is_there(late) {
@@ -53,8 +53,8 @@ impl Token {
         }
     }
 
-    /// The same for a key whose record holds nothing any more: that is no end at once if it is because
-    /// of the expiry.
+    /// Returns the same for a key whose record holds nothing any more: that is no end at once if it is
+    /// because of the expiry.
     fn expired_in_use(&self, key: &InUse) -> Result<InUse> {
         let page = self.page()?;
         let Watch::Record { watched, .. } = key.watch else { return Err(key.gone()) };

@@ -36,7 +36,7 @@ pub struct UnsealedRecord {
 }
 
 impl Token {
-    /// A token object as it is now, or none if there is no such record.
+    /// Returns a token object as it is now, or none if there is no such record.
     pub(super) fn load(&self, id: Id) -> Result<Option<Arc<Loaded>>> {
         if let Some(kept) = self.cache.kept(id).filter(|kept| self.is_unchanged(&kept.watch)) {
             return Ok(Some(kept));
@@ -44,7 +44,7 @@ impl Token {
         Ok(self.read(&[id])?.pop().flatten())
     }
 
-    /// Token objects as they are now, in the order of `ids`; one round trip for all. What is damaged
+    /// Returns token objects as they are now, in the order of `ids`; one round trip for all. What is damaged
     /// stands in nobody's way.
     pub(super) fn load_all(&self, ids: &[Id]) -> Result<Vec<Option<Arc<Loaded>>>> {
         match self.read(ids) {
@@ -56,7 +56,7 @@ impl Token {
         }
     }
 
-    /// The same; a single one that is damaged is an error.
+    /// Reads the same; a single one that is damaged is an error.
     fn read(&self, ids: &[Id]) -> Result<Vec<Option<Arc<Loaded>>>> {
         let page = Arc::clone(self.page()?);
         let epoch = self.login_epoch();
@@ -199,7 +199,7 @@ impl Token {
         }
     }
 
-    /// The tags of a search, under the key for private or public objects.
+    /// Returns the tags of a search, under the key for private or public objects.
     pub(super) fn search_tags(
         &self,
         private: bool,
@@ -264,7 +264,7 @@ fn custom_key(stored: &Stored, header: &Header, opened: &Secret) -> Result<Custo
     })
 }
 
-/// The agent answered something else than was asked.
+/// Returns the failure of an answer of another kind than was asked for.
 pub fn unexpected() -> Error {
     Reason::AgentRefuses.detail("an answer of the wrong kind")
 }

@@ -24,7 +24,7 @@ impl Token {
     }
 }
 
-/// The same, for what is no token's.
+/// Does the same for what is no token's.
 pub(super) fn retry_on_conflict<R>(work: impl FnMut() -> Result<R>) -> Result<R> {
     let end = Instant::now() + PATIENCE;
     repeat(work, |pause| {
@@ -54,7 +54,7 @@ fn repeat<R>(
     }
 }
 
-/// Between nothing and `whole`.
+/// Returns a random part of `whole`.
 fn random_part(whole: Duration) -> Result<Duration> {
     let random = u32::from(u16::from_ne_bytes(lc::random::bytes()?));
     Ok(whole * random / u32::from(u16::MAX))

@@ -95,7 +95,7 @@ impl Token {
         Ok(newest.id)
     }
 
-    /// The new version in the place of the newest.
+    /// Returns the new version in the place of the newest.
     fn next_version(
         &self,
         newest: &Loaded,
@@ -126,7 +126,7 @@ impl Token {
         })
     }
 
-    /// The older versions of a rotated key's newest material, newest first.
+    /// Returns the older versions of a rotated key's newest material, newest first.
     pub(super) fn older<'a>(&self, loaded: &'a Loaded) -> Result<&'a [Arc<Loaded>]> {
         let Some(key) = loaded.rotated() else { return Ok(&[]) };
         loaded.older(|| {
@@ -163,7 +163,7 @@ impl Token {
     }
 }
 
-/// The kind of a key that can be rotated: generated and symmetric.
+/// Returns the kind of a key that can be rotated: generated and symmetric.
 fn rotatable(key: &CustomKey) -> Result<&'static Kind> {
     if key.state.origin == Origin::External {
         return Err(Reason::RotateExternal.into());
@@ -174,7 +174,7 @@ fn rotatable(key: &CustomKey) -> Result<&'static Kind> {
     kinds::kind(key.metadata.class, key.metadata.key_type)
 }
 
-/// New material of the same kind and size, with the attributes of what is there.
+/// Returns new material of the same kind and size, with the attributes of what is there.
 fn made_like(kind: &Kind, body: &ObjectBody) -> Result<ObjectBody> {
     let made_by = body.attributes.number(CKA_KEY_GEN_MECHANISM).ok_or(Reason::RotateExternal)?;
     let generate = mechanism::find(made_by)?.generate()?;
@@ -185,7 +185,7 @@ fn made_like(kind: &Kind, body: &ObjectBody) -> Result<ObjectBody> {
     Ok(ObjectBody { attributes, material })
 }
 
-/// A template says nothing about the next version that is not so already.
+/// Checks that a template says nothing about the next version that is not so already.
 fn agrees(template: &Template, shown: &crate::object::Attributes) -> Result<()> {
     let differs = |kind: u64, value: &[u8]| match kind {
         CKA_KEYSTEAD_KEY_ID => false,

@@ -2,7 +2,7 @@
 
 use crate::id::Id;
 
-/// A token's serial number: sixteen characters.
+/// Returns a token's serial number: sixteen characters.
 pub fn serial(token: Id) -> String {
     token.bytes().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -35,7 +35,7 @@ pub struct Slots {
 }
 
 impl Slots {
-    /// The slots of the store behind `link`.
+    /// Returns the slots of the store behind `link`.
     pub fn new(link: Link, clock: Arc<dyn Clock>, settings: Settings) -> Self {
         let (tokens, shown, listed) = Default::default();
         Self {
@@ -49,8 +49,8 @@ impl Slots {
         }
     }
 
-    /// The list as it was when its length was asked for last (PKCS#11 3.1, 5.5.1): what `list` says, if
-    /// the length is asked for now or never was.
+    /// Returns the list as it was when its length was asked for last (PKCS#11 3.1, 5.5.1): what `list` says,
+    /// if the length is asked for now or never was.
     pub fn listed(
         &self,
         asks_length: bool,
@@ -65,8 +65,8 @@ impl Slots {
         Ok(list)
     }
 
-    /// Slot numbers: the tokens', then those of free slots. One slot is free, unless the store is full
-    /// of tokens; more are where this process has been shown them and they hold no token now.
+    /// Returns slot numbers: the tokens', then those of free slots. One slot is free, unless the store is
+    /// full of tokens; more are where this process has been shown them and they hold no token now.
     pub fn list(&self) -> Result<Vec<u64>> {
         let entries = self.entries()?;
         let free = self.free_slots(&entries);
@@ -76,14 +76,14 @@ impl Slots {
         Ok(list)
     }
 
-    /// The slots there are whether or not an agent answers for their tokens: those this process has
+    /// Returns the slots there are whether or not an agent answers for their tokens: those this process has
     /// been shown, at least the first.
     pub fn without_agent(&self) -> Vec<u64> {
         let shown = self.shown();
         if shown.is_empty() { vec![0] } else { shown.iter().copied().collect() }
     }
 
-    /// The token in a slot; the free slot is `TokenUnrecognized`.
+    /// Returns the token in a slot; the free slot is `TokenUnrecognized`.
     pub fn token(&self, slot: u64) -> Result<Arc<Token>> {
         if let Some(known) = self.known(slot) {
             return Ok(known);
@@ -186,7 +186,7 @@ impl Slots {
         seen(&self.link.ask(&Request::AcceptClock { token, authenticator })?)
     }
 
-    /// The token in a slot, and what a login of its security officer would show.
+    /// Returns the token in a slot, and what a login of its security officer would show.
     fn officer_of(&self, slot: u64, pin: &[u8]) -> Result<(Id, Confidential)> {
         check_length(pin).map_err(|_| Reason::PinIncorrect)?;
         let entries = self.entries()?;
@@ -253,7 +253,7 @@ impl Slots {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The slots that hold no token: those this process has been shown, else the first there is.
+    /// Returns the slots that hold no token: those this process has been shown, else the first there is.
     fn free_slots(&self, entries: &[TokenEntry]) -> Vec<u64> {
         let is_free = |slot: &u64| entries.iter().all(|entry| u64::from(entry.slot) != *slot);
         let shown: Vec<u64> = self.shown().iter().copied().filter(is_free).collect();

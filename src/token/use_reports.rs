@@ -1,5 +1,5 @@
-//! Reports of how often each custom key is used: counted in the sessions, gathered here, and told to the agent for
-//! its audit log at most once a minute, and at each logout. An operation that has begun is a use,
+//! Reports of how often each custom key is used: counted in the sessions, gathered here, and told to the
+//! agent for its audit log at most once a minute, and at each logout. An operation that has begun is a use,
 //! and so is each call that begins a message.
 //!
 //! The agent is not started for it, and no operation fails or waits long on its account: what a killed

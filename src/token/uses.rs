@@ -45,7 +45,7 @@ impl Uses {
     }
 }
 
-/// The day of a second, in days since 1970 UTC.
+/// Returns the day of a second, in days since 1970 UTC.
 fn day(at: Seconds) -> u32 {
     u32::try_from(at / DAY).unwrap_or(u32::MAX)
 }

@@ -81,7 +81,7 @@ impl Token {
         })
     }
 
-    /// The material of a key that may leave under this wrapping key.
+    /// Returns the material of a key that may leave under this wrapping key.
     fn wrappable(
         &self,
         row: &Row,
@@ -130,9 +130,9 @@ impl Token {
         }
     }
 
-    /// The caller's template as the unwrapping key has it, where that asks for anything:
-    /// `CKA_UNWRAP_TEMPLATE` adds to it, and contradicts it nowhere (PKCS#11 3.1, 4.10). What an import
-    /// key takes in is hidden, whatever the template says.
+    /// Returns the caller's template as the unwrapping key has it, where that asks for anything:
+    /// `CKA_UNWRAP_TEMPLATE` adds to it, and contradicts it nowhere (PKCS#11 3.1, 4.10). What an import key
+    /// takes in is hidden, whatever the template says.
     fn unwrap_template(&self, unwrapping: Handle, template: &Template) -> Result<Option<Template>> {
         let own = self.object(unwrapping)?;
         let own = &own.body().ok_or(Reason::KeyUnknown)?.attributes;
@@ -145,8 +145,7 @@ impl Token {
         }
     }
 
-    /// A key that may encrypt could plant a key of known value in the place of a
-    /// sensitive one.
+    /// Fails where a key that may encrypt could plant a key of known value in the place of a sensitive one.
     fn may_unwrap(&self, by: &UsableKey, attributes: &Attributes) -> Result<()> {
         let plants = by.may(Usage::Encrypt) && !self.settings.mixed_wrapping;
         match attributes.flag(CKA_SENSITIVE) && plants {

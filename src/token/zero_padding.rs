@@ -64,14 +64,14 @@ fn shortened(bytes: &Secret, length: usize) -> Secret {
     shortened
 }
 
-/// The length of a DER SEQUENCE behind which there are only zeros, fewer than a block.
+/// Returns the length of a DER SEQUENCE behind which there are only zeros, fewer than a block.
 fn private_length(bytes: &Secret) -> Option<usize> {
     let length = sequence_length(bytes.expose())?;
     let zeros = bytes.len().checked_sub(length)?;
     (zeros < BLOCK && bytes.is_zero_from(length)).then_some(length)
 }
 
-/// The length of the DER SEQUENCE that the bytes begin with, its head included (X.690, 8.1.3).
+/// Returns the length of the DER SEQUENCE that the bytes begin with, its head included (X.690, 8.1.3).
 fn sequence_length(bytes: &[u8]) -> Option<usize> {
     let (tag, rest) = bytes.split_first()?;
     let (first, rest) = rest.split_first()?;
