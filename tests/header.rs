@@ -81,6 +81,17 @@ fn the_numbers_are_those_that_were_promised() {
     assert_eq!(promised("CKM_KEYSTEAD_ROTATE"), 0x804B_5302);
 }
 
+#[test]
+fn the_manual_tells_of_every_property() {
+    let manual = fs::read_to_string(root().join("src/manual/properties.rs")).unwrap();
+    for property in PROPERTIES {
+        for name in [Some(property.name), property.json].into_iter().flatten() {
+            let told = name.is_empty() || manual.contains(&format!("`{name}`"));
+            assert!(told, "src/manual/properties.rs does not tell of {name}");
+        }
+    }
+}
+
 /// The name in C: what is no PKCS#11 name in the code has a prefix there.
 fn in_c(name: &str) -> String {
     if name.starts_with("CK") { name.to_owned() } else { format!("CK_KEYSTEAD_{name}") }

@@ -5,6 +5,7 @@
 //! * [`ceremony`]: how material is wrapped, carried, compared and imported.
 //! * [`life`]: the states of a custom key and what works in each.
 //! * [`log`]: what is told of all this, and where.
+//! * [`properties`]: what a custom key tells of itself, as attributes and as JSON.
 //! * [`sealing`]: what a custom key seals, blobs and files byte by byte.
 //! * [`store`]: what lies in a store's directory, byte by byte.
 //! * [`threats`]: what is protected from whom, and what is not.
@@ -14,6 +15,7 @@ pub mod backup;
 pub mod ceremony;
 pub mod life;
 pub mod log;
+pub mod properties;
 pub mod sealing;
 pub mod store;
 pub mod threats;
