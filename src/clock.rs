@@ -3,6 +3,7 @@
 use crate::error::{Reason, Result};
 use crate::sys;
 use jiff::{Span, SpanRelativeTo, Timestamp, Unit};
+#[cfg(test)]
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub type Seconds = u64;
 
 /// One start of the machine.
-pub type Boot = [u8; 16];
+pub(crate) type Boot = [u8; 16];
 
 /// A source of the present time.
 pub trait Clock: Send + Sync {
@@ -62,38 +63,41 @@ impl Clock for SystemClock {
 }
 
 /// A clock that a test sets.
+#[cfg(test)]
 #[derive(Debug, Default)]
-pub struct FixedClock {
+pub(crate) struct FixedClock {
     now: AtomicU64,
     uptime: AtomicU64,
     boot: AtomicU64,
 }
 
+#[cfg(test)]
 impl FixedClock {
     /// A clock that reads `now` until it is set.
-    pub const fn at(now: Seconds) -> Self {
+    pub(crate) const fn at(now: Seconds) -> Self {
         let (now, uptime, boot) = (AtomicU64::new(now), AtomicU64::new(0), AtomicU64::new(1));
         Self { now, uptime, boot }
     }
 
     /// Sets what the clock reads, forward or back.
-    pub fn set(&self, now: Seconds) {
+    pub(crate) fn set(&self, now: Seconds) {
         self.now.store(now, Ordering::Relaxed);
     }
 
     /// Moves the time on.
-    pub fn pass(&self, seconds: Seconds) {
+    pub(crate) fn pass(&self, seconds: Seconds) {
         self.now.fetch_add(seconds, Ordering::Relaxed);
         self.uptime.fetch_add(seconds, Ordering::Relaxed);
     }
 
     /// Starts the machine anew.
-    pub fn reboot(&self) {
+    pub(crate) fn reboot(&self) {
         self.uptime.store(0, Ordering::Relaxed);
         self.boot.fetch_add(1, Ordering::Relaxed);
     }
 }
 
+#[cfg(test)]
 impl Clock for FixedClock {
     fn now(&self) -> Seconds {
         self.now.load(Ordering::Relaxed)
@@ -158,7 +162,7 @@ pub fn seconds_of_span(text: &str) -> Option<Seconds> {
 
 /// Fails unless an expiry lies ahead of the store's time `now`. Where it lies ahead of the `clock`, that is
 /// what has to be seen to.
-pub fn check_ahead(at: Seconds, now: Seconds, clock: Seconds) -> Result<()> {
+pub(crate) fn check_ahead(at: Seconds, now: Seconds, clock: Seconds) -> Result<()> {
     if at > now {
         return Ok(());
     }

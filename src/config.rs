@@ -7,12 +7,12 @@
 //! nothing from its environment.
 
 mod file;
-pub mod journal;
+pub(crate) mod journal;
 mod location;
 mod surroundings;
 
-pub use file::LogLevel;
-pub use location::Location;
+pub(crate) use file::LogLevel;
+pub(crate) use location::Location;
 
 use crate::clock::Seconds;
 use crate::error::{Error, Reason, Result};
@@ -64,7 +64,7 @@ pub struct Config {
 pub const STORE_VARIABLE: &str = "KEYSTEAD_STORE";
 
 /// The possible values of `rsa_minimum`: the sizes of RSA keys that the token computes with at all.
-pub const RSA_MINIMUM: RangeInclusive<u64> = 1024..=8192;
+pub(crate) const RSA_MINIMUM: RangeInclusive<u64> = 1024..=8192;
 
 /// Erasing happens within 24 hours of an expiry, in any case.
 const MOST_GRACE_HOURS: u64 = 24;

@@ -38,7 +38,7 @@ impl Id {
 /// Gives out identities that ascend (UUID version 7), also where the clock stands still or goes back while
 /// this process runs.
 #[derive(Debug, Default)]
-pub struct IdSource {
+pub(crate) struct IdSource {
     /// The last time given out, in 4096ths of a millisecond since 1970.
     last: AtomicU64,
 }
@@ -46,7 +46,7 @@ pub struct IdSource {
 impl IdSource {
     /// Returns the next identity: the time since 1970 in milliseconds, 12 bits of its fraction (RFC 9562,
     /// 6.2, method 3), and 62 of the random bits.
-    pub fn next(&self, now: Duration, random: [u8; 8]) -> Id {
+    pub(crate) fn next(&self, now: Duration, random: [u8; 8]) -> Id {
         let millis = u64::try_from(now.as_millis()).unwrap_or(u64::MAX >> 12);
         let fraction = u64::from(now.subsec_nanos() % 1_000_000) * 4096 / 1_000_000;
         let tick = self.claim(millis << 12 | fraction);

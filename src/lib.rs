@@ -4,26 +4,29 @@
 //! [`ffi`] (the C border) and the `keystead` program; [`module`] and [`session`]; [`token`] (the
 //! use cases); [`object`] and [`mechanism`] (PKCS#11's tables); [`key`] (the domain: no PKCS#11);
 //! [`wire`] (the agent's protocol) and [`lc`] (AWS-LC); the leaves. [`agent`] and [`store`] are the
-//! other side of the socket and are linked by the program only.
+//! other side of the socket and are linked by the program only. `internal` is what the program and the
+//! tests use of all these.
 
 pub mod agent;
-pub mod clock;
-pub mod config;
-pub mod erasure;
-pub mod error;
-pub mod ffi;
-pub mod id;
+mod clock;
+mod config;
+mod erasure;
+mod error;
+mod ffi;
+mod id;
+#[doc(hidden)]
+pub mod internal;
 pub mod key;
-pub mod lc;
+mod lc;
 pub mod manual;
-pub mod mechanism;
-pub mod module;
+mod mechanism;
+mod module;
 pub mod object;
-pub mod presence;
-pub mod secret;
-pub mod session;
+mod presence;
+mod secret;
+mod session;
 pub mod store;
-pub mod sys;
-pub mod text;
+mod sys;
+mod text;
 pub mod token;
-pub mod wire;
+mod wire;

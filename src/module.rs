@@ -20,13 +20,13 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The arguments of `C_Initialize`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// The configuration file the caller names.
     pub configuration: Option<String>,
 }
 
 /// Everything that lives from `C_Initialize` to `C_Finalize`.
-pub struct Module {
+pub(crate) struct Module {
     /// The slots of the store.
     pub slots: Slots,
     /// The sessions of this process.
@@ -36,7 +36,7 @@ pub struct Module {
 
 impl Module {
     /// A module on the store that `config` names. The agent is not asked anything yet.
-    pub fn new(config: &Config, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(config: &Config, clock: Arc<dyn Clock>) -> Self {
         Self {
             slots: Slots::new(Link::new(AgentLocation::of(config)), clock, token_settings(config)),
             sessions: Table::new(),
@@ -58,7 +58,7 @@ impl Module {
 
 /// Runs `call` on the module; `NotInitialized` outside of [`start`] and [`end`], and in a child.
 #[inline]
-pub fn running<T>(call: impl FnOnce(&Module) -> Result<T>) -> Result<T> {
+pub(crate) fn running<T>(call: impl FnOnce(&Module) -> Result<T>) -> Result<T> {
     match MODULE.load().as_deref() {
         Some(module) if !module.is_inherited() => {
             module.let_go();
@@ -72,7 +72,7 @@ pub fn running<T>(call: impl FnOnce(&Module) -> Result<T>) -> Result<T> {
 
 /// Starts the module (`C_Initialize`). Nothing of it waits: a thread of the parent's may have stood
 /// anywhere at a fork.
-pub fn start(arguments: &Arguments) -> Result<()> {
+pub(crate) fn start(arguments: &Arguments) -> Result<()> {
     leave_inherited();
     if MODULE.load().is_some() {
         return Err(Reason::AlreadyInitialized.into());
@@ -93,7 +93,7 @@ pub fn start(arguments: &Arguments) -> Result<()> {
 
 /// Ends the module (`C_Finalize`). Calls that other threads are still in end as if it had come after
 /// them.
-pub fn end() -> Result<()> {
+pub(crate) fn end() -> Result<()> {
     leave_inherited();
     match MODULE.swap(None) {
         Some(_) => {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// The file that makes a directory a store: the erase slots, which every store has from its first
 /// moment to its last.
-pub const MARK: &str = "slots";
+pub(crate) const MARK: &str = "slots";
 
 /// The other entries of a store's directory. With two of these and without the mark, a store is damaged.
 const REMAINS: [&str; 4] = ["db", "generations", "snapshot", "starting"];

@@ -2,12 +2,12 @@
 //! and what a new agent does to the process it inherits. Nothing here decides anything.
 #![allow(unsafe_code)]
 
-pub mod heap;
-pub mod robust;
-pub mod vault;
+pub(crate) mod heap;
+pub(crate) mod robust;
+pub(crate) mod vault;
 mod words;
 
-pub use words::{Words, WordsMut};
+pub(crate) use words::{Words, WordsMut};
 
 use rustix::mm::{Advice, MapFlags, madvise};
 use rustix::process::{Pid, getpid};
@@ -23,7 +23,7 @@ use std::time::Duration;
 use words::Mapping;
 
 /// Tells whether this is still the process that made the mark, or a forked child of it.
-pub struct ForkMark(Mark);
+pub(crate) struct ForkMark(Mark);
 
 enum Mark {
     /// A page that the kernel hands to a child zeroed.
@@ -34,12 +34,12 @@ enum Mark {
 
 impl ForkMark {
     /// Marks this process.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Self::page().map_or_else(|_| Mark::Process(getpid()), Mark::Page))
     }
 
     /// Returns whether this is the process that made the mark. One load, where the kernel can.
-    pub fn same_process(&self) -> bool {
+    pub(crate) fn same_process(&self) -> bool {
         match &self.0 {
             Mark::Page(page) => {
                 page.words().first().is_some_and(|word| word.load(Ordering::Relaxed) != 0)
@@ -80,7 +80,7 @@ pub fn inherited(descriptor: RawFd) -> io::Result<File> {
 
 /// Returns whether the program runs with privileges its caller does not have (set-uid and the like), so
 /// that nothing may be taken from its environment.
-pub fn is_privileged() -> bool {
+pub(crate) fn is_privileged() -> bool {
     // SAFETY: reads the process's auxiliary vector, nothing else.
     unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
 }
@@ -89,12 +89,12 @@ pub fn is_privileged() -> bool {
 /// connected or began to listen.
 ///
 /// (rustix's `socket_peercred` has no value for a peer in a process namespace that this one cannot see.)
-pub fn peer(socket: impl AsFd) -> io::Result<(u32, u32)> {
+pub(crate) fn peer(socket: impl AsFd) -> io::Result<(u32, u32)> {
     credentials(socket).map(|peer| (peer.uid, peer.gid))
 }
 
 /// The number of that process, as this one sees it.
-pub fn peer_process(socket: impl AsFd) -> io::Result<u32> {
+pub(crate) fn peer_process(socket: impl AsFd) -> io::Result<u32> {
     let number = u32::try_from(credentials(socket)?.pid).ok().filter(|number| *number > 0);
     number.ok_or_else(|| io::ErrorKind::NotFound.into())
 }
@@ -116,7 +116,7 @@ fn credentials(socket: impl AsFd) -> io::Result<libc::ucred> {
 }
 
 /// The home directory the system's user database has for `user`.
-pub fn home_of(user: u32) -> Option<PathBuf> {
+pub(crate) fn home_of(user: u32) -> Option<PathBuf> {
     let mut text = vec![0; 16 << 10];
     // SAFETY: a passwd of zeros is valid: its pointers are null.
     let mut entry = unsafe { std::mem::zeroed::<libc::passwd>() };
@@ -148,7 +148,7 @@ pub fn group_named(name: &CStr) -> Option<u32> {
 
 /// Returns whether a byte can be read at an address. The kernel looks, so that an address that is none
 /// costs no signal.
-pub fn is_readable(address: *const u8) -> io::Result<bool> {
+pub(crate) fn is_readable(address: *const u8) -> io::Result<bool> {
     let (_reader, writer) = io::pipe()?;
     // SAFETY: the kernel checks the address itself and answers EFAULT; nothing of this process is written.
     match unsafe { libc::write(writer.as_raw_fd(), address.cast(), 1) } {
@@ -208,7 +208,7 @@ fn unblock_signals() -> c_int {
 /// Writes once, without the signals that a write can raise in a program that does not expect them: of a
 /// closed pipe (`SIGPIPE`), of a file's limited size (`SIGXFSZ`), of a terminal that belongs to others
 /// (`SIGTTOU`).
-pub fn write_quietly(descriptor: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+pub(crate) fn write_quietly(descriptor: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
     let raised = signals(&[libc::SIGPIPE, libc::SIGXFSZ, libc::SIGTTOU]);
     let mut before = signals(&[]);
     let mut pending = signals(&[]);
@@ -245,7 +245,7 @@ fn signals(members: &[c_int]) -> libc::sigset_t {
 }
 
 /// Makes the system schedule this process like any other, its disk accesses too.
-pub fn schedule_as_usual() -> io::Result<()> {
+pub(crate) fn schedule_as_usual() -> io::Result<()> {
     // By process, this one; class and level as its niceness says (ioprio_set(2)).
     const PROCESS: c_int = 1;
     const THIS: c_int = 0;
@@ -262,13 +262,13 @@ pub fn schedule_as_usual() -> io::Result<()> {
 }
 
 /// Seconds since 1970 UTC as of the kernel's last tick; 0 before 1970.
-pub fn coarse_seconds() -> u64 {
+pub(crate) fn coarse_seconds() -> u64 {
     clock(libc::CLOCK_REALTIME_COARSE).as_secs()
 }
 
 /// Returns the time that the machine has run, suspended or not, as its first processes see it: one in a
 /// namespace of time has a clock that is moved.
-pub fn uptime() -> Duration {
+pub(crate) fn uptime() -> Duration {
     static MOVED: OnceLock<Moved> = OnceLock::new();
     let uptime = checked_uptime();
     match MOVED.get_or_init(Moved::read) {
@@ -321,7 +321,7 @@ fn contradicted(shown: Duration, text: &str) -> Option<Duration> {
 }
 
 /// Returns the identity of this start of the machine.
-pub fn boot() -> Option<[u8; 16]> {
+pub(crate) fn boot() -> Option<[u8; 16]> {
     let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let digits: String = text.trim().split('-').collect();
     u128::from_str_radix(&digits, 16).ok().map(u128::to_be_bytes)

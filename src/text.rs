@@ -82,7 +82,7 @@ fn read_escape<'a>(escape: &'a str, bytes: &mut Vec<u8>) -> Option<&'a str> {
 }
 
 /// Returns bytes as hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

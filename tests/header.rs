@@ -1,7 +1,13 @@
 //! `include/keystead.h` and the code carry the same numbers: a C program prints the header's.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
-use keystead::object::properties::PROPERTIES;
+use keystead::internal::object::properties::PROPERTIES;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +18,7 @@ mod skip;
 
 macro_rules! numbers {
     ($($name:ident)*) => {
-        &[$((stringify!($name), keystead::object::vendor::$name)),*]
+        &[$((stringify!($name), keystead::internal::object::vendor::$name)),*]
     };
 }
 

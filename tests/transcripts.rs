@@ -6,7 +6,7 @@
 //! run in the same new directory, without a terminal, on a store of their own; the files `pin`,
 //! `so-pin` and `wrong-pin` are there. `SNAPSHOTS=overwrite cargo test --test transcripts` writes
 //! down what is printed now.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use regex::Regex;
 use snapbox::data::DataFormat;

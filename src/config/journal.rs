@@ -71,7 +71,7 @@ pub fn refused() -> Option<String> {
 }
 
 /// The variable and value by which an agent that this process starts logs to the same file.
-pub fn for_agent() -> Option<(&'static str, OsString)> {
+pub(crate) fn for_agent() -> Option<(&'static str, OsString)> {
     let journal = JOURNAL.load();
     let Journal { sink: Sink::OwnFile(_), passed_on: Some(value), .. } = journal.as_deref()? else {
         return None;
@@ -140,7 +140,7 @@ impl log::Log for Logger {
 
 /// Tells a person at a terminal why nothing works: what the log says of an agent that does not start, or
 /// of a configuration before there is a log. The same is told once in a row.
-pub fn tell(error: &Error) {
+pub(crate) fn tell(error: &Error) {
     let hopeless = matches!(
         error.reason(),
         Reason::AgentAbsent | Reason::StoreAbsent | Reason::StoreFull | Reason::BadConfiguration

@@ -11,7 +11,7 @@ use std::ptr::NonNull;
 ///
 /// # Safety
 /// `data` is NULL or valid for reads of `len` elements, and nobody writes there during `'a`.
-pub unsafe fn input<'a, T>(data: *const T, len: CK_ULONG) -> Result<&'a [T]> {
+pub(crate) unsafe fn input<'a, T>(data: *const T, len: CK_ULONG) -> Result<&'a [T]> {
     if len == 0 {
         return Ok(&[]);
     }
@@ -26,7 +26,7 @@ pub unsafe fn input<'a, T>(data: *const T, len: CK_ULONG) -> Result<&'a [T]> {
 /// # Safety
 /// `text` is NULL, or valid for reads of `most` bytes or up to and with a NUL, and nobody writes there
 /// during `'a`.
-pub unsafe fn text<'a>(text: *const CK_UTF8CHAR, most: CK_ULONG) -> Result<&'a [u8]> {
+pub(crate) unsafe fn text<'a>(text: *const CK_UTF8CHAR, most: CK_ULONG) -> Result<&'a [u8]> {
     let most = possible(text, most)?;
     // SAFETY: no byte before `at` is a NUL, so the caller promises that this one can be read.
     let length = (0..most).find(|&at| unsafe { text.add(at).read() } == 0).unwrap_or(most);
@@ -41,7 +41,7 @@ pub unsafe fn text<'a>(text: *const CK_UTF8CHAR, most: CK_ULONG) -> Result<&'a [
 /// # Safety
 /// `len` is NULL or valid for reading and writing; `data` is NULL or valid for writes of `*len`
 /// elements, and nobody else uses them during the call.
-pub unsafe fn output<T, R>(
+pub(crate) unsafe fn output<T, R>(
     data: *mut T,
     len: *mut CK_ULONG,
     call: impl FnOnce(&mut Out<'_, T>) -> Result<R>,
@@ -62,7 +62,7 @@ pub unsafe fn output<T, R>(
 ///
 /// # Safety
 /// As [`input`] and [`output`], but that the two may overlap.
-pub unsafe fn through<R>(
+pub(crate) unsafe fn through<R>(
     data: *const CK_BYTE,
     data_len: CK_ULONG,
     out: *mut CK_BYTE,
@@ -88,7 +88,7 @@ pub unsafe fn through<R>(
 ///
 /// # Safety
 /// `data` is NULL or valid for writes of `len` elements, and nobody else uses them during `'a`.
-pub unsafe fn room<'a, T>(data: *mut T, len: CK_ULONG) -> Result<Option<&'a mut [T]>> {
+pub(crate) unsafe fn room<'a, T>(data: *mut T, len: CK_ULONG) -> Result<Option<&'a mut [T]>> {
     if data.is_null() {
         return Ok(None);
     }
@@ -102,14 +102,14 @@ pub unsafe fn room<'a, T>(data: *mut T, len: CK_ULONG) -> Result<Option<&'a mut 
 }
 
 /// A pointer to where the caller wants one value.
-pub struct OutPtr<T>(NonNull<T>);
+pub(crate) struct OutPtr<T>(NonNull<T>);
 
 impl<T: Copy> OutPtr<T> {
     /// Takes the caller's pointer; NULL is `ArgumentsBad`.
     ///
     /// # Safety
     /// `out` is NULL, or valid for reading and writing until it is dropped.
-    pub unsafe fn new(out: *mut T) -> Result<Self> {
+    pub(crate) unsafe fn new(out: *mut T) -> Result<Self> {
         match NonNull::new(out).filter(|out| out.is_aligned()) {
             Some(out) => Ok(Self(out)),
             None => Err(Reason::ArgumentsBad.detail("no place for a result")),
@@ -117,13 +117,13 @@ impl<T: Copy> OutPtr<T> {
     }
 
     /// Writes the value for the caller.
-    pub fn write(&self, value: T) {
+    pub(crate) fn write(&self, value: T) {
         // SAFETY: valid for writing, as promised at `new`.
         unsafe { self.0.write(value) }
     }
 
     /// Reads the value that the caller left.
-    pub fn read(&self) -> T {
+    pub(crate) fn read(&self) -> T {
         // SAFETY: valid for reading, as promised at `new`.
         unsafe { self.0.read() }
     }

@@ -6,7 +6,7 @@ use pkcs11_sys::*;
 
 /// Starts a decryption; without a mechanism it cancels the one that is active.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_DecryptInit(
+pub(crate) unsafe extern "C" fn C_DecryptInit(
     session: CK_SESSION_HANDLE,
     mechanism: CK_MECHANISM_PTR,
     key: CK_OBJECT_HANDLE,
@@ -22,7 +22,7 @@ pub unsafe extern "C" fn C_DecryptInit(
 
 /// Decrypts everything in one step.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_Decrypt(
+pub(crate) unsafe extern "C" fn C_Decrypt(
     session: CK_SESSION_HANDLE,
     data: CK_BYTE_PTR,
     data_len: CK_ULONG,
@@ -40,7 +40,7 @@ pub unsafe extern "C" fn C_Decrypt(
 
 /// Decrypts one part.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_DecryptUpdate(
+pub(crate) unsafe extern "C" fn C_DecryptUpdate(
     session: CK_SESSION_HANDLE,
     data: CK_BYTE_PTR,
     data_len: CK_ULONG,
@@ -58,7 +58,7 @@ pub unsafe extern "C" fn C_DecryptUpdate(
 
 /// Ends a decryption in parts.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_DecryptFinal(
+pub(crate) unsafe extern "C" fn C_DecryptFinal(
     session: CK_SESSION_HANDLE,
     out: CK_BYTE_PTR,
     out_len: CK_ULONG_PTR,

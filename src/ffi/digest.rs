@@ -6,7 +6,7 @@ use pkcs11_sys::*;
 
 /// Starts a digest; without a mechanism it cancels the one that is active.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_DigestInit(
+pub(crate) unsafe extern "C" fn C_DigestInit(
     session: CK_SESSION_HANDLE,
     mechanism: CK_MECHANISM_PTR,
 ) -> CK_RV {
@@ -21,7 +21,7 @@ pub unsafe extern "C" fn C_DigestInit(
 
 /// Digests everything in one step.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_Digest(
+pub(crate) unsafe extern "C" fn C_Digest(
     session: CK_SESSION_HANDLE,
     data: CK_BYTE_PTR,
     data_len: CK_ULONG,
@@ -39,7 +39,7 @@ pub unsafe extern "C" fn C_Digest(
 
 /// Digests one part.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_DigestUpdate(
+pub(crate) unsafe extern "C" fn C_DigestUpdate(
     session: CK_SESSION_HANDLE,
     data: CK_BYTE_PTR,
     data_len: CK_ULONG,
@@ -52,13 +52,16 @@ pub unsafe extern "C" fn C_DigestUpdate(
 
 /// Digests the value of a secret key.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_DigestKey(session: CK_SESSION_HANDLE, key: CK_OBJECT_HANDLE) -> CK_RV {
+pub(crate) unsafe extern "C" fn C_DigestKey(
+    session: CK_SESSION_HANDLE,
+    key: CK_OBJECT_HANDLE,
+) -> CK_RV {
     entry::on_session("C_DigestKey", session, |session| session.digest_key(key))
 }
 
 /// Ends a digest in parts.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_DigestFinal(
+pub(crate) unsafe extern "C" fn C_DigestFinal(
     session: CK_SESSION_HANDLE,
     out: CK_BYTE_PTR,
     out_len: CK_ULONG_PTR,

@@ -5,7 +5,7 @@ use pkcs11_sys::*;
 
 /// Digests and encrypts one part.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_DigestEncryptUpdate(
+pub(crate) unsafe extern "C" fn C_DigestEncryptUpdate(
     session: CK_SESSION_HANDLE,
     part: CK_BYTE_PTR,
     part_len: CK_ULONG,
@@ -25,7 +25,7 @@ pub unsafe extern "C" fn C_DigestEncryptUpdate(
 
 /// Decrypts one part and digests what comes out.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_DecryptDigestUpdate(
+pub(crate) unsafe extern "C" fn C_DecryptDigestUpdate(
     session: CK_SESSION_HANDLE,
     part: CK_BYTE_PTR,
     part_len: CK_ULONG,
@@ -45,7 +45,7 @@ pub unsafe extern "C" fn C_DecryptDigestUpdate(
 
 /// Signs and encrypts one part.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_SignEncryptUpdate(
+pub(crate) unsafe extern "C" fn C_SignEncryptUpdate(
     session: CK_SESSION_HANDLE,
     part: CK_BYTE_PTR,
     part_len: CK_ULONG,
@@ -65,7 +65,7 @@ pub unsafe extern "C" fn C_SignEncryptUpdate(
 
 /// Decrypts one part and verifies what comes out.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_DecryptVerifyUpdate(
+pub(crate) unsafe extern "C" fn C_DecryptVerifyUpdate(
     session: CK_SESSION_HANDLE,
     part: CK_BYTE_PTR,
     part_len: CK_ULONG,

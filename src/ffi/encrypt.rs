@@ -6,7 +6,7 @@ use pkcs11_sys::*;
 
 /// Starts an encryption; without a mechanism it cancels the one that is active.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_EncryptInit(
+pub(crate) unsafe extern "C" fn C_EncryptInit(
     session: CK_SESSION_HANDLE,
     mechanism: CK_MECHANISM_PTR,
     key: CK_OBJECT_HANDLE,
@@ -22,7 +22,7 @@ pub unsafe extern "C" fn C_EncryptInit(
 
 /// Encrypts everything in one step.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_Encrypt(
+pub(crate) unsafe extern "C" fn C_Encrypt(
     session: CK_SESSION_HANDLE,
     data: CK_BYTE_PTR,
     data_len: CK_ULONG,
@@ -40,7 +40,7 @@ pub unsafe extern "C" fn C_Encrypt(
 
 /// Encrypts one part.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_EncryptUpdate(
+pub(crate) unsafe extern "C" fn C_EncryptUpdate(
     session: CK_SESSION_HANDLE,
     data: CK_BYTE_PTR,
     data_len: CK_ULONG,
@@ -58,7 +58,7 @@ pub unsafe extern "C" fn C_EncryptUpdate(
 
 /// Ends an encryption in parts.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_EncryptFinal(
+pub(crate) unsafe extern "C" fn C_EncryptFinal(
     session: CK_SESSION_HANDLE,
     out: CK_BYTE_PTR,
     out_len: CK_ULONG_PTR,

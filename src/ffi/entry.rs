@@ -13,20 +13,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Runs an entry point that works whether or not the module is initialised.
 #[inline]
-pub fn anywhere(function: &'static str, body: impl FnOnce() -> Result<()>) -> CK_RV {
+pub(crate) fn anywhere(function: &'static str, body: impl FnOnce() -> Result<()>) -> CK_RV {
     guard(function, CK_INVALID_HANDLE, body)
 }
 
 /// Runs an entry point that needs the module.
 #[inline]
-pub fn on_module(function: &'static str, body: impl FnOnce(&Module) -> Result<()>) -> CK_RV {
+pub(crate) fn on_module(function: &'static str, body: impl FnOnce(&Module) -> Result<()>) -> CK_RV {
     guard(function, CK_INVALID_HANDLE, || module::running(body))
 }
 
 /// Runs an entry point that needs the module, on behalf of a session that must be there: what is wrong
 /// with it comes before what is wrong with the arguments (PKCS#11 3.1, 5.1.7).
 #[inline]
-pub fn for_session(
+pub(crate) fn for_session(
     function: &'static str,
     session: CK_SESSION_HANDLE,
     body: impl FnOnce(&Module) -> Result<()>,
@@ -41,7 +41,7 @@ pub fn for_session(
 
 /// Runs an entry point on a session, which no other thread uses meanwhile.
 #[inline]
-pub fn on_session(
+pub(crate) fn on_session(
     function: &'static str,
     session: CK_SESSION_HANDLE,
     body: impl FnOnce(&mut Session) -> Result<()>,
@@ -69,7 +69,7 @@ fn guard(
 
 /// Sends panics, which stop at the border, to the log instead of the host's standard error: only their
 /// line in the code, as their message could hold data.
-pub fn quieten_panics() {
+pub(crate) fn quieten_panics() {
     static QUIET: AtomicBool = AtomicBool::new(false);
     if !QUIET.swap(true, Ordering::Relaxed) {
         std::panic::set_hook(Box::new(|panic| match panic.location() {
@@ -89,7 +89,7 @@ fn failed(function: &str, session: CK_SESSION_HANDLE, error: &Error) -> CK_RV {
 }
 
 /// Logs why something failed, and shows it at the terminal where no later call can succeed.
-pub fn tell(function: &str, session: CK_SESSION_HANDLE, error: &Error) {
+pub(crate) fn tell(function: &str, session: CK_SESSION_HANDLE, error: &Error) {
     journal::tell(error);
     let (level, code) = (level(error.reason()), error.rv());
     match session {

@@ -8,13 +8,13 @@ use crate::sys;
 use pkcs11_sys::*;
 
 /// The newest version of PKCS#11 there is an interface for.
-pub const NEWEST: CK_VERSION = CK_VERSION { major: 3, minor: 2 };
+pub(crate) const NEWEST: CK_VERSION = CK_VERSION { major: 3, minor: 2 };
 
 /// The manufacturer of the module, its slots and its tokens.
-pub const MANUFACTURER: &str = "Keystead";
+pub(crate) const MANUFACTURER: &str = "Keystead";
 
 /// The module's version; slots and tokens have the same.
-pub const VERSION: CK_VERSION = CK_VERSION {
+pub(crate) const VERSION: CK_VERSION = CK_VERSION {
     major: number(env!("CARGO_PKG_VERSION_MAJOR")),
     minor: number(env!("CARGO_PKG_VERSION_MINOR")),
 };
@@ -34,7 +34,7 @@ const PAGE: usize = 4096;
 
 /// Starts the module in this process.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_Initialize(arguments: CK_VOID_PTR) -> CK_RV {
+pub(crate) unsafe extern "C" fn C_Initialize(arguments: CK_VOID_PTR) -> CK_RV {
     entry::anywhere("C_Initialize", || {
         // SAFETY: `arguments` is NULL or a `CK_C_INITIALIZE_ARGS`, as `C_Initialize` takes nothing else.
         let arguments = unsafe { read_arguments(arguments.cast()) }?;
@@ -111,7 +111,7 @@ fn path(bytes: Vec<u8>) -> Result<Option<String>> {
 
 /// Ends the module in this process.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_Finalize(reserved: CK_VOID_PTR) -> CK_RV {
+pub(crate) unsafe extern "C" fn C_Finalize(reserved: CK_VOID_PTR) -> CK_RV {
     entry::anywhere("C_Finalize", || match reserved.is_null() {
         true => module::end(),
         false => Err(Reason::ArgumentsBad.detail("the reserved argument is not NULL")),
@@ -120,7 +120,7 @@ pub unsafe extern "C" fn C_Finalize(reserved: CK_VOID_PTR) -> CK_RV {
 
 /// Describes the module.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_GetInfo(info: CK_INFO_PTR) -> CK_RV {
+pub(crate) unsafe extern "C" fn C_GetInfo(info: CK_INFO_PTR) -> CK_RV {
     entry::on_module("C_GetInfo", |_| {
         // SAFETY: `info` is NULL or has room for its value.
         let out = unsafe { OutPtr::new(info) }?;
@@ -136,7 +136,7 @@ pub unsafe extern "C" fn C_GetInfo(info: CK_INFO_PTR) -> CK_RV {
 }
 
 /// Returns text of PKCS#11's fixed length: padded with blanks, cut between characters.
-pub fn padded<const N: usize>(text: &str) -> [CK_UTF8CHAR; N] {
+pub(crate) fn padded<const N: usize>(text: &str) -> [CK_UTF8CHAR; N] {
     let mut field = [b' '; N];
     let mut rest = field.as_mut_slice();
     for character in text.chars() {
@@ -149,13 +149,13 @@ pub fn padded<const N: usize>(text: &str) -> [CK_UTF8CHAR; N] {
 
 /// Answers that functions do not run in parallel (5.20), with a session or without.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_GetFunctionStatus(_session: CK_SESSION_HANDLE) -> CK_RV {
+pub(crate) unsafe extern "C" fn C_GetFunctionStatus(_session: CK_SESSION_HANDLE) -> CK_RV {
     entry::anywhere("C_GetFunctionStatus", || Err(Reason::NotParallel.into()))
 }
 
 /// Answers that functions do not run in parallel (5.20), with a session or without.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_CancelFunction(_session: CK_SESSION_HANDLE) -> CK_RV {
+pub(crate) unsafe extern "C" fn C_CancelFunction(_session: CK_SESSION_HANDLE) -> CK_RV {
     entry::anywhere("C_CancelFunction", || Err(Reason::NotParallel.into()))
 }
 

@@ -6,7 +6,7 @@ use pkcs11_sys::*;
 
 /// Generates a secret key.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_GenerateKey(
+pub(crate) unsafe extern "C" fn C_GenerateKey(
     session: CK_SESSION_HANDLE,
     mechanism: CK_MECHANISM_PTR,
     attributes: CK_ATTRIBUTE_PTR,
@@ -30,7 +30,7 @@ pub unsafe extern "C" fn C_GenerateKey(
 
 /// Generates a key pair.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_GenerateKeyPair(
+pub(crate) unsafe extern "C" fn C_GenerateKeyPair(
     session: CK_SESSION_HANDLE,
     mechanism: CK_MECHANISM_PTR,
     public_attributes: CK_ATTRIBUTE_PTR,
@@ -67,7 +67,7 @@ pub unsafe extern "C" fn C_GenerateKeyPair(
 
 /// Wraps a key.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_WrapKey(
+pub(crate) unsafe extern "C" fn C_WrapKey(
     session: CK_SESSION_HANDLE,
     mechanism: CK_MECHANISM_PTR,
     wrapping_key: CK_OBJECT_HANDLE,
@@ -90,7 +90,7 @@ pub unsafe extern "C" fn C_WrapKey(
 
 /// Unwraps a key: into a session key, an ordinary key, or the material of a custom key.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_UnwrapKey(
+pub(crate) unsafe extern "C" fn C_UnwrapKey(
     session: CK_SESSION_HANDLE,
     mechanism: CK_MECHANISM_PTR,
     unwrapping_key: CK_OBJECT_HANDLE,
@@ -116,7 +116,7 @@ pub unsafe extern "C" fn C_UnwrapKey(
 
 /// Derives a key from another.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_DeriveKey(
+pub(crate) unsafe extern "C" fn C_DeriveKey(
     session: CK_SESSION_HANDLE,
     mechanism: CK_MECHANISM_PTR,
     base_key: CK_OBJECT_HANDLE,

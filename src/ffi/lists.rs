@@ -102,7 +102,7 @@ macro_rules! list {
 }
 
 /// The functions of 2.40.
-pub static V2_40: CK_FUNCTION_LIST = list!(CK_FUNCTION_LIST, version(2, 40),);
+pub(crate) static V2_40: CK_FUNCTION_LIST = list!(CK_FUNCTION_LIST, version(2, 40),);
 
 /// Returns the functions of 3.0, which are those of 3.1 too.
 const fn three(version: CK_VERSION) -> CK_FUNCTION_LIST_3_0 {
@@ -191,7 +191,7 @@ const fn interface<T>(functions: *const T) -> CK_INTERFACE {
 
 /// Hands out the functions of version 2.40.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_GetFunctionList(list: CK_FUNCTION_LIST_PTR_PTR) -> CK_RV {
+pub(crate) unsafe extern "C" fn C_GetFunctionList(list: CK_FUNCTION_LIST_PTR_PTR) -> CK_RV {
     entry::anywhere("C_GetFunctionList", || {
         // SAFETY: `list` is NULL or has room for its value.
         unsafe { OutPtr::new(list) }?.write((&raw const V2_40).cast_mut());
@@ -201,7 +201,7 @@ pub unsafe extern "C" fn C_GetFunctionList(list: CK_FUNCTION_LIST_PTR_PTR) -> CK
 
 /// Lists the interfaces.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_GetInterfaceList(
+pub(crate) unsafe extern "C" fn C_GetInterfaceList(
     interfaces: CK_INTERFACE_PTR,
     count: CK_ULONG_PTR,
 ) -> CK_RV {
@@ -214,7 +214,7 @@ pub unsafe extern "C" fn C_GetInterfaceList(
 /// Hands out the interface of that name and version with at least those flags; no name or no version
 /// stands for the default one.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_GetInterface(
+pub(crate) unsafe extern "C" fn C_GetInterface(
     name: CK_UTF8CHAR_PTR,
     version: CK_VERSION_PTR,
     interface: CK_INTERFACE_PTR_PTR,
@@ -233,12 +233,12 @@ pub unsafe extern "C" fn C_GetInterface(
 }
 
 /// Returns all interfaces, the default one first.
-pub fn interfaces() -> &'static [CK_INTERFACE] {
+pub(crate) fn interfaces() -> &'static [CK_INTERFACE] {
     &INTERFACES.0
 }
 
 /// Finds the first interface of that name and version with at least those flags; `ArgumentsBad` for none.
-pub fn find(
+pub(crate) fn find(
     name: Option<&CStr>,
     version: Option<&CK_VERSION>,
     flags: CK_FLAGS,

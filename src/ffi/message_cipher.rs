@@ -105,7 +105,7 @@ fn wrong(what: &str) -> Error {
 
 /// Starts encrypting messages; without a mechanism it ends that.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_MessageEncryptInit(
+pub(crate) unsafe extern "C" fn C_MessageEncryptInit(
     session: CK_SESSION_HANDLE,
     mechanism: CK_MECHANISM_PTR,
     key: CK_OBJECT_HANDLE,
@@ -121,7 +121,7 @@ pub unsafe extern "C" fn C_MessageEncryptInit(
 
 /// Encrypts a message in one step.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_EncryptMessage(
+pub(crate) unsafe extern "C" fn C_EncryptMessage(
     session: CK_SESSION_HANDLE,
     parameter: CK_VOID_PTR,
     parameter_len: CK_ULONG,
@@ -153,7 +153,7 @@ pub unsafe extern "C" fn C_EncryptMessage(
 
 /// Starts encrypting a message in parts.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_EncryptMessageBegin(
+pub(crate) unsafe extern "C" fn C_EncryptMessageBegin(
     session: CK_SESSION_HANDLE,
     parameter: CK_VOID_PTR,
     parameter_len: CK_ULONG,
@@ -174,7 +174,7 @@ pub unsafe extern "C" fn C_EncryptMessageBegin(
 
 /// Encrypts one part of a message; the last one gives the tag.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_EncryptMessageNext(
+pub(crate) unsafe extern "C" fn C_EncryptMessageNext(
     session: CK_SESSION_HANDLE,
     parameter: CK_VOID_PTR,
     parameter_len: CK_ULONG,
@@ -206,7 +206,7 @@ pub unsafe extern "C" fn C_EncryptMessageNext(
 
 /// Ends encrypting messages.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_MessageEncryptFinal(session: CK_SESSION_HANDLE) -> CK_RV {
+pub(crate) unsafe extern "C" fn C_MessageEncryptFinal(session: CK_SESSION_HANDLE) -> CK_RV {
     entry::on_session("C_MessageEncryptFinal", session, |session| {
         session.end(OperationKind::MessageEncrypt)
     })
@@ -214,7 +214,7 @@ pub unsafe extern "C" fn C_MessageEncryptFinal(session: CK_SESSION_HANDLE) -> CK
 
 /// Starts decrypting messages; without a mechanism it ends that.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_MessageDecryptInit(
+pub(crate) unsafe extern "C" fn C_MessageDecryptInit(
     session: CK_SESSION_HANDLE,
     mechanism: CK_MECHANISM_PTR,
     key: CK_OBJECT_HANDLE,
@@ -230,7 +230,7 @@ pub unsafe extern "C" fn C_MessageDecryptInit(
 
 /// Decrypts a message in one step.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_DecryptMessage(
+pub(crate) unsafe extern "C" fn C_DecryptMessage(
     session: CK_SESSION_HANDLE,
     parameter: CK_VOID_PTR,
     parameter_len: CK_ULONG,
@@ -258,7 +258,7 @@ pub unsafe extern "C" fn C_DecryptMessage(
 
 /// Starts decrypting a message in parts.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_DecryptMessageBegin(
+pub(crate) unsafe extern "C" fn C_DecryptMessageBegin(
     session: CK_SESSION_HANDLE,
     parameter: CK_VOID_PTR,
     parameter_len: CK_ULONG,
@@ -278,7 +278,7 @@ pub unsafe extern "C" fn C_DecryptMessageBegin(
 
 /// Takes one part of a message; the last one, with the tag, gives the text.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_DecryptMessageNext(
+pub(crate) unsafe extern "C" fn C_DecryptMessageNext(
     session: CK_SESSION_HANDLE,
     parameter: CK_VOID_PTR,
     parameter_len: CK_ULONG,
@@ -307,7 +307,7 @@ pub unsafe extern "C" fn C_DecryptMessageNext(
 
 /// Ends decrypting messages.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_MessageDecryptFinal(session: CK_SESSION_HANDLE) -> CK_RV {
+pub(crate) unsafe extern "C" fn C_MessageDecryptFinal(session: CK_SESSION_HANDLE) -> CK_RV {
     entry::on_session("C_MessageDecryptFinal", session, |session| {
         session.end(OperationKind::MessageDecrypt)
     })

@@ -15,7 +15,7 @@ fn no_parameter(len: CK_ULONG) -> Result<()> {
 
 /// Starts signing messages; without a mechanism it ends that.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_MessageSignInit(
+pub(crate) unsafe extern "C" fn C_MessageSignInit(
     session: CK_SESSION_HANDLE,
     mechanism: CK_MECHANISM_PTR,
     key: CK_OBJECT_HANDLE,
@@ -31,7 +31,7 @@ pub unsafe extern "C" fn C_MessageSignInit(
 
 /// Signs a message in one step.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_SignMessage(
+pub(crate) unsafe extern "C" fn C_SignMessage(
     session: CK_SESSION_HANDLE,
     _parameter: CK_VOID_PTR,
     parameter_len: CK_ULONG,
@@ -54,7 +54,7 @@ pub unsafe extern "C" fn C_SignMessage(
 
 /// Starts signing a message in parts.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_SignMessageBegin(
+pub(crate) unsafe extern "C" fn C_SignMessageBegin(
     session: CK_SESSION_HANDLE,
     _parameter: CK_VOID_PTR,
     parameter_len: CK_ULONG,
@@ -69,7 +69,7 @@ pub unsafe extern "C" fn C_SignMessageBegin(
 
 /// Takes one part of a message; the last one comes with room for the signature.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_SignMessageNext(
+pub(crate) unsafe extern "C" fn C_SignMessageNext(
     session: CK_SESSION_HANDLE,
     _parameter: CK_VOID_PTR,
     parameter_len: CK_ULONG,
@@ -95,7 +95,7 @@ pub unsafe extern "C" fn C_SignMessageNext(
 
 /// Ends signing messages.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_MessageSignFinal(session: CK_SESSION_HANDLE) -> CK_RV {
+pub(crate) unsafe extern "C" fn C_MessageSignFinal(session: CK_SESSION_HANDLE) -> CK_RV {
     entry::on_session("C_MessageSignFinal", session, |session| {
         session.end(OperationKind::MessageSign)
     })
@@ -103,7 +103,7 @@ pub unsafe extern "C" fn C_MessageSignFinal(session: CK_SESSION_HANDLE) -> CK_RV
 
 /// Starts verifying messages; without a mechanism it ends that.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_MessageVerifyInit(
+pub(crate) unsafe extern "C" fn C_MessageVerifyInit(
     session: CK_SESSION_HANDLE,
     mechanism: CK_MECHANISM_PTR,
     key: CK_OBJECT_HANDLE,
@@ -119,7 +119,7 @@ pub unsafe extern "C" fn C_MessageVerifyInit(
 
 /// Verifies a message in one step.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_VerifyMessage(
+pub(crate) unsafe extern "C" fn C_VerifyMessage(
     session: CK_SESSION_HANDLE,
     _parameter: CK_VOID_PTR,
     parameter_len: CK_ULONG,
@@ -141,7 +141,7 @@ pub unsafe extern "C" fn C_VerifyMessage(
 
 /// Starts verifying a message in parts.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_VerifyMessageBegin(
+pub(crate) unsafe extern "C" fn C_VerifyMessageBegin(
     session: CK_SESSION_HANDLE,
     _parameter: CK_VOID_PTR,
     parameter_len: CK_ULONG,
@@ -156,7 +156,7 @@ pub unsafe extern "C" fn C_VerifyMessageBegin(
 
 /// Takes one part of a message; the last one comes with the signature.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_VerifyMessageNext(
+pub(crate) unsafe extern "C" fn C_VerifyMessageNext(
     session: CK_SESSION_HANDLE,
     _parameter: CK_VOID_PTR,
     parameter_len: CK_ULONG,
@@ -181,7 +181,7 @@ pub unsafe extern "C" fn C_VerifyMessageNext(
 
 /// Ends verifying messages.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_MessageVerifyFinal(session: CK_SESSION_HANDLE) -> CK_RV {
+pub(crate) unsafe extern "C" fn C_MessageVerifyFinal(session: CK_SESSION_HANDLE) -> CK_RV {
     entry::on_session("C_MessageVerifyFinal", session, |session| {
         session.end(OperationKind::MessageVerify)
     })

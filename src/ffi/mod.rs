@@ -14,24 +14,24 @@
     clippy::too_many_arguments,
 )]
 
-pub mod buffer;
-pub mod entry;
-pub mod lists;
-pub mod params;
-pub mod template;
+pub(crate) mod buffer;
+pub(crate) mod entry;
+pub(crate) mod lists;
+pub(crate) mod params;
+pub(crate) mod template;
 
-pub mod decrypt;
-pub mod digest;
-pub mod dual;
-pub mod encrypt;
-pub mod general;
-pub mod key;
-pub mod message_cipher;
-pub mod message_sign;
-pub mod object;
-pub mod random;
-pub mod session;
-pub mod sign;
-pub mod slot;
-pub mod unsupported;
-pub mod verify;
+pub(crate) mod decrypt;
+pub(crate) mod digest;
+pub(crate) mod dual;
+pub(crate) mod encrypt;
+pub(crate) mod general;
+pub(crate) mod key;
+pub(crate) mod message_cipher;
+pub(crate) mod message_sign;
+pub(crate) mod object;
+pub(crate) mod random;
+pub(crate) mod session;
+pub(crate) mod sign;
+pub(crate) mod slot;
+pub(crate) mod unsupported;
+pub(crate) mod verify;

@@ -9,7 +9,7 @@ use pkcs11_sys::*;
 
 /// Makes an object from a template.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_CreateObject(
+pub(crate) unsafe extern "C" fn C_CreateObject(
     session: CK_SESSION_HANDLE,
     attributes: CK_ATTRIBUTE_PTR,
     count: CK_ULONG,
@@ -26,7 +26,7 @@ pub unsafe extern "C" fn C_CreateObject(
 
 /// Copies an object, with the changes in a template.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_CopyObject(
+pub(crate) unsafe extern "C" fn C_CopyObject(
     session: CK_SESSION_HANDLE,
     object: CK_OBJECT_HANDLE,
     attributes: CK_ATTRIBUTE_PTR,
@@ -44,7 +44,7 @@ pub unsafe extern "C" fn C_CopyObject(
 
 /// Destroys an object.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_DestroyObject(
+pub(crate) unsafe extern "C" fn C_DestroyObject(
     session: CK_SESSION_HANDLE,
     object: CK_OBJECT_HANDLE,
 ) -> CK_RV {
@@ -55,7 +55,7 @@ pub unsafe extern "C" fn C_DestroyObject(
 
 /// Tells the size of an object in bytes.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_GetObjectSize(
+pub(crate) unsafe extern "C" fn C_GetObjectSize(
     session: CK_SESSION_HANDLE,
     object: CK_OBJECT_HANDLE,
     size: CK_ULONG_PTR,
@@ -70,7 +70,7 @@ pub unsafe extern "C" fn C_GetObjectSize(
 
 /// Reads attributes: all that can be, even where others cannot.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_GetAttributeValue(
+pub(crate) unsafe extern "C" fn C_GetAttributeValue(
     session: CK_SESSION_HANDLE,
     object: CK_OBJECT_HANDLE,
     attributes: CK_ATTRIBUTE_PTR,
@@ -86,7 +86,7 @@ pub unsafe extern "C" fn C_GetAttributeValue(
 
 /// Changes attributes, all or none.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_SetAttributeValue(
+pub(crate) unsafe extern "C" fn C_SetAttributeValue(
     session: CK_SESSION_HANDLE,
     object: CK_OBJECT_HANDLE,
     attributes: CK_ATTRIBUTE_PTR,
@@ -101,7 +101,7 @@ pub unsafe extern "C" fn C_SetAttributeValue(
 
 /// Starts a search for the objects that fit a template.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_FindObjectsInit(
+pub(crate) unsafe extern "C" fn C_FindObjectsInit(
     session: CK_SESSION_HANDLE,
     attributes: CK_ATTRIBUTE_PTR,
     count: CK_ULONG,
@@ -115,7 +115,7 @@ pub unsafe extern "C" fn C_FindObjectsInit(
 
 /// Hands out what a search found, as much as there is room for.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_FindObjects(
+pub(crate) unsafe extern "C" fn C_FindObjects(
     session: CK_SESSION_HANDLE,
     objects: CK_OBJECT_HANDLE_PTR,
     most: CK_ULONG,
@@ -136,7 +136,7 @@ pub unsafe extern "C" fn C_FindObjects(
 
 /// Ends a search.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_FindObjectsFinal(session: CK_SESSION_HANDLE) -> CK_RV {
+pub(crate) unsafe extern "C" fn C_FindObjectsFinal(session: CK_SESSION_HANDLE) -> CK_RV {
     entry::on_session("C_FindObjectsFinal", session, |session| {
         session.search(|_| Ok(StepOutcome::Over))
     })

@@ -12,7 +12,7 @@ use std::ptr::NonNull;
 const MAX_PIECE: CK_ULONG = 1 << 20;
 
 /// A mechanism that is known, with its parameter.
-pub struct Asked {
+pub(crate) struct Asked {
     /// The mechanism's row.
     pub row: &'static Row,
     /// Its number and parameter.
@@ -24,7 +24,7 @@ pub struct Asked {
 /// # Safety
 /// `mechanism` is NULL or valid for reads; its parameter is NULL or valid for reads of its length, and
 /// so are the pointers in it.
-pub unsafe fn read(mechanism: *const CK_MECHANISM, does: CK_FLAGS) -> Result<Asked> {
+pub(crate) unsafe fn read(mechanism: *const CK_MECHANISM, does: CK_FLAGS) -> Result<Asked> {
     // SAFETY: this function asks the same of `mechanism`.
     match unsafe { read_or_cancel(mechanism, does) }? {
         Some(asked) => Ok(asked),
@@ -38,7 +38,7 @@ pub unsafe fn read(mechanism: *const CK_MECHANISM, does: CK_FLAGS) -> Result<Ask
 /// # Safety
 /// As [`read`].
 #[inline]
-pub unsafe fn read_or_cancel(
+pub(crate) unsafe fn read_or_cancel(
     mechanism: *const CK_MECHANISM,
     does: CK_FLAGS,
 ) -> Result<Option<Asked>> {
@@ -59,7 +59,7 @@ pub unsafe fn read_or_cancel(
 ///
 /// # Safety
 /// `mechanism` is NULL or valid for reads.
-pub unsafe fn row_or_cancel(mechanism: *const CK_MECHANISM) -> Result<Option<&'static Row>> {
+pub(crate) unsafe fn row_or_cancel(mechanism: *const CK_MECHANISM) -> Result<Option<&'static Row>> {
     let Some(mechanism) = NonNull::new(mechanism.cast_mut()) else { return Ok(None) };
     // SAFETY: not NULL, so there is a mechanism; only its number is used.
     mechanism::find(unsafe { mechanism.read_unaligned() }.mechanism).map(Some)
@@ -69,7 +69,7 @@ pub unsafe fn row_or_cancel(mechanism: *const CK_MECHANISM) -> Result<Option<&'s
 ///
 /// # Safety
 /// As [`read`].
-pub unsafe fn read_for_unwrap(mechanism: *const CK_MECHANISM) -> Result<Asked> {
+pub(crate) unsafe fn read_for_unwrap(mechanism: *const CK_MECHANISM) -> Result<Asked> {
     // SAFETY: this function asks the same of `mechanism`.
     unsafe { read_lenient(mechanism, CKF_UNWRAP) }?
         .ok_or_else(|| Reason::ArgumentsBad.detail("no mechanism"))

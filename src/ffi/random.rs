@@ -7,7 +7,7 @@ use pkcs11_sys::*;
 
 /// Mixes a caller's seed into the system's random numbers, which no seed makes less random.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_SeedRandom(
+pub(crate) unsafe extern "C" fn C_SeedRandom(
     session: CK_SESSION_HANDLE,
     seed: CK_BYTE_PTR,
     seed_len: CK_ULONG,
@@ -20,7 +20,7 @@ pub unsafe extern "C" fn C_SeedRandom(
 
 /// Gives random bytes, with or without a login.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_GenerateRandom(
+pub(crate) unsafe extern "C" fn C_GenerateRandom(
     session: CK_SESSION_HANDLE,
     out: CK_BYTE_PTR,
     out_len: CK_ULONG,

@@ -11,7 +11,7 @@ use pkcs11_sys::*;
 
 /// Opens a session.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_OpenSession(
+pub(crate) unsafe extern "C" fn C_OpenSession(
     slot: CK_SLOT_ID,
     flags: CK_FLAGS,
     _application: CK_VOID_PTR,
@@ -32,13 +32,13 @@ pub unsafe extern "C" fn C_OpenSession(
 
 /// Closes a session.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_CloseSession(session: CK_SESSION_HANDLE) -> CK_RV {
+pub(crate) unsafe extern "C" fn C_CloseSession(session: CK_SESSION_HANDLE) -> CK_RV {
     entry::for_session("C_CloseSession", session, |module| module.sessions.close(session))
 }
 
 /// Closes all sessions on a slot.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_CloseAllSessions(slot: CK_SLOT_ID) -> CK_RV {
+pub(crate) unsafe extern "C" fn C_CloseAllSessions(slot: CK_SLOT_ID) -> CK_RV {
     entry::on_module("C_CloseAllSessions", |module| match module.sessions.count(slot).all {
         0 => module.slots.info(slot).map(|_| ()),
         _ => module.sessions.close_all(slot),
@@ -47,7 +47,7 @@ pub unsafe extern "C" fn C_CloseAllSessions(slot: CK_SLOT_ID) -> CK_RV {
 
 /// Describes the state of a session.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_GetSessionInfo(
+pub(crate) unsafe extern "C" fn C_GetSessionInfo(
     session: CK_SESSION_HANDLE,
     info: CK_SESSION_INFO_PTR,
 ) -> CK_RV {
@@ -77,7 +77,7 @@ fn number(state: State) -> CK_STATE {
 
 /// Refuses: operations cannot be saved, and callers ask to find out.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_GetOperationState(
+pub(crate) unsafe extern "C" fn C_GetOperationState(
     session: CK_SESSION_HANDLE,
     _state: CK_BYTE_PTR,
     _state_len: CK_ULONG_PTR,
@@ -90,7 +90,7 @@ pub unsafe extern "C" fn C_GetOperationState(
 
 /// Refuses: no state was ever saved.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_SetOperationState(
+pub(crate) unsafe extern "C" fn C_SetOperationState(
     session: CK_SESSION_HANDLE,
     state: CK_BYTE_PTR,
     _state_len: CK_ULONG,
@@ -105,7 +105,7 @@ pub unsafe extern "C" fn C_SetOperationState(
 
 /// Logs in.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_Login(
+pub(crate) unsafe extern "C" fn C_Login(
     session: CK_SESSION_HANDLE,
     user: CK_USER_TYPE,
     pin: CK_UTF8CHAR_PTR,
@@ -134,7 +134,7 @@ fn login(
 
 /// Logs in by name. Tokens have one user each, without a name.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_LoginUser(
+pub(crate) unsafe extern "C" fn C_LoginUser(
     session: CK_SESSION_HANDLE,
     user: CK_USER_TYPE,
     pin: CK_UTF8CHAR_PTR,
@@ -154,7 +154,7 @@ pub unsafe extern "C" fn C_LoginUser(
 
 /// Logs out.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_Logout(session: CK_SESSION_HANDLE) -> CK_RV {
+pub(crate) unsafe extern "C" fn C_Logout(session: CK_SESSION_HANDLE) -> CK_RV {
     entry::for_session("C_Logout", session, |module| module.sessions.logout(session))
 }
 
@@ -177,7 +177,10 @@ const CANCELS: &[(CK_FLAGS, OperationKind)] = &[
 
 /// Ends the operations of the kinds that the flags name.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_SessionCancel(session: CK_SESSION_HANDLE, flags: CK_FLAGS) -> CK_RV {
+pub(crate) unsafe extern "C" fn C_SessionCancel(
+    session: CK_SESSION_HANDLE,
+    flags: CK_FLAGS,
+) -> CK_RV {
     entry::on_session("C_SessionCancel", session, |session| {
         for (flag, kind) in CANCELS {
             if flags & flag != 0 {

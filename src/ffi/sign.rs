@@ -6,7 +6,7 @@ use pkcs11_sys::*;
 
 /// Starts a signature; without a mechanism it cancels the one that is active.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_SignInit(
+pub(crate) unsafe extern "C" fn C_SignInit(
     session: CK_SESSION_HANDLE,
     mechanism: CK_MECHANISM_PTR,
     key: CK_OBJECT_HANDLE,
@@ -22,7 +22,7 @@ pub unsafe extern "C" fn C_SignInit(
 
 /// Signs everything in one step.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_Sign(
+pub(crate) unsafe extern "C" fn C_Sign(
     session: CK_SESSION_HANDLE,
     data: CK_BYTE_PTR,
     data_len: CK_ULONG,
@@ -42,7 +42,7 @@ pub unsafe extern "C" fn C_Sign(
 
 /// Takes one part of what is signed.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_SignUpdate(
+pub(crate) unsafe extern "C" fn C_SignUpdate(
     session: CK_SESSION_HANDLE,
     data: CK_BYTE_PTR,
     data_len: CK_ULONG,
@@ -55,7 +55,7 @@ pub unsafe extern "C" fn C_SignUpdate(
 
 /// Ends a signature in parts.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_SignFinal(
+pub(crate) unsafe extern "C" fn C_SignFinal(
     session: CK_SESSION_HANDLE,
     signature: CK_BYTE_PTR,
     signature_len: CK_ULONG_PTR,
@@ -70,7 +70,7 @@ pub unsafe extern "C" fn C_SignFinal(
 
 /// Starts a signature that gives its data back; without a mechanism it cancels the one that is active.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_SignRecoverInit(
+pub(crate) unsafe extern "C" fn C_SignRecoverInit(
     session: CK_SESSION_HANDLE,
     mechanism: CK_MECHANISM_PTR,
     key: CK_OBJECT_HANDLE,
@@ -86,7 +86,7 @@ pub unsafe extern "C" fn C_SignRecoverInit(
 
 /// Signs so that the signature gives the data back.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_SignRecover(
+pub(crate) unsafe extern "C" fn C_SignRecover(
     session: CK_SESSION_HANDLE,
     data: CK_BYTE_PTR,
     data_len: CK_ULONG,

@@ -22,7 +22,7 @@ const LABEL: CK_ULONG = 32;
 /// modules when one cannot list its slots. `C_GetTokenInfo` and `C_OpenSession` then fail, so that a
 /// token without its agent is not taken for no token.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_GetSlotList(
+pub(crate) unsafe extern "C" fn C_GetSlotList(
     _token_present: CK_BBOOL,
     slots: CK_SLOT_ID_PTR,
     count: CK_ULONG_PTR,
@@ -45,7 +45,7 @@ fn list(module: &Module) -> Result<Vec<CK_SLOT_ID>> {
 
 /// Describes a slot.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_GetSlotInfo(slot: CK_SLOT_ID, info: CK_SLOT_INFO_PTR) -> CK_RV {
+pub(crate) unsafe extern "C" fn C_GetSlotInfo(slot: CK_SLOT_ID, info: CK_SLOT_INFO_PTR) -> CK_RV {
     entry::on_module("C_GetSlotInfo", |module| {
         let description = match unless_absent("C_GetSlotInfo", module.slots.info(slot))? {
             Some(TokenInfo { label: Some(_), .. }) => "Keystead slot",
@@ -84,7 +84,7 @@ fn unless_absent<T>(function: &str, answer: Result<T>) -> Result<Option<T>> {
 
 /// Describes a token and its state.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_GetTokenInfo(slot: CK_SLOT_ID, info: CK_TOKEN_INFO_PTR) -> CK_RV {
+pub(crate) unsafe extern "C" fn C_GetTokenInfo(slot: CK_SLOT_ID, info: CK_TOKEN_INFO_PTR) -> CK_RV {
     entry::on_module("C_GetTokenInfo", |module| {
         let described = describe(&module.slots.info(slot)?, module.sessions.count(slot));
         // SAFETY: `info` is NULL or has room for its value.
@@ -135,7 +135,7 @@ fn flags(token: &TokenInfo) -> CK_FLAGS {
 
 /// Answers that there is no event: slots neither come nor go by themselves, and waiting is not supported.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_WaitForSlotEvent(
+pub(crate) unsafe extern "C" fn C_WaitForSlotEvent(
     flags: CK_FLAGS,
     slot: CK_SLOT_ID_PTR,
     reserved: CK_VOID_PTR,
@@ -153,7 +153,7 @@ pub unsafe extern "C" fn C_WaitForSlotEvent(
 
 /// Lists the mechanisms of a token; all tokens have the same.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_GetMechanismList(
+pub(crate) unsafe extern "C" fn C_GetMechanismList(
     slot: CK_SLOT_ID,
     mechanisms: CK_MECHANISM_TYPE_PTR,
     count: CK_ULONG_PTR,
@@ -168,7 +168,7 @@ pub unsafe extern "C" fn C_GetMechanismList(
 
 /// Describes a mechanism: its flags and key sizes.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_GetMechanismInfo(
+pub(crate) unsafe extern "C" fn C_GetMechanismInfo(
     slot: CK_SLOT_ID,
     mechanism: CK_MECHANISM_TYPE,
     info: CK_MECHANISM_INFO_PTR,
@@ -185,7 +185,7 @@ pub unsafe extern "C" fn C_GetMechanismInfo(
 
 /// Initialises the token in a slot, for the first time or again.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_InitToken(
+pub(crate) unsafe extern "C" fn C_InitToken(
     slot: CK_SLOT_ID,
     pin: CK_UTF8CHAR_PTR,
     pin_len: CK_ULONG,
@@ -208,7 +208,7 @@ fn init_token(module: &Module, slot: CK_SLOT_ID, pin: &[u8], label: &[u8]) -> Re
 
 /// Sets the user's PIN; the security officer is logged in.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_InitPIN(
+pub(crate) unsafe extern "C" fn C_InitPIN(
     session: CK_SESSION_HANDLE,
     pin: CK_UTF8CHAR_PTR,
     pin_len: CK_ULONG,
@@ -221,7 +221,7 @@ pub unsafe extern "C" fn C_InitPIN(
 
 /// Changes the PIN of the user or security officer who is logged in, else the user's.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_SetPIN(
+pub(crate) unsafe extern "C" fn C_SetPIN(
     session: CK_SESSION_HANDLE,
     old: CK_UTF8CHAR_PTR,
     old_len: CK_ULONG,
@@ -240,7 +240,7 @@ pub unsafe extern "C" fn C_SetPIN(
 ///
 /// # Safety
 /// As [`buffer::input`].
-pub unsafe fn read_pin<'a>(pin: *const CK_UTF8CHAR, len: CK_ULONG) -> Result<&'a [u8]> {
+pub(crate) unsafe fn read_pin<'a>(pin: *const CK_UTF8CHAR, len: CK_ULONG) -> Result<&'a [u8]> {
     if pin.is_null() {
         return Err(Reason::ArgumentsBad.detail("no PIN"));
     }

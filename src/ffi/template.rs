@@ -18,7 +18,7 @@ const MAX_DEPTH: usize = 2;
 /// # Safety
 /// `attributes` is NULL or valid for reads of `count` attributes, and each `pValue` in it NULL or
 /// valid for reads of `ulValueLen` bytes.
-pub unsafe fn read(attributes: *const CK_ATTRIBUTE, count: CK_ULONG) -> Result<Template> {
+pub(crate) unsafe fn read(attributes: *const CK_ATTRIBUTE, count: CK_ULONG) -> Result<Template> {
     // SAFETY: this function asks the same of `attributes`.
     Template::new(unsafe { read_attributes(attributes, count, MAX_DEPTH) }?)
 }
@@ -113,7 +113,7 @@ fn holds_template(kind: u64) -> bool {
 }
 
 /// The attributes that `C_GetAttributeValue` asks for, with the room for their values.
-pub struct Questions<'a>(&'a mut [CK_ATTRIBUTE]);
+pub(crate) struct Questions<'a>(&'a mut [CK_ATTRIBUTE]);
 
 impl Questions<'_> {
     /// Borrows the caller's array.
@@ -121,7 +121,7 @@ impl Questions<'_> {
     /// # Safety
     /// `attributes` is NULL or valid for reading and writing `count` attributes, and each `pValue` in
     /// it NULL or valid for writes of `ulValueLen` bytes, until this is dropped.
-    pub unsafe fn new(attributes: *mut CK_ATTRIBUTE, count: CK_ULONG) -> Result<Self> {
+    pub(crate) unsafe fn new(attributes: *mut CK_ATTRIBUTE, count: CK_ULONG) -> Result<Self> {
         // SAFETY: `attributes` is NULL or has `count` elements; this checks their number only.
         unsafe { bounded(attributes, count) }?;
         // SAFETY: the caller lets `count` attributes be written until this is dropped.
@@ -129,13 +129,13 @@ impl Questions<'_> {
     }
 
     /// Returns the types asked for, in the caller's order.
-    pub fn kinds(&self) -> Vec<u64> {
+    pub(crate) fn kinds(&self) -> Vec<u64> {
         self.0.iter().map(|attribute| attribute.type_).collect()
     }
 
     /// Writes every answer, whatever becomes of the others; then the first that could not be given is
     /// the error (PKCS#11 3.1, 5.7.5).
-    pub fn answer(self, answers: &[Answer]) -> Result<()> {
+    pub(crate) fn answer(self, answers: &[Answer]) -> Result<()> {
         let mut done = Ok(());
         for (attribute, answer) in self.0.iter_mut().zip(answers) {
             // SAFETY: `new` asks that each `pValue` is NULL or has room for `ulValueLen` bytes.

@@ -9,11 +9,11 @@ macro_rules! unsupported {
     ($($name:ident($($argument:ty),*);)*) => {
         $(
             #[doc = concat!("The type of [`", stringify!($name), "`](fn@", stringify!($name), ").")]
-            pub type $name = unsafe extern "C" fn($($argument),*) -> CK_RV;
+            pub(crate) type $name = unsafe extern "C" fn($($argument),*) -> CK_RV;
 
             /// Answers `CKR_FUNCTION_NOT_SUPPORTED`.
             #[unsafe(no_mangle)]
-            pub unsafe extern "C" fn $name($(_: $argument),*) -> CK_RV {
+            pub(crate) unsafe extern "C" fn $name($(_: $argument),*) -> CK_RV {
                 entry::on_module(stringify!($name), |_| Err(Reason::NotSupported.into()))
             }
         )*

@@ -6,7 +6,7 @@ use pkcs11_sys::*;
 
 /// Starts a verification; without a mechanism it cancels the one that is active.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_VerifyInit(
+pub(crate) unsafe extern "C" fn C_VerifyInit(
     session: CK_SESSION_HANDLE,
     mechanism: CK_MECHANISM_PTR,
     key: CK_OBJECT_HANDLE,
@@ -22,7 +22,7 @@ pub unsafe extern "C" fn C_VerifyInit(
 
 /// Verifies everything in one step.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_Verify(
+pub(crate) unsafe extern "C" fn C_Verify(
     session: CK_SESSION_HANDLE,
     data: CK_BYTE_PTR,
     data_len: CK_ULONG,
@@ -41,7 +41,7 @@ pub unsafe extern "C" fn C_Verify(
 
 /// Takes one part of what was signed.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_VerifyUpdate(
+pub(crate) unsafe extern "C" fn C_VerifyUpdate(
     session: CK_SESSION_HANDLE,
     data: CK_BYTE_PTR,
     data_len: CK_ULONG,
@@ -54,7 +54,7 @@ pub unsafe extern "C" fn C_VerifyUpdate(
 
 /// Ends a verification in parts.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_VerifyFinal(
+pub(crate) unsafe extern "C" fn C_VerifyFinal(
     session: CK_SESSION_HANDLE,
     signature: CK_BYTE_PTR,
     signature_len: CK_ULONG,
@@ -67,7 +67,7 @@ pub unsafe extern "C" fn C_VerifyFinal(
 
 /// Starts getting data back from a signature; without a mechanism it cancels the one that is active.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_VerifyRecoverInit(
+pub(crate) unsafe extern "C" fn C_VerifyRecoverInit(
     session: CK_SESSION_HANDLE,
     mechanism: CK_MECHANISM_PTR,
     key: CK_OBJECT_HANDLE,
@@ -83,7 +83,7 @@ pub unsafe extern "C" fn C_VerifyRecoverInit(
 
 /// Verifies a signature and gives its data back.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn C_VerifyRecover(
+pub(crate) unsafe extern "C" fn C_VerifyRecover(
     session: CK_SESSION_HANDLE,
     signature: CK_BYTE_PTR,
     signature_len: CK_ULONG,

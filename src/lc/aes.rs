@@ -16,7 +16,7 @@ use std::ptr::{null, null_mut};
 use std::sync::Arc;
 
 /// The block size, in bytes.
-pub const BLOCK: usize = 16;
+pub(crate) const BLOCK: usize = 16;
 
 /// The most bytes passed to AWS-LC in one call; its lengths are `int`.
 const STRIDE: usize = 1 << 30;

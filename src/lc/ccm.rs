@@ -9,10 +9,10 @@ use std::ffi::c_int;
 use std::ptr::{null, null_mut};
 
 /// The longest text, in bytes; AWS-LC's lengths are `int`.
-pub const MAX_TEXT: usize = 1 << 30;
+pub(crate) const MAX_TEXT: usize = 1 << 30;
 
 /// The parameters of one message beside the key.
-pub struct Around<'a> {
+pub(crate) struct Around<'a> {
     /// The nonce: 7 to 13 bytes, never twice with one key.
     pub nonce: &'a [u8],
     /// The data that is authenticated with the text.
@@ -22,7 +22,7 @@ pub struct Around<'a> {
 }
 
 /// Encrypts `text` into the first bytes of `output`, and puts the tag behind it.
-pub fn seal(key: &AesKey, around: &Around, text: &[u8], output: &mut [u8]) -> Result<()> {
+pub(crate) fn seal(key: &AesKey, around: &Around, text: &[u8], output: &mut [u8]) -> Result<()> {
     let (to, tag) =
         output.split_at_mut_checked(text.len()).ok_or(Error::from(Reason::BufferTooSmall))?;
     let tag = tag.get_mut(..around.tag_len).ok_or(Reason::BufferTooSmall)?;
@@ -38,7 +38,7 @@ pub fn seal(key: &AesKey, around: &Around, text: &[u8], output: &mut [u8]) -> Re
 
 /// Decrypts the text in front of the tag into the first bytes of `output`, which holds nothing of it
 /// unless the tag is right: `EncryptedInvalid`.
-pub fn open(key: &AesKey, around: &Around, sealed: &[u8], output: &mut [u8]) -> Result<()> {
+pub(crate) fn open(key: &AesKey, around: &Around, sealed: &[u8], output: &mut [u8]) -> Result<()> {
     let len = sealed.len().checked_sub(around.tag_len).ok_or(Reason::EncryptedLength)?;
     let (text, tag) = sealed.split_at_checked(len).ok_or(Reason::EncryptedLength)?;
     let to = output.get_mut(..len).ok_or(Reason::BufferTooSmall)?;

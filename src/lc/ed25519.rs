@@ -9,10 +9,10 @@ use aws_lc_sys::*;
 use std::ptr::null_mut;
 
 /// The size of a seed and of a public key, in bytes.
-pub const SIZE: usize = 32;
+pub(crate) const SIZE: usize = 32;
 
 /// The size of a signature, in bytes.
-pub const SIGNATURE: usize = 64;
+pub(crate) const SIGNATURE: usize = 64;
 
 /// A parsed private key.
 pub struct PrivateKey {

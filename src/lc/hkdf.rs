@@ -7,7 +7,7 @@ use crate::secret::Secret;
 use aws_lc_sys::{HKDF_expand, HKDF_extract};
 
 /// Condenses `secret` to a key of the hash's size. No salt is as many zeros.
-pub fn extract(hash: Hash, secret: &[u8], salt: &[u8]) -> Result<Secret> {
+pub(crate) fn extract(hash: Hash, secret: &[u8], salt: &[u8]) -> Result<Secret> {
     let mut key = Secret::new(vec![0; hash.size()]);
     let mut len = 0;
     // SAFETY: a static table; reads two slices; writes as many bytes as the hash has.
@@ -20,7 +20,7 @@ pub fn extract(hash: Hash, secret: &[u8], salt: &[u8]) -> Result<Secret> {
 }
 
 /// Stretches `key` to `len` bytes; more than 255 times the hash's size is `KeySizeRange`.
-pub fn expand(hash: Hash, key: &[u8], info: &[u8], len: usize) -> Result<Secret> {
+pub(crate) fn expand(hash: Hash, key: &[u8], info: &[u8], len: usize) -> Result<Secret> {
     if len > 255 * hash.size() {
         return Err(Reason::KeySizeRange.into());
     }

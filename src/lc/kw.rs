@@ -13,11 +13,11 @@ use std::ptr::null;
 use subtle::ConstantTimeEq;
 
 /// The longest key that is wrapped or unwrapped, in bytes.
-pub const MAX_KEY: usize = 1 << 20;
+pub(crate) const MAX_KEY: usize = 1 << 20;
 
 /// Returns the possible lengths of what was wrapped to `wrapped` bytes of at least `least` blocks of 8:
 /// as many as its blocks but the first, of which the last may be padded.
-pub fn unwrapped(least: usize, wrapped: usize) -> Option<RangeInclusive<usize>> {
+pub(crate) fn unwrapped(least: usize, wrapped: usize) -> Option<RangeInclusive<usize>> {
     let blocks = wrapped / 8;
     let most = wrapped.checked_sub(8)?;
     let fits = wrapped.is_multiple_of(8) && blocks >= least && most <= MAX_KEY + 8;
@@ -26,7 +26,7 @@ pub fn unwrapped(least: usize, wrapped: usize) -> Option<RangeInclusive<usize>> 
 
 /// Wraps `key` (at least 16 bytes, a multiple of 8) by RFC 3394, with an initial value of the
 /// caller's or the standard one. Another length is `KeySizeRange`.
-pub fn wrap(by: &AesKey, initial: Option<&[u8; 8]>, key: &[u8]) -> Result<Vec<u8>> {
+pub(crate) fn wrap(by: &AesKey, initial: Option<&[u8; 8]>, key: &[u8]) -> Result<Vec<u8>> {
     if key.len() < 16 || !key.len().is_multiple_of(8) || key.len() > MAX_KEY {
         return Err(Reason::KeySizeRange.into());
     }
@@ -40,7 +40,7 @@ pub fn wrap(by: &AesKey, initial: Option<&[u8; 8]>, key: &[u8]) -> Result<Vec<u8
 }
 
 /// Unwraps what [`wrap`] made with the same initial value.
-pub fn unwrap(by: &AesKey, initial: Option<&[u8; 8]>, wrapped: &[u8]) -> Result<Secret> {
+pub(crate) fn unwrap(by: &AesKey, initial: Option<&[u8; 8]>, wrapped: &[u8]) -> Result<Secret> {
     if wrapped.len() < 24 || !wrapped.len().is_multiple_of(8) || wrapped.len() > MAX_KEY + 8 {
         return Err(Reason::WrappedInvalid.into());
     }
@@ -95,7 +95,7 @@ pub fn unwrap_padded(by: &AesKey, wrapped: &[u8]) -> Result<Secret> {
 }
 
 /// Wraps `key` as [`wrap_padded`] does, with `first` for the first half of the initial value.
-pub fn wrap_padded_with(by: &AesKey, first: [u8; 4], key: &Secret) -> Result<Vec<u8>> {
+pub(crate) fn wrap_padded_with(by: &AesKey, first: [u8; 4], key: &Secret) -> Result<Vec<u8>> {
     if key.is_empty() || key.len() > MAX_KEY {
         return Err(Reason::KeySizeRange.into());
     }
@@ -114,7 +114,7 @@ pub fn wrap_padded_with(by: &AesKey, first: [u8; 4], key: &Secret) -> Result<Vec
 
 /// Unwraps what [`wrap_padded_with`] made with the same half. The length, which the other half tells,
 /// is one of eight.
-pub fn unwrap_padded_with(by: &AesKey, first: [u8; 4], wrapped: &[u8]) -> Result<Secret> {
+pub(crate) fn unwrap_padded_with(by: &AesKey, first: [u8; 4], wrapped: &[u8]) -> Result<Secret> {
     let room = wrapped.len().saturating_sub(8);
     for length in room.saturating_sub(7)..=room {
         let Ok(mut key) = opened(by, &initial(first, length), wrapped) else { continue };

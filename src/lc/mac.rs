@@ -13,7 +13,7 @@ use std::ptr::{null, null_mut};
 use std::sync::Arc;
 
 /// The longest MAC, in bytes.
-pub const MAX_LEN: usize = 64;
+pub(crate) const MAX_LEN: usize = 64;
 
 /// A key of any length for HMACs, with spare contexts that have taken it in: that is half the work of a
 /// short message.
@@ -37,7 +37,7 @@ impl HmacKey {
 }
 
 /// A MAC under way.
-pub struct Mac {
+pub(crate) struct Mac {
     state: State,
     size: usize,
 }
@@ -96,12 +96,12 @@ impl Drop for Hmac {
 
 impl Mac {
     /// Starts an HMAC.
-    pub fn hmac(hash: Hash, key: &HmacKey) -> Result<Self> {
+    pub(crate) fn hmac(hash: Hash, key: &HmacKey) -> Result<Self> {
         Ok(Self { state: State::Hmac(Hmac::new(hash, key)?), size: hash.size() })
     }
 
     /// Starts an AES-CMAC.
-    pub fn cmac(key: &AesKey) -> Result<Self> {
+    pub(crate) fn cmac(key: &AesKey) -> Result<Self> {
         // SAFETY: makes a new context that we own.
         let context = unsafe { Owned::take(CMAC_CTX_new(), Reason::HostMemory)? };
         let (bytes, table) = (key.bytes(), key.cbc());
@@ -115,12 +115,12 @@ impl Mac {
     }
 
     /// The length of the whole MAC in bytes.
-    pub fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         self.size
     }
 
     /// Takes more input.
-    pub fn update(&mut self, input: &[u8]) -> Result<()> {
+    pub(crate) fn update(&mut self, input: &[u8]) -> Result<()> {
         // SAFETY: an initialised context; reads `input`.
         let code = unsafe {
             match &self.state {
@@ -132,7 +132,7 @@ impl Mac {
     }
 
     /// The MAC, in the first [`Self::size`] bytes. Nothing may follow.
-    pub fn finish(&mut self) -> Result<[u8; MAX_LEN]> {
+    pub(crate) fn finish(&mut self) -> Result<[u8; MAX_LEN]> {
         let mut mac = [0; MAX_LEN];
         // SAFETY: an initialised context, which writes no more than the longest MAC.
         let code = unsafe {

@@ -5,28 +5,28 @@
 //! every failure, because it belongs to the host's thread.
 #![allow(unsafe_code)]
 
-pub mod aes;
-pub mod ccm;
+pub(crate) mod aes;
+pub(crate) mod ccm;
 mod context_pool;
-pub mod digest;
-pub mod ec;
-pub mod ed25519;
+pub(crate) mod digest;
+pub(crate) mod ec;
+pub(crate) mod ed25519;
 mod heap;
-pub mod hkdf;
-pub mod kw;
-pub mod mac;
+pub(crate) mod hkdf;
+pub(crate) mod kw;
+pub(crate) mod mac;
 mod number;
 mod owned;
 mod pkey;
-pub mod random;
-pub mod rsa;
+pub(crate) mod random;
+pub(crate) mod rsa;
 mod rsa_generate;
 mod rsa_odd;
-pub mod rsa_parts;
-pub mod rsa_pkcs1;
-pub mod rsa_sign;
-pub mod spki;
-pub mod x25519;
+pub(crate) mod rsa_parts;
+pub(crate) mod rsa_pkcs1;
+pub(crate) mod rsa_sign;
+pub(crate) mod spki;
+pub(crate) mod x25519;
 
 use crate::error::{Error, Reason, Result};
 use std::ffi::c_int;

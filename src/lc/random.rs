@@ -6,13 +6,13 @@ use std::fs::OpenOptions;
 use std::io::Write;
 
 /// Fills `out` with random bytes.
-pub fn fill(out: &mut [u8]) -> Result<()> {
+pub(crate) fn fill(out: &mut [u8]) -> Result<()> {
     aws_lc_rs::rand::fill(out).map_err(|_| Reason::FunctionFailed.into())
 }
 
 /// Mixes a caller's seed into the system's generator, from which this one takes its seeds. It is counted
 /// as no entropy, so that a bad seed does no harm. Fails where the system has no `/dev/urandom` to write.
-pub fn mix_in(seed: &[u8]) -> Result<()> {
+pub(crate) fn mix_in(seed: &[u8]) -> Result<()> {
     let device = OpenOptions::new().write(true).open("/dev/urandom");
     let mixed = device.and_then(|mut device| device.write_all(seed));
     mixed.map_err(|error| Reason::RandomSeed.detail(format_args!("/dev/urandom: {error}")))

@@ -15,7 +15,7 @@ use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The sizes of a modulus that are computed with, in bits.
-pub const BITS: RangeInclusive<u64> = 1024..=8192;
+pub(crate) const BITS: RangeInclusive<u64> = 1024..=8192;
 
 /// The numbers of a private key, big-endian: RFC 8017, 3.2, in the form with the primes.
 #[derive(Debug)]

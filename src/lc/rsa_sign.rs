@@ -54,7 +54,7 @@ impl Scheme {
 }
 
 /// The overhead of a PKCS#1 v1.5 block, in bytes.
-pub const PKCS1_OVERHEAD: usize = 11;
+pub(crate) const PKCS1_OVERHEAD: usize = 11;
 
 impl PrivateKey {
     /// Signs `input`: the digest, or what the scheme says. An input that does not fit is

@@ -8,10 +8,10 @@ use aws_lc_sys::*;
 use std::ptr::null_mut;
 
 /// The size of a private key, of a public key and of a shared secret, in bytes.
-pub const SIZE: usize = 32;
+pub(crate) const SIZE: usize = 32;
 
 /// A public key's 32 bytes as `SubjectPublicKeyInfo` (RFC 8410).
-pub fn public_spki(public: &[u8; SIZE]) -> Result<Vec<u8>> {
+pub(crate) fn public_spki(public: &[u8; SIZE]) -> Result<Vec<u8>> {
     // SAFETY: reads the bytes; a new key is ours.
     let key = unsafe {
         let made = EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, null_mut(), public.as_ptr(), SIZE);

@@ -11,7 +11,7 @@ mod ec;
 mod hkdf;
 mod mac;
 mod one_shot;
-pub mod params;
+pub(crate) mod params;
 mod rotate;
 mod row;
 mod rsa;
@@ -21,19 +21,19 @@ mod seal;
 mod steps;
 mod versions;
 
-pub use params::{Hash, Mechanism, Params, ParamsShape, Salt};
-pub use row::Row;
+pub(crate) use params::{Hash, Mechanism, Params, ParamsShape, Salt};
+pub(crate) use row::Row;
 pub use seal::SEAL_AROUND;
-pub use steps::{
+pub(crate) use steps::{
     Absorb, BeginDigest, BeginSign, BeginTransform, BeginVerify, Check, Derive, Domain, Generate,
     GeneratePair, Lengths, MessageParams, Transform, Unwrap, Wrap,
 };
-pub use versions::begin_verify;
+pub(crate) use versions::begin_verify;
 
 use crate::error::{Reason, Result};
 
 /// Every mechanism, sorted by its number.
-pub static MECHANISMS: &[Row] = &[
+pub(crate) static MECHANISMS: &[Row] = &[
     rsa::KEY_PAIR_GEN,
     rsa_sign::PKCS,
     rsa_sign::X_509,
@@ -134,7 +134,7 @@ static PLACES: [u8; 0x1200] = row::places(MECHANISMS);
 
 /// The row of a mechanism; `MechanismInvalid` if there is none.
 #[inline]
-pub fn find(id: u64) -> Result<&'static Row> {
+pub(crate) fn find(id: u64) -> Result<&'static Row> {
     let near = usize::try_from(id).ok().and_then(|id| PLACES.get(id));
     let row = match near {
         Some(place) => MECHANISMS.get(usize::from(*place)).filter(|row| row.id == id),

@@ -1,6 +1,6 @@
 //! A mechanism as the caller names it, its parameter parsed and owned.
 
-pub use crate::lc::digest::Hash;
+pub(crate) use crate::lc::digest::Hash;
 
 /// A mechanism with its parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,7 +122,7 @@ impl Params {
 
 /// The C structures that a mechanism's parameter can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ParamsShape {
+pub(crate) enum ParamsShape {
     /// No parameter.
     None,
     /// Bytes, none included.

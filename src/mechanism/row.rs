@@ -10,10 +10,11 @@ use pkcs11_sys::*;
 
 /// A mechanism: what it is called, what it takes, and what it does.
 #[derive(Clone, Copy)]
-pub struct Row {
+pub(crate) struct Row {
     /// Its `CKM_` number.
     pub id: u64,
     /// Its name in the specification.
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests name rows by it"))]
     pub name: &'static str,
     /// The `CKK_` number of the keys it uses or makes, if it does.
     pub key_type: Option<u64>,
@@ -121,7 +122,7 @@ impl Row {
     }
 
     /// The `CKF_` flags of `C_GetMechanismInfo`. All is software: never `CKF_HW`.
-    pub const fn flags(&self) -> CK_FLAGS {
+    pub(crate) const fn flags(&self) -> CK_FLAGS {
         let messages = self.message_flags();
         messages | flag(messages != 0, CKF_MULTI_MESSAGE) | self.other_flags()
     }
@@ -151,17 +152,17 @@ impl Row {
 
     /// Returns whether what it wraps comes back as a whole or not at all, and no answer tells anything of
     /// it.
-    pub const fn keeps_what_it_wraps(&self) -> bool {
+    pub(crate) const fn keeps_what_it_wraps(&self) -> bool {
         self.authenticated && !self.in_parts
     }
 
     /// Returns whether its keys wrap and unwrap, and do nothing else.
-    pub const fn only_wraps(&self) -> bool {
+    pub(crate) const fn only_wraps(&self) -> bool {
         self.flags() & !(CKF_WRAP | CKF_UNWRAP) == 0
     }
 
     /// Returns whether such a key is one of its where it is used for that.
-    pub const fn suits(&self, usage: Usage, key: &Parsed) -> bool {
+    pub(crate) const fn suits(&self, usage: Usage, key: &Parsed) -> bool {
         let public =
             matches!(usage, Usage::Encrypt | Usage::Wrap | Usage::Verify | Usage::VerifyRecover);
         match (self.key_type, key) {
@@ -179,77 +180,77 @@ impl Row {
     }
 
     /// Its encryption, or `MechanismInvalid`.
-    pub fn encrypt(&self) -> Result<BeginTransform> {
+    pub(crate) fn encrypt(&self) -> Result<BeginTransform> {
         served(self.encrypt)
     }
 
     /// Its decryption, or `MechanismInvalid`.
-    pub fn decrypt(&self) -> Result<BeginTransform> {
+    pub(crate) fn decrypt(&self) -> Result<BeginTransform> {
         served(self.decrypt)
     }
 
     /// The parameter of one of its messages, or `MechanismInvalid`.
-    pub fn message(&self) -> Result<MessageParams> {
+    pub(crate) fn message(&self) -> Result<MessageParams> {
         served(self.message)
     }
 
     /// Its digest, or `MechanismInvalid`.
-    pub fn digest(&self) -> Result<BeginDigest> {
+    pub(crate) fn digest(&self) -> Result<BeginDigest> {
         served(self.digest)
     }
 
     /// Returns its signature or MAC of each of several messages, or `MechanismInvalid`.
-    pub fn message_sign(&self) -> Result<BeginSign> {
+    pub(crate) fn message_sign(&self) -> Result<BeginSign> {
         served(self.sign.filter(|_| self.signs_messages))
     }
 
     /// Returns its verification of each of several messages, or `MechanismInvalid`.
-    pub fn message_verify(&self) -> Result<BeginVerify> {
+    pub(crate) fn message_verify(&self) -> Result<BeginVerify> {
         served(self.verify.filter(|_| self.signs_messages))
     }
 
     /// Its signature or MAC, or `MechanismInvalid`.
-    pub fn sign(&self) -> Result<BeginSign> {
+    pub(crate) fn sign(&self) -> Result<BeginSign> {
         served(self.sign)
     }
 
     /// Its verification, or `MechanismInvalid`.
-    pub fn verify(&self) -> Result<BeginVerify> {
+    pub(crate) fn verify(&self) -> Result<BeginVerify> {
         served(self.verify)
     }
 
     /// Its signature with recovery, or `MechanismInvalid`.
-    pub fn sign_recover(&self) -> Result<BeginSign> {
+    pub(crate) fn sign_recover(&self) -> Result<BeginSign> {
         served(self.sign_recover)
     }
 
     /// Its recovery, or `MechanismInvalid`.
-    pub fn verify_recover(&self) -> Result<BeginTransform> {
+    pub(crate) fn verify_recover(&self) -> Result<BeginTransform> {
         served(self.verify_recover)
     }
 
     /// Its wrapping, or `MechanismInvalid`.
-    pub fn wrap(&self) -> Result<Wrap> {
+    pub(crate) fn wrap(&self) -> Result<Wrap> {
         served(self.wrap)
     }
 
     /// Its unwrapping, or `MechanismInvalid`.
-    pub fn unwrap(&self) -> Result<Unwrap> {
+    pub(crate) fn unwrap(&self) -> Result<Unwrap> {
         served(self.unwrap)
     }
 
     /// Its derivation, or `MechanismInvalid`.
-    pub fn derive(&self) -> Result<Derive> {
+    pub(crate) fn derive(&self) -> Result<Derive> {
         served(self.derive)
     }
 
     /// Its key generation, or `MechanismInvalid`.
-    pub fn generate(&self) -> Result<Generate> {
+    pub(crate) fn generate(&self) -> Result<Generate> {
         served(self.generate)
     }
 
     /// Its key pair generation, or `MechanismInvalid`.
-    pub fn generate_pair(&self) -> Result<GeneratePair> {
+    pub(crate) fn generate_pair(&self) -> Result<GeneratePair> {
         served(self.generate_pair)
     }
 }

@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 /// An encryption or decryption under way. Lengths are upper bounds, exact unless padding is removed.
 ///
 /// Input and output never overlap here: the border copies where the caller's buffers do.
-pub trait Transform: Send {
+pub(crate) trait Transform: Send {
     /// The most that [`Self::update`] with `input` more bytes writes.
     fn update_len(&self, input: usize) -> usize;
     /// Takes `input`, writes what is ready; returns how much. A decryption that authenticates
@@ -26,7 +26,7 @@ pub trait Transform: Send {
 }
 
 /// A digest, signature or MAC under way.
-pub trait Absorb: Send {
+pub(crate) trait Absorb: Send {
     /// Takes more input.
     fn update(&mut self, input: &[u8]) -> Result<()>;
     /// The length of the result in bytes.
@@ -41,7 +41,7 @@ pub trait Absorb: Send {
 }
 
 /// A verification under way.
-pub trait Check: Send {
+pub(crate) trait Check: Send {
     /// Takes more input.
     fn update(&mut self, input: &[u8]) -> Result<()>;
     /// Checks `signature` against all that was taken.
@@ -49,32 +49,32 @@ pub trait Check: Send {
 }
 
 /// Starts an encryption or decryption.
-pub type BeginTransform = fn(&UsableKey, &Params) -> Result<Box<dyn Transform>>;
+pub(crate) type BeginTransform = fn(&UsableKey, &Params) -> Result<Box<dyn Transform>>;
 /// The parameter of one message: its IV, its associated data and its tag's length in bits.
-pub type MessageParams = fn(Vec<u8>, Vec<u8>, u64) -> Params;
+pub(crate) type MessageParams = fn(Vec<u8>, Vec<u8>, u64) -> Params;
 /// Starts a signature or MAC.
-pub type BeginSign = fn(&UsableKey, &Params) -> Result<Box<dyn Absorb>>;
+pub(crate) type BeginSign = fn(&UsableKey, &Params) -> Result<Box<dyn Absorb>>;
 /// Starts a verification.
-pub type BeginVerify = fn(&UsableKey, &Params) -> Result<Box<dyn Check>>;
+pub(crate) type BeginVerify = fn(&UsableKey, &Params) -> Result<Box<dyn Check>>;
 /// Starts a digest.
-pub type BeginDigest = fn(&Params) -> Result<Box<dyn Absorb>>;
+pub(crate) type BeginDigest = fn(&Params) -> Result<Box<dyn Absorb>>;
 /// Wraps key bytes.
-pub type Wrap = fn(&UsableKey, &Params, &Secret) -> Result<Vec<u8>>;
+pub(crate) type Wrap = fn(&UsableKey, &Params, &Secret) -> Result<Vec<u8>>;
 /// Derives key bytes, that many (0 for the mechanism's natural length), from a key and from the value
 /// of another that [`Params::other_key`] names.
-pub type Derive = fn(&UsableKey, Option<&Secret>, &Params, usize) -> Result<Secret>;
+pub(crate) type Derive = fn(&UsableKey, Option<&Secret>, &Params, usize) -> Result<Secret>;
 /// Unwraps key bytes. Every malformed blob is `Reason::WrappedInvalid`.
-pub type Unwrap = fn(&UsableKey, &Params, &[u8]) -> Result<Secret>;
+pub(crate) type Unwrap = fn(&UsableKey, &Params, &[u8]) -> Result<Secret>;
 /// The least and the most bytes that a wrapped key of so many bytes may hold, under this key.
-pub type Lengths = fn(&UsableKey, usize) -> Option<RangeInclusive<usize>>;
+pub(crate) type Lengths = fn(&UsableKey, usize) -> Option<RangeInclusive<usize>>;
 /// Generates a secret key of that many bytes; 0 where the caller said none.
-pub type Generate = fn(&Params, usize) -> Result<Secret>;
+pub(crate) type Generate = fn(&Params, usize) -> Result<Secret>;
 /// Generates a key pair; the private key holds the public one.
-pub type GeneratePair = fn(&Params, &Domain) -> Result<Parsed>;
+pub(crate) type GeneratePair = fn(&Params, &Domain) -> Result<Parsed>;
 
 /// The parameters of a key pair to generate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Domain<'a> {
+pub(crate) enum Domain<'a> {
     /// An RSA pair.
     Rsa {
         /// The modulus' size in bits.

@@ -11,12 +11,20 @@ use crate::secret::Secret;
 
 impl Row {
     /// Begins an encryption: with the newest version.
-    pub fn begin_encrypt(&self, key: &UsableKey, params: &Params) -> Result<Box<dyn Transform>> {
+    pub(crate) fn begin_encrypt(
+        &self,
+        key: &UsableKey,
+        params: &Params,
+    ) -> Result<Box<dyn Transform>> {
         self.encrypt()?(key, params)
     }
 
     /// Begins a decryption, with whichever version fits.
-    pub fn begin_decrypt(&self, key: &UsableKey, params: &Params) -> Result<Box<dyn Transform>> {
+    pub(crate) fn begin_decrypt(
+        &self,
+        key: &UsableKey,
+        params: &Params,
+    ) -> Result<Box<dyn Transform>> {
         let begin = self.decrypt()?;
         let newest = begin(key, params)?;
         if key.older().is_empty() {
@@ -28,12 +36,17 @@ impl Row {
     }
 
     /// Begins a verification, with whichever version fits.
-    pub fn begin_verify(&self, key: &UsableKey, params: &Params) -> Result<Box<dyn Check>> {
+    pub(crate) fn begin_verify(&self, key: &UsableKey, params: &Params) -> Result<Box<dyn Check>> {
         begin_verify(self.verify()?, key, params)
     }
 
     /// Unwraps key bytes, with whichever version fits.
-    pub fn unwrap_with(&self, key: &UsableKey, params: &Params, wrapped: &[u8]) -> Result<Secret> {
+    pub(crate) fn unwrap_with(
+        &self,
+        key: &UsableKey,
+        params: &Params,
+        wrapped: &[u8],
+    ) -> Result<Secret> {
         let unwrap = self.unwrap()?;
         if !self.authenticated && key.restrictions.hides_what_it_unwraps() {
             return Err(Reason::KeyNotPermitted.detail(
@@ -60,7 +73,7 @@ impl Row {
 }
 
 /// Begins a verification, with whichever version fits: a MAC tells by itself.
-pub fn begin_verify(
+pub(crate) fn begin_verify(
     begin: BeginVerify,
     key: &UsableKey,
     params: &Params,

@@ -9,7 +9,7 @@ use crate::error::Result;
 
 impl Session {
     /// One part of an encryption and a digest.
-    pub fn digest_encrypt(
+    pub(crate) fn digest_encrypt(
         &mut self,
         step: impl FnOnce(&mut Cipher, &mut Absorption) -> Result<StepOutcome>,
     ) -> Result<()> {
@@ -17,7 +17,7 @@ impl Session {
     }
 
     /// One part of a decryption and a digest.
-    pub fn decrypt_digest(
+    pub(crate) fn decrypt_digest(
         &mut self,
         step: impl FnOnce(&mut Cipher, &mut Absorption) -> Result<StepOutcome>,
     ) -> Result<()> {
@@ -25,7 +25,7 @@ impl Session {
     }
 
     /// One part of an encryption and a signature.
-    pub fn sign_encrypt(
+    pub(crate) fn sign_encrypt(
         &mut self,
         step: impl FnOnce(&mut Cipher, &mut Absorption) -> Result<StepOutcome>,
     ) -> Result<()> {
@@ -33,7 +33,7 @@ impl Session {
     }
 
     /// One part of a decryption and a verification.
-    pub fn decrypt_verify(
+    pub(crate) fn decrypt_verify(
         &mut self,
         step: impl FnOnce(&mut Cipher, &mut Checking) -> Result<StepOutcome>,
     ) -> Result<()> {
@@ -60,7 +60,7 @@ fn both<A, B>(
 
 impl Cipher {
     /// An update whose input is taken by another operation too, unless only the length is asked for.
-    pub fn update_beside_input(
+    pub(crate) fn update_beside_input(
         &mut self,
         input: &[u8],
         out: &mut Out,
@@ -74,7 +74,7 @@ impl Cipher {
     }
 
     /// An update whose output is taken by another operation too.
-    pub fn update_beside_output(
+    pub(crate) fn update_beside_output(
         &mut self,
         input: &[u8],
         out: &mut Out,

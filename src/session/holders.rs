@@ -7,27 +7,27 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// The sessions that hold keys, or have lately: by slot, then by handle. Its lock may be taken while a
 /// session is in use, and nothing is waited for under it.
 #[derive(Default)]
-pub struct Holders(Mutex<BTreeSet<(u64, u64)>>);
+pub(crate) struct Holders(Mutex<BTreeSet<(u64, u64)>>);
 
 impl Holders {
     /// Notes that a session holds something.
-    pub fn add(&self, slot: u64, session: u64) {
+    pub(crate) fn add(&self, slot: u64, session: u64) {
         self.lock().insert((slot, session));
     }
 
     /// Notes that a session holds nothing any more.
-    pub fn remove(&self, slot: u64, session: u64) {
+    pub(crate) fn remove(&self, slot: u64, session: u64) {
         self.lock().remove(&(slot, session));
     }
 
     /// Those on a slot.
-    pub fn on(&self, slot: u64) -> Vec<u64> {
+    pub(crate) fn on(&self, slot: u64) -> Vec<u64> {
         let all = self.lock();
         all.range((slot, 0)..=(slot, u64::MAX)).map(|(_, session)| *session).collect()
     }
 
     /// All of them.
-    pub fn all(&self) -> Vec<u64> {
+    pub(crate) fn all(&self) -> Vec<u64> {
         self.lock().iter().map(|(_, session)| *session).collect()
     }
 

@@ -6,7 +6,7 @@ use crate::token::{Handle, Token};
 
 /// The key the session used last, for each usage, so that using it again takes a few loads.
 #[derive(Default)]
-pub struct KeyCache([Option<LastKey>; 4]);
+pub(crate) struct KeyCache([Option<LastKey>; 4]);
 
 struct LastKey {
     handle: Handle,

@@ -11,7 +11,7 @@ impl Table {
     ///
     /// The registry stays locked meanwhile: no session opens or closes while a login is under way, so the
     /// rules about read-only sessions and about the last session hold.
-    pub fn login(&self, handle: u64, login: Login, pin: &[u8]) -> Result<()> {
+    pub(crate) fn login(&self, handle: u64, login: Login, pin: &[u8]) -> Result<()> {
         let (slot, token) = self.place_of(handle)?;
         let registry = self.registry();
         if !registry.holds(slot, handle) {
@@ -26,7 +26,7 @@ impl Table {
 
     /// Logs out all sessions of a token, through one of them. Their operations end, and the keys they
     /// kept are dropped.
-    pub fn logout(&self, handle: u64) -> Result<()> {
+    pub(crate) fn logout(&self, handle: u64) -> Result<()> {
         let (slot, token) = self.place_of(handle)?;
         self.report_uses(slot, &token);
         let done = {
@@ -53,7 +53,7 @@ impl Table {
 
     /// Proves the PIN for the operation of a session that waits for it (`CKU_CONTEXT_SPECIFIC`;
     /// PKCS#11 3.1, 4.9). A PIN that locks logs the user out.
-    pub fn reauthenticate(&self, handle: u64, pin: &[u8]) -> Result<()> {
+    pub(crate) fn reauthenticate(&self, handle: u64, pin: &[u8]) -> Result<()> {
         let proved = self.with(handle, |session| session.reauthenticate(pin));
         if proved.as_ref().is_err_and(|error| error.reason() == Reason::PinLocked) {
             // It fails where another thread has logged out first.
@@ -67,7 +67,7 @@ impl Table {
     ///
     /// The registry stays locked meanwhile: no login happens while the change is proved to the agent,
     /// so that it does not take another login's proof away when it is done.
-    pub fn set_pin(&self, handle: u64, old: &[u8], new: &[u8]) -> Result<()> {
+    pub(crate) fn set_pin(&self, handle: u64, old: &[u8], new: &[u8]) -> Result<()> {
         let read_write = self.with(handle, |session| Ok(session.caller.read_write))?;
         let (slot, token) = self.place_of(handle)?;
         let registry = self.registry();

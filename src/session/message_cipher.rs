@@ -15,7 +15,7 @@ use crate::mechanism::{MessageParams, Params, Row, Transform};
 use crate::token::Token;
 
 /// The parameter of one message, the caller's.
-pub struct Parameter {
+pub(crate) struct Parameter {
     /// The IV, or the room for one.
     pub iv: Vec<u8>,
     /// The number of its first bits that are the caller's where the rest is made here.
@@ -44,14 +44,14 @@ impl Beginning {
 }
 
 /// Messages being encrypted.
-pub struct Sealing {
+pub(crate) struct Sealing {
     beginning: Beginning,
     ivs: Ivs,
     message: Option<Box<dyn Transform>>,
 }
 
 /// Messages being decrypted.
-pub struct Opening {
+pub(crate) struct Opening {
     beginning: Beginning,
     message: Option<Box<dyn Transform>>,
     /// The length of the message so far, in bytes.
@@ -71,7 +71,7 @@ impl Sealing {
     }
 
     /// Encrypts a message (`C_EncryptMessage`); IV and tag are left in the parameter.
-    pub fn whole(
+    pub(crate) fn whole(
         &mut self,
         parameter: &mut Parameter,
         aad: &[u8],
@@ -86,14 +86,14 @@ impl Sealing {
     }
 
     /// Begins a message (`C_EncryptMessageBegin`); the IV is left in the parameter.
-    pub fn begin(&mut self, parameter: &mut Parameter, aad: &[u8]) -> Result<()> {
+    pub(crate) fn begin(&mut self, parameter: &mut Parameter, aad: &[u8]) -> Result<()> {
         self.make_iv(parameter)?;
         self.message = Some(self.beginning.message(parameter, aad)?);
         Ok(())
     }
 
     /// Encrypts a part (`C_EncryptMessageNext`); the last one leaves the tag in `tag`.
-    pub fn next(
+    pub(crate) fn next(
         &mut self,
         text: &[u8],
         tag: Option<&mut Vec<u8>>,
@@ -143,7 +143,7 @@ impl Opening {
     }
 
     /// Decrypts a message (`C_DecryptMessage`).
-    pub fn whole(
+    pub(crate) fn whole(
         &mut self,
         parameter: &Parameter,
         aad: &[u8],
@@ -158,14 +158,19 @@ impl Opening {
     }
 
     /// Begins a message (`C_DecryptMessageBegin`).
-    pub fn begin(&mut self, parameter: &Parameter, aad: &[u8]) -> Result<()> {
+    pub(crate) fn begin(&mut self, parameter: &Parameter, aad: &[u8]) -> Result<()> {
         self.message = Some(self.beginning.message(parameter, aad)?);
         self.taken = 0;
         Ok(())
     }
 
     /// Decrypts a part (`C_DecryptMessageNext`); the last one comes with the tag.
-    pub fn next(&mut self, sealed: &[u8], tag: Option<&[u8]>, out: &mut Out) -> Result<Filled> {
+    pub(crate) fn next(
+        &mut self,
+        sealed: &[u8],
+        tag: Option<&[u8]>,
+        out: &mut Out,
+    ) -> Result<Filled> {
         let mut message = self.message.take().ok_or(Reason::OperationMissing)?;
         let taken = self.taken.saturating_add(sealed.len());
         let most = if tag.is_some() { taken } else { message.update_len(sealed.len()) };

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The ways to make a message's IV.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Generator {
+pub(crate) enum Generator {
     /// The caller gives it.
     Given,
     /// The next of the process's [`Counter`], below fixed bits (NIST SP 800-38D, 8.2.1).
@@ -28,7 +28,7 @@ const RANDOM_BITS: usize = 96;
 const MOST_RANDOM: u64 = 1 << 32;
 
 /// The longest IV, in bytes (PKCS#11 3.1, 6.13.2).
-pub const MAX_IV: usize = 256;
+pub(crate) const MAX_IV: usize = 256;
 
 /// Counts the IVs of all operations and keys of a process: no two have the same last 64
 /// &
@@ -38,7 +38,7 @@ pub const MAX_IV: usize = 256;
 /// again, which undoes GCM. Sixty-four random bits or more keep processes apart that do not know of each
 /// other; where there is room for fewer there is no counter.
 #[derive(Default)]
-pub struct Counter(OnceCell<Start>);
+pub(crate) struct Counter(OnceCell<Start>);
 
 /// The counter's present number, and the random bits above it.
 struct Start {
@@ -62,7 +62,7 @@ impl Counter {
 }
 
 /// Makes the IVs of one operation.
-pub struct Ivs {
+pub(crate) struct Ivs {
     counter: Arc<Counter>,
     /// The number of random IVs made.
     drawn: u64,
@@ -70,12 +70,12 @@ pub struct Ivs {
 
 impl Ivs {
     /// An operation's in the process that counts with `counter`.
-    pub fn new(counter: Arc<Counter>) -> Self {
+    pub(crate) fn new(counter: Arc<Counter>) -> Self {
         Self { counter, drawn: 0 }
     }
 
     /// Makes the next IV over `iv`, whose first `fixed` bits stay (counted from the most significant).
-    pub fn next(&mut self, iv: &mut [u8], fixed: u64, generator: Generator) -> Result<()> {
+    pub(crate) fn next(&mut self, iv: &mut [u8], fixed: u64, generator: Generator) -> Result<()> {
         let bits = iv.len() * 8;
         let fixed = usize::try_from(fixed).ok().filter(|fixed| *fixed <= bits);
         let fixed = fixed.ok_or_else(|| wrong("more fixed bits than the IV has"))?;

@@ -8,7 +8,7 @@ use crate::token::{Handle, Token};
 use std::ops::Deref;
 
 /// A key that messages are made or read with, as it was allowed for the last one.
-pub struct MessageKey {
+pub(crate) struct MessageKey {
     handle: Handle,
     usage: Usage,
     mechanism: u64,
@@ -17,7 +17,7 @@ pub struct MessageKey {
 
 impl MessageKey {
     /// Takes the key that an Init was given.
-    pub fn new(
+    pub(crate) fn new(
         token: &Token,
         keys: &mut KeyCache,
         handle: Handle,
@@ -30,7 +30,7 @@ impl MessageKey {
 
     /// Asks for the key as an Init would now: keeps it as it is, or fails with the reason why it cannot
     /// be used any more. A few loads where nothing has changed.
-    pub fn renew(&mut self, token: &Token, keys: &mut KeyCache) -> Result<()> {
+    pub(crate) fn renew(&mut self, token: &Token, keys: &mut KeyCache) -> Result<()> {
         self.allowed = keys.key(token, self.handle, self.usage, self.mechanism)?.clone();
         Ok(())
     }

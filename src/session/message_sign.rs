@@ -10,7 +10,7 @@ use crate::mechanism::{self, Absorb, BeginSign, BeginVerify, Check, Params};
 use crate::token::Token;
 
 /// Messages being signed.
-pub struct Signing {
+pub(crate) struct Signing {
     key: MessageKey,
     begin: BeginSign,
     params: Params,
@@ -18,7 +18,7 @@ pub struct Signing {
 }
 
 /// Messages being verified.
-pub struct Verifying {
+pub(crate) struct Verifying {
     key: MessageKey,
     begin: BeginVerify,
     params: Params,
@@ -37,20 +37,20 @@ impl Signing {
     }
 
     /// Signs a message (`C_SignMessage`).
-    pub fn whole(&mut self, data: &[u8], out: &mut Out) -> Result<StepOutcome> {
+    pub(crate) fn whole(&mut self, data: &[u8], out: &mut Out) -> Result<StepOutcome> {
         let mut message = (self.begin)(&self.key, &self.params)?;
         out.fill(message.finish_len(), |room| message.whole(data, room))
             .map(StepOutcome::after_last)
     }
 
     /// Begins a message (`C_SignMessageBegin`).
-    pub fn begin(&mut self) -> Result<StepOutcome> {
+    pub(crate) fn begin(&mut self) -> Result<StepOutcome> {
         self.message = Some((self.begin)(&self.key, &self.params)?);
         Ok(StepOutcome::GoesOn)
     }
 
     /// Takes a part that is not the last (`C_SignMessageNext`).
-    pub fn next(&mut self, data: &[u8]) -> Result<StepOutcome> {
+    pub(crate) fn next(&mut self, data: &[u8]) -> Result<StepOutcome> {
         let mut message = self.message.take().ok_or(Reason::OperationMissing)?;
         message.update(data)?;
         self.message = Some(message);
@@ -58,7 +58,7 @@ impl Signing {
     }
 
     /// Takes the last part and signs (`C_SignMessageNext`).
-    pub fn last(&mut self, data: &[u8], out: &mut Out) -> Result<StepOutcome> {
+    pub(crate) fn last(&mut self, data: &[u8], out: &mut Out) -> Result<StepOutcome> {
         let mut message = self.message.take().ok_or(Reason::OperationMissing)?;
         let filled = out.fill(message.finish_len(), |room| {
             message.update(data)?;
@@ -83,19 +83,19 @@ impl Verifying {
     }
 
     /// Verifies a message (`C_VerifyMessage`).
-    pub fn whole(&mut self, data: &[u8], signature: &[u8]) -> Result<StepOutcome> {
+    pub(crate) fn whole(&mut self, data: &[u8], signature: &[u8]) -> Result<StepOutcome> {
         let _begun = self.begin()?;
         self.last(data, signature)
     }
 
     /// Begins a message (`C_VerifyMessageBegin`).
-    pub fn begin(&mut self) -> Result<StepOutcome> {
+    pub(crate) fn begin(&mut self) -> Result<StepOutcome> {
         self.message = Some(mechanism::begin_verify(self.begin, &self.key, &self.params)?);
         Ok(StepOutcome::GoesOn)
     }
 
     /// Takes a part that is not the last (`C_VerifyMessageNext`).
-    pub fn next(&mut self, data: &[u8]) -> Result<StepOutcome> {
+    pub(crate) fn next(&mut self, data: &[u8]) -> Result<StepOutcome> {
         let mut message = self.message.take().ok_or(Reason::OperationMissing)?;
         message.update(data)?;
         self.message = Some(message);
@@ -103,7 +103,7 @@ impl Verifying {
     }
 
     /// Takes the last part and verifies (`C_VerifyMessageNext`).
-    pub fn last(&mut self, data: &[u8], signature: &[u8]) -> Result<StepOutcome> {
+    pub(crate) fn last(&mut self, data: &[u8], signature: &[u8]) -> Result<StepOutcome> {
         let mut message = self.message.take().ok_or(Reason::OperationMissing)?;
         message.update(data)?;
         message.finish(signature)?;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 impl Session {
     /// Starts encrypting messages.
-    pub fn begin_message_encrypt(&mut self, row: &'static Row, key: Handle) -> Result<()> {
+    pub(crate) fn begin_message_encrypt(&mut self, row: &'static Row, key: Handle) -> Result<()> {
         self.begins(OperationKind::MessageEncrypt);
         let Self { token, keys, message_encrypt, ivs, .. } = self;
         let held = &mut None;
@@ -29,7 +29,7 @@ impl Session {
     }
 
     /// Starts decrypting messages.
-    pub fn begin_message_decrypt(&mut self, row: &'static Row, key: Handle) -> Result<()> {
+    pub(crate) fn begin_message_decrypt(&mut self, row: &'static Row, key: Handle) -> Result<()> {
         self.begins(OperationKind::MessageDecrypt);
         let Self { token, keys, message_decrypt, .. } = self;
         let held = &mut None;
@@ -42,7 +42,7 @@ impl Session {
     }
 
     /// Begins one of the messages being encrypted. A key that cannot be used any more ends them.
-    pub fn encrypt_message(
+    pub(crate) fn encrypt_message(
         &mut self,
         step: impl FnOnce(&mut Sealing) -> Result<StepOutcome>,
     ) -> Result<()> {
@@ -52,7 +52,7 @@ impl Session {
     }
 
     /// Goes on with one of the messages being encrypted.
-    pub fn encrypt_message_next(
+    pub(crate) fn encrypt_message_next(
         &mut self,
         step: impl FnOnce(&mut Sealing) -> Result<StepOutcome>,
     ) -> Result<()> {
@@ -60,7 +60,7 @@ impl Session {
     }
 
     /// Begins one of the messages being decrypted. A key that cannot be used any more ends them.
-    pub fn decrypt_message(
+    pub(crate) fn decrypt_message(
         &mut self,
         step: impl FnOnce(&mut Opening) -> Result<StepOutcome>,
     ) -> Result<()> {
@@ -70,7 +70,7 @@ impl Session {
     }
 
     /// Goes on with one of the messages being decrypted.
-    pub fn decrypt_message_next(
+    pub(crate) fn decrypt_message_next(
         &mut self,
         step: impl FnOnce(&mut Opening) -> Result<StepOutcome>,
     ) -> Result<()> {
@@ -78,7 +78,7 @@ impl Session {
     }
 
     /// Starts signing messages.
-    pub fn begin_message_sign(
+    pub(crate) fn begin_message_sign(
         &mut self,
         row: &Row,
         mechanism: Mechanism,
@@ -98,7 +98,7 @@ impl Session {
     }
 
     /// Starts verifying messages.
-    pub fn begin_message_verify(
+    pub(crate) fn begin_message_verify(
         &mut self,
         row: &Row,
         mechanism: Mechanism,
@@ -117,7 +117,7 @@ impl Session {
     }
 
     /// Begins one of the messages being signed. A key that cannot be used any more ends them.
-    pub fn sign_message(
+    pub(crate) fn sign_message(
         &mut self,
         step: impl FnOnce(&mut Signing) -> Result<StepOutcome>,
     ) -> Result<()> {
@@ -126,7 +126,7 @@ impl Session {
     }
 
     /// Goes on with one of the messages being signed.
-    pub fn sign_message_next(
+    pub(crate) fn sign_message_next(
         &mut self,
         step: impl FnOnce(&mut Signing) -> Result<StepOutcome>,
     ) -> Result<()> {
@@ -134,7 +134,7 @@ impl Session {
     }
 
     /// Begins one of the messages being verified. A key that cannot be used any more ends them.
-    pub fn verify_message(
+    pub(crate) fn verify_message(
         &mut self,
         step: impl FnOnce(&mut Verifying) -> Result<StepOutcome>,
     ) -> Result<()> {
@@ -143,7 +143,7 @@ impl Session {
     }
 
     /// Goes on with one of the messages being verified.
-    pub fn verify_message_next(
+    pub(crate) fn verify_message_next(
         &mut self,
         step: impl FnOnce(&mut Verifying) -> Result<StepOutcome>,
     ) -> Result<()> {

@@ -1,20 +1,20 @@
 //! Sessions and the operations in them.
 
-pub mod dual;
-pub mod holders;
-pub mod key_cache;
-pub mod login;
-pub mod message_cipher;
-pub mod message_iv;
-pub mod message_key;
-pub mod message_sign;
-pub mod messages;
-pub mod operation;
-pub mod output;
-pub mod recover;
-pub mod slab;
-pub mod step;
-pub mod table;
+pub(crate) mod dual;
+pub(crate) mod holders;
+pub(crate) mod key_cache;
+pub(crate) mod login;
+pub(crate) mod message_cipher;
+pub(crate) mod message_iv;
+pub(crate) mod message_key;
+pub(crate) mod message_sign;
+pub(crate) mod messages;
+pub(crate) mod operation;
+pub(crate) mod output;
+pub(crate) mod recover;
+pub(crate) mod slab;
+pub(crate) mod step;
+pub(crate) mod table;
 
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
@@ -30,11 +30,11 @@ use operation::{AnyOperationSlot, Begun, OperationSlot, StepOutcome};
 use std::sync::Arc;
 use step::{Absorption, Checking, Cipher};
 
-pub use output::{Filled, Out};
-pub use table::Table;
+pub(crate) use output::{Filled, Out};
+pub(crate) use table::Table;
 
 /// One session: a caller's way to one token, with a slot for each kind of operation.
-pub struct Session {
+pub(crate) struct Session {
     caller: Caller,
     slot: u64,
     token: Arc<Token>,
@@ -65,7 +65,7 @@ pub struct Session {
 
 /// The state of a session (PKCS#11 3.1, 6.7.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct State {
+pub(crate) struct State {
     /// The login of its token.
     pub login: Login,
     /// Set where the session may change token objects.
@@ -106,22 +106,22 @@ impl Session {
     }
 
     /// The caller, for calls into [`Self::token`].
-    pub fn caller(&self) -> &Caller {
+    pub(crate) fn caller(&self) -> &Caller {
         &self.caller
     }
 
     /// The slot the session was opened on.
-    pub fn slot(&self) -> u64 {
+    pub(crate) fn slot(&self) -> u64 {
         self.slot
     }
 
     /// The token the session was opened on.
-    pub fn token(&self) -> &Arc<Token> {
+    pub(crate) fn token(&self) -> &Arc<Token> {
         &self.token
     }
 
     /// Returns the session's state.
-    pub fn state(&self) -> State {
+    pub(crate) fn state(&self) -> State {
         State { login: self.token.logged_in_as(), read_write: self.caller.read_write }
     }
 
@@ -136,7 +136,12 @@ impl Session {
     }
 
     /// Starts an encryption.
-    pub fn begin_encrypt(&mut self, row: &Row, mechanism: &Mechanism, key: Handle) -> Result<()> {
+    pub(crate) fn begin_encrypt(
+        &mut self,
+        row: &Row,
+        mechanism: &Mechanism,
+        key: Handle,
+    ) -> Result<()> {
         self.begins(OperationKind::Encrypt);
         let Self { token, keys, encrypt, .. } = self;
         encrypt.begin(token.login_epoch(), || {
@@ -147,7 +152,12 @@ impl Session {
     }
 
     /// Starts a decryption.
-    pub fn begin_decrypt(&mut self, row: &Row, mechanism: &Mechanism, key: Handle) -> Result<()> {
+    pub(crate) fn begin_decrypt(
+        &mut self,
+        row: &Row,
+        mechanism: &Mechanism,
+        key: Handle,
+    ) -> Result<()> {
         self.begins(OperationKind::Decrypt);
         let Self { token, keys, decrypt, .. } = self;
         decrypt.begin(token.login_epoch(), || {
@@ -158,7 +168,7 @@ impl Session {
     }
 
     /// Starts a digest.
-    pub fn begin_digest(&mut self, row: &Row, mechanism: &Mechanism) -> Result<()> {
+    pub(crate) fn begin_digest(&mut self, row: &Row, mechanism: &Mechanism) -> Result<()> {
         let Self { token, digest, digesting, .. } = self;
         digest.begin(token.login_epoch(), || {
             let begin = row.digest()?;
@@ -168,7 +178,12 @@ impl Session {
     }
 
     /// Starts a signature or MAC.
-    pub fn begin_sign(&mut self, row: &Row, mechanism: &Mechanism, key: Handle) -> Result<()> {
+    pub(crate) fn begin_sign(
+        &mut self,
+        row: &Row,
+        mechanism: &Mechanism,
+        key: Handle,
+    ) -> Result<()> {
         self.begins(OperationKind::Sign);
         let Self { token, keys, sign, .. } = self;
         sign.begin(token.login_epoch(), || {
@@ -179,7 +194,12 @@ impl Session {
     }
 
     /// Starts a verification.
-    pub fn begin_verify(&mut self, row: &Row, mechanism: &Mechanism, key: Handle) -> Result<()> {
+    pub(crate) fn begin_verify(
+        &mut self,
+        row: &Row,
+        mechanism: &Mechanism,
+        key: Handle,
+    ) -> Result<()> {
         self.begins(OperationKind::Verify);
         let Self { token, keys, verify, .. } = self;
         verify.begin(token.login_epoch(), || {
@@ -190,7 +210,7 @@ impl Session {
     }
 
     /// Starts a search, with all that it will find.
-    pub fn begin_search(
+    pub(crate) fn begin_search(
         &mut self,
         find: impl FnOnce(&Token, &Caller) -> Result<Vec<Handle>>,
     ) -> Result<()> {
@@ -202,17 +222,23 @@ impl Session {
     }
 
     /// One step of the encryption.
-    pub fn encrypt(&mut self, step: impl FnOnce(&mut Cipher) -> Result<StepOutcome>) -> Result<()> {
+    pub(crate) fn encrypt(
+        &mut self,
+        step: impl FnOnce(&mut Cipher) -> Result<StepOutcome>,
+    ) -> Result<()> {
         self.encrypt.step(&*self.token, step)
     }
 
     /// One step of the decryption.
-    pub fn decrypt(&mut self, step: impl FnOnce(&mut Cipher) -> Result<StepOutcome>) -> Result<()> {
+    pub(crate) fn decrypt(
+        &mut self,
+        step: impl FnOnce(&mut Cipher) -> Result<StepOutcome>,
+    ) -> Result<()> {
         self.decrypt.step(&*self.token, step)
     }
 
     /// One step of the digest.
-    pub fn digest(
+    pub(crate) fn digest(
         &mut self,
         step: impl FnOnce(&mut Absorption) -> Result<StepOutcome>,
     ) -> Result<()> {
@@ -220,7 +246,7 @@ impl Session {
     }
 
     /// Takes the value of a secret key into the digest.
-    pub fn digest_key(&mut self, key: Handle) -> Result<()> {
+    pub(crate) fn digest_key(&mut self, key: Handle) -> Result<()> {
         let Self { token, digest, digesting, .. } = self;
         let mut taken = None;
         digest.step(&**token, |digest| {
@@ -236,7 +262,7 @@ impl Session {
     }
 
     /// One step of the signature.
-    pub fn sign(
+    pub(crate) fn sign(
         &mut self,
         step: impl FnOnce(&mut Absorption) -> Result<StepOutcome>,
     ) -> Result<()> {
@@ -244,7 +270,7 @@ impl Session {
     }
 
     /// One step of the verification.
-    pub fn verify(
+    pub(crate) fn verify(
         &mut self,
         step: impl FnOnce(&mut Checking) -> Result<StepOutcome>,
     ) -> Result<()> {
@@ -252,17 +278,20 @@ impl Session {
     }
 
     /// Hands out what the search has found. A bad argument does not end it.
-    pub fn hand_out(&mut self, call: impl FnOnce(&mut Search) -> Result<()>) -> Result<()> {
+    pub(crate) fn hand_out(&mut self, call: impl FnOnce(&mut Search) -> Result<()>) -> Result<()> {
         self.search.consult(&*self.token, call)
     }
 
     /// One step of the search.
-    pub fn search(&mut self, step: impl FnOnce(&mut Search) -> Result<StepOutcome>) -> Result<()> {
+    pub(crate) fn search(
+        &mut self,
+        step: impl FnOnce(&mut Search) -> Result<StepOutcome>,
+    ) -> Result<()> {
         self.search.step(&*self.token, step)
     }
 
     /// Returns whether an operation is active that computes, whose state a caller could ask to save.
-    pub fn is_computing(&mut self) -> bool {
+    pub(crate) fn is_computing(&mut self) -> bool {
         let login = self.token.login_epoch();
         let mut computing =
             self.operation_slots().into_iter().filter(|(kind, _)| *kind != OperationKind::Search);
@@ -270,13 +299,13 @@ impl Session {
     }
 
     /// Ends the operation of that kind; whether there was one.
-    pub fn cancel(&mut self, kind: OperationKind) -> bool {
+    pub(crate) fn cancel(&mut self, kind: OperationKind) -> bool {
         let mut slots = self.operation_slots().into_iter();
         slots.any(|(of, slot)| of == kind && slot.cancel())
     }
 
     /// Ends the operation of that kind, which there must be.
-    pub fn end(&mut self, kind: OperationKind) -> Result<()> {
+    pub(crate) fn end(&mut self, kind: OperationKind) -> Result<()> {
         let login = self.token.login_epoch();
         let mut slots = self.operation_slots().into_iter();
         match slots.any(|(of, slot)| of == kind && slot.is_active(login) && slot.cancel()) {
@@ -311,7 +340,7 @@ impl Session {
 
     /// Ends the active operation, as an Init without a mechanism does (PKCS#11 3.1, 5.8.1). With none
     /// active the mechanism is simply missing.
-    pub fn cancel_by_init(&mut self, kind: OperationKind) -> Result<()> {
+    pub(crate) fn cancel_by_init(&mut self, kind: OperationKind) -> Result<()> {
         match self.cancel(kind) {
             true => Ok(()),
             false => Err(Reason::ArgumentsBad.detail("no mechanism, and nothing to cancel")),
@@ -347,7 +376,7 @@ impl Session {
 
 /// The kinds of operation a session has a slot for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OperationKind {
+pub(crate) enum OperationKind {
     /// An encryption.
     Encrypt,
     /// A decryption.
@@ -375,13 +404,13 @@ pub enum OperationKind {
 }
 
 /// A search under way: what is still to be handed out.
-pub struct Search {
+pub(crate) struct Search {
     rest: std::vec::IntoIter<Handle>,
 }
 
 impl Search {
     /// Hands out the next handles, as many as there is room for; returns how many.
-    pub fn next(&mut self, room: &mut [Handle]) -> usize {
+    pub(crate) fn next(&mut self, room: &mut [Handle]) -> usize {
         let next = self.rest.by_ref().take(room.len());
         room.iter_mut().zip(next).map(|(place, handle)| *place = handle).count()
     }

@@ -9,7 +9,7 @@ use crate::key::{InUse, UsableKey};
 use crate::token::Token;
 
 /// The rules by which operations may go on.
-pub trait Rules {
+pub(crate) trait Rules {
     /// Moves at every login and logout: an operation that needs a login ends when it has moved.
     fn login(&self) -> u64;
 
@@ -28,7 +28,7 @@ impl Rules for Token {
 }
 
 /// The slot of one kind of operation in a session.
-pub struct OperationSlot<O> {
+pub(crate) struct OperationSlot<O> {
     operation: Option<O>,
     /// Why an operation has ended between two steps: its next step tells, and until then it is there.
     ended: Option<Error>,
@@ -51,7 +51,7 @@ struct Terms {
 }
 
 /// An operation that has just begun.
-pub struct Begun<'k, O> {
+pub(crate) struct Begun<'k, O> {
     /// The operation.
     pub operation: O,
     /// Its key, if it has one.
@@ -64,13 +64,13 @@ pub struct Begun<'k, O> {
 
 impl<'k, O> Begun<'k, O> {
     /// An operation with a key.
-    pub fn with(key: &'k UsableKey, operation: O) -> Self {
+    pub(crate) fn with(key: &'k UsableKey, operation: O) -> Self {
         let (private, asks) = (key.private, key.always_authenticate);
         Self { operation, key: Some(key), private, asks }
     }
 
     /// An operation that no key is needed for.
-    pub fn keyless(operation: O) -> Self {
+    pub(crate) fn keyless(operation: O) -> Self {
         Self { operation, key: None, private: false, asks: false }
     }
 }
@@ -78,7 +78,7 @@ impl<'k, O> Begun<'k, O> {
 /// The state in which a step left its operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub enum StepOutcome {
+pub(crate) enum StepOutcome {
     /// The operation goes on.
     GoesOn,
     /// The operation goes on, and the caller comes again with a larger buffer.
@@ -89,7 +89,7 @@ pub enum StepOutcome {
 
 impl StepOutcome {
     /// The outcome of a step that can be repeated.
-    pub fn after_part(filled: Filled) -> Self {
+    pub(crate) fn after_part(filled: Filled) -> Self {
         match filled {
             Filled::Asked | Filled::Written => Self::GoesOn,
             Filled::Short => Self::Short,
@@ -97,7 +97,7 @@ impl StepOutcome {
     }
 
     /// The outcome of a step that ends its operation once the result is delivered.
-    pub fn after_last(filled: Filled) -> Self {
+    pub(crate) fn after_last(filled: Filled) -> Self {
         match filled {
             Filled::Asked => Self::GoesOn,
             Filled::Short => Self::Short,
@@ -116,12 +116,12 @@ impl StepOutcome {
 
 impl<O> OperationSlot<O> {
     /// An empty slot.
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self { operation: None, ended: None, terms: Terms::default() }
     }
 
     /// Starts an operation under the login counted as `login`, unless one is active.
-    pub fn begin<'k>(
+    pub(crate) fn begin<'k>(
         &mut self,
         login: u64,
         begin: impl FnOnce() -> Result<Begun<'k, O>>,
@@ -139,7 +139,7 @@ impl<O> OperationSlot<O> {
     }
 
     /// Runs one step of the operation, if `rules` let it go on.
-    pub fn step(
+    pub(crate) fn step(
         &mut self,
         rules: &impl Rules,
         step: impl FnOnce(&mut O) -> Result<StepOutcome>,
@@ -151,7 +151,7 @@ impl<O> OperationSlot<O> {
     }
 
     /// Runs a call that leaves the operation as it is, whether it succeeds or not.
-    pub fn consult(
+    pub(crate) fn consult(
         &mut self,
         rules: &impl Rules,
         call: impl FnOnce(&mut O) -> Result<()>,
@@ -168,14 +168,14 @@ impl<O> OperationSlot<O> {
     }
 
     /// Adds a key that only the login counted as `login` shows to what the operation works with.
-    pub fn bind(&mut self, login: u64, key: InUse) {
+    pub(crate) fn bind(&mut self, login: u64, key: InUse) {
         self.terms.login = Some(login);
         self.terms.digested.push(key);
     }
 }
 
 /// Operations on messages, which go on from a message Init to its Final.
-pub trait Messages {
+pub(crate) trait Messages {
     /// A message in parts.
     type Message;
 
@@ -186,7 +186,7 @@ pub trait Messages {
 impl<O: Messages> OperationSlot<O> {
     /// Runs a call that begins a message, or is all of one. None can be under way. Where `renew` fails,
     /// the key cannot be used any more, and all messages end.
-    pub fn begin_message(
+    pub(crate) fn begin_message(
         &mut self,
         rules: &impl Rules,
         renew: impl FnOnce(&mut O) -> Result<()>,
@@ -204,7 +204,7 @@ impl<O: Messages> OperationSlot<O> {
 
     /// Runs a call that goes on with a message in parts. Any error but a short buffer ends the message
     /// (PKCS#11 3.1, 5.9.4).
-    pub fn next_of_message(
+    pub(crate) fn next_of_message(
         &mut self,
         rules: &impl Rules,
         step: impl FnOnce(&mut O) -> Result<StepOutcome>,
@@ -298,7 +298,7 @@ impl Terms {
 }
 
 /// A slot of any operation.
-pub trait AnyOperationSlot {
+pub(crate) trait AnyOperationSlot {
     /// Returns whether an operation is active under the login counted as `login`.
     fn is_active(&self, login: u64) -> bool;
     /// Returns whether an operation is active that waits for the PIN.

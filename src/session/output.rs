@@ -4,7 +4,7 @@
 use crate::error::{Reason, Result};
 
 /// Room for a result, or none where the caller asks for its length only.
-pub struct Out<'a, T = u8> {
+pub(crate) struct Out<'a, T = u8> {
     room: Option<&'a mut [T]>,
     length: Option<usize>,
     written: bool,
@@ -13,7 +13,7 @@ pub struct Out<'a, T = u8> {
 /// The outcomes of [`Out::fill`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub enum Filled {
+pub(crate) enum Filled {
     /// The caller asked for the length, and has it.
     Asked,
     /// The room is too small; the caller has the length that is needed.
@@ -24,7 +24,7 @@ pub enum Filled {
 
 impl Filled {
     /// Turns a short buffer into an error, for results that belong to no operation.
-    pub fn or_short(self) -> Result<()> {
+    pub(crate) fn or_short(self) -> Result<()> {
         match self {
             Self::Asked | Self::Written => Ok(()),
             Self::Short => Err(Reason::BufferTooSmall.into()),
@@ -34,13 +34,13 @@ impl Filled {
 
 impl<'a, T> Out<'a, T> {
     /// Output into `room`, or a question for the length.
-    pub fn new(room: Option<&'a mut [T]>) -> Self {
+    pub(crate) fn new(room: Option<&'a mut [T]>) -> Self {
         Self { room, length: None, written: false }
     }
 
     /// The two-call rule: `write` runs only when there is room for the `most` that it can write, and
     /// returns how much it wrote.
-    pub fn fill(
+    pub(crate) fn fill(
         &mut self,
         most: usize,
         write: impl FnOnce(&mut [T]) -> Result<usize>,
@@ -58,7 +58,7 @@ impl<'a, T> Out<'a, T> {
     }
 
     /// The two-call rule for a result that is there already.
-    pub fn copy(&mut self, result: &[T]) -> Filled
+    pub(crate) fn copy(&mut self, result: &[T]) -> Filled
     where
         T: Copy,
     {
@@ -74,7 +74,7 @@ impl<'a, T> Out<'a, T> {
     /// never with 0. Some clients allocate what they are told and pass it on; an allocation of no bytes
     /// reaches the module as NULL, which asks for the length again. PKCS#11 3.1, 5.2 allows a bound.
     /// Returns none where there is room.
-    pub fn answer_question(&mut self, bound: usize) -> Option<Filled> {
+    pub(crate) fn answer_question(&mut self, bound: usize) -> Option<Filled> {
         if self.room.is_some() {
             return None;
         }
@@ -83,18 +83,18 @@ impl<'a, T> Out<'a, T> {
     }
 
     /// Returns whether the caller gave room, but less than `most`.
-    pub fn is_short_of(&self, most: usize) -> bool {
+    pub(crate) fn is_short_of(&self, most: usize) -> bool {
         self.room.as_ref().is_some_and(|room| room.len() < most)
     }
 
     /// The result, if it is in the room.
-    pub fn written(&self) -> Option<&[T]> {
+    pub(crate) fn written(&self) -> Option<&[T]> {
         let room = self.room.as_deref().filter(|_| self.written)?;
         room.get(..self.length?)
     }
 
     /// Returns the length that the caller is told, if any.
-    pub fn length(&self) -> Option<usize> {
+    pub(crate) fn length(&self) -> Option<usize> {
         self.length
     }
 }

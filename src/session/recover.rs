@@ -10,7 +10,7 @@ use crate::token::Handle;
 
 impl Session {
     /// Starts a signature that gives its data back.
-    pub fn begin_sign_recover(
+    pub(crate) fn begin_sign_recover(
         &mut self,
         row: &Row,
         mechanism: &Mechanism,
@@ -27,7 +27,7 @@ impl Session {
     }
 
     /// Starts getting data back from a signature.
-    pub fn begin_verify_recover(
+    pub(crate) fn begin_verify_recover(
         &mut self,
         row: &Row,
         mechanism: &Mechanism,
@@ -44,7 +44,7 @@ impl Session {
     }
 
     /// The step of a signature that gives its data back.
-    pub fn sign_recover(
+    pub(crate) fn sign_recover(
         &mut self,
         step: impl FnOnce(&mut Absorption) -> Result<StepOutcome>,
     ) -> Result<()> {
@@ -52,7 +52,7 @@ impl Session {
     }
 
     /// The step that gets data back from a signature.
-    pub fn verify_recover(
+    pub(crate) fn verify_recover(
         &mut self,
         step: impl FnOnce(&mut Cipher) -> Result<StepOutcome>,
     ) -> Result<()> {

@@ -7,11 +7,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 const NUMBER_BITS: u32 = 16;
 
 /// The most sessions that can be open at once: as many as the low bits of a handle distinguish.
-pub const MAX_SESSIONS: usize = 1 << NUMBER_BITS;
+pub(crate) const MAX_SESSIONS: usize = 1 << NUMBER_BITS;
 
 /// Entries under handles. A handle is a serial number that is never used again,
 /// and below it the number of the entry.
-pub struct SessionSlab<T> {
+pub(crate) struct SessionSlab<T> {
     entries: boxcar::Vec<Entry<T>>,
     free: Mutex<Free>,
 }
@@ -28,12 +28,12 @@ struct Free {
 
 impl<T> SessionSlab<T> {
     /// Returns a slab without sessions.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { entries: boxcar::Vec::new(), free: Mutex::default() }
     }
 
     /// Inserts what `make` makes of its handle; returns the handle. Fails with `SessionCount` when full.
-    pub fn insert(&self, make: impl FnOnce(u64) -> T) -> Result<u64> {
+    pub(crate) fn insert(&self, make: impl FnOnce(u64) -> T) -> Result<u64> {
         let handle = self.reserve()?;
         *self.lock(handle)? = Some((handle, make(handle)));
         Ok(handle)
@@ -54,7 +54,7 @@ impl<T> SessionSlab<T> {
 
     /// Runs `call` on the session under the handle, which no other thread uses meanwhile.
     #[inline]
-    pub fn with<R>(&self, handle: u64, call: impl FnOnce(&mut T) -> Result<R>) -> Result<R> {
+    pub(crate) fn with<R>(&self, handle: u64, call: impl FnOnce(&mut T) -> Result<R>) -> Result<R> {
         match &mut *self.lock(handle)? {
             Some((taken, session)) if *taken == handle => call(session),
             _ => Err(Reason::SessionUnknown.into()),
@@ -62,7 +62,7 @@ impl<T> SessionSlab<T> {
     }
 
     /// Runs `call` on the session if there is one; returns false, without a wait, while it is in use.
-    pub fn try_with(&self, handle: u64, call: impl FnOnce(&mut T)) -> bool {
+    pub(crate) fn try_with(&self, handle: u64, call: impl FnOnce(&mut T)) -> bool {
         let Some(entry) = self.entries.get(number(handle)) else { return true };
         let mut entry = match entry.0.try_lock() {
             Ok(entry) => entry,
@@ -77,7 +77,7 @@ impl<T> SessionSlab<T> {
     }
 
     /// Removes and returns the session, once no thread uses it.
-    pub fn remove(&self, handle: u64) -> Result<T> {
+    pub(crate) fn remove(&self, handle: u64) -> Result<T> {
         let left = self.lock(handle)?.take_if(|(taken, _)| *taken == handle);
         let (_, left) = left.ok_or(Reason::SessionUnknown)?;
         lock(&self.free).numbers.push(number(handle));

@@ -8,7 +8,7 @@ use crate::mechanism::{Absorb, Check, Transform};
 use crate::secret::Secret;
 
 /// An encryption or decryption under way.
-pub struct Cipher {
+pub(crate) struct Cipher {
     transform: Box<dyn Transform>,
     stage: Stage,
     /// Set where the last step can come out shorter than its bound, because padding is removed.
@@ -33,17 +33,17 @@ enum Last {
 
 impl Cipher {
     /// Drives an encryption: its lengths are exact.
-    pub fn encrypting(transform: Box<dyn Transform>) -> Self {
+    pub(crate) fn encrypting(transform: Box<dyn Transform>) -> Self {
         Self { transform, stage: Stage::Fresh, shrinks: false }
     }
 
     /// Drives a decryption: its last step may turn out shorter than its bound.
-    pub fn decrypting(transform: Box<dyn Transform>) -> Self {
+    pub(crate) fn decrypting(transform: Box<dyn Transform>) -> Self {
         Self { transform, stage: Stage::Fresh, shrinks: true }
     }
 
     /// Transforms everything (`C_Encrypt`, `C_Decrypt`).
-    pub fn whole(&mut self, input: &[u8], out: &mut Out) -> Result<StepOutcome> {
+    pub(crate) fn whole(&mut self, input: &[u8], out: &mut Out) -> Result<StepOutcome> {
         if self.stage == Stage::Parts {
             return Err(Reason::OperationActive.into());
         }
@@ -52,7 +52,7 @@ impl Cipher {
     }
 
     /// Transforms a part (`C_EncryptUpdate`, `C_DecryptUpdate`).
-    pub fn update(&mut self, input: &[u8], out: &mut Out) -> Result<StepOutcome> {
+    pub(crate) fn update(&mut self, input: &[u8], out: &mut Out) -> Result<StepOutcome> {
         if matches!(self.stage, Stage::Kept(..)) {
             return Err(Reason::OperationActive.into());
         }
@@ -77,7 +77,7 @@ impl Cipher {
     }
 
     /// Ends the operation (`C_EncryptFinal`, `C_DecryptFinal`).
-    pub fn finish(&mut self, out: &mut Out) -> Result<StepOutcome> {
+    pub(crate) fn finish(&mut self, out: &mut Out) -> Result<StepOutcome> {
         let most = self.transform.finish_len();
         self.last(Last::Final, most, out, |transform, room| transform.finish(room))
     }
@@ -115,19 +115,19 @@ impl Cipher {
 }
 
 /// A digest, signature or MAC under way.
-pub struct Absorption {
+pub(crate) struct Absorption {
     absorb: Box<dyn Absorb>,
     parts: bool,
 }
 
 impl Absorption {
     /// Drives `absorb`.
-    pub fn new(absorb: Box<dyn Absorb>) -> Self {
+    pub(crate) fn new(absorb: Box<dyn Absorb>) -> Self {
         Self { absorb, parts: false }
     }
 
     /// Absorbs everything and gives the result (`C_Digest`, `C_Sign`).
-    pub fn whole(&mut self, input: &[u8], out: &mut Out) -> Result<StepOutcome> {
+    pub(crate) fn whole(&mut self, input: &[u8], out: &mut Out) -> Result<StepOutcome> {
         if self.parts {
             return Err(Reason::OperationActive.into());
         }
@@ -136,33 +136,33 @@ impl Absorption {
     }
 
     /// Absorbs a part (`C_DigestUpdate`, `C_DigestKey`, `C_SignUpdate`).
-    pub fn update(&mut self, input: &[u8]) -> Result<StepOutcome> {
+    pub(crate) fn update(&mut self, input: &[u8]) -> Result<StepOutcome> {
         self.parts = true;
         self.absorb.update(input)?;
         Ok(StepOutcome::GoesOn)
     }
 
     /// Gives the result (`C_DigestFinal`, `C_SignFinal`).
-    pub fn finish(&mut self, out: &mut Out) -> Result<StepOutcome> {
+    pub(crate) fn finish(&mut self, out: &mut Out) -> Result<StepOutcome> {
         let filled = out.fill(self.absorb.finish_len(), |room| self.absorb.finish(room))?;
         Ok(StepOutcome::after_last(filled))
     }
 }
 
 /// A verification under way.
-pub struct Checking {
+pub(crate) struct Checking {
     check: Box<dyn Check>,
     parts: bool,
 }
 
 impl Checking {
     /// Drives `check`.
-    pub fn new(check: Box<dyn Check>) -> Self {
+    pub(crate) fn new(check: Box<dyn Check>) -> Self {
         Self { check, parts: false }
     }
 
     /// Checks everything (`C_Verify`).
-    pub fn whole(&mut self, input: &[u8], signature: &[u8]) -> Result<StepOutcome> {
+    pub(crate) fn whole(&mut self, input: &[u8], signature: &[u8]) -> Result<StepOutcome> {
         if self.parts {
             return Err(Reason::OperationActive.into());
         }
@@ -171,14 +171,14 @@ impl Checking {
     }
 
     /// Takes a part (`C_VerifyUpdate`).
-    pub fn update(&mut self, input: &[u8]) -> Result<StepOutcome> {
+    pub(crate) fn update(&mut self, input: &[u8]) -> Result<StepOutcome> {
         self.parts = true;
         self.check.update(input)?;
         Ok(StepOutcome::GoesOn)
     }
 
     /// Checks the signature (`C_VerifyFinal`).
-    pub fn finish(&mut self, signature: &[u8]) -> Result<StepOutcome> {
+    pub(crate) fn finish(&mut self, signature: &[u8]) -> Result<StepOutcome> {
         self.check.finish(signature)?;
         Ok(StepOutcome::Over)
     }

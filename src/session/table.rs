@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// All sessions. The registry's lock may be taken at any time but while a session is in use by the same
 /// thread; no thread takes a session's lock under the registry's.
-pub struct Table {
+pub(crate) struct Table {
     slab: SessionSlab<Session>,
     registry: Mutex<Registry>,
     /// Counts the IVs that are made for messages.
@@ -63,7 +63,7 @@ struct OnSlot {
 
 /// The number of open sessions of a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Count {
+pub(crate) struct Count {
     /// All of them.
     pub all: usize,
     /// Those that are read-write.
@@ -72,7 +72,7 @@ pub struct Count {
 
 impl Table {
     /// No sessions.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             slab: SessionSlab::new(),
             registry: Mutex::default(),
@@ -83,7 +83,7 @@ impl Table {
     }
 
     /// Opens a session on the token in `slot`; returns its handle (PKCS#11 3.1, 5.6.1).
-    pub fn open(&self, slot: u64, token: Arc<Token>, read_write: bool) -> Result<u64> {
+    pub(crate) fn open(&self, slot: u64, token: Arc<Token>, read_write: bool) -> Result<u64> {
         let mut registry = self.registry();
         if !read_write && token.logged_in_as() == Login::Officer {
             return Err(Reason::SessionReadWriteSoExists.into());
@@ -99,7 +99,11 @@ impl Table {
 
     /// Runs `call` on the session, which no other thread uses meanwhile.
     #[inline]
-    pub fn with<T>(&self, handle: u64, call: impl FnOnce(&mut Session) -> Result<T>) -> Result<T> {
+    pub(crate) fn with<T>(
+        &self,
+        handle: u64,
+        call: impl FnOnce(&mut Session) -> Result<T>,
+    ) -> Result<T> {
         self.slab.with(handle, call)
     }
 
@@ -110,14 +114,14 @@ impl Table {
 
     /// Has all sessions drop keys that have ended; returns the time at which the first operation ends
     /// that goes on. Sessions in use are visited by the next calls.
-    pub fn let_go(&self) -> Option<Seconds> {
+    pub(crate) fn let_go(&self) -> Option<Seconds> {
         self.visit(self.holders.all())
     }
 
     /// Visits the sessions that were in use; returns the time at which the first operation ends that goes
     /// on.
     #[inline]
-    pub fn let_go_missed(&self) -> Option<Seconds> {
+    pub(crate) fn let_go_missed(&self) -> Option<Seconds> {
         match self.missed.is_empty() {
             true => None,
             false => self.visit(self.missed.take()),
@@ -138,7 +142,7 @@ impl Table {
     }
 
     /// Closes a session; with the last one of a token its login ends (5.6.2).
-    pub fn close(&self, handle: u64) -> Result<()> {
+    pub(crate) fn close(&self, handle: u64) -> Result<()> {
         let mut session = self.slab.remove(handle)?;
         session.count();
         session.token.close_session(handle);
@@ -153,18 +157,22 @@ impl Table {
     }
 
     /// Closes all sessions on a slot.
-    pub fn close_all(&self, slot: u64) -> Result<()> {
+    pub(crate) fn close_all(&self, slot: u64) -> Result<()> {
         let open = self.registry().on(slot);
         open.into_iter().try_for_each(|handle| unless_closed(self.close(handle)))
     }
 
     /// Counts the sessions that are open on a slot.
-    pub fn count(&self, slot: u64) -> Count {
+    pub(crate) fn count(&self, slot: u64) -> Count {
         self.registry().count(slot)
     }
 
     /// Runs `change` while no session is open on the slot, nor can be opened.
-    pub fn while_closed<T>(&self, slot: u64, change: impl FnOnce() -> Result<T>) -> Result<T> {
+    pub(crate) fn while_closed<T>(
+        &self,
+        slot: u64,
+        change: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
         let registry = self.registry();
         match registry.count(slot).all {
             0 => change(),

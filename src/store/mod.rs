@@ -11,7 +11,7 @@ mod room;
 mod sled;
 pub(crate) mod syncs;
 
-pub use crate::config::Location;
+pub(crate) use crate::config::Location;
 pub use acknowledged::Acknowledged;
 pub use batch::{Batch, Condition, Limits, Put};
 pub(crate) use cells::Cells;

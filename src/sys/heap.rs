@@ -77,7 +77,7 @@ pub(super) unsafe fn wipe(block: *mut u8, size: usize) {
 /// Wipes the stack below its caller, where functions that have returned may have left copies of secrets:
 /// what the compiler moved, and buffers of libraries.
 #[inline(never)]
-pub fn wipe_stack() {
+pub(crate) fn wipe_stack() {
     let mut below = [MaybeUninit::<u8>::uninit(); STACK];
     // SAFETY: an array of that many bytes.
     unsafe { wipe(below.as_mut_ptr().cast(), STACK) };
@@ -85,7 +85,7 @@ pub fn wipe_stack() {
 
 /// Makes the C library map each long block by itself from now on, and unmap it as it is freed. Else glibc
 /// does so only until the first one is freed, and then keeps some megabytes for each thread that had one.
-pub fn give_long_blocks_back() {
+pub(crate) fn give_long_blocks_back() {
     #[cfg(target_env = "gnu")]
     // SAFETY: sets a number, under the allocator's own lock.
     unsafe {

@@ -15,7 +15,7 @@ use std::thread::{Builder, JoinHandle};
 const HOLDER: u32 = 0x3FFF_FFFF;
 
 /// Returns whether a word is one whose process lives and holds it.
-pub fn is_held(word: u64) -> bool {
+pub(crate) fn is_held(word: u64) -> bool {
     word & first_half(HOLDER) != 0
 }
 
@@ -26,7 +26,7 @@ fn first_half(futex: u32) -> u64 {
 }
 
 /// Holds a word until it is dropped. Where the kernel keeps no such lists, the word is never held.
-pub struct Held {
+pub(crate) struct Held {
     words: Arc<WordsMut>,
     index: usize,
     /// Ends the thread when it is dropped.
@@ -35,7 +35,7 @@ pub struct Held {
 
 impl Held {
     /// Takes the word at `index`.
-    pub fn take(words: &Arc<WordsMut>, index: usize) -> io::Result<Self> {
+    pub(crate) fn take(words: &Arc<WordsMut>, index: usize) -> io::Result<Self> {
         let (held, taken) = sync_channel(1);
         let (end, ended) = channel();
         let mapped = Arc::clone(words);
@@ -52,7 +52,7 @@ impl Held {
     }
 
     /// Releases the word, for good.
-    pub fn let_go(&self) {
+    pub(crate) fn let_go(&self) {
         if let Some(word) = self.words.words().get(self.index) {
             word.store(0, Ordering::Release);
         }

@@ -71,7 +71,7 @@ fn class(size: usize) -> Option<(usize, usize)> {
 
 /// Returns a block of at least `size` bytes, all zero and aligned to 16 bytes; none where there is no vault,
 /// no room left, or the size is zero or above 64 KiB.
-pub fn allocate(size: usize) -> Option<NonNull<u8>> {
+pub(crate) fn allocate(size: usize) -> Option<NonNull<u8>> {
     let (class, size) = class(size)?;
     let books = Open::of(pages()?);
     let place = books.take(class, size)?;
@@ -84,7 +84,7 @@ pub fn allocate(size: usize) -> Option<NonNull<u8>> {
 ///
 /// # Safety
 /// The block is one of [`allocate`]'s for the same size, and nobody uses it any more.
-pub unsafe fn free(block: NonNull<u8>, size: usize) {
+pub(crate) unsafe fn free(block: NonNull<u8>, size: usize) {
     let (Some((class, size)), Some(pages)) = (class(size), pages()) else { return };
     // SAFETY: a block of this class has `size` bytes.
     unsafe { wipe(block.as_ptr(), size) };
@@ -93,7 +93,7 @@ pub unsafe fn free(block: NonNull<u8>, size: usize) {
 
 /// Returns whether an address is a block's of the vault.
 #[inline]
-pub fn holds<T>(address: *const T) -> bool {
+pub(crate) fn holds<T>(address: *const T) -> bool {
     let pages = PAGES.load(Ordering::Acquire);
     pages != NONE && !pages.is_null() && address.addr().wrapping_sub(pages.addr()) < SPACE
 }
@@ -206,7 +206,7 @@ impl Drop for Open {
 }
 
 /// Bytes in the vault; on the heap where it has no room for them. Wiped when they are dropped.
-pub struct Bytes {
+pub(crate) struct Bytes {
     start: NonNull<u8>,
     len: usize,
     /// The number of bytes that the block was made for.
@@ -220,7 +220,7 @@ unsafe impl Sync for Bytes {}
 
 impl Bytes {
     /// Copies bytes into the vault.
-    pub fn copy_of(bytes: &[u8]) -> Self {
+    pub(crate) fn copy_of(bytes: &[u8]) -> Self {
         let (len, layout) = (bytes.len(), on_heap(bytes.len()));
         let start = allocate(len).or_else(|| {
             // SAFETY: the layout's size is not zero.
@@ -233,7 +233,7 @@ impl Bytes {
     }
 
     /// Shortens to `len` bytes, if there are more. The rest stays as it is until the drop.
-    pub fn truncate(&mut self, len: usize) {
+    pub(crate) fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);
     }
 }

@@ -10,21 +10,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// 64-bit words of a memory file (`memfd_create(2)`), mapped shared and read-only. The file is sealed
 /// against shrinking: a read beyond the end of one that did shrink would kill the process.
-pub struct Words(Mapping);
+pub(crate) struct Words(Mapping);
 
 /// The same words, mapped for writing.
-pub struct WordsMut(Mapping);
+pub(crate) struct WordsMut(Mapping);
 
 impl Words {
     /// Maps the first `count` words of `file`. Fails with `InvalidInput` where it has fewer or could lose
     /// some.
-    pub fn map(file: impl AsFd, count: usize) -> io::Result<Self> {
+    pub(crate) fn map(file: impl AsFd, count: usize) -> io::Result<Self> {
         Mapping::of(file, count, ProtFlags::READ).map(Self)
     }
 
     /// Maps the words of another file in the place of these, at one moment for every thread that reads
     /// them. Fails as [`Self::map`] does; then these stay.
-    pub fn remap(&self, file: impl AsFd) -> io::Result<()> {
+    pub(crate) fn remap(&self, file: impl AsFd) -> io::Result<()> {
         let Mapping { start, count } = self.0;
         check_lasting(&file, count)?;
         let flags = MapFlags::SHARED | MapFlags::FIXED;
@@ -35,7 +35,7 @@ impl Words {
     }
 
     /// Returns the word at `index`, with what was written before it; 0 beyond the end.
-    pub fn load(&self, index: usize) -> u64 {
+    pub(crate) fn load(&self, index: usize) -> u64 {
         self.0.words().get(index).map_or(0, |word| word.load(Ordering::Acquire))
     }
 }
@@ -43,12 +43,12 @@ impl Words {
 impl WordsMut {
     /// Maps the first `count` words of `file`, which must be open for reading and writing. Fails as
     /// [`Words::map`] does.
-    pub fn map(file: impl AsFd, count: usize) -> io::Result<Self> {
+    pub(crate) fn map(file: impl AsFd, count: usize) -> io::Result<Self> {
         Mapping::of(file, count, ProtFlags::READ | ProtFlags::WRITE).map(Self)
     }
 
     /// Returns the words.
-    pub fn words(&self) -> &[AtomicU64] {
+    pub(crate) fn words(&self) -> &[AtomicU64] {
         self.0.words()
     }
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 /// Reads a list of at most `MOST` elements.
-pub fn list<'de, D, T, const MOST: usize>(deserializer: D) -> Result<Vec<T>, D::Error>
+pub(crate) fn list<'de, D, T, const MOST: usize>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
@@ -16,7 +16,7 @@ where
 }
 
 /// Reads a list of at most `LISTS` lists, which have at most `MOST` elements each.
-pub fn lists<'de, D, T, const LISTS: usize, const MOST: usize>(
+pub(crate) fn lists<'de, D, T, const LISTS: usize, const MOST: usize>(
     deserializer: D,
 ) -> Result<Vec<Vec<T>>, D::Error>
 where
@@ -28,7 +28,7 @@ where
 }
 
 /// Reads bytes into a buffer of just their size.
-pub fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+pub(crate) fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
     deserializer.deserialize_bytes(Bytes)
 }
 

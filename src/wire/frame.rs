@@ -28,7 +28,7 @@ pub fn receive<T: DeserializeOwned>(from: &mut impl Read, most: u32) -> io::Resu
 }
 
 /// The same; a frame of that many bytes is read once `admit` lets it, whose answer comes with the message.
-pub fn receive_as_admitted<T: DeserializeOwned, A>(
+pub(crate) fn receive_as_admitted<T: DeserializeOwned, A>(
     from: &mut impl Read,
     most: u32,
     admit: impl FnOnce(usize) -> io::Result<A>,

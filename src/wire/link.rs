@@ -29,7 +29,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The most connections one process has at once; callers beyond them wait for one to come back.
-pub const MOST: usize = 16;
+pub(crate) const MOST: usize = 16;
 
 /// The longest wait for an agent whose answer does not matter.
 const HASTE: Duration = Duration::from_secs(1);

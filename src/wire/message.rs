@@ -26,34 +26,34 @@ pub const MAX_FRAME: u32 = 4 << 20;
 pub const MAX_UNPROVED: u32 = 64 << 10;
 
 /// The longest first frame on a connection, in bytes: a greeting takes less.
-pub const MAX_GREETING: u32 = 64;
+pub(crate) const MAX_GREETING: u32 = 64;
 
 /// The most identities in one answer to [`Request::Find`].
-pub const MAX_FOUND: u32 = 16_384;
+pub(crate) const MAX_FOUND: u32 = 16_384;
 
 /// The most alternatives in one [`Request::Find`].
-pub const MAX_ALTERNATIVES: usize = 16;
+pub(crate) const MAX_ALTERNATIVES: usize = 16;
 
 /// The most tags in one alternative of a [`Request::Find`], and in all of them.
-pub const MAX_TAGS: usize = 64;
+pub(crate) const MAX_TAGS: usize = 64;
 
 /// The most records in one [`Request::Read`].
-pub const MAX_READ: usize = 1024;
+pub(crate) const MAX_READ: usize = 1024;
 
 /// The most records in one [`Request::Commit`].
-pub const MAX_CHANGES: usize = 1024;
+pub(crate) const MAX_CHANGES: usize = 1024;
 
 /// The most counts in one [`Request::Used`].
-pub const MAX_USES: usize = 4096;
+pub(crate) const MAX_USES: usize = 4096;
 
 /// The most records in an answer to [`Request::Versions`] or [`Request::Associated`].
 const MAX_SEVERAL: usize = 65_536;
 
 /// The most tokens of a store, and so the number of slots.
-pub const MOST_TOKENS: u32 = 504;
+pub(crate) const MOST_TOKENS: u32 = 504;
 
 /// The longest name that the audit log has of a key, in bytes.
-pub const MAX_ALIAS: usize = MAX_TEXT;
+pub(crate) const MAX_ALIAS: usize = MAX_TEXT;
 
 /// The requests of a module.
 #[derive(Debug, Serialize, Deserialize)]

@@ -4,21 +4,22 @@
 mod bounded;
 mod confidential;
 mod deadline;
-pub mod frame;
-pub mod link;
-pub mod message;
+pub(crate) mod frame;
+pub(crate) mod link;
+pub(crate) mod message;
 mod outage;
-pub mod page;
-pub mod process;
-pub mod proof;
-pub mod socket;
-pub mod start;
+pub(crate) mod page;
+pub(crate) mod process;
+pub(crate) mod proof;
+pub(crate) mod socket;
+pub(crate) mod start;
 
-pub use confidential::Confidential;
+pub(crate) use confidential::Confidential;
 pub use deadline::{Deadline, PATIENCE};
 pub use link::Link;
-pub use message::{Authority, Change, Expect, Request, Response, Stored, TokenEntry};
-pub use page::{Page, PageWriter};
+pub(crate) use message::{Authority, TokenEntry};
+pub use message::{Change, Expect, Request, Response, Stored};
+pub(crate) use page::Page;
 pub use start::AgentLocation;
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ const QUICK: Duration = Duration::from_secs(1);
 
 /// The memory of an agent that did not answer a moment ago.
 #[derive(Debug, Default)]
-pub struct Outage(Option<Known>);
+pub(crate) struct Outage(Option<Known>);
 
 #[derive(Debug)]
 struct Known {
@@ -24,7 +24,7 @@ struct Known {
 
 impl Outage {
     /// Returns the answer for a call that comes at that moment, or none for a call that may try.
-    pub fn tell(&mut self, now: Instant) -> Option<Error> {
+    pub(crate) fn tell(&mut self, now: Instant) -> Option<Error> {
         let known = self.0.as_mut()?;
         if now >= known.until && !known.tried {
             known.tried = true;
@@ -34,13 +34,13 @@ impl Outage {
     }
 
     /// Returns the answer for a call that has tried already, because another has found out meanwhile.
-    pub fn found(&self, now: Instant) -> Option<Error> {
+    pub(crate) fn found(&self, now: Instant) -> Option<Error> {
         let known = self.0.as_ref().filter(|known| now < known.until)?;
         Some(known.why.under(Reason::AgentDown))
     }
 
     /// Begins, or goes on, where a call that began then has failed now.
-    pub fn begin(&mut self, why: &Error, began: Instant, now: Instant) {
+    pub(crate) fn begin(&mut self, why: &Error, began: Instant, now: Instant) {
         let quick = now.saturating_duration_since(began) < QUICK;
         self.0 = match quick {
             true => None,
@@ -49,7 +49,7 @@ impl Outage {
     }
 
     /// Ends: the agent has given a sign of life.
-    pub fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         self.0 = None;
     }
 }

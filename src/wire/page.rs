@@ -27,8 +27,9 @@
 mod file;
 mod writer;
 
-pub use file::{NAME, SIZE, starts};
-pub use writer::PageWriter;
+pub use file::starts;
+pub(crate) use file::{NAME, SIZE};
+pub(crate) use writer::PageWriter;
 
 use crate::clock::{Clock, Seconds};
 use crate::error::{Error, Reason, Result};

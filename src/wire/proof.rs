@@ -61,7 +61,12 @@ impl Credential {
 
 /// Returns whether `proof` was made with the key whose hash is `stored`, with that ticket and for that
 /// challenge.
-pub fn holds(stored: &[u8; 32], challenge: &Challenge, ticket: &Secret, proof: &[u8]) -> bool {
+pub(crate) fn holds(
+    stored: &[u8; 32],
+    challenge: &Challenge,
+    ticket: &Secret,
+    proof: &[u8],
+) -> bool {
     let signature = signature(stored, challenge, ticket.expose());
     let key = combined(proof, &signature);
     proof.len() == stored.len() && bool::from(Sha256::digest(key.expose()).ct_eq(stored))

@@ -199,14 +199,14 @@ impl Drop for Socket {
 }
 
 /// A stream whose first bytes carry a descriptor.
-pub struct Handing<'a> {
+pub(crate) struct Handing<'a> {
     stream: &'a UnixStream,
     descriptor: Option<BorrowedFd<'a>>,
 }
 
 impl<'a> Handing<'a> {
     /// Hands the descriptor over with what is written next, if there is one.
-    pub fn new(stream: &'a UnixStream, descriptor: Option<BorrowedFd<'a>>) -> Self {
+    pub(crate) fn new(stream: &'a UnixStream, descriptor: Option<BorrowedFd<'a>>) -> Self {
         Self { stream, descriptor }
     }
 }
@@ -230,7 +230,7 @@ impl Write for Handing<'_> {
 }
 
 /// An agent that is there has given no sign of life.
-pub fn silent(directory: &Path, socket: Option<&Socket>) -> Error {
+pub(crate) fn silent(directory: &Path, socket: Option<&Socket>) -> Error {
     let process = AgentProcess::of(directory, || socket?.process());
     Reason::AgentLost.detail(match process {
         Some(process) => format!("{process} gives no sign of life; {}", process.remedy()),

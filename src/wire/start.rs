@@ -26,10 +26,10 @@ pub const READY: &str = "ready";
 pub const WORKING: &str = "working";
 
 /// The option by which an agent knows that it is to leave its starter's session.
-pub const DETACHED: &str = "--detached";
+pub(crate) const DETACHED: &str = "--detached";
 
 /// The option by which the program makes a store instead of serving one.
-pub const MAKE: &str = "--make";
+pub(crate) const MAKE: &str = "--make";
 
 /// The program's name, beside the module.
 const PROGRAM: &str = "keystead";
@@ -68,12 +68,20 @@ impl AgentLocation {
 /// Starts the agent and returns when it answers, or another does; `heard` is called at each sign of life.
 /// Fails with what the agent said, as [`Reason::StoreFull`], [`Reason::StoreAbsent`],
 /// [`Reason::StoreUnavailable`] or else [`Reason::AgentAbsent`].
-pub fn agent(location: &AgentLocation, deadline: &mut Deadline, heard: impl FnMut()) -> Result<()> {
+pub(crate) fn agent(
+    location: &AgentLocation,
+    deadline: &mut Deadline,
+    heard: impl FnMut(),
+) -> Result<()> {
     run(location, "--detach", deadline, heard)
 }
 
 /// Makes a store where there is none. Fails like [`agent`].
-pub fn make(location: &AgentLocation, deadline: &mut Deadline, heard: impl FnMut()) -> Result<()> {
+pub(crate) fn make(
+    location: &AgentLocation,
+    deadline: &mut Deadline,
+    heard: impl FnMut(),
+) -> Result<()> {
     run(location, MAKE, deadline, heard)
 }
 

@@ -2,15 +2,15 @@
 //! store tells everybody.
 
 use super::world::World;
-use keystead::error::{Error, Reason};
-use keystead::id::Id;
-use keystead::key::Header;
-use keystead::key::pin::{Entry, Stretched};
-use keystead::key::seal::{SealContext, TokenKey};
-use keystead::secret::Secret;
-use keystead::wire::message::{MAX_FRAME, PROTOCOL, STORE_FORMAT};
-use keystead::wire::proof::{Credential, Nonce};
-use keystead::wire::{Change, Expect, Request, Response, Stored, frame};
+use keystead::internal::error::{Error, Reason};
+use keystead::internal::id::Id;
+use keystead::internal::key::Header;
+use keystead::internal::key::pin::{Entry, Stretched};
+use keystead::internal::key::seal::{SealContext, TokenKey};
+use keystead::internal::secret::Secret;
+use keystead::internal::wire::message::{MAX_FRAME, PROTOCOL, STORE_FORMAT};
+use keystead::internal::wire::proof::{Credential, Nonce};
+use keystead::internal::wire::{Change, Expect, Request, Response, Stored, frame};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 

@@ -4,7 +4,7 @@ use super::elsewhen::Elsewhen;
 use super::process::{Line, Other, PATIENCE, ends_within, kill_9};
 use super::skip;
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
-use keystead::wire::AgentLocation;
+use keystead::internal::wire::AgentLocation;
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::{Pid, Signal, kill_process};
 use std::cell::RefCell;

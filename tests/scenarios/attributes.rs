@@ -12,8 +12,8 @@ use cryptoki::object::{
     Attribute, AttributeInfo, AttributeType, CertificateType, KeyType, ObjectClass,
 };
 use cryptoki::session::UserType;
-use keystead::key::{Body, Header};
-use keystead::wire::Stored;
+use keystead::internal::key::{Body, Header};
+use keystead::internal::wire::Stored;
 use pkcs11_sys::*;
 
 #[test]

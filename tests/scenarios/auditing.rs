@@ -72,8 +72,11 @@ fn a_refused_import_is_told_with_its_reason_and_key() {
         token.create_object(&clear).unwrap_err();
         let refused = told(world, &["--event", "import-refused", "--key", &id]);
         let reasons: Vec<_> = refused.iter().map(|line| line["reason"].as_str().unwrap()).collect();
-        let other = keystead::error::Reason::OtherMaterial.text();
-        assert_eq!(reasons, [other, keystead::error::Reason::WrappedInvalid.text(), other]);
+        let other = keystead::internal::error::Reason::OtherMaterial.text();
+        assert_eq!(
+            reasons,
+            [other, keystead::internal::error::Reason::WrappedInvalid.text(), other]
+        );
         verified(world);
     });
 }

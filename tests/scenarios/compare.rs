@@ -9,7 +9,7 @@ use cryptoki::error::{Result, RvError};
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
 use cryptoki::session::{Session, UserType};
-use keystead::wire::Link;
+use keystead::internal::wire::Link;
 
 const RIGHT: [u8; 32] = [1; 32];
 const OTHER: [u8; 32] = [2; 32];

@@ -9,7 +9,7 @@ use cryptoki::context::{CInitializeArgs, CInitializeFlags};
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, AttributeType, ObjectClass};
-use keystead::wire::{Change, Expect};
+use keystead::internal::wire::{Change, Expect};
 use pkcs11_sys::CKA_LABEL;
 use std::fs;
 use std::path::Path;

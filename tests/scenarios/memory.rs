@@ -13,7 +13,7 @@ use cryptoki::mechanism::aead::GcmParams;
 use cryptoki::object::{Attribute, KeyType, ObjectClass, ObjectHandle};
 use cryptoki::session::{Session, UserType};
 use cryptoki::types::AuthPin;
-use keystead::lc;
+use keystead::internal::lc;
 use rustix::process::Pid;
 use std::collections::BTreeMap;
 

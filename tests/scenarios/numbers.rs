@@ -6,9 +6,9 @@ use cryptoki::error::{Result, RvError};
 use cryptoki::mechanism::elliptic_curve::{EcKdf, Ecdh1DeriveParams};
 use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
-use keystead::lc::ec::{Curve, PrivateKey};
-use keystead::lc::rsa::{self, Components};
-use keystead::lc::{ed25519, x25519};
+use keystead::internal::lc::ec::{Curve, PrivateKey};
+use keystead::internal::lc::rsa::{self, Components};
+use keystead::internal::lc::{ed25519, x25519};
 
 const EDWARDS: [&[u8]; 2] = [&[6, 3, 0x2B, 0x65, 0x70], b"\x13\x0Cedwards25519"];
 const MONTGOMERY: [&[u8]; 2] = [&[6, 3, 0x2B, 0x65, 0x6E], b"\x13\x0Acurve25519"];
@@ -55,7 +55,7 @@ fn a_private_key_needs_its_modulus_and_exponent_and_no_more() {
     play(|world| {
         let token = world.token();
         let parts = components(2048);
-        let secret = |number: &keystead::secret::Secret| number.expose().to_vec();
+        let secret = |number: &keystead::internal::secret::Secret| number.expose().to_vec();
         let exponent = Attribute::PublicExponent(parts.public_exponent.clone());
         let primes =
             [Attribute::Prime1(secret(&parts.prime_1)), Attribute::Prime2(secret(&parts.prime_2))];

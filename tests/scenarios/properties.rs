@@ -11,12 +11,12 @@ use crate::rig::{
 };
 use cryptoki::error::RvError;
 use cryptoki::object::{Attribute, AttributeInfo, AttributeType, ObjectHandle};
-use keystead::id::Id;
-use keystead::key::{Event, Header, Metadata, Numbered};
-use keystead::object::properties::PROPERTIES;
-use keystead::object::property::{MATERIAL, METADATA, Property, Set};
-use keystead::object::rule::ValueForm;
-use keystead::wire::{Change, Stored};
+use keystead::internal::id::Id;
+use keystead::internal::key::{Event, Header, Metadata, Numbered};
+use keystead::internal::object::properties::PROPERTIES;
+use keystead::internal::object::property::{MATERIAL, METADATA, Property, Set};
+use keystead::internal::object::rule::ValueForm;
+use keystead::internal::wire::{Change, Stored};
 use pkcs11_sys::{CKA_ID, CKA_LABEL};
 use serde_json::Value;
 use std::collections::BTreeSet;

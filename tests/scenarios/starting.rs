@@ -2,7 +2,7 @@
 
 use crate::rig::process::{PATIENCE, ends_within, kill_9};
 use crate::rig::{World, play};
-use keystead::wire::{AgentLocation, Link, Request, Response, page};
+use keystead::internal::wire::{AgentLocation, Link, Request, Response, page};
 use rustix::process::{Signal, getsid};
 use std::fs::{self, File};
 use std::io::Read;

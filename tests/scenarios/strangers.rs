@@ -9,11 +9,11 @@ use cryptoki::error::RvError;
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::UserType;
-use keystead::error::Reason;
-use keystead::id::Id;
-use keystead::key::{Body, Event, Header, Role};
-use keystead::wire::proof::Credential;
-use keystead::wire::{Expect, Request, Response, Stored};
+use keystead::internal::error::Reason;
+use keystead::internal::id::Id;
+use keystead::internal::key::{Body, Event, Header, Role};
+use keystead::internal::wire::proof::Credential;
+use keystead::internal::wire::{Expect, Request, Response, Stored};
 use pkcs11_sys::{
     CKA_CLASS, CKA_ENCRYPT, CKA_KEY_TYPE, CKA_LABEL, CKA_TOKEN, CKK_AES, CKO_SECRET_KEY,
 };

@@ -10,7 +10,7 @@ use crate::rig::token::aes_material;
 use crate::rig::wrap::Courier;
 use cryptoki::error::RvError;
 use cryptoki::object::{Attribute, AttributeInfo, AttributeType};
-use keystead::object::rules::{self, Change, RULES};
+use keystead::internal::object::rules::{self, Change, RULES};
 use pkcs11_sys::*;
 use std::collections::BTreeSet;
 

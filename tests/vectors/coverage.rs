@@ -4,7 +4,7 @@ use crate::client::Client;
 use crate::rig::play;
 use crate::{ciphers, curves, macs, rsa};
 use cryptoki_sys::*;
-use keystead::object::vendor::{CKM_KEYSTEAD_ROTATE, CKM_KEYSTEAD_SEAL};
+use keystead::internal::object::vendor::{CKM_KEYSTEAD_ROTATE, CKM_KEYSTEAD_SEAL};
 use std::collections::BTreeSet;
 
 /// Mechanisms of which nobody publishes vectors that the token could be held to. Those that

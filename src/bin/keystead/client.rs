@@ -6,14 +6,14 @@ use crate::{Failure, Global, explain, standard};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::{Slot, TokenInfo};
-use keystead::wire::{AgentLocation, Link};
+use keystead::internal::wire::{AgentLocation, Link};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 
 /// Which token, and how to log in to it.
 #[derive(Debug, clap::Args)]
-pub struct Token {
+pub(crate) struct Token {
     /// The token's label or serial number; it may be left out where the store has one token
     #[arg(long = "token", value_name = "TOKEN")]
     name: Option<String>,
@@ -26,7 +26,7 @@ pub struct Token {
 
 /// The ways to open a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
+pub(crate) enum Access {
     /// A session that only reads.
     Look,
     /// Changing something.
@@ -35,7 +35,7 @@ pub enum Access {
 
 impl Token {
     /// A session in which the user is logged in.
-    pub fn log_in(&self, global: &Global, access: Access) -> Result<Session, Failure> {
+    pub(crate) fn log_in(&self, global: &Global, access: Access) -> Result<Session, Failure> {
         global.hand_to_module()?;
         // Where nobody serves the store the module has only a code for it, and this has words.
         Link::new(AgentLocation::of(&global.store()?)).store()?;
@@ -66,12 +66,12 @@ impl Token {
     }
 
     /// Returns whether a PIN is given, so that nobody is asked for one.
-    pub fn brings_pin(&self) -> bool {
+    pub(crate) fn brings_pin(&self) -> bool {
         self.pin.is_given()
     }
 
     /// The module's file.
-    pub fn module(&self) -> Result<PathBuf, Failure> {
+    pub(crate) fn module(&self) -> Result<PathBuf, Failure> {
         match &self.module {
             Some(module) => Ok(std::path::absolute(module)?),
             None => Ok(std::env::current_exe()?.with_file_name("libkeystead.so")),

@@ -24,16 +24,16 @@ type Debt = Box<dyn FnOnce() + Send>;
 
 /// Something that is done should a signal end the program; no longer so once this is dropped.
 #[must_use]
-pub struct AtASignal(u64);
+pub(crate) struct AtASignal(u64);
 
 impl AtASignal {
     /// From now on.
-    pub fn then(debt: impl FnOnce() + Send + 'static) -> io::Result<Self> {
+    pub(crate) fn then(debt: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         Ok(Self(watched()?.owe(debt)))
     }
 
     /// Makes a file, and has it removed from the same moment on: a signal comes before both, or after.
-    pub fn remove<T>(
+    pub(crate) fn remove<T>(
         make: impl FnOnce() -> io::Result<T>,
         name: impl FnOnce(&T) -> io::Result<PathBuf>,
     ) -> io::Result<(T, Self)> {
@@ -60,7 +60,7 @@ impl Drop for AtASignal {
 
 /// Ends the program as that signal does, with nothing left to be put right. Nobody owes anything new
 /// meanwhile.
-pub fn end_by(signal: c_int) {
+pub(crate) fn end_by(signal: c_int) {
     let mut owed = owed();
     owed.debts.drain(..).for_each(|(_, debt)| debt());
     let _ends_here = emulate_default_handler(signal);

@@ -110,12 +110,12 @@ fn words(code: RvError) -> Option<(&'static str, &'static str)> {
 }
 
 /// The hint where nobody can set a user's PIN any more.
-pub const NOBODY_UNLOCKS: &str =
+pub(crate) const NOBODY_UNLOCKS: &str =
     "nobody unlocks it: the security officer's PIN is locked too, and stays so";
 
 /// One token among those of its store, as another program has to be told of it.
 #[derive(Debug, Clone, Copy)]
-pub struct Named<'a> {
+pub(crate) struct Named<'a> {
     pub slot: u64,
     pub label: &'a str,
     /// Set where another token has the same label.
@@ -130,7 +130,7 @@ impl fmt::Display for Named<'_> {
 
 /// Why a user's login failed, and to which token; what only the security officer mends comes with the
 /// command for it.
-pub fn login(
+pub(crate) fn login(
     error: Error,
     token: Named<'_>,
     officer_locked: bool,
@@ -155,7 +155,7 @@ pub fn login(
 }
 
 /// The command that sets the user's PIN of a token and no other, to be pasted.
-pub fn set_user_pin(global: &Global, module: &Path, token: Named<'_>) -> String {
+pub(crate) fn set_user_pin(global: &Global, module: &Path, token: Named<'_>) -> String {
     let place = [("KEYSTEAD_STORE", &global.store), ("KEYSTEAD_CONF", &global.config)];
     let given = place.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
     let place: String = given.map(|(name, value)| format!("{name}={} ", quoted(value))).collect();
@@ -168,7 +168,7 @@ pub fn set_user_pin(global: &Global, module: &Path, token: Named<'_>) -> String 
 }
 
 /// One word of a shell's command line.
-pub fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let plain = |it: char| it.is_alphanumeric() || "_./:@%+=,-".contains(it);
     match !word.is_empty() && word.chars().all(plain) {
         true => word.to_owned(),
@@ -177,7 +177,7 @@ pub fn quoted(word: &str) -> String {
 }
 
 /// A path as one word of a shell's command line.
-pub fn quoted_path(path: &Path) -> String {
+pub(crate) fn quoted_path(path: &Path) -> String {
     quoted(&path.to_string_lossy())
 }
 
@@ -193,7 +193,7 @@ const OF_A_STORE: [&str; 5] = [
 impl Global {
     /// A hint whose commands are for the store that was named on the command line or in the
     /// environment.
-    pub fn here(&self, hint: &str) -> String {
+    pub(crate) fn here(&self, hint: &str) -> String {
         let environment = || std::env::var("KEYSTEAD_STORE").ok().filter(|store| !store.is_empty());
         let store = self.store.clone().or_else(environment);
         let options = [("--store", store), ("--config", self.config.clone())];
@@ -208,7 +208,7 @@ impl Global {
 }
 
 /// The code of a failed call, where it is one.
-pub fn code(error: &Error) -> Option<RvError> {
+pub(crate) fn code(error: &Error) -> Option<RvError> {
     match error {
         Error::Pkcs11(code, _) => Some(*code),
         _ => None,

@@ -1,7 +1,7 @@
 //! What a person reads when a command fails: an error, and a hint where there is something to do.
 
-use keystead::config::{STORE_VARIABLE, journal};
-use keystead::error::{Error, Reason};
+use keystead::internal::config::{STORE_VARIABLE, journal};
+use keystead::internal::error::{Error, Reason};
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
@@ -11,12 +11,12 @@ use std::process::ExitCode;
 const WRONG_COMMAND_LINE: u8 = 2;
 
 /// The hint where nothing better is known.
-pub const LOG: &str =
+pub(crate) const LOG: &str =
     "`KEYSTEAD_LOG=stderr:debug` before the command has it say which call fails, and why";
 
 /// The failure of a command.
 #[derive(Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     error: String,
     hint: Option<String>,
     /// The hint where there is no other.
@@ -26,23 +26,23 @@ pub struct Failure {
 
 impl Failure {
     /// A failure without a hint.
-    pub fn new(error: impl Display) -> Self {
+    pub(crate) fn new(error: impl Display) -> Self {
         let error = without_numbers(&error.to_string());
         Self { error, hint: None, otherwise: LOG, status: 1 }
     }
 
     /// The same failure with something to do about it.
-    pub fn hint(self, hint: impl Display) -> Self {
+    pub(crate) fn hint(self, hint: impl Display) -> Self {
         Self { hint: Some(hint.to_string()), ..self }
     }
 
     /// The same failure; with something to do about it where it has nothing yet.
-    pub fn or_hint(self, hint: impl Display) -> Self {
+    pub(crate) fn or_hint(self, hint: impl Display) -> Self {
         if self.hint.is_some() { self } else { self.hint(hint) }
     }
 
     /// The same failure with something else that may help.
-    pub fn also(self, hint: impl Display) -> Self {
+    pub(crate) fn also(self, hint: impl Display) -> Self {
         match self.hint {
             Some(first) => Self { hint: Some(format!("{first}; {hint}")), ..self },
             None => self.hint(hint),
@@ -50,12 +50,12 @@ impl Failure {
     }
 
     /// Returns whether its hint names that command.
-    pub fn advises(&self, command: &str) -> bool {
+    pub(crate) fn advises(&self, command: &str) -> bool {
         self.hint.as_ref().is_some_and(|hint| hint.contains(command))
     }
 
     /// Returns its text on one line.
-    pub fn told(&self) -> String {
+    pub(crate) fn told(&self) -> String {
         match &self.hint {
             Some(hint) => format!("{} ({hint})", self.error),
             None => self.error.clone(),
@@ -63,44 +63,44 @@ impl Failure {
     }
 
     /// The same failure, of that thing.
-    pub fn within(&self, thing: impl Display) -> Self {
+    pub(crate) fn within(&self, thing: impl Display) -> Self {
         Self { error: format!("{thing}: {}", self.error), hint: self.hint.clone(), ..*self }
     }
 
     /// The same failure, with whose it was after it.
-    pub fn of(self, whose: impl Display) -> Self {
+    pub(crate) fn of(self, whose: impl Display) -> Self {
         Self { error: format!("{}: {whose}", self.error), ..self }
     }
 
     /// Something about a file failed.
-    pub fn of_file(file: &Path, error: &io::Error) -> Self {
+    pub(crate) fn of_file(file: &Path, error: &io::Error) -> Self {
         let said = format_args!("{}: {}", file.display(), plainly(error));
         Self { otherwise: remedy(error), ..Self::new(said) }
     }
 
     /// The failure of a command whose output nobody reads any more (`keystead list | head -1`): it ends
     /// without a word.
-    pub fn unread() -> Self {
+    pub(crate) fn unread() -> Self {
         Self { error: String::new(), hint: None, otherwise: "", status: 0 }
     }
 
     /// The same failure with its hint put otherwise.
-    pub fn with_hint(self, otherwise: impl FnOnce(&str) -> String) -> Self {
+    pub(crate) fn with_hint(self, otherwise: impl FnOnce(&str) -> String) -> Self {
         Self { hint: self.hint.map(|hint| otherwise(&hint)), ..self }
     }
 
     /// Returns its error, and what to do about it.
-    pub fn into_parts(self) -> (String, Option<String>) {
+    pub(crate) fn into_parts(self) -> (String, Option<String>) {
         (self.error, self.hint.or_else(|| Some(self.otherwise.to_owned())))
     }
 
     /// The command has said everything; only its exit status is to tell more.
-    pub fn with_status(status: u8) -> Self {
+    pub(crate) fn with_status(status: u8) -> Self {
         Self { status, ..Self::unread() }
     }
 
     /// The failure of a command line that clap refuses.
-    pub fn of_command_line(said: &clap::Error) -> Self {
+    pub(crate) fn of_command_line(said: &clap::Error) -> Self {
         let text = said.render().to_string();
         let Some(text) = text.strip_prefix("error: ") else {
             let _unread = said.print();
@@ -113,7 +113,7 @@ impl Failure {
 
     /// Prints it on standard error, and the exit status. Where standard error is closed there is
     /// nobody to tell.
-    pub fn end(self) -> ExitCode {
+    pub(crate) fn end(self) -> ExitCode {
         let mut stderr = io::stderr().lock();
         if !self.error.is_empty() {
             journal::repeat(&self.error);
@@ -253,7 +253,7 @@ fn hint(reason: Reason, text: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::Failure;
-    use keystead::error::Reason;
+    use keystead::internal::error::Reason;
     use std::io;
 
     #[test]
@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn no_reason_and_no_error_of_the_system_is_without_a_hint() {
         for reason in Reason::ALL {
-            let failure = Failure::from(keystead::error::Error::from(*reason));
+            let failure = Failure::from(keystead::internal::error::Error::from(*reason));
             assert!(failure.into_parts().1.is_some_and(|hint| !hint.is_empty()), "{reason:?}");
         }
         for number in 1..134 {

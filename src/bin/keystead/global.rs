@@ -2,13 +2,13 @@
 
 use crate::Failure;
 use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
-use keystead::config::{Config, journal};
-use keystead::presence;
+use keystead::internal::config::{Config, journal};
+use keystead::internal::presence;
 use std::path::Path;
 
 /// What every command understands.
 #[derive(Debug, clap::Args)]
-pub struct Global {
+pub(crate) struct Global {
     /// The store: a directory, or sled:///directory [default: as configured]
     #[arg(long, global = true, value_name = "STORE",
           value_parser = NonEmptyStringValueParser::new().try_map(from_here))]
@@ -31,14 +31,14 @@ impl Global {
     }
 
     /// The configuration, under what the command line says, with the log opened as it has it.
-    pub fn configuration(&self) -> Result<Config, Failure> {
+    pub(crate) fn configuration(&self) -> Result<Config, Failure> {
         let config = self.load()?;
         journal::open(&config);
         Ok(config)
     }
 
     /// The same for a command on a store, which must be there.
-    pub fn store(&self) -> Result<Config, Failure> {
+    pub(crate) fn store(&self) -> Result<Config, Failure> {
         let config = self.configuration()?;
         presence::check(&config.directory)?;
         Ok(config)
@@ -46,7 +46,7 @@ impl Global {
 
     /// Checks that a file that is to be written is none of the store's own: `--force` would replace them.
     /// A command that needs no store does without a configuration too, and then there is none to spare.
-    pub fn check_outside_store(&self, file: &Path) -> Result<(), Failure> {
+    pub(crate) fn check_outside_store(&self, file: &Path) -> Result<(), Failure> {
         let Ok(config) = self.load() else { return Ok(()) };
         match (folder_of(file).canonicalize(), config.directory.canonicalize()) {
             (Ok(folder), Ok(store)) if folder.starts_with(&store) => {
@@ -69,7 +69,7 @@ fn from_here(text: String) -> std::io::Result<String> {
 }
 
 /// Returns the folder of a file.
-pub fn folder_of(file: &Path) -> &Path {
+pub(crate) fn folder_of(file: &Path) -> &Path {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
     folder.unwrap_or(Path::new("."))
 }

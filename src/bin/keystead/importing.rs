@@ -12,24 +12,24 @@ use cryptoki::error::{Error, RvError};
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 use jiff::Timestamp;
-use keystead::clock::exact_timestamp;
-use keystead::key::ExpiryAction;
-use keystead::key::policy::WRAPPING_RSA;
-use keystead::lc::digest::{Digest, Hash};
-use keystead::object::import_only;
-use keystead::object::kinds::{self, Kind};
-use keystead::object::vendor::{
+use keystead::internal::clock::exact_timestamp;
+use keystead::internal::key::ExpiryAction;
+use keystead::internal::key::policy::WRAPPING_RSA;
+use keystead::internal::lc::digest::{Digest, Hash};
+use keystead::internal::object::import_only;
+use keystead::internal::object::kinds::{self, Kind};
+use keystead::internal::object::vendor::{
     ACTION_ERASE, ACTION_READ_ONLY, CKA_KEYSTEAD_CUSTODY, CKA_KEYSTEAD_DESCRIPTION,
     CKA_KEYSTEAD_EXPIRES_AT, CKA_KEYSTEAD_EXPIRY_ACTION, CKA_KEYSTEAD_KEY_ID,
 };
-use keystead::secret::Secret;
+use keystead::internal::secret::Secret;
 use pkcs11_sys::CKK_RSA;
 use std::cell::Cell;
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
 /// The destination of material, and the wishes for it.
-pub struct Import<'a> {
+pub(crate) struct Import<'a> {
     /// The custom key that it is for; none for a new one.
     pub target: Option<&'a CustomKey>,
     /// The alias of a new custom key.
@@ -47,7 +47,7 @@ pub struct Import<'a> {
 }
 
 /// Material as it is brought.
-pub enum Material {
+pub(crate) enum Material {
     /// Material in the clear.
     Plain(Secret),
     /// Wrapped under an import key, as the files of that form.
@@ -57,7 +57,7 @@ pub enum Material {
 impl Material {
     /// Reads it from its files, wrapped in that form; without one it is a key transfer file, where it
     /// looks like one, else material in the clear.
-    pub fn read(
+    pub(crate) fn read(
         files: &[PathBuf],
         form: Option<Form>,
         format: Option<Format>,
@@ -86,7 +86,7 @@ impl Material {
 
     /// Returns a digest that distinguishes it from other material of this run, in memory only; none for
     /// wrapped material.
-    pub fn digest(&self) -> Result<Option<[u8; 32]>, Failure> {
+    pub(crate) fn digest(&self) -> Result<Option<[u8; 32]>, Failure> {
         match self {
             Self::Plain(material) => Ok(Some(sha256(material.expose())?)),
             Self::Wrapped(..) => Ok(None),
@@ -94,7 +94,7 @@ impl Material {
     }
 
     /// Returns whether it is wrapped already.
-    pub fn is_wrapped(&self) -> bool {
+    pub(crate) fn is_wrapped(&self) -> bool {
         matches!(self, Self::Wrapped(..))
     }
 }
@@ -102,7 +102,7 @@ impl Material {
 impl Import<'_> {
     /// Checks that the custom key may take any material, and this, as far as can be known without a
     /// token.
-    pub fn check(&self, material: &Material) -> Result<(), Failure> {
+    pub(crate) fn check(&self, material: &Material) -> Result<(), Failure> {
         if let Some(CustomKey { shown, .. }) = self.target
             && shown.origin != "external"
         {
@@ -121,7 +121,7 @@ impl Import<'_> {
 
     /// Refuses an own expiry of the custom key's that has passed, and what is to happen at an expiry where
     /// there is none.
-    pub fn check_expiry(&self) -> Result<(), Failure> {
+    pub(crate) fn check_expiry(&self) -> Result<(), Failure> {
         let own = self.target.and_then(|key| key.shown.own_expiry());
         let passed = |at: &Timestamp| *at <= self.time.moment();
         match (self.expires.or(own), self.action) {
@@ -137,7 +137,7 @@ impl Import<'_> {
     }
 
     /// Brings it in.
-    pub fn bring(
+    pub(crate) fn bring(
         &self,
         session: &Session,
         by: &ImportKey,
@@ -148,7 +148,7 @@ impl Import<'_> {
     }
 
     /// Refuses other material than the custom key was imported with; nothing changes.
-    pub fn compare(
+    pub(crate) fn compare(
         &self,
         session: &Session,
         by: &ImportKey,
@@ -163,7 +163,7 @@ impl Import<'_> {
 
     /// Refuses a new key where one of these has lost just this material: the token would bring that one
     /// back, and give it the new one's alias.
-    pub fn check_new(
+    pub(crate) fn check_new(
         &self,
         session: &Session,
         by: &ImportKey,
@@ -322,7 +322,7 @@ impl Import<'_> {
 }
 
 /// The SHA-256 of some bytes.
-pub fn sha256(bytes: &[u8]) -> Result<[u8; 32], Failure> {
+pub(crate) fn sha256(bytes: &[u8]) -> Result<[u8; 32], Failure> {
     let mut digest = Digest::new(Hash::Sha256)?;
     digest.update(bytes)?;
     let mut sum = [0; 32];
@@ -331,7 +331,7 @@ pub fn sha256(bytes: &[u8]) -> Result<[u8; 32], Failure> {
 }
 
 /// The import key of that label, or one for this session.
-pub fn import_key(session: &Session, label: Option<&str>) -> Result<ImportKey, Failure> {
+pub(crate) fn import_key(session: &Session, label: Option<&str>) -> Result<ImportKey, Failure> {
     match label {
         Some(label) => ImportKey::named(session, label),
         None => ImportKey::make_passing(session),
@@ -339,7 +339,7 @@ pub fn import_key(session: &Session, label: Option<&str>) -> Result<ImportKey, F
 }
 
 /// The kind of key that a type's name means.
-pub fn kind(name: &str) -> Result<&'static Kind, Failure> {
+pub(crate) fn kind(name: &str) -> Result<&'static Kind, Failure> {
     kinds::named(name).ok_or_else(|| {
         Failure::new(format_args!("keys of type {name} cannot be imported"))
             .hint("`keystead help import` says which types there are")
@@ -347,7 +347,10 @@ pub fn kind(name: &str) -> Result<&'static Kind, Failure> {
 }
 
 /// Returns the expiry of an object that is material.
-pub fn expires(session: &Session, object: ObjectHandle) -> Result<Option<Timestamp>, Failure> {
+pub(crate) fn expires(
+    session: &Session,
+    object: ObjectHandle,
+) -> Result<Option<Timestamp>, Failure> {
     let kind = AttributeType::VendorDefined(CKA_KEYSTEAD_EXPIRES_AT);
     let second = match session.get_attributes(object, &[kind])?.pop() {
         Some(Attribute::VendorDefined((_, bytes))) => bytes.try_into().ok().map(u64::from_ne_bytes),
@@ -358,7 +361,7 @@ pub fn expires(session: &Session, object: ObjectHandle) -> Result<Option<Timesta
 }
 
 /// The key ID of the custom key that an object is material of.
-pub fn key_id(session: &Session, object: ObjectHandle) -> Result<String, Failure> {
+pub(crate) fn key_id(session: &Session, object: ObjectHandle) -> Result<String, Failure> {
     let kind = AttributeType::VendorDefined(CKA_KEYSTEAD_KEY_ID);
     match session.get_attributes(object, &[kind])?.pop() {
         Some(Attribute::VendorDefined((_, id))) => String::from_utf8(id).map_err(Failure::new),

@@ -9,18 +9,18 @@ use cryptoki::error::RvError;
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 use jiff::Timestamp;
-use keystead::clock::Seconds;
-use keystead::key::{Material, Status};
-use keystead::object::kinds::KINDS;
-use keystead::object::vendor::{APPLICATION, CKA_KEYSTEAD_KEY_ID};
-use keystead::object::words;
-use keystead::text;
+use keystead::internal::clock::Seconds;
+use keystead::internal::key::{Material, Status};
+use keystead::internal::object::kinds::KINDS;
+use keystead::internal::object::vendor::{APPLICATION, CKA_KEYSTEAD_KEY_ID};
+use keystead::internal::object::words;
+use keystead::internal::text;
 use pkcs11_sys::CKO_PUBLIC_KEY;
 use serde::Deserialize;
 use serde_json::Value;
 
 /// A custom key: its metadata object, and what that says.
-pub struct CustomKey {
+pub(crate) struct CustomKey {
     /// The metadata object.
     pub object: ObjectHandle,
     /// Everything it says.
@@ -31,7 +31,7 @@ pub struct CustomKey {
 
 /// The part of a custom key's metadata that commands look at; `object::json` writes it.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Shown {
+pub(crate) struct Shown {
     pub key_id: String,
     pub alias: String,
     /// The alias's bytes, where the alias shows them escaped.
@@ -55,7 +55,7 @@ const VERSION: &str = "is the module of this program's version? --module names a
 
 impl CustomKey {
     /// Reads a metadata object.
-    pub fn read(session: &Session, object: ObjectHandle) -> Result<Self, Failure> {
+    pub(crate) fn read(session: &Session, object: ObjectHandle) -> Result<Self, Failure> {
         let Some(Attribute::Value(bytes)) =
             session.get_attributes(object, &[AttributeType::Value])?.pop()
         else {
@@ -69,12 +69,12 @@ impl CustomKey {
     }
 
     /// The same key as it is now.
-    pub fn again(&self, session: &Session) -> Result<Self, Failure> {
+    pub(crate) fn again(&self, session: &Session) -> Result<Self, Failure> {
         Self::read(session, self.object)
     }
 
     /// Every custom key, by alias.
-    pub fn all(session: &Session) -> Result<Vec<Self>, Failure> {
+    pub(crate) fn all(session: &Session) -> Result<Vec<Self>, Failure> {
         let found = session.find_objects(&metadata_objects([Attribute::Token(true)]))?;
         let mut keys = found
             .into_iter()
@@ -86,7 +86,7 @@ impl CustomKey {
     }
 
     /// Those that wait for material which they had before.
-    pub fn all_lost(session: &Session) -> Result<Vec<Self>, Failure> {
+    pub(crate) fn all_lost(session: &Session) -> Result<Vec<Self>, Failure> {
         let mut keys = Self::all(session)?;
         let lost = |shown: &Shown| {
             shown.waits() && shown.material != words::material(Material::Never).text
@@ -96,18 +96,18 @@ impl CustomKey {
     }
 
     /// The one custom key that is called so: by its key ID or alias.
-    pub fn named(session: &Session, name: &str) -> Result<Self, Failure> {
+    pub(crate) fn named(session: &Session, name: &str) -> Result<Self, Failure> {
         Self::find(session, name)?.ok_or_else(|| Self::none_named(name))
     }
 
     /// The failure where no custom key has that name.
-    pub fn none_named(name: &str) -> Failure {
+    pub(crate) fn none_named(name: &str) -> Failure {
         Failure::new(format_args!("there is no custom key {name:?}"))
             .hint("`keystead list` shows the aliases and key IDs there are")
     }
 
     /// The same, if there is one.
-    pub fn find(session: &Session, name: &str) -> Result<Option<Self>, Failure> {
+    pub(crate) fn find(session: &Session, name: &str) -> Result<Option<Self>, Failure> {
         let mut found = by_key_id(session, name)?;
         if found.is_empty() {
             found = by_alias(session, name)?;
@@ -121,7 +121,7 @@ impl CustomKey {
     }
 
     /// The objects that hold its material: one, or none.
-    pub fn material(&self, session: &Session) -> Result<Vec<ObjectHandle>, Failure> {
+    pub(crate) fn material(&self, session: &Session) -> Result<Vec<ObjectHandle>, Failure> {
         let of_class = |class| {
             session.find_objects(&[
                 Attribute::Class(class),
@@ -132,7 +132,7 @@ impl CustomKey {
     }
 
     /// Sets attributes of it. A key whose deletion is scheduled says so instead.
-    pub fn set(&self, session: &Session, attributes: &[Attribute]) -> Result<(), Failure> {
+    pub(crate) fn set(&self, session: &Session, attributes: &[Attribute]) -> Result<(), Failure> {
         session.update_attributes(self.object, attributes).map_err(|error| {
             match (code(&error), self.check_kept()) {
                 (Some(RvError::ActionProhibited), Err(failure)) => failure,
@@ -142,7 +142,7 @@ impl CustomKey {
     }
 
     /// Refuses a key whose deletion is scheduled.
-    pub fn check_kept(&self) -> Result<(), Failure> {
+    pub(crate) fn check_kept(&self) -> Result<(), Failure> {
         match self.shown.deletion {
             Some(deletion) => {
                 Err(Failure::new(format_args!("{} is to be deleted at {deletion}", self.shown))
@@ -153,7 +153,7 @@ impl CustomKey {
     }
 
     /// Tells what was done to it, or shows it as JSON.
-    pub fn report(&self, global: &Global, done: &str) -> Result<(), Failure> {
+    pub(crate) fn report(&self, global: &Global, done: &str) -> Result<(), Failure> {
         match global.json {
             true => output::json(&self.json),
             false => output::line(format_args!("{done}: {}", self.shown)),
@@ -163,24 +163,24 @@ impl CustomKey {
 
 impl Shown {
     /// The alias's bytes.
-    pub fn label(&self) -> Vec<u8> {
+    pub(crate) fn label(&self) -> Vec<u8> {
         let given = self.alias_hex.as_deref().and_then(text::unhex);
         given.unwrap_or_else(|| self.alias.as_bytes().to_vec())
     }
 
     /// Returns whether the next import brings it material.
-    pub fn waits(&self) -> bool {
+    pub(crate) fn waits(&self) -> bool {
         self.status == words::status(Status::PendingImport).text
     }
 
     /// Its own expiry, which an import gets that is given no other.
-    pub fn own_expiry(&self) -> Option<Expiry> {
+    pub(crate) fn own_expiry(&self) -> Option<Expiry> {
         let after = self.next_import_expires_in_seconds.map(Expiry::After);
         self.next_import_expires.map(Expiry::At).or(after)
     }
 
     /// Describes the expiry of the next import, by the time `now`.
-    pub fn next_import(&self, now: Timestamp) -> String {
+    pub(crate) fn next_import(&self, now: Timestamp) -> String {
         match self.own_expiry() {
             Some(Expiry::At(at)) if at <= now => {
                 format!("an import needs another expiry than the key's own, {at}, which has passed")
@@ -194,7 +194,7 @@ impl Shown {
     }
 
     /// Describes the expiry of material that is present.
-    pub fn lasting(&self, now: Timestamp) -> String {
+    pub(crate) fn lasting(&self, now: Timestamp) -> String {
         match self.expires {
             Some(at) => format!("expires {at} (in {})", moment::left(at, now)),
             None => "never expires".to_owned(),
@@ -211,7 +211,7 @@ impl std::fmt::Display for Shown {
 
 /// PKCS#11 lets two keys have one alias; this program makes no second one, and no alias that reads as
 /// another key's ID.
-pub fn check_alias(session: &Session, alias: &str) -> Result<(), Failure> {
+pub(crate) fn check_alias(session: &Session, alias: &str) -> Result<(), Failure> {
     if alias.is_empty() || alias.len() > text::MAX_TEXT {
         return Err(Failure::new(format_args!("an alias has 1 to {} bytes", text::MAX_TEXT))
             .hint("choose another"));
@@ -255,12 +255,12 @@ fn metadata_objects<const N: usize>(also: [Attribute; N]) -> Vec<Attribute> {
 }
 
 /// An attribute of Keystead's own.
-pub fn vendor(kind: u64, value: &[u8]) -> Attribute {
+pub(crate) fn vendor(kind: u64, value: &[u8]) -> Attribute {
     Attribute::VendorDefined((AttributeType::VendorDefined(kind), value.to_vec()))
 }
 
 /// The types of key that a custom key can be for, as the command line names them.
-pub fn types() -> PossibleValuesParser {
+pub(crate) fn types() -> PossibleValuesParser {
     let mut names: Vec<&str> =
         KINDS.iter().filter(|kind| kind.class != CKO_PUBLIC_KEY).map(|kind| kind.name).collect();
     names.dedup();

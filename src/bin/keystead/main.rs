@@ -31,7 +31,7 @@ use clap::{CommandFactory, Parser};
 use command::Command;
 use failure::Failure;
 use global::Global;
-use keystead::config::journal;
+use keystead::internal::config::journal;
 use std::process::ExitCode;
 
 /// Keeps custom keys: bring them, time-limit them, take them away.

@@ -9,7 +9,7 @@ use crate::transfer::{self, Form};
 use clap::ValueEnum;
 use clap::builder::TypedValueParser;
 use csv::{ErrorKind, Position, StringRecord, Trim};
-use keystead::key::ExpiryAction;
+use keystead::internal::key::ExpiryAction;
 use serde::Deserialize;
 use std::ffi::OsString;
 use std::fs;
@@ -17,7 +17,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// The columns of a manifest. `file` must be there.
-pub const COLUMNS: [&str; 8] =
+pub(crate) const COLUMNS: [&str; 8] =
     ["file", "alias", "id", "type", "form", "expires", "expiry_action", "description"];
 
 /// The most that is read of a manifest, in bytes: a hundred thousand lines and more.
@@ -25,7 +25,7 @@ const MOST: u64 = 1 << 24;
 
 /// One import of several.
 #[derive(Debug)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The line (`line 3`) or the file's name.
     pub place: String,
     /// The import that it asks for; of a wrong line only why it is wrong.
@@ -34,7 +34,7 @@ pub struct Entry {
 
 /// One import as a line asks for it.
 #[derive(Debug)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     /// The files its material is in.
     pub files: Vec<PathBuf>,
     /// The alias, or of an existing key the key ID.
@@ -71,7 +71,7 @@ struct Row {
 
 /// Reads a directory or a manifest. What is wrong with all of it is an error, what is wrong with one
 /// line is in its entry.
-pub fn read(source: &Path) -> Result<Vec<Entry>, Failure> {
+pub(crate) fn read(source: &Path) -> Result<Vec<Entry>, Failure> {
     let of_file = |error| Failure::of_file(source, &error);
     let entries = match fs::metadata(source).map_err(of_file)?.is_dir() {
         true => directory(source).map_err(of_file)?,
@@ -300,7 +300,7 @@ fn expiry(text: &str) -> Result<Expiry, Failure> {
 }
 
 /// Reads the action at an expiry.
-pub fn action(text: &str) -> Result<ExpiryAction, Failure> {
+pub(crate) fn action(text: &str) -> Result<ExpiryAction, Failure> {
     match text {
         "erase" => Ok(ExpiryAction::Erase),
         "read-only" => Ok(ExpiryAction::ReadOnly),

@@ -3,11 +3,11 @@
 
 use crate::Failure;
 use base64ct::{Base64, Encoding};
-use keystead::error::Error;
-use keystead::object::Attributes;
-use keystead::object::kinds::{self, Kind};
-use keystead::secret::Secret;
-use keystead::sys;
+use keystead::internal::error::Error;
+use keystead::internal::object::Attributes;
+use keystead::internal::object::kinds::{self, Kind};
+use keystead::internal::secret::Secret;
+use keystead::internal::sys;
 use pkcs11_sys::{CKA_KEY_TYPE, CKK_EC, CKO_PRIVATE_KEY};
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
@@ -19,7 +19,7 @@ const MOST: usize = 1 << 16;
 
 /// The formats of material in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// The bytes themselves; of a private key its PKCS#8 in DER
     Raw,
     /// Hexadecimal digits
@@ -31,12 +31,12 @@ pub enum Format {
 }
 
 /// Reads material for a kind of key, in the format given or, of PEM and raw bytes, the one it has.
-pub fn read(file: &Path, format: Option<Format>, kind: &Kind) -> Result<Secret, Failure> {
+pub(crate) fn read(file: &Path, format: Option<Format>, kind: &Kind) -> Result<Secret, Failure> {
     decode(&contents(file)?, format, kind)
 }
 
 /// The same of a file's contents.
-pub fn decode(text: &[u8], format: Option<Format>, kind: &Kind) -> Result<Secret, Failure> {
+pub(crate) fn decode(text: &[u8], format: Option<Format>, kind: &Kind) -> Result<Secret, Failure> {
     let format = match format {
         Some(format) => format,
         None if text.starts_with(b"-----BEGIN ") => Format::Pem,
@@ -59,7 +59,7 @@ pub fn decode(text: &[u8], format: Option<Format>, kind: &Kind) -> Result<Secret
 }
 
 /// Returns the size in bits that the token will see in material of that kind.
-pub fn bits(material: &Secret, kind: &Kind) -> Result<u64, Failure> {
+pub(crate) fn bits(material: &Secret, kind: &Kind) -> Result<u64, Failure> {
     let mut attributes = Attributes::default();
     attributes.set_number(CKA_KEY_TYPE, kind.key_type);
     let judged = (kind.describe)(material, &mut attributes);
@@ -102,7 +102,7 @@ fn other_curve(pkcs8: &[u8]) -> Option<&'static str> {
 }
 
 /// Reads a file, or standard input (`-`): 1 byte or more.
-pub fn contents(file: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+pub(crate) fn contents(file: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     // Standard input is read without the buffer that the standard library keeps and does not wipe.
     let (open, name) = match file.as_os_str() == "-" {
         true if io::stdin().is_terminal() => {

@@ -5,13 +5,13 @@ use clap::builder::RangedI64ValueParser;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use keystead::clock::{Clock, Seconds, SystemClock, exact_timestamp, seconds_of_span};
+use keystead::internal::clock::{Clock, Seconds, SystemClock, exact_timestamp, seconds_of_span};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 /// The expiry of material, as it is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Expiry {
+pub(crate) enum Expiry {
     /// No expiry.
     Never,
     /// An expiry at that moment.
@@ -22,12 +22,12 @@ pub enum Expiry {
 
 impl Expiry {
     /// The help of `--expires`.
-    pub const HELP: &str = "When the material expires and is erased: a day (2027-01-31, from 00:00 \
+    pub(crate) const HELP: &str = "When the material expires and is erased: a day (2027-01-31, from 00:00 \
         UTC of that day), a moment (2027-01-31T17:30:00Z), a time after the import (90d, 36h), or \
         never";
 
     /// The moment for an import at `now`, in seconds since 1970 UTC; 0 for never.
-    pub fn for_import(self, now: Seconds) -> Result<Seconds, Failure> {
+    pub(crate) fn for_import(self, now: Seconds) -> Result<Seconds, Failure> {
         match self {
             Self::Never => Ok(0),
             Self::After(seconds) => Ok(now.saturating_add(seconds)),
@@ -60,7 +60,7 @@ impl FromStr for Expiry {
 }
 
 /// Reads a moment that lies behind: a day, a moment, or a time ago.
-pub fn since(text: &str) -> Result<Timestamp, String> {
+pub(crate) fn since(text: &str) -> Result<Timestamp, String> {
     let wrong =
         "neither a day (2027-01-31), a moment (2027-01-31T17:30:00Z) nor a time ago (7d, 36h)";
     let now = Timestamp::now();
@@ -100,13 +100,13 @@ fn too_far(text: &str) -> String {
 }
 
 /// Reads a number of days in that range. Of another, a negative one too, it says the range.
-pub fn days(range: RangeInclusive<u64>) -> RangedI64ValueParser<u64> {
+pub(crate) fn days(range: RangeInclusive<u64>) -> RangedI64ValueParser<u64> {
     let bound = |bound: &u64| i64::try_from(*bound).unwrap_or(i64::MAX);
     RangedI64ValueParser::new().range(bound(range.start())..=bound(range.end()))
 }
 
 /// A time as [`Expiry`] reads it, in the largest unit that leaves no rest.
-pub fn span(seconds: Seconds) -> String {
+pub(crate) fn span(seconds: Seconds) -> String {
     let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
     let whole = units.into_iter().find(|(unit, _)| seconds != 0 && seconds.is_multiple_of(*unit));
     let (unit, name) = whole.unwrap_or((1, "s"));
@@ -114,7 +114,7 @@ pub fn span(seconds: Seconds) -> String {
 }
 
 /// The time until a moment in the largest unit that fits, rounded down.
-pub fn left(at: Timestamp, now: Timestamp) -> String {
+pub(crate) fn left(at: Timestamp, now: Timestamp) -> String {
     if at <= now {
         return "none".to_owned();
     }

@@ -8,7 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// A file that is taken away again unless something is written to it.
-pub struct NewFile<'a> {
+pub(crate) struct NewFile<'a> {
     path: &'a Path,
     file: File,
     kept: bool,
@@ -18,7 +18,7 @@ pub struct NewFile<'a> {
 
 impl<'a> NewFile<'a> {
     /// Makes it, with that mode; a file that is there already is left alone.
-    pub fn make(global: &Global, path: &'a Path, mode: u32) -> Result<Self, Failure> {
+    pub(crate) fn make(global: &Global, path: &'a Path, mode: u32) -> Result<Self, Failure> {
         global.check_outside_store(path)?;
         let name = std::path::absolute(path)?;
         let make = || File::options().write(true).create_new(true).mode(mode).open(path);
@@ -28,12 +28,12 @@ impl<'a> NewFile<'a> {
     }
 
     /// Its path.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.path
     }
 
     /// Fills it, and lets it stay.
-    pub fn keep(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    pub(crate) fn keep(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         let written = self.file.write_all(bytes).and_then(|()| self.file.sync_all());
         written.map_err(|error| Failure::of_file(self.path, &error))?;
         self.removed = None;

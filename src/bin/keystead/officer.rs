@@ -1,15 +1,15 @@
 //! What the security officer does goes to the agent, beside the module: choosing the token.
 
 use crate::Failure;
-use keystead::error::{Error, Reason};
-use keystead::token::{Slots, TokenInfo};
+use keystead::internal::error::{Error, Reason};
+use keystead::internal::token::{Slots, TokenInfo};
 
 /// The meaning of a locked PIN of a security officer.
-pub const LOCKED: &str = "nobody unlocks it; the keys go on working under the user's PIN, but the token \
+pub(crate) const LOCKED: &str = "nobody unlocks it; the keys go on working under the user's PIN, but the token \
      can neither be destroyed nor have its user's PIN set anew";
 
 /// Why the security officer of the token with that label in that slot could not do something.
-pub fn refused(error: Error, label: &str, slot: u64) -> Failure {
+pub(crate) fn refused(error: Error, label: &str, slot: u64) -> Failure {
     let locked = error.reason() == Reason::PinLocked;
     let named = format_args!("the security officer of token {label:?} in slot {slot}");
     let failure = Failure::from(error.of(named));
@@ -18,7 +18,10 @@ pub fn refused(error: Error, label: &str, slot: u64) -> Failure {
 
 /// Slot, label and serial number of the one token that is called so; of the only one where none is
 /// named.
-pub fn token_named(slots: &Slots, name: Option<&str>) -> Result<(u64, String, String), Failure> {
+pub(crate) fn token_named(
+    slots: &Slots,
+    name: Option<&str>,
+) -> Result<(u64, String, String), Failure> {
     let mut fitting = Vec::new();
     let mut labels = Vec::new();
     for slot in slots.list()? {

@@ -1,36 +1,36 @@
 //! Standard output: text or JSON, or data, and what happens when nobody reads it.
 
 use crate::{Failure, standard};
-use keystead::sys;
-use keystead::text::escaped;
+use keystead::internal::sys;
+use keystead::internal::text::escaped;
 use serde::Serialize;
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 
 /// Writes text as it is.
-pub fn text(text: impl Display) -> Result<(), Failure> {
+pub(crate) fn text(text: impl Display) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     write!(out, "{text}").and_then(|()| out.flush()).map_err(failed)
 }
 
 /// Writes a line.
-pub fn line(said: impl Display) -> Result<(), Failure> {
+pub(crate) fn line(said: impl Display) -> Result<(), Failure> {
     text(format_args!("{said}\n"))
 }
 
 /// Writes a value as JSON.
-pub fn json(value: &impl Serialize) -> Result<(), Failure> {
+pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     text(pretty(value)?)
 }
 
 /// A value as JSON, and the end of its last line.
-pub fn pretty(value: &impl Serialize) -> Result<String, Failure> {
+pub(crate) fn pretty(value: &impl Serialize) -> Result<String, Failure> {
     serde_json::to_string_pretty(value).map(|text| text + "\n").map_err(Failure::new)
 }
 
 /// A name or value from a store, made harmless for a terminal and told apart from every other.
-pub fn printable(text: impl AsRef<[u8]>) -> String {
+pub(crate) fn printable(text: impl AsRef<[u8]>) -> String {
     escaped(text.as_ref())
 }
 
@@ -38,7 +38,7 @@ pub fn printable(text: impl AsRef<[u8]>) -> String {
 const CELL: usize = 40;
 
 /// A name for a table, cut where it is long.
-pub fn cell(text: impl AsRef<[u8]>) -> String {
+pub(crate) fn cell(text: impl AsRef<[u8]>) -> String {
     let text = printable(text);
     match text.char_indices().nth(CELL) {
         Some(_) => text.chars().take(CELL - 1).chain(['…']).collect(),
@@ -55,7 +55,7 @@ fn failed(error: io::Error) -> Failure {
 
 /// Standard output for data, which is lost where nobody takes it. The standard library's own would
 /// keep silent about a descriptor that cannot be written.
-pub fn for_data() -> Result<File, Failure> {
+pub(crate) fn for_data() -> Result<File, Failure> {
     match standard::output_is_closed() {
         true => Err(Failure::new("standard output is closed")
             .hint("name a file, or start the program with its output open")),
@@ -64,12 +64,12 @@ pub fn for_data() -> Result<File, Failure> {
 }
 
 /// Writes data as it is.
-pub fn data(bytes: &[u8]) -> Result<(), Failure> {
+pub(crate) fn data(bytes: &[u8]) -> Result<(), Failure> {
     for_data()?.write_all(bytes).map_err(|error| lost(&error))
 }
 
 /// The failure of data that cannot be written to standard output.
-pub fn lost(error: &io::Error) -> Failure {
+pub(crate) fn lost(error: &io::Error) -> Failure {
     Failure::of_file("standard output".as_ref(), error)
 }
 

@@ -3,9 +3,9 @@
 
 use crate::{Failure, terminal};
 use cryptoki::types::AuthPin;
-use keystead::key::backup::PASSPHRASE_LENGTH;
-use keystead::key::pin::PIN_LENGTH;
-use keystead::sys;
+use keystead::internal::key::backup::PASSPHRASE_LENGTH;
+use keystead::internal::key::pin::PIN_LENGTH;
+use keystead::internal::sys;
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::RangeInclusive;
@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 /// Where the user's PIN comes from.
 #[derive(Debug, clap::Args)]
-pub struct UserPin {
+pub(crate) struct UserPin {
     /// Read the user PIN from the first line of a file instead of the terminal
     #[arg(long, value_name = "FILE", conflicts_with = "pin_fd")]
     pin_file: Option<PathBuf>,
@@ -25,7 +25,7 @@ pub struct UserPin {
 
 /// Where the security officer's PIN comes from.
 #[derive(Debug, clap::Args)]
-pub struct OfficerPin {
+pub(crate) struct OfficerPin {
     /// Read the security officer's PIN from the first line of a file instead of the terminal
     #[arg(long, value_name = "FILE", conflicts_with = "so_pin_fd")]
     so_pin_file: Option<PathBuf>,
@@ -36,7 +36,7 @@ pub struct OfficerPin {
 
 /// Where the passphrase of a backup comes from.
 #[derive(Debug, clap::Args)]
-pub struct Passphrase {
+pub(crate) struct Passphrase {
     /// Read the passphrase from the first line of a file instead of the terminal
     #[arg(long, value_name = "FILE", conflicts_with = "passphrase_fd")]
     passphrase_file: Option<PathBuf>,
@@ -46,7 +46,7 @@ pub struct Passphrase {
 }
 
 /// A PIN that was given.
-pub struct Pin(Zeroizing<String>);
+pub(crate) struct Pin(Zeroizing<String>);
 
 /// One way to come by a PIN.
 struct Source<'a> {
@@ -62,12 +62,12 @@ macro_rules! asked_for {
     ($($what:ty),*) => {$(
         impl $what {
             /// The one there is.
-            pub fn read(&self) -> Result<Pin, Failure> {
+            pub(crate) fn read(&self) -> Result<Pin, Failure> {
                 self.source().read()
             }
 
             /// One that is to be set; at the terminal it is asked for twice.
-            pub fn read_new(&self) -> Result<Pin, Failure> {
+            pub(crate) fn read_new(&self) -> Result<Pin, Failure> {
                 self.source().read_new()
             }
         }
@@ -78,7 +78,7 @@ asked_for!(UserPin, OfficerPin, Passphrase);
 
 impl UserPin {
     /// Returns whether the command line says where it comes from.
-    pub fn is_given(&self) -> bool {
+    pub(crate) fn is_given(&self) -> bool {
         !self.source().asks()
     }
 
@@ -119,12 +119,12 @@ impl Passphrase {
 
 impl Pin {
     /// Its bytes.
-    pub fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
 
     /// The same for `cryptoki`.
-    pub fn for_login(&self) -> AuthPin {
+    pub(crate) fn for_login(&self) -> AuthPin {
         AuthPin::new(self.0.as_str().into())
     }
 }

@@ -7,7 +7,7 @@ use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 
 /// The note on a public key object.
-pub const READABLE: &str =
+pub(crate) const READABLE: &str =
     "its public key is an object of its own: that, and the alias on it, can be read without a PIN";
 
 /// The parts of the public key of each type of key.
@@ -18,7 +18,7 @@ const PARTS: [&[AttributeType]; 2] = [
 
 /// Makes the public key object of a custom key whose private key is present, with its alias and its
 /// `CKA_ID`, unless there is one. Returns whether there is one now: a secret key has none.
-pub fn make_beside(session: &Session, key: &CustomKey) -> Result<bool, Failure> {
+pub(crate) fn make_beside(session: &Session, key: &CustomKey) -> Result<bool, Failure> {
     let Some(private) = private_half(session, key)? else { return Ok(false) };
     if beside(session, private)?.is_empty() {
         session.create_object(&template(session, private)?).map_err(|error| {
@@ -31,7 +31,7 @@ pub fn make_beside(session: &Session, key: &CustomKey) -> Result<bool, Failure> 
 }
 
 /// Returns whether a custom key has a public key object.
-pub fn is_beside(session: &Session, key: &CustomKey) -> Result<bool, Failure> {
+pub(crate) fn is_beside(session: &Session, key: &CustomKey) -> Result<bool, Failure> {
     match private_half(session, key)? {
         Some(private) => Ok(!beside(session, private)?.is_empty()),
         None => Ok(false),
@@ -39,7 +39,7 @@ pub fn is_beside(session: &Session, key: &CustomKey) -> Result<bool, Failure> {
 }
 
 /// Gives the public key object of a custom key that new alias.
-pub fn rename(session: &Session, key: &CustomKey, alias: &str) -> Result<(), Failure> {
+pub(crate) fn rename(session: &Session, key: &CustomKey, alias: &str) -> Result<(), Failure> {
     let Some(private) = private_half(session, key)? else { return Ok(()) };
     for public in beside(session, private)? {
         session.update_attributes(public, &[Attribute::Label(alias.into())])?;

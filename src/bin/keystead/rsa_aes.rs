@@ -5,20 +5,20 @@
 use crate::Failure;
 use cryptoki::mechanism::vendor_defined::VendorDefinedMechanism;
 use cryptoki::mechanism::{Mechanism, MechanismType};
-use keystead::lc::digest::Hash;
+use keystead::internal::lc::digest::Hash;
 use pkcs11_sys::*;
 use std::mem::transmute;
 use std::ptr::null_mut;
 
 /// Its number, as the client crate writes numbers.
-pub fn number() -> MechanismType {
+pub(crate) fn number() -> MechanismType {
     // SAFETY: a `MechanismType` is a `repr(transparent)` `CK_MECHANISM_TYPE`, which any number is.
     unsafe { transmute::<CK_MECHANISM_TYPE, MechanismType>(CKM_RSA_AES_KEY_WRAP) }
 }
 
 /// Does something with the mechanism, whose OAEP hashes with that hash and has no label. The transport
 /// key's size is not asked for where something is unwrapped.
-pub fn with<R>(hash: Hash, act: impl FnOnce(&Mechanism) -> R) -> Result<R, Failure> {
+pub(crate) fn with<R>(hash: Hash, act: impl FnOnce(&Mechanism) -> R) -> Result<R, Failure> {
     let (hash_alg, mgf) = match hash {
         Hash::Sha1 => (CKM_SHA_1, CKG_MGF1_SHA1),
         Hash::Sha256 => (CKM_SHA256, CKG_MGF1_SHA256),

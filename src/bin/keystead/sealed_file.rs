@@ -8,11 +8,11 @@ use cryptoki::mechanism::vendor_defined::VendorDefinedMechanism;
 use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::object::ObjectHandle;
 use cryptoki::session::Session;
-use keystead::id::Id;
-use keystead::key::{Material, Status};
-use keystead::mechanism::SEAL_AROUND;
-use keystead::object::vendor::CKM_KEYSTEAD_SEAL;
-use keystead::object::words;
+use keystead::internal::id::Id;
+use keystead::internal::key::{Material, Status};
+use keystead::internal::mechanism::SEAL_AROUND;
+use keystead::internal::object::vendor::CKM_KEYSTEAD_SEAL;
+use keystead::internal::object::words;
 use std::io::{self, ErrorKind, Read};
 use zeroize::Zeroizing;
 
@@ -31,7 +31,7 @@ const HEADER: usize = 9 + 4 + 16 + 16;
 const ASSOCIATED: usize = HEADER + 8 + 1;
 
 /// The front of a sealed file.
-pub struct Header {
+pub(crate) struct Header {
     bytes: [u8; HEADER],
     chunk: u32,
     key: Id,
@@ -39,13 +39,13 @@ pub struct Header {
 
 impl Header {
     /// The header of a new file, sealed by that key.
-    pub fn new(key: Id, stream: [u8; 16]) -> Result<Self, Failure> {
+    pub(crate) fn new(key: Id, stream: [u8; 16]) -> Result<Self, Failure> {
         let bytes = [&MAGIC[..], &CHUNK.to_be_bytes(), &stream, key.bytes()].concat();
         Self::parse(&bytes).ok_or_else(|| Failure::new("the header has another length"))
     }
 
     /// Reads the front of `input`; none where it is no such file.
-    pub fn read(input: &mut impl Read) -> io::Result<Option<Self>> {
+    pub(crate) fn read(input: &mut impl Read) -> io::Result<Option<Self>> {
         let mut bytes = Vec::with_capacity(HEADER);
         input.by_ref().take(HEADER as u64).read_to_end(&mut bytes)?;
         Ok(Self::parse(&bytes))
@@ -61,22 +61,22 @@ impl Header {
     }
 
     /// The header as it stands in the file.
-    pub fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
     /// The key that sealed the file.
-    pub fn key(&self) -> Id {
+    pub(crate) fn key(&self) -> Id {
         self.key
     }
 
     /// The most plaintext in a chunk.
-    pub fn plain_len(&self) -> usize {
+    pub(crate) fn plain_len(&self) -> usize {
         self.chunk as usize
     }
 
     /// The most that a chunk takes in the file.
-    pub fn sealed_len(&self) -> usize {
+    pub(crate) fn sealed_len(&self) -> usize {
         self.plain_len() + SEAL_AROUND
     }
 
@@ -90,7 +90,7 @@ impl Header {
 }
 
 /// A custom key that seals and opens the chunks of one file.
-pub struct Chunker<'a> {
+pub(crate) struct Chunker<'a> {
     session: &'a Session,
     key: &'a CustomKey,
     material: ObjectHandle,
@@ -100,7 +100,7 @@ pub struct Chunker<'a> {
 
 impl<'a> Chunker<'a> {
     /// Begins with the first chunk.
-    pub fn new(
+    pub(crate) fn new(
         session: &'a Session,
         key: &'a CustomKey,
         header: &'a Header,
@@ -118,12 +118,16 @@ impl<'a> Chunker<'a> {
     }
 
     /// Seals the next chunk.
-    pub fn seal(&mut self, text: &[u8], last: bool) -> Result<Vec<u8>, Failure> {
+    pub(crate) fn seal(&mut self, text: &[u8], last: bool) -> Result<Vec<u8>, Failure> {
         self.run(last, |session, by, key| session.encrypt(by, key, text))
     }
 
     /// Opens the next chunk, if it is the next and all is as it was sealed.
-    pub fn open(&mut self, sealed: &[u8], last: bool) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    pub(crate) fn open(
+        &mut self,
+        sealed: &[u8],
+        last: bool,
+    ) -> Result<Zeroizing<Vec<u8>>, Failure> {
         self.run(last, |session, by, key| session.decrypt(by, key, sealed)).map(Zeroizing::new)
     }
 
@@ -191,7 +195,7 @@ impl Chunker<'_> {
 }
 
 /// A file's bytes in pieces of one size, the last one shorter or as long; one piece if there are none.
-pub struct Pieces<R> {
+pub(crate) struct Pieces<R> {
     input: R,
     /// A piece, and the byte behind it that says whether it is the last.
     room: Zeroizing<Vec<u8>>,
@@ -200,12 +204,12 @@ pub struct Pieces<R> {
 
 impl<R: Read> Pieces<R> {
     /// Pieces of `len` bytes.
-    pub fn of(input: R, len: usize) -> Self {
+    pub(crate) fn of(input: R, len: usize) -> Self {
         Self { input, room: Zeroizing::new(vec![0; len + 1]), ahead: None }
     }
 
     /// The next piece, and whether it is the last; nothing is to be asked behind that.
-    pub fn next(&mut self) -> io::Result<(&[u8], bool)> {
+    pub(crate) fn next(&mut self) -> io::Result<(&[u8], bool)> {
         let mut filled = 0;
         if let (Some(ahead), Some(first)) = (self.ahead.take(), self.room.first_mut()) {
             *first = ahead;

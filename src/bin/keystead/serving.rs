@@ -1,19 +1,19 @@
 //! Who serves a store, for somebody who wants it to end.
 
-use keystead::wire::process::AgentProcess;
-use keystead::wire::socket::Socket;
-use keystead::wire::{Deadline, PATIENCE};
+use keystead::internal::wire::process::AgentProcess;
+use keystead::internal::wire::socket::Socket;
+use keystead::internal::wire::{Deadline, PATIENCE};
 use rustix::fs::Mode;
 use rustix::process::umask;
 use std::path::Path;
 
 /// Makes this process create files for their owner alone, as every process that writes in a store does.
-pub fn make_files_private() {
+pub(crate) fn make_files_private() {
     umask(Mode::RWXG | Mode::RWXO);
 }
 
 /// The command that ends the agent of the store in `directory`, to be pasted.
-pub fn end_it(directory: &Path) -> String {
+pub(crate) fn end_it(directory: &Path) -> String {
     let socket = Socket::connect(directory, Deadline::new(PATIENCE).end()).ok().flatten();
     let listener = socket.and_then(|socket| socket.process()).and_then(AgentProcess::numbered);
     let Some(process) = listener else { return command(None, false) };

@@ -22,17 +22,17 @@ extern "C" fn look() {
 }
 
 /// Returns whether there is no standard input.
-pub fn input_is_closed() -> bool {
+pub(crate) fn input_is_closed() -> bool {
     INPUT_CLOSED.load(Ordering::Relaxed)
 }
 
 /// Returns whether there is no standard output.
-pub fn output_is_closed() -> bool {
+pub(crate) fn output_is_closed() -> bool {
     OUTPUT_CLOSED.load(Ordering::Relaxed)
 }
 
 /// Closes again what was closed, for a program that takes this one's place.
-pub fn hand_on() -> io::Result<()> {
+pub(crate) fn hand_on() -> io::Result<()> {
     if input_is_closed() {
         fcntl_setfd(stdin(), FdFlags::CLOEXEC)?;
     }

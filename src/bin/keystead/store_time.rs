@@ -2,22 +2,22 @@
 
 use crate::{Failure, Global};
 use jiff::Timestamp;
-use keystead::clock::{Clock, Seconds, SystemClock, TOLERANCE, timestamp};
-use keystead::module::token_settings;
-use keystead::token::Slots;
-use keystead::wire::{AgentLocation, Link};
+use keystead::internal::clock::{Clock, Seconds, SystemClock, TOLERANCE, timestamp};
+use keystead::internal::module::token_settings;
+use keystead::internal::token::Slots;
+use keystead::internal::wire::{AgentLocation, Link};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The time by which the clock was behind the store's when it was asked for.
 #[derive(Debug, Default, Clone, Copy)]
-pub struct StoreTime {
+pub(crate) struct StoreTime {
     behind: Seconds,
 }
 
 impl Global {
     /// Asks the agent for the store's time.
-    pub fn store_time(&self) -> Result<StoreTime, Failure> {
+    pub(crate) fn store_time(&self) -> Result<StoreTime, Failure> {
         let config = self.store()?;
         let link = Link::new(AgentLocation::of(&config));
         let (clock, latest) =
@@ -28,18 +28,18 @@ impl Global {
 
 impl StoreTime {
     /// Returns the store's time, in seconds since 1970 UTC.
-    pub fn now(self) -> Seconds {
+    pub(crate) fn now(self) -> Seconds {
         SystemClock.now().saturating_add(self.behind)
     }
 
     /// Returns it as a moment of the calendar.
-    pub fn moment(self) -> Timestamp {
+    pub(crate) fn moment(self) -> Timestamp {
         let now = Timestamp::now();
         now.checked_add(Duration::from_secs(self.behind)).unwrap_or(now)
     }
 
     /// Returns why an expiry was refused that lies ahead of the clock, where the clock is behind.
-    pub fn refused(self) -> Option<Failure> {
+    pub(crate) fn refused(self) -> Option<Failure> {
         (self.behind > TOLERANCE).then(|| {
             let told = format_args!(
                 "the expiry lies before the latest time that the store has seen, {}; the clock shows {}",

@@ -12,12 +12,12 @@ use zeroize::Zeroizing;
 const TERMINAL: &str = "/dev/tty";
 
 /// Returns whether there is a person to ask.
-pub fn there_is_one() -> bool {
+pub(crate) fn there_is_one() -> bool {
     File::options().read(true).write(true).open(TERMINAL).is_ok()
 }
 
 /// Asks for a line that is not shown. However this ends, the terminal shows what is typed again.
-pub fn hidden(prompt: &str) -> Result<Zeroizing<String>, Failure> {
+pub(crate) fn hidden(prompt: &str) -> Result<Zeroizing<String>, Failure> {
     let terminal = File::open(TERMINAL)?;
     let before = tcgetattr(&terminal).map_err(io::Error::from)?;
     let _until_read = AtASignal::then(move || {
@@ -34,7 +34,7 @@ pub fn hidden(prompt: &str) -> Result<Zeroizing<String>, Failure> {
 }
 
 /// Asks for a line.
-pub fn shown(prompt: &str) -> Result<String, Failure> {
+pub(crate) fn shown(prompt: &str) -> Result<String, Failure> {
     let mut terminal = File::options().read(true).write(true).open(TERMINAL)?;
     write!(terminal, "{prompt}: ")?;
     let mut line = String::new();

@@ -3,17 +3,17 @@
 
 use crate::Failure;
 use base64ct::{Base64UrlUnpadded, Encoding};
-use keystead::lc::aes::AesKey;
-use keystead::lc::digest::Hash;
-use keystead::lc::rsa::{Oaep, PublicKey, max_oaep};
-use keystead::lc::{kw, random};
-use keystead::secret::Secret;
+use keystead::internal::lc::aes::AesKey;
+use keystead::internal::lc::digest::Hash;
+use keystead::internal::lc::rsa::{Oaep, PublicKey, max_oaep};
+use keystead::internal::lc::{kw, random};
+use keystead::internal::secret::Secret;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// The forms of wrapped material.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Form {
+pub(crate) enum Form {
     /// RSA-OAEP with SHA-256 of the material itself, which has to be short
     OaepSha256,
     /// The same with SHA-1
@@ -41,7 +41,7 @@ enum Layout {
 
 /// Wrapped material.
 #[derive(Debug)]
-pub struct Transfer {
+pub(crate) struct Transfer {
     /// The hash of OAEP.
     pub hash: Hash,
     /// The ciphertext of OAEP: the transport key, or the material itself.
@@ -51,7 +51,7 @@ pub struct Transfer {
 }
 
 /// The endings of the names of two files: the wrapped transport key, and the wrapped material.
-pub const ENDINGS: [&str; 2] = [".transport", ".wrapped"];
+pub(crate) const ENDINGS: [&str; 2] = [".transport", ".wrapped"];
 
 /// The members of a key transfer file (`.byok`) that matter here.
 #[derive(Debug, Serialize, Deserialize)]
@@ -80,7 +80,7 @@ const TRANSPORT: usize = 32;
 
 impl Form {
     /// The number of files it consists of.
-    pub fn files(self) -> usize {
+    pub(crate) fn files(self) -> usize {
         match self.layout() {
             Layout::Apart => 2,
             Layout::Bare | Layout::Joined | Layout::Json => 1,
@@ -88,7 +88,7 @@ impl Form {
     }
 
     /// Wraps material. What is too long for OAEP alone is refused in the forms that have nothing else.
-    pub fn wrap(self, public: &PublicKey, material: &Secret) -> Result<Transfer, Failure> {
+    pub(crate) fn wrap(self, public: &PublicKey, material: &Secret) -> Result<Transfer, Failure> {
         let hash = self.hash();
         if self.layout() == Layout::Bare {
             check_length(material, max_oaep(public.size(), hash))?;
@@ -103,7 +103,7 @@ impl Form {
 
     /// The contents of the files that carry wrapped material; `kid` names the public key in the forms
     /// that say it.
-    pub fn write(self, transfer: &Transfer, kid: &str) -> Result<Vec<Vec<u8>>, Failure> {
+    pub(crate) fn write(self, transfer: &Transfer, kid: &str) -> Result<Vec<Vec<u8>>, Failure> {
         let carried = transfer.carried.as_deref().unwrap_or_default();
         let joined = [&transfer.sealed, carried].concat();
         Ok(match self.layout() {
@@ -114,7 +114,7 @@ impl Form {
     }
 
     /// Reads the files back; `size` is the import key's modulus in bytes.
-    pub fn read(self, files: &[&[u8]], size: usize) -> Result<Transfer, Failure> {
+    pub(crate) fn read(self, files: &[&[u8]], size: usize) -> Result<Transfer, Failure> {
         let hash = self.hash();
         let json = |text| Byok::read(text).and_then(|blob| self.split(&blob, size));
         match (self.layout(), files) {
@@ -171,19 +171,19 @@ impl Form {
 }
 
 /// A file's name with one of [`ENDINGS`].
-pub fn with(path: &Path, ending: &str) -> PathBuf {
+pub(crate) fn with(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     name.into()
 }
 
 /// Returns whether a file is a key transfer file, under any name. No key material reads so.
-pub fn is_byok(text: &[u8]) -> bool {
+pub(crate) fn is_byok(text: &[u8]) -> bool {
     serde_json::from_slice::<Byok>(text).is_ok()
 }
 
 /// Returns whether a file is a JSON object at all.
-pub fn is_json(text: &[u8]) -> bool {
+pub(crate) fn is_json(text: &[u8]) -> bool {
     serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(text).is_ok()
 }
 
@@ -252,7 +252,7 @@ fn not_wrapped(length: usize, size: usize) -> Failure {
 mod tests {
     use super::*;
     use clap::ValueEnum;
-    use keystead::lc::rsa::PrivateKey;
+    use keystead::internal::lc::rsa::PrivateKey;
     use std::sync::LazyLock;
 
     static KEY: LazyLock<PrivateKey> =

@@ -4,7 +4,7 @@
 use crate::ending::AtASignal;
 use crate::global::folder_of;
 use crate::{Failure, Global, output, standard};
-use keystead::sys;
+use keystead::internal::sys;
 use rustix::io::Errno;
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, IsTerminal, Read, Write};
@@ -13,19 +13,19 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 /// Returns whether a path means standard input or output.
-pub fn is_standard(path: &Path) -> bool {
+pub(crate) fn is_standard(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
 /// A file that is read, or standard input.
-pub struct Input {
+pub(crate) struct Input {
     file: File,
     name: PathBuf,
 }
 
 impl Input {
     /// Opens it.
-    pub fn open(path: &Path) -> Result<Self, Failure> {
+    pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
         let (file, name) = match is_standard(path) {
             true if io::stdin().is_terminal() => {
                 return Err(Failure::new("standard input is the terminal")
@@ -49,29 +49,29 @@ impl Input {
     }
 
     /// Its length in bytes, where that is known.
-    pub fn len(&self) -> Option<u64> {
+    pub(crate) fn len(&self) -> Option<u64> {
         let metadata = self.file.metadata().ok()?;
         metadata.is_file().then_some(metadata.len())
     }
 
     /// Something about reading it failed.
-    pub fn failed(&self, error: &io::Error) -> Failure {
+    pub(crate) fn failed(&self, error: &io::Error) -> Failure {
         Failure::of_file(&self.name, error)
     }
 
     /// Something is wrong with what is in it.
-    pub fn wrong(&self, failure: &Failure) -> Failure {
+    pub(crate) fn wrong(&self, failure: &Failure) -> Failure {
         failure.within(self.name.display())
     }
 
     /// Its bytes.
-    pub fn bytes(&self) -> impl Read {
+    pub(crate) fn bytes(&self) -> impl Read {
         &self.file
     }
 }
 
 /// A file that is written, or standard output.
-pub enum Output<'a> {
+pub(crate) enum Output<'a> {
     /// Standard output.
     Standard(File),
     /// A file that is still called otherwise.
@@ -89,7 +89,12 @@ pub enum Output<'a> {
 
 impl<'a> Output<'a> {
     /// Begins it, with that mode as far as the process's mask allows.
-    pub fn begin(global: &Global, path: &'a Path, mode: u32, force: bool) -> Result<Self, Failure> {
+    pub(crate) fn begin(
+        global: &Global,
+        path: &'a Path,
+        mode: u32,
+        force: bool,
+    ) -> Result<Self, Failure> {
         if is_standard(path) {
             return output::for_data().map(Self::Standard);
         }
@@ -104,7 +109,7 @@ impl<'a> Output<'a> {
     }
 
     /// Writes the next bytes.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         match self {
             Self::Standard(out) => out.write_all(bytes).map_err(|error| output::lost(&error)),
             Self::File { path, temporary, .. } => {
@@ -114,7 +119,7 @@ impl<'a> Output<'a> {
     }
 
     /// Makes it appear, complete and on the disk.
-    pub fn finish(self) -> Result<(), Failure> {
+    pub(crate) fn finish(self) -> Result<(), Failure> {
         match self {
             Self::Standard(_) => Ok(()),
             Self::File { path, temporary, removed: _until_then, force } => {

@@ -9,24 +9,24 @@ use cryptoki::mechanism::rsa::{PkcsMgfType, PkcsOaepParams, PkcsOaepSource};
 use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
-use keystead::clock::Seconds;
-use keystead::lc::digest::Hash;
-use keystead::lc::random;
-use keystead::lc::rsa::PublicKey;
-use keystead::object::vendor::{
+use keystead::internal::clock::Seconds;
+use keystead::internal::lc::digest::Hash;
+use keystead::internal::lc::random;
+use keystead::internal::lc::rsa::PublicKey;
+use keystead::internal::object::vendor::{
     CKA_KEYSTEAD_CUSTODY, CKA_KEYSTEAD_EXPIRES_AT, CKA_KEYSTEAD_IMPORT_ONLY,
 };
-use keystead::secret::Secret;
+use keystead::internal::secret::Secret;
 
 /// The default label of an import key.
-pub const LABEL: &str = "import key";
+pub(crate) const LABEL: &str = "import key";
 
 /// The size in bits of an import key for one import. What it wraps never leaves this process.
 const PASSING_BITS: u64 = 2048;
 
 /// The forms that an import key takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Takes {
+pub(crate) enum Takes {
     /// Material that is wrapped by OAEP alone: the forms oaep-sha256 and oaep-sha1
     Oaep,
     /// Material behind a transport key: all other forms
@@ -43,7 +43,7 @@ impl Takes {
 }
 
 /// The two halves of an import key.
-pub struct ImportKey {
+pub(crate) struct ImportKey {
     public: ObjectHandle,
     private: ObjectHandle,
     /// The forms it takes, as far as they matter for wrapping.
@@ -52,7 +52,7 @@ pub struct ImportKey {
 
 impl ImportKey {
     /// An import key on the token, until `ends` (seconds since 1970 UTC).
-    pub fn make_lasting(
+    pub(crate) fn make_lasting(
         session: &Session,
         bits: u64,
         (label, id): (&str, &[u8]),
@@ -69,23 +69,23 @@ impl ImportKey {
     }
 
     /// An ID that no other pair has.
-    pub fn random_id() -> Result<Vec<u8>, Failure> {
+    pub(crate) fn random_id() -> Result<Vec<u8>, Failure> {
         Ok(random::bytes::<16>()?.to_vec())
     }
 
     /// Ends it.
-    pub fn destroy(&self, session: &Session) -> Result<(), Failure> {
+    pub(crate) fn destroy(&self, session: &Session) -> Result<(), Failure> {
         session.destroy_object(self.public)?;
         Ok(session.destroy_object(self.private)?)
     }
 
     /// An import key that ends with the session.
-    pub fn make_passing(session: &Session) -> Result<Self, Failure> {
+    pub(crate) fn make_passing(session: &Session) -> Result<Self, Failure> {
         Self::make(session, PASSING_BITS, &[Attribute::Token(false)], Takes::RsaAes)
     }
 
     /// An import key that is on the token.
-    pub fn named(session: &Session, label: &str) -> Result<Self, Failure> {
+    pub(crate) fn named(session: &Session, label: &str) -> Result<Self, Failure> {
         let mut found = Self::all_named(session, label)?;
         match (found.pop(), found.len()) {
             (Some(one), 0) => Ok(one),
@@ -100,7 +100,7 @@ impl ImportKey {
 
     /// PKCS#11 lets two pairs have one label and one ID; this program makes no second one. A program that
     /// looks for a private key by its ID takes the first.
-    pub fn check_names(session: &Session, label: &str, id: &[u8]) -> Result<(), Failure> {
+    pub(crate) fn check_names(session: &Session, label: &str, id: &[u8]) -> Result<(), Failure> {
         if !(1..=255).contains(&label.len()) {
             return Err(Failure::new("a label has 1 to 255 bytes").hint("choose another"));
         }
@@ -116,7 +116,12 @@ impl ImportKey {
     }
 
     /// Keeps, of pairs that are made with one label or ID at once, none that sees another.
-    pub fn check_only(&self, session: &Session, label: &str, id: &[u8]) -> Result<(), Failure> {
+    pub(crate) fn check_only(
+        &self,
+        session: &Session,
+        label: &str,
+        id: &[u8],
+    ) -> Result<(), Failure> {
         if Self::all_named(session, label)?.len() < 2 && private_keys(session, id)?.len() < 2 {
             return Ok(());
         }
@@ -146,7 +151,7 @@ impl ImportKey {
     }
 
     /// Material under the public half, for this token, in a form that the pair takes.
-    pub fn wrap(&self, session: &Session, material: &Secret) -> Result<Transfer, Failure> {
+    pub(crate) fn wrap(&self, session: &Session, material: &Secret) -> Result<Transfer, Failure> {
         let form = match self.takes {
             Takes::Oaep => Form::OaepSha256,
             Takes::RsaAes => Form::RsaAesSha256,
@@ -156,7 +161,7 @@ impl ImportKey {
 
     /// Makes the token unwrap what was wrapped under the public half, here or elsewhere, into a key of
     /// that template. `explain` says what it means when the token refuses.
-    pub fn unwrap(
+    pub(crate) fn unwrap(
         &self,
         session: &Session,
         transfer: &Transfer,
@@ -176,7 +181,7 @@ impl ImportKey {
     }
 
     /// The size of what it wraps by OAEP, in bytes.
-    pub fn size(&self, session: &Session) -> Result<usize, Failure> {
+    pub(crate) fn size(&self, session: &Session) -> Result<usize, Failure> {
         Ok(self.public(session)?.size())
     }
 
@@ -211,7 +216,7 @@ impl ImportKey {
     }
 
     /// The public half as a `SubjectPublicKeyInfo` (RFC 5280).
-    pub fn public_info(&self, session: &Session) -> Result<Vec<u8>, Failure> {
+    pub(crate) fn public_info(&self, session: &Session) -> Result<Vec<u8>, Failure> {
         match session.get_attributes(self.public, &[AttributeType::PublicKeyInfo])?.pop() {
             Some(Attribute::PublicKeyInfo(info)) => Ok(info),
             _ => Err(Failure::new("the import key's public half cannot be read")

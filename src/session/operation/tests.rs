@@ -11,7 +11,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 /// A login, and how many more times a key may be used.
-pub struct Fixed(u64, Cell<u32>);
+pub(crate) struct Fixed(u64, Cell<u32>);
 
 impl Rules for Fixed {
     fn login(&self) -> u64 {
@@ -24,7 +24,7 @@ impl Rules for Fixed {
     }
 }
 
-pub fn under(login: u64) -> Fixed {
+pub(crate) fn under(login: u64) -> Fixed {
     Fixed(login, Cell::new(0))
 }
 

@@ -12,14 +12,14 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// The file's name in the store's directory.
-pub const NAME: &str = "generations";
+pub(crate) const NAME: &str = "generations";
 
 /// The file's size in bytes.
-pub const SIZE: u64 = (WORDS * size_of::<u64>()) as u64;
+pub(crate) const SIZE: u64 = (WORDS * size_of::<u64>()) as u64;
 
 /// Returns the identity of the page that counts. Fails where there is no such file, or another in its
 /// place.
-pub fn identity(directory: &Path) -> io::Result<u64> {
+pub(crate) fn identity(directory: &Path) -> io::Result<u64> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let file = open(directory.join(NAME), flags, Mode::empty())?;
     let [magic, .., identity]: [u64; AT_IDENTITY + 1] = read(file)?;
@@ -35,7 +35,7 @@ pub fn starts(directory: &Path) -> Result<u64> {
 }
 
 /// Opens the file, and makes it where there is none. The caller holds the store's lock.
-pub fn open_to_write(directory: &Path) -> Result<File> {
+pub(crate) fn open_to_write(directory: &Path) -> Result<File> {
     if !directory.join(NAME).try_exists().map_err(|error| failed(directory, error))? {
         create(directory).map_err(|error| failed(&directory.join(NAME), error))?;
     }
@@ -47,7 +47,7 @@ pub fn open_to_write(directory: &Path) -> Result<File> {
 }
 
 /// Reads the first words of a file. Fails with `UnexpectedEof` where it has fewer.
-pub fn read<const COUNT: usize>(file: impl AsFd) -> io::Result<[u64; COUNT]> {
+pub(crate) fn read<const COUNT: usize>(file: impl AsFd) -> io::Result<[u64; COUNT]> {
     let mut words = [[0; size_of::<u64>()]; COUNT];
     let bytes = words.as_flattened_mut();
     match pread(file, &mut *bytes, 0)? {
@@ -57,7 +57,7 @@ pub fn read<const COUNT: usize>(file: impl AsFd) -> io::Result<[u64; COUNT]> {
 }
 
 /// Writes words of a file that begin at that one.
-pub fn write(file: impl AsFd, at: usize, words: &[u64]) -> io::Result<()> {
+pub(crate) fn write(file: impl AsFd, at: usize, words: &[u64]) -> io::Result<()> {
     let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
     match pwrite(file, &bytes, (at * size_of::<u64>()) as u64)? {
         written if written == bytes.len() => Ok(()),
@@ -114,7 +114,7 @@ fn objection(metadata: &Metadata, owner: u32) -> Option<String> {
 }
 
 /// The error of a call on the file.
-pub fn failed(path: &Path, error: impl Into<io::Error>) -> Error {
+pub(crate) fn failed(path: &Path, error: impl Into<io::Error>) -> Error {
     let error = error.into();
     let cure = match error.raw_os_error() {
         Some(libc::EISDIR | libc::ELOOP | libc::ENXIO) => {

@@ -6,15 +6,15 @@
 
 use super::directory;
 use crate::{Failure, Global, serving};
-use keystead::agent::allowance;
-use keystead::agent::{Claim, Lock, Options, await_lock, claim_hearing, listener, serve};
-use keystead::config::Config;
-use keystead::config::journal;
-use keystead::error::Error;
-use keystead::presence;
-use keystead::sys;
-use keystead::wire::AgentLocation;
-use keystead::wire::start::{self, READY, WORKING};
+use keystead::internal::agent::allowance;
+use keystead::internal::agent::{Claim, Lock, Options, await_lock, claim_hearing, listener, serve};
+use keystead::internal::config::Config;
+use keystead::internal::config::journal;
+use keystead::internal::error::Error;
+use keystead::internal::presence;
+use keystead::internal::sys;
+use keystead::internal::wire::AgentLocation;
+use keystead::internal::wire::start::{self, READY, WORKING};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior, setsid};
 use rustix::stdio::{dup2_stderr, dup2_stdout};
 use std::ffi::CString;
@@ -36,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 ///
 /// Programs start it by themselves when they need it. It writes the line `ready` once it listens.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// Leave the terminal, and return when the agent is ready
     #[arg(long)]
     detach: bool,
@@ -49,7 +49,7 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    pub fn run(self, global: &Global) -> Result<(), Failure> {
+    pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         if self.detach || self.make {
             sys::close_inherited()?;
         }
@@ -66,7 +66,7 @@ impl Arguments {
     }
 
     /// Returns whether another program started it, or it starts another.
-    pub fn in_background(&self) -> bool {
+    pub(crate) fn in_background(&self) -> bool {
         self.detach || self.detached || self.make
     }
 
@@ -151,7 +151,7 @@ fn make(config: &Config) -> Result<(), Failure> {
     allowance::lift_limits()?;
     sys::ignore_size_signal();
     if let Claim::Ours(lock) = claim_hearing(&config.directory, show_life)? {
-        keystead::agent::make(&lock)?;
+        keystead::internal::agent::make(&lock)?;
     }
     Ok(announce()?)
 }
@@ -178,7 +178,7 @@ fn let_go_of_output() -> io::Result<()> {
 }
 
 /// A group by number or name.
-pub fn group(name: &str) -> Result<u32, Failure> {
+pub(crate) fn group(name: &str) -> Result<u32, Failure> {
     let by_name = || sys::group_named(&CString::new(name).ok()?);
     let number = name.parse().ok().or_else(by_name);
     number.ok_or_else(|| {

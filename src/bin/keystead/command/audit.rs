@@ -5,11 +5,13 @@ use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use jiff::Timestamp;
-use keystead::agent::audit::{self, Claimed, Entry, Event, Fault, Head, Kept, LogLine, Verified};
-use keystead::config::Config;
-use keystead::error::Reason;
-use keystead::id::Id;
-use keystead::wire::{AgentLocation, Link, Request, Response};
+use keystead::internal::agent::audit::{
+    self, Claimed, Entry, Event, Fault, Head, Kept, LogLine, Verified,
+};
+use keystead::internal::config::Config;
+use keystead::internal::error::Reason;
+use keystead::internal::id::Id;
+use keystead::internal::wire::{AgentLocation, Link, Request, Response};
 use serde_json::json;
 use std::collections::HashSet;
 use std::io::ErrorKind;
@@ -19,7 +21,7 @@ use std::io::ErrorKind;
 /// The agent writes a line to audit/audit.jsonl in the store's directory for each event of a key's
 /// life, and chains it to the lines before.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// Only the events of this key, by its key ID or an alias that it has or had
     #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
     key: Option<String>,
@@ -46,7 +48,7 @@ const HEADER: [&str; 13] = [
 ];
 
 impl Arguments {
-    pub fn run(self, global: &Global) -> Result<(), Failure> {
+    pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         if let Self { verify: true, head, .. } = self {
             return verify(global, &evidence(global)?, head);
         }
@@ -165,7 +167,7 @@ fn endless(config: &Config, head: Head) -> Failure {
 }
 
 /// Verifies that the log of a store, whose agent may be started, holds every line as it was written.
-pub fn check(config: &Config) -> Result<Verified, Failure> {
+pub(crate) fn check(config: &Config) -> Result<Verified, Failure> {
     let claimed = claimed(Link::new(AgentLocation::of(config)).ask(&Request::AuditHead)?)?;
     checked(config, &[claimed])
 }

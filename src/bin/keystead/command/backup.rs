@@ -4,11 +4,11 @@ use crate::pin::Passphrase;
 use crate::sealed_file::Pieces;
 use crate::whole_file::{Output, is_standard};
 use crate::{Failure, Global, output};
-use keystead::error::Reason;
-use keystead::id::Id;
-use keystead::key::backup::{BackupSealer, CHUNK};
-use keystead::lc::random;
-use keystead::wire::{AgentLocation, Link, Request, Response};
+use keystead::internal::error::Reason;
+use keystead::internal::id::Id;
+use keystead::internal::key::backup::{BackupSealer, CHUNK};
+use keystead::internal::lc::random;
+use keystead::internal::wire::{AgentLocation, Link, Request, Response};
 use serde_json::json;
 use std::io::{self, IsTerminal, Read};
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 /// the store, and everything sealed once more under the passphrase. Material that was deleted or has
 /// expired is not in it. The store's owner and root may do this; no PIN is needed.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// The file, which appears when it is complete; - is standard output
     #[arg(value_name = "FILE")]
     out: PathBuf,
@@ -40,7 +40,7 @@ struct Totals {
 }
 
 impl Arguments {
-    pub fn run(self, global: &Global) -> Result<(), Failure> {
+    pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         let config = global.store()?;
         if is_standard(&self.out) && io::stdout().is_terminal() {
             return Err(Failure::new("a backup is nothing for a terminal")
@@ -99,7 +99,7 @@ fn gather(link: &Link) -> Result<Totals, Failure> {
     }
 }
 
-fn unexpected() -> keystead::error::Error {
+fn unexpected() -> keystead::internal::error::Error {
     Reason::AgentRefuses.detail("it answers a backup with something else")
 }
 

@@ -2,10 +2,10 @@
 
 use crate::pin::OfficerPin;
 use crate::{Failure, Global, officer, output};
-use keystead::clock::{Seconds, SystemClock, TOLERANCE, exact_timestamp};
-use keystead::module::token_settings;
-use keystead::token::Slots;
-use keystead::wire::{AgentLocation, Link};
+use keystead::internal::clock::{Seconds, SystemClock, TOLERANCE, exact_timestamp};
+use keystead::internal::module::token_settings;
+use keystead::internal::token::Slots;
+use keystead::internal::wire::{AgentLocation, Link};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// clock showed, and keys expire and are imported by that. With --accept the store takes the clock's time
 /// again. What has been erased stays erased.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// Let the store take the clock's time; a token's security officer may
     #[arg(long)]
     accept: bool,
@@ -27,7 +27,7 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    pub fn run(self, global: &Global) -> Result<(), Failure> {
+    pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         let config = global.store()?;
         let link = Link::new(AgentLocation::of(&config));
         let slots = Slots::new(link, Arc::new(SystemClock), token_settings(&config));

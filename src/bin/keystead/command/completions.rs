@@ -8,13 +8,13 @@ use clap_complete::{Shell, generate};
 ///
 /// For bash: `keystead completions bash > ~/.local/share/bash-completion/completions/keystead`.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// The shell
     shell: Shell,
 }
 
 impl Arguments {
-    pub fn run(self, mut line: Command) -> Result<(), Failure> {
+    pub(crate) fn run(self, mut line: Command) -> Result<(), Failure> {
         let mut script = Vec::new();
         generate(self.shell, &mut line, "keystead", &mut script);
         output::text(String::from_utf8_lossy(&script))

@@ -6,12 +6,12 @@ use crate::keys::{CustomKey, check_alias};
 use crate::moment::Expiry;
 use crate::{Failure, Global};
 use cryptoki::object::{Attribute, ObjectClass};
-use keystead::object::vendor::APPLICATION;
+use keystead::internal::object::vendor::APPLICATION;
 use serde_json::{Map, Value};
 
 /// Make an empty custom key: metadata that waits for material
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     #[command(flatten)]
     token: Token,
     /// The custom key's alias, 1 to 255 bytes; no other custom key may have it
@@ -37,7 +37,7 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    pub fn run(self, global: &Global) -> Result<(), Failure> {
+    pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         describe::check(&self.description)?;
         let json = self.json()?;
         let session = self.token.log_in(global, Access::Change)?;

@@ -6,15 +6,15 @@ use crate::keys::{CustomKey, vendor};
 use crate::moment::days;
 use crate::{Failure, Global, output};
 use cryptoki::session::Session;
-use keystead::key::state::{DAY, DELETION_DAYS};
-use keystead::object::vendor::CKA_KEYSTEAD_DELETION_AT;
+use keystead::internal::key::state::{DAY, DELETION_DAYS};
+use keystead::internal::object::vendor::CKA_KEYSTEAD_DELETION_AT;
 
 /// Let a custom key end, with all its material and metadata, some days from now
 ///
 /// Until then nothing can be done with it but cancelling the deletion. Then its material of every
 /// version and its metadata are erased for good.
 #[derive(Debug, clap::Args)]
-pub struct Schedule {
+pub(crate) struct Schedule {
     #[command(flatten)]
     which: Which,
     /// In how many days, 7 to 1096
@@ -24,7 +24,7 @@ pub struct Schedule {
 
 /// Keep a custom key whose deletion is scheduled; it is disabled, or awaits its import, afterwards
 #[derive(Debug, clap::Args)]
-pub struct Cancel {
+pub(crate) struct Cancel {
     #[command(flatten)]
     which: Which,
 }
@@ -38,7 +38,7 @@ struct Which {
 }
 
 impl Schedule {
-    pub fn run(self, global: &Global) -> Result<(), Failure> {
+    pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         let (session, key) = self.which.key(global)?;
         let at = global.store_time()?.now().saturating_add(self.days.saturating_mul(DAY));
         set(global, &session, &key, at, "deletion scheduled")
@@ -46,7 +46,7 @@ impl Schedule {
 }
 
 impl Cancel {
-    pub fn run(self, global: &Global) -> Result<(), Failure> {
+    pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         let (session, key) = self.which.key(global)?;
         match key.shown.deletion {
             Some(_) => set(global, &session, &key, 0, "deletion cancelled"),

@@ -3,12 +3,12 @@
 use crate::client::{Access, Token};
 use crate::keys::{CustomKey, vendor};
 use crate::{Failure, Global};
-use keystead::object::vendor::CKA_KEYSTEAD_DESCRIPTION;
-use keystead::text::MAX_TEXT;
+use keystead::internal::object::vendor::CKA_KEYSTEAD_DESCRIPTION;
+use keystead::internal::text::MAX_TEXT;
 
 /// Say what a custom key is for
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     #[command(flatten)]
     token: Token,
     /// The custom key's alias or key ID
@@ -18,7 +18,7 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    pub fn run(self, global: &Global) -> Result<(), Failure> {
+    pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         check(&self.description)?;
         let session = self.token.log_in(global, Access::Change)?;
         let key = CustomKey::named(&session, &self.key)?;
@@ -29,7 +29,7 @@ impl Arguments {
 }
 
 /// Checks that a description is no longer than one may be.
-pub fn check(description: &str) -> Result<(), Failure> {
+pub(crate) fn check(description: &str) -> Result<(), Failure> {
     match description.len() {
         0..=MAX_TEXT => Ok(()),
         length => Err(Failure::new(format_args!("the description has {length} bytes"))

@@ -3,10 +3,10 @@
 use crate::officer;
 use crate::pin::OfficerPin;
 use crate::{Failure, Global, output, terminal};
-use keystead::clock::SystemClock;
-use keystead::module::token_settings;
-use keystead::token::Slots;
-use keystead::wire::{AgentLocation, Link};
+use keystead::internal::clock::SystemClock;
+use keystead::internal::module::token_settings;
+use keystead::internal::token::Slots;
+use keystead::internal::wire::{AgentLocation, Link};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use std::sync::Arc;
 ///
 /// It asks for the token's label, to be sure, and for the security officer's PIN.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// The token's label or serial number
     #[arg(value_name = "TOKEN")]
     name: String,
@@ -26,7 +26,7 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    pub fn run(self, global: &Global) -> Result<(), Failure> {
+    pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         let config = global.store()?;
         let link = Link::new(AgentLocation::of(&config));
         let slots = Slots::new(link, Arc::new(SystemClock), token_settings(&config));

@@ -1,7 +1,7 @@
 //! The store's directory, before an agent trusts it.
 
 use crate::{Failure, explain};
-use keystead::agent::check_file_system;
+use keystead::internal::agent::check_file_system;
 use libc::O_DIRECTORY;
 use rustix::fs::{Gid, fchown};
 use rustix::process::geteuid;
@@ -12,7 +12,7 @@ use std::path::Path;
 
 /// Makes the directory where there is none. It must lie on this machine, and nobody but its owner may
 /// serve it or write in it. The members of a group, where one may use the store, pass through it.
-pub fn prepare(directory: &Path, group: Option<u32>) -> Result<(), Failure> {
+pub(crate) fn prepare(directory: &Path, group: Option<u32>) -> Result<(), Failure> {
     let failed = |error: io::Error| Failure::of_file(directory, &error);
     let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
     made.or_else(|error| if directory.exists() { Ok(()) } else { Err(failed(error)) })?;
@@ -30,7 +30,7 @@ pub fn prepare(directory: &Path, group: Option<u32>) -> Result<(), Failure> {
 }
 
 /// Checks that this process's user owns the directory, and no other user can write in it.
-pub fn check_rights(directory: &Path, found: &Metadata) -> Result<(), Failure> {
+pub(crate) fn check_rights(directory: &Path, found: &Metadata) -> Result<(), Failure> {
     let user = geteuid().as_raw();
     if found.uid() != user {
         let owner = found.uid();

@@ -7,16 +7,16 @@ use crate::client::{Access, Token};
 use crate::explain::{self, NOBODY_UNLOCKS, Named};
 use crate::keys::CustomKey;
 use crate::{Failure, Global, officer, output, serving};
-use keystead::agent::allowance::Allowance;
-use keystead::agent::check_file_system;
-use keystead::clock::{SystemClock, TOLERANCE, timestamp};
-use keystead::config::{Config, Log, journal};
-use keystead::module::token_settings;
-use keystead::presence;
-use keystead::store::{cells, snapshot};
-use keystead::token::{Slots, TRIES, TokenInfo};
-use keystead::wire::process::AgentProcess;
-use keystead::wire::{AgentLocation, Link};
+use keystead::internal::agent::allowance::Allowance;
+use keystead::internal::agent::check_file_system;
+use keystead::internal::clock::{SystemClock, TOLERANCE, timestamp};
+use keystead::internal::config::{Config, Log, journal};
+use keystead::internal::module::token_settings;
+use keystead::internal::presence;
+use keystead::internal::store::{cells, snapshot};
+use keystead::internal::token::{Slots, TRIES, TokenInfo};
+use keystead::internal::wire::process::AgentProcess;
+use keystead::internal::wire::{AgentLocation, Link};
 use rustix::fs::{Access as May, access};
 use serde::Serialize;
 use std::fs;
@@ -28,7 +28,7 @@ use std::sync::Arc;
 /// The exit status is 1 where there is a problem; notes are no problems. With a PIN it looks at the keys
 /// too, for aliases that two of them have; it never asks for one.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     #[command(flatten)]
     token: Token,
 }
@@ -77,7 +77,7 @@ const PASSED_BY: [&str; 5] = ["log", "metrics", "rights", "slots", "snapshot"];
 const P11_KIT: [&str; 2] = ["/usr/share/p11-kit/modules", "/etc/pkcs11/modules"];
 
 impl Arguments {
-    pub fn run(self, global: &Global) -> Result<(), Failure> {
+    pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         let mut findings = self.examine(global);
         for Finding { about, mend, .. } in &mut findings {
             *mend = mend.as_deref().map(|mend| global.here(advice(about, mend)));
@@ -389,7 +389,7 @@ impl Arguments {
 }
 
 /// Slot, label and what else there is to know of each token.
-fn tokens(slots: &Slots) -> keystead::error::Result<Vec<(u64, String, TokenInfo)>> {
+fn tokens(slots: &Slots) -> keystead::internal::error::Result<Vec<(u64, String, TokenInfo)>> {
     let mut tokens = Vec::new();
     for slot in slots.list()? {
         let info = slots.info(slot)?;

@@ -8,14 +8,14 @@ use crate::{Failure, Global};
 use clap::ValueEnum;
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, AttributeType};
-use keystead::object::properties::ROTATION_DAYS;
-use keystead::object::vendor::{
+use keystead::internal::object::properties::ROTATION_DAYS;
+use keystead::internal::object::vendor::{
     CKA_KEYSTEAD_DESCRIPTION, CKA_KEYSTEAD_KEY_ID, CKA_KEYSTEAD_ROTATION_DAYS,
 };
 
 /// Make a custom key whose material the token generates
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     #[command(flatten)]
     token: Token,
     /// The custom key's alias, 1 to 255 bytes; no other custom key may have it
@@ -43,7 +43,7 @@ enum Type {
 }
 
 impl Arguments {
-    pub fn run(self, global: &Global) -> Result<(), Failure> {
+    pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         describe::check(&self.description)?;
         let session = self.token.log_in(global, Access::Change)?;
         check_alias(&session, &self.alias)?;

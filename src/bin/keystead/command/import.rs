@@ -22,7 +22,7 @@ use std::path::PathBuf;
 /// The first import settles which material it is: only the same can be imported again. Importing it
 /// while it is present replaces its expiry.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     #[command(flatten)]
     token: Token,
     /// The custom key's alias or key ID; with --new the alias of a new one
@@ -71,7 +71,7 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    pub fn run(self, global: &Global) -> Result<(), Failure> {
+    pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         describe::check(self.description.as_deref().unwrap_or_default())?;
         let access = if self.dry_run { Access::Look } else { Access::Change };
         let session = self.token.log_in(global, access)?;

@@ -8,7 +8,7 @@ use crate::wrapping::{self, ImportKey, Takes};
 use crate::{Failure, Global};
 use cryptoki::session::Session;
 use jiff::Timestamp;
-use keystead::clock::Seconds;
+use keystead::internal::clock::Seconds;
 use pem_rfc7468::LineEnding;
 use serde_json::json;
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ const LONGEST_ID: usize = 64;
 ///
 /// The private half stays in the token, can only unwrap, and ends with its public half after 24 hours.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     #[command(flatten)]
     token: Token,
     /// The size of the pair in bits
@@ -65,7 +65,7 @@ struct Told {
 }
 
 impl Arguments {
-    pub fn run(self, global: &Global) -> Result<(), Failure> {
+    pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         let bits: u64 = self.bits.parse().map_err(Failure::new)?;
         let session = self.token.log_in(global, Access::Change)?;
         let id = self.id.as_ref().map_or_else(ImportKey::random_id, |id| Ok(id.0.clone()))?;

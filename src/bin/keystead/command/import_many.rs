@@ -18,8 +18,8 @@ use comfy_table::presets::NOTHING;
 use cryptoki::session::Session;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
-use keystead::object::words;
-use keystead::text::harmless;
+use keystead::internal::object::words;
+use keystead::internal::text::harmless;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -35,7 +35,7 @@ use std::path::PathBuf;
 /// at the import itself, such as material that another key has, ends the run there: what was imported
 /// before stays. With --keep-going the others are imported either way.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     #[command(flatten)]
     token: Token,
     /// The directory or the manifest
@@ -97,7 +97,7 @@ struct Job {
 }
 
 impl Arguments {
-    pub fn run(mut self, global: &Global) -> Result<(), Failure> {
+    pub(crate) fn run(mut self, global: &Global) -> Result<(), Failure> {
         if is_standard(&self.source) {
             return Err(Failure::new("a manifest is not read from standard input")
                 .hint("name a file: the files it lists are found beside it"));

@@ -2,16 +2,16 @@
 
 use crate::pin::{OfficerPin, UserPin};
 use crate::{Failure, Global, output};
-use keystead::clock::SystemClock;
-use keystead::module::token_settings;
-use keystead::token::{self, Settings, Slots};
-use keystead::wire::{AgentLocation, Link};
+use keystead::internal::clock::SystemClock;
+use keystead::internal::module::token_settings;
+use keystead::internal::token::{self, Settings, Slots};
+use keystead::internal::wire::{AgentLocation, Link};
 use serde_json::json;
 use std::sync::Arc;
 
 /// Make a token in the store, with the security officer's PIN and the user's
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// The token's label, 1 to 32 bytes; no other token of the store may have it
     label: String,
     #[command(flatten)]
@@ -25,7 +25,7 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    pub fn run(self, global: &Global) -> Result<(), Failure> {
+    pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         check_label(&self.label)?;
         let config = global.configuration()?;
         let custody = self.custody.unwrap_or(config.custody);

@@ -8,14 +8,14 @@ use crate::{Failure, Global};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use jiff::Timestamp;
-use keystead::clock::{Seconds, seconds_of_span};
-use keystead::key::Material;
-use keystead::object::words;
+use keystead::internal::clock::{Seconds, seconds_of_span};
+use keystead::internal::key::Material;
+use keystead::internal::object::words;
 use serde_json::Value;
 
 /// List the custom keys: what each is called, and how long its material lasts
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     #[command(flatten)]
     token: Token,
     /// Only keys whose material expires within that time (30d, 36h), the soonest first
@@ -35,7 +35,7 @@ const HEADER: [&str; 8] =
     ["ALIAS", "KEY ID", "TYPE", "ORIGIN", "STATUS", "MATERIAL", "EXPIRES", "LEFT"];
 
 impl Arguments {
-    pub fn run(self, global: &Global) -> Result<(), Failure> {
+    pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         let session = self.token.log_in(global, Access::Look)?;
         let (mut keys, now) = (CustomKey::all(&session)?, global.store_time()?.moment());
         if let Some(within) = self.expiring {

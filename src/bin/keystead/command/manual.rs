@@ -10,7 +10,7 @@ use std::path::PathBuf;
 ///
 /// `keystead manual | man -l -` shows it.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// The command whose page it is [default: the program's own]
     #[arg(conflicts_with = "out")]
     command: Option<String>,
@@ -20,7 +20,7 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    pub fn run(self, line: Command) -> Result<(), Failure> {
+    pub(crate) fn run(self, line: Command) -> Result<(), Failure> {
         let program = complete(line);
         match (self.out, self.command) {
             (Some(directory), _) => fs::create_dir_all(&directory)

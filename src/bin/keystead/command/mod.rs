@@ -38,7 +38,7 @@ use crate::{Failure, Global};
 
 /// The commands.
 #[derive(Debug, clap::Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     Init(init::Arguments),
     Create(create::Arguments),
     Generate(generate::Arguments),
@@ -75,7 +75,7 @@ pub enum Command {
 
 impl Command {
     /// Runs the command; `line` makes the definition of the whole command line.
-    pub fn run(self, global: &Global, line: fn() -> clap::Command) -> Result<(), Failure> {
+    pub(crate) fn run(self, global: &Global, line: fn() -> clap::Command) -> Result<(), Failure> {
         match self {
             Self::Init(arguments) => arguments.run(global),
             Self::Create(arguments) => arguments.run(global),

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 /// A file named by --out appears when all of it has been verified. On standard output each part
 /// appears when it has been verified by itself: where the exit status is not 0, the end is missing.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     #[command(flatten)]
     token: Token,
     /// The file to open; - is standard input
@@ -24,7 +24,7 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    pub fn run(self, global: &Global) -> Result<(), Failure> {
+    pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         // Before any input is read: logging in may start this program once more.
         let session = self.token.log_in(global, Access::Look)?;
         let input = Input::open(&self.input)?;

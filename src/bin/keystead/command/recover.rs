@@ -1,8 +1,8 @@
 //! `keystead recover`: mends a store's slots, and goes on with a store that has lost acknowledged commits.
 
 use crate::{Failure, Global, output, serving};
-use keystead::agent::{Claim, Recovered, claim, recover};
-use keystead::store::cells::PIN_CELLS;
+use keystead::internal::agent::{Claim, Recovered, claim, recover};
+use keystead::internal::store::cells::PIN_CELLS;
 use serde_json::{Value, json};
 
 /// Mend a damaged store as far as it can be, and accept what it has lost
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 /// cannot be told any more it says what is lost. Key material that was erased stays erased, and wrong PINs
 /// stay counted.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {}
+pub(crate) struct Arguments {}
 
 impl Arguments {
     pub fn run(self, global: &Global) -> Result<(), Failure> {

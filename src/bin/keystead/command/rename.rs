@@ -7,7 +7,7 @@ use cryptoki::object::Attribute;
 
 /// Give a custom key another alias, under which its material is found too
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     #[command(flatten)]
     token: Token,
     /// The custom key's alias or key ID
@@ -17,7 +17,7 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    pub fn run(self, global: &Global) -> Result<(), Failure> {
+    pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         let session = self.token.log_in(global, Access::Change)?;
         let key = CustomKey::named(&session, &self.key)?;
         if key.shown.label() != self.alias.as_bytes() {

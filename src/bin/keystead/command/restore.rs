@@ -5,13 +5,13 @@ use crate::pin::{Passphrase, Pin};
 use crate::sealed_file::Pieces;
 use crate::whole_file::Input;
 use crate::{Failure, Global, output, serving};
-use keystead::agent::backup::{Backup, How, Restored, restore};
-use keystead::agent::{Claim, Lock, claim};
-use keystead::clock::{SystemClock, exact_timestamp};
-use keystead::error::{Error, Reason};
-use keystead::key::backup::{AROUND, BackupSealer, CHUNK, FRONT};
-use keystead::key::{Header, Role};
-use keystead::presence;
+use keystead::internal::agent::backup::{Backup, How, Restored, restore};
+use keystead::internal::agent::{Claim, Lock, claim};
+use keystead::internal::clock::{SystemClock, exact_timestamp};
+use keystead::internal::error::{Error, Reason};
+use keystead::internal::key::backup::{AROUND, BackupSealer, CHUNK, FRONT};
+use keystead::internal::key::{Header, Role};
+use keystead::internal::presence;
 use serde_json::json;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 /// what the store is known to have erased since: where only db/ is gone from its directory, the file
 /// `slots` beside it knows; where the living store is in another directory, --erased-in names that.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// The backup; - is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -39,7 +39,7 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    pub fn run(self, global: &Global) -> Result<(), Failure> {
+    pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         let input = Input::open(&self.file)?;
         let content = read(&input, &self.passphrase.read()?)?;
         if self.check {

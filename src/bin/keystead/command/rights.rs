@@ -77,7 +77,7 @@ struct Open {
 
 /// Problems of the store's own files. Members of `group` pass through the directory, read the page of
 /// generations and connect.
-pub fn of_store(directory: &Path, group: Option<u32>) -> Vec<Failure> {
+pub(crate) fn of_store(directory: &Path, group: Option<u32>) -> Vec<Failure> {
     // The directory may lie behind a link.
     let directory = &directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
     let mut files = Vec::new();
@@ -204,7 +204,7 @@ fn strange(files: &[(PathBuf, Metadata)], owner: u32) -> Vec<Failure> {
 }
 
 /// Finds problems of the folders above a file: a user who can write in one can replace the file.
-pub fn above(file: &Path) -> Vec<Failure> {
+pub(crate) fn above(file: &Path) -> Vec<Failure> {
     let real = file.canonicalize().unwrap_or_else(|_| file.to_owned());
     let folders: BTreeSet<&Path> =
         [file, &real].into_iter().flat_map(|file| file.ancestors().skip(1)).collect();
@@ -239,7 +239,7 @@ fn is_open(found: &Metadata) -> bool {
 }
 
 /// Problems of a file that decides what is done: a configuration or a program. `is` says what it does.
-pub fn of_deciding(file: &Path, is: &str) -> Vec<Failure> {
+pub(crate) fn of_deciding(file: &Path, is: &str) -> Vec<Failure> {
     let Ok(found) = file.metadata() else { return Vec::new() };
     let mut problems = above(file);
     if is_strangers(&found) {

@@ -10,8 +10,8 @@ use cryptoki::error::RvError;
 use cryptoki::mechanism::vendor_defined::VendorDefinedMechanism;
 use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::session::Session;
-use keystead::object::properties::ROTATION_DAYS;
-use keystead::object::vendor::{
+use keystead::internal::object::properties::ROTATION_DAYS;
+use keystead::internal::object::vendor::{
     CKA_KEYSTEAD_KEY_ID, CKA_KEYSTEAD_ROTATION_DAYS, CKM_KEYSTEAD_ROTATE,
 };
 
@@ -22,7 +22,7 @@ use keystead::object::vendor::{
 /// what is overdue without waiting for one.
 #[derive(Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("what").required(true).multiple(false).args(["key", "due"]))]
-pub struct Arguments {
+pub(crate) struct Arguments {
     #[command(flatten)]
     token: Token,
     /// The custom key's alias or key ID
@@ -40,7 +40,7 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    pub fn run(self, global: &Global) -> Result<(), Failure> {
+    pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         let session = self.token.log_in(global, Access::Change)?;
         let Some(name) = &self.key else { return overdue(global, &session) };
         let key = CustomKey::named(&session, name)?;

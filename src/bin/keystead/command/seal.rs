@@ -6,8 +6,8 @@ use crate::sealed_file::{Chunker, Header, Pieces};
 use crate::whole_file::{Input, Output, is_standard};
 use crate::{Failure, Global, output};
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
-use keystead::id::Id;
-use keystead::lc::random;
+use keystead::internal::id::Id;
+use keystead::internal::lc::random;
 use serde_json::json;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 /// The key is an AES key, generated or imported. The sealed file names it, and no other key opens it,
 /// even with the same material.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     #[command(flatten)]
     token: Token,
     /// The custom key's alias or key ID
@@ -31,7 +31,7 @@ pub struct Arguments {
 
 /// Where a result goes.
 #[derive(Debug, clap::Args)]
-pub struct Destination {
+pub(crate) struct Destination {
     /// Write to that file, which appears when all is done; - is standard output
     #[arg(long, short, default_value = "-", value_name = "FILE")]
     pub out: PathBuf,
@@ -41,7 +41,7 @@ pub struct Destination {
 }
 
 impl Arguments {
-    pub fn run(self, global: &Global) -> Result<(), Failure> {
+    pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         let session = self.token.log_in(global, Access::Look)?;
         let key = CustomKey::named(&session, &self.key)?;
         if is_standard(&self.to.out) && io::stdout().is_terminal() {
@@ -79,7 +79,7 @@ impl Arguments {
 }
 
 /// Shows the progress on a terminal.
-pub fn progress(what: &'static str, input: &Input) -> Result<ProgressBar, Failure> {
+pub(crate) fn progress(what: &'static str, input: &Input) -> Result<ProgressBar, Failure> {
     let template = "{msg:>10} {bar:30} {bytes}/{total_bytes} {eta}";
     let bar = match input.len() {
         Some(len) => ProgressBar::new(len)
@@ -91,7 +91,7 @@ pub fn progress(what: &'static str, input: &Input) -> Result<ProgressBar, Failur
 }
 
 /// Says what was done, unless the result itself went to standard output.
-pub fn report(
+pub(crate) fn report(
     global: &Global,
     done: &str,
     key: &CustomKey,

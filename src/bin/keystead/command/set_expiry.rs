@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 ///
 /// Material that is present keeps the expiry it has: importing it again gives it the new one.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     #[command(flatten)]
     token: Token,
     /// The custom key's alias or key ID
@@ -28,7 +28,7 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    pub fn run(self, global: &Global) -> Result<(), Failure> {
+    pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         let mut members = members(self.expires, self.expiry_action.as_deref())?;
         if members.is_empty() {
             members.insert("expires".to_owned(), Value::Null);
@@ -62,7 +62,10 @@ fn is_late(error: &cryptoki::error::Error) -> bool {
 }
 
 /// The members of a custom key's JSON that give it an expiry; none for never.
-pub fn members(expires: Expiry, action: Option<&str>) -> Result<Map<String, Value>, Failure> {
+pub(crate) fn members(
+    expires: Expiry,
+    action: Option<&str>,
+) -> Result<Map<String, Value>, Failure> {
     let (name, value) = match expires {
         Expiry::Never if action.is_some() => {
             return Err(Failure::new("it never expires, so that nothing happens at its expiry")

@@ -4,12 +4,12 @@ use crate::client::{Access, Token};
 use crate::keys::CustomKey;
 use crate::output::{self, printable};
 use crate::{Failure, Global, moment};
-use keystead::text::harmless;
+use keystead::internal::text::harmless;
 use serde_json::{Map, Value};
 
 /// Show everything about one custom key
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     #[command(flatten)]
     token: Token,
     /// The custom key's alias or key ID
@@ -17,7 +17,7 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    pub fn run(self, global: &Global) -> Result<(), Failure> {
+    pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         let session = self.token.log_in(global, Access::Look)?;
         let key = CustomKey::named(&session, &self.key)?;
         match &key.json {

@@ -3,18 +3,18 @@
 use crate::client::{Access, Token};
 use crate::keys::{CustomKey, vendor};
 use crate::{Failure, Global};
-use keystead::object::vendor::{CKA_KEYSTEAD_STATUS, STATUS_DISABLED, STATUS_ENABLED};
+use keystead::internal::object::vendor::{CKA_KEYSTEAD_STATUS, STATUS_DISABLED, STATUS_ENABLED};
 
 /// Let a disabled custom key be used again
 #[derive(Debug, clap::Args)]
-pub struct Enable {
+pub(crate) struct Enable {
     #[command(flatten)]
     which: Which,
 }
 
 /// Let a custom key not be used until it is enabled again; its material stays
 #[derive(Debug, clap::Args)]
-pub struct Disable {
+pub(crate) struct Disable {
     #[command(flatten)]
     which: Which,
 }
@@ -28,13 +28,13 @@ struct Which {
 }
 
 impl Enable {
-    pub fn run(self, global: &Global) -> Result<(), Failure> {
+    pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         self.which.set(global, STATUS_ENABLED, "enabled")
     }
 }
 
 impl Disable {
-    pub fn run(self, global: &Global) -> Result<(), Failure> {
+    pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         self.which.set(global, STATUS_DISABLED, "disabled")
     }
 }

@@ -2,8 +2,8 @@
 //! every hour.
 
 use crate::{Failure, Global, output};
-use keystead::config::Config;
-use keystead::wire::socket;
+use keystead::internal::config::Config;
+use keystead::internal::wire::socket;
 use serde_json::{Map, Value};
 use std::fmt::Write;
 use std::os::unix::fs::MetadataExt;
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// --user. Then: systemctl [--user] daemon-reload, and enable --now keystead.socket and
 /// keystead-sweep.timer. The system's units run as the owner of the store, root where there is none.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// Units for the user's own service manager
     #[arg(long)]
     user: bool,
@@ -66,7 +66,7 @@ WantedBy=timers.target
 ";
 
 impl Arguments {
-    pub fn run(self, global: &Global) -> Result<(), Failure> {
+    pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         let units = Units::of(&global.configuration()?, self.user)?.all();
         match self.output {
             Some(directory) => write_all(global, &directory, &units)?,

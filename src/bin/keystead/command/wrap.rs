@@ -5,8 +5,8 @@ use crate::new_file::NewFile;
 use crate::transfer::{self, Form};
 use crate::{Failure, Global, importing, keys, material, output};
 use clap::ValueEnum;
-use keystead::key::policy::WRAPPING_RSA;
-use keystead::lc::rsa::PublicKey;
+use keystead::internal::key::policy::WRAPPING_RSA;
+use keystead::internal::lc::rsa::PublicKey;
 use material::Format;
 use serde_json::json;
 use std::io::{self, IsTerminal};
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 ///
 /// This is the owner's side of an import, into a cloud's key service too.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// Where the material is; - is standard input
     #[arg(default_value = "-")]
     file: PathBuf,
@@ -44,7 +44,7 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    pub fn run(self, global: &Global) -> Result<(), Failure> {
+    pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         if self.kid.is_some() && self.form != Form::Byok {
             return Err(Failure::new("only a .byok file says how the import key is called")
                 .hint("--kid goes with --form byok"));

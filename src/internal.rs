@@ -1,0 +1,178 @@
+//! What the program and the tests use of the library, and nothing else: whatever is not here is for the
+//! library alone, so that the compiler finds what nobody uses. No promise to anybody is made by it.
+#![allow(missing_docs)]
+
+pub mod agent {
+    pub use crate::agent::{
+        Claim, Lock, Options, Recovered, await_lock, check_file_system, claim, claim_hearing,
+        listener, make, recover, serve,
+    };
+    pub mod allowance {
+        pub use crate::agent::allowance::{Allowance, lift_limits, shed};
+    }
+    pub mod audit {
+        pub use crate::agent::audit::{
+            Claimed, Entry, Event, Fault, Head, KEY, Kept, LogLine, Verified, entries, folder,
+            is_in, kept, verify,
+        };
+    }
+    pub mod backup {
+        pub use crate::agent::backup::{Backup, How, Restored, restore};
+    }
+}
+pub mod clock {
+    pub use crate::clock::{
+        Clock, Seconds, SystemClock, TOLERANCE, exact_timestamp, seconds_of_span, timestamp,
+    };
+}
+pub mod config {
+    pub use crate::config::{Config, Log, STORE_VARIABLE};
+    pub mod journal {
+        pub use crate::config::journal::{begin, open, open_for_agent, refused, repeat};
+    }
+}
+pub mod error {
+    pub use crate::error::{Error, Reason, Result};
+}
+pub mod id {
+    pub use crate::id::Id;
+}
+pub mod key {
+    pub use crate::key::{
+        Body, Event, ExpiryAction, Header, Material, Metadata, Numbered, Role, Status,
+    };
+    pub mod backup {
+        pub use crate::key::backup::{AROUND, BackupSealer, CHUNK, FRONT, PASSPHRASE_LENGTH};
+    }
+    pub mod pin {
+        pub use crate::key::pin::{Entry, PIN_LENGTH, Stretched};
+    }
+    pub mod policy {
+        pub use crate::key::policy::WRAPPING_RSA;
+    }
+    pub mod seal {
+        pub use crate::key::seal::{SealContext, TokenKey};
+    }
+    pub mod state {
+        pub use crate::key::state::{DAY, DELETION_DAYS};
+    }
+}
+pub mod lc {
+    pub mod aes {
+        pub use crate::lc::aes::AesKey;
+    }
+    pub mod digest {
+        pub use crate::lc::digest::{Digest, Hash};
+    }
+    pub mod ec {
+        pub use crate::lc::ec::{Curve, PrivateKey};
+    }
+    pub mod ed25519 {
+        pub use crate::lc::ed25519::PrivateKey;
+    }
+    pub mod kw {
+        pub use crate::lc::kw::{unwrap_padded, wrap_padded};
+    }
+    pub mod random {
+        pub use crate::lc::random::{bytes, secret};
+    }
+    pub mod rsa {
+        pub use crate::lc::rsa::{Components, Oaep, PrivateKey, PublicKey, max_oaep};
+    }
+    pub mod x25519 {
+        pub use crate::lc::x25519::PrivateKey;
+    }
+}
+pub mod mechanism {
+    pub use crate::mechanism::SEAL_AROUND;
+}
+pub mod module {
+    pub use crate::module::token_settings;
+}
+pub mod object {
+    pub use crate::object::Attributes;
+    pub mod import_only {
+        pub use crate::object::import_only::usages_of;
+    }
+    pub mod kinds {
+        pub use crate::object::kinds::{KINDS, Kind, bits, named};
+    }
+    pub mod properties {
+        pub use crate::object::properties::{PROPERTIES, ROTATION_DAYS};
+    }
+    pub mod property {
+        pub use crate::object::property::{MATERIAL, METADATA, Property, Set};
+    }
+    pub mod rule {
+        pub use crate::object::rule::ValueForm;
+    }
+    pub mod rules {
+        pub use crate::object::rules::{
+            CREATE, Change, DERIVE, GENERATE, RULES, UNWRAP, class_bit, rule,
+        };
+    }
+    pub mod vendor {
+        pub use crate::object::vendor::{
+            ACTION_ERASE, ACTION_READ_ONLY, APPLICATION, CKA_KEYSTEAD_CREATED_AT,
+            CKA_KEYSTEAD_CUSTODY, CKA_KEYSTEAD_DELETION_AT, CKA_KEYSTEAD_DESCRIPTION,
+            CKA_KEYSTEAD_EXPIRES_AT, CKA_KEYSTEAD_EXPIRY_ACTION, CKA_KEYSTEAD_IMPORT_ONLY,
+            CKA_KEYSTEAD_KEY_ID, CKA_KEYSTEAD_MATERIAL_STATE, CKA_KEYSTEAD_MATERIAL_VERSION,
+            CKA_KEYSTEAD_ORIGIN, CKA_KEYSTEAD_ROTATION_DAYS, CKA_KEYSTEAD_STATUS,
+            CKM_KEYSTEAD_ROTATE, CKM_KEYSTEAD_SEAL, MATERIAL_DELETED, MATERIAL_EXPIRED,
+            MATERIAL_NEVER, MATERIAL_PRESENT, MATERIAL_READABLE, ORIGIN_EXTERNAL, ORIGIN_GENERATED,
+            STATUS_DISABLED, STATUS_ENABLED, STATUS_PENDING_DELETION, STATUS_PENDING_IMPORT,
+        };
+    }
+    pub mod words {
+        pub use crate::object::words::{action, material, status};
+    }
+}
+pub mod presence {
+    pub use crate::presence::{check, check_place};
+}
+pub mod secret {
+    pub use crate::secret::Secret;
+}
+pub mod store {
+    pub use crate::store::snapshot;
+    pub mod cells {
+        pub use crate::store::cells::{NAME, PIN_CELLS, damage};
+    }
+}
+pub mod sys {
+    pub use crate::sys::{
+        close_inherited, group_named, ignore_size_signal, inherited, reset_signals,
+    };
+}
+pub mod text {
+    pub use crate::text::{MAX_TEXT, escaped, harmless, unescaped, unhex};
+}
+pub mod token {
+    pub use crate::token::{Settings, Slots, TRIES, TokenInfo, serial};
+}
+pub mod wire {
+    pub use crate::wire::{
+        AgentLocation, Change, Deadline, Expect, Link, PATIENCE, Request, Response, Stored,
+    };
+    pub mod frame {
+        pub use crate::wire::frame::{encode, receive, send};
+    }
+    pub mod message {
+        pub use crate::wire::message::{MAX_FRAME, MAX_UNPROVED, PROTOCOL, STORE_FORMAT};
+    }
+    pub mod page {
+        pub use crate::wire::page::starts;
+    }
+    pub mod process {
+        pub use crate::wire::process::AgentProcess;
+    }
+    pub mod proof {
+        pub use crate::wire::proof::{Credential, Nonce};
+    }
+    pub mod socket {
+        pub use crate::wire::socket::{NAME, Socket};
+    }
+    pub mod start {
+        pub use crate::wire::start::{READY, WORKING, detached};
+    }
+}
