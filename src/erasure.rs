@@ -1,4 +1,4 @@
-//! What has become of the secret under which material is encrypted: the one word for it in store, protocol
+//! The state of the secret under which material is encrypted: the one word for it in store, protocol
 //! and domain.
 
 use crate::clock::Seconds;

@@ -1,4 +1,4 @@
-//! Whether a directory holds a store. Only `keystead init`, `keystead restore` and `C_InitToken` make
+//! Finds out whether a directory holds a store. Only `keystead init`, `keystead restore` and `C_InitToken` make
 //! one; everybody else asks here first, so that a volume that is not mounted is told from an empty store.
 
 use crate::error::{Error, Reason, Result};

@@ -219,7 +219,7 @@ pub(crate) fn write_quietly(descriptor: impl AsFd, bytes: &[u8]) -> io::Result<u
     }
     let written = rustix::io::write(descriptor, bytes);
     for signal in [libc::SIGPIPE, libc::SIGXFSZ] {
-        // SAFETY: as above. A signal that somebody else raised before stays pending.
+        // SAFETY: as above. A signal that was raised before stays pending.
         unsafe {
             if libc::sigismember(&pending, signal) == 0 {
                 let none = libc::timespec { tv_sec: 0, tv_nsec: 0 };

@@ -1,4 +1,4 @@
-//! What a configuration file may say, and what is wrong with it when it says something else.
+//! The configuration file: the settings that it may have, and the error of one that it may not.
 
 use super::bad;
 use crate::error::Result;

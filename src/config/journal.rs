@@ -1,4 +1,4 @@
-//! The log: where records go, in a process that may be somebody else's.
+//! The log: the way of its records, in a process that may be another program's.
 //!
 //! No lock is taken and no descriptor kept: a forked child, or a program that closes what it does not
 //! know, logs on.

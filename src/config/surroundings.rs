@@ -1,4 +1,4 @@
-//! What a process finds around itself: the part of the environment that counts, its user, its home.
+//! The surroundings of a process: the part of the environment that counts, its user, its home.
 
 use crate::sys;
 use rustix::process::{Uid, geteuid};

@@ -1,5 +1,5 @@
-//! What every entry point does around its own work: stop panics, refuse a process in which
-//! `C_Initialize` has not been called (a forked child is one), turn errors into codes, and log them,
+//! The frame of every entry point: it stops panics, refuses a process in which
+//! `C_Initialize` has not been called (a forked child is one), turns errors into codes, and logs them,
 //! once, here.
 
 use crate::config::journal;

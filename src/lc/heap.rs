@@ -1,4 +1,4 @@
-//! Where AWS-LC's objects lie: on the heap, wiped as they are freed, and those that hold a key for long
+//! The memory of AWS-LC's objects: the heap, wiped as they are freed, and those that hold a key for long
 //! in the [vault](crate::sys::vault).
 //!
 //! A block begins with its size (8 bytes), as AWS-LC's own blocks do, so that it does not matter which of

@@ -1,4 +1,4 @@
-//! What all asymmetric keys share: AWS-LC's parsed key and its DER forms.
+//! The common part of all asymmetric keys: AWS-LC's parsed key and its DER forms.
 
 use super::heap::kept_private;
 use super::owned::Owned;

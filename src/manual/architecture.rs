@@ -32,8 +32,8 @@
 //! process has used go on working for it.
 //!
 //! Any number of processes and threads share a store. A process has at most 16 connections, a user 256 at
-//! once, and nobody is refused for that: who comes when there is no room waits until somebody idle has made
-//! some ([`agent`](crate::agent), `seats`). A process gives back what it has left idle for three seconds, but
+//! once, and nobody is refused for that: a process that comes when there is no room waits until an idle one
+//! has made some ([`agent`](crate::agent), `connections`). A process gives back what it has left idle for three seconds, but
 //! for its last connection, and looks whether a connection is still open before it uses it again. A request
 //! under way is never cut short for others.
 //!
@@ -70,8 +70,8 @@
 //! expires, a keyed fingerprint, and opaque search tags. A change by any process moves counters in a page that all
 //! modules map ([`wire::page`](crate::wire::page)), and is seen at their next `Init`.
 //!
-//! Each agent makes that page in memory, sealed so that nobody can cut it short, and hands it to whoever
-//! connects. A word in it is a robust futex of the agent's: when the agent dies, for whatever reason, the
+//! Each agent makes that page in memory, sealed so that nobody can cut it short, and hands it to each
+//! process that connects. A word in it is a robust futex of the agent's: when the agent dies, for whatever reason, the
 //! kernel marks it. Then a module reads at each `Init` from the file `generations` whose counters count
 //! (some microseconds instead of a load): as long as no other agent has started, nothing can have changed, and what
 //! it has kept holds. Where another has, or the file is damaged or gone, it asks the agent, and gets that

@@ -7,10 +7,10 @@
 //! ```
 //!
 //! A backup is one moment of a whole store, between two commits: its tokens, with their PINs and how
-//! often each was wrong, and all their objects. Whoever wrote a key before the backup began finds it
+//! often each was wrong, and all their objects. A key that was written before the backup began is
 //! there. It is sealed twice: as in the store, where private objects need their token's PIN, and the whole
-//! under the passphrase. Whoever has file and passphrase has what whoever reads the store's files has,
-//! and no more: they can guess PINs uncounted. The store's owner and root may make one; that needs no PIN,
+//! under the passphrase. A holder of file and passphrase has what a reader of the store's files has, and
+//! no more: both can guess PINs uncounted. The store's owner and root may make one; that needs no PIN,
 //! so a timer can.
 //!
 //! The bytes of the file are drawn in [`key::backup`](crate::key::backup), what they seal in

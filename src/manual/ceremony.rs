@@ -20,8 +20,8 @@
 //! `keystead import` and `import-many` make the public key object of a private key, for clients that find a
 //! pair by it before they log in (OpenSSH, GnuTLS): `CKA_PRIVATE` false, the alias as its label, the same
 //! `CKA_ID`. Public key and alias can then be read without a PIN, as the program says. An import that finds
-//! the object makes no second; `keystead rename` renames it; it stays when the material goes, until somebody
-//! destroys it. `--no-public-key` makes none. A client that unwraps the material itself makes it itself, too.
+//! the object makes no second; `keystead rename` renames it; it stays when the material goes, until it is
+//! destroyed. `--no-public-key` makes none. A client that unwraps the material itself makes it itself, too.
 //!
 //! # What an import key lets in
 //!
@@ -32,11 +32,11 @@
 //! What the private half unwraps becomes the material of a custom key. It is sensitive and does not
 //! leave, whatever the template says of that, also where the same material was there already and could be
 //! read. A session key, `CKA_KEYSTEAD_CUSTODY` false and a token without custody (unless the template asks
-//! for it) are `CKR_TEMPLATE_INCONSISTENT`, and the audit log says so. So whoever has the PIN and a wrapped
+//! for it) are `CKR_TEMPLATE_INCONSISTENT`, and the audit log says so. So a holder of the PIN and a wrapped
 //! file can import it, and not read it, if it is in a form that the pair takes (below). PKCS#1 v1.5 never opens anything under an import key.
 //!
-//! Any other key with `CKA_UNWRAP` imports too, and protects nothing by itself: whoever has it and a
-//! wrapped file may unwrap that into a session key and read it. A pair of `pkcs11-tool --keypairgen` is
+//! Any other key with `CKA_UNWRAP` imports too, and protects nothing by itself: its user may unwrap
+//! a wrapped file into a session key and read it. A pair of `pkcs11-tool --keypairgen` is
 //! one, and so are import keys that a store has from before this mark, for the rest of their 24 hours.
 //!
 //! # In one call, not in two
@@ -50,7 +50,7 @@
 //! pair for one kind of form, as clouds make theirs (by `CKA_ALLOWED_MECHANISMS` on the private half): for
 //! `oaep`, unless told otherwise, or `--form rsa-aes`, for all forms with a transport key, of which it opens
 //! none by itself. Wrap for a pair what it takes: of a file with a transport key that was made for a pair
-//! of the kind `oaep`, whoever has the file and the PIN can open the transport key as an AES key of its
+//! of the kind `oaep`, a holder of file and PIN can open the transport key as an AES key of its
 //! own, and the rest with that. The token cannot see the difference; nothing that was wrapped by OAEP alone
 //! is concerned, and no file for a pair of the kind `rsa-aes`. The pair that `keystead import` makes on the
 //! fly is of that kind.

@@ -1,7 +1,7 @@
 //! The log: what module, program and agent tell of what they do, and where.
 //!
 //! It is no proof of anything: that is the [audit log](crate::agent::audit), which is chained and always
-//! kept. The log is for whoever wants to know why something does not work.
+//! kept. The log is for a person who wants to know why something does not work.
 //!
 //! # Where it goes
 //!

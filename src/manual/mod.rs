@@ -1,4 +1,4 @@
-//! How Keystead works, for people.
+//! The manual of Keystead: how it works, for people.
 //!
 //! * [`architecture`]: the three parts, and the way of a call through them.
 //! * [`backup`]: what a backup holds, and what a restored one does not bring back.

@@ -28,7 +28,7 @@
 //! ciphertext and tag = AES-256-GCM(key, nonce: 12 zero bytes, associated data: header || caller's)
 //! ```
 //!
-//! Whoever holds a blob sees the key's ID, the version and how long the text is, and nothing else. The
+//! A holder of a blob sees the key's ID, the version and how long the text is, and nothing else. The
 //! nonce repeats and the key never does: it comes from 32 random bytes. The header's length is fixed,
 //! so header and caller's data cannot be taken for one another. A wrapped key is its value, a private key
 //! its PKCS#8 in DER, sealed in the same way. `tests/vectors/seal.json` has blobs that another

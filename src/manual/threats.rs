@@ -44,7 +44,7 @@
 //! | a key is in the memory of a process that has used it | until |
 //! |---|---|
 //! | the process itself destroys it | the end of that call |
-//! | somebody else deletes it, or it expires | the process's next call of any kind |
+//! | another process deletes it, or it expires | the process's next call of any kind |
 //! | the user logs out, the last session is closed, `C_Finalize` | the end of that call |
 //! | an operation with it is under way when it expires | the operation's end, or the first call a minute after the expiry |
 //! | an operation with it is under way when it is deleted | the next call: the operation does not go on |
@@ -94,8 +94,8 @@
 //!
 //! Every line's mac covers the line before, under a key in `audit/key` that only the store's owner can
 //! read, and the store knows the last line. So `keystead audit --verify` finds what was changed,
-//! removed, moved or cut off by whoever can write the files and not read that key: a careless hand, a
-//! log rotation gone wrong, a member of another group, a damaged disk, somebody who has only a copy. It
+//! removed, moved or cut off by a user who can write the files and not read that key: a careless hand, a
+//! log rotation gone wrong, a member of another group, a damaged disk, a thief who has only a copy. It
 //! proves nothing against the store's owner and root: they can read the key and write the whole chain
 //! anew. Against them, send the lines to another machine as they are written; the last mac, kept
 //! elsewhere, pins all lines before it.
@@ -110,7 +110,7 @@
 //! store. A store that was put back to an earlier day goes on after the last line of the file.
 //!
 //! A line names what it is about: the token's label, the key's alias at that time, user, process and program
-//! of whoever asked. These names stand in the log in the clear, for whoever can read the store's files, though
+//! of the caller. These names stand in the log in the clear, for every reader of the store's files, though
 //! the objects are sealed: an alias is no place for a secret. The program is the file that the process runs
 //! when it connects; of another user's process the agent sees only the name that it has given itself. An
 //! alias is known to the agent from the key's next change on where the key is older than this, or came
@@ -123,7 +123,7 @@
 //! program that has the PIN can tell less than it did; the count is for operators, not for proof.
 //!
 //! The agent begins a new file at 16 MiB (`audit-`, the number of its first line, `.jsonl`), and when
-//! somebody renames the one it writes. All files whose names begin with `audit` and contain `.jsonl`
+//! the one it writes is renamed. All files whose names begin with `audit` and contain `.jsonl`
 //! belong to the log, in the order of their lines; one that is moved out of the folder is missing.
 //!
 //! # What keeps a key in
@@ -149,7 +149,7 @@
 //! too, and where its template names no usage it only wraps, unwraps or derives, as the one it has says.
 //! This holds for every call that makes a key, copies and repeated imports included.
 //!
-//! Whoever may wrap and unwrap with one key can wrap a key that is sensitive and extractable, and unwrap
+//! A user who may wrap and unwrap with one key can wrap a key that is sensitive and extractable, and unwrap
 //! it as one that is not sensitive: PKCS#11 allows it. What prevents it is `CKA_WRAP_WITH_TRUSTED` on
 //! the key, without which the user makes a wrapping key for the purpose, and a trusted AES key that
 //! lacks `CKA_UNWRAP`, or whose `CKA_UNWRAP_TEMPLATE` says `CKA_SENSITIVE` true and `CKA_EXTRACTABLE`
@@ -182,7 +182,7 @@
 //! Of a blob that is not what it should be, `C_UnwrapKey` says nothing but `CKR_WRAPPED_KEY_INVALID`, or by its
 //! length alone and before it is opened `CKR_WRAPPED_KEY_LEN_RANGE`, which is no news to who sent it. Where
 //! a mechanism does not authenticate what it wraps, that alone is too much: a padding that is right for
-//! one forged blob in 256 gives the key, byte by byte, to whoever may only unwrap it. So:
+//! one forged blob in 256 gives the key, byte by byte, to a user who may only unwrap it. So:
 //!
 //! | mechanism | as a wrapping |
 //! |---|---|
@@ -193,7 +193,7 @@
 //! | `CKM_AES_KEY_WRAP_KWP`, `_PAD` | take a first half of the initial value, 4 bytes, but that of `CKM_AES_KEY_WRAP`, `A6A6A6A6`; a key that is or was trusted, or has a template of its own, takes the standard one only (`CKR_MECHANISM_PARAM_INVALID`) |
 //! | `CKM_RSA_PKCS_OAEP`, `CKM_KEYSTEAD_SEAL` | as they are |
 //!
-//! A template of its own protects nothing where the key does more than wrap and unwrap: whoever decrypts
+//! A template of its own protects nothing where the key does more than wrap and unwrap: a user who decrypts
 //! with it, or with an RSA key signs by `CKM_RSA_X_509`, opens by hand what was wrapped. Where no usage is
 //! named it has none of these; name none.
 //!

@@ -1,4 +1,4 @@
-//! What all AES mechanisms share, and `CKM_AES_KEY_GEN`: PKCS#11 3.1, "AES".
+//! The common part of all AES mechanisms, and `CKM_AES_KEY_GEN`: PKCS#11 3.1, "AES".
 
 use super::row::row;
 use super::{Params, Row};

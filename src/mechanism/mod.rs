@@ -1,4 +1,4 @@
-//! What the token can compute: one row for each mechanism, one file for each family.
+//! The mechanisms: one row for each mechanism, one file for each family.
 
 mod aes;
 mod aes_block;

@@ -1,4 +1,4 @@
-//! Which sessions hold keys: those alone have to be looked at when a login or a key ends, however many
+//! The sessions that hold keys: those alone have to be looked at when a login or a key ends, however many
 //! others are open.
 
 use std::collections::BTreeSet;

@@ -1,4 +1,4 @@
-//! What one call does to an operation under way: whole, update and final, for what transforms, what
+//! The steps of an operation under way: whole, update and final, for what transforms, what
 //! absorbs and what checks.
 
 use super::operation::StepOutcome;

@@ -100,7 +100,7 @@ fn hold(word: &AtomicU64, held: &SyncSender<bool>, ended: &Receiver<()>) {
         let thread = gettid().as_raw_nonzero().get().unsigned_abs();
         word.store(first_half(thread), Ordering::Release);
     }
-    // Whoever takes the word waits for this.
+    // The next taker of the word waits for this.
     let _told = held.send(holds);
     // The channel is closed when the word has been let go.
     let _closed = ended.recv();

@@ -153,7 +153,7 @@ impl Open {
         while lock.compare_exchange_weak(false, true, Ordering::Acquire, Ordering::Relaxed).is_err()
         {
             tries = tries.wrapping_add(1);
-            // Whoever holds it has a few instructions to go, unless another thread has taken its processor:
+            // Its holder has a few instructions to go, unless another thread has taken its processor:
             // this one, where it is a real-time thread, which does not yield to others.
             match tries {
                 _ if !tries.is_multiple_of(SPINS) => std::hint::spin_loop(),

@@ -1,4 +1,4 @@
-//! How long one call waits for the agent, whatever steps it takes: five seconds without a sign of life.
+//! The wait of one call for the agent, over all its steps: five seconds without a sign of life.
 
 use std::time::{Duration, Instant};
 

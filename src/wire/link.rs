@@ -356,7 +356,7 @@ impl Link {
         }
         match self.turn() {
             Some(turn) => {
-                // Somebody else's agent may have come meanwhile.
+                // Another process's agent may have come meanwhile.
                 if let Some(socket) = connect(deadline)? {
                     return Ok(Some(socket));
                 }

@@ -1,4 +1,4 @@
-//! What the module and the agent say to each other. Encoded with postcard; variants are only ever
+//! The messages between the module and the agent. Encoded with postcard; variants are only ever
 //! appended, so that a newer agent understands older modules.
 
 use super::Confidential;

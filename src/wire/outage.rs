@@ -1,4 +1,4 @@
-//! What a process knows of an agent that does not answer: for a while every call is told the same at
+//! The memory of a process of an agent that does not answer: for a while every call is told the same at
 //! once, then one tries again.
 
 use crate::error::{Error, Reason};

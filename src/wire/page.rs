@@ -2,7 +2,7 @@
 //! read and find out with two loads whether it still holds.
 //!
 //! Each agent makes its page in memory (`memfd_create(2)`), sealed so that it keeps its size, and hands
-//! it to whoever connects, to be read. All counters begin at one random number, the page's identity, so
+//! it to each process that connects, to be read. All counters begin at one random number, the page's identity, so
 //! that nothing that was read from another page compares equal. The file `generations` has the identity
 //! of the page that counts, written before its agent serves or changes anything, and what the next agent
 //! goes on from; nobody maps it. Words of 64 bits, in the machine's byte order:

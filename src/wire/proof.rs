@@ -1,4 +1,4 @@
-//! How a process that has logged in proves it again on each further connection, without the PIN:
+//! The proof of an earlier login on each further connection of a process, without the PIN:
 //! SCRAM's client proof (RFC 5802, section 3) over the connection's nonce, with HMAC-SHA-256.
 //!
 //! | | derived from | who knows it |
@@ -9,7 +9,7 @@
 //!
 //! signature = HMAC(stored key, `keystead v1 proof`, nonce, store, token, officer (1 byte), ticket);
 //! proof = key XOR signature. The agent takes its own signature off the proof and compares the hash of
-//! what is left with the stored key. So whoever has read the store's files proves nothing by that, a
+//! what is left with the stored key. So a reader of the store's files proves nothing by that, a
 //! proof is of no use on another connection, and a user's login does not prove the security officer's.
 
 use super::Confidential;

@@ -1,4 +1,4 @@
-//! Starting the agent from inside somebody else's process: who may, which program, and how to learn
+//! Starting the agent from inside another program's process: who may, which program, and how to learn
 //! whether it worked without leaving the host a child, a descriptor or a signal handler.
 //!
 //! The module runs `keystead agent --detach`, which starts the real agent in a session of its own and

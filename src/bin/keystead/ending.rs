@@ -1,4 +1,4 @@
-//! What is put right when a signal ends the program: a signal drops nothing. What was ignored when the
+//! The work that is owed when a signal ends the program: a signal drops nothing. What was ignored when the
 //! program began (`nohup`, a job in the background) stays ignored.
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};

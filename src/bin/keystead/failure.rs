@@ -1,4 +1,4 @@
-//! What a person reads when a command fails: an error, and a hint where there is something to do.
+//! The message of a command that fails: an error, and a hint where there is something to do.
 
 use keystead::internal::config::{STORE_VARIABLE, journal};
 use keystead::internal::error::{Error, Reason};

@@ -51,7 +51,7 @@ fn main() -> ExitCode {
     journal::begin();
     let done = match Arguments::try_parse() {
         Ok(Arguments { global, command }) => {
-            // What a background agent says is told on by whoever started it, with its own options.
+            // What a background agent says is told on by the process that started it, with its own options.
             let told_on = matches!(&command, Command::Agent(agent) if agent.in_background());
             command.run(&global, Arguments::command).map_err(|failure| match told_on {
                 true => failure,

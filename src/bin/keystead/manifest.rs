@@ -1,4 +1,4 @@
-//! What is to be imported together: the files of a directory, or the lines of a CSV manifest. Each is
+//! A manifest of imports: the files of a directory, or the lines of a CSV manifest. Each is
 //! read for itself, so that every wrong one can be named.
 
 use crate::Failure;

@@ -1,4 +1,4 @@
-//! What the security officer does goes to the agent, beside the module: choosing the token.
+//! Chooses the token for commands of the security officer, which go to the agent, beside the module.
 
 use crate::Failure;
 use keystead::internal::error::{Error, Reason};

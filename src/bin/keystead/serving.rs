@@ -1,4 +1,4 @@
-//! Who serves a store, for somebody who wants it to end.
+//! The process that serves a store, and the command that ends it.
 
 use keystead::internal::wire::process::AgentProcess;
 use keystead::internal::wire::socket::Socket;

@@ -1,4 +1,4 @@
-//! Which of standard input and output this program was started without. Rust opens /dev/null in their
+//! Standard input and output that this program was started without. Rust opens /dev/null in their
 //! place before `main`: what is written there would pass for delivered, and nothing for all there is.
 #![allow(unsafe_code)]
 

@@ -1,4 +1,4 @@
-//! What a command reads and writes as a stream: files, or standard input and output. A file that is
+//! The streams that a command reads and writes: files, or standard input and output. A file that is
 //! written appears under its name when it is complete, and never over another one unasked.
 
 use crate::ending::AtASignal;

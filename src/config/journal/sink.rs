@@ -1,4 +1,4 @@
-//! Where lines end up, in a process that may be somebody else's: neither a signal, a wait without end nor
+//! The destinations of the log's lines, in a process that may be another program's: neither a signal, a wait without end nor
 //! a line in another's file comes of them.
 
 use super::Log;

@@ -1,4 +1,4 @@
-//! What holds for every row: a split message gives what it gives whole, and what was encrypted or
+//! Properties of every row: a split message gives what it gives whole, and what was encrypted or
 //! wrapped comes back. A new row is tested the moment it stands in the table.
 
 mod speed;

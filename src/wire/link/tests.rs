@@ -151,7 +151,7 @@ fn a_connection_that_the_agent_has_closed_meanwhile_counts_as_no_try() {
     let link = fake.link();
     for closed in 0..3 {
         sweep(&link).unwrap();
-        // The agent hangs up on whoever asks for the clock.
+        // The agent hangs up on a process that asks for the clock.
         let mut connection = link.state().idle.pop().unwrap();
         frame::send(&mut connection.socket, &Request::Clock).unwrap();
         while connection.socket.is_quiet() {}

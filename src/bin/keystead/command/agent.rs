@@ -110,7 +110,7 @@ impl Arguments {
     ) -> Result<(), Failure> {
         let (lock, metrics) = (lock.with_records(config.store.clone()), config.metrics.clone());
         let grace = config.erase_grace();
-        // Whoever runs it otherwise gives it what it is meant to have.
+        // Run otherwise, it has what it is meant to have.
         let (linger, makes_way) = (config.linger, self.detached);
         let (idle, spare, patience) = (IDLE, SPARE, PATIENCE);
         let options = Options { linger, group, metrics, grace, idle, spare, patience, makes_way };
@@ -162,7 +162,7 @@ fn detach(config: &Config) -> Result<(), Failure> {
 }
 
 fn show_life() {
-    // Whoever has gone meanwhile waits no more.
+    // A process that has gone meanwhile waits no more.
     let _unread = writeln!(io::stdout(), "{WORKING}");
 }
 

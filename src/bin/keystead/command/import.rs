@@ -1,7 +1,7 @@
 //! `keystead import`: brings key material into a custom key, or compares it with what is there.
 //!
-//! The material takes the way that it takes into somebody else's device: it is wrapped here under an
-//! import key's public half, unless somebody has done so, and unwrapped by the token, so that it goes
+//! The material takes the way that it takes into another's device: it is wrapped here under an
+//! import key's public half, unless that was done elsewhere, and unwrapped by the token, so that it goes
 //! through no PKCS#11 call in the clear.
 
 use super::describe;

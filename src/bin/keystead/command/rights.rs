@@ -1,4 +1,4 @@
-//! Who else can reach what belongs to a store: its files, the folders above them, the configuration and
+//! Finds others who can reach what belongs to a store: its files, the folders above them, the configuration and
 //! the programs. `keystead doctor` says what may have leaked, and what helps.
 
 use crate::Failure;
@@ -144,7 +144,7 @@ fn chmod(mode: &str, directory: &Path, paths: &[PathBuf]) -> String {
 
 /// The directory first, then what is in it.
 fn gather(path: &Path, deep: usize, files: &mut Vec<(PathBuf, Metadata)>) {
-    // What cannot be looked at is somebody else's to look at.
+    // What cannot be looked at is for its owner to look at.
     let Ok(found) = path.symlink_metadata() else { return };
     let enter = found.is_dir() && deep > 0;
     files.push((path.to_owned(), found));

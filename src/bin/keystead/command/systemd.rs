@@ -1,4 +1,4 @@
-//! `keystead systemd`: the units that let systemd start the agent when somebody connects, and sweep
+//! `keystead systemd`: the units that let systemd start the agent at a connection, and sweep
 //! every hour.
 
 use crate::{Failure, Global, output};
@@ -103,7 +103,7 @@ struct Units {
     program: String,
     store: String,
     configuration: Option<String>,
-    /// The store's owner, where the system's service manager is to run as somebody else than root.
+    /// The store's owner, where the system's service manager is to run as another user than root.
     owner: Option<u32>,
     group: Option<String>,
     /// The file that the agent keeps beside the store's.

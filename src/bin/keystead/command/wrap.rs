@@ -1,4 +1,4 @@
-//! `keystead wrap`: wraps key material for somebody's import key, as it travels to a cloud, a device or
+//! `keystead wrap`: wraps key material for another's import key, as it travels to a cloud, a device or
 //! a token of Keystead. It needs no token, and makes none.
 
 use crate::new_file::NewFile;
