@@ -15,7 +15,7 @@ const REMAINS: [&str; 4] = ["db", "generations", "snapshot", "starting"];
 
 /// The entries that may lie in a directory in which a store can be made: those that a file system brings
 /// along, systemd's socket, the rest of a making that was cut short, and the log of a store that is gone.
-const HARMLESS: [&str; 8] = [
+const HARMLESS: [&str; 9] = [
     "lost+found",
     "agent.sock",
     "lock",
@@ -23,6 +23,7 @@ const HARMLESS: [&str; 8] = [
     "slots.new",
     "slots.restoring",
     "db.restoring",
+    "ballast",
     "audit",
 ];
 
@@ -136,6 +137,13 @@ mod tests {
         hold(folder.path(), &["lost+found", "agent.sock", "starting", "lock", "slots.new"]);
         let expected = "holds only agent.sock, lock, lost+found, slots.new, starting";
         assert!(said(check(folder.path())).ends_with(expected));
+        check_place(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn a_restoration_that_was_cut_short_can_be_begun_again() {
+        let folder = tempfile::tempdir().unwrap();
+        hold(folder.path(), &["ballast", "db.restoring", "lock", "slots.restoring", "starting"]);
         check_place(folder.path()).unwrap();
     }
 

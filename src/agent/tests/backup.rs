@@ -293,6 +293,7 @@ fn a_backup_with_a_cell_that_no_store_has_is_refused() {
         let how = How { living: None, clock: Arc::new(FixedClock::at(START)), grace: 0 };
         assert_eq!(reason(restore(&lock, &content, how)), Reason::BackupDamaged);
         assert!(!directory.path().join("db").exists());
+        crate::presence::check_place(directory.path()).unwrap();
     }
 }
 
