@@ -20,7 +20,7 @@ use crate::erasure::Erasure;
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::{Header, Role};
-use crate::store::cells::{self, EraseCell, FreshCell, NewContent, StoreIdentity};
+use crate::store::cells::{self, EraseCell, NewContent, StoreIdentity};
 use crate::store::{self, Cells, Need, Put, Room, Store, files, snapshot};
 use std::collections::HashMap;
 use std::fs;
@@ -178,9 +178,10 @@ impl<'a> Plan<'a> {
     fn in_empty(&self, lock: &Lock, incarnation: u64) -> Result<()> {
         let directory = lock.directory();
         let pin = |token: &Token| Some((token.slot, token.id, *self.tokens.get(&token.id)?));
-        let cells = self.records.iter().filter_map(|(record, _, erasure)| {
-            Some((record.cell.as_ref()?.number, fresh(*erasure)))
-        });
+        let cells = self
+            .records
+            .iter()
+            .filter_map(|(record, _, erasure)| Some((record.cell.as_ref()?.number, *erasure)));
         let store = &self.content.store;
         let restoring = NewContent {
             mark: self.mark,
@@ -282,14 +283,6 @@ fn row(
         };
     }
     put(keyspace::record(token, id), keyspace::encode(&row)?)
-}
-
-fn fresh(erasure: Erasure) -> FreshCell {
-    match erasure {
-        Erasure::Live => FreshCell::Secret,
-        Erasure::Deleted(since) => FreshCell::Deleted(since),
-        Erasure::Expired(since) => FreshCell::Expired(since),
-    }
 }
 
 /// Takes away what a restoration that was cut short has left.

@@ -70,7 +70,7 @@ fn a_cell_that_has_served_another_since_is_no_longer_the_old_records() {
     let commit = |world: &World| drop(world.user().commit(born(None)).unwrap());
     let replace = |world: &mut World| {
         world.user().commit(deletion(1, 1)).unwrap();
-        // FreshCell secrets for all cells that nobody claims.
+        // Fresh secrets for all cells that nobody claims.
         world.restart();
     };
     let mut world = put_back(commit, replace);

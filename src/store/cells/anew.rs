@@ -6,6 +6,7 @@ use super::file::write_whole;
 use super::identity::StoreIdentity;
 use super::{CellNumber, Cells, NAME, files, head};
 use crate::clock::Seconds;
+use crate::erasure::Erasure;
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use std::io::ErrorKind;
@@ -17,17 +18,6 @@ const UNFINISHED: &str = "slots.restoring";
 /// Beyond what a store's file would ever have, which is written whole: 1 GiB.
 const MOST_CELLS: CellNumber = 1 << 24;
 
-/// The content of an erase cell in a new file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FreshCell {
-    /// A secret that is made now.
-    Secret,
-    /// That material was deleted, at that second.
-    Deleted(Seconds),
-    /// That material had expired and was erased, at that second.
-    Expired(Seconds),
-}
-
 /// The content of a new file.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct NewContent {
@@ -37,8 +27,8 @@ pub(crate) struct NewContent {
     pub(crate) commits: u64,
     /// Slot, token and wrong PINs: security officer's, user's.
     pub(crate) pins: Vec<(u32, Id, (u8, u8))>,
-    /// The cells that records claim.
-    pub(crate) cells: Vec<(CellNumber, FreshCell)>,
+    /// The cells that records claim. Those that live get a secret that is made now.
+    pub(crate) cells: Vec<(CellNumber, Erasure)>,
 }
 
 impl Cells {
@@ -64,7 +54,7 @@ impl Cells {
                 return Err(Reason::BackupDamaged.detail(format_args!("there is no cell {number}")));
             }
             end = end.max(number.saturating_add(1));
-            cells.push((*number, fresh.cell()?));
+            cells.push((*number, erase_cell(*fresh)?));
         }
         let path = directory.join(UNFINISHED);
         write_whole(&path, end, &cells)?;
@@ -95,16 +85,15 @@ impl Cells {
     }
 }
 
-impl FreshCell {
-    fn cell(self) -> Result<Cell> {
-        Ok(match self {
-            Self::Secret => {
-                let mut secret = EraseSecret::default();
-                aws_lc_rs::rand::fill(&mut **secret).map_err(|_| Reason::General)?;
-                Cell::Live(secret)
-            }
-            Self::Deleted(since) => Cell::Deleted(since),
-            Self::Expired(since) => Cell::Expired(since),
-        })
-    }
+/// Returns the cell of a new file that says so.
+fn erase_cell(erasure: Erasure) -> Result<Cell> {
+    Ok(match erasure {
+        Erasure::Live => {
+            let mut secret = EraseSecret::default();
+            aws_lc_rs::rand::fill(&mut **secret).map_err(|_| Reason::General)?;
+            Cell::Live(secret)
+        }
+        Erasure::Deleted(since) => Cell::Deleted(since),
+        Erasure::Expired(since) => Cell::Expired(since),
+    })
 }

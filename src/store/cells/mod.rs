@@ -35,7 +35,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub(crate) use anew::{FreshCell, NewContent};
+pub(crate) use anew::NewContent;
 pub(crate) use commits::CommitCount;
 pub use damage::{Damage, damage};
 pub(crate) use erase::EraseCells;
