@@ -10,20 +10,23 @@
 //! One deadline holds for a call, whatever steps it takes. After an agent that gave no sign of life
 //! until then, every call is told the same for a while.
 
+mod connecting;
+mod greeting;
+mod state;
+
 use super::deadline::{Deadline, PATIENCE};
 use super::frame;
-use super::message::{MAX_FRAME, PROTOCOL, Request, Response, STORE_FORMAT};
-use super::outage::Outage;
+use super::message::{MAX_FRAME, Request, Response};
 use super::page::Page;
-use super::proof::{Credential, Nonce};
+use super::proof::Credential;
 use super::socket::{Socket, silent};
 use super::start::{self, AgentLocation};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::presence;
+use state::{Connection, State};
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -33,9 +36,6 @@ pub(crate) const MOST: usize = 16;
 
 /// The longest wait for an agent whose answer does not matter.
 const HASTE: Duration = Duration::from_secs(1);
-
-/// The time that an unused connection is kept, beside the last one.
-const SPARE: Duration = Duration::from_secs(3);
 
 /// The most times that a request is sent: on a kept connection, on a new one, and once more where an
 /// agent that was about to end still took the new one.
@@ -50,67 +50,6 @@ pub struct Link {
     started: Condvar,
     store: OnceLock<Id>,
     page: OnceLock<Arc<Page>>,
-}
-
-struct State {
-    idle: Vec<Connection>,
-    taken: usize,
-    /// Moves with `proofs`; a connection from an earlier epoch is of no use.
-    epoch: u64,
-    proofs: BTreeMap<Id, Arc<Credential>>,
-    incarnation: u64,
-    /// Set while a thread is starting the agent.
-    starting: bool,
-    not_started: Option<Error>,
-    /// The time of the agent's last sign of life.
-    heard: Instant,
-    outage: Outage,
-    /// The same of what could be left unsaid.
-    unheard: Outage,
-}
-
-impl State {
-    fn new() -> Self {
-        Self {
-            idle: Vec::new(),
-            taken: 0,
-            epoch: 0,
-            proofs: BTreeMap::new(),
-            incarnation: 0,
-            starting: false,
-            not_started: None,
-            heard: Instant::now(),
-            outage: Outage::default(),
-            unheard: Outage::default(),
-        }
-    }
-
-    /// Notes a sign of life.
-    fn hear(&mut self, at: Instant) {
-        self.heard = at;
-        self.outage.end();
-        self.unheard.end();
-    }
-}
-
-impl State {
-    /// The connection that was used last, if it is still good; the agent closes what it needs for others.
-    /// What has been idle for a while is given back.
-    fn idle(&mut self) -> Option<Connection> {
-        let mut last = self.idle.pop();
-        while last.as_mut().is_some_and(|connection| !connection.socket.is_quiet()) {
-            last = self.idle.pop();
-        }
-        self.idle.retain(|connection| connection.used.elapsed() < SPARE);
-        last
-    }
-}
-
-struct Connection {
-    socket: Socket,
-    epoch: u64,
-    /// The time of its last use.
-    used: Instant,
 }
 
 impl Link {
@@ -170,13 +109,13 @@ impl Link {
     fn try_to_ask(&self, request: &Request, deadline: &mut Deadline) -> Result<Response> {
         let mut failure = io::Error::from(ErrorKind::NotConnected);
         for _ in 0..TRIES {
-            let mut seat = self.seat(deadline)?;
-            let connection = seat.connection(deadline)?;
+            let mut lease = self.lease(deadline)?;
+            let connection = lease.connection(deadline)?;
             let answer = self.exchange(&mut connection.socket, request, deadline);
             let told = answer.as_ref().err().map(|failure| self.lost(failure, &connection.socket));
             if matches!(request, Request::Login { .. }) {
                 // It has proved more than other connections, whatever becomes of the login here.
-                seat.connection = None;
+                lease.connection = None;
             }
             match answer {
                 Ok(response) => return Ok(response),
@@ -185,7 +124,7 @@ impl Link {
             if failure.kind() == ErrorKind::InvalidInput {
                 return Err(Reason::FunctionFailed.detail(failure));
             }
-            seat.abandon();
+            lease.abandon();
             if let Some(told) = told.filter(|_| !is_broken(&failure)) {
                 return Err(told);
             }
@@ -252,7 +191,7 @@ impl Link {
 
     /// Connects to the agent, so that the page is that of the one which serves now.
     pub fn renew_page(&self) -> Result<()> {
-        self.in_time(|deadline| self.seat(deadline)?.connection(deadline).map(drop))
+        self.in_time(|deadline| self.lease(deadline)?.connection(deadline).map(drop))
     }
 
     /// The store's identity and its incarnation, as the agent last told.
@@ -294,15 +233,15 @@ impl Link {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a place among the connections.
-    fn seat(&self, deadline: &mut Deadline) -> Result<Seat<'_>> {
+    /// Waits for the right to a connection.
+    fn lease(&self, deadline: &mut Deadline) -> Result<Lease<'_>> {
         let mut state = self.state();
         while state.taken >= MOST {
             state = self.wait(&self.returned, state, deadline)?;
         }
         state.taken += 1;
         let connection = state.idle();
-        Ok(Seat { link: self, connection })
+        Ok(Lease { link: self, connection })
     }
 
     /// Waits for another thread, as long as it hears from the agent.
@@ -322,73 +261,6 @@ impl Link {
             Some(error) => Err(error),
             None => Ok(state),
         }
-    }
-
-    fn connect(&self, deadline: &mut Deadline) -> Result<Connection> {
-        let mut failure = io::Error::other("it ends before it can be asked anything");
-        for _ in 0..TRIES {
-            let Some(mut socket) = self.reach(deadline)? else { continue };
-            match self.greet(&mut socket, deadline) {
-                Ok(greeted) => {
-                    return greeted.map(|epoch| Connection { socket, epoch, used: Instant::now() });
-                }
-                Err(error) if is_broken(&error) => failure = error,
-                Err(error) => return Err(self.lost(&error, &socket)),
-            }
-        }
-        Err(Reason::AgentLost.detail(failure))
-    }
-
-    fn lost(&self, failure: &io::Error, socket: &Socket) -> Error {
-        match failure.kind() {
-            ErrorKind::TimedOut => silent(&self.location.directory, Some(socket)),
-            _ => Reason::AgentLost.detail(failure),
-        }
-    }
-
-    /// Connects to the agent that serves the store; none where the agent started here has ended already.
-    fn reach(&self, deadline: &mut Deadline) -> Result<Option<Socket>> {
-        self.check_there()?;
-        let connect =
-            |deadline: &Deadline| Socket::connect(&self.location.directory, deadline.end());
-        if let Some(socket) = connect(deadline)? {
-            return Ok(Some(socket));
-        }
-        match self.turn() {
-            Some(turn) => {
-                // Another process's agent may have come meanwhile.
-                if let Some(socket) = connect(deadline)? {
-                    return Ok(Some(socket));
-                }
-                let started = self.start(deadline);
-                turn.ends(started)?;
-            }
-            None => self.await_start(deadline)?,
-        }
-        connect(deadline)
-    }
-
-    fn start(&self, deadline: &mut Deadline) -> Result<()> {
-        start::agent(&self.location, deadline, || self.heard())
-    }
-
-    /// Chooses one of several threads that find no agent to start it.
-    fn turn(&self) -> Option<Turn<'_>> {
-        let mut state = self.state();
-        if state.starting {
-            return None;
-        }
-        (state.starting, state.not_started) = (true, None);
-        Some(Turn(self))
-    }
-
-    /// The others share what comes of it.
-    fn await_start(&self, deadline: &mut Deadline) -> Result<()> {
-        let mut state = self.state();
-        while state.starting {
-            state = self.wait(&self.started, state, deadline)?;
-        }
-        state.not_started.clone().map_or(Ok(()), Err)
     }
 
     /// Notes a sign of life.
@@ -430,88 +302,15 @@ impl Link {
             None => error,
         }
     }
-
-    /// Says hello and proves the logins of this process; as of which epoch. The outer error is the
-    /// connection's.
-    fn greet(&self, socket: &mut Socket, deadline: &mut Deadline) -> io::Result<Result<u64>> {
-        let hello = Request::Hello { protocol: PROTOCOL, store_format: STORE_FORMAT };
-        let answer = self.exchange(socket, &hello, deadline)?;
-        let (store, nonce) = match self.meet(answer, socket.take_handed()) {
-            Ok(met) => met,
-            Err(error) if error.reason() == Reason::AgentLost => {
-                return Err(io::Error::new(ErrorKind::ConnectionAborted, error));
-            }
-            Err(error) => return Ok(Err(error)),
-        };
-        let (epoch, proofs) = {
-            let state = self.state();
-            (state.epoch, state.proofs.clone())
-        };
-        for (token, credential) in proofs {
-            let proof = credential.proof(nonce, store, token);
-            let prove = Request::Prove { token, officer: credential.officer, proof };
-            if let Response::Refused(error) = self.exchange(socket, &prove, deadline)? {
-                log::debug!(
-                    "the proof for token {token} is refused ({error}), and so will be what needs it"
-                );
-            }
-        }
-        Ok(Ok(epoch))
-    }
-
-    /// Takes note of the store, and of the page where it is another agent's. Fails with
-    /// [`Reason::AgentLost`] where the agent is gone already and another has come.
-    fn meet(&self, answer: Response, handed: Option<OwnedFd>) -> Result<(Id, Nonce)> {
-        let (store, incarnation, nonce, page) = match answer {
-            Response::Welcome { store, incarnation, nonce, page, .. } => {
-                (store, incarnation, nonce, page)
-            }
-            Response::Refused(error) => return Err(error),
-            _ => {
-                return Err(
-                    Reason::AgentRefuses.detail("it answers a greeting with something else")
-                );
-            }
-        };
-        if *self.store.get_or_init(|| store) != store {
-            return Err(Reason::AgentRefuses.detail(format_args!(
-                "{} holds another store than when this process began to use it",
-                self.location.directory.display()
-            )));
-        }
-        self.take_page(page, handed)?;
-        self.state().incarnation = incarnation;
-        Ok((store, nonce))
-    }
-
-    fn take_page(&self, identity: u64, handed: Option<OwnedFd>) -> Result<()> {
-        if self.page.get().is_some_and(|page| page.identity() == identity) {
-            return Ok(());
-        }
-        let handed = handed.ok_or_else(|| {
-            let short = io::Error::from_raw_os_error(libc::EMFILE);
-            let place = self.location.directory.display();
-            Reason::AgentAbsent.detail(format_args!("{place}: its page was not received: {short}"))
-        })?;
-        match self.page.get() {
-            Some(page) => page.replace(&handed),
-            None => {
-                let page = Arc::new(Page::new(&self.location.directory, &handed)?);
-                // Another thread may have been first, with the page of another agent.
-                let first = self.page.get_or_init(|| page);
-                if first.identity() == identity { Ok(()) } else { first.replace(&handed) }
-            }
-        }
-    }
 }
 
 /// A caller's right to one connection. Given up with it; the connection goes back if it is still good.
-struct Seat<'a> {
+struct Lease<'a> {
     link: &'a Link,
     connection: Option<Connection>,
 }
 
-impl Seat<'_> {
+impl Lease<'_> {
     fn connection(&mut self, deadline: &mut Deadline) -> Result<&mut Connection> {
         match &mut self.connection {
             Some(connection) => Ok(connection),
@@ -527,7 +326,7 @@ impl Seat<'_> {
     }
 }
 
-impl Drop for Seat<'_> {
+impl Drop for Lease<'_> {
     fn drop(&mut self) {
         let mut state = self.link.state();
         state.taken -= 1;
@@ -540,23 +339,6 @@ impl Drop for Seat<'_> {
         drop(state);
         drop(outdated);
         self.link.returned.notify_one();
-    }
-}
-
-/// A thread's turn to start the agent.
-struct Turn<'a>(&'a Link);
-
-impl Turn<'_> {
-    fn ends(self, started: Result<()>) -> Result<()> {
-        self.0.state().not_started = started.as_ref().err().cloned();
-        started
-    }
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        self.0.state().starting = false;
-        self.0.started.notify_all();
     }
 }
 

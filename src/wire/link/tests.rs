@@ -172,7 +172,7 @@ fn connections_that_nobody_has_used_for_a_while_are_given_back() {
             scope.spawn(|| sweep(&link).unwrap());
         }
     });
-    let long_ago = std::time::Instant::now().checked_sub(super::SPARE).unwrap();
+    let long_ago = std::time::Instant::now().checked_sub(super::state::SPARE).unwrap();
     link.state().idle.iter_mut().for_each(|connection| connection.used = long_ago);
     sweep(&link).unwrap();
     assert_eq!(link.state().idle.len(), 1);

@@ -1,0 +1,164 @@
+//! Starting scripts in place of agents.
+
+use super::{AgentLocation, Deadline, Duration, PATIENCE, PROGRAM, beside, file_at, own_file};
+use crate::error::Reason;
+use std::path::{Path, PathBuf};
+
+/// A store directory and a program that does what `script` says. A process of its own writes the
+/// program: a descriptor for writing that a child of another test held would keep it from running.
+fn location(script: &str) -> (tempfile::TempDir, AgentLocation) {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("agent");
+    let write = "printf '#!/bin/sh\n%s\n' \"$2\" > \"$1\" && chmod 700 \"$1\"";
+    let mut shell = std::process::Command::new("sh");
+    let written = shell.args(["-c", write, "sh"]).arg(&program).arg(script).status().unwrap();
+    assert!(written.success());
+    let directory = folder.path().join("store");
+    (folder, AgentLocation { directory, program: Some(program), configuration: None })
+}
+
+fn agent(location: &AgentLocation) -> crate::error::Result<()> {
+    super::agent(location, &mut Deadline::new(PATIENCE), || ())
+}
+
+fn failure(location: &AgentLocation) -> String {
+    let error = agent(location).unwrap_err();
+    assert_eq!(error.reason(), Reason::AgentAbsent);
+    error.to_string()
+}
+
+#[test]
+fn an_agent_that_says_ready_has_started() {
+    let (_folder, location) = location("echo warming up; echo ready");
+    agent(&location).unwrap();
+}
+
+#[test]
+fn what_a_failing_agent_says_is_the_error() {
+    let said = format!("keystead: error: {}: the disk is full", Reason::AgentAbsent.text());
+    let (_folder, location) = location(&format!("echo \"{said}\" >&2; exit 1"));
+    let text = failure(&location);
+    assert_eq!(text, format!("{}: the disk is full", Reason::AgentAbsent.text()));
+}
+
+#[test]
+fn the_hint_of_a_failing_agent_follows_what_failed() {
+    let script = "echo 'keystead: error: others write' >&2; echo 'keystead: hint: chmod; now' >&2";
+    let (_folder, location) = location(script);
+    let text = failure(&location);
+    assert_eq!(text, format!("{}: others write; chmod, now", Reason::AgentAbsent.text()));
+}
+
+#[test]
+fn a_full_disk_is_told_from_other_reasons() {
+    let said = Reason::StoreFull.detail("/store/db: No space left on device").to_string();
+    let (_folder, location) = location(&format!("echo \"keystead: error: {said}\" >&2; exit 1"));
+    let error = agent(&location).unwrap_err();
+    assert_eq!((error.reason(), error.to_string()), (Reason::StoreFull, said));
+}
+
+#[test]
+fn the_error_of_a_failing_agent_is_told_without_its_log() {
+    let script = "echo 'WARN it is late' >&2; echo 'keystead: error: too late' >&2; exit 1";
+    let (_folder, location) = location(script);
+    assert_eq!(failure(&location), format!("{}: too late", Reason::AgentAbsent.text()));
+}
+
+#[test]
+fn an_agent_that_is_killed_as_it_starts_is_started_again() {
+    let script = "echo x >> $4.starts; test -s $4.there && echo ready; echo x > $4.there";
+    let (folder, location) = location(script);
+    agent(&location).unwrap();
+    let starts = std::fs::read_to_string(folder.path().join("store.starts")).unwrap();
+    assert_eq!(starts.lines().count(), 2);
+}
+
+#[test]
+fn an_agent_that_says_nothing_is_named() {
+    let (_folder, location) = location("exit 3");
+    assert!(failure(&location).contains("agent ended without saying why"));
+}
+
+/// Runs a program with half a second's patience; returns its failure and the number of its signs of
+/// life.
+fn within_half_a_second(script: &str) -> (Option<String>, usize) {
+    let (_folder, location) = location(script);
+    let mut heard = 0;
+    let mut deadline = Deadline::new(Duration::from_millis(500));
+    let started = super::agent(&location, &mut deadline, || heard += 1);
+    (started.err().map(|error| error.to_string()), heard)
+}
+
+#[test]
+fn a_program_that_says_nothing_is_given_up_and_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("process");
+    let script = format!("echo $$ > {}; exec sleep 60", file.display());
+    let (failed, heard) = within_half_a_second(&script);
+    let failed = failed.unwrap();
+    assert!(failed.ends_with("agent: it takes too long to start") && heard == 0, "{failed}");
+    let process = std::fs::read_to_string(file).unwrap();
+    assert!(!Path::new("/proc").join(process.trim()).exists(), "it is gone, no zombie either");
+}
+
+#[test]
+fn a_program_that_works_is_waited_for() {
+    let works = "for i in 1 2 3 4; do sleep 0.3; echo working; done; echo ready";
+    assert_eq!(within_half_a_second(works), (None, 4));
+    let (failed, heard) = within_half_a_second(&works.replace("ready", "no; exit 1"));
+    assert!(failed.unwrap().ends_with(": no") && heard == 4);
+}
+
+#[test]
+fn a_program_that_prints_rubbish_is_given_up_and_ended() {
+    let (failed, heard) = within_half_a_second("trap '' PIPE; while :; do echo y; done");
+    let failed = failed.unwrap();
+    assert!(failed.contains(": y, y, y") && failed.ends_with('…') && heard == 0);
+    let dribbles = "while :; do printf w; sleep 0.1; done";
+    let (failed, _) = within_half_a_second(dribbles);
+    assert!(failed.unwrap().contains("too long"));
+}
+
+#[test]
+fn a_program_that_is_not_there_is_named() {
+    let (folder, mut location) = location("");
+    location.program = Some(folder.path().join("nowhere"));
+    assert!(failure(&location).contains("nowhere"));
+}
+
+#[test]
+fn the_agent_gets_a_clean_environment_and_absolute_arguments() {
+    let (folder, mut location) = location("{ env; pwd; echo \"$@\"; } > \"$4.out\"; echo ready");
+    location.configuration = Some("/etc/file.toml".into());
+    agent(&location).unwrap();
+    let seen = std::fs::read_to_string(folder.path().join("store.out")).unwrap();
+    let store = location.directory.display();
+    let arguments = format!("agent --detach --store {store} --config /etc/file.toml");
+    assert!(seen.lines().any(|line| line == arguments), "{seen}");
+    assert!(seen.lines().any(|line| line == "/"), "{seen}");
+    assert!(!seen.contains("CARGO"), "{seen}");
+}
+
+#[test]
+fn a_file_in_the_stores_place_is_refused() {
+    let (folder, mut location) = location("echo ready");
+    location.directory = folder.path().join("agent");
+    assert!(failure(&location).contains("is not a directory"));
+}
+
+#[test]
+fn the_program_is_looked_for_beside_the_code() {
+    let of = |path: &str| beside(Path::new(path));
+    assert_eq!(of("/usr/lib/libkeystead.so"), Some(PathBuf::from("/usr/lib").join(PROGRAM)));
+    assert_eq!(of("/t/debug/deps/test-1"), Some(PathBuf::from("/t/debug").join(PROGRAM)));
+    assert_eq!(own_file(), std::env::current_exe().ok());
+}
+
+#[test]
+fn mappings_name_the_file_at_an_address() {
+    let maps = "1000-2000 r-xp 00000000 fe:00 12    /usr/lib/a b.so (deleted)\n\
+                2000-3000 rw-p 00000000 00:00 0 \n";
+    assert_eq!(file_at(maps, 0x1FFF), Some("/usr/lib/a b.so".into()));
+    assert_eq!(file_at(maps, 0x2000), None);
+    assert_eq!(file_at(maps, 0x0FFF), None);
+}
