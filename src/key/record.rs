@@ -87,7 +87,7 @@ impl Header {
     }
 
     /// Returns whether there is a secret or private key in the record: then its sealed part goes through an
-    /// erase slot, and is read only after a login, though it may be a public object's.
+    /// erase cell, and is read only after a login, though it may be a public object's.
     pub fn holds_key(&self) -> bool {
         matches!(self.role, Role::Material { .. } | Role::Object { holds_key: true })
     }

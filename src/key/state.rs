@@ -191,7 +191,7 @@ impl State {
         matches!(self.material, Material::Present | Material::Readable)
     }
 
-    /// Returns the state as the erase slot and the time `now` (never before the store's high-water mark)
+    /// Returns the state as the erase cell and the time `now` (never before the store's high-water mark)
     /// leave it.
     pub fn narrow(mut self, erasure: Erasure, now: Seconds) -> Self {
         if !self.has_material() {

@@ -107,7 +107,7 @@ impl Token {
         if custom { self.audited(key, done) } else { done }
     }
 
-    /// Has a refused import in the audit log, under the custom key that it was for. It is refused all the
+    /// Reports a refused import to the audit log, under the custom key that it was for. It is refused all the
     /// same where that fails.
     pub(super) fn audited<R>(&self, key: Option<Id>, imported: Result<R>) -> Result<R> {
         let Err(failure) = &imported else { return imported };

@@ -310,7 +310,7 @@ impl Loaded {
             sensitive: body.attributes.flag(CKA_SENSITIVE),
             extractable: body.attributes.flag(CKA_EXTRACTABLE),
             always_authenticate: body.attributes.flag(CKA_ALWAYS_AUTHENTICATE),
-            // Narrowed by the slot alone: the key's expiry is compared with the time at each use.
+            // Narrowed by the erase cell alone: the key's expiry is compared with the time at each use.
             state: self.custom_key().map(|(_, key)| key.state(0)),
             expiry: self.header.expiry,
             rotation_due: self.rotation_due(),

@@ -217,10 +217,10 @@ impl Token {
 }
 
 /// Returns what became of material that is gone.
-fn ended(slot: Erasure) -> String {
+fn ended(erasure: Erasure) -> String {
     let at =
         |second| exact_timestamp(second).map_or_else(|_| second.to_string(), |at| at.to_string());
-    match slot {
+    match erasure {
         Erasure::Live => "gone".to_owned(),
         Erasure::Deleted(second) => format!("deleted at {}", at(second)),
         Erasure::Expired(second) => format!("expired at {}", at(second)),
