@@ -41,10 +41,12 @@ fn a_new_connection_takes_the_place_of_the_longest_idle_one_and_never_of_a_busy_
     let mut busy = user(&world);
     let mut first = user(&world);
     assert!(works(&mut first));
-    let mut others: Vec<Peer> = (2..PER_USER).map(|_| user(&world)).collect();
-    assert!(others.iter_mut().all(works));
-    // As late as it can be: the agent waits some seconds for the rest of a frame, and no longer.
+    let mut others: Vec<Peer> = (2..PER_USER - 30).map(|_| user(&world)).collect();
+    // Late, for the agent waits some seconds for the rest of a frame, and no longer; and some connections
+    // before it counts, so that it has been read by then.
     busy.0.write_all(&[1]).unwrap();
+    others.extend((0..30).map(|_| user(&world)));
+    assert!(others.iter_mut().all(works));
     let mut surplus: Vec<Peer> = (0..50).map(|_| user(&world)).collect();
     assert!(surplus.iter_mut().all(works));
     assert!(is_hung_up_on(&mut first));
