@@ -29,7 +29,7 @@ pub(super) enum Destination {
     Ordinary(Ordinary),
     /// To the custom key that the template names. If it names none: to one that has lost just this
     /// material, or else to a new one.
-    CustomKey(Option<Target>),
+    CustomKey(Option<Box<Target>>),
 }
 
 /// The decision about an ordinary object.
@@ -92,7 +92,7 @@ impl Token {
         let target = self.audited(None, self.may_keep_custody(caller).and_then(|()| named()))?;
         let checked = self.check_target(template, request, target.as_ref());
         self.audited(target.as_ref().map(|target| target.id), checked)?;
-        let destination = Destination::CustomKey(target);
+        let destination = Destination::CustomKey(target.map(Box::new));
         Ok(Import { kind, template, request, destination })
     }
 

@@ -50,7 +50,7 @@ impl Token {
                 self.check_same_material(kind, &ordinary, &material)?;
                 return self.keep(caller, attributes, material, ordinary.expiry);
             }
-            Destination::CustomKey(target) => Some(target),
+            Destination::CustomKey(target) => Some(target.map(|target| *target)),
         };
         self.may_trust(&attributes)?;
         if template.flag(CKA_DESTROYABLE)? == Some(false) {

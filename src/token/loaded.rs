@@ -41,7 +41,7 @@ pub enum RecordContent {
     /// An ordinary object.
     Object(ObjectBody),
     /// A custom key's metadata.
-    CustomKey(CustomKey),
+    CustomKey(Box<CustomKey>),
     /// A custom key's material, beside its metadata.
     Material(ObjectBody, Box<Owner>),
 }

@@ -131,7 +131,7 @@ impl Token {
         let content = match (&header.role, owner) {
             (Role::Object { .. }, _) => RecordContent::Object(object_body(&header, &opened)?),
             (Role::CustomKey(_), _) => {
-                RecordContent::CustomKey(custom_key(stored, &header, &opened)?)
+                RecordContent::CustomKey(Box::new(custom_key(stored, &header, &opened)?))
             }
             (Role::Material { .. }, Some(owner)) => {
                 let owner_header = Header::decode(&owner.header)?;

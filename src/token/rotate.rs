@@ -141,7 +141,7 @@ impl Token {
         let loaded = self.load(id)?.ok_or_else(unknown)?;
         match &loaded.content {
             RecordContent::CustomKey(key) => {
-                let key = key.clone();
+                let key = CustomKey::clone(key);
                 Ok((loaded, key))
             }
             RecordContent::Object(_) | RecordContent::Material(..) => Err(unknown()),
