@@ -4,7 +4,7 @@
 use crate::keys::vendor;
 use crate::transfer::{Form, Transfer};
 use crate::{Failure, rsa_aes};
-use cryptoki::error::Error;
+use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::rsa::{PkcsMgfType, PkcsOaepParams, PkcsOaepSource};
 use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
@@ -115,17 +115,12 @@ impl ImportKey {
         }
     }
 
-    /// Keeps, of pairs that are made with one label or ID at once, none that sees another.
-    pub(crate) fn check_only(
-        &self,
-        session: &Session,
-        label: &str,
-        id: &[u8],
-    ) -> Result<(), Failure> {
+    /// Fails where another pair has the label or ID: of pairs that are made at once, none that sees another
+    /// is to be kept.
+    pub(crate) fn check_only(session: &Session, label: &str, id: &[u8]) -> Result<(), Failure> {
         if Self::all_named(session, label)?.len() < 2 && private_keys(session, id)?.len() < 2 {
             return Ok(());
         }
-        self.destroy(session)?;
         let told = format_args!("another import key {label:?} was made at the same time");
         Err(Failure::new(told).hint("run it again, with a --label and an --id of its own"))
     }
@@ -138,7 +133,11 @@ impl ImportKey {
         let label_attribute = Attribute::Label(label.as_bytes().to_vec());
         let mut found = Vec::new();
         for public in half(ObjectClass::PUBLIC_KEY, Attribute::Wrap(true), &[label_attribute])? {
-            let id = session.get_attributes(public, &[AttributeType::Id])?;
+            let id = match session.get_attributes(public, &[AttributeType::Id]) {
+                // Its maker has taken it away meanwhile.
+                Err(Error::Pkcs11(RvError::ObjectHandleInvalid, _)) => continue,
+                id => id?,
+            };
             let private = half(ObjectClass::PRIVATE_KEY, Attribute::Unwrap(true), &id)?;
             if let ([_], [private]) = (id.as_slice(), private.as_slice()) {
                 let alone = Takes::Oaep.mechanism();

@@ -77,8 +77,9 @@ impl Arguments {
         };
         let ends = global.store_time()?.now().saturating_add(LIFE);
         let made = ImportKey::make_lasting(&session, bits, (&self.label, &id), ends, self.form)?;
-        made.check_only(&session, &self.label, &id)?;
-        let delivered = self.told(&session, &made, &id, ends).and_then(|told| {
+        let only = ImportKey::check_only(&session, &self.label, &id);
+        let told = only.and_then(|()| self.told(&session, &made, &id, ends));
+        let delivered = told.and_then(|told| {
             match &mut file {
                 Some(file) => file.keep(told.pem.as_bytes())?,
                 None if global.json => output::data(told.json.as_bytes())?,
