@@ -136,7 +136,7 @@ pub mod secret {
 pub mod store {
     pub use crate::store::snapshot;
     pub mod cells {
-        pub use crate::store::cells::{NAME, PIN_CELLS, damage};
+        pub use crate::store::cells::{Extent, NAME, PIN_CELLS, damage};
     }
 }
 pub mod sys {

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-/// The file that makes a directory a store: the erase slots, which every store has from its first
+/// The file that makes a directory a store: the cell file, which every store has from its first
 /// moment to its last.
 pub(crate) const MARK: &str = "slots";
 
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_is_one_as_long_as_its_slots_or_two_other_parts_are_there() {
+    fn a_store_is_one_as_long_as_its_cell_file_or_two_other_parts_are_there() {
         for parts in [&["slots"][..], &["slots", "letter"], &["db", "generations"]] {
             let folder = tempfile::tempdir().unwrap();
             hold(folder.path(), parts);

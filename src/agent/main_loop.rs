@@ -11,6 +11,7 @@ use super::server::{Access, Server};
 use super::stall::Watchdog;
 use super::sweep::next_due;
 use super::tickets::Tickets;
+use super::upgrade::upgrade;
 use super::waker::Waker;
 use super::writer::Writer;
 use super::{Lock, Options};
@@ -115,7 +116,24 @@ impl<'a> MainLoop<'a> {
         let acceptor = Acceptor::new(listener, short, watchdog, show_life).map_err(absent)?;
         lock.listening().map_err(absent)?;
         let records = lock.records();
-        Ok(Self { directory, records, options, clock, watch, acceptor, keeps_socket })
+        let mut main_loop =
+            Self { directory, records, options, clock, watch, acceptor, keeps_socket };
+        main_loop.upgrade(lock)?;
+        Ok(main_loop)
+    }
+
+    /// Upgrades a store that an earlier build has written. That its files change their places is no loss of
+    /// the store.
+    fn upgrade(&mut self, lock: &Lock) -> Result<()> {
+        match upgrade(lock) {
+            Ok(true) => self.watch = Watch::new(self.directory)?,
+            Ok(false) => {}
+            Err(error) => {
+                self.withdraw(Some(&error));
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     fn run(&self, stop: BorrowedFd<'_>, ready: impl FnOnce()) -> Result<()> {

@@ -36,6 +36,7 @@ mod tickets;
 mod time;
 mod token_entry;
 mod transaction;
+mod upgrade;
 mod usage_counts;
 mod waker;
 mod writer;

@@ -63,6 +63,7 @@ impl OpenStore {
     fn settled(self) -> Result<Self> {
         if self.is_writable() {
             let claimed = self.claims()?.into_iter().map(|(cell, _)| cell).collect();
+            self.cells.make_copies_equal()?;
             self.cells.erase.renew_unclaimed(&claimed)?;
             self.cells.pins.settle(&self.slots_of_tokens()?)?;
         } else {

@@ -6,6 +6,7 @@ use super::Lock;
 use super::keyspace;
 use super::open_store::OpenStore;
 use super::shred_layer;
+use super::upgrade::{Source, upgrade_mended};
 use crate::clock::SystemClock;
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
@@ -19,6 +20,8 @@ use std::sync::Arc;
 /// What recovery came to.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Recovered {
+    /// Whether an earlier build had written it, and it has this build's format now.
+    pub upgraded: bool,
     /// How many acknowledged commits are lost.
     pub commits: u64,
     /// How many records have no material any more: it was erased after they were written.
@@ -45,11 +48,15 @@ pub fn recover(lock: &Lock) -> Result<Option<Recovered>> {
         None
     });
     let head = Cells::mend_head(directory, kept.map(|kept| kept.identity()))?;
-    let cells = Cells::open(directory)?;
-    if kept.is_some_and(|kept| kept.store != cells.identity.store) {
+    let (identity, _) = Cells::noted(directory)?;
+    if kept.is_some_and(|kept| kept.store != identity.store) {
         return Err(of_another_store(directory));
     }
-    let (records, from_snapshot) = store::mend(location, &Acknowledged::of(&cells))?;
+    let upgraded = upgrade_mended(lock)?;
+    let cells = Cells::open(directory)?;
+    let (records, rebuilt) = store::mend(location, &Acknowledged::of(&cells))?;
+    let from_snapshot = rebuilt || upgraded == Some(Source::Snapshot);
+    let upgraded = upgraded.is_some();
     let store = OpenStore::assemble(directory, cells, records, Arc::new(SystemClock))?;
     let tokens = store.slots_of_tokens()?;
     if store.cells.is_of_others(&tokens) {
@@ -68,8 +75,9 @@ pub fn recover(lock: &Lock) -> Result<Option<Recovered>> {
         if !mended.is_empty() {
             store.page.started()?;
         }
-        let mended = Recovered { mended, lost, ..Recovered::default() };
-        return Ok((!mended.mended.is_empty()).then_some(mended));
+        let changed = upgraded || !mended.is_empty();
+        let recovered = Recovered { upgraded, mended, lost, ..Recovered::default() };
+        return Ok(changed.then_some(recovered));
     }
     store.page.started()?;
     let foreign = foreign_cells(&store)?;
@@ -77,7 +85,7 @@ pub fn recover(lock: &Lock) -> Result<Option<Recovered>> {
     store.cells.erase.delete(&foreign, store.now())?;
     store.cells.begin_again(has, &without_destroyed_tokens(&store)?)?;
     let (commits, erased) = (had.saturating_sub(has), foreign.len());
-    Ok(Some(Recovered { commits, erased, from_snapshot, mended, head, lost }))
+    Ok(Some(Recovered { upgraded, commits, erased, from_snapshot, mended, head, lost }))
 }
 
 /// Refuses cells of another store: what they say would be taken for the word about this one's keys.
@@ -96,7 +104,7 @@ fn lost_keys(
     mended: &[Damage],
 ) -> Result<Vec<Id>> {
     let mut lost = Vec::new();
-    let gone = mended.iter().filter(|damage| !damage.mendable);
+    let gone = mended.iter().filter(|damage| !damage.is_mendable());
     for (token, id) in gone.filter_map(|damage| claims.get(&damage.cell)) {
         let found = store.find(*token, *id)?;
         lost.extend(found.map(|found| found.known.header.watched(*id)));

@@ -23,7 +23,7 @@
 //! |---|---|
 //! | deleted or expired before the backup | is not in it |
 //! | expired since | is not restored |
-//! | deleted or erased since, and the store's `slots` is there | is not restored: the slot says so |
+//! | deleted or erased since, and the store's `slots` is there | is not restored: the erase cell says so |
 //! | deleted since, and nothing is left of the store it was deleted in | **comes back**: delete it again |
 //!
 //! The store's `slots` is there when only its records are lost: move `db/` away, leave the rest of the

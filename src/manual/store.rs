@@ -3,7 +3,7 @@
 //! | file | what | written by |
 //! |---|---|---|
 //! | `db/` | sled: records, indexes | the agent |
-//! | `slots` | erase slots, PIN counters, the high-water mark of time | the agent, in place |
+//! | `slots` | the cell file: erase cells, PIN counts, the high-water mark of time | the agent, in place |
 //! | `generations` | whose counters count, and the time that the next agent goes on from; nobody maps it | the agent, in place |
 //! | `db.doubted` | empty; `db/` has failed under an agent, and the next one reads it through first | the agent |
 //! | `snapshot` | all of `db/` as it was at one commit, for the day on which that cannot be opened | the agent |
@@ -48,7 +48,7 @@
 //! were acknowledged and than the snapshot has, the agent serves the snapshot: keys work, expiries
 //! happen, and every change is refused with `CKR_TOKEN_WRITE_PROTECTED`. `keystead doctor` and the log
 //! say so. `keystead recover` builds `db/` anew from it and leaves what was there as `db.damaged-1`; what
-//! was committed after the snapshot is lost. Erase slots and counts of wrong PINs are never rolled back,
+//! was committed after the snapshot is lost. Erase cells and counts of wrong PINs are never rolled back,
 //! so neither serving nor recovering revives anything.
 //!
 //! A page of `db/` that turns out to be damaged while an agent runs ends that agent; the next one reads
@@ -56,9 +56,11 @@
 //!
 //! # When `slots` is damaged
 //!
-//! Each cell of the file has a checksum, which tells what it was when one byte of it has changed: the agent
-//! reads such a cell as it was, the log and `keystead doctor` say so, and `keystead recover`, or the next
-//! write of the cell, puts it right. Where more is damaged:
+//! Each cell of the file has a checksum. All but the erase cells stand in the file twice: where one copy is
+//! damaged the agent reads the other, the log and `keystead doctor` say so, and the next agent that opens the
+//! store, or `keystead recover`, writes the damaged one anew. The checksum also tells what a cell was when one
+//! byte of it has changed: the agent reads it as it was, and `keystead recover`, or the next write of the cell,
+//! puts it right. Where more is damaged, both copies of a cell that has two:
 //!
 //! | lost | what follows, until and after `keystead recover` |
 //! |---|---|
@@ -71,6 +73,19 @@
 //! | the whole file, or it is another store's | no agent starts, and nothing is recovered: put the file back, or restore the directory, or a backup |
 //!
 //! Nothing that was erased is revived, and no count is lowered without that command.
+//!
+//! # A store of an earlier build
+//!
+//! The first agent of this build that opens it, `keystead recover` or `keystead restore` upgrades it, once and
+//! for good: an earlier build refuses it from then on. Keys, counts of wrong PINs, marks and the audit log
+//! stay as they are; backups of before the upgrade can be restored as ever. The records are built anew beside
+//! `db/`, which takes about three times the room of `db/` for a moment. Where that is not there, or the store
+//! is damaged, nothing is changed, no agent starts, and the log says why; `keystead recover` mends and upgrades.
+//! An upgrade may be interrupted at any moment: the next opening begins it again, or finishes it. The earlier
+//! `slots` is overwritten before it is removed.
+//!
+//! A copy of the whole directory, made before as below, is the way back to the earlier build. It holds what is
+//! deleted after it.
 //!
 //! # When the disk is full
 //!
@@ -91,7 +106,7 @@
 //!
 //! The agent ends by itself when it is idle, but stays while material has an expiry ahead: `SIGTERM`
 //! ends it. Programs that ask meanwhile wait, or fail if the copy takes longer than they wait. A copy
-//! made while an agent runs, without the lock, is not a store: records and slots are from different
+//! made while an agent runs, without the lock, is not a store: records and cells are from different
 //! moments.
 //!
 //! The copy opens wherever `KEYSTEAD_STORE` or the configuration names it, with the same PINs; a

@@ -52,7 +52,7 @@
 //! A module has no thread, so that one that makes no calls cannot act: an idle process keeps what it has
 //! until its next call, or its end. Where another thread is in a call with the key, it is let go of when
 //! that call is over. Blocks of memory are wiped as they are freed, in the module, in `keystead` and in the
-//! agent, and in the agent the stack after each request; of an erased slot's secret the agent keeps nothing,
+//! agent, and in the agent the stack after each request; of an erased cell's secret the agent keeps nothing,
 //! and of a PIN neither side does.
 //!
 //! What is kept for long lies in pages of its own, the vault ([`sys::vault`](crate::sys::vault)): the

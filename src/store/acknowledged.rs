@@ -1,5 +1,6 @@
 //! The knowledge of its store that an agent has before it opens it.
 
+use super::cells::EarlierFile;
 use super::{Cells, CommitNumber, StoreIdentity};
 
 /// The word of the agent's own directory about the store: the one that is opened must be that store, with
@@ -18,6 +19,12 @@ impl Acknowledged {
     /// Returns what the cell file says.
     pub(crate) fn of(cells: &Cells) -> Self {
         let (identity, number) = (cells.identity, cells.commits.get());
+        Self { identity, number, is_new: cells.is_new() }
+    }
+
+    /// Returns what the cell file of an earlier build says.
+    pub(crate) fn of_earlier(cells: &EarlierFile) -> Self {
+        let (identity, number) = (cells.identity, cells.commits());
         Self { identity, number, is_new: cells.is_new() }
     }
 }

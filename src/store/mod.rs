@@ -18,6 +18,7 @@ pub(crate) use cells::Cells;
 pub use cells::StoreIdentity;
 pub use changes::{Changes, Commit, CommitNumber};
 pub use memory::Memory;
+pub(crate) use open::{build_upgraded, discard_upgrade, take_upgraded};
 pub use open::{
     exists, is_suspect, mend, open, open_unverified, remove, remove_unfinished, replace, suspect,
 };

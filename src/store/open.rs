@@ -1,6 +1,6 @@
 //! The makers of stores: the kind that lies at a location is opened, rebuilt and removed.
 
-use super::sled::{build, database, rescue};
+use super::sled::{build, database, rescue, upgrade};
 use super::{Acknowledged, CommitNumber, Location, Put, Store};
 use crate::error::Result;
 
@@ -71,5 +71,32 @@ pub fn remove(location: &Location) -> Result<()> {
 pub fn remove_unfinished(location: &Location) -> Result<()> {
     match location {
         Location::Directory(directory) => build::remove_unfinished(directory),
+    }
+}
+
+/// Builds the upgraded store at `location` beside the earlier one, durably, from the pairs that `fill` puts;
+/// `number` is the number of its last commit.
+pub(crate) fn build_upgraded(
+    location: &Location,
+    number: CommitNumber,
+    fill: impl FnOnce(&mut Put<'_>) -> Result<()>,
+) -> Result<()> {
+    match location {
+        Location::Directory(directory) => upgrade::build_upgraded(directory, number, fill),
+    }
+}
+
+/// Puts the upgraded store at `location` in place of the earlier one. What of that has been done before is no
+/// failure.
+pub(crate) fn take_upgraded(location: &Location) -> Result<()> {
+    match location {
+        Location::Directory(directory) => upgrade::take_upgraded(directory),
+    }
+}
+
+/// Removes an upgraded store that has not taken its place.
+pub(crate) fn discard_upgrade(location: &Location) -> Result<()> {
+    match location {
+        Location::Directory(directory) => upgrade::discard_upgrade(directory),
     }
 }

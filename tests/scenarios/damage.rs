@@ -15,12 +15,18 @@ use std::process::Output;
 
 const ONE: [u8; 32] = [1; 32];
 
-/// The size of a cell of `slots`, and which cells are what.
+/// The size of a cell in the cell file, and which cells are what.
 const CELL: u64 = 64;
 const FORMAT: u64 = 0;
 const IDENTITY: u64 = 1;
 const PIN: u64 = 8;
 const ERASE: u64 = 512;
+
+/// Where the copies of a cell stand: each before the erase cells has two.
+fn copies(cell: u64) -> Vec<u64> {
+    let places = if cell < ERASE { vec![cell, ERASE + cell] } else { vec![ERASE + cell] };
+    places.into_iter().map(|place| place * CELL).collect()
+}
 
 /// A store with an imported key, whose ID is returned, and no agent. The module is not loaded: it plays in
 /// another process. None in that process.
@@ -42,6 +48,11 @@ fn made(world: &World) -> Option<String> {
 fn overwrite(world: &World, at: u64, bytes: &[u8]) {
     let slots = fs::File::options().write(true).open(world.store().join("slots")).unwrap();
     slots.write_all_at(bytes, at).unwrap();
+}
+
+/// The same in every copy of a cell.
+fn overwrite_cell(world: &World, cell: u64, from: u64, bytes: &[u8]) {
+    copies(cell).iter().for_each(|at| overwrite(world, at + from, bytes));
 }
 
 fn flip(world: &World, at: u64) {
@@ -108,11 +119,13 @@ fn a_flipped_bit_in_any_kind_of_cell_costs_nothing_and_is_said_until_it_is_mende
             return;
         }
         let id = made(world).unwrap();
-        for cell in [FORMAT, IDENTITY, 2, 3, PIN, erase_cell()] {
-            flip(world, cell * CELL + 50);
+        let cells = [FORMAT, IDENTITY, 2, 3, PIN, erase_cell()];
+        let places = cells.map(|cell| copies(cell).into_iter().map(move |at| (cell, at)));
+        for (cell, at) in places.into_iter().flatten() {
+            flip(world, at + 50);
             let said = recover(world);
             assert!(said.contains(&format!("cell {cell} is as it was")), "{said}");
-            flip(world, cell * CELL + 20);
+            flip(world, at + 20);
             let said = doctor(world);
             let named = format!("slots: cell {cell} (");
             assert!(said.contains(&named) && said.contains("keystead recover"), "{cell}: {said}");
@@ -126,7 +139,36 @@ fn a_flipped_bit_in_any_kind_of_cell_costs_nothing_and_is_said_until_it_is_mende
 }
 
 #[test]
-fn erase_slots_that_nothing_mends_are_not_sent_from_one_command_to_the_next() {
+fn a_lost_copy_of_any_cell_before_the_erase_cells_costs_nothing_and_the_next_agent_mends_it() {
+    play(|world| {
+        if !is_first(world) {
+            return;
+        }
+        let id = made(world).unwrap();
+        let whole = fs::read(world.store().join("slots")).unwrap();
+        for cell in [FORMAT, IDENTITY, 2, 3, PIN] {
+            for at in copies(cell) {
+                if world.agent().is_some() {
+                    world.end_agent();
+                }
+                overwrite(world, at, &[0xAA; CELL as usize]);
+                let said = doctor(world);
+                let named = format!("slots: cell {cell} (");
+                assert!(said.contains(&named) && said.contains("the next agent"), "{said}");
+                works_elsewhere(world, &id);
+                world.end_agent();
+                assert!(!doctor(world).contains("slots: cell"));
+            }
+        }
+        let mended = fs::read(world.store().join("slots")).unwrap();
+        let pin: Vec<_> =
+            copies(PIN).into_iter().map(|at| at as usize..(at + CELL) as usize).collect();
+        assert!(pin.iter().all(|at| mended[at.clone()] == whole[at.clone()]));
+    });
+}
+
+#[test]
+fn a_cell_file_that_nothing_mends_is_not_sent_from_one_command_to_the_next() {
     play(|world| {
         if !is_first(world) {
             return;
@@ -151,7 +193,7 @@ fn a_token_whose_count_is_lost_is_locked_until_its_officer_comes_after_a_recover
             return;
         }
         let id = made(world).unwrap();
-        overwrite(world, PIN * CELL + 10, &[0xAA; 30]);
+        overwrite_cell(world, PIN, 10, &[0xAA; 30]);
         let module = world.module();
         let slot = module.get_slots_with_initialized_token().unwrap()[0];
         let session = module.open_rw_session(slot).unwrap();
@@ -177,7 +219,7 @@ fn the_officer_has_one_try_after_that_and_no_more() {
             return;
         }
         made(world).unwrap();
-        overwrite(world, PIN * CELL, &[0; 64]);
+        overwrite_cell(world, PIN, 0, &[0; 64]);
         recover(world);
         let module = world.module();
         let slot = module.get_slots_with_initialized_token().unwrap()[0];
@@ -199,7 +241,7 @@ fn material_whose_erase_cell_is_lost_is_told_and_imported_again() {
             return;
         }
         let id = made(world).unwrap();
-        overwrite(world, erase_cell() * CELL + 10, &[0xAA; 30]);
+        overwrite_cell(world, erase_cell(), 10, &[0xAA; 30]);
         let said = doctor(world);
         assert!(said.contains("an erase secret") && said.contains("counts as deleted"), "{said}");
         let said = recover(world);
@@ -220,7 +262,9 @@ fn a_lost_beginning_is_written_anew_from_the_snapshot() {
             return;
         }
         let id = made(world).unwrap();
-        overwrite(world, 0, &[0xAA; 2 * CELL as usize]);
+        for cell in [FORMAT, IDENTITY] {
+            overwrite_cell(world, cell, 0, &[0xAA; CELL as usize]);
+        }
         let said = doctor(world);
         assert!(said.contains("slots") && said.contains("keystead recover"), "{said}");
         let said = recover(world);
@@ -230,14 +274,14 @@ fn a_lost_beginning_is_written_anew_from_the_snapshot() {
 }
 
 #[test]
-fn slots_that_are_cut_off_lose_what_was_there_and_no_more() {
+fn a_cell_file_that_is_cut_off_loses_what_was_there_and_no_more() {
     play(|world| {
         if !is_first(world) {
             return;
         }
         let id = made(world).unwrap();
         let slots = fs::File::options().write(true).open(world.store().join("slots")).unwrap();
-        slots.set_len(ERASE * CELL + 100).unwrap();
+        slots.set_len(copies(ERASE)[0] + 100).unwrap();
         let said = text(&world.keystead(&["sweep"]));
         assert!(said.contains("slots") && said.contains("keystead recover"), "{said}");
         let said = recover(world);
@@ -248,7 +292,7 @@ fn slots_that_are_cut_off_lose_what_was_there_and_no_more() {
 }
 
 #[test]
-fn another_stores_slots_are_refused_and_left_as_they_are() {
+fn another_stores_cell_file_is_refused_and_left_as_it_is() {
     play(|world| {
         if !is_first(world) {
             return;

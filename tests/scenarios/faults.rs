@@ -113,12 +113,12 @@ fn a_database_of_zeros_is_refused_with_a_message_that_names_it() {
 }
 
 #[test]
-fn erase_slots_of_zeros_are_refused_with_a_message_that_names_them() {
+fn a_cell_file_of_zeros_is_refused_with_a_message_that_names_it() {
     play(|world| drop(damaged(world, "slots", |store| zero(&store.join("slots")))));
 }
 
 #[test]
-fn erase_slots_cut_short_are_refused_with_a_message_that_names_them() {
+fn a_cell_file_cut_short_is_refused_with_a_message_that_names_it() {
     play(|world| {
         damaged(world, "slots", |store| {
             let slots = fs::File::options().write(true).open(store.join("slots")).unwrap();
@@ -128,7 +128,7 @@ fn erase_slots_cut_short_are_refused_with_a_message_that_names_them() {
 }
 
 #[test]
-fn erase_slots_that_are_gone_are_named_once() {
+fn a_cell_file_that_is_gone_is_named_once() {
     play(|world| {
         let text = damaged(world, "slots: it is gone", |store| {
             fs::remove_file(store.join("slots")).unwrap();

@@ -1,5 +1,5 @@
-//! A store that an earlier build wrote, `tests/vectors/store.tar.gz`: its files are read for as long as
-//! the store's format has this number. Its token has the PINs that scenarios use, an imported and a
+//! A store that an earlier build wrote, `tests/vectors/store.tar.gz`: it has format 1, and is upgraded by
+//! the first agent that opens it. Its token has the PINs that scenarios use, an imported and a
 //! generated key, one whose material was deleted, a data object of several chunks and an EC pair; its
 //! user's PIN was wrong once.
 
@@ -75,6 +75,11 @@ fn a_store_of_an_earlier_build_holds_what_was_put_into_it() {
         let named = ["event", "alias", "label"].map(|name| last[name].as_str().unwrap());
         assert_eq!(named, ["imported", "gone", "kept"]);
         assert_eq!(last["again"], true);
+
+        let names = fs::read_dir(world.store()).unwrap();
+        let mut names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        assert!(names.all(|name| !name.contains("upgrading") && !name.contains("earlier")));
+        assert_eq!(fs::read(world.store().join("slots")).unwrap()[8], 2, "the format");
 
         // Who has no PIN to it gets as little of it as of any store.
         let mut stranger = Raw::connect(world);

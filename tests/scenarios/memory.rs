@@ -351,9 +351,9 @@ fn a_session_key_leaves_the_memory_with_the_last_session() {
     });
 }
 
-/// The secrets in the store's erase slots, by place; the layout of that file is a promise to all stores.
+/// The secrets in the store's erase cells, by place; the layout of that file is a promise to all stores.
 fn erase_secrets(world: &World) -> BTreeMap<usize, Vec<u8>> {
-    const FIRST: usize = 512;
+    const FIRST: usize = 1024;
     let slots = std::fs::read(world.store().join("slots")).unwrap();
     let cells = slots.chunks_exact(64).enumerate().skip(FIRST);
     let live = cells.filter(|(_, cell)| cell.starts_with(&[5, 1]));
@@ -361,7 +361,7 @@ fn erase_secrets(world: &World) -> BTreeMap<usize, Vec<u8>> {
 }
 
 #[test]
-fn the_agent_keeps_neither_an_erased_slots_secret_nor_what_shows_a_pin() {
+fn the_agent_keeps_neither_an_erased_cells_secret_nor_what_shows_a_pin() {
     play(|world| {
         if !rustix::process::geteuid().is_root() {
             World::skip("only root looks through the agent's memory");

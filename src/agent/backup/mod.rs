@@ -10,11 +10,11 @@
 //! |---|---|---|
 //! | 0 | the store, first | format (varint, `1`), identity (16), incarnation, commits, high-water mark of time, the clock's time at the backup (varints) |
 //! | 1 | a token | identity (16), slot, revision (varints), entry (length, bytes), wrong PINs of the security officer (1), of the user (1) |
-//! | 2 | a record | token (16), identity (16), revision (varint), header (length, bytes), sealed part (length, bytes; without its cover), its erase slot (option): number (varint), check (32), state (0 live; 1 deleted, 2 expired: and since when) |
+//! | 2 | a record | token (16), identity (16), revision (varint), header (length, bytes), sealed part (length, bytes; without its cover), its erase cell (option): number (varint), check (32), state (0 live; 1 deleted, 2 expired: and since when) |
 //! | 3 | the end, last | number of tokens, number of records (varints) |
 //!
-//! *Check* is SHA-256 over `keystead v1 slot` and the slot's secret, zeros where the slot was erased: it
-//! tells whether the slot of a living store still holds that secret. Material that was deleted, or has
+//! *Check* is SHA-256 over `keystead v1 slot` and the cell's secret, zeros where it was erased: it
+//! tells whether the cell of a living store still holds that secret. Material that was deleted, or has
 //! expired, is not in a backup: its record comes with an empty sealed part.
 
 mod content;
@@ -30,7 +30,7 @@ use sha2::{Digest, Sha256};
 /// The format of the content that this build writes and reads.
 const FORMAT: u16 = 1;
 
-/// What tells a slot's secret from another without telling it.
+/// Returns what tells a cell's secret from another without telling it.
 fn check_of(secret: &[u8; 32]) -> [u8; 32] {
     Sha256::new().chain_update(b"keystead v1 slot").chain_update(secret).finalize().into()
 }

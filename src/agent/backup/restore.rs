@@ -13,6 +13,7 @@ use crate::agent::keyspace::{self, Meta, Row, TokenRow};
 use crate::agent::open_store::OpenStore;
 use crate::agent::rules::Known;
 use crate::agent::shred_layer;
+use crate::agent::upgrade::upgrade_for_restoration;
 use crate::agent::waker::Waker;
 use crate::agent::writer::Writer;
 use crate::clock::{Clock, Seconds};
@@ -63,6 +64,7 @@ pub fn restore(lock: &Lock, content: &Backup, how: How<'_>) -> Result<Restored> 
 
 fn restore_in(lock: &Lock, content: &Backup, how: How<'_>) -> Result<Restored> {
     let How { living, clock, grace } = how;
+    upgrade_for_restoration(lock)?;
     let own = survey(lock, content)?;
     let other = living.map(|living| cells_of(living, content)).transpose()?;
     let size = content.records.iter().map(|record| record.sealed.len() as u64 + 1024).sum();

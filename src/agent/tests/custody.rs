@@ -195,7 +195,7 @@ fn rewritten_material_keeps_its_cell_and_its_sealed_part() {
         user.commit(changes).unwrap();
     }
     assert_eq!(user.read(ITS).unwrap().0.sealed, SEALED);
-    assert_eq!(world.path().join("slots").metadata().unwrap().len(), (512 + 64) * 64);
+    assert_eq!(world.path().join("slots").metadata().unwrap().len(), (1024 + 64) * 64);
 }
 
 #[test]
@@ -261,7 +261,7 @@ fn left_after_initialising_again(custody: bool) -> Vec<Id> {
 /// Damages the cell of the first material there is; they are claimed from the end of a batch.
 fn damage_cell(world: &World) {
     let slots = std::fs::File::options().write(true).open(world.path().join("slots")).unwrap();
-    slots.write_all_at(b"??", (512 + 63) * 64 + 30).unwrap();
+    slots.write_all_at(b"??", (1024 + 63) * 64 + 30).unwrap();
 }
 
 #[test]

@@ -212,7 +212,7 @@ fn a_store_that_cannot_be_opened_is_served_from_its_snapshot_to_be_read() {
     drop(user);
     world.stop().unwrap();
     // Beyond the format, identity, clock and commits, and the PINs, nothing was touched.
-    assert_eq!(std::fs::read(world.path().join("slots")).unwrap()[512 * 64..], slots[512 * 64..]);
+    assert_eq!(std::fs::read(world.path().join("slots")).unwrap()[1024 * 64..], slots[1024 * 64..]);
 }
 
 #[test]

@@ -1,14 +1,19 @@
-//! A cell file for a store that is restored from a backup: written whole under another name, and
-//! named `slots` last, so that a restoration that was cut short leaves no store that looks whole.
+//! A cell file that is made: for a new store, or for one that is restored from a backup. It is written whole
+//! under another name, and named `slots` last, so that no store looks whole whose making was cut short.
 
-use super::cell::{Cell, EraseSecret, FIRST_ERASE, FIRST_PIN, Pin};
+use super::cell::{
+    CLOCK_CELL, COMMITS_CELL, Cell, CellNumber, EraseSecret, FIRST_ERASE, FIRST_PIN, FORMAT,
+    FORMAT_CELL, IDENTITY_CELL, Pin,
+};
 use super::file::write_whole;
 use super::identity::StoreIdentity;
-use super::{CellNumber, Cells, NAME, files, head};
+use super::layout::NAME;
+use super::open::Cells;
 use crate::clock::Seconds;
 use crate::erasure::Erasure;
 use crate::error::{Reason, Result};
 use crate::id::Id;
+use crate::store::files;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -32,6 +37,13 @@ pub(crate) struct NewContent {
 }
 
 impl Cells {
+    /// Makes the file for a new store in `directory`, unless it is there. The caller holds the store's
+    /// lock.
+    pub(crate) fn make(directory: &Path) -> Result<()> {
+        let path = directory.join(NAME);
+        if path.exists() { Ok(()) } else { create(directory, &path) }
+    }
+
     /// Writes the file of a store that is being restored, durably; it takes its place with
     /// [`Self::take_place`].
     pub(crate) fn restoring(
@@ -96,4 +108,25 @@ fn erase_cell(erasure: Erasure) -> Result<Cell> {
         Erasure::Deleted(since) => Cell::Deleted(since),
         Erasure::Expired(since) => Cell::Expired(since),
     })
+}
+
+/// Writes a new store's file beside its place and names it when it is whole.
+fn create(directory: &Path, path: &Path) -> Result<()> {
+    let mut store = [0; 16];
+    aws_lc_rs::rand::fill(&mut store).map_err(|_| Reason::General)?;
+    let unfinished = directory.join("slots.new");
+    let identity = StoreIdentity { store: Id::from_random(store), incarnation: 1 };
+    write_whole(&unfinished, FIRST_ERASE, &head(identity, 0, 0))?;
+    std::fs::rename(&unfinished, path).map_err(|cause| files::failed(path, &cause))?;
+    files::sync_directory(directory)
+}
+
+/// Returns the cells that every file begins with.
+fn head(identity: StoreIdentity, mark: Seconds, commits: u64) -> Vec<(CellNumber, Cell)> {
+    vec![
+        (FORMAT_CELL, Cell::Format(FORMAT)),
+        (IDENTITY_CELL, identity.cell()),
+        (CLOCK_CELL, Cell::Clock(mark)),
+        (COMMITS_CELL, Cell::Commits(commits)),
+    ]
 }

@@ -1,14 +1,18 @@
-//! The file `slots`, byte by byte: cells of 64 bytes, none of which crosses a sector.
+//! The cell file, byte by byte: cells of 64 bytes, none of which crosses a sector.
 //!
-//! | cells | kind | what it holds |
-//! |---|---|---|
-//! | 0 | format | magic and format |
-//! | 1 | identity | the store's identity and incarnation |
-//! | 2 | clock | the high-water mark of time |
-//! | 3 | commits | the number of the last commit known to be durable |
-//! | 4–7 | – | zero, unused |
-//! | 8–511 | PIN | one for each token, in the order of the slots: wrong PINs in a row |
-//! | 512 … | erase | one random secret each, or what became of it |
+//! | places | cells | kind | content |
+//! |---|---|---|---|
+//! | 0 | 0 | format | magic and format |
+//! | 1 | 1 | identity | the store's identity and incarnation |
+//! | 2 | 2 | clock | the high-water mark of time |
+//! | 3 | 3 | commits | the number of the last commit known to be durable |
+//! | 4–7 | 4–7 | – | zero, unused |
+//! | 8–511 | 8–511 | PIN | one for each token, in the order of the slots: wrong PINs in a row |
+//! | 512–1023 | 0–511 | | the same cells once more, byte for byte |
+//! | 1024 … | 512 … | erase | one random secret each, or what became of it |
+//!
+//! So every cell before the erase cells, a *fixed* one, has two copies. Both are written before a sync; the
+//! first counts where it is whole, else the second. An opening for service makes them equal again.
 //!
 //! A cell (integers are little endian):
 //!
@@ -18,11 +22,13 @@
 //! | 1 | state. PIN: 0 free, 1 reserved, 2 in use. Erase: 1 live, 2 deleted, 3 expired. Else 0 |
 //! | 2–3 | zero |
 //! | 4–7 | the cell's own number |
-//! | 8–15 | format: `1`. Identity: incarnation. Clock: seconds. Commits: their number. Erase: second of the erasure, 0 when live. PIN: 0 |
+//! | 8–15 | format: `2`. Identity: incarnation. Clock: seconds. Commits: their number. Erase: second of the erasure, 0 when live. PIN: 0 |
 //! | 16–47 | format: `keystead slots`, zeros. Identity: 16 bytes, zeros. PIN: token (16), wrong PINs of the security officer (1), of the user (1), zeros. Erase: 32 random bytes when live, else zeros |
 //! | 48–63 | the first 16 bytes of SHA-256 over bytes 0–47 |
 //!
 //! An unused cell, and one that a crash left half made at the end of the file, is all zero.
+//!
+//! Format 1 has the same cells, each once, cell *n* at place *n*: see [`earlier`](super::earlier).
 
 use crate::clock::Seconds;
 use crate::id::Id;
@@ -35,21 +41,29 @@ pub(crate) const SIZE: usize = 64;
 /// What the checksum covers, in bytes.
 const HEAD: usize = 48;
 
+/// The number of a cell.
+pub(crate) type CellNumber = u32;
+
 /// The format that this build reads and writes.
-pub(crate) const FORMAT: u64 = 1;
+pub(crate) const FORMAT: u64 = 2;
+
+/// The format of earlier builds, which is upgraded.
+pub(crate) const EARLIER: u64 = 1;
 
 /// The cell that holds the format.
-pub(crate) const FORMAT_CELL: u32 = 0;
+pub(crate) const FORMAT_CELL: CellNumber = 0;
 /// The cell that holds the store's identity.
-pub(crate) const IDENTITY_CELL: u32 = 1;
+pub(crate) const IDENTITY_CELL: CellNumber = 1;
 /// The cell that holds the high-water mark of time.
-pub(crate) const CLOCK_CELL: u32 = 2;
+pub(crate) const CLOCK_CELL: CellNumber = 2;
 /// The cell that counts commits.
-pub(crate) const COMMITS_CELL: u32 = 3;
+pub(crate) const COMMITS_CELL: CellNumber = 3;
 /// The first PIN cell.
-pub(crate) const FIRST_PIN: u32 = 8;
+pub(crate) const FIRST_PIN: CellNumber = 8;
+/// The cells that count wrong PINs.
+pub const PIN_CELLS: std::ops::Range<CellNumber> = FIRST_PIN..FIRST_ERASE;
 /// The first erase cell.
-pub(crate) const FIRST_ERASE: u32 = 512;
+pub(crate) const FIRST_ERASE: CellNumber = 512;
 
 const MAGIC: &[u8; 14] = b"keystead slots";
 
@@ -65,7 +79,7 @@ pub(crate) fn blank() -> Bytes {
 }
 
 /// What a cell holds.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Cell {
     /// Never written.
     Unused,
@@ -107,7 +121,7 @@ pub(crate) struct Pin {
 
 impl Cell {
     /// The bytes of this cell at place `number`.
-    pub(crate) fn encode(&self, number: u32) -> Bytes {
+    pub(crate) fn encode(&self, number: CellNumber) -> Bytes {
         let mut bytes = blank();
         let (kind, state, value, body) = self.fields();
         if kind == 0 {
@@ -124,7 +138,7 @@ impl Cell {
     }
 
     /// The cell in `bytes`, read from place `number`; none if they were damaged.
-    pub(crate) fn decode(number: u32, bytes: &[u8; SIZE]) -> Option<Self> {
+    pub(crate) fn decode(number: CellNumber, bytes: &[u8; SIZE]) -> Option<Self> {
         if bytes.iter().all(|byte| *byte == 0) {
             return Some(Self::Unused);
         }
@@ -162,7 +176,7 @@ impl Cell {
     }
 
     /// Returns the cell as it was before one byte of it was damaged; none where more was.
-    pub(crate) fn corrected(number: u32, bytes: &[u8; SIZE]) -> Option<Self> {
+    pub(crate) fn corrected(number: CellNumber, bytes: &[u8; SIZE]) -> Option<Self> {
         let sum = checksum(bytes);
         let differing = (HEAD..SIZE).filter(|at| bytes.get(*at) != sum.get(at - HEAD)).count();
         let mut mended = blank();
@@ -259,7 +273,17 @@ mod tests {
     fn cells_equal_the_golden_file() {
         let written: Vec<u8> =
             examples().iter().flat_map(|(number, cell)| cell.encode(*number).to_vec()).collect();
-        assert_eq!(written, include_bytes!("golden.bin"));
+        assert_eq!(written, include_bytes!("golden-2.bin"));
+    }
+
+    /// Stores of the earlier format are upgraded from these: they never change either.
+    #[test]
+    fn cells_of_the_earlier_format_differ_in_its_number_only() {
+        let earlier = include_bytes!("golden-1.bin").as_chunks::<SIZE>().0;
+        for ((number, cell), bytes) in examples().iter().zip(earlier) {
+            let expected = if *number == FORMAT_CELL { &Cell::Format(1) } else { cell };
+            assert!(Cell::decode(*number, bytes).as_ref() == Some(expected), "cell {number}");
+        }
     }
 
     #[test]

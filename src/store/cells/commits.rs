@@ -1,7 +1,8 @@
 //! The number of the last durable commit, by which a store that has lost commits is noticed.
 
 use super::cell::{COMMITS_CELL, Cell};
-use super::file::{CellFile, FixedCells};
+use super::file::CellFile;
+use super::fixed::FixedCells;
 use crate::error::Result;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

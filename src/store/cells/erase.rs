@@ -1,9 +1,9 @@
 //! The erase cells: secrets filled ahead, claimed by commits, overwritten when their material ends.
 
-use super::cell::{Bytes, Cell, EraseSecret, FIRST_ERASE};
-use super::damage::{Damage, MOST_CORRECTED};
-use super::file::{CellFile, FixedCells, damaged};
-use super::{CellNumber, EraseCell};
+use super::cell::{Bytes, Cell, CellNumber, EraseSecret, FIRST_ERASE};
+use super::damage::{Damage, Extent, MOST_CORRECTED};
+use super::file::CellFile;
+use super::fixed::{FixedCells, damaged};
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -11,6 +11,27 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How many cells are filled at once: one page of the file.
 const BATCH: u32 = 64;
+
+/// The content of an erase cell.
+pub(crate) enum EraseCell {
+    /// The secret under which material is encrypted.
+    Secret(EraseSecret),
+    /// The material was deleted, at that second.
+    Deleted(Seconds),
+    /// The material had expired and was erased, at that second.
+    Expired(Seconds),
+}
+
+impl EraseCell {
+    pub(super) fn of(cell: Cell) -> Option<Self> {
+        match cell {
+            Cell::Live(secret) => Some(Self::Secret(secret)),
+            Cell::Deleted(since) => Some(Self::Deleted(since)),
+            Cell::Expired(since) => Some(Self::Expired(since)),
+            _ => None,
+        }
+    }
+}
 
 /// The erase cells of a store.
 pub(crate) struct EraseCells {
@@ -90,15 +111,9 @@ impl EraseCells {
             let _pool = self.lock();
             self.file.read(number)
         })?;
-        match read {
-            Cell::Live(secret) => Ok(EraseCell::Secret(secret)),
-            Cell::Deleted(since) => Ok(EraseCell::Deleted(since)),
-            Cell::Expired(since) => Ok(EraseCell::Expired(since)),
-            _ => {
-                let told = format_args!("cell {number} is no erase cell");
-                Err(damaged(self.file.path(), told))
-            }
-        }
+        EraseCell::of(read).ok_or_else(|| {
+            damaged(self.file.path(), format_args!("cell {number} is no erase cell"))
+        })
     }
 
     /// Erases the secrets of material that is deleted. After `Ok` they are gone from the file.
@@ -123,7 +138,8 @@ impl EraseCells {
         for cell in lost {
             let bytes = unreadable.get(&cell).filter(|_| few);
             let was = bytes.and_then(|bytes| Cell::corrected(cell, bytes)).filter(Cell::is_erase);
-            mended.push(Damage { cell, mendable: was.is_some() });
+            let extent = if was.is_some() { Extent::Byte } else { Extent::Lost };
+            mended.push(Damage { cell, extent });
             self.file.write(cell, &was.unwrap_or(Cell::Deleted(now)))?;
             pool.end = pool.end.max(cell.saturating_add(1));
         }

@@ -1,21 +1,19 @@
 //! The open cell file: cells are read and written whole, and the first failed write or sync ends it.
 
-use super::cell::{Bytes, Cell, FIRST_ERASE, SIZE, blank};
-use super::damage::{self, MOST_CORRECTED};
-use super::{CellNumber, offset};
+use super::cell::{Bytes, Cell, CellNumber, FIRST_ERASE, SIZE, blank};
+use super::damage::{self, Extent, MOST_CORRECTED};
+use super::fixed::{Damaged, FixedCells, damaged};
+use super::identity::StoreIdentity;
+use super::layout::{first_copy, offset};
 use crate::error::{Error, Reason, Result};
 use crate::store::{files, syncs};
-use std::collections::{BTreeMap, HashSet};
-use std::fmt::Display;
+use std::collections::HashSet;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use zeroize::Zeroizing;
-
-/// The fixed cells that are not as they were written, and what they were, where that can be told.
-pub(super) type Damaged = BTreeMap<CellNumber, Option<Cell>>;
 
 /// An open cell file.
 pub(super) struct CellFile {
@@ -27,51 +25,29 @@ pub(super) struct CellFile {
     broken: AtomicBool,
 }
 
-/// The fixed cells of a file, read at once; a cell with one damaged byte as it was before.
-pub(super) struct FixedCells {
-    cells: BTreeMap<CellNumber, Cell>,
-    damaged: Damaged,
-    /// The number of whole cells in the file.
-    pub(super) end: CellNumber,
-}
-
-impl FixedCells {
-    /// Reads them from an open file. Secrets are not read here.
-    pub(super) fn read(file: &File, path: &Path) -> Result<Self> {
-        let end = count_cells(file, path)?;
-        let mut bytes = vec![0; offset(FIRST_ERASE) as usize];
-        file.read_exact_at(&mut bytes, 0).map_err(|cause| files::failed(path, &cause))?;
-        let numbered = (0..FIRST_ERASE).zip(bytes.as_chunks::<SIZE>().0);
-        let damaged: Damaged = damage::damaged_of(numbered.clone()).into_iter().collect();
-        for (number, cell) in &damaged {
-            let told = damage::told(*number, cell.is_some());
-            log::error!("{}: {told}; `keystead recover` mends what can be mended", path.display());
-        }
-        let whole = |(number, bytes)| Some((number, Cell::decode(number, bytes)?));
-        Ok(Self { cells: numbered.filter_map(whole).collect(), damaged, end })
-    }
-
-    /// Returns a cell, unless it is lost.
-    pub(super) fn get(&self, number: CellNumber) -> Option<&Cell> {
-        self.cells.get(&number).or_else(|| self.damaged.get(&number)?.as_ref())
-    }
-}
-
 impl CellFile {
-    /// Opens the file at `path`, and reads its fixed cells. Fails where it is gone or too short.
-    pub(super) fn open(path: PathBuf) -> Result<(Self, FixedCells)> {
+    /// Opens the file at `path`, and reads its fixed cells. Fails where it is gone, too short, or of another
+    /// format than this build's.
+    pub(super) fn open(path: PathBuf) -> Result<(Self, FixedCells, StoreIdentity)> {
         if !path.exists() {
             return Err(damaged(&path, "it is gone"));
         }
         let file = files::open_private(&path, false)?;
         let fixed = FixedCells::read(&file, &path)?;
+        let identity = StoreIdentity::read(&fixed, &path)?;
+        if fixed.is_earlier {
+            return Err(Reason::StoreDamaged.detail(format_args!(
+                "{}: it has the format of an earlier build; the next agent upgrades it",
+                path.display()
+            )));
+        }
         let (hopeless, broken) = (Mutex::default(), AtomicBool::new(false));
-        Ok((Self { file, path, damaged: Mutex::default(), hopeless, broken }, fixed))
+        Ok((Self { file, path, damaged: Mutex::default(), hopeless, broken }, fixed, identity))
     }
 
-    /// Keeps what is damaged in the fixed cells until it is mended or written over.
-    pub(super) fn note_damage(&self, fixed: FixedCells) {
-        *self.damaged() = fixed.damaged;
+    /// Keeps in mind what is damaged in the fixed cells, until it is mended or written over.
+    pub(super) fn note_damage(&self, damaged: Damaged) {
+        *self.damaged() = damaged;
     }
 
     /// Returns the damaged fixed cells that have not been written since.
@@ -89,24 +65,24 @@ impl CellFile {
         !self.broken.load(Ordering::Acquire)
     }
 
-    /// Reads a cell; one with one damaged byte as it was before. Fails where the cell is lost.
+    /// Reads an erase cell; one with one damaged byte as it was before. Fails where the cell is lost.
     pub(super) fn read(&self, number: CellNumber) -> Result<Cell> {
         let bytes = self.raw(number)?;
         if let Some(cell) = Cell::decode(number, &bytes) {
             return Ok(cell);
         }
         let cell = self.corrected(number, &bytes);
-        let told = damage::told(number, cell.is_some());
         match cell {
             Some(cell) => {
-                log::error!("{}: {told}; `keystead recover` mends it", self.path.display());
+                let told = damage::told(number, Extent::Byte);
+                log::error!("{}: {told}", self.path.display());
                 Ok(cell)
             }
-            None => Err(damaged(&self.path, told)),
+            None => Err(damaged(&self.path, damage::told(number, Extent::Lost))),
         }
     }
 
-    /// Reads a cell's bytes as they stand in the file.
+    /// Reads an erase cell's bytes as they stand in the file.
     pub(super) fn raw(&self, number: CellNumber) -> Result<Bytes> {
         let mut bytes = blank();
         self.file
@@ -115,12 +91,16 @@ impl CellFile {
         Ok(bytes)
     }
 
-    /// Writes a cell; durable with the next [`sync`](Self::sync).
+    /// Writes a cell, a fixed one in both copies, the first of them first; durable with the next
+    /// [`sync`](Self::sync).
     pub(super) fn write(&self, number: CellNumber, cell: &Cell) -> Result<()> {
         self.ended()?;
-        self.file
-            .write_all_at(&**cell.encode(number), offset(number))
-            .map_err(|cause| self.fail(files::failed(&self.path, &cause)))?;
+        let bytes = cell.encode(number);
+        for at in first_copy(number).into_iter().chain([offset(number)]) {
+            self.file
+                .write_all_at(&**bytes, at)
+                .map_err(|cause| self.fail(files::failed(&self.path, &cause)))?;
+        }
         if number < FIRST_ERASE {
             self.damaged().remove(&number);
         }
@@ -172,7 +152,7 @@ impl CellFile {
     }
 }
 
-/// Writes a whole file of `end` cells, durably; those that are not given are unused.
+/// Writes a whole file of the cells before `end`, durably; those that are not given are unused.
 pub(super) fn write_whole(
     path: &Path,
     end: CellNumber,
@@ -181,30 +161,15 @@ pub(super) fn write_whole(
     let file = files::open_private(path, true)?;
     let mut bytes = Zeroizing::new(vec![0; offset(end) as usize]);
     for (number, cell) in cells {
-        let at = offset(*number) as usize;
-        if let Some(place) = bytes.get_mut(at..at + SIZE) {
-            place.copy_from_slice(&**cell.encode(*number));
+        let copy = cell.encode(*number);
+        for at in first_copy(*number).into_iter().chain([offset(*number)]) {
+            if let Some(place) = bytes.get_mut(at as usize..at as usize + SIZE) {
+                place.copy_from_slice(&**copy);
+            }
         }
     }
     file.set_len(0)
         .and_then(|()| file.write_all_at(&bytes, 0))
         .and_then(|()| file.sync_all())
         .map_err(|cause| files::failed(path, &cause))
-}
-
-/// Returns the number of whole cells in a file. Fails where the fixed cells are not all there.
-pub(super) fn count_cells(file: &File, path: &Path) -> Result<CellNumber> {
-    let length = file.metadata().map_err(|cause| files::failed(path, &cause))?.len();
-    match u32::try_from(length / SIZE as u64) {
-        Ok(end) if end >= FIRST_ERASE => Ok(end),
-        _ => Err(damaged(path, format_args!("{length} bytes cannot be its length"))),
-    }
-}
-
-/// Returns the error for a file that nothing but a backup mends.
-pub(super) fn damaged(path: &Path, what: impl Display) -> Error {
-    Reason::StoreDamaged.detail(format_args!(
-        "{}: {what}; restore the store's directory as a whole from a backup",
-        path.display()
-    ))
 }

@@ -1,7 +1,7 @@
 //! Which store this is.
 
-use super::cell::{Cell, FORMAT, FORMAT_CELL, IDENTITY_CELL};
-use super::file::{FixedCells, damaged};
+use super::cell::{Cell, EARLIER, FORMAT, FORMAT_CELL, IDENTITY_CELL};
+use super::fixed::{FixedCells, damaged};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use std::path::Path;
@@ -16,16 +16,19 @@ pub struct StoreIdentity {
 }
 
 impl StoreIdentity {
-    /// Reads it from the fixed cells. Fails where it is lost, and where the file has another format.
+    /// Reads it from the fixed cells. Fails where it is lost, and where the file has a format that is neither
+    /// this build's nor the earlier one.
     pub(super) fn read(fixed: &FixedCells, path: &Path) -> Result<Self> {
         match (fixed.get(FORMAT_CELL), fixed.get(IDENTITY_CELL)) {
-            (Some(Cell::Format(FORMAT)), Some(Cell::Identity { store, incarnation })) => {
+            (Some(Cell::Format(FORMAT | EARLIER)), Some(Cell::Identity { store, incarnation })) => {
                 Ok(Self { store: *store, incarnation: *incarnation })
             }
-            (Some(Cell::Format(format)), _) if *format != FORMAT => Err(damaged(
-                path,
-                format_args!("it has format {format}, and this build knows {FORMAT}"),
-            )),
+            (Some(Cell::Format(format)), _) if !(EARLIER..=FORMAT).contains(format) => {
+                Err(damaged(
+                    path,
+                    format_args!("it has format {format}, and this build knows {FORMAT}"),
+                ))
+            }
             (format, identity) => Err(lost(format, identity, path)),
         }
     }

@@ -1,8 +1,9 @@
 //! The PIN counts: a PKCS#11 slot for each token, and how many wrong PINs it was given in a row.
 
-use super::cell::{Cell, FIRST_ERASE, FIRST_PIN, Pin};
-use super::file::{CellFile, FixedCells, damaged};
-use super::{CellNumber, Damage};
+use super::cell::{Cell, CellNumber, FIRST_ERASE, FIRST_PIN, Pin};
+use super::damage::{Damage, Extent};
+use super::file::CellFile;
+use super::fixed::{FixedCells, damaged};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -167,7 +168,7 @@ impl PinCounts {
         for (token, cell) in std::mem::take(&mut counts.uncounted) {
             let pin = Pin { token, in_use: true, officer, user };
             self.write(&mut counts, cell, pin)?;
-            mended.push(Damage { cell, mendable: false });
+            mended.push(Damage { cell, extent: Extent::Lost });
         }
         Ok(mended)
     }

@@ -1,10 +1,18 @@
-//! What the file `slots` promises, over openings and damage.
+//! Promises of the cell file, over openings and damage.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-use super::cell::SIZE;
+use super::cell::{
+    CLOCK_CELL, COMMITS_CELL, CellNumber, FIRST_ERASE, FIRST_PIN, FORMAT_CELL, IDENTITY_CELL, SIZE,
+};
+use super::layout::{COPY, first_copy, offset};
 use super::*;
+use crate::error::Reason;
+use crate::id::Id;
+use crate::store::files;
+use std::collections::{HashMap, HashSet};
 use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
 
 struct Place(tempfile::TempDir);
 
@@ -223,36 +231,125 @@ fn known() -> HashMap<Id, u32> {
     HashMap::from([(TOKEN, 0)])
 }
 
+/// What is damaged, after one byte of `good` was changed in the file, and is mended when that is asked for;
+/// meanwhile the file tells everything that it told before.
+fn mended_byte(place: &Place, cell: CellNumber, good: &[u8], at: usize) -> Damage {
+    let whole = Cells::open(place.0.path()).unwrap();
+    let (identity, kept) = (whole.identity, secret(&whole, cell));
+    place.overwrite(at, &[!good[at]]);
+    let found = damage(place.0.path()).unwrap();
+    let cells = Cells::open(place.0.path()).unwrap();
+    cells.pins.settle(&known()).unwrap();
+    assert_eq!((cells.identity, cells.time.get(), cells.commits.get()), (identity, 77, 9));
+    assert_eq!(cells.pins.of(TOKEN).unwrap(), (0, (1, 2)));
+    assert_eq!(secret(&cells, cell), kept);
+    assert!(!cells.is_new());
+    assert_ne!(place.bytes(), good, "nothing is mended in silence");
+    assert_eq!(cells.mend(&[cell], 9, (9, 10), 5).unwrap(), found);
+    assert!(place.bytes() == good, "byte {at}");
+    let [damage] = found[..] else { panic!("{found:?}") };
+    damage
+}
+
 #[test]
 fn any_damaged_byte_is_read_as_it_was_and_mended_when_that_is_asked_for() {
     let (place, cell) = furnished();
     let good = place.bytes();
-    let identity = Cells::open(place.0.path()).unwrap().identity;
-    let kept = secret(&Cells::open(place.0.path()).unwrap(), cell);
-    let erase = offset(cell) as usize;
-    let header = 0..offset(FIRST_PIN + 2) as usize;
-    for at in header.chain(erase..erase + SIZE).chain([20_000, 32_767]) {
-        place.overwrite(at, &[!good[at]]);
-        let damage = damage(place.0.path()).unwrap();
-        let [Damage { cell: damaged, mendable: true }] = damage[..] else { panic!("{damage:?}") };
-        assert_eq!(damaged as usize, at / SIZE);
-        let cells = Cells::open(place.0.path()).unwrap();
-        cells.pins.settle(&known()).unwrap();
-        assert_eq!((cells.identity, cells.time.get(), cells.commits.get()), (identity, 77, 9));
-        assert_eq!(cells.pins.of(TOKEN).unwrap(), (0, (1, 2)));
-        assert_eq!(secret(&cells, cell), kept);
-        assert!(!cells.is_new());
-        assert_ne!(place.bytes(), good, "nothing is mended in silence");
-        assert_eq!(cells.mend(&[cell], 9, (9, 10), 5).unwrap(), damage);
-        assert!(place.bytes() == good, "byte {at}");
+    for number in [FORMAT_CELL, IDENTITY_CELL, CLOCK_CELL, COMMITS_CELL, FIRST_PIN] {
+        for copy in [first_copy(number).unwrap(), offset(number)] {
+            for at in copy as usize..copy as usize + SIZE {
+                let damage = mended_byte(&place, cell, &good, at);
+                assert_eq!(damage, Damage { cell: number, extent: Extent::Copy });
+            }
+        }
     }
+    let erase = offset(cell) as usize;
+    for at in erase..erase + SIZE {
+        let damage = mended_byte(&place, cell, &good, at);
+        assert_eq!(damage, Damage { cell, extent: Extent::Byte });
+    }
+    for at in [4 * SIZE + 9, 20_000, 32_767, COPY + 20_000] {
+        let number = (at % COPY / SIZE) as CellNumber;
+        let damage = mended_byte(&place, cell, &good, at);
+        assert_eq!(damage, Damage { cell: number, extent: Extent::Byte }, "an unused cell");
+    }
+}
+
+#[test]
+fn a_lost_copy_of_any_fixed_cell_costs_nothing_and_is_written_back_before_the_store_is_served() {
+    let (place, cell) = furnished();
+    let good = place.bytes();
+    for rubbish in [[0; SIZE], [0xA5; SIZE]] {
+        for number in [FORMAT_CELL, IDENTITY_CELL, CLOCK_CELL, COMMITS_CELL, FIRST_PIN] {
+            for copy in [first_copy(number).unwrap(), offset(number)] {
+                place.overwrite(copy as usize, &rubbish);
+                let cells = place.open(&[cell]);
+                cells.pins.settle(&known()).unwrap();
+                assert_eq!((cells.time.get(), cells.commits.get()), (77, 9));
+                assert_eq!(cells.pins.of(TOKEN).unwrap(), (0, (1, 2)));
+                cells.make_copies_equal().unwrap();
+                assert!(place.bytes()[..2 * COPY] == good[..2 * COPY], "cell {number}");
+            }
+        }
+    }
+}
+
+#[test]
+fn both_copies_damaged_in_one_byte_each_are_read_as_they_were() {
+    let (place, _) = furnished();
+    let good = place.bytes();
+    for number in [FORMAT_CELL, IDENTITY_CELL, CLOCK_CELL, COMMITS_CELL, FIRST_PIN] {
+        let copies = [first_copy(number).unwrap(), offset(number)].map(|at| at as usize + 20);
+        copies.iter().for_each(|at| place.overwrite(*at, &[!good[*at]]));
+        let found = damage(place.0.path()).unwrap();
+        assert_eq!(found, [Damage { cell: number, extent: Extent::Byte }]);
+        let cells = Cells::open(place.0.path()).unwrap();
+        assert_eq!((cells.time.get(), cells.commits.get()), (77, 9));
+        assert_eq!(cells.pins.of(TOKEN).unwrap(), (0, (1, 2)));
+        assert_eq!(cells.mend(&[], 9, (9, 10), 5).unwrap(), found);
+        assert!(place.bytes() == good);
+    }
+}
+
+#[test]
+fn where_a_crash_came_between_two_copies_the_first_counts_and_both_are_made_equal() {
+    let (place, cell) = furnished();
+    let older = place.bytes();
+    let counted = place.open(&[cell]).pins.count_attempt(TOKEN, false).unwrap();
+    assert_eq!(counted, 3);
+    let newer = place.bytes();
+    let (first, second) = (first_copy(FIRST_PIN).unwrap() as usize, offset(FIRST_PIN) as usize);
+    for (at, bytes, wrong) in [(second, &older, 3), (first, &older, 2)] {
+        place.overwrite(first, &newer[first..first + SIZE]);
+        place.overwrite(second, &newer[second..second + SIZE]);
+        place.overwrite(at, &bytes[at..at + SIZE]);
+        assert_eq!(damage(place.0.path()).unwrap(), [], "a crash is no damage");
+        let cells = place.open(&[cell]);
+        assert_eq!(cells.pins.of(TOKEN).unwrap(), (0, (1, wrong)));
+        cells.make_copies_equal().unwrap();
+        assert_eq!(place.bytes()[first..first + SIZE], place.bytes()[second..second + SIZE]);
+        assert_eq!(place.open(&[cell]).pins.of(TOKEN).unwrap(), (0, (1, wrong)));
+    }
+}
+
+#[test]
+fn copies_are_not_made_equal_with_what_has_been_written_over_since() {
+    let (place, cell) = furnished();
+    let at = first_copy(CLOCK_CELL).unwrap() as usize;
+    place.overwrite(at, &[0xA5; SIZE]);
+    let cells = place.open(&[cell]);
+    cells.time.raise(78).unwrap();
+    cells.make_copies_equal().unwrap();
+    assert_eq!(place.open(&[cell]).time.get(), 78);
 }
 
 #[test]
 fn what_cannot_be_told_of_a_token_locks_it_and_leaves_its_officer_one_try() {
     for rubbish in [vec![0; SIZE], vec![0xFF; SIZE], vec![4, 2, 0, 0, 9, 0, 0, 9]] {
         let (place, _) = furnished();
-        place.overwrite(offset(FIRST_PIN) as usize, &rubbish);
+        for at in [first_copy(FIRST_PIN).unwrap(), offset(FIRST_PIN)] {
+            place.overwrite(at as usize, &rubbish);
+        }
         let cells = Cells::open(place.0.path()).unwrap();
         cells.pins.settle(&known()).unwrap();
         assert_eq!(cells.pins.of(TOKEN).unwrap(), (0, (u8::MAX, u8::MAX)));
@@ -263,7 +360,7 @@ fn what_cannot_be_told_of_a_token_locks_it_and_leaves_its_officer_one_try() {
             "its slot stays its own"
         );
         let mended = cells.mend(&[], 9, (9, 10), 5).unwrap();
-        assert_eq!(mended, [Damage { cell: FIRST_PIN, mendable: false }]);
+        assert_eq!(mended, [Damage { cell: FIRST_PIN, extent: Extent::Lost }]);
         let cells = Cells::open(place.0.path()).unwrap();
         cells.pins.settle(&known()).unwrap();
         assert_eq!(cells.pins.of(TOKEN).unwrap(), (0, (9, 10)));
@@ -288,7 +385,7 @@ fn erase_cells_that_are_lost_or_cut_off_say_deleted_after_a_mending() {
     place.overwrite(offset(cell) as usize + 4, &[9, 9]);
     let cells = Cells::open(place.0.path()).unwrap();
     let mended = cells.mend(&[cell], 9, (9, 10), 5).unwrap();
-    assert_eq!(mended, [Damage { cell, mendable: false }]);
+    assert_eq!(mended, [Damage { cell, extent: Extent::Lost }]);
     assert!(matches!(cells.erase.read_cell(cell), Ok(EraseCell::Deleted(5))));
 
     let (place, cell) = furnished();
@@ -307,6 +404,7 @@ fn a_beginning_that_is_lost_is_written_anew_as_the_snapshot_knows_it() {
         let (place, cell) = furnished();
         let identity = Cells::open(place.0.path()).unwrap().identity;
         place.overwrite(at, &vec![b'x'; length]);
+        place.overwrite(COPY + at, &vec![b'x'; length]);
         assert!(place.refusal().contains("keystead recover"));
         assert!(!Cells::mend_head(place.0.path(), None).unwrap());
         assert!(Cells::mend_head(place.0.path(), Some(identity)).unwrap());
@@ -319,7 +417,7 @@ fn a_beginning_that_is_lost_is_written_anew_as_the_snapshot_knows_it() {
         secret(&cells, cell);
     }
     let place = Place::new();
-    for rubbish in [vec![], vec![0; 40_000], vec![b'x'; 40_000]] {
+    for rubbish in [vec![], vec![0; 80_000], vec![b'x'; 80_000]] {
         std::fs::write(place.file(), &rubbish).unwrap();
         assert!(
             !Cells::mend_head(place.0.path(), Some(StoreIdentity { store: TOKEN, incarnation: 1 }))
@@ -327,4 +425,83 @@ fn a_beginning_that_is_lost_is_written_anew_as_the_snapshot_knows_it() {
         );
         assert!(std::fs::read(place.file()).unwrap() == rubbish);
     }
+}
+
+/// A cell file of format 1 with the golden cells of then, whose next erase cell is lost.
+fn earlier() -> Place {
+    let place = Place(tempfile::tempdir().unwrap());
+    let mut bytes = vec![0; (FIRST_ERASE as usize + 4) * SIZE];
+    let golden = include_bytes!("golden-1.bin").as_chunks::<SIZE>().0;
+    let numbers = [0, 1, 2, 3, FIRST_PIN, FIRST_PIN + 1, FIRST_ERASE, FIRST_ERASE + 1];
+    for (number, cell) in numbers.into_iter().chain([FIRST_ERASE + 2]).zip(golden) {
+        let at = number as usize * SIZE;
+        bytes[at..at + SIZE].copy_from_slice(cell);
+    }
+    let lost = (FIRST_ERASE as usize + 3) * SIZE;
+    bytes[lost..].fill(0xA5);
+    std::fs::write(place.file(), bytes).unwrap();
+    place
+}
+
+#[test]
+fn a_file_of_the_earlier_format_is_read_and_written_anew_with_all_it_says() {
+    let place = earlier();
+    let error = Cells::open(place.0.path()).map(drop).unwrap_err().to_string();
+    assert!(error.contains("an earlier build"), "{error}");
+    let (noted, commits) = Cells::noted(place.0.path()).unwrap();
+    let file = EarlierFile::read(place.0.path()).unwrap().unwrap();
+    assert_eq!((file.identity, file.commits(), commits), (noted, 77, 77));
+    assert!(
+        matches!(file.erase_cell(FIRST_ERASE), Some(EraseCell::Secret(it)) if **it == [0xC3; 32])
+    );
+    assert!(file.erase_cell(FIRST_ERASE + 3).is_none());
+    file.write_upgraded(place.0.path()).unwrap();
+    keep_earlier(place.0.path()).unwrap();
+    assert!(EarlierFile::read(place.0.path()).unwrap().is_some());
+    take_upgraded(place.0.path()).unwrap();
+    assert!(EarlierFile::read(place.0.path()).unwrap().is_none());
+    let cells = Cells::open(place.0.path()).unwrap();
+    assert_eq!((cells.identity, cells.commits.get(), cells.time.get()), (noted, 77, 1_800_000_000));
+    assert_eq!(cells.pins.of(Id::new([0xA1; 16])).unwrap(), (0, (1, 9)));
+    assert_eq!(secret(&cells, FIRST_ERASE), [0xC3; 32]);
+    let read = |number| cells.erase.read_cell(number);
+    assert!(matches!(read(FIRST_ERASE + 1), Ok(EraseCell::Deleted(1_800_000_001))));
+    assert!(matches!(read(FIRST_ERASE + 2), Ok(EraseCell::Expired(1_800_000_002))));
+    assert!(read(FIRST_ERASE + 3).is_err());
+    assert!(is_upgrade_unfinished(place.0.path()));
+    wipe_earlier(place.0.path()).unwrap();
+    assert!(!is_upgrade_unfinished(place.0.path()));
+}
+
+#[test]
+fn damage_of_an_earlier_file_is_found_and_its_lost_beginning_mended() {
+    let place = earlier();
+    let lost = [Damage { cell: FIRST_ERASE + 3, extent: Extent::Lost }];
+    assert_eq!(damage(place.0.path()).unwrap(), lost);
+    let identity = Cells::noted(place.0.path()).unwrap().0;
+    for at in [0, SIZE] {
+        let place = earlier();
+        place.overwrite(at, &[b'x'; SIZE]);
+        assert!(EarlierFile::read(place.0.path()).is_err());
+        assert!(Cells::mend_head(place.0.path(), Some(identity)).unwrap());
+        let file = EarlierFile::read(place.0.path()).unwrap().unwrap();
+        assert_eq!(file.identity.store, identity.store);
+        assert!(file.erase_cell(FIRST_ERASE).is_some(), "its erase cells stay where they are");
+    }
+}
+
+#[test]
+fn a_new_file_is_laid_out_as_the_format_says() {
+    let place = Place::new();
+    let cells = place.open(&[]);
+    let cell = cells.erase.take().unwrap();
+    cells.pins.reserve(TOKEN, None).unwrap();
+    let bytes = place.bytes();
+    assert!(bytes[..512 * SIZE] == bytes[512 * SIZE..1024 * SIZE]);
+    assert_eq!(bytes[8 * SIZE..8 * SIZE + 8], [4, 1, 0, 0, 8, 0, 0, 0]);
+    let at = (512 + cell as usize) * SIZE;
+    assert!(at >= 1024 * SIZE);
+    assert_eq!(bytes[at..at + 4], [5, 1, 0, 0]);
+    assert_eq!(bytes[at + 4..at + 8], cell.to_le_bytes());
+    assert_eq!(bytes[8..16], [2, 0, 0, 0, 0, 0, 0, 0], "the format");
 }

@@ -1,7 +1,8 @@
 //! The high-water mark of time.
 
 use super::cell::{CLOCK_CELL, Cell};
-use super::file::{CellFile, FixedCells};
+use super::file::CellFile;
+use super::fixed::FixedCells;
 use crate::clock::Seconds;
 use crate::error::Result;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

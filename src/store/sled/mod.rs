@@ -19,3 +19,4 @@ mod opening;
 pub(super) mod rescue;
 mod served_snapshot;
 pub mod snapshot;
+pub(super) mod upgrade;

@@ -136,6 +136,15 @@ pub(super) fn pour(directory: &Path, put: &mut Put<'_>) -> Result<()> {
     each(&place(directory), put).map(drop)
 }
 
+/// Removes what was kept in `directory`.
+pub(super) fn remove(directory: &Path) -> Result<()> {
+    let path = place(directory);
+    match std::fs::remove_file(&path) {
+        Err(cause) if cause.kind() != ErrorKind::NotFound => Err(files::failed(&path, &cause)),
+        _ => Ok(()),
+    }
+}
+
 fn place(directory: &Path) -> PathBuf {
     directory.join("snapshot")
 }

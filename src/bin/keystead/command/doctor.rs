@@ -13,7 +13,8 @@ use keystead::internal::clock::{SystemClock, TOLERANCE, timestamp};
 use keystead::internal::config::{Config, Log, journal};
 use keystead::internal::module::token_settings;
 use keystead::internal::presence;
-use keystead::internal::store::{cells, snapshot};
+use keystead::internal::store::cells::{self, Extent};
+use keystead::internal::store::snapshot;
 use keystead::internal::token::{Slots, TRIES, TokenInfo};
 use keystead::internal::wire::process::AgentProcess;
 use keystead::internal::wire::{AgentLocation, Link};
@@ -200,9 +201,12 @@ fn damaged(config: &Config) -> Vec<Finding> {
             let path = directory.join(cells::NAME);
             let told = Failure::new(format_args!("{}: {damage}", path.display()));
             let end = serving::end_it(directory);
-            let mend = match damage.mendable {
-                true => format!("{end}, then `keystead recover` mends it"),
-                false => format!(
+            let mend = match damage.extent {
+                Extent::Unequal | Extent::Copy => {
+                    format!("{end}, then the next agent mends it, or `keystead recover`")
+                }
+                Extent::Byte => format!("{end}, then `keystead recover` mends it"),
+                Extent::Lost => format!(
                     "{end}, then `keystead recover` goes on without it, or restore the store's directory \
                      as a whole from a backup"
                 ),

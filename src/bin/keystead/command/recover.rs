@@ -1,4 +1,4 @@
-//! `keystead recover`: mends a store's slots, and goes on with a store that has lost acknowledged commits.
+//! `keystead recover`: mends a store's cell file, and goes on with a store that has lost acknowledged commits.
 
 use crate::{Failure, Global, output, serving};
 use keystead::internal::agent::{Claim, Recovered, claim, recover};
@@ -48,35 +48,36 @@ fn hopeless(failure: Failure) -> Failure {
 }
 
 fn told(recovered: Recovered) -> Value {
-    let Recovered { commits, erased, from_snapshot, mended, head, lost } = recovered;
+    let Recovered { upgraded, commits, erased, from_snapshot, mended, head, lost } = recovered;
     let mended: Vec<Value> = mended
         .iter()
-        .map(|damage| json!({ "cell": damage.cell, "as_it_was": damage.mendable }))
+        .map(|damage| json!({ "cell": damage.cell, "as_it_was": damage.is_mendable() }))
         .collect();
     let lost: Vec<String> = lost.iter().map(ToString::to_string).collect();
     json!({
-        "lost_commits": commits, "erased": erased, "from_snapshot": from_snapshot,
+        "upgraded": upgraded, "lost_commits": commits, "erased": erased, "from_snapshot": from_snapshot,
         "slots_begin_anew": head, "mended": mended, "lost_material": lost,
     })
 }
 
 fn text(recovered: &Recovered) -> String {
-    let Recovered { commits, erased, from_snapshot, mended, head, lost } = recovered;
+    let Recovered { upgraded, commits, erased, from_snapshot, mended, head, lost } = recovered;
     let mut lines = Vec::new();
+    if *upgraded {
+        lines.push("the store of an earlier build has this build's format now".to_owned());
+    }
     if *head {
         lines.push(
             "slots: its beginning was lost, and is written anew from the snapshot".to_owned(),
         );
     }
     for damage in mended {
-        lines.push(match damage.mendable {
-            true => {
-                format!("slots: cell {} is as it was before a byte of it was damaged", damage.cell)
-            }
+        lines.push(match damage.is_mendable() {
+            true => format!("slots: cell {} is as it was before it was damaged", damage.cell),
             false => format!("slots: {damage}"),
         });
     }
-    if mended.iter().any(|it| !it.mendable && PIN_CELLS.contains(&it.cell)) {
+    if mended.iter().any(|it| !it.is_mendable() && PIN_CELLS.contains(&it.cell)) {
         lines.push(
             "a token's count of wrong PINs is lost: its officer has one try, and then sets a new user PIN"
                 .to_owned(),

@@ -1,0 +1,210 @@
+//! The upgrade of a store that an earlier build has written, before it is opened.
+//!
+//! Everything is built beside what is there. What decides is that the cell file is replaced by one of this
+//! build's format: a store that is cut short before that is one of the earlier format, and the upgrade begins
+//! again; one that is cut short after it is finished at the next opening. The earlier cell file keeps a second
+//! name meanwhile, by which it is overwritten with zeros before it is gone: its secrets are not left behind.
+//!
+//! | file | what |
+//! |---|---|
+//! | `db.upgrading`, `slots.upgrading` | the upgraded records and cells, until they take their places |
+//! | `slots.earlier` | the earlier cell file, from shortly before it is replaced until it is wiped |
+//! | `db.earlier` | the earlier records, until they are removed |
+
+use super::Lock;
+use crate::error::{Error, Reason, Result};
+use crate::store::cells::{self, EarlierFile};
+use crate::store::{self, Acknowledged, Cells, Need, Put, ReadOnly, Standing, Store, snapshot};
+use std::cell::Cell;
+
+/// The room that an upgrade takes for each byte of the records: what sled makes of them, and a snapshot.
+const ROOM: u64 = 4;
+
+/// What an upgrade does, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Keeps a snapshot of the records as they are.
+    KeepSnapshot,
+    /// Builds the upgraded records beside the earlier ones.
+    BuildRecords,
+    /// Writes the upgraded cell file beside the earlier one.
+    WriteCells,
+    /// Gives the earlier cell file its second name.
+    KeepEarlierCells,
+    /// Replaces the cell file: from here on the store is an upgraded one.
+    ReplaceCells,
+    /// Replaces the records, whose snapshot is of no use any more.
+    ReplaceRecords,
+    /// Keeps a snapshot of the upgraded records.
+    KeepUpgradedSnapshot,
+    /// Overwrites the earlier cell file, and removes it.
+    WipeEarlierCells,
+}
+
+/// Upgrades the store of which `lock` is held, where it has the earlier format, or finishes an upgrade that
+/// was cut short; true then. Fails without a change where the store is damaged, or has no room for it.
+pub(super) fn upgrade(lock: &Lock) -> Result<bool> {
+    Upgrade { lock, open: &open_whole, done: &|_| Ok(()) }.run()
+}
+
+/// Upgrades a store whose records are about to be replaced by a backup, which may be gone. Their snapshot
+/// would be one of the earlier format, and must not be left.
+pub(super) fn upgrade_for_restoration(lock: &Lock) -> Result<bool> {
+    let open = |lock: &Lock, earlier: &EarlierFile| {
+        if store::exists(lock.records()) {
+            return open_whole(lock, earlier);
+        }
+        match snapshot::origin(lock.records()) {
+            Ok(Some(_)) => Err(Reason::StoreNotEmpty.detail(format_args!(
+                "{} holds a snapshot of an earlier build; `keystead recover` goes on from it, or move it away \
+                 to restore the backup all the same",
+                lock.directory().display()
+            ))),
+            // One that cannot be read is no help.
+            _ => Ok(None),
+        }
+    };
+    Upgrade { lock, open: &open, done: &|_| Ok(()) }.run()
+}
+
+/// Where the records of an upgraded store are from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// The records that were there.
+    Records,
+    /// Their snapshot, which had more.
+    Snapshot,
+}
+
+/// Upgrades a store whose records may lack commits, and returns where those that it has now are from; none
+/// where there was nothing to upgrade.
+pub(super) fn upgrade_mended(lock: &Lock) -> Result<Option<Source>> {
+    let source = Cell::new(Source::Records);
+    let open = |lock: &Lock, earlier: &EarlierFile| {
+        let (store, rebuilt) = store::mend(lock.records(), &Acknowledged::of_earlier(earlier))?;
+        source.set(if rebuilt { Source::Snapshot } else { Source::Records });
+        Ok(Some(store))
+    };
+    let upgraded = Upgrade { lock, open: &open, done: &|_| Ok(()) }.run()?;
+    Ok(upgraded.then_some(source.get()))
+}
+
+/// How the records of the earlier format are opened; none where there are none.
+type Open<'a> = dyn Fn(&Lock, &EarlierFile) -> Result<Option<Box<dyn Store>>> + 'a;
+
+/// An upgrade.
+pub(super) struct Upgrade<'a> {
+    pub(super) lock: &'a Lock,
+    pub(super) open: &'a Open<'a>,
+    /// Hears of each step, and ends the upgrade where it fails.
+    pub(super) done: &'a dyn Fn(Step) -> Result<()>,
+}
+
+impl Upgrade<'_> {
+    /// Returns true where there was anything to do.
+    pub(super) fn run(&self) -> Result<bool> {
+        let directory = self.lock.directory();
+        if let Some(earlier) = EarlierFile::read(directory)? {
+            log::info!("{}: a store of an earlier build is upgraded", directory.display());
+            self.prepare(&earlier).inspect_err(|_| self.discard())?;
+            cells::take_upgraded(directory)?;
+            (self.done)(Step::ReplaceCells)?;
+        } else if !cells::is_upgrade_unfinished(directory) {
+            return Ok(false);
+        }
+        self.finish()?;
+        log::info!("{}: the store is upgraded", directory.display());
+        Ok(true)
+    }
+
+    /// Builds all that is upgraded beside what is there.
+    fn prepare(&self, earlier: &EarlierFile) -> Result<()> {
+        let (directory, records) = (self.lock.directory(), self.lock.records());
+        self.clear()?;
+        if let Some(store) = (self.open)(self.lock, earlier)? {
+            store.keep_snapshot(earlier.identity)?;
+            (self.done)(Step::KeepSnapshot)?;
+            store.room(Need::Grow(ROOM * size_of(&*store)?))?;
+            let number = store.number()?;
+            store::build_upgraded(records, number, |put| put_rows(&*store, earlier, put))?;
+            (self.done)(Step::BuildRecords)?;
+        }
+        earlier.write_upgraded(directory)?;
+        (self.done)(Step::WriteCells)?;
+        cells::keep_earlier(directory)?;
+        (self.done)(Step::KeepEarlierCells)
+    }
+
+    /// Puts everything in its place after the cell file. Each step may have been done before.
+    fn finish(&self) -> Result<()> {
+        let (directory, records) = (self.lock.directory(), self.lock.records());
+        store::take_upgraded(records)?;
+        (self.done)(Step::ReplaceRecords)?;
+        if store::exists(records)
+            && let Err(error) = keep_snapshot(self.lock)
+        {
+            log::warn!("no snapshot of the upgraded store was kept: {error}");
+        }
+        (self.done)(Step::KeepUpgradedSnapshot)?;
+        cells::wipe_earlier(directory)?;
+        (self.done)(Step::WipeEarlierCells)
+    }
+
+    /// Removes what an upgrade has left that has replaced nothing.
+    fn clear(&self) -> Result<()> {
+        cells::discard_upgrade(self.lock.directory())?;
+        store::discard_upgrade(self.lock.records())
+    }
+
+    fn discard(&self) {
+        if let Err(error) = self.clear() {
+            log::error!("what a failed upgrade has left is removed at the next attempt: {error}");
+        }
+    }
+}
+
+/// Opens records of the earlier format that have all that was acknowledged.
+pub(super) fn open_whole(lock: &Lock, earlier: &EarlierFile) -> Result<Option<Box<dyn Store>>> {
+    let acknowledged = Acknowledged::of_earlier(earlier);
+    if acknowledged.is_new && !store::exists(lock.records()) {
+        return Ok(None);
+    }
+    let store = store::open(lock.records(), &acknowledged)?;
+    match store.standing() {
+        Standing::ReadOnly(why) => Err(served_only(lock, why)),
+        Standing::Serving | Standing::Failed => Ok(Some(store)),
+    }
+}
+
+/// Returns the error for records of which only the snapshot can be read.
+fn served_only(lock: &Lock, why: ReadOnly) -> Error {
+    let reason = match why {
+        ReadOnly::Full => Reason::StoreFull,
+        ReadOnly::Damaged => Reason::StoreDamaged,
+    };
+    reason.detail(format_args!(
+        "{}: db/ cannot be opened, and its snapshot is of an earlier build; {}",
+        lock.records(),
+        why.way_out()
+    ))
+}
+
+/// Returns about how many bytes records have, once all of them have been read.
+fn size_of(records: &dyn Store) -> Result<u64> {
+    let mut size = 0;
+    store::each(records, b"", |key, value| {
+        size += (key.len() + value.len()) as u64;
+        Ok(true)
+    })?;
+    Ok(size)
+}
+
+fn keep_snapshot(lock: &Lock) -> Result<()> {
+    let identity = Cells::open(lock.directory())?.identity;
+    store::open_unverified(lock.records())?.keep_snapshot(identity).map(drop)
+}
+
+/// Puts the rows of this build's format that stand for those of the earlier one.
+fn put_rows(records: &dyn Store, _earlier: &EarlierFile, put: &mut Put<'_>) -> Result<()> {
+    store::each(records, b"", |key, value| put(key.to_vec(), value.to_vec()).map(|()| true))
+}

@@ -1,0 +1,36 @@
+//! Where cells stand in the file.
+
+use super::cell::{Cell, CellNumber, EARLIER, FIRST_ERASE, FORMAT_CELL, SIZE};
+
+/// The file's name in a store's directory.
+pub const NAME: &str = crate::presence::MARK;
+
+/// The bytes of one copy of all fixed cells.
+pub(super) const COPY: usize = FIRST_ERASE as usize * SIZE;
+
+/// Returns where the first copy of a fixed cell stands, in bytes; an erase cell has one copy only.
+pub(super) fn first_copy(number: CellNumber) -> Option<u64> {
+    (number < FIRST_ERASE).then_some(u64::from(number) * SIZE as u64)
+}
+
+/// Returns where an erase cell, or the second copy of a fixed one, stands, in bytes.
+pub(super) const fn offset(number: CellNumber) -> u64 {
+    COPY as u64 + number as u64 * SIZE as u64
+}
+
+/// Returns true for the first bytes of a file of format 1. Where no copy of the first cell is left, the
+/// erase cells tell: in format 1 they begin where the second copies stand in format 2.
+pub(super) fn is_of_earlier_format(bytes: &[u8]) -> bool {
+    let place = |at: usize| bytes.get(at..)?.first_chunk();
+    let format = [0, COPY].into_iter().filter_map(place).find_map(|bytes| {
+        let cell = Cell::decode(FORMAT_CELL, bytes).or_else(|| Cell::corrected(FORMAT_CELL, bytes));
+        cell.filter(|cell| matches!(cell, Cell::Format(_)))
+    });
+    match format {
+        Some(format) => format == Cell::Format(EARLIER),
+        None => (FIRST_ERASE..2 * FIRST_ERASE).any(|number| {
+            let cell = place(number as usize * SIZE).and_then(|bytes| Cell::decode(number, bytes));
+            cell.is_some_and(|cell| cell.is_erase())
+        }),
+    }
+}
