@@ -29,7 +29,7 @@ use surroundings::Surroundings;
 pub struct Config {
     /// The place of the store's records (`store`).
     pub store: Location,
-    /// The agent's own directory, absolute: its socket, page, lock, erase slots and audit log.
+    /// The agent's own directory, absolute: its socket, page, lock, cell file and audit log.
     pub directory: PathBuf,
     /// The file this was read from; none where there is no file.
     pub file: Option<PathBuf>,

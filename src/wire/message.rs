@@ -296,7 +296,7 @@ pub enum Response {
         custom_keys: u64,
         /// The number of other objects.
         others: u64,
-        /// Records whose material cannot be read, because their erase slot is damaged.
+        /// Records whose material cannot be read, because their erase cell is damaged.
         damaged: Vec<Id>,
     },
     /// Answers `BackupPart`: the next bytes, none behind the last.
@@ -353,7 +353,7 @@ pub struct Stored {
     /// Its sealed part, empty once its slot is erased.
     #[serde(deserialize_with = "bytes")]
     pub sealed: Vec<u8>,
-    /// The state of its material's erase slot (the newest's, for a custom key).
+    /// The state of its material's erase cell (the newest's, for a custom key).
     pub slot: Erasure,
 }
 
