@@ -12,7 +12,7 @@
 use super::cell::{
     COMMITS_CELL, Cell, CellNumber, FIRST_ERASE, FORMAT, FORMAT_CELL, PIN_CELLS, SIZE,
 };
-use super::damage::damaged_of;
+use super::damage::{damaged_of, told as describe};
 use super::erase::EraseCell;
 use super::file::write_whole;
 use super::fixed::FixedCells;
@@ -61,8 +61,13 @@ impl EarlierFile {
         let mut bytes = Zeroizing::new(vec![0; fixed.end as usize * SIZE]);
         file.read_exact_at(&mut bytes, 0).map_err(|cause| files::failed(&path, &cause))?;
         let erase = (0..).zip(bytes.as_chunks().0).skip(FIRST_ERASE as usize);
-        let damaged = damaged_of(erase).into_iter();
-        let corrected = damaged.filter_map(|(number, _, was)| Some((number, was?))).collect();
+        let damaged = damaged_of(erase);
+        let told = damaged.iter().map(|(number, extent, _)| (*number, *extent));
+        for (number, extent) in fixed.extents().chain(told) {
+            log::error!("{}: {}", path.display(), describe(number, extent));
+        }
+        let corrected =
+            damaged.into_iter().filter_map(|(number, _, was)| Some((number, was?))).collect();
         Ok(Some(Self { fixed, bytes, corrected, identity }))
     }
 

@@ -31,10 +31,8 @@ impl FixedCells {
     /// Secrets are not read here. Fails where the file is too short.
     pub(super) fn read(file: &File, path: &Path) -> Result<Self> {
         let fixed = Self::look(file, path)?;
-        let damaged = fixed.damaged.iter().filter(|(_, (extent, _))| *extent != Extent::Unequal);
-        for (number, (extent, _)) in damaged {
-            let told = damage::told(*number, *extent);
-            log::error!("{}: {told}", path.display());
+        for (number, extent) in fixed.extents().filter(|(_, extent)| *extent != Extent::Unequal) {
+            log::error!("{}: {}", path.display(), damage::told(number, extent));
         }
         Ok(fixed)
     }
@@ -97,6 +95,11 @@ impl FixedCells {
             }
         }
         fixed
+    }
+
+    /// Returns the damaged ones, and how far each is.
+    pub(super) fn extents(&self) -> impl Iterator<Item = (CellNumber, Extent)> {
+        self.damaged.iter().map(|(number, (extent, _))| (*number, *extent))
     }
 
     /// Returns a cell, unless it is lost.

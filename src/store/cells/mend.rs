@@ -40,8 +40,7 @@ fn scan(directory: &Path) -> Result<Vec<Damage>> {
     let mut bytes = Zeroizing::new(vec![0; (fixed.end - FIRST_ERASE) as usize * SIZE]);
     file.read_exact_at(&mut bytes, from).map_err(|cause| files::failed(&path, &cause))?;
     let erase = damaged_of((FIRST_ERASE..).zip(bytes.as_chunks().0));
-    let fixed = fixed.damaged.iter().map(|(cell, (extent, _))| (*cell, *extent));
-    let all = fixed.chain(erase.iter().map(|(cell, extent, _)| (*cell, *extent)));
+    let all = fixed.extents().chain(erase.iter().map(|(cell, extent, _)| (*cell, *extent)));
     let damaged = all.filter(|(_, extent)| *extent != Extent::Unequal);
     Ok(damaged.map(|(cell, extent)| Damage { cell, extent }).collect())
 }
