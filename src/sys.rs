@@ -176,7 +176,8 @@ fn close_each(first: RawFd) -> io::Result<()> {
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .collect();
     for descriptor in open.into_iter().filter(|descriptor| *descriptor >= first) {
-        // SAFETY: as in `close_inherited`. The listing's own descriptor is closed already: EBADF.
+        // SAFETY: no descriptor above standard error has an owner at the start of a program, as
+        // `close_inherited` says. The listing's own descriptor is closed already: EBADF.
         unsafe { libc::close(descriptor) };
     }
     Ok(())
@@ -219,7 +220,8 @@ pub(crate) fn write_quietly(descriptor: impl AsFd, bytes: &[u8]) -> io::Result<u
     }
     let written = rustix::io::write(descriptor, bytes);
     for signal in [libc::SIGPIPE, libc::SIGXFSZ] {
-        // SAFETY: as above. A signal that was raised before stays pending.
+        // SAFETY: `pending` was filled by `sigpending`, `signals` makes an initialised set, and `none` lives
+        // during the call. A signal that was raised before stays pending.
         unsafe {
             if libc::sigismember(&pending, signal) == 0 {
                 let none = libc::timespec { tv_sec: 0, tv_nsec: 0 };
@@ -227,7 +229,7 @@ pub(crate) fn write_quietly(descriptor: impl AsFd, bytes: &[u8]) -> io::Result<u
             }
         }
     }
-    // SAFETY: as above; `before` is what the first call has stored.
+    // SAFETY: `before` was initialised by `signals` and holds what the first call has stored.
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut()) };
     Ok(written?)
 }

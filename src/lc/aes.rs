@@ -98,14 +98,16 @@ impl AesKey {
 
     fn expand(&self, mode: Mode, direction: Direction) -> Result<Owned<EVP_CIPHER_CTX>> {
         let cipher = table(mode, self.len());
-        // SAFETY: makes a new context that we own.
+        // SAFETY: `EVP_CIPHER_CTX_new` gives its object to its caller; nothing else has the pointer.
         let context = unsafe { Owned::take(EVP_CIPHER_CTX_new(), Reason::HostMemory)? };
         let (at, key) = (context.as_ptr(), self.bytes.expose().as_ptr());
-        // SAFETY: a fresh context; the table was chosen for exactly this key's length; no IV yet.
+        // SAFETY: `context` owns the new object; `table` was asked for exactly this key's length, so that no
+        // more than `self.bytes` is read; there is no IV yet.
         let code =
             unsafe { EVP_CipherInit_ex(at, cipher, null_mut(), key, null(), direction as c_int) };
         done(code, Reason::HostMemory)?;
-        // SAFETY: an initialised context. Padding is done above this layer.
+        // SAFETY: `context` owns the object, which the call above initialised. Padding is done above this
+        // layer.
         done(unsafe { EVP_CIPHER_CTX_set_padding(at, 0) }, Reason::FunctionFailed)?;
         Ok(context)
     }

@@ -58,7 +58,7 @@ fn begin(key: &AesKey, around: &Around, way: Direction) -> Result<Owned<EVP_CIPH
         Direction::Open(tag) => (0, tag.as_ptr().cast_mut().cast()),
     };
     let (nonce_len, tag_len) = (int(around.nonce.len())?, int(around.tag_len)?);
-    // SAFETY: makes a new context that we own.
+    // SAFETY: `EVP_CIPHER_CTX_new` gives its object to its caller; nothing else has the pointer.
     let context = unsafe { Owned::take(EVP_CIPHER_CTX_new(), Reason::HostMemory)? };
     let at = context.as_ptr();
     // SAFETY: a fresh context; the table is for exactly this key's length; the lengths are set, and

@@ -66,7 +66,7 @@ impl Hash {
     }
 
     pub(super) fn nid(self) -> c_int {
-        // SAFETY: reads a static table.
+        // SAFETY: `md` returns a pointer to a static table, which the call reads.
         unsafe { EVP_MD_type(self.md()) }
     }
 
@@ -99,9 +99,9 @@ pub struct Digest {
 impl Digest {
     /// Starts a digest.
     pub fn new(hash: Hash) -> Result<Self> {
-        // SAFETY: makes a new context that we own.
+        // SAFETY: `EVP_MD_CTX_new` gives its object to its caller; nothing else has the pointer.
         let context = unsafe { Owned::take(EVP_MD_CTX_new(), Reason::HostMemory)? };
-        // SAFETY: a fresh context and a static table.
+        // SAFETY: `context` owns the new object; `md` returns a pointer to a static table.
         let code = unsafe { EVP_DigestInit_ex(context.as_ptr(), hash.md(), null_mut()) };
         done(code, Reason::HostMemory)?;
         Ok(Self { context, hash })
@@ -114,7 +114,7 @@ impl Digest {
 
     /// Takes more input.
     pub fn update(&mut self, input: &[u8]) -> Result<()> {
-        // SAFETY: an initialised context; reads `input`.
+        // SAFETY: `self.context` owns the context, which `new` initialised; `input` is borrowed for the call.
         let code =
             unsafe { EVP_DigestUpdate(self.context.as_ptr(), input.as_ptr().cast(), input.len()) };
         done(code, Reason::FunctionFailed)
@@ -125,7 +125,8 @@ impl Digest {
         let Some(output) = output.get_mut(..self.size()) else {
             return Err(failed(Reason::BufferTooSmall));
         };
-        // SAFETY: an initialised context; `output` holds exactly the digest.
+        // SAFETY: `self.context` owns the context, which `new` initialised for a hash of `self.size()` bytes,
+        // and `output` was cut to so many above.
         let code =
             unsafe { EVP_DigestFinal_ex(self.context.as_ptr(), output.as_mut_ptr(), null_mut()) };
         done(code, Reason::FunctionFailed)?;

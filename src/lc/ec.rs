@@ -67,13 +67,13 @@ impl Curve {
 
     fn of(key: &Pkey) -> Result<Self> {
         let ec = ec(key)?;
-        // SAFETY: a valid key; its curve is valid as long.
+        // SAFETY: `ec` is borrowed from `key`, and its group lies inside it; a parsed key always has one.
         let nid = unsafe { EC_GROUP_get_curve_name(EC_KEY_get0_group(ec)) };
         Self::ALL.iter().copied().find(|curve| curve.nid() == nid).ok_or(Reason::DataInvalid.into())
     }
 
     fn empty(self) -> Result<Owned<EC_KEY>> {
-        // SAFETY: makes a new key that we own.
+        // SAFETY: `EC_KEY_new_by_curve_name` gives its object to its caller; nothing else has the pointer.
         unsafe { Owned::take(EC_KEY_new_by_curve_name(self.nid()), Reason::HostMemory) }
     }
 }
@@ -88,7 +88,7 @@ impl PrivateKey {
     /// Generates a key.
     pub fn generate(curve: Curve) -> Result<Self> {
         let ec = curve.empty()?;
-        // SAFETY: fills the empty key.
+        // SAFETY: `ec` owns the key that `empty` has made with its group, and the call fills it.
         done(unsafe { EC_KEY_generate_key(ec.as_ptr()) }, Reason::FunctionFailed)?;
         Ok(Self { key: Pkey::ec(&ec)?, curve })
     }
@@ -106,21 +106,23 @@ impl PrivateKey {
     /// Makes a key of its big-endian number: `AttributeValue` unless it is between 1 and the order.
     pub fn from_scalar(curve: Curve, scalar: &[u8]) -> Result<Self> {
         let (ec, number) = (curve.empty()?, Owned::number(scalar)?);
-        // SAFETY: an empty key and a valid number, which is copied and checked.
+        // SAFETY: `ec` and `number` own the two objects; the number is checked and copied.
         let code = unsafe { EC_KEY_set_private_key(ec.as_ptr(), number.as_ptr()) };
         done(code, Reason::AttributeValue)?;
-        // SAFETY: the group lives as long as the key; a new point is ours.
+        // SAFETY: `ec` owns the key and with it the group, until the end of this function; nothing else has
+        // the new point.
         let (group, point) = unsafe {
             let group = EC_KEY_get0_group(ec.as_ptr());
             (group, Owned::take(EC_POINT_new(group), Reason::HostMemory)?)
         };
-        // SAFETY: valid objects of one curve; computes the generator times the number.
+        // SAFETY: `point` was made for `group`, which belongs to `ec`; `number` owns the factor of the
+        // generator. No other point or factor is named.
         let code = unsafe {
             let (to, by) = (point.as_ptr(), number.as_ptr());
             EC_POINT_mul(group, to, by, null(), null(), null_mut())
         };
         done(code, Reason::AttributeValue)?;
-        // SAFETY: valid objects of one curve; the point is copied.
+        // SAFETY: `ec` owns the key, and `point` a point made for that key's group; the point is copied.
         let code = unsafe {
             EC_KEY_set_public_key(ec.as_ptr(), point.as_ptr()) & EC_KEY_check_key(ec.as_ptr())
         };
@@ -136,7 +138,7 @@ impl PrivateKey {
     /// The key's number, big-endian, as long as a coordinate.
     pub fn scalar(&self) -> Result<Secret> {
         let mut scalar = Secret::new(vec![0; self.curve.size()]);
-        // SAFETY: a number inside the key, or null, which `fill` refuses.
+        // SAFETY: the EC key is borrowed from `self.key`, and the number lies inside it; `fill` refuses null.
         unsafe { fill(EC_KEY_get0_private_key(ec(&self.key)?), scalar.expose_mut())? };
         Ok(scalar)
     }
@@ -155,13 +157,14 @@ impl PrivateKey {
     /// long as a coordinate.
     pub fn sign(&self, digest: &[u8]) -> Result<Vec<u8>> {
         let key = ec(&self.key)?;
-        // SAFETY: a valid private key; a new signature is ours.
+        // SAFETY: `key` is borrowed from `self.key`; `digest` is borrowed for the call, which gives the
+        // signature that it makes to its caller.
         let made = unsafe {
             Owned::take(ECDSA_do_sign(digest.as_ptr(), digest.len(), key), Reason::FunctionFailed)?
         };
         let mut signature = vec![0; 2 * self.curve.size()];
         let (r, s) = signature.split_at_mut(self.curve.size());
-        // SAFETY: both are numbers inside the signature.
+        // SAFETY: `made` owns the signature, inside which both numbers lie; `fill` refuses null.
         unsafe {
             fill(ECDSA_SIG_get0_r(made.as_ptr()), r)?;
             fill(ECDSA_SIG_get0_s(made.as_ptr()), s)?;
@@ -176,7 +179,9 @@ impl PrivateKey {
         let (own, other) = (ec(&self.key)?, ec(&peer.key)?);
         let mut shared = Secret::new(vec![0; self.curve.size()]);
         let (to, room) = (shared.expose_mut().as_mut_ptr(), self.curve.size());
-        // SAFETY: two valid keys of one curve; writes at most `room` bytes, which `shared` has.
+        // SAFETY: `own` is borrowed from `self.key`, `other` from `peer`, which `from_point` has made on the
+        // same curve; both live until the end of this function. The call writes at most `room` bytes, which
+        // `shared` has.
         let len =
             unsafe { ECDH_compute_key(to.cast(), room, EC_KEY_get0_public_key(other), own, None) };
         if usize::try_from(len) == Ok(room) { Ok(shared) } else { Err(failed(Reason::General)) }
@@ -193,17 +198,18 @@ impl PublicKey {
     /// Reads a point (SEC 1, 2.3.3), compressed or not: `AttributeValue` unless it is on the curve.
     pub fn from_point(curve: Curve, bytes: &[u8]) -> Result<Self> {
         let ec = curve.empty()?;
-        // SAFETY: the group lives as long as the key; a new point is ours.
+        // SAFETY: `ec` owns the key and with it the group, until the end of this function; nothing else has
+        // the new point.
         let (group, point) = unsafe {
             let group = EC_KEY_get0_group(ec.as_ptr());
             (group, Owned::take(EC_POINT_new(group), Reason::HostMemory)?)
         };
-        // SAFETY: valid objects of one curve; reads `bytes`.
+        // SAFETY: `point` was made for `group`, which belongs to `ec`; `bytes` is borrowed for the call.
         let code = unsafe {
             EC_POINT_oct2point(group, point.as_ptr(), bytes.as_ptr(), bytes.len(), null_mut())
         };
         done(code, Reason::AttributeValue)?;
-        // SAFETY: valid objects of one curve; the point is copied.
+        // SAFETY: `ec` owns the key, and `point` a point made for that key's group; the point is copied.
         let code = unsafe {
             EC_KEY_set_public_key(ec.as_ptr(), point.as_ptr()) & EC_KEY_check_key(ec.as_ptr())
         };
@@ -241,22 +247,24 @@ impl PublicKey {
         }
         let (r, s) = signature.split_at(len / 2);
         let (r, s) = (Owned::number(r)?, Owned::number(s)?);
-        // SAFETY: makes a new signature that we own.
+        // SAFETY: `ECDSA_SIG_new` gives its object to its caller; nothing else has the pointer.
         let numbers = unsafe { Owned::take(ECDSA_SIG_new(), Reason::HostMemory)? };
-        // SAFETY: the signature owns both numbers from now on if it answers 1.
+        // SAFETY: `numbers`, `r` and `s` own the three objects. If the call answers 1 the signature owns both
+        // numbers from now on, and `give` below ends our owning; else `done` returns and they are freed here.
         let code = unsafe { ECDSA_SIG_set0(numbers.as_ptr(), r.as_ptr(), s.as_ptr()) };
         done(code, Reason::HostMemory)?;
         r.give();
         s.give();
         let key = ec(&self.key)?;
-        // SAFETY: valid objects; reads `digest`.
+        // SAFETY: `numbers` owns the signature, `key` is borrowed from `self.key`, and `digest` for the call.
         let code = unsafe { ECDSA_do_verify(digest.as_ptr(), digest.len(), numbers.as_ptr(), key) };
         done(code, Reason::SignatureInvalid)
     }
 }
 
 fn ec(key: &Pkey) -> Result<*const EC_KEY> {
-    // SAFETY: a valid key; the answer lives as long as it.
+    // SAFETY: `key` owns the EVP_PKEY while it is borrowed. The answer is a pointer into it, or null where it
+    // is of another type; every caller uses it within its own borrow of the key.
     let ec = unsafe { EVP_PKEY_get0_EC_KEY(key.as_ptr()) };
     if ec.is_null() { Err(failed(Reason::General)) } else { Ok(ec) }
 }
@@ -264,7 +272,8 @@ fn ec(key: &Pkey) -> Result<*const EC_KEY> {
 fn point(key: &Pkey, curve: Curve) -> Result<Vec<u8>> {
     let ec = ec(key)?;
     let mut point = vec![0; 1 + 2 * curve.size()];
-    // SAFETY: a valid key with its group and point; writes at most the room there is.
+    // SAFETY: `ec` is borrowed from `key`, and group and point lie inside it: every key is made with both.
+    // The call is told the room of `point`, the most that it writes.
     let len = unsafe {
         let form = point_conversion_form_t::POINT_CONVERSION_UNCOMPRESSED;
         let (group, at) = (EC_KEY_get0_group(ec), EC_KEY_get0_public_key(ec));

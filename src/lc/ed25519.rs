@@ -52,7 +52,8 @@ impl PrivateKey {
         let key = Pkey::from_pkcs8(der, EVP_PKEY_ED25519)?;
         let (mut seed, mut len) = (Secret::new(vec![0; SIZE]), SIZE);
         let to = seed.expose_mut().as_mut_ptr();
-        // SAFETY: a valid key; writes at most `len` bytes, which `seed` has.
+        // SAFETY: `key` owns the parsed key; the call writes at most `len` bytes, and `seed` was made `SIZE`
+        // long.
         let code = unsafe { EVP_PKEY_get_raw_private_key(key.as_ptr(), to, &mut len) };
         done(code, Reason::DataInvalid)?;
         kept_private(|| Self::from_seed(seed.expose()))
@@ -109,7 +110,7 @@ impl PublicKey {
     pub fn from_spki(der: &[u8]) -> Result<Self> {
         let key = Pkey::from_spki(der, EVP_PKEY_ED25519)?;
         let (mut bytes, mut len) = ([0; SIZE], SIZE);
-        // SAFETY: a valid key; writes at most `len` bytes, which there are.
+        // SAFETY: `key` owns the parsed key; the call writes at most `len` bytes, and `bytes` has `SIZE`.
         let code =
             unsafe { EVP_PKEY_get_raw_public_key(key.as_ptr(), bytes.as_mut_ptr(), &mut len) };
         done(code, Reason::DataInvalid)?;

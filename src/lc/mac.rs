@@ -59,7 +59,8 @@ impl Hmac {
         let (home, kind) = (key.pool.shard(), hash as usize);
         let context = match home.take(kind) {
             Some(context) => {
-                // SAFETY: a context that was keyed for this hash begins anew with what it has.
+                // SAFETY: `context` is ours since the pool gave it up; `keyed` gave it this hash and a key,
+                // with which it begins anew.
                 let code = unsafe { HMAC_Init_ex(context.as_ptr(), null(), 0, null(), null_mut()) };
                 done(code, Reason::FunctionFailed)?;
                 context
@@ -70,9 +71,10 @@ impl Hmac {
     }
 
     fn keyed(hash: Hash, key: &[u8]) -> Result<Owned<HMAC_CTX>> {
-        // SAFETY: makes a new context that we own.
+        // SAFETY: `HMAC_CTX_new` gives its object to its caller; nothing else has the pointer.
         let context = unsafe { Owned::take(HMAC_CTX_new(), Reason::HostMemory)? };
-        // SAFETY: a fresh context and a static table; reads `key`, whose pointer is never null.
+        // SAFETY: `context` owns the object; `md` is a static table; `key_at` leads to `key`'s bytes, as many
+        // as `key.len()` says, during the call, and is never null, as slices have no null pointer.
         let code = unsafe {
             let (at, key_at) = (context.as_ptr(), key.as_ptr().cast());
             HMAC_Init_ex(at, key_at, key.len(), hash.md(), null_mut())
@@ -102,10 +104,11 @@ impl Mac {
 
     /// Starts an AES-CMAC.
     pub(crate) fn cmac(key: &AesKey) -> Result<Self> {
-        // SAFETY: makes a new context that we own.
+        // SAFETY: `CMAC_CTX_new` gives its object to its caller; nothing else has the pointer.
         let context = unsafe { Owned::take(CMAC_CTX_new(), Reason::HostMemory)? };
         let (bytes, table) = (key.bytes(), key.cbc());
-        // SAFETY: a fresh context; the table is for exactly this key's length.
+        // SAFETY: `context` owns the object; `key.cbc()` picks the static table by the length of `key`, which
+        // `bytes` borrows.
         let code = unsafe {
             let (at, key_at) = (context.as_ptr(), bytes.as_ptr().cast());
             CMAC_Init(at, key_at, bytes.len(), table, null_mut())
@@ -121,7 +124,8 @@ impl Mac {
 
     /// Takes more input.
     pub(crate) fn update(&mut self, input: &[u8]) -> Result<()> {
-        // SAFETY: an initialised context; reads `input`.
+        // SAFETY: `self.state` owns the context, which `hmac` or `cmac` initialised; `input` is borrowed for
+        // the call.
         let code = unsafe {
             match &self.state {
                 State::Hmac(hmac) => HMAC_Update(hmac.at()?, input.as_ptr(), input.len()),
@@ -134,7 +138,8 @@ impl Mac {
     /// The MAC, in the first [`Self::size`] bytes. Nothing may follow.
     pub(crate) fn finish(&mut self) -> Result<[u8; MAX_LEN]> {
         let mut mac = [0; MAX_LEN];
-        // SAFETY: an initialised context, which writes no more than the longest MAC.
+        // SAFETY: `self.state` owns the context, which `hmac` or `cmac` initialised; `mac` has `MAX_LEN`
+        // bytes, and no MAC is longer.
         let code = unsafe {
             match &self.state {
                 State::Hmac(hmac) => HMAC_Final(hmac.at()?, mac.as_mut_ptr(), null_mut()),

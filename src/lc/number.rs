@@ -17,23 +17,26 @@ impl Number {
 
     /// The big-endian bytes, without leading zeros.
     pub(super) fn bytes(&self) -> Result<Secret> {
-        // SAFETY: a valid number.
+        // SAFETY: `self.0` owns the number for as long as it is borrowed.
         unsafe { super::pkey::bytes(self.0.as_ptr()) }.map(Secret::new)
     }
 
     pub(super) fn plus(&self, other: &Self) -> Result<Self> {
-        // SAFETY: three valid numbers.
+        // SAFETY: `made` owns `sum` during the call; `self.0` and `other.0` own the summands while they are
+        // borrowed.
         Self::made(|sum, _| unsafe { BN_add(sum, self.0.as_ptr(), other.0.as_ptr()) })
     }
 
     /// The difference; where `other` is larger, `AttributeValue`.
     pub(super) fn minus(&self, other: &Self) -> Result<Self> {
-        // SAFETY: three valid numbers; the call refuses what would be negative.
+        // SAFETY: `made` owns `rest` during the call; `self.0` and `other.0` own theirs while they are
+        // borrowed; the call refuses what would be negative.
         Self::made(|rest, _| unsafe { BN_usub(rest, self.0.as_ptr(), other.0.as_ptr()) })
     }
 
     pub(super) fn times(&self, other: &Self) -> Result<Self> {
-        // SAFETY: three valid numbers and a context.
+        // SAFETY: `made` owns the product and the context `by` during the call; `self.0` and `other.0` own
+        // the factors.
         Self::made(|made, by| unsafe { BN_mul(made, self.0.as_ptr(), other.0.as_ptr(), by) })
     }
 
@@ -41,41 +44,44 @@ impl Number {
     pub(super) fn divided(&self, other: &Self) -> Result<(Self, Self)> {
         let rest = Self::of(&[])?;
         let (from, by_number, left) = (self.0.as_ptr(), other.0.as_ptr(), rest.0.as_ptr());
-        // SAFETY: four valid numbers and a context.
+        // SAFETY: `made` owns the quotient and the context `by` during the call; `rest`, `self.0` and
+        // `other.0`, from which the three pointers are, live until the end of this function.
         let times = Self::made(|times, by| unsafe { BN_div(times, left, from, by_number, by) })?;
         Ok((times, rest))
     }
 
     /// The greatest common divisor.
     pub(super) fn common(&self, other: &Self) -> Result<Self> {
-        // SAFETY: three valid numbers and a context.
+        // SAFETY: `made` owns the result and the context `by` during the call; `self.0` and `other.0` own the
+        // operands.
         Self::made(|made, by| unsafe { BN_gcd(made, self.0.as_ptr(), other.0.as_ptr(), by) })
     }
 
     /// The square root of a square; of another number `AttributeValue`.
     pub(super) fn root(&self) -> Result<Self> {
-        // SAFETY: two valid numbers and a context.
+        // SAFETY: `made` owns the root and the context `by` during the call; `self.0` owns the square.
         Self::made(|root, by| unsafe { BN_sqrt(root, self.0.as_ptr(), by) })
     }
 
     /// The inverse modulo `modulus`; `AttributeValue` where there is none.
     pub(super) fn inverse(&self, modulus: &Self) -> Result<Self> {
         Self::made(|made, by| {
-            // SAFETY: three valid numbers and a context; null is no inverse.
+            // SAFETY: `Self::made` owns `made` and the context `by` during the call; `self.0` and `modulus.0`
+            // own the operands. The answer is `made` again, or null, and is only compared.
             let found = unsafe { BN_mod_inverse(made, self.0.as_ptr(), modulus.0.as_ptr(), by) };
             i32::from(!found.is_null())
         })
     }
 
     pub(super) fn is_zero(&self) -> bool {
-        // SAFETY: a valid number.
+        // SAFETY: `self.0` owns the number for as long as it is borrowed.
         unsafe { BN_is_zero(self.0.as_ptr()) == 1 }
     }
 
     /// A number that `compute` writes to where it is pointed to, with a context for what is in between.
     fn made(compute: impl FnOnce(*mut BIGNUM, *mut BN_CTX) -> i32) -> Result<Self> {
         let number = Self::of(&[])?;
-        // SAFETY: makes a new context that we own.
+        // SAFETY: `BN_CTX_new` gives its object to its caller; nothing else has the pointer.
         let context = unsafe { Owned::take(BN_CTX_new(), Reason::HostMemory)? };
         done(compute(number.0.as_ptr(), context.as_ptr()), Reason::AttributeValue)?;
         Ok(number)

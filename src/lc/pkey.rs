@@ -21,7 +21,7 @@ impl Pkey {
     /// An RSA key.
     pub(super) fn rsa(rsa: &Owned<RSA>) -> Result<Self> {
         let key = Self::empty()?;
-        // SAFETY: two valid objects; the call takes a reference of its own.
+        // SAFETY: `key` and `rsa` own the two objects; the call takes a reference of its own to the second.
         done(unsafe { EVP_PKEY_set1_RSA(key.as_ptr(), rsa.as_ptr()) }, Reason::HostMemory)?;
         Ok(key)
     }
@@ -29,7 +29,7 @@ impl Pkey {
     /// A key on one of NIST's curves.
     pub(super) fn ec(ec: &Owned<EC_KEY>) -> Result<Self> {
         let key = Self::empty()?;
-        // SAFETY: two valid objects; the call takes a reference of its own.
+        // SAFETY: `key` and `ec` own the two objects; the call takes a reference of its own to the second.
         done(unsafe { EVP_PKEY_set1_EC_KEY(key.as_ptr(), ec.as_ptr()) }, Reason::HostMemory)?;
         Ok(key)
     }
@@ -39,7 +39,8 @@ impl Pkey {
     /// # Safety
     /// `made` is null, or nobody else frees it.
     pub(super) unsafe fn take(made: *mut EVP_PKEY, reason: Reason) -> Result<Self> {
-        // SAFETY: as promised.
+        // SAFETY: this function's caller promises what `Owned::take` asks for: null, or a key that nobody
+        // else frees.
         unsafe { Owned::take(made, reason).map(Self) }
     }
 
@@ -77,12 +78,13 @@ impl Pkey {
 
     /// A context for one operation.
     pub(super) fn context(&self) -> Result<Owned<EVP_PKEY_CTX>> {
-        // SAFETY: a valid key, which the context takes a reference to; the context is ours.
+        // SAFETY: `self.0` owns the key, and the context takes a reference of its own to it; nothing else has
+        // the new context.
         unsafe { Owned::take(EVP_PKEY_CTX_new(self.as_ptr(), null_mut()), Reason::HostMemory) }
     }
 
     fn empty() -> Result<Self> {
-        // SAFETY: makes a new key that we own.
+        // SAFETY: `EVP_PKEY_new` gives its object to its caller; nothing else has the pointer.
         unsafe { Self::take(EVP_PKEY_new(), Reason::HostMemory) }
     }
 
@@ -92,7 +94,7 @@ impl Pkey {
         read: unsafe extern "C" fn(*mut CBS) -> *mut EVP_PKEY,
     ) -> Result<Self> {
         let key = Self::read(der, read)?;
-        // SAFETY: a valid key.
+        // SAFETY: `key` owns the object until the end of this function.
         let right = unsafe { EVP_PKEY_id(key.as_ptr()) == id };
         if right { Ok(key) } else { Err(Reason::DataInvalid.into()) }
     }
@@ -105,9 +107,10 @@ impl Pkey {
             CBS_init(reader.as_mut_ptr(), der.as_ptr(), der.len());
             reader.assume_init()
         };
-        // SAFETY: reads `der` through the reader; a new key is ours.
+        // SAFETY: `CBS_init` has pointed the reader to `der`, which outlives it; the function gives the key
+        // that it makes to its caller.
         let key = unsafe { Self::take(read(&mut reader), Reason::DataInvalid)? };
-        // SAFETY: an initialised reader.
+        // SAFETY: `CBS_init` has set both fields of the reader, and `read` has only moved it within `der`.
         let whole = unsafe { CBS_len(&reader) == 0 };
         if whole { Ok(key) } else { Err(Reason::DataInvalid.into()) }
     }
@@ -117,10 +120,11 @@ impl Pkey {
         write: unsafe extern "C" fn(*mut CBB, *const EVP_PKEY) -> c_int,
     ) -> Result<Vec<u8>> {
         let mut writer = MaybeUninit::<CBB>::zeroed();
-        // SAFETY: initialises the writer.
+        // SAFETY: `writer` has room for a CBB, which the call initialises without a look at what was there.
         done(unsafe { CBB_init(writer.as_mut_ptr(), 2048) }, Reason::HostMemory)?;
         let (mut data, mut len) = (null_mut(), 0);
-        // SAFETY: an initialised writer, which `CBB_cleanup` ends in every case.
+        // SAFETY: `CBB_init` succeeded, so the writer is initialised, and `CBB_cleanup` ends it in every
+        // case; `self.0` owns the key.
         let code = unsafe {
             let writer = writer.as_mut_ptr();
             let written = write(writer, self.as_ptr());
@@ -129,9 +133,10 @@ impl Pkey {
             code
         };
         done(code, Reason::FunctionFailed)?;
-        // SAFETY: `data` is ours now; AWS-LC wipes it as it is freed.
+        // SAFETY: `CBB_finish` succeeded: it gave `data` to us, and the writer has forgotten it. AWS-LC wipes
+        // it as it is freed.
         let data = unsafe { Owned::take(data, Reason::HostMemory)? };
-        // SAFETY: `data` has `len` bytes.
+        // SAFETY: `data` owns the block, which `CBB_finish` filled with `len` bytes.
         Ok(unsafe { &*slice_from_raw_parts(data.as_ptr(), len) }.to_vec())
     }
 }
@@ -144,9 +149,9 @@ pub(super) unsafe fn bytes(number: *const BIGNUM) -> Result<Vec<u8>> {
     if number.is_null() {
         return Err(failed(Reason::General));
     }
-    // SAFETY: valid, as promised and checked.
+    // SAFETY: the caller promises a valid number or null, and null was sent back above.
     let mut bytes = vec![0; unsafe { BN_num_bytes(number) } as usize];
-    // SAFETY: `bytes` has exactly the number's size.
+    // SAFETY: the number is valid as above, and `bytes` was just made exactly as long as it.
     unsafe { BN_bn2bin(number, bytes.as_mut_ptr()) };
     Ok(bytes)
 }
@@ -159,7 +164,8 @@ pub(super) unsafe fn fill(number: *const BIGNUM, output: &mut [u8]) -> Result<()
     if number.is_null() {
         return Err(failed(Reason::General));
     }
-    // SAFETY: a valid number; writes exactly `output`, or refuses where it is too short.
+    // SAFETY: the caller promises a valid number or null, and null was sent back above; the call writes
+    // exactly `output`, or refuses where that is too short.
     let code = unsafe { BN_bn2bin_padded(output.as_mut_ptr(), output.len(), number) };
     done(code, Reason::General)
 }

@@ -97,7 +97,8 @@ impl PrivateKey {
         let [d, p, q, dmp1, dmq1, iqmp] = secret.map(|number| Owned::number(number.expose()));
         let (n, e, d, p, q) = (n?, e?, d?, p?, q?);
         let (dmp1, dmq1, iqmp) = (dmp1?, dmq1?, iqmp?);
-        // SAFETY: reads eight numbers, makes a new key that we own.
+        // SAFETY: the eight owners above keep their numbers until the end of this function, and the call
+        // copies them; it gives the key that it makes to its caller.
         let rsa = unsafe {
             let made = RSA_new_private_key(
                 n.as_ptr(),
@@ -126,7 +127,8 @@ impl PrivateKey {
     /// The numbers of the key.
     pub fn components(&self) -> Result<Components> {
         let rsa = rsa(&self.key)?;
-        // SAFETY: each returns a number inside the key, or null, which `bytes` refuses.
+        // SAFETY: `rsa` is borrowed from `self.key`. Each call returns a number inside it, or null, which
+        // `bytes` refuses.
         unsafe {
             Ok(Components {
                 modulus: bytes(RSA_get0_n(rsa))?,
@@ -144,7 +146,7 @@ impl PrivateKey {
     /// The public half.
     pub fn public(&self) -> Result<PublicKey> {
         let rsa = rsa(&self.key)?;
-        // SAFETY: both are numbers inside the key.
+        // SAFETY: `rsa` is borrowed from `self.key`, and both numbers lie inside it; `bytes` refuses null.
         let (n, e) = unsafe { (bytes(RSA_get0_n(rsa))?, bytes(RSA_get0_e(rsa))?) };
         PublicKey::from_components(&n, &e)
     }
@@ -162,12 +164,13 @@ impl PrivateKey {
     /// Decrypts OAEP in constant time. Every failure is `EncryptedInvalid`.
     pub fn decrypt_oaep(&self, padding: &Oaep, input: &[u8]) -> Result<Secret> {
         let context = self.key.context()?;
-        // SAFETY: a context made for this key.
+        // SAFETY: `context` owns the context, made for this key, to which it holds a reference.
         done(unsafe { EVP_PKEY_decrypt_init(context.as_ptr()) }, Reason::FunctionFailed)?;
         pad_oaep(&context, padding)?;
         let mut output = Secret::new(vec![0; self.size()]);
         let mut len = output.len();
-        // SAFETY: AWS-LC writes at most `len` bytes, which `output` has.
+        // SAFETY: `context` was initialised to decrypt above; AWS-LC writes at most `len` bytes, which
+        // `output` has; `input` is borrowed for the call.
         let code = self.using(|| unsafe {
             let (to, from) = (output.expose_mut().as_mut_ptr(), input.as_ptr());
             EVP_PKEY_decrypt(context.as_ptr(), to, &mut len, from, input.len())
@@ -186,7 +189,8 @@ impl PublicKey {
     /// a size outside [`BITS`] is `KeySizeRange`.
     pub fn from_components(modulus: &[u8], public_exponent: &[u8]) -> Result<Self> {
         let (n, e) = (Owned::number(modulus)?, exponent(public_exponent)?);
-        // SAFETY: reads two numbers, makes a new key that we own.
+        // SAFETY: `n` and `e` own the numbers until the end of this function, and the call copies them; it
+        // gives the key that it makes to its caller.
         let rsa = unsafe {
             Owned::take(RSA_new_public_key(n.as_ptr(), e.as_ptr()), Reason::AttributeValue)?
         };
@@ -209,13 +213,13 @@ impl PublicKey {
 
     /// The modulus, big-endian.
     pub fn modulus(&self) -> Result<Vec<u8>> {
-        // SAFETY: a number inside the key.
+        // SAFETY: the RSA key is borrowed from `self.0`, and the number lies inside it; `bytes` refuses null.
         unsafe { bytes(RSA_get0_n(rsa(&self.0)?)) }
     }
 
     /// The public exponent, big-endian.
     pub fn public_exponent(&self) -> Result<Vec<u8>> {
-        // SAFETY: a number inside the key.
+        // SAFETY: the RSA key is borrowed from `self.0`, and the number lies inside it; `bytes` refuses null.
         unsafe { bytes(RSA_get0_e(rsa(&self.0)?)) }
     }
 
@@ -235,12 +239,13 @@ impl PublicKey {
             return Err(Reason::DataLength.into());
         }
         let context = self.0.context()?;
-        // SAFETY: a context made for this key.
+        // SAFETY: `context` owns the context, made for this key, to which it holds a reference.
         done(unsafe { EVP_PKEY_encrypt_init(context.as_ptr()) }, Reason::FunctionFailed)?;
         pad_oaep(&context, padding)?;
         let mut output = vec![0; self.size()];
         let mut len = output.len();
-        // SAFETY: AWS-LC writes at most `len` bytes, which `output` has.
+        // SAFETY: `context` was initialised to encrypt above; AWS-LC writes at most `len` bytes, which
+        // `output` has; `input` is borrowed for the call.
         let code = unsafe {
             let (to, from) = (output.as_mut_ptr(), input.as_ptr());
             EVP_PKEY_encrypt(context.as_ptr(), to, &mut len, from, input.len())
@@ -262,24 +267,26 @@ fn sized(key: Pkey) -> Result<Pkey> {
 }
 
 fn rsa(key: &Pkey) -> Result<*const RSA> {
-    // SAFETY: a valid key; the answer lives as long as it.
+    // SAFETY: `key` owns the EVP_PKEY while it is borrowed. The answer is a pointer into it, or null where it
+    // is of another type; every caller uses it within its own borrow of the key.
     let rsa = unsafe { EVP_PKEY_get0_RSA(key.as_ptr()) };
     if rsa.is_null() { Err(failed(Reason::General)) } else { Ok(rsa) }
 }
 
 fn bits(key: &Pkey) -> u64 {
-    // SAFETY: a valid key.
+    // SAFETY: `key` owns the EVP_PKEY while it is borrowed; the call only reads it.
     u64::try_from(unsafe { EVP_PKEY_bits(key.as_ptr()) }).unwrap_or(0)
 }
 
 fn size(key: &Pkey) -> usize {
-    // SAFETY: a valid key.
+    // SAFETY: `key` owns the EVP_PKEY while it is borrowed; the call only reads it.
     usize::try_from(unsafe { EVP_PKEY_size(key.as_ptr()) }).unwrap_or(0)
 }
 
 fn pad_oaep(context: &Owned<EVP_PKEY_CTX>, padding: &Oaep) -> Result<()> {
     let (at, len) = (context.as_ptr(), padding.label.len());
-    // SAFETY: a context that has been set up to encrypt or decrypt, and static tables.
+    // SAFETY: `context` owns the context while it is borrowed, and both callers have set it up to encrypt or
+    // decrypt; the two tables are static.
     let code = unsafe {
         EVP_PKEY_CTX_set_rsa_padding(at, RSA_PKCS1_OAEP_PADDING)
             & EVP_PKEY_CTX_set_rsa_oaep_md(at, padding.hash.md())
@@ -289,9 +296,9 @@ fn pad_oaep(context: &Owned<EVP_PKEY_CTX>, padding: &Oaep) -> Result<()> {
     if len == 0 {
         return Ok(());
     }
-    // SAFETY: copies the label to AWS-LC's heap.
+    // SAFETY: `padding.label` has `len` bytes, more than none, which the call copies to AWS-LC's heap.
     let copy = unsafe { OPENSSL_memdup(padding.label.as_ptr().cast(), len).cast::<u8>() };
-    // SAFETY: the copy is ours.
+    // SAFETY: `OPENSSL_memdup` gives the copy to its caller; nothing else has the pointer.
     let copy = unsafe { Owned::take(copy, Reason::HostMemory)? };
     // SAFETY: the context reads the copy, and owns it from now on if it answers 1.
     let code = unsafe { EVP_PKEY_CTX_set0_rsa_oaep_label(at, copy.as_ptr(), len) };
@@ -304,7 +311,7 @@ fn pad_oaep(context: &Owned<EVP_PKEY_CTX>, padding: &Oaep) -> Result<()> {
 /// Reads a public exponent that a key may have: odd, at least 3, at most 33 bits (AWS-LC's limit).
 pub(super) fn exponent(bytes: &[u8]) -> Result<Owned<BIGNUM>> {
     let number = Owned::number(bytes)?;
-    // SAFETY: a valid number.
+    // SAFETY: `number` owns the object; the call only reads it.
     let bits = unsafe { BN_num_bits(number.as_ptr()) };
     let odd = bytes.last().is_some_and(|last| last & 1 == 1);
     if odd && (2..=33).contains(&bits) {

@@ -21,9 +21,9 @@ impl PrivateKey {
         }
         let bits = c_int::try_from(bits).map_err(|_| failed(Reason::KeySizeRange))?;
         let exponent = exponent(public_exponent)?;
-        // SAFETY: makes a new key that we own.
+        // SAFETY: `RSA_new` gives its object to its caller; nothing else has the pointer.
         let rsa = unsafe { Owned::take(RSA_new(), Reason::HostMemory)? };
-        // SAFETY: fills the empty key; there is no callback.
+        // SAFETY: `rsa` owns the empty key that is filled, `exponent` its number; there is no callback.
         let code =
             unsafe { RSA_generate_key_ex(rsa.as_ptr(), bits, exponent.as_ptr(), null_mut()) };
         done(code, Reason::FunctionFailed)?;

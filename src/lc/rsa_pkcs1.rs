@@ -34,7 +34,8 @@ impl PublicKey {
     fn encrypt(&self, padding: c_int, input: &[u8]) -> Result<Vec<u8>> {
         let (rsa, size) = (self.rsa()?.cast_mut(), self.size());
         let (mut output, mut len) = (vec![0; size], 0);
-        // SAFETY: a valid key; `output` has the size of the modulus, the most that is written.
+        // SAFETY: `self.0` owns the RSA key; `output` has the size of the modulus, the most that is written,
+        // which the call is told too.
         let code = unsafe {
             let (to, from) = (output.as_mut_ptr(), input.as_ptr());
             RSA_encrypt(rsa, &mut len, to, size, from, input.len(), padding)
@@ -62,7 +63,8 @@ impl PrivateKey {
             return Err(Reason::EncryptedLength.into());
         }
         let (mut output, mut len) = (Secret::new(vec![0; size]), 0);
-        // SAFETY: a valid key; `output` has the size of the modulus, which is what is written.
+        // SAFETY: `self.key` owns the RSA key; `output` has the size of the modulus, which is what is
+        // written; `input` was checked above to have it too.
         let code = self.using(|| unsafe {
             let to = output.expose_mut().as_mut_ptr();
             RSA_decrypt(rsa, &mut len, to, size, input.as_ptr(), input.len(), RSA_NO_PADDING)

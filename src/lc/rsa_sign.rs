@@ -66,8 +66,9 @@ impl PrivateKey {
         let rsa = self.rsa()?.cast_mut();
         let (mut output, mut len) = (vec![0; size], size);
         let (to, from) = (output.as_mut_ptr(), input.as_ptr());
-        // SAFETY: a valid key that is not changed but for what AWS-LC locks; `output` has the size
-        // of the modulus, the most that is written; a bare block has that size too.
+        // SAFETY: `self.key` owns the RSA key, which is not changed but for what AWS-LC locks. `output` has
+        // the size of the modulus, the most that is written; `takes` has checked the input's length, and
+        // `block` makes a bare one as long as the modulus.
         let code = self.using(|| unsafe {
             Ok::<_, Error>(match scheme {
                 Scheme::Pkcs1(hash) => {
@@ -114,7 +115,8 @@ impl PublicKey {
             Scheme::Pss { hash, mgf, salt_len } => {
                 let (digest, rsa) = (input.as_ptr(), self.rsa()?.cast_mut());
                 let (sig, len, salt) = (signature.as_ptr(), signature.len(), int(salt_len)?);
-                // SAFETY: a valid key; reads both slices.
+                // SAFETY: `self.0` owns the RSA key; `input` and `signature` are borrowed for the call; both
+                // tables are static.
                 let code = unsafe {
                     let (md, mgf) = (hash.md(), mgf.md());
                     RSA_verify_pss_mgf1(rsa, digest, input.len(), md, mgf, salt, sig, len)
@@ -127,7 +129,8 @@ impl PublicKey {
     fn verify_pkcs1(&self, hash: Hash, digest: &[u8], signature: &[u8]) -> Result<()> {
         let (rsa, digest_at) = (self.rsa()?.cast_mut(), digest.as_ptr());
         let (sig, len) = (signature.as_ptr(), signature.len());
-        // SAFETY: a valid key; reads both slices.
+        // SAFETY: `self.0` owns the RSA key; `digest` and `signature` are borrowed for the call, and `takes`
+        // has checked that the digest is as long as the hash's.
         let code = unsafe { RSA_verify(hash.nid(), digest_at, digest.len(), sig, len, rsa) };
         done(code, Reason::SignatureInvalid)
     }
@@ -156,7 +159,8 @@ impl PublicKey {
         let (rsa, size) = (self.rsa()?.cast_mut(), self.size());
         let (mut output, mut len) = (vec![0; size], 0);
         let to = output.as_mut_ptr();
-        // SAFETY: a valid key; `output` has the size of the modulus, the most that is written.
+        // SAFETY: `self.0` owns the RSA key; `output` has the size of the modulus, the most that is written,
+        // which the call is told too.
         let code = unsafe {
             let (from, from_len) = (signature.as_ptr(), signature.len());
             RSA_verify_raw(rsa, &mut len, to, size, from, from_len, padding)

@@ -51,7 +51,8 @@ impl PrivateKey {
         let key = Pkey::from_pkcs8(der, EVP_PKEY_X25519)?;
         let (mut scalar, mut len) = (Secret::new(vec![0; SIZE]), SIZE);
         let to = scalar.expose_mut().as_mut_ptr();
-        // SAFETY: a valid key; writes at most `len` bytes, which `scalar` has.
+        // SAFETY: `key` owns the parsed key; the call writes at most `len` bytes, and `scalar` was made
+        // `SIZE` long.
         let code = unsafe { EVP_PKEY_get_raw_private_key(key.as_ptr(), to, &mut len) };
         done(code, Reason::DataInvalid)?;
         Ok(Self { key, scalar: scalar.kept() })

@@ -22,7 +22,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Wiping<A> {
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: as above.
+        // SAFETY: the caller's promises are those of the allocator below.
         unsafe { self.0.alloc_zeroed(layout) }
     }
 
@@ -122,7 +122,7 @@ mod tests {
     // SAFETY: the system's allocator, but for a look at blocks that nobody uses any more.
     unsafe impl GlobalAlloc for Looking {
         unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-            // SAFETY: the caller's promise.
+            // SAFETY: the caller's promises are those of the system's allocator.
             unsafe { System.alloc(layout) }
         }
 

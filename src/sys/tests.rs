@@ -22,7 +22,8 @@ fn writes_in_a_child(descriptor: &impl std::os::fd::AsFd, limit: u64) -> c_int {
     // SAFETY: the child changes its own signals and limit, writes, and leaves.
     let child = unsafe { libc::fork() };
     if child == 0 {
-        // SAFETY: as above.
+        // SAFETY: the child is a copy of this test's process with this thread alone; it calls only what
+        // allocates nothing, and `_exit`.
         unsafe {
             libc::signal(libc::SIGPIPE, libc::SIG_DFL);
             let limit = libc::rlimit { rlim_cur: limit, rlim_max: limit };
@@ -32,7 +33,7 @@ fn writes_in_a_child(descriptor: &impl std::os::fd::AsFd, limit: u64) -> c_int {
         }
     }
     let mut status = 0;
-    // SAFETY: `status` is valid for writes.
+    // SAFETY: `status` is a number on this stack, valid for the call's one write.
     assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
     status
 }
@@ -87,7 +88,7 @@ fn child_agrees(mark: &ForkMark) -> bool {
         unsafe { libc::_exit(i32::from(agrees)) };
     }
     let mut status = 0;
-    // SAFETY: `status` is valid for writes.
+    // SAFETY: `status` is a number on this stack, valid for the call's one write.
     assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
     libc::WEXITSTATUS(status) == 1
 }

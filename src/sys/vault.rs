@@ -76,7 +76,8 @@ pub(crate) fn allocate(size: usize) -> Option<NonNull<u8>> {
     let books = Open::of(pages()?);
     let place = books.take(class, size)?;
     drop(books);
-    // SAFETY: a place in the pages, which stay mapped for good.
+    // SAFETY: `take` answers places whose block ends within the `SPACE` bytes of the pages, which stay mapped
+    // for good.
     NonNull::new(unsafe { pages()?.cast::<u8>().byte_add(place) })
 }
 
@@ -113,7 +114,8 @@ fn settle() -> Option<*mut Books> {
     let mapped = map().unwrap_or(NONE);
     let settled = PAGES.compare_exchange(null_mut(), mapped, Ordering::AcqRel, Ordering::Acquire);
     if settled.is_err() && mapped != NONE {
-        // SAFETY: mapped above, and used by nobody.
+        // SAFETY: `map` has mapped these pages in this call, and as they were not published in `PAGES`, no
+        // pointer leads there.
         let _unmapped = unsafe { munmap(mapped.cast(), SPACE) };
     }
     pages()
@@ -125,17 +127,19 @@ fn map() -> rustix::io::Result<*mut Books> {
     // SAFETY: the address is the kernel's choice, so no memory in use is replaced.
     let start = unsafe { mmap_anonymous(null_mut(), SPACE, access, kind)? };
     let advice = [Advice::LinuxWipeOnFork, Advice::LinuxDontDump];
-    // SAFETY: exactly the pages just mapped, which nobody uses yet.
+    // SAFETY: `start` is what `mmap_anonymous` just returned for `SPACE` bytes, and no other pointer leads
+    // there yet.
     let advised =
         advice.into_iter().try_for_each(|advice| unsafe { madvise(start, SPACE, advice) });
     match advised {
         Ok(()) => {
-            // SAFETY: as above. Huge pages would only take more memory; some kernels have none.
+            // SAFETY: `start` and `SPACE` are those of the mapping above, still this function's alone. Huge
+            // pages would only take more memory; some kernels have none.
             let _small = unsafe { madvise(start, SPACE, Advice::LinuxNoHugepage) };
             Ok(start.cast())
         }
         Err(error) => {
-            // SAFETY: mapped above, and used by nobody.
+            // SAFETY: `start` and `SPACE` are those of the mapping above, and no other pointer leads there.
             unsafe { munmap(start, SPACE)? };
             Err(error)
         }
@@ -187,7 +191,9 @@ impl Open {
 
     /// Takes a wiped block back, unless it is one that a child has inherited.
     fn give(&self, class: usize, place: usize) {
-        // SAFETY: as in `take`.
+        // SAFETY: `self` holds the lock, so that nobody else reads or writes beside it. `place` is the start
+        // of a block that its owner has just given up, and below `used`, so in the pages; `free` has an entry
+        // for each class.
         unsafe {
             if place < FIRST + (*self.0).used {
                 let head = (&raw mut (*self.0).free).cast::<usize>().add(class);
@@ -200,7 +206,7 @@ impl Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        // SAFETY: as in `of`.
+        // SAFETY: the pages are mapped for good, and `of` has taken the lock, which this ends.
         unsafe { (*self.0).lock.store(false, Ordering::Release) };
     }
 }
@@ -215,7 +221,7 @@ pub(crate) struct Bytes {
 
 // SAFETY: the block is owned, and reached through borrows of its owner only.
 unsafe impl Send for Bytes {}
-// SAFETY: as above.
+// SAFETY: a shared borrow of the owner only reads the block: what changes it takes `&mut self`.
 unsafe impl Sync for Bytes {}
 
 impl Bytes {
@@ -223,11 +229,12 @@ impl Bytes {
     pub(crate) fn copy_of(bytes: &[u8]) -> Self {
         let (len, layout) = (bytes.len(), on_heap(bytes.len()));
         let start = allocate(len).or_else(|| {
-            // SAFETY: the layout's size is not zero.
+            // SAFETY: `on_heap` makes a layout of at least one byte.
             NonNull::new(unsafe { alloc(layout) })
         });
         let Some(start) = start else { handle_alloc_error(layout) };
-        // SAFETY: a new block of at least `len` bytes.
+        // SAFETY: `allocate` and `alloc` made the block for at least `len` bytes just now, so that `bytes`
+        // cannot overlap it; null was sent to `handle_alloc_error`.
         unsafe { copy_nonoverlapping(bytes.as_ptr(), start.as_ptr(), len) };
         Self { start, len, room: len }
     }
@@ -255,7 +262,8 @@ impl Deref for Bytes {
 
 impl DerefMut for Bytes {
     fn deref_mut(&mut self) -> &mut [u8] {
-        // SAFETY: as above, borrowed from the only owner.
+        // SAFETY: `len` bytes of the block were written by `copy_of`, and `&mut self` is the only borrow of
+        // their only owner.
         unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
     }
 }

@@ -61,7 +61,8 @@ pub(super) struct Mapping {
 // SAFETY: the mapping is owned, stays where it is until it is dropped, and is only ever reached
 // through atomics.
 unsafe impl Send for Mapping {}
-// SAFETY: as above.
+// SAFETY: the mapping is reached through `&[AtomicU64]` only, which threads may share; it is unmapped by the
+// last owner.
 unsafe impl Sync for Mapping {}
 
 impl Mapping {

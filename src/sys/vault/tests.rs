@@ -82,7 +82,7 @@ fn in_a_child(look: impl Fn() -> bool) -> bool {
         unsafe { libc::_exit(code) };
     }
     let mut status = 0;
-    // SAFETY: `status` is valid for writes.
+    // SAFETY: `status` is a number on this stack, valid for the call's one write.
     assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
     status == 0
 }
