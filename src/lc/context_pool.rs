@@ -45,7 +45,8 @@ impl<T: Release, const KINDS: usize> Shard<T, KINDS> {
     /// The spare of that kind, if it is there.
     pub(super) fn take(&self, kind: usize) -> Option<Owned<T>> {
         let spare = self.0.get(kind)?.swap(null_mut(), Ordering::Acquire);
-        // SAFETY: `give` left a pointer of `Owned::give` here or nothing did, and the swap hands it to one caller only.
+        // SAFETY: `give` left a pointer of `Owned::give` here or nothing did, and the swap hands it to one
+        // caller only.
         unsafe { Owned::own(spare) }
     }
 
@@ -53,7 +54,8 @@ impl<T: Release, const KINDS: usize> Shard<T, KINDS> {
     pub(super) fn give(&self, kind: usize, context: Owned<T>) {
         if let Some(slot) = self.0.get(kind) {
             let earlier = slot.swap(context.give(), Ordering::AcqRel);
-            // SAFETY: as in `take`: the swap took the earlier pointer out, and no other thread can have it.
+            // SAFETY: an earlier `give` left the pointer of `Owned::give` here, or null; the swap took it out,
+            // and no other thread can have it.
             drop(unsafe { Owned::own(earlier) });
         }
     }
