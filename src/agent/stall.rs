@@ -2,7 +2,7 @@
 //! are told, and not kept.
 
 use crate::error::{Error, Reason};
-use crate::store::syncs;
+use crate::store::pending_syncs;
 use crate::wire::process::AgentProcess;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,7 +23,7 @@ impl Watchdog {
     /// What those who wait are told: the file, the process and what helps. None as long as every sync
     /// under way may take longer.
     pub fn stalled(&self) -> Option<Error> {
-        let (path, lasts) = syncs::longest(&self.directories)?;
+        let (path, lasts) = pending_syncs::longest(&self.directories)?;
         (lasts >= self.patience).then(|| {
             let own = std::process::id();
             let remedy = AgentProcess::numbered(own).map(|agent| agent.remedy());
@@ -41,7 +41,7 @@ impl Watchdog {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::{Duration, Reason, Watchdog, syncs};
+    use super::{Duration, Reason, Watchdog, pending_syncs};
     use std::path::PathBuf;
 
     #[test]
@@ -50,7 +50,7 @@ mod tests {
         let (strict, lenient) = (Duration::ZERO, Duration::from_secs(60));
         let [strict, lenient] = [strict, lenient].map(|it| Watchdog::new(vec![folder.clone()], it));
         assert_eq!(strict.stalled(), None, "nothing is synced");
-        let error = syncs::during(&folder.join("db"), || {
+        let error = pending_syncs::during(&folder.join("db"), || {
             assert_eq!(lenient.stalled(), None);
             strict.stalled().unwrap()
         });

@@ -1,6 +1,6 @@
 //! The files of a store: opened, synced and removed in one way, and the meaning of their errors.
 
-use super::syncs;
+use super::pending_syncs;
 use crate::error::{Error, Reason, Result};
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -40,7 +40,8 @@ pub fn remove_folder(folder: &Path) -> Result<()> {
 
 /// Makes names in a directory durable.
 pub fn sync_directory(path: &Path) -> Result<()> {
-    let synced = syncs::during(path, || File::open(path).and_then(|folder| folder.sync_all()));
+    let synced =
+        pending_syncs::during(path, || File::open(path).and_then(|folder| folder.sync_all()));
     synced.map_err(|cause| failed(path, &cause))
 }
 

@@ -7,9 +7,9 @@ mod changes;
 pub(crate) mod files;
 mod memory;
 mod open;
+pub(crate) mod pending_syncs;
 mod room;
 mod sled;
-pub(crate) mod syncs;
 
 pub(crate) use crate::config::Location;
 pub use acknowledged::Acknowledged;

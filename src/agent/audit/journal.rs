@@ -7,7 +7,7 @@ use super::{CURRENT, FOLDER};
 use crate::agent::keyspace;
 use crate::clock::Seconds;
 use crate::error::Result;
-use crate::store::{Store, files, syncs};
+use crate::store::{Store, files, pending_syncs};
 use std::collections::VecDeque;
 use std::fs::{DirBuilder, File, Metadata};
 use std::io::{self, Write};
@@ -129,7 +129,7 @@ impl Journal {
             return Vec::new();
         }
         let Some(file) = &self.file else { return Vec::new() };
-        match syncs::during(&self.folder.join(CURRENT), || file.sync_data()) {
+        match pending_syncs::during(&self.folder.join(CURRENT), || file.sync_data()) {
             Ok(()) => self.unsynced.iter().copied().collect(),
             Err(error) => {
                 log::error!("the audit log is not synced: {error}");
@@ -164,7 +164,7 @@ impl Journal {
         let file = match self.file.take() {
             Some(file) if same(&file.metadata()?, there.as_ref()) => file,
             old => {
-                old.map_or(Ok(()), |old| syncs::during(&path, || old.sync_data()))?;
+                old.map_or(Ok(()), |old| pending_syncs::during(&path, || old.sync_data()))?;
                 open(&path)?
             }
         };
@@ -192,7 +192,7 @@ fn open(path: &Path) -> io::Result<File> {
         .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
         .open(path)?;
     let folder = path.parent().unwrap_or(path);
-    syncs::during(folder, || File::open(folder)?.sync_all())?;
+    pending_syncs::during(folder, || File::open(folder)?.sync_all())?;
     Ok(file)
 }
 

@@ -6,7 +6,7 @@ use super::fixed::{Damaged, FixedCells, damaged};
 use super::identity::StoreIdentity;
 use super::layout::{first_copy, offset};
 use crate::error::{Error, Reason, Result};
-use crate::store::{files, syncs};
+use crate::store::{files, pending_syncs};
 use std::collections::HashSet;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -110,7 +110,7 @@ impl CellFile {
     /// Makes everything written so far durable.
     pub(super) fn sync(&self) -> Result<()> {
         self.ended()?;
-        let synced = syncs::during(&self.path, || self.file.sync_data());
+        let synced = pending_syncs::during(&self.path, || self.file.sync_data());
         synced.map_err(|cause| self.fail(files::failed(&self.path, &cause)))
     }
 

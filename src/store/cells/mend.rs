@@ -13,7 +13,7 @@ use super::layout::{COPY, NAME, first_copy, offset};
 use super::open::Cells;
 use crate::clock::Seconds;
 use crate::error::Result;
-use crate::store::{files, syncs};
+use crate::store::{files, pending_syncs};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -129,7 +129,8 @@ impl Cells {
         if short {
             head.lengthen()?;
         }
-        syncs::during(&path, || file.sync_all()).map_err(|cause| files::failed(&path, &cause))?;
+        pending_syncs::during(&path, || file.sync_all())
+            .map_err(|cause| files::failed(&path, &cause))?;
         Ok(lost(FORMAT_CELL) || lost(IDENTITY_CELL) || short)
     }
 }

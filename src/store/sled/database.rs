@@ -7,7 +7,7 @@ use crate::error::{Reason, Result};
 use crate::store::changes::ChangeLog;
 use crate::store::{
     Batch, Changes, CommitNumber, Limits, Need, Pair, Room, Standing, Store, StoreIdentity, files,
-    syncs,
+    pending_syncs,
 };
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -102,7 +102,7 @@ impl Opened {
     }
 
     fn sync(&self) -> Result<()> {
-        syncs::during(self.folder(), || {
+        pending_syncs::during(self.folder(), || {
             self.entries.flush()?;
             self.log.sync_data().map_err(|cause| files::failed(self.folder(), &cause))
         })

@@ -1,7 +1,7 @@
 //! The care that sled needs around an opening: for its lock, its torn snapshots, the files it never syncs.
 
 use crate::error::{Reason, Result};
-use crate::store::{files, syncs};
+use crate::store::{files, pending_syncs};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use std::os::unix::fs::DirBuilderExt;
@@ -28,8 +28,10 @@ pub(super) fn sync_all(directory: &Path) -> Result<()> {
     // sled would wait for a pipe without end.
     let holds = |path: &PathBuf| path.exists() && !path.is_dir();
     for path in entries(directory)?.into_iter().filter(holds) {
-        syncs::during(&path, || files::open_to_read(&path).and_then(|file| file.sync_all()))
-            .map_err(|cause| files::failed(&path, &cause))?;
+        pending_syncs::during(&path, || {
+            files::open_to_read(&path).and_then(|file| file.sync_all())
+        })
+        .map_err(|cause| files::failed(&path, &cause))?;
     }
     files::sync_directory(directory)?;
     directory.parent().map_or(Ok(()), files::sync_directory)

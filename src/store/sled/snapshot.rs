@@ -16,7 +16,7 @@
 
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
-use crate::store::{self, Location, Memory, Put, Store, StoreIdentity, files, syncs};
+use crate::store::{self, Location, Memory, Put, Store, StoreIdentity, files, pending_syncs};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Write};
@@ -77,7 +77,7 @@ fn write(path: &Path, store: &dyn Store, origin: Origin) -> Result<()> {
     out.write_all(&0_u16.to_be_bytes()).map_err(failed)?;
     let sum = out.sum.clone().finalize();
     out.inner.write_all(&sum).and_then(|()| out.inner.flush()).map_err(failed)?;
-    syncs::during(path, || file.sync_all()).map_err(failed)
+    pending_syncs::during(path, || file.sync_all()).map_err(failed)
 }
 
 /// Returns the origin of the snapshot that is kept with the records at `location`; none where there is none.
