@@ -19,16 +19,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How often those who wait are shown that the agent lives; they give up after five times this.
+/// The interval at which those who wait are shown that the agent lives; they give up after five times this.
 pub const TICK: Duration = Duration::from_secs(1);
 
-/// How soon to look again while somebody waits for a connection.
+/// The interval of looking again while a peer waits for a connection.
 const SOON: Duration = Duration::from_millis(20);
 
-/// How long nobody is taken in after somebody could neither be taken in nor sent away.
+/// The pause after a peer could neither be taken in nor sent away.
 const RESPITE: Duration = Duration::from_millis(100);
 
-/// How many may wait until the store is open; whoever else comes waits at the listener.
+/// The most peers that may wait until the store is open; others wait at the listener.
 const MOST_WAITING: usize = 1024;
 
 /// Takes in whoever connects.
@@ -47,7 +47,7 @@ struct State {
     /// None once nobody is taken in any more.
     listener: Option<Arc<UnixListener>>,
     inside: Inside,
-    /// Whom the agent makes way for, if for anybody; and whether somebody of that kind has come.
+    /// The shortage that the agent makes way for, if any; and whether a better starter has come.
     short: Option<Short>,
     outdone: bool,
     /// Given up where there are no descriptors left, to send somebody away with.
@@ -99,7 +99,7 @@ impl Acceptor {
         self.shared.waker.wake();
     }
 
-    /// Whether somebody has come who starts a better agent once this one has ended. They wait.
+    /// Returns whether somebody has come who starts a better agent once this one has ended. They wait.
     pub fn is_outdone(&self) -> bool {
         self.shared.lock().outdone
     }
@@ -195,7 +195,7 @@ impl Shared {
 }
 
 impl State {
-    /// Until when to wait at the most, since it was looked at `last` whom to show something to.
+    /// Returns until when to wait at the most, since it was looked at `last` whom to show something to.
     fn next_look(&self, last: Instant) -> Option<Instant> {
         match &self.inside {
             Inside::Serving(server, ..) if server.is_crowded() => Some(Instant::now() + SOON),
@@ -204,7 +204,7 @@ impl State {
         }
     }
 
-    /// Whether those who connect have to wait at the listener.
+    /// Returns whether those who connect have to wait at the listener.
     fn is_full(&self) -> bool {
         match &self.inside {
             Inside::Waiting(waiting) => waiting.len() >= MOST_WAITING.min(most_of_each()),
@@ -255,7 +255,7 @@ impl State {
         true
     }
 
-    /// Where there are no descriptors left, somebody idle leaves. Whether there was one.
+    /// Returns where there are no descriptors left, somebody idle leaves. Whether there was one.
     fn make_room(&self) -> bool {
         matches!(&self.inside, Inside::Serving(server, ..) if server.make_room())
     }
@@ -272,7 +272,7 @@ impl State {
         }
     }
 
-    /// Where nobody idle could be sent away, a connection that cannot be taken in would be announced for
+    /// Returns where nobody idle could be sent away, a connection that cannot be taken in would be announced for
     /// ever. Whether one was sent away, or the agent makes way for it.
     fn send_one_away(&mut self, listener: &UnixListener) -> bool {
         self.spare = None;
@@ -288,12 +288,12 @@ impl State {
         true
     }
 
-    /// Whether whoever has connected would start an agent that is short of less.
+    /// Returns whether whoever has connected would start an agent that is short of less.
     fn outdoes(&self, stream: &UnixStream) -> bool {
         self.short.as_ref().is_some_and(|short| short.is_outdone_by(stream))
     }
 
-    /// Whoever has connected waits for the end of this agent.
+    /// Returns whoever has connected waits for the end of this agent.
     fn outdone_by(&mut self, stream: UnixStream, waker: &Waker) {
         self.outdone = true;
         self.inside = Inside::Waiting(vec![stream]);

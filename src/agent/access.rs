@@ -2,7 +2,7 @@
 
 use crate::key::{Event, Header, Role};
 
-/// What a connection has proved about one token.
+/// The login that a connection has proved to one token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// Nothing: public objects are seen, but no secret or private key, and nothing is changed.
@@ -15,7 +15,7 @@ pub enum Access {
 }
 
 impl Access {
-    /// Whether a record is found and read.
+    /// Returns whether a record is found and read.
     pub fn sees(self, header: &Header) -> bool {
         match self {
             Self::Public => !header.private && !header.holds_key(),
@@ -24,7 +24,7 @@ impl Access {
         }
     }
 
-    /// Whether a record may be changed from `old` to `new`, one of which may be missing, by `event`.
+    /// Returns whether a record may be changed from `old` to `new`, one of which may be missing, by `event`.
     pub fn changes(
         self,
         old: Option<&Header>,

@@ -14,11 +14,11 @@ use std::thread::JoinHandle;
 
 /// One of the things a process may be short of.
 struct Kind {
-    /// What it is called in `/proc/PID/limits`, where it stands there.
+    /// Its name in `/proc/PID/limits`, where it stands there.
     limit: &'static str,
-    /// What an agent needs of it; more makes no difference.
+    /// The most that an agent needs of it.
     enough: u64,
-    /// What to say of a process that has less, before and after the number.
+    /// The words for a process that has less, before and after the number.
     words: (&'static str, &'static str),
 }
 
@@ -33,7 +33,7 @@ const KINDS: [Kind; 6] = [
 
 const UNLIMITED: u64 = u64::MAX;
 
-/// What counts as the niceness of a process that runs only when nothing else does (`SCHED_IDLE`).
+/// The niceness that stands for a process that runs only when nothing else does (`SCHED_IDLE`).
 const IDLE: i64 = 20;
 
 /// With fewer open files than this an agent could serve nobody.
@@ -42,7 +42,7 @@ const FEWEST_FILES: u64 = 48;
 /// Nor with fewer threads; the store's database hangs where it cannot start its own.
 const FEWEST_THREADS: usize = 16;
 
-/// What a process may use.
+/// The limits of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowance {
     /// In the order of [`KINDS`], none more than enough.
@@ -69,7 +69,7 @@ impl Allowance {
         Self { limits, niceness: niceness.max(0) }
     }
 
-    /// What there is too little of, in words that begin with what the process may do.
+    /// Returns what there is too little of, in words that begin with what the process may do.
     pub fn shortfalls(&self) -> Vec<String> {
         let short = self.limits.iter().zip(&KINDS).filter(|(limit, kind)| **limit < kind.enough);
         let mut lines: Vec<String> = short
@@ -95,7 +95,7 @@ impl Allowance {
         }
     }
 
-    /// Whether nothing of it is less than of the other, and something more.
+    /// Returns whether nothing of it is less than of the other, and something more.
     pub fn is_better_than(&self, other: &Self) -> bool {
         let limits = || self.limits.iter().zip(&other.limits);
         let no_less = limits().all(|(ours, theirs)| ours >= theirs);
@@ -110,7 +110,7 @@ pub struct Short {
 }
 
 impl Short {
-    /// What this process is short of, as the agent of that user's store; none where it has enough. What
+    /// Returns what this process is short of, as the agent of that user's store; none where it has enough. What
     /// is short is in the log. Fails where it cannot serve with that.
     pub fn of_agent(owner: u32) -> Result<Option<Self>> {
         let Some(own) = Allowance::own() else { return Ok(None) };
@@ -123,7 +123,7 @@ impl Short {
         Ok((!shortfalls.is_empty()).then_some(Self { owner, own }))
     }
 
-    /// Whether whoever has connected would start an agent that is short of less.
+    /// Returns whether whoever has connected would start an agent that is short of less.
     pub fn is_outdone_by(&self, stream: &UnixStream) -> bool {
         let starts = sys::peer(stream).is_ok_and(|(user, _)| user == self.owner);
         let process = || sys::peer_process(stream).ok().and_then(Allowance::of);
@@ -207,7 +207,7 @@ pub fn lift_limits() -> io::Result<()> {
     Ok(())
 }
 
-/// What only a privileged process may do.
+/// Returns what only a privileged process may do.
 fn lift(resource: Resource) -> rustix::io::Result<()> {
     // More open files than this the kernel refuses by default.
     const MOST_FILES: u64 = 1 << 20;

@@ -6,13 +6,13 @@ use super::transaction::Transaction;
 use crate::error::Result;
 use std::collections::VecDeque;
 
-/// How many answers are kept for those who lost theirs.
+/// The number of answers that are kept for those who lost theirs.
 const KEPT: usize = 16_384;
 
 /// The answers in the store, oldest first.
 pub(crate) struct Answers {
     keys: VecDeque<Key>,
-    /// How many stay.
+    /// The number of them that stay.
     pub(super) kept: usize,
 }
 

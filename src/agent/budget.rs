@@ -8,19 +8,19 @@ use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// How much of memory the frames of all who have proved a login take at once, in bytes.
+/// The memory that the frames of all who have proved a login take at once, in bytes.
 const PROVED: usize = 64 << 20;
 
 /// The same of all who have not.
 const UNPROVED: usize = 16 << 20;
 
-/// What each connection may take in any case, in bytes: nobody waits for the sake of a short frame.
+/// The bytes that each connection may take in any case: nobody waits for the sake of a short frame.
 const FREE: usize = 4 << 10;
 
-/// By how many users a budget can be used up at the least.
+/// The fewest users that can use a budget up.
 const USERS: usize = 3;
 
-/// Whose budget a frame is in.
+/// The budget that a frame is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Share {
     /// Of those who have proved a login.
@@ -41,13 +41,13 @@ pub struct Budget {
 struct Purse {
     size: usize,
     left: usize,
-    /// What users have taken of it, by their numbers.
+    /// The bytes that users have taken of it, by their numbers.
     taken: BTreeMap<u32, usize>,
     /// Those who wait for their turn, in the order in which they came.
     queue: VecDeque<Waiting>,
     /// The one of them who takes next.
     turn: Option<u64>,
-    /// How many have ever waited.
+    /// The number of those that have ever waited.
     count: u64,
 }
 
@@ -92,7 +92,7 @@ impl Purse {
         self.taken.get(&user).copied().unwrap_or_default()
     }
 
-    /// Whose turn it is: of those who are their users' first and whose users may take that much, the one
+    /// Returns whose turn it is: of those who are their users' first and whose users may take that much, the one
     /// whose user has taken least.
     fn next(&self) -> Option<u64> {
         let mut seen = BTreeSet::new();
@@ -181,7 +181,7 @@ fn purse(purses: &mut [Purse; 2], share: Share) -> &mut Purse {
     }
 }
 
-/// What somebody has taken. Dropping it gives it back.
+/// A part of a budget that is taken. Dropping it gives it back.
 #[derive(Debug)]
 #[must_use]
 pub struct Portion<'a> {

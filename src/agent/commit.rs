@@ -14,18 +14,18 @@ use crate::store::Need;
 use crate::wire::message::MAX_ALIAS;
 use crate::wire::{Change, Expect};
 
-/// By how many tags one record can be found.
+/// The most tags by which one record can be found.
 pub(super) const MOST_TAGS: usize = 256;
 
 /// A client's change of records.
 pub(crate) struct Commit {
     /// The token.
     pub(crate) token: Id,
-    /// What is to change.
+    /// The changes.
     pub(crate) changes: Vec<Change>,
     /// Names the commit.
     pub(crate) change: [u8; 16],
-    /// What the connection has proved.
+    /// The login that the connection has proved.
     pub(crate) access: Access,
 }
 

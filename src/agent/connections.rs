@@ -13,16 +13,16 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-/// How long one who has been answered stays while others wait.
+/// The time that a peer stays which has been answered while others wait.
 const TURN: Duration = Duration::from_millis(50);
 
-/// How long one who has asked nothing yet stays while others wait.
+/// The time that a peer stays which has asked nothing yet while others wait.
 const SETTLING: Duration = Duration::from_millis(500);
 
-/// How many may be connected in any case.
+/// The number of connections that there may be in any case.
 const FEWEST: usize = 4;
 
-/// How many may be connected.
+/// The most connections.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Of one user.
@@ -31,18 +31,18 @@ pub struct Limits {
     pub others: usize,
     /// In all, for want of descriptors.
     pub in_all: usize,
-    /// How many may wait; of one user who is trusted no more than others, half as many.
+    /// The most that may wait; of one user who is trusted no more than others, half as many.
     pub waiting: usize,
 }
 
-/// Who is at the other end of a connection.
+/// The other end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer {
     /// The user's number.
     pub user: u32,
     /// The process, where it can be seen.
     pub process: Option<u32>,
-    /// Whether it is the store's owner or root.
+    /// True if it is the store's owner or root.
     pub trusted: bool,
 }
 
@@ -51,12 +51,12 @@ pub struct Connections<S> {
     limits: Limits,
     next: u64,
     admitted: BTreeMap<u64, Admitted<S>>,
-    /// How many of each user are admitted.
+    /// The number of admitted connections of each user.
     by_user: BTreeMap<u32, usize>,
-    /// How many are admitted who are trusted no more than others.
+    /// The number of admitted connections whose user is trusted no more than others.
     others: usize,
     waiting: VecDeque<Waiting<S>>,
-    /// When somebody left last.
+    /// The moment at which a connection ended last.
     left: Instant,
 }
 
@@ -71,9 +71,9 @@ struct Admitted<S> {
     connection: S,
     since: Instant,
     activity: Activity,
-    /// Whether it has been answered more than a greeting.
+    /// True if it has been answered more than a greeting.
     answered: bool,
-    /// Whether it has proved a login.
+    /// True if it has proved a login.
     proved: bool,
 }
 
@@ -84,11 +84,11 @@ enum Activity {
     Leaving,
 }
 
-/// Who comes in, and who goes for it.
+/// The connections that begin, and those that end for them.
 pub struct Moves<S> {
     /// Number, peer and connection of those who are admitted now.
     pub admitted: Vec<(u64, Peer, S)>,
-    /// Who is to be hung up on. They are admitted until [`Connections::leave`].
+    /// Those that are to be hung up on. They are admitted until [`Connections::leave`].
     pub leaving: Vec<S>,
 }
 
@@ -106,12 +106,12 @@ impl<S: Clone> Connections<S> {
         }
     }
 
-    /// How many are connected or wait.
+    /// Returns how many are connected or wait.
     pub fn count(&self) -> usize {
         self.admitted.len() + self.waiting.len()
     }
 
-    /// Since when nobody has been connected; none where somebody is.
+    /// Returns since when nobody has been connected; none where somebody is.
     pub fn alone_since(&self) -> Option<Instant> {
         (self.count() == 0).then_some(self.left)
     }
@@ -126,17 +126,17 @@ impl<S: Clone> Connections<S> {
         self.waiting.retain(|waiting| keep(&waiting.connection));
     }
 
-    /// Whether nobody is admitted.
+    /// Returns whether nobody is admitted.
     pub fn is_empty(&self) -> bool {
         self.admitted.is_empty()
     }
 
-    /// Whether somebody waits.
+    /// Returns whether somebody waits.
     pub fn is_crowded(&self) -> bool {
         !self.waiting.is_empty()
     }
 
-    /// Whether nobody more can wait for a connection.
+    /// Returns whether nobody more can wait for a connection.
     pub fn is_full(&self) -> bool {
         self.waiting.len() >= self.limits.waiting
     }
@@ -222,7 +222,7 @@ impl<S: Clone> Connections<S> {
         !leaves
     }
 
-    /// Whether one who has been idle for a while leaves, since its process has another connection.
+    /// Returns whether one who has been idle for a while leaves, since its process has another connection.
     pub fn is_spare(&mut self, number: u64) -> bool {
         let Some(own) = self.admitted.get(&number) else { return true };
         if own.activity == Activity::Busy {
@@ -308,7 +308,7 @@ impl<S: Clone> Connections<S> {
         leaving.map(|admitted| admitted.peer).collect()
     }
 
-    /// Who can be spared first for one who has waited so long: who has proved nothing, then who has been
+    /// Returns who can be spared first for one who has waited so long: who has proved nothing, then who has been
     /// idle longest.
     fn send_away(&mut self, shortage: Shortage, waits: Duration, now: Instant) -> Option<S> {
         let admitted = self.admitted.values_mut();
@@ -341,7 +341,7 @@ impl<S> Admitted<S> {
     }
 }
 
-/// What there is too little of.
+/// A kind of connections of which there are too many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shortage {
     /// Connections of one user.

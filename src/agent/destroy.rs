@@ -26,7 +26,7 @@ impl DestroyToken {
 }
 
 impl Proposer for DestroyToken {
-    /// How many records went with it.
+    /// The number of records that went with it.
     type Answer = u64;
 
     fn propose<'a>(&mut self, store: &'a OpenStore) -> Result<Step<'a, u64>> {

@@ -56,7 +56,7 @@ fn network_fuse(directory: &Path) -> Option<&'static str> {
     network_fuse_in(&mounts, &directory.canonicalize().ok()?)
 }
 
-/// What the mount table says of the mount that holds `place`, if that is a network's. A mount over
+/// Returns what the mount table says of the mount that holds `place`, if that is a network's. A mount over
 /// another counts before it.
 fn network_fuse_in(mounts: &str, place: &Path) -> Option<&'static str> {
     let mount = |line: &'_ str| {
@@ -119,7 +119,7 @@ impl Watch {
         watch.map(Self).map_err(|error| failed(directory, error.into()))
     }
 
-    /// Whether what has happened since the last look means that the store is gone.
+    /// Returns whether what has happened since the last look means that the store is gone.
     pub fn is_gone(&self) -> bool {
         let mut buffer = [MaybeUninit::uninit(); 4096];
         let mut events = inotify::Reader::new(&self.0, &mut buffer);

@@ -17,19 +17,19 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// How many days before an expiry the log speaks of it.
+/// The numbers of days before an expiry at which the log speaks of it.
 const NOTICES: [u64; 3] = [30, 7, 1];
 
-/// How often it looks, and so how old the figures are at most while the agent runs.
+/// The interval of its looks, and so the greatest age of the figures while the agent runs.
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// What has been told so far.
+/// The state of what has been reported.
 pub struct ExpiryReport {
     metrics: Option<PathBuf>,
-    /// Until when the log has spoken of what lies ahead.
+    /// The time up to which the log has spoken of what lies ahead.
     reported: Seconds,
     looked: Option<Instant>,
-    /// Whether it has told that the clock is behind.
+    /// True if it has told that the clock is behind.
     behind: bool,
 }
 
@@ -99,7 +99,7 @@ impl ExpiryReport {
     }
 }
 
-/// When material expires by `until`, with its token's label and its custom key. Nothing else is looked
+/// Returns when material expires by `until`, with its token's label and its custom key. Nothing else is looked
 /// at: a large store has many keys and few of these.
 fn expiring(store: &OpenStore, until: Seconds) -> Result<Vec<(Seconds, String, Id)>> {
     let mut entries = Vec::new();

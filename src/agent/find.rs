@@ -11,19 +11,19 @@ use crate::key::Tag;
 use crate::store::Store;
 use std::collections::{HashSet, VecDeque};
 
-/// How many identities a cursor reads ahead at the most.
+/// The most identities that a cursor reads ahead.
 const AHEAD: usize = 512;
 
 /// Identities that match, ascending, and whether there are more.
 pub type Matches = (Vec<Id>, bool);
 
-/// What is asked for.
+/// A search.
 pub struct Query<'a> {
     /// The token.
     pub token: Id,
     /// A record matches that carries all tags of any one alternative.
     pub alternatives: &'a [Vec<[u8; 16]>],
-    /// What whoever asks has proved.
+    /// The login that the asking connection has proved.
     pub access: Access,
     /// The asker's time, which may be ahead of the agent's.
     pub now: Seconds,
@@ -53,7 +53,7 @@ pub fn find(store: &OpenStore, query: &Query<'_>) -> Result<Matches> {
     Ok((found, false))
 }
 
-/// Whether a record that the index shows is one to see. Who has logged in sees all that the index of
+/// Returns whether a record that the index shows is one to see. Who has logged in sees all that the index of
 /// theirs has; a public key stands in it beside the certificates.
 fn is_seen(store: &OpenStore, query: &Query<'_>, id: Id) -> Result<bool> {
     if query.access != Access::Public {
@@ -69,7 +69,7 @@ fn is_seen(store: &OpenStore, query: &Query<'_>, id: Id) -> Result<bool> {
     }
 }
 
-/// What is due and not erased yet: a few records in the moment before the sweep, and what waits its
+/// Returns what is due and not erased yet: a few records in the moment before the sweep, and what waits its
 /// grace out.
 fn due(store: &OpenStore, now: Seconds) -> Result<HashSet<(Id, Id)>> {
     let mut hidden = HashSet::new();

@@ -12,7 +12,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
-/// What the writer is asked to do.
+/// A piece of work for the writer.
 pub enum Work {
     /// Changes records.
     Commit(Commit),
@@ -45,27 +45,27 @@ pub enum Work {
     Abandon,
 }
 
-/// What came of it.
+/// The outcome of a piece of work.
 pub enum Done {
     /// The new revisions.
     Revisions(Vec<u64>),
-    /// How much was erased, how much ended.
+    /// The counts of a sweep.
     Swept(Swept),
     /// A line was written.
     Noted,
     /// The head of the audit log, and how many lines before it are in no file yet.
     AuditHead(Head, u64),
-    /// What the store holds.
+    /// The content of the store.
     Backup(Box<BackupParts>),
 }
 
 /// One piece of work and whom to tell. Nobody is told when the store fails: the agent ends instead.
 pub struct Job {
-    /// What to do.
+    /// The work.
     pub work: Work,
-    /// Where the answer goes, if anywhere.
+    /// The place for the answer, if anybody waits for one.
     pub answer: Option<SyncSender<Result<Done>>>,
-    /// Who asks.
+    /// The process that asks.
     pub asker: Asker,
     /// The connection it came by; none for the agent itself.
     pub caller: Option<Arc<UnixStream>>,

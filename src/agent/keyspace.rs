@@ -93,17 +93,17 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T> {
     }
 }
 
-/// Where [`Meta`] stands.
+/// Returns where [`Meta`] stands.
 pub fn meta() -> Key {
     b"M".to_vec()
 }
 
-/// Where a token stands.
+/// Returns where a token stands.
 pub fn token(token: Id) -> Key {
     [b"T", &token.bytes()[..]].concat()
 }
 
-/// Where a record stands.
+/// Returns where a record stands.
 pub fn record(token: Id, id: Id) -> Key {
     [&records(token)[..], id.bytes()].concat()
 }
@@ -113,23 +113,23 @@ pub fn records(token: Id) -> Key {
     [b"r", &token.bytes()[..]].concat()
 }
 
-/// What the keys of answers begin with.
+/// The first byte of the keys of answers.
 pub const ANSWERS: &[u8] = b"c";
 
-/// Where a change's answer stands.
+/// Returns where a change's answer stands.
 pub fn answered(change: &[u8; 16]) -> Key {
     [ANSWERS, &change[..]].concat()
 }
 
-/// Where the end of the audit log's chain stands.
+/// Returns where the end of the audit log's chain stands.
 pub fn audit_head() -> Key {
     b"L".to_vec()
 }
 
-/// What the keys of the audit log's lines begin with.
+/// The first byte of the keys of the audit log's lines.
 pub const AUDIT_LINES: &[u8] = b"l";
 
-/// Where a line of the audit log stands.
+/// Returns where a line of the audit log stands.
 pub fn audit_line(seq: u64) -> Key {
     [AUDIT_LINES, &seq.to_be_bytes()].concat()
 }
@@ -139,7 +139,7 @@ pub fn audit_seq(key: &[u8]) -> Option<u64> {
     key.strip_prefix(AUDIT_LINES)?.try_into().ok().map(u64::from_be_bytes)
 }
 
-/// Who claims an erase cell.
+/// Returns who claims an erase cell.
 pub fn claim(cell: CellNumber) -> Key {
     [b"s", &cell.to_be_bytes()[..]].concat()
 }
@@ -163,10 +163,10 @@ pub fn versions(token: Id, key: Id) -> Key {
     [b"v", &token.bytes()[..], key.bytes()].concat()
 }
 
-/// What the keys of what is due begin with.
+/// The first byte of the keys of what is due.
 pub const DUE: &[u8] = b"d";
 
-/// What the keys of what will only be readable begin with.
+/// The first byte of the keys of what will only be readable.
 pub const NARROWING: &[u8] = b"n";
 
 /// Second, token and record of a key that [`due_entry`] or [`narrowing_entry`] made.
@@ -176,10 +176,10 @@ pub fn due_parts(key: &[u8]) -> Option<(Seconds, Id, Id)> {
     Some((u64::from_be_bytes(*at), token, id))
 }
 
-/// What the keys of erasures begin with that wait their grace out.
+/// The first byte of the keys of erasures that wait their grace out.
 pub const WAITING: &[u8] = b"g";
 
-/// Where it stands that a record's erasure waits.
+/// Returns where it stands that a record's erasure waits.
 pub fn waiting(token: Id, id: Id) -> Key {
     [WAITING, token.bytes(), id.bytes()].concat()
 }
@@ -189,15 +189,15 @@ pub fn waiting_ids(key: &[u8]) -> Option<(Id, Id)> {
     id_pair(key.strip_prefix(WAITING)?)
 }
 
-/// Where it stands what the audit log calls a key.
+/// Returns where it stands what the audit log calls a key.
 pub fn alias(token: Id, id: Id) -> Key {
     [b"k", &token.bytes()[..], id.bytes()].concat()
 }
 
-/// What the keys of the days' uses begin with.
+/// The first byte of the keys of the days' uses.
 pub const USES: &[u8] = b"u";
 
-/// Where it stands how often a token's key was used on a day.
+/// Returns where it stands how often a token's key was used on a day.
 pub fn uses((token, key, day): (Id, Id, u32)) -> Key {
     [USES, token.bytes(), key.bytes(), &day.to_be_bytes()].concat()
 }
@@ -209,12 +209,12 @@ pub fn uses_of(key: &[u8]) -> Option<(Id, Id, u32)> {
     Some((token, key, u32::from_be_bytes(*day)))
 }
 
-/// Where it stands that a record is due at a second.
+/// Returns where it stands that a record is due at a second.
 pub fn due_entry(at: Seconds, token: Id, id: Id) -> Key {
     [DUE, &at.to_be_bytes(), token.bytes(), id.bytes()].concat()
 }
 
-/// Where it stands that a record can only be read from a second on.
+/// Returns where it stands that a record can only be read from a second on.
 pub fn narrowing_entry(at: Seconds, token: Id, id: Id) -> Key {
     [NARROWING, &at.to_be_bytes(), token.bytes(), id.bytes()].concat()
 }
@@ -235,7 +235,7 @@ pub fn last_id(key: &[u8]) -> Option<Id> {
     key.last_chunk::<16>().map(|bytes| Id::new(*bytes))
 }
 
-/// When something must happen to a record by itself, if ever.
+/// Returns when something must happen to a record by itself, if ever.
 pub fn due_at(header: &Header) -> Option<Seconds> {
     match &header.role {
         Role::CustomKey(state) => state.deletion_at,

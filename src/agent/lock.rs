@@ -18,11 +18,11 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long the holder of a lock may show no sign of life: less than whoever starts an agent waits, who
+/// The time for which the holder of a lock may show no sign of life: less than whoever starts an agent waits, who
 /// learns so why there is none.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// How often a lock that somebody holds is tried.
+/// The pause between two attempts to take a lock.
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// The outcome of [`claim`].
@@ -72,7 +72,7 @@ impl Lock {
         Self { records: Location::Directory(directory.clone()), directory, held, starting }
     }
 
-    /// What shows those who wait for the lock that its holder lives.
+    /// Returns what shows those who wait for the lock that its holder lives.
     pub fn toucher(&self) -> std::io::Result<impl Fn() + Send + 'static> {
         let held = self.held.try_clone()?;
         Ok(move || {
@@ -129,7 +129,7 @@ struct Wait<'a> {
     touched: Option<Touched>,
 }
 
-/// When a file was changed last: seconds and nanoseconds.
+/// The time at which a file was changed last: seconds and nanoseconds.
 type Touched = (i64, u64);
 
 impl<'a> Wait<'a> {
@@ -181,7 +181,7 @@ fn lock_file(directory: &Path, name: &str) -> Result<OwnedFd> {
         .map_err(|error| failed(&directory.join(name), error))
 }
 
-/// Whether the lock was free, for an operation that does not wait.
+/// Returns whether the lock was free, for an operation that does not wait.
 fn acquire(directory: &Path, file: &OwnedFd, operation: FlockOperation) -> Result<bool> {
     loop {
         match flock(file, operation) {
@@ -223,7 +223,7 @@ mod tests {
         }
     }
 
-    /// What a claim by somebody else comes to, once it comes.
+    /// Returns what a claim by somebody else comes to, once it comes.
     fn claim_aside(directory: &Path) -> mpsc::Receiver<&'static str> {
         let (sender, receiver) = mpsc::channel();
         let directory = directory.to_owned();

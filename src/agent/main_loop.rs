@@ -35,13 +35,13 @@ use std::sync::mpsc::{Sender, channel, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How long to wait before a sweep that could not be done is tried again.
+/// The pause before a sweep that could not be done is tried again.
 const AGAIN: Duration = Duration::from_secs(60);
 
-/// How often an agent that serves a snapshot for want of room looks whether there is some.
+/// The interval at which an agent that serves a snapshot for want of room looks whether there is some.
 const ROOM: Duration = Duration::from_secs(5);
 
-/// How often a snapshot is made while the store changes.
+/// The interval of snapshots while the store changes.
 const SNAPSHOTS: Duration = Duration::from_secs(60);
 
 /// Opens the store and serves it until it is idle for long enough, a signal (`SIGTERM`, `SIGINT`) ends it
@@ -73,7 +73,7 @@ pub fn serve_until(
     MainLoop::begin(lock, options, clock, None, |_| ())?.run(stop.as_fd(), ready)
 }
 
-/// What lasts as long as the agent, however often the store is opened.
+/// The parts that last as long as the agent, however often the store is opened.
 struct MainLoop<'a> {
     directory: &'a Path,
     records: &'a Location,
@@ -81,7 +81,7 @@ struct MainLoop<'a> {
     clock: Arc<dyn Clock>,
     watch: Watch,
     acceptor: Acceptor,
-    /// Whether the socket is somebody else's.
+    /// True if the socket is somebody else's.
     keeps_socket: bool,
 }
 
@@ -186,7 +186,7 @@ impl<'a> MainLoop<'a> {
         }
     }
 
-    /// Whoever comes now starts the next agent, which waits for the lock.
+    /// Returns whoever comes now starts the next agent, which waits for the lock.
     fn withdraw(&self, why: Option<&Error>) {
         if !self.keeps_socket
             && let Err(error) = directory::unlink(self.directory)
@@ -250,7 +250,7 @@ enum Ended {
     Signalled,
     StoreGone,
     StoreFailed,
-    /// What could not be opened for want of room can perhaps be opened now.
+    /// The store could not be opened for want of room, and can perhaps be opened now.
     RoomAgain,
     /// Somebody has come who starts an agent that may use more.
     Outdone,
@@ -278,12 +278,12 @@ struct Agent {
     timer: Timer,
     expiry_report: ExpiryReport,
     grace: Seconds,
-    /// Whether the file system had no room when the agent began, and when that was.
+    /// True if the file system had no room when the agent began, and when that was.
     lacked_room: bool,
     began: Instant,
-    /// When a snapshot was asked for.
+    /// The moment at which a snapshot was asked for.
     kept: Instant,
-    /// When it did something last that nobody asked for.
+    /// The moment at which it did something last that nobody asked for.
     stirred: Instant,
 }
 
@@ -364,12 +364,12 @@ impl Agent {
         }
     }
 
-    /// Since when nobody has been connected and nothing was due.
+    /// Returns since when nobody has been connected and nothing was due.
     fn alone_since(&self) -> Option<Instant> {
         self.server.alone_since().map(|since| since.max(self.stirred))
     }
 
-    /// Whether it is worth another try to open a store that is served from its snapshot for want of
+    /// Returns whether it is worth another try to open a store that is served from its snapshot for want of
     /// room: there is some now, or a quota may have been raised in the last minute.
     fn could_be_whole(&self) -> bool {
         let some_time = || self.lacked_room || self.began.elapsed() >= SNAPSHOTS;

@@ -52,24 +52,24 @@ use crate::clock::Seconds;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How an agent serves.
+/// The settings of an agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// Whether it stays while an expiry lies ahead, though nobody is connected.
+    /// True if it stays while an expiry lies ahead, though nobody is connected.
     pub linger: bool,
     /// The group whose members may connect, by number.
     pub group: Option<u32>,
-    /// Where the Prometheus text file is kept, if anywhere.
+    /// The place of the Prometheus text file, if one is kept.
     pub metrics: Option<PathBuf>,
-    /// How long what has fallen due waits before it is erased, in seconds, unusable meanwhile.
+    /// The time that material which has fallen due waits before it is erased, in seconds, unusable meanwhile.
     pub grace: Seconds,
-    /// How long it stays when nobody is connected.
+    /// The time that it stays when nobody is connected.
     pub idle: Duration,
-    /// How long a process may leave a connection idle that is not its last one.
+    /// The time for which a process may leave a connection idle that is not its last one.
     pub spare: Duration,
-    /// How long the disk may take over one sync before those who wait are told.
+    /// The time that the disk may take over one sync before those who wait are told.
     pub patience: Duration,
-    /// Whether it ends for a caller that would start an agent with higher limits.
+    /// True if it ends for a caller that would start an agent with higher limits.
     pub makes_way: bool,
 }
 #[cfg(test)]

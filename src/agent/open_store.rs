@@ -23,13 +23,13 @@ use std::time::Duration;
 
 /// Everything that one store consists of.
 pub struct OpenStore {
-    /// Where it lies.
+    /// The agent's own directory.
     pub directory: PathBuf,
     /// The records.
     pub records: Box<dyn Store>,
     /// Erase cells, PIN counters, the clock's mark.
     pub(crate) cells: Cells,
-    /// What tells the modules that something changed.
+    /// The page that tells the modules that something changed.
     pub page: PageWriter,
     time: Time,
     /// Moves when what a login is proved by may have changed.
@@ -104,7 +104,7 @@ impl OpenStore {
         self.records.standing() == Standing::ReadOnly(ReadOnly::Full)
     }
 
-    /// Whether there is room, as far as the file system tells; a quota may say otherwise.
+    /// Returns whether there is room, as far as the file system tells; a quota may say otherwise.
     pub fn has_room(&self) -> bool {
         self.records.room(Need::Grow(0)).is_ok()
     }
@@ -144,17 +144,17 @@ impl OpenStore {
         self.time.accept_clock(&self.page);
     }
 
-    /// What the clock shows, which may be behind.
+    /// Returns what the clock shows, which may be behind.
     pub fn clock(&self) -> Seconds {
         self.time.clock()
     }
 
-    /// Whether no failure has ended the store or the cell file.
+    /// Returns whether no failure has ended the store or the cell file.
     pub fn alive(&self) -> bool {
         self.records.standing() != Standing::Failed && self.cells.alive()
     }
 
-    /// What the store says of itself.
+    /// Returns what the store says of itself.
     pub fn meta(&self) -> Result<Meta> {
         match self.records.get(&keyspace::meta())? {
             Some(bytes) => keyspace::decode(&bytes, "the store's own row"),
@@ -162,7 +162,7 @@ impl OpenStore {
         }
     }
 
-    /// What a change was answered, if it has been made already.
+    /// Returns what a change was answered, if it has been made already.
     pub fn answered(&self, change: &[u8; 16]) -> Result<Option<Vec<u64>>> {
         match self.records.get(&keyspace::answered(change))? {
             Some(bytes) => {
@@ -230,7 +230,7 @@ impl OpenStore {
         Ok(Found { known: Known { id, header, erasure }, row })
     }
 
-    /// What an erase cell says of its material.
+    /// Returns what an erase cell says of its material.
     pub fn erasure(&self, cell: CellNumber) -> Result<Erasure> {
         Ok(match self.cells.erase.read_cell(cell)? {
             EraseCell::Secret(_) => Erasure::Live,
@@ -292,7 +292,7 @@ impl OpenStore {
         Ok(Stored { id: known.id, revision: row.revision, header: row.header, sealed, slot })
     }
 
-    /// What the slot of a custom key's newest material says.
+    /// Returns what the slot of a custom key's newest material says.
     pub(super) fn newest_outcome(&self, token: Id, key: Id, version: u32) -> Result<Erasure> {
         let newest = self.versions(token, key)?.into_iter().find(|found| {
             matches!(found.known.header.role, Role::Material { version: it, .. } if it == version)
@@ -300,7 +300,7 @@ impl OpenStore {
         Ok(newest.map_or(Erasure::Live, |found| self.outcome(&found.known)))
     }
 
-    /// What a cell says, or will say as soon as what is due has been erased.
+    /// Returns what a cell says, or will say as soon as what is due has been erased.
     fn outcome(&self, known: &Known) -> Erasure {
         match known.erasure {
             Erasure::Live if known.is_dead(self.now()) => {

@@ -6,7 +6,7 @@ use super::open_store::OpenStore;
 use super::transaction::Transaction;
 use crate::error::Result;
 
-/// What a proposer does next.
+/// The next step of a proposer.
 pub(crate) enum Step<'a, T> {
     /// This transaction is to be applied, and the next step asked for.
     Apply(Transaction<'a>),

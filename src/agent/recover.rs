@@ -17,26 +17,26 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
-/// What recovery came to.
+/// The outcome of a recovery.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Recovered {
-    /// Whether an earlier build had written it, and it has this build's format now.
+    /// True if an earlier build had written it, and it has this build's format now.
     pub upgraded: bool,
-    /// How many acknowledged commits are lost.
+    /// The number of acknowledged commits that are lost.
     pub commits: u64,
-    /// How many records have no material any more: it was erased after they were written.
+    /// The number of records that have no material any more: it was erased after they were written.
     pub erased: usize,
-    /// Whether it goes on from the snapshot, because that has more than `db/`.
+    /// True if it goes on from the snapshot, because that has more than `db/`.
     pub from_snapshot: bool,
-    /// What was damaged in `slots`, and whether it is as it was or lost.
+    /// The damage in `slots`, and whether it is mended or lost.
     pub mended: Vec<Damage>,
-    /// Whether that file's beginning was lost, and was written anew from the snapshot.
+    /// True if that file's beginning was lost, and was written anew from the snapshot.
     pub head: bool,
     /// Custom keys whose material is lost with its erase cell.
     pub lost: Vec<Id>,
 }
 
-/// What a token is left of tries after its count was lost: one for its officer, none for its user.
+/// The tries that are taken from a token whose count was lost: one is left for its officer, none for its user.
 const TRIES_TAKEN: (u8, u8) = (TRIES - 1, TRIES);
 
 /// Mends what can be mended, and accepts what a store has lost. `None` when it is whole: then nothing is

@@ -18,16 +18,16 @@ pub struct Known {
     pub id: Id,
     /// Its header.
     pub header: Header,
-    /// What its erase cell says.
+    /// The word of its tombstone or erase cell.
     pub erasure: Erasure,
 }
 
-/// What a commit wants to do with one record.
+/// A change that a commit wants to make to one record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proposal {
     /// Which record.
     pub id: Id,
-    /// What happens to the custom key, if it is one.
+    /// The event of the custom key, if it is one.
     pub event: Option<Event>,
     /// The new header, or none to remove the record.
     pub put: Option<Header>,
@@ -43,19 +43,19 @@ pub trait View {
     fn holders(&self, fingerprint: &Fingerprint) -> Result<Vec<Known>>;
 }
 
-/// When a commit happens, and who asks for it.
+/// The time of a commit, and the login that asks for it.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
     /// The store's time, which decides.
     pub now: Seconds,
-    /// What the clock shows, which may be behind.
+    /// The time that the clock shows, which may be behind.
     pub clock: Seconds,
-    /// What the connection has proved.
+    /// The login that the connection has proved.
     pub access: Access,
 }
 
 impl Known {
-    /// Whether its material is gone, or to be erased by `now`.
+    /// Returns whether its material is gone, or to be erased by `now`.
     pub fn is_dead(&self, now: Seconds) -> bool {
         let due = |header: &Header| {
             header
@@ -105,7 +105,7 @@ fn judge_expiry(old: Option<&Known>, proposal: &Proposal, moment: Moment) -> Res
     }
 }
 
-/// What one change may do whatever else the commit holds; the custom key it belongs to, if any.
+/// Returns what one change may do whatever else the commit holds; the custom key it belongs to, if any.
 fn judge_one(old: Option<Known>, proposal: &Proposal) -> Result<Option<Id>> {
     let custom = |header: &Header| match header.role {
         Role::Object { .. } => None,
@@ -128,7 +128,7 @@ fn judge_one(old: Option<Known>, proposal: &Proposal) -> Result<Option<Id>> {
     Ok(key)
 }
 
-/// What a record is never changes, and custody's privacy is never lowered. Which version of the
+/// Returns what a record is never changes, and custody's privacy is never lowered. Which version of the
 /// material it holds is for [`MaterialChanges`] to judge.
 fn judge_identity(old: &Header, new: &Header) -> Result<()> {
     let private = !old.private || new.private;
@@ -141,7 +141,7 @@ fn judge_identity(old: &Header, new: &Header) -> Result<()> {
     if same { Ok(()) } else { Err(Reason::Unlawful.detail("a record would become another")) }
 }
 
-/// What a commit may do to one custom key: one lawful step, and exactly the material that the new
+/// Returns what a commit may do to one custom key: one lawful step, and exactly the material that the new
 /// state speaks of.
 fn judge_key(view: &impl View, key: Id, proposals: &[Proposal], moment: Moment) -> Result<Vec<Id>> {
     let own = proposals.iter().find(|proposal| proposal.id == key);
@@ -197,7 +197,7 @@ fn belongs(header: &Header, to: Id) -> bool {
     matches!(header.role, Role::Material { key, .. } if key == to)
 }
 
-/// Whether the new state is where the event leads from the old one.
+/// Returns whether the new state is where the event leads from the old one.
 fn judge_step(
     view: &impl View,
     key: Id,
@@ -223,7 +223,7 @@ fn judge_step(
     Err(if moved_on { Reason::Conflict } else { Reason::Unlawful }.into())
 }
 
-/// Whether no other custom key is associated with the material, or gets it by the same commit. The
+/// Returns whether no other custom key is associated with the material, or gets it by the same commit. The
 /// other key may have lost it: it is still the only one that may have it again, or else this key
 /// would open what that one encrypted.
 fn judge_unique(
@@ -271,7 +271,7 @@ impl MaterialChanges {
         Ok(Self { before, changes })
     }
 
-    /// What the cell of the newest version says. A deletion that a crash interrupted after its
+    /// Returns what the cell of the newest version says. A deletion that a crash interrupted after its
     /// erasure may be finished: for it the cell still counts as live.
     fn erasure(&self, state: &State, event: &Event) -> Erasure {
         let newest = |known: &&Known| matches!(known.header.role, Role::Material { version, .. } if version == state.version);

@@ -24,37 +24,37 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
-/// How many connections one user may hold.
+/// The number of connections that one user may hold.
 const PER_USER: usize = 256;
 
-/// How many connections there may be beside the owner's and root's.
+/// The number of connections that there may be beside the owner's and root's.
 const OTHERS: usize = 1024;
 
-/// How many may wait for a connection.
+/// The number of peers that may wait for a connection.
 const WAITING: usize = 4096;
 
-/// How many descriptors the store and the agent itself need at the most: no connection takes one of these.
+/// The most descriptors that the store and the agent itself need: no connection takes one of these.
 const OWN_DESCRIPTORS: usize = 32;
 
-/// How long a peer may take for the first frame, for the rest of one, and to take its answer.
+/// The time that a peer may take for the first frame, for the rest of one, and to take its answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How much of an answer is sent at once, in bytes: within one call the kernel takes the time anew for each
+/// The part of an answer that is sent at once, in bytes: within one call the kernel takes the time anew for each
 /// part that waits, so that a peer which takes little by little would never run out of it.
 const PIECE: usize = 16 << 10;
 
-/// How long a frame waits until there is room for it, while its sender is shown that the agent lives.
+/// The time that a frame waits until there is room for it, while its sender is shown that the agent lives.
 const TURN: Duration = Duration::from_secs(60);
 
-/// How long ending waits for requests that are being answered.
+/// The time that ending waits for requests that are being answered.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// Who may connect.
+/// The users that may connect.
 #[derive(Debug, Clone, Copy)]
 pub struct Access {
     /// The store's owner.
     pub owner: u32,
-    /// Whether a group may connect too: then the socket's permissions have let its members in, and
+    /// True if a group may connect too: then the socket's permissions have let its members in, and
     /// nobody else.
     pub group: bool,
 }
@@ -64,9 +64,9 @@ pub struct Server {
     store: Arc<OpenStore>,
     tickets: Arc<Tickets>,
     access: Access,
-    /// How long a process may leave a connection idle that is not its last one.
+    /// The time for which a process may leave a connection idle that is not its last one.
     spare: Duration,
-    /// What frames may take of memory.
+    /// The memory that frames may take.
     budget: Budget,
     waker: Arc<Waker>,
     connections: Mutex<Connections<Arc<Connection>>>,
@@ -95,22 +95,22 @@ impl Server {
         Self { store, tickets, access, spare, budget, waker, connections, left, admission }
     }
 
-    /// How many are connected.
+    /// Returns how many are connected.
     pub fn count(&self) -> usize {
         self.connections().count()
     }
 
-    /// Since when nobody has been connected; none where somebody is.
+    /// Returns since when nobody has been connected; none where somebody is.
     pub fn alone_since(&self) -> Option<Instant> {
         self.connections().alone_since()
     }
 
-    /// Whether somebody waits for a connection, so that [`Self::admit`] is to be called before long.
+    /// Returns whether somebody waits for a connection, so that [`Self::admit`] is to be called before long.
     pub fn is_crowded(&self) -> bool {
         self.connections().is_crowded()
     }
 
-    /// Whether nobody more can wait for a connection.
+    /// Returns whether nobody more can wait for a connection.
     pub fn is_full(&self) -> bool {
         self.connections().is_full()
     }
@@ -220,13 +220,13 @@ impl Server {
     }
 }
 
-/// How many may be connected, as far as this process may have descriptors.
+/// Returns how many may be connected, as far as this process may have descriptors.
 fn limits() -> Limits {
     let in_all = most_of_each().max(2);
     Limits { per_user: PER_USER, others: OTHERS, in_all, waiting: WAITING.min(in_all) }
 }
 
-/// How many connections may be served, as many more may wait for that, and as many more for the store to be
+/// Returns how many connections may be served, as many more may wait for that, and as many more for the store to be
 /// open, so that all of them together leave the agent the descriptors that it needs itself.
 pub fn most_of_each() -> usize {
     let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
@@ -241,7 +241,7 @@ fn hang_up(on: impl IntoIterator<Item = Arc<Connection>>) {
     }
 }
 
-/// Since when a connection has been waiting for an answer, if it is.
+/// The moment since which a connection has been waiting for an answer, if it is.
 #[derive(Default)]
 struct AtWork(Mutex<Option<Instant>>);
 

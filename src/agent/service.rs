@@ -32,13 +32,13 @@ use std::sync::mpsc::{Sender, sync_channel};
 // The modules show as many slots as there is room for tokens.
 const _: () = assert!(MOST_TOKENS == TOKENS);
 
-/// How many bytes an answer's records have at the most: a frame less what else is in the answer.
+/// The most bytes that an answer's records have: a frame less what else is in the answer.
 pub(super) const ROOM: usize = MAX_FRAME as usize - 256;
 
-/// How many bytes a record takes in an answer beside its header and sealed part, at the most.
+/// The most bytes that a record takes in an answer beside its header and sealed part.
 pub(super) const BESIDE: usize = 64;
 
-/// How many refusals of one connection are logged.
+/// The number of refusals of one connection that are logged.
 const MOST_REFUSALS: u16 = 100;
 
 /// A user whose process is connected.
@@ -46,7 +46,7 @@ const MOST_REFUSALS: u16 = 100;
 pub struct User {
     /// The process, and whose it is.
     pub asker: Asker,
-    /// Whether this is the store's owner, or root.
+    /// True if this is the store's owner, or root.
     pub owner: bool,
     /// By what it is connected.
     pub stream: Arc<UnixStream>,
@@ -56,23 +56,23 @@ pub struct User {
 pub struct Service {
     store: Arc<OpenStore>,
     writer: Sender<Job>,
-    /// Whose process is connected.
+    /// The process that is connected, and its user.
     user: User,
-    /// What a backup still has to give out.
+    /// The parts of a backup that are still to be given out.
     backup: Option<BackupParts>,
-    /// Whether that has not been told to be all.
+    /// True if that has not been told to be all.
     midway: bool,
     tickets: Arc<Tickets>,
-    /// What a login is proved for here.
+    /// The nonce that a login is proved for here.
     nonce: Nonce,
     greeted: bool,
-    /// Whether the page is to be handed over with the next answer.
+    /// True if the page is to be handed over with the next answer.
     hands_over: bool,
-    /// What this connection has proved, by token.
+    /// The logins that this connection has proved, by token.
     proved: HashMap<Id, Proof>,
-    /// When that was looked at last, see [`OpenStore::logins`].
+    /// The count of changes at which these were looked at last, see [`OpenStore::logins`].
     looked: u64,
-    /// How many requests were refused.
+    /// The number of requests that were refused.
     refusals: u16,
 }
 
@@ -111,17 +111,17 @@ impl Service {
         }
     }
 
-    /// Whether this connection has proved a login.
+    /// Returns whether this connection has proved a login.
     pub fn has_proved(&self) -> bool {
         !self.proved.is_empty()
     }
 
-    /// Whether more is to be asked on this connection, and on no other: parts of a backup.
+    /// Returns whether more is to be asked on this connection, and on no other: parts of a backup.
     pub fn is_midway(&self) -> bool {
         self.midway
     }
 
-    /// How many bytes the next request may have: little before a greeting, and before a proof no more
+    /// Returns how many bytes the next request may have: little before a greeting, and before a proof no more
     /// than public objects are searched and read with.
     pub fn longest_request(&self) -> u32 {
         match (self.greeted, self.has_proved()) {
@@ -151,7 +151,7 @@ impl Service {
         }))
     }
 
-    /// Who asks again and again for what is refused fills no disk.
+    /// Returns who asks again and again for what is refused fills no disk.
     fn log_refusal(&mut self, subject: Subject, error: &Error) {
         self.refusals = self.refusals.saturating_add(1);
         if self.refusals <= MOST_REFUSALS {
@@ -382,7 +382,7 @@ impl Service {
         Ok(Response::LoggedIn { entry: self.entry(token, row)?, ticket })
     }
 
-    /// Who changes a token's entry: the security officer, the user, or nobody where it is a new one,
+    /// Returns who changes a token's entry: the security officer, the user, or nobody where it is a new one,
     /// which only the store's owner and root make. A change that was made already is for the writer to
     /// speak of, since it may have ended the PIN that was shown.
     fn may_put(
@@ -408,7 +408,7 @@ impl Service {
         Ok(Some(if *officer { By::Officer } else { By::User }))
     }
 
-    /// Whether this is the token that the security officer means, and the security officer. A token
+    /// Returns whether this is the token that the security officer means, and the security officer. A token
     /// that is gone is for the writer to speak of: the answer may only have been lost.
     fn may_destroy(&mut self, token: Id, label: &str, authenticator: &[u8]) -> Result<()> {
         let Some(row) = self.store.token(token)? else { return Ok(()) };
@@ -601,7 +601,7 @@ fn size_of_stored(stored: &Stored) -> usize {
     stored.header.len() + stored.sealed.len() + BESIDE
 }
 
-/// How many bytes the answer to a request can have, where that is much. The requests themselves are short.
+/// Returns how many bytes the answer to a request can have, where that is much. The requests themselves are short.
 pub fn longest_answer(request: &Request) -> Option<usize> {
     match request {
         Request::Find { limit, .. } => Some((*limit).min(MAX_FOUND) as usize * size_of::<Id>()),
@@ -613,7 +613,7 @@ pub fn longest_answer(request: &Request) -> Option<usize> {
     }
 }
 
-/// What is said instead of an answer that does not fit into a frame.
+/// Returns what is said instead of an answer that does not fit into a frame.
 pub fn too_long() -> Error {
     Reason::ArgumentsBad.detail("the answer does not fit into one frame: ask for less at once")
 }

@@ -23,7 +23,7 @@ const FORMAT: u8 = 1;
 const SALT: usize = 32;
 const LABEL: &[u8] = b"keystead v1 cover";
 
-/// Whose cover it is; it comes off nowhere else.
+/// The record that a layer belongs to; it is decrypted nowhere else.
 #[derive(Debug, Clone, Copy)]
 pub struct Binding {
     /// The token.

@@ -4,19 +4,19 @@
 use super::open_store::OpenStore;
 use std::time::{Duration, Instant};
 
-/// How much a busy store may write for its snapshots, in bytes a minute.
+/// The bytes a minute that a busy store may write for its snapshots.
 const PER_MINUTE: u64 = 16 << 20;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// What is known of the last one.
+/// The state of the last snapshot.
 pub struct Snapshots {
-    /// Whether something has changed since.
+    /// True if something has changed since.
     changed: bool,
-    /// Whether there were commits since that are not worth one before the end: on a full disk only a
+    /// True if there were commits since that are not worth one before the end: on a full disk only a
     /// snapshot with all commits is served.
     behind: bool,
-    /// When it was made, if by this agent, and how long nothing follows it.
+    /// The moment at which it was made, if by this agent, and the pause after it.
     last: Option<(Instant, Duration)>,
 }
 

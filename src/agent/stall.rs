@@ -7,7 +7,7 @@ use crate::wire::process::AgentProcess;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How the agent of one store sees that it is stalled.
+/// A watch that sees when the agent of one store is stalled.
 #[derive(Debug, Clone)]
 pub struct Watchdog {
     directories: Vec<PathBuf>,
@@ -20,7 +20,7 @@ impl Watchdog {
         Self { directories, patience }
     }
 
-    /// What those who wait are told: the file, the process and what helps. None as long as every sync
+    /// Returns what those who wait are told: the file, the process and what helps. None as long as every sync
     /// under way may take longer.
     pub fn stalled(&self) -> Option<Error> {
         let (path, lasts) = pending_syncs::longest(&self.directories)?;

@@ -7,7 +7,7 @@ use crate::wire::Request;
 use log::Level;
 use std::fmt;
 
-/// What a request asks for, of which token, and of which object where it names one.
+/// The subject of a request: its kind, its token, and its object where it names one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Subject {
     what: &'static str,
@@ -57,7 +57,7 @@ impl Subject {
     }
 }
 
-/// Whoever has not shown the PIN, and a rule of custody, are warnings here: no module of ours asks.
+/// Returns whoever has not shown the PIN, and a rule of custody, are warnings here: no module of ours asks.
 fn level(reason: Reason) -> Level {
     match reason {
         // It has its line in the audit log, and so here.

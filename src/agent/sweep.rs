@@ -18,7 +18,7 @@ use std::collections::HashSet;
 /// How long it is told of an ordinary key that it has expired, in seconds: an operation under way asks.
 const ENDED_STAYS: Seconds = FINISH;
 
-/// What a sweep did.
+/// The counts of a sweep.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Swept {
     /// Custom keys whose material was erased, or that ended as scheduled.
@@ -42,11 +42,11 @@ pub(crate) fn next_due(store: &OpenStore, grace: Seconds) -> Result<Option<Secon
 /// Erases and ends everything that is due, or lets it wait its grace out first. What cannot be
 /// looked at stands in nobody else's way: it is the error, after all others.
 pub(crate) struct Sweep {
-    /// How long an erasure waits, in seconds.
+    /// The time that an erasure waits, in seconds.
     grace: Seconds,
-    /// What has been waiting since before; none before it has been read.
+    /// The erasures that have been waiting since before; none before they have been read.
     waiting: Option<Vec<Waiting>>,
-    /// How many of these the transaction under way sees to, and what it does.
+    /// The number of these that the transaction under way sees to, and its counts.
     under_way: (usize, Swept),
     swept: Swept,
     unread: Unread,
@@ -240,7 +240,7 @@ pub(crate) struct Waiting {
     pub(crate) token: Id,
     /// The record.
     pub(crate) id: Id,
-    /// When it was found due.
+    /// The second at which it was found due.
     pub(crate) found: Seconds,
 }
 

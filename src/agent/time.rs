@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// What tells the time of one store.
+/// The time of one store.
 pub struct Time {
     clock: Arc<dyn Clock>,
-    /// By how much it is ahead of the machine's uptime, in nanoseconds.
+    /// The time by which it is ahead of the machine's uptime, in nanoseconds.
     ahead: AtomicU64,
 }
 
@@ -60,7 +60,7 @@ impl Time {
     }
 }
 
-/// By how much a moment is beyond the uptime, in nanoseconds.
+/// Returns by how much a moment is beyond the uptime, in nanoseconds.
 fn beyond(moment: Duration, uptime: Duration) -> u64 {
     u64::try_from(moment.saturating_sub(uptime).as_nanos()).unwrap_or(u64::MAX)
 }

@@ -18,21 +18,21 @@ use crate::wire::Expect;
 pub(crate) struct PutToken {
     /// The token.
     pub(crate) token: Id,
-    /// What must be there now.
+    /// The revision that must be there now, or none.
     pub(crate) expect: Expect,
     /// The entry.
     pub(crate) entry: Vec<u8>,
     /// The slot that a new one is meant for, if any.
     pub(crate) slot: Option<u32>,
-    /// Who has been authenticated; nobody for a new token.
+    /// The authenticated login; none for a new token.
     pub(crate) by: Option<By>,
-    /// Whether ordinary objects end.
+    /// True if ordinary objects end.
     pub(crate) wipe: bool,
     /// Names the change.
     pub(crate) change: [u8; 16],
 }
 
-/// Who changes a token's entry.
+/// A login that changes a token's entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum By {
     /// The user, by their PIN.

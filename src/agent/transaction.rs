@@ -48,7 +48,7 @@ pub(crate) struct Transaction<'a> {
     quiet: bool,
 }
 
-/// What happens to a token's counts of wrong PINs when a transaction has been applied.
+/// The changes of a token's counts of wrong PINs that go with a transaction.
 #[derive(Debug, Default, Clone, Copy)]
 struct TokenCounts {
     /// Those that begin again: security officer's, user's.
@@ -59,7 +59,7 @@ struct TokenCounts {
     left: Option<Id>,
 }
 
-/// What remains to be done once a batch is durable.
+/// The work that remains once a batch is durable.
 #[derive(Debug, Default)]
 pub(crate) struct AfterSync {
     /// Cells that nobody claims any more.
@@ -463,7 +463,7 @@ impl Drop for Transaction<'_> {
 
 /// One token of a transaction, as the rules look at it.
 pub(crate) struct TokenView<'t, 's> {
-    /// Where it is read.
+    /// The transaction by which it is read.
     pub(crate) transaction: &'t Transaction<'s>,
     /// The token whose records are looked at.
     pub(crate) token: Id,

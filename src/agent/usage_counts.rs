@@ -23,7 +23,7 @@ type KeyDay = (Id, Id, u32);
 pub(crate) struct UsageCounts {
     /// Of which keys and days the store has a count.
     saved: BTreeSet<KeyDay>,
-    /// How often they were used beside that.
+    /// The uses beside that.
     unsaved: BTreeMap<KeyDay, u64>,
 }
 
@@ -136,7 +136,7 @@ impl Proposer for SaveUses<'_> {
     }
 }
 
-/// How much later than its end a day is closed, in seconds.
+/// The time after its end at which a day is closed, in seconds.
 const LATE: Seconds = 300;
 
 fn day(at: Seconds) -> u32 {
@@ -144,7 +144,7 @@ fn day(at: Seconds) -> u32 {
 }
 
 impl Fact {
-    /// How often a key was used on the day that begins at that second.
+    /// Returns how often a key was used on the day that begins at that second.
     fn of_uses(token: Id, key: Id, day: Seconds, times: u64) -> Self {
         let fact = Self::of_key(Event::Used, token, key);
         Self { at: Some(super::audit::timestamp(day)), times: Some(times), ..fact }

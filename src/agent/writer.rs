@@ -22,16 +22,16 @@ use crate::sys::heap::wipe_stack;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
-/// How many jobs one sync covers at the most.
+/// The most jobs that one sync covers.
 const GROUP: usize = 256;
 
-/// How many records one transaction changes when many end at once.
+/// The number of records that one transaction changes when many end at once.
 pub(super) const STEP: usize = 256;
 
-/// How often in a row a change is judged again because another writer was faster.
+/// The number of times in a row that a change is judged again because another writer was faster.
 const MOST_CONFLICTS: usize = 16;
 
-/// What a line of the audit log takes at the most, in bytes.
+/// The most bytes that a line of the audit log takes.
 const MOST_OF_A_LINE: u64 = 4096;
 
 /// The one who changes the store.
@@ -43,12 +43,12 @@ pub(crate) struct Writer {
     after_sync: AfterSync,
     unsynced: bool,
     journal: Journal,
-    /// Who asked for what is being done.
+    /// The process that asked for the job under way.
     asker: Asker,
     /// Woken when what is due next has changed.
     waker: Arc<Waker>,
     due: Option<Seconds>,
-    /// How long an erasure waits, in seconds.
+    /// The time that an erasure waits, in seconds.
     pub(super) grace: Seconds,
     snapshots: Snapshots,
     usage: UsageCounts,

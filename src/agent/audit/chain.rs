@@ -15,10 +15,10 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use zeroize::Zeroizing;
 
-/// What stands between a line's text and its mac.
+/// The bytes between a line's text and its mac.
 const BEFORE_MAC: &str = ",\"mac\":\"";
 
-/// What stands after the mac.
+/// The bytes after the mac.
 const AFTER_MAC: &str = "\"}";
 
 /// The end of a chain.
@@ -109,7 +109,7 @@ impl ChainKey {
         Hmac::new_from_slice(&*Zeroizing::new(derived)).map_err(io::Error::other)
     }
 
-    /// Where the key lies.
+    /// Returns where the key lies.
     pub fn path(directory: &Path) -> PathBuf {
         directory.join(FOLDER).join(super::KEY)
     }
@@ -129,7 +129,7 @@ impl ChainKey {
         Ok((format!("{text}{BEFORE_MAC}{hex}{AFTER_MAC}"), Head { seq: entry.seq, mac }))
     }
 
-    /// Whether a line with that head is what follows `before`, unchanged.
+    /// Returns whether a line with that head is what follows `before`, unchanged.
     pub fn continues(&self, before: Head, line: &str, head: Head) -> bool {
         split(line).is_some_and(|(text, mac)| mac == head.mac && self.mac(before, text) == mac)
     }
@@ -139,7 +139,7 @@ impl ChainKey {
     }
 }
 
-/// What a line says, and the head after it; none where it is not a line of a log.
+/// Returns what a line says, and the head after it; none where it is not a line of a log.
 pub fn parse(line: &str) -> Option<(Entry, Head)> {
     let (_, mac) = split(line)?;
     let entry: Entry = serde_json::from_str(line).ok()?;

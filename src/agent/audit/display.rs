@@ -53,7 +53,7 @@ impl fmt::Display for Fact {
     }
 }
 
-/// What a fact's time is the time of.
+/// Returns what a fact's time is the time of.
 fn of_time(event: Event) -> &'static str {
     match event {
         Event::Imported => "expires ",

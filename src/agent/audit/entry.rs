@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 macro_rules! events {
     ($($name:ident => $text:literal, $doc:literal;)*) => {
-        /// What happened.
+        /// An event in a key's or a token's life.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
         pub enum Event {
             $(#[doc = $doc] #[serde(rename = $text)] $name,)*
@@ -54,10 +54,10 @@ events! {
     Described => "described", "A key's names, description or attributes changed.";
 }
 
-/// What happened to which key.
+/// An event, with the key or token that it happened to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fact {
-    /// What.
+    /// The event.
     pub event: Event,
     /// The token's identity.
     pub token: String,
@@ -74,16 +74,16 @@ pub struct Fact {
     /// The version of the material.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
-    /// When the material expires, the key ends, or the day began of which this tells.
+    /// The time at which the material expires, the key ends, or the day began of which this tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
-    /// Whether the key had been imported before.
+    /// True if the key had been imported before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
-    /// How often the key was used.
+    /// The number of uses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<u64>,
-    /// Whose PIN: `user` or `so`.
+    /// The owner of the PIN: `user` or `so`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pin: Option<String>,
     /// Why something was refused.
@@ -129,7 +129,7 @@ impl Fact {
     }
 }
 
-/// Whose process asked for something.
+/// The process that asked for a change, and its user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asker {
     /// The user, by number; none where the agent acts by itself.
@@ -168,9 +168,9 @@ fn program_of(process: u32) -> Option<Arc<str>> {
 pub struct Entry {
     /// Its number, from 1.
     pub seq: u64,
-    /// When.
+    /// The time.
     pub time: Timestamp,
-    /// What.
+    /// The event.
     #[serde(flatten)]
     pub fact: Fact,
     /// The number of the user whose process asked; none where the agent did it by itself.

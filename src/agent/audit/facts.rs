@@ -6,7 +6,7 @@ use crate::id::Id;
 use crate::key::state::Origin;
 use crate::key::{self, Header, Role, State};
 
-/// What a lawful change comes to. A change of material alone comes to nothing: it goes with one of
+/// Returns what a lawful change comes to. A change of material alone comes to nothing: it goes with one of
 /// its custom key.
 pub fn of_change(token: Id, proposal: &Proposal, old: Option<&Header>) -> Vec<Fact> {
     let role = |header: &Header| header.role.clone();
@@ -25,7 +25,7 @@ pub fn of_change(token: Id, proposal: &Proposal, old: Option<&Header>) -> Vec<Fa
     vec![Fact::of_key(event, token, proposal.id)]
 }
 
-/// What a change of a token's entry comes to: which PINs are `changed` (the officer's, the user's), by the
+/// Returns what a change of a token's entry comes to: which PINs are `changed` (the officer's, the user's), by the
 /// officer or the user, and whether the user's was locked.
 pub fn of_entry(token: Id, changed: (bool, bool), by_officer: bool, locked: bool) -> Vec<Fact> {
     let user = match (by_officer, locked) {

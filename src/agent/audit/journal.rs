@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 /// From which size on a file makes way for the next, in bytes.
 const LARGE: u64 = 16 << 20;
 
-/// How many lines' rows stay in the store before the file is synced and they go.
+/// The number of lines whose rows stay in the store before the file is synced and they go.
 const ROWS: usize = 64;
 
 /// The log of one store.

@@ -12,25 +12,25 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-/// Where the agent says that the log ends.
+/// The end of the log as the agent tells it.
 #[derive(Debug, Clone, Copy)]
 pub struct Claimed {
     /// The last line.
     pub head: Head,
-    /// How many lines up to it are in no file yet.
+    /// The number of lines up to it that are in no file yet.
     pub waiting: u64,
 }
 
-/// Where the log ended when the store's snapshot was kept.
+/// The end of the log when the store's snapshot was kept.
 #[derive(Debug, Clone, Copy)]
 pub struct Kept {
     /// The last line.
     pub head: Head,
-    /// Whether the store has not changed since, so that the log ends there.
+    /// True if the store has not changed since, so that the log ends there.
     pub current: bool,
 }
 
-/// What was verified.
+/// The outcome of a verification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verified {
     /// The last line in a file.
@@ -42,7 +42,7 @@ pub struct Verified {
 /// A line of the log. It is shown with the mac that binds it to the lines before.
 #[derive(Debug, Serialize)]
 pub struct LogLine {
-    /// What it says.
+    /// Its content.
     #[serde(flatten)]
     pub entry: Entry,
     /// The head after it.
@@ -54,7 +54,7 @@ fn mac_of<S: Serializer>(head: &Head, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&head.mac_text())
 }
 
-/// What is wrong with a log, and where.
+/// A defect of a log, and its place.
 #[derive(Debug)]
 pub enum Fault {
     /// A line of a file, from 1.

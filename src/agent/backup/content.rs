@@ -72,9 +72,9 @@ pub struct Record {
 pub struct Cell {
     /// Its number.
     pub number: CellNumber,
-    /// What tells its secret from another.
+    /// A hash that tells its secret from another.
     pub check: [u8; 32],
-    /// What it said.
+    /// Its content.
     pub erasure: Erasure,
 }
 

@@ -15,7 +15,7 @@ use crate::wire::Response;
 use std::collections::VecDeque;
 use zeroize::Zeroizing;
 
-/// How many bytes one part has, but for the last: what fits into a frame with room to spare.
+/// The size of a part but for the last, in bytes: it fits into a frame with room to spare.
 const PART: usize = 1 << 20;
 
 /// A backup's content in parts, each given out once.
@@ -62,7 +62,7 @@ impl BackupParts {
         self.parts.pop_front().unwrap_or_default()
     }
 
-    /// What whoever asked is told of it.
+    /// Returns what whoever asked is told of it.
     pub fn summary(&self) -> Response {
         let Self { bytes, tokens, custom_keys, others, .. } = *self;
         Response::Gathered { bytes, tokens, custom_keys, others, damaged: self.damaged.clone() }

@@ -28,7 +28,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-/// What a restoration came to.
+/// The outcome of a restoration.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Restored {
     /// Tokens.
@@ -41,13 +41,13 @@ pub struct Restored {
     pub erased: u64,
 }
 
-/// How a backup is restored.
+/// The circumstances of a restoration.
 pub struct How<'a> {
     /// The directory of the store from which the backup was made, where that is another one.
     pub living: Option<&'a Path>,
-    /// What time it is.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// How long the store's agent lets erasures wait: with any grace, what has expired is left to it.
+    /// The time that the store's agent lets erasures wait: with any grace, what has expired is left to it.
     pub grace: Seconds,
 }
 
@@ -86,7 +86,7 @@ fn restore_in(lock: &Lock, content: &Backup, how: How<'_>) -> Result<Restored> {
     Ok(plan.restored)
 }
 
-/// What is to be written.
+/// The content of the restored store.
 struct Plan<'a> {
     content: &'a Backup,
     /// The tokens that stay, since a living store has not destroyed them, and how often their PINs were
@@ -233,7 +233,7 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// What has become of a record's material since the backup.
+/// Returns what has become of a record's material since the backup.
 fn fate(
     record: &Record,
     header: &Header,
@@ -301,7 +301,7 @@ fn clean_up(lock: &Lock) -> Result<()> {
     Ok(())
 }
 
-/// Whether the store is empty; its own cell file, where that has survived its records.
+/// Returns whether the store is empty; its own cell file, where that has survived its records.
 fn survey(lock: &Lock, content: &Backup) -> Result<Option<Cells>> {
     let (directory, records) = (lock.directory(), lock.records());
     let (file, served) = (directory.join(cells::NAME), store::exists(records));

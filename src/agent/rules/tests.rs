@@ -331,7 +331,7 @@ fn material_and_key_agree_about_the_expiry() {
 /// Material as a client sends it: version, fingerprint, expiry.
 type Sent = (u32, u8, Option<Expiry>);
 
-/// What a random client tries.
+/// An attempt of a random client.
 #[derive(Debug, Clone)]
 struct Attempt {
     key: u8,

@@ -5,7 +5,7 @@ use super::*;
 use crate::agent::backup::{Backup, How, Restored, restore};
 use crate::erasure::Erasure;
 
-/// What the agent gives whoever asks for a backup.
+/// Returns what the agent gives whoever asks for a backup.
 fn backup(world: &World) -> Vec<u8> {
     let mut peer = world.connect();
     let Response::Gathered { bytes, damaged, .. } = peer.ask(Request::Backup) else { panic!() };

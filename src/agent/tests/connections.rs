@@ -4,7 +4,7 @@ use super::*;
 use crate::agent::allowance::lift_limits;
 use std::io::{ErrorKind, Read, Write};
 
-/// How many one user holds at once.
+/// The number of connections that one user holds at once.
 const PER_USER: usize = 256;
 
 /// A world whose connections may be as many as the system allows: both ends of them are this process's.
@@ -13,7 +13,7 @@ fn many() -> World {
     World::patient()
 }
 
-/// Whether the agent has hung up, now or before long.
+/// Returns whether the agent has hung up, now or before long.
 fn is_hung_up_on(peer: &mut Peer) -> bool {
     peer.0.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     match peer.0.read(&mut [0]) {

@@ -42,7 +42,7 @@ fn start(directory: &Path) -> Child {
     child
 }
 
-/// What a client did last with a record, and whether it knows that it happened.
+/// The last thing that a client did with a record, as far as it knows that it happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Last {
     Put(u64),

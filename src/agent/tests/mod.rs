@@ -42,11 +42,11 @@ pub const START: Seconds = 1_800_000_000;
 pub struct World {
     directory: tempfile::TempDir,
     pub clock: Arc<FixedClock>,
-    /// How long the next agent lets erasures wait, in seconds.
+    /// The time that the next agent lets erasures wait, in seconds.
     pub grace: Seconds,
-    /// How long the next agent lets a spare connection idle.
+    /// The time that the next agent lets a spare connection idle.
     spare: Duration,
-    /// Where the records lie, if not in the directory.
+    /// The place of the records, if it is not the directory.
     elsewhere: Option<PathBuf>,
     running: Option<(UnixStream, JoinHandle<Result<()>>)>,
 }
@@ -131,7 +131,7 @@ impl World {
         agent.join().unwrap()
     }
 
-    /// Whether the agent has ended by itself.
+    /// Returns whether the agent has ended by itself.
     pub fn has_ended(&self) -> bool {
         self.running.as_ref().is_none_or(|(_, agent)| agent.is_finished())
     }
@@ -203,7 +203,7 @@ impl Peer {
         matches!(peer.try_ask(&proof)?, Response::Done(0)).then_some(peer)
     }
 
-    /// What proves a login here.
+    /// Returns what proves a login here.
     pub fn proof(&self, officer: bool, ticket: &Confidential) -> Request {
         let key = token_key().proof_key().unwrap();
         let credential = Credential { officer, key, ticket: ticket.duplicate().into_secret() };
@@ -309,7 +309,7 @@ pub fn changed(change: impl FnOnce(&mut Entry)) -> Entry {
     changed
 }
 
-/// What shows a PIN of [`entry`].
+/// Returns what shows a PIN of [`entry`].
 pub fn authority(officer: bool, pin: &[u8]) -> Authority {
     // Argon2id is slow on purpose.
     static KNOWN: Mutex<BTreeMap<(bool, Vec<u8>), Secret>> = Mutex::new(BTreeMap::new());
@@ -396,7 +396,7 @@ pub const META: [u8; 16] = [0xAA; 16];
 pub const MATERIAL: [u8; 16] = [0xBB; 16];
 pub const SEALED: &[u8] = b"sealed material of a custom key, never to be seen after its end";
 
-/// Whether `needle` stands anywhere in the files of a store.
+/// Returns whether `needle` stands anywhere in the files of a store.
 pub fn on_disk(directory: &Path, needle: &[u8]) -> bool {
     std::fs::read_dir(directory).unwrap().any(|entry| {
         let path = entry.unwrap().path();

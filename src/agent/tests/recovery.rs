@@ -121,7 +121,7 @@ fn ruined() -> World {
     world
 }
 
-/// What is left of `db/` where its file's place on the disk is: nothing that can be opened.
+/// Returns what is left of `db/` where its file's place on the disk is: nothing that can be opened.
 fn ruin(world: &World) {
     let log = world.path().join("db/db");
     std::fs::remove_file(&log).unwrap();
