@@ -1,7 +1,8 @@
 //! The answers that are kept, so that a change whose answer was lost happens once.
 
-use super::keyspace::{self, Answered, Key};
+use super::keyspace::{self, Key};
 use super::open_store::OpenStore;
+use super::rows::{self, Answered};
 use super::transaction::Transaction;
 use crate::error::Result;
 use std::collections::VecDeque;
@@ -21,7 +22,7 @@ impl Answers {
     pub(crate) fn open(store: &OpenStore) -> Result<Self> {
         let mut answers = Vec::new();
         store.each(keyspace::ANSWERS, |key, value| {
-            let Answered { number, .. } = keyspace::decode(value, "an answer")?;
+            let Answered { number, .. } = rows::decode(value, "an answer")?;
             answers.push((number, key.to_vec()));
             Ok(true)
         })?;

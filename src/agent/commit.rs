@@ -4,9 +4,10 @@ use super::access::Access;
 use super::audit;
 use super::open_store::{Found, OpenStore};
 use super::proposer::{Proposer, Step};
+use super::rows::{Ending, UnderWay};
 use super::rules::{self, Moment, Proposal};
 use super::service::{BESIDE, ROOM};
-use super::transaction::{Ending, TokenView, Transaction};
+use super::transaction::{TokenView, Transaction};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::{Event, Header, Role};
@@ -42,8 +43,10 @@ impl Proposer for Commit {
         if self.access == Access::Public {
             return Err(Reason::NotLoggedIn.into());
         }
-        if transaction.token(self.token)?.is_none() {
-            return Err(Reason::TokenAbsent.into());
+        match transaction.token(self.token)?.map(|token| token.under_way) {
+            None | Some(Some(UnderWay::Destroy { .. })) => return Err(Reason::TokenAbsent.into()),
+            Some(Some(UnderWay::Wipe { .. })) => return Err(Reason::Conflict.into()),
+            Some(None) => {}
         }
         self.fill(store, &mut transaction)?;
         Ok(Step::Apply(transaction))
@@ -67,14 +70,12 @@ impl Commit {
             let facts = audit::of_change(token, proposal, old);
             facts.into_iter().for_each(|fact| transaction.note(fact));
         }
-        for change in &self.changes {
-            if let Some(alias) = change.alias.as_deref().filter(|_| change.put.is_some()) {
-                transaction.set_alias(token, change.id, alias)?;
-            }
-        }
         let revisions = self.changes.iter().zip(proposals);
         let revisions = revisions.map(|(change, proposal)| match (&change.put, proposal.put) {
-            (Some(put), Some(header)) => transaction.put(token, change.id, header, put.clone()),
+            (Some(put), Some(header)) => {
+                let alias = change.alias.as_deref();
+                transaction.put(token, change.id, &header, put.clone(), alias)
+            }
             _ => transaction.remove(token, change.id, Ending::Deleted).map(|()| 0),
         });
         let revisions = revisions.collect::<Result<Vec<_>>>()?;

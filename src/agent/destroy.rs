@@ -1,10 +1,11 @@
-//! The end of a whole token: its records go, and last the token's entry, so that a crash in between
-//! leaves a token whose officer can ask again.
+//! The end of a whole token: it is marked, so that nothing is created in it meanwhile, then its records go,
+//! and last its entry. What a crash interrupts is gone on with at the next opening.
 
 use super::audit::{Event, Fact};
 use super::open_store::OpenStore;
 use super::proposer::{Proposer, Step};
 use super::removals::Removals;
+use super::rows::UnderWay;
 use super::transaction::Transaction;
 use crate::error::{Reason, Result};
 use crate::id::Id;
@@ -14,8 +15,8 @@ use crate::store::Need;
 pub(crate) struct DestroyToken {
     token: Id,
     change: [u8; 16],
-    /// What is left of it, and how many records there were.
-    left: Option<(Removals, u64)>,
+    /// The part that is left of it; none before it is marked.
+    left: Option<Removals>,
 }
 
 impl DestroyToken {
@@ -34,136 +35,36 @@ impl Proposer for DestroyToken {
         if let Some(counts) = transaction.answered(&self.change)? {
             return Ok(Step::Done(counts.first().copied().unwrap_or(0)));
         }
-        if transaction.token(self.token)?.is_none() {
-            return Err(Reason::TokenAbsent.into());
-        }
+        let row = transaction.token(self.token)?.ok_or(Reason::TokenAbsent)?;
         store.records.room(Need::Shrink)?;
-        let (records, count) = match &mut self.left {
-            Some(left) => left,
-            none => {
-                let records = Removals::of(store, self.token, |_| true)?;
-                let count = records.count();
-                none.insert((records, count))
+        let records = match row.under_way {
+            Some(UnderWay::Destroy { change, records }) if change == self.change => records,
+            Some(_) => return Err(Reason::Conflict.into()),
+            None => {
+                let records = Removals::of(store, self.token, |_| true)?.count();
+                let ends = UnderWay::Destroy { change: self.change, records };
+                transaction.begin(self.token, row, ends)?;
+                return Ok(Step::Apply(transaction));
             }
         };
-        if !records.step(&mut transaction)? {
+        let left = match &mut self.left {
+            Some(left) => left,
+            none => none.insert(Removals::of(store, self.token, |_| true)?),
+        };
+        if !left.step(&mut transaction)? {
             transaction.remove_token(self.token)?;
             transaction.note(Fact::of_token(Event::TokenDestroyed, self.token));
-            transaction.answer(self.change, vec![*count]);
+            transaction.answer(self.change, vec![records]);
         }
         Ok(Step::Apply(transaction))
     }
 
     fn applied(&mut self) {
-        if let Some((records, _)) = &mut self.left {
-            records.applied();
+        if let Some(left) = &mut self.left {
+            left.applied();
         }
     }
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use crate::agent::keyspace::TokenRow;
-    use crate::agent::waker::Waker;
-    use crate::agent::writer::Writer;
-    use crate::clock::{FixedClock, Seconds};
-    use crate::erasure::Erasure;
-    use crate::key::{Expiry, ExpiryAction, Fingerprint, Header, Role, State};
-    use crate::store::Memory;
-    use std::path::Path;
-    use std::sync::Arc;
-
-    const TOKEN: Id = Id::new([0xA1; 16]);
-    const OTHER: Id = Id::new([0xB2; 16]);
-
-    fn put(
-        transaction: &mut Transaction<'_>,
-        token: Id,
-        number: u8,
-        role: Role,
-        at: Option<Seconds>,
-    ) {
-        let expiry = at.map(|at| Expiry { at, action: ExpiryAction::Erase });
-        let tags = vec![crate::key::Tag([number; 16])];
-        let header = Header { private: true, role, expiry, tags };
-        let bytes = (header.encode().unwrap(), vec![number]);
-        transaction.put(token, Id::new([number; 16]), header, bytes).unwrap();
-    }
-
-    /// Two tokens with an object, an ordinary key, and a custom key with material that expires at 10.
-    fn furnished(directory: &Path) -> (Arc<FixedClock>, Writer) {
-        let clock = Arc::new(FixedClock::at(5));
-        let store = Box::new(Memory::default());
-        crate::store::Cells::make(directory).unwrap();
-        let store = Arc::new(OpenStore::open(directory, store, Arc::clone(&clock) as _).unwrap());
-        let mut writer = Writer::open(Arc::clone(&store), Arc::new(Waker::new().unwrap())).unwrap();
-        for token in [TOKEN, OTHER] {
-            let slot = store.cells.pins.reserve(token, None).unwrap();
-            let mut transaction = Transaction::new(&store);
-            let row = TokenRow { slot, revision: 1, entry: vec![] };
-            transaction.put_token(token, &row, (false, false)).unwrap();
-            put(&mut transaction, token, 2, Role::Object { holds_key: false }, None);
-            put(&mut transaction, token, 3, Role::Object { holds_key: true }, Some(20));
-            let state = State { deletion_at: Some(30), ..State::awaiting_import() };
-            put(&mut transaction, token, 4, Role::CustomKey(state), None);
-            let (key, fingerprint) = (Id::new([4; 16]), Fingerprint([5; 32]));
-            put(
-                &mut transaction,
-                token,
-                5,
-                Role::Material { key, version: 1, fingerprint },
-                Some(10),
-            );
-            writer.apply(transaction).unwrap();
-            store.cells.pins.confirm(token).unwrap();
-        }
-        (clock, writer)
-    }
-
-    fn rows_about(store: &OpenStore, token: Id) -> usize {
-        let names = |bytes: &[u8]| bytes.windows(16).any(|window| window == token.bytes());
-        let rows = store.records.scan(b"", b"", 1000).unwrap();
-        rows.iter().filter(|(key, value)| names(key) || names(value)).count()
-    }
-
-    #[test]
-    fn no_row_speaks_of_a_destroyed_token_and_the_other_keeps_its_own() {
-        let directory = tempfile::tempdir().unwrap();
-        let (clock, mut writer) = furnished(directory.path());
-        clock.set(10);
-        writer.sweep().unwrap();
-        let store = Arc::clone(&writer.store);
-        let others = rows_about(&store, OTHER);
-        assert_eq!(writer.drive(&mut DestroyToken::new(TOKEN, [7; 16])), Ok(4));
-        writer.sync_and_publish().unwrap();
-        assert_eq!((rows_about(&store, TOKEN), rows_about(&store, OTHER)), (0, others));
-        assert_eq!(store.cells.pins.reserve(Id::new([0xC3; 16]), None), Ok(0), "the slot is free");
-        assert_eq!(
-            writer.drive(&mut DestroyToken::new(TOKEN, [7; 16])),
-            Ok(4),
-            "a retry is answered"
-        );
-        let again = writer.drive(&mut DestroyToken::new(TOKEN, [8; 16]));
-        assert_eq!(again.unwrap_err().reason(), Reason::TokenAbsent);
-    }
-
-    #[test]
-    fn a_destroyed_tokens_secrets_are_gone_when_its_end_is_answered_and_no_others() {
-        let directory = tempfile::tempdir().unwrap();
-        let (_, mut writer) = furnished(directory.path());
-        let cells = |writer: &Writer, token| -> Vec<_> {
-            let claims = writer.store.claims().unwrap().into_iter();
-            claims.filter(|(_, owner)| owner.0 == token).map(|(cell, _)| cell).collect()
-        };
-        let erasures = |writer: &Writer, cells: &[_]| -> Vec<_> {
-            cells.iter().map(|cell| writer.store.erasure(*cell).unwrap()).collect()
-        };
-        let (ours, others) = (cells(&writer, TOKEN), cells(&writer, OTHER));
-        writer.drive(&mut DestroyToken::new(TOKEN, [7; 16])).unwrap();
-        writer.sync_and_publish().unwrap();
-        assert_eq!(erasures(&writer, &ours), vec![Erasure::Deleted(5); 2]);
-        assert_eq!(erasures(&writer, &others), vec![Erasure::Live; 2]);
-    }
-}
+mod tests;

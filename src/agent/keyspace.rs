@@ -1,99 +1,48 @@
-//! What the agent keeps in the store: the keys, and what stands at them, byte by byte.
+//! The keys of the store's rows, byte by byte. Their values are in [`rows`](super::rows).
 //!
 //! | key | value |
 //! |---|---|
-//! | `M` | the store itself: [`Meta`] |
-//! | `T`, token | a token: [`TokenRow`] |
+//! | `M` | the store itself: [`Meta`](super::rows::Meta) |
+//! | `T`, token | a token: [`TokenRow`](super::rows::TokenRow) |
 //! | `r`, token, record | a record: [`Row`] |
-//! | `a`, token, private, record | nothing; every record that can be found |
-//! | `t`, token, private, tag (16), record | nothing; the same, by tag |
-//! | `f`, token, fingerprint (32), record | nothing; custom keys and live material, by fingerprint |
-//! | `v`, token, custom key, version (u32), record | nothing; a custom key's material |
-//! | `d`, second (u64), token, record | nothing; what is due, and when |
-//! | `n`, second (u64), token, record | nothing; what can only be read from then on |
-//! | `g`, token, record | when an erasure that waits its grace out was found due, by the clock (u64, big endian) |
-//! | `u`, token, key, day (u32, since 1970 UTC) | how often the key was used on a day that is not over (u64, big endian) |
-//! | `k`, token, record | what the audit log calls a key, while it is there (text) |
-//! | `s`, cell (u32) | token, record: who claims the erase cell |
-//! | `c`, change (16) | the answer to a change: [`Answered`] |
+//! | `o`, token, fingerprint (32) | the custom key (16) that material with this fingerprint belongs to |
+//! | `g`, token, record | when an erasure that waits its grace out was found due, by the clock (u64) |
+//! | `u`, token, key, day (u32, since 1970 UTC) | how often the key was used on a day that is not over, as far as it is saved (u64) |
+//! | `c`, change (16) | the answer to a change: [`Answered`](super::rows::Answered) |
 //! | `L` | the end of the audit log's chain: [`Head`](super::audit::Head) |
 //! | `l`, line (u64) | a line of the audit log that may not be in its file yet |
 //!
-//! Identities are 16 bytes, *private* is one byte (0 or 1), integers in keys are big endian. A value
-//! is a format byte (`0x01`) and the fields in postcard's wire format, in the order of the struct.
+//! The following are indexes. They are derived from the records by one function, [`index`], and hold nothing
+//! that the records do not say:
+//!
+//! | key | value |
+//! |---|---|
+//! | `a`, token, private, record | nothing; every record that can be found |
+//! | `t`, token, private, tag (16), record | nothing; the same, by tag |
+//! | `v`, token, custom key, version (u32), record | nothing; a custom key's material |
+//! | `d`, second (u64), token, record | nothing; what is due, and when |
+//! | `n`, second (u64), token, record | nothing; what can only be read from then on |
+//! | `s`, cell (u32) | token, record: who claims the erase cell |
+//!
+//! Identities are 16 bytes, *private* is one byte (0 or 1), integers are big endian.
 
+use super::rows::{Ending, Row, Tombstone};
 use crate::clock::Seconds;
-use crate::error::{Reason, Result};
 use crate::id::Id;
+use crate::key::policy::FINISH;
 use crate::key::{ExpiryAction, Fingerprint, Header, Role, Tag};
 use crate::store::cells::CellNumber;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
-const FORMAT: u8 = 1;
+/// The time that an ordinary key that has expired stays to say so, in seconds: an operation under way asks.
+const EXPIRED_STAYS: Seconds = FINISH;
+
+/// The time that an ordinary key stays whose removal was interrupted, in seconds: its client may ask again.
+const DELETED_STAYS: Seconds = 3600;
 
 /// A key of the store.
 pub type Key = Vec<u8>;
 
-/// What the store says of itself. Written with every commit.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Meta {
-    /// How many commits there have been.
-    pub commits: u64,
-    /// The high-water mark of time at the last of them.
-    pub mark: Seconds,
-}
-
-/// A token.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TokenRow {
-    /// Its slot number, for good.
-    pub slot: u32,
-    /// Moves by one with each change of the entry.
-    pub revision: u64,
-    /// The entry (see `key::pin`).
-    pub entry: Vec<u8>,
-}
-
-/// A record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Row {
-    /// The record's own counter.
-    pub revision: u64,
-    /// The erase cell under whose secret the sealed part is covered.
-    pub cell: Option<CellNumber>,
-    /// The public header.
-    pub header: Vec<u8>,
-    /// The sealed part; covered where there is a cell.
-    pub sealed: Vec<u8>,
-}
-
-/// What a change was answered, so that it happens once.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Answered {
-    /// The number of its commit: old ones are forgotten first.
-    pub number: u64,
-    /// The revisions that were answered.
-    pub revisions: Vec<u64>,
-}
-
-/// Writes a value.
-pub fn encode(value: &impl Serialize) -> Result<Vec<u8>> {
-    postcard::to_extend(value, vec![FORMAT]).map_err(|cause| Reason::General.detail(cause))
-}
-
-/// Reads [`encode`]'s bytes back; `what` names the value in the error.
-pub fn decode<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T> {
-    match bytes.split_first() {
-        Some((&FORMAT, rest)) => match postcard::take_from_bytes(rest) {
-            Ok((value, [])) => Ok(value),
-            _ => Err(Reason::StoreDamaged.detail(format_args!("{what} in db/ does not parse"))),
-        },
-        _ => Err(Reason::StoreDamaged.detail(format_args!("{what} in db/ has an unknown format"))),
-    }
-}
-
-/// Returns where [`Meta`] stands.
+/// Returns where the store's own row stands.
 pub fn meta() -> Key {
     b"M".to_vec()
 }
@@ -153,9 +102,28 @@ pub fn tagged(token: Id, private: bool, tag: Option<&Tag>) -> Key {
     }
 }
 
-/// The records with a fingerprint; identities follow.
-pub fn fingerprinted(token: Id, fingerprint: &Fingerprint) -> Key {
-    [b"f", &token.bytes()[..], &fingerprint.0].concat()
+/// Returns where it stands to which custom key material with a fingerprint belongs.
+pub(crate) fn owner(token: Id, fingerprint: &Fingerprint) -> Key {
+    [&owners(token)[..], &fingerprint.0].concat()
+}
+
+/// Returns what the keys of a token's fingerprints begin with.
+pub(crate) fn owners(token: Id) -> Key {
+    [b"o", &token.bytes()[..]].concat()
+}
+
+/// Returns the identity that stands as a whole value.
+pub(crate) fn id(value: &[u8]) -> Option<Id> {
+    value.try_into().ok().map(Id::new)
+}
+
+/// Returns the token and the record, or the token itself, whose row stands at a key: what modules watch.
+pub(crate) fn watched(key: &[u8]) -> Option<(Id, Id)> {
+    match key.split_first()? {
+        (b'r', ids) => id_pair(ids),
+        (b'T', token) => id(token).map(|token| (token, token)),
+        _ => None,
+    }
 }
 
 /// A custom key's material; versions and identities follow.
@@ -187,11 +155,6 @@ pub fn waiting(token: Id, id: Id) -> Key {
 /// Token and record of a key made by [`waiting`].
 pub fn waiting_ids(key: &[u8]) -> Option<(Id, Id)> {
     id_pair(key.strip_prefix(WAITING)?)
-}
-
-/// Returns where it stands what the audit log calls a key.
-pub fn alias(token: Id, id: Id) -> Key {
-    [b"k", &token.bytes()[..], id.bytes()].concat()
 }
 
 /// The first byte of the keys of the days' uses.
@@ -255,35 +218,51 @@ fn expires_to(action: ExpiryAction, header: &Header) -> Option<Seconds> {
     header.expiry.filter(|expiry| expiry.action == action).map(|expiry| expiry.at)
 }
 
-/// The entries that lead to a record. What is `dead` (erased, or about to be) is found by its custom
-/// key only, and so is material without tags: an older version.
-pub fn entries(token_id: Id, id: Id, header: &Header, dead: bool) -> Vec<Key> {
+/// Returns the rows that lead to a record. Material that has ended is found by its custom key only, as is
+/// material without tags: an older version.
+pub(crate) fn index(token: Id, id: Id, header: &Header, row: &Row) -> Vec<(Key, Vec<u8>)> {
+    let mut entries = entries(token, id, header, row.tombstone.as_ref());
+    let mut index: Vec<_> = entries.drain(..).map(|entry| (entry, Vec::new())).collect();
+    let owner = [&token.bytes()[..], id.bytes()].concat();
+    index.extend(row.cell.map(|cell| (claim(cell), owner)));
+    index
+}
+
+fn entries(token: Id, id: Id, header: &Header, tombstone: Option<&Tombstone>) -> Vec<Key> {
     let to = |mut prefix: Key| {
         prefix.extend_from_slice(id.bytes());
         prefix
     };
     let mut entries = Vec::new();
     if let Role::Material { key, version, .. } = &header.role {
-        entries.push(to([&versions(token_id, *key)[..], &version.to_be_bytes()].concat()));
+        entries.push(to([&versions(token, *key)[..], &version.to_be_bytes()].concat()));
     }
-    if dead {
-        return entries;
+    match (&header.role, tombstone) {
+        (Role::Material { .. }, Some(_)) => return entries,
+        (Role::Object { .. }, Some(Tombstone { why, at })) => {
+            let stays = if *why == Ending::Expired { EXPIRED_STAYS } else { DELETED_STAYS };
+            entries.push(due_entry(at.saturating_add(stays), token, id));
+            return entries;
+        }
+        (Role::CustomKey(_), _) | (_, None) => {}
     }
     let older = header.tags.is_empty() && matches!(header.role, Role::Material { .. });
     if !older {
-        entries.push(to(tagged(token_id, header.private, None)));
+        entries.push(to(tagged(token, header.private, None)));
     }
-    let tagged = |tag| to(tagged(token_id, header.private, Some(tag)));
-    entries.extend(header.tags.iter().map(tagged));
-    let fingerprint = match &header.role {
-        Role::CustomKey(state) => state.fingerprint.as_ref(),
-        Role::Material { fingerprint, .. } => Some(fingerprint),
-        Role::Object { .. } => None,
-    };
-    entries.extend(fingerprint.map(|fingerprint| to(fingerprinted(token_id, fingerprint))));
-    entries.extend(due_at(header).map(|at| due_entry(at, token_id, id)));
-    entries.extend(narrows_at(header).map(|at| narrowing_entry(at, token_id, id)));
+    entries.extend(header.tags.iter().map(|tag| to(tagged(token, header.private, Some(tag)))));
+    entries.extend(due_at(header).map(|at| due_entry(at, token, id)));
+    entries.extend(narrows_at(header).map(|at| narrowing_entry(at, token, id)));
     entries
+}
+
+/// Returns the fingerprint in a record, and the custom key that it belongs to.
+pub(crate) fn ownership(id: Id, header: &Header) -> Option<(Fingerprint, Id)> {
+    match &header.role {
+        Role::CustomKey(state) => state.fingerprint.map(|fingerprint| (fingerprint, id)),
+        Role::Material { key, fingerprint, .. } => Some((*fingerprint, *key)),
+        Role::Object { .. } => None,
+    }
 }
 
 #[cfg(test)]
@@ -291,6 +270,9 @@ pub fn entries(token_id: Id, id: Id, header: &Header, dead: bool) -> Vec<Key> {
 mod tests {
     use super::*;
     use crate::key::Expiry;
+
+    const TOKEN: Id = Id::new([1; 16]);
+    const ID: Id = Id::new([2; 16]);
 
     fn material() -> Header {
         Header {
@@ -305,65 +287,66 @@ mod tests {
         }
     }
 
+    fn keys(header: &Header, row: &Row) -> Vec<Key> {
+        index(TOKEN, ID, header, row).into_iter().map(|(key, _)| key).collect()
+    }
+
     /// Stores that exist are read with these: they never change.
     #[test]
-    fn values_and_keys_are_byte_for_byte_what_the_format_says() {
-        let (token, id) = (Id::new([1; 16]), Id::new([2; 16]));
-        let row = Row { revision: 300, cell: Some(512), header: vec![1, 2], sealed: vec![3] };
-        assert_eq!(encode(&row).unwrap(), [1, 0xAC, 2, 1, 0x80, 4, 2, 1, 2, 1, 3]);
-        let token_row = TokenRow { slot: 5, revision: 2, entry: vec![9] };
-        assert_eq!(encode(&token_row).unwrap(), [1, 5, 2, 1, 9]);
-        assert_eq!(encode(&Meta { commits: 7, mark: 200 }).unwrap(), [1, 7, 0xC8, 1]);
-        let answered = Answered { number: 7, revisions: vec![1, 2] };
-        assert_eq!(encode(&answered).unwrap(), [1, 7, 2, 1, 2]);
+    fn keys_are_byte_for_byte_what_the_format_says() {
         let (one, two) = ([1; 16], [2; 16]);
         let parts = |parts: &[&[u8]]| parts.concat();
-        assert_eq!(super::token(token), parts(&[b"T", &one]));
-        assert_eq!(record(token, id), parts(&[b"r", &one, &two]));
-        assert_eq!(tagged(token, true, None), parts(&[b"a", &one, &[1]]));
-        assert_eq!(tagged(token, false, Some(&Tag([9; 16]))), parts(&[b"t", &one, &[0], &[9; 16]]));
-        assert_eq!(versions(token, id), parts(&[b"v", &one, &two]));
-        assert_eq!(due_entry(258, token, id), parts(&[b"d\0\0\0\0\0\0\x01\x02", &one, &two]));
-        assert_eq!(waiting(token, id), parts(&[b"g", &one, &two]));
-        assert_eq!(alias(token, id), parts(&[b"k", &one, &two]));
-        assert_eq!(encode(&"ab").unwrap(), [1, 2, b'a', b'b']);
-        assert_eq!(uses((token, id, 258)), parts(&[b"u", &one, &two, b"\0\0\x01\x02"]));
+        assert_eq!(super::token(TOKEN), parts(&[b"T", &one]));
+        assert_eq!(record(TOKEN, ID), parts(&[b"r", &one, &two]));
+        assert_eq!(owner(TOKEN, &Fingerprint([9; 32])), parts(&[b"o", &one, &[9; 32]]));
+        assert_eq!(tagged(TOKEN, true, None), parts(&[b"a", &one, &[1]]));
+        assert_eq!(tagged(TOKEN, false, Some(&Tag([9; 16]))), parts(&[b"t", &one, &[0], &[9; 16]]));
+        assert_eq!(versions(TOKEN, ID), parts(&[b"v", &one, &two]));
+        assert_eq!(due_entry(258, TOKEN, ID), parts(&[b"d\0\0\0\0\0\0\x01\x02", &one, &two]));
+        assert_eq!(waiting(TOKEN, ID), parts(&[b"g", &one, &two]));
+        assert_eq!(uses((TOKEN, ID, 258)), parts(&[b"u", &one, &two, b"\0\0\x01\x02"]));
         assert_eq!(claim(258), b"s\0\0\x01\x02");
+        assert_eq!(answered(&two), parts(&[b"c", &two]));
         assert_eq!(audit_line(258), b"l\0\0\0\0\0\0\x01\x02");
         assert_eq!((meta(), audit_head()), (b"M".to_vec(), b"L".to_vec()));
     }
 
     #[test]
-    fn values_read_back_and_a_cut_one_does_not() {
-        let row = Row { revision: 300, cell: Some(512), header: vec![1, 2], sealed: vec![3; 200] };
-        let bytes = encode(&row).unwrap();
-        assert_eq!(decode::<Row>(&bytes, "a record").unwrap(), row);
-        for cut in 0..bytes.len() {
-            let error = decode::<Row>(bytes.get(..cut).unwrap(), "a record").unwrap_err();
-            assert_eq!(error.reason(), Reason::StoreDamaged);
+    fn material_that_has_ended_is_found_by_its_custom_key_only() {
+        let live = Row { cell: Some(512), ..Row::default() };
+        assert_eq!(keys(&material(), &live).len(), 6);
+        let tombstone = Some(Tombstone { why: Ending::Expired, at: 9 });
+        let left = keys(&material(), &Row { tombstone, ..Row::default() });
+        assert_eq!(left.len(), 1);
+        assert!(left.iter().all(|key| key.starts_with(&versions(TOKEN, Id::new([3; 16])))));
+    }
+
+    #[test]
+    fn an_ordinary_key_that_has_ended_is_only_due_for_removal() {
+        for (why, stays) in [(Ending::Expired, EXPIRED_STAYS), (Ending::Deleted, DELETED_STAYS)] {
+            let header = Header { role: Role::Object { holds_key: true }, ..material() };
+            let row = Row { tombstone: Some(Tombstone { why, at: 9 }), ..Row::default() };
+            assert_eq!(keys(&header, &row), vec![due_entry(9 + stays, TOKEN, ID)]);
         }
     }
 
     #[test]
-    fn dead_material_is_found_by_its_custom_key_only() {
-        let (token, id) = (Id::new([1; 16]), Id::new([2; 16]));
-        assert_eq!(entries(token, id, &material(), false).len(), 6);
-        let left = entries(token, id, &material(), true);
-        assert_eq!(left.len(), 1);
-        assert!(left.iter().all(|key| key.starts_with(&versions(token, Id::new([3; 16])))));
+    fn a_due_entry_tells_when_and_what() {
+        let keys = keys(&material(), &Row::default());
+        let due: Vec<_> = keys.iter().filter_map(|key| due_parts(key)).collect();
+        assert_eq!(due, vec![(9, TOKEN, ID)]);
     }
 
     #[test]
-    fn a_due_entry_tells_when_and_what() {
-        let (token, id) = (Id::new([1; 16]), Id::new([2; 16]));
-        let entries = entries(token, id, &material(), false);
-        let due: Vec<_> = entries.iter().filter_map(|key| due_parts(key)).collect();
-        assert_eq!(due, vec![(9, token, id)]);
+    fn a_tokens_and_a_records_row_are_what_modules_watch() {
+        assert_eq!(watched(&super::token(TOKEN)), Some((TOKEN, TOKEN)));
+        assert_eq!(watched(&record(TOKEN, ID)), Some((TOKEN, ID)));
+        assert_eq!(watched(&waiting(TOKEN, ID)), None);
     }
 
     #[test]
     fn no_key_is_longer_than_a_store_allows() {
-        let keys = entries(Id::new([1; 16]), Id::new([2; 16]), &material(), false);
+        let keys = keys(&material(), &Row { cell: Some(512), ..Row::default() });
         assert!(keys.iter().all(|key| key.len() <= crate::store::MAX_KEY));
     }
 }

@@ -1,18 +1,13 @@
-//! What a crash or a recovery has left half done, finished before the first answer.
+//! Records whose cell is overwritten though they have no tombstone: a recovery, or a deletion that an earlier
+//! build began, has left them so. They get one before the first answer.
 
 use super::open_store::OpenStore;
 use super::proposer::{Proposer, Step};
-use super::sweep::is_listed;
 use super::transaction::Transaction;
 use super::writer::STEP;
-use crate::clock::Seconds;
 use crate::erasure::Erasure;
 use crate::error::Result;
 use crate::id::Id;
-use crate::key::Role;
-
-/// How long a client has to ask again for a removal that a crash interrupted, in seconds.
-const RETRY: Seconds = 3600;
 
 /// Finishes the end of records whose cell is overwritten already.
 pub(crate) struct Mend {
@@ -45,7 +40,7 @@ impl Proposer for Mend {
             let step = self.erased.iter().take(STEP);
             self.under_way = step.len();
             for (token, id) in step {
-                mend(&mut transaction, store, *token, *id)?;
+                mend(&mut transaction, *token, *id)?;
             }
             if !transaction.is_empty() {
                 return Ok(Step::Apply(transaction));
@@ -60,17 +55,11 @@ impl Proposer for Mend {
     }
 }
 
-/// Takes a record whose cell was overwritten out of every search. It stays in its place, so that a
-/// client that lost its answer can still finish what it began: material for good, with its custom
-/// key, any other until [`RETRY`] is over.
-fn mend(transaction: &mut Transaction<'_>, store: &OpenStore, token: Id, id: Id) -> Result<()> {
-    let Some(found) = transaction.find(token, id)? else { return Ok(()) };
-    if !is_listed(store, token, &found)? {
-        return Ok(());
+/// Gives a record whose cell was overwritten its tombstone. It stays in its place, so that a client that lost
+/// its answer can still finish what it began: material for good, with its custom key, any other for a while.
+fn mend(transaction: &mut Transaction<'_>, token: Id, id: Id) -> Result<()> {
+    match transaction.find(token, id)? {
+        Some(found) => transaction.tombstone(token, &found),
+        None => Ok(()),
     }
-    transaction.tombstone(token, &found)?;
-    if !matches!(found.known.header.role, Role::Material { .. }) {
-        transaction.mark_due(store.now() + RETRY, token, id);
-    }
-    Ok(())
 }

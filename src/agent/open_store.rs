@@ -1,8 +1,9 @@
 //! The records of one store as the agent sees them: rows from the store, narrowed by their erase
 //! cells and by time.
 
-use super::keyspace::{self, Answered, Meta, Row, TokenRow};
+use super::keyspace;
 use super::recover;
+use super::rows::{self, Answered, Meta, Row, TokenRow};
 use super::rules::Known;
 use super::shred_layer;
 use super::time::Time;
@@ -10,7 +11,7 @@ use crate::clock::{Clock, Seconds};
 use crate::erasure::Erasure;
 use crate::error::{Reason, Result};
 use crate::id::Id;
-use crate::key::{Fingerprint, Header, Role};
+use crate::key::{Fingerprint, Header, Role, State};
 use crate::store::cells::{CellNumber, EraseCell};
 use crate::store::{self, Acknowledged, Cells, Location, Need, ReadOnly, Standing, Store};
 use crate::wire::Stored;
@@ -39,7 +40,7 @@ pub struct OpenStore {
 /// A record with everything that narrows it.
 pub struct Found {
     /// As it is stored.
-    pub row: Row,
+    pub(crate) row: Row,
     /// Its header, its cell's word.
     pub known: Known,
 }
@@ -155,9 +156,9 @@ impl OpenStore {
     }
 
     /// Returns what the store says of itself.
-    pub fn meta(&self) -> Result<Meta> {
+    pub(crate) fn meta(&self) -> Result<Meta> {
         match self.records.get(&keyspace::meta())? {
-            Some(bytes) => keyspace::decode(&bytes, "the store's own row"),
+            Some(bytes) => rows::decode(&bytes, "the store's own row"),
             None => Ok(Meta::default()),
         }
     }
@@ -165,9 +166,7 @@ impl OpenStore {
     /// Returns what a change was answered, if it has been made already.
     pub fn answered(&self, change: &[u8; 16]) -> Result<Option<Vec<u64>>> {
         match self.records.get(&keyspace::answered(change))? {
-            Some(bytes) => {
-                keyspace::decode(&bytes, "an answer").map(|it: Answered| Some(it.revisions))
-            }
+            Some(bytes) => rows::decode(&bytes, "an answer").map(|it: Answered| Some(it.revisions)),
             None => Ok(None),
         }
     }
@@ -183,11 +182,11 @@ impl OpenStore {
     }
 
     /// All tokens, in the order of their slots.
-    pub fn tokens(&self) -> Result<Vec<(Id, TokenRow)>> {
+    pub(crate) fn tokens(&self) -> Result<Vec<(Id, TokenRow)>> {
         let mut tokens = Vec::new();
         self.each(b"T", |key, value| {
             let id = keyspace::last_id(key).ok_or(Reason::StoreDamaged)?;
-            tokens.push((id, keyspace::decode::<TokenRow>(value, "a token")?));
+            tokens.push((id, rows::decode::<TokenRow>(value, "a token")?));
             Ok(true)
         })?;
         tokens.sort_by_key(|(_, row)| row.slot);
@@ -200,9 +199,9 @@ impl OpenStore {
     }
 
     /// One token.
-    pub fn token(&self, token: Id) -> Result<Option<TokenRow>> {
+    pub(crate) fn token(&self, token: Id) -> Result<Option<TokenRow>> {
         match self.records.get(&keyspace::token(token))? {
-            Some(bytes) => keyspace::decode(&bytes, "a token").map(Some),
+            Some(bytes) => rows::decode(&bytes, "a token").map(Some),
             None => Ok(None),
         }
     }
@@ -218,15 +217,20 @@ impl OpenStore {
     /// One record's header.
     pub fn header(&self, token: Id, id: Id) -> Result<Option<Header>> {
         let Some(bytes) = self.records.get(&keyspace::record(token, id))? else { return Ok(None) };
-        let row: Row = keyspace::decode(&bytes, "a record")?;
+        let row: Row = rows::decode(&bytes, "a record")?;
         Header::decode(&row.header).map(Some)
     }
 
     /// A record from its row's bytes.
     pub fn found(&self, id: Id, bytes: &[u8]) -> Result<Found> {
-        let row: Row = keyspace::decode(bytes, "a record")?;
+        let row: Row = rows::decode(bytes, "a record")?;
         let header = Header::decode(&row.header)?;
-        let erasure = row.cell.map_or(Erasure::Live, |cell| self.erasure_or_deleted(cell));
+        let erasure = match (&header.role, row.tombstone, row.cell) {
+            // A custom key's tombstone is that of its newest material.
+            (Role::CustomKey(_), ..) | (_, None, None) => Erasure::Live,
+            (_, Some(tombstone), _) => tombstone.erasure(),
+            (_, None, Some(cell)) => self.erasure_or_deleted(cell),
+        };
         Ok(Found { known: Known { id, header, erasure }, row })
     }
 
@@ -253,9 +257,20 @@ impl OpenStore {
         self.linked(token, &keyspace::versions(token, key))
     }
 
-    /// Custom keys and material with a fingerprint.
-    pub fn fingerprinted(&self, token: Id, fingerprint: &Fingerprint) -> Result<Vec<Found>> {
-        self.linked(token, &keyspace::fingerprinted(token, fingerprint))
+    /// Returns the custom key that is associated with material of a fingerprint, and that material where it
+    /// has not ended.
+    pub(crate) fn associated(&self, token: Id, fingerprint: &Fingerprint) -> Result<Vec<Found>> {
+        let Some(owner) = self.records.get(&keyspace::owner(token, fingerprint))? else {
+            return Ok(Vec::new());
+        };
+        let key = keyspace::id(&owner).ok_or(Reason::StoreDamaged)?;
+        let holds = |found: &Found| {
+            let ownership = keyspace::ownership(found.known.id, &found.known.header);
+            ownership.is_some_and(|(its, _)| its == *fingerprint)
+                && found.known.erasure == Erasure::Live
+        };
+        let found = self.find(token, key)?.into_iter().chain(self.versions(token, key)?);
+        Ok(found.filter(holds).collect())
     }
 
     fn linked(&self, token: Id, prefix: &[u8]) -> Result<Vec<Found>> {
@@ -271,7 +286,7 @@ impl OpenStore {
     pub fn hand_out(&self, token: Id, found: Found) -> Result<Stored> {
         let Found { row, known } = found;
         let slot = match &known.header.role {
-            Role::CustomKey(state) => self.newest_outcome(token, known.id, state.version)?,
+            Role::CustomKey(state) => self.newest_outcome(token, known.id, state, &row)?,
             Role::Material { .. } | Role::Object { .. } => self.outcome(&known),
         };
         let sealed = match (slot, row.cell) {
@@ -292,10 +307,19 @@ impl OpenStore {
         Ok(Stored { id: known.id, revision: row.revision, header: row.header, sealed, slot })
     }
 
-    /// Returns what the slot of a custom key's newest material says.
-    pub(super) fn newest_outcome(&self, token: Id, key: Id, version: u32) -> Result<Erasure> {
+    /// Returns what became of a custom key's newest material.
+    pub(super) fn newest_outcome(
+        &self,
+        token: Id,
+        key: Id,
+        state: &State,
+        row: &Row,
+    ) -> Result<Erasure> {
+        if let Some(tombstone) = row.tombstone {
+            return Ok(tombstone.erasure());
+        }
         let newest = self.versions(token, key)?.into_iter().find(|found| {
-            matches!(found.known.header.role, Role::Material { version: it, .. } if it == version)
+            matches!(found.known.header.role, Role::Material { version, .. } if version == state.version)
         });
         Ok(newest.map_or(Erasure::Live, |found| self.outcome(&found.known)))
     }

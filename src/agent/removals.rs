@@ -1,29 +1,40 @@
 //! Many records of a token that end, some in each transaction.
 
+use super::keyspace::{self, Key};
 use super::open_store::OpenStore;
-use super::transaction::{Ending, Transaction};
+use super::rows::Ending;
+use super::transaction::Transaction;
 use super::writer::STEP;
 use crate::error::Result;
 use crate::id::Id;
 use crate::key::Header;
+use std::collections::HashSet;
 
 /// The records that are still to end.
 pub(crate) struct Removals {
     token: Id,
     ids: Vec<Id>,
-    /// How many of them the transaction under way removes.
-    under_way: usize,
+    /// The fingerprints that are freed behind them, by their keys.
+    owners: Vec<Key>,
+    /// The numbers of records and fingerprints that the transaction under way removes.
+    under_way: (usize, usize),
 }
 
 impl Removals {
     /// Lists the records of a token that end.
     pub(crate) fn of(store: &OpenStore, token: Id, ends: impl Fn(&Header) -> bool) -> Result<Self> {
-        let mut ids = Vec::new();
+        let (mut ids, mut owners) = (Vec::new(), Vec::new());
         store.each_record(token, |id, row| {
             ids.extend(ends(&store.found(id, row)?.known.header).then_some(id));
             Ok(())
         })?;
-        Ok(Self { token, ids, under_way: 0 })
+        let ended: HashSet<Id> = ids.iter().copied().collect();
+        store.each(&keyspace::owners(token), |at, key| {
+            let ends = keyspace::id(key).is_none_or(|key| ended.contains(&key));
+            owners.extend(ends.then(|| at.to_vec()));
+            Ok(true)
+        })?;
+        Ok(Self { token, ids, owners, under_way: (0, 0) })
     }
 
     /// Returns how many there are.
@@ -34,15 +45,22 @@ impl Removals {
     /// Has a transaction remove the next of them. Returns false where none is left.
     pub(crate) fn step(&mut self, transaction: &mut Transaction<'_>) -> Result<bool> {
         let step = self.ids.iter().take(STEP);
-        self.under_way = step.len();
+        self.under_way = (step.len(), 0);
         for id in step {
             transaction.remove(self.token, *id, Ending::Deleted)?;
         }
-        Ok(self.under_way > 0)
+        if self.under_way.0 == 0 {
+            let step = self.owners.iter().take(STEP);
+            self.under_way = (0, step.len());
+            step.for_each(|owner| transaction.forget(owner.clone()));
+        }
+        Ok(self.under_way != (0, 0))
     }
 
     /// Notes that the transaction was applied.
     pub(crate) fn applied(&mut self) {
-        self.ids.drain(..std::mem::take(&mut self.under_way));
+        let (ids, owners) = std::mem::take(&mut self.under_way);
+        self.ids.drain(..ids);
+        self.owners.drain(..owners);
     }
 }

@@ -39,8 +39,8 @@ pub trait View {
     fn record(&self, id: Id) -> Result<Option<Known>>;
     /// All records of a custom key's material, dead ones too.
     fn material(&self, key: Id) -> Result<Vec<Known>>;
-    /// All custom keys and material with a fingerprint, dead or alive.
-    fn holders(&self, fingerprint: &Fingerprint) -> Result<Vec<Known>>;
+    /// Returns the custom key that material with a fingerprint belongs to, if it still stands.
+    fn owner(&self, fingerprint: &Fingerprint) -> Result<Option<Id>>;
 }
 
 /// The time of a commit, and the login that asks for it.
@@ -164,7 +164,7 @@ fn judge_key(view: &impl View, key: Id, proposals: &[Proposal], moment: Moment) 
     let brings = matches!(event, Event::Create | Event::Import { .. } | Event::Rotate { .. });
     if let Some(fingerprint) = after.fingerprint.as_ref().filter(|_| brings && after.has_material())
     {
-        judge_unique(view, key, fingerprint, proposals, moment)?;
+        judge_unique(view, key, fingerprint, proposals)?;
     }
     Ok(material.swept_by(event, moment.now))
 }
@@ -231,21 +231,17 @@ fn judge_unique(
     key: Id,
     fingerprint: &Fingerprint,
     proposals: &[Proposal],
-    moment: Moment,
 ) -> Result<()> {
-    let holders = view.holders(fingerprint)?;
-    let standing = holders
-        .iter()
-        .filter(|holder| !holder.is_dead(moment.now))
-        .map(|holder| (holder.id, &holder.header));
+    let standing = view.owner(fingerprint)?.is_some_and(|owner| owner != key);
     let coming = proposals
         .iter()
         .filter_map(|proposal| proposal.put.as_ref().map(|header| (proposal.id, header)));
-    let held = standing.chain(coming).any(|(id, header)| match &header.role {
-        Role::Material { key: of, fingerprint: its, .. } => *of != key && its == fingerprint,
-        Role::CustomKey(state) => id != key && state.fingerprint.as_ref() == Some(fingerprint),
-        Role::Object { .. } => false,
-    });
+    let held = standing
+        || coming.into_iter().any(|(id, header)| match &header.role {
+            Role::Material { key: of, fingerprint: its, .. } => *of != key && its == fingerprint,
+            Role::CustomKey(state) => id != key && state.fingerprint.as_ref() == Some(fingerprint),
+            Role::Object { .. } => false,
+        });
     if held { Err(Reason::MaterialHeld.into()) } else { Ok(()) }
 }
 

@@ -6,8 +6,8 @@ use super::backup::BackupParts;
 use super::commit::{Commit, check_expected};
 use super::find::{Query, find};
 use super::job::{Done, Job, Work};
-use super::keyspace::TokenRow;
 use super::open_store::{Found, OpenStore};
+use super::rows::TokenRow;
 use super::subject::Subject;
 use super::tickets::Tickets;
 use super::token_entry::{By, PutToken};
@@ -241,7 +241,7 @@ impl Service {
                 without_sealed,
             ),
             Request::Associated { token, fingerprint } => {
-                let found = self.store.fingerprinted(token, &Fingerprint(fingerprint))?;
+                let found = self.store.associated(token, &Fingerprint(fingerprint))?;
                 self.several(token, found.into_iter(), |stored| stored)
             }
             Request::PutToken { .. }
@@ -366,7 +366,7 @@ impl Service {
 
     fn entry(&self, id: Id, row: TokenRow) -> Result<TokenEntry> {
         let (_, wrong) = self.store.cells.pins.of(id)?;
-        let TokenRow { slot, revision, entry } = row;
+        let TokenRow { slot, revision, entry, .. } = row;
         let read_only = !self.store.is_writable();
         Ok(TokenEntry { id, slot, revision, entry, wrong, read_only })
     }
@@ -681,7 +681,7 @@ mod tests {
         let mut transaction = Transaction::new(&member.store);
         transaction.answer([2; 16], vec![1]);
         transaction.keep_answer(1, [].iter()).unwrap();
-        transaction.apply(1).unwrap();
+        transaction.apply().unwrap();
         for officer in [true, false] {
             let authenticator = Secret::from(&[0; 32][..]).into();
             let by = Authority { officer, authenticator };

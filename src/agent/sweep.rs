@@ -5,18 +5,15 @@ use super::audit::{Event, Fact};
 use super::keyspace::{self, Key};
 use super::open_store::{Found, OpenStore};
 use super::proposer::{Proposer, Step};
-use super::transaction::{Ending, Transaction};
+use super::rows::Ending;
+use super::transaction::Transaction;
 use super::writer::STEP;
 use crate::clock::Seconds;
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::Role;
-use crate::key::policy::FINISH;
 use crate::store::Need;
 use std::collections::HashSet;
-
-/// How long it is told of an ordinary key that it has expired, in seconds: an operation under way asks.
-const ENDED_STAYS: Seconds = FINISH;
 
 /// The counts of a sweep.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -134,7 +131,7 @@ impl Sweep {
                 return Ok(());
             }
             Some(_) if now - found < self.grace => return Ok(()),
-            Some(_) => end(transaction, store, (token, id), &mut self.under_way.1)?,
+            Some(_) => end(transaction, (token, id), &mut self.under_way.1)?,
             None => {}
         }
         transaction.forget(entry);
@@ -160,8 +157,8 @@ impl Sweep {
         (token, id): (Id, Id),
     ) -> Result<()> {
         let found = transaction.find(token, id)?;
-        if self.grace == 0 || has_ended(store, token, found.as_ref())? {
-            return end(transaction, store, (token, id), &mut self.under_way.1);
+        if self.grace == 0 || has_ended(found.as_ref()) {
+            return end(transaction, (token, id), &mut self.under_way.1);
         }
         log::warn!(
             "record {id} of token {token} is due: it is not usable any more, and is erased in {} s \
@@ -257,12 +254,7 @@ pub(crate) fn waiting(store: &OpenStore) -> Result<Vec<Waiting>> {
 }
 
 /// Ends one due thing, if it is still there.
-fn end(
-    transaction: &mut Transaction<'_>,
-    store: &OpenStore,
-    (token, id): (Id, Id),
-    swept: &mut Swept,
-) -> Result<()> {
+fn end(transaction: &mut Transaction<'_>, (token, id): (Id, Id), swept: &mut Swept) -> Result<()> {
     match transaction.find(token, id)? {
         None => {}
         Some(_) if transaction.removes(token, id) => {}
@@ -271,19 +263,15 @@ fn end(
                 transaction.tombstone(token, &found)?;
                 swept.erased += 1;
             }
-            Role::Object { .. } if has_ended(store, token, Some(&found))? => {
+            Role::Object { .. } if has_ended(Some(&found)) => {
                 transaction.remove(token, id, Ending::Expired)?;
             }
             Role::Object { .. } => {
                 transaction.tombstone(token, &found)?;
-                transaction.mark_due(store.now() + ENDED_STAYS, token, id);
                 swept.ended += 1;
             }
             Role::CustomKey(_) => {
-                for material in transaction.versions(token, id)? {
-                    transaction.remove(token, material.known.id, Ending::Deleted)?;
-                }
-                transaction.remove(token, id, Ending::Deleted)?;
+                transaction.remove_key(token, id)?;
                 transaction.note(Fact::of_key(Event::Deleted, token, id));
                 swept.erased += 1;
             }
@@ -293,190 +281,11 @@ fn end(
 }
 
 /// Returns whether an ordinary object has ended, and stands there only to be asked why.
-fn has_ended(store: &OpenStore, token: Id, found: Option<&Found>) -> Result<bool> {
-    match found {
-        Some(found) if matches!(found.known.header.role, Role::Object { .. }) => {
-            Ok(!is_listed(store, token, found)?)
-        }
-        _ => Ok(false),
-    }
-}
-
-/// Returns whether a search finds a record.
-pub(crate) fn is_listed(store: &OpenStore, token: Id, found: &Found) -> Result<bool> {
-    let all = keyspace::tagged(token, found.known.header.private, None);
-    Ok(store.records.get(&[&all[..], found.known.id.bytes()].concat())?.is_some())
+fn has_ended(found: Option<&Found>) -> bool {
+    found.is_some_and(|found| {
+        matches!(found.known.header.role, Role::Object { .. }) && found.row.tombstone.is_some()
+    })
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use crate::agent::waker::Waker;
-    use crate::agent::writer::Writer;
-    use crate::clock::FixedClock;
-    use crate::erasure::Erasure;
-    use crate::key::{Expiry, ExpiryAction, Fingerprint, Header, State};
-    use crate::store::Memory;
-    use std::sync::Arc;
-
-    const TOKEN: Id = Id::new([1; 16]);
-
-    fn put(transaction: &mut Transaction<'_>, number: u8, role: Role, at: Option<Seconds>) {
-        let expiry = at.map(|at| Expiry { at, action: ExpiryAction::Erase });
-        let header = Header { private: true, role, expiry, tags: vec![] };
-        let bytes = (header.encode().unwrap(), vec![number]);
-        transaction.put(TOKEN, Id::new([number; 16]), header, bytes).unwrap();
-    }
-
-    /// Two ordinary keys due at 10 and 20, material due at 10, and the end of its custom key at 30.
-    fn furnished(directory: &std::path::Path) -> (Arc<FixedClock>, Writer) {
-        let clock = Arc::new(FixedClock::at(5));
-        let store = Box::new(Memory::default());
-        crate::store::Cells::make(directory).unwrap();
-        let store = OpenStore::open(directory, store, Arc::clone(&clock) as _).unwrap();
-        let store = Arc::new(store);
-        let waker = Arc::new(Waker::new().unwrap());
-        let mut writer = Writer::open(Arc::clone(&store), waker).unwrap();
-        let mut transaction = Transaction::new(&store);
-        put(&mut transaction, 2, Role::Object { holds_key: true }, Some(10));
-        put(&mut transaction, 3, Role::Object { holds_key: true }, Some(20));
-        let state = State { deletion_at: Some(30), ..State::awaiting_import() };
-        put(&mut transaction, 4, Role::CustomKey(state), None);
-        let (key, fingerprint) = (Id::new([4; 16]), Fingerprint([5; 32]));
-        put(&mut transaction, 5, Role::Material { key, version: 1, fingerprint }, Some(10));
-        writer.apply(transaction).unwrap();
-        (clock, writer)
-    }
-
-    #[test]
-    fn each_thing_ends_once_and_in_its_second() {
-        let directory = tempfile::tempdir().unwrap();
-        let (clock, mut writer) = furnished(directory.path());
-        // An ordinary key's record goes when it has told for a minute that it has expired.
-        let expected = [
-            (9, 0, 0, Some(10)),
-            (10, 1, 1, Some(20)),
-            (20, 0, 1, Some(30)),
-            (30, 1, 0, Some(70)),
-            (70, 0, 0, Some(80)),
-            (80, 0, 0, None),
-        ];
-        for (now, erased, ended, next) in expected {
-            clock.set(now);
-            assert_eq!(writer.sweep().unwrap(), Swept { erased, ended }, "at {now}");
-            assert_eq!(next_due(&writer.store, writer.grace).unwrap(), next, "at {now}");
-        }
-    }
-
-    #[test]
-    fn what_is_due_together_ends_together_and_leaves_nothing() {
-        let directory = tempfile::tempdir().unwrap();
-        let (clock, mut writer) = furnished(directory.path());
-        clock.set(30);
-        assert_eq!(writer.sweep().unwrap(), Swept { erased: 2, ended: 2 });
-        assert_eq!(sweep_at(&clock, &mut writer, 30 + ENDED_STAYS), (0, 0));
-        let left = writer.store.records.scan(b"", b"", 100).unwrap();
-        let keys: Vec<_> = left.into_iter().map(|(key, _)| key).collect();
-        let lines = (1..=4).map(keyspace::audit_line);
-        assert_eq!(
-            keys,
-            [keyspace::audit_head(), keyspace::meta()].into_iter().chain(lines).collect::<Vec<_>>()
-        );
-    }
-
-    #[test]
-    fn the_second_from_which_a_key_can_only_be_read_outlives_a_clock_set_back() {
-        let directory = tempfile::tempdir().unwrap();
-        let (clock, mut writer) = furnished(directory.path());
-        let store = Arc::clone(&writer.store);
-        let expiry = Some(Expiry { at: 8, action: ExpiryAction::ReadOnly });
-        let (key, fingerprint) = (Id::new([4; 16]), Fingerprint([5; 32]));
-        let role = Role::Material { key, version: 1, fingerprint };
-        let header = Header { private: true, role, expiry, tags: vec![] };
-        let bytes = (header.encode().unwrap(), vec![6]);
-        let mut transaction = Transaction::new(&store);
-        transaction.put(TOKEN, Id::new([6; 16]), header, bytes).unwrap();
-        writer.apply(transaction).unwrap();
-        writer.sync_and_publish().unwrap();
-        assert_eq!(next_due(&store, 0).unwrap(), Some(8));
-        assert_eq!(sweep_at(&clock, &mut writer, 8), (0, 0));
-        assert_eq!(next_due(&store, 0).unwrap(), Some(10));
-        assert!(store.find(TOKEN, Id::new([6; 16])).unwrap().is_some());
-        let kept = crate::store::Cells::open(directory.path()).unwrap();
-        assert_eq!(kept.time.get(), 8);
-        assert_eq!(store.page.mark(), 8);
-    }
-
-    fn sweep_at(clock: &FixedClock, writer: &mut Writer, now: Seconds) -> (u64, u64) {
-        clock.set(now);
-        let Swept { erased, ended } = writer.sweep().unwrap();
-        (erased, ended)
-    }
-
-    #[test]
-    fn what_is_due_waits_its_grace_out_unusable() {
-        let directory = tempfile::tempdir().unwrap();
-        let (clock, writer) = furnished(directory.path());
-        let mut writer = writer.with_grace(100);
-        assert_eq!(sweep_at(&clock, &mut writer, 12), (0, 0));
-        assert_eq!(next_due(&writer.store, 100).unwrap(), Some(20));
-        let found = writer.store.find(TOKEN, Id::new([5; 16])).unwrap().unwrap();
-        assert!(found.known.erasure == Erasure::Live && found.known.is_dead(writer.store.now()));
-        assert_eq!(sweep_at(&clock, &mut writer, 35), (0, 0));
-        assert_eq!(next_due(&writer.store, 100).unwrap(), Some(112));
-        assert_eq!(sweep_at(&clock, &mut writer, 111), (0, 0));
-        assert_eq!(sweep_at(&clock, &mut writer, 112), (1, 1));
-        assert_eq!(sweep_at(&clock, &mut writer, 135), (1, 1));
-        assert_eq!(next_due(&writer.store, 100).unwrap(), Some(172));
-        assert_eq!(sweep_at(&clock, &mut writer, 195), (0, 0));
-        assert_eq!(next_due(&writer.store, 100).unwrap(), None);
-    }
-
-    #[test]
-    fn a_wrong_clock_that_is_mended_within_the_grace_costs_nothing() {
-        let directory = tempfile::tempdir().unwrap();
-        let (clock, writer) = furnished(directory.path());
-        let mut writer = writer.with_grace(100);
-        assert_eq!(sweep_at(&clock, &mut writer, 5000), (0, 0));
-        clock.set(6);
-        writer.accept_clock().unwrap();
-        assert_eq!(next_due(&writer.store, 100).unwrap(), Some(10));
-        let found = writer.store.find(TOKEN, Id::new([5; 16])).unwrap().unwrap();
-        assert!(!found.known.is_dead(writer.store.now()));
-        assert_eq!(sweep_at(&clock, &mut writer, 9), (0, 0));
-        assert_eq!(sweep_at(&clock, &mut writer, 10), (0, 0));
-        assert_eq!(sweep_at(&clock, &mut writer, 110), (1, 1));
-    }
-
-    #[test]
-    fn a_clock_that_was_set_back_and_not_accepted_lengthens_no_grace() {
-        let directory = tempfile::tempdir().unwrap();
-        let (clock, writer) = furnished(directory.path());
-        let mut writer = writer.with_grace(100);
-        assert_eq!(sweep_at(&clock, &mut writer, 5000), (0, 0));
-        clock.set(50);
-        assert_eq!(next_due(&writer.store, 100).unwrap(), Some(5100));
-        clock.pass(99);
-        assert_eq!(sweep_at(&clock, &mut writer, 60), (0, 0));
-        clock.pass(1);
-        // The custom key ends with its material in it.
-        assert_eq!(sweep_at(&clock, &mut writer, 50), (1, 2));
-    }
-
-    #[test]
-    fn what_ends_otherwise_while_it_waits_is_forgotten() {
-        let directory = tempfile::tempdir().unwrap();
-        let (clock, writer) = furnished(directory.path());
-        let mut writer = writer.with_grace(100);
-        assert_eq!(sweep_at(&clock, &mut writer, 10), (0, 0));
-        let store = Arc::clone(&writer.store);
-        let mut transaction = Transaction::new(&store);
-        transaction.remove(TOKEN, Id::new([2; 16]), Ending::Deleted).unwrap();
-        writer.apply(transaction).unwrap();
-        // Without a grace from now on, what waits is due.
-        let mut writer = writer.with_grace(0);
-        assert_eq!(sweep_at(&clock, &mut writer, 11), (1, 0));
-        assert!(waiting(&store).unwrap().is_empty());
-    }
-}
+mod tests;

@@ -2,10 +2,10 @@
 
 use super::audit::{self, Fact};
 use super::commit::check_expected;
-use super::keyspace::TokenRow;
 use super::open_store::OpenStore;
 use super::proposer::{Proposer, Step};
 use super::removals::Removals;
+use super::rows::{TokenRow, UnderWay};
 use super::transaction::Transaction;
 use crate::error::{Reason, Result};
 use crate::id::Id;
@@ -54,6 +54,12 @@ impl EntryChange {
     pub(crate) fn new(put: PutToken) -> Self {
         Self { put, wiped: None }
     }
+
+    /// Goes on with a token's new beginning that was interrupted.
+    pub(crate) fn resumed(token: Id, row: &TokenRow, change: [u8; 16], entry: Vec<u8>) -> Self {
+        let (expect, by) = (Expect::Revision(row.revision), Some(By::Officer));
+        Self::new(PutToken { token, expect, entry, slot: None, by, wipe: true, change })
+    }
 }
 
 impl Proposer for EntryChange {
@@ -72,9 +78,7 @@ impl Proposer for EntryChange {
         let entry = new.encode()?;
         let need = Need::Grow(entry.len() as u64);
         store.records.room(if self.put.wipe { Need::Shrink } else { need })?;
-        if let Some(old) = old_entry.as_ref().filter(|_| self.put.wipe)
-            && self.wipe(store, old, &mut transaction)?
-        {
+        if self.begins_or_wipes(store, (&old, &old_entry), &entry, &mut transaction)? {
             return Ok(Step::Apply(transaction));
         }
         let facts = self.put.facts(store, old_entry.as_ref(), &new)?;
@@ -82,7 +86,8 @@ impl Proposer for EntryChange {
         let slot = store.cells.pins.reserve(self.put.token, self.put.slot)?;
         let revision = old.map_or(0, |old| old.revision) + 1;
         let reset = changed_pins(old_entry.as_ref(), &new);
-        transaction.put_token(self.put.token, &TokenRow { slot, revision, entry }, reset)?;
+        let row = TokenRow { slot, revision, entry, ..TokenRow::default() };
+        transaction.put_token(self.put.token, &row, reset)?;
         transaction.answer(self.put.change, vec![revision]);
         Ok(Step::Apply(transaction))
     }
@@ -95,6 +100,31 @@ impl Proposer for EntryChange {
 }
 
 impl EntryChange {
+    /// Marks a token that begins again, so that nothing is created meanwhile, and then ends its objects.
+    /// Returns false where the entry can be written.
+    fn begins_or_wipes(
+        &mut self,
+        store: &OpenStore,
+        (row, old): (&Option<TokenRow>, &Option<Entry>),
+        entry: &[u8],
+        transaction: &mut Transaction<'_>,
+    ) -> Result<bool> {
+        let (Some(row), Some(old)) = (row, old) else { return Ok(false) };
+        let change = self.put.change;
+        match (&row.under_way, self.put.wipe) {
+            (None, false) => Ok(false),
+            (None, true) => {
+                let begins = UnderWay::Wipe { change, entry: entry.to_vec() };
+                transaction.begin(self.put.token, row.clone(), begins)?;
+                Ok(true)
+            }
+            (Some(UnderWay::Wipe { change: its, .. }), true) if *its == change => {
+                self.wipe(store, old, transaction)
+            }
+            (Some(_), _) => Err(Reason::Conflict.into()),
+        }
+    }
+
     /// Ends a token's ordinary objects; on a token without custody, everything. Returns false where nothing
     /// is left to end.
     fn wipe(

@@ -4,33 +4,28 @@
 //! What is read through a transaction is a condition of it: where another writer has changed one of those
 //! rows meanwhile, nothing happens, and the change is judged again.
 //!
-//! The order in which it happens is the promise of this project: generations move, cells are
-//! overwritten and synced, and only then does the store change.
+//! The order in which it happens is the promise of this project: the counters of what changes move, the
+//! commit decides and is made durable, and only then the cells of what has ended are overwritten; the
+//! counters move again, and the answer goes out. What loses a race, or is undone by a power loss, has erased
+//! nothing. A cell of which no row speaks any more is filled afresh at the next opening, where a crash has kept
+//! it from being overwritten.
 
-use super::audit::{self, Fact, Head, Sealed};
-use super::keyspace::{self, Answered, Key, Meta, Row, TokenRow};
+mod records;
+
+use super::audit::{Fact, Head, Sealed};
+use super::keyspace::{self, Key};
 use super::open_store::{Found, OpenStore};
+use super::rows::{self, Answered, Meta, Row, TokenRow, Tombstone, UnderWay};
 use super::rules::{Known, View};
-use super::shred_layer;
 use crate::clock::Seconds;
-use crate::erasure::Erasure;
 use crate::error::{Reason, Result};
 use crate::id::Id;
+use crate::key::Fingerprint;
 use crate::key::pin::Entry;
-use crate::key::{Fingerprint, Header, Role};
-use crate::store::cells::{CellNumber, EraseCell};
+use crate::store::cells::CellNumber;
 use crate::store::{Batch, CommitNumber, Condition};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Why cells are overwritten.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ending {
-    /// Somebody asked for it.
-    Deleted,
-    /// The time had come.
-    Expired,
-}
 
 /// Changes that will happen together.
 pub(crate) struct Transaction<'a> {
@@ -38,10 +33,9 @@ pub(crate) struct Transaction<'a> {
     /// The rows that were read, as they stood.
     read: RefCell<BTreeMap<Key, Option<Vec<u8>>>>,
     writes: BTreeMap<Key, Option<Vec<u8>>>,
-    erased: Vec<(CellNumber, Ending)>,
+    erased: Vec<(CellNumber, Tombstone)>,
     claimed: Vec<CellNumber>,
     freed: BTreeSet<CellNumber>,
-    moved: BTreeSet<(Id, Id)>,
     facts: Vec<Fact>,
     answer: Option<([u8; 16], Vec<u64>)>,
     counts: TokenCounts,
@@ -62,10 +56,10 @@ struct TokenCounts {
 /// The work that remains once a batch is durable.
 #[derive(Debug, Default)]
 pub(crate) struct AfterSync {
+    /// Cells to be overwritten.
+    pub(crate) erased: Vec<(CellNumber, Tombstone)>,
     /// Cells that nobody claims any more.
     pub(crate) freed: BTreeSet<CellNumber>,
-    /// Token and watched identity of what changed.
-    pub(crate) moved: BTreeSet<(Id, Id)>,
     /// Tokens that stand in the store now.
     pub(crate) arrived: Vec<Id>,
     /// Tokens that have left it.
@@ -75,8 +69,8 @@ pub(crate) struct AfterSync {
 impl AfterSync {
     /// Adds what remains to be done for another batch.
     pub(crate) fn extend(&mut self, other: Self) {
+        self.erased.extend(other.erased);
         self.freed.extend(other.freed);
-        self.moved.extend(other.moved);
         self.arrived.extend(other.arrived);
         self.left.extend(other.left);
     }
@@ -92,7 +86,6 @@ impl<'a> Transaction<'a> {
             erased: Vec::new(),
             claimed: Vec::new(),
             freed: BTreeSet::new(),
-            moved: BTreeSet::new(),
             facts: Vec::new(),
             answer: None,
             counts: TokenCounts::default(),
@@ -140,13 +133,13 @@ impl<'a> Transaction<'a> {
     /// Returns a token.
     pub(crate) fn token(&self, token: Id) -> Result<Option<TokenRow>> {
         let row = self.get(&keyspace::token(token))?;
-        row.map(|bytes| keyspace::decode(&bytes, "a token")).transpose()
+        row.map(|bytes| rows::decode(&bytes, "a token")).transpose()
     }
 
     /// Returns what a change was answered, if it has been made already.
     pub(crate) fn answered(&self, change: &[u8; 16]) -> Result<Option<Vec<u64>>> {
         let row = self.get(&keyspace::answered(change))?;
-        let answered = row.map(|bytes| keyspace::decode::<Answered>(&bytes, "an answer"));
+        let answered = row.map(|bytes| rows::decode::<Answered>(&bytes, "an answer"));
         Ok(answered.transpose()?.map(|answered| answered.revisions))
     }
 
@@ -168,66 +161,6 @@ impl<'a> Transaction<'a> {
         self.store.versions(token, key)
     }
 
-    /// Writes a record over what stands there, and returns its new revision.
-    pub(crate) fn put(
-        &mut self,
-        token: Id,
-        id: Id,
-        header: Header,
-        (header_bytes, sealed): (Vec<u8>, Vec<u8>),
-    ) -> Result<u64> {
-        let old = self.find(token, id)?;
-        let revision = old.as_ref().map_or(0, |old| old.row.revision) + 1;
-        self.moved.insert((token, header.watched(id)));
-        if let Some(old) = &old {
-            self.take_away_entries(token, old);
-        }
-        for entry in keyspace::entries(token, id, &header, false) {
-            self.writes.insert(entry, Some(Vec::new()));
-        }
-        let mut row = Row { revision, cell: None, header: header_bytes, sealed };
-        if header.holds_key() {
-            let cell = self.cell_for(token, id, old.as_ref())?;
-            let binding = shred_layer::Binding { token, id, revision };
-            row.sealed = self.store.encrypt_in_cell(cell, binding, &row.sealed)?;
-            row.cell = Some(cell);
-        }
-        self.writes.insert(keyspace::record(token, id), Some(keyspace::encode(&row)?));
-        Ok(revision)
-    }
-
-    /// Removes a record, where there is one; its material is erased first.
-    pub(crate) fn remove(&mut self, token: Id, id: Id, ending: Ending) -> Result<()> {
-        let Some(old) = self.find(token, id)? else { return Ok(()) };
-        self.moved.insert((token, old.known.header.watched(id)));
-        self.take_away_entries(token, &old);
-        self.give_up_cell(token, &old, ending);
-        self.writes.insert(keyspace::record(token, id), None);
-        if matches!(old.known.header.role, Role::CustomKey(_) | Role::Object { holds_key: true }) {
-            self.writes.insert(keyspace::alias(token, id), None);
-        }
-        Ok(())
-    }
-
-    /// Erases expired material and leaves its record, found by its custom key only, as the place
-    /// where its cell says what happened.
-    pub(crate) fn tombstone(&mut self, token: Id, old: &Found) -> Result<()> {
-        let known = &old.known;
-        self.get(&keyspace::record(token, known.id))?;
-        self.moved.insert((token, known.header.watched(known.id)));
-        self.take_away_entries(token, old);
-        for entry in keyspace::entries(token, known.id, &known.header, true) {
-            self.writes.insert(entry, Some(Vec::new()));
-        }
-        let held = old.row.cell.filter(|cell| self.may_hold_secret(*cell, known.erasure));
-        self.erased.extend(held.map(|cell| (cell, Ending::Expired)));
-        // A cell that a crash left overwritten tells what for; the change has no line yet.
-        if held.is_some() || matches!(known.erasure, Erasure::Expired(_)) {
-            self.facts.push(audit::expired(token, known));
-        }
-        Ok(())
-    }
-
     /// Writes a token's entry, and begins those of its counts of wrong PINs again: officer's, user's.
     pub(crate) fn put_token(
         &mut self,
@@ -235,12 +168,21 @@ impl<'a> Transaction<'a> {
         row: &TokenRow,
         reset: (bool, bool),
     ) -> Result<()> {
-        let key = keyspace::token(token);
-        self.get(&key)?;
-        self.moved.insert((token, token));
-        self.writes.insert(key, Some(keyspace::encode(row)?));
+        self.write_token(token, row)?;
         self.counts.reset = Some((token, reset));
         self.counts.arrived = Some(token);
+        Ok(())
+    }
+
+    /// Notes on a token what has begun to happen to it.
+    pub(crate) fn begin(&mut self, token: Id, row: TokenRow, what: UnderWay) -> Result<()> {
+        self.write_token(token, &TokenRow { under_way: Some(what), ..row })
+    }
+
+    fn write_token(&mut self, token: Id, row: &TokenRow) -> Result<()> {
+        let key = keyspace::token(token);
+        self.get(&key)?;
+        self.writes.insert(key, Some(rows::encode(row)?));
         Ok(())
     }
 
@@ -248,7 +190,6 @@ impl<'a> Transaction<'a> {
     pub(crate) fn remove_token(&mut self, token: Id) -> Result<()> {
         let key = keyspace::token(token);
         self.get(&key)?;
-        self.moved.insert((token, token));
         self.writes.insert(key, None);
         self.counts.left = Some(token);
         Ok(())
@@ -271,13 +212,13 @@ impl<'a> Transaction<'a> {
         old: impl Iterator<Item = &'k Key>,
     ) -> Result<()> {
         let Some((change, revisions)) = self.answer.take() else { return Ok(()) };
-        let answered = keyspace::encode(&Answered { number, revisions })?;
+        let answered = rows::encode(&Answered { number, revisions, ..Answered::default() })?;
         self.writes.extend(old.map(|key| (key.clone(), None)));
         self.writes.insert(keyspace::answered(&change), Some(answered));
         Ok(())
     }
 
-    /// Makes the sweep look at a record at a later second.
+    /// Has the sweep look at a record at a second: its own entry for that was taken away when it waited.
     pub(crate) fn mark_due(&mut self, at: Seconds, token: Id, id: Id) {
         self.writes.insert(keyspace::due_entry(at, token, id), Some(Vec::new()));
     }
@@ -303,14 +244,6 @@ impl<'a> Transaction<'a> {
         self.facts.push(fact);
     }
 
-    /// Has the audit log call a key so from now on.
-    pub(crate) fn set_alias(&mut self, token: Id, id: Id, alias: &str) -> Result<()> {
-        if self.alias(token, id)?.as_deref() != Some(alias) {
-            self.writes.insert(keyspace::alias(token, id), Some(keyspace::encode(&alias)?));
-        }
-        Ok(())
-    }
-
     /// Returns what has a line in the audit log, under the names that token and key have.
     pub(crate) fn facts(&self) -> Result<Vec<Fact>> {
         self.facts.iter().map(|fact| self.named(fact)).collect()
@@ -327,13 +260,13 @@ impl<'a> Transaction<'a> {
     }
 
     fn alias(&self, token: Id, id: Id) -> Result<Option<String>> {
-        let row = self.as_it_will_be(&keyspace::alias(token, id))?;
-        row.map(|bytes| keyspace::decode(&bytes, "a key's name")).transpose()
+        let Some(row) = self.as_it_will_be(&keyspace::record(token, id))? else { return Ok(None) };
+        Ok(rows::decode::<Row>(&row, "a record")?.alias)
     }
 
     fn label(&self, token: Id) -> Result<Option<String>> {
         let Some(row) = self.as_it_will_be(&keyspace::token(token))? else { return Ok(None) };
-        let row: TokenRow = keyspace::decode(&row, "a token")?;
+        let row: TokenRow = rows::decode(&row, "a token")?;
         // No change is refused for a name.
         Ok(Entry::decode(&row.entry).ok().map(|entry| entry.label))
     }
@@ -349,7 +282,7 @@ impl<'a> Transaction<'a> {
     /// Returns the end of the audit log's chain as the store has it.
     pub(crate) fn audit_head(&self) -> Result<Head> {
         match self.get(&keyspace::audit_head())? {
-            Some(bytes) => keyspace::decode(&bytes, "the audit log's head"),
+            Some(bytes) => rows::decode(&bytes, "the audit log's head"),
             None => Ok(Head::default()),
         }
     }
@@ -357,29 +290,28 @@ impl<'a> Transaction<'a> {
     /// Keeps the lines with the change they tell of.
     pub(crate) fn keep_lines(&mut self, sealed: &Sealed) -> Result<()> {
         for (seq, line) in &sealed.lines {
-            self.writes.insert(keyspace::audit_line(*seq), Some(keyspace::encode(line)?));
+            self.writes.insert(keyspace::audit_line(*seq), Some(rows::encode(line)?));
         }
         if !sealed.lines.is_empty() {
-            self.writes.insert(keyspace::audit_head(), Some(keyspace::encode(&sealed.head)?));
+            self.writes.insert(keyspace::audit_head(), Some(rows::encode(&sealed.head)?));
         }
         self.writes.extend(sealed.released.iter().map(|seq| (keyspace::audit_line(*seq), None)));
         Ok(())
     }
 
-    /// Makes it happen, presumably as commit number `number`, and returns the number that it got. It is
-    /// durable after the store's next sync. Fails with [`Reason::Conflict`], and changes nothing in the
-    /// store, where a row that was read has changed.
-    pub(crate) fn apply(mut self, number: CommitNumber) -> Result<(CommitNumber, AfterSync)> {
-        for (token, watched) in &self.moved {
-            self.store.page.moved(*token, *watched);
+    /// Makes it happen, and returns the number of the commit. It is durable after the store's next sync, and
+    /// what remains is to be done after that. Fails with [`Reason::Conflict`], and changes nothing, where a
+    /// row that was read has changed.
+    pub(crate) fn apply(mut self) -> Result<(CommitNumber, AfterSync)> {
+        for (token, watched) in self.writes.keys().filter_map(|key| keyspace::watched(key)) {
+            self.store.page.moved(token, watched);
         }
         if let Some(token) = self.counts.left {
             // An entry that is missing from now on was not lost.
             self.store.cells.pins.abandon(token)?;
         }
-        self.store.erase(&self.erased)?;
-        let meta = Meta { commits: number, mark: self.store.now() };
-        self.writes.insert(keyspace::meta(), Some(keyspace::encode(&meta)?));
+        let meta = Meta { mark: self.store.now(), extras: Vec::new() };
+        self.writes.insert(keyspace::meta(), Some(rows::encode(&meta)?));
         let batch = Batch {
             conditions: self.read.take().into_iter().map(condition).collect(),
             writes: std::mem::take(&mut self.writes).into_iter().collect(),
@@ -394,56 +326,12 @@ impl<'a> Transaction<'a> {
             self.store.question_logins();
         }
         let after_sync = AfterSync {
+            erased: std::mem::take(&mut self.erased),
             freed: std::mem::take(&mut self.freed),
-            moved: std::mem::take(&mut self.moved),
             arrived: arrived.into_iter().collect(),
             left: left.into_iter().collect(),
         };
         Ok((number, after_sync))
-    }
-
-    fn take_away_entries(&mut self, token: Id, old: &Found) {
-        let known = &old.known;
-        let entries = keyspace::entries(token, known.id, &known.header, false);
-        self.writes.extend(entries.into_iter().map(|entry| (entry, None)));
-    }
-
-    /// Returns the cell that a record keeps while its material lives, else a fresh one.
-    fn cell_for(&mut self, token: Id, id: Id, old: Option<&Found>) -> Result<CellNumber> {
-        let now = self.store.now();
-        match old.map(|old| (old, old.row.cell)) {
-            Some((old, Some(cell))) if !old.known.is_dead(now) => Ok(cell),
-            Some((old, _)) => {
-                self.give_up_cell(token, old, Ending::Expired);
-                self.claim(token, id)
-            }
-            None => self.claim(token, id),
-        }
-    }
-
-    fn claim(&mut self, token: Id, id: Id) -> Result<CellNumber> {
-        let cell = self.store.cells.erase.take()?;
-        self.claimed.push(cell);
-        let owner = [&token.bytes()[..], id.bytes()].concat();
-        self.writes.insert(keyspace::claim(cell), Some(owner));
-        Ok(cell)
-    }
-
-    /// Returns whether a cell has to be overwritten: a damaged one may have all but the bit that tells.
-    fn may_hold_secret(&self, cell: CellNumber, erasure: Erasure) -> bool {
-        erasure == Erasure::Live || self.store.cells.erase.read_cell(cell).is_err()
-    }
-
-    fn give_up_cell(&mut self, token: Id, old: &Found, ending: Ending) {
-        let Some(cell) = old.row.cell else { return };
-        if self.may_hold_secret(cell, old.known.erasure) {
-            self.erased.push((cell, ending));
-            if ending == Ending::Expired {
-                self.facts.push(audit::expired(token, &old.known));
-            }
-        }
-        self.freed.insert(cell);
-        self.writes.insert(keyspace::claim(cell), None);
     }
 }
 
@@ -479,32 +367,7 @@ impl View for TokenView<'_, '_> {
         Ok(versions.into_iter().map(|found| found.known).collect())
     }
 
-    fn holders(&self, fingerprint: &Fingerprint) -> Result<Vec<Known>> {
-        let found = self.transaction.store.fingerprinted(self.token, fingerprint)?;
-        Ok(found.into_iter().map(|found| found.known).collect())
-    }
-}
-
-impl OpenStore {
-    /// Encrypts a sealed part once more, under a cell's secret.
-    fn encrypt_in_cell(
-        &self,
-        cell: CellNumber,
-        binding: shred_layer::Binding,
-        sealed: &[u8],
-    ) -> Result<Vec<u8>> {
-        match self.cells.erase.read_cell(cell)? {
-            EraseCell::Secret(secret) => shred_layer::encrypt(&secret, binding, sealed),
-            EraseCell::Deleted(_) | EraseCell::Expired(_) => Err(Reason::Conflict.into()),
-        }
-    }
-
-    fn erase(&self, cells: &[(CellNumber, Ending)]) -> Result<()> {
-        let of = |wanted: Ending| -> Vec<CellNumber> {
-            cells.iter().filter(|(_, ending)| *ending == wanted).map(|(cell, _)| *cell).collect()
-        };
-        let now = self.now();
-        self.cells.erase.delete(&of(Ending::Deleted), now)?;
-        self.cells.erase.expire(&of(Ending::Expired), now)
+    fn owner(&self, fingerprint: &Fingerprint) -> Result<Option<Id>> {
+        self.transaction.owner(self.token, fingerprint)
     }
 }

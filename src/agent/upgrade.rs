@@ -12,9 +12,10 @@
 //! | `db.earlier` | the earlier records, until they are removed |
 
 use super::Lock;
+use super::first_format;
 use crate::error::{Error, Reason, Result};
 use crate::store::cells::{self, EarlierFile};
-use crate::store::{self, Acknowledged, Cells, Need, Put, ReadOnly, Standing, Store, snapshot};
+use crate::store::{self, Acknowledged, Cells, Need, ReadOnly, Standing, Store, snapshot};
 use std::cell::Cell;
 
 /// The room that an upgrade takes for each byte of the records: what sled makes of them, and a snapshot.
@@ -126,7 +127,9 @@ impl Upgrade<'_> {
             (self.done)(Step::KeepSnapshot)?;
             store.room(Need::Grow(ROOM * size_of(&*store)?))?;
             let number = store.number()?;
-            store::build_upgraded(records, number, |put| put_rows(&*store, earlier, put))?;
+            store::build_upgraded(records, number, |put| {
+                first_format::upgrade(&*store, &|number| earlier.erase_cell(number), put)
+            })?;
             (self.done)(Step::BuildRecords)?;
         }
         earlier.write_upgraded(directory)?;
@@ -202,9 +205,4 @@ fn size_of(records: &dyn Store) -> Result<u64> {
 fn keep_snapshot(lock: &Lock) -> Result<()> {
     let identity = Cells::open(lock.directory())?.identity;
     store::open_unverified(lock.records())?.keep_snapshot(identity).map(drop)
-}
-
-/// Puts the rows of this build's format that stand for those of the earlier one.
-fn put_rows(records: &dyn Store, _earlier: &EarlierFile, put: &mut Put<'_>) -> Result<()> {
-    store::each(records, b"", |key, value| put(key.to_vec(), value.to_vec()).map(|()| true))
 }

@@ -6,9 +6,11 @@ use super::audit::{self, Asker, Fact, Journal};
 use super::backup::BackupParts;
 use super::destroy::DestroyToken;
 use super::job::{Done, Job, Work};
+use super::keyspace;
 use super::mend::Mend;
 use super::open_store::OpenStore;
 use super::proposer::{Note, Proposer, Step};
+use super::rows::{Ending, Tombstone, UnderWay};
 use super::snapshots::Snapshots;
 use super::sweep::{Narrow, Sweep, Swept, next_due};
 use super::token_entry::EntryChange;
@@ -17,7 +19,7 @@ use super::usage_counts::UsageCounts;
 use super::waker::Waker;
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
-use crate::store::Need;
+use crate::store::{Changes, CommitNumber, Need};
 use crate::sys::heap::wipe_stack;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -38,7 +40,9 @@ const MOST_OF_A_LINE: u64 = 4096;
 pub(crate) struct Writer {
     pub(super) store: Arc<OpenStore>,
     /// The number of the last commit.
-    commits: u64,
+    commits: CommitNumber,
+    /// The number of the last commit whose counters have moved.
+    published: CommitNumber,
     answers: Answers,
     after_sync: AfterSync,
     unsynced: bool,
@@ -59,6 +63,7 @@ impl Writer {
     pub(crate) fn open(store: Arc<OpenStore>, waker: Arc<Waker>) -> Result<Self> {
         let mut writer = Self {
             commits: store.records.number()?,
+            published: store.records.number()?,
             answers: Answers::open(&store)?,
             after_sync: AfterSync::default(),
             unsynced: false,
@@ -73,10 +78,30 @@ impl Writer {
         };
         let mut mend = Mend::of(&writer.store)?;
         writer.drive(&mut mend)?;
+        writer.resume()?;
         writer.save_uses()?;
         writer.sync_and_publish()?;
         writer.journal.flush();
         Ok(writer)
+    }
+
+    /// Goes on with what has begun to happen to tokens.
+    fn resume(&mut self) -> Result<()> {
+        if !self.store.is_writable() {
+            return Ok(());
+        }
+        for (token, row) in self.store.tokens()? {
+            match row.under_way.clone() {
+                Some(UnderWay::Destroy { change, .. }) => {
+                    self.drive(&mut DestroyToken::new(token, change))?;
+                }
+                Some(UnderWay::Wipe { change, entry }) => {
+                    self.drive(&mut EntryChange::resumed(token, &row, change, entry))?;
+                }
+                None => {}
+            }
+        }
+        Ok(())
     }
 
     /// Lets what falls due wait for so many seconds before it is erased.
@@ -205,7 +230,7 @@ impl Writer {
         let sealed = self.journal.seal(head, &facts, self.store.now(), &self.asker)?;
         transaction.keep_lines(&sealed)?;
         self.answers.make_room(&mut transaction, self.commits + 1)?;
-        let (number, after_sync) = transaction.apply(self.commits + 1)?;
+        let (number, after_sync) = transaction.apply()?;
         self.commits = number;
         self.unsynced = true;
         self.after_sync.extend(after_sync);
@@ -216,11 +241,19 @@ impl Writer {
         Ok(())
     }
 
-    /// Makes everything applied durable, then lets the modules notice once more.
+    /// Makes everything applied durable; then, and not before, erases what has ended, and lets the modules
+    /// notice once more.
     pub(super) fn sync_and_publish(&mut self) -> Result<()> {
         if !std::mem::take(&mut self.unsynced) {
             return Ok(());
         }
+        self.make_durable()?;
+        self.erase()?;
+        self.publish()
+    }
+
+    /// Makes every commit durable: from here on it is decided.
+    fn make_durable(&self) -> Result<()> {
         let store = &self.store;
         store.records.sync()?;
         if store.is_writable() {
@@ -229,11 +262,44 @@ impl Writer {
         let now = store.now();
         store.cells.time.raise(now)?;
         store.page.set_mark(now);
-        let AfterSync { freed, moved, arrived, left } = std::mem::take(&mut self.after_sync);
-        moved.into_iter().for_each(|(token, watched)| store.page.moved(token, watched));
+        Ok(())
+    }
+
+    /// Overwrites the cells of what has ended.
+    fn erase(&mut self) -> Result<()> {
+        let (mut deleted, mut expired) = (Vec::new(), Vec::new());
+        for (cell, Tombstone { why, at }) in std::mem::take(&mut self.after_sync.erased) {
+            match why {
+                Ending::Deleted => deleted.push((cell, at)),
+                Ending::Expired => expired.push((cell, at)),
+            }
+        }
+        self.store.cells.erase.erase(&deleted, &expired)
+    }
+
+    /// Moves the counters of what has changed, and frees what nobody claims any more.
+    fn publish(&mut self) -> Result<()> {
+        let store = &self.store;
+        match store.records.changes(self.published)? {
+            Changes::Commits(commits) => {
+                let keys = commits.iter().flat_map(|commit| &commit.keys);
+                let watched = keys.filter_map(|key| keyspace::watched(key));
+                watched.for_each(|(token, watched)| store.page.moved(token, watched));
+                self.published = commits.last().map_or(self.published, |last| last.number);
+            }
+            Changes::Unknown => {
+                self.published = store.records.number()?;
+                store.page.all_moved();
+            }
+        }
+        let AfterSync { freed, arrived, left, .. } = std::mem::take(&mut self.after_sync);
         freed.into_iter().for_each(|cell| store.cells.erase.release(cell));
+        if arrived.is_empty() && left.is_empty() {
+            return Ok(());
+        }
         arrived.into_iter().try_for_each(|token| store.cells.pins.confirm(token))?;
-        left.into_iter().try_for_each(|token| store.cells.pins.vacate(token))
+        left.into_iter().try_for_each(|token| store.cells.pins.vacate(token))?;
+        store.cells.sync()
     }
 
     /// Erases and ends everything that is due.

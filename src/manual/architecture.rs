@@ -33,8 +33,8 @@
 //!
 //! Any number of processes and threads share a store. A process has at most 16 connections, a user 256 at
 //! once, and nobody is refused for that: a process that comes when there is no room waits until an idle one
-//! has made some ([`agent`](crate::agent), `connections`). A process gives back what it has left idle for three seconds, but
-//! for its last connection, and looks whether a connection is still open before it uses it again. A request
+//! has made some ([`agent`](crate::agent), `connections`). A process gives back what it has left idle for three
+//! seconds, but for its last connection, and looks whether a connection is still open before it uses it again. A request
 //! under way is never cut short for others.
 //!
 //! What connections cost an agent is bounded: they never take the 32 descriptors that the agent and its

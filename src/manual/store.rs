@@ -40,6 +40,26 @@
 //! which a program runs, a relative one is refused. On the command line (`--store`) it is seen from the
 //! working directory.
 //!
+//! # In which order material ends
+//!
+//! A deletion, an expiry and everything else that takes material away happens in this order, and no other:
+//!
+//! 1. The counters of what changes move: no module relies on what it has read.
+//! 2. The commit decides. It compares every row that it was judged by, removes the record's row or gives it a
+//!    tombstone, and takes the sealed part away; the row that claims the erase cell goes with it. Where another
+//!    writer was faster it changes nothing, and the change is judged again.
+//! 3. The commit is made durable, with all that wait for the same sync.
+//! 4. The erase cells are overwritten and synced, once for all of them.
+//! 5. The counters move again, for a module may have read in between.
+//! 6. The answer goes out.
+//!
+//! So a change that loses a race, and a commit that a power loss undoes, have erased nothing. After a crash
+//! between 3 and 4 no row claims the cell any more: every such cell is filled with a fresh secret at the next
+//! opening, before anything is answered, an answer that is found by its request ID included.
+//!
+//! Where a token begins again or ends, it is marked first, so that nothing is created in it meanwhile; its
+//! records go some at a time, and the next opening goes on with what a crash has interrupted.
+//!
 //! # When `db/` is damaged
 //!
 //! The agent keeps a snapshot beside it, at most a minute or two old while the store changes (older for

@@ -32,8 +32,8 @@
 //! user's login holds until the logout, whatever becomes of the PIN meanwhile, or until `C_InitToken` leaves
 //! no user; the security officer's ends with their PIN. Both end on the connections there are, too.
 //!
-//! *Erased* means: the secret under which the material was encrypted is overwritten in place and
-//! synced before anything else. File systems that copy on write, snapshots, disk backups and the inside
+//! *Erased* means: once the deletion is durable, and before it is answered, the secret under which the
+//! material was encrypted is overwritten in place and synced. File systems that copy on write, snapshots, disk backups and the inside
 //! of flash memory may keep old bytes; that cannot be promised.
 //!
 //! # What memory holds

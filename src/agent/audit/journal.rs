@@ -4,7 +4,7 @@
 use super::chain::{self, ChainKey, Head};
 use super::entry::{Asker, Entry, Fact, timestamp};
 use super::{CURRENT, FOLDER};
-use crate::agent::keyspace;
+use crate::agent::{keyspace, rows};
 use crate::clock::Seconds;
 use crate::error::Result;
 use crate::store::{Store, files, pending_syncs};
@@ -55,7 +55,7 @@ impl Journal {
         let key = ChainKey::open_or_make(directory)
             .map_err(|cause| files::failed(&ChainKey::path(directory), &cause))?;
         let mut head = match store.get(&keyspace::audit_head())? {
-            Some(bytes) => keyspace::decode(&bytes, "the audit log's head")?,
+            Some(bytes) => rows::decode(&bytes, "the audit log's head")?,
             None => Head::default(),
         };
         let end = end_of_files(&folder).map_err(failed)?;
@@ -66,7 +66,7 @@ impl Journal {
         for (key, value) in store.scan(keyspace::AUDIT_LINES, b"", usize::MAX)? {
             match keyspace::audit_seq(&key) {
                 Some(seq) if seq > end.seq => {
-                    waiting.push_back((seq, keyspace::decode(&value, "a line")?))
+                    waiting.push_back((seq, rows::decode(&value, "a line")?))
                 }
                 Some(seq) => unsynced.push_back(seq),
                 None => {}
@@ -242,10 +242,10 @@ mod tests {
         let fact = Fact::of_token(Event::TokenChanged, Id::new([1; 16]));
         let sealed = journal.seal(None, &[fact], 1_800_000_000, asker).unwrap();
         let line = |(seq, line): &(u64, String)| {
-            (keyspace::audit_line(*seq), Some(keyspace::encode(line).unwrap()))
+            (keyspace::audit_line(*seq), Some(rows::encode(line).unwrap()))
         };
         let mut writes: Vec<_> = sealed.lines.iter().map(line).collect();
-        writes.push((keyspace::audit_head(), Some(keyspace::encode(&sealed.head).unwrap())));
+        writes.push((keyspace::audit_head(), Some(rows::encode(&sealed.head).unwrap())));
         writes.extend(sealed.released.iter().map(|seq| (keyspace::audit_line(*seq), None)));
         store.apply(&Batch { conditions: Vec::new(), writes }).unwrap();
         journal.applied(sealed);

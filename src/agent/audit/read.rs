@@ -1,7 +1,7 @@
 //! Reading the log: all its files in the order of their lines, and whether nothing is missing or
 //! changed in them.
 
-use super::super::keyspace;
+use super::super::{keyspace, rows};
 use super::FOLDER;
 use super::chain::{self, ChainKey, Head};
 use super::entry::Entry;
@@ -97,7 +97,7 @@ pub fn kept(directory: &Path, records: &Location) -> crate::error::Result<Option
         return Ok(None);
     }
     let head = match snapshot::value(records, &keyspace::audit_head())? {
-        Some(bytes) => keyspace::decode(&bytes, "the head of the audit log")?,
+        Some(bytes) => rows::decode(&bytes, "the head of the audit log")?,
         None => Head::default(),
     };
     Ok(Some(Kept { head, current: origin.commits == commits }))

@@ -1,16 +1,17 @@
-//! What a store holds at this moment, parts for a backup.
+//! The content of a backup, gathered from a store in parts.
 
 use super::content::{Cell, Item, Record, Store, Token};
 use super::{FORMAT, check_of};
-use crate::agent::keyspace::{self, Row, TokenRow};
+use crate::agent::keyspace;
 use crate::agent::open_store::OpenStore;
+use crate::agent::rows::{self, Row, TokenRow};
 use crate::agent::rules::Known;
 use crate::agent::shred_layer;
 use crate::erasure::Erasure;
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::key::{Header, Role};
-use crate::store::cells::{EraseCell, StoreIdentity};
+use crate::store::cells::{CellNumber, EraseCell, StoreIdentity};
 use crate::wire::Response;
 use std::collections::VecDeque;
 use zeroize::Zeroizing;
@@ -88,40 +89,55 @@ impl BackupParts {
     /// A record as it goes into a backup: material that is dead, or due to die, stays behind. What waits
     /// its grace out comes along: the clock may have been wrong.
     fn record(&mut self, store: &OpenStore, token: Id, id: Id, value: &[u8]) -> Result<Record> {
-        let Row { revision, cell, header, sealed } = keyspace::decode(value, "a record")?;
-        let decoded = Header::decode(&header)?;
-        match decoded.role {
+        let row: Row = rows::decode(value, "a record")?;
+        let header = Header::decode(&row.header)?;
+        match header.role {
             Role::CustomKey(_) => self.custom_keys += 1,
             Role::Object { .. } => self.others += 1,
             Role::Material { .. } => {}
         }
-        let Some(number) = cell else {
-            return Ok(Record { token, id, revision, header, sealed, cell: None });
-        };
-        let (sealed, check, erasure) = match store.cells.erase.read_cell(number) {
-            Ok(EraseCell::Deleted(since)) => (Vec::new(), [0; 32], Erasure::Deleted(since)),
-            Ok(EraseCell::Expired(since)) => (Vec::new(), [0; 32], Erasure::Expired(since)),
-            Ok(EraseCell::Secret(secret)) => {
-                let known = Known { id, header: decoded, erasure: Erasure::Live };
-                let waits = store.records.get(&keyspace::waiting(token, id))?.is_some();
-                if known.is_dead(store.now()) && !waits {
-                    let due = known.header.expiry.map_or(0, |expiry| expiry.at);
-                    (Vec::new(), [0; 32], Erasure::Expired(due))
-                } else {
-                    match shred_layer::decrypt(
-                        &secret,
-                        shred_layer::Binding { token, id, revision },
-                        &sealed,
-                    ) {
-                        Ok(sealed) => (sealed, check_of(&secret), Erasure::Live),
-                        Err(error) => self.without(store, id, &error),
-                    }
-                }
+        let holds_key = header.holds_key();
+        let (sealed, cell) = match (row.cell, row.tombstone) {
+            (Some(number), None) => {
+                let known = Known { id, header, erasure: Erasure::Live };
+                let (sealed, check, erasure) = self.material(store, token, number, &known, &row)?;
+                (sealed, Some(Cell { number, check, erasure }))
             }
-            Err(error) => self.without(store, id, &error),
+            (_, Some(tombstone)) if holds_key => {
+                let erasure = tombstone.erasure();
+                (Vec::new(), Some(Cell { number: 0, check: [0; 32], erasure }))
+            }
+            _ => (row.sealed, None),
         };
-        let cell = Some(Cell { number, check, erasure });
-        Ok(Record { token, id, revision, header, sealed, cell })
+        Ok(Record { token, id, revision: row.revision, header: row.header, sealed, cell })
+    }
+
+    /// Returns the sealed part of live material, what tells its secret, and what became of it.
+    fn material(
+        &mut self,
+        store: &OpenStore,
+        token: Id,
+        number: CellNumber,
+        known: &Known,
+        row: &Row,
+    ) -> Result<(Vec<u8>, [u8; 32], Erasure)> {
+        let (id, gone) = (known.id, (Vec::new(), [0; 32]));
+        let secret = match store.cells.erase.read_cell(number) {
+            Ok(EraseCell::Deleted(since)) => return Ok((gone.0, gone.1, Erasure::Deleted(since))),
+            Ok(EraseCell::Expired(since)) => return Ok((gone.0, gone.1, Erasure::Expired(since))),
+            Ok(EraseCell::Secret(secret)) => secret,
+            Err(error) => return Ok(self.without(store, id, &error)),
+        };
+        let waits = store.records.get(&keyspace::waiting(token, id))?.is_some();
+        if known.is_dead(store.now()) && !waits {
+            let due = known.header.expiry.map_or(0, |expiry| expiry.at);
+            return Ok((gone.0, gone.1, Erasure::Expired(due)));
+        }
+        let binding = shred_layer::Binding { token, id, revision: row.revision };
+        Ok(match shred_layer::decrypt(&secret, binding, &row.sealed) {
+            Ok(sealed) => (sealed, check_of(&secret), Erasure::Live),
+            Err(error) => self.without(store, id, &error),
+        })
     }
 
     /// A record whose material damage has taken: the rest of the store is backed up all the same.

@@ -9,8 +9,9 @@ use super::check_of;
 use super::content::{Backup, Cell, Record, Token};
 use crate::agent::Lock;
 use crate::agent::audit::{Event, Fact};
-use crate::agent::keyspace::{self, Meta, Row, TokenRow};
+use crate::agent::keyspace::{self, Key};
 use crate::agent::open_store::OpenStore;
+use crate::agent::rows::{self, Meta, Row, TokenRow, Tombstone};
 use crate::agent::rules::Known;
 use crate::agent::shred_layer;
 use crate::agent::upgrade::upgrade_for_restoration;
@@ -160,7 +161,10 @@ impl<'a> Plan<'a> {
     /// Into a directory that has this store's own cell file, and nothing in `db/`.
     fn beside_its_cells(&self, lock: &Lock, cells: &Cells) -> Result<()> {
         for (record, _, erasure) in &self.records {
-            let Some(cell) = &record.cell else { continue };
+            let Some(cell) = record.cell.as_ref().filter(|cell| cell.erasure == Erasure::Live)
+            else {
+                continue;
+            };
             match (cells.erase.read_cell(cell.number)?, erasure) {
                 (EraseCell::Secret(_), Erasure::Deleted(since)) => {
                     cells.erase.delete(&[cell.number], *since)?
@@ -180,10 +184,8 @@ impl<'a> Plan<'a> {
     fn in_empty(&self, lock: &Lock, incarnation: u64) -> Result<()> {
         let directory = lock.directory();
         let pin = |token: &Token| Some((token.slot, token.id, *self.tokens.get(&token.id)?));
-        let cells = self
-            .records
-            .iter()
-            .filter_map(|(record, _, erasure)| Some((record.cell.as_ref()?.number, *erasure)));
+        let live = self.records.iter().filter(|(_, _, erasure)| *erasure == Erasure::Live);
+        let cells = live.filter_map(|(record, ..)| Some(record.cell.as_ref()?.number));
         let store = &self.content.store;
         let restoring = NewContent {
             mark: self.mark,
@@ -207,18 +209,38 @@ impl<'a> Plan<'a> {
     }
 
     fn put_rows(&self, cells: &Cells, put: &mut Put<'_>) -> Result<()> {
-        put(keyspace::meta(), keyspace::encode(&self.meta())?)?;
+        put(keyspace::meta(), rows::encode(&self.meta())?)?;
         for token in self.content.tokens.iter().filter(|token| self.tokens.contains_key(&token.id))
         {
             let (slot, revision, entry) = (token.slot, token.revision, token.entry.clone());
-            let row = TokenRow { slot, revision, entry };
-            put(keyspace::token(token.id), keyspace::encode(&row)?)?;
+            let row = TokenRow { slot, revision, entry, ..TokenRow::default() };
+            put(keyspace::token(token.id), rows::encode(&row)?)?;
         }
-        self.records.iter().try_for_each(|record| row(cells, record, put))
+        let ended = self.ended();
+        for record in &self.records {
+            let ended = ended.get(&record.0.id).copied();
+            rows_of(cells, record, ended)?.into_iter().try_for_each(|(key, row)| put(key, row))?;
+        }
+        Ok(())
     }
 
     fn meta(&self) -> Meta {
-        Meta { commits: self.content.store.commits, mark: self.mark }
+        Meta { mark: self.mark, extras: Vec::new() }
+    }
+
+    /// Returns what became of the newest material of custom keys that have lost it.
+    fn ended(&self) -> HashMap<Id, Tombstone> {
+        let mut newest = HashMap::new();
+        for (_, header, erasure) in &self.records {
+            if let Role::Material { key, version, .. } = header.role {
+                let known = newest.entry(key).or_insert((version, *erasure));
+                if known.0 <= version {
+                    *known = (version, *erasure);
+                }
+            }
+        }
+        let ended = |(key, (_, erasure))| Tombstone::of(erasure).map(|tombstone| (key, tombstone));
+        newest.into_iter().filter_map(ended).collect()
     }
 
     /// Opens the store as an agent does, and has the restoration in its audit log.
@@ -258,33 +280,33 @@ fn fate(
     Ok(erasure)
 }
 
-/// A record's row and the entries that lead to it.
-fn row(
+/// Returns a record's row with those that lead to it. `ended` is what became of a custom key's newest material.
+fn rows_of(
     cells: &Cells,
     (record, header, erasure): &(&Record, Header, Erasure),
-    put: &mut Put<'_>,
-) -> Result<()> {
+    ended: Option<Tombstone>,
+) -> Result<Vec<(Key, Vec<u8>)>> {
     let Record { token, id, revision, .. } = **record;
-    let dead = *erasure != Erasure::Live;
-    for entry in keyspace::entries(token, id, header, dead) {
-        put(entry, Vec::new())?;
-    }
-    let mut row =
-        Row { revision, cell: None, header: record.header.clone(), sealed: record.sealed.clone() };
+    let tombstone = Tombstone::of(*erasure).or(ended);
+    let (header_bytes, sealed) = (record.header.clone(), record.sealed.clone());
+    let mut row = Row { revision, tombstone, header: header_bytes, sealed, ..Row::default() };
     if let Some(Cell { number, .. }) = record.cell {
-        let owner = [&token.bytes()[..], id.bytes()].concat();
-        put(keyspace::claim(number), owner)?;
-        row.cell = Some(number);
-        row.sealed = match cells.erase.read_cell(number)? {
-            EraseCell::Secret(secret) => shred_layer::encrypt(
-                &secret,
-                shred_layer::Binding { token, id, revision },
-                &record.sealed,
-            )?,
-            EraseCell::Deleted(_) | EraseCell::Expired(_) => Vec::new(),
-        };
+        row.sealed = Vec::new();
+        if *erasure == Erasure::Live {
+            row.cell = Some(number);
+            let EraseCell::Secret(secret) = cells.erase.read_cell(number)? else {
+                return Err(Reason::General.detail("a cell that was just filled is erased"));
+            };
+            let binding = shred_layer::Binding { token, id, revision };
+            row.sealed = shred_layer::encrypt(&secret, binding, &record.sealed)?;
+        }
     }
-    put(keyspace::record(token, id), keyspace::encode(&row)?)
+    let mut rows = keyspace::index(token, id, header, &row);
+    if let Some((fingerprint, key)) = keyspace::ownership(id, header) {
+        rows.push((keyspace::owner(token, &fingerprint), key.bytes().to_vec()));
+    }
+    rows.push((keyspace::record(token, id), rows::encode(&row)?));
+    Ok(rows)
 }
 
 /// Takes away what a restoration that was cut short has left.

@@ -22,13 +22,15 @@ impl View for Table {
         Ok(self.0.values().filter(|known| belongs(&known.header, key)).cloned().collect())
     }
 
-    fn holders(&self, fingerprint: &Fingerprint) -> Result<Vec<Known>> {
-        let has = |known: &&Known| match &known.header.role {
-            Role::Material { fingerprint: it, .. } => it == fingerprint,
-            Role::CustomKey(state) => state.fingerprint.as_ref() == Some(fingerprint),
-            Role::Object { .. } => false,
+    fn owner(&self, fingerprint: &Fingerprint) -> Result<Option<Id>> {
+        let owner = |known: &Known| match &known.header.role {
+            Role::Material { key, fingerprint: it, .. } => (it == fingerprint).then_some(*key),
+            Role::CustomKey(state) => {
+                (state.fingerprint.as_ref() == Some(fingerprint)).then_some(known.id)
+            }
+            Role::Object { .. } => None,
         };
-        Ok(self.0.values().filter(has).cloned().collect())
+        Ok(self.0.values().find_map(owner).filter(|key| self.0.contains_key(key)))
     }
 }
 

@@ -10,7 +10,6 @@ use super::identity::StoreIdentity;
 use super::layout::NAME;
 use super::open::Cells;
 use crate::clock::Seconds;
-use crate::erasure::Erasure;
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::store::files;
@@ -32,8 +31,8 @@ pub(crate) struct NewContent {
     pub(crate) commits: u64,
     /// Slot, token and wrong PINs: security officer's, user's.
     pub(crate) pins: Vec<(u32, Id, (u8, u8))>,
-    /// The cells that records claim. Those that live get a secret that is made now.
-    pub(crate) cells: Vec<(CellNumber, Erasure)>,
+    /// The cells that records claim: each gets a fresh secret.
+    pub(crate) cells: Vec<CellNumber>,
 }
 
 impl Cells {
@@ -61,12 +60,12 @@ impl Cells {
             cells.push((number, Cell::Pin(Some(pin))));
         }
         let mut end = FIRST_ERASE;
-        for (number, fresh) in &what.cells {
+        for number in &what.cells {
             if !(FIRST_ERASE..MOST_CELLS).contains(number) {
                 return Err(Reason::BackupDamaged.detail(format_args!("there is no cell {number}")));
             }
             end = end.max(number.saturating_add(1));
-            cells.push((*number, erase_cell(*fresh)?));
+            cells.push((*number, live()?));
         }
         let path = directory.join(UNFINISHED);
         write_whole(&path, end, &cells)?;
@@ -97,17 +96,11 @@ impl Cells {
     }
 }
 
-/// Returns the cell of a new file that says so.
-fn erase_cell(erasure: Erasure) -> Result<Cell> {
-    Ok(match erasure {
-        Erasure::Live => {
-            let mut secret = EraseSecret::default();
-            aws_lc_rs::rand::fill(&mut **secret).map_err(|_| Reason::General)?;
-            Cell::Live(secret)
-        }
-        Erasure::Deleted(since) => Cell::Deleted(since),
-        Erasure::Expired(since) => Cell::Expired(since),
-    })
+/// Returns an erase cell with a secret that is made now.
+fn live() -> Result<Cell> {
+    let mut secret = EraseSecret::default();
+    aws_lc_rs::rand::fill(&mut **secret).map_err(|_| Reason::General)?;
+    Ok(Cell::Live(secret))
 }
 
 /// Writes a new store's file beside its place and names it when it is whole.

@@ -86,7 +86,6 @@ impl EarlierFile {
     }
 
     /// Returns what stands in an erase cell, unless it is lost.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the rows say it once they have tombstones"))]
     pub(crate) fn erase_cell(&self, number: CellNumber) -> Option<EraseCell> {
         match number {
             FIRST_ERASE.. => EraseCell::of(self.cell(number)?),

@@ -126,6 +126,24 @@ impl EraseCells {
         self.overwrite(cells, &Cell::Expired(since))
     }
 
+    /// Erases the secrets of material that was deleted, and of material that has expired, each at a second,
+    /// with one sync for all. After `Ok` they are gone from the file.
+    pub(crate) fn erase(
+        &self,
+        deleted: &[(CellNumber, Seconds)],
+        expired: &[(CellNumber, Seconds)],
+    ) -> Result<()> {
+        if deleted.is_empty() && expired.is_empty() {
+            return Ok(());
+        }
+        let pool = self.lock();
+        let deleted = deleted.iter().map(|(number, since)| (*number, Cell::Deleted(*since)));
+        let expired = expired.iter().map(|(number, since)| (*number, Cell::Expired(*since)));
+        deleted.chain(expired).try_for_each(|(number, cell)| self.file.write(number, &cell))?;
+        drop(pool);
+        self.file.sync()
+    }
+
     /// Writes back the claimed cells of which a byte was damaged; those that are lost say that their
     /// material was deleted. Durable with the next sync. Returns what was damaged.
     pub(super) fn mend(&self, claimed: &[CellNumber], now: Seconds) -> Result<Vec<Damage>> {

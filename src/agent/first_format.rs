@@ -1,0 +1,295 @@
+//! The rows of format 1, as earlier builds wrote them, and what becomes of them in this build's format.
+//!
+//! The keys are those of [`keyspace`](super::keyspace), and a value's format byte is `0x01`. What is different:
+//!
+//! | key | value |
+//! |---|---|
+//! | `M` | the number of the last commit, the high-water mark of time |
+//! | `T`, token | slot, revision, entry |
+//! | `r`, token, record | revision, erase cell (option), header, sealed part |
+//! | `c`, change (16) | the number of its commit, revisions |
+//! | `f`, token, fingerprint (32), record | nothing; custom keys and live material, by fingerprint |
+//! | `k`, token, record | what the audit log calls a key (text) |
+//!
+//! A record that had ended was told by its erase cell alone.
+
+use super::audit::Head;
+use super::keyspace;
+use super::rows::{self, Answered, Meta, Row, TokenRow, Tombstone};
+use crate::clock::Seconds;
+use crate::erasure::Erasure;
+use crate::error::{Reason, Result};
+use crate::id::Id;
+use crate::key::{Header, Role};
+use crate::store::cells::{CellNumber, EraseCell};
+use crate::store::{self, Put, Store};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::collections::{HashMap, HashSet};
+
+const FORMAT: u8 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct FirstMeta {
+    commits: u64,
+    mark: Seconds,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FirstToken {
+    slot: u32,
+    revision: u64,
+    entry: Vec<u8>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FirstRow {
+    revision: u64,
+    cell: Option<CellNumber>,
+    header: Vec<u8>,
+    sealed: Vec<u8>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FirstAnswer {
+    number: u64,
+    revisions: Vec<u64>,
+}
+
+/// Puts the rows of this build's format that stand for those of `earlier`, a store of format 1. `cell` returns
+/// what stands in an erase cell, unless it is lost; each keeps its number and what it says.
+pub(crate) fn upgrade(
+    earlier: &dyn Store,
+    cell: &dyn Fn(CellNumber) -> Option<EraseCell>,
+    put: &mut Put<'_>,
+) -> Result<()> {
+    let upgrade = Upgrade::survey(earlier, cell)?;
+    store::each(earlier, b"", |key, value| {
+        upgrade.one(key, value, put)?;
+        Ok(true)
+    })
+}
+
+struct Upgrade<'a> {
+    cell: &'a dyn Fn(CellNumber) -> Option<EraseCell>,
+    aliases: HashMap<(Id, Id), String>,
+    /// Records whose erasure waits its grace out: they are due by that alone.
+    waiting: HashSet<(Id, Id)>,
+    /// The end of the newest material of custom keys, by token and custom key.
+    ended: HashMap<(Id, Id), (u32, Tombstone)>,
+}
+
+impl<'a> Upgrade<'a> {
+    fn survey(
+        earlier: &dyn Store,
+        cell: &'a dyn Fn(CellNumber) -> Option<EraseCell>,
+    ) -> Result<Self> {
+        let (aliases, waiting, ended) = (HashMap::new(), HashSet::new(), HashMap::new());
+        let mut upgrade = Self { cell, aliases, waiting, ended };
+        store::each(earlier, b"", |key, value| {
+            upgrade.look(key, value)?;
+            Ok(true)
+        })?;
+        Ok(upgrade)
+    }
+
+    fn look(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        let (Some(kind), Some(ids)) = (key.first(), key.get(1..).and_then(keyspace::id_pair))
+        else {
+            return Ok(());
+        };
+        match kind {
+            b'k' => drop(self.aliases.insert(ids, decode(value, "a key's name")?)),
+            b'g' => drop(self.waiting.insert(ids)),
+            b'r' => {
+                let row: FirstRow = decode(value, "a record")?;
+                let role = Header::decode(&row.header)?.role;
+                if let (Role::Material { key, version, .. }, Some(tombstone)) =
+                    (role, self.tombstone(&row))
+                {
+                    let newest = self.ended.entry((ids.0, key)).or_insert((version, tombstone));
+                    if newest.0 <= version {
+                        *newest = (version, tombstone);
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Returns what became of a record's material, as its erase cell says. What is lost with a damaged cell is
+    /// left to that.
+    fn tombstone(&self, row: &FirstRow) -> Option<Tombstone> {
+        match (self.cell)(row.cell?)? {
+            EraseCell::Secret(_) => None,
+            EraseCell::Deleted(since) => Tombstone::of(Erasure::Deleted(since)),
+            EraseCell::Expired(since) => Tombstone::of(Erasure::Expired(since)),
+        }
+    }
+
+    fn one(&self, key: &[u8], value: &[u8], put: &mut Put<'_>) -> Result<()> {
+        let same = key.to_vec();
+        match key.first() {
+            Some(b'M') => {
+                let FirstMeta { mark, .. } = decode(value, "the store's own row")?;
+                put(same, rows::encode(&Meta { mark, extras: Vec::new() })?)
+            }
+            Some(b'T') => {
+                let FirstToken { slot, revision, entry } = decode(value, "a token")?;
+                put(same, rows::encode(&TokenRow { slot, revision, entry, ..TokenRow::default() })?)
+            }
+            Some(b'r') => self.record(key, decode(value, "a record")?, put),
+            Some(b'c') => {
+                let FirstAnswer { number, revisions } = decode(value, "an answer")?;
+                put(same, rows::encode(&Answered { number, revisions, ..Answered::default() })?)
+            }
+            Some(b'L') => put(same, rows::encode(&decode::<Head>(value, "the audit log's head")?)?),
+            Some(b'l') => put(same, rows::encode(&decode::<String>(value, "a line")?)?),
+            Some(b'g' | b'u') => put(same, value.to_vec()),
+            // Indexes, which follow from the records.
+            _ => Ok(()),
+        }
+    }
+
+    fn record(&self, key: &[u8], earlier: FirstRow, put: &mut Put<'_>) -> Result<()> {
+        let ids = key.get(1..).and_then(keyspace::id_pair).ok_or(Reason::StoreDamaged)?;
+        let (token, id) = ids;
+        let header = Header::decode(&earlier.header)?;
+        let tombstone = match &header.role {
+            Role::CustomKey(state) => {
+                let ended = self.ended.get(&ids).filter(|(version, _)| *version == state.version);
+                ended.map(|(_, tombstone)| *tombstone)
+            }
+            Role::Material { .. } | Role::Object { .. } => self.tombstone(&earlier),
+        };
+        let FirstRow { revision, mut cell, header: header_bytes, mut sealed } = earlier;
+        if tombstone.is_some() && header.holds_key() {
+            (cell, sealed) = (None, Vec::new());
+        }
+        let alias = self.aliases.get(&ids).cloned();
+        let extras = Vec::new();
+        let row = Row { revision, cell, tombstone, alias, header: header_bytes, sealed, extras };
+        for (key, value) in keyspace::index(token, id, &header, &row) {
+            let waits = key.starts_with(keyspace::DUE) && self.waiting.contains(&ids);
+            if !waits {
+                put(key, value)?;
+            }
+        }
+        if let Some((fingerprint, owner)) = keyspace::ownership(id, &header) {
+            put(keyspace::owner(token, &fingerprint), owner.bytes().to_vec())?;
+        }
+        put(key.to_vec(), rows::encode(&row)?)
+    }
+}
+
+fn decode<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T> {
+    rows::decode_as(FORMAT, bytes, what)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::agent::keyspace::Key;
+    use crate::key::{Expiry, ExpiryAction, Fingerprint, State};
+    use crate::store::{Batch, Memory};
+    use std::collections::BTreeMap;
+    use zeroize::Zeroizing;
+
+    const TOKEN: Id = Id::new([1; 16]);
+    const KEY: Id = Id::new([2; 16]);
+    const ITS: Id = Id::new([3; 16]);
+    const PRINT: Fingerprint = Fingerprint([4; 32]);
+
+    fn encode(value: &impl Serialize) -> Vec<u8> {
+        postcard::to_extend(value, vec![FORMAT]).unwrap()
+    }
+
+    fn record(id: Id, header: &Header, cell: Option<CellNumber>) -> (Key, Option<Vec<u8>>) {
+        let (header, sealed) = (header.encode().unwrap(), vec![7]);
+        let row = FirstRow { revision: 5, cell, header, sealed };
+        (keyspace::record(TOKEN, id), Some(encode(&row)))
+    }
+
+    fn headers() -> [Header; 2] {
+        let expiry = Some(Expiry { at: 90, action: ExpiryAction::Erase });
+        let header = |role, expiry| Header { private: true, role, expiry, tags: Vec::new() };
+        let state = State { fingerprint: Some(PRINT), version: 1, ..State::awaiting_import() };
+        let material = Role::Material { key: KEY, version: 1, fingerprint: PRINT };
+        [header(Role::CustomKey(state), None), header(material, expiry)]
+    }
+
+    /// Upgrades a custom key with its material, under a cell that says `cell`.
+    fn upgraded(cell: EraseCell) -> BTreeMap<Key, Vec<u8>> {
+        let [key, material] = headers();
+        let writes = vec![
+            (keyspace::meta(), Some(encode(&FirstMeta { commits: 7, mark: 80 }))),
+            (
+                keyspace::answered(&[9; 16]),
+                Some(encode(&FirstAnswer { number: 7, revisions: vec![5] })),
+            ),
+            record(KEY, &key, None),
+            record(ITS, &material, Some(512)),
+            ([b"k", &TOKEN.bytes()[..], KEY.bytes()].concat(), Some(encode(&"payroll"))),
+            ([b"f", &TOKEN.bytes()[..], &PRINT.0, KEY.bytes()].concat(), Some(Vec::new())),
+        ];
+        let earlier = Memory::default();
+        earlier.apply(&Batch { conditions: Vec::new(), writes }).unwrap();
+        let mut rows = BTreeMap::new();
+        let cell = std::cell::Cell::new(Some(cell));
+        let read = |_| match cell.take()? {
+            EraseCell::Secret(secret) => {
+                cell.set(Some(EraseCell::Secret(secret.clone())));
+                Some(EraseCell::Secret(secret))
+            }
+            EraseCell::Deleted(since) => {
+                cell.set(Some(EraseCell::Deleted(since)));
+                Some(EraseCell::Deleted(since))
+            }
+            EraseCell::Expired(since) => {
+                cell.set(Some(EraseCell::Expired(since)));
+                Some(EraseCell::Expired(since))
+            }
+        };
+        upgrade(&earlier, &read, &mut |key, value| {
+            rows.insert(key, value);
+            Ok(())
+        })
+        .unwrap();
+        rows
+    }
+
+    fn row(rows: &BTreeMap<Key, Vec<u8>>, id: Id) -> Row {
+        rows::decode(&rows[&keyspace::record(TOKEN, id)], "a record").unwrap()
+    }
+
+    #[test]
+    fn live_material_stays_under_its_cell_and_everything_finds_its_place() {
+        let rows = upgraded(EraseCell::Secret(Box::new(Zeroizing::new([8; 32]))));
+        let [key, its] = [KEY, ITS].map(|id| row(&rows, id));
+        assert_eq!(
+            (its.cell, its.sealed, its.tombstone, its.revision),
+            (Some(512), vec![7], None, 5)
+        );
+        assert_eq!((key.alias.as_deref(), key.tombstone), (Some("payroll"), None));
+        assert_eq!(rows[&keyspace::owner(TOKEN, &PRINT)], KEY.bytes());
+        assert!(rows.contains_key(&keyspace::due_entry(90, TOKEN, ITS)));
+        assert_eq!(rows[&keyspace::claim(512)], [*TOKEN.bytes(), *ITS.bytes()].concat());
+        let Answered { number, revisions, .. } =
+            rows::decode(&rows[&keyspace::answered(&[9; 16])], "an answer").unwrap();
+        assert_eq!((number, revisions), (7, vec![5]));
+        assert!(!rows.keys().any(|key| key.starts_with(b"k") || key.starts_with(b"f")));
+    }
+
+    #[test]
+    fn material_that_has_ended_gets_a_tombstone_and_so_does_its_custom_key() {
+        let rows = upgraded(EraseCell::Expired(91));
+        let tombstone = Tombstone::of(Erasure::Expired(91));
+        let [key, its] = [KEY, ITS].map(|id| row(&rows, id));
+        assert_eq!((its.cell, its.sealed, its.tombstone), (None, Vec::new(), tombstone));
+        assert_eq!((key.tombstone, key.sealed), (tombstone, vec![7]));
+        assert!(!rows.contains_key(&keyspace::claim(512)));
+        assert_eq!(rows[&keyspace::owner(TOKEN, &PRINT)], KEY.bytes(), "it is still associated");
+    }
+}

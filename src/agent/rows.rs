@@ -1,0 +1,194 @@
+//! The values of the store's rows, byte by byte.
+//!
+//! A value is a format byte (`0x02`) and the fields in postcard's wire format, in the order of the struct. Each
+//! ends with its *extras*, pairs of a number and bytes, for what later builds add: a build that does not know
+//! one leaves it as it is.
+
+use crate::clock::Seconds;
+use crate::erasure::Erasure;
+use crate::error::{Reason, Result};
+use crate::store::cells::CellNumber;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+const FORMAT: u8 = 2;
+
+/// The fields that later builds add to a row, by number.
+pub(crate) type Extras = Vec<(u32, Vec<u8>)>;
+
+/// The store itself. Written with every commit.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Meta {
+    /// The high-water mark of time at the last commit.
+    pub(crate) mark: Seconds,
+    /// The fields that later builds add.
+    pub(crate) extras: Extras,
+}
+
+/// A token.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TokenRow {
+    /// Its slot number, for good.
+    pub(crate) slot: u32,
+    /// Moves by one with each change of the entry.
+    pub(crate) revision: u64,
+    /// The entry (see `key::pin`).
+    pub(crate) entry: Vec<u8>,
+    /// A change in several transactions that has begun: nothing else is changed meanwhile.
+    pub(crate) under_way: Option<UnderWay>,
+    /// The fields that later builds add.
+    pub(crate) extras: Extras,
+}
+
+/// A change of a token in several transactions, so that it can be gone on with after a crash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum UnderWay {
+    /// The token ends.
+    Destroy {
+        /// Names the change.
+        change: [u8; 16],
+        /// The number of its records.
+        records: u64,
+    },
+    /// The token begins again: its objects end.
+    Wipe {
+        /// Names the change.
+        change: [u8; 16],
+        /// The entry that it gets.
+        entry: Vec<u8>,
+    },
+}
+
+/// A record.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Row {
+    /// The record's own counter.
+    pub(crate) revision: u64,
+    /// The erase cell under whose secret the sealed part is encrypted once more.
+    pub(crate) cell: Option<CellNumber>,
+    /// The end of the material in it; on a custom key, of its newest material.
+    pub(crate) tombstone: Option<Tombstone>,
+    /// The name of a key in the audit log.
+    pub(crate) alias: Option<String>,
+    /// The public header.
+    pub(crate) header: Vec<u8>,
+    /// The sealed part; encrypted once more where there is a cell, empty where material has ended.
+    pub(crate) sealed: Vec<u8>,
+    /// The fields that later builds add.
+    pub(crate) extras: Extras,
+}
+
+/// Why material ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Ending {
+    /// Somebody asked for it.
+    Deleted,
+    /// The time had come.
+    Expired,
+}
+
+/// The end of material.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Tombstone {
+    /// Why it ended.
+    pub(crate) why: Ending,
+    /// The second at which it ended.
+    pub(crate) at: Seconds,
+}
+
+impl Tombstone {
+    /// Returns the tombstone of material of which an erase cell says the same; none of live material.
+    pub(crate) fn of(erasure: Erasure) -> Option<Self> {
+        match erasure {
+            Erasure::Live => None,
+            Erasure::Deleted(at) => Some(Self { why: Ending::Deleted, at }),
+            Erasure::Expired(at) => Some(Self { why: Ending::Expired, at }),
+        }
+    }
+
+    /// Returns what an erase cell says of such material.
+    pub(crate) fn erasure(self) -> Erasure {
+        match self.why {
+            Ending::Deleted => Erasure::Deleted(self.at),
+            Ending::Expired => Erasure::Expired(self.at),
+        }
+    }
+}
+
+/// The answer to a change, kept so that it happens once.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Answered {
+    /// The number of its commit: old ones are forgotten first.
+    pub(crate) number: u64,
+    /// The revisions that were answered.
+    pub(crate) revisions: Vec<u64>,
+    /// The fields that later builds add.
+    pub(crate) extras: Extras,
+}
+
+/// Writes a value.
+pub(crate) fn encode(value: &impl Serialize) -> Result<Vec<u8>> {
+    postcard::to_extend(value, vec![FORMAT]).map_err(|cause| Reason::General.detail(cause))
+}
+
+/// Reads [`encode`]'s bytes back; `what` names the value in the error.
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T> {
+    decode_as(FORMAT, bytes, what)
+}
+
+/// Reads a value of that format back.
+pub(super) fn decode_as<T: DeserializeOwned>(format: u8, bytes: &[u8], what: &str) -> Result<T> {
+    match bytes.split_first() {
+        Some((first, rest)) if *first == format => match postcard::take_from_bytes(rest) {
+            Ok((value, [])) => Ok(value),
+            _ => Err(Reason::StoreDamaged.detail(format_args!("{what} in db/ does not parse"))),
+        },
+        _ => Err(Reason::StoreDamaged.detail(format_args!("{what} in db/ has an unknown format"))),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn row() -> Row {
+        let tombstone = Some(Tombstone { why: Ending::Expired, at: 200 });
+        let (alias, extras) = (Some("ab".to_owned()), vec![(7, vec![8])]);
+        let (header, sealed) = (vec![1, 2], vec![3]);
+        Row { revision: 300, cell: Some(512), tombstone, alias, header, sealed, extras }
+    }
+
+    /// Stores that exist are read with these: they never change.
+    #[test]
+    fn values_are_byte_for_byte_what_the_format_says() {
+        let golden =
+            [2, 0xAC, 2, 1, 0x80, 4, 1, 1, 0xC8, 1, 1, 2, b'a', b'b', 2, 1, 2, 1, 3, 1, 7, 1, 8];
+        assert_eq!(encode(&row()).unwrap(), golden);
+        let live = Row { revision: 1, sealed: vec![3], ..Row::default() };
+        assert_eq!(encode(&live).unwrap(), [2, 1, 0, 0, 0, 0, 1, 3, 0]);
+        let token = TokenRow { slot: 5, revision: 2, entry: vec![9], ..TokenRow::default() };
+        assert_eq!(encode(&token).unwrap(), [2, 5, 2, 1, 9, 0, 0]);
+        let ends = UnderWay::Destroy { change: [6; 16], records: 300 };
+        let marked = TokenRow { under_way: Some(ends), ..token.clone() };
+        let bytes = [&[2, 5, 2, 1, 9, 1, 0][..], &[6; 16], &[0xAC, 2, 0]].concat();
+        assert_eq!(encode(&marked).unwrap(), bytes);
+        let begins = UnderWay::Wipe { change: [6; 16], entry: vec![4] };
+        let marked = TokenRow { under_way: Some(begins), ..token };
+        let bytes = [&[2, 5, 2, 1, 9, 1, 1][..], &[6; 16], &[1, 4, 0]].concat();
+        assert_eq!(encode(&marked).unwrap(), bytes);
+        assert_eq!(encode(&Meta { mark: 200, extras: vec![] }).unwrap(), [2, 0xC8, 1, 0]);
+        let answered = Answered { number: 7, revisions: vec![1, 2], extras: vec![] };
+        assert_eq!(encode(&answered).unwrap(), [2, 7, 2, 1, 2, 0]);
+    }
+
+    #[test]
+    fn values_read_back_and_a_cut_one_does_not() {
+        let bytes = encode(&row()).unwrap();
+        assert_eq!(decode::<Row>(&bytes, "a record").unwrap(), row());
+        for cut in 0..bytes.len() {
+            let error = decode::<Row>(bytes.get(..cut).unwrap(), "a record").unwrap_err();
+            assert_eq!(error.reason(), Reason::StoreDamaged);
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! What a transaction does to records: the rows that lead to them, the fingerprints that belong to custom
+//! keys, and the erase cells that they claim and give up.
+
+use super::Transaction;
+use crate::agent::audit;
+use crate::agent::keyspace;
+use crate::agent::open_store::{Found, OpenStore};
+use crate::agent::rows::{self, Ending, Row, Tombstone};
+use crate::agent::rules::Known;
+use crate::agent::shred_layer;
+use crate::erasure::Erasure;
+use crate::error::{Reason, Result};
+use crate::id::Id;
+use crate::key::{Fingerprint, Header, Role};
+use crate::store::cells::{CellNumber, EraseCell};
+
+impl Transaction<'_> {
+    /// Returns the custom key that material with a fingerprint belongs to, if it still stands.
+    pub(crate) fn owner(&self, token: Id, fingerprint: &Fingerprint) -> Result<Option<Id>> {
+        let Some(owner) = self.get(&keyspace::owner(token, fingerprint))? else { return Ok(None) };
+        let key = keyspace::id(&owner).ok_or(Reason::StoreDamaged)?;
+        Ok(self.find(token, key)?.map(|_| key))
+    }
+
+    /// Writes a record over what stands there, and returns its new revision. Without an `alias` it keeps the
+    /// one that it has.
+    pub(crate) fn put(
+        &mut self,
+        token: Id,
+        id: Id,
+        header: &Header,
+        (header_bytes, sealed): (Vec<u8>, Vec<u8>),
+        alias: Option<&str>,
+    ) -> Result<u64> {
+        let old = self.find(token, id)?;
+        let mut row = old.as_ref().map_or_else(Row::default, |old| old.row.clone());
+        row.revision += 1;
+        (row.header, row.sealed) = (header_bytes, sealed);
+        row.alias = alias.map(str::to_owned).or(row.alias);
+        // What the new state says of its material itself, the tombstone dates.
+        row.tombstone = row.tombstone.filter(|_| lacks_material(header));
+        row.cell = None;
+        if let Some(old) = &old {
+            self.take_away_index(token, old);
+        }
+        if header.holds_key() {
+            let cell = self.cell_for(token, old.as_ref())?;
+            let binding = shred_layer::Binding { token, id, revision: row.revision };
+            row.sealed = self.store.encrypt_in_cell(cell, binding, &row.sealed)?;
+            row.cell = Some(cell);
+        }
+        if let Some((fingerprint, key)) = keyspace::ownership(id, header) {
+            self.write_owner(token, &fingerprint, key)?;
+        }
+        let revision = row.revision;
+        self.write_row(token, id, header, &row)?;
+        Ok(revision)
+    }
+
+    /// Removes a record, where there is one, and has its material erased.
+    pub(crate) fn remove(&mut self, token: Id, id: Id, why: Ending) -> Result<()> {
+        let Some(old) = self.find(token, id)? else { return Ok(()) };
+        self.take_away_index(token, &old);
+        self.give_up_cell(token, &old, why);
+        self.writes.insert(keyspace::record(token, id), None);
+        match &old.known.header.role {
+            Role::Material { key, .. } => self.write_key(token, *key, None)?,
+            Role::CustomKey(_) => self.remove_owners(token, &old)?,
+            Role::Object { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// Removes a custom key with its material.
+    pub(crate) fn remove_key(&mut self, token: Id, key: Id) -> Result<()> {
+        for material in self.versions(token, key)? {
+            self.remove(token, material.known.id, Ending::Deleted)?;
+        }
+        self.remove(token, key, Ending::Deleted)
+    }
+
+    /// Has the material of a record erased, and leaves the record, found by its custom key only, as the place
+    /// that says what happened.
+    pub(crate) fn tombstone(&mut self, token: Id, old: &Found) -> Result<()> {
+        let Known { id, header, .. } = &old.known;
+        self.get(&keyspace::record(token, *id))?;
+        let tombstone = self.tombstone_of(old);
+        self.take_away_index(token, old);
+        self.give_up_cell(token, old, tombstone.why);
+        let (cell, sealed) = (None, Vec::new());
+        let row = Row { tombstone: Some(tombstone), cell, sealed, ..old.row.clone() };
+        self.write_row(token, *id, header, &row)?;
+        match header.role {
+            Role::Material { key, version, .. } => {
+                self.write_key(token, key, Some((version, tombstone)))
+            }
+            Role::CustomKey(_) | Role::Object { .. } => Ok(()),
+        }
+    }
+
+    /// Returns what becomes of a record's material: what its cell says, where that is overwritten already.
+    fn tombstone_of(&self, old: &Found) -> Tombstone {
+        let said = old.row.cell.and_then(|cell| self.store.erasure(cell).ok());
+        let expired = Tombstone { why: Ending::Expired, at: self.store.now() };
+        said.and_then(Tombstone::of).unwrap_or(expired)
+    }
+
+    /// Writes the row of a custom key whose material changes, so that it is a condition of whoever judges by
+    /// its material. What became of its newest version is noted there.
+    fn write_key(&mut self, token: Id, key: Id, ended: Option<(u32, Tombstone)>) -> Result<()> {
+        let at = keyspace::record(token, key);
+        self.get(&at)?;
+        let row = match self.writes.get(&at) {
+            Some(written) => written.clone(),
+            None => self.get(&at)?,
+        };
+        let Some(row) = row else { return Ok(()) };
+        let mut row: Row = rows::decode(&row, "a record")?;
+        if let (Some((version, tombstone)), Role::CustomKey(state)) =
+            (ended, Header::decode(&row.header)?.role)
+            && state.version == version
+        {
+            row.tombstone = Some(tombstone);
+        }
+        self.writes.insert(at, Some(rows::encode(&row)?));
+        Ok(())
+    }
+
+    fn write_row(&mut self, token: Id, id: Id, header: &Header, row: &Row) -> Result<()> {
+        let index = keyspace::index(token, id, header, row).into_iter();
+        self.writes.extend(index.map(|(key, value)| (key, Some(value))));
+        self.writes.insert(keyspace::record(token, id), Some(rows::encode(row)?));
+        Ok(())
+    }
+
+    fn write_owner(&mut self, token: Id, fingerprint: &Fingerprint, key: Id) -> Result<()> {
+        let at = keyspace::owner(token, fingerprint);
+        if self.get(&at)?.as_deref() != Some(key.bytes()) {
+            self.writes.insert(at, Some(key.bytes().to_vec()));
+        }
+        Ok(())
+    }
+
+    /// Frees the fingerprints of a custom key that ends.
+    fn remove_owners(&mut self, token: Id, key: &Found) -> Result<()> {
+        let versions = self.versions(token, key.known.id)?;
+        for Found { known: Known { id, header, .. }, .. } in versions.iter().chain([key]) {
+            if let Some((fingerprint, _)) = keyspace::ownership(*id, header) {
+                self.writes.insert(keyspace::owner(token, &fingerprint), None);
+            }
+        }
+        Ok(())
+    }
+
+    fn take_away_index(&mut self, token: Id, old: &Found) {
+        let known = &old.known;
+        let index = keyspace::index(token, known.id, &known.header, &old.row).into_iter();
+        self.writes.extend(index.map(|(key, _)| (key, None)));
+    }
+
+    /// Returns the cell that a record keeps while its material lives, else a fresh one.
+    fn cell_for(&mut self, token: Id, old: Option<&Found>) -> Result<CellNumber> {
+        let now = self.store.now();
+        match old.map(|old| (old, old.row.cell)) {
+            Some((old, Some(cell))) if !old.known.is_dead(now) => return Ok(cell),
+            Some((old, _)) => self.give_up_cell(token, old, Ending::Expired),
+            None => {}
+        }
+        let cell = self.store.cells.erase.take()?;
+        self.claimed.push(cell);
+        Ok(cell)
+    }
+
+    /// Returns whether a cell has to be overwritten: a damaged one may have all but the bit that tells.
+    fn may_hold_secret(&self, cell: CellNumber, erasure: Erasure) -> bool {
+        erasure == Erasure::Live || self.store.cells.erase.read_cell(cell).is_err()
+    }
+
+    fn give_up_cell(&mut self, token: Id, old: &Found, why: Ending) {
+        let Some(cell) = old.row.cell else { return };
+        let erased = self.may_hold_secret(cell, old.known.erasure);
+        if erased {
+            self.erased.push((cell, Tombstone { why, at: self.store.now() }));
+        }
+        // A cell that a crash left overwritten tells what for; the change has no line yet.
+        if why == Ending::Expired && (erased || matches!(old.known.erasure, Erasure::Expired(_))) {
+            self.facts.push(audit::expired(token, &old.known));
+        }
+        self.freed.insert(cell);
+    }
+}
+
+/// Returns whether a record is a custom key without material.
+fn lacks_material(header: &Header) -> bool {
+    matches!(&header.role, Role::CustomKey(state) if !state.has_material())
+}
+
+impl OpenStore {
+    /// Encrypts a sealed part once more, under a cell's secret.
+    fn encrypt_in_cell(
+        &self,
+        cell: CellNumber,
+        binding: shred_layer::Binding,
+        sealed: &[u8],
+    ) -> Result<Vec<u8>> {
+        match self.cells.erase.read_cell(cell)? {
+            EraseCell::Secret(secret) => shred_layer::encrypt(&secret, binding, sealed),
+            EraseCell::Deleted(_) | EraseCell::Expired(_) => Err(Reason::Conflict.into()),
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! The commit decides and erasure follows, wherever a crash comes between them and whoever is faster.
+
+use super::*;
+use crate::agent::destroy::DestroyToken;
+use crate::agent::proposer::Proposer;
+use crate::agent::sweep::Sweep;
+use crate::agent::tests::entry;
+use crate::agent::token_entry::{By, EntryChange, PutToken};
+use crate::key::{Expiry, ExpiryAction};
+use crate::store::cells::{EraseCell, StoreIdentity};
+use std::sync::Mutex;
+
+const KEY: Id = Id::new([1; 16]);
+const NOW: u64 = 1_800_000_000;
+
+/// A store in memory; before the next batch is applied, something else happens.
+#[derive(Clone)]
+struct Overtaken {
+    memory: Memory,
+    before: Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>,
+}
+
+impl Store for Overtaken {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.memory.get(key)
+    }
+
+    fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<Pair>> {
+        self.memory.scan(prefix, from, limit)
+    }
+
+    fn apply(&self, batch: &Batch) -> Result<CommitNumber> {
+        let before = self.before.lock().unwrap().take();
+        before.into_iter().for_each(|before| before());
+        self.memory.apply(batch)
+    }
+
+    fn number(&self) -> Result<CommitNumber> {
+        self.memory.number()
+    }
+
+    fn changes(&self, since: CommitNumber) -> Result<Changes> {
+        self.memory.changes(since)
+    }
+
+    fn limits(&self) -> Limits {
+        self.memory.limits()
+    }
+
+    fn room(&self, need: Need) -> Result<()> {
+        self.memory.room(need)
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.memory.sync()
+    }
+
+    fn standing(&self) -> Standing {
+        self.memory.standing()
+    }
+
+    fn keep_snapshot(&self, identity: StoreIdentity) -> Result<u64> {
+        self.memory.keep_snapshot(identity)
+    }
+}
+
+/// An agent's part of a store, with the cell file of its own.
+struct Host {
+    directory: tempfile::TempDir,
+    memory: Memory,
+    clock: Arc<FixedClock>,
+}
+
+impl Host {
+    /// A store with a token, and a key in it that expires at 100 s from now.
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        Cells::make(directory.path()).unwrap();
+        let clock = Arc::new(FixedClock::at(NOW));
+        let host = Self { directory, memory: Memory::default(), clock };
+        let mut writer = host.writer();
+        let put = PutToken { by: None, ..host.put(Expect::Absent, false) };
+        writer.drive(&mut EntryChange::new(put)).unwrap();
+        writer.drive(&mut commit(rewrite(Expect::Absent, 100))).unwrap();
+        writer.sync_and_publish().unwrap();
+        host
+    }
+
+    fn put(&self, expect: Expect, wipe: bool) -> PutToken {
+        let entry = entry(true).encode().unwrap();
+        let by = Some(By::Officer);
+        PutToken { token: TOKEN, expect, entry, slot: None, by, wipe, change: [7; 16] }
+    }
+
+    /// Another host of the same store, which has the secrets that this one has now.
+    fn other(&self) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["slots", "audit/key"] {
+            let to = directory.path().join(name);
+            std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+            std::fs::copy(self.directory.path().join(name), to).unwrap();
+        }
+        let clock = Arc::new(FixedClock::at(NOW));
+        Self { directory, memory: self.memory.clone(), clock }
+    }
+
+    fn writer(&self) -> Writer {
+        self.writer_on(Box::new(self.memory.clone()))
+    }
+
+    /// A writer whose next batch comes after `before`.
+    fn overtaken_by(&self, before: impl FnOnce() + Send + 'static) -> Writer {
+        let overtaken = Overtaken { memory: self.memory.clone(), before: Arc::default() };
+        let writer = self.writer_on(Box::new(overtaken.clone()));
+        *overtaken.before.lock().unwrap() = Some(Box::new(before));
+        writer
+    }
+
+    fn writer_on(&self, store: Box<dyn Store>) -> Writer {
+        let store = OpenStore::open(self.directory.path(), store, Arc::clone(&self.clock) as _);
+        Writer::open(Arc::new(store.unwrap()), Arc::new(Waker::new().unwrap())).unwrap()
+    }
+
+    fn secret_stands(&self, secret: &[u8]) -> bool {
+        let bytes = std::fs::read(self.directory.path().join("slots")).unwrap();
+        bytes.windows(secret.len()).any(|window| window == secret)
+    }
+
+    /// Returns what is on the disk after a power loss that comes before the next sync.
+    fn pairs(&self) -> (CommitNumber, Vec<Pair>) {
+        (self.memory.number().unwrap(), self.memory.scan(b"", b"", usize::MAX).unwrap())
+    }
+
+    /// The same host on what a power loss has left of the store.
+    fn with(self, (number, pairs): (CommitNumber, Vec<Pair>)) -> Self {
+        let memory = Memory::default();
+        let writes = pairs.into_iter().map(|(key, value)| (key, Some(value))).collect();
+        memory.apply(&Batch { conditions: Vec::new(), writes }).unwrap();
+        while memory.number().unwrap() < number {
+            memory.apply(&Batch::default()).unwrap();
+        }
+        Self { memory, ..self }
+    }
+}
+
+/// The key, written anew with another expiry.
+fn rewrite(expect: Expect, expires_in: u64) -> Change {
+    let expiry = Some(Expiry { at: NOW + expires_in, action: ExpiryAction::Erase });
+    let role = Role::Object { holds_key: true };
+    let header = Header { private: true, role, expiry, tags: vec![Tag([2; 16])] };
+    let put = Some((header.encode().unwrap(), b"sealed".to_vec()));
+    Change { id: KEY, expect, event: vec![], put, alias: None }
+}
+
+fn commit(change: Change) -> Commit {
+    let expected = match change.expect {
+        Expect::Absent => 0,
+        Expect::Revision(revision) => revision,
+    };
+    let name = [u8::from(change.put.is_some()) + 2 * expected as u8; 16];
+    Commit { token: TOKEN, changes: vec![change], change: name, access: Access::User }
+}
+
+fn secret_of_key(writer: &Writer) -> Vec<u8> {
+    let cell = writer.store.find(TOKEN, KEY).unwrap().unwrap().row.cell.unwrap();
+    let EraseCell::Secret(secret) = writer.store.cells.erase.read_cell(cell).unwrap() else {
+        panic!("it is erased")
+    };
+    secret.to_vec()
+}
+
+fn read(writer: &Writer) -> Option<(Erasure, Vec<u8>)> {
+    let found = writer.store.find(TOKEN, KEY).unwrap()?;
+    let stored = writer.store.hand_out(TOKEN, found).unwrap();
+    Some((stored.slot, stored.sealed))
+}
+
+#[test]
+fn a_lost_race_has_erased_nothing() {
+    let first = Host::new();
+    let second = first.other();
+    let mut faster = first.writer();
+    let overtake = move || {
+        faster.drive(&mut commit(rewrite(Expect::Revision(1), 900))).unwrap();
+        faster.sync_and_publish().unwrap();
+    };
+    let mut writer = second.overtaken_by(overtake);
+    let secret = secret_of_key(&writer);
+    let lost = writer.drive(&mut commit(removal(1)));
+    assert_eq!(lost.unwrap_err().reason(), Reason::Conflict);
+    writer.sync_and_publish().unwrap();
+    assert!(second.secret_stands(&secret));
+    assert_eq!(read(&writer), Some((Erasure::Live, b"sealed".to_vec())));
+}
+
+#[test]
+fn a_sweep_that_loses_a_race_judges_again_and_erases_nothing() {
+    let first = Host::new();
+    let second = first.other();
+    let mut faster = first.writer();
+    let overtake = move || {
+        faster.drive(&mut commit(rewrite(Expect::Revision(1), 900))).unwrap();
+    };
+    let mut writer = second.overtaken_by(overtake);
+    // By the clock of the other it is not due yet.
+    second.clock.set(NOW + 100);
+    let secret = secret_of_key(&writer);
+    assert_eq!(writer.drive(&mut Sweep::new(0)).unwrap(), Swept::default());
+    writer.sync_and_publish().unwrap();
+    assert!(second.secret_stands(&secret));
+    assert_eq!(read(&writer), Some((Erasure::Live, b"sealed".to_vec())));
+}
+
+/// The steps that follow a commit, up to its answer.
+const STEPS: [fn(&mut Writer) -> Result<()>; 3] =
+    [|writer| writer.make_durable(), Writer::erase, Writer::publish];
+
+/// Has a change made by a writer that dies after so many of the steps.
+fn killed_after<P: Proposer>(host: &Host, steps: usize, mut change: P) {
+    let mut writer = host.writer();
+    writer.drive(&mut change).unwrap_or_else(|error| panic!("{error}"));
+    STEPS.iter().take(steps).for_each(|step| step(&mut writer).unwrap());
+}
+
+#[test]
+fn a_deletion_is_finished_wherever_a_crash_comes_after_its_commit() {
+    for steps in 0..=STEPS.len() {
+        let host = Host::new();
+        let secret = secret_of_key(&host.writer());
+        killed_after(&host, steps, commit(removal(1)));
+        assert_eq!(host.secret_stands(&secret), steps < 2, "after {steps} steps");
+        let mut writer = host.writer();
+        assert_eq!(writer.drive(&mut commit(removal(1))), Ok(vec![0]), "a retry is answered");
+        assert_eq!(read(&writer), None);
+        assert!(!host.secret_stands(&secret), "after {steps} steps");
+    }
+}
+
+#[test]
+fn an_expiry_is_finished_wherever_a_crash_comes_after_its_commit() {
+    for steps in 0..=STEPS.len() {
+        let host = Host::new();
+        let secret = secret_of_key(&host.writer());
+        host.clock.set(NOW + 100);
+        killed_after(&host, steps, Sweep::new(0));
+        let writer = host.writer();
+        assert_eq!(read(&writer), Some((Erasure::Expired(NOW + 100), Vec::new())));
+        assert!(!host.secret_stands(&secret), "after {steps} steps");
+    }
+}
+
+#[test]
+fn a_commit_that_a_power_loss_undoes_has_erased_nothing() {
+    let host = Host::new();
+    let secret = secret_of_key(&host.writer());
+    let durable = host.pairs();
+    killed_after(&host, 0, commit(removal(1)));
+    let host = host.with(durable);
+    let writer = host.writer();
+    assert!(host.secret_stands(&secret));
+    assert_eq!(read(&writer), Some((Erasure::Live, b"sealed".to_vec())));
+}
+
+/// Applies the first transactions that a proposer proposes, and dies.
+fn killed_in_the_midst<P: Proposer>(host: &Host, transactions: usize, mut change: P) {
+    let mut writer = host.writer();
+    let store = Arc::clone(&writer.store);
+    for _ in 0..transactions {
+        let Ok(Step::Apply(transaction)) = change.propose(&store) else { panic!("it is done") };
+        writer.apply(transaction).unwrap();
+        change.applied();
+    }
+}
+
+#[test]
+fn the_end_of_a_token_is_gone_on_with_after_a_crash() {
+    for transactions in 1..=2 {
+        let host = Host::new();
+        let secret = secret_of_key(&host.writer());
+        killed_in_the_midst(&host, transactions, DestroyToken::new(TOKEN, [9; 16]));
+        let mut writer = host.writer();
+        assert_eq!(writer.store.tokens().unwrap(), vec![]);
+        assert_eq!(writer.drive(&mut DestroyToken::new(TOKEN, [9; 16])), Ok(1), "it is answered");
+        assert!(!host.secret_stands(&secret));
+    }
+}
+
+#[test]
+fn a_tokens_new_beginning_is_gone_on_with_after_a_crash() {
+    for transactions in 1..=2 {
+        let host = Host::new();
+        let again = || PutToken { change: [8; 16], ..host.put(Expect::Revision(1), true) };
+        killed_in_the_midst(&host, transactions, EntryChange::new(again()));
+        let mut writer = host.writer();
+        assert_eq!(read(&writer), None);
+        let token = writer.store.token(TOKEN).unwrap().unwrap();
+        assert_eq!((token.revision, token.under_way), (2, None));
+        assert_eq!(writer.drive(&mut EntryChange::new(again())), Ok(2), "it is answered");
+    }
+}
+
+#[test]
+fn nothing_is_created_in_a_token_while_it_ends() {
+    let host = Host::new();
+    let mut writer = host.writer();
+    let store = Arc::clone(&writer.store);
+    let Ok(Step::Apply(mark)) = DestroyToken::new(TOKEN, [9; 16]).propose(&store) else {
+        panic!("it is done")
+    };
+    writer.apply(mark).unwrap();
+    let refused = writer.drive(&mut commit(rewrite(Expect::Revision(1), 900)));
+    assert_eq!(refused.unwrap_err().reason(), Reason::TokenAbsent);
+}
