@@ -285,11 +285,11 @@ impl OpenStore {
     /// A record as it is handed out: what is dead comes without its sealed part.
     pub fn hand_out(&self, token: Id, found: Found) -> Result<Stored> {
         let Found { row, known } = found;
-        let slot = match &known.header.role {
+        let erasure = match &known.header.role {
             Role::CustomKey(state) => self.newest_outcome(token, known.id, state, &row)?,
             Role::Material { .. } | Role::Object { .. } => self.outcome(&known),
         };
-        let sealed = match (slot, row.cell) {
+        let sealed = match (erasure, row.cell) {
             (Erasure::Live, Some(cell)) => {
                 let binding = shred_layer::Binding { token, id: known.id, revision: row.revision };
                 match self.cells.erase.read_cell(cell)? {
@@ -304,7 +304,7 @@ impl OpenStore {
             (_, None) if matches!(known.header.role, Role::Object { .. }) => Vec::new(),
             (_, None) => row.sealed,
         };
-        Ok(Stored { id: known.id, revision: row.revision, header: row.header, sealed, slot })
+        Ok(Stored { id: known.id, revision: row.revision, header: row.header, sealed, erasure })
     }
 
     /// Returns what became of a custom key's newest material.

@@ -348,7 +348,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Lowers the high-water mark of time in each of its places: the slots first, so that a crash in
+    /// Lowers the high-water mark of time in each of its places: the cell first, so that a crash in
     /// between leaves the later of the two. What has been erased stays erased.
     pub(super) fn accept_clock(&mut self) -> Result<()> {
         let store = Arc::clone(&self.store);

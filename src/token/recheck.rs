@@ -65,7 +65,7 @@ impl Token {
         let Some((stored, owner)) = records.into_iter().flatten().next() else {
             return Err(key.gone());
         };
-        if !matches!(stored.slot, Erasure::Expired(_)) || is_off(owner.as_deref())? {
+        if !matches!(stored.erasure, Erasure::Expired(_)) || is_off(owner.as_deref())? {
             return Err(key.gone());
         }
         let expiry = Header::decode(&stored.header)?.expiry.ok_or_else(|| key.gone())?;

@@ -101,7 +101,7 @@ impl Token {
         if let (Role::Material { key, version, .. }, true) =
             (&header.role, stored.sealed.is_empty())
         {
-            log::info!("{}: version {version} of key {key} of {self}", ended(stored.slot));
+            log::info!("{}: version {version} of key {key} of {self}", ended(stored.erasure));
         }
     }
 
@@ -260,7 +260,7 @@ fn custom_key(stored: &Stored, header: &Header, opened: &Secret) -> Result<Custo
     Ok(CustomKey {
         metadata: Metadata::decode(opened)?,
         state: state.clone(),
-        erasure: stored.slot,
+        erasure: stored.erasure,
     })
 }
 

@@ -350,11 +350,11 @@ pub struct Stored {
     /// Its public header's bytes.
     #[serde(deserialize_with = "bytes")]
     pub header: Vec<u8>,
-    /// Its sealed part, empty once its slot is erased.
+    /// Its sealed part, empty once its secret is erased.
     #[serde(deserialize_with = "bytes")]
     pub sealed: Vec<u8>,
     /// The state of its material's erase cell (the newest's, for a custom key).
-    pub slot: Erasure,
+    pub erasure: Erasure,
 }
 
 /// Whose PIN allows something.

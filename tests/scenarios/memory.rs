@@ -373,9 +373,9 @@ fn the_agent_keeps_neither_an_erased_cells_secret_nor_what_shows_a_pin() {
         let after = erase_secrets(world);
         let agent = world.agent().unwrap();
         let erased: Vec<_> = before.iter().filter(|(at, old)| after.get(at) != Some(old)).collect();
-        assert!(erased.len() >= KINDS.len(), "{} slots were erased", erased.len());
+        assert!(erased.len() >= KINDS.len(), "{} secrets were erased", erased.len());
         for (_, secret) in erased {
-            absent(agent, &Needle::new(secret), "an erased slot's secret");
+            absent(agent, &Needle::new(secret), "an erased secret");
         }
         let shown = Raw::connect(world).entry.user.unwrap().stretch(USER_PIN.as_bytes()).unwrap();
         absent(agent, &Needle::new(shown.authenticator.expose()), "what shows the PIN");

@@ -1,4 +1,4 @@
-//! Backups: one moment of a store, put into another directory or beside its own slots.
+//! Backups: one moment of a store, put into another directory or beside its own erase cells.
 
 use super::custody::{ITS, KEY, born, deletion, erase_at};
 use super::*;
@@ -57,7 +57,7 @@ fn is_live(world: &World) -> bool {
     let mut user = world.user();
     let Some((stored, owner)) = user.read(ITS) else { return false };
     assert_eq!(owner.unwrap().id, KEY);
-    stored.slot == Erasure::Live && stored.sealed == SEALED
+    stored.erasure == Erasure::Live && stored.sealed == SEALED
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn what_was_erased_before_a_backup_is_not_in_it() {
     assert_eq!(restored, Restored { others: 0, ..one_of_each(0) });
     second.clock.set(START);
     second.start();
-    assert_eq!(second.user().read(KEY).unwrap().0.slot, Erasure::Expired(START + 100));
+    assert_eq!(second.user().read(KEY).unwrap().0.erasure, Erasure::Expired(START + 100));
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn what_expired_since_the_backup_is_not_restored() {
     second.clock.set(START);
     second.start();
     assert!(!is_live(&second), "an earlier clock revives nothing");
-    assert_eq!(second.user().read(KEY).unwrap().0.slot, Erasure::Expired(START + 100));
+    assert_eq!(second.user().read(KEY).unwrap().0.erasure, Erasure::Expired(START + 100));
 }
 
 #[test]
@@ -158,11 +158,11 @@ fn a_living_store_says_what_it_has_erased_since() {
 }
 
 #[test]
-fn a_store_whose_records_are_gone_gets_them_back_without_what_its_slots_have_erased() {
+fn a_store_whose_records_are_gone_gets_them_back_without_what_its_cells_have_erased() {
     let (mut world, content) = backed_up();
     assert_eq!(reason(world.connect().login(false, b"wrong!")), Reason::PinIncorrect);
     world.user().commit(deletion(1, 1)).unwrap();
-    // The slot of what was deleted serves another key now.
+    // The cell of what was deleted serves another key now.
     world.restart();
     let other = Id::new([0x22; 16]);
     let role = Role::Object { holds_key: true };
@@ -187,14 +187,14 @@ fn a_store_whose_records_are_gone_gets_them_back_without_what_its_slots_have_era
 }
 
 #[test]
-fn a_store_whose_records_are_gone_gets_back_what_its_slots_still_have() {
+fn a_store_whose_records_are_gone_gets_back_what_its_cells_still_have() {
     let (mut world, content) = backed_up();
     world.stop().unwrap();
     std::fs::remove_dir_all(world.path().join("db")).unwrap();
     assert_eq!(restored_in(&world, &content, None).unwrap(), one_of_each(0));
     world.start();
     assert!(is_live(&world));
-    assert!(!on_disk(&world.path(), SEALED), "covered by its slot again");
+    assert!(!on_disk(&world.path(), SEALED), "covered by its cell again");
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn a_token_that_was_destroyed_since_stays_so() {
 }
 
 #[test]
-fn another_stores_slots_and_a_store_in_use_are_left_alone() {
+fn another_stores_cells_and_a_store_in_use_are_left_alone() {
     let (_first, content) = backed_up();
     let mut other = World::new();
     other.stop().unwrap();
@@ -227,7 +227,7 @@ fn another_stores_slots_and_a_store_in_use_are_left_alone() {
 }
 
 #[test]
-fn slots_of_a_store_that_is_served_from_its_snapshot_are_left_alone() {
+fn cells_of_a_store_that_is_served_from_its_snapshot_are_left_alone() {
     let (_first, content) = backed_up();
     let (mut other, _) = backed_up();
     other.stop().unwrap();
@@ -316,7 +316,7 @@ fn a_restoration_that_was_cut_short_is_no_store_and_can_be_done_again() {
 }
 
 #[test]
-fn a_damaged_slot_leaves_its_own_material_out_and_says_so() {
+fn a_damaged_cell_leaves_its_own_material_out_and_says_so() {
     let (mut world, _) = backed_up();
     world.stop().unwrap();
     let path = world.path().join("slots");

@@ -71,7 +71,7 @@ fn material_is_covered_on_disk_and_handed_out_with_its_key() {
     assert!(!on_disk(&world.path(), SEALED) && on_disk(&world.path(), uncovered));
     let (stored, owner) = world.user().read(ITS).unwrap();
     assert_eq!(
-        (stored.sealed.as_slice(), stored.slot, stored.revision),
+        (stored.sealed.as_slice(), stored.erasure, stored.revision),
         (SEALED, Erasure::Live, 1)
     );
     assert_eq!(owner.unwrap().id, KEY);
@@ -90,8 +90,8 @@ fn expired_material_is_gone_in_its_second_and_erased_by_the_sweep() {
     world.clock.set(START + 100);
     assert_eq!(user.find(&[&MATERIAL]), vec![]);
     let (stored, owner) = user.read(ITS).unwrap();
-    assert_eq!((stored.sealed.len(), stored.slot), (0, Erasure::Expired(START + 100)));
-    assert_eq!(owner.unwrap().slot, Erasure::Expired(START + 100));
+    assert_eq!((stored.sealed.len(), stored.erasure), (0, Erasure::Expired(START + 100)));
+    assert_eq!(owner.unwrap().erasure, Erasure::Expired(START + 100));
     user.sweep();
     assert_ne!(std::fs::read(world.path().join("slots")).unwrap(), slots);
     assert_eq!(user.sweep(), (0, 0));
@@ -99,8 +99,8 @@ fn expired_material_is_gone_in_its_second_and_erased_by_the_sweep() {
     world.clock.set(START);
     world.restart();
     let mut user = world.user();
-    let slot = user.read(ITS).unwrap().0.slot;
-    assert_eq!(slot, Erasure::Expired(START + 100), "time runs forward only");
+    let erasure = user.read(ITS).unwrap().0.erasure;
+    assert_eq!(erasure, Erasure::Expired(START + 100), "time runs forward only");
     assert_eq!(user.find(&[]), vec![KEY]);
 }
 
@@ -112,7 +112,7 @@ fn what_fell_due_without_an_agent_is_erased_before_the_first_answer() {
     world.clock.set(START + 500);
     world.start();
     assert_eq!(world.user().sweep(), (0, 0));
-    assert_eq!(world.user().read(KEY).unwrap().0.slot, Erasure::Expired(START + 500));
+    assert_eq!(world.user().read(KEY).unwrap().0.erasure, Erasure::Expired(START + 500));
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn a_tombstone_is_imported_into_again() {
     assert_eq!(user.read(ITS).unwrap().0.sealed, SEALED);
     world.clock.set(START + 900);
     user.sweep();
-    assert_eq!(user.read(ITS).unwrap().0.slot, Erasure::Expired(START + 900));
+    assert_eq!(user.read(ITS).unwrap().0.erasure, Erasure::Expired(START + 900));
 }
 
 #[test]
@@ -273,8 +273,8 @@ fn material_under_a_damaged_cell_counts_as_deleted_and_nothing_else_does() {
     world.start();
     let mut user = world.user();
     let (stored, owner) = user.read(ITS).unwrap();
-    assert_eq!((stored.slot, &stored.sealed[..]), (Erasure::Deleted(START), &[][..]));
-    assert_eq!(owner.unwrap().slot, Erasure::Deleted(START));
+    assert_eq!((stored.erasure, &stored.sealed[..]), (Erasure::Deleted(START), &[][..]));
+    assert_eq!(owner.unwrap().erasure, Erasure::Deleted(START));
     user.commit(vec![object(Id::new([7; 16]), Expect::Absent, &[], b"")]).unwrap();
 }
 
@@ -297,8 +297,8 @@ fn a_damaged_cell_keeps_nothing_else_from_its_end_and_is_overwritten_at_its_own(
     world.clock.set(START + 101);
     // The agent may have swept by itself already.
     user.sweep();
-    assert_eq!(user.read(KEY).unwrap().0.slot, Erasure::Expired(START + 101));
-    assert_eq!(user.read(other).unwrap().0.slot, Erasure::Expired(START + 101));
+    assert_eq!(user.read(KEY).unwrap().0.erasure, Erasure::Expired(START + 101));
+    assert_eq!(user.read(other).unwrap().0.erasure, Erasure::Expired(START + 101));
     let content = crate::store::Cells::open(&world.path()).unwrap().erase.read_cell(512 + 63);
     assert!(matches!(content, Ok(crate::store::cells::EraseCell::Expired(_))));
 }
@@ -315,7 +315,7 @@ fn the_same_material_comes_back_over_a_damaged_cell() {
     let changes = [import(1, again, Expect::Absent, None), vec![removal(ITS, 1)]].concat();
     user.commit(changes).unwrap();
     assert_eq!(user.read(again).unwrap().0.sealed, SEALED);
-    assert_eq!(user.read(KEY).unwrap().0.slot, Erasure::Live);
+    assert_eq!(user.read(KEY).unwrap().0.erasure, Erasure::Live);
     assert_eq!(user.find(&[]), vec![KEY, again]);
 }
 
@@ -334,7 +334,7 @@ fn a_deletion_that_was_interrupted_takes_effect_and_can_be_finished() {
     world.start();
     let mut user = world.user();
     assert_eq!(user.find(&[]), vec![KEY]);
-    assert_eq!(user.read(KEY).unwrap().0.slot, Erasure::Deleted(START));
+    assert_eq!(user.read(KEY).unwrap().0.erasure, Erasure::Deleted(START));
     assert_eq!(user.commit(deletion(1, 1)), Ok(vec![2, 0]));
 }
 
@@ -352,7 +352,7 @@ fn a_removal_that_was_interrupted_takes_effect_and_can_be_finished_for_an_hour()
         let mut user = world.user();
         assert_eq!(user.find(&[]), vec![]);
         let stored = user.read(id).unwrap().0;
-        assert_eq!((stored.slot, &stored.sealed[..]), (Erasure::Deleted(START), &[][..]));
+        assert_eq!((stored.erasure, &stored.sealed[..]), (Erasure::Deleted(START), &[][..]));
         if retried {
             assert_eq!(user.commit(vec![removal(id, 1)]), Ok(vec![0]));
         }

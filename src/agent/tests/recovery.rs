@@ -57,7 +57,7 @@ fn recovery_goes_on_from_what_is_there_and_revives_nothing() {
     world.start();
     assert_eq!(incarnation(&world), 2);
     let mut user = world.user();
-    assert!(matches!(user.read(KEY).unwrap().0.slot, Erasure::Deleted(_)));
+    assert!(matches!(user.read(KEY).unwrap().0.erasure, Erasure::Deleted(_)));
     assert_eq!(user.find(&[]), vec![KEY]);
     let Response::Tokens(tokens) = user.ask(Request::Tokens) else { panic!() };
     assert_eq!(tokens[0].wrong, (0, 1), "counts are not rolled back");
@@ -80,7 +80,7 @@ fn a_cell_that_has_served_another_since_is_no_longer_the_old_records() {
     );
     world.start();
     let mut user = world.user();
-    assert!(matches!(user.read(KEY).unwrap().0.slot, Erasure::Deleted(_)));
+    assert!(matches!(user.read(KEY).unwrap().0.erasure, Erasure::Deleted(_)));
     assert_eq!(user.find(&[]), vec![KEY]);
 }
 
@@ -293,21 +293,21 @@ fn a_snapshot_revives_nothing_that_was_erased_after_it() {
     let snapshot = std::fs::read(world.path().join("snapshot")).unwrap();
     world.start();
     world.user().commit(deletion(1, 1)).unwrap();
-    // Its slot has another secret from here on.
+    // Its cell has another secret from here on.
     world.restart();
     world.stop().unwrap();
     std::fs::write(world.path().join("snapshot"), snapshot).unwrap();
     ruin(&world);
     world.start();
     let mut user = world.user();
-    assert!(matches!(user.read(ITS).unwrap().0.slot, Erasure::Deleted(_)));
+    assert!(matches!(user.read(ITS).unwrap().0.erasure, Erasure::Deleted(_)));
     assert!(user.read(ITS).unwrap().0.sealed.is_empty());
     drop(user);
     world.stop().unwrap();
     let recovered = recover_in(&world).unwrap();
     assert_eq!((recovered.erased, recovered.from_snapshot), (1, true));
     world.start();
-    assert!(matches!(world.user().read(KEY).unwrap().0.slot, Erasure::Deleted(_)));
+    assert!(matches!(world.user().read(KEY).unwrap().0.erasure, Erasure::Deleted(_)));
     assert_eq!(world.user().find(&[]), vec![KEY]);
 }
 
@@ -319,10 +319,10 @@ fn material_expires_in_a_store_that_can_only_be_read() {
     ruin(&world);
     world.start();
     let before = std::fs::read(world.path().join("slots")).unwrap();
-    assert_eq!(world.user().read(ITS).unwrap().0.slot, Erasure::Live);
+    assert_eq!(world.user().read(ITS).unwrap().0.erasure, Erasure::Live);
     world.clock.set(START + 100);
     world.connect().sweep();
-    assert_eq!(world.user().read(ITS).unwrap().0.slot, Erasure::Expired(START + 100));
+    assert_eq!(world.user().read(ITS).unwrap().0.erasure, Erasure::Expired(START + 100));
     assert_ne!(
         std::fs::read(world.path().join("slots")).unwrap(),
         before,

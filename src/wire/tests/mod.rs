@@ -78,8 +78,13 @@ fn requests() -> Vec<Request> {
 }
 
 fn responses() -> Vec<Response> {
-    let stored =
-        |slot| Stored { id: RECORD, revision: 4, header: vec![1, 2], sealed: vec![3, 4, 5], slot };
+    let stored = |erasure| Stored {
+        id: RECORD,
+        revision: 4,
+        header: vec![1, 2],
+        sealed: vec![3, 4, 5],
+        erasure,
+    };
     let entry = || TokenEntry {
         id: TOKEN,
         slot: 1,

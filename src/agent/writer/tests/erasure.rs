@@ -172,7 +172,7 @@ fn secret_of_key(writer: &Writer) -> Vec<u8> {
 fn read(writer: &Writer) -> Option<(Erasure, Vec<u8>)> {
     let found = writer.store.find(TOKEN, KEY).unwrap()?;
     let stored = writer.store.hand_out(TOKEN, found).unwrap();
-    Some((stored.slot, stored.sealed))
+    Some((stored.erasure, stored.sealed))
 }
 
 #[test]
