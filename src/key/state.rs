@@ -163,7 +163,7 @@ impl State {
         }
     }
 
-    /// Returns whether a key may come into being in this state at `now`.
+    /// Fails unless a key may come into being in this state at `now`.
     pub fn may_begin(&self, now: Seconds) -> Result<()> {
         let born = match (self.origin, self.fingerprint) {
             (Origin::Generated, Some(fingerprint)) => Self::generated(fingerprint),

@@ -62,7 +62,7 @@ pub(crate) struct Row {
     /// Set where a part of what it wraps opens by another mechanism: the key that the rest is wrapped
     /// under, which may then be used in any way.
     pub in_parts: bool,
-    /// Returns whether decrypting and unwrapping with these parameters tell the right key from a wrong
+    /// Tells of parameters whether decrypting and unwrapping with them tell the right key from a wrong
     /// one, surely enough that the versions of a rotated key can be tried in turn.
     pub tells_versions: fn(&Params) -> bool,
     /// Derives a secret key.

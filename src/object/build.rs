@@ -96,9 +96,9 @@ pub fn build(
     Ok(made)
 }
 
-/// Returns where a template names no usage, the key does everything its type can; session keys may leave,
-/// token keys stay (design section 3 and what SunPKCS11 needs). A template that asks for a protection gets
-/// those without which that one would be worth nothing.
+/// Fills in what a key's template leaves open. A key without a named usage does everything that its type
+/// can; session keys may leave and token keys stay, as SunPKCS11 needs it. A template that asks for a
+/// protection gets those without which that one would be worth nothing.
 fn key_defaults(made: &mut Attributes, kind: &Kind) -> Result<()> {
     if made.number(CKA_KEY_TYPE).is_some_and(|given| given != kind.key_type) {
         return Err(Reason::TemplateInconsistent.detail("CKA_KEY_TYPE does not fit"));
@@ -200,8 +200,8 @@ pub fn rise_together(from: &Attributes, made: &mut Attributes, template: &Templa
     }
 }
 
-/// Returns whether an attribute of the copy of a key may be another than the key's. Where the key cannot be
-/// modified, only its place and its names: else a copy would be the way to change the rest.
+/// Fails unless an attribute of a key's copy may be another than the key's. Where the key cannot be
+/// modified, only its place and its names may: else a copy would be the way to change the rest.
 fn may_differ(from: &Attributes, attribute: &Attribute) -> Result<()> {
     let fixed = from.contains(CKA_KEY_TYPE) && !from.flag(CKA_MODIFIABLE);
     let placed = matches!(attribute.kind, CKA_TOKEN | CKA_PRIVATE | CKA_LABEL | CKA_ID);

@@ -13,7 +13,7 @@ pub(crate) trait Rules {
     /// Moves at every login and logout: an operation that needs a login ends when it has moved.
     fn login(&self) -> u64;
 
-    /// Returns whether an operation may go on with its key, and why not.
+    /// Fails unless an operation may go on with its key.
     fn recheck(&self, key: &mut InUse) -> Result<()>;
 }
 

@@ -156,8 +156,7 @@ fn inherit_history(derived: &mut Attributes, base: &Attributes) {
     }
 }
 
-/// Returns what the base key is protected by, the derived one is too: silently where the template says
-/// nothing, by refusing where it says otherwise.
+/// Gives the derived key the protections of its base key. Fails where the template says otherwise.
 fn protect(derived: &mut Attributes, template: &Template, base: &Attributes) -> Result<()> {
     for (kind, protected) in [
         (CKA_SENSITIVE, true),

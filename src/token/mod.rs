@@ -324,7 +324,7 @@ impl Token {
         }
     }
 
-    /// Returns whether the caller may make or change an object of this kind (PKCS#11 3.1, 5.6 and table 6).
+    /// Fails unless the caller may make or change an object of this kind (PKCS#11 3.1, 5.6 and table 6).
     /// Nothing on the token changes without a login, public objects neither.
     fn may_change(&self, caller: &Caller, token: bool, private: bool) -> Result<()> {
         if token && !caller.read_write {

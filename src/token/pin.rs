@@ -244,7 +244,7 @@ fn wrapped_by(entry: &Entry, officer: bool) -> Result<&Pin> {
     }
 }
 
-/// Returns whether a PIN may be as long as this one, and is UTF-8.
+/// Fails unless a PIN is as long as one may be, and UTF-8.
 pub(super) fn check_length(pin: &[u8]) -> Result<()> {
     if !PIN_LENGTH.contains(&pin.len()) {
         return Err(Reason::PinLength.into());

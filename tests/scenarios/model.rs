@@ -100,7 +100,7 @@ fn event() -> impl Strategy<Value = Happening> {
     ]
 }
 
-/// A custom key, as section 1 of the rules has it.
+/// A custom key, as the rules of its life have it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Key {
     generated: bool,

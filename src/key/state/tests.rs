@@ -1,4 +1,4 @@
-//! The rules of section 1 of the design, held against random lives of random keys.
+//! The rules of a custom key's life, held against random lives of random keys.
 
 use super::*;
 use proptest::prelude::*;
