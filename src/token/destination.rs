@@ -8,10 +8,10 @@ use super::{Caller, Handle, Token};
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use crate::id::Id;
-use crate::key::{Expiry, Fingerprint, Metadata, Origin, State, Status};
+use crate::key::{Expiry, ExpiryAction, Fingerprint, Metadata, Origin, State, Status};
 use crate::object::kinds::Kind;
 use crate::object::vendor::APPLICATION;
-use crate::object::{Template, VendorRequest};
+use crate::object::{Template, VendorRequest, attributes};
 use crate::wire::{Request, Response};
 use pkcs11_sys::*;
 
@@ -141,6 +141,38 @@ impl Token {
         }
     }
 
+    /// Returns the expiry of an import into a custom key, which lies ahead: the attribute's, else the key's
+    /// own, else the end of `CKA_END_DATE`; else never. What happens then: what the attribute says, else the
+    /// key's own, else erasing.
+    pub(super) fn import_expiry(
+        &self,
+        template: &Template,
+        request: &VendorRequest,
+        metadata: &Metadata,
+    ) -> Result<Option<Expiry>> {
+        let own = metadata.own_expiry.map(|own| own.of_import(self.now()));
+        let at = match (request.expires_at, own) {
+            (Some(0), _) => None,
+            (Some(at), _) => Some(at),
+            (None, Some(own)) => Some(own.at),
+            (None, None) => end_of_date(template)?,
+        };
+        let action = request.action.or(own.map(|own| own.action)).unwrap_or(ExpiryAction::Erase);
+        let expiry = at.map(|at| Expiry { at, action });
+        match self.check_ahead(expiry) {
+            Err(error)
+                if error.reason() == Reason::ExpiryPast
+                    && request.expires_at.is_none()
+                    && own.is_some() =>
+            {
+                Err(error.reason().detail(
+                    "it is the custom key's own; CKA_KEYSTEAD_EXPIRES_AT gives the import another",
+                ))
+            }
+            checked => checked.map(|()| expiry),
+        }
+    }
+
     /// Returns the expiry of an ordinary key, which lies ahead.
     pub(super) fn ordinary_expiry(&self, request: &VendorRequest) -> Result<Option<Expiry>> {
         let expiry = request.expiry();
@@ -183,7 +215,7 @@ impl Token {
     }
 
     /// Returns the one custom key of these that fits; more than one is `SeveralTargets`.
-    pub(super) fn one_target(
+    fn one_target(
         &self,
         ids: impl IntoIterator<Item = Id>,
         fits: impl Fn(&Target) -> bool,
@@ -197,6 +229,17 @@ impl Token {
             }
         }
         Ok(fitting)
+    }
+
+    /// Returns an enabled external key that has lost just this material.
+    pub(super) fn revivable(
+        &self,
+        kind: &Kind,
+        fingerprint: Fingerprint,
+    ) -> Result<Option<Target>> {
+        let request = Request::Associated { token: self.id, fingerprint: fingerprint.0 };
+        let associated = self.stored_records(&request)?.into_iter().map(|stored| stored.id);
+        self.one_target(associated, |it| it.may_revive() && it.is_of(kind))
     }
 
     fn target(&self, id: Id) -> Result<Option<Target>> {
@@ -219,7 +262,7 @@ impl Target {
     }
 
     /// Returns whether it is for material of that kind.
-    pub(super) fn is_of(&self, kind: &Kind) -> bool {
+    fn is_of(&self, kind: &Kind) -> bool {
         self.metadata.class == kind.class && self.metadata.key_type == kind.key_type
     }
 
@@ -233,9 +276,20 @@ impl Target {
     }
 
     /// Returns whether its own material, coming without a name, is its again.
-    pub(super) fn may_revive(&self) -> bool {
+    fn may_revive(&self) -> bool {
         self.state.origin == Origin::External
             && self.state.enabled
             && self.state.status() == Status::PendingImport
     }
+}
+
+/// Returns 00:00 UTC of the day after `CKA_END_DATE`.
+fn end_of_date(template: &Template) -> Result<Option<Seconds>> {
+    let Some(day) = template.bytes(CKA_END_DATE).and_then(attributes::date) else {
+        return Ok(None);
+    };
+    let end = day.tomorrow().and_then(|next| next.to_zoned_datetime(jiff::tz::TimeZone::UTC));
+    let second = end.map_err(|_| Reason::AttributeValue)?.timestamp().as_second();
+    // A day before 1970 ended long ago.
+    Ok(Some(u64::try_from(second).unwrap_or(0)))
 }

@@ -4,22 +4,20 @@
 
 use super::custody::NAMES;
 use super::destination::{Destination, Import, Target};
-use super::loaded::{Loaded, ObjectBody};
-use super::records::{UnsealedRecord, unexpected};
+use super::loaded::ObjectBody;
+use super::records::UnsealedRecord;
 use super::terms::material_terms;
 use super::{Caller, Handle, Token};
-use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use crate::id::Id;
-use crate::key::{Event, Expiry, ExpiryAction, Fingerprint, Header, Metadata, State};
+use crate::key::{Event, Expiry, Fingerprint, Header, Metadata, State};
 use crate::object::build::{provenance, rise_together, stronger};
 use crate::object::kinds::{Kind, bits};
 use crate::object::properties::give;
 use crate::object::{Attribute, Attributes, Template, VendorRequest, attributes, marks};
 use crate::secret::Secret;
-use crate::wire::{Change, Expect, Request, Response, Stored};
+use crate::wire::{Change, Expect};
 use pkcs11_sys::*;
-use std::sync::Arc;
 
 /// Material that is imported into a custom key.
 struct ImportedMaterial<'a> {
@@ -67,44 +65,12 @@ impl Token {
         self.handle_of(id)
     }
 
-    /// Returns the expiry of an import into a custom key, which lies ahead: the attribute's, else the key's
-    /// own, else the end of `CKA_END_DATE`; else never. What happens then: what the attribute says, else the
-    /// key's own, else erasing.
-    pub(super) fn import_expiry(
-        &self,
-        template: &Template,
-        request: &VendorRequest,
-        metadata: &Metadata,
-    ) -> Result<Option<Expiry>> {
-        let own = metadata.own_expiry.map(|own| own.of_import(self.now()));
-        let at = match (request.expires_at, own) {
-            (Some(0), _) => None,
-            (Some(at), _) => Some(at),
-            (None, Some(own)) => Some(own.at),
-            (None, None) => end_of_date(template)?,
-        };
-        let action = request.action.or(own.map(|own| own.action)).unwrap_or(ExpiryAction::Erase);
-        let expiry = at.map(|at| Expiry { at, action });
-        match self.check_ahead(expiry) {
-            Err(error)
-                if error.reason() == Reason::ExpiryPast
-                    && request.expires_at.is_none()
-                    && own.is_some() =>
-            {
-                Err(error.reason().detail(
-                    "it is the custom key's own; CKA_KEYSTEAD_EXPIRES_AT gives the import another",
-                ))
-            }
-            checked => checked.map(|()| expiry),
-        }
-    }
-
     /// Imports once; returns the material's identity.
     fn import(&self, import: &ImportedMaterial<'_>, named: Option<Target>) -> Result<Id> {
         let now = self.now();
         let target = match named {
             Some(target) => target,
-            None => match self.revivable(import)? {
+            None => match self.revivable(import.kind, import.fingerprint)? {
                 Some(target) => target,
                 None => return self.import_new(import),
             },
@@ -226,31 +192,6 @@ impl Token {
         self.commit(vec![change, material])?;
         Ok(present.id)
     }
-
-    /// Returns an enabled external key that has lost just this material.
-    fn revivable(&self, import: &ImportedMaterial<'_>) -> Result<Option<Target>> {
-        let request = Request::Associated { token: self.id, fingerprint: import.fingerprint.0 };
-        let associated = self.stored_records(&request)?.into_iter().map(|stored| stored.id);
-        self.one_target(associated, |it| it.may_revive() && it.is_of(import.kind))
-    }
-
-    /// Returns the records of a custom key's material, erased or not, newest first.
-    fn versions(&self, key: Id) -> Result<Vec<Stored>> {
-        self.stored_records(&Request::Versions { token: self.id, key })
-    }
-
-    /// Returns a custom key's material that is still there, newest first.
-    pub(super) fn materials(&self, key: Id) -> Result<Vec<Arc<Loaded>>> {
-        let ids: Vec<Id> = self.versions(key)?.into_iter().map(|stored| stored.id).collect();
-        Ok(self.load_all(&ids)?.into_iter().flatten().collect())
-    }
-
-    fn stored_records(&self, request: &Request) -> Result<Vec<Stored>> {
-        match self.link.ask(request)? {
-            Response::Several(stored) => Ok(stored),
-            _ => Err(unexpected()),
-        }
-    }
 }
 
 /// Returns the material as its custom key takes it in: hidden where that is, and bound to what its material
@@ -262,17 +203,6 @@ fn bound(import: &ImportedMaterial<'_>, target: &Target) -> Result<ObjectBody> {
     }
     marks::bind(&mut attributes, &target.metadata.bindings, import.template)?;
     Ok(ObjectBody { attributes, material: import.body.material.duplicate() })
-}
-
-/// Returns 00:00 UTC of the day after `CKA_END_DATE`.
-fn end_of_date(template: &Template) -> Result<Option<Seconds>> {
-    let Some(day) = template.bytes(CKA_END_DATE).and_then(attributes::date) else {
-        return Ok(None);
-    };
-    let end = day.tomorrow().and_then(|next| next.to_zoned_datetime(jiff::tz::TimeZone::UTC));
-    let second = end.map_err(|_| Reason::AttributeValue)?.timestamp().as_second();
-    // A day before 1970 ended long ago.
-    Ok(Some(u64::try_from(second).unwrap_or(0)))
 }
 
 /// Keeps the date that an import gives. Where there is an expiry, that is shown in its place.

@@ -199,6 +199,25 @@ impl Token {
         }
     }
 
+    /// Returns the records of a custom key's material, erased or not, newest first.
+    pub(super) fn versions(&self, key: Id) -> Result<Vec<Stored>> {
+        self.stored_records(&Request::Versions { token: self.id, key })
+    }
+
+    /// Returns a custom key's material that is still there, newest first.
+    pub(super) fn materials(&self, key: Id) -> Result<Vec<Arc<Loaded>>> {
+        let ids: Vec<Id> = self.versions(key)?.into_iter().map(|stored| stored.id).collect();
+        Ok(self.load_all(&ids)?.into_iter().flatten().collect())
+    }
+
+    /// Returns the records that a request asks for.
+    pub(super) fn stored_records(&self, request: &Request) -> Result<Vec<Stored>> {
+        match self.link.ask(request)? {
+            Response::Several(stored) => Ok(stored),
+            _ => Err(unexpected()),
+        }
+    }
+
     /// Returns the tags of a search, under the key for private or public objects.
     pub(super) fn search_tags(
         &self,
