@@ -76,8 +76,10 @@ impl Token {
             }
             false => {
                 let (attributes, material) = take_material(attributes, kind)?;
-                let custom = self.is_custom(&attributes, &request);
-                let import = self.plan_import(caller, kind, template, &request, custom)?;
+                let import = match self.is_custom(&attributes, &request) {
+                    true => self.plan_custom_import(caller, kind, template, &request),
+                    false => self.plan_ordinary_import(kind, template, &request),
+                }?;
                 self.audited_import(import, |import| {
                     self.accept_material(caller, import, attributes, material).map_err(no_such_key)
                 })

@@ -49,8 +49,7 @@ impl Token {
             rotation_from: now,
             ..Metadata::new(id, kind.class, kind.key_type, now)
         };
-        let names = NAMES.into_iter().filter_map(|kind| Some((kind, attributes.bytes(kind)?)));
-        give(&mut metadata, id, names.chain(request.properties()))?;
+        give(&mut metadata, id, names(&attributes).chain(request.properties()))?;
         if request.rotation_days != 0 && !rotates_on_schedule(&metadata, Origin::Generated) {
             return Err(Reason::TemplateInconsistent.detail("only AES keys rotate on schedule"));
         }
@@ -184,8 +183,11 @@ impl Token {
     }
 }
 
-/// The attributes that name a custom key.
-pub(super) const NAMES: [u64; 2] = [CKA_LABEL, CKA_ID];
+/// Returns the attributes of material that name its custom key.
+pub(super) fn names(attributes: &Attributes) -> impl Iterator<Item = (u64, &[u8])> {
+    let names = [CKA_LABEL, CKA_ID].into_iter();
+    names.filter_map(|kind| Some((kind, attributes.bytes(kind)?)))
+}
 
 /// Returns the label of a template, if it says anything.
 pub(super) fn label(template: &Template) -> Option<Vec<u8>> {

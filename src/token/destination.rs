@@ -10,8 +10,9 @@ use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::{Expiry, ExpiryAction, Fingerprint, Metadata, Origin, State, Status};
 use crate::object::kinds::Kind;
+use crate::object::properties::give;
 use crate::object::vendor::APPLICATION;
-use crate::object::{Template, VendorRequest, attributes};
+use crate::object::{Attributes, Template, VendorRequest, attributes};
 use crate::wire::{Request, Response};
 use pkcs11_sys::*;
 
@@ -27,9 +28,17 @@ pub(super) struct Import<'a> {
 pub(super) enum Destination {
     /// To an ordinary object, of the session or on the token.
     Ordinary(Ordinary),
-    /// To the custom key that the template names. If it names none: to one that has lost just this
-    /// material, or else to a new one.
-    CustomKey(Option<Box<Target>>),
+    /// To a custom key.
+    CustomKey(CustomKeyImport),
+}
+
+/// The decision about a custom key's material.
+pub(super) enum CustomKeyImport {
+    /// It is for the custom key that the template names.
+    Named(Box<Target>),
+    /// The template names none: it is for one that has lost just this material, or else for a new one with
+    /// this expiry, which lies ahead.
+    Unnamed { expiry: Option<Expiry> },
 }
 
 /// The decision about an ordinary object.
@@ -40,8 +49,14 @@ pub(super) struct Ordinary {
     pub(super) compared: Option<(Id, Fingerprint)>,
 }
 
-/// The custom key that material is for.
+/// The custom key that material is for, and the expiry that an import gives it, which lies ahead.
 pub(super) struct Target {
+    pub(super) key: TargetKey,
+    pub(super) expiry: Option<Expiry>,
+}
+
+/// A custom key that material may be for.
+pub(super) struct TargetKey {
     pub(super) id: Id,
     /// Its record's counter; none of a key that the import makes.
     pub(super) revision: Option<u64>,
@@ -55,32 +70,26 @@ impl Import<'_> {
     pub(super) fn key(&self) -> Option<Id> {
         match &self.destination {
             Destination::Ordinary(ordinary) => ordinary.compared.map(|(key, _)| key),
-            Destination::CustomKey(target) => target.as_ref().map(|target| target.id),
+            Destination::CustomKey(CustomKeyImport::Named(target)) => Some(target.key.id),
+            Destination::CustomKey(CustomKeyImport::Unnamed { .. }) => None,
         }
     }
 }
 
 impl Token {
-    /// Decides where material goes that is a custom key's or not. A refused import into a custom key is in the
-    /// audit log.
-    pub(super) fn plan_import<'a>(
+    /// Decides where material goes that is no custom key's.
+    pub(super) fn plan_ordinary_import<'a>(
         &self,
-        caller: &Caller,
         kind: &'static Kind,
         template: &'a Template,
         request: &'a VendorRequest,
-        custom: bool,
     ) -> Result<Import<'a>> {
-        if custom {
-            return self.plan_custom_import(caller, kind, template, request);
-        }
         let expiry = self.ordinary_expiry(request)?;
         let ordinary = Ordinary { expiry, compared: self.association(kind, request)? };
-        let destination = Destination::Ordinary(ordinary);
-        Ok(Import { kind, template, request, destination })
+        Ok(Import { kind, template, request, destination: Destination::Ordinary(ordinary) })
     }
 
-    /// Decides the same where it is known that the material is a custom key's.
+    /// Decides where material goes that is a custom key's. A refused import into one is in the audit log.
     pub(super) fn plan_custom_import<'a>(
         &self,
         caller: &Caller,
@@ -88,12 +97,36 @@ impl Token {
         template: &'a Template,
         request: &'a VendorRequest,
     ) -> Result<Import<'a>> {
-        let named = || self.named_target(kind, template, request);
-        let target = self.audited(None, self.may_keep_custody(caller).and_then(|()| named()))?;
-        let checked = self.check_target(template, request, target.as_ref());
-        self.audited(target.as_ref().map(|target| target.id), checked)?;
-        let destination = Destination::CustomKey(target.map(Box::new));
-        Ok(Import { kind, template, request, destination })
+        let named = || self.named_key(kind, template, request);
+        let key = self.audited(None, self.may_keep_custody(caller).and_then(|()| named()))?;
+        let id = key.as_ref().map(|key| key.id);
+        let of = self.audited(id, self.decide_for(key, template, request))?;
+        Ok(Import { kind, template, request, destination: Destination::CustomKey(of) })
+    }
+
+    /// Decides which custom key material is for.
+    pub(super) fn decide(
+        &self,
+        kind: &Kind,
+        template: &Template,
+        request: &VendorRequest,
+    ) -> Result<CustomKeyImport> {
+        self.decide_for(self.named_key(kind, template, request)?, template, request)
+    }
+
+    fn decide_for(
+        &self,
+        named: Option<TargetKey>,
+        template: &Template,
+        request: &VendorRequest,
+    ) -> Result<CustomKeyImport> {
+        if template.flag(CKA_DESTROYABLE)? == Some(false) {
+            return Err(Reason::TemplateInconsistent.detail("imported material can be deleted"));
+        }
+        match named {
+            Some(key) => Ok(CustomKeyImport::Named(self.aim_at(key, template, request)?.into())),
+            None => Ok(CustomKeyImport::Unnamed { expiry: self.ordinary_expiry(request)? }),
+        }
     }
 
     /// Does an import. A refused one into a custom key is in the audit log.
@@ -125,26 +158,41 @@ impl Token {
         })
     }
 
-    /// Fails where an import could not go to its target, whatever is imported.
-    fn check_target(
+    /// Returns the target that a custom key is. Fails where no import can go there, whatever is imported.
+    pub(super) fn aim_at(
         &self,
+        key: TargetKey,
         template: &Template,
         request: &VendorRequest,
-        target: Option<&Target>,
-    ) -> Result<()> {
-        let Some(target) = target else { return self.check_ahead(request.expiry()) };
-        self.import_expiry(template, request, &target.metadata)?;
-        match target.state {
+    ) -> Result<Target> {
+        let expiry = self.import_expiry(template, request, &key.metadata)?;
+        match key.state {
             State { origin: Origin::Generated, .. } => Err(Reason::ImportIntoGenerated.into()),
             State { deletion_at: Some(_), .. } => Err(Reason::PendingDeletion.into()),
-            _ => Ok(()),
+            _ => Ok(Target { key, expiry }),
         }
+    }
+
+    /// Returns the target that is a new external custom key.
+    pub(super) fn new_target(
+        &self,
+        kind: &Kind,
+        request: &VendorRequest,
+        attributes: &Attributes,
+        expiry: Option<Expiry>,
+    ) -> Result<Target> {
+        let id = self.fresh_id()?;
+        let mut metadata = Metadata::new(id, kind.class, kind.key_type, self.now());
+        give(&mut metadata, id, request.properties())?;
+        let private = attributes.flag(CKA_PRIVATE);
+        let state = State::awaiting_import();
+        Ok(Target { key: TargetKey { id, revision: None, private, metadata, state }, expiry })
     }
 
     /// Returns the expiry of an import into a custom key, which lies ahead: the attribute's, else the key's
     /// own, else the end of `CKA_END_DATE`; else never. What happens then: what the attribute says, else the
     /// key's own, else erasing.
-    pub(super) fn import_expiry(
+    fn import_expiry(
         &self,
         template: &Template,
         request: &VendorRequest,
@@ -180,50 +228,50 @@ impl Token {
     }
 
     /// Returns the custom key that the template names, with or without material.
-    pub(super) fn named_target(
+    fn named_key(
         &self,
         kind: &Kind,
         template: &Template,
         request: &VendorRequest,
-    ) -> Result<Option<Target>> {
+    ) -> Result<Option<TargetKey>> {
         let identifier = template.bytes(CKA_ID).unwrap_or_default();
         if let Some(id) = request.key {
-            let target = self.target(id)?.ok_or_else(|| {
+            let target = self.target_key(id)?.ok_or_else(|| {
                 Reason::AttributeValue.detail("CKA_KEYSTEAD_KEY_ID names no custom key")
             })?;
             return target.of_kind(kind).map(Some);
         }
         if let Ok(bytes) = identifier.try_into()
-            && let Some(target) = self.target(Id::new(bytes))?
+            && let Some(target) = self.target_key(Id::new(bytes))?
         {
             return target.of_kind(kind).map(Some);
         }
         if !identifier.is_empty()
-            && let Some(target) = self.only_target(kind, (TARGET_ID, identifier.to_vec()))?
+            && let Some(target) = self.only_key(kind, (TARGET_ID, identifier.to_vec()))?
         {
             return Ok(Some(target));
         }
         match label(template) {
-            Some(label) => self.only_target(kind, (CKA_LABEL, label)),
+            Some(label) => self.only_key(kind, (CKA_LABEL, label)),
             None => Ok(None),
         }
     }
 
-    fn only_target(&self, kind: &Kind, name: (u64, Vec<u8>)) -> Result<Option<Target>> {
+    fn only_key(&self, kind: &Kind, name: (u64, Vec<u8>)) -> Result<Option<TargetKey>> {
         let named = self.search(&[(CKA_APPLICATION, APPLICATION.to_vec()), name])?;
-        self.one_target(named, |it| it.state.origin == Origin::External && it.is_of(kind))
+        self.one_key(named, |it| it.state.origin == Origin::External && it.is_of(kind))
     }
 
     /// Returns the one custom key of these that fits; more than one is `SeveralTargets`.
-    fn one_target(
+    fn one_key(
         &self,
         ids: impl IntoIterator<Item = Id>,
-        fits: impl Fn(&Target) -> bool,
-    ) -> Result<Option<Target>> {
+        fits: impl Fn(&TargetKey) -> bool,
+    ) -> Result<Option<TargetKey>> {
         let mut fitting = None;
         for id in ids {
-            if let Some(target) = self.target(id)?.filter(&fits)
-                && fitting.replace(target).is_some()
+            if let Some(key) = self.target_key(id)?.filter(&fits)
+                && fitting.replace(key).is_some()
             {
                 return Err(Reason::SeveralTargets.into());
             }
@@ -236,21 +284,21 @@ impl Token {
         &self,
         kind: &Kind,
         fingerprint: Fingerprint,
-    ) -> Result<Option<Target>> {
+    ) -> Result<Option<TargetKey>> {
         let request = Request::Associated { token: self.id, fingerprint: fingerprint.0 };
         let associated = self.stored_records(&request)?.into_iter().map(|stored| stored.id);
-        self.one_target(associated, |it| it.may_revive() && it.is_of(kind))
+        self.one_key(associated, |it| it.may_revive() && it.is_of(kind))
     }
 
-    fn target(&self, id: Id) -> Result<Option<Target>> {
+    fn target_key(&self, id: Id) -> Result<Option<TargetKey>> {
         Ok(self.load(id)?.and_then(|loaded| match &loaded.content {
-            RecordContent::CustomKey(key) => Some(Target::of(&loaded, key, self.now())),
+            RecordContent::CustomKey(key) => Some(TargetKey::of(&loaded, key, self.now())),
             _ => None,
         }))
     }
 }
 
-impl Target {
+impl TargetKey {
     fn of(loaded: &Loaded, key: &CustomKey, now: Seconds) -> Self {
         Self {
             id: loaded.id,

@@ -2,8 +2,8 @@
 //!
 //! An import that fails in any way changes nothing.
 
-use super::custody::NAMES;
-use super::destination::{Destination, Import, Target};
+use super::custody::names;
+use super::destination::{CustomKeyImport, Destination, Import, Target, TargetKey};
 use super::loaded::ObjectBody;
 use super::records::UnsealedRecord;
 use super::terms::material_terms;
@@ -43,90 +43,72 @@ impl Token {
         (kind.describe)(&material, &mut attributes)?;
         self.may_be_so_short(kind.key_type, bits(&attributes))?;
         provenance(&mut attributes, None);
-        let mut target = match destination {
+        let mut decided = match destination {
             Destination::Ordinary(ordinary) => {
                 self.check_same_material(kind, &ordinary, &material)?;
                 return self.keep(caller, attributes, material, ordinary.expiry);
             }
-            Destination::CustomKey(target) => Some(target.map(|target| *target)),
+            Destination::CustomKey(of) => Some(of),
         };
         self.may_trust(&attributes)?;
-        if template.flag(CKA_DESTROYABLE)? == Some(false) {
-            return Err(Reason::TemplateInconsistent.detail("imported material can be deleted"));
-        }
         let fingerprint = self.fingerprint(kind, &material)?;
         let body = ObjectBody { attributes, material };
         let material = ImportedMaterial { kind, template, request, body, fingerprint };
-        let id = self.retry_on_conflict(|| match target.take() {
-            Some(target) => self.import(&material, target),
-            // The target has changed since it was decided on.
-            None => self.import(&material, self.named_target(kind, template, request)?),
+        let id = self.retry_on_conflict(|| {
+            // After a conflict the target has changed since it was decided on.
+            let of = match decided.take() {
+                Some(of) => of,
+                None => self.decide(kind, template, request)?,
+            };
+            self.import(&material, self.target_of(of, &material)?)
         })?;
         self.handle_of(id)
     }
 
-    /// Imports once; returns the material's identity.
-    fn import(&self, import: &ImportedMaterial<'_>, named: Option<Target>) -> Result<Id> {
-        let now = self.now();
-        let target = match named {
-            Some(target) => target,
-            None => match self.revivable(import.kind, import.fingerprint)? {
-                Some(target) => target,
-                None => return self.import_new(import),
-            },
+    /// Returns the target of material, which the material itself names where its template does not: a custom
+    /// key that has lost just this, or else a new one.
+    fn target_of(&self, of: CustomKeyImport, import: &ImportedMaterial<'_>) -> Result<Target> {
+        let expiry = match of {
+            CustomKeyImport::Named(target) => return Ok(*target),
+            CustomKeyImport::Unnamed { expiry } => expiry,
         };
-        let size = bits(&import.body.attributes);
-        // Stores from before sizes were counted in bits have an RSA key's in whole bytes.
-        if ![0, size, size.next_multiple_of(8)].contains(&target.metadata.bits) {
-            return Err(Reason::OtherSize.into());
-        }
-        let expiry = self.import_expiry(import.template, import.request, &target.metadata)?;
-        let event = Event::Import { fingerprint: import.fingerprint, expiry };
-        let state = target.state.clone().apply(&event, now)?;
-        let metadata = Metadata { bits: size, ..target.metadata.clone() };
-        if target.state.has_material() {
-            self.import_over_present(import, target, metadata, state, event)
-        } else {
-            let metadata = renamed(target.id, metadata, import.template)?;
-            self.import_into(import, target, metadata, state, event)
+        let ImportedMaterial { kind, template, request, body, fingerprint } = import;
+        match self.revivable(kind, *fingerprint)? {
+            Some(key) => self.aim_at(key, template, request),
+            None => self.new_target(kind, request, &body.attributes, expiry),
         }
     }
 
-    /// Makes a new external custom key with its first material.
-    fn import_new(&self, import: &ImportedMaterial<'_>) -> Result<Id> {
-        let now = self.now();
-        let id = self.fresh_id()?;
-        let expiry = import.request.expiry();
-        self.check_ahead(expiry)?;
+    /// Imports once; returns the material's identity.
+    fn import(&self, import: &ImportedMaterial<'_>, target: Target) -> Result<Id> {
+        let Target { key, expiry } = target;
+        let size = bits(&import.body.attributes);
+        // Stores from before sizes were counted in bits have an RSA key's in whole bytes.
+        if ![0, size, size.next_multiple_of(8)].contains(&key.metadata.bits) {
+            return Err(Reason::OtherSize.into());
+        }
         let event = Event::Import { fingerprint: import.fingerprint, expiry };
-        let state = State::awaiting_import().apply(&event, now)?;
-        let mut metadata = Metadata {
-            bits: bits(&import.body.attributes),
-            ..Metadata::new(id, import.kind.class, import.kind.key_type, now)
-        };
-        give(&mut metadata, id, import.request.properties())?;
-        let target = Target {
-            id,
-            revision: None,
-            private: import.body.attributes.flag(CKA_PRIVATE),
-            metadata: metadata.clone(),
-            state: State::awaiting_import(),
-        };
-        let metadata = renamed(id, metadata, import.template)?;
-        self.import_into(import, target, metadata, state, Event::Create)
+        let state = key.state.clone().apply(&event, self.now())?;
+        let mut metadata = Metadata { bits: size, ..key.metadata.clone() };
+        if key.state.has_material() {
+            return self.import_over_present(import, key, metadata, state, event);
+        }
+        give(&mut metadata, key.id, names(&import.body.attributes))?;
+        let event = if key.revision.is_some() { event } else { Event::Create };
+        self.import_into(import, key, metadata, state, event)
     }
 
     /// Material where there is none: a new record, in the place of what was erased.
     fn import_into(
         &self,
         import: &ImportedMaterial<'_>,
-        target: Target,
+        target: TargetKey,
         metadata: Metadata,
         state: State,
         event: Event,
     ) -> Result<Id> {
         let mut body = bound(import, &target)?;
-        note_end(&mut body.attributes, import.template, state.expiry);
+        hide_end_date(&mut body.attributes, state.expiry);
         let metadata = Metadata { bindings: marks::bindings(&body.attributes), ..metadata };
         let (id, material) = self.new_material(target.id, &metadata, &state, &body)?;
         let mut changes = vec![
@@ -158,7 +140,7 @@ impl Token {
     fn import_over_present(
         &self,
         import: &ImportedMaterial<'_>,
-        target: Target,
+        target: TargetKey,
         metadata: Metadata,
         state: State,
         event: Event,
@@ -166,7 +148,7 @@ impl Token {
         let present = self.materials(target.id)?.into_iter().next().ok_or(Reason::Conflict)?;
         let body = present.body().ok_or(Reason::Conflict)?;
         let mut merged = merged(&body.attributes, import, (target.id, &metadata))?;
-        note_end(&mut merged, import.template, state.expiry);
+        hide_end_date(&mut merged, state.expiry);
         let body = ObjectBody { attributes: merged, material: body.material.duplicate() };
         let header = Header {
             private: present.header.private || body.attributes.flag(CKA_PRIVATE),
@@ -196,7 +178,7 @@ impl Token {
 
 /// Returns the material as its custom key takes it in: hidden where that is, and bound to what its material
 /// was bound to before. An import lowers neither.
-fn bound(import: &ImportedMaterial<'_>, target: &Target) -> Result<ObjectBody> {
+fn bound(import: &ImportedMaterial<'_>, target: &TargetKey) -> Result<ObjectBody> {
     let mut attributes = import.body.attributes.duplicate();
     if target.private {
         attributes.set_flag(CKA_PRIVATE, true);
@@ -205,21 +187,11 @@ fn bound(import: &ImportedMaterial<'_>, target: &Target) -> Result<ObjectBody> {
     Ok(ObjectBody { attributes, material: import.body.material.duplicate() })
 }
 
-/// Keeps the date that an import gives. Where there is an expiry, that is shown in its place.
-fn note_end(attributes: &mut Attributes, template: &Template, expiry: Option<Expiry>) {
-    match (expiry, template.bytes(CKA_END_DATE)) {
-        (Some(_), _) => attributes.set(CKA_END_DATE, &[]),
-        (None, Some(date)) => attributes.set(CKA_END_DATE, date),
-        (None, None) => {}
+/// Takes away the date that an import gives where there is an expiry, which is shown in its place.
+fn hide_end_date(attributes: &mut Attributes, expiry: Option<Expiry>) {
+    if expiry.is_some() {
+        attributes.set(CKA_END_DATE, &[]);
     }
-}
-
-/// Returns the metadata under the names that an import gives: a label or identifier in the template becomes
-/// the custom key's.
-fn renamed(id: Id, mut metadata: Metadata, template: &Template) -> Result<Metadata> {
-    let names = NAMES.into_iter().filter_map(|kind| Some((kind, template.bytes(kind)?)));
-    give(&mut metadata, id, names)?;
-    Ok(metadata)
 }
 
 /// Returns the attributes after the same material came again: nothing the template names may differ, except
@@ -247,8 +219,12 @@ fn merged(
             CKA_LABEL => value.is_empty() || value == metadata.name(key),
             // It may have named the custom key by its UUID.
             CKA_ID => value.is_empty() || value == metadata.identifier || value == key.bytes(),
-            // The material itself, and what is settled elsewhere.
-            CKA_VALUE | CKA_VALUE_LEN | CKA_CHECK_VALUE | CKA_END_DATE => true,
+            CKA_END_DATE => {
+                merged.set(*kind, value);
+                true
+            }
+            // The material itself.
+            CKA_VALUE | CKA_VALUE_LEN | CKA_CHECK_VALUE => true,
             kind if kind >= CKA_VENDOR_DEFINED => true,
             kind => import.body.attributes.bytes(kind) == present.bytes(kind),
         };

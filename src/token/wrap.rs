@@ -69,7 +69,10 @@ impl Token {
             import_only::opens_nothing(&mut attributes)?;
         }
         self.may_change(caller, attributes.flag(CKA_TOKEN), attributes.flag(CKA_PRIVATE))?;
-        let import = self.plan_import(caller, kind, template, &request, custom)?;
+        let import = match custom {
+            true => self.plan_custom_import(caller, kind, template, &request),
+            false => self.plan_ordinary_import(kind, template, &request),
+        }?;
         if import_only && transport {
             self.audited(import.key(), import_only::opens_nothing(&mut attributes))?;
         }
