@@ -31,7 +31,7 @@ const RESPITE: Duration = Duration::from_millis(100);
 /// The most peers that may wait until the store is open; others wait at the listener.
 const MOST_WAITING: usize = 1024;
 
-/// Takes in whoever connects.
+/// Accepts connections.
 pub struct Acceptor {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -88,7 +88,7 @@ impl Acceptor {
         Ok(Self { shared, thread })
     }
 
-    /// Has those who wait, and whoever comes, served.
+    /// Has the connections that wait, and those that come, served.
     pub fn open(&self, server: &Arc<Server>, jobs: &Sender<Job>, waker: &Arc<Waker>) {
         let mut state = self.shared.lock();
         let serving = Inside::Serving(Arc::clone(server), jobs.clone(), Arc::clone(waker));
@@ -99,12 +99,12 @@ impl Acceptor {
         self.shared.waker.wake();
     }
 
-    /// Returns whether somebody has come who starts a better agent once this one has ended. They wait.
+    /// Returns whether a peer has come that starts a better agent once this one has ended. It waits.
     pub fn is_outdone(&self) -> bool {
         self.shared.lock().outdone
     }
 
-    /// Lets whoever comes wait again.
+    /// Lets the connections that come wait again.
     pub fn shut(&self) {
         self.shared.lock().inside = Inside::Waiting(Vec::new());
         self.shared.waker.wake();
@@ -288,7 +288,7 @@ impl State {
         true
     }
 
-    /// Returns whether whoever has connected would start an agent that is short of less.
+    /// Returns whether the peer would start an agent that is short of less.
     fn outdoes(&self, stream: &UnixStream) -> bool {
         self.short.as_ref().is_some_and(|short| short.is_outdone_by(stream))
     }

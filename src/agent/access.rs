@@ -1,4 +1,4 @@
-//! Who may see and change which records, by what a connection has proved about a token.
+//! The records that a connection may see and change, by the login that it has proved to a token.
 
 use crate::key::{Event, Header, Role};
 

@@ -1,4 +1,4 @@
-//! What the system lets an agent use. Its starter's limits, niceness and processors bind it: it sheds
+//! The limits that the system sets an agent. Its starter's limits, niceness and processors bind it: it sheds
 //! what it can, and makes way for a caller that would have been a better starter.
 
 use crate::error::{Reason, Result};
@@ -123,7 +123,7 @@ impl Short {
         Ok((!shortfalls.is_empty()).then_some(Self { owner, own }))
     }
 
-    /// Returns whether whoever has connected would start an agent that is short of less.
+    /// Returns whether the peer would start an agent that is short of less.
     pub fn is_outdone_by(&self, stream: &UnixStream) -> bool {
         let starts = sys::peer(stream).is_ok_and(|(user, _)| user == self.owner);
         let process = || sys::peer_process(stream).ok().and_then(Allowance::of);

@@ -1,4 +1,4 @@
-//! Who is connected, who waits to be, and who makes room for whom. Any number of processes and threads
+//! The connections that there are, those that wait, and who makes room for whom. Any number of processes and threads
 //! share a store: nobody is refused because others are connected, and nobody is hung up on in the midst
 //! of a request; one who has proved nothing, of one that has arrived whole. Whose connection is closed
 //! takes up another when there is something to ask.
@@ -131,7 +131,7 @@ impl<S: Clone> Connections<S> {
         self.admitted.is_empty()
     }
 
-    /// Returns whether somebody waits.
+    /// Returns whether a peer waits.
     pub fn is_crowded(&self) -> bool {
         !self.waiting.is_empty()
     }
@@ -141,7 +141,7 @@ impl<S: Clone> Connections<S> {
         self.waiting.len() >= self.limits.waiting
     }
 
-    /// Lets somebody wait for a connection; false where too many of that user do already, so that nobody else
+    /// Lets a peer wait for a connection; false where too many of that user do already, so that nobody else
     /// could.
     pub fn arrive(&mut self, peer: Peer, connection: S, since: Instant) -> bool {
         let same = self.waiting.iter().filter(|other| other.peer.user == peer.user).count();
@@ -186,7 +186,7 @@ impl<S: Clone> Connections<S> {
         self.send_away(Shortage::InAll, SETTLING, now)
     }
 
-    /// Lets somebody wait again who could not be admitted: there can be no more than there are.
+    /// Lets a peer wait again that could not be admitted: there can be no more than there are.
     pub fn put_back(&mut self, peer: Peer, connection: S, since: Instant) {
         self.limits.in_all = self.admitted.len().max(FEWEST);
         self.waiting.push_front(Waiting { peer, connection, since });
@@ -254,7 +254,7 @@ impl<S: Clone> Connections<S> {
         self.admitted.values_mut().map(leave).collect()
     }
 
-    /// Somebody has gone.
+    /// Notes that a peer has gone.
     pub fn leave(&mut self, number: u64, now: Instant) {
         self.left = now;
         let Some(Admitted { peer, .. }) = self.admitted.remove(&number) else { return };

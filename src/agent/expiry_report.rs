@@ -1,4 +1,4 @@
-//! What lies ahead, told to those who watch: a Prometheus text file with every key's expiry, and a line
+//! The report of expiries ahead: a Prometheus text file with every key's expiry, and a line
 //! in the log 30, 7 and 1 days before it.
 
 use super::keyspace;

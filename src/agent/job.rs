@@ -1,4 +1,4 @@
-//! What the writer is asked to do, and what came of it.
+//! Jobs for the writer, and their outcome.
 
 use super::audit::{Asker, Fact, Head};
 use super::backup::BackupParts;

@@ -1,4 +1,4 @@
-//! Who is the agent of a store: the one process that holds its lock.
+//! The lock of a store: the one process that holds it is its agent.
 //!
 //! Two files are locked, never read: `lock` as long as the agent lives, `starting` until it listens. So
 //! whoever comes second neither takes a starting agent for a dead one nor waits for a living one. An

@@ -1,4 +1,4 @@
-//! What every change of the store consists of: a proposer gives one transaction after another, and the
+//! Proposers, of which every change of the store consists: one gives one transaction after another, and the
 //! writer's loop applies them, or asks for the same one again where another writer was faster.
 
 use super::audit::Fact;

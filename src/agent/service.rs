@@ -1,4 +1,4 @@
-//! What the agent answers: one function for each request, and what a connection has proved so far.
+//! The agent's answers: one function for each request, and the logins that a connection has proved so far.
 
 use super::access::Access;
 use super::audit::{Asker, Event, Fact};

@@ -1,4 +1,4 @@
-//! When the writer keeps a snapshot of the store: not long after something has changed, at the agent's
+//! The times at which the writer keeps a snapshot of the store: not long after something has changed, at the agent's
 //! end, and never so often that a large store is written over and over.
 
 use super::open_store::OpenStore;

@@ -1,4 +1,4 @@
-//! What a request is about, for the log of those that are refused.
+//! The subject of a request, for the log of those that are refused.
 
 use super::audit::Asker;
 use crate::error::{Error, Reason};

@@ -1,4 +1,4 @@
-//! What happens by itself: material is erased at its expiry, ordinary keys end at theirs, and custom keys
+//! The sweep, which needs no client: material is erased at its expiry, ordinary keys end at theirs, and custom keys
 //! end when their scheduled deletion comes.
 
 use super::audit::{Event, Fact};

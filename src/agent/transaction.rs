@@ -1,7 +1,7 @@
 //! One batch in the making: what was read and decided by, rows and the entries that lead to them, erase
 //! cells claimed and given up.
 //!
-//! What is read through a transaction is a condition of it: where another writer has changed one of those
+//! Each row that is read through a transaction is a condition of it: where another writer has changed one of those
 //! rows meanwhile, nothing happens, and the change is judged again.
 //!
 //! The order in which it happens is the promise of this project: the counters of what changes move, the

@@ -1,4 +1,4 @@
-//! How often keys were used each day: what modules tell of it, added up, and one line of the audit log
+//! The uses of keys on each day: the counts that modules tell, added up, and one line of the audit log
 //! for each key and day once the day is over. What is not saved yet is in memory: the end of an agent loses
 //! nothing, its sudden death the last minute.
 

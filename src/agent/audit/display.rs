@@ -1,4 +1,4 @@
-//! What happened, as the agent's log tells it.
+//! Events as the agent's log tells them.
 
 use super::entry::{Asker, Event, Fact};
 use log::Level;

@@ -1,4 +1,4 @@
-//! What a line of the audit log says.
+//! The content of a line of the audit log.
 
 pub use crate::clock::timestamp;
 use crate::error::Reason;

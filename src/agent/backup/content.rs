@@ -1,4 +1,4 @@
-//! What is in a backup, and how its bytes are read back: all of it, or an error that names the place.
+//! The content of a backup, and how its bytes are read back: all of it, or an error that names the place.
 
 use super::FORMAT;
 use crate::clock::Seconds;
@@ -70,7 +70,7 @@ pub struct Record {
 /// An erase cell at the moment of the backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cell {
-    /// Its number.
+    /// Its number; 0 where the material has ended.
     pub number: CellNumber,
     /// A hash that tells its secret from another.
     pub check: [u8; 32],

@@ -1,4 +1,4 @@
-//! Who leaves for whom, as time passes that each test decides.
+//! Tests of who leaves for whom, as time passes that each test decides.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use super::*;

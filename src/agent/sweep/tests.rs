@@ -1,4 +1,4 @@
-//! What ends by itself, in its second and once.
+//! Tests of the sweep: each thing ends in its second and once.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,4 +1,4 @@
-//! How often keys were used, from what modules tell to the lines of the audit log.
+//! Tests of the uses of keys, from what modules tell to the lines of the audit log.
 
 use super::custody::{KEY, born};
 use super::*;

@@ -1,4 +1,4 @@
-//! What a transaction does to records: the rows that lead to them, the fingerprints that belong to custom
+//! The part of a transaction that changes records: the rows that lead to them, the fingerprints that belong to custom
 //! keys, and the erase cells that they claim and give up.
 
 use super::Transaction;
