@@ -1,6 +1,6 @@
 //! The rows of format 1, as earlier builds wrote them, and what becomes of them in this build's format.
 //!
-//! The keys are those of [`keyspace`](super::keyspace), and a value's format byte is `0x01`. What is different:
+//! The keys are those of [`keyspace`], and a value's format byte is `0x01`. What is different:
 //!
 //! | key | value |
 //! |---|---|

@@ -1,5 +1,5 @@
 //! The memory of AWS-LC's objects: the heap, wiped as they are freed, and those that hold a key for long
-//! in the [vault](crate::sys::vault).
+//! in the [vault].
 //!
 //! A block begins with its size (8 bytes), as AWS-LC's own blocks do, so that it does not matter which of
 //! the two has made one that the other frees.
