@@ -7,6 +7,7 @@ use super::transaction::Transaction;
 use crate::error::Result;
 
 /// The next step of a proposer.
+#[allow(clippy::large_enum_variant)] // it is taken apart where it is returned
 pub(crate) enum Step<'a, T> {
     /// This transaction is to be applied, and the next step asked for.
     Apply(Transaction<'a>),

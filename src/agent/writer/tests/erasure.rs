@@ -13,11 +13,14 @@ use std::sync::Mutex;
 const KEY: Id = Id::new([1; 16]);
 const NOW: u64 = 1_800_000_000;
 
+/// An action of another writer.
+type Interruption = Box<dyn FnOnce() + Send>;
+
 /// A store in memory; before the next batch is applied, something else happens.
 #[derive(Clone)]
 struct Overtaken {
     memory: Memory,
-    before: Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>,
+    before: Arc<Mutex<Option<Interruption>>>,
 }
 
 impl Store for Overtaken {
