@@ -44,7 +44,7 @@ impl<'a> Modules<'a> {
     fn resolve(&self, module: &[String], name: &[String]) -> Option<Name> {
         let (mut at, rest) = self.start(module, name)?;
         for (step, word) in rest.iter().enumerate() {
-            let below = [&at[..], &[word.clone()]].concat();
+            let below = [&at[..], std::slice::from_ref(word)].concat();
             if self.files.contains_key(&below[..]) {
                 at = below;
             } else if let Some(brought) = self.brought_in_as(&at, word) {
