@@ -17,7 +17,8 @@ pub mod agent {
         };
     }
     pub mod backup {
-        pub use crate::agent::backup::{Backup, How, Restored, restore};
+        pub use crate::agent::backup::Backup;
+        pub use crate::agent::{How, Restored, restore};
     }
 }
 pub mod clock {

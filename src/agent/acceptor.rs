@@ -3,14 +3,14 @@
 
 use super::allowance::Short;
 use super::job::Job;
+use super::keepalive::{TICK, send_short, show_life};
 use super::server::{Server, most_of_each};
 use super::stall::Watchdog;
 use super::waker::Waker;
 use crate::error::Error;
-use crate::wire::{Response, frame};
+use crate::wire::Response;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::{SendFlags, send};
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -18,9 +18,6 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-
-/// The interval at which those who wait are shown that the agent lives; they give up after five times this.
-pub const TICK: Duration = Duration::from_secs(1);
 
 /// The interval of looking again while a peer waits for a connection.
 const SOON: Duration = Duration::from_millis(20);
@@ -123,7 +120,7 @@ impl Acceptor {
         let Inside::Waiting(waiting) = std::mem::replace(&mut state.inside, nobody) else { return };
         for stream in waiting {
             // Who has gone need not be told.
-            let _told = why.map(|why| tell(&stream, &Response::Refused(why.clone())));
+            let _told = why.map(|why| send_short(&stream, &Response::Refused(why.clone())));
         }
     }
 }
@@ -303,27 +300,4 @@ impl State {
 
 fn spare() -> io::Result<File> {
     File::open("/dev/null")
-}
-
-/// Tells somebody who waits for an answer that the agent works on it, or else why it does not. Whether they
-/// wait on.
-pub fn show_life(stream: &UnixStream, stalled: Option<&Error>) -> bool {
-    match stalled {
-        None => tell(stream, &Response::Working).is_ok(),
-        Some(why) => {
-            // Who has gone need not be told.
-            let _told = tell(stream, &Response::Refused(why.clone()));
-            false
-        }
-    }
-}
-
-/// Sends a short message, unless the peer has not taken what was sent before.
-fn tell(stream: &UnixStream, message: &Response) -> io::Result<()> {
-    let mut bytes = Vec::new();
-    frame::send(&mut bytes, message)?;
-    match send(stream, &bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
-        Ok(_) | Err(Errno::AGAIN) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
 }

@@ -1,19 +1,19 @@
 //! A client's commit: read, judged, and put into one transaction.
 
 use super::access::Access;
+use super::answer_size::{ANSWER_ROOM, RECORD_OVERHEAD};
 use super::audit;
 use super::open_store::{Found, OpenStore};
 use super::proposer::{Proposer, Step};
 use super::rows::{Ending, UnderWay};
 use super::rules::{self, Moment, Proposal};
-use super::service::{BESIDE, ROOM};
-use super::transaction::{TokenView, Transaction};
+use super::transaction::{TokenView, Transaction, check_expected};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::{Event, Header, Role};
 use crate::store::Need;
+use crate::wire::Change;
 use crate::wire::message::MAX_ALIAS;
-use crate::wire::{Change, Expect};
 
 /// The most tags by which one record can be found.
 pub(super) const MOST_TAGS: usize = 256;
@@ -98,14 +98,6 @@ fn expected(
     changes.iter().map(find).collect()
 }
 
-pub(super) fn check_expected(expect: Expect, revision: Option<u64>) -> Result<()> {
-    match (expect, revision) {
-        (Expect::Absent, None) => Ok(()),
-        (Expect::Revision(expected), Some(revision)) if expected == revision => Ok(()),
-        _ => Err(Reason::Conflict.into()),
-    }
-}
-
 fn proposal(change: &Change) -> Result<Proposal> {
     let event = match change.event.as_slice() {
         [] => None,
@@ -128,8 +120,8 @@ fn proposal(change: &Change) -> Result<Proposal> {
 /// A record fits into an answer: material with its custom key beside it.
 fn check_readable(header: &Header, size: usize) -> Result<()> {
     let most = match header.role {
-        Role::Object { .. } => ROOM - BESIDE,
-        Role::CustomKey(_) | Role::Material { .. } => ROOM / 2 - BESIDE,
+        Role::Object { .. } => ANSWER_ROOM - RECORD_OVERHEAD,
+        Role::CustomKey(_) | Role::Material { .. } => ANSWER_ROOM / 2 - RECORD_OVERHEAD,
     };
     match size > most {
         true => Err(Reason::ArgumentsBad.detail(format_args!("a record has at most {most} bytes"))),

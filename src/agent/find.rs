@@ -3,7 +3,7 @@
 use super::access::Access;
 use super::keyspace;
 use super::open_store::OpenStore;
-use super::sweep::{Waiting, waiting};
+use super::waiting::{Waiting, waiting};
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use crate::id::Id;

@@ -2,9 +2,8 @@
 //! build began, has left them so. They get one before the first answer.
 
 use super::open_store::OpenStore;
-use super::proposer::{Proposer, Step};
+use super::proposer::{Proposer, STEP, Step};
 use super::transaction::Transaction;
-use super::writer::STEP;
 use crate::erasure::Erasure;
 use crate::error::Result;
 use crate::id::Id;

@@ -1,8 +1,9 @@
 //! The records of one store as the agent sees them: rows from the store, narrowed by their erase
 //! cells and by time.
 
+mod lost_commits;
+
 use super::keyspace;
-use super::recover;
 use super::rows::{self, Answered, Meta, Row, TokenRow};
 use super::rules::Known;
 use super::shred_layer;
@@ -68,8 +69,8 @@ impl OpenStore {
             self.cells.erase.renew_unclaimed(&claimed)?;
             self.cells.pins.settle(&self.slots_of_tokens()?)?;
         } else {
-            recover::without_destroyed_tokens(&self)?;
-            self.cells.erase.presume_deleted(&recover::foreign_cells(&self)?, self.now());
+            self.remove_destroyed_tokens()?;
+            self.cells.erase.presume_deleted(&self.foreign_cells()?, self.now());
         }
         self.begin(self.meta()?.mark)?;
         Ok(self)

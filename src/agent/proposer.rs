@@ -6,6 +6,9 @@ use super::open_store::OpenStore;
 use super::transaction::Transaction;
 use crate::error::Result;
 
+/// The number of records that one transaction changes when many end at once.
+pub(super) const STEP: usize = 256;
+
 /// The next step of a proposer.
 #[allow(clippy::large_enum_variant)] // it is taken apart where it is returned
 pub(crate) enum Step<'a, T> {

@@ -3,17 +3,15 @@
 //! rolled back, so recovery revives nothing that was erased.
 
 use super::Lock;
-use super::keyspace;
 use super::open_store::OpenStore;
-use super::shred_layer;
 use super::upgrade::{Source, upgrade_mended};
 use crate::clock::SystemClock;
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::pin::TRIES;
-use crate::store::cells::{self, Damage, EraseCell};
-use crate::store::{self, Acknowledged, Batch, Cells, snapshot};
-use std::collections::{HashMap, HashSet};
+use crate::store::cells::{self, Damage};
+use crate::store::{self, Acknowledged, Cells, snapshot};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -80,10 +78,10 @@ pub fn recover(lock: &Lock) -> Result<Option<Recovered>> {
         return Ok(changed.then_some(recovered));
     }
     store.page.started()?;
-    let foreign = foreign_cells(&store)?;
+    let foreign = store.foreign_cells()?;
     // Their secrets belong to commits that are lost: nothing else is encrypted under them.
     store.cells.erase.delete(&foreign, store.now())?;
-    store.cells.begin_again(has, &without_destroyed_tokens(&store)?)?;
+    store.cells.begin_again(has, &store.remove_destroyed_tokens()?)?;
     let (commits, erased) = (had.saturating_sub(has), foreign.len());
     Ok(Some(Recovered { upgraded, commits, erased, from_snapshot, mended, head, lost }))
 }
@@ -110,38 +108,4 @@ fn lost_keys(
         lost.extend(found.map(|found| found.known.header.watched(*id)));
     }
     Ok(lost)
-}
-
-/// The tokens that stay. One whose wrong PINs are no longer counted was destroyed since, and stays so.
-pub fn without_destroyed_tokens(store: &OpenStore) -> Result<HashSet<Id>> {
-    let (mut stay, mut writes) = (HashSet::new(), Vec::new());
-    for (token, row) in store.tokens()? {
-        if store.cells.pins.counts(token, row.slot) {
-            stay.insert(token);
-        } else {
-            writes.push((keyspace::token(token), None));
-        }
-    }
-    store.records.apply(&Batch { conditions: Vec::new(), writes })?;
-    store.records.sync()?;
-    Ok(stay)
-}
-
-/// Cells whose secret is not the one that the record claiming them was covered under.
-pub fn foreign_cells(store: &OpenStore) -> Result<Vec<u32>> {
-    let mut foreign = Vec::new();
-    for (cell, (token, id)) in store.claims()? {
-        let found = store.find(token, id)?.ok_or(Reason::StoreDamaged)?;
-        let binding = shred_layer::Binding { token, id, revision: found.row.revision };
-        match store.cells.erase.read_cell(cell) {
-            Ok(EraseCell::Secret(secret)) => {
-                let mine = shred_layer::decrypt(&secret, binding, &found.row.sealed).is_ok();
-                foreign.extend((!mine).then_some(cell));
-            }
-            Ok(EraseCell::Deleted(_) | EraseCell::Expired(_)) => {}
-            // Nobody can read what is covered under it, whoever's it is.
-            Err(error) => log::error!("{error}"),
-        }
-    }
-    Ok(foreign)
 }

@@ -2,9 +2,9 @@
 
 use super::keyspace::{self, Key};
 use super::open_store::OpenStore;
+use super::proposer::STEP;
 use super::rows::Ending;
 use super::transaction::Transaction;
-use super::writer::STEP;
 use crate::error::Result;
 use crate::id::Id;
 use crate::key::Header;

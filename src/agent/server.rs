@@ -2,13 +2,14 @@
 //! nobody waits for a peer that is stuck. Who is admitted, and who makes room, is for
 //! [`connections`](super::connections) to say.
 
-use super::acceptor::{TICK, show_life};
+use super::answer_size::{longest_answer, too_long};
 use super::audit::Asker;
 use super::budget::{Budget, Portion, Share};
 use super::connections::{Connections, Limits, Moves, Peer};
 use super::job::Job;
+use super::keepalive::{TICK, show_life};
 use super::open_store::OpenStore;
-use super::service::{Service, Silence, User, longest_answer, too_long};
+use super::service::{Service, Silence, User};
 use super::tickets::Tickets;
 use super::waker::Waker;
 use crate::error::Error;

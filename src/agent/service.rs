@@ -1,9 +1,10 @@
 //! The agent's answers: one function for each request, and the logins that a connection has proved so far.
 
 use super::access::Access;
+use super::answer_size::{ANSWER_ROOM, size_of_stored, too_long};
 use super::audit::{Asker, Event, Fact};
 use super::backup::BackupParts;
-use super::commit::{Commit, check_expected};
+use super::commit::Commit;
 use super::find::{Query, find};
 use super::job::{Done, Job, Work};
 use super::open_store::{Found, OpenStore};
@@ -11,6 +12,7 @@ use super::rows::TokenRow;
 use super::subject::Subject;
 use super::tickets::Tickets;
 use super::token_entry::{By, PutToken};
+use super::transaction::check_expected;
 use crate::clock::Seconds;
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
@@ -31,12 +33,6 @@ use std::sync::mpsc::{Sender, sync_channel};
 
 // The modules show as many slots as there is room for tokens.
 const _: () = assert!(MOST_TOKENS == TOKENS);
-
-/// The most bytes that an answer's records have: a frame less what else is in the answer.
-pub(super) const ROOM: usize = MAX_FRAME as usize - 256;
-
-/// The most bytes that a record takes in an answer beside its header and sealed part.
-pub(super) const BESIDE: usize = 64;
 
 /// The number of refusals of one connection that are logged.
 const MOST_REFUSALS: u16 = 100;
@@ -497,7 +493,7 @@ impl Service {
             size += record.as_ref().map_or(1, |(own, owner)| {
                 size_of_stored(own) + owner.as_ref().map_or(0, |owner| size_of_stored(owner))
             });
-            if size > ROOM && !records.is_empty() {
+            if size > ANSWER_ROOM && !records.is_empty() {
                 break;
             }
             records.push(record);
@@ -558,7 +554,7 @@ impl Service {
         for found in found.filter_map(|found| self.visible(token, Some(found))) {
             let stored = self.tolerated(self.store.hand_out(token, found).map(Some))?.map(shown);
             size += stored.as_ref().map_or(0, size_of_stored);
-            if size > ROOM {
+            if size > ANSWER_ROOM {
                 return Err(too_long());
             }
             several.extend(stored);
@@ -595,27 +591,6 @@ fn access_of(officer: bool) -> Access {
 /// As many versions as a key can have fit into a frame without these.
 fn without_sealed(stored: Stored) -> Stored {
     Stored { sealed: Vec::new(), ..stored }
-}
-
-fn size_of_stored(stored: &Stored) -> usize {
-    stored.header.len() + stored.sealed.len() + BESIDE
-}
-
-/// Returns how many bytes the answer to a request can have, where that is much. The requests themselves are short.
-pub fn longest_answer(request: &Request) -> Option<usize> {
-    match request {
-        Request::Find { limit, .. } => Some((*limit).min(MAX_FOUND) as usize * size_of::<Id>()),
-        Request::Read { .. }
-        | Request::Versions { .. }
-        | Request::Associated { .. }
-        | Request::BackupPart => Some(MAX_FRAME as usize),
-        _ => None,
-    }
-}
-
-/// Returns what is said instead of an answer that does not fit into a frame.
-pub fn too_long() -> Error {
-    Reason::ArgumentsBad.detail("the answer does not fit into one frame: ask for less at once")
 }
 
 #[cfg(test)]

@@ -4,12 +4,12 @@
 use super::audit::{Event, Fact};
 use super::keyspace::{self, Key};
 use super::open_store::{Found, OpenStore};
-use super::proposer::{Proposer, Step};
+use super::proposer::{Proposer, STEP, Step};
 use super::rows::Ending;
 use super::transaction::Transaction;
-use super::writer::STEP;
+use super::waiting::{Waiting, waiting};
 use crate::clock::Seconds;
-use crate::error::{Error, Reason, Result};
+use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::key::Role;
 use crate::store::Need;
@@ -228,29 +228,6 @@ fn due_entries(store: &OpenStore, prefix: &[u8], but: &Unread) -> Result<Vec<(Ke
         _ => Ok(false),
     })?;
     Ok(due)
-}
-
-/// An erasure that waits its grace out.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Waiting {
-    /// The token.
-    pub(crate) token: Id,
-    /// The record.
-    pub(crate) id: Id,
-    /// The second at which it was found due.
-    pub(crate) found: Seconds,
-}
-
-/// Returns what waits.
-pub(crate) fn waiting(store: &OpenStore) -> Result<Vec<Waiting>> {
-    let mut all = Vec::new();
-    store.each(keyspace::WAITING, |key, value| {
-        let (token, id) = keyspace::waiting_ids(key).ok_or(Reason::StoreDamaged)?;
-        let found = value.try_into().map_err(|_| Reason::StoreDamaged)?;
-        all.push(Waiting { token, id, found: Seconds::from_be_bytes(found) });
-        Ok(true)
-    })?;
-    Ok(all)
 }
 
 /// Ends one due thing, if it is still there.

@@ -1,12 +1,11 @@
 //! Changes of a token's entry: its label, its PINs, and its beginning anew.
 
 use super::audit::{self, Fact};
-use super::commit::check_expected;
 use super::open_store::OpenStore;
 use super::proposer::{Proposer, Step};
 use super::removals::Removals;
 use super::rows::{TokenRow, UnderWay};
-use super::transaction::Transaction;
+use super::transaction::{Transaction, check_expected};
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::Role;

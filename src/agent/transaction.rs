@@ -24,6 +24,7 @@ use crate::key::Fingerprint;
 use crate::key::pin::Entry;
 use crate::store::cells::CellNumber;
 use crate::store::{Batch, CommitNumber, Condition};
+use crate::wire::Expect;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -332,6 +333,15 @@ impl<'a> Transaction<'a> {
             left: left.into_iter().collect(),
         };
         Ok((number, after_sync))
+    }
+}
+
+/// Fails with [`Reason::Conflict`] unless a record, or none, stands at the expected revision.
+pub(super) fn check_expected(expect: Expect, revision: Option<u64>) -> Result<()> {
+    match (expect, revision) {
+        (Expect::Absent, None) => Ok(()),
+        (Expect::Revision(expected), Some(revision)) if expected == revision => Ok(()),
+        _ => Err(Reason::Conflict.into()),
     }
 }
 

@@ -5,9 +5,8 @@
 use super::audit::{Event, Fact};
 use super::keyspace;
 use super::open_store::OpenStore;
-use super::proposer::{Proposer, Step};
+use super::proposer::{Proposer, STEP, Step};
 use super::transaction::Transaction;
-use super::writer::STEP;
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use crate::id::Id;

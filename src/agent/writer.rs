@@ -27,9 +27,6 @@ use std::sync::mpsc::Receiver;
 /// The most jobs that one sync covers.
 const GROUP: usize = 256;
 
-/// The number of records that one transaction changes when many end at once.
-pub(super) const STEP: usize = 256;
-
 /// The number of times in a row that a change is judged again because another writer was faster.
 const MOST_CONFLICTS: usize = 16;
 

@@ -42,9 +42,6 @@ const LEAVES: &[&str] =
 /// The files that only pass on what others make: the map, and what the program and the tests use.
 const FACADES: &[&str] = &["lib", "internal"];
 
-/// Folders whose files still use each other. None may be added.
-const CIRCLES: &[&str] = &["src/agent", "src/agent/audit"];
-
 /// Where `unsafe` may stand.
 const UNSAFE: &[&str] = &[
     "src/ffi/",
@@ -102,7 +99,6 @@ fn the_files_of_a_folder_form_no_circle() {
         let circles = circles(&within(folder, &arrows)).into_iter();
         found.extend(circles.map(|circle| (folder, circle)));
     }
-    found.retain(|(folder, _)| !CIRCLES.contains(folder));
     assert!(found.is_empty(), "files that use each other: {found:?}");
 }
 

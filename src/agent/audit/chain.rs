@@ -2,62 +2,17 @@
 
 use super::FOLDER;
 use super::entry::Entry;
+use super::files::files as log_files;
+use super::line::{AFTER_MAC, BEFORE_MAC, Head, split};
 use crate::error::{Reason, Result};
 use crate::store::files;
 use hmac::{Hmac, KeyInit, Mac};
-use serde::{Deserialize, Serialize};
 use sha2::Sha256;
-use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use zeroize::Zeroizing;
-
-/// The bytes between a line's text and its mac.
-const BEFORE_MAC: &str = ",\"mac\":\"";
-
-/// The bytes after the mac.
-const AFTER_MAC: &str = "\"}";
-
-/// The end of a chain.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Head {
-    /// The number of the last line; 0 before the first.
-    pub seq: u64,
-    /// Its mac; zeros before the first.
-    pub mac: [u8; 32],
-}
-
-impl Head {
-    /// The mac in hexadecimal digits.
-    pub fn mac_text(&self) -> String {
-        base16ct::lower::encode_string(&self.mac)
-    }
-}
-
-/// A head as it is noted elsewhere: the number of the last line, a colon, and its mac in hexadecimal digits.
-impl fmt::Display for Head {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.seq, self.mac_text())
-    }
-}
-
-impl FromStr for Head {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const FORM: &str = "a head is a line's number, a colon and 64 hexadecimal digits";
-        let (seq, hex) = text.split_once(':').ok_or(FORM)?;
-        let mut mac = [0; 32];
-        let read = base16ct::mixed::decode(hex, &mut mac).map_err(|_| FORM)?.len();
-        let seq = seq.parse().map_err(|_| FORM)?;
-        let head = Self { seq, mac };
-        let whole = read == 32 && (seq != 0 || head == Self::default());
-        if whole { Ok(head) } else { Err(FORM) }
-    }
-}
 
 /// The remedy where the key is lost: a log that has lost lines is not taken for whole again.
 const LOST: &str = "put it back from a backup, or move the folder that it lies in away: events are recorded \
@@ -84,7 +39,7 @@ impl ChainKey {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             done => return done,
         }
-        if !super::read::files(&directory.join(FOLDER))?.is_empty() {
+        if !log_files(&directory.join(FOLDER))?.is_empty() {
             return Err(io::Error::other(format!(
                 "it is gone, and without it nobody can tell whether a line of the log was changed; {LOST}"
             )));
@@ -139,25 +94,11 @@ impl ChainKey {
     }
 }
 
-/// Returns what a line says, and the head after it; none where it is not a line of a log.
-pub fn parse(line: &str) -> Option<(Entry, Head)> {
-    let (_, mac) = split(line)?;
-    let entry: Entry = serde_json::from_str(line).ok()?;
-    let head = Head { seq: entry.seq, mac };
-    Some((entry, head))
-}
-
-fn split(line: &str) -> Option<(&str, [u8; 32])> {
-    let (text, rest) = line.rsplit_once(BEFORE_MAC)?;
-    let mut mac = [0; 32];
-    let read = base16ct::lower::decode(rest.strip_suffix(AFTER_MAC)?, &mut mac).ok()?;
-    (read.len() == 32).then_some((text, mac))
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::super::entry::{Event, Fact, timestamp};
+    use super::super::line::parse;
     use super::*;
     use crate::id::Id;
 
@@ -187,21 +128,6 @@ mod tests {
         );
         assert_eq!(parse(&line), Some((entry(1), head)));
         assert!(key.continues(Head::default(), &line, head));
-    }
-
-    #[test]
-    fn a_head_is_written_and_read_in_one_form() {
-        let head = Head { seq: 7, mac: [0xAB; 32] };
-        assert_eq!(head.to_string(), format!("7:{}", "ab".repeat(32)));
-        assert_eq!(head.to_string().parse(), Ok(head));
-        assert_eq!(format!("7:{}", "AB".repeat(32)).parse(), Ok(head));
-        assert_eq!(format!("0:{}", "00".repeat(32)).parse(), Ok(Head::default()));
-        let (short, nobodys) = (format!("7:{}", "ab".repeat(31)), format!("0:{}", "ab".repeat(32)));
-        for wrong in
-            ["", "7", "7:", "x:00", &short, &nobodys, &format!("{head}0"), &format!("-{head}")]
-        {
-            assert!(wrong.parse::<Head>().is_err(), "{wrong}");
-        }
     }
 
     #[test]

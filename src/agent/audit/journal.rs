@@ -1,8 +1,9 @@
 //! The agent's side of the log: seals lines for the batch of the change they tell of, appends them to
 //! the file afterwards, and lets their rows go once the file is synced.
 
-use super::chain::{self, ChainKey, Head};
+use super::chain::ChainKey;
 use super::entry::{Asker, Entry, Fact, timestamp};
+use super::line::{self, Head};
 use super::{CURRENT, FOLDER};
 use crate::agent::{keyspace, rows};
 use crate::clock::Seconds;
@@ -208,7 +209,7 @@ fn name_of(path: &Path) -> io::Result<String> {
 
 /// The last whole line of the newest file. What a crash left after it is cut off: it is in the store.
 fn end_of_files(folder: &Path) -> io::Result<Head> {
-    let Some(path) = super::read::files(folder)?.pop() else { return Ok(Head::default()) };
+    let Some(path) = super::files::files(folder)?.pop() else { return Ok(Head::default()) };
     let bytes = std::fs::read(&path)?;
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     if whole < bytes.len() && path.ends_with(CURRENT) {
@@ -216,7 +217,7 @@ fn end_of_files(folder: &Path) -> io::Result<Head> {
         File::options().write(true).open(&path)?.set_len(whole as u64)?;
     }
     let text = String::from_utf8_lossy(bytes.get(..whole).unwrap_or_default());
-    let end = text.lines().filter_map(chain::parse).next_back();
+    let end = text.lines().filter_map(line::parse).next_back();
     Ok(end.map_or(Head::default(), |(_, head)| head))
 }
 

@@ -26,14 +26,17 @@ mod chain;
 mod display;
 mod entry;
 mod facts;
+mod files;
 mod journal;
+mod line;
 mod read;
 
-pub use chain::{ChainKey, Head};
+pub use chain::ChainKey;
 pub use display::log;
 pub use entry::{Asker, Entry, Event, Fact, timestamp};
 pub use facts::{expired, of_change, of_entry};
 pub use journal::{Journal, Sealed};
+pub use line::Head;
 pub use read::{Claimed, Fault, Kept, LogLine, Verified, entries, kept, verify};
 
 /// The folder in a store's directory.

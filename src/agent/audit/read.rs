@@ -3,8 +3,10 @@
 
 use super::super::{keyspace, rows};
 use super::FOLDER;
-use super::chain::{self, ChainKey, Head};
+use super::chain::ChainKey;
 use super::entry::Entry;
+use super::files::files;
+use super::line::{self, Head};
 use crate::store::{Cells, Location, snapshot};
 use serde::{Serialize, Serializer};
 use std::fmt;
@@ -154,41 +156,6 @@ impl Check {
     }
 }
 
-/// The files of the log, whatever they were renamed to within the folder, in the order of their lines.
-pub(super) fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    let listed = match std::fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        listed => listed?,
-    };
-    for entry in listed {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.starts_with("audit")
-            && name.contains(".jsonl")
-            && path.is_file()
-            && let Some(seq) = first(&path)?
-        {
-            found.push((seq, path));
-        }
-    }
-    found.sort();
-    Ok(found.into_iter().map(|(_, path)| path).collect())
-}
-
-/// The number of the first line in a file that has one, else 0; none where the file is empty.
-fn first(path: &Path) -> io::Result<Option<u64>> {
-    let lines = BufReader::new(File::open(path)?).split(b'\n');
-    let mut empty = true;
-    for line in lines {
-        if let Some((entry, _)) = chain::parse(&String::from_utf8_lossy(&line?)) {
-            return Ok(Some(entry.seq));
-        }
-        empty = false;
-    }
-    Ok((!empty).then_some(0))
-}
-
 fn listed(directory: &Path) -> Result<Vec<PathBuf>, Fault> {
     let folder = directory.join(FOLDER);
     files(&folder).map_err(|error| Fault::File(folder, error))
@@ -214,6 +181,6 @@ fn each_line(
 
 fn parsed(path: &Path, number: u64, line: &str) -> Result<LogLine, Fault> {
     let what = || Fault::Line(path.to_owned(), number, "it is not a line of an audit log".into());
-    let (entry, head) = chain::parse(line).ok_or_else(what)?;
+    let (entry, head) = line::parse(line).ok_or_else(what)?;
     Ok(LogLine { entry, head })
 }

@@ -19,18 +19,16 @@
 
 mod content;
 mod parts;
-mod restore;
 
-pub use content::{Backup, Record, Store, Token};
+pub use content::{Backup, Cell, Record, Store, Token};
 pub use parts::BackupParts;
-pub use restore::{How, Restored, restore};
 
 use sha2::{Digest, Sha256};
 
 /// The format of the content that this build writes and reads.
 const FORMAT: u16 = 1;
 
-/// Returns what tells a cell's secret from another without telling it.
-fn check_of(secret: &[u8; 32]) -> [u8; 32] {
+/// Returns the check of a cell's secret.
+pub(crate) fn check_of(secret: &[u8; 32]) -> [u8; 32] {
     Sha256::new().chain_update(b"keystead v1 slot").chain_update(secret).finalize().into()
 }

@@ -2,7 +2,8 @@
 
 use super::custody::{ITS, KEY, born, deletion, erase_at};
 use super::*;
-use crate::agent::backup::{Backup, How, Restored, restore};
+use crate::agent::backup::Backup;
+use crate::agent::restore::{How, Restored, restore};
 use crate::erasure::Erasure;
 
 /// Returns what the agent gives whoever asks for a backup.

@@ -156,7 +156,7 @@ fn an_upgrade_leaves_identity_counts_cells_and_material_as_they_were() {
             _ => panic!("cell {cell} has become another"),
         }
     }
-    assert!(recover::foreign_cells(&store).unwrap().is_empty());
+    assert!(store.foreign_cells().unwrap().is_empty());
 }
 
 #[test]

@@ -5,18 +5,17 @@
 //! synced. In an empty directory the cell file follows last; in one that still has the store's own,
 //! every cell keeps its number and its secret, and what it has erased since.
 
-use super::check_of;
-use super::content::{Backup, Cell, Record, Token};
-use crate::agent::Lock;
-use crate::agent::audit::{Event, Fact};
-use crate::agent::keyspace::{self, Key};
-use crate::agent::open_store::OpenStore;
-use crate::agent::rows::{self, Meta, Row, TokenRow, Tombstone};
-use crate::agent::rules::Known;
-use crate::agent::shred_layer;
-use crate::agent::upgrade::upgrade_for_restoration;
-use crate::agent::waker::Waker;
-use crate::agent::writer::Writer;
+use super::Lock;
+use super::audit::{Event, Fact};
+use super::backup::{Backup, Cell, Record, Token, check_of};
+use super::keyspace::{self, Key};
+use super::open_store::OpenStore;
+use super::rows::{self, Meta, Row, TokenRow, Tombstone};
+use super::rules::Known;
+use super::shred_layer;
+use super::upgrade::upgrade_for_restoration;
+use super::waker::Waker;
+use super::writer::Writer;
 use crate::clock::{Clock, Seconds};
 use crate::erasure::Erasure;
 use crate::error::{Error, Reason, Result};

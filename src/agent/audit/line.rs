@@ -1,0 +1,85 @@
+//! A line's form: an entry, and the mac that binds it to the lines before.
+
+use super::entry::Entry;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// The bytes between a line's text and its mac.
+pub(super) const BEFORE_MAC: &str = ",\"mac\":\"";
+
+/// The bytes after the mac.
+pub(super) const AFTER_MAC: &str = "\"}";
+
+/// The end of a chain.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// The number of the last line; 0 before the first.
+    pub seq: u64,
+    /// Its mac; zeros before the first.
+    pub mac: [u8; 32],
+}
+
+impl Head {
+    /// The mac in hexadecimal digits.
+    pub fn mac_text(&self) -> String {
+        base16ct::lower::encode_string(&self.mac)
+    }
+}
+
+/// A head as it is noted elsewhere: the number of the last line, a colon, and its mac in hexadecimal digits.
+impl fmt::Display for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.seq, self.mac_text())
+    }
+}
+
+impl FromStr for Head {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const FORM: &str = "a head is a line's number, a colon and 64 hexadecimal digits";
+        let (seq, hex) = text.split_once(':').ok_or(FORM)?;
+        let mut mac = [0; 32];
+        let read = base16ct::mixed::decode(hex, &mut mac).map_err(|_| FORM)?.len();
+        let seq = seq.parse().map_err(|_| FORM)?;
+        let head = Self { seq, mac };
+        let whole = read == 32 && (seq != 0 || head == Self::default());
+        if whole { Ok(head) } else { Err(FORM) }
+    }
+}
+
+/// Returns the entry of a line and the head after it; none where it is not a line of a log.
+pub fn parse(line: &str) -> Option<(Entry, Head)> {
+    let (_, mac) = split(line)?;
+    let entry: Entry = serde_json::from_str(line).ok()?;
+    let head = Head { seq: entry.seq, mac };
+    Some((entry, head))
+}
+
+pub(super) fn split(line: &str) -> Option<(&str, [u8; 32])> {
+    let (text, rest) = line.rsplit_once(BEFORE_MAC)?;
+    let mut mac = [0; 32];
+    let read = base16ct::lower::decode(rest.strip_suffix(AFTER_MAC)?, &mut mac).ok()?;
+    (read.len() == 32).then_some((text, mac))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Head;
+
+    #[test]
+    fn a_head_is_written_and_read_in_one_form() {
+        let head = Head { seq: 7, mac: [0xAB; 32] };
+        assert_eq!(head.to_string(), format!("7:{}", "ab".repeat(32)));
+        assert_eq!(head.to_string().parse(), Ok(head));
+        assert_eq!(format!("7:{}", "AB".repeat(32)).parse(), Ok(head));
+        assert_eq!(format!("0:{}", "00".repeat(32)).parse(), Ok(Head::default()));
+        let (short, nobodys) = (format!("7:{}", "ab".repeat(31)), format!("0:{}", "ab".repeat(32)));
+        for wrong in
+            ["", "7", "7:", "x:00", &short, &nobodys, &format!("{head}0"), &format!("-{head}")]
+        {
+            assert!(wrong.parse::<Head>().is_err(), "{wrong}");
+        }
+    }
+}
