@@ -88,9 +88,12 @@ pub fn audit_seq(key: &[u8]) -> Option<u64> {
     key.strip_prefix(AUDIT_LINES)?.try_into().ok().map(u64::from_be_bytes)
 }
 
+/// The prefix of the keys of claims.
+pub const CLAIMS: &[u8] = b"s";
+
 /// Returns who claims an erase cell.
 pub fn claim(cell: CellNumber) -> Key {
-    [b"s", &cell.to_be_bytes()[..]].concat()
+    [CLAIMS, &cell.to_be_bytes()[..]].concat()
 }
 
 /// The records that carry a tag, or all that can be found; identities follow.
@@ -184,7 +187,7 @@ pub fn narrowing_entry(at: Seconds, token: Id, id: Id) -> Key {
 
 /// The cell of a key made by [`claim`].
 pub fn claimed_cell(key: &[u8]) -> Option<CellNumber> {
-    key.strip_prefix(b"s")?.try_into().ok().map(CellNumber::from_be_bytes)
+    key.strip_prefix(CLAIMS)?.try_into().ok().map(CellNumber::from_be_bytes)
 }
 
 /// Two identities, one after the other.

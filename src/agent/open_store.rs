@@ -359,7 +359,7 @@ impl OpenStore {
     /// The erase cells that records claim, each with token and record.
     pub(super) fn claims(&self) -> Result<Vec<(CellNumber, (Id, Id))>> {
         let mut claims = Vec::new();
-        self.each(b"s", |key, owner| {
+        self.each(keyspace::CLAIMS, |key, owner| {
             let cell = keyspace::claimed_cell(key).ok_or(Reason::StoreDamaged)?;
             claims.push((cell, keyspace::id_pair(owner).ok_or(Reason::StoreDamaged)?));
             Ok(true)

@@ -12,7 +12,7 @@
 //! | `db.earlier` | the earlier records, until they are removed |
 
 use super::Lock;
-use super::first_format;
+use super::{first_format, keyspace};
 use crate::error::{Error, Reason, Result};
 use crate::store::cells::{self, EarlierFile};
 use crate::store::{self, Acknowledged, Cells, Need, ReadOnly, Standing, Store, snapshot};
@@ -45,7 +45,7 @@ pub(super) enum Step {
 /// Upgrades the store of which `lock` is held, where it has the earlier format, or finishes an upgrade that
 /// was cut short; true then. Fails without a change where the store is damaged, or has no room for it.
 pub(super) fn upgrade(lock: &Lock) -> Result<bool> {
-    Upgrade { lock, open: &open_whole, done: &|_| Ok(()) }.run()
+    Upgrade { lock, open: &open_unharmed, done: &|_| Ok(()) }.run()
 }
 
 /// Upgrades a store whose records are about to be replaced by a backup, which may be gone. Their snapshot
@@ -177,6 +177,19 @@ pub(super) fn open_whole(lock: &Lock, earlier: &EarlierFile) -> Result<Option<Bo
         Standing::ReadOnly(why) => Err(served_only(lock, why)),
         Standing::Serving | Standing::Failed => Ok(Some(store)),
     }
+}
+
+/// Opens records of the earlier format that have all that was acknowledged, beside a cell file that has all
+/// their cells: the upgrade of a cut one could not be undone by putting the whole one back.
+fn open_unharmed(lock: &Lock, earlier: &EarlierFile) -> Result<Option<Box<dyn Store>>> {
+    let opened = open_whole(lock, earlier)?;
+    if let Some(records) = &opened {
+        store::each(&**records, keyspace::CLAIMS, |key, _| {
+            earlier.check_holds(keyspace::claimed_cell(key).ok_or(Reason::StoreDamaged)?)?;
+            Ok(true)
+        })?;
+    }
+    Ok(opened)
 }
 
 /// Returns the error for records of which only the snapshot can be read.

@@ -277,6 +277,28 @@ fn an_earlier_store_whose_records_are_lost_is_refused_and_recovered_from_its_sna
 }
 
 #[test]
+fn a_cut_earlier_cell_file_is_refused_and_upgraded_once_it_is_whole_again_or_its_loss_accepted() {
+    for length in [512 * 64, 513 * 64, 513 * 64 + 7] {
+        let earlier = Earlier::new();
+        let slots = earlier.slots();
+        std::fs::write(earlier.path().join("slots"), &slots[..length]).unwrap();
+        let error = upgrade(&earlier.lock()).unwrap_err();
+        assert!(error.to_string().contains("holds material"), "{error}");
+        assert!(earlier.slots() == slots[..length]);
+        let left = |name: &String| name.ends_with(".upgrading") || name.ends_with(".earlier");
+        assert!(!earlier.names().iter().any(left), "{:?}", earlier.names());
+        std::fs::write(earlier.path().join("slots"), &slots).unwrap();
+        assert!(upgrade(&earlier.lock()).unwrap());
+        let (one, other) = (earlier.content().0, upgraded().content().0);
+        assert!(one.tokens == other.tokens && one.records == other.records);
+    }
+    let earlier = Earlier::new();
+    std::fs::write(earlier.path().join("slots"), &earlier.slots()[..512 * 64]).unwrap();
+    assert!(!recover::recover(&earlier.lock()).unwrap().unwrap().lost.is_empty());
+    earlier.open();
+}
+
+#[test]
 fn an_earlier_store_whose_records_are_gone_is_not_taken_for_a_new_one() {
     let earlier = Earlier::new();
     std::fs::remove_dir_all(earlier.path().join("db")).unwrap();

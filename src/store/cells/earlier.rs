@@ -13,7 +13,7 @@ use super::cell::{
     COMMITS_CELL, Cell, CellNumber, FIRST_ERASE, FORMAT, FORMAT_CELL, PIN_CELLS, SIZE,
 };
 use super::damage::{damaged_of, told as describe};
-use super::erase::EraseCell;
+use super::erase::{EraseCell, cut_short};
 use super::file::write_whole;
 use super::fixed::FixedCells;
 use super::identity::StoreIdentity;
@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// The name of the upgraded file until it takes its place.
@@ -35,6 +35,7 @@ const REPLACED: &str = "slots.earlier";
 
 /// A cell file of format 1.
 pub(crate) struct EarlierFile {
+    path: PathBuf,
     fixed: FixedCells,
     /// The bytes of all cells.
     bytes: Zeroizing<Vec<u8>>,
@@ -68,7 +69,7 @@ impl EarlierFile {
         }
         let corrected =
             damaged.into_iter().filter_map(|(number, _, was)| Some((number, was?))).collect();
-        Ok(Some(Self { fixed, bytes, corrected, identity }))
+        Ok(Some(Self { path, fixed, bytes, corrected, identity }))
     }
 
     /// Returns true if nothing was ever committed to the store, as far as this file knows.
@@ -82,6 +83,14 @@ impl EarlierFile {
         match self.fixed.get(COMMITS_CELL) {
             Some(Cell::Commits(number)) => *number,
             _ => 0,
+        }
+    }
+
+    /// Fails where a cell that holds material lies beyond the end of the file, which has been cut then.
+    pub(crate) fn check_holds(&self, number: CellNumber) -> Result<()> {
+        match number < self.fixed.end {
+            true => Ok(()),
+            false => Err(cut_short(&self.path, self.fixed.end, number)),
         }
     }
 

@@ -5,8 +5,9 @@ use super::damage::{Damage, Extent, MOST_CORRECTED};
 use super::file::CellFile;
 use super::fixed::{FixedCells, damaged};
 use crate::clock::Seconds;
-use crate::error::{Reason, Result};
+use crate::error::{Error, Reason, Result};
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How many cells are filled at once: one page of the file.
@@ -62,12 +63,7 @@ impl EraseCells {
     pub(crate) fn renew_unclaimed(&self, claimed: &HashSet<CellNumber>) -> Result<()> {
         let mut pool = self.lock();
         if let Some(lost) = claimed.iter().find(|number| !pool.holds(**number)) {
-            return Err(Reason::StoreDamaged.detail(format_args!(
-                "{}: it ends at cell {}, but cell {lost} holds material; restore the store's directory as a \
-                 whole from a backup, or accept the loss of that material with `keystead recover`",
-                self.file.path().display(),
-                pool.end
-            )));
+            return Err(cut_short(self.file.path(), pool.end, *lost));
         }
         (pool.spent, pool.ready) = (Vec::new(), Vec::new());
         let unclaimed =
@@ -222,4 +218,12 @@ impl Pool {
     fn holds(&self, number: CellNumber) -> bool {
         (FIRST_ERASE..self.end).contains(&number)
     }
+}
+/// Returns the error for a file that ends before a cell that holds material.
+pub(super) fn cut_short(path: &Path, end: CellNumber, lost: CellNumber) -> Error {
+    Reason::StoreDamaged.detail(format_args!(
+        "{}: it ends at cell {end}, but cell {lost} holds material; restore the store's directory as a whole \
+         from a backup, or accept the loss of that material with `keystead recover`",
+        path.display()
+    ))
 }
