@@ -1,8 +1,9 @@
 //! The values of the store's rows, byte by byte.
 //!
-//! A value is a format byte (`0x02`) and the fields in postcard's wire format, in the order of the struct. Each
-//! ends with its *extras*, pairs of a number and bytes, for what later builds add: a build that does not know
-//! one leaves it as it is.
+//! A value is a format byte (`0x02`) and the fields in postcard's wire format, in the order of the struct. The
+//! store's own row, tokens, records and answers end with their *extras*, pairs of a number and bytes, for what
+//! later builds add: a build that does not know one leaves it as it is for as long as the row stands. A backup
+//! has a format of its own, and carries none.
 
 use crate::clock::Seconds;
 use crate::erasure::Erasure;

@@ -83,9 +83,10 @@ impl Proposer for EntryChange {
         let facts = self.put.facts(store, old_entry.as_ref(), &new)?;
         facts.into_iter().for_each(|fact| transaction.note(fact));
         let slot = store.cells.pins.reserve(self.put.token, self.put.slot)?;
-        let revision = old.map_or(0, |old| old.revision) + 1;
+        let old = old.unwrap_or_default();
+        let revision = old.revision + 1;
         let reset = changed_pins(old_entry.as_ref(), &new);
-        let row = TokenRow { slot, revision, entry, ..TokenRow::default() };
+        let row = TokenRow { slot, revision, entry, under_way: None, ..old };
         transaction.put_token(self.put.token, &row, reset)?;
         transaction.answer(self.put.change, vec![revision]);
         Ok(Step::Apply(transaction))

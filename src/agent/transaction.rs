@@ -137,6 +137,14 @@ impl<'a> Transaction<'a> {
         row.map(|bytes| rows::decode(&bytes, "a token")).transpose()
     }
 
+    /// Returns the store's own row.
+    fn meta(&self) -> Result<Meta> {
+        match self.get(&keyspace::meta())? {
+            Some(bytes) => rows::decode(&bytes, "the store's own row"),
+            None => Ok(Meta::default()),
+        }
+    }
+
     /// Returns what a change was answered, if it has been made already.
     pub(crate) fn answered(&self, change: &[u8; 16]) -> Result<Option<Vec<u64>>> {
         let row = self.get(&keyspace::answered(change))?;
@@ -311,7 +319,7 @@ impl<'a> Transaction<'a> {
             // An entry that is missing from now on was not lost.
             self.store.cells.pins.abandon(token)?;
         }
-        let meta = Meta { mark: self.store.now(), extras: Vec::new() };
+        let meta = Meta { mark: self.store.now(), ..self.meta()? };
         self.writes.insert(keyspace::meta(), Some(rows::encode(&meta)?));
         let batch = Batch {
             conditions: self.read.take().into_iter().map(condition).collect(),

@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{channel, sync_channel};
 
 mod erasure;
+mod extras;
 
 const TOKEN: Id = Id::new([1; 16]);
 

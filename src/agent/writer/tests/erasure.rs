@@ -10,8 +10,8 @@ use crate::key::{Expiry, ExpiryAction};
 use crate::store::cells::{EraseCell, StoreIdentity};
 use std::sync::Mutex;
 
-const KEY: Id = Id::new([1; 16]);
-const NOW: u64 = 1_800_000_000;
+pub(super) const KEY: Id = Id::new([1; 16]);
+pub(super) const NOW: u64 = 1_800_000_000;
 
 /// An action of another writer.
 type Interruption = Box<dyn FnOnce() + Send>;
@@ -68,15 +68,15 @@ impl Store for Overtaken {
 }
 
 /// An agent's part of a store, with the cell file of its own.
-struct Host {
+pub(super) struct Host {
     directory: tempfile::TempDir,
-    memory: Memory,
-    clock: Arc<FixedClock>,
+    pub(super) memory: Memory,
+    pub(super) clock: Arc<FixedClock>,
 }
 
 impl Host {
     /// A store with a token, and a key in it that expires at 100 s from now.
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         Cells::make(directory.path()).unwrap();
         let clock = Arc::new(FixedClock::at(NOW));
@@ -89,7 +89,7 @@ impl Host {
         host
     }
 
-    fn put(&self, expect: Expect, wipe: bool) -> PutToken {
+    pub(super) fn put(&self, expect: Expect, wipe: bool) -> PutToken {
         let entry = entry(true).encode().unwrap();
         let by = Some(By::Officer);
         PutToken { token: TOKEN, expect, entry, slot: None, by, wipe, change: [7; 16] }
@@ -107,7 +107,7 @@ impl Host {
         Self { directory, memory: self.memory.clone(), clock }
     }
 
-    fn writer(&self) -> Writer {
+    pub(super) fn writer(&self) -> Writer {
         self.writer_on(Box::new(self.memory.clone()))
     }
 
@@ -147,7 +147,7 @@ impl Host {
 }
 
 /// The key, written anew with another expiry.
-fn rewrite(expect: Expect, expires_in: u64) -> Change {
+pub(super) fn rewrite(expect: Expect, expires_in: u64) -> Change {
     let expiry = Some(Expiry { at: NOW + expires_in, action: ExpiryAction::Erase });
     let role = Role::Object { holds_key: true };
     let header = Header { private: true, role, expiry, tags: vec![Tag([2; 16])] };
@@ -155,7 +155,7 @@ fn rewrite(expect: Expect, expires_in: u64) -> Change {
     Change { id: KEY, expect, event: vec![], put, alias: None }
 }
 
-fn commit(change: Change) -> Commit {
+pub(super) fn commit(change: Change) -> Commit {
     let expected = match change.expect {
         Expect::Absent => 0,
         Expect::Revision(revision) => revision,
