@@ -206,10 +206,75 @@ mod tests {
         postcard::to_extend(value, vec![FORMAT]).unwrap()
     }
 
-    fn record(id: Id, header: &Header, cell: Option<CellNumber>) -> (Key, Option<Vec<u8>>) {
+    fn decoded<T: DeserializeOwned + Serialize>(golden: &[u8]) -> T {
+        let value = decode(golden, "a row").unwrap();
+        assert_eq!(encode(&value), golden);
+        for cut in 0..golden.len() {
+            assert!(decode::<T>(&golden[..cut], "a row").is_err(), "cut at {cut}");
+        }
+        value
+    }
+
+    /// Stores that exist hold these bytes: they never change.
+    #[test]
+    fn values_are_byte_for_byte_what_earlier_builds_wrote() {
+        let row: FirstRow = decoded(&[1, 0xAC, 2, 1, 0x80, 4, 2, 1, 2, 1, 3]);
+        assert_eq!((row.revision, row.cell), (300, Some(512)));
+        assert_eq!((row.header, row.sealed), (vec![1, 2], vec![3]));
+        let token: FirstToken = decoded(&[1, 5, 2, 1, 9]);
+        assert_eq!((token.slot, token.revision, token.entry), (5, 2, vec![9]));
+        let meta: FirstMeta = decoded(&[1, 7, 0xC8, 1]);
+        assert_eq!((meta.commits, meta.mark), (7, 200));
+        let answered: FirstAnswer = decoded(&[1, 7, 2, 1, 2]);
+        assert_eq!((answered.number, answered.revisions), (7, vec![1, 2]));
+        assert_eq!(decoded::<String>(&[1, 2, b'a', b'b']), "ab");
+        let head: Head = decoded(&[&[1, 0xAC, 2][..], &[7; 32]].concat());
+        assert_eq!((head.seq, head.mac), (300, [7; 32]));
+    }
+
+    /// Upgrades rows that are told by their bytes alone.
+    #[test]
+    fn rows_are_found_under_the_keys_that_earlier_builds_wrote() {
+        let key = |kind: &[u8], ids: &[[u8; 16]]| [kind, &ids.concat()].concat();
+        let (one, two, three) = ([1; 16], [2; 16], [3; 16]);
+        let [custom, material] = headers().map(|header| header.encode().unwrap());
+        let stored = |cell: &[u8], header: &[u8]| {
+            [&[1, 5][..], cell, &[header.len() as u8], header, &[1, 7]].concat()
+        };
+        let name = [&b"f"[..], &one, &[4; 32], &three].concat();
+        let pairs = [
+            (b"M".to_vec(), vec![1, 7, 80]),
+            (key(b"T", &[one]), vec![1, 5, 2, 1, 9]),
+            (key(b"r", &[one, two]), stored(&[0], &custom)),
+            (key(b"r", &[one, three]), stored(&[1, 0x80, 4], &material)),
+            (key(b"c", &[[9; 16]]), vec![1, 7, 1, 5]),
+            (key(b"k", &[one, two]), vec![1, 2, b'a', b'b']),
+            (name, Vec::new()),
+            (b"L".to_vec(), [&[1, 3][..], &[7; 32]].concat()),
+            (b"l\0\0\0\0\0\0\x01\x02".to_vec(), vec![1, 2, b'{', b'}']),
+            ([&key(b"u", &[one, two])[..], b"\0\0\x01\x02"].concat(), vec![0; 8]),
+            (b"s\0\0\x02\0".to_vec(), [one, three].concat()),
+            (key(b"v", &[one, two, three]), Vec::new()),
+        ];
+        let rows = upgraded_from(pairs.into_iter().collect(), EraseCell::Expired(91));
+        let tombstone = Tombstone::of(Erasure::Expired(91));
+        let [custom, material] = [KEY, ITS].map(|id| row(&rows, id));
+        assert_eq!((custom.alias.as_deref(), custom.tombstone), (Some("ab"), tombstone));
+        assert_eq!((material.revision, material.tombstone), (5, tombstone));
+        let token = TokenRow { slot: 5, revision: 2, entry: vec![9], ..TokenRow::default() };
+        assert_eq!(rows[&keyspace::token(TOKEN)], rows::encode(&token).unwrap());
+        assert_eq!(rows[&keyspace::meta()], [2, 80, 0]);
+        assert_eq!(rows[&keyspace::answered(&[9; 16])], [2, 7, 1, 5, 0]);
+        assert_eq!(rows[&keyspace::audit_head()], [&[2, 3][..], &[7; 32]].concat());
+        assert_eq!(rows[&keyspace::audit_line(258)], [2, 2, b'{', b'}']);
+        assert_eq!(rows[&keyspace::uses((TOKEN, KEY, 258))], [0; 8]);
+        assert_eq!(rows[&keyspace::owner(TOKEN, &PRINT)], KEY.bytes());
+    }
+
+    fn record(id: Id, header: &Header, cell: Option<CellNumber>) -> (Key, Vec<u8>) {
         let (header, sealed) = (header.encode().unwrap(), vec![7]);
         let row = FirstRow { revision: 5, cell, header, sealed };
-        (keyspace::record(TOKEN, id), Some(encode(&row)))
+        (keyspace::record(TOKEN, id), encode(&row))
     }
 
     fn headers() -> [Header; 2] {
@@ -223,18 +288,21 @@ mod tests {
     /// Upgrades a custom key with its material, under a cell that says `cell`.
     fn upgraded(cell: EraseCell) -> BTreeMap<Key, Vec<u8>> {
         let [key, material] = headers();
-        let writes = vec![
-            (keyspace::meta(), Some(encode(&FirstMeta { commits: 7, mark: 80 }))),
-            (
-                keyspace::answered(&[9; 16]),
-                Some(encode(&FirstAnswer { number: 7, revisions: vec![5] })),
-            ),
+        let pairs = [
+            (keyspace::meta(), encode(&FirstMeta { commits: 7, mark: 80 })),
+            (keyspace::answered(&[9; 16]), encode(&FirstAnswer { number: 7, revisions: vec![5] })),
             record(KEY, &key, None),
             record(ITS, &material, Some(512)),
-            ([b"k", &TOKEN.bytes()[..], KEY.bytes()].concat(), Some(encode(&"payroll"))),
-            ([b"f", &TOKEN.bytes()[..], &PRINT.0, KEY.bytes()].concat(), Some(Vec::new())),
+            ([b"k", &TOKEN.bytes()[..], KEY.bytes()].concat(), encode(&"payroll")),
+            ([b"f", &TOKEN.bytes()[..], &PRINT.0, KEY.bytes()].concat(), Vec::new()),
         ];
+        upgraded_from(pairs.into_iter().collect(), cell)
+    }
+
+    /// Upgrades the rows of a store whose erase cells all say `cell`.
+    fn upgraded_from(pairs: Vec<(Key, Vec<u8>)>, cell: EraseCell) -> BTreeMap<Key, Vec<u8>> {
         let earlier = Memory::default();
+        let writes = pairs.into_iter().map(|(key, value)| (key, Some(value))).collect();
         earlier.apply(&Batch { conditions: Vec::new(), writes }).unwrap();
         let mut rows = BTreeMap::new();
         let cell = std::cell::Cell::new(Some(cell));
