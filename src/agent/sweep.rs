@@ -5,7 +5,7 @@ use super::audit::{Event, Fact};
 use super::keyspace::{self, Key};
 use super::open_store::{Found, OpenStore};
 use super::proposer::{Proposer, STEP, Step};
-use super::rows::Ending;
+use super::rows::{Ending, TokenRow};
 use super::transaction::Transaction;
 use super::waiting::{Waiting, waiting};
 use crate::clock::Seconds;
@@ -24,7 +24,8 @@ pub(crate) struct Swept {
     pub(crate) ended: u64,
 }
 
-/// Returns when the next thing is due, if ever; an erasure that waits is due when its grace is over.
+/// Returns when the next thing is due, if ever; an erasure that waits is due when its grace is over, and a
+/// token's change that is under way at once.
 pub(crate) fn next_due(store: &OpenStore, grace: Seconds) -> Result<Option<Seconds>> {
     let mut soonest: Vec<_> =
         waiting(store)?.into_iter().map(|it| it.found.saturating_add(grace)).collect();
@@ -33,6 +34,8 @@ pub(crate) fn next_due(store: &OpenStore, grace: Seconds) -> Result<Option<Secon
         let at = first.first().and_then(|(key, _)| keyspace::due_parts(key)).map(|(at, _, _)| at);
         soonest.extend(at);
     }
+    let is_under_way = |(_, row): &(Id, TokenRow)| row.under_way.is_some();
+    soonest.extend(store.tokens()?.iter().any(is_under_way).then(|| store.now()));
     Ok(soonest.into_iter().min())
 }
 

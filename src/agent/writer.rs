@@ -10,7 +10,7 @@ use super::keyspace;
 use super::mend::Mend;
 use super::open_store::OpenStore;
 use super::proposer::{Note, Proposer, Step};
-use super::rows::{Ending, Tombstone, UnderWay};
+use super::rows::{Ending, TokenRow, Tombstone, UnderWay};
 use super::snapshots::Snapshots;
 use super::sweep::{Narrow, Sweep, Swept, next_due};
 use super::token_entry::EntryChange;
@@ -19,6 +19,7 @@ use super::usage_counts::UsageCounts;
 use super::waker::Waker;
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
+use crate::id::Id;
 use crate::store::{Changes, CommitNumber, Need};
 use crate::sys::heap::wipe_stack;
 use std::sync::Arc;
@@ -75,30 +76,45 @@ impl Writer {
         };
         let mut mend = Mend::of(&writer.store)?;
         writer.drive(&mut mend)?;
-        writer.resume()?;
+        // What cannot be gone on with yet is tried again with each sweep.
+        if let Err(error) = writer.resume()
+            && !writer.store.alive()
+        {
+            return Err(error);
+        }
         writer.save_uses()?;
         writer.sync_and_publish()?;
         writer.journal.flush();
         Ok(writer)
     }
 
-    /// Goes on with what has begun to happen to tokens.
+    /// Goes on with what has begun to happen to tokens. What fails stands in no other token's way: its mark
+    /// stays and refuses other changes of the token, and the first error is returned after all others.
     fn resume(&mut self) -> Result<()> {
-        if !self.store.is_writable() {
-            return Ok(());
-        }
+        let mut resumed = Ok(());
         for (token, row) in self.store.tokens()? {
-            match row.under_way.clone() {
-                Some(UnderWay::Destroy { change, .. }) => {
-                    self.drive(&mut DestroyToken::new(token, change))?;
+            let Some(under_way) = row.under_way.clone() else { continue };
+            if let Err(error) = self.go_on(token, &row, under_way) {
+                if !self.store.alive() {
+                    return Err(error);
                 }
-                Some(UnderWay::Wipe { change, entry }) => {
-                    self.drive(&mut EntryChange::resumed(token, &row, change, entry))?;
-                }
-                None => {}
+                log::error!("the change of token {token} that is under way waits: {error}");
+                resumed = resumed.and(Err(error));
             }
         }
-        Ok(())
+        resumed
+    }
+
+    fn go_on(&mut self, token: Id, row: &TokenRow, under_way: UnderWay) -> Result<()> {
+        self.store.check_writable()?;
+        match under_way {
+            UnderWay::Destroy { change, .. } => {
+                self.drive(&mut DestroyToken::new(token, change)).map(drop)
+            }
+            UnderWay::Wipe { change, entry } => {
+                self.drive(&mut EntryChange::resumed(token, row, change, entry)).map(drop)
+            }
+        }
     }
 
     /// Lets what falls due wait for so many seconds before it is erased.
@@ -299,13 +315,15 @@ impl Writer {
         store.cells.sync()
     }
 
-    /// Erases and ends everything that is due.
+    /// Erases and ends everything that is due, and goes on with what is under way.
     pub(super) fn sweep(&mut self) -> Result<Swept> {
+        let resumed = self.resume();
         if Narrow::is_due(&self.store)? {
             self.keep_time()?;
             self.drive(&mut Narrow)?;
         }
-        self.drive(&mut Sweep::new(self.grace))
+        let swept = self.drive(&mut Sweep::new(self.grace))?;
+        resumed.map(|()| swept)
     }
 
     /// Makes the time durable, and known to the modules.

@@ -5,10 +5,8 @@
 use super::*;
 use crate::agent::access::Access;
 use crate::agent::commit::{Commit, MOST_TAGS};
-use crate::agent::rows::TokenRow;
 use crate::clock::FixedClock;
 use crate::erasure::Erasure;
-use crate::id::Id;
 use crate::key::{Header, Role, Tag};
 use crate::store::{
     Batch, Cells, Changes, CommitNumber, Limits, Memory, Pair, Room, Standing, Store, StoreIdentity,

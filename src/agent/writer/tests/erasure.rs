@@ -16,11 +16,12 @@ pub(super) const NOW: u64 = 1_800_000_000;
 /// An action of another writer.
 type Interruption = Box<dyn FnOnce() + Send>;
 
-/// A store in memory; before the next batch is applied, something else happens.
+/// A store in memory, which can be full; before the next batch is applied, something else happens.
 #[derive(Clone)]
 struct Overtaken {
     memory: Memory,
     before: Arc<Mutex<Option<Interruption>>>,
+    full: Arc<AtomicBool>,
 }
 
 impl Store for Overtaken {
@@ -51,7 +52,10 @@ impl Store for Overtaken {
     }
 
     fn room(&self, need: Need) -> Result<()> {
-        self.memory.room(need)
+        match self.full.load(Ordering::Relaxed) {
+            true => Err(Reason::StoreFull.into()),
+            false => self.memory.room(need),
+        }
     }
 
     fn sync(&self) -> Result<()> {
@@ -113,10 +117,14 @@ impl Host {
 
     /// A writer whose next batch comes after `before`.
     fn overtaken_by(&self, before: impl FnOnce() + Send + 'static) -> Writer {
-        let overtaken = Overtaken { memory: self.memory.clone(), before: Arc::default() };
+        let overtaken = self.overtaken();
         let writer = self.writer_on(Box::new(overtaken.clone()));
         *overtaken.before.lock().unwrap() = Some(Box::new(before));
         writer
+    }
+
+    fn overtaken(&self) -> Overtaken {
+        Overtaken { memory: self.memory.clone(), before: Arc::default(), full: Arc::default() }
     }
 
     fn writer_on(&self, store: Box<dyn Store>) -> Writer {
@@ -313,4 +321,66 @@ fn nothing_is_created_in_a_token_while_it_ends() {
     writer.apply(mark).unwrap();
     let refused = writer.drive(&mut commit(rewrite(Expect::Revision(1), 900)));
     assert_eq!(refused.unwrap_err().reason(), Reason::TokenAbsent);
+}
+
+/// Marks the token: its end, or its new beginning, has begun.
+fn begin(host: &Host, ends: bool) {
+    match ends {
+        true => killed_in_the_midst(host, 1, DestroyToken::new(TOKEN, [9; 16])),
+        false => {
+            let again = PutToken { change: [8; 16], ..host.put(Expect::Revision(1), true) };
+            killed_in_the_midst(host, 1, EntryChange::new(again));
+        }
+    }
+}
+
+/// Fails unless a token is served but for changes.
+fn assert_waits(host: &Host, writer: &mut Writer) {
+    assert!(read(writer).is_some());
+    let refused = writer.drive(&mut commit(rewrite(Expect::Revision(1), 900))).unwrap_err();
+    assert!(matches!(refused.reason(), Reason::TokenAbsent | Reason::Conflict));
+    let put = PutToken { change: [6; 16], ..host.put(Expect::Revision(1), false) };
+    let refused = writer.drive(&mut EntryChange::new(put)).unwrap_err();
+    assert!(matches!(refused.reason(), Reason::StoreFull | Reason::Conflict));
+    assert!(writer.sweep().is_err(), "it is tried again");
+    assert!(next_due(&writer.store, 0).unwrap() <= Some(writer.store.now()), "and again");
+}
+
+#[test]
+fn a_change_under_way_for_which_there_is_no_room_waits_for_it_while_the_store_is_served() {
+    for ends in [true, false] {
+        let host = Host::new();
+        begin(&host, ends);
+        let store = host.overtaken();
+        store.full.store(true, Ordering::Relaxed);
+        let mut writer = host.writer_on(Box::new(store.clone()));
+        assert_waits(&host, &mut writer);
+        store.full.store(false, Ordering::Relaxed);
+        writer.sweep().unwrap();
+        let token = writer.store.token(TOKEN).unwrap();
+        assert_eq!(token.map(|row| row.under_way), (!ends).then_some(None));
+        assert!(read(&writer).is_none(), "its key went with it");
+        assert_eq!(next_due(&writer.store, 0), Ok(None));
+    }
+}
+
+#[test]
+fn a_change_under_way_that_meets_a_damaged_record_stands_in_no_other_tokens_way() {
+    let (host, other) = (Host::new(), Id::new([2; 16]));
+    let put = PutToken { token: other, by: None, ..host.put(Expect::Absent, false) };
+    let put = PutToken { change: [5; 16], ..put };
+    host.writer().drive(&mut EntryChange::new(put)).unwrap();
+    begin(&host, true);
+    let at = keyspace::record(TOKEN, Id::new([3; 16]));
+    let write = |value| Batch { conditions: Vec::new(), writes: vec![(at.clone(), value)] };
+    host.memory.apply(&write(Some(b"damaged".to_vec()))).unwrap();
+
+    let mut writer = host.writer();
+    assert_waits(&host, &mut writer);
+    let elsewhere = Commit { token: other, ..commit(rewrite(Expect::Absent, 100)) };
+    let elsewhere = Commit { change: [4; 16], ..elsewhere };
+    assert_eq!(writer.drive(&mut { elsewhere }), Ok(vec![1]));
+    host.memory.apply(&write(None)).unwrap();
+    writer.sweep().unwrap();
+    assert_eq!(writer.store.tokens().unwrap().len(), 1);
 }
