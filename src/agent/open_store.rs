@@ -255,7 +255,18 @@ impl OpenStore {
 
     /// The versions of a custom key's material, oldest first, dead ones too.
     pub fn versions(&self, token: Id, key: Id) -> Result<Vec<Found>> {
-        self.linked(token, &keyspace::versions(token, key))
+        let ids = self.version_ids(token, key)?.into_iter();
+        ids.filter_map(|id| self.find(token, id).transpose()).collect()
+    }
+
+    /// Returns the records that hold them.
+    pub(super) fn version_ids(&self, token: Id, key: Id) -> Result<Vec<Id>> {
+        let mut ids = Vec::new();
+        self.each(&keyspace::versions(token, key), |key, _| {
+            ids.extend(keyspace::last_id(key));
+            Ok(true)
+        })?;
+        Ok(ids)
     }
 
     /// Returns the custom key that is associated with material of a fingerprint, and that material where it
@@ -272,15 +283,6 @@ impl OpenStore {
         };
         let found = self.find(token, key)?.into_iter().chain(self.versions(token, key)?);
         Ok(found.filter(holds).collect())
-    }
-
-    fn linked(&self, token: Id, prefix: &[u8]) -> Result<Vec<Found>> {
-        let mut ids = Vec::new();
-        self.each(prefix, |key, _| {
-            ids.extend(keyspace::last_id(key));
-            Ok(true)
-        })?;
-        ids.into_iter().filter_map(|id| self.find(token, id).transpose()).collect()
     }
 
     /// A record as it is handed out: what is dead comes without its sealed part.

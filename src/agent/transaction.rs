@@ -163,11 +163,12 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    /// Returns the versions of a custom key's material, oldest first, dead ones too. Whatever changes one
-    /// of them changes the row of its custom key, which is the condition.
+    /// Returns the versions of a custom key's material, oldest first, dead ones too. Each is a condition, and so
+    /// is the row of the custom key, which every new version changes.
     pub(crate) fn versions(&self, token: Id, key: Id) -> Result<Vec<Found>> {
         self.get(&keyspace::record(token, key))?;
-        self.store.versions(token, key)
+        let ids = self.store.version_ids(token, key)?.into_iter();
+        ids.filter_map(|id| self.find(token, id).transpose()).collect()
     }
 
     /// Writes a token's entry, and begins those of its counts of wrong PINs again: officer's, user's.

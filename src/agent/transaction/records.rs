@@ -63,12 +63,10 @@ impl Transaction<'_> {
         self.take_away_index(token, &old);
         self.give_up_cell(token, &old, why);
         self.writes.insert(keyspace::record(token, id), None);
-        match &old.known.header.role {
-            Role::Material { key, .. } => self.write_key(token, *key, None)?,
-            Role::CustomKey(_) => self.remove_owners(token, &old)?,
-            Role::Object { .. } => {}
+        match old.known.header.role {
+            Role::CustomKey(_) => self.remove_owners(token, &old),
+            Role::Material { .. } | Role::Object { .. } => Ok(()),
         }
-        Ok(())
     }
 
     /// Removes a custom key with its material.
@@ -91,9 +89,7 @@ impl Transaction<'_> {
         let row = Row { tombstone: Some(tombstone), cell, sealed, ..old.row.clone() };
         self.write_row(token, *id, header, &row)?;
         match header.role {
-            Role::Material { key, version, .. } => {
-                self.write_key(token, key, Some((version, tombstone)))
-            }
+            Role::Material { key, version, .. } => self.write_key(token, key, (version, tombstone)),
             Role::CustomKey(_) | Role::Object { .. } => Ok(()),
         }
     }
@@ -105,19 +101,19 @@ impl Transaction<'_> {
         said.and_then(Tombstone::of).unwrap_or(expired)
     }
 
-    /// Writes the row of a custom key whose material changes, so that it is a condition of whoever judges by
-    /// its material. What became of its newest version is noted there.
-    fn write_key(&mut self, token: Id, key: Id, ended: Option<(u32, Tombstone)>) -> Result<()> {
+    /// Notes on a custom key the end of its newest version. Its row is written for any version, so that the
+    /// key's counter moves with those of its material.
+    fn write_key(
+        &mut self,
+        token: Id,
+        key: Id,
+        (version, tombstone): (u32, Tombstone),
+    ) -> Result<()> {
         let at = keyspace::record(token, key);
-        self.get(&at)?;
-        let row = match self.writes.get(&at) {
-            Some(written) => written.clone(),
-            None => self.get(&at)?,
-        };
-        let Some(row) = row else { return Ok(()) };
+        let before = self.get(&at)?;
+        let Some(row) = self.writes.get(&at).cloned().unwrap_or(before) else { return Ok(()) };
         let mut row: Row = rows::decode(&row, "a record")?;
-        if let (Some((version, tombstone)), Role::CustomKey(state)) =
-            (ended, Header::decode(&row.header)?.role)
+        if let Role::CustomKey(state) = Header::decode(&row.header)?.role
             && state.version == version
         {
             row.tombstone = Some(tombstone);

@@ -6,7 +6,7 @@ use crate::agent::proposer::Proposer;
 use crate::agent::sweep::Sweep;
 use crate::agent::tests::entry;
 use crate::agent::token_entry::{By, EntryChange, PutToken};
-use crate::key::{Expiry, ExpiryAction};
+use crate::key::{Expiry, ExpiryAction, Fingerprint, State};
 use crate::store::cells::{EraseCell, StoreIdentity};
 use std::sync::Mutex;
 
@@ -383,4 +383,39 @@ fn a_change_under_way_that_meets_a_damaged_record_stands_in_no_other_tokens_way(
     host.memory.apply(&write(None)).unwrap();
     writer.sweep().unwrap();
     assert_eq!(writer.store.tokens().unwrap().len(), 1);
+}
+
+#[test]
+fn a_judgement_by_material_that_ends_meanwhile_is_in_conflict() {
+    let (first, key) = (Host::new(), Id::new([3; 16]));
+    let mut slower = first.writer();
+    let (store, print) = (Arc::clone(&slower.store), Fingerprint([4; 32]));
+    let mut create = Transaction::new(&store);
+    let state = State { fingerprint: Some(print), version: 2, ..State::awaiting_import() };
+    let material = |version| Role::Material { key, version, fingerprint: print };
+    let records = [(key, Role::CustomKey(state)), (id(1), material(1)), (id(2), material(2))];
+    for (record, role) in records {
+        let header = Header { private: true, role, expiry: None, tags: Vec::new() };
+        let bytes = (header.encode().unwrap(), b"sealed".to_vec());
+        create.put(TOKEN, record, &header, bytes, None).unwrap();
+    }
+    slower.apply(create).unwrap();
+    slower.sync_and_publish().unwrap();
+
+    let mut judged = Transaction::new(&store);
+    let versions = judged.versions(TOKEN, key).unwrap();
+    assert_eq!(versions.len(), 2);
+    judged.mark_due(NOW, TOKEN, key);
+    let mut faster = first.other().writer();
+    let others = Arc::clone(&faster.store);
+    // The older version: the custom key's own row says of the newest alone what became of it.
+    let mut end = Transaction::new(&others);
+    let oldest = end.find(TOKEN, id(1)).unwrap().unwrap();
+    end.tombstone(TOKEN, &oldest).unwrap();
+    faster.apply(end).unwrap();
+    assert_eq!(slower.apply(judged).unwrap_err().reason(), Reason::Conflict);
+}
+
+fn id(version: u8) -> Id {
+    Id::new([0x30 + version; 16])
 }
