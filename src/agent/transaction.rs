@@ -61,6 +61,10 @@ pub(crate) struct AfterSync {
     pub(crate) erased: Vec<(CellNumber, Tombstone)>,
     /// Cells that nobody claims any more.
     pub(crate) freed: BTreeSet<CellNumber>,
+    /// Counts of wrong PINs that begin again: security officer's, user's. Not before the new PIN is durable, or
+    /// a power loss would keep the old one, with all its tries. A crash before they begin again leaves a PIN
+    /// locked at most, and the security officer sets it once more.
+    pub(crate) reset: Vec<(Id, (bool, bool))>,
     /// Tokens that stand in the store now.
     pub(crate) arrived: Vec<Id>,
     /// Tokens that have left it.
@@ -72,6 +76,7 @@ impl AfterSync {
     pub(crate) fn extend(&mut self, other: Self) {
         self.erased.extend(other.erased);
         self.freed.extend(other.freed);
+        self.reset.extend(other.reset);
         self.arrived.extend(other.arrived);
         self.left.extend(other.left);
     }
@@ -316,32 +321,40 @@ impl<'a> Transaction<'a> {
         for (token, watched) in self.writes.keys().filter_map(|key| keyspace::watched(key)) {
             self.store.page.moved(token, watched);
         }
-        if let Some(token) = self.counts.left {
-            // An entry that is missing from now on was not lost.
-            self.store.cells.pins.abandon(token)?;
-        }
         let meta = Meta { mark: self.store.now(), ..self.meta()? };
         self.writes.insert(keyspace::meta(), Some(rows::encode(&meta)?));
         let batch = Batch {
             conditions: self.read.take().into_iter().map(condition).collect(),
             writes: std::mem::take(&mut self.writes).into_iter().collect(),
         };
-        let number = self.store.records.apply(&batch)?;
-        self.claimed.clear();
         let TokenCounts { reset, arrived, left } = self.counts;
-        if let Some((token, which)) = reset {
-            self.store.cells.pins.reset(token, which)?;
-        }
+        let number = self.apply_batch(&batch, left)?;
+        self.claimed.clear();
         if arrived.is_some() || left.is_some() {
             self.store.question_logins();
         }
         let after_sync = AfterSync {
             erased: std::mem::take(&mut self.erased),
             freed: std::mem::take(&mut self.freed),
+            reset: reset.into_iter().collect(),
             arrived: arrived.into_iter().collect(),
             left: left.into_iter().collect(),
         };
         Ok((number, after_sync))
+    }
+
+    /// Applies a batch with which a token may leave the store. Its PIN cell says so durably before: after a
+    /// crash an entry that is missing counts as lost otherwise. What loses a race takes that back, and where a
+    /// crash or a power loss keeps the token, the next opening does.
+    fn apply_batch(&self, batch: &Batch, left: Option<Id>) -> Result<CommitNumber> {
+        let Some(token) = left else { return self.store.records.apply(batch) };
+        let cells = &self.store.cells;
+        cells.pins.abandon(token)?;
+        self.store.records.apply(batch).or_else(|error| {
+            cells.pins.confirm(token)?;
+            cells.sync()?;
+            Err(error)
+        })
     }
 }
 

@@ -290,7 +290,8 @@ impl Writer {
         self.store.cells.erase.erase(&deleted, &expired)
     }
 
-    /// Moves the counters of what has changed, and frees what nobody claims any more.
+    /// Moves the counters of what has changed, begins counts of wrong PINs again, and frees what nobody claims any
+    /// more.
     fn publish(&mut self) -> Result<()> {
         let store = &self.store;
         match store.records.changes(self.published)? {
@@ -305,13 +306,15 @@ impl Writer {
                 store.page.all_moved();
             }
         }
-        let AfterSync { freed, arrived, left, .. } = std::mem::take(&mut self.after_sync);
+        let AfterSync { freed, reset, arrived, left, .. } = std::mem::take(&mut self.after_sync);
         freed.into_iter().for_each(|cell| store.cells.erase.release(cell));
-        if arrived.is_empty() && left.is_empty() {
+        if reset.is_empty() && arrived.is_empty() && left.is_empty() {
             return Ok(());
         }
-        arrived.into_iter().try_for_each(|token| store.cells.pins.confirm(token))?;
-        left.into_iter().try_for_each(|token| store.cells.pins.vacate(token))?;
+        let pins = &store.cells.pins;
+        reset.into_iter().try_for_each(|(token, which)| pins.reset(token, which))?;
+        arrived.into_iter().try_for_each(|token| pins.confirm(token))?;
+        left.into_iter().try_for_each(|token| pins.vacate(token))?;
         store.cells.sync()
     }
 

@@ -4,8 +4,9 @@ use super::*;
 use crate::agent::destroy::DestroyToken;
 use crate::agent::proposer::Proposer;
 use crate::agent::sweep::Sweep;
-use crate::agent::tests::entry;
+use crate::agent::tests::{entry, token_key};
 use crate::agent::token_entry::{By, EntryChange, PutToken};
+use crate::key::pin::Pin;
 use crate::key::{Expiry, ExpiryAction, Fingerprint, State};
 use crate::store::cells::{EraseCell, StoreIdentity};
 use std::sync::Mutex;
@@ -418,4 +419,45 @@ fn a_judgement_by_material_that_ends_meanwhile_is_in_conflict() {
 
 fn id(version: u8) -> Id {
     Id::new([0x30 + version; 16])
+}
+
+#[test]
+fn a_token_whose_removal_lost_a_race_is_still_missed_when_it_is_lost() {
+    let host = Host::new();
+    let mut faster = host.other().writer();
+    let put = PutToken { change: [6; 16], ..host.put(Expect::Revision(1), false) };
+    let mut writer = host.overtaken_by(move || {
+        faster.drive(&mut EntryChange::new(put)).unwrap();
+    });
+    let store = Arc::clone(&writer.store);
+    let mut removal = Transaction::new(&store);
+    removal.remove_token(TOKEN).unwrap();
+    assert_eq!(writer.apply(removal).unwrap_err().reason(), Reason::Conflict);
+    let emptied = Box::new(Memory::default());
+    let opened = OpenStore::open(host.directory.path(), emptied, Arc::clone(&host.clock) as _);
+    assert_eq!(opened.err().map(|error| error.reason()), Some(Reason::StoreDamaged));
+}
+
+#[test]
+fn a_new_pin_that_a_power_loss_undoes_gives_no_tries_back() {
+    let host = Host::new();
+    let wrong = |writer: &Writer| writer.store.cells.pins.of(TOKEN).unwrap().1;
+    let writer = host.writer();
+    for _ in 0..3 {
+        writer.store.cells.pins.count_attempt(TOKEN, false).unwrap();
+    }
+    let durable = host.pairs();
+    killed_after(&host, 0, new_pin(&host));
+    let host = host.with(durable);
+    assert_eq!(wrong(&host.writer()), (0, 3));
+    killed_after(&host, STEPS.len(), new_pin(&host));
+    assert_eq!(wrong(&host.writer()), (0, 0));
+}
+
+/// Sets another PIN for the user.
+fn new_pin(host: &Host) -> EntryChange {
+    let mut entry = entry(true);
+    entry.user = Some(Pin::wrap(TOKEN, &token_key(), b"654321", [3; 16], &[4; 32]).unwrap());
+    let (entry, change) = (entry.encode().unwrap(), [6; 16]);
+    EntryChange::new(PutToken { entry, change, ..host.put(Expect::Revision(1), false) })
 }
