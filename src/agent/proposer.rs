@@ -56,3 +56,28 @@ impl Proposer for Note {
         self.0 = None;
     }
 }
+
+/// Lowers the high-water mark of time in each of its places to what the clock shows.
+#[derive(Default)]
+pub(crate) struct AcceptClock {
+    accepted: bool,
+}
+
+impl Proposer for AcceptClock {
+    type Answer = ();
+
+    /// The cell file first, so that a crash in between leaves the later of the two; a commit that changes
+    /// nothing else has the time in it.
+    fn propose<'a>(&mut self, store: &'a OpenStore) -> Result<Step<'a, ()>> {
+        if self.accepted {
+            return Ok(Step::Done(()));
+        }
+        store.accept_clock();
+        store.cells.time.lower(store.clock())?;
+        Ok(Step::Apply(Transaction::new(store)))
+    }
+
+    fn applied(&mut self) {
+        self.accepted = true;
+    }
+}

@@ -9,7 +9,7 @@ use super::job::{Done, Job, Work};
 use super::keyspace;
 use super::mend::Mend;
 use super::open_store::OpenStore;
-use super::proposer::{Note, Proposer, Step};
+use super::proposer::{AcceptClock, Note, Proposer, Step};
 use super::rows::{Ending, TokenRow, Tombstone, UnderWay};
 use super::snapshots::Snapshots;
 use super::sweep::{Narrow, Sweep, Swept, next_due};
@@ -366,21 +366,17 @@ impl Writer {
         Ok(())
     }
 
-    /// Lowers the high-water mark of time in each of its places: the cell first, so that a crash in
-    /// between leaves the later of the two. What has been erased stays erased.
+    /// Takes the clock's time for now, and lowers the high-water mark to it. What has been erased stays erased.
     pub(super) fn accept_clock(&mut self) -> Result<()> {
-        let store = Arc::clone(&self.store);
-        let (mark, clock) = (store.now(), store.clock());
+        let (mark, clock) = (self.store.now(), self.store.clock());
         log::warn!("the store's latest time, {mark}, is lowered to the clock's, {clock}");
-        store.accept_clock();
-        store.cells.time.lower(clock)?;
-        self.apply(Transaction::new(&store))?;
+        self.drive(&mut AcceptClock::default())?;
         // What was only waiting need not wait any more.
-        self.sweep()?;
+        let swept = self.sweep();
         self.sync_and_publish()?;
         // What had expired may be there again.
-        store.page.all_moved();
-        Ok(())
+        self.store.page.all_moved();
+        swept.map(drop)
     }
 
     /// Fills cells ahead, after the answers have gone out.

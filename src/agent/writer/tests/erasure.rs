@@ -461,3 +461,16 @@ fn new_pin(host: &Host) -> EntryChange {
     let (entry, change) = (entry.encode().unwrap(), [6; 16]);
     EntryChange::new(PutToken { entry, change, ..host.put(Expect::Revision(1), false) })
 }
+
+#[test]
+fn a_clock_is_accepted_though_another_writer_is_faster() {
+    let host = Host::new();
+    let mut faster = host.other().writer();
+    let mut writer = host.overtaken_by(move || {
+        faster.drive(&mut commit(rewrite(Expect::Revision(1), 900))).unwrap();
+    });
+    host.clock.set(NOW - 1000);
+    assert_eq!(writer.store.now(), NOW);
+    writer.accept_clock().unwrap();
+    assert_eq!((writer.store.now(), host.writer().store.now()), (NOW - 1000, NOW - 1000));
+}
