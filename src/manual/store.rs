@@ -134,7 +134,7 @@
 //!
 //! | material | in the copy |
 //! |---|---|
-//! | deleted or expired and erased before it | not there: its secret was overwritten first |
+//! | deleted or expired and erased before it | not there: its secret was overwritten before the answer |
 //! | deleted or erased after it | **still there**, for a holder of the copy and the PIN |
 //!
 //! So a copy is kept as safe as the store, and no longer than the material in it may live: it is not

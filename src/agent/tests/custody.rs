@@ -319,7 +319,8 @@ fn the_same_material_comes_back_over_a_damaged_cell() {
     assert_eq!(user.find(&[]), vec![KEY, again]);
 }
 
-/// Overwrites the cell of the only material there is, as a deletion does before anything else.
+/// Overwrites the cell of the only material there is, and leaves its records, as a deletion of an earlier build
+/// did that was interrupted.
 pub fn interrupt_deletion(world: &World) {
     let cells = crate::store::Cells::open(&world.path()).unwrap();
     cells.erase.delete(&[512 + 63], START).unwrap();
