@@ -192,7 +192,7 @@ impl Shared {
 }
 
 impl State {
-    /// Returns until when to wait at the most, since it was looked at `last` whom to show something to.
+    /// Returns the latest moment of the next look at those who wait; the last look was at `last`.
     fn next_look(&self, last: Instant) -> Option<Instant> {
         match &self.inside {
             Inside::Serving(server, ..) if server.is_crowded() => Some(Instant::now() + SOON),
@@ -252,7 +252,7 @@ impl State {
         true
     }
 
-    /// Returns where there are no descriptors left, somebody idle leaves. Whether there was one.
+    /// Sends an idle connection away where there are no descriptors left. Returns true if there was one.
     fn make_room(&self) -> bool {
         matches!(&self.inside, Inside::Serving(server, ..) if server.make_room())
     }
@@ -269,8 +269,8 @@ impl State {
         }
     }
 
-    /// Returns where nobody idle could be sent away, a connection that cannot be taken in would be announced for
-    /// ever. Whether one was sent away, or the agent makes way for it.
+    /// Accepts a connection, where no idle one could be sent away, by the spare descriptor: it would be announced
+    /// for ever. Returns true if it was sent away, or the agent makes way for it.
     fn send_one_away(&mut self, listener: &UnixListener) -> bool {
         self.spare = None;
         let Ok((stream, _)) = listener.accept() else { return false };
@@ -290,7 +290,7 @@ impl State {
         self.short.as_ref().is_some_and(|short| short.is_outdone_by(stream))
     }
 
-    /// Returns whoever has connected waits for the end of this agent.
+    /// Keeps a connection until the end of this agent, which makes way for its peer's.
     fn outdone_by(&mut self, stream: UnixStream, waker: &Waker) {
         self.outdone = true;
         self.inside = Inside::Waiting(vec![stream]);

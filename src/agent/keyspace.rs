@@ -42,17 +42,17 @@ const DELETED_STAYS: Seconds = 3600;
 /// A key of the store.
 pub type Key = Vec<u8>;
 
-/// Returns where the store's own row stands.
+/// Returns the key of the store's own row.
 pub fn meta() -> Key {
     b"M".to_vec()
 }
 
-/// Returns where a token stands.
+/// Returns the key of a token's row.
 pub fn token(token: Id) -> Key {
     [b"T", &token.bytes()[..]].concat()
 }
 
-/// Returns where a record stands.
+/// Returns the key of a record's row.
 pub fn record(token: Id, id: Id) -> Key {
     [&records(token)[..], id.bytes()].concat()
 }
@@ -65,12 +65,12 @@ pub fn records(token: Id) -> Key {
 /// The first byte of the keys of answers.
 pub const ANSWERS: &[u8] = b"c";
 
-/// Returns where a change's answer stands.
+/// Returns the key of a change's answer.
 pub fn answered(change: &[u8; 16]) -> Key {
     [ANSWERS, &change[..]].concat()
 }
 
-/// Returns where the end of the audit log's chain stands.
+/// Returns the key of the end of the audit log's chain.
 pub fn audit_head() -> Key {
     b"L".to_vec()
 }
@@ -78,7 +78,7 @@ pub fn audit_head() -> Key {
 /// The first byte of the keys of the audit log's lines.
 pub const AUDIT_LINES: &[u8] = b"l";
 
-/// Returns where a line of the audit log stands.
+/// Returns the key of a line of the audit log.
 pub fn audit_line(seq: u64) -> Key {
     [AUDIT_LINES, &seq.to_be_bytes()].concat()
 }
@@ -91,7 +91,7 @@ pub fn audit_seq(key: &[u8]) -> Option<u64> {
 /// The prefix of the keys of claims.
 pub const CLAIMS: &[u8] = b"s";
 
-/// Returns who claims an erase cell.
+/// Returns the key of the claim on an erase cell.
 pub fn claim(cell: CellNumber) -> Key {
     [CLAIMS, &cell.to_be_bytes()[..]].concat()
 }
@@ -105,12 +105,12 @@ pub fn tagged(token: Id, private: bool, tag: Option<&Tag>) -> Key {
     }
 }
 
-/// Returns where it stands to which custom key material with a fingerprint belongs.
+/// Returns the key of the row that names the custom key of a fingerprint.
 pub(crate) fn owner(token: Id, fingerprint: &Fingerprint) -> Key {
     [&owners(token)[..], &fingerprint.0].concat()
 }
 
-/// Returns what the keys of a token's fingerprints begin with.
+/// Returns the prefix of the keys of a token's fingerprints.
 pub(crate) fn owners(token: Id) -> Key {
     [b"o", &token.bytes()[..]].concat()
 }
@@ -150,7 +150,7 @@ pub fn due_parts(key: &[u8]) -> Option<(Seconds, Id, Id)> {
 /// The first byte of the keys of erasures that wait their grace out.
 pub const WAITING: &[u8] = b"g";
 
-/// Returns where it stands that a record's erasure waits.
+/// Returns the key of the entry of an erasure that waits.
 pub fn waiting(token: Id, id: Id) -> Key {
     [WAITING, token.bytes(), id.bytes()].concat()
 }
@@ -163,7 +163,7 @@ pub fn waiting_ids(key: &[u8]) -> Option<(Id, Id)> {
 /// The first byte of the keys of the days' uses.
 pub const USES: &[u8] = b"u";
 
-/// Returns where it stands how often a token's key was used on a day.
+/// Returns the key of the count of a token's key on a day.
 pub fn uses((token, key, day): (Id, Id, u32)) -> Key {
     [USES, token.bytes(), key.bytes(), &day.to_be_bytes()].concat()
 }
@@ -175,12 +175,12 @@ pub fn uses_of(key: &[u8]) -> Option<(Id, Id, u32)> {
     Some((token, key, u32::from_be_bytes(*day)))
 }
 
-/// Returns where it stands that a record is due at a second.
+/// Returns the key of the entry of a record that is due at a second.
 pub fn due_entry(at: Seconds, token: Id, id: Id) -> Key {
     [DUE, &at.to_be_bytes(), token.bytes(), id.bytes()].concat()
 }
 
-/// Returns where it stands that a record can only be read from a second on.
+/// Returns the key of the entry of a record that can only be read from a second on.
 pub fn narrowing_entry(at: Seconds, token: Id, id: Id) -> Key {
     [NARROWING, &at.to_be_bytes(), token.bytes(), id.bytes()].concat()
 }
@@ -201,7 +201,7 @@ pub fn last_id(key: &[u8]) -> Option<Id> {
     key.last_chunk::<16>().map(|bytes| Id::new(*bytes))
 }
 
-/// Returns when something must happen to a record by itself, if ever.
+/// Returns the second at which something must happen to a record by itself, if any.
 pub fn due_at(header: &Header) -> Option<Seconds> {
     match &header.role {
         Role::CustomKey(state) => state.deletion_at,

@@ -186,7 +186,7 @@ impl<'a> MainLoop<'a> {
         }
     }
 
-    /// Returns whoever comes now starts the next agent, which waits for the lock.
+    /// Takes the socket away: the next client starts the next agent, which waits for the lock.
     fn withdraw(&self, why: Option<&Error>) {
         if !self.keeps_socket
             && let Err(error) = directory::unlink(self.directory)

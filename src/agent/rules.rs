@@ -105,7 +105,7 @@ fn judge_expiry(old: Option<&Known>, proposal: &Proposal, moment: Moment) -> Res
     }
 }
 
-/// Returns what one change may do whatever else the commit holds; the custom key it belongs to, if any.
+/// Fails where one change is unlawful, whatever else the commit holds. Returns the custom key it belongs to, if any.
 fn judge_one(old: Option<Known>, proposal: &Proposal) -> Result<Option<Id>> {
     let custom = |header: &Header| match header.role {
         Role::Object { .. } => None,
@@ -128,8 +128,8 @@ fn judge_one(old: Option<Known>, proposal: &Proposal) -> Result<Option<Id>> {
     Ok(key)
 }
 
-/// Returns what a record is never changes, and custody's privacy is never lowered. Which version of the
-/// material it holds is for [`MaterialChanges`] to judge.
+/// Fails where a record's role changes, or a custom key's privacy is lowered. The version of the material in it
+/// is for [`MaterialChanges`] to judge.
 fn judge_identity(old: &Header, new: &Header) -> Result<()> {
     let private = !old.private || new.private;
     let same = match (&old.role, &new.role) {
@@ -141,8 +141,8 @@ fn judge_identity(old: &Header, new: &Header) -> Result<()> {
     if same { Ok(()) } else { Err(Reason::Unlawful.detail("a record would become another")) }
 }
 
-/// Returns what a commit may do to one custom key: one lawful step, and exactly the material that the new
-/// state speaks of.
+/// Fails unless a commit does one lawful step to a custom key, and leaves exactly the material that the new state
+/// speaks of. Returns the dead material that ends with it.
 fn judge_key(view: &impl View, key: Id, proposals: &[Proposal], moment: Moment) -> Result<Vec<Id>> {
     let own = proposals.iter().find(|proposal| proposal.id == key);
     let Some(Proposal { event: Some(event), put: Some(header), .. }) = own else {
@@ -197,7 +197,7 @@ fn belongs(header: &Header, to: Id) -> bool {
     matches!(header.role, Role::Material { key, .. } if key == to)
 }
 
-/// Returns whether the new state is where the event leads from the old one.
+/// Fails unless the event leads from the old state to the new one.
 fn judge_step(
     view: &impl View,
     key: Id,
@@ -223,7 +223,7 @@ fn judge_step(
     Err(if moved_on { Reason::Conflict } else { Reason::Unlawful }.into())
 }
 
-/// Returns whether no other custom key is associated with the material, or gets it by the same commit. The
+/// Fails where another custom key is associated with the material, or gets it by the same commit. The
 /// other key may have lost it: it is still the only one that may have it again, or else this key
 /// would open what that one encrypted.
 fn judge_unique(

@@ -147,7 +147,7 @@ impl Service {
         }))
     }
 
-    /// Returns who asks again and again for what is refused fills no disk.
+    /// Logs a refusal, up to a number for each connection: repeated ones fill no disk.
     fn log_refusal(&mut self, subject: Subject, error: &Error) {
         self.refusals = self.refusals.saturating_add(1);
         if self.refusals <= MOST_REFUSALS {
@@ -378,8 +378,8 @@ impl Service {
         Ok(Response::LoggedIn { entry: self.entry(token, row)?, ticket })
     }
 
-    /// Returns who changes a token's entry: the security officer, the user, or nobody where it is a new one,
-    /// which only the store's owner and root make. A change that was made already is for the writer to
+    /// Returns the login that changes a token's entry; none for a new one, which only the store's owner and root
+    /// make. A change that was made already is for the writer to
     /// speak of, since it may have ended the PIN that was shown.
     fn may_put(
         &self,
@@ -404,7 +404,7 @@ impl Service {
         Ok(Some(if *officer { By::Officer } else { By::User }))
     }
 
-    /// Returns whether this is the token that the security officer means, and the security officer. A token
+    /// Fails unless the token has the label that is meant, and the security officer asks. A token
     /// that is gone is for the writer to speak of: the answer may only have been lost.
     fn may_destroy(&mut self, token: Id, label: &str, authenticator: &[u8]) -> Result<()> {
         let Some(row) = self.store.token(token)? else { return Ok(()) };

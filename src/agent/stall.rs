@@ -20,7 +20,7 @@ impl Watchdog {
         Self { directories, patience }
     }
 
-    /// Returns what those who wait are told: the file, the process and what helps. None as long as every sync
+    /// Returns the error for those who wait: the file, the process and a way out. None as long as every sync
     /// under way may take longer.
     pub fn stalled(&self) -> Option<Error> {
         let (path, lasts) = pending_syncs::longest(&self.directories)?;

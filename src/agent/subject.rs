@@ -57,7 +57,8 @@ impl Subject {
     }
 }
 
-/// Returns whoever has not shown the PIN, and a rule of custody, are warnings here: no module of ours asks.
+/// Returns the level at which a refusal is logged. A missing login, and a rule of custody, are warnings: no
+/// module of ours asks for such a thing.
 fn level(reason: Reason) -> Level {
     match reason {
         // It has its line in the audit log, and so here.
