@@ -78,7 +78,7 @@ impl Lock {
         Ok(move || {
             if let Err(error) = touch(&held) {
                 log::debug!(
-                    "whoever waits for the lock is not shown that its holder lives: {error}"
+                    "programs that wait for the lock do not see that its holder lives: {error}"
                 );
             }
         })
@@ -171,7 +171,7 @@ fn kept(directory: &Path) -> Error {
     let place = directory.display();
     Reason::AgentAbsent.detail(match AgentProcess::of(directory, || None) {
         Some(holder) => format!("{holder} holds the lock of {place}; {}", holder.remedy()),
-        None => format!("somebody holds the lock of {place}"),
+        None => format!("another process holds the lock of {place}"),
     })
 }
 

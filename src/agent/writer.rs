@@ -150,7 +150,7 @@ impl Writer {
         let mut answers = Vec::with_capacity(group.len());
         for job in group {
             if job.is_abandoned() {
-                log::info!("a change is not made: whoever asked for it has hung up");
+                log::info!("a change is not made: the process that asked for it has hung up");
                 continue;
             }
             let Job { work, answer, asker, .. } = job;

@@ -51,7 +51,7 @@ impl Row {
         if !self.authenticated && key.restrictions.hides_what_it_unwraps() {
             return Err(Reason::KeyNotPermitted.detail(
                 "the mechanism tells a right padding from a wrong one, which shows what was wrapped \
-                 to whoever may only unwrap it",
+                 to a user who may only unwrap it",
             ));
         }
         if !key.older().is_empty() {

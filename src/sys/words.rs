@@ -121,7 +121,7 @@ fn check_lasting(file: impl AsFd, count: usize) -> io::Result<()> {
         true => Ok(()),
         false => Err(io::Error::new(
             io::ErrorKind::InvalidInput,
-            "a file that may end under whoever has mapped it",
+            "a file that may be cut short while it is mapped",
         )),
     }
 }

@@ -234,7 +234,7 @@ pub(crate) fn silent(directory: &Path, socket: Option<&Socket>) -> Error {
     let process = AgentProcess::of(directory, || socket?.process());
     Reason::AgentLost.detail(match process {
         Some(process) => format!("{process} gives no sign of life; {}", process.remedy()),
-        None => format!("whoever serves {} gives no sign of life", directory.display()),
+        None => format!("the process that serves {} gives no sign of life", directory.display()),
     })
 }
 

@@ -182,7 +182,7 @@ fn check_owner(directory: &Path) -> Result<()> {
             Err(absent(format_args!("{} is not a directory", directory.display())))
         }
         Ok(folder) if folder.uid() != user => Err(absent(format_args!(
-            "nobody serves {}; only its owner, user {}, can start the agent",
+            "no agent serves {}; only the store's owner, user {}, can start it",
             directory.display(),
             folder.uid()
         ))),

@@ -41,7 +41,7 @@ impl ChainKey {
         }
         if !log_files(&directory.join(FOLDER))?.is_empty() {
             return Err(io::Error::other(format!(
-                "it is gone, and without it nobody can tell whether a line of the log was changed; {LOST}"
+                "it is gone, and without it no change of a line of the log can be found; {LOST}"
             )));
         }
         let mut bytes = Zeroizing::new([0; 32]);

@@ -35,7 +35,7 @@ events! {
     Restored => "restored", "The token came into being from a backup.";
     ClockAccepted => "clock-accepted", "The security officer lowered the store's latest time.";
     PinSet => "pin-set", "The security officer set the user's PIN.";
-    PinChanged => "pin-changed", "A PIN was changed by whoever knew it.";
+    PinChanged => "pin-changed", "A PIN was changed by a user who knew it.";
     PinUnlocked => "pin-unlocked", "The security officer set the user's PIN, which was locked.";
     PinWrong => "pin-wrong", "A login with a wrong PIN.";
     PinLocked => "pin-locked", "The last try that a PIN had was wrong.";

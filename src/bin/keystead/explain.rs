@@ -30,7 +30,7 @@ fn words(code: RvError) -> Option<(&'static str, &'static str)> {
         }
         RvError::PinLocked => (
             "the PIN is locked after too many wrong ones",
-            "the security officer unlocks a user's PIN; nobody unlocks the officer's",
+            "the security officer unlocks a user's PIN; the officer's own cannot be unlocked",
         ),
         RvError::PinLenRange => ("the PIN is too short or too long", "a PIN has 4 to 255 bytes"),
         RvError::PinInvalid => ("the PIN is no text", "a PIN is UTF-8, of 4 to 255 bytes"),
@@ -43,7 +43,7 @@ fn words(code: RvError) -> Option<(&'static str, &'static str)> {
         ),
         RvError::TokenNotPresent | RvError::TokenNotRecognized => (
             "the token is gone",
-            "`keystead doctor` shows which tokens there are; somebody may have destroyed it",
+            "`keystead doctor` shows which tokens there are; it may have been destroyed",
         ),
         RvError::DeviceMemory => (
             "there is no room left in the store",
@@ -97,7 +97,7 @@ fn words(code: RvError) -> Option<(&'static str, &'static str)> {
             "it was made with another key, or is damaged, cut off or altered",
         ),
         RvError::ObjectHandleInvalid => {
-            ("somebody else removed the object first", "`keystead list` shows what is there")
+            ("another process removed the object first", "`keystead list` shows what is there")
         }
         RvError::MechanismInvalid => {
             ("the token does not do this", "`pkcs11-tool --list-mechanisms` shows what it does")
@@ -111,7 +111,7 @@ fn words(code: RvError) -> Option<(&'static str, &'static str)> {
 
 /// The hint where nobody can set a user's PIN any more.
 pub(crate) const NOBODY_UNLOCKS: &str =
-    "nobody unlocks it: the security officer's PIN is locked too, and stays so";
+    "it cannot be unlocked: the security officer's PIN is locked too, and stays so";
 
 /// One token among those of its store, as another program has to be told of it.
 #[derive(Debug, Clone, Copy)]

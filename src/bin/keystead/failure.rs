@@ -163,7 +163,7 @@ fn remedy(error: &io::Error) -> &'static str {
         ErrorKind::InvalidFilename => "the name is too long, or has bytes that it may not have",
         ErrorKind::InvalidData => "it should be text, in UTF-8",
         ErrorKind::UnexpectedEof => "it ends too early: is it complete?",
-        ErrorKind::BrokenPipe => "whoever should read or bring it has ended",
+        ErrorKind::BrokenPipe => "the program that reads or writes the other end has ended",
         ErrorKind::FileTooLarge => "a limit of this process (`ulimit -f`), or of its file system",
         _ if error.raw_os_error() == Some(libc::EBADF) => {
             "it is not open, or not for this: in a shell, `9< FILE` and `1> FILE` open it"
@@ -239,7 +239,7 @@ fn hint(reason: Reason, text: &str) -> Option<&'static str> {
         Reason::PinIncorrect => "the attempt was counted; ten wrong ones in a row lock the PIN",
         Reason::PinLength => "a PIN has 4 to 255 bytes",
         Reason::PinLocked => {
-            "the security officer unlocks a user's PIN; nobody unlocks the officer's"
+            "the security officer unlocks a user's PIN; the officer's own cannot be unlocked"
         }
         Reason::OwnerOnly | Reason::TokenByOwner => "run it as the store's owner, or as root",
         Reason::TokenAbsent => "`keystead doctor` shows which tokens there are",

@@ -5,7 +5,7 @@ use keystead::internal::error::{Error, Reason};
 use keystead::internal::token::{Slots, TokenInfo};
 
 /// The meaning of a locked PIN of a security officer.
-pub(crate) const LOCKED: &str = "nobody unlocks it; the keys go on working under the user's PIN, but the token \
+pub(crate) const LOCKED: &str = "it cannot be unlocked; the keys go on working under the user's PIN, but the token \
      can neither be destroyed nor have its user's PIN set anew";
 
 /// Why the security officer of the token with that label in that slot could not do something.

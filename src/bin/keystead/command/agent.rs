@@ -117,7 +117,9 @@ impl Arguments {
         let working = self.working();
         Ok(serve(&lock, &options, handed, working, || {
             if let Err(error) = self.tell_starter() {
-                log::warn!("whoever started the agent does not learn that it is ready: {error}");
+                log::warn!(
+                    "the program that started the agent does not learn that it is ready: {error}"
+                );
             }
         })?)
     }
@@ -131,7 +133,7 @@ impl Arguments {
             Some(error) => {
                 eprintln!("keystead: error: {error}");
                 if let Err(error) = let_go_of_output() {
-                    log::warn!("whoever started the agent waits on: {error}");
+                    log::warn!("the program that started the agent still waits: {error}");
                 }
             }
         }

@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     /// so that a copy stays evidence
     #[arg(long, conflicts_with_all = ["key", "event", "since"])]
     verify: bool,
-    /// Where the log ended, as an earlier --verify told and somebody noted elsewhere: the line with this
+    /// Where the log ended, as an earlier --verify told and as it was noted elsewhere: the line with this
     /// number must be there with this mac, and all lines before it
     #[arg(long, value_name = "NUMBER:MAC", requires = "verify")]
     head: Option<Head>,
@@ -198,7 +198,7 @@ fn failed(fault: Fault) -> Failure {
             if error.kind() == ErrorKind::NotFound && path.ends_with(audit::KEY) =>
         {
             Failure::new(format_args!(
-                "{}: it is gone, and without it nobody can tell whether a line of the log was changed",
+                "{}: it is gone, and without it no change of a line of the log can be found",
                 path.display()
             ))
             .hint("put it back from a backup; a copy of the log needs the key beside it")

@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
     #[arg(long, default_value = "3072", value_parser = ["2048", "3072", "4096"])]
     bits: String,
     /// Which forms the pair takes. Wrap for it in no other: a pair for oaep opens the transport key of a
-    /// file by itself, for whoever has that file and the PIN
+    /// file by itself, for a program that has that file and the PIN
     #[arg(long, alias = "only", value_enum, value_name = "KIND", default_value = "oaep")]
     form: Takes,
     /// The label of both halves

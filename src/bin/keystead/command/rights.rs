@@ -103,7 +103,7 @@ pub(crate) fn of_store(directory: &Path, group: Option<u32>) -> Vec<Failure> {
         if !read.is_empty() {
             let told = format_args!("{others} read {}, which gives away {leaks}", named(read));
             let mend = format_args!(
-                "{}; if somebody has read it, {helps}",
+                "{}; if others have read it, {helps}",
                 chmod("go-rwx", directory, read)
             );
             problems.push(Failure::new(told).hint(mend));
@@ -185,7 +185,7 @@ fn strange(files: &[(PathBuf, Metadata)], owner: u32) -> Vec<Failure> {
         if found.is_symlink() {
             let told = format_args!("{} is a symbolic link, which no agent made", path.display());
             problems.push(Failure::new(told).hint(
-                "put the file itself in its place: whoever can exchange the link, or what it leads to, has the store",
+                "put the file itself in its place: a user who can exchange the link, or the file behind it, controls the store",
             ));
         } else if found.uid() != owner {
             others.push(path.clone());
@@ -246,7 +246,7 @@ pub(crate) fn of_deciding(file: &Path, is: &str) -> Vec<Failure> {
         let told = format_args!("{} is user {}'s, who {is}", file.display(), found.uid());
         problems.push(Failure::new(told).hint("it should be yours or root's"));
     } else if is_open(&found) {
-        let told = format_args!("others can write in {}: whoever does {is}", file.display());
+        let told = format_args!("others can write in {}: a user who does {is}", file.display());
         let mend = format_args!("`chmod go-w {}` ends that; look what it says", quoted_path(file));
         problems.push(Failure::new(told).hint(mend));
     }
@@ -392,6 +392,6 @@ mod tests {
         assert_eq!(within(&above(&file)), 0, "nobody removes another's file there");
         set(&file, 0o602);
         let told = of_deciding(&file, "decides everything");
-        assert!(told.iter().any(|it| it.told().contains("whoever does decides everything")));
+        assert!(told.iter().any(|it| it.told().contains("a user who does decides everything")));
     }
 }

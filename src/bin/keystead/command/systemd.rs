@@ -9,7 +9,7 @@ use std::fmt::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Print systemd units: the agent, started when somebody connects, and an hourly sweep
+/// Print systemd units: the agent, started at the first connection, and an hourly sweep
 ///
 /// With --output they are written to a directory: /etc/systemd/system, or ~/.config/systemd/user with
 /// --user. Then: systemctl [--user] daemon-reload, and enable --now keystead.socket and
