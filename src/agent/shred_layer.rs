@@ -1,10 +1,10 @@
-//! The cover: what a module has sealed is encrypted once more under an erase cell's secret, so that
+//! The shred layer: what a module has sealed is encrypted once more under an erase cell's secret, so that
 //! overwriting the cell ends it wherever old bytes still lie.
 //!
 //! | bytes | field |
 //! |---|---|
 //! | 1 | format, `0x01` |
-//! | 32 | salt, random at every covering |
+//! | 32 | salt, random at every encryption |
 //! | n | ciphertext |
 //! | 16 | tag |
 //!
@@ -34,7 +34,7 @@ pub struct Binding {
     pub revision: u64,
 }
 
-/// Covers `plain` under a cell's secret.
+/// Encrypts `plain` under a cell's secret.
 pub fn encrypt(secret: &[u8; 32], binding: Binding, plain: &[u8]) -> Result<Vec<u8>> {
     let mut salt = [0; SALT];
     aws_lc_rs::rand::fill(&mut salt).map_err(|_| Reason::General)?;
@@ -44,9 +44,9 @@ pub fn encrypt(secret: &[u8; 32], binding: Binding, plain: &[u8]) -> Result<Vec<
     Ok([&[FORMAT], &salt[..], &ciphertext].concat())
 }
 
-/// Takes the cover off.
-pub fn decrypt(secret: &[u8; 32], binding: Binding, covered: &[u8]) -> Result<Vec<u8>> {
-    let Some((&FORMAT, rest)) = covered.split_first() else { return Err(damaged(binding)) };
+/// Decrypts what [`encrypt`] made. Fails with [`Reason::StoreDamaged`] where it is not of that record.
+pub fn decrypt(secret: &[u8; 32], binding: Binding, encrypted: &[u8]) -> Result<Vec<u8>> {
+    let Some((&FORMAT, rest)) = encrypted.split_first() else { return Err(damaged(binding)) };
     let (salt, ciphertext) = rest.split_first_chunk::<SALT>().ok_or_else(|| damaged(binding))?;
     cipher(secret, binding, salt)?
         .decrypt(&Nonce::default(), ciphertext)
@@ -80,35 +80,35 @@ mod tests {
 
     /// Made elsewhere, from RFC 5869 and NIST SP 800-38D.
     #[test]
-    fn a_cover_is_byte_for_byte_what_the_format_says() {
+    fn a_layer_is_byte_for_byte_what_the_format_says() {
         let ciphertext = [
             0xD3, 0xA5, 0x1C, 0x25, 0xA3, 0xF4, 0x84, 0x9F, 0xB1, 0x03, 0xAD, 0x6B, 0x56, 0x03,
             0xDE, 0x6C, 0x04, 0x2E, 0xC0, 0xDD, 0x95, 0x67,
         ];
-        let covered = [&[1][..], &[9; 32], &ciphertext].concat();
-        assert_eq!(decrypt(&[7; 32], BINDING, &covered).unwrap(), b"sealed");
+        let encrypted = [&[1][..], &[9; 32], &ciphertext].concat();
+        assert_eq!(decrypt(&[7; 32], BINDING, &encrypted).unwrap(), b"sealed");
     }
 
     #[test]
-    fn a_cover_comes_off_in_its_place_only() {
-        let covered = encrypt(&[7; 32], BINDING, b"sealed").unwrap();
-        assert_eq!(decrypt(&[7; 32], BINDING, &covered).unwrap(), b"sealed");
-        assert!(decrypt(&[8; 32], BINDING, &covered).is_err());
-        assert!(decrypt(&[7; 32], Binding { revision: 4, ..BINDING }, &covered).is_err());
-        assert!(decrypt(&[7; 32], Binding { id: BINDING.token, ..BINDING }, &covered).is_err());
-        assert!(decrypt(&[7; 32], Binding { token: BINDING.id, ..BINDING }, &covered).is_err());
+    fn a_layer_is_decrypted_for_its_own_record_only() {
+        let encrypted = encrypt(&[7; 32], BINDING, b"sealed").unwrap();
+        assert_eq!(decrypt(&[7; 32], BINDING, &encrypted).unwrap(), b"sealed");
+        assert!(decrypt(&[8; 32], BINDING, &encrypted).is_err());
+        assert!(decrypt(&[7; 32], Binding { revision: 4, ..BINDING }, &encrypted).is_err());
+        assert!(decrypt(&[7; 32], Binding { id: BINDING.token, ..BINDING }, &encrypted).is_err());
+        assert!(decrypt(&[7; 32], Binding { token: BINDING.id, ..BINDING }, &encrypted).is_err());
     }
 
     #[test]
     fn any_flipped_bit_and_any_cut_is_damage() {
-        let covered = encrypt(&[7; 32], BINDING, b"sealed").unwrap();
-        for bit in 0..covered.len() * 8 {
-            let mut flipped = covered.clone();
+        let encrypted = encrypt(&[7; 32], BINDING, b"sealed").unwrap();
+        for bit in 0..encrypted.len() * 8 {
+            let mut flipped = encrypted.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
             assert!(decrypt(&[7; 32], BINDING, &flipped).is_err(), "bit {bit}");
         }
-        for cut in 0..covered.len() {
-            assert!(decrypt(&[7; 32], BINDING, &covered[..cut]).is_err(), "cut at {cut}");
+        for cut in 0..encrypted.len() {
+            assert!(decrypt(&[7; 32], BINDING, &encrypted[..cut]).is_err(), "cut at {cut}");
         }
     }
 }
