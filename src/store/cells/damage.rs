@@ -62,8 +62,10 @@ pub(super) fn told(cell: CellNumber, extent: Extent) -> String {
     let (what, lost) = match cell {
         FORMAT_CELL => ("the file's format", "the file cannot be read"),
         IDENTITY_CELL => ("whose store this is", "no record can be opened"),
-        CLOCK_CELL => ("the clock's mark", "the one in db/ counts"),
-        COMMITS_CELL => ("the count of commits", "a db/ put back to an earlier day is not noticed"),
+        CLOCK_CELL => ("the clock's mark", "the one among the records counts"),
+        COMMITS_CELL => {
+            ("the count of commits", "records put back to an earlier day are not noticed")
+        }
         FIRST_PIN..FIRST_ERASE => ("a token's wrong PINs", "its PINs count as locked"),
         FIRST_ERASE.. => ("an erase secret", "the key's material counts as deleted"),
         _ => ("nothing", "nothing is lost"),

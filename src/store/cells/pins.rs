@@ -106,7 +106,7 @@ impl PinCounts {
                 (false, true) => {
                     let token = pin.token;
                     let told = format_args!(
-                        "it counts the PINs of token {token}, which db/ does not hold"
+                        "it counts the PINs of token {token}, which the records do not have"
                     );
                     return Err(damaged(self.file.path(), told));
                 }

@@ -20,7 +20,7 @@ impl TimeMark {
             Some(Cell::Clock(mark)) => *mark,
             _ => {
                 let path = file.path().display();
-                log::error!("{path}: the clock's mark is lost; the one in db/ counts");
+                log::error!("{path}: the clock's mark is lost; the one among the records counts");
                 0
             }
         };

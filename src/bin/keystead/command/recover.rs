@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 /// Mend a damaged store as far as it can be, and accept what it has lost
 ///
-/// Where `db/` was damaged, or put back alone, the agent refuses the store, or serves its snapshot to be
+/// Where the records were damaged, or put back alone, the agent refuses the store, or serves its snapshot to be
 /// read. This goes on from whichever of the two has more. A damaged byte in `slots` is put right; of what
 /// cannot be told any more it says what is lost. Key material that was erased stays erased, and wrong PINs
 /// stay counted.
@@ -88,8 +88,8 @@ fn text(recovered: &Recovered) -> String {
     }
     if *from_snapshot || *commits > 0 || *erased > 0 {
         let from = match from_snapshot {
-            true => "the snapshot; what was in db/ is beside it",
-            false => "db/",
+            true => "the snapshot; the records that were there lie beside it",
+            false => "the records",
         };
         lines.push(format!("goes on from: {from}"));
         lines.push(format!("lost commits: {commits}"));
