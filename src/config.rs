@@ -29,7 +29,8 @@ use surroundings::Surroundings;
 pub struct Config {
     /// The place of the store's records (`store`).
     pub store: Location,
-    /// The agent's own directory, absolute: its socket, page, lock, cell file and audit log.
+    /// The agent's own directory, absolute: its socket, page, lock, cell file and audit log
+    /// (`agent_directory`). Default: the directory of the records.
     pub directory: PathBuf,
     /// The file this was read from; none where there is no file.
     pub file: Option<PathBuf>,
@@ -106,11 +107,20 @@ impl Config {
             bad(format_args!("{path}: {key}: {why}"))
         };
         let in_file = |key: &str, value: String| absolute(value).map_err(|why| wrong(key, why));
-        let store = match (&around.store, file.store) {
-            (Some(store), _) => from_environment(store)?,
-            (None, Some(store)) => Location::parse(&store).map_err(|why| wrong("store", why))?,
-            (None, None) => Location::Directory(default_store(around)?),
+        let configured = match file.store {
+            Some(store) => Location::parse(&store).map_err(|why| wrong("store", why)),
+            None => default_store(around).map(Location::Directory),
         };
+        let (store, is_configured) = match &around.store {
+            Some(named) => {
+                let store = from_environment(named)?;
+                let is_configured = configured.is_ok_and(|configured| configured == store);
+                (store, is_configured)
+            }
+            None => (configured?, true),
+        };
+        let agent_directory = file.agent_directory;
+        let directory = agent_directory.map(|it| in_file("agent_directory", it)).transpose()?;
         let log = match file.log {
             Some(log) if log == "stderr" => Some(Log::Stderr),
             log => log.map(|log| in_file("log", log)).transpose()?.map(Log::File),
@@ -126,7 +136,9 @@ impl Config {
         Ok(Self {
             grace_hours: within("grace_hours", file.grace_hours, 0..=MOST_GRACE_HOURS)?,
             rsa_minimum: within("rsa_minimum", file.rsa_minimum, RSA_MINIMUM)?,
-            directory: store.agent_directory().to_owned(),
+            directory: directory
+                .filter(|_| is_configured)
+                .unwrap_or_else(|| store.agent_directory().to_owned()),
             store,
             agent: file.agent.map(|agent| in_file("agent", agent)).transpose()?,
             metrics: file.metrics.map(|metrics| in_file("metrics", metrics)).transpose()?,
@@ -321,6 +333,20 @@ mod tests {
     }
 
     #[test]
+    fn the_agents_directory_is_that_of_the_store_that_the_file_names_and_of_no_other() {
+        let home = Home::new();
+        home.write("etc/keystead/config.toml", "store = '/records'\nagent_directory = '/agent'");
+        let directory = |store: Option<&str>| {
+            let around = Surroundings { store: store.map(Into::into), ..home.surroundings() };
+            let config = Config::load_in(&around, None).unwrap();
+            (config.store.to_string(), config.directory)
+        };
+        assert_eq!(directory(None), ("/records".to_owned(), "/agent".into()));
+        assert_eq!(directory(Some("sled:///records")), ("/records".to_owned(), "/agent".into()));
+        assert_eq!(directory(Some("/other")), ("/other".to_owned(), "/other".into()));
+    }
+
+    #[test]
     fn a_wrong_file_is_refused_with_key_file_and_line() {
         for (text, expected) in [
             ("linger = true\n\nstorre = '/s'", "config.toml, line 3: unknown field `storre`"),
@@ -331,6 +357,10 @@ mod tests {
             ("linger =", "config.toml, line 1: "),
             ("log_level = 'loud'", "config.toml, line 1: unknown variant `loud`"),
             ("store = 'relative'", "config.toml: store: \"relative\" is not an absolute path"),
+            (
+                "agent_directory = 'a'",
+                "config.toml: agent_directory: \"a\" is not an absolute path",
+            ),
             ("agent = 'keystead'", "config.toml: agent: \"keystead\" is not an absolute path"),
             ("store = 'etcd://host'", "config.toml: store: etcd:// stores are not supported"),
             ("store = 'sled://s'", "config.toml: store: \"sled://s\" should be sled:///directory"),

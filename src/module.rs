@@ -107,7 +107,7 @@ pub(crate) fn end() -> Result<()> {
 /// Describes the store in use and its configuration.
 fn described(config: &Config) -> String {
     let by = config.file.as_ref().map(|file| format!(", configured by {}", file.display()));
-    format!("on the store {}{}", config.directory.display(), by.unwrap_or_default())
+    format!("on the store {}{}", config.store, by.unwrap_or_default())
 }
 
 /// Empties the global in a forked child.

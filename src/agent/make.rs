@@ -1,19 +1,26 @@
 //! Making a store: once, and only where somebody has asked for it.
 
 use super::Lock;
-use crate::error::Result;
+use crate::error::{Reason, Result};
 use crate::presence;
-use crate::store::{Cells, check_growth, files};
+use crate::store::{self, Cells, check_growth, files};
 
 /// Makes a store in the directory that `lock` holds, durably; one that is there, or what is left of one,
-/// stays as it is. Fails with [`StoreAbsent`](crate::error::Reason::StoreAbsent) where something else lies there. `db/`
-/// follows when an agent opens the store.
+/// stays as it is. Fails with [`StoreAbsent`](crate::error::Reason::StoreAbsent) where something else lies there.
+/// The records follow when an agent opens the store.
 pub fn make(lock: &Lock) -> Result<()> {
     let directory = lock.directory();
     if presence::check(directory).is_ok() {
         return Ok(());
     }
     presence::check_place(directory)?;
+    let records = lock.records();
+    if store::exists(records) {
+        return Err(Reason::StoreAbsent.detail(format_args!(
+            "{records} has the records of a store, and {} not its cell file; correct `agent_directory`",
+            directory.display()
+        )));
+    }
     check_growth(directory)?;
     Cells::make(directory)?;
     // A folder that may only be passed through cannot be synced by whoever is in it, nor has it changed.

@@ -42,6 +42,7 @@ impl LogLevel {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct File {
     pub store: Option<String>,
+    pub agent_directory: Option<String>,
     pub agent: Option<String>,
     pub linger: bool,
     pub group: Option<String>,
@@ -59,6 +60,7 @@ impl Default for File {
     fn default() -> Self {
         Self {
             store: None,
+            agent_directory: None,
             agent: None,
             linger: true,
             group: None,

@@ -6,7 +6,7 @@
 //! as it opens the store, or else whatever a person should read.
 
 use super::deadline::{Deadline, PATIENCE};
-use crate::config::{Config, journal};
+use crate::config::{Config, Location, journal};
 use crate::error::{Error, Reason, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -49,8 +49,10 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// The directory of a store, and the program that serves it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentLocation {
-    /// The store's directory, absolute.
+    /// The agent's directory, absolute.
     pub directory: PathBuf,
+    /// The place of the records, where it is another.
+    pub records: Option<Location>,
     /// The program to run as agent, absolute; where none is given, `keystead` beside the module.
     pub program: Option<PathBuf>,
     /// The configuration file the agent is to read, absolute; none: the defaults hold.
@@ -61,7 +63,8 @@ impl AgentLocation {
     /// The location that a configuration names.
     pub fn of(config: &Config) -> Self {
         let (directory, program) = (config.directory.clone(), config.agent.clone());
-        Self { directory, program, configuration: config.file.clone() }
+        let records = Some(config.store.clone()).filter(|it| it.local() != Some(&directory));
+        Self { directory, records, program, configuration: config.file.clone() }
     }
 }
 
@@ -245,7 +248,11 @@ fn command(
     // An empty file, so that the agent does not find another than its module did.
     let nothing = Path::new("/dev/null");
     let mut command = Command::new(program);
-    command.arg("agent").arg(mode).arg("--store").arg(&location.directory);
+    command.arg("agent").arg(mode).arg("--store");
+    match &location.records {
+        Some(records) => command.arg(records.to_string()),
+        None => command.arg(&location.directory),
+    };
     command.arg("--config").arg(location.configuration.as_deref().unwrap_or(nothing));
     command.env_clear().envs(journal::for_agent()).current_dir("/");
     command.stdin(Stdio::null()).stdout(report.try_clone()?).stderr(report);

@@ -150,6 +150,7 @@ impl World {
             directory: self.store(),
             program: Some(env!("CARGO_BIN_EXE_keystead").into()),
             configuration: Some(self.path("config.toml")),
+            records: None,
         }
     }
 

@@ -137,6 +137,34 @@ fn ignored(status: &str) -> Vec<i32> {
 }
 
 #[test]
+fn records_lie_apart_from_the_agents_files_where_the_configuration_says_so() {
+    play(|world| {
+        let (records, program) = (world.path("records"), env!("CARGO_BIN_EXE_keystead"));
+        let text = format!(
+            "store = {records:?}\nagent_directory = {:?}\nagent = {program:?}\n",
+            world.store()
+        );
+        fs::write(world.path("config.toml"), text).unwrap();
+        let token = world.token();
+        world.end_agent();
+        assert_eq!(token.module.get_token_info(token.slot).unwrap().label(), "a token");
+        for (name, is_a_record) in [("db", true), ("slots", false), ("audit", false)] {
+            assert_eq!(records.join(name).exists(), is_a_record, "{name}");
+            assert_eq!(world.store().join(name).exists(), !is_a_record, "{name}");
+        }
+        succeeds(&world.keystead(&["sweep", "--store", records.to_str().unwrap()]));
+        // Another agent's directory does not make these records a new store's.
+        world.end_agent();
+        let text = format!("store = {records:?}\nagent_directory = {:?}\n", world.path("other"));
+        fs::write(world.path("other.toml"), text).unwrap();
+        let other = world.path("other.toml");
+        let made = world.keystead(&["agent", "--make", "--config", other.to_str().unwrap()]);
+        let said = String::from_utf8(made.stderr).unwrap();
+        assert!(!made.status.success() && said.contains("has the records of a store"), "{said}");
+    });
+}
+
+#[test]
 fn a_store_under_a_very_long_path_is_served() {
     play(|world| {
         let deep = world.path("d".repeat(200));

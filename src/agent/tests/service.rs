@@ -300,7 +300,12 @@ fn a_retry_after_a_lost_answer_gets_the_first_result() {
 #[test]
 fn changes_and_starts_move_the_generations() {
     let mut world = World::new();
-    let location = AgentLocation { directory: world.path(), program: None, configuration: None };
+    let location = AgentLocation {
+        directory: world.path(),
+        program: None,
+        configuration: None,
+        records: None,
+    };
     let page = Link::new(location).page().unwrap();
     let (id, other) = (Id::new([7; 16]), Id::new([200; 16]));
     let before = (page.token(TOKEN), page.record(id), page.record(other));

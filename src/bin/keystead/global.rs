@@ -48,12 +48,15 @@ impl Global {
     /// A command that needs no store does without a configuration too, and then there is none to spare.
     pub(crate) fn check_outside_store(&self, file: &Path) -> Result<(), Failure> {
         let Ok(config) = self.load() else { return Ok(()) };
-        match (folder_of(file).canonicalize(), config.directory.canonicalize()) {
-            (Ok(folder), Ok(store)) if folder.starts_with(&store) => {
+        let Ok(folder) = folder_of(file).canonicalize() else { return Ok(()) };
+        let own = [Some(config.directory.as_path()), config.store.local()];
+        let mut own = own.into_iter().flatten().filter_map(|own| own.canonicalize().ok());
+        match own.any(|own| folder.starts_with(own)) {
+            true => {
                 let told = format_args!("{}: this is in the store's directory", file.display());
                 Err(Failure::new(told).hint("only the agent writes there: name a file elsewhere"))
             }
-            _ => Ok(()),
+            false => Ok(()),
         }
     }
 }

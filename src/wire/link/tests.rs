@@ -70,6 +70,7 @@ impl Fake {
             directory: self.directory.path().into(),
             program: Some("/nonexistent/keystead".into()),
             configuration: None,
+            records: None,
         };
         Link::with_patience(location, patience)
     }
@@ -395,8 +396,12 @@ fn where_no_agent_can_be_started_the_reason_is_told() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join(presence::MARK), "").unwrap();
     let directory = folder.path().to_owned();
-    let location =
-        AgentLocation { directory, program: Some("/nonexistent/k".into()), configuration: None };
+    let location = AgentLocation {
+        directory,
+        program: Some("/nonexistent/k".into()),
+        configuration: None,
+        records: None,
+    };
     let error = sweep(&Link::new(location)).unwrap_err();
     assert_eq!(error.reason(), Reason::AgentAbsent);
     assert!(error.to_string().contains("/nonexistent/k"), "{error}");
@@ -462,8 +467,12 @@ fn an_agent_that_says_that_it_works_is_waited_for() {
             say(&connection, answer(&request), &page).unwrap();
         }
     });
-    let location =
-        AgentLocation { directory: directory.path().into(), program: None, configuration: None };
+    let location = AgentLocation {
+        directory: directory.path().into(),
+        program: None,
+        configuration: None,
+        records: None,
+    };
     sweep(&Link::with_patience(location, Duration::from_millis(600))).unwrap();
     agent.join().unwrap();
 }
@@ -564,7 +573,12 @@ fn threads_share_what_comes_of_a_start() {
     let directory = folder.path().join("store");
     std::fs::create_dir(&directory).unwrap();
     std::fs::write(directory.join(presence::MARK), "").unwrap();
-    let link = Link::new(AgentLocation { directory, program: Some(program), configuration: None });
+    let link = Link::new(AgentLocation {
+        directory,
+        program: Some(program),
+        configuration: None,
+        records: None,
+    });
     let together = Barrier::new(8);
     std::thread::scope(|scope| {
         for _ in 0..8 {

@@ -14,7 +14,10 @@ fn location(script: &str) -> (tempfile::TempDir, AgentLocation) {
     let written = shell.args(["-c", write, "sh"]).arg(&program).arg(script).status().unwrap();
     assert!(written.success());
     let directory = folder.path().join("store");
-    (folder, AgentLocation { directory, program: Some(program), configuration: None })
+    (
+        folder,
+        AgentLocation { directory, program: Some(program), configuration: None, records: None },
+    )
 }
 
 fn agent(location: &AgentLocation) -> crate::error::Result<()> {

@@ -84,7 +84,7 @@ impl Arguments {
         kept.iter().for_each(|kept| log::warn!("{kept}"));
         presence::check(&config.directory)?;
         let group = config.group.as_deref().map(group).transpose()?;
-        directory::prepare(&config.directory, group)?;
+        directory::prepare_all(config, group)?;
         if let Some(handed) = listener(&config.directory)? {
             let lock = await_lock(&config.directory)?;
             return self.be_agent(config, group, lock, Some(handed));
@@ -149,11 +149,11 @@ impl Arguments {
 fn make(config: &Config) -> Result<(), Failure> {
     presence::check_place(&config.directory)?;
     let group = config.group.as_deref().map(group).transpose()?;
-    directory::prepare(&config.directory, group)?;
+    directory::prepare_all(config, group)?;
     allowance::lift_limits()?;
     sys::ignore_size_signal();
     if let Claim::Ours(lock) = claim_hearing(&config.directory, show_life)? {
-        keystead::internal::agent::make(&lock)?;
+        keystead::internal::agent::make(&lock.with_records(config.store.clone()))?;
     }
     Ok(announce()?)
 }

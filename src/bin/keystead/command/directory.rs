@@ -2,6 +2,7 @@
 
 use crate::{Failure, explain};
 use keystead::internal::agent::check_file_system;
+use keystead::internal::config::Config;
 use libc::O_DIRECTORY;
 use rustix::fs::{Gid, fchown};
 use rustix::process::geteuid;
@@ -10,9 +11,17 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
+/// Prepares the agent's directory, see [`prepare`], and that of the records where it is another of this
+/// machine.
+pub(crate) fn prepare_all(config: &Config, group: Option<u32>) -> Result<(), Failure> {
+    prepare(&config.directory, group)?;
+    let apart = config.store.local().filter(|records| *records != config.directory);
+    apart.map_or(Ok(()), |records| prepare(records, None))
+}
+
 /// Makes the directory where there is none. It must lie on this machine, and nobody but its owner may
 /// serve it or write in it. The members of a group, where one may use the store, pass through it.
-pub(crate) fn prepare(directory: &Path, group: Option<u32>) -> Result<(), Failure> {
+fn prepare(directory: &Path, group: Option<u32>) -> Result<(), Failure> {
     let failed = |error: io::Error| Failure::of_file(directory, &error);
     let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
     made.or_else(|error| if directory.exists() { Ok(()) } else { Err(failed(error)) })?;

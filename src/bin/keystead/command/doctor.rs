@@ -189,8 +189,14 @@ fn store(config: &Config) -> Vec<Finding> {
     let mut findings = vec![well("store", directory.display().to_string())];
     findings.extend(rights(config).into_iter().map(|failure| problem("rights", failure)));
     findings.extend(damaged(config));
-    findings.extend(file_system(directory));
+    findings.extend(directories(config).flat_map(file_system));
     findings
+}
+
+/// Returns the directories of this machine in which the store has files.
+fn directories(config: &Config) -> impl Iterator<Item = &Path> {
+    let apart = config.store.local().filter(|records| *records != config.directory);
+    std::iter::once(config.directory.as_path()).chain(apart)
 }
 
 /// Finds damage in the files that the agent reads.
@@ -224,8 +230,10 @@ fn damaged(config: &Config) -> Vec<Finding> {
 /// Finds others who can reach what belongs to the store.
 fn rights(config: &Config) -> Vec<Failure> {
     let group = config.group.as_deref().and_then(|name| agent::group(name).ok());
-    let mut problems = rights::of_store(&config.directory, group);
-    problems.extend(rights::above(&config.directory));
+    let of_one = |directory| {
+        [rights::of_store(directory, group), rights::above(directory)].into_iter().flatten()
+    };
+    let mut problems: Vec<_> = directories(config).flat_map(of_one).collect();
     let file = config
         .file
         .iter()
@@ -309,7 +317,8 @@ impl Arguments {
         for (slot, label, info) in tokens {
             if info.read_only {
                 let told = format_args!(
-                    "db/ cannot be opened, and its snapshot is served: {label:?} can only be read"
+                    "{}: its records cannot be opened, and their snapshot is served: {label:?} can only be read",
+                    config.store
                 );
                 let end = serving::end_it(&config.directory);
                 let hint = format!("{end}, then `keystead recover` goes on from the snapshot");

@@ -101,7 +101,11 @@ fn write_all(global: &Global, directory: &Path, units: &[(&str, String)]) -> Res
 /// The values that differ from one store to another; paths as a unit has them, unquoted.
 struct Units {
     program: String,
+    /// The agent's directory.
+    directory: String,
     store: String,
+    /// The directory of the records, where they lie on this machine.
+    records: Option<String>,
     configuration: Option<String>,
     /// The store's owner, where the system's service manager is to run as another user than root.
     owner: Option<u32>,
@@ -116,7 +120,9 @@ impl Units {
         let owner = config.directory.metadata().ok().map(|folder| folder.uid());
         Ok(Self {
             program: in_unit(&std::env::current_exe()?)?,
-            store: in_unit(&config.directory)?,
+            directory: in_unit(&config.directory)?,
+            store: in_unit(Path::new(&config.store.to_string()))?,
+            records: config.store.local().map(in_unit).transpose()?,
             configuration: config.file.as_deref().map(in_unit).transpose()?,
             owner: owner.filter(|owner| !user && *owner != 0),
             group: config.group.clone(),
@@ -135,10 +141,10 @@ impl Units {
     }
 
     fn socket(&self) -> String {
-        let (store, name) = (&self.store, socket::NAME);
+        let (directory, name) = (&self.directory, socket::NAME);
         let mut text = format!(
             "[Unit]\nDescription=Keystead: socket of the agent\n\n[Socket]\n\
-             ListenStream={store}/{name}\nDirectoryMode=0700\n"
+             ListenStream={directory}/{name}\nDirectoryMode=0700\n"
         );
         let owner = self.owner.map(|owner| format!("SocketUser={owner}\n"));
         text.push_str(&owner.unwrap_or_default());
@@ -179,13 +185,16 @@ impl Units {
             return CONFINED.to_owned();
         }
         let owner = self.owner.map(|owner| format!("User={owner}\n")).unwrap_or_default();
+        let records = self.records.as_ref().filter(|records| **records != self.directory);
+        let folders = [Some(&self.directory), records, self.metrics.as_ref()];
+        let folders: Vec<_> =
+            folders.into_iter().flatten().map(|folder| format!("\"{folder}\"")).collect();
         // Root gives the store's files to the group, which takes a capability without being a member.
         let capabilities = if self.group.is_some() { "CAP_CHOWN" } else { "" };
         format!(
             "{owner}{CONFINED}{SYSTEM_CONFINED}CapabilityBoundingSet={capabilities}\n\
-             ReadWritePaths=\"{}\"{}\n",
-            self.store,
-            self.metrics.as_ref().map(|folder| format!(" \"{folder}\"")).unwrap_or_default()
+             ReadWritePaths={}\n",
+            folders.join(" ")
         )
     }
 }
