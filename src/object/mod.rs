@@ -2,6 +2,7 @@
 
 pub mod attributes;
 pub mod build;
+pub mod creation;
 pub mod curves;
 pub mod custom;
 pub mod implied;
@@ -17,11 +18,12 @@ pub mod request;
 pub mod rule;
 pub mod rules;
 pub mod template;
+pub mod template_check;
 pub mod values;
 pub mod vendor;
 pub mod words;
 
 pub use attributes::Attributes;
-pub use build::Creation;
+pub use creation::Creation;
 pub use request::VendorRequest;
 pub use template::{Attribute, Template};

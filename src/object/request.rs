@@ -30,7 +30,7 @@ pub struct VendorRequest {
 }
 
 impl VendorRequest {
-    /// Reads the request in a template that has passed [`super::build::check`].
+    /// Reads the request in a template that has passed [`super::template_check::check`].
     pub fn read(template: &Template) -> Result<Self> {
         let key = match template.bytes(CKA_KEYSTEAD_KEY_ID) {
             None | Some([]) => None,

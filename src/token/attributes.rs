@@ -12,7 +12,7 @@ use crate::id::Id;
 use crate::key::{Event, Header, Metadata, Origin, Parsed, Role, State};
 use crate::object::properties::setter;
 use crate::object::property::{CustomKeyView, Set};
-use crate::object::{Attribute, Attributes, Template, build, curves, json, marks};
+use crate::object::{Attribute, Attributes, Template, build, curves, json, marks, template_check};
 use crate::secret::Secret;
 use crate::wire::Change;
 use pkcs11_sys::*;
@@ -90,7 +90,7 @@ impl Token {
             return Err(Reason::ActionProhibited.detail("a trusted certificate cannot be modified"));
         }
         for attribute in template.iter() {
-            build::check_change(&shown, attribute, self.logged_in_as() == Login::Officer)?;
+            template_check::check_change(&shown, attribute, self.logged_in_as() == Login::Officer)?;
         }
         let change = without_same(template, &shown);
         if change.is_empty() {
@@ -238,7 +238,7 @@ impl Token {
         }
         if let (Some(body), Some(own)) = (material, &mut own) {
             build::rise_together(&body.attributes, own, template);
-            build::check_trust_in(template, own)?;
+            template_check::check_trust_in(template, own)?;
         }
         if let Some(own) = own.as_ref().filter(|own| marks::restrictions(own).any()) {
             metadata.bindings = marks::bindings(own);
@@ -250,7 +250,7 @@ impl Token {
     /// says as it is, stays.
     fn change_own(&self, own: &mut Attributes, attribute: &Attribute) -> Result<()> {
         if attribute.kind < CKA_VENDOR_DEFINED {
-            build::check_change(own, attribute, self.logged_in_as() == Login::Officer)?;
+            template_check::check_change(own, attribute, self.logged_in_as() == Login::Officer)?;
             marks::change(own, attribute.kind, attribute.value.expose());
         }
         Ok(())

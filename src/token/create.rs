@@ -8,7 +8,7 @@ use crate::object::build::{self, build, provenance};
 use crate::object::curves;
 use crate::object::kinds::{self, Kind};
 use crate::object::vendor::*;
-use crate::object::{Attributes, Creation, Template, VendorRequest};
+use crate::object::{Attributes, Creation, Template, VendorRequest, template_check};
 use crate::secret::Secret;
 use pkcs11_sys::*;
 
@@ -16,7 +16,7 @@ impl Token {
     /// Makes an object of a template: ordinary, an empty custom key, or an import in the clear.
     pub fn create(&self, caller: &Caller, template: &Template) -> Result<Handle> {
         let class = build::class(template)?;
-        build::check(
+        template_check::check(
             template,
             Creation::Create,
             class,

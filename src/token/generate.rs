@@ -6,11 +6,11 @@ use crate::error::{Error, Reason, Result};
 use crate::key::Expiry;
 use crate::key::policy::WRAPPING_RSA;
 use crate::mechanism::{self, Domain, Mechanism};
-use crate::object::build::{self, build, provenance};
+use crate::object::build::{build, provenance};
 use crate::object::kinds::{self, Kind};
 use crate::object::values::{plain, same};
 use crate::object::vendor::CKA_KEYSTEAD_KEY_ID;
-use crate::object::{Attributes, Creation, Template, VendorRequest, import_only};
+use crate::object::{Attributes, Creation, Template, VendorRequest, import_only, template_check};
 use crate::secret::Secret;
 use pkcs11_sys::*;
 
@@ -204,6 +204,6 @@ fn of_kind(template: &Template, kind: &Kind) -> Result<()> {
         Some(given) if given != kind.class => {
             Err(Reason::TemplateInconsistent.detail("CKA_CLASS does not fit the mechanism"))
         }
-        _ => build::check(template, Creation::Generate, kind.class, Some(kind.key_type)),
+        _ => template_check::check(template, Creation::Generate, kind.class, Some(kind.key_type)),
     }
 }

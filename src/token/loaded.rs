@@ -12,7 +12,7 @@ use crate::object::custom::show_expiry;
 use crate::object::kinds::{self, USAGE_FLAGS};
 use crate::object::property::CustomKeyView;
 use crate::object::values::plain;
-use crate::object::{Attributes, attributes, implied, marks};
+use crate::object::{Attributes, attributes, implied, marks, template_check};
 use crate::secret::Secret;
 use crate::wire::Stored;
 use once_cell::sync::OnceCell;
@@ -356,21 +356,21 @@ pub fn hides_its_value(key: &Attributes) -> bool {
     key.flag(CKA_SENSITIVE) || !key.flag(CKA_EXTRACTABLE)
 }
 
-/// Applies a change that [`build::check_change`] allows.
+/// Applies a change that [`template_check::check_change`] allows.
 pub fn apply_changes(
     to: &mut Attributes,
     template: &crate::object::Template,
     officer: bool,
 ) -> Result<()> {
     for attribute in template.iter() {
-        build::check_change(to, attribute, officer)?;
+        template_check::check_change(to, attribute, officer)?;
     }
     let before = to.duplicate();
     for attribute in template.iter() {
         marks::change(to, attribute.kind, attribute.value.expose());
     }
     build::rise_together(&before, to, template);
-    build::check_trust_in(template, to)
+    template_check::check_trust_in(template, to)
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ use crate::key::seal::TokenKey;
 use crate::key::{Expiry, InUse, UsableKey, Usage};
 use crate::mechanism;
 use crate::object::kinds::Kind;
-use crate::object::{Attributes, Creation, Template, build, marks};
+use crate::object::{Attributes, Creation, Template, build, marks, template_check};
 use crate::secret::Secret;
 use crate::wire::{Link, Page};
 use arc_swap::ArcSwapOption;
@@ -360,7 +360,7 @@ impl Token {
         if attributes.flag(CKA_TRUSTED) && self.logged_in_as() != Login::Officer {
             return Err(Reason::AttributeReadOnly.detail("CKA_TRUSTED is the security officer's"));
         }
-        build::check_trust(attributes)
+        template_check::check_trust(attributes)
     }
 
     /// Refuses an RSA private key that is shorter than the configuration allows: `KeySizeRange`.

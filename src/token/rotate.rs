@@ -14,7 +14,7 @@ use crate::key::{Event, Header, Metadata, Origin, Role, State, Status};
 use crate::mechanism::{self, Params};
 use crate::object::kinds::{self, Kind};
 use crate::object::vendor::CKA_KEYSTEAD_KEY_ID;
-use crate::object::{Creation, Template, VendorRequest, build};
+use crate::object::{Creation, Template, VendorRequest, template_check};
 use crate::secret::Secret;
 use crate::wire::Change;
 use pkcs11_sys::*;
@@ -26,7 +26,7 @@ const AGREEING: [u64; 5] = [CKA_CLASS, CKA_KEY_TYPE, CKA_TOKEN, CKA_VALUE_LEN, C
 impl Token {
     /// `C_GenerateKey` with `CKM_KEYSTEAD_ROTATE`: the handle of the key, which stays the same one.
     pub(super) fn rotate(&self, caller: &Caller, template: &Template) -> Result<Handle> {
-        build::check(template, Creation::Generate, CKO_SECRET_KEY, None)?;
+        template_check::check(template, Creation::Generate, CKO_SECRET_KEY, None)?;
         let key = VendorRequest::read(template)?.key.ok_or_else(|| {
             Reason::TemplateIncomplete.detail("CKA_KEYSTEAD_KEY_ID names the key to be rotated")
         })?;

@@ -1,6 +1,8 @@
 //! Templates become attributes, and changes are checked, as the table has it.
 
 use super::super::kinds::kind;
+use super::super::template::Attribute;
+use super::super::template_check::check_change;
 use super::*;
 
 fn template(pairs: &[(u64, &[u8])]) -> Template {
