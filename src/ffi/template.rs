@@ -4,7 +4,7 @@
 use super::buffer;
 use crate::error::{Error, Reason, Result};
 use crate::object::rules::TEMPLATES;
-use crate::object::template::{MAX_ATTRIBUTES, MAX_VALUE};
+use crate::object::template::{MAX_VALUE, check_count};
 use crate::object::{Attribute, Template};
 use crate::secret::Secret;
 use crate::token::Answer;
@@ -55,7 +55,7 @@ fn unsigned(kind: CK_ATTRIBUTE_TYPE) -> CK_ATTRIBUTE_TYPE {
     }
 }
 
-/// Borrows the caller's attributes, [`MAX_ATTRIBUTES`] at most.
+/// Borrows the caller's attributes, as many as a template may have.
 ///
 /// # Safety
 /// `attributes` is NULL or valid for reads of `count` attributes during `'a`.
@@ -63,9 +63,7 @@ unsafe fn bounded<'a>(
     attributes: *const CK_ATTRIBUTE,
     count: CK_ULONG,
 ) -> Result<&'a [CK_ATTRIBUTE]> {
-    if count > MAX_ATTRIBUTES as CK_ULONG {
-        return Err(Reason::ArgumentsBad.detail("a template with too many attributes"));
-    }
+    check_count(count)?;
     // SAFETY: this function asks the same of `attributes`.
     unsafe { buffer::input(attributes, count) }
 }

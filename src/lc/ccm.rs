@@ -9,7 +9,7 @@ use std::ffi::c_int;
 use std::ptr::{null, null_mut};
 
 /// The longest text, in bytes; AWS-LC's lengths are `int`.
-pub(crate) const MAX_TEXT: usize = 1 << 30;
+pub(crate) const MAX_PLAINTEXT: usize = 1 << 30;
 
 /// The parameters of one message beside the key.
 pub(crate) struct Around<'a> {

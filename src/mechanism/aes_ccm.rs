@@ -7,7 +7,7 @@ use super::row::row;
 use super::{Params, ParamsShape, Row, Transform};
 use crate::error::{Reason, Result};
 use crate::key::UsableKey;
-use crate::lc::ccm::{self, Around, MAX_TEXT};
+use crate::lc::ccm::{self, Around, MAX_PLAINTEXT};
 use crate::secret::Secret;
 
 pub(super) const CCM: Row = Row {
@@ -42,7 +42,7 @@ impl Message {
         }
         // The text's length stands in what the nonce leaves of a block.
         let most = 1_u64.checked_shl(8 * (15 - nonce.len() as u32)).unwrap_or(u64::MAX);
-        if *data_len >= most.min(MAX_TEXT as u64) {
+        if *data_len >= most.min(MAX_PLAINTEXT as u64) {
             return Err(wrong("the data's length"));
         }
         let (nonce, aad) = (nonce.clone(), aad.clone());

@@ -23,7 +23,7 @@ pub(super) const GCM: Row = Row {
 };
 
 /// NIST SP 800-38D, 5.2.1.1: the plaintext's bound, in bytes.
-const MAX_MESSAGE: u64 = (1 << 36) - 32;
+pub(super) const MAX_PLAINTEXT: u64 = (1 << 36) - 32;
 
 struct Message {
     cipher: Cipher,
@@ -107,7 +107,7 @@ impl Transform for Open {
     }
 
     fn update(&mut self, input: &[u8], _output: &mut [u8]) -> Result<usize> {
-        if (self.held.len() as u64).saturating_add(input.len() as u64) > MAX_MESSAGE + 16 {
+        if (self.held.len() as u64).saturating_add(input.len() as u64) > MAX_PLAINTEXT + 16 {
             return Err(Reason::EncryptedLength.into());
         }
         self.held.try_reserve(input.len()).map_err(|_| Reason::HostMemory)?;

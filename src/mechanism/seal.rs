@@ -18,6 +18,7 @@
 //! two apart. A wrapped key is its value (a private key's PKCS#8) in such a blob.
 
 use super::aes::{aes, key};
+use super::aes_gcm::MAX_PLAINTEXT;
 use super::{Params, ParamsShape, Row, Transform};
 use crate::error::{Error, Reason, Result};
 use crate::key::UsableKey;
@@ -52,9 +53,6 @@ pub const SEAL_AROUND: usize = FRONT + TAG;
 
 /// The domain that keeps these keys apart from all others derived from the same material.
 const DOMAIN: &[u8] = b"keystead seal";
-
-/// NIST SP 800-38D, 5.2.1.1: the plaintext's bound, in bytes.
-const MAX_MESSAGE: u64 = (1 << 36) - 32;
 
 /// Returns the material that makes a custom key's blobs: an ordinary AES key has no identity to bind them
 /// to.
@@ -178,7 +176,7 @@ impl Transform for Open {
     }
 
     fn update(&mut self, input: &[u8], _output: &mut [u8]) -> Result<usize> {
-        let most = MAX_MESSAGE + SEAL_AROUND as u64;
+        let most = MAX_PLAINTEXT + SEAL_AROUND as u64;
         if (self.held.len() as u64).saturating_add(input.len() as u64) > most {
             return Err(Reason::EncryptedInvalid.into());
         }

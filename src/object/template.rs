@@ -26,6 +26,14 @@ impl Attribute {
     }
 }
 
+/// Fails where a template has more than [`MAX_ATTRIBUTES`].
+pub fn check_count(attributes: u64) -> Result<()> {
+    match attributes > MAX_ATTRIBUTES as u64 {
+        true => Err(Reason::ArgumentsBad.detail("a template with too many attributes")),
+        false => Ok(()),
+    }
+}
+
 /// The attributes that a caller names.
 #[derive(Debug, Default)]
 pub struct Template(Vec<Attribute>);
@@ -33,9 +41,7 @@ pub struct Template(Vec<Attribute>);
 impl Template {
     /// Takes attributes over, big numbers without leading zeros. One type twice is `TemplateInconsistent` (PKCS#11 3.1, 4.1.1).
     pub fn new(attributes: Vec<Attribute>) -> Result<Self> {
-        if attributes.len() > MAX_ATTRIBUTES {
-            return Err(Reason::ArgumentsBad.detail("a template with too many attributes"));
-        }
+        check_count(attributes.len() as u64)?;
         for (at, attribute) in attributes.iter().enumerate() {
             if attribute.value.len() > MAX_VALUE {
                 return Err(Reason::AttributeValue.detail("a value longer than 1 MiB"));

@@ -2,6 +2,7 @@
 //! that custom key's material. So a backup is proved good while nothing changes, and also after the
 //! material has been deleted or has expired.
 
+use super::custody::{check_kind, no_custom_key};
 use super::destination::Ordinary;
 use super::loaded::RecordContent;
 use super::{Login, Token};
@@ -48,13 +49,9 @@ impl Token {
         let loaded = self.load(id)?;
         let Some(RecordContent::CustomKey(key)) = loaded.as_ref().map(|loaded| &loaded.content)
         else {
-            return Err(Reason::AttributeValue.detail("CKA_KEYSTEAD_KEY_ID names no custom key"));
+            return Err(no_custom_key());
         };
-        if key.metadata.class != kind.class || key.metadata.key_type != kind.key_type {
-            return Err(
-                Reason::TemplateInconsistent.detail("the custom key is for another key type")
-            );
-        }
+        check_kind(&key.metadata, kind)?;
         let state = key.state(self.now());
         match (state.origin, state.fingerprint) {
             (Origin::Generated, _) => Err(Reason::ImportIntoGenerated.into()),

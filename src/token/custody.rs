@@ -5,7 +5,7 @@ use super::plan::Plan;
 use super::records::UnsealedRecord;
 use super::terms::material_terms;
 use super::{Caller, Handle, Login, Token};
-use crate::error::{Reason, Result};
+use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::{
     Due, Event, Expiry, ExpiryAction, Fingerprint, Header, Metadata, Origin, OwnExpiry, Role, State,
@@ -180,6 +180,24 @@ impl Token {
         self.may_change(caller, true, true)?;
         debug_assert_eq!(self.logged_in_as(), Login::User);
         Ok(())
+    }
+}
+
+/// Returns the failure of a template whose key ID is no custom key's.
+pub(super) fn no_custom_key() -> Error {
+    Reason::AttributeValue.detail("CKA_KEYSTEAD_KEY_ID names no custom key")
+}
+
+/// Returns whether a custom key is for material of that kind.
+pub(super) fn is_of(key: &Metadata, kind: &Kind) -> bool {
+    key.class == kind.class && key.key_type == kind.key_type
+}
+
+/// Fails unless a custom key is for material of that kind.
+pub(super) fn check_kind(key: &Metadata, kind: &Kind) -> Result<()> {
+    match is_of(key, kind) {
+        true => Ok(()),
+        false => Err(Reason::TemplateInconsistent.detail("the custom key is for another key type")),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The destination of key material from outside, decided once and before anything of it is unwrapped: to an
 //! ordinary object, of the session or on the token, or to a custom key.
 
-use super::custody::label;
+use super::custody::{check_kind, is_of, label, no_custom_key};
 use super::loaded::{CustomKey, Loaded, RecordContent};
 use super::terms::TARGET_ID;
 use super::{Caller, Handle, Token};
@@ -236,9 +236,7 @@ impl Token {
     ) -> Result<Option<TargetKey>> {
         let identifier = template.bytes(CKA_ID).unwrap_or_default();
         if let Some(id) = request.key {
-            let target = self.target_key(id)?.ok_or_else(|| {
-                Reason::AttributeValue.detail("CKA_KEYSTEAD_KEY_ID names no custom key")
-            })?;
+            let target = self.target_key(id)?.ok_or_else(no_custom_key)?;
             return target.of_kind(kind).map(Some);
         }
         if let Ok(bytes) = identifier.try_into()
@@ -259,7 +257,7 @@ impl Token {
 
     fn only_key(&self, kind: &Kind, name: (u64, Vec<u8>)) -> Result<Option<TargetKey>> {
         let named = self.search(&[(CKA_APPLICATION, APPLICATION.to_vec()), name])?;
-        self.one_key(named, |it| it.state.origin == Origin::External && it.is_of(kind))
+        self.one_key(named, |it| it.state.origin == Origin::External && is_of(&it.metadata, kind))
     }
 
     /// Returns the one custom key of these that fits; more than one is `SeveralTargets`.
@@ -287,7 +285,7 @@ impl Token {
     ) -> Result<Option<TargetKey>> {
         let request = Request::Associated { token: self.id, fingerprint: fingerprint.0 };
         let associated = self.stored_records(&request)?.into_iter().map(|stored| stored.id);
-        self.one_key(associated, |it| it.may_revive() && it.is_of(kind))
+        self.one_key(associated, |it| it.may_revive() && is_of(&it.metadata, kind))
     }
 
     fn target_key(&self, id: Id) -> Result<Option<TargetKey>> {
@@ -309,18 +307,8 @@ impl TargetKey {
         }
     }
 
-    /// Returns whether it is for material of that kind.
-    fn is_of(&self, kind: &Kind) -> bool {
-        self.metadata.class == kind.class && self.metadata.key_type == kind.key_type
-    }
-
     fn of_kind(self, kind: &Kind) -> Result<Self> {
-        match self.is_of(kind) {
-            true => Ok(self),
-            false => {
-                Err(Reason::TemplateInconsistent.detail("the custom key is for another key type"))
-            }
-        }
+        check_kind(&self.metadata, kind).map(|()| self)
     }
 
     /// Returns whether its own material, coming without a name, is its again.

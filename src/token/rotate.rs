@@ -4,6 +4,7 @@
 //! On schedule it happens before the first use that makes anything after the moment: only a process
 //! that is logged in can make material, so the agent cannot do it alone.
 
+use super::custody::no_custom_key;
 use super::loaded::{CustomKey, Loaded, ObjectBody, RecordContent};
 use super::records::UnsealedRecord;
 use super::terms::material_terms;
@@ -137,14 +138,13 @@ impl Token {
     }
 
     fn custom_key(&self, id: Id) -> Result<(Arc<Loaded>, CustomKey)> {
-        let unknown = || Reason::AttributeValue.detail("CKA_KEYSTEAD_KEY_ID names no custom key");
-        let loaded = self.load(id)?.ok_or_else(unknown)?;
+        let loaded = self.load(id)?.ok_or_else(no_custom_key)?;
         match &loaded.content {
             RecordContent::CustomKey(key) => {
                 let key = CustomKey::clone(key);
                 Ok((loaded, key))
             }
-            RecordContent::Object(_) | RecordContent::Material(..) => Err(unknown()),
+            RecordContent::Object(_) | RecordContent::Material(..) => Err(no_custom_key()),
         }
     }
 

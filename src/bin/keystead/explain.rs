@@ -1,42 +1,50 @@
 //! PKCS#11 return codes in words that say what to do.
 
-use crate::failure::LOG;
+use crate::failure::{DOCTOR, LOG};
 use crate::{Failure, Global, output};
 use cryptoki::error::{Error, RvError};
+use keystead::internal::{self, error::Reason};
 use std::fmt;
 use std::path::Path;
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        match error {
-            Error::Pkcs11(code, function) => match words(code) {
-                Some((text, hint)) => Self::new(text).hint(hint),
-                None => Self::new(format_args!("C_{function:?} failed: {code:?}")),
-            },
+        let (code, function) = match error {
+            Error::Pkcs11(code, function) => (code, function),
             Error::LibraryLoading(error) => {
-                Self::new(format_args!("the module cannot be loaded: {error}"))
-                    .hint("libkeystead.so lies beside this program, or --module names it")
+                return Self::new(format_args!("the module cannot be loaded: {error}"))
+                    .hint("libkeystead.so lies beside this program, or --module names it");
             }
-            other => Self::new(other),
+            other => return Self::new(other),
+        };
+        if let Some(reason) = reason(code) {
+            return Self::from(internal::error::Error::from(reason));
+        }
+        match of_token(code).or_else(|| of_key(code)) {
+            Some((text, hint)) => Self::new(text).hint(hint),
+            None => Self::new(format_args!("C_{function:?} failed: {code:?}")),
         }
     }
 }
 
-/// Returns the meaning of a code at a command line, and what helps.
-fn words(code: RvError) -> Option<(&'static str, &'static str)> {
+/// Returns the one reason that a code has at a command line, where that says all.
+fn reason(code: RvError) -> Option<Reason> {
     Some(match code {
-        RvError::PinIncorrect => {
-            ("the PIN is wrong", "the attempt was counted; ten wrong ones in a row lock the PIN")
-        }
-        RvError::PinLocked => (
-            "the PIN is locked after too many wrong ones",
-            "the security officer unlocks a user's PIN; the officer's own cannot be unlocked",
-        ),
-        RvError::PinLenRange => ("the PIN is too short or too long", "a PIN has 4 to 255 bytes"),
-        RvError::PinInvalid => ("the PIN is no text", "a PIN is UTF-8, of 4 to 255 bytes"),
-        RvError::UserPinNotInitialized => {
-            ("the user PIN has not been set", "the security officer sets it")
-        }
+        RvError::PinIncorrect => Reason::PinIncorrect,
+        RvError::PinLocked => Reason::PinLocked,
+        RvError::PinLenRange => Reason::PinLength,
+        RvError::PinInvalid => Reason::PinInvalid,
+        RvError::UserPinNotInitialized => Reason::PinMissing,
+        RvError::DeviceMemory => Reason::StoreFull,
+        RvError::TokenWriteProtected => Reason::StoreReadOnly,
+        RvError::SessionCount => Reason::SessionCount,
+        _ => return None,
+    })
+}
+
+/// Returns the meaning of a code that tells of the token or its module, and what helps.
+fn of_token(code: RvError) -> Option<(&'static str, &'static str)> {
+    Some(match code {
         RvError::UserNotLoggedIn => (
             "the login has ended, or is not enough for this",
             "another process may have changed the PIN: run it again",
@@ -45,16 +53,7 @@ fn words(code: RvError) -> Option<(&'static str, &'static str)> {
             "the token is gone",
             "`keystead doctor` shows which tokens there are; it may have been destroyed",
         ),
-        RvError::DeviceMemory => (
-            "there is no room left in the store",
-            "make room on the store's file system (a running agent still deletes keys)",
-        ),
-        RvError::DeviceError | RvError::DeviceRemoved => {
-            ("the store or its agent failed", "`keystead doctor` says what is wrong")
-        }
-        RvError::TokenWriteProtected => {
-            ("the store can only be read", "`keystead doctor` says why")
-        }
+        RvError::DeviceError | RvError::DeviceRemoved => ("the store or its agent failed", DOCTOR),
         RvError::GeneralError => ("the module failed", LOG),
         RvError::HostMemory => {
             ("there is not enough memory", "end other programs, or raise this one's limits")
@@ -66,6 +65,16 @@ fn words(code: RvError) -> Option<(&'static str, &'static str)> {
         RvError::FunctionRejected => {
             ("the rules of custody forbid it, or it is for the store's owner and root", LOG)
         }
+        RvError::MechanismInvalid => {
+            ("the token does not do this", "`pkcs11-tool --list-mechanisms` shows what it does")
+        }
+        _ => return None,
+    })
+}
+
+/// Returns the meaning of a code that tells of a key, a template or data, and what helps.
+fn of_key(code: RvError) -> Option<(&'static str, &'static str)> {
+    Some(match code {
         RvError::ActionProhibited => (
             "the key does not allow this",
             "what the token made, and a key's metadata, is never destroyed; `keystead show` shows the key",
@@ -98,12 +107,6 @@ fn words(code: RvError) -> Option<(&'static str, &'static str)> {
         ),
         RvError::ObjectHandleInvalid => {
             ("another process removed the object first", "`keystead list` shows what is there")
-        }
-        RvError::MechanismInvalid => {
-            ("the token does not do this", "`pkcs11-tool --list-mechanisms` shows what it does")
-        }
-        RvError::SessionCount => {
-            ("too many sessions are open", "run it again when other programs have closed theirs")
         }
         _ => return None,
     })

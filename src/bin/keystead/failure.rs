@@ -2,10 +2,12 @@
 
 use keystead::internal::config::{STORE_VARIABLE, journal};
 use keystead::internal::error::{Error, Reason};
+use keystead::internal::key::pin::PIN_LENGTH;
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 /// The exit status where the command line is wrong.
 const WRONG_COMMAND_LINE: u8 = 2;
@@ -13,6 +15,13 @@ const WRONG_COMMAND_LINE: u8 = 2;
 /// The hint where nothing better is known.
 pub(crate) const LOG: &str =
     "`KEYSTEAD_LOG=stderr:debug` before the command has it say which call fails, and why";
+
+/// The hint where the store or its agent failed.
+pub(crate) const DOCTOR: &str = "`keystead doctor` says what is wrong";
+
+/// The hint of a PIN that is too short or too long.
+static PIN_BYTES: LazyLock<String> =
+    LazyLock::new(|| format!("a PIN has {} to {} bytes", PIN_LENGTH.start(), PIN_LENGTH.end()));
 
 /// The failure of a command.
 #[derive(Debug)]
@@ -235,9 +244,12 @@ fn hint(reason: Reason, text: &str) -> Option<&'static str> {
         Reason::StoreFull => {
             "make room on the store's file system (a running agent still deletes keys)"
         }
-        reason if reason.is_no_agent() => "`keystead doctor` says what is wrong",
+        reason if reason.is_no_agent() => DOCTOR,
         Reason::PinIncorrect => "the attempt was counted; ten wrong ones in a row lock the PIN",
-        Reason::PinLength => "a PIN has 4 to 255 bytes",
+        Reason::PinLength => &PIN_BYTES,
+        Reason::PinInvalid => "a PIN is text in UTF-8",
+        Reason::PinMissing => "the security officer sets it",
+        Reason::SessionCount => "run it again when other programs have closed theirs",
         Reason::PinLocked => {
             "the security officer unlocks a user's PIN; the officer's own cannot be unlocked"
         }

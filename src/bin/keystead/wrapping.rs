@@ -17,6 +17,7 @@ use keystead::internal::object::vendor::{
     CKA_KEYSTEAD_CUSTODY, CKA_KEYSTEAD_EXPIRES_AT, CKA_KEYSTEAD_IMPORT_ONLY,
 };
 use keystead::internal::secret::Secret;
+use keystead::internal::text::MAX_TEXT;
 
 /// The default label of an import key.
 pub(crate) const LABEL: &str = "import key";
@@ -101,8 +102,9 @@ impl ImportKey {
     /// PKCS#11 lets two pairs have one label and one ID; this program makes no second one. A program that
     /// looks for a private key by its ID takes the first.
     pub(crate) fn check_names(session: &Session, label: &str, id: &[u8]) -> Result<(), Failure> {
-        if !(1..=255).contains(&label.len()) {
-            return Err(Failure::new("a label has 1 to 255 bytes").hint("choose another"));
+        if label.is_empty() || label.len() > MAX_TEXT {
+            return Err(Failure::new(format_args!("a label has 1 to {MAX_TEXT} bytes"))
+                .hint("choose another"));
         }
         if !Self::all_named(session, label)?.is_empty() {
             return Err(Failure::new(format_args!("there is an import key {label:?} already"))
