@@ -142,8 +142,8 @@ pub fn changed_expiry(
     (now, clock): (Seconds, Seconds),
 ) -> Result<Option<OwnExpiry>> {
     let read_only = || {
-        let told = format_args!("of the custom key's JSON, all but {}", CHANGEABLE.join(", "));
-        Reason::AttributeReadOnly.detail(told)
+        let message = format_args!("of the custom key's JSON, all but {}", CHANGEABLE.join(", "));
+        Reason::AttributeReadOnly.detail(message)
     };
     let members: Map<String, Value> = read(bytes).map_err(|_| read_only())?;
     if members.is_empty() || members.keys().any(|name| !CHANGEABLE.contains(&name.as_str())) {

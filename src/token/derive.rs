@@ -49,17 +49,17 @@ impl Token {
                 self.derive_data(caller, template, private, make)
             }
             false => {
-                let told = keys().any(|key| marks::has_template(key, CKA_DERIVE_TEMPLATE));
-                self.derive_key(caller, (row, told), template, base, make)
+                let has_template = keys().any(|key| marks::has_template(key, CKA_DERIVE_TEMPLATE));
+                self.derive_key(caller, (row, has_template), template, base, make)
             }
         }
     }
 
-    /// Derives a key, of which a key that it comes from may have `told` what it is like.
+    /// Derives a key. `has_template` is set where a key that it comes from has a template for it.
     fn derive_key(
         &self,
         caller: &Caller,
-        (row, told): (&Row, bool),
+        (row, has_template): (&Row, bool),
         template: &Template,
         base: &Attributes,
         make: impl FnOnce(u64) -> Result<Secret>,
@@ -74,12 +74,12 @@ impl Token {
         let request = VendorRequest::read(template)?;
         self.may_change(caller, attributes.flag(CKA_TOKEN), attributes.flag(CKA_PRIVATE))?;
         let material = make(attributes.number(CKA_VALUE_LEN).unwrap_or(0))?;
-        let told = told && hides_its_value(&attributes);
-        if (told || !row.one_way && hides_its_value(base)) && material.len() < LEAST {
+        let bound = has_template && hides_its_value(&attributes);
+        if (bound || !row.one_way && hides_its_value(base)) && material.len() < LEAST {
             return Err(Reason::KeySizeRange.detail("so short a key could be guessed"));
         }
         inherit_history(&mut attributes, base);
-        if told {
+        if bound {
             // What a digest makes of a shared secret is another key that is derived from the same base.
             marks::forbid_digests(&mut attributes);
         }

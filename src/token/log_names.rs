@@ -97,14 +97,15 @@ pub(super) fn loggable(changes: &[Change]) -> Vec<LoggedChange> {
     }
     // What goes along with a custom key's change is not worth a line of its own.
     let alone = changes.iter().all(|change| change.event.is_empty());
-    let told = changes.iter().filter(|change| match change.put {
+    let logged = changes.iter().filter(|change| match change.put {
         Some(_) => !change.event.is_empty(),
         None => alone,
     });
-    told.map(|change| LoggedChange {
-        id: change.id,
-        alias: change.alias.clone().unwrap_or_default(),
-        event: Event::decode(&change.event).ok(),
-    })
-    .collect()
+    logged
+        .map(|change| LoggedChange {
+            id: change.id,
+            alias: change.alias.clone().unwrap_or_default(),
+            event: Event::decode(&change.event).ok(),
+        })
+        .collect()
 }

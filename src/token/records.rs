@@ -186,13 +186,13 @@ impl Token {
     /// Commits changes, all or none, and drops what is kept of them.
     pub(super) fn commit(&self, changes: Vec<Change>) -> Result<()> {
         let touched: Vec<Id> = changes.iter().map(|change| change.id).collect();
-        let told = loggable(&changes);
+        let logged = loggable(&changes);
         let request = Request::Commit { token: self.id, changes, change: lc::random::bytes()? };
         let answer = self.link.ask(&request);
         touched.into_iter().for_each(|id| self.cache.drop_one(id));
         match answer? {
             Response::Committed(_) => {
-                self.log_changes(&told);
+                self.log_changes(&logged);
                 Ok(())
             }
             _ => Err(unexpected()),

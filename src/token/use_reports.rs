@@ -32,9 +32,9 @@ impl Token {
     }
 
     fn report_some(&self, uses: &[(Id, u32, u64)]) {
-        let told = self.link.tell_running(&Request::Used { token: self.id, uses: uses.to_vec() });
-        if !matches!(told, Ok(true)) {
-            log::debug!("uses of keys are not told: {told:?}");
+        let answer = self.link.tell_running(&Request::Used { token: self.id, uses: uses.to_vec() });
+        if !matches!(answer, Ok(true)) {
+            log::debug!("uses of keys are not told: {answer:?}");
             self.uses.put_back(uses);
         }
     }

@@ -225,8 +225,8 @@ fn opened(
 fn fits(shown: &Attributes, template: Option<&[u8]>) -> Result<bool> {
     let template = Template::unflatten(template.unwrap_or_default())?;
     Ok(template.iter().all(|wanted| {
-        let told = shown.bytes(wanted.kind).map(Secret::from);
-        told.is_some_and(|told| same(wanted.kind, &told, &wanted.value))
+        let value = shown.bytes(wanted.kind).map(Secret::from);
+        value.is_some_and(|value| same(wanted.kind, &value, &wanted.value))
     }))
 }
 

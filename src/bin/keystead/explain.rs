@@ -254,8 +254,8 @@ mod tests {
     #[test]
     fn a_code_without_words_is_named_with_its_function() {
         let failure = Failure::from(Error::Pkcs11(RvError::CantLock, Function::Initialize));
-        let (told, hint) = failure.into_parts();
-        assert!(told.contains("C_Initialize failed: CantLock"), "{told}");
+        let (message, hint) = failure.into_parts();
+        assert!(message.contains("C_Initialize failed: CantLock"), "{message}");
         assert!(hint.is_some_and(|hint| hint.contains("KEYSTEAD_LOG")));
     }
 }

@@ -64,7 +64,7 @@ impl Failure {
     }
 
     /// Returns its text on one line.
-    pub(crate) fn told(&self) -> String {
+    pub(crate) fn message(&self) -> String {
         match &self.hint {
             Some(hint) => format!("{} ({hint})", self.error),
             None => self.error.clone(),
@@ -303,6 +303,6 @@ mod tests {
         assert_eq!(hint("it is open; `chmod go-w /s`").as_deref(), Some("`chmod go-w /s`"));
         assert!(hint("k ended without saying why").is_some_and(|it| it.contains("keystead agent")));
         let damaged = Failure::from(Reason::StoreDamaged.detail("/s/db: gone; restore it"));
-        assert_eq!(damaged.told(), "the store is damaged: /s/db: gone (restore it)");
+        assert_eq!(damaged.message(), "the store is damaged: /s/db: gone (restore it)");
     }
 }

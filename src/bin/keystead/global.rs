@@ -53,8 +53,9 @@ impl Global {
         let mut own = own.into_iter().flatten().filter_map(|own| own.canonicalize().ok());
         match own.any(|own| folder.starts_with(own)) {
             true => {
-                let told = format_args!("{}: this is in the store's directory", file.display());
-                Err(Failure::new(told).hint("only the agent writes there: name a file elsewhere"))
+                let message = format_args!("{}: this is in the store's directory", file.display());
+                Err(Failure::new(message)
+                    .hint("only the agent writes there: name a file elsewhere"))
             }
             false => Ok(()),
         }

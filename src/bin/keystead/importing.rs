@@ -393,10 +393,11 @@ fn check_size(target: Option<&CustomKey>, bits: u64) -> Result<(), Failure> {
     match target.map(|key| &key.shown) {
         Some(shown) if shown.key_bits != 0 && shown.key_bits != bits => {
             let Shown { key_bits, key_type, .. } = shown;
-            let told = format_args!(
+            let message = format_args!(
                 "{shown}: it is for {key_type} material of {key_bits} bits, and this has {bits}"
             );
-            Err(Failure::new(told).hint("material of another size needs a custom key of its own"))
+            Err(Failure::new(message)
+                .hint("material of another size needs a custom key of its own"))
         }
         _ => Ok(()),
     }

@@ -120,7 +120,7 @@ fn manifest(source: &Path, text: &[u8]) -> Result<Vec<Entry>, Failure> {
     };
     let mut reader = csv::ReaderBuilder::new().trim(Trim::All).from_reader(text);
     let header = reader.headers().map_err(|error| wrong(1, &said(&error)))?.clone();
-    check_header(&header).map_err(|failure| wrong(1, &failure.told()))?;
+    check_header(&header).map_err(|failure| wrong(1, &failure.message()))?;
     let folder = source.parent().unwrap_or(Path::new(""));
     let mut entries = Vec::new();
     let mut record = StringRecord::new();
@@ -377,7 +377,7 @@ mod tests {
 
     #[test]
     fn what_never_ends_is_no_manifest() {
-        let refused = read(Path::new("/dev/zero")).err().unwrap().told();
+        let refused = read(Path::new("/dev/zero")).err().unwrap().message();
         assert!(refused.starts_with("/dev/zero: it is too long for a manifest"), "{refused}");
     }
 

@@ -150,11 +150,11 @@ impl Source<'_> {
             return Ok(Pin(pin));
         }
         let (least, most) = (self.lengths.start(), self.lengths.end());
-        let told = match pin.len() {
+        let message = match pin.len() {
             0 => format!("the {} is empty", self.what),
             bytes => format!("the {} has {bytes} bytes", self.what),
         };
-        Err(Failure::new(told).hint(format_args!("it has {least} to {most} bytes")))
+        Err(Failure::new(message).hint(format_args!("it has {least} to {most} bytes")))
     }
 
     fn asks(&self) -> bool {
@@ -174,8 +174,8 @@ impl Source<'_> {
             }
             (None, None) => {
                 let Self { what, option, .. } = self;
-                let told = format_args!("there is no terminal to ask for the {what}");
-                Err(Failure::new(told)
+                let message = format_args!("there is no terminal to ask for the {what}");
+                Err(Failure::new(message)
                     .hint(format_args!("--{option}-file or --{option}-fd says where it is")))
             }
         }

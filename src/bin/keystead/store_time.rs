@@ -41,12 +41,12 @@ impl StoreTime {
     /// Returns why an expiry was refused that lies ahead of the clock, where the clock is behind.
     pub(crate) fn refused(self) -> Option<Failure> {
         (self.behind > TOLERANCE).then(|| {
-            let told = format_args!(
+            let message = format_args!(
                 "the expiry lies before the latest time that the store has seen, {}; the clock shows {}",
                 timestamp(self.now()),
                 timestamp(SystemClock.now())
             );
-            Failure::new(told)
+            Failure::new(message)
                 .hint("set the clock; if it is right now, `keystead clock --accept` goes back to it")
         })
     }

@@ -231,10 +231,10 @@ fn oaep(hash: Hash) -> Oaep<'static> {
 fn check_length(material: &Secret, most: usize) -> Result<(), Failure> {
     match material.len() {
         length if length > most => {
-            let told = format_args!(
+            let message = format_args!(
                 "{length} bytes are too long for OAEP alone, which takes {most} under this key"
             );
-            Err(Failure::new(told).hint(
+            Err(Failure::new(message).hint(
                 "the forms rsa-aes-sha256, rsa-aes-sha1, two-file and byok take material of any length",
             ))
         }

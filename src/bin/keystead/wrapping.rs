@@ -91,8 +91,9 @@ impl ImportKey {
         match (found.pop(), found.len()) {
             (Some(one), 0) => Ok(one),
             (Some(_), others) => {
-                let told = format_args!("{} import keys are called {label:?}", others + 1);
-                Err(Failure::new(told).hint("`keystead import-key --label` gives another its own"))
+                let message = format_args!("{} import keys are called {label:?}", others + 1);
+                Err(Failure::new(message)
+                    .hint("`keystead import-key --label` gives another its own"))
             }
             (None, _) => Err(Failure::new(format_args!("there is no import key {label:?}"))
                 .hint("`keystead import-key` makes one, for 24 hours")),
@@ -123,8 +124,8 @@ impl ImportKey {
         if Self::all_named(session, label)?.len() < 2 && private_keys(session, id)?.len() < 2 {
             return Ok(());
         }
-        let told = format_args!("another import key {label:?} was made at the same time");
-        Err(Failure::new(told).hint("run it again, with a --label and an --id of its own"))
+        let message = format_args!("another import key {label:?} was made at the same time");
+        Err(Failure::new(message).hint("run it again, with a --label and an --id of its own"))
     }
 
     fn all_named(session: &Session, label: &str) -> Result<Vec<Self>, Failure> {

@@ -97,7 +97,7 @@ fn evidence(global: &Global) -> Result<Config, Failure> {
 /// The end of a log, as far as it is known.
 enum End {
     /// The agent has told.
-    Told,
+    Agent,
     /// The store's snapshot says, and the store has not changed since.
     Kept,
     /// The end is unknown: lines may be missing behind the last.
@@ -107,7 +107,7 @@ enum End {
 impl End {
     fn name(&self) -> &'static str {
         match self {
-            Self::Told => "agent",
+            Self::Agent => "agent",
             Self::Kept => "snapshot",
             Self::Unknown => "unknown",
         }
@@ -124,7 +124,7 @@ fn verify(global: &Global, config: &Config, noted: Option<Head>) -> Result<(), F
     }
     let up_to = match end {
         End::Unknown => " up to that head; what came after it, nothing here tells",
-        End::Told | End::Kept => "",
+        End::Agent | End::Kept => "",
     };
     match global.json {
         true => output::json(&json!({
@@ -140,7 +140,7 @@ fn verify(global: &Global, config: &Config, noted: Option<Head>) -> Result<(), F
 /// Finds out where the log ends, from an agent that runs or else from the snapshot, without starting one.
 fn end(config: &Config) -> Result<(End, Vec<Claimed>), Failure> {
     if let Some(answer) = Link::new(AgentLocation::of(config)).ask_running(&Request::AuditHead)? {
-        return Ok((End::Told, vec![claimed(answer)?]));
+        return Ok((End::Agent, vec![claimed(answer)?]));
     }
     let alone = !config.directory.join("slots").exists();
     Ok(match if alone { None } else { audit::kept(&config.directory, &config.store)? } {
@@ -188,8 +188,8 @@ fn unread(faults: &[Fault]) -> Failure {
         0 => String::new(),
         more => format!("\nand {more} more"),
     };
-    let told = format_args!("the audit log is not whole: {}{more}", named.join("\n"));
-    Failure::new(told).hint("`keystead audit --verify` says where the chain of its lines breaks")
+    let message = format_args!("the audit log is not whole: {}{more}", named.join("\n"));
+    Failure::new(message).hint("`keystead audit --verify` says where the chain of its lines breaks")
 }
 
 fn failed(fault: Fault) -> Failure {

@@ -47,8 +47,8 @@ fn show(global: &Global, clock: Seconds, mark: Seconds) -> Result<(), Failure> {
     let (shown, latest) = (exact_timestamp(clock)?, exact_timestamp(mark)?);
     let behind = mark.saturating_sub(clock);
     if global.json {
-        let told = json!({ "clock": shown, "latest": latest, "behind_seconds": behind });
-        return output::json(&told);
+        let report = json!({ "clock": shown, "latest": latest, "behind_seconds": behind });
+        return output::json(&report);
     }
     output::line(format_args!("clock:        {shown}"))?;
     output::line(format_args!("latest seen:  {latest}"))?;

@@ -20,17 +20,18 @@ impl Arguments {
         let session = self.token.log_in(global, Access::Change)?;
         let key = CustomKey::named(&session, &self.key)?;
         if key.shown.origin == "generated" {
-            let told = format_args!("{}: the token made this key's material", key.shown);
-            return Err(Failure::new(told)
+            let message = format_args!("{}: the token made this key's material", key.shown);
+            return Err(Failure::new(message)
                 .hint("such material is never deleted by hand; `keystead disable` stops its use"));
         }
         key.check_kept()?;
         let material = key.material(&session)?;
         if material.is_empty() {
-            let told = format_args!("{}: there is no material: {}", key.shown, key.shown.material);
+            let message =
+                format_args!("{}: there is no material: {}", key.shown, key.shown.material);
             let hint =
                 "nothing is to be done; `keystead audit --key KEY` tells what happened to it";
-            return Err(Failure::new(told).hint(hint));
+            return Err(Failure::new(message).hint(hint));
         }
         let readable = public_key::is_beside(&session, &key)?;
         for object in material {

@@ -39,8 +39,8 @@ impl Arguments {
             .map_err(|error| officer::refused(error, &label, slot))?;
         match global.json {
             true => {
-                let told = json!({ "label": label, "serial": serial, "records": records });
-                output::json(&told)
+                let report = json!({ "label": label, "serial": serial, "records": records });
+                output::json(&report)
             }
             false => output::line(format_args!(
                 "destroyed: {label} (serial number {serial}) and the {records} objects in it"

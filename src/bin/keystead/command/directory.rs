@@ -43,12 +43,12 @@ pub(crate) fn check_rights(directory: &Path, found: &Metadata) -> Result<(), Fai
     let user = geteuid().as_raw();
     if found.uid() != user {
         let owner = found.uid();
-        let told = format_args!("{} belongs to user {owner}, not {user}", directory.display());
-        return Err(Failure::new(told).hint("only the store's owner runs its agent"));
+        let message = format_args!("{} belongs to user {owner}, not {user}", directory.display());
+        return Err(Failure::new(message).hint("only the store's owner runs its agent"));
     }
     if found.mode() & 0o022 != 0 {
-        let told = format_args!("others than its owner can write in {}", directory.display());
-        return Err(Failure::new(told)
+        let message = format_args!("others than its owner can write in {}", directory.display());
+        return Err(Failure::new(message)
             .hint(format_args!("`chmod go-w {}` ends that", explain::quoted_path(directory))));
     }
     Ok(())
@@ -95,13 +95,13 @@ mod tests {
         set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
         let refused = prepare(folder.path(), None).unwrap_err();
         let cure = format!("`chmod go-w {}` ends that", folder.path().display());
-        assert!(refused.told().contains(&cure), "{refused:?}");
+        assert!(refused.message().contains(&cure), "{refused:?}");
     }
 
     #[test]
     fn a_file_in_the_place_of_a_directory_is_said_to_be_one() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let refused = prepare(file.path(), None).unwrap_err();
-        assert_eq!(refused.told(), format!("{}: Not a directory", file.path().display()));
+        assert_eq!(refused.message(), format!("{}: Not a directory", file.path().display()));
     }
 }

@@ -158,9 +158,11 @@ fn configuration(config: &Config) -> Vec<Finding> {
     };
     for (about, file) in [("log", log), ("metrics", config.metrics.as_ref())] {
         if let Some(file) = file.filter(|file| file.is_dir()) {
-            let told = format_args!("{}: it is a directory", file.display());
-            findings
-                .push(problem(about, Failure::new(told).hint(format_args!("correct `{about}`"))));
+            let message = format_args!("{}: it is a directory", file.display());
+            findings.push(problem(
+                about,
+                Failure::new(message).hint(format_args!("correct `{about}`")),
+            ));
         }
         let folder = file.and_then(|file| file.parent());
         if let Some(Err(error)) = folder.map(|folder| access(folder, May::WRITE_OK)) {
@@ -205,7 +207,7 @@ fn damaged(config: &Config) -> Vec<Finding> {
     match cells::damage(directory) {
         Ok(damages) => findings.extend(damages.into_iter().map(|damage| {
             let path = directory.join(cells::NAME);
-            let told = Failure::new(format_args!("{}: {damage}", path.display()));
+            let failure = Failure::new(format_args!("{}: {damage}", path.display()));
             let end = serving::end_it(directory);
             let mend = match damage.extent {
                 Extent::Unequal | Extent::Copy => {
@@ -217,7 +219,7 @@ fn damaged(config: &Config) -> Vec<Finding> {
                      as a whole from a backup"
                 ),
             };
-            problem("slots", told.hint(mend))
+            problem("slots", failure.hint(mend))
         })),
         Err(error) => findings.push(problem("store", error.into())),
     }
@@ -316,13 +318,13 @@ impl Arguments {
         let mut findings = Vec::new();
         for (slot, label, info) in tokens {
             if info.read_only {
-                let told = format_args!(
+                let message = format_args!(
                     "{}: its records cannot be opened, and their snapshot is served: {label:?} can only be read",
                     config.store
                 );
                 let end = serving::end_it(&config.directory);
                 let hint = format!("{end}, then `keystead recover` goes on from the snapshot");
-                findings.push(problem("token", Failure::new(told).hint(hint)));
+                findings.push(problem("token", Failure::new(message).hint(hint)));
             }
             let namesakes = tokens.iter().filter(|(_, other, _)| other == label);
             let serials: Vec<&str> = namesakes.map(|(.., other)| other.serial.as_str()).collect();
@@ -359,8 +361,8 @@ impl Arguments {
         let of = |whose: &str, wrong: u8, mend: &str| match TRIES.saturating_sub(wrong) {
             TRIES => None,
             0 => {
-                let told = format_args!("the {whose} PIN of {label:?} is locked");
-                Some(problem("token", Failure::new(told).hint(mend)))
+                let message = format_args!("the {whose} PIN of {label:?} is locked");
+                Some(problem("token", Failure::new(message).hint(mend)))
             }
             left => {
                 let tries = if left == 1 { "one try is" } else { &format!("{left} tries are") };

@@ -58,7 +58,7 @@ fn identifier(text: &str) -> Result<Identifier, String> {
 }
 
 /// The description of a pair.
-struct Told {
+struct Report {
     pem: String,
     json: String,
     expires: Timestamp,
@@ -78,20 +78,20 @@ impl Arguments {
         let ends = global.store_time()?.now().saturating_add(LIFE);
         let made = ImportKey::make_lasting(&session, bits, (&self.label, &id), ends, self.form)?;
         let only = ImportKey::check_only(&session, &self.label, &id);
-        let told = only.and_then(|()| self.told(&session, &made, &id, ends));
-        let delivered = told.and_then(|told| {
+        let report = only.and_then(|()| self.report(&session, &made, &id, ends));
+        let delivered = report.and_then(|report| {
             match &mut file {
-                Some(file) => file.keep(told.pem.as_bytes())?,
-                None if global.json => output::data(told.json.as_bytes())?,
-                None => output::data(told.pem.as_bytes())?,
+                Some(file) => file.keep(report.pem.as_bytes())?,
+                None if global.json => output::data(report.json.as_bytes())?,
+                None => output::data(report.pem.as_bytes())?,
             }
-            Ok(told)
+            Ok(report)
         });
         if delivered.is_err() {
             // Its label is free for the next attempt. Where even this fails, it ends by itself.
             let _until_then = made.destroy(&session);
         }
-        let Told { json, expires, .. } = delivered?;
+        let Report { json, expires, .. } = delivered?;
         match file {
             Some(_) if global.json => output::text(json),
             Some(file) => output::line(format_args!(
@@ -104,13 +104,13 @@ impl Arguments {
         }
     }
 
-    fn told(
+    fn report(
         &self,
         session: &Session,
         made: &ImportKey,
         id: &[u8],
         ends: Seconds,
-    ) -> Result<Told, Failure> {
+    ) -> Result<Report, Failure> {
         let info = made.public_info(session)?;
         let pem = pem_rfc7468::encode_string("PUBLIC KEY", LineEnding::LF, &info)
             .map_err(Failure::new)?;
@@ -121,7 +121,7 @@ impl Arguments {
             "label": self.label, "id": hexadecimal(id), "bits": bits, "expires": expires,
             "public_key": pem,
         }))?;
-        Ok(Told { pem, json, expires })
+        Ok(Report { pem, json, expires })
     }
 }
 

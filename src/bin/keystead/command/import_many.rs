@@ -313,7 +313,7 @@ impl Job {
 
     fn why(&self) -> Option<String> {
         match &self.outcome {
-            Outcome::Refused(failure) => Some(failure.told()),
+            Outcome::Refused(failure) => Some(failure.message()),
             Outcome::Skipped { otherwise: true, .. } => {
                 Some("present already; its expiry was not changed".to_owned())
             }
@@ -395,7 +395,7 @@ fn refused(jobs: &[Job]) -> usize {
 /// The first refusal, and how many more there are.
 fn reasons(jobs: &[Job]) -> String {
     let first = jobs.iter().find_map(|job| match &job.outcome {
-        Outcome::Refused(failure) => Some(format!("{}: {}", job.place, failure.told())),
+        Outcome::Refused(failure) => Some(format!("{}: {}", job.place, failure.message())),
         _ => None,
     });
     match (first, refused(jobs)) {

@@ -30,8 +30,8 @@ impl Arguments {
         let input = Input::open(&self.input)?;
         let header = Header::read(&mut input.bytes()).map_err(|error| input.failed(&error))?;
         let header = header.ok_or_else(|| {
-            let told = Failure::new("this is no file that `keystead seal` made");
-            input.wrong(&told.hint("what other programs encrypted, they decrypt"))
+            let failure = Failure::new("this is no file that `keystead seal` made");
+            input.wrong(&failure.hint("what other programs encrypted, they decrypt"))
         })?;
         let key = CustomKey::named(&session, &header.key().to_string())
             .map_err(|failure| failure.also("or the file was sealed in another token"))?;

@@ -20,14 +20,14 @@ impl Arguments {
         let directory = &config.directory;
         serving::make_files_private();
         let Claim::Ours(lock) = claim(directory)? else {
-            let told = format_args!("an agent serves {}", directory.display());
+            let message = format_args!("an agent serves {}", directory.display());
             let hint = format!("{}, then again `keystead recover`", serving::end_it(directory));
-            return Err(Failure::new(told).hint(hint));
+            return Err(Failure::new(message).hint(hint));
         };
         let lock = lock.with_records(config.store);
         let recovered = recover(&lock).map_err(|error| hopeless(error.into()))?;
         if global.json {
-            return output::json(&told(recovered.unwrap_or_default()));
+            return output::json(&report(recovered.unwrap_or_default()));
         }
         match recovered {
             None => output::text("nothing is lost, and nothing was changed\n"),
@@ -47,7 +47,7 @@ fn hopeless(failure: Failure) -> Failure {
     }
 }
 
-fn told(recovered: Recovered) -> Value {
+fn report(recovered: Recovered) -> Value {
     let Recovered { upgraded, commits, erased, from_snapshot, mended, head, lost } = recovered;
     let mended: Vec<Value> = mended
         .iter()

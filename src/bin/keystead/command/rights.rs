@@ -101,20 +101,20 @@ pub(crate) fn of_store(directory: &Path, group: Option<u32>) -> Vec<Failure> {
     for (at, Open { read, written }) in open.iter().enumerate() {
         let Part { leaks, helps, .. } = PARTS.get(at).unwrap_or(&FOREIGN);
         if !read.is_empty() {
-            let told = format_args!("{others} read {}, which gives away {leaks}", named(read));
+            let message = format_args!("{others} read {}, which gives away {leaks}", named(read));
             let mend = format_args!(
                 "{}; if others have read it, {helps}",
                 chmod("go-rwx", directory, read)
             );
-            problems.push(Failure::new(told).hint(mend));
+            problems.push(Failure::new(message).hint(mend));
         }
         if !written.is_empty() {
-            let told = format_args!("{others} write in {}", named(written));
+            let message = format_args!("{others} write in {}", named(written));
             let mend = format_args!(
                 "{}; `keystead audit --verify` tells whether the log is whole, and a backup has what was there",
                 chmod("go-w", directory, written)
             );
-            problems.push(Failure::new(told).hint(mend));
+            problems.push(Failure::new(message).hint(mend));
         }
     }
     problems
@@ -183,8 +183,9 @@ fn strange(files: &[(PathBuf, Metadata)], owner: u32) -> Vec<Failure> {
     let mut others: Vec<PathBuf> = Vec::new();
     for (path, found) in files {
         if found.is_symlink() {
-            let told = format_args!("{} is a symbolic link, which no agent made", path.display());
-            problems.push(Failure::new(told).hint(
+            let message =
+                format_args!("{} is a symbolic link, which no agent made", path.display());
+            problems.push(Failure::new(message).hint(
                 "put the file itself in its place: a user who can exchange the link, or the file behind it, controls the store",
             ));
         } else if found.uid() != owner {
@@ -243,12 +244,12 @@ pub(crate) fn of_deciding(file: &Path, is: &str) -> Vec<Failure> {
     let Ok(found) = file.metadata() else { return Vec::new() };
     let mut problems = above(file);
     if is_strangers(&found) {
-        let told = format_args!("{} is user {}'s, who {is}", file.display(), found.uid());
-        problems.push(Failure::new(told).hint("it should be yours or root's"));
+        let message = format_args!("{} is user {}'s, who {is}", file.display(), found.uid());
+        problems.push(Failure::new(message).hint("it should be yours or root's"));
     } else if is_open(&found) {
-        let told = format_args!("others can write in {}: a user who does {is}", file.display());
+        let message = format_args!("others can write in {}: a user who does {is}", file.display());
         let mend = format_args!("`chmod go-w {}` ends that; look what it says", quoted_path(file));
-        problems.push(Failure::new(told).hint(mend));
+        problems.push(Failure::new(message).hint(mend));
     }
     problems
 }
@@ -296,14 +297,14 @@ mod tests {
         (folder, store)
     }
 
-    fn told(store: &Path, group: Option<u32>) -> Vec<String> {
-        of_store(store, group).iter().map(Failure::told).collect()
+    fn messages(store: &Path, group: Option<u32>) -> Vec<String> {
+        of_store(store, group).iter().map(Failure::message).collect()
     }
 
     #[test]
     fn a_store_of_its_owners_alone_has_no_problem() {
         let (_folder, store) = store();
-        assert_eq!(told(&store, None), [""; 0]);
+        assert_eq!(messages(&store, None), [""; 0]);
     }
 
     #[test]
@@ -322,12 +323,12 @@ mod tests {
         ] {
             write(store.join(file), "").unwrap();
             set(&store.join(file), 0o604);
-            let told = told(&store, None);
+            let messages = messages(&store, None);
             set(&store.join(file), 0o600);
-            let found = told.iter().any(|it| {
+            let found = messages.iter().any(|it| {
                 it.starts_with("others can read") && it.contains(file) && it.contains(leaks)
             });
-            assert!(found, "{file}: {told:?}");
+            assert!(found, "{file}: {messages:?}");
         }
     }
 
@@ -342,20 +343,23 @@ mod tests {
             set(&store.join(directory), 0o777);
         }
         for failure in of_store(&store, None) {
-            let told = failure.told();
-            let command = told.split('`').nth(1).unwrap();
+            let message = failure.message();
+            let command = message.split('`').nth(1).unwrap();
             let done = std::process::Command::new("sh").args(["-c", command]).status().unwrap();
             assert!(done.success(), "{command}");
         }
-        assert_eq!(told(&store, None), [""; 0]);
+        assert_eq!(messages(&store, None), [""; 0]);
     }
 
     #[test]
     fn a_shut_directory_is_said_to_keep_others_out_of_open_files() {
         let (_folder, store) = store();
         set(&store.join("slots"), 0o622);
-        let told = told(&store, None);
-        assert!(told.len() == 1 && told[0].starts_with("but for its directory others could write"));
+        let messages = messages(&store, None);
+        assert!(
+            messages.len() == 1
+                && messages[0].starts_with("but for its directory others could write")
+        );
     }
 
     #[test]
@@ -364,26 +368,29 @@ mod tests {
         let group = store.metadata().unwrap().gid();
         set(&store, 0o710);
         set(&store.join("generations"), 0o640);
-        assert_eq!(told(&store, Some(group)), [""; 0]);
-        assert_eq!(told(&store, None).len(), 2);
+        assert_eq!(messages(&store, Some(group)), [""; 0]);
+        assert_eq!(messages(&store, None).len(), 2);
         set(&store.join("generations"), 0o660);
         set(&store.join("slots"), 0o640);
-        assert_eq!(told(&store, Some(group)).len(), 2);
+        assert_eq!(messages(&store, Some(group)).len(), 2);
     }
 
     #[test]
     fn a_link_is_no_file_of_a_store() {
         let (_folder, store) = store();
         symlink(store.join("slots"), store.join("db/conf")).unwrap();
-        let told = told(&store, None);
-        assert!(told.len() == 1 && told[0].contains("db/conf is a symbolic link"), "{told:?}");
+        let messages = messages(&store, None);
+        assert!(
+            messages.len() == 1 && messages[0].contains("db/conf is a symbolic link"),
+            "{messages:?}"
+        );
     }
 
     #[test]
     fn whoever_writes_above_a_file_or_in_it_is_named() {
         let (folder, store) = store();
-        let (file, within) = (store.join("lock"), |told: &[Failure]| {
-            told.iter().filter(|it| it.told().contains(folder.path().to_str().unwrap())).count()
+        let (file, within) = (store.join("lock"), |found: &[Failure]| {
+            found.iter().filter(|it| it.message().contains(folder.path().to_str().unwrap())).count()
         });
         assert_eq!(within(&of_deciding(&file, "decides")), 0);
         set(&store, 0o707);
@@ -391,7 +398,7 @@ mod tests {
         set(&store, 0o1707);
         assert_eq!(within(&above(&file)), 0, "nobody removes another's file there");
         set(&file, 0o602);
-        let told = of_deciding(&file, "decides everything");
-        assert!(told.iter().any(|it| it.told().contains("a user who does decides everything")));
+        let found = of_deciding(&file, "decides everything");
+        assert!(found.iter().any(|it| it.message().contains("a user who does decides everything")));
     }
 }

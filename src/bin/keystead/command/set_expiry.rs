@@ -37,8 +37,8 @@ impl Arguments {
         let session = self.token.log_in(global, Access::Change)?;
         let key = CustomKey::named(&session, &self.key)?;
         if key.shown.origin != "external" {
-            let told = format_args!("{}: the token made this key's material", key.shown);
-            return Err(Failure::new(told).hint("what is generated never expires"));
+            let message = format_args!("{}: the token made this key's material", key.shown);
+            return Err(Failure::new(message).hint("what is generated never expires"));
         }
         let time = global.store_time()?;
         if let Err(error) = session.update_attributes(key.object, &[Attribute::Value(json)]) {

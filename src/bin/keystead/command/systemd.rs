@@ -79,8 +79,8 @@ impl Arguments {
         }
         match global.json {
             true => {
-                let told = units.into_iter().map(|(name, text)| (name.to_owned(), text.into()));
-                output::json(&told.collect::<Map<String, Value>>())
+                let report = units.into_iter().map(|(name, text)| (name.to_owned(), text.into()));
+                output::json(&report.collect::<Map<String, Value>>())
             }
             false => {
                 units.iter().try_for_each(|(name, _)| output::line(format_args!("wrote {name}")))
