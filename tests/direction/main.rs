@@ -102,6 +102,40 @@ fn the_files_of_a_folder_form_no_circle() {
     assert!(found.is_empty(), "files that use each other: {found:?}");
 }
 
+/// A new arrow is a decision: it is written down, and a review sees it.
+#[test]
+fn files_use_each_other_as_it_is_written_down() {
+    let sources = sources::all();
+    let drawn = drawn(&sources);
+    let file = root().join("tests/direction/arrows.txt");
+    if std::env::var_os("KEYSTEAD_WRITE_ARROWS").is_some() {
+        fs::write(&file, drawn.join("\n") + "\n").unwrap();
+    }
+    let text = fs::read_to_string(file).unwrap();
+    let written: Vec<&str> = text.lines().collect();
+    let gone = written.iter().filter(|line| !drawn.iter().any(|drawn| drawn == *line));
+    let new = drawn.iter().filter(|line| !written.contains(&line.as_str()));
+    let changes: Vec<String> =
+        gone.map(|line| format!("- {line}")).chain(new.map(|line| format!("+ {line}"))).collect();
+    let hint = "KEYSTEAD_WRITE_ARROWS=1 cargo test --test direction writes them down";
+    assert!(changes.is_empty(), "other arrows than in arrows.txt; {hint}\n{}", changes.join("\n"));
+}
+
+/// Draws the arrows within each folder: a file, and those beside it that it uses.
+fn drawn(sources: &[Source]) -> Vec<String> {
+    let modules = Modules::new(sources);
+    let arrows: Arrows =
+        sources.iter().map(|file| (&file.path[..], modules.used_by(file))).collect();
+    let mut lines = Vec::new();
+    for folder in folders(&arrows).into_iter().filter(|folder| *folder != "src") {
+        for (from, to) in within(folder, &arrows).into_iter().filter(|(_, to)| !to.is_empty()) {
+            let to = to.into_iter().collect::<Vec<_>>().join(" ");
+            lines.push(format!("{folder}/{from}: {to}"));
+        }
+    }
+    lines
+}
+
 /// Returns all folders of files.
 fn folders<'a>(arrows: &Arrows<'a>) -> BTreeSet<&'a str> {
     arrows.keys().filter_map(|path| Some(path.rsplit_once('/')?.0)).collect()
