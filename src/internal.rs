@@ -4,8 +4,8 @@
 
 pub mod agent {
     pub use crate::agent::{
-        Claim, Lock, Options, Recovered, await_lock, check_file_system, claim, claim_hearing,
-        listener, make, recover, serve,
+        Claim, How, Lock, Options, Recovered, Restored, await_lock, check_file_system, claim,
+        claim_hearing, listener, make, recover, restore, serve,
     };
     pub mod allowance {
         pub use crate::agent::allowance::{Allowance, lift_limits, shed};
@@ -18,7 +18,6 @@ pub mod agent {
     }
     pub mod backup {
         pub use crate::agent::backup::Backup;
-        pub use crate::agent::{How, Restored, restore};
     }
 }
 pub mod clock {

@@ -7,7 +7,7 @@
 //! other side of the socket and are linked by the program only. `internal` is what the program and the
 //! tests use of all these.
 
-pub mod agent;
+mod agent;
 mod clock;
 mod config;
 mod erasure;
@@ -16,17 +16,17 @@ mod ffi;
 mod id;
 #[doc(hidden)]
 pub mod internal;
-pub mod key;
+mod key;
 mod lc;
 pub mod manual;
 mod mechanism;
 mod module;
-pub mod object;
+mod object;
 mod presence;
 mod secret;
 mod session;
-pub mod store;
+mod store;
 mod sys;
 mod text;
-pub mod token;
+mod token;
 mod wire;

@@ -29,7 +29,7 @@ const RESPITE: Duration = Duration::from_millis(100);
 const MOST_WAITING: usize = 1024;
 
 /// Accepts connections.
-pub struct Acceptor {
+pub(crate) struct Acceptor {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -62,7 +62,7 @@ enum Inside {
 impl Acceptor {
     /// Takes in whoever connects to the listener, and lets them wait. Meanwhile `working` is called every
     /// [`TICK`], with an error where nothing is worked on because the disk does not answer. An agent that is `short` of something is outdone by some who connect.
-    pub fn new(
+    pub(crate) fn new(
         listener: UnixListener,
         short: Option<Short>,
         watchdog: Watchdog,
@@ -86,7 +86,7 @@ impl Acceptor {
     }
 
     /// Has the connections that wait, and those that come, served.
-    pub fn open(&self, server: &Arc<Server>, jobs: &Sender<Job>, waker: &Arc<Waker>) {
+    pub(crate) fn open(&self, server: &Arc<Server>, jobs: &Sender<Job>, waker: &Arc<Waker>) {
         let mut state = self.shared.lock();
         let serving = Inside::Serving(Arc::clone(server), jobs.clone(), Arc::clone(waker));
         if let Inside::Waiting(waiting) = std::mem::replace(&mut state.inside, serving) {
@@ -97,19 +97,19 @@ impl Acceptor {
     }
 
     /// Returns whether a peer has come that starts a better agent once this one has ended. It waits.
-    pub fn is_outdone(&self) -> bool {
+    pub(crate) fn is_outdone(&self) -> bool {
         self.shared.lock().outdone
     }
 
     /// Lets the connections that come wait again.
-    pub fn shut(&self) {
+    pub(crate) fn shut(&self) {
         self.shared.lock().inside = Inside::Waiting(Vec::new());
         self.shared.waker.wake();
     }
 
     /// Takes nobody in any more. Who has come already and is not served is sent away, with the error
     /// that kept the store from being opened, or else without a word: they ask whoever comes next.
-    pub fn leave(&self, why: Option<&Error>) {
+    pub(crate) fn leave(&self, why: Option<&Error>) {
         let mut state = self.shared.lock();
         if matches!(state.inside, Inside::Serving(..)) {
             state.inside = Inside::Waiting(Vec::new());

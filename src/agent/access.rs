@@ -4,7 +4,7 @@ use crate::key::{Event, Header, Role};
 
 /// The login that a connection has proved to one token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
+pub(crate) enum Access {
     /// Nothing: public objects are seen, but no secret or private key, and nothing is changed.
     Public,
     /// The security officer's login: the same, public keys too. Public objects are changed, and what is
@@ -16,7 +16,7 @@ pub enum Access {
 
 impl Access {
     /// Returns whether a record is found and read.
-    pub fn sees(self, header: &Header) -> bool {
+    pub(crate) fn sees(self, header: &Header) -> bool {
         match self {
             Self::Public => !header.private && !header.holds_key(),
             Self::Officer => !header.private,
@@ -25,7 +25,7 @@ impl Access {
     }
 
     /// Returns whether a record may be changed from `old` to `new`, one of which may be missing, by `event`.
-    pub fn changes(
+    pub(crate) fn changes(
         self,
         old: Option<&Header>,
         new: Option<&Header>,

@@ -104,7 +104,7 @@ impl Allowance {
 }
 
 /// An agent that is short of something, and would rather not be the one.
-pub struct Short {
+pub(crate) struct Short {
     owner: u32,
     own: Allowance,
 }
@@ -112,7 +112,7 @@ pub struct Short {
 impl Short {
     /// Returns what this process is short of, as the agent of that user's store; none where it has enough. What
     /// is short is in the log. Fails where it cannot serve with that.
-    pub fn of_agent(owner: u32) -> Result<Option<Self>> {
+    pub(crate) fn of_agent(owner: u32) -> Result<Option<Self>> {
         let Some(own) = Allowance::own() else { return Ok(None) };
         own.check_files()?;
         check_threads()?;
@@ -124,7 +124,7 @@ impl Short {
     }
 
     /// Returns whether the peer would start an agent that is short of less.
-    pub fn is_outdone_by(&self, stream: &UnixStream) -> bool {
+    pub(crate) fn is_outdone_by(&self, stream: &UnixStream) -> bool {
         let starts = sys::peer(stream).is_ok_and(|(user, _)| user == self.owner);
         let process = || sys::peer_process(stream).ok().and_then(Allowance::of);
         starts && process().is_some_and(|theirs| theirs.is_better_than(&self.own))

@@ -22,7 +22,7 @@ const USERS: usize = 3;
 
 /// The budget that a frame is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Share {
+pub(crate) enum Share {
     /// Of those who have proved a login.
     Proved,
     /// Of everybody else.
@@ -31,7 +31,7 @@ pub enum Share {
 
 /// The memory that frames may take.
 #[derive(Debug)]
-pub struct Budget {
+pub(crate) struct Budget {
     purses: Mutex<[Purse; 2]>,
     returned: Condvar,
 }
@@ -137,7 +137,7 @@ impl Budget {
 
     /// Takes so many bytes for that user, or the most that one user takes where that is less, as soon as it
     /// is this caller's turn. Fails with [`TimedOut`](io::ErrorKind::TimedOut) where that is not so by `end`.
-    pub fn take(
+    pub(crate) fn take(
         &self,
         (share, user): (Share, u32),
         bytes: usize,
@@ -184,7 +184,7 @@ fn purse(purses: &mut [Purse; 2], share: Share) -> &mut Purse {
 /// A part of a budget that is taken. Dropping it gives it back.
 #[derive(Debug)]
 #[must_use]
-pub struct Portion<'a> {
+pub(crate) struct Portion<'a> {
     budget: &'a Budget,
     share: Share,
     user: u32,
@@ -193,7 +193,7 @@ pub struct Portion<'a> {
 
 impl Portion<'_> {
     /// Gives back what is more than so many bytes.
-    pub fn keep(&mut self, bytes: usize) {
+    pub(crate) fn keep(&mut self, bytes: usize) {
         let surplus = self.bytes.saturating_sub(bytes);
         if surplus > 0 {
             self.bytes -= surplus;

@@ -24,7 +24,7 @@ const FEWEST: usize = 4;
 
 /// The most connections.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Of one user.
     pub per_user: usize,
     /// In all, as far as they are trusted neither as the store's owner nor as root.
@@ -37,7 +37,7 @@ pub struct Limits {
 
 /// The other end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Peer {
+pub(crate) struct Peer {
     /// The user's number.
     pub user: u32,
     /// The process, where it can be seen.
@@ -47,7 +47,7 @@ pub struct Peer {
 }
 
 /// The connections of an agent; `S` stands for one.
-pub struct Connections<S> {
+pub(crate) struct Connections<S> {
     limits: Limits,
     next: u64,
     admitted: BTreeMap<u64, Admitted<S>>,
@@ -85,7 +85,7 @@ enum Activity {
 }
 
 /// The connections that begin, and those that end for them.
-pub struct Moves<S> {
+pub(crate) struct Moves<S> {
     /// Number, peer and connection of those who are admitted now.
     pub admitted: Vec<(u64, Peer, S)>,
     /// Those that are to be hung up on. They are admitted until [`Connections::leave`].
@@ -94,7 +94,7 @@ pub struct Moves<S> {
 
 impl<S: Clone> Connections<S> {
     /// Nobody is connected.
-    pub fn new(limits: Limits, now: Instant) -> Self {
+    pub(crate) fn new(limits: Limits, now: Instant) -> Self {
         Self {
             limits,
             next: 0,
@@ -107,43 +107,43 @@ impl<S: Clone> Connections<S> {
     }
 
     /// Returns how many are connected or wait.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.admitted.len() + self.waiting.len()
     }
 
     /// Returns since when nobody has been connected; none where somebody is.
-    pub fn alone_since(&self) -> Option<Instant> {
+    pub(crate) fn alone_since(&self) -> Option<Instant> {
         (self.count() == 0).then_some(self.left)
     }
 
     /// Those who are admitted.
-    pub fn admitted(&self) -> impl Iterator<Item = &S> {
+    pub(crate) fn admitted(&self) -> impl Iterator<Item = &S> {
         self.admitted.values().map(|admitted| &admitted.connection)
     }
 
     /// Lets those who wait wait on of whom `keep` says so.
-    pub fn keep_waiting(&mut self, keep: impl Fn(&S) -> bool) {
+    pub(crate) fn keep_waiting(&mut self, keep: impl Fn(&S) -> bool) {
         self.waiting.retain(|waiting| keep(&waiting.connection));
     }
 
     /// Returns whether nobody is admitted.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.admitted.is_empty()
     }
 
     /// Returns whether a peer waits.
-    pub fn is_crowded(&self) -> bool {
+    pub(crate) fn is_crowded(&self) -> bool {
         !self.waiting.is_empty()
     }
 
     /// Returns whether nobody more can wait for a connection.
-    pub fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.waiting.len() >= self.limits.waiting
     }
 
     /// Lets a peer wait for a connection; false where too many of that user do already, so that nobody else
     /// could.
-    pub fn arrive(&mut self, peer: Peer, connection: S, since: Instant) -> bool {
+    pub(crate) fn arrive(&mut self, peer: Peer, connection: S, since: Instant) -> bool {
         let same = self.waiting.iter().filter(|other| other.peer.user == peer.user).count();
         let admitted = peer.trusted || same < self.limits.waiting.div_ceil(2);
         if admitted {
@@ -153,7 +153,7 @@ impl<S: Clone> Connections<S> {
     }
 
     /// Connections those who wait, in turn, as far as there is room, and chooses who leaves for the others.
-    pub fn admit(&mut self, now: Instant) -> Moves<S> {
+    pub(crate) fn admit(&mut self, now: Instant) -> Moves<S> {
         let mut moves = Moves { admitted: Vec::new(), leaving: Vec::new() };
         let mut still = VecDeque::new();
         // Users for whom nobody can leave at the moment.
@@ -182,18 +182,18 @@ impl<S: Clone> Connections<S> {
     }
 
     /// Chooses somebody who leaves because there are no descriptors for others.
-    pub fn make_room(&mut self, now: Instant) -> Option<S> {
+    pub(crate) fn make_room(&mut self, now: Instant) -> Option<S> {
         self.send_away(Shortage::InAll, SETTLING, now)
     }
 
     /// Lets a peer wait again that could not be admitted: there can be no more than there are.
-    pub fn put_back(&mut self, peer: Peer, connection: S, since: Instant) {
+    pub(crate) fn put_back(&mut self, peer: Peer, connection: S, since: Instant) {
         self.limits.in_all = self.admitted.len().max(FEWEST);
         self.waiting.push_front(Waiting { peer, connection, since });
     }
 
     /// A request has begun to arrive, or has arrived. False where it has been decided that its peer leaves.
-    pub fn begin(&mut self, number: u64) -> bool {
+    pub(crate) fn begin(&mut self, number: u64) -> bool {
         match self.admitted.get_mut(&number) {
             Some(admitted) if admitted.activity != Activity::Leaving => {
                 admitted.activity = Activity::Busy;
@@ -205,7 +205,7 @@ impl<S: Clone> Connections<S> {
 
     /// A request has been answered, which was more than a greeting or not. False where its peer leaves
     /// then, since others wait.
-    pub fn rest(&mut self, number: u64, answered: bool, proved: bool, now: Instant) -> bool {
+    pub(crate) fn rest(&mut self, number: u64, answered: bool, proved: bool, now: Instant) -> bool {
         let wanted = self.is_crowded() && self.waiting.len() > self.leaving().len();
         let Some(admitted) = self.admitted.get_mut(&number) else { return false };
         admitted.answered |= answered;
@@ -223,7 +223,7 @@ impl<S: Clone> Connections<S> {
     }
 
     /// Returns whether one who has been idle for a while leaves, since its process has another connection.
-    pub fn is_spare(&mut self, number: u64) -> bool {
+    pub(crate) fn is_spare(&mut self, number: u64) -> bool {
         let Some(own) = self.admitted.get(&number) else { return true };
         if own.activity == Activity::Busy {
             return false;
@@ -242,7 +242,7 @@ impl<S: Clone> Connections<S> {
     }
 
     /// Everybody who is admitted leaves, and nobody waits any more.
-    pub fn clear(&mut self) -> Vec<S> {
+    pub(crate) fn clear(&mut self) -> Vec<S> {
         self.waiting.clear();
         let leave = |admitted: &mut Admitted<S>| {
             // A request that is being answered is answered.
@@ -255,7 +255,7 @@ impl<S: Clone> Connections<S> {
     }
 
     /// Notes that a peer has gone.
-    pub fn leave(&mut self, number: u64, now: Instant) {
+    pub(crate) fn leave(&mut self, number: u64, now: Instant) {
         self.left = now;
         let Some(Admitted { peer, .. }) = self.admitted.remove(&number) else { return };
         self.others -= usize::from(!peer.trusted);

@@ -70,7 +70,7 @@ fn network_fuse_in(mounts: &str, place: &Path) -> Option<&'static str> {
 
 /// Listens on the store's socket. A socket that an agent left behind makes way; the caller holds the
 /// store's lock.
-pub fn listen(directory: &Path, group: Option<u32>) -> Result<UnixListener> {
+pub(crate) fn listen(directory: &Path, group: Option<u32>) -> Result<UnixListener> {
     bind(directory, group).map_err(|error| failed(&directory.join(socket::NAME), error))
 }
 
@@ -94,7 +94,7 @@ fn bind(directory: &Path, group: Option<u32>) -> io::Result<UnixListener> {
 }
 
 /// Removes the socket's name, so that nobody connects any more.
-pub fn unlink(directory: &Path) -> io::Result<()> {
+pub(crate) fn unlink(directory: &Path) -> io::Result<()> {
     match std::fs::remove_file(directory.join(socket::NAME)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
@@ -102,11 +102,11 @@ pub fn unlink(directory: &Path) -> io::Result<()> {
 }
 
 /// Tells when a store's directory goes away.
-pub struct Watch(OwnedFd);
+pub(crate) struct Watch(OwnedFd);
 
 impl Watch {
     /// Watches `directory`.
-    pub fn new(directory: &Path) -> Result<Self> {
+    pub(crate) fn new(directory: &Path) -> Result<Self> {
         let watch = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).and_then(|watch| {
             let events = WatchFlags::DELETE
                 | WatchFlags::MOVED_FROM
@@ -120,7 +120,7 @@ impl Watch {
     }
 
     /// Returns whether what has happened since the last look means that the store is gone.
-    pub fn is_gone(&self) -> bool {
+    pub(crate) fn is_gone(&self) -> bool {
         let mut buffer = [MaybeUninit::uninit(); 4096];
         let mut events = inotify::Reader::new(&self.0, &mut buffer);
         let whole = ReadFlags::DELETE_SELF

@@ -24,7 +24,7 @@ const NOTICES: [u64; 3] = [30, 7, 1];
 const INTERVAL: Duration = Duration::from_secs(60);
 
 /// The state of what has been reported.
-pub struct ExpiryReport {
+pub(crate) struct ExpiryReport {
     metrics: Option<PathBuf>,
     /// The time up to which the log has spoken of what lies ahead.
     reported: Seconds,
@@ -42,12 +42,12 @@ struct Seen {
 
 impl ExpiryReport {
     /// `reported` is the latest time at which an agent of this store has looked.
-    pub fn new(metrics: Option<PathBuf>, reported: Seconds) -> Self {
+    pub(crate) fn new(metrics: Option<PathBuf>, reported: Seconds) -> Self {
         Self { metrics, reported, looked: None, behind: false }
     }
 
     /// Looks ahead if it is time to; how long until the next look.
-    pub fn report_if_due(&mut self, store: &OpenStore) -> Duration {
+    pub(crate) fn report_if_due(&mut self, store: &OpenStore) -> Duration {
         let since = self.looked.map_or(INTERVAL, |looked| looked.elapsed());
         if let Some(left) = INTERVAL.checked_sub(since).filter(|left| !left.is_zero()) {
             return left;
@@ -60,7 +60,7 @@ impl ExpiryReport {
     }
 
     /// Tells when the clock has fallen behind the store's time, and what that means.
-    pub fn watch_clock(&mut self, store: &OpenStore) {
+    pub(crate) fn watch_clock(&mut self, store: &OpenStore) {
         let (now, clock) = (store.now(), store.clock());
         let behind = now.saturating_sub(clock) > TOLERANCE;
         if behind && !self.behind {
@@ -75,7 +75,7 @@ impl ExpiryReport {
     }
 
     /// Looks once more before the agent ends, so that the figures it leaves are the last ones.
-    pub fn report_once_more(&mut self, store: &OpenStore) {
+    pub(crate) fn report_once_more(&mut self, store: &OpenStore) {
         if self.metrics.is_some() {
             self.looked = None;
             self.report_if_due(store);

@@ -15,10 +15,10 @@ use std::collections::{HashSet, VecDeque};
 const AHEAD: usize = 512;
 
 /// Identities that match, ascending, and whether there are more.
-pub type Matches = (Vec<Id>, bool);
+pub(crate) type Matches = (Vec<Id>, bool);
 
 /// A search.
-pub struct Query<'a> {
+pub(crate) struct Query<'a> {
     /// The token.
     pub token: Id,
     /// A record matches that carries all tags of any one alternative.
@@ -34,7 +34,7 @@ pub struct Query<'a> {
 }
 
 /// The records that match and whose material is neither erased nor due to be.
-pub fn find(store: &OpenStore, query: &Query<'_>) -> Result<Matches> {
+pub(crate) fn find(store: &OpenStore, query: &Query<'_>) -> Result<Matches> {
     let hidden = due(store, store.now().max(query.now))?;
     let mut branches = branches(store.records.as_ref(), query);
     let mut found = Vec::new();

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
 /// A piece of work for the writer.
-pub enum Work {
+pub(crate) enum Work {
     /// Changes records.
     Commit(Commit),
     /// Writes a token's entry.
@@ -46,7 +46,7 @@ pub enum Work {
 }
 
 /// The outcome of a piece of work.
-pub enum Done {
+pub(crate) enum Done {
     /// The new revisions.
     Revisions(Vec<u64>),
     /// The counts of a sweep.
@@ -60,7 +60,7 @@ pub enum Done {
 }
 
 /// One piece of work and whom to tell. Nobody is told when the store fails: the agent ends instead.
-pub struct Job {
+pub(crate) struct Job {
     /// The work.
     pub work: Work,
     /// The place for the answer, if anybody waits for one.
@@ -73,7 +73,7 @@ pub struct Job {
 
 impl Job {
     /// Work that the agent gives itself, and waits for no answer to.
-    pub fn own(work: Work) -> Self {
+    pub(crate) fn own(work: Work) -> Self {
         Self { work, answer: None, asker: Asker::agent(), caller: None }
     }
 

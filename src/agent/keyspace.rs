@@ -40,64 +40,64 @@ const EXPIRED_STAYS: Seconds = FINISH;
 const DELETED_STAYS: Seconds = 3600;
 
 /// A key of the store.
-pub type Key = Vec<u8>;
+pub(crate) type Key = Vec<u8>;
 
 /// Returns the key of the store's own row.
-pub fn meta() -> Key {
+pub(crate) fn meta() -> Key {
     b"M".to_vec()
 }
 
 /// Returns the key of a token's row.
-pub fn token(token: Id) -> Key {
+pub(crate) fn token(token: Id) -> Key {
     [b"T", &token.bytes()[..]].concat()
 }
 
 /// Returns the key of a record's row.
-pub fn record(token: Id, id: Id) -> Key {
+pub(crate) fn record(token: Id, id: Id) -> Key {
     [&records(token)[..], id.bytes()].concat()
 }
 
 /// All records of a token.
-pub fn records(token: Id) -> Key {
+pub(crate) fn records(token: Id) -> Key {
     [b"r", &token.bytes()[..]].concat()
 }
 
 /// The first byte of the keys of answers.
-pub const ANSWERS: &[u8] = b"c";
+pub(crate) const ANSWERS: &[u8] = b"c";
 
 /// Returns the key of a change's answer.
-pub fn answered(change: &[u8; 16]) -> Key {
+pub(crate) fn answered(change: &[u8; 16]) -> Key {
     [ANSWERS, &change[..]].concat()
 }
 
 /// Returns the key of the end of the audit log's chain.
-pub fn audit_head() -> Key {
+pub(crate) fn audit_head() -> Key {
     b"L".to_vec()
 }
 
 /// The first byte of the keys of the audit log's lines.
-pub const AUDIT_LINES: &[u8] = b"l";
+pub(crate) const AUDIT_LINES: &[u8] = b"l";
 
 /// Returns the key of a line of the audit log.
-pub fn audit_line(seq: u64) -> Key {
+pub(crate) fn audit_line(seq: u64) -> Key {
     [AUDIT_LINES, &seq.to_be_bytes()].concat()
 }
 
 /// The number of the line whose key [`audit_line`] made.
-pub fn audit_seq(key: &[u8]) -> Option<u64> {
+pub(crate) fn audit_seq(key: &[u8]) -> Option<u64> {
     key.strip_prefix(AUDIT_LINES)?.try_into().ok().map(u64::from_be_bytes)
 }
 
 /// The prefix of the keys of claims.
-pub const CLAIMS: &[u8] = b"s";
+pub(crate) const CLAIMS: &[u8] = b"s";
 
 /// Returns the key of the claim on an erase cell.
-pub fn claim(cell: CellNumber) -> Key {
+pub(crate) fn claim(cell: CellNumber) -> Key {
     [CLAIMS, &cell.to_be_bytes()[..]].concat()
 }
 
 /// The records that carry a tag, or all that can be found; identities follow.
-pub fn tagged(token: Id, private: bool, tag: Option<&Tag>) -> Key {
+pub(crate) fn tagged(token: Id, private: bool, tag: Option<&Tag>) -> Key {
     let private = [u8::from(private)];
     match tag {
         Some(tag) => [b"t", &token.bytes()[..], &private, &tag.0].concat(),
@@ -130,79 +130,79 @@ pub(crate) fn watched(key: &[u8]) -> Option<(Id, Id)> {
 }
 
 /// A custom key's material; versions and identities follow.
-pub fn versions(token: Id, key: Id) -> Key {
+pub(crate) fn versions(token: Id, key: Id) -> Key {
     [b"v", &token.bytes()[..], key.bytes()].concat()
 }
 
 /// The first byte of the keys of what is due.
-pub const DUE: &[u8] = b"d";
+pub(crate) const DUE: &[u8] = b"d";
 
 /// The first byte of the keys of what will only be readable.
-pub const NARROWING: &[u8] = b"n";
+pub(crate) const NARROWING: &[u8] = b"n";
 
 /// Second, token and record of a key that [`due_entry`] or [`narrowing_entry`] made.
-pub fn due_parts(key: &[u8]) -> Option<(Seconds, Id, Id)> {
+pub(crate) fn due_parts(key: &[u8]) -> Option<(Seconds, Id, Id)> {
     let (at, ids) = key.get(1..)?.split_first_chunk::<8>()?;
     let (token, id) = id_pair(ids)?;
     Some((u64::from_be_bytes(*at), token, id))
 }
 
 /// The first byte of the keys of erasures that wait their grace out.
-pub const WAITING: &[u8] = b"g";
+pub(crate) const WAITING: &[u8] = b"g";
 
 /// Returns the key of the entry of an erasure that waits.
-pub fn waiting(token: Id, id: Id) -> Key {
+pub(crate) fn waiting(token: Id, id: Id) -> Key {
     [WAITING, token.bytes(), id.bytes()].concat()
 }
 
 /// Token and record of a key made by [`waiting`].
-pub fn waiting_ids(key: &[u8]) -> Option<(Id, Id)> {
+pub(crate) fn waiting_ids(key: &[u8]) -> Option<(Id, Id)> {
     id_pair(key.strip_prefix(WAITING)?)
 }
 
 /// The first byte of the keys of the days' uses.
-pub const USES: &[u8] = b"u";
+pub(crate) const USES: &[u8] = b"u";
 
 /// Returns the key of the count of a token's key on a day.
-pub fn uses((token, key, day): (Id, Id, u32)) -> Key {
+pub(crate) fn uses((token, key, day): (Id, Id, u32)) -> Key {
     [USES, token.bytes(), key.bytes(), &day.to_be_bytes()].concat()
 }
 
 /// Token, key and day of a key made by [`uses`].
-pub fn uses_of(key: &[u8]) -> Option<(Id, Id, u32)> {
+pub(crate) fn uses_of(key: &[u8]) -> Option<(Id, Id, u32)> {
     let (ids, day) = key.strip_prefix(USES)?.split_last_chunk::<4>()?;
     let (token, key) = id_pair(ids)?;
     Some((token, key, u32::from_be_bytes(*day)))
 }
 
 /// Returns the key of the entry of a record that is due at a second.
-pub fn due_entry(at: Seconds, token: Id, id: Id) -> Key {
+pub(crate) fn due_entry(at: Seconds, token: Id, id: Id) -> Key {
     [DUE, &at.to_be_bytes(), token.bytes(), id.bytes()].concat()
 }
 
 /// Returns the key of the entry of a record that can only be read from a second on.
-pub fn narrowing_entry(at: Seconds, token: Id, id: Id) -> Key {
+pub(crate) fn narrowing_entry(at: Seconds, token: Id, id: Id) -> Key {
     [NARROWING, &at.to_be_bytes(), token.bytes(), id.bytes()].concat()
 }
 
 /// The cell of a key made by [`claim`].
-pub fn claimed_cell(key: &[u8]) -> Option<CellNumber> {
+pub(crate) fn claimed_cell(key: &[u8]) -> Option<CellNumber> {
     key.strip_prefix(CLAIMS)?.try_into().ok().map(CellNumber::from_be_bytes)
 }
 
 /// Two identities, one after the other.
-pub fn id_pair(bytes: &[u8]) -> Option<(Id, Id)> {
+pub(crate) fn id_pair(bytes: &[u8]) -> Option<(Id, Id)> {
     let (first, second) = bytes.split_first_chunk::<16>()?;
     Some((Id::new(*first), Id::new(second.try_into().ok()?)))
 }
 
 /// The identity at the end of a key.
-pub fn last_id(key: &[u8]) -> Option<Id> {
+pub(crate) fn last_id(key: &[u8]) -> Option<Id> {
     key.last_chunk::<16>().map(|bytes| Id::new(*bytes))
 }
 
 /// Returns the second at which something must happen to a record by itself, if any.
-pub fn due_at(header: &Header) -> Option<Seconds> {
+pub(crate) fn due_at(header: &Header) -> Option<Seconds> {
     match &header.role {
         Role::CustomKey(state) => state.deletion_at,
         Role::Material { .. } | Role::Object { .. } => expires_to(ExpiryAction::Erase, header),

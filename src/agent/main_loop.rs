@@ -63,7 +63,8 @@ pub fn serve(
 }
 
 /// The same by any clock, until `stop` is readable.
-pub fn serve_until(
+#[cfg(test)]
+pub(crate) fn serve_until(
     lock: &Lock,
     options: &Options,
     clock: Arc<dyn Clock>,

@@ -3,11 +3,11 @@
 mod acceptor;
 mod access;
 mod activation;
-pub mod allowance;
+pub(crate) mod allowance;
 mod answer_size;
 mod answers;
-pub mod audit;
-pub mod backup;
+pub(crate) mod audit;
+pub(crate) mod backup;
 mod budget;
 mod commit;
 mod connections;
@@ -50,7 +50,9 @@ mod writer;
 pub use activation::listener;
 pub use directory::check_file_system;
 pub use lock::{Claim, Lock, await_lock, claim, claim_hearing};
-pub use main_loop::{serve, serve_until};
+pub use main_loop::serve;
+#[cfg(test)]
+pub(crate) use main_loop::serve_until;
 pub use make::make;
 pub use recover::{Recovered, recover};
 pub use restore::{How, Restored, restore};

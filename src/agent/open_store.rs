@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Everything that one store consists of.
-pub struct OpenStore {
+pub(crate) struct OpenStore {
     /// The agent's own directory.
     pub directory: PathBuf,
     /// The records.
@@ -39,7 +39,7 @@ pub struct OpenStore {
 }
 
 /// A record with everything that narrows it.
-pub struct Found {
+pub(crate) struct Found {
     /// As it is stored.
     pub(crate) row: Row,
     /// Its header, its cell's word.
@@ -49,14 +49,23 @@ pub struct Found {
 impl OpenStore {
     /// Opens the store whose records lie at `location` and whose agent's own directory is `directory`. The
     /// caller holds the store's lock.
-    pub fn open_at(directory: &Path, location: &Location, clock: Arc<dyn Clock>) -> Result<Self> {
+    pub(crate) fn open_at(
+        directory: &Path,
+        location: &Location,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
         let cells = Cells::open(directory)?;
         let records = store::open(location, &Acknowledged::of(&cells))?;
         Self::assemble(directory, cells, records, clock)?.settled()
     }
 
     /// Opens these records with what the agent's own `directory` has beside them.
-    pub fn open(directory: &Path, records: Box<dyn Store>, clock: Arc<dyn Clock>) -> Result<Self> {
+    #[cfg(test)]
+    pub(crate) fn open(
+        directory: &Path,
+        records: Box<dyn Store>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
         Self::assemble(directory, Cells::open(directory)?, records, clock)?.settled()
     }
 
@@ -83,7 +92,7 @@ impl OpenStore {
     }
 
     /// Refuses changes that nobody would keep.
-    pub fn check_writable(&self) -> Result<()> {
+    pub(crate) fn check_writable(&self) -> Result<()> {
         let Standing::ReadOnly(why) = self.records.standing() else { return Ok(()) };
         let reason = match why {
             ReadOnly::Full => Reason::StoreFull,
@@ -97,17 +106,17 @@ impl OpenStore {
     }
 
     /// Returns true where changes are kept; a snapshot in the store's place can only be read.
-    pub fn is_writable(&self) -> bool {
+    pub(crate) fn is_writable(&self) -> bool {
         !matches!(self.records.standing(), Standing::ReadOnly(_))
     }
 
     /// Returns true where a snapshot is served only because nothing more could be written.
-    pub fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.records.standing() == Standing::ReadOnly(ReadOnly::Full)
     }
 
     /// Returns whether there is room, as far as the file system tells; a quota may say otherwise.
-    pub fn has_room(&self) -> bool {
+    pub(crate) fn has_room(&self) -> bool {
         self.records.room(Need::Grow(0)).is_ok()
     }
 
@@ -132,7 +141,7 @@ impl OpenStore {
     }
 
     /// The store's time.
-    pub fn now(&self) -> Seconds {
+    pub(crate) fn now(&self) -> Seconds {
         self.precise().as_secs()
     }
 
@@ -147,12 +156,12 @@ impl OpenStore {
     }
 
     /// Returns what the clock shows, which may be behind.
-    pub fn clock(&self) -> Seconds {
+    pub(crate) fn clock(&self) -> Seconds {
         self.time.clock()
     }
 
     /// Returns whether no failure has ended the store or the cell file.
-    pub fn alive(&self) -> bool {
+    pub(crate) fn alive(&self) -> bool {
         self.records.standing() != Standing::Failed && self.cells.alive()
     }
 
@@ -165,7 +174,7 @@ impl OpenStore {
     }
 
     /// Returns what a change was answered, if it has been made already.
-    pub fn answered(&self, change: &[u8; 16]) -> Result<Option<Vec<u64>>> {
+    pub(crate) fn answered(&self, change: &[u8; 16]) -> Result<Option<Vec<u64>>> {
         match self.records.get(&keyspace::answered(change))? {
             Some(bytes) => rows::decode(&bytes, "an answer").map(|it: Answered| Some(it.revisions)),
             None => Ok(None),
@@ -173,12 +182,12 @@ impl OpenStore {
     }
 
     /// Moves when a login that was proved before may have ended.
-    pub fn logins(&self) -> u64 {
+    pub(crate) fn logins(&self) -> u64 {
         self.logins.load(Ordering::Acquire)
     }
 
     /// Has what was proved looked at again: a token's entry has changed.
-    pub fn question_logins(&self) {
+    pub(crate) fn question_logins(&self) {
         self.logins.fetch_add(1, Ordering::AcqRel);
     }
 
@@ -208,7 +217,7 @@ impl OpenStore {
     }
 
     /// One record, whatever became of it.
-    pub fn find(&self, token: Id, id: Id) -> Result<Option<Found>> {
+    pub(crate) fn find(&self, token: Id, id: Id) -> Result<Option<Found>> {
         match self.records.get(&keyspace::record(token, id))? {
             Some(bytes) => self.found(id, &bytes).map(Some),
             None => Ok(None),
@@ -216,14 +225,14 @@ impl OpenStore {
     }
 
     /// One record's header.
-    pub fn header(&self, token: Id, id: Id) -> Result<Option<Header>> {
+    pub(crate) fn header(&self, token: Id, id: Id) -> Result<Option<Header>> {
         let Some(bytes) = self.records.get(&keyspace::record(token, id))? else { return Ok(None) };
         let row: Row = rows::decode(&bytes, "a record")?;
         Header::decode(&row.header).map(Some)
     }
 
     /// A record from its row's bytes.
-    pub fn found(&self, id: Id, bytes: &[u8]) -> Result<Found> {
+    pub(crate) fn found(&self, id: Id, bytes: &[u8]) -> Result<Found> {
         let row: Row = rows::decode(bytes, "a record")?;
         let header = Header::decode(&row.header)?;
         let erasure = match (&header.role, row.tombstone, row.cell) {
@@ -236,7 +245,7 @@ impl OpenStore {
     }
 
     /// Returns what an erase cell says of its material.
-    pub fn erasure(&self, cell: CellNumber) -> Result<Erasure> {
+    pub(crate) fn erasure(&self, cell: CellNumber) -> Result<Erasure> {
         Ok(match self.cells.erase.read_cell(cell)? {
             EraseCell::Secret(_) => Erasure::Live,
             EraseCell::Deleted(since) => Erasure::Deleted(since),
@@ -254,7 +263,7 @@ impl OpenStore {
     }
 
     /// The versions of a custom key's material, oldest first, dead ones too.
-    pub fn versions(&self, token: Id, key: Id) -> Result<Vec<Found>> {
+    pub(crate) fn versions(&self, token: Id, key: Id) -> Result<Vec<Found>> {
         let ids = self.version_ids(token, key)?.into_iter();
         ids.filter_map(|id| self.find(token, id).transpose()).collect()
     }
@@ -286,7 +295,7 @@ impl OpenStore {
     }
 
     /// A record as it is handed out: what is dead comes without its sealed part.
-    pub fn hand_out(&self, token: Id, found: Found) -> Result<Stored> {
+    pub(crate) fn hand_out(&self, token: Id, found: Found) -> Result<Stored> {
         let Found { row, known } = found;
         let erasure = match &known.header.role {
             Role::CustomKey(state) => self.newest_outcome(token, known.id, state, &row)?,
@@ -350,7 +359,7 @@ impl OpenStore {
     }
 
     /// Calls `visit` for each pair under `prefix`, ascending, until it says false.
-    pub fn each(
+    pub(crate) fn each(
         &self,
         prefix: &[u8],
         visit: impl FnMut(&[u8], &[u8]) -> Result<bool>,

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A record as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
+pub(crate) struct Known {
     /// Which record.
     pub id: Id,
     /// Its header.
@@ -24,7 +24,7 @@ pub struct Known {
 
 /// A change that a commit wants to make to one record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Proposal {
+pub(crate) struct Proposal {
     /// Which record.
     pub id: Id,
     /// The event of the custom key, if it is one.
@@ -34,7 +34,7 @@ pub struct Proposal {
 }
 
 /// The records of one token, as they stand before the commit.
-pub trait View {
+pub(crate) trait View {
     /// One record.
     fn record(&self, id: Id) -> Result<Option<Known>>;
     /// All records of a custom key's material, dead ones too.
@@ -45,7 +45,7 @@ pub trait View {
 
 /// The time of a commit, and the login that asks for it.
 #[derive(Debug, Clone, Copy)]
-pub struct Moment {
+pub(crate) struct Moment {
     /// The store's time, which decides.
     pub now: Seconds,
     /// The time that the clock shows, which may be behind.
@@ -56,7 +56,7 @@ pub struct Moment {
 
 impl Known {
     /// Returns whether its material is gone, or to be erased by `now`.
-    pub fn is_dead(&self, now: Seconds) -> bool {
+    pub(crate) fn is_dead(&self, now: Seconds) -> bool {
         let due = |header: &Header| {
             header
                 .expiry
@@ -73,7 +73,7 @@ impl Known {
 
 /// Decides whether `proposals` may happen together. On success: the records of dead material that
 /// end with the commit, beside those it names.
-pub fn judge(view: &impl View, proposals: &[Proposal], moment: Moment) -> Result<Vec<Id>> {
+pub(crate) fn judge(view: &impl View, proposals: &[Proposal], moment: Moment) -> Result<Vec<Id>> {
     let mut named = BTreeSet::new();
     let mut keys = BTreeSet::new();
     for proposal in proposals {

@@ -52,7 +52,7 @@ const FAREWELL: Duration = Duration::from_secs(5);
 
 /// The users that may connect.
 #[derive(Debug, Clone, Copy)]
-pub struct Access {
+pub(crate) struct Access {
     /// The store's owner.
     pub owner: u32,
     /// True if a group may connect too: then the socket's permissions have let its members in, and
@@ -61,7 +61,7 @@ pub struct Access {
 }
 
 /// The connections of an agent.
-pub struct Server {
+pub(crate) struct Server {
     store: Arc<OpenStore>,
     tickets: Arc<Tickets>,
     access: Access,
@@ -84,7 +84,7 @@ struct Connection {
 impl Server {
     /// Nobody is connected yet. The waker is woken when somebody leaves. Who is idle for as long as `spare`, and
     /// whose process has another connection, leaves.
-    pub fn new(
+    pub(crate) fn new(
         (store, tickets): (Arc<OpenStore>, Tickets),
         access: Access,
         spare: Duration,
@@ -97,28 +97,28 @@ impl Server {
     }
 
     /// Returns how many are connected.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.connections().count()
     }
 
     /// Returns since when nobody has been connected; none where somebody is.
-    pub fn alone_since(&self) -> Option<Instant> {
+    pub(crate) fn alone_since(&self) -> Option<Instant> {
         self.connections().alone_since()
     }
 
     /// Returns whether somebody waits for a connection, so that [`Self::admit`] is to be called before long.
-    pub fn is_crowded(&self) -> bool {
+    pub(crate) fn is_crowded(&self) -> bool {
         self.connections().is_crowded()
     }
 
     /// Returns whether nobody more can wait for a connection.
-    pub fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.connections().is_full()
     }
 
     /// Shows those who have waited for an answer, or for a connection, for a while that it is worked on. Where the
     /// agent is stalled, they are told, and sent away.
-    pub fn show_life(&self, stalled: Option<&Error>) {
+    pub(crate) fn show_life(&self, stalled: Option<&Error>) {
         let mut connections = self.connections();
         for connection in connections.admitted() {
             connection.at_work.show_life(&connection.stream, stalled);
@@ -127,7 +127,7 @@ impl Server {
     }
 
     /// Hangs up on everybody and waits until their requests are through.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         let mut connections = self.connections();
         hang_up(connections.clear());
         let waited = self
@@ -139,7 +139,7 @@ impl Server {
     }
 
     /// Serves a connection, if it may come in, as soon as there is room.
-    pub fn welcome(self: &Arc<Self>, stream: UnixStream, writer: &Sender<Job>) {
+    pub(crate) fn welcome(self: &Arc<Self>, stream: UnixStream, writer: &Sender<Job>) {
         let refused = match self.allowed(&stream) {
             Ok(peer) => {
                 let connection =
@@ -157,7 +157,7 @@ impl Server {
 
     /// Admits those who wait, as far as there is room by now. Where somebody does already, what has changed
     /// meanwhile is seen the next time.
-    pub fn admit(self: &Arc<Self>, writer: &Sender<Job>) {
+    pub(crate) fn admit(self: &Arc<Self>, writer: &Sender<Job>) {
         let _one = match self.admission.try_lock() {
             Err(TryLockError::WouldBlock) => return,
             Err(TryLockError::Poisoned(one)) => one.into_inner(),
@@ -176,7 +176,7 @@ impl Server {
     }
 
     /// Hangs up on somebody idle, because there are no descriptors for others. Whether there was one.
-    pub fn make_room(&self) -> bool {
+    pub(crate) fn make_room(&self) -> bool {
         let leaving = self.connections().make_room(Instant::now());
         let somebody = leaving.is_some();
         hang_up(leaving);
@@ -229,7 +229,7 @@ fn limits() -> Limits {
 
 /// Returns how many connections may be served, as many more may wait for that, and as many more for the store to be
 /// open, so that all of them together leave the agent the descriptors that it needs itself.
-pub fn most_of_each() -> usize {
+pub(crate) fn most_of_each() -> usize {
     let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
     descriptors.saturating_sub(OWN_DESCRIPTORS) / 3

@@ -39,7 +39,7 @@ const MOST_REFUSALS: u16 = 100;
 
 /// A user whose process is connected.
 #[derive(Debug, Clone)]
-pub struct User {
+pub(crate) struct User {
     /// The process, and whose it is.
     pub asker: Asker,
     /// True if this is the store's owner, or root.
@@ -49,7 +49,7 @@ pub struct User {
 }
 
 /// One connection's side of the service.
-pub struct Service {
+pub(crate) struct Service {
     store: Arc<OpenStore>,
     writer: Sender<Job>,
     /// The process that is connected, and its user.
@@ -79,11 +79,11 @@ struct Proof {
 }
 
 /// The store has failed: nothing more is said.
-pub struct Silence;
+pub(crate) struct Silence;
 
 impl Service {
     /// A connection that has said nothing yet. Its nonce is random.
-    pub fn new(
+    pub(crate) fn new(
         (store, tickets): (Arc<OpenStore>, Arc<Tickets>),
         writer: Sender<Job>,
         user: User,
@@ -108,18 +108,18 @@ impl Service {
     }
 
     /// Returns whether this connection has proved a login.
-    pub fn has_proved(&self) -> bool {
+    pub(crate) fn has_proved(&self) -> bool {
         !self.proved.is_empty()
     }
 
     /// Returns whether more is to be asked on this connection, and on no other: parts of a backup.
-    pub fn is_midway(&self) -> bool {
+    pub(crate) fn is_midway(&self) -> bool {
         self.midway
     }
 
     /// Returns how many bytes the next request may have: little before a greeting, and before a proof no more
     /// than public objects are searched and read with.
-    pub fn longest_request(&self) -> u32 {
+    pub(crate) fn longest_request(&self) -> u32 {
         match (self.greeted, self.has_proved()) {
             (false, _) => MAX_GREETING,
             (true, false) => MAX_UNPROVED,
@@ -129,12 +129,12 @@ impl Service {
 
     /// Returns the page that goes with the answer to the first greeting. With that alone: what has been
     /// handed over and is not received counts against this process.
-    pub fn hand_over(&mut self) -> Option<BorrowedFd<'_>> {
+    pub(crate) fn hand_over(&mut self) -> Option<BorrowedFd<'_>> {
         std::mem::take(&mut self.hands_over).then(|| self.store.page.handed())
     }
 
     /// Answers a request, or falls silent where the store has failed.
-    pub fn answer(&mut self, request: Request) -> Result<Response, Silence> {
+    pub(crate) fn answer(&mut self, request: Request) -> Result<Response, Silence> {
         let subject = Subject::of(&request);
         self.end_logins();
         let response = self.respond(request)?;

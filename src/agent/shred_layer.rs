@@ -25,7 +25,7 @@ const LABEL: &[u8] = b"keystead v1 cover";
 
 /// The record that a layer belongs to; it is decrypted nowhere else.
 #[derive(Debug, Clone, Copy)]
-pub struct Binding {
+pub(crate) struct Binding {
     /// The token.
     pub token: Id,
     /// The record.
@@ -35,7 +35,7 @@ pub struct Binding {
 }
 
 /// Encrypts `plain` under a cell's secret.
-pub fn encrypt(secret: &[u8; 32], binding: Binding, plain: &[u8]) -> Result<Vec<u8>> {
+pub(crate) fn encrypt(secret: &[u8; 32], binding: Binding, plain: &[u8]) -> Result<Vec<u8>> {
     let mut salt = [0; SALT];
     aws_lc_rs::rand::fill(&mut salt).map_err(|_| Reason::General)?;
     let ciphertext = cipher(secret, binding, &salt)?
@@ -45,7 +45,7 @@ pub fn encrypt(secret: &[u8; 32], binding: Binding, plain: &[u8]) -> Result<Vec<
 }
 
 /// Decrypts what [`encrypt`] made. Fails with [`Reason::StoreDamaged`] where it is not of that record.
-pub fn decrypt(secret: &[u8; 32], binding: Binding, encrypted: &[u8]) -> Result<Vec<u8>> {
+pub(crate) fn decrypt(secret: &[u8; 32], binding: Binding, encrypted: &[u8]) -> Result<Vec<u8>> {
     let Some((&FORMAT, rest)) = encrypted.split_first() else { return Err(damaged(binding)) };
     let (salt, ciphertext) = rest.split_first_chunk::<SALT>().ok_or_else(|| damaged(binding))?;
     cipher(secret, binding, salt)?

@@ -10,7 +10,7 @@ const PER_MINUTE: u64 = 16 << 20;
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// The state of the last snapshot.
-pub struct Snapshots {
+pub(crate) struct Snapshots {
     /// True if something has changed since.
     changed: bool,
     /// True if there were commits since that are not worth one before the end: on a full disk only a

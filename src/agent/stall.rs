@@ -9,20 +9,20 @@ use std::time::Duration;
 
 /// A watch that sees when the agent of one store is stalled.
 #[derive(Debug, Clone)]
-pub struct Watchdog {
+pub(crate) struct Watchdog {
     directories: Vec<PathBuf>,
     patience: Duration,
 }
 
 impl Watchdog {
     /// Watches the store whose files lie in these directories. A sync may take as long as `patience`.
-    pub fn new(directories: Vec<PathBuf>, patience: Duration) -> Self {
+    pub(crate) fn new(directories: Vec<PathBuf>, patience: Duration) -> Self {
         Self { directories, patience }
     }
 
     /// Returns the error for those who wait: the file, the process and a way out. None as long as every sync
     /// under way may take longer.
-    pub fn stalled(&self) -> Option<Error> {
+    pub(crate) fn stalled(&self) -> Option<Error> {
         let (path, lasts) = pending_syncs::longest(&self.directories)?;
         (lasts >= self.patience).then(|| {
             let own = std::process::id();

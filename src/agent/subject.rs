@@ -9,7 +9,7 @@ use std::fmt;
 
 /// The subject of a request: its kind, its token, and its object where it names one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Subject {
+pub(crate) struct Subject {
     what: &'static str,
     token: Option<Id>,
     object: Option<Id>,
@@ -17,7 +17,7 @@ pub struct Subject {
 
 impl Subject {
     /// Of a request that is about to be answered.
-    pub fn of(request: &Request) -> Self {
+    pub(crate) fn of(request: &Request) -> Self {
         let (what, token, object) = match request {
             Request::Hello { .. } => ("a greeting", None, None),
             Request::Tokens => ("the tokens", None, None),
@@ -52,7 +52,7 @@ impl Subject {
     }
 
     /// Logs that it was refused to somebody.
-    pub fn refused(self, error: &Error, asker: &Asker) {
+    pub(crate) fn refused(self, error: &Error, asker: &Asker) {
         log::log!(level(error.reason()), "refused: {self}: {error}, to {asker}");
     }
 }

@@ -18,17 +18,17 @@ use std::path::Path;
 const LABEL: &[u8] = b"keystead v1 tickets";
 
 /// Gives a store's tickets.
-pub struct Tickets(Hmac<Sha256>);
+pub(crate) struct Tickets(Hmac<Sha256>);
 
 impl Tickets {
     /// Of the store in `directory`, whose audit log has been opened.
-    pub fn open(directory: &Path) -> Result<Self> {
+    pub(crate) fn open(directory: &Path) -> Result<Self> {
         let failed = |cause| files::failed(&ChainKey::path(directory), &cause);
         ChainKey::open(directory).and_then(|key| key.derive(LABEL)).map(Self).map_err(failed)
     }
 
     /// The ticket of a login to a token with that entry. One of the security officer ends with the PIN.
-    pub fn ticket(&self, token: Id, entry: &Entry, officer: bool) -> Secret {
+    pub(crate) fn ticket(&self, token: Id, entry: &Entry, officer: bool) -> Secret {
         let mark = entry.login_mark(officer).unwrap_or_default();
         let mac = self.0.clone().chain_update(token.bytes()).chain_update([u8::from(officer)]);
         Secret::from(&mac.chain_update(mark).finalize().into_bytes()[..])

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// The time of one store.
-pub struct Time {
+pub(crate) struct Time {
     clock: Arc<dyn Clock>,
     /// The time by which it is ahead of the machine's uptime, in nanoseconds.
     ahead: AtomicU64,
@@ -16,13 +16,13 @@ pub struct Time {
 
 impl Time {
     /// Time that goes by `clock` until something later is known.
-    pub fn new(clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         Self { clock, ahead: AtomicU64::new(0) }
     }
 
     /// Goes on from `mark`, a time that the store has seen, and from what the page of an earlier agent says
     /// since the machine started.
-    pub fn begin(&self, mark: Seconds, page: &PageWriter) {
+    pub(crate) fn begin(&self, mark: Seconds, page: &PageWriter) {
         let from_mark = beyond(Duration::from_secs(mark), self.clock.uptime());
         let from_page = self.clock.boot().and_then(|boot| page.ahead(boot));
         self.ahead.fetch_max(from_mark.max(from_page.unwrap_or(0)), Ordering::Relaxed);
@@ -30,7 +30,7 @@ impl Time {
     }
 
     /// Returns the store's time, and publishes it where the clock has moved it.
-    pub fn now(&self, page: &PageWriter) -> Duration {
+    pub(crate) fn now(&self, page: &PageWriter) -> Duration {
         // Read in this order: what passes in between never counts twice.
         let clock = self.clock.precise();
         let uptime = self.clock.uptime();
@@ -43,14 +43,14 @@ impl Time {
     }
 
     /// Takes the clock's time, though the store has seen a later one.
-    pub fn accept_clock(&self, page: &PageWriter) {
+    pub(crate) fn accept_clock(&self, page: &PageWriter) {
         let ahead = beyond(self.clock.precise(), self.clock.uptime());
         self.ahead.store(ahead, Ordering::Relaxed);
         self.publish(page);
     }
 
     /// Returns what the clock shows.
-    pub fn clock(&self) -> Seconds {
+    pub(crate) fn clock(&self) -> Seconds {
         self.clock.now()
     }
 

@@ -4,16 +4,16 @@ use rustix::event::{EventfdFlags, eventfd};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// A descriptor that is readable once it has been woken, until it is reset.
-pub struct Waker(OwnedFd);
+pub(crate) struct Waker(OwnedFd);
 
 impl Waker {
     /// Makes one that has not been woken.
-    pub fn new() -> rustix::io::Result<Self> {
+    pub(crate) fn new() -> rustix::io::Result<Self> {
         eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map(Self)
     }
 
     /// Makes the descriptor readable.
-    pub fn wake(&self) {
+    pub(crate) fn wake(&self) {
         if let Err(error) = rustix::io::write(&self.0, &1u64.to_ne_bytes()) {
             // Only a counter at its end refuses, and then it is readable anyway.
             log::debug!("already woken: {error}");
@@ -21,7 +21,7 @@ impl Waker {
     }
 
     /// Makes the descriptor wait for the next wake.
-    pub fn reset(&self) {
+    pub(crate) fn reset(&self) {
         if let Err(error) = rustix::io::read(&self.0, &mut [0u8; 8]) {
             log::debug!("not woken: {error}");
         }

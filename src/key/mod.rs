@@ -1,23 +1,26 @@
 //! The domain: custom keys, their material and the rules of custody. No PKCS#11 in here.
 
-pub mod backup;
-pub mod body;
-pub mod material;
-pub mod own_expiry;
-pub mod parsed;
-pub mod pin;
-pub mod policy;
-pub mod record;
-pub mod restrictions;
-pub mod seal;
-pub mod state;
+pub(crate) mod backup;
+pub(crate) mod body;
+pub(crate) mod material;
+pub(crate) mod own_expiry;
+pub(crate) mod parsed;
+pub(crate) mod pin;
+pub(crate) mod policy;
+pub(crate) mod record;
+pub(crate) mod restrictions;
+pub(crate) mod seal;
+pub(crate) mod state;
 mod stretch;
 
 pub use body::{Body, Metadata, Numbered};
-pub use material::{Expiry, ExpiryAction, Fingerprint};
-pub use own_expiry::{Due, OwnExpiry};
-pub use parsed::Parsed;
-pub use policy::{InUse, Key, UsableKey, Usage};
-pub use record::{Header, Role, Tag};
-pub use restrictions::Restrictions;
-pub use state::{Event, Material, Origin, State, Status};
+pub use material::ExpiryAction;
+pub(crate) use material::{Expiry, Fingerprint};
+pub(crate) use own_expiry::{Due, OwnExpiry};
+pub(crate) use parsed::Parsed;
+pub(crate) use policy::{InUse, Key, UsableKey, Usage};
+pub(crate) use record::Tag;
+pub use record::{Header, Role};
+pub(crate) use restrictions::Restrictions;
+pub use state::{Event, Material, Status};
+pub(crate) use state::{Origin, State};

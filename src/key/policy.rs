@@ -109,7 +109,7 @@ impl Usages {
 }
 
 /// The time that an operation may go on after its key has expired, in seconds.
-pub const FINISH: Seconds = 60;
+pub(crate) const FINISH: Seconds = 60;
 
 /// A loaded key with everything that decides about its use.
 pub struct Key {
@@ -304,7 +304,7 @@ impl std::ops::Deref for UsableKey {
 /// Decides whether `key` may be used for `usage` with `mechanism` at `now` (never before the
 /// store's high-water mark) by a caller who is `logged_in` as it needs, or not. Whether it `suits` the
 /// mechanism is asked before whether it may be used (PKCS#11 3.1, 5.1.6).
-pub fn allow(
+pub(crate) fn allow(
     key: &Arc<Key>,
     usage: Usage,
     mechanism: u64,
@@ -353,7 +353,7 @@ fn misfit(usage: Usage) -> Error {
 }
 
 /// Returns why a key without material cannot be used: to the caller, its handle names nothing any more.
-pub fn gone(usage: Usage) -> Error {
+pub(crate) fn gone(usage: Usage) -> Error {
     match usage {
         Usage::Wrap => Reason::WrappingKeyUnknown.into(),
         Usage::Unwrap => Reason::UnwrappingKeyUnknown.into(),

@@ -25,7 +25,7 @@ use crate::id::Id;
 use serde::{Deserialize, Serialize};
 
 /// The format this build writes.
-pub const HEADER_FORMAT: u8 = 1;
+pub(crate) const HEADER_FORMAT: u8 = 1;
 
 /// An opaque search term: a keyed hash of one attribute's type and value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

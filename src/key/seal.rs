@@ -36,7 +36,7 @@ const SALT: usize = 32;
 const BOUND_FORMAT: u16 = 1;
 
 /// A fresh salt for one sealing.
-pub type Salt = [u8; SALT];
+pub(crate) type Salt = [u8; SALT];
 
 /// The record that a sealed part belongs to; it opens for no other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

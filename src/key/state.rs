@@ -17,7 +17,7 @@ pub const DAY: Seconds = 86_400;
 pub const DELETION_DAYS: std::ops::RangeInclusive<u64> = 7..=1096;
 
 /// The most versions of a key: as many as one answer of an agent carries.
-pub const MOST_VERSIONS: u32 = 16_384;
+pub(crate) const MOST_VERSIONS: u32 = 16_384;
 
 /// The time that a request for a deletion may be on its way, in seconds: a client that asks for exactly the
 /// fewest days computes the moment before the token looks at it.

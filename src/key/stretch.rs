@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// The cost of one guess.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cost {
+pub(crate) struct Cost {
     /// Memory, in KiB.
     pub memory_kib: u32,
     /// The number of passes over it.
@@ -20,7 +20,7 @@ pub struct Cost {
 const MOST: Cost = Cost { memory_kib: 1 << 20, passes: 64, lanes: 64 };
 
 /// Makes `length` bytes of what a person knows.
-pub fn stretch(known: &[u8], salt: &[u8; 16], cost: Cost, length: usize) -> Result<Secret> {
+pub(crate) fn stretch(known: &[u8], salt: &[u8; 16], cost: Cost, length: usize) -> Result<Secret> {
     let Cost { memory_kib, passes, lanes } = cost;
     if memory_kib > MOST.memory_kib || passes > MOST.passes || lanes > MOST.lanes {
         return Err(Reason::StoreDamaged.detail("the cost of a guess is out of all proportion"));

@@ -150,23 +150,23 @@ impl std::fmt::Debug for Value {
 }
 
 /// Returns a `CK_BBOOL`.
-pub fn flag(value: bool) -> [CK_BBOOL; 1] {
+pub(crate) fn flag(value: bool) -> [CK_BBOOL; 1] {
     [if value { CK_TRUE } else { CK_FALSE }]
 }
 
 /// Returns a `CK_ULONG`.
-pub fn number(value: u64) -> [u8; size_of::<CK_ULONG>()] {
+pub(crate) fn number(value: u64) -> [u8; size_of::<CK_ULONG>()] {
     CK_ULONG::to_ne_bytes(value)
 }
 
 /// Returns a list of mechanism numbers, as `CKA_ALLOWED_MECHANISMS` holds it.
-pub fn mechanisms(value: &[u8]) -> Vec<u64> {
+pub(crate) fn mechanisms(value: &[u8]) -> Vec<u64> {
     let (whole, _) = value.as_chunks::<{ size_of::<CK_ULONG>() }>();
     whole.iter().map(|bytes| CK_ULONG::from_ne_bytes(*bytes)).collect()
 }
 
 /// Returns the day of a `CK_DATE`: eight ASCII digits.
-pub fn date(value: &[u8]) -> Option<jiff::civil::Date> {
+pub(crate) fn date(value: &[u8]) -> Option<jiff::civil::Date> {
     if value.len() != size_of::<CK_DATE>() || !value.iter().all(u8::is_ascii_digit) {
         return None;
     }
@@ -177,7 +177,7 @@ pub fn date(value: &[u8]) -> Option<jiff::civil::Date> {
 }
 
 /// Returns a `CK_DATE` of the day in UTC that a second falls on.
-pub fn date_of(second: u64) -> Result<Vec<u8>> {
+pub(crate) fn date_of(second: u64) -> Result<Vec<u8>> {
     let day = exact_timestamp(second)?.to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
     Ok(format!("{:04}{:02}{:02}", day.year(), day.month(), day.day()).into_bytes())
 }

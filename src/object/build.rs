@@ -14,7 +14,7 @@ use crate::secret::Secret;
 use pkcs11_sys::*;
 
 /// Returns the class a template names.
-pub fn class(template: &Template) -> Result<u64> {
+pub(crate) fn class(template: &Template) -> Result<u64> {
     let class = template
         .number(CKA_CLASS)?
         .ok_or_else(|| Reason::TemplateIncomplete.detail("CKA_CLASS is missing"))?;
@@ -26,7 +26,7 @@ pub fn class(template: &Template) -> Result<u64> {
 
 /// Returns an object's attributes: the template's, and the table's defaults for the rest. What depends on the
 /// key's material is added by [`Kind::describe`].
-pub fn build(
+pub(crate) fn build(
     template: &Template,
     by: Creation,
     class: u64,
@@ -116,7 +116,7 @@ fn default_flag(made: &mut Attributes, kind: u64, value: bool) {
 /// Notes how a secret or private key came into being, as its attributes tell it. Whether it was always
 /// hidden is known of a local key, and of another only where its attributes say so already: of a derived key,
 /// and of its copy.
-pub fn provenance(made: &mut Attributes, mechanism: Option<u64>) {
+pub(crate) fn provenance(made: &mut Attributes, mechanism: Option<u64>) {
     let local = mechanism.is_some();
     made.set_flag(CKA_LOCAL, local);
     made.set_number(CKA_KEY_GEN_MECHANISM, mechanism.unwrap_or(CK_UNAVAILABLE_INFORMATION));
@@ -131,7 +131,7 @@ pub fn provenance(made: &mut Attributes, mechanism: Option<u64>) {
 
 /// Applies a copy's template: what may be changed may differ in a copy, and a few attributes in a copy
 /// only (PKCS#11 3.1, 4.1.3).
-pub fn copy(from: &Attributes, template: &Template, officer: bool) -> Result<Attributes> {
+pub(crate) fn copy(from: &Attributes, template: &Template, officer: bool) -> Result<Attributes> {
     let mut made = from.duplicate();
     for attribute in template.iter() {
         may_differ(from, attribute)?;
@@ -149,7 +149,7 @@ pub fn copy(from: &Attributes, template: &Template, officer: bool) -> Result<Att
 
 /// A protection that a template raises on a key that is there takes those along without which it would
 /// be worth nothing, as where a key is made; what the template says itself stands.
-pub fn rise_together(from: &Attributes, made: &mut Attributes, template: &Template) {
+pub(crate) fn rise_together(from: &Attributes, made: &mut Attributes, template: &Template) {
     let rises = |kind| !from.flag(kind) && template.bytes(kind) == Some(&attributes::flag(true));
     let falls = |kind| from.flag(kind) && template.bytes(kind) == Some(&attributes::flag(false));
     let silent = |kind| template.bytes(kind).is_none() && from.contains(kind);
@@ -173,7 +173,7 @@ fn is_bound_for(usage: Usage, key: &Attributes) -> bool {
 }
 
 /// Returns the value of a flag after an import over material that is present: the stronger one stays.
-pub fn stronger(kind: u64, old: &Attributes, new: &Attributes) -> Secret {
+pub(crate) fn stronger(kind: u64, old: &Attributes, new: &Attributes) -> Secret {
     let value = match kind {
         CKA_SENSITIVE | CKA_WRAP_WITH_TRUSTED => old.flag(kind) || new.flag(kind),
         _ => old.flag(kind) && new.flag(kind),

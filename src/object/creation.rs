@@ -4,7 +4,7 @@ use super::rules::{CREATE, DERIVE, GENERATE, UNWRAP};
 
 /// The call by which an object comes into being.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Creation {
+pub(crate) enum Creation {
     /// `C_CreateObject`.
     Create,
     /// `C_GenerateKey`, `C_GenerateKeyPair`.

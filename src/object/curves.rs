@@ -91,7 +91,7 @@ pub(super) const MONTGOMERY_PUBLIC: Kind = Kind {
 };
 
 /// Returns a private key as PKCS#8 from what `C_CreateObject` was given of it: the curve and `CKA_VALUE`.
-pub fn material(attributes: &mut Attributes, key_type: u64) -> Result<Secret> {
+pub(crate) fn material(attributes: &mut Attributes, key_type: u64) -> Result<Secret> {
     let value = attributes
         .remove(CKA_VALUE)
         .ok_or_else(|| Reason::TemplateIncomplete.detail("CKA_VALUE is missing"))?;
@@ -110,7 +110,7 @@ pub fn material(attributes: &mut Attributes, key_type: u64) -> Result<Secret> {
 }
 
 /// Returns the private value of a key on a curve, for a key that may reveal it.
-pub fn private_value(key: &Parsed) -> Result<Option<Secret>> {
+pub(crate) fn private_value(key: &Parsed) -> Result<Option<Secret>> {
     match key {
         Parsed::EcPrivate(key) => key.scalar().map(Some),
         Parsed::EdwardsPrivate(key) => Ok(Some(key.seed())),
@@ -120,7 +120,7 @@ pub fn private_value(key: &Parsed) -> Result<Option<Secret>> {
 }
 
 /// Returns the size in bits of a curve named by `CKA_EC_PARAMS`; 0 for one that is not known.
-pub fn bits(params: &[u8]) -> u64 {
+pub(crate) fn bits(params: &[u8]) -> u64 {
     match Curve::named(params) {
         Some(curve) => curve.bits(),
         None if EDWARDS.contains(&params) || MONTGOMERY.contains(&params) => 256,
@@ -205,12 +205,12 @@ fn point<'a>(attributes: &'a Attributes, lengths: &[usize]) -> Result<&'a [u8]> 
 }
 
 /// Returns whether two values of `CKA_EC_PARAMS` name one curve.
-pub fn same_curve(one: &[u8], other: &[u8]) -> bool {
+pub(crate) fn same_curve(one: &[u8], other: &[u8]) -> bool {
     [&EDWARDS[..], &MONTGOMERY].iter().any(|names| names.contains(&one) && names.contains(&other))
 }
 
 /// Returns whether two values of `CKA_EC_POINT` are one point, whatever encloses them.
-pub fn same_point(one: &[u8], other: &[u8]) -> bool {
+pub(crate) fn same_point(one: &[u8], other: &[u8]) -> bool {
     points::same(one, other, &points::any_length())
 }
 

@@ -64,7 +64,7 @@ impl CustomKeyView<'_> {
 
 /// Returns whether an object is found by this label: a key that nobody gave one is by its custom key's ID
 /// too.
-pub fn is_called(shown: &Attributes, label: &[u8]) -> bool {
+pub(crate) fn is_called(shown: &Attributes, label: &[u8]) -> bool {
     match shown.bytes(CKA_LABEL) {
         None | Some([]) => shown.bytes(CKA_KEYSTEAD_KEY_ID) == Some(label),
         Some(given) => given == label,
@@ -72,7 +72,7 @@ pub fn is_called(shown: &Attributes, label: &[u8]) -> bool {
 }
 
 /// Adds the expiry that an ordinary key has.
-pub fn show_expiry(shown: &mut Attributes, expiry: Option<Expiry>) {
+pub(crate) fn show_expiry(shown: &mut Attributes, expiry: Option<Expiry>) {
     for (kind, value) in [
         (CKA_KEYSTEAD_EXPIRES_AT, Value::Moment(expiry.map(|expiry| expiry.at))),
         (CKA_KEYSTEAD_EXPIRY_ACTION, properties::action(expiry.map(|expiry| expiry.action))),

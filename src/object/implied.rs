@@ -21,13 +21,13 @@ fn implied(kind: u64, class: u64) -> Option<&'static [u8]> {
 }
 
 /// Returns whether an attribute says nothing, so that a record does without it.
-pub fn is_implied(kind: u64, value: &[u8], class: u64) -> bool {
+pub(crate) fn is_implied(kind: u64, value: &[u8], class: u64) -> bool {
     kinds().any(|it| it == kind) && implied(kind, class) == Some(value)
 }
 
 /// Adds what a record has done without, and takes away what older versions gave the public half of a pair
 /// that nobody named: the key ID for a label, which the private half has no more.
-pub fn complete(attributes: &mut Attributes) {
+pub(crate) fn complete(attributes: &mut Attributes) {
     let class = attributes.number(CKA_CLASS).unwrap_or(CK_UNAVAILABLE_INFORMATION);
     for kind in kinds().filter(|kind| !attributes.contains(*kind)).collect::<Vec<_>>() {
         if let Some(value) = implied(kind, class) {

@@ -16,7 +16,7 @@ use pkcs11_sys::*;
 
 /// Returns the templates of the two halves with all that an import key is; none where no import key is asked
 /// for. The word of one half counts for both. What contradicts it is `TemplateInconsistent`.
-pub fn halves(
+pub(crate) fn halves(
     public: &Template,
     private: &Template,
     kind: &Kind,
@@ -51,7 +51,7 @@ fn private_half() -> Result<Template> {
 }
 
 /// Returns the template of what an import key unwraps: it is hidden and stays, whatever the caller's says.
-pub fn material(template: &Template) -> Result<Template> {
+pub(crate) fn material(template: &Template) -> Result<Template> {
     let rest = template.without(&[CKA_SENSITIVE, CKA_EXTRACTABLE]);
     rest.joined_with(flags([(CKA_SENSITIVE, true), (CKA_EXTRACTABLE, false)])?)
 }
@@ -60,7 +60,7 @@ pub fn material(template: &Template) -> Result<Template> {
 /// transport key of a blob that the same pair opens as a whole, and would open the rest of that into what
 /// can be read, by AES key wrap or block by block. A key that would do so, because its template asks for it
 /// or names no usage, is `TemplateInconsistent`.
-pub fn opens_nothing(made: &mut Attributes) -> Result<()> {
+pub(crate) fn opens_nothing(made: &mut Attributes) -> Result<()> {
     if made.flag(CKA_UNWRAP) || made.flag(CKA_DECRYPT) {
         return Err(Reason::TemplateInconsistent.detail(
             "what comes by OAEP alone may be a transport key, and neither unwraps nor decrypts, unless \
@@ -73,7 +73,7 @@ pub fn opens_nothing(made: &mut Attributes) -> Result<()> {
 
 /// Returns whether a template asks for a session key that can do nothing: made of the material of the custom
 /// key that it names or not at all, it compares, and takes nothing out.
-pub fn compares(template: &Template) -> Result<bool> {
+pub(crate) fn compares(template: &Template) -> Result<bool> {
     let class = template.number(CKA_CLASS)?.unwrap_or(CK_UNAVAILABLE_INFORMATION);
     for flag in usages_of(class) {
         if template.flag(flag)? != Some(false) {
@@ -84,7 +84,7 @@ pub fn compares(template: &Template) -> Result<bool> {
 }
 
 /// Makes of a session key what only compares: it stays as it is.
-pub fn fix(compared: &mut Attributes) {
+pub(crate) fn fix(compared: &mut Attributes) {
     compared.set_flag(CKA_MODIFIABLE, false);
     compared.set_flag(CKA_COPYABLE, false);
     marks::forbid_digests(compared);

@@ -62,7 +62,7 @@ fn there<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Opti
 }
 
 /// An empty custom key as a client asks for it.
-pub struct Wanted {
+pub(crate) struct Wanted {
     /// Its alias, if it was given one.
     pub alias: Option<Vec<u8>>,
     /// The identifier programs find it by; empty for the key ID's bytes.
@@ -81,7 +81,7 @@ pub struct Wanted {
 
 /// Reads the JSON that makes an empty custom key, at the store's time `now` while the clock shows `clock`.
 /// Anything wrong is `AttributeValue`, and says where.
-pub fn wanted(bytes: &[u8], now: Seconds, clock: Seconds) -> Result<Wanted> {
+pub(crate) fn wanted(bytes: &[u8], now: Seconds, clock: Seconds) -> Result<Wanted> {
     let written: Written = read(bytes)?;
     let alias = alias(written.alias, written.alias_hex.as_deref())?;
     let name = written.key_type.as_deref().unwrap_or("AES");
@@ -136,7 +136,7 @@ const CHANGEABLE: [&str; 3] = ["expires", "expires_in", "expiry_action"];
 
 /// Reads the JSON that changes a custom key's own expiry, which is `current`. What is wrong with that is
 /// `AttributeValue`, and says where; everything else that the JSON shows is `AttributeReadOnly`.
-pub fn changed_expiry(
+pub(crate) fn changed_expiry(
     bytes: &[u8],
     current: Option<OwnExpiry>,
     (now, clock): (Seconds, Seconds),
@@ -207,7 +207,7 @@ fn wrong(what: &str) -> Error {
 }
 
 /// Returns a custom key's metadata as JSON: the members of all properties, in their order. Times are UTC.
-pub fn show(key: &CustomKeyView<'_>) -> Result<Vec<u8>> {
+pub(crate) fn show(key: &CustomKeyView<'_>) -> Result<Vec<u8>> {
     let mut members = Map::new();
     for property in PROPERTIES {
         if let (Some(name), Some(value)) = (property.json, property.value(key)?.json()?) {

@@ -84,7 +84,7 @@ impl Sizes {
 
 /// Checks that a `CKA_PUBLIC_KEY_INFO` that the template gave is the key's, in whatever encoding, and sets
 /// it; an empty one says nothing.
-pub fn public_key_info(computed: &[u8], attributes: &mut Attributes) -> Result<()> {
+pub(crate) fn public_key_info(computed: &[u8], attributes: &mut Attributes) -> Result<()> {
     let given = attributes.bytes(CKA_PUBLIC_KEY_INFO).filter(|given| !given.is_empty());
     let same = given.is_none_or(|given| {
         given == computed || lc::spki::canonical(given).is_ok_and(|given| given == computed)

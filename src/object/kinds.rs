@@ -11,14 +11,15 @@ use crate::lc::mac::HmacKey;
 use crate::secret::Secret;
 use pkcs11_sys::*;
 
-pub use super::kind::{Kind, Sizes, public_key_info};
+pub use super::kind::Kind;
+pub(crate) use super::kind::{Sizes, public_key_info};
 
 /// The least that a private key takes as PKCS#8, in bytes: Ed25519 (RFC 8410, 10.3). No AES key is as
 /// long, so that unwrapping one costs no look.
 const SHORTEST_PKCS8: usize = 48;
 
 /// Returns whether these bytes are some private key as the token wraps it.
-pub fn is_private_key(bytes: &Secret) -> bool {
+pub(crate) fn is_private_key(bytes: &Secret) -> bool {
     let mut private = KINDS.iter().filter(|kind| kind.class == CKO_PRIVATE_KEY);
     bytes.len() >= SHORTEST_PKCS8
         && private.any(|kind| (kind.parse)(bytes, &Attributes::default()).is_ok())
@@ -103,7 +104,7 @@ const fn hmac(name: &'static str, key_type: u64) -> Kind {
 }
 
 /// The flag attribute of each usage.
-pub const USAGE_FLAGS: &[(Usage, u64)] = &[
+pub(crate) const USAGE_FLAGS: &[(Usage, u64)] = &[
     (Usage::Encrypt, CKA_ENCRYPT),
     (Usage::Decrypt, CKA_DECRYPT),
     (Usage::Sign, CKA_SIGN),
@@ -116,7 +117,7 @@ pub const USAGE_FLAGS: &[(Usage, u64)] = &[
 ];
 
 /// Returns the row of a class and key type.
-pub fn kind(class: u64, key_type: u64) -> Result<&'static Kind> {
+pub(crate) fn kind(class: u64, key_type: u64) -> Result<&'static Kind> {
     KINDS
         .iter()
         .find(|kind| kind.class == class && kind.key_type == key_type)
@@ -133,7 +134,7 @@ pub fn named(name: &str) -> Option<&'static Kind> {
 
 /// Returns whether keys like this may rotate on schedule. Callers compare MACs with their own, and a new
 /// version would surprise them: other secrets than AES keys rotate by hand only.
-pub fn rotates_on_schedule(metadata: &Metadata, origin: Origin) -> bool {
+pub(crate) fn rotates_on_schedule(metadata: &Metadata, origin: Origin) -> bool {
     (metadata.class, metadata.key_type) == (CKO_SECRET_KEY, CKK_AES) && origin == Origin::Generated
 }
 
@@ -173,7 +174,7 @@ fn describe_generic(material: &Secret, attributes: &mut Attributes) -> Result<()
 }
 
 /// Returns the first three bytes of a SHA-1 digest: the check value of what is no block cipher's key.
-pub fn sha1_check_value(of: &[u8]) -> Result<[u8; 3]> {
+pub(crate) fn sha1_check_value(of: &[u8]) -> Result<[u8; 3]> {
     let mut digest = [0; 20];
     let mut sha1 = lc::digest::Digest::new(lc::digest::Hash::Sha1)?;
     sha1.update(of)?;
@@ -217,7 +218,7 @@ fn value_len(material: &Secret, attributes: &mut Attributes) -> Result<()> {
 
 /// Checks that a check value the template gave is the material's, and sets it; an empty one asks for none
 /// (PKCS#11 3.1, 4.10.2).
-pub fn check_value(computed: &[u8], attributes: &mut Attributes) -> Result<()> {
+pub(crate) fn check_value(computed: &[u8], attributes: &mut Attributes) -> Result<()> {
     match attributes.bytes(CKA_CHECK_VALUE) {
         Some([]) => {
             attributes.remove(CKA_CHECK_VALUE);

@@ -26,14 +26,14 @@ const UNDIGESTED: u64 = u64::MAX - 4;
 const BINDING: [u64; 3] = [CKA_WRAP_TEMPLATE, CKA_UNWRAP_TEMPLATE, CKA_DERIVE_TEMPLATE];
 
 /// Marks a key that is trusted. To be called whenever its trust may have begun, or is about to end.
-pub fn note_trust(key: &mut Attributes) {
+pub(crate) fn note_trust(key: &mut Attributes) {
     if key.contains(CKA_KEY_TYPE) && key.flag(CKA_TRUSTED) {
         key.set_flag(TRUSTED_ONCE, true);
     }
 }
 
 /// Changes an attribute, as [`super::build`] has allowed.
-pub fn change(key: &mut Attributes, kind: u64, value: &[u8]) {
+pub(crate) fn change(key: &mut Attributes, kind: u64, value: &[u8]) {
     note_trust(key);
     let class = key.number(CKA_CLASS).unwrap_or(CK_UNAVAILABLE_INFORMATION);
     match rule(kind, class).map(|rule| rule.change) {
@@ -46,22 +46,22 @@ pub fn change(key: &mut Attributes, kind: u64, value: &[u8]) {
 }
 
 /// Returns whether the key is trusted, or was before.
-pub fn was_trusted(key: &Attributes) -> bool {
+pub(crate) fn was_trusted(key: &Attributes) -> bool {
     key.flag(CKA_TRUSTED) || key.flag(TRUSTED_ONCE)
 }
 
 /// Returns whether the key has templates of its own that say anything.
-pub fn has_templates(key: &Attributes) -> bool {
+pub(crate) fn has_templates(key: &Attributes) -> bool {
     BINDING.into_iter().any(|kind| has_template(key, kind))
 }
 
 /// Returns whether the key has that template, and it says anything.
-pub fn has_template(key: &Attributes, kind: u64) -> bool {
+pub(crate) fn has_template(key: &Attributes, kind: u64) -> bool {
     key.bytes(kind).is_some_and(|template| !template.is_empty())
 }
 
 /// Returns what binds a key. The mark of an import key binds its private half: the public one only wraps.
-pub fn restrictions(key: &Attributes) -> Restrictions {
+pub(crate) fn restrictions(key: &Attributes) -> Restrictions {
     let is_private = key.number(CKA_CLASS) == Some(CKO_PRIVATE_KEY);
     Restrictions {
         trusted: was_trusted(key),
@@ -72,13 +72,13 @@ pub fn restrictions(key: &Attributes) -> Restrictions {
 }
 
 /// Marks a key that unwraps and decrypts nothing, and never will.
-pub fn forbid_opening(key: &mut Attributes) {
+pub(crate) fn forbid_opening(key: &mut Attributes) {
     key.set_flag(UNWRAPS_NOTHING, true);
     key.set_flag(DECRYPTS_NOTHING, true);
 }
 
 /// Returns whether a usage is never this key's, whatever user gives it.
-pub fn forbids(key: &Attributes, usage: u64) -> bool {
+pub(crate) fn forbids(key: &Attributes, usage: u64) -> bool {
     match usage {
         CKA_UNWRAP => key.flag(UNWRAPS_NOTHING),
         CKA_DECRYPT => key.flag(DECRYPTS_NOTHING),
@@ -87,17 +87,17 @@ pub fn forbids(key: &Attributes, usage: u64) -> bool {
 }
 
 /// Marks a key whose value never goes into a digest.
-pub fn forbid_digests(key: &mut Attributes) {
+pub(crate) fn forbid_digests(key: &mut Attributes) {
     key.set_flag(UNDIGESTED, true);
 }
 
 /// Returns whether the key's value never goes into a digest.
-pub fn forbids_digests(key: &Attributes) -> bool {
+pub(crate) fn forbids_digests(key: &Attributes) -> bool {
     key.flag(UNDIGESTED)
 }
 
 /// Leaves out what is not shown.
-pub fn hide(shown: &mut Attributes) {
+pub(crate) fn hide(shown: &mut Attributes) {
     for mark in [TRUSTED_ONCE, UNWRAPS_NOTHING, DECRYPTS_NOTHING, UNDIGESTED] {
         shown.remove(mark);
     }
@@ -105,7 +105,7 @@ pub fn hide(shown: &mut Attributes) {
 
 /// Returns what a key that was trusted, or has templates of its own, is bound to, to be kept where its
 /// material goes and comes again; nothing of another key.
-pub fn bindings(key: &Attributes) -> Vec<(u64, Vec<u8>)> {
+pub(crate) fn bindings(key: &Attributes) -> Vec<(u64, Vec<u8>)> {
     if !was_trusted(key) && !has_templates(key) {
         return Vec::new();
     }
@@ -120,7 +120,11 @@ pub fn bindings(key: &Attributes) -> Vec<(u64, Vec<u8>)> {
 
 /// Binds material that comes again to what it was bound to before. A template that asks for more is
 /// `TemplateInconsistent`; where it says nothing, the key is as it was.
-pub fn bind(key: &mut Attributes, bindings: &[(u64, Vec<u8>)], template: &Template) -> Result<()> {
+pub(crate) fn bind(
+    key: &mut Attributes,
+    bindings: &[(u64, Vec<u8>)],
+    template: &Template,
+) -> Result<()> {
     if bindings.is_empty() {
         return Ok(());
     }

@@ -2,19 +2,19 @@
 //! them, or in a BIT STRING as 3.0 had those of Edwards and Montgomery keys.
 
 /// Returns the lengths of a compressed and an uncompressed point whose coordinates have `size` bytes.
-pub const fn lengths(size: usize) -> [usize; 2] {
+pub(crate) const fn lengths(size: usize) -> [usize; 2] {
     [1 + size, 1 + 2 * size]
 }
 
 /// Returns the point itself, of one of these lengths. Of bytes that can be read in two ways, as those of a
 /// bare point that begins like DER, only one has such a length.
-pub fn bare<'a>(given: &'a [u8], lengths: &[usize]) -> Option<&'a [u8]> {
+pub(crate) fn bare<'a>(given: &'a [u8], lengths: &[usize]) -> Option<&'a [u8]> {
     readings(given, lengths).next()
 }
 
 /// Returns whether two values can be read as one point, of any of these lengths. A point on one curve in a
 /// string is as long as a bare one on another.
-pub fn same(one: &[u8], other: &[u8], lengths: &[usize]) -> bool {
+pub(crate) fn same(one: &[u8], other: &[u8], lengths: &[usize]) -> bool {
     readings(one, lengths).any(|point| readings(other, lengths).any(|it| it == point))
 }
 
@@ -24,7 +24,7 @@ fn readings<'a>(given: &'a [u8], lengths: &[usize]) -> impl Iterator<Item = &'a 
 }
 
 /// Returns every length that a point of some curve has.
-pub fn any_length() -> Vec<usize> {
+pub(crate) fn any_length() -> Vec<usize> {
     let nist = crate::lc::ec::Curve::ALL.iter().flat_map(|curve| lengths(curve.size()));
     nist.chain([crate::lc::x25519::SIZE]).collect()
 }

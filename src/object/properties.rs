@@ -232,23 +232,26 @@ const fn searched_are_sealed() -> bool {
 }
 
 /// Returns the rules of Keystead's own attributes.
-pub fn rules() -> impl Iterator<Item = &'static Rule> {
+pub(crate) fn rules() -> impl Iterator<Item = &'static Rule> {
     PROPERTIES.iter().filter_map(|property| property.rule.as_ref())
 }
 
 /// Returns whether objects are found by an attribute because it is a property that is searched.
-pub fn is_searched(kind: u64) -> bool {
+pub(crate) fn is_searched(kind: u64) -> bool {
     PROPERTIES.iter().any(|property| property.searched && property.kind == Some(kind))
 }
 
 /// Returns what setting an attribute does to a custom key; [`Set::Never`] for what is no property.
-pub fn setter(kind: u64) -> Set {
+pub(crate) fn setter(kind: u64) -> Set {
     let mut rows = PROPERTIES.iter().filter(|property| property.kind == Some(kind));
     rows.find(|row| !matches!(row.set, Set::Never)).map_or(Set::Never, |row| row.set)
 }
 
 /// Returns the searched properties that material shows, with their values.
-pub fn searched_on_material(metadata: &Metadata, id: Id) -> impl Iterator<Item = (u64, Vec<u8>)> {
+pub(crate) fn searched_on_material(
+    metadata: &Metadata,
+    id: Id,
+) -> impl Iterator<Item = (u64, Vec<u8>)> {
     let shown = |row: &&Property| row.searched && row.shown & MATERIAL != 0;
     PROPERTIES.iter().filter(shown).filter_map(move |row| match row.read {
         Sealed(read) => Some((row.kind?, read(metadata, id).attribute()?)),
@@ -258,7 +261,7 @@ pub fn searched_on_material(metadata: &Metadata, id: Id) -> impl Iterator<Item =
 
 /// Returns the searched properties of a custom key that this build knows nothing of, with their values: they
 /// came with a later one, and objects go on being found by them.
-pub fn searched_unknown(metadata: &Metadata) -> impl Iterator<Item = (u64, Vec<u8>)> {
+pub(crate) fn searched_unknown(metadata: &Metadata) -> impl Iterator<Item = (u64, Vec<u8>)> {
     let known = |number| PROPERTIES.iter().any(|property| property.kind == Some(number));
     let unknown = metadata.numbered.iter().filter(move |it| it.searched && !known(it.number));
     unknown.map(|it| (it.number, it.value.clone()))
@@ -266,7 +269,7 @@ pub fn searched_unknown(metadata: &Metadata) -> impl Iterator<Item = (u64, Vec<u
 
 /// Gives a custom key what a template or JSON has for it. What is no property that its metadata takes, or
 /// is empty, says nothing.
-pub fn give<'a>(
+pub(crate) fn give<'a>(
     metadata: &mut Metadata,
     id: Id,
     given: impl IntoIterator<Item = (u64, &'a [u8])>,
@@ -280,7 +283,7 @@ pub fn give<'a>(
 }
 
 /// Returns the form and the attribute of a property that JSON can give as text.
-pub fn text_in_json(member: &str) -> Option<(u64, usize)> {
+pub(crate) fn text_in_json(member: &str) -> Option<(u64, usize)> {
     let row = PROPERTIES.iter().find(|row| row.json == Some(member))?;
     match (row.rule?, row.set) {
         (Rule { kind, form: Text(most), .. }, Set::Sealed(_)) => Some((kind, most)),
@@ -289,7 +292,7 @@ pub fn text_in_json(member: &str) -> Option<(u64, usize)> {
 }
 
 /// Returns the days between rotations that a number stands for; 0 is none.
-pub fn rotation_days(number: u64) -> Result<u16> {
+pub(crate) fn rotation_days(number: u64) -> Result<u16> {
     let wrong = || Reason::AttributeValue.detail("CKA_KEYSTEAD_ROTATION_DAYS is 0, or 30 to 365");
     match number == 0 || ROTATION_DAYS.contains(&number) {
         true => u16::try_from(number).map_err(|_| wrong()),

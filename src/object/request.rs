@@ -12,7 +12,7 @@ use pkcs11_sys::CKA_VENDOR_DEFINED;
 
 /// The requests that Keystead's own attributes in a template make. They are not stored as attributes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct VendorRequest {
+pub(crate) struct VendorRequest {
     /// True for a custom key, false for an ordinary one; else the token's default decides.
     pub custody: Option<bool>,
     /// The custom key it is meant for.
@@ -31,7 +31,7 @@ pub struct VendorRequest {
 
 impl VendorRequest {
     /// Reads the request in a template that has passed [`super::template_check::check`].
-    pub fn read(template: &Template) -> Result<Self> {
+    pub(crate) fn read(template: &Template) -> Result<Self> {
         let key = match template.bytes(CKA_KEYSTEAD_KEY_ID) {
             None | Some([]) => None,
             Some(text) => Some(Id::parse(text).ok_or_else(|| {
@@ -59,13 +59,13 @@ impl VendorRequest {
     }
 
     /// Returns the expiry asked for in the template itself.
-    pub fn expiry(&self) -> Option<Expiry> {
+    pub(crate) fn expiry(&self) -> Option<Expiry> {
         let at = self.expires_at.filter(|&at| at != 0)?;
         Some(Expiry { at, action: self.action.unwrap_or(ExpiryAction::Erase) })
     }
 
     /// Returns the properties that a new custom key is given.
-    pub fn properties(&self) -> impl Iterator<Item = (u64, &[u8])> {
+    pub(crate) fn properties(&self) -> impl Iterator<Item = (u64, &[u8])> {
         self.properties.iter().map(|(kind, value)| (*kind, &value[..]))
     }
 }

@@ -91,7 +91,7 @@ pub const GENERATE: u8 = 2;
 /// `C_UnwrapKey`.
 pub const UNWRAP: u8 = 4;
 /// `C_CopyObject`, of Keystead's own attributes: of the specification's, what may change may differ in a copy.
-pub const COPY: u8 = 8;
+pub(crate) const COPY: u8 = 8;
 /// `C_DeriveKey`.
 pub const DERIVE: u8 = 16;
 

@@ -9,9 +9,8 @@ use super::values::RSA_NUMBERS;
 use crate::text::MAX_TEXT;
 use pkcs11_sys::*;
 
-pub use super::rule::{
-    COPY, CREATE, Change, DERIVE, GENERATE, Initial, Rule, UNWRAP, ValueForm, class_bit,
-};
+pub(crate) use super::rule::{COPY, Initial, Rule, ValueForm};
+pub use super::rule::{CREATE, Change, DERIVE, GENERATE, UNWRAP, class_bit};
 
 /// Returns the row of an attribute of an object of this class; none if such an object cannot have it.
 pub fn rule(kind: u64, class: u64) -> Option<&'static Rule> {
@@ -19,7 +18,7 @@ pub fn rule(kind: u64, class: u64) -> Option<&'static Rule> {
 }
 
 /// Returns every row, the specification's and Keystead's own.
-pub fn all() -> impl Iterator<Item = &'static Rule> {
+pub(crate) fn all() -> impl Iterator<Item = &'static Rule> {
     RULES.iter().chain(properties::rules())
 }
 
@@ -27,7 +26,7 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
 const OF_CURVES: [u64; 3] = [CKA_EC_PARAMS, CKA_EC_POINT, CKA_VALUE];
 
 /// Returns whether an attribute belongs to another type of public or private key.
-pub fn is_foreign(kind: u64, class: u64, key_type: u64) -> bool {
+pub(crate) fn is_foreign(kind: u64, class: u64, key_type: u64) -> bool {
     let foreign = match key_type {
         CKK_RSA => OF_CURVES.contains(&kind),
         _ => kind == CKA_MODULUS_BITS || RSA_NUMBERS.contains(&kind),
@@ -42,16 +41,16 @@ use ValueForm::{Bytes, Date, Flag, Label, Mechanisms, No, Number, Text, UpTo};
 // PKCS#11 3.2's, which `pkcs11-sys` does not have yet.
 
 /// The template of what a key encapsulates.
-pub const CKA_ENCAPSULATE_TEMPLATE: u64 = 0x62A;
+pub(crate) const CKA_ENCAPSULATE_TEMPLATE: u64 = 0x62A;
 /// The template of what a key decapsulates.
-pub const CKA_DECAPSULATE_TEMPLATE: u64 = 0x62B;
+pub(crate) const CKA_DECAPSULATE_TEMPLATE: u64 = 0x62B;
 /// The usage of encapsulating.
-pub const CKA_ENCAPSULATE: u64 = 0x633;
+pub(crate) const CKA_ENCAPSULATE: u64 = 0x633;
 /// The usage of decapsulating.
-pub const CKA_DECAPSULATE: u64 = 0x634;
+pub(crate) const CKA_DECAPSULATE: u64 = 0x634;
 
 /// The attributes whose value is a template.
-pub const TEMPLATES: [u64; 5] = [
+pub(crate) const TEMPLATES: [u64; 5] = [
     CKA_WRAP_TEMPLATE,
     CKA_UNWRAP_TEMPLATE,
     CKA_DERIVE_TEMPLATE,

@@ -6,10 +6,10 @@ use crate::secret::Secret;
 use pkcs11_sys::CK_ULONG;
 
 /// The most attributes in one template.
-pub const MAX_ATTRIBUTES: usize = 256;
+pub(crate) const MAX_ATTRIBUTES: usize = 256;
 
 /// The longest value, in bytes.
-pub const MAX_VALUE: usize = 1 << 20;
+pub(crate) const MAX_VALUE: usize = 1 << 20;
 
 /// One attribute: its type and its value.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl Attribute {
 }
 
 /// Fails where a template has more than [`MAX_ATTRIBUTES`].
-pub fn check_count(attributes: u64) -> Result<()> {
+pub(crate) fn check_count(attributes: u64) -> Result<()> {
     match attributes > MAX_ATTRIBUTES as u64 {
         true => Err(Reason::ArgumentsBad.detail("a template with too many attributes")),
         false => Ok(()),

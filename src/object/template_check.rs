@@ -14,7 +14,12 @@ use pkcs11_sys::*;
 
 /// Checks that every attribute of a template may stand in it and is well formed; as far as that is known
 /// where the type of key is not.
-pub fn check(template: &Template, by: Creation, class: u64, key_type: Option<u64>) -> Result<()> {
+pub(crate) fn check(
+    template: &Template,
+    by: Creation,
+    class: u64,
+    key_type: Option<u64>,
+) -> Result<()> {
     template.iter().try_for_each(|attribute| {
         let rule = known(attribute, class, key_type)?;
         if rule.given & by.bit() == 0 {
@@ -36,7 +41,7 @@ pub(super) fn may_differ(from: &Attributes, attribute: &Attribute) -> Result<()>
 }
 
 /// Checks one attribute of `C_SetAttributeValue` against the table.
-pub fn check_change(of: &Attributes, attribute: &Attribute, officer: bool) -> Result<()> {
+pub(crate) fn check_change(of: &Attributes, attribute: &Attribute, officer: bool) -> Result<()> {
     let rule = changeable(of, attribute)?;
     if attribute.kind >= CKA_VENDOR_DEFINED && !of.contains(attribute.kind) {
         return Err(refuse(Reason::AttributeUnknown, attribute.kind));
@@ -108,7 +113,7 @@ fn own(of: &Attributes, attribute: &Attribute) -> Result<()> {
 
 /// Refuses a secret key that is trusted and does not hide its value for good: what it wraps would be as
 /// open as itself.
-pub fn check_trust(key: &Attributes) -> Result<()> {
+pub(crate) fn check_trust(key: &Attributes) -> Result<()> {
     let hides = key.flag(CKA_SENSITIVE) && !key.flag(CKA_EXTRACTABLE);
     match key.flag(CKA_TRUSTED) && key.number(CKA_CLASS) == Some(CKO_SECRET_KEY) && !hides {
         true => Err(Reason::TemplateInconsistent
@@ -118,7 +123,7 @@ pub fn check_trust(key: &Attributes) -> Result<()> {
 }
 
 /// Checks the same where a change says that the key is trusted.
-pub fn check_trust_in(change: &Template, key: &Attributes) -> Result<()> {
+pub(crate) fn check_trust_in(change: &Template, key: &Attributes) -> Result<()> {
     match change.flag(CKA_TRUSTED)? {
         Some(true) => check_trust(key),
         _ => Ok(()),

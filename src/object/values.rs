@@ -17,13 +17,13 @@ pub(super) const RSA_NUMBERS: &[u64] = &[
 ];
 
 /// Returns a big-endian number without the zeros that DER and others put before it.
-pub fn without_zeros(number: &[u8]) -> &[u8] {
+pub(crate) fn without_zeros(number: &[u8]) -> &[u8] {
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
     number.get(zeros..).unwrap_or_default()
 }
 
 /// Returns a value as it is kept and compared: a big number without leading zeros, anything else as it is.
-pub fn plain(kind: u64, value: Secret) -> Secret {
+pub(crate) fn plain(kind: u64, value: Secret) -> Secret {
     match RSA_NUMBERS.contains(&kind) && value.expose().first() == Some(&0) {
         true => Secret::from(without_zeros(value.expose())),
         false => value,
@@ -32,7 +32,7 @@ pub fn plain(kind: u64, value: Secret) -> Secret {
 
 /// Returns whether two values of an attribute are the same: two names of a curve are, and a point with and
 /// without what encloses it.
-pub fn same(kind: u64, one: &Secret, other: &Secret) -> bool {
+pub(crate) fn same(kind: u64, one: &Secret, other: &Secret) -> bool {
     one == other
         || match kind {
             CKA_EC_PARAMS => curves::same_curve(one.expose(), other.expose()),
@@ -42,7 +42,7 @@ pub fn same(kind: u64, one: &Secret, other: &Secret) -> bool {
 }
 
 /// Returns whether two values are one big number, with or without zeros before it.
-pub fn same_number(_: u64, one: &Secret, other: &Secret) -> bool {
+pub(crate) fn same_number(_: u64, one: &Secret, other: &Secret) -> bool {
     without_zeros(one.expose()) == without_zeros(other.expose())
 }
 

@@ -17,7 +17,7 @@ const fn word(number: u64, text: &'static str) -> Word {
 }
 
 /// Returns the word for an origin.
-pub const fn origin(origin: Origin) -> Word {
+pub(crate) const fn origin(origin: Origin) -> Word {
     match origin {
         Origin::Generated => word(ORIGIN_GENERATED, "generated"),
         Origin::External => word(ORIGIN_EXTERNAL, "external"),

@@ -6,7 +6,7 @@ use super::{Cells, CommitNumber, StoreIdentity};
 /// The word of the agent's own directory about the store: the one that is opened must be that store, with
 /// everything that was acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Acknowledged {
+pub(crate) struct Acknowledged {
     /// Which store it is.
     pub identity: StoreIdentity,
     /// The number of the last commit that was acknowledged.

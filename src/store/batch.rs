@@ -22,7 +22,7 @@ pub struct Batch {
 }
 
 /// Takes one pair for a store in the making.
-pub type Put<'a> = dyn FnMut(Vec<u8>, Vec<u8>) -> Result<()> + 'a;
+pub(crate) type Put<'a> = dyn FnMut(Vec<u8>, Vec<u8>) -> Result<()> + 'a;
 
 /// The bounds of one batch in a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

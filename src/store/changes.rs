@@ -4,7 +4,7 @@ use super::Batch;
 use std::collections::VecDeque;
 
 /// The number of a commit: it grows with every batch that is applied.
-pub type CommitNumber = u64;
+pub(crate) type CommitNumber = u64;
 
 /// The keys that one commit wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]

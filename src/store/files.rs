@@ -8,7 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// Opens a file for reading and writing in place; where it is made, only its owner can read it.
-pub fn open_private(path: &Path, create: bool) -> Result<File> {
+pub(crate) fn open_private(path: &Path, create: bool) -> Result<File> {
     OpenOptions::new()
         .read(true)
         .write(true)
@@ -20,7 +20,7 @@ pub fn open_private(path: &Path, create: bool) -> Result<File> {
 }
 
 /// Opens a file to be read. What is no file is refused: a pipe could be waited for without end.
-pub fn open_to_read(path: &Path) -> io::Result<File> {
+pub(crate) fn open_to_read(path: &Path) -> io::Result<File> {
     let without_waiting = rustix::fs::OFlags::NONBLOCK.bits() as i32;
     let file = OpenOptions::new().read(true).custom_flags(without_waiting).open(path)?;
     let kind = file.metadata()?.file_type();
@@ -31,7 +31,7 @@ pub fn open_to_read(path: &Path) -> io::Result<File> {
 }
 
 /// Removes a folder with everything in it, where there is one.
-pub fn remove_folder(folder: &Path) -> Result<()> {
+pub(crate) fn remove_folder(folder: &Path) -> Result<()> {
     match std::fs::remove_dir_all(folder) {
         Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(failed(folder, &cause)),
         _ => Ok(()),
@@ -39,14 +39,14 @@ pub fn remove_folder(folder: &Path) -> Result<()> {
 }
 
 /// Makes names in a directory durable.
-pub fn sync_directory(path: &Path) -> Result<()> {
+pub(crate) fn sync_directory(path: &Path) -> Result<()> {
     let synced =
         pending_syncs::during(path, || File::open(path).and_then(|folder| folder.sync_all()));
     synced.map_err(|cause| failed(path, &cause))
 }
 
 /// Returns the error that an operating system's error on `path` is to a caller, with its remedy.
-pub fn failed(path: &Path, cause: &io::Error) -> Error {
+pub(crate) fn failed(path: &Path, cause: &io::Error) -> Error {
     let otherwise = match cause.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound => Reason::AgentAbsent,
         _ => Reason::StoreDamaged,

@@ -2,7 +2,7 @@
 
 mod acknowledged;
 mod batch;
-pub mod cells;
+pub(crate) mod cells;
 mod changes;
 pub(crate) mod files;
 mod memory;
@@ -12,29 +12,31 @@ mod room;
 mod sled;
 
 pub(crate) use crate::config::Location;
-pub use acknowledged::Acknowledged;
-pub use batch::{Batch, Condition, Limits, Put};
+pub(crate) use acknowledged::Acknowledged;
+pub(crate) use batch::{Batch, Condition, Limits, Put};
 pub(crate) use cells::Cells;
-pub use cells::StoreIdentity;
-pub use changes::{Changes, Commit, CommitNumber};
-pub use memory::Memory;
+pub(crate) use cells::StoreIdentity;
+#[cfg(test)]
+pub(crate) use changes::Commit;
+pub(crate) use changes::{Changes, CommitNumber};
+pub(crate) use memory::Memory;
 pub(crate) use open::{build_upgraded, discard_upgrade, take_upgraded};
-pub use open::{
+pub(crate) use open::{
     exists, is_suspect, mend, open, open_unverified, remove, remove_unfinished, replace, suspect,
 };
-pub use room::{Need, Room, check_growth};
+pub(crate) use room::{Need, Room, check_growth};
 pub use sled::snapshot;
 
 use crate::error::Result;
 
 /// Key and value, as [`Store::scan`] yields them.
-pub type Pair = (Vec<u8>, Vec<u8>);
+pub(crate) type Pair = (Vec<u8>, Vec<u8>);
 
 /// The number of pairs of one scan.
 const PAGE: usize = 1024;
 
 /// Calls `visit` for each pair under `prefix`, ascending, until it returns false.
-pub fn each(
+pub(crate) fn each(
     store: &dyn Store,
     prefix: &[u8],
     mut visit: impl FnMut(&[u8], &[u8]) -> Result<bool>,
@@ -55,7 +57,7 @@ pub fn each(
 }
 
 /// The longest key, in bytes.
-pub const MAX_KEY: usize = 256;
+pub(crate) const MAX_KEY: usize = 256;
 
 /// An ordered map of byte strings with atomic, conditional batches.
 ///

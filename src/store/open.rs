@@ -6,14 +6,14 @@ use crate::error::Result;
 
 /// Opens the store at `location`, which must have everything that is [`Acknowledged`]. Where that fails and a
 /// copy has it, the copy is served to be read, see [`Standing`](super::Standing).
-pub fn open(location: &Location, acknowledged: &Acknowledged) -> Result<Box<dyn Store>> {
+pub(crate) fn open(location: &Location, acknowledged: &Acknowledged) -> Result<Box<dyn Store>> {
     match location {
         Location::Directory(directory) => rescue::open(directory, acknowledged),
     }
 }
 
 /// Opens the store at `location` as it is, compared with nothing.
-pub fn open_unverified(location: &Location) -> Result<Box<dyn Store>> {
+pub(crate) fn open_unverified(location: &Location) -> Result<Box<dyn Store>> {
     match location {
         Location::Directory(directory) => database::open(directory),
     }
@@ -21,21 +21,24 @@ pub fn open_unverified(location: &Location) -> Result<Box<dyn Store>> {
 
 /// Opens the store at `location` though it may lack commits. Where its copy has more, builds the store anew
 /// from that first, keeps the old one aside, and returns true beside it.
-pub fn mend(location: &Location, acknowledged: &Acknowledged) -> Result<(Box<dyn Store>, bool)> {
+pub(crate) fn mend(
+    location: &Location,
+    acknowledged: &Acknowledged,
+) -> Result<(Box<dyn Store>, bool)> {
     match location {
         Location::Directory(directory) => rescue::mend(directory, acknowledged),
     }
 }
 
 /// Has the next opening read everything before it serves: an instance has failed.
-pub fn suspect(location: &Location) {
+pub(crate) fn suspect(location: &Location) {
     match location {
         Location::Directory(directory) => rescue::suspect(directory),
     }
 }
 
 /// Returns true where the next opening reads everything.
-pub fn is_suspect(location: &Location) -> bool {
+pub(crate) fn is_suspect(location: &Location) -> bool {
     match location {
         Location::Directory(directory) => rescue::is_suspect(directory),
     }
@@ -43,7 +46,7 @@ pub fn is_suspect(location: &Location) -> bool {
 
 /// Puts a new store in the place of the one at `location`, from the pairs that `fill` puts; `number` is the
 /// number of its last commit. The new store is whole and durable before it takes the place.
-pub fn replace(
+pub(crate) fn replace(
     location: &Location,
     number: CommitNumber,
     fill: impl FnOnce(&mut Put<'_>) -> Result<()>,
@@ -54,21 +57,21 @@ pub fn replace(
 }
 
 /// Returns true where there are records at `location`, sound or not.
-pub fn exists(location: &Location) -> bool {
+pub(crate) fn exists(location: &Location) -> bool {
     match location {
         Location::Directory(directory) => directory.join(database::DATABASE).exists(),
     }
 }
 
 /// Removes the records at `location`.
-pub fn remove(location: &Location) -> Result<()> {
+pub(crate) fn remove(location: &Location) -> Result<()> {
     match location {
         Location::Directory(directory) => build::remove(directory),
     }
 }
 
 /// Removes the remains of a [`replace`] that was cut short at `location`.
-pub fn remove_unfinished(location: &Location) -> Result<()> {
+pub(crate) fn remove_unfinished(location: &Location) -> Result<()> {
     match location {
         Location::Directory(directory) => build::remove_unfinished(directory),
     }

@@ -15,14 +15,14 @@ struct Pending {
 }
 
 /// Runs `sync`, which makes the file or directory at `path` durable, and lets it be seen meanwhile.
-pub fn during<T>(path: &Path, sync: impl FnOnce() -> T) -> T {
+pub(crate) fn during<T>(path: &Path, sync: impl FnOnce() -> T) -> T {
     let _seen = Seen::new(path);
     sync()
 }
 
 /// Returns the file of the sync in one of these directories, or of one of them, that has taken longest until
 /// now, and its duration.
-pub fn longest(directories: &[PathBuf]) -> Option<(PathBuf, Duration)> {
+pub(crate) fn longest(directories: &[PathBuf]) -> Option<(PathBuf, Duration)> {
     let under_way = lock();
     let is_here = |path: &Path| directories.iter().any(|directory| path.starts_with(directory));
     let here = under_way.iter().filter(|sync| is_here(&sync.path));

@@ -11,10 +11,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The free bytes below which nothing may grow: the most that sled writes for one commit of the largest
 /// size, with its segments and its snapshot.
-pub const RESERVE: u64 = 16 << 20;
+pub(crate) const RESERVE: u64 = 16 << 20;
 
 /// The size of the ballast file, in bytes.
-pub const BALLAST: u64 = 4 << 20;
+pub(crate) const BALLAST: u64 = 4 << 20;
 
 /// The ballast's name in the store's directory.
 const BALLAST_NAME: &str = "ballast";
@@ -29,7 +29,7 @@ pub enum Need {
 }
 
 /// The watch over free space around one store.
-pub struct Room {
+pub(crate) struct Room {
     ballast: PathBuf,
     /// True where the ballast was given up, or never laid.
     light: AtomicBool,
@@ -38,7 +38,7 @@ pub struct Room {
 
 impl Room {
     /// Watches the file system that holds `directory`; lays the ballast where there is room for it.
-    pub fn watch(directory: &Path) -> Result<Self> {
+    pub(crate) fn watch(directory: &Path) -> Result<Self> {
         let place = directory.to_owned();
         Self::with(directory, Box::new(move || available(&place)))
     }
@@ -60,7 +60,7 @@ impl Room {
     }
 
     /// Gives the ballast up for a store that cannot even be opened, and returns true if there was any.
-    pub fn give_up_ballast(directory: &Path) -> Result<bool> {
+    pub(crate) fn give_up_ballast(directory: &Path) -> Result<bool> {
         let ballast = directory.join(BALLAST_NAME);
         match std::fs::remove_file(&ballast) {
             Ok(()) => Ok(true),
@@ -71,7 +71,7 @@ impl Room {
 
     /// Fails with [`Reason::StoreFull`] where a change finds no room. Gives the ballast up for a deletion
     /// that would not find any, and lays it again once there is room for it.
-    pub fn check(&self, need: Need) -> Result<()> {
+    pub(crate) fn check(&self, need: Need) -> Result<()> {
         let free = self.free()?;
         match need {
             Need::Grow(bytes) if free < RESERVE.saturating_add(bytes) => Err(Reason::StoreFull
@@ -148,7 +148,7 @@ fn growth(directory: &Path, most: Option<u64>) -> u64 {
 
 /// Fails with [`Reason::AgentAbsent`] where the limit of this process on the size of files (`RLIMIT_FSIZE`)
 /// does not leave the store in `directory` room to grow: a file that is cut short would be damage.
-pub fn check_growth(directory: &Path) -> Result<()> {
+pub(crate) fn check_growth(directory: &Path) -> Result<()> {
     let most = getrlimit(Resource::Fsize).current;
     match (most, growth(directory, most)) {
         (Some(most), growth) if growth < RESERVE => Err(Reason::AgentAbsent.detail(format_args!(

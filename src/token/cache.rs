@@ -14,7 +14,7 @@ const KEPT: usize = 4_096;
 pub(super) const OPENED: usize = 256;
 
 /// Opened objects by identity.
-pub struct Cache {
+pub(crate) struct Cache {
     kept: RwLock<HashMap<Id, Arc<Loaded>>>,
     evictor: Arc<Evictor>,
 }
@@ -69,7 +69,7 @@ impl Cache {
     }
 
     /// Forgets everything, at a login or logout.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.write().drain().for_each(|(_, dropped)| self.evictor.evict(&dropped));
     }
 

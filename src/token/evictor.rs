@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 pub(super) const NEVER: Seconds = Seconds::MAX;
 
 /// The signs that something has ended, for all tokens of a store.
-pub struct Evictor {
+pub(crate) struct Evictor {
     /// The store's page, once it is known.
     page: OnceLock<Arc<Page>>,
     /// The page's count of changes when it was looked at last.

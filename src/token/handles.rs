@@ -9,11 +9,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// An object as the caller names it; the same object keeps its handle for the life of the process.
-pub type Handle = u64;
+pub(crate) type Handle = u64;
 
 /// The target of a handle.
 #[derive(Clone)]
-pub enum HandleTarget {
+pub(crate) enum HandleTarget {
     /// A token object, to be looked up under its identity, and the login epoch in which the handle
     /// was given out or last seen to be a public object's: a private object's handle ends with it.
     Record(Id, u64),
@@ -23,7 +23,7 @@ pub enum HandleTarget {
 }
 
 /// The handles that have been given out.
-pub struct Handles {
+pub(crate) struct Handles {
     table: RwLock<Table>,
     evictor: Arc<Evictor>,
 }
@@ -42,22 +42,22 @@ struct Table {
 
 impl Handles {
     /// Makes an empty table.
-    pub fn new(evictor: Arc<Evictor>) -> Self {
+    pub(crate) fn new(evictor: Arc<Evictor>) -> Self {
         Self { table: RwLock::default(), evictor }
     }
 
     /// Returns the target of a handle.
-    pub fn named(&self, handle: Handle) -> Option<HandleTarget> {
+    pub(crate) fn named(&self, handle: Handle) -> Option<HandleTarget> {
         self.read(|table| table.named.get(&handle).cloned())
     }
 
     /// Returns the handles of token objects, in the order of `ids`.
-    pub fn of_records(&self, ids: &[Id], epoch: u64) -> Vec<Handle> {
+    pub(crate) fn of_records(&self, ids: &[Id], epoch: u64) -> Vec<Handle> {
         self.write(|table| ids.iter().map(|&id| table.of_record(id, epoch)).collect())
     }
 
     /// Returns those of the objects whose handles are from another login epoch.
-    pub fn given_before(&self, ids: &[Id], epoch: u64) -> Vec<Id> {
+    pub(crate) fn given_before(&self, ids: &[Id], epoch: u64) -> Vec<Id> {
         self.read(|table| {
             let before =
                 |id: &&Id| match table.records.get(id).map(|handle| table.named.get(handle)) {
@@ -69,7 +69,7 @@ impl Handles {
     }
 
     /// A handle outlives the login if it is a public object's.
-    pub fn outlives(&self, id: Id, public: bool, epoch: u64) {
+    pub(crate) fn outlives(&self, id: Id, public: bool, epoch: u64) {
         self.write(|table| {
             let Some(&handle) = table.records.get(&id) else { return };
             if public {
@@ -82,7 +82,7 @@ impl Handles {
     }
 
     /// Returns a handle for a new session object.
-    pub fn of_session(&self, session: u64, object: Arc<Loaded>, epoch: u64) -> Handle {
+    pub(crate) fn of_session(&self, session: u64, object: Arc<Loaded>, epoch: u64) -> Handle {
         let expiry = object.header.expiry.map(|expiry| expiry.at);
         self.evictor.expect(expiry);
         self.write(|table| {
@@ -93,7 +93,7 @@ impl Handles {
     }
 
     /// Lets go of session objects that have expired by `now`.
-    pub fn evict_expired(&self, now: Seconds) {
+    pub(crate) fn evict_expired(&self, now: Seconds) {
         let next = |table: &Table| table.expiring.first().map(|(at, _)| *at);
         if self.read(next).is_some_and(|at| at <= now) {
             self.write(|table| {
@@ -113,7 +113,7 @@ impl Handles {
     }
 
     /// Returns the session object with that identity, while it exists.
-    pub fn session_object(&self, id: Id) -> Option<Arc<Loaded>> {
+    pub(crate) fn session_object(&self, id: Id) -> Option<Arc<Loaded>> {
         self.read(|table| {
             table.named.values().find_map(|named| match named {
                 HandleTarget::Session(_, object, _) if object.id == id => Some(Arc::clone(object)),
@@ -124,7 +124,12 @@ impl Handles {
 
     /// Puts a changed session object in the place of the one that was changed. Fails with `Conflict` where
     /// another thread has changed it meanwhile: what that has raised would fall again.
-    pub fn replace(&self, handle: Handle, before: &Loaded, object: Arc<Loaded>) -> Result<()> {
+    pub(crate) fn replace(
+        &self,
+        handle: Handle,
+        before: &Loaded,
+        object: Arc<Loaded>,
+    ) -> Result<()> {
         self.write(|table| match table.named.get_mut(&handle) {
             Some(HandleTarget::Session(_, old, _)) if std::ptr::eq(&**old, before) => {
                 old.end();
@@ -138,7 +143,7 @@ impl Handles {
     }
 
     /// Ends all handles for good: their numbers are never given out again.
-    pub fn end_all(&self) {
+    pub(crate) fn end_all(&self) {
         self.write(|table| {
             let handles: Vec<Handle> = table.named.keys().copied().collect();
             handles.into_iter().for_each(|handle| self.end(table, handle));
@@ -146,7 +151,7 @@ impl Handles {
     }
 
     /// Ends the objects of a session.
-    pub fn end_session(&self, session: u64) {
+    pub(crate) fn end_session(&self, session: u64) {
         self.write(|table| {
             let its = table.of_sessions.range((session, 0)..=(session, Handle::MAX));
             let its: Vec<Handle> = its.map(|(_, handle)| *handle).collect();
@@ -155,7 +160,7 @@ impl Handles {
     }
 
     /// Ends the private objects of all sessions.
-    pub fn end_private(&self) {
+    pub(crate) fn end_private(&self) {
         self.write(|table| {
             let private = |handle: &Handle| match table.named.get(handle) {
                 Some(HandleTarget::Session(_, object, _)) => object.header.private,
@@ -168,12 +173,12 @@ impl Handles {
     }
 
     /// The handle of one ended object is given up.
-    pub fn forget(&self, handle: Handle) {
+    pub(crate) fn forget(&self, handle: Handle) {
         self.write(|table| self.end(table, handle));
     }
 
     /// The same for an object that has ended by itself: an operation under way may have a minute left.
-    pub fn evict(&self, handle: Handle) {
+    pub(crate) fn evict(&self, handle: Handle) {
         if let Some(object) = self.write(|table| table.remove(handle)) {
             self.evictor.evict(&object);
         }
@@ -187,7 +192,7 @@ impl Handles {
     }
 
     /// Returns all session objects of this login epoch, and the public ones of others, by handle.
-    pub fn session_objects(&self, epoch: u64) -> Vec<(Handle, Arc<Loaded>)> {
+    pub(crate) fn session_objects(&self, epoch: u64) -> Vec<(Handle, Arc<Loaded>)> {
         let mut found: Vec<_> = self.read(|table| {
             let named = |(_, handle): &(u64, Handle)| match table.named.get(handle)? {
                 HandleTarget::Session(_, object, begun)

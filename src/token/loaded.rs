@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// One object.
-pub struct Loaded {
+pub(crate) struct Loaded {
     /// Its identity.
     pub id: Id,
     /// Its record's counter; 0 for a session object.
@@ -37,7 +37,7 @@ pub struct Loaded {
 }
 
 /// The content of a record, opened.
-pub enum RecordContent {
+pub(crate) enum RecordContent {
     /// An ordinary object.
     Object(ObjectBody),
     /// A custom key's metadata.
@@ -47,7 +47,7 @@ pub enum RecordContent {
 }
 
 /// Attributes, and key material if it is a key.
-pub struct ObjectBody {
+pub(crate) struct ObjectBody {
     /// The object's own attributes.
     pub attributes: Attributes,
     /// A secret key's bytes or a private key's PKCS#8.
@@ -56,7 +56,7 @@ pub struct ObjectBody {
 
 #[derive(Clone)]
 /// A custom key's metadata with what decides about it.
-pub struct CustomKey {
+pub(crate) struct CustomKey {
     /// Its names and purpose.
     pub metadata: Metadata,
     /// Its state as it was sealed.
@@ -66,7 +66,7 @@ pub struct CustomKey {
 }
 
 /// The metadata record that material belongs to.
-pub struct Owner {
+pub(crate) struct Owner {
     /// The key ID.
     pub id: Id,
     /// The metadata record's counter.
@@ -79,14 +79,14 @@ pub struct Owner {
 
 impl CustomKey {
     /// Returns the state at `now`.
-    pub fn state(&self, now: Seconds) -> State {
+    pub(crate) fn state(&self, now: Seconds) -> State {
         self.state.clone().narrow(self.erasure, now)
     }
 }
 
 impl ObjectBody {
     /// Returns the bytes to seal.
-    pub fn encode(&self) -> Result<Secret> {
+    pub(crate) fn encode(&self) -> Result<Secret> {
         let class = self.attributes.number(CKA_CLASS).unwrap_or(CK_UNAVAILABLE_INFORMATION);
         let attributes = self
             .attributes
@@ -98,7 +98,7 @@ impl ObjectBody {
     }
 
     /// Reads [`Self::encode`]'s bytes back.
-    pub fn decode(bytes: &Secret) -> Result<Self> {
+    pub(crate) fn decode(bytes: &Secret) -> Result<Self> {
         let mut body = Body::decode(bytes)?;
         let given = std::mem::take(&mut body.attributes);
         let mut attributes: Attributes = given
@@ -113,7 +113,7 @@ impl ObjectBody {
 
 impl Loaded {
     /// Makes a session object.
-    pub fn session(
+    pub(crate) fn session(
         id: Id,
         attributes: Attributes,
         material: Secret,
@@ -139,7 +139,12 @@ impl Loaded {
     }
 
     /// Makes a token object, once its record has been opened.
-    pub fn record(stored: &Stored, header: Header, content: RecordContent, watch: Watch) -> Self {
+    pub(crate) fn record(
+        stored: &Stored,
+        header: Header,
+        content: RecordContent,
+        watch: Watch,
+    ) -> Self {
         Self {
             id: stored.id,
             revision: stored.revision,
@@ -153,13 +158,13 @@ impl Loaded {
 
     /// Returns whether it is there only for who has logged in: a private object, and a key on the token
     /// whatever it says of itself.
-    pub fn needs_login(&self) -> bool {
+    pub(crate) fn needs_login(&self) -> bool {
         let on_token = matches!(self.watch, Watch::Record { .. });
         self.header.private || (on_token && self.header.holds_key())
     }
 
     /// Ends a session object: a holder of its key notices at the next Init.
-    pub fn end(&self) {
+    pub(crate) fn end(&self) {
         if let Watch::Session(alive) = &self.watch {
             alive.store(false, Ordering::Release);
         }
@@ -167,7 +172,7 @@ impl Loaded {
 
     /// Returns whether there is anything to find or use at `now`: a custom key's metadata always, an object
     /// until its key ends.
-    pub fn is_there(&self, now: Seconds) -> bool {
+    pub(crate) fn is_there(&self, now: Seconds) -> bool {
         let ended = |expiry: Option<Expiry>| {
             expiry.is_some_and(|expiry| expiry.action == ExpiryAction::Erase && expiry.at <= now)
         };
@@ -181,21 +186,21 @@ impl Loaded {
     }
 
     /// Returns when it, or a usage of it, ends by itself after `now`.
-    pub fn ends_after(&self, now: Seconds) -> Option<Seconds> {
+    pub(crate) fn ends_after(&self, now: Seconds) -> Option<Seconds> {
         let deletion = self.custom_key().and_then(|(_, key)| key.state.deletion_at);
         let expiry = self.header.expiry.map(|expiry| expiry.at);
         [deletion, expiry].into_iter().flatten().filter(|at| *at > now).min()
     }
 
     /// Returns whether anybody may have the object, or its key, beside the owner of this reference.
-    pub fn is_held_elsewhere(self: &Arc<Self>) -> bool {
+    pub(crate) fn is_held_elsewhere(self: &Arc<Self>) -> bool {
         let older = self.older.get().is_some_and(|older| !older.is_empty());
         Arc::strong_count(self) > 1 || older || self.key.get().is_some_and(Key::is_in_use)
     }
 
     /// Returns whether a key's value may go where it is used as a whole, wrapped, digested or read: not while
     /// its custom key is switched off, and not once it is expired and kept for reading only.
-    pub fn is_whole(&self, now: Seconds) -> bool {
+    pub(crate) fn is_whole(&self, now: Seconds) -> bool {
         let enabled = self.custom_key().is_none_or(|(_, key)| {
             let state = key.state(now);
             state.status() == Status::Enabled && state.material == Material::Present
@@ -205,7 +210,7 @@ impl Loaded {
 
     /// Returns whether it is material that a newer version has followed: it only decrypts, verifies and
     /// unwraps.
-    pub fn is_older(&self) -> bool {
+    pub(crate) fn is_older(&self) -> bool {
         match (&self.content, &self.header.role) {
             (RecordContent::Material(_, owner), Role::Material { version, .. }) => {
                 *version < owner.key.state.version
@@ -215,7 +220,7 @@ impl Loaded {
     }
 
     /// Returns the custom key whose newest material this is, if older versions stand beside it.
-    pub fn rotated(&self) -> Option<Id> {
+    pub(crate) fn rotated(&self) -> Option<Id> {
         match (&self.content, &self.header.role) {
             (RecordContent::Material(_, owner), Role::Material { version, .. }) => {
                 (*version > 1 && *version == owner.key.state.version).then_some(owner.id)
@@ -225,7 +230,7 @@ impl Loaded {
     }
 
     /// Returns when the next version is due: of the newest material only.
-    pub fn rotation_due(&self) -> Option<Seconds> {
+    pub(crate) fn rotation_due(&self) -> Option<Seconds> {
         self.custom_key()
             .filter(|_| !self.is_older())
             .and_then(|(_, key)| key.metadata.rotation_due())
@@ -233,12 +238,15 @@ impl Loaded {
 
     /// Returns the older versions, newest first, brought by `bring` when they are first asked for. They never
     /// change without a new version, and so without a new object in the place of this one.
-    pub fn older(&self, bring: impl FnOnce() -> Result<Vec<Arc<Self>>>) -> Result<&[Arc<Self>]> {
+    pub(crate) fn older(
+        &self,
+        bring: impl FnOnce() -> Result<Vec<Arc<Self>>>,
+    ) -> Result<&[Arc<Self>]> {
         self.older.get_or_try_init(bring).map(Vec::as_slice)
     }
 
     /// Returns every attribute as PKCS#11 shows it at `now`.
-    pub fn shown(&self, now: Seconds) -> Result<Attributes> {
+    pub(crate) fn shown(&self, now: Seconds) -> Result<Attributes> {
         let mut shown = match (&self.content, &self.header.role) {
             (RecordContent::CustomKey(key), _) => {
                 let newest = key.state.version;
@@ -261,7 +269,7 @@ impl Loaded {
     }
 
     /// Returns the material of a secret or private key.
-    pub fn body(&self) -> Option<&ObjectBody> {
+    pub(crate) fn body(&self) -> Option<&ObjectBody> {
         match &self.content {
             RecordContent::Object(body) | RecordContent::Material(body, _) => Some(body),
             RecordContent::CustomKey(_) => None,
@@ -269,7 +277,7 @@ impl Loaded {
     }
 
     /// Returns the custom key this is the metadata or material of.
-    pub fn custom_key(&self) -> Option<(Id, &CustomKey)> {
+    pub(crate) fn custom_key(&self) -> Option<(Id, &CustomKey)> {
         match &self.content {
             RecordContent::CustomKey(key) => Some((self.id, key)),
             RecordContent::Material(_, owner) => Some((owner.id, &owner.key)),
@@ -278,12 +286,12 @@ impl Loaded {
     }
 
     /// Returns the parsed key, made at first use.
-    pub fn key(&self) -> Result<&Arc<Key>> {
+    pub(crate) fn key(&self) -> Result<&Arc<Key>> {
         self.key.get_or_try_init(|| self.parse().map(Arc::new))
     }
 
     /// Returns what a digest remembers of the key whose value it has taken.
-    pub fn digested(&self) -> Result<InUse> {
+    pub(crate) fn digested(&self) -> Result<InUse> {
         let until = self.header.expiry.map(|expiry| expiry.at.saturating_add(FINISH));
         let (object, watch) = (self.id, self.watch.clone());
         self.key()?.begin();
@@ -341,23 +349,23 @@ fn view(id: Id, key: &CustomKey, version: u32, private: bool, now: Seconds) -> C
 }
 
 /// Returns whether an attribute's value must stay inside.
-pub fn hidden(shown: &Attributes, kind: u64) -> bool {
+pub(crate) fn hidden(shown: &Attributes, kind: u64) -> bool {
     secret(shown, kind) && hides_its_value(shown)
 }
 
 /// Returns whether an attribute is the key's material, or a part of it.
-pub fn secret(shown: &Attributes, kind: u64) -> bool {
+pub(crate) fn secret(shown: &Attributes, kind: u64) -> bool {
     let class = shown.number(CKA_CLASS).unwrap_or(CK_UNAVAILABLE_INFORMATION);
     crate::object::rules::rule(kind, class).is_some_and(|rule| rule.secret)
 }
 
 /// Returns whether a secret or private key's value must stay inside.
-pub fn hides_its_value(key: &Attributes) -> bool {
+pub(crate) fn hides_its_value(key: &Attributes) -> bool {
     key.flag(CKA_SENSITIVE) || !key.flag(CKA_EXTRACTABLE)
 }
 
 /// Applies a change that [`template_check::check_change`] allows.
-pub fn apply_changes(
+pub(crate) fn apply_changes(
     to: &mut Attributes,
     template: &crate::object::Template,
     officer: bool,

@@ -13,7 +13,7 @@ use std::fmt;
 
 impl Loaded {
     /// Returns a key by its key ID and alias, another object by its own identity.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         match (&self.content, self.custom_key()) {
             (_, Some((id, key))) => called("key", id, &key.metadata.alias),
             (RecordContent::Object(body), None) if !body.material.is_empty() => {

@@ -32,7 +32,7 @@ mod uses;
 mod wrap;
 mod zero_padding;
 
-pub use handles::Handle;
+pub(crate) use handles::Handle;
 pub use serial::serial;
 pub use slots::Slots;
 

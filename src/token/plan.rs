@@ -13,7 +13,7 @@ use crate::wire::Change;
 use pkcs11_sys::*;
 
 /// An object about to be.
-pub enum Plan {
+pub(crate) enum Plan {
     /// A session object, and the login epoch in which it was allowed.
     Session(Box<Loaded>, u64),
     /// The record the caller gets a handle of, and all changes that make it.

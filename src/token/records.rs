@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A record to be written: everything but its seal.
-pub struct UnsealedRecord {
+pub(crate) struct UnsealedRecord {
     /// Its identity.
     pub id: Id,
     /// The counter it has now, if it exists.
@@ -284,6 +284,6 @@ fn custom_key(stored: &Stored, header: &Header, opened: &Secret) -> Result<Custo
 }
 
 /// Returns the failure of an answer of another kind than was asked for.
-pub fn unexpected() -> Error {
+pub(crate) fn unexpected() -> Error {
     Reason::AgentRefuses.detail("an answer of the wrong kind")
 }

@@ -13,7 +13,7 @@ pub(super) struct Moment {
 
 /// Searches that were answered before.
 #[derive(Default)]
-pub struct Searches(Mutex<HashMap<Terms, (Moment, Vec<Id>)>>);
+pub(crate) struct Searches(Mutex<HashMap<Terms, (Moment, Vec<Id>)>>);
 
 pub(super) type Terms = Vec<(u64, Vec<u8>)>;
 

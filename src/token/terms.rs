@@ -10,7 +10,7 @@ use pkcs11_sys::*;
 
 /// A custom key's identifier on its metadata record: the metadata object has no `CKA_ID` of its own,
 /// but an import finds its target by it.
-pub const TARGET_ID: u64 = u64::MAX;
+pub(crate) const TARGET_ID: u64 = u64::MAX;
 
 /// The attributes that objects are found by without being opened, beside the properties of custom keys
 /// that are searched.
@@ -27,13 +27,13 @@ const INDEXED: &[u64] = &[
 ];
 
 /// Returns whether an attribute with this value has a tag.
-pub fn is_indexed(kind: u64, value: &[u8]) -> bool {
+pub(crate) fn is_indexed(kind: u64, value: &[u8]) -> bool {
     !value.is_empty() && (INDEXED.contains(&kind) || is_searched(kind))
 }
 
 /// Returns what an object with these attributes is found by: one of a custom key that has no label by the key
 /// ID as a label too.
-pub fn terms(attributes: &Attributes) -> Vec<(u64, Vec<u8>)> {
+pub(crate) fn terms(attributes: &Attributes) -> Vec<(u64, Vec<u8>)> {
     let indexed = attributes.iter().filter(|&(kind, value)| is_indexed(kind, value));
     let mut terms: Vec<_> = indexed.map(|(kind, value)| (kind, value.to_vec())).collect();
     let unnamed = attributes.bytes(CKA_LABEL).is_none_or(<[u8]>::is_empty);

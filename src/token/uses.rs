@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Uses that the agent has not been told of.
 #[derive(Default)]
-pub struct Uses(Mutex<Unreported>);
+pub(crate) struct Uses(Mutex<Unreported>);
 
 #[derive(Default)]
 struct Unreported {

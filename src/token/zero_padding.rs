@@ -15,7 +15,7 @@ use pkcs11_sys::*;
 const BLOCK: usize = 8;
 
 /// Returns the bytes that are wrapped of a key.
-pub fn pad(material: &Secret, key: &Attributes, by: Restrictions) -> Secret {
+pub(crate) fn pad(material: &Secret, key: &Attributes, by: Restrictions) -> Secret {
     match key.number(CKA_CLASS) == Some(CKO_SECRET_KEY) && by.any() {
         true => material.duplicate(),
         false => material.with_zeros(BLOCK),
@@ -23,7 +23,11 @@ pub fn pad(material: &Secret, key: &Attributes, by: Restrictions) -> Secret {
 }
 
 /// Returns the key in what was unwrapped for a template.
-pub fn unpad(mut unwrapped: Secret, template: &Attributes, by: Restrictions) -> Result<Secret> {
+pub(crate) fn unpad(
+    mut unwrapped: Secret,
+    template: &Attributes,
+    by: Restrictions,
+) -> Result<Secret> {
     let private = private_length(&unwrapped);
     if template.number(CKA_CLASS) != Some(CKO_SECRET_KEY) {
         unwrapped.truncate(private.unwrap_or(unwrapped.len()));

@@ -19,11 +19,11 @@ const LOST: &str = "put it back from a backup, or move the folder that it lies i
                     again then, but `keystead audit --verify` finds the log broken for good";
 
 /// The key of a store's chain.
-pub struct ChainKey(Hmac<Sha256>);
+pub(crate) struct ChainKey(Hmac<Sha256>);
 
 impl ChainKey {
     /// The key of the store in `directory`.
-    pub fn open(directory: &Path) -> io::Result<Self> {
+    pub(crate) fn open(directory: &Path) -> io::Result<Self> {
         let mut bytes = Zeroizing::new(Vec::with_capacity(64));
         files::open_to_read(&Self::path(directory))?.read_to_end(&mut bytes)?;
         match bytes.len() {
@@ -34,7 +34,7 @@ impl ChainKey {
 
     /// The same; a key is made where there is none, and no lines that were written under another. The
     /// folder is there.
-    pub fn open_or_make(directory: &Path) -> io::Result<Self> {
+    pub(crate) fn open_or_make(directory: &Path) -> io::Result<Self> {
         match Self::open(directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             done => return done,
@@ -59,13 +59,13 @@ impl ChainKey {
 
     /// A key derived from this one, for another purpose. What is authenticated with this key begins with
     /// 32 bytes of a mac: a shorter `label` is never taken for it.
-    pub fn derive(&self, label: &[u8]) -> io::Result<Hmac<Sha256>> {
+    pub(crate) fn derive(&self, label: &[u8]) -> io::Result<Hmac<Sha256>> {
         let derived: [u8; 32] = self.0.clone().chain_update(label).finalize().into_bytes().into();
         Hmac::new_from_slice(&*Zeroizing::new(derived)).map_err(io::Error::other)
     }
 
     /// Returns where the key lies.
-    pub fn path(directory: &Path) -> PathBuf {
+    pub(crate) fn path(directory: &Path) -> PathBuf {
         directory.join(FOLDER).join(super::KEY)
     }
 
@@ -74,7 +74,7 @@ impl ChainKey {
     }
 
     /// An entry as the line after `head`, without its line feed, and the head from then on.
-    pub fn seal(&self, head: Head, entry: &Entry) -> Result<(String, Head)> {
+    pub(crate) fn seal(&self, head: Head, entry: &Entry) -> Result<(String, Head)> {
         let text = serde_json::to_string(entry).map_err(|cause| Reason::General.detail(cause))?;
         let text = text.strip_suffix('}').unwrap_or(&text);
         let mac = self.mac(head, text);
@@ -85,7 +85,7 @@ impl ChainKey {
     }
 
     /// Returns whether a line with that head is what follows `before`, unchanged.
-    pub fn continues(&self, before: Head, line: &str, head: Head) -> bool {
+    pub(crate) fn continues(&self, before: Head, line: &str, head: Head) -> bool {
         split(line).is_some_and(|(text, mac)| mac == head.mac && self.mac(before, text) == mac)
     }
 

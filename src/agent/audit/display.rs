@@ -5,7 +5,7 @@ use log::Level;
 use std::fmt;
 
 /// Logs what has its line in the audit log.
-pub fn log(fact: &Fact, asker: &Asker) {
+pub(crate) fn log(fact: &Fact, asker: &Asker) {
     log::log!(level(fact.event), "{fact}, by {asker}");
 }
 

@@ -1,6 +1,6 @@
 //! The content of a line of the audit log.
 
-pub use crate::clock::timestamp;
+pub(crate) use crate::clock::timestamp;
 use crate::error::Reason;
 use crate::id::Id;
 use jiff::Timestamp;

@@ -8,7 +8,7 @@ use crate::key::{self, Header, Role, State};
 
 /// Returns what a lawful change comes to. A change of material alone comes to nothing: it goes with one of
 /// its custom key.
-pub fn of_change(token: Id, proposal: &Proposal, old: Option<&Header>) -> Vec<Fact> {
+pub(crate) fn of_change(token: Id, proposal: &Proposal, old: Option<&Header>) -> Vec<Fact> {
     let role = |header: &Header| header.role.clone();
     let event = match (proposal.put.as_ref().map(role), &proposal.event, old.map(role)) {
         (Some(Role::CustomKey(state)), Some(event), _) => {
@@ -27,7 +27,12 @@ pub fn of_change(token: Id, proposal: &Proposal, old: Option<&Header>) -> Vec<Fa
 
 /// Returns what a change of a token's entry comes to: which PINs are `changed` (the officer's, the user's), by the
 /// officer or the user, and whether the user's was locked.
-pub fn of_entry(token: Id, changed: (bool, bool), by_officer: bool, locked: bool) -> Vec<Fact> {
+pub(crate) fn of_entry(
+    token: Id,
+    changed: (bool, bool),
+    by_officer: bool,
+    locked: bool,
+) -> Vec<Fact> {
     let user = match (by_officer, locked) {
         (false, _) => Event::PinChanged,
         (true, true) => Event::PinUnlocked,
@@ -42,7 +47,7 @@ pub fn of_entry(token: Id, changed: (bool, bool), by_officer: bool, locked: bool
 }
 
 /// The end of material whose time has come.
-pub fn expired(token: Id, known: &Known) -> Fact {
+pub(crate) fn expired(token: Id, known: &Known) -> Fact {
     let version = match known.header.role {
         Role::Material { version, .. } => Some(version),
         Role::CustomKey(_) | Role::Object { .. } => None,

@@ -22,7 +22,7 @@ const LARGE: u64 = 16 << 20;
 const ROWS: usize = 64;
 
 /// The log of one store.
-pub struct Journal {
+pub(crate) struct Journal {
     folder: PathBuf,
     key: ChainKey,
     head: Head,
@@ -36,7 +36,7 @@ pub struct Journal {
 
 /// Lines for one batch.
 #[derive(Debug, Default)]
-pub struct Sealed {
+pub(crate) struct Sealed {
     /// Number and text.
     pub lines: Vec<(u64, String)>,
     /// The head after them.
@@ -49,7 +49,7 @@ impl Journal {
     /// Goes on where store and files stand. Lines that the store has and the files lack are appended
     /// at the next [`Self::flush`]. Where the store was put back to an earlier day, the files' end
     /// counts.
-    pub fn open(directory: &Path, store: &dyn Store) -> Result<Self> {
+    pub(crate) fn open(directory: &Path, store: &dyn Store) -> Result<Self> {
         let folder = directory.join(FOLDER);
         let failed = |cause| files::failed(&folder, &cause);
         make_folder(&folder).map_err(failed)?;
@@ -77,13 +77,13 @@ impl Journal {
     }
 
     /// The head, and how many lines before it no file has yet.
-    pub fn head(&self) -> (Head, u64) {
+    pub(crate) fn head(&self) -> (Head, u64) {
         (self.head, self.waiting.len() as u64)
     }
 
     /// Returns facts as the next lines, after the end of the chain that the store has, where that is later
     /// than this journal's. They count when [`Self::applied`] is told.
-    pub fn seal(
+    pub(crate) fn seal(
         &self,
         stored: Option<Head>,
         facts: &[Fact],
@@ -103,14 +103,14 @@ impl Journal {
     }
 
     /// The batch with these lines has been applied.
-    pub fn applied(&mut self, sealed: Sealed) {
+    pub(crate) fn applied(&mut self, sealed: Sealed) {
         self.head = sealed.head;
         self.unsynced.drain(..sealed.released.len());
         self.waiting.extend(sealed.lines);
     }
 
     /// Appends what waits. What cannot be written waits on, in the store: no change is refused for it.
-    pub fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         if self.waiting.is_empty() {
             return;
         }

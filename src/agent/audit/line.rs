@@ -50,7 +50,7 @@ impl FromStr for Head {
 }
 
 /// Returns the entry of a line and the head after it; none where it is not a line of a log.
-pub fn parse(line: &str) -> Option<(Entry, Head)> {
+pub(crate) fn parse(line: &str) -> Option<(Entry, Head)> {
     let (_, mac) = split(line)?;
     let entry: Entry = serde_json::from_str(line).ok()?;
     let head = Head { seq: entry.seq, mac };

@@ -31,16 +31,17 @@ mod journal;
 mod line;
 mod read;
 
-pub use chain::ChainKey;
-pub use display::log;
-pub use entry::{Asker, Entry, Event, Fact, timestamp};
-pub use facts::{expired, of_change, of_entry};
-pub use journal::{Journal, Sealed};
+pub(crate) use chain::ChainKey;
+pub(crate) use display::log;
+pub(crate) use entry::{Asker, Fact, timestamp};
+pub use entry::{Entry, Event};
+pub(crate) use facts::{expired, of_change, of_entry};
+pub(crate) use journal::{Journal, Sealed};
 pub use line::Head;
 pub use read::{Claimed, Fault, Kept, LogLine, Verified, entries, kept, verify};
 
 /// The folder in a store's directory.
-pub const FOLDER: &str = "audit";
+pub(crate) const FOLDER: &str = "audit";
 
 /// Returns where the audit log of the store in `directory` lies.
 pub fn folder(directory: &Path) -> PathBuf {

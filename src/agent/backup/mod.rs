@@ -20,8 +20,9 @@
 mod content;
 mod parts;
 
-pub use content::{Backup, Cell, Record, Store, Token};
-pub use parts::BackupParts;
+pub use content::Backup;
+pub(crate) use content::{Cell, Record, Token};
+pub(crate) use parts::BackupParts;
 
 use sha2::{Digest, Sha256};
 

@@ -21,7 +21,7 @@ const PART: usize = 1 << 20;
 
 /// A backup's content in parts, each given out once.
 #[derive(Default)]
-pub struct BackupParts {
+pub(crate) struct BackupParts {
     parts: VecDeque<Zeroizing<Vec<u8>>>,
     bytes: u64,
     tokens: u64,
@@ -32,7 +32,7 @@ pub struct BackupParts {
 
 impl BackupParts {
     /// Gathers everything. Nobody writes meanwhile.
-    pub fn from(store: &OpenStore) -> Result<Self> {
+    pub(crate) fn from(store: &OpenStore) -> Result<Self> {
         let StoreIdentity { store: id, incarnation } = store.cells.identity;
         let mut parts = Self::default();
         parts.put(&Item::Store(Store {
@@ -59,12 +59,12 @@ impl BackupParts {
     }
 
     /// The next part; empty behind the last.
-    pub fn next_part(&mut self) -> Zeroizing<Vec<u8>> {
+    pub(crate) fn next_part(&mut self) -> Zeroizing<Vec<u8>> {
         self.parts.pop_front().unwrap_or_default()
     }
 
     /// Returns what whoever asked is told of it.
-    pub fn summary(&self) -> Response {
+    pub(crate) fn summary(&self) -> Response {
         let Self { bytes, tokens, custom_keys, others, .. } = *self;
         Response::Gathered { bytes, tokens, custom_keys, others, damaged: self.damaged.clone() }
     }

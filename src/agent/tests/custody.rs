@@ -6,11 +6,11 @@ use crate::key::ExpiryAction;
 use crate::key::Material;
 use std::os::unix::fs::FileExt;
 
-pub const KEY: Id = Id::new([0x11; 16]);
-pub const ITS: Id = Id::new([0x12; 16]);
+pub(crate) const KEY: Id = Id::new([0x11; 16]);
+pub(crate) const ITS: Id = Id::new([0x12; 16]);
 const PRINT: Fingerprint = Fingerprint([0xF1; 32]);
 
-pub fn erase_at(at: Seconds) -> Option<Expiry> {
+pub(crate) fn erase_at(at: Seconds) -> Option<Expiry> {
     Some(Expiry { at, action: ExpiryAction::Erase })
 }
 
@@ -25,7 +25,7 @@ fn present(expiry: Option<Expiry>) -> State {
 }
 
 /// A new external key with material.
-pub fn born(expiry: Option<Expiry>) -> Vec<Change> {
+pub(crate) fn born(expiry: Option<Expiry>) -> Vec<Change> {
     vec![
         metadata(KEY, Expect::Absent, &Event::Create, present(expiry)),
         material(ITS, Expect::Absent, (KEY, 1), PRINT, expiry),
@@ -52,7 +52,7 @@ fn deleted() -> State {
     State { material: Material::Deleted, expiry: None, ..present(None) }
 }
 
-pub fn deletion(revision: u64, material: u64) -> Vec<Change> {
+pub(crate) fn deletion(revision: u64, material: u64) -> Vec<Change> {
     let state = deleted();
     vec![
         metadata(KEY, Expect::Revision(revision), &Event::DeleteMaterial, state),
@@ -321,7 +321,7 @@ fn the_same_material_comes_back_over_a_damaged_cell() {
 
 /// Overwrites the cell of the only material there is, and leaves its records, as a deletion of an earlier build
 /// did that was interrupted.
-pub fn interrupt_deletion(world: &World) {
+pub(crate) fn interrupt_deletion(world: &World) {
     let cells = crate::store::Cells::open(&world.path()).unwrap();
     cells.erase.delete(&[512 + 63], START).unwrap();
 }

@@ -35,11 +35,11 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-pub const TOKEN: Id = Id::new([1; 16]);
-pub const START: Seconds = 1_800_000_000;
+pub(crate) const TOKEN: Id = Id::new([1; 16]);
+pub(crate) const START: Seconds = 1_800_000_000;
 
 /// A store and the agent that serves it.
-pub struct World {
+pub(crate) struct World {
     directory: tempfile::TempDir,
     pub clock: Arc<FixedClock>,
     /// The time that the next agent lets erasures wait, in seconds.
@@ -53,12 +53,12 @@ pub struct World {
 
 impl World {
     /// A new store with one token.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::of(Self::bare(START))
     }
 
     /// The same, whose agent lets nobody go for being idle.
-    pub fn patient() -> Self {
+    pub(crate) fn patient() -> Self {
         let mut world = Self::bare(START);
         world.spare = Duration::from_secs(3600);
         Self::of(world)
@@ -71,14 +71,14 @@ impl World {
     }
 
     /// A new store without a token, in which no agent runs.
-    pub fn bare(now: Seconds) -> Self {
+    pub(crate) fn bare(now: Seconds) -> Self {
         let world = Self::empty(now);
         Cells::make(&world.path()).unwrap();
         world
     }
 
     /// An empty directory.
-    pub fn empty(now: Seconds) -> Self {
+    pub(crate) fn empty(now: Seconds) -> Self {
         let directory = tempfile::tempdir().unwrap();
         Self {
             directory,
@@ -90,16 +90,16 @@ impl World {
         }
     }
 
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.directory.path().to_owned()
     }
 
     /// Returns the place of the records.
-    pub fn records(&self) -> Location {
+    pub(crate) fn records(&self) -> Location {
         Location::Directory(self.elsewhere.clone().unwrap_or_else(|| self.path()))
     }
 
-    pub fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         let Claim::Ours(lock) = claim(self.directory.path()).unwrap() else { panic!("served") };
         let lock = lock.with_records(self.records());
         let (stop, stopped) = UnixStream::pair().unwrap();
@@ -119,35 +119,35 @@ impl World {
     }
 
     /// Ends the agent as a signal does; what it ended with.
-    pub fn stop(&mut self) -> Result<()> {
+    pub(crate) fn stop(&mut self) -> Result<()> {
         let (stop, agent) = self.running.take().unwrap();
         drop(stop);
         agent.join().unwrap()
     }
 
     /// Waits for the agent to end by itself.
-    pub fn wait(&mut self) -> Result<()> {
+    pub(crate) fn wait(&mut self) -> Result<()> {
         let (_stop, agent) = self.running.take().unwrap();
         agent.join().unwrap()
     }
 
     /// Returns whether the agent has ended by itself.
-    pub fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.running.as_ref().is_none_or(|(_, agent)| agent.is_finished())
     }
 
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.stop().unwrap();
         self.start();
     }
 
     /// A connection that has proved nothing.
-    pub fn connect(&self) -> Peer {
+    pub(crate) fn connect(&self) -> Peer {
         Peer::connect(self.directory.path())
     }
 
     /// A connection that has proved the user's login.
-    pub fn user(&self) -> Peer {
+    pub(crate) fn user(&self) -> Peer {
         Peer::user(self.directory.path())
     }
 }
@@ -162,22 +162,22 @@ impl Drop for World {
 }
 
 /// An agent that stays until it is told.
-pub fn options() -> Options {
+pub(crate) fn options() -> Options {
     let (idle, spare) = (Duration::from_secs(3600), Duration::from_secs(10));
     let (linger, patience, makes_way) = (true, Duration::from_secs(60), false);
     Options { linger, group: None, metrics: None, grace: 0, idle, spare, patience, makes_way }
 }
 
 /// One connection to an agent, its nonce, and the store.
-pub struct Peer(pub UnixStream, pub Nonce, pub Id);
+pub(crate) struct Peer(pub UnixStream, pub Nonce, pub Id);
 
 impl Peer {
     /// A connection that has said nothing.
-    pub fn silent(directory: &Path) -> Self {
+    pub(crate) fn silent(directory: &Path) -> Self {
         Self(UnixStream::connect(directory.join(socket::NAME)).unwrap(), [0; 32], TOKEN)
     }
 
-    pub fn connect(directory: &Path) -> Self {
+    pub(crate) fn connect(directory: &Path) -> Self {
         Self::try_connect(directory).expect("a welcome")
     }
 
@@ -191,12 +191,12 @@ impl Peer {
     }
 
     /// A connection that has proved the user's login, which was an earlier one.
-    pub fn user(directory: &Path) -> Self {
+    pub(crate) fn user(directory: &Path) -> Self {
         Self::try_user(directory).expect("a proof that holds")
     }
 
     /// The same; none where it has to make room for others before that.
-    pub fn try_user(directory: &Path) -> Option<Self> {
+    pub(crate) fn try_user(directory: &Path) -> Option<Self> {
         let mut peer = Self::try_connect(directory)?;
         let ticket = Tickets::open(directory).unwrap().ticket(TOKEN, &entry(true), false);
         let proof = peer.proof(false, &ticket.into());
@@ -204,13 +204,13 @@ impl Peer {
     }
 
     /// Returns what proves a login here.
-    pub fn proof(&self, officer: bool, ticket: &Confidential) -> Request {
+    pub(crate) fn proof(&self, officer: bool, ticket: &Confidential) -> Request {
         let key = token_key().proof_key().unwrap();
         let credential = Credential { officer, key, ticket: ticket.duplicate().into_secret() };
         Request::Prove { token: TOKEN, officer, proof: credential.proof(self.1, self.2, TOKEN) }
     }
 
-    pub fn try_ask(&mut self, request: &Request) -> Option<Response> {
+    pub(crate) fn try_ask(&mut self, request: &Request) -> Option<Response> {
         frame::send(&mut self.0, request).ok()?;
         loop {
             match frame::receive(&mut self.0, MAX_FRAME).ok()?? {
@@ -220,17 +220,17 @@ impl Peer {
         }
     }
 
-    pub fn ask(&mut self, request: Request) -> Response {
+    pub(crate) fn ask(&mut self, request: Request) -> Response {
         self.try_ask(&request).expect("an answer")
     }
 
     /// Writes the token's entry as nobody, which only makes new ones.
-    pub fn put_token(&mut self, expect: Expect, entry: &Entry) -> Result<u64> {
+    pub(crate) fn put_token(&mut self, expect: Expect, entry: &Entry) -> Result<u64> {
         self.put_token_by(None, expect, entry, false)
     }
 
     /// The same as the security officer or the user of [`entry`], of which the token began anew or not.
-    pub fn put_token_by(
+    pub(crate) fn put_token_by(
         &mut self,
         by: Option<Authority>,
         expect: Expect,
@@ -247,12 +247,16 @@ impl Peer {
         }
     }
 
-    pub fn login(&mut self, officer: bool, pin: &[u8]) -> Result<TokenEntry> {
+    pub(crate) fn login(&mut self, officer: bool, pin: &[u8]) -> Result<TokenEntry> {
         self.log_in(officer, pin).map(|(entry, _)| entry)
     }
 
     /// The entry, and the ticket for other connections.
-    pub fn log_in(&mut self, officer: bool, pin: &[u8]) -> Result<(TokenEntry, Confidential)> {
+    pub(crate) fn log_in(
+        &mut self,
+        officer: bool,
+        pin: &[u8],
+    ) -> Result<(TokenEntry, Confidential)> {
         let Authority { authenticator, .. } = authority(officer, pin);
         match self.ask(Request::Login { token: TOKEN, officer, authenticator }) {
             Response::LoggedIn { entry, ticket } => Ok((entry, ticket)),
@@ -261,11 +265,11 @@ impl Peer {
         }
     }
 
-    pub fn commit(&mut self, changes: Vec<Change>) -> Result<Vec<u64>> {
+    pub(crate) fn commit(&mut self, changes: Vec<Change>) -> Result<Vec<u64>> {
         self.commit_as(random(), changes)
     }
 
-    pub fn commit_as(&mut self, change: [u8; 16], changes: Vec<Change>) -> Result<Vec<u64>> {
+    pub(crate) fn commit_as(&mut self, change: [u8; 16], changes: Vec<Change>) -> Result<Vec<u64>> {
         match self.ask(Request::Commit { token: TOKEN, changes, change }) {
             Response::Committed(revisions) => Ok(revisions),
             Response::Refused(error) => Err(error),
@@ -273,14 +277,14 @@ impl Peer {
         }
     }
 
-    pub fn read(&mut self, id: Id) -> Option<(Stored, Option<Box<Stored>>)> {
+    pub(crate) fn read(&mut self, id: Id) -> Option<(Stored, Option<Box<Stored>>)> {
         match self.ask(Request::Read { token: TOKEN, ids: vec![id] }) {
             Response::Records(mut records) => records.pop().unwrap(),
             other => panic!("{other:?}"),
         }
     }
 
-    pub fn find(&mut self, tags: &[&[u8; 16]]) -> Vec<Id> {
+    pub(crate) fn find(&mut self, tags: &[&[u8; 16]]) -> Vec<Id> {
         let alternatives = vec![tags.iter().map(|tag| **tag).collect()];
         match self.ask(Request::Find {
             token: TOKEN,
@@ -294,7 +298,7 @@ impl Peer {
         }
     }
 
-    pub fn sweep(&mut self) -> (u64, u64) {
+    pub(crate) fn sweep(&mut self) -> (u64, u64) {
         match self.ask(Request::Sweep) {
             Response::Swept { erased, ended } => (erased, ended),
             other => panic!("{other:?}"),
@@ -303,14 +307,14 @@ impl Peer {
 }
 
 /// The entry of [`entry`] with something changed.
-pub fn changed(change: impl FnOnce(&mut Entry)) -> Entry {
+pub(crate) fn changed(change: impl FnOnce(&mut Entry)) -> Entry {
     let mut changed = entry(true);
     change(&mut changed);
     changed
 }
 
 /// Returns what shows a PIN of [`entry`].
-pub fn authority(officer: bool, pin: &[u8]) -> Authority {
+pub(crate) fn authority(officer: bool, pin: &[u8]) -> Authority {
     // Argon2id is slow on purpose.
     static KNOWN: Mutex<BTreeMap<(bool, Vec<u8>), Secret>> = Mutex::new(BTreeMap::new());
     let mut known = KNOWN.lock().unwrap();
@@ -323,22 +327,22 @@ pub fn authority(officer: bool, pin: &[u8]) -> Authority {
 }
 
 /// The security officer.
-pub fn officer() -> Option<Authority> {
+pub(crate) fn officer() -> Option<Authority> {
     Some(authority(true, b"87654321"))
 }
 
-pub fn random() -> [u8; 16] {
+pub(crate) fn random() -> [u8; 16] {
     let mut bytes = [0; 16];
     aws_lc_rs::rand::fill(&mut bytes).unwrap();
     bytes
 }
 
-pub fn token_key() -> TokenKey {
+pub(crate) fn token_key() -> TokenKey {
     TokenKey::new(Secret::new(vec![5; 32])).unwrap()
 }
 
 /// An entry with security officer's PIN `87654321` and user's PIN `123456`.
-pub fn entry(custody: bool) -> Entry {
+pub(crate) fn entry(custody: bool) -> Entry {
     static ENTRY: OnceLock<Entry> = OnceLock::new();
     let mut entry = ENTRY.get_or_init(make_entry).clone();
     entry.custody = custody;
@@ -354,7 +358,7 @@ fn make_entry() -> Entry {
 }
 
 /// An ordinary public object.
-pub fn object(id: Id, expect: Expect, tags: &[[u8; 16]], sealed: &[u8]) -> Change {
+pub(crate) fn object(id: Id, expect: Expect, tags: &[[u8; 16]], sealed: &[u8]) -> Change {
     let tags = tags.iter().map(|tag| Tag(*tag)).collect();
     let role = Role::Object { holds_key: false };
     let header = Header { private: false, role, expiry: None, tags };
@@ -367,19 +371,19 @@ pub fn object(id: Id, expect: Expect, tags: &[[u8; 16]], sealed: &[u8]) -> Chang
     }
 }
 
-pub fn removal(id: Id, revision: u64) -> Change {
+pub(crate) fn removal(id: Id, revision: u64) -> Change {
     Change { id, expect: Expect::Revision(revision), event: Vec::new(), put: None, alias: None }
 }
 
 /// A custom key's metadata under an event.
-pub fn metadata(id: Id, expect: Expect, event: &Event, state: State) -> Change {
+pub(crate) fn metadata(id: Id, expect: Expect, event: &Event, state: State) -> Change {
     let header =
         Header { private: true, role: Role::CustomKey(state), expiry: None, tags: vec![Tag(META)] };
     let put = Some((header.encode().unwrap(), b"metadata".to_vec()));
     Change { id, expect, event: postcard::to_stdvec(event).unwrap(), put, alias: None }
 }
 
-pub fn material(
+pub(crate) fn material(
     id: Id,
     expect: Expect,
     (key, version): (Id, u32),
@@ -392,12 +396,12 @@ pub fn material(
     Change { id, expect, event: Vec::new(), put, alias: None }
 }
 
-pub const META: [u8; 16] = [0xAA; 16];
-pub const MATERIAL: [u8; 16] = [0xBB; 16];
-pub const SEALED: &[u8] = b"sealed material of a custom key, never to be seen after its end";
+pub(crate) const META: [u8; 16] = [0xAA; 16];
+pub(crate) const MATERIAL: [u8; 16] = [0xBB; 16];
+pub(crate) const SEALED: &[u8] = b"sealed material of a custom key, never to be seen after its end";
 
 /// Returns whether `needle` stands anywhere in the files of a store.
-pub fn on_disk(directory: &Path, needle: &[u8]) -> bool {
+pub(crate) fn on_disk(directory: &Path, needle: &[u8]) -> bool {
     std::fs::read_dir(directory).unwrap().any(|entry| {
         let path = entry.unwrap().path();
         if path.is_dir() {
@@ -408,6 +412,6 @@ pub fn on_disk(directory: &Path, needle: &[u8]) -> bool {
     })
 }
 
-pub fn reason<T: std::fmt::Debug>(result: Result<T>) -> Reason {
+pub(crate) fn reason<T: std::fmt::Debug>(result: Result<T>) -> Reason {
     result.unwrap_err().reason()
 }

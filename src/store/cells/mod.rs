@@ -30,12 +30,13 @@ mod time;
 pub(crate) use anew::NewContent;
 pub(crate) use cell::CellNumber;
 pub use cell::PIN_CELLS;
-pub use damage::{Damage, Extent};
+pub(crate) use damage::Damage;
+pub use damage::Extent;
 pub(crate) use earlier::{
     EarlierFile, discard_upgrade, is_upgrade_unfinished, keep_earlier, take_upgraded, wipe_earlier,
 };
 pub(crate) use erase::EraseCell;
-pub use identity::StoreIdentity;
+pub(crate) use identity::StoreIdentity;
 pub use layout::NAME;
 pub use mend::damage;
 pub(crate) use open::Cells;

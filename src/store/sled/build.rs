@@ -14,7 +14,7 @@ const STEP: (usize, usize) = (1024, 4 << 20);
 /// Builds a database in `folder`, in place of what was there, from the pairs that `fill` puts; `number` is
 /// the number of its last commit. On return it is closed and durable, its name as well. An error leaves it
 /// half filled.
-pub fn build(
+pub(crate) fn build(
     folder: &Path,
     number: CommitNumber,
     fill: impl FnOnce(&mut Put<'_>) -> Result<()>,
@@ -38,7 +38,7 @@ pub fn build(
 
 /// Builds the database of the store in `directory` beside the one that is there, see [`build`], and puts it
 /// in its place.
-pub fn replace(
+pub(crate) fn replace(
     directory: &Path,
     number: CommitNumber,
     fill: impl FnOnce(&mut Put<'_>) -> Result<()>,
@@ -57,11 +57,11 @@ pub(super) fn take_place(directory: &Path) -> Result<()> {
 }
 
 /// Removes the database of the store in `directory`.
-pub fn remove(directory: &Path) -> Result<()> {
+pub(crate) fn remove(directory: &Path) -> Result<()> {
     files::remove_folder(&directory.join(DATABASE))
 }
 
 /// Removes the database in the making that was left in `directory`.
-pub fn remove_unfinished(directory: &Path) -> Result<()> {
+pub(crate) fn remove_unfinished(directory: &Path) -> Result<()> {
     files::remove_folder(&directory.join(UNFINISHED))
 }

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// The folder with sled's files in a store's directory.
-pub const DATABASE: &str = "db";
+pub(crate) const DATABASE: &str = "db";
 
 /// The part of its log that sled keeps in memory, in bytes.
 const CACHE: u64 = 64 << 20;
@@ -24,7 +24,7 @@ const CACHE: u64 = 64 << 20;
 /// A store in a folder of its own. One process opens it at a time; a clone is a second opening within that
 /// process.
 #[derive(Clone)]
-pub struct Sled(Arc<Opened>);
+pub(crate) struct Sled(Arc<Opened>);
 
 struct Opened {
     entries: Entries,
@@ -39,7 +39,7 @@ struct Opened {
 
 impl Sled {
     /// Opens the store in `folder`, or makes it. The caller holds a lock that keeps other processes out.
-    pub fn open(folder: &Path) -> Result<Self> {
+    pub(crate) fn open(folder: &Path) -> Result<Self> {
         opening::prepare(folder)?;
         let config = sled::Config::new()
             .path(folder)
@@ -172,7 +172,7 @@ impl Store for Sled {
 }
 
 /// Opens the store in `directory` as it is, compared with nothing.
-pub fn open(directory: &Path) -> Result<Box<dyn Store>> {
+pub(crate) fn open(directory: &Path) -> Result<Box<dyn Store>> {
     Ok(Box::new(Sled::open(&directory.join(DATABASE))?))
 }
 

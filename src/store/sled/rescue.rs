@@ -16,7 +16,7 @@ const SUSPECT: &str = "db.doubted";
 /// Opens the records in `directory`. Where that fails or they lack acknowledged commits, and the snapshot has
 /// more, the snapshot is served to be read. So it is with a full disk, if the snapshot has everything; but
 /// first the ballast is given up, since even opening writes something.
-pub fn open(directory: &Path, acknowledged: &Acknowledged) -> Result<Box<dyn Store>> {
+pub(crate) fn open(directory: &Path, acknowledged: &Acknowledged) -> Result<Box<dyn Store>> {
     let mut opened = open_whole(directory, acknowledged);
     if failed_with(&opened, Reason::StoreFull) && Room::give_up_ballast(directory)? {
         opened = open_whole(directory, acknowledged);
@@ -37,20 +37,23 @@ pub fn open(directory: &Path, acknowledged: &Acknowledged) -> Result<Box<dyn Sto
 
 /// Opens the records in `directory` though they may lack commits. Where they cannot be opened, or the
 /// snapshot has more, builds them anew from it first, keeps the old ones aside, and returns true beside them.
-pub fn mend(directory: &Path, acknowledged: &Acknowledged) -> Result<(Box<dyn Store>, bool)> {
+pub(crate) fn mend(
+    directory: &Path,
+    acknowledged: &Acknowledged,
+) -> Result<(Box<dyn Store>, bool)> {
     let rebuilt = rebuild(directory, acknowledged)?;
     Ok((Box::new(open_database(directory, acknowledged)?), rebuilt))
 }
 
 /// Has the next opening read the records through before it serves them: this one has failed.
-pub fn suspect(directory: &Path) {
+pub(crate) fn suspect(directory: &Path) {
     if let Err(error) = files::open_private(&directory.join(SUSPECT), true) {
         log::error!("the store will not be read through when it is opened next: {error}");
     }
 }
 
 /// Returns true where the next opening reads everything.
-pub fn is_suspect(directory: &Path) -> bool {
+pub(crate) fn is_suspect(directory: &Path) -> bool {
     directory.join(SUSPECT).exists()
 }
 

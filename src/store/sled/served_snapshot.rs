@@ -9,7 +9,7 @@ use crate::store::{
 use std::path::Path;
 
 /// The pairs of a snapshot, in memory. A batch changes them there, and in nothing that lasts.
-pub struct ServedSnapshot {
+pub(crate) struct ServedSnapshot {
     memory: Memory,
     room: Room,
     why: ReadOnly,
@@ -17,7 +17,7 @@ pub struct ServedSnapshot {
 
 impl ServedSnapshot {
     /// Loads the snapshot that was kept in `directory`.
-    pub fn load(directory: &Path, why: ReadOnly) -> Result<Self> {
+    pub(crate) fn load(directory: &Path, why: ReadOnly) -> Result<Self> {
         Ok(Self { memory: snapshot::load(directory)?, room: Room::watch(directory)?, why })
     }
 }

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The page as its agent moves it. One writer at a time: the holder of the store's lock.
-pub struct PageWriter {
+pub(crate) struct PageWriter {
     words: Arc<WordsMut>,
     identity: u64,
     held: robust::Held,
@@ -35,7 +35,7 @@ pub struct PageWriter {
 impl PageWriter {
     /// Makes a page for the store in `directory`, and the file where there is none. The caller holds the
     /// store's lock.
-    pub fn open(directory: &Path) -> Result<Self> {
+    pub(crate) fn open(directory: &Path) -> Result<Self> {
         let (file, path) = (file::open_to_write(directory)?, directory.join(NAME));
         let identity = random()?;
         let (words, handed) = memory().map_err(no_page)?;
@@ -50,36 +50,36 @@ impl PageWriter {
     }
 
     /// Makes the file readable for the members of a group.
-    pub fn share(&self, group: u32) -> io::Result<()> {
+    pub(crate) fn share(&self, group: u32) -> io::Result<()> {
         fchown(&self.file, None, Some(Gid::from_raw(group)))?;
         Ok(fchmod(&self.file, Mode::from_raw_mode(0o640))?)
     }
 
     /// Returns the page's identity.
-    pub fn identity(&self) -> u64 {
+    pub(crate) fn identity(&self) -> u64 {
         self.identity
     }
 
     /// Returns the page as it is handed to modules, which map it.
-    pub fn handed(&self) -> BorrowedFd<'_> {
+    pub(crate) fn handed(&self) -> BorrowedFd<'_> {
         self.handed.as_fd()
     }
 
     /// A record changed, or is about to: what is kept of it no longer holds.
-    pub fn moved(&self, token: Id, watched: Id) {
+    pub(crate) fn moved(&self, token: Id, watched: Id) {
         self.advance(record_word(watched));
         self.advance(token_word(token));
         self.advance(AT_CHANGES);
     }
 
     /// Anything may have changed.
-    pub fn all_moved(&self) {
+    pub(crate) fn all_moved(&self) {
         (COUNTERS..WORDS).chain([AT_CHANGES]).for_each(|index| self.advance(index));
     }
 
     /// An agent starts: from now on this page counts, and nothing that was kept by another holds, since
     /// changes may have been lost or recovered. The caller has neither served nor changed anything.
-    pub fn started(&self) -> Result<()> {
+    pub(crate) fn started(&self) -> Result<()> {
         let failed = |error: io::Error| file::failed(&self.path, error);
         let [.., starts]: [u64; AT_STARTS + 1] = file::read(&self.file).map_err(failed)?;
         file::write(&self.file, AT_STARTS, &[starts.wrapping_add(1)]).map_err(failed)?;
@@ -88,18 +88,18 @@ impl PageWriter {
     }
 
     /// The agent ends: who has mapped its page finds out whether another has started.
-    pub fn ended(&self) {
+    pub(crate) fn ended(&self) {
         self.held.let_go();
     }
 
     /// Publishes the store's high-water mark of time.
-    pub fn set_mark(&self, mark: Seconds) {
+    pub(crate) fn set_mark(&self, mark: Seconds) {
         self.word(AT_MARK).store(mark, Ordering::Release);
     }
 
     /// Publishes by how much the store's time is ahead of the uptime since that start of the machine, in
     /// nanoseconds, and keeps it for the next agent.
-    pub fn set_ahead(&self, nanoseconds: u64, boot: Boot) {
+    pub(crate) fn set_ahead(&self, nanoseconds: u64, boot: Boot) {
         self.word(AT_AHEAD).store(nanoseconds, Ordering::Release);
         let [first, second] = words_of(boot);
         if let Err(error) = file::write(&self.file, AT_AHEAD, &[nanoseconds, first, second]) {
@@ -109,7 +109,7 @@ impl PageWriter {
     }
 
     /// Returns what an earlier agent has kept of it, if that was since the same start of the machine.
-    pub fn ahead(&self, boot: Boot) -> Option<u64> {
+    pub(crate) fn ahead(&self, boot: Boot) -> Option<u64> {
         let words: io::Result<[u64; AT_BOOT + 2]> = file::read(&self.file);
         match words {
             Ok([.., ahead, first, second]) => ([first, second] == words_of(boot)).then_some(ahead),

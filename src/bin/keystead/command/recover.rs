@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 pub(crate) struct Arguments {}
 
 impl Arguments {
-    pub fn run(self, global: &Global) -> Result<(), Failure> {
+    pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         let config = global.store()?;
         let directory = &config.directory;
         serving::make_files_private();
