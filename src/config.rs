@@ -7,8 +7,8 @@
 //! nothing from its environment.
 
 mod file;
-pub(crate) mod journal;
 mod location;
+pub(crate) mod logging;
 mod surroundings;
 
 pub(crate) use file::LogLevel;

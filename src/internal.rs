@@ -5,15 +5,15 @@
 pub mod agent {
     pub use crate::agent::{
         Claim, How, Lock, Options, Recovered, Restored, await_lock, check_file_system, claim,
-        claim_hearing, listener, make, recover, restore, serve,
+        claim_with_progress, listener, make, recover, restore, serve,
     };
     pub mod allowance {
         pub use crate::agent::allowance::{Allowance, lift_limits, shed};
     }
     pub mod audit {
         pub use crate::agent::audit::{
-            Claimed, Entry, Event, Fault, Head, KEY, Kept, LogLine, Verified, entries, folder,
-            is_in, kept, verify,
+            AuditEntry, AuditEvent, ChainHead, Claimed, Fault, KEY, Kept, LogLine, Verified,
+            entries, folder, is_in, kept, verify,
         };
     }
     pub mod backup {
@@ -27,8 +27,8 @@ pub mod clock {
 }
 pub mod config {
     pub use crate::config::{Config, Log, STORE_VARIABLE};
-    pub mod journal {
-        pub use crate::config::journal::{begin, open, open_for_agent, refused, repeat};
+    pub mod logging {
+        pub use crate::config::logging::{begin, open, open_for_agent, refused, repeat};
     }
 }
 pub mod error {
@@ -45,7 +45,7 @@ pub mod key {
         pub use crate::key::backup::{AROUND, BackupSealer, CHUNK, FRONT, PASSPHRASE_LENGTH};
     }
     pub mod pin {
-        pub use crate::key::pin::{Entry, PIN_LENGTH, Stretched};
+        pub use crate::key::pin::{PIN_LENGTH, Stretched, TokenEntry};
     }
     pub mod policy {
         pub use crate::key::policy::WRAPPING_RSA;
@@ -152,7 +152,7 @@ pub mod token {
 }
 pub mod wire {
     pub use crate::wire::{
-        AgentLocation, Change, Deadline, Expect, Link, PATIENCE, Request, Response, Stored,
+        AgentLocation, Change, Deadline, Expect, Link, Request, Response, SILENCE_TIMEOUT, Stored,
     };
     pub mod frame {
         pub use crate::wire::frame::{encode, receive, send};

@@ -3,7 +3,7 @@
 //! never used or dropped, and `C_Initialize` starts afresh.
 
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, journal};
+use crate::config::{Config, logging};
 use crate::error::{Reason, Result};
 use crate::session::Table;
 use crate::sys::ForkMark;
@@ -77,9 +77,9 @@ pub(crate) fn start(arguments: &Arguments) -> Result<()> {
     if MODULE.load().is_some() {
         return Err(Reason::AlreadyInitialized.into());
     }
-    journal::begin();
+    logging::begin();
     let config = Config::load(arguments.configuration.as_deref())?;
-    journal::open(&config);
+    logging::open(&config);
     let module = Arc::new(Module::new(&config, Arc::new(SystemClock)));
     match *MODULE.compare_and_swap(ptr::null::<Module>(), Some(module)) {
         None => {

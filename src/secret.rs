@@ -1,6 +1,6 @@
 //! Bytes that are wiped when they are dropped and never printed.
 
-use crate::sys::vault::Bytes;
+use crate::sys::vault::VaultBytes;
 use std::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
@@ -11,7 +11,7 @@ pub struct Secret(Storage);
 /// The memory that the bytes lie in.
 enum Storage {
     Heap(Zeroizing<Vec<u8>>),
-    Vault(Bytes),
+    Vault(VaultBytes),
 }
 
 impl Secret {
@@ -25,7 +25,7 @@ impl Secret {
     pub fn kept(self) -> Self {
         match &self.0 {
             Storage::Heap(bytes) if !bytes.is_empty() => {
-                Self(Storage::Vault(Bytes::copy_of(bytes)))
+                Self(Storage::Vault(VaultBytes::copy_of(bytes)))
             }
             _ => self,
         }
@@ -35,7 +35,7 @@ impl Secret {
     pub fn duplicate(&self) -> Self {
         Self(match &self.0 {
             Storage::Heap(bytes) => Storage::Heap(bytes.clone()),
-            Storage::Vault(bytes) => Storage::Vault(Bytes::copy_of(bytes)),
+            Storage::Vault(bytes) => Storage::Vault(VaultBytes::copy_of(bytes)),
         })
     }
 

@@ -285,7 +285,7 @@ pub(crate) fn uptime() -> Duration {
 fn checked_uptime() -> Duration {
     /// The clock's reading when it was right last, in seconds.
     static CHECKED: AtomicU64 = AtomicU64::new(u64::MAX);
-    static TOLD: Once = Once::new();
+    static REPORTED: Once = Once::new();
     let shown = clock(libc::CLOCK_BOOTTIME);
     let since = shown.as_secs().checked_sub(CHECKED.load(Ordering::Relaxed));
     if since.is_some_and(|since| since < UPTIME_TOLERANCE) {
@@ -294,7 +294,7 @@ fn checked_uptime() -> Duration {
     let text = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
     match contradicted(shown, &text) {
         Some(kernel) => {
-            TOLD.call_once(|| {
+            REPORTED.call_once(|| {
                 log::error!(
                     "CLOCK_BOOTTIME shows an uptime of {} s and /proc/uptime {} s, which is gone by: \
                      does something such as libfaketime move this program's clocks?",
@@ -339,11 +339,11 @@ enum Moved {
 impl Moved {
     fn read() -> Self {
         let offsets = std::fs::read_to_string("/proc/self/timens_offsets").unwrap_or_default();
-        Self::told(&offsets).unwrap_or(Self::Ahead(Duration::ZERO))
+        Self::parse(&offsets).unwrap_or(Self::Ahead(Duration::ZERO))
     }
 
     /// Reads the line `boottime SECONDS NANOSECONDS`; the nanoseconds are counted forward.
-    fn told(offsets: &str) -> Option<Self> {
+    fn parse(offsets: &str) -> Option<Self> {
         let line = offsets.lines().find_map(|line| line.trim().strip_prefix("boottime"))?;
         let mut numbers = line.split_whitespace();
         let seconds: i64 = numbers.next()?.parse().ok()?;

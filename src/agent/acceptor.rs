@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 const SOON: Duration = Duration::from_millis(20);
 
 /// The pause after a peer could neither be taken in nor sent away.
-const RESPITE: Duration = Duration::from_millis(100);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The most peers that may wait until the store is open; others wait at the listener.
 const MOST_WAITING: usize = 1024;
@@ -46,7 +46,7 @@ struct State {
     inside: Inside,
     /// The shortage that the agent makes way for, if any; and whether a better starter has come.
     short: Option<Short>,
-    outdone: bool,
+    superseded: bool,
     /// Given up where there are no descriptors left, to send somebody away with.
     spare: Option<File>,
     over: bool,
@@ -74,7 +74,7 @@ impl Acceptor {
             listener: Some(Arc::new(listener)),
             inside: Inside::Waiting(Vec::new()),
             short,
-            outdone: false,
+            superseded: false,
             spare: Some(spare()?),
             over: false,
         };
@@ -97,8 +97,8 @@ impl Acceptor {
     }
 
     /// Returns whether a peer has come that starts a better agent once this one has ended. It waits.
-    pub(crate) fn is_outdone(&self) -> bool {
-        self.shared.lock().outdone
+    pub(crate) fn is_superseded(&self) -> bool {
+        self.shared.lock().superseded
     }
 
     /// Lets the connections that come wait again.
@@ -114,7 +114,7 @@ impl Acceptor {
         if matches!(state.inside, Inside::Serving(..)) {
             state.inside = Inside::Waiting(Vec::new());
         }
-        state.take_in();
+        state.accept_pending();
         state.listener = None;
         let nobody = Inside::Waiting(Vec::new());
         let Inside::Waiting(waiting) = std::mem::replace(&mut state.inside, nobody) else { return };
@@ -157,9 +157,9 @@ impl Shared {
             self.waker.reset();
             let mut state = self.lock();
             state.admit_those_who_wait();
-            if !state.take_in() {
+            if !state.accept_pending() {
                 drop(state);
-                std::thread::sleep(RESPITE);
+                std::thread::sleep(ACCEPT_PAUSE);
                 continue;
             }
             if last.elapsed() >= TICK {
@@ -234,7 +234,7 @@ impl State {
     }
 
     /// Takes everybody in who has connected. Whether nobody is left.
-    fn take_in(&mut self) -> bool {
+    fn accept_pending(&mut self) -> bool {
         let Some(listener) = self.listener.clone() else { return true };
         while !self.is_full() {
             match listener.accept() {
@@ -292,7 +292,7 @@ impl State {
 
     /// Keeps a connection until the end of this agent, which makes way for its peer's.
     fn outdone_by(&mut self, stream: UnixStream, waker: &Waker) {
-        self.outdone = true;
+        self.superseded = true;
         self.inside = Inside::Waiting(vec![stream]);
         waker.wake();
     }

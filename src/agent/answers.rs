@@ -1,6 +1,6 @@
 //! The answers that are kept, so that a change whose answer was lost happens once.
 
-use super::keyspace::{self, Key};
+use super::keyspace::{self, RowKey};
 use super::open_store::OpenStore;
 use super::rows::{self, Answered};
 use super::transaction::Transaction;
@@ -12,7 +12,7 @@ const KEPT: usize = 16_384;
 
 /// The answers in the store, oldest first.
 pub(crate) struct Answers {
-    keys: VecDeque<Key>,
+    keys: VecDeque<RowKey>,
     /// The number of them that stay.
     pub(super) kept: usize,
 }
@@ -37,7 +37,7 @@ impl Answers {
     }
 
     /// Notes that the transaction with the answer at `key` was applied.
-    pub(crate) fn applied(&mut self, key: Key) {
+    pub(crate) fn applied(&mut self, key: RowKey) {
         let surplus = self.surplus();
         self.keys.drain(..surplus);
         self.keys.push_back(key);
@@ -48,7 +48,7 @@ impl Answers {
     }
 
     #[cfg(test)]
-    pub(super) fn keys(&self) -> &VecDeque<Key> {
+    pub(super) fn keys(&self) -> &VecDeque<RowKey> {
         &self.keys
     }
 }

@@ -4,9 +4,9 @@ use super::access::Access;
 use super::answer_size::{ANSWER_ROOM, RECORD_OVERHEAD};
 use super::audit;
 use super::open_store::{Found, OpenStore};
-use super::proposer::{Proposer, Step};
+use super::proposer::{NextStep, Proposer};
 use super::rows::{Ending, UnderWay};
-use super::rules::{self, Moment, Proposal};
+use super::rules::{self, CommitContext, Proposal};
 use super::transaction::{TokenView, Transaction, check_expected};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
@@ -34,10 +34,10 @@ impl Proposer for Commit {
     /// The new revisions.
     type Answer = Vec<u64>;
 
-    fn propose<'a>(&mut self, store: &'a OpenStore) -> Result<Step<'a, Vec<u64>>> {
+    fn propose<'a>(&mut self, store: &'a OpenStore) -> Result<NextStep<'a, Vec<u64>>> {
         let mut transaction = Transaction::new(store);
         if let Some(revisions) = transaction.answered(&self.change)? {
-            return Ok(Step::Done(revisions));
+            return Ok(NextStep::Done(revisions));
         }
         // Before anything is told of what stands there.
         if self.access == Access::Public {
@@ -49,7 +49,7 @@ impl Proposer for Commit {
             Some(None) => {}
         }
         self.fill(store, &mut transaction)?;
-        Ok(Step::Apply(transaction))
+        Ok(NextStep::Apply(transaction))
     }
 }
 
@@ -58,7 +58,7 @@ impl Commit {
         let token = self.token;
         let found = expected(transaction, token, &self.changes)?;
         let proposals = self.changes.iter().map(proposal).collect::<Result<Vec<_>>>()?;
-        let moment = Moment { now: store.now(), clock: store.clock(), access: self.access };
+        let moment = CommitContext { now: store.now(), clock: store.clock(), access: self.access };
         let ended = rules::judge(&TokenView { transaction, token }, &proposals, moment)?;
         store.records.room(need(&proposals, &self.changes))?;
 

@@ -14,17 +14,17 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 /// The time that a peer stays which has been answered while others wait.
-const TURN: Duration = Duration::from_millis(50);
+const TIME_SLICE: Duration = Duration::from_millis(50);
 
 /// The time that a peer stays which has asked nothing yet while others wait.
-const SETTLING: Duration = Duration::from_millis(500);
+const FIRST_SLICE: Duration = Duration::from_millis(500);
 
 /// The number of connections that there may be in any case.
 const FEWEST: usize = 4;
 
 /// The most connections.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
+pub(crate) struct ConnectionLimits {
     /// Of one user.
     pub per_user: usize,
     /// In all, as far as they are trusted neither as the store's owner nor as root.
@@ -48,7 +48,7 @@ pub(crate) struct Peer {
 
 /// The connections of an agent; `S` stands for one.
 pub(crate) struct Connections<S> {
-    limits: Limits,
+    limits: ConnectionLimits,
     next: u64,
     admitted: BTreeMap<u64, Admitted<S>>,
     /// The number of admitted connections of each user.
@@ -94,7 +94,7 @@ pub(crate) struct Moves<S> {
 
 impl<S: Clone> Connections<S> {
     /// Nobody is connected.
-    pub(crate) fn new(limits: Limits, now: Instant) -> Self {
+    pub(crate) fn new(limits: ConnectionLimits, now: Instant) -> Self {
         Self {
             limits,
             next: 0,
@@ -183,7 +183,7 @@ impl<S: Clone> Connections<S> {
 
     /// Chooses somebody who leaves because there are no descriptors for others.
     pub(crate) fn make_room(&mut self, now: Instant) -> Option<S> {
-        self.send_away(Shortage::InAll, SETTLING, now)
+        self.send_away(Shortage::InAll, FIRST_SLICE, now)
     }
 
     /// Lets a peer wait again that could not be admitted: there can be no more than there are.
@@ -290,7 +290,7 @@ impl<S: Clone> Connections<S> {
 
     /// Why there is no room for somebody, if there is none.
     fn shortage(&self, peer: Peer) -> Option<Shortage> {
-        let Limits { per_user, others, in_all, .. } = self.limits;
+        let ConnectionLimits { per_user, others, in_all, .. } = self.limits;
         if self.of_user(peer.user) >= per_user {
             Some(Shortage::User(peer.user))
         } else if !peer.trusted && self.others >= others {
@@ -321,7 +321,7 @@ impl<S: Clone> Connections<S> {
         let (_, first) = idle
             // Before those who have had a turn come those who have proved nothing, or will have.
             .filter(|(_, admitted)| {
-                admitted.has_had_turn(now) || (!admitted.proved && waits < SETTLING)
+                admitted.has_had_turn(now) || (!admitted.proved && waits < FIRST_SLICE)
             })
             .min_by_key(|(since, admitted)| {
                 (admitted.proved, !admitted.has_had_turn(now), *since)
@@ -336,7 +336,7 @@ impl<S: Clone> Connections<S> {
 
 impl<S> Admitted<S> {
     fn has_had_turn(&self, now: Instant) -> bool {
-        let turn = if self.answered { TURN } else { SETTLING };
+        let turn = if self.answered { TIME_SLICE } else { FIRST_SLICE };
         now.saturating_duration_since(self.since) >= turn
     }
 }

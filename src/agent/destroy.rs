@@ -1,9 +1,9 @@
 //! The end of a whole token: it is marked, so that nothing is created in it meanwhile, then its records go,
 //! and last its entry. What a crash interrupts is gone on with at the next opening.
 
-use super::audit::{Event, Fact};
+use super::audit::{AuditEvent, Fact};
 use super::open_store::OpenStore;
-use super::proposer::{Proposer, Step};
+use super::proposer::{NextStep, Proposer};
 use super::removals::Removals;
 use super::rows::UnderWay;
 use super::transaction::Transaction;
@@ -30,10 +30,10 @@ impl Proposer for DestroyToken {
     /// The number of records that went with it.
     type Answer = u64;
 
-    fn propose<'a>(&mut self, store: &'a OpenStore) -> Result<Step<'a, u64>> {
+    fn propose<'a>(&mut self, store: &'a OpenStore) -> Result<NextStep<'a, u64>> {
         let mut transaction = Transaction::new(store);
         if let Some(counts) = transaction.answered(&self.change)? {
-            return Ok(Step::Done(counts.first().copied().unwrap_or(0)));
+            return Ok(NextStep::Done(counts.first().copied().unwrap_or(0)));
         }
         let row = transaction.token(self.token)?.ok_or(Reason::TokenAbsent)?;
         store.records.room(Need::Shrink)?;
@@ -44,7 +44,7 @@ impl Proposer for DestroyToken {
                 let records = Removals::of(store, self.token, |_| true)?.count();
                 let ends = UnderWay::Destroy { change: self.change, records };
                 transaction.begin(self.token, row, ends)?;
-                return Ok(Step::Apply(transaction));
+                return Ok(NextStep::Apply(transaction));
             }
         };
         let left = match &mut self.left {
@@ -53,10 +53,10 @@ impl Proposer for DestroyToken {
         };
         if !left.step(&mut transaction)? {
             transaction.remove_token(self.token)?;
-            transaction.note(Fact::of_token(Event::TokenDestroyed, self.token));
+            transaction.note(Fact::of_token(AuditEvent::TokenDestroyed, self.token));
             transaction.answer(self.change, vec![records]);
         }
-        Ok(Step::Apply(transaction))
+        Ok(NextStep::Apply(transaction))
     }
 
     fn applied(&mut self) {

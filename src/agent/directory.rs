@@ -102,9 +102,9 @@ pub(crate) fn unlink(directory: &Path) -> io::Result<()> {
 }
 
 /// Tells when a store's directory goes away.
-pub(crate) struct Watch(OwnedFd);
+pub(crate) struct DirectoryWatch(OwnedFd);
 
-impl Watch {
+impl DirectoryWatch {
     /// Watches `directory`.
     pub(crate) fn new(directory: &Path) -> Result<Self> {
         let watch = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).and_then(|watch| {
@@ -138,7 +138,7 @@ impl Watch {
     }
 }
 
-impl AsFd for Watch {
+impl AsFd for DirectoryWatch {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
@@ -170,7 +170,7 @@ mod tests {
         for name in ["lock", "ballast"] {
             std::fs::write(directory.path().join(name), b"").unwrap();
         }
-        let watch = Watch::new(directory.path()).unwrap();
+        let watch = DirectoryWatch::new(directory.path()).unwrap();
         std::fs::remove_file(directory.path().join("ballast")).unwrap();
         assert!(!watch.is_gone());
         std::fs::remove_file(directory.path().join("lock")).unwrap();
@@ -182,7 +182,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let store = directory.path().join("store");
         std::fs::create_dir(&store).unwrap();
-        let watch = Watch::new(&store).unwrap();
+        let watch = DirectoryWatch::new(&store).unwrap();
         assert!(!watch.is_gone());
         std::fs::rename(&store, directory.path().join("elsewhere")).unwrap();
         assert!(watch.is_gone());
@@ -200,7 +200,7 @@ mod tests {
         assert!(
             socket::Socket::connect(
                 &store,
-                crate::wire::Deadline::new(crate::wire::PATIENCE).end()
+                crate::wire::Deadline::new(crate::wire::SILENCE_TIMEOUT).end()
             )
             .unwrap()
             .is_some()

@@ -6,7 +6,7 @@ use super::open_store::OpenStore;
 use crate::clock::{Seconds, TOLERANCE, timestamp};
 use crate::error::{Reason, Result};
 use crate::id::Id;
-use crate::key::pin::Entry;
+use crate::key::pin::TokenEntry;
 use crate::key::state::DAY;
 use crate::key::{Role, State, Status};
 use std::collections::BTreeMap;
@@ -112,7 +112,7 @@ fn expiring(store: &OpenStore, until: Seconds) -> Result<Vec<(Seconds, String, I
     }
     let mut labels = BTreeMap::new();
     for (token, row) in store.tokens()? {
-        labels.insert(token, Entry::decode(&row.entry)?.label);
+        labels.insert(token, TokenEntry::decode(&row.entry)?.label);
     }
     let mut found = Vec::new();
     for (at, token, id) in entries {
@@ -136,7 +136,7 @@ fn notice(expiry: Seconds, reported: Seconds, now: Seconds) -> Option<u64> {
 fn custom_keys(store: &OpenStore) -> Result<Vec<Seen>> {
     let mut keys = Vec::new();
     for (token, row) in store.tokens()? {
-        let label = Entry::decode(&row.entry)?.label;
+        let label = TokenEntry::decode(&row.entry)?.label;
         store.each_record(token, |id, row| {
             let found = store.found(id, row)?;
             if let Role::CustomKey(state) = &found.known.header.role {

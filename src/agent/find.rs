@@ -3,7 +3,7 @@
 use super::access::Access;
 use super::keyspace;
 use super::open_store::OpenStore;
-use super::waiting::{Waiting, waiting};
+use super::waiting::{WaitingErasure, waiting};
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use crate::id::Id;
@@ -73,7 +73,7 @@ fn is_seen(store: &OpenStore, query: &Query<'_>, id: Id) -> Result<bool> {
 /// grace out.
 fn due(store: &OpenStore, now: Seconds) -> Result<HashSet<(Id, Id)>> {
     let mut hidden = HashSet::new();
-    for Waiting { token, id, .. } in waiting(store)? {
+    for WaitingErasure { token, id, .. } in waiting(store)? {
         let found = store.find(token, id)?;
         if found.is_some_and(|found| found.known.is_dead(now)) {
             hidden.insert((token, id));

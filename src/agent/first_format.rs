@@ -13,9 +13,9 @@
 //!
 //! A record that had ended was told by its erase cell alone.
 
-use super::audit::Head;
+use super::audit::ChainHead;
 use super::keyspace;
-use super::rows::{self, Answered, Meta, Row, TokenRow, Tombstone};
+use super::rows::{self, Answered, Meta, RecordRow, TokenRow, Tombstone};
 use crate::clock::Seconds;
 use crate::erasure::Erasure;
 use crate::error::{Reason, Result};
@@ -63,14 +63,14 @@ pub(crate) fn upgrade(
     cell: &dyn Fn(CellNumber) -> Option<EraseCell>,
     put: &mut Put<'_>,
 ) -> Result<()> {
-    let upgrade = Upgrade::survey(earlier, cell)?;
+    let upgrade = RowUpgrade::survey(earlier, cell)?;
     store::each(earlier, b"", |key, value| {
         upgrade.one(key, value, put)?;
         Ok(true)
     })
 }
 
-struct Upgrade<'a> {
+struct RowUpgrade<'a> {
     cell: &'a dyn Fn(CellNumber) -> Option<EraseCell>,
     aliases: HashMap<(Id, Id), String>,
     /// Records whose erasure waits its grace out: they are due by that alone.
@@ -79,7 +79,7 @@ struct Upgrade<'a> {
     ended: HashMap<(Id, Id), (u32, Tombstone)>,
 }
 
-impl<'a> Upgrade<'a> {
+impl<'a> RowUpgrade<'a> {
     fn survey(
         earlier: &dyn Store,
         cell: &'a dyn Fn(CellNumber) -> Option<EraseCell>,
@@ -144,7 +144,9 @@ impl<'a> Upgrade<'a> {
                 let FirstAnswer { number, revisions } = decode(value, "an answer")?;
                 put(same, rows::encode(&Answered { number, revisions, ..Answered::default() })?)
             }
-            Some(b'L') => put(same, rows::encode(&decode::<Head>(value, "the audit log's head")?)?),
+            Some(b'L') => {
+                put(same, rows::encode(&decode::<ChainHead>(value, "the audit log's head")?)?)
+            }
             Some(b'l') => put(same, rows::encode(&decode::<String>(value, "a line")?)?),
             Some(b'g' | b'u') => put(same, value.to_vec()),
             // Indexes, which follow from the records.
@@ -169,7 +171,8 @@ impl<'a> Upgrade<'a> {
         }
         let alias = self.aliases.get(&ids).cloned();
         let extras = Vec::new();
-        let row = Row { revision, cell, tombstone, alias, header: header_bytes, sealed, extras };
+        let row =
+            RecordRow { revision, cell, tombstone, alias, header: header_bytes, sealed, extras };
         for (key, value) in keyspace::index(token, id, &header, &row) {
             let waits = key.starts_with(keyspace::DUE) && self.waiting.contains(&ids);
             if !waits {
@@ -191,7 +194,7 @@ fn decode<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T> {
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
-    use crate::agent::keyspace::Key;
+    use crate::agent::keyspace::RowKey;
     use crate::key::{Expiry, ExpiryAction, Fingerprint, State};
     use crate::store::{Batch, Memory};
     use std::collections::BTreeMap;
@@ -228,7 +231,7 @@ mod tests {
         let answered: FirstAnswer = decoded(&[1, 7, 2, 1, 2]);
         assert_eq!((answered.number, answered.revisions), (7, vec![1, 2]));
         assert_eq!(decoded::<String>(&[1, 2, b'a', b'b']), "ab");
-        let head: Head = decoded(&[&[1, 0xAC, 2][..], &[7; 32]].concat());
+        let head: ChainHead = decoded(&[&[1, 0xAC, 2][..], &[7; 32]].concat());
         assert_eq!((head.seq, head.mac), (300, [7; 32]));
     }
 
@@ -271,7 +274,7 @@ mod tests {
         assert_eq!(rows[&keyspace::owner(TOKEN, &PRINT)], KEY.bytes());
     }
 
-    fn record(id: Id, header: &Header, cell: Option<CellNumber>) -> (Key, Vec<u8>) {
+    fn record(id: Id, header: &Header, cell: Option<CellNumber>) -> (RowKey, Vec<u8>) {
         let (header, sealed) = (header.encode().unwrap(), vec![7]);
         let row = FirstRow { revision: 5, cell, header, sealed };
         (keyspace::record(TOKEN, id), encode(&row))
@@ -286,7 +289,7 @@ mod tests {
     }
 
     /// Upgrades a custom key with its material, under a cell that says `cell`.
-    fn upgraded(cell: EraseCell) -> BTreeMap<Key, Vec<u8>> {
+    fn upgraded(cell: EraseCell) -> BTreeMap<RowKey, Vec<u8>> {
         let [key, material] = headers();
         let pairs = [
             (keyspace::meta(), encode(&FirstMeta { commits: 7, mark: 80 })),
@@ -300,7 +303,7 @@ mod tests {
     }
 
     /// Upgrades the rows of a store whose erase cells all say `cell`.
-    fn upgraded_from(pairs: Vec<(Key, Vec<u8>)>, cell: EraseCell) -> BTreeMap<Key, Vec<u8>> {
+    fn upgraded_from(pairs: Vec<(RowKey, Vec<u8>)>, cell: EraseCell) -> BTreeMap<RowKey, Vec<u8>> {
         let earlier = Memory::default();
         let writes = pairs.into_iter().map(|(key, value)| (key, Some(value))).collect();
         earlier.apply(&Batch { conditions: Vec::new(), writes }).unwrap();
@@ -328,7 +331,7 @@ mod tests {
         rows
     }
 
-    fn row(rows: &BTreeMap<Key, Vec<u8>>, id: Id) -> Row {
+    fn row(rows: &BTreeMap<RowKey, Vec<u8>>, id: Id) -> RecordRow {
         rows::decode(&rows[&keyspace::record(TOKEN, id)], "a record").unwrap()
     }
 

@@ -1,6 +1,6 @@
 //! Jobs for the writer, and their outcome.
 
-use super::audit::{Asker, Fact, Head};
+use super::audit::{Asker, ChainHead, Fact};
 use super::backup::BackupParts;
 use super::commit::Commit;
 use super::sweep::Swept;
@@ -54,7 +54,7 @@ pub(crate) enum Done {
     /// A line was written.
     Noted,
     /// The head of the audit log, and how many lines before it are in no file yet.
-    AuditHead(Head, u64),
+    AuditHead(ChainHead, u64),
     /// The content of the store.
     Backup(Box<BackupParts>),
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `M` | the store itself: [`Meta`](super::rows::Meta) |
 //! | `T`, token | a token: [`TokenRow`](super::rows::TokenRow) |
-//! | `r`, token, record | a record: [`Row`] |
+//! | `r`, token, record | a record: [`RecordRow`] |
 //! | `o`, token, fingerprint (32) | the custom key (16) that material with this fingerprint belongs to |
 //! | `g`, token, record | when an erasure that waits its grace out was found due, by the clock (u64) |
 //! | `u`, token, key, day (u32, since 1970 UTC) | how often the key was used on a day that is not over, as far as it is saved (u64) |
@@ -26,7 +26,7 @@
 //!
 //! Identities are 16 bytes, *private* is one byte (0 or 1), integers are big endian.
 
-use super::rows::{Ending, Row, Tombstone};
+use super::rows::{Ending, RecordRow, Tombstone};
 use crate::clock::Seconds;
 use crate::id::Id;
 use crate::key::policy::FINISH;
@@ -40,25 +40,25 @@ const EXPIRED_STAYS: Seconds = FINISH;
 const DELETED_STAYS: Seconds = 3600;
 
 /// A key of the store.
-pub(crate) type Key = Vec<u8>;
+pub(crate) type RowKey = Vec<u8>;
 
 /// Returns the key of the store's own row.
-pub(crate) fn meta() -> Key {
+pub(crate) fn meta() -> RowKey {
     b"M".to_vec()
 }
 
 /// Returns the key of a token's row.
-pub(crate) fn token(token: Id) -> Key {
+pub(crate) fn token(token: Id) -> RowKey {
     [b"T", &token.bytes()[..]].concat()
 }
 
 /// Returns the key of a record's row.
-pub(crate) fn record(token: Id, id: Id) -> Key {
+pub(crate) fn record(token: Id, id: Id) -> RowKey {
     [&records(token)[..], id.bytes()].concat()
 }
 
 /// All records of a token.
-pub(crate) fn records(token: Id) -> Key {
+pub(crate) fn records(token: Id) -> RowKey {
     [b"r", &token.bytes()[..]].concat()
 }
 
@@ -66,12 +66,12 @@ pub(crate) fn records(token: Id) -> Key {
 pub(crate) const ANSWERS: &[u8] = b"c";
 
 /// Returns the key of a change's answer.
-pub(crate) fn answered(change: &[u8; 16]) -> Key {
+pub(crate) fn answered(change: &[u8; 16]) -> RowKey {
     [ANSWERS, &change[..]].concat()
 }
 
 /// Returns the key of the end of the audit log's chain.
-pub(crate) fn audit_head() -> Key {
+pub(crate) fn audit_head() -> RowKey {
     b"L".to_vec()
 }
 
@@ -79,7 +79,7 @@ pub(crate) fn audit_head() -> Key {
 pub(crate) const AUDIT_LINES: &[u8] = b"l";
 
 /// Returns the key of a line of the audit log.
-pub(crate) fn audit_line(seq: u64) -> Key {
+pub(crate) fn audit_line(seq: u64) -> RowKey {
     [AUDIT_LINES, &seq.to_be_bytes()].concat()
 }
 
@@ -92,12 +92,12 @@ pub(crate) fn audit_seq(key: &[u8]) -> Option<u64> {
 pub(crate) const CLAIMS: &[u8] = b"s";
 
 /// Returns the key of the claim on an erase cell.
-pub(crate) fn claim(cell: CellNumber) -> Key {
+pub(crate) fn claim(cell: CellNumber) -> RowKey {
     [CLAIMS, &cell.to_be_bytes()[..]].concat()
 }
 
 /// The records that carry a tag, or all that can be found; identities follow.
-pub(crate) fn tagged(token: Id, private: bool, tag: Option<&Tag>) -> Key {
+pub(crate) fn tagged(token: Id, private: bool, tag: Option<&Tag>) -> RowKey {
     let private = [u8::from(private)];
     match tag {
         Some(tag) => [b"t", &token.bytes()[..], &private, &tag.0].concat(),
@@ -106,12 +106,12 @@ pub(crate) fn tagged(token: Id, private: bool, tag: Option<&Tag>) -> Key {
 }
 
 /// Returns the key of the row that names the custom key of a fingerprint.
-pub(crate) fn owner(token: Id, fingerprint: &Fingerprint) -> Key {
+pub(crate) fn owner(token: Id, fingerprint: &Fingerprint) -> RowKey {
     [&owners(token)[..], &fingerprint.0].concat()
 }
 
 /// Returns the prefix of the keys of a token's fingerprints.
-pub(crate) fn owners(token: Id) -> Key {
+pub(crate) fn owners(token: Id) -> RowKey {
     [b"o", &token.bytes()[..]].concat()
 }
 
@@ -130,7 +130,7 @@ pub(crate) fn watched(key: &[u8]) -> Option<(Id, Id)> {
 }
 
 /// A custom key's material; versions and identities follow.
-pub(crate) fn versions(token: Id, key: Id) -> Key {
+pub(crate) fn versions(token: Id, key: Id) -> RowKey {
     [b"v", &token.bytes()[..], key.bytes()].concat()
 }
 
@@ -151,7 +151,7 @@ pub(crate) fn due_parts(key: &[u8]) -> Option<(Seconds, Id, Id)> {
 pub(crate) const WAITING: &[u8] = b"g";
 
 /// Returns the key of the entry of an erasure that waits.
-pub(crate) fn waiting(token: Id, id: Id) -> Key {
+pub(crate) fn waiting(token: Id, id: Id) -> RowKey {
     [WAITING, token.bytes(), id.bytes()].concat()
 }
 
@@ -164,7 +164,7 @@ pub(crate) fn waiting_ids(key: &[u8]) -> Option<(Id, Id)> {
 pub(crate) const USES: &[u8] = b"u";
 
 /// Returns the key of the count of a token's key on a day.
-pub(crate) fn uses((token, key, day): (Id, Id, u32)) -> Key {
+pub(crate) fn uses((token, key, day): (Id, Id, u32)) -> RowKey {
     [USES, token.bytes(), key.bytes(), &day.to_be_bytes()].concat()
 }
 
@@ -176,12 +176,12 @@ pub(crate) fn uses_of(key: &[u8]) -> Option<(Id, Id, u32)> {
 }
 
 /// Returns the key of the entry of a record that is due at a second.
-pub(crate) fn due_entry(at: Seconds, token: Id, id: Id) -> Key {
+pub(crate) fn due_entry(at: Seconds, token: Id, id: Id) -> RowKey {
     [DUE, &at.to_be_bytes(), token.bytes(), id.bytes()].concat()
 }
 
 /// Returns the key of the entry of a record that can only be read from a second on.
-pub(crate) fn narrowing_entry(at: Seconds, token: Id, id: Id) -> Key {
+pub(crate) fn narrowing_entry(at: Seconds, token: Id, id: Id) -> RowKey {
     [NARROWING, &at.to_be_bytes(), token.bytes(), id.bytes()].concat()
 }
 
@@ -223,7 +223,7 @@ fn expires_to(action: ExpiryAction, header: &Header) -> Option<Seconds> {
 
 /// Returns the rows that lead to a record. Material that has ended is found by its custom key only, as is
 /// material without tags: an older version.
-pub(crate) fn index(token: Id, id: Id, header: &Header, row: &Row) -> Vec<(Key, Vec<u8>)> {
+pub(crate) fn index(token: Id, id: Id, header: &Header, row: &RecordRow) -> Vec<(RowKey, Vec<u8>)> {
     let mut entries = entries(token, id, header, row.tombstone.as_ref());
     let mut index: Vec<_> = entries.drain(..).map(|entry| (entry, Vec::new())).collect();
     let owner = [&token.bytes()[..], id.bytes()].concat();
@@ -231,8 +231,8 @@ pub(crate) fn index(token: Id, id: Id, header: &Header, row: &Row) -> Vec<(Key, 
     index
 }
 
-fn entries(token: Id, id: Id, header: &Header, tombstone: Option<&Tombstone>) -> Vec<Key> {
-    let to = |mut prefix: Key| {
+fn entries(token: Id, id: Id, header: &Header, tombstone: Option<&Tombstone>) -> Vec<RowKey> {
+    let to = |mut prefix: RowKey| {
         prefix.extend_from_slice(id.bytes());
         prefix
     };
@@ -290,7 +290,7 @@ mod tests {
         }
     }
 
-    fn keys(header: &Header, row: &Row) -> Vec<Key> {
+    fn keys(header: &Header, row: &RecordRow) -> Vec<RowKey> {
         index(TOKEN, ID, header, row).into_iter().map(|(key, _)| key).collect()
     }
 
@@ -316,10 +316,10 @@ mod tests {
 
     #[test]
     fn material_that_has_ended_is_found_by_its_custom_key_only() {
-        let live = Row { cell: Some(512), ..Row::default() };
+        let live = RecordRow { cell: Some(512), ..RecordRow::default() };
         assert_eq!(keys(&material(), &live).len(), 6);
         let tombstone = Some(Tombstone { why: Ending::Expired, at: 9 });
-        let left = keys(&material(), &Row { tombstone, ..Row::default() });
+        let left = keys(&material(), &RecordRow { tombstone, ..RecordRow::default() });
         assert_eq!(left.len(), 1);
         assert!(left.iter().all(|key| key.starts_with(&versions(TOKEN, Id::new([3; 16])))));
     }
@@ -328,14 +328,15 @@ mod tests {
     fn an_ordinary_key_that_has_ended_is_only_due_for_removal() {
         for (why, stays) in [(Ending::Expired, EXPIRED_STAYS), (Ending::Deleted, DELETED_STAYS)] {
             let header = Header { role: Role::Object { holds_key: true }, ..material() };
-            let row = Row { tombstone: Some(Tombstone { why, at: 9 }), ..Row::default() };
+            let row =
+                RecordRow { tombstone: Some(Tombstone { why, at: 9 }), ..RecordRow::default() };
             assert_eq!(keys(&header, &row), vec![due_entry(9 + stays, TOKEN, ID)]);
         }
     }
 
     #[test]
     fn a_due_entry_tells_when_and_what() {
-        let keys = keys(&material(), &Row::default());
+        let keys = keys(&material(), &RecordRow::default());
         let due: Vec<_> = keys.iter().filter_map(|key| due_parts(key)).collect();
         assert_eq!(due, vec![(9, TOKEN, ID)]);
     }
@@ -349,7 +350,7 @@ mod tests {
 
     #[test]
     fn no_key_is_longer_than_a_store_allows() {
-        let keys = keys(&material(), &Row { cell: Some(512), ..Row::default() });
+        let keys = keys(&material(), &RecordRow { cell: Some(512), ..RecordRow::default() });
         assert!(keys.iter().all(|key| key.len() <= crate::store::MAX_KEY));
     }
 }

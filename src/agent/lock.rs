@@ -20,7 +20,7 @@ use std::time::Duration;
 
 /// The time for which the holder of a lock may show no sign of life: less than whoever starts an agent waits, who
 /// learns so why there is none.
-const PATIENCE: Duration = Duration::from_secs(4);
+const HOLDER_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// The pause between two attempts to take a lock.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -93,20 +93,20 @@ impl Lock {
 /// Becomes the agent of the store in `directory`, or finds the one that serves it. Waits for another
 /// that is starting, and for one that is ending, as long as they live.
 pub fn claim(directory: &Path) -> Result<Claim> {
-    claim_hearing(directory, || ())
+    claim_with_progress(directory, || ())
 }
 
-/// The same; `heard` is called whenever those it waits for show that they live.
-pub fn claim_hearing(directory: &Path, mut heard: impl FnMut()) -> Result<Claim> {
+/// The same; `progress` is called whenever those it waits for show that they live.
+pub fn claim_with_progress(directory: &Path, mut progress: impl FnMut()) -> Result<Claim> {
     let mut wait = Wait::new(directory)?;
     let starting = lock_file(directory, "starting")?;
-    wait.acquire(&starting, &mut heard)?;
+    wait.acquire(&starting, &mut progress)?;
     let held = lock_file(directory, LOCK)?;
     if !acquire(directory, &held, FlockOperation::NonBlockingLockExclusive)? {
         if Socket::connect(directory, wait.deadline.end())?.is_some() {
             return Ok(Claim::Served);
         }
-        wait.acquire(&held, &mut heard)?;
+        wait.acquire(&held, &mut progress)?;
     }
     Ok(Claim::Ours(Lock::new(directory, held, starting)))
 }
@@ -136,15 +136,15 @@ impl<'a> Wait<'a> {
     fn new(directory: &'a Path) -> Result<Self> {
         let lock = lock_file(directory, LOCK)?;
         let touched = touched(&lock);
-        Ok(Self { directory, deadline: Deadline::new(PATIENCE), lock, touched })
+        Ok(Self { directory, deadline: Deadline::new(HOLDER_TIMEOUT), lock, touched })
     }
 
-    fn acquire(&mut self, file: &OwnedFd, heard: &mut impl FnMut()) -> Result<()> {
+    fn acquire(&mut self, file: &OwnedFd, progress: &mut impl FnMut()) -> Result<()> {
         while !acquire(self.directory, file, FlockOperation::NonBlockingLockExclusive)? {
             let before = std::mem::replace(&mut self.touched, touched(&self.lock));
             if before != self.touched {
                 self.deadline.renew();
-                heard();
+                progress();
             }
             if self.deadline.left().is_none() {
                 return Err(kept(self.directory));

@@ -3,11 +3,11 @@
 
 use super::acceptor::Acceptor;
 use super::allowance::Short;
-use super::directory::{self, Watch};
+use super::directory::{self, DirectoryWatch};
 use super::expiry_report::ExpiryReport;
 use super::job::{Job, Work};
 use super::open_store::OpenStore;
-use super::server::{Access, Server};
+use super::server::{AllowedPeers, Server};
 use super::stall::Watchdog;
 use super::sweep::next_due;
 use super::tickets::Tickets;
@@ -36,13 +36,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// The pause before a sweep that could not be done is tried again.
-const AGAIN: Duration = Duration::from_secs(60);
+const SWEEP_RETRY: Duration = Duration::from_secs(60);
 
 /// The interval at which an agent that serves a snapshot for want of room looks whether there is some.
-const ROOM: Duration = Duration::from_secs(5);
+const ROOM_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The interval of snapshots while the store changes.
-const SNAPSHOTS: Duration = Duration::from_secs(60);
+const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Opens the store and serves it until it is idle for long enough, a signal (`SIGTERM`, `SIGINT`) ends it
 /// or the directory is gone. Whoever connects is taken in from the beginning, and waits; meanwhile
@@ -80,7 +80,7 @@ struct MainLoop<'a> {
     records: &'a Location,
     options: &'a Options,
     clock: Arc<dyn Clock>,
-    watch: Watch,
+    watch: DirectoryWatch,
     acceptor: Acceptor,
     /// True if the socket is somebody else's.
     keeps_socket: bool,
@@ -105,7 +105,7 @@ impl<'a> MainLoop<'a> {
             None => directory::listen(directory, options.group)?,
         };
         // From here on: the socket may be taken from it before the store is open.
-        let watch = Watch::new(directory)?;
+        let watch = DirectoryWatch::new(directory)?;
         let touch = lock.toucher().map_err(absent)?;
         let show_life = move |stalled: Option<&Error>| {
             if stalled.is_none() {
@@ -127,7 +127,7 @@ impl<'a> MainLoop<'a> {
     /// the store.
     fn upgrade(&mut self, lock: &Lock) -> Result<()> {
         match upgrade(lock) {
-            Ok(true) => self.watch = Watch::new(self.directory)?,
+            Ok(true) => self.watch = DirectoryWatch::new(self.directory)?,
             Ok(false) => {}
             Err(error) => {
                 self.withdraw(Some(&error));
@@ -254,7 +254,7 @@ enum Ended {
     /// The store could not be opened for want of room, and can perhaps be opened now.
     RoomAgain,
     /// Somebody has come who starts an agent that may use more.
-    Outdone,
+    Superseded,
 }
 
 impl Ended {
@@ -265,7 +265,7 @@ impl Ended {
             Self::StoreGone => "its directory is gone",
             Self::StoreFailed => "the store failed",
             Self::RoomAgain => "there may be room again",
-            Self::Outdone => "a program has come that starts one that may use more",
+            Self::Superseded => "a program has come that starts one that may use more",
         }
     }
 }
@@ -302,7 +302,7 @@ impl Agent {
         if let Some(group) = options.group {
             store.page.share(group).map_err(absent)?;
         }
-        let access = Access { owner, group: options.group.is_some() };
+        let access = AllowedPeers { owner, group: options.group.is_some() };
         let tickets = Tickets::open(directory)?;
         let parts = (Arc::clone(&store), tickets);
         let server = Arc::new(Server::new(parts, access, options.spare, Arc::clone(&waker)));
@@ -337,7 +337,7 @@ impl Agent {
             let left = match (&swept, self.alone_since()) {
                 (Err(error), _) => {
                     log::error!("what is due is not erased: {error}");
-                    Some(AGAIN)
+                    Some(SWEEP_RETRY)
                 }
                 (Ok(due), Some(since)) if !(options.linger && due.is_some()) => {
                     match options.idle.checked_sub(since.elapsed()) {
@@ -350,11 +350,11 @@ impl Agent {
             self.keep_snapshot();
             let mut left = left.map_or(look, |left| left.min(look));
             if self.store.is_full() {
-                left = left.min(ROOM);
+                left = left.min(ROOM_INTERVAL);
             }
             match self.wait((stop, &main_loop.watch), left) {
                 Ok(Some(ended)) => return ended,
-                Ok(None) if main_loop.acceptor.is_outdone() => return Ended::Outdone,
+                Ok(None) if main_loop.acceptor.is_superseded() => return Ended::Superseded,
                 Ok(None) if self.could_be_whole() => return Ended::RoomAgain,
                 Ok(None) => {}
                 Err(error) => {
@@ -373,13 +373,13 @@ impl Agent {
     /// Returns whether it is worth another try to open a store that is served from its snapshot for want of
     /// room: there is some now, or a quota may have been raised in the last minute.
     fn could_be_whole(&self) -> bool {
-        let some_time = || self.lacked_room || self.began.elapsed() >= SNAPSHOTS;
+        let some_time = || self.lacked_room || self.began.elapsed() >= SNAPSHOT_INTERVAL;
         self.store.is_full() && self.store.has_room() && some_time()
     }
 
     /// Has a snapshot made from time to time. A writer that has ended is noticed elsewhere.
     fn keep_snapshot(&mut self) {
-        if self.kept.elapsed() >= SNAPSHOTS {
+        if self.kept.elapsed() >= SNAPSHOT_INTERVAL {
             self.kept = Instant::now();
             let _ended = self.jobs.send(Job::own(Work::Keep));
         }
@@ -412,7 +412,7 @@ impl Agent {
     /// Waits until something happens, at most `left`, and sees to it.
     fn wait(
         &mut self,
-        (stop, watch): (BorrowedFd<'_>, &Watch),
+        (stop, watch): (BorrowedFd<'_>, &DirectoryWatch),
         left: Duration,
     ) -> rustix::io::Result<Option<Ended>> {
         let left = Timespec::try_from(left).map_err(|_| Errno::INVAL)?;

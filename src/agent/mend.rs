@@ -2,7 +2,7 @@
 //! build began, has left them so. They get one before the first answer.
 
 use super::open_store::OpenStore;
-use super::proposer::{Proposer, STEP, Step};
+use super::proposer::{NextStep, Proposer, STEP};
 use super::transaction::Transaction;
 use crate::erasure::Erasure;
 use crate::error::Result;
@@ -33,7 +33,7 @@ impl Mend {
 impl Proposer for Mend {
     type Answer = ();
 
-    fn propose<'a>(&mut self, store: &'a OpenStore) -> Result<Step<'a, ()>> {
+    fn propose<'a>(&mut self, store: &'a OpenStore) -> Result<NextStep<'a, ()>> {
         while !self.erased.is_empty() {
             let mut transaction = Transaction::new(store);
             let step = self.erased.iter().take(STEP);
@@ -42,11 +42,11 @@ impl Proposer for Mend {
                 mend(&mut transaction, *token, *id)?;
             }
             if !transaction.is_empty() {
-                return Ok(Step::Apply(transaction));
+                return Ok(NextStep::Apply(transaction));
             }
             self.applied();
         }
-        Ok(Step::Done(()))
+        Ok(NextStep::Done(()))
     }
 
     fn applied(&mut self) {

@@ -49,7 +49,7 @@ mod writer;
 
 pub use activation::listener;
 pub use directory::check_file_system;
-pub use lock::{Claim, Lock, await_lock, claim, claim_hearing};
+pub use lock::{Claim, Lock, await_lock, claim, claim_with_progress};
 pub use main_loop::serve;
 #[cfg(test)]
 pub(crate) use main_loop::serve_until;

@@ -4,7 +4,7 @@
 mod lost_commits;
 
 use super::keyspace;
-use super::rows::{self, Answered, Meta, Row, TokenRow};
+use super::rows::{self, Answered, Meta, RecordRow, TokenRow};
 use super::rules::Known;
 use super::shred_layer;
 use super::time::Time;
@@ -41,7 +41,7 @@ pub(crate) struct OpenStore {
 /// A record with everything that narrows it.
 pub(crate) struct Found {
     /// As it is stored.
-    pub(crate) row: Row,
+    pub(crate) row: RecordRow,
     /// Its header, its cell's word.
     pub known: Known,
 }
@@ -56,7 +56,7 @@ impl OpenStore {
     ) -> Result<Self> {
         let cells = Cells::open(directory)?;
         let records = store::open(location, &Acknowledged::of(&cells))?;
-        Self::assemble(directory, cells, records, clock)?.settled()
+        Self::assemble(directory, cells, records, clock)?.reconciled()
     }
 
     /// Opens these records with what the agent's own `directory` has beside them.
@@ -66,17 +66,17 @@ impl OpenStore {
         records: Box<dyn Store>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
-        Self::assemble(directory, Cells::open(directory)?, records, clock)?.settled()
+        Self::assemble(directory, Cells::open(directory)?, records, clock)?.reconciled()
     }
 
     /// Settles what a crash may have left: unclaimed cells are filled afresh. Nothing is settled where
     /// only a copy is served: the cells that it does not know may belong to later commits.
-    fn settled(self) -> Result<Self> {
+    fn reconciled(self) -> Result<Self> {
         if self.is_writable() {
             let claimed = self.claims()?.into_iter().map(|(cell, _)| cell).collect();
             self.cells.make_copies_equal()?;
             self.cells.erase.renew_unclaimed(&claimed)?;
-            self.cells.pins.settle(&self.slots_of_tokens()?)?;
+            self.cells.pins.reconcile(&self.slots_of_tokens()?)?;
         } else {
             self.remove_destroyed_tokens()?;
             self.cells.erase.presume_deleted(&self.foreign_cells()?, self.now());
@@ -227,13 +227,13 @@ impl OpenStore {
     /// One record's header.
     pub(crate) fn header(&self, token: Id, id: Id) -> Result<Option<Header>> {
         let Some(bytes) = self.records.get(&keyspace::record(token, id))? else { return Ok(None) };
-        let row: Row = rows::decode(&bytes, "a record")?;
+        let row: RecordRow = rows::decode(&bytes, "a record")?;
         Header::decode(&row.header).map(Some)
     }
 
     /// A record from its row's bytes.
     pub(crate) fn found(&self, id: Id, bytes: &[u8]) -> Result<Found> {
-        let row: Row = rows::decode(bytes, "a record")?;
+        let row: RecordRow = rows::decode(bytes, "a record")?;
         let header = Header::decode(&row.header)?;
         let erasure = match (&header.role, row.tombstone, row.cell) {
             // A custom key's tombstone is that of its newest material.
@@ -325,7 +325,7 @@ impl OpenStore {
         token: Id,
         key: Id,
         state: &State,
-        row: &Row,
+        row: &RecordRow,
     ) -> Result<Erasure> {
         if let Some(tombstone) = row.tombstone {
             return Ok(tombstone.erasure());

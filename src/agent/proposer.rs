@@ -11,7 +11,7 @@ pub(super) const STEP: usize = 256;
 
 /// The next step of a proposer.
 #[allow(clippy::large_enum_variant)] // it is taken apart where it is returned
-pub(crate) enum Step<'a, T> {
+pub(crate) enum NextStep<'a, T> {
     /// This transaction is to be applied, and the next step asked for.
     Apply(Transaction<'a>),
     /// Nothing remains to be done.
@@ -26,7 +26,7 @@ pub(crate) trait Proposer {
     /// Returns the next step, judged by the records as they are now. The same step is asked for again where
     /// its transaction was in conflict with another writer's. Errors end the change; what has been applied
     /// stands.
-    fn propose<'a>(&mut self, store: &'a OpenStore) -> Result<Step<'a, Self::Answer>>;
+    fn propose<'a>(&mut self, store: &'a OpenStore) -> Result<NextStep<'a, Self::Answer>>;
 
     /// Notes that the last transaction was applied.
     fn applied(&mut self) {}
@@ -45,11 +45,11 @@ impl Note {
 impl Proposer for Note {
     type Answer = ();
 
-    fn propose<'a>(&mut self, store: &'a OpenStore) -> Result<Step<'a, ()>> {
-        let Some(fact) = self.0.clone() else { return Ok(Step::Done(())) };
+    fn propose<'a>(&mut self, store: &'a OpenStore) -> Result<NextStep<'a, ()>> {
+        let Some(fact) = self.0.clone() else { return Ok(NextStep::Done(())) };
         let mut transaction = Transaction::new(store);
         transaction.note(fact);
-        Ok(Step::Apply(transaction))
+        Ok(NextStep::Apply(transaction))
     }
 
     fn applied(&mut self) {
@@ -68,13 +68,13 @@ impl Proposer for AcceptClock {
 
     /// The cell file first, so that a crash in between leaves the later of the two; a commit that changes
     /// nothing else has the time in it.
-    fn propose<'a>(&mut self, store: &'a OpenStore) -> Result<Step<'a, ()>> {
+    fn propose<'a>(&mut self, store: &'a OpenStore) -> Result<NextStep<'a, ()>> {
         if self.accepted {
-            return Ok(Step::Done(()));
+            return Ok(NextStep::Done(()));
         }
         store.accept_clock();
         store.cells.time.lower(store.clock())?;
-        Ok(Step::Apply(Transaction::new(store)))
+        Ok(NextStep::Apply(Transaction::new(store)))
     }
 
     fn applied(&mut self) {

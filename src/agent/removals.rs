@@ -1,6 +1,6 @@
 //! Many records of a token that end, some in each transaction.
 
-use super::keyspace::{self, Key};
+use super::keyspace::{self, RowKey};
 use super::open_store::OpenStore;
 use super::proposer::STEP;
 use super::rows::Ending;
@@ -15,7 +15,7 @@ pub(crate) struct Removals {
     token: Id,
     ids: Vec<Id>,
     /// The fingerprints that are freed behind them, by their keys.
-    owners: Vec<Key>,
+    owners: Vec<RowKey>,
     /// The numbers of records and fingerprints that the transaction under way removes.
     under_way: (usize, usize),
 }

@@ -6,11 +6,11 @@
 //! every cell keeps its number and its secret, and what it has erased since.
 
 use super::Lock;
-use super::audit::{Event, Fact};
-use super::backup::{Backup, Cell, Record, Token, check_of};
-use super::keyspace::{self, Key};
+use super::audit::{AuditEvent, Fact};
+use super::backup::{BackedUpCell, BackedUpRecord, BackedUpToken, Backup, check_of};
+use super::keyspace::{self, RowKey};
 use super::open_store::OpenStore;
-use super::rows::{self, Meta, Row, TokenRow, Tombstone};
+use super::rows::{self, Meta, RecordRow, TokenRow, Tombstone};
 use super::rules::Known;
 use super::shred_layer;
 use super::upgrade::upgrade_for_restoration;
@@ -77,7 +77,7 @@ fn restore_in(lock: &Lock, content: &Backup, how: How<'_>) -> Result<Restored> {
     let now = clock.now().max(content.store.mark).max(mark);
     let known = [own.as_ref(), other.as_ref()];
     let known: Vec<_> = known.into_iter().flatten().collect();
-    let plan = Plan::new(content, &known, (now, grace))?;
+    let plan = RestorePlan::new(content, &known, (now, grace))?;
     match own {
         Some(cells) => plan.beside_its_cells(lock, &cells)?,
         None => plan.in_empty(lock, other.map_or(0, |other| other.identity.incarnation))?,
@@ -87,18 +87,18 @@ fn restore_in(lock: &Lock, content: &Backup, how: How<'_>) -> Result<Restored> {
 }
 
 /// The content of the restored store.
-struct Plan<'a> {
+struct RestorePlan<'a> {
     content: &'a Backup,
     /// The tokens that stay, since a living store has not destroyed them, and how often their PINs were
     /// wrong, security officer's and user's: what was counted since stays counted.
     tokens: HashMap<Id, (u8, u8)>,
     /// Their records, and what has become of each one's material.
-    records: Vec<(&'a Record, Header, Erasure)>,
+    records: Vec<(&'a BackedUpRecord, Header, Erasure)>,
     mark: Seconds,
     restored: Restored,
 }
 
-impl<'a> Plan<'a> {
+impl<'a> RestorePlan<'a> {
     fn new(
         content: &'a Backup,
         living: &[&Cells],
@@ -146,7 +146,7 @@ impl<'a> Plan<'a> {
     /// nothing would be left of it.
     fn check_comparable(&self, living: &[&Cells]) -> Result<()> {
         let later = |cells: &&Cells| cells.identity.incarnation != self.content.store.incarnation;
-        let keeps = |(record, _, erasure): &(&Record, Header, Erasure)| {
+        let keeps = |(record, _, erasure): &(&BackedUpRecord, Header, Erasure)| {
             record.cell.is_some() && *erasure == Erasure::Live
         };
         match self.restored.erased > 0 && living.iter().any(later) {
@@ -182,7 +182,8 @@ impl<'a> Plan<'a> {
     /// Into a directory that has no store yet.
     fn in_empty(&self, lock: &Lock, incarnation: u64) -> Result<()> {
         let directory = lock.directory();
-        let pin = |token: &Token| Some((token.slot, token.id, *self.tokens.get(&token.id)?));
+        let pin =
+            |token: &BackedUpToken| Some((token.slot, token.id, *self.tokens.get(&token.id)?));
         let live = self.records.iter().filter(|(_, _, erasure)| *erasure == Erasure::Live);
         let cells = live.filter_map(|(record, ..)| Some(record.cell.as_ref()?.number));
         let store = &self.content.store;
@@ -248,7 +249,7 @@ impl<'a> Plan<'a> {
         let waker = Waker::new().map_err(|cause| Reason::General.detail(cause))?;
         let mut writer = Writer::open(store, Arc::new(waker))?;
         for token in self.tokens.keys() {
-            writer.note(Fact::of_token(Event::Restored, *token))?;
+            writer.note(Fact::of_token(AuditEvent::Restored, *token))?;
         }
         writer.finish_up()
     }
@@ -256,7 +257,7 @@ impl<'a> Plan<'a> {
 
 /// Returns what has become of a record's material since the backup.
 fn fate(
-    record: &Record,
+    record: &BackedUpRecord,
     header: &Header,
     living: &[&Cells],
     (now, grace): (Seconds, Seconds),
@@ -282,14 +283,15 @@ fn fate(
 /// Returns a record's row with those that lead to it. `ended` is what became of a custom key's newest material.
 fn rows_of(
     cells: &Cells,
-    (record, header, erasure): &(&Record, Header, Erasure),
+    (record, header, erasure): &(&BackedUpRecord, Header, Erasure),
     ended: Option<Tombstone>,
-) -> Result<Vec<(Key, Vec<u8>)>> {
-    let Record { token, id, revision, .. } = **record;
+) -> Result<Vec<(RowKey, Vec<u8>)>> {
+    let BackedUpRecord { token, id, revision, .. } = **record;
     let tombstone = Tombstone::of(*erasure).or(ended);
     let (header_bytes, sealed) = (record.header.clone(), record.sealed.clone());
-    let mut row = Row { revision, tombstone, header: header_bytes, sealed, ..Row::default() };
-    if let Some(Cell { number, .. }) = record.cell {
+    let mut row =
+        RecordRow { revision, tombstone, header: header_bytes, sealed, ..RecordRow::default() };
+    if let Some(BackedUpCell { number, .. }) = record.cell {
         row.sealed = Vec::new();
         if *erasure == Erasure::Live {
             row.cell = Some(number);

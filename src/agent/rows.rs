@@ -62,7 +62,7 @@ pub(crate) enum UnderWay {
 
 /// A record.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Row {
+pub(crate) struct RecordRow {
     /// The record's own counter.
     pub(crate) revision: u64,
     /// The erase cell under whose secret the sealed part is encrypted once more.
@@ -153,11 +153,11 @@ pub(super) fn decode_as<T: DeserializeOwned>(format: u8, bytes: &[u8], what: &st
 mod tests {
     use super::*;
 
-    fn row() -> Row {
+    fn row() -> RecordRow {
         let tombstone = Some(Tombstone { why: Ending::Expired, at: 200 });
         let (alias, extras) = (Some("ab".to_owned()), vec![(7, vec![8])]);
         let (header, sealed) = (vec![1, 2], vec![3]);
-        Row { revision: 300, cell: Some(512), tombstone, alias, header, sealed, extras }
+        RecordRow { revision: 300, cell: Some(512), tombstone, alias, header, sealed, extras }
     }
 
     /// Stores that exist are read with these: they never change.
@@ -166,7 +166,7 @@ mod tests {
         let golden =
             [2, 0xAC, 2, 1, 0x80, 4, 1, 1, 0xC8, 1, 1, 2, b'a', b'b', 2, 1, 2, 1, 3, 1, 7, 1, 8];
         assert_eq!(encode(&row()).unwrap(), golden);
-        let live = Row { revision: 1, sealed: vec![3], ..Row::default() };
+        let live = RecordRow { revision: 1, sealed: vec![3], ..RecordRow::default() };
         assert_eq!(encode(&live).unwrap(), [2, 1, 0, 0, 0, 0, 1, 3, 0]);
         let token = TokenRow { slot: 5, revision: 2, entry: vec![9], ..TokenRow::default() };
         assert_eq!(encode(&token).unwrap(), [2, 5, 2, 1, 9, 0, 0]);
@@ -186,9 +186,9 @@ mod tests {
     #[test]
     fn values_read_back_and_a_cut_one_does_not() {
         let bytes = encode(&row()).unwrap();
-        assert_eq!(decode::<Row>(&bytes, "a record").unwrap(), row());
+        assert_eq!(decode::<RecordRow>(&bytes, "a record").unwrap(), row());
         for cut in 0..bytes.len() {
-            let error = decode::<Row>(bytes.get(..cut).unwrap(), "a record").unwrap_err();
+            let error = decode::<RecordRow>(bytes.get(..cut).unwrap(), "a record").unwrap_err();
             assert_eq!(error.reason(), Reason::StoreDamaged);
         }
     }

@@ -45,7 +45,7 @@ pub(crate) trait View {
 
 /// The time of a commit, and the login that asks for it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Moment {
+pub(crate) struct CommitContext {
     /// The store's time, which decides.
     pub now: Seconds,
     /// The time that the clock shows, which may be behind.
@@ -73,7 +73,11 @@ impl Known {
 
 /// Decides whether `proposals` may happen together. On success: the records of dead material that
 /// end with the commit, beside those it names.
-pub(crate) fn judge(view: &impl View, proposals: &[Proposal], moment: Moment) -> Result<Vec<Id>> {
+pub(crate) fn judge(
+    view: &impl View,
+    proposals: &[Proposal],
+    moment: CommitContext,
+) -> Result<Vec<Id>> {
     let mut named = BTreeSet::new();
     let mut keys = BTreeSet::new();
     for proposal in proposals {
@@ -96,7 +100,7 @@ pub(crate) fn judge(view: &impl View, proposals: &[Proposal], moment: Moment) ->
 }
 
 /// An ordinary key gets no expiry that has passed.
-fn judge_expiry(old: Option<&Known>, proposal: &Proposal, moment: Moment) -> Result<()> {
+fn judge_expiry(old: Option<&Known>, proposal: &Proposal, moment: CommitContext) -> Result<()> {
     let new = proposal.put.as_ref().filter(|header| matches!(header.role, Role::Object { .. }));
     let expiry = new.and_then(|header| header.expiry);
     match expiry.filter(|_| old.and_then(|old| old.header.expiry) != expiry) {
@@ -143,7 +147,12 @@ fn judge_identity(old: &Header, new: &Header) -> Result<()> {
 
 /// Fails unless a commit does one lawful step to a custom key, and leaves exactly the material that the new state
 /// speaks of. Returns the dead material that ends with it.
-fn judge_key(view: &impl View, key: Id, proposals: &[Proposal], moment: Moment) -> Result<Vec<Id>> {
+fn judge_key(
+    view: &impl View,
+    key: Id,
+    proposals: &[Proposal],
+    moment: CommitContext,
+) -> Result<Vec<Id>> {
     let own = proposals.iter().find(|proposal| proposal.id == key);
     let Some(Proposal { event: Some(event), put: Some(header), .. }) = own else {
         return Err(lone_material(view, key, proposals)?.into());
@@ -204,7 +213,7 @@ fn judge_step(
     material: &MaterialChanges,
     event: &Event,
     after: &State,
-    moment: Moment,
+    moment: CommitContext,
 ) -> Result<()> {
     if let (Event::Create | Event::Import { .. }, Some(expiry)) = (event, after.expiry) {
         check_ahead(expiry.at, moment.now, moment.clock)?;
@@ -278,7 +287,7 @@ impl MaterialChanges {
         }
     }
 
-    fn judge(&self, event: &Event, after: &State, moment: Moment) -> Result<()> {
+    fn judge(&self, event: &Event, after: &State, moment: CommitContext) -> Result<()> {
         for (id, change) in &self.changes {
             match (self.before.get(id), change) {
                 (Some(old), None) => Self::judge_removal(old, event, after, moment)?,
@@ -290,7 +299,12 @@ impl MaterialChanges {
         self.judge_sum(after, moment)
     }
 
-    fn judge_removal(old: &Known, event: &Event, after: &State, moment: Moment) -> Result<()> {
+    fn judge_removal(
+        old: &Known,
+        event: &Event,
+        after: &State,
+        moment: CommitContext,
+    ) -> Result<()> {
         match event {
             Event::DeleteMaterial => Ok(()),
             Event::Import { .. } if old.is_dead(moment.now) => Ok(()),
@@ -334,7 +348,7 @@ impl MaterialChanges {
 
     /// The live material after the commit is exactly what the state says: each version once, all
     /// with the state's expiry.
-    fn judge_sum(&self, after: &State, moment: Moment) -> Result<()> {
+    fn judge_sum(&self, after: &State, moment: CommitContext) -> Result<()> {
         let mut versions = Vec::new();
         for header in self.live_after(moment.now) {
             if header.expiry != after.expiry {

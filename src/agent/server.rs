@@ -5,7 +5,7 @@
 use super::answer_size::{longest_answer, too_long};
 use super::audit::Asker;
 use super::budget::{Budget, Portion, Share};
-use super::connections::{Connections, Limits, Moves, Peer};
+use super::connections::{ConnectionLimits, Connections, Moves, Peer};
 use super::job::Job;
 use super::keepalive::{TICK, show_life};
 use super::open_store::OpenStore;
@@ -38,21 +38,21 @@ const WAITING: usize = 4096;
 const OWN_DESCRIPTORS: usize = 32;
 
 /// The time that a peer may take for the first frame, for the rest of one, and to take its answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TRANSFER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The part of an answer that is sent at once, in bytes: within one call the kernel takes the time anew for each
 /// part that waits, so that a peer which takes little by little would never run out of it.
 const PIECE: usize = 16 << 10;
 
 /// The time that a frame waits until there is room for it, while its sender is shown that the agent lives.
-const TURN: Duration = Duration::from_secs(60);
+const BUDGET_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The time that ending waits for requests that are being answered.
-const FAREWELL: Duration = Duration::from_secs(5);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The users that may connect.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Access {
+pub(crate) struct AllowedPeers {
     /// The store's owner.
     pub owner: u32,
     /// True if a group may connect too: then the socket's permissions have let its members in, and
@@ -64,7 +64,7 @@ pub(crate) struct Access {
 pub(crate) struct Server {
     store: Arc<OpenStore>,
     tickets: Arc<Tickets>,
-    access: Access,
+    access: AllowedPeers,
     /// The time for which a process may leave a connection idle that is not its last one.
     spare: Duration,
     /// The memory that frames may take.
@@ -86,7 +86,7 @@ impl Server {
     /// whose process has another connection, leaves.
     pub(crate) fn new(
         (store, tickets): (Arc<OpenStore>, Tickets),
-        access: Access,
+        access: AllowedPeers,
         spare: Duration,
         waker: Arc<Waker>,
     ) -> Self {
@@ -132,7 +132,7 @@ impl Server {
         hang_up(connections.clear());
         let waited = self
             .left
-            .wait_timeout_while(connections, FAREWELL, |connections| !connections.is_empty());
+            .wait_timeout_while(connections, DRAIN_TIMEOUT, |connections| !connections.is_empty());
         if waited.is_ok_and(|(_, timeout)| timeout.timed_out()) {
             log::warn!("some requests did not end in time");
         }
@@ -222,9 +222,9 @@ impl Server {
 }
 
 /// Returns how many may be connected, as far as this process may have descriptors.
-fn limits() -> Limits {
+fn limits() -> ConnectionLimits {
     let in_all = most_of_each().max(2);
-    Limits { per_user: PER_USER, others: OTHERS, in_all, waiting: WAITING.min(in_all) }
+    ConnectionLimits { per_user: PER_USER, others: OTHERS, in_all, waiting: WAITING.min(in_all) }
 }
 
 /// Returns how many connections may be served, as many more may wait for that, and as many more for the store to be
@@ -292,7 +292,7 @@ impl ConnectionGuard {
     /// Waits for the memory that a message and its frame take: the frame, and what is read from it, which
     /// grows by halves and lies there twice as it moves.
     fn room_for(&self, at_work: &AtWork, share: Share, frame: usize) -> io::Result<Portion<'_>> {
-        let end = Instant::now() + TURN;
+        let end = Instant::now() + BUDGET_TIMEOUT;
         at_work.during(|| self.server.budget.take((share, self.user), 3 * frame, end))
     }
 }
@@ -314,7 +314,7 @@ fn converse(
     mut service: Service,
 ) -> io::Result<()> {
     let Connection { stream, at_work } = connection;
-    let mut deadline = Some(Instant::now() + PATIENCE);
+    let mut deadline = Some(Instant::now() + TRANSFER_TIMEOUT);
     loop {
         let deadline = Cell::new(deadline.take());
         let proved = service.has_proved();
@@ -325,7 +325,7 @@ fn converse(
         let admit = |frame| {
             let room = room_for(frame)?;
             // Nobody sends while they wait.
-            deadline.set(Some(Instant::now() + PATIENCE));
+            deadline.set(Some(Instant::now() + TRANSFER_TIMEOUT));
             Ok(room)
         };
         let received = frame::receive_as_admitted::<Request, _>(&mut from, most, admit)?;
@@ -369,7 +369,7 @@ fn send(
     }?;
     drop(response);
     portion.keep(frame.len());
-    deliver(stream, page, &frame, PATIENCE)
+    deliver(stream, page, &frame, TRANSFER_TIMEOUT)
 }
 
 /// Sends a frame, in no longer than that in all.
@@ -410,7 +410,7 @@ impl Read for Patient<'_> {
         if !std::mem::replace(&mut self.begun, true) && !self.guard.begin() {
             return Err(io::Error::other("it makes room for others"));
         }
-        self.deadline.set(self.deadline.get().or_else(|| Some(Instant::now() + PATIENCE)));
+        self.deadline.set(self.deadline.get().or_else(|| Some(Instant::now() + TRANSFER_TIMEOUT)));
         Ok(read)
     }
 }
@@ -442,17 +442,17 @@ mod tests {
 
     #[test]
     fn a_peer_that_takes_its_answer_little_by_little_runs_out_of_time() {
-        const PATIENCE: Duration = Duration::from_millis(200);
+        const TRANSFER_TIMEOUT: Duration = Duration::from_millis(200);
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let dribble = std::thread::spawn(move || {
             // Each wait of the sender's is shorter than its patience, and all of them are longer.
             while theirs.read(&mut [0; 16 << 10]).is_ok_and(|read| read > 0) {
-                std::thread::sleep(PATIENCE / 4);
+                std::thread::sleep(TRANSFER_TIMEOUT / 4);
             }
         });
         let began = Instant::now();
-        assert!(deliver(&ours, None, &vec![0; 4 << 20], PATIENCE).is_err());
-        assert!(began.elapsed() < 10 * PATIENCE, "{:?}", began.elapsed());
+        assert!(deliver(&ours, None, &vec![0; 4 << 20], TRANSFER_TIMEOUT).is_err());
+        assert!(began.elapsed() < 10 * TRANSFER_TIMEOUT, "{:?}", began.elapsed());
         ours.shutdown(std::net::Shutdown::Both).unwrap();
         dribble.join().unwrap();
     }

@@ -2,7 +2,7 @@
 
 use super::access::Access;
 use super::answer_size::{ANSWER_ROOM, size_of_stored, too_long};
-use super::audit::{Asker, Event, Fact};
+use super::audit::{Asker, AuditEvent, Fact};
 use super::backup::BackupParts;
 use super::commit::Commit;
 use super::find::{Query, find};
@@ -16,7 +16,7 @@ use super::transaction::check_expected;
 use crate::clock::Seconds;
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
-use crate::key::pin::{Entry, TRIES};
+use crate::key::pin::{TRIES, TokenEntry};
 use crate::key::{Fingerprint, Role};
 use crate::store::cells::{StoreIdentity, TOKENS};
 use crate::wire::message::{
@@ -24,7 +24,7 @@ use crate::wire::message::{
     STORE_FORMAT,
 };
 use crate::wire::proof::{Challenge, Nonce};
-use crate::wire::{Authority, Expect, Request, Response, Stored, TokenEntry};
+use crate::wire::{Authority, Expect, Request, Response, Stored, StoredToken};
 use std::collections::HashMap;
 use std::os::fd::BorrowedFd;
 use std::os::unix::net::UnixStream;
@@ -72,7 +72,7 @@ pub(crate) struct Service {
     refusals: u16,
 }
 
-/// A login that a connection has proved, and what it ends with (see [`Entry::login_mark`]).
+/// A login that a connection has proved, and what it ends with (see [`TokenEntry::login_mark`]).
 struct Proof {
     officer: bool,
     mark: Vec<u8>,
@@ -189,7 +189,7 @@ impl Service {
             Request::AcceptClock { token, authenticator } => {
                 match self.authenticate(token, true, authenticator.expose()) {
                     Ok(_) => {
-                        self.note(Fact::of_token(Event::ClockAccepted, token));
+                        self.note(Fact::of_token(AuditEvent::ClockAccepted, token));
                         self.write(Work::AcceptClock)?.map(|_| self.clock())
                     }
                     Err(refusal) => Err(refusal),
@@ -338,7 +338,7 @@ impl Service {
     }
 
     /// Notes a login that has been proved here.
-    fn note_login(&mut self, token: Id, entry: &Entry, officer: bool) {
+    fn note_login(&mut self, token: Id, entry: &TokenEntry, officer: bool) {
         let mark = entry.login_mark(officer).unwrap_or_default().to_vec();
         self.proved.insert(token, Proof { officer, mark });
     }
@@ -350,7 +350,7 @@ impl Service {
     fn tokens(&self) -> Result<Response> {
         let mut shown = Vec::new();
         for (id, row) in self.store.tokens()? {
-            let entry = Entry::decode(&row.entry)?.redacted().encode()?;
+            let entry = TokenEntry::decode(&row.entry)?.redacted().encode()?;
             match self.entry(id, TokenRow { entry, ..row }) {
                 // Somebody may be destroying the token at this moment.
                 Err(_) if self.store.token(id)?.is_none() => {}
@@ -360,16 +360,16 @@ impl Service {
         Ok(Response::Tokens(shown))
     }
 
-    fn entry(&self, id: Id, row: TokenRow) -> Result<TokenEntry> {
+    fn entry(&self, id: Id, row: TokenRow) -> Result<StoredToken> {
         let (_, wrong) = self.store.cells.pins.of(id)?;
         let TokenRow { slot, revision, entry, .. } = row;
         let read_only = !self.store.is_writable();
-        Ok(TokenEntry { id, slot, revision, entry, wrong, read_only })
+        Ok(StoredToken { id, slot, revision, entry, wrong, read_only })
     }
 
     fn login(&mut self, token: Id, officer: bool, authenticator: &[u8]) -> Result<Response> {
         let row = self.authenticate(token, officer, authenticator)?;
-        let entry = Entry::decode(&row.entry)?;
+        let entry = TokenEntry::decode(&row.entry)?;
         let ticket = self.tickets.ticket(token, &entry, officer).into();
         self.note_login(token, &entry, officer);
         let who = if officer { "the security officer" } else { "the user" };
@@ -408,7 +408,7 @@ impl Service {
     /// that is gone is for the writer to speak of: the answer may only have been lost.
     fn may_destroy(&mut self, token: Id, label: &str, authenticator: &[u8]) -> Result<()> {
         let Some(row) = self.store.token(token)? else { return Ok(()) };
-        if Entry::decode(&row.entry)?.label != label {
+        if TokenEntry::decode(&row.entry)?.label != label {
             return Err(Reason::ArgumentsBad.detail("the token has another label"));
         }
         self.authenticate(token, true, authenticator)?;
@@ -419,7 +419,7 @@ impl Service {
     /// Counts first, compares then: whoever ends the agent in between has still used a try.
     fn authenticate(&self, token: Id, officer: bool, authenticator: &[u8]) -> Result<TokenRow> {
         let row = self.store.token(token)?.ok_or(Reason::TokenAbsent)?;
-        let entry = Entry::decode(&row.entry)?;
+        let entry = TokenEntry::decode(&row.entry)?;
         let pin = if officer { Some(&entry.officer) } else { entry.user.as_ref() };
         let pin = pin.ok_or(Reason::PinMissing)?;
         let (_, wrong) = self.store.cells.pins.of(token)?;
@@ -431,9 +431,9 @@ impl Service {
             return Err(Reason::PinLocked.into());
         }
         if !pin.matches(authenticator) {
-            self.note(Fact::of_pin(Event::PinWrong, token, officer));
+            self.note(Fact::of_pin(AuditEvent::PinWrong, token, officer));
             if tries == TRIES {
-                self.note(Fact::of_pin(Event::PinLocked, token, officer));
+                self.note(Fact::of_pin(AuditEvent::PinLocked, token, officer));
             }
             return Err(Reason::PinIncorrect.into());
         }
@@ -455,7 +455,7 @@ impl Service {
 
     fn prove(&mut self, token: Id, officer: bool, proof: &[u8]) -> Result<Response> {
         let row = self.store.token(token)?.ok_or(Reason::TokenAbsent)?;
-        let entry = Entry::decode(&row.entry)?;
+        let entry = TokenEntry::decode(&row.entry)?;
         let store = self.store.cells.identity.store;
         let challenge = Challenge { nonce: self.nonce, store, token, officer };
         if entry.proves(&challenge, &self.tickets.ticket(token, &entry, officer), proof) {
@@ -580,7 +580,7 @@ impl Proof {
     /// in is told so.
     fn holds(&self, store: &OpenStore, token: Id) -> Result<bool> {
         let Some(row) = store.token(token)? else { return Ok(true) };
-        Ok(Entry::decode(&row.entry)?.login_mark(self.officer) == Some(&self.mark))
+        Ok(TokenEntry::decode(&row.entry)?.login_mark(self.officer) == Some(&self.mark))
     }
 }
 

@@ -1,13 +1,13 @@
 //! The sweep, which needs no client: material is erased at its expiry, ordinary keys end at theirs, and custom keys
 //! end when their scheduled deletion comes.
 
-use super::audit::{Event, Fact};
-use super::keyspace::{self, Key};
+use super::audit::{AuditEvent, Fact};
+use super::keyspace::{self, RowKey};
 use super::open_store::{Found, OpenStore};
-use super::proposer::{Proposer, STEP, Step};
+use super::proposer::{NextStep, Proposer, STEP};
 use super::rows::{Ending, TokenRow};
 use super::transaction::Transaction;
-use super::waiting::{Waiting, waiting};
+use super::waiting::{WaitingErasure, waiting};
 use crate::clock::Seconds;
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -45,7 +45,7 @@ pub(crate) struct Sweep {
     /// The time that an erasure waits, in seconds.
     grace: Seconds,
     /// The erasures that have been waiting since before; none before they have been read.
-    waiting: Option<Vec<Waiting>>,
+    waiting: Option<Vec<WaitingErasure>>,
     /// The number of these that the transaction under way sees to, and its counts.
     under_way: (usize, Swept),
     swept: Swept,
@@ -63,7 +63,7 @@ impl Sweep {
 impl Proposer for Sweep {
     type Answer = Swept;
 
-    fn propose<'a>(&mut self, store: &'a OpenStore) -> Result<Step<'a, Swept>> {
+    fn propose<'a>(&mut self, store: &'a OpenStore) -> Result<NextStep<'a, Swept>> {
         if self.waiting.is_none() {
             self.waiting = Some(waiting(store)?);
         }
@@ -74,11 +74,11 @@ impl Proposer for Sweep {
                 && !self.see_to_due(&mut transaction, store)?
             {
                 let error = self.unread.error.take();
-                return error.map_or(Ok(Step::Done(self.swept)), Err);
+                return error.map_or(Ok(NextStep::Done(self.swept)), Err);
             }
             if !transaction.is_empty() {
                 store.records.room(Need::Shrink)?;
-                return Ok(Step::Apply(transaction));
+                return Ok(NextStep::Apply(transaction));
             }
             self.applied();
         }
@@ -102,7 +102,7 @@ impl Sweep {
         store: &OpenStore,
     ) -> Result<bool> {
         let waiting = self.waiting.as_deref().unwrap_or_default();
-        let step: Vec<Waiting> = waiting.iter().take(STEP).copied().collect();
+        let step: Vec<WaitingErasure> = waiting.iter().take(STEP).copied().collect();
         self.under_way.0 = step.len();
         for waits in &step {
             if let Err(error) = self.see_to_one(transaction, store, *waits) {
@@ -117,7 +117,7 @@ impl Sweep {
         &mut self,
         transaction: &mut Transaction<'_>,
         store: &OpenStore,
-        Waiting { token, id, found }: Waiting,
+        WaitingErasure { token, id, found }: WaitingErasure,
     ) -> Result<()> {
         let entry = keyspace::waiting(token, id);
         if transaction.get(&entry)?.is_none() {
@@ -187,28 +187,28 @@ impl Narrow {
 impl Proposer for Narrow {
     type Answer = ();
 
-    fn propose<'a>(&mut self, store: &'a OpenStore) -> Result<Step<'a, ()>> {
+    fn propose<'a>(&mut self, store: &'a OpenStore) -> Result<NextStep<'a, ()>> {
         let due = due_entries(store, keyspace::NARROWING, &Unread::default())?;
         if due.is_empty() {
-            return Ok(Step::Done(()));
+            return Ok(NextStep::Done(()));
         }
         store.records.room(Need::Shrink)?;
         let mut transaction = Transaction::new(store).quietly();
         due.into_iter().for_each(|(entry, _, _)| transaction.forget(entry));
-        Ok(Step::Apply(transaction))
+        Ok(NextStep::Apply(transaction))
     }
 }
 
 /// Entries that lead to what cannot be read.
 #[derive(Default)]
 struct Unread {
-    entries: HashSet<Key>,
+    entries: HashSet<RowKey>,
     error: Option<Error>,
 }
 
 impl Unread {
     /// Remembers one. Fails where it is the store that failed.
-    fn note(&mut self, store: &OpenStore, entry: Key, error: Error) -> Result<()> {
+    fn note(&mut self, store: &OpenStore, entry: RowKey, error: Error) -> Result<()> {
         if !store.alive() {
             return Err(error);
         }
@@ -219,7 +219,7 @@ impl Unread {
     }
 }
 
-fn due_entries(store: &OpenStore, prefix: &[u8], but: &Unread) -> Result<Vec<(Key, Id, Id)>> {
+fn due_entries(store: &OpenStore, prefix: &[u8], but: &Unread) -> Result<Vec<(RowKey, Id, Id)>> {
     let now = store.now();
     let mut due = Vec::new();
     store.each(prefix, |key, _| match keyspace::due_parts(key) {
@@ -252,7 +252,7 @@ fn end(transaction: &mut Transaction<'_>, (token, id): (Id, Id), swept: &mut Swe
             }
             Role::CustomKey(_) => {
                 transaction.remove_key(token, id)?;
-                transaction.note(Fact::of_key(Event::Deleted, token, id));
+                transaction.note(Fact::of_key(AuditEvent::Deleted, token, id));
                 swept.erased += 1;
             }
         },

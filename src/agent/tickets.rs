@@ -8,7 +8,7 @@
 use super::audit::ChainKey;
 use crate::error::Result;
 use crate::id::Id;
-use crate::key::pin::Entry;
+use crate::key::pin::TokenEntry;
 use crate::secret::Secret;
 use crate::store::files;
 use hmac::{Hmac, Mac};
@@ -28,7 +28,7 @@ impl Tickets {
     }
 
     /// The ticket of a login to a token with that entry. One of the security officer ends with the PIN.
-    pub(crate) fn ticket(&self, token: Id, entry: &Entry, officer: bool) -> Secret {
+    pub(crate) fn ticket(&self, token: Id, entry: &TokenEntry, officer: bool) -> Secret {
         let mark = entry.login_mark(officer).unwrap_or_default();
         let mac = self.0.clone().chain_update(token.bytes()).chain_update([u8::from(officer)]);
         Secret::from(&mac.chain_update(mark).finalize().into_bytes()[..])

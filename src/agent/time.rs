@@ -72,13 +72,13 @@ mod tests {
     use crate::clock::{FixedClock, Seconds};
     use std::sync::Arc;
 
-    struct Store {
+    struct Fixture {
         _directory: tempfile::TempDir,
         page: PageWriter,
         clock: Arc<FixedClock>,
     }
 
-    impl Store {
+    impl Fixture {
         fn new(clock: Seconds) -> Self {
             let directory = tempfile::tempdir().unwrap();
             let page = PageWriter::open(directory.path()).unwrap();
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_clock_set_back_while_the_agent_runs_is_not_believed() {
-        let store = Store::new(1000);
+        let store = Fixture::new(1000);
         let time = store.agent(0);
         assert_eq!(store.now(&time), 1000);
         store.clock.set(10);
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn time_goes_on_where_the_agent_before_left_it_while_the_machine_runs() {
-        let store = Store::new(1000);
+        let store = Fixture::new(1000);
         store.now(&store.agent(0));
         store.clock.set(10);
         store.clock.pass(50);
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn an_accepted_clock_is_gone_on_from() {
-        let store = Store::new(5000);
+        let store = Fixture::new(5000);
         let time = store.agent(9000);
         assert_eq!(store.now(&time), 9000);
         time.accept_clock(&store.page);
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_clock_beyond_all_calendars_overflows_nothing() {
-        let store = Store::new(Seconds::MAX);
+        let store = Fixture::new(Seconds::MAX);
         let time = store.agent(Seconds::MAX);
         store.clock.pass(0);
         assert!(store.now(&time) > 1 << 33);

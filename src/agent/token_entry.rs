@@ -2,14 +2,14 @@
 
 use super::audit::{self, Fact};
 use super::open_store::OpenStore;
-use super::proposer::{Proposer, Step};
+use super::proposer::{NextStep, Proposer};
 use super::removals::Removals;
 use super::rows::{TokenRow, UnderWay};
 use super::transaction::{Transaction, check_expected};
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::Role;
-use crate::key::pin::{Entry, TRIES};
+use crate::key::pin::{TRIES, TokenEntry};
 use crate::store::Need;
 use crate::wire::Expect;
 
@@ -65,20 +65,20 @@ impl Proposer for EntryChange {
     /// The entry's new revision.
     type Answer = u64;
 
-    fn propose<'a>(&mut self, store: &'a OpenStore) -> Result<Step<'a, u64>> {
+    fn propose<'a>(&mut self, store: &'a OpenStore) -> Result<NextStep<'a, u64>> {
         let mut transaction = Transaction::new(store);
         if let Some(revisions) = transaction.answered(&self.put.change)? {
-            return Ok(Step::Done(revisions.first().copied().unwrap_or(0)));
+            return Ok(NextStep::Done(revisions.first().copied().unwrap_or(0)));
         }
         let old = transaction.token(self.put.token)?;
         check_expected(self.put.expect, old.as_ref().map(|old| old.revision))?;
-        let old_entry = old.as_ref().map(|old| Entry::decode(&old.entry)).transpose()?;
+        let old_entry = old.as_ref().map(|old| TokenEntry::decode(&old.entry)).transpose()?;
         let new = self.put.judge(old_entry.as_ref())?;
         let entry = new.encode()?;
         let need = Need::Grow(entry.len() as u64);
         store.records.room(if self.put.wipe { Need::Shrink } else { need })?;
         if self.begins_or_wipes(store, (&old, &old_entry), &entry, &mut transaction)? {
-            return Ok(Step::Apply(transaction));
+            return Ok(NextStep::Apply(transaction));
         }
         let facts = self.put.facts(store, old_entry.as_ref(), &new)?;
         facts.into_iter().for_each(|fact| transaction.note(fact));
@@ -89,7 +89,7 @@ impl Proposer for EntryChange {
         let row = TokenRow { slot, revision, entry, under_way: None, ..old };
         transaction.put_token(self.put.token, &row, reset)?;
         transaction.answer(self.put.change, vec![revision]);
-        Ok(Step::Apply(transaction))
+        Ok(NextStep::Apply(transaction))
     }
 
     fn applied(&mut self) {
@@ -105,7 +105,7 @@ impl EntryChange {
     fn begins_or_wipes(
         &mut self,
         store: &OpenStore,
-        (row, old): (&Option<TokenRow>, &Option<Entry>),
+        (row, old): (&Option<TokenRow>, &Option<TokenEntry>),
         entry: &[u8],
         transaction: &mut Transaction<'_>,
     ) -> Result<bool> {
@@ -130,7 +130,7 @@ impl EntryChange {
     fn wipe(
         &mut self,
         store: &OpenStore,
-        old: &Entry,
+        old: &TokenEntry,
         transaction: &mut Transaction<'_>,
     ) -> Result<bool> {
         let wiped = match &mut self.wiped {
@@ -145,8 +145,8 @@ impl EntryChange {
 
 impl PutToken {
     /// Returns the entry as it will be, if it may become that.
-    fn judge(&self, old: Option<&Entry>) -> Result<Entry> {
-        let mut new = Entry::decode(&self.entry).map_err(|_| Reason::ArgumentsBad)?;
+    fn judge(&self, old: Option<&TokenEntry>) -> Result<TokenEntry> {
+        let mut new = TokenEntry::decode(&self.entry).map_err(|_| Reason::ArgumentsBad)?;
         if let Some(old) = old {
             let by = self.by.ok_or(Reason::NotLoggedIn)?;
             new = new.completed_by(old);
@@ -160,9 +160,14 @@ impl PutToken {
         }
     }
 
-    fn facts(&self, store: &OpenStore, old: Option<&Entry>, new: &Entry) -> Result<Vec<Fact>> {
+    fn facts(
+        &self,
+        store: &OpenStore,
+        old: Option<&TokenEntry>,
+        new: &TokenEntry,
+    ) -> Result<Vec<Fact>> {
         if old.is_none() || self.wipe {
-            return Ok(vec![Fact::of_token(audit::Event::TokenInitialised, self.token)]);
+            return Ok(vec![Fact::of_token(audit::AuditEvent::TokenInitialised, self.token)]);
         }
         let (_, (_, wrong)) = store.cells.pins.of(self.token)?;
         let (changed, by_officer) = (changed_pins(old, new), self.by != Some(By::User));
@@ -171,11 +176,11 @@ impl PutToken {
 }
 
 /// Returns which PINs change: the security officer's, the user's.
-fn changed_pins(old: Option<&Entry>, new: &Entry) -> (bool, bool) {
+fn changed_pins(old: Option<&TokenEntry>, new: &TokenEntry) -> (bool, bool) {
     old.map_or((true, true), |old| (old.officer != new.officer, old.user != new.user))
 }
 
-fn may_become(old: &Entry, new: &Entry, by: By, wipe: bool) -> bool {
+fn may_become(old: &TokenEntry, new: &TokenEntry, by: By, wipe: bool) -> bool {
     match by {
         By::User => old.may_become(new, false, wipe),
         By::Officer => old.may_become(new, true, wipe),

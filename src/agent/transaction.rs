@@ -12,16 +12,16 @@
 
 mod records;
 
-use super::audit::{Fact, Head, Sealed};
-use super::keyspace::{self, Key};
+use super::audit::{ChainHead, Fact, Sealed};
+use super::keyspace::{self, RowKey};
 use super::open_store::{Found, OpenStore};
-use super::rows::{self, Answered, Meta, Row, TokenRow, Tombstone, UnderWay};
+use super::rows::{self, Answered, Meta, RecordRow, TokenRow, Tombstone, UnderWay};
 use super::rules::{Known, View};
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::Fingerprint;
-use crate::key::pin::Entry;
+use crate::key::pin::TokenEntry;
 use crate::store::cells::CellNumber;
 use crate::store::{Batch, CommitNumber, Condition};
 use crate::wire::Expect;
@@ -32,8 +32,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct Transaction<'a> {
     store: &'a OpenStore,
     /// The rows that were read, as they stood.
-    read: RefCell<BTreeMap<Key, Option<Vec<u8>>>>,
-    writes: BTreeMap<Key, Option<Vec<u8>>>,
+    read: RefCell<BTreeMap<RowKey, Option<Vec<u8>>>>,
+    writes: BTreeMap<RowKey, Option<Vec<u8>>>,
     erased: Vec<(CellNumber, Tombstone)>,
     claimed: Vec<CellNumber>,
     freed: BTreeSet<CellNumber>,
@@ -216,7 +216,7 @@ impl<'a> Transaction<'a> {
     }
 
     /// Returns where the answer will stand, if there is one.
-    pub(crate) fn answer_key(&self) -> Option<Key> {
+    pub(crate) fn answer_key(&self) -> Option<RowKey> {
         self.answer.as_ref().map(|(change, _)| keyspace::answered(change))
     }
 
@@ -224,7 +224,7 @@ impl<'a> Transaction<'a> {
     pub(crate) fn keep_answer<'k>(
         &mut self,
         number: u64,
-        old: impl Iterator<Item = &'k Key>,
+        old: impl Iterator<Item = &'k RowKey>,
     ) -> Result<()> {
         let Some((change, revisions)) = self.answer.take() else { return Ok(()) };
         let answered = rows::encode(&Answered { number, revisions, ..Answered::default() })?;
@@ -244,7 +244,7 @@ impl<'a> Transaction<'a> {
     }
 
     /// Takes an entry away that leads nowhere.
-    pub(crate) fn forget(&mut self, entry: Key) {
+    pub(crate) fn forget(&mut self, entry: RowKey) {
         self.writes.insert(entry, None);
     }
 
@@ -276,14 +276,14 @@ impl<'a> Transaction<'a> {
 
     fn alias(&self, token: Id, id: Id) -> Result<Option<String>> {
         let Some(row) = self.as_it_will_be(&keyspace::record(token, id))? else { return Ok(None) };
-        Ok(rows::decode::<Row>(&row, "a record")?.alias)
+        Ok(rows::decode::<RecordRow>(&row, "a record")?.alias)
     }
 
     fn label(&self, token: Id) -> Result<Option<String>> {
         let Some(row) = self.as_it_will_be(&keyspace::token(token))? else { return Ok(None) };
         let row: TokenRow = rows::decode(&row, "a token")?;
         // No change is refused for a name.
-        Ok(Entry::decode(&row.entry).ok().map(|entry| entry.label))
+        Ok(TokenEntry::decode(&row.entry).ok().map(|entry| entry.label))
     }
 
     /// Returns a row as it will be, or as it was where it goes. Nothing is decided by it.
@@ -295,10 +295,10 @@ impl<'a> Transaction<'a> {
     }
 
     /// Returns the end of the audit log's chain as the store has it.
-    pub(crate) fn audit_head(&self) -> Result<Head> {
+    pub(crate) fn audit_head(&self) -> Result<ChainHead> {
         match self.get(&keyspace::audit_head())? {
             Some(bytes) => rows::decode(&bytes, "the audit log's head"),
-            None => Ok(Head::default()),
+            None => Ok(ChainHead::default()),
         }
     }
 
@@ -367,7 +367,7 @@ pub(super) fn check_expected(expect: Expect, revision: Option<u64>) -> Result<()
     }
 }
 
-fn condition((key, row): (Key, Option<Vec<u8>>)) -> Condition {
+fn condition((key, row): (RowKey, Option<Vec<u8>>)) -> Condition {
     match row {
         Some(row) => Condition::Equals(key, row),
         None => Condition::Absent(key),

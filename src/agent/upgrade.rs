@@ -23,7 +23,7 @@ const ROOM: u64 = 4;
 
 /// What an upgrade does, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum UpgradeStep {
     /// Keeps a snapshot of the records as they are.
     KeepSnapshot,
     /// Builds the upgraded records beside the earlier ones.
@@ -98,7 +98,7 @@ pub(super) struct Upgrade<'a> {
     pub(super) lock: &'a Lock,
     pub(super) open: &'a Open<'a>,
     /// Hears of each step, and ends the upgrade where it fails.
-    pub(super) done: &'a dyn Fn(Step) -> Result<()>,
+    pub(super) done: &'a dyn Fn(UpgradeStep) -> Result<()>,
 }
 
 impl Upgrade<'_> {
@@ -109,7 +109,7 @@ impl Upgrade<'_> {
             log::info!("{}: a store of an earlier build is upgraded", directory.display());
             self.prepare(&earlier).inspect_err(|_| self.discard())?;
             cells::take_upgraded(directory)?;
-            (self.done)(Step::ReplaceCells)?;
+            (self.done)(UpgradeStep::ReplaceCells)?;
         } else if !cells::is_upgrade_unfinished(directory) {
             return Ok(false);
         }
@@ -124,33 +124,33 @@ impl Upgrade<'_> {
         self.clear()?;
         if let Some(store) = (self.open)(self.lock, earlier)? {
             store.keep_snapshot(earlier.identity)?;
-            (self.done)(Step::KeepSnapshot)?;
+            (self.done)(UpgradeStep::KeepSnapshot)?;
             store.room(Need::Grow(ROOM * size_of(&*store)?))?;
             let number = store.number()?;
             store::build_upgraded(records, number, |put| {
                 first_format::upgrade(&*store, &|number| earlier.erase_cell(number), put)
             })?;
-            (self.done)(Step::BuildRecords)?;
+            (self.done)(UpgradeStep::BuildRecords)?;
         }
         earlier.write_upgraded(directory)?;
-        (self.done)(Step::WriteCells)?;
+        (self.done)(UpgradeStep::WriteCells)?;
         cells::keep_earlier(directory)?;
-        (self.done)(Step::KeepEarlierCells)
+        (self.done)(UpgradeStep::KeepEarlierCells)
     }
 
     /// Puts everything in its place after the cell file. Each step may have been done before.
     fn finish(&self) -> Result<()> {
         let (directory, records) = (self.lock.directory(), self.lock.records());
         store::take_upgraded(records)?;
-        (self.done)(Step::ReplaceRecords)?;
+        (self.done)(UpgradeStep::ReplaceRecords)?;
         if store::exists(records)
             && let Err(error) = keep_snapshot(self.lock)
         {
             log::warn!("no snapshot of the upgraded store was kept: {error}");
         }
-        (self.done)(Step::KeepUpgradedSnapshot)?;
+        (self.done)(UpgradeStep::KeepUpgradedSnapshot)?;
         cells::wipe_earlier(directory)?;
-        (self.done)(Step::WipeEarlierCells)
+        (self.done)(UpgradeStep::WipeEarlierCells)
     }
 
     /// Removes what an upgrade has left that has replaced nothing.

@@ -2,10 +2,10 @@
 //! for each key and day once the day is over. What is not saved yet is in memory: the end of an agent loses
 //! nothing, its sudden death the last minute.
 
-use super::audit::{Event, Fact};
+use super::audit::{AuditEvent, Fact};
 use super::keyspace;
 use super::open_store::OpenStore;
-use super::proposer::{Proposer, STEP, Step};
+use super::proposer::{NextStep, Proposer, STEP};
 use super::transaction::Transaction;
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
@@ -99,7 +99,7 @@ impl SaveUses<'_> {
 impl Proposer for SaveUses<'_> {
     type Answer = ();
 
-    fn propose<'a>(&mut self, store: &'a OpenStore) -> Result<Step<'a, ()>> {
+    fn propose<'a>(&mut self, store: &'a OpenStore) -> Result<NextStep<'a, ()>> {
         let mut transaction = Transaction::new(store);
         let over = self.over.iter().take(STEP);
         self.under_way = over.len();
@@ -107,7 +107,7 @@ impl Proposer for SaveUses<'_> {
             self.close(&mut transaction, *of)?;
         }
         if self.under_way > 0 {
-            return Ok(Step::Apply(transaction));
+            return Ok(NextStep::Apply(transaction));
         }
         let mut transaction = transaction.quietly();
         let going_on = self.going_on.iter().take(STEP);
@@ -117,8 +117,8 @@ impl Proposer for SaveUses<'_> {
             transaction.save_uses(*of, Some(sum));
         }
         match self.under_way {
-            0 => Ok(Step::Done(())),
-            _ => Ok(Step::Apply(transaction)),
+            0 => Ok(NextStep::Done(())),
+            _ => Ok(NextStep::Apply(transaction)),
         }
     }
 
@@ -145,7 +145,7 @@ fn day(at: Seconds) -> u32 {
 impl Fact {
     /// Returns how often a key was used on the day that begins at that second.
     fn of_uses(token: Id, key: Id, day: Seconds, times: u64) -> Self {
-        let fact = Self::of_key(Event::Used, token, key);
+        let fact = Self::of_key(AuditEvent::Used, token, key);
         Self { at: Some(super::audit::timestamp(day)), times: Some(times), ..fact }
     }
 }

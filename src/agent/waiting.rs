@@ -8,7 +8,7 @@ use crate::id::Id;
 
 /// An erasure that waits its grace out.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Waiting {
+pub(crate) struct WaitingErasure {
     /// The token.
     pub(crate) token: Id,
     /// The record.
@@ -18,12 +18,12 @@ pub(crate) struct Waiting {
 }
 
 /// Returns all erasures that wait, by token and record.
-pub(crate) fn waiting(store: &OpenStore) -> Result<Vec<Waiting>> {
+pub(crate) fn waiting(store: &OpenStore) -> Result<Vec<WaitingErasure>> {
     let mut all = Vec::new();
     store.each(keyspace::WAITING, |key, value| {
         let (token, id) = keyspace::waiting_ids(key).ok_or(Reason::StoreDamaged)?;
         let found = value.try_into().map_err(|_| Reason::StoreDamaged)?;
-        all.push(Waiting { token, id, found: Seconds::from_be_bytes(found) });
+        all.push(WaitingErasure { token, id, found: Seconds::from_be_bytes(found) });
         Ok(true)
     })?;
     Ok(all)

@@ -9,7 +9,7 @@ use super::job::{Done, Job, Work};
 use super::keyspace;
 use super::mend::Mend;
 use super::open_store::OpenStore;
-use super::proposer::{AcceptClock, Note, Proposer, Step};
+use super::proposer::{AcceptClock, NextStep, Note, Proposer};
 use super::rows::{Ending, TokenRow, Tombstone, UnderWay};
 use super::snapshots::Snapshots;
 use super::sweep::{Narrow, Sweep, Swept, next_due};
@@ -219,8 +219,8 @@ impl Writer {
         let mut conflicts = 0;
         loop {
             let transaction = match proposer.propose(&store)? {
-                Step::Done(answer) => return Ok(answer),
-                Step::Apply(transaction) => transaction,
+                NextStep::Done(answer) => return Ok(answer),
+                NextStep::Apply(transaction) => transaction,
             };
             match self.apply(transaction) {
                 Err(error) if error.reason() == Reason::Conflict && conflicts < MOST_CONFLICTS => {
@@ -392,7 +392,7 @@ impl Writer {
     /// Everything between two commits, made durable before anybody has it in a backup.
     fn backup(&mut self) -> Result<BackupParts> {
         for (token, _) in self.store.tokens()? {
-            match self.note(Fact::of_token(audit::Event::BackedUp, token)) {
+            match self.note(Fact::of_token(audit::AuditEvent::BackedUp, token)) {
                 // A full disk is no time to refuse a backup.
                 Err(error) if error.reason() == Reason::StoreFull => {
                     log::warn!("the backup is not in the audit log: {error}");

@@ -2,7 +2,7 @@
 //! `C_Initialize` has not been called (a forked child is one), turns errors into codes, and logs them,
 //! once, here.
 
-use crate::config::journal;
+use crate::config::logging;
 use crate::error::{Error, Reason, Result};
 use crate::module::{self, Module};
 use crate::session::Session;
@@ -90,7 +90,7 @@ fn failed(function: &str, session: CK_SESSION_HANDLE, error: &Error) -> CK_RV {
 
 /// Logs why something failed, and shows it at the terminal where no later call can succeed.
 pub(crate) fn tell(function: &str, session: CK_SESSION_HANDLE, error: &Error) {
-    journal::tell(error);
+    logging::tell(error);
     let (level, code) = (level(error.reason()), error.rv());
     match session {
         CK_INVALID_HANDLE => log::log!(level, "{function}: {code:#x}, {error}"),

@@ -43,7 +43,7 @@ const COST: Cost = Cost { memory_kib: 19 << 10, passes: 2, lanes: 1 };
 
 /// The part of a token that is kept beside its records.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct TokenEntry {
     /// The token's label, at most 32 bytes.
     pub label: String,
     /// The public token key: it seals public objects, against mix-ups only.
@@ -91,7 +91,7 @@ pub struct Stretched {
     pub wrapping: Secret,
 }
 
-impl Entry {
+impl TokenEntry {
     /// Returns a new token's entry. `officer` is made by [`Pin::wrap`] over `private`.
     pub fn new(
         label: String,
@@ -260,10 +260,10 @@ mod tests {
         TokenKey::new(Secret::new(vec![5; 32])).unwrap()
     }
 
-    fn entry() -> Entry {
+    fn entry() -> TokenEntry {
         let token = Id::new([2; 16]);
         let officer = Pin::wrap(token, &token_key(), b"87654321", [3; 16], &[4; 32]).unwrap();
-        Entry::new("payroll".into(), [6; 32], &token_key(), officer, true).unwrap()
+        TokenEntry::new("payroll".into(), [6; 32], &token_key(), officer, true).unwrap()
     }
 
     #[test]
@@ -281,10 +281,10 @@ mod tests {
 
     #[test]
     fn each_changes_what_is_theirs_and_nobody_what_is_for_good() {
-        let old = Entry { user: Some(entry().officer), ..entry() };
+        let old = TokenEntry { user: Some(entry().officer), ..entry() };
         let pin =
             || Pin::wrap(Id::new([2; 16]), &token_key(), b"other", [7; 16], &[8; 32]).unwrap();
-        let changed = |change: &dyn Fn(&mut Entry)| {
+        let changed = |change: &dyn Fn(&mut TokenEntry)| {
             let mut new = old.clone();
             change(&mut new);
             let by = |officer, anew| old.may_become(&new, officer, anew);
@@ -296,7 +296,7 @@ mod tests {
         assert_eq!(changed(&|it| it.officer = pin()), (false, true, true));
         assert_eq!(changed(&|it| it.label.push('!')), (false, false, true));
         assert_eq!(changed(&|it| it.user = None), (false, false, true));
-        let for_good: [&dyn Fn(&mut Entry); 3] =
+        let for_good: [&dyn Fn(&mut TokenEntry); 3] =
             [&|it| it.custody = false, &|it| it.public_key[0] ^= 1, &|it| it.proof[0] ^= 1];
         for change in for_good {
             assert_eq!(changed(change), (false, false, false));
@@ -313,7 +313,7 @@ mod tests {
 
     #[test]
     fn a_pin_is_not_stretched_for_less_than_a_guess_has_to_cost() {
-        let Entry { officer, .. } = entry().redacted();
+        let TokenEntry { officer, .. } = entry().redacted();
         let cheap = [
             Pin { memory_kib: COST.memory_kib - 1, ..officer.clone() },
             Pin { passes: COST.passes - 1, ..officer.clone() },
@@ -327,9 +327,9 @@ mod tests {
         assert!(dear.stretch(b"87654321").is_ok());
     }
 
-    fn entry_with_user() -> Entry {
+    fn entry_with_user() -> TokenEntry {
         let user = Pin::wrap(Id::new([2; 16]), &token_key(), b"123456", [7; 16], &[8; 32]);
-        Entry { user: Some(user.unwrap()), ..entry() }
+        TokenEntry { user: Some(user.unwrap()), ..entry() }
     }
 
     #[test]
@@ -348,13 +348,13 @@ mod tests {
         let mut other = whole.redacted();
         other.officer.salt[0] ^= 1;
         assert!(!other.completed_by(&whole).is_whole(), "another PIN is not completed");
-        assert!(!Entry { label: "x".repeat(33), ..whole }.is_whole());
+        assert!(!TokenEntry { label: "x".repeat(33), ..whole }.is_whole());
     }
 
     #[test]
     fn a_login_is_proved_by_the_private_key_with_the_ticket_and_a_users_while_there_is_one() {
         let (nonce, store, token) = ([1; 32], Id::new([2; 16]), Id::new([3; 16]));
-        let proves = |entry: &Entry, officer, ticket: u8, key: Secret| {
+        let proves = |entry: &TokenEntry, officer, ticket: u8, key: Secret| {
             let made = proof::Credential { officer, key, ticket: Secret::new(vec![7; 32]) };
             let proof = made.proof(nonce, store, token);
             let challenge = Challenge { nonce, store, token, officer };
@@ -372,9 +372,9 @@ mod tests {
     #[test]
     fn an_entry_reads_back_and_a_cut_one_does_not() {
         let bytes = entry().encode().unwrap();
-        assert_eq!(Entry::decode(&bytes).unwrap(), entry());
+        assert_eq!(TokenEntry::decode(&bytes).unwrap(), entry());
         for cut in 0..bytes.len() {
-            assert!(Entry::decode(&bytes[..cut]).is_err(), "cut at {cut}");
+            assert!(TokenEntry::decode(&bytes[..cut]).is_err(), "cut at {cut}");
         }
     }
 }

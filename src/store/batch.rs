@@ -26,7 +26,7 @@ pub(crate) type Put<'a> = dyn FnMut(Vec<u8>, Vec<u8>) -> Result<()> + 'a;
 
 /// The bounds of one batch in a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct BatchLimits {
     /// The number of conditions.
     pub conditions: usize,
     /// The number of writes.
@@ -35,7 +35,7 @@ pub struct Limits {
     pub bytes: usize,
 }
 
-impl Limits {
+impl BatchLimits {
     /// The bounds of a store on this machine: far above what one frame of the protocol can ask for.
     pub const LOCAL: Self = Self { conditions: 1 << 18, writes: 1 << 18, bytes: 64 << 20 };
 }
@@ -61,7 +61,7 @@ impl Condition {
 impl Batch {
     /// Fails with [`Reason::ArgumentsBad`] unless every key has a lawful length and the batch keeps
     /// within `limits`.
-    pub(super) fn check(&self, limits: Limits) -> Result<()> {
+    pub(super) fn check(&self, limits: BatchLimits) -> Result<()> {
         if !self.keys().all(|key| (1..=MAX_KEY).contains(&key.len())) {
             return Err(Reason::ArgumentsBad.detail("a key of the store has an impossible length"));
         }

@@ -8,7 +8,7 @@ pub(crate) type CommitNumber = u64;
 
 /// The keys that one commit wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Commit {
+pub struct CommittedKeys {
     /// Its number.
     pub number: CommitNumber,
     /// Every key that it wrote or removed.
@@ -19,7 +19,7 @@ pub struct Commit {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Changes {
     /// Each of them, oldest first.
-    Commits(Vec<Commit>),
+    Commits(Vec<CommittedKeys>),
     /// Some of them are no longer known: anything may have changed.
     Unknown,
 }
@@ -28,13 +28,13 @@ pub enum Changes {
 const KEPT: usize = 4 << 20;
 
 /// The size of a key beside its bytes, in bytes.
-const BESIDE: usize = size_of::<Vec<u8>>();
+const KEY_OVERHEAD: usize = size_of::<Vec<u8>>();
 
 /// The number of the last commit, and the keys of as many commits before it as [`KEPT`] holds.
 #[derive(Debug, Default)]
 pub(super) struct ChangeLog {
     number: CommitNumber,
-    commits: VecDeque<Commit>,
+    commits: VecDeque<CommittedKeys>,
     bytes: usize,
 }
 
@@ -53,7 +53,7 @@ impl ChangeLog {
     pub(super) fn push(&mut self, batch: &Batch) -> CommitNumber {
         self.number += 1;
         let keys = batch.writes.iter().map(|(key, _)| key.clone()).collect();
-        let commit = Commit { number: self.number, keys };
+        let commit = CommittedKeys { number: self.number, keys };
         self.bytes += size(&commit);
         self.commits.push_back(commit);
         while self.bytes > KEPT {
@@ -74,6 +74,7 @@ impl ChangeLog {
     }
 }
 
-fn size(commit: &Commit) -> usize {
-    size_of::<Commit>() + commit.keys.iter().map(|key| key.len() + BESIDE).sum::<usize>()
+fn size(commit: &CommittedKeys) -> usize {
+    size_of::<CommittedKeys>()
+        + commit.keys.iter().map(|key| key.len() + KEY_OVERHEAD).sum::<usize>()
 }

@@ -1,7 +1,9 @@
 //! A store in memory: the contract at its plainest, for tests and for what a snapshot holds.
 
 use super::changes::ChangeLog;
-use super::{Batch, Changes, CommitNumber, Limits, Need, Pair, Standing, Store, StoreIdentity};
+use super::{
+    Batch, BatchLimits, Changes, CommitNumber, Need, Pair, Standing, Store, StoreIdentity,
+};
 use crate::error::Result;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Debug, Clone)]
 pub struct Memory {
     content: Arc<Mutex<Content>>,
-    limits: Limits,
+    limits: BatchLimits,
 }
 
 #[derive(Debug, Default)]
@@ -29,12 +31,12 @@ impl Memory {
     /// Holds these pairs as they were after commit `number`.
     pub(super) fn holding(map: BTreeMap<Vec<u8>, Vec<u8>>, number: CommitNumber) -> Self {
         let content = Content { map, commits: ChangeLog::after(number) };
-        Self { content: Arc::new(Mutex::new(content)), limits: Limits::LOCAL }
+        Self { content: Arc::new(Mutex::new(content)), limits: BatchLimits::LOCAL }
     }
 
     /// Refuses batches beyond `limits`, as a store on another machine does.
     #[cfg(test)]
-    pub(crate) fn with_limits(self, limits: Limits) -> Self {
+    pub(crate) fn with_limits(self, limits: BatchLimits) -> Self {
         Self { limits, ..self }
     }
 
@@ -86,7 +88,7 @@ impl Store for Memory {
         Ok(self.content().commits.since(since))
     }
 
-    fn limits(&self) -> Limits {
+    fn limits(&self) -> BatchLimits {
         self.limits
     }
 

@@ -13,11 +13,11 @@ mod sled;
 
 pub(crate) use crate::config::Location;
 pub(crate) use acknowledged::Acknowledged;
-pub(crate) use batch::{Batch, Condition, Limits, Put};
+pub(crate) use batch::{Batch, BatchLimits, Condition, Put};
 pub(crate) use cells::Cells;
 pub(crate) use cells::StoreIdentity;
 #[cfg(test)]
-pub(crate) use changes::Commit;
+pub(crate) use changes::CommittedKeys;
 pub(crate) use changes::{Changes, CommitNumber};
 pub(crate) use memory::Memory;
 pub(crate) use open::{build_upgraded, discard_upgrade, take_upgraded};
@@ -70,9 +70,9 @@ pub(crate) const MAX_KEY: usize = 256;
 ///   has written.
 /// * Keys are 1 to [`MAX_KEY`] bytes; values have any size up to the frame limit of the protocol.
 /// * A batch that writes a key twice leaves the last value.
-/// * A `Conflict`, a key outside those bounds, or a batch beyond the [`Limits`], changes nothing and
-///   harms nothing. After any other error the instance has [`Failed`](Standing::Failed): it refuses
-///   everything, and is dropped and opened again.
+/// * A `Conflict`, a key outside those bounds, or a batch beyond the [`BatchLimits`], changes
+///   nothing and harms nothing. After any other error the instance has
+///   [`Failed`](Standing::Failed): it refuses everything, and is dropped and opened again.
 pub trait Store: Send + Sync {
     /// Returns the value at `key`.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>>;
@@ -93,7 +93,7 @@ pub trait Store: Send + Sync {
     fn changes(&self, since: CommitNumber) -> Result<Changes>;
 
     /// Returns the bounds of one batch.
-    fn limits(&self) -> Limits;
+    fn limits(&self) -> BatchLimits;
 
     /// Fails with [`Reason::StoreFull`](crate::error::Reason::StoreFull) where there is no room for what
     /// `need` says. Deletions may use a reserve.

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use super::sled::database::Sled;
-use super::{Batch, Changes, Commit, Condition, Limits, Memory, Standing, Store};
+use super::{Batch, BatchLimits, Changes, CommittedKeys, Condition, Memory, Standing, Store};
 use crate::error::Reason;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -51,7 +51,7 @@ fn twice(store: impl Store + Clone + 'static) -> [Box<dyn Store>; 2] {
     [Box::new(store.clone()), Box::new(store)]
 }
 
-fn committed(store: &dyn Store, since: u64) -> Vec<Commit> {
+fn committed(store: &dyn Store, since: u64) -> Vec<CommittedKeys> {
     match store.changes(since).unwrap() {
         Changes::Commits(commits) => commits,
         Changes::Unknown => panic!("they are known"),
@@ -209,8 +209,8 @@ fn every_opening_learns_in_order_what_each_of_them_has_changed() {
         assert!(one.apply(&refused).is_err());
         assert!(before < first && first < second, "{}", subject.name);
         let expected = [
-            Commit { number: first, keys: vec![b"a".to_vec(), b"b".to_vec()] },
-            Commit { number: second, keys: vec![b"a".to_vec()] },
+            CommittedKeys { number: first, keys: vec![b"a".to_vec(), b"b".to_vec()] },
+            CommittedKeys { number: second, keys: vec![b"a".to_vec()] },
         ];
         for store in [one, other] {
             assert_eq!(store.number().unwrap(), second);
@@ -256,7 +256,7 @@ fn a_batch_beyond_the_limits_changes_nothing_and_harms_nothing() {
     for subject in Subject::all() {
         assert_keeps_its_limits(subject.store());
     }
-    let narrow = Limits { conditions: 128, writes: 64, bytes: 1 << 20 };
+    let narrow = BatchLimits { conditions: 128, writes: 64, bytes: 1 << 20 };
     assert_keeps_its_limits(&Memory::default().with_limits(narrow));
 }
 

@@ -56,13 +56,13 @@ fn an_address_is_readable_where_there_is_memory() {
 
 #[test]
 fn a_namespace_of_time_moves_the_uptime_and_is_told_from_it() {
-    let told = |text: &str| Moved::told(&format!("monotonic           0         0\n{text}\n"));
+    let parse = |text: &str| Moved::parse(&format!("monotonic           0         0\n{text}\n"));
     let by = Duration::new;
-    assert_eq!(told("boottime            0         0"), Some(Moved::Ahead(by(0, 0))));
-    assert_eq!(told("boottime     1000000       500"), Some(Moved::Ahead(by(1_000_000, 500))));
+    assert_eq!(parse("boottime            0         0"), Some(Moved::Ahead(by(0, 0))));
+    assert_eq!(parse("boottime     1000000       500"), Some(Moved::Ahead(by(1_000_000, 500))));
     let quarter = Some(Moved::Behind(by(6, 750_000_000)));
-    assert_eq!(told("boottime           -7 250000000"), quarter);
-    assert_eq!(told("boottime            x         0"), None);
+    assert_eq!(parse("boottime           -7 250000000"), quarter);
+    assert_eq!(parse("boottime            x         0"), None);
 }
 
 #[test]

@@ -3,13 +3,13 @@
 //!
 //! | bytes | what |
 //! |---|---|
-//! | 0 … | the books: a lock, how much was ever used, the free blocks of each size |
+//! | 0 … | the header: a lock, how much was ever used, the free blocks of each size |
 //! | … 64 MiB | blocks of multiples of 16 bytes up to 1 KiB, then of powers of two up to 64 KiB |
 //!
-//! A free block is all zero but for the place of the next one of its size. The books lie in the pages
-//! themselves: to a child, in which all of it reads zero, the vault is empty and nobody holds its lock.
-//! Where the kernel has no such pages (before Linux 4.14, some sandboxes) there is no vault, and secrets
-//! lie on the heap.
+//! A free block is all zero but for the place of the next one of its size. The header lies in the
+//! pages themselves: to a child, in which all of it reads zero, the vault is empty and nobody holds
+//! its lock. Where the kernel has no such pages (before Linux 4.14, some sandboxes) there is no
+//! vault, and secrets lie on the heap.
 
 use super::heap::wipe;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
@@ -39,21 +39,21 @@ const YIELDED: u32 = 16 * SPINS;
 const NAP: Duration = Duration::from_micros(50);
 
 /// The pages; null before they are first needed, [`NONE`] where there are none.
-static PAGES: AtomicPtr<Books> = AtomicPtr::new(null_mut());
+static PAGES: AtomicPtr<VaultHeader> = AtomicPtr::new(null_mut());
 
-const NONE: *mut Books = std::ptr::without_provenance_mut(align_of::<Books>());
+const NONE: *mut VaultHeader = std::ptr::without_provenance_mut(align_of::<VaultHeader>());
 
 /// All zero at the beginning, and in a child.
 #[repr(C)]
-struct Books {
+struct VaultHeader {
     lock: AtomicBool,
-    /// The number of bytes behind the books that were ever given out.
+    /// The number of bytes behind the header that were ever given out.
     used: usize,
     /// The offset of a free block of each class, in bytes from the beginning; 0 where none is free.
     free: [usize; CLASSES],
 }
 
-const FIRST: usize = size_of::<Books>().next_multiple_of(GRAIN);
+const FIRST: usize = size_of::<VaultHeader>().next_multiple_of(GRAIN);
 
 /// Returns the class of blocks that take `size` bytes, and their size.
 fn class(size: usize) -> Option<(usize, usize)> {
@@ -73,9 +73,9 @@ fn class(size: usize) -> Option<(usize, usize)> {
 /// no room left, or the size is zero or above 64 KiB.
 pub(crate) fn allocate(size: usize) -> Option<NonNull<u8>> {
     let (class, size) = class(size)?;
-    let books = Open::of(pages()?);
-    let place = books.take(class, size)?;
-    drop(books);
+    let header = Open::of(pages()?);
+    let place = header.take(class, size)?;
+    drop(header);
     // SAFETY: `take` answers places whose block ends within the `SPACE` bytes of the pages, which stay mapped
     // for good.
     NonNull::new(unsafe { pages()?.cast::<u8>().byte_add(place) })
@@ -100,20 +100,20 @@ pub(crate) fn holds<T>(address: *const T) -> bool {
 }
 
 /// The pages, mapped at the first call.
-fn pages() -> Option<*mut Books> {
+fn pages() -> Option<*mut VaultHeader> {
     match PAGES.load(Ordering::Acquire) {
         NONE => None,
-        pages if pages.is_null() => settle(),
+        pages if pages.is_null() => map_once(),
         pages => Some(pages),
     }
 }
 
 /// Maps the pages, unless another thread was faster.
 #[cold]
-fn settle() -> Option<*mut Books> {
+fn map_once() -> Option<*mut VaultHeader> {
     let mapped = map().unwrap_or(NONE);
-    let settled = PAGES.compare_exchange(null_mut(), mapped, Ordering::AcqRel, Ordering::Acquire);
-    if settled.is_err() && mapped != NONE {
+    let installed = PAGES.compare_exchange(null_mut(), mapped, Ordering::AcqRel, Ordering::Acquire);
+    if installed.is_err() && mapped != NONE {
         // SAFETY: `map` has mapped these pages in this call, and as they were not published in `PAGES`, no
         // pointer leads there.
         let _unmapped = unsafe { munmap(mapped.cast(), SPACE) };
@@ -121,7 +121,7 @@ fn settle() -> Option<*mut Books> {
     pages()
 }
 
-fn map() -> rustix::io::Result<*mut Books> {
+fn map() -> rustix::io::Result<*mut VaultHeader> {
     let access = ProtFlags::READ | ProtFlags::WRITE;
     let kind = MapFlags::PRIVATE | MapFlags::NORESERVE;
     // SAFETY: the address is the kernel's choice, so no memory in use is replaced.
@@ -146,11 +146,11 @@ fn map() -> rustix::io::Result<*mut Books> {
     }
 }
 
-/// The books, while this thread alone has them.
-struct Open(*mut Books);
+/// The header, while this thread alone has it.
+struct Open(*mut VaultHeader);
 
 impl Open {
-    fn of(pages: *mut Books) -> Self {
+    fn of(pages: *mut VaultHeader) -> Self {
         // SAFETY: the pages are mapped for good, and only ever locked through this reference.
         let lock = unsafe { &(*pages).lock };
         let mut tries = 0_u32;
@@ -212,7 +212,7 @@ impl Drop for Open {
 }
 
 /// Bytes in the vault; on the heap where it has no room for them. Wiped when they are dropped.
-pub(crate) struct Bytes {
+pub(crate) struct VaultBytes {
     start: NonNull<u8>,
     len: usize,
     /// The number of bytes that the block was made for.
@@ -220,11 +220,11 @@ pub(crate) struct Bytes {
 }
 
 // SAFETY: the block is owned, and reached through borrows of its owner only.
-unsafe impl Send for Bytes {}
+unsafe impl Send for VaultBytes {}
 // SAFETY: a shared borrow of the owner only reads the block: what changes it takes `&mut self`.
-unsafe impl Sync for Bytes {}
+unsafe impl Sync for VaultBytes {}
 
-impl Bytes {
+impl VaultBytes {
     /// Copies bytes into the vault.
     pub(crate) fn copy_of(bytes: &[u8]) -> Self {
         let (len, layout) = (bytes.len(), on_heap(bytes.len()));
@@ -251,7 +251,7 @@ fn on_heap(len: usize) -> Layout {
     Layout::array::<u8>(len.max(1)).unwrap_or(Layout::new::<u8>())
 }
 
-impl Deref for Bytes {
+impl Deref for VaultBytes {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
@@ -260,7 +260,7 @@ impl Deref for Bytes {
     }
 }
 
-impl DerefMut for Bytes {
+impl DerefMut for VaultBytes {
     fn deref_mut(&mut self) -> &mut [u8] {
         // SAFETY: `len` bytes of the block were written by `copy_of`, and `&mut self` is the only borrow of
         // their only owner.
@@ -268,7 +268,7 @@ impl DerefMut for Bytes {
     }
 }
 
-impl Drop for Bytes {
+impl Drop for VaultBytes {
     fn drop(&mut self) {
         // SAFETY: `copy_of` has made the block for this length, in the vault or with this layout.
         unsafe {

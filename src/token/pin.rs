@@ -10,12 +10,12 @@ use super::{Login, Settings, Token};
 use crate::clock::Clock;
 use crate::error::{Reason, Result};
 use crate::id::IdSource;
-use crate::key::pin::{Entry, PIN_LENGTH, Pin, Stretched};
+use crate::key::pin::{PIN_LENGTH, Pin, Stretched, TokenEntry};
 use crate::key::seal::TokenKey;
 use crate::lc;
 use crate::secret::Secret;
 use crate::wire::proof::Credential;
-use crate::wire::{Authority, Expect, Link, Request, Response, TokenEntry};
+use crate::wire::{Authority, Expect, Link, Request, Response, StoredToken};
 use arc_swap::ArcSwapOption;
 use once_cell::sync::OnceCell;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 
 /// The answer of the agent to a login. Nothing of it is kept that a PIN could be guessed against.
 struct Authenticated {
-    entry: Entry,
+    entry: TokenEntry,
     revision: u64,
     private: TokenKey,
     /// The user who has logged in, and the proof of the PIN.
@@ -35,13 +35,13 @@ struct Authenticated {
 impl Token {
     /// Returns the module's side of a token that the agent has shown.
     pub(super) fn open(
-        entry: &TokenEntry,
+        entry: &StoredToken,
         link: Arc<Link>,
         clock: Arc<dyn Clock>,
         settings: Settings,
         evictor: Arc<Evictor>,
     ) -> Result<Self> {
-        let shown = Entry::decode(&entry.entry)?;
+        let shown = TokenEntry::decode(&entry.entry)?;
         Ok(Self {
             id: entry.id,
             slot: u64::from(entry.slot),
@@ -176,24 +176,24 @@ impl Token {
             return Err(unexpected());
         };
         let (bytes, revision) = (Zeroizing::new(released.entry), released.revision);
-        let entry = Entry::decode(&bytes)?;
+        let entry = TokenEntry::decode(&bytes)?;
         let private = wrapped_by(&entry, officer)?.unwrap(self.id, &wrapping)?;
         Ok(Authenticated { entry, revision, private, authority, ticket: ticket.into_secret() })
     }
 
     /// Returns the token's entry as anybody may see it, and its revision.
-    fn entry(&self) -> Result<(Entry, u64)> {
+    fn entry(&self) -> Result<(TokenEntry, u64)> {
         let Response::Tokens(entries) = self.link.ask(&Request::Tokens)? else {
             return Err(unexpected());
         };
         let entry = entries.iter().find(|entry| entry.id == self.id).ok_or(Reason::TokenAbsent)?;
-        Ok((Entry::decode(&entry.entry)?, entry.revision))
+        Ok((TokenEntry::decode(&entry.entry)?, entry.revision))
     }
 
     /// Writes the token's entry. Where no PIN has just been shown, the login counts.
     fn put_entry(
         &self,
-        entry: Entry,
+        entry: TokenEntry,
         revision: u64,
         by: Option<Authority>,
         wipe: bool,
@@ -237,7 +237,7 @@ impl Authenticated {
     }
 }
 
-fn wrapped_by(entry: &Entry, officer: bool) -> Result<&Pin> {
+fn wrapped_by(entry: &TokenEntry, officer: bool) -> Result<&Pin> {
     match officer {
         true => Ok(&entry.officer),
         false => entry.user.as_ref().ok_or_else(|| Reason::PinMissing.into()),

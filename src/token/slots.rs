@@ -10,13 +10,13 @@ use super::{Settings, Token, TokenInfo};
 use crate::clock::{Clock, Seconds};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
-use crate::key::pin::{Entry, Pin};
+use crate::key::pin::{Pin, TokenEntry};
 use crate::key::policy::WRAPPING_RSA;
 use crate::key::seal::TokenKey;
 use crate::lc;
 use crate::mechanism;
 use crate::wire::message::MOST_TOKENS;
-use crate::wire::{Confidential, Expect, Link, Request, Response, TokenEntry};
+use crate::wire::{Confidential, Expect, Link, Request, Response, StoredToken};
 use pkcs11_sys::{CKF_UNWRAP, CKK_RSA};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -190,9 +190,9 @@ impl Slots {
     fn officer_of(&self, slot: u64, pin: &[u8]) -> Result<(Id, Confidential)> {
         check_length(pin).map_err(|_| Reason::PinIncorrect)?;
         let entries = self.entries()?;
-        let fits = |entry: &&TokenEntry| u64::from(entry.slot) == slot;
+        let fits = |entry: &&StoredToken| u64::from(entry.slot) == slot;
         let entry = entries.iter().find(fits).ok_or(Reason::SlotUnknown)?;
-        let stretched = Entry::decode(&entry.entry)?.officer.stretch(pin)?;
+        let stretched = TokenEntry::decode(&entry.entry)?.officer.stretch(pin)?;
         Ok((entry.id, stretched.authenticator.into()))
     }
 
@@ -208,7 +208,8 @@ impl Slots {
         let wrap =
             |pin: &[u8]| Pin::wrap(id, &private, pin, lc::random::bytes()?, &lc::random::bytes()?);
         let (label, public) = (label.to_owned(), lc::random::bytes()?);
-        let mut entry = Entry::new(label, public, &private, wrap(officer)?, self.settings.custody)?;
+        let mut entry =
+            TokenEntry::new(label, public, &private, wrap(officer)?, self.settings.custody)?;
         entry.user = user.map(wrap).transpose()?;
         let request = Request::PutToken {
             token: id,
@@ -225,7 +226,7 @@ impl Slots {
         Ok(id)
     }
 
-    fn open(&self, entry: &TokenEntry) -> Result<Arc<Token>> {
+    fn open(&self, entry: &StoredToken) -> Result<Arc<Token>> {
         let mut tokens = self.tokens();
         if let Some(known) = tokens.get(&entry.id) {
             return Ok(Arc::clone(known));
@@ -254,7 +255,7 @@ impl Slots {
     }
 
     /// Returns the slots that hold no token: those this process has been shown, else the first there is.
-    fn free_slots(&self, entries: &[TokenEntry]) -> Vec<u64> {
+    fn free_slots(&self, entries: &[StoredToken]) -> Vec<u64> {
         let is_free = |slot: &u64| entries.iter().all(|entry| u64::from(entry.slot) != *slot);
         let shown: Vec<u64> = self.shown().iter().copied().filter(is_free).collect();
         match shown.is_empty() {
@@ -269,7 +270,7 @@ impl Slots {
     }
 
     /// Returns what there is now. A slot that another process has emptied may be another token's next.
-    fn entries(&self) -> Result<Vec<TokenEntry>> {
+    fn entries(&self) -> Result<Vec<StoredToken>> {
         if self.without_store().is_some() {
             return Ok(Vec::new());
         }
@@ -283,8 +284,8 @@ impl Slots {
 }
 
 /// Returns what an entry shows of its token.
-pub(super) fn info(entry: &TokenEntry) -> Result<TokenInfo> {
-    let shown = Entry::decode(&entry.entry)?;
+pub(super) fn info(entry: &StoredToken) -> Result<TokenInfo> {
+    let shown = TokenEntry::decode(&entry.entry)?;
     Ok(TokenInfo {
         label: Some(shown.label),
         serial: serial(entry.id),

@@ -6,24 +6,24 @@ use serde::{Deserialize, Deserializer};
 use std::fmt;
 use std::marker::PhantomData;
 
-/// Reads a list of at most `MOST` elements.
-pub(crate) fn list<'de, D, T, const MOST: usize>(deserializer: D) -> Result<Vec<T>, D::Error>
+/// Reads a list of at most `MAX` elements.
+pub(crate) fn list<'de, D, T, const MAX: usize>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    deserializer.deserialize_seq(List::<T, MOST>(PhantomData))
+    deserializer.deserialize_seq(List::<T, MAX>(PhantomData))
 }
 
-/// Reads a list of at most `LISTS` lists, which have at most `MOST` elements each.
-pub(crate) fn lists<'de, D, T, const LISTS: usize, const MOST: usize>(
+/// Reads a list of at most `LISTS` lists, which have at most `MAX` elements each.
+pub(crate) fn lists<'de, D, T, const LISTS: usize, const MAX: usize>(
     deserializer: D,
 ) -> Result<Vec<Vec<T>>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    let lists: Vec<Inner<T, MOST>> = list::<D, Inner<T, MOST>, LISTS>(deserializer)?;
+    let lists: Vec<Inner<T, MAX>> = list::<D, Inner<T, MAX>, LISTS>(deserializer)?;
     Ok(lists.into_iter().map(|inner| inner.0).collect())
 }
 
@@ -32,24 +32,24 @@ pub(crate) fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8
     deserializer.deserialize_bytes(Bytes)
 }
 
-struct List<T, const MOST: usize>(PhantomData<T>);
+struct List<T, const MAX: usize>(PhantomData<T>);
 
-impl<'de, T: Deserialize<'de>, const MOST: usize> Visitor<'de> for List<T, MOST> {
+impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for List<T, MAX> {
     type Value = Vec<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a list of at most {MOST} elements")
+        write!(f, "a list of at most {MAX} elements")
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Vec<T>, A::Error> {
         let announced = sequence.size_hint().unwrap_or(0);
-        if announced > MOST {
+        if announced > MAX {
             return Err(A::Error::invalid_length(announced, &self));
         }
         let mut list = Vec::new();
         while let Some(element) = sequence.next_element()? {
-            if list.len() == MOST {
-                return Err(A::Error::invalid_length(MOST + 1, &self));
+            if list.len() == MAX {
+                return Err(A::Error::invalid_length(MAX + 1, &self));
             }
             list.push(element);
         }
@@ -57,11 +57,11 @@ impl<'de, T: Deserialize<'de>, const MOST: usize> Visitor<'de> for List<T, MOST>
     }
 }
 
-struct Inner<T, const MOST: usize>(Vec<T>);
+struct Inner<T, const MAX: usize>(Vec<T>);
 
-impl<'de, T: Deserialize<'de>, const MOST: usize> Deserialize<'de> for Inner<T, MOST> {
+impl<'de, T: Deserialize<'de>, const MAX: usize> Deserialize<'de> for Inner<T, MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        list::<D, T, MOST>(deserializer).map(Self)
+        list::<D, T, MAX>(deserializer).map(Self)
     }
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
 /// The most secret bytes that one field of a message has.
-const MOST: usize = 64;
+const MAX_BYTES: usize = 64;
 
 /// Secret bytes in a message: an authenticator, a proof, a ticket. At most 64.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,12 +54,12 @@ impl Visitor<'_> for Copied {
     type Value = Confidential;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "at most {MOST} bytes")
+        write!(f, "at most {MAX_BYTES} bytes")
     }
 
     fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Confidential, E> {
         match bytes.len() {
-            0..=MOST => Ok(Secret::from(bytes).into()),
+            0..=MAX_BYTES => Ok(Secret::from(bytes).into()),
             length => Err(E::invalid_length(length, &self)),
         }
     }
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn it_has_a_most() {
-        let bytes = postcard::to_stdvec(&vec![7_u8; MOST + 1]).unwrap();
+        let bytes = postcard::to_stdvec(&vec![7_u8; MAX_BYTES + 1]).unwrap();
         assert!(postcard::from_bytes::<Confidential>(&bytes).is_err());
     }
 }

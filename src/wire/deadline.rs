@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 /// The longest silence of an agent without a sign of life.
-pub const PATIENCE: Duration = Duration::from_secs(5);
+pub const SILENCE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The longest time for a call, though the agent gives signs of life all the time.
-const MOST: Duration = Duration::from_secs(600);
+const MAX_CALL: Duration = Duration::from_secs(600);
 
 /// The time at which one call gives up waiting for the agent.
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +20,7 @@ impl Deadline {
     /// Begins now: `patience` without a sign of life ends it.
     pub fn new(patience: Duration) -> Self {
         let now = Instant::now();
-        Self { patience, end: now + patience, last: now + MOST }
+        Self { patience, end: now + patience, last: now + MAX_CALL }
     }
 
     /// Notes a sign of life: the wait begins again.
@@ -47,7 +47,7 @@ impl Deadline {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::{Deadline, Duration, Instant, MOST};
+    use super::{Deadline, Duration, Instant, MAX_CALL};
 
     #[test]
     fn a_sign_of_life_begins_the_wait_again_and_an_old_one_does_not_shorten_it() {
@@ -63,8 +63,8 @@ mod tests {
     #[test]
     fn no_sign_of_life_lets_a_call_wait_for_ever() {
         let mut deadline = Deadline::new(Duration::from_secs(5));
-        deadline.heard(Instant::now() + 2 * MOST);
-        assert!(deadline.left().unwrap() <= MOST);
+        deadline.heard(Instant::now() + 2 * MAX_CALL);
+        assert!(deadline.left().unwrap() <= MAX_CALL);
         assert_eq!(Deadline::new(Duration::ZERO).left(), None);
     }
 }

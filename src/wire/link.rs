@@ -1,10 +1,10 @@
 //! The module's line to the agent: ask and get an answer, whatever became of the agent, the connection
 //! or the descriptor in the meantime.
 //!
-//! Each concurrent caller has a connection of its own, at most [`MOST`] at once; nobody waits for
-//! another caller's answer. A connection is used only while it knows what this process has proved, so
-//! a login or logout lets go of all of them, and what has carried a PIN's authenticator is not used
-//! again. A request whose connection broke is asked again: changes
+//! Each concurrent caller has a connection of its own, at most [`MAX_CONNECTIONS`] at once; nobody
+//! waits for another caller's answer. A connection is used only while it knows what this process
+//! has proved, so a login or logout lets go of all of them, and what has carried a PIN's
+//! authenticator is not used again. A request whose connection broke is asked again: changes
 //! carry an identity, so the agent does them once.
 //!
 //! One deadline holds for a call, whatever steps it takes. After an agent that gave no sign of life
@@ -14,7 +14,7 @@ mod connecting;
 mod greeting;
 mod state;
 
-use super::deadline::{Deadline, PATIENCE};
+use super::deadline::{Deadline, SILENCE_TIMEOUT};
 use super::frame;
 use super::message::{MAX_FRAME, Request, Response};
 use super::page::Page;
@@ -24,7 +24,7 @@ use super::start::{self, AgentLocation};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::presence;
-use state::{Connection, State};
+use state::{Connection, LinkState};
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
@@ -32,10 +32,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The most connections one process has at once; callers beyond them wait for one to come back.
-pub(crate) const MOST: usize = 16;
+pub(crate) const MAX_CONNECTIONS: usize = 16;
 
 /// The longest wait for an agent whose answer does not matter.
-const HASTE: Duration = Duration::from_secs(1);
+const BRIEF_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The most times that a request is sent: on a kept connection, on a new one, and once more where an
 /// agent that was about to end still took the new one.
@@ -45,7 +45,7 @@ const TRIES: usize = 3;
 pub struct Link {
     location: AgentLocation,
     patience: Duration,
-    state: Mutex<State>,
+    state: Mutex<LinkState>,
     returned: Condvar,
     started: Condvar,
     store: OnceLock<Id>,
@@ -55,14 +55,14 @@ pub struct Link {
 impl Link {
     /// A line to the agent of the store at `location`. Nothing is connected before the first question.
     pub fn new(location: AgentLocation) -> Self {
-        Self::with_patience(location, PATIENCE)
+        Self::with_patience(location, SILENCE_TIMEOUT)
     }
 
     fn with_patience(location: AgentLocation, patience: Duration) -> Self {
         Self {
             location,
             patience,
-            state: Mutex::new(State::new()),
+            state: Mutex::new(LinkState::new()),
             returned: Condvar::new(),
             started: Condvar::new(),
             store: OnceLock::new(),
@@ -140,7 +140,7 @@ impl Link {
                 start::make(&self.location, &mut Deadline::new(self.patience), || self.heard())
             }
             // It may only be out of sight: another in its place would pass for it.
-            Err(error) => Err(self.out_of_sight(error)),
+            Err(error) => Err(self.explain_absence(error)),
         }
     }
 
@@ -155,7 +155,7 @@ impl Link {
     /// told.
     pub fn tell_running(&self, request: &Request) -> Result<bool> {
         let began = Instant::now();
-        let known = |state: &State| [&state.outage, &state.unheard].map(|it| it.found(began));
+        let known = |state: &LinkState| [&state.outage, &state.unheard].map(|it| it.found(began));
         if known(&self.state()).iter().any(Option::is_some) {
             return Ok(false);
         }
@@ -169,7 +169,7 @@ impl Link {
     /// Asks the agent only if it runs, on a connection for this alone and without waiting long; none where
     /// nobody answers. Starts nothing, and so changes nothing in the store's directory.
     pub fn ask_running(&self, request: &Request) -> Result<Option<Response>> {
-        let mut deadline = Deadline::new(HASTE);
+        let mut deadline = Deadline::new(BRIEF_TIMEOUT);
         let socket = Socket::connect(&self.location.directory, deadline.end())?;
         let Some(mut socket) = socket else { return Ok(None) };
         let greeted = self.greet(&mut socket, &mut deadline);
@@ -229,14 +229,14 @@ impl Link {
         std::mem::take(&mut state.idle)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, LinkState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for the right to a connection.
     fn lease(&self, deadline: &mut Deadline) -> Result<Lease<'_>> {
         let mut state = self.state();
-        while state.taken >= MOST {
+        while state.taken >= MAX_CONNECTIONS {
             state = self.wait(&self.returned, state, deadline)?;
         }
         state.taken += 1;
@@ -248,9 +248,9 @@ impl Link {
     fn wait<'a>(
         &self,
         signal: &Condvar,
-        state: MutexGuard<'a, State>,
+        state: MutexGuard<'a, LinkState>,
         deadline: &mut Deadline,
-    ) -> Result<MutexGuard<'a, State>> {
+    ) -> Result<MutexGuard<'a, LinkState>> {
         deadline.heard(state.heard);
         let Some(left) = deadline.left() else {
             drop(state);
@@ -290,10 +290,10 @@ impl Link {
     }
 
     fn check_there(&self) -> Result<()> {
-        presence::check(&self.location.directory).map_err(|error| self.out_of_sight(error))
+        presence::check(&self.location.directory).map_err(|error| self.explain_absence(error))
     }
 
-    fn out_of_sight(&self, error: Error) -> Error {
+    fn explain_absence(&self, error: Error) -> Error {
         match self.store.get() {
             Some(_) => Reason::StoreAbsent.detail(format_args!(
                 "{} held one when this process began to use it; mount its volume again",

@@ -231,7 +231,7 @@ pub enum Response {
         page: u64,
     },
     /// Answers `Tokens`.
-    Tokens(#[serde(deserialize_with = "list::<_, _, { MOST_TOKENS as usize }>")] Vec<TokenEntry>),
+    Tokens(#[serde(deserialize_with = "list::<_, _, { MOST_TOKENS as usize }>")] Vec<StoredToken>),
     /// Answers `PutToken`, `DestroyToken`, `Forget`, `Prove`, `ImportRefused`: done. For `PutToken` the
     /// new revision, for `DestroyToken` the number of records that went with the token, else 0.
     Done(u64),
@@ -239,7 +239,7 @@ pub enum Response {
     LoggedIn {
         /// The token's entry, from which the module unwraps the token key. What belongs to the other PIN
         /// is left out.
-        entry: TokenEntry,
+        entry: StoredToken,
         /// The ticket that proves further connections, see [`proof`](super::proof).
         ticket: Confidential,
     },
@@ -287,7 +287,7 @@ pub enum Response {
         waiting: u64,
     },
     /// Answers `Backup`: it is gathered.
-    Gathered {
+    BackupReady {
         /// The length of all its parts in bytes.
         bytes: u64,
         /// The number of tokens.
@@ -324,7 +324,7 @@ impl Drop for BackupPart {
 
 /// A token as the agent keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TokenEntry {
+pub struct StoredToken {
     /// The token.
     pub id: Id,
     /// Its slot number, for good.

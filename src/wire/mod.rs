@@ -15,9 +15,9 @@ pub(crate) mod socket;
 pub(crate) mod start;
 
 pub(crate) use confidential::Confidential;
-pub use deadline::{Deadline, PATIENCE};
+pub use deadline::{Deadline, SILENCE_TIMEOUT};
 pub use link::Link;
-pub(crate) use message::{Authority, TokenEntry};
+pub(crate) use message::{Authority, StoredToken};
 pub use message::{Change, Expect, Request, Response, Stored};
 pub(crate) use page::Page;
 pub use start::AgentLocation;

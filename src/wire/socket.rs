@@ -263,10 +263,10 @@ mod tests {
     use std::path::Path;
     use std::time::Instant;
 
-    const PATIENCE: Duration = Duration::from_millis(100);
+    const TIMEOUT: Duration = Duration::from_millis(100);
 
     fn connect(directory: &Path) -> Result<Option<Socket>, Error> {
-        Socket::connect(directory, Instant::now() + PATIENCE)
+        Socket::connect(directory, Instant::now() + TIMEOUT)
     }
 
     #[test]
@@ -296,7 +296,7 @@ mod tests {
         let started = Instant::now();
         let error = frame::receive::<Response>(&mut socket, 4096).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TimedOut);
-        assert!(started.elapsed() >= PATIENCE);
+        assert!(started.elapsed() >= TIMEOUT);
     }
 
     #[test]
@@ -308,7 +308,7 @@ mod tests {
             let mut peer = listener.accept().unwrap().0;
             peer.write_all(&1000_u32.to_le_bytes()).unwrap();
             while peer.write_all(&[0]).is_ok() {
-                std::thread::sleep(PATIENCE / 5);
+                std::thread::sleep(TIMEOUT / 5);
             }
         });
         let error = frame::receive::<Response>(&mut socket, 4096).unwrap_err();

@@ -5,8 +5,8 @@
 //! ends at once. Both write to one pipe: the agent the line [`READY`] once it serves, [`WORKING`] as long
 //! as it opens the store, or else whatever a person should read.
 
-use super::deadline::{Deadline, PATIENCE};
-use crate::config::{Config, Location, journal};
+use super::deadline::{Deadline, SILENCE_TIMEOUT};
+use crate::config::{Config, Location, logging};
 use crate::error::{Error, Reason, Result};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -44,7 +44,7 @@ const REPORT: usize = 4096;
 const MOST_SHOWN: usize = 600;
 
 /// The time that a program may take to end after it has said that it is ready, or that it is not.
-const FAREWELL: Duration = Duration::from_secs(1);
+const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The directory of a store, and the program that serves it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,35 +68,35 @@ impl AgentLocation {
     }
 }
 
-/// Starts the agent and returns when it answers, or another does; `heard` is called at each sign of life.
-/// Fails with what the agent said, as [`Reason::StoreFull`], [`Reason::StoreAbsent`],
+/// Starts the agent and returns when it answers, or another does; `progress` is called at each sign
+/// of life. Fails with what the agent said, as [`Reason::StoreFull`], [`Reason::StoreAbsent`],
 /// [`Reason::StoreUnavailable`] or else [`Reason::AgentAbsent`].
 pub(crate) fn agent(
     location: &AgentLocation,
     deadline: &mut Deadline,
-    heard: impl FnMut(),
+    progress: impl FnMut(),
 ) -> Result<()> {
-    run(location, "--detach", deadline, heard)
+    run(location, "--detach", deadline, progress)
 }
 
 /// Makes a store where there is none. Fails like [`agent`].
 pub(crate) fn make(
     location: &AgentLocation,
     deadline: &mut Deadline,
-    heard: impl FnMut(),
+    progress: impl FnMut(),
 ) -> Result<()> {
-    run(location, MAKE, deadline, heard)
+    run(location, MAKE, deadline, progress)
 }
 
 fn run(
     location: &AgentLocation,
     mode: &str,
     deadline: &mut Deadline,
-    heard: impl FnMut(),
+    progress: impl FnMut(),
 ) -> Result<()> {
     check_owner(&location.directory)?;
     let program = program(location)?;
-    let (mut child, said) = speaking(location, &program, mode, deadline, heard)?;
+    let (mut child, said) = speaking(location, &program, mode, deadline, progress)?;
     let done = judge(said, &program);
     part(&mut child, done.is_ok());
     done
@@ -104,9 +104,9 @@ fn run(
 
 /// Starts the agent in a session of its own, which this process leaves behind, and returns when it
 /// answers (`keystead agent --detach`).
-pub fn detached(location: &AgentLocation, program: &Path, heard: impl FnMut()) -> Result<()> {
-    let mut deadline = Deadline::new(PATIENCE);
-    let (_left_behind, said) = speaking(location, program, DETACHED, &mut deadline, heard)?;
+pub fn detached(location: &AgentLocation, program: &Path, progress: impl FnMut()) -> Result<()> {
+    let mut deadline = Deadline::new(SILENCE_TIMEOUT);
+    let (_left_behind, said) = speaking(location, program, DETACHED, &mut deadline, progress)?;
     judge(said, program)
 }
 
@@ -116,16 +116,16 @@ fn speaking(
     program: &Path,
     mode: &str,
     deadline: &mut Deadline,
-    mut heard: impl FnMut(),
+    mut progress: impl FnMut(),
 ) -> Result<(Child, io::Result<String>)> {
     for _ in 1..STARTS {
-        let (mut child, said) = launch(location, program, mode, deadline, &mut heard)?;
+        let (mut child, said) = launch(location, program, mode, deadline, &mut progress)?;
         if !said.as_ref().is_ok_and(String::is_empty) {
             return Ok((child, said));
         }
         part(&mut child, false);
     }
-    launch(location, program, mode, deadline, heard)
+    launch(location, program, mode, deadline, progress)
 }
 
 /// Runs the program and collects what it says until it is ready or has ended.
@@ -134,12 +134,12 @@ fn launch(
     program: &Path,
     mode: &str,
     deadline: &mut Deadline,
-    heard: impl FnMut(),
+    progress: impl FnMut(),
 ) -> Result<(Child, io::Result<String>)> {
     let (report, sender) = io::pipe().map_err(absent)?;
     let child = command(location, program, mode, sender).and_then(|mut command| command.spawn());
     let child = child.map_err(|error| not_run(location, program, &error))?;
-    Ok((child, read_report(report.into(), deadline, heard)))
+    Ok((child, read_report(report.into(), deadline, progress)))
 }
 
 /// Sees the end of the starting process, which comes as soon as the agent runs, so that the host keeps no
@@ -149,7 +149,7 @@ fn part(child: &mut Child, well: bool) {
     let process = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     let process = process.and_then(|process| pidfd_open(process, PidfdFlags::empty()).ok());
     if let (Some(process), Ok(None)) = (process, child.try_wait()) {
-        let ended = || wait_readable(&process, Instant::now() + FAREWELL).is_ok();
+        let ended = || wait_readable(&process, Instant::now() + EXIT_TIMEOUT).is_ok();
         if !well || !ended() {
             // It may have ended by itself meanwhile.
             let _gone = pidfd_send_signal(&process, Signal::KILL);
@@ -254,7 +254,7 @@ fn command(
         None => command.arg(&location.directory),
     };
     command.arg("--config").arg(location.configuration.as_deref().unwrap_or(nothing));
-    command.env_clear().envs(journal::for_agent()).current_dir("/");
+    command.env_clear().envs(logging::for_agent()).current_dir("/");
     command.stdin(Stdio::null()).stdout(report.try_clone()?).stderr(report);
     Ok(command)
 }
@@ -263,7 +263,7 @@ fn command(
 fn read_report(
     pipe: OwnedFd,
     deadline: &mut Deadline,
-    mut heard: impl FnMut(),
+    mut progress: impl FnMut(),
 ) -> io::Result<String> {
     let mut pipe = File::from(pipe);
     let (mut said, mut chunk) = (Vec::new(), [0; 512]);
@@ -275,7 +275,7 @@ fn read_report(
         }
         if take_signs_of_life(&mut said) {
             deadline.renew();
-            heard();
+            progress();
         }
     }
     Ok(String::from_utf8_lossy(&said).into_owned())

@@ -5,7 +5,7 @@ use super::world::World;
 use keystead::internal::error::{Error, Reason};
 use keystead::internal::id::Id;
 use keystead::internal::key::Header;
-use keystead::internal::key::pin::{Entry, Stretched};
+use keystead::internal::key::pin::{Stretched, TokenEntry};
 use keystead::internal::key::seal::{SealContext, TokenKey};
 use keystead::internal::secret::Secret;
 use keystead::internal::wire::message::{MAX_FRAME, PROTOCOL, STORE_FORMAT};
@@ -22,7 +22,7 @@ pub struct Raw {
     store: Id,
     pub token: Id,
     /// The token's entry as everybody is shown it.
-    pub entry: Entry,
+    pub entry: TokenEntry,
 }
 
 impl Raw {
@@ -41,7 +41,7 @@ impl Raw {
         let Some(Response::Tokens(tokens)) = exchange(&mut stream, &Request::Tokens) else {
             panic!("no tokens")
         };
-        let entry = Entry::decode(&tokens[number].entry).unwrap();
+        let entry = TokenEntry::decode(&tokens[number].entry).unwrap();
         Self { stream, nonce, store, token: tokens[number].id, entry }
     }
 
@@ -74,7 +74,7 @@ impl Raw {
         let (token, authenticator) = (self.token, authenticator.into());
         match self.ask(&Request::Login { token, officer, authenticator })? {
             Response::LoggedIn { entry, ticket } => {
-                let entry = Entry::decode(&entry.entry).unwrap();
+                let entry = TokenEntry::decode(&entry.entry).unwrap();
                 let pin = if officer { &entry.officer } else { entry.user.as_ref().unwrap() };
                 let key = pin.unwrap(token, &wrapping).unwrap().proof_key().unwrap();
                 Ok(Credential { officer, key, ticket: ticket.into_secret() })
@@ -89,7 +89,7 @@ impl Raw {
         let (token, authenticator) = (self.token, authenticator.into());
         let request = Request::Login { token, officer: false, authenticator };
         let Ok(Response::LoggedIn { entry, .. }) = self.ask(&request) else { panic!("no login") };
-        let entry = Entry::decode(&entry.entry).unwrap();
+        let entry = TokenEntry::decode(&entry.entry).unwrap();
         entry.user.unwrap().unwrap(token, &wrapping).unwrap()
     }
 
@@ -165,7 +165,7 @@ pub fn needs_login<T: std::fmt::Debug>(asked: Result<T, Error>) {
     assert_eq!(asked.unwrap_err().reason(), Reason::NotLoggedIn);
 }
 
-fn stretched(entry: &Entry, officer: bool, pin: &str) -> Stretched {
+fn stretched(entry: &TokenEntry, officer: bool, pin: &str) -> Stretched {
     let of = if officer { Some(&entry.officer) } else { entry.user.as_ref() };
     of.unwrap().stretch(pin.as_bytes()).unwrap()
 }

@@ -8,7 +8,7 @@ use cryptoki::error::RvError;
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, ObjectClass};
 use cryptoki::session::Session;
-use keystead::internal::wire::PATIENCE;
+use keystead::internal::wire::SILENCE_TIMEOUT;
 use rustix::process::{Pid, Signal, kill_process};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -19,11 +19,11 @@ fn a_change_that_takes_long_is_waited_for_and_others_are_served_meanwhile() {
         let disk = SlowDisk::new(world);
         disk.configure(world);
         let token = world.token();
-        disk.takes(PATIENCE + Duration::from_secs(2));
+        disk.takes(SILENCE_TIMEOUT + Duration::from_secs(2));
         let began = Instant::now();
         let mut other = sweeping(world);
         generate(&token).unwrap();
-        assert!(began.elapsed() > PATIENCE);
+        assert!(began.elapsed() > SILENCE_TIMEOUT);
         disk.takes(Duration::ZERO);
         assert!(other.wait().unwrap().success());
         let class = [Attribute::Class(ObjectClass::SECRET_KEY)];
@@ -45,7 +45,7 @@ fn a_store_that_takes_long_to_open_is_waited_for_by_all() {
         for caller in &mut callers {
             assert!(caller.wait().unwrap().success());
         }
-        assert!(began.elapsed() > PATIENCE, "it was quick: {:?}", began.elapsed());
+        assert!(began.elapsed() > SILENCE_TIMEOUT, "it was quick: {:?}", began.elapsed());
         disk.takes(Duration::ZERO);
     });
 }
@@ -62,8 +62,8 @@ fn an_agent_that_takes_long_to_end_is_waited_for() {
         kill_process(agent, Signal::TERM).unwrap();
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                assert!(ends_within(agent, 6 * PATIENCE), "it stays");
-                assert!(began.elapsed() > PATIENCE, "it was quick: {:?}", began.elapsed());
+                assert!(ends_within(agent, 6 * SILENCE_TIMEOUT), "it stays");
+                assert!(began.elapsed() > SILENCE_TIMEOUT, "it was quick: {:?}", began.elapsed());
                 disk.takes(Duration::ZERO);
             });
             generate(&token).unwrap();

@@ -9,7 +9,7 @@ use cryptoki::error::RvError;
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, ObjectClass};
 use cryptoki::session::UserType;
-use keystead::internal::wire::PATIENCE;
+use keystead::internal::wire::SILENCE_TIMEOUT;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, connect, listen, socket};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// What a call takes that finds out, on a machine that is busy.
-const IN_TIME: Duration = PATIENCE.saturating_add(Duration::from_secs(4));
+const IN_TIME: Duration = SILENCE_TIMEOUT.saturating_add(Duration::from_secs(4));
 
 /// What a call takes that is told what another found.
 const AT_ONCE: Duration = Duration::from_secs(1);

@@ -1,9 +1,9 @@
 //! The chain: how a line is bound to all lines before it.
 
 use super::FOLDER;
-use super::entry::Entry;
+use super::entry::AuditEntry;
 use super::files::files as log_files;
-use super::line::{AFTER_MAC, BEFORE_MAC, Head, split};
+use super::line::{AFTER_MAC, BEFORE_MAC, ChainHead, split};
 use crate::error::{Reason, Result};
 use crate::store::files;
 use hmac::{Hmac, KeyInit, Mac};
@@ -74,22 +74,22 @@ impl ChainKey {
     }
 
     /// An entry as the line after `head`, without its line feed, and the head from then on.
-    pub(crate) fn seal(&self, head: Head, entry: &Entry) -> Result<(String, Head)> {
+    pub(crate) fn seal(&self, head: ChainHead, entry: &AuditEntry) -> Result<(String, ChainHead)> {
         let text = serde_json::to_string(entry).map_err(|cause| Reason::General.detail(cause))?;
         let text = text.strip_suffix('}').unwrap_or(&text);
         let mac = self.mac(head, text);
         let mut hex = [0; 64];
         let hex = base16ct::lower::encode_str(&mac, &mut hex)
             .map_err(|cause| Reason::General.detail(cause))?;
-        Ok((format!("{text}{BEFORE_MAC}{hex}{AFTER_MAC}"), Head { seq: entry.seq, mac }))
+        Ok((format!("{text}{BEFORE_MAC}{hex}{AFTER_MAC}"), ChainHead { seq: entry.seq, mac }))
     }
 
     /// Returns whether a line with that head is what follows `before`, unchanged.
-    pub(crate) fn continues(&self, before: Head, line: &str, head: Head) -> bool {
+    pub(crate) fn continues(&self, before: ChainHead, line: &str, head: ChainHead) -> bool {
         split(line).is_some_and(|(text, mac)| mac == head.mac && self.mac(before, text) == mac)
     }
 
-    fn mac(&self, head: Head, text: &str) -> [u8; 32] {
+    fn mac(&self, head: ChainHead, text: &str) -> [u8; 32] {
         self.0.clone().chain_update(head.mac).chain_update(text).finalize().into_bytes().into()
     }
 }
@@ -97,14 +97,14 @@ impl ChainKey {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::entry::{Event, Fact, timestamp};
+    use super::super::entry::{AuditEvent, Fact, timestamp};
     use super::super::line::parse;
     use super::*;
     use crate::id::Id;
 
-    fn entry(seq: u64) -> Entry {
-        let fact = Fact::of_key(Event::Created, Id::new([1; 16]), Id::new([2; 16]));
-        Entry {
+    fn entry(seq: u64) -> AuditEntry {
+        let fact = Fact::of_key(AuditEvent::Created, Id::new([1; 16]), Id::new([2; 16]));
+        AuditEntry {
             seq,
             time: timestamp(1_800_000_000),
             fact,
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn a_line_is_byte_for_byte_what_the_format_says() {
         let key = ChainKey::new(&[9; 32]).unwrap();
-        let (line, head) = key.seal(Head::default(), &entry(1)).unwrap();
+        let (line, head) = key.seal(ChainHead::default(), &entry(1)).unwrap();
         // The mac is Python's: hmac.new(b'\x09' * 32, bytes(32) + text, 'sha256').
         assert_eq!(
             line,
@@ -127,23 +127,23 @@ mod tests {
              \"mac\":\"594de7f3c46c3369cf4be71da7d252fe1e619b36ac6c1eed0a8b1ff1a1f376e5\"}"
         );
         assert_eq!(parse(&line), Some((entry(1), head)));
-        assert!(key.continues(Head::default(), &line, head));
+        assert!(key.continues(ChainHead::default(), &line, head));
     }
 
     #[test]
     fn a_changed_byte_another_key_or_another_place_does_not_continue() {
         let key = ChainKey::new(&[9; 32]).unwrap();
-        let (first, one) = key.seal(Head::default(), &entry(1)).unwrap();
+        let (first, one) = key.seal(ChainHead::default(), &entry(1)).unwrap();
         let (second, two) = key.seal(one, &entry(2)).unwrap();
         assert!(key.continues(one, &second, two));
-        assert!(!key.continues(Head::default(), &second, two));
-        assert!(!ChainKey::new(&[8; 32]).unwrap().continues(Head::default(), &first, one));
+        assert!(!key.continues(ChainHead::default(), &second, two));
+        assert!(!ChainKey::new(&[8; 32]).unwrap().continues(ChainHead::default(), &first, one));
         for at in 0..first.len() {
             let mut bytes = first.clone().into_bytes();
             *bytes.get_mut(at).unwrap() ^= 1;
             let line = String::from_utf8(bytes).unwrap();
             let head = parse(&line).map_or(one, |(_, head)| head);
-            assert!(!key.continues(Head::default(), &line, head), "byte {at}");
+            assert!(!key.continues(ChainHead::default(), &line, head), "byte {at}");
         }
     }
 }

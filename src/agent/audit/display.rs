@@ -1,6 +1,6 @@
 //! Events as the agent's log tells them.
 
-use super::entry::{Asker, Event, Fact};
+use super::entry::{Asker, AuditEvent, Fact};
 use log::Level;
 use std::fmt;
 
@@ -10,10 +10,10 @@ pub(crate) fn log(fact: &Fact, asker: &Asker) {
 }
 
 /// Refusals are warnings, the life of keys is information.
-fn level(event: Event) -> Level {
+fn level(event: AuditEvent) -> Level {
     match event {
-        Event::PinWrong | Event::PinLocked | Event::ImportRefused => Level::Warn,
-        Event::Used => Level::Debug,
+        AuditEvent::PinWrong | AuditEvent::PinLocked | AuditEvent::ImportRefused => Level::Warn,
+        AuditEvent::Used => Level::Debug,
         _ => Level::Info,
     }
 }
@@ -54,11 +54,11 @@ impl fmt::Display for Fact {
 }
 
 /// Returns what a fact's time is the time of.
-fn of_time(event: Event) -> &'static str {
+fn of_time(event: AuditEvent) -> &'static str {
     match event {
-        Event::Imported => "expires ",
-        Event::Expired => "expired ",
-        Event::DeletionScheduled => "ends ",
+        AuditEvent::Imported => "expires ",
+        AuditEvent::Expired => "expired ",
+        AuditEvent::DeletionScheduled => "ends ",
         _ => "",
     }
 }
@@ -94,7 +94,7 @@ mod tests {
             version: Some(1),
             at: Some(timestamp(1_800_000_000)),
             again: true,
-            ..Fact::of_key(Event::Imported, token, key)
+            ..Fact::of_key(AuditEvent::Imported, token, key)
         };
         assert_eq!(
             imported.to_string(),
@@ -103,7 +103,7 @@ mod tests {
                  token {token} \"demo\""
             )
         );
-        let wrong = Fact::of_pin(Event::PinWrong, token, true);
+        let wrong = Fact::of_pin(AuditEvent::PinWrong, token, true);
         assert_eq!(wrong.to_string(), format!("pin-wrong (PIN: so), token {token}"));
         let asker = Asker { user: Some(7), process: Some(8), program: Some("p11".into()) };
         assert_eq!(asker.to_string(), "user 7, process 8 (p11)");

@@ -11,11 +11,11 @@ macro_rules! events {
     ($($name:ident => $text:literal, $doc:literal;)*) => {
         /// An event in a key's or a token's life.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-        pub enum Event {
+        pub enum AuditEvent {
             $(#[doc = $doc] #[serde(rename = $text)] $name,)*
         }
 
-        impl Event {
+        impl AuditEvent {
             /// The name of every event, as it stands in a line.
             pub const NAMES: &[&str] = &[$($text,)*];
 
@@ -58,7 +58,7 @@ events! {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fact {
     /// The event.
-    pub event: Event,
+    pub event: AuditEvent,
     /// The token's identity.
     pub token: String,
     /// Its label at that time.
@@ -93,7 +93,7 @@ pub struct Fact {
 
 impl Fact {
     /// Something that happened to a token.
-    pub fn of_token(event: Event, token: Id) -> Self {
+    pub fn of_token(event: AuditEvent, token: Id) -> Self {
         let token = token.to_string();
         Self {
             event,
@@ -111,19 +111,19 @@ impl Fact {
     }
 
     /// Something that happened to a key.
-    pub fn of_key(event: Event, token: Id, key: Id) -> Self {
+    pub fn of_key(event: AuditEvent, token: Id, key: Id) -> Self {
         Self { key: Some(key.to_string()), ..Self::of_token(event, token) }
     }
 
     /// An import that was refused.
     pub fn of_refusal(token: Id, key: Option<Id>, reason: Reason) -> Self {
-        let fact = Self::of_token(Event::ImportRefused, token);
+        let fact = Self::of_token(AuditEvent::ImportRefused, token);
         let key = key.map(|key| key.to_string());
         Self { key, reason: Some(reason.text().to_owned()), ..fact }
     }
 
     /// Something that happened to a PIN.
-    pub fn of_pin(event: Event, token: Id, officer: bool) -> Self {
+    pub fn of_pin(event: AuditEvent, token: Id, officer: bool) -> Self {
         let pin = if officer { "so" } else { "user" };
         Self { pin: Some(pin.to_owned()), ..Self::of_token(event, token) }
     }
@@ -165,7 +165,7 @@ fn program_of(process: u32) -> Option<Arc<str>> {
 
 /// A line without its mac.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct AuditEntry {
     /// Its number, from 1.
     pub seq: u64,
     /// The time.
@@ -184,7 +184,7 @@ pub struct Entry {
     pub program: Option<String>,
 }
 
-impl Entry {
+impl AuditEntry {
     /// A fact as line number `seq`.
     pub fn new(seq: u64, time: Timestamp, fact: Fact, asker: &Asker) -> Self {
         let Asker { user, process, program } = asker.clone();

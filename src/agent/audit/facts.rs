@@ -1,6 +1,6 @@
 //! Which facts follow from a change of a record.
 
-use super::entry::{Event, Fact, timestamp};
+use super::entry::{AuditEvent, Fact, timestamp};
 use crate::agent::rules::{Known, Proposal};
 use crate::id::Id;
 use crate::key::state::Origin;
@@ -15,11 +15,11 @@ pub(crate) fn of_change(token: Id, proposal: &Proposal, old: Option<&Header>) ->
             let again = old.is_some_and(was_imported);
             return of_event(token, proposal.id, event, &state)
                 .into_iter()
-                .map(|fact| Fact { again: again && fact.event == Event::Imported, ..fact })
+                .map(|fact| Fact { again: again && fact.event == AuditEvent::Imported, ..fact })
                 .collect();
         }
-        (Some(Role::Object { holds_key: true }), _, None) => Event::Created,
-        (None, _, Some(Role::Object { holds_key: true })) => Event::Deleted,
+        (Some(Role::Object { holds_key: true }), _, None) => AuditEvent::Created,
+        (None, _, Some(Role::Object { holds_key: true })) => AuditEvent::Deleted,
         _ => return Vec::new(),
     };
     vec![Fact::of_key(event, token, proposal.id)]
@@ -34,14 +34,14 @@ pub(crate) fn of_entry(
     locked: bool,
 ) -> Vec<Fact> {
     let user = match (by_officer, locked) {
-        (false, _) => Event::PinChanged,
-        (true, true) => Event::PinUnlocked,
-        (true, false) => Event::PinSet,
+        (false, _) => AuditEvent::PinChanged,
+        (true, true) => AuditEvent::PinUnlocked,
+        (true, false) => AuditEvent::PinSet,
     };
-    let officer = changed.0.then(|| Fact::of_pin(Event::PinChanged, token, true));
+    let officer = changed.0.then(|| Fact::of_pin(AuditEvent::PinChanged, token, true));
     let user = changed.1.then(|| Fact::of_pin(user, token, false));
     match officer.into_iter().chain(user).collect::<Vec<_>>() {
-        none if none.is_empty() => vec![Fact::of_token(Event::TokenChanged, token)],
+        none if none.is_empty() => vec![Fact::of_token(AuditEvent::TokenChanged, token)],
         facts => facts,
     }
 }
@@ -54,7 +54,7 @@ pub(crate) fn expired(token: Id, known: &Known) -> Fact {
     };
     let at = known.header.expiry.map(|expiry| timestamp(expiry.at));
     let key = known.header.watched(known.id);
-    Fact { version, at, ..Fact::of_key(Event::Expired, token, key) }
+    Fact { version, at, ..Fact::of_key(AuditEvent::Expired, token, key) }
 }
 
 fn was_imported(header: &Header) -> bool {
@@ -65,21 +65,21 @@ fn of_event(token: Id, key: Id, event: &key::Event, state: &State) -> Vec<Fact> 
     let fact = |event| Fact::of_key(event, token, key);
     let version = (state.version > 0).then_some(state.version);
     let expires = state.expiry.map(|expiry| timestamp(expiry.at));
-    let imported = Fact { version, at: expires, ..fact(Event::Imported) };
+    let imported = Fact { version, at: expires, ..fact(AuditEvent::Imported) };
     match *event {
         key::Event::Create if state.origin == Origin::External && state.version > 0 => {
-            vec![fact(Event::Created), imported]
+            vec![fact(AuditEvent::Created), imported]
         }
-        key::Event::Create => vec![Fact { version, ..fact(Event::Created) }],
+        key::Event::Create => vec![Fact { version, ..fact(AuditEvent::Created) }],
         key::Event::Import { .. } => vec![imported],
-        key::Event::DeleteMaterial => vec![Fact { version, ..fact(Event::MaterialDeleted) }],
-        key::Event::Enable(true) => vec![fact(Event::Enabled)],
-        key::Event::Enable(false) => vec![fact(Event::Disabled)],
+        key::Event::DeleteMaterial => vec![Fact { version, ..fact(AuditEvent::MaterialDeleted) }],
+        key::Event::Enable(true) => vec![fact(AuditEvent::Enabled)],
+        key::Event::Enable(false) => vec![fact(AuditEvent::Disabled)],
         key::Event::ScheduleDeletion(Some(at)) => {
-            vec![Fact { at: Some(timestamp(at)), ..fact(Event::DeletionScheduled) }]
+            vec![Fact { at: Some(timestamp(at)), ..fact(AuditEvent::DeletionScheduled) }]
         }
-        key::Event::ScheduleDeletion(None) => vec![fact(Event::DeletionCancelled)],
-        key::Event::Rotate { .. } => vec![Fact { version, ..fact(Event::Rotated) }],
-        key::Event::Describe => vec![fact(Event::Described)],
+        key::Event::ScheduleDeletion(None) => vec![fact(AuditEvent::DeletionCancelled)],
+        key::Event::Rotate { .. } => vec![Fact { version, ..fact(AuditEvent::Rotated) }],
+        key::Event::Describe => vec![fact(AuditEvent::Described)],
     }
 }

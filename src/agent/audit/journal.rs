@@ -2,8 +2,8 @@
 //! the file afterwards, and lets their rows go once the file is synced.
 
 use super::chain::ChainKey;
-use super::entry::{Asker, Entry, Fact, timestamp};
-use super::line::{self, Head};
+use super::entry::{Asker, AuditEntry, Fact, timestamp};
+use super::line::{self, ChainHead};
 use super::{CURRENT, FOLDER};
 use crate::agent::{keyspace, rows};
 use crate::clock::Seconds;
@@ -25,7 +25,7 @@ const ROWS: usize = 64;
 pub(crate) struct Journal {
     folder: PathBuf,
     key: ChainKey,
-    head: Head,
+    head: ChainHead,
     /// Lines that are in the store and not yet in a file.
     waiting: VecDeque<(u64, String)>,
     /// Lines in a file that may not be synced: their rows are still in the store.
@@ -40,7 +40,7 @@ pub(crate) struct Sealed {
     /// Number and text.
     pub lines: Vec<(u64, String)>,
     /// The head after them.
-    pub head: Head,
+    pub head: ChainHead,
     /// Lines whose rows are not needed any more.
     pub released: Vec<u64>,
 }
@@ -57,7 +57,7 @@ impl Journal {
             .map_err(|cause| files::failed(&ChainKey::path(directory), &cause))?;
         let mut head = match store.get(&keyspace::audit_head())? {
             Some(bytes) => rows::decode(&bytes, "the audit log's head")?,
-            None => Head::default(),
+            None => ChainHead::default(),
         };
         let end = end_of_files(&folder).map_err(failed)?;
         if end.seq > head.seq {
@@ -77,7 +77,7 @@ impl Journal {
     }
 
     /// The head, and how many lines before it no file has yet.
-    pub(crate) fn head(&self) -> (Head, u64) {
+    pub(crate) fn head(&self) -> (ChainHead, u64) {
         (self.head, self.waiting.len() as u64)
     }
 
@@ -85,7 +85,7 @@ impl Journal {
     /// than this journal's. They count when [`Self::applied`] is told.
     pub(crate) fn seal(
         &self,
-        stored: Option<Head>,
+        stored: Option<ChainHead>,
         facts: &[Fact],
         now: Seconds,
         asker: &Asker,
@@ -94,7 +94,7 @@ impl Journal {
         let mut sealed = Sealed { head, released: self.release(), lines: Vec::new() };
         for fact in facts {
             let seq = sealed.head.seq + 1;
-            let entry = Entry::new(seq, timestamp(now), fact.clone(), asker);
+            let entry = AuditEntry::new(seq, timestamp(now), fact.clone(), asker);
             let (line, head) = self.key.seal(sealed.head, &entry)?;
             sealed.head = head;
             sealed.lines.push((seq, line));
@@ -208,8 +208,8 @@ fn name_of(path: &Path) -> io::Result<String> {
 }
 
 /// The last whole line of the newest file. What a crash left after it is cut off: it is in the store.
-fn end_of_files(folder: &Path) -> io::Result<Head> {
-    let Some(path) = super::files::files(folder)?.pop() else { return Ok(Head::default()) };
+fn end_of_files(folder: &Path) -> io::Result<ChainHead> {
+    let Some(path) = super::files::files(folder)?.pop() else { return Ok(ChainHead::default()) };
     let bytes = std::fs::read(&path)?;
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     if whole < bytes.len() && path.ends_with(CURRENT) {
@@ -218,13 +218,13 @@ fn end_of_files(folder: &Path) -> io::Result<Head> {
     }
     let text = String::from_utf8_lossy(bytes.get(..whole).unwrap_or_default());
     let end = text.lines().filter_map(line::parse).next_back();
-    Ok(end.map_or(Head::default(), |(_, head)| head))
+    Ok(end.map_or(ChainHead::default(), |(_, head)| head))
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::entry::Event;
+    use super::super::entry::AuditEvent;
     use super::super::read::{Claimed, Verified, verify};
     use super::*;
     use crate::id::Id;
@@ -240,7 +240,7 @@ mod tests {
     }
 
     fn write_of(journal: &mut Journal, store: &Memory, asker: &Asker) {
-        let fact = Fact::of_token(Event::TokenChanged, Id::new([1; 16]));
+        let fact = Fact::of_token(AuditEvent::TokenChanged, Id::new([1; 16]));
         let sealed = journal.seal(None, &[fact], 1_800_000_000, asker).unwrap();
         let line = |(seq, line): &(u64, String)| {
             (keyspace::audit_line(*seq), Some(rows::encode(line).unwrap()))

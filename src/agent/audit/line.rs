@@ -1,6 +1,6 @@
 //! A line's form: an entry, and the mac that binds it to the lines before.
 
-use super::entry::Entry;
+use super::entry::AuditEntry;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -13,14 +13,14 @@ pub(super) const AFTER_MAC: &str = "\"}";
 
 /// The end of a chain.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Head {
+pub struct ChainHead {
     /// The number of the last line; 0 before the first.
     pub seq: u64,
     /// Its mac; zeros before the first.
     pub mac: [u8; 32],
 }
 
-impl Head {
+impl ChainHead {
     /// The mac in hexadecimal digits.
     pub fn mac_text(&self) -> String {
         base16ct::lower::encode_string(&self.mac)
@@ -28,13 +28,13 @@ impl Head {
 }
 
 /// A head as it is noted elsewhere: the number of the last line, a colon, and its mac in hexadecimal digits.
-impl fmt::Display for Head {
+impl fmt::Display for ChainHead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.seq, self.mac_text())
     }
 }
 
-impl FromStr for Head {
+impl FromStr for ChainHead {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -50,10 +50,10 @@ impl FromStr for Head {
 }
 
 /// Returns the entry of a line and the head after it; none where it is not a line of a log.
-pub(crate) fn parse(line: &str) -> Option<(Entry, Head)> {
+pub(crate) fn parse(line: &str) -> Option<(AuditEntry, ChainHead)> {
     let (_, mac) = split(line)?;
-    let entry: Entry = serde_json::from_str(line).ok()?;
-    let head = Head { seq: entry.seq, mac };
+    let entry: AuditEntry = serde_json::from_str(line).ok()?;
+    let head = ChainHead { seq: entry.seq, mac };
     Some((entry, head))
 }
 
@@ -66,20 +66,20 @@ pub(super) fn split(line: &str) -> Option<(&str, [u8; 32])> {
 
 #[cfg(test)]
 mod tests {
-    use super::Head;
+    use super::ChainHead;
 
     #[test]
     fn a_head_is_written_and_read_in_one_form() {
-        let head = Head { seq: 7, mac: [0xAB; 32] };
+        let head = ChainHead { seq: 7, mac: [0xAB; 32] };
         assert_eq!(head.to_string(), format!("7:{}", "ab".repeat(32)));
         assert_eq!(head.to_string().parse(), Ok(head));
         assert_eq!(format!("7:{}", "AB".repeat(32)).parse(), Ok(head));
-        assert_eq!(format!("0:{}", "00".repeat(32)).parse(), Ok(Head::default()));
+        assert_eq!(format!("0:{}", "00".repeat(32)).parse(), Ok(ChainHead::default()));
         let (short, nobodys) = (format!("7:{}", "ab".repeat(31)), format!("0:{}", "ab".repeat(32)));
         for wrong in
             ["", "7", "7:", "x:00", &short, &nobodys, &format!("{head}0"), &format!("-{head}")]
         {
-            assert!(wrong.parse::<Head>().is_err(), "{wrong}");
+            assert!(wrong.parse::<ChainHead>().is_err(), "{wrong}");
         }
     }
 }

@@ -9,14 +9,14 @@
 //! A JSON object without spaces whose last member is `"mac"`: 64 hexadecimal digits of
 //! `HMAC-SHA-256(key, previous mac (32 bytes) || the line up to and without `,"mac"`)`. The mac before
 //! the first line is 32 zero bytes; the key is the 32 random bytes of `audit/key`. Members: `seq` (from
-//! 1, without a gap), `time` (RFC 3339, UTC), `event` ([`Event`]), `token`, and where they apply `label`
-//! (the token's), `key` (the key ID), `alias` (the key's, or an ordinary key's label), `version` (of the
-//! material), `at` (when material expires or a key ends; of `used`, the day, by its first second), `again`
-//! (`true` where material had been imported before), `times` (how often a key was used), `pin` (`user` or
-//! `so`), `reason` (of a refusal), `user` (the number of the user whose process asked; none where the agent
-//! acted by itself), `process` (its number) and `program` (the name of the program that it runs). A reader
-//! passes over members that it does not know: lines of earlier versions have fewer, of later ones perhaps
-//! more.
+//! 1, without a gap), `time` (RFC 3339, UTC), `event` ([`AuditEvent`]), `token`, and where they
+//! apply `label` (the token's), `key` (the key ID), `alias` (the key's, or an ordinary key's
+//! label), `version` (of the material), `at` (when material expires or a key ends; of `used`, the
+//! day, by its first second), `again` (`true` where material had been imported before), `times`
+//! (how often a key was used), `pin` (`user` or `so`), `reason` (of a refusal), `user` (the number
+//! of the user whose process asked; none where the agent acted by itself), `process` (its number)
+//! and `program` (the name of the program that it runs). A reader passes over members that it does
+//! not know: lines of earlier versions have fewer, of later ones perhaps more.
 //!
 //! Alias and label stand here, and in the store's rows, in the clear.
 
@@ -34,10 +34,10 @@ mod read;
 pub(crate) use chain::ChainKey;
 pub(crate) use display::log;
 pub(crate) use entry::{Asker, Fact, timestamp};
-pub use entry::{Entry, Event};
+pub use entry::{AuditEntry, AuditEvent};
 pub(crate) use facts::{expired, of_change, of_entry};
 pub(crate) use journal::{Journal, Sealed};
-pub use line::Head;
+pub use line::ChainHead;
 pub use read::{Claimed, Fault, Kept, LogLine, Verified, entries, kept, verify};
 
 /// The folder in a store's directory.

@@ -4,9 +4,9 @@
 use super::super::{keyspace, rows};
 use super::FOLDER;
 use super::chain::ChainKey;
-use super::entry::Entry;
+use super::entry::AuditEntry;
 use super::files::files;
-use super::line::{self, Head};
+use super::line::{self, ChainHead};
 use crate::store::{Cells, Location, snapshot};
 use serde::{Serialize, Serializer};
 use std::fmt;
@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, Copy)]
 pub struct Claimed {
     /// The last line.
-    pub head: Head,
+    pub head: ChainHead,
     /// The number of lines up to it that are in no file yet.
     pub waiting: u64,
 }
@@ -27,7 +27,7 @@ pub struct Claimed {
 #[derive(Debug, Clone, Copy)]
 pub struct Kept {
     /// The last line.
-    pub head: Head,
+    pub head: ChainHead,
     /// True if the store has not changed since, so that the log ends there.
     pub current: bool,
 }
@@ -36,7 +36,7 @@ pub struct Kept {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verified {
     /// The last line in a file.
-    pub head: Head,
+    pub head: ChainHead,
     /// In how many files the lines are.
     pub files: usize,
 }
@@ -46,13 +46,13 @@ pub struct Verified {
 pub struct LogLine {
     /// Its content.
     #[serde(flatten)]
-    pub entry: Entry,
+    pub entry: AuditEntry,
     /// The head after it.
     #[serde(rename = "mac", serialize_with = "mac_of")]
-    pub head: Head,
+    pub head: ChainHead,
 }
 
-fn mac_of<S: Serializer>(head: &Head, to: S) -> Result<S::Ok, S::Error> {
+fn mac_of<S: Serializer>(head: &ChainHead, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&head.mac_text())
 }
 
@@ -100,7 +100,7 @@ pub fn kept(directory: &Path, records: &Location) -> crate::error::Result<Option
     }
     let head = match snapshot::value(records, &keyspace::audit_head())? {
         Some(bytes) => rows::decode(&bytes, "the head of the audit log")?,
-        None => Head::default(),
+        None => ChainHead::default(),
     };
     Ok(Some(Kept { head, current: origin.commits == commits }))
 }
@@ -112,7 +112,7 @@ pub fn verify(directory: &Path, claimed: &[Claimed]) -> Result<Verified, Fault> 
         ChainKey::open(directory).map_err(|error| Fault::File(ChainKey::path(directory), error))?;
     let paths = listed(directory)?;
     let claimed = claimed.to_vec();
-    let mut check = Check { key, claimed, head: Head::default() };
+    let mut check = ChainCheck { key, claimed, head: ChainHead::default() };
     let mut last = (directory.join(FOLDER).join(super::CURRENT), 0);
     for path in &paths {
         each_line(path, |number, line| {
@@ -128,13 +128,13 @@ pub fn verify(directory: &Path, claimed: &[Claimed]) -> Result<Verified, Fault> 
     }
 }
 
-struct Check {
+struct ChainCheck {
     key: ChainKey,
     claimed: Vec<Claimed>,
-    head: Head,
+    head: ChainHead,
 }
 
-impl Check {
+impl ChainCheck {
     fn line(&mut self, path: &Path, number: u64, line: &str) -> Result<(), Fault> {
         let wrong = |what: String| Err(Fault::Line(path.to_owned(), number, what));
         let LogLine { head, .. } = parsed(path, number, line)?;

@@ -12,15 +12,15 @@ use serde::{Deserialize, Serialize};
 /// One piece of a backup.
 #[derive(Serialize, Deserialize)]
 pub(super) enum Item {
-    Store(Store),
-    Token(Token),
-    Record(Record),
+    Store(BackedUpStore),
+    Token(BackedUpToken),
+    Record(BackedUpRecord),
     End { tokens: u64, records: u64 },
 }
 
 /// The store that was backed up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Store {
+pub struct BackedUpStore {
     /// The content's format.
     pub format: u16,
     /// Its identity, which every record is sealed to.
@@ -37,7 +37,7 @@ pub struct Store {
 
 /// A token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Token {
+pub struct BackedUpToken {
     /// Its identity.
     pub id: Id,
     /// Its slot number.
@@ -52,7 +52,7 @@ pub struct Token {
 
 /// A record.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
+pub struct BackedUpRecord {
     /// Its token.
     pub token: Id,
     /// Its identity.
@@ -64,12 +64,12 @@ pub struct Record {
     /// Its sealed part, without the cover; empty where its material was erased.
     pub sealed: Vec<u8>,
     /// The erase cell that its material had.
-    pub cell: Option<Cell>,
+    pub cell: Option<BackedUpCell>,
 }
 
 /// An erase cell at the moment of the backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cell {
+pub struct BackedUpCell {
     /// Its number; 0 where the material has ended.
     pub number: CellNumber,
     /// A hash that tells its secret from another.
@@ -81,11 +81,11 @@ pub struct Cell {
 /// A whole backup.
 pub struct Backup {
     /// The store.
-    pub store: Store,
+    pub store: BackedUpStore,
     /// Its tokens.
-    pub tokens: Vec<Token>,
+    pub tokens: Vec<BackedUpToken>,
     /// Their records.
-    pub records: Vec<Record>,
+    pub records: Vec<BackedUpRecord>,
 }
 
 impl Item {
@@ -153,7 +153,7 @@ mod tests {
         let role =
             Role::Material { key: Id::new([4; 16]), version: 1, fingerprint: Fingerprint([5; 32]) };
         let header = Header { private: true, role, expiry: None, tags: Vec::new() };
-        let store = Store {
+        let store = BackedUpStore {
             format: FORMAT,
             id: Id::new([1; 16]),
             incarnation: 1,
@@ -161,8 +161,8 @@ mod tests {
             mark: 1_800_000_000,
             taken: 1_800_000_001,
         };
-        let cell = Cell { number: 512, check: [6; 32], erasure: Erasure::Live };
-        let record = Record {
+        let cell = BackedUpCell { number: 512, check: [6; 32], erasure: Erasure::Live };
+        let record = BackedUpRecord {
             token,
             id,
             revision: 2,
@@ -172,7 +172,13 @@ mod tests {
         };
         vec![
             Item::Store(store),
-            Item::Token(Token { id: token, slot: 0, revision: 1, entry: vec![9], wrong: (0, 3) }),
+            Item::Token(BackedUpToken {
+                id: token,
+                slot: 0,
+                revision: 1,
+                entry: vec![9],
+                wrong: (0, 3),
+            }),
             Item::Record(record),
             Item::End { tokens: 1, records: 1 },
         ]

@@ -21,7 +21,7 @@ mod content;
 mod parts;
 
 pub use content::Backup;
-pub(crate) use content::{Cell, Record, Token};
+pub(crate) use content::{BackedUpCell, BackedUpRecord, BackedUpToken};
 pub(crate) use parts::BackupParts;
 
 use sha2::{Digest, Sha256};

@@ -1,10 +1,10 @@
 //! The content of a backup, gathered from a store in parts.
 
-use super::content::{Cell, Item, Record, Store, Token};
+use super::content::{BackedUpCell, BackedUpRecord, BackedUpStore, BackedUpToken, Item};
 use super::{FORMAT, check_of};
 use crate::agent::keyspace;
 use crate::agent::open_store::OpenStore;
-use crate::agent::rows::{self, Row, TokenRow};
+use crate::agent::rows::{self, RecordRow, TokenRow};
 use crate::agent::rules::Known;
 use crate::agent::shred_layer;
 use crate::erasure::Erasure;
@@ -35,7 +35,7 @@ impl BackupParts {
     pub(crate) fn from(store: &OpenStore) -> Result<Self> {
         let StoreIdentity { store: id, incarnation } = store.cells.identity;
         let mut parts = Self::default();
-        parts.put(&Item::Store(Store {
+        parts.put(&Item::Store(BackedUpStore {
             format: FORMAT,
             id,
             incarnation,
@@ -66,7 +66,7 @@ impl BackupParts {
     /// Returns what whoever asked is told of it.
     pub(crate) fn summary(&self) -> Response {
         let Self { bytes, tokens, custom_keys, others, .. } = *self;
-        Response::Gathered { bytes, tokens, custom_keys, others, damaged: self.damaged.clone() }
+        Response::BackupReady { bytes, tokens, custom_keys, others, damaged: self.damaged.clone() }
     }
 
     fn put(&mut self, item: &Item) -> Result<()> {
@@ -88,8 +88,14 @@ impl BackupParts {
 
     /// A record as it goes into a backup: material that is dead, or due to die, stays behind. What waits
     /// its grace out comes along: the clock may have been wrong.
-    fn record(&mut self, store: &OpenStore, token: Id, id: Id, value: &[u8]) -> Result<Record> {
-        let row: Row = rows::decode(value, "a record")?;
+    fn record(
+        &mut self,
+        store: &OpenStore,
+        token: Id,
+        id: Id,
+        value: &[u8],
+    ) -> Result<BackedUpRecord> {
+        let row: RecordRow = rows::decode(value, "a record")?;
         let header = Header::decode(&row.header)?;
         match header.role {
             Role::CustomKey(_) => self.custom_keys += 1,
@@ -101,15 +107,15 @@ impl BackupParts {
             (Some(number), None) => {
                 let known = Known { id, header, erasure: Erasure::Live };
                 let (sealed, check, erasure) = self.material(store, token, number, &known, &row)?;
-                (sealed, Some(Cell { number, check, erasure }))
+                (sealed, Some(BackedUpCell { number, check, erasure }))
             }
             (_, Some(tombstone)) if holds_key => {
                 let erasure = tombstone.erasure();
-                (Vec::new(), Some(Cell { number: 0, check: [0; 32], erasure }))
+                (Vec::new(), Some(BackedUpCell { number: 0, check: [0; 32], erasure }))
             }
             _ => (row.sealed, None),
         };
-        Ok(Record { token, id, revision: row.revision, header: row.header, sealed, cell })
+        Ok(BackedUpRecord { token, id, revision: row.revision, header: row.header, sealed, cell })
     }
 
     /// Returns the sealed part of live material, what tells its secret, and what became of it.
@@ -119,7 +125,7 @@ impl BackupParts {
         token: Id,
         number: CellNumber,
         known: &Known,
-        row: &Row,
+        row: &RecordRow,
     ) -> Result<(Vec<u8>, [u8; 32], Erasure)> {
         let (id, gone) = (known.id, (Vec::new(), [0; 32]));
         let secret = match store.cells.erase.read_cell(number) {
@@ -155,5 +161,11 @@ impl BackupParts {
 
 fn token_item(store: &OpenStore, id: Id, row: TokenRow) -> Result<Item> {
     let (_, wrong) = store.cells.pins.of(id)?;
-    Ok(Item::Token(Token { id, slot: row.slot, revision: row.revision, entry: row.entry, wrong }))
+    Ok(Item::Token(BackedUpToken {
+        id,
+        slot: row.slot,
+        revision: row.revision,
+        entry: row.entry,
+        wrong,
+    }))
 }

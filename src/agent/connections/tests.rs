@@ -3,7 +3,8 @@
 
 use super::*;
 
-const LIMITS: Limits = Limits { per_user: 3, others: 5, in_all: 100, waiting: 8 };
+const LIMITS: ConnectionLimits =
+    ConnectionLimits { per_user: 3, others: 5, in_all: 100, waiting: 8 };
 
 fn peer(user: u32) -> Peer {
     Peer { user, process: Some(user * 10), trusted: user == 0 }
@@ -50,7 +51,7 @@ impl Scene {
         (0..LIMITS.per_user)
             .map(|_| {
                 let number = self.comes(user).0.unwrap();
-                assert!(self.after(TURN * 20).asks(number, proved));
+                assert!(self.after(TIME_SLICE * 20).asks(number, proved));
                 number
             })
             .collect()
@@ -61,7 +62,7 @@ impl Scene {
 fn who_has_been_idle_longest_makes_room_and_who_waits_comes_in_when_it_has_gone() {
     let mut scene = Scene::new();
     let connections = scene.full(1, true);
-    scene.after(TURN).asks(connections[0], true);
+    scene.after(TIME_SLICE).asks(connections[0], true);
     assert_eq!(scene.comes(1), (None, vec![1]));
     assert!(!scene.connections.begin(connections[1]), "what it asks now is not answered here");
     assert_eq!(scene.admits(), (None, vec![]), "one goes for one who waits");
@@ -78,7 +79,7 @@ fn who_has_been_idle_longest_makes_room_and_who_waits_comes_in_when_it_has_gone(
 fn who_has_proved_nothing_goes_first() {
     let mut scene = Scene::new();
     let connections = scene.full(1, true);
-    scene.after(TURN).asks(connections[1], false);
+    scene.after(TIME_SLICE).asks(connections[1], false);
     assert_eq!(scene.comes(1), (None, vec![1]));
 }
 
@@ -101,20 +102,20 @@ fn who_has_just_come_stays_for_a_turn() {
     let connections: Vec<u64> = (0..3).map(|_| scene.comes(1).0.unwrap()).collect();
     connections.iter().for_each(|number| assert!(scene.asks(*number, true)));
     assert_eq!(scene.comes(1), (None, vec![]));
-    assert_eq!(scene.after(TURN).admits(), (None, vec![0]));
+    assert_eq!(scene.after(TIME_SLICE).admits(), (None, vec![0]));
 }
 
 #[test]
 fn who_has_said_hello_at_the_most_stays_longer_and_goes_before_who_has_proved_a_login() {
     let mut scene = Scene::new();
     let number = scene.comes(1).0.unwrap();
-    scene.after(SETTLING).asks(number, true);
+    scene.after(FIRST_SLICE).asks(number, true);
     scene.comes(1);
-    assert!(scene.after(SETTLING / 2).comes(1).0.is_some());
+    assert!(scene.after(FIRST_SLICE / 2).comes(1).0.is_some());
     assert_eq!(scene.comes(1), (None, vec![]));
-    assert_eq!(scene.after(SETTLING / 2).admits(), (None, vec![1]));
+    assert_eq!(scene.after(FIRST_SLICE / 2).admits(), (None, vec![1]));
     assert_eq!(scene.comes(1), (None, vec![]));
-    assert_eq!(scene.after(SETTLING / 2).admits(), (None, vec![2]));
+    assert_eq!(scene.after(FIRST_SLICE / 2).admits(), (None, vec![2]));
     assert_eq!(scene.comes(1), (None, vec![0]), "nobody else is left");
 }
 
@@ -123,7 +124,7 @@ fn all_others_together_have_a_limit_and_the_owner_one_alone() {
     let mut scene = Scene::new();
     scene.full(1, true);
     let second: Vec<_> = (0..2).map(|_| scene.comes(2).0.unwrap()).collect();
-    scene.after(SETTLING);
+    scene.after(FIRST_SLICE);
     assert_eq!(scene.comes(2), (None, vec![3]), "who has proved nothing");
     assert!(scene.comes(0).0.is_some());
     scene.connections.leave(second[0], scene.now);

@@ -36,7 +36,7 @@ impl View for Table {
 
 impl Table {
     /// Judges a commit and, if it is lawful, carries it out as the writer does.
-    fn commit(&mut self, proposals: &[Proposal], moment: Moment) -> Result<()> {
+    fn commit(&mut self, proposals: &[Proposal], moment: CommitContext) -> Result<()> {
         for id in judge(self, proposals, moment)? {
             self.0.remove(&id);
         }
@@ -102,12 +102,12 @@ fn print(number: u8) -> Fingerprint {
     Fingerprint([number; 32])
 }
 
-fn proved(now: Seconds) -> Moment {
+fn proved(now: Seconds) -> CommitContext {
     by(Access::User, now)
 }
 
-fn by(access: Access, now: Seconds) -> Moment {
-    Moment { now, clock: now, access }
+fn by(access: Access, now: Seconds) -> CommitContext {
+    CommitContext { now, clock: now, access }
 }
 
 fn of_key(id: Id, event: Event, state: State) -> Proposal {
@@ -151,7 +151,7 @@ fn furnished(expiry: Option<Expiry>) -> Table {
     table
 }
 
-fn refused(table: &Table, proposals: &[Proposal], moment: Moment) -> Reason {
+fn refused(table: &Table, proposals: &[Proposal], moment: CommitContext) -> Reason {
     judge(table, proposals, moment).unwrap_err().reason()
 }
 
@@ -543,7 +543,7 @@ proptest! {
             let before = table.clone();
             let proposals = attempt.proposals(&table, now);
             let access = if attempt.proved { Access::User } else { Access::Public };
-            let moment = Moment { now, clock: now, access };
+            let moment = CommitContext { now, clock: now, access };
             let accepted = table.commit(&proposals, moment).is_ok();
             prop_assert!(attempt.proved || !accepted);
             check_promises(&before, &table, now);

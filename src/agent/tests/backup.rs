@@ -9,14 +9,14 @@ use crate::erasure::Erasure;
 /// Returns what the agent gives whoever asks for a backup.
 fn backup(world: &World) -> Vec<u8> {
     let mut peer = world.connect();
-    let Response::Gathered { bytes, damaged, .. } = peer.ask(Request::Backup) else { panic!() };
+    let Response::BackupReady { bytes, damaged, .. } = peer.ask(Request::Backup) else { panic!() };
     assert!(damaged.is_empty());
     let content = parts(&mut peer);
     assert_eq!(content.len() as u64, bytes);
     content
 }
 
-fn parts(peer: &mut Peer) -> Vec<u8> {
+fn parts(peer: &mut Client) -> Vec<u8> {
     let mut content = Vec::new();
     loop {
         match peer.ask(Request::BackupPart) {
@@ -330,7 +330,7 @@ fn a_damaged_cell_leaves_its_own_material_out_and_says_so() {
     world.start();
     let mut peer = world.connect();
     let answer = peer.ask(Request::Backup);
-    assert!(matches!(answer, Response::Gathered { damaged, .. } if damaged == [ITS]));
+    assert!(matches!(answer, Response::BackupReady { damaged, .. } if damaged == [ITS]));
     assert!(!parts(&mut peer).windows(SEALED.len()).any(|window| window == SEALED));
     world.stop().unwrap();
     std::fs::write(&path, whole).unwrap();
@@ -342,7 +342,7 @@ fn only_who_asked_gets_the_parts_and_each_once() {
     let (world, content) = backed_up();
     let mut peer = world.connect();
     assert!(matches!(peer.ask(Request::BackupPart), Response::Refused(_)));
-    assert!(matches!(peer.ask(Request::Backup), Response::Gathered { .. }));
+    assert!(matches!(peer.ask(Request::Backup), Response::BackupReady { .. }));
     assert!(matches!(world.connect().ask(Request::BackupPart), Response::Refused(_)));
     // It goes on from where the first backup was: a line of the audit log lies between them.
     assert_eq!(parts(&mut peer).len(), content.len());

@@ -14,7 +14,7 @@ fn many() -> World {
 }
 
 /// Returns whether the agent has hung up, now or before long.
-fn is_hung_up_on(peer: &mut Peer) -> bool {
+fn is_hung_up_on(peer: &mut Client) -> bool {
     peer.0.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     match peer.0.read(&mut [0]) {
         Ok(read) => read == 0,
@@ -23,15 +23,15 @@ fn is_hung_up_on(peer: &mut Peer) -> bool {
 }
 
 /// A user's connection, taken up again, as a module does, where it had to make room meanwhile.
-fn user(world: &World) -> Peer {
+fn user(world: &World) -> Client {
     loop {
-        if let Some(peer) = Peer::try_user(&world.path()) {
+        if let Some(peer) = Client::try_user(&world.path()) {
             return peer;
         }
     }
 }
 
-fn works(peer: &mut Peer) -> bool {
+fn works(peer: &mut Client) -> bool {
     matches!(peer.try_ask(&Request::Tokens), Some(Response::Tokens(_)))
 }
 
@@ -41,13 +41,13 @@ fn a_new_connection_takes_the_place_of_the_longest_idle_one_and_never_of_a_busy_
     let mut busy = user(&world);
     let mut first = user(&world);
     assert!(works(&mut first));
-    let mut others: Vec<Peer> = (2..PER_USER - 30).map(|_| user(&world)).collect();
+    let mut others: Vec<Client> = (2..PER_USER - 30).map(|_| user(&world)).collect();
     // Late, for the agent waits some seconds for the rest of a frame, and no longer; and some connections
     // before it counts, so that it has been read by then.
     busy.0.write_all(&[1]).unwrap();
     others.extend((0..30).map(|_| user(&world)));
     assert!(others.iter_mut().all(works));
-    let mut surplus: Vec<Peer> = (0..50).map(|_| user(&world)).collect();
+    let mut surplus: Vec<Client> = (0..50).map(|_| user(&world)).collect();
     assert!(surplus.iter_mut().all(works));
     assert!(is_hung_up_on(&mut first));
     let worked: Vec<bool> = others.iter_mut().map(works).collect();
@@ -64,10 +64,11 @@ fn a_new_connection_takes_the_place_of_the_longest_idle_one_and_never_of_a_busy_
 #[test]
 fn who_proves_nothing_and_says_nothing_is_the_first_to_go() {
     let world = many();
-    let mut users: Vec<Peer> = (0..PER_USER / 2).map(|_| user(&world)).collect();
+    let mut users: Vec<Client> = (0..PER_USER / 2).map(|_| user(&world)).collect();
     assert!(users.iter_mut().all(works));
-    let mut silent: Vec<Peer> = (0..PER_USER / 2).map(|_| Peer::silent(&world.path())).collect();
-    let mut more: Vec<Peer> = (0..PER_USER / 2).map(|_| user(&world)).collect();
+    let mut silent: Vec<Client> =
+        (0..PER_USER / 2).map(|_| Client::silent(&world.path())).collect();
+    let mut more: Vec<Client> = (0..PER_USER / 2).map(|_| user(&world)).collect();
     assert!(more.iter_mut().all(works) && users.iter_mut().all(works));
     assert!(silent.iter_mut().all(is_hung_up_on));
 }
@@ -75,7 +76,7 @@ fn who_proves_nothing_and_says_nothing_is_the_first_to_go() {
 #[test]
 fn a_process_gives_back_what_it_leaves_idle_but_for_its_last_connection() {
     let world = World::new();
-    let mut peers: Vec<Peer> = (0..20).map(|_| user(&world)).collect();
+    let mut peers: Vec<Client> = (0..20).map(|_| user(&world)).collect();
     assert!(peers.iter_mut().all(works));
     let mut last = peers.pop().unwrap();
     // The last one asks now and then.
@@ -118,10 +119,10 @@ fn a_backup_goes_on_beside_any_number_of_connections() {
         .commit(vec![object(Id::new([7; 16]), Expect::Absent, &[], &[7; 2 << 20])])
         .unwrap();
     let mut backup = world.connect();
-    assert!(matches!(backup.ask(Request::Backup), Response::Gathered { .. }));
+    assert!(matches!(backup.ask(Request::Backup), Response::BackupReady { .. }));
     let mut bytes = 0;
     loop {
-        let mut others: Vec<Peer> = (0..300).map(|_| user(&world)).collect();
+        let mut others: Vec<Client> = (0..300).map(|_| user(&world)).collect();
         assert!(others[100..].iter_mut().all(works));
         let answer = backup.ask(Request::BackupPart);
         let Response::BackupPart(part) = answer else { panic!("{answer:?}") };

@@ -61,7 +61,7 @@ fn key_object(id: Id, expect: Expect) -> Change {
 }
 
 /// Creates records and removes every third of them until the agent is gone.
-fn work(mut peer: Peer, round: u64, client: u8, known: &Known, acknowledged: &dyn Fn()) {
+fn work(mut peer: Client, round: u64, client: u8, known: &Known, acknowledged: &dyn Fn()) {
     for number in 0u64.. {
         let id = Id::new(
             (u128::from(client) << 96 | u128::from(round) << 64 | u128::from(number)).to_be_bytes(),
@@ -92,7 +92,7 @@ fn work(mut peer: Peer, round: u64, client: u8, known: &Known, acknowledged: &dy
 
 /// Sends what was lost again, and then looks whether everything is as the clients know it.
 fn check(directory: &Path, known: &Known) {
-    let mut peer = Peer::user(directory);
+    let mut peer = Client::user(directory);
     let mut known = known.lock().unwrap();
     for last in known.values_mut() {
         if let Last::Lost(name, change) = last.clone() {
@@ -137,7 +137,7 @@ fn what_was_acknowledged_survives_a_kill_at_any_moment() {
     let path = directory.path();
     let known = Known::default();
     let mut agent = start(path);
-    Peer::connect(path).put_token(Expect::Absent, &entry(true)).unwrap();
+    Client::connect(path).put_token(Expect::Absent, &entry(true)).unwrap();
     for round in 0..ROUNDS {
         let acknowledgements = u64::from(random()[0]) % 150;
         let (acknowledged, counted) = channel();
@@ -147,7 +147,7 @@ fn what_was_acknowledged_survives_a_kill_at_any_moment() {
                 let tell = move || {
                     let _counted_enough = acknowledged.send(());
                 };
-                let peer = Peer::user(path);
+                let peer = Client::user(path);
                 scope.spawn(move || work(peer, round, client, known, &tell));
             }
             for _ in 0..=acknowledgements {
@@ -170,14 +170,15 @@ fn what_was_acknowledged_survives_a_kill_at_any_moment() {
 fn a_wrong_pin_is_counted_though_the_agent_is_killed_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let mut agent = start(directory.path());
-    Peer::connect(directory.path()).put_token(Expect::Absent, &entry(true)).unwrap();
+    Client::connect(directory.path()).put_token(Expect::Absent, &entry(true)).unwrap();
     for count in 1..=3 {
-        let wrong = Peer::connect(directory.path()).login(false, b"wrong!");
+        let wrong = Client::connect(directory.path()).login(false, b"wrong!");
         assert_eq!(reason(wrong), Reason::PinIncorrect);
         agent.kill().unwrap();
         agent.wait().unwrap();
         agent = start(directory.path());
-        let Response::Tokens(tokens) = Peer::connect(directory.path()).ask(Request::Tokens) else {
+        let Response::Tokens(tokens) = Client::connect(directory.path()).ask(Request::Tokens)
+        else {
             panic!()
         };
         assert_eq!(tokens[0].wrong, (0, count));

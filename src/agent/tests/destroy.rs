@@ -2,7 +2,7 @@
 
 use super::*;
 
-impl Peer {
+impl Client {
     fn destroy(&mut self, label: &str, officer: bool, pin: &[u8], change: [u8; 16]) -> Result<u64> {
         let Authority { authenticator, .. } = authority(officer, pin);
         let label = label.to_owned();

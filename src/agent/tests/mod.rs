@@ -17,7 +17,7 @@ use super::{Claim, Options, claim, serve_until};
 use crate::clock::{FixedClock, Seconds};
 use crate::error::{Reason, Result};
 use crate::id::Id;
-use crate::key::pin::{Entry, Pin};
+use crate::key::pin::{Pin, TokenEntry};
 use crate::key::seal::TokenKey;
 use crate::key::{Event, Expiry, Fingerprint, Header, Role, State, Tag};
 use crate::secret::Secret;
@@ -25,7 +25,7 @@ use crate::store::{Cells, Location};
 use crate::wire::message::{MAX_FRAME, PROTOCOL, STORE_FORMAT};
 use crate::wire::proof::{Credential, Nonce};
 use crate::wire::{
-    Authority, Change, Confidential, Expect, Request, Response, Stored, TokenEntry, frame, socket,
+    Authority, Change, Confidential, Expect, Request, Response, Stored, StoredToken, frame, socket,
 };
 use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream;
@@ -142,13 +142,13 @@ impl World {
     }
 
     /// A connection that has proved nothing.
-    pub(crate) fn connect(&self) -> Peer {
-        Peer::connect(self.directory.path())
+    pub(crate) fn connect(&self) -> Client {
+        Client::connect(self.directory.path())
     }
 
     /// A connection that has proved the user's login.
-    pub(crate) fn user(&self) -> Peer {
-        Peer::user(self.directory.path())
+    pub(crate) fn user(&self) -> Client {
+        Client::user(self.directory.path())
     }
 }
 
@@ -169,9 +169,9 @@ pub(crate) fn options() -> Options {
 }
 
 /// One connection to an agent, its nonce, and the store.
-pub(crate) struct Peer(pub UnixStream, pub Nonce, pub Id);
+pub(crate) struct Client(pub UnixStream, pub Nonce, pub Id);
 
-impl Peer {
+impl Client {
     /// A connection that has said nothing.
     pub(crate) fn silent(directory: &Path) -> Self {
         Self(UnixStream::connect(directory.join(socket::NAME)).unwrap(), [0; 32], TOKEN)
@@ -225,7 +225,7 @@ impl Peer {
     }
 
     /// Writes the token's entry as nobody, which only makes new ones.
-    pub(crate) fn put_token(&mut self, expect: Expect, entry: &Entry) -> Result<u64> {
+    pub(crate) fn put_token(&mut self, expect: Expect, entry: &TokenEntry) -> Result<u64> {
         self.put_token_by(None, expect, entry, false)
     }
 
@@ -234,7 +234,7 @@ impl Peer {
         &mut self,
         by: Option<Authority>,
         expect: Expect,
-        entry: &Entry,
+        entry: &TokenEntry,
         wipe: bool,
     ) -> Result<u64> {
         let (entry, change) = (entry.encode().unwrap(), random());
@@ -247,7 +247,7 @@ impl Peer {
         }
     }
 
-    pub(crate) fn login(&mut self, officer: bool, pin: &[u8]) -> Result<TokenEntry> {
+    pub(crate) fn login(&mut self, officer: bool, pin: &[u8]) -> Result<StoredToken> {
         self.log_in(officer, pin).map(|(entry, _)| entry)
     }
 
@@ -256,7 +256,7 @@ impl Peer {
         &mut self,
         officer: bool,
         pin: &[u8],
-    ) -> Result<(TokenEntry, Confidential)> {
+    ) -> Result<(StoredToken, Confidential)> {
         let Authority { authenticator, .. } = authority(officer, pin);
         match self.ask(Request::Login { token: TOKEN, officer, authenticator }) {
             Response::LoggedIn { entry, ticket } => Ok((entry, ticket)),
@@ -307,7 +307,7 @@ impl Peer {
 }
 
 /// The entry of [`entry`] with something changed.
-pub(crate) fn changed(change: impl FnOnce(&mut Entry)) -> Entry {
+pub(crate) fn changed(change: impl FnOnce(&mut TokenEntry)) -> TokenEntry {
     let mut changed = entry(true);
     change(&mut changed);
     changed
@@ -342,17 +342,17 @@ pub(crate) fn token_key() -> TokenKey {
 }
 
 /// An entry with security officer's PIN `87654321` and user's PIN `123456`.
-pub(crate) fn entry(custody: bool) -> Entry {
-    static ENTRY: OnceLock<Entry> = OnceLock::new();
+pub(crate) fn entry(custody: bool) -> TokenEntry {
+    static ENTRY: OnceLock<TokenEntry> = OnceLock::new();
     let mut entry = ENTRY.get_or_init(make_entry).clone();
     entry.custody = custody;
     entry
 }
 
-fn make_entry() -> Entry {
+fn make_entry() -> TokenEntry {
     let pin = |pin: &[u8]| Pin::wrap(TOKEN, &token_key(), pin, [3; 16], &[4; 32]).unwrap();
     let officer = pin(b"87654321");
-    let mut entry = Entry::new("test".into(), [6; 32], &token_key(), officer, true).unwrap();
+    let mut entry = TokenEntry::new("test".into(), [6; 32], &token_key(), officer, true).unwrap();
     entry.user = Some(pin(b"123456"));
     entry
 }

@@ -38,7 +38,7 @@ fn recover_in(world: &World) -> Option<Recovered> {
 }
 
 fn incarnation(world: &World) -> u64 {
-    let mut peer = Peer::silent(&world.path());
+    let mut peer = Client::silent(&world.path());
     let hello = Request::Hello { protocol: PROTOCOL, store_format: STORE_FORMAT };
     let Response::Welcome { incarnation, .. } = peer.ask(hello) else { panic!() };
     incarnation
@@ -259,7 +259,7 @@ fn a_page_that_fails_under_an_agent_leads_the_next_one_to_the_snapshot() {
 
 fn serves_the_snapshot(world: &World) -> bool {
     let Ok(stream) = UnixStream::connect(world.path().join(socket::NAME)) else { return false };
-    let mut peer = Peer(stream, [0; 32], TOKEN);
+    let mut peer = Client(stream, [0; 32], TOKEN);
     let hello = Request::Hello { protocol: PROTOCOL, store_format: STORE_FORMAT };
     let answer = peer.try_ask(&hello).and_then(|_welcome| {
         peer.try_ask(&Request::Read { token: TOKEN, ids: vec![Id::new([7; 16])] })?;

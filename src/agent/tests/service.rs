@@ -9,7 +9,7 @@ fn a_token_is_kept_and_shown_without_what_guesses_need() {
     world.restart();
     let Response::Tokens(tokens) = world.connect().ask(Request::Tokens) else { panic!() };
     assert_eq!((tokens.len(), tokens[0].id, tokens[0].slot, tokens[0].revision), (1, TOKEN, 0, 1));
-    assert_eq!(Entry::decode(&tokens[0].entry).unwrap(), entry(true).redacted());
+    assert_eq!(TokenEntry::decode(&tokens[0].entry).unwrap(), entry(true).redacted());
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn the_right_pin_starts_the_count_again_and_proves_the_connection() {
     let mut peer = world.connect();
     assert!(peer.login(false, b"wrong!").is_err());
     let full = peer.login(false, b"123456").unwrap();
-    let shown = Entry::decode(&full.entry).unwrap();
+    let shown = TokenEntry::decode(&full.entry).unwrap();
     assert_eq!((full.wrong, shown), ((0, 0), entry(true).released_to(false)));
     let key = Id::new([9; 16]);
     let create = || vec![metadata(key, Expect::Absent, &Event::Create, State::awaiting_import())];
@@ -170,7 +170,7 @@ fn an_officers_login_sets_the_users_pin_and_ends_with_the_officers() {
     };
     let mut officer = proved(&ticket).unwrap();
     let pin = || Pin::wrap(TOKEN, &token_key(), b"654321", [9; 16], &[9; 32]).unwrap();
-    let shown = |change: &dyn Fn(&mut Entry)| {
+    let shown = |change: &dyn Fn(&mut TokenEntry)| {
         let mut shown = entry(true).redacted();
         change(&mut shown);
         shown
@@ -340,14 +340,14 @@ fn commits_of_many_connections_at_once_are_all_there() {
 fn a_stuck_or_rude_peer_harms_nobody() {
     use std::io::Write;
     let world = World::new();
-    let mut stuck = Peer::connect(&world.path());
+    let mut stuck = Client::connect(&world.path());
     stuck.0.write_all(&[200, 0, 0, 0, 1]).unwrap();
     let mut silent = UnixStream::connect(world.path().join(socket::NAME)).unwrap();
     silent.write_all(&[1]).unwrap();
-    let mut rude = Peer::connect(&world.path());
+    let mut rude = Client::connect(&world.path());
     rude.0.write_all(&[0xFF; 64]).unwrap();
     assert!(rude.try_ask(&Request::Tokens).is_none());
-    let mut early = Peer::silent(&world.path());
+    let mut early = Client::silent(&world.path());
     assert!(matches!(early.ask(Request::Tokens), Response::Refused(_)));
     assert!(matches!(world.connect().ask(Request::Tokens), Response::Tokens(_)));
 }
@@ -355,7 +355,7 @@ fn a_stuck_or_rude_peer_harms_nobody() {
 #[test]
 fn an_agent_and_a_module_that_share_no_protocol_part() {
     let world = World::new();
-    let mut peer = Peer::silent(&world.path());
+    let mut peer = Client::silent(&world.path());
     for (protocol, store_format) in [((900, 901), STORE_FORMAT), (PROTOCOL, 0)] {
         let answer = peer.ask(Request::Hello { protocol, store_format });
         let Response::Refused(error) = answer else { panic!("{answer:?}") };
@@ -422,7 +422,7 @@ fn only_who_has_proved_itself_has_lines_in_the_audit_log() {
     let world = World::new();
     let refusal =
         || Request::ImportRefused { token: TOKEN, key: None, reason: Reason::OtherMaterial };
-    let end = |peer: &mut Peer| match peer.ask(Request::AuditHead) {
+    let end = |peer: &mut Client| match peer.ask(Request::AuditHead) {
         Response::AuditHead { seq, waiting: 0, .. } => seq,
         other => panic!("{other:?}"),
     };

@@ -6,7 +6,7 @@ use crate::agent::backup::{Backup, BackupParts};
 use crate::agent::keyspace;
 use crate::agent::open_store::OpenStore;
 use crate::agent::recover;
-use crate::agent::upgrade::{Step, Upgrade, open_whole, upgrade, upgrade_for_restoration};
+use crate::agent::upgrade::{Upgrade, UpgradeStep, open_whole, upgrade, upgrade_for_restoration};
 use crate::agent::{Lock, Recovered};
 use crate::error::Reason;
 use crate::store::cells::{EarlierFile, EraseCell};
@@ -16,15 +16,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 
 /// The steps of an upgrade, in order.
-const STEPS: [Step; 8] = [
-    Step::KeepSnapshot,
-    Step::BuildRecords,
-    Step::WriteCells,
-    Step::KeepEarlierCells,
-    Step::ReplaceCells,
-    Step::ReplaceRecords,
-    Step::KeepUpgradedSnapshot,
-    Step::WipeEarlierCells,
+const STEPS: [UpgradeStep; 8] = [
+    UpgradeStep::KeepSnapshot,
+    UpgradeStep::BuildRecords,
+    UpgradeStep::WriteCells,
+    UpgradeStep::KeepEarlierCells,
+    UpgradeStep::ReplaceCells,
+    UpgradeStep::ReplaceRecords,
+    UpgradeStep::KeepUpgradedSnapshot,
+    UpgradeStep::WipeEarlierCells,
 ];
 
 /// After so many of them the store is an upgraded one.
@@ -72,7 +72,7 @@ impl Earlier {
     }
 
     /// Upgrades until a step is done, and is killed then.
-    fn kill_after(&self, last: Step) {
+    fn kill_after(&self, last: UpgradeStep) {
         let lock = self.lock();
         let done = |step| if step == last { panic!("killed") } else { Ok(()) };
         let upgrade = Upgrade { lock: &lock, open: &open_whole, done: &done };
@@ -81,7 +81,7 @@ impl Earlier {
     }
 
     /// Upgrades, and fails once a step is done.
-    fn fail_after(&self, last: Step) -> Reason {
+    fn fail_after(&self, last: UpgradeStep) -> Reason {
         let lock = self.lock();
         let done = |step| if step == last { Err(Reason::StoreFull.into()) } else { Ok(()) };
         let upgrade = Upgrade { lock: &lock, open: &open_whole, done: &done };
@@ -171,7 +171,7 @@ fn killed_after_any_step_and_then_after_any_other_it_loses_and_revives_nothing()
         if at < STEPS.len() {
             let second = STEPS[at.max(REPLACED)..].first().copied().unwrap_or(first);
             earlier.kill_after(second);
-            let finished = second == Step::WipeEarlierCells;
+            let finished = second == UpgradeStep::WipeEarlierCells;
             assert_eq!(upgrade(&earlier.lock()).unwrap(), !finished);
         }
         earlier.assert_upgraded();
@@ -184,7 +184,7 @@ fn what_a_killed_upgrade_has_left_half_done_is_wiped_and_made_anew() {
     let expected = upgraded();
     for name in ["db.upgrading/db", "slots.upgrading"] {
         let earlier = Earlier::new();
-        earlier.kill_after(Step::KeepEarlierCells);
+        earlier.kill_after(UpgradeStep::KeepEarlierCells);
         let cut = std::fs::File::options().write(true).open(earlier.path().join(name)).unwrap();
         cut.set_len(cut.metadata().unwrap().len() - 1000).unwrap();
         let kept = std::fs::File::open(earlier.path().join("slots.upgrading")).unwrap();

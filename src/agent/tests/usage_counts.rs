@@ -2,7 +2,7 @@
 
 use super::custody::{KEY, born};
 use super::*;
-use crate::agent::audit::{self, Event as Told};
+use crate::agent::audit::{self, AuditEvent};
 
 /// The day on which these tests begin; its second second.
 const TODAY: u32 = 20_833;
@@ -22,8 +22,11 @@ fn tell(world: &World, uses: &[(Id, u32, u64)]) {
 /// The lines there are: the day's first second and how often.
 fn lines(world: &World) -> Vec<(i64, u64)> {
     let entries = audit::entries(&world.path()).unwrap();
-    let used =
-        entries.0.into_iter().map(|line| line.entry).filter(|entry| entry.fact.event == Told::Used);
+    let used = entries
+        .0
+        .into_iter()
+        .map(|line| line.entry)
+        .filter(|entry| entry.fact.event == AuditEvent::Used);
     used.map(|it| (it.fact.at.unwrap().as_second() / 86_400, it.fact.times.unwrap())).collect()
 }
 

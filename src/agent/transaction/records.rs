@@ -5,7 +5,7 @@ use super::Transaction;
 use crate::agent::audit;
 use crate::agent::keyspace;
 use crate::agent::open_store::{Found, OpenStore};
-use crate::agent::rows::{self, Ending, Row, Tombstone};
+use crate::agent::rows::{self, Ending, RecordRow, Tombstone};
 use crate::agent::rules::Known;
 use crate::agent::shred_layer;
 use crate::erasure::Erasure;
@@ -33,7 +33,7 @@ impl Transaction<'_> {
         alias: Option<&str>,
     ) -> Result<u64> {
         let old = self.find(token, id)?;
-        let mut row = old.as_ref().map_or_else(Row::default, |old| old.row.clone());
+        let mut row = old.as_ref().map_or_else(RecordRow::default, |old| old.row.clone());
         row.revision += 1;
         (row.header, row.sealed) = (header_bytes, sealed);
         row.alias = alias.map(str::to_owned).or(row.alias);
@@ -86,7 +86,7 @@ impl Transaction<'_> {
         self.take_away_index(token, old);
         self.give_up_cell(token, old, tombstone.why);
         let (cell, sealed) = (None, Vec::new());
-        let row = Row { tombstone: Some(tombstone), cell, sealed, ..old.row.clone() };
+        let row = RecordRow { tombstone: Some(tombstone), cell, sealed, ..old.row.clone() };
         self.write_row(token, *id, header, &row)?;
         match header.role {
             Role::Material { key, version, .. } => self.write_key(token, key, (version, tombstone)),
@@ -112,7 +112,7 @@ impl Transaction<'_> {
         let at = keyspace::record(token, key);
         let before = self.get(&at)?;
         let Some(row) = self.writes.get(&at).cloned().unwrap_or(before) else { return Ok(()) };
-        let mut row: Row = rows::decode(&row, "a record")?;
+        let mut row: RecordRow = rows::decode(&row, "a record")?;
         if let Role::CustomKey(state) = Header::decode(&row.header)?.role
             && state.version == version
         {
@@ -122,7 +122,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    fn write_row(&mut self, token: Id, id: Id, header: &Header, row: &Row) -> Result<()> {
+    fn write_row(&mut self, token: Id, id: Id, header: &Header, row: &RecordRow) -> Result<()> {
         let index = keyspace::index(token, id, header, row).into_iter();
         self.writes.extend(index.map(|(key, value)| (key, Some(value))));
         self.writes.insert(keyspace::record(token, id), Some(rows::encode(row)?));

@@ -9,7 +9,8 @@ use crate::clock::FixedClock;
 use crate::erasure::Erasure;
 use crate::key::{Header, Role, Tag};
 use crate::store::{
-    Batch, Cells, Changes, CommitNumber, Limits, Memory, Pair, Room, Standing, Store, StoreIdentity,
+    Batch, BatchLimits, Cells, Changes, CommitNumber, Memory, Pair, Room, Standing, Store,
+    StoreIdentity,
 };
 use crate::wire::{Change, Expect};
 use std::path::Path;
@@ -55,7 +56,7 @@ impl Store for Shared {
         self.0.memory.changes(since)
     }
 
-    fn limits(&self) -> Limits {
+    fn limits(&self) -> BatchLimits {
         self.0.memory.limits()
     }
 

@@ -1,6 +1,6 @@
 //! The message of a command that fails: an error, and a hint where there is something to do.
 
-use keystead::internal::config::{STORE_VARIABLE, journal};
+use keystead::internal::config::{STORE_VARIABLE, logging};
 use keystead::internal::error::{Error, Reason};
 use keystead::internal::key::pin::PIN_LENGTH;
 use std::fmt::Display;
@@ -125,7 +125,7 @@ impl Failure {
     pub(crate) fn end(self) -> ExitCode {
         let mut stderr = io::stderr().lock();
         if !self.error.is_empty() {
-            journal::repeat(&self.error);
+            logging::repeat(&self.error);
             let _unread = writeln!(stderr, "keystead: error: {}", self.error);
         }
         let otherwise = (!self.otherwise.is_empty()).then_some(self.otherwise);

@@ -2,7 +2,7 @@
 
 use crate::Failure;
 use clap::builder::{NonEmptyStringValueParser, TypedValueParser};
-use keystead::internal::config::{Config, journal};
+use keystead::internal::config::{Config, logging};
 use keystead::internal::presence;
 use std::path::Path;
 
@@ -33,7 +33,7 @@ impl Global {
     /// The configuration, under what the command line says, with the log opened as it has it.
     pub(crate) fn configuration(&self) -> Result<Config, Failure> {
         let config = self.load()?;
-        journal::open(&config);
+        logging::open(&config);
         Ok(config)
     }
 

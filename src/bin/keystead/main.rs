@@ -31,7 +31,7 @@ use clap::{CommandFactory, Parser};
 use command::Command;
 use failure::Failure;
 use global::Global;
-use keystead::internal::config::journal;
+use keystead::internal::config::logging;
 use std::process::ExitCode;
 
 /// Keeps custom keys: bring them, time-limit them, take them away.
@@ -48,7 +48,7 @@ const EXIT_STATUS: &str =
     "Exit status: 0 when it is done, 1 when it failed, 2 when the command line is wrong.";
 
 fn main() -> ExitCode {
-    journal::begin();
+    logging::begin();
     let done = match Arguments::try_parse() {
         Ok(Arguments { global, command }) => {
             // What a background agent says is told on by the process that started it, with its own options.

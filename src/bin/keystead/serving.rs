@@ -2,7 +2,7 @@
 
 use keystead::internal::wire::process::AgentProcess;
 use keystead::internal::wire::socket::Socket;
-use keystead::internal::wire::{Deadline, PATIENCE};
+use keystead::internal::wire::{Deadline, SILENCE_TIMEOUT};
 use rustix::fs::Mode;
 use rustix::process::umask;
 use std::path::Path;
@@ -14,7 +14,7 @@ pub(crate) fn make_files_private() {
 
 /// The command that ends the agent of the store in `directory`, to be pasted.
 pub(crate) fn end_it(directory: &Path) -> String {
-    let socket = Socket::connect(directory, Deadline::new(PATIENCE).end()).ok().flatten();
+    let socket = Socket::connect(directory, Deadline::new(SILENCE_TIMEOUT).end()).ok().flatten();
     let listener = socket.and_then(|socket| socket.process()).and_then(AgentProcess::numbered);
     let Some(process) = listener else { return command(None, false) };
     command(Some((process.number(), process.name())), process.is_stopped())

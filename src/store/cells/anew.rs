@@ -3,7 +3,7 @@
 
 use super::cell::{
     CLOCK_CELL, COMMITS_CELL, Cell, CellNumber, EraseSecret, FIRST_ERASE, FIRST_PIN, FORMAT,
-    FORMAT_CELL, IDENTITY_CELL, Pin,
+    FORMAT_CELL, IDENTITY_CELL, PinCell,
 };
 use super::file::write_whole;
 use super::identity::StoreIdentity;
@@ -56,7 +56,7 @@ impl Cells {
             if number >= FIRST_ERASE {
                 return Err(Reason::BackupDamaged.detail(format_args!("there is no slot {slot}")));
             }
-            let pin = Pin { token: *token, in_use: true, officer: *officer, user: *user };
+            let pin = PinCell { token: *token, in_use: true, officer: *officer, user: *user };
             cells.push((number, Cell::Pin(Some(pin))));
         }
         let mut end = FIRST_ERASE;

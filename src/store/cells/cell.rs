@@ -68,13 +68,13 @@ pub(crate) const FIRST_ERASE: CellNumber = 512;
 const MAGIC: &[u8; 14] = b"keystead slots";
 
 /// The bytes of one cell; they may hold a secret, and so do not move.
-pub(crate) type Bytes = Box<Zeroizing<[u8; SIZE]>>;
+pub(crate) type CellBytes = Box<Zeroizing<[u8; SIZE]>>;
 
 /// An erase cell's secret, in one place wherever it is passed on.
 pub(crate) type EraseSecret = Box<Zeroizing<[u8; 32]>>;
 
 /// The bytes of a cell that was never written.
-pub(crate) fn blank() -> Bytes {
+pub(crate) fn blank() -> CellBytes {
     Box::new(Zeroizing::new([0; SIZE]))
 }
 
@@ -97,7 +97,7 @@ pub(crate) enum Cell {
     /// The number of the last commit known to be durable.
     Commits(u64),
     /// A token's wrong PINs.
-    Pin(Option<Pin>),
+    Pin(Option<PinCell>),
     /// A live secret.
     Live(EraseSecret),
     /// A secret erased on request, at that second.
@@ -108,7 +108,7 @@ pub(crate) enum Cell {
 
 /// A token's wrong PINs in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Pin {
+pub(crate) struct PinCell {
     /// The token.
     pub(crate) token: Id,
     /// Whether the token's entry is known to stand in the store.
@@ -121,7 +121,7 @@ pub(crate) struct Pin {
 
 impl Cell {
     /// The bytes of this cell at place `number`.
-    pub(crate) fn encode(&self, number: CellNumber) -> Bytes {
+    pub(crate) fn encode(&self, number: CellNumber) -> CellBytes {
         let mut bytes = blank();
         let (kind, state, value, body) = self.fields();
         if kind == 0 {
@@ -153,7 +153,7 @@ impl Cell {
             (3, 0) => Some(Self::Clock(value)),
             (6, 0) => Some(Self::Commits(value)),
             (4, 0) => Some(Self::Pin(None)),
-            (4, state @ 1..=2) => Some(Self::Pin(Some(Pin {
+            (4, state @ 1..=2) => Some(Self::Pin(Some(PinCell {
                 token: Id::new(part(bytes, 16)),
                 in_use: state == 2,
                 officer: bytes[32],
@@ -260,7 +260,7 @@ mod tests {
             (IDENTITY_CELL, Cell::Identity { store: Id::new([0x51; 16]), incarnation: 1 }),
             (CLOCK_CELL, Cell::Clock(1_800_000_000)),
             (COMMITS_CELL, Cell::Commits(77)),
-            (FIRST_PIN, Cell::Pin(Some(Pin { token, in_use: true, officer: 1, user: 9 }))),
+            (FIRST_PIN, Cell::Pin(Some(PinCell { token, in_use: true, officer: 1, user: 9 }))),
             (FIRST_PIN + 1, Cell::Pin(None)),
             (FIRST_ERASE, Cell::Live(Box::new(Zeroizing::new([0xC3; 32])))),
             (FIRST_ERASE + 1, Cell::Deleted(1_800_000_001)),

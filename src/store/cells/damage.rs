@@ -36,7 +36,7 @@ impl Damage {
 
 impl std::fmt::Display for Damage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&told(self.cell, self.extent))
+        f.write_str(&describe(self.cell, self.extent))
     }
 }
 
@@ -50,15 +50,15 @@ pub(super) fn damaged_of<'a>(
 ) -> Vec<(CellNumber, Extent, Option<Cell>)> {
     let damaged = cells.filter(|(number, cell)| Cell::decode(*number, cell).is_none());
     let few = damaged.clone().count() <= MOST_CORRECTED;
-    let told = |(number, cell)| match few.then(|| Cell::corrected(number, cell)).flatten() {
+    let description = |(number, cell)| match few.then(|| Cell::corrected(number, cell)).flatten() {
         Some(was) => (number, Extent::Byte, Some(was)),
         None => (number, Extent::Lost, None),
     };
-    damaged.map(told).collect()
+    damaged.map(description).collect()
 }
 
 /// Describes a damaged cell.
-pub(super) fn told(cell: CellNumber, extent: Extent) -> String {
+pub(super) fn describe(cell: CellNumber, extent: Extent) -> String {
     let (what, lost) = match cell {
         FORMAT_CELL => ("the file's format", "the file cannot be read"),
         IDENTITY_CELL => ("whose store this is", "no record can be opened"),

@@ -12,7 +12,7 @@
 use super::cell::{
     COMMITS_CELL, Cell, CellNumber, FIRST_ERASE, FORMAT, FORMAT_CELL, PIN_CELLS, SIZE,
 };
-use super::damage::{damaged_of, told as describe};
+use super::damage::{damaged_of, describe};
 use super::erase::{EraseCell, cut_short};
 use super::file::write_whole;
 use super::fixed::FixedCells;
@@ -63,8 +63,8 @@ impl EarlierFile {
         file.read_exact_at(&mut bytes, 0).map_err(|cause| files::failed(&path, &cause))?;
         let erase = (0..).zip(bytes.as_chunks().0).skip(FIRST_ERASE as usize);
         let damaged = damaged_of(erase);
-        let told = damaged.iter().map(|(number, extent, _)| (*number, *extent));
-        for (number, extent) in fixed.extents().chain(told) {
+        let description = damaged.iter().map(|(number, extent, _)| (*number, *extent));
+        for (number, extent) in fixed.extents().chain(description) {
             log::error!("{}: {}", path.display(), describe(number, extent));
         }
         let corrected =

@@ -1,6 +1,6 @@
 //! The erase cells: secrets filled ahead, claimed by commits, overwritten when their material ends.
 
-use super::cell::{Bytes, Cell, CellNumber, EraseSecret, FIRST_ERASE};
+use super::cell::{Cell, CellBytes, CellNumber, EraseSecret, FIRST_ERASE};
 use super::damage::{Damage, Extent, MOST_CORRECTED};
 use super::file::CellFile;
 use super::fixed::{FixedCells, damaged};
@@ -165,7 +165,7 @@ impl EraseCells {
         &self,
         pool: &Pool,
         claimed: &[CellNumber],
-    ) -> Result<BTreeMap<CellNumber, Bytes>> {
+    ) -> Result<BTreeMap<CellNumber, CellBytes>> {
         let mut unreadable = BTreeMap::new();
         for cell in claimed.iter().copied().filter(|cell| pool.holds(*cell)) {
             let bytes = self.file.raw(cell)?;

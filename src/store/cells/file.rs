@@ -1,6 +1,6 @@
 //! The open cell file: cells are read and written whole, and the first failed write or sync ends it.
 
-use super::cell::{Bytes, Cell, CellNumber, FIRST_ERASE, SIZE, blank};
+use super::cell::{Cell, CellBytes, CellNumber, FIRST_ERASE, SIZE, blank};
 use super::damage::{self, Extent, MOST_CORRECTED};
 use super::fixed::{Damaged, FixedCells, damaged};
 use super::identity::StoreIdentity;
@@ -74,16 +74,16 @@ impl CellFile {
         let cell = self.corrected(number, &bytes);
         match cell {
             Some(cell) => {
-                let told = damage::told(number, Extent::Byte);
-                log::error!("{}: {told}", self.path.display());
+                let description = damage::describe(number, Extent::Byte);
+                log::error!("{}: {description}", self.path.display());
                 Ok(cell)
             }
-            None => Err(damaged(&self.path, damage::told(number, Extent::Lost))),
+            None => Err(damaged(&self.path, damage::describe(number, Extent::Lost))),
         }
     }
 
     /// Reads an erase cell's bytes as they stand in the file.
-    pub(super) fn raw(&self, number: CellNumber) -> Result<Bytes> {
+    pub(super) fn raw(&self, number: CellNumber) -> Result<CellBytes> {
         let mut bytes = blank();
         self.file
             .read_exact_at(&mut **bytes, offset(number))

@@ -32,7 +32,7 @@ impl FixedCells {
     pub(super) fn read(file: &File, path: &Path) -> Result<Self> {
         let fixed = Self::look(file, path)?;
         for (number, extent) in fixed.extents().filter(|(_, extent)| *extent != Extent::Unequal) {
-            log::error!("{}: {}", path.display(), damage::told(number, extent));
+            log::error!("{}: {}", path.display(), damage::describe(number, extent));
         }
         Ok(fixed)
     }

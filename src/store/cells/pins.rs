@@ -1,6 +1,6 @@
 //! The PIN counts: a PKCS#11 slot for each token, and how many wrong PINs it was given in a row.
 
-use super::cell::{Cell, CellNumber, FIRST_ERASE, FIRST_PIN, Pin};
+use super::cell::{Cell, CellNumber, FIRST_ERASE, FIRST_PIN, PinCell};
 use super::damage::{Damage, Extent};
 use super::file::CellFile;
 use super::fixed::{FixedCells, damaged};
@@ -21,7 +21,7 @@ pub(crate) struct PinCounts {
 #[derive(Default)]
 struct Counts {
     /// Each token's PIN cell.
-    pins: BTreeMap<Id, (CellNumber, Pin)>,
+    pins: BTreeMap<Id, (CellNumber, PinCell)>,
     /// PIN cells that a token has left.
     vacant: HashSet<CellNumber>,
     /// Tokens whose count is lost, each with its PIN cell: they count as locked.
@@ -87,7 +87,7 @@ impl PinCounts {
             return Ok(number - FIRST_PIN);
         }
         let number = counts.free(meant)?;
-        let pin = Pin { token, in_use: false, officer: 0, user: 0 };
+        let pin = PinCell { token, in_use: false, officer: 0, user: 0 };
         self.write(&mut counts, number, pin)?;
         drop(counts);
         self.file.sync()?;
@@ -96,8 +96,8 @@ impl PinCounts {
 
     /// Compares the cells with the tokens that the store holds, after opening. A reservation that no token
     /// followed is free again; a token in use that the store does not know means that it lost it.
-    pub(crate) fn settle(&self, known: &HashMap<Id, u32>) -> Result<()> {
-        let pins: Vec<(CellNumber, Pin)> = self.lock().pins.values().copied().collect();
+    pub(crate) fn reconcile(&self, known: &HashMap<Id, u32>) -> Result<()> {
+        let pins: Vec<(CellNumber, PinCell)> = self.lock().pins.values().copied().collect();
         for (number, pin) in pins {
             match (known.contains_key(&pin.token), pin.in_use) {
                 (true, true) => {}
@@ -105,10 +105,10 @@ impl PinCounts {
                 (false, false) => self.forget(pin.token, number)?,
                 (false, true) => {
                     let token = pin.token;
-                    let told = format_args!(
+                    let description = format_args!(
                         "it counts the PINs of token {token}, which the records do not have"
                     );
-                    return Err(damaged(self.file.path(), told));
+                    return Err(damaged(self.file.path(), description));
                 }
             }
         }
@@ -137,7 +137,7 @@ impl PinCounts {
 
     /// Frees the slots of all tokens but these; durable with the next sync.
     pub(super) fn keep_only(&self, tokens: &HashSet<Id>) -> Result<()> {
-        let pins: Vec<(CellNumber, Pin)> = self.lock().pins.values().copied().collect();
+        let pins: Vec<(CellNumber, PinCell)> = self.lock().pins.values().copied().collect();
         let mut lost = pins.into_iter().filter(|(_, pin)| !tokens.contains(&pin.token));
         lost.try_for_each(|(number, pin)| self.forget(pin.token, number))
     }
@@ -154,7 +154,7 @@ impl PinCounts {
 
     /// Starts counts again: security officer's, user's. Durable with the next sync.
     pub(crate) fn reset(&self, token: Id, which: (bool, bool)) -> Result<()> {
-        let reset = |pin: &mut Pin| {
+        let reset = |pin: &mut PinCell| {
             pin.officer = if which.0 { 0 } else { pin.officer };
             pin.user = if which.1 { 0 } else { pin.user };
         };
@@ -166,14 +166,14 @@ impl PinCounts {
         let mut counts = self.lock();
         let mut mended = Vec::new();
         for (token, cell) in std::mem::take(&mut counts.uncounted) {
-            let pin = Pin { token, in_use: true, officer, user };
+            let pin = PinCell { token, in_use: true, officer, user };
             self.write(&mut counts, cell, pin)?;
             mended.push(Damage { cell, extent: Extent::Lost });
         }
         Ok(mended)
     }
 
-    fn change(&self, token: Id, change: impl FnOnce(&mut Pin)) -> Result<Pin> {
+    fn change(&self, token: Id, change: impl FnOnce(&mut PinCell)) -> Result<PinCell> {
         let mut counts = self.lock();
         let (number, mut pin) =
             counts.pins.get(&token).copied().ok_or_else(|| self.no_count(token))?;
@@ -185,7 +185,7 @@ impl PinCounts {
         Ok(pin)
     }
 
-    fn write(&self, counts: &mut Counts, number: CellNumber, pin: Pin) -> Result<()> {
+    fn write(&self, counts: &mut Counts, number: CellNumber, pin: PinCell) -> Result<()> {
         self.file.write(number, &Cell::Pin(Some(pin)))?;
         counts.vacant.remove(&number);
         counts.pins.insert(pin.token, (number, pin));
@@ -216,8 +216,8 @@ impl Counts {
         let used: HashSet<CellNumber> = counted.chain(self.uncounted.values().copied()).collect();
         let mut free = (FIRST_PIN..FIRST_ERASE).filter(|number| !used.contains(number)).peekable();
         if free.peek().is_none() {
-            let told = format_args!("a store holds at most {TOKENS} tokens");
-            return Err(Reason::StoreFull.detail(told));
+            let description = format_args!("a store holds at most {TOKENS} tokens");
+            return Err(Reason::StoreFull.detail(description));
         }
         let fits = |number: &CellNumber| meant.is_none_or(|slot| slot == number - FIRST_PIN);
         free.find(fits).ok_or(Reason::Conflict.into())

@@ -124,7 +124,7 @@ fn counts_and_slot_numbers_survive_opening_again() {
     cells.time.raise(98).unwrap();
     drop(cells);
     let cells = place.open(&[]);
-    cells.pins.settle(&HashMap::from([(second, 1)])).unwrap();
+    cells.pins.reconcile(&HashMap::from([(second, 1)])).unwrap();
     assert_eq!(cells.pins.of(second).unwrap(), (1, (1, 2)));
     assert!(cells.pins.of(first).is_err(), "no token followed the reservation");
     assert_eq!(cells.time.get(), 99);
@@ -164,9 +164,9 @@ fn a_token_that_either_side_has_lost_is_damage() {
     let cells = place.open(&[]);
     cells.pins.reserve(Id::new([1; 16]), None).unwrap();
     cells.pins.confirm(Id::new([1; 16])).unwrap();
-    assert!(cells.pins.settle(&HashMap::new()).unwrap_err().to_string().contains("slots"));
+    assert!(cells.pins.reconcile(&HashMap::new()).unwrap_err().to_string().contains("slots"));
     let unknown = HashMap::from([(Id::new([1; 16]), 0), (Id::new([2; 16]), 0)]);
-    assert!(cells.pins.settle(&unknown).unwrap_err().to_string().contains("slots"));
+    assert!(cells.pins.reconcile(&unknown).unwrap_err().to_string().contains("slots"));
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn mended_byte(place: &Place, cell: CellNumber, good: &[u8], at: usize) -> Damag
     place.overwrite(at, &[!good[at]]);
     let found = damage(place.0.path()).unwrap();
     let cells = Cells::open(place.0.path()).unwrap();
-    cells.pins.settle(&known()).unwrap();
+    cells.pins.reconcile(&known()).unwrap();
     assert_eq!((cells.identity, cells.time.get(), cells.commits.get()), (identity, 77, 9));
     assert_eq!(cells.pins.of(TOKEN).unwrap(), (0, (1, 2)));
     assert_eq!(secret(&cells, cell), kept);
@@ -284,7 +284,7 @@ fn a_lost_copy_of_any_fixed_cell_costs_nothing_and_is_written_back_before_the_st
             for copy in [first_copy(number).unwrap(), offset(number)] {
                 place.overwrite(copy as usize, &rubbish);
                 let cells = place.open(&[cell]);
-                cells.pins.settle(&known()).unwrap();
+                cells.pins.reconcile(&known()).unwrap();
                 assert_eq!((cells.time.get(), cells.commits.get()), (77, 9));
                 assert_eq!(cells.pins.of(TOKEN).unwrap(), (0, (1, 2)));
                 cells.make_copies_equal().unwrap();
@@ -351,7 +351,7 @@ fn what_cannot_be_told_of_a_token_locks_it_and_leaves_its_officer_one_try() {
             place.overwrite(at as usize, &rubbish);
         }
         let cells = Cells::open(place.0.path()).unwrap();
-        cells.pins.settle(&known()).unwrap();
+        cells.pins.reconcile(&known()).unwrap();
         assert_eq!(cells.pins.of(TOKEN).unwrap(), (0, (u8::MAX, u8::MAX)));
         assert!(cells.pins.count_attempt(TOKEN, true).is_err());
         assert_ne!(
@@ -362,7 +362,7 @@ fn what_cannot_be_told_of_a_token_locks_it_and_leaves_its_officer_one_try() {
         let mended = cells.mend(&[], 9, (9, 10), 5).unwrap();
         assert_eq!(mended, [Damage { cell: FIRST_PIN, extent: Extent::Lost }]);
         let cells = Cells::open(place.0.path()).unwrap();
-        cells.pins.settle(&known()).unwrap();
+        cells.pins.reconcile(&known()).unwrap();
         assert_eq!(cells.pins.of(TOKEN).unwrap(), (0, (9, 10)));
         assert_eq!(damage(place.0.path()).unwrap(), []);
     }
@@ -376,7 +376,7 @@ fn a_token_that_was_destroyed_is_not_taken_for_one_whose_count_is_lost() {
     assert!(!cells.pins.counts(TOKEN, 0));
     let cells = Cells::open(place.0.path()).unwrap();
     assert!(!cells.pins.counts(TOKEN, 0));
-    assert!(cells.pins.settle(&known()).is_err());
+    assert!(cells.pins.reconcile(&known()).is_err());
 }
 
 #[test]
@@ -412,7 +412,7 @@ fn a_beginning_that_is_lost_is_written_anew_as_the_snapshot_knows_it() {
         let cells = Cells::open(place.0.path()).unwrap();
         assert_eq!(cells.identity.store, identity.store);
         assert!(cells.identity.incarnation == identity.incarnation || at + length > 64);
-        cells.pins.settle(&known()).unwrap();
+        cells.pins.reconcile(&known()).unwrap();
         assert_eq!(cells.pins.of(TOKEN).unwrap(), (0, (1, 2)));
         secret(&cells, cell);
     }

@@ -6,8 +6,8 @@ use super::{opening, snapshot};
 use crate::error::{Reason, Result};
 use crate::store::changes::ChangeLog;
 use crate::store::{
-    Batch, Changes, CommitNumber, Limits, Need, Pair, Room, Standing, Store, StoreIdentity, files,
-    pending_syncs,
+    Batch, BatchLimits, Changes, CommitNumber, Need, Pair, Room, Standing, Store, StoreIdentity,
+    files, pending_syncs,
 };
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -145,8 +145,8 @@ impl Store for Sled {
         self.0.reading(|commits| Ok(commits.since(since)))
     }
 
-    fn limits(&self) -> Limits {
-        Limits::LOCAL
+    fn limits(&self) -> BatchLimits {
+        BatchLimits::LOCAL
     }
 
     fn room(&self, need: Need) -> Result<()> {
@@ -160,7 +160,7 @@ impl Store for Sled {
     fn keep_snapshot(&self, identity: StoreIdentity) -> Result<u64> {
         let directory = self.0.directory();
         let StoreIdentity { store, incarnation } = identity;
-        let origin = snapshot::Origin { store, incarnation, commits: self.number()? };
+        let origin = snapshot::SnapshotOrigin { store, incarnation, commits: self.number()? };
         // One that cannot be read is made anew.
         if snapshot::origin_in(directory).is_ok_and(|kept| kept == Some(origin)) {
             return Ok(0);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// The time that an instance that was closed may keep its lock: until the last of sled's threads ends.
-const PATIENCE: Duration = Duration::from_secs(20);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The pause between two tries of the lock.
 const PAUSE: Duration = Duration::from_millis(2);
@@ -56,7 +56,7 @@ fn wait_until_free(log: &Path) -> Result<()> {
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => return Ok(()),
             Err(Errno::INTR) => {}
-            Err(Errno::WOULDBLOCK) if began.elapsed() < PATIENCE => std::thread::sleep(PAUSE),
+            Err(Errno::WOULDBLOCK) if began.elapsed() < LOCK_TIMEOUT => std::thread::sleep(PAUSE),
             Err(Errno::WOULDBLOCK) => {
                 let told = format_args!("{}: another process has opened it", log.display());
                 return Err(Reason::StoreUnavailable.detail(told));

@@ -3,7 +3,7 @@
 use super::snapshot;
 use crate::error::Result;
 use crate::store::{
-    Batch, Changes, CommitNumber, Limits, Memory, Need, Pair, ReadOnly, Room, Standing, Store,
+    Batch, BatchLimits, Changes, CommitNumber, Memory, Need, Pair, ReadOnly, Room, Standing, Store,
     StoreIdentity,
 };
 use std::path::Path;
@@ -47,7 +47,7 @@ impl Store for ServedSnapshot {
         self.memory.changes(since)
     }
 
-    fn limits(&self) -> Limits {
+    fn limits(&self) -> BatchLimits {
         self.memory.limits()
     }
 

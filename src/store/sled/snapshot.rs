@@ -29,7 +29,7 @@ const MAX_VALUE: u32 = 8 << 20;
 
 /// The store that a snapshot is of, and the commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Origin {
+pub struct SnapshotOrigin {
     /// The store's identity.
     pub store: Id,
     /// Its incarnation.
@@ -38,7 +38,7 @@ pub struct Origin {
     pub commits: u64,
 }
 
-impl Origin {
+impl SnapshotOrigin {
     /// Returns true where it is of the store with this identity and incarnation.
     pub(crate) fn is_of(&self, identity: StoreIdentity) -> bool {
         self.identity() == identity
@@ -51,7 +51,7 @@ impl Origin {
 }
 
 /// Keeps all pairs of `store`, durably, in place of the snapshot before.
-pub fn keep(directory: &Path, store: &dyn Store, origin: Origin) -> Result<()> {
+pub fn keep(directory: &Path, store: &dyn Store, origin: SnapshotOrigin) -> Result<()> {
     let (path, unfinished) = (place(directory), directory.join("snapshot.new"));
     let written =
         write(&unfinished, store, origin).and_then(|()| each(&unfinished, |_, _| Ok(())).map(drop));
@@ -64,7 +64,7 @@ pub fn keep(directory: &Path, store: &dyn Store, origin: Origin) -> Result<()> {
     files::sync_directory(directory)
 }
 
-fn write(path: &Path, store: &dyn Store, origin: Origin) -> Result<()> {
+fn write(path: &Path, store: &dyn Store, origin: SnapshotOrigin) -> Result<()> {
     let failed = |cause| files::failed(path, &cause);
     let file = files::open_private(path, true)?;
     file.set_len(0).map_err(failed)?;
@@ -82,13 +82,13 @@ fn write(path: &Path, store: &dyn Store, origin: Origin) -> Result<()> {
 
 /// Returns the origin of the snapshot that is kept with the records at `location`; none where there is none.
 /// Nothing else of it is read.
-pub fn origin(location: &Location) -> Result<Option<Origin>> {
+pub fn origin(location: &Location) -> Result<Option<SnapshotOrigin>> {
     let Location::Directory(directory) = location;
     origin_in(directory)
 }
 
 /// Returns the origin of the snapshot in `directory`.
-pub(super) fn origin_in(directory: &Path) -> Result<Option<Origin>> {
+pub(super) fn origin_in(directory: &Path) -> Result<Option<SnapshotOrigin>> {
     let path = place(directory);
     match files::open_to_read(&path) {
         Ok(file) => front(&mut BufReader::new(file), &path).map(Some),
@@ -158,7 +158,10 @@ fn put(out: &mut impl Write, key: &[u8], value: &[u8]) -> io::Result<()> {
 }
 
 /// Runs through all pairs, then compares the sum, and returns their origin.
-fn each(path: &Path, mut visit: impl FnMut(Vec<u8>, Vec<u8>) -> Result<()>) -> Result<Origin> {
+fn each(
+    path: &Path,
+    mut visit: impl FnMut(Vec<u8>, Vec<u8>) -> Result<()>,
+) -> Result<SnapshotOrigin> {
     let file = files::open_to_read(path).map_err(|cause| files::failed(path, &cause))?;
     let mut input = Summed { inner: BufReader::new(file), sum: Sha256::new() };
     let origin = front(&mut input, path)?;
@@ -180,12 +183,12 @@ fn each(path: &Path, mut visit: impl FnMut(Vec<u8>, Vec<u8>) -> Result<()>) -> R
     }
 }
 
-fn front(input: &mut impl Read, path: &Path) -> Result<Origin> {
+fn front(input: &mut impl Read, path: &Path) -> Result<SnapshotOrigin> {
     let torn = |_| damaged(path);
     if bytes(input).map_err(torn)? != *MAGIC {
         return Err(damaged(path));
     }
-    Ok(Origin {
+    Ok(SnapshotOrigin {
         store: Id::new(bytes(input).map_err(torn)?),
         incarnation: u64::from_be_bytes(bytes(input).map_err(torn)?),
         commits: u64::from_be_bytes(bytes(input).map_err(torn)?),
@@ -247,7 +250,8 @@ mod tests {
     use super::*;
     use crate::store::Batch;
 
-    const ORIGIN: Origin = Origin { store: Id::new([7; 16]), incarnation: 2, commits: 300 };
+    const ORIGIN: SnapshotOrigin =
+        SnapshotOrigin { store: Id::new([7; 16]), incarnation: 2, commits: 300 };
 
     fn filled(pairs: usize) -> Memory {
         let memory = Memory::default();

@@ -49,10 +49,10 @@ fn blocks_are_zero_aligned_apart_and_used_again() {
 #[test]
 fn nothing_and_what_is_too_long_has_no_block_and_lies_on_the_heap() {
     assert_eq!((allocate(0), allocate(LONGEST + 1)), (None, None));
-    let long = Bytes::copy_of(&vec![7; LONGEST + 1]);
+    let long = VaultBytes::copy_of(&vec![7; LONGEST + 1]);
     assert!(!holds(long.as_ptr()) && long.iter().all(|byte| *byte == 7));
-    assert_eq!(&*Bytes::copy_of(&[]), &[0_u8; 0]);
-    assert!(holds(Bytes::copy_of(b"short").as_ptr()));
+    assert_eq!(&*VaultBytes::copy_of(&[]), &[0_u8; 0]);
+    assert!(holds(VaultBytes::copy_of(b"short").as_ptr()));
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn threads_share_it() {
         for thread in 0..4_u8 {
             scope.spawn(move || {
                 for round in 0..2000 {
-                    let held = [33, 200, 1500].map(|size| Bytes::copy_of(&vec![thread; size]));
+                    let held = [33, 200, 1500].map(|size| VaultBytes::copy_of(&vec![thread; size]));
                     assert!(
                         held.iter().all(|one| one.iter().all(|byte| *byte == thread)),
                         "{round}"
@@ -89,11 +89,11 @@ fn in_a_child(look: impl Fn() -> bool) -> bool {
 
 #[test]
 fn a_child_finds_zeros_and_an_empty_vault_whose_lock_is_free() {
-    let secret = Bytes::copy_of(&[9; 100]);
+    let secret = VaultBytes::copy_of(&[9; 100]);
     let locked = Open::of(pages().unwrap());
     let wiped = in_a_child(|| secret.iter().all(|byte| *byte == 0));
     let works = in_a_child(|| {
-        let (one, two) = (Bytes::copy_of(&[1; 100]), Bytes::copy_of(&[2; 100]));
+        let (one, two) = (VaultBytes::copy_of(&[1; 100]), VaultBytes::copy_of(&[2; 100]));
         *one == [1; 100] && *two == [2; 100] && one.as_ptr() != two.as_ptr()
     });
     drop(locked);
@@ -104,10 +104,10 @@ fn a_child_finds_zeros_and_an_empty_vault_whose_lock_is_free() {
 #[test]
 fn a_child_takes_back_no_block_of_its_parents() {
     // The child's first block may be the parent's first, and no other.
-    let (one, two) = (Bytes::copy_of(&[9; 100]), Bytes::copy_of(&[9; 100]));
+    let (one, two) = (VaultBytes::copy_of(&[9; 100]), VaultBytes::copy_of(&[9; 100]));
     let secret = if one.start > two.start { one } else { two };
     let apart = in_a_child(|| {
-        // SAFETY: what the parent's books say of the block is not the child's.
+        // SAFETY: what the parent's header says of the block is not the child's.
         unsafe { free(secret.start, 100) };
         allocate(100) != Some(secret.start)
     });

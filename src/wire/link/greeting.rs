@@ -22,7 +22,7 @@ impl Link {
     ) -> io::Result<Result<u64>> {
         let hello = Request::Hello { protocol: PROTOCOL, store_format: STORE_FORMAT };
         let answer = self.exchange(socket, &hello, deadline)?;
-        let (store, nonce) = match self.meet(answer, socket.take_handed()) {
+        let (store, nonce) = match self.read_welcome(answer, socket.take_handed()) {
             Ok(met) => met,
             Err(error) if error.reason() == Reason::AgentLost => {
                 return Err(io::Error::new(ErrorKind::ConnectionAborted, error));
@@ -47,7 +47,7 @@ impl Link {
 
     /// Takes note of the store, and of the page where it is another agent's. Fails with
     /// [`Reason::AgentLost`] where the agent is gone already and another has come.
-    fn meet(&self, answer: Response, handed: Option<OwnedFd>) -> Result<(Id, Nonce)> {
+    fn read_welcome(&self, answer: Response, handed: Option<OwnedFd>) -> Result<(Id, Nonce)> {
         let (store, incarnation, nonce, page) = match answer {
             Response::Welcome { store, incarnation, nonce, page, .. } => {
                 (store, incarnation, nonce, page)

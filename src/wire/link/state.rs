@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 pub(super) const SPARE: Duration = Duration::from_secs(3);
 
 /// The connections that are kept, and what holds for all of them.
-pub(super) struct State {
+pub(super) struct LinkState {
     pub(super) idle: Vec<Connection>,
     pub(super) taken: usize,
     /// Moves with `proofs`; a connection from an earlier epoch is of no use.
@@ -31,7 +31,7 @@ pub(super) struct State {
     pub(super) unheard: Outage,
 }
 
-impl State {
+impl LinkState {
     /// The state before the first connection.
     pub(super) fn new() -> Self {
         Self {

@@ -1,7 +1,7 @@
 //! The link against an agent that does what each test says.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-use super::{AgentLocation, HASTE, Id, Link, MOST, Request, Response};
+use super::{AgentLocation, BRIEF_TIMEOUT, Id, Link, MAX_CONNECTIONS, Request, Response};
 use crate::error::{Error, Reason};
 use crate::presence;
 use crate::secret::Secret;
@@ -169,7 +169,7 @@ fn connections_that_nobody_has_used_for_a_while_are_given_back() {
     let fake = Fake::new(|_, request| Some(answer(request)));
     let link = fake.link();
     std::thread::scope(|scope| {
-        for _ in 0..MOST {
+        for _ in 0..MAX_CONNECTIONS {
             scope.spawn(|| sweep(&link).unwrap());
         }
     });
@@ -288,7 +288,7 @@ fn a_refusal_is_the_error_it_names_and_keeps_the_connection() {
 
 #[test]
 fn callers_at_once_have_connections_of_their_own_up_to_a_limit() {
-    let together = Arc::new(Barrier::new(MOST));
+    let together = Arc::new(Barrier::new(MAX_CONNECTIONS));
     let fake = Fake::new(move |_, request| {
         if matches!(request, Request::Sweep) {
             together.wait();
@@ -297,13 +297,14 @@ fn callers_at_once_have_connections_of_their_own_up_to_a_limit() {
     });
     let link = fake.link();
     std::thread::scope(|scope| {
-        let callers: Vec<_> = (0..3 * MOST).map(|_| scope.spawn(|| sweep(&link))).collect();
+        let callers: Vec<_> =
+            (0..3 * MAX_CONNECTIONS).map(|_| scope.spawn(|| sweep(&link))).collect();
         for caller in callers {
             caller.join().unwrap().unwrap();
         }
     });
     let connections = fake.asked().iter().filter(|(_, name)| name == "Hello").count();
-    assert_eq!(connections, MOST);
+    assert_eq!(connections, MAX_CONNECTIONS);
 }
 
 #[test]
@@ -499,7 +500,7 @@ fn all_threads_are_told_of_a_silent_agent_at_once_and_the_next_calls_right_away(
     let link = fake.link_with(patience);
     let began = Instant::now();
     std::thread::scope(|scope| {
-        for _ in 0..4 * MOST {
+        for _ in 0..4 * MAX_CONNECTIONS {
             scope.spawn(|| {
                 let reason = sweep(&link).unwrap_err().reason();
                 assert!(matches!(reason, Reason::AgentLost | Reason::AgentDown), "{reason:?}");
@@ -527,12 +528,12 @@ fn what_can_be_left_unsaid_waits_once_for_a_silent_agent_and_keeps_nobody_from_a
     let link = fake.link_with(Duration::from_secs(60));
     let began = Instant::now();
     assert_eq!(link.tell_running(&Request::Sweep).unwrap_err().reason(), Reason::AgentLost);
-    assert!(began.elapsed() < HASTE * 2);
+    assert!(began.elapsed() < BRIEF_TIMEOUT * 2);
     let told = Instant::now();
     for _ in 0..50 {
         assert!(!link.tell_running(&Request::Sweep).unwrap());
     }
-    assert!(told.elapsed() < HASTE / 2, "it waited again");
+    assert!(told.elapsed() < BRIEF_TIMEOUT / 2, "it waited again");
     // The next question may come before the first one is answered.
     (0..2).for_each(|_| speak.send(()).unwrap());
     sweep(&link).unwrap();

@@ -1,6 +1,8 @@
 //! Starting scripts in place of agents.
 
-use super::{AgentLocation, Deadline, Duration, PATIENCE, PROGRAM, beside, file_at, own_file};
+use super::{
+    AgentLocation, Deadline, Duration, PROGRAM, SILENCE_TIMEOUT, beside, file_at, own_file,
+};
 use crate::error::Reason;
 use std::path::{Path, PathBuf};
 
@@ -21,7 +23,7 @@ fn location(script: &str) -> (tempfile::TempDir, AgentLocation) {
 }
 
 fn agent(location: &AgentLocation) -> crate::error::Result<()> {
-    super::agent(location, &mut Deadline::new(PATIENCE), || ())
+    super::agent(location, &mut Deadline::new(SILENCE_TIMEOUT), || ())
 }
 
 fn failure(location: &AgentLocation) -> String {
@@ -86,10 +88,10 @@ fn an_agent_that_says_nothing_is_named() {
 /// life.
 fn within_half_a_second(script: &str) -> (Option<String>, usize) {
     let (_folder, location) = location(script);
-    let mut heard = 0;
+    let mut progress = 0;
     let mut deadline = Deadline::new(Duration::from_millis(500));
-    let started = super::agent(&location, &mut deadline, || heard += 1);
-    (started.err().map(|error| error.to_string()), heard)
+    let started = super::agent(&location, &mut deadline, || progress += 1);
+    (started.err().map(|error| error.to_string()), progress)
 }
 
 #[test]
@@ -97,9 +99,9 @@ fn a_program_that_says_nothing_is_given_up_and_ended() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("process");
     let script = format!("echo $$ > {}; exec sleep 60", file.display());
-    let (failed, heard) = within_half_a_second(&script);
+    let (failed, progress) = within_half_a_second(&script);
     let failed = failed.unwrap();
-    assert!(failed.ends_with("agent: it takes too long to start") && heard == 0, "{failed}");
+    assert!(failed.ends_with("agent: it takes too long to start") && progress == 0, "{failed}");
     let process = std::fs::read_to_string(file).unwrap();
     assert!(!Path::new("/proc").join(process.trim()).exists(), "it is gone, no zombie either");
 }
@@ -108,15 +110,15 @@ fn a_program_that_says_nothing_is_given_up_and_ended() {
 fn a_program_that_works_is_waited_for() {
     let works = "for i in 1 2 3 4; do sleep 0.3; echo working; done; echo ready";
     assert_eq!(within_half_a_second(works), (None, 4));
-    let (failed, heard) = within_half_a_second(&works.replace("ready", "no; exit 1"));
-    assert!(failed.unwrap().ends_with(": no") && heard == 4);
+    let (failed, progress) = within_half_a_second(&works.replace("ready", "no; exit 1"));
+    assert!(failed.unwrap().ends_with(": no") && progress == 4);
 }
 
 #[test]
 fn a_program_that_prints_rubbish_is_given_up_and_ended() {
-    let (failed, heard) = within_half_a_second("trap '' PIPE; while :; do echo y; done");
+    let (failed, progress) = within_half_a_second("trap '' PIPE; while :; do echo y; done");
     let failed = failed.unwrap();
-    assert!(failed.contains(": y, y, y") && failed.ends_with('…') && heard == 0);
+    assert!(failed.contains(": y, y, y") && failed.ends_with('…') && progress == 0);
     let dribbles = "while :; do printf w; sleep 0.1; done";
     let (failed, _) = within_half_a_second(dribbles);
     assert!(failed.unwrap().contains("too long"));

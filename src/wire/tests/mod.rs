@@ -3,7 +3,7 @@
 //! appended.
 
 use super::message::{BackupPart, PROTOCOL};
-use super::{Authority, Change, Confidential, Expect, Request, Response, Stored, TokenEntry};
+use super::{Authority, Change, Confidential, Expect, Request, Response, Stored, StoredToken};
 use crate::erasure::Erasure;
 use crate::error::Reason;
 use crate::id::Id;
@@ -85,7 +85,7 @@ fn responses() -> Vec<Response> {
         sealed: vec![3, 4, 5],
         erasure,
     };
-    let entry = || TokenEntry {
+    let entry = || StoredToken {
         id: TOKEN,
         slot: 1,
         revision: 2,
@@ -113,7 +113,7 @@ fn responses() -> Vec<Response> {
         Response::Refused(Reason::StoreFull.detail("why")),
         Response::Clock { clock: 1, mark: 2 },
         Response::AuditHead { seq: 1, mac: [0x88; 32], waiting: 2 },
-        Response::Gathered {
+        Response::BackupReady {
             bytes: 1,
             tokens: 2,
             custom_keys: 3,
@@ -192,7 +192,7 @@ fn every_message_has_an_example() {
         Response::Refused(_) => 9,
         Response::Clock { .. } => 10,
         Response::AuditHead { .. } => 11,
-        Response::Gathered { .. } => 12,
+        Response::BackupReady { .. } => 12,
         Response::BackupPart(_) => 13,
         Response::Working => 14,
     };

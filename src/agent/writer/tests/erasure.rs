@@ -48,7 +48,7 @@ impl Store for Overtaken {
         self.memory.changes(since)
     }
 
-    fn limits(&self) -> Limits {
+    fn limits(&self) -> BatchLimits {
         self.memory.limits()
     }
 
@@ -278,7 +278,7 @@ fn killed_in_the_midst<P: Proposer>(host: &Host, transactions: usize, mut change
     let mut writer = host.writer();
     let store = Arc::clone(&writer.store);
     for _ in 0..transactions {
-        let Ok(Step::Apply(transaction)) = change.propose(&store) else { panic!("it is done") };
+        let Ok(NextStep::Apply(transaction)) = change.propose(&store) else { panic!("it is done") };
         writer.apply(transaction).unwrap();
         change.applied();
     }
@@ -316,7 +316,7 @@ fn nothing_is_created_in_a_token_while_it_ends() {
     let host = Host::new();
     let mut writer = host.writer();
     let store = Arc::clone(&writer.store);
-    let Ok(Step::Apply(mark)) = DestroyToken::new(TOKEN, [9; 16]).propose(&store) else {
+    let Ok(NextStep::Apply(mark)) = DestroyToken::new(TOKEN, [9; 16]).propose(&store) else {
         panic!("it is done")
     };
     writer.apply(mark).unwrap();

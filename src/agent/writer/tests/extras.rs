@@ -2,7 +2,7 @@
 
 use super::erasure::{Host, KEY, NOW, commit, rewrite};
 use super::*;
-use crate::agent::rows::{self, Answered, Extras, Meta, Row};
+use crate::agent::rows::{self, Answered, Extras, Meta, RecordRow};
 use crate::agent::sweep::Sweep;
 use crate::agent::tests::{entry, token_key};
 use crate::agent::token_entry::{EntryChange, PutToken};
@@ -36,7 +36,7 @@ fn extended() -> Host {
     let host = Host::new();
     extend(&host, keyspace::meta(), |row: &mut Meta| row.extras = extras());
     extend(&host, keyspace::token(TOKEN), |row: &mut TokenRow| row.extras = extras());
-    extend(&host, keyspace::record(TOKEN, KEY), |row: &mut Row| row.extras = extras());
+    extend(&host, keyspace::record(TOKEN, KEY), |row: &mut RecordRow| row.extras = extras());
     extend(&host, keyspace::answered(&CHANGE), |row: &mut Answered| row.extras = extras());
     host
 }
@@ -63,7 +63,7 @@ fn a_change_of_pin_a_commit_and_an_expiry_keep_what_a_later_build_has_added() {
         (row(&host, &keyspace::meta()), row(&host, &keyspace::token(TOKEN)));
     assert_eq!((meta.mark, meta.extras), (NOW + 900, extras()));
     assert_eq!((token.revision, token.extras), (2, extras()));
-    let record: Row = row(&host, &keyspace::record(TOKEN, KEY));
+    let record: RecordRow = row(&host, &keyspace::record(TOKEN, KEY));
     assert!(record.tombstone.is_some());
     assert_eq!((record.revision, record.extras), (2, extras()));
     let answered: Answered = row(&host, &keyspace::answered(&CHANGE));

@@ -7,9 +7,11 @@
 use super::directory;
 use crate::{Failure, Global, serving};
 use keystead::internal::agent::allowance;
-use keystead::internal::agent::{Claim, Lock, Options, await_lock, claim_hearing, listener, serve};
+use keystead::internal::agent::{
+    Claim, Lock, Options, await_lock, claim_with_progress, listener, serve,
+};
 use keystead::internal::config::Config;
-use keystead::internal::config::journal;
+use keystead::internal::config::logging;
 use keystead::internal::error::Error;
 use keystead::internal::presence;
 use keystead::internal::sys;
@@ -80,7 +82,7 @@ impl Arguments {
         let kept = if self.detached { allowance::shed() } else { Vec::new() };
         sys::ignore_size_signal();
         set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(io::Error::from)?;
-        journal::open_for_agent(config);
+        logging::open_for_agent(config);
         kept.iter().for_each(|kept| log::warn!("{kept}"));
         presence::check(&config.directory)?;
         let group = config.group.as_deref().map(group).transpose()?;
@@ -90,7 +92,7 @@ impl Arguments {
             return self.be_agent(config, group, lock, Some(handed));
         }
         let working = self.working();
-        match claim_hearing(&config.directory, || working(None))? {
+        match claim_with_progress(&config.directory, || working(None))? {
             Claim::Ours(lock) => self.be_agent(config, group, lock, None),
             Claim::Served if self.detached => Ok(announce()?),
             Claim::Served => Err(Failure::new(format_args!(
@@ -152,7 +154,7 @@ fn make(config: &Config) -> Result<(), Failure> {
     directory::prepare_all(config, group)?;
     allowance::lift_limits()?;
     sys::ignore_size_signal();
-    if let Claim::Ours(lock) = claim_hearing(&config.directory, show_life)? {
+    if let Claim::Ours(lock) = claim_with_progress(&config.directory, show_life)? {
         keystead::internal::agent::make(&lock.with_records(config.store.clone()))?;
     }
     Ok(announce()?)

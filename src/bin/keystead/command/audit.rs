@@ -6,7 +6,7 @@ use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use jiff::Timestamp;
 use keystead::internal::agent::audit::{
-    self, Claimed, Entry, Event, Fault, Head, Kept, LogLine, Verified,
+    self, AuditEntry, AuditEvent, ChainHead, Claimed, Fault, Kept, LogLine, Verified,
 };
 use keystead::internal::config::Config;
 use keystead::internal::error::Reason;
@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
     key: Option<String>,
     /// Only events of this kind
-    #[arg(long, value_name = "EVENT", value_parser = PossibleValuesParser::new(Event::NAMES))]
+    #[arg(long, value_name = "EVENT", value_parser = PossibleValuesParser::new(AuditEvent::NAMES))]
     event: Option<String>,
     /// Only what happened from then on: a day (2027-01-31, from 00:00 UTC), a moment
     /// (2027-01-31T17:30:00Z), or a time ago (7d, 36h)
@@ -39,7 +39,7 @@ pub(crate) struct Arguments {
     /// Where the log ended, as an earlier --verify told and as it was noted elsewhere: the line with this
     /// number must be there with this mac, and all lines before it
     #[arg(long, value_name = "NUMBER:MAC", requires = "verify")]
-    head: Option<Head>,
+    head: Option<ChainHead>,
 }
 
 const HEADER: [&str; 13] = [
@@ -63,7 +63,7 @@ impl Arguments {
         if faults.is_empty() { Ok(()) } else { Err(unread(&faults)) }
     }
 
-    fn wants(&self, entry: &Entry, keys: Option<&HashSet<String>>) -> bool {
+    fn wants(&self, entry: &AuditEntry, keys: Option<&HashSet<String>>) -> bool {
         let fact = &entry.fact;
         let key = keys.is_none_or(|keys| fact.key.as_ref().is_some_and(|key| keys.contains(key)));
         key && self.event.as_ref().is_none_or(|event| fact.event.name() == event)
@@ -114,7 +114,7 @@ impl End {
     }
 }
 
-fn verify(global: &Global, config: &Config, noted: Option<Head>) -> Result<(), Failure> {
+fn verify(global: &Global, config: &Config, noted: Option<ChainHead>) -> Result<(), Failure> {
     let (end, mut claimed) = end(config)?;
     claimed.extend(noted.map(|head| Claimed { head, waiting: 0 }));
     let verified = checked(config, &claimed)?;
@@ -152,7 +152,7 @@ fn end(config: &Config) -> Result<(End, Vec<Claimed>), Failure> {
     })
 }
 
-fn endless(config: &Config, head: Head) -> Failure {
+fn endless(config: &Config, head: ChainHead) -> Failure {
     let folder = audit::folder(&config.directory);
     Failure::new(format_args!(
         "{}: {} lines follow one another unchanged, but nothing here tells whether more came after \
@@ -213,7 +213,7 @@ fn failed(fault: Fault) -> Failure {
 fn claimed(answer: Response) -> Result<Claimed, Failure> {
     match answer {
         Response::AuditHead { seq, mac, waiting } => {
-            Ok(Claimed { head: Head { seq, mac }, waiting })
+            Ok(Claimed { head: ChainHead { seq, mac }, waiting })
         }
         _ => Err(Reason::AgentRefuses.detail("it does not tell where the audit log ends").into()),
     }
@@ -239,7 +239,7 @@ fn table(lines: &[LogLine]) -> String {
     table.lines().map(|line| unpadded(&line)).collect()
 }
 
-fn row(entry: &Entry) -> [String; HEADER.len()] {
+fn row(entry: &AuditEntry) -> [String; HEADER.len()] {
     let fact = &entry.fact;
     [
         entry.time.to_string(),

@@ -92,7 +92,7 @@ impl Arguments {
 
 fn gather(link: &Link) -> Result<Totals, Failure> {
     match link.ask(&Request::Backup)? {
-        Response::Gathered { tokens, custom_keys, others, damaged, .. } => {
+        Response::BackupReady { tokens, custom_keys, others, damaged, .. } => {
             Ok(Totals { tokens, custom_keys, others, damaged })
         }
         _ => Err(unexpected().into()),

@@ -10,7 +10,7 @@ use crate::{Failure, Global, officer, output, serving};
 use keystead::internal::agent::allowance::Allowance;
 use keystead::internal::agent::check_file_system;
 use keystead::internal::clock::{SystemClock, TOLERANCE, timestamp};
-use keystead::internal::config::{Config, Log, journal};
+use keystead::internal::config::{Config, Log, logging};
 use keystead::internal::module::token_settings;
 use keystead::internal::presence;
 use keystead::internal::store::cells::{self, Extent};
@@ -148,7 +148,7 @@ fn configuration(config: &Config) -> Vec<Finding> {
         findings
             .push(problem("configuration", failure.hint("correct `group` in the configuration")));
     }
-    if let Some(why) = journal::refused() {
+    if let Some(why) = logging::refused() {
         let mend = "set it to stderr or to a file of your own, by its absolute path";
         findings.push(problem("log", Failure::new(why).hint(mend)));
     }

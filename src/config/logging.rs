@@ -18,15 +18,15 @@ use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use variable::Asked;
+use variable::RequestedLog;
 
 /// The agent's name in the log.
 const AGENT: &str = "keystead-agent";
 
 /// The log of this process, while there is one.
-static JOURNAL: ArcSwapOption<Journal> = ArcSwapOption::const_empty();
+static JOURNAL: ArcSwapOption<ProcessLog> = ArcSwapOption::const_empty();
 
-struct Journal {
+struct ProcessLog {
     sink: Sink,
     level: LevelFilter,
     /// The program that logs.
@@ -40,7 +40,7 @@ struct Journal {
 pub fn begin() {
     if let Some((sink, asked)) = asked() {
         let passed_on = Some(asked.value());
-        install(Some(Journal { sink, level: asked.level.into(), who: program(), passed_on }));
+        install(Some(ProcessLog { sink, level: asked.level.into(), who: program(), passed_on }));
     }
 }
 
@@ -59,21 +59,22 @@ fn open_as(who: String, config: &Config, otherwise: Option<Log>) {
     if let Some((sink, asked)) = asked() {
         // Where the agent's log goes is the configuration's to say, if it says so.
         let passed_on = config.log.is_none().then(|| asked.value());
-        return install(Some(Journal { sink, level: asked.level.into(), who, passed_on }));
+        return install(Some(ProcessLog { sink, level: asked.level.into(), who, passed_on }));
     }
     let (log, level) = (config.log.clone().or(otherwise), config.log_level.into());
-    install(log.map(|log| Journal { sink: Sink::configured(log), level, who, passed_on: None }));
+    install(log.map(|log| ProcessLog { sink: Sink::configured(log), level, who, passed_on: None }));
 }
 
 /// Why the environment's wish for a log cannot be met, if it cannot.
 pub fn refused() -> Option<String> {
-    usable(Asked::of_process()?).err()
+    usable(RequestedLog::of_process()?).err()
 }
 
 /// The variable and value by which an agent that this process starts logs to the same file.
 pub(crate) fn for_agent() -> Option<(&'static str, OsString)> {
     let journal = JOURNAL.load();
-    let Journal { sink: Sink::OwnFile(_), passed_on: Some(value), .. } = journal.as_deref()? else {
+    let ProcessLog { sink: Sink::OwnFile(_), passed_on: Some(value), .. } = journal.as_deref()?
+    else {
         return None;
     };
     Some((variable::NAME, value.clone()))
@@ -86,8 +87,8 @@ pub fn repeat(error: &str) {
     }
 }
 
-fn asked() -> Option<(Sink, Asked)> {
-    match usable(Asked::of_process()?) {
+fn asked() -> Option<(Sink, RequestedLog)> {
+    match usable(RequestedLog::of_process()?) {
         Ok(usable) => Some(usable),
         Err(why) => {
             to_terminal(&why);
@@ -96,7 +97,7 @@ fn asked() -> Option<(Sink, Asked)> {
     }
 }
 
-fn usable(asked: Result<Asked, String>) -> Result<(Sink, Asked), String> {
+fn usable(asked: Result<RequestedLog, String>) -> Result<(Sink, RequestedLog), String> {
     let asked = asked?;
     let failed = |error: io::Error| match &asked.log {
         Log::File(path) => format!("{}: {}: {error}", variable::NAME, path.display()),
@@ -105,7 +106,7 @@ fn usable(asked: Result<Asked, String>) -> Result<(Sink, Asked), String> {
     Ok((Sink::asked(asked.log.clone()).map_err(failed)?, asked))
 }
 
-fn install(journal: Option<Journal>) {
+fn install(journal: Option<ProcessLog>) {
     let level = journal.as_ref().map_or(LevelFilter::Off, |journal| journal.level);
     JOURNAL.store(journal.map(Arc::new));
     // The logger is this crate's own, in the program as in the module: it is set here or was before.
@@ -153,15 +154,15 @@ pub(crate) fn tell(error: &Error) {
 fn logs_to_stderr(what: LevelFilter) -> bool {
     let journal = JOURNAL.load();
     let to_stderr =
-        |journal: &Journal| matches!(journal.sink, Sink::Stderr(_)) && journal.level >= what;
+        |journal: &ProcessLog| matches!(journal.sink, Sink::Stderr(_)) && journal.level >= what;
     journal.as_deref().is_some_and(to_stderr)
 }
 
 fn to_terminal(said: &str) {
-    static TOLD: AtomicU64 = AtomicU64::new(0);
+    static LAST: AtomicU64 = AtomicU64::new(0);
     let mut hasher = DefaultHasher::new();
     said.hash(&mut hasher);
-    let said_last = TOLD.swap(hasher.finish(), Ordering::Relaxed);
+    let said_last = LAST.swap(hasher.finish(), Ordering::Relaxed);
     if io::stderr().is_terminal() && said_last != hasher.finish() {
         // Where even this cannot be written there is nobody to tell.
         let _unread = sink::to_stderr(&format!("keystead: {}\n", crate::text::harmless(said)));

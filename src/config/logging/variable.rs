@@ -14,12 +14,12 @@ const LEVEL: LogLevel = LogLevel::Info;
 
 /// The log that the variable asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Asked {
+pub(super) struct RequestedLog {
     pub log: Log,
     pub level: LogLevel,
 }
 
-impl Asked {
+impl RequestedLog {
     /// Reads the variable of this process's environment, if it has one. A set-uid program reads none.
     pub(super) fn of_process() -> Option<Result<Self, String>> {
         let value = std::env::var_os(NAME).filter(|value| !value.is_empty());
@@ -72,18 +72,18 @@ fn level(text: &str) -> Option<LogLevel> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::{Asked, Log, LogLevel};
+    use super::{Log, LogLevel, RequestedLog};
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
 
-    fn asked(value: &str) -> Asked {
-        Asked::parse(value.as_ref()).unwrap()
+    fn asked(value: &str) -> RequestedLog {
+        RequestedLog::parse(value.as_ref()).unwrap()
     }
 
     #[test]
     fn a_file_or_standard_error_with_or_without_a_level() {
-        let file = |path: &str, level| Asked { log: Log::File(path.into()), level };
-        let stderr = |level| Asked { log: Log::Stderr, level };
+        let file = |path: &str, level| RequestedLog { log: Log::File(path.into()), level };
+        let stderr = |level| RequestedLog { log: Log::Stderr, level };
         assert_eq!(asked("/a/log"), file("/a/log", LogLevel::Info));
         assert_eq!(asked("/a/log:debug"), file("/a/log", LogLevel::Debug));
         assert_eq!(asked("/a:b/log"), file("/a:b/log", LogLevel::Info));
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn a_path_need_not_be_text() {
         let value = OsStr::from_bytes(b"/a/\xff:warn");
-        let asked = Asked::parse(value).unwrap();
+        let asked = RequestedLog::parse(value).unwrap();
         assert_eq!(asked.log, Log::File(OsStr::from_bytes(b"/a/\xff").into()));
         assert_eq!((asked.level, &*asked.value()), (LogLevel::Warn, value));
     }
@@ -106,7 +106,7 @@ mod tests {
     fn what_leads_nowhere_certain_is_refused() {
         for value in ["log", "./log:debug", "stdout", "stderr:loud", "1", ":", ":debug", "/a/", "/"]
         {
-            let said = Asked::parse(value.as_ref()).unwrap_err();
+            let said = RequestedLog::parse(value.as_ref()).unwrap_err();
             assert!(said.contains(value) && said.contains("KEYSTEAD_LOG"), "{said}");
         }
     }

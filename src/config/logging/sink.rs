@@ -13,7 +13,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 /// The time that a line waits for standard error to be read.
-const PATIENCE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+const WRITE_TIMEOUT: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
 /// Permissions for others than the owner to write.
 const OTHERS_WRITE: u32 = 0o022;
@@ -70,7 +70,7 @@ impl Sink {
 /// Writes to standard error as it is at the moment.
 pub(super) fn to_stderr(line: &str) -> io::Result<usize> {
     let ready =
-        retry_on_intr(|| poll(&mut [PollFd::new(&stderr(), PollFlags::OUT)], Some(&PATIENCE)));
+        retry_on_intr(|| poll(&mut [PollFd::new(&stderr(), PollFlags::OUT)], Some(&WRITE_TIMEOUT)));
     match ready? {
         0 => Err(io::ErrorKind::TimedOut.into()),
         _ => sys::write_quietly(stderr(), line.as_bytes()),
