@@ -39,7 +39,7 @@ pub mod id {
 }
 pub mod key {
     pub use crate::key::{
-        Body, Event, ExpiryAction, Header, Material, Metadata, Numbered, Role, Status,
+        Body, Event, ExpiryAction, Header, MaterialState, Metadata, Numbered, Role, Status,
     };
     pub mod backup {
         pub use crate::key::backup::{AROUND, BackupSealer, CHUNK, FRONT, PASSPHRASE_LENGTH};
@@ -108,7 +108,7 @@ pub mod object {
     }
     pub mod rules {
         pub use crate::object::rules::{
-            CREATE, Change, DERIVE, GENERATE, RULES, UNWRAP, class_bit, rule,
+            CREATE, Changeable, DERIVE, GENERATE, RULES, UNWRAP, class_bit, rule,
         };
     }
     pub mod vendor {

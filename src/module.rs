@@ -5,7 +5,7 @@
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, logging};
 use crate::error::{Reason, Result};
-use crate::session::Table;
+use crate::session::SessionTable;
 use crate::sys::ForkMark;
 use crate::token::{Settings, Slots};
 use crate::wire::{AgentLocation, Link};
@@ -20,7 +20,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The arguments of `C_Initialize`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Arguments {
+pub(crate) struct InitializeArguments {
     /// The configuration file the caller names.
     pub configuration: Option<String>,
 }
@@ -30,7 +30,7 @@ pub(crate) struct Module {
     /// The slots of the store.
     pub slots: Slots,
     /// The sessions of this process.
-    pub sessions: Table,
+    pub sessions: SessionTable,
     mark: ForkMark,
 }
 
@@ -39,7 +39,7 @@ impl Module {
     pub(crate) fn new(config: &Config, clock: Arc<dyn Clock>) -> Self {
         Self {
             slots: Slots::new(Link::new(AgentLocation::of(config)), clock, token_settings(config)),
-            sessions: Table::new(),
+            sessions: SessionTable::new(),
             mark: ForkMark::new(),
         }
     }
@@ -72,7 +72,7 @@ pub(crate) fn running<T>(call: impl FnOnce(&Module) -> Result<T>) -> Result<T> {
 
 /// Starts the module (`C_Initialize`). Nothing of it waits: a thread of the parent's may have stood
 /// anywhere at a fork.
-pub(crate) fn start(arguments: &Arguments) -> Result<()> {
+pub(crate) fn start(arguments: &InitializeArguments) -> Result<()> {
     leave_inherited();
     if MODULE.load().is_some() {
         return Err(Reason::AlreadyInitialized.into());
@@ -132,7 +132,7 @@ pub fn token_settings(config: &Config) -> Settings {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::{Arguments, end, running, start};
+    use super::{InitializeArguments, end, running, start};
     use crate::error::Reason;
 
     fn reason<T>(result: crate::error::Result<T>) -> Option<Reason> {
@@ -150,7 +150,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("config.toml");
         std::fs::write(&file, format!("store = {:?}\n", folder.path().join("store"))).unwrap();
-        let arguments = Arguments { configuration: file.to_str().map(str::to_owned) };
+        let arguments = InitializeArguments { configuration: file.to_str().map(str::to_owned) };
 
         for _ in 0..2 {
             assert_eq!(reason(end()), Some(Reason::NotInitialized));

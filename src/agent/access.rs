@@ -49,7 +49,7 @@ mod tests {
     use super::Access::{Officer, Public, User};
     use super::*;
     use crate::id::Id;
-    use crate::key::{Fingerprint, State};
+    use crate::key::{Fingerprint, KeyState};
 
     fn header(private: bool, role: Role) -> Header {
         Header { private, role, expiry: None, tags: Vec::new() }
@@ -60,7 +60,7 @@ mod tests {
         [
             (Role::Object { holds_key: false }, false),
             (Role::Object { holds_key: true }, true),
-            (Role::CustomKey(State::generated(fingerprint)), false),
+            (Role::CustomKey(KeyState::generated(fingerprint)), false),
             (Role::Material { key, version: 1, fingerprint }, true),
         ]
     }
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn the_officer_only_describes_a_custom_key() {
-        let custom = header(false, Role::CustomKey(State::awaiting_import()));
+        let custom = header(false, Role::CustomKey(KeyState::awaiting_import()));
         for event in [Event::Create, Event::DeleteMaterial, Event::Enable(false)] {
             assert!(!Officer.changes(Some(&custom), Some(&custom), Some(&event)), "{event:?}");
         }

@@ -8,7 +8,7 @@ use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::pin::TokenEntry;
 use crate::key::state::DAY;
-use crate::key::{Role, State, Status};
+use crate::key::{KeyState, Role, Status};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::Permissions;
@@ -37,7 +37,7 @@ pub(crate) struct ExpiryReport {
 struct Seen {
     token: String,
     key: Id,
-    state: State,
+    state: KeyState,
 }
 
 impl ExpiryReport {
@@ -240,10 +240,10 @@ mod tests {
 
     #[test]
     fn the_text_is_what_prometheus_reads() {
-        let mut state = State::awaiting_import();
+        let mut state = KeyState::awaiting_import();
         let waiting =
             Seen { token: "a \"token\"\\".into(), key: Id::new([1; 16]), state: state.clone() };
-        state.material = crate::key::Material::Present;
+        state.material = crate::key::MaterialState::Present;
         state.fingerprint = Some(Fingerprint([1; 32]));
         state.expiry = Some(Expiry { at: NOW + 90, action: ExpiryAction::Erase });
         let expiring = Seen { token: waiting.token.clone(), key: Id::new([2; 16]), state };

@@ -195,7 +195,7 @@ fn decode<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T> {
 mod tests {
     use super::*;
     use crate::agent::keyspace::RowKey;
-    use crate::key::{Expiry, ExpiryAction, Fingerprint, State};
+    use crate::key::{Expiry, ExpiryAction, Fingerprint, KeyState};
     use crate::store::{Batch, Memory};
     use std::collections::BTreeMap;
     use zeroize::Zeroizing;
@@ -283,7 +283,8 @@ mod tests {
     fn headers() -> [Header; 2] {
         let expiry = Some(Expiry { at: 90, action: ExpiryAction::Erase });
         let header = |role, expiry| Header { private: true, role, expiry, tags: Vec::new() };
-        let state = State { fingerprint: Some(PRINT), version: 1, ..State::awaiting_import() };
+        let state =
+            KeyState { fingerprint: Some(PRINT), version: 1, ..KeyState::awaiting_import() };
         let material = Role::Material { key: KEY, version: 1, fingerprint: PRINT };
         [header(Role::CustomKey(state), None), header(material, expiry)]
     }

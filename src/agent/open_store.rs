@@ -12,7 +12,7 @@ use crate::clock::{Clock, Seconds};
 use crate::erasure::Erasure;
 use crate::error::{Reason, Result};
 use crate::id::Id;
-use crate::key::{Fingerprint, Header, Role, State};
+use crate::key::{Fingerprint, Header, KeyState, Role};
 use crate::store::cells::{CellNumber, EraseCell};
 use crate::store::{self, Acknowledged, Cells, Location, Need, ReadOnly, Standing, Store};
 use crate::wire::Stored;
@@ -324,7 +324,7 @@ impl OpenStore {
         &self,
         token: Id,
         key: Id,
-        state: &State,
+        state: &KeyState,
         row: &RecordRow,
     ) -> Result<Erasure> {
         if let Some(tombstone) = row.tombstone {

@@ -8,7 +8,7 @@ use crate::clock::{Seconds, check_ahead};
 use crate::erasure::Erasure;
 use crate::error::{Reason, Result};
 use crate::id::Id;
-use crate::key::{Event, ExpiryAction, Fingerprint, Header, Origin, Role, State};
+use crate::key::{Event, ExpiryAction, Fingerprint, Header, KeyState, Origin, Role};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A record as it stands.
@@ -212,7 +212,7 @@ fn judge_step(
     key: Id,
     material: &MaterialChanges,
     event: &Event,
-    after: &State,
+    after: &KeyState,
     moment: CommitContext,
 ) -> Result<()> {
     if let (Event::Create | Event::Import { .. }, Some(expiry)) = (event, after.expiry) {
@@ -278,7 +278,7 @@ impl MaterialChanges {
 
     /// Returns what the cell of the newest version says. A deletion that a crash interrupted after its
     /// erasure may be finished: for it the cell still counts as live.
-    fn erasure(&self, state: &State, event: &Event) -> Erasure {
+    fn erasure(&self, state: &KeyState, event: &Event) -> Erasure {
         let newest = |known: &&Known| matches!(known.header.role, Role::Material { version, .. } if version == state.version);
         match self.before.values().find(newest).map(|known| known.erasure) {
             Some(Erasure::Deleted(_)) if *event == Event::DeleteMaterial => Erasure::Live,
@@ -287,7 +287,7 @@ impl MaterialChanges {
         }
     }
 
-    fn judge(&self, event: &Event, after: &State, moment: CommitContext) -> Result<()> {
+    fn judge(&self, event: &Event, after: &KeyState, moment: CommitContext) -> Result<()> {
         for (id, change) in &self.changes {
             match (self.before.get(id), change) {
                 (Some(old), None) => Self::judge_removal(old, event, after, moment)?,
@@ -302,7 +302,7 @@ impl MaterialChanges {
     fn judge_removal(
         old: &Known,
         event: &Event,
-        after: &State,
+        after: &KeyState,
         moment: CommitContext,
     ) -> Result<()> {
         match event {
@@ -321,7 +321,7 @@ impl MaterialChanges {
         old: Option<&Known>,
         new: &Header,
         event: &Event,
-        after: &State,
+        after: &KeyState,
     ) -> Result<()> {
         let held = contents(new);
         if held.is_some() && held == old.and_then(|old| contents(&old.header)) {
@@ -348,7 +348,7 @@ impl MaterialChanges {
 
     /// The live material after the commit is exactly what the state says: each version once, all
     /// with the state's expiry.
-    fn judge_sum(&self, after: &State, moment: CommitContext) -> Result<()> {
+    fn judge_sum(&self, after: &KeyState, moment: CommitContext) -> Result<()> {
         let mut versions = Vec::new();
         for header in self.live_after(moment.now) {
             if header.expiry != after.expiry {

@@ -3,7 +3,7 @@
 use super::buffer::OutPtr;
 use super::entry;
 use crate::error::{Reason, Result};
-use crate::module::{self, Arguments};
+use crate::module::{self, InitializeArguments};
 use crate::sys;
 use pkcs11_sys::*;
 
@@ -48,9 +48,9 @@ pub(crate) unsafe extern "C" fn C_Initialize(arguments: CK_VOID_PTR) -> CK_RV {
 ///
 /// # Safety
 /// `arguments` is NULL or valid for reads, and `pReserved` in it as [`read_path`] asks for.
-unsafe fn read_arguments(arguments: *const CK_C_INITIALIZE_ARGS) -> Result<Arguments> {
+unsafe fn read_arguments(arguments: *const CK_C_INITIALIZE_ARGS) -> Result<InitializeArguments> {
     if arguments.is_null() {
-        return Ok(Arguments::default());
+        return Ok(InitializeArguments::default());
     }
     // SAFETY: not NULL, so there is a structure; it need not be aligned.
     let CK_C_INITIALIZE_ARGS {
@@ -70,7 +70,7 @@ unsafe fn read_arguments(arguments: *const CK_C_INITIALIZE_ARGS) -> Result<Argum
         return Err(Reason::CantLock.into());
     }
     // SAFETY: the specification lets it be anything, and here it is a string if it can be read at all.
-    Ok(Arguments { configuration: unsafe { read_path(pReserved.cast_const().cast()) }? })
+    Ok(InitializeArguments { configuration: unsafe { read_path(pReserved.cast_const().cast()) }? })
 }
 
 /// Reads the reserved string: NULL, empty, or the path of a configuration file. Anything else (some
@@ -164,7 +164,7 @@ pub(crate) unsafe extern "C" fn C_CancelFunction(_session: CK_SESSION_HANDLE) ->
 mod tests {
     use super::{padded, read_arguments};
     use crate::error::Reason;
-    use crate::module::Arguments;
+    use crate::module::InitializeArguments;
     use pkcs11_sys::*;
     use std::ptr::{null, null_mut};
 
@@ -193,17 +193,23 @@ mod tests {
         ..NONE
     };
 
-    fn read(arguments: CK_C_INITIALIZE_ARGS) -> Result<Arguments, Reason> {
+    fn read(arguments: CK_C_INITIALIZE_ARGS) -> Result<InitializeArguments, Reason> {
         unsafe { read_arguments(&arguments) }.map_err(|error| error.reason())
     }
 
     #[test]
     fn locking_is_the_systems_unless_the_caller_insists() {
         let threads = CKF_LIBRARY_CANT_CREATE_OS_THREADS | CKF_OS_LOCKING_OK;
-        assert_eq!(unsafe { read_arguments(null()) }, Ok(Arguments::default()));
-        assert_eq!(read(NONE), Ok(Arguments::default()));
-        assert_eq!(read(CK_C_INITIALIZE_ARGS { flags: threads, ..NONE }), Ok(Arguments::default()));
-        assert_eq!(read(CK_C_INITIALIZE_ARGS { flags: threads, ..OWN }), Ok(Arguments::default()));
+        assert_eq!(unsafe { read_arguments(null()) }, Ok(InitializeArguments::default()));
+        assert_eq!(read(NONE), Ok(InitializeArguments::default()));
+        assert_eq!(
+            read(CK_C_INITIALIZE_ARGS { flags: threads, ..NONE }),
+            Ok(InitializeArguments::default())
+        );
+        assert_eq!(
+            read(CK_C_INITIALIZE_ARGS { flags: threads, ..OWN }),
+            Ok(InitializeArguments::default())
+        );
         assert_eq!(read(OWN), Err(Reason::CantLock));
         let some = CK_C_INITIALIZE_ARGS { LockMutex: None, flags: threads, ..OWN };
         assert_eq!(read(some), Err(Reason::ArgumentsBad));

@@ -2,8 +2,8 @@
 
 use super::{buffer, entry, params};
 use crate::error::{Error, Reason, Result};
-use crate::session::message_cipher::Parameter;
-use crate::session::message_iv::{Generator, MAX_IV};
+use crate::session::message_cipher::MessageParameter;
+use crate::session::message_iv::{IvGenerator, MAX_IV};
 use crate::session::operation::StepOutcome;
 use crate::session::{Filled, OperationKind};
 use pkcs11_sys::*;
@@ -14,12 +14,12 @@ use std::ptr::NonNull;
 const MAX_TAG: CK_ULONG = 128;
 
 /// A message's parameter, as the caller has it and as it was read.
-struct MessageParameter {
+struct GcmMessageParams {
     raw: CK_GCM_MESSAGE_PARAMS,
-    parameter: Parameter,
+    parameter: MessageParameter,
 }
 
-impl MessageParameter {
+impl GcmMessageParams {
     /// Reads a parameter, whose tag is not looked at yet.
     ///
     /// # Safety
@@ -36,7 +36,7 @@ impl MessageParameter {
         }
         // SAFETY: `pIv` is NULL or has `ulIvLen` bytes.
         let iv = unsafe { buffer::input(raw.pIv, raw.ulIvLen) }.map_err(|_| wrong("the IV"))?;
-        let parameter = Parameter {
+        let parameter = MessageParameter {
             iv: iv.to_vec(),
             fixed_bits: raw.ulIvFixedBits,
             generator: generator(raw.ivGenerator)?,
@@ -70,7 +70,7 @@ impl MessageParameter {
     /// # Safety
     /// `pIv` is valid for writes of the IV's length.
     unsafe fn write_iv(&self) {
-        if self.parameter.generator != Generator::Given {
+        if self.parameter.generator != IvGenerator::Given {
             let iv = &self.parameter.iv;
             // SAFETY: `pIv` has room for as many bytes as `read` found there, and this IV is as long.
             unsafe { self.raw.pIv.copy_from(iv.as_ptr(), iv.len()) };
@@ -89,11 +89,11 @@ impl MessageParameter {
 }
 
 /// Returns the generator of a message's IV. Where none is named (`CKG_GENERATE`), the token chooses.
-fn generator(asked: CK_GENERATOR_FUNCTION) -> Result<Generator> {
+fn generator(asked: CK_GENERATOR_FUNCTION) -> Result<IvGenerator> {
     match asked {
-        CKG_NO_GENERATE => Ok(Generator::Given),
-        CKG_GENERATE | CKG_GENERATE_COUNTER => Ok(Generator::Counter),
-        CKG_GENERATE_RANDOM => Ok(Generator::Random),
+        CKG_NO_GENERATE => Ok(IvGenerator::Given),
+        CKG_GENERATE | CKG_GENERATE_COUNTER => Ok(IvGenerator::Counter),
+        CKG_GENERATE_RANDOM => Ok(IvGenerator::Random),
         _ => Err(wrong("the IV's generator")),
     }
 }
@@ -137,7 +137,7 @@ pub(crate) unsafe extern "C" fn C_EncryptMessage(
         // lengths; `aad` is NULL or has `aad_len` bytes; `data` is NULL or has `data_len` bytes,
         // and `out` is NULL or has room for `*out_len`.
         session.encrypt_message(|messages| unsafe {
-            let mut given = MessageParameter::with_tag(parameter, parameter_len)?;
+            let mut given = GcmMessageParams::with_tag(parameter, parameter_len)?;
             let aad = buffer::input(aad, aad_len)?.to_vec();
             let filled = buffer::through(data, data_len, out, out_len, |data, out| {
                 messages.whole(&mut given.parameter, &aad, data, out)
@@ -164,7 +164,7 @@ pub(crate) unsafe extern "C" fn C_EncryptMessageBegin(
         // SAFETY: `parameter` is NULL or has `parameter_len` bytes, and what it points to its
         // lengths; `aad` is NULL or has `aad_len` bytes.
         session.encrypt_message(|messages| unsafe {
-            let mut given = MessageParameter::read(parameter, parameter_len)?;
+            let mut given = GcmMessageParams::read(parameter, parameter_len)?;
             messages.begin(&mut given.parameter, buffer::input(aad, aad_len)?)?;
             given.write_iv();
             Ok(StepOutcome::GoesOn)
@@ -191,7 +191,7 @@ pub(crate) unsafe extern "C" fn C_EncryptMessageNext(
         // `*out_len`.
         session.encrypt_message_next(|messages| unsafe {
             let mut given =
-                last.then(|| MessageParameter::with_tag(parameter, parameter_len)).transpose()?;
+                last.then(|| GcmMessageParams::with_tag(parameter, parameter_len)).transpose()?;
             let filled = buffer::through(data, data_len, out, out_len, |data, out| {
                 let tag = given.as_mut().map(|given| &mut given.parameter.tag);
                 messages.next(data, tag, out)
@@ -246,7 +246,7 @@ pub(crate) unsafe extern "C" fn C_DecryptMessage(
         // lengths; `aad` is NULL or has `aad_len` bytes; `data` is NULL or has `data_len` bytes,
         // and `out` is NULL or has room for `*out_len`.
         session.decrypt_message(|messages| unsafe {
-            let given = MessageParameter::with_tag(parameter, parameter_len)?;
+            let given = GcmMessageParams::with_tag(parameter, parameter_len)?;
             let aad = buffer::input(aad, aad_len)?.to_vec();
             let filled = buffer::through(data, data_len, out, out_len, |data, out| {
                 messages.whole(&given.parameter, &aad, data, out)
@@ -269,7 +269,7 @@ pub(crate) unsafe extern "C" fn C_DecryptMessageBegin(
         // SAFETY: `parameter` is NULL or has `parameter_len` bytes, and what it points to its
         // lengths; `aad` is NULL or has `aad_len` bytes.
         session.decrypt_message(|messages| unsafe {
-            let given = MessageParameter::read(parameter, parameter_len)?;
+            let given = GcmMessageParams::read(parameter, parameter_len)?;
             messages.begin(&given.parameter, buffer::input(aad, aad_len)?)?;
             Ok(StepOutcome::GoesOn)
         })
@@ -295,7 +295,7 @@ pub(crate) unsafe extern "C" fn C_DecryptMessageNext(
         // `*out_len`.
         session.decrypt_message_next(|messages| unsafe {
             let given =
-                last.then(|| MessageParameter::with_tag(parameter, parameter_len)).transpose()?;
+                last.then(|| GcmMessageParams::with_tag(parameter, parameter_len)).transpose()?;
             let tag = given.as_ref().map(|given| &given.parameter.tag[..]);
             let filled = buffer::through(data, data_len, out, out_len, |data, out| {
                 messages.next(data, tag, out)

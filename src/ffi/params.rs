@@ -3,7 +3,7 @@
 
 use super::buffer;
 use crate::error::{Error, Reason, Result};
-use crate::mechanism::{self, Hash, Mechanism, Params, ParamsShape, Row, Salt};
+use crate::mechanism::{self, Hash, HkdfSalt, Mechanism, MechanismRow, Params, ParamsShape};
 use pkcs11_sys::*;
 use std::ffi::c_void;
 use std::ptr::NonNull;
@@ -12,9 +12,9 @@ use std::ptr::NonNull;
 const MAX_PIECE: CK_ULONG = 1 << 20;
 
 /// A mechanism that is known, with its parameter.
-pub(crate) struct Asked {
+pub(crate) struct RequestedMechanism {
     /// The mechanism's row.
-    pub row: &'static Row,
+    pub row: &'static MechanismRow,
     /// Its number and parameter.
     pub mechanism: Mechanism,
 }
@@ -24,7 +24,10 @@ pub(crate) struct Asked {
 /// # Safety
 /// `mechanism` is NULL or valid for reads; its parameter is NULL or valid for reads of its length, and
 /// so are the pointers in it.
-pub(crate) unsafe fn read(mechanism: *const CK_MECHANISM, does: CK_FLAGS) -> Result<Asked> {
+pub(crate) unsafe fn read(
+    mechanism: *const CK_MECHANISM,
+    does: CK_FLAGS,
+) -> Result<RequestedMechanism> {
     // SAFETY: this function asks the same of `mechanism`.
     match unsafe { read_or_cancel(mechanism, does) }? {
         Some(asked) => Ok(asked),
@@ -41,13 +44,14 @@ pub(crate) unsafe fn read(mechanism: *const CK_MECHANISM, does: CK_FLAGS) -> Res
 pub(crate) unsafe fn read_or_cancel(
     mechanism: *const CK_MECHANISM,
     does: CK_FLAGS,
-) -> Result<Option<Asked>> {
+) -> Result<Option<RequestedMechanism>> {
     // SAFETY: this function asks the same of `mechanism`.
     let asked = unsafe { read_lenient(mechanism, does) }?;
     match asked {
-        Some(Asked { row: Row { params: ParamsShape::Oaep, .. }, ref mechanism })
-            if mechanism.params == Params::None =>
-        {
+        Some(RequestedMechanism {
+            row: MechanismRow { params: ParamsShape::Oaep, .. },
+            ref mechanism,
+        }) if mechanism.params == Params::None => {
             Err(Reason::MechanismParam.detail("OAEP needs its parameter here"))
         }
         asked => Ok(asked),
@@ -59,7 +63,9 @@ pub(crate) unsafe fn read_or_cancel(
 ///
 /// # Safety
 /// `mechanism` is NULL or valid for reads.
-pub(crate) unsafe fn row_or_cancel(mechanism: *const CK_MECHANISM) -> Result<Option<&'static Row>> {
+pub(crate) unsafe fn row_or_cancel(
+    mechanism: *const CK_MECHANISM,
+) -> Result<Option<&'static MechanismRow>> {
     let Some(mechanism) = NonNull::new(mechanism.cast_mut()) else { return Ok(None) };
     // SAFETY: not NULL, so there is a mechanism; only its number is used.
     mechanism::find(unsafe { mechanism.read_unaligned() }.mechanism).map(Some)
@@ -69,7 +75,7 @@ pub(crate) unsafe fn row_or_cancel(mechanism: *const CK_MECHANISM) -> Result<Opt
 ///
 /// # Safety
 /// As [`read`].
-pub(crate) unsafe fn read_for_unwrap(mechanism: *const CK_MECHANISM) -> Result<Asked> {
+pub(crate) unsafe fn read_for_unwrap(mechanism: *const CK_MECHANISM) -> Result<RequestedMechanism> {
     // SAFETY: this function asks the same of `mechanism`.
     unsafe { read_lenient(mechanism, CKF_UNWRAP) }?
         .ok_or_else(|| Reason::ArgumentsBad.detail("no mechanism"))
@@ -80,7 +86,10 @@ pub(crate) unsafe fn read_for_unwrap(mechanism: *const CK_MECHANISM) -> Result<A
 /// # Safety
 /// As [`read`].
 #[inline]
-unsafe fn read_lenient(mechanism: *const CK_MECHANISM, does: CK_FLAGS) -> Result<Option<Asked>> {
+unsafe fn read_lenient(
+    mechanism: *const CK_MECHANISM,
+    does: CK_FLAGS,
+) -> Result<Option<RequestedMechanism>> {
     let Some(mechanism) = NonNull::new(mechanism.cast_mut()) else { return Ok(None) };
     // SAFETY: not NULL, so there is a mechanism; it need not be aligned.
     let CK_MECHANISM { mechanism: id, pParameter, ulParameterLen } =
@@ -92,7 +101,7 @@ unsafe fn read_lenient(mechanism: *const CK_MECHANISM, does: CK_FLAGS) -> Result
     let parameter = Parameter { start: pParameter, len: ulParameterLen };
     // SAFETY: the mechanism's parameter is NULL or has its length, with pointers that are valid too.
     let params = unsafe { parameter.read(row.params) }?;
-    Ok(Some(Asked { row, mechanism: Mechanism { id, params } }))
+    Ok(Some(RequestedMechanism { row, mechanism: Mechanism { id, params } }))
 }
 
 /// A mechanism's parameter as the caller has it: NULL, or `len` bytes at `start`.
@@ -228,11 +237,11 @@ impl Parameter {
         let hkdf = unsafe { self.structure::<CK_HKDF_PARAMS>() }?;
         let (extract, expand) = (hkdf.bExtract != CK_FALSE, hkdf.bExpand != CK_FALSE);
         let salt = match hkdf.ulSaltType {
-            _ if !extract => Salt::Bytes(Vec::new()),
-            CKF_HKDF_SALT_NULL => Salt::Bytes(Vec::new()),
+            _ if !extract => HkdfSalt::Bytes(Vec::new()),
+            CKF_HKDF_SALT_NULL => HkdfSalt::Bytes(Vec::new()),
             // SAFETY: `pSalt` has `ulSaltLen` bytes where the salt is data.
-            CKF_HKDF_SALT_DATA => Salt::Bytes(unsafe { piece(hkdf.pSalt, hkdf.ulSaltLen) }?),
-            CKF_HKDF_SALT_KEY => Salt::Key(hkdf.hSaltKey),
+            CKF_HKDF_SALT_DATA => HkdfSalt::Bytes(unsafe { piece(hkdf.pSalt, hkdf.ulSaltLen) }?),
+            CKF_HKDF_SALT_KEY => HkdfSalt::Key(hkdf.hSaltKey),
             _ => return Err(wrong("the kind of salt")),
         };
         let info = match expand {

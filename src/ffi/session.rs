@@ -5,7 +5,7 @@ use super::entry;
 use super::slot::read_pin;
 use crate::error::{Reason, Result};
 use crate::module::Module;
-use crate::session::{OperationKind, State};
+use crate::session::{OperationKind, SessionState};
 use crate::token::Login;
 use pkcs11_sys::*;
 
@@ -65,7 +65,7 @@ pub(crate) unsafe extern "C" fn C_GetSessionInfo(
     })
 }
 
-fn number(state: State) -> CK_STATE {
+fn number(state: SessionState) -> CK_STATE {
     match (state.login, state.read_write) {
         (Login::Public, false) => CKS_RO_PUBLIC_SESSION,
         (Login::Public, true) => CKS_RW_PUBLIC_SESSION,

@@ -20,31 +20,33 @@ macro_rules! unsupported {
     };
 }
 
-type Session = CK_SESSION_HANDLE;
-type Mechanism = CK_MECHANISM_PTR;
-type Object = CK_OBJECT_HANDLE;
-type Objects = CK_OBJECT_HANDLE_PTR;
-type Attributes = CK_ATTRIBUTE_PTR;
-type Bytes = CK_BYTE_PTR;
-type Length = CK_ULONG;
-type Lengths = CK_ULONG_PTR;
-type Name = CK_UTF8CHAR_PTR;
-
 // What 3.2 adds: encapsulation, verification with the signature first, validation flags, calls that
 // end later, authenticated wrapping.
 unsupported! {
-    C_EncapsulateKey(Session, Mechanism, Object, Attributes, Length, Bytes, Lengths, Objects);
-    C_DecapsulateKey(Session, Mechanism, Object, Attributes, Length, Bytes, Length, Objects);
-    C_VerifySignatureInit(Session, Mechanism, Object, Bytes, Length);
-    C_VerifySignature(Session, Bytes, Length);
-    C_VerifySignatureUpdate(Session, Bytes, Length);
-    C_VerifySignatureFinal(Session);
-    C_GetSessionValidationFlags(Session, CK_ULONG, *mut CK_FLAGS);
-    C_AsyncComplete(Session, Name, CK_VOID_PTR);
-    C_AsyncGetID(Session, Name, Lengths);
-    C_AsyncJoin(Session, Name, CK_ULONG, Bytes, Length);
-    C_WrapKeyAuthenticated(Session, Mechanism, Object, Object, Bytes, Length, Bytes, Lengths);
+    C_EncapsulateKey(
+        CK_SESSION_HANDLE, CK_MECHANISM_PTR, CK_OBJECT_HANDLE, CK_ATTRIBUTE_PTR, CK_ULONG,
+        CK_BYTE_PTR, CK_ULONG_PTR, CK_OBJECT_HANDLE_PTR
+    );
+    C_DecapsulateKey(
+        CK_SESSION_HANDLE, CK_MECHANISM_PTR, CK_OBJECT_HANDLE, CK_ATTRIBUTE_PTR, CK_ULONG,
+        CK_BYTE_PTR, CK_ULONG, CK_OBJECT_HANDLE_PTR
+    );
+    C_VerifySignatureInit(
+        CK_SESSION_HANDLE, CK_MECHANISM_PTR, CK_OBJECT_HANDLE, CK_BYTE_PTR, CK_ULONG
+    );
+    C_VerifySignature(CK_SESSION_HANDLE, CK_BYTE_PTR, CK_ULONG);
+    C_VerifySignatureUpdate(CK_SESSION_HANDLE, CK_BYTE_PTR, CK_ULONG);
+    C_VerifySignatureFinal(CK_SESSION_HANDLE);
+    C_GetSessionValidationFlags(CK_SESSION_HANDLE, CK_ULONG, *mut CK_FLAGS);
+    C_AsyncComplete(CK_SESSION_HANDLE, CK_UTF8CHAR_PTR, CK_VOID_PTR);
+    C_AsyncGetID(CK_SESSION_HANDLE, CK_UTF8CHAR_PTR, CK_ULONG_PTR);
+    C_AsyncJoin(CK_SESSION_HANDLE, CK_UTF8CHAR_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG);
+    C_WrapKeyAuthenticated(
+        CK_SESSION_HANDLE, CK_MECHANISM_PTR, CK_OBJECT_HANDLE, CK_OBJECT_HANDLE, CK_BYTE_PTR,
+        CK_ULONG, CK_BYTE_PTR, CK_ULONG_PTR
+    );
     C_UnwrapKeyAuthenticated(
-        Session, Mechanism, Object, Bytes, Length, Attributes, Length, Bytes, Length, Objects
+        CK_SESSION_HANDLE, CK_MECHANISM_PTR, CK_OBJECT_HANDLE, CK_BYTE_PTR, CK_ULONG,
+        CK_ATTRIBUTE_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG, CK_OBJECT_HANDLE_PTR
     );
 }

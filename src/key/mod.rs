@@ -22,5 +22,5 @@ pub(crate) use policy::{InUse, Key, UsableKey, Usage};
 pub(crate) use record::Tag;
 pub use record::{Header, Role};
 pub(crate) use restrictions::Restrictions;
-pub use state::{Event, Material, Status};
-pub(crate) use state::{Origin, State};
+pub use state::{Event, MaterialState, Status};
+pub(crate) use state::{KeyState, Origin};

@@ -3,7 +3,7 @@
 use super::material::{Expiry, ExpiryAction};
 use super::parsed::Parsed;
 use super::restrictions::Restrictions;
-use super::state::{State, Status};
+use super::state::{KeyState, Status};
 use crate::clock::Seconds;
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
@@ -132,7 +132,7 @@ pub struct Key {
     /// True where each use of it asks for the PIN anew.
     pub always_authenticate: bool,
     /// The custom key's state, if it is one.
-    pub state: Option<State>,
+    pub state: Option<KeyState>,
     /// Its end, of a custom key or an ordinary one.
     pub expiry: Option<Expiry>,
     /// The second from which its next version is made before it makes anything, if it rotates on schedule.
@@ -257,7 +257,7 @@ impl Key {
 
     /// Returns whether its material has been taken away or erased by `now`.
     fn is_gone_at(&self, now: Seconds) -> bool {
-        let pending = |state: &State| state.status() == Status::PendingImport;
+        let pending = |state: &KeyState| state.status() == Status::PendingImport;
         let erased = |expiry: Expiry| expiry.action == ExpiryAction::Erase && expiry.at <= now;
         self.state.as_ref().is_some_and(pending) || self.expiry.is_some_and(erased)
     }

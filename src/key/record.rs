@@ -19,7 +19,7 @@
 //! The header is authenticated with the sealed part and never changes without the token key.
 
 use super::material::{Expiry, Fingerprint};
-use super::state::State;
+use super::state::KeyState;
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use serde::{Deserialize, Serialize};
@@ -40,7 +40,7 @@ pub enum Role {
         holds_key: bool,
     },
     /// The metadata of a custom key.
-    CustomKey(State),
+    CustomKey(KeyState),
     /// One version of a custom key's material.
     Material {
         /// The custom key it belongs to.
@@ -119,9 +119,9 @@ mod tests {
             expiry: None,
             tags: vec![Tag([7; 16])],
         };
-        let state = State {
+        let state = KeyState {
             expiry,
-            ..State { fingerprint: Some(fingerprint), ..State::generated(fingerprint) }
+            ..KeyState { fingerprint: Some(fingerprint), ..KeyState::generated(fingerprint) }
         };
         let custom =
             Header { private: true, role: Role::CustomKey(state), expiry: None, tags: vec![] };

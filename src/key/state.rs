@@ -1,8 +1,8 @@
 //! The states of a custom key and the one function that moves it between them.
 //!
-//! The module applies [`State::apply`] before it seals a change and the agent applies it again when
-//! the change is committed, so no client can take a key where the rules do not lead. What happens
-//! without a client (an expiry, an erasure) only ever takes away: [`State::narrow`].
+//! The module applies [`KeyState::apply`] before it seals a change and the agent applies it again
+//! when the change is committed, so no client can take a key where the rules do not lead. What
+//! happens without a client (an expiry, an erasure) only ever takes away: [`KeyState::narrow`].
 
 use super::material::{Expiry, ExpiryAction, Fingerprint};
 use crate::clock::Seconds;
@@ -47,7 +47,7 @@ pub enum Status {
 
 /// The fate of the material so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Material {
+pub enum MaterialState {
     /// Material that was never imported.
     Never,
     /// Material that is present; it may expire.
@@ -62,13 +62,13 @@ pub enum Material {
 
 /// All that decides what may happen to a custom key. It stands in the record's public header.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct State {
+pub struct KeyState {
     /// The source of its material.
     pub origin: Origin,
     /// True where the key may be used when it has material.
     pub enabled: bool,
     /// The fate of the material so far.
-    pub material: Material,
+    pub material: MaterialState,
     /// The newest version of the material; 0 before the first.
     pub version: u32,
     /// The expiry of the material.
@@ -82,7 +82,7 @@ pub struct State {
 /// A change of a custom key that a client asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
-    /// The key comes into being in this state, see [`State::may_begin`].
+    /// The key comes into being in this state, see [`KeyState::may_begin`].
     Create,
     /// Material is imported, for the first time or again.
     Import {
@@ -136,13 +136,13 @@ impl Event {
     }
 }
 
-impl State {
+impl KeyState {
     /// Returns a key whose first material the token has just made.
     pub fn generated(fingerprint: Fingerprint) -> Self {
         Self {
             origin: Origin::Generated,
             enabled: true,
-            material: Material::Present,
+            material: MaterialState::Present,
             version: 1,
             expiry: None,
             fingerprint: Some(fingerprint),
@@ -155,7 +155,7 @@ impl State {
         Self {
             origin: Origin::External,
             enabled: true,
-            material: Material::Never,
+            material: MaterialState::Never,
             version: 0,
             expiry: None,
             fingerprint: None,
@@ -188,7 +188,7 @@ impl State {
 
     /// Returns whether there is material, if only to read with.
     pub fn has_material(&self) -> bool {
-        matches!(self.material, Material::Present | Material::Readable)
+        matches!(self.material, MaterialState::Present | MaterialState::Readable)
     }
 
     /// Returns the state as the erase cell and the time `now` (never before the store's high-water mark)
@@ -198,12 +198,12 @@ impl State {
             return self;
         }
         match (erasure, self.expiry) {
-            (Erasure::Deleted(_), _) => self.material = Material::Deleted,
-            (Erasure::Expired(_), _) => self.material = Material::Expired,
+            (Erasure::Deleted(_), _) => self.material = MaterialState::Deleted,
+            (Erasure::Expired(_), _) => self.material = MaterialState::Expired,
             (Erasure::Live, Some(expiry)) if expiry.at <= now => {
                 self.material = match expiry.action {
-                    ExpiryAction::Erase => Material::Expired,
-                    ExpiryAction::ReadOnly => Material::Readable,
+                    ExpiryAction::Erase => MaterialState::Expired,
+                    ExpiryAction::ReadOnly => MaterialState::Readable,
                 }
             }
             (Erasure::Live, _) => {}
@@ -243,7 +243,7 @@ impl State {
             return Err(Reason::ExpiryPast.into());
         }
         Ok(Self {
-            material: Material::Present,
+            material: MaterialState::Present,
             version: 1,
             expiry,
             fingerprint: Some(fingerprint),
@@ -256,7 +256,7 @@ impl State {
             Self { origin: Origin::Generated, .. } => Err(Reason::Undestroyable.into()),
             Self { deletion_at: Some(_), .. } => Err(Reason::ActionProhibited.into()),
             state if !state.has_material() => Err(Reason::ObjectUnknown.into()),
-            state => Ok(Self { material: Material::Deleted, expiry: None, ..state }),
+            state => Ok(Self { material: MaterialState::Deleted, expiry: None, ..state }),
         }
     }
 

@@ -17,12 +17,12 @@ pub(crate) struct Cost {
 }
 
 /// The most that stands for a wish: a larger figure is damage.
-const MOST: Cost = Cost { memory_kib: 1 << 20, passes: 64, lanes: 64 };
+const MAX_COST: Cost = Cost { memory_kib: 1 << 20, passes: 64, lanes: 64 };
 
 /// Makes `length` bytes of what a person knows.
 pub(crate) fn stretch(known: &[u8], salt: &[u8; 16], cost: Cost, length: usize) -> Result<Secret> {
     let Cost { memory_kib, passes, lanes } = cost;
-    if memory_kib > MOST.memory_kib || passes > MOST.passes || lanes > MOST.lanes {
+    if memory_kib > MAX_COST.memory_kib || passes > MAX_COST.passes || lanes > MAX_COST.lanes {
         return Err(Reason::StoreDamaged.detail("the cost of a guess is out of all proportion"));
     }
     let params = Params::new(memory_kib, passes, lanes, Some(length))

@@ -1,7 +1,7 @@
 //! The common part of all AES mechanisms, and `CKM_AES_KEY_GEN`: PKCS#11 3.1, "AES".
 
 use super::row::row;
-use super::{Params, Row};
+use super::{MechanismRow, Params};
 use crate::error::{Reason, Result};
 use crate::key::{Parsed, UsableKey};
 use crate::lc::aes::AesKey;
@@ -9,11 +9,12 @@ use crate::lc::random;
 use crate::secret::Secret;
 use pkcs11_sys::CKK_AES;
 
-pub(super) const KEY_GEN: Row = Row { generate: Some(generate), ..aes(row!(CKM_AES_KEY_GEN)) };
+pub(super) const KEY_GEN: MechanismRow =
+    MechanismRow { generate: Some(generate), ..aes(row!(CKM_AES_KEY_GEN)) };
 
 /// A row for AES keys, whose sizes the specification counts in bytes.
-pub(super) const fn aes(row: Row) -> Row {
-    Row { key_type: Some(CKK_AES), key_sizes: (16, 32), ..row }
+pub(super) const fn aes(row: MechanismRow) -> MechanismRow {
+    MechanismRow { key_type: Some(CKK_AES), key_sizes: (16, 32), ..row }
 }
 
 /// The key's AES form, or `KeyTypeInconsistent`.

@@ -5,7 +5,7 @@
 
 use super::aes::{aes, key};
 use super::row::row;
-use super::{Params, ParamsShape, Row, Transform};
+use super::{MechanismRow, Params, ParamsShape, Transform};
 use crate::error::{Reason, Result};
 use crate::key::UsableKey;
 use crate::lc::aes::{AesKey, BLOCK, Cipher, Direction, Mode};
@@ -13,20 +13,20 @@ use crate::secret::Secret;
 use subtle::{ConditionallySelectable, ConstantTimeEq, ConstantTimeLess};
 use zeroize::{Zeroize, Zeroizing};
 
-pub(super) const ECB: Row = Row {
+pub(super) const ECB: MechanismRow = MechanismRow {
     encrypt: Some(|key, params| Blocks::begin(ecb(key, params, Direction::Encrypt)?, false)),
     decrypt: Some(|key, params| Blocks::begin(ecb(key, params, Direction::Decrypt)?, false)),
     ..aes(row!(CKM_AES_ECB))
 };
 
-pub(super) const CBC: Row = Row {
+pub(super) const CBC: MechanismRow = MechanismRow {
     params: ParamsShape::Bytes,
     encrypt: Some(|key, params| Blocks::begin(cbc(key, params, Direction::Encrypt)?, false)),
     decrypt: Some(|key, params| Blocks::begin(cbc(key, params, Direction::Decrypt)?, false)),
     ..aes(row!(CKM_AES_CBC))
 };
 
-pub(super) const CBC_PAD: Row = Row {
+pub(super) const CBC_PAD: MechanismRow = MechanismRow {
     params: ParamsShape::Bytes,
     encrypt: Some(|key, params| Blocks::begin(cbc(key, params, Direction::Encrypt)?, true)),
     decrypt: Some(|key, params| Blocks::begin(cbc(key, params, Direction::Decrypt)?, true)),
@@ -232,7 +232,7 @@ mod tests {
     use crate::key::Usage;
     use crate::mechanism::tests::{aes, pieces, whole};
 
-    fn run(row: &Row, usage: Usage, text: &[u8]) -> Result<Vec<u8>> {
+    fn run(row: &MechanismRow, usage: Usage, text: &[u8]) -> Result<Vec<u8>> {
         let begin = if usage == Usage::Encrypt { row.encrypt()? } else { row.decrypt()? };
         let params = match row.params {
             ParamsShape::None => Params::None,

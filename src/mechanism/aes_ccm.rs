@@ -4,13 +4,13 @@
 use super::aes::{aes, key};
 use super::one_shot::{Accumulator, Compute};
 use super::row::row;
-use super::{Params, ParamsShape, Row, Transform};
+use super::{MechanismRow, Params, ParamsShape, Transform};
 use crate::error::{Reason, Result};
 use crate::key::UsableKey;
 use crate::lc::ccm::{self, Around, MAX_PLAINTEXT};
 use crate::secret::Secret;
 
-pub(super) const CCM: Row = Row {
+pub(super) const CCM: MechanismRow = MechanismRow {
     params: ParamsShape::Ccm,
     encrypt: Some(encrypt),
     decrypt: Some(decrypt),

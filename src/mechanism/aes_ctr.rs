@@ -2,12 +2,12 @@
 
 use super::aes::{aes, key};
 use super::row::row;
-use super::{Params, ParamsShape, Row, Transform};
+use super::{MechanismRow, Params, ParamsShape, Transform};
 use crate::error::{Reason, Result};
 use crate::key::UsableKey;
 use crate::lc::aes::{BLOCK, Cipher, Direction, Mode};
 
-pub(super) const CTR: Row = Row {
+pub(super) const CTR: MechanismRow = MechanismRow {
     params: ParamsShape::Ctr,
     encrypt: Some(begin),
     decrypt: Some(begin),

@@ -4,13 +4,13 @@
 
 use super::aes::{aes, key};
 use super::row::row;
-use super::{Params, ParamsShape, Row, Transform};
+use super::{MechanismRow, Params, ParamsShape, Transform};
 use crate::error::{Reason, Result};
 use crate::key::UsableKey;
 use crate::lc::aes::{Cipher, Direction, Mode};
 use zeroize::Zeroize;
 
-pub(super) const GCM: Row = Row {
+pub(super) const GCM: MechanismRow = MechanismRow {
     params: ParamsShape::Gcm,
     encrypt: Some(|key, params| Ok(Box::new(Seal(begin(key, params, Direction::Encrypt)?)))),
     decrypt: Some(|key, params| {

@@ -2,14 +2,14 @@
 
 use super::aes::{aes, key};
 use super::row::row;
-use super::{Params, ParamsShape, Row};
+use super::{MechanismRow, Params, ParamsShape};
 use crate::error::{Reason, Result};
 use crate::key::UsableKey;
 use crate::lc::aes::AesKey;
 use crate::lc::kw;
 use crate::secret::Secret;
 
-pub(super) const KEY_WRAP: Row = Row {
+pub(super) const KEY_WRAP: MechanismRow = MechanismRow {
     params: ParamsShape::Bytes,
     wrap: Some(wrap),
     unwrap: Some(unwrap),
@@ -20,12 +20,12 @@ pub(super) const KEY_WRAP: Row = Row {
     ..aes(row!(CKM_AES_KEY_WRAP))
 };
 
-pub(super) const KEY_WRAP_PAD: Row = padded(row!(CKM_AES_KEY_WRAP_PAD));
+pub(super) const KEY_WRAP_PAD: MechanismRow = padded(row!(CKM_AES_KEY_WRAP_PAD));
 
-pub(super) const KEY_WRAP_KWP: Row = padded(row!(CKM_AES_KEY_WRAP_KWP));
+pub(super) const KEY_WRAP_KWP: MechanismRow = padded(row!(CKM_AES_KEY_WRAP_KWP));
 
-const fn padded(row: Row) -> Row {
-    Row {
+const fn padded(row: MechanismRow) -> MechanismRow {
+    MechanismRow {
         params: ParamsShape::Bytes,
         wrap: Some(wrap_padded),
         unwrap: Some(unwrap_padded),

@@ -1,14 +1,14 @@
 //! Digests: PKCS#11 3.1, "SHA-1" to "SHA3-512".
 
 use super::row::row;
-use super::{Absorb, Params, Row};
+use super::{Absorb, MechanismRow, Params};
 use crate::error::{Reason, Result};
 use crate::lc::digest::{Digest, Hash};
 
 macro_rules! digests {
     ($($name:ident = $id:ident, $hash:ident;)*) => {$(
-        pub(super) const $name: Row =
-            Row { digest: Some(|params| begin(Hash::$hash, params)), ..row!($id) };
+        pub(super) const $name: MechanismRow =
+            MechanismRow { digest: Some(|params| begin(Hash::$hash, params)), ..row!($id) };
     )*};
 }
 

@@ -2,7 +2,7 @@
 
 use super::one_shot::{Accumulator, Compare, Compute};
 use super::row::row;
-use super::{Absorb, Check, Domain, Params, ParamsShape, Row};
+use super::{Absorb, Check, Domain, MechanismRow, Params, ParamsShape};
 use crate::error::{Reason, Result};
 use crate::key::{Parsed, UsableKey};
 use crate::lc::digest::{Digest, Hash};
@@ -22,10 +22,10 @@ const X25519_BITS: u64 = 255;
 /// The longest message of EdDSA, which is gathered, as it is read twice.
 const MAX_MESSAGE: usize = 1 << 28;
 
-pub(super) const KEY_PAIR_GEN: Row =
-    Row { generate_pair: Some(generate), ..nist(row!(CKM_EC_KEY_PAIR_GEN)) };
+pub(super) const KEY_PAIR_GEN: MechanismRow =
+    MechanismRow { generate_pair: Some(generate), ..nist(row!(CKM_EC_KEY_PAIR_GEN)) };
 
-pub(super) const ECDSA: Row = Row {
+pub(super) const ECDSA: MechanismRow = MechanismRow {
     signs_messages: true,
     sign: Some(|key, params| sign(key, params, None)),
     verify: Some(|key, params| verify(key, params, None)),
@@ -34,7 +34,7 @@ pub(super) const ECDSA: Row = Row {
 
 macro_rules! ecdsa {
     ($($name:ident = $id:ident, $hash:ident;)*) => {$(
-        pub(super) const $name: Row = Row {
+        pub(super) const $name: MechanismRow = MechanismRow {
             signs_messages: true,
             sign: Some(|key, params| sign(key, params, Some(Hash::$hash))),
             verify: Some(|key, params| verify(key, params, Some(Hash::$hash))),
@@ -56,7 +56,7 @@ ecdsa! {
 }
 
 /// The cofactor of these curves is 1, so that both derivations are one.
-pub(super) const ECDH1_DERIVE: Row = Row {
+pub(super) const ECDH1_DERIVE: MechanismRow = MechanismRow {
     derive: Some(derive),
     key_sizes: (X25519_BITS, Curve::P521.bits()),
     agrees_on_montgomery: true,
@@ -64,20 +64,22 @@ pub(super) const ECDH1_DERIVE: Row = Row {
     ..agreement(row!(CKM_ECDH1_DERIVE))
 };
 
-pub(super) const ECDH1_COFACTOR_DERIVE: Row =
-    Row { derive: Some(derive_on_nist), ..agreement(row!(CKM_ECDH1_COFACTOR_DERIVE)) };
+pub(super) const ECDH1_COFACTOR_DERIVE: MechanismRow =
+    MechanismRow { derive: Some(derive_on_nist), ..agreement(row!(CKM_ECDH1_COFACTOR_DERIVE)) };
 
-pub(super) const EDWARDS_KEY_PAIR_GEN: Row =
-    Row { generate_pair: Some(generate_edwards), ..edwards(row!(CKM_EC_EDWARDS_KEY_PAIR_GEN)) };
+pub(super) const EDWARDS_KEY_PAIR_GEN: MechanismRow = MechanismRow {
+    generate_pair: Some(generate_edwards),
+    ..edwards(row!(CKM_EC_EDWARDS_KEY_PAIR_GEN))
+};
 
-pub(super) const MONTGOMERY_KEY_PAIR_GEN: Row = Row {
+pub(super) const MONTGOMERY_KEY_PAIR_GEN: MechanismRow = MechanismRow {
     key_type: Some(CKK_EC_MONTGOMERY),
     generate_pair: Some(generate_montgomery),
     ..edwards(row!(CKM_EC_MONTGOMERY_KEY_PAIR_GEN))
 };
 
 /// GnuTLS generates its pairs with the mechanism that signs.
-pub(super) const EDDSA: Row = Row {
+pub(super) const EDDSA: MechanismRow = MechanismRow {
     signs_messages: true,
     sign: Some(sign_edwards),
     verify: Some(verify_edwards),
@@ -91,19 +93,19 @@ const NIST_FLAGS: CK_FLAGS = CKF_EC_F_P | CKF_EC_NAMEDCURVE | CKF_EC_UNCOMPRESS 
 /// Those of RFC 7748 and 8032 have names too, and points with one coordinate only.
 const EDWARDS_FLAGS: CK_FLAGS = CKF_EC_F_P | CKF_EC_NAMEDCURVE | CKF_EC_CURVENAME | CKF_EC_COMPRESS;
 
-const fn nist(row: Row) -> Row {
+const fn nist(row: MechanismRow) -> MechanismRow {
     let key_sizes = (Curve::P256.bits(), Curve::P521.bits());
-    Row { key_type: Some(CKK_EC), key_sizes, more_flags: NIST_FLAGS, ..row }
+    MechanismRow { key_type: Some(CKK_EC), key_sizes, more_flags: NIST_FLAGS, ..row }
 }
 
 /// A shared secret is no part of the private key.
-const fn agreement(row: Row) -> Row {
-    Row { params: ParamsShape::Ecdh, one_way: true, ..nist(row) }
+const fn agreement(row: MechanismRow) -> MechanismRow {
+    MechanismRow { params: ParamsShape::Ecdh, one_way: true, ..nist(row) }
 }
 
-const fn edwards(row: Row) -> Row {
+const fn edwards(row: MechanismRow) -> MechanismRow {
     let key_sizes = (X25519_BITS, X25519_BITS);
-    Row { key_type: Some(CKK_EC_EDWARDS), key_sizes, more_flags: EDWARDS_FLAGS, ..row }
+    MechanismRow { key_type: Some(CKK_EC_EDWARDS), key_sizes, more_flags: EDWARDS_FLAGS, ..row }
 }
 
 fn generate(params: &Params, domain: &Domain) -> Result<Parsed> {

@@ -2,27 +2,28 @@
 
 use super::mac::{self, MAX_MADE, MAX_SECRET};
 use super::row::row;
-use super::{Params, ParamsShape, Row, Salt};
+use super::{HkdfSalt, MechanismRow, Params, ParamsShape};
 use crate::error::{Reason, Result};
 use crate::key::{Parsed, UsableKey};
 use crate::lc::hkdf;
 use crate::secret::Secret;
 use pkcs11_sys::CKK_HKDF;
 
-pub(super) const DERIVE: Row = hkdf(row!(CKM_HKDF_DERIVE));
+pub(super) const DERIVE: MechanismRow = hkdf(row!(CKM_HKDF_DERIVE));
 
-pub(super) const DATA: Row = Row { derives_data: true, ..hkdf(row!(CKM_HKDF_DATA)) };
+pub(super) const DATA: MechanismRow =
+    MechanismRow { derives_data: true, ..hkdf(row!(CKM_HKDF_DATA)) };
 
 /// Generation of HKDF secrets, whose sizes are in bits as a generic secret's.
-pub(super) const KEY_GEN: Row = Row {
+pub(super) const KEY_GEN: MechanismRow = MechanismRow {
     key_type: Some(CKK_HKDF),
     key_sizes: (8, MAX_MADE * 8),
     generate: Some(mac::generate),
     ..row!(CKM_HKDF_KEY_GEN)
 };
 
-const fn hkdf(row: Row) -> Row {
-    Row {
+const fn hkdf(row: MechanismRow) -> MechanismRow {
+    MechanismRow {
         key_type: Some(CKK_HKDF),
         key_sizes: (1, MAX_SECRET),
         params: ParamsShape::Hkdf,
@@ -45,9 +46,9 @@ fn derive(
         return Err(Reason::KeyTypeInconsistent.into());
     };
     let salt = match (salt, salt_key) {
-        (Salt::Bytes(bytes), _) => bytes,
-        (Salt::Key(_), Some(value)) => value.expose(),
-        (Salt::Key(_), None) => return Err(Reason::MechanismParam.detail("no salt key")),
+        (HkdfSalt::Bytes(bytes), _) => bytes,
+        (HkdfSalt::Key(_), Some(value)) => value.expose(),
+        (HkdfSalt::Key(_), None) => return Err(Reason::MechanismParam.detail("no salt key")),
     };
     match (extract, expand) {
         (true, true) => {
@@ -79,7 +80,7 @@ mod tests {
     use crate::mechanism::tests::secret;
 
     fn params(extract: bool, expand: bool) -> Params {
-        let (salt, info) = (Salt::Bytes((0..13).collect()), (0xF0..0xFA).collect());
+        let (salt, info) = (HkdfSalt::Bytes((0..13).collect()), (0xF0..0xFA).collect());
         Params::Hkdf { extract, expand, hash: Hash::Sha256, salt, info }
     }
 

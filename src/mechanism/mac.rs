@@ -3,7 +3,7 @@
 
 use super::aes;
 use super::row::row;
-use super::{Absorb, Check, Params, ParamsShape, Row};
+use super::{Absorb, Check, MechanismRow, Params, ParamsShape};
 use crate::error::{Reason, Result};
 use crate::key::{Parsed, UsableKey};
 use crate::lc::digest::Hash;
@@ -20,7 +20,7 @@ pub(super) const MAX_MADE: u64 = 4096;
 /// The longest secret that there is, in bytes: what a template holds.
 pub(super) const MAX_SECRET: u64 = MAX_VALUE as u64;
 
-pub(super) const GENERIC_SECRET_KEY_GEN: Row = Row {
+pub(super) const GENERIC_SECRET_KEY_GEN: MechanismRow = MechanismRow {
     key_type: Some(CKK_GENERIC_SECRET),
     // The specification counts this mechanism's sizes in bits.
     key_sizes: (8, MAX_MADE * 8),
@@ -30,14 +30,14 @@ pub(super) const GENERIC_SECRET_KEY_GEN: Row = Row {
 
 macro_rules! hmacs {
     ($($hash:ident: $full:ident = $full_id:ident, $general:ident = $general_id:ident;)*) => {$(
-        pub(super) const $full: Row = Row {
+        pub(super) const $full: MechanismRow = MechanismRow {
             signs_messages: true,
             sign: Some(|key, params| Ok(Box::new(full(hmac(Hash::$hash, key)?, params)?))),
             verify: Some(|key, params| Ok(Box::new(full(hmac(Hash::$hash, key)?, params)?))),
             ..secret(row!($full_id))
         };
 
-        pub(super) const $general: Row = Row {
+        pub(super) const $general: MechanismRow = MechanismRow {
             params: ParamsShape::Length,
             signs_messages: true,
             sign: Some(|key, params| Ok(Box::new(general(hmac(Hash::$hash, key)?, params)?))),
@@ -61,18 +61,18 @@ hmacs! {
     Sha3_512: SHA3_512_HMAC = CKM_SHA3_512_HMAC, SHA3_512_HMAC_GENERAL = CKM_SHA3_512_HMAC_GENERAL;
 }
 
-const fn secret(row: Row) -> Row {
-    Row { key_type: Some(CKK_GENERIC_SECRET), key_sizes: (1, MAX_SECRET), ..row }
+const fn secret(row: MechanismRow) -> MechanismRow {
+    MechanismRow { key_type: Some(CKK_GENERIC_SECRET), key_sizes: (1, MAX_SECRET), ..row }
 }
 
-pub(super) const AES_CMAC: Row = Row {
+pub(super) const AES_CMAC: MechanismRow = MechanismRow {
     signs_messages: true,
     sign: Some(|key, params| Ok(Box::new(full(cmac(key)?, params)?))),
     verify: Some(|key, params| Ok(Box::new(full(cmac(key)?, params)?))),
     ..aes::aes(row!(CKM_AES_CMAC))
 };
 
-pub(super) const AES_CMAC_GENERAL: Row = Row {
+pub(super) const AES_CMAC_GENERAL: MechanismRow = MechanismRow {
     params: ParamsShape::Length,
     signs_messages: true,
     sign: Some(|key, params| Ok(Box::new(general(cmac(key)?, params)?))),

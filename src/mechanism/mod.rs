@@ -21,8 +21,8 @@ mod seal;
 mod steps;
 mod versions;
 
-pub(crate) use params::{Hash, Mechanism, Params, ParamsShape, Salt};
-pub(crate) use row::Row;
+pub(crate) use params::{Hash, HkdfSalt, Mechanism, Params, ParamsShape};
+pub(crate) use row::MechanismRow;
 pub use seal::SEAL_AROUND;
 pub(crate) use steps::{
     Absorb, BeginDigest, BeginSign, BeginTransform, BeginVerify, Check, Derive, Domain, Generate,
@@ -33,7 +33,7 @@ pub(crate) use versions::begin_verify;
 use crate::error::{Reason, Result};
 
 /// Every mechanism, sorted by its number.
-pub(crate) static MECHANISMS: &[Row] = &[
+pub(crate) static MECHANISMS: &[MechanismRow] = &[
     rsa::KEY_PAIR_GEN,
     rsa_sign::PKCS,
     rsa_sign::X_509,
@@ -134,7 +134,7 @@ static PLACES: [u8; 0x1200] = row::places(MECHANISMS);
 
 /// The row of a mechanism; `MechanismInvalid` if there is none.
 #[inline]
-pub(crate) fn find(id: u64) -> Result<&'static Row> {
+pub(crate) fn find(id: u64) -> Result<&'static MechanismRow> {
     let near = usize::try_from(id).ok().and_then(|id| PLACES.get(id));
     let row = match near {
         Some(place) => MECHANISMS.get(usize::from(*place)).filter(|row| row.id == id),

@@ -93,7 +93,7 @@ pub enum Params {
         /// The hash.
         hash: Hash,
         /// The salt of the first step.
-        salt: Salt,
+        salt: HkdfSalt,
         /// The purpose of the derived key.
         info: Vec<u8>,
     },
@@ -103,7 +103,7 @@ pub enum Params {
 
 /// The salt of HKDF's first step.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Salt {
+pub enum HkdfSalt {
     /// These bytes; none are as many zeros as the hash has bytes.
     Bytes(Vec<u8>),
     /// The value of the secret key with this handle.
@@ -114,7 +114,7 @@ impl Params {
     /// The handle of the second key that it names, if it does.
     pub fn other_key(&self) -> Option<u64> {
         match self {
-            Self::Hkdf { salt: Salt::Key(handle), .. } => Some(*handle),
+            Self::Hkdf { salt: HkdfSalt::Key(handle), .. } => Some(*handle),
             _ => None,
         }
     }

@@ -10,7 +10,7 @@ use pkcs11_sys::*;
 
 /// A mechanism: what it is called, what it takes, and what it does.
 #[derive(Clone, Copy)]
-pub(crate) struct Row {
+pub(crate) struct MechanismRow {
     /// Its `CKM_` number.
     pub id: u64,
     /// Its name in the specification.
@@ -84,7 +84,7 @@ pub(crate) struct Row {
     pub more_flags: CK_FLAGS,
 }
 
-impl Row {
+impl MechanismRow {
     /// A row that does nothing yet: the rest of a row's literal.
     pub(super) const fn new(id: u64, name: &'static str) -> Self {
         Self {
@@ -265,7 +265,7 @@ fn served<F>(function: Option<F>) -> Result<F> {
 
 /// Returns whether each row's number is larger than the one before it.
 #[allow(clippy::indexing_slicing)] // evaluated by the compiler
-pub(super) const fn sorted(rows: &[Row]) -> bool {
+pub(super) const fn sorted(rows: &[MechanismRow]) -> bool {
     let mut at = 1;
     while at < rows.len() {
         if rows[at - 1].id >= rows[at].id {
@@ -278,7 +278,7 @@ pub(super) const fn sorted(rows: &[Row]) -> bool {
 
 /// Returns the index of the row, if any, of each number below `N`.
 #[allow(clippy::indexing_slicing)] // evaluated by the compiler
-pub(super) const fn places<const N: usize>(rows: &[Row]) -> [u8; N] {
+pub(super) const fn places<const N: usize>(rows: &[MechanismRow]) -> [u8; N] {
     assert!(rows.len() <= u8::MAX as usize);
     let mut places = [u8::MAX; N];
     let mut at = 0;
@@ -294,7 +294,7 @@ pub(super) const fn places<const N: usize>(rows: &[Row]) -> [u8; N] {
 /// Makes a row with the constant's own name: the specification's.
 macro_rules! row {
     ($id:ident) => {
-        $crate::mechanism::Row::new(pkcs11_sys::$id, stringify!($id))
+        $crate::mechanism::MechanismRow::new(pkcs11_sys::$id, stringify!($id))
     };
 }
 pub(super) use row;

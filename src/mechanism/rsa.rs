@@ -2,7 +2,7 @@
 
 use super::one_shot::{Accumulator, Compute};
 use super::row::row;
-use super::{Domain, Params, ParamsShape, Row, Transform};
+use super::{Domain, MechanismRow, Params, ParamsShape, Transform};
 use crate::error::{Reason, Result};
 use crate::key::{Parsed, UsableKey};
 use crate::lc::digest::Hash;
@@ -11,10 +11,10 @@ use crate::secret::Secret;
 use pkcs11_sys::CKK_RSA;
 use std::ops::RangeInclusive;
 
-pub(super) const KEY_PAIR_GEN: Row =
-    Row { generate_pair: Some(generate), ..rsa(row!(CKM_RSA_PKCS_KEY_PAIR_GEN)) };
+pub(super) const KEY_PAIR_GEN: MechanismRow =
+    MechanismRow { generate_pair: Some(generate), ..rsa(row!(CKM_RSA_PKCS_KEY_PAIR_GEN)) };
 
-pub(super) const OAEP: Row = Row {
+pub(super) const OAEP: MechanismRow = MechanismRow {
     params: ParamsShape::Oaep,
     encrypt: Some(seal),
     decrypt: Some(open),
@@ -26,8 +26,8 @@ pub(super) const OAEP: Row = Row {
 };
 
 /// A row for RSA keys, whose sizes the specification counts in bits.
-pub(super) const fn rsa(row: Row) -> Row {
-    Row { key_type: Some(CKK_RSA), key_sizes: (*BITS.start(), *BITS.end()), ..row }
+pub(super) const fn rsa(row: MechanismRow) -> MechanismRow {
+    MechanismRow { key_type: Some(CKK_RSA), key_sizes: (*BITS.start(), *BITS.end()), ..row }
 }
 
 fn generate(params: &Params, domain: &Domain) -> Result<Parsed> {

@@ -3,7 +3,7 @@
 
 use super::row::row;
 use super::rsa::{private, public, rsa};
-use super::{Params, ParamsShape, Row};
+use super::{MechanismRow, Params, ParamsShape};
 use crate::error::{Reason, Result};
 use crate::key::UsableKey;
 use crate::lc::aes::AesKey;
@@ -12,7 +12,7 @@ use crate::lc::{kw, random};
 use crate::secret::Secret;
 use std::ops::RangeInclusive;
 
-pub(super) const RSA_AES_KEY_WRAP: Row = Row {
+pub(super) const RSA_AES_KEY_WRAP: MechanismRow = MechanismRow {
     params: ParamsShape::RsaAes,
     wrap: Some(wrap),
     unwrap: Some(unwrap),

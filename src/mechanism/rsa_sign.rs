@@ -3,7 +3,7 @@
 use super::one_shot::{Accumulator, Compare, Compute};
 use super::row::row;
 use super::rsa::{private, public, rsa, whole};
-use super::{Absorb, Check, Params, ParamsShape, Row, Transform};
+use super::{Absorb, Check, MechanismRow, Params, ParamsShape, Transform};
 use crate::error::{Reason, Result};
 use crate::key::UsableKey;
 use crate::lc::digest::Hash;
@@ -11,7 +11,7 @@ use crate::lc::rsa::{PrivateKey, PublicKey};
 use crate::lc::rsa_sign::{PKCS1_OVERHEAD, Scheme};
 use crate::secret::Secret;
 
-pub(super) const PKCS: Row = Row {
+pub(super) const PKCS: MechanismRow = MechanismRow {
     encrypt: Some(|key, params| seal(key, params, PKCS1_OVERHEAD, PublicKey::encrypt_pkcs1)),
     decrypt: Some(|key, params| open(key, params, PKCS1_OVERHEAD, PrivateKey::decrypt_pkcs1)),
     signs_messages: true,
@@ -46,7 +46,7 @@ fn unwrap(usable: &UsableKey, params: &Params, wrapped: &[u8]) -> Result<Secret>
     }
 }
 
-pub(super) const X_509: Row = Row {
+pub(super) const X_509: MechanismRow = MechanismRow {
     encrypt: Some(|key, params| seal(key, params, 0, PublicKey::encrypt_bare)),
     decrypt: Some(|key, params| open(key, params, 0, PrivateKey::decrypt_bare)),
     signs_messages: true,
@@ -57,7 +57,7 @@ pub(super) const X_509: Row = Row {
     ..rsa(row!(CKM_RSA_X_509))
 };
 
-pub(super) const PSS: Row = Row {
+pub(super) const PSS: MechanismRow = MechanismRow {
     params: ParamsShape::Pss,
     signs_messages: true,
     sign: Some(|key, params| sign(key, pss(params, None)?, Input::Given)),
@@ -67,7 +67,7 @@ pub(super) const PSS: Row = Row {
 
 macro_rules! digesting {
     ($($hash:ident: $pkcs1:ident = $pkcs1_id:ident, $pss:ident = $pss_id:ident;)*) => {$(
-        pub(super) const $pkcs1: Row = Row {
+        pub(super) const $pkcs1: MechanismRow = MechanismRow {
             signs_messages: true,
             sign: Some(|key, params| {
                 let scheme = plain(params, Scheme::Pkcs1(Hash::$hash))?;
@@ -80,7 +80,7 @@ macro_rules! digesting {
             ..rsa(row!($pkcs1_id))
         };
 
-        pub(super) const $pss: Row = Row {
+        pub(super) const $pss: MechanismRow = MechanismRow {
             params: ParamsShape::Pss,
             signs_messages: true,
             sign: Some(|key, params| {

@@ -19,7 +19,7 @@
 
 use super::aes::{aes, key};
 use super::aes_gcm::MAX_PLAINTEXT;
-use super::{Params, ParamsShape, Row, Transform};
+use super::{MechanismRow, Params, ParamsShape, Transform};
 use crate::error::{Error, Reason, Result};
 use crate::key::UsableKey;
 use crate::key::policy::Sealing;
@@ -30,7 +30,7 @@ use crate::object::vendor::CKM_KEYSTEAD_SEAL;
 use crate::secret::Secret;
 use zeroize::Zeroize;
 
-pub(super) const SEAL: Row = Row {
+pub(super) const SEAL: MechanismRow = MechanismRow {
     params: ParamsShape::Bytes,
     encrypt: Some(|key, params| Ok(Box::new(Seal::begin(key, params, random::bytes()?)?))),
     decrypt: Some(|key, params| Ok(Box::new(Open::begin(key, params)?))),
@@ -39,7 +39,7 @@ pub(super) const SEAL: Row = Row {
     unwrapped: |_, blob| blob.checked_sub(SEAL_AROUND).map(|material| material..=material),
     authenticated: true,
     tells_versions: |_| true,
-    ..aes(Row::new(CKM_KEYSTEAD_SEAL, "CKM_KEYSTEAD_SEAL"))
+    ..aes(MechanismRow::new(CKM_KEYSTEAD_SEAL, "CKM_KEYSTEAD_SEAL"))
 };
 
 const FORMAT: u8 = 1;

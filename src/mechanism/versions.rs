@@ -4,12 +4,12 @@
 //! Only mechanisms that tell the right key from a wrong one may do so: no plaintext leaves before a
 //! version has authenticated it, and all failures have the code that the newest version's has.
 
-use super::{BeginTransform, BeginVerify, Check, Params, Row, Transform};
+use super::{BeginTransform, BeginVerify, Check, MechanismRow, Params, Transform};
 use crate::error::{Error, Reason, Result};
 use crate::key::UsableKey;
 use crate::secret::Secret;
 
-impl Row {
+impl MechanismRow {
     /// Begins an encryption: with the newest version.
     pub(crate) fn begin_encrypt(
         &self,

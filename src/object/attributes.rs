@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 /// Attributes, sorted by type.
 #[derive(Debug, Default)]
-pub struct Attributes(Vec<(u64, Value)>);
+pub struct Attributes(Vec<(u64, AttributeBytes)>);
 
 impl Attributes {
     /// Makes an empty list with room for what an object usually has.
@@ -40,7 +40,7 @@ impl Attributes {
 
     /// Sets a value.
     pub fn set(&mut self, kind: u64, value: &[u8]) {
-        let value = Value::from(value);
+        let value = AttributeBytes::from(value);
         match self.at(kind) {
             Ok(at) => {
                 if let Some(there) = self.0.get_mut(at) {
@@ -74,7 +74,7 @@ impl Attributes {
 
     /// Returns a second copy, for an object that is changed or copied.
     pub fn duplicate(&self) -> Self {
-        let duplicate = |(kind, value): &(u64, Value)| (*kind, value.duplicate());
+        let duplicate = |(kind, value): &(u64, AttributeBytes)| (*kind, value.duplicate());
         let mut duplicates = Vec::with_capacity(self.0.len().max(USUAL));
         duplicates.extend(self.0.iter().map(duplicate));
         Self(duplicates)
@@ -102,12 +102,12 @@ const USUAL: usize = 40;
 const SHORT: usize = 14;
 
 /// A value, wiped when it is dropped. Most are short, and an object has some thirty of them.
-enum Value {
+enum AttributeBytes {
     Short(Zeroizing<[u8; SHORT]>, u8),
     Long(Secret),
 }
 
-impl Value {
+impl AttributeBytes {
     fn expose(&self) -> &[u8] {
         match self {
             Self::Short(bytes, length) => bytes.get(..usize::from(*length)).unwrap_or_default(),
@@ -130,7 +130,7 @@ impl Value {
     }
 }
 
-impl From<&[u8]> for Value {
+impl From<&[u8]> for AttributeBytes {
     fn from(value: &[u8]) -> Self {
         let mut bytes = Zeroizing::new([0; SHORT]);
         match (bytes.get_mut(..value.len()), u8::try_from(value.len())) {
@@ -143,7 +143,7 @@ impl From<&[u8]> for Value {
     }
 }
 
-impl std::fmt::Debug for Value {
+impl std::fmt::Debug for AttributeBytes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Value({} bytes)", self.expose().len())
     }

@@ -62,7 +62,7 @@ fn there<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Opti
 }
 
 /// An empty custom key as a client asks for it.
-pub(crate) struct Wanted {
+pub(crate) struct KeyRequest {
     /// Its alias, if it was given one.
     pub alias: Option<Vec<u8>>,
     /// The identifier programs find it by; empty for the key ID's bytes.
@@ -81,7 +81,7 @@ pub(crate) struct Wanted {
 
 /// Reads the JSON that makes an empty custom key, at the store's time `now` while the clock shows `clock`.
 /// Anything wrong is `AttributeValue`, and says where.
-pub(crate) fn wanted(bytes: &[u8], now: Seconds, clock: Seconds) -> Result<Wanted> {
+pub(crate) fn wanted(bytes: &[u8], now: Seconds, clock: Seconds) -> Result<KeyRequest> {
     let written: Written = read(bytes)?;
     let alias = alias(written.alias, written.alias_hex.as_deref())?;
     let name = written.key_type.as_deref().unwrap_or("AES");
@@ -95,7 +95,7 @@ pub(crate) fn wanted(bytes: &[u8], now: Seconds, clock: Seconds) -> Result<Wante
         None => Vec::new(),
         Some(hex) => unhex(&hex).ok_or_else(|| wrong("`id` is not hexadecimal"))?,
     };
-    Ok(Wanted {
+    Ok(KeyRequest {
         alias,
         identifier,
         properties: written.others.into_iter().map(property).collect::<Result<_>>()?,

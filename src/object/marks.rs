@@ -3,7 +3,7 @@
 
 use super::attributes::{self, Attributes};
 use super::kinds::USAGE_FLAGS;
-use super::rules::{Change, rule};
+use super::rules::{Changeable, rule};
 use super::template::Template;
 use super::vendor::CKA_KEYSTEAD_IMPORT_ONLY;
 use crate::error::{Error, Reason, Result};
@@ -37,9 +37,9 @@ pub(crate) fn change(key: &mut Attributes, kind: u64, value: &[u8]) {
     note_trust(key);
     let class = key.number(CKA_CLASS).unwrap_or(CK_UNAVAILABLE_INFORMATION);
     match rule(kind, class).map(|rule| rule.change) {
-        Some(Change::Ends) if value.is_empty() => drop(key.remove(kind)),
+        Some(Changeable::Ends) if value.is_empty() => drop(key.remove(kind)),
         // It is the same, in whatever encoding.
-        Some(Change::Own) => {}
+        Some(Changeable::Own) => {}
         _ => key.set(kind, value),
     }
     note_trust(key);

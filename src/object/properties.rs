@@ -9,8 +9,8 @@ use super::kinds::{kind, rotates_on_schedule};
 use super::property::{MATERIAL, METADATA, Property, Read, Set, Value};
 use super::rule::{ALL, DATA};
 use super::rule::{
-    COPY, CREATE, Change, GENERATE, HIDDEN, Initial, MADE, NEVER, PRIVATE, PUBLIC, Rule, ValueForm,
-    row,
+    COPY, CREATE, Changeable, GENERATE, HIDDEN, Initial, MADE, NEVER, PRIVATE, PUBLIC, Rule,
+    ValueForm, row,
 };
 use super::vendor::*;
 use super::words;
@@ -19,7 +19,7 @@ use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::{Due, Event, ExpiryAction, Metadata, Origin, OwnExpiry};
 use crate::text::{MAX_TEXT, escaped};
-use Change::{Free, Never};
+use Changeable::{Free, Never};
 use Read::{Current, Sealed};
 use ValueForm::{Flag, Number, Text};
 use pkcs11_sys::{CKA_ID, CKA_LABEL};

@@ -6,7 +6,7 @@ use super::words::Word;
 use crate::clock::{Seconds, exact_timestamp};
 use crate::error::{Reason, Result};
 use crate::id::Id;
-use crate::key::{Event, Metadata, Origin, State};
+use crate::key::{Event, KeyState, Metadata, Origin};
 use crate::text::{escaped, hex};
 use serde_json::Value as Json;
 
@@ -71,7 +71,7 @@ pub struct CustomKeyView<'a> {
     /// Its names and purpose.
     pub metadata: &'a Metadata,
     /// Its state, narrowed to the moment.
-    pub state: State,
+    pub state: KeyState,
     /// The version of the material that shows it; the newest on the metadata.
     pub version: u32,
     /// Set where its metadata is hidden without a login.

@@ -30,7 +30,7 @@ pub enum ValueForm {
 
 /// The changes of a value that are allowed after the object has come into being.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
+pub enum Changeable {
     /// No change.
     Never,
     /// Any change, as the owner likes.
@@ -77,7 +77,7 @@ pub struct Rule {
     /// The templates that may name it.
     pub given: u8,
     /// The changes of its value that are allowed.
-    pub change: Change,
+    pub change: Changeable,
     /// Its value where no template names it.
     pub default: Initial,
     /// True where a sensitive or unextractable key hides it.
@@ -124,7 +124,7 @@ pub(super) const fn row(
     form: ValueForm,
     classes: u8,
     given: u8,
-    change: Change,
+    change: Changeable,
     default: Initial,
 ) -> Rule {
     Rule { kind, form, classes, given, change, default, secret: false }
@@ -136,7 +136,7 @@ pub(super) const fn secret(kind: u64, classes: u8, given: u8) -> Rule {
         form: ValueForm::Bytes,
         classes,
         given,
-        change: Change::Never,
+        change: Changeable::Never,
         default: Initial::Absent,
         secret: true,
     }

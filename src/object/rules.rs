@@ -10,7 +10,7 @@ use crate::text::MAX_TEXT;
 use pkcs11_sys::*;
 
 pub(crate) use super::rule::{COPY, Initial, Rule, ValueForm};
-pub use super::rule::{CREATE, Change, DERIVE, GENERATE, UNWRAP, class_bit};
+pub use super::rule::{CREATE, Changeable, DERIVE, GENERATE, UNWRAP, class_bit};
 
 /// Returns the row of an attribute of an object of this class; none if such an object cannot have it.
 pub fn rule(kind: u64, class: u64) -> Option<&'static Rule> {
@@ -34,7 +34,7 @@ pub(crate) fn is_foreign(kind: u64, class: u64, key_type: u64) -> bool {
     matches!(class, CKO_PUBLIC_KEY | CKO_PRIVATE_KEY) && foreign
 }
 
-use Change::{Copying, Ends, Falls, Free, Never, Officer, Own, Rises, Usage};
+use Changeable::{Copying, Ends, Falls, Free, Never, Officer, Own, Rises, Usage};
 use Initial::{Absent, Empty};
 use ValueForm::{Bytes, Date, Flag, Label, Mechanisms, No, Number, Text, UpTo};
 

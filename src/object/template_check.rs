@@ -5,7 +5,7 @@ use super::Creation;
 use super::attributes::{self, Attributes};
 use super::kinds::public_key_info;
 use super::marks;
-use super::rules::{COPY, Change, Rule, ValueForm, is_foreign, rule};
+use super::rules::{COPY, Changeable, Rule, ValueForm, is_foreign, rule};
 use super::template::{Attribute, Template};
 use super::vendor::*;
 use crate::error::{Error, Reason, Result};
@@ -61,7 +61,7 @@ pub(super) fn check_difference(
             0 => Err(refuse(Reason::AttributeReadOnly, attribute.kind)),
             _ => Ok(()),
         },
-        Change::Copying => Ok(()),
+        Changeable::Copying => Ok(()),
         _ => change(rule, of, attribute, officer),
     }
 }
@@ -87,16 +87,16 @@ fn change(rule: &Rule, of: &Attributes, attribute: &Attribute, officer: bool) ->
     let (old, new) = (of.flag(rule.kind), value == attributes::flag(true));
     let same = of.bytes(rule.kind) == Some(value);
     let fine = match rule.change {
-        Change::Free => true,
-        Change::Never | Change::Copying => same,
-        Change::Ends => same || value.is_empty(),
-        Change::Own => return own(of, attribute),
-        Change::Rises => new || !old,
-        Change::Falls => !new || old,
-        Change::Officer => officer || !new || old,
-        Change::Usage if new && marks::forbids(of, rule.kind) => false,
+        Changeable::Free => true,
+        Changeable::Never | Changeable::Copying => same,
+        Changeable::Ends => same || value.is_empty(),
+        Changeable::Own => return own(of, attribute),
+        Changeable::Rises => new || !old,
+        Changeable::Falls => !new || old,
+        Changeable::Officer => officer || !new || old,
+        Changeable::Usage if new && marks::forbids(of, rule.kind) => false,
         // A user who decrypts with a wrapping key needs no unwrapping.
-        Change::Usage => officer || !new || old || !marks::restrictions(of).any(),
+        Changeable::Usage => officer || !new || old || !marks::restrictions(of).any(),
     };
     if fine { Ok(()) } else { Err(refuse(Reason::AttributeReadOnly, rule.kind)) }
 }

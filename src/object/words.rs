@@ -1,7 +1,7 @@
 //! The states of a custom key as the border numbers them and as JSON names them.
 
 use super::vendor::*;
-use crate::key::{ExpiryAction, Material, Origin, Status};
+use crate::key::{ExpiryAction, MaterialState, Origin, Status};
 
 /// A state's number and its word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,13 +35,13 @@ pub const fn status(status: Status) -> Word {
 }
 
 /// Returns the word for what became of the material.
-pub const fn material(material: Material) -> Word {
+pub const fn material(material: MaterialState) -> Word {
     match material {
-        Material::Never => word(MATERIAL_NEVER, "never imported"),
-        Material::Present => word(MATERIAL_PRESENT, "present"),
-        Material::Deleted => word(MATERIAL_DELETED, "deleted"),
-        Material::Expired => word(MATERIAL_EXPIRED, "expired"),
-        Material::Readable => word(MATERIAL_READABLE, "expired but readable"),
+        MaterialState::Never => word(MATERIAL_NEVER, "never imported"),
+        MaterialState::Present => word(MATERIAL_PRESENT, "present"),
+        MaterialState::Deleted => word(MATERIAL_DELETED, "deleted"),
+        MaterialState::Expired => word(MATERIAL_EXPIRED, "expired"),
+        MaterialState::Readable => word(MATERIAL_READABLE, "expired but readable"),
     }
 }
 

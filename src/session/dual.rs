@@ -4,14 +4,14 @@
 use super::Session;
 use super::operation::{OperationSlot, Rules, StepOutcome};
 use super::output::Out;
-use super::step::{Absorption, Checking, Cipher};
+use super::step::{Absorption, Checking, CipherOperation};
 use crate::error::Result;
 
 impl Session {
     /// One part of an encryption and a digest.
     pub(crate) fn digest_encrypt(
         &mut self,
-        step: impl FnOnce(&mut Cipher, &mut Absorption) -> Result<StepOutcome>,
+        step: impl FnOnce(&mut CipherOperation, &mut Absorption) -> Result<StepOutcome>,
     ) -> Result<()> {
         both(&*self.token, &mut self.encrypt, &mut self.digest, step)
     }
@@ -19,7 +19,7 @@ impl Session {
     /// One part of a decryption and a digest.
     pub(crate) fn decrypt_digest(
         &mut self,
-        step: impl FnOnce(&mut Cipher, &mut Absorption) -> Result<StepOutcome>,
+        step: impl FnOnce(&mut CipherOperation, &mut Absorption) -> Result<StepOutcome>,
     ) -> Result<()> {
         both(&*self.token, &mut self.decrypt, &mut self.digest, step)
     }
@@ -27,7 +27,7 @@ impl Session {
     /// One part of an encryption and a signature.
     pub(crate) fn sign_encrypt(
         &mut self,
-        step: impl FnOnce(&mut Cipher, &mut Absorption) -> Result<StepOutcome>,
+        step: impl FnOnce(&mut CipherOperation, &mut Absorption) -> Result<StepOutcome>,
     ) -> Result<()> {
         both(&*self.token, &mut self.encrypt, &mut self.sign, step)
     }
@@ -35,7 +35,7 @@ impl Session {
     /// One part of a decryption and a verification.
     pub(crate) fn decrypt_verify(
         &mut self,
-        step: impl FnOnce(&mut Cipher, &mut Checking) -> Result<StepOutcome>,
+        step: impl FnOnce(&mut CipherOperation, &mut Checking) -> Result<StepOutcome>,
     ) -> Result<()> {
         both(&*self.token, &mut self.decrypt, &mut self.verify, step)
     }
@@ -58,7 +58,7 @@ fn both<A, B>(
     })
 }
 
-impl Cipher {
+impl CipherOperation {
     /// An update whose input is taken by another operation too, unless only the length is asked for.
     pub(crate) fn update_beside_input(
         &mut self,

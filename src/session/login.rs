@@ -1,12 +1,12 @@
 //! Logging in and out: what the sessions of a token allow of it (PKCS#11 3.1, 5.6.7 to 5.6.9).
 
 use super::Session;
-use super::table::{Table, unless_closed};
+use super::table::{SessionTable, unless_closed};
 use crate::error::{Reason, Result};
 use crate::token::{Login, Token};
 use std::sync::Arc;
 
-impl Table {
+impl SessionTable {
     /// Logs in all sessions of a token, through one of them.
     ///
     /// The registry stays locked meanwhile: no session opens or closes while a login is under way, so the

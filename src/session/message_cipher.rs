@@ -5,23 +5,23 @@
 //! been checked.
 
 use super::key_cache::KeyCache;
-use super::message_iv::{Generator, Ivs};
+use super::message_iv::{IvGenerator, Ivs};
 use super::message_key::MessageKey;
 use super::operation::Messages;
 use super::output::{Filled, Out};
 use crate::error::{Error, Reason, Result};
 use crate::key::UsableKey;
-use crate::mechanism::{MessageParams, Params, Row, Transform};
+use crate::mechanism::{MechanismRow, MessageParams, Params, Transform};
 use crate::token::Token;
 
 /// The parameter of one message, the caller's.
-pub(crate) struct Parameter {
+pub(crate) struct MessageParameter {
     /// The IV, or the room for one.
     pub iv: Vec<u8>,
     /// The number of its first bits that are the caller's where the rest is made here.
     pub fixed_bits: u64,
     /// The way in which it is made.
-    pub generator: Generator,
+    pub generator: IvGenerator,
     /// The tag, or room for one.
     pub tag: Vec<u8>,
     /// The tag's length in bits.
@@ -31,37 +31,42 @@ pub(crate) struct Parameter {
 /// A key and what begins each message with it.
 struct Beginning {
     key: MessageKey,
-    row: &'static Row,
-    begin: fn(&Row, &UsableKey, &Params) -> Result<Box<dyn Transform>>,
+    row: &'static MechanismRow,
+    begin: fn(&MechanismRow, &UsableKey, &Params) -> Result<Box<dyn Transform>>,
     params: MessageParams,
 }
 
 impl Beginning {
-    fn message(&self, parameter: &Parameter, aad: &[u8]) -> Result<Box<dyn Transform>> {
+    fn message(&self, parameter: &MessageParameter, aad: &[u8]) -> Result<Box<dyn Transform>> {
         let params = (self.params)(parameter.iv.clone(), aad.to_vec(), parameter.tag_bits);
         (self.begin)(self.row, &self.key, &params)
     }
 }
 
 /// Messages being encrypted.
-pub(crate) struct Sealing {
+pub(crate) struct MessageEncryption {
     beginning: Beginning,
     ivs: Ivs,
     message: Option<Box<dyn Transform>>,
 }
 
 /// Messages being decrypted.
-pub(crate) struct Opening {
+pub(crate) struct MessageDecryption {
     beginning: Beginning,
     message: Option<Box<dyn Transform>>,
     /// The length of the message so far, in bytes.
     taken: usize,
 }
 
-impl Sealing {
+impl MessageEncryption {
     /// Encrypts messages under a key that an Init was given.
-    pub(super) fn new(row: &'static Row, params: MessageParams, key: MessageKey, ivs: Ivs) -> Self {
-        let beginning = Beginning { key, row, begin: Row::begin_encrypt, params };
+    pub(super) fn new(
+        row: &'static MechanismRow,
+        params: MessageParams,
+        key: MessageKey,
+        ivs: Ivs,
+    ) -> Self {
+        let beginning = Beginning { key, row, begin: MechanismRow::begin_encrypt, params };
         Self { beginning, ivs, message: None }
     }
 
@@ -73,7 +78,7 @@ impl Sealing {
     /// Encrypts a message (`C_EncryptMessage`); IV and tag are left in the parameter.
     pub(crate) fn whole(
         &mut self,
-        parameter: &mut Parameter,
+        parameter: &mut MessageParameter,
         aad: &[u8],
         text: &[u8],
         out: &mut Out,
@@ -86,7 +91,7 @@ impl Sealing {
     }
 
     /// Begins a message (`C_EncryptMessageBegin`); the IV is left in the parameter.
-    pub(crate) fn begin(&mut self, parameter: &mut Parameter, aad: &[u8]) -> Result<()> {
+    pub(crate) fn begin(&mut self, parameter: &mut MessageParameter, aad: &[u8]) -> Result<()> {
         self.make_iv(parameter)?;
         self.message = Some(self.beginning.message(parameter, aad)?);
         Ok(())
@@ -108,7 +113,7 @@ impl Sealing {
         Ok(filled)
     }
 
-    fn make_iv(&mut self, parameter: &mut Parameter) -> Result<()> {
+    fn make_iv(&mut self, parameter: &mut MessageParameter) -> Result<()> {
         self.ivs.next(&mut parameter.iv, parameter.fixed_bits, parameter.generator)
     }
 }
@@ -130,10 +135,10 @@ fn seal(
     Ok(written)
 }
 
-impl Opening {
+impl MessageDecryption {
     /// Decrypts messages under a key that an Init was given.
-    pub(super) fn new(row: &'static Row, params: MessageParams, key: MessageKey) -> Self {
-        let beginning = Beginning { key, row, begin: Row::begin_decrypt, params };
+    pub(super) fn new(row: &'static MechanismRow, params: MessageParams, key: MessageKey) -> Self {
+        let beginning = Beginning { key, row, begin: MechanismRow::begin_decrypt, params };
         Self { beginning, message: None, taken: 0 }
     }
 
@@ -145,7 +150,7 @@ impl Opening {
     /// Decrypts a message (`C_DecryptMessage`).
     pub(crate) fn whole(
         &mut self,
-        parameter: &Parameter,
+        parameter: &MessageParameter,
         aad: &[u8],
         sealed: &[u8],
         out: &mut Out,
@@ -158,7 +163,7 @@ impl Opening {
     }
 
     /// Begins a message (`C_DecryptMessageBegin`).
-    pub(crate) fn begin(&mut self, parameter: &Parameter, aad: &[u8]) -> Result<()> {
+    pub(crate) fn begin(&mut self, parameter: &MessageParameter, aad: &[u8]) -> Result<()> {
         self.message = Some(self.beginning.message(parameter, aad)?);
         self.taken = 0;
         Ok(())
@@ -190,7 +195,7 @@ impl Opening {
     }
 }
 
-impl Messages for Sealing {
+impl Messages for MessageEncryption {
     type Message = Box<dyn Transform>;
 
     fn under_way(&mut self) -> &mut Option<Self::Message> {
@@ -198,7 +203,7 @@ impl Messages for Sealing {
     }
 }
 
-impl Messages for Opening {
+impl Messages for MessageDecryption {
     type Message = Box<dyn Transform>;
 
     fn under_way(&mut self) -> &mut Option<Self::Message> {

@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The ways to make a message's IV.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Generator {
+pub(crate) enum IvGenerator {
     /// The caller gives it.
     Given,
-    /// The next of the process's [`Counter`], below fixed bits (NIST SP 800-38D, 8.2.1).
+    /// The next of the process's [`IvCounter`], below fixed bits (NIST SP 800-38D, 8.2.1).
     Counter,
     /// Random.
     Random,
@@ -38,7 +38,7 @@ pub(crate) const MAX_IV: usize = 256;
 /// again, which undoes GCM. Sixty-four random bits or more keep processes apart that do not know of each
 /// other; where there is room for fewer there is no counter.
 #[derive(Default)]
-pub(crate) struct Counter(OnceCell<Start>);
+pub(crate) struct IvCounter(OnceCell<Start>);
 
 /// The counter's present number, and the random bits above it.
 struct Start {
@@ -46,7 +46,7 @@ struct Start {
     above: [u8; MAX_IV],
 }
 
-impl Counter {
+impl IvCounter {
     /// The next IV of so many bytes.
     fn next(&self, len: usize) -> Result<Vec<u8>> {
         let start = self.0.get_or_try_init(|| -> Result<Start> {
@@ -63,29 +63,29 @@ impl Counter {
 
 /// Makes the IVs of one operation.
 pub(crate) struct Ivs {
-    counter: Arc<Counter>,
+    counter: Arc<IvCounter>,
     /// The number of random IVs made.
     drawn: u64,
 }
 
 impl Ivs {
     /// An operation's in the process that counts with `counter`.
-    pub(crate) fn new(counter: Arc<Counter>) -> Self {
+    pub(crate) fn new(counter: Arc<IvCounter>) -> Self {
         Self { counter, drawn: 0 }
     }
 
     /// Makes the next IV over `iv`, whose first `fixed` bits stay (counted from the most significant).
-    pub(crate) fn next(&mut self, iv: &mut [u8], fixed: u64, generator: Generator) -> Result<()> {
+    pub(crate) fn next(&mut self, iv: &mut [u8], fixed: u64, generator: IvGenerator) -> Result<()> {
         let bits = iv.len() * 8;
         let fixed = usize::try_from(fixed).ok().filter(|fixed| *fixed <= bits);
         let fixed = fixed.ok_or_else(|| wrong("more fixed bits than the IV has"))?;
         match generator {
-            Generator::Given => Ok(()),
-            Generator::Random if bits - fixed >= RANDOM_BITS => self.draw(iv, fixed),
-            Generator::Counter | Generator::Random if bits - fixed < COUNTER_BITS => {
+            IvGenerator::Given => Ok(()),
+            IvGenerator::Random if bits - fixed >= RANDOM_BITS => self.draw(iv, fixed),
+            IvGenerator::Counter | IvGenerator::Random if bits - fixed < COUNTER_BITS => {
                 Err(wrong("too few bits for an IV that never comes again"))
             }
-            Generator::Counter | Generator::Random => {
+            IvGenerator::Counter | IvGenerator::Random => {
                 replace(iv, fixed, &self.counter.next(iv.len())?);
                 Ok(())
             }
@@ -120,20 +120,20 @@ fn wrong(what: &str) -> Error {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
-    use super::{Counter, Generator, Ivs, MAX_IV, MOST_RANDOM};
+    use super::{IvCounter, IvGenerator, Ivs, MAX_IV, MOST_RANDOM};
     use std::collections::HashSet;
     use std::sync::Arc;
 
     #[test]
     fn generated_ivs_keep_the_fixed_bits_and_never_repeat() {
         for (generator, len, fixed) in [
-            (Generator::Counter, 12, 0_u64),
-            (Generator::Counter, 12, 32),
-            (Generator::Counter, 8, 0),
-            (Generator::Counter, MAX_IV, 13),
-            (Generator::Random, 12, 0),
-            (Generator::Random, 12, 32),
-            (Generator::Random, 9, 5),
+            (IvGenerator::Counter, 12, 0_u64),
+            (IvGenerator::Counter, 12, 32),
+            (IvGenerator::Counter, 8, 0),
+            (IvGenerator::Counter, MAX_IV, 13),
+            (IvGenerator::Random, 12, 0),
+            (IvGenerator::Random, 12, 32),
+            (IvGenerator::Random, 9, 5),
         ] {
             let (mut ivs, mut seen) = (ivs(), HashSet::new());
             let mut iv = vec![0xA5; len];
@@ -159,13 +159,13 @@ mod tests {
 
     fn counted(ivs: &mut Ivs) -> [u8; 12] {
         let mut iv = [9; 12];
-        ivs.next(&mut iv, 32, Generator::Counter).unwrap();
+        ivs.next(&mut iv, 32, IvGenerator::Counter).unwrap();
         iv
     }
 
     #[test]
     fn the_operations_of_a_process_count_on_from_each_other() {
-        let counter = Arc::<Counter>::default();
+        let counter = Arc::<IvCounter>::default();
         let mut operations = [(); 3].map(|()| Ivs::new(Arc::clone(&counter)));
         let mut seen = HashSet::new();
         for _ in 0..100 {
@@ -180,7 +180,7 @@ mod tests {
     fn each_process_starts_anywhere() {
         assert_ne!(counted(&mut ivs()), counted(&mut ivs()));
         let mut iv = [0; 16];
-        ivs().next(&mut iv, 0, Generator::Counter).unwrap();
+        ivs().next(&mut iv, 0, IvGenerator::Counter).unwrap();
         assert_ne!(iv[..8], [0; 8], "above the counter too");
     }
 
@@ -188,19 +188,19 @@ mod tests {
     fn random_ivs_have_an_end() {
         let mut ivs = Ivs { drawn: MOST_RANDOM - 1, ..ivs() };
         let mut iv = [0; 12];
-        ivs.next(&mut iv, 0, Generator::Random).unwrap();
-        assert!(ivs.next(&mut iv, 0, Generator::Random).is_err());
-        ivs.next(&mut iv, 32, Generator::Random).unwrap();
+        ivs.next(&mut iv, 0, IvGenerator::Random).unwrap();
+        assert!(ivs.next(&mut iv, 0, IvGenerator::Random).is_err());
+        ivs.next(&mut iv, 32, IvGenerator::Random).unwrap();
     }
 
     #[test]
     fn what_leaves_too_little_free_is_refused_unless_the_caller_gives_it() {
         let (mut ivs, mut iv) = (ivs(), [7; 12]);
-        assert!(ivs.next(&mut iv, 33, Generator::Counter).is_err());
-        assert!(ivs.next(&mut [7; 7], 0, Generator::Counter).is_err());
-        assert!(ivs.next(&mut iv, 33, Generator::Random).is_err());
-        assert!(ivs.next(&mut iv, 97, Generator::Given).is_err());
-        ivs.next(&mut iv, 96, Generator::Given).unwrap();
+        assert!(ivs.next(&mut iv, 33, IvGenerator::Counter).is_err());
+        assert!(ivs.next(&mut [7; 7], 0, IvGenerator::Counter).is_err());
+        assert!(ivs.next(&mut iv, 33, IvGenerator::Random).is_err());
+        assert!(ivs.next(&mut iv, 97, IvGenerator::Given).is_err());
+        ivs.next(&mut iv, 96, IvGenerator::Given).unwrap();
         assert_eq!(iv, [7; 12]);
     }
 }

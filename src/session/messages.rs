@@ -1,7 +1,7 @@
 //! The calls of a session on messages: each message is a use of the key of its own, which is asked for
 //! again as it begins.
 
-use super::message_cipher::{Opening, Sealing};
+use super::message_cipher::{MessageDecryption, MessageEncryption};
 use super::message_iv::Ivs;
 use super::message_key::MessageKey;
 use super::message_sign::{Signing, Verifying};
@@ -9,13 +9,17 @@ use super::operation::{Begun, StepOutcome};
 use super::{OperationKind, Session};
 use crate::error::Result;
 use crate::key::Usage;
-use crate::mechanism::{self, Mechanism, Row};
+use crate::mechanism::{self, Mechanism, MechanismRow};
 use crate::token::Handle;
 use std::sync::Arc;
 
 impl Session {
     /// Starts encrypting messages.
-    pub(crate) fn begin_message_encrypt(&mut self, row: &'static Row, key: Handle) -> Result<()> {
+    pub(crate) fn begin_message_encrypt(
+        &mut self,
+        row: &'static MechanismRow,
+        key: Handle,
+    ) -> Result<()> {
         self.begins(OperationKind::MessageEncrypt);
         let Self { token, keys, message_encrypt, ivs, .. } = self;
         let held = &mut None;
@@ -24,12 +28,16 @@ impl Session {
             let key = MessageKey::new(token, keys, key, Usage::Encrypt, row.id)?;
             let allowed = held.insert(key.clone());
             let ivs = Ivs::new(Arc::clone(ivs));
-            Ok(Begun::with(allowed, Sealing::new(row, params, key, ivs)))
+            Ok(Begun::with(allowed, MessageEncryption::new(row, params, key, ivs)))
         })
     }
 
     /// Starts decrypting messages.
-    pub(crate) fn begin_message_decrypt(&mut self, row: &'static Row, key: Handle) -> Result<()> {
+    pub(crate) fn begin_message_decrypt(
+        &mut self,
+        row: &'static MechanismRow,
+        key: Handle,
+    ) -> Result<()> {
         self.begins(OperationKind::MessageDecrypt);
         let Self { token, keys, message_decrypt, .. } = self;
         let held = &mut None;
@@ -37,24 +45,24 @@ impl Session {
             let (params, _) = (row.message()?, row.decrypt()?);
             let key = MessageKey::new(token, keys, key, Usage::Decrypt, row.id)?;
             let allowed = held.insert(key.clone());
-            Ok(Begun::with(allowed, Opening::new(row, params, key)))
+            Ok(Begun::with(allowed, MessageDecryption::new(row, params, key)))
         })
     }
 
     /// Begins one of the messages being encrypted. A key that cannot be used any more ends them.
     pub(crate) fn encrypt_message(
         &mut self,
-        step: impl FnOnce(&mut Sealing) -> Result<StepOutcome>,
+        step: impl FnOnce(&mut MessageEncryption) -> Result<StepOutcome>,
     ) -> Result<()> {
         let Self { token, keys, message_encrypt, .. } = self;
-        let renew = |messages: &mut Sealing| messages.renew(token, keys);
+        let renew = |messages: &mut MessageEncryption| messages.renew(token, keys);
         message_encrypt.begin_message(&**token, renew, step)
     }
 
     /// Goes on with one of the messages being encrypted.
     pub(crate) fn encrypt_message_next(
         &mut self,
-        step: impl FnOnce(&mut Sealing) -> Result<StepOutcome>,
+        step: impl FnOnce(&mut MessageEncryption) -> Result<StepOutcome>,
     ) -> Result<()> {
         self.message_encrypt.next_of_message(&*self.token, step)
     }
@@ -62,17 +70,17 @@ impl Session {
     /// Begins one of the messages being decrypted. A key that cannot be used any more ends them.
     pub(crate) fn decrypt_message(
         &mut self,
-        step: impl FnOnce(&mut Opening) -> Result<StepOutcome>,
+        step: impl FnOnce(&mut MessageDecryption) -> Result<StepOutcome>,
     ) -> Result<()> {
         let Self { token, keys, message_decrypt, .. } = self;
-        let renew = |messages: &mut Opening| messages.renew(token, keys);
+        let renew = |messages: &mut MessageDecryption| messages.renew(token, keys);
         message_decrypt.begin_message(&**token, renew, step)
     }
 
     /// Goes on with one of the messages being decrypted.
     pub(crate) fn decrypt_message_next(
         &mut self,
-        step: impl FnOnce(&mut Opening) -> Result<StepOutcome>,
+        step: impl FnOnce(&mut MessageDecryption) -> Result<StepOutcome>,
     ) -> Result<()> {
         self.message_decrypt.next_of_message(&*self.token, step)
     }
@@ -80,7 +88,7 @@ impl Session {
     /// Starts signing messages.
     pub(crate) fn begin_message_sign(
         &mut self,
-        row: &Row,
+        row: &MechanismRow,
         mechanism: Mechanism,
         key: Handle,
     ) -> Result<()> {
@@ -100,7 +108,7 @@ impl Session {
     /// Starts verifying messages.
     pub(crate) fn begin_message_verify(
         &mut self,
-        row: &Row,
+        row: &MechanismRow,
         mechanism: Mechanism,
         key: Handle,
     ) -> Result<()> {

@@ -19,36 +19,36 @@ pub(crate) mod table;
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use crate::key::Usage;
-use crate::mechanism::{Mechanism, Row};
+use crate::mechanism::{Mechanism, MechanismRow};
 use crate::token::{Caller, Handle, Login, Token};
 use holders::Holders;
 use key_cache::KeyCache;
-use message_cipher::{Opening, Sealing};
-use message_iv::Counter;
+use message_cipher::{MessageDecryption, MessageEncryption};
+use message_iv::IvCounter;
 use message_sign::{Signing, Verifying};
 use operation::{AnyOperationSlot, Begun, OperationSlot, StepOutcome};
 use std::sync::Arc;
-use step::{Absorption, Checking, Cipher};
+use step::{Absorption, Checking, CipherOperation};
 
 pub(crate) use output::{Filled, Out};
-pub(crate) use table::Table;
+pub(crate) use table::SessionTable;
 
 /// One session: a caller's way to one token, with a slot for each kind of operation.
 pub(crate) struct Session {
     caller: Caller,
     slot: u64,
     token: Arc<Token>,
-    encrypt: OperationSlot<Cipher>,
-    decrypt: OperationSlot<Cipher>,
+    encrypt: OperationSlot<CipherOperation>,
+    decrypt: OperationSlot<CipherOperation>,
     digest: OperationSlot<Absorption>,
     /// The mechanism of the digest that began last.
     digesting: u64,
     sign: OperationSlot<Absorption>,
     verify: OperationSlot<Checking>,
     sign_recover: OperationSlot<Absorption>,
-    verify_recover: OperationSlot<Cipher>,
-    message_encrypt: OperationSlot<Sealing>,
-    message_decrypt: OperationSlot<Opening>,
+    verify_recover: OperationSlot<CipherOperation>,
+    message_encrypt: OperationSlot<MessageEncryption>,
+    message_decrypt: OperationSlot<MessageDecryption>,
     message_sign: OperationSlot<Signing>,
     message_verify: OperationSlot<Verifying>,
     search: OperationSlot<Search>,
@@ -56,7 +56,7 @@ pub(crate) struct Session {
     latest: OperationKind,
     keys: KeyCache,
     /// The counter of the IVs that are made here, one for all sessions of the process.
-    ivs: Arc<Counter>,
+    ivs: Arc<IvCounter>,
     /// The sessions that hold keys.
     holders: Arc<Holders>,
     /// Set while this session is among them.
@@ -65,7 +65,7 @@ pub(crate) struct Session {
 
 /// The state of a session (PKCS#11 3.1, 6.7.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct State {
+pub(crate) struct SessionState {
     /// The login of its token.
     pub login: Login,
     /// Set where the session may change token objects.
@@ -77,7 +77,7 @@ impl Session {
         caller: Caller,
         slot: u64,
         token: Arc<Token>,
-        ivs: Arc<Counter>,
+        ivs: Arc<IvCounter>,
         holders: Arc<Holders>,
     ) -> Self {
         Self {
@@ -121,8 +121,8 @@ impl Session {
     }
 
     /// Returns the session's state.
-    pub(crate) fn state(&self) -> State {
-        State { login: self.token.logged_in_as(), read_write: self.caller.read_write }
+    pub(crate) fn state(&self) -> SessionState {
+        SessionState { login: self.token.logged_in_as(), read_write: self.caller.read_write }
     }
 
     /// Notes that an operation with a key begins.
@@ -138,7 +138,7 @@ impl Session {
     /// Starts an encryption.
     pub(crate) fn begin_encrypt(
         &mut self,
-        row: &Row,
+        row: &MechanismRow,
         mechanism: &Mechanism,
         key: Handle,
     ) -> Result<()> {
@@ -147,14 +147,14 @@ impl Session {
         encrypt.begin(token.login_epoch(), || {
             let begin = row.encrypt()?;
             let key = keys.key(token, key, Usage::Encrypt, mechanism.id)?;
-            Ok(Begun::with(key, Cipher::encrypting(begin(key, &mechanism.params)?)))
+            Ok(Begun::with(key, CipherOperation::encrypting(begin(key, &mechanism.params)?)))
         })
     }
 
     /// Starts a decryption.
     pub(crate) fn begin_decrypt(
         &mut self,
-        row: &Row,
+        row: &MechanismRow,
         mechanism: &Mechanism,
         key: Handle,
     ) -> Result<()> {
@@ -163,12 +163,15 @@ impl Session {
         decrypt.begin(token.login_epoch(), || {
             row.decrypt()?;
             let key = keys.key(token, key, Usage::Decrypt, mechanism.id)?;
-            Ok(Begun::with(key, Cipher::decrypting(row.begin_decrypt(key, &mechanism.params)?)))
+            Ok(Begun::with(
+                key,
+                CipherOperation::decrypting(row.begin_decrypt(key, &mechanism.params)?),
+            ))
         })
     }
 
     /// Starts a digest.
-    pub(crate) fn begin_digest(&mut self, row: &Row, mechanism: &Mechanism) -> Result<()> {
+    pub(crate) fn begin_digest(&mut self, row: &MechanismRow, mechanism: &Mechanism) -> Result<()> {
         let Self { token, digest, digesting, .. } = self;
         digest.begin(token.login_epoch(), || {
             let begin = row.digest()?;
@@ -180,7 +183,7 @@ impl Session {
     /// Starts a signature or MAC.
     pub(crate) fn begin_sign(
         &mut self,
-        row: &Row,
+        row: &MechanismRow,
         mechanism: &Mechanism,
         key: Handle,
     ) -> Result<()> {
@@ -196,7 +199,7 @@ impl Session {
     /// Starts a verification.
     pub(crate) fn begin_verify(
         &mut self,
-        row: &Row,
+        row: &MechanismRow,
         mechanism: &Mechanism,
         key: Handle,
     ) -> Result<()> {
@@ -224,7 +227,7 @@ impl Session {
     /// One step of the encryption.
     pub(crate) fn encrypt(
         &mut self,
-        step: impl FnOnce(&mut Cipher) -> Result<StepOutcome>,
+        step: impl FnOnce(&mut CipherOperation) -> Result<StepOutcome>,
     ) -> Result<()> {
         self.encrypt.step(&*self.token, step)
     }
@@ -232,7 +235,7 @@ impl Session {
     /// One step of the decryption.
     pub(crate) fn decrypt(
         &mut self,
-        step: impl FnOnce(&mut Cipher) -> Result<StepOutcome>,
+        step: impl FnOnce(&mut CipherOperation) -> Result<StepOutcome>,
     ) -> Result<()> {
         self.decrypt.step(&*self.token, step)
     }

@@ -1,18 +1,18 @@
 //! Signatures that give their data back: one step each (PKCS#11 3.1, 5.13.5 and 5.15.5).
 
 use super::operation::{Begun, StepOutcome};
-use super::step::{Absorption, Cipher};
+use super::step::{Absorption, CipherOperation};
 use super::{OperationKind, Session};
 use crate::error::Result;
 use crate::key::Usage;
-use crate::mechanism::{Mechanism, Row};
+use crate::mechanism::{Mechanism, MechanismRow};
 use crate::token::Handle;
 
 impl Session {
     /// Starts a signature that gives its data back.
     pub(crate) fn begin_sign_recover(
         &mut self,
-        row: &Row,
+        row: &MechanismRow,
         mechanism: &Mechanism,
         key: Handle,
     ) -> Result<()> {
@@ -29,7 +29,7 @@ impl Session {
     /// Starts getting data back from a signature.
     pub(crate) fn begin_verify_recover(
         &mut self,
-        row: &Row,
+        row: &MechanismRow,
         mechanism: &Mechanism,
         key: Handle,
     ) -> Result<()> {
@@ -39,7 +39,7 @@ impl Session {
         verify_recover.begin(token.login_epoch(), move || {
             let begin = row.verify_recover()?;
             let key = allowed.insert(token.usable(key, Usage::VerifyRecover, mechanism.id)?);
-            Ok(Begun::with(&*key, Cipher::decrypting(begin(key, &mechanism.params)?)))
+            Ok(Begun::with(&*key, CipherOperation::decrypting(begin(key, &mechanism.params)?)))
         })
     }
 
@@ -54,7 +54,7 @@ impl Session {
     /// The step that gets data back from a signature.
     pub(crate) fn verify_recover(
         &mut self,
-        step: impl FnOnce(&mut Cipher) -> Result<StepOutcome>,
+        step: impl FnOnce(&mut CipherOperation) -> Result<StepOutcome>,
     ) -> Result<()> {
         self.verify_recover.step(&*self.token, step)
     }

@@ -8,7 +8,7 @@ use crate::mechanism::{Absorb, Check, Transform};
 use crate::secret::Secret;
 
 /// An encryption or decryption under way.
-pub(crate) struct Cipher {
+pub(crate) struct CipherOperation {
     transform: Box<dyn Transform>,
     stage: Stage,
     /// Set where the last step can come out shorter than its bound, because padding is removed.
@@ -31,7 +31,7 @@ enum Last {
     Final,
 }
 
-impl Cipher {
+impl CipherOperation {
     /// Drives an encryption: its lengths are exact.
     pub(crate) fn encrypting(transform: Box<dyn Transform>) -> Self {
         Self { transform, stage: Stage::Fresh, shrinks: false }

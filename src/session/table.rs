@@ -2,7 +2,7 @@
 
 use super::Session;
 use super::holders::Holders;
-use super::message_iv::Counter;
+use super::message_iv::IvCounter;
 use super::slab::SessionSlab;
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
@@ -13,11 +13,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// All sessions. The registry's lock may be taken at any time but while a session is in use by the same
 /// thread; no thread takes a session's lock under the registry's.
-pub(crate) struct Table {
+pub(crate) struct SessionTable {
     slab: SessionSlab<Session>,
     registry: Mutex<Registry>,
     /// Counts the IVs that are made for messages.
-    ivs: Arc<Counter>,
+    ivs: Arc<IvCounter>,
     holders: Arc<Holders>,
     missed: Missed,
 }
@@ -70,7 +70,7 @@ pub(crate) struct Count {
     pub read_write: usize,
 }
 
-impl Table {
+impl SessionTable {
     /// No sessions.
     pub(crate) fn new() -> Self {
         Self {
@@ -190,7 +190,7 @@ impl Table {
     }
 }
 
-impl Default for Table {
+impl Default for SessionTable {
     fn default() -> Self {
         Self::new()
     }

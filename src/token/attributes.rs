@@ -9,7 +9,7 @@ use super::terms::{material_terms, metadata_terms, terms};
 use super::{Answer, Caller, Handle, Login, Token};
 use crate::error::{Reason, Result};
 use crate::id::Id;
-use crate::key::{Event, Header, Metadata, Origin, Parsed, Role, State};
+use crate::key::{Event, Header, KeyState, Metadata, Origin, Parsed, Role};
 use crate::object::properties::setter;
 use crate::object::property::{CustomKeyView, Set};
 use crate::object::{Attribute, Attributes, Template, build, curves, json, marks, template_check};
@@ -274,7 +274,7 @@ impl Token {
         revision: Option<u64>,
         private: bool,
         metadata: &Metadata,
-        state: State,
+        state: KeyState,
         event: Event,
     ) -> Result<Change> {
         let version = state.version;

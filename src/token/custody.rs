@@ -8,7 +8,8 @@ use super::{Caller, Handle, Login, Token};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::{
-    Due, Event, Expiry, ExpiryAction, Fingerprint, Header, Metadata, Origin, OwnExpiry, Role, State,
+    Due, Event, Expiry, ExpiryAction, Fingerprint, Header, KeyState, Metadata, Origin, OwnExpiry,
+    Role,
 };
 use crate::object::kinds::{Kind, bits, rotates_on_schedule};
 use crate::object::properties::give;
@@ -53,7 +54,7 @@ impl Token {
         if request.rotation_days != 0 && !rotates_on_schedule(&metadata, Origin::Generated) {
             return Err(Reason::TemplateInconsistent.detail("only AES keys rotate on schedule"));
         }
-        let state = State::generated(fingerprint);
+        let state = KeyState::generated(fingerprint);
         let body = ObjectBody { attributes, material };
         let (material_id, material) = self.new_material(id, &metadata, &state, &body)?;
         let change = self.metadata_change(id, None, private, &metadata, state, Event::Create)?;
@@ -79,7 +80,7 @@ impl Token {
         let length = template.number(CKA_VALUE_LEN)?.map(|bytes| bytes.saturating_mul(8));
         let own = |Expiry { at, action }| OwnExpiry { due: Due::At(at), action };
         let own_expiry = self.ordinary_expiry(&request)?.map(own);
-        let wanted = json::Wanted {
+        let wanted = json::KeyRequest {
             alias: label(template),
             identifier: template.bytes(CKA_ID).unwrap_or_default().to_vec(),
             properties: request.properties,
@@ -121,7 +122,7 @@ impl Token {
         self.make_empty(caller, wanted)
     }
 
-    fn make_empty(&self, caller: &Caller, wanted: json::Wanted) -> Result<Handle> {
+    fn make_empty(&self, caller: &Caller, wanted: json::KeyRequest) -> Result<Handle> {
         self.may_keep_custody(caller)?;
         if wanted.bits != 0 {
             let sized = self.may_be_so_short(wanted.kind.key_type, wanted.bits);
@@ -138,7 +139,7 @@ impl Token {
         let names = [(CKA_LABEL, &alias[..]), (CKA_ID, &wanted.identifier)];
         let properties = wanted.properties.iter().map(|(kind, value)| (*kind, &value[..]));
         give(&mut metadata, id, names.into_iter().chain(properties))?;
-        let state = State::awaiting_import();
+        let state = KeyState::awaiting_import();
         let change =
             self.metadata_change(id, None, wanted.private, &metadata, state, Event::Create)?;
         self.commit(vec![change])?;
@@ -150,7 +151,7 @@ impl Token {
         &self,
         key: Id,
         metadata: &Metadata,
-        state: &State,
+        state: &KeyState,
         body: &ObjectBody,
     ) -> Result<(Id, Change)> {
         let id = self.fresh_id()?;

@@ -5,7 +5,7 @@ use super::loaded::{Loaded, hides_its_value};
 use super::{Caller, Handle, Token};
 use crate::error::{Reason, Result};
 use crate::key::{Parsed, Usage};
-use crate::mechanism::{self, Mechanism, Row};
+use crate::mechanism::{self, Mechanism, MechanismRow};
 use crate::object::build::{self, provenance};
 use crate::object::vendor::APPLICATION;
 use crate::object::{Attributes, Creation, Template, VendorRequest};
@@ -59,7 +59,7 @@ impl Token {
     fn derive_key(
         &self,
         caller: &Caller,
-        (row, has_template): (&Row, bool),
+        (row, has_template): (&MechanismRow, bool),
         template: &Template,
         base: &Attributes,
         make: impl FnOnce(u64) -> Result<Secret>,

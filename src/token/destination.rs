@@ -8,7 +8,7 @@ use super::{Caller, Handle, Token};
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use crate::id::Id;
-use crate::key::{Expiry, ExpiryAction, Fingerprint, Metadata, Origin, State, Status};
+use crate::key::{Expiry, ExpiryAction, Fingerprint, KeyState, Metadata, Origin, Status};
 use crate::object::kinds::Kind;
 use crate::object::properties::give;
 use crate::object::vendor::APPLICATION;
@@ -62,7 +62,7 @@ pub(super) struct TargetKey {
     pub(super) revision: Option<u64>,
     pub(super) private: bool,
     pub(super) metadata: Metadata,
-    pub(super) state: State,
+    pub(super) state: KeyState,
 }
 
 impl Import<'_> {
@@ -167,8 +167,8 @@ impl Token {
     ) -> Result<Target> {
         let expiry = self.import_expiry(template, request, &key.metadata)?;
         match key.state {
-            State { origin: Origin::Generated, .. } => Err(Reason::ImportIntoGenerated.into()),
-            State { deletion_at: Some(_), .. } => Err(Reason::PendingDeletion.into()),
+            KeyState { origin: Origin::Generated, .. } => Err(Reason::ImportIntoGenerated.into()),
+            KeyState { deletion_at: Some(_), .. } => Err(Reason::PendingDeletion.into()),
             _ => Ok(Target { key, expiry }),
         }
     }
@@ -185,7 +185,7 @@ impl Token {
         let mut metadata = Metadata::new(id, kind.class, kind.key_type, self.now());
         give(&mut metadata, id, request.properties())?;
         let private = attributes.flag(CKA_PRIVATE);
-        let state = State::awaiting_import();
+        let state = KeyState::awaiting_import();
         Ok(Target { key: TargetKey { id, revision: None, private, metadata, state }, expiry })
     }
 

@@ -5,7 +5,7 @@ use super::attributes::answer;
 use super::cache::OPENED;
 use super::loaded::{Loaded, RecordContent, hidden, secret};
 use super::records::unexpected;
-use super::searches::{Moment, Terms};
+use super::searches::{CacheStamp, SearchTerms};
 use super::terms::is_indexed;
 use super::{Answer, Caller, Handle, Login, Token};
 use crate::error::{Reason, Result};
@@ -102,7 +102,8 @@ impl Token {
     /// Returns the identities of visible records with all these attributes. What was asked before is answered
     /// from memory while nothing in the token has changed; what has expired since is not.
     pub(super) fn search(&self, terms: &[(u64, Vec<u8>)]) -> Result<Vec<Id>> {
-        let moment = Moment { generation: self.page()?.token(self.id), epoch: self.login_epoch() };
+        let moment =
+            CacheStamp { generation: self.page()?.token(self.id), epoch: self.login_epoch() };
         if let Some(known) = self.searches.known(terms, moment) {
             return self.still_there(known);
         }
@@ -202,7 +203,7 @@ fn differs(object: &Loaded, template: &Template) -> bool {
 
 /// Returns a search for a modulus as older versions kept one of a public key: as clients gave it, with the
 /// zero that DER puts before it.
-fn as_kept_before(terms: &[(u64, Vec<u8>)]) -> Option<Terms> {
+fn as_kept_before(terms: &[(u64, Vec<u8>)]) -> Option<SearchTerms> {
     let padded = |(kind, value): &(u64, Vec<u8>)| match *kind {
         CKA_MODULUS => (CKA_MODULUS, [&[0], &value[..]].concat()),
         kind => (kind, value.clone()),

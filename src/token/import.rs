@@ -10,7 +10,7 @@ use super::terms::material_terms;
 use super::{Caller, Handle, Token};
 use crate::error::{Reason, Result};
 use crate::id::Id;
-use crate::key::{Event, Expiry, Fingerprint, Header, Metadata, State};
+use crate::key::{Event, Expiry, Fingerprint, Header, KeyState, Metadata};
 use crate::object::build::{provenance, rise_together, stronger};
 use crate::object::kinds::{Kind, bits};
 use crate::object::properties::give;
@@ -104,7 +104,7 @@ impl Token {
         import: &ImportedMaterial<'_>,
         target: TargetKey,
         metadata: Metadata,
-        state: State,
+        state: KeyState,
         event: Event,
     ) -> Result<Id> {
         let mut body = bound(import, &target)?;
@@ -142,7 +142,7 @@ impl Token {
         import: &ImportedMaterial<'_>,
         target: TargetKey,
         metadata: Metadata,
-        state: State,
+        state: KeyState,
         event: Event,
     ) -> Result<Id> {
         let present = self.materials(target.id)?.into_iter().next().ok_or(Reason::Conflict)?;

@@ -6,7 +6,9 @@ use crate::erasure::Erasure;
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::policy::{FINISH, InUse, Key, Purpose, Sealing, Usages, Watch};
-use crate::key::{Body, Expiry, ExpiryAction, Header, Material, Metadata, Role, State, Status};
+use crate::key::{
+    Body, Expiry, ExpiryAction, Header, KeyState, MaterialState, Metadata, Role, Status,
+};
 use crate::object::build;
 use crate::object::custom::show_expiry;
 use crate::object::kinds::{self, USAGE_FLAGS};
@@ -60,7 +62,7 @@ pub(crate) struct CustomKey {
     /// Its names and purpose.
     pub metadata: Metadata,
     /// Its state as it was sealed.
-    pub state: State,
+    pub state: KeyState,
     /// The word of its newest material's erase cell.
     pub erasure: Erasure,
 }
@@ -79,7 +81,7 @@ pub(crate) struct Owner {
 
 impl CustomKey {
     /// Returns the state at `now`.
-    pub(crate) fn state(&self, now: Seconds) -> State {
+    pub(crate) fn state(&self, now: Seconds) -> KeyState {
         self.state.clone().narrow(self.erasure, now)
     }
 }
@@ -203,7 +205,7 @@ impl Loaded {
     pub(crate) fn is_whole(&self, now: Seconds) -> bool {
         let enabled = self.custom_key().is_none_or(|(_, key)| {
             let state = key.state(now);
-            state.status() == Status::Enabled && state.material == Material::Present
+            state.status() == Status::Enabled && state.material == MaterialState::Present
         });
         enabled && !self.is_older() && self.header.expiry.is_none_or(|expiry| expiry.at > now)
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// The time for all tries. A conflict that lasts longer is the answer: the same call, made again, may
 /// succeed, which is what `CKR_FUNCTION_FAILED` says (PKCS#11 3.1, 5.1.1).
-const PATIENCE: Duration = Duration::from_secs(30);
+const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The longest first pause; each later one may be twice as long, up to [`LONGEST`].
 const SHORTEST: Duration = Duration::from_millis(1);
@@ -26,7 +26,7 @@ impl Token {
 
 /// Does the same for what is no token's.
 pub(super) fn retry_on_conflict<R>(work: impl FnMut() -> Result<R>) -> Result<R> {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + RETRY_TIMEOUT;
     repeat(work, |pause| {
         let goes_on = Instant::now() + pause < end;
         if goes_on {

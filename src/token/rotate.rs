@@ -11,7 +11,7 @@ use super::terms::material_terms;
 use super::{Caller, Handle, Login, Token};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
-use crate::key::{Event, Header, Metadata, Origin, Role, State, Status};
+use crate::key::{Event, Header, KeyState, Metadata, Origin, Role, Status};
 use crate::mechanism::{self, Params};
 use crate::object::kinds::{self, Kind};
 use crate::object::vendor::CKA_KEYSTEAD_KEY_ID;
@@ -101,7 +101,7 @@ impl Token {
         &self,
         newest: &Loaded,
         next: &ObjectBody,
-        (key, metadata, state): (Id, &Metadata, &State),
+        (key, metadata, state): (Id, &Metadata, &KeyState),
     ) -> Result<Change> {
         let fingerprint = state.fingerprint.ok_or(Reason::General)?;
         let role = Role::Material { key, version: state.version, fingerprint };

@@ -6,16 +6,16 @@ use std::sync::{Mutex, PoisonError};
 
 /// The moment of a search's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Moment {
+pub(super) struct CacheStamp {
     pub(super) generation: u64,
     pub(super) epoch: u64,
 }
 
 /// Searches that were answered before.
 #[derive(Default)]
-pub(crate) struct Searches(Mutex<HashMap<Terms, (Moment, Vec<Id>)>>);
+pub(crate) struct Searches(Mutex<HashMap<SearchTerms, (CacheStamp, Vec<Id>)>>);
 
-pub(super) type Terms = Vec<(u64, Vec<u8>)>;
+pub(super) type SearchTerms = Vec<(u64, Vec<u8>)>;
 
 /// The most searches that are remembered, and below the most results of one: more are quicker asked for
 /// again.
@@ -23,12 +23,12 @@ const REMEMBERED: usize = 1_024;
 const RESULTS: usize = 16;
 
 impl Searches {
-    pub(super) fn known(&self, terms: &[(u64, Vec<u8>)], moment: Moment) -> Option<Vec<Id>> {
+    pub(super) fn known(&self, terms: &[(u64, Vec<u8>)], moment: CacheStamp) -> Option<Vec<Id>> {
         let searches = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         searches.get(terms).filter(|(then, _)| *then == moment).map(|(_, found)| found.clone())
     }
 
-    pub(super) fn keep(&self, terms: &[(u64, Vec<u8>)], moment: Moment, found: &[Id]) {
+    pub(super) fn keep(&self, terms: &[(u64, Vec<u8>)], moment: CacheStamp, found: &[Id]) {
         if found.len() > RESULTS {
             return;
         }

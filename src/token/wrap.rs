@@ -4,7 +4,7 @@ use super::create::kind_of;
 use super::{Caller, Handle, Token, zero_padding};
 use crate::error::{Error, Reason, Result};
 use crate::key::{UsableKey, Usage};
-use crate::mechanism::{self, Mechanism, Row};
+use crate::mechanism::{self, Mechanism, MechanismRow};
 use crate::object::kinds::Kind;
 use crate::object::values::same;
 use crate::object::vendor::CKA_KEYSTEAD_IMPORT_ONLY;
@@ -87,7 +87,7 @@ impl Token {
     /// Returns the material of a key that may leave under this wrapping key.
     fn wrappable(
         &self,
-        row: &Row,
+        row: &MechanismRow,
         key: Handle,
         wrapping: Handle,
         by: &UsableKey,
@@ -177,7 +177,7 @@ fn only_compares(
 /// Returns whether an RSA key that hides what it unwraps opens by itself what may be the transport key of a
 /// blob that it opens as a whole too: then an owner of that blob could open it in two steps, and read what is
 /// in it.
-fn may_be_transport(row: &Row, by: &UsableKey) -> bool {
+fn may_be_transport(row: &MechanismRow, by: &UsableKey) -> bool {
     let whole = CKM_RSA_AES_KEY_WRAP;
     by.restrictions.hides_what_it_unwraps()
         && row.id == CKM_RSA_PKCS_OAEP
@@ -204,7 +204,7 @@ fn check_length(
 
 /// Returns what was wrapped, if it can be of the class that the template names.
 fn opened(
-    row: &Row,
+    row: &MechanismRow,
     usable: &UsableKey,
     mechanism: &Mechanism,
     wrapped: &[u8],
@@ -232,7 +232,7 @@ fn fits(shown: &Attributes, template: Option<&[u8]>) -> Result<bool> {
 
 /// Returns what the caller is told of a failure after the unwrapping. Where nothing authenticates the
 /// wrapping, no refusal may depend on what was in it: only what failed beside it has its own code.
-fn masked_error(failure: Error, row: &Row) -> Error {
+fn masked_error(failure: Error, row: &MechanismRow) -> Error {
     match failure.reason() {
         // The bytes are no key of the template's type.
         Reason::KeySizeRange | Reason::DataInvalid => Reason::WrappedInvalid.into(),

@@ -10,7 +10,7 @@ use crate::rig::token::aes_material;
 use crate::rig::wrap::Courier;
 use cryptoki::error::RvError;
 use cryptoki::object::{Attribute, AttributeInfo, AttributeType};
-use keystead::internal::object::rules::{self, Change, RULES};
+use keystead::internal::object::rules::{self, Changeable, RULES};
 use pkcs11_sys::*;
 use std::collections::BTreeSet;
 
@@ -37,11 +37,12 @@ fn the_codes_tables_are_the_specifications() {
                 let fine = elsewhere || taken == (rule.given & bit != 0);
                 faults.note(fine, || told(format!("given by {way:?}")));
             }
-            let stays = matches!(rule.change, Change::Never | Change::Copying);
+            let stays = matches!(rule.change, Changeable::Never | Changeable::Copying);
             let may_change = row.answer(of, Way::Set).is_none();
             faults.note(stays != may_change, || told(format!("changes: {:?}", rule.change)));
             faults.note(rule.secret == row.has(7), || told("is secret".into()));
-            for (note, change) in [(10, Change::Officer), (11, Change::Rises), (12, Change::Falls)]
+            for (note, change) in
+                [(10, Changeable::Officer), (11, Changeable::Rises), (12, Changeable::Falls)]
             {
                 let fine = row.has(note) == (rule.change == change);
                 faults.note(fine, || told(format!("changes: {:?}", rule.change)));

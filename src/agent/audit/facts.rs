@@ -4,7 +4,7 @@ use super::entry::{AuditEvent, Fact, timestamp};
 use crate::agent::rules::{Known, Proposal};
 use crate::id::Id;
 use crate::key::state::Origin;
-use crate::key::{self, Header, Role, State};
+use crate::key::{self, Header, KeyState, Role};
 
 /// Returns what a lawful change comes to. A change of material alone comes to nothing: it goes with one of
 /// its custom key.
@@ -61,7 +61,7 @@ fn was_imported(header: &Header) -> bool {
     matches!(&header.role, Role::CustomKey(state) if state.version > 0)
 }
 
-fn of_event(token: Id, key: Id, event: &key::Event, state: &State) -> Vec<Fact> {
+fn of_event(token: Id, key: Id, event: &key::Event, state: &KeyState) -> Vec<Fact> {
     let fact = |event| Fact::of_key(event, token, key);
     let version = (state.version > 0).then_some(state.version);
     let expires = state.expiry.map(|expiry| timestamp(expiry.at));

@@ -8,7 +8,7 @@ use crate::agent::waker::Waker;
 use crate::agent::writer::Writer;
 use crate::clock::{FixedClock, Seconds};
 use crate::erasure::Erasure;
-use crate::key::{Expiry, ExpiryAction, Fingerprint, Header, Role, State};
+use crate::key::{Expiry, ExpiryAction, Fingerprint, Header, KeyState, Role};
 use crate::store::Memory;
 use std::path::Path;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ fn furnished(directory: &Path) -> (Arc<FixedClock>, Writer) {
         transaction.put_token(token, &row, (false, false)).unwrap();
         put(&mut transaction, token, 2, Role::Object { holds_key: false }, None);
         put(&mut transaction, token, 3, Role::Object { holds_key: true }, Some(20));
-        let state = State { deletion_at: Some(30), ..State::awaiting_import() };
+        let state = KeyState { deletion_at: Some(30), ..KeyState::awaiting_import() };
         put(&mut transaction, token, 4, Role::CustomKey(state), None);
         let (key, fingerprint) = (Id::new([4; 16]), Fingerprint([5; 32]));
         put(&mut transaction, token, 5, Role::Material { key, version: 1, fingerprint }, Some(10));

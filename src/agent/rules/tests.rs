@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use super::*;
-use crate::key::{Expiry, Material, Tag};
+use crate::key::{Expiry, MaterialState, Tag};
 use proptest::prelude::*;
 
 const NOW: Seconds = 1_800_000_000;
@@ -63,7 +63,7 @@ impl Table {
         });
     }
 
-    fn state(&self, key: Id) -> Option<&State> {
+    fn state(&self, key: Id) -> Option<&KeyState> {
         match self.0.get(&key).map(|known| &known.header.role) {
             Some(Role::CustomKey(state)) => Some(state),
             _ => None,
@@ -110,7 +110,7 @@ fn by(access: Access, now: Seconds) -> CommitContext {
     CommitContext { now, clock: now, access }
 }
 
-fn of_key(id: Id, event: Event, state: State) -> Proposal {
+fn of_key(id: Id, event: Event, state: KeyState) -> Proposal {
     let role = Role::CustomKey(state);
     let put = Some(Header { private: true, role, expiry: None, tags: vec![] });
     Proposal { id, event: Some(event), put }
@@ -139,12 +139,12 @@ fn erase_at(at: Seconds) -> Option<Expiry> {
 fn furnished(expiry: Option<Expiry>) -> Table {
     let mut table = Table::default();
     let import = Event::Import { fingerprint: print(1), expiry };
-    let state = State::awaiting_import().apply(&import, NOW).unwrap();
+    let state = KeyState::awaiting_import().apply(&import, NOW).unwrap();
     let external =
         [of_key(key(1), Event::Create, state), of_material(its(1, 0), key(1), 1, print(1), expiry)];
     table.commit(&external, proved(NOW)).unwrap();
     let generated = [
-        of_key(key(2), Event::Create, State::generated(print(2))),
+        of_key(key(2), Event::Create, KeyState::generated(print(2))),
         of_material(its(2, 0), key(2), 1, print(2), None),
     ];
     table.commit(&generated, proved(NOW)).unwrap();
@@ -156,7 +156,7 @@ fn refused(table: &Table, proposals: &[Proposal], moment: CommitContext) -> Reas
 }
 
 /// The state of `id` after `event`, as a well-behaved module computes it.
-fn after(table: &Table, id: Id, event: &Event, now: Seconds) -> State {
+fn after(table: &Table, id: Id, event: &Event, now: Seconds) -> KeyState {
     let state = table.state(id).unwrap().clone();
     state.narrow(Erasure::Live, now).apply(event, now).unwrap()
 }
@@ -168,7 +168,7 @@ fn custom_keys_and_generated_material_are_undestroyable() {
         assert_eq!(refused(&table, &attempt, proved(NOW)), Reason::Undestroyable);
     }
     let state = table.state(key(2)).unwrap().clone();
-    let emptied = State { material: Material::Deleted, ..state.clone() };
+    let emptied = KeyState { material: MaterialState::Deleted, ..state.clone() };
     let with_event = [of_key(key(2), Event::DeleteMaterial, emptied), removal(its(2, 0))];
     assert_eq!(refused(&table, &with_event, proved(NOW)), Reason::Undestroyable);
     let described = [of_key(key(2), Event::Describe, state), removal(its(2, 0))];
@@ -197,7 +197,7 @@ fn material_moves_only_with_its_key() {
 fn associated_material_is_never_exchanged() {
     let table = furnished(None);
     let event = Event::Import { fingerprint: print(7), expiry: None };
-    let state = State { fingerprint: Some(print(7)), ..table.state(key(1)).unwrap().clone() };
+    let state = KeyState { fingerprint: Some(print(7)), ..table.state(key(1)).unwrap().clone() };
     let other =
         [of_key(key(1), event, state.clone()), of_material(its(1, 0), key(1), 1, print(7), None)];
     assert_eq!(refused(&table, &other, proved(NOW)), Reason::OtherMaterial);
@@ -227,7 +227,7 @@ fn associated_material_is_never_exchanged() {
 fn two_custom_keys_never_hold_the_same() {
     let mut table = furnished(None);
     let event = Event::Import { fingerprint: print(1), expiry: None };
-    let state = State::awaiting_import().apply(&event, NOW).unwrap();
+    let state = KeyState::awaiting_import().apply(&event, NOW).unwrap();
     let third =
         [of_key(key(3), Event::Create, state), of_material(its(3, 0), key(3), 1, print(1), None)];
     assert_eq!(refused(&table, &third, proved(NOW)), Reason::MaterialHeld);
@@ -242,7 +242,7 @@ fn two_new_keys_of_one_commit_never_hold_the_same() {
     let mut table = Table::default();
     let born = |number| {
         [
-            of_key(key(number), Event::Create, State::generated(print(5))),
+            of_key(key(number), Event::Create, KeyState::generated(print(5))),
             of_material(its(number, 0), key(number), 1, print(5), None),
         ]
     };
@@ -339,7 +339,7 @@ struct Attempt {
     key: u8,
     event: Event,
     /// The state sent: what the event leads to, or this one.
-    forged: Option<State>,
+    forged: Option<KeyState>,
     material: Vec<(u8, Option<Sent>)>,
     proved: bool,
     /// Seconds that pass before it.
@@ -354,7 +354,7 @@ impl Attempt {
             (Some(state), event) => state.narrow(Erasure::Live, now).apply(event, now).ok(),
             (None, _) => None,
         };
-        let state = self.forged.clone().or(honest).unwrap_or_else(State::awaiting_import);
+        let state = self.forged.clone().or(honest).unwrap_or_else(KeyState::awaiting_import);
         if let (Event::Rotate { fingerprint }, None, []) =
             (&self.event, &self.forged, &self.material[..])
         {
@@ -375,7 +375,7 @@ impl Attempt {
 }
 
 /// The new version in the place of the newest, and that one where there is nothing yet.
-fn rotation(table: &Table, id: Id, fingerprint: Fingerprint, state: State) -> Vec<Proposal> {
+fn rotation(table: &Table, id: Id, fingerprint: Fingerprint, state: KeyState) -> Vec<Proposal> {
     let newest =
         table.material(id).unwrap().into_iter().max_by_key(|known| contents(&known.header));
     let version = state.version;
@@ -412,16 +412,16 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-fn forged() -> impl Strategy<Value = State> {
+fn forged() -> impl Strategy<Value = KeyState> {
     let origin = prop_oneof![Just(Origin::Generated), Just(Origin::External)];
     let material = prop_oneof![
-        Just(Material::Never),
-        Just(Material::Present),
-        Just(Material::Deleted),
-        Just(Material::Expired)
+        Just(MaterialState::Never),
+        Just(MaterialState::Present),
+        Just(MaterialState::Deleted),
+        Just(MaterialState::Expired)
     ];
     (origin, material, 0..3u32, expiry(), proptest::option::of(1..4u8)).prop_map(
-        |(origin, material, version, expiry, fingerprint)| State {
+        |(origin, material, version, expiry, fingerprint)| KeyState {
             origin,
             enabled: true,
             material,
@@ -438,10 +438,10 @@ fn birth() -> impl Strategy<Value = Attempt> {
     (1..4u8, 1..4u8, expiry(), 0..3u8).prop_map(|(key, number, expiry, kind)| {
         let import = Event::Import { fingerprint: print(number), expiry };
         let (state, material) = match kind {
-            0 => (State::awaiting_import(), vec![]),
-            1 => (State::generated(print(number)), vec![(0, Some((1, number, None)))]),
+            0 => (KeyState::awaiting_import(), vec![]),
+            1 => (KeyState::generated(print(number)), vec![(0, Some((1, number, None)))]),
             _ => (
-                State::awaiting_import().apply(&import, NOW).unwrap(),
+                KeyState::awaiting_import().apply(&import, NOW).unwrap(),
                 vec![(0, Some((1, number, expiry)))],
             ),
         };

@@ -7,7 +7,7 @@ use crate::agent::waker::Waker;
 use crate::agent::writer::Writer;
 use crate::clock::FixedClock;
 use crate::erasure::Erasure;
-use crate::key::{Expiry, ExpiryAction, Fingerprint, Header, State};
+use crate::key::{Expiry, ExpiryAction, Fingerprint, Header, KeyState};
 use crate::store::Memory;
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ fn furnished(directory: &std::path::Path) -> (Arc<FixedClock>, Writer) {
     let mut transaction = Transaction::new(&store);
     put(&mut transaction, 2, Role::Object { holds_key: true }, Some(10));
     put(&mut transaction, 3, Role::Object { holds_key: true }, Some(20));
-    let state = State { deletion_at: Some(30), ..State::awaiting_import() };
+    let state = KeyState { deletion_at: Some(30), ..KeyState::awaiting_import() };
     put(&mut transaction, 4, Role::CustomKey(state), None);
     let (key, fingerprint) = (Id::new([4; 16]), Fingerprint([5; 32]));
     put(&mut transaction, 5, Role::Material { key, version: 1, fingerprint }, Some(10));

@@ -3,7 +3,7 @@
 use super::*;
 use crate::erasure::Erasure;
 use crate::key::ExpiryAction;
-use crate::key::Material;
+use crate::key::MaterialState;
 use std::os::unix::fs::FileExt;
 
 pub(crate) const KEY: Id = Id::new([0x11; 16]);
@@ -14,13 +14,13 @@ pub(crate) fn erase_at(at: Seconds) -> Option<Expiry> {
     Some(Expiry { at, action: ExpiryAction::Erase })
 }
 
-fn present(expiry: Option<Expiry>) -> State {
-    State {
-        material: Material::Present,
+fn present(expiry: Option<Expiry>) -> KeyState {
+    KeyState {
+        material: MaterialState::Present,
         version: 1,
         expiry,
         fingerprint: Some(PRINT),
-        ..State::awaiting_import()
+        ..KeyState::awaiting_import()
     }
 }
 
@@ -48,8 +48,8 @@ fn import(revision: u64, id: Id, expect: Expect, expiry: Option<Expiry>) -> Vec<
     ]
 }
 
-fn deleted() -> State {
-    State { material: Material::Deleted, expiry: None, ..present(None) }
+fn deleted() -> KeyState {
+    KeyState { material: MaterialState::Deleted, expiry: None, ..present(None) }
 }
 
 pub(crate) fn deletion(revision: u64, material: u64) -> Vec<Change> {
@@ -139,7 +139,7 @@ fn expired_material_comes_back_by_an_import_of_the_same() {
     world.clock.set(START + 100);
     user.sweep();
     let other = Event::Import { fingerprint: Fingerprint([2; 32]), expiry: None };
-    let state = State { fingerprint: Some(Fingerprint([2; 32])), ..present(None) };
+    let state = KeyState { fingerprint: Some(Fingerprint([2; 32])), ..present(None) };
     let changes = vec![metadata(KEY, Expect::Revision(1), &other, state)];
     assert_eq!(reason(user.commit(changes)), Reason::OtherMaterial);
 
@@ -206,7 +206,7 @@ fn a_scheduled_deletion_ends_everything_and_frees_the_fingerprint() {
     user.commit(born(None)).unwrap();
     let at = START + 7 * DAY;
     let event = Event::ScheduleDeletion(Some(at));
-    let state = State { deletion_at: Some(at), ..present(None) };
+    let state = KeyState { deletion_at: Some(at), ..present(None) };
     user.commit(vec![metadata(KEY, Expect::Revision(1), &event, state)]).unwrap();
     world.clock.set(at);
     user.sweep();
@@ -373,7 +373,7 @@ fn versions_whose_records_fit_into_no_frame_together_are_told_and_read_one_by_on
         change.put.as_mut().unwrap().1 = vec![7; 1_900_000];
         change
     };
-    let mut state = State::generated(Fingerprint([1; 32]));
+    let mut state = KeyState::generated(Fingerprint([1; 32]));
     let key = metadata(KEY, Expect::Absent, &Event::Create, state.clone());
     user.commit(vec![key, long(ITS, Expect::Absent, 1)]).unwrap();
     for version in 1..=2_u8 {

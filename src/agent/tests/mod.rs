@@ -19,7 +19,7 @@ use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::pin::{Pin, TokenEntry};
 use crate::key::seal::TokenKey;
-use crate::key::{Event, Expiry, Fingerprint, Header, Role, State, Tag};
+use crate::key::{Event, Expiry, Fingerprint, Header, KeyState, Role, Tag};
 use crate::secret::Secret;
 use crate::store::{Cells, Location};
 use crate::wire::message::{MAX_FRAME, PROTOCOL, STORE_FORMAT};
@@ -376,7 +376,7 @@ pub(crate) fn removal(id: Id, revision: u64) -> Change {
 }
 
 /// A custom key's metadata under an event.
-pub(crate) fn metadata(id: Id, expect: Expect, event: &Event, state: State) -> Change {
+pub(crate) fn metadata(id: Id, expect: Expect, event: &Event, state: KeyState) -> Change {
     let header =
         Header { private: true, role: Role::CustomKey(state), expiry: None, tags: vec![Tag(META)] };
     let put = Some((header.encode().unwrap(), b"metadata".to_vec()));

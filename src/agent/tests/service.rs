@@ -116,14 +116,19 @@ fn the_right_pin_starts_the_count_again_and_proves_the_connection() {
     let shown = TokenEntry::decode(&full.entry).unwrap();
     assert_eq!((full.wrong, shown), ((0, 0), entry(true).released_to(false)));
     let key = Id::new([9; 16]);
-    let create = || vec![metadata(key, Expect::Absent, &Event::Create, State::awaiting_import())];
+    let create =
+        || vec![metadata(key, Expect::Absent, &Event::Create, KeyState::awaiting_import())];
     peer.commit(create()).unwrap();
     assert!(peer.read(key).is_some());
     assert!(matches!(peer.ask(Request::Forget { token: TOKEN }), Response::Done(0)));
     assert!(peer.read(key).is_none(), "private");
     assert_eq!(peer.find(&[]), vec![]);
-    let other =
-        vec![metadata(Id::new([8; 16]), Expect::Absent, &Event::Create, State::awaiting_import())];
+    let other = vec![metadata(
+        Id::new([8; 16]),
+        Expect::Absent,
+        &Event::Create,
+        KeyState::awaiting_import(),
+    )];
     assert_eq!(reason(peer.commit(other)), Reason::NotLoggedIn);
 }
 
@@ -131,7 +136,7 @@ fn the_right_pin_starts_the_count_again_and_proves_the_connection() {
 fn a_login_is_proved_on_further_connections_by_its_ticket_and_after_a_restart_too() {
     let mut world = World::new();
     let key = Id::new([9; 16]);
-    let create = vec![metadata(key, Expect::Absent, &Event::Create, State::awaiting_import())];
+    let create = vec![metadata(key, Expect::Absent, &Event::Create, KeyState::awaiting_import())];
     let mut user = world.connect();
     let (_, ticket) = user.log_in(false, b"123456").unwrap();
     user.commit(create).unwrap();
@@ -201,7 +206,7 @@ fn a_users_login_ends_with_the_user_on_the_connections_there_are() {
     let world = World::new();
     let mut user = world.user();
     let (key, mut peer) = (Id::new([9; 16]), world.connect());
-    let create = vec![metadata(key, Expect::Absent, &Event::Create, State::awaiting_import())];
+    let create = vec![metadata(key, Expect::Absent, &Event::Create, KeyState::awaiting_import())];
     user.commit(create).unwrap();
     let other = changed(|it| it.user = Some(entry(true).officer));
     assert_eq!(peer.put_token_by(officer(), Expect::Revision(1), &other, false), Ok(2));

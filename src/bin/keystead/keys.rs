@@ -10,7 +10,7 @@ use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 use jiff::Timestamp;
 use keystead::internal::clock::Seconds;
-use keystead::internal::key::{Material, Status};
+use keystead::internal::key::{MaterialState, Status};
 use keystead::internal::object::kinds::KINDS;
 use keystead::internal::object::vendor::{APPLICATION, CKA_KEYSTEAD_KEY_ID};
 use keystead::internal::object::words;
@@ -89,7 +89,7 @@ impl CustomKey {
     pub(crate) fn all_lost(session: &Session) -> Result<Vec<Self>, Failure> {
         let mut keys = Self::all(session)?;
         let lost = |shown: &Shown| {
-            shown.waits() && shown.material != words::material(Material::Never).text
+            shown.waits() && shown.material != words::material(MaterialState::Never).text
         };
         keys.retain(|key| lost(&key.shown));
         Ok(keys)

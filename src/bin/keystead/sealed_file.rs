@@ -9,7 +9,7 @@ use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::object::ObjectHandle;
 use cryptoki::session::Session;
 use keystead::internal::id::Id;
-use keystead::internal::key::{Material, Status};
+use keystead::internal::key::{MaterialState, Status};
 use keystead::internal::mechanism::SEAL_AROUND;
 use keystead::internal::object::vendor::CKM_KEYSTEAD_SEAL;
 use keystead::internal::object::words;
@@ -170,7 +170,7 @@ impl Chunker<'_> {
             Ok(key) => key.shown,
             Err(failure) => return failure,
         };
-        let readable = shown.material == words::material(Material::Readable).text
+        let readable = shown.material == words::material(MaterialState::Readable).text
             && shown.status == words::status(Status::Enabled).text;
         match (readable, shown.expires) {
             (true, Some(at)) => Failure::new(format_args!(

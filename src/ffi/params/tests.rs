@@ -1,8 +1,8 @@
 //! Parameters as callers have them in memory, and those that are refused.
 
-use super::{Asked, OldGcm, read, read_for_unwrap, read_or_cancel};
+use super::{OldGcm, RequestedMechanism, read, read_for_unwrap, read_or_cancel};
 use crate::error::{Reason, Result};
-use crate::mechanism::{Hash, Params, Salt};
+use crate::mechanism::{Hash, HkdfSalt, Params};
 use pkcs11_sys::*;
 use std::ptr::{null, null_mut};
 
@@ -18,7 +18,7 @@ fn bare(mechanism: CK_MECHANISM_TYPE) -> CK_MECHANISM {
     CK_MECHANISM { mechanism, pParameter: null_mut(), ulParameterLen: 0 }
 }
 
-fn params(asked: Result<Asked>) -> Result<Params, Reason> {
+fn params(asked: Result<RequestedMechanism>) -> Result<Params, Reason> {
     asked.map(|asked| asked.mechanism.params).map_err(|error| error.reason())
 }
 
@@ -185,12 +185,12 @@ fn hkdf_takes_a_salt_of_bytes_of_a_key_or_none() {
         let info = if expand { vec![2; 4] } else { Vec::new() };
         Ok(Params::Hkdf { extract, expand, hash: Hash::Sha256, salt, info })
     };
-    let none = || Salt::Bytes(Vec::new());
-    let bytes = || Salt::Bytes(vec![1; 8]);
+    let none = || HkdfSalt::Bytes(Vec::new());
+    let bytes = || HkdfSalt::Bytes(vec![1; 8]);
     for (kind, salt) in [
         (CKF_HKDF_SALT_DATA, bytes()),
         (CKF_HKDF_SALT_NULL, none()),
-        (CKF_HKDF_SALT_KEY, Salt::Key(7)),
+        (CKF_HKDF_SALT_KEY, HkdfSalt::Key(7)),
     ] {
         let given = CK_HKDF_PARAMS { ulSaltType: kind, ..good };
         assert_eq!(parse(raw(CKM_HKDF_DERIVE, &given)), expected(true, true, salt));

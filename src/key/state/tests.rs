@@ -45,8 +45,8 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn born() -> impl Strategy<Value = State> {
-    prop_oneof![Just(State::awaiting_import()), fingerprint().prop_map(State::generated),]
+fn born() -> impl Strategy<Value = KeyState> {
+    prop_oneof![Just(KeyState::awaiting_import()), fingerprint().prop_map(KeyState::generated),]
 }
 
 proptest! {
@@ -79,7 +79,7 @@ proptest! {
 
     #[test]
     fn time_and_erasure_only_take_away(birth in born(), expiry in expiry(), now in START..START + 600) {
-        let state = State { expiry, ..birth };
+        let state = KeyState { expiry, ..birth };
         let later = state.clone().narrow(Erasure::Live, now);
         prop_assert!(!later.has_material() || state.has_material());
         prop_assert_eq!(later.clone().narrow(Erasure::Live, now), later.clone());
@@ -89,18 +89,21 @@ proptest! {
 
 #[test]
 fn a_state_that_no_birth_leads_to_is_refused() {
-    let generated = State::generated(Fingerprint([1; 32]));
-    let empty = State::awaiting_import();
+    let generated = KeyState::generated(Fingerprint([1; 32]));
+    let empty = KeyState::awaiting_import();
     let odd = [
-        State { version: 2, ..generated.clone() },
-        State { enabled: false, ..generated.clone() },
-        State { fingerprint: None, ..generated.clone() },
-        State { material: Material::Deleted, ..generated.clone() },
-        State { deletion_at: Some(START + 8 * DAY), ..generated.clone() },
-        State { expiry: Some(Expiry { at: START + 9, action: ExpiryAction::Erase }), ..generated },
-        State { version: 1, ..empty.clone() },
-        State { material: Material::Present, ..empty.clone() },
-        State { enabled: false, ..empty },
+        KeyState { version: 2, ..generated.clone() },
+        KeyState { enabled: false, ..generated.clone() },
+        KeyState { fingerprint: None, ..generated.clone() },
+        KeyState { material: MaterialState::Deleted, ..generated.clone() },
+        KeyState { deletion_at: Some(START + 8 * DAY), ..generated.clone() },
+        KeyState {
+            expiry: Some(Expiry { at: START + 9, action: ExpiryAction::Erase }),
+            ..generated
+        },
+        KeyState { version: 1, ..empty.clone() },
+        KeyState { material: MaterialState::Present, ..empty.clone() },
+        KeyState { enabled: false, ..empty },
     ];
     for state in odd {
         assert!(state.may_begin(START).is_err(), "{state:?}");
@@ -108,11 +111,15 @@ fn a_state_that_no_birth_leads_to_is_refused() {
 }
 
 /// Checks what no step may do to a key.
-fn check_always(birth: &State, before: &State, after: &State) -> Result<(), TestCaseError> {
+fn check_always(
+    birth: &KeyState,
+    before: &KeyState,
+    after: &KeyState,
+) -> Result<(), TestCaseError> {
     prop_assert_eq!(after.origin, birth.origin, "the origin is for good");
     match birth.origin {
         Origin::Generated => {
-            prop_assert_eq!(after.material, Material::Present, "generated material stays");
+            prop_assert_eq!(after.material, MaterialState::Present, "generated material stays");
             prop_assert_eq!(after.expiry, None, "generated material never expires");
         }
         Origin::External => {
@@ -128,9 +135,9 @@ fn check_always(birth: &State, before: &State, after: &State) -> Result<(), Test
 
 /// Checks what a client's request may do.
 fn check_step(
-    before: &State,
+    before: &KeyState,
     event: &Event,
-    after: &State,
+    after: &KeyState,
     now: Seconds,
 ) -> Result<(), TestCaseError> {
     let gained = after.has_material() && !before.has_material();
@@ -152,8 +159,8 @@ fn check_step(
 #[test]
 fn there_is_an_end_to_the_versions_of_a_key() {
     let rotate = || Event::Rotate { fingerprint: Fingerprint([2; 32]) };
-    let born = State::generated(Fingerprint([1; 32]));
-    let last = State { version: MOST_VERSIONS - 1, ..born }.apply(&rotate(), START).unwrap();
+    let born = KeyState::generated(Fingerprint([1; 32]));
+    let last = KeyState { version: MOST_VERSIONS - 1, ..born }.apply(&rotate(), START).unwrap();
     assert_eq!(last.version, MOST_VERSIONS);
     let refused = last.apply(&rotate(), START).unwrap_err();
     assert_eq!(refused.reason(), Reason::ActionProhibited);

@@ -121,7 +121,7 @@ static EDWARDS: LazyLock<(UsableKey, UsableKey)> = LazyLock::new(|| {
 });
 
 /// The keys for both directions of a row.
-fn keys(row: &Row, len: usize) -> (UsableKey, UsableKey) {
+fn keys(row: &MechanismRow, len: usize) -> (UsableKey, UsableKey) {
     match row.key_type {
         Some(CKK_AES) => {
             let bytes = [0x42; 32];
@@ -136,7 +136,7 @@ fn keys(row: &Row, len: usize) -> (UsableKey, UsableKey) {
 }
 
 /// The row's parameter, for a text of that length.
-fn params(row: &Row, len: usize) -> Params {
+fn params(row: &MechanismRow, len: usize) -> Params {
     match row.params {
         ParamsShape::None => Params::None,
         ParamsShape::Bytes if row.wrap.is_some() && row.encrypt.is_none() => Params::None,
@@ -169,14 +169,14 @@ fn params(row: &Row, len: usize) -> Params {
             extract: true,
             expand: true,
             hash: Hash::Sha256,
-            salt: Salt::Bytes(Vec::new()),
+            salt: HkdfSalt::Bytes(Vec::new()),
             info: Vec::new(),
         },
     }
 }
 
 /// Shortens `message` to a length that the row takes.
-fn fitting<'a>(row: &Row, message: &'a [u8]) -> &'a [u8] {
+fn fitting<'a>(row: &MechanismRow, message: &'a [u8]) -> &'a [u8] {
     match row.id {
         CKM_AES_ECB | CKM_AES_CBC => &message[..message.len() - message.len() % 16],
         CKM_RSA_PKCS_OAEP => &message[..message.len().min(190)],

@@ -1,6 +1,6 @@
 //! The two-call rule over whole operations and parts.
 
-use super::{Absorption, Checking, Cipher};
+use super::{Absorption, Checking, CipherOperation};
 use crate::error::{Reason, Result};
 use crate::mechanism::{Absorb, Check, Transform};
 use crate::session::operation::tests::under;
@@ -66,12 +66,12 @@ fn begun<O>(operation: O) -> OperationSlot<O> {
     slot
 }
 
-fn decryption() -> OperationSlot<Cipher> {
-    begun(Cipher::decrypting(Box::new(Strip(Vec::new()))))
+fn decryption() -> OperationSlot<CipherOperation> {
+    begun(CipherOperation::decrypting(Box::new(Strip(Vec::new()))))
 }
 
-fn encryption() -> OperationSlot<Cipher> {
-    begun(Cipher::encrypting(Box::new(Strip(Vec::new()))))
+fn encryption() -> OperationSlot<CipherOperation> {
+    begun(CipherOperation::encrypting(Box::new(Strip(Vec::new()))))
 }
 
 /// Runs a step with room for so many bytes, or none: what it returned, the length it told, and
@@ -119,7 +119,7 @@ fn a_decryption_fits_a_buffer_of_the_size_that_is_really_needed() {
 #[test]
 fn a_decryption_that_does_not_fit_is_kept_for_the_next_call() {
     let mut slot = decryption();
-    let whole = |cipher: &mut Cipher, out: &mut Out| cipher.whole(b"a\0b\0", out);
+    let whole = |cipher: &mut CipherOperation, out: &mut Out| cipher.whole(b"a\0b\0", out);
     let short = step(&mut slot, Some(1), whole);
     assert_eq!(short, (Err(Reason::BufferTooSmall), Some(2), vec![0xFF]));
     assert_eq!(step(&mut slot, None, whole), (Ok(()), Some(2), vec![]));
@@ -130,7 +130,8 @@ fn a_decryption_that_does_not_fit_is_kept_for_the_next_call() {
 #[test]
 fn a_kept_result_is_for_the_step_that_made_it() {
     for other in [
-        (|cipher, out| cipher.finish(out)) as fn(&mut Cipher, &mut Out) -> Result<StepOutcome>,
+        (|cipher, out| cipher.finish(out))
+            as fn(&mut CipherOperation, &mut Out) -> Result<StepOutcome>,
         |cipher, out| cipher.update(b"c", out),
     ] {
         let mut slot = decryption();

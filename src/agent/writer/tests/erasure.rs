@@ -7,7 +7,7 @@ use crate::agent::sweep::Sweep;
 use crate::agent::tests::{entry, token_key};
 use crate::agent::token_entry::{By, EntryChange, PutToken};
 use crate::key::pin::Pin;
-use crate::key::{Expiry, ExpiryAction, Fingerprint, State};
+use crate::key::{Expiry, ExpiryAction, Fingerprint, KeyState};
 use crate::store::cells::{EraseCell, StoreIdentity};
 use std::sync::Mutex;
 
@@ -392,7 +392,7 @@ fn a_judgement_by_material_that_ends_meanwhile_is_in_conflict() {
     let mut slower = first.writer();
     let (store, print) = (Arc::clone(&slower.store), Fingerprint([4; 32]));
     let mut create = Transaction::new(&store);
-    let state = State { fingerprint: Some(print), version: 2, ..State::awaiting_import() };
+    let state = KeyState { fingerprint: Some(print), version: 2, ..KeyState::awaiting_import() };
     let material = |version| Role::Material { key, version, fingerprint: print };
     let records = [(key, Role::CustomKey(state)), (id(1), material(1)), (id(2), material(2))];
     for (record, role) in records {

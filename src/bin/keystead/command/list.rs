@@ -9,7 +9,7 @@ use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use jiff::Timestamp;
 use keystead::internal::clock::{Seconds, seconds_of_span};
-use keystead::internal::key::Material;
+use keystead::internal::key::MaterialState;
 use keystead::internal::object::words;
 use serde_json::Value;
 
@@ -59,7 +59,7 @@ fn span(text: &str) -> Result<Seconds, String> {
 /// Returns whether there is material that will be gone by then.
 fn expires_within(key: &Shown, within: Seconds, now: Timestamp) -> bool {
     let left = |at: Timestamp| at.as_second().saturating_sub(now.as_second());
-    key.material == words::material(Material::Present).text
+    key.material == words::material(MaterialState::Present).text
         && key.expires.is_some_and(|at| left(at) <= i64::try_from(within).unwrap_or(i64::MAX))
 }
 
