@@ -13,7 +13,7 @@ use std::process::Command;
 
 /// Which token, and how to log in to it.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Token {
+pub(crate) struct TokenArguments {
     /// The token's label or serial number; it may be left out where the store has one token
     #[arg(long = "token", value_name = "TOKEN")]
     name: Option<String>,
@@ -26,16 +26,16 @@ pub(crate) struct Token {
 
 /// The ways to open a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Access {
+pub(crate) enum SessionMode {
     /// A session that only reads.
-    Look,
+    ReadOnly,
     /// Changing something.
-    Change,
+    ReadWrite,
 }
 
-impl Token {
+impl TokenArguments {
     /// A session in which the user is logged in.
-    pub(crate) fn log_in(&self, global: &Global, access: Access) -> Result<Session, Failure> {
+    pub(crate) fn log_in(&self, global: &Global, access: SessionMode) -> Result<Session, Failure> {
         global.hand_to_module()?;
         // Where nobody serves the store the module has only a code for it, and this has words.
         Link::new(AgentLocation::of(&global.store()?)).store()?;
@@ -48,8 +48,8 @@ impl Token {
         }
         let slot = self.choose(&pkcs11, &slots)?;
         let session = match access {
-            Access::Look => pkcs11.open_ro_session(slot)?,
-            Access::Change => pkcs11.open_rw_session(slot)?,
+            SessionMode::ReadOnly => pkcs11.open_ro_session(slot)?,
+            SessionMode::ReadWrite => pkcs11.open_rw_session(slot)?,
         };
         let pin = self.pin.read()?.for_login();
         if let Err(error) = session.login(UserType::User, Some(&pin)) {

@@ -1,9 +1,9 @@
 //! One import: material on its way into a custom key, or beside it to be compared. What `import` and
 //! `import-many` share.
 
-use crate::keys::{CustomKey, Shown, vendor};
+use crate::keys::{ListedKey, Shown, vendor};
 use crate::material::{self, Format};
-use crate::moment::Expiry;
+use crate::moment::ExpiryArgument;
 use crate::store_time::StoreTime;
 use crate::transfer::{self, Form};
 use crate::wrapping::ImportKey;
@@ -29,15 +29,15 @@ use std::path::PathBuf;
 use zeroize::Zeroizing;
 
 /// The destination of material, and the wishes for it.
-pub(crate) struct Import<'a> {
+pub(crate) struct ImportRequest<'a> {
     /// The custom key that it is for; none for a new one.
-    pub target: Option<&'a CustomKey>,
+    pub target: Option<&'a ListedKey>,
     /// The alias of a new custom key.
     pub alias: &'a str,
     /// The kind of key that it is.
     pub kind: &'static Kind,
     /// The expiry; without one, as the custom key itself has it.
-    pub expires: Option<Expiry>,
+    pub expires: Option<ExpiryArgument>,
     /// The action at the expiry; without one, as the custom key itself has it, else erasing.
     pub action: Option<ExpiryAction>,
     /// The description of a new custom key.
@@ -47,14 +47,14 @@ pub(crate) struct Import<'a> {
 }
 
 /// Material as it is brought.
-pub(crate) enum Material {
+pub(crate) enum SourceMaterial {
     /// Material in the clear.
     Plain(Secret),
     /// Wrapped under an import key, as the files of that form.
     Wrapped(Form, Vec<Zeroizing<Vec<u8>>>),
 }
 
-impl Material {
+impl SourceMaterial {
     /// Reads it from its files, wrapped in that form; without one it is a key transfer file, where it
     /// looks like one, else material in the clear.
     pub(crate) fn read(
@@ -99,11 +99,11 @@ impl Material {
     }
 }
 
-impl Import<'_> {
+impl ImportRequest<'_> {
     /// Checks that the custom key may take any material, and this, as far as can be known without a
     /// token.
-    pub(crate) fn check(&self, material: &Material) -> Result<(), Failure> {
-        if let Some(CustomKey { shown, .. }) = self.target
+    pub(crate) fn check(&self, material: &SourceMaterial) -> Result<(), Failure> {
+        if let Some(ListedKey { shown, .. }) = self.target
             && shown.origin != "external"
         {
             return Err(Failure::new(format_args!(
@@ -112,10 +112,10 @@ impl Import<'_> {
             .hint("import it under another alias"));
         }
         match material {
-            Material::Plain(material) => {
+            SourceMaterial::Plain(material) => {
                 check_size(self.target, material::bits(material, self.kind)?)
             }
-            Material::Wrapped(..) => Ok(()),
+            SourceMaterial::Wrapped(..) => Ok(()),
         }
     }
 
@@ -125,10 +125,10 @@ impl Import<'_> {
         let own = self.target.and_then(|key| key.shown.own_expiry());
         let passed = |at: &Timestamp| *at <= self.time.moment();
         match (self.expires.or(own), self.action) {
-            (Some(Expiry::At(at)), _) if self.expires.is_none() && passed(&at) => {
+            (Some(ExpiryArgument::At(at)), _) if self.expires.is_none() && passed(&at) => {
                 Err(own_expiry_passed(at))
             }
-            (None | Some(Expiry::Never), Some(_)) => {
+            (None | Some(ExpiryArgument::Never), Some(_)) => {
                 Err(Failure::new("it never expires, so that nothing happens at its expiry")
                     .hint("an expiry action goes with an expiry"))
             }
@@ -141,7 +141,7 @@ impl Import<'_> {
         &self,
         session: &Session,
         by: &ImportKey,
-        material: &Material,
+        material: &SourceMaterial,
     ) -> Result<ObjectHandle, Failure> {
         let explain = |error| self.explained(material, error);
         self.unwrap(session, by, material, || self.template(), explain)
@@ -152,8 +152,8 @@ impl Import<'_> {
         &self,
         session: &Session,
         by: &ImportKey,
-        material: &Material,
-        key: &CustomKey,
+        material: &SourceMaterial,
+        key: &ListedKey,
     ) -> Result<(), Failure> {
         match self.is_of(session, by, material, key)? {
             true => Ok(()),
@@ -167,12 +167,12 @@ impl Import<'_> {
         &self,
         session: &Session,
         by: &ImportKey,
-        material: &Material,
-        lost: &[CustomKey],
+        material: &SourceMaterial,
+        lost: &[ListedKey],
     ) -> Result<(), Failure> {
         let bits = match material {
-            Material::Plain(material) => Some(material::bits(material, self.kind)?),
-            Material::Wrapped(..) => None,
+            SourceMaterial::Plain(material) => Some(material::bits(material, self.kind)?),
+            SourceMaterial::Wrapped(..) => None,
         };
         let may_be = |shown: &Shown| {
             shown.key_type == self.kind.name && bits.is_none_or(|bits| bits == shown.key_bits)
@@ -190,8 +190,8 @@ impl Import<'_> {
         &self,
         session: &Session,
         by: &ImportKey,
-        material: &Material,
-        key: &CustomKey,
+        material: &SourceMaterial,
+        key: &ListedKey,
     ) -> Result<bool, Failure> {
         let other = Cell::new(false);
         let explain = |error| {
@@ -211,13 +211,13 @@ impl Import<'_> {
         &self,
         session: &Session,
         by: &ImportKey,
-        material: &Material,
+        material: &SourceMaterial,
         template: impl Fn() -> Result<Vec<Attribute>, Failure>,
         explain: impl Fn(Error) -> Failure,
     ) -> Result<ObjectHandle, Failure> {
         let transfer = match material {
-            Material::Plain(material) => by.wrap(session, material)?,
-            Material::Wrapped(form, texts) => {
+            SourceMaterial::Plain(material) => by.wrap(session, material)?,
+            SourceMaterial::Wrapped(form, texts) => {
                 let texts: Vec<&[u8]> = texts.iter().map(|text| text.as_slice()).collect();
                 form.read(&texts, by.size(session)?)?
             }
@@ -250,7 +250,7 @@ impl Import<'_> {
     }
 
     /// A session key that can do nothing: the token makes it of the named custom key's material only.
-    fn comparison(&self, key: &CustomKey) -> Result<Vec<Attribute>, Failure> {
+    fn comparison(&self, key: &ListedKey) -> Result<Vec<Attribute>, Failure> {
         let mut template = vec![Attribute::Token(false), named(key)];
         template.extend(import_only::usages_of(self.kind.class).map(|flag| vendor(flag, &[0])));
         template.extend(self.protected()?);
@@ -268,14 +268,14 @@ impl Import<'_> {
     }
 
     /// Returns whether it is an RSA key that no token takes unless it is configured.
-    fn is_short(&self, material: &Material) -> bool {
-        let Material::Plain(material) = material else { return false };
+    fn is_short(&self, material: &SourceMaterial) -> bool {
+        let SourceMaterial::Plain(material) = material else { return false };
         self.kind.key_type == CKK_RSA
             && material::bits(material, self.kind).is_ok_and(|bits| bits < WRAPPING_RSA)
     }
 
     /// The token has one code for several refusals; what is known of the key tells them apart.
-    fn explained(&self, material: &Material, error: Error) -> Failure {
+    fn explained(&self, material: &SourceMaterial, error: Error) -> Failure {
         let shown = self.target.map(|key| &key.shown);
         let known = shown.map(|shown| shown.material.as_str());
         match (explain::code(&error), known) {
@@ -370,7 +370,7 @@ pub(crate) fn key_id(session: &Session, object: ObjectHandle) -> Result<String, 
     }
 }
 
-fn named(key: &CustomKey) -> Attribute {
+fn named(key: &ListedKey) -> Attribute {
     vendor(CKA_KEYSTEAD_KEY_ID, key.shown.key_id.as_bytes())
 }
 
@@ -389,7 +389,7 @@ fn awaits_deletion(shown: &Shown) -> bool {
     shown.status == "pending deletion"
 }
 
-fn check_size(target: Option<&CustomKey>, bits: u64) -> Result<(), Failure> {
+fn check_size(target: Option<&ListedKey>, bits: u64) -> Result<(), Failure> {
     match target.map(|key| &key.shown) {
         Some(shown) if shown.key_bits != 0 && shown.key_bits != bits => {
             let Shown { key_bits, key_type, .. } = shown;

@@ -1,7 +1,7 @@
 //! Custom keys as the module shows them: found by name, read as metadata.
 
 use crate::explain::code;
-use crate::moment::{self, Expiry};
+use crate::moment::{self, ExpiryArgument};
 use crate::output::printable;
 use crate::{Failure, Global, output};
 use clap::builder::PossibleValuesParser;
@@ -20,7 +20,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// A custom key: its metadata object, and what that says.
-pub(crate) struct CustomKey {
+pub(crate) struct ListedKey {
     /// The metadata object.
     pub object: ObjectHandle,
     /// Everything it says.
@@ -53,7 +53,7 @@ pub(crate) struct Shown {
 /// The hint where the module shows a key otherwise than this program knows.
 const VERSION: &str = "is the module of this program's version? --module names another";
 
-impl CustomKey {
+impl ListedKey {
     /// Reads a metadata object.
     pub(crate) fn read(session: &Session, object: ObjectHandle) -> Result<Self, Failure> {
         let Some(Attribute::Value(bytes)) =
@@ -174,22 +174,22 @@ impl Shown {
     }
 
     /// Its own expiry, which an import gets that is given no other.
-    pub(crate) fn own_expiry(&self) -> Option<Expiry> {
-        let after = self.next_import_expires_in_seconds.map(Expiry::After);
-        self.next_import_expires.map(Expiry::At).or(after)
+    pub(crate) fn own_expiry(&self) -> Option<ExpiryArgument> {
+        let after = self.next_import_expires_in_seconds.map(ExpiryArgument::After);
+        self.next_import_expires.map(ExpiryArgument::At).or(after)
     }
 
     /// Describes the expiry of the next import, by the time `now`.
     pub(crate) fn next_import(&self, now: Timestamp) -> String {
         match self.own_expiry() {
-            Some(Expiry::At(at)) if at <= now => {
+            Some(ExpiryArgument::At(at)) if at <= now => {
                 format!("an import needs another expiry than the key's own, {at}, which has passed")
             }
-            Some(Expiry::At(at)) => format!("an import expires {at}"),
-            Some(Expiry::After(seconds)) => {
+            Some(ExpiryArgument::At(at)) => format!("an import expires {at}"),
+            Some(ExpiryArgument::After(seconds)) => {
                 format!("an import expires after {}", moment::span(seconds))
             }
-            Some(Expiry::Never) | None => "an import never expires".to_owned(),
+            Some(ExpiryArgument::Never) | None => "an import never expires".to_owned(),
         }
     }
 

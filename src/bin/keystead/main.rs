@@ -37,7 +37,7 @@ use std::process::ExitCode;
 /// Keeps custom keys: bring them, time-limit them, take them away.
 #[derive(Debug, Parser)]
 #[command(name = "keystead", version, after_help = EXIT_STATUS)]
-pub struct Arguments {
+pub struct CommandLine {
     #[command(flatten)]
     global: Global,
     #[command(subcommand)]
@@ -49,11 +49,11 @@ const EXIT_STATUS: &str =
 
 fn main() -> ExitCode {
     logging::begin();
-    let done = match Arguments::try_parse() {
-        Ok(Arguments { global, command }) => {
+    let done = match CommandLine::try_parse() {
+        Ok(CommandLine { global, command }) => {
             // What a background agent says is told on by the process that started it, with its own options.
             let told_on = matches!(&command, Command::Agent(agent) if agent.in_background());
-            command.run(&global, Arguments::command).map_err(|failure| match told_on {
+            command.run(&global, CommandLine::command).map_err(|failure| match told_on {
                 true => failure,
                 false => failure.with_hint(|hint| global.here(hint)),
             })

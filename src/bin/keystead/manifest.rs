@@ -4,7 +4,7 @@
 use crate::Failure;
 use crate::keys;
 use crate::material::Format;
-use crate::moment::Expiry;
+use crate::moment::ExpiryArgument;
 use crate::transfer::{self, Form};
 use clap::ValueEnum;
 use clap::builder::TypedValueParser;
@@ -21,20 +21,20 @@ pub(crate) const COLUMNS: [&str; 8] =
     ["file", "alias", "id", "type", "form", "expires", "expiry_action", "description"];
 
 /// The most that is read of a manifest, in bytes: a hundred thousand lines and more.
-const MOST: u64 = 1 << 24;
+const MAX_SIZE: u64 = 1 << 24;
 
 /// One import of several.
 #[derive(Debug)]
-pub(crate) struct Entry {
+pub(crate) struct ManifestEntry {
     /// The line (`line 3`) or the file's name.
     pub place: String,
     /// The import that it asks for; of a wrong line only why it is wrong.
-    pub wanted: Result<Wanted, Failure>,
+    pub wanted: Result<WantedImport, Failure>,
 }
 
 /// One import as a line asks for it.
 #[derive(Debug)]
-pub(crate) struct Wanted {
+pub(crate) struct WantedImport {
     /// The files its material is in.
     pub files: Vec<PathBuf>,
     /// The alias, or of an existing key the key ID.
@@ -48,7 +48,7 @@ pub(crate) struct Wanted {
     /// The form of wrapped material.
     pub form: Option<Form>,
     /// The expiry.
-    pub expires: Option<Expiry>,
+    pub expires: Option<ExpiryArgument>,
     /// The action at the expiry.
     pub action: Option<ExpiryAction>,
     /// The description of a new key.
@@ -57,7 +57,7 @@ pub(crate) struct Wanted {
 
 /// A line as it is written.
 #[derive(Debug, Deserialize)]
-struct Row {
+struct ManifestLine {
     file: PathBuf,
     alias: Option<String>,
     id: Option<String>,
@@ -71,7 +71,7 @@ struct Row {
 
 /// Reads a directory or a manifest. What is wrong with all of it is an error, what is wrong with one
 /// line is in its entry.
-pub(crate) fn read(source: &Path) -> Result<Vec<Entry>, Failure> {
+pub(crate) fn read(source: &Path) -> Result<Vec<ManifestEntry>, Failure> {
     let of_file = |error| Failure::of_file(source, &error);
     let entries = match fs::metadata(source).map_err(of_file)?.is_dir() {
         true => directory(source).map_err(of_file)?,
@@ -88,10 +88,10 @@ pub(crate) fn read(source: &Path) -> Result<Vec<Entry>, Failure> {
 fn contents(source: &Path) -> Result<Vec<u8>, Failure> {
     let mut text = Vec::new();
     fs::File::open(source)
-        .and_then(|file| file.take(MOST).read_to_end(&mut text))
+        .and_then(|file| file.take(MAX_SIZE).read_to_end(&mut text))
         .map_err(|error| Failure::of_file(source, &error))?;
     match text.len() as u64 {
-        MOST.. => {
+        MAX_SIZE.. => {
             Err(Failure::new(format_args!("{}: it is too long for a manifest", source.display()))
                 .hint("split it into several, and import one after the other"))
         }
@@ -100,20 +100,20 @@ fn contents(source: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 /// Every file is an import; hidden ones are none.
-fn directory(directory: &Path) -> std::io::Result<Vec<Entry>> {
+fn directory(directory: &Path) -> std::io::Result<Vec<ManifestEntry>> {
     let mut names = fs::read_dir(directory)?
         .map(|entry| Ok(entry?.file_name()))
         .collect::<std::io::Result<Vec<OsString>>>()?;
     names.retain(|name| !name.as_encoded_bytes().starts_with(b"."));
     names.sort();
-    let entry = |name: OsString| Entry {
+    let entry = |name: OsString| ManifestEntry {
         place: name.to_string_lossy().into_owned(),
         wanted: named_by_file(directory.join(name)),
     };
     Ok(names.into_iter().map(entry).collect())
 }
 
-fn manifest(source: &Path, text: &[u8]) -> Result<Vec<Entry>, Failure> {
+fn manifest(source: &Path, text: &[u8]) -> Result<Vec<ManifestEntry>, Failure> {
     let wrong = |line: u64, what: &str| {
         Failure::new(format_args!("{}, line {line}: {what}", source.display()))
             .hint("`keystead help import-many` says what stands in a manifest")
@@ -131,7 +131,7 @@ fn manifest(source: &Path, text: &[u8]) -> Result<Vec<Entry>, Failure> {
         }
         let begun = read.as_ref().err().and_then(csv::Error::position).or(record.position());
         let place = format!("line {}", begun.map_or(0, |begun| line(begun, text)));
-        let row = read.and_then(|_| record.deserialize::<Row>(Some(&header)));
+        let row = read.and_then(|_| record.deserialize::<ManifestLine>(Some(&header)));
         let wanted = match row {
             Ok(row) => row.wanted(folder),
             Err(error) if error.is_io_error() => {
@@ -139,7 +139,7 @@ fn manifest(source: &Path, text: &[u8]) -> Result<Vec<Entry>, Failure> {
             }
             Err(error) => Err(Failure::new(said(&error))),
         };
-        entries.push(Entry { place, wanted });
+        entries.push(ManifestEntry { place, wanted });
     }
 }
 
@@ -179,8 +179,8 @@ fn said(error: &csv::Error) -> String {
     }
 }
 
-impl Row {
-    fn wanted(self, folder: &Path) -> Result<Wanted, Failure> {
+impl ManifestLine {
+    fn wanted(self, folder: &Path) -> Result<WantedImport, Failure> {
         if self.file.as_os_str().is_empty() {
             return Err(Failure::new("the file is missing"));
         }
@@ -195,7 +195,7 @@ impl Row {
             (None, None) => (alias_of(&path)?, false),
         };
         let (format, form) = written(self.form.as_deref(), &path)?;
-        Ok(Wanted {
+        Ok(WantedImport {
             files: files(path, form),
             name,
             by_id,
@@ -209,13 +209,13 @@ impl Row {
     }
 }
 
-fn named_by_file(path: PathBuf) -> Result<Wanted, Failure> {
+fn named_by_file(path: PathBuf) -> Result<WantedImport, Failure> {
     if path.is_dir() {
         return Err(Failure::new("a directory inside the directory")
             .hint("move it away, or import it by itself"));
     }
     let (format, form) = written(None, &path)?;
-    Ok(Wanted {
+    Ok(WantedImport {
         name: alias_of(&path)?,
         files: vec![path],
         by_id: false,
@@ -237,9 +237,9 @@ const ENDINGS: [(&str, Option<Format>, Option<Form>); 5] = [
     ("byok", None, Some(Form::Byok)),
 ];
 
-type Ending = (&'static str, Option<Format>, Option<Form>);
+type Suffix = (&'static str, Option<Format>, Option<Form>);
 
-fn ending(path: &Path) -> Option<Ending> {
+fn ending(path: &Path) -> Option<Suffix> {
     let text = path.extension()?.to_str()?;
     ENDINGS.into_iter().find(|(ending, ..)| *ending == text)
 }
@@ -295,7 +295,7 @@ fn key_type(text: &str) -> Result<String, Failure> {
     })
 }
 
-fn expiry(text: &str) -> Result<Expiry, Failure> {
+fn expiry(text: &str) -> Result<ExpiryArgument, Failure> {
     text.parse().map_err(|wrong: String| Failure::new(format_args!("expires: {wrong}")))
 }
 
@@ -315,7 +315,7 @@ mod tests {
     use super::*;
     use std::io::Write;
 
-    fn reading(text: &str) -> Result<Vec<Entry>, Failure> {
+    fn reading(text: &str) -> Result<Vec<ManifestEntry>, Failure> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(text.as_bytes()).unwrap();
         read(file.path())
@@ -333,7 +333,7 @@ mod tests {
         assert_eq!((first.name.as_str(), first.by_id), ("payroll", false));
         assert_eq!(first.key_type.as_deref(), Some("AES"));
         assert_eq!((first.format, first.form), (Some(Format::Hex), None));
-        assert_eq!(first.expires, Some(Expiry::After(90 * 86_400)));
+        assert_eq!(first.expires, Some(ExpiryArgument::After(90 * 86_400)));
         assert_eq!(first.action, Some(ExpiryAction::ReadOnly));
         assert_eq!(first.description.as_deref(), Some("wages, and more"));
         let second = entries[1].wanted.as_ref().unwrap();
@@ -389,7 +389,7 @@ mod tests {
         }
         fs::create_dir(folder.path().join("zz")).unwrap();
         let entries = read(folder.path()).unwrap();
-        let name = |entry: &Entry| entry.wanted.as_ref().ok().map(|it| it.name.clone());
+        let name = |entry: &ManifestEntry| entry.wanted.as_ref().ok().map(|it| it.name.clone());
         let names: Vec<_> = entries.iter().map(name).collect();
         let some = |name: &str| Some(name.to_owned());
         assert_eq!(names, [some("a.key"), some("cloud"), some("payroll"), None]);

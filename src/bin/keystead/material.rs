@@ -15,7 +15,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 /// The most that is read, in bytes; the longest RSA keys in PEM have a tenth of it.
-const MOST: usize = 1 << 16;
+const MAX_SIZE: usize = 1 << 16;
 
 /// The formats of material in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -116,15 +116,17 @@ pub(crate) fn contents(file: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     match text.len() {
         0 => Err(Failure::new(format_args!("{}: there is nothing in it", name.display()))
             .hint("is it the right file?")),
-        MOST.. => Err(Failure::new(format_args!("{}: it is too long for a key", name.display()))
-            .hint("is it the right file? Data are sealed, not imported: `keystead seal`")),
+        MAX_SIZE.. => {
+            Err(Failure::new(format_args!("{}: it is too long for a key", name.display()))
+                .hint("is it the right file? Data are sealed, not imported: `keystead seal`"))
+        }
         _ => Ok(text),
     }
 }
 
 /// Reads into memory that never moves, so that no copy stays behind.
 fn fill(mut file: File) -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut room = Zeroizing::new(vec![0; MOST]);
+    let mut room = Zeroizing::new(vec![0; MAX_SIZE]);
     let mut length = 0;
     while let Some(rest) = room.get_mut(length..).filter(|rest| !rest.is_empty()) {
         match file.read(rest)? {
@@ -239,7 +241,7 @@ mod tests {
         ] {
             assert!(reading(text.as_bytes(), Some(format)).is_err(), "{text}");
         }
-        assert!(reading(&vec![0x80; MOST], None).is_err());
+        assert!(reading(&vec![0x80; MAX_SIZE], None).is_err());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::str::FromStr;
 
 /// The expiry of material, as it is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Expiry {
+pub(crate) enum ExpiryArgument {
     /// No expiry.
     Never,
     /// An expiry at that moment.
@@ -20,7 +20,7 @@ pub(crate) enum Expiry {
     After(Seconds),
 }
 
-impl Expiry {
+impl ExpiryArgument {
     /// The help of `--expires`.
     pub(crate) const HELP: &str = "When the material expires and is erased: a day (2027-01-31, from 00:00 \
         UTC of that day), a moment (2027-01-31T17:30:00Z), a time after the import (90d, 36h), or \
@@ -37,7 +37,7 @@ impl Expiry {
     }
 }
 
-impl FromStr for Expiry {
+impl FromStr for ExpiryArgument {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -82,11 +82,11 @@ fn moment(text: &str) -> Option<Timestamp> {
     text.parse().ok().or_else(day)
 }
 
-fn after(text: &str) -> Result<Expiry, String> {
+fn after(text: &str) -> Result<ExpiryArgument, String> {
     let wrong = "neither a day (2027-01-31), a moment (2027-01-31T17:30:00Z), a time (90d, 36h) nor `never`";
     let seconds = seconds_of_span(text).ok_or_else(|| wrong.to_owned())?;
     match exact_timestamp(SystemClock.now().saturating_add(seconds)) {
-        Ok(_) => Ok(Expiry::After(seconds)),
+        Ok(_) => Ok(ExpiryArgument::After(seconds)),
         Err(_) => Err(too_far(text)),
     }
 }
@@ -105,7 +105,7 @@ pub(crate) fn days(range: RangeInclusive<u64>) -> RangedI64ValueParser<u64> {
     RangedI64ValueParser::new().range(bound(range.start())..=bound(range.end()))
 }
 
-/// A time as [`Expiry`] reads it, in the largest unit that leaves no rest.
+/// A time as [`ExpiryArgument`] reads it, in the largest unit that leaves no rest.
 pub(crate) fn span(seconds: Seconds) -> String {
     let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
     let whole = units.into_iter().find(|(unit, _)| seconds != 0 && seconds.is_multiple_of(*unit));
@@ -153,11 +153,13 @@ mod tests {
 
     #[test]
     fn an_expiry_is_a_day_a_moment_a_time_or_never() {
-        let at = |second| Timestamp::from_second(second).map(Expiry::At).map_err(|e| e.to_string());
+        let at = |second| {
+            Timestamp::from_second(second).map(ExpiryArgument::At).map_err(|e| e.to_string())
+        };
         assert_eq!("2100-01-31".parse(), at(4_105_036_800));
         assert_eq!("2100-01-31T01:00:00+01:00".parse(), at(4_105_036_800));
-        assert_eq!("90d".parse(), Ok(Expiry::After(90 * 86_400)));
-        assert_eq!("never".parse(), Ok(Expiry::Never));
+        assert_eq!("90d".parse(), Ok(ExpiryArgument::After(90 * 86_400)));
+        assert_eq!("never".parse(), Ok(ExpiryArgument::Never));
     }
 
     #[test]
@@ -176,17 +178,17 @@ mod tests {
     #[test]
     fn what_no_calendar_holds_is_too_far() {
         for text in ["9999-12-31", "9999-12-31T00:00:00Z", "12027-01-31", "3000000d"] {
-            let said = text.parse::<Expiry>().err().unwrap_or_default();
+            let said = text.parse::<ExpiryArgument>().err().unwrap_or_default();
             assert!(said.contains("too far"), "{text}: {said}");
         }
-        assert!("9999-12-30".parse::<Expiry>().is_ok());
+        assert!("9999-12-30".parse::<ExpiryArgument>().is_ok());
     }
 
     #[test]
     fn what_is_no_expiry_is_refused() {
         for text in ["", "soon", "90", "-90d", "2100-02-30", "2100-01-31T17:30", "1999-01-01", "0s"]
         {
-            assert!(text.parse::<Expiry>().is_err(), "{text}");
+            assert!(text.parse::<ExpiryArgument>().is_err(), "{text}");
         }
     }
 }

@@ -46,7 +46,7 @@ pub(crate) struct Passphrase {
 }
 
 /// A PIN that was given.
-pub(crate) struct Pin(Zeroizing<String>);
+pub(crate) struct EnteredPin(Zeroizing<String>);
 
 /// One way to come by a PIN.
 struct Source<'a> {
@@ -62,12 +62,12 @@ macro_rules! asked_for {
     ($($what:ty),*) => {$(
         impl $what {
             /// The one there is.
-            pub(crate) fn read(&self) -> Result<Pin, Failure> {
+            pub(crate) fn read(&self) -> Result<EnteredPin, Failure> {
                 self.source().read()
             }
 
             /// One that is to be set; at the terminal it is asked for twice.
-            pub(crate) fn read_new(&self) -> Result<Pin, Failure> {
+            pub(crate) fn read_new(&self) -> Result<EnteredPin, Failure> {
                 self.source().read_new()
             }
         }
@@ -117,7 +117,7 @@ impl Passphrase {
     }
 }
 
-impl Pin {
+impl EnteredPin {
     /// Its bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.0.as_bytes()
@@ -131,11 +131,11 @@ impl Pin {
 
 impl Source<'_> {
     /// One that cannot be right is not tried, and so not counted.
-    fn read(&self) -> Result<Pin, Failure> {
+    fn read(&self) -> Result<EnteredPin, Failure> {
         self.checked(self.once("")?)
     }
 
-    fn read_new(&self) -> Result<Pin, Failure> {
+    fn read_new(&self) -> Result<EnteredPin, Failure> {
         let pin = self.checked(self.once("New ")?)?;
         if self.asks() && terminal::hidden(&format!("The same {} again", self.what))? != pin.0 {
             return Err(
@@ -145,9 +145,9 @@ impl Source<'_> {
         Ok(pin)
     }
 
-    fn checked(&self, pin: Zeroizing<String>) -> Result<Pin, Failure> {
+    fn checked(&self, pin: Zeroizing<String>) -> Result<EnteredPin, Failure> {
         if self.lengths.contains(&pin.len()) {
-            return Ok(Pin(pin));
+            return Ok(EnteredPin(pin));
         }
         let (least, most) = (self.lengths.start(), self.lengths.end());
         let message = match pin.len() {
@@ -188,15 +188,15 @@ fn capital(prompt: &str) -> String {
 }
 
 /// The longest line that is read for a PIN, in bytes.
-const MOST: usize = 1024;
+const MAX_LINE: usize = 1024;
 
 /// Reads one line and no byte beyond it, so that what follows (another PIN, key material) is still there
 /// for the next reader of the same descriptor.
 fn first_line(mut file: File) -> io::Result<Zeroizing<String>> {
-    let mut line = Zeroizing::new(Vec::with_capacity(MOST));
+    let mut line = Zeroizing::new(Vec::with_capacity(MAX_LINE));
     let mut byte = Zeroizing::new([0]);
     while file.read(&mut *byte)? == 1 && *byte != *b"\n" {
-        if line.len() == MOST {
+        if line.len() == MAX_LINE {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "its first line is too long"));
         }
         line.extend_from_slice(&*byte);

@@ -2,7 +2,7 @@
 //! `ssh-keygen -D`, see that the pair is there.
 
 use crate::Failure;
-use crate::keys::CustomKey;
+use crate::keys::ListedKey;
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 
@@ -18,7 +18,7 @@ const PARTS: [&[AttributeType]; 2] = [
 
 /// Makes the public key object of a custom key whose private key is present, with its alias and its
 /// `CKA_ID`, unless there is one. Returns whether there is one now: a secret key has none.
-pub(crate) fn make_beside(session: &Session, key: &CustomKey) -> Result<bool, Failure> {
+pub(crate) fn make_beside(session: &Session, key: &ListedKey) -> Result<bool, Failure> {
     let Some(private) = private_half(session, key)? else { return Ok(false) };
     if beside(session, private)?.is_empty() {
         session.create_object(&template(session, private)?).map_err(|error| {
@@ -31,7 +31,7 @@ pub(crate) fn make_beside(session: &Session, key: &CustomKey) -> Result<bool, Fa
 }
 
 /// Returns whether a custom key has a public key object.
-pub(crate) fn is_beside(session: &Session, key: &CustomKey) -> Result<bool, Failure> {
+pub(crate) fn is_beside(session: &Session, key: &ListedKey) -> Result<bool, Failure> {
     match private_half(session, key)? {
         Some(private) => Ok(!beside(session, private)?.is_empty()),
         None => Ok(false),
@@ -39,7 +39,7 @@ pub(crate) fn is_beside(session: &Session, key: &CustomKey) -> Result<bool, Fail
 }
 
 /// Gives the public key object of a custom key that new alias.
-pub(crate) fn rename(session: &Session, key: &CustomKey, alias: &str) -> Result<(), Failure> {
+pub(crate) fn rename(session: &Session, key: &ListedKey, alias: &str) -> Result<(), Failure> {
     let Some(private) = private_half(session, key)? else { return Ok(()) };
     for public in beside(session, private)? {
         session.update_attributes(public, &[Attribute::Label(alias.into())])?;
@@ -47,7 +47,7 @@ pub(crate) fn rename(session: &Session, key: &CustomKey, alias: &str) -> Result<
     Ok(())
 }
 
-fn private_half(session: &Session, key: &CustomKey) -> Result<Option<ObjectHandle>, Failure> {
+fn private_half(session: &Session, key: &ListedKey) -> Result<Option<ObjectHandle>, Failure> {
     let is_private = |object: &ObjectHandle| {
         let class = session.get_attributes(*object, &[AttributeType::Class]);
         class.is_ok_and(|class| class == [Attribute::Class(ObjectClass::PRIVATE_KEY)])

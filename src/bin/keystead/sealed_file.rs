@@ -2,7 +2,7 @@
 //! `keystead::manual::sealing`. A chunk's place and whether it is the last are authenticated with it.
 
 use crate::explain::code;
-use crate::{Failure, keys::CustomKey};
+use crate::{Failure, keys::ListedKey};
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::vendor_defined::VendorDefinedMechanism;
 use cryptoki::mechanism::{Mechanism, MechanismType};
@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 const CHUNK: u32 = 1 << 20;
 
 /// The longest chunk that is opened: what says how long they are is not authenticated yet.
-const MOST: u32 = 1 << 24;
+const MAX_CHUNK: u32 = 1 << 24;
 
 /// The beginning of such a file; the format's version is its last byte.
 const MAGIC: &[u8; 9] = b"keystead\x01";
@@ -31,13 +31,13 @@ const HEADER: usize = 9 + 4 + 16 + 16;
 const ASSOCIATED: usize = HEADER + 8 + 1;
 
 /// The front of a sealed file.
-pub(crate) struct Header {
+pub(crate) struct SealedFileHeader {
     bytes: [u8; HEADER],
     chunk: u32,
     key: Id,
 }
 
-impl Header {
+impl SealedFileHeader {
     /// The header of a new file, sealed by that key.
     pub(crate) fn new(key: Id, stream: [u8; 16]) -> Result<Self, Failure> {
         let bytes = [&MAGIC[..], &CHUNK.to_be_bytes(), &stream, key.bytes()].concat();
@@ -57,7 +57,7 @@ impl Header {
         let (_stream, key) = rest.split_first_chunk::<16>()?;
         let chunk = u32::from_be_bytes(*chunk);
         let key = Id::new(key.try_into().ok()?);
-        (1..=MOST).contains(&chunk).then_some(Self { bytes, chunk, key })
+        (1..=MAX_CHUNK).contains(&chunk).then_some(Self { bytes, chunk, key })
     }
 
     /// The header as it stands in the file.
@@ -92,9 +92,9 @@ impl Header {
 /// A custom key that seals and opens the chunks of one file.
 pub(crate) struct Chunker<'a> {
     session: &'a Session,
-    key: &'a CustomKey,
+    key: &'a ListedKey,
     material: ObjectHandle,
-    header: &'a Header,
+    header: &'a SealedFileHeader,
     index: u64,
 }
 
@@ -102,8 +102,8 @@ impl<'a> Chunker<'a> {
     /// Begins with the first chunk.
     pub(crate) fn new(
         session: &'a Session,
-        key: &'a CustomKey,
-        header: &'a Header,
+        key: &'a ListedKey,
+        header: &'a SealedFileHeader,
     ) -> Result<Self, Failure> {
         let shown = &key.shown;
         if shown.key_type != "AES" {
@@ -241,18 +241,18 @@ mod tests {
 
     #[test]
     fn a_header_is_read_as_it_was_written_and_no_other_is() {
-        let made = Header::new(Id::new([7; 16]), [9; 16]).unwrap();
+        let made = SealedFileHeader::new(Id::new([7; 16]), [9; 16]).unwrap();
         let mut bytes = made.bytes().to_vec();
-        let read = Header::read(&mut &bytes[..]).unwrap().unwrap();
+        let read = SealedFileHeader::read(&mut &bytes[..]).unwrap().unwrap();
         assert_eq!((read.key(), read.plain_len()), (Id::new([7; 16]), 1 << 20));
         for len in 0..bytes.len() {
-            assert!(Header::read(&mut bytes.get(..len).unwrap()).unwrap().is_none());
+            assert!(SealedFileHeader::read(&mut bytes.get(..len).unwrap()).unwrap().is_none());
         }
         *bytes.get_mut(8).unwrap() = 2;
-        assert!(Header::read(&mut &bytes[..]).unwrap().is_none(), "another version");
-        for size in [0, MOST + 1, u32::MAX] {
+        assert!(SealedFileHeader::read(&mut &bytes[..]).unwrap().is_none(), "another version");
+        for size in [0, MAX_CHUNK + 1, u32::MAX] {
             let bytes = [&MAGIC[..], &size.to_be_bytes(), &[0; 32]].concat();
-            assert!(Header::read(&mut &bytes[..]).unwrap().is_none(), "{size}");
+            assert!(SealedFileHeader::read(&mut &bytes[..]).unwrap().is_none(), "{size}");
         }
     }
 

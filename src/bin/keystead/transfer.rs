@@ -57,14 +57,14 @@ pub(crate) const ENDINGS: [&str; 2] = [".transport", ".wrapped"];
 #[derive(Debug, Serialize, Deserialize)]
 struct Byok {
     schema_version: String,
-    header: Header,
+    header: JweHeader,
     ciphertext: String,
     #[serde(default)]
     generator: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Header {
+struct JweHeader {
     kid: String,
     alg: String,
     enc: String,
@@ -191,7 +191,7 @@ impl Byok {
     fn new(kid: &str, blob: &[u8]) -> Self {
         Self {
             schema_version: SCHEMA_VERSION.to_owned(),
-            header: Header { kid: kid.to_owned(), alg: ALG.to_owned(), enc: ENC.to_owned() },
+            header: JweHeader { kid: kid.to_owned(), alg: ALG.to_owned(), enc: ENC.to_owned() },
             ciphertext: Base64UrlUnpadded::encode_string(blob),
             generator: GENERATOR.to_owned(),
         }

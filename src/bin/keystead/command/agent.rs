@@ -32,7 +32,7 @@ const IDLE: Duration = Duration::from_secs(30);
 const SPARE: Duration = Duration::from_secs(3);
 
 /// The time that the disk may take over one sync before waiting callers are told.
-const PATIENCE: Duration = Duration::from_secs(30);
+const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Serve the store to this machine's programs
 ///
@@ -114,7 +114,7 @@ impl Arguments {
         let grace = config.erase_grace();
         // Run otherwise, it has what it is meant to have.
         let (linger, makes_way) = (config.linger, self.detached);
-        let (idle, spare, patience) = (IDLE, SPARE, PATIENCE);
+        let (idle, spare, patience) = (IDLE, SPARE, STALL_TIMEOUT);
         let options = Options { linger, group, metrics, grace, idle, spare, patience, makes_way };
         let working = self.working();
         Ok(serve(&lock, &options, handed, working, || {

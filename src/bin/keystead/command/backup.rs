@@ -51,7 +51,7 @@ impl Arguments {
         let passphrase = self.passphrase.read_new()?;
         let mut sealer = BackupSealer::new(passphrase.bytes(), random::bytes()?)?;
         let link = Link::new(AgentLocation::of(&config));
-        let totals = gather(&link)?;
+        let totals = collect(&link)?;
         out.write(sealer.front())?;
         let mut pieces =
             Pieces::of(Parts { link: &link, part: Zeroizing::default(), at: 0 }, CHUNK);
@@ -90,7 +90,7 @@ impl Arguments {
     }
 }
 
-fn gather(link: &Link) -> Result<Totals, Failure> {
+fn collect(link: &Link) -> Result<Totals, Failure> {
     match link.ask(&Request::Backup)? {
         Response::BackupReady { tokens, custom_keys, others, damaged, .. } => {
             Ok(Totals { tokens, custom_keys, others, damaged })

@@ -1,9 +1,9 @@
 //! `keystead create`: makes an empty custom key, which waits for its first import.
 
 use super::{describe, set_expiry};
-use crate::client::{Access, Token};
-use crate::keys::{CustomKey, check_alias};
-use crate::moment::Expiry;
+use crate::client::{SessionMode, TokenArguments};
+use crate::keys::{ListedKey, check_alias};
+use crate::moment::ExpiryArgument;
 use crate::{Failure, Global};
 use cryptoki::object::{Attribute, ObjectClass};
 use keystead::internal::object::vendor::APPLICATION;
@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    token: Token,
+    token: TokenArguments,
     /// The custom key's alias, 1 to 255 bytes; no other custom key may have it
     alias: String,
     /// What it is for, at most 255 bytes
@@ -28,8 +28,8 @@ pub(crate) struct Arguments {
     bits: Option<u64>,
     /// When the material of each import expires, unless that says otherwise; `keystead set-expiry`
     /// changes it
-    #[arg(long, value_name = "WHEN", long_help = Expiry::HELP, allow_hyphen_values = true)]
-    expires: Option<Expiry>,
+    #[arg(long, value_name = "WHEN", long_help = ExpiryArgument::HELP, allow_hyphen_values = true)]
+    expires: Option<ExpiryArgument>,
     /// What happens to the material then: it is erased, or goes on to decrypt, verify and unwrap only
     /// [default: erase]
     #[arg(long, value_name = "ACTION", value_parser = ["erase", "read-only"], requires = "expires")]
@@ -40,7 +40,7 @@ impl Arguments {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         describe::check(&self.description)?;
         let json = self.json()?;
-        let session = self.token.log_in(global, Access::Change)?;
+        let session = self.token.log_in(global, SessionMode::ReadWrite)?;
         check_alias(&session, &self.alias)?;
         let object = session
             .create_object(&[
@@ -50,7 +50,7 @@ impl Arguments {
                 Attribute::Value(json),
             ])
             .map_err(|error| self.explained(global, error))?;
-        CustomKey::read(&session, object)?.report(global, "created")
+        ListedKey::read(&session, object)?.report(global, "created")
     }
 
     /// Returns the JSON that `object::json` reads.

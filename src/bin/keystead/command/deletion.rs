@@ -1,8 +1,8 @@
 //! `keystead schedule-deletion` and `keystead cancel-deletion`: the end of a whole custom key, with
 //! time to think better of it.
 
-use crate::client::{Access, Token};
-use crate::keys::{CustomKey, vendor};
+use crate::client::{SessionMode, TokenArguments};
+use crate::keys::{ListedKey, vendor};
 use crate::moment::days;
 use crate::{Failure, Global, output};
 use cryptoki::session::Session;
@@ -14,7 +14,7 @@ use keystead::internal::object::vendor::CKA_KEYSTEAD_DELETION_AT;
 /// Until then nothing can be done with it but cancelling the deletion. Then its material of every
 /// version and its metadata are erased for good.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Schedule {
+pub(crate) struct ScheduleDeletion {
     #[command(flatten)]
     which: Which,
     /// In how many days, 7 to 1096
@@ -24,7 +24,7 @@ pub(crate) struct Schedule {
 
 /// Keep a custom key whose deletion is scheduled; it is disabled, or awaits its import, afterwards
 #[derive(Debug, clap::Args)]
-pub(crate) struct Cancel {
+pub(crate) struct CancelDeletion {
     #[command(flatten)]
     which: Which,
 }
@@ -32,12 +32,12 @@ pub(crate) struct Cancel {
 #[derive(Debug, clap::Args)]
 struct Which {
     #[command(flatten)]
-    token: Token,
+    token: TokenArguments,
     /// The custom key's alias or key ID
     key: String,
 }
 
-impl Schedule {
+impl ScheduleDeletion {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         let (session, key) = self.which.key(global)?;
         let at = global.store_time()?.now().saturating_add(self.days.saturating_mul(DAY));
@@ -45,7 +45,7 @@ impl Schedule {
     }
 }
 
-impl Cancel {
+impl CancelDeletion {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         let (session, key) = self.which.key(global)?;
         match key.shown.deletion {
@@ -57,9 +57,9 @@ impl Cancel {
 }
 
 impl Which {
-    fn key(&self, global: &Global) -> Result<(Session, CustomKey), Failure> {
-        let session = self.token.log_in(global, Access::Change)?;
-        let key = CustomKey::named(&session, &self.key)?;
+    fn key(&self, global: &Global) -> Result<(Session, ListedKey), Failure> {
+        let session = self.token.log_in(global, SessionMode::ReadWrite)?;
+        let key = ListedKey::named(&session, &self.key)?;
         Ok((session, key))
     }
 }
@@ -67,7 +67,7 @@ impl Which {
 fn set(
     global: &Global,
     session: &Session,
-    key: &CustomKey,
+    key: &ListedKey,
     at: u64,
     done: &str,
 ) -> Result<(), Failure> {

@@ -1,7 +1,7 @@
 //! `keystead describe`: says what a custom key is for.
 
-use crate::client::{Access, Token};
-use crate::keys::{CustomKey, vendor};
+use crate::client::{SessionMode, TokenArguments};
+use crate::keys::{ListedKey, vendor};
 use crate::{Failure, Global};
 use keystead::internal::object::vendor::CKA_KEYSTEAD_DESCRIPTION;
 use keystead::internal::text::MAX_TEXT;
@@ -10,7 +10,7 @@ use keystead::internal::text::MAX_TEXT;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    token: Token,
+    token: TokenArguments,
     /// The custom key's alias or key ID
     key: String,
     /// The new description, at most 255 bytes; it may be empty
@@ -20,8 +20,8 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         check(&self.description)?;
-        let session = self.token.log_in(global, Access::Change)?;
-        let key = CustomKey::named(&session, &self.key)?;
+        let session = self.token.log_in(global, SessionMode::ReadWrite)?;
+        let key = ListedKey::named(&session, &self.key)?;
         let description = vendor(CKA_KEYSTEAD_DESCRIPTION, self.description.as_bytes());
         key.set(&session, &[description])?;
         key.again(&session)?.report(global, "described")

@@ -3,9 +3,9 @@
 
 use super::directory::check_rights;
 use super::{agent, audit, rights};
-use crate::client::{Access, Token};
+use crate::client::{SessionMode, TokenArguments};
 use crate::explain::{self, NOBODY_UNLOCKS, Named};
-use crate::keys::CustomKey;
+use crate::keys::ListedKey;
 use crate::{Failure, Global, officer, output, serving};
 use keystead::internal::agent::allowance::Allowance;
 use keystead::internal::agent::check_file_system;
@@ -31,7 +31,7 @@ use std::sync::Arc;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    token: Token,
+    token: TokenArguments,
 }
 
 /// The severity of a finding.
@@ -380,12 +380,13 @@ impl Arguments {
 
     /// PKCS#11 lets several keys have one alias; this program then wants their key IDs.
     fn aliases(&self, global: &Global) -> Vec<Finding> {
-        let keys = self.token.log_in(global, Access::Look).and_then(|it| CustomKey::all(&it));
+        let keys =
+            self.token.log_in(global, SessionMode::ReadOnly).and_then(|it| ListedKey::all(&it));
         let keys = match keys {
             Ok(keys) => keys,
             Err(failure) => return vec![problem("keys", failure)],
         };
-        let same = |one: &CustomKey, other: &CustomKey| one.shown.alias == other.shown.alias;
+        let same = |one: &ListedKey, other: &ListedKey| one.shown.alias == other.shown.alias;
         let several = keys.chunk_by(same).filter(|keys| keys.len() > 1);
         let mut findings: Vec<Finding> = several
             .map(|keys| {

@@ -1,8 +1,8 @@
 //! `keystead generate`: makes a custom key with material of the token's own, which stays for good.
 
 use super::describe;
-use crate::client::{Access, Token};
-use crate::keys::{CustomKey, check_alias, vendor};
+use crate::client::{SessionMode, TokenArguments};
+use crate::keys::{ListedKey, check_alias, vendor};
 use crate::moment::days;
 use crate::{Failure, Global};
 use clap::ValueEnum;
@@ -17,7 +17,7 @@ use keystead::internal::object::vendor::{
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    token: Token,
+    token: TokenArguments,
     /// The custom key's alias, 1 to 255 bytes; no other custom key may have it
     alias: String,
     /// What it is for, at most 255 bytes
@@ -45,7 +45,7 @@ enum Type {
 impl Arguments {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         describe::check(&self.description)?;
-        let session = self.token.log_in(global, Access::Change)?;
+        let session = self.token.log_in(global, SessionMode::ReadWrite)?;
         check_alias(&session, &self.alias)?;
         let made = session.generate_key(&self.mechanism(), &self.template()?);
         let key = made.map_err(|error| self.explained(error))?;
@@ -55,7 +55,7 @@ impl Arguments {
             return Err(Failure::new("the token made an ordinary key, and no custom key")
                 .hint("the token was initialised without custody"));
         };
-        CustomKey::named(&session, &String::from_utf8_lossy(&id))?.report(global, "generated")
+        ListedKey::named(&session, &String::from_utf8_lossy(&id))?.report(global, "generated")
     }
 
     fn mechanism(&self) -> Mechanism<'static> {

@@ -5,11 +5,11 @@
 //! through no PKCS#11 call in the clear.
 
 use super::describe;
-use crate::client::{Access, Token};
-use crate::importing::{self, Import, Material};
-use crate::keys::{self, CustomKey, check_alias};
+use crate::client::{SessionMode, TokenArguments};
+use crate::importing::{self, ImportRequest, SourceMaterial};
+use crate::keys::{self, ListedKey, check_alias};
 use crate::material::Format;
-use crate::moment::Expiry;
+use crate::moment::ExpiryArgument;
 use crate::transfer::Form;
 use crate::{Failure, Global, manifest, material, output, public_key};
 use cryptoki::session::Session;
@@ -24,7 +24,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    token: Token,
+    token: TokenArguments,
     /// The custom key's alias or key ID; with --new the alias of a new one
     key: String,
     /// Where the material is; - is standard input. The form two-file has two: first the wrapped
@@ -35,8 +35,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, conflicts_with = "wrapped")]
     format: Option<Format>,
     /// When the material expires [default: the custom key's own expiry, else never]
-    #[arg(long, value_name = "WHEN", long_help = Expiry::HELP, allow_hyphen_values = true)]
-    expires: Option<Expiry>,
+    #[arg(long, value_name = "WHEN", long_help = ExpiryArgument::HELP, allow_hyphen_values = true)]
+    expires: Option<ExpiryArgument>,
     /// What happens to the material at its expiry: it is erased, or goes on to decrypt, verify and
     /// unwrap only, until it is deleted by hand
     /// [default: as the custom key's own expiry has it, else erase]
@@ -73,12 +73,12 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         describe::check(self.description.as_deref().unwrap_or_default())?;
-        let access = if self.dry_run { Access::Look } else { Access::Change };
+        let access = if self.dry_run { SessionMode::ReadOnly } else { SessionMode::ReadWrite };
         let session = self.token.log_in(global, access)?;
         let time = global.store_time()?;
         let begun = time.moment();
         let target = self.target(&session)?;
-        let import = Import {
+        let import = ImportRequest {
             target: target.as_ref(),
             alias: &self.key,
             kind: importing::kind(target.as_ref().map_or(&self.key_type, |it| &it.shown.key_type))?,
@@ -98,7 +98,7 @@ impl Arguments {
     }
 
     /// The custom key that the material is for; none with --new.
-    fn target(&self, session: &Session) -> Result<Option<CustomKey>, Failure> {
+    fn target(&self, session: &Session) -> Result<Option<ListedKey>, Failure> {
         if self.new {
             check_alias(session, &self.key)?;
             return Ok(None);
@@ -107,15 +107,15 @@ impl Arguments {
             true => failure,
             false => failure.also("`--new` makes a custom key"),
         };
-        match CustomKey::find(session, &self.key)? {
+        match ListedKey::find(session, &self.key)? {
             Some(key) => Ok(Some(key)),
-            None => Err(there_is_none(CustomKey::none_named(&self.key))),
+            None => Err(there_is_none(ListedKey::none_named(&self.key))),
         }
     }
 
-    fn material(&self, import: &Import) -> Result<Material, Failure> {
-        let material = Material::read(&self.files, self.wrapped, self.format, import.kind)?;
-        if let (Material::Plain(plain), Some(_)) = (&material, &self.with) {
+    fn material(&self, import: &ImportRequest) -> Result<SourceMaterial, Failure> {
+        let material = SourceMaterial::read(&self.files, self.wrapped, self.format, import.kind)?;
+        if let (SourceMaterial::Plain(plain), Some(_)) = (&material, &self.with) {
             material::bits(plain, import.kind).map_err(|failure| {
                 failure.also("--wrapped FORM says that it is wrapped already")
             })?;
@@ -132,16 +132,16 @@ impl Arguments {
         &self,
         global: &Global,
         session: &Session,
-        import: &Import,
-        material: &Material,
+        import: &ImportRequest,
+        material: &SourceMaterial,
         begun: Timestamp,
     ) -> Result<(), Failure> {
         let by = importing::import_key(session, self.with.as_deref())?;
         if import.target.is_none() {
-            import.check_new(session, &by, material, &CustomKey::all_lost(session)?)?;
+            import.check_new(session, &by, material, &ListedKey::all_lost(session)?)?;
         }
         let imported = import.bring(session, &by, material)?;
-        let key = CustomKey::named(session, &importing::key_id(session, imported)?)?;
+        let key = ListedKey::named(session, &importing::key_id(session, imported)?)?;
         let done = match import.target {
             // Lost since the check.
             None if key.shown.created.as_second() < begun.as_second() => {
@@ -161,9 +161,9 @@ impl Arguments {
         &self,
         global: &Global,
         session: &Session,
-        key: &CustomKey,
-        import: &Import,
-        material: &Material,
+        key: &ListedKey,
+        import: &ImportRequest,
+        material: &SourceMaterial,
     ) -> Result<(), Failure> {
         let shown = &key.shown;
         if shown.material == "never imported" {

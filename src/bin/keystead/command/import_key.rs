@@ -1,6 +1,6 @@
 //! `keystead import-key`: makes the pair under whose public half key material is wrapped for import.
 
-use crate::client::{Access, Token};
+use crate::client::{SessionMode, TokenArguments};
 use crate::new_file::NewFile;
 use crate::output::{self, printable};
 use crate::whole_file::is_standard;
@@ -25,7 +25,7 @@ const LONGEST_ID: usize = 64;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    token: Token,
+    token: TokenArguments,
     /// The size of the pair in bits
     #[arg(long, default_value = "3072", value_parser = ["2048", "3072", "4096"])]
     bits: String,
@@ -67,7 +67,7 @@ struct Report {
 impl Arguments {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         let bits: u64 = self.bits.parse().map_err(Failure::new)?;
-        let session = self.token.log_in(global, Access::Change)?;
+        let session = self.token.log_in(global, SessionMode::ReadWrite)?;
         let id = self.id.as_ref().map_or_else(ImportKey::random_id, |id| Ok(id.0.clone()))?;
         ImportKey::check_names(&session, &self.label, &id)?;
         // Before the pair is made: a pair that cannot be told of would be of no use.

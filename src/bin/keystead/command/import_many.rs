@@ -3,11 +3,11 @@
 //! stopped it.
 
 use super::describe;
-use crate::client::{Access, Token};
-use crate::importing::{self, Import, Material};
-use crate::keys::{self, CustomKey, check_alias};
-use crate::manifest::{self, Entry, Wanted};
-use crate::moment::Expiry;
+use crate::client::{SessionMode, TokenArguments};
+use crate::importing::{self, ImportRequest, SourceMaterial};
+use crate::keys::{self, ListedKey, check_alias};
+use crate::manifest::{self, ManifestEntry, WantedImport};
+use crate::moment::ExpiryArgument;
 use crate::output::{self, cell};
 use crate::store_time::StoreTime;
 use crate::whole_file::is_standard;
@@ -37,7 +37,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    token: Token,
+    token: TokenArguments,
     /// The directory or the manifest
     source: PathBuf,
     /// The type of new keys, where a line does not say
@@ -45,8 +45,8 @@ pub(crate) struct Arguments {
           value_parser = keys::types())]
     key_type: String,
     /// When material expires, where a line does not say
-    #[arg(long, value_name = "WHEN", long_help = Expiry::HELP, allow_hyphen_values = true)]
-    expires: Option<Expiry>,
+    #[arg(long, value_name = "WHEN", long_help = ExpiryArgument::HELP, allow_hyphen_values = true)]
+    expires: Option<ExpiryArgument>,
     /// Take the import key with that label instead of one made on the fly; material that is wrapped
     /// already needs it
     #[arg(long, value_name = "LABEL")]
@@ -82,14 +82,14 @@ enum Outcome {
 struct Seen {
     names: HashSet<String>,
     materials: HashSet<[u8; 32]>,
-    lost: Vec<CustomKey>,
+    lost: Vec<ListedKey>,
 }
 
 /// One import, and what is known of it.
-struct Job {
+struct ImportJob {
     place: String,
     name: String,
-    wanted: Option<Wanted>,
+    wanted: Option<WantedImport>,
     key_id: Option<String>,
     outcome: Outcome,
     /// Set where a public key object is beside it.
@@ -103,7 +103,7 @@ impl Arguments {
                 .hint("name a file: the files it lists are found beside it"));
         }
         let entries = manifest::read(&self.source)?;
-        let session = self.token.log_in(global, Access::Change)?;
+        let session = self.token.log_in(global, SessionMode::ReadWrite)?;
         self.time = global.store_time()?;
         let by = importing::import_key(&session, self.with.as_deref())?;
         let mut jobs = self.looked_at(&session, &by, entries)?;
@@ -130,12 +130,12 @@ impl Arguments {
         &self,
         session: &Session,
         by: &ImportKey,
-        entries: Vec<Entry>,
-    ) -> Result<Vec<Job>, Failure> {
+        entries: Vec<ManifestEntry>,
+    ) -> Result<Vec<ImportJob>, Failure> {
         let bar = progress("checking", entries.len())?;
-        let mut seen = Seen { lost: CustomKey::all_lost(session)?, ..Seen::default() };
-        let look = |entry: Entry| {
-            let mut job = Job::of(entry);
+        let mut seen = Seen { lost: ListedKey::all_lost(session)?, ..Seen::default() };
+        let look = |entry: ManifestEntry| {
+            let mut job = ImportJob::of(entry);
             if let Some(wanted) = &job.wanted {
                 let looked = self.look(session, by, wanted, &mut seen);
                 (job.outcome, job.key_id) = match looked {
@@ -155,7 +155,7 @@ impl Arguments {
         &self,
         session: &Session,
         by: &ImportKey,
-        wanted: &Wanted,
+        wanted: &WantedImport,
         seen: &mut Seen,
     ) -> Result<(Outcome, Option<String>), Failure> {
         describe::check(wanted.description.as_deref().unwrap_or_default())?;
@@ -196,7 +196,12 @@ impl Arguments {
     }
 
     /// Imports what is still to be, until one is refused.
-    fn import(&self, session: &Session, by: &ImportKey, jobs: &mut [Job]) -> Result<(), Failure> {
+    fn import(
+        &self,
+        session: &Session,
+        by: &ImportKey,
+        jobs: &mut [ImportJob],
+    ) -> Result<(), Failure> {
         let bar = progress("importing", jobs.len())?;
         for job in jobs {
             if let (Outcome::NotTried, Some(wanted)) = (&job.outcome, &job.wanted) {
@@ -221,10 +226,10 @@ impl Arguments {
     }
 
     /// Makes the public key object of what is there now, also where an earlier run was stopped before.
-    fn make_public(&self, session: &Session, job: &mut Job) -> Result<(), Failure> {
+    fn make_public(&self, session: &Session, job: &mut ImportJob) -> Result<(), Failure> {
         let there = matches!(job.outcome, Outcome::Imported { .. } | Outcome::Skipped { .. });
         if let Some(key_id) = job.key_id.as_ref().filter(|_| there && !self.no_public_key) {
-            job.readable = public_key::make_beside(session, &CustomKey::named(session, key_id)?)?;
+            job.readable = public_key::make_beside(session, &ListedKey::named(session, key_id)?)?;
         }
         Ok(())
     }
@@ -234,7 +239,7 @@ impl Arguments {
         &self,
         session: &Session,
         by: &ImportKey,
-        wanted: &Wanted,
+        wanted: &WantedImport,
     ) -> Result<(String, Option<Timestamp>), Failure> {
         let target = target(session, wanted)?;
         let import = self.import_of(target.as_ref(), wanted)?;
@@ -245,9 +250,9 @@ impl Arguments {
 
     fn import_of<'a>(
         &'a self,
-        target: Option<&'a CustomKey>,
-        wanted: &'a Wanted,
-    ) -> Result<Import<'a>, Failure> {
+        target: Option<&'a ListedKey>,
+        wanted: &'a WantedImport,
+    ) -> Result<ImportRequest<'a>, Failure> {
         let own = target.map(|key| &key.shown.key_type);
         let said = wanted.key_type.as_ref();
         if let (Some(own), Some(said)) = (own, said)
@@ -256,7 +261,7 @@ impl Arguments {
             return Err(Failure::new(format_args!("the custom key is for {own}, and not {said}"))
                 .hint("correct the type, or leave it out: the custom key has its own"));
         }
-        Ok(Import {
+        Ok(ImportRequest {
             target,
             alias: &wanted.name,
             kind: importing::kind(own.or(said).unwrap_or(&self.key_type))?,
@@ -267,8 +272,13 @@ impl Arguments {
         })
     }
 
-    fn material(&self, import: &Import, wanted: &Wanted) -> Result<Material, Failure> {
-        let material = Material::read(&wanted.files, wanted.form, wanted.format, import.kind)?;
+    fn material(
+        &self,
+        import: &ImportRequest,
+        wanted: &WantedImport,
+    ) -> Result<SourceMaterial, Failure> {
+        let material =
+            SourceMaterial::read(&wanted.files, wanted.form, wanted.format, import.kind)?;
         import.check(&material)?;
         match material.is_wrapped() && self.with.is_none() {
             true => Err(Failure::new("this is wrapped already").hint("--with says under what")),
@@ -278,11 +288,11 @@ impl Arguments {
 }
 
 /// The custom key that an entry is for; none where it makes one.
-fn target(session: &Session, wanted: &Wanted) -> Result<Option<CustomKey>, Failure> {
+fn target(session: &Session, wanted: &WantedImport) -> Result<Option<ListedKey>, Failure> {
     if wanted.by_id {
-        return CustomKey::named(session, &wanted.name).map(Some);
+        return ListedKey::named(session, &wanted.name).map(Some);
     }
-    let target = CustomKey::find(session, &wanted.name)?;
+    let target = ListedKey::find(session, &wanted.name)?;
     if target.is_none() {
         check_alias(session, &wanted.name)?;
     }
@@ -290,20 +300,20 @@ fn target(session: &Session, wanted: &Wanted) -> Result<Option<CustomKey>, Failu
 }
 
 /// Returns whether an import would change the expiry of material that is present.
-fn otherwise(key: &CustomKey, import: &Import) -> bool {
+fn otherwise(key: &ListedKey, import: &ImportRequest) -> bool {
     let at = match import.expires {
         None => false,
-        Some(Expiry::Never) => key.shown.expires.is_some(),
-        Some(Expiry::At(moment)) => key.shown.expires != Some(moment),
-        Some(Expiry::After(_)) => true,
+        Some(ExpiryArgument::Never) => key.shown.expires.is_some(),
+        Some(ExpiryArgument::At(moment)) => key.shown.expires != Some(moment),
+        Some(ExpiryArgument::After(_)) => true,
     };
     let action = import.action.map(|action| words::action(action).text);
     at || action.is_some_and(|action| key.json.get("expiry_action").is_none_or(|has| has != action))
 }
 
-impl Job {
-    fn of(entry: Entry) -> Self {
-        let Entry { place, wanted } = entry;
+impl ImportJob {
+    fn of(entry: ManifestEntry) -> Self {
+        let ManifestEntry { place, wanted } = entry;
         let (name, wanted, outcome) = match wanted {
             Ok(wanted) => (wanted.name.clone(), Some(wanted), Outcome::NotTried),
             Err(failure) => (String::new(), None, Outcome::Refused(failure)),
@@ -364,14 +374,14 @@ impl Outcome {
 
 const HEADER: [&str; 6] = ["FROM", "NAME", "KEY ID", "RESULT", "EXPIRES", "WHY"];
 
-fn report(global: &Global, jobs: &[Job]) -> Result<(), Failure> {
+fn report(global: &Global, jobs: &[ImportJob]) -> Result<(), Failure> {
     if global.json {
-        return output::json(&jobs.iter().map(Job::json).collect::<Vec<_>>());
+        return output::json(&jobs.iter().map(ImportJob::json).collect::<Vec<_>>());
     }
     let mut table = Table::new();
     table.load_style(NOTHING);
     table.set_header(HEADER);
-    table.add_rows(jobs.iter().map(Job::row));
+    table.add_rows(jobs.iter().map(ImportJob::row));
     let unpadded = |line: String| format!("{}\n", line.trim());
     output::text(table.lines().map(unpadded).collect::<String>())?;
     if jobs.iter().any(|job| job.readable) {
@@ -380,7 +390,7 @@ fn report(global: &Global, jobs: &[Job]) -> Result<(), Failure> {
     output::line(summary(jobs))
 }
 
-fn summary(jobs: &[Job]) -> String {
+fn summary(jobs: &[ImportJob]) -> String {
     let count = |name| jobs.iter().filter(|job| job.outcome.name() == name).count();
     let names = ["imported", "skipped", "refused", "not tried"];
     let counts = names.map(|name| (count(name), name));
@@ -388,12 +398,12 @@ fn summary(jobs: &[Job]) -> String {
     said.map(|(count, name)| format!("{count} {name}")).collect::<Vec<_>>().join(", ")
 }
 
-fn refused(jobs: &[Job]) -> usize {
+fn refused(jobs: &[ImportJob]) -> usize {
     jobs.iter().filter(|job| matches!(job.outcome, Outcome::Refused(_))).count()
 }
 
 /// The first refusal, and how many more there are.
-fn reasons(jobs: &[Job]) -> String {
+fn reasons(jobs: &[ImportJob]) -> String {
     let first = jobs.iter().find_map(|job| match &job.outcome {
         Outcome::Refused(failure) => Some(format!("{}: {}", job.place, failure.message())),
         _ => None,

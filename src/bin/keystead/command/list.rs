@@ -1,8 +1,8 @@
 //! `keystead list`: every custom key on a line.
 
-use crate::client::{Access, Token};
-use crate::keys::{CustomKey, Shown};
-use crate::moment::{self, Expiry};
+use crate::client::{SessionMode, TokenArguments};
+use crate::keys::{ListedKey, Shown};
+use crate::moment::{self, ExpiryArgument};
 use crate::output::{self, cell};
 use crate::{Failure, Global};
 use comfy_table::Table;
@@ -17,7 +17,7 @@ use serde_json::Value;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    token: Token,
+    token: TokenArguments,
     /// Only keys whose material expires within that time (30d, 36h), the soonest first
     #[arg(long, value_name = "TIME", value_parser = span, long_help = EXPIRING,
           allow_hyphen_values = true)]
@@ -36,8 +36,8 @@ const HEADER: [&str; 8] =
 
 impl Arguments {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
-        let session = self.token.log_in(global, Access::Look)?;
-        let (mut keys, now) = (CustomKey::all(&session)?, global.store_time()?.moment());
+        let session = self.token.log_in(global, SessionMode::ReadOnly)?;
+        let (mut keys, now) = (ListedKey::all(&session)?, global.store_time()?.moment());
         if let Some(within) = self.expiring {
             keys.retain(|key| expires_within(&key.shown, within, now));
             keys.sort_by_key(|key| key.shown.expires);
@@ -63,7 +63,7 @@ fn expires_within(key: &Shown, within: Seconds, now: Timestamp) -> bool {
         && key.expires.is_some_and(|at| left(at) <= i64::try_from(within).unwrap_or(i64::MAX))
 }
 
-fn table(keys: &[CustomKey], now: Timestamp) -> String {
+fn table(keys: &[ListedKey], now: Timestamp) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING);
     table.set_header(HEADER);
@@ -103,8 +103,8 @@ fn status(key: &Shown) -> String {
 /// Returns the expiry of material and the time until then; of a key that waits, those of its next import.
 fn expiry(key: &Shown, now: Timestamp) -> [String; 2] {
     let expires = match (key.own_expiry().filter(|_| key.waits()), key.expires) {
-        (Some(Expiry::At(at)), _) => return [at.to_string(), String::new()],
-        (Some(Expiry::After(seconds)), _) => {
+        (Some(ExpiryArgument::At(at)), _) => return [at.to_string(), String::new()],
+        (Some(ExpiryArgument::After(seconds)), _) => {
             return [format!("{} after import", moment::span(seconds)), String::new()];
         }
         (_, expires) => expires,

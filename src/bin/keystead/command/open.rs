@@ -1,9 +1,9 @@
 //! `keystead open`: opens a file that `keystead seal` made, in constant memory. The file names its key.
 
-use super::seal::{Destination, progress, report};
-use crate::client::{Access, Token};
-use crate::keys::CustomKey;
-use crate::sealed_file::{Chunker, Header, Pieces};
+use super::seal::{OutputFile, progress, report};
+use crate::client::{SessionMode, TokenArguments};
+use crate::keys::ListedKey;
+use crate::sealed_file::{Chunker, Pieces, SealedFileHeader};
 use crate::whole_file::{Input, Output};
 use crate::{Failure, Global};
 use std::path::PathBuf;
@@ -15,25 +15,26 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    token: Token,
+    token: TokenArguments,
     /// The file to open; - is standard input
     #[arg(default_value = "-", value_name = "FILE")]
     input: PathBuf,
     #[command(flatten)]
-    to: Destination,
+    to: OutputFile,
 }
 
 impl Arguments {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         // Before any input is read: logging in may start this program once more.
-        let session = self.token.log_in(global, Access::Look)?;
+        let session = self.token.log_in(global, SessionMode::ReadOnly)?;
         let input = Input::open(&self.input)?;
-        let header = Header::read(&mut input.bytes()).map_err(|error| input.failed(&error))?;
+        let header =
+            SealedFileHeader::read(&mut input.bytes()).map_err(|error| input.failed(&error))?;
         let header = header.ok_or_else(|| {
             let failure = Failure::new("this is no file that `keystead seal` made");
             input.wrong(&failure.hint("what other programs encrypted, they decrypt"))
         })?;
-        let key = CustomKey::named(&session, &header.key().to_string())
+        let key = ListedKey::named(&session, &header.key().to_string())
             .map_err(|failure| failure.also("or the file was sealed in another token"))?;
         let mut chunks = Chunker::new(&session, &key, &header)?;
         let mut out = Output::begin(global, &self.to.out, 0o600, self.to.force)?;

@@ -1,7 +1,7 @@
 //! `keystead rename`: gives a custom key another alias.
 
-use crate::client::{Access, Token};
-use crate::keys::{CustomKey, check_alias};
+use crate::client::{SessionMode, TokenArguments};
+use crate::keys::{ListedKey, check_alias};
 use crate::{Failure, Global, public_key};
 use cryptoki::object::Attribute;
 
@@ -9,7 +9,7 @@ use cryptoki::object::Attribute;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    token: Token,
+    token: TokenArguments,
     /// The custom key's alias or key ID
     key: String,
     /// Its new alias, 1 to 255 bytes; no other custom key may have it
@@ -18,8 +18,8 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
-        let session = self.token.log_in(global, Access::Change)?;
-        let key = CustomKey::named(&session, &self.key)?;
+        let session = self.token.log_in(global, SessionMode::ReadWrite)?;
+        let key = ListedKey::named(&session, &self.key)?;
         if key.shown.label() != self.alias.as_bytes() {
             check_alias(&session, &self.alias)?;
             key.set(&session, &[Attribute::Label(self.alias.clone().into())])?;

@@ -1,7 +1,7 @@
 //! `keystead restore`: puts a backup into an empty store, or only says what is in it.
 
 use super::directory;
-use crate::pin::{Passphrase, Pin};
+use crate::pin::{EnteredPin, Passphrase};
 use crate::sealed_file::Pieces;
 use crate::whole_file::Input;
 use crate::{Failure, Global, output, serving};
@@ -62,7 +62,7 @@ impl Arguments {
 }
 
 /// Opens all of it before any of it is believed.
-fn read(input: &Input, passphrase: &Pin) -> Result<Backup, Failure> {
+fn read(input: &Input, passphrase: &EnteredPin) -> Result<Backup, Failure> {
     let wrong = |error: Error| input.wrong(&error.into());
     let mut front = Vec::with_capacity(FRONT);
     let mut bytes = input.bytes();

@@ -81,7 +81,7 @@ pub(crate) fn of_store(directory: &Path, group: Option<u32>) -> Vec<Failure> {
     // The directory may lie behind a link.
     let directory = &directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
     let mut files = Vec::new();
-    gather(directory, DEPTH, &mut files);
+    collect_files(directory, DEPTH, &mut files);
     let owner = files.first().map_or_else(|| geteuid().as_raw(), |(_, found)| found.uid());
     let mut problems = strange(&files, owner);
     let mut open: [Open; PARTS.len() + 1] = Default::default();
@@ -143,7 +143,7 @@ fn chmod(mode: &str, directory: &Path, paths: &[PathBuf]) -> String {
 }
 
 /// The directory first, then what is in it.
-fn gather(path: &Path, deep: usize, files: &mut Vec<(PathBuf, Metadata)>) {
+fn collect_files(path: &Path, deep: usize, files: &mut Vec<(PathBuf, Metadata)>) {
     // What cannot be looked at is for its owner to look at.
     let Ok(found) = path.symlink_metadata() else { return };
     let enter = found.is_dir() && deep > 0;
@@ -152,7 +152,7 @@ fn gather(path: &Path, deep: usize, files: &mut Vec<(PathBuf, Metadata)>) {
     let mut entries: Vec<PathBuf> =
         entries.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
     entries.sort();
-    entries.iter().for_each(|entry| gather(entry, deep - 1, files));
+    entries.iter().for_each(|entry| collect_files(entry, deep - 1, files));
 }
 
 /// Returns the permissions that only members of the group may have.

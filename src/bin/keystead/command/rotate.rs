@@ -1,9 +1,9 @@
 //! `keystead rotate`: makes the next version of a generated key, by hand or what is overdue, and sets
 //! the schedule.
 
-use crate::client::{Access, Token};
+use crate::client::{SessionMode, TokenArguments};
 use crate::explain::code;
-use crate::keys::{CustomKey, vendor};
+use crate::keys::{ListedKey, vendor};
 use crate::moment::days;
 use crate::{Failure, Global, output};
 use cryptoki::error::RvError;
@@ -24,7 +24,7 @@ use keystead::internal::object::vendor::{
 #[command(group = clap::ArgGroup::new("what").required(true).multiple(false).args(["key", "due"]))]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    token: Token,
+    token: TokenArguments,
     /// The custom key's alias or key ID
     key: Option<String>,
     /// Rotate every enabled key that is overdue
@@ -41,9 +41,9 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
-        let session = self.token.log_in(global, Access::Change)?;
+        let session = self.token.log_in(global, SessionMode::ReadWrite)?;
         let Some(name) = &self.key else { return overdue(global, &session) };
-        let key = CustomKey::named(&session, name)?;
+        let key = ListedKey::named(&session, name)?;
         match (self.every, self.never) {
             (Some(days), _) => schedule(&session, &key, days, global, "scheduled"),
             (None, true) => schedule(&session, &key, 0, global, "schedule ended"),
@@ -57,7 +57,7 @@ impl Arguments {
 
 fn schedule(
     session: &Session,
-    key: &CustomKey,
+    key: &ListedKey,
     days: u64,
     global: &Global,
     done: &str,
@@ -77,7 +77,7 @@ fn schedule(
 fn overdue(global: &Global, session: &Session) -> Result<(), Failure> {
     let now = global.store_time()?.moment();
     let mut rotated = Vec::new();
-    for key in CustomKey::all(session)? {
+    for key in ListedKey::all(session)? {
         let due = key.shown.next_rotation.is_some_and(|due| due <= now);
         if due && key.shown.status == "enabled" {
             rotate(session, &key)?;
@@ -93,7 +93,7 @@ fn overdue(global: &Global, session: &Session) -> Result<(), Failure> {
     rotated.iter().try_for_each(|key| key.report(global, "rotated"))
 }
 
-fn rotate(session: &Session, key: &CustomKey) -> Result<(), Failure> {
+fn rotate(session: &Session, key: &ListedKey) -> Result<(), Failure> {
     let number = MechanismType::new_vendor_defined(CKM_KEYSTEAD_ROTATE)?;
     let rotate = Mechanism::VendorDefined(VendorDefinedMechanism::new::<()>(number, None));
     let named = vendor(CKA_KEYSTEAD_KEY_ID, key.shown.key_id.as_bytes());

@@ -1,8 +1,8 @@
 //! `keystead seal`: seals a file of any size with a custom key, in constant memory.
 
-use crate::client::{Access, Token};
-use crate::keys::CustomKey;
-use crate::sealed_file::{Chunker, Header, Pieces};
+use crate::client::{SessionMode, TokenArguments};
+use crate::keys::ListedKey;
+use crate::sealed_file::{Chunker, Pieces, SealedFileHeader};
 use crate::whole_file::{Input, Output, is_standard};
 use crate::{Failure, Global, output};
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
@@ -19,19 +19,19 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    token: Token,
+    token: TokenArguments,
     /// The custom key's alias or key ID
     key: String,
     /// The file to seal; - is standard input
     #[arg(default_value = "-", value_name = "FILE")]
     input: PathBuf,
     #[command(flatten)]
-    to: Destination,
+    to: OutputFile,
 }
 
 /// Where a result goes.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Destination {
+pub(crate) struct OutputFile {
     /// Write to that file, which appears when all is done; - is standard output
     #[arg(long, short, default_value = "-", value_name = "FILE")]
     pub out: PathBuf,
@@ -42,15 +42,15 @@ pub(crate) struct Destination {
 
 impl Arguments {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
-        let session = self.token.log_in(global, Access::Look)?;
-        let key = CustomKey::named(&session, &self.key)?;
+        let session = self.token.log_in(global, SessionMode::ReadOnly)?;
+        let key = ListedKey::named(&session, &self.key)?;
         if is_standard(&self.to.out) && io::stdout().is_terminal() {
             return Err(Failure::new("a sealed file is nothing for a terminal")
                 .hint("--out FILE writes it to a file"));
         }
         let id = Id::parse(key.shown.key_id.as_bytes());
         let id = id.ok_or_else(|| Failure::new("the key ID is no UUID"))?;
-        let header = Header::new(id, random::bytes()?)?;
+        let header = SealedFileHeader::new(id, random::bytes()?)?;
         let mut chunks = Chunker::new(&session, &key, &header)?;
         let input = Input::open(&self.input)?;
         let mut out = Output::begin(global, &self.to.out, 0o666, self.to.force)?;
@@ -94,7 +94,7 @@ pub(crate) fn progress(what: &'static str, input: &Input) -> Result<ProgressBar,
 pub(crate) fn report(
     global: &Global,
     done: &str,
-    key: &CustomKey,
+    key: &ListedKey,
     bytes: u64,
     out: &Path,
 ) -> Result<(), Failure> {

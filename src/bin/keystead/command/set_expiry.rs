@@ -1,9 +1,9 @@
 //! `keystead set-expiry`: changes the expiry that a custom key has of its own.
 
-use crate::client::{Access, Token};
+use crate::client::{SessionMode, TokenArguments};
 use crate::explain::code;
-use crate::keys::CustomKey;
-use crate::moment::Expiry;
+use crate::keys::ListedKey;
+use crate::moment::ExpiryArgument;
 use crate::{Failure, Global, output};
 use cryptoki::error::RvError;
 use cryptoki::object::Attribute;
@@ -15,12 +15,12 @@ use serde_json::{Map, Value};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    token: Token,
+    token: TokenArguments,
     /// The custom key's alias or key ID
     key: String,
     /// When it expires: a day, a moment, a time after each import, or never
-    #[arg(value_name = "WHEN", long_help = Expiry::HELP, allow_hyphen_values = true)]
-    expires: Expiry,
+    #[arg(value_name = "WHEN", long_help = ExpiryArgument::HELP, allow_hyphen_values = true)]
+    expires: ExpiryArgument,
     /// What happens to the material then: it is erased, or goes on to decrypt, verify and unwrap only
     /// [default: as it was, else erase]
     #[arg(long, value_name = "ACTION", value_parser = ["erase", "read-only"])]
@@ -34,8 +34,8 @@ impl Arguments {
             members.insert("expires".to_owned(), Value::Null);
         }
         let json = serde_json::to_vec(&members).map_err(Failure::new)?;
-        let session = self.token.log_in(global, Access::Change)?;
-        let key = CustomKey::named(&session, &self.key)?;
+        let session = self.token.log_in(global, SessionMode::ReadWrite)?;
+        let key = ListedKey::named(&session, &self.key)?;
         if key.shown.origin != "external" {
             let message = format_args!("{}: the token made this key's material", key.shown);
             return Err(Failure::new(message).hint("what is generated never expires"));
@@ -63,17 +63,17 @@ fn is_late(error: &cryptoki::error::Error) -> bool {
 
 /// The members of a custom key's JSON that give it an expiry; none for never.
 pub(crate) fn members(
-    expires: Expiry,
+    expires: ExpiryArgument,
     action: Option<&str>,
 ) -> Result<Map<String, Value>, Failure> {
     let (name, value) = match expires {
-        Expiry::Never if action.is_some() => {
+        ExpiryArgument::Never if action.is_some() => {
             return Err(Failure::new("it never expires, so that nothing happens at its expiry")
                 .hint("an expiry action goes with an expiry"));
         }
-        Expiry::Never => return Ok(Map::new()),
-        Expiry::At(moment) => ("expires", moment.to_string()),
-        Expiry::After(seconds) => ("expires_in", format!("{seconds}s")),
+        ExpiryArgument::Never => return Ok(Map::new()),
+        ExpiryArgument::At(moment) => ("expires", moment.to_string()),
+        ExpiryArgument::After(seconds) => ("expires_in", format!("{seconds}s")),
     };
     let action = action.map(|action| ("expiry_action", action.to_owned()));
     let members = [(name, value)].into_iter().chain(action);

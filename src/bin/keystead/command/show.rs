@@ -1,7 +1,7 @@
 //! `keystead show`: everything about one custom key.
 
-use crate::client::{Access, Token};
-use crate::keys::CustomKey;
+use crate::client::{SessionMode, TokenArguments};
+use crate::keys::ListedKey;
 use crate::output::{self, printable};
 use crate::{Failure, Global, moment};
 use keystead::internal::text::harmless;
@@ -11,15 +11,15 @@ use serde_json::{Map, Value};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    token: Token,
+    token: TokenArguments,
     /// The custom key's alias or key ID
     key: String,
 }
 
 impl Arguments {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
-        let session = self.token.log_in(global, Access::Look)?;
-        let key = CustomKey::named(&session, &self.key)?;
+        let session = self.token.log_in(global, SessionMode::ReadOnly)?;
+        let key = ListedKey::named(&session, &self.key)?;
         match &key.json {
             Value::Object(fields) if !global.json => output::text(lines(fields)),
             json => output::json(json),

@@ -1,7 +1,7 @@
 //! `keystead enable` and `keystead disable`: whether a custom key may be used.
 
-use crate::client::{Access, Token};
-use crate::keys::{CustomKey, vendor};
+use crate::client::{SessionMode, TokenArguments};
+use crate::keys::{ListedKey, vendor};
 use crate::{Failure, Global};
 use keystead::internal::object::vendor::{CKA_KEYSTEAD_STATUS, STATUS_DISABLED, STATUS_ENABLED};
 
@@ -22,7 +22,7 @@ pub(crate) struct Disable {
 #[derive(Debug, clap::Args)]
 struct Which {
     #[command(flatten)]
-    token: Token,
+    token: TokenArguments,
     /// The custom key's alias or key ID
     key: String,
 }
@@ -41,8 +41,8 @@ impl Disable {
 
 impl Which {
     fn set(self, global: &Global, status: u64, done: &str) -> Result<(), Failure> {
-        let session = self.token.log_in(global, Access::Change)?;
-        let key = CustomKey::named(&session, &self.key)?;
+        let session = self.token.log_in(global, SessionMode::ReadWrite)?;
+        let key = ListedKey::named(&session, &self.key)?;
         let status = vendor(CKA_KEYSTEAD_STATUS, &status.to_ne_bytes());
         key.set(&session, &[status])?;
         key.again(&session)?.report(global, done)
