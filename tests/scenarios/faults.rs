@@ -161,7 +161,7 @@ fn an_audit_key_that_is_gone_is_named_and_no_other_takes_its_place() {
             fs::remove_file(store.join("audit/key")).unwrap();
         });
         if let Some(text) = text {
-            assert!(text.contains("whether a line of the log was changed"), "{text}");
+            assert!(text.contains("no change of a line of the log can be found"), "{text}");
             assert!(!audit.join("key").exists());
             fs::rename(&audit, world.path("audit.old")).unwrap();
             let swept = world.keystead(&["sweep"]);
