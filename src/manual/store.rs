@@ -102,7 +102,10 @@
 //! `db/`, which takes about three times the room of `db/` for a moment. Where that is not there, or the store
 //! is damaged, nothing is changed, no agent starts, and the log says why; `keystead recover` mends and upgrades.
 //! An upgrade may be interrupted at any moment: the next opening begins it again, or finishes it. The earlier
-//! `slots` is overwritten before it is removed.
+//! `slots` is overwritten before it is removed. Let it be finished before an earlier build is used again: what
+//! that deletes stays readable in the files of the interrupted upgrade, for who has a PIN, until this build
+//! removes them. On a full disk (less than 16 MiB beyond what the upgrade needs) a store of the earlier format
+//! is not served at all, not even for deletions, until there is room.
 //!
 //! A copy of the whole directory, made before as below, is the way back to the earlier build. It holds what is
 //! deleted after it.
