@@ -9,7 +9,7 @@
 //! | `g`, token, record | when an erasure that waits its grace out was found due, by the clock (u64) |
 //! | `u`, token, key, day (u32, since 1970 UTC) | how often the key was used on a day that is not over, as far as it is saved (u64) |
 //! | `c`, change (16) | the answer to a change: [`Answered`](super::rows::Answered) |
-//! | `L` | the end of the audit log's chain: [`Head`](super::audit::Head) |
+//! | `L` | the end of the audit log's chain: [`ChainHead`](super::audit::ChainHead) |
 //! | `l`, line (u64) | a line of the audit log that may not be in its file yet |
 //!
 //! The following are indexes. They are derived from the records by one function, [`index`], and hold nothing

@@ -59,7 +59,7 @@
 //! touches the session alone: no store, agent or token lock.
 //!
 //! `C_UnwrapKey` as an import: allow the unwrapping key, check the template and the target, unwrap,
-//! let [`State::apply`](crate::key::State::apply) say what the custom key becomes, seal, and commit
+//! let [`KeyState::apply`](crate::key::KeyState::apply) say what the custom key becomes, seal, and commit
 //! metadata and material together. The agent applies the same function to the header it has before it
 //! commits: a client that breaks the rules of custody gets nowhere.
 //!
