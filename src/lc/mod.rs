@@ -45,4 +45,4 @@ fn failed(reason: Reason) -> Error {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-mod tests;
+pub(crate) mod tests;

