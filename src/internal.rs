@@ -1,5 +1,5 @@
-//! What the program and the tests use of the library, and nothing else: whatever is not here is for the
-//! library alone, so that the compiler finds what nobody uses. No promise to anybody is made by it.
+//! The items of the library that the program and the tests use, and nothing else: the compiler finds what
+//! is unused among all others. They are no public interface, and may change at any time.
 #![allow(missing_docs)]
 
 pub mod agent {

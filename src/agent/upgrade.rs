@@ -21,7 +21,7 @@ use std::cell::Cell;
 /// The room that an upgrade takes for each byte of the records: what sled makes of them, and a snapshot.
 const ROOM: u64 = 4;
 
-/// What an upgrade does, in this order.
+/// The steps of an upgrade, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum UpgradeStep {
     /// Keeps a snapshot of the records as they are.
@@ -68,7 +68,7 @@ pub(super) fn upgrade_for_restoration(lock: &Lock) -> Result<bool> {
     Upgrade { lock, open: &open, done: &|_| Ok(()) }.run()
 }
 
-/// Where the records of an upgraded store are from.
+/// The source of an upgraded store's records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {
     /// The records that were there.
@@ -90,7 +90,7 @@ pub(super) fn upgrade_mended(lock: &Lock) -> Result<Option<Source>> {
     Ok(upgraded.then_some(source.get()))
 }
 
-/// How the records of the earlier format are opened; none where there are none.
+/// Opens the records of the earlier format; none where there are none.
 type Open<'a> = dyn Fn(&Lock, &EarlierFile) -> Result<Option<Box<dyn Store>>> + 'a;
 
 /// An upgrade.

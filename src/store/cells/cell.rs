@@ -38,7 +38,7 @@ use zeroize::Zeroizing;
 /// The size of a cell, in bytes.
 pub(crate) const SIZE: usize = 64;
 
-/// What the checksum covers, in bytes.
+/// The length that the checksum covers, in bytes.
 const HEAD: usize = 48;
 
 /// The number of a cell.
@@ -78,7 +78,7 @@ pub(crate) fn blank() -> CellBytes {
     Box::new(Zeroizing::new([0; SIZE]))
 }
 
-/// What a cell holds.
+/// The content of a cell.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Cell {
     /// Never written.

@@ -1,4 +1,4 @@
-//! What is damaged in the cell file, and what that means.
+//! The damage of a cell file, and its meaning.
 
 use super::cell::{
     CLOCK_CELL, COMMITS_CELL, Cell, CellNumber, FIRST_ERASE, FIRST_PIN, FORMAT_CELL, IDENTITY_CELL,
@@ -10,11 +10,11 @@ use super::cell::{
 pub struct Damage {
     /// The cell's number.
     pub cell: CellNumber,
-    /// How far it is damaged.
+    /// The extent of the damage.
     pub extent: Extent,
 }
 
-/// How far a cell is damaged.
+/// The extent of a cell's damage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
     /// Both copies are whole and differ: a crash came between them, or a write is under way.
@@ -40,7 +40,7 @@ impl std::fmt::Display for Damage {
     }
 }
 
-/// How many cells are corrected at the most: it takes some milliseconds each, and a file with more of them
+/// The largest number of cells that are corrected: it takes some milliseconds each, and a file with more of them
 /// has lost more than a byte here and there.
 pub(super) const MOST_CORRECTED: usize = 16;
 

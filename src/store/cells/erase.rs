@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How many cells are filled at once: one page of the file.
+/// The number of cells that are filled at once: one page of the file.
 const BATCH: u32 = 64;
 
 /// The content of an erase cell.

@@ -22,7 +22,7 @@ pub(super) struct FixedCells {
     pub(super) damaged: Damaged,
     /// The number of the first cell behind the file's end.
     pub(super) end: CellNumber,
-    /// Whether the file has the earlier format.
+    /// True of a file of the earlier format.
     pub(super) is_earlier: bool,
 }
 

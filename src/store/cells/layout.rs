@@ -1,4 +1,4 @@
-//! Where cells stand in the file.
+//! The places of cells in the file.
 
 use super::cell::{Cell, CellNumber, EARLIER, FIRST_ERASE, FORMAT_CELL, SIZE};
 

@@ -1,4 +1,4 @@
-//! How damage in the cell file is found and mended. Nothing is revived: a fixed cell is read from whichever
+//! The search for damage in the cell file, and its mending. Nothing is revived: a fixed cell is read from whichever
 //! copy is whole, a cell of which one byte was damaged is read as its checksum tells it was, and any other
 //! counts as lost.
 

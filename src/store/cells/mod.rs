@@ -1,6 +1,6 @@
 //! The cell file, `slots` on disk: what a store keeps in fixed places, written in place and synced.
 //!
-//! What stands here only takes away and is never rolled back. Key material is encrypted under the
+//! The file only takes away, and is never rolled back. Key material is encrypted under the
 //! secret of an erase cell; overwriting the cell is what "deleted" means. Cells are filled ahead with
 //! fresh secrets, in batches, so that a commit claims one without a sync of its own.
 //!

@@ -9,7 +9,7 @@ use crate::id::Id;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How many tokens the file has room for.
+/// The number of tokens that the file has room for.
 pub(crate) const TOKENS: u32 = FIRST_ERASE - FIRST_PIN;
 
 /// The wrong PINs of each token, and which slot it has.

@@ -231,7 +231,7 @@ fn known() -> HashMap<Id, u32> {
     HashMap::from([(TOKEN, 0)])
 }
 
-/// What is damaged, after one byte of `good` was changed in the file, and is mended when that is asked for;
+/// Returns the damage after one byte of `good` was changed in the file, and sees it mended on request;
 /// meanwhile the file tells everything that it told before.
 fn mended_byte(place: &Place, cell: CellNumber, good: &[u8], at: usize) -> Damage {
     let whole = Cells::open(place.0.path()).unwrap();

@@ -55,8 +55,8 @@ impl LinkState {
         self.unheard.end();
     }
 
-    /// The connection that was used last, if it is still good; the agent closes what it needs for others.
-    /// What has been idle for a while is given back.
+    /// Returns the connection that was used last, if it is still good: the agent closes those that it needs for
+    /// others. Closes those that have been idle for a while.
     pub(super) fn idle(&mut self) -> Option<Connection> {
         let mut last = self.idle.pop();
         while last.as_mut().is_some_and(|connection| !connection.socket.is_quiet()) {
