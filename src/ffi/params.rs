@@ -1,9 +1,11 @@
 //! `CK_MECHANISM` and the structures its parameter can be, one reader each, chosen by the
 //! mechanism's row.
 
+mod derivation;
+
 use super::buffer;
 use crate::error::{Error, Reason, Result};
-use crate::mechanism::{self, Hash, HkdfSalt, Mechanism, MechanismRow, Params, ParamsShape};
+use crate::mechanism::{self, Hash, Mechanism, MechanismRow, Params, ParamsShape};
 use pkcs11_sys::*;
 use std::ffi::c_void;
 use std::ptr::NonNull;
@@ -218,40 +220,6 @@ impl Parameter {
         Ok(Params::Pss { hash: hash(pss.hashAlg)?, mgf: mask(pss.mgf)?, salt_len: pss.sLen })
     }
 
-    unsafe fn ecdh(&self) -> Result<Params> {
-        // SAFETY: `read_structure` found `start` not NULL.
-        let ecdh = unsafe { self.structure::<CK_ECDH1_DERIVE_PARAMS>() }?;
-        Ok(Params::Ecdh {
-            hash: kdf(ecdh.kdf)?,
-            // SAFETY: `pSharedData` has `ulSharedDataLen` bytes.
-            shared: unsafe { piece(ecdh.pSharedData, ecdh.ulSharedDataLen) }?,
-            // SAFETY: `pPublicData` has `ulPublicDataLen` bytes.
-            public: unsafe { piece(ecdh.pPublicData, ecdh.ulPublicDataLen) }?,
-        })
-    }
-
-    /// Reads HKDF's parameter. The salt belongs to the first step, `pInfo` to the second, and each is
-    /// ignored without its step: pkcs11-provider names no kind of salt where it only expands.
-    unsafe fn hkdf(&self) -> Result<Params> {
-        // SAFETY: `read_structure` found `start` not NULL.
-        let hkdf = unsafe { self.structure::<CK_HKDF_PARAMS>() }?;
-        let (extract, expand) = (hkdf.bExtract != CK_FALSE, hkdf.bExpand != CK_FALSE);
-        let salt = match hkdf.ulSaltType {
-            _ if !extract => HkdfSalt::Bytes(Vec::new()),
-            CKF_HKDF_SALT_NULL => HkdfSalt::Bytes(Vec::new()),
-            // SAFETY: `pSalt` has `ulSaltLen` bytes where the salt is data.
-            CKF_HKDF_SALT_DATA => HkdfSalt::Bytes(unsafe { piece(hkdf.pSalt, hkdf.ulSaltLen) }?),
-            CKF_HKDF_SALT_KEY => HkdfSalt::Key(hkdf.hSaltKey),
-            _ => return Err(wrong("the kind of salt")),
-        };
-        let info = match expand {
-            // SAFETY: `pInfo` has `ulInfoLen` bytes where the second step is asked for.
-            true => unsafe { piece(hkdf.pInfo, hkdf.ulInfoLen) }?,
-            false => Vec::new(),
-        };
-        Ok(Params::Hkdf { extract, expand, hash: hash(hkdf.prfHashMechanism)?, salt, info })
-    }
-
     unsafe fn rsa_aes(&self) -> Result<Params> {
         // SAFETY: `read_structure` found `start` not NULL.
         let wrap = unsafe { self.structure::<CK_RSA_AES_KEY_WRAP_PARAMS>() }?;
@@ -260,23 +228,6 @@ impl Parameter {
         let (hash, mgf, label) = unsafe { padding(oaep.read_unaligned()) }?;
         Ok(Params::RsaAes { aes_bits: wrap.ulAESKeyBits, hash, mgf, label })
     }
-}
-
-/// ANSI X9.63's derivation function by the hash in it.
-fn kdf(number: CK_EC_KDF_TYPE) -> Result<Option<Hash>> {
-    Ok(match number {
-        CKD_NULL => None,
-        CKD_SHA1_KDF => Some(Hash::Sha1),
-        CKD_SHA224_KDF => Some(Hash::Sha224),
-        CKD_SHA256_KDF => Some(Hash::Sha256),
-        CKD_SHA384_KDF => Some(Hash::Sha384),
-        CKD_SHA512_KDF => Some(Hash::Sha512),
-        CKD_SHA3_224_KDF => Some(Hash::Sha3_224),
-        CKD_SHA3_256_KDF => Some(Hash::Sha3_256),
-        CKD_SHA3_384_KDF => Some(Hash::Sha3_384),
-        CKD_SHA3_512_KDF => Some(Hash::Sha3_512),
-        _ => return Err(wrong("the derivation function")),
-    })
 }
 
 /// Reads the hash, the mask's hash and the label of OAEP.
