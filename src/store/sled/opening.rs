@@ -4,6 +4,7 @@ use crate::error::{Reason, Result};
 use crate::store::{files, pending_syncs};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
+use std::fs::File;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -52,17 +53,23 @@ fn wait_until_free(log: &Path) -> Result<()> {
         return Ok(());
     }
     let (file, began) = (files::open_private(log, false)?, Instant::now());
-    loop {
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(()),
-            Err(Errno::INTR) => {}
-            Err(Errno::WOULDBLOCK) if began.elapsed() < LOCK_TIMEOUT => std::thread::sleep(PAUSE),
-            Err(Errno::WOULDBLOCK) => {
-                let told = format_args!("{}: another process has opened it", log.display());
-                return Err(Reason::StoreUnavailable.detail(told));
-            }
-            Err(error) => return Err(files::failed(log, &error.into())),
+    while !is_free(&file).map_err(|cause| files::failed(log, &cause.into()))? {
+        if began.elapsed() >= LOCK_TIMEOUT {
+            let told = format_args!("{}: another process has opened it", log.display());
+            return Err(Reason::StoreUnavailable.detail(told));
         }
+        std::thread::sleep(PAUSE);
+    }
+    Ok(())
+}
+
+/// Returns true where no other opening of the file keeps its lock. The lock that tells is released and not only
+/// closed: a child that is forked meanwhile would keep it until it runs its program.
+fn is_free(file: &File) -> rustix::io::Result<bool> {
+    match flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => flock(file, FlockOperation::Unlock).map(|()| true),
+        Err(Errno::INTR | Errno::WOULDBLOCK) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -81,4 +88,23 @@ fn entries(directory: &Path) -> Result<Vec<PathBuf>> {
     std::fs::read_dir(directory)
         .and_then(|listing| listing.map(|entry| entry.map(|entry| entry.path())).collect())
         .map_err(|cause| files::failed(directory, &cause))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_that_is_forked_meanwhile_keeps_no_lock() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = directory.path().join("db");
+        let asking = File::create(&log).unwrap();
+        let of_a_child = asking.try_clone().unwrap();
+        assert!(is_free(&asking).unwrap());
+        drop(asking);
+        let opened = File::open(&log).unwrap();
+        flock(&opened, FlockOperation::NonBlockingLockExclusive).unwrap();
+        assert!(!is_free(&of_a_child).unwrap(), "the lock of another opening is seen");
+    }
 }
