@@ -1,4 +1,6 @@
-//! Elliptic curves P-256, P-384 and P-521: ECDSA and ECDH.
+//! Keys on elliptic curves: ECDSA and ECDH.
+
+pub use super::curve::Curve;
 
 use super::heap::kept_private;
 use super::owned::Owned;
@@ -7,64 +9,9 @@ use super::{done, failed};
 use crate::error::{Reason, Result};
 use crate::secret::Secret;
 use aws_lc_sys::*;
-use std::ffi::c_int;
 use std::ptr::{null, null_mut};
 
-/// A curve.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Curve {
-    /// secp256r1.
-    P256,
-    /// secp384r1.
-    P384,
-    /// secp521r1.
-    P521,
-}
-
 impl Curve {
-    /// Every curve there is.
-    pub const ALL: &[Self] = &[Self::P256, Self::P384, Self::P521];
-
-    /// The size of a coordinate, and of each half of a signature, in bytes.
-    pub const fn size(self) -> usize {
-        match self {
-            Self::P256 => 32,
-            Self::P384 => 48,
-            Self::P521 => 66,
-        }
-    }
-
-    /// The size in bits.
-    pub const fn bits(self) -> u64 {
-        match self {
-            Self::P256 => 256,
-            Self::P384 => 384,
-            Self::P521 => 521,
-        }
-    }
-
-    /// Its object identifier as DER: RFC 5480, 2.1.1.1.
-    pub const fn oid(self) -> &'static [u8] {
-        match self {
-            Self::P256 => &[0x06, 8, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 3, 1, 7],
-            Self::P384 => &[0x06, 5, 0x2B, 0x81, 4, 0, 34],
-            Self::P521 => &[0x06, 5, 0x2B, 0x81, 4, 0, 35],
-        }
-    }
-
-    /// The curve with that object identifier.
-    pub fn named(oid: &[u8]) -> Option<Self> {
-        Self::ALL.iter().copied().find(|curve| curve.oid() == oid)
-    }
-
-    const fn nid(self) -> c_int {
-        match self {
-            Self::P256 => NID_X9_62_prime256v1,
-            Self::P384 => NID_secp384r1,
-            Self::P521 => NID_secp521r1,
-        }
-    }
-
     fn of(key: &Pkey) -> Result<Self> {
         let ec = ec(key)?;
         // SAFETY: `ec` is borrowed from `key`, and its group lies inside it; a parsed key always has one.

@@ -8,6 +8,7 @@
 pub(crate) mod aes;
 pub(crate) mod ccm;
 mod context_pool;
+mod curve;
 pub(crate) mod digest;
 pub(crate) mod ec;
 pub(crate) mod ed25519;

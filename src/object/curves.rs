@@ -7,7 +7,7 @@
 
 use super::attributes::Attributes;
 use super::kind::{Kind, Sizes, public_key_info};
-use super::points;
+use super::{known_curves, points};
 use crate::error::{Reason, Result};
 use crate::key::{Parsed, Usage};
 use crate::lc::ec::{self, Curve};
@@ -26,7 +26,7 @@ pub(super) const EC_PRIVATE: Kind = Kind {
     name: "EC",
     class: CKO_PRIVATE_KEY,
     key_type: CKK_EC,
-    sizes: Sizes::These(&[256, 384, 521]),
+    sizes: Sizes::These(&[224, 256, 384, 521]),
     usages: &[Usage::Sign, Usage::Derive],
     describe: describe_private,
     parse: |material, _| Ok(Parsed::EcPrivate(ec::PrivateKey::from_pkcs8(material.expose())?)),
@@ -130,9 +130,11 @@ pub(crate) fn bits(params: &[u8]) -> u64 {
 
 fn describe_private(material: &Secret, attributes: &mut Attributes) -> Result<()> {
     let key_type = attributes.number(CKA_KEY_TYPE);
+    let mut curve = None;
     let (names, point, info): (&[&[u8]], _, _) = match key_type {
         Some(CKK_EC) => {
             let public = ec::PrivateKey::from_pkcs8(material.expose())?.public()?;
+            curve = Some(public.curve());
             (&[public.curve().oid()], public.point()?, public.to_spki()?)
         }
         Some(CKK_EC_EDWARDS) => {
@@ -149,18 +151,17 @@ fn describe_private(material: &Secret, attributes: &mut Attributes) -> Result<()
         None => attributes.set(CKA_EC_PARAMS, names.first().copied().unwrap_or_default()),
     }
     if let Some(given) = attributes.bytes(CKA_EC_POINT).filter(|given| !given.is_empty()) {
-        own_point(given, &point)?;
+        own_point(curve, given, &point)?;
     }
     attributes.set(CKA_EC_POINT, &octet_string(&point)?);
     public_key_info(&info, attributes)
 }
 
 /// Checks that a `CKA_EC_POINT` that a private key comes with is its own.
-fn own_point(given: &[u8], own: &[u8]) -> Result<()> {
-    let curve = Curve::ALL.iter().find(|curve| 1 + 2 * curve.size() == own.len());
+fn own_point(curve: Option<Curve>, given: &[u8], own: &[u8]) -> Result<()> {
     let own_again = match curve {
         Some(curve) => points::bare(given, &points::lengths(curve.size()))
-            .and_then(|point| ec::PublicKey::from_point(*curve, point).ok())
+            .and_then(|point| ec::PublicKey::from_point(curve, point).ok())
             .is_some_and(|key| key.point().is_ok_and(|point| point == own)),
         None => points::bare(given, &[own.len()]) == Some(own),
     };
@@ -189,11 +190,11 @@ fn params(attributes: &Attributes) -> Result<&[u8]> {
 }
 
 fn nist(params: &[u8]) -> Result<Curve> {
-    Curve::named(params).ok_or_else(|| Reason::CurveUnknown.into())
+    Curve::named(params).ok_or_else(|| known_curves::refusal(params))
 }
 
 fn named(names: &[&[u8]], given: &[u8]) -> Result<()> {
-    if names.contains(&given) { Ok(()) } else { Err(Reason::CurveUnknown.into()) }
+    if names.contains(&given) { Ok(()) } else { Err(known_curves::refusal(given)) }
 }
 
 /// Returns the public key inside `CKA_EC_POINT`.

@@ -10,6 +10,7 @@ pub(crate) mod import_only;
 pub(crate) mod json;
 pub(crate) mod kind;
 pub(crate) mod kinds;
+pub(crate) mod known_curves;
 pub(crate) mod marks;
 pub(crate) mod points;
 pub(crate) mod properties;

@@ -16,10 +16,13 @@ pub struct Curve {
     pub size: usize,
 }
 
+pub const P224: Curve = Curve { key_type: CKK_EC, name: &[6, 5, 0x2B, 0x81, 4, 0, 33], size: 28 };
 pub const P256: Curve =
     Curve { key_type: CKK_EC, name: &[6, 8, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 3, 1, 7], size: 32 };
 pub const P384: Curve = Curve { key_type: CKK_EC, name: &[6, 5, 0x2B, 0x81, 4, 0, 34], size: 48 };
 pub const P521: Curve = Curve { key_type: CKK_EC, name: &[6, 5, 0x2B, 0x81, 4, 0, 35], size: 66 };
+pub const SECP256K1: Curve =
+    Curve { key_type: CKK_EC, name: &[6, 5, 0x2B, 0x81, 4, 0, 10], size: 32 };
 pub const ED25519: Curve =
     Curve { key_type: CKK_EC_EDWARDS, name: &[6, 3, 0x2B, 0x65, 0x70], size: 32 };
 pub const X25519: Curve =

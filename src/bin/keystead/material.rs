@@ -66,7 +66,7 @@ pub(crate) fn bits(material: &Secret, kind: &Kind) -> Result<u64, Failure> {
     judged.map(|()| kinds::bits(&attributes)).map_err(|_: Error| {
         if let Some(curve) = other_curve(material.expose()).filter(|_| kind.key_type == CKK_EC) {
             return Failure::new(format_args!("the token keeps no keys on {curve}"))
-                .hint("it keeps EC keys on P-256, P-384 and P-521");
+                .hint("it keeps EC keys on P-224, P-256, P-384, P-521 and secp256k1");
         }
         let (length, name) = (material.len(), kind.name);
         let failure =
@@ -84,9 +84,8 @@ pub(crate) fn bits(material: &Secret, kind: &Kind) -> Result<u64, Failure> {
 const EC_KEY: &[u8] = b"\x06\x07\x2A\x86\x48\xCE\x3D\x02\x01\x06";
 
 /// Curves that people have keys on and the token does not keep, by their identifiers' DER with its length.
-const OTHER_CURVES: [(&[u8], &str); 6] = [
-    (b"\x05\x2B\x81\x04\x00\x0A", "secp256k1"),
-    (b"\x05\x2B\x81\x04\x00\x21", "P-224"),
+const OTHER_CURVES: [(&[u8], &str); 5] = [
+    (b"\x05\x2B\x81\x04\x00\x1F", "secp192k1"),
     (b"\x08\x2A\x86\x48\xCE\x3D\x03\x01\x01", "P-192"),
     (b"\x09\x2B\x24\x03\x03\x02\x08\x01\x01\x07", "brainpoolP256r1"),
     (b"\x09\x2B\x24\x03\x03\x02\x08\x01\x01\x0B", "brainpoolP384r1"),
