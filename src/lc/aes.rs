@@ -32,6 +32,10 @@ pub enum Mode {
     Ctr,
     /// Galois/counter mode: an IV of any length from 1.
     Gcm,
+    /// Output feedback: an IV of one block.
+    Ofb,
+    /// Cipher feedback of whole blocks: an IV of one block.
+    Cfb,
 }
 
 /// Encryption or decryption.
@@ -74,12 +78,11 @@ impl AesKey {
         table(Mode::Cbc, self.len())
     }
 
-    /// Starts a message. `iv` fits the mode (none, one block, one block, at least one byte), else
-    /// `MechanismParam`.
+    /// Starts a message. `iv` fits the mode, else `MechanismParam`.
     pub fn cipher(&self, mode: Mode, direction: Direction, iv: &[u8]) -> Result<Cipher> {
         let fits = match mode {
             Mode::Ecb => iv.is_empty(),
-            Mode::Cbc | Mode::Ctr => iv.len() == BLOCK,
+            Mode::Cbc | Mode::Ctr | Mode::Ofb | Mode::Cfb => iv.len() == BLOCK,
             Mode::Gcm => !iv.is_empty() && iv.len() < STRIDE,
         };
         if !fits {
@@ -224,8 +227,8 @@ impl Drop for Cipher {
     }
 }
 
-/// Mode and direction together; CTR and GCM contexts serve both directions.
-const KINDS: usize = 6;
+/// Mode and direction together; CTR, GCM and OFB contexts serve both directions.
+const KINDS: usize = 9;
 
 const fn kind(mode: Mode, direction: Direction) -> usize {
     match (mode, direction) {
@@ -235,6 +238,9 @@ const fn kind(mode: Mode, direction: Direction) -> usize {
         (Mode::Cbc, Direction::Decrypt) => 3,
         (Mode::Ctr, _) => 4,
         (Mode::Gcm, _) => 5,
+        (Mode::Ofb, _) => 6,
+        (Mode::Cfb, Direction::Encrypt) => 7,
+        (Mode::Cfb, Direction::Decrypt) => 8,
     }
 }
 
@@ -285,6 +291,12 @@ fn table(mode: Mode, key_len: usize) -> *const EVP_CIPHER {
             (Mode::Gcm, 16) => EVP_aes_128_gcm(),
             (Mode::Gcm, 24) => EVP_aes_192_gcm(),
             (Mode::Gcm, _) => EVP_aes_256_gcm(),
+            (Mode::Ofb, 16) => EVP_aes_128_ofb(),
+            (Mode::Ofb, 24) => EVP_aes_192_ofb(),
+            (Mode::Ofb, _) => EVP_aes_256_ofb(),
+            (Mode::Cfb, 16) => EVP_aes_128_cfb128(),
+            (Mode::Cfb, 24) => EVP_aes_192_cfb128(),
+            (Mode::Cfb, _) => EVP_aes_256_cfb128(),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::row::row;
 use super::{MechanismRow, Params};
 use crate::error::{Reason, Result};
 use crate::key::{Parsed, UsableKey};
-use crate::lc::aes::AesKey;
+use crate::lc::aes::{AesKey, BLOCK};
 use crate::lc::random;
 use crate::secret::Secret;
 use pkcs11_sys::CKK_AES;
@@ -22,6 +22,14 @@ pub(super) fn key(key: &UsableKey) -> Result<&AesKey> {
     match &key.parsed {
         Parsed::Aes(key) => Ok(key),
         _ => Err(Reason::KeyTypeInconsistent.into()),
+    }
+}
+
+/// The IV of a mode that takes one block, or `MechanismParam`.
+pub(super) fn iv(params: &Params) -> Result<&[u8]> {
+    match params {
+        Params::Bytes(iv) if iv.len() == BLOCK => Ok(iv),
+        _ => Err(Reason::MechanismParam.detail("the IV has not 16 bytes")),
     }
 }
 

@@ -3,7 +3,7 @@
 //! One [`Blocks`] does all three in both directions: it passes whole blocks on and keeps the rest;
 //! a padded decryption also keeps the last whole block, which may be padding.
 
-use super::aes::{aes, key};
+use super::aes::{aes, iv, key};
 use super::row::row;
 use super::{MechanismRow, Params, ParamsShape, Transform};
 use crate::error::{Reason, Result};
@@ -48,13 +48,6 @@ fn ecb(usable: &UsableKey, params: &Params, direction: Direction) -> Result<(Cip
 
 fn cbc(usable: &UsableKey, params: &Params, direction: Direction) -> Result<(Cipher, Direction)> {
     Ok((key(usable)?.cipher(Mode::Cbc, direction, iv(params)?)?, direction))
-}
-
-fn iv(params: &Params) -> Result<&[u8]> {
-    match params {
-        Params::Bytes(iv) if iv.len() == BLOCK => Ok(iv),
-        _ => Err(Reason::MechanismParam.detail("the IV has not 16 bytes")),
-    }
 }
 
 struct Blocks {

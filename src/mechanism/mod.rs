@@ -3,8 +3,8 @@
 mod aes;
 mod aes_block;
 mod aes_ccm;
-mod aes_ctr;
 mod aes_gcm;
+mod aes_stream;
 mod aes_wrap;
 mod digest;
 mod ec;
@@ -112,11 +112,13 @@ pub(crate) static MECHANISMS: &[MechanismRow] = &[
     aes_block::ECB,
     aes_block::CBC,
     aes_block::CBC_PAD,
-    aes_ctr::CTR,
+    aes_stream::CTR,
     aes_gcm::GCM,
     aes_ccm::CCM,
     mac::AES_CMAC,
     mac::AES_CMAC_GENERAL,
+    aes_stream::OFB,
+    aes_stream::CFB128,
     aes_wrap::KEY_WRAP,
     aes_wrap::KEY_WRAP_PAD,
     aes_wrap::KEY_WRAP_KWP,
