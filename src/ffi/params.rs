@@ -13,6 +13,9 @@ use std::ptr::NonNull;
 /// The longest piece of a parameter, in bytes.
 const MAX_PIECE: CK_ULONG = 1 << 20;
 
+/// The length of GMAC's IV where it comes alone, in bytes.
+const GMAC_IV: CK_ULONG = 12;
+
 /// A mechanism that is known, with its parameter.
 pub(crate) struct RequestedMechanism {
     /// The mechanism's row.
@@ -132,6 +135,7 @@ impl Parameter {
                 ParamsShape::None | ParamsShape::Bytes | ParamsShape::Oaep => Ok(Params::None),
                 ParamsShape::Ctr
                 | ParamsShape::Gcm
+                | ParamsShape::Gmac
                 | ParamsShape::Ccm
                 | ParamsShape::Pss
                 | ParamsShape::RsaAes
@@ -150,6 +154,7 @@ impl Parameter {
                 ParamsShape::Bytes => Ok(Params::Bytes(piece(self.start.cast(), self.len)?)),
                 ParamsShape::Ctr => self.ctr(),
                 ParamsShape::Gcm => self.gcm(),
+                ParamsShape::Gmac => self.gmac(),
                 ParamsShape::Ccm => self.ccm(),
                 ParamsShape::Oaep => self.oaep(),
                 ParamsShape::Pss => self.pss(),
@@ -192,6 +197,20 @@ impl Parameter {
         match iv.is_empty() {
             true => Err(wrong("an empty IV")),
             false => Ok(Params::Gcm { iv, aad, tag_bits: gcm.tag_bits }),
+        }
+    }
+
+    /// Reads GMAC's parameter: GCM's (PKCS#11 3.2, 6.13.6), or the IV alone, as earlier versions have it.
+    unsafe fn gmac(&self) -> Result<Params> {
+        // SAFETY: `read_structure` found `start` not NULL, and `len` bytes are there.
+        unsafe {
+            match self.len == GMAC_IV {
+                true => {
+                    let iv = piece(self.start.cast(), self.len)?;
+                    Ok(Params::Gcm { iv, aad: Vec::new(), tag_bits: 128 })
+                }
+                false => self.gcm(),
+            }
         }
     }
 

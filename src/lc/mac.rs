@@ -1,6 +1,6 @@
-//! Message authentication codes: HMAC (RFC 2104) and AES-CMAC (NIST SP 800-38B).
+//! Message authentication codes: HMAC (RFC 2104), AES-CMAC (NIST SP 800-38B) and AES-GMAC (800-38D).
 
-use super::aes::AesKey;
+use super::aes::{AesKey, BLOCK, Cipher, Direction, Mode};
 use super::context_pool::{ContextPool, Shard};
 use super::digest::Hash;
 use super::done;
@@ -45,6 +45,7 @@ pub(crate) struct Mac {
 enum State {
     Hmac(Hmac),
     Cmac(Owned<CMAC_CTX>),
+    Gmac(Cipher),
 }
 
 /// A context that returns to its key's pool when it is dropped.
@@ -114,7 +115,13 @@ impl Mac {
             CMAC_Init(at, key_at, bytes.len(), table, null_mut())
         };
         done(code, Reason::HostMemory)?;
-        Ok(Self { state: State::Cmac(context), size: super::aes::BLOCK })
+        Ok(Self { state: State::Cmac(context), size: BLOCK })
+    }
+
+    /// Starts an AES-GMAC: the tag of a GCM message without a text. An empty IV is `MechanismParam`.
+    pub(crate) fn gmac(key: &AesKey, iv: &[u8]) -> Result<Self> {
+        let cipher = key.cipher(Mode::Gcm, Direction::Encrypt, iv)?;
+        Ok(Self { state: State::Gmac(cipher), size: BLOCK })
     }
 
     /// The length of the whole MAC in bytes.
@@ -127,9 +134,10 @@ impl Mac {
         // SAFETY: `self.state` owns the context, which `hmac` or `cmac` initialised; `input` is borrowed for
         // the call.
         let code = unsafe {
-            match &self.state {
+            match &mut self.state {
                 State::Hmac(hmac) => HMAC_Update(hmac.at()?, input.as_ptr(), input.len()),
                 State::Cmac(context) => CMAC_Update(context.as_ptr(), input.as_ptr(), input.len()),
+                State::Gmac(cipher) => return cipher.associate(input),
             }
         };
         done(code, Reason::FunctionFailed)
@@ -141,11 +149,15 @@ impl Mac {
         // SAFETY: `self.state` owns the context, which `hmac` or `cmac` initialised; `mac` has `MAX_LEN`
         // bytes, and no MAC is longer.
         let code = unsafe {
-            match &self.state {
+            match &mut self.state {
                 State::Hmac(hmac) => HMAC_Final(hmac.at()?, mac.as_mut_ptr(), null_mut()),
                 State::Cmac(context) => {
                     let mut len = 0;
                     CMAC_Final(context.as_ptr(), mac.as_mut_ptr(), &mut len)
+                }
+                State::Gmac(cipher) => {
+                    cipher.tag(mac.get_mut(..BLOCK).ok_or(Reason::General)?)?;
+                    return Ok(mac);
                 }
             }
         };

@@ -30,20 +30,25 @@ struct Message {
     tag_len: usize,
 }
 
+/// The length in bytes of a tag of so many bits (NIST SP 800-38D, 5.2.1.2), or `MechanismParam`.
+pub(super) fn tag_len(bits: u64) -> Result<usize> {
+    match bits {
+        32 => Ok(4),
+        64 => Ok(8),
+        96 => Ok(12),
+        104 => Ok(13),
+        112 => Ok(14),
+        120 => Ok(15),
+        128 => Ok(16),
+        _ => Err(Reason::MechanismParam.into()),
+    }
+}
+
 fn begin(usable: &UsableKey, params: &Params, direction: Direction) -> Result<Message> {
     let Params::Gcm { iv, aad, tag_bits } = params else {
         return Err(Reason::MechanismParam.into());
     };
-    let tag_len = match tag_bits {
-        32 => 4,
-        64 => 8,
-        96 => 12,
-        104 => 13,
-        112 => 14,
-        120 => 15,
-        128 => 16,
-        _ => return Err(Reason::MechanismParam.into()),
-    };
+    let tag_len = tag_len(*tag_bits)?;
     let mut cipher = key(usable)?.cipher(Mode::Gcm, direction, iv)?;
     cipher.associate(aad)?;
     Ok(Message { cipher, tag_len })

@@ -1,9 +1,9 @@
-//! HMAC, AES-CMAC and generic secret keys: PKCS#11 3.1, "Generic secret key", "SHA-1" to
-//! "SHA3-512" and "AES CMAC".
+//! HMAC, AES-CMAC, AES-GMAC and the secrets of HMAC: PKCS#11 3.1, "Generic secret key", "SHA-1" to
+//! "SHA3-512", "AES CMAC" and "AES-GMAC".
 
-use super::aes;
 use super::row::row;
 use super::{Absorb, Check, MechanismRow, Params, ParamsShape};
+use super::{aes, aes_gcm};
 use crate::error::{Reason, Result};
 use crate::key::{Parsed, UsableKey};
 use crate::lc::digest::Hash;
@@ -11,7 +11,7 @@ use crate::lc::mac::Mac;
 use crate::lc::random;
 use crate::object::template::MAX_VALUE;
 use crate::secret::Secret;
-use pkcs11_sys::CKK_GENERIC_SECRET;
+use pkcs11_sys::*;
 use subtle::ConstantTimeEq;
 
 /// The longest generic secret that is made here, in bytes.
@@ -27,6 +27,32 @@ pub(super) const GENERIC_SECRET_KEY_GEN: MechanismRow = MechanismRow {
     generate: Some(generate),
     ..row!(CKM_GENERIC_SECRET_KEY_GEN)
 };
+
+macro_rules! key_generations {
+    ($($name:ident = $id:ident, $key_type:ident;)*) => {$(
+        /// Makes secrets that name their hash; sizes are in bytes.
+        pub(super) const $name: MechanismRow = MechanismRow {
+            key_type: Some($key_type),
+            key_sizes: (1, MAX_MADE),
+            generate: Some(generate),
+            ..row!($id)
+        };
+    )*};
+}
+
+key_generations! {
+    SHA_1_KEY_GEN = CKM_SHA_1_KEY_GEN, CKK_SHA_1_HMAC;
+    SHA224_KEY_GEN = CKM_SHA224_KEY_GEN, CKK_SHA224_HMAC;
+    SHA256_KEY_GEN = CKM_SHA256_KEY_GEN, CKK_SHA256_HMAC;
+    SHA384_KEY_GEN = CKM_SHA384_KEY_GEN, CKK_SHA384_HMAC;
+    SHA512_KEY_GEN = CKM_SHA512_KEY_GEN, CKK_SHA512_HMAC;
+    SHA512_224_KEY_GEN = CKM_SHA512_224_KEY_GEN, CKK_SHA512_224_HMAC;
+    SHA512_256_KEY_GEN = CKM_SHA512_256_KEY_GEN, CKK_SHA512_256_HMAC;
+    SHA3_224_KEY_GEN = CKM_SHA3_224_KEY_GEN, CKK_SHA3_224_HMAC;
+    SHA3_256_KEY_GEN = CKM_SHA3_256_KEY_GEN, CKK_SHA3_256_HMAC;
+    SHA3_384_KEY_GEN = CKM_SHA3_384_KEY_GEN, CKK_SHA3_384_HMAC;
+    SHA3_512_KEY_GEN = CKM_SHA3_512_KEY_GEN, CKK_SHA3_512_HMAC;
+}
 
 macro_rules! hmacs {
     ($($hash:ident: $full:ident = $full_id:ident, $general:ident = $general_id:ident;)*) => {$(
@@ -80,6 +106,14 @@ pub(super) const AES_CMAC_GENERAL: MechanismRow = MechanismRow {
     ..aes::aes(row!(CKM_AES_CMAC_GENERAL))
 };
 
+/// A second message would repeat the IV, which gives the key away: there are no messages.
+pub(super) const AES_GMAC: MechanismRow = MechanismRow {
+    params: ParamsShape::Gmac,
+    sign: Some(|key, params| Ok(Box::new(gmac(key, params)?))),
+    verify: Some(|key, params| Ok(Box::new(gmac(key, params)?))),
+    ..aes::aes(row!(CKM_AES_GMAC))
+};
+
 pub(super) fn generate(params: &Params, len: usize) -> Result<Secret> {
     match params {
         Params::None if (1..=MAX_MADE).contains(&(len as u64)) => random::secret(len),
@@ -97,6 +131,18 @@ fn hmac(hash: Hash, usable: &UsableKey) -> Result<Mac> {
 
 fn cmac(usable: &UsableKey) -> Result<Mac> {
     Mac::cmac(aes::key(usable)?)
+}
+
+/// Starts a GMAC, of as many bits as a tag of GCM's can have. What is authenticated is the data, not what
+/// the parameter of GCM has room for.
+fn gmac(usable: &UsableKey, params: &Params) -> Result<Tag> {
+    match params {
+        Params::Gcm { iv, aad, tag_bits } if aad.is_empty() => {
+            let len = aes_gcm::tag_len(*tag_bits)?;
+            Ok(Tag { mac: Mac::gmac(aes::key(usable)?, iv)?, len })
+        }
+        _ => Err(Reason::MechanismParam.into()),
+    }
 }
 
 /// A MAC, or the first bytes of one.

@@ -131,6 +131,8 @@ pub(crate) enum ParamsShape {
     Ctr,
     /// The structure `CK_GCM_PARAMS`, with `ulIvBits` or without.
     Gcm,
+    /// The structure `CK_GCM_PARAMS`, or an IV of 12 bytes.
+    Gmac,
     /// The structure `CK_CCM_PARAMS`.
     Ccm,
     /// The structure `CK_RSA_PKCS_OAEP_PARAMS`; none where the caller of `C_UnwrapKey` gives none.

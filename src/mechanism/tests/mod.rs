@@ -143,6 +143,7 @@ fn params(row: &MechanismRow, len: usize) -> Params {
         ParamsShape::Bytes => Params::Bytes(vec![7; 16]),
         ParamsShape::Ctr => Params::Ctr { bits: 128, block: [9; 16] },
         ParamsShape::Gcm => Params::Gcm { iv: vec![3; 12], aad: vec![5; 21], tag_bits: 128 },
+        ParamsShape::Gmac => Params::Gcm { iv: vec![3; 12], aad: Vec::new(), tag_bits: 128 },
         ParamsShape::Ccm => {
             let (nonce, aad) = (vec![3; 12], vec![5; 21]);
             Params::Ccm { data_len: len as u64, nonce, aad, tag_len: 16 }
