@@ -152,7 +152,10 @@ pub(crate) fn find(id: u64) -> Result<&'static MechanismRow> {
     let near = usize::try_from(id).ok().and_then(|id| PLACES.get(id));
     let row = match near {
         Some(place) => MECHANISMS.get(usize::from(*place)).filter(|row| row.id == id),
-        None => MECHANISMS.iter().rev().find(|row| row.id == id),
+        None => MECHANISMS
+            .binary_search_by_key(&id, |row| row.id)
+            .ok()
+            .and_then(|at| MECHANISMS.get(at)),
     };
     row.ok_or(Reason::MechanismInvalid.into())
 }

@@ -38,6 +38,14 @@ impl Accumulator {
         Digest::new(hash).map(Self::Digest)
     }
 
+    /// The number of bytes gathered so far; none of a digest.
+    fn len(&self) -> usize {
+        match self {
+            Self::Message { len, .. } => *len,
+            Self::Digest(_) => 0,
+        }
+    }
+
     fn add(&mut self, input: &[u8]) -> Result<()> {
         match self {
             Self::Message { bytes, len, most, misfit } => {
@@ -100,14 +108,36 @@ fn enlarge(bytes: &mut Secret, len: usize, end: usize) -> Result<()> {
 /// Encrypts, decrypts or signs at the end.
 pub(super) struct Compute<F> {
     input: Accumulator,
-    size: usize,
+    size: Size,
     run: F,
+}
+
+/// The most bytes that come out.
+enum Size {
+    /// So many, whatever comes in.
+    Fixed(usize),
+    /// As many as this gives for the length of what comes in.
+    Follows(fn(usize) -> usize),
+}
+
+impl Size {
+    fn of(&self, input: usize) -> usize {
+        match self {
+            Self::Fixed(size) => *size,
+            Self::Follows(size) => size(input),
+        }
+    }
 }
 
 impl<F: Fn(&[u8]) -> Result<Secret> + Send + 'static> Compute<F> {
     /// Computes at the end: `run` turns the input into at most `size` bytes.
     pub(super) fn new(input: Accumulator, size: usize, run: F) -> Self {
-        Self { input, size, run }
+        Self { input, size: Size::Fixed(size), run }
+    }
+
+    /// Computes at the end: `run` turns `len` bytes of input into at most `size(len)` bytes.
+    pub(super) fn sized(input: Accumulator, size: fn(usize) -> usize, run: F) -> Self {
+        Self { input, size: Size::Follows(size), run }
     }
 
     fn end(&mut self, output: &mut [u8]) -> Result<usize> {
@@ -136,15 +166,15 @@ impl<F: Fn(&[u8]) -> Result<Secret> + Send + 'static> Transform for Compute<F> {
     }
 
     fn finish_len(&self) -> usize {
-        self.size
+        self.size.of(self.input.len())
     }
 
     fn finish(&mut self, output: &mut [u8]) -> Result<usize> {
         self.end(output)
     }
 
-    fn whole_len(&self, _input: usize) -> usize {
-        self.size
+    fn whole_len(&self, input: usize) -> usize {
+        self.size.of(input)
     }
 
     fn whole(&mut self, input: &[u8], output: &mut [u8]) -> Result<usize> {
@@ -158,7 +188,7 @@ impl<F: Fn(&[u8]) -> Result<Secret> + Send + 'static> Absorb for Compute<F> {
     }
 
     fn finish_len(&self) -> usize {
-        self.size
+        self.size.of(self.input.len())
     }
 
     fn finish(&mut self, output: &mut [u8]) -> Result<usize> {

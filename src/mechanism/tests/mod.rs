@@ -139,7 +139,7 @@ fn keys(row: &MechanismRow, len: usize) -> (UsableKey, UsableKey) {
 fn params(row: &MechanismRow, len: usize) -> Params {
     match row.params {
         ParamsShape::None => Params::None,
-        ParamsShape::Bytes if row.wrap.is_some() && row.encrypt.is_none() => Params::None,
+        ParamsShape::Bytes if row.name.contains("KEY_WRAP") => Params::None,
         ParamsShape::Bytes => Params::Bytes(vec![7; 16]),
         ParamsShape::Ctr => Params::Ctr { bits: 128, block: [9; 16] },
         ParamsShape::Gcm => Params::Gcm { iv: vec![3; 12], aad: vec![5; 21], tag_bits: 128 },
@@ -176,9 +176,12 @@ fn params(row: &MechanismRow, len: usize) -> Params {
     }
 }
 
-/// Shortens `message` to a length that the row takes.
+/// Shortens `message` to a length that the row takes; one that is too short is replaced.
 fn fitting<'a>(row: &MechanismRow, message: &'a [u8]) -> &'a [u8] {
     match row.id {
+        CKM_AES_KEY_WRAP if message.len() < 16 => &[0x5A; 16],
+        CKM_AES_KEY_WRAP => &message[..message.len() - message.len() % 8],
+        CKM_AES_KEY_WRAP_PAD | CKM_AES_KEY_WRAP_KWP if message.is_empty() => &[0x5A],
         CKM_AES_ECB | CKM_AES_CBC => &message[..message.len() - message.len() % 16],
         CKM_RSA_PKCS_OAEP => &message[..message.len().min(190)],
         CKM_RSA_PKCS => &message[..message.len().min(245)],
