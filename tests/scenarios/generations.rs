@@ -2,7 +2,7 @@
 //! keys in use: no signal ends it, its calls go on or say what is wrong, and what another process takes
 //! away is refused at the next Init.
 
-use crate::rig::process::{Other, PATIENCE, ends_within};
+use crate::rig::process::{Other, PATIENCE, ends_within, kill_9};
 use crate::rig::token::{Token, aes_material};
 use crate::rig::{World, play};
 use cryptoki::error::{Error, RvError};
@@ -43,12 +43,13 @@ fn befall(world: &World, fate: &str) {
 /// What becomes of the agent.
 fn nothing(_: &World) {}
 
+// It may have ended by itself, or end now, where the file is gone.
+
 fn killed(world: &World) {
-    world.kill_agent();
+    world.agent().into_iter().for_each(kill_9);
 }
 
 fn ended(world: &World) {
-    // It may have ended by itself, or end now, where the file is gone.
     let Some(agent) = world.agent() else { return };
     let _gone = kill_process(agent, Signal::TERM);
     assert!(ends_within(agent, PATIENCE), "the agent stays");
