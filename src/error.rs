@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::io;
 
+/// A code of PKCS#11 3.2, which `pkcs11-sys` does not have.
+const CKR_SESSION_ASYNC_NOT_SUPPORTED: CK_RV = 0x205;
+
 /// A failure, with detail where a person can act on it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Error {
@@ -299,6 +302,8 @@ reasons! {
     StoreAbsent => CKR_DEVICE_ERROR, "there is no store";
     ClockBehind => CKR_ATTRIBUTE_VALUE_INVALID, "the expiry lies before the latest time that the store has seen";
     WrappedLength => CKR_WRAPPED_KEY_LEN_RANGE, "no wrapped key of that type has this length";
+    KeyNotNeeded => CKR_KEY_NOT_NEEDED, "no key is needed for this";
+    SessionNotAsync => CKR_SESSION_ASYNC_NOT_SUPPORTED, "there are no asynchronous sessions";
 }
 
 #[cfg(test)]

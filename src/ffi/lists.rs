@@ -3,9 +3,11 @@
 
 use super::buffer::{self, OutPtr};
 use super::entry;
+use super::list_3_2::FunctionList32;
 use super::{
     decrypt::*, digest::*, dual::*, encrypt::*, general::*, key::*, message_cipher::*,
     message_sign::*, object::*, random::*, session::*, sign::*, slot::*, unsupported::*, verify::*,
+    verify_signature::*,
 };
 use crate::error::{Reason, Result};
 use pkcs11_sys::{
@@ -120,24 +122,6 @@ const fn three(version: CK_VERSION) -> CK_FUNCTION_LIST_3_0 {
 
 static V3_0: CK_FUNCTION_LIST_3_0 = three(version(3, 0));
 static V3_1: CK_FUNCTION_LIST_3_0 = three(version(3, 1));
-
-/// `CK_FUNCTION_LIST_3_2`: the functions of 3.0, then those that 3.2 adds.
-#[repr(C)]
-struct FunctionList32 {
-    three: CK_FUNCTION_LIST_3_0,
-    C_EncapsulateKey: C_EncapsulateKey,
-    C_DecapsulateKey: C_DecapsulateKey,
-    C_VerifySignatureInit: C_VerifySignatureInit,
-    C_VerifySignature: C_VerifySignature,
-    C_VerifySignatureUpdate: C_VerifySignatureUpdate,
-    C_VerifySignatureFinal: C_VerifySignatureFinal,
-    C_GetSessionValidationFlags: C_GetSessionValidationFlags,
-    C_AsyncComplete: C_AsyncComplete,
-    C_AsyncGetID: C_AsyncGetID,
-    C_AsyncJoin: C_AsyncJoin,
-    C_WrapKeyAuthenticated: C_WrapKeyAuthenticated,
-    C_UnwrapKeyAuthenticated: C_UnwrapKeyAuthenticated,
-}
 
 static V3_2: FunctionList32 = FunctionList32 {
     three: three(NEWEST),
@@ -267,9 +251,9 @@ fn same(one: &CK_VERSION, other: CK_VERSION) -> bool {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::undocumented_unsafe_blocks, clippy::indexing_slicing)]
 mod tests {
-    use super::{FunctionList32, V2_40, V3_0, V3_1, V3_2, find, interfaces, version, version_of};
+    use super::*;
     use cryptoki_sys as oasis;
-    use pkcs11_sys::{CK_FUNCTION_LIST, CK_FUNCTION_LIST_3_0, CK_VERSION, CKF_INTERFACE_FORK_SAFE};
+    use pkcs11_sys::CKF_INTERFACE_FORK_SAFE;
     use std::collections::HashSet;
     use std::mem::{offset_of, size_of};
 
@@ -296,33 +280,67 @@ mod tests {
         assert_eq!(&pointers(&V3_2)[..92], pointers(&V3_0));
     }
 
-    /// Compares a field's place in our list with its place in an independent one.
-    macro_rules! same_places {
-        ($ours:ident, $theirs:ident, $($field:ident)*) => {
-            $(assert_eq!(
-                offset_of!($ours, $field),
-                offset_of!(oasis::$theirs, $field),
-                stringify!($field),
-            );)*
+    /// Compares what stands in each of our lists where an independent list has a function with the
+    /// function of that name.
+    macro_rules! all_in_their_places {
+        ($list:ident of $oasis:ident: $($field:ident)*) => {
+            let ours = pointers(&$list);
+            assert_eq!(size_of_val(&$list), size_of::<oasis::$oasis>());
+            assert_eq!(ours.len(), [$(stringify!($field)),*].len());
+            $(
+                let at = offset_of!(oasis::$oasis, $field) / size_of::<usize>() - 1;
+                assert_eq!(ours[at], $field as *const () as usize, stringify!($field));
+            )*
+        };
+    }
+
+    macro_rules! with_those_of_2_40 {
+        ($list:ident of $oasis:ident: $($later:ident)*) => {
+            all_in_their_places!($list of $oasis:
+                C_Initialize C_Finalize C_GetInfo C_GetFunctionList C_GetSlotList C_GetSlotInfo
+                C_GetTokenInfo C_GetMechanismList C_GetMechanismInfo C_InitToken C_InitPIN
+                C_SetPIN C_OpenSession C_CloseSession C_CloseAllSessions C_GetSessionInfo
+                C_GetOperationState C_SetOperationState C_Login C_Logout C_CreateObject
+                C_CopyObject C_DestroyObject C_GetObjectSize C_GetAttributeValue
+                C_SetAttributeValue C_FindObjectsInit C_FindObjects C_FindObjectsFinal
+                C_EncryptInit C_Encrypt C_EncryptUpdate C_EncryptFinal C_DecryptInit C_Decrypt
+                C_DecryptUpdate C_DecryptFinal C_DigestInit C_Digest C_DigestUpdate C_DigestKey
+                C_DigestFinal C_SignInit C_Sign C_SignUpdate C_SignFinal C_SignRecoverInit
+                C_SignRecover C_VerifyInit C_Verify C_VerifyUpdate C_VerifyFinal
+                C_VerifyRecoverInit C_VerifyRecover C_DigestEncryptUpdate C_DecryptDigestUpdate
+                C_SignEncryptUpdate C_DecryptVerifyUpdate C_GenerateKey C_GenerateKeyPair
+                C_WrapKey C_UnwrapKey C_DeriveKey C_SeedRandom C_GenerateRandom
+                C_GetFunctionStatus C_CancelFunction C_WaitForSlotEvent
+                $($later)*
+            );
+        };
+    }
+
+    macro_rules! with_those_of_3_0 {
+        ($list:ident of $oasis:ident: $($later:ident)*) => {
+            with_those_of_2_40!($list of $oasis:
+                C_GetInterfaceList C_GetInterface C_LoginUser C_SessionCancel
+                C_MessageEncryptInit C_EncryptMessage C_EncryptMessageBegin C_EncryptMessageNext
+                C_MessageEncryptFinal C_MessageDecryptInit C_DecryptMessage C_DecryptMessageBegin
+                C_DecryptMessageNext C_MessageDecryptFinal C_MessageSignInit C_SignMessage
+                C_SignMessageBegin C_SignMessageNext C_MessageSignFinal C_MessageVerifyInit
+                C_VerifyMessage C_VerifyMessageBegin C_VerifyMessageNext C_MessageVerifyFinal
+                $($later)*
+            );
         };
     }
 
     #[test]
-    fn the_lists_have_the_specifications_order() {
-        assert_eq!(size_of::<CK_FUNCTION_LIST>(), size_of::<oasis::CK_FUNCTION_LIST>());
-        assert_eq!(size_of::<CK_FUNCTION_LIST_3_0>(), size_of::<oasis::CK_FUNCTION_LIST_3_0>());
-        assert_eq!(size_of::<FunctionList32>(), size_of::<oasis::CK_FUNCTION_LIST_3_2>());
-        same_places!(CK_FUNCTION_LIST, CK_FUNCTION_LIST, C_Initialize C_GetFunctionList
-            C_InitToken C_OpenSession C_Login C_CreateObject C_FindObjectsInit C_Encrypt C_Decrypt
-            C_DigestKey C_SignFinal C_VerifyRecover C_SignEncryptUpdate C_GenerateKey C_UnwrapKey
-            C_GenerateRandom C_CancelFunction C_WaitForSlotEvent);
-        same_places!(CK_FUNCTION_LIST_3_0, CK_FUNCTION_LIST_3_0, C_WaitForSlotEvent
-            C_GetInterfaceList C_GetInterface C_LoginUser C_SessionCancel C_MessageEncryptInit
-            C_MessageDecryptFinal C_SignMessageNext C_MessageVerifyFinal);
-        same_places!(FunctionList32, CK_FUNCTION_LIST_3_2, C_EncapsulateKey C_DecapsulateKey
-            C_VerifySignatureInit C_VerifySignature C_VerifySignatureUpdate C_VerifySignatureFinal
-            C_GetSessionValidationFlags C_AsyncComplete C_AsyncGetID C_AsyncJoin
-            C_WrapKeyAuthenticated C_UnwrapKeyAuthenticated);
+    fn every_function_stands_where_the_specification_has_it() {
+        with_those_of_2_40!(V2_40 of CK_FUNCTION_LIST:);
+        with_those_of_3_0!(V3_0 of CK_FUNCTION_LIST_3_0:);
+        with_those_of_3_0!(V3_1 of CK_FUNCTION_LIST_3_0:);
+        with_those_of_3_0!(V3_2 of CK_FUNCTION_LIST_3_2:
+            C_EncapsulateKey C_DecapsulateKey C_VerifySignatureInit C_VerifySignature
+            C_VerifySignatureUpdate C_VerifySignatureFinal C_GetSessionValidationFlags
+            C_AsyncComplete C_AsyncGetID C_AsyncJoin C_WrapKeyAuthenticated
+            C_UnwrapKeyAuthenticated
+        );
     }
 
     fn found(

@@ -16,6 +16,7 @@
 
 pub(crate) mod buffer;
 pub(crate) mod entry;
+pub(crate) mod list_3_2;
 pub(crate) mod lists;
 pub(crate) mod params;
 pub(crate) mod template;
@@ -35,3 +36,4 @@ pub(crate) mod sign;
 pub(crate) mod slot;
 pub(crate) mod unsupported;
 pub(crate) mod verify;
+pub(crate) mod verify_signature;

@@ -2,6 +2,7 @@
 
 use super::buffer::{self, OutPtr};
 use super::entry;
+use super::list_3_2::*;
 use super::slot::read_pin;
 use crate::error::{Reason, Result};
 use crate::module::Module;
@@ -24,6 +25,9 @@ pub(crate) unsafe extern "C" fn C_OpenSession(
         let out = unsafe { OutPtr::new(session) }?;
         if flags & CKF_SERIAL_SESSION == 0 {
             return Err(Reason::SessionNotSerial.into());
+        }
+        if flags & CKF_ASYNC_SESSION != 0 {
+            return Err(Reason::SessionNotAsync.into());
         }
         out.write(module.sessions.open(slot, token, read_write)?);
         Ok(())
@@ -73,6 +77,24 @@ fn number(state: SessionState) -> CK_STATE {
         (Login::User, true) => CKS_RW_USER_FUNCTIONS,
         (Login::Officer, _) => CKS_RW_SO_FUNCTIONS,
     }
+}
+
+/// Returns no flags: no validation stands behind any operation (PKCS#11 3.2, 5.6.12 and 4.15.3).
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn C_GetSessionValidationFlags(
+    session: CK_SESSION_HANDLE,
+    kind: CK_SESSION_VALIDATION_FLAGS_TYPE,
+    flags: *mut CK_FLAGS,
+) -> CK_RV {
+    entry::on_session("C_GetSessionValidationFlags", session, |_| {
+        // SAFETY: `flags` is NULL or has room for its value.
+        let out = unsafe { OutPtr::new(flags) }?;
+        if kind != CKS_LAST_VALIDATION_OK {
+            return Err(Reason::ArgumentsBad.detail("no such kind of validation flags"));
+        }
+        out.write(0);
+        Ok(())
+    })
 }
 
 /// Refuses: operations cannot be saved, and callers ask to find out.
@@ -166,6 +188,7 @@ const CANCELS: &[(CK_FLAGS, OperationKind)] = &[
     (CKF_DIGEST, OperationKind::Digest),
     (CKF_SIGN, OperationKind::Sign),
     (CKF_VERIFY, OperationKind::Verify),
+    (CKF_VERIFY, OperationKind::VerifySignature),
     (CKF_SIGN_RECOVER, OperationKind::SignRecover),
     (CKF_VERIFY_RECOVER, OperationKind::VerifyRecover),
     (CKF_MESSAGE_ENCRYPT, OperationKind::MessageEncrypt),

@@ -15,6 +15,7 @@ pub(crate) mod recover;
 pub(crate) mod slab;
 pub(crate) mod step;
 pub(crate) mod table;
+pub(crate) mod verify_signature;
 
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
@@ -28,7 +29,7 @@ use message_iv::IvCounter;
 use message_sign::{Signing, Verifying};
 use operation::{AnyOperationSlot, Begun, OperationSlot, StepOutcome};
 use std::sync::Arc;
-use step::{Absorption, Checking, CipherOperation};
+use step::{Absorption, Checking, CipherOperation, SignatureChecking};
 
 pub(crate) use output::{Filled, Out};
 pub(crate) use table::SessionTable;
@@ -45,6 +46,7 @@ pub(crate) struct Session {
     digesting: u64,
     sign: OperationSlot<Absorption>,
     verify: OperationSlot<Checking>,
+    verify_signature: OperationSlot<SignatureChecking>,
     sign_recover: OperationSlot<Absorption>,
     verify_recover: OperationSlot<CipherOperation>,
     message_encrypt: OperationSlot<MessageEncryption>,
@@ -90,6 +92,7 @@ impl Session {
             digesting: 0,
             sign: OperationSlot::empty(),
             verify: OperationSlot::empty(),
+            verify_signature: OperationSlot::empty(),
             sign_recover: OperationSlot::empty(),
             verify_recover: OperationSlot::empty(),
             message_encrypt: OperationSlot::empty(),
@@ -324,13 +327,14 @@ impl Session {
         waiting.max_by_key(|(kind, _)| *kind == latest).map(|(_, slot)| slot)
     }
 
-    fn operation_slots(&mut self) -> [(OperationKind, &mut dyn AnyOperationSlot); 12] {
+    fn operation_slots(&mut self) -> [(OperationKind, &mut dyn AnyOperationSlot); 13] {
         [
             (OperationKind::Encrypt, &mut self.encrypt),
             (OperationKind::Decrypt, &mut self.decrypt),
             (OperationKind::Digest, &mut self.digest),
             (OperationKind::Sign, &mut self.sign),
             (OperationKind::Verify, &mut self.verify),
+            (OperationKind::VerifySignature, &mut self.verify_signature),
             (OperationKind::SignRecover, &mut self.sign_recover),
             (OperationKind::VerifyRecover, &mut self.verify_recover),
             (OperationKind::MessageEncrypt, &mut self.message_encrypt),
@@ -390,6 +394,8 @@ pub(crate) enum OperationKind {
     Sign,
     /// A verification.
     Verify,
+    /// A verification that was told the signature first.
+    VerifySignature,
     /// A signature that gives its data back.
     SignRecover,
     /// Data being had back from a signature.

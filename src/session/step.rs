@@ -184,6 +184,35 @@ impl Checking {
     }
 }
 
+/// A verification under way, with its signature. The signature is looked at when all data has come: what is
+/// wrong with it, its length too, is told then.
+pub(crate) struct SignatureChecking {
+    checking: Checking,
+    signature: Vec<u8>,
+}
+
+impl SignatureChecking {
+    /// Drives `checking`, to be ended with `signature`.
+    pub(crate) fn new(checking: Checking, signature: &[u8]) -> Self {
+        Self { checking, signature: signature.to_vec() }
+    }
+
+    /// Checks everything (`C_VerifySignature`).
+    pub(crate) fn whole(&mut self, input: &[u8]) -> Result<StepOutcome> {
+        self.checking.whole(input, &self.signature)
+    }
+
+    /// Takes a part (`C_VerifySignatureUpdate`).
+    pub(crate) fn update(&mut self, input: &[u8]) -> Result<StepOutcome> {
+        self.checking.update(input)
+    }
+
+    /// Checks the signature (`C_VerifySignatureFinal`).
+    pub(crate) fn finish(&mut self) -> Result<StepOutcome> {
+        self.checking.finish(&self.signature)
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests;

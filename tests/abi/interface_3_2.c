@@ -1,0 +1,191 @@
+/* The interface of PKCS#11 3.2, found as a client finds it and called through its list. Functions and
+ * constants are newer than p11-kit's header. */
+#include "abi.h"
+
+#define SESSION_ASYNC_NOT_SUPPORTED 0x205UL
+#define ASYNC_SESSION 8UL
+#define LAST_VALIDATION_OK 1UL
+
+typedef CK_RV (*any)();
+
+/* The functions of CK_FUNCTION_LIST_3_2 in their order (pkcs11f.h of 3.2). */
+static const char *const names[] = {
+    "C_Initialize", "C_Finalize", "C_GetInfo", "C_GetFunctionList", "C_GetSlotList",
+    "C_GetSlotInfo", "C_GetTokenInfo", "C_GetMechanismList", "C_GetMechanismInfo", "C_InitToken",
+    "C_InitPIN", "C_SetPIN", "C_OpenSession", "C_CloseSession", "C_CloseAllSessions",
+    "C_GetSessionInfo", "C_GetOperationState", "C_SetOperationState", "C_Login", "C_Logout",
+    "C_CreateObject", "C_CopyObject", "C_DestroyObject", "C_GetObjectSize",
+    "C_GetAttributeValue", "C_SetAttributeValue", "C_FindObjectsInit", "C_FindObjects",
+    "C_FindObjectsFinal", "C_EncryptInit", "C_Encrypt", "C_EncryptUpdate", "C_EncryptFinal",
+    "C_DecryptInit", "C_Decrypt", "C_DecryptUpdate", "C_DecryptFinal", "C_DigestInit",
+    "C_Digest", "C_DigestUpdate", "C_DigestKey", "C_DigestFinal", "C_SignInit", "C_Sign",
+    "C_SignUpdate", "C_SignFinal", "C_SignRecoverInit", "C_SignRecover", "C_VerifyInit",
+    "C_Verify", "C_VerifyUpdate", "C_VerifyFinal", "C_VerifyRecoverInit", "C_VerifyRecover",
+    "C_DigestEncryptUpdate", "C_DecryptDigestUpdate", "C_SignEncryptUpdate",
+    "C_DecryptVerifyUpdate", "C_GenerateKey", "C_GenerateKeyPair", "C_WrapKey", "C_UnwrapKey",
+    "C_DeriveKey", "C_SeedRandom", "C_GenerateRandom", "C_GetFunctionStatus", "C_CancelFunction",
+    "C_WaitForSlotEvent", "C_GetInterfaceList", "C_GetInterface", "C_LoginUser",
+    "C_SessionCancel", "C_MessageEncryptInit", "C_EncryptMessage", "C_EncryptMessageBegin",
+    "C_EncryptMessageNext", "C_MessageEncryptFinal", "C_MessageDecryptInit", "C_DecryptMessage",
+    "C_DecryptMessageBegin", "C_DecryptMessageNext", "C_MessageDecryptFinal",
+    "C_MessageSignInit", "C_SignMessage", "C_SignMessageBegin", "C_SignMessageNext",
+    "C_MessageSignFinal", "C_MessageVerifyInit", "C_VerifyMessage", "C_VerifyMessageBegin",
+    "C_VerifyMessageNext", "C_MessageVerifyFinal", "C_EncapsulateKey", "C_DecapsulateKey",
+    "C_VerifySignatureInit", "C_VerifySignature", "C_VerifySignatureUpdate",
+    "C_VerifySignatureFinal", "C_GetSessionValidationFlags", "C_AsyncComplete", "C_AsyncGetID",
+    "C_AsyncJoin", "C_WrapKeyAuthenticated", "C_UnwrapKeyAuthenticated",
+};
+
+static struct list {
+    CK_VERSION version;
+    any functions[COUNT(names)];
+} *list;
+static CK_FUNCTION_LIST_PTR p11;
+static CK_SESSION_HANDLE s;
+static CK_BYTE text[40] = "what is signed, and then told in parts";
+
+static any function(const char *name)
+{
+    for (size_t i = 0; i < COUNT(names); i++)
+        if (strcmp(names[i], name) == 0)
+            return list->functions[i];
+    must(CKR_GENERAL_ERROR, name);
+    return NULL;
+}
+#define CALL(name, ...) function(#name)(s, __VA_ARGS__)
+#define FINAL(name) function(#name)(s)
+
+/* Finds the list of 3.2 through C_GetInterface, and compares it with what the module exports. */
+static void interface(void *library)
+{
+    struct { char *name; struct list *list; CK_FLAGS flags; } *found = NULL;
+    CK_VERSION version = {3, 2};
+    CK_RV (*get)(const char *, CK_VERSION *, void *, CK_FLAGS);
+    int others = 0;
+    *(void **)&get = dlsym(library, "C_GetInterface");
+    must(get ? get("PKCS 11", &version, &found, 0) : CKR_GENERAL_ERROR, "C_GetInterface");
+    list = found->list;
+    check(list->version.major == 3 && list->version.minor == 2, "the list of 3.2 says that it is one");
+    for (size_t i = 0; i < COUNT(names); i++)
+        others += *(void **)&list->functions[i] != dlsym(library, names[i]);
+    check(others == 0, "each of its %zu functions is the one that its place is for", COUNT(names));
+}
+
+/* Verifies a signature of the text that a key has just made, told before the text. */
+static void verified(CK_MECHANISM *by, CK_OBJECT_HANDLE signs, CK_OBJECT_HANDLE key)
+{
+    CK_BYTE signature[512];
+    CK_ULONG length = sizeof signature;
+    must(p11->C_SignInit(s, by, signs), "C_SignInit");
+    must(p11->C_Sign(s, text, sizeof text, signature, &length), "C_Sign");
+    must(CALL(C_VerifySignatureInit, by, key, signature, length), "C_VerifySignatureInit");
+    gives(CALL(C_VerifySignatureInit, by, key, signature, length), CKR_OPERATION_ACTIVE,
+          "a verification is begun once");
+    gives(CALL(C_VerifySignature, text, (CK_ULONG)sizeof text), CKR_OK, "a signature told first is valid");
+    gives(CALL(C_VerifySignature, text, (CK_ULONG)sizeof text), CKR_OPERATION_NOT_INITIALIZED,
+          "and that ends it");
+
+    must(CALL(C_VerifySignatureInit, by, key, signature, length), "C_VerifySignatureInit");
+    memset(signature, 0, sizeof signature); /* the module has its own copy */
+    for (CK_ULONG i = 0; i < sizeof text; i += 8)
+        must(CALL(C_VerifySignatureUpdate, text + i, 8UL), "C_VerifySignatureUpdate");
+    gives(FINAL(C_VerifySignatureFinal), CKR_OK, "so it is of data in parts");
+    gives(FINAL(C_VerifySignatureFinal), CKR_OPERATION_NOT_INITIALIZED, "and that ends it");
+
+    must(CALL(C_VerifySignatureInit, by, key, signature, length), "C_VerifySignatureInit");
+    gives(CALL(C_VerifySignature, text, (CK_ULONG)sizeof text), CKR_SIGNATURE_INVALID,
+          "another signature is not valid");
+    must(CALL(C_VerifySignatureInit, by, key, signature, length), "C_VerifySignatureInit");
+    must(CALL(C_VerifySignatureUpdate, text, 8UL), "C_VerifySignatureUpdate");
+    gives(CALL(C_VerifySignature, text, 8UL), CKR_OPERATION_ACTIVE, "parts are not ended by a whole");
+    gives(FINAL(C_VerifySignatureFinal), CKR_OPERATION_NOT_INITIALIZED, "and end with the mistake");
+    must(CALL(C_VerifySignatureInit, by, key, signature, length - 1), "C_VerifySignatureInit");
+    gives(CALL(C_VerifySignature, text, (CK_ULONG)sizeof text), CKR_SIGNATURE_LEN_RANGE,
+          "a signature of a wrong length is told so with the data");
+}
+
+/* The verification is an operation of its own, beside the one that is told the signature last. */
+static void beside_others(CK_MECHANISM *by, CK_OBJECT_HANDLE key)
+{
+    CK_BYTE mac[32];
+    CK_ULONG length = sizeof mac;
+    must(p11->C_SignInit(s, by, key), "C_SignInit");
+    must(p11->C_Sign(s, text, sizeof text, mac, &length), "C_Sign");
+    must(CALL(C_VerifySignatureInit, by, key, mac, length), "C_VerifySignatureInit");
+    gives(p11->C_VerifyInit(s, by, key), CKR_OK, "C_VerifyInit begins one beside it");
+    gives(p11->C_Verify(s, text, sizeof text, mac, length), CKR_OK, "which ends for itself");
+    gives(CALL(C_VerifySignature, text, (CK_ULONG)sizeof text), CKR_OK, "as the other does");
+
+    must(CALL(C_VerifySignatureInit, by, key, mac, length), "C_VerifySignatureInit");
+    gives(CALL(C_VerifySignatureInit, NULL, 0UL, NULL, 0UL), CKR_OK, "an Init without a mechanism ends it");
+    gives(FINAL(C_VerifySignatureFinal), CKR_OPERATION_NOT_INITIALIZED, "and nothing is left");
+    must(CALL(C_VerifySignatureInit, by, key, mac, length), "C_VerifySignatureInit");
+    gives(CALL(C_SessionCancel, (CK_FLAGS)CKF_VERIFY), CKR_OK, "C_SessionCancel ends it");
+    gives(FINAL(C_VerifySignatureFinal), CKR_OPERATION_NOT_INITIALIZED, "and nothing is left");
+    gives(CALL(C_VerifySignatureInit, by, key, NULL, 4UL), CKR_ARGUMENTS_BAD,
+          "a signature that is not there is refused");
+    gives(FINAL(C_VerifySignatureFinal), CKR_OPERATION_NOT_INITIALIZED, "and begins nothing");
+}
+
+static void signatures(void)
+{
+    CK_MECHANISM ec = {CKM_EC_KEY_PAIR_GEN, NULL, 0}, rsa = {CKM_RSA_PKCS_KEY_PAIR_GEN, NULL, 0},
+                 secret = {CKM_GENERIC_SECRET_KEY_GEN, NULL, 0}, ecdsa = {CKM_ECDSA_SHA256, NULL, 0},
+                 pkcs = {CKM_SHA256_RSA_PKCS, NULL, 0}, hmac = {CKM_SHA256_HMAC, NULL, 0},
+                 digest = {CKM_SHA256, NULL, 0};
+    CK_BYTE p256[] = {6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7};
+    CK_ULONG bits = 2048, size = 32;
+    CK_ATTRIBUTE of_ec = {CKA_EC_PARAMS, p256, sizeof p256}, of_rsa = {CKA_MODULUS_BITS, &bits, sizeof bits},
+                 of_secret[] = {{CKA_VALUE_LEN, &size, sizeof size}, {CKA_SIGN, &yes, 1}},
+                 of_both[] = {{CKA_VALUE_LEN, &size, sizeof size}, {CKA_SIGN, &yes, 1}, {CKA_VERIFY, &yes, 1}};
+    CK_OBJECT_HANDLE public_key, private_key, key, mute;
+    must(p11->C_GenerateKeyPair(s, &ec, &of_ec, 1, NULL, 0, &public_key, &private_key), "a P-256 pair");
+    verified(&ecdsa, private_key, public_key);
+    gives(CALL(C_VerifySignatureInit, &ecdsa, private_key, text, 64UL), CKR_KEY_TYPE_INCONSISTENT,
+          "a private key verifies nothing");
+    must(p11->C_GenerateKeyPair(s, &rsa, &of_rsa, 1, NULL, 0, &public_key, &private_key), "an RSA pair");
+    verified(&pkcs, private_key, public_key);
+    must(p11->C_GenerateKey(s, &secret, of_both, COUNT(of_both), &key), "a secret");
+    verified(&hmac, key, key);
+    beside_others(&hmac, key);
+    must(p11->C_GenerateKey(s, &secret, of_secret, COUNT(of_secret), &mute), "a secret that only signs");
+    gives(CALL(C_VerifySignatureInit, &hmac, mute, text, 32UL), CKR_KEY_FUNCTION_NOT_PERMITTED,
+          "a key without CKA_VERIFY verifies nothing");
+    gives(CALL(C_VerifySignatureInit, &digest, key, text, 32UL), CKR_MECHANISM_INVALID,
+          "nor does a mechanism that does not");
+}
+
+static void sessions(void)
+{
+    CK_FLAGS flags = ~0UL;
+    CK_SESSION_HANDLE more = 0;
+    gives(CALL(C_GetSessionValidationFlags, LAST_VALIDATION_OK, &flags), CKR_OK,
+          "a session tells its validation flags");
+    check(flags == 0, "and there are none");
+    gives(CALL(C_GetSessionValidationFlags, LAST_VALIDATION_OK, NULL), CKR_ARGUMENTS_BAD,
+          "there must be a place for them");
+    gives(CALL(C_GetSessionValidationFlags, 7UL, &flags), CKR_ARGUMENTS_BAD,
+          "and it must be those of the last operation");
+    gives(p11->C_OpenSession(first_slot(p11), CKF_SERIAL_SESSION | ASYNC_SESSION, NULL, NULL, &more),
+          SESSION_ASYNC_NOT_SUPPORTED, "no session is asynchronous");
+    gives(CALL(C_AsyncComplete, "C_Sign", NULL), CKR_FUNCTION_NOT_SUPPORTED, "so C_AsyncComplete is not served");
+    gives(CALL(C_AsyncGetID, "C_Sign", &flags), CKR_FUNCTION_NOT_SUPPORTED, "nor is C_AsyncGetID");
+    gives(CALL(C_AsyncJoin, "C_Sign", 0UL, text, 8UL), CKR_FUNCTION_NOT_SUPPORTED, "nor is C_AsyncJoin");
+}
+
+int main(int count, char **arguments)
+{
+    if (count < 2)
+        return 2;
+    struct loaded it = load(arguments[1]);
+    p11 = it.p11;
+    interface(it.library);
+    gives(function("C_VerifySignatureFinal")(1UL), CKR_CRYPTOKI_NOT_INITIALIZED,
+          "before C_Initialize nothing of it works");
+    must(initialize(p11), "C_Initialize");
+    s = make_token(p11);
+    sessions();
+    signatures();
+    must(p11->C_Finalize(NULL), "C_Finalize");
+    return failures != 0;
+}
