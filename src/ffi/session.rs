@@ -97,31 +97,36 @@ pub(crate) unsafe extern "C" fn C_GetSessionValidationFlags(
     })
 }
 
-/// Refuses: operations cannot be saved, and callers ask to find out.
+/// Saves the state of a digest.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn C_GetOperationState(
     session: CK_SESSION_HANDLE,
-    _state: CK_BYTE_PTR,
-    _state_len: CK_ULONG_PTR,
+    state: CK_BYTE_PTR,
+    state_len: CK_ULONG_PTR,
 ) -> CK_RV {
-    entry::on_session("C_GetOperationState", session, |session| match session.is_computing() {
-        true => Err(Reason::StateUnsaveable.into()),
-        false => Err(Reason::OperationMissing.into()),
+    entry::on_session("C_GetOperationState", session, |session| {
+        let saved = session.save_state()?;
+        // SAFETY: `state` is NULL or has room for `*state_len` bytes.
+        unsafe { buffer::output(state, state_len, |out| out.copy(saved.expose()).or_short()) }
     })
 }
 
-/// Refuses: no state was ever saved.
+/// Goes on from the saved state of a digest.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn C_SetOperationState(
     session: CK_SESSION_HANDLE,
     state: CK_BYTE_PTR,
-    _state_len: CK_ULONG,
-    _encryption_key: CK_OBJECT_HANDLE,
-    _authentication_key: CK_OBJECT_HANDLE,
+    state_len: CK_ULONG,
+    encryption_key: CK_OBJECT_HANDLE,
+    authentication_key: CK_OBJECT_HANDLE,
 ) -> CK_RV {
-    entry::on_session("C_SetOperationState", session, |_| match state.is_null() {
-        true => Err(Reason::ArgumentsBad.detail("no state")),
-        false => Err(Reason::SavedStateInvalid.into()),
+    entry::on_session("C_SetOperationState", session, |session| {
+        if state.is_null() {
+            return Err(Reason::ArgumentsBad.detail("no state"));
+        }
+        // SAFETY: `state` has `state_len` bytes.
+        let state = unsafe { buffer::input(state, state_len) }?;
+        session.set_state(state, [encryption_key, authentication_key])
     })
 }
 

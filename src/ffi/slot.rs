@@ -129,7 +129,8 @@ fn flags(token: &TokenInfo) -> CK_FLAGS {
         (officer == TRIES - 1, CKF_SO_PIN_FINAL_TRY),
         (officer >= TRIES, CKF_SO_PIN_LOCKED),
     ];
-    let always = CKF_RNG | CKF_LOGIN_REQUIRED | CKF_DUAL_CRYPTO_OPERATIONS;
+    let always =
+        CKF_RNG | CKF_LOGIN_REQUIRED | CKF_DUAL_CRYPTO_OPERATIONS | CKF_RESTORE_KEY_NOT_NEEDED;
     set.into_iter().filter(|(set, _)| *set).fold(always, |flags, (_, flag)| flags | flag)
 }
 
@@ -260,7 +261,8 @@ mod tests {
         TokenInfo { label, serial, user_pin_set: true, wrong, read_only: false }
     }
 
-    const ALWAYS: CK_FLAGS = CKF_RNG | CKF_LOGIN_REQUIRED | CKF_DUAL_CRYPTO_OPERATIONS;
+    const ALWAYS: CK_FLAGS =
+        CKF_RNG | CKF_LOGIN_REQUIRED | CKF_DUAL_CRYPTO_OPERATIONS | CKF_RESTORE_KEY_NOT_NEEDED;
     const GOOD: CK_FLAGS = ALWAYS | CKF_TOKEN_INITIALIZED | CKF_USER_PIN_INITIALIZED;
 
     #[test]

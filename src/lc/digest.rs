@@ -112,6 +112,16 @@ impl Digest {
         self.hash.size()
     }
 
+    /// The hash function.
+    pub(super) fn hash(&self) -> Hash {
+        self.hash
+    }
+
+    /// The context, still owned.
+    pub(super) fn context(&self) -> *mut EVP_MD_CTX {
+        self.context.as_ptr()
+    }
+
     /// Takes more input.
     pub fn update(&mut self, input: &[u8]) -> Result<()> {
         // SAFETY: `self.context` owns the context, which `new` initialised; `input` is borrowed for the call.

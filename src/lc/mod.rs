@@ -10,6 +10,7 @@ pub(crate) mod ccm;
 mod context_pool;
 mod curve;
 pub(crate) mod digest;
+mod digest_state;
 pub(crate) mod ec;
 pub(crate) mod ed25519;
 mod heap;

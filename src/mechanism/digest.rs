@@ -4,11 +4,15 @@ use super::row::row;
 use super::{Absorb, MechanismRow, Params};
 use crate::error::{Reason, Result};
 use crate::lc::digest::{Digest, Hash};
+use crate::secret::Secret;
 
 macro_rules! digests {
     ($($name:ident = $id:ident, $hash:ident;)*) => {$(
-        pub(super) const $name: MechanismRow =
-            MechanismRow { digest: Some(|params| begin(Hash::$hash, params)), ..row!($id) };
+        pub(super) const $name: MechanismRow = MechanismRow {
+            digest: Some(|params| begin(Hash::$hash, params)),
+            resume: Some(|state| Ok(Box::new(Digest::resumed(Hash::$hash, state)?))),
+            ..row!($id)
+        };
     )*};
 }
 
@@ -44,5 +48,9 @@ impl Absorb for Digest {
 
     fn finish(&mut self, output: &mut [u8]) -> Result<usize> {
         Self::finish(self, output)
+    }
+
+    fn state(&self) -> Option<Secret> {
+        Self::state(self)
     }
 }

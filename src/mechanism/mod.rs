@@ -26,7 +26,7 @@ pub(crate) use row::MechanismRow;
 pub use seal::SEAL_AROUND;
 pub(crate) use steps::{
     Absorb, BeginDigest, BeginSign, BeginTransform, BeginVerify, Check, Derive, Domain, Generate,
-    GeneratePair, Lengths, MessageParams, Transform, Unwrap, Wrap,
+    GeneratePair, Lengths, MessageParams, ResumeDigest, Transform, Unwrap, Wrap,
 };
 pub(crate) use versions::begin_verify;
 

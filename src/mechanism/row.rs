@@ -2,7 +2,7 @@
 
 use super::{
     BeginDigest, BeginSign, BeginTransform, BeginVerify, Derive, Generate, GeneratePair, Lengths,
-    MessageParams, Params, ParamsShape, Unwrap, Wrap,
+    MessageParams, Params, ParamsShape, ResumeDigest, Unwrap, Wrap,
 };
 use crate::error::{Reason, Result};
 use crate::key::{Parsed, Usage};
@@ -32,6 +32,8 @@ pub(crate) struct MechanismRow {
     pub message: Option<MessageParams>,
     /// Digests.
     pub digest: Option<BeginDigest>,
+    /// Goes on with a digest whose state was saved.
+    pub resume: Option<ResumeDigest>,
     /// Signs, or makes a MAC.
     pub sign: Option<BeginSign>,
     /// Verifies.
@@ -97,6 +99,7 @@ impl MechanismRow {
             decrypt: None,
             message: None,
             digest: None,
+            resume: None,
             sign: None,
             verify: None,
             signs_messages: false,
@@ -197,6 +200,11 @@ impl MechanismRow {
     /// Its digest, or `MechanismInvalid`.
     pub(crate) fn digest(&self) -> Result<BeginDigest> {
         served(self.digest)
+    }
+
+    /// Returns what goes on with a saved digest, or `SavedStateInvalid`.
+    pub(crate) fn resume(&self) -> Result<ResumeDigest> {
+        self.resume.ok_or(Reason::SavedStateInvalid.into())
     }
 
     /// Returns its signature or MAC of each of several messages, or `MechanismInvalid`.

@@ -38,6 +38,10 @@ pub(crate) trait Absorb: Send {
         self.update(input)?;
         self.finish(output)
     }
+    /// The state, if it can be saved.
+    fn state(&self) -> Option<Secret> {
+        None
+    }
 }
 
 /// A verification under way.
@@ -58,6 +62,8 @@ pub(crate) type BeginSign = fn(&UsableKey, &Params) -> Result<Box<dyn Absorb>>;
 pub(crate) type BeginVerify = fn(&UsableKey, &Params) -> Result<Box<dyn Check>>;
 /// Starts a digest.
 pub(crate) type BeginDigest = fn(&Params) -> Result<Box<dyn Absorb>>;
+/// Goes on with a digest whose state was saved; anything else is `Reason::SavedStateInvalid`.
+pub(crate) type ResumeDigest = fn(&[u8]) -> Result<Box<dyn Absorb>>;
 /// Wraps key bytes.
 pub(crate) type Wrap = fn(&UsableKey, &Params, &Secret) -> Result<Vec<u8>>;
 /// Derives key bytes, that many (0 for the mechanism's natural length), from a key and from the value

@@ -12,7 +12,9 @@ pub(crate) mod messages;
 pub(crate) mod operation;
 pub(crate) mod output;
 pub(crate) mod recover;
+pub(crate) mod saved_state;
 pub(crate) mod slab;
+pub(crate) mod state_key;
 pub(crate) mod step;
 pub(crate) mod table;
 pub(crate) mod verify_signature;
@@ -28,6 +30,7 @@ use message_cipher::{MessageDecryption, MessageEncryption};
 use message_iv::IvCounter;
 use message_sign::{Signing, Verifying};
 use operation::{AnyOperationSlot, Begun, OperationSlot, StepOutcome};
+use state_key::StateKey;
 use std::sync::Arc;
 use step::{Absorption, Checking, CipherOperation, SignatureChecking};
 
@@ -59,6 +62,8 @@ pub(crate) struct Session {
     keys: KeyCache,
     /// The counter of the IVs that are made here, one for all sessions of the process.
     ivs: Arc<IvCounter>,
+    /// The key of saved states, one for all sessions of the process.
+    state_key: Arc<StateKey>,
     /// The sessions that hold keys.
     holders: Arc<Holders>,
     /// Set while this session is among them.
@@ -80,6 +85,7 @@ impl Session {
         slot: u64,
         token: Arc<Token>,
         ivs: Arc<IvCounter>,
+        state_key: Arc<StateKey>,
         holders: Arc<Holders>,
     ) -> Self {
         Self {
@@ -103,6 +109,7 @@ impl Session {
             latest: OperationKind::Search,
             keys: KeyCache::default(),
             ivs,
+            state_key,
             holders,
             is_noted: false,
         }
@@ -296,7 +303,7 @@ impl Session {
         self.search.step(&*self.token, step)
     }
 
-    /// Returns whether an operation is active that computes, whose state a caller could ask to save.
+    /// Returns whether an operation is active that computes.
     pub(crate) fn is_computing(&mut self) -> bool {
         let login = self.token.login_epoch();
         let mut computing =

@@ -167,6 +167,11 @@ impl<O> OperationSlot<O> {
         (self.operation, self.ended) = (None, Some(error));
     }
 
+    /// Returns whether keys have gone into the operation.
+    pub(crate) fn has_digested(&self) -> bool {
+        !self.terms.digested.is_empty()
+    }
+
     /// Adds a key that only the login counted as `login` shows to what the operation works with.
     pub(crate) fn bind(&mut self, login: u64, key: InUse) {
         self.terms.login = Some(login);

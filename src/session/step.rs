@@ -126,6 +126,16 @@ impl Absorption {
         Self { absorb, parts: false }
     }
 
+    /// Drives what was saved of another, after parts or before them.
+    pub(crate) fn resumed(absorb: Box<dyn Absorb>, parts: bool) -> Self {
+        Self { absorb, parts }
+    }
+
+    /// Returns the state, if it can be saved, and whether parts have been absorbed.
+    pub(crate) fn state(&self) -> Option<(Secret, bool)> {
+        self.absorb.state().map(|state| (state, self.parts))
+    }
+
     /// Absorbs everything and gives the result (`C_Digest`, `C_Sign`).
     pub(crate) fn whole(&mut self, input: &[u8], out: &mut Out) -> Result<StepOutcome> {
         if self.parts {

@@ -4,6 +4,7 @@ use super::Session;
 use super::holders::Holders;
 use super::message_iv::IvCounter;
 use super::slab::SessionSlab;
+use super::state_key::StateKey;
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use crate::token::{Caller, Login, Token};
@@ -18,6 +19,8 @@ pub(crate) struct SessionTable {
     registry: Mutex<Registry>,
     /// Counts the IVs that are made for messages.
     ivs: Arc<IvCounter>,
+    /// Authenticates the states that are saved of operations.
+    state_key: Arc<StateKey>,
     holders: Arc<Holders>,
     missed: Missed,
 }
@@ -77,6 +80,7 @@ impl SessionTable {
             slab: SessionSlab::new(),
             registry: Mutex::default(),
             ivs: Arc::default(),
+            state_key: Arc::default(),
             holders: Arc::default(),
             missed: Missed::default(),
         }
@@ -91,7 +95,8 @@ impl SessionTable {
         // No thread uses a session whose handle has not been given out yet.
         let handle = self.slab.insert(|session| {
             let (ivs, holders) = (Arc::clone(&self.ivs), Arc::clone(&self.holders));
-            Session::new(Caller { session, read_write }, slot, token, ivs, holders)
+            let state_key = Arc::clone(&self.state_key);
+            Session::new(Caller { session, read_write }, slot, token, ivs, state_key, holders)
         })?;
         registry.add(slot, handle, read_write);
         Ok(handle)

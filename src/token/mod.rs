@@ -148,6 +148,11 @@ pub struct Token {
 }
 
 impl Token {
+    /// Returns the token's identity.
+    pub(crate) fn id(&self) -> Id {
+        self.id
+    }
+
     /// Returns who is logged in; one load.
     pub fn logged_in_as(&self) -> Login {
         match self.login.load(Ordering::Acquire) {

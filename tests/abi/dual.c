@@ -1,4 +1,4 @@
-/* Two operations in one call, signatures that give their data back, and states that cannot be saved:
+/* Two operations in one call, signatures that give their data back, and states that are saved:
  * what of the 2.40 list no client library offers. */
 #include "abi.h"
 
@@ -138,19 +138,77 @@ static void dual_with_a_destroyed_key(CK_OBJECT_HANDLE key)
     must(p11->C_DigestFinal(s, out, (length = 64, &length)), "C_DigestFinal");
 }
 
-static void states(void)
+/* The state of a digest goes on in another session, and no other state leaves. */
+static void states(CK_OBJECT_HANDLE key)
 {
-    CK_BYTE state[64];
-    CK_ULONG length = sizeof state;
+    CK_BYTE state[512], again[512], whole[32], out[32];
+    CK_ULONG length = sizeof state, size = sizeof whole, more = sizeof again;
+    CK_MECHANISM sha3 = {0x2b0UL /* CKM_SHA3_256 */, NULL, 0};
+    CK_SESSION_HANDLE first = s, other = open_session(p11), reading = 0;
     gives(p11->C_GetOperationState(s, state, &length), CKR_OPERATION_NOT_INITIALIZED,
           "no operation, no state");
     must(p11->C_DigestInit(s, &sha), "C_DigestInit");
-    gives(p11->C_GetOperationState(s, NULL, &length), CKR_STATE_UNSAVEABLE,
-          "a state is not saved");
-    gives(p11->C_SetOperationState(s, state, sizeof state, 0, 0), CKR_SAVED_STATE_INVALID,
-          "nor set");
-    gives(p11->C_Digest(s, text, 64, state, (length = sizeof state, &length)), CKR_OK,
-          "and the operation goes on");
+    must(p11->C_Digest(s, text, 64, whole, &size), "C_Digest");
+
+    must(p11->C_DigestInit(s, &sha), "C_DigestInit");
+    must(p11->C_DigestUpdate(s, text, 19), "C_DigestUpdate");
+    gives(p11->C_GetOperationState(s, NULL, NULL), CKR_ARGUMENTS_BAD, "a state has a length");
+    gives(p11->C_GetOperationState(s, NULL, &length), CKR_OK, "which is told");
+    gives(p11->C_GetOperationState(s, state, (more = length - 1, &more)), CKR_BUFFER_TOO_SMALL,
+          "a state needs its room");
+    check(more == length, "and says how much that is");
+    gives(p11->C_GetOperationState(s, state, &length), CKR_OK, "a digest's state is saved");
+    must(p11->C_DigestUpdate(s, text + 19, 45), "C_DigestUpdate");
+    gives(p11->C_DigestFinal(s, out, &size), CKR_OK, "and the digest goes on");
+    check(memcmp(out, whole, 32) == 0, "to its end");
+
+    must(p11->C_EncryptInit(other, &cbc, key), "C_EncryptInit");
+    gives(p11->C_SetOperationState(other, state, length, key, 0), CKR_KEY_NOT_NEEDED, "no key is needed");
+    gives(p11->C_SetOperationState(other, state, length, 0, key), CKR_KEY_NOT_NEEDED, "of either kind");
+    for (CK_ULONG i = 0; i < length; i++) {
+        state[i] ^= 1;
+        if (p11->C_SetOperationState(other, state, length, 0, 0) != CKR_SAVED_STATE_INVALID)
+            gives(CKR_OK, CKR_SAVED_STATE_INVALID, "a state with another bit is none");
+        state[i] ^= 1;
+    }
+    gives(p11->C_SetOperationState(other, state, length - 1, 0, 0), CKR_SAVED_STATE_INVALID,
+          "nor is one that was cut");
+    gives(p11->C_SetOperationState(other, state, 0, 0, 0), CKR_SAVED_STATE_INVALID, "nor are no bytes");
+    must(p11->C_EncryptUpdate(other, text, 16, again, (more = 64, &more)), "the encryption goes on");
+    must(p11->C_OpenSession(first_slot(p11), CKF_SERIAL_SESSION, NULL, NULL, &reading), "C_OpenSession");
+    gives(p11->C_SetOperationState(reading, state, length, 0, 0), CKR_SAVED_STATE_INVALID,
+          "a state is not another kind of session's");
+    for (int round = 0; round < 2; round++) {
+        gives(p11->C_SetOperationState(other, state, length, 0, 0), CKR_OK,
+              "a state goes on in another session");
+        gives(p11->C_EncryptFinal(other, again, (more = 64, &more)), CKR_OPERATION_NOT_INITIALIZED,
+              "whose operations have ended");
+        gives(p11->C_Digest(other, text, 1, out, &size), CKR_OPERATION_ACTIVE, "in parts, as it was");
+        must(p11->C_SetOperationState(other, state, length, 0, 0), "C_SetOperationState");
+        must(p11->C_DigestUpdate(other, text + 19, 45), "C_DigestUpdate");
+        must(p11->C_DigestFinal(other, out, &size), "C_DigestFinal");
+        check(memcmp(out, whole, 32) == 0, "to the same digest");
+    }
+
+    must(p11->C_DigestInit(s, &sha), "C_DigestInit");
+    must(p11->C_EncryptInit(s, &cbc, key), "C_EncryptInit");
+    gives(p11->C_GetOperationState(s, state, (length = sizeof state, &length)), CKR_STATE_UNSAVEABLE,
+          "nothing is saved beside an encryption");
+    must(p11->C_EncryptInit(s, NULL, 0), "the end of the encryption");
+    gives(p11->C_GetOperationState(s, state, &length), CKR_OK, "a digest without data is");
+    must(p11->C_DigestKey(s, key), "C_DigestKey");
+    gives(p11->C_GetOperationState(s, again, (more = sizeof again, &more)), CKR_STATE_UNSAVEABLE,
+          "but none that a key has gone into");
+    must(p11->C_SetOperationState(s, state, length, 0, 0), "C_SetOperationState");
+    gives(p11->C_Digest(s, text, 64, out, &size), CKR_OK, "what has taken no data takes all of it");
+    check(memcmp(out, whole, 32) == 0, "to the same digest");
+    must(p11->C_EncryptInit(s, &cbc, key), "C_EncryptInit");
+    gives(p11->C_GetOperationState(s, state, (length = sizeof state, &length)), CKR_STATE_UNSAVEABLE,
+          "no encryption's state leaves");
+    must(p11->C_EncryptInit(s, NULL, 0), "the end of the encryption");
+    must(p11->C_DigestInit(s, &sha3), "C_DigestInit");
+    gives(p11->C_GetOperationState(s, state, &length), CKR_STATE_UNSAVEABLE, "nor does that of SHA-3");
+    must(p11->C_DigestInit(first, NULL), "the end of the digest");
 }
 
 int main(int count, char **arguments)
@@ -170,7 +228,7 @@ int main(int count, char **arguments)
     must(p11->C_GenerateKeyPair(s, &pairgen, &template, 1, NULL, 0, &public_key, &private_key),
          "C_GenerateKeyPair");
     recover(public_key, private_key);
-    states();
+    states(generate(p11, s, "saved", &no));
     must(p11->C_Finalize(NULL), "C_Finalize");
     return failures != 0;
 }
