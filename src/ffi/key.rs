@@ -1,6 +1,6 @@
-//! Keys made, wrapped and unwrapped: PKCS#11 3.1, 5.18.
+//! Keys made and derived: PKCS#11 3.1, 5.18.
 
-use super::buffer::{self, OutPtr};
+use super::buffer::OutPtr;
 use super::{entry, params, template};
 use pkcs11_sys::*;
 
@@ -61,55 +61,6 @@ pub(crate) unsafe extern "C" fn C_GenerateKeyPair(
         let made = token.generate_pair(caller, &asked.mechanism, &public, &private)?;
         outs.0.write(made.0);
         outs.1.write(made.1);
-        Ok(())
-    })
-}
-
-/// Wraps a key.
-#[unsafe(no_mangle)]
-pub(crate) unsafe extern "C" fn C_WrapKey(
-    session: CK_SESSION_HANDLE,
-    mechanism: CK_MECHANISM_PTR,
-    wrapping_key: CK_OBJECT_HANDLE,
-    key: CK_OBJECT_HANDLE,
-    wrapped: CK_BYTE_PTR,
-    wrapped_len: CK_ULONG_PTR,
-) -> CK_RV {
-    entry::on_session("C_WrapKey", session, |session| {
-        // SAFETY: `mechanism` is NULL or a mechanism with its parameter.
-        let asked = unsafe { params::read(mechanism, CKF_WRAP) }?;
-        let (token, caller) = (session.token(), session.caller());
-        // SAFETY: `wrapped` is NULL or has room for `*wrapped_len` bytes.
-        unsafe {
-            buffer::output(wrapped, wrapped_len, |out| {
-                out.copy(&token.wrap(caller, &asked.mechanism, wrapping_key, key)?).or_short()
-            })
-        }
-    })
-}
-
-/// Unwraps a key: into a session key, an ordinary key, or the material of a custom key.
-#[unsafe(no_mangle)]
-pub(crate) unsafe extern "C" fn C_UnwrapKey(
-    session: CK_SESSION_HANDLE,
-    mechanism: CK_MECHANISM_PTR,
-    unwrapping_key: CK_OBJECT_HANDLE,
-    wrapped: CK_BYTE_PTR,
-    wrapped_len: CK_ULONG,
-    attributes: CK_ATTRIBUTE_PTR,
-    count: CK_ULONG,
-    key: CK_OBJECT_HANDLE_PTR,
-) -> CK_RV {
-    entry::on_session("C_UnwrapKey", session, |session| {
-        // SAFETY: `key` is NULL or has room for its value; `mechanism` is NULL or a mechanism with
-        // its parameter.
-        let (out, asked) = unsafe { (OutPtr::new(key)?, params::read_for_unwrap(mechanism)?) };
-        // SAFETY: `wrapped` is NULL or has `wrapped_len` bytes; `attributes` is NULL or has `count`
-        // attributes with their values.
-        let (wrapped, template) =
-            unsafe { (buffer::input(wrapped, wrapped_len)?, template::read(attributes, count)?) };
-        let (token, caller) = (session.token(), session.caller());
-        out.write(token.unwrap(caller, &asked.mechanism, unwrapping_key, wrapped, &template)?);
         Ok(())
     })
 }

@@ -13,6 +13,19 @@ pub(crate) const CKF_ASYNC_SESSION: CK_FLAGS = 8;
 /// A pointer to the result of a call that ended later. There is none here.
 pub(crate) type CK_ASYNC_DATA_PTR = CK_VOID_PTR;
 
+/// The parameter of AES-GCM in `C_WrapKey` and `C_UnwrapKey` (3.2, 6.13.7).
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct CK_GCM_WRAP_PARAMS {
+    pub(crate) pIv: CK_BYTE_PTR,
+    pub(crate) ulIvLen: CK_ULONG,
+    pub(crate) ulIvFixedBits: CK_ULONG,
+    pub(crate) ivGenerator: CK_GENERATOR_FUNCTION,
+    pub(crate) pAAD: CK_BYTE_PTR,
+    pub(crate) ulAADLen: CK_ULONG,
+    pub(crate) ulTagBits: CK_ULONG,
+}
+
 macro_rules! list {
     ($($name:ident($($argument:ty),* $(,)?);)*) => {
         /// `CK_FUNCTION_LIST_3_2`: the functions of 3.0, then those that 3.2 adds.

@@ -7,7 +7,7 @@ use super::list_3_2::FunctionList32;
 use super::{
     decrypt::*, digest::*, dual::*, encrypt::*, general::*, key::*, message_cipher::*,
     message_sign::*, object::*, random::*, session::*, sign::*, slot::*, unsupported::*, verify::*,
-    verify_signature::*,
+    verify_signature::*, wrap::*,
 };
 use crate::error::{Reason, Result};
 use pkcs11_sys::{

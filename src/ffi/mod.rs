@@ -37,3 +37,4 @@ pub(crate) mod slot;
 pub(crate) mod unsupported;
 pub(crate) mod verify;
 pub(crate) mod verify_signature;
+pub(crate) mod wrap;

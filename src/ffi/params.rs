@@ -2,6 +2,7 @@
 //! mechanism's row.
 
 mod derivation;
+pub(crate) mod wrapping;
 
 use super::buffer;
 use crate::error::{Error, Reason, Result};
@@ -95,18 +96,32 @@ unsafe fn read_lenient(
     mechanism: *const CK_MECHANISM,
     does: CK_FLAGS,
 ) -> Result<Option<RequestedMechanism>> {
+    // SAFETY: this function asks the same of `mechanism`.
+    let Some((row, parameter)) = unsafe { find(mechanism, does) }? else { return Ok(None) };
+    // SAFETY: the mechanism's parameter is NULL or has its length, with pointers that are valid too.
+    let params = unsafe { parameter.read(row.params) }?;
+    Ok(Some(RequestedMechanism { row, mechanism: Mechanism { id: row.id, params } }))
+}
+
+/// Finds the row of a mechanism, and its parameter unread; none where there is no mechanism.
+///
+/// # Safety
+/// `mechanism` is NULL or valid for reads. What [`Parameter`] asks for is promised by the caller of this
+/// function.
+#[inline]
+unsafe fn find(
+    mechanism: *const CK_MECHANISM,
+    does: CK_FLAGS,
+) -> Result<Option<(&'static MechanismRow, Parameter)>> {
     let Some(mechanism) = NonNull::new(mechanism.cast_mut()) else { return Ok(None) };
     // SAFETY: not NULL, so there is a mechanism; it need not be aligned.
     let CK_MECHANISM { mechanism: id, pParameter, ulParameterLen } =
         unsafe { mechanism.read_unaligned() };
     let row = mechanism::find(id)?;
-    if row.flags() & does == 0 {
-        return Err(Reason::MechanismInvalid.into());
+    match row.flags() & does {
+        0 => Err(Reason::MechanismInvalid.into()),
+        _ => Ok(Some((row, Parameter { start: pParameter, len: ulParameterLen }))),
     }
-    let parameter = Parameter { start: pParameter, len: ulParameterLen };
-    // SAFETY: the mechanism's parameter is NULL or has its length, with pointers that are valid too.
-    let params = unsafe { parameter.read(row.params) }?;
-    Ok(Some(RequestedMechanism { row, mechanism: Mechanism { id, params } }))
 }
 
 /// A mechanism's parameter as the caller has it: NULL, or `len` bytes at `start`.
@@ -168,8 +183,8 @@ impl Parameter {
 
     /// Copies the structure out, which callers do not always align.
     unsafe fn structure<T: Copy>(&self) -> Result<T> {
-        match self.len == size_of::<T>() as CK_ULONG {
-            // SAFETY: `len` bytes are there, as many as a `T` has; structures of C's numbers and
+        match self.len == size_of::<T>() as CK_ULONG && !self.start.is_null() {
+            // SAFETY: not NULL, so `len` bytes are there, as many as a `T` has; structures of C's numbers and
             // pointers have no invalid bytes.
             true => Ok(unsafe { self.start.cast::<T>().read_unaligned() }),
             false => Err(wrong("the parameter's length")),

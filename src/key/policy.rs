@@ -102,6 +102,11 @@ impl Usages {
         Self(self.0 | usage.bit())
     }
 
+    /// Returns whether there is nothing in it but wrapping and unwrapping.
+    const fn only_wraps(self) -> bool {
+        self.0 & !(Usage::Wrap.bit() | Usage::Unwrap.bit()) == 0
+    }
+
     /// Returns whether `usage` is in it.
     pub const fn contains(self, usage: Usage) -> bool {
         self.0 & usage.bit() != 0
@@ -285,6 +290,11 @@ impl Key {
     /// opens the blobs that it seals, follows from that.
     pub const fn may_be_digested(&self) -> bool {
         !self.restrictions.any() && (self.sealing.is_none() || self.may(Usage::Decrypt))
+    }
+
+    /// Returns whether its flags allow nothing but wrapping and unwrapping.
+    pub const fn only_wraps(&self) -> bool {
+        self.usages.only_wraps()
     }
 
     /// Returns whether its flags also allow `usage`.

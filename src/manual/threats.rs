@@ -139,6 +139,15 @@
 //! versions. Imported material that was trusted, or has a template of its own, and is imported again has
 //! the templates, the `CKA_ALLOWED_MECHANISMS` and at most the usages that it had, and no trust.
 //!
+//! A key that is trusted, or has a template of its own, wraps by AES key wrap (with padding or without) and
+//! AES-GCM alone, whatever `mixed_wrapping` says, or by OAEP if it is RSA's: where nothing authenticates what
+//! is wrapped, answers to forged blobs tell it. By AES-GCM a key wraps only if its usages
+//! let it do nothing but wrap and unwrap: what it encrypts or signs under the IV of a wrapped key gives that key
+//! away. The token makes that IV, and all of it, so `CKG_NO_GENERATE` and
+//! `ulIvFixedBits` are refused; its tag has 96 bits or more. Keys that are not bound can do this and wrap by
+//! `CKM_AES_CBC_PAD` too, or be given more usages later: bind what is to keep other keys. `CKM_AES_CCM` wraps
+//! no keys.
+//!
 //! A template gets at least what it asks for. One that names no usage makes a key that does everything
 //! its type can, and one that names some a key that does these and nothing else; but a public key whose
 //! template does not forbid it encrypts and verifies, as anybody could with it without the token. A session

@@ -8,6 +8,7 @@ use super::{MechanismRow, Params, ParamsShape, Transform};
 use crate::error::{Reason, Result};
 use crate::key::UsableKey;
 use crate::lc::aes::{Cipher, Direction, Mode};
+use crate::secret::Secret;
 use zeroize::Zeroize;
 
 pub(super) const GCM: MechanismRow = MechanismRow {
@@ -17,6 +18,14 @@ pub(super) const GCM: MechanismRow = MechanismRow {
         Ok(Box::new(Open { message: begin(key, params, Direction::Decrypt)?, held: Vec::new() }))
     }),
     message: Some(|iv, aad, tag_bits| Params::Gcm { iv, aad, tag_bits }),
+    wrap: Some(wrap),
+    unwrap: Some(unwrap),
+    unwrapped: |_, wrapped| {
+        let tags = SHORTEST_OF_KEYS..=LONGEST;
+        Some(wrapped.saturating_sub(*tags.end())..=wrapped.checked_sub(*tags.start())?)
+    },
+    authenticated: true,
+    is_keystream: true,
     // A shorter tag would let an attacker try as many forgeries at once as there are versions.
     tells_versions: |params| matches!(params, Params::Gcm { tag_bits: 96.., .. }),
     ..aes(row!(CKM_AES_GCM))
@@ -24,6 +33,12 @@ pub(super) const GCM: MechanismRow = MechanismRow {
 
 /// NIST SP 800-38D, 5.2.1.1: the plaintext's bound, in bytes.
 pub(super) const MAX_PLAINTEXT: u64 = (1 << 36) - 32;
+
+/// The shortest tag of a wrapped key, in bytes: who may try as often as they like finds a shorter one.
+const SHORTEST_OF_KEYS: usize = 12;
+
+/// The longest tag, in bytes.
+const LONGEST: usize = 16;
 
 struct Message {
     cipher: Cipher,
@@ -52,6 +67,34 @@ fn begin(usable: &UsableKey, params: &Params, direction: Direction) -> Result<Me
     let mut cipher = key(usable)?.cipher(Mode::Gcm, direction, iv)?;
     cipher.associate(aad)?;
     Ok(Message { cipher, tag_len })
+}
+
+/// Begins to wrap or to unwrap a key.
+fn begin_key(usable: &UsableKey, params: &Params, direction: Direction) -> Result<Message> {
+    key(usable).map_err(|_| match direction {
+        Direction::Encrypt => Reason::WrappingKeyType,
+        Direction::Decrypt => Reason::UnwrappingKeyType,
+    })?;
+    let message = begin(usable, params, direction)?;
+    match message.tag_len < SHORTEST_OF_KEYS {
+        true => Err(Reason::MechanismParam.detail("a wrapped key's tag has 96 bits or more")),
+        false => Ok(message),
+    }
+}
+
+/// Wraps key bytes; the tag stands behind them.
+fn wrap(usable: &UsableKey, params: &Params, material: &Secret) -> Result<Vec<u8>> {
+    let message = begin_key(usable, params, Direction::Encrypt)?;
+    let mut wrapped = vec![0; material.len() + message.tag_len];
+    Seal(message).whole(material.expose(), &mut wrapped)?;
+    Ok(wrapped)
+}
+
+fn unwrap(usable: &UsableKey, params: &Params, wrapped: &[u8]) -> Result<Secret> {
+    let mut message = begin_key(usable, params, Direction::Decrypt)?;
+    let mut material = Secret::new(vec![0; wrapped.len().saturating_sub(message.tag_len)]);
+    message.open(wrapped, material.expose_mut()).map_err(|_| Reason::WrappedInvalid)?;
+    Ok(material)
 }
 
 struct Seal(Message);
@@ -195,6 +238,27 @@ mod tests {
                 assert_eq!(refusal.reason(), Reason::MechanismParam, "{tag_bits}");
             }
         }
+    }
+
+    #[test]
+    fn keys_are_wrapped_with_long_tags_only() {
+        let material = Secret::from(&[7; 24][..]);
+        for tag_bits in [32, 64, 96, 104, 112, 120, 128] {
+            let params = params(&[2; 12], tag_bits);
+            let wrapped = wrap(&aes(&[1; 32], Usage::Wrap), &params, &material);
+            let by = aes(&[1; 32], Usage::Unwrap);
+            if tag_bits < 96 {
+                assert_eq!(wrapped.unwrap_err().reason(), Reason::MechanismParam);
+                let refusal = unwrap(&by, &params, &[0; 40]).unwrap_err();
+                assert_eq!(refusal.reason(), Reason::MechanismParam);
+                continue;
+            }
+            let wrapped = wrapped.unwrap();
+            assert_eq!(unwrap(&by, &params, &wrapped).unwrap(), material);
+            assert!((GCM.unwrapped)(&by, wrapped.len()).unwrap().contains(&24));
+        }
+        let by = aes(&[1; 32], Usage::Unwrap);
+        assert_eq!((GCM.unwrapped)(&by, 11), None);
     }
 
     #[test]

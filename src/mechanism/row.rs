@@ -61,6 +61,9 @@ pub(crate) struct MechanismRow {
     /// Set where it wraps whole blocks of 8 bytes only, and other lengths with zeros behind them (PKCS#11
     /// 2.40, 2.14.3).
     pub pads_with_zeros: bool,
+    /// Set where it adds what it wraps to a keystream. Under the same key and IV all that encrypts, or makes
+    /// a MAC, could give that stream again, so the key may do nothing but wrap and unwrap.
+    pub is_keystream: bool,
     /// Set where a part of what it wraps opens by another mechanism: the key that the rest is wrapped
     /// under, which may then be used in any way.
     pub in_parts: bool,
@@ -112,6 +115,7 @@ impl MechanismRow {
             authenticated: false,
             pads_with_zeros: false,
             in_parts: false,
+            is_keystream: false,
             tells_versions: |_| false,
             rotates: false,
             derive: None,

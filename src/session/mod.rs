@@ -18,6 +18,7 @@ pub(crate) mod state_key;
 pub(crate) mod step;
 pub(crate) mod table;
 pub(crate) mod verify_signature;
+pub(crate) mod wrapping;
 
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};

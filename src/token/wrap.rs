@@ -15,7 +15,7 @@ use pkcs11_sys::*;
 use std::ops::RangeInclusive;
 
 impl Token {
-    /// `C_WrapKey`.
+    /// `C_WrapKey` and `C_WrapKeyAuthenticated`, whose tag stands behind the wrapped key here.
     pub fn wrap(
         &self,
         _caller: &Caller,
@@ -32,7 +32,7 @@ impl Token {
         wrap(&usable, &mechanism.params, &material)
     }
 
-    /// `C_UnwrapKey`. Every malformed blob has one code. A refusal that depends on what was unwrapped
+    /// `C_UnwrapKey` and `C_UnwrapKeyAuthenticated`. Every malformed blob has one code. A refusal that depends on what was unwrapped
     /// has its own code only where the wrapping is authenticated: elsewhere it would be an oracle.
     pub fn unwrap(
         &self,
@@ -119,9 +119,16 @@ impl Token {
             return Err(Reason::KeyNotWrappable
                 .detail("what this mechanism wraps can be had back without a trusted key"));
         }
-        if by.restrictions.trusted && !row.authenticated {
+        if by.restrictions.any() && !row.authenticated {
             return Err(Reason::KeyNotPermitted.detail(
-                "a key that is or was trusted wraps with nothing that tells paddings apart",
+                "a key that is or was trusted, or has templates of its own, wraps with nothing that \
+                 tells paddings apart",
+            ));
+        }
+        if row.is_keystream && !by.only_wraps() {
+            return Err(Reason::KeyNotPermitted.detail(
+                "a key that wraps by this mechanism may only wrap and unwrap: what it encrypts, signs \
+                 or derives could open what it wraps",
             ));
         }
         match fits(&loaded.shown(self.now())?, wrapping.bytes(CKA_WRAP_TEMPLATE))? {

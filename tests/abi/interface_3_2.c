@@ -155,6 +155,136 @@ static void signatures(void)
           "nor does a mechanism that does not");
 }
 
+/* CK_GCM_MESSAGE_PARAMS */
+typedef struct {
+    CK_BYTE *iv;
+    CK_ULONG iv_len, fixed_bits, generator;
+    CK_BYTE *tag;
+    CK_ULONG tag_bits;
+} message;
+enum { NO_GENERATE, GENERATE, GENERATE_COUNTER, GENERATE_RANDOM, GENERATE_COUNTER_XOR };
+
+static CK_OBJECT_HANDLE made_aes(CK_BBOOL *wraps, CK_BBOOL *unwraps, CK_BBOOL *leaves)
+{
+    CK_MECHANISM keygen = {CKM_AES_KEY_GEN, NULL, 0};
+    CK_ULONG size = 32;
+    CK_ATTRIBUTE template[] = {{CKA_VALUE_LEN, &size, sizeof size}, {CKA_WRAP, wraps, 1},
+                               {CKA_UNWRAP, unwraps, 1}, {CKA_EXTRACTABLE, leaves, 1}, {CKA_SENSITIVE, &yes, 1}};
+    CK_OBJECT_HANDLE key = 0;
+    must(p11->C_GenerateKey(s, &keygen, template, leaves == &yes ? 4 : 5, &key), "C_GenerateKey");
+    return key;
+}
+
+static void authenticated_wrapping(void)
+{
+    CK_BYTE iv[12] = {0}, tag[16] = {0}, before[12], wrapped[64], sealed[48], aad[] = "for this purpose";
+    CK_ULONG length = 0, aad_len = sizeof aad;
+    message m = {iv, 12, 0, GENERATE, tag, 128};
+    CK_MECHANISM gcm = {CKM_AES_GCM, &m, sizeof m}, ccm = {CKM_AES_CCM, &m, sizeof m}, kw = {CKM_AES_KEY_WRAP, NULL, 0},
+                 keygen = {CKM_AES_KEY_GEN, NULL, 0};
+    CK_OBJECT_HANDLE by = made_aes(&yes, &yes, &no), back = 0, again = 0, key = 0;
+    CK_BYTE block[16], other[16];
+    CK_ULONG size = 32;
+    CK_ATTRIBUTE of_key[] = {{CKA_VALUE_LEN, &size, sizeof size}, {CKA_EXTRACTABLE, &yes, 1}, {CKA_SENSITIVE, &yes, 1}},
+                 template[] = {{CKA_CLASS, &secret_key, sizeof secret_key}, {CKA_KEY_TYPE, &aes, sizeof aes}},
+                 custom[] = {template[0], template[1], {CKA_TOKEN, &yes, 1}, {CKA_LABEL, "carried", 7}};
+    must(p11->C_GenerateKey(s, &keygen, of_key, COUNT(of_key), &key), "C_GenerateKey");
+    must(encrypt_block(p11, s, key, block), "C_Encrypt");
+
+    gives(CALL(C_WrapKeyAuthenticated, &gcm, by, key, aad, aad_len, NULL, &length), CKR_OK,
+          "the length of a wrapped key is told");
+    check(length == 32 && memcmp(iv, "\0\0\0\0\0\0\0\0\0\0\0", 12) == 0, "which is the key's, and makes no IV");
+    gives(CALL(C_WrapKeyAuthenticated, &gcm, by, key, aad, aad_len, wrapped, (length = 31, &length)),
+          CKR_BUFFER_TOO_SMALL, "a short buffer is told it too");
+    gives(CALL(C_WrapKeyAuthenticated, &gcm, by, key, aad, aad_len, wrapped, &length), CKR_OK,
+          "a key is wrapped beside associated data");
+    check(length == 32 && memcmp(iv, "\0\0\0\0\0\0\0\0\0\0\0", 12) != 0, "under an IV of the token's");
+    memcpy(before, iv, 12);
+    memcpy(sealed, wrapped, 32);
+    memcpy(sealed + 32, tag, 16);
+
+    m.generator = GENERATE_COUNTER_XOR; /* ignored */
+    m.fixed_bits = 7;
+    gives(CALL(C_UnwrapKeyAuthenticated, &gcm, by, wrapped, 32UL, template, 2UL, aad, aad_len, &back), CKR_OK,
+          "it is unwrapped with IV and tag from the parameter");
+    must(encrypt_block(p11, s, back, other), "C_Encrypt");
+    check(memcmp(block, other, 16) == 0, "to the same key");
+    gives(CALL(C_UnwrapKeyAuthenticated, &gcm, by, wrapped, 32UL, template, 2UL, aad, aad_len - 1, &back),
+          CKR_WRAPPED_KEY_INVALID, "not beside other data");
+    tag[15] ^= 1;
+    gives(CALL(C_UnwrapKeyAuthenticated, &gcm, by, wrapped, 32UL, template, 2UL, aad, aad_len, &back),
+          CKR_WRAPPED_KEY_INVALID, "nor with another tag");
+    tag[15] ^= 1, iv[0] ^= 1;
+    gives(CALL(C_UnwrapKeyAuthenticated, &gcm, by, wrapped, 32UL, template, 2UL, aad, aad_len, &back),
+          CKR_WRAPPED_KEY_INVALID, "nor with another IV");
+    iv[0] ^= 1;
+    m.tag_bits = 64;
+    gives(CALL(C_UnwrapKeyAuthenticated, &gcm, by, wrapped, 32UL, template, 2UL, aad, aad_len, &back),
+          CKR_MECHANISM_PARAM_INVALID, "nor with a tag that can be guessed");
+    m.tag_bits = 128;
+    gives(CALL(C_UnwrapKeyAuthenticated, &gcm, by, wrapped, 0UL, template, 2UL, aad, aad_len, &back),
+          CKR_WRAPPED_KEY_LEN_RANGE, "no key has no length");
+
+    /* A custom key's material comes so, and only the same comes again. */
+    gives(CALL(C_UnwrapKeyAuthenticated, &gcm, by, wrapped, 32UL, custom, 4UL, aad, aad_len, &back), CKR_OK,
+          "a custom key's material is imported beside associated data");
+    must(encrypt_block(p11, s, back, other), "C_Encrypt");
+    check(memcmp(block, other, 16) == 0, "to the same key");
+    must(p11->C_DestroyObject(s, back), "C_DestroyObject");
+    gives(CALL(C_UnwrapKeyAuthenticated, &gcm, by, wrapped, 32UL, custom, 4UL, aad, aad_len, &again), CKR_OK,
+          "and again when it was deleted");
+    check(again != back, "as a new object");
+
+    m = (message){iv, 12, 0, GENERATE, tag, 128};
+    must(p11->C_GenerateKey(s, &keygen, of_key, COUNT(of_key), &key), "C_GenerateKey");
+    must(CALL(C_WrapKeyAuthenticated, &gcm, by, key, aad, aad_len, wrapped, (length = 64, &length)),
+         "C_WrapKeyAuthenticated");
+    check(memcmp(before, iv, 12) != 0, "each key has an IV of its own");
+    gives(CALL(C_UnwrapKeyAuthenticated, &gcm, by, wrapped, 32UL, custom, 4UL, aad, aad_len, &back),
+          CKR_TEMPLATE_INCONSISTENT, "other material does not come into the custom key");
+
+    /* What is no wrapping: a chosen IV, part of one, no room, another mechanism, a key that does more. */
+    static const struct { CK_ULONG generator, fixed, len; } wrong[] = {
+        {NO_GENERATE, 0, 12}, {GENERATE_COUNTER_XOR, 0, 12}, {9, 0, 12}, {GENERATE, 32, 12},
+        {GENERATE, 0, 8}, {GENERATE, 0, 0}, {GENERATE, 0, 300},
+    };
+    CK_BYTE longer[300];
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        m = (message){longer, wrong[i].len, wrong[i].fixed, wrong[i].generator, tag, 128};
+        gives(CALL(C_WrapKeyAuthenticated, &gcm, by, key, aad, aad_len, wrapped, (length = 64, &length)),
+              CKR_MECHANISM_PARAM_INVALID, "the token makes the IV, and all of it");
+    }
+    m = (message){iv, 12, 0, GENERATE_RANDOM, tag, 95};
+    gives(CALL(C_WrapKeyAuthenticated, &gcm, by, key, aad, aad_len, wrapped, &length),
+          CKR_MECHANISM_PARAM_INVALID, "a tag has whole bytes");
+    m.tag_bits = 96;
+    gives(CALL(C_WrapKeyAuthenticated, &gcm, by, key, NULL, 0UL, wrapped, &length), CKR_OK,
+          "a tag of 96 bits and no associated data will do");
+    gives(CALL(C_UnwrapKeyAuthenticated, &gcm, by, wrapped, length, template, 2UL, NULL, 0UL, &back), CKR_OK,
+          "and open");
+    m.tag_bits = 128;
+    gives(CALL(C_WrapKeyAuthenticated, &kw, by, key, aad, aad_len, wrapped, &length), CKR_MECHANISM_INVALID,
+          "a mechanism without associated data does not wrap beside any");
+    gives(CALL(C_WrapKeyAuthenticated, &ccm, by, key, aad, aad_len, wrapped, &length), CKR_MECHANISM_INVALID,
+          "CCM wraps no keys");
+    gives(CALL(C_WrapKeyAuthenticated, NULL, by, key, aad, aad_len, wrapped, &length), CKR_ARGUMENTS_BAD,
+          "a mechanism there must be");
+    gives(CALL(C_WrapKeyAuthenticated, &gcm, by, key, NULL, 5UL, wrapped, &length), CKR_ARGUMENTS_BAD,
+          "and the data that is announced");
+    gives(CALL(C_WrapKeyAuthenticated, &gcm, by, by, aad, aad_len, wrapped, &length), CKR_KEY_UNEXTRACTABLE,
+          "a key that stays is not wrapped");
+    gives(CALL(C_WrapKeyAuthenticated, &gcm, generate(p11, s, "all", &no), key, aad, aad_len, wrapped,
+               (length = 64, &length)), CKR_KEY_NOT_WRAPPABLE, "a key that decrypts wraps nothing sensitive");
+
+    /* C_UnwrapKey opens the same with the tag behind it: the mechanism is one. */
+    CK_GCM_PARAMS whole = {.iv_ptr = before, .iv_len = 12, .aad_ptr = aad, .aad_len = aad_len, .tag_bits = 128};
+    CK_MECHANISM gcm_whole = {CKM_AES_GCM, &whole, sizeof whole};
+    gives(p11->C_UnwrapKey(s, &gcm_whole, by, sealed, 48, template, 2, &back), CKR_OK,
+          "C_UnwrapKey opens it with the tag behind the key");
+    gives(p11->C_WrapKey(s, &gcm_whole, by, key, wrapped, (length = 64, &length)), CKR_MECHANISM_PARAM_INVALID,
+          "but wraps under no IV of the caller's");
+}
+
 static void sessions(void)
 {
     CK_FLAGS flags = ~0UL;
@@ -186,6 +316,7 @@ int main(int count, char **arguments)
     s = make_token(p11);
     sessions();
     signatures();
+    authenticated_wrapping();
     must(p11->C_Finalize(NULL), "C_Finalize");
     return failures != 0;
 }

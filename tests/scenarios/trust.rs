@@ -39,8 +39,8 @@ fn a_padding_oracle_has_no_key_that_answers_it() {
         assert!(calls > 1000, "{calls}");
 
         refused(token.wrap_key(&CBC, trusted, guarded), RvError::KeyNotWrappable);
-        refused(token.wrap_key(&CBC, trusted, ordinary), RvError::KeyFunctionNotPermitted);
         for by in [templated, trusted] {
+            refused(token.wrap_key(&CBC, by, ordinary), RvError::KeyFunctionNotPermitted);
             // However the attacker comes by a blob, there is no answer to its padding.
             let (opened, calls) = padding_oracle(&token, by, &wrapped);
             refused(opened, RvError::KeyFunctionNotPermitted);
@@ -85,6 +85,77 @@ fn a_trusted_key_opens_by_its_own_mechanism_only_and_into_nothing_that_shows_it(
             let back = token.unwrap_key(mechanism, by, &wrapped, &readable);
             refused(back, RvError::TemplateInconsistent);
         }
+    });
+}
+
+#[test]
+fn what_is_bound_wraps_by_key_wrap_and_gcm_alone_whatever_is_configured() {
+    play(|world| {
+        world.configure("mixed_wrapping = true");
+        let token = world.token();
+        let both = [Attribute::Wrap(true), Attribute::Unwrap(true), keeping()];
+        for by in [by_officer(&token, &both), token.generate_aes(&both)] {
+            let key = target(&token, &[]);
+            let block = token.encrypt_block(key).unwrap();
+            refused(token.wrap_key(&CBC, by, key), RvError::KeyFunctionNotPermitted);
+            let mut iv = [0; 12];
+            let gcm = GcmWrap::new(&mut iv, b"header", GENERATE);
+            for mechanism in [key_wrap(None), Mechanism::AesKeyWrapPad, named(KWP), gcm.mechanism()]
+            {
+                let wrapped = token.wrap_key(&mechanism, by, key).unwrap();
+                let back = token.unwrap_key(&mechanism, by, &wrapped, &session_aes()).unwrap();
+                assert_eq!(token.encrypt_block(back).unwrap(), block);
+                assert!(hides_its_value(&token, back));
+            }
+            assert_ne!(iv, [0; 12], "the token made it");
+        }
+    });
+}
+
+/// Whoever encrypts under the IV that a key was wrapped with decrypts it, and a MAC with a chosen IV gives
+/// the same stream. The IV is the token's, too: two keys under one IV are as good as told.
+#[test]
+fn a_key_that_wraps_by_gcm_does_nothing_else() {
+    play(|world| {
+        world.configure("mixed_wrapping = true");
+        let token = world.token();
+        let both = [Attribute::Wrap(true), Attribute::Unwrap(true)];
+        let key = target(&token, &[]);
+        let (mut iv, mut other) = ([0; 12], [0; 12]);
+        let gcm = GcmWrap::new(&mut iv, b"header", GENERATE);
+        for more in [
+            Attribute::Encrypt(true),
+            Attribute::Decrypt(true),
+            Attribute::Sign(true),
+            Attribute::Verify(true),
+            Attribute::Derive(true),
+        ] {
+            let by = token.generate_aes(&[&both[..], &[more]].concat());
+            let wrapped = token.wrap_key(&gcm.mechanism(), by, key);
+            refused(wrapped, RvError::KeyFunctionNotPermitted);
+        }
+        refused(
+            token.wrap_key(&gcm.mechanism(), token.generate_aes(&[]), key),
+            RvError::KeyFunctionNotPermitted,
+        );
+
+        let by = token.generate_aes(&both);
+        let first = token.wrap_key(&gcm.mechanism(), by, key).unwrap();
+        let next = GcmWrap::new(&mut other, b"header", GENERATE);
+        token.wrap_key(&next.mechanism(), by, key).unwrap();
+        assert_ne!(iv, other, "each key has an IV of its own");
+        for (generator, fixed) in [(NO_GENERATE, 0), (GENERATE, 32), (9, 0)] {
+            let chosen = GcmWrap { fixed, ..GcmWrap::new(&mut other, b"header", generator) };
+            let wrapped = token.wrap_key(&chosen.mechanism(), by, key);
+            refused(wrapped, RvError::MechanismParamInvalid);
+        }
+
+        let block = token.encrypt_block(key).unwrap();
+        let back = token.unwrap_key(&gcm.mechanism(), by, &first, &session_aes()).unwrap();
+        assert_eq!(token.encrypt_block(back).unwrap(), block);
+        let elsewhere = GcmWrap::new(&mut iv, b"another", GENERATE);
+        let back = token.unwrap_key(&elsewhere.mechanism(), by, &first, &session_aes());
+        refused(back, RvError::WrappedKeyInvalid);
     });
 }
 
@@ -288,7 +359,7 @@ fn material_with_a_template_of_its_own_comes_again_as_it_was() {
             }
             let padded = token.wrap_key(&Mechanism::AesCbcPad([0; 16]), key, target(&token, &[]));
             match free {
-                true => drop(padded.expect("nobody has trusted it")),
+                true => refused(padded, RvError::KeyFunctionNotPermitted),
                 false => refused(padded, RvError::MechanismInvalid),
             }
             token.update_attributes(key, &[Attribute::Wrap(false)]).unwrap();
@@ -506,6 +577,34 @@ fn session_aes() -> [Attribute; 3] {
 /// `CKM_AES_KEY_WRAP` with an initial value.
 fn key_wrap(iv: Option<&'static [u8; 8]>) -> Mechanism<'static> {
     Mechanism::VendorDefined(VendorDefinedMechanism::new(MechanismType::AES_KEY_WRAP, iv))
+}
+
+/// `CK_GCM_WRAP_PARAMS`.
+#[repr(C)]
+#[derive(Debug)]
+struct GcmWrap {
+    iv: *mut u8,
+    iv_len: u64,
+    fixed: u64,
+    generator: u64,
+    aad: *const u8,
+    aad_len: u64,
+    tag_bits: u64,
+}
+
+const NO_GENERATE: u64 = 0;
+const GENERATE: u64 = 1;
+
+impl GcmWrap {
+    /// The token leaves its IV in `iv`.
+    fn new(iv: &mut [u8; 12], aad: &'static [u8], generator: u64) -> Self {
+        let (iv, aad_len) = (iv.as_mut_ptr(), aad.len() as u64);
+        Self { iv, iv_len: 12, fixed: 0, generator, aad: aad.as_ptr(), aad_len, tag_bits: 128 }
+    }
+
+    fn mechanism(&self) -> Mechanism<'_> {
+        Mechanism::VendorDefined(VendorDefinedMechanism::new(MechanismType::AES_GCM, Some(self)))
+    }
 }
 
 fn named(number: u64) -> Mechanism<'static> {
