@@ -30,6 +30,7 @@ impl Token {
             found.extend(self.session_objects(template)?);
         }
         if template.flag(CKA_TOKEN)? != Some(false) {
+            found.extend(self.profiles(template)?);
             let records = self.records(template)?;
             let handles = self.handles_of(&records)?;
             found.extend(records.into_iter().zip(handles));
@@ -154,7 +155,7 @@ impl Token {
         }
     }
 
-    fn fits(&self, object: &Arc<Loaded>, template: &Template) -> Result<bool> {
+    pub(super) fn fits(&self, object: &Arc<Loaded>, template: &Template) -> Result<bool> {
         let now = self.now();
         if !object.is_there(now) || !self.is_visible(object) || differs(object, template) {
             return Ok(false);

@@ -20,6 +20,8 @@ pub(crate) enum HandleTarget {
     /// A session object, which lives here alone, the session it ends with, and the login epoch in
     /// which it was begun: a private one is nobody's in any other.
     Session(u64, Arc<Loaded>, u64),
+    /// An object that every token has, and no store.
+    BuiltIn(Arc<Loaded>),
 }
 
 /// The handles that have been given out.
@@ -36,7 +38,9 @@ struct Table {
     /// The session objects, each behind the session it ends with: what a session that closes has to do
     /// grows with its own objects, and with no others.
     of_sessions: BTreeSet<(u64, Handle)>,
-    /// Those of them that expire, each behind the second in which it does.
+    /// The objects that every token has.
+    built_in: BTreeSet<Handle>,
+    /// The session objects that expire, each behind the second in which it does.
     expiring: BTreeSet<(Seconds, Handle)>,
 }
 
@@ -92,6 +96,26 @@ impl Handles {
         })
     }
 
+    /// Returns the objects that every token has, by handle; `make` makes them where they are not there yet.
+    pub(crate) fn built_in(
+        &self,
+        make: impl FnOnce() -> Vec<Arc<Loaded>>,
+    ) -> Vec<(Handle, Arc<Loaded>)> {
+        let known = self.read(Table::built_in);
+        if !known.is_empty() {
+            return known;
+        }
+        self.write(|table| {
+            if table.built_in.is_empty() {
+                for object in make() {
+                    let handle = table.insert(HandleTarget::BuiltIn(object));
+                    table.built_in.insert(handle);
+                }
+            }
+            table.built_in()
+        })
+    }
+
     /// Lets go of session objects that have expired by `now`.
     pub(crate) fn evict_expired(&self, now: Seconds) {
         let next = |table: &Table| table.expiring.first().map(|(at, _)| *at);
@@ -117,7 +141,9 @@ impl Handles {
         self.read(|table| {
             table.named.values().find_map(|named| match named {
                 HandleTarget::Session(_, object, _) if object.id == id => Some(Arc::clone(object)),
-                HandleTarget::Session(..) | HandleTarget::Record(..) => None,
+                HandleTarget::Session(..) | HandleTarget::Record(..) | HandleTarget::BuiltIn(_) => {
+                    None
+                }
             })
         })
     }
@@ -200,7 +226,9 @@ impl Handles {
                 {
                     Some((*handle, Arc::clone(object)))
                 }
-                HandleTarget::Session(..) | HandleTarget::Record(..) => None,
+                HandleTarget::Session(..) | HandleTarget::Record(..) | HandleTarget::BuiltIn(_) => {
+                    None
+                }
             };
             let objects = table.of_sessions.iter().filter_map(named);
             objects.collect()
@@ -230,6 +258,14 @@ impl Table {
         }
     }
 
+    fn built_in(&self) -> Vec<(Handle, Arc<Loaded>)> {
+        let object = |handle: &Handle| match self.named.get(handle)? {
+            HandleTarget::BuiltIn(object) => Some((*handle, Arc::clone(object))),
+            HandleTarget::Session(..) | HandleTarget::Record(..) => None,
+        };
+        self.built_in.iter().filter_map(object).collect()
+    }
+
     fn insert(&mut self, named: HandleTarget) -> Handle {
         self.last += 1;
         if let HandleTarget::Session(session, ..) = &named {
@@ -244,6 +280,10 @@ impl Table {
         match self.named.remove(&handle)? {
             HandleTarget::Record(id, _) => {
                 self.records.remove(&id);
+                None
+            }
+            HandleTarget::BuiltIn(_) => {
+                self.built_in.remove(&handle);
                 None
             }
             HandleTarget::Session(session, object, _) => {

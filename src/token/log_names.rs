@@ -46,7 +46,9 @@ impl Token {
     /// Returns a failure, with the name of the object that it is about. Nobody is asked for it.
     pub(super) fn with_name_of(&self, handle: Handle, failure: Error) -> Error {
         let name = match self.handles.named(handle) {
-            Some(HandleTarget::Session(_, object, _)) => object.name(),
+            Some(HandleTarget::Session(_, object, _) | HandleTarget::BuiltIn(object)) => {
+                object.name()
+            }
             Some(HandleTarget::Record(id, _)) => match self.cache.kept(id) {
                 Some(loaded) => loaded.name(),
                 None => format!("object {id}"),

@@ -19,6 +19,7 @@ mod loaded;
 mod log_names;
 mod pin;
 mod plan;
+mod profiles;
 mod recheck;
 mod records;
 mod retry;
@@ -283,6 +284,7 @@ impl Token {
         let (loaded, given) = match self.handles.named(handle).ok_or(Reason::ObjectUnknown)? {
             HandleTarget::Session(_, object, begun) => (Some(object), begun),
             HandleTarget::Record(id, given) => (self.load(id)?, given),
+            HandleTarget::BuiltIn(object) => (Some(object), self.login_epoch()),
         };
         let logged_out =
             |loaded: &Arc<Loaded>| loaded.header.private && given != self.login_epoch();

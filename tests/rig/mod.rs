@@ -17,7 +17,7 @@ pub mod vendor;
 pub mod world;
 pub mod wrap;
 
-pub use token::{Token, refused};
+pub use token::{Token, made_objects, made_on_token, refused};
 pub use vendor::*;
 pub use world::World;
 

@@ -183,6 +183,22 @@ impl Token {
     }
 }
 
+/// All objects that somebody has made: all but the profiles, which every token has.
+pub fn made_objects(session: &Session) -> Vec<ObjectHandle> {
+    made(session, &[])
+}
+
+/// Those of them on the token.
+pub fn made_on_token(session: &Session) -> Vec<ObjectHandle> {
+    made(session, &[Attribute::Token(true)])
+}
+
+fn made(session: &Session, template: &[Attribute]) -> Vec<ObjectHandle> {
+    let profiles = session.find_objects(&[Attribute::Class(ObjectClass::PROFILE)]).unwrap();
+    let all = session.find_objects(template).unwrap();
+    all.into_iter().filter(|object| !profiles.contains(object)).collect()
+}
+
 /// The material templates that scenarios start from: an AES token key.
 pub fn aes_material() -> [Attribute; 3] {
     [

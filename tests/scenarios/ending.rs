@@ -4,8 +4,8 @@ use crate::rig::elsewhen::faketime;
 use crate::rig::token::{Token, aes_material};
 use crate::rig::world::{eventually, now};
 use crate::rig::{
-    DELETION_AT, PENDING_DELETION, PENDING_IMPORT, STATUS, expires_at, for_key, number, play,
-    refused, rotate,
+    DELETION_AT, PENDING_DELETION, PENDING_IMPORT, STATUS, expires_at, for_key, made_objects,
+    number, play, refused, rotate,
 };
 use cryptoki::error::RvError;
 use cryptoki::object::{Attribute, ObjectHandle};
@@ -18,7 +18,7 @@ fn when_it_is_due_all_of_it_ends_and_its_material_is_free_again() {
     play(|world| match world.role() {
         "after" => {
             let token = world.same_token();
-            assert_eq!(token.find_objects(&[]).unwrap(), [], "nothing is left of either key");
+            assert_eq!(made_objects(&token), [], "nothing is left of either key");
             let again = imported(&token);
             assert_ne!(token.key_of(again), world.hear(), "its material is another key's now");
             token.encrypt_block(again).unwrap();

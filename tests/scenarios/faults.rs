@@ -4,7 +4,7 @@ use crate::rig::process::ends_within;
 use crate::rig::raw::Raw;
 use crate::rig::token::{USER_PIN, pin};
 use crate::rig::world::World;
-use crate::rig::{play, refused};
+use crate::rig::{made_objects, play, refused};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags};
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::Mechanism;
@@ -251,7 +251,7 @@ fn a_record_that_does_not_open_is_left_out_of_searches_and_said_of_itself() {
         let (whole, damaged) = (data("whole"), data("damaged"));
         let key = token.generate_aes(&[Attribute::Token(true)]);
         spoil(world, "damaged");
-        let listed = token.find_objects(&[]).unwrap();
+        let listed = made_objects(&token);
         assert!(listed.contains(&whole.0) && listed.contains(&key), "{listed:?}");
         // What no tag is kept for is looked up in each record.
         let visible = token.find_objects(&[Attribute::Modifiable(true)]).unwrap();

@@ -47,6 +47,7 @@ mod objects;
 mod oracles;
 mod own_expiry;
 mod pins;
+mod profiles;
 mod program;
 mod properties;
 mod public_halves;

@@ -2,7 +2,7 @@
 
 use crate::rig::token::{SO_PIN, Token, USER_PIN, aes_material, make_token};
 use crate::rig::world::{World, eventually, now};
-use crate::rig::{expires_at, play, refused, wrap};
+use crate::rig::{expires_at, made_objects, play, refused, wrap};
 use cryptoki::error::RvError;
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, ObjectClass};
@@ -230,7 +230,7 @@ fn a_destroyed_token_is_gone_from_the_session_that_uses_it_and_its_slot_is_anoth
             ["destroy-token", "a token", "--yes", "--so-pin-file", officer.to_str().unwrap()];
         works(keystead_bare(world, &arguments));
         refused(token.encrypt_block(key), RvError::KeyHandleInvalid);
-        assert_eq!(token.find_objects(&[]).unwrap(), []);
+        assert_eq!(made_objects(&token), []);
         let mechanism = Mechanism::AesKeyGen;
         let template = [Attribute::Token(true), Attribute::ValueLen(32.into())];
         refused(token.generate_key(&mechanism, &template), RvError::TokenNotPresent);
@@ -240,7 +240,7 @@ fn a_destroyed_token_is_gone_from_the_session_that_uses_it_and_its_slot_is_anoth
         assert_eq!(module.get_slots_with_initialized_token().unwrap(), []);
         let next = make_token(&module, "next");
         assert_eq!(next.slot, slot);
-        assert_eq!(next.find_objects(&[]).unwrap(), []);
+        assert_eq!(made_objects(&next), []);
         let key = next.generate_aes(&[Attribute::Token(true)]);
         next.encrypt_block(key).unwrap();
     });
