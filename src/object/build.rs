@@ -7,6 +7,7 @@ use super::marks;
 use super::rules::{Initial, RULES, class_bit, rule};
 use super::template::Template;
 use super::template_check::{check, check_difference, may_differ};
+use super::trust;
 use super::vendor::*;
 use crate::error::{Reason, Result};
 use crate::key::Usage;
@@ -144,6 +145,7 @@ pub(crate) fn copy(from: &Attributes, template: &Template, officer: bool) -> Res
         return Err(Reason::TemplateInconsistent.detail("a private object's copy stays private"));
     }
     rise_together(from, &mut made, template);
+    trust::check(&made, Reason::TemplateInconsistent)?;
     Ok(made)
 }
 

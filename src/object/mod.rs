@@ -20,6 +20,7 @@ pub(crate) mod rule;
 pub(crate) mod rules;
 pub(crate) mod template;
 pub(crate) mod template_check;
+pub(crate) mod trust;
 pub(crate) mod values;
 pub(crate) mod vendor;
 pub(crate) mod words;

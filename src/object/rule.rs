@@ -1,5 +1,6 @@
 //! The rule of one attribute: its form, its classes, where it is given and how it changes.
 
+use super::trust::CKO_TRUST;
 use pkcs11_sys::*;
 
 /// The form of a value.
@@ -103,15 +104,17 @@ pub(super) const SECRET: u8 = 2;
 pub(super) const PUBLIC: u8 = 4;
 pub(super) const PRIVATE: u8 = 8;
 pub(super) const CERTIFICATE: u8 = 16;
+pub(super) const TRUST: u8 = 32;
 pub(super) const KEYS: u8 = SECRET | PUBLIC | PRIVATE;
 pub(super) const HIDDEN: u8 = SECRET | PRIVATE;
-pub(super) const ALL: u8 = DATA | CERTIFICATE | KEYS;
+pub(super) const ALL: u8 = DATA | CERTIFICATE | TRUST | KEYS;
 
 /// Returns the bit of an object class in [`Rule::classes`]; 0 for a class the token does not keep.
 pub fn class_bit(class: u64) -> u8 {
     match class {
         CKO_DATA => DATA,
         CKO_CERTIFICATE => CERTIFICATE,
+        CKO_TRUST => TRUST,
         CKO_SECRET_KEY => SECRET,
         CKO_PUBLIC_KEY => PUBLIC,
         CKO_PRIVATE_KEY => PRIVATE,

@@ -3,8 +3,9 @@
 
 use super::properties;
 use super::rule::{
-    ALL, CERTIFICATE, DATA, HIDDEN, KEYS, MADE, NEVER, PRIVATE, PUBLIC, SECRET, row, secret,
+    ALL, CERTIFICATE, DATA, HIDDEN, KEYS, MADE, NEVER, PRIVATE, PUBLIC, SECRET, TRUST, row, secret,
 };
+use super::trust::{MOST, UNKNOWN, *};
 use super::values::RSA_NUMBERS;
 use crate::text::MAX_TEXT;
 use pkcs11_sys::*;
@@ -94,6 +95,18 @@ pub const RULES: &[Rule] = &[
     row(CKA_HASH_OF_ISSUER_PUBLIC_KEY, Bytes, CERTIFICATE, CREATE, Never, Empty),
     row(CKA_JAVA_MIDP_SECURITY_DOMAIN, UpTo(3), CERTIFICATE, CREATE, Never, Initial::Number(0)),
     row(CKA_NAME_HASH_ALGORITHM, Number, CERTIFICATE, CREATE, Never, Initial::Number(CKM_SHA_1)),
+    // Trust objects (3.2, 4.7): they are about one certificate for good.
+    row(CKA_ISSUER, Bytes, TRUST, CREATE, Never, Absent),
+    row(CKA_SERIAL_NUMBER, Bytes, TRUST, CREATE, Never, Absent),
+    row(CKA_HASH_OF_CERTIFICATE, Bytes, TRUST, CREATE, Free, Empty),
+    row(CKA_NAME_HASH_ALGORITHM, Number, TRUST, CREATE, Free, Initial::Number(CKM_SHA_1)),
+    row(CKA_TRUST_SERVER_AUTH, UpTo(MOST), TRUST, CREATE, Free, Initial::Number(UNKNOWN)),
+    row(CKA_TRUST_CLIENT_AUTH, UpTo(MOST), TRUST, CREATE, Free, Initial::Number(UNKNOWN)),
+    row(CKA_TRUST_CODE_SIGNING, UpTo(MOST), TRUST, CREATE, Free, Initial::Number(UNKNOWN)),
+    row(CKA_TRUST_EMAIL_PROTECTION, UpTo(MOST), TRUST, CREATE, Free, Initial::Number(UNKNOWN)),
+    row(CKA_TRUST_IPSEC_IKE, UpTo(MOST), TRUST, CREATE, Free, Initial::Number(UNKNOWN)),
+    row(CKA_TRUST_TIME_STAMPING, UpTo(MOST), TRUST, CREATE, Free, Initial::Number(UNKNOWN)),
+    row(CKA_TRUST_OCSP_SIGNING, UpTo(MOST), TRUST, CREATE, Free, Initial::Number(UNKNOWN)),
     // Every key (4.7)
     row(CKA_KEY_TYPE, Number, KEYS, MADE, Never, Absent),
     row(CKA_ID, Bytes, KEYS, MADE, Free, Empty),

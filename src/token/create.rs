@@ -7,6 +7,7 @@ use crate::lc::rsa_parts::Parts;
 use crate::object::build::{self, build, provenance};
 use crate::object::curves;
 use crate::object::kinds::{self, Kind};
+use crate::object::trust::{self, CKO_TRUST};
 use crate::object::vendor::*;
 use crate::object::{Attributes, Creation, Template, VendorRequest, template_check};
 use crate::secret::Secret;
@@ -33,6 +34,11 @@ impl Token {
             }
             CKO_CERTIFICATE => {
                 let attributes = certificate(build(template, Creation::Create, class, None)?)?;
+                self.keep(caller, attributes, Secret::new(Vec::new()), None)
+            }
+            CKO_TRUST => {
+                let attributes = build(template, Creation::Create, class, None)?;
+                trust::check(&attributes, Reason::TemplateIncomplete)?;
                 self.keep(caller, attributes, Secret::new(Vec::new()), None)
             }
             CKO_PUBLIC_KEY => {

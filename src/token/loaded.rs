@@ -14,7 +14,7 @@ use crate::object::custom::show_expiry;
 use crate::object::kinds::{self, USAGE_FLAGS};
 use crate::object::property::CustomKeyView;
 use crate::object::values::plain;
-use crate::object::{Attributes, attributes, implied, marks, template_check};
+use crate::object::{Attributes, attributes, implied, marks, template_check, trust};
 use crate::secret::Secret;
 use crate::wire::Stored;
 use once_cell::sync::OnceCell;
@@ -380,6 +380,7 @@ pub(crate) fn apply_changes(
         marks::change(to, attribute.kind, attribute.value.expose());
     }
     build::rise_together(&before, to, template);
+    trust::check(to, Reason::TemplateInconsistent)?;
     template_check::check_trust_in(template, to)
 }
 

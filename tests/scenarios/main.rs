@@ -67,5 +67,6 @@ mod tables;
 mod threads;
 mod time;
 mod trust;
+mod trust_objects;
 mod under_way;
 mod workshop;
