@@ -1,0 +1,44 @@
+//! PKCS#11 itself: which interface is served, and what of 3.2 is not.
+//!
+//! # Interfaces
+//!
+//! `C_GetInterface` hands out the lists of 2.40, 3.0, 3.1 and 3.2, and that of 3.0 where a caller names no
+//! version. The list of 3.2 is complete. Three of its functions answer `CKR_FUNCTION_NOT_SUPPORTED`:
+//! `C_AsyncComplete`, `C_AsyncGetID` and `C_AsyncJoin`. No call ends later than it returns, so
+//! `CKF_ASYNC_SESSION` is refused with `CKR_SESSION_ASYNC_NOT_SUPPORTED`.
+//!
+//! # Verification
+//!
+//! Every mechanism that verifies does so through `C_VerifyInit` and through `C_VerifySignatureInit`, which is
+//! told the signature first. These are two operations: a session can have one of each. What is wrong with the
+//! signature, its length too, is told with the last of the data. `C_SessionCancel` with `CKF_VERIFY` ends both.
+//!
+//! # Profiles
+//!
+//! Each token has an object of class `CKO_PROFILE` for each profile that it conforms to (PKCS#11 Profiles 3.2,
+//! section 5): baseline provider, extended provider, authentication token. They are found without a login,
+//! stand before all other objects, and belong to the program: no store holds them, and nobody makes, changes,
+//! copies or destroys them. A token is no *public certificates token*: that all certificates are public, bear
+//! the `CKA_ID` of their keys and have a public key beside them is for those to say who put them there, and a
+//! private certificate is hidden from whoever would ask.
+//!
+//! # Validation
+//!
+//! Nobody has validated the module. So there is no object of class `CKO_VALIDATION`, no object has
+//! `CKA_OBJECT_VALIDATION_FLAGS`, and `C_GetSessionValidationFlags` says 0.
+//!
+//! # Trust
+//!
+//! An object of class `CKO_TRUST` says what a certificate is trusted for: by whom it was issued, with which
+//! serial number, and, where it trusts it, a hash of it. It is an ordinary object, public unless its template
+//! says otherwise. What is trusted for what can be changed, and the certificate cannot. Whoever is logged in
+//! writes trust; clients believe it as they believe the token. It has nothing to do with `CKA_TRUSTED`, which is
+//! the security officer's.
+//!
+//! # Operation states
+//!
+//! `C_GetOperationState` saves the state of a digest by SHA-1 or SHA-2, with no other operation under way, and
+//! `C_SetOperationState` goes on from it in any session of the same process, on the same token and in the
+//! same state, as often as is asked for. A state is the digest's own, readable, under an HMAC of the process's:
+//! one that was changed, or comes from elsewhere, is `CKR_SAVED_STATE_INVALID`. The state of SHA-3, of a digest
+//! that a key has gone into, and of everything that works with a key is `CKR_STATE_UNSAVEABLE`.
