@@ -14,18 +14,19 @@ static void *library;
 static CK_FUNCTION_LIST_PTR p11;
 static CK_SLOT_ID slot;
 static CK_SESSION_HANDLE s, closed;
-static CK_OBJECT_HANDLE aes_key, idle_key, ec[2], idle_ec, rsa[2], data, made;
+static CK_OBJECT_HANDLE aes_key, wrap_key, idle_key, ec[2], idle_ec, rsa[2], data, made;
 static CK_BYTE text[16] = "sixteen bytes ok", in[256], out[4096], iv[16] = "twelve bytes", tag[16],
                wrapped[64];
 static CK_ULONG length, wrapped_len, in_len, made_too;
 static struct { CK_BYTE *iv; CK_ULONG iv_len, fixed, generator; CK_BYTE *tag; CK_ULONG bits; }
-    message = {iv, 12, 0, 0, tag, 128};
+    message = {iv, 12, 0, 0, tag, 128}, wrapping = {iv, 12, 0, 1 /* CKG_GENERATE */, tag, 128};
 
 static CK_MECHANISM ecb = {CKM_AES_ECB, NULL, 0}, sha = {CKM_SHA256, NULL, 0},
                     gcm = {CKM_AES_GCM, NULL, 0}, ecdsa = {CKM_ECDSA_SHA256, NULL, 0},
                     pkcs = {CKM_RSA_PKCS, NULL, 0}, keygen = {CKM_AES_KEY_GEN, NULL, 0},
                     pairgen = {CKM_EC_KEY_PAIR_GEN, NULL, 0},
                     kwp = {0x210BUL /* CKM_AES_KEY_WRAP_KWP */, NULL, 0},
+                    gcm_wrap = {CKM_AES_GCM, &wrapping, sizeof wrapping},
                     nonsense = {0x7ffffffeUL, NULL, 0};
 
 static CK_OBJECT_CLASS data_class = CKO_DATA;
@@ -92,6 +93,20 @@ static void parts_verified(void)
 {
     verifying();
     must(p11->C_VerifyUpdate(s, text, 16), "C_VerifyUpdate");
+}
+static void verifying_a_signature(void)
+{
+    signing();
+    in_len = sizeof in;
+    must(p11->C_Sign(s, text, 16, in, &in_len), "C_Sign");
+    must(named("C_VerifySignatureInit")(s, (CK_ULONG)&ecdsa, ec[0], (CK_ULONG)in, in_len, 0, 0, 0, 0),
+         "C_VerifySignatureInit");
+}
+static void parts_of_a_signature_verified(void)
+{
+    verifying_a_signature();
+    must(named("C_VerifySignatureUpdate")(s, (CK_ULONG)text, 16, 0, 0, 0, 0, 0, 0),
+         "C_VerifySignatureUpdate");
 }
 static void recovering(void)
 {
@@ -258,6 +273,17 @@ static const struct row rows[] = {
       CKR_UNWRAPPING_KEY_HANDLE_INVALID, CKR_UNWRAPPING_KEY_SIZE_RANGE,
       CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT, CKR_WRAPPED_KEY_INVALID, CKR_WRAPPED_KEY_LEN_RANGE,
       END}},
+    {"C_WrapKeyAuthenticated", "SmWQNzPL", nothing, NONE, &gcm_wrap, &wrap_key, &idle_key, NULL,
+     {CKR_BUFFER_TOO_SMALL, CKR_KEY_HANDLE_INVALID, CKR_KEY_NOT_WRAPPABLE, CKR_KEY_SIZE_RANGE,
+      CKR_KEY_UNEXTRACTABLE, CKR_MECHANISM_INVALID, CKR_MECHANISM_PARAM_INVALID,
+      CKR_KEY_FUNCTION_NOT_PERMITTED, CKR_WRAPPING_KEY_HANDLE_INVALID,
+      CKR_WRAPPING_KEY_SIZE_RANGE, CKR_WRAPPING_KEY_TYPE_INCONSISTENT, END}},
+    {"C_VerifySignatureInit", "SMKIl", nothing, NONE, &ecdsa, &ec[0], NULL, NULL, {KEYED, END}},
+    {"C_VerifySignature", "SIl", verifying_a_signature, ENDS, PLAIN, {CHECKED, END}},
+    {"C_VerifySignatureUpdate", "SIl", verifying_a_signature, ENDS, PLAIN, {CHECKED, END}},
+    {"C_VerifySignatureFinal", "S", parts_of_a_signature_verified, ENDS, PLAIN, {CHECKED, END}},
+    {"C_GetSessionValidationFlags", "SfH", nothing, NONE, PLAIN, {END}},
+    {"C_GetOperationState", "SPL", parts_digested, STAYS, PLAIN, {CKR_BUFFER_TOO_SMALL, STEP, END}},
     {"C_SeedRandom", "SIl", nothing, NONE, PLAIN, {CKR_OPERATION_ACTIVE, END}},
     {"C_GenerateRandom", "SHl", nothing, NONE, PLAIN, {CKR_OPERATION_ACTIVE, END}},
 
@@ -518,6 +544,16 @@ static CK_OBJECT_HANDLE secret(bool idle)
     return key;
 }
 
+/* One that wraps and unwraps, and does nothing else. */
+static CK_OBJECT_HANDLE wrapping_secret(void)
+{
+    CK_ATTRIBUTE template[] = {{CKA_TOKEN, &yes, 1}, {CKA_VALUE_LEN, &aes_len, sizeof aes_len},
+                               {CKA_KEYSTEAD_CUSTODY, &no, 1}, {CKA_WRAP, &yes, 1}, {CKA_UNWRAP, &yes, 1}};
+    CK_OBJECT_HANDLE key = 0;
+    must(p11->C_GenerateKey(s, &keygen, template, COUNT(template), &key), "C_GenerateKey");
+    return key;
+}
+
 static void pair(CK_MECHANISM_TYPE type, CK_ATTRIBUTE *domain, CK_OBJECT_HANDLE halves[2], bool idle)
 {
     CK_MECHANISM mechanism = {type, NULL, 0};
@@ -533,7 +569,7 @@ static void make_keys(void)
     CK_ULONG bits = 2048;
     CK_ATTRIBUTE size = {CKA_MODULUS_BITS, &bits, sizeof bits};
     CK_OBJECT_HANDLE idle[2];
-    aes_key = secret(false), idle_key = secret(true);
+    aes_key = secret(false), idle_key = secret(true), wrap_key = wrapping_secret();
     pair(CKM_EC_KEY_PAIR_GEN, of_ec, ec, false);
     pair(CKM_EC_KEY_PAIR_GEN, of_ec, idle, true);
     idle_ec = idle[1];
