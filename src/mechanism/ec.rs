@@ -1,4 +1,4 @@
-//! Elliptic curves: key pairs, ECDSA, EdDSA and ECDH. PKCS#11 3.1, "Elliptic Curve".
+//! Elliptic curves: key pairs, ECDSA and ECDH. PKCS#11 3.1, "Elliptic Curve".
 
 use super::one_shot::{Accumulator, Compare, Compute};
 use super::row::row;
@@ -18,9 +18,6 @@ const MAX_DIGEST: usize = Curve::P521.size();
 
 /// The size of the field of Ed25519 and X25519, in bits.
 const X25519_BITS: u64 = 255;
-
-/// The longest message of EdDSA, which is gathered, as it is read twice.
-const MAX_MESSAGE: usize = 1 << 28;
 
 pub(super) const KEY_PAIR_GEN: MechanismRow =
     MechanismRow { generate_pair: Some(generate), ..nist(row!(CKM_EC_KEY_PAIR_GEN)) };
@@ -78,15 +75,6 @@ pub(super) const MONTGOMERY_KEY_PAIR_GEN: MechanismRow = MechanismRow {
     ..edwards(row!(CKM_EC_MONTGOMERY_KEY_PAIR_GEN))
 };
 
-/// GnuTLS generates its pairs with the mechanism that signs.
-pub(super) const EDDSA: MechanismRow = MechanismRow {
-    signs_messages: true,
-    sign: Some(sign_edwards),
-    verify: Some(verify_edwards),
-    generate_pair: Some(generate_edwards),
-    ..edwards(row!(CKM_EDDSA))
-};
-
 /// Curves over prime fields, named by an object identifier; points of either form.
 const NIST_FLAGS: CK_FLAGS = CKF_EC_F_P | CKF_EC_NAMEDCURVE | CKF_EC_UNCOMPRESS | CKF_EC_COMPRESS;
 
@@ -103,7 +91,7 @@ const fn agreement(row: MechanismRow) -> MechanismRow {
     MechanismRow { params: ParamsShape::Ecdh, one_way: true, ..nist(row) }
 }
 
-const fn edwards(row: MechanismRow) -> MechanismRow {
+pub(super) const fn edwards(row: MechanismRow) -> MechanismRow {
     let key_sizes = (X25519_BITS, X25519_BITS);
     MechanismRow { key_type: Some(CKK_EC_EDWARDS), key_sizes, more_flags: EDWARDS_FLAGS, ..row }
 }
@@ -116,7 +104,7 @@ fn generate(params: &Params, domain: &Domain) -> Result<Parsed> {
 
 /// Generates an Ed25519 key. That the template names the curve is checked as the object is built; there
 /// is but one.
-fn generate_edwards(params: &Params, domain: &Domain) -> Result<Parsed> {
+pub(super) fn generate_edwards(params: &Params, domain: &Domain) -> Result<Parsed> {
     named(params, domain)?;
     ed25519::PrivateKey::generate().map(Parsed::EdwardsPrivate)
 }
@@ -154,32 +142,6 @@ fn accumulator(params: &Params, hash: Option<Hash>) -> Result<Accumulator> {
     match (params, hash) {
         (Params::None, Some(hash)) => Accumulator::digest(hash),
         (Params::None, None) => Ok(Accumulator::beginning(MAX_DIGEST)),
-        _ => Err(Reason::MechanismParam.into()),
-    }
-}
-
-fn sign_edwards(usable: &UsableKey, params: &Params) -> Result<Box<dyn Absorb>> {
-    let input = message(params)?;
-    edwards_private(usable)?;
-    let key = usable.clone();
-    Ok(Box::new(Compute::new(input, ed25519::SIGNATURE, move |message| {
-        edwards_private(&key)?.sign(message).map(|signature| signature.as_slice().into())
-    })))
-}
-
-fn verify_edwards(usable: &UsableKey, params: &Params) -> Result<Box<dyn Check>> {
-    let input = message(params)?;
-    edwards_public(usable)?;
-    let key = usable.clone();
-    Ok(Box::new(Compare::new(input, move |message, signature| {
-        edwards_public(&key)?.verify(message, signature)
-    })))
-}
-
-/// Plain Ed25519 only: no context, no prehashing.
-fn message(params: &Params) -> Result<Accumulator> {
-    match params {
-        Params::None => Ok(Accumulator::message(MAX_MESSAGE, Reason::DataLength)),
         _ => Err(Reason::MechanismParam.into()),
     }
 }
@@ -250,20 +212,6 @@ fn private(usable: &UsableKey) -> Result<&PrivateKey> {
 fn public(usable: &UsableKey) -> Result<&PublicKey> {
     match &usable.parsed {
         Parsed::EcPublic(key) => Ok(key),
-        _ => Err(Reason::KeyTypeInconsistent.into()),
-    }
-}
-
-fn edwards_private(usable: &UsableKey) -> Result<&ed25519::PrivateKey> {
-    match &usable.parsed {
-        Parsed::EdwardsPrivate(key) => Ok(key),
-        _ => Err(Reason::KeyTypeInconsistent.into()),
-    }
-}
-
-fn edwards_public(usable: &UsableKey) -> Result<&ed25519::PublicKey> {
-    match &usable.parsed {
-        Parsed::EdwardsPublic(key) => Ok(key),
         _ => Err(Reason::KeyTypeInconsistent.into()),
     }
 }

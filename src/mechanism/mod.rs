@@ -8,6 +8,7 @@ mod aes_stream;
 mod aes_wrap;
 mod digest;
 mod ec;
+mod eddsa;
 mod hkdf;
 mod mac;
 mod one_shot;
@@ -111,7 +112,7 @@ pub(crate) static MECHANISMS: &[MechanismRow] = &[
     rsa_aes::RSA_AES_KEY_WRAP,
     ec::EDWARDS_KEY_PAIR_GEN,
     ec::MONTGOMERY_KEY_PAIR_GEN,
-    ec::EDDSA,
+    eddsa::EDDSA,
     aes::KEY_GEN,
     aes_block::ECB,
     aes_block::CBC,
