@@ -2,6 +2,7 @@
 //! mechanism's row.
 
 mod derivation;
+mod signing;
 pub(crate) mod wrapping;
 
 use super::buffer;
@@ -138,7 +139,7 @@ impl Parameter {
     #[inline]
     unsafe fn read(&self, shape: ParamsShape) -> Result<Params> {
         match (self.len, shape) {
-            (0, ParamsShape::None | ParamsShape::Bytes) => Ok(Params::None),
+            (0, ParamsShape::None | ParamsShape::Bytes | ParamsShape::Eddsa) => Ok(Params::None),
             // SAFETY: see `Parameter`.
             _ => unsafe { self.read_structure(shape) },
         }
@@ -147,7 +148,9 @@ impl Parameter {
     unsafe fn read_structure(&self, shape: ParamsShape) -> Result<Params> {
         if self.len == 0 {
             return match shape {
-                ParamsShape::None | ParamsShape::Bytes | ParamsShape::Oaep => Ok(Params::None),
+                ParamsShape::None | ParamsShape::Bytes | ParamsShape::Oaep | ParamsShape::Eddsa => {
+                    Ok(Params::None)
+                }
                 ParamsShape::Ctr
                 | ParamsShape::Gcm
                 | ParamsShape::Gmac
@@ -176,6 +179,7 @@ impl Parameter {
                 ParamsShape::RsaAes => self.rsa_aes(),
                 ParamsShape::Ecdh => self.ecdh(),
                 ParamsShape::Hkdf => self.hkdf(),
+                ParamsShape::Eddsa => self.eddsa(),
                 ParamsShape::Length => Ok(Params::Length(self.structure()?)),
             }
         }

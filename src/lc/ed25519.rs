@@ -14,6 +14,57 @@ pub(crate) const SIZE: usize = 32;
 /// The size of a signature, in bytes.
 pub(crate) const SIGNATURE: usize = 64;
 
+/// A variant of Ed25519 (RFC 8032, 5.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Variant {
+    /// Ed25519, of a message.
+    Pure,
+    /// Ed25519ctx, of a message, under a context.
+    Context(Context),
+    /// Ed25519ph, of a message's SHA-512 digest, under a context.
+    Prehashed(Context),
+}
+
+/// A context of Ed25519ctx or Ed25519ph: at most 255 bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Context(Vec<u8>);
+
+impl Variant {
+    /// Returns Ed25519ctx under a context of 1 to 255 bytes; another length is `MechanismParam`. None at all
+    /// would be neither Ed25519 nor what others compute.
+    pub(crate) fn context(context: &[u8]) -> Result<Self> {
+        match context {
+            [] => Err(Reason::MechanismParam.detail("Ed25519ctx without a context")),
+            _ => Context::new(context).map(Self::Context),
+        }
+    }
+
+    /// Returns Ed25519ph under a context of at most 255 bytes; more are `MechanismParam`.
+    pub(crate) fn prehashed(context: &[u8]) -> Result<Self> {
+        Context::new(context).map(Self::Prehashed)
+    }
+
+    /// Returns the input, of a length that the variant takes.
+    fn takes<'a>(&self, input: &'a [u8]) -> Result<&'a [u8]> {
+        match self {
+            Self::Prehashed(_) if input.len() != DIGEST => Err(Reason::DataLength.into()),
+            _ => Ok(input),
+        }
+    }
+}
+
+impl Context {
+    fn new(context: &[u8]) -> Result<Self> {
+        match u8::try_from(context.len()) {
+            Ok(_) => Ok(Self(context.to_vec())),
+            Err(_) => Err(Reason::MechanismParam.detail("a context of more than 255 bytes")),
+        }
+    }
+}
+
+/// The size of the digest that Ed25519ph signs: SHA-512's, in bytes.
+const DIGEST: usize = 64;
+
 /// A parsed private key.
 pub struct PrivateKey {
     key: Pkey,
@@ -74,13 +125,24 @@ impl PrivateKey {
         PublicKey::from_bytes(self.pair.expose().split_at(SIZE).1)
     }
 
-    /// Signs a whole message.
-    pub fn sign(&self, message: &[u8]) -> Result<[u8; SIGNATURE]> {
+    /// Signs a whole message, or its digest as the variant has it; one of another length than 64 bytes is
+    /// `DataLength`.
+    pub(crate) fn sign(&self, variant: &Variant, input: &[u8]) -> Result<[u8; SIGNATURE]> {
         let mut signature = [0; SIGNATURE];
-        // SAFETY: reads the message and the 64 bytes of the pair, writes 64 bytes.
+        let (to, pair) = (signature.as_mut_ptr(), self.pair.expose().as_ptr());
+        let (from, len) = (variant.takes(input)?.as_ptr(), input.len());
+        // SAFETY: each reads `len` bytes of the input, which are a digest's where it is told no length, the context
+        // for its length and the 64 bytes of the pair, and writes 64 bytes.
         let code = unsafe {
-            let (to, pair) = (signature.as_mut_ptr(), self.pair.expose().as_ptr());
-            ED25519_sign(to, message.as_ptr(), message.len(), pair)
+            match variant {
+                Variant::Pure => ED25519_sign(to, from, len, pair),
+                Variant::Context(Context(context)) => {
+                    ED25519ctx_sign(to, from, len, pair, context.as_ptr(), context.len())
+                }
+                Variant::Prehashed(Context(context)) => {
+                    ED25519ph_sign_digest(to, from, pair, context.as_ptr(), context.len())
+                }
+            }
         };
         done(code, Reason::FunctionFailed)?;
         Ok(signature)
@@ -127,15 +189,25 @@ impl PublicKey {
         self.bytes
     }
 
-    /// Verifies a signature of a message: `SignatureLength`, `SignatureInvalid`.
-    pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<()> {
+    /// Verifies a signature of what [`PrivateKey::sign`] signs: `SignatureLength`, `SignatureInvalid`.
+    pub(crate) fn verify(&self, variant: &Variant, input: &[u8], signature: &[u8]) -> Result<()> {
         if signature.len() != SIGNATURE {
             return Err(Reason::SignatureLength.into());
         }
-        // SAFETY: reads the message, 64 bytes and 32 bytes.
+        let (signature, key) = (signature.as_ptr(), self.bytes.as_ptr());
+        let (from, len) = (variant.takes(input)?.as_ptr(), input.len());
+        // SAFETY: each reads `len` bytes of the input, which are a digest's where it is told no length, the context
+        // for its length, the 64 bytes of the signature and the 32 of the key.
         let code = unsafe {
-            let (signature, key) = (signature.as_ptr(), self.bytes.as_ptr());
-            ED25519_verify(message.as_ptr(), message.len(), signature, key)
+            match variant {
+                Variant::Pure => ED25519_verify(from, len, signature, key),
+                Variant::Context(Context(context)) => {
+                    ED25519ctx_verify(from, len, signature, key, context.as_ptr(), context.len())
+                }
+                Variant::Prehashed(Context(context)) => {
+                    ED25519ph_verify_digest(from, signature, key, context.as_ptr(), context.len())
+                }
+            }
         };
         done(code, Reason::SignatureInvalid)
     }
@@ -155,7 +227,8 @@ mod tests {
             PrivateKey::from_pkcs8(der.expose()).unwrap(),
             PrivateKey::from_seed(key.seed().expose()).unwrap(),
         ] {
-            public.verify(b"message", &again.sign(b"message").unwrap()).unwrap();
+            let signature = again.sign(&Variant::Pure, b"message").unwrap();
+            public.verify(&Variant::Pure, b"message", &signature).unwrap();
         }
         let again = PublicKey::from_spki(&public.to_spki().unwrap()).unwrap();
         assert_eq!(again.bytes(), public.bytes());
@@ -166,9 +239,40 @@ mod tests {
         assert!(PrivateKey::from_seed(&[1; 31]).is_err());
         assert!(PublicKey::from_bytes(&[1; 33]).is_err());
         let public = PrivateKey::from_seed(&[1; 32]).unwrap().public().unwrap();
-        let refusal = public.verify(b"", &[0; 63]).unwrap_err().reason();
+        let refusal = public.verify(&Variant::Pure, b"", &[0; 63]).unwrap_err().reason();
         assert_eq!(refusal, Reason::SignatureLength);
         let x25519 = crate::lc::x25519::PrivateKey::generate().unwrap().to_pkcs8().unwrap();
         assert!(PrivateKey::from_pkcs8(x25519.expose()).is_err());
+    }
+
+    #[test]
+    fn no_variant_and_no_context_verifies_what_another_signed() {
+        let key = PrivateKey::generate().unwrap();
+        let (public, input) = (key.public().unwrap(), [7; DIGEST]);
+        let variants = [
+            Variant::Pure,
+            Variant::context(b"a").unwrap(),
+            Variant::context(&[b'a'; 255]).unwrap(),
+            Variant::prehashed(b"").unwrap(),
+            Variant::prehashed(b"a").unwrap(),
+        ];
+        for signed in &variants {
+            let signature = key.sign(signed, &input).unwrap();
+            for verified in &variants {
+                let same = public.verify(verified, &input, &signature).is_ok();
+                assert_eq!(same, signed == verified, "{signed:?} {verified:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_context_or_a_digest_that_does_not_fit_is_refused() {
+        let refusal = |made: Result<Variant>| made.unwrap_err().reason();
+        assert_eq!(refusal(Variant::context(b"")), Reason::MechanismParam);
+        assert_eq!(refusal(Variant::context(&[0; 256])), Reason::MechanismParam);
+        assert_eq!(refusal(Variant::prehashed(&[0; 256])), Reason::MechanismParam);
+        let prehashed = Variant::prehashed(b"").unwrap();
+        let key = PrivateKey::generate().unwrap();
+        assert_eq!(key.sign(&prehashed, &[0; 63]).unwrap_err().reason(), Reason::DataLength);
     }
 }

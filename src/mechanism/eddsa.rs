@@ -1,18 +1,20 @@
-//! EdDSA. PKCS#11 3.1, "Elliptic Curve".
+//! EdDSA: Ed25519 and its variants with a context and of a digest. PKCS#11 3.1, "Elliptic Curve".
 
 use super::ec::{edwards, generate_edwards};
 use super::one_shot::{Accumulator, Compare, Compute};
 use super::row::row;
-use super::{Absorb, Check, MechanismRow, Params};
+use super::{Absorb, Check, MechanismRow, Params, ParamsShape};
 use crate::error::{Reason, Result};
 use crate::key::{Parsed, UsableKey};
-use crate::lc::ed25519;
+use crate::lc::digest::Hash;
+use crate::lc::ed25519::{self, Variant};
 
-/// The longest message of EdDSA, which is gathered, as it is read twice.
+/// The longest message that is not signed by its digest: it is gathered, as it is read twice.
 const MAX_MESSAGE: usize = 1 << 28;
 
 /// GnuTLS generates its pairs with the mechanism that signs.
 pub(super) const EDDSA: MechanismRow = MechanismRow {
+    params: ParamsShape::Eddsa,
     signs_messages: true,
     sign: Some(sign),
     verify: Some(verify),
@@ -21,28 +23,37 @@ pub(super) const EDDSA: MechanismRow = MechanismRow {
 };
 
 fn sign(usable: &UsableKey, params: &Params) -> Result<Box<dyn Absorb>> {
-    let input = message(params)?;
+    let variant = variant(params)?;
     private(usable)?;
-    let key = usable.clone();
-    Ok(Box::new(Compute::new(input, ed25519::SIGNATURE, move |message| {
-        private(&key)?.sign(message).map(|signature| signature.as_slice().into())
+    let (input, key) = (accumulator(&variant)?, usable.clone());
+    Ok(Box::new(Compute::new(input, ed25519::SIGNATURE, move |input| {
+        private(&key)?.sign(&variant, input).map(|signature| signature.as_slice().into())
     })))
 }
 
 fn verify(usable: &UsableKey, params: &Params) -> Result<Box<dyn Check>> {
-    let input = message(params)?;
+    let variant = variant(params)?;
     public(usable)?;
-    let key = usable.clone();
-    Ok(Box::new(Compare::new(input, move |message, signature| {
-        public(&key)?.verify(message, signature)
+    let (input, key) = (accumulator(&variant)?, usable.clone());
+    Ok(Box::new(Compare::new(input, move |input, signature| {
+        public(&key)?.verify(&variant, input, signature)
     })))
 }
 
-/// Plain Ed25519 only: no context, no prehashing.
-fn message(params: &Params) -> Result<Accumulator> {
+/// The variant that a parameter names: plain Ed25519 has none.
+fn variant(params: &Params) -> Result<Variant> {
     match params {
-        Params::None => Ok(Accumulator::message(MAX_MESSAGE, Reason::DataLength)),
+        Params::None => Ok(Variant::Pure),
+        Params::Eddsa { prehash: false, context } => Variant::context(context),
+        Params::Eddsa { prehash: true, context } => Variant::prehashed(context),
         _ => Err(Reason::MechanismParam.into()),
+    }
+}
+
+fn accumulator(variant: &Variant) -> Result<Accumulator> {
+    match variant {
+        Variant::Prehashed(_) => Accumulator::digest(Hash::Sha512),
+        _ => Ok(Accumulator::message(MAX_MESSAGE, Reason::DataLength)),
     }
 }
 

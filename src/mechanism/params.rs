@@ -97,6 +97,13 @@ pub enum Params {
         /// The purpose of the derived key.
         info: Vec<u8>,
     },
+    /// Ed25519ctx and Ed25519ph: `CK_EDDSA_PARAMS`.
+    Eddsa {
+        /// Signs a digest of the message: Ed25519ph.
+        prehash: bool,
+        /// The context.
+        context: Vec<u8>,
+    },
     /// The wanted length of a MAC in bytes: `CK_MAC_GENERAL_PARAMS`.
     Length(u64),
 }
@@ -147,4 +154,6 @@ pub(crate) enum ParamsShape {
     Ecdh,
     /// The structure `CK_HKDF_PARAMS`.
     Hkdf,
+    /// The structure `CK_EDDSA_PARAMS`, or none.
+    Eddsa,
 }

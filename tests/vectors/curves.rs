@@ -320,3 +320,91 @@ fn ed25519_signs_as_rfc_8032_publishes() {
         }
     });
 }
+
+/// A signature that RFC 8032 publishes of a variant of Ed25519.
+struct Variant {
+    prehash: CK_BBOOL,
+    context: &'static str,
+    private: &'static str,
+    message: &'static str,
+    signature: &'static str,
+}
+
+// RFC 8032, 7.2 (Ed25519ctx) and 7.3 (Ed25519ph).
+const RFC_VARIANTS: [Variant; 5] = [
+    Variant {
+        prehash: CK_FALSE,
+        context: "foo",
+        private: "0305334e381af78f141cb666f6199f57bc3495335a256a95bd2a55bf546663f6",
+        message: "f726936d19c800494e3fdaff20b276a8",
+        signature: "55a4cc2f70a54e04288c5f4cd1e45a7bb520b36292911876cada7323198dd87a
+            8b36950b95130022907a7fb7c4e9b2d5f6cca685a587b4b21f4b888e4e7edb0d",
+    },
+    Variant {
+        prehash: CK_FALSE,
+        context: "bar",
+        private: "0305334e381af78f141cb666f6199f57bc3495335a256a95bd2a55bf546663f6",
+        message: "f726936d19c800494e3fdaff20b276a8",
+        signature: "fc60d5872fc46b3aa69f8b5b4351d5808f92bcc044606db097abab6dbcb1aee3
+            216c48e8b3b66431b5b186d1d28f8ee15a5ca2df6668346291c2043d4eb3e90d",
+    },
+    Variant {
+        prehash: CK_FALSE,
+        context: "foo",
+        private: "0305334e381af78f141cb666f6199f57bc3495335a256a95bd2a55bf546663f6",
+        message: "508e9e6882b979fea900f62adceaca35",
+        signature: "8b70c1cc8310e1de20ac53ce28ae6e7207f33c3295e03bb5c0732a1d20dc6490
+            8922a8b052cf99b7c4fe107a5abb5b2c4085ae75890d02df26269d8945f84b0b",
+    },
+    Variant {
+        prehash: CK_FALSE,
+        context: "foo",
+        private: "ab9c2853ce297ddab85c993b3ae14bcad39b2c682beabc27d6d4eb20711d6560",
+        message: "f726936d19c800494e3fdaff20b276a8",
+        signature: "21655b5f1aa965996b3f97b3c849eafba922a0a62992f73b3d1b73106a84ad85
+            e9b86a7b6005ea868337ff2d20a7f5fbd4cd10b0be49a68da2b2e0dc0ad8960f",
+    },
+    Variant {
+        prehash: CK_TRUE,
+        context: "",
+        private: "833fe62409237b9d62ec77587520911e9a759cec1d19755b7da901b96dca3d42",
+        message: "616263",
+        signature: "98a70222f0b8121aa9d30f813d683f809e462b469c7ff87639499bb94e6dae41
+            31f85042463c2a355a2003d062adf5aaa10b8c61e636062aaad11c2a26083406",
+    },
+];
+
+#[test]
+fn the_variants_of_ed25519_sign_as_rfc_8032_publishes() {
+    play(|world| {
+        let client = Client::new(world);
+        for variant in RFC_VARIANTS {
+            let params = eddsa(variant.prehash, variant.context.as_bytes());
+            let mechanism = Mechanism::with(CKM_EDDSA, &params);
+            let key = client.private(ED25519, &hex(variant.private)).unwrap();
+            let signed = client.sign(&mechanism, key, &hex(variant.message));
+            assert_eq!(signed, Ok(hex(variant.signature)));
+        }
+    });
+}
+
+#[test]
+fn a_context_that_no_variant_of_ed25519_has_is_a_wrong_parameter() {
+    play(|world| {
+        let client = Client::new(world);
+        let key = client.private(ED25519, &[7; 32]).unwrap();
+        for params in [eddsa(CK_FALSE, b""), eddsa(CK_FALSE, &[7; 256]), eddsa(CK_TRUE, &[7; 256])]
+        {
+            let signed = client.sign(&Mechanism::with(CKM_EDDSA, &params), key, b"message");
+            assert_eq!(signed, Err(RvError::MechanismParamInvalid));
+        }
+    });
+}
+
+fn eddsa(prehash: CK_BBOOL, context: &[u8]) -> CK_EDDSA_PARAMS {
+    CK_EDDSA_PARAMS {
+        phFlag: prehash,
+        ulContextDataLen: context.len() as CK_ULONG,
+        pContextData: context.as_ptr().cast_mut(),
+    }
+}

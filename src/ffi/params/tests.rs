@@ -204,6 +204,27 @@ fn hkdf_takes_a_salt_of_bytes_of_a_key_or_none() {
 }
 
 #[test]
+fn eddsa_takes_a_context_a_prehash_flag_or_no_parameter() {
+    let mut context = [7; 300];
+    let given = CK_EDDSA_PARAMS {
+        phFlag: CK_FALSE,
+        ulContextDataLen: 255,
+        pContextData: context.as_mut_ptr(),
+    };
+    let expected = |prehash, len| Ok(Params::Eddsa { prehash, context: vec![7; len] });
+    assert_eq!(parse(bare(CKM_EDDSA)), Ok(Params::None));
+    assert_eq!(parse(raw(CKM_EDDSA, &given)), expected(false, 255));
+    let prehash = CK_EDDSA_PARAMS { phFlag: CK_TRUE, ulContextDataLen: 3, ..given };
+    assert_eq!(parse(raw(CKM_EDDSA, &prehash)), expected(true, 3));
+    let none = CK_EDDSA_PARAMS { ulContextDataLen: 0, pContextData: null_mut(), ..prehash };
+    assert_eq!(parse(raw(CKM_EDDSA, &none)), expected(true, 0));
+    let nowhere = CK_EDDSA_PARAMS { pContextData: null_mut(), ..given };
+    for bad in [parse(raw(CKM_EDDSA, &nowhere)), parse(raw(CKM_EDDSA, &CK_TRUE))] {
+        assert_eq!(bad, Err(Reason::MechanismParam));
+    }
+}
+
+#[test]
 fn a_mac_length_is_one_number() {
     assert_eq!(parse(raw(CKM_SHA256_HMAC_GENERAL, &12_u64)), Ok(Params::Length(12)));
     assert_eq!(parse(raw(CKM_SHA256_HMAC_GENERAL, &12_u8)), Err(Reason::MechanismParam));

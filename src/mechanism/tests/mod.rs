@@ -164,6 +164,7 @@ fn params(row: &MechanismRow, len: usize) -> Params {
             let hash = *hash.unwrap_or(&Hash::Sha256);
             Params::Pss { hash, mgf: Hash::Sha256, salt_len: 20 }
         }
+        ParamsShape::Eddsa => Params::None,
         ParamsShape::Length => Params::Length(5),
         ParamsShape::Ecdh => Params::Ecdh { hash: None, shared: Vec::new(), public: Vec::new() },
         ParamsShape::Hkdf => Params::Hkdf {
@@ -173,6 +174,18 @@ fn params(row: &MechanismRow, len: usize) -> Params {
             salt: HkdfSalt::Bytes(Vec::new()),
             info: Vec::new(),
         },
+    }
+}
+
+/// The parameters of a row, for a text of that length, that make different signatures: one of each kind.
+fn domain(row: &MechanismRow, len: usize) -> Vec<Params> {
+    match row.params {
+        ParamsShape::Eddsa => [(false, 1), (false, 255), (true, 0), (true, 255)]
+            .into_iter()
+            .map(|(prehash, len)| Params::Eddsa { prehash, context: vec![7; len] })
+            .chain([params(row, len)])
+            .collect(),
+        _ => vec![params(row, len)],
     }
 }
 
@@ -248,10 +261,12 @@ proptest! {
         message in proptest::collection::vec(any::<u8>(), 0..300),
         cuts in proptest::collection::vec(any::<usize>(), 0..6),
         flip in any::<usize>(),
+        pick in any::<prop::sample::Index>(),
     ) {
         for row in MECHANISMS {
             let (Ok(sign), Ok(verify)) = (row.sign(), row.verify()) else { continue };
-            let ((public, private), params) = (keys(row, 32), params(row, 0));
+            let ((public, private), domain) = (keys(row, 32), domain(row, 0));
+            let params = pick.get(&domain).clone();
             let message = match row.id {
                 CKM_RSA_X_509 => &[0x5A; 255],
                 CKM_RSA_PKCS => &message[..message.len().min(244)],
@@ -463,6 +478,26 @@ fn the_keys_that_a_row_suits_are_those_that_its_functions_take() {
             };
             let suits = row.suits(usage, &key.parsed);
             assert_eq!(answer != misfit, suits, "{} {usage:?}: {answer:?}", row.name);
+        }
+    }
+}
+
+#[test]
+fn what_was_signed_with_one_parameter_is_verified_with_no_other() {
+    for row in MECHANISMS {
+        let (Ok(sign), Ok(verify)) = (row.sign(), row.verify()) else { continue };
+        let ((public, private), domain) = (keys(row, 32), domain(row, 0));
+        for (at, signed) in domain.iter().enumerate().filter(|_| domain.len() > 1) {
+            let mut signing = sign(&private, signed).unwrap();
+            let mut signature = vec![0; signing.finish_len()];
+            signing.whole(&[7; 32], &mut signature).unwrap();
+            for (other, params) in domain.iter().enumerate() {
+                let mut checking = verify(&public, params).unwrap();
+                checking.update(&[7; 32]).unwrap();
+                let refusal = checking.finish(&signature).err().map(|error| error.reason());
+                let expected = (at != other).then_some(Reason::SignatureInvalid);
+                assert_eq!(refusal, expected, "{} {signed:?} {params:?}", row.name);
+            }
         }
     }
 }
