@@ -2,24 +2,23 @@
 //! nobody waits for a peer that is stuck. Who is admitted, and who makes room, is for
 //! [`connections`](super::connections) to say.
 
-use super::answer_size::{longest_answer, too_long};
+use super::answer_size::longest_answer;
 use super::audit::Asker;
 use super::budget::{Budget, Portion, Share};
 use super::connections::{ConnectionLimits, Connections, Moves, Peer};
+use super::delivery::send;
 use super::job::Job;
-use super::keepalive::{TICK, show_life};
+use super::keepalive::{AtWork, show_life};
 use super::open_store::OpenStore;
 use super::service::{Service, Silence, User};
 use super::tickets::Tickets;
 use super::waker::Waker;
 use crate::error::Error;
 use crate::sys;
-use crate::wire::socket::Handing;
-use crate::wire::{Request, Response, frame};
+use crate::wire::{Request, frame};
 use rustix::process::{Resource, getrlimit};
 use std::cell::Cell;
-use std::io::{self, Read, Write};
-use std::os::fd::BorrowedFd;
+use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
@@ -39,10 +38,6 @@ const OWN_DESCRIPTORS: usize = 32;
 
 /// The time that a peer may take for the first frame, for the rest of one, and to take its answer.
 const TRANSFER_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The part of an answer that is sent at once, in bytes: within one call the kernel takes the time anew for each
-/// part that waits, so that a peer which takes little by little would never run out of it.
-const PIECE: usize = 16 << 10;
 
 /// The time that a frame waits until there is room for it, while its sender is shown that the agent lives.
 const BUDGET_TIMEOUT: Duration = Duration::from_secs(60);
@@ -242,32 +237,6 @@ fn hang_up(on: impl IntoIterator<Item = Arc<Connection>>) {
     }
 }
 
-/// The moment since which a connection has been waiting for an answer, if it is.
-#[derive(Default)]
-struct AtWork(Mutex<Option<Instant>>);
-
-impl AtWork {
-    fn during<T>(&self, work: impl FnOnce() -> T) -> T {
-        *self.lock() = Some(Instant::now());
-        let done = work();
-        *self.lock() = None;
-        done
-    }
-
-    /// Under the lock, so that no sign of life comes between the pieces of the answer.
-    fn show_life(&self, stream: &UnixStream, stalled: Option<&Error>) {
-        let waits = |since: &Instant| since.elapsed() >= TICK;
-        if self.lock().as_ref().is_some_and(waits) && !show_life(stream, stalled) {
-            // Whoever has gone is as good as one that is sent away.
-            let _gone = stream.shutdown(std::net::Shutdown::Both);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// A place among the connections; dropping it leaves, and lets somebody else in.
 struct ConnectionGuard {
     server: Arc<Server>,
@@ -343,7 +312,7 @@ fn converse(
         let answer = at_work.during(|| service.answer(request));
         sys::heap::wipe_stack();
         match answer {
-            Ok(response) => send(stream, service.hand_over(), response, portion)?,
+            Ok(response) => send(stream, service.hand_over(), response, portion, TRANSFER_TIMEOUT)?,
             Err(Silence) => return Ok(()),
         }
         // In the midst of a backup it is as busy as in the midst of a request.
@@ -351,43 +320,6 @@ fn converse(
             return Ok(());
         }
     }
-}
-
-/// Sends an answer, with the page where that is handed over. Nothing but its frame is left in memory
-/// meanwhile.
-fn send(
-    stream: &UnixStream,
-    page: Option<BorrowedFd<'_>>,
-    response: Response,
-    mut portion: Portion<'_>,
-) -> io::Result<()> {
-    let frame = match frame::encode(&response) {
-        Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-            frame::encode(&Response::Refused(too_long()))
-        }
-        done => done,
-    }?;
-    drop(response);
-    portion.keep(frame.len());
-    deliver(stream, page, &frame, TRANSFER_TIMEOUT)
-}
-
-/// Sends a frame, in no longer than that in all.
-fn deliver(
-    stream: &UnixStream,
-    page: Option<BorrowedFd<'_>>,
-    frame: &[u8],
-    patience: Duration,
-) -> io::Result<()> {
-    let (mut to, end) = (Handing::new(stream, page), Instant::now() + patience);
-    frame.chunks(PIECE).try_for_each(|piece| {
-        let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        stream.set_write_timeout(Some(left))?;
-        to.write_all(piece)
-    })
 }
 
 /// Reads with as long a wait before a frame as the peer may have its connection, and a deadline within it.
@@ -432,28 +364,5 @@ impl Patient<'_> {
     fn read_within(&self, limit: Option<Duration>, into: &mut [u8]) -> io::Result<usize> {
         self.stream.set_read_timeout(limit)?;
         (&mut &*self.stream).read(into)
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::{Duration, Instant, Read, UnixStream, deliver};
-
-    #[test]
-    fn a_peer_that_takes_its_answer_little_by_little_runs_out_of_time() {
-        const TRANSFER_TIMEOUT: Duration = Duration::from_millis(200);
-        let (ours, mut theirs) = UnixStream::pair().unwrap();
-        let dribble = std::thread::spawn(move || {
-            // Each wait of the sender's is shorter than its patience, and all of them are longer.
-            while theirs.read(&mut [0; 16 << 10]).is_ok_and(|read| read > 0) {
-                std::thread::sleep(TRANSFER_TIMEOUT / 4);
-            }
-        });
-        let began = Instant::now();
-        assert!(deliver(&ours, None, &vec![0; 4 << 20], TRANSFER_TIMEOUT).is_err());
-        assert!(began.elapsed() < 10 * TRANSFER_TIMEOUT, "{:?}", began.elapsed());
-        ours.shutdown(std::net::Shutdown::Both).unwrap();
-        dribble.join().unwrap();
     }
 }

@@ -271,7 +271,7 @@ impl Service {
         }
         if store_format < STORE_FORMAT {
             return Err(Reason::AgentRefuses.detail(format_args!(
-                "the store has format {STORE_FORMAT}, and the module knows {store_format}"
+                "its records have format {STORE_FORMAT}, and the module knows {store_format}"
             )));
         }
         self.hands_over = !self.greeted;

@@ -1,0 +1,285 @@
+//! An open store that is served: swept when something is due, until a reason to end comes.
+
+use super::Options;
+use super::acceptor::Acceptor;
+use super::directory::DirectoryWatch;
+use super::expiry_report::ExpiryReport;
+use super::job::{Job, Work};
+use super::open_store::OpenStore;
+use super::server::{AllowedPeers, Server};
+use super::sweep::next_due;
+use super::tickets::Tickets;
+use super::timer::Timer;
+use super::waker::Waker;
+use super::writer::Writer;
+use crate::clock::{Clock, Seconds};
+use crate::error::{Error, Reason, Result};
+use crate::store::Location;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use std::os::fd::BorrowedFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// The pause before a sweep that could not be done is tried again.
+const SWEEP_RETRY: Duration = Duration::from_secs(60);
+
+/// The interval at which an agent that serves a snapshot for want of room looks whether there is some.
+const ROOM_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The interval of snapshots while the store changes.
+const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The reason for which an agent stops serving.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    Idle,
+    Signalled,
+    StoreGone,
+    StoreFailed,
+    /// The store could not be opened for want of room, and can perhaps be opened now.
+    RoomAgain,
+    /// A program has come that starts an agent which may use more.
+    Superseded,
+}
+
+impl Ended {
+    /// Returns the reason as the end of a sentence.
+    pub(super) fn why(self) -> &'static str {
+        match self {
+            Self::Idle => "nobody needs it",
+            Self::Signalled => "a signal told it to",
+            Self::StoreGone => "its directory is gone",
+            Self::StoreFailed => "the store failed",
+            Self::RoomAgain => "there may be room again",
+            Self::Superseded => "a program has come that starts one that may use more",
+        }
+    }
+}
+
+/// The events that end or interrupt the wait of an agent.
+#[derive(Clone, Copy)]
+pub(super) struct Events<'a> {
+    /// Readable once a signal has come.
+    pub(super) stop: BorrowedFd<'a>,
+    pub(super) watch: &'a DirectoryWatch,
+    pub(super) acceptor: &'a Acceptor,
+}
+
+/// A store that is open and served.
+pub(super) struct ServedStore {
+    pub(super) store: Arc<OpenStore>,
+    pub(super) server: Arc<Server>,
+    pub(super) jobs: Sender<Job>,
+    writer: JoinHandle<Result<()>>,
+    pub(super) waker: Arc<Waker>,
+    timer: Timer,
+    pub(super) expiry_report: ExpiryReport,
+    grace: Seconds,
+    /// True if the file system had no room when the agent began, and when that was.
+    lacked_room: bool,
+    began: Instant,
+    /// The moment at which a snapshot was asked for.
+    kept: Instant,
+    /// The moment at which it last did something of its own accord.
+    stirred: Instant,
+}
+
+impl ServedStore {
+    pub(super) fn open(
+        (directory, records): (&Path, &Location),
+        options: &Options,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
+        let owner = directory.metadata().map_err(absent)?.uid();
+        let store = Arc::new(OpenStore::open_at(directory, records, clock)?);
+        let seen = store.seen_before();
+        let waker = Arc::new(Waker::new().map_err(absent)?);
+        let (jobs, writer) = start_writer(&store, &waker, options.grace)?;
+        if let Some(group) = options.group {
+            store.page.share(group).map_err(absent)?;
+        }
+        let access = AllowedPeers { owner, group: options.group.is_some() };
+        let tickets = Tickets::open(directory)?;
+        let parts = (Arc::clone(&store), tickets);
+        let server = Arc::new(Server::new(parts, access, options.spare, Arc::clone(&waker)));
+        let timer = Timer::new().map_err(absent)?;
+        let expiry_report = ExpiryReport::new(options.metrics.clone(), seen);
+        let (grace, kept, lacked_room) = (options.grace, Instant::now(), !store.has_room());
+        Ok(Self {
+            store,
+            server,
+            jobs,
+            writer,
+            waker,
+            timer,
+            expiry_report,
+            grace,
+            lacked_room,
+            began: kept,
+            kept,
+            stirred: kept,
+        })
+    }
+
+    /// Serves the store until there is a reason to end.
+    pub(super) fn serve(&mut self, options: &Options, events: Events<'_>) -> Ended {
+        loop {
+            let swept = self.sweep();
+            self.expiry_report.watch_clock(&self.store);
+            let look = self.expiry_report.report_if_due(&self.store);
+            if !self.store.alive() || self.writer.is_finished() {
+                return Ended::StoreFailed;
+            }
+            let left = match (&swept, self.alone_since()) {
+                (Err(error), _) => {
+                    log::error!("what is due is not erased: {error}");
+                    Some(SWEEP_RETRY)
+                }
+                (Ok(due), Some(since)) if !(options.linger && due.is_some()) => {
+                    match options.idle.checked_sub(since.elapsed()) {
+                        Some(left) => Some(left),
+                        None => return Ended::Idle,
+                    }
+                }
+                _ => None,
+            };
+            self.keep_snapshot();
+            let mut left = left.map_or(look, |left| left.min(look));
+            if self.store.is_full() {
+                left = left.min(ROOM_INTERVAL);
+            }
+            match self.wait(events, left) {
+                Ok(Some(ended)) => return ended,
+                Ok(None) if events.acceptor.is_superseded() => return Ended::Superseded,
+                Ok(None) if self.could_be_whole() => return Ended::RoomAgain,
+                Ok(None) => {}
+                Err(error) => {
+                    log::error!("cannot wait for connections: {error}");
+                    return Ended::Signalled;
+                }
+            }
+        }
+    }
+
+    /// Returns the moment since which there has been no connection and nothing was due.
+    fn alone_since(&self) -> Option<Instant> {
+        self.server.alone_since().map(|since| since.max(self.stirred))
+    }
+
+    /// Returns whether it is worth another try to open a store that is served from its snapshot for want of
+    /// room: there is some now, or a quota may have been raised in the last minute.
+    fn could_be_whole(&self) -> bool {
+        let some_time = || self.lacked_room || self.began.elapsed() >= SNAPSHOT_INTERVAL;
+        self.store.is_full() && self.store.has_room() && some_time()
+    }
+
+    /// Has a snapshot made from time to time. A writer that has ended is noticed elsewhere.
+    fn keep_snapshot(&mut self) {
+        if self.kept.elapsed() >= SNAPSHOT_INTERVAL {
+            self.kept = Instant::now();
+            let _ended = self.jobs.send(Job::own(Work::Keep));
+        }
+    }
+
+    /// Sweeps if something is due, and sets the timer for what comes next. After a failure it is not
+    /// set: what is due already would have it ring for ever.
+    pub(super) fn sweep(&mut self) -> Result<Option<Seconds>> {
+        let swept = self.sweep_what_is_due();
+        let due = swept.as_ref().map_or(None, |due| *due);
+        let ahead = |due| Duration::from_secs(due).saturating_sub(self.store.precise());
+        self.timer.arm(due.map(ahead)).map_err(absent)?;
+        swept
+    }
+
+    fn sweep_what_is_due(&mut self) -> Result<Option<Seconds>> {
+        let mut due = next_due(&self.store, self.grace)?;
+        if due.is_some_and(|at| at <= self.store.now()) {
+            let (answer, done) = sync_channel(1);
+            let job = Job { answer: Some(answer), ..Job::own(Work::Sweep) };
+            let gone = |_| Error::from(Reason::StoreDamaged);
+            self.jobs.send(job).map_err(|_| gone(()))?;
+            done.recv().map_err(|_| gone(()))??;
+            self.stirred = Instant::now();
+            due = next_due(&self.store, self.grace)?;
+        }
+        Ok(due)
+    }
+
+    /// Waits until something happens, at most `left`, and sees to it.
+    fn wait(&mut self, events: Events<'_>, left: Duration) -> rustix::io::Result<Option<Ended>> {
+        let Events { stop, watch, .. } = events;
+        let left = Timespec::try_from(left).map_err(|_| Errno::INVAL)?;
+        let mut descriptors = [
+            PollFd::from_borrowed_fd(stop, PollFlags::IN),
+            PollFd::new(watch, PollFlags::IN),
+            PollFd::new(&self.waker, PollFlags::IN),
+            PollFd::new(&self.timer.due, PollFlags::IN),
+            PollFd::new(&self.timer.set, PollFlags::IN),
+        ];
+        match poll(&mut descriptors, Some(&left)) {
+            Err(Errno::INTR) => return Ok(None),
+            done => done?,
+        };
+        let [signalled, gone, woken, ..] = descriptors.map(|each| !each.revents().is_empty());
+        if signalled {
+            return Ok(Some(Ended::Signalled));
+        }
+        if gone && watch.is_gone() {
+            return Ok(Some(Ended::StoreGone));
+        }
+        if woken {
+            self.waker.reset();
+        }
+        Ok(None)
+    }
+
+    /// Finishes what is under way, and makes the end durable. The acceptor is shut.
+    pub(super) fn close(self) -> Result<()> {
+        self.end(Work::Stop)
+    }
+
+    fn end(self, how: Work) -> Result<()> {
+        let Self { store, server, jobs, writer, .. } = self;
+        server.close();
+        // The writer may have ended already, with the store.
+        let _ended = jobs.send(Job::own(how));
+        let ended = writer.join();
+        store.page.ended();
+        ended.unwrap_or_else(|_| Err(Reason::General.detail("the writer panicked")))
+    }
+
+    /// Leaves a store that is being removed as it is: what it writes when it is closed would stand in the
+    /// way of that.
+    pub(super) fn abandon(self) {
+        std::mem::forget(Arc::clone(&self.store));
+        if let Err(error) = self.end(Work::Abandon) {
+            log::debug!("{error}");
+        }
+    }
+}
+
+fn start_writer(
+    store: &Arc<OpenStore>,
+    waker: &Arc<Waker>,
+    grace: Seconds,
+) -> Result<(Sender<Job>, JoinHandle<Result<()>>)> {
+    let (jobs, receiver) = channel();
+    let writer = Writer::open(Arc::clone(store), Arc::clone(waker))?.with_grace(grace);
+    let waker = Arc::clone(waker);
+    let run = move || {
+        let ended = writer.run(&receiver);
+        waker.wake();
+        ended
+    };
+    let writer = std::thread::Builder::new().name("writer".into()).spawn(run).map_err(absent)?;
+    Ok((jobs, writer))
+}
+
+fn absent(error: impl std::fmt::Display) -> Error {
+    Reason::AgentAbsent.detail(error)
+}
