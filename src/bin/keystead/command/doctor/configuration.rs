@@ -1,0 +1,83 @@
+//! Checks of the configuration, and of what tells clients where the module is.
+
+use super::super::agent;
+use super::finding::{Finding, note, problem, well};
+use crate::Failure;
+use keystead::internal::config::{Config, Log, logging};
+use rustix::fs::{Access as May, access};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The directories where p11-kit looks for modules.
+const P11_KIT: [&str; 2] = ["/usr/share/p11-kit/modules", "/etc/pkcs11/modules"];
+
+pub(super) fn configuration(config: &Config) -> Vec<Finding> {
+    let mut findings = vec![well(
+        "configuration",
+        match &config.file {
+            Some(file) => format!("{}", file.display()),
+            None => "no file, the defaults hold".to_owned(),
+        },
+    )];
+    if let Some(Err(failure)) = config.group.as_deref().map(agent::group) {
+        findings
+            .push(problem("configuration", failure.hint("correct `group` in the configuration")));
+    }
+    if let Some(why) = logging::refused() {
+        let mend = "set it to stderr or to a file of your own, by its absolute path";
+        findings.push(problem("log", Failure::new(why).hint(mend)));
+    }
+    let log = match &config.log {
+        Some(Log::File(path)) => Some(path),
+        Some(Log::Stderr) | None => None,
+    };
+    for (about, file) in [("log", log), ("metrics", config.metrics.as_ref())] {
+        if let Some(file) = file.filter(|file| file.is_dir()) {
+            let message = format_args!("{}: it is a directory", file.display());
+            findings.push(problem(
+                about,
+                Failure::new(message).hint(format_args!("correct `{about}`")),
+            ));
+        }
+        let folder = file.and_then(|file| file.parent());
+        if let Some(Err(error)) = folder.map(|folder| access(folder, May::WRITE_OK)) {
+            let failure = Failure::of_file(folder.unwrap_or(Path::new("")), &error.into());
+            findings.push(problem(
+                about,
+                failure.hint(format_args!("make the directory, or correct `{about}`")),
+            ));
+        }
+    }
+    findings
+}
+
+/// Looks for p11-kit's module file, by which most programs find the module.
+pub(super) fn clients() -> Finding {
+    let file = P11_KIT.iter().map(|folder| Path::new(folder).join("keystead.module"));
+    let Some(file) = file.into_iter().find(|file| file.exists()) else {
+        return note(
+            "clients",
+            "p11-kit does not know the module",
+            "`keystead.module` in /usr/share/p11-kit/modules tells it; others name the module's path",
+        );
+    };
+    let text = fs::read_to_string(&file).unwrap_or_default();
+    let module = text.lines().find_map(|line| line.strip_prefix("module:")).map(str::trim);
+    match module.map(PathBuf::from) {
+        Some(module) if module.is_absolute() && !module.exists() => problem(
+            "clients",
+            Failure::new(format_args!(
+                "{} names {}, which is not there",
+                file.display(),
+                module.display()
+            ))
+            .hint("correct its line `module:`"),
+        ),
+        Some(_) => well("clients", format!("p11-kit knows the module by {}", file.display())),
+        None => problem(
+            "clients",
+            Failure::new(format_args!("{} names no module", file.display()))
+                .hint("give it a line `module: /path/to/libkeystead.so`"),
+        ),
+    }
+}

@@ -1,0 +1,115 @@
+//! Checks of the files of a store, and of the file systems that hold them.
+
+use super::super::directory::check_rights;
+use super::super::{agent, rights};
+use super::finding::{Finding, note, problem, well};
+use crate::{Failure, serving};
+use keystead::internal::agent::check_file_system;
+use keystead::internal::config::Config;
+use keystead::internal::store::cells::{self, Extent};
+use keystead::internal::store::snapshot;
+use std::fs;
+use std::path::Path;
+
+/// A store with less room than this, in bytes, soon refuses new keys.
+const ROOM: u64 = 64 << 20;
+
+/// File systems that write copies, so that overwriting erases nothing, by their magic numbers.
+const COPYING: [(u64, &str); 4] = [
+    (0x9123_683E, "btrfs"),
+    (0x2FC1_2FC1, "zfs"),
+    (0xCA45_1A4E, "bcachefs"),
+    (0x794C_7630, "overlayfs"),
+];
+
+pub(super) fn store(config: &Config) -> Vec<Finding> {
+    let directory = &config.directory;
+    let metadata = match fs::metadata(directory) {
+        Ok(metadata) => metadata,
+        Err(error) => return vec![problem("store", Failure::of_file(directory, &error))],
+    };
+    if let Err(failure) = check_rights(directory, &metadata) {
+        return vec![problem("store", failure)];
+    }
+    if let Err(error) = check_file_system(directory) {
+        return vec![problem("store", error.into())];
+    }
+    let mut findings = vec![well("store", directory.display().to_string())];
+    findings.extend(rights(config).into_iter().map(|failure| problem("rights", failure)));
+    findings.extend(damaged(config));
+    findings.extend(directories(config).flat_map(file_system));
+    findings
+}
+
+/// Returns the directories of this machine in which the store has files.
+fn directories(config: &Config) -> impl Iterator<Item = &Path> {
+    let apart = config.store.local().filter(|records| *records != config.directory);
+    std::iter::once(config.directory.as_path()).chain(apart)
+}
+
+/// Finds damage in the files that the agent reads.
+fn damaged(config: &Config) -> Vec<Finding> {
+    let (directory, mut findings) = (config.directory.as_path(), Vec::new());
+    match cells::damage(directory) {
+        Ok(damages) => findings.extend(damages.into_iter().map(|damage| {
+            let path = directory.join(cells::NAME);
+            let failure = Failure::new(format_args!("{}: {damage}", path.display()));
+            let end = serving::end_it(directory);
+            let mend = match damage.extent {
+                Extent::Unequal | Extent::Copy => {
+                    format!("{end}, then the next agent mends it, or `keystead recover`")
+                }
+                Extent::Byte => format!("{end}, then `keystead recover` mends it"),
+                Extent::Lost => format!(
+                    "{end}, then `keystead recover` goes on without it, or restore the store's directory \
+                     as a whole from a backup"
+                ),
+            };
+            problem("slots", failure.hint(mend))
+        })),
+        Err(error) => findings.push(problem("store", error.into())),
+    }
+    if let Err(error) = snapshot::check(&config.store) {
+        findings.push(problem("snapshot", error.into()));
+    }
+    findings
+}
+
+/// Finds others who can reach what belongs to the store.
+fn rights(config: &Config) -> Vec<Failure> {
+    let group = config.group.as_deref().and_then(|name| agent::group(name).ok());
+    let of_one = |directory| {
+        [rights::of_store(directory, group), rights::above(directory)].into_iter().flatten()
+    };
+    let mut problems: Vec<_> = directories(config).flat_map(of_one).collect();
+    let file = config
+        .file
+        .iter()
+        .map(|file| rights::of_deciding(file, "decides which store and agent are used"));
+    let own = std::env::current_exe().ok().map(|own| own.with_file_name("keystead"));
+    let agent = config.agent.clone().or(own);
+    let agent =
+        agent.iter().map(|agent| rights::of_deciding(agent, "decides what opens the store"));
+    problems.extend(file.chain(agent).flatten());
+    problems
+}
+
+fn file_system(directory: &Path) -> Vec<Finding> {
+    let Ok(stat) = rustix::fs::statfs(directory) else { return Vec::new() };
+    let kind = u64::from(stat.f_type as u32);
+    let mut findings = Vec::new();
+    if let Some((_, name)) = COPYING.iter().find(|(magic, _)| *magic == kind) {
+        findings.push(note(
+            "erasure",
+            format!("the store is on {name}, which writes copies and keeps what was overwritten"),
+            "keep the store on ext4 or xfs where what is deleted must be gone",
+        ));
+    }
+    let room = stat.f_bavail.saturating_mul(u64::try_from(stat.f_bsize).unwrap_or(0));
+    if room < ROOM {
+        let said = format!("{} MiB are left on its file system", room >> 20);
+        findings
+            .push(problem("store", Failure::new(said).hint("make room, or new keys are refused")));
+    }
+    findings
+}
