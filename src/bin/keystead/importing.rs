@@ -2,10 +2,10 @@
 //! `import-many` share.
 
 use crate::keys::{ListedKey, Shown, vendor};
-use crate::material::{self, Format};
+use crate::material;
 use crate::moment::ExpiryArgument;
+use crate::source_material::SourceMaterial;
 use crate::store_time::StoreTime;
-use crate::transfer::{self, Form};
 use crate::wrapping::ImportKey;
 use crate::{Failure, explain};
 use cryptoki::error::{Error, RvError};
@@ -15,18 +15,14 @@ use jiff::Timestamp;
 use keystead::internal::clock::exact_timestamp;
 use keystead::internal::key::ExpiryAction;
 use keystead::internal::key::policy::WRAPPING_RSA;
-use keystead::internal::lc::digest::{Digest, Hash};
 use keystead::internal::object::import_only;
 use keystead::internal::object::kinds::{self, Kind};
 use keystead::internal::object::vendor::{
     ACTION_ERASE, ACTION_READ_ONLY, CKA_KEYSTEAD_CUSTODY, CKA_KEYSTEAD_DESCRIPTION,
     CKA_KEYSTEAD_EXPIRES_AT, CKA_KEYSTEAD_EXPIRY_ACTION, CKA_KEYSTEAD_KEY_ID,
 };
-use keystead::internal::secret::Secret;
 use pkcs11_sys::CKK_RSA;
 use std::cell::Cell;
-use std::path::PathBuf;
-use zeroize::Zeroizing;
 
 /// The destination of material, and the wishes for it.
 pub(crate) struct ImportRequest<'a> {
@@ -44,59 +40,6 @@ pub(crate) struct ImportRequest<'a> {
     pub description: Option<&'a str>,
     /// The time by which it expires.
     pub time: StoreTime,
-}
-
-/// Material as it is brought.
-pub(crate) enum SourceMaterial {
-    /// Material in the clear.
-    Plain(Secret),
-    /// Wrapped under an import key, as the files of that form.
-    Wrapped(Form, Vec<Zeroizing<Vec<u8>>>),
-}
-
-impl SourceMaterial {
-    /// Reads it from its files, wrapped in that form; without one it is a key transfer file, where it
-    /// looks like one, else material in the clear.
-    pub(crate) fn read(
-        files: &[PathBuf],
-        form: Option<Form>,
-        format: Option<Format>,
-        kind: &Kind,
-    ) -> Result<Self, Failure> {
-        let contents = |file: &PathBuf| material::contents(file);
-        let texts = files.iter().map(contents).collect::<Result<Vec<_>, _>>()?;
-        match (form, texts.as_slice()) {
-            (Some(form), texts) if texts.len() != form.files() => {
-                Err(Failure::new(format_args!("that form is in {} files", form.files()))
-                    .hint("two-file: first the wrapped transport key, then the wrapped material"))
-            }
-            (Some(form), _) => Ok(Self::Wrapped(form, texts)),
-            (None, [text]) if format.is_none() && transfer::is_byok(text) => {
-                Ok(Self::Wrapped(Form::Byok, texts))
-            }
-            (None, [text]) if format.is_none() && transfer::is_json(text) => {
-                Err(Failure::new("this is JSON, and no key transfer file")
-                    .hint("--wrapped byok says what it lacks, --format raw that it is material"))
-            }
-            (None, [text]) => material::decode(text, format, kind).map(Self::Plain),
-            (None, _) => Err(Failure::new("only wrapped material is in two files")
-                .hint("--wrapped two-file says that this is")),
-        }
-    }
-
-    /// Returns a digest that distinguishes it from other material of this run, in memory only; none for
-    /// wrapped material.
-    pub(crate) fn digest(&self) -> Result<Option<[u8; 32]>, Failure> {
-        match self {
-            Self::Plain(material) => Ok(Some(sha256(material.expose())?)),
-            Self::Wrapped(..) => Ok(None),
-        }
-    }
-
-    /// Returns whether it is wrapped already.
-    pub(crate) fn is_wrapped(&self) -> bool {
-        matches!(self, Self::Wrapped(..))
-    }
 }
 
 impl ImportRequest<'_> {
@@ -319,15 +262,6 @@ impl ImportRequest<'_> {
             _ => error.into(),
         }
     }
-}
-
-/// The SHA-256 of some bytes.
-pub(crate) fn sha256(bytes: &[u8]) -> Result<[u8; 32], Failure> {
-    let mut digest = Digest::new(Hash::Sha256)?;
-    digest.update(bytes)?;
-    let mut sum = [0; 32];
-    digest.finish(&mut sum)?;
-    Ok(sum)
 }
 
 /// The import key of that label, or one for this session.

@@ -20,6 +20,7 @@ mod public_key;
 mod rsa_aes;
 mod sealed_file;
 mod serving;
+mod source_material;
 mod standard;
 mod store_time;
 mod terminal;

@@ -6,10 +6,11 @@
 
 use super::describe;
 use crate::client::{SessionMode, TokenArguments};
-use crate::importing::{self, ImportRequest, SourceMaterial};
+use crate::importing::{self, ImportRequest};
 use crate::keys::{self, ListedKey, check_alias};
 use crate::material::Format;
 use crate::moment::ExpiryArgument;
+use crate::source_material::SourceMaterial;
 use crate::transfer::Form;
 use crate::{Failure, Global, manifest, material, output, public_key};
 use cryptoki::session::Session;

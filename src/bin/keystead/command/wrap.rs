@@ -2,6 +2,7 @@
 //! a token of Keystead. It needs no token, and makes none.
 
 use crate::new_file::NewFile;
+use crate::source_material::sha256;
 use crate::transfer::{self, Form};
 use crate::{Failure, Global, importing, keys, material, output};
 use clap::ValueEnum;
@@ -125,7 +126,7 @@ fn public_key(file: &Path) -> Result<PublicKey, Failure> {
 
 /// The SHA-256 of a `SubjectPublicKeyInfo` in hexadecimal.
 fn fingerprint(public: &PublicKey) -> Result<String, Failure> {
-    let sum = importing::sha256(&public.to_spki()?)?;
+    let sum = sha256(&public.to_spki()?)?;
     Ok(sum.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 

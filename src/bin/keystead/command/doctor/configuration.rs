@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// The directories where p11-kit looks for modules.
 const P11_KIT: [&str; 2] = ["/usr/share/p11-kit/modules", "/etc/pkcs11/modules"];
 
-pub(super) fn configuration(config: &Config) -> Vec<Finding> {
+pub(super) fn findings(config: &Config) -> Vec<Finding> {
     let mut findings = vec![well(
         "configuration",
         match &config.file {

@@ -64,9 +64,9 @@ impl Arguments {
             Ok(config) => config,
             Err(failure) => return vec![problem("configuration", failure)],
         };
-        let mut findings = configuration::configuration(&config);
+        let mut findings = configuration::findings(&config);
         match presence::check(&config.directory) {
-            Ok(()) => findings.extend(store::store(&config)),
+            Ok(()) => findings.extend(store::findings(&config)),
             Err(error) => findings.push(problem("store", error.into())),
         }
         let stops = |it: &Finding| it.grade == Grade::Problem && !PASSED_BY.contains(&it.about);

@@ -22,7 +22,7 @@ const COPYING: [(u64, &str); 4] = [
     (0x794C_7630, "overlayfs"),
 ];
 
-pub(super) fn store(config: &Config) -> Vec<Finding> {
+pub(super) fn findings(config: &Config) -> Vec<Finding> {
     let directory = &config.directory;
     let metadata = match fs::metadata(directory) {
         Ok(metadata) => metadata,

@@ -2,25 +2,24 @@
 //! first import, and what is there already is left alone, so that it can be run again after whatever
 //! stopped it.
 
+mod job;
+
 use super::describe;
 use crate::client::{SessionMode, TokenArguments};
-use crate::importing::{self, ImportRequest, SourceMaterial};
+use crate::importing::{self, ImportRequest};
 use crate::keys::{self, ListedKey, check_alias};
 use crate::manifest::{self, ManifestEntry, WantedImport};
 use crate::moment::ExpiryArgument;
-use crate::output::{self, cell};
+use crate::source_material::SourceMaterial;
 use crate::store_time::StoreTime;
 use crate::whole_file::is_standard;
 use crate::wrapping::ImportKey;
 use crate::{Failure, Global, public_key};
-use comfy_table::Table;
-use comfy_table::presets::NOTHING;
 use cryptoki::session::Session;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
+use job::{ImportJob, Outcome, reasons, refused, report};
 use keystead::internal::object::words;
-use keystead::internal::text::harmless;
-use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::path::PathBuf;
 
@@ -62,20 +61,6 @@ pub(crate) struct Arguments {
     time: StoreTime,
 }
 
-/// The outcome of one import.
-enum Outcome {
-    Imported {
-        expires: Option<Timestamp>,
-    },
-    /// The material is present already, with the wanted expiry or another.
-    Skipped {
-        otherwise: bool,
-        expires: Option<Timestamp>,
-    },
-    Refused(Failure),
-    NotTried,
-}
-
 /// The keys of earlier lines, so that no two are for the same, and the keys that no line may bring back
 /// under another alias.
 #[derive(Default)]
@@ -83,17 +68,6 @@ struct Seen {
     names: HashSet<String>,
     materials: HashSet<[u8; 32]>,
     lost: Vec<ListedKey>,
-}
-
-/// One import, and what is known of it.
-struct ImportJob {
-    place: String,
-    name: String,
-    wanted: Option<WantedImport>,
-    key_id: Option<String>,
-    outcome: Outcome,
-    /// Set where a public key object is beside it.
-    readable: bool,
 }
 
 impl Arguments {
@@ -309,110 +283,6 @@ fn otherwise(key: &ListedKey, import: &ImportRequest) -> bool {
     };
     let action = import.action.map(|action| words::action(action).text);
     at || action.is_some_and(|action| key.json.get("expiry_action").is_none_or(|has| has != action))
-}
-
-impl ImportJob {
-    fn of(entry: ManifestEntry) -> Self {
-        let ManifestEntry { place, wanted } = entry;
-        let (name, wanted, outcome) = match wanted {
-            Ok(wanted) => (wanted.name.clone(), Some(wanted), Outcome::NotTried),
-            Err(failure) => (String::new(), None, Outcome::Refused(failure)),
-        };
-        Self { place, name, wanted, key_id: None, outcome, readable: false }
-    }
-
-    fn why(&self) -> Option<String> {
-        match &self.outcome {
-            Outcome::Refused(failure) => Some(failure.message()),
-            Outcome::Skipped { otherwise: true, .. } => {
-                Some("present already; its expiry was not changed".to_owned())
-            }
-            _ => None,
-        }
-    }
-
-    fn json(&self) -> Value {
-        json!({
-            "place": self.place, "name": self.name, "key_id": self.key_id,
-            "result": self.outcome.name(), "expires": self.outcome.expires().flatten(),
-            "why": self.why(),
-        })
-    }
-
-    fn row(&self) -> [String; HEADER.len()] {
-        [
-            cell(&self.place),
-            cell(&self.name),
-            self.key_id.clone().unwrap_or_default(),
-            self.outcome.name().to_owned(),
-            self.outcome
-                .expires()
-                .map_or(String::new(), |at| at.map_or("never".to_owned(), |at| at.to_string())),
-            harmless(&self.why().unwrap_or_default()),
-        ]
-    }
-}
-
-impl Outcome {
-    /// Returns the expiry of the material that is there, if any is.
-    fn expires(&self) -> Option<Option<Timestamp>> {
-        match self {
-            Self::Imported { expires } | Self::Skipped { expires, .. } => Some(*expires),
-            Self::Refused(_) | Self::NotTried => None,
-        }
-    }
-
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Imported { .. } => "imported",
-            Self::Skipped { .. } => "skipped",
-            Self::Refused(_) => "refused",
-            Self::NotTried => "not tried",
-        }
-    }
-}
-
-const HEADER: [&str; 6] = ["FROM", "NAME", "KEY ID", "RESULT", "EXPIRES", "WHY"];
-
-fn report(global: &Global, jobs: &[ImportJob]) -> Result<(), Failure> {
-    if global.json {
-        return output::json(&jobs.iter().map(ImportJob::json).collect::<Vec<_>>());
-    }
-    let mut table = Table::new();
-    table.load_style(NOTHING);
-    table.set_header(HEADER);
-    table.add_rows(jobs.iter().map(ImportJob::row));
-    let unpadded = |line: String| format!("{}\n", line.trim());
-    output::text(table.lines().map(unpadded).collect::<String>())?;
-    if jobs.iter().any(|job| job.readable) {
-        output::line(format_args!("of a private key: {}", public_key::READABLE))?;
-    }
-    output::line(summary(jobs))
-}
-
-fn summary(jobs: &[ImportJob]) -> String {
-    let count = |name| jobs.iter().filter(|job| job.outcome.name() == name).count();
-    let names = ["imported", "skipped", "refused", "not tried"];
-    let counts = names.map(|name| (count(name), name));
-    let said = counts.iter().filter(|(count, name)| *count > 0 || *name == "imported");
-    said.map(|(count, name)| format!("{count} {name}")).collect::<Vec<_>>().join(", ")
-}
-
-fn refused(jobs: &[ImportJob]) -> usize {
-    jobs.iter().filter(|job| matches!(job.outcome, Outcome::Refused(_))).count()
-}
-
-/// The first refusal, and how many more there are.
-fn reasons(jobs: &[ImportJob]) -> String {
-    let first = jobs.iter().find_map(|job| match &job.outcome {
-        Outcome::Refused(failure) => Some(format!("{}: {}", job.place, failure.message())),
-        _ => None,
-    });
-    match (first, refused(jobs)) {
-        (Some(first), 1) => first,
-        (Some(first), several) => format!("{first}; and {} more", several - 1),
-        (None, _) => String::new(),
-    }
 }
 
 /// Shows the progress on a terminal.
