@@ -3,7 +3,7 @@
 
 use super::answer_size::too_long;
 use super::budget::Portion;
-use crate::wire::socket::Handing;
+use crate::wire::handing::Handing;
 use crate::wire::{Response, frame};
 use std::io::{self, Write};
 use std::os::fd::BorrowedFd;

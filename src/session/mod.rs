@@ -1,5 +1,6 @@
 //! Sessions and the operations in them.
 
+mod begin;
 pub(crate) mod dual;
 pub(crate) mod holders;
 pub(crate) mod key_cache;
@@ -22,15 +23,13 @@ pub(crate) mod wrapping;
 
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
-use crate::key::Usage;
-use crate::mechanism::{Mechanism, MechanismRow};
 use crate::token::{Caller, Handle, Login, Token};
 use holders::Holders;
 use key_cache::KeyCache;
 use message_cipher::{MessageDecryption, MessageEncryption};
 use message_iv::IvCounter;
 use message_sign::{Signing, Verifying};
-use operation::{AnyOperationSlot, Begun, OperationSlot, StepOutcome};
+use operation::{AnyOperationSlot, OperationSlot, StepOutcome};
 use state_key::StateKey;
 use std::sync::Arc;
 use step::{Absorption, Checking, CipherOperation, SignatureChecking};
@@ -144,95 +143,6 @@ impl Session {
             self.is_noted = true;
             self.holders.add(self.slot, self.caller.session);
         }
-    }
-
-    /// Starts an encryption.
-    pub(crate) fn begin_encrypt(
-        &mut self,
-        row: &MechanismRow,
-        mechanism: &Mechanism,
-        key: Handle,
-    ) -> Result<()> {
-        self.begins(OperationKind::Encrypt);
-        let Self { token, keys, encrypt, .. } = self;
-        encrypt.begin(token.login_epoch(), || {
-            let begin = row.encrypt()?;
-            let key = keys.key(token, key, Usage::Encrypt, mechanism.id)?;
-            Ok(Begun::with(key, CipherOperation::encrypting(begin(key, &mechanism.params)?)))
-        })
-    }
-
-    /// Starts a decryption.
-    pub(crate) fn begin_decrypt(
-        &mut self,
-        row: &MechanismRow,
-        mechanism: &Mechanism,
-        key: Handle,
-    ) -> Result<()> {
-        self.begins(OperationKind::Decrypt);
-        let Self { token, keys, decrypt, .. } = self;
-        decrypt.begin(token.login_epoch(), || {
-            row.decrypt()?;
-            let key = keys.key(token, key, Usage::Decrypt, mechanism.id)?;
-            Ok(Begun::with(
-                key,
-                CipherOperation::decrypting(row.begin_decrypt(key, &mechanism.params)?),
-            ))
-        })
-    }
-
-    /// Starts a digest.
-    pub(crate) fn begin_digest(&mut self, row: &MechanismRow, mechanism: &Mechanism) -> Result<()> {
-        let Self { token, digest, digesting, .. } = self;
-        digest.begin(token.login_epoch(), || {
-            let begin = row.digest()?;
-            *digesting = mechanism.id;
-            Ok(Begun::keyless(Absorption::new(begin(&mechanism.params)?)))
-        })
-    }
-
-    /// Starts a signature or MAC.
-    pub(crate) fn begin_sign(
-        &mut self,
-        row: &MechanismRow,
-        mechanism: &Mechanism,
-        key: Handle,
-    ) -> Result<()> {
-        self.begins(OperationKind::Sign);
-        let Self { token, keys, sign, .. } = self;
-        sign.begin(token.login_epoch(), || {
-            let begin = row.sign()?;
-            let key = keys.key(token, key, Usage::Sign, mechanism.id)?;
-            Ok(Begun::with(key, Absorption::new(begin(key, &mechanism.params)?)))
-        })
-    }
-
-    /// Starts a verification.
-    pub(crate) fn begin_verify(
-        &mut self,
-        row: &MechanismRow,
-        mechanism: &Mechanism,
-        key: Handle,
-    ) -> Result<()> {
-        self.begins(OperationKind::Verify);
-        let Self { token, keys, verify, .. } = self;
-        verify.begin(token.login_epoch(), || {
-            row.verify()?;
-            let key = keys.key(token, key, Usage::Verify, mechanism.id)?;
-            Ok(Begun::with(key, Checking::new(row.begin_verify(key, &mechanism.params)?)))
-        })
-    }
-
-    /// Starts a search, with all that it will find.
-    pub(crate) fn begin_search(
-        &mut self,
-        find: impl FnOnce(&Token, &Caller) -> Result<Vec<Handle>>,
-    ) -> Result<()> {
-        let Self { token, caller, search, .. } = self;
-        search.begin(token.login_epoch(), || {
-            // The handles end by themselves.
-            Ok(Begun::keyless(Search { rest: find(token, caller)?.into_iter() }))
-        })
     }
 
     /// One step of the encryption.

@@ -5,6 +5,7 @@ mod bounded;
 mod confidential;
 mod deadline;
 pub(crate) mod frame;
+pub(crate) mod handing;
 pub(crate) mod link;
 pub(crate) mod message;
 mod outage;

@@ -2,6 +2,7 @@
 //! before it says anything, waits for nothing without an end, raises no signal, and notices when the
 //! program has closed its descriptor and given the number to something else.
 
+use super::handing::HANDED;
 use super::process::AgentProcess;
 use crate::error::{Error, Reason, Result};
 use crate::sys;
@@ -9,14 +10,12 @@ use rustix::fs::{Mode, OFlags, fstat, open};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, recv,
-    recvmsg, send, sendmsg, socket_with,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, SocketAddrUnix,
+    SocketFlags, SocketType, connect, recv, recvmsg, send, socket_with,
 };
-use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
+use std::io::{self, ErrorKind, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
-use std::os::unix::net::UnixStream;
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -38,9 +37,6 @@ pub struct Socket {
     /// The last that the agent has handed over.
     handed: Option<OwnedFd>,
 }
-
-/// Room for one descriptor beside what is said.
-const HANDED: usize = rustix::cmsg_space!(ScmRights(1));
 
 /// Device and inode: what a descriptor number stands for.
 type Identity = (u64, u64);
@@ -198,37 +194,6 @@ impl Drop for Socket {
     }
 }
 
-/// A stream whose first bytes carry a descriptor.
-pub(crate) struct Handing<'a> {
-    stream: &'a UnixStream,
-    descriptor: Option<BorrowedFd<'a>>,
-}
-
-impl<'a> Handing<'a> {
-    /// Hands the descriptor over with what is written next, if there is one.
-    pub(crate) fn new(stream: &'a UnixStream, descriptor: Option<BorrowedFd<'a>>) -> Self {
-        Self { stream, descriptor }
-    }
-}
-
-impl Write for Handing<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let Some(descriptor) = self.descriptor else { return self.stream.write(bytes) };
-        let mut room = [MaybeUninit::uninit(); HANDED];
-        let mut control = SendAncillaryBuffer::new(&mut room);
-        let descriptors = [descriptor];
-        control.push(SendAncillaryMessage::ScmRights(&descriptors));
-        let written =
-            sendmsg(self.stream, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL)?;
-        self.descriptor = None;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// An agent that is there has given no sign of life.
 pub(crate) fn silent(directory: &Path, socket: Option<&Socket>) -> Error {
     let process = AgentProcess::of(directory, || socket?.process());
@@ -251,160 +216,4 @@ fn address(directory: &Path, folder: &OwnedFd) -> rustix::io::Result<SocketAddrU
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
-mod tests {
-    use super::{Duration, Handing, NAME, Socket};
-    use crate::error::{Error, Reason};
-    use crate::wire::{Response, frame};
-    use rustix::process::{Uid, geteuid};
-    use std::io::{ErrorKind, Read, Write};
-    use std::os::fd::{AsFd, AsRawFd};
-    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
-    use std::os::unix::net::UnixListener;
-    use std::path::Path;
-    use std::time::Instant;
-
-    const TIMEOUT: Duration = Duration::from_millis(100);
-
-    fn connect(directory: &Path) -> Result<Option<Socket>, Error> {
-        Socket::connect(directory, Instant::now() + TIMEOUT)
-    }
-
-    #[test]
-    fn nobody_there_is_no_error() {
-        let directory = tempfile::tempdir().unwrap();
-        assert!(connect(&directory.path().join("missing")).unwrap().is_none());
-        assert!(connect(directory.path()).unwrap().is_none());
-        drop(UnixListener::bind(directory.path().join(NAME)).unwrap());
-        assert!(connect(directory.path()).unwrap().is_none(), "a socket nobody listens on");
-    }
-
-    #[test]
-    fn a_path_longer_than_an_address_connects() {
-        let directory = tempfile::tempdir().unwrap();
-        let deep = directory.path().join("d".repeat(120));
-        std::fs::create_dir(&deep).unwrap();
-        let _listener = UnixListener::bind(directory.path().join(NAME)).unwrap();
-        std::fs::rename(directory.path().join(NAME), deep.join(NAME)).unwrap();
-        assert!(connect(&deep).unwrap().is_some());
-    }
-
-    #[test]
-    fn a_silent_agent_is_waited_for_with_an_end() {
-        let directory = tempfile::tempdir().unwrap();
-        let _listener = UnixListener::bind(directory.path().join(NAME)).unwrap();
-        let mut socket = connect(directory.path()).unwrap().unwrap();
-        let started = Instant::now();
-        let error = frame::receive::<Response>(&mut socket, 4096).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::TimedOut);
-        assert!(started.elapsed() >= TIMEOUT);
-    }
-
-    #[test]
-    fn an_agent_that_dribbles_is_waited_for_with_an_end() {
-        let directory = tempfile::tempdir().unwrap();
-        let listener = UnixListener::bind(directory.path().join(NAME)).unwrap();
-        let mut socket = connect(directory.path()).unwrap().unwrap();
-        let dribble = std::thread::spawn(move || {
-            let mut peer = listener.accept().unwrap().0;
-            peer.write_all(&1000_u32.to_le_bytes()).unwrap();
-            while peer.write_all(&[0]).is_ok() {
-                std::thread::sleep(TIMEOUT / 5);
-            }
-        });
-        let error = frame::receive::<Response>(&mut socket, 4096).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::TimedOut);
-        drop(socket);
-        dribble.join().unwrap();
-    }
-
-    #[test]
-    fn an_agent_that_takes_nothing_is_waited_for_with_an_end() {
-        let directory = tempfile::tempdir().unwrap();
-        let _listener = UnixListener::bind(directory.path().join(NAME)).unwrap();
-        let mut socket = connect(directory.path()).unwrap().unwrap();
-        let error = socket.write_all(&vec![0; 4 << 20]).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::TimedOut);
-    }
-
-    #[test]
-    fn a_connection_is_quiet_until_the_agent_closes_it_or_speaks() {
-        let directory = tempfile::tempdir().unwrap();
-        let listener = UnixListener::bind(directory.path().join(NAME)).unwrap();
-        let connected = || {
-            let socket = connect(directory.path()).unwrap().unwrap();
-            (socket, listener.accept().unwrap().0)
-        };
-        let ((mut closed, peer), (mut spoken_to, mut speaker)) = (connected(), connected());
-        assert!(closed.is_quiet() && spoken_to.is_quiet());
-        drop(peer);
-        speaker.write_all(b"x").unwrap();
-        assert!(!closed.is_quiet() && !spoken_to.is_quiet());
-    }
-
-    #[test]
-    fn a_descriptor_arrives_with_what_is_said_and_is_closed_on_exec() {
-        let directory = tempfile::tempdir().unwrap();
-        let listener = UnixListener::bind(directory.path().join(NAME)).unwrap();
-        let mut socket = connect(directory.path()).unwrap().unwrap();
-        let (peer, theirs) = (listener.accept().unwrap().0, tempfile::tempfile().unwrap());
-        let mut handing = Handing::new(&peer, Some(theirs.as_fd()));
-        handing.write_all(b"one").unwrap();
-        handing.write_all(b"two").unwrap();
-        let mut said = [0; 6];
-        socket.read_exact(&mut said).unwrap();
-        assert_eq!(&said, b"onetwo");
-        let handed = std::fs::File::from(socket.take_handed().unwrap());
-        assert_eq!(handed.metadata().unwrap().ino(), theirs.metadata().unwrap().ino());
-        let flags = rustix::io::fcntl_getfd(&handed).unwrap();
-        assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
-        assert!(socket.take_handed().is_none());
-    }
-
-    #[test]
-    fn a_number_that_stands_for_something_else_is_neither_used_nor_closed() {
-        let directory = tempfile::tempdir().unwrap();
-        let _listener = UnixListener::bind(directory.path().join(NAME)).unwrap();
-        let mut socket = connect(directory.path()).unwrap().unwrap();
-        let theirs = tempfile::tempfile().unwrap();
-        socket.give_number_to(&theirs);
-        let number = socket.descriptor.as_ref().unwrap().as_raw_fd();
-        assert_eq!(socket.begin().unwrap_err().kind(), ErrorKind::NotConnected);
-        assert_eq!(socket.read(&mut [0]).unwrap_err().kind(), ErrorKind::NotConnected);
-        drop(socket);
-        let open = std::fs::metadata(format!("/proc/self/fd/{number}")).unwrap();
-        assert_eq!(open.ino(), theirs.metadata().unwrap().ino());
-    }
-
-    /// Listens on the store's socket as another user, where this test may become one.
-    fn listener_of(user: u32, directory: &Path) -> UnixListener {
-        let socket = directory.join(NAME);
-        let listen = move || {
-            let id = Uid::from_raw(user);
-            rustix::thread::set_thread_res_uid(id, id, id).unwrap();
-            UnixListener::bind(socket).unwrap()
-        };
-        std::thread::spawn(listen).join().unwrap()
-    }
-
-    /// Whom a store of `owner` is refused for, when `listener` answers; root can try them all.
-    fn refusal(owner: u32, listener: u32) -> Option<Reason> {
-        let directory = tempfile::tempdir().unwrap();
-        let open = std::fs::Permissions::from_mode(0o777);
-        std::fs::set_permissions(directory.path(), open).unwrap();
-        chown(directory.path(), Some(owner), None).unwrap();
-        let _listener = listener_of(listener, directory.path());
-        connect(directory.path()).err().map(|error| error.reason())
-    }
-
-    #[test]
-    fn only_the_stores_owner_or_root_is_spoken_to() {
-        let (us, one, other) = (geteuid().as_raw(), 54_321, 54_322);
-        assert_eq!(refusal(us, us), None);
-        if us == 0 {
-            assert_eq!(refusal(one, one), None);
-            assert_eq!(refusal(one, 0), None);
-            assert_eq!(refusal(one, other), Some(Reason::AgentRefuses));
-            assert_eq!(refusal(0, one), Some(Reason::AgentRefuses));
-        }
-    }
-}
+mod tests;

@@ -5,10 +5,10 @@ use super::{AgentLocation, BRIEF_TIMEOUT, Id, Link, MAX_CONNECTIONS, Request, Re
 use crate::error::{Error, Reason};
 use crate::presence;
 use crate::secret::Secret;
+use crate::wire::handing::Handing;
 use crate::wire::message::MAX_FRAME;
 use crate::wire::page::PageWriter;
 use crate::wire::proof::Credential;
-use crate::wire::socket::Handing;
 use crate::wire::{frame, socket};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::atomic::{AtomicU64, Ordering};
