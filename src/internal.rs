@@ -77,7 +77,10 @@ pub mod lc {
         pub use crate::lc::random::{bytes, secret};
     }
     pub mod rsa {
-        pub use crate::lc::rsa::{Components, Oaep, PrivateKey, PublicKey, max_oaep};
+        pub use crate::lc::rsa::{Components, PrivateKey, PublicKey};
+    }
+    pub mod rsa_oaep {
+        pub use crate::lc::rsa_oaep::{Oaep, max_oaep};
     }
     pub mod x25519 {
         pub use crate::lc::x25519::PrivateKey;

@@ -23,6 +23,7 @@ mod pkey;
 pub(crate) mod random;
 pub(crate) mod rsa;
 mod rsa_generate;
+pub(crate) mod rsa_oaep;
 mod rsa_odd;
 pub(crate) mod rsa_parts;
 pub(crate) mod rsa_pkcs1;

@@ -1,13 +1,12 @@
-//! RSA: keys parsed once and kept, and OAEP with any hash functions and label.
+//! RSA keys, parsed once and kept.
 //!
 //! Checking and preparing a private key costs about as much as using it, so a parsed key is kept
 //! and shared between threads.
 
-use super::digest::Hash;
+use super::failed;
 use super::heap::kept;
 use super::owned::Owned;
 use super::pkey::{Pkey, bytes};
-use super::{done, failed};
 use crate::error::{Reason, Result};
 use crate::secret::Secret;
 use aws_lc_sys::*;
@@ -36,17 +35,6 @@ pub struct Components {
     pub exponent_2: Secret,
     /// The second prime's inverse modulo the first.
     pub coefficient: Secret,
-}
-
-/// The parameters of OAEP: RFC 8017, 7.1.
-#[derive(Debug, Clone, Copy)]
-pub struct Oaep<'a> {
-    /// The hash of the label.
-    pub hash: Hash,
-    /// The hash in the mask generation function.
-    pub mgf: Hash,
-    /// The label.
-    pub label: &'a [u8],
 }
 
 /// A parsed RSA private key.
@@ -161,23 +149,9 @@ impl PrivateKey {
         size(&self.key)
     }
 
-    /// Decrypts OAEP in constant time. Every failure is `EncryptedInvalid`.
-    pub fn decrypt_oaep(&self, padding: &Oaep, input: &[u8]) -> Result<Secret> {
-        let context = self.key.context()?;
-        // SAFETY: `context` owns the context, made for this key, to which it holds a reference.
-        done(unsafe { EVP_PKEY_decrypt_init(context.as_ptr()) }, Reason::FunctionFailed)?;
-        pad_oaep(&context, padding)?;
-        let mut output = Secret::new(vec![0; self.size()]);
-        let mut len = output.len();
-        // SAFETY: `context` was initialised to decrypt above; AWS-LC writes at most `len` bytes, which
-        // `output` has; `input` is borrowed for the call.
-        let code = self.using(|| unsafe {
-            let (to, from) = (output.expose_mut().as_mut_ptr(), input.as_ptr());
-            EVP_PKEY_decrypt(context.as_ptr(), to, &mut len, from, input.len())
-        });
-        done(code, Reason::EncryptedInvalid)?;
-        output.truncate(len);
-        Ok(output)
+    /// Makes a context for one use of the key.
+    pub(super) fn context(&self) -> Result<Owned<EVP_PKEY_CTX>> {
+        self.key.context()
     }
 }
 
@@ -233,32 +207,10 @@ impl PublicKey {
         size(&self.0)
     }
 
-    /// Encrypts with OAEP. More than [`max_oaep`] bytes are `DataLength`.
-    pub fn encrypt_oaep(&self, padding: &Oaep, input: &[u8]) -> Result<Vec<u8>> {
-        if input.len() > max_oaep(self.size(), padding.hash) {
-            return Err(Reason::DataLength.into());
-        }
-        let context = self.0.context()?;
-        // SAFETY: `context` owns the context, made for this key, to which it holds a reference.
-        done(unsafe { EVP_PKEY_encrypt_init(context.as_ptr()) }, Reason::FunctionFailed)?;
-        pad_oaep(&context, padding)?;
-        let mut output = vec![0; self.size()];
-        let mut len = output.len();
-        // SAFETY: `context` was initialised to encrypt above; AWS-LC writes at most `len` bytes, which
-        // `output` has; `input` is borrowed for the call.
-        let code = unsafe {
-            let (to, from) = (output.as_mut_ptr(), input.as_ptr());
-            EVP_PKEY_encrypt(context.as_ptr(), to, &mut len, from, input.len())
-        };
-        done(code, Reason::FunctionFailed)?;
-        output.truncate(len);
-        Ok(output)
+    /// Makes a context for one use of the key.
+    pub(super) fn context(&self) -> Result<Owned<EVP_PKEY_CTX>> {
+        self.0.context()
     }
-}
-
-/// The most bytes that OAEP with `hash` takes, for a ciphertext of `size` bytes: RFC 8017, 7.1.1.
-pub const fn max_oaep(size: usize, hash: Hash) -> usize {
-    size.saturating_sub(2 * hash.size() + 2)
 }
 
 /// A key whose size is served, or `KeySizeRange`.
@@ -283,31 +235,6 @@ fn size(key: &Pkey) -> usize {
     usize::try_from(unsafe { EVP_PKEY_size(key.as_ptr()) }).unwrap_or(0)
 }
 
-fn pad_oaep(context: &Owned<EVP_PKEY_CTX>, padding: &Oaep) -> Result<()> {
-    let (at, len) = (context.as_ptr(), padding.label.len());
-    // SAFETY: `context` owns the context while it is borrowed, and both callers have set it up to encrypt or
-    // decrypt; the two tables are static.
-    let code = unsafe {
-        EVP_PKEY_CTX_set_rsa_padding(at, RSA_PKCS1_OAEP_PADDING)
-            & EVP_PKEY_CTX_set_rsa_oaep_md(at, padding.hash.md())
-            & EVP_PKEY_CTX_set_rsa_mgf1_md(at, padding.mgf.md())
-    };
-    done(code, Reason::MechanismParam)?;
-    if len == 0 {
-        return Ok(());
-    }
-    // SAFETY: `padding.label` has `len` bytes, more than none, which the call copies to AWS-LC's heap.
-    let copy = unsafe { OPENSSL_memdup(padding.label.as_ptr().cast(), len).cast::<u8>() };
-    // SAFETY: `OPENSSL_memdup` gives the copy to its caller; nothing else has the pointer.
-    let copy = unsafe { Owned::take(copy, Reason::HostMemory)? };
-    // SAFETY: the context reads the copy, and owns it from now on if it answers 1.
-    let code = unsafe { EVP_PKEY_CTX_set0_rsa_oaep_label(at, copy.as_ptr(), len) };
-    if code == 1 {
-        copy.give();
-    }
-    done(code, Reason::MechanismParam)
-}
-
 /// Reads a public exponent that a key may have: odd, at least 3, at most 33 bits (AWS-LC's limit).
 pub(super) fn exponent(bytes: &[u8]) -> Result<Owned<BIGNUM>> {
     let number = Owned::number(bytes)?;
@@ -324,6 +251,8 @@ pub(super) fn exponent(bytes: &[u8]) -> Result<Owned<BIGNUM>> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
+    use super::super::digest::Hash;
+    use super::super::rsa_oaep::Oaep;
     use super::*;
     use std::sync::LazyLock;
 
@@ -389,29 +318,5 @@ mod tests {
             let refusal = PrivateKey::generate(bits, &[3]).err().unwrap();
             assert_eq!(refusal.reason(), Reason::KeySizeRange, "{bits}");
         }
-    }
-
-    #[test]
-    fn oaep_takes_as_much_as_fits_and_no_more() {
-        let public = KEY.public().unwrap();
-        for hash in Hash::ALL {
-            let padding = Oaep { hash: *hash, mgf: Hash::Sha1, label: b"for" };
-            let text = vec![5; max_oaep(256, *hash)];
-            let sealed = public.encrypt_oaep(&padding, &text).unwrap();
-            assert_eq!(KEY.decrypt_oaep(&padding, &sealed).unwrap().expose(), text);
-            let longer = vec![5; text.len() + 1];
-            let refusal = public.encrypt_oaep(&padding, &longer).unwrap_err();
-            assert_eq!(refusal.reason(), Reason::DataLength);
-            let other = Oaep { label: b"from", ..padding };
-            let refusal = KEY.decrypt_oaep(&other, &sealed).unwrap_err();
-            assert_eq!(refusal.reason(), Reason::EncryptedInvalid);
-        }
-    }
-
-    #[test]
-    fn a_failure_leaves_no_error_in_the_hosts_queue() {
-        assert!(KEY.decrypt_oaep(&PADDING, &[0; 256]).is_err());
-        // SAFETY: reads the calling thread's queue.
-        assert_eq!(unsafe { ERR_peek_error() }, 0);
     }
 }

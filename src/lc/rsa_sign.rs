@@ -222,8 +222,8 @@ mod tests {
             let scheme = Scheme::Pss { hash, mgf, salt_len: longest + 1 };
             let refusal = key.sign(scheme, &[7; 32]).unwrap_err().reason();
             assert_eq!(refusal, Reason::MechanismParam, "{bits}");
-            let padding = crate::lc::rsa::Oaep { hash, mgf, label: b"label" };
-            let text = vec![9; crate::lc::rsa::max_oaep(size, hash)];
+            let padding = crate::lc::rsa_oaep::Oaep { hash, mgf, label: b"label" };
+            let text = vec![9; crate::lc::rsa_oaep::max_oaep(size, hash)];
             let sealed = public.encrypt_oaep(&padding, &text).unwrap();
             assert_eq!(key.decrypt_oaep(&padding, &sealed).unwrap().expose(), text);
             let sealed = public.encrypt_pkcs1(&[5; 100]).unwrap();

@@ -7,7 +7,7 @@ use super::{MechanismRow, Params, ParamsShape};
 use crate::error::{Reason, Result};
 use crate::key::UsableKey;
 use crate::lc::aes::AesKey;
-use crate::lc::rsa::Oaep;
+use crate::lc::rsa_oaep::Oaep;
 use crate::lc::{kw, random};
 use crate::secret::Secret;
 use std::ops::RangeInclusive;
