@@ -1,5 +1,7 @@
 //! Wycheproof's test vectors of elliptic curves and HKDF.
 
+pub(crate) mod floor;
+
 use super::digest::{Digest, Hash};
 use super::{ec, ed25519, hkdf, x25519};
 use crate::error::Reason;

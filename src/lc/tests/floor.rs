@@ -1,0 +1,94 @@
+//! AWS-LC itself, called as directly as can be: what mechanisms cost is measured above it. Each function has
+//! `time` run one call again and again, and returns its result.
+#![allow(unused_must_use)]
+
+use aws_lc_sys::*;
+use std::hint::black_box;
+use std::ptr::{null, null_mut};
+
+/// Encrypts `size` bytes with AES-256-GCM under a kept key.
+pub(crate) fn gcm(size: usize, time: impl FnOnce(&mut dyn FnMut()) -> f64) -> f64 {
+    let (key, iv, input, mut output) = ([1_u8; 32], [1_u8; 12], vec![0; size], vec![0; size + 16]);
+    let mut written = 0;
+    // SAFETY: the context is made and freed here; `key` and `iv` have the cipher's sizes, `input` has `size`
+    // bytes, and `output` as many and the tag's 16.
+    unsafe {
+        let context = EVP_CIPHER_CTX_new();
+        EVP_CipherInit_ex(context, EVP_aes_256_gcm(), null_mut(), key.as_ptr(), null(), 1);
+        let took = time(&mut || {
+            let out = output.as_mut_ptr();
+            EVP_CipherInit_ex(context, null(), null_mut(), null(), iv.as_ptr(), 1);
+            EVP_EncryptUpdate(context, out, &mut written, black_box(input.as_ptr()), size as i32);
+            EVP_EncryptFinal_ex(context, out, &mut written);
+            EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, 16, out.add(size).cast());
+        });
+        EVP_CIPHER_CTX_free(context);
+        took
+    }
+}
+
+/// Digests `input` with SHA-256.
+pub(crate) fn sha256(input: &[u8], time: impl FnOnce(&mut dyn FnMut()) -> f64) -> f64 {
+    let mut output = [0; 32];
+    // SAFETY: the call reads `input` by its own length, and writes the 32 bytes that `output` has.
+    time(&mut || unsafe {
+        SHA256(black_box(input.as_ptr()), input.len(), output.as_mut_ptr());
+    })
+}
+
+/// Authenticates `input` with HMAC-SHA-256.
+pub(crate) fn hmac_sha256(
+    key: &[u8; 32],
+    input: &[u8],
+    time: impl FnOnce(&mut dyn FnMut()) -> f64,
+) -> f64 {
+    let mut output = [0; 32];
+    // SAFETY: the call reads `key` and `input` by their own lengths, and writes the 32 bytes that `output` has.
+    time(&mut || unsafe {
+        let (key, to) = (key.as_ptr().cast(), output.as_mut_ptr());
+        HMAC(EVP_sha256(), key, 32, black_box(input.as_ptr()), input.len(), to, null_mut());
+    })
+}
+
+/// Signs a SHA-256 digest with the RSA-2048 key of a `PrivateKeyInfo`, by PKCS#1 v1.5.
+pub(crate) fn rsa_2048_sign(
+    der: &[u8],
+    digest: &[u8; 32],
+    time: impl FnOnce(&mut dyn FnMut()) -> f64,
+) -> f64 {
+    let (mut output, mut len) = ([0; 256], 0);
+    // SAFETY: the key is parsed from `der` and freed here, and `rsa` lies in it; each call reads the 32 bytes
+    // of `digest` and writes the 256 that `output` has.
+    unsafe {
+        let mut input = CBS { data: der.as_ptr(), len: der.len() };
+        let key = EVP_parse_private_key(&mut input);
+        let rsa = EVP_PKEY_get0_RSA(key);
+        let took = time(&mut || {
+            let (from, to) = (black_box(digest.as_ptr()), output.as_mut_ptr());
+            RSA_sign(NID_sha256, from, 32, to, &mut len, rsa);
+        });
+        EVP_PKEY_free(key);
+        took
+    }
+}
+
+/// Signs a digest with the key on P-256 that has this private number.
+pub(crate) fn p256_sign(
+    scalar: &[u8; 32],
+    digest: &[u8; 32],
+    time: impl FnOnce(&mut dyn FnMut()) -> f64,
+) -> f64 {
+    // SAFETY: key, number and signatures are made and freed here; the calls read the 32 bytes of `scalar`
+    // and of `digest`.
+    unsafe {
+        let key = EC_KEY_new_by_curve_name(NID_X9_62_prime256v1);
+        let number = BN_bin2bn(scalar.as_ptr(), 32, null_mut());
+        EC_KEY_set_private_key(key, number);
+        let took = time(&mut || {
+            ECDSA_SIG_free(ECDSA_do_sign(black_box(digest.as_ptr()), 32, key));
+        });
+        BN_free(number);
+        EC_KEY_free(key);
+        took
+    }
+}
