@@ -34,6 +34,11 @@ pub mod config {
 pub mod error {
     pub use crate::error::{Error, Reason, Result};
 }
+pub mod file_names {
+    pub use crate::file_names::{
+        AUDIT, BALLAST, CELLS, LOCK, PAGE, RECORDS, SNAPSHOT, SOCKET, STARTING,
+    };
+}
 pub mod id {
     pub use crate::id::Id;
 }

@@ -13,6 +13,7 @@ mod config;
 mod erasure;
 mod error;
 mod ffi;
+mod file_names;
 mod id;
 #[doc(hidden)]
 pub mod internal;

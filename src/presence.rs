@@ -1,37 +1,37 @@
 //! Finds out whether a directory holds a store. Only `keystead init`, `keystead restore` and `C_InitToken` make
-//! one; everybody else asks here first, so that a volume that is not mounted is told from an empty store.
+//! one; all others ask here first, so that a volume that is not mounted is told from an empty store.
 
 use crate::error::{Error, Reason, Result};
+use crate::file_names::{
+    AUDIT, BALLAST, CELLS, CELLS_MADE, CELLS_RESTORED, LOCK, PAGE, RECORDS, RECORDS_RESTORED, SNAPSHOT,
+    SOCKET, STARTING,
+};
 use std::ffi::OsString;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-/// The file that makes a directory a store: the cell file, which every store has from its first
-/// moment to its last.
-pub(crate) const MARK: &str = "slots";
-
-/// The other entries of a store's directory. With two of these and without the mark, a store is damaged.
-const REMAINS: [&str; 4] = ["db", "generations", "snapshot", "starting"];
+/// The other entries of a store's directory. With two of these and without the cell file, a store is damaged.
+const REMAINS: [&str; 4] = [RECORDS, PAGE, SNAPSHOT, STARTING];
 
 /// The entries that may lie in a directory in which a store can be made: those that a file system brings
 /// along, systemd's socket, the rest of a making that was cut short, and the log of a store that is gone.
 const HARMLESS: [&str; 9] = [
     "lost+found",
-    "agent.sock",
-    "lock",
-    "starting",
-    "slots.new",
-    "slots.restoring",
-    "db.restoring",
-    "ballast",
-    "audit",
+    SOCKET,
+    LOCK,
+    STARTING,
+    CELLS_MADE,
+    CELLS_RESTORED,
+    RECORDS_RESTORED,
+    BALLAST,
+    AUDIT,
 ];
 
 /// Fails with [`Reason::StoreAbsent`] where `directory` holds no store, and says what is there instead. A
 /// damaged one is a store, and so is one that this process may not look at: opening it says what is
 /// wrong.
 pub fn check(directory: &Path) -> Result<()> {
-    match directory.join(MARK).symlink_metadata() {
+    match directory.join(CELLS).symlink_metadata() {
         Err(error) if is_missing(&error) && !is_damaged(directory) => Err(absent(directory)),
         _ => Ok(()),
     }

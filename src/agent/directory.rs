@@ -1,7 +1,8 @@
-//! The store's directory: on a file system that can hold it, its socket, and the watch that tells
-//! when it goes away.
+//! The directories of a store: on file systems that can hold them, the socket, and the watch that tells
+//! when one goes away.
 
 use crate::error::{Error, Reason, Result};
+use crate::file_names::{CELLS, LOCK, PAGE, RECORDS, SOCKET};
 use crate::wire::socket;
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::fs::{Gid, OFlags, chown};
@@ -32,8 +33,9 @@ const FUSE: u64 = 0x6573_5546;
 const NETWORK_FUSE: [&str; 6] =
     ["fuse.sshfs", "fuse.glusterfs", "fuse.s3fs", "fuse.rclone", "fuse.curlftpfs", "fuse.davfs"];
 
-/// Files without which the store is gone.
-const VITAL: [&str; 5] = ["agent.sock", "lock", "slots", "db", "generations"];
+/// The agent's files without which the store is gone, and the records' where they lie in a directory.
+const VITAL: [&str; 4] = [SOCKET, LOCK, CELLS, PAGE];
+const VITAL_RECORDS: [&str; 1] = [RECORDS];
 
 /// Refuses network file systems, where neither locks nor syncs can be trusted. To be asked before
 /// anything is locked in `directory`.
@@ -101,28 +103,36 @@ pub(crate) fn unlink(directory: &Path) -> io::Result<()> {
     }
 }
 
-/// Tells when a store's directory goes away.
-pub(crate) struct DirectoryWatch(OwnedFd);
+/// Tells when a store's directory goes away, or that of its records.
+pub(crate) struct DirectoryWatch {
+    watch: OwnedFd,
+    /// The watch on the agent's own directory, and on the records', which is the same where they lie together.
+    own: i32,
+    records: Option<i32>,
+}
 
 impl DirectoryWatch {
-    /// Watches `directory`.
-    pub(crate) fn new(directory: &Path) -> Result<Self> {
-        let watch = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).and_then(|watch| {
+    /// Watches the agent's `directory`, and that of its records where they lie in one of this machine.
+    pub(crate) fn new(directory: &Path, records: Option<&Path>) -> Result<Self> {
+        let watch = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)
+            .map_err(|error| failed(directory, error.into()))?;
+        let add = |directory: &Path| {
             let events = WatchFlags::DELETE
                 | WatchFlags::MOVED_FROM
                 | WatchFlags::DELETE_SELF
                 | WatchFlags::MOVE_SELF
                 | WatchFlags::ONLYDIR;
-            inotify::add_watch(&watch, directory, events)?;
-            Ok(watch)
-        });
-        watch.map(Self).map_err(|error| failed(directory, error.into()))
+            inotify::add_watch(&watch, directory, events)
+                .map_err(|error| failed(directory, error.into()))
+        };
+        let (own, records) = (add(directory)?, records.map(add).transpose()?);
+        Ok(Self { watch, own, records })
     }
 
-    /// Returns whether what has happened since the last look means that the store is gone.
+    /// Returns true where what has happened since the last look means that the store is gone.
     pub(crate) fn is_gone(&self) -> bool {
         let mut buffer = [MaybeUninit::uninit(); 4096];
-        let mut events = inotify::Reader::new(&self.0, &mut buffer);
+        let mut events = inotify::Reader::new(&self.watch, &mut buffer);
         let whole = ReadFlags::DELETE_SELF
             | ReadFlags::MOVE_SELF
             | ReadFlags::UNMOUNT
@@ -130,17 +140,24 @@ impl DirectoryWatch {
             | ReadFlags::QUEUE_OVERFLOW;
         while let Ok(event) = events.next() {
             let name = event.file_name().and_then(|name| name.to_str().ok());
-            if event.events().intersects(whole) || name.is_some_and(|name| VITAL.contains(&name)) {
+            let vital = name.is_some_and(|name| self.is_vital(event.wd(), name));
+            if event.events().intersects(whole) || vital {
                 return true;
             }
         }
         false
     }
+
+    /// Returns true where the store is gone without the file of that name in the directory of that watch.
+    fn is_vital(&self, watch: i32, name: &str) -> bool {
+        watch == self.own && VITAL.contains(&name)
+            || Some(watch) == self.records && VITAL_RECORDS.contains(&name)
+    }
 }
 
 impl AsFd for DirectoryWatch {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.watch.as_fd()
     }
 }
 
@@ -170,7 +187,7 @@ mod tests {
         for name in ["lock", "ballast"] {
             std::fs::write(directory.path().join(name), b"").unwrap();
         }
-        let watch = DirectoryWatch::new(directory.path()).unwrap();
+        let watch = DirectoryWatch::new(directory.path(), None).unwrap();
         std::fs::remove_file(directory.path().join("ballast")).unwrap();
         assert!(!watch.is_gone());
         std::fs::remove_file(directory.path().join("lock")).unwrap();
@@ -182,9 +199,24 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let store = directory.path().join("store");
         std::fs::create_dir(&store).unwrap();
-        let watch = DirectoryWatch::new(&store).unwrap();
+        let watch = DirectoryWatch::new(&store, None).unwrap();
         assert!(!watch.is_gone());
         std::fs::rename(&store, directory.path().join("elsewhere")).unwrap();
+        assert!(watch.is_gone());
+    }
+
+    #[test]
+    fn the_loss_of_records_that_lie_apart_is_noticed_and_not_that_of_their_namesakes() {
+        let [own, apart] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        for directory in [&own, &apart] {
+            std::fs::create_dir(directory.path().join(RECORDS)).unwrap();
+            std::fs::write(directory.path().join(CELLS), b"").unwrap();
+        }
+        let watch = DirectoryWatch::new(own.path(), Some(apart.path())).unwrap();
+        std::fs::remove_file(apart.path().join(CELLS)).unwrap();
+        std::fs::remove_dir(own.path().join(RECORDS)).unwrap();
+        assert!(!watch.is_gone());
+        std::fs::remove_dir(apart.path().join(RECORDS)).unwrap();
         assert!(watch.is_gone());
     }
 

@@ -5,6 +5,7 @@
 //! agent that holds `lock` and takes long to begin or to end touches it: whoever waits sees that it lives.
 
 use crate::error::{Error, Reason, Result};
+use crate::file_names::STARTING;
 use crate::store::Location;
 use crate::wire::Deadline;
 use crate::wire::process::{AgentProcess, LOCK};
@@ -99,7 +100,7 @@ pub fn claim(directory: &Path) -> Result<Claim> {
 /// The same; `progress` is called whenever those it waits for show that they live.
 pub fn claim_with_progress(directory: &Path, mut progress: impl FnMut()) -> Result<Claim> {
     let mut wait = Wait::new(directory)?;
-    let starting = lock_file(directory, "starting")?;
+    let starting = lock_file(directory, STARTING)?;
     wait.acquire(&starting, &mut progress)?;
     let held = lock_file(directory, LOCK)?;
     if !acquire(directory, &held, FlockOperation::NonBlockingLockExclusive)? {
@@ -114,7 +115,7 @@ pub fn claim_with_progress(directory: &Path, mut progress: impl FnMut()) -> Resu
 /// Becomes the agent of the store in `directory` as soon as nobody else is. For an agent to whom the
 /// store's socket was handed over: an earlier one no longer gets any connection, and ends.
 pub fn await_lock(directory: &Path) -> Result<Lock> {
-    let starting = lock_file(directory, "starting")?;
+    let starting = lock_file(directory, STARTING)?;
     acquire(directory, &starting, FlockOperation::LockExclusive)?;
     let held = lock_file(directory, LOCK)?;
     acquire(directory, &held, FlockOperation::LockExclusive)?;

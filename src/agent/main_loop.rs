@@ -81,7 +81,7 @@ impl<'a> MainLoop<'a> {
             None => directory::listen(directory, options.group)?,
         };
         // From here on: the socket may be taken from it before the store is open.
-        let watch = DirectoryWatch::new(directory)?;
+        let watch = DirectoryWatch::new(directory, lock.records().local())?;
         let touch = lock.toucher().map_err(absent)?;
         let show_life = move |stalled: Option<&Error>| {
             if stalled.is_none() {
@@ -103,7 +103,9 @@ impl<'a> MainLoop<'a> {
     /// the store.
     fn upgrade(&mut self, lock: &Lock) -> Result<()> {
         match upgrade(lock) {
-            Ok(true) => self.watch = DirectoryWatch::new(self.directory)?,
+            Ok(true) => {
+                self.watch = DirectoryWatch::new(self.directory, self.records.local())?;
+            }
             Ok(false) => {}
             Err(error) => {
                 self.withdraw(Some(&error));

@@ -50,13 +50,13 @@ mod tests {
         let (strict, lenient) = (Duration::ZERO, Duration::from_secs(60));
         let [strict, lenient] = [strict, lenient].map(|it| Watchdog::new(vec![folder.clone()], it));
         assert_eq!(strict.stalled(), None, "nothing is synced");
-        let error = pending_syncs::during(&folder.join("db"), || {
+        let error = pending_syncs::during(&folder.join("records"), || {
             assert_eq!(lenient.stalled(), None);
             strict.stalled().unwrap()
         });
         assert_eq!(error.reason(), Reason::StoreUnavailable);
         let (said, own) = (error.to_string(), std::process::id());
-        assert!(said.contains("writing /nowhere/stall/db") && said.contains("for 0 s"), "{said}");
+        assert!(said.contains("writing /nowhere/stall/records") && said.contains("for 0 s"), "{said}");
         assert!(said.contains(&format!("process {own} (keystead)")), "{said}");
         assert!(said.contains(&format!("kill {own}")) || said.contains("kill -KILL"), "{said}");
     }

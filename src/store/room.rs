@@ -3,21 +3,19 @@
 
 use super::files;
 use crate::error::{Reason, Result};
+use crate::file_names;
 use rustix::process::{Resource, getrlimit};
 use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The free bytes below which nothing may grow: the most that sled writes for one commit of the largest
-/// size, with its segments and its snapshot.
+/// The free bytes below which nothing may grow: the most that a store in a directory writes for one
+/// commit of the largest size.
 pub(crate) const RESERVE: u64 = 16 << 20;
 
 /// The size of the ballast file, in bytes.
 pub(crate) const BALLAST: u64 = 4 << 20;
-
-/// The ballast's name in the store's directory.
-const BALLAST_NAME: &str = "ballast";
 
 /// The purpose for which a change needs room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +46,7 @@ impl Room {
         directory: &Path,
         free: Box<dyn Fn() -> io::Result<u64> + Send + Sync>,
     ) -> Result<Self> {
-        let ballast = directory.join(BALLAST_NAME);
+        let ballast = directory.join(file_names::BALLAST);
         // One that was cut short while it was laid is none.
         let whole = ballast.metadata().is_ok_and(|file| file.len() >= BALLAST);
         let room = Self { light: AtomicBool::new(!whole), ballast, free };
@@ -61,7 +59,7 @@ impl Room {
 
     /// Gives the ballast up for a store that cannot even be opened, and returns true if there was any.
     pub(crate) fn give_up_ballast(directory: &Path) -> Result<bool> {
-        let ballast = directory.join(BALLAST_NAME);
+        let ballast = directory.join(file_names::BALLAST);
         match std::fs::remove_file(&ballast) {
             Ok(()) => Ok(true),
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -90,7 +88,7 @@ impl Room {
     }
 
     /// Lays the ballast where it is not there and `free` bytes leave room for it. Nothing depends on it yet:
-    /// a failure is only told.
+    /// a failure is only logged.
     fn lay_ballast(&self, free: u64) {
         if !self.light.load(Ordering::Relaxed) || free < RESERVE + BALLAST {
             return;
@@ -139,11 +137,11 @@ fn growth(directory: &Path, most: Option<u64>) -> u64 {
     let Some(most) = most else { return u64::MAX };
     let largest = |folder: &Path| {
         let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(io::Result::ok);
-        let grows = entries.filter(|entry| entry.file_name() != BALLAST_NAME);
+        let grows = entries.filter(|entry| entry.file_name() != file_names::BALLAST);
         let files = grows.filter_map(|entry| entry.metadata().ok()).filter(Metadata::is_file);
         files.map(|file| file.len()).max().unwrap_or(0)
     };
-    most.saturating_sub(largest(directory).max(largest(&directory.join("db"))))
+    most.saturating_sub(largest(directory).max(largest(&directory.join(file_names::RECORDS))))
 }
 
 /// Fails with [`Reason::AgentAbsent`] where the limit of this process on the size of files (`RLIMIT_FSIZE`)

@@ -6,7 +6,7 @@ use std::fs::read_to_string;
 use std::path::Path;
 
 /// The file that the agent of a store keeps locked.
-pub(crate) const LOCK: &str = "lock";
+pub(crate) const LOCK: &str = crate::file_names::LOCK;
 
 /// The process that should answer for a store.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,7 +20,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// The socket's name in the store's directory.
-pub const NAME: &str = "agent.sock";
+pub const NAME: &str = crate::file_names::SOCKET;
 
 /// The last of the descriptors that every program takes for its own.
 const STANDARD: RawFd = 2;

@@ -165,6 +165,24 @@ fn records_lie_apart_from_the_agents_files_where_the_configuration_says_so() {
 }
 
 #[test]
+fn an_agent_ends_when_the_records_that_lie_apart_are_removed() {
+    play(|world| {
+        let (records, program) = (world.path("records"), env!("CARGO_BIN_EXE_keystead"));
+        let text = format!(
+            "store = {records:?}\nagent_directory = {:?}\nagent = {program:?}\n",
+            world.store()
+        );
+        fs::write(world.path("config.toml"), text).unwrap();
+        let token = world.token();
+        let agent = world.agent().unwrap();
+        fs::remove_dir_all(&records).unwrap();
+        assert!(ends_within(agent, PATIENCE), "the agent serves records that are gone");
+        assert!(token.module.get_token_info(token.slot).is_err());
+        assert!(!records.join("db").exists(), "an empty store has taken its place");
+    });
+}
+
+#[test]
 fn a_store_under_a_very_long_path_is_served() {
     play(|world| {
         let deep = world.path("d".repeat(200));

@@ -41,7 +41,7 @@ pub use line::ChainHead;
 pub use read::{Claimed, Fault, Kept, LogLine, Verified, entries, kept, verify};
 
 /// The folder in a store's directory.
-pub(crate) const FOLDER: &str = "audit";
+pub(crate) const FOLDER: &str = crate::file_names::AUDIT;
 
 /// Returns where the audit log of the store in `directory` lies.
 pub fn folder(directory: &Path) -> PathBuf {

@@ -17,7 +17,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// The name until the store around it is whole.
-const UNFINISHED: &str = "slots.restoring";
+const UNFINISHED: &str = crate::file_names::CELLS_RESTORED;
 
 /// Beyond what a store's file would ever have, which is written whole: 1 GiB.
 const MOST_CELLS: CellNumber = 1 << 24;
@@ -107,7 +107,7 @@ fn live() -> Result<Cell> {
 fn create(directory: &Path, path: &Path) -> Result<()> {
     let mut store = [0; 16];
     aws_lc_rs::rand::fill(&mut store).map_err(|_| Reason::General)?;
-    let unfinished = directory.join("slots.new");
+    let unfinished = directory.join(crate::file_names::CELLS_MADE);
     let identity = StoreIdentity { store: Id::from_random(store), incarnation: 1 };
     write_whole(&unfinished, FIRST_ERASE, &head(identity, 0, 0))?;
     std::fs::rename(&unfinished, path).map_err(|cause| files::failed(path, &cause))?;

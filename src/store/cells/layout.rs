@@ -3,7 +3,7 @@
 use super::cell::{Cell, CellNumber, EARLIER, FIRST_ERASE, FORMAT_CELL, SIZE};
 
 /// The file's name in a store's directory.
-pub const NAME: &str = crate::presence::MARK;
+pub const NAME: &str = crate::file_names::CELLS;
 
 /// The bytes of one copy of all fixed cells.
 pub(super) const COPY: usize = FIRST_ERASE as usize * SIZE;

@@ -6,7 +6,7 @@ use crate::store::{Batch, CommitNumber, Put, Store, files};
 use std::path::Path;
 
 /// The folder of a database in the making.
-pub(super) const UNFINISHED: &str = "db.restoring";
+pub(super) const UNFINISHED: &str = crate::file_names::RECORDS_RESTORED;
 
 /// The most pairs that one batch of it writes, and about how many bytes.
 const STEP: (usize, usize) = (1024, 4 << 20);

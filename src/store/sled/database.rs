@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// The folder with sled's files in a store's directory.
-pub(crate) const DATABASE: &str = "db";
+pub(crate) const DATABASE: &str = crate::file_names::RECORDS;
 
 /// The part of its log that sled keeps in memory, in bytes.
 const CACHE: u64 = 64 << 20;

@@ -146,7 +146,7 @@ pub(super) fn remove(directory: &Path) -> Result<()> {
 }
 
 fn place(directory: &Path) -> PathBuf {
-    directory.join("snapshot")
+    directory.join(crate::file_names::SNAPSHOT)
 }
 
 fn put(out: &mut impl Write, key: &[u8], value: &[u8]) -> io::Result<()> {

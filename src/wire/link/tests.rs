@@ -3,7 +3,7 @@
 
 use super::{AgentLocation, BRIEF_TIMEOUT, Id, Link, MAX_CONNECTIONS, Request, Response};
 use crate::error::{Error, Reason};
-use crate::presence;
+use crate::file_names;
 use crate::secret::Secret;
 use crate::wire::handing::Handing;
 use crate::wire::message::MAX_FRAME;
@@ -33,7 +33,7 @@ struct Fake {
 impl Fake {
     fn new(behaviour: impl Behaviour) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        std::fs::write(directory.path().join(presence::MARK), "").unwrap();
+        std::fs::write(directory.path().join(file_names::CELLS), "").unwrap();
         let listener = UnixListener::bind(directory.path().join(socket::NAME)).unwrap();
         let (asked, behaviour) = (Arc::default(), Arc::new(behaviour));
         let page = PageWriter::open(directory.path()).unwrap();
@@ -395,7 +395,7 @@ fn a_page_of_an_agent_that_is_gone_already_is_asked_for_again() {
 #[test]
 fn where_no_agent_can_be_started_the_reason_is_told() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join(presence::MARK), "").unwrap();
+    std::fs::write(folder.path().join(file_names::CELLS), "").unwrap();
     let directory = folder.path().to_owned();
     let location = AgentLocation {
         directory,
@@ -411,7 +411,7 @@ fn where_no_agent_can_be_started_the_reason_is_told() {
 #[test]
 fn without_a_store_nobody_is_asked_and_no_agent_is_started() {
     let fake = Fake::new(|_, request| Some(answer(request)));
-    let mark = fake.directory.path().join(presence::MARK);
+    let mark = fake.directory.path().join(file_names::CELLS);
     std::fs::remove_file(&mark).unwrap();
     let link = fake.link();
     assert_eq!(sweep(&link).unwrap_err().reason(), Reason::StoreAbsent);
@@ -424,7 +424,7 @@ fn a_store_that_is_out_of_sight_is_told_from_one_that_is_yet_to_be_made() {
     let fake = Fake::new(|number, request| (number > 0 || hello(request)).then(|| answer(request)));
     let link = fake.link();
     link.store().unwrap();
-    let mark = fake.directory.path().join(presence::MARK);
+    let mark = fake.directory.path().join(file_names::CELLS);
     std::fs::rename(&mark, mark.with_extension("away")).unwrap();
     for error in [sweep(&link).unwrap_err(), link.make_store().unwrap_err()] {
         assert_eq!(error.reason(), Reason::StoreAbsent);
@@ -453,7 +453,7 @@ fn a_question_that_is_too_long_is_not_asked() {
 #[test]
 fn an_agent_that_says_that_it_works_is_waited_for() {
     let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join(presence::MARK), "").unwrap();
+    std::fs::write(directory.path().join(file_names::CELLS), "").unwrap();
     let listener = UnixListener::bind(directory.path().join(socket::NAME)).unwrap();
     let page = PageWriter::open(directory.path()).unwrap();
     let agent = std::thread::spawn(move || {
@@ -573,7 +573,7 @@ fn threads_share_what_comes_of_a_start() {
     assert!(written.success());
     let directory = folder.path().join("store");
     std::fs::create_dir(&directory).unwrap();
-    std::fs::write(directory.join(presence::MARK), "").unwrap();
+    std::fs::write(directory.join(file_names::CELLS), "").unwrap();
     let link = Link::new(AgentLocation {
         directory,
         program: Some(program),

@@ -12,7 +12,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// The file's name in the store's directory.
-pub(crate) const NAME: &str = "generations";
+pub(crate) const NAME: &str = crate::file_names::PAGE;
 
 /// The file's size in bytes.
 pub(crate) const SIZE: u64 = (WORDS * size_of::<u64>()) as u64;

@@ -10,6 +10,7 @@ use keystead::internal::agent::audit::{
 };
 use keystead::internal::config::Config;
 use keystead::internal::error::Reason;
+use keystead::internal::file_names::CELLS;
 use keystead::internal::id::Id;
 use keystead::internal::wire::{AgentLocation, Link, Request, Response};
 use serde_json::json;
@@ -142,7 +143,7 @@ fn end(config: &Config) -> Result<(End, Vec<Claimed>), Failure> {
     if let Some(answer) = Link::new(AgentLocation::of(config)).ask_running(&Request::AuditHead)? {
         return Ok((End::Agent, vec![claimed(answer)?]));
     }
-    let alone = !config.directory.join("slots").exists();
+    let alone = !config.directory.join(CELLS).exists();
     Ok(match if alone { None } else { audit::kept(&config.directory, &config.store)? } {
         Some(Kept { head, current }) => {
             let end = if current { End::Kept } else { End::Unknown };

@@ -10,6 +10,7 @@ use keystead::internal::agent::{Claim, Lock, claim};
 use keystead::internal::agent::{How, Restored, restore};
 use keystead::internal::clock::{SystemClock, exact_timestamp};
 use keystead::internal::error::{Error, Reason};
+use keystead::internal::file_names::{CELLS, RECORDS};
 use keystead::internal::key::backup::{AROUND, BackupSealer, CHUNK, FRONT};
 use keystead::internal::key::{Header, Role};
 use keystead::internal::presence;
@@ -22,8 +23,8 @@ use zeroize::Zeroizing;
 /// Put a backup into an empty store, on this machine or another
 ///
 /// The tokens come back with the PINs they had. Material that has expired since is not restored, nor
-/// what the store is known to have erased since: where only db/ is gone from its directory, the file
-/// `slots` beside it knows; where the living store is in another directory, --erased-in names that.
+/// what the store is known to have erased since: where only the records are gone from its directory,
+/// the file `slots` there knows; where the living store is in another directory, --erased-in names that.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The backup; - is standard input
@@ -104,8 +105,8 @@ fn lock(directory: &Path) -> Result<Lock, Failure> {
             directory.display()
         ))
         .hint(format_args!(
-            "restore into an empty directory, which --store names; or, to put it in the place of a db/ \
-             that is lost, {}",
+            "restore into an empty directory, which --store names; or, to put it in the place \
+             of records that are lost, {}",
             serving::end_it(directory)
         ))),
     }
@@ -115,10 +116,10 @@ fn explain(error: Error) -> Failure {
     let not_empty = error.reason() == Reason::StoreNotEmpty;
     let failure = Failure::from(error);
     match not_empty {
-        true => failure.or_hint(
-            "restore into an empty directory (--store), or move db/ away from this one and leave \
-             `slots`, so that what it has erased stays erased",
-        ),
+        true => failure.or_hint(format_args!(
+            "restore into an empty directory (--store), or move {RECORDS}/ away from this one and leave \
+             `{CELLS}`, so that what it has erased stays erased"
+        )),
         false => failure,
     }
 }

@@ -3,6 +3,9 @@
 
 use crate::Failure;
 use crate::explain::quoted_path;
+use keystead::internal::file_names::{
+    AUDIT, BALLAST, CELLS, LOCK, PAGE, RECORDS, SNAPSHOT, SOCKET, STARTING,
+};
 use rustix::process::{getegid, geteuid};
 use std::collections::BTreeSet;
 use std::fs::Metadata;
@@ -32,29 +35,29 @@ struct Part {
 
 const PARTS: [Part; 5] = [
     Part {
-        names: &["db", "snapshot"],
+        names: &[RECORDS, SNAPSHOT],
         leaks: "the sealed objects and token keys, against which PINs are guessed without being counted, \
                 and public objects",
         helps: "change the PINs, and replace the keys where a PIN was easy to guess",
     },
     Part {
-        names: &["slots"],
-        leaks: "the secrets that erasing takes away: a copy of them and of db/ brings back what is erased \
-                later",
+        names: &[CELLS],
+        leaks: "the secrets that erasing takes away: a copy of them and of the records brings back what \
+                is erased later",
         helps: "do not count on erasing for the material that is there now",
     },
     Part {
-        names: &["audit"],
+        names: &[AUDIT],
         leaks: "the names of keys, users and programs, and the key that chains the log's lines",
         helps: "trust only copies of the log that are kept elsewhere",
     },
-    Part { names: &["generations"], leaks: "which objects are changed, and when", helps: NOTHING },
+    Part { names: &[PAGE], leaks: "which objects are changed, and when", helps: NOTHING },
     REST,
 ];
 
 /// The directory itself, and what lies beside these parts in every store.
 const REST: Part = Part {
-    names: &["", "agent.sock", "ballast", "lock", "starting"],
+    names: &["", SOCKET, BALLAST, LOCK, STARTING],
     leaks: "which files there are",
     helps: NOTHING,
 };
@@ -162,8 +165,8 @@ fn allowed(within: &Path, found: &Metadata, group: Option<u32>) -> u32 {
     }
     match within.to_str() {
         Some("") => 0o010,
-        Some("generations") => 0o040,
-        Some("agent.sock") => 0o060,
+        Some(PAGE) => 0o040,
+        Some(SOCKET) => 0o060,
         _ => 0,
     }
 }
