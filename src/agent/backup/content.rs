@@ -1,6 +1,6 @@
 //! The content of a backup, and how its bytes are read back: all of it, or an error that names the place.
 
-use super::FORMAT;
+use super::READ;
 use crate::clock::Seconds;
 use crate::erasure::Erasure;
 use crate::error::{Error, Reason, Result};
@@ -101,10 +101,12 @@ impl Backup {
         let Item::Store(store) = first else {
             return Err(damaged(0, "it does not begin with a store"));
         };
-        if store.format != FORMAT {
+        if !READ.contains(&store.format) {
             return Err(Reason::BackupDamaged.detail(format_args!(
-                "its content has format {}, and this build reads {FORMAT}",
-                store.format
+                "its content has format {}, and this build reads {} to {}",
+                store.format,
+                READ.start(),
+                READ.end()
             )));
         }
         let mut content = Self { store, tokens: Vec::new(), records: Vec::new() };
@@ -145,6 +147,7 @@ fn damaged(at: usize, what: &str) -> Error {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
+    use super::super::FORMAT;
     use super::*;
     use crate::key::{Fingerprint, Role};
 
@@ -199,7 +202,7 @@ mod tests {
     fn items_equal_the_golden_bytes() {
         let header = [&[1, 1, 2][..], &[4; 16], &[1], &[5; 32], &[0, 0]].concat();
         let golden = [
-            &[0, 1][..],
+            &[0, 2][..],
             &[1; 16],
             &[1, 0xAC, 2, 0x80, 0xA4, 0xA7, 0xDA, 6, 0x81, 0xA4, 0xA7, 0xDA, 6],
             &[1],
@@ -217,9 +220,12 @@ mod tests {
         ]
         .concat();
         assert_eq!(bytes(&items()), golden);
-        let content = Backup::decode(&golden).unwrap();
-        assert_eq!((content.tokens.len(), content.records.len()), (1, 1));
-        assert_eq!(content.store.commits, 300);
+        let earlier = [&[0, 1], &golden[2..]].concat();
+        for (golden, format) in [(golden, 2), (earlier, 1)] {
+            let content = Backup::decode(&golden).unwrap();
+            assert_eq!((content.tokens.len(), content.records.len()), (1, 1));
+            assert_eq!((content.store.format, content.store.commits), (format, 300));
+        }
     }
 
     #[test]
@@ -241,8 +247,8 @@ mod tests {
         assert!(refusal(&bytes(&two)).contains("a second store, at byte 31"));
         let mut other = items();
         if let Item::Store(store) = &mut other[0] {
-            store.format = 2;
+            store.format = FORMAT + 1;
         }
-        assert!(refusal(&bytes(&other)).contains("format 2"));
+        assert!(refusal(&bytes(&other)).contains("format 3, and this build reads 1 to 2"));
     }
 }

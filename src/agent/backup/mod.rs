@@ -8,7 +8,7 @@
 //!
 //! | kind | item | fields |
 //! |---|---|---|
-//! | 0 | the store, first | format (varint, `1`), identity (16), incarnation, commits, high-water mark of time, the clock's time at the backup (varints) |
+//! | 0 | the store, first | format (varint, `2`), identity (16), incarnation, commits, high-water mark of time, the clock's time at the backup (varints) |
 //! | 1 | a token | identity (16), slot, revision (varints), entry (length, bytes), wrong PINs of the security officer (1), of the user (1) |
 //! | 2 | a record | token (16), identity (16), revision (varint), header (length, bytes), sealed part (length, bytes; without its cover), its erase cell (option): number (varint; 0 where the material has ended), check (32), state (0 live; 1 deleted, 2 expired: and since when) |
 //! | 3 | the end, last | number of tokens, number of records (varints) |
@@ -26,8 +26,12 @@ pub(crate) use parts::BackupParts;
 
 use sha2::{Digest, Sha256};
 
-/// The format of the content that this build writes and reads.
-const FORMAT: u16 = 1;
+/// The format of the content that this build writes. The items of format 1 are the same; a build that knows
+/// no other would restore records of a later format, and could not serve them.
+const FORMAT: u16 = 2;
+
+/// The formats that this build reads.
+const READ: std::ops::RangeInclusive<u16> = 1..=FORMAT;
 
 /// Returns the check of a cell's secret.
 pub(crate) fn check_of(secret: &[u8; 32]) -> [u8; 32] {
