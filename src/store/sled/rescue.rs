@@ -17,6 +17,7 @@ const SUSPECT: &str = "db.doubted";
 /// more, the snapshot is served to be read. So it is with a full disk, if the snapshot has everything; but
 /// first the ballast is given up, since even opening writes something.
 pub(crate) fn open(directory: &Path, acknowledged: &Acknowledged) -> Result<Box<dyn Store>> {
+    snapshot::remove_unfinished(directory);
     let mut opened = open_whole(directory, acknowledged);
     if failed_with(&opened, Reason::StoreFull) && Room::give_up_ballast(directory)? {
         opened = open_whole(directory, acknowledged);

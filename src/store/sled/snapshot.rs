@@ -22,6 +22,9 @@ use std::collections::BTreeMap;
 use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
+/// The name of a snapshot that is being written.
+const UNFINISHED: &str = "snapshot.new";
+
 const MAGIC: &[u8; 16] = b"keystead pairs\0\x01";
 
 /// The longest value that a store holds: what fits into a frame of the protocol, and some.
@@ -52,16 +55,28 @@ impl SnapshotOrigin {
 
 /// Keeps all pairs of `store`, durably, in place of the snapshot before.
 pub fn keep(directory: &Path, store: &dyn Store, origin: SnapshotOrigin) -> Result<()> {
-    let (path, unfinished) = (place(directory), directory.join("snapshot.new"));
-    let written =
-        write(&unfinished, store, origin).and_then(|()| each(&unfinished, |_, _| Ok(())).map(drop));
-    if let Err(error) = written {
+    let (path, unfinished) = (place(directory), directory.join(UNFINISHED));
+    let named = write(&unfinished, store, origin)
+        .and_then(|()| each(&unfinished, |_, _| Ok(())))
+        .and_then(|_| {
+            std::fs::rename(&unfinished, &path).map_err(|cause| files::failed(&path, &cause))
+        });
+    if let Err(error) = named {
         // The room is wanted for better things.
-        let _never_made = std::fs::remove_file(&unfinished);
+        remove_unfinished(directory);
         return Err(error);
     }
-    std::fs::rename(&unfinished, &path).map_err(|cause| files::failed(&path, &cause))?;
     files::sync_directory(directory)
+}
+
+/// Removes a snapshot in `directory` that never got its name. Nothing depends on it: a failure is only logged.
+pub(super) fn remove_unfinished(directory: &Path) {
+    let unfinished = directory.join(UNFINISHED);
+    if unfinished.exists()
+        && let Err(cause) = std::fs::remove_file(&unfinished)
+    {
+        log::warn!("a snapshot that was cut short stays: {}: {cause}", unfinished.display());
+    }
 }
 
 fn write(path: &Path, store: &dyn Store, origin: SnapshotOrigin) -> Result<()> {
@@ -260,6 +275,19 @@ mod tests {
             .collect();
         memory.apply(&Batch { conditions: Vec::new(), writes }).unwrap();
         memory
+    }
+
+    #[test]
+    fn a_snapshot_that_never_got_its_name_does_not_stay() {
+        let directory = tempfile::tempdir().unwrap();
+        let unfinished = directory.path().join(UNFINISHED);
+        std::fs::create_dir(place(directory.path())).unwrap();
+        keep(directory.path(), &filled(3), ORIGIN).unwrap_err();
+        assert!(!unfinished.exists());
+        // One that a crash has left goes at the next opening.
+        std::fs::write(&unfinished, b"keystead").unwrap();
+        remove_unfinished(directory.path());
+        assert!(!unfinished.exists());
     }
 
     #[test]
