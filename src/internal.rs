@@ -12,7 +12,7 @@ pub mod agent {
     }
     pub mod audit {
         pub use crate::agent::audit::{
-            AuditEntry, AuditEvent, ChainHead, Claimed, Fault, KEY, Kept, LogLine, Verified,
+            AuditEntry, AuditEvent, ChainHead, Claimed, Fault, GONE, KEY, Kept, LogLine, Verified,
             entries, folder, is_in, kept, verify,
         };
     }

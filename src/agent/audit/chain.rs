@@ -14,6 +14,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
+/// The cost of a lost key.
+pub const GONE: &str = "it is gone, and without it no change of a line of the log can be found";
+
 /// The remedy where the key is lost: a log that has lost lines is not taken for whole again.
 const LOST: &str = "put it back from a backup, or move the folder that it lies in away: events are recorded \
                     again then, but `keystead audit --verify` finds the log broken for good";
@@ -40,9 +43,7 @@ impl ChainKey {
             done => return done,
         }
         if !log_files(&directory.join(FOLDER))?.is_empty() {
-            return Err(io::Error::other(format!(
-                "it is gone, and without it no change of a line of the log can be found; {LOST}"
-            )));
+            return Err(io::Error::other(format!("{GONE}; {LOST}")));
         }
         let mut bytes = Zeroizing::new([0; 32]);
         aws_lc_rs::rand::fill(&mut *bytes).map_err(|_| io::Error::other("no random bytes"))?;

@@ -34,6 +34,7 @@ mod read;
 pub(crate) use chain::ChainKey;
 pub(crate) use display::log;
 pub(crate) use entry::{Asker, Fact, timestamp};
+pub use chain::GONE;
 pub use entry::{AuditEntry, AuditEvent};
 pub(crate) use facts::{expired, of_change, of_entry};
 pub(crate) use journal::{Journal, Sealed};

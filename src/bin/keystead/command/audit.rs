@@ -198,10 +198,7 @@ fn failed(fault: Fault) -> Failure {
         Fault::File(path, error)
             if error.kind() == ErrorKind::NotFound && path.ends_with(audit::KEY) =>
         {
-            Failure::new(format_args!(
-                "{}: it is gone, and without it no change of a line of the log can be found",
-                path.display()
-            ))
+            Failure::new(format_args!("{}: {}", path.display(), audit::GONE))
             .hint("put it back from a backup; a copy of the log needs the key beside it")
         }
         Fault::File(path, error) => Failure::of_file(&path, &error),
