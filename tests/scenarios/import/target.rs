@@ -204,6 +204,13 @@ fn imported_material_can_be_deleted_whatever_a_template_says() {
         let token = world.token();
         let kept = [&aes_material()[..], &[Attribute::Destroyable(false)]].concat();
         refused(import(&token, &ONE, &kept), RvError::TemplateInconsistent);
+        // The template is refused before anything is unwrapped: what does not even open has the same code.
+        let courier = Courier::new(&token);
+        let unwrap = |template: &[Attribute]| {
+            token.unwrap_key(&Mechanism::AesKeyWrap, courier.key, &[0; 40], template)
+        };
+        refused(unwrap(&kept), RvError::TemplateInconsistent);
+        refused(unwrap(&aes_material()), RvError::WrappedKeyInvalid);
         let key = import(&token, &ONE, &aes_material()).unwrap();
         let change = token.update_attributes(key, &[Attribute::Destroyable(false)]);
         refused(change, RvError::AttributeReadOnly);
