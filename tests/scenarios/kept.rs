@@ -9,8 +9,11 @@ use crate::rig::world::World;
 use crate::rig::{DELETED, MATERIAL_STATE, for_key, play, refused, unhex};
 use cryptoki::error::RvError;
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::Command;
 
 const BROUGHT: &str = "00112233445566778899aabbccddeeff0123456789abcdeffedcba9876543210";
 const GONE: &str = "0f0e0d0c0b0a09080706050403020100";
@@ -87,6 +90,76 @@ fn a_store_of_an_earlier_build_holds_what_was_put_into_it() {
         assert_eq!(seen.len(), 1, "the public half of the pair");
         let (public, _) = stranger.read(seen[0]).unwrap();
         needs_login(stranger.commit(vec![stranger.forged(&public, b"forged")]));
+    });
+}
+
+#[test]
+fn a_full_file_system_leaves_an_earlier_store_as_it_is_until_there_is_room() {
+    play(|world| {
+        let _small = SmallFileSystem::mount(world);
+        unpack(world);
+        let slots = || fs::read(world.store().join("slots")).unwrap();
+        let earlier = slots();
+        // None at all, and then some, but less than the upgrade asks for.
+        let rest = world.store().join("rest");
+        let mut filler = File::create(&rest).unwrap();
+        while filler.write(&[0; 64 << 10]).is_ok_and(|written| written > 0) {}
+        for left in [0, 8 << 20] {
+            filler.set_len(filler.metadata().unwrap().len() - left).unwrap();
+            let said = world.keystead(&["sweep"]);
+            let text = String::from_utf8(said.stderr).unwrap();
+            assert!(!said.status.success() && text.contains("no room left"), "{left}: {text}");
+            assert!(slots() == earlier, "the cell file has changed with {left} bytes left");
+        }
+        drop(filler);
+        fs::remove_file(rest).unwrap();
+        let said = world.keystead(&["sweep"]);
+        assert!(said.status.success() && slots() != earlier, "{said:?}");
+        let module = world.module();
+        let token = Token::login(&module, module.get_slots_with_initialized_token().unwrap()[0]);
+        let brought = labelled(&token, ObjectClass::SECRET_KEY, "brought");
+        assert_eq!(token.encrypt_block(brought).unwrap(), expected_block(&unhex(BROUGHT)));
+        world.end_agent();
+    });
+}
+
+/// A small file system in memory, over the store's directory.
+struct SmallFileSystem(PathBuf);
+
+impl SmallFileSystem {
+    fn mount(world: &World) -> Self {
+        if !rustix::process::geteuid().is_root() {
+            World::skip("only root mounts a file system");
+        }
+        let options = ["-t", "tmpfs", "-o", "size=64m,mode=700", "none"];
+        let mounted = world.tool("mount").args(options).arg(world.store()).output().unwrap();
+        if !mounted.status.success() {
+            World::skip("this machine permits no mount");
+        }
+        Self(world.store())
+    }
+}
+
+impl Drop for SmallFileSystem {
+    fn drop(&mut self) {
+        let _ended = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn files_of_two_formats_side_by_side_are_not_recovered_and_a_way_out_is_named() {
+    play(|world| {
+        unpack(world);
+        let slots = world.store().join("slots");
+        let earlier = fs::read(&slots).unwrap();
+        assert!(world.keystead(&["sweep"]).status.success());
+        world.end_agent();
+        fs::write(&slots, earlier).unwrap();
+        let said = world.keystead(&["recover"]);
+        let text = String::from_utf8(said.stderr).unwrap();
+        assert!(!said.status.success() && text.contains("restore the store's directory"), "{text}");
+        let nowhere = ["`keystead doctor`", "`keystead recover`"];
+        assert!(!nowhere.iter().any(|command| text.contains(command)), "{text}");
     });
 }
 

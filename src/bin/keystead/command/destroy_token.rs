@@ -4,6 +4,7 @@ use crate::officer;
 use crate::pin::OfficerPin;
 use crate::{Failure, Global, output, terminal};
 use keystead::internal::clock::SystemClock;
+use keystead::internal::error::{Error, Reason};
 use keystead::internal::module::token_settings;
 use keystead::internal::token::Slots;
 use keystead::internal::wire::{AgentLocation, Link};
@@ -36,7 +37,7 @@ impl Arguments {
         }
         let records = slots
             .destroy_token(slot, &label, self.officer.read()?.bytes())
-            .map_err(|error| officer::refused(error, &label, slot))?;
+            .map_err(|error| unfinished(error, &label, slot))?;
         match global.json {
             true => {
                 let report = json!({ "label": label, "serial": serial, "records": records });
@@ -46,6 +47,16 @@ impl Arguments {
                 "destroyed: {label} (serial number {serial}) and the {records} objects in it"
             )),
         }
+    }
+}
+
+/// A failure that says, where the disk has filled, that an end which had begun goes on by itself.
+fn unfinished(error: Error, label: &str, slot: u64) -> Failure {
+    let full = error.reason() == Reason::StoreFull;
+    let failure = officer::refused(error, label, slot);
+    match full {
+        true => failure.also("what has begun to end goes on by itself once there is room"),
+        false => failure,
     }
 }
 
@@ -59,5 +70,18 @@ fn confirm(label: &str) -> Result<(), Failure> {
         true => Ok(()),
         false => Err(Failure::new("that is not the token's label; nothing was changed")
             .hint(format_args!("the label is {label:?}, letter by letter"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unfinished;
+    use keystead::internal::error::Reason;
+
+    #[test]
+    fn an_end_that_a_full_disk_interrupts_is_said_to_go_on_by_itself() {
+        let said = |reason: Reason| unfinished(reason.into(), "t", 0).message();
+        assert!(said(Reason::StoreFull).contains("goes on by itself once there is room"));
+        assert!(!said(Reason::PinIncorrect).contains("by itself"));
     }
 }

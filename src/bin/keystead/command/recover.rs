@@ -1,5 +1,6 @@
 //! `keystead recover`: mends a store's cell file, and goes on with a store that has lost acknowledged commits.
 
+use crate::failure::DOCTOR;
 use crate::{Failure, Global, output, serving};
 use keystead::internal::agent::{Claim, Recovered, claim, recover};
 use keystead::internal::store::cells::PIN_CELLS;
@@ -36,9 +37,10 @@ impl Arguments {
     }
 }
 
-/// A failure whose hint does not name this command again: here it has been tried.
+/// A failure whose hint names neither this command, which has been tried, nor `keystead doctor`, which would
+/// name this command.
 fn hopeless(failure: Failure) -> Failure {
-    match failure.advises("`keystead recover`") {
+    match failure.advises("`keystead recover`") || failure.advises(DOCTOR) {
         true => failure.hint(
             "this cannot be mended: restore the store's directory as a whole from a backup, or `keystead \
              restore` puts one into an empty directory",
