@@ -3,12 +3,13 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod heap;
+mod mapped_words;
 pub(crate) mod robust;
 pub(crate) mod vault;
-mod words;
 
-pub(crate) use words::{Words, WordsMut};
+pub(crate) use mapped_words::{Words, WordsMut};
 
+use mapped_words::Mapping;
 use rustix::mm::{Advice, MapFlags, madvise};
 use rustix::process::{Pid, getpid};
 use std::ffi::{CStr, OsString, c_int};
@@ -20,7 +21,6 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Once, OnceLock};
 use std::time::Duration;
-use words::Mapping;
 
 /// Tells whether this is still the process that made the mark, or a forked child of it.
 pub(crate) struct ForkMark(Mark);

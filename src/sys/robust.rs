@@ -1,7 +1,7 @@
 //! A word of shared memory that the kernel marks when this process dies, for whatever reason: a robust
 //! futex (`set_robust_list(2)`), held by a thread that does nothing else.
 
-use super::words::{Mapping, WordsMut};
+use super::mapped_words::{Mapping, WordsMut};
 use rustix::mm::MapFlags;
 use rustix::thread::gettid;
 use std::ffi::{c_long, c_void};

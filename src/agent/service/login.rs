@@ -48,7 +48,7 @@ impl Service {
         officer: bool,
         authenticator: &[u8],
     ) -> Result<Response> {
-        let row = self.authenticate(token, officer, authenticator)?;
+        let row = self.count_and_compare_pin(token, officer, authenticator)?;
         let entry = TokenEntry::decode(&row.entry)?;
         let ticket = self.tickets.ticket(token, &entry, officer).into();
         self.note_login(token, &entry, officer);
@@ -76,11 +76,11 @@ impl Service {
             return Ok(officer.then_some(By::OfficersLogin));
         };
         if self.store.answered(change)?.is_some() {
-            // Nobody has shown a PIN now: should the answer be forgotten meanwhile, nothing is changed.
+            // No PIN was shown now: should the answer be forgotten meanwhile, nothing is changed.
             return Ok(None);
         }
         check_expected(expect, self.store.token(token)?.map(|row| row.revision))?;
-        self.authenticate(token, *officer, authenticator.expose())?;
+        self.count_and_compare_pin(token, *officer, authenticator.expose())?;
         Ok(Some(if *officer { By::Officer } else { By::User }))
     }
 
@@ -96,13 +96,13 @@ impl Service {
         if TokenEntry::decode(&row.entry)?.label != label {
             return Err(Reason::ArgumentsBad.detail("the token has another label"));
         }
-        self.authenticate(token, true, authenticator)?;
+        self.count_and_compare_pin(token, true, authenticator)?;
         self.proved.remove(&token);
         Ok(())
     }
 
-    /// Counts first, compares then: whoever ends the agent in between has still used a try.
-    pub(super) fn authenticate(
+    /// Compares a PIN, after it has counted the try: one that ends the agent in between is counted too.
+    pub(super) fn count_and_compare_pin(
         &self,
         token: Id,
         officer: bool,
@@ -185,7 +185,7 @@ mod tests {
         let tickets = Arc::new(Tickets::open(directory).unwrap());
         let stream = Arc::new(UnixStream::pair().unwrap().0);
         let user = User { asker: Asker::process(65_534, None), owner, stream };
-        // Nobody writes: what is not refused before would end the service.
+        // There is no writer: what is not refused before would end the service.
         let (writer, _) = std::sync::mpsc::channel();
         let mut service = Service::new((store, tickets), writer, user, [7; 32]);
         service.greeted = true;
@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(refusal.reason(), Reason::TokenByOwner);
         let refused = member.may_put(TOKEN, Expect::Absent, None, &[2; 16]);
         assert_eq!(refused.unwrap_err().reason(), Reason::TokenByOwner);
-        // What is there already changes as its PINs say, whoever it is.
+        // What is there already changes as its PINs say, for any user.
         assert_eq!(member.may_put(TOKEN, Expect::Revision(1), None, &[2; 16]).unwrap(), None);
         drop(member);
         let owner = connected(directory.path(), true);

@@ -57,7 +57,7 @@ pub(crate) struct Service {
     user: User,
     /// The parts of a backup that are still to be given out.
     backup: Option<BackupParts>,
-    /// True if that has not been told to be all.
+    /// True as long as the last of them was not asked for.
     midway: bool,
     tickets: Arc<Tickets>,
     /// The nonce that a login is proved for here.
@@ -106,7 +106,7 @@ impl Service {
         self.midway
     }
 
-    /// Returns how many bytes the next request may have: little before a greeting, and before a proof no more
+    /// Returns the size in bytes that the next request may have: little before a greeting, and before a proof no more
     /// than public objects are searched and read with.
     pub(crate) fn longest_request(&self) -> u32 {
         match (self.greeted, self.has_proved()) {
@@ -143,7 +143,7 @@ impl Service {
             subject.refused(error, &self.user.asker);
         }
         if self.refusals == MOST_REFUSALS {
-            log::warn!("refusals: no more of them are told on this connection");
+            log::warn!("refusals: no more of them are logged for this connection");
         }
     }
 
@@ -176,7 +176,7 @@ impl Service {
             }
             Request::Sweep => self.write(Work::Sweep)?,
             Request::AcceptClock { token, authenticator } => {
-                match self.authenticate(token, true, authenticator.expose()) {
+                match self.count_and_compare_pin(token, true, authenticator.expose()) {
                     Ok(_) => {
                         self.note(Fact::of_token(AuditEvent::ClockAccepted, token));
                         self.write(Work::AcceptClock)?.map(|_| self.clock())
@@ -290,7 +290,7 @@ impl Service {
         for (id, row) in self.store.tokens()? {
             let entry = TokenEntry::decode(&row.entry)?.redacted().encode()?;
             match self.entry(id, TokenRow { entry, ..row }) {
-                // Somebody may be destroying the token at this moment.
+                // The token may be destroyed at this moment.
                 Err(_) if self.store.token(id)?.is_none() => {}
                 entry => shown.push(entry?),
             }

@@ -85,7 +85,7 @@ pub(crate) enum Cell {
     Unused,
     /// The file's format.
     Format(u64),
-    /// Which store this is.
+    /// The identity of the store.
     Identity {
         /// Its identity, for good.
         store: Id,
@@ -111,7 +111,7 @@ pub(crate) enum Cell {
 pub(crate) struct PinCell {
     /// The token.
     pub(crate) token: Id,
-    /// Whether the token's entry is known to stand in the store.
+    /// True if the token's entry is known to stand in the store.
     pub(crate) in_use: bool,
     /// The security officer's.
     pub(crate) officer: u8,

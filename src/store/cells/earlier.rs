@@ -41,7 +41,7 @@ pub(crate) struct EarlierFile {
     bytes: Zeroizing<Vec<u8>>,
     /// Erase cells as they were before one byte of them was damaged.
     corrected: BTreeMap<CellNumber, Cell>,
-    /// Which store it is of.
+    /// The identity of its store.
     pub(crate) identity: StoreIdentity,
 }
 
@@ -94,7 +94,7 @@ impl EarlierFile {
         }
     }
 
-    /// Returns what stands in an erase cell, unless it is lost.
+    /// Returns the content of an erase cell, unless it is lost.
     pub(crate) fn erase_cell(&self, number: CellNumber) -> Option<EraseCell> {
         match number {
             FIRST_ERASE.. => EraseCell::of(self.cell(number)?),

@@ -41,9 +41,9 @@ pub(crate) struct EraseCells {
 }
 
 struct Pool {
-    /// Cells with a fresh, synced secret that nobody has claimed.
+    /// Cells with a fresh, synced secret that no record has claimed.
     ready: Vec<CellNumber>,
-    /// Cells that nobody claims any more.
+    /// Cells that no record claims any more.
     spent: Vec<CellNumber>,
     /// The number of cells in the file.
     end: CellNumber,
@@ -85,7 +85,7 @@ impl EraseCells {
         self.lock().spent.push(number);
     }
 
-    /// Fills cells ahead while nobody waits.
+    /// Fills cells ahead while no peer waits.
     pub(crate) fn fill_ahead(&self) -> Result<()> {
         let mut pool = self.lock();
         if pool.ready.len() < BATCH as usize / 2 { self.fill_batch(&mut pool) } else { Ok(()) }
@@ -97,7 +97,7 @@ impl EraseCells {
         self.lock().foreign.extend(cells.iter().map(|number| (*number, since)));
     }
 
-    /// Returns what stands in a cell. A damaged cell is an error that names the file.
+    /// Returns the content of a cell. A damaged cell is an error that names the file.
     pub(crate) fn read_cell(&self, number: CellNumber) -> Result<EraseCell> {
         if let Some(since) = self.lock().foreign.get(&number) {
             return Ok(EraseCell::Deleted(*since));

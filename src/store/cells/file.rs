@@ -55,7 +55,7 @@ impl CellFile {
         self.damaged.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns where the file lies.
+    /// Returns the path of the file.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -126,7 +126,7 @@ impl CellFile {
         Err(error)
     }
 
-    /// Returns what a damaged cell was, as long as few are.
+    /// Returns the content that a damaged cell had, as long as few are.
     fn corrected(&self, number: CellNumber, bytes: &[u8; SIZE]) -> Option<Cell> {
         let mut hopeless = self.hopeless.lock().unwrap_or_else(PoisonError::into_inner);
         if hopeless.contains(&number) || hopeless.len() >= MOST_CORRECTED {

@@ -108,8 +108,8 @@ impl FixedCells {
     }
 }
 
-/// Returns how far a cell is damaged, if it is, and what two copies tell of it. A cell that was written is
-/// never blank again, so that a blank copy gives way. Where `few` cells are damaged in both, these are
+/// Returns the extent of a cell's damage, if it is damaged, and its content by the two copies. A cell that was
+/// written is never blank again, so that a blank copy gives way. Where `few` cells are damaged in both, these are
 /// corrected.
 fn reading(
     number: CellNumber,

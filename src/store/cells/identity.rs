@@ -1,4 +1,4 @@
-//! Which store this is.
+//! The identity of a store.
 
 use super::cell::{Cell, EARLIER, FORMAT, FORMAT_CELL, IDENTITY_CELL};
 use super::fixed::{FixedCells, damaged};
@@ -33,7 +33,7 @@ impl StoreIdentity {
         }
     }
 
-    /// Returns what it is after a recovery.
+    /// Returns the identity after a recovery.
     pub(super) fn next(self) -> Self {
         Self { incarnation: self.incarnation.saturating_add(1), ..self }
     }

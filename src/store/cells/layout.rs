@@ -8,12 +8,12 @@ pub const NAME: &str = crate::file_names::CELLS;
 /// The bytes of one copy of all fixed cells.
 pub(super) const COPY: usize = FIRST_ERASE as usize * SIZE;
 
-/// Returns where the first copy of a fixed cell stands, in bytes; an erase cell has one copy only.
+/// Returns the offset of a fixed cell's first copy, in bytes; an erase cell has one copy only.
 pub(super) fn first_copy(number: CellNumber) -> Option<u64> {
     (number < FIRST_ERASE).then_some(u64::from(number) * SIZE as u64)
 }
 
-/// Returns where an erase cell, or the second copy of a fixed one, stands, in bytes.
+/// Returns the offset of an erase cell, or of a fixed one's second copy, in bytes.
 pub(super) const fn offset(number: CellNumber) -> u64 {
     COPY as u64 + number as u64 * SIZE as u64
 }

@@ -91,7 +91,7 @@ impl Cells {
         Ok(mended)
     }
 
-    /// Returns what takes the place of a fixed cell that is lost.
+    /// Returns the substitute of a fixed cell that is lost.
     fn substitute(&self, number: CellNumber, commits: u64) -> Cell {
         match number {
             CLOCK_CELL => Cell::Clock(self.time.get()),

@@ -9,7 +9,7 @@
 //! | [`StoreIdentity`] | which store this is |
 //! | [`TimeMark`](time::TimeMark) | the latest time it has seen |
 //! | [`CommitCount`](commits::CommitCount) | the number of its last commit |
-//! | [`PinCounts`](pins::PinCounts) | the wrong PINs of each token |
+//! | [`PinCounts`](pin_counts::PinCounts) | the wrong PINs of each token |
 //! | [`EraseCells`](erase::EraseCells) | the secrets under which material is encrypted |
 
 mod anew;
@@ -24,7 +24,7 @@ mod identity;
 mod layout;
 mod mend;
 mod open;
-mod pins;
+mod pin_counts;
 mod time;
 
 pub(crate) use anew::NewContent;
@@ -40,7 +40,7 @@ pub(crate) use identity::StoreIdentity;
 pub use layout::NAME;
 pub use mend::damage;
 pub(crate) use open::Cells;
-pub(crate) use pins::TOKENS;
+pub(crate) use pin_counts::TOKENS;
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use super::file::CellFile;
 use super::fixed::{FixedCells, damaged};
 use super::identity::StoreIdentity;
 use super::layout::NAME;
-use super::pins::PinCounts;
+use super::pin_counts::PinCounts;
 use super::time::TimeMark;
 use crate::error::Result;
 use crate::id::Id;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 /// An open cell file, in its parts.
 pub(crate) struct Cells {
-    /// Which store this is.
+    /// The identity of the store.
     pub(crate) identity: StoreIdentity,
     /// The latest time it has seen.
     pub(crate) time: TimeMark,

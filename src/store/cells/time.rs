@@ -14,7 +14,7 @@ pub(crate) struct TimeMark {
 }
 
 impl TimeMark {
-    /// A damaged mark alone must not lock anybody out: the store keeps a second copy.
+    /// A damaged mark alone must not lock any user out: the store keeps a second copy.
     pub(super) fn read(file: Arc<CellFile>, fixed: &FixedCells) -> Self {
         let mark = match fixed.get(CLOCK_CELL) {
             Some(Cell::Clock(mark)) => *mark,

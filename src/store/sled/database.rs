@@ -1,7 +1,7 @@
 //! One open database: guarded against its own failures, its commits numbered and made durable.
 
 use super::entries::Entries;
-use super::failure::{damaged, failed};
+use super::sled_error::{damaged, failed};
 use super::{opening, snapshot};
 use crate::error::{Reason, Result};
 use crate::store::changes::ChangeLog;
@@ -31,7 +31,7 @@ struct Opened {
     /// sled's log, for the fdatasync that sled leaves out.
     log: File,
     /// The last commits. Locked for writing while a batch is compared and applied, and for reading while a
-    /// value is put together, so that nobody sees half of a split value.
+    /// value is put together, so that half of a split value is never seen.
     commits: RwLock<ChangeLog>,
     broken: AtomicBool,
     room: Room,

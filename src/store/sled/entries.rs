@@ -9,8 +9,8 @@
 //! | chunk | `c`, length of key (u16, big endian), key, number (u32, big endian) | up to 4096 bytes |
 //! | number of the last commit | `n` | u64, big endian |
 
-use super::failure::{damaged, failed};
-use super::first_format;
+use super::earlier_number;
+use super::sled_error::{damaged, failed};
 use crate::error::{Error, Reason, Result};
 use crate::store::{CommitNumber, Pair};
 use sled::IVec;
@@ -102,7 +102,7 @@ impl Entries {
         let kept = self.entry(NUMBER)?.map(|kept| <[u8; 8]>::try_from(&*kept));
         let kept = kept.transpose().map_err(|_| damaged(&self.folder, "its number of commits"))?;
         let kept = kept.map(u64::from_be_bytes);
-        let first = self.value(b"M")?.and_then(|row| first_format::number(&row));
+        let first = self.value(b"M")?.and_then(|row| earlier_number::number(&row));
         Ok(kept.max(first).unwrap_or(0))
     }
 
@@ -163,7 +163,7 @@ fn chunk_key(key: &[u8], number: u32) -> Vec<u8> {
     [b"c", &length[..], key, &number.to_be_bytes()].concat()
 }
 
-/// Returns how many chunks a stored value stands for, if it is a split one.
+/// Returns the number of chunks that a stored value stands for, if it is a split one.
 fn chunks(stored: &[u8]) -> Option<u32> {
     match stored.split_first() {
         Some((&SPLIT, count)) => count.try_into().ok().map(u32::from_be_bytes),

@@ -12,11 +12,11 @@
 
 pub(super) mod build;
 pub(super) mod database;
+mod earlier_number;
 mod entries;
-mod failure;
-mod first_format;
 mod opening;
 pub(super) mod rescue;
 mod served_snapshot;
+mod sled_error;
 pub mod snapshot;
 pub(super) mod upgrade;

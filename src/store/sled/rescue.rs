@@ -1,6 +1,6 @@
 //! Records that are damaged, or fewer than what was acknowledged, or on a disk too full to open them:
-//! their snapshot is served meanwhile, to be read, and the records are built anew from it when somebody
-//! accepts that.
+//! their snapshot is served meanwhile, to be read, and the records are built anew from it when that is
+//! accepted.
 
 use super::build::{UNFINISHED, build, take_place};
 use super::database::{DATABASE, Sled};

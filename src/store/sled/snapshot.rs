@@ -56,11 +56,10 @@ impl SnapshotOrigin {
 /// Keeps all pairs of `store`, durably, in place of the snapshot before.
 pub fn keep(directory: &Path, store: &dyn Store, origin: SnapshotOrigin) -> Result<()> {
     let (path, unfinished) = (place(directory), directory.join(UNFINISHED));
-    let named = write(&unfinished, store, origin)
-        .and_then(|()| each(&unfinished, |_, _| Ok(())))
-        .and_then(|_| {
-            std::fs::rename(&unfinished, &path).map_err(|cause| files::failed(&path, &cause))
-        });
+    let named =
+        write(&unfinished, store, origin).and_then(|()| each(&unfinished, |_, _| Ok(()))).and_then(
+            |_| std::fs::rename(&unfinished, &path).map_err(|cause| files::failed(&path, &cause)),
+        );
     if let Err(error) = named {
         // The room is wanted for better things.
         remove_unfinished(directory);

@@ -12,7 +12,7 @@ use std::fs;
 use std::path::Path;
 
 /// A store with less room than this, in bytes, soon refuses new keys.
-const ROOM: u64 = 64 << 20;
+const LEAST_ROOM: u64 = 64 << 20;
 
 /// File systems that write copies, so that overwriting erases nothing, by their magic numbers.
 const COPYING: [(u64, &str); 4] = [
@@ -106,7 +106,7 @@ fn file_system(directory: &Path) -> Vec<Finding> {
         ));
     }
     let room = stat.f_bavail.saturating_mul(u64::try_from(stat.f_bsize).unwrap_or(0));
-    if room < ROOM {
+    if room < LEAST_ROOM {
         let said = format!("{} MiB are left on its file system", room >> 20);
         findings
             .push(problem("store", Failure::new(said).hint("make room, or new keys are refused")));
