@@ -167,7 +167,7 @@ impl std::error::Error for Error {}
 
 macro_rules! reasons {
     ($($name:ident => $code:ident, $text:literal;)*) => {
-        /// Why a call failed.
+        /// The reason for which a call failed.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum Reason {
             $(#[doc = $text] $name,)*

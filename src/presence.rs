@@ -3,8 +3,8 @@
 
 use crate::error::{Error, Reason, Result};
 use crate::file_names::{
-    AUDIT, BALLAST, CELLS, CELLS_MADE, CELLS_RESTORED, LOCK, PAGE, RECORDS, RECORDS_RESTORED, SNAPSHOT,
-    SOCKET, STARTING,
+    AUDIT, BALLAST, CELLS, CELLS_MADE, CELLS_RESTORED, LOCK, PAGE, RECORDS, RECORDS_RESTORED,
+    SNAPSHOT, SOCKET, STARTING,
 };
 use std::ffi::OsString;
 use std::io::{self, ErrorKind};
@@ -47,7 +47,7 @@ pub fn check_place(directory: &Path) -> Result<()> {
     }
 }
 
-/// Returns what lies in a directory without a store, so that it is there for something else.
+/// Returns the entry of a directory without a store that is there for something else.
 fn foreign(directory: &Path) -> Option<PathBuf> {
     let harmless = |name: &OsString| HARMLESS.iter().any(|known| name == known);
     let other = names(directory).into_iter().find(|name| !harmless(name));

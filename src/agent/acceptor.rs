@@ -1,4 +1,4 @@
-//! The acceptor of an agent: a thread of its own takes in whoever connects, from before the store is open
+//! The acceptor of an agent: a thread of its own takes in those who connect, from before the store is open
 //! until it is closed, and shows those who wait that the agent lives.
 
 use super::allowance::Short;
@@ -41,26 +41,26 @@ struct Shared {
 
 struct State {
     watchdog: Watchdog,
-    /// None once nobody is taken in any more.
+    /// None once no more peers are taken in.
     listener: Option<Arc<UnixListener>>,
     inside: Inside,
     /// The shortage that the agent makes way for, if any; and whether a better starter has come.
     short: Option<Short>,
     superseded: bool,
-    /// Given up where there are no descriptors left, to send somebody away with.
+    /// Given up where there are no descriptors left, to send a peer away with.
     spare: Option<File>,
     over: bool,
 }
 
 enum Inside {
-    /// Nobody is served at the moment.
+    /// No peer is served at the moment.
     Waiting(Vec<UnixStream>),
     /// Connections are served. The waker is woken when the agent is to make way.
     Serving(Arc<Server>, Sender<Job>, Arc<Waker>),
 }
 
 impl Acceptor {
-    /// Takes in whoever connects to the listener, and lets them wait. Meanwhile `working` is called every
+    /// Takes in those who connect to the listener, and lets them wait. Meanwhile `working` is called every
     /// [`TICK`], with an error where nothing is worked on because the disk does not answer. An agent that is `short` of something is outdone by some who connect.
     pub(crate) fn new(
         listener: UnixListener,
@@ -107,8 +107,8 @@ impl Acceptor {
         self.shared.waker.wake();
     }
 
-    /// Takes nobody in any more. Who has come already and is not served is sent away, with the error
-    /// that kept the store from being opened, or else without a word: they ask whoever comes next.
+    /// Takes no more peers in. Those who have come and are not served are sent away, with the error that
+    /// kept the store from being opened, or else without a word: they ask the next agent.
     pub(crate) fn leave(&self, why: Option<&Error>) {
         let mut state = self.shared.lock();
         if matches!(state.inside, Inside::Serving(..)) {
@@ -116,10 +116,10 @@ impl Acceptor {
         }
         state.accept_pending();
         state.listener = None;
-        let nobody = Inside::Waiting(Vec::new());
-        let Inside::Waiting(waiting) = std::mem::replace(&mut state.inside, nobody) else { return };
+        let none = Inside::Waiting(Vec::new());
+        let Inside::Waiting(waiting) = std::mem::replace(&mut state.inside, none) else { return };
         for stream in waiting {
-            // Who has gone need not be told.
+            // One that has gone need not be told.
             let _told = why.map(|why| send_short(&stream, &Response::Refused(why.clone())));
         }
     }
@@ -173,7 +173,7 @@ impl Shared {
         }
     }
 
-    /// Waits until somebody connects or wakes it, at most until that moment.
+    /// Waits until a peer connects or it is woken, at most until that moment.
     fn wait(&self, listener: Option<&UnixListener>, until: Option<Instant>) -> io::Result<()> {
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
         let left = left.map(Timespec::try_from).transpose().map_err(io::Error::other)?;
@@ -209,7 +209,7 @@ impl State {
         }
     }
 
-    /// Somebody may have had a connection for long enough by now.
+    /// Lets peers in that wait: others may have had a connection for long enough by now.
     fn admit_those_who_wait(&self) {
         if let Inside::Serving(server, jobs, _) = &self.inside
             && server.is_crowded()
@@ -219,7 +219,7 @@ impl State {
     }
 
     /// Shows those who wait that the agent lives, or sends them away with what it waits for itself. Whether
-    /// nobody is served at the moment.
+    /// no peer is served at the moment.
     fn show_life(&mut self, stalled: Option<&Error>) -> bool {
         match &mut self.inside {
             Inside::Waiting(waiting) => {
@@ -233,7 +233,7 @@ impl State {
         }
     }
 
-    /// Takes everybody in who has connected. Whether nobody is left.
+    /// Takes in all who have connected. Returns true where none is left.
     fn accept_pending(&mut self) -> bool {
         let Some(listener) = self.listener.clone() else { return true };
         while !self.is_full() {

@@ -1,5 +1,5 @@
 //! A listening socket that a service manager has made and hands over with the start: descriptor 3, which
-//! `LISTEN_PID` and `LISTEN_FDS` announce (sd_listen_fds(3)). Whoever connects while no agent runs waits
+//! `LISTEN_PID` and `LISTEN_FDS` announce (sd_listen_fds(3)). Those who connect while no agent runs wait
 //! in its queue.
 
 use crate::error::{Error, Reason, Result};

@@ -36,7 +36,7 @@ const UNLIMITED: u64 = u64::MAX;
 /// The niceness that stands for a process that runs only when nothing else does (`SCHED_IDLE`).
 const IDLE: i64 = 20;
 
-/// With fewer open files than this an agent could serve nobody.
+/// The least open files with which an agent can serve.
 const FEWEST_FILES: u64 = 48;
 
 /// Nor with fewer threads; the store's database hangs where it cannot start its own.
@@ -69,7 +69,7 @@ impl Allowance {
         Self { limits, niceness: niceness.max(0) }
     }
 
-    /// Returns what there is too little of, in words that begin with what the process may do.
+    /// Names each limit that is too low, in words that begin with what the process may do.
     pub fn shortfalls(&self) -> Vec<String> {
         let short = self.limits.iter().zip(&KINDS).filter(|(limit, kind)| **limit < kind.enough);
         let mut lines: Vec<String> = short
@@ -110,8 +110,8 @@ pub(crate) struct Short {
 }
 
 impl Short {
-    /// Returns what this process is short of, as the agent of that user's store; none where it has enough. What
-    /// is short is in the log. Fails where it cannot serve with that.
+    /// Returns the shortage of this process as the agent of that user's store, and logs it; none where it has
+    /// enough. Fails where it cannot serve with that.
     pub(crate) fn of_agent(owner: u32) -> Result<Option<Self>> {
         let Some(own) = Allowance::own() else { return Ok(None) };
         own.check_files()?;
@@ -207,7 +207,7 @@ pub fn lift_limits() -> io::Result<()> {
     Ok(())
 }
 
-/// Returns what only a privileged process may do.
+/// Raises the limits of a resource as far as possible, which only a privileged process may do.
 fn lift(resource: Resource) -> rustix::io::Result<()> {
     // More open files than this the kernel refuses by default.
     const MOST_FILES: u64 = 1 << 20;

@@ -16,7 +16,7 @@ pub(crate) fn size_of_stored(stored: &Stored) -> usize {
     stored.header.len() + stored.sealed.len() + RECORD_OVERHEAD
 }
 
-/// Returns how many bytes the answer to a request can have, where that is much. The requests themselves are short.
+/// Returns the size in bytes that the answer to a request can reach, where that is large; such requests are short.
 pub(crate) fn longest_answer(request: &Request) -> Option<usize> {
     match request {
         Request::Find { limit, .. } => Some((*limit).min(MAX_FOUND) as usize * size_of::<Id>()),
@@ -28,7 +28,7 @@ pub(crate) fn longest_answer(request: &Request) -> Option<usize> {
     }
 }
 
-/// Returns what is said instead of an answer that does not fit into a frame.
+/// Returns the error that takes the place of an answer that does not fit into a frame.
 pub(crate) fn too_long() -> Error {
     Reason::ArgumentsBad.detail("the answer does not fit into one frame: ask for less at once")
 }

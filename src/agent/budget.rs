@@ -1,6 +1,6 @@
-//! One budget for the frames that are in the agent's memory at once, whoever sent them or is sent them: a
+//! One budget for the frames that are in the agent's memory at once, received or to be sent: a
 //! frame is read, and a long answer made, when there is room for it. Who has proved no login has a budget
-//! apart, so that strangers keep nobody waiting who has. Of either one user takes at most a third, however
+//! apart, so that strangers keep no peer waiting that has. Of either one user takes at most a third, however
 //! many connections they have, and of two who wait the one goes first who has less.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -14,7 +14,7 @@ const PROVED: usize = 64 << 20;
 /// The same of all who have not.
 const UNPROVED: usize = 16 << 20;
 
-/// The bytes that each connection may take in any case: nobody waits for the sake of a short frame.
+/// The bytes that each connection may take in any case: no short frame waits.
 const FREE: usize = 4 << 10;
 
 /// The fewest users that can use a budget up.
@@ -25,7 +25,7 @@ const USERS: usize = 3;
 pub(crate) enum Share {
     /// Of those who have proved a login.
     Proved,
-    /// Of everybody else.
+    /// Of all others.
     Unproved,
 }
 

@@ -1,9 +1,9 @@
 //! The connections that there are, those that wait, and who makes room for whom. Any number of processes and threads
-//! share a store: nobody is refused because others are connected, and nobody is hung up on in the midst
+//! share a store: no peer is refused because others are connected, and none is hung up on in the midst
 //! of a request; one who has proved nothing, of one that has arrived whole. Whose connection is closed
 //! takes up another when there is something to ask.
 //!
-//! * Whoever comes is admitted where there is room, and waits else.
+//! * A peer that comes is admitted where there is room, and waits else.
 //! * For each who waits, one who is idle leaves: first those who have proved nothing, then those who have
 //!   been idle longest. Whoever has been admitted has had time to ask something before, and while one who
 //!   has proved nothing still has, nobody who has leaves for others who have just come.
@@ -93,7 +93,7 @@ pub(crate) struct Moves<S> {
 }
 
 impl<S: Clone> Connections<S> {
-    /// Nobody is connected.
+    /// Makes the connections of an agent that has none yet.
     pub(crate) fn new(limits: ConnectionLimits, now: Instant) -> Self {
         Self {
             limits,
@@ -106,12 +106,12 @@ impl<S: Clone> Connections<S> {
         }
     }
 
-    /// Returns how many are connected or wait.
+    /// Returns the number of peers that are connected or wait.
     pub(crate) fn count(&self) -> usize {
         self.admitted.len() + self.waiting.len()
     }
 
-    /// Returns since when nobody has been connected; none where somebody is.
+    /// Returns the moment since which there has been no connection; none where there is one.
     pub(crate) fn alone_since(&self) -> Option<Instant> {
         (self.count() == 0).then_some(self.left)
     }
@@ -126,7 +126,7 @@ impl<S: Clone> Connections<S> {
         self.waiting.retain(|waiting| keep(&waiting.connection));
     }
 
-    /// Returns whether nobody is admitted.
+    /// Returns true where no peer is admitted.
     pub(crate) fn is_empty(&self) -> bool {
         self.admitted.is_empty()
     }
@@ -136,7 +136,7 @@ impl<S: Clone> Connections<S> {
         !self.waiting.is_empty()
     }
 
-    /// Returns whether nobody more can wait for a connection.
+    /// Returns true where no more peers can wait for a connection.
     pub(crate) fn is_full(&self) -> bool {
         self.waiting.len() >= self.limits.waiting
     }
@@ -156,7 +156,7 @@ impl<S: Clone> Connections<S> {
     pub(crate) fn admit(&mut self, now: Instant) -> Moves<S> {
         let mut moves = Moves { admitted: Vec::new(), leaving: Vec::new() };
         let mut still = VecDeque::new();
-        // Users for whom nobody can leave at the moment.
+        // Users for whom no connection can leave at the moment.
         let mut stuck = Vec::new();
         let mut due = self.leaving();
         for one in std::mem::take(&mut self.waiting) {
@@ -181,7 +181,7 @@ impl<S: Clone> Connections<S> {
         moves
     }
 
-    /// Chooses somebody who leaves because there are no descriptors for others.
+    /// Chooses the connection that leaves because there are no descriptors for others.
     pub(crate) fn make_room(&mut self, now: Instant) -> Option<S> {
         self.send_away(Shortage::InAll, FIRST_SLICE, now)
     }
@@ -241,7 +241,7 @@ impl<S: Clone> Connections<S> {
         another
     }
 
-    /// Everybody who is admitted leaves, and nobody waits any more.
+    /// Ends all connections, and all waiting for one.
     pub(crate) fn clear(&mut self) -> Vec<S> {
         self.waiting.clear();
         let leave = |admitted: &mut Admitted<S>| {
@@ -288,7 +288,7 @@ impl<S: Clone> Connections<S> {
         (number, peer, connection)
     }
 
-    /// Why there is no room for somebody, if there is none.
+    /// Returns the shortage that keeps a peer out, if there is one.
     fn shortage(&self, peer: Peer) -> Option<Shortage> {
         let ConnectionLimits { per_user, others, in_all, .. } = self.limits;
         if self.of_user(peer.user) >= per_user {
@@ -308,8 +308,8 @@ impl<S: Clone> Connections<S> {
         leaving.map(|admitted| admitted.peer).collect()
     }
 
-    /// Returns who can be spared first for one who has waited so long: who has proved nothing, then who has been
-    /// idle longest.
+    /// Sends away the connection that can be spared first for one that has waited so long: one without a proved
+    /// login, then the one that has been idle longest.
     fn send_away(&mut self, shortage: Shortage, waits: Duration, now: Instant) -> Option<S> {
         let admitted = self.admitted.values_mut();
         let idle = admitted.filter_map(|admitted| match admitted.activity {

@@ -58,7 +58,7 @@ fn network_fuse(directory: &Path) -> Option<&'static str> {
     network_fuse_in(&mounts, &directory.canonicalize().ok()?)
 }
 
-/// Returns what the mount table says of the mount that holds `place`, if that is a network's. A mount over
+/// Returns the type of the mount that holds `place`, by the mount table, if it is a network's. A mount over
 /// another counts before it.
 fn network_fuse_in(mounts: &str, place: &Path) -> Option<&'static str> {
     let mount = |line: &'_ str| {
@@ -95,7 +95,7 @@ fn bind(directory: &Path, group: Option<u32>) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Removes the socket's name, so that nobody connects any more.
+/// Removes the socket's name, so that no more peers connect.
 pub(crate) fn unlink(directory: &Path) -> io::Result<()> {
     match std::fs::remove_file(directory.join(socket::NAME)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),

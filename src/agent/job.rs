@@ -41,7 +41,7 @@ pub(crate) enum Work {
     Used(Id, Vec<(Id, u32, u64)>),
     /// Ends the writer, with everything durable.
     Stop,
-    /// Ends the writer of a store that somebody is removing: nothing is written any more.
+    /// Ends the writer of a store that is being removed: nothing is written any more.
     Abandon,
 }
 
@@ -59,11 +59,11 @@ pub(crate) enum Done {
     Backup(Box<BackupParts>),
 }
 
-/// One piece of work and whom to tell. Nobody is told when the store fails: the agent ends instead.
+/// A piece of work, and the place for its answer. There is none when the store fails: the agent ends instead.
 pub(crate) struct Job {
     /// The work.
     pub work: Work,
-    /// The place for the answer, if anybody waits for one.
+    /// The place for the answer, if a peer waits for one.
     pub answer: Option<SyncSender<Result<Done>>>,
     /// The process that asks.
     pub asker: Asker,
@@ -77,7 +77,7 @@ impl Job {
         Self { work, answer: None, asker: Asker::agent(), caller: None }
     }
 
-    /// Returns whether it is a change that nobody waits for any more. Who gave up waiting was told that it
+    /// Returns true for a change that no peer waits for any more. One that gave up waiting was told that it
     /// failed, or has asked again: it is not done behind their back.
     pub(super) fn is_abandoned(&self) -> bool {
         self.work.is_change() && self.caller.as_deref().is_some_and(has_hung_up)
@@ -85,7 +85,7 @@ impl Job {
 }
 
 impl Work {
-    /// Returns whether it is a change that somebody asks for, and not one of the agent's own.
+    /// Returns true for a change that was asked for, and not one of the agent's own.
     pub(super) fn is_change(&self) -> bool {
         matches!(
             self,

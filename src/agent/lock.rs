@@ -1,8 +1,8 @@
 //! The lock of a store: the one process that holds it is its agent.
 //!
 //! Two files are locked, never read: `lock` as long as the agent lives, `starting` until it listens. So
-//! whoever comes second neither takes a starting agent for a dead one nor waits for a living one. An
-//! agent that holds `lock` and takes long to begin or to end touches it: whoever waits sees that it lives.
+//! the second process neither takes a starting agent for a dead one nor waits for a living one. An
+//! agent that holds `lock` and takes long to begin or to end touches it: those who wait see that it lives.
 
 use crate::error::{Error, Reason, Result};
 use crate::file_names::STARTING;
@@ -19,8 +19,8 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The time for which the holder of a lock may show no sign of life: less than whoever starts an agent waits, who
-/// learns so why there is none.
+/// The time for which the holder of a lock may show no sign of life: less than the
+/// process that starts an agent waits, which learns so why there is none.
 const HOLDER_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// The pause between two attempts to take a lock.
@@ -73,7 +73,7 @@ impl Lock {
         Self { records: Location::Directory(directory.clone()), directory, held, starting }
     }
 
-    /// Returns what shows those who wait for the lock that its holder lives.
+    /// Returns a sign of life for those who wait for the lock: each call touches the file.
     pub fn toucher(&self) -> std::io::Result<impl Fn() + Send + 'static> {
         let held = self.held.try_clone()?;
         Ok(move || {
@@ -112,7 +112,7 @@ pub fn claim_with_progress(directory: &Path, mut progress: impl FnMut()) -> Resu
     Ok(Claim::Ours(Lock::new(directory, held, starting)))
 }
 
-/// Becomes the agent of the store in `directory` as soon as nobody else is. For an agent to whom the
+/// Becomes the agent of the store in `directory` as soon as no other process is. For an agent to which the
 /// store's socket was handed over: an earlier one no longer gets any connection, and ends.
 pub fn await_lock(directory: &Path) -> Result<Lock> {
     let starting = lock_file(directory, STARTING)?;
@@ -167,7 +167,7 @@ fn touched(file: &OwnedFd) -> Option<Touched> {
     Some((stat.st_mtime, stat.st_mtime_nsec))
 }
 
-/// Somebody holds a lock, serves nobody, and shows no sign of life.
+/// Returns the error for a lock whose holder neither serves nor shows a sign of life.
 fn kept(directory: &Path) -> Error {
     let place = directory.display();
     Reason::AgentAbsent.detail(match AgentProcess::of(directory, || None) {
@@ -224,7 +224,7 @@ mod tests {
         }
     }
 
-    /// Returns what a claim by somebody else comes to, once it comes.
+    /// Returns the outcome of a claim by another process, once it comes.
     fn claim_aside(directory: &Path) -> mpsc::Receiver<&'static str> {
         let (sender, receiver) = mpsc::channel();
         let directory = directory.to_owned();

@@ -1,5 +1,5 @@
-//! The life of an agent: open, serve, sweep when something is due, end when nobody needs it, when it
-//! is told to, when its store is gone or has failed.
+//! The life of an agent: open, serve, sweep when something is due, end when it is idle, when it is told to,
+//! when its store is gone or has failed.
 
 use super::acceptor::Acceptor;
 use super::allowance::Short;
@@ -21,10 +21,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// Opens the store and serves it until it is idle for long enough, a signal (`SIGTERM`, `SIGINT`) ends it
-/// or the directory is gone. Whoever connects is taken in from the beginning, and waits; meanwhile
-/// `working` is called now and then, with an error where the agent only waits for the disk, and `ready` once they are served. Fails where the store cannot be
-/// opened, and at once after the first failure of the store. A socket that was `handed` over is used, and
-/// left to whoever made it.
+/// or the directory is gone. Those who connect are taken in from the beginning, and wait; meanwhile
+/// `working` is called now and then, with an error where the agent only waits for the disk, and `ready` once
+/// they are served. Fails where the store cannot be opened, and at once after the first failure of the store.
+/// A socket that was `handed` over is used, and left to the process that made it.
 pub fn serve(
     lock: &Lock,
     options: &Options,
@@ -58,12 +58,12 @@ struct MainLoop<'a> {
     clock: Arc<dyn Clock>,
     watch: DirectoryWatch,
     acceptor: Acceptor,
-    /// True if the socket is somebody else's.
+    /// True if another process has made the socket.
     keeps_socket: bool,
 }
 
 impl<'a> MainLoop<'a> {
-    /// From now on whoever connects waits for the store.
+    /// Begins: from now on those who connect wait for the store.
     fn begin(
         lock: &'a Lock,
         options: &'a Options,
@@ -134,8 +134,8 @@ impl<'a> MainLoop<'a> {
         self.end(agent, ended)
     }
 
-    /// Opens the store and has it served. Where that fails nobody is taken in any more, and those who
-    /// wait are told.
+    /// Opens the store and has it served. Where that fails no more peers are taken in, and those
+    /// who wait are told.
     fn open(&self) -> Result<ServedStore> {
         let places = (self.directory, self.records);
         let open = || ServedStore::open(places, self.options, Arc::clone(&self.clock));
@@ -152,7 +152,7 @@ impl<'a> MainLoop<'a> {
         match opened {
             Ok(mut agent) => {
                 // What fell due without an agent goes before the first answer. What cannot be erased
-                // is tried again at once, and told, by who serves.
+                // is tried again at once, and logged, by the loop that serves.
                 if let Err(error) = agent.sweep() {
                     log::debug!("what is due is not erased yet: {error}");
                 }
@@ -186,7 +186,7 @@ impl<'a> MainLoop<'a> {
             agent.expiry_report.report_once_more(&agent.store);
         }
         match self.keeps_socket {
-            // Whoever comes now waits until this agent is through, and asks the next one.
+            // Those who come now wait until this agent is through, and ask the next one.
             true => self.acceptor.shut(),
             false => self.withdraw(None),
         }

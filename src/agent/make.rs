@@ -1,4 +1,4 @@
-//! Making a store: once, and only where somebody has asked for it.
+//! Making a store: once, and only where it was asked for.
 
 use super::Lock;
 use crate::error::{Reason, Result};
@@ -23,7 +23,7 @@ pub fn make(lock: &Lock) -> Result<()> {
     }
     check_growth(directory)?;
     Cells::make(directory)?;
-    // A folder that may only be passed through cannot be synced by whoever is in it, nor has it changed.
+    // A folder that may only be passed through cannot be synced from within, nor has it changed.
     let parent = directory.parent().filter(|parent| parent.read_dir().is_ok());
     parent.map_or(Ok(()), files::sync_directory)
 }

@@ -67,7 +67,7 @@ use std::time::Duration;
 /// The settings of an agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// True if it stays while an expiry lies ahead, though nobody is connected.
+    /// True if it stays while an expiry lies ahead, though there is no connection.
     pub linger: bool,
     /// The group whose members may connect, by number.
     pub group: Option<u32>,
@@ -75,7 +75,7 @@ pub struct Options {
     pub metrics: Option<PathBuf>,
     /// The time that material which has fallen due waits before it is erased, in seconds, unusable meanwhile.
     pub grace: Seconds,
-    /// The time that it stays when nobody is connected.
+    /// The time that it stays without a connection.
     pub idle: Duration,
     /// The time for which a process may leave a connection idle that is not its last one.
     pub spare: Duration,

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A record as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Known {
-    /// Which record.
+    /// The ID of the record.
     pub id: Id,
     /// Its header.
     pub header: Header,
@@ -25,7 +25,7 @@ pub(crate) struct Known {
 /// A change that a commit wants to make to one record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Proposal {
-    /// Which record.
+    /// The ID of the record.
     pub id: Id,
     /// The event of the custom key, if it is one.
     pub event: Option<Event>,
@@ -178,7 +178,7 @@ fn judge_key(
     Ok(material.swept_by(event, moment.now))
 }
 
-/// Why material cannot change without its custom key.
+/// Returns the reason for which material cannot change without its custom key.
 fn lone_material(view: &impl View, key: Id, proposals: &[Proposal]) -> Result<Reason> {
     let state = match view.record(key)?.map(|known| known.header.role) {
         Some(Role::CustomKey(state)) => state,
@@ -276,7 +276,7 @@ impl MaterialChanges {
         Ok(Self { before, changes })
     }
 
-    /// Returns what the cell of the newest version says. A deletion that a crash interrupted after its
+    /// Returns the state of the newest version's material, by its cell. A deletion that a crash interrupted after its
     /// erasure may be finished: for it the cell still counts as live.
     fn erasure(&self, state: &KeyState, event: &Event) -> Erasure {
         let newest = |known: &&Known| matches!(known.header.role, Role::Material { version, .. } if version == state.version);
@@ -313,8 +313,8 @@ impl MaterialChanges {
         }
     }
 
-    /// Which version a record may hold after the commit: the one it had, or, where the event brings
-    /// material, what that brings. A rotation puts the new version in the place of the newest, so
+    /// Judges the version that a record may hold after the commit: the one it had, or, where the event brings
+    /// material, the one of that. A rotation puts the new version in the place of the newest, so
     /// that its object stays the same one, and the version that stood there in a place of its own.
     fn judge_content(
         &self,

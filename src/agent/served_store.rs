@@ -51,8 +51,8 @@ impl Ended {
     /// Returns the reason as the end of a sentence.
     pub(super) fn why(self) -> &'static str {
         match self {
-            Self::Idle => "nobody needs it",
-            Self::Signalled => "a signal told it to",
+            Self::Idle => "it is idle",
+            Self::Signalled => "a signal ends it",
             Self::StoreGone => "its directory is gone",
             Self::StoreFailed => "the store failed",
             Self::RoomAgain => "there may be room again",

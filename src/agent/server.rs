@@ -1,6 +1,6 @@
-//! Connections: who may come in, and how long each may take. Each has a thread of its own, so that
-//! nobody waits for a peer that is stuck. Who is admitted, and who makes room, is for
-//! [`connections`](super::connections) to say.
+//! The server: the users that may connect, and the time that each request may take. Each connection has a
+//! thread of its own, so that none waits for a peer that is stuck. Admission is decided in
+//! [`connections`](super::connections).
 
 use super::answer_size::longest_answer;
 use super::audit::Asker;
@@ -51,7 +51,7 @@ pub(crate) struct AllowedPeers {
     /// The store's owner.
     pub owner: u32,
     /// True if a group may connect too: then the socket's permissions have let its members in, and
-    /// nobody else.
+    /// no other user.
     pub group: bool,
 }
 
@@ -77,8 +77,8 @@ struct Connection {
 }
 
 impl Server {
-    /// Nobody is connected yet. The waker is woken when somebody leaves. Who is idle for as long as `spare`, and
-    /// whose process has another connection, leaves.
+    /// Makes a server without connections. The waker is woken when one ends. A connection that is idle for as long
+    /// as `spare`, and whose process has another, ends.
     pub(crate) fn new(
         (store, tickets): (Arc<OpenStore>, Tickets),
         access: AllowedPeers,
@@ -91,28 +91,28 @@ impl Server {
         Self { store, tickets, access, spare, budget, waker, connections, left, admission }
     }
 
-    /// Returns how many are connected.
+    /// Returns the number of connections.
     pub(crate) fn count(&self) -> usize {
         self.connections().count()
     }
 
-    /// Returns since when nobody has been connected; none where somebody is.
+    /// Returns the moment since which there has been no connection; none where there is one.
     pub(crate) fn alone_since(&self) -> Option<Instant> {
         self.connections().alone_since()
     }
 
-    /// Returns whether somebody waits for a connection, so that [`Self::admit`] is to be called before long.
+    /// Returns true where a peer waits for a connection, so that [`Self::admit`] is to be called before long.
     pub(crate) fn is_crowded(&self) -> bool {
         self.connections().is_crowded()
     }
 
-    /// Returns whether nobody more can wait for a connection.
+    /// Returns true where no more peers can wait for a connection.
     pub(crate) fn is_full(&self) -> bool {
         self.connections().is_full()
     }
 
     /// Shows those who have waited for an answer, or for a connection, for a while that it is worked on. Where the
-    /// agent is stalled, they are told, and sent away.
+    /// agent is stalled, they get the error, and are sent away.
     pub(crate) fn show_life(&self, stalled: Option<&Error>) {
         let mut connections = self.connections();
         for connection in connections.admitted() {
@@ -121,7 +121,7 @@ impl Server {
         connections.keep_waiting(|connection| show_life(&connection.stream, stalled));
     }
 
-    /// Hangs up on everybody and waits until their requests are through.
+    /// Hangs up on all peers and waits until their requests are through.
     pub(crate) fn close(&self) {
         let mut connections = self.connections();
         hang_up(connections.clear());
@@ -150,8 +150,8 @@ impl Server {
         log::warn!("a connection was refused: {refused}");
     }
 
-    /// Admits those who wait, as far as there is room by now. Where somebody does already, what has changed
-    /// meanwhile is seen the next time.
+    /// Admits those who wait, as far as there is room by now. Where another thread does already, what has
+    /// changed meanwhile is seen the next time.
     pub(crate) fn admit(self: &Arc<Self>, writer: &Sender<Job>) {
         let _one = match self.admission.try_lock() {
             Err(TryLockError::WouldBlock) => return,
@@ -170,12 +170,12 @@ impl Server {
         }
     }
 
-    /// Hangs up on somebody idle, because there are no descriptors for others. Whether there was one.
+    /// Hangs up on an idle peer, because there are no descriptors for others. Returns true if there was one.
     pub(crate) fn make_room(&self) -> bool {
         let leaving = self.connections().make_room(Instant::now());
-        let somebody = leaving.is_some();
+        let found = leaving.is_some();
         hang_up(leaving);
-        somebody
+        found
     }
 
     fn serve(
@@ -216,14 +216,14 @@ impl Server {
     }
 }
 
-/// Returns how many may be connected, as far as this process may have descriptors.
+/// Returns the bounds of connections, as far as this process may have descriptors.
 fn limits() -> ConnectionLimits {
     let in_all = most_of_each().max(2);
     ConnectionLimits { per_user: PER_USER, others: OTHERS, in_all, waiting: WAITING.min(in_all) }
 }
 
-/// Returns how many connections may be served, as many more may wait for that, and as many more for the store to be
-/// open, so that all of them together leave the agent the descriptors that it needs itself.
+/// Returns the number of connections that may be served; as many more may wait for that, and as many more for
+/// the store to be open, so that all of them together leave the agent the descriptors that it needs itself.
 pub(crate) fn most_of_each() -> usize {
     let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
@@ -237,7 +237,7 @@ fn hang_up(on: impl IntoIterator<Item = Arc<Connection>>) {
     }
 }
 
-/// A place among the connections; dropping it leaves, and lets somebody else in.
+/// A place among the connections; dropping it leaves, and lets another peer in.
 struct ConnectionGuard {
     server: Arc<Server>,
     writer: Sender<Job>,
@@ -293,13 +293,13 @@ fn converse(
         let most = service.longest_request();
         let admit = |frame| {
             let room = room_for(frame)?;
-            // Nobody sends while they wait.
+            // A peer sends nothing while it waits.
             deadline.set(Some(Instant::now() + TRANSFER_TIMEOUT));
             Ok(room)
         };
         let received = frame::receive_as_admitted::<Request, _>(&mut from, most, admit)?;
         let Some((request, mut portion)) = received else { return Ok(()) };
-        // Who has proved nothing could begin frame after frame, and end none, to keep a connection from others.
+        // A peer that has proved nothing could begin frame after frame, and end none, to keep others out.
         if !proved && !guard.begin() {
             return Ok(());
         }

@@ -56,7 +56,10 @@ mod tests {
         });
         assert_eq!(error.reason(), Reason::StoreUnavailable);
         let (said, own) = (error.to_string(), std::process::id());
-        assert!(said.contains("writing /nowhere/stall/records") && said.contains("for 0 s"), "{said}");
+        assert!(
+            said.contains("writing /nowhere/stall/records") && said.contains("for 0 s"),
+            "{said}"
+        );
         assert!(said.contains(&format!("process {own} (keystead)")), "{said}");
         assert!(said.contains(&format!("kill {own}")) || said.contains("kill -KILL"), "{said}");
     }

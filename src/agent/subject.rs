@@ -51,7 +51,7 @@ impl Subject {
         Self { what, token: token.copied(), object: object.copied() }
     }
 
-    /// Logs that it was refused to somebody.
+    /// Logs that it was refused.
     pub(crate) fn refused(self, error: &Error, asker: &Asker) {
         log::log!(level(error.reason()), "refused: {self}: {error}, to {asker}");
     }

@@ -49,7 +49,7 @@ impl Time {
         self.publish(page);
     }
 
-    /// Returns what the clock shows.
+    /// Returns the time that the clock shows.
     pub(crate) fn clock(&self) -> Seconds {
         self.clock.now()
     }

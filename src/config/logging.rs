@@ -65,7 +65,7 @@ fn open_as(who: String, config: &Config, otherwise: Option<Log>) {
     install(log.map(|log| ProcessLog { sink: Sink::configured(log), level, who, passed_on: None }));
 }
 
-/// Why the environment's wish for a log cannot be met, if it cannot.
+/// Returns the reason for which the environment's wish for a log cannot be met, if it cannot.
 pub fn refused() -> Option<String> {
     usable(RequestedLog::of_process()?).err()
 }

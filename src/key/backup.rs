@@ -75,12 +75,12 @@ impl BackupSealer {
         Ok(Self { front, key, index: 0 })
     }
 
-    /// Returns what stands in front of the chunks.
+    /// Returns the bytes in front of the chunks.
     pub fn front(&self) -> &[u8; FRONT] {
         &self.front
     }
 
-    /// Returns how many chunks have been sealed or opened.
+    /// Returns the number of chunks that have been sealed or opened.
     pub fn chunks(&self) -> u64 {
         self.index
     }
@@ -92,7 +92,7 @@ impl BackupSealer {
         Ok(sealed)
     }
 
-    /// Returns what the next chunk seals, if it is the next and all is as it was sealed.
+    /// Opens the next chunk, if it is the next and all is as it was sealed.
     pub fn open(&mut self, chunk: &[u8], last: bool) -> Result<Secret> {
         let opened = open_with(&self.key, INFO, &self.authenticated(last), chunk)
             .map_err(|_| Reason::BackupDamaged)?;

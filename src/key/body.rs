@@ -80,7 +80,7 @@ pub struct Numbered {
 }
 
 impl Metadata {
-    /// Returns the metadata of a new custom key that nobody has named: its key ID stands for alias and
+    /// Returns the metadata of a new custom key without a name: its key ID stands for alias and
     /// identifier.
     pub fn new(id: Id, class: u64, key_type: u64, created_at: Seconds) -> Self {
         Self {
@@ -105,7 +105,7 @@ impl Metadata {
         (days != 0).then(|| self.rotation_from.saturating_add(days * DAY))
     }
 
-    /// Returns what the key of that ID is called: its alias, or else its ID.
+    /// Returns the name of the key of that ID: its alias, or else its ID.
     pub fn name(&self, id: Id) -> Vec<u8> {
         match self.given_name(id) {
             [] => id.to_string().into_bytes(),
@@ -225,7 +225,7 @@ mod tests {
         }
     }
 
-    /// Returns what every format has in common.
+    /// Returns the bytes that every format has in common.
     fn fixed_part() -> Vec<u8> {
         let rest = [2, 1, 2, 0, 4, 0x1F, 0x80, 2, 0x80, 0xE2, 0xCF, 0xAA, 6, 1, 1, 90, 0, 0];
         [&[7][..], b"payroll", &rest].concat()

@@ -121,7 +121,7 @@ impl TokenEntry {
         }
     }
 
-    /// Returns the entry as anybody may see it: salts and costs, nothing to guess PINs against.
+    /// Returns the entry as all may see it: salts and costs, nothing to guess PINs against.
     pub fn redacted(&self) -> Self {
         let mut shown = self.released_to(true);
         shown.officer.guarded = None;
@@ -178,8 +178,8 @@ impl TokenEntry {
         proof::holds(&self.proof, challenge, ticket, proof) && someone
     }
 
-    /// Returns what a login ends with when it changes: of the security officer's another one for each PIN of
-    /// theirs, of a user's always the same. None while nobody can have logged in.
+    /// Returns the mark with whose change a login ends: another for each PIN of the security officer, always the
+    /// same for a user. None while no login is possible.
     pub fn login_mark(&self, officer: bool) -> Option<&[u8]> {
         match officer {
             true => Some(self.officer_mark()),
@@ -216,7 +216,7 @@ impl Pin {
         Ok(made)
     }
 
-    /// Returns what Argon2id makes of `pin`: some tens of milliseconds and 19 MiB. Fails with
+    /// Stretches `pin` with Argon2id: some tens of milliseconds and 19 MiB. Fails with
     /// [`Reason::StoreDamaged`] where it would take less.
     pub fn stretch(&self, pin: &[u8]) -> Result<Stretched> {
         let Self { memory_kib, passes, lanes, .. } = *self;

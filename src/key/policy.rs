@@ -90,7 +90,7 @@ impl Usage {
 pub struct Usages(u16);
 
 impl Usages {
-    /// Returns what is left of the set where only reading is allowed.
+    /// Returns the usages of the set that only read.
     pub fn only_reading(self) -> Self {
         let reading = [Usage::Decrypt, Usage::Verify, Usage::VerifyRecover, Usage::Unwrap];
         let kept = reading.into_iter().filter(|usage| self.contains(*usage));
@@ -197,7 +197,7 @@ impl UsableKey {
         self.older.as_deref().unwrap_or_default()
     }
 
-    /// Returns what an operation remembers of the key that it begins with.
+    /// Returns the part of the key that an operation remembers from its beginning.
     pub fn in_use(&self) -> InUse {
         self.begin();
         let reads = self.usage.only_reads();
@@ -244,7 +244,7 @@ impl InUse {
         self.until.is_some_and(|until| until <= now())
     }
 
-    /// Returns why the operation may not go on: what an Init with the key would say.
+    /// Returns the error for which the operation may not go on: that of an Init with the key.
     pub fn gone(&self) -> Error {
         match self.purpose {
             Purpose::Use { usage, .. } => gone(usage),
@@ -353,7 +353,7 @@ pub(crate) fn allow(
     Ok(UsableKey { key: Arc::clone(key), usage, mechanism, older: None })
 }
 
-/// Returns why a key of another type cannot be used.
+/// Returns the error for a key of another type.
 fn misfit(usage: Usage) -> Error {
     match usage {
         Usage::Wrap => Reason::WrappingKeyType.into(),
@@ -362,7 +362,7 @@ fn misfit(usage: Usage) -> Error {
     }
 }
 
-/// Returns why a key without material cannot be used: to the caller, its handle names nothing any more.
+/// Returns the error for a key without material: to the caller, its handle names nothing any more.
 pub(crate) fn gone(usage: Usage) -> Error {
     match usage {
         Usage::Wrap => Reason::WrappingKeyUnknown.into(),

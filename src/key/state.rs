@@ -107,7 +107,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// Returns what has happened, in a word or two.
+    /// Returns the name of the event, in a word or two.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Create => "created",
@@ -176,7 +176,7 @@ impl KeyState {
         if *self == born { Ok(()) } else { Err(Reason::Unlawful.into()) }
     }
 
-    /// Returns what the key can be used for at the moment.
+    /// Returns the status of the key at the moment.
     pub fn status(&self) -> Status {
         match self {
             Self { deletion_at: Some(_), .. } => Status::PendingDeletion,

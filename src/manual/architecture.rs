@@ -9,7 +9,7 @@
 //!
 //! The module is small on purpose: no thread and no database of its own, so that it can be forked,
 //! unloaded and loaded again. sled wants one process for itself and does not survive a fork; it lives
-//! in the agent, which the module starts when nobody answers at the store's socket.
+//! in the agent, which the module starts when none answers at the store's socket.
 //!
 //! In a forked child every call is `CKR_CRYPTOKI_NOT_INITIALIZED` until it calls `C_Initialize`, which
 //! starts afresh: sessions and logins stay with the parent, as in PKCS#11 2.40. So no interface has
@@ -32,16 +32,16 @@
 //! process has used go on working for it.
 //!
 //! Any number of processes and threads share a store. A process has at most 16 connections, a user 256 at
-//! once, and nobody is refused for that: a process that comes when there is no room waits until an idle one
+//! once, and none is refused for that: a process that comes when there is no room waits until an idle one
 //! has made some ([`agent`](crate::agent), `connections`). A process gives back what it has left idle for three
 //! seconds, but for its last connection, and looks whether a connection is still open before it uses it again. A request
 //! under way is never cut short for others.
 //!
 //! What connections cost an agent is bounded: they never take the 32 descriptors that the agent and its
-//! store need, and long frames and answers take at most 64 MiB of memory at once, those of who has proved
+//! store need, and long frames and answers take at most 64 MiB of memory at once, those of peers that have proved
 //! no login 16 MiB beside; who finds no room waits for it. A call waits as long as the agent says that it
 //! works on it. An agent that waits for the disk itself, for more than 30 s in one sync, says so instead,
-//! with the file and the process, and keeps nobody.
+//! with the file and the process, and lets no call wait.
 //!
 //! An agent that a module starts sheds what its starter left it: session, directory, environment, signals,
 //! descriptors, processors, scheduling, niceness, and limits as far as the system lets it (hard limits
@@ -70,7 +70,7 @@
 //! expires, a keyed fingerprint, and opaque search tags. A change by any process moves counters in a page that all
 //! modules map ([`wire::page`](crate::wire::page)), and is seen at their next `Init`.
 //!
-//! Each agent makes that page in memory, sealed so that nobody can cut it short, and hands it to each
+//! Each agent makes that page in memory, sealed so that it cannot be cut short, and hands it to each
 //! process that connects. A word in it is a robust futex of the agent's: when the agent dies, for whatever reason, the
 //! kernel marks it. Then a module reads at each `Init` from the file `generations` whose counters count
 //! (some microseconds instead of a load): as long as no other agent has started, nothing can have changed, and what

@@ -15,7 +15,7 @@
 //!
 //! The bytes of the file are drawn in [`key::backup`](crate::key::backup), what they seal in
 //! [`agent::backup`](crate::agent::backup). The agent holds the content in memory until it has been
-//! fetched, about a kilobyte for each key, and answers nobody else while it gathers.
+//! fetched, about a kilobyte for each key, and answers no other process while it gathers.
 //!
 //! # What a backup does not bring back
 //!

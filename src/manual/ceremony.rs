@@ -106,7 +106,7 @@
 //! | it is the same | `CKR_OK`, and a session key that the caller throws away |
 //! | it is other material, or the key was generated, or is for another key type | `CKR_TEMPLATE_INCONSISTENT`; other material in a wrapping that authenticates nothing (CBC, PKCS#1 v1.5) `CKR_WRAPPED_KEY_INVALID` |
 //! | nothing has ever been imported, or there is no such key | `CKR_ATTRIBUTE_VALUE_INVALID` |
-//! | nobody is logged in | `CKR_USER_NOT_LOGGED_IN` |
+//! | no user is logged in | `CKR_USER_NOT_LOGGED_IN` |
 //!
 //! # Many at once
 //!

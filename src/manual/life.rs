@@ -49,7 +49,7 @@
 //! has its bytes. The program takes a key by its key ID, else by the label itself, else by either of the two.
 //! JSON that makes a key gives the label itself as `alias`, or its bytes as `alias_hex`.
 //!
-//! A key that nobody named is called by its key ID: the metadata's `CKA_LABEL` and `alias` show that. The
+//! A key without a name is called by its key ID: the metadata's `CKA_LABEL` and `alias` show that. The
 //! `CKA_LABEL` of its material, and of the public half of its pair, is empty, because programs show a label in
 //! the place of a certificate's name; a search for the key ID as a label finds them all the same. Setting an
 //! empty label takes the name away.
@@ -110,7 +110,7 @@
 //! A schedule (`CKA_KEYSTEAD_ROTATION_DAYS`, 30 to 365; AES keys) is counted from the latest rotation,
 //! or from its setting. New material needs the private token key, which the agent does not have: so the
 //! first use that makes something after the moment rotates first, in whichever process that is, and a
-//! key that nobody uses has nothing encrypted with an overdue version. `keystead rotate --due` rotates
+//! key that is not used has nothing encrypted with an overdue version. `keystead rotate --due` rotates
 //! what is overdue without waiting. A key that is overdue while disabled rotates once, when it is
 //! enabled. Where a rotation fails (a full disk), the use goes on with the version there is, and the
 //! log says so.

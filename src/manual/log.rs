@@ -19,7 +19,7 @@
 //! | `debug` | the same as `stderr:debug` |
 //!
 //! The file is made with mode 0600. One that is there already must be a regular file of the user's own, with
-//! no other name, that nobody else can write; no link is followed. An agent that the process starts logs
+//! no other name, that no other user can write; no link is followed. An agent that the process starts logs
 //! there too, unless the configuration says where. A log that cannot be written fails no call: a terminal
 //! and `keystead doctor` say why. A set-uid program minds no variable.
 //!
@@ -46,7 +46,7 @@
 //! | level | module and program | agent |
 //! |---|---|---|
 //! | `error` | what the program says when it fails; records that are damaged | what fails in the store |
-//! | `warn` | what the agent or the store fails at; wrong PINs; what the rules of custody refuse, and disabled, expired or ending keys | wrong and locked PINs, refused imports and changes, whoever has proved nothing, refused connections |
+//! | `warn` | what the agent or the store fails at; wrong PINs; what the rules of custody refuse, and disabled, expired or ending keys | wrong and locked PINs, refused imports and changes, peers that have proved nothing, refused connections |
 //! | `info` | `C_Initialize` and `C_Finalize`, logins, logouts, PINs that are set or changed; keys created, imported, enabled, disabled, rotated, deleted, found expired | its start (version, store, process) and its end (why); logins and logouts; everything that has a line in the audit log, with user, process and program |
 //! | `debug` | every other call that fails, with its code and reason | every other request that is refused |
 //!

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `db/` | sled: records, indexes | the agent |
 //! | `slots` | the cell file: erase cells, PIN counts, the high-water mark of time | the agent, in place |
-//! | `generations` | whose counters count, and the time that the next agent goes on from; nobody maps it | the agent, in place |
+//! | `generations` | whose counters count, and the time that the next agent goes on from; it is never mapped | the agent, in place |
 //! | `db.doubted` | empty; `db/` has failed under an agent, and the next one reads it through first | the agent |
 //! | `snapshot` | all of `db/` as it was at one commit, for the day on which that cannot be opened | the agent |
 //! | `agent.sock` | where modules connect | the agent |
@@ -103,7 +103,7 @@
 //! is damaged, nothing is changed, no agent starts, and the log says why; `keystead recover` mends and upgrades.
 //! An upgrade may be interrupted at any moment: the next opening begins it again, or finishes it. The earlier
 //! `slots` is overwritten before it is removed. Let it be finished before an earlier build is used again: what
-//! that deletes stays readable in the files of the interrupted upgrade, for who has a PIN, until this build
+//! that deletes stays readable in the files of the interrupted upgrade, for a user with a PIN, until this build
 //! removes them. On a full disk (less than 16 MiB beyond what the upgrade needs) a store of the earlier format
 //! is not served at all, not even for deletions, until there is room.
 //!
@@ -143,5 +143,5 @@
 //! So a copy is kept as safe as the store, and no longer than the material in it may live: it is not
 //! encrypted beyond what the store itself is, and carries the erase secrets. Putting a copy in the
 //! place of a store brings back what was deleted in between, older counts of wrong PINs, and an audit
-//! log that knows nothing of that time: delete again what was deleted, before anybody else uses it.
+//! log that knows nothing of that time: delete again what was deleted, before it is used.
 //! What has expired stays unusable by the clock.

@@ -12,7 +12,7 @@
 //!
 //! # What a login opens
 //!
-//! | | nobody has logged in | the security officer | the user |
+//! | | without a login | the security officer | the user |
 //! |---|---|---|---|
 //! | certificates, public keys, data, what is said of custom keys; all with `CKA_PRIVATE` false | found, read | changed, of custom keys only `CKA_TRUSTED` | changed |
 //! | secret and private keys on the token with `CKA_PRIVATE` false | not there | found, used, changed if ordinary | the same |
@@ -22,7 +22,7 @@
 //! What is not there is not found, and its handle is invalid: a public key's is valid again after the
 //! next login. Whatever is made, changed or destroyed on the token takes a login
 //! (`CKR_USER_NOT_LOGGED_IN`); only `C_InitToken` on a free slot takes none. The agent holds every client
-//! to this, whether it uses the module or not. What PKCS#11 calls public is still not secret from who can
+//! to this, whether it uses the module or not. What PKCS#11 calls public is still not secret from a user who can
 //! read the store's files: the key that seals it lies beside it. Leave `CKA_PRIVATE` true.
 //!
 //! A module stretches a PIN for no less than the 19 MiB and 2 passes, whatever the agent says it takes, and
@@ -38,7 +38,7 @@
 //!
 //! # What memory holds
 //!
-//! Who has the memory of a process has what the process may use. So a process keeps a secret no longer than
+//! A user with access to a process's memory has what the process may use. So a process keeps a secret no longer than
 //! it may use it:
 //!
 //! | a key is in the memory of a process that has used it | until |
@@ -150,7 +150,7 @@
 //!
 //! A template gets at least what it asks for. One that names no usage makes a key that does everything
 //! its type can, and one that names some a key that does these and nothing else; but a public key whose
-//! template does not forbid it encrypts and verifies, as anybody could with it without the token. A session
+//! template does not forbid it encrypts and verifies, as can be done with it without the token. A session
 //! key's value can be read, and a token key's cannot. One that says
 //! `CKA_SENSITIVE` true and nothing of `CKA_EXTRACTABLE` makes a key that does not leave, and so does
 //! one that says `CKA_WRAP_WITH_TRUSTED` true, `CKA_EXTRACTABLE` false or `CKA_ALWAYS_AUTHENTICATE` true
@@ -170,7 +170,7 @@
 //! that is not extractable (`CKR_TEMPLATE_INCONSISTENT`). Let the officer generate trusted keys: what the
 //! user made may have a twin.
 //! The officer sees no private objects, so that a trusted key is a public one: a PIN protects it from
-//! other processes and users, and not from who can read the store's files.
+//! other processes and users, and not from a user who can read the store's files.
 //!
 //! What ECDH and HKDF derive tells nothing about the key it comes from, and is a key of its own: its
 //! template says whether it can be read, as TLS and most clients need it, and where the template says
@@ -198,7 +198,7 @@
 //! | `CKM_AES_CBC_PAD`, `CKM_RSA_PKCS` | no key unwraps by it that is trusted, or was, or has a `CKA_UNWRAP_TEMPLATE` (`CKR_KEY_FUNCTION_NOT_PERMITTED`), and no key that is or was trusted wraps by it; a key with `CKA_WRAP_WITH_TRUSTED` does not leave by it (`CKR_KEY_NOT_WRAPPABLE`) |
 //! | `CKM_RSA_AES_KEY_WRAP` | a key with `CKA_WRAP_WITH_TRUSTED` does not leave by it: its first half is a key of its own by `CKM_RSA_PKCS_OAEP`, and decrypts the second |
 //! | `CKM_AES_KEY_WRAP` | takes any initial value but those of `CKM_AES_KEY_WRAP_KWP`, which begin with `A65959A6`: otherwise a blob of one would open as the other. A key that is or was trusted, or has a template of its own, takes the standard one only (`CKR_MECHANISM_PARAM_INVALID`) |
-//! | `CKM_AES_KEY_WRAP` of a length that is no multiple of 8 | zeros are added behind it (PKCS#11 2.40, 2.14.3), as SoftHSM does. A private key's own length takes them away again; a secret's only `CKA_VALUE_LEN`, and what it takes away are zeros. Without it a secret of variable length that ends in a zero is `CKR_TEMPLATE_INCOMPLETE`: it could be longer than what was wrapped. Whoever may unwrap a secret so learns whether it ends in zeros; a key that is or was trusted, or has a template of its own, therefore neither adds zeros to secrets nor takes them away. `CKM_AES_KEY_WRAP_KWP` needs none of this |
+//! | `CKM_AES_KEY_WRAP` of a length that is no multiple of 8 | zeros are added behind it (PKCS#11 2.40, 2.14.3), as SoftHSM does. A private key's own length takes them away again; a secret's only `CKA_VALUE_LEN`, and what it takes away are zeros. Without it a secret of variable length that ends in a zero is `CKR_TEMPLATE_INCOMPLETE`: it could be longer than what was wrapped. A user who may unwrap a secret so learns whether it ends in zeros; a key that is or was trusted, or has a template of its own, therefore neither adds zeros to secrets nor takes them away. `CKM_AES_KEY_WRAP_KWP` needs none of this |
 //! | `CKM_AES_KEY_WRAP_KWP`, `_PAD` | take a first half of the initial value, 4 bytes, but that of `CKM_AES_KEY_WRAP`, `A6A6A6A6`; a key that is or was trusted, or has a template of its own, takes the standard one only (`CKR_MECHANISM_PARAM_INVALID`) |
 //! | `CKM_RSA_PKCS_OAEP`, `CKM_KEYSTEAD_SEAL` | as they are |
 //!
@@ -210,6 +210,6 @@
 //!
 //! All this binds programs that use the module. One that has the PIN and talks to the agent itself can
 //! open whatever the module can. The agent holds it to the rules of custody, but judges headers, and has
-//! no key to what is sealed: under a lawful header such a program can store a sealed part that nobody
-//! can open, or that holds something else, and only a backup brings the key back. It learns nothing
+//! no key to what is sealed: under a lawful header such a program can store a sealed part that cannot
+//! be opened, or that holds something else, and only a backup brings the key back. It learns nothing
 //! by that, of this token or another: a sealed part opens in its own place only.

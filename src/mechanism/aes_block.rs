@@ -175,7 +175,7 @@ impl Transform for Blocks {
     }
 }
 
-/// Returns how many bytes of a last block are left without its PKCS#7 padding (RFC 5652, 6.3), in
+/// Returns the number of bytes of a last block without its PKCS#7 padding (RFC 5652, 6.3), in
 /// constant time.
 fn unpadded(block: &[u8; BLOCK]) -> Option<usize> {
     let [.., padding] = *block;

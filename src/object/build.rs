@@ -163,8 +163,8 @@ pub(crate) fn rise_together(from: &Attributes, made: &mut Attributes, template: 
     }
 }
 
-/// Returns what a bound key is meant for where its template names no usage: what it is trusted with, and what
-/// its own templates are about.
+/// Returns true for a usage that a bound key is meant for where its template names none: one that it is trusted
+/// with, or that its own templates are about.
 fn is_bound_for(usage: Usage, key: &Attributes) -> bool {
     match usage {
         Usage::Wrap => key.flag(CKA_TRUSTED) || marks::has_template(key, CKA_WRAP_TEMPLATE),

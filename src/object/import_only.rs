@@ -34,7 +34,7 @@ pub(crate) fn halves(
     Ok(Some((public.joined_with(marked)?, private.joined_with(private_half()?)?)))
 }
 
-/// Returns what the private half is: it unwraps and does nothing else, leaves in no way, and never changes.
+/// Returns the template of the private half: it unwraps and does nothing else, leaves in no way, and never changes.
 fn private_half() -> Result<Template> {
     let usages = usages_of(CKO_PRIVATE_KEY).map(|flag| (flag, flag == CKA_UNWRAP));
     let rest = [

@@ -26,7 +26,7 @@ pub struct Kind {
 }
 
 impl Kind {
-    /// Returns what material is known by: of a private key its public half, since the same key has several
+    /// Returns the bytes that material is known by: of a private key its public half, since the same key has several
     /// encodings (an RSA key's factors in either order, its exponent modulo λ(n) or φ(n)).
     pub fn identity(&self, material: &Secret) -> Result<Secret> {
         match self.class {

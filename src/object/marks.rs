@@ -60,7 +60,7 @@ pub(crate) fn has_template(key: &Attributes, kind: u64) -> bool {
     key.bytes(kind).is_some_and(|template| !template.is_empty())
 }
 
-/// Returns what binds a key. The mark of an import key binds its private half: the public one only wraps.
+/// Returns the restrictions of a key. The mark of an import key binds its private half: the public one only wraps.
 pub(crate) fn restrictions(key: &Attributes) -> Restrictions {
     let is_private = key.number(CKA_CLASS) == Some(CKO_PRIVATE_KEY);
     Restrictions {
@@ -103,7 +103,7 @@ pub(crate) fn hide(shown: &mut Attributes) {
     }
 }
 
-/// Returns what a key that was trusted, or has templates of its own, is bound to, to be kept where its
+/// Returns the bindings of a key that was trusted, or has templates of its own, to be kept where its
 /// material goes and comes again; nothing of another key.
 pub(crate) fn bindings(key: &Attributes) -> Vec<(u64, Vec<u8>)> {
     if !was_trusted(key) && !has_templates(key) {

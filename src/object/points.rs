@@ -38,7 +38,7 @@ fn bit_string(der: &[u8]) -> Option<&[u8]> {
     inside(3, der)?.split_first().and_then(|(unused, bytes)| (*unused == 0).then_some(bytes))
 }
 
-/// Returns what a tag and a length of one or two bytes enclose, if that is all there is.
+/// Returns the content behind a tag and a length of one or two bytes, if there is nothing else.
 fn inside(tag: u8, der: &[u8]) -> Option<&[u8]> {
     let (length, inner) = match der {
         [found, 0x81, length, inner @ ..] if *found == tag => (length, inner),

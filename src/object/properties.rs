@@ -241,7 +241,7 @@ pub(crate) fn is_searched(kind: u64) -> bool {
     PROPERTIES.iter().any(|property| property.searched && property.kind == Some(kind))
 }
 
-/// Returns what setting an attribute does to a custom key; [`Set::Never`] for what is no property.
+/// Returns the effect of setting an attribute of a custom key; [`Set::Never`] for one that is no property.
 pub(crate) fn setter(kind: u64) -> Set {
     let mut rows = PROPERTIES.iter().filter(|property| property.kind == Some(kind));
     rows.find(|row| !matches!(row.set, Set::Never)).map_or(Set::Never, |row| row.set)
@@ -322,7 +322,7 @@ fn alias_hex(metadata: &Metadata, id: Id) -> Value {
     }
 }
 
-/// Returns what happens at an expiry. The attribute of a key that never expires says that it would be erased.
+/// Returns the action at an expiry. The attribute of a key that never expires says that it would be erased.
 pub(super) fn action(action: Option<ExpiryAction>) -> Value {
     match action {
         Some(action) => Value::Word(words::action(action)),

@@ -30,7 +30,7 @@ impl Rules for Token {
 /// The slot of one kind of operation in a session.
 pub(crate) struct OperationSlot<O> {
     operation: Option<O>,
-    /// Why an operation has ended between two steps: its next step tells, and until then it is there.
+    /// The error for which an operation has ended between two steps: its next step tells, and until then it is there.
     ended: Option<Error>,
     terms: Terms,
 }

@@ -7,7 +7,7 @@ use super::{Cells, CommitNumber, StoreIdentity};
 /// everything that was acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Acknowledged {
-    /// Which store it is.
+    /// The identity of the store.
     pub identity: StoreIdentity,
     /// The number of the last commit that was acknowledged.
     pub number: CommitNumber,
@@ -16,13 +16,13 @@ pub(crate) struct Acknowledged {
 }
 
 impl Acknowledged {
-    /// Returns what the cell file says.
+    /// Reads it from the cell file.
     pub(crate) fn of(cells: &Cells) -> Self {
         let (identity, number) = (cells.identity, cells.commits.get());
         Self { identity, number, is_new: cells.is_new() }
     }
 
-    /// Returns what the cell file of an earlier build says.
+    /// Reads it from the cell file of an earlier build.
     pub(crate) fn of_earlier(cells: &EarlierFile) -> Self {
         let (identity, number) = (cells.identity, cells.commits());
         Self { identity, number, is_new: cells.is_new() }

@@ -200,7 +200,7 @@ impl Token {
         Ok(())
     }
 
-    /// Returns what a template asks for of a custom key, through its metadata or through its material.
+    /// Returns the change that a template asks for of a custom key, through its metadata or through its material.
     fn requested_change(
         &self,
         id: Id,

@@ -157,7 +157,7 @@ fn same_names(shown: &mut Attributes, template: &Template, names: Names) {
     }
 }
 
-/// Returns what the pair is to be like: `CKA_MODULUS_BITS` and `CKA_PUBLIC_EXPONENT`, or `CKA_EC_PARAMS`.
+/// Returns the domain of a pair that is to be made: `CKA_MODULUS_BITS` and `CKA_PUBLIC_EXPONENT`, or `CKA_EC_PARAMS`.
 fn domain(public: &Attributes, key_type: u64) -> Result<Domain<'_>> {
     let missing = |what: &str| Reason::TemplateIncomplete.detail(format_args!("{what} is missing"));
     if key_type != CKK_RSA {

@@ -292,7 +292,7 @@ impl Loaded {
         self.key.get_or_try_init(|| self.parse().map(Arc::new))
     }
 
-    /// Returns what a digest remembers of the key whose value it has taken.
+    /// Returns the part of the key that a digest remembers once it has taken its value.
     pub(crate) fn digested(&self) -> Result<InUse> {
         let until = self.header.expiry.map(|expiry| expiry.at.saturating_add(FINISH));
         let (object, watch) = (self.id, self.watch.clone());

@@ -92,7 +92,7 @@ pub(super) struct LoggedChange {
     event: Option<Event>,
 }
 
-/// Returns what there is to tell of changes, where anybody listens.
+/// Returns the loggable part of changes, where there is a log.
 pub(super) fn loggable(changes: &[Change]) -> Vec<LoggedChange> {
     if !log::log_enabled!(log::Level::Info) {
         return Vec::new();

@@ -65,7 +65,7 @@ use uses::Uses;
 /// The user who is logged in to a token in this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Login {
-    /// Nobody.
+    /// No user.
     Public,
     /// The user.
     User,
@@ -154,7 +154,7 @@ impl Token {
         self.id
     }
 
-    /// Returns who is logged in; one load.
+    /// Returns the login; one load.
     pub fn logged_in_as(&self) -> Login {
         match self.login.load(Ordering::Acquire) {
             1 => Login::User,

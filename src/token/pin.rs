@@ -230,7 +230,7 @@ impl Token {
 }
 
 impl Authenticated {
-    /// Returns what proves the login from now on.
+    /// Returns the credential that proves the login from now on.
     fn credential(&self) -> Result<Credential> {
         let (officer, ticket) = (self.authority.officer, self.ticket.duplicate().kept());
         Ok(Credential { officer, key: self.private.proof_key()?.kept(), ticket })

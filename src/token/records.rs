@@ -235,7 +235,7 @@ impl Token {
     }
 }
 
-/// Returns what became of material that is gone.
+/// Describes the end of material that is gone.
 fn ended(erasure: Erasure) -> String {
     let at =
         |second| exact_timestamp(second).map_or_else(|_| second.to_string(), |at| at.to_string());
@@ -246,7 +246,7 @@ fn ended(erasure: Erasure) -> String {
     }
 }
 
-/// Returns what the audit log is to call a key: its label.
+/// Returns the name of a key in the audit log: its label.
 fn alias_of(record: &UnsealedRecord) -> Option<String> {
     let is_key =
         record.event.is_some() || matches!(record.header.role, Role::Object { holds_key: true });
@@ -260,8 +260,8 @@ fn tags(key: &TokenKey, terms: &[(u64, Vec<u8>)]) -> Result<Vec<Tag>> {
     terms.iter().map(|(kind, value)| key.tag(*kind, value)).collect()
 }
 
-/// Returns what an ordinary object's record holds. A key in one that says it holds none was not put there by
-/// a module: nobody would have had to log in to read it.
+/// Reads an ordinary object's record. A key in one that says it holds none was not put there by a module: it
+/// could be read without a login.
 fn object_body(header: &Header, opened: &Secret) -> Result<ObjectBody> {
     let body = ObjectBody::decode(opened)?;
     match body.material.is_empty() || header.holds_key() {

@@ -115,7 +115,7 @@ impl Token {
         })
     }
 
-    /// Returns what was the newest version until now, where only its custom key leads to.
+    /// Returns the version that was the newest until now, at a place that only its custom key leads to.
     fn older_version(&self, newest: &Loaded, body: &ObjectBody) -> Result<Change> {
         self.seal(UnsealedRecord {
             id: self.fresh_id()?,

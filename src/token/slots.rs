@@ -98,7 +98,7 @@ impl Slots {
         }
     }
 
-    /// Returns what `C_GetTokenInfo` shows of a slot.
+    /// Returns the content of `C_GetTokenInfo` for a slot.
     pub fn info(&self, slot: u64) -> Result<TokenInfo> {
         let entries = self.entries()?;
         match entries.iter().find(|entry| u64::from(entry.slot) == slot) {
@@ -114,7 +114,7 @@ impl Slots {
         }
     }
 
-    /// Returns what `C_GetMechanismInfo` says of a mechanism: the sizes of its keys and what it does, as far
+    /// Returns the content of `C_GetMechanismInfo`: the sizes of a mechanism's keys and its functions, as far
     /// as the configuration lets it.
     pub fn mechanism(&self, slot: u64, id: u64) -> Result<((u64, u64), u64)> {
         self.info(slot)?;
@@ -174,7 +174,7 @@ impl Slots {
         }
     }
 
-    /// Returns what the agent's clock shows, and the latest time the store has seen, in seconds since 1970.
+    /// Returns the time of the agent's clock, and the latest time the store has seen, in seconds since 1970.
     pub fn clock(&self) -> Result<(Seconds, Seconds)> {
         seen(&self.link.ask(&Request::Clock)?)
     }
@@ -264,12 +264,12 @@ impl Slots {
         }
     }
 
-    /// Returns why no store is there yet, if none is. Then one slot waits for its token, as in a new store.
+    /// Returns the error of a store that is not there yet. Then one slot waits for its token, as in a new store.
     pub fn without_store(&self) -> Option<Error> {
         self.link.without_store()
     }
 
-    /// Returns what there is now. A slot that another process has emptied may be another token's next.
+    /// Returns the tokens that there are now. A slot that another process has emptied may be another token's next.
     fn entries(&self) -> Result<Vec<StoredToken>> {
         if self.without_store().is_some() {
             return Ok(Vec::new());
@@ -283,7 +283,7 @@ impl Slots {
     }
 }
 
-/// Returns what an entry shows of its token.
+/// Returns the information that an entry has of its token.
 pub(super) fn info(entry: &StoredToken) -> Result<TokenInfo> {
     let shown = TokenEntry::decode(&entry.entry)?;
     Ok(TokenInfo {

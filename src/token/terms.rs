@@ -31,7 +31,7 @@ pub(crate) fn is_indexed(kind: u64, value: &[u8]) -> bool {
     !value.is_empty() && (INDEXED.contains(&kind) || is_searched(kind))
 }
 
-/// Returns what an object with these attributes is found by: one of a custom key that has no label by the key
+/// Returns the terms that find an object with these attributes: one of a custom key that has no label by the key
 /// ID as a label too.
 pub(crate) fn terms(attributes: &Attributes) -> Vec<(u64, Vec<u8>)> {
     let indexed = attributes.iter().filter(|&(kind, value)| is_indexed(kind, value));
@@ -43,7 +43,7 @@ pub(crate) fn terms(attributes: &Attributes) -> Vec<(u64, Vec<u8>)> {
     terms
 }
 
-/// Returns what a material record is found by: its own attributes under the names of its custom key.
+/// Returns the terms that find a material record: its own attributes under the names of its custom key.
 pub(super) fn material_terms(
     id: Id,
     body: &ObjectBody,
@@ -60,7 +60,7 @@ pub(super) fn material_terms(
     terms
 }
 
-/// Returns what the metadata object of a custom key is found by.
+/// Returns the terms that find the metadata object of a custom key.
 pub(super) fn metadata_terms(shown: &Attributes, metadata: &Metadata) -> Vec<(u64, Vec<u8>)> {
     let mut terms = terms(shown);
     if !metadata.identifier.is_empty() {

@@ -209,7 +209,7 @@ fn check_length(
     fits.then_some(()).ok_or_else(|| Reason::WrappedLength.into())
 }
 
-/// Returns what was wrapped, if it can be of the class that the template names.
+/// Returns the material that was wrapped, if it can be of the class that the template names.
 fn opened(
     row: &MechanismRow,
     usable: &UsableKey,
@@ -237,7 +237,7 @@ fn fits(shown: &Attributes, template: Option<&[u8]>) -> Result<bool> {
     }))
 }
 
-/// Returns what the caller is told of a failure after the unwrapping. Where nothing authenticates the
+/// Returns the error that the caller sees of a failure after the unwrapping. Where nothing authenticates the
 /// wrapping, no refusal may depend on what was in it: only what failed beside it has its own code.
 fn masked_error(failure: Error, row: &MechanismRow) -> Error {
     match failure.reason() {

@@ -144,7 +144,7 @@ impl Link {
         }
     }
 
-    /// Why no store is there, if none is and this process has never seen one there.
+    /// Returns the error of a store that is not there and that this process has never seen there.
     pub fn without_store(&self) -> Option<Error> {
         let unseen = self.store.get().is_none();
         presence::check(&self.location.directory).err().filter(|_| unseen)

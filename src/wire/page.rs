@@ -143,7 +143,7 @@ impl Page {
 pub struct Snapshot(Box<[u64]>);
 
 impl Snapshot {
-    /// Returns what the record's counter read.
+    /// Returns the value that the record's counter had.
     pub fn record(&self, watched: Id) -> u64 {
         self.0.get(record_word(watched) - COUNTERS).copied().unwrap_or_default()
     }

@@ -36,8 +36,18 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// The parts that every part may use; leaves use only leaves.
-const LEAVES: &[&str] =
-    &["clock", "config", "erasure", "error", "file_names", "id", "presence", "secret", "sys", "text"];
+const LEAVES: &[&str] = &[
+    "clock",
+    "config",
+    "erasure",
+    "error",
+    "file_names",
+    "id",
+    "presence",
+    "secret",
+    "sys",
+    "text",
+];
 
 /// The files that only pass on what others make: the map, and what the program and the tests use.
 const FACADES: &[&str] = &["lib", "internal"];

@@ -242,7 +242,7 @@ fn a_keys_life_and_what_is_refused_in_it_is_told_by_module_and_agent() {
                 ("both", "INFO", "login: the security officer of token".to_owned()),
                 ("agent", "INFO", "pin-set (PIN: user)".to_owned()),
                 ("module", "INFO", "PIN set: the user".to_owned()),
-                ("agent", "INFO", "ends: a signal told it to".to_owned()),
+                ("agent", "INFO", "ends: a signal ends it".to_owned()),
             ] {
                 let sides = if side == "both" { &["agent", "module"][..] } else { &[side] };
                 sides.iter().for_each(|side| of(side, level, &what));

@@ -65,7 +65,7 @@ impl ChainKey {
         Hmac::new_from_slice(&*Zeroizing::new(derived)).map_err(io::Error::other)
     }
 
-    /// Returns where the key lies.
+    /// Returns the path of the key.
     pub(crate) fn path(directory: &Path) -> PathBuf {
         directory.join(FOLDER).join(super::KEY)
     }

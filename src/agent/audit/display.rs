@@ -53,7 +53,7 @@ impl fmt::Display for Fact {
     }
 }
 
-/// Returns what a fact's time is the time of.
+/// Returns the meaning of a fact's time.
 fn of_time(event: AuditEvent) -> &'static str {
     match event {
         AuditEvent::Imported => "expires ",

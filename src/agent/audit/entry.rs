@@ -86,7 +86,7 @@ pub struct Fact {
     /// The owner of the PIN: `user` or `so`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pin: Option<String>,
-    /// Why something was refused.
+    /// The reason of a refusal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }

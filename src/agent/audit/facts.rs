@@ -1,4 +1,4 @@
-//! Which facts follow from a change of a record.
+//! The facts that follow from a change of a record.
 
 use super::entry::{AuditEvent, Fact, timestamp};
 use crate::agent::rules::{Known, Proposal};
@@ -6,8 +6,8 @@ use crate::id::Id;
 use crate::key::state::Origin;
 use crate::key::{self, Header, KeyState, Role};
 
-/// Returns what a lawful change comes to. A change of material alone comes to nothing: it goes with one of
-/// its custom key.
+/// Returns the facts of a lawful change. A change of material alone has none: it goes with one of its custom
+/// key.
 pub(crate) fn of_change(token: Id, proposal: &Proposal, old: Option<&Header>) -> Vec<Fact> {
     let role = |header: &Header| header.role.clone();
     let event = match (proposal.put.as_ref().map(role), &proposal.event, old.map(role)) {
@@ -25,8 +25,8 @@ pub(crate) fn of_change(token: Id, proposal: &Proposal, old: Option<&Header>) ->
     vec![Fact::of_key(event, token, proposal.id)]
 }
 
-/// Returns what a change of a token's entry comes to: which PINs are `changed` (the officer's, the user's), by the
-/// officer or the user, and whether the user's was locked.
+/// Returns the facts of a change of a token's entry, by the officer or the user: the PINs that are `changed` (the
+/// officer's, the user's), the second of which may have been `locked`.
 pub(crate) fn of_entry(
     token: Id,
     changed: (bool, bool),

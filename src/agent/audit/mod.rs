@@ -32,9 +32,9 @@ mod line;
 mod read;
 
 pub(crate) use chain::ChainKey;
+pub use chain::GONE;
 pub(crate) use display::log;
 pub(crate) use entry::{Asker, Fact, timestamp};
-pub use chain::GONE;
 pub use entry::{AuditEntry, AuditEvent};
 pub(crate) use facts::{expired, of_change, of_entry};
 pub(crate) use journal::{Journal, Sealed};
@@ -44,7 +44,7 @@ pub use read::{Claimed, Fault, Kept, LogLine, Verified, entries, kept, verify};
 /// The folder in a store's directory.
 pub(crate) const FOLDER: &str = crate::file_names::AUDIT;
 
-/// Returns where the audit log of the store in `directory` lies.
+/// Returns the folder of the audit log of the store in `directory`.
 pub fn folder(directory: &Path) -> PathBuf {
     directory.join(FOLDER)
 }

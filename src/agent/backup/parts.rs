@@ -31,7 +31,7 @@ pub(crate) struct BackupParts {
 }
 
 impl BackupParts {
-    /// Gathers everything. Nobody writes meanwhile.
+    /// Gathers everything. Nothing is written meanwhile.
     pub(crate) fn from(store: &OpenStore) -> Result<Self> {
         let StoreIdentity { store: id, incarnation } = store.cells.identity;
         let mut parts = Self::default();
@@ -63,7 +63,7 @@ impl BackupParts {
         self.parts.pop_front().unwrap_or_default()
     }
 
-    /// Returns what whoever asked is told of it.
+    /// Returns the answer to the request for it.
     pub(crate) fn summary(&self) -> Response {
         let Self { bytes, tokens, custom_keys, others, .. } = *self;
         Response::BackupReady { bytes, tokens, custom_keys, others, damaged: self.damaged.clone() }

@@ -27,7 +27,7 @@ impl Scene {
         self
     }
 
-    /// Somebody comes; the number of the connection, if there is one at once, and who has to go.
+    /// A peer comes; returns the number of the connection, if there is one at once, and those that have to go.
     fn comes(&mut self, user: u32) -> (Option<u64>, Vec<u32>) {
         assert!(self.connections.arrive(peer(user), self.next, self.now));
         self.next += 1;

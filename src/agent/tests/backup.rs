@@ -6,7 +6,7 @@ use crate::agent::backup::Backup;
 use crate::agent::restore::{How, Restored, restore};
 use crate::erasure::Erasure;
 
-/// Returns what the agent gives whoever asks for a backup.
+/// Returns the content of a backup, as the agent gives it.
 fn backup(world: &World) -> Vec<u8> {
     let mut peer = world.connect();
     let Response::BackupReady { bytes, damaged, .. } = peer.ask(Request::Backup) else { panic!() };
@@ -233,7 +233,7 @@ fn cells_of_a_store_that_is_served_from_its_snapshot_are_left_alone() {
     let (mut other, _) = backed_up();
     other.stop().unwrap();
     std::fs::remove_dir_all(other.path().join("db")).unwrap();
-    // Whoever looks makes an empty `db/`.
+    // A look makes an empty `db/`.
     other.start();
     other.stop().unwrap();
     let slots = std::fs::read(other.path().join("slots")).unwrap();

@@ -1,4 +1,4 @@
-//! Many connections: nobody is refused, nobody is hung up on in the midst of a request.
+//! Many connections: none is refused, none is hung up on in the midst of a request.
 
 use super::*;
 use crate::agent::allowance::lift_limits;

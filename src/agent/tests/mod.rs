@@ -57,7 +57,7 @@ impl World {
         Self::of(Self::bare(START))
     }
 
-    /// The same, whose agent lets nobody go for being idle.
+    /// The same, whose agent ends no connection for being idle.
     pub(crate) fn patient() -> Self {
         let mut world = Self::bare(START);
         world.spare = Duration::from_secs(3600);
@@ -203,7 +203,7 @@ impl Client {
         matches!(peer.try_ask(&proof)?, Response::Done(0)).then_some(peer)
     }
 
-    /// Returns what proves a login here.
+    /// Returns the request that proves a login here.
     pub(crate) fn proof(&self, officer: bool, ticket: &Confidential) -> Request {
         let key = token_key().proof_key().unwrap();
         let credential = Credential { officer, key, ticket: ticket.duplicate().into_secret() };
@@ -224,7 +224,7 @@ impl Client {
         self.try_ask(&request).expect("an answer")
     }
 
-    /// Writes the token's entry as nobody, which only makes new ones.
+    /// Writes the token's entry without a PIN, which only makes new ones.
     pub(crate) fn put_token(&mut self, expect: Expect, entry: &TokenEntry) -> Result<u64> {
         self.put_token_by(None, expect, entry, false)
     }
@@ -313,7 +313,7 @@ pub(crate) fn changed(change: impl FnOnce(&mut TokenEntry)) -> TokenEntry {
     changed
 }
 
-/// Returns what shows a PIN of [`entry`].
+/// Returns the authority of a PIN of [`entry`].
 pub(crate) fn authority(officer: bool, pin: &[u8]) -> Authority {
     // Argon2id is slow on purpose.
     static KNOWN: Mutex<BTreeMap<(bool, Vec<u8>), Secret>> = Mutex::new(BTreeMap::new());

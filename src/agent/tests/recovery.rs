@@ -70,7 +70,7 @@ fn a_cell_that_has_served_another_since_is_no_longer_the_old_records() {
     let commit = |world: &World| drop(world.user().commit(born(None)).unwrap());
     let replace = |world: &mut World| {
         world.user().commit(deletion(1, 1)).unwrap();
-        // Fresh secrets for all cells that nobody claims.
+        // Fresh secrets for all cells that no record claims.
         world.restart();
     };
     let mut world = put_back(commit, replace);
@@ -121,7 +121,7 @@ fn ruined() -> World {
     world
 }
 
-/// Returns what is left of `db/` where its file's place on the disk is: nothing that can be opened.
+/// Puts a folder in the place of the file in `db/`, so that nothing there can be opened.
 fn ruin(world: &World) {
     let log = world.path().join("db/db");
     std::fs::remove_file(&log).unwrap();

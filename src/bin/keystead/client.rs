@@ -11,7 +11,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// Which token, and how to log in to it.
+/// The token, and the login to it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct TokenArguments {
     /// The token's label or serial number; it may be left out where the store has one token

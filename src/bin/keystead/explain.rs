@@ -51,7 +51,7 @@ fn of_token(code: RvError) -> Option<(&'static str, &'static str)> {
         ),
         RvError::TokenNotPresent | RvError::TokenNotRecognized => (
             "the token is gone",
-            "`keystead doctor` shows which tokens there are; it may have been destroyed",
+            "`keystead doctor` shows which tokens there are; this one may have been destroyed",
         ),
         RvError::DeviceError | RvError::DeviceRemoved => ("the store or its agent failed", DOCTOR),
         RvError::GeneralError => ("the module failed", LOG),
@@ -131,8 +131,8 @@ impl fmt::Display for Named<'_> {
     }
 }
 
-/// Why a user's login failed, and to which token; what only the security officer mends comes with the
-/// command for it.
+/// Explains the failure of a user's login, and names the token; what only the security officer mends comes
+/// with the command for it.
 pub(crate) fn login(
     error: Error,
     token: Named<'_>,

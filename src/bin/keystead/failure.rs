@@ -155,7 +155,7 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// Returns what helps against an error of the system's.
+/// Returns the remedy of an error of the system's.
 fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         ErrorKind::NotFound => {

@@ -6,7 +6,7 @@ use keystead::internal::config::{Config, logging};
 use keystead::internal::presence;
 use std::path::Path;
 
-/// What every command understands.
+/// The options that every command understands.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Global {
     /// The store: a directory, or sled:///directory [default: as configured]

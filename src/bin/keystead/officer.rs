@@ -8,7 +8,7 @@ use keystead::internal::token::{Slots, TokenInfo};
 pub(crate) const LOCKED: &str = "it cannot be unlocked; the keys go on working under the user's PIN, but the token \
      can neither be destroyed nor have its user's PIN set anew";
 
-/// Why the security officer of the token with that label in that slot could not do something.
+/// Explains an error of the security officer of the token with that label in that slot.
 pub(crate) fn refused(error: Error, label: &str, slot: u64) -> Failure {
     let locked = error.reason() == Reason::PinLocked;
     let named = format_args!("the security officer of token {label:?} in slot {slot}");

@@ -12,7 +12,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-/// Where the user's PIN comes from.
+/// The source of the user's PIN.
 #[derive(Debug, clap::Args)]
 pub(crate) struct UserPin {
     /// Read the user PIN from the first line of a file instead of the terminal
@@ -23,7 +23,7 @@ pub(crate) struct UserPin {
     pin_fd: Option<i32>,
 }
 
-/// Where the security officer's PIN comes from.
+/// The source of the security officer's PIN.
 #[derive(Debug, clap::Args)]
 pub(crate) struct OfficerPin {
     /// Read the security officer's PIN from the first line of a file instead of the terminal
@@ -34,7 +34,7 @@ pub(crate) struct OfficerPin {
     so_pin_fd: Option<i32>,
 }
 
-/// Where the passphrase of a backup comes from.
+/// The source of a backup's passphrase.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Passphrase {
     /// Read the passphrase from the first line of a file instead of the terminal

@@ -38,7 +38,7 @@ impl StoreTime {
         now.checked_add(Duration::from_secs(self.behind)).unwrap_or(now)
     }
 
-    /// Returns why an expiry was refused that lies ahead of the clock, where the clock is behind.
+    /// Returns the failure of an expiry that was refused though it lies ahead of the clock, which is behind.
     pub(crate) fn refused(self) -> Option<Failure> {
         (self.behind > TOLERANCE).then(|| {
             let message = format_args!(

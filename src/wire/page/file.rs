@@ -26,7 +26,7 @@ pub(crate) fn identity(directory: &Path) -> io::Result<u64> {
     if magic == MAGIC { Ok(identity) } else { Err(ErrorKind::InvalidData.into()) }
 }
 
-/// Returns how often an agent has started on the store in `directory`.
+/// Returns the number of starts of an agent on the store in `directory`.
 pub fn starts(directory: &Path) -> Result<u64> {
     let (file, path) = open_checked(directory, OFlags::RDONLY)?;
     let words: [u64; AT_STARTS + 1] = read(file).map_err(|error| failed(&path, error))?;

@@ -108,7 +108,7 @@ impl PageWriter {
         }
     }
 
-    /// Returns what an earlier agent has kept of it, if that was since the same start of the machine.
+    /// Returns the value that an earlier agent has kept, if that was since the same start of the machine.
     pub(crate) fn ahead(&self, boot: Boot) -> Option<u64> {
         let words: io::Result<[u64; AT_BOOT + 2]> = file::read(&self.file);
         match words {

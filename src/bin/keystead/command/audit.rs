@@ -37,8 +37,8 @@ pub(crate) struct Arguments {
     /// so that a copy stays evidence
     #[arg(long, conflicts_with_all = ["key", "event", "since"])]
     verify: bool,
-    /// Where the log ended, as an earlier --verify told and as it was noted elsewhere: the line with this
-    /// number must be there with this mac, and all lines before it
+    /// The head that an earlier --verify printed, as it was noted elsewhere: the line with this number must be
+    /// there with this MAC, and all lines before it
     #[arg(long, value_name = "NUMBER:MAC", requires = "verify")]
     head: Option<ChainHead>,
 }
@@ -199,7 +199,7 @@ fn failed(fault: Fault) -> Failure {
             if error.kind() == ErrorKind::NotFound && path.ends_with(audit::KEY) =>
         {
             Failure::new(format_args!("{}: {}", path.display(), audit::GONE))
-            .hint("put it back from a backup; a copy of the log needs the key beside it")
+                .hint("put it back from a backup; a copy of the log needs the key beside it")
         }
         Fault::File(path, error) => Failure::of_file(&path, &error),
         Fault::Line(..) => Failure::new(format_args!("the audit log is not whole: {fault}"))

@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
     to: OutputFile,
 }
 
-/// Where a result goes.
+/// The place of a result.
 #[derive(Debug, clap::Args)]
 pub(crate) struct OutputFile {
     /// Write to that file, which appears when all is done; - is standard output
