@@ -24,7 +24,7 @@ pub struct Recovered {
     pub commits: u64,
     /// The number of records that have no material any more: it was erased after they were written.
     pub erased: usize,
-    /// True if it goes on from the snapshot, because that has more than `db/`.
+    /// True if it goes on from the snapshot, because that has more than the records.
     pub from_snapshot: bool,
     /// The damage in `slots`, and whether it is mended or lost.
     pub mended: Vec<Damage>,

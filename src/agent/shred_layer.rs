@@ -65,7 +65,7 @@ fn cipher(secret: &[u8; 32], binding: Binding, salt: &[u8; SALT]) -> Result<Aes2
 
 fn damaged(binding: Binding) -> Error {
     Reason::StoreDamaged.detail(format_args!(
-        "record {} in db/ does not fit its cell in slots; restore the store's directory as a whole \
+        "record {} does not fit its cell in slots; restore the store's directory as a whole \
          from a backup",
         binding.id
     ))
