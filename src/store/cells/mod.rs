@@ -7,14 +7,14 @@
 //! | part | what it keeps |
 //! |---|---|
 //! | [`StoreIdentity`] | which store this is |
-//! | [`TimeMark`](time::TimeMark) | the latest time it has seen |
-//! | [`CommitCount`](commits::CommitCount) | the number of its last commit |
+//! | [`TimeMark`](time_mark::TimeMark) | the latest time it has seen |
+//! | [`CommitCount`](commit_count::CommitCount) | the number of its last commit |
 //! | [`PinCounts`](pin_counts::PinCounts) | the wrong PINs of each token |
 //! | [`EraseCells`](erase::EraseCells) | the secrets under which material is encrypted |
 
 mod anew;
 mod cell;
-mod commits;
+mod commit_count;
 mod damage;
 mod earlier;
 mod erase;
@@ -25,7 +25,7 @@ mod layout;
 mod mend;
 mod open;
 mod pin_counts;
-mod time;
+mod time_mark;
 
 pub(crate) use anew::NewContent;
 pub(crate) use cell::CellNumber;

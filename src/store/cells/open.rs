@@ -1,7 +1,7 @@
 //! The open cell file, in its parts.
 
 use super::cell::{COMMITS_CELL, Cell, IDENTITY_CELL};
-use super::commits::CommitCount;
+use super::commit_count::CommitCount;
 use super::damage::Extent;
 use super::erase::EraseCells;
 use super::file::CellFile;
@@ -9,7 +9,7 @@ use super::fixed::{FixedCells, damaged};
 use super::identity::StoreIdentity;
 use super::layout::NAME;
 use super::pin_counts::PinCounts;
-use super::time::TimeMark;
+use super::time_mark::TimeMark;
 use crate::error::Result;
 use crate::id::Id;
 use crate::store::files;

@@ -4,8 +4,7 @@ use super::*;
 use std::fs::{Permissions, create_dir, set_permissions, write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-const FILES: [&str; 6] =
-    ["db/db", "slots", "audit/audit.jsonl", "generations", "lock", "snapshot"];
+const FILES: [&str; 6] = ["db/db", "slots", "audit/audit.jsonl", "generations", "lock", "snapshot"];
 
 fn set(path: &Path, mode: u32) {
     set_permissions(path, Permissions::from_mode(mode)).unwrap();
@@ -54,9 +53,9 @@ fn each_file_that_others_can_read_says_what_may_have_leaked() {
         set(&store.join(file), 0o604);
         let messages = messages(&store, None);
         set(&store.join(file), 0o600);
-        let found = messages.iter().any(|it| {
-            it.starts_with("others can read") && it.contains(file) && it.contains(leaks)
-        });
+        let found = messages
+            .iter()
+            .any(|it| it.starts_with("others can read") && it.contains(file) && it.contains(leaks));
         assert!(found, "{file}: {messages:?}");
     }
 }
@@ -86,8 +85,7 @@ fn a_shut_directory_is_said_to_keep_others_out_of_open_files() {
     set(&store.join("slots"), 0o622);
     let messages = messages(&store, None);
     assert!(
-        messages.len() == 1
-            && messages[0].starts_with("but for its directory others could write")
+        messages.len() == 1 && messages[0].starts_with("but for its directory others could write")
     );
 }
 
