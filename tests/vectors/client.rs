@@ -102,6 +102,7 @@ impl Client {
         sign: C_SignInit, C_Sign;
     }
 
+    /// Verifies by `C_Verify`, and by `C_VerifySignature`, which answers the same.
     pub fn verify(
         &self,
         mechanism: &Mechanism,
@@ -111,11 +112,17 @@ impl Client {
     ) -> Result<()> {
         let (session, library) = (self.token.handle(), &self.library);
         let (input, input_len) = (bytes(input), length(input));
-        // SAFETY: the mechanism, the input and the signature are good for the call.
+        let (signature, len) = (bytes(signature), length(signature));
+        // SAFETY: the mechanism, the input and the signature are good for the calls.
         unsafe {
             done(library.C_VerifyInit(session, mechanism.pointer(), key))?;
-            let (signature, len) = (bytes(signature), length(signature));
-            done(library.C_Verify(session, input, input_len, signature, len))
+            let told_last = done(library.C_Verify(session, input, input_len, signature, len));
+            let init =
+                library.C_VerifySignatureInit(session, mechanism.pointer(), key, signature, len);
+            let told_first = done(init)
+                .and_then(|()| done(library.C_VerifySignature(session, input, input_len)));
+            assert_eq!(told_first, told_last);
+            told_last
         }
     }
 
@@ -166,6 +173,28 @@ impl Client {
         made(|handle| unsafe {
             let (start, count) = (raw.as_mut_ptr(), raw.len() as CK_ULONG);
             self.library.C_UnwrapKey(session, mechanism, by, wrapped, len, start, count, handle)
+        })
+    }
+
+    /// Unwraps beside associated data; the tag is in the parameter.
+    pub fn unwrap_authenticated(
+        &self,
+        mechanism: &Mechanism,
+        by: CK_OBJECT_HANDLE,
+        wrapped: &[u8],
+        aad: &[u8],
+        template: &Template,
+    ) -> Result<CK_OBJECT_HANDLE> {
+        let mut raw = raw(template);
+        let (session, mechanism) = (self.token.handle(), mechanism.pointer());
+        let ((wrapped, len), (aad, aad_len)) =
+            ((bytes(wrapped), length(wrapped)), (bytes(aad), length(aad)));
+        // SAFETY: the mechanism, the blob, the data, the template and the handle are good for the call.
+        made(|handle| unsafe {
+            let (start, count) = (raw.as_mut_ptr(), raw.len() as CK_ULONG);
+            self.library.C_UnwrapKeyAuthenticated(
+                session, mechanism, by, wrapped, len, start, count, aad, aad_len, handle,
+            )
         })
     }
 
