@@ -1,7 +1,8 @@
-//! Messages encrypted and decrypted: PKCS#11 3.1, 5.9 and 5.11; and `CK_GCM_MESSAGE_PARAMS`.
+//! Messages encrypted and decrypted: PKCS#11 3.1, 5.9 and 5.11; and the structures of their parameters.
 
 use super::{buffer, entry, params};
 use crate::error::{Error, Reason, Result};
+use crate::mechanism::MessageShape;
 use crate::session::message_cipher::MessageParameter;
 use crate::session::message_iv::{IvGenerator, MAX_IV};
 use crate::session::operation::StepOutcome;
@@ -14,23 +15,56 @@ use std::ptr::NonNull;
 const MAX_TAG: CK_ULONG = 128;
 
 /// A message's parameter, as the caller has it and as it was read.
-struct GcmMessageParams {
+struct MessageParams {
     raw: CK_GCM_MESSAGE_PARAMS,
     parameter: MessageParameter,
 }
 
-impl GcmMessageParams {
+/// Copies a parameter's structure out; that of ChaCha20-Poly1305 is told as GCM's, with an IV of the
+/// caller's and a tag of full length.
+///
+/// # Safety
+/// `start` is NULL or valid for reads of `len` bytes.
+unsafe fn structure(
+    shape: MessageShape,
+    start: *const c_void,
+    len: CK_ULONG,
+) -> Result<CK_GCM_MESSAGE_PARAMS> {
+    let start = NonNull::new(start.cast_mut()).ok_or_else(|| wrong("a message needs one"))?;
+    let size = match shape {
+        MessageShape::Gcm => size_of::<CK_GCM_MESSAGE_PARAMS>(),
+        MessageShape::ChaCha => size_of::<CK_SALSA20_CHACHA20_POLY1305_MSG_PARAMS>(),
+    };
+    if len != size as CK_ULONG {
+        return Err(wrong("the parameter's length"));
+    }
+    // SAFETY: not NULL, and `len` bytes are as many as the structure has; it need not be aligned.
+    Ok(unsafe {
+        match shape {
+            MessageShape::Gcm => start.cast::<CK_GCM_MESSAGE_PARAMS>().read_unaligned(),
+            MessageShape::ChaCha => {
+                let raw = start.cast::<CK_SALSA20_CHACHA20_POLY1305_MSG_PARAMS>().read_unaligned();
+                CK_GCM_MESSAGE_PARAMS {
+                    pIv: raw.pNonce,
+                    ulIvLen: params::nonce_bytes(raw.ulNonceLen),
+                    ulIvFixedBits: 0,
+                    ivGenerator: CKG_NO_GENERATE,
+                    pTag: raw.pTag,
+                    ulTagBits: MAX_TAG,
+                }
+            }
+        }
+    })
+}
+
+impl MessageParams {
     /// Reads a parameter, whose tag is not looked at yet.
     ///
     /// # Safety
     /// `start` is NULL or valid for reads of `len` bytes, and the IV in it for reads of its length.
-    unsafe fn read(start: *const c_void, len: CK_ULONG) -> Result<Self> {
-        let start = NonNull::new(start.cast_mut()).ok_or_else(|| wrong("a message needs one"))?;
-        if len != size_of::<CK_GCM_MESSAGE_PARAMS>() as CK_ULONG {
-            return Err(wrong("the parameter's length"));
-        }
-        // SAFETY: not NULL, and `len` bytes are as many as the structure has; it need not be aligned.
-        let raw = unsafe { start.cast::<CK_GCM_MESSAGE_PARAMS>().read_unaligned() };
+    unsafe fn read(shape: MessageShape, start: *const c_void, len: CK_ULONG) -> Result<Self> {
+        // SAFETY: this function asks the same of `start`.
+        let raw = unsafe { structure(shape, start, len) }?;
         if raw.ulIvLen == 0 || raw.ulIvLen > MAX_IV as CK_ULONG {
             return Err(wrong("the IV's length"));
         }
@@ -51,9 +85,9 @@ impl GcmMessageParams {
     ///
     /// # Safety
     /// As [`Self::read`], and the tag in it is valid for reads of its length.
-    unsafe fn with_tag(start: *const c_void, len: CK_ULONG) -> Result<Self> {
+    unsafe fn with_tag(shape: MessageShape, start: *const c_void, len: CK_ULONG) -> Result<Self> {
         // SAFETY: this function asks the same of `start`.
-        let mut given = unsafe { Self::read(start, len) }?;
+        let mut given = unsafe { Self::read(shape, start, len) }?;
         let bits = given.raw.ulTagBits;
         if bits > MAX_TAG || !bits.is_multiple_of(8) {
             return Err(wrong("the tag's length"));
@@ -137,7 +171,7 @@ pub(crate) unsafe extern "C" fn C_EncryptMessage(
         // lengths; `aad` is NULL or has `aad_len` bytes; `data` is NULL or has `data_len` bytes,
         // and `out` is NULL or has room for `*out_len`.
         session.encrypt_message(|messages| unsafe {
-            let mut given = GcmMessageParams::with_tag(parameter, parameter_len)?;
+            let mut given = MessageParams::with_tag(messages.shape(), parameter, parameter_len)?;
             let aad = buffer::input(aad, aad_len)?.to_vec();
             let filled = buffer::through(data, data_len, out, out_len, |data, out| {
                 messages.whole(&mut given.parameter, &aad, data, out)
@@ -164,7 +198,7 @@ pub(crate) unsafe extern "C" fn C_EncryptMessageBegin(
         // SAFETY: `parameter` is NULL or has `parameter_len` bytes, and what it points to its
         // lengths; `aad` is NULL or has `aad_len` bytes.
         session.encrypt_message(|messages| unsafe {
-            let mut given = GcmMessageParams::read(parameter, parameter_len)?;
+            let mut given = MessageParams::read(messages.shape(), parameter, parameter_len)?;
             messages.begin(&mut given.parameter, buffer::input(aad, aad_len)?)?;
             given.write_iv();
             Ok(StepOutcome::GoesOn)
@@ -190,8 +224,9 @@ pub(crate) unsafe extern "C" fn C_EncryptMessageNext(
         // lengths; `data` is NULL or has `data_len` bytes, and `out` is NULL or has room for
         // `*out_len`.
         session.encrypt_message_next(|messages| unsafe {
-            let mut given =
-                last.then(|| GcmMessageParams::with_tag(parameter, parameter_len)).transpose()?;
+            let mut given = last
+                .then(|| MessageParams::with_tag(messages.shape(), parameter, parameter_len))
+                .transpose()?;
             let filled = buffer::through(data, data_len, out, out_len, |data, out| {
                 let tag = given.as_mut().map(|given| &mut given.parameter.tag);
                 messages.next(data, tag, out)
@@ -246,7 +281,7 @@ pub(crate) unsafe extern "C" fn C_DecryptMessage(
         // lengths; `aad` is NULL or has `aad_len` bytes; `data` is NULL or has `data_len` bytes,
         // and `out` is NULL or has room for `*out_len`.
         session.decrypt_message(|messages| unsafe {
-            let given = GcmMessageParams::with_tag(parameter, parameter_len)?;
+            let given = MessageParams::with_tag(messages.shape(), parameter, parameter_len)?;
             let aad = buffer::input(aad, aad_len)?.to_vec();
             let filled = buffer::through(data, data_len, out, out_len, |data, out| {
                 messages.whole(&given.parameter, &aad, data, out)
@@ -269,7 +304,7 @@ pub(crate) unsafe extern "C" fn C_DecryptMessageBegin(
         // SAFETY: `parameter` is NULL or has `parameter_len` bytes, and what it points to its
         // lengths; `aad` is NULL or has `aad_len` bytes.
         session.decrypt_message(|messages| unsafe {
-            let given = GcmMessageParams::read(parameter, parameter_len)?;
+            let given = MessageParams::read(messages.shape(), parameter, parameter_len)?;
             messages.begin(&given.parameter, buffer::input(aad, aad_len)?)?;
             Ok(StepOutcome::GoesOn)
         })
@@ -294,8 +329,9 @@ pub(crate) unsafe extern "C" fn C_DecryptMessageNext(
         // lengths; `data` is NULL or has `data_len` bytes, and `out` is NULL or has room for
         // `*out_len`.
         session.decrypt_message_next(|messages| unsafe {
-            let given =
-                last.then(|| GcmMessageParams::with_tag(parameter, parameter_len)).transpose()?;
+            let given = last
+                .then(|| MessageParams::with_tag(messages.shape(), parameter, parameter_len))
+                .transpose()?;
             let tag = given.as_ref().map(|given| &given.parameter.tag[..]);
             let filled = buffer::through(data, data_len, out, out_len, |data, out| {
                 messages.next(data, tag, out)

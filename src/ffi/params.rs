@@ -1,9 +1,12 @@
 //! `CK_MECHANISM` and the structures its parameter can be, one reader each, chosen by the
 //! mechanism's row.
 
+mod ciphers;
 mod derivation;
 mod signing;
 pub(crate) mod wrapping;
+
+pub(super) use ciphers::nonce_bytes;
 
 use super::buffer;
 use crate::error::{Error, Reason, Result};
@@ -14,9 +17,6 @@ use std::ptr::NonNull;
 
 /// The longest piece of a parameter, in bytes.
 const MAX_PIECE: CK_ULONG = 1 << 20;
-
-/// The length of GMAC's IV where it comes alone, in bytes.
-const GMAC_IV: CK_ULONG = 12;
 
 /// A mechanism that is known, with its parameter.
 pub(crate) struct RequestedMechanism {
@@ -155,6 +155,7 @@ impl Parameter {
                 | ParamsShape::Gcm
                 | ParamsShape::Gmac
                 | ParamsShape::Ccm
+                | ParamsShape::ChaCha
                 | ParamsShape::Pss
                 | ParamsShape::RsaAes
                 | ParamsShape::Ecdh
@@ -174,6 +175,7 @@ impl Parameter {
                 ParamsShape::Gcm => self.gcm(),
                 ParamsShape::Gmac => self.gmac(),
                 ParamsShape::Ccm => self.ccm(),
+                ParamsShape::ChaCha => self.chacha(),
                 ParamsShape::Oaep => self.oaep(),
                 ParamsShape::Pss => self.pss(),
                 ParamsShape::RsaAes => self.rsa_aes(),
@@ -193,57 +195,6 @@ impl Parameter {
             true => Ok(unsafe { self.start.cast::<T>().read_unaligned() }),
             false => Err(wrong("the parameter's length")),
         }
-    }
-
-    unsafe fn ctr(&self) -> Result<Params> {
-        // SAFETY: `read_structure` found `start` not NULL.
-        let ctr = unsafe { self.structure::<CK_AES_CTR_PARAMS>() }?;
-        Ok(Params::Ctr { bits: ctr.ulCounterBits, block: ctr.cb })
-    }
-
-    /// Reads GCM's parameter. `ulIvBits` is ignored: callers leave it 0, or put something else there than eight times
-    /// `ulIvLen`. Callers built with headers from before version 2.40 leave it out.
-    unsafe fn gcm(&self) -> Result<Params> {
-        // SAFETY: `read_structure` found `start` not NULL.
-        let gcm = unsafe {
-            match self.len == size_of::<OldGcm>() as CK_ULONG {
-                true => self.structure::<OldGcm>()?,
-                false => OldGcm::from(self.structure::<CK_GCM_PARAMS>()?),
-            }
-        };
-        // SAFETY: `iv` has `iv_len` bytes and `aad` has `aad_len`: both lengths stand beside the pointers.
-        let (iv, aad) = unsafe { (piece(gcm.iv, gcm.iv_len)?, piece(gcm.aad, gcm.aad_len)?) };
-        match iv.is_empty() {
-            true => Err(wrong("an empty IV")),
-            false => Ok(Params::Gcm { iv, aad, tag_bits: gcm.tag_bits }),
-        }
-    }
-
-    /// Reads GMAC's parameter: GCM's (PKCS#11 3.2, 6.13.6), or the IV alone, as earlier versions have it.
-    unsafe fn gmac(&self) -> Result<Params> {
-        // SAFETY: `read_structure` found `start` not NULL, and `len` bytes are there.
-        unsafe {
-            match self.len == GMAC_IV {
-                true => {
-                    let iv = piece(self.start.cast(), self.len)?;
-                    Ok(Params::Gcm { iv, aad: Vec::new(), tag_bits: 128 })
-                }
-                false => self.gcm(),
-            }
-        }
-    }
-
-    unsafe fn ccm(&self) -> Result<Params> {
-        // SAFETY: `read_structure` found `start` not NULL.
-        let ccm = unsafe { self.structure::<CK_CCM_PARAMS>() }?;
-        Ok(Params::Ccm {
-            data_len: ccm.ulDataLen,
-            // SAFETY: `pNonce` has `ulNonceLen` bytes.
-            nonce: unsafe { piece(ccm.pNonce, ccm.ulNonceLen) }?,
-            // SAFETY: `pAAD` has `ulAADLen` bytes.
-            aad: unsafe { piece(ccm.pAAD, ccm.ulAADLen) }?,
-            tag_len: ccm.ulMACLen,
-        })
     }
 
     unsafe fn oaep(&self) -> Result<Params> {
@@ -279,29 +230,6 @@ unsafe fn padding(oaep: CK_RSA_PKCS_OAEP_PARAMS) -> Result<(Hash, Hash, Vec<u8>)
     // SAFETY: `pSourceData` is NULL or has `ulSourceDataLen` bytes.
     let label = unsafe { piece(oaep.pSourceData.cast(), oaep.ulSourceDataLen) }?;
     Ok((hash(oaep.hashAlg)?, mask(oaep.mgf)?, label))
-}
-
-/// `CK_GCM_PARAMS` before `ulIvBits` was put in.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct OldGcm {
-    iv: *const CK_BYTE,
-    iv_len: CK_ULONG,
-    aad: *const CK_BYTE,
-    aad_len: CK_ULONG,
-    tag_bits: CK_ULONG,
-}
-
-impl From<CK_GCM_PARAMS> for OldGcm {
-    fn from(gcm: CK_GCM_PARAMS) -> Self {
-        Self {
-            iv: gcm.pIv,
-            iv_len: gcm.ulIvLen,
-            aad: gcm.pAAD,
-            aad_len: gcm.ulAADLen,
-            tag_bits: gcm.ulTagBits,
-        }
-    }
 }
 
 /// Copies bytes that a structure points to, `MAX_PIECE` at most.

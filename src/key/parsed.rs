@@ -8,15 +8,19 @@ use crate::secret::Secret;
 pub enum Parsed {
     /// An expanded AES key.
     Aes(lc::aes::AesKey),
+    /// The two expanded keys of AES-XTS.
+    Xts(lc::xts::XtsKey),
+    /// A ChaCha20 key.
+    ChaCha(lc::chacha::ChaChaKey),
     /// A secret of any length.
     Generic(lc::mac::HmacKey),
     /// A parsed RSA private key.
     RsaPrivate(lc::rsa::PrivateKey),
     /// A parsed RSA public key.
     RsaPublic(lc::rsa::PublicKey),
-    /// A private key on one of the NIST curves.
+    /// A private key on a curve of ECDSA's.
     EcPrivate(lc::ec::PrivateKey),
-    /// A public key on one of the NIST curves.
+    /// A public key on a curve of ECDSA's.
     EcPublic(lc::ec::PublicKey),
     /// An Ed25519 private key.
     EdwardsPrivate(lc::ed25519::PrivateKey),

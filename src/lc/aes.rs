@@ -19,7 +19,7 @@ use std::sync::Arc;
 pub(crate) const BLOCK: usize = 16;
 
 /// The most bytes passed to AWS-LC in one call; its lengths are `int`.
-const STRIDE: usize = 1 << 30;
+pub(super) const STRIDE: usize = 1 << 30;
 
 /// A mode of operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,20 +100,32 @@ impl AesKey {
     }
 
     fn expand(&self, mode: Mode, direction: Direction) -> Result<Owned<EVP_CIPHER_CTX>> {
-        let cipher = table(mode, self.len());
-        // SAFETY: `EVP_CIPHER_CTX_new` gives its object to its caller; nothing else has the pointer.
-        let context = unsafe { Owned::take(EVP_CIPHER_CTX_new(), Reason::HostMemory)? };
-        let (at, key) = (context.as_ptr(), self.bytes.expose().as_ptr());
-        // SAFETY: `context` owns the new object; `table` was asked for exactly this key's length, so that no
-        // more than `self.bytes` is read; there is no IV yet.
-        let code =
-            unsafe { EVP_CipherInit_ex(at, cipher, null_mut(), key, null(), direction as c_int) };
-        done(code, Reason::HostMemory)?;
-        // SAFETY: `context` owns the object, which the call above initialised. Padding is done above this
-        // layer.
-        done(unsafe { EVP_CIPHER_CTX_set_padding(at, 0) }, Reason::FunctionFailed)?;
-        Ok(context)
+        // SAFETY: `table` was asked for exactly this key's length.
+        unsafe { expanded(table(mode, self.len()), self.bytes.expose(), direction) }
     }
+}
+
+/// A new context with an expanded key and no IV yet.
+///
+/// # Safety
+/// `cipher` is one of AWS-LC's tables, and its keys are as long as `key`.
+pub(super) unsafe fn expanded(
+    cipher: *const EVP_CIPHER,
+    key: &[u8],
+    direction: Direction,
+) -> Result<Owned<EVP_CIPHER_CTX>> {
+    // SAFETY: `EVP_CIPHER_CTX_new` gives its object to its caller; nothing else has the pointer.
+    let context = unsafe { Owned::take(EVP_CIPHER_CTX_new(), Reason::HostMemory)? };
+    let (at, key) = (context.as_ptr(), key.as_ptr());
+    // SAFETY: `context` owns the new object; of `key` as much is read as the cipher's keys have, and so no
+    // more than there is, which this function's caller promises; there is no IV yet.
+    let code =
+        unsafe { EVP_CipherInit_ex(at, cipher, null_mut(), key, null(), direction as c_int) };
+    done(code, Reason::HostMemory)?;
+    // SAFETY: `context` owns the object, which the call above initialised. Padding is done above this
+    // layer.
+    done(unsafe { EVP_CIPHER_CTX_set_padding(at, 0) }, Reason::FunctionFailed)?;
+    Ok(context)
 }
 
 /// A message under way. Contexts return to the key's pool when it is dropped.
@@ -301,6 +313,7 @@ fn table(mode: Mode, key_len: usize) -> *const EVP_CIPHER {
     }
 }
 
-fn int(len: usize) -> Result<c_int> {
+/// A length as AWS-LC's `int`, or `DataLength`.
+pub(super) fn int(len: usize) -> Result<c_int> {
     c_int::try_from(len).map_err(|_| Reason::DataLength.into())
 }

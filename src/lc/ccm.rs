@@ -1,11 +1,10 @@
 //! AES-CCM (NIST SP 800-38C), in one step: the length of the text goes into the first block.
 
-use super::aes::AesKey;
+use super::aes::{AesKey, int};
 use super::done;
 use super::owned::Owned;
 use crate::error::{Error, Reason, Result};
 use aws_lc_sys::*;
-use std::ffi::c_int;
 use std::ptr::{null, null_mut};
 
 /// The longest text, in bytes; AWS-LC's lengths are `int`.
@@ -112,8 +111,4 @@ fn table(key: &AesKey) -> *const EVP_CIPHER {
             _ => EVP_aes_256_ccm(),
         }
     }
-}
-
-fn int(len: usize) -> Result<c_int> {
-    c_int::try_from(len).map_err(|_| Reason::DataLength.into())
 }

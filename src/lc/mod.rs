@@ -7,6 +7,7 @@
 
 pub(crate) mod aes;
 pub(crate) mod ccm;
+pub(crate) mod chacha;
 mod context_pool;
 mod curve;
 pub(crate) mod digest;
@@ -30,6 +31,7 @@ pub(crate) mod rsa_pkcs1;
 pub(crate) mod rsa_sign;
 pub(crate) mod spki;
 pub(crate) mod x25519;
+pub(crate) mod xts;
 
 use crate::error::{Error, Reason, Result};
 use std::ffi::c_int;

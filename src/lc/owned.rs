@@ -71,6 +71,7 @@ macro_rules! release {
 release! {
     BIGNUM => BN_clear_free,
     BN_CTX => BN_CTX_free,
+    EVP_AEAD_CTX => EVP_AEAD_CTX_free,
     EVP_CIPHER_CTX => EVP_CIPHER_CTX_free,
     EVP_MD_CTX => EVP_MD_CTX_free,
     EVP_PKEY => EVP_PKEY_free,

@@ -1,10 +1,9 @@
 //! `CKM_AES_GCM`: PKCS#11 3.1, "Additional AES Mechanisms".
-//!
-//! A decryption releases nothing before the tag has been checked: it keeps the ciphertext.
 
+use super::aead::{Opening, Opens};
 use super::aes::{aes, key};
 use super::row::row;
-use super::{MechanismRow, Params, ParamsShape, Transform};
+use super::{MechanismRow, MessageRow, MessageShape, Params, ParamsShape, Transform};
 use crate::error::{Reason, Result};
 use crate::key::UsableKey;
 use crate::lc::aes::{Cipher, Direction, Mode};
@@ -15,9 +14,12 @@ pub(super) const GCM: MechanismRow = MechanismRow {
     params: ParamsShape::Gcm,
     encrypt: Some(|key, params| Ok(Box::new(Seal(begin(key, params, Direction::Encrypt)?)))),
     decrypt: Some(|key, params| {
-        Ok(Box::new(Open { message: begin(key, params, Direction::Decrypt)?, held: Vec::new() }))
+        Ok(Box::new(Opening::new(begin(key, params, Direction::Decrypt)?, MAX_PLAINTEXT)))
     }),
-    message: Some(|iv, aad, tag_bits| Params::Gcm { iv, aad, tag_bits }),
+    message: Some(MessageRow {
+        shape: MessageShape::Gcm,
+        params: |iv, aad, tag_bits| Params::Gcm { iv, aad, tag_bits },
+    }),
     wrap: Some(wrap),
     unwrap: Some(unwrap),
     unwrapped: |_, wrapped| {
@@ -130,12 +132,11 @@ impl Transform for Seal {
     }
 }
 
-struct Open {
-    message: Message,
-    held: Vec<u8>,
-}
+impl Opens for Message {
+    fn tag_len(&self) -> usize {
+        self.tag_len
+    }
 
-impl Message {
     fn open(&mut self, input: &[u8], output: &mut [u8]) -> Result<usize> {
         let len = input.len().checked_sub(self.tag_len).ok_or(Reason::EncryptedLength)?;
         let (text, tag) = input.split_at_checked(len).ok_or(Reason::EncryptedLength)?;
@@ -146,37 +147,6 @@ impl Message {
             return Err(cause);
         }
         Ok(len)
-    }
-}
-
-impl Transform for Open {
-    fn update_len(&self, _input: usize) -> usize {
-        0
-    }
-
-    fn update(&mut self, input: &[u8], _output: &mut [u8]) -> Result<usize> {
-        if (self.held.len() as u64).saturating_add(input.len() as u64) > MAX_PLAINTEXT + 16 {
-            return Err(Reason::EncryptedLength.into());
-        }
-        self.held.try_reserve(input.len()).map_err(|_| Reason::HostMemory)?;
-        self.held.extend_from_slice(input);
-        Ok(0)
-    }
-
-    fn finish_len(&self) -> usize {
-        self.held.len().saturating_sub(self.message.tag_len)
-    }
-
-    fn finish(&mut self, output: &mut [u8]) -> Result<usize> {
-        self.message.open(&self.held, output)
-    }
-
-    fn whole_len(&self, input: usize) -> usize {
-        input.saturating_sub(self.message.tag_len)
-    }
-
-    fn whole(&mut self, input: &[u8], output: &mut [u8]) -> Result<usize> {
-        self.message.open(input, output)
     }
 }
 

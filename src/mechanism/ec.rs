@@ -55,7 +55,6 @@ ecdsa! {
 /// The cofactor of these curves is 1, so that both derivations are one.
 pub(super) const ECDH1_DERIVE: MechanismRow = MechanismRow {
     derive: Some(derive),
-    key_sizes: (X25519_BITS, Curve::P521.bits()),
     agrees_on_montgomery: true,
     more_flags: NIST_FLAGS | EDWARDS_FLAGS,
     ..agreement(row!(CKM_ECDH1_DERIVE))

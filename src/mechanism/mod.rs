@@ -1,11 +1,14 @@
 //! The mechanisms: one row for each mechanism, one file for each family.
 
+mod aead;
 mod aes;
 mod aes_block;
 mod aes_ccm;
 mod aes_gcm;
 mod aes_stream;
 mod aes_wrap;
+mod aes_xts;
+mod chacha20;
 mod digest;
 mod ec;
 mod eddsa;
@@ -27,7 +30,7 @@ pub(crate) use row::MechanismRow;
 pub use seal::SEAL_AROUND;
 pub(crate) use steps::{
     Absorb, BeginDigest, BeginSign, BeginTransform, BeginVerify, Check, Derive, Domain, Generate,
-    GeneratePair, Lengths, MessageParams, ResumeDigest, Transform, Unwrap, Wrap,
+    GeneratePair, Lengths, MessageRow, MessageShape, ResumeDigest, Transform, Unwrap, Wrap,
 };
 pub(crate) use versions::begin_verify;
 
@@ -113,6 +116,8 @@ pub(crate) static MECHANISMS: &[MechanismRow] = &[
     ec::EDWARDS_KEY_PAIR_GEN,
     ec::MONTGOMERY_KEY_PAIR_GEN,
     eddsa::EDDSA,
+    aes_xts::XTS,
+    aes_xts::KEY_GEN,
     aes::KEY_GEN,
     aes_block::ECB,
     aes_block::CBC,
@@ -123,6 +128,7 @@ pub(crate) static MECHANISMS: &[MechanismRow] = &[
     mac::AES_CMAC,
     mac::AES_CMAC_GENERAL,
     mac::AES_GMAC,
+    chacha20::KEY_GEN,
     aes_stream::OFB,
     aes_stream::CFB128,
     aes_wrap::KEY_WRAP,
@@ -135,6 +141,7 @@ pub(crate) static MECHANISMS: &[MechanismRow] = &[
     mac::SHA512_KEY_GEN,
     mac::SHA512_224_KEY_GEN,
     mac::SHA512_256_KEY_GEN,
+    chacha20::POLY1305,
     hkdf::DERIVE,
     hkdf::DATA,
     hkdf::KEY_GEN,

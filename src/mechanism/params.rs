@@ -45,6 +45,13 @@ pub enum Params {
         /// The MAC's length in bytes.
         tag_len: u64,
     },
+    /// ChaCha20-Poly1305: `CK_SALSA20_CHACHA20_POLY1305_PARAMS`.
+    ChaCha {
+        /// The nonce.
+        nonce: Vec<u8>,
+        /// The associated data.
+        aad: Vec<u8>,
+    },
     /// OAEP: `CK_RSA_PKCS_OAEP_PARAMS`.
     Oaep {
         /// The hash of the label.
@@ -142,6 +149,8 @@ pub(crate) enum ParamsShape {
     Gmac,
     /// The structure `CK_CCM_PARAMS`.
     Ccm,
+    /// The structure `CK_SALSA20_CHACHA20_POLY1305_PARAMS`.
+    ChaCha,
     /// The structure `CK_RSA_PKCS_OAEP_PARAMS`; none where the caller of `C_UnwrapKey` gives none.
     Oaep,
     /// The structure `CK_RSA_PKCS_PSS_PARAMS`.

@@ -2,7 +2,7 @@
 
 use super::{
     BeginDigest, BeginSign, BeginTransform, BeginVerify, Derive, Generate, GeneratePair, Lengths,
-    MessageParams, Params, ParamsShape, ResumeDigest, Unwrap, Wrap,
+    MessageRow, Params, ParamsShape, ResumeDigest, Unwrap, Wrap,
 };
 use crate::error::{Reason, Result};
 use crate::key::{Parsed, Usage};
@@ -29,7 +29,7 @@ pub(crate) struct MechanismRow {
     pub decrypt: Option<BeginTransform>,
     /// Encrypts and decrypts messages, each with its own IV and its tag apart from its text: what the
     /// parameter of one is. The tag follows the text in what `encrypt` gives and `decrypt` takes.
-    pub message: Option<MessageParams>,
+    pub message: Option<MessageRow>,
     /// Digests.
     pub digest: Option<BeginDigest>,
     /// Goes on with a digest whose state was saved.
@@ -174,6 +174,8 @@ impl MechanismRow {
             matches!(usage, Usage::Encrypt | Usage::Wrap | Usage::Verify | Usage::VerifyRecover);
         match (self.key_type, key) {
             (Some(CKK_AES), Parsed::Aes(_))
+            | (Some(CKK_AES_XTS), Parsed::Xts(_))
+            | (Some(CKK_CHACHA20), Parsed::ChaCha(_))
             | (Some(CKK_GENERIC_SECRET | CKK_HKDF), Parsed::Generic(_)) => true,
             (Some(CKK_RSA), Parsed::RsaPublic(_))
             | (Some(CKK_EC), Parsed::EcPublic(_))
@@ -196,8 +198,8 @@ impl MechanismRow {
         served(self.decrypt)
     }
 
-    /// The parameter of one of its messages, or `MechanismInvalid`.
-    pub(crate) fn message(&self) -> Result<MessageParams> {
+    /// Its messages, or `MechanismInvalid`.
+    pub(crate) fn message(&self) -> Result<MessageRow> {
         served(self.message)
     }
 

@@ -23,6 +23,13 @@ pub(crate) trait Transform: Send {
     fn whole_len(&self, input: usize) -> usize;
     /// Everything in one step, on a fresh operation. Nothing follows.
     fn whole(&mut self, input: &[u8], output: &mut [u8]) -> Result<usize>;
+    /// Encrypts everything in one step, as [`Self::whole`] does, and writes what [`Self::finish`] writes to
+    /// `end`, which is as long.
+    fn whole_apart(&mut self, input: &[u8], output: &mut [u8], end: &mut [u8]) -> Result<usize> {
+        let written = self.update(input, output)?;
+        self.finish(end)?;
+        Ok(written)
+    }
 }
 
 /// A digest, signature or MAC under way.
@@ -56,6 +63,25 @@ pub(crate) trait Check: Send {
 pub(crate) type BeginTransform = fn(&UsableKey, &Params) -> Result<Box<dyn Transform>>;
 /// The parameter of one message: its IV, its associated data and its tag's length in bits.
 pub(crate) type MessageParams = fn(Vec<u8>, Vec<u8>, u64) -> Params;
+
+/// The messages that a mechanism encrypts and decrypts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MessageRow {
+    /// The C structure of a message's parameter.
+    pub shape: MessageShape,
+    /// The parameter that this is here.
+    pub params: MessageParams,
+}
+
+/// The C structures that a message's parameter can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MessageShape {
+    /// The structure `CK_GCM_MESSAGE_PARAMS`.
+    Gcm,
+    /// The structure `CK_SALSA20_CHACHA20_POLY1305_MSG_PARAMS`.
+    ChaCha,
+}
+
 /// Starts a signature or MAC.
 pub(crate) type BeginSign = fn(&UsableKey, &Params) -> Result<Box<dyn Absorb>>;
 /// Starts a verification.

@@ -72,6 +72,14 @@ impl Sizes {
             .filter_map(|bytes| usize::try_from(bytes).ok())
     }
 
+    /// Returns the one size that there is, where there is but one.
+    pub(crate) fn only(&self) -> Option<u64> {
+        match self {
+            Self::These([size]) => Some(*size),
+            _ => None,
+        }
+    }
+
     /// Returns whether a key can have this size.
     pub fn contain(&self, bits: u64) -> bool {
         match self {

@@ -48,6 +48,24 @@ pub const KINDS: &[Kind] = &[
         parse: |material, _| Ok(Parsed::Aes(lc::aes::AesKey::new(material.expose())?)),
     },
     Kind {
+        name: "AES-XTS",
+        class: CKO_SECRET_KEY,
+        key_type: CKK_AES_XTS,
+        sizes: Sizes::These(&[512]),
+        usages: &[Usage::Encrypt, Usage::Decrypt],
+        describe: describe_xts,
+        parse: |material, _| Ok(Parsed::Xts(lc::xts::XtsKey::new(material.expose())?)),
+    },
+    Kind {
+        name: "CHACHA20",
+        class: CKO_SECRET_KEY,
+        key_type: CKK_CHACHA20,
+        sizes: Sizes::These(&[256]),
+        usages: &[Usage::Encrypt, Usage::Decrypt],
+        describe: describe_chacha,
+        parse: |material, _| Ok(Parsed::ChaCha(lc::chacha::ChaChaKey::new(material.expose())?)),
+    },
+    Kind {
         name: "GENERIC",
         class: CKO_SECRET_KEY,
         key_type: CKK_GENERIC_SECRET,
@@ -138,10 +156,13 @@ pub fn named(name: &str) -> Option<&'static Kind> {
         .find(|kind| kind.name.eq_ignore_ascii_case(name))
 }
 
-/// Returns whether keys like this may rotate on schedule. Callers compare MACs with their own, and a new
-/// version would surprise them: other secrets than AES keys rotate by hand only.
+/// Returns whether keys like this may rotate on schedule. Callers compare MACs with their own, and what
+/// AES-XTS has encrypted does not tell its version: with others than AES and ChaCha20 keys a new version would
+/// surprise them, and they rotate by hand only.
 pub(crate) fn rotates_on_schedule(metadata: &Metadata, origin: Origin) -> bool {
-    (metadata.class, metadata.key_type) == (CKO_SECRET_KEY, CKK_AES) && origin == Origin::Generated
+    metadata.class == CKO_SECRET_KEY
+        && matches!(metadata.key_type, CKK_AES | CKK_CHACHA20)
+        && origin == Origin::Generated
 }
 
 /// Returns the size in bits of a key with these attributes.
@@ -169,6 +190,19 @@ fn describe_aes(material: &Secret, attributes: &mut Attributes) -> Result<()> {
     let mut block = [0; 16];
     key.cipher(Mode::Ecb, Direction::Encrypt, &[])?.update(&[0; 16], &mut block)?;
     check_value(block.split_at(3).0, attributes)
+}
+
+/// Checks the two keys; they have no cipher of a single block that a check value could come from.
+fn describe_xts(material: &Secret, attributes: &mut Attributes) -> Result<()> {
+    lc::xts::XtsKey::new(material.expose())?;
+    describe_generic(material, attributes)
+}
+
+fn describe_chacha(material: &Secret, attributes: &mut Attributes) -> Result<()> {
+    match material.len() {
+        lc::chacha::KEY => describe_generic(material, attributes),
+        _ => Err(Reason::KeySizeRange.into()),
+    }
 }
 
 fn describe_generic(material: &Secret, attributes: &mut Attributes) -> Result<()> {

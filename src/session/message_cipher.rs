@@ -11,7 +11,7 @@ use super::operation::Messages;
 use super::output::{Filled, Out};
 use crate::error::{Error, Reason, Result};
 use crate::key::UsableKey;
-use crate::mechanism::{MechanismRow, MessageParams, Params, Transform};
+use crate::mechanism::{MechanismRow, MessageRow, MessageShape, Params, Transform};
 use crate::token::Token;
 
 /// The parameter of one message, the caller's.
@@ -33,12 +33,12 @@ struct Beginning {
     key: MessageKey,
     row: &'static MechanismRow,
     begin: fn(&MechanismRow, &UsableKey, &Params) -> Result<Box<dyn Transform>>,
-    params: MessageParams,
+    messages: MessageRow,
 }
 
 impl Beginning {
     fn message(&self, parameter: &MessageParameter, aad: &[u8]) -> Result<Box<dyn Transform>> {
-        let params = (self.params)(parameter.iv.clone(), aad.to_vec(), parameter.tag_bits);
+        let params = (self.messages.params)(parameter.iv.clone(), aad.to_vec(), parameter.tag_bits);
         (self.begin)(self.row, &self.key, &params)
     }
 }
@@ -62,12 +62,17 @@ impl MessageEncryption {
     /// Encrypts messages under a key that an Init was given.
     pub(super) fn new(
         row: &'static MechanismRow,
-        params: MessageParams,
+        messages: MessageRow,
         key: MessageKey,
         ivs: Ivs,
     ) -> Self {
-        let beginning = Beginning { key, row, begin: MechanismRow::begin_encrypt, params };
+        let beginning = Beginning { key, row, begin: MechanismRow::begin_encrypt, messages };
         Self { beginning, ivs, message: None }
+    }
+
+    /// The C structure of its messages' parameters.
+    pub(crate) fn shape(&self) -> MessageShape {
+        self.beginning.messages.shape
     }
 
     /// Asks for the key again, for the next message.
@@ -86,7 +91,8 @@ impl MessageEncryption {
         out.fill(text.len(), |room| {
             self.make_iv(parameter)?;
             let mut message = self.beginning.message(parameter, aad)?;
-            seal(message.as_mut(), text, room, Some(&mut parameter.tag))
+            let tag = room_for_tag(message.as_ref(), &mut parameter.tag)?;
+            message.whole_apart(text, room, tag)
         })
     }
 
@@ -127,19 +133,28 @@ fn seal(
 ) -> Result<usize> {
     let written = message.update(text, room)?;
     if let Some(tag) = tag {
-        if tag.len() != message.finish_len() {
-            return Err(Reason::MechanismParam.detail("the tag's length"));
-        }
-        message.finish(tag)?;
+        message.finish(room_for_tag(message, tag)?)?;
     }
     Ok(written)
 }
 
+fn room_for_tag<'a>(message: &dyn Transform, tag: &'a mut [u8]) -> Result<&'a mut [u8]> {
+    match tag.len() == message.finish_len() {
+        true => Ok(tag),
+        false => Err(Reason::MechanismParam.detail("the tag's length")),
+    }
+}
+
 impl MessageDecryption {
     /// Decrypts messages under a key that an Init was given.
-    pub(super) fn new(row: &'static MechanismRow, params: MessageParams, key: MessageKey) -> Self {
-        let beginning = Beginning { key, row, begin: MechanismRow::begin_decrypt, params };
+    pub(super) fn new(row: &'static MechanismRow, messages: MessageRow, key: MessageKey) -> Self {
+        let beginning = Beginning { key, row, begin: MechanismRow::begin_decrypt, messages };
         Self { beginning, message: None, taken: 0 }
+    }
+
+    /// The C structure of its messages' parameters.
+    pub(crate) fn shape(&self) -> MessageShape {
+        self.beginning.messages.shape
     }
 
     /// Asks for the key again, for the next message.

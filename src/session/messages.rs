@@ -24,11 +24,11 @@ impl Session {
         let Self { token, keys, message_encrypt, ivs, .. } = self;
         let held = &mut None;
         message_encrypt.begin(token.login_epoch(), move || {
-            let (params, _) = (row.message()?, row.encrypt()?);
+            let (messages, _) = (row.message()?, row.encrypt()?);
             let key = MessageKey::new(token, keys, key, Usage::Encrypt, row.id)?;
             let allowed = held.insert(key.clone());
             let ivs = Ivs::new(Arc::clone(ivs));
-            Ok(Begun::with(allowed, MessageEncryption::new(row, params, key, ivs)))
+            Ok(Begun::with(allowed, MessageEncryption::new(row, messages, key, ivs)))
         })
     }
 
@@ -42,10 +42,10 @@ impl Session {
         let Self { token, keys, message_decrypt, .. } = self;
         let held = &mut None;
         message_decrypt.begin(token.login_epoch(), move || {
-            let (params, _) = (row.message()?, row.decrypt()?);
+            let (messages, _) = (row.message()?, row.decrypt()?);
             let key = MessageKey::new(token, keys, key, Usage::Decrypt, row.id)?;
             let allowed = held.insert(key.clone());
-            Ok(Begun::with(allowed, MessageDecryption::new(row, params, key)))
+            Ok(Begun::with(allowed, MessageDecryption::new(row, messages, key)))
         })
     }
 

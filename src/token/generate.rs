@@ -37,6 +37,7 @@ impl Token {
         self.may_change(caller, attributes.flag(CKA_TOKEN), attributes.flag(CKA_PRIVATE))?;
         let length = attributes
             .number(CKA_VALUE_LEN)
+            .or_else(|| kind.sizes.only().map(|bits| bits / 8))
             .ok_or_else(|| Reason::TemplateIncomplete.detail("CKA_VALUE_LEN is missing"))?;
         let length = usize::try_from(length).map_err(|_| Reason::AttributeValue)?;
         let material = generate(&mechanism.params, length).map_err(no_such_size)?;

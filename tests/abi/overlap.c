@@ -8,17 +8,41 @@ static CK_BYTE iv[16] = "sixteen bytes ok";
 static CK_AES_CTR_PARAMS counter = {.counter_bits = 128, .cb = "sixteen bytes ok"};
 static CK_GCM_PARAMS gcm = {.iv_ptr = iv, .iv_len = 12, .iv_bits = 96, .tag_bits = 128};
 
+static struct { CK_BYTE *nonce; CK_ULONG nonce_len; CK_BYTE *aad; CK_ULONG aad_len; }
+    chacha = {.nonce = iv, .nonce_len = 12};
+
+/* Newer than p11-kit's header. */
+enum { AES_XTS = 0x1071, AES_XTS_KEY_GEN = 0x1072, CHACHA20_KEY_GEN = 0x1225, AES_OFB = 0x2104,
+       AES_CFB128 = 0x2107, AES_KEY_WRAP = 0x2109, CHACHA20_POLY1305 = 0x4021 };
+
 static struct {
     const char *name;
     CK_MECHANISM mechanism;
     CK_ULONG tail;
+    CK_MECHANISM_TYPE key;
+    CK_ULONG key_length;
 } modes[] = {
-    {"AES-ECB", {CKM_AES_ECB, NULL, 0}, 0},
-    {"AES-CBC", {CKM_AES_CBC, iv, 16}, 0},
-    {"AES-CBC-PAD", {CKM_AES_CBC_PAD, iv, 16}, 16},
-    {"AES-CTR", {CKM_AES_CTR, &counter, sizeof counter}, 0},
-    {"AES-GCM", {CKM_AES_GCM, &gcm, sizeof gcm}, 16},
+    {"AES-ECB", {CKM_AES_ECB, NULL, 0}, 0, CKM_AES_KEY_GEN, 32},
+    {"AES-CBC", {CKM_AES_CBC, iv, 16}, 0, CKM_AES_KEY_GEN, 32},
+    {"AES-CBC-PAD", {CKM_AES_CBC_PAD, iv, 16}, 16, CKM_AES_KEY_GEN, 32},
+    {"AES-CTR", {CKM_AES_CTR, &counter, sizeof counter}, 0, CKM_AES_KEY_GEN, 32},
+    {"AES-OFB", {AES_OFB, iv, 16}, 0, CKM_AES_KEY_GEN, 32},
+    {"AES-CFB128", {AES_CFB128, iv, 16}, 0, CKM_AES_KEY_GEN, 32},
+    {"AES-GCM", {CKM_AES_GCM, &gcm, sizeof gcm}, 16, CKM_AES_KEY_GEN, 32},
+    {"AES key wrap", {AES_KEY_WRAP, NULL, 0}, 8, CKM_AES_KEY_GEN, 32},
+    {"AES-XTS", {AES_XTS, iv, 16}, 0, AES_XTS_KEY_GEN, 64},
+    {"ChaCha20-Poly1305", {CHACHA20_POLY1305, &chacha, sizeof chacha}, 16, CHACHA20_KEY_GEN, 32},
 };
+
+static CK_OBJECT_HANDLE key_of(CK_FUNCTION_LIST_PTR p11, CK_SESSION_HANDLE session, size_t mode)
+{
+    CK_MECHANISM mechanism = {modes[mode].key, NULL, 0};
+    CK_ATTRIBUTE template[] = {{CKA_TOKEN, &no, 1},
+                               {CKA_VALUE_LEN, &modes[mode].key_length, sizeof(CK_ULONG)}};
+    CK_OBJECT_HANDLE key = 0;
+    must(p11->C_GenerateKey(session, &mechanism, template, COUNT(template), &key), "C_GenerateKey");
+    return key;
+}
 
 static void fill(CK_BYTE *bytes, size_t length)
 {
@@ -51,7 +75,7 @@ static void one_shot(CK_FUNCTION_LIST_PTR p11, CK_SESSION_HANDLE session, CK_OBJ
           "%s decrypts with the output %+ld bytes from the input", modes[mode].name, distance);
 }
 
-/* Parts of uneven length, each written over itself. GCM decryption gives nothing before its tag. */
+/* Parts of uneven length, each written over itself. What needs the whole text gives nothing before its end. */
 static void in_parts(CK_FUNCTION_LIST_PTR p11, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE key,
                      size_t mode)
 {
@@ -98,8 +122,8 @@ int main(int count, char **arguments)
     CK_FUNCTION_LIST_PTR p11 = load(arguments[1]).p11;
     must(initialize(p11), "C_Initialize");
     CK_SESSION_HANDLE session = make_token(p11);
-    CK_OBJECT_HANDLE key = generate(p11, session, "key", &no);
     for (size_t mode = 0; mode < COUNT(modes); mode++) {
+        CK_OBJECT_HANDLE key = key_of(p11, session, mode);
         for (size_t i = 0; i < COUNT(distances); i++)
             one_shot(p11, session, key, mode, distances[i]);
         in_parts(p11, session, key, mode);

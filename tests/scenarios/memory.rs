@@ -6,14 +6,17 @@ use crate::rig::memory::{Needle, advised};
 use crate::rig::process::Other;
 use crate::rig::raw::Raw;
 use crate::rig::token::{Token, USER_PIN, pin};
+use crate::rig::vendor::mechanism_type;
 use crate::rig::world::{World, now};
-use crate::rig::{expires_at, play, unhex};
+use crate::rig::{expires_at, number, play, unhex};
 use cryptoki::mechanism::Mechanism;
 use cryptoki::mechanism::aead::GcmParams;
+use cryptoki::mechanism::vendor_defined::VendorDefinedMechanism;
 use cryptoki::object::{Attribute, KeyType, ObjectClass, ObjectHandle};
 use cryptoki::session::{Session, UserType};
 use cryptoki::types::AuthPin;
 use keystead::internal::lc;
+use pkcs11_sys::*;
 use rustix::process::Pid;
 use std::collections::BTreeMap;
 
@@ -26,6 +29,8 @@ struct Kind {
 
 const KINDS: &[Kind] = &[
     Kind { name: "AES key", make: aes, utilise: encrypt },
+    Kind { name: "AES-XTS keys", make: xts, utilise: encrypt_sector },
+    Kind { name: "ChaCha20 key", make: chacha20, utilise: encrypt_by_chacha20 },
     Kind { name: "HMAC secret", make: hmac, utilise: mac },
     Kind {
         name: "RSA prime",
@@ -54,6 +59,24 @@ fn secret_key(kind: KeyType, value: &[u8]) -> Vec<Attribute> {
 fn aes() -> (Vec<Attribute>, Vec<u8>) {
     let value = random(32);
     (secret_key(KeyType::AES, &value), value)
+}
+
+/// A key of a type that the client crate has no name for.
+fn cipher_key(kind: u64, value: Vec<u8>) -> (Vec<Attribute>, Vec<u8>) {
+    let template = vec![
+        Attribute::Class(ObjectClass::SECRET_KEY),
+        number(CKA_KEY_TYPE, kind),
+        Attribute::Value(value.clone()),
+    ];
+    (template, value)
+}
+
+fn xts() -> (Vec<Attribute>, Vec<u8>) {
+    cipher_key(CKK_AES_XTS, random(64))
+}
+
+fn chacha20() -> (Vec<Attribute>, Vec<u8>) {
+    cipher_key(CKK_CHACHA20, random(32))
 }
 
 fn hmac() -> (Vec<Attribute>, Vec<u8>) {
@@ -92,6 +115,28 @@ fn encrypt(session: &Session, key: ObjectHandle) -> cryptoki::error::Result<Vec<
     let mut iv = [7; 12];
     let gcm = Mechanism::AesGcm(GcmParams::new(&mut iv, &[], 128.into()).unwrap());
     session.encrypt(&gcm, key, b"text")
+}
+
+fn encrypt_sector(session: &Session, key: ObjectHandle) -> cryptoki::error::Result<Vec<u8>> {
+    let xts = VendorDefinedMechanism::new(mechanism_type(CKM_AES_XTS), Some(&[7_u8; 16]));
+    session.encrypt(&Mechanism::VendorDefined(xts), key, &[7; 512])
+}
+
+/// Encrypts a whole text and one in parts, which AWS-LC has different contexts for.
+fn encrypt_by_chacha20(session: &Session, key: ObjectHandle) -> cryptoki::error::Result<Vec<u8>> {
+    let mut nonce = [7; 12];
+    let params = CK_SALSA20_CHACHA20_POLY1305_PARAMS {
+        pNonce: nonce.as_mut_ptr(),
+        ulNonceLen: 12,
+        pAAD: std::ptr::null_mut(),
+        ulAADLen: 0,
+    };
+    let number = mechanism_type(CKM_CHACHA20_POLY1305);
+    let chacha20 = Mechanism::VendorDefined(VendorDefinedMechanism::new(number, Some(&params)));
+    session.encrypt_init(&chacha20, key)?;
+    session.encrypt_update(b"te")?;
+    session.encrypt_final()?;
+    session.encrypt(&chacha20, key, b"text")
 }
 
 fn mac(session: &Session, key: ObjectHandle) -> cryptoki::error::Result<Vec<u8>> {

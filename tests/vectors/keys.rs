@@ -34,6 +34,12 @@ impl Client {
         self.key(CKO_SECRET_KEY, CKK_AES, usages, &[(CKA_VALUE, value)])
     }
 
+    /// A cipher's key that encrypts and decrypts.
+    pub fn cipher(&self, key_type: CK_KEY_TYPE, value: &[u8]) -> Result<CK_OBJECT_HANDLE> {
+        let usages = [CKA_ENCRYPT, CKA_DECRYPT];
+        self.key(CKO_SECRET_KEY, key_type, &usages, &[(CKA_VALUE, value)])
+    }
+
     /// A generic secret that may do everything that one can.
     pub fn secret(&self, value: &[u8]) -> Result<CK_OBJECT_HANDLE> {
         let usages = [CKA_SIGN, CKA_VERIFY, CKA_DERIVE];

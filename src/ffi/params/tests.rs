@@ -1,6 +1,7 @@
 //! Parameters as callers have them in memory, and those that are refused.
 
-use super::{OldGcm, RequestedMechanism, read, read_for_unwrap, read_or_cancel};
+use super::ciphers::OldGcm;
+use super::{RequestedMechanism, read, read_for_unwrap, read_or_cancel};
 use crate::error::{Reason, Result};
 use crate::mechanism::{Hash, HkdfSalt, Params};
 use pkcs11_sys::*;

@@ -27,6 +27,61 @@ pub(crate) fn gcm(size: usize, time: impl FnOnce(&mut dyn FnMut()) -> f64) -> f6
     }
 }
 
+/// Encrypts `size` bytes with AES-256-OFB under a kept key, the beginning of `key`.
+pub(crate) fn ofb(key: &[u8; 64], size: usize, time: Time) -> f64 {
+    // SAFETY: returns a pointer to a static table.
+    cipher(unsafe { EVP_aes_256_ofb() }, key, size, time)
+}
+
+/// The same with AES-256-CFB128.
+pub(crate) fn cfb(key: &[u8; 64], size: usize, time: Time) -> f64 {
+    // SAFETY: returns a pointer to a static table.
+    cipher(unsafe { EVP_aes_256_cfb128() }, key, size, time)
+}
+
+/// The same with AES-256-XTS, whose two keys `key` is.
+pub(crate) fn xts(key: &[u8; 64], size: usize, time: Time) -> f64 {
+    // SAFETY: returns a pointer to a static table.
+    cipher(unsafe { EVP_aes_256_xts() }, key, size, time)
+}
+
+/// A function that runs a call again and again.
+type Time<'a> = &'a mut dyn FnMut(&mut dyn FnMut()) -> f64;
+
+fn cipher(cipher: *const EVP_CIPHER, key: &[u8; 64], size: usize, time: Time) -> f64 {
+    let (iv, input, mut output, mut written) = ([3; 16], vec![0; size], vec![0; size], 0);
+    // SAFETY: the context is made and freed here; no cipher's key has more than the 64 bytes of `key`, and
+    // none's IV more than the 16 of `iv`; `input` and `output` have `size` bytes, and no block is filled up.
+    unsafe {
+        let context = EVP_CIPHER_CTX_new();
+        EVP_CipherInit_ex(context, cipher, null_mut(), key.as_ptr(), null(), 1);
+        let took = time(&mut || {
+            EVP_CipherInit_ex(context, null(), null_mut(), null(), iv.as_ptr(), 1);
+            let (from, to) = (black_box(input.as_ptr()), output.as_mut_ptr());
+            EVP_CipherUpdate(context, to, &mut written, from, size as i32);
+        });
+        EVP_CIPHER_CTX_free(context);
+        took
+    }
+}
+
+/// Encrypts `size` bytes with ChaCha20-Poly1305 under a kept key, the beginning of `key`.
+pub(crate) fn chacha20_poly1305(key: &[u8; 64], size: usize, time: Time) -> f64 {
+    let (nonce, input, mut output, mut written) = ([3; 12], vec![0; size], vec![0; size + 16], 0);
+    // SAFETY: the context is made and freed here; 32 bytes of `key` are read and the 12 of `nonce`; `input` has
+    // `size` bytes, and `output` as many and the tag's 16.
+    unsafe {
+        let context = EVP_AEAD_CTX_new(EVP_aead_chacha20_poly1305(), key.as_ptr(), 32, 16);
+        let took = time(&mut || {
+            let (from, to, room) = (black_box(input.as_ptr()), output.as_mut_ptr(), size + 16);
+            let nonce = nonce.as_ptr();
+            EVP_AEAD_CTX_seal(context, to, &mut written, room, nonce, 12, from, size, null(), 0);
+        });
+        EVP_AEAD_CTX_free(context);
+        took
+    }
+}
+
 /// Digests `input` with SHA-256.
 pub(crate) fn sha256(input: &[u8], time: impl FnOnce(&mut dyn FnMut()) -> f64) -> f64 {
     let mut output = [0; 32];

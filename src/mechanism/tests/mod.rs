@@ -2,6 +2,7 @@
 //! wrapped comes back. A new row is tested the moment it stands in the table.
 
 mod speed;
+mod speed_ciphers;
 mod vectors;
 mod vectors_rsa;
 
@@ -127,6 +128,15 @@ fn keys(row: &MechanismRow, len: usize) -> (UsableKey, UsableKey) {
             let bytes = [0x42; 32];
             (aes(&bytes[..len], Usage::Encrypt), aes(&bytes[..len], Usage::Decrypt))
         }
+        Some(CKK_AES_XTS) => {
+            let bytes: Vec<u8> = (0..64).collect();
+            let key = || Parsed::Xts(lc::xts::XtsKey::new(&bytes).unwrap());
+            (usable(key(), Usage::Encrypt), usable(key(), Usage::Decrypt))
+        }
+        Some(CKK_CHACHA20) => {
+            let key = || Parsed::ChaCha(lc::chacha::ChaChaKey::new(&[0x42; 32]).unwrap());
+            (usable(key(), Usage::Encrypt), usable(key(), Usage::Decrypt))
+        }
         Some(CKK_RSA) => (RSA.0.clone(), RSA.1.clone()),
         Some(CKK_GENERIC_SECRET | CKK_HKDF) => (secret(&[0x42; 20]), secret(&[0x42; 20])),
         Some(CKK_EC) => (EC.0.clone(), EC.1.clone()),
@@ -148,6 +158,7 @@ fn params(row: &MechanismRow, len: usize) -> Params {
             let (nonce, aad) = (vec![3; 12], vec![5; 21]);
             Params::Ccm { data_len: len as u64, nonce, aad, tag_len: 16 }
         }
+        ParamsShape::ChaCha => Params::ChaCha { nonce: vec![3; 12], aad: vec![5; 21] },
         ParamsShape::Oaep => {
             Params::Oaep { hash: Hash::Sha256, mgf: Hash::Sha1, label: b"label".to_vec() }
         }
@@ -192,7 +203,7 @@ fn domain(row: &MechanismRow, len: usize) -> Vec<Params> {
 /// Shortens `message` to a length that the row takes; one that is too short is replaced.
 fn fitting<'a>(row: &MechanismRow, message: &'a [u8]) -> &'a [u8] {
     match row.id {
-        CKM_AES_KEY_WRAP if message.len() < 16 => &[0x5A; 16],
+        CKM_AES_KEY_WRAP | CKM_AES_XTS if message.len() < 16 => &[0x5A; 16],
         CKM_AES_KEY_WRAP => &message[..message.len() - message.len() % 8],
         CKM_AES_KEY_WRAP_PAD | CKM_AES_KEY_WRAP_KWP if message.is_empty() => &[0x5A],
         CKM_AES_ECB | CKM_AES_CBC => &message[..message.len() - message.len() % 16],

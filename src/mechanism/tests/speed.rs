@@ -13,7 +13,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 /// Nanoseconds for one `run` over `size` bytes, the median of eleven rounds.
-fn measure(size: usize, mut run: impl FnMut()) -> f64 {
+pub(super) fn measure(size: usize, mut run: impl FnMut()) -> f64 {
     let rounds = (20_000_000 / (size as u32 + 1000)).max(10);
     let mut times: Vec<f64> = (0..11)
         .map(|_| {

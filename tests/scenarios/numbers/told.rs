@@ -219,10 +219,10 @@ fn mechanisms_tell_which_curves_and_points_they_take() {
         let token = world.token();
         let info = |mechanism| token.module.get_mechanism_info(token.slot, mechanism).unwrap();
         for (mechanism, sizes) in [
-            (MechanismType::ECC_KEY_PAIR_GEN, (256, 521)),
-            (MechanismType::ECDSA, (256, 521)),
-            (MechanismType::ECDSA_SHA256, (256, 521)),
-            (MechanismType::ECDH1_DERIVE, (255, 521)),
+            (MechanismType::ECC_KEY_PAIR_GEN, (224, 521)),
+            (MechanismType::ECDSA, (224, 521)),
+            (MechanismType::ECDSA_SHA256, (224, 521)),
+            (MechanismType::ECDH1_DERIVE, (224, 521)),
             (MechanismType::ECC_EDWARDS_KEY_PAIR_GEN, (255, 255)),
             (MechanismType::ECC_MONTGOMERY_KEY_PAIR_GEN, (255, 255)),
             (MechanismType::EDDSA, (255, 255)),
