@@ -5,7 +5,7 @@
 
 use super::aes::{aes, iv, key};
 use super::row::row;
-use super::{MechanismRow, Params, ParamsShape, Transform};
+use super::{MechanismRow, Params, ParamsShape, Setting, Transform};
 use crate::error::{Reason, Result};
 use crate::key::UsableKey;
 use crate::lc::aes::{AesKey, BLOCK, Cipher, Direction, Mode};
@@ -23,6 +23,16 @@ pub(super) const CBC: MechanismRow = MechanismRow {
     params: ParamsShape::Bytes,
     encrypt: Some(|key, params| Blocks::begin(cbc(key, params, Direction::Encrypt)?, false)),
     decrypt: Some(|key, params| Blocks::begin(cbc(key, params, Direction::Decrypt)?, false)),
+    wrap: Some(|key, params, material| wrap(key, params, material, false)),
+    unwrap: Some(|key, params, wrapped| unwrap(key, params, wrapped, false)),
+    unwrapped: |_, wrapped| {
+        let whole = wrapped > 0 && wrapped.is_multiple_of(BLOCK);
+        whole.then(|| wrapped - BLOCK + 1..=wrapped)
+    },
+    // Whoever may unwrap a blob may change it first, so that what is in it comes out as another key.
+    wraps_by: Some(Setting::MixedWrapping),
+    unwraps_by: Some(Setting::MixedWrapping),
+    pads_with_zeros: Some(BLOCK),
     ..aes(row!(CKM_AES_CBC))
 };
 
@@ -30,8 +40,8 @@ pub(super) const CBC_PAD: MechanismRow = MechanismRow {
     params: ParamsShape::Bytes,
     encrypt: Some(|key, params| Blocks::begin(cbc(key, params, Direction::Encrypt)?, true)),
     decrypt: Some(|key, params| Blocks::begin(cbc(key, params, Direction::Decrypt)?, true)),
-    wrap: Some(wrap),
-    unwrap: Some(unwrap),
+    wrap: Some(|key, params, material| wrap(key, params, material, true)),
+    unwrap: Some(|key, params, wrapped| unwrap(key, params, wrapped, true)),
     unwrapped: |_, wrapped| {
         let whole = wrapped > 0 && wrapped.is_multiple_of(BLOCK);
         whole.then(|| wrapped - BLOCK..=wrapped - 1)
@@ -187,23 +197,24 @@ fn unpadded(block: &[u8; BLOCK]) -> Option<usize> {
     bool::from(fits).then_some(usize::from(len))
 }
 
-fn wrap(usable: &UsableKey, params: &Params, material: &Secret) -> Result<Vec<u8>> {
+fn wrap(usable: &UsableKey, params: &Params, material: &Secret, padded: bool) -> Result<Vec<u8>> {
     let by = wrapping(usable, Reason::WrappingKeyType)?;
     let cipher = by.cipher(Mode::Cbc, Direction::Encrypt, iv(params)?)?;
-    let mut blocks = Blocks::begin((cipher, Direction::Encrypt), true)?;
+    let mut blocks = Blocks::begin((cipher, Direction::Encrypt), padded)?;
     let mut wrapped = vec![0; blocks.whole_len(material.len())];
-    let len = blocks.whole(material.expose(), &mut wrapped)?;
+    // Of a bound key no zeros are added.
+    let len = blocks.whole(material.expose(), &mut wrapped).map_err(|_| Reason::KeySizeRange)?;
     wrapped.truncate(len);
     Ok(wrapped)
 }
 
-fn unwrap(usable: &UsableKey, params: &Params, wrapped: &[u8]) -> Result<Secret> {
+fn unwrap(usable: &UsableKey, params: &Params, wrapped: &[u8], padded: bool) -> Result<Secret> {
     let by = wrapping(usable, Reason::UnwrappingKeyType)?;
     let cipher = by.cipher(Mode::Cbc, Direction::Decrypt, iv(params)?)?;
     if wrapped.is_empty() || !wrapped.len().is_multiple_of(BLOCK) {
         return Err(Reason::WrappedInvalid.into());
     }
-    let mut blocks = Blocks::begin((cipher, Direction::Decrypt), true)?;
+    let mut blocks = Blocks::begin((cipher, Direction::Decrypt), padded)?;
     let mut material = Secret::new(vec![0; wrapped.len()]);
     match blocks.whole(wrapped, material.expose_mut()) {
         Ok(0) | Err(_) => Err(Reason::WrappedInvalid.into()),

@@ -28,7 +28,7 @@ pub(super) const KEY_WRAP: MechanismRow = MechanismRow {
     unwrap: Some(unwrap),
     unwrapped: |_, wrapped| kw::unwrapped(3, wrapped),
     authenticated: true,
-    pads_with_zeros: true,
+    pads_with_zeros: Some(8),
     tells_versions: |_| true,
     ..aes(row!(CKM_AES_KEY_WRAP))
 };

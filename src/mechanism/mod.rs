@@ -26,7 +26,7 @@ mod steps;
 mod versions;
 
 pub(crate) use params::{Hash, HkdfSalt, Mechanism, Params, ParamsShape};
-pub(crate) use row::MechanismRow;
+pub(crate) use row::{MechanismRow, Setting};
 pub use seal::SEAL_AROUND;
 pub(crate) use steps::{
     Absorb, BeginDigest, BeginSign, BeginTransform, BeginVerify, Check, Derive, Domain, Generate,

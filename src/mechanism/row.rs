@@ -52,15 +52,17 @@ pub(crate) struct MechanismRow {
     /// The possible lengths of the key in a wrapped key of a length; none where no wrapped key has that
     /// length.
     pub unwrapped: Lengths,
-    /// Set where it unwraps only if the configuration says so: its answers tell an attacker who may try
-    /// many wrapped keys what is in them.
-    pub unwraps_by_choice: bool,
+    /// The setting without which it does not wrap.
+    pub wraps_by: Option<Setting>,
+    /// The setting without which it does not unwrap: its answers tell an attacker who may try many wrapped
+    /// keys what is in them.
+    pub unwraps_by: Option<Setting>,
     /// Set where a forged or altered blob is told from an honest one as it is unwrapped (an authenticated
     /// or CCA-secure wrapping), so that a refusal may say what was unwrapped.
     pub authenticated: bool,
-    /// Set where it wraps whole blocks of 8 bytes only, and other lengths with zeros behind them (PKCS#11
-    /// 2.40, 2.14.3).
-    pub pads_with_zeros: bool,
+    /// The size of its blocks in bytes where it wraps whole blocks only, and other lengths with zeros behind
+    /// them (PKCS#11 2.40, 2.14.3; 3.1, "AES-CBC").
+    pub pads_with_zeros: Option<usize>,
     /// Set where it adds what it wraps to a keystream. Under the same key and IV all that encrypts, or makes
     /// a MAC, could give that stream again, so the key may do nothing but wrap and unwrap.
     pub is_keystream: bool,
@@ -89,6 +91,25 @@ pub(crate) struct MechanismRow {
     pub more_flags: CK_FLAGS,
 }
 
+/// A setting of the configuration without which a mechanism is kept from something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Setting {
+    /// The setting `pkcs1_unwrap`.
+    Pkcs1Unwrap,
+    /// The setting `mixed_wrapping`.
+    MixedWrapping,
+}
+
+impl Setting {
+    /// Returns its name in the configuration.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Pkcs1Unwrap => "pkcs1_unwrap",
+            Self::MixedWrapping => "mixed_wrapping",
+        }
+    }
+}
+
 impl MechanismRow {
     /// A row that does nothing yet: the rest of a row's literal.
     pub(super) const fn new(id: u64, name: &'static str) -> Self {
@@ -111,9 +132,10 @@ impl MechanismRow {
             wrap: None,
             unwrap: None,
             unwrapped: |_, _| Some(0..=usize::MAX),
-            unwraps_by_choice: false,
+            wraps_by: None,
+            unwraps_by: None,
             authenticated: false,
-            pads_with_zeros: false,
+            pads_with_zeros: None,
             in_parts: false,
             is_keystream: false,
             tells_versions: |_| false,
@@ -155,6 +177,15 @@ impl MechanismRow {
             | flag(self.generate.is_some() || self.rotates, CKF_GENERATE)
             | flag(self.generate_pair.is_some(), CKF_GENERATE_KEY_PAIR)
             | self.more_flags
+    }
+
+    /// Returns its `CKF_` flags where `set` says which settings are set.
+    pub(crate) fn flags_with(&self, set: impl Fn(Setting) -> bool) -> CK_FLAGS {
+        let without = |setting: Option<Setting>, flag| match setting {
+            Some(setting) if !set(setting) => flag,
+            _ => 0,
+        };
+        self.flags() & !without(self.wraps_by, CKF_WRAP) & !without(self.unwraps_by, CKF_UNWRAP)
     }
 
     /// Returns whether what it wraps comes back as a whole or not at all, and no answer tells anything of

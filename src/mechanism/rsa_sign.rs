@@ -3,7 +3,7 @@
 use super::one_shot::{Accumulator, Compare, Compute};
 use super::row::row;
 use super::rsa::{private, public, rsa, whole};
-use super::{Absorb, Check, MechanismRow, Params, ParamsShape, Transform};
+use super::{Absorb, Check, MechanismRow, Params, ParamsShape, Setting, Transform};
 use crate::error::{Reason, Result};
 use crate::key::UsableKey;
 use crate::lc::digest::Hash;
@@ -20,7 +20,7 @@ pub(super) const PKCS: MechanismRow = MechanismRow {
     wrap: Some(wrap),
     unwrap: Some(unwrap),
     unwrapped: whole,
-    unwraps_by_choice: true,
+    unwraps_by: Some(Setting::Pkcs1Unwrap),
     sign_recover: Some(|key, params| sign(key, plain(params, Scheme::Pkcs1Raw)?, Input::Given)),
     verify_recover: Some(|key, params| recover(key, plain(params, Scheme::Pkcs1Raw)?)),
     ..rsa(row!(CKM_RSA_PKCS))

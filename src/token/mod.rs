@@ -43,7 +43,7 @@ use crate::id::{Id, IdSource};
 use crate::key::policy::{self, Watch, gone};
 use crate::key::seal::TokenKey;
 use crate::key::{Expiry, InUse, UsableKey, Usage};
-use crate::mechanism;
+use crate::mechanism::{self, Setting};
 use crate::object::kinds::Kind;
 use crate::object::{Attributes, Creation, Template, build, marks, template_check};
 use crate::secret::Secret;
@@ -123,6 +123,16 @@ pub struct Settings {
     pub pkcs1_unwrap: bool,
     /// The least size of RSA keys that are made, imported and used, in bits.
     pub rsa_minimum: u64,
+}
+
+impl Settings {
+    /// Returns whether a setting that mechanisms ask for is set.
+    pub(crate) fn has(&self, setting: Setting) -> bool {
+        match setting {
+            Setting::Pkcs1Unwrap => self.pkcs1_unwrap,
+            Setting::MixedWrapping => self.mixed_wrapping,
+        }
+    }
 }
 
 /// The module's side of one token.

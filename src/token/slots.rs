@@ -17,7 +17,7 @@ use crate::lc;
 use crate::mechanism;
 use crate::wire::message::MOST_TOKENS;
 use crate::wire::{Confidential, Expect, Link, Request, Response, StoredToken};
-use pkcs11_sys::{CKF_UNWRAP, CKK_RSA};
+use pkcs11_sys::CKK_RSA;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -120,8 +120,7 @@ impl Slots {
         self.info(slot)?;
         let row = mechanism::find(id)?;
         let settings = &self.settings;
-        let unwraps = !row.unwraps_by_choice || settings.pkcs1_unwrap;
-        let flags = if unwraps { row.flags() } else { row.flags() & !CKF_UNWRAP };
+        let flags = row.flags_with(|setting| settings.has(setting));
         let (least, most) = row.key_sizes;
         let least = match row.key_type {
             Some(CKK_RSA) if row.only_wraps() => least.max(settings.rsa_minimum).max(WRAPPING_RSA),

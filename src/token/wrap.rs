@@ -4,7 +4,7 @@ use super::create::kind_of;
 use super::{Caller, Handle, Token, zero_padding};
 use crate::error::{Error, Reason, Result};
 use crate::key::{UsableKey, Usage};
-use crate::mechanism::{self, Mechanism, MechanismRow};
+use crate::mechanism::{self, Mechanism, MechanismRow, Setting};
 use crate::object::kinds::Kind;
 use crate::object::values::same;
 use crate::object::vendor::CKA_KEYSTEAD_IMPORT_ONLY;
@@ -25,6 +25,7 @@ impl Token {
     ) -> Result<Vec<u8>> {
         let row = mechanism::find(mechanism.id)?;
         let wrap = row.wrap()?;
+        self.is_set(row.wraps_by)?;
         let usable = self.usable(wrapping, Usage::Wrap, mechanism.id)?;
         let material = self
             .wrappable(row, key, wrapping, &usable)
@@ -44,9 +45,7 @@ impl Token {
     ) -> Result<Handle> {
         let row = mechanism::find(mechanism.id)?;
         row.unwrap()?;
-        if row.unwraps_by_choice && !self.settings.pkcs1_unwrap {
-            return Err(Reason::MechanismInvalid.detail("`pkcs1_unwrap` is not configured"));
-        }
+        self.is_set(row.unwraps_by)?;
         let usable = self.usable(unwrapping, Usage::Unwrap, mechanism.id)?;
         let bound = self.unwrap_template(unwrapping, template)?;
         let template = bound.as_ref().unwrap_or(template);
@@ -82,6 +81,15 @@ impl Token {
             self.accept_material(caller, import, attributes, material)
                 .map_err(|failure| masked_error(failure, row))
         })
+    }
+
+    /// Fails where a mechanism needs a setting that is not set.
+    fn is_set(&self, setting: Option<Setting>) -> Result<()> {
+        match setting {
+            Some(setting) if !self.settings.has(setting) => Err(Reason::MechanismInvalid
+                .detail(format_args!("`{}` is not configured", setting.name()))),
+            _ => Ok(()),
+        }
     }
 
     /// Returns the material of a key that may leave under this wrapping key.
@@ -132,10 +140,12 @@ impl Token {
             ));
         }
         match fits(&loaded.shown(self.now())?, wrapping.bytes(CKA_WRAP_TEMPLATE))? {
-            true if row.pads_with_zeros => {
-                Ok(zero_padding::pad(&body.material, &body.attributes, by.restrictions))
-            }
-            true => Ok(body.material.duplicate()),
+            true => Ok(match row.pads_with_zeros {
+                Some(block) => {
+                    zero_padding::pad(&body.material, &body.attributes, by.restrictions, block)
+                }
+                None => body.material.duplicate(),
+            }),
             false => Err(Reason::KeyUnknown.detail("the key does not fit CKA_WRAP_TEMPLATE")),
         }
     }
@@ -218,8 +228,9 @@ fn opened(
     template: &Attributes,
 ) -> Result<Secret> {
     let mut material = row.unwrap_with(usable, &mechanism.params, wrapped)?;
-    if row.pads_with_zeros {
-        material = zero_padding::unpad(material, template, usable.restrictions)?;
+    if let Some(block) = row.pads_with_zeros {
+        material = zero_padding::unpad(material, template, usable.restrictions, block)
+            .map_err(|failure| masked_error(failure, row))?;
     }
     let secret = template.number(CKA_CLASS) == Some(CKO_SECRET_KEY);
     match secret && kinds::is_private_key(&material) {

@@ -11,14 +11,11 @@ use crate::object::{Attributes, kinds};
 use crate::secret::Secret;
 use pkcs11_sys::*;
 
-/// The size of a block, in bytes.
-const BLOCK: usize = 8;
-
-/// Returns the bytes that are wrapped of a key.
-pub(crate) fn pad(material: &Secret, key: &Attributes, by: Restrictions) -> Secret {
+/// Returns the bytes that are wrapped of a key, in blocks of so many bytes.
+pub(crate) fn pad(material: &Secret, key: &Attributes, by: Restrictions, block: usize) -> Secret {
     match key.number(CKA_CLASS) == Some(CKO_SECRET_KEY) && by.any() {
         true => material.duplicate(),
-        false => material.with_zeros(BLOCK),
+        false => material.with_zeros(block),
     }
 }
 
@@ -27,8 +24,9 @@ pub(crate) fn unpad(
     mut unwrapped: Secret,
     template: &Attributes,
     by: Restrictions,
+    block: usize,
 ) -> Result<Secret> {
-    let private = private_length(&unwrapped);
+    let private = private_length(&unwrapped, block);
     if template.number(CKA_CLASS) != Some(CKO_SECRET_KEY) {
         unwrapped.truncate(private.unwrap_or(unwrapped.len()));
         return Ok(unwrapped);
@@ -41,25 +39,28 @@ pub(crate) fn unpad(
     }
     let length = template.number(CKA_VALUE_LEN).and_then(|length| usize::try_from(length).ok());
     match length {
-        Some(length) if length < unwrapped.len() && unwrapped.len() - length < BLOCK => {
+        Some(length) if length < unwrapped.len() && unwrapped.len() - length < block => {
             if !unwrapped.is_zero_from(length) {
                 return Err(Reason::WrappedInvalid.detail("more than CKA_VALUE_LEN bytes"));
             }
             unwrapped.truncate(length);
             Ok(unwrapped)
         }
-        None if template.number(CKA_KEY_TYPE) != Some(CKK_AES) && may_be_padded(&unwrapped) => {
-            Err(Reason::TemplateIncomplete
-                .detail("a secret that ends in zeros, which may be padding, needs CKA_VALUE_LEN"))
-        }
+        None if may_be_padded(&unwrapped, template, block) => Err(Reason::TemplateIncomplete
+            .detail("a secret that ends in zeros, which may be padding, needs CKA_VALUE_LEN")),
         _ => Ok(unwrapped),
     }
 }
 
-/// Returns whether the last block ends in zeros and is more than zeros, as padding would leave it.
-fn may_be_padded(bytes: &Secret) -> bool {
+/// Returns whether the last block ends in zeros and is more than zeros, as padding would leave it behind a
+/// key of the template's type.
+fn may_be_padded(bytes: &Secret, template: &Attributes, block: usize) -> bool {
     let zero_from = |back: usize| bytes.is_zero_from(bytes.len().saturating_sub(back));
-    zero_from(1) & !zero_from(BLOCK)
+    let key_type = template.number(CKA_KEY_TYPE).unwrap_or(CKK_GENERIC_SECRET);
+    let Ok(kind) = kinds::kind(CKO_SECRET_KEY, key_type) else { return false };
+    let missing = kind.sizes.in_bytes().filter_map(|size| bytes.len().checked_sub(size));
+    let least = missing.filter(|missing| (1..block).contains(missing)).min();
+    least.is_some_and(|least| zero_from(least) & !zero_from(block))
 }
 
 fn shortened(bytes: &Secret, length: usize) -> Secret {
@@ -69,10 +70,10 @@ fn shortened(bytes: &Secret, length: usize) -> Secret {
 }
 
 /// Returns the length of a DER SEQUENCE behind which there are only zeros, fewer than a block.
-fn private_length(bytes: &Secret) -> Option<usize> {
+fn private_length(bytes: &Secret, block: usize) -> Option<usize> {
     let length = sequence_length(bytes.expose())?;
     let zeros = bytes.len().checked_sub(length)?;
-    (zeros < BLOCK && bytes.is_zero_from(length)).then_some(length)
+    (zeros < block && bytes.is_zero_from(length)).then_some(length)
 }
 
 /// Returns the length of the DER SEQUENCE that the bytes begin with, its head included (X.690, 8.1.3).
@@ -117,6 +118,9 @@ mod tests {
     };
     const BOUND: Restrictions = Restrictions { templates: true, ..FREE };
 
+    /// The size of a block of AES key wrap.
+    const BLOCK: usize = 8;
+
     fn bytes(bytes: &[u8]) -> Secret {
         bytes.into()
     }
@@ -124,34 +128,46 @@ mod tests {
     #[test]
     fn a_secret_gets_its_zeros_and_loses_them_where_the_template_says_its_length() {
         let key = bytes(&[7; 20]);
-        let padded = pad(&key, &secret(Some(20)), FREE);
+        let padded = pad(&key, &secret(Some(20)), FREE, BLOCK);
         assert_eq!(padded, bytes(&[&[7; 20][..], &[0; 4]].concat()));
-        assert_eq!(unpad(padded.duplicate(), &secret(Some(20)), FREE).unwrap(), key);
+        assert_eq!(unpad(padded.duplicate(), &secret(Some(20)), FREE, BLOCK).unwrap(), key);
         for (length, reason) in [
             (Some(19), Reason::WrappedInvalid),
             (Some(17), Reason::WrappedInvalid),
             (None, Reason::TemplateIncomplete),
         ] {
-            let refused = unpad(padded.duplicate(), &secret(length), FREE).unwrap_err();
+            let refused = unpad(padded.duplicate(), &secret(length), FREE, BLOCK).unwrap_err();
             assert_eq!(refused.reason(), reason, "{length:?}");
         }
         for other in [Some(16), Some(24), Some(25)] {
-            let whole = unpad(padded.duplicate(), &secret(other), FREE).unwrap();
+            let whole = unpad(padded.duplicate(), &secret(other), FREE, BLOCK).unwrap();
             assert_eq!(whole, padded, "whose length is judged like any other's");
         }
         let zeros = bytes(&[0; 24]);
-        assert_eq!(unpad(zeros.duplicate(), &secret(None), FREE).unwrap(), zeros);
+        assert_eq!(unpad(zeros.duplicate(), &secret(None), FREE, BLOCK).unwrap(), zeros);
         let aes = template(CKO_SECRET_KEY, CKK_AES, None);
-        assert_eq!(unpad(padded.duplicate(), &aes, FREE).unwrap(), padded);
+        assert_eq!(unpad(padded.duplicate(), &aes, FREE, BLOCK).unwrap(), padded);
+    }
+
+    #[test]
+    fn a_longer_block_leaves_an_aes_key_unsure_too() {
+        let (key, aes) = (bytes(&[7; 24]), |length| template(CKO_SECRET_KEY, CKK_AES, length));
+        let padded = pad(&key, &aes(Some(24)), FREE, 16);
+        assert_eq!(padded.len(), 32);
+        assert_eq!(unpad(padded.duplicate(), &aes(Some(24)), FREE, 16).unwrap(), key);
+        let refused = unpad(padded, &aes(None), FREE, 16).unwrap_err();
+        assert_eq!(refused.reason(), Reason::TemplateIncomplete);
+        let one = bytes(&[&[7; 31][..], &[0]].concat());
+        assert_eq!(unpad(one.duplicate(), &aes(None), FREE, 16).unwrap(), one);
     }
 
     #[test]
     fn a_bound_key_neither_adds_zeros_to_secrets_nor_takes_them_away() {
         let key = bytes(&[7; 20]);
-        assert_eq!(pad(&key, &secret(Some(20)), BOUND), key);
+        assert_eq!(pad(&key, &secret(Some(20)), BOUND, BLOCK), key);
         let padded = key.with_zeros(8);
         for length in [None, Some(20), Some(24)] {
-            let whole = unpad(padded.duplicate(), &secret(length), BOUND).unwrap();
+            let whole = unpad(padded.duplicate(), &secret(length), BOUND, BLOCK).unwrap();
             assert_eq!(whole, padded);
         }
     }
@@ -164,9 +180,9 @@ mod tests {
                 let mut padded = key.expose().to_vec();
                 padded.resize(key.len() + zeros, 0);
                 let private = template(CKO_PRIVATE_KEY, CKK_EC_EDWARDS, None);
-                assert_eq!(unpad(bytes(&padded), &private, by).unwrap(), key);
+                assert_eq!(unpad(bytes(&padded), &private, by, BLOCK).unwrap(), key);
                 for length in [None, Some(key.len() as u64), Some(padded.len() as u64 - 1)] {
-                    let refused = unpad(bytes(&padded), &secret(length), by).unwrap_err();
+                    let refused = unpad(bytes(&padded), &secret(length), by, BLOCK).unwrap_err();
                     assert_eq!(refused.reason(), Reason::WrappedInvalid, "{length:?}");
                 }
             }
@@ -174,7 +190,7 @@ mod tests {
             let eight = key.with_zeros(key.len() + BLOCK);
             let behind = bytes(&[key.expose(), &[0, 1]].concat());
             for whole in [eight, behind] {
-                assert_eq!(unpad(whole.duplicate(), &private, by).unwrap(), whole);
+                assert_eq!(unpad(whole.duplicate(), &private, by, BLOCK).unwrap(), whole);
             }
         }
     }
