@@ -92,7 +92,7 @@ pub mod lc {
     }
 }
 pub mod mechanism {
-    pub use crate::mechanism::SEAL_AROUND;
+    pub use crate::mechanism::{SEAL_AROUND, generating};
 }
 pub mod module {
     pub use crate::module::token_settings;

@@ -73,7 +73,7 @@ impl Sizes {
     }
 
     /// Returns the one size that there is, where there is but one.
-    pub(crate) fn only(&self) -> Option<u64> {
+    pub fn only(&self) -> Option<u64> {
         match self {
             Self::These([size]) => Some(*size),
             _ => None,

@@ -52,7 +52,8 @@ impl Token {
         };
         give(&mut metadata, id, names(&attributes).chain(request.properties()))?;
         if request.rotation_days != 0 && !rotates_on_schedule(&metadata, Origin::Generated) {
-            return Err(Reason::TemplateInconsistent.detail("only AES keys rotate on schedule"));
+            return Err(Reason::TemplateInconsistent
+                .detail("only AES and ChaCha20 keys rotate on schedule"));
         }
         let state = KeyState::generated(fingerprint);
         let body = ObjectBody { attributes, material };

@@ -9,7 +9,7 @@ use crate::store_time::StoreTime;
 use crate::wrapping::ImportKey;
 use crate::{Failure, explain};
 use cryptoki::error::{Error, RvError};
-use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
+use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 use jiff::Timestamp;
 use keystead::internal::clock::exact_timestamp;
@@ -21,7 +21,7 @@ use keystead::internal::object::vendor::{
     ACTION_ERASE, ACTION_READ_ONLY, CKA_KEYSTEAD_CUSTODY, CKA_KEYSTEAD_DESCRIPTION,
     CKA_KEYSTEAD_EXPIRES_AT, CKA_KEYSTEAD_EXPIRY_ACTION, CKA_KEYSTEAD_KEY_ID,
 };
-use pkcs11_sys::CKK_RSA;
+use pkcs11_sys::{CKA_KEY_TYPE, CKK_RSA};
 use std::cell::Cell;
 
 /// The destination of material, and the wishes for it.
@@ -203,7 +203,8 @@ impl ImportRequest<'_> {
     fn protected(&self) -> Result<[Attribute; 5], Failure> {
         Ok([
             Attribute::Class(ObjectClass::try_from(self.kind.class)?),
-            Attribute::KeyType(KeyType::try_from(self.kind.key_type)?),
+            // The client crate has no name for some of the types.
+            vendor(CKA_KEY_TYPE, &self.kind.key_type.to_ne_bytes()),
             Attribute::Private(true),
             Attribute::Sensitive(true),
             Attribute::Extractable(false),

@@ -11,11 +11,12 @@ use cryptoki::session::Session;
 use jiff::Timestamp;
 use keystead::internal::clock::Seconds;
 use keystead::internal::key::{MaterialState, Status};
-use keystead::internal::object::kinds::KINDS;
+use keystead::internal::mechanism::generating;
+use keystead::internal::object::kinds::{KINDS, Kind};
 use keystead::internal::object::vendor::{APPLICATION, CKA_KEYSTEAD_KEY_ID};
 use keystead::internal::object::words;
 use keystead::internal::text;
-use pkcs11_sys::CKO_PUBLIC_KEY;
+use pkcs11_sys::{CKO_PUBLIC_KEY, CKO_SECRET_KEY};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -261,8 +262,17 @@ pub(crate) fn vendor(kind: u64, value: &[u8]) -> Attribute {
 
 /// The types of key that a custom key can be for, as the command line names them.
 pub(crate) fn types() -> PossibleValuesParser {
+    names(|kind| kind.class != CKO_PUBLIC_KEY)
+}
+
+/// The names of the types of keys that the token generates as secret keys.
+pub(crate) fn generated_types() -> PossibleValuesParser {
+    names(|kind| kind.class == CKO_SECRET_KEY && generating(kind.key_type).is_some())
+}
+
+fn names(which: impl Fn(&Kind) -> bool) -> PossibleValuesParser {
     let mut names: Vec<&str> =
-        KINDS.iter().filter(|kind| kind.class != CKO_PUBLIC_KEY).map(|kind| kind.name).collect();
+        KINDS.iter().filter(|kind| which(kind)).map(|kind| kind.name).collect();
     names.dedup();
     PossibleValuesParser::new(names)
 }

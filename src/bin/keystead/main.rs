@@ -11,6 +11,7 @@ mod importing;
 mod keys;
 mod manifest;
 mod material;
+mod mechanisms;
 mod moment;
 mod new_file;
 mod officer;

@@ -1,19 +1,17 @@
 //! `CKM_RSA_AES_KEY_WRAP`, for which the client crate has no name: a transport key by OAEP and the
 //! material by AES-KWP under it, opened in one call.
-#![allow(unsafe_code)]
 
 use crate::Failure;
+use crate::mechanisms::numbered;
 use cryptoki::mechanism::vendor_defined::VendorDefinedMechanism;
 use cryptoki::mechanism::{Mechanism, MechanismType};
 use keystead::internal::lc::digest::Hash;
 use pkcs11_sys::*;
-use std::mem::transmute;
 use std::ptr::null_mut;
 
 /// Its number, as the client crate writes numbers.
 pub(crate) fn number() -> MechanismType {
-    // SAFETY: a `MechanismType` is a `repr(transparent)` `CK_MECHANISM_TYPE`, which any number is.
-    unsafe { transmute::<CK_MECHANISM_TYPE, MechanismType>(CKM_RSA_AES_KEY_WRAP) }
+    numbered(CKM_RSA_AES_KEY_WRAP)
 }
 
 /// Does something with the mechanism, whose OAEP hashes with that hash and has no label. The transport

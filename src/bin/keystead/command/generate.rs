@@ -4,10 +4,11 @@ use super::describe;
 use crate::client::{SessionMode, TokenArguments};
 use crate::keys::{ListedKey, check_alias, vendor};
 use crate::moment::days;
-use crate::{Failure, Global};
-use clap::ValueEnum;
+use crate::{Failure, Global, mechanisms};
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, AttributeType};
+use keystead::internal::mechanism::generating;
+use keystead::internal::object::kinds::{self, Kind};
 use keystead::internal::object::properties::ROTATION_DAYS;
 use keystead::internal::object::vendor::{
     CKA_KEYSTEAD_DESCRIPTION, CKA_KEYSTEAD_KEY_ID, CKA_KEYSTEAD_ROTATION_DAYS,
@@ -23,31 +24,30 @@ pub(crate) struct Arguments {
     /// What it is for, at most 255 bytes
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     description: String,
-    /// The type of key: AES, or GENERIC for HMAC
-    #[arg(long = "type", value_name = "TYPE", default_value = "AES", ignore_case = true)]
-    key_type: Type,
-    /// The size in bits
-    #[arg(long, value_name = "NUMBER", default_value_t = 256, allow_negative_numbers = true)]
-    bits: u64,
-    /// Days between scheduled rotations, 30 to 365; AES keys only
+    /// The type of key
+    #[arg(long = "type", value_name = "TYPE", default_value = "AES", ignore_case = true,
+          value_parser = crate::keys::generated_types())]
+    key_type: String,
+    /// The size in bits [default: 256, or the one that there is]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    bits: Option<u64>,
+    /// Days between scheduled rotations, 30 to 365; AES and CHACHA20 keys only
     #[arg(long, value_name = "DAYS", allow_negative_numbers = true, value_parser = days(ROTATION_DAYS))]
     rotate_every: Option<u64>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Type {
-    #[value(name = "AES")]
-    Aes,
-    #[value(name = "GENERIC")]
-    Generic,
-}
+/// The size of most keys in bits, where none is named.
+const USUAL_BITS: u64 = 256;
+
+/// The sizes that there are, for who has asked for another.
+const SIZES: &str = "AES has 128, 192 or 256 bits, AES-XTS 512, CHACHA20 256, a secret 8 to 32768";
 
 impl Arguments {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         describe::check(&self.description)?;
         let session = self.token.log_in(global, SessionMode::ReadWrite)?;
         check_alias(&session, &self.alias)?;
-        let made = session.generate_key(&self.mechanism(), &self.template()?);
+        let made = session.generate_key(&self.mechanism()?, &self.template()?);
         let key = made.map_err(|error| self.explained(error))?;
         let id = AttributeType::VendorDefined(CKA_KEYSTEAD_KEY_ID);
         let found = session.get_attributes(key, &[id])?.pop();
@@ -58,19 +58,25 @@ impl Arguments {
         ListedKey::named(&session, &String::from_utf8_lossy(&id))?.report(global, "generated")
     }
 
-    fn mechanism(&self) -> Mechanism<'static> {
-        match self.key_type {
-            Type::Aes => Mechanism::AesKeyGen,
-            Type::Generic => Mechanism::GenericSecretKeyGen,
-        }
+    fn mechanism(&self) -> Result<Mechanism<'static>, Failure> {
+        let generating = generating(self.kind()?.key_type);
+        generating.map(mechanisms::bare).ok_or_else(|| Failure::new("no such key is generated"))
+    }
+
+    fn kind(&self) -> Result<&'static Kind, Failure> {
+        kinds::named(&self.key_type).ok_or_else(|| Failure::new("there is no such type of key"))
+    }
+
+    /// Returns the size that is asked for, in bits.
+    fn bits(&self) -> Result<u64, Failure> {
+        Ok(self.bits.or(self.kind()?.sizes.only()).unwrap_or(USUAL_BITS))
     }
 
     fn template(&self) -> Result<Vec<Attribute>, Failure> {
-        let length = self.bits.is_multiple_of(8).then_some(self.bits / 8);
-        let length = length.ok_or_else(|| {
-            Failure::new("a size in bits is a multiple of 8")
-                .hint("AES has 128, 192 or 256 bits, a generic secret 8 to 32768")
-        })?;
+        let bits = self.bits()?;
+        let length = bits.is_multiple_of(8).then_some(bits / 8);
+        let length =
+            length.ok_or_else(|| Failure::new("a size in bits is a multiple of 8").hint(SIZES))?;
         Ok(vec![
             Attribute::Token(true),
             Attribute::Private(true),
@@ -87,11 +93,11 @@ impl Arguments {
         use cryptoki::error::RvError;
         match code(&error) {
             Some(RvError::KeySizeRange | RvError::AttributeValueInvalid) => {
-                Failure::new(format_args!("there is no such key of {} bits", self.bits))
-                    .hint("AES has 128, 192 or 256 bits, a generic secret 8 to 32768")
+                let bits = self.bits().unwrap_or_default();
+                Failure::new(format_args!("there is no such key of {bits} bits")).hint(SIZES)
             }
             Some(RvError::TemplateInconsistent) if self.rotate_every.is_some() => {
-                Failure::new("only AES keys rotate on schedule").hint(
+                Failure::new("only AES and CHACHA20 keys rotate on schedule").hint(
                     "programs compare MACs with their own: rotate other keys by hand, \
                      with `keystead rotate`",
                 )

@@ -67,7 +67,7 @@ fn schedule(
     session.update_attributes(key.object, &[schedule]).map_err(|error| match code(&error) {
         Some(RvError::ActionProhibited) => {
             Failure::new(format_args!("{} cannot have a schedule", key.shown))
-                .hint("only AES keys that the token generated rotate on schedule")
+                .hint("only AES and CHACHA20 keys that the token generated rotate on schedule")
         }
         _ => error.into(),
     })?;
