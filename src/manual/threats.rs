@@ -196,11 +196,17 @@
 //! | mechanism | as a wrapping |
 //! |---|---|
 //! | `CKM_AES_CBC_PAD`, `CKM_RSA_PKCS` | no key unwraps by it that is trusted, or was, or has a `CKA_UNWRAP_TEMPLATE` (`CKR_KEY_FUNCTION_NOT_PERMITTED`), and no key that is or was trusted wraps by it; a key with `CKA_WRAP_WITH_TRUSTED` does not leave by it (`CKR_KEY_NOT_WRAPPABLE`) |
+//! | `CKM_AES_CBC` | wraps and unwraps only where `mixed_wrapping` is set (`CKR_MECHANISM_INVALID`), and then as `CKM_AES_CBC_PAD`; a key whose length is no multiple of 16 gets zeros as by `CKM_AES_KEY_WRAP` |
 //! | `CKM_RSA_AES_KEY_WRAP` | a key with `CKA_WRAP_WITH_TRUSTED` does not leave by it: its first half is a key of its own by `CKM_RSA_PKCS_OAEP`, and decrypts the second |
 //! | `CKM_AES_KEY_WRAP` | takes any initial value but those of `CKM_AES_KEY_WRAP_KWP`, which begin with `A65959A6`: otherwise a blob of one would open as the other. A key that is or was trusted, or has a template of its own, takes the standard one only (`CKR_MECHANISM_PARAM_INVALID`) |
 //! | `CKM_AES_KEY_WRAP` of a length that is no multiple of 8 | zeros are added behind it (PKCS#11 2.40, 2.14.3), as SoftHSM does. A private key's own length takes them away again; a secret's only `CKA_VALUE_LEN`, and what it takes away are zeros. Without it a secret of variable length that ends in a zero is `CKR_TEMPLATE_INCOMPLETE`: it could be longer than what was wrapped. A user who may unwrap a secret so learns whether it ends in zeros; a key that is or was trusted, or has a template of its own, therefore neither adds zeros to secrets nor takes them away. `CKM_AES_KEY_WRAP_KWP` needs none of this |
 //! | `CKM_AES_KEY_WRAP_KWP`, `_PAD` | take a first half of the initial value, 4 bytes, but that of `CKM_AES_KEY_WRAP`, `A6A6A6A6`; a key that is or was trusted, or has a template of its own, takes the standard one only (`CKR_MECHANISM_PARAM_INVALID`) |
 //! | `CKM_RSA_PKCS_OAEP`, `CKM_KEYSTEAD_SEAL` | as they are |
+//!
+//! `CKM_AES_KEY_WRAP`, `_KWP` and `_PAD` encrypt and decrypt data too, with keys that may, and then a wrapped
+//! key is such data: the rule that a key which may decrypt wraps no sensitive key holds for them as for every
+//! cipher. A key that is or was trusted, or has a template of its own, does neither by them
+//! (`CKR_KEY_FUNCTION_NOT_PERMITTED`), since `CKA_ALLOWED_MECHANISMS` may confine it to them.
 //!
 //! A template of its own protects nothing where the key does more than wrap and unwrap: a user who decrypts
 //! with it, or with an RSA key signs by `CKM_RSA_X_509`, opens by hand what was wrapped. Where no usage is

@@ -18,6 +18,7 @@ mod backing_up;
 mod busy;
 mod bypasses;
 mod ceremony;
+mod cipher_keys;
 mod ciphers;
 mod clocks;
 mod compare;
