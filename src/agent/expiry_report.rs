@@ -1,7 +1,6 @@
 //! The report of expiries ahead: a Prometheus text file with every key's expiry, and a line
 //! in the log 30, 7 and 1 days before it.
 
-use super::keyspace;
 use super::open_store::OpenStore;
 use crate::clock::{Seconds, TOLERANCE, timestamp};
 use crate::error::{Reason, Result};
@@ -102,14 +101,10 @@ impl ExpiryReport {
 /// Returns when material expires by `until`, with its token's label and its custom key. Nothing else is looked
 /// at: a large store has many keys and few of these.
 fn expiring(store: &OpenStore, until: Seconds) -> Result<Vec<(Seconds, String, Id)>> {
-    let mut entries = Vec::new();
-    for prefix in [keyspace::DUE, keyspace::NARROWING] {
-        store.each(prefix, |key, _| {
-            let entry = keyspace::due_parts(key).filter(|(at, ..)| *at <= until);
-            entries.extend(entry);
-            Ok(entry.is_some())
-        })?;
-    }
+    let index = store.index()?;
+    let ahead = index.due(until).chain(index.narrowing(store.now(), until));
+    let entries: Vec<_> = ahead.collect();
+    drop(index);
     let mut labels = BTreeMap::new();
     for (token, row) in store.tokens()? {
         labels.insert(token, TokenEntry::decode(&row.entry)?.label);

@@ -1,6 +1,6 @@
 //! The rows of format 1, as earlier builds wrote them, and what becomes of them in this build's format.
 //!
-//! The keys are those of [`keyspace`], and a value's format byte is `0x01`. What is different:
+//! The keys are those of [`second_format`], and a value's format byte is `0x01`. What is different:
 //!
 //! | key | value |
 //! |---|---|
@@ -16,6 +16,7 @@
 use super::audit::ChainHead;
 use super::keyspace;
 use super::rows::{self, Answered, Meta, RecordRow, TokenRow, Tombstone};
+use super::second_format::{self, EarlierAnswers};
 use crate::clock::Seconds;
 use crate::erasure::Erasure;
 use crate::error::{Reason, Result};
@@ -25,7 +26,7 @@ use crate::store::cells::{CellNumber, EraseCell};
 use crate::store::{self, Put, Store};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 const FORMAT: u8 = 1;
 
@@ -64,17 +65,23 @@ pub(crate) fn upgrade(
     put: &mut Put<'_>,
 ) -> Result<()> {
     let upgrade = RowUpgrade::survey(earlier, cell)?;
+    let mut answers = EarlierAnswers::default();
     store::each(earlier, b"", |key, value| {
-        upgrade.one(key, value, put)?;
+        match second_format::answered_change(key) {
+            Some(change) => {
+                let FirstAnswer { number, revisions } = decode(value, "an answer")?;
+                answers.add(number, Answered { change, revisions, ..Answered::default() });
+            }
+            None => upgrade.one(key, value, put)?,
+        }
         Ok(true)
-    })
+    })?;
+    answers.put(put)
 }
 
 struct RowUpgrade<'a> {
     cell: &'a dyn Fn(CellNumber) -> Option<EraseCell>,
     aliases: HashMap<(Id, Id), String>,
-    /// Records whose erasure waits its grace out: they are due by that alone.
-    waiting: HashSet<(Id, Id)>,
     /// The end of the newest material of custom keys, by token and custom key.
     ended: HashMap<(Id, Id), (u32, Tombstone)>,
 }
@@ -84,8 +91,8 @@ impl<'a> RowUpgrade<'a> {
         earlier: &dyn Store,
         cell: &'a dyn Fn(CellNumber) -> Option<EraseCell>,
     ) -> Result<Self> {
-        let (aliases, waiting, ended) = (HashMap::new(), HashSet::new(), HashMap::new());
-        let mut upgrade = Self { cell, aliases, waiting, ended };
+        let (aliases, ended) = (HashMap::new(), HashMap::new());
+        let mut upgrade = Self { cell, aliases, ended };
         store::each(earlier, b"", |key, value| {
             upgrade.look(key, value)?;
             Ok(true)
@@ -100,7 +107,6 @@ impl<'a> RowUpgrade<'a> {
         };
         match kind {
             b'k' => drop(self.aliases.insert(ids, decode(value, "a key's name")?)),
-            b'g' => drop(self.waiting.insert(ids)),
             b'r' => {
                 let row: FirstRow = decode(value, "a record")?;
                 let role = Header::decode(&row.header)?.role;
@@ -140,10 +146,6 @@ impl<'a> RowUpgrade<'a> {
                 put(same, rows::encode(&TokenRow { slot, revision, entry, ..TokenRow::default() })?)
             }
             Some(b'r') => self.record(key, decode(value, "a record")?, put),
-            Some(b'c') => {
-                let FirstAnswer { number, revisions } = decode(value, "an answer")?;
-                put(same, rows::encode(&Answered { number, revisions, ..Answered::default() })?)
-            }
             Some(b'L') => {
                 put(same, rows::encode(&decode::<ChainHead>(value, "the audit log's head")?)?)
             }
@@ -173,12 +175,6 @@ impl<'a> RowUpgrade<'a> {
         let extras = Vec::new();
         let row =
             RecordRow { revision, cell, tombstone, alias, header: header_bytes, sealed, extras };
-        for (key, value) in keyspace::index(token, id, &header, &row) {
-            let waits = key.starts_with(keyspace::DUE) && self.waiting.contains(&ids);
-            if !waits {
-                put(key, value)?;
-            }
-        }
         if let Some((fingerprint, owner)) = keyspace::ownership(id, &header) {
             put(keyspace::owner(token, &fingerprint), owner.bytes().to_vec())?;
         }
@@ -267,7 +263,9 @@ mod tests {
         let token = TokenRow { slot: 5, revision: 2, entry: vec![9], ..TokenRow::default() };
         assert_eq!(rows[&keyspace::token(TOKEN)], rows::encode(&token).unwrap());
         assert_eq!(rows[&keyspace::meta()], [2, 80, 0]);
-        assert_eq!(rows[&keyspace::answered(&[9; 16])], [2, 7, 1, 5, 0]);
+        let answered = [&[2][..], &[9; 16], &[1, 5, 0]].concat();
+        assert_eq!(rows[&keyspace::answer(0)], answered);
+        assert_eq!(rows.len(), 9, "and no row of the index");
         assert_eq!(rows[&keyspace::audit_head()], [&[2, 3][..], &[7; 32]].concat());
         assert_eq!(rows[&keyspace::audit_line(258)], [2, 2, b'{', b'}']);
         assert_eq!(rows[&keyspace::uses((TOKEN, KEY, 258))], [0; 8]);
@@ -294,7 +292,10 @@ mod tests {
         let [key, material] = headers();
         let pairs = [
             (keyspace::meta(), encode(&FirstMeta { commits: 7, mark: 80 })),
-            (keyspace::answered(&[9; 16]), encode(&FirstAnswer { number: 7, revisions: vec![5] })),
+            (
+                [&b"c"[..], &[9; 16]].concat(),
+                encode(&FirstAnswer { number: 7, revisions: vec![5] }),
+            ),
             record(KEY, &key, None),
             record(ITS, &material, Some(512)),
             ([b"k", &TOKEN.bytes()[..], KEY.bytes()].concat(), encode(&"payroll")),
@@ -346,11 +347,9 @@ mod tests {
         );
         assert_eq!((key.alias.as_deref(), key.tombstone), (Some("payroll"), None));
         assert_eq!(rows[&keyspace::owner(TOKEN, &PRINT)], KEY.bytes());
-        assert!(rows.contains_key(&keyspace::due_entry(90, TOKEN, ITS)));
-        assert_eq!(rows[&keyspace::claim(512)], [*TOKEN.bytes(), *ITS.bytes()].concat());
-        let Answered { number, revisions, .. } =
-            rows::decode(&rows[&keyspace::answered(&[9; 16])], "an answer").unwrap();
-        assert_eq!((number, revisions), (7, vec![5]));
+        let Answered { change, revisions, .. } =
+            rows::decode(&rows[&keyspace::answer(0)], "an answer").unwrap();
+        assert_eq!((change, revisions), ([9; 16], vec![5]));
         assert!(!rows.keys().any(|key| key.starts_with(b"k") || key.starts_with(b"f")));
     }
 
@@ -361,7 +360,6 @@ mod tests {
         let [key, its] = [KEY, ITS].map(|id| row(&rows, id));
         assert_eq!((its.cell, its.sealed, its.tombstone), (None, Vec::new(), tombstone));
         assert_eq!((key.tombstone, key.sealed), (tombstone, vec![7]));
-        assert!(!rows.contains_key(&keyspace::claim(512)));
         assert_eq!(rows[&keyspace::owner(TOKEN, &PRINT)], KEY.bytes(), "it is still associated");
     }
 }

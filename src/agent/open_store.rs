@@ -1,10 +1,11 @@
 //! The records of one store as the agent sees them: rows from the store, narrowed by their erase
-//! cells and by time.
+//! cells and by time, and the index of them.
 
 mod lost_commits;
 
+use super::index::{self, Index, Update};
 use super::keyspace;
-use super::rows::{self, Answered, Meta, RecordRow, TokenRow};
+use super::rows::{self, Meta, RecordRow, TokenRow};
 use super::rules::Known;
 use super::shred_layer;
 use super::time::Time;
@@ -14,21 +15,25 @@ use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::{Fingerprint, Header, KeyState, Role};
 use crate::store::cells::{CellNumber, EraseCell};
-use crate::store::{self, Acknowledged, Cells, Location, Need, ReadOnly, Standing, Store};
+use crate::store::{
+    self, Acknowledged, Batch, Cells, CommitNumber, Location, Need, ReadOnly, Standing, Store,
+};
 use crate::wire::Stored;
 use crate::wire::page::PageWriter;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 /// Everything that one store consists of.
 pub(crate) struct OpenStore {
     /// The agent's own directory.
     pub directory: PathBuf,
-    /// The records.
+    /// The records. Batches go through [`Self::apply`].
     pub records: Box<dyn Store>,
+    /// Locked for writing while a batch is applied, so that nobody sees it without its entries.
+    index: RwLock<Index>,
     /// Erase cells, PIN counters, the clock's mark.
     pub(crate) cells: Cells,
     /// The page that tells the modules that something changed.
@@ -44,6 +49,13 @@ pub(crate) struct Found {
     pub(crate) row: RecordRow,
     /// Its header, its cell's word.
     pub known: Known,
+}
+
+impl Found {
+    /// Returns the second at which something must happen to the record by itself, if any.
+    pub(crate) fn due_at(&self) -> Option<Seconds> {
+        index::due_at(&self.known.header, self.row.tombstone.as_ref())
+    }
 }
 
 impl OpenStore {
@@ -73,7 +85,7 @@ impl OpenStore {
     /// only a copy is served: the cells that it does not know may belong to later commits.
     fn reconciled(self) -> Result<Self> {
         if self.is_writable() {
-            let claimed = self.claims()?.into_iter().map(|(cell, _)| cell).collect();
+            let claimed = self.index()?.claims().map(|(cell, _)| cell).collect();
             self.cells.make_copies_equal()?;
             self.cells.erase.renew_unclaimed(&claimed)?;
             self.cells.pins.reconcile(&self.slots_of_tokens()?)?;
@@ -127,12 +139,13 @@ impl OpenStore {
         records: Box<dyn Store>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
+        let index = RwLock::new(Index::of(&*records)?);
         let page = PageWriter::open(directory)?;
         let directory = directory.to_owned();
         let time = Time::new(clock);
         time.begin(cells.time.get(), &page);
         let logins = AtomicU64::new(0);
-        Ok(Self { directory, records, cells, page, time, logins })
+        Ok(Self { directory, records, index, cells, page, time, logins })
     }
 
     /// The latest time that an agent has made durable.
@@ -173,12 +186,32 @@ impl OpenStore {
         }
     }
 
-    /// Returns what a change was answered, if it has been made already.
-    pub(crate) fn answered(&self, change: &[u8; 16]) -> Result<Option<Vec<u64>>> {
-        match self.records.get(&keyspace::answered(change))? {
-            Some(bytes) => rows::decode(&bytes, "an answer").map(|it: Answered| Some(it.revisions)),
-            None => Ok(None),
+    /// Applies a batch, and has the index follow it before anybody looks at either.
+    pub(crate) fn apply(&self, batch: &Batch) -> Result<CommitNumber> {
+        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        let update = Update::before(&*self.records, batch)?;
+        let number = self.records.apply(batch)?;
+        index.follow(number, update);
+        Ok(number)
+    }
+
+    /// Returns the index, as of the store's last commit. Nothing is applied until it is dropped.
+    pub(crate) fn index(&self) -> Result<RwLockReadGuard<'_, Index>> {
+        loop {
+            let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+            if index.number() == self.records.number()? {
+                return Ok(index);
+            }
+            drop(index);
+            // Another opening of the store has applied something.
+            let derived = Index::of(&*self.records)?;
+            *self.index.write().unwrap_or_else(PoisonError::into_inner) = derived;
         }
+    }
+
+    /// Returns true if a change has been made already, and its answer is kept.
+    pub(crate) fn is_answered(&self, change: &[u8; 16]) -> Result<bool> {
+        Ok(self.index()?.answers().number_of(change).is_some())
     }
 
     /// Moves when a login that was proved before may have ended.
@@ -270,12 +303,7 @@ impl OpenStore {
 
     /// Returns the records that hold them.
     pub(super) fn version_ids(&self, token: Id, key: Id) -> Result<Vec<Id>> {
-        let mut ids = Vec::new();
-        self.each(&keyspace::versions(token, key), |key, _| {
-            ids.extend(keyspace::last_id(key));
-            Ok(true)
-        })?;
-        Ok(ids)
+        Ok(self.index()?.versions(token, key))
     }
 
     /// Returns the custom key that is associated with material of a fingerprint, and that material where it
@@ -369,12 +397,6 @@ impl OpenStore {
 
     /// The erase cells that records claim, each with token and record.
     pub(super) fn claims(&self) -> Result<Vec<(CellNumber, (Id, Id))>> {
-        let mut claims = Vec::new();
-        self.each(keyspace::CLAIMS, |key, owner| {
-            let cell = keyspace::claimed_cell(key).ok_or(Reason::StoreDamaged)?;
-            claims.push((cell, keyspace::id_pair(owner).ok_or(Reason::StoreDamaged)?));
-            Ok(true)
-        })?;
-        Ok(claims)
+        Ok(self.index()?.claims().collect())
     }
 }

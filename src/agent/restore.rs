@@ -280,7 +280,7 @@ fn fate(
     Ok(erasure)
 }
 
-/// Returns a record's row with those that lead to it. `ended` is what became of a custom key's newest material.
+/// Returns a record's row, and that of its fingerprint. `ended` is what became of a custom key's newest material.
 fn rows_of(
     cells: &Cells,
     (record, header, erasure): &(&BackedUpRecord, Header, Erasure),
@@ -302,12 +302,10 @@ fn rows_of(
             row.sealed = shred_layer::encrypt(&secret, binding, &record.sealed)?;
         }
     }
-    let mut rows = keyspace::index(token, id, header, &row);
-    if let Some((fingerprint, key)) = keyspace::ownership(id, header) {
-        rows.push((keyspace::owner(token, &fingerprint), key.bytes().to_vec()));
-    }
-    rows.push((keyspace::record(token, id), rows::encode(&row)?));
-    Ok(rows)
+    let owner = keyspace::ownership(id, header);
+    let owner = owner.map(|(of, key)| (keyspace::owner(token, &of), key.bytes().to_vec()));
+    let row = (keyspace::record(token, id), rows::encode(&row)?);
+    Ok(owner.into_iter().chain([row]).collect())
 }
 
 /// Takes away what a restoration that was cut short has left.

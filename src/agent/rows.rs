@@ -119,8 +119,8 @@ impl Tombstone {
 /// The answer to a change, kept so that it happens once.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Answered {
-    /// The number of its commit: old ones are forgotten first.
-    pub(crate) number: u64,
+    /// Names the change.
+    pub(crate) change: [u8; 16],
     /// The revisions that were answered.
     pub(crate) revisions: Vec<u64>,
     /// The fields that later builds add.
@@ -135,6 +135,13 @@ pub(crate) fn encode(value: &impl Serialize) -> Result<Vec<u8>> {
 /// Reads [`encode`]'s bytes back; `what` names the value in the error.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T> {
     decode_as(FORMAT, bytes, what)
+}
+
+/// Returns the erase cell that a record claims which cannot be read as a whole, as far as it can be told.
+pub(crate) fn claimed_cell(row: &[u8]) -> Option<CellNumber> {
+    let (_, cell): (u64, Option<CellNumber>) =
+        postcard::take_from_bytes(row.strip_prefix(&[FORMAT])?).ok()?.0;
+    cell
 }
 
 /// Reads a value of that format back.
@@ -179,8 +186,8 @@ mod tests {
         let bytes = [&[2, 5, 2, 1, 9, 1, 1][..], &[6; 16], &[1, 4, 0]].concat();
         assert_eq!(encode(&marked).unwrap(), bytes);
         assert_eq!(encode(&Meta { mark: 200, extras: vec![] }).unwrap(), [2, 0xC8, 1, 0]);
-        let answered = Answered { number: 7, revisions: vec![1, 2], extras: vec![] };
-        assert_eq!(encode(&answered).unwrap(), [2, 7, 2, 1, 2, 0]);
+        let answered = Answered { change: [7; 16], revisions: vec![1, 2], extras: vec![] };
+        assert_eq!(encode(&answered).unwrap(), [&[2][..], &[7; 16], &[2, 1, 2, 0]].concat());
     }
 
     #[test]

@@ -2,12 +2,12 @@
 //! end when their scheduled deletion comes.
 
 use super::audit::{AuditEvent, Fact};
-use super::keyspace::{self, RowKey};
+use super::index::Waiting;
+use super::keyspace;
 use super::open_store::{Found, OpenStore};
 use super::proposer::{NextStep, Proposer, STEP};
 use super::rows::{Ending, TokenRow};
 use super::transaction::Transaction;
-use super::waiting::{WaitingErasure, waiting};
 use crate::clock::Seconds;
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -27,16 +27,19 @@ pub(crate) struct Swept {
 /// Returns when the next thing is due, if ever; an erasure that waits is due when its grace is over, and a
 /// token's change that is under way at once.
 pub(crate) fn next_due(store: &OpenStore, grace: Seconds) -> Result<Option<Seconds>> {
-    let mut soonest: Vec<_> =
-        waiting(store)?.into_iter().map(|it| it.found.saturating_add(grace)).collect();
-    for prefix in [keyspace::DUE, keyspace::NARROWING] {
-        let first = store.records.scan(prefix, b"", 1)?;
-        let at = first.first().and_then(|(key, _)| keyspace::due_parts(key)).map(|(at, _, _)| at);
-        soonest.extend(at);
-    }
     let is_under_way = |(_, row): &(Id, TokenRow)| row.under_way.is_some();
-    soonest.extend(store.tokens()?.iter().any(is_under_way).then(|| store.now()));
-    Ok(soonest.into_iter().min())
+    let under_way = store.tokens()?.iter().any(is_under_way).then(|| store.now());
+    let index = store.index()?;
+    let waiting = index.waiting().map(|(_, it)| it.found.saturating_add(grace)).min();
+    let due = index.due(Seconds::MAX).next().map(|(at, ..)| at);
+    let narrowing = index.narrowing(store.seen_before(), Seconds::MAX).next().map(|(at, ..)| at);
+    Ok([under_way, waiting, due, narrowing].into_iter().flatten().min())
+}
+
+/// Returns whether anything has become readable only that no agent has seen before. That holds once the time is
+/// durable: no later agent takes an earlier clock's word for it.
+pub(crate) fn has_narrowed(store: &OpenStore) -> Result<bool> {
+    Ok(store.index()?.narrowing(store.seen_before(), store.now()).next().is_some())
 }
 
 /// Erases and ends everything that is due, or lets it wait its grace out first. What cannot be
@@ -65,7 +68,7 @@ impl Proposer for Sweep {
 
     fn propose<'a>(&mut self, store: &'a OpenStore) -> Result<NextStep<'a, Swept>> {
         if self.waiting.is_none() {
-            self.waiting = Some(waiting(store)?);
+            self.waiting = Some(store.index()?.waiting().collect());
         }
         loop {
             self.under_way = (0, Swept::default());
@@ -106,8 +109,7 @@ impl Sweep {
         self.under_way.0 = step.len();
         for waits in &step {
             if let Err(error) = self.see_to_one(transaction, store, *waits) {
-                let entry = keyspace::waiting(waits.token, waits.id);
-                self.unread.note(store, entry, error)?;
+                self.unread.note(store, waits.0, error)?;
             }
         }
         Ok(!step.is_empty())
@@ -117,7 +119,7 @@ impl Sweep {
         &mut self,
         transaction: &mut Transaction<'_>,
         store: &OpenStore,
-        WaitingErasure { token, id, found }: WaitingErasure,
+        ((token, id), Waiting { found, .. }): WaitingErasure,
     ) -> Result<()> {
         let entry = keyspace::waiting(token, id);
         if transaction.get(&entry)?.is_none() {
@@ -125,9 +127,9 @@ impl Sweep {
         }
         let now = store.now();
         let record = transaction.find(token, id)?;
-        match record.and_then(|it| keyspace::due_at(&it.known.header)) {
+        match record.and_then(|it| it.due_at()) {
             // The time was taken back, or the material came anew.
-            Some(at) if at > now => transaction.mark_due(at, token, id),
+            Some(at) if at > now => {}
             // The store has gone back to an earlier clock: from now on, then.
             Some(_) if now < found => {
                 transaction.defer(now, token, id);
@@ -143,14 +145,19 @@ impl Sweep {
 
     /// Sees to some of what has fallen due. Returns false where nothing more has.
     fn see_to_due(&mut self, transaction: &mut Transaction<'_>, store: &OpenStore) -> Result<bool> {
-        let due = due_entries(store, keyspace::DUE, &self.unread)?;
-        for (entry, token, id) in &due {
-            match self.end_or_wait(transaction, store, (*token, *id)) {
-                Ok(()) => transaction.forget(entry.clone()),
-                Err(error) => self.unread.note(store, entry.clone(), error)?,
+        let due = self.due(store)?;
+        for ids in &due {
+            if let Err(error) = self.end_or_wait(transaction, store, *ids) {
+                self.unread.note(store, *ids, error)?;
             }
         }
         Ok(!due.is_empty())
+    }
+
+    fn due(&self, store: &OpenStore) -> Result<Vec<(Id, Id)>> {
+        let index = store.index()?;
+        let due = index.due(store.now()).map(|(_, token, id)| (token, id));
+        Ok(due.filter(|ids| !self.unread.records.contains(ids)).take(STEP).collect())
     }
 
     fn end_or_wait(
@@ -160,6 +167,9 @@ impl Sweep {
         (token, id): (Id, Id),
     ) -> Result<()> {
         let found = transaction.find(token, id)?;
+        if found.as_ref().and_then(Found::due_at).is_none_or(|at| at > store.now()) {
+            return Ok(());
+        }
         if self.grace == 0 || has_ended(found.as_ref()) {
             return end(transaction, (token, id), &mut self.under_way.1);
         }
@@ -173,64 +183,28 @@ impl Sweep {
     }
 }
 
-/// Takes away the entries of what has become readable only. The caller has made the time durable from
-/// which that holds: no later agent takes an earlier clock's word for it.
-pub(crate) struct Narrow;
+/// Token and record of an erasure that waits, and since when.
+type WaitingErasure = ((Id, Id), Waiting);
 
-impl Narrow {
-    /// Returns whether anything has become readable only.
-    pub(crate) fn is_due(store: &OpenStore) -> Result<bool> {
-        Ok(!due_entries(store, keyspace::NARROWING, &Unread::default())?.is_empty())
-    }
-}
-
-impl Proposer for Narrow {
-    type Answer = ();
-
-    fn propose<'a>(&mut self, store: &'a OpenStore) -> Result<NextStep<'a, ()>> {
-        let due = due_entries(store, keyspace::NARROWING, &Unread::default())?;
-        if due.is_empty() {
-            return Ok(NextStep::Done(()));
-        }
-        store.records.room(Need::Shrink)?;
-        let mut transaction = Transaction::new(store).quietly();
-        due.into_iter().for_each(|(entry, _, _)| transaction.forget(entry));
-        Ok(NextStep::Apply(transaction))
-    }
-}
-
-/// Entries that lead to what cannot be read.
+/// The records that cannot be read.
 #[derive(Default)]
 struct Unread {
-    entries: HashSet<RowKey>,
+    /// By token and record.
+    records: HashSet<(Id, Id)>,
     error: Option<Error>,
 }
 
 impl Unread {
     /// Remembers one. Fails where it is the store that failed.
-    fn note(&mut self, store: &OpenStore, entry: RowKey, error: Error) -> Result<()> {
+    fn note(&mut self, store: &OpenStore, record: (Id, Id), error: Error) -> Result<()> {
         if !store.alive() {
             return Err(error);
         }
         log::error!("{error}");
-        self.entries.insert(entry);
+        self.records.insert(record);
         self.error.get_or_insert(error);
         Ok(())
     }
-}
-
-fn due_entries(store: &OpenStore, prefix: &[u8], but: &Unread) -> Result<Vec<(RowKey, Id, Id)>> {
-    let now = store.now();
-    let mut due = Vec::new();
-    store.each(prefix, |key, _| match keyspace::due_parts(key) {
-        Some((at, ..)) if at <= now && but.entries.contains(key) => Ok(true),
-        Some((at, token, id)) if at <= now && due.len() < STEP => {
-            due.push((key.to_vec(), token, id));
-            Ok(true)
-        }
-        _ => Ok(false),
-    })?;
-    Ok(due)
 }
 
 /// Ends one due thing, if it is still there.

@@ -13,7 +13,7 @@
 mod records;
 
 use super::audit::{ChainHead, Fact, Sealed};
-use super::keyspace::{self, RowKey};
+use super::keyspace::{self, AnswerNumber, RowKey};
 use super::open_store::{Found, OpenStore};
 use super::rows::{self, Answered, Meta, RecordRow, TokenRow, Tombstone, UnderWay};
 use super::rules::{Known, View};
@@ -25,7 +25,7 @@ use crate::key::pin::TokenEntry;
 use crate::store::cells::CellNumber;
 use crate::store::{Batch, CommitNumber, Condition};
 use crate::wire::Expect;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Changes that will happen together.
@@ -39,6 +39,8 @@ pub(crate) struct Transaction<'a> {
     freed: BTreeSet<CellNumber>,
     facts: Vec<Fact>,
     answer: Option<([u8; 16], Vec<u64>)>,
+    /// The number that the answer will have.
+    answer_number: Cell<Option<AnswerNumber>>,
     counts: TokenCounts,
     quiet: bool,
 }
@@ -94,6 +96,7 @@ impl<'a> Transaction<'a> {
             freed: BTreeSet::new(),
             facts: Vec::new(),
             answer: None,
+            answer_number: Cell::default(),
             counts: TokenCounts::default(),
             quiet: false,
         }
@@ -150,11 +153,27 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    /// Returns what a change was answered, if it has been made already.
+    /// Returns what a change was answered, if it has been made already. If not, the next answer must have the
+    /// number that this one would have.
     pub(crate) fn answered(&self, change: &[u8; 16]) -> Result<Option<Vec<u64>>> {
-        let row = self.get(&keyspace::answered(change))?;
+        let Some(number) = self.answer_of(change)? else { return Ok(None) };
+        let row = self.get(&keyspace::answer(number))?;
         let answered = row.map(|bytes| rows::decode::<Answered>(&bytes, "an answer"));
         Ok(answered.transpose()?.map(|answered| answered.revisions))
+    }
+
+    fn answer_of(&self, change: &[u8; 16]) -> Result<Option<AnswerNumber>> {
+        let index = self.store.index()?;
+        let number = index.answers().number_of(change);
+        if number.is_none() {
+            self.expect_next_answer(index.answers().next());
+        }
+        Ok(number)
+    }
+
+    fn expect_next_answer(&self, number: AnswerNumber) {
+        self.read.borrow_mut().insert(keyspace::answer(number), None);
+        self.answer_number.set(Some(number));
     }
 
     /// Returns how often a key was used on a day, as far as that is saved.
@@ -215,30 +234,23 @@ impl<'a> Transaction<'a> {
         self.answer = Some((change, revisions));
     }
 
-    /// Returns where the answer will stand, if there is one.
-    pub(crate) fn answer_key(&self) -> Option<RowKey> {
-        self.answer.as_ref().map(|(change, _)| keyspace::answered(change))
-    }
-
-    /// Writes the answer as that of commit `number`, and removes old ones, where there is an answer.
-    pub(crate) fn keep_answer<'k>(
-        &mut self,
-        number: u64,
-        old: impl Iterator<Item = &'k RowKey>,
-    ) -> Result<()> {
+    /// Writes the answer, if there is one; the oldest make way, so that `kept` are left.
+    pub(crate) fn keep_answer(&mut self, kept: usize) -> Result<()> {
         let Some((change, revisions)) = self.answer.take() else { return Ok(()) };
-        let answered = rows::encode(&Answered { number, revisions, ..Answered::default() })?;
-        self.writes.extend(old.map(|key| (key.clone(), None)));
-        self.writes.insert(keyspace::answered(&change), Some(answered));
+        let index = self.store.index()?;
+        if self.answer_number.get().is_none() {
+            self.expect_next_answer(index.answers().next());
+        }
+        let old = index.answers().surplus(kept).map(|number| (keyspace::answer(number), None));
+        self.writes.extend(old);
+        if let Some(number) = self.answer_number.get() {
+            let answered = rows::encode(&Answered { change, revisions, ..Answered::default() })?;
+            self.writes.insert(keyspace::answer(number), Some(answered));
+        }
         Ok(())
     }
 
-    /// Has the sweep look at a record at a second: its own entry for that was taken away when it waited.
-    pub(crate) fn mark_due(&mut self, at: Seconds, token: Id, id: Id) {
-        self.writes.insert(keyspace::due_entry(at, token, id), Some(Vec::new()));
-    }
-
-    /// Lets an erasure wait, that was found due at that second of the clock.
+    /// Lets an erasure wait that was found due at that second of the clock.
     pub(crate) fn defer(&mut self, found: Seconds, token: Id, id: Id) {
         self.writes.insert(keyspace::waiting(token, id), Some(found.to_be_bytes().to_vec()));
     }
@@ -347,10 +359,10 @@ impl<'a> Transaction<'a> {
     /// crash an entry that is missing counts as lost otherwise. What loses a race takes that back, and where a
     /// crash or a power loss keeps the token, the next opening does.
     fn apply_batch(&self, batch: &Batch, left: Option<Id>) -> Result<CommitNumber> {
-        let Some(token) = left else { return self.store.records.apply(batch) };
+        let Some(token) = left else { return self.store.apply(batch) };
         let cells = &self.store.cells;
         cells.pins.abandon(token)?;
-        self.store.records.apply(batch).or_else(|error| {
+        self.store.apply(batch).or_else(|error| {
             cells.pins.confirm(token)?;
             cells.sync()?;
             Err(error)

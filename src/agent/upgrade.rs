@@ -12,10 +12,10 @@
 //! | `db.earlier` | the earlier records, until they are removed |
 
 use super::Lock;
-use super::{first_format, keyspace};
+use super::{first_format, second_format};
 use crate::error::{Error, Reason, Result};
 use crate::store::cells::{self, EarlierFile};
-use crate::store::{self, Acknowledged, Cells, Need, ReadOnly, Standing, Store, snapshot};
+use crate::store::{self, Acknowledged, Cells, Need, Put, ReadOnly, Standing, Store, snapshot};
 use std::cell::Cell;
 
 /// The room that an upgrade takes for each byte of the records: what sled makes of them, and a snapshot.
@@ -127,9 +127,7 @@ impl Upgrade<'_> {
             (self.done)(UpgradeStep::KeepSnapshot)?;
             store.room(Need::Grow(ROOM * size_of(&*store)?))?;
             let number = store.number()?;
-            store::build_upgraded(records, number, |put| {
-                first_format::upgrade(&*store, &|number| earlier.erase_cell(number), put)
-            })?;
+            store::build_upgraded(records, number, |put| upgrade_rows(&*store, earlier, put))?;
             (self.done)(UpgradeStep::BuildRecords)?;
         }
         earlier.write_upgraded(directory)?;
@@ -166,6 +164,14 @@ impl Upgrade<'_> {
     }
 }
 
+/// Puts the rows of this build's format that stand for those of a store of the earlier one.
+fn upgrade_rows(records: &dyn Store, earlier: &EarlierFile, put: &mut Put<'_>) -> Result<()> {
+    match earlier.format {
+        1 => first_format::upgrade(records, &|number| earlier.erase_cell(number), put),
+        _ => second_format::upgrade(records, put),
+    }
+}
+
 /// Opens records of the earlier format that have all that was acknowledged.
 pub(super) fn open_whole(lock: &Lock, earlier: &EarlierFile) -> Result<Option<Box<dyn Store>>> {
     let acknowledged = Acknowledged::of_earlier(earlier);
@@ -184,8 +190,8 @@ pub(super) fn open_whole(lock: &Lock, earlier: &EarlierFile) -> Result<Option<Bo
 fn open_unharmed(lock: &Lock, earlier: &EarlierFile) -> Result<Option<Box<dyn Store>>> {
     let opened = open_whole(lock, earlier)?;
     if let Some(records) = &opened {
-        store::each(&**records, keyspace::CLAIMS, |key, _| {
-            earlier.check_holds(keyspace::claimed_cell(key).ok_or(Reason::StoreDamaged)?)?;
+        store::each(&**records, second_format::CLAIMS, |key, _| {
+            earlier.check_holds(second_format::claimed_cell(key).ok_or(Reason::StoreDamaged)?)?;
             Ok(true)
         })?;
     }

@@ -1,7 +1,6 @@
 //! The single writer: takes every job that waits, applies the transactions of each, syncs once for all,
 //! answers.
 
-use super::answers::Answers;
 use super::audit::{self, Asker, Fact, Journal};
 use super::backup::BackupParts;
 use super::destroy::DestroyToken;
@@ -12,7 +11,7 @@ use super::open_store::OpenStore;
 use super::proposer::{AcceptClock, NextStep, Note, Proposer};
 use super::rows::{Ending, TokenRow, Tombstone, UnderWay};
 use super::snapshots::Snapshots;
-use super::sweep::{Narrow, Sweep, Swept, next_due};
+use super::sweep::{Sweep, Swept, has_narrowed, next_due};
 use super::token_entry::EntryChange;
 use super::transaction::{AfterSync, Transaction};
 use super::usage_counts::UsageCounts;
@@ -24,6 +23,9 @@ use crate::store::{Changes, CommitNumber, Need};
 use crate::sys::heap::wipe_stack;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+
+/// The number of answers that are kept for those who lost theirs.
+const KEPT_ANSWERS: usize = 16_384;
 
 /// The most jobs that one sync covers.
 const GROUP: usize = 256;
@@ -41,7 +43,8 @@ pub(crate) struct Writer {
     commits: CommitNumber,
     /// The number of the last commit whose counters have moved.
     published: CommitNumber,
-    answers: Answers,
+    /// The number of answers that stay.
+    kept_answers: usize,
     after_sync: AfterSync,
     unsynced: bool,
     journal: Journal,
@@ -62,7 +65,7 @@ impl Writer {
         let mut writer = Self {
             commits: store.records.number()?,
             published: store.records.number()?,
-            answers: Answers::open(&store)?,
+            kept_answers: KEPT_ANSWERS,
             after_sync: AfterSync::default(),
             unsynced: false,
             journal: Journal::open(&store.directory, &*store.records)?,
@@ -237,12 +240,12 @@ impl Writer {
 
     /// Applies a transaction as the next commit.
     pub(super) fn apply(&mut self, mut transaction: Transaction<'_>) -> Result<()> {
-        let (quiet, answer) = (transaction.is_quiet(), transaction.answer_key());
+        let quiet = transaction.is_quiet();
         let facts = transaction.facts()?;
         let head = if facts.is_empty() { None } else { Some(transaction.audit_head()?) };
         let sealed = self.journal.seal(head, &facts, self.store.now(), &self.asker)?;
         transaction.keep_lines(&sealed)?;
-        self.answers.make_room(&mut transaction, self.commits + 1)?;
+        transaction.keep_answer(self.kept_answers)?;
         let (number, after_sync) = transaction.apply()?;
         self.commits = number;
         self.unsynced = true;
@@ -250,7 +253,6 @@ impl Writer {
         self.journal.applied(sealed);
         facts.iter().for_each(|fact| audit::log(fact, &self.asker));
         self.snapshots.note_commit(quiet);
-        answer.into_iter().for_each(|key| self.answers.applied(key));
         Ok(())
     }
 
@@ -321,9 +323,8 @@ impl Writer {
     /// Erases and ends everything that is due, and goes on with what is under way.
     pub(super) fn sweep(&mut self) -> Result<Swept> {
         let resumed = self.resume();
-        if Narrow::is_due(&self.store)? {
+        if has_narrowed(&self.store)? {
             self.keep_time()?;
-            self.drive(&mut Narrow)?;
         }
         let swept = self.drive(&mut Sweep::new(self.grace))?;
         resumed.map(|()| swept)

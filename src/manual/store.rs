@@ -2,7 +2,7 @@
 //!
 //! | file | what | written by |
 //! |---|---|---|
-//! | `db/` | sled: records, indexes | the agent |
+//! | `db/` | sled: records | the agent |
 //! | `slots` | the cell file: erase cells, PIN counts, the high-water mark of time | the agent, in place |
 //! | `generations` | whose counters count, and the time that the next agent goes on from; it is never mapped | the agent, in place |
 //! | `db.doubted` | empty; `db/` has failed under an agent, and the next one reads it through first | the agent |
@@ -18,6 +18,14 @@
 //! [`store::snapshot`](crate::store::snapshot), page and `generations` in [`wire::page`](crate::wire::page),
 //! a line of the audit log in [`agent::audit`](crate::agent::audit).
 //! Golden bytes in the tests hold them.
+//!
+//! # What leads to records
+//!
+//! `db/` holds records and no index of them: their bytes are what a key takes on disk, and nothing in it can disagree
+//! with them. Tags, versions, what is due and which erase cells are claimed stand in the agent's memory, some 400 bytes
+//! for a custom key. They are derived from the records when the agent starts, and from every commit
+//! ([`agent::index`](crate::agent::index)). A record that cannot be read is not found, has a line in the log, and stands in
+//! nobody's way.
 //!
 //! # Where there is no store
 //!
@@ -46,7 +54,7 @@
 //!
 //! 1. The counters of what changes move: no module relies on what it has read.
 //! 2. The commit decides. It compares every row that it was judged by, removes the record's row or gives it a
-//!    tombstone, and takes the sealed part away; the row that claims the erase cell goes with it. Where another
+//!    tombstone, and takes the sealed part away, and the claim on the erase cell with it. Where another
 //!    writer was faster it changes nothing, and the change is judged again.
 //! 3. The commit is made durable, with all that wait for the same sync.
 //! 4. The erase cells are overwritten and synced, once for all of them.
@@ -54,7 +62,7 @@
 //! 6. The answer goes out.
 //!
 //! So a change that loses a race, and a commit that a power loss undoes, have erased nothing. After a crash
-//! between 3 and 4 no row claims the cell any more: every such cell is filled with a fresh secret at the next
+//! between 3 and 4 no record claims the cell any more: every such cell is filled with a fresh secret at the next
 //! opening, before anything is answered, an answer that is found by its request ID included.
 //!
 //! Where a token begins again or ends, it is marked first, so that nothing is created in it meanwhile; its

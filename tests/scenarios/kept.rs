@@ -1,5 +1,5 @@
-//! A store that an earlier build wrote, `tests/vectors/store.tar.gz`: it has format 1, and is upgraded by
-//! the first agent that opens it. Its token has the PINs that scenarios use, an imported and a
+//! A store that earlier builds wrote, `tests/vectors/store-1.tar.gz` and `store-2.tar.gz`: it has format 1 or 2, and
+//! is upgraded by the first agent that opens it. Its token has the PINs that scenarios use, an imported and a
 //! generated key, one whose material was deleted, a data object of several chunks and an EC pair; its
 //! user's PIN was wrong once.
 
@@ -19,10 +19,10 @@ const BROUGHT: &str = "00112233445566778899aabbccddeeff0123456789abcdeffedcba987
 const GONE: &str = "0f0e0d0c0b0a09080706050403020100";
 
 /// The store in the place of the scenario's own.
-fn unpack(world: &World) {
-    let packed = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/store.tar.gz");
+fn unpack(world: &World, format: u8) {
+    let packed = format!("{}/tests/vectors/store-{format}.tar.gz", env!("CARGO_MANIFEST_DIR"));
     let mut tar = world.tool("tar");
-    tar.args(["--extract", "--no-same-owner", "--preserve-permissions", "--file", packed]);
+    tar.args(["--extract", "--no-same-owner", "--preserve-permissions", "--file", &packed]);
     assert!(tar.arg("--directory").arg(world.path("")).status().unwrap().success());
     fs::set_permissions(world.store(), Permissions::from_mode(0o700)).unwrap();
 }
@@ -35,9 +35,18 @@ fn labelled(token: &Token, class: ObjectClass, label: &str) -> ObjectHandle {
 }
 
 #[test]
-fn a_store_of_an_earlier_build_holds_what_was_put_into_it() {
+fn a_store_of_the_first_format_holds_what_was_put_into_it() {
+    holds_what_was_put_into_it(1);
+}
+
+#[test]
+fn a_store_of_the_second_format_holds_what_was_put_into_it() {
+    holds_what_was_put_into_it(2);
+}
+
+fn holds_what_was_put_into_it(format: u8) {
     play(|world| {
-        unpack(world);
+        unpack(world, format);
         let module = world.module();
         let slot = module.get_slots_with_initialized_token().unwrap()[0];
         assert_eq!(module.get_token_info(slot).unwrap().label(), "kept");
@@ -82,7 +91,7 @@ fn a_store_of_an_earlier_build_holds_what_was_put_into_it() {
         let names = fs::read_dir(world.store()).unwrap();
         let mut names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         assert!(names.all(|name| !name.contains("upgrading") && !name.contains("earlier")));
-        assert_eq!(fs::read(world.store().join("slots")).unwrap()[8], 2, "the format");
+        assert_eq!(fs::read(world.store().join("slots")).unwrap()[8], 3, "the format");
 
         // Who has no PIN to it gets as little of it as of any store.
         let mut stranger = Raw::connect(world);
@@ -97,7 +106,7 @@ fn a_store_of_an_earlier_build_holds_what_was_put_into_it() {
 fn a_full_file_system_leaves_an_earlier_store_as_it_is_until_there_is_room() {
     play(|world| {
         let _small = SmallFileSystem::mount(world);
-        unpack(world);
+        unpack(world, 1);
         let slots = || fs::read(world.store().join("slots")).unwrap();
         let earlier = slots();
         // None at all, and then some, but less than the upgrade asks for.
@@ -149,7 +158,7 @@ impl Drop for SmallFileSystem {
 #[test]
 fn files_of_two_formats_side_by_side_are_not_recovered_and_a_way_out_is_named() {
     play(|world| {
-        unpack(world);
+        unpack(world, 1);
         let slots = world.store().join("slots");
         let earlier = fs::read(&slots).unwrap();
         assert!(world.keystead(&["sweep"]).status.success());

@@ -20,7 +20,7 @@ impl OpenStore {
                 writes.push((keyspace::token(token), None));
             }
         }
-        self.records.apply(&Batch { conditions: Vec::new(), writes })?;
+        self.apply(&Batch { conditions: Vec::new(), writes })?;
         self.records.sync()?;
         Ok(stay)
     }

@@ -75,7 +75,7 @@ impl Service {
             let officer = self.access(token) == Access::Officer;
             return Ok(officer.then_some(By::OfficersLogin));
         };
-        if self.store.answered(change)?.is_some() {
+        if self.store.is_answered(change)? {
             // No PIN was shown now: should the answer be forgotten meanwhile, nothing is changed.
             return Ok(None);
         }
@@ -225,7 +225,7 @@ mod tests {
         let member = connected(directory.path(), false);
         let mut transaction = Transaction::new(&member.store);
         transaction.answer([2; 16], vec![1]);
-        transaction.keep_answer(1, [].iter()).unwrap();
+        transaction.keep_answer(1).unwrap();
         transaction.apply().unwrap();
         for officer in [true, false] {
             let authenticator = Secret::from(&[0; 32][..]).into();

@@ -1,16 +1,18 @@
 //! A store of an earlier build is upgraded at its opening, wherever that is cut short. It is the one of
-//! `tests/vectors/store.tar.gz`; what is in it, scenarios look at.
+//! `tests/vectors/store-1.tar.gz`, or of `store-2.tar.gz`; what is in it, scenarios look at.
 
 use super::*;
 use crate::agent::backup::{Backup, BackupParts};
 use crate::agent::keyspace;
 use crate::agent::open_store::OpenStore;
 use crate::agent::recover;
+use crate::agent::rows::{self, Answered};
 use crate::agent::upgrade::{Upgrade, UpgradeStep, open_whole, upgrade, upgrade_for_restoration};
 use crate::agent::{Lock, Recovered};
 use crate::error::Reason;
 use crate::store::cells::{EarlierFile, EraseCell};
 use crate::store::{self, Location};
+use std::collections::BTreeSet;
 use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
@@ -37,10 +39,14 @@ struct Earlier(tempfile::TempDir);
 
 impl Earlier {
     fn new() -> Self {
+        Self::of_format(1)
+    }
+
+    fn of_format(format: u64) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let packed = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/store.tar.gz");
+        let packed = format!("{}/tests/vectors/store-{format}.tar.gz", env!("CARGO_MANIFEST_DIR"));
         let mut tar = Command::new("tar");
-        tar.args(["--extract", "--no-same-owner", "--file", packed, "--directory"]);
+        tar.args(["--extract", "--no-same-owner", "--file", &packed, "--directory"]);
         assert!(tar.arg(directory.path()).status().unwrap().success());
         Self(directory)
     }
@@ -124,7 +130,11 @@ impl Earlier {
 }
 
 fn upgraded() -> Earlier {
-    let earlier = Earlier::new();
+    upgraded_from(1)
+}
+
+fn upgraded_from(format: u64) -> Earlier {
+    let earlier = Earlier::of_format(format);
     assert!(upgrade(&earlier.lock()).unwrap());
     earlier.assert_upgraded();
     earlier
@@ -136,9 +146,16 @@ fn assert_same(one: &Earlier, other: &Earlier) {
     assert!(one.records == other.records && head == its);
 }
 
+/// The formats that are upgraded.
+const FORMATS: [u64; 2] = [1, 2];
+
 #[test]
 fn an_upgrade_leaves_identity_counts_cells_and_material_as_they_were() {
-    let earlier = Earlier::new();
+    FORMATS.into_iter().for_each(leaves_identity_counts_cells_and_material_as_they_were);
+}
+
+fn leaves_identity_counts_cells_and_material_as_they_were(format: u64) {
+    let earlier = Earlier::of_format(format);
     let before = EarlierFile::read(&earlier.path()).unwrap().unwrap();
     assert!(upgrade(&earlier.lock()).unwrap());
     let store = earlier.open();
@@ -161,9 +178,13 @@ fn an_upgrade_leaves_identity_counts_cells_and_material_as_they_were() {
 
 #[test]
 fn killed_after_any_step_and_then_after_any_other_it_loses_and_revives_nothing() {
-    let expected = upgraded();
+    FORMATS.into_iter().for_each(killed_after_any_step_it_loses_and_revives_nothing);
+}
+
+fn killed_after_any_step_it_loses_and_revives_nothing(format: u64) {
+    let expected = upgraded_from(format);
     for first in STEPS {
-        let earlier = Earlier::new();
+        let earlier = Earlier::of_format(format);
         let before = earlier.slots();
         earlier.kill_after(first);
         let at = STEPS.iter().position(|step| *step == first).unwrap() + 1;
@@ -198,6 +219,23 @@ fn what_a_killed_upgrade_has_left_half_done_is_wiped_and_made_anew() {
 }
 
 #[test]
+fn an_upgraded_store_has_no_row_of_an_index_and_knows_the_changes_that_were_answered() {
+    for format in FORMATS {
+        let store = upgraded_from(format).open();
+        let rows = store.records.scan(b"", b"", usize::MAX).unwrap();
+        let kinds: BTreeSet<u8> = rows.iter().filter_map(|(key, _)| key.first().copied()).collect();
+        assert!(kinds.iter().all(|kind| b"MTrogucLl".contains(kind)), "{kinds:?}");
+        let answers = rows.iter().filter(|(key, _)| key.starts_with(keyspace::ANSWERS));
+        for (at, row) in answers.clone() {
+            assert!(keyspace::answer_number(at).is_some());
+            let answered: Answered = rows::decode(row, "an answer").unwrap();
+            assert!(store.is_answered(&answered.change).unwrap());
+        }
+        assert!(answers.count() > 0);
+    }
+}
+
+#[test]
 fn the_earlier_cell_file_is_overwritten_before_it_is_gone() {
     let earlier = Earlier::new();
     let kept = std::fs::File::open(earlier.path().join("slots")).unwrap();
@@ -228,6 +266,14 @@ fn a_damaged_byte_of_an_earlier_cell_file_costs_nothing() {
     let expected = upgraded();
     for cell in [0, 1, 2, 3, 8, 512 + 63] {
         let earlier = Earlier::new();
+        let at = cell * 64 + 20;
+        earlier.overwrite(at as u64, &[earlier.slots()[at] ^ 1]);
+        assert!(upgrade(&earlier.lock()).unwrap());
+        assert_same(&earlier, &expected);
+    }
+    let expected = upgraded_from(2);
+    for cell in [0, 1, 2, 3, 8, 512, 512 + 8, 1024 + 63] {
+        let earlier = Earlier::of_format(2);
         let at = cell * 64 + 20;
         earlier.overwrite(at as u64, &[earlier.slots()[at] ^ 1]);
         assert!(upgrade(&earlier.lock()).unwrap());

@@ -1,5 +1,5 @@
-//! The part of a transaction that changes records: the rows that lead to them, the fingerprints that belong to custom
-//! keys, and the erase cells that they claim and give up.
+//! The part of a transaction that changes records: their rows, the fingerprints that belong to custom keys, and the
+//! erase cells that they claim and give up.
 
 use super::Transaction;
 use crate::agent::audit;
@@ -40,9 +40,6 @@ impl Transaction<'_> {
         // What the new state says of its material itself, the tombstone dates.
         row.tombstone = row.tombstone.filter(|_| lacks_material(header));
         row.cell = None;
-        if let Some(old) = &old {
-            self.take_away_index(token, old);
-        }
         if header.holds_key() {
             let cell = self.cell_for(token, old.as_ref())?;
             let binding = shred_layer::Binding { token, id, revision: row.revision };
@@ -53,14 +50,13 @@ impl Transaction<'_> {
             self.write_owner(token, &fingerprint, key)?;
         }
         let revision = row.revision;
-        self.write_row(token, id, header, &row)?;
+        self.write_row(token, id, &row)?;
         Ok(revision)
     }
 
     /// Removes a record, where there is one, and has its material erased.
     pub(crate) fn remove(&mut self, token: Id, id: Id, why: Ending) -> Result<()> {
         let Some(old) = self.find(token, id)? else { return Ok(()) };
-        self.take_away_index(token, &old);
         self.give_up_cell(token, &old, why);
         self.writes.insert(keyspace::record(token, id), None);
         match old.known.header.role {
@@ -83,11 +79,10 @@ impl Transaction<'_> {
         let Known { id, header, .. } = &old.known;
         self.get(&keyspace::record(token, *id))?;
         let tombstone = self.tombstone_of(old);
-        self.take_away_index(token, old);
         self.give_up_cell(token, old, tombstone.why);
         let (cell, sealed) = (None, Vec::new());
         let row = RecordRow { tombstone: Some(tombstone), cell, sealed, ..old.row.clone() };
-        self.write_row(token, *id, header, &row)?;
+        self.write_row(token, *id, &row)?;
         match header.role {
             Role::Material { key, version, .. } => self.write_key(token, key, (version, tombstone)),
             Role::CustomKey(_) | Role::Object { .. } => Ok(()),
@@ -122,9 +117,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    fn write_row(&mut self, token: Id, id: Id, header: &Header, row: &RecordRow) -> Result<()> {
-        let index = keyspace::index(token, id, header, row).into_iter();
-        self.writes.extend(index.map(|(key, value)| (key, Some(value))));
+    fn write_row(&mut self, token: Id, id: Id, row: &RecordRow) -> Result<()> {
         self.writes.insert(keyspace::record(token, id), Some(rows::encode(row)?));
         Ok(())
     }
@@ -146,12 +139,6 @@ impl Transaction<'_> {
             }
         }
         Ok(())
-    }
-
-    fn take_away_index(&mut self, token: Id, old: &Found) {
-        let known = &old.known;
-        let index = keyspace::index(token, known.id, &known.header, &old.row).into_iter();
-        self.writes.extend(index.map(|(key, _)| (key, None)));
     }
 
     /// Returns the cell that a record keeps while its material lives, else a fresh one.

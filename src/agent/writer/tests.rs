@@ -5,6 +5,7 @@
 use super::*;
 use crate::agent::access::Access;
 use crate::agent::commit::{Commit, MOST_TAGS};
+use crate::agent::index::Index;
 use crate::clock::FixedClock;
 use crate::erasure::Erasure;
 use crate::key::{Header, Role, Tag};
@@ -210,7 +211,7 @@ fn a_full_disk_refuses_growth_changes_nothing_and_still_deletes() {
 fn old_answers_are_forgotten_and_young_ones_kept() {
     let directory = tempfile::tempdir().unwrap();
     let mut bench = Bench::new(directory.path());
-    bench.writer.answers.kept = 3;
+    bench.writer.kept_answers = 3;
     for number in 1..=10 {
         bench.commit(key_object(number)).unwrap();
     }
@@ -218,8 +219,9 @@ fn old_answers_are_forgotten_and_young_ones_kept() {
     assert_eq!(kept.len(), 3);
     assert_eq!(bench.commit(key_object(10)), Ok(vec![1]), "a retry");
     assert_eq!(bench.commit(key_object(2)).unwrap_err().reason(), Reason::Conflict);
-    let reopened = Answers::open(&bench.writer.store).unwrap();
-    assert_eq!(reopened.keys(), bench.writer.answers.keys());
+    let derived = Index::of(&bench.probe.memory).unwrap();
+    assert_eq!(derived.answers().numbers(), Some(7..=9));
+    assert_eq!(bench.writer.store.index().unwrap().answers().numbers(), Some(7..=9));
 }
 
 #[test]

@@ -22,13 +22,14 @@
 //! | 1 | state. PIN: 0 free, 1 reserved, 2 in use. Erase: 1 live, 2 deleted, 3 expired. Else 0 |
 //! | 2–3 | zero |
 //! | 4–7 | the cell's own number |
-//! | 8–15 | format: `2`. Identity: incarnation. Clock: seconds. Commits: their number. Erase: second of the erasure, 0 when live. PIN: 0 |
+//! | 8–15 | format: `3`. Identity: incarnation. Clock: seconds. Commits: their number. Erase: second of the erasure, 0 when live. PIN: 0 |
 //! | 16–47 | format: `keystead slots`, zeros. Identity: 16 bytes, zeros. PIN: token (16), wrong PINs of the security officer (1), of the user (1), zeros. Erase: 32 random bytes when live, else zeros |
 //! | 48–63 | the first 16 bytes of SHA-256 over bytes 0–47 |
 //!
 //! An unused cell, and one that a crash left half made at the end of the file, is all zero.
 //!
-//! Format 1 has the same cells, each once, cell *n* at place *n*: see [`earlier`](super::earlier).
+//! Format 2 has the same cells in the same places; format 1 has each once, cell *n* at place *n*. Records are kept
+//! otherwise beside either: see [`earlier`](super::earlier).
 
 use crate::clock::Seconds;
 use crate::id::Id;
@@ -45,10 +46,10 @@ const HEAD: usize = 48;
 pub(crate) type CellNumber = u32;
 
 /// The format that this build reads and writes.
-pub(crate) const FORMAT: u64 = 2;
+pub(crate) const FORMAT: u64 = 3;
 
-/// The format of earlier builds, which is upgraded.
-pub(crate) const EARLIER: u64 = 1;
+/// The first format. Those from it on are upgraded.
+pub(crate) const FIRST_FORMAT: u64 = 1;
 
 /// The cell that holds the format.
 pub(crate) const FORMAT_CELL: CellNumber = 0;
@@ -273,16 +274,18 @@ mod tests {
     fn cells_equal_the_golden_file() {
         let written: Vec<u8> =
             examples().iter().flat_map(|(number, cell)| cell.encode(*number).to_vec()).collect();
-        assert_eq!(written, include_bytes!("golden-2.bin"));
+        assert_eq!(written, include_bytes!("golden-3.bin"));
     }
 
-    /// Stores of the earlier format are upgraded from these: they never change either.
+    /// Stores of earlier formats are upgraded from these: they never change either.
     #[test]
-    fn cells_of_the_earlier_format_differ_in_its_number_only() {
-        let earlier = include_bytes!("golden-1.bin").as_chunks::<SIZE>().0;
-        for ((number, cell), bytes) in examples().iter().zip(earlier) {
-            let expected = if *number == FORMAT_CELL { &Cell::Format(1) } else { cell };
-            assert!(Cell::decode(*number, bytes).as_ref() == Some(expected), "cell {number}");
+    fn cells_of_earlier_formats_differ_in_its_number_only() {
+        let earlier = [(1, include_bytes!("golden-1.bin")), (2, include_bytes!("golden-2.bin"))];
+        for (format, bytes) in earlier {
+            for ((number, cell), bytes) in examples().iter().zip(bytes.as_chunks::<SIZE>().0) {
+                let expected = if *number == FORMAT_CELL { &Cell::Format(format) } else { cell };
+                assert!(Cell::decode(*number, bytes).as_ref() == Some(expected), "cell {number}");
+            }
         }
     }
 

@@ -1,4 +1,5 @@
-//! The cell file of format 1, as earlier builds wrote it: only read, and written anew in this build's format.
+//! The cell file of formats 1 and 2, as earlier builds wrote it: only read, and written anew in this build's
+//! format. Format 2 differs in its number alone; what it stands for is how the records beside it are kept. Format 1:
 //!
 //! | places | cells | kind |
 //! |---|---|---|
@@ -12,12 +13,12 @@
 use super::cell::{
     COMMITS_CELL, Cell, CellNumber, FIRST_ERASE, FORMAT, FORMAT_CELL, PIN_CELLS, SIZE,
 };
-use super::damage::{damaged_of, describe};
+use super::damage::{Extent, damaged_of, describe};
 use super::erase::{EraseCell, cut_short};
 use super::file::write_whole;
 use super::fixed::FixedCells;
 use super::identity::StoreIdentity;
-use super::layout::NAME;
+use super::layout::{COPY, NAME};
 use crate::error::Result;
 use crate::store::files;
 use std::collections::BTreeMap;
@@ -33,11 +34,13 @@ const UPGRADING: &str = "slots.upgrading";
 /// A second name of the earlier file, from shortly before the upgraded one takes its place until it is wiped.
 const REPLACED: &str = "slots.earlier";
 
-/// A cell file of format 1.
+/// A cell file of an earlier format.
 pub(crate) struct EarlierFile {
     path: PathBuf,
     fixed: FixedCells,
-    /// The bytes of all cells.
+    /// Its format.
+    pub(crate) format: u64,
+    /// The bytes of all cells, each once.
     bytes: Zeroizing<Vec<u8>>,
     /// Erase cells as they were before one byte of them was damaged.
     corrected: BTreeMap<CellNumber, Cell>,
@@ -46,7 +49,7 @@ pub(crate) struct EarlierFile {
 }
 
 impl EarlierFile {
-    /// Reads the file in a store's directory; none where it has another format, or is gone. Fails where its
+    /// Reads the file in a store's directory; none where it has this build's format, or is gone. Fails where its
     /// beginning is lost.
     pub(crate) fn read(directory: &Path) -> Result<Option<Self>> {
         let path = directory.join(NAME);
@@ -55,21 +58,24 @@ impl EarlierFile {
         }
         let file = files::open_to_read(&path).map_err(|cause| files::failed(&path, &cause))?;
         let fixed = FixedCells::look(&file, &path)?;
-        if !fixed.is_earlier {
+        let format = fixed.format().unwrap_or_default();
+        if format == FORMAT {
             return Ok(None);
         }
         let identity = StoreIdentity::read(&fixed, &path)?;
+        let from = if fixed.has_one_copy { 0 } else { COPY as u64 };
         let mut bytes = Zeroizing::new(vec![0; fixed.end as usize * SIZE]);
-        file.read_exact_at(&mut bytes, 0).map_err(|cause| files::failed(&path, &cause))?;
+        file.read_exact_at(&mut bytes, from).map_err(|cause| files::failed(&path, &cause))?;
         let erase = (0..).zip(bytes.as_chunks().0).skip(FIRST_ERASE as usize);
         let damaged = damaged_of(erase);
         let description = damaged.iter().map(|(number, extent, _)| (*number, *extent));
-        for (number, extent) in fixed.extents().chain(description) {
+        let fixed_damage = fixed.extents().filter(|(_, extent)| *extent != Extent::Unequal);
+        for (number, extent) in fixed_damage.chain(description) {
             log::error!("{}: {}", path.display(), describe(number, extent));
         }
         let corrected =
             damaged.into_iter().filter_map(|(number, _, was)| Some((number, was?))).collect();
-        Ok(Some(Self { path, fixed, bytes, corrected, identity }))
+        Ok(Some(Self { path, fixed, format, bytes, corrected, identity }))
     }
 
     /// Returns true if nothing was ever committed to the store, as far as this file knows.

@@ -1,8 +1,8 @@
 //! The fixed cells: those before the erase cells, each in two copies.
 
-use super::cell::{Cell, CellNumber, FIRST_ERASE, SIZE};
+use super::cell::{Cell, CellNumber, FIRST_ERASE, FORMAT_CELL, SIZE};
 use super::damage::{self, Extent, MOST_CORRECTED};
-use super::layout::{COPY, is_of_earlier_format};
+use super::layout::{COPY, has_one_copy};
 use crate::error::{Error, Reason, Result};
 use crate::store::files;
 use std::collections::BTreeMap;
@@ -22,12 +22,12 @@ pub(super) struct FixedCells {
     pub(super) damaged: Damaged,
     /// The number of the first cell behind the file's end.
     pub(super) end: CellNumber,
-    /// True of a file of the earlier format.
-    pub(super) is_earlier: bool,
+    /// True of a file of the first format.
+    pub(super) has_one_copy: bool,
 }
 
 impl FixedCells {
-    /// Reads them from an open file of this build's format or of the earlier one, and logs what is damaged.
+    /// Reads them from an open file of this build's format or of an earlier one, and logs what is damaged.
     /// Secrets are not read here. Fails where the file is too short.
     pub(super) fn read(file: &File, path: &Path) -> Result<Self> {
         let fixed = Self::look(file, path)?;
@@ -58,7 +58,7 @@ impl FixedCells {
         let (part, _) = bytes.split_at_mut(there);
         file.read_exact_at(part, 0).map_err(failed)?;
         let places = u32::try_from(length / SIZE as u64).unwrap_or(0);
-        Ok(match is_of_earlier_format(&bytes) {
+        Ok(match has_one_copy(&bytes) {
             true => Self::of_one_copy(&bytes, places),
             false => Self::of_two_copies(&bytes, places),
         })
@@ -66,7 +66,7 @@ impl FixedCells {
 
     /// Reads them as format 1 has them: each once.
     fn of_one_copy(bytes: &[u8], end: u32) -> Self {
-        let mut fixed = Self { end, is_earlier: true, ..Self::default() };
+        let mut fixed = Self { end, has_one_copy: true, ..Self::default() };
         let numbered = (0..FIRST_ERASE).zip(bytes.as_chunks().0);
         for (number, extent, was) in damage::damaged_of(numbered.clone()) {
             fixed.damaged.insert(number, (extent, was));
@@ -95,6 +95,14 @@ impl FixedCells {
             }
         }
         fixed
+    }
+
+    /// Returns the file's format, unless that is lost.
+    pub(super) fn format(&self) -> Option<u64> {
+        match self.get(FORMAT_CELL) {
+            Some(Cell::Format(format)) => Some(*format),
+            _ => None,
+        }
     }
 
     /// Returns the damaged ones, and how far each is.

@@ -1,6 +1,6 @@
 //! The identity of a store.
 
-use super::cell::{Cell, EARLIER, FORMAT, FORMAT_CELL, IDENTITY_CELL};
+use super::cell::{Cell, FIRST_FORMAT, FORMAT, FORMAT_CELL, IDENTITY_CELL};
 use super::fixed::{FixedCells, damaged};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
@@ -16,14 +16,15 @@ pub struct StoreIdentity {
 }
 
 impl StoreIdentity {
-    /// Reads it from the fixed cells. Fails where it is lost, and where the file has a format that is neither
-    /// this build's nor the earlier one.
+    /// Reads it from the fixed cells. Fails where it is lost, and where the file has a format that this build does
+    /// not know.
     pub(super) fn read(fixed: &FixedCells, path: &Path) -> Result<Self> {
         match (fixed.get(FORMAT_CELL), fixed.get(IDENTITY_CELL)) {
-            (Some(Cell::Format(FORMAT | EARLIER)), Some(Cell::Identity { store, incarnation })) => {
-                Ok(Self { store: *store, incarnation: *incarnation })
-            }
-            (Some(Cell::Format(format)), _) if !(EARLIER..=FORMAT).contains(format) => {
+            (
+                Some(Cell::Format(FIRST_FORMAT..=FORMAT)),
+                Some(Cell::Identity { store, incarnation }),
+            ) => Ok(Self { store: *store, incarnation: *incarnation }),
+            (Some(Cell::Format(format)), _) if !(FIRST_FORMAT..=FORMAT).contains(format) => {
                 Err(damaged(
                     path,
                     format_args!("it has format {format}, and this build knows {FORMAT}"),

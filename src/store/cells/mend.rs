@@ -3,7 +3,7 @@
 //! counts as lost.
 
 use super::cell::{
-    CLOCK_CELL, COMMITS_CELL, Cell, CellNumber, EARLIER, FIRST_ERASE, FIRST_PIN, FORMAT,
+    CLOCK_CELL, COMMITS_CELL, Cell, CellNumber, FIRST_ERASE, FIRST_FORMAT, FIRST_PIN, FORMAT,
     FORMAT_CELL, IDENTITY_CELL, SIZE,
 };
 use super::damage::{Damage, Extent, damaged_of};
@@ -36,7 +36,7 @@ fn scan(directory: &Path) -> Result<Vec<Damage>> {
     }
     let file = files::open_private(&path, false)?;
     let fixed = FixedCells::look(&file, &path)?;
-    let from = if fixed.is_earlier { COPY as u64 } else { offset(FIRST_ERASE) };
+    let from = if fixed.has_one_copy { COPY as u64 } else { offset(FIRST_ERASE) };
     let mut bytes = Zeroizing::new(vec![0; (fixed.end - FIRST_ERASE) as usize * SIZE]);
     file.read_exact_at(&mut bytes, from).map_err(|cause| files::failed(&path, &cause))?;
     let erase = damaged_of((FIRST_ERASE..).zip(bytes.as_chunks().0));
@@ -117,9 +117,12 @@ impl Cells {
         if [FORMAT_CELL, IDENTITY_CELL, CLOCK_CELL, COMMITS_CELL].into_iter().all(lost) {
             return Ok(false);
         }
-        let head = Head { file: &file, path: &path, is_earlier: fixed.is_earlier };
+        let head = Head { file: &file, path: &path, has_one_copy: fixed.has_one_copy };
         if lost(FORMAT_CELL) {
-            head.put(FORMAT_CELL, &Cell::Format(if fixed.is_earlier { EARLIER } else { FORMAT }))?;
+            head.put(
+                FORMAT_CELL,
+                &Cell::Format(if fixed.has_one_copy { FIRST_FORMAT } else { FORMAT }),
+            )?;
         }
         if lost(IDENTITY_CELL) {
             // The file may have been recovered once since the snapshot.
@@ -139,12 +142,12 @@ impl Cells {
 struct Head<'a> {
     file: &'a File,
     path: &'a Path,
-    is_earlier: bool,
+    has_one_copy: bool,
 }
 
 impl Head<'_> {
     fn put(&self, number: CellNumber, cell: &Cell) -> Result<()> {
-        let second = (!self.is_earlier).then_some(offset(number));
+        let second = (!self.has_one_copy).then_some(offset(number));
         let bytes = cell.encode(number);
         for at in first_copy(number).into_iter().chain(second) {
             self.file
@@ -157,7 +160,7 @@ impl Head<'_> {
     /// Gives the file the length that it has at least. What was cut off is lost, and is told from what was
     /// never written when its token is looked for.
     fn lengthen(&self) -> Result<()> {
-        let length = if self.is_earlier { COPY as u64 } else { offset(FIRST_ERASE) };
+        let length = if self.has_one_copy { COPY as u64 } else { offset(FIRST_ERASE) };
         self.file.set_len(length).map_err(|cause| files::failed(self.path, &cause))
     }
 }

@@ -503,5 +503,5 @@ fn a_new_file_is_laid_out_as_the_format_says() {
     assert!(at >= 1024 * SIZE);
     assert_eq!(bytes[at..at + 4], [5, 1, 0, 0]);
     assert_eq!(bytes[at + 4..at + 8], cell.to_le_bytes());
-    assert_eq!(bytes[8..16], [2, 0, 0, 0, 0, 0, 0, 0], "the format");
+    assert_eq!(bytes[8..16], [3, 0, 0, 0, 0, 0, 0, 0], "the format");
 }

@@ -406,7 +406,7 @@ fn a_judgement_by_material_that_ends_meanwhile_is_in_conflict() {
     let mut judged = Transaction::new(&store);
     let versions = judged.versions(TOKEN, key).unwrap();
     assert_eq!(versions.len(), 2);
-    judged.mark_due(NOW, TOKEN, key);
+    judged.defer(NOW, TOKEN, key);
     let mut faster = first.other().writer();
     let others = Arc::clone(&faster.store);
     // The older version: the custom key's own row says of the newest alone what became of it.

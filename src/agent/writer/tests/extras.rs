@@ -37,7 +37,7 @@ fn extended() -> Host {
     extend(&host, keyspace::meta(), |row: &mut Meta| row.extras = extras());
     extend(&host, keyspace::token(TOKEN), |row: &mut TokenRow| row.extras = extras());
     extend(&host, keyspace::record(TOKEN, KEY), |row: &mut RecordRow| row.extras = extras());
-    extend(&host, keyspace::answered(&CHANGE), |row: &mut Answered| row.extras = extras());
+    extend(&host, keyspace::answer(0), |row: &mut Answered| row.extras = extras());
     host
 }
 
@@ -66,8 +66,9 @@ fn a_change_of_pin_a_commit_and_an_expiry_keep_what_a_later_build_has_added() {
     let record: RecordRow = row(&host, &keyspace::record(TOKEN, KEY));
     assert!(record.tombstone.is_some());
     assert_eq!((record.revision, record.extras), (2, extras()));
-    let answered: Answered = row(&host, &keyspace::answered(&CHANGE));
-    assert_eq!((answered.revisions, answered.extras), (vec![1], extras()));
+    let answered: Answered = row(&host, &keyspace::answer(0));
+    let Answered { change, revisions, extras: its } = answered;
+    assert_eq!((change, revisions, its), (CHANGE, vec![1], extras()));
 }
 
 #[test]

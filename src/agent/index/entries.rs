@@ -1,0 +1,130 @@
+//! The entries of the index: what leads to a record. They follow from its row, and from whether its erasure waits.
+
+use crate::agent::rows::{Ending, RecordRow, Tombstone};
+use crate::clock::Seconds;
+use crate::id::Id;
+use crate::key::policy::FINISH;
+use crate::key::{ExpiryAction, Header, Role, Tag};
+use crate::store::cells::CellNumber;
+
+/// The time that an ordinary key that has expired stays to say so, in seconds: an operation under way asks.
+const EXPIRED_STAYS: Seconds = FINISH;
+
+/// The time that an ordinary key stays whose removal was interrupted, in seconds: its client may ask again.
+const DELETED_STAYS: Seconds = 3600;
+
+/// An entry that leads to a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Entry {
+    /// It claims an erase cell.
+    Claim(CellNumber),
+    /// It is a version of a custom key's material.
+    Version(Id, u32),
+    /// It can be found, among private or public records; by a tag, or with all others.
+    Found(bool, Option<Tag>),
+    /// It is due at that second.
+    Due(Seconds),
+    /// It can only be read from that second on.
+    Narrowing(Seconds),
+}
+
+/// Returns the entries that lead to a record. Material that has ended is found by its custom key only, as is
+/// material without tags: an older version. An erasure that waits is not due a second time.
+pub(crate) fn entries(header: &Header, row: &RecordRow, waits: bool) -> Vec<Entry> {
+    let tombstone = row.tombstone.as_ref();
+    let mut entries = Vec::with_capacity(header.tags.len() + 4);
+    entries.extend(row.cell.map(Entry::Claim));
+    if let Role::Material { key, version, .. } = &header.role {
+        entries.push(Entry::Version(*key, *version));
+    }
+    let due = due_at(header, tombstone).filter(|_| tombstone.is_some() || !waits);
+    entries.extend(due.map(Entry::Due));
+    if tombstone.is_some() && !matches!(header.role, Role::CustomKey(_)) {
+        return entries;
+    }
+    let older = header.tags.is_empty() && matches!(header.role, Role::Material { .. });
+    if !older {
+        entries.push(Entry::Found(header.private, None));
+    }
+    entries.extend(header.tags.iter().map(|tag| Entry::Found(header.private, Some(*tag))));
+    entries.extend(narrows_at(header).map(Entry::Narrowing));
+    entries
+}
+
+/// Returns the second at which something must happen to a record by itself, if any.
+pub(crate) fn due_at(header: &Header, tombstone: Option<&Tombstone>) -> Option<Seconds> {
+    match (&header.role, tombstone) {
+        (Role::CustomKey(state), _) => state.deletion_at,
+        (Role::Material { .. }, Some(_)) => None,
+        (Role::Object { .. }, Some(Tombstone { why, at })) => {
+            let stays = if *why == Ending::Expired { EXPIRED_STAYS } else { DELETED_STAYS };
+            Some(at.saturating_add(stays))
+        }
+        (_, None) => erased_at(header),
+    }
+}
+
+/// Returns the second at which a record's material is to be erased, if ever.
+pub(crate) fn erased_at(header: &Header) -> Option<Seconds> {
+    ends_at(header, ExpiryAction::Erase)
+}
+
+/// Returns the second from which a record can only be read, if ever.
+fn narrows_at(header: &Header) -> Option<Seconds> {
+    ends_at(header, ExpiryAction::ReadOnly)
+}
+
+fn ends_at(header: &Header, action: ExpiryAction) -> Option<Seconds> {
+    match &header.role {
+        Role::CustomKey(_) => None,
+        Role::Material { .. } | Role::Object { .. } => {
+            header.expiry.filter(|expiry| expiry.action == action).map(|expiry| expiry.at)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::{Expiry, Fingerprint};
+
+    const KEY: Id = Id::new([3; 16]);
+
+    fn material() -> Header {
+        Header {
+            private: true,
+            role: Role::Material { key: KEY, version: 1, fingerprint: Fingerprint([4; 32]) },
+            expiry: Some(Expiry { at: 9, action: ExpiryAction::Erase }),
+            tags: vec![Tag([5; 16]), Tag([6; 16])],
+        }
+    }
+
+    fn ended(why: Ending) -> RecordRow {
+        RecordRow { tombstone: Some(Tombstone { why, at: 9 }), ..RecordRow::default() }
+    }
+
+    #[test]
+    fn material_that_has_ended_is_found_by_its_custom_key_only() {
+        let live = RecordRow { cell: Some(512), ..RecordRow::default() };
+        assert_eq!(entries(&material(), &live, false).len(), 6);
+        let left = entries(&material(), &ended(Ending::Expired), false);
+        assert_eq!(left, vec![Entry::Version(KEY, 1)]);
+    }
+
+    #[test]
+    fn an_ordinary_key_that_has_ended_is_only_due_for_removal() {
+        for (why, stays) in [(Ending::Expired, EXPIRED_STAYS), (Ending::Deleted, DELETED_STAYS)] {
+            let header = Header { role: Role::Object { holds_key: true }, ..material() };
+            for waits in [false, true] {
+                assert_eq!(entries(&header, &ended(why), waits), vec![Entry::Due(9 + stays)]);
+            }
+        }
+    }
+
+    #[test]
+    fn an_erasure_that_waits_is_not_due() {
+        let due =
+            |waits| entries(&material(), &RecordRow::default(), waits).contains(&Entry::Due(9));
+        assert_eq!((due(false), due(true)), (true, false));
+    }
+}

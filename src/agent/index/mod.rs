@@ -1,0 +1,232 @@
+//! The index: what leads to records, in memory. The store keeps rows only, and everything here is derived from
+//! them by one function, [`entries`], as the store is opened and with each commit.
+//!
+//! | entry | leads from | to |
+//! |---|---|---|
+//! | found | token, private or public, a tag or none | every record that can be found |
+//! | version | custom key, version | its material |
+//! | due | second | what must happen to a record by itself |
+//! | narrowing | second | what can only be read from then on |
+//! | claim | erase cell | the record that claims it |
+//! | waiting | token, record | an erasure that waits its grace out |
+//! | answer | change | the number of its answer |
+//!
+//! A record stands in it as a number of four bytes, so that a store of many keys has room.
+
+mod answer_log;
+mod entries;
+mod postings;
+mod records;
+mod search;
+mod tags;
+mod update;
+
+pub(crate) use answer_log::AnswerLog;
+pub(crate) use entries::due_at;
+pub(crate) use search::{Search, next};
+pub(crate) use update::Update;
+
+use super::keyspace;
+use super::rows::{self, RecordRow};
+use crate::clock::Seconds;
+use crate::error::Result;
+use crate::id::Id;
+use crate::key::Header;
+use crate::store::cells::CellNumber;
+use crate::store::{self, CommitNumber, Store};
+use entries::{Entry, entries, erased_at};
+use records::{RecordNumber, Records};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use tags::Tags;
+
+/// What leads to the records of one store.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    /// The number of the last commit that it knows.
+    number: CommitNumber,
+    records: Records,
+    /// By token, public and private.
+    tags: HashMap<(Id, bool), Tags>,
+    /// Custom key, version, record.
+    versions: BTreeSet<(Id, u32, RecordNumber)>,
+    due: BTreeSet<(Seconds, RecordNumber)>,
+    narrowing: BTreeSet<(Seconds, RecordNumber)>,
+    claims: BTreeSet<(CellNumber, RecordNumber)>,
+    /// By token and record.
+    waiting: BTreeMap<(Id, Id), Waiting>,
+    answers: AnswerLog,
+}
+
+/// An erasure that waits its grace out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    /// The second at which it was found due.
+    pub(crate) found: Seconds,
+    /// The second at which the material expired, if it did.
+    pub(crate) expired: Option<Seconds>,
+}
+
+impl Index {
+    /// Derives it from the rows of a store. A record that cannot be read has a line in the log, and stands in
+    /// nobody's way.
+    pub(crate) fn of(store: &dyn Store) -> Result<Self> {
+        let mut index = Self { number: store.number()?, ..Self::default() };
+        store::each(store, keyspace::WAITING, |key, found| {
+            if let (Some(ids), Some(found)) = (keyspace::waiting_ids(key), seconds(found)) {
+                index.waiting.insert(ids, Waiting { found, expired: None });
+            }
+            Ok(true)
+        })?;
+        store::each(store, keyspace::RECORDS, |key, row| {
+            if let Some((token, id)) = keyspace::record_ids(key) {
+                index.add(token, id, row);
+            }
+            Ok(true)
+        })?;
+        store::each(store, keyspace::ANSWERS, |key, row| {
+            index.add_answer(key, row);
+            Ok(true)
+        })?;
+        Ok(index)
+    }
+
+    /// Returns the number of the last commit that it knows.
+    pub(crate) fn number(&self) -> CommitNumber {
+        self.number
+    }
+
+    /// Returns the changes that have been answered.
+    pub(crate) fn answers(&self) -> &AnswerLog {
+        &self.answers
+    }
+
+    /// Returns the records of a custom key's material, oldest version first.
+    pub(crate) fn versions(&self, token: Id, key: Id) -> Vec<Id> {
+        let versions = self.versions.range((key, 0, 0)..=(key, u32::MAX, RecordNumber::MAX));
+        let records = versions.map(|(.., record)| self.records.ids(*record));
+        records.filter(|(its, _)| *its == token).map(|(_, id)| id).collect()
+    }
+
+    /// Returns what is due by `until`, with token and record, soonest first. An erasure that waits is not.
+    pub(crate) fn due(&self, until: Seconds) -> impl Iterator<Item = (Seconds, Id, Id)> {
+        self.by_time(&self.due, 0, until)
+    }
+
+    /// Returns what can only be read from a second on that is later than `after` and not later than `until`,
+    /// with token and record, soonest first.
+    pub(crate) fn narrowing(
+        &self,
+        after: Seconds,
+        until: Seconds,
+    ) -> impl Iterator<Item = (Seconds, Id, Id)> {
+        self.by_time(&self.narrowing, after.saturating_add(1), until)
+    }
+
+    fn by_time<'a>(
+        &'a self,
+        entries: &'a BTreeSet<(Seconds, RecordNumber)>,
+        from: Seconds,
+        until: Seconds,
+    ) -> impl Iterator<Item = (Seconds, Id, Id)> {
+        let entries = entries.range((from, 0)..).take_while(move |(at, _)| *at <= until);
+        entries.map(|(at, record)| {
+            let (token, id) = self.records.ids(*record);
+            (*at, token, id)
+        })
+    }
+
+    /// Returns the erasures that wait, by token and record.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = ((Id, Id), Waiting)> {
+        self.waiting.iter().map(|(ids, waiting)| (*ids, *waiting))
+    }
+
+    /// Returns the erase cells that records claim, each with token and record.
+    pub(crate) fn claims(&self) -> impl Iterator<Item = (CellNumber, (Id, Id))> {
+        self.claims.iter().map(|(cell, record)| (*cell, self.records.ids(*record)))
+    }
+
+    fn add(&mut self, token: Id, id: Id, row: &[u8]) {
+        let (header, row) = match read(row) {
+            Ok(read) => read,
+            Err(error) => {
+                log::error!("record {id} of token {token} is not found any more: {error}");
+                return self.add_unread(token, id, row);
+            }
+        };
+        let waiting = self.waiting.get_mut(&(token, id));
+        let waits = waiting.map(|waiting| waiting.expired = erased_at(&header)).is_some();
+        let record = self.records.number_or_new(token, id);
+        for entry in entries(&header, &row, waits) {
+            self.insert(token, record, entry);
+        }
+    }
+
+    /// Adds what can be told of a record that cannot be read: that its erase cell is not free.
+    fn add_unread(&mut self, token: Id, id: Id, row: &[u8]) {
+        if let Some(cell) = rows::claimed_cell(row) {
+            let record = self.records.number_or_new(token, id);
+            self.claims.insert((cell, record));
+        }
+    }
+
+    fn take_away(&mut self, token: Id, id: Id, row: &[u8]) {
+        let Some(record) = self.records.number(token, id) else { return };
+        match read(row) {
+            Ok((header, row)) => {
+                let waits = self.waiting.contains_key(&(token, id));
+                for entry in entries(&header, &row, waits) {
+                    self.remove(token, record, entry);
+                }
+            }
+            Err(_) => drop(rows::claimed_cell(row).map(|cell| self.claims.remove(&(cell, record)))),
+        }
+        self.records.release(record);
+    }
+
+    fn insert(&mut self, token: Id, record: RecordNumber, entry: Entry) {
+        let Self { records, tags, .. } = self;
+        match entry {
+            Entry::Claim(cell) => drop(self.claims.insert((cell, record))),
+            Entry::Version(key, version) => drop(self.versions.insert((key, version, record))),
+            Entry::Found(private, tag) => {
+                let tags = tags.entry((token, private)).or_default();
+                tags.insert(tag.as_ref(), record, records);
+            }
+            Entry::Due(at) => drop(self.due.insert((at, record))),
+            Entry::Narrowing(at) => drop(self.narrowing.insert((at, record))),
+        }
+    }
+
+    fn remove(&mut self, token: Id, record: RecordNumber, entry: Entry) {
+        let Self { records, tags, .. } = self;
+        match entry {
+            Entry::Claim(cell) => drop(self.claims.remove(&(cell, record))),
+            Entry::Version(key, version) => drop(self.versions.remove(&(key, version, record))),
+            Entry::Found(private, tag) => {
+                if let Some(tags) = tags.get_mut(&(token, private)) {
+                    tags.remove(tag.as_ref(), record, records);
+                }
+            }
+            Entry::Due(at) => drop(self.due.remove(&(at, record))),
+            Entry::Narrowing(at) => drop(self.narrowing.remove(&(at, record))),
+        }
+    }
+
+    fn add_answer(&mut self, key: &[u8], row: &[u8]) {
+        let Some(number) = keyspace::answer_number(key) else { return };
+        let change = rows::decode::<rows::Answered>(row, "an answer").map(|answer| answer.change);
+        self.answers.add(number, change.inspect_err(|error| log::error!("{error}")).ok());
+    }
+}
+
+fn read(row: &[u8]) -> Result<(Header, RecordRow)> {
+    let row: RecordRow = rows::decode(row, "a record")?;
+    Ok((Header::decode(&row.header)?, row))
+}
+
+fn seconds(value: &[u8]) -> Option<Seconds> {
+    value.try_into().ok().map(Seconds::from_be_bytes)
+}
+
+#[cfg(test)]
+mod tests;

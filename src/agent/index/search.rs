@@ -1,0 +1,108 @@
+//! Search by tags: cursors over the index, intersected and united, in the order of identities.
+
+use super::Index;
+use super::postings::Cursor;
+use super::records::RecordNumber;
+use crate::clock::Seconds;
+use crate::id::Id;
+use crate::key::Tag;
+use std::collections::HashSet;
+
+/// The most moves of cursors in one look: others wait for the index meanwhile.
+const MOVES: usize = 1 << 16;
+
+/// A search in a token.
+pub(crate) struct Search<'a> {
+    /// The token.
+    pub(crate) token: Id,
+    /// Whether private records are searched too.
+    pub(crate) private: bool,
+    /// A record matches that carries all tags of any one alternative.
+    pub(crate) alternatives: &'a [Vec<[u8; 16]>],
+    /// What is due by this time is not found.
+    pub(crate) now: Seconds,
+}
+
+/// Cursors that must all agree.
+type Branch<'a> = Vec<Cursor<'a>>;
+
+/// A match; without its record the identity from which it is still to be looked for.
+type Match = (Id, Option<RecordNumber>);
+
+impl Search<'_> {
+    /// Returns some of the matches that are not before `from`, ascending, at most `limit`, and where to go on;
+    /// none where there are no more.
+    pub(crate) fn look(&self, index: &Index, from: Id, limit: usize) -> (Vec<Id>, Option<Id>) {
+        let hidden = self.hidden(index);
+        let mut branches = self.branches(index);
+        let (mut found, mut from, mut moves) = (Vec::new(), Some(from), 0);
+        while let Some(start) = from.filter(|_| found.len() < limit && moves < MOVES) {
+            match first_of(&mut branches, start, &mut moves) {
+                None => return (found, None),
+                Some((id, None)) => from = Some(id),
+                Some((id, Some(record))) => {
+                    from = next(id);
+                    found.extend((!hidden.contains(&record)).then_some(id));
+                }
+            }
+        }
+        (found, from)
+    }
+
+    /// Returns what is due and not erased yet: a few records in the moment before the sweep, and what waits its
+    /// grace out.
+    fn hidden(&self, index: &Index) -> HashSet<RecordNumber> {
+        let due = index.due.iter().take_while(|(at, _)| *at <= self.now).map(|(_, record)| *record);
+        let expired =
+            index.waiting.iter().filter(|(_, it)| it.expired.is_some_and(|at| at <= self.now));
+        let expired = expired.filter_map(|((token, id), _)| index.records.number(*token, *id));
+        due.chain(expired).collect()
+    }
+
+    fn branches<'a>(&self, index: &'a Index) -> Vec<Branch<'a>> {
+        let privacies = [false, true].into_iter().filter(|private| !private || self.private);
+        let shelves = privacies.filter_map(|private| index.tags.get(&(self.token, private)));
+        let cursor = |postings| Cursor::new(postings, &index.records);
+        shelves
+            .flat_map(|tags| {
+                self.alternatives.iter().filter_map(move |wanted| match wanted.as_slice() {
+                    [] => Some(vec![cursor(tags.postings(None)?)]),
+                    wanted => {
+                        let postings = wanted.iter().map(|tag| tags.postings(Some(&Tag(*tag))));
+                        postings.map(|postings| postings.map(cursor)).collect()
+                    }
+                })
+            })
+            .collect()
+    }
+}
+
+/// Returns the first record not before `from` that any branch has.
+fn first_of(branches: &mut [Branch<'_>], from: Id, moves: &mut usize) -> Option<Match> {
+    branches.iter_mut().filter_map(|branch| first_common(branch, from, moves)).min()
+}
+
+/// Returns the first record not before `from` that all cursors have.
+fn first_common(cursors: &mut [Cursor<'_>], from: Id, moves: &mut usize) -> Option<Match> {
+    let mut candidate = from;
+    loop {
+        let (start, mut last) = (candidate, None);
+        for cursor in cursors.iter_mut() {
+            let (id, record) = cursor.seek(candidate)?;
+            (candidate, last) = (id, Some(record));
+        }
+        *moves += cursors.len();
+        if candidate == start {
+            return Some((candidate, last));
+        }
+        if *moves >= MOVES {
+            return Some((candidate, None));
+        }
+    }
+}
+
+/// Returns the identity that follows in the order of identities, if there is one.
+pub(crate) fn next(id: Id) -> Option<Id> {
+    let next = u128::from_be_bytes(*id.bytes()).checked_add(1)?;
+    Some(Id::new(next.to_be_bytes()))
+}

@@ -1,0 +1,157 @@
+//! The index is what the rows say, whatever has happened to them.
+
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::agent::keyspace::RowKey;
+use crate::agent::open_store::OpenStore;
+use crate::agent::rows::{Ending, Tombstone};
+use crate::clock::FixedClock;
+use crate::key::{Expiry, ExpiryAction, Fingerprint, KeyState, Role, Tag};
+use crate::store::{Batch, Cells, Condition, Memory};
+use proptest::prelude::*;
+use std::sync::Arc;
+
+const TOKEN: Id = Id::new([1; 16]);
+const OTHER: Id = Id::new([2; 16]);
+
+type Row = (RowKey, Option<Vec<u8>>);
+
+type Content = (Vec<(Id, Id, Entry)>, Vec<((Id, Id), Waiting)>, String);
+
+/// All that an index says, in an order of its own.
+fn content(index: &Index) -> Content {
+    let of = |record: &RecordNumber, entry| {
+        let (token, id) = index.records.ids(*record);
+        (token, id, entry)
+    };
+    let mut all: Vec<_> =
+        index.claims.iter().map(|(cell, it)| of(it, Entry::Claim(*cell))).collect();
+    all.extend(index.versions.iter().map(|(key, at, it)| of(it, Entry::Version(*key, *at))));
+    all.extend(index.due.iter().map(|(at, it)| of(it, Entry::Due(*at))));
+    all.extend(index.narrowing.iter().map(|(at, it)| of(it, Entry::Narrowing(*at))));
+    for ((token, private), tags) in &index.tags {
+        let found = tags.entries(&index.records).into_iter();
+        all.extend(found.map(|(tag, id)| (*token, id, Entry::Found(*private, tag))));
+    }
+    all.sort_unstable();
+    (all, index.waiting().collect(), format!("{:?}", index.answers.numbers()))
+}
+
+fn record(number: u8) -> (Id, Id) {
+    let token = if number.is_multiple_of(2) { TOKEN } else { OTHER };
+    (token, Id::new([number; 16]))
+}
+
+prop_compose! {
+    fn header()(
+        kind in 0_u8..4,
+        private in any::<bool>(),
+        version in 1_u32..4,
+        expiry in proptest::option::of((0_u64..50, any::<bool>())),
+        tags in proptest::collection::vec(0_u8..6, 0..4),
+    ) -> Header {
+        let deletion_at = expiry.map(|(at, _)| at);
+        let role = match kind {
+            0 => Role::Object { holds_key: false },
+            1 => Role::Object { holds_key: true },
+            2 => Role::CustomKey(KeyState { deletion_at, ..KeyState::awaiting_import() }),
+            _ => Role::Material { key: Id::new([9; 16]), version, fingerprint: Fingerprint([4; 32]) },
+        };
+        let action = |erase| if erase { ExpiryAction::Erase } else { ExpiryAction::ReadOnly };
+        let expiry = expiry.map(|(at, erase)| Expiry { at, action: action(erase) });
+        Header { private, role, expiry, tags: tags.into_iter().map(|tag| Tag([tag; 16])).collect() }
+    }
+}
+
+prop_compose! {
+    fn record_row()(
+        header in header(),
+        cell in proptest::option::of(512_u32..600),
+        ended in proptest::option::of((any::<bool>(), 0_u64..50)),
+        damaged in 0_u8..12,
+    ) -> Vec<u8> {
+        let why = |deleted| if deleted { Ending::Deleted } else { Ending::Expired };
+        let tombstone = ended.map(|(deleted, at)| Tombstone { why: why(deleted), at });
+        let mut bytes = header.encode().unwrap();
+        bytes.truncate(if damaged == 0 { 3 } else { bytes.len() });
+        let row = RecordRow { cell, tombstone, header: bytes, ..RecordRow::default() };
+        let mut row = rows::encode(&row).unwrap();
+        row.truncate(if damaged == 1 { row.len() / 2 } else { row.len() });
+        row
+    }
+}
+
+fn row() -> impl Strategy<Value = Row> {
+    let record_row = (0_u8..12, proptest::option::weighted(0.7, record_row()));
+    let waiting = (0_u8..12, proptest::option::of(0_u64..60));
+    let answer = (0_u64..8, proptest::option::of(any::<[u8; 16]>()));
+    prop_oneof![
+        6 => record_row.prop_map(|(number, value)| {
+            let (token, id) = record(number);
+            (keyspace::record(token, id), value)
+        }),
+        2 => waiting.prop_map(|(number, found)| {
+            let (token, id) = record(number);
+            (keyspace::waiting(token, id), found.map(|found| found.to_be_bytes().to_vec()))
+        }),
+        1 => answer.prop_map(|(number, change)| {
+            let answered = change.map(|change| rows::Answered { change, ..Default::default() });
+            (keyspace::answer(number), answered.map(|answered| rows::encode(&answered).unwrap()))
+        }),
+        1 => Just((keyspace::meta(), Some(vec![7]))),
+    ]
+}
+
+fn open(directory: &std::path::Path, memory: &Memory) -> OpenStore {
+    Cells::make(directory).unwrap();
+    let clock = Arc::new(FixedClock::at(0));
+    let cells = Cells::open(directory).unwrap();
+    OpenStore::assemble(directory, cells, Box::new(memory.clone()), clock).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn it_is_what_the_rows_say_after_any_commits_of_either_of_two_openings(
+        batches in proptest::collection::vec(
+            (any::<bool>(), any::<bool>(), proptest::collection::vec(row(), 0..6)), 0..60),
+    ) {
+        let (memory, [one, two]) = (Memory::default(), [(); 2].map(|()| tempfile::tempdir().unwrap()));
+        let (first, second) = (open(one.path(), &memory), open(two.path(), &memory));
+        for (of_first, fails, writes) in batches {
+            let store = if of_first { &first } else { &second };
+            let unmet = Condition::Equals(b"never".to_vec(), Vec::new());
+            let conditions = fails.then_some(unmet).into_iter().collect();
+            prop_assert_eq!(store.apply(&Batch { conditions, writes }).is_err(), fails);
+            prop_assert_eq!(store.index().unwrap().number(), memory.number().unwrap());
+        }
+        let derived = content(&Index::of(&memory).unwrap());
+        for store in [first, second] {
+            prop_assert_eq!(&content(&store.index().unwrap()), &derived);
+        }
+    }
+}
+
+#[test]
+fn a_record_that_cannot_be_read_stands_in_nobodys_way_and_keeps_its_cell() {
+    let memory = Memory::default();
+    let header = Header {
+        private: true,
+        role: Role::Object { holds_key: true },
+        expiry: None,
+        tags: vec![Tag([5; 16])],
+    };
+    let write = |number, cell, header| {
+        let (token, id) = record(number);
+        let row = RecordRow { cell: Some(cell), header, ..RecordRow::default() };
+        (keyspace::record(token, id), Some(rows::encode(&row).unwrap()))
+    };
+    let writes = vec![write(2, 512, vec![1, 2]), write(4, 513, header.encode().unwrap())];
+    memory.apply(&Batch { conditions: Vec::new(), writes }).unwrap();
+    let index = Index::of(&memory).unwrap();
+    let (damaged, whole) = (record(2), record(4));
+    assert_eq!(index.claims().collect::<Vec<_>>(), vec![(512, damaged), (513, whole)]);
+    let search = Search { token: TOKEN, private: true, alternatives: &[vec![[5; 16]]], now: 0 };
+    assert_eq!(search.look(&index, Id::new([0; 16]), 10), (vec![whole.1], None));
+}
