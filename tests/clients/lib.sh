@@ -9,9 +9,17 @@ project=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck disable=SC2034 # for the scripts that source this
 here=$(cd "$(dirname "$0")" && pwd)
 
-# client NAME COMMAND-OR-FILE=PACKAGE...: the client's packages and a store with a token. A client
-# whose packages cannot be had is skipped. With KEYSTEAD_LIST_PACKAGES it only says what it would install.
+# client NAME COMMAND-OR-FILE=PACKAGE...: the client's packages and a store with a token.
 client() {
+    with_packages "$@"
+    open_store
+    make_token
+    cd "$work" || exit 1
+}
+
+# with_packages NAME COMMAND-OR-FILE=PACKAGE...: a client whose packages cannot be had is skipped. With
+# KEYSTEAD_LIST_PACKAGES it only says what it would install.
+with_packages() {
     local name=$1
     shift
     if [ -n "${KEYSTEAD_LIST_PACKAGES:-}" ]; then
@@ -22,9 +30,6 @@ client() {
         skip "$name: its packages are not here and could not be installed"
         exit 0
     fi
-    open_store
-    make_token
-    cd "$work" || exit 1
 }
 
 # Clients run beside each other, apt-get does not.
