@@ -1,6 +1,6 @@
 //! HMAC and AES-CMAC, whole and cut short; AES-GMAC; HKDF; digests.
 
-use crate::ciphers::gcm;
+use crate::aead::gcm;
 use crate::client::{Client, Mechanism};
 use crate::expect::{Tally, Vector, hex, wrong_signature};
 use crate::hashes::{HASHES, named};

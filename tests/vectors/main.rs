@@ -9,6 +9,7 @@
     clippy::indexing_slicing
 )]
 
+mod aead;
 mod ciphers;
 mod client;
 mod coverage;
