@@ -101,13 +101,13 @@
 //! | through the plain handle | which version |
 //! |---|---|
 //! | encrypt, wrap, sign, derive, digest the key | the newest |
-//! | decrypt with GCM or CCM (tags of at least 96 bits) or SEAL; unwrap with KW, KWP or SEAL; verify a MAC | whichever fits: the newest first, then the older ones |
-//! | decrypt or unwrap with ECB, CBC, CBC-PAD, CTR, or GCM and CCM with a shorter tag | none once there are several: `CKR_KEY_FUNCTION_NOT_PERMITTED`, because these cannot tell a wrong key; name the version |
+//! | decrypt with GCM or CCM (tags of at least 96 bits), ChaCha20-Poly1305, KW, KWP or SEAL; unwrap with KW, KWP or SEAL; verify a MAC | whichever fits: the newest first, then the older ones |
+//! | decrypt or unwrap with ECB, CBC, CBC-PAD, CTR, OFB, CFB128, XTS, or GCM and CCM with a shorter tag | none once there are several: `CKR_KEY_FUNCTION_NOT_PERMITTED`, because these cannot tell a wrong key; name the version |
 //!
 //! An older version only decrypts, verifies and unwraps; it is neither changed, copied, wrapped nor
 //! destroyed.
 //!
-//! A schedule (`CKA_KEYSTEAD_ROTATION_DAYS`, 30 to 365; AES keys) is counted from the latest rotation,
+//! A schedule (`CKA_KEYSTEAD_ROTATION_DAYS`, 30 to 365; AES and ChaCha20 keys) is counted from the latest rotation,
 //! or from its setting. New material needs the private token key, which the agent does not have: so the
 //! first use that makes something after the moment rotates first, in whichever process that is, and a
 //! key that is not used has nothing encrypted with an overdue version. `keystead rotate --due` rotates
