@@ -214,6 +214,18 @@ refuses() {
     fi
 }
 
+# fails SENTENCE COMMAND...: the command fails, for a reason that has no PKCS#11 return code.
+fails() {
+    sentence=$1
+    shift
+    if "$@" > "$work/out" 2>&1; then
+        not_ok "$sentence"
+        show_output "$@"
+    else
+        ok "$sentence"
+    fi
+}
+
 # prints SENTENCE PATTERN COMMAND...: the command succeeds and a line matches the pattern.
 prints() {
     sentence=$1
