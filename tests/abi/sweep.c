@@ -1,14 +1,14 @@
-/* Every function with what its section of PKCS#11 3.1 allows and forbids: one table says what each takes
+/* Every function with what its section of PKCS#11 3.1 and 3.2 allows and forbids: one table says what each takes
  * and which codes its section lists, and each argument is spoiled in each way that its kind can be. */
 #include "abi.h"
 
 #define NOWHERE 0x7fffffffffffUL /* a handle and a slot that nobody has */
 #define HUGE_COUNT (~0UL)        /* as a length or a count */
-#define MOST 9                   /* arguments of a function */
+#define MOST 10                  /* arguments of a function */
 #define END (~0UL)               /* of a list of codes */
 
 typedef CK_RV (*function)(CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG, CK_ULONG,
-                          CK_ULONG, CK_ULONG);
+                          CK_ULONG, CK_ULONG, CK_ULONG);
 
 static void *library;
 static CK_FUNCTION_LIST_PTR p11;
@@ -99,13 +99,13 @@ static void verifying_a_signature(void)
     signing();
     in_len = sizeof in;
     must(p11->C_Sign(s, text, 16, in, &in_len), "C_Sign");
-    must(named("C_VerifySignatureInit")(s, (CK_ULONG)&ecdsa, ec[0], (CK_ULONG)in, in_len, 0, 0, 0, 0),
+    must(named("C_VerifySignatureInit")(s, (CK_ULONG)&ecdsa, ec[0], (CK_ULONG)in, in_len, 0, 0, 0, 0, 0),
          "C_VerifySignatureInit");
 }
 static void parts_of_a_signature_verified(void)
 {
     verifying_a_signature();
-    must(named("C_VerifySignatureUpdate")(s, (CK_ULONG)text, 16, 0, 0, 0, 0, 0, 0),
+    must(named("C_VerifySignatureUpdate")(s, (CK_ULONG)text, 16, 0, 0, 0, 0, 0, 0, 0),
          "C_VerifySignatureUpdate");
 }
 static void recovering(void)
@@ -121,13 +121,20 @@ static void something_wrapped(void)
     wrapped_len = sizeof wrapped;
     must(p11->C_WrapKey(s, &kwp, aes_key, made_too, wrapped, &wrapped_len), "C_WrapKey");
 }
+static void something_wrapped_as_a_message(void)
+{
+    wrapped_len = sizeof wrapped;
+    must(named("C_WrapKeyAuthenticated")(s, (CK_ULONG)&gcm_wrap, wrap_key, made_too, 0, 0,
+                                         (CK_ULONG)wrapped, (CK_ULONG)&wrapped_len, 0, 0),
+         "C_WrapKeyAuthenticated");
+}
 static void data_object(void)
 {
     must(p11->C_CreateObject(s, of_data, COUNT(of_data), &data), "C_CreateObject");
 }
 #define MESSAGES(init, mechanism, key)                                                             \
-    must(named(#init)(s, (CK_ULONG)&mechanism, key, 0, 0, 0, 0, 0, 0), #init)
-#define BEGUN(begin, ...) must(named(#begin)(s, __VA_ARGS__), #begin)
+    must(named(#init)(s, (CK_ULONG)&mechanism, key, 0, 0, 0, 0, 0, 0, 0), #init)
+#define BEGUN(begin, ...) must(named(#begin)(s, __VA_ARGS__, 0), #begin)
 #define PARAMETER (CK_ULONG)&message, sizeof message
 static void messages_encrypted(void) { MESSAGES(C_MessageEncryptInit, gcm, aes_key); }
 static void messages_decrypted(void)
@@ -135,7 +142,7 @@ static void messages_decrypted(void)
     messages_encrypted();
     length = sizeof in;
     must(named("C_EncryptMessage")(s, PARAMETER, 0, 0, (CK_ULONG)text, 16, (CK_ULONG)in,
-                                   (CK_ULONG)&length), "C_EncryptMessage");
+                                   (CK_ULONG)&length, 0), "C_EncryptMessage");
     MESSAGES(C_MessageDecryptInit, gcm, aes_key);
 }
 static void messages_signed(void) { MESSAGES(C_MessageSignInit, ecdsa, ec[1]); }
@@ -278,6 +285,11 @@ static const struct row rows[] = {
       CKR_KEY_UNEXTRACTABLE, CKR_MECHANISM_INVALID, CKR_MECHANISM_PARAM_INVALID,
       CKR_KEY_FUNCTION_NOT_PERMITTED, CKR_WRAPPING_KEY_HANDLE_INVALID,
       CKR_WRAPPING_KEY_SIZE_RANGE, CKR_WRAPPING_KEY_TYPE_INCONSISTENT, END}},
+    {"C_UnwrapKeyAuthenticated", "SmUCcTnNzH", something_wrapped_as_a_message, NONE, &gcm_wrap,
+     &wrap_key, &idle_key, of_wrapped,
+     {MADE, CKR_KEY_FUNCTION_NOT_PERMITTED, CKR_UNWRAPPING_KEY_HANDLE_INVALID,
+      CKR_UNWRAPPING_KEY_SIZE_RANGE, CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT, CKR_WRAPPED_KEY_INVALID,
+      CKR_WRAPPED_KEY_LEN_RANGE, END}},
     {"C_VerifySignatureInit", "SMKIl", nothing, NONE, &ecdsa, &ec[0], NULL, NULL, {KEYED, END}},
     {"C_VerifySignature", "SIl", verifying_a_signature, ENDS, PLAIN, {CHECKED, END}},
     {"C_VerifySignatureUpdate", "SIl", verifying_a_signature, ENDS, PLAIN, {CHECKED, END}},
@@ -431,7 +443,7 @@ static CK_RV call(const struct row *row, size_t at, CK_ULONG value)
     CK_ULONG a[MOST] = {0};
     for (size_t i = 0; i < strlen(row->kinds); i++)
         a[i] = i == at ? value : good(row, row->kinds[i]);
-    return named(row->name)(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8]);
+    return named(row->name)(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9]);
 }
 
 static CK_RV well(const struct row *row) { return call(row, MOST, 0); }
@@ -461,7 +473,7 @@ static void afresh(void)
 static void in_a_bad_session(const struct row *row)
 {
     function f = named(row->name);
-    CK_RV rv = f(NOWHERE, 0, 0, 0, 0, 0, 0, 0, 0);
+    CK_RV rv = f(NOWHERE, 0, 0, 0, 0, 0, 0, 0, 0, 0);
     CK_RV expected = row->kinds[0] == 'S' ? CKR_SESSION_HANDLE_INVALID
                    : row->kinds[0] == 'X' ? CKR_SLOT_ID_INVALID : rv;
     check(rv == expected, "%s names the session or slot before its arguments (0x%lx)", row->name, rv);
@@ -471,7 +483,7 @@ static void without_an_operation(const struct row *row)
 {
     afresh();
     in_len = 64;
-    CK_RV rv = well(row), bare = named(row->name)(s, 0, 0, 0, 0, 0, 0, 0, 0);
+    CK_RV rv = well(row), bare = named(row->name)(s, 0, 0, 0, 0, 0, 0, 0, 0, 0);
     check(rv == CKR_OPERATION_NOT_INITIALIZED && bare == rv,
           "%s needs its operation, whatever its arguments (0x%lx, 0x%lx)", row->name, rv, bare);
 }
@@ -502,14 +514,14 @@ static void short_of_room(const struct row *row)
         a[i] = good(row, row->kinds[i]);
     size_t at = (size_t)(strchr(row->kinds, 'P') - row->kinds);
     a[at] = 0, length = 0;
-    CK_RV rv = named(row->name)(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8]);
+    CK_RV rv = named(row->name)(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9]);
     told = length;
     check(rv == CKR_OK, "%s tells a length (0x%lx, %lu)", row->name, rv, told);
     /* A final without a rest tells one byte: some callers take no for an answer to none. */
     if (told <= 1)
         return;
     a[at] = (CK_ULONG)out, length = 0;
-    rv = named(row->name)(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8]);
+    rv = named(row->name)(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9]);
     check(rv == CKR_BUFFER_TOO_SMALL, "%s says that there is no room (0x%lx)", row->name, rv);
     gives(well(row), CKR_OK, "and goes on with more");
 }
@@ -589,7 +601,7 @@ static void states(void)
                  hidden[] = {of_data[0], {CKA_PRIVATE, &yes, 1}};
     gives(p11->C_Login(NOWHERE, 99, NULL, 5), CKR_SESSION_HANDLE_INVALID,
           "C_Login names the session before its arguments");
-    gives(user(NOWHERE, 99, 0, 5, 0, 5, 0, 0, 0), CKR_SESSION_HANDLE_INVALID, "so does C_LoginUser");
+    gives(user(NOWHERE, 99, 0, 5, 0, 5, 0, 0, 0, 0), CKR_SESSION_HANDLE_INVALID, "so does C_LoginUser");
     gives(p11->C_SetPIN(NOWHERE, NULL, 5, NULL, 5), CKR_SESSION_HANDLE_INVALID, "so does C_SetPIN");
     gives(p11->C_InitPIN(NOWHERE, NULL, 5), CKR_SESSION_HANDLE_INVALID, "so does C_InitPIN");
     gives(p11->C_GetOperationState(NOWHERE, NULL, NULL), CKR_SESSION_HANDLE_INVALID,
@@ -656,7 +668,7 @@ static void one_list_of_slots(void)
 static void before_initialize(void)
 {
     for (size_t i = 0; i < COUNT(rows); i++) {
-        CK_RV rv = named(rows[i].name)(0, 0, 0, 0, 0, 0, 0, 0, 0);
+        CK_RV rv = named(rows[i].name)(0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
         check(rv == CKR_CRYPTOKI_NOT_INITIALIZED, "%s needs C_Initialize (0x%lx)", rows[i].name, rv);
     }
 }

@@ -94,10 +94,16 @@ fn what_is_bound_wraps_by_key_wrap_and_gcm_alone_whatever_is_configured() {
         world.configure("mixed_wrapping = true");
         let token = world.token();
         let both = [Attribute::Wrap(true), Attribute::Unwrap(true), keeping()];
-        for by in [by_officer(&token, &both), token.generate_aes(&both)] {
-            let key = target(&token, &[]);
+        let (trusted, templated) = (by_officer(&token, &both), token.generate_aes(&both));
+        let guard = [Attribute::WrapWithTrusted(true)];
+        for (by, guard, refusal) in [
+            (trusted, &guard[..], RvError::KeyNotWrappable),
+            (trusted, &[], RvError::KeyFunctionNotPermitted),
+            (templated, &[], RvError::KeyFunctionNotPermitted),
+        ] {
+            let key = target(&token, guard);
             let block = token.encrypt_block(key).unwrap();
-            refused(token.wrap_key(&CBC, by, key), RvError::KeyFunctionNotPermitted);
+            refused(token.wrap_key(&CBC, by, key), refusal);
             let mut iv = [0; 12];
             let gcm = GcmWrap::new(&mut iv, b"header", GENERATE);
             for mechanism in [key_wrap(None), Mechanism::AesKeyWrapPad, named(KWP), gcm.mechanism()]
