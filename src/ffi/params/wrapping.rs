@@ -67,6 +67,8 @@ unsafe fn gcm(mechanism: *const CK_MECHANISM, does: CK_FLAGS) -> Result<Option<(
     Ok(like_gcm.map(|(row, parameter)| (row.id, parameter)))
 }
 
+/// Returns the parameter with this IV.
+///
 /// # Safety
 /// `pAAD` is NULL or valid for reads of `ulAADLen` bytes.
 unsafe fn params_of(raw: &CK_GCM_WRAP_PARAMS, iv: Vec<u8>) -> Result<Params> {
