@@ -151,16 +151,7 @@ impl Parameter {
                 ParamsShape::None | ParamsShape::Bytes | ParamsShape::Oaep | ParamsShape::Eddsa => {
                     Ok(Params::None)
                 }
-                ParamsShape::Ctr
-                | ParamsShape::Gcm
-                | ParamsShape::Gmac
-                | ParamsShape::Ccm
-                | ParamsShape::ChaCha
-                | ParamsShape::Pss
-                | ParamsShape::RsaAes
-                | ParamsShape::Ecdh
-                | ParamsShape::Hkdf
-                | ParamsShape::Length => Err(wrong("a parameter is needed")),
+                _ => Err(wrong("a parameter is needed")),
             };
         }
         if self.start.is_null() {
@@ -183,6 +174,10 @@ impl Parameter {
                 ParamsShape::Hkdf => self.hkdf(),
                 ParamsShape::Eddsa => self.eddsa(),
                 ParamsShape::Length => Ok(Params::Length(self.structure()?)),
+                ParamsShape::Data => self.data(),
+                ParamsShape::CbcData => self.cbc_data(),
+                ParamsShape::FirstBit => Ok(Params::FirstBit(self.structure()?)),
+                ParamsShape::Key => Ok(Params::Key(self.structure()?)),
             }
         }
     }

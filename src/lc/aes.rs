@@ -70,7 +70,8 @@ impl AesKey {
         self.bytes.len()
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    /// Its bytes, for what is no AES.
+    pub(crate) fn bytes(&self) -> &[u8] {
         self.bytes.expose()
     }
 

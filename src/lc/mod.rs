@@ -19,6 +19,7 @@ pub(crate) mod hkdf;
 pub(crate) mod kw;
 pub(crate) mod mac;
 mod number;
+pub(crate) mod one_step;
 mod owned;
 mod pkey;
 pub(crate) mod random;

@@ -176,14 +176,21 @@
 //! The officer sees no private objects, so that a trusted key is a public one: a PIN protects it from
 //! other processes and users, and not from a user who can read the store's files.
 //!
-//! What ECDH and HKDF derive tells nothing about the key it comes from, and is a key of its own: its
-//! template says whether it can be read, as TLS and most clients need it, and where the template says
-//! nothing a session key can be, a token key cannot. Who wants it otherwise gives the base key a
-//! `CKA_DERIVE_TEMPLATE`, which holds as well where the key is the salt of HKDF. What it hides has at
-//! least 112 bits: shorter keys could be guessed one byte after the other. It may derive and sign in its
-//! turn, under which the template holds no more, unless it asks for `CKA_DERIVE` and `CKA_SIGN` false. A
-//! mechanism that passes on a part of its base would pass on all of its protections too, and make nothing
-//! shorter of a hidden value either.
+//! What ECDH and HKDF derive tells nothing about the key it comes
+//! from, and is a key of its own: its template says whether it can be read, as TLS and most clients need it,
+//! and where the template says nothing a session key can be, a token key cannot. Who wants it otherwise gives the base key a `CKA_DERIVE_TEMPLATE`, which
+//! holds as well where the key is the salt of HKDF. What it hides has at least 112 bits: shorter keys could
+//! be guessed one byte after the other. It may derive and sign in its turn, under which the template holds no
+//! more, unless it asks for `CKA_DERIVE` and `CKA_SIGN` false.
+//!
+//! Other mechanisms pass on the base key, or a part of it. Of a key that can be read they give whatever is
+//! asked for. Of one that hides its value, be it the base or the second key:
+//!
+//! | mechanism | gives |
+//! |---|---|
+//! | `CKM_CONCATENATE_*`, `CKM_XOR_BASE_AND_DATA` | a key with the whole base in it and all of its protections, which ends when it ends, and is confined to its `CKA_ALLOWED_MECHANISMS`: it is as good as a copy with other usages. So it takes a base that may be copied and modified, and none that is or was trusted, has a template of its own, comes of such a template, or is a custom key's (`CKR_KEY_FUNCTION_NOT_PERMITTED`; HKDF with the second key for a salt joins those) |
+//! | `CKM_EXTRACT_KEY_FROM_KEY`, and the others where they would leave a part out | nothing: a part beside known bytes could be guessed, and each guess checked with what the key makes (`CKR_KEY_FUNCTION_NOT_PERMITTED`, `CKR_KEY_SIZE_RANGE`) |
+//! | `CKM_AES_ECB_ENCRYPT_DATA`, `CKM_AES_CBC_ENCRYPT_DATA` | a key of whole blocks with all protections of the base: what it encrypts is only for who may encrypt |
 //!
 //! A digest of known bytes and a key is the first step of HKDF, which needs no usage for it. So these go into
 //! no digest (`C_DigestKey`: `CKR_KEY_INDIGESTIBLE`): a key that is or was trusted, or has a template of its

@@ -1,13 +1,14 @@
 //! Elliptic curves: key pairs, ECDSA and ECDH. PKCS#11 3.1, "Elliptic Curve".
 
+use super::derive_params::EcKdf;
 use super::one_shot::{Accumulator, Compare, Compute};
 use super::row::row;
-use super::{Absorb, Check, Domain, MechanismRow, Params, ParamsShape};
+use super::{Absorb, Check, Domain, MechanismRow, Params, ParamsShape, Protections, Tells};
 use crate::error::{Reason, Result};
 use crate::key::{Parsed, UsableKey};
 use crate::lc::digest::{Digest, Hash};
 use crate::lc::ec::{Curve, PrivateKey, PublicKey};
-use crate::lc::{ed25519, x25519};
+use crate::lc::{ed25519, one_step, x25519};
 use crate::object::{known_curves, points};
 use crate::secret::Secret;
 use pkcs11_sys::*;
@@ -87,7 +88,12 @@ const fn nist(row: MechanismRow) -> MechanismRow {
 
 /// A shared secret is no part of the private key.
 const fn agreement(row: MechanismRow) -> MechanismRow {
-    MechanismRow { params: ParamsShape::Ecdh, one_way: true, ..nist(row) }
+    MechanismRow {
+        params: ParamsShape::Ecdh,
+        tells: Tells::Nothing,
+        protections: Protections::Own,
+        ..nist(row)
+    }
 }
 
 pub(super) const fn edwards(row: MechanismRow) -> MechanismRow {
@@ -156,7 +162,7 @@ fn derive_on_nist(
 }
 
 fn derive(usable: &UsableKey, _: Option<&Secret>, params: &Params, len: usize) -> Result<Secret> {
-    let Params::Ecdh { hash, shared, public } = params else {
+    let Params::Ecdh { kdf, shared, public } = params else {
         return Err(Reason::MechanismParam.into());
     };
     let agreed = match &usable.parsed {
@@ -164,10 +170,13 @@ fn derive(usable: &UsableKey, _: Option<&Secret>, params: &Params, len: usize) -
         Parsed::MontgomeryPrivate(key) => key.agree(peer(public, &[x25519::SIZE])?)?,
         _ => return Err(Reason::KeyTypeInconsistent.into()),
     };
-    match hash {
-        None if shared.is_empty() => last(agreed, len),
-        None => Err(Reason::MechanismParam.detail("shared data without a derivation function")),
-        Some(hash) => stretch(*hash, &agreed, shared, len),
+    match kdf {
+        EcKdf::Null if shared.is_empty() => last(agreed, len),
+        EcKdf::Null => {
+            Err(Reason::MechanismParam.detail("shared data without a derivation function"))
+        }
+        EcKdf::X963(hash) => stretch(*hash, &agreed, shared, length(*hash, len)?),
+        EcKdf::OneStep(hash) => one_step::derive(*hash, &agreed, shared, length(*hash, len)?),
     }
 }
 
@@ -183,12 +192,17 @@ fn last(secret: Secret, len: usize) -> Result<Secret> {
     Ok(secret.expose().get(start..).ok_or(Reason::General)?.into())
 }
 
-/// ANSI X9.63's derivation (SEC 1, 3.6.1), as long as one digest where no length is asked for.
-fn stretch(hash: Hash, agreed: &Secret, shared: &[u8], len: usize) -> Result<Secret> {
-    let len = if len == 0 { hash.size() } else { len };
-    if len > 255 * hash.size() {
-        return Err(Reason::KeySizeRange.into());
+/// Returns the length of what a derivation function makes: one digest where no length is asked for.
+fn length(hash: Hash, len: usize) -> Result<usize> {
+    match len {
+        0 => Ok(hash.size()),
+        len if len <= 255 * hash.size() => Ok(len),
+        _ => Err(Reason::KeySizeRange.into()),
     }
+}
+
+/// ANSI X9.63's derivation (SEC 1, 3.6.1).
+fn stretch(hash: Hash, agreed: &Secret, shared: &[u8], len: usize) -> Result<Secret> {
     let mut made = Secret::new(vec![0; len.next_multiple_of(hash.size())]);
     for (count, part) in (1_u32..).zip(made.expose_mut().chunks_mut(hash.size())) {
         let mut digest = Digest::new(hash)?;
@@ -230,23 +244,25 @@ mod tests {
         })
     }
 
-    fn agree(own: &UsableKey, peer: &[u8], hash: Option<Hash>, len: usize) -> Result<Secret> {
-        let shared = if hash.is_some() { b"shared".to_vec() } else { Vec::new() };
-        derive(own, None, &Params::Ecdh { hash, shared, public: peer.to_vec() }, len)
+    fn agree(own: &UsableKey, peer: &[u8], kdf: EcKdf, len: usize) -> Result<Secret> {
+        let shared = if kdf == EcKdf::Null { Vec::new() } else { b"shared".to_vec() };
+        derive(own, None, &Params::Ecdh { kdf, shared, public: peer.to_vec() }, len)
     }
 
     #[test]
     fn both_sides_derive_the_same_with_and_without_a_function() {
         let [(one, one_point), (two, two_point)] = parties();
-        for (hash, len, expected) in [
-            (None, 0, 32),
-            (None, 20, 20),
-            (Some(Hash::Sha256), 0, 32),
-            (Some(Hash::Sha1), 33, 33),
-            (Some(Hash::Sha512), 16, 16),
+        for (kdf, len, expected) in [
+            (EcKdf::Null, 0, 32),
+            (EcKdf::Null, 20, 20),
+            (EcKdf::X963(Hash::Sha256), 0, 32),
+            (EcKdf::X963(Hash::Sha1), 33, 33),
+            (EcKdf::X963(Hash::Sha512), 16, 16),
+            (EcKdf::OneStep(Hash::Sha3_256), 0, 32),
+            (EcKdf::OneStep(Hash::Sha1), 33, 33),
         ] {
-            let here = agree(&one, &two_point, hash, len).unwrap();
-            assert_eq!(here, agree(&two, &one_point, hash, len).unwrap());
+            let here = agree(&one, &two_point, kdf, len).unwrap();
+            assert_eq!(here, agree(&two, &one_point, kdf, len).unwrap());
             assert_eq!(here.len(), expected);
         }
     }
@@ -254,35 +270,71 @@ mod tests {
     #[test]
     fn a_shorter_secret_is_the_end_of_the_whole_one() {
         let [(one, _), (_, peer)] = parties();
-        let whole = agree(&one, &peer, None, 0).unwrap();
-        let short = agree(&one, &peer, None, 16).unwrap();
+        let whole = agree(&one, &peer, EcKdf::Null, 0).unwrap();
+        let short = agree(&one, &peer, EcKdf::Null, 16).unwrap();
         assert!(whole.expose().ends_with(short.expose()));
-        assert_eq!(agree(&one, &peer, None, 33).unwrap_err().reason(), Reason::KeySizeRange);
+        assert_eq!(agree(&one, &peer, EcKdf::Null, 33).unwrap_err().reason(), Reason::KeySizeRange);
     }
 
     #[test]
     fn a_peer_in_an_octet_string_is_the_same_peer() {
         let [(one, _), (_, peer)] = parties();
         let wrapped = [&[4, 65], peer.as_slice()].concat();
-        let expected = agree(&one, &peer, None, 0).unwrap();
-        assert_eq!(agree(&one, &wrapped, None, 0).unwrap(), expected);
-        let refusal = agree(&one, &peer[1..], None, 0).unwrap_err().reason();
+        let expected = agree(&one, &peer, EcKdf::Null, 0).unwrap();
+        assert_eq!(agree(&one, &wrapped, EcKdf::Null, 0).unwrap(), expected);
+        let refusal = agree(&one, &peer[1..], EcKdf::Null, 0).unwrap_err().reason();
         assert_eq!(refusal, Reason::MechanismParam);
     }
 
-    /// NIST CAVS 12.0, ANSI X9.63-2001 with SHA-256, 0 bits of shared info.
+    /// NIST CAVS 12.0, ANSI X9.63-2001: a vector of each hash, and a long one with shared data.
     #[test]
     fn the_derivation_function_is_x9_63() {
-        let agreed = [
-            0x96, 0xc0, 0x56, 0x19, 0xd5, 0x6c, 0x32, 0x8a, 0xb9, 0x5f, 0xe8, 0x4b, 0x18, 0x26,
-            0x4b, 0x08, 0x72, 0x5b, 0x85, 0xe3, 0x3f, 0xd3, 0x4f, 0x08,
-        ];
-        let expected = [
-            0x44, 0x30, 0x24, 0xc3, 0xda, 0xe6, 0x6b, 0x95, 0xe6, 0xf5, 0x67, 0x06, 0x01, 0x55,
-            0x8f, 0x71,
-        ];
-        let made = stretch(Hash::Sha256, &agreed.as_slice().into(), &[], 16).unwrap();
-        assert_eq!(made.expose(), expected);
+        let hex = |text: &str| base16ct::lower::decode_vec(text).unwrap();
+        for (hash, agreed, shared, expected) in [
+            (
+                Hash::Sha1,
+                "1c7d7b5f0597b03d06a018466ed1a93e30ed4b04dc64ccdd",
+                "",
+                "bf71dffd8f4d99223936beb46fee8ccc",
+            ),
+            (
+                Hash::Sha224,
+                "9ba3226ba0fca6bd5ddaef5b8d763a4d3303bc258d90468c",
+                "",
+                "15ccbd7d6b8f918335799b3920e69c1f",
+            ),
+            (
+                Hash::Sha256,
+                "96c05619d56c328ab95fe84b18264b08725b85e33fd34f08",
+                "",
+                "443024c3dae66b95e6f5670601558f71",
+            ),
+            (
+                Hash::Sha384,
+                "d8554db1b392cd55c3fe957bed76af09c13ac2a9392f88f6",
+                "",
+                "671a46aada145162f8ddf1ca586a1cda",
+            ),
+            (
+                Hash::Sha512,
+                "87fc0d8c4477485bb574f5fcea264b30885dc8d90ad82782",
+                "",
+                "947665fbb9152153ef460238506a0245",
+            ),
+            (
+                Hash::Sha256,
+                "22518b10e70f2a3f243810ae3254139efbee04aa57c7af7d",
+                "75eef81aa3041e33b80971203d2c0c52",
+                "c498af77161cc59f2962b9a713e2b215152d139766ce34a776df11866a69bf2e\
+                 52a13d9c7c6fc878c50c5ea0bc7b00e0da2447cfd874f6cf92f30d0097111485\
+                 500c90c3af8b487872d04685d14c8d1dc8d7fa08beb0ce0ababc11f0bd496269\
+                 142d43525a78e5bc79a17f59676a5706dc54d54d4d1f0bd7e386128ec26afc21",
+            ),
+        ] {
+            let (agreed, expected) = (Secret::new(hex(agreed)), hex(expected));
+            let made = stretch(hash, &agreed, &hex(shared), expected.len()).unwrap();
+            assert_eq!(made.expose(), expected, "{hash:?}");
+        }
     }
 
     #[test]

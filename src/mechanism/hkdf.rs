@@ -2,7 +2,7 @@
 
 use super::mac::{self, MAX_MADE, MAX_SECRET};
 use super::row::row;
-use super::{HkdfSalt, MechanismRow, Params, ParamsShape};
+use super::{HkdfSalt, MechanismRow, Params, ParamsShape, Protections, Tells};
 use crate::error::{Reason, Result};
 use crate::key::{Parsed, UsableKey};
 use crate::lc::hkdf;
@@ -28,7 +28,8 @@ const fn hkdf(row: MechanismRow) -> MechanismRow {
         key_sizes: (1, MAX_SECRET),
         params: ParamsShape::Hkdf,
         derive: Some(derive),
-        one_way: true,
+        tells: Tells::Nothing,
+        protections: Protections::Own,
         ..row
     }
 }
@@ -60,6 +61,8 @@ fn derive(
             hkdf::extract(*hash, secret.expose(), salt)
         }
         (true, false) => Err(Reason::KeySizeRange.into()),
+        // OpenSSL's provider of Debian 13 names a step always, earlier ones none where their caller named no
+        // mode: which of the two OpenSSL itself would have taken is nothing to guess keys by.
         (false, false) => Err(Reason::MechanismParam.detail("neither extract nor expand")),
     }
 }

@@ -9,9 +9,11 @@ mod aes_stream;
 mod aes_wrap;
 mod aes_xts;
 mod chacha20;
+mod derive_params;
 mod digest;
 mod ec;
 mod eddsa;
+mod encrypt_data;
 mod hkdf;
 mod mac;
 mod one_shot;
@@ -22,15 +24,18 @@ mod rsa;
 mod rsa_aes;
 mod rsa_sign;
 mod seal;
+mod simple_derivation;
 mod steps;
 mod versions;
 
+pub(crate) use derive_params::EcKdf;
 pub(crate) use params::{Hash, HkdfSalt, Mechanism, Params, ParamsShape};
 pub(crate) use row::{MechanismRow, Setting};
 pub use seal::SEAL_AROUND;
 pub(crate) use steps::{
     Absorb, BeginDigest, BeginSign, BeginTransform, BeginVerify, Check, Derive, Domain, Generate,
-    GeneratePair, Lengths, MessageRow, MessageShape, ResumeDigest, Transform, Unwrap, Wrap,
+    GeneratePair, Lengths, MessageRow, MessageShape, Protections, ResumeDigest, Tells, Transform,
+    Unwrap, Wrap,
 };
 pub(crate) use versions::begin_verify;
 
@@ -99,6 +104,11 @@ pub(crate) static MECHANISMS: &[MechanismRow] = &[
     mac::SHA3_512_HMAC_GENERAL,
     mac::SHA3_512_KEY_GEN,
     mac::GENERIC_SECRET_KEY_GEN,
+    simple_derivation::BASE_AND_KEY,
+    simple_derivation::BASE_AND_DATA,
+    simple_derivation::DATA_AND_BASE,
+    simple_derivation::XOR,
+    simple_derivation::EXTRACT,
     ec::KEY_PAIR_GEN,
     ec::ECDSA,
     ec::ECDSA_SHA1,
@@ -128,6 +138,8 @@ pub(crate) static MECHANISMS: &[MechanismRow] = &[
     mac::AES_CMAC,
     mac::AES_CMAC_GENERAL,
     mac::AES_GMAC,
+    encrypt_data::ECB,
+    encrypt_data::CBC,
     chacha20::KEY_GEN,
     aes_stream::OFB,
     aes_stream::CFB128,

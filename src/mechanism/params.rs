@@ -1,5 +1,6 @@
 //! A mechanism as the caller names it, its parameter parsed and owned.
 
+use super::derive_params::EcKdf;
 pub(crate) use crate::lc::digest::Hash;
 
 /// A mechanism with its parameter.
@@ -84,8 +85,8 @@ pub enum Params {
     },
     /// Key agreement: `CK_ECDH1_DERIVE_PARAMS`.
     Ecdh {
-        /// The hash of ANSI X9.63's derivation function, or none for the bare secret.
-        hash: Option<Hash>,
+        /// The derivation function.
+        kdf: EcKdf,
         /// The data shared beside the secret.
         shared: Vec<u8>,
         /// The peer's public key.
@@ -113,6 +114,19 @@ pub enum Params {
     },
     /// The wanted length of a MAC in bytes: `CK_MAC_GENERAL_PARAMS`.
     Length(u64),
+    /// Data that goes into a key beside its base: `CK_KEY_DERIVATION_STRING_DATA`.
+    Data(Vec<u8>),
+    /// Data that CBC encrypts to a key: `CK_AES_CBC_ENCRYPT_DATA_PARAMS`.
+    CbcData {
+        /// The IV.
+        iv: [u8; 16],
+        /// The data.
+        data: Vec<u8>,
+    },
+    /// The bit of the base that a key begins with: `CK_EXTRACT_PARAMS`.
+    FirstBit(u64),
+    /// The handle of another key.
+    Key(u64),
 }
 
 /// The salt of HKDF's first step.
@@ -128,7 +142,7 @@ impl Params {
     /// The handle of the second key that it names, if it does.
     pub fn other_key(&self) -> Option<u64> {
         match self {
-            Self::Hkdf { salt: HkdfSalt::Key(handle), .. } => Some(*handle),
+            Self::Hkdf { salt: HkdfSalt::Key(handle), .. } | Self::Key(handle) => Some(*handle),
             _ => None,
         }
     }
@@ -165,4 +179,12 @@ pub(crate) enum ParamsShape {
     Hkdf,
     /// The structure `CK_EDDSA_PARAMS`, or none.
     Eddsa,
+    /// The structure `CK_KEY_DERIVATION_STRING_DATA`.
+    Data,
+    /// The structure `CK_AES_CBC_ENCRYPT_DATA_PARAMS`.
+    CbcData,
+    /// The number `CK_EXTRACT_PARAMS`.
+    FirstBit,
+    /// A `CK_OBJECT_HANDLE`.
+    Key,
 }

@@ -2,7 +2,7 @@
 
 use super::{
     BeginDigest, BeginSign, BeginTransform, BeginVerify, Derive, Generate, GeneratePair, Lengths,
-    MessageRow, Params, ParamsShape, ResumeDigest, Unwrap, Wrap,
+    MessageRow, Params, ParamsShape, Protections, ResumeDigest, Tells, Unwrap, Wrap,
 };
 use crate::error::{Reason, Result};
 use crate::key::{Parsed, Usage};
@@ -74,11 +74,14 @@ pub(crate) struct MechanismRow {
     pub tells_versions: fn(&Params) -> bool,
     /// Derives a secret key.
     pub derive: Option<Derive>,
-    /// Set where a derived value tells nothing about the keys it comes from, so that it may be read and
-    /// be short although they are hidden. A part of a key, or one beside another, tells.
-    pub one_way: bool,
+    /// What a derived value tells about the keys that it comes from.
+    pub tells: Tells,
+    /// The protections that a derived key has from its base.
+    pub protections: Protections,
     /// Set where it derives from keys on Montgomery's curves as well.
     pub agrees_on_montgomery: bool,
+    /// Set where it derives from a secret key of any type.
+    pub any_secret: bool,
     /// Set where it derives a data object instead of a key.
     pub derives_data: bool,
     /// Generates a secret key.
@@ -141,8 +144,10 @@ impl MechanismRow {
             tells_versions: |_| false,
             rotates: false,
             derive: None,
-            one_way: false,
+            tells: Tells::Piece,
+            protections: Protections::Kept,
             agrees_on_montgomery: false,
+            any_secret: false,
             derives_data: false,
             generate: None,
             generate_pair: None,
@@ -215,6 +220,7 @@ impl MechanismRow {
             | (Some(CKK_EC), Parsed::EcPrivate(_))
             | (Some(CKK_EC_EDWARDS), Parsed::EdwardsPrivate(_)) => !public,
             (Some(CKK_EC), Parsed::MontgomeryPrivate(_)) => self.agrees_on_montgomery,
+            (_, Parsed::Aes(_) | Parsed::Generic(_)) => self.any_secret,
             _ => false,
         }
     }

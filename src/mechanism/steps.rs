@@ -117,3 +117,26 @@ pub(crate) enum Domain<'a> {
     /// A pair on a curve: `CKA_EC_PARAMS` as the template has it, DER.
     Curve(&'a [u8]),
 }
+
+/// What a derived value tells about the keys that it comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tells {
+    /// It tells nothing, so that it may be read and be short although they are hidden.
+    Nothing,
+    /// It is what the base key makes of known blocks: nothing of the key, but what only those are to have who
+    /// may encrypt.
+    Ciphertext,
+    /// They are in it as a whole, so that it is as good as a copy.
+    Whole,
+    /// A piece of the base key.
+    Piece,
+}
+
+/// The protections that a derived key has from its base.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protections {
+    /// Its template and the token's defaults decide alone.
+    Own,
+    /// All that the keys have that it comes from; a template that asks for fewer is refused.
+    Kept,
+}

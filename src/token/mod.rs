@@ -7,6 +7,7 @@ mod copy;
 mod create;
 mod custody;
 mod derive;
+mod derive_rules;
 mod destination;
 mod destroy;
 mod eviction;

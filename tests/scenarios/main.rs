@@ -47,6 +47,7 @@ mod numbers;
 mod objects;
 mod oracles;
 mod own_expiry;
+mod passing_on;
 mod pins;
 mod profiles;
 mod program;

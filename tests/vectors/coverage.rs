@@ -2,7 +2,7 @@
 
 use crate::client::Client;
 use crate::rig::play;
-use crate::{aead, ciphers, curves, macs, rsa};
+use crate::{aead, ciphers, curves, derivations, macs, rsa};
 use cryptoki_sys::*;
 use keystead::internal::object::vendor::{CKM_KEYSTEAD_ROTATE, CKM_KEYSTEAD_SEAL};
 use std::collections::BTreeSet;
@@ -65,6 +65,8 @@ fn every_listed_mechanism_has_vectors_or_is_known_to_have_none() {
             curves::RFC_ECDSA,
             curves::ECDH,
             curves::EDDSA,
+            derivations::ENCRYPT_DATA,
+            derivations::SIMPLE,
         ]
         .concat()
         .into_iter()

@@ -408,3 +408,27 @@ fn eddsa(prehash: CK_BBOOL, context: &[u8]) -> CK_EDDSA_PARAMS {
         pContextData: context.as_ptr().cast_mut(),
     }
 }
+
+/// What an OpenPGP card makes of an agreement on X25519 (RFC 6637, 7), whose function is that of NIST SP
+/// 800-56A.
+#[test]
+fn an_agreement_with_one_step_gives_what_openpgp_makes() {
+    let key = hex("f00670c5f139e7e6c2511ea04ff507afbbe237ce3c71a89ca59a1c5cf8856562");
+    let peer = hex("533b3f09e53b3deed661a13f7a7d9694ab71ce156c728e00dee87a1ee3a14c4a");
+    let shared = hex("0a2b0601040197550105011203010807416e6f6e796d6f75732053656e64657220202020
+         5633a4c5ae4305bc0fe2abb699a8ee54632790a0");
+    play(|world| {
+        let client = Client::new(world);
+        let base = client.private(X25519, &key).unwrap();
+        let params = CK_ECDH1_DERIVE_PARAMS {
+            kdf: CKD_SHA256_KDF_SP800,
+            ulSharedDataLen: shared.len() as CK_ULONG,
+            pSharedData: shared.as_ptr().cast_mut(),
+            ulPublicDataLen: peer.len() as CK_ULONG,
+            pPublicData: peer.as_ptr().cast_mut(),
+        };
+        let mechanism = Mechanism::with(CKM_ECDH1_DERIVE, &params);
+        let made = open_secret(Some(16), |template| client.derive(&mechanism, base, template));
+        assert_eq!(made.map(|key| client.value(key)), Ok(hex("af8ce51d0139a6d60831a9babab20186")));
+    });
+}

@@ -14,6 +14,7 @@ mod ciphers;
 mod client;
 mod coverage;
 mod curves;
+mod derivations;
 mod expect;
 mod hashes;
 mod keys;

@@ -1,8 +1,8 @@
-//! The parameters of mechanisms that derive keys.
+//! The parameters of mechanisms that derive keys, of other keys.
 
 use super::{Parameter, hash, piece, wrong};
 use crate::error::Result;
-use crate::mechanism::{Hash, HkdfSalt, Params};
+use crate::mechanism::{EcKdf, Hash, HkdfSalt, Params};
 use pkcs11_sys::*;
 
 impl Parameter {
@@ -10,7 +10,7 @@ impl Parameter {
         // SAFETY: `read_structure` found `start` not NULL.
         let ecdh = unsafe { self.structure::<CK_ECDH1_DERIVE_PARAMS>() }?;
         Ok(Params::Ecdh {
-            hash: kdf(ecdh.kdf)?,
+            kdf: kdf(ecdh.kdf)?,
             // SAFETY: `pSharedData` has `ulSharedDataLen` bytes.
             shared: unsafe { piece(ecdh.pSharedData, ecdh.ulSharedDataLen) }?,
             // SAFETY: `pPublicData` has `ulPublicDataLen` bytes.
@@ -39,21 +39,39 @@ impl Parameter {
         };
         Ok(Params::Hkdf { extract, expand, hash: hash(hkdf.prfHashMechanism)?, salt, info })
     }
+
+    pub(super) unsafe fn data(&self) -> Result<Params> {
+        // SAFETY: `read_structure` found `start` not NULL.
+        let data = unsafe { self.structure::<CK_KEY_DERIVATION_STRING_DATA>() }?;
+        // SAFETY: `pData` has `ulLen` bytes.
+        unsafe { piece(data.pData, data.ulLen) }.map(Params::Data)
+    }
+
+    pub(super) unsafe fn cbc_data(&self) -> Result<Params> {
+        // SAFETY: `read_structure` found `start` not NULL.
+        let cbc = unsafe { self.structure::<CK_AES_CBC_ENCRYPT_DATA_PARAMS>() }?;
+        // SAFETY: `pData` has `length` bytes.
+        Ok(Params::CbcData { iv: cbc.iv, data: unsafe { piece(cbc.pData, cbc.length) }? })
+    }
 }
 
-/// ANSI X9.63's derivation function by the hash in it.
-fn kdf(number: CK_EC_KDF_TYPE) -> Result<Option<Hash>> {
-    Ok(match number {
-        CKD_NULL => None,
-        CKD_SHA1_KDF => Some(Hash::Sha1),
-        CKD_SHA224_KDF => Some(Hash::Sha224),
-        CKD_SHA256_KDF => Some(Hash::Sha256),
-        CKD_SHA384_KDF => Some(Hash::Sha384),
-        CKD_SHA512_KDF => Some(Hash::Sha512),
-        CKD_SHA3_224_KDF => Some(Hash::Sha3_224),
-        CKD_SHA3_256_KDF => Some(Hash::Sha3_256),
-        CKD_SHA3_384_KDF => Some(Hash::Sha3_384),
-        CKD_SHA3_512_KDF => Some(Hash::Sha3_512),
+/// Returns the derivation function of a key agreement.
+fn kdf(number: CK_EC_KDF_TYPE) -> Result<EcKdf> {
+    let hash = match number {
+        CKD_NULL => return Ok(EcKdf::Null),
+        CKD_SHA1_KDF | CKD_SHA1_KDF_SP800 => Hash::Sha1,
+        CKD_SHA224_KDF | CKD_SHA224_KDF_SP800 => Hash::Sha224,
+        CKD_SHA256_KDF | CKD_SHA256_KDF_SP800 => Hash::Sha256,
+        CKD_SHA384_KDF | CKD_SHA384_KDF_SP800 => Hash::Sha384,
+        CKD_SHA512_KDF | CKD_SHA512_KDF_SP800 => Hash::Sha512,
+        CKD_SHA3_224_KDF | CKD_SHA3_224_KDF_SP800 => Hash::Sha3_224,
+        CKD_SHA3_256_KDF | CKD_SHA3_256_KDF_SP800 => Hash::Sha3_256,
+        CKD_SHA3_384_KDF | CKD_SHA3_384_KDF_SP800 => Hash::Sha3_384,
+        CKD_SHA3_512_KDF | CKD_SHA3_512_KDF_SP800 => Hash::Sha3_512,
         _ => return Err(wrong("the derivation function")),
+    };
+    Ok(match number {
+        CKD_SHA1_KDF_SP800..=CKD_SHA3_512_KDF_SP800 => EcKdf::OneStep(hash),
+        _ => EcKdf::X963(hash),
     })
 }

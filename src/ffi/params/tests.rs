@@ -3,7 +3,7 @@
 use super::ciphers::OldGcm;
 use super::{RequestedMechanism, read, read_for_unwrap, read_or_cancel};
 use crate::error::{Reason, Result};
-use crate::mechanism::{Hash, HkdfSalt, Params};
+use crate::mechanism::{EcKdf, Hash, HkdfSalt, Params};
 use pkcs11_sys::*;
 use std::ptr::{null, null_mut};
 
@@ -157,9 +157,11 @@ fn ecdh_is_a_function_and_two_pieces() {
         ulPublicDataLen: 65,
         pPublicData: public.as_mut_ptr(),
     };
-    let hash = Some(Hash::Sha256);
-    let expected = Params::Ecdh { hash, shared: vec![1; 3], public: vec![4; 65] };
-    assert_eq!(parse(raw(CKM_ECDH1_DERIVE, &good)), Ok(expected));
+    let expected = |kdf| Params::Ecdh { kdf, shared: vec![1; 3], public: vec![4; 65] };
+    let hash = Hash::Sha256;
+    assert_eq!(parse(raw(CKM_ECDH1_DERIVE, &good)), Ok(expected(EcKdf::X963(hash))));
+    let one_step = CK_ECDH1_DERIVE_PARAMS { kdf: CKD_SHA256_KDF_SP800, ..good };
+    assert_eq!(parse(raw(CKM_ECDH1_DERIVE, &one_step)), Ok(expected(EcKdf::OneStep(hash))));
     for bad in [
         CK_ECDH1_DERIVE_PARAMS { kdf: 99, ..good },
         CK_ECDH1_DERIVE_PARAMS { pPublicData: null_mut(), ..good },

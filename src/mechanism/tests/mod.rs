@@ -177,7 +177,9 @@ fn params(row: &MechanismRow, len: usize) -> Params {
         }
         ParamsShape::Eddsa => Params::None,
         ParamsShape::Length => Params::Length(5),
-        ParamsShape::Ecdh => Params::Ecdh { hash: None, shared: Vec::new(), public: Vec::new() },
+        ParamsShape::Ecdh => {
+            Params::Ecdh { kdf: EcKdf::Null, shared: Vec::new(), public: Vec::new() }
+        }
         ParamsShape::Hkdf => Params::Hkdf {
             extract: true,
             expand: true,
@@ -185,6 +187,10 @@ fn params(row: &MechanismRow, len: usize) -> Params {
             salt: HkdfSalt::Bytes(Vec::new()),
             info: Vec::new(),
         },
+        ParamsShape::Data => Params::Data(vec![7; 16]),
+        ParamsShape::CbcData => Params::CbcData { iv: [3; 16], data: vec![7; 16] },
+        ParamsShape::FirstBit => Params::FirstBit(5),
+        ParamsShape::Key => Params::Key(7),
     }
 }
 

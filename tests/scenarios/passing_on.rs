@@ -1,0 +1,248 @@
+//! Keys that are put together of hidden ones, cut out of them, or encrypted by them: each attack that would read
+//! a hidden key by way of what is derived of it fails, and what is left serves those who need it.
+
+use crate::rig::token::Token;
+use crate::rig::world::now;
+use crate::rig::{
+    EXPIRES_AT, expires_at, mechanism_type, play, refused, template_of, template_with, unhex,
+    without_custody,
+};
+use cryptoki::error::{Result, RvError};
+use cryptoki::mechanism::ekdf::AesCbcDeriveParams;
+use cryptoki::mechanism::hkdf::{HkdfParams, HkdfSalt};
+use cryptoki::mechanism::misc::{ExtractParams, KeyDerivationStringData};
+use cryptoki::mechanism::vendor_defined::VendorDefinedMechanism;
+use cryptoki::mechanism::{Mechanism, MechanismType};
+use cryptoki::object::{
+    Attribute, AttributeInfo, AttributeType, KeyType, ObjectClass, ObjectHandle,
+};
+use cryptoki_sys::*;
+
+const READABLE: [Attribute; 2] = [Attribute::Sensitive(false), Attribute::Extractable(true)];
+const HIDDEN: [Attribute; 2] = [Attribute::Sensitive(true), Attribute::Extractable(false)];
+const DERIVE_TEMPLATE: u64 = 0x4000_0213;
+
+fn data(bytes: &[u8]) -> KeyDerivationStringData<'_> {
+    KeyDerivationStringData::new(bytes)
+}
+
+/// A session key of known bytes that derives.
+fn secret(token: &Token, value: &[u8], more: &[Attribute]) -> ObjectHandle {
+    let template = [
+        Attribute::Class(ObjectClass::SECRET_KEY),
+        Attribute::KeyType(KeyType::GENERIC_SECRET),
+        Attribute::Value(value.to_vec()),
+        Attribute::Derive(true),
+    ];
+    token.create_object(&[&template[..], more].concat()).unwrap()
+}
+
+fn derive(
+    token: &Token,
+    by: &Mechanism,
+    base: ObjectHandle,
+    more: &[Attribute],
+) -> Result<ObjectHandle> {
+    let class = [Attribute::Class(ObjectClass::SECRET_KEY)];
+    token.derive_key(by, base, &[&class[..], more].concat())
+}
+
+fn hides_its_value(token: &Token, key: ObjectHandle) -> bool {
+    let info = token.get_attribute_info(key, &[AttributeType::Value]).unwrap();
+    matches!(info[..], [AttributeInfo::Sensitive])
+}
+
+fn len(size: u64) -> Attribute {
+    Attribute::ValueLen(size.into())
+}
+
+// --- what readable keys give ---
+
+#[test]
+fn keys_that_can_be_read_are_put_together_and_cut_as_one_likes() {
+    play(|world| {
+        let token = world.token();
+        let base = secret(&token, &[1, 2, 3, 4], &READABLE);
+        let other = secret(&token, &[5, 6], &READABLE);
+        for (by, more, expected) in [
+            (Mechanism::ConcatenateBaseAndKey(other), None, "010203040506"),
+            (Mechanism::ConcatenateBaseAndKey(other), Some(len(5)), "0102030405"),
+            (Mechanism::ConcatenateBaseAndData(data(&[9])), None, "0102030409"),
+            (Mechanism::ConcatenateDataAndBase(data(&[9])), Some(len(2)), "0901"),
+            (Mechanism::XorBaseAndData(data(&[1, 1])), None, "0003"),
+            (Mechanism::ExtractKeyFromKey(ExtractParams::new(28)), Some(len(2)), "4010"),
+        ] {
+            let template = [&READABLE[..], more.as_slice()].concat();
+            let made = derive(&token, &by, base, &template).unwrap();
+            assert_eq!(token.bytes(made, AttributeType::Value), unhex(expected), "{by:?}");
+        }
+        let hidden = derive(&token, &Mechanism::ConcatenateBaseAndKey(other), base, &HIDDEN);
+        assert!(hides_its_value(&token, hidden.unwrap()));
+    });
+}
+
+// --- what hidden keys keep ---
+
+/// Both keys count, whichever is the base.
+#[test]
+fn a_key_with_a_hidden_one_in_it_is_hidden() {
+    play(|world| {
+        let token = world.token();
+        let (open, hidden) =
+            (secret(&token, &[7; 16], &READABLE), secret(&token, &[8; 16], &HIDDEN));
+        for (by, base) in [
+            (Mechanism::ConcatenateBaseAndKey(open), hidden),
+            (Mechanism::ConcatenateBaseAndKey(hidden), open),
+            (Mechanism::ConcatenateBaseAndData(data(&[9])), hidden),
+            (Mechanism::ConcatenateDataAndBase(data(&[9])), hidden),
+            (Mechanism::XorBaseAndData(data(&[9; 16])), hidden),
+        ] {
+            for lower in [&READABLE[..1], &READABLE[1..], &READABLE[..]] {
+                refused(derive(&token, &by, base, lower), RvError::TemplateInconsistent);
+            }
+            let made = derive(&token, &by, base, &[]).unwrap();
+            assert!(hides_its_value(&token, made), "{by:?}");
+            assert!(!token.flag(made, AttributeType::Extractable));
+            assert!(!token.flag(made, AttributeType::AlwaysSensitive), "it was created");
+        }
+    });
+}
+
+/// Known bytes beside a part of a hidden key, or a part alone, could be guessed: one byte after the other, each
+/// checked with what the key makes.
+#[test]
+fn no_part_of_a_hidden_key_is_derived() {
+    play(|world| {
+        let token = world.token();
+        let (open, hidden) =
+            (secret(&token, &[7; 16], &READABLE), secret(&token, &[8; 32], &HIDDEN));
+        for (by, base, sizes) in [
+            (Mechanism::ConcatenateBaseAndKey(open), hidden, [1, 31, 33, 47]),
+            (Mechanism::ConcatenateBaseAndKey(hidden), open, [1, 16, 17, 47]),
+            (Mechanism::ConcatenateBaseAndData(data(&[9; 2])), hidden, [1, 31, 32, 33]),
+            (Mechanism::ConcatenateDataAndBase(data(&[9; 2])), hidden, [1, 3, 32, 33]),
+            (Mechanism::XorBaseAndData(data(&[9; 40])), hidden, [1, 14, 30, 31]),
+        ] {
+            for size in sizes {
+                refused(derive(&token, &by, base, &[len(size)]), RvError::KeySizeRange);
+            }
+            derive(&token, &by, base, &[]).unwrap();
+        }
+        let short = Mechanism::XorBaseAndData(data(&[9; 31]));
+        refused(derive(&token, &short, hidden, &[]), RvError::KeySizeRange);
+        for (bit, size) in [(0, 1), (0, 31), (8, 31), (0, 32), (8, 32)] {
+            let piece = Mechanism::ExtractKeyFromKey(ExtractParams::new(bit));
+            let made = derive(&token, &piece, hidden, &[len(size)]);
+            refused(made, RvError::KeyFunctionNotPermitted);
+        }
+        // Nor by way of one that has it in it.
+        let joined = Mechanism::ConcatenateDataAndBase(data(&[9; 15]));
+        let joined = derive(&token, &joined, hidden, &[]).unwrap();
+        let piece = Mechanism::ExtractKeyFromKey(ExtractParams::new(0));
+        refused(derive(&token, &piece, joined, &[len(16)]), RvError::KeyFunctionNotPermitted);
+        let aes = [Attribute::KeyType(KeyType::AES), len(16)];
+        let masked = Mechanism::XorBaseAndData(data(&[0; 16]));
+        refused(derive(&token, &masked, joined, &aes), RvError::KeySizeRange);
+    });
+}
+
+/// What has a key in it is as good as a copy with other usages, and outlives it.
+#[test]
+fn a_hidden_key_that_may_not_be_copied_or_changed_is_in_no_other() {
+    play(|world| {
+        let token = world.token();
+        let aes = |more: &[Attribute]| {
+            token.generate_aes(&[&[Attribute::Derive(true)], &HIDDEN[..], more].concat())
+        };
+        let open = secret(&token, &[7; 16], &READABLE);
+        for kept in [
+            aes(&[Attribute::Token(true)]),
+            aes(&[Attribute::Copyable(false)]),
+            aes(&[Attribute::Modifiable(false)]),
+            aes(&[template_of(0x4000_0212, 0x103, &[1])]),
+            aes(&[template_of(DERIVE_TEMPLATE, 0x103, &[1])]),
+        ] {
+            for (by, base) in [
+                (Mechanism::XorBaseAndData(data(&[0; 32])), kept),
+                (Mechanism::ConcatenateBaseAndData(data(&[])), kept),
+                (Mechanism::ConcatenateDataAndBase(data(&[])), kept),
+                (Mechanism::ConcatenateBaseAndKey(open), kept),
+                (Mechanism::ConcatenateBaseAndKey(kept), open),
+            ] {
+                refused(derive(&token, &by, base, &[]), RvError::KeyFunctionNotPermitted);
+            }
+        }
+        let free = aes(&[]);
+        derive(&token, &Mechanism::XorBaseAndData(data(&[0; 32])), free, &[]).unwrap();
+    });
+}
+
+/// Two lengths of one key that a template hides would tell its last byte, to who can put known bytes behind the
+/// shorter one.
+#[test]
+fn what_a_template_hides_is_not_put_together_with_known_bytes() {
+    play(|world| {
+        let token = world.token();
+        let hiding = template_with(DERIVE_TEMPLATE, &[(0x103, &[1]), (0x162, &[0])]);
+        let base = secret(&token, &[8; 32], &[hiding]);
+        let hkdf = HkdfParams::new(MechanismType::SHA256, Some(HkdfSalt::Null), Some(b"info"));
+        let made = derive(&token, &Mechanism::HkdfDerive(hkdf), base, &[len(14)]).unwrap();
+        let guess = Mechanism::ConcatenateBaseAndData(data(&[9]));
+        refused(derive(&token, &guess, made, &[]), RvError::KeyFunctionNotPermitted);
+    });
+}
+
+#[test]
+fn what_has_a_key_in_it_ends_with_it_and_does_no_more_by_mechanism() {
+    play(|world| {
+        let token = world.token();
+        let end = now() + 1000;
+        let mechanisms = [MechanismType::XOR_BASE_AND_DATA, MechanismType::SHA256_HMAC];
+        let template = [Attribute::AllowedMechanisms(mechanisms.to_vec()), expires_at(end)];
+        let base = secret(&token, &[8; 16], &[&HIDDEN[..], &template].concat());
+        let masked = Mechanism::XorBaseAndData(data(&[3; 16]));
+        let derive = |more: &[Attribute]| derive(&token, &masked, base, more);
+        let made = derive(&[expires_at(end + 1)]).unwrap();
+        assert_eq!(token.number(made, EXPIRES_AT), end);
+        let sooner = derive(&[expires_at(end - 1)]).unwrap();
+        assert_eq!(token.number(sooner, EXPIRES_AT), end - 1);
+        let allowed = token.get_attributes(made, &[AttributeType::AllowedMechanisms]).unwrap();
+        assert_eq!(allowed, [Attribute::AllowedMechanisms(mechanisms.to_vec())]);
+        let fewer = Attribute::AllowedMechanisms(mechanisms[1..].to_vec());
+        derive(&[fewer]).unwrap();
+        let other = Attribute::AllowedMechanisms(vec![MechanismType::SHA512_HMAC]);
+        refused(derive(&[other]), RvError::TemplateInconsistent);
+        let kept = [Attribute::Token(true), without_custody()];
+        let kept = derive(&kept).unwrap();
+        assert_eq!(token.number(kept, EXPIRES_AT), end);
+    });
+}
+
+// --- encrypted data ---
+
+#[test]
+fn what_a_hidden_key_encrypts_is_never_read_and_never_cut() {
+    play(|world| {
+        let token = world.token();
+        let ecb = data(&[5; 32]);
+        let ecb = VendorDefinedMechanism::new(mechanism_type(CKM_AES_ECB_ENCRYPT_DATA), Some(&ecb));
+        let cbc = AesCbcDeriveParams::new([3; 16], &[5; 32]);
+        for by in [Mechanism::VendorDefined(ecb), Mechanism::AesCbcEncryptData(cbc)] {
+            let free = token.generate_aes(&[&[Attribute::Derive(true)], &READABLE[..]].concat());
+            let read = derive(&token, &by, free, &[&READABLE[..], &[len(20)]].concat()).unwrap();
+            assert_eq!(token.bytes(read, AttributeType::Value).len(), 20);
+            for place in [Attribute::Token(false), Attribute::Token(true)] {
+                let base = [&[Attribute::Derive(true), place], &HIDDEN[..]].concat();
+                let base = token.generate_aes(&base);
+                let derive = |more: &[Attribute]| derive(&token, &by, base, more);
+                refused(derive(&READABLE), RvError::TemplateInconsistent);
+                assert!(hides_its_value(&token, derive(&[]).unwrap()));
+                for size in [1, 15, 17, 24, 31] {
+                    refused(derive(&[len(size)]), RvError::KeySizeRange);
+                }
+                let key = derive(&[Attribute::KeyType(KeyType::AES), len(16)]).unwrap();
+                assert!(hides_its_value(&token, key));
+            }
+        }
+    });
+}
