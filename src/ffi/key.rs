@@ -1,4 +1,4 @@
-//! Keys made and derived: PKCS#11 3.1, 5.18.
+//! Keys made: PKCS#11 3.1, 5.18.
 
 use super::buffer::OutPtr;
 use super::{entry, params, template};
@@ -61,32 +61,6 @@ pub(crate) unsafe extern "C" fn C_GenerateKeyPair(
         let made = token.generate_pair(caller, &asked.mechanism, &public, &private)?;
         outs.0.write(made.0);
         outs.1.write(made.1);
-        Ok(())
-    })
-}
-
-/// Derives a key from another.
-#[unsafe(no_mangle)]
-pub(crate) unsafe extern "C" fn C_DeriveKey(
-    session: CK_SESSION_HANDLE,
-    mechanism: CK_MECHANISM_PTR,
-    base_key: CK_OBJECT_HANDLE,
-    attributes: CK_ATTRIBUTE_PTR,
-    count: CK_ULONG,
-    key: CK_OBJECT_HANDLE_PTR,
-) -> CK_RV {
-    entry::on_session("C_DeriveKey", session, |session| {
-        // SAFETY: `key` is NULL or has room for its value; `mechanism` is NULL or a mechanism with
-        // its parameter; `attributes` is NULL or has `count` attributes with their values.
-        let (out, asked, template) = unsafe {
-            (
-                OutPtr::new(key)?,
-                params::read(mechanism, CKF_DERIVE)?,
-                template::read(attributes, count)?,
-            )
-        };
-        let (token, caller) = (session.token(), session.caller());
-        out.write(token.derive(caller, &asked.mechanism, base_key, &template)?);
         Ok(())
     })
 }

@@ -5,7 +5,7 @@ use super::buffer::{self, OutPtr};
 use super::entry;
 use super::list_3_2::FunctionList32;
 use super::{
-    decrypt::*, digest::*, dual::*, encrypt::*, general::*, key::*, message_cipher::*,
+    decrypt::*, derive::*, digest::*, dual::*, encrypt::*, general::*, key::*, message_cipher::*,
     message_sign::*, object::*, random::*, session::*, sign::*, slot::*, unsupported::*, verify::*,
     verify_signature::*, wrap::*,
 };

@@ -22,6 +22,7 @@ pub(crate) mod params;
 pub(crate) mod template;
 
 pub(crate) mod decrypt;
+pub(crate) mod derive;
 pub(crate) mod digest;
 pub(crate) mod dual;
 pub(crate) mod encrypt;

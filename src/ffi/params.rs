@@ -2,7 +2,8 @@
 //! mechanism's row.
 
 mod ciphers;
-mod derivation;
+pub(super) mod derivation;
+pub(super) mod kbkdf;
 mod signing;
 pub(crate) mod wrapping;
 
@@ -178,6 +179,8 @@ impl Parameter {
                 ParamsShape::CbcData => self.cbc_data(),
                 ParamsShape::FirstBit => Ok(Params::FirstBit(self.structure()?)),
                 ParamsShape::Key => Ok(Params::Key(self.structure()?)),
+                ParamsShape::Kbkdf => self.kbkdf(),
+                ParamsShape::KbkdfFeedback => self.kbkdf_feedback(),
             }
         }
     }

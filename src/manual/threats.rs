@@ -176,9 +176,10 @@
 //! The officer sees no private objects, so that a trusted key is a public one: a PIN protects it from
 //! other processes and users, and not from a user who can read the store's files.
 //!
-//! What ECDH and HKDF derive tells nothing about the key it comes
+//! What ECDH, HKDF and NIST SP 800-108 derive tells nothing about the key it comes
 //! from, and is a key of its own: its template says whether it can be read, as TLS and most clients need it,
-//! and where the template says nothing a session key can be, a token key cannot. Who wants it otherwise gives the base key a `CKA_DERIVE_TEMPLATE`, which
+//! and where the template says nothing a session key can be, a token key cannot (a key by SP 800-108 not
+//! either where its base cannot). Who wants it otherwise gives the base key a `CKA_DERIVE_TEMPLATE`, which
 //! holds as well where the key is the salt of HKDF. What it hides has at least 112 bits: shorter keys could
 //! be guessed one byte after the other. It may derive and sign in its turn, under which the template holds no
 //! more, unless it asks for `CKA_DERIVE` and `CKA_SIGN` false.

@@ -12,3 +12,50 @@ pub enum EcKdf {
     /// NIST SP 800-56A's, with one step: the counter before the secret.
     OneStep(Hash),
 }
+
+/// A key derivation by NIST SP 800-108: `CK_SP800_108_KDF_PARAMS`, without the keys to derive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kbkdf {
+    /// The pseudorandom function.
+    pub prf: Prf,
+    /// Its input, field by field.
+    pub fields: Vec<Field>,
+    /// The first iteration variable of the feedback mode; may be empty.
+    pub iv: Vec<u8>,
+}
+
+/// A pseudorandom function under the base key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prf {
+    /// HMAC with a hash.
+    Hmac(Hash),
+    /// AES-CMAC.
+    Cmac,
+}
+
+/// A field of the input of a pseudorandom function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Field {
+    /// The iteration variable, which is the counter in the mode of that name, and has a form there.
+    Iteration(Option<Form>),
+    /// The counter, in the other modes.
+    Counter(Form),
+    /// The length of all that is derived, in bits.
+    Length {
+        /// Counts whole outputs of the function; else the keys alone.
+        of_segments: bool,
+        /// Its form.
+        form: Form,
+    },
+    /// These bytes.
+    Bytes(Vec<u8>),
+}
+
+/// The form of a number in the input of a pseudorandom function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Form {
+    /// True where its lowest byte comes first.
+    pub little_endian: bool,
+    /// Its length in bytes, 1 to 8.
+    pub width: usize,
+}

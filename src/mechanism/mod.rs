@@ -15,6 +15,7 @@ mod ec;
 mod eddsa;
 mod encrypt_data;
 mod hkdf;
+mod kbkdf;
 mod mac;
 mod one_shot;
 pub(crate) mod params;
@@ -28,14 +29,14 @@ mod simple_derivation;
 mod steps;
 mod versions;
 
-pub(crate) use derive_params::EcKdf;
+pub(crate) use derive_params::{EcKdf, Field, Form, Kbkdf, Prf};
 pub(crate) use params::{Hash, HkdfSalt, Mechanism, Params, ParamsShape};
 pub(crate) use row::{MechanismRow, Setting};
 pub use seal::SEAL_AROUND;
 pub(crate) use steps::{
-    Absorb, BeginDigest, BeginSign, BeginTransform, BeginVerify, Check, Derive, Domain, Generate,
-    GeneratePair, Lengths, MessageRow, MessageShape, Protections, ResumeDigest, Tells, Transform,
-    Unwrap, Wrap,
+    Absorb, BeginDigest, BeginSign, BeginTransform, BeginVerify, Check, Derive, DeriveSeveral,
+    Domain, Generate, GeneratePair, Lengths, MessageRow, MessageShape, Protections, ResumeDigest,
+    Tells, Transform, Unwrap, Wrap,
 };
 pub(crate) use versions::begin_verify;
 
@@ -109,6 +110,9 @@ pub(crate) static MECHANISMS: &[MechanismRow] = &[
     simple_derivation::DATA_AND_BASE,
     simple_derivation::XOR,
     simple_derivation::EXTRACT,
+    kbkdf::COUNTER,
+    kbkdf::FEEDBACK,
+    kbkdf::DOUBLE_PIPELINE,
     ec::KEY_PAIR_GEN,
     ec::ECDSA,
     ec::ECDSA_SHA1,

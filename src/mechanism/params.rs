@@ -1,6 +1,6 @@
 //! A mechanism as the caller names it, its parameter parsed and owned.
 
-use super::derive_params::EcKdf;
+use super::derive_params::{EcKdf, Kbkdf};
 pub(crate) use crate::lc::digest::Hash;
 
 /// A mechanism with its parameter.
@@ -127,6 +127,8 @@ pub enum Params {
     FirstBit(u64),
     /// The handle of another key.
     Key(u64),
+    /// NIST SP 800-108: `CK_SP800_108_KDF_PARAMS` or `CK_SP800_108_FEEDBACK_KDF_PARAMS`.
+    Kbkdf(Kbkdf),
 }
 
 /// The salt of HKDF's first step.
@@ -187,4 +189,8 @@ pub(crate) enum ParamsShape {
     FirstBit,
     /// A `CK_OBJECT_HANDLE`.
     Key,
+    /// The structure `CK_SP800_108_KDF_PARAMS`.
+    Kbkdf,
+    /// The structure `CK_SP800_108_FEEDBACK_KDF_PARAMS`.
+    KbkdfFeedback,
 }

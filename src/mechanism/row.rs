@@ -1,8 +1,9 @@
 //! The row of a mechanism: all that PKCS#11 says about it follows from its fields.
 
 use super::{
-    BeginDigest, BeginSign, BeginTransform, BeginVerify, Derive, Generate, GeneratePair, Lengths,
-    MessageRow, Params, ParamsShape, Protections, ResumeDigest, Tells, Unwrap, Wrap,
+    BeginDigest, BeginSign, BeginTransform, BeginVerify, Derive, DeriveSeveral, Generate,
+    GeneratePair, Lengths, MessageRow, Params, ParamsShape, Protections, ResumeDigest, Tells,
+    Unwrap, Wrap,
 };
 use crate::error::{Reason, Result};
 use crate::key::{Parsed, Usage};
@@ -74,6 +75,8 @@ pub(crate) struct MechanismRow {
     pub tells_versions: fn(&Params) -> bool,
     /// Derives a secret key.
     pub derive: Option<Derive>,
+    /// Derives several secret keys at once, where it can.
+    pub derive_several: Option<DeriveSeveral>,
     /// What a derived value tells about the keys that it comes from.
     pub tells: Tells,
     /// The protections that a derived key has from its base.
@@ -144,6 +147,7 @@ impl MechanismRow {
             tells_versions: |_| false,
             rotates: false,
             derive: None,
+            derive_several: None,
             tells: Tells::Piece,
             protections: Protections::Kept,
             agrees_on_montgomery: false,
@@ -293,6 +297,11 @@ impl MechanismRow {
     /// Its derivation, or `MechanismInvalid`.
     pub(crate) fn derive(&self) -> Result<Derive> {
         served(self.derive)
+    }
+
+    /// Its derivation of several keys, or `MechanismInvalid`.
+    pub(crate) fn derive_several(&self) -> Result<DeriveSeveral> {
+        served(self.derive_several)
     }
 
     /// Its key generation, or `MechanismInvalid`.

@@ -95,6 +95,8 @@ pub(crate) type Wrap = fn(&UsableKey, &Params, &Secret) -> Result<Vec<u8>>;
 /// Derives key bytes, that many (0 for the mechanism's natural length), from a key and from the value
 /// of another that [`Params::other_key`] names.
 pub(crate) type Derive = fn(&UsableKey, Option<&Secret>, &Params, usize) -> Result<Secret>;
+/// Derives the bytes of several keys, each that long, of which none tells anything of another.
+pub(crate) type DeriveSeveral = fn(&UsableKey, &Params, &[usize]) -> Result<Vec<Secret>>;
 /// Unwraps key bytes. Every malformed blob is `Reason::WrappedInvalid`.
 pub(crate) type Unwrap = fn(&UsableKey, &Params, &[u8]) -> Result<Secret>;
 /// The least and the most bytes that a wrapped key of so many bytes may hold, under this key.
@@ -137,6 +139,8 @@ pub(crate) enum Tells {
 pub(crate) enum Protections {
     /// Its template and the token's defaults decide alone.
     Own,
+    /// Where its template says nothing of them, they are the base key's.
+    Default,
     /// All that the keys have that it comes from; a template that asks for fewer is refused.
     Kept,
 }

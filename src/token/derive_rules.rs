@@ -119,6 +119,7 @@ impl Sources {
         for key in self.attributes() {
             match self.row.protections {
                 Protections::Own => {}
+                Protections::Default => raise(derived, template, key),
                 Protections::Kept => protect(derived, template, key)?,
             }
             if matches!(self.row.tells, Tells::Whole | Tells::Piece) {

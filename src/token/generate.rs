@@ -35,12 +35,9 @@ impl Token {
         let mut attributes = self.build(template, Creation::Generate, CKO_SECRET_KEY, kind)?;
         let request = VendorRequest::read(template)?;
         self.may_change(caller, attributes.flag(CKA_TOKEN), attributes.flag(CKA_PRIVATE))?;
-        let length = attributes
-            .number(CKA_VALUE_LEN)
-            .or_else(|| kind.sizes.only().map(|bits| bits / 8))
-            .ok_or_else(|| Reason::TemplateIncomplete.detail("CKA_VALUE_LEN is missing"))?;
-        let length = usize::try_from(length).map_err(|_| Reason::AttributeValue)?;
-        let material = generate(&mechanism.params, length).map_err(no_such_size)?;
+        let length = attributes.number(CKA_VALUE_LEN);
+        let length = length.or_else(|| kind.sizes.only().map(|bits| bits / 8));
+        let material = generate(&mechanism.params, size(length)?).map_err(no_such_size)?;
         provenance(&mut attributes, Some(mechanism.id));
         (kind.describe)(&material, &mut attributes)?;
         let (plan, _) = self.plan_made(caller, kind, attributes, material, &request)?;
@@ -130,6 +127,13 @@ fn no_such_size(failure: Error) -> Error {
         Reason::KeySizeRange => Reason::AttributeValue.detail(failure),
         _ => failure,
     }
+}
+
+/// Returns the size that is asked for, in bytes.
+fn size(length: Option<u64>) -> Result<usize> {
+    let length =
+        length.ok_or_else(|| Reason::TemplateIncomplete.detail("CKA_VALUE_LEN is missing"))?;
+    usize::try_from(length).map_err(|_| Reason::AttributeValue.into())
 }
 
 /// The names of a private key that its public half takes where its own template says nothing.

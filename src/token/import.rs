@@ -5,6 +5,7 @@
 use super::custody::names;
 use super::destination::{CustomKeyImport, Destination, Import, Target, TargetKey};
 use super::loaded::ObjectBody;
+use super::plan::Plan;
 use super::records::UnsealedRecord;
 use super::terms::material_terms;
 use super::{Caller, Handle, Token};
@@ -60,9 +61,31 @@ impl Token {
                 Some(of) => of,
                 None => self.decide(kind, template, request)?,
             };
-            self.import(&material, self.target_of(of, &material)?)
+            let (id, changes) = self.import(&material, self.target_of(of, &material)?)?;
+            self.commit(changes)?;
+            Ok(id)
         })?;
         self.handle_of(id)
+    }
+
+    /// Plans the import of material into a custom key, to be kept together with others.
+    pub(super) fn plan_import(
+        &self,
+        caller: &Caller,
+        (kind, template, request): (&'static Kind, &Template, &VendorRequest),
+        mut attributes: Attributes,
+        material: Secret,
+    ) -> Result<Plan> {
+        self.may_keep_custody(caller)?;
+        let material = kind.canonical(material, &attributes)?;
+        (kind.describe)(&material, &mut attributes)?;
+        self.may_trust(&attributes)?;
+        let fingerprint = self.fingerprint(kind, &material)?;
+        let body = ObjectBody { attributes, material };
+        let material = ImportedMaterial { kind, template, request, body, fingerprint };
+        let of = self.decide(kind, template, request)?;
+        let (id, changes) = self.import(&material, self.target_of(of, &material)?)?;
+        Ok(Plan::Records(id, changes))
     }
 
     /// Returns the target of material, which the material itself names where its template does not: a custom
@@ -79,8 +102,8 @@ impl Token {
         }
     }
 
-    /// Imports once; returns the material's identity.
-    fn import(&self, import: &ImportedMaterial<'_>, target: Target) -> Result<Id> {
+    /// Returns the material's identity, and the changes that import it.
+    fn import(&self, import: &ImportedMaterial<'_>, target: Target) -> Result<(Id, Vec<Change>)> {
         let Target { key, expiry } = target;
         let size = bits(&import.body.attributes);
         // Stores from before sizes were counted in bits have an RSA key's in whole bytes.
@@ -106,7 +129,7 @@ impl Token {
         metadata: Metadata,
         state: KeyState,
         event: Event,
-    ) -> Result<Id> {
+    ) -> Result<(Id, Vec<Change>)> {
         let mut body = bound(import, &target)?;
         hide_end_date(&mut body.attributes, state.expiry);
         let metadata = Metadata { bindings: marks::bindings(&body.attributes), ..metadata };
@@ -132,8 +155,7 @@ impl Token {
                 alias: None,
             }));
         }
-        self.commit(changes)?;
-        Ok(id)
+        Ok((id, changes))
     }
 
     /// Imports the same material while it is present: only the expiry is replaced, and protections rise.
@@ -144,7 +166,7 @@ impl Token {
         metadata: Metadata,
         state: KeyState,
         event: Event,
-    ) -> Result<Id> {
+    ) -> Result<(Id, Vec<Change>)> {
         let present = self.materials(target.id)?.into_iter().next().ok_or(Reason::Conflict)?;
         let body = present.body().ok_or(Reason::Conflict)?;
         let mut merged = merged(&body.attributes, import, (target.id, &metadata))?;
@@ -171,8 +193,7 @@ impl Token {
             state,
             event,
         )?;
-        self.commit(vec![change, material])?;
-        Ok(present.id)
+        Ok((present.id, vec![change, material]))
     }
 }
 

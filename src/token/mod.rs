@@ -8,6 +8,7 @@ mod create;
 mod custody;
 mod derive;
 mod derive_rules;
+mod derive_several;
 mod destination;
 mod destroy;
 mod eviction;

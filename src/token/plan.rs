@@ -4,7 +4,7 @@ use super::loaded::{Loaded, ObjectBody};
 use super::records::UnsealedRecord;
 use super::terms::terms;
 use super::{Caller, Handle, Token};
-use crate::error::Result;
+use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::{Expiry, Header, Role};
 use crate::object::Attributes;
@@ -56,8 +56,18 @@ impl Token {
     pub(super) fn carry_out<const N: usize>(
         &self,
         caller: &Caller,
-        mut plans: [Plan; N],
+        plans: [Plan; N],
     ) -> Result<[Handle; N]> {
+        let handles = self.carry_out_all(caller, plans.into())?;
+        handles.try_into().map_err(|_| Reason::General.into())
+    }
+
+    /// Does the same for any number of plans.
+    pub(super) fn carry_out_all(
+        &self,
+        caller: &Caller,
+        mut plans: Vec<Plan>,
+    ) -> Result<Vec<Handle>> {
         let changes: Vec<Change> = plans
             .iter_mut()
             .flat_map(|plan| match plan {
@@ -68,14 +78,11 @@ impl Token {
         if !changes.is_empty() {
             self.commit(changes)?;
         }
-        let mut handles = [0; N];
-        for (handle, plan) in handles.iter_mut().zip(plans) {
-            *handle = match plan {
-                Plan::Session(object, epoch) => self.begin(caller, *object, epoch),
-                Plan::Records(id, _) => self.handle_of(id)?,
-            };
-        }
-        Ok(handles)
+        let handles = plans.into_iter().map(|plan| match plan {
+            Plan::Session(object, epoch) => Ok(self.begin(caller, *object, epoch)),
+            Plan::Records(id, _) => self.handle_of(id),
+        });
+        handles.collect()
     }
 
     /// Gives a session object its handle. A private one whose login has ended meanwhile ends too, as

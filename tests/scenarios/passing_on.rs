@@ -4,12 +4,13 @@
 use crate::rig::token::Token;
 use crate::rig::world::now;
 use crate::rig::{
-    EXPIRES_AT, expires_at, mechanism_type, play, refused, template_of, template_with, unhex,
-    without_custody,
+    EXPIRES_AT, EXTERNAL, ORIGIN, expires_at, mechanism_type, play, refused, template_of,
+    template_with, unhex, without_custody,
 };
 use cryptoki::error::{Result, RvError};
 use cryptoki::mechanism::ekdf::AesCbcDeriveParams;
 use cryptoki::mechanism::hkdf::{HkdfParams, HkdfSalt};
+use cryptoki::mechanism::kbkdf::*;
 use cryptoki::mechanism::misc::{ExtractParams, KeyDerivationStringData};
 use cryptoki::mechanism::vendor_defined::VendorDefinedMechanism;
 use cryptoki::mechanism::{Mechanism, MechanismType};
@@ -17,6 +18,7 @@ use cryptoki::object::{
     Attribute, AttributeInfo, AttributeType, KeyType, ObjectClass, ObjectHandle,
 };
 use cryptoki_sys::*;
+use std::num::NonZeroUsize;
 
 const READABLE: [Attribute; 2] = [Attribute::Sensitive(false), Attribute::Extractable(true)];
 const HIDDEN: [Attribute; 2] = [Attribute::Sensitive(true), Attribute::Extractable(false)];
@@ -244,5 +246,60 @@ fn what_a_hidden_key_encrypts_is_never_read_and_never_cut() {
                 assert!(hides_its_value(&token, key));
             }
         }
+    });
+}
+
+// --- SP 800-108 ---
+
+fn counter() -> KbkdfCounterFormat {
+    KbkdfCounterFormat::new(Endianness::Big, NonZeroUsize::new(32).unwrap())
+}
+
+#[test]
+fn several_keys_come_all_together_or_not_at_all() {
+    play(|world| {
+        let token = world.token();
+        let base = token.generate_aes(&[Attribute::Derive(true), Attribute::Token(true)]);
+        let counter = counter();
+        let fields = [
+            PrfDataParam::new(PrfDataParamType::IterationVariable(Some(&counter))),
+            PrfDataParam::new(PrfDataParamType::ByteArray(b"purpose")),
+        ];
+        let own =
+            |more: &[Attribute]| [&[Attribute::Class(ObjectClass::SECRET_KEY)], more].concat();
+        let mine = own(&[
+            Attribute::KeyType(KeyType::AES),
+            len(32),
+            READABLE[0].clone(),
+            READABLE[1].clone(),
+        ]);
+        let label = Attribute::Label(b"second".to_vec());
+        let second = own(&[len(20), Attribute::Token(true), label.clone()]);
+        let third = own(&[Attribute::KeyType(KeyType::AES), len(16), Attribute::Encrypt(true)]);
+        let broken = own(&[Attribute::KeyType(KeyType::AES), len(17)]);
+        let count =
+            || token.find_objects(&[Attribute::Class(ObjectClass::SECRET_KEY)]).unwrap().len();
+        let before = count();
+
+        let mut keys = [DerivedKey::new(&second), DerivedKey::new(&broken)];
+        let params = KbkdfParams::new(MechanismType::AES_CMAC, &fields, Some(&mut keys));
+        let failed = token.derive_key(&Mechanism::KbkdfCounter(params), base, &mine);
+        assert!(failed.is_err());
+        assert_eq!((count(), keys[1].handle()), (before, None), "nothing was made");
+
+        let mut keys = [DerivedKey::new(&second), DerivedKey::new(&third)];
+        let params = KbkdfParams::new(MechanismType::AES_CMAC, &fields, Some(&mut keys));
+        let first = token.derive_key(&Mechanism::KbkdfCounter(params), base, &mine).unwrap();
+        assert_eq!(count(), before + 3);
+        let [second, third] = keys.map(|key| key.handle().unwrap());
+        assert_eq!(token.bytes(second, AttributeType::Label), b"second");
+        assert_eq!(token.number(second, ORIGIN), EXTERNAL);
+        assert!(hides_its_value(&token, second));
+        assert!(hides_its_value(&token, third), "as its base, where nothing is said");
+        token.encrypt_block(third).unwrap();
+        let alone = KbkdfParams::new(MechanismType::AES_CMAC, &fields, None);
+        let alone = token.derive_key(&Mechanism::KbkdfCounter(alone), base, &mine).unwrap();
+        let value = |key| token.bytes(key, AttributeType::Value);
+        assert_eq!(value(first), value(alone), "the first segments are the key's of the call");
     });
 }

@@ -65,6 +65,7 @@ fn every_listed_mechanism_has_vectors_or_is_known_to_have_none() {
             curves::RFC_ECDSA,
             curves::ECDH,
             curves::EDDSA,
+            derivations::KBKDF,
             derivations::ENCRYPT_DATA,
             derivations::SIMPLE,
         ]

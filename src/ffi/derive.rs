@@ -1,0 +1,89 @@
+//! Keys derived of others: PKCS#11 3.1, 5.18.5. Some mechanisms give more than one handle, by way of their
+//! parameter.
+
+use super::buffer::OutPtr;
+use super::params::kbkdf::{AdditionalKey, additional_keys};
+use super::params::{self, RequestedMechanism};
+use super::{entry, template};
+use crate::error::Result;
+use crate::mechanism::ParamsShape;
+use crate::object::Template;
+use crate::session::Session;
+use pkcs11_sys::*;
+
+/// Derives a key from another, or several.
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C" fn C_DeriveKey(
+    session: CK_SESSION_HANDLE,
+    mechanism: CK_MECHANISM_PTR,
+    base_key: CK_OBJECT_HANDLE,
+    attributes: CK_ATTRIBUTE_PTR,
+    count: CK_ULONG,
+    key: CK_OBJECT_HANDLE_PTR,
+) -> CK_RV {
+    entry::on_session("C_DeriveKey", session, |session| {
+        // SAFETY: `mechanism` is NULL or a mechanism with its parameter; `attributes` is NULL or has `count`
+        // attributes with their values.
+        let (asked, template) =
+            unsafe { (params::read(mechanism, CKF_DERIVE)?, template::read(attributes, count)?) };
+        // SAFETY: `params::read` has found it not NULL; it need not be aligned.
+        let raw = unsafe { mechanism.read_unaligned() };
+        let call = Call { session, asked: &asked, base_key, template: &template };
+        // SAFETY: `key` is NULL or has room for its value.
+        let key = unsafe { OutPtr::new(key) }?;
+        match asked.row.params {
+            ParamsShape::Kbkdf | ParamsShape::KbkdfFeedback => {
+                // SAFETY: the parameter of `raw` has just been read as a structure of this shape.
+                let others = unsafe { additional_keys(&raw, asked.row.params) }?;
+                call.several(&others, &key)
+            }
+            _ => call.one(&key),
+        }
+    })
+}
+
+/// A call of `C_DeriveKey`, read.
+struct Call<'a> {
+    session: &'a Session,
+    asked: &'a RequestedMechanism,
+    base_key: CK_OBJECT_HANDLE,
+    template: &'a Template,
+}
+
+impl Call<'_> {
+    fn derive(&self) -> Result<CK_OBJECT_HANDLE> {
+        let (token, caller) = (self.session.token(), self.session.caller());
+        token.derive(caller, &self.asked.mechanism, self.base_key, self.template)
+    }
+
+    /// Derives one key.
+    fn one(&self, key: &OutPtr<CK_OBJECT_HANDLE>) -> Result<()> {
+        key.write(self.derive()?);
+        Ok(())
+    }
+
+    /// Derives the key of the call, and others behind it. Where the template of one of these is at fault, its
+    /// handle says so (SP800-108, "Deriving Additional Keys").
+    fn several(&self, others: &[AdditionalKey], key: &OutPtr<CK_OBJECT_HANDLE>) -> Result<()> {
+        if others.is_empty() {
+            return self.one(key);
+        }
+        let templates = others.iter().map(|other| &other.template);
+        let templates: Vec<_> = std::iter::once(self.template).chain(templates).collect();
+        let (token, caller) = (self.session.token(), self.session.caller());
+        let mechanism = &self.asked.mechanism;
+        let places = || std::iter::once(key).chain(others.iter().map(|other| &other.handle));
+        match token.derive_several(caller, mechanism, self.base_key, &templates) {
+            Ok(handles) => {
+                places().zip(handles).for_each(|(place, handle)| place.write(handle));
+                Ok(())
+            }
+            Err((at, error)) => {
+                if let Some(at_fault) = others.get(at.wrapping_sub(1)) {
+                    at_fault.handle.write(CK_INVALID_HANDLE);
+                }
+                Err(error)
+            }
+        }
+    }
+}
