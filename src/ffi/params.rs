@@ -181,6 +181,7 @@ impl Parameter {
                 ParamsShape::Key => Ok(Params::Key(self.structure()?)),
                 ParamsShape::Kbkdf => self.kbkdf(),
                 ParamsShape::KbkdfFeedback => self.kbkdf_feedback(),
+                ParamsShape::Pbkdf2 => self.pbkdf2(),
             }
         }
     }

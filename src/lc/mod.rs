@@ -21,6 +21,7 @@ pub(crate) mod mac;
 mod number;
 pub(crate) mod one_step;
 mod owned;
+pub(crate) mod pbkdf2;
 mod pkey;
 pub(crate) mod random;
 pub(crate) mod rsa;

@@ -193,6 +193,9 @@
 //! | `CKM_EXTRACT_KEY_FROM_KEY`, and the others where they would leave a part out | nothing: a part beside known bytes could be guessed, and each guess checked with what the key makes (`CKR_KEY_FUNCTION_NOT_PERMITTED`, `CKR_KEY_SIZE_RANGE`) |
 //! | `CKM_AES_ECB_ENCRYPT_DATA`, `CKM_AES_CBC_ENCRYPT_DATA` | a key of whole blocks with all protections of the base: what it encrypts is only for who may encrypt |
 //!
+//! A key that `CKM_PKCS5_PBKD2` makes of a password is its owner's and no secret of the token: it counts as
+//! imported. More than 2²⁴ iterations, for all blocks of a key together, are refused.
+//!
 //! A digest of known bytes and a key is the first step of HKDF, which needs no usage for it. So these go into
 //! no digest (`C_DigestKey`: `CKR_KEY_INDIGESTIBLE`): a key that is or was trusted, or has a template of its
 //! own; what a `CKA_DERIVE_TEMPLATE` hides; and a custom AES key that does not decrypt, since a digest would

@@ -19,6 +19,7 @@ mod kbkdf;
 mod mac;
 mod one_shot;
 pub(crate) mod params;
+mod pbkdf2;
 mod rotate;
 mod row;
 mod rsa;
@@ -113,6 +114,7 @@ pub(crate) static MECHANISMS: &[MechanismRow] = &[
     kbkdf::COUNTER,
     kbkdf::FEEDBACK,
     kbkdf::DOUBLE_PIPELINE,
+    pbkdf2::PBKD2,
     ec::KEY_PAIR_GEN,
     ec::ECDSA,
     ec::ECDSA_SHA1,

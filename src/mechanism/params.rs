@@ -2,6 +2,8 @@
 
 use super::derive_params::{EcKdf, Kbkdf};
 pub(crate) use crate::lc::digest::Hash;
+use crate::secret::Secret;
+use std::sync::Arc;
 
 /// A mechanism with its parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,6 +131,17 @@ pub enum Params {
     Key(u64),
     /// NIST SP 800-108: `CK_SP800_108_KDF_PARAMS` or `CK_SP800_108_FEEDBACK_KDF_PARAMS`.
     Kbkdf(Kbkdf),
+    /// PBKDF2: `CK_PKCS5_PBKD2_PARAMS2`.
+    Pbkdf2 {
+        /// The hash in its HMAC.
+        hash: Hash,
+        /// The salt.
+        salt: Vec<u8>,
+        /// The number of iterations.
+        iterations: u64,
+        /// The password.
+        password: Arc<Secret>,
+    },
 }
 
 /// The salt of HKDF's first step.
@@ -193,4 +206,6 @@ pub(crate) enum ParamsShape {
     Kbkdf,
     /// The structure `CK_SP800_108_FEEDBACK_KDF_PARAMS`.
     KbkdfFeedback,
+    /// The structure `CK_PKCS5_PBKD2_PARAMS2`.
+    Pbkdf2,
 }

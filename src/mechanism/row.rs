@@ -89,6 +89,9 @@ pub(crate) struct MechanismRow {
     pub derives_data: bool,
     /// Generates a secret key.
     pub generate: Option<Generate>,
+    /// Set where the key that it generates follows from its parameter, which the caller knows: it is the
+    /// caller's key, of the type that the template names, and no secret of the token's own.
+    pub generates_known: bool,
     /// Makes the next version of a custom key, as [`Self::generate`] makes a new one.
     pub rotates: bool,
     /// Generates a key pair.
@@ -154,6 +157,7 @@ impl MechanismRow {
             any_secret: false,
             derives_data: false,
             generate: None,
+            generates_known: false,
             generate_pair: None,
             more_flags: 0,
         }

@@ -1,11 +1,12 @@
 //! Generating keys and key pairs.
 
+use super::create::kind_of;
 use super::plan::Plan;
 use super::{Caller, Handle, Token};
 use crate::error::{Error, Reason, Result};
 use crate::key::Expiry;
 use crate::key::policy::WRAPPING_RSA;
-use crate::mechanism::{self, Domain, Mechanism};
+use crate::mechanism::{self, Domain, Generate, Mechanism};
 use crate::object::build::{build, provenance};
 use crate::object::kinds::{self, Kind};
 use crate::object::values::{plain, same};
@@ -30,6 +31,9 @@ impl Token {
             return self.rotate(caller, template);
         }
         let generate = row.generate()?;
+        if row.generates_known {
+            return self.generate_known(caller, mechanism, template, generate);
+        }
         let kind = kinds::kind(CKO_SECRET_KEY, row.key_type.ok_or(Reason::MechanismInvalid)?)?;
         of_kind(template, kind)?;
         let mut attributes = self.build(template, Creation::Generate, CKO_SECRET_KEY, kind)?;
@@ -43,6 +47,32 @@ impl Token {
         let (plan, _) = self.plan_made(caller, kind, attributes, material, &request)?;
         let [handle] = self.carry_out(caller, [plan])?;
         Ok(handle)
+    }
+
+    /// Makes a key that follows from a mechanism's parameter: the caller's key, as if it had been created.
+    fn generate_known(
+        &self,
+        caller: &Caller,
+        mechanism: &Mechanism,
+        template: &Template,
+        generate: Generate,
+    ) -> Result<Handle> {
+        let kind = kind_of(template, CKO_SECRET_KEY)?;
+        of_kind(template, kind)?;
+        let attributes = self.build(template, Creation::Generate, CKO_SECRET_KEY, kind)?;
+        let request = VendorRequest::read(template)?;
+        self.may_change(caller, attributes.flag(CKA_TOKEN), attributes.flag(CKA_PRIVATE))?;
+        let length = attributes.number(CKA_VALUE_LEN);
+        let length = size(length.or_else(|| kind.sizes.only().map(|bits| bits / 8)))?;
+        let import = match self.is_custom(&attributes, &request) {
+            true => self.plan_custom_import(caller, kind, template, &request),
+            false => self.plan_ordinary_import(kind, template, &request),
+        }?;
+        self.audited_import(import, |import| {
+            let material = generate(&mechanism.params, length)?;
+            self.accept_material(caller, import, attributes, material)
+        })
+        .map_err(no_such_size)
     }
 
     /// `C_GenerateKeyPair`: the private key first, then the public half under the same names.

@@ -19,6 +19,7 @@ use cryptoki::object::{
 };
 use cryptoki_sys::*;
 use std::num::NonZeroUsize;
+use std::ptr::null_mut;
 
 const READABLE: [Attribute; 2] = [Attribute::Sensitive(false), Attribute::Extractable(true)];
 const HIDDEN: [Attribute; 2] = [Attribute::Sensitive(true), Attribute::Extractable(false)];
@@ -301,5 +302,51 @@ fn several_keys_come_all_together_or_not_at_all() {
         let alone = token.derive_key(&Mechanism::KbkdfCounter(alone), base, &mine).unwrap();
         let value = |key| token.bytes(key, AttributeType::Value);
         assert_eq!(value(first), value(alone), "the first segments are the key's of the call");
+    });
+}
+
+// --- passwords ---
+
+/// Who knows the password knows the key: it is as if it had been created.
+#[test]
+fn a_key_of_a_password_is_the_callers_and_no_secret_of_the_token() {
+    play(|world| {
+        let token = world.token();
+        let mut salt = *b"salt";
+        let mut password = *b"password";
+        let params = CK_PKCS5_PBKD2_PARAMS2 {
+            saltSource: CKZ_SALT_SPECIFIED,
+            pSaltSourceData: salt.as_mut_ptr().cast(),
+            ulSaltSourceDataLen: 4,
+            iterations: 2,
+            prf: CKP_PKCS5_PBKD2_HMAC_SHA1,
+            pPrfData: null_mut(),
+            ulPrfDataLen: 0,
+            pPassword: password.as_mut_ptr(),
+            ulPasswordLen: 8,
+        };
+        let generate = |params: &CK_PKCS5_PBKD2_PARAMS2, template: &[Attribute]| {
+            let number = mechanism_type(CKM_PKCS5_PBKD2);
+            let by = VendorDefinedMechanism::new(number, Some(params));
+            token.generate_key(&Mechanism::VendorDefined(by), template)
+        };
+        let generic = [Attribute::KeyType(KeyType::GENERIC_SECRET), len(20)];
+        let read = generate(&params, &[&generic[..], &READABLE].concat()).unwrap();
+        // RFC 6070.
+        let expected = unhex("ea6c014dc72d6f8ccd1ed92ace1d41f0d8de8957");
+        assert_eq!(token.bytes(read, AttributeType::Value), expected);
+        let kept = [Attribute::KeyType(KeyType::AES), len(16), Attribute::Token(true)];
+        let kept = generate(&params, &kept).unwrap();
+        assert_eq!(token.number(kept, ORIGIN), EXTERNAL);
+        for history in
+            [AttributeType::Local, AttributeType::AlwaysSensitive, AttributeType::NeverExtractable]
+        {
+            assert!(!token.flag(kept, history), "{history:?}");
+        }
+        token.destroy_object(kept).unwrap();
+        refused(generate(&params, &generic[..1]), RvError::TemplateIncomplete);
+        refused(generate(&params, &generic[1..]), RvError::TemplateIncomplete);
+        let endless = CK_PKCS5_PBKD2_PARAMS2 { iterations: 1 << 40, ..params };
+        refused(generate(&endless, &generic), RvError::MechanismParamInvalid);
     });
 }

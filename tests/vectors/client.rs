@@ -213,6 +213,16 @@ impl Client {
         })
     }
 
+    pub fn generate(&self, mechanism: &Mechanism, template: &Template) -> Result<CK_OBJECT_HANDLE> {
+        let mut raw = raw(template);
+        let (session, mechanism) = (self.token.handle(), mechanism.pointer());
+        // SAFETY: the mechanism, the template and the handle are good for the call.
+        made(|handle| unsafe {
+            let (start, count) = (raw.as_mut_ptr(), raw.len() as CK_ULONG);
+            self.library.C_GenerateKey(session, mechanism, start, count, handle)
+        })
+    }
+
     /// A key's `CKA_VALUE`.
     pub fn value(&self, object: CK_OBJECT_HANDLE) -> Vec<u8> {
         filled(16 * ROOM, |room, len| {

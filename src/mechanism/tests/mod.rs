@@ -197,6 +197,12 @@ fn params(row: &MechanismRow, len: usize) -> Params {
             let fields = vec![Field::Iteration(counts.then_some(form))];
             Params::Kbkdf(Kbkdf { prf: Prf::Hmac(Hash::Sha256), fields, iv: Vec::new() })
         }
+        ParamsShape::Pbkdf2 => Params::Pbkdf2 {
+            hash: Hash::Sha256,
+            salt: vec![7; 8],
+            iterations: 1,
+            password: Arc::new(Secret::from(&b"password"[..])),
+        },
     }
 }
 
