@@ -3,6 +3,7 @@
 
 use super::buffer::OutPtr;
 use super::params::kbkdf::{AdditionalKey, additional_keys};
+use super::params::tls::{KeyPlaces, version_place};
 use super::params::{self, RequestedMechanism};
 use super::{entry, template};
 use crate::error::Result;
@@ -29,6 +30,11 @@ pub(crate) unsafe extern "C" fn C_DeriveKey(
         // SAFETY: `params::read` has found it not NULL; it need not be aligned.
         let raw = unsafe { mechanism.read_unaligned() };
         let call = Call { session, asked: &asked, base_key, template: &template };
+        if matches!(asked.row.params, ParamsShape::TlsKeys | ParamsShape::TlsKeysWithoutIvs) {
+            // SAFETY: the parameter of `raw` has just been read as a structure of this shape.
+            let places = unsafe { KeyPlaces::new(&raw, &asked.mechanism.params) }?;
+            return call.connection_keys(&places);
+        }
         // SAFETY: `key` is NULL or has room for its value.
         let key = unsafe { OutPtr::new(key) }?;
         match asked.row.params {
@@ -36,6 +42,10 @@ pub(crate) unsafe extern "C" fn C_DeriveKey(
                 // SAFETY: the parameter of `raw` has just been read as a structure of this shape.
                 let others = unsafe { additional_keys(&raw, asked.row.params) }?;
                 call.several(&others, &key)
+            }
+            ParamsShape::TlsMaster | ParamsShape::TlsExtendedMaster => {
+                // SAFETY: the parameter of `raw` has just been read as a structure of this shape.
+                call.master(unsafe { version_place(&raw, asked.row.params) }?, &key)
             }
             _ => call.one(&key),
         }
@@ -62,6 +72,20 @@ impl Call<'_> {
         Ok(())
     }
 
+    /// Derives a master secret, and tells the version in the secret that it comes from where there is a place
+    /// for it.
+    fn master(
+        &self,
+        version: Option<OutPtr<CK_VERSION>>,
+        key: &OutPtr<CK_OBJECT_HANDLE>,
+    ) -> Result<()> {
+        let Some(version) = version else { return self.one(key) };
+        let [major, minor] = self.session.token().premaster_version(self.base_key)?;
+        self.one(key)?;
+        version.write(CK_VERSION { major, minor });
+        Ok(())
+    }
+
     /// Derives the key of the call, and others behind it. Where the template of one of these is at fault, its
     /// handle says so (SP800-108, "Deriving Additional Keys").
     fn several(&self, others: &[AdditionalKey], key: &OutPtr<CK_OBJECT_HANDLE>) -> Result<()> {
@@ -85,5 +109,14 @@ impl Call<'_> {
                 Err(error)
             }
         }
+    }
+
+    /// Derives the keys of a connection, whose handles have places of their own.
+    fn connection_keys(&self, places: &KeyPlaces) -> Result<()> {
+        let (token, caller) = (self.session.token(), self.session.caller());
+        let mechanism = &self.asked.mechanism;
+        let keys = token.derive_connection_keys(caller, mechanism, self.base_key, self.template)?;
+        places.write(keys.handles, &keys.ivs);
+        Ok(())
     }
 }

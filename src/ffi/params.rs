@@ -5,6 +5,7 @@ mod ciphers;
 pub(super) mod derivation;
 pub(super) mod kbkdf;
 mod signing;
+pub(super) mod tls;
 pub(crate) mod wrapping;
 
 pub(super) use ciphers::nonce_bytes;
@@ -182,6 +183,13 @@ impl Parameter {
                 ParamsShape::Kbkdf => self.kbkdf(),
                 ParamsShape::KbkdfFeedback => self.kbkdf_feedback(),
                 ParamsShape::Pbkdf2 => self.pbkdf2(),
+                ParamsShape::Version => self.version(),
+                ParamsShape::TlsMaster => self.tls_master(),
+                ParamsShape::TlsExtendedMaster => self.tls_extended_master(),
+                ParamsShape::TlsKeys => self.tls_keys(true),
+                ParamsShape::TlsKeysWithoutIvs => self.tls_keys(false),
+                ParamsShape::TlsExport => self.tls_export(),
+                ParamsShape::TlsMac => self.tls_mac(),
             }
         }
     }

@@ -32,6 +32,7 @@ pub(crate) mod rsa_parts;
 pub(crate) mod rsa_pkcs1;
 pub(crate) mod rsa_sign;
 pub(crate) mod spki;
+pub(crate) mod tls_prf;
 pub(crate) mod x25519;
 pub(crate) mod xts;
 

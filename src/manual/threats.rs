@@ -176,7 +176,7 @@
 //! The officer sees no private objects, so that a trusted key is a public one: a PIN protects it from
 //! other processes and users, and not from a user who can read the store's files.
 //!
-//! What ECDH, HKDF and NIST SP 800-108 derive tells nothing about the key it comes
+//! What ECDH, HKDF, NIST SP 800-108 and the functions of TLS 1.2 derive tells nothing about the key it comes
 //! from, and is a key of its own: its template says whether it can be read, as TLS and most clients need it,
 //! and where the template says nothing a session key can be, a token key cannot (a key by SP 800-108 not
 //! either where its base cannot). Who wants it otherwise gives the base key a `CKA_DERIVE_TEMPLATE`, which
@@ -192,6 +192,9 @@
 //! | `CKM_CONCATENATE_*`, `CKM_XOR_BASE_AND_DATA` | a key with the whole base in it and all of its protections, which ends when it ends, and is confined to its `CKA_ALLOWED_MECHANISMS`: it is as good as a copy with other usages. So it takes a base that may be copied and modified, and none that is or was trusted, has a template of its own, comes of such a template, or is a custom key's (`CKR_KEY_FUNCTION_NOT_PERMITTED`; HKDF with the second key for a salt joins those) |
 //! | `CKM_EXTRACT_KEY_FROM_KEY`, and the others where they would leave a part out | nothing: a part beside known bytes could be guessed, and each guess checked with what the key makes (`CKR_KEY_FUNCTION_NOT_PERMITTED`, `CKR_KEY_SIZE_RANGE`) |
 //! | `CKM_AES_ECB_ENCRYPT_DATA`, `CKM_AES_CBC_ENCRYPT_DATA` | a key of whole blocks with all protections of the base: what it encrypts is only for who may encrypt |
+//! | `CKM_TLS_KDF` | a key with all protections of the base, as PKCS#11 has it |
+//! | `CKM_TLS12_KEY_AND_MAC_DERIVE` | keys as hidden as the base, and no IVs: the sizes can be chosen so that these are what keys are made of else. `CKM_TLS12_KEY_SAFE_DERIVE` asks for none. A base with a `CKA_DERIVE_TEMPLATE` gives neither |
+//! | `CKM_TLS12_MASTER_KEY_DERIVE` | a master secret, and not the version in the base's first bytes. A master secret is confined to the mechanisms that TLS has for it |
 //!
 //! A key that `CKM_PKCS5_PBKD2` makes of a password is its owner's and no secret of the token: it counts as
 //! imported. More than 2²⁴ iterations, for all blocks of a key together, are refused.

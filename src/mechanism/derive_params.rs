@@ -59,3 +59,14 @@ pub struct Form {
     /// Its length in bytes, 1 to 8.
     pub width: usize,
 }
+
+/// The sizes of what TLS 1.2 derives of a master secret for each side, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeySizes {
+    /// The key of the MAC; 0 for ciphers that authenticate.
+    pub mac: usize,
+    /// The cipher's key.
+    pub key: usize,
+    /// The IV.
+    pub iv: usize,
+}

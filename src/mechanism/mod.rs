@@ -28,9 +28,10 @@ mod rsa_sign;
 mod seal;
 mod simple_derivation;
 mod steps;
+mod tls;
 mod versions;
 
-pub(crate) use derive_params::{EcKdf, Field, Form, Kbkdf, Prf};
+pub(crate) use derive_params::{EcKdf, Field, Form, Kbkdf, KeySizes, Prf};
 pub(crate) use params::{Hash, HkdfSalt, Mechanism, Params, ParamsShape};
 pub(crate) use row::{MechanismRow, Setting};
 pub use seal::SEAL_AROUND;
@@ -66,6 +67,8 @@ pub(crate) static MECHANISMS: &[MechanismRow] = &[
     digest::SHA512_256,
     mac::SHA512_256_HMAC,
     mac::SHA512_256_HMAC_GENERAL,
+    tls::EXTENDED_MASTER_KEY_DERIVE,
+    tls::EXTENDED_MASTER_KEY_DERIVE_DH,
     rsa_sign::SHA3_256_RSA_PKCS,
     rsa_sign::SHA3_384_RSA_PKCS,
     rsa_sign::SHA3_512_RSA_PKCS,
@@ -111,10 +114,20 @@ pub(crate) static MECHANISMS: &[MechanismRow] = &[
     simple_derivation::DATA_AND_BASE,
     simple_derivation::XOR,
     simple_derivation::EXTRACT,
+    tls::SSL3_PRE_MASTER_KEY_GEN,
+    tls::PRE_MASTER_KEY_GEN,
     kbkdf::COUNTER,
     kbkdf::FEEDBACK,
     kbkdf::DOUBLE_PIPELINE,
     pbkdf2::PBKD2,
+    tls::TLS12_MAC,
+    tls::TLS12_KDF,
+    tls::MASTER_KEY_DERIVE,
+    tls::KEY_AND_MAC_DERIVE,
+    tls::MASTER_KEY_DERIVE_DH,
+    tls::KEY_SAFE_DERIVE,
+    tls::MAC,
+    tls::KDF,
     ec::KEY_PAIR_GEN,
     ec::ECDSA,
     ec::ECDSA_SHA1,

@@ -1,6 +1,6 @@
 //! A mechanism as the caller names it, its parameter parsed and owned.
 
-use super::derive_params::{EcKdf, Kbkdf};
+use super::derive_params::{EcKdf, Kbkdf, KeySizes};
 pub(crate) use crate::lc::digest::Hash;
 use crate::secret::Secret;
 use std::sync::Arc;
@@ -142,6 +142,47 @@ pub enum Params {
         /// The password.
         password: Arc<Secret>,
     },
+    /// The protocol's version at the beginning of a premaster secret: `CK_VERSION`.
+    Version([u8; 2]),
+    /// A master secret of TLS 1.2: `CK_TLS12_MASTER_KEY_DERIVE_PARAMS`, or
+    /// `CK_TLS12_EXTENDED_MASTER_KEY_DERIVE_PARAMS`.
+    TlsMaster {
+        /// The hash.
+        hash: Hash,
+        /// The client's random data and the server's, or the hash of the session (RFC 7627).
+        seed: Vec<u8>,
+        /// True where it is the latter.
+        extended: bool,
+        /// True where the caller wants to know the version in the premaster secret.
+        tells_version: bool,
+    },
+    /// The keys of a TLS 1.2 connection: `CK_TLS12_KEY_MAT_PARAMS`.
+    TlsKeys {
+        /// The hash.
+        hash: Hash,
+        /// The server's random data and the client's.
+        seed: Vec<u8>,
+        /// The sizes for each side.
+        sizes: KeySizes,
+    },
+    /// Other keys from a master secret of TLS 1.2 (RFC 5705): `CK_TLS_KDF_PARAMS`.
+    TlsExport {
+        /// The hash.
+        hash: Hash,
+        /// The label.
+        label: Vec<u8>,
+        /// The client's random data, the server's, and the context, if there is one.
+        seed: Vec<u8>,
+    },
+    /// The MAC in a Finished message of TLS 1.2: `CK_TLS_MAC_PARAMS`.
+    TlsMac {
+        /// The hash.
+        hash: Hash,
+        /// The MAC's length in bytes.
+        len: u64,
+        /// True for the server's message.
+        of_server: bool,
+    },
 }
 
 /// The salt of HKDF's first step.
@@ -208,4 +249,18 @@ pub(crate) enum ParamsShape {
     KbkdfFeedback,
     /// The structure `CK_PKCS5_PBKD2_PARAMS2`.
     Pbkdf2,
+    /// The structure `CK_VERSION`.
+    Version,
+    /// The structure `CK_TLS12_MASTER_KEY_DERIVE_PARAMS`.
+    TlsMaster,
+    /// The structure `CK_TLS12_EXTENDED_MASTER_KEY_DERIVE_PARAMS`.
+    TlsExtendedMaster,
+    /// The structure `CK_TLS12_KEY_MAT_PARAMS`.
+    TlsKeys,
+    /// The same, whose IVs are ignored.
+    TlsKeysWithoutIvs,
+    /// The structure `CK_TLS_KDF_PARAMS`.
+    TlsExport,
+    /// The structure `CK_TLS_MAC_PARAMS`.
+    TlsMac,
 }

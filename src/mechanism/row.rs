@@ -81,6 +81,8 @@ pub(crate) struct MechanismRow {
     pub tells: Tells,
     /// The protections that a derived key has from its base.
     pub protections: Protections,
+    /// The mechanisms that a derived key is confined to; none where it is to none.
+    pub confines_to: &'static [u64],
     /// Set where it derives from keys on Montgomery's curves as well.
     pub agrees_on_montgomery: bool,
     /// Set where it derives from a secret key of any type.
@@ -153,6 +155,7 @@ impl MechanismRow {
             derive_several: None,
             tells: Tells::Piece,
             protections: Protections::Kept,
+            confines_to: &[],
             agrees_on_montgomery: false,
             any_secret: false,
             derives_data: false,
@@ -186,7 +189,7 @@ impl MechanismRow {
             | flag(self.verify_recover.is_some(), CKF_VERIFY_RECOVER)
             | flag(self.wrap.is_some(), CKF_WRAP)
             | flag(self.unwrap.is_some(), CKF_UNWRAP)
-            | flag(self.derive.is_some(), CKF_DERIVE)
+            | flag(self.derive.is_some() || self.derive_several.is_some(), CKF_DERIVE)
             | flag(self.generate.is_some() || self.rotates, CKF_GENERATE)
             | flag(self.generate_pair.is_some(), CKF_GENERATE_KEY_PAIR)
             | self.more_flags

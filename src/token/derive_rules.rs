@@ -112,8 +112,7 @@ impl Sources {
             .try_fold(template.without(&[]), |joined, more| joined.joined(more))
     }
 
-    /// Gives a derived key the protections that it has from its keys, and the mechanisms that such a copy
-    /// is confined to.
+    /// Gives a derived key the protections that it has from its keys, and the mechanisms it is confined to.
     /// Fails where its template says otherwise.
     pub(super) fn protect(&self, derived: &mut Attributes, template: &Template) -> Result<()> {
         for key in self.attributes() {
@@ -127,7 +126,8 @@ impl Sources {
                 confine(derived, template, list)?;
             }
         }
-        Ok(())
+        let list = self.row.confines_to.iter().flat_map(|id| attributes::number(*id));
+        confine(derived, template, &list.collect::<Vec<_>>())
     }
 
     /// Returns the request of a derived key: one that is as good as a copy lives no longer than its keys.

@@ -1,14 +1,31 @@
 //! Deriving several keys by one call: all of them, or none.
 
 use super::derive::DerivedKey;
+use super::derive_rules::Sources;
+use super::loaded::hides_its_value;
 use super::plan::Plan;
 use super::{Caller, Handle, Token};
 use crate::error::{Error, Reason, Result};
-use crate::mechanism::{self, Mechanism};
-use crate::object::Template;
+use crate::mechanism::{self, Mechanism, Params};
 use crate::object::build::provenance;
+use crate::object::vendor::CKA_KEYSTEAD_CUSTODY;
+use crate::object::{Attribute, Template, attributes};
 use crate::secret::Secret;
+use pkcs11_sys::*;
 use std::collections::HashSet;
+
+/// The keys of a TLS connection.
+#[derive(Debug)]
+pub struct ConnectionKeys {
+    /// The client's and the server's key for MACs, then those for their ciphers.
+    pub handles: [Handle; 4],
+    /// The client's and the server's IV.
+    pub ivs: [Vec<u8>; 2],
+}
+
+/// What the keys for MACs have of the template, which is that of the ciphers' keys.
+const OF_ALL_KEYS: [u64; 5] =
+    [CKA_TOKEN, CKA_PRIVATE, CKA_SENSITIVE, CKA_EXTRACTABLE, CKA_KEYSTEAD_CUSTODY];
 
 impl Token {
     /// Derives a key for each template. A failure comes with the number of the template that it is about, 0
@@ -41,6 +58,83 @@ impl Token {
         self.keep_all(caller, &derived)
     }
 
+    /// Derives the keys and the IVs of a TLS connection. The keys are as hidden as the base key; a hidden one
+    /// gives no IVs, since sizes can be chosen so that these are what keys are made of else.
+    pub fn derive_connection_keys(
+        &self,
+        caller: &Caller,
+        mechanism: &Mechanism,
+        base: Handle,
+        template: &Template,
+    ) -> Result<ConnectionKeys> {
+        let derive = mechanism::find(mechanism.id)?.derive_several()?;
+        let Params::TlsKeys { sizes, .. } = &mechanism.params else {
+            return Err(Reason::MechanismParam.into());
+        };
+        let sources = self.sources(mechanism, base)?;
+        if sources.have_template() {
+            return Err(Reason::KeyNotPermitted
+                .detail("sizes can be chosen so that keys are pieces of one another"));
+        }
+        let mac = self.connection_key(caller, &sources, &for_macs(template)?)?;
+        let cipher = match sizes.key {
+            0 => self.connection_key(caller, &sources, &for_macs(template)?)?,
+            _ if template.bytes(CKA_KEY_TYPE).is_none() => {
+                return Err(Reason::TemplateIncomplete.detail("CKA_KEY_TYPE is missing"));
+            }
+            _ => self.connection_key(caller, &sources, template)?,
+        };
+        let made = derive(&sources.usable, &mechanism.params, &[])?;
+        let [client_mac, server_mac, client, server, ivs @ ..] =
+            <[Secret; 6]>::try_from(made).map_err(|_| Reason::General)?;
+        if sources.hide() && ivs.iter().any(|iv| !iv.is_empty()) {
+            return Err(Reason::KeyNotPermitted.detail(
+                "a hidden master secret gives no IVs; CKM_TLS12_KEY_SAFE_DERIVE asks for none",
+            ));
+        }
+        let keys = [(&mac, client_mac), (&mac, server_mac), (&cipher, client), (&cipher, server)];
+        let keys = keys.map(|(key, material)| (key.duplicate(), material));
+        let handles = self.keep_all(caller, &keys).map_err(|(_, error)| error)?;
+        Ok(ConnectionKeys {
+            handles: handles.try_into().map_err(|_| Reason::General)?,
+            ivs: ivs.map(|iv| iv.expose().to_vec()),
+        })
+    }
+
+    /// Returns all of a connection's key but its value. Its template may not say that it is more or less
+    /// hidden than the base key.
+    fn connection_key(
+        &self,
+        caller: &Caller,
+        sources: &Sources,
+        template: &Template,
+    ) -> Result<DerivedKey> {
+        let mut key = self.outline(caller, sources, template)?;
+        let base = sources.base()?;
+        for kind in [CKA_SENSITIVE, CKA_EXTRACTABLE] {
+            match template.flag(kind)? {
+                Some(asked) if asked != base.flag(kind) => {
+                    return Err(Reason::TemplateInconsistent
+                        .detail("a connection's keys are as hidden as its master secret"));
+                }
+                _ => key.attributes.set_flag(kind, base.flag(kind)),
+            }
+        }
+        // The length is not looked at: no base key has a template here.
+        sources.complete(&mut key.attributes, 0)?;
+        Ok(key)
+    }
+
+    /// Returns the version in the first bytes of a premaster secret, which no hidden one tells.
+    pub fn premaster_version(&self, base: Handle) -> Result<[u8; 2]> {
+        let key = self.object(base).map_err(|_| Reason::KeyUnknown)?;
+        let body = key.body().ok_or(Reason::KeyUnknown)?;
+        if hides_its_value(&body.attributes) {
+            return Err(Reason::KeyNotPermitted.detail("the version is a piece of a hidden value"));
+        }
+        body.material.expose().first_chunk().copied().ok_or_else(|| Reason::KeySizeRange.into())
+    }
+
     /// Keeps derived keys, all or none. A failure comes with the number of the key that it is about.
     fn keep_all(
         &self,
@@ -67,6 +161,12 @@ impl Token {
         let DerivedKey { template, kind, request, attributes } = key;
         let mut attributes = attributes.duplicate();
         provenance(&mut attributes, None);
+        if material.is_empty() {
+            // A key that a cipher does without. SunPKCS11 destroys it, and so needs its handle.
+            attributes.set_flag(CKA_TOKEN, false);
+            attributes.set_number(CKA_VALUE_LEN, 0);
+            return self.plan_ordinary(caller, attributes, Secret::new(Vec::new()), None);
+        }
         if self.is_custom(&attributes, request) {
             let material = material.duplicate();
             return self.plan_import(caller, (*kind, template, request), attributes, material);
@@ -74,6 +174,17 @@ impl Token {
         (kind.describe)(material, &mut attributes)?;
         let expiry = self.ordinary_expiry(request)?;
         self.plan_ordinary(caller, attributes, material.duplicate(), expiry)
+    }
+}
+
+impl DerivedKey {
+    fn duplicate(&self) -> Self {
+        Self {
+            template: self.template.without(&[]),
+            kind: self.kind,
+            request: self.request.clone(),
+            attributes: self.attributes.duplicate(),
+        }
     }
 }
 
@@ -88,4 +199,16 @@ fn of_different_objects(plans: &[Plan]) -> Result<()> {
         true => Ok(()),
         false => Err(Reason::TemplateInconsistent.detail("two keys for one custom key")),
     }
+}
+
+/// Returns the template of the keys for MACs (PKCS#11 3.1, "Key and MAC derivation").
+fn for_macs(template: &Template) -> Result<Template> {
+    let class = attributes::number(CKO_SECRET_KEY);
+    let key_type = attributes::number(CKK_GENERIC_SECRET);
+    let yes = attributes::flag(true);
+    let own: [(u64, &[u8]); 4] =
+        [(CKA_CLASS, &class), (CKA_KEY_TYPE, &key_type), (CKA_SIGN, &yes), (CKA_VERIFY, &yes)];
+    let of_all = OF_ALL_KEYS.into_iter().filter_map(|kind| Some((kind, template.bytes(kind)?)));
+    let all = own.into_iter().chain(of_all);
+    Template::new(all.map(|(kind, value)| Attribute { kind, value: value.into() }).collect())
 }

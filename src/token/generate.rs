@@ -6,7 +6,7 @@ use super::{Caller, Handle, Token};
 use crate::error::{Error, Reason, Result};
 use crate::key::Expiry;
 use crate::key::policy::WRAPPING_RSA;
-use crate::mechanism::{self, Domain, Generate, Mechanism};
+use crate::mechanism::{self, Domain, Generate, Mechanism, MechanismRow};
 use crate::object::build::{build, provenance};
 use crate::object::kinds::{self, Kind};
 use crate::object::values::{plain, same};
@@ -39,7 +39,7 @@ impl Token {
         let mut attributes = self.build(template, Creation::Generate, CKO_SECRET_KEY, kind)?;
         let request = VendorRequest::read(template)?;
         self.may_change(caller, attributes.flag(CKA_TOKEN), attributes.flag(CKA_PRIVATE))?;
-        let length = attributes.number(CKA_VALUE_LEN);
+        let length = attributes.number(CKA_VALUE_LEN).or(only_size(row));
         let length = length.or_else(|| kind.sizes.only().map(|bits| bits / 8));
         let material = generate(&mechanism.params, size(length)?).map_err(no_such_size)?;
         provenance(&mut attributes, Some(mechanism.id));
@@ -157,6 +157,12 @@ fn no_such_size(failure: Error) -> Error {
         Reason::KeySizeRange => Reason::AttributeValue.detail(failure),
         _ => failure,
     }
+}
+
+/// Returns the only size of a mechanism's keys, where there is but one.
+fn only_size(row: &MechanismRow) -> Option<u64> {
+    let (least, most) = row.key_sizes;
+    (least == most && least != 0).then_some(least)
 }
 
 /// Returns the size that is asked for, in bytes.

@@ -19,7 +19,7 @@ use cryptoki::object::{
 };
 use cryptoki_sys::*;
 use std::num::NonZeroUsize;
-use std::ptr::null_mut;
+use std::ptr::{from_mut, null_mut};
 
 const READABLE: [Attribute; 2] = [Attribute::Sensitive(false), Attribute::Extractable(true)];
 const HIDDEN: [Attribute; 2] = [Attribute::Sensitive(true), Attribute::Extractable(false)];
@@ -53,6 +53,13 @@ fn derive(
 fn hides_its_value(token: &Token, key: ObjectHandle) -> bool {
     let info = token.get_attribute_info(key, &[AttributeType::Value]).unwrap();
     matches!(info[..], [AttributeInfo::Sensitive])
+}
+
+/// The handle that a mechanism's parameter brought back.
+#[allow(unsafe_code)]
+fn handle(raw: CK_OBJECT_HANDLE) -> ObjectHandle {
+    // SAFETY: it is a number that the module looks up, whatever it is.
+    unsafe { ObjectHandle::new_from_raw(raw) }
 }
 
 fn len(size: u64) -> Attribute {
@@ -302,6 +309,95 @@ fn several_keys_come_all_together_or_not_at_all() {
         let alone = token.derive_key(&Mechanism::KbkdfCounter(alone), base, &mine).unwrap();
         let value = |key| token.bytes(key, AttributeType::Value);
         assert_eq!(value(first), value(alone), "the first segments are the key's of the call");
+    });
+}
+
+// --- TLS ---
+
+fn random(bytes: &mut [u8; 32]) -> CK_SSL3_RANDOM_DATA {
+    let start = bytes.as_mut_ptr();
+    CK_SSL3_RANDOM_DATA {
+        pClientRandom: start,
+        ulClientRandomLen: 32,
+        pServerRandom: start,
+        ulServerRandomLen: 32,
+    }
+}
+
+/// The lengths of keys can be chosen so that the IVs, which are no secrets, are what keys are made of else.
+#[test]
+fn a_hidden_master_secret_gives_no_ivs_and_no_version() {
+    play(|world| {
+        let token = world.token();
+        let mut bytes = [7; 32];
+        let mut version = CK_VERSION { major: 0, minor: 0 };
+        let params = CK_TLS12_MASTER_KEY_DERIVE_PARAMS {
+            RandomInfo: random(&mut bytes),
+            pVersion: from_mut(&mut version),
+            prfHashMechanism: CKM_SHA256,
+        };
+        let number = mechanism_type(CKM_TLS12_MASTER_KEY_DERIVE);
+        let by = Mechanism::VendorDefined(VendorDefinedMechanism::new(number, Some(&params)));
+        let hidden = secret(&token, &[3; 48], &HIDDEN);
+        refused(derive(&token, &by, hidden, &[]), RvError::KeyFunctionNotPermitted);
+        assert_eq!(version.major, 0);
+        let open = secret(&token, &[3; 48], &READABLE);
+        let master = derive(&token, &by, open, &READABLE).unwrap();
+        assert_eq!((version.major, version.minor), (3, 3));
+        // A master secret makes keys, and MACs of Finished, and nothing else.
+        let hkdf = HkdfParams::new(MechanismType::SHA256, Some(HkdfSalt::Null), Some(b"info"));
+        let other = derive(&token, &Mechanism::HkdfDerive(hkdf), master, &[len(14)]);
+        refused(other, RvError::MechanismInvalid);
+
+        for (base, shown) in [(hidden, false), (open, true)] {
+            for (id, iv_bits) in [
+                (CKM_TLS12_KEY_AND_MAC_DERIVE, 32),
+                (CKM_TLS12_KEY_AND_MAC_DERIVE, 0),
+                (CKM_TLS12_KEY_SAFE_DERIVE, 32),
+            ] {
+                let mut ivs = [[0; 4]; 2];
+                let [client, server] = &mut ivs;
+                let mut out = CK_SSL3_KEY_MAT_OUT {
+                    hClientMacSecret: 0,
+                    hServerMacSecret: 0,
+                    hClientKey: 0,
+                    hServerKey: 0,
+                    pIVClient: client.as_mut_ptr(),
+                    pIVServer: server.as_mut_ptr(),
+                };
+                let params = CK_TLS12_KEY_MAT_PARAMS {
+                    ulMacSizeInBits: 0,
+                    ulKeySizeInBits: 128,
+                    ulIVSizeInBits: iv_bits,
+                    bIsExport: CK_FALSE,
+                    RandomInfo: random(&mut bytes),
+                    pReturnedKeyMaterial: from_mut(&mut out),
+                    prfHashMechanism: CKM_SHA256,
+                };
+                let params = VendorDefinedMechanism::new(mechanism_type(id), Some(&params));
+                let by = Mechanism::VendorDefined(params);
+                let aes = Attribute::KeyType(KeyType::AES);
+                let made = derive(&token, &by, base, std::slice::from_ref(&aes));
+                let with_ivs = id == CKM_TLS12_KEY_AND_MAC_DERIVE && iv_bits > 0;
+                if with_ivs && !shown {
+                    refused(made, RvError::KeyFunctionNotPermitted);
+                    assert_eq!((ivs, out.hClientKey), ([[0; 4]; 2], 0));
+                    continue;
+                }
+                made.unwrap();
+                assert_eq!(ivs != [[0; 4]; 2], with_ivs);
+                let key = handle(out.hClientKey);
+                assert_eq!(hides_its_value(&token, key), !shown);
+                token.encrypt_block(key).unwrap();
+                // SunPKCS11 destroys the keys that a cipher does without.
+                for mac in [out.hClientMacSecret, out.hServerMacSecret] {
+                    token.destroy_object(handle(mac)).unwrap();
+                }
+                let lower =
+                    [&[aes][..], if shown { &HIDDEN[..1] } else { &READABLE[..1] }].concat();
+                refused(derive(&token, &by, base, &lower), RvError::TemplateInconsistent);
+            }
+        }
     });
 }
 

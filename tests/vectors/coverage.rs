@@ -31,6 +31,8 @@ const WITHOUT: &[CK_MECHANISM_TYPE] = &[
     CKM_SHA3_256_KEY_GEN,
     CKM_SHA3_384_KEY_GEN,
     CKM_SHA3_512_KEY_GEN,
+    CKM_SSL3_PRE_MASTER_KEY_GEN,
+    CKM_TLS_PRE_MASTER_KEY_GEN,
     CKM_RSA_AES_KEY_WRAP,
     CKM_SHA1_RSA_PKCS,
     CKM_SHA3_224_RSA_PKCS_PSS,
@@ -69,6 +71,7 @@ fn every_listed_mechanism_has_vectors_or_is_known_to_have_none() {
             derivations::PBKDF2,
             derivations::ENCRYPT_DATA,
             derivations::SIMPLE,
+            derivations::TLS,
         ]
         .concat()
         .into_iter()

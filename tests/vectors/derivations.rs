@@ -8,7 +8,7 @@ use crate::rig::play;
 use cryptoki::error::RvError;
 use cryptoki_sys::*;
 use serde_json::Value;
-use std::ptr::{from_ref, null_mut};
+use std::ptr::{from_mut, from_ref, null_mut};
 
 /// The mechanisms that are tried here.
 pub const KBKDF: &[CK_MECHANISM_TYPE] =
@@ -23,6 +23,19 @@ pub const SIMPLE: &[CK_MECHANISM_TYPE] = &[
     CKM_XOR_BASE_AND_DATA,
     CKM_EXTRACT_KEY_FROM_KEY,
 ];
+pub const TLS: &[CK_MECHANISM_TYPE] = &[
+    CKM_TLS12_MASTER_KEY_DERIVE,
+    CKM_TLS12_MASTER_KEY_DERIVE_DH,
+    CKM_TLS12_EXTENDED_MASTER_KEY_DERIVE,
+    CKM_TLS12_EXTENDED_MASTER_KEY_DERIVE_DH,
+    CKM_TLS12_KEY_AND_MAC_DERIVE,
+    CKM_TLS12_KEY_SAFE_DERIVE,
+    CKM_TLS_KDF,
+    CKM_TLS12_KDF,
+    CKM_TLS_MAC,
+    CKM_TLS12_MAC,
+];
+
 fn derived(
     client: &Client,
     mechanism: &Mechanism,
@@ -167,6 +180,8 @@ fn the_double_pipeline_mode_gives_the_pseudorandom_function_of_tls() {
     });
 }
 
+// --- TLS 1.2 ---
+
 /// The vector for SHA-256 that was sent to the IETF's list of TLS.
 const PRF_SECRET: &str = "9bbe436ba940f017b17652849a71db35";
 const PRF_SEED: &str = "a0ba9f936cda311827a6f796ffd5198c";
@@ -175,6 +190,183 @@ const PRF_OUTPUT: &str = "e3f229ba727be17b8d122620557cd453c2aab21d07c3d495329b52
     6b301791e90d35c9c9a46b4e14baf9af0fa022f7077def17abfd3797c0564bab
     4fbc91666e9def9b97fce34f796789baa48082d122ee42c5a72e5a5110fff701
     87347b66";
+
+/// The connection that "The Illustrated TLS 1.2 Connection" takes apart.
+const AGREED: &str = "df4a291baa1eb7cfa6934b29b474baad2697e29f1f920dcc77c8a0a088447624";
+const MASTER: &str = "916abf9da55973e13614ae0a3f5d3f37b023ba129aee02cc9134338127cd7049
+    781c8e19fc1eb2a7387ac06ae237344c";
+const CONNECTION_KEYS: [&str; 4] = [
+    "1b7d117c7d5f690bc263cae8ef60af0f1878acc2",
+    "2ad8bdd8c601a617126f63540eb20906f781fad2",
+    "f656d037b173ef3e11169f27231a84b6",
+    "752a18e7a9fcb7cbcdd8f98dd8f769eb",
+];
+/// Of the same secrets, by Python's `hmac`: the IVs that follow, Finished of the SHA-256 of "handshake", and the
+/// extended master secret of that.
+const IVS: [&str; 2] = ["a0d2550c9238eebfef5c32251abb67d6", "434528db4937d540d393135e06a11bb8"];
+const CLIENT_FINISHED: &str = "99db307dcfaa9c28b808f2a2";
+const SERVER_FINISHED: &str = "243c664a4513149dc34e2a9e";
+const EXTENDED: &str = "11c30def83dccbd6bcce5ddca55dfaf110208872b5fd34b05f5d94d123bdec8d
+    d7a01a09e297f9df13a9dbd44c4733ec";
+/// Exported with the label "EXPORTER-test", the context "abc" and SHA-384.
+const EXPORTED: &str =
+    "a90e3340ee403e81efb05d77f304c3f4e9843d56c7c46a436a6aa3c1080ee34034f389cac929c404";
+
+fn client_random() -> Vec<u8> {
+    (0..32).collect()
+}
+
+fn server_random() -> Vec<u8> {
+    (0x70..0x90).collect()
+}
+
+fn random(client: &[u8], server: &[u8]) -> CK_SSL3_RANDOM_DATA {
+    CK_SSL3_RANDOM_DATA {
+        pClientRandom: client.as_ptr().cast_mut(),
+        ulClientRandomLen: client.len() as CK_ULONG,
+        pServerRandom: server.as_ptr().cast_mut(),
+        ulServerRandomLen: server.len() as CK_ULONG,
+    }
+}
+
+#[test]
+fn master_secrets_of_tls_are_those_of_a_published_connection() {
+    play(|world| {
+        let (client, mut tally) = (Client::new(world), Tally::default());
+        let (ours, theirs) = (client_random(), server_random());
+        let hash = client.digest(CKM_SHA256, b"handshake").unwrap();
+        let base = client.secret(&hex(AGREED)).unwrap();
+        let plain = CK_TLS12_MASTER_KEY_DERIVE_PARAMS {
+            RandomInfo: random(&ours, &theirs),
+            pVersion: null_mut(),
+            prfHashMechanism: CKM_SHA256,
+        };
+        let extended = CK_TLS12_EXTENDED_MASTER_KEY_DERIVE_PARAMS {
+            prfHashMechanism: CKM_SHA256,
+            pSessionHash: hash.as_ptr().cast_mut(),
+            ulSessionHashLen: hash.len() as CK_ULONG,
+            pVersion: null_mut(),
+        };
+        for len in [None, Some(48)] {
+            let mechanism = Mechanism::with(CKM_TLS12_MASTER_KEY_DERIVE_DH, &plain);
+            assert_eq!(derived(&client, &mechanism, base, len), Ok(hex(MASTER)));
+            let mechanism = Mechanism::with(CKM_TLS12_EXTENDED_MASTER_KEY_DERIVE_DH, &extended);
+            assert_eq!(derived(&client, &mechanism, base, len), Ok(hex(EXTENDED)));
+        }
+        // A transported secret has 48 bytes, and the version of the protocol in the first two.
+        let transported = [&[3, 3][..], &[7; 46]].concat();
+        let transported = client.secret(&transported).unwrap();
+        for id in [CKM_TLS12_MASTER_KEY_DERIVE, CKM_TLS12_EXTENDED_MASTER_KEY_DERIVE] {
+            let mut version = CK_VERSION { major: 0, minor: 0 };
+            let (mut plain, mut extended) = (plain, extended);
+            (plain.pVersion, extended.pVersion) = (from_mut(&mut version), from_mut(&mut version));
+            let (agreeing, mechanism) = match id {
+                CKM_TLS12_MASTER_KEY_DERIVE => (
+                    Mechanism::with(CKM_TLS12_MASTER_KEY_DERIVE_DH, &plain),
+                    Mechanism::with(id, &plain),
+                ),
+                _ => (
+                    Mechanism::with(CKM_TLS12_EXTENDED_MASTER_KEY_DERIVE_DH, &extended),
+                    Mechanism::with(id, &extended),
+                ),
+            };
+            let refused = derived(&client, &agreeing, transported, None);
+            assert_eq!(refused, Err(RvError::MechanismParamInvalid));
+            assert_eq!(version.major, 0);
+            assert_eq!(derived(&client, &mechanism, transported, None).unwrap().len(), 48);
+            assert_eq!((version.major, version.minor), (3, 3));
+            let refused = derived(&client, &mechanism, base, None);
+            assert_eq!(refused, Err(RvError::KeySizeRange));
+            tally.ran(id);
+        }
+        tally.reaches(1, &[CKM_TLS12_MASTER_KEY_DERIVE, CKM_TLS12_EXTENDED_MASTER_KEY_DERIVE]);
+    });
+}
+
+#[test]
+fn the_keys_of_a_tls_connection_are_those_of_a_published_one() {
+    play(|world| {
+        let client = Client::new(world);
+        let (ours, theirs) = (client_random(), server_random());
+        let base = client.secret(&hex(MASTER)).unwrap();
+        for (id, ivs) in [(CKM_TLS12_KEY_AND_MAC_DERIVE, true), (CKM_TLS12_KEY_SAFE_DERIVE, false)]
+        {
+            let mut places = [[0; 16]; 2];
+            let [client_iv, server_iv] = &mut places;
+            let mut out = CK_SSL3_KEY_MAT_OUT {
+                hClientMacSecret: 0,
+                hServerMacSecret: 0,
+                hClientKey: 0,
+                hServerKey: 0,
+                pIVClient: client_iv.as_mut_ptr(),
+                pIVServer: server_iv.as_mut_ptr(),
+            };
+            let params = CK_TLS12_KEY_MAT_PARAMS {
+                ulMacSizeInBits: 160,
+                ulKeySizeInBits: 128,
+                ulIVSizeInBits: 128,
+                bIsExport: CK_FALSE,
+                RandomInfo: random(&ours, &theirs),
+                pReturnedKeyMaterial: from_mut(&mut out),
+                prfHashMechanism: CKM_SHA256,
+            };
+            let mechanism = Mechanism::with(id, &params);
+            let (class, aes) = (CKO_SECRET_KEY.to_ne_bytes(), CKK_AES.to_ne_bytes());
+            let template = [(CKA_CLASS, &class[..]), (CKA_KEY_TYPE, &aes)];
+            client.derive(&mechanism, base, &template).unwrap();
+            let keys = [out.hClientMacSecret, out.hServerMacSecret, out.hClientKey, out.hServerKey];
+            for (key, expected) in keys.into_iter().zip(CONNECTION_KEYS) {
+                assert_eq!(client.value(key), hex(expected));
+            }
+            let none = [hex(&"00".repeat(16)), hex(&"00".repeat(16))];
+            let expected = if ivs { IVS.map(hex) } else { none };
+            assert_eq!(places.map(Vec::from), expected);
+        }
+    });
+}
+
+#[test]
+fn tls_exports_keys_and_finishes_as_published() {
+    play(|world| {
+        let client = Client::new(world);
+        let (ours, theirs) = (client_random(), server_random());
+        let base = client.secret(&hex(PRF_SECRET)).unwrap();
+        let seed = hex(PRF_SEED);
+        let export = |label: &[u8], random, context: &[u8], hash| CK_TLS_KDF_PARAMS {
+            prfMechanism: hash,
+            pLabel: label.as_ptr().cast_mut(),
+            ulLabelLength: label.len() as CK_ULONG,
+            RandomInfo: random,
+            pContextData: if context.is_empty() { null_mut() } else { context.as_ptr().cast_mut() },
+            ulContextDataLength: context.len() as CK_ULONG,
+        };
+        let master = client.secret(&hex(MASTER)).unwrap();
+        let hash = client.digest(CKM_SHA256, b"handshake").unwrap();
+        for id in [CKM_TLS_KDF, CKM_TLS12_KDF] {
+            let params = export(PRF_LABEL, random(&seed[..8], &seed[8..]), b"", CKM_SHA256);
+            let made = derived(&client, &Mechanism::with(id, &params), base, Some(100));
+            assert_eq!(made, Ok(hex(PRF_OUTPUT)));
+            let params = export(b"EXPORTER-test", random(&ours, &theirs), b"abc", CKM_SHA384);
+            let made = derived(&client, &Mechanism::with(id, &params), master, Some(40));
+            assert_eq!(made, Ok(hex(EXPORTED)));
+        }
+        for id in [CKM_TLS_MAC, CKM_TLS12_MAC] {
+            for (side, expected) in [(1, SERVER_FINISHED), (2, CLIENT_FINISHED)] {
+                let params = CK_TLS_MAC_PARAMS {
+                    prfHashMechanism: CKM_SHA256,
+                    ulMacLength: 12,
+                    ulServerOrClient: side,
+                };
+                let mechanism = Mechanism::with(id, &params);
+                let made = client.sign(&mechanism, master, &hash).unwrap();
+                assert_eq!(made, hex(expected));
+                client.verify(&mechanism, master, &hash, &made).unwrap();
+                let wrong = client.verify(&mechanism, master, &hash[1..], &made);
+                assert_eq!(wrong, Err(RvError::SignatureInvalid));
+            }
+        }
+    });
+}
 
 // --- passwords ---
 

@@ -203,6 +203,22 @@ fn params(row: &MechanismRow, len: usize) -> Params {
             iterations: 1,
             password: Arc::new(Secret::from(&b"password"[..])),
         },
+        ParamsShape::Version => Params::Version([3, 3]),
+        ParamsShape::TlsMaster | ParamsShape::TlsExtendedMaster => Params::TlsMaster {
+            hash: Hash::Sha256,
+            seed: vec![7; 64],
+            extended: false,
+            tells_version: false,
+        },
+        ParamsShape::TlsKeys | ParamsShape::TlsKeysWithoutIvs => Params::TlsKeys {
+            hash: Hash::Sha256,
+            seed: vec![7; 64],
+            sizes: KeySizes { mac: 20, key: 16, iv: 4 },
+        },
+        ParamsShape::TlsExport => {
+            Params::TlsExport { hash: Hash::Sha256, label: vec![7], seed: vec![7; 64] }
+        }
+        ParamsShape::TlsMac => Params::TlsMac { hash: Hash::Sha256, len: 12, of_server: true },
     }
 }
 

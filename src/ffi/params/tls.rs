@@ -1,0 +1,232 @@
+//! The parameters of TLS 1.2's mechanisms, and the places for what they give back.
+
+use super::{Parameter, hash, piece, wrong};
+use crate::error::{Error, Result};
+use crate::ffi::buffer::OutPtr;
+use crate::mechanism::{KeySizes, Params, ParamsShape};
+use pkcs11_sys::*;
+
+/// The longest random data of one side, context, and label, in bytes; TLS has 32, 65535 and 255.
+const MAX_DATA: usize = 1 << 16;
+
+/// The longest key or IV of one side, in bits.
+const MAX_BITS: CK_ULONG = 4096;
+
+/// PKCS#11 3.1's, which `pkcs11-sys` does not have yet.
+#[repr(C)]
+#[derive(Clone, Copy)]
+#[allow(non_camel_case_types, non_snake_case)]
+pub(super) struct CK_TLS12_EXTENDED_MASTER_KEY_DERIVE_PARAMS {
+    pub(super) prfHashMechanism: CK_MECHANISM_TYPE,
+    pub(super) pSessionHash: CK_BYTE_PTR,
+    pub(super) ulSessionHashLen: CK_ULONG,
+    pub(super) pVersion: CK_VERSION_PTR,
+}
+
+impl Parameter {
+    pub(super) unsafe fn version(&self) -> Result<Params> {
+        // SAFETY: `read_structure` found `start` not NULL.
+        let version = unsafe { self.structure::<CK_VERSION>() }?;
+        Ok(Params::Version([version.major, version.minor]))
+    }
+
+    pub(super) unsafe fn tls_master(&self) -> Result<Params> {
+        // SAFETY: `read_structure` found `start` not NULL.
+        let given = unsafe { self.structure::<CK_TLS12_MASTER_KEY_DERIVE_PARAMS>() }?;
+        // SAFETY: both sides' random data have the lengths beside them.
+        let [client, server] = unsafe { random(given.RandomInfo) }?;
+        Ok(Params::TlsMaster {
+            hash: hash(given.prfHashMechanism)?,
+            seed: [client, server].concat(),
+            extended: false,
+            tells_version: !given.pVersion.is_null(),
+        })
+    }
+
+    pub(super) unsafe fn tls_extended_master(&self) -> Result<Params> {
+        // SAFETY: `read_structure` found `start` not NULL.
+        let given = unsafe { self.structure::<CK_TLS12_EXTENDED_MASTER_KEY_DERIVE_PARAMS>() }?;
+        // SAFETY: `pSessionHash` has `ulSessionHashLen` bytes.
+        let seed = unsafe { short(given.pSessionHash, given.ulSessionHashLen) }?;
+        Ok(Params::TlsMaster {
+            hash: hash(given.prfHashMechanism)?,
+            seed: seed.ok_or_else(|| wrong("the session's hash"))?,
+            extended: true,
+            tells_version: !given.pVersion.is_null(),
+        })
+    }
+
+    pub(super) unsafe fn tls_keys(&self, with_ivs: bool) -> Result<Params> {
+        // SAFETY: `read_structure` found `start` not NULL.
+        let given = unsafe { self.structure::<CK_TLS12_KEY_MAT_PARAMS>() }?;
+        // SAFETY: both sides' random data have the lengths beside them.
+        let [client, server] = unsafe { random(given.RandomInfo) }?;
+        if given.bIsExport != CK_FALSE {
+            return Err(wrong("TLS 1.2 has no keys for export"));
+        }
+        Ok(Params::TlsKeys {
+            hash: hash(given.prfHashMechanism)?,
+            seed: [server, client].concat(),
+            sizes: KeySizes {
+                mac: bytes(given.ulMacSizeInBits)?,
+                key: bytes(given.ulKeySizeInBits)?,
+                iv: if with_ivs { bytes(given.ulIVSizeInBits)? } else { 0 },
+            },
+        })
+    }
+
+    /// Reads the parameter of RFC 5705's exporter, where no context is another than an empty one.
+    pub(super) unsafe fn tls_export(&self) -> Result<Params> {
+        // SAFETY: `read_structure` found `start` not NULL.
+        let given = unsafe { self.structure::<CK_TLS_KDF_PARAMS>() }?;
+        // SAFETY: both sides' random data, the label and the context have the lengths beside them.
+        let ([client, server], label, context) = unsafe {
+            (
+                random(given.RandomInfo)?,
+                short(given.pLabel, given.ulLabelLength)?,
+                short(given.pContextData, given.ulContextDataLength)?,
+            )
+        };
+        let context = context.map(|context| {
+            let len = u16::try_from(context.len()).map_err(|_| wrong("the context's length"))?;
+            Ok::<_, Error>([&len.to_be_bytes()[..], &context].concat())
+        });
+        Ok(Params::TlsExport {
+            hash: hash(given.prfMechanism)?,
+            label: label.ok_or_else(|| wrong("the label"))?,
+            seed: [client, server, context.transpose()?.unwrap_or_default()].concat(),
+        })
+    }
+
+    pub(super) unsafe fn tls_mac(&self) -> Result<Params> {
+        // SAFETY: `read_structure` found `start` not NULL.
+        let given = unsafe { self.structure::<CK_TLS_MAC_PARAMS>() }?;
+        let of_server = match given.ulServerOrClient {
+            1 => true,
+            2 => false,
+            _ => return Err(wrong("neither the server's nor the client's")),
+        };
+        let hash = hash(given.prfHashMechanism)?;
+        Ok(Params::TlsMac { hash, len: given.ulMacLength, of_server })
+    }
+}
+
+/// Reads the random data of both sides, the client's first.
+///
+/// # Safety
+/// Each pointer is NULL or valid for reads of as many bytes as the length beside it says.
+unsafe fn random(given: CK_SSL3_RANDOM_DATA) -> Result<[Vec<u8>; 2]> {
+    // SAFETY: `pClientRandom` has `ulClientRandomLen` bytes, `pServerRandom` has `ulServerRandomLen`.
+    let [client, server] = unsafe {
+        [
+            short(given.pClientRandom, given.ulClientRandomLen)?,
+            short(given.pServerRandom, given.ulServerRandomLen)?,
+        ]
+    };
+    let there = |data: Option<Vec<u8>>| {
+        data.filter(|data| !data.is_empty()).ok_or_else(|| wrong("the random data"))
+    };
+    Ok([there(client)?, there(server)?])
+}
+
+/// Copies bytes that a structure points to; none where it points to none.
+///
+/// # Safety
+/// `start` is NULL or valid for reads of `len` bytes.
+unsafe fn short(start: *const CK_BYTE, len: CK_ULONG) -> Result<Option<Vec<u8>>> {
+    if start.is_null() && len == 0 {
+        return Ok(None);
+    }
+    // SAFETY: this function asks the same of `start` and `len`.
+    let bytes = unsafe { piece(start, len) }?;
+    match bytes.len() > MAX_DATA {
+        true => Err(wrong("a piece of it is too long")),
+        false => Ok(Some(bytes)),
+    }
+}
+
+/// Returns a size in whole bytes.
+fn bytes(bits: CK_ULONG) -> Result<usize> {
+    match bits <= MAX_BITS && bits.is_multiple_of(8) {
+        true => Ok((bits / 8) as usize),
+        false => Err(wrong("a size in bits")),
+    }
+}
+
+/// Returns the place for the version of a premaster secret, if the caller has one.
+///
+/// # Safety
+/// `mechanism` is valid, and its parameter has been read as that of a master secret: its `pVersion` is NULL
+/// or valid for reading and writing until the place is dropped.
+pub(in crate::ffi) unsafe fn version_place(
+    mechanism: &CK_MECHANISM,
+    shape: ParamsShape,
+) -> Result<Option<OutPtr<CK_VERSION>>> {
+    let start = mechanism.pParameter;
+    // SAFETY: the parameter has been read as this structure; it need not be aligned.
+    let version = unsafe {
+        match shape {
+            ParamsShape::TlsExtendedMaster => {
+                start.cast::<CK_TLS12_EXTENDED_MASTER_KEY_DERIVE_PARAMS>().read_unaligned().pVersion
+            }
+            _ => start.cast::<CK_TLS12_MASTER_KEY_DERIVE_PARAMS>().read_unaligned().pVersion,
+        }
+    };
+    match version.is_null() {
+        true => Ok(None),
+        // SAFETY: not NULL, and so the caller's own.
+        false => unsafe { OutPtr::new(version) }.map(Some),
+    }
+}
+
+/// The places for the keys and the IVs of a connection.
+pub(in crate::ffi) struct KeyPlaces {
+    out: OutPtr<CK_SSL3_KEY_MAT_OUT>,
+    ivs: [*mut CK_BYTE; 2],
+}
+
+impl KeyPlaces {
+    /// Takes the places that the caller has.
+    ///
+    /// # Safety
+    /// `mechanism` is valid, and its parameter has been read as that of a connection's keys: its
+    /// `pReturnedKeyMaterial` is NULL or valid for reading and writing until the places are dropped, and both
+    /// pointers to IVs there are NULL or valid for writes of as many bits as the parameter says.
+    pub(in crate::ffi) unsafe fn new(mechanism: &CK_MECHANISM, read: &Params) -> Result<Self> {
+        // SAFETY: the parameter has been read as this structure; it need not be aligned.
+        let given =
+            unsafe { mechanism.pParameter.cast::<CK_TLS12_KEY_MAT_PARAMS>().read_unaligned() };
+        // SAFETY: `pReturnedKeyMaterial` is NULL or the caller's own structure.
+        let out = unsafe { OutPtr::new(given.pReturnedKeyMaterial) }
+            .map_err(|_| wrong("no place for the keys"))?;
+        let now = out.read();
+        let ivs = [now.pIVClient, now.pIVServer];
+        let with_ivs = match read {
+            Params::TlsKeys { sizes, .. } => sizes.iv > 0,
+            _ => false,
+        };
+        match with_ivs && ivs.iter().any(|iv| iv.is_null()) {
+            true => Err(wrong("no place for the IVs")),
+            false => Ok(Self { out, ivs }),
+        }
+    }
+
+    /// Writes the handles, of the client's and the server's MACs and then of their ciphers, and the IVs.
+    pub(in crate::ffi) fn write(&self, handles: [CK_OBJECT_HANDLE; 4], ivs: &[Vec<u8>; 2]) {
+        for (place, iv) in self.ivs.iter().zip(ivs) {
+            if !iv.is_empty() {
+                // SAFETY: `new` found the place, which has room for an IV of the size in the parameter, and
+                // this one has that size.
+                unsafe { place.copy_from_nonoverlapping(iv.as_ptr(), iv.len()) };
+            }
+        }
+        let [client_mac, server_mac, client, server] = handles;
+        self.out.write(CK_SSL3_KEY_MAT_OUT {
+            hClientMacSecret: client_mac,
+            hServerMacSecret: server_mac,
+            hClientKey: client,
+            hServerKey: server,
+            ..self.out.read()
+        });
+    }
+}
