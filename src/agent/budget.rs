@@ -264,7 +264,7 @@ mod tests {
         assert!(at_once(&budget, 4, 1).is_some());
     }
 
-    /// Has somebody wait for their turn, who then says their name.
+    /// Has a thread wait for its turn, which then says its name.
     fn wait<'scope>(
         scope: &'scope Scope<'scope, '_>,
         budget: &'scope Budget,

@@ -5,9 +5,9 @@
 //!
 //! * A peer that comes is admitted where there is room, and waits else.
 //! * For each who waits, one who is idle leaves: first those who have proved nothing, then those who have
-//!   been idle longest. Whoever has been admitted has had time to ask something before, and while one who
-//!   has proved nothing still has, nobody who has leaves for others who have just come.
-//! * While somebody waits, whoever has had a turn leaves after an answer.
+//!   been idle longest. A peer that has been admitted has had time to ask something before, and while one
+//!   without a proof still has, none with a proof leaves for others that have just come.
+//! * While a peer waits, one that has had a turn leaves after an answer.
 //! * A process whose connection has been idle for a few seconds keeps it only if it is the last one.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -141,7 +141,7 @@ impl<S: Clone> Connections<S> {
         self.waiting.len() >= self.limits.waiting
     }
 
-    /// Lets a peer wait for a connection; false where too many of that user do already, so that nobody else
+    /// Lets a peer wait for a connection; false where too many of that user do already, so that no other
     /// could.
     pub(crate) fn arrive(&mut self, peer: Peer, connection: S, since: Instant) -> bool {
         let same = self.waiting.iter().filter(|other| other.peer.user == peer.user).count();

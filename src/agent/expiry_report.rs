@@ -201,7 +201,7 @@ fn escaped(label: &str) -> String {
     label.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n")
 }
 
-/// In one piece: whoever collects the file never sees a part of it.
+/// Replaces the file in one piece: a collector never sees a part of it.
 fn write(file: &Path, text: &str) -> Result<()> {
     let failed =
         |error: std::io::Error| Reason::General.detail(format_args!("{}: {error}", file.display()));

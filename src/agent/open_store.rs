@@ -32,7 +32,7 @@ pub(crate) struct OpenStore {
     pub directory: PathBuf,
     /// The records. Batches go through [`Self::apply`].
     pub records: Box<dyn Store>,
-    /// Locked for writing while a batch is applied, so that nobody sees it without its entries.
+    /// Locked for writing while a batch is applied, so that it is never seen without its entries.
     index: RwLock<Index>,
     /// Erase cells, PIN counters, the clock's mark.
     pub(crate) cells: Cells,
@@ -103,7 +103,7 @@ impl OpenStore {
         self.page.started()
     }
 
-    /// Refuses changes that nobody would keep.
+    /// Refuses changes that would not be kept.
     pub(crate) fn check_writable(&self) -> Result<()> {
         let Standing::ReadOnly(why) = self.records.standing() else { return Ok(()) };
         let reason = match why {
@@ -111,7 +111,7 @@ impl OpenStore {
             ReadOnly::Damaged => Reason::StoreReadOnly,
         };
         Err(reason.detail(format_args!(
-            "{}: db/ cannot be opened, and its snapshot is served; {}",
+            "{}: its records cannot be opened, and their snapshot is served; {}",
             self.directory.display(),
             why.way_out()
         )))
@@ -168,7 +168,7 @@ impl OpenStore {
         self.time.accept_clock(&self.page);
     }
 
-    /// Returns what the clock shows, which may be behind.
+    /// Returns the time that the clock shows, which may be behind.
     pub(crate) fn clock(&self) -> Seconds {
         self.time.clock()
     }
@@ -178,7 +178,7 @@ impl OpenStore {
         self.records.standing() != Standing::Failed && self.cells.alive()
     }
 
-    /// Returns what the store says of itself.
+    /// Returns the store's row about itself.
     pub(crate) fn meta(&self) -> Result<Meta> {
         match self.records.get(&keyspace::meta())? {
             Some(bytes) => rows::decode(&bytes, "the store's own row"),
@@ -186,7 +186,7 @@ impl OpenStore {
         }
     }
 
-    /// Applies a batch, and has the index follow it before anybody looks at either.
+    /// Applies a batch, and has the index follow it before either is looked at.
     pub(crate) fn apply(&self, batch: &Batch) -> Result<CommitNumber> {
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
         let update = Update::before(&*self.records, batch)?;
@@ -277,7 +277,7 @@ impl OpenStore {
         Ok(Found { known: Known { id, header, erasure }, row })
     }
 
-    /// Returns what an erase cell says of its material.
+    /// Returns the state of an erase cell's material.
     pub(crate) fn erasure(&self, cell: CellNumber) -> Result<Erasure> {
         Ok(match self.cells.erase.read_cell(cell)? {
             EraseCell::Secret(_) => Erasure::Live,
@@ -347,7 +347,7 @@ impl OpenStore {
         Ok(Stored { id: known.id, revision: row.revision, header: row.header, sealed, erasure })
     }
 
-    /// Returns what became of a custom key's newest material.
+    /// Returns the state of a custom key's newest material.
     pub(super) fn newest_outcome(
         &self,
         token: Id,
@@ -364,7 +364,7 @@ impl OpenStore {
         Ok(newest.map_or(Erasure::Live, |found| self.outcome(&found.known)))
     }
 
-    /// Returns what a cell says, or will say as soon as what is due has been erased.
+    /// Returns the state of material by its cell, as it will be once all that is due has been erased.
     fn outcome(&self, known: &Known) -> Erasure {
         match known.erasure {
             Erasure::Live if known.is_dead(self.now()) => {

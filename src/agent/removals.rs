@@ -37,7 +37,7 @@ impl Removals {
         Ok(Self { token, ids, owners, under_way: (0, 0) })
     }
 
-    /// Returns how many there are.
+    /// Returns their number.
     pub(crate) fn count(&self) -> u64 {
         self.ids.len() as u64
     }

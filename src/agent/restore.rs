@@ -157,7 +157,7 @@ impl<'a> RestorePlan<'a> {
         }
     }
 
-    /// Into a directory that has this store's own cell file, and nothing in `db/`.
+    /// Restores into a directory that has this store's own cell file, and no records.
     fn beside_its_cells(&self, lock: &Lock, cells: &Cells) -> Result<()> {
         for (record, _, erasure) in &self.records {
             let Some(cell) = record.cell.as_ref().filter(|cell| cell.erasure == Erasure::Live)
@@ -202,7 +202,7 @@ impl<'a> RestorePlan<'a> {
         cells.take_place()
     }
 
-    /// Writes `db/`, whole or not at all.
+    /// Writes the records, whole or not at all.
     fn write(&self, lock: &Lock, cells: &Cells) -> Result<()> {
         let number = self.content.store.commits;
         store::replace(lock.records(), number, |put| self.put_rows(cells, put))

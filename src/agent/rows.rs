@@ -127,6 +127,9 @@ pub(crate) struct Answered {
     pub(crate) extras: Extras,
 }
 
+/// The remedy of rows that cannot be read.
+const REMEDY: &str = "restore the store's directory as a whole from a backup";
+
 /// Writes a value.
 pub(crate) fn encode(value: &impl Serialize) -> Result<Vec<u8>> {
     postcard::to_extend(value, vec![FORMAT]).map_err(|cause| Reason::General.detail(cause))
@@ -149,9 +152,11 @@ pub(super) fn decode_as<T: DeserializeOwned>(format: u8, bytes: &[u8], what: &st
     match bytes.split_first() {
         Some((first, rest)) if *first == format => match postcard::take_from_bytes(rest) {
             Ok((value, [])) => Ok(value),
-            _ => Err(Reason::StoreDamaged.detail(format_args!("{what} in db/ does not parse"))),
+            _ => Err(Reason::StoreDamaged.detail(format_args!("{what} does not parse; {REMEDY}"))),
         },
-        _ => Err(Reason::StoreDamaged.detail(format_args!("{what} in db/ has an unknown format"))),
+        _ => {
+            Err(Reason::StoreDamaged.detail(format_args!("{what} has an unknown format; {REMEDY}")))
+        }
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) fn has_narrowed(store: &OpenStore) -> Result<bool> {
 }
 
 /// Erases and ends everything that is due, or lets it wait its grace out first. What cannot be
-/// looked at stands in nobody else's way: it is the error, after all others.
+/// looked at stands in no other's way: it is the error, after all others.
 pub(crate) struct Sweep {
     /// The time that an erasure waits, in seconds.
     grace: Seconds,

@@ -61,7 +61,7 @@ struct TokenCounts {
 pub(crate) struct AfterSync {
     /// Cells to be overwritten.
     pub(crate) erased: Vec<(CellNumber, Tombstone)>,
-    /// Cells that nobody claims any more.
+    /// Cells that no record claims any more.
     pub(crate) freed: BTreeSet<CellNumber>,
     /// Counts of wrong PINs that begin again: security officer's, user's. Not before the new PIN is durable, or
     /// a power loss would keep the old one, with all its tries. A crash before they begin again leaves a PIN
@@ -153,7 +153,7 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    /// Returns what a change was answered, if it has been made already. If not, the next answer must have the
+    /// Returns the answer to a change that has been made already. If not, the next answer must have the
     /// number that this one would have.
     pub(crate) fn answered(&self, change: &[u8; 16]) -> Result<Option<Vec<u64>>> {
         let Some(number) = self.answer_of(change)? else { return Ok(None) };
@@ -176,7 +176,7 @@ impl<'a> Transaction<'a> {
         self.answer_number.set(Some(number));
     }
 
-    /// Returns how often a key was used on a day, as far as that is saved.
+    /// Returns the number of uses of a key on a day, as far as that is saved.
     pub(crate) fn uses(&self, of: (Id, Id, u32)) -> Result<u64> {
         match self.get(&keyspace::uses(of))? {
             Some(times) => {
@@ -271,7 +271,7 @@ impl<'a> Transaction<'a> {
         self.facts.push(fact);
     }
 
-    /// Returns what has a line in the audit log, under the names that token and key have.
+    /// Returns the facts for the audit log, under the names that token and key have.
     pub(crate) fn facts(&self) -> Result<Vec<Fact>> {
         self.facts.iter().map(|fact| self.named(fact)).collect()
     }
@@ -386,7 +386,7 @@ fn condition((key, row): (RowKey, Option<Vec<u8>>)) -> Condition {
     }
 }
 
-/// Cells taken for a transaction that did not happen are nobody's.
+/// Releases the cells that were taken for a transaction that did not happen.
 impl Drop for Transaction<'_> {
     fn drop(&mut self) {
         self.claimed.drain(..).for_each(|cell| self.store.cells.erase.release(cell));

@@ -19,7 +19,7 @@ use crate::store::{self, Acknowledged, Cells, Need, Put, ReadOnly, Standing, Sto
 use std::cell::Cell;
 
 /// The room that an upgrade takes for each byte of the records: what sled makes of them, and a snapshot.
-const ROOM: u64 = 4;
+const ROOM_FACTOR: u64 = 4;
 
 /// The steps of an upgrade, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,7 +125,7 @@ impl Upgrade<'_> {
         if let Some(store) = (self.open)(self.lock, earlier)? {
             store.keep_snapshot(earlier.identity)?;
             (self.done)(UpgradeStep::KeepSnapshot)?;
-            store.room(Need::Grow(ROOM * size_of(&*store)?))?;
+            store.room(Need::Grow(ROOM_FACTOR * size_of(&*store)?))?;
             let number = store.number()?;
             store::build_upgraded(records, number, |put| upgrade_rows(&*store, earlier, put))?;
             (self.done)(UpgradeStep::BuildRecords)?;
@@ -205,7 +205,7 @@ fn served_only(lock: &Lock, why: ReadOnly) -> Error {
         ReadOnly::Damaged => Reason::StoreDamaged,
     };
     reason.detail(format_args!(
-        "{}: db/ cannot be opened, and its snapshot is of an earlier build; {}",
+        "the records in {} cannot be opened, and their snapshot is of an earlier build; {}",
         lock.records(),
         why.way_out()
     ))

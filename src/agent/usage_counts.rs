@@ -82,7 +82,7 @@ pub(crate) struct SaveUses<'c> {
 }
 
 impl SaveUses<'_> {
-    /// Returns how often a key was used on a day in all.
+    /// Returns the number of uses of a key on a day in all.
     fn sum(&self, transaction: &Transaction<'_>, of: KeyDay) -> Result<u64> {
         let unsaved = self.counts.unsaved.get(&of).copied().unwrap_or(0);
         Ok(transaction.uses(of)?.saturating_add(unsaved))
@@ -143,7 +143,7 @@ fn day(at: Seconds) -> u32 {
 }
 
 impl Fact {
-    /// Returns how often a key was used on the day that begins at that second.
+    /// Returns the number of uses of a key on the day that begins at that second.
     fn of_uses(token: Id, key: Id, day: Seconds, times: u64) -> Self {
         let fact = Self::of_key(AuditEvent::Used, token, key);
         Self { at: Some(super::audit::timestamp(day)), times: Some(times), ..fact }

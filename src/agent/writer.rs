@@ -125,7 +125,7 @@ impl Writer {
         Self { grace, ..self }
     }
 
-    /// Works until nobody can ask any more. An error means that the store has failed.
+    /// Works until no more jobs can come. An error means that the store has failed.
     pub(crate) fn run(mut self, jobs: &Receiver<Job>) -> Result<()> {
         while let Ok(first) = jobs.recv() {
             let mut group = vec![first];
@@ -166,10 +166,10 @@ impl Writer {
         }
         self.sync_and_publish()?;
         self.journal.flush();
-        // Before anybody hears that something has been erased.
+        // Before an answer says that something has been erased.
         wipe_stack();
         for (answer, result) in answers {
-            // Whoever asked may have gone: the change stands, and its answer is kept.
+            // The peer that asked may have gone: the change stands, and its answer is kept.
             let _gone = answer.map(|answer| answer.try_send(result));
         }
         self.prepare();
@@ -292,8 +292,8 @@ impl Writer {
         self.store.cells.erase.erase(&deleted, &expired)
     }
 
-    /// Moves the counters of what has changed, begins counts of wrong PINs again, and frees what nobody claims any
-    /// more.
+    /// Moves the counters of what has changed, begins counts of wrong PINs again, and frees the cells that no record
+    /// claims any more.
     fn publish(&mut self) -> Result<()> {
         let store = &self.store;
         match store.records.changes(self.published)? {
@@ -390,7 +390,7 @@ impl Writer {
         }
     }
 
-    /// Everything between two commits, made durable before anybody has it in a backup.
+    /// Gathers a backup between two commits, which are made durable before it is given out.
     fn backup(&mut self) -> Result<BackupParts> {
         for (token, _) in self.store.tokens()? {
             match self.note(Fact::of_token(audit::AuditEvent::BackedUp, token)) {

@@ -39,7 +39,7 @@ use records::{RecordNumber, Records};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tags::Tags;
 
-/// What leads to the records of one store.
+/// The index of one store: all that leads to its records.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     /// The number of the last commit that it knows.
@@ -68,7 +68,7 @@ pub(crate) struct Waiting {
 
 impl Index {
     /// Derives it from the rows of a store. A record that cannot be read has a line in the log, and stands in
-    /// nobody's way.
+    /// no other's way.
     pub(crate) fn of(store: &dyn Store) -> Result<Self> {
         let mut index = Self { number: store.number()?, ..Self::default() };
         store::each(store, keyspace::WAITING, |key, found| {
@@ -107,12 +107,12 @@ impl Index {
         records.filter(|(its, _)| *its == token).map(|(_, id)| id).collect()
     }
 
-    /// Returns what is due by `until`, with token and record, soonest first. An erasure that waits is not.
+    /// Returns the records that are due by `until`, with their tokens, soonest first. An erasure that waits is not.
     pub(crate) fn due(&self, until: Seconds) -> impl Iterator<Item = (Seconds, Id, Id)> {
         self.by_time(&self.due, 0, until)
     }
 
-    /// Returns what can only be read from a second on that is later than `after` and not later than `until`,
+    /// Returns the records that can only be read from a second on that is later than `after` and not later than `until`,
     /// with token and record, soonest first.
     pub(crate) fn narrowing(
         &self,

@@ -159,7 +159,7 @@ fn first_where(range: std::ops::Range<usize>, fits: impl Fn(usize) -> bool) -> u
     low
 }
 
-/// Returns how many of the first numbers come before; quick where they are few, as from one match to the next,
+/// Returns the number of the first numbers that come before; quick where they are few, as from one match to the next,
 /// or all, as where a younger record is added.
 fn gallop(numbers: &[RecordNumber], before: impl Fn(&RecordNumber) -> bool) -> usize {
     if numbers.last().is_none_or(&before) {

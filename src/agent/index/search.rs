@@ -15,11 +15,11 @@ const MOVES: usize = 1 << 16;
 pub(crate) struct Search<'a> {
     /// The token.
     pub(crate) token: Id,
-    /// Whether private records are searched too.
+    /// True if private records are searched too.
     pub(crate) private: bool,
     /// A record matches that carries all tags of any one alternative.
     pub(crate) alternatives: &'a [Vec<[u8; 16]>],
-    /// What is due by this time is not found.
+    /// The time by which records that are due are not found.
     pub(crate) now: Seconds,
 }
 
@@ -49,7 +49,7 @@ impl Search<'_> {
         (found, from)
     }
 
-    /// Returns what is due and not erased yet: a few records in the moment before the sweep, and what waits its
+    /// Returns the records that are due and not erased yet: a few records in the moment before the sweep, and what waits its
     /// grace out.
     fn hidden(&self, index: &Index) -> HashSet<RecordNumber> {
         let due = index.due.iter().take_while(|(at, _)| *at <= self.now).map(|(_, record)| *record);

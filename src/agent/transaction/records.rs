@@ -89,7 +89,7 @@ impl Transaction<'_> {
         }
     }
 
-    /// Returns what becomes of a record's material: what its cell says, where that is overwritten already.
+    /// Returns the end of a record's material: that of its cell, where that is overwritten already.
     fn tombstone_of(&self, old: &Found) -> Tombstone {
         let said = old.row.cell.and_then(|cell| self.store.erasure(cell).ok());
         let expired = Tombstone { why: Ending::Expired, at: self.store.now() };

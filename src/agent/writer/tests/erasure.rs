@@ -138,7 +138,7 @@ impl Host {
         bytes.windows(secret.len()).any(|window| window == secret)
     }
 
-    /// Returns what is on the disk after a power loss that comes before the next sync.
+    /// Returns the disk's content after a power loss that comes before the next sync.
     fn pairs(&self) -> (CommitNumber, Vec<Pair>) {
         (self.memory.number().unwrap(), self.memory.scan(b"", b"", usize::MAX).unwrap())
     }
