@@ -16,15 +16,15 @@ needs_mounts() {
     fi
 }
 
-# make_base PACKAGE...: the system as it was installed, which no run changes.
+# make_base PACKAGE...: the system as it was installed, which no run changes. Files *.made say what was done.
 make_base() {
-    [ -e "$room/base.made" ] && return 0
+    local recipe="$release $*" from
+    [ "$(cat "$room/base.made" 2> /dev/null)" = "$recipe" ] && return 0
     mkdir -p "$room"
-    rm -rf -- "$room/base"
-    local from
+    rm -rf -- "$room/base" "$room"/*.made
     from=$(mirror)
     debootstrap --variant=minbase --include="$(IFS=,; echo "$*")" "$release" "$room/base" \
-        ${from:+"$from"} > "$run/base.log" 2>&1 && touch "$room/base.made"
+        ${from:+"$from"} > "$run/base.log" 2>&1 && echo "$recipe" > "$room/base.made"
 }
 
 # Where this machine has its Debian packages from, that release's or else its own; debootstrap knows another.
