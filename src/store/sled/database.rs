@@ -19,7 +19,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 pub(crate) const DATABASE: &str = crate::file_names::RECORDS;
 
 /// The part of its log that sled keeps in memory, in bytes.
-const CACHE: u64 = 64 << 20;
+const CACHE: u64 = 8 << 20;
 
 /// A store in a folder of its own. One process opens it at a time; a clone is a second opening within that
 /// process.
