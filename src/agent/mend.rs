@@ -36,10 +36,13 @@ impl Proposer for Mend {
     fn propose<'a>(&mut self, store: &'a OpenStore) -> Result<NextStep<'a, ()>> {
         while !self.erased.is_empty() {
             let mut transaction = Transaction::new(store);
-            let step = self.erased.iter().take(STEP);
-            self.under_way = step.len();
-            for (token, id) in step {
+            self.under_way = 0;
+            for (token, id) in self.erased.iter().take(STEP) {
+                if !transaction.has_room() {
+                    break;
+                }
                 mend(&mut transaction, *token, *id)?;
+                self.under_way += 1;
             }
             if !transaction.is_empty() {
                 return Ok(NextStep::Apply(transaction));

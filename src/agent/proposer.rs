@@ -6,7 +6,7 @@ use super::open_store::OpenStore;
 use super::transaction::Transaction;
 use crate::error::Result;
 
-/// The number of records that one transaction changes when many end at once.
+/// The most records that one transaction changes when many end at once, where the store's limits permit it.
 pub(super) const STEP: usize = 256;
 
 /// The next step of a proposer.

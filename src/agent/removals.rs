@@ -44,15 +44,22 @@ impl Removals {
 
     /// Has a transaction remove the next of them. Returns false where none is left.
     pub(crate) fn step(&mut self, transaction: &mut Transaction<'_>) -> Result<bool> {
-        let step = self.ids.iter().take(STEP);
-        self.under_way = (step.len(), 0);
-        for id in step {
-            transaction.remove(self.token, *id, Ending::Deleted)?;
+        self.under_way = (0, 0);
+        for id in self.ids.iter().take(STEP) {
+            if !transaction.has_room() {
+                break;
+            }
+            transaction.remove_alone(self.token, *id, Ending::Deleted)?;
+            self.under_way.0 += 1;
         }
         if self.under_way.0 == 0 {
-            let step = self.owners.iter().take(STEP);
-            self.under_way = (0, step.len());
-            step.for_each(|owner| transaction.forget(owner.clone()));
+            for owner in self.owners.iter().take(STEP) {
+                if !transaction.has_room() {
+                    break;
+                }
+                transaction.forget(owner.clone());
+                self.under_way.1 += 1;
+            }
         }
         Ok(self.under_way != (0, 0))
     }

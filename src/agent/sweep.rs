@@ -106,24 +106,30 @@ impl Sweep {
     ) -> Result<bool> {
         let waiting = self.waiting.as_deref().unwrap_or_default();
         let step: Vec<WaitingErasure> = waiting.iter().take(STEP).copied().collect();
-        self.under_way.0 = step.len();
         for waits in &step {
-            if let Err(error) = self.see_to_one(transaction, store, *waits) {
-                self.unread.note(store, waits.0, error)?;
+            if !transaction.has_room() {
+                break;
             }
+            match self.see_to_one(transaction, store, *waits) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => self.unread.note(store, waits.0, error)?,
+            }
+            self.under_way.0 += 1;
         }
         Ok(!step.is_empty())
     }
 
+    /// Sees to one of what waits. Returns false where there was room for a part of it only.
     fn see_to_one(
         &mut self,
         transaction: &mut Transaction<'_>,
         store: &OpenStore,
         ((token, id), Waiting { found, .. }): WaitingErasure,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let entry = keyspace::waiting(token, id);
         if transaction.get(&entry)?.is_none() {
-            return Ok(());
+            return Ok(true);
         }
         let now = store.now();
         let record = transaction.find(token, id)?;
@@ -133,20 +139,23 @@ impl Sweep {
             // The store has gone back to an earlier clock: from now on, then.
             Some(_) if now < found => {
                 transaction.defer(now, token, id);
-                return Ok(());
+                return Ok(true);
             }
-            Some(_) if now - found < self.grace => return Ok(()),
-            Some(_) => end(transaction, (token, id), &mut self.under_way.1)?,
-            None => {}
+            Some(_) if now - found < self.grace => return Ok(true),
+            Some(_) if !end(transaction, (token, id), &mut self.under_way.1)? => return Ok(false),
+            Some(_) | None => {}
         }
         transaction.forget(entry);
-        Ok(())
+        Ok(true)
     }
 
     /// Sees to some of what has fallen due. Returns false where nothing more has.
     fn see_to_due(&mut self, transaction: &mut Transaction<'_>, store: &OpenStore) -> Result<bool> {
         let due = self.due(store)?;
         for ids in &due {
+            if !transaction.has_room() {
+                break;
+            }
             if let Err(error) = self.end_or_wait(transaction, store, *ids) {
                 self.unread.note(store, *ids, error)?;
             }
@@ -171,7 +180,7 @@ impl Sweep {
             return Ok(());
         }
         if self.grace == 0 || has_ended(found.as_ref()) {
-            return end(transaction, (token, id), &mut self.under_way.1);
+            return end(transaction, (token, id), &mut self.under_way.1).map(drop);
         }
         log::warn!(
             "record {id} of token {token} is due: it is not usable any more, and is erased in {} s \
@@ -207,8 +216,12 @@ impl Unread {
     }
 }
 
-/// Ends one due thing, if it is still there.
-fn end(transaction: &mut Transaction<'_>, (token, id): (Id, Id), swept: &mut Swept) -> Result<()> {
+/// Ends one due thing, if it is still there. Returns false where there was room for a part of it only.
+fn end(
+    transaction: &mut Transaction<'_>,
+    (token, id): (Id, Id),
+    swept: &mut Swept,
+) -> Result<bool> {
     match transaction.find(token, id)? {
         None => {}
         Some(_) if transaction.removes(token, id) => {}
@@ -225,13 +238,15 @@ fn end(transaction: &mut Transaction<'_>, (token, id): (Id, Id), swept: &mut Swe
                 swept.ended += 1;
             }
             Role::CustomKey(_) => {
-                transaction.remove_key(token, id)?;
+                if !transaction.remove_key(token, id)? {
+                    return Ok(false);
+                }
                 transaction.note(Fact::of_key(AuditEvent::Deleted, token, id));
                 swept.erased += 1;
             }
         },
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Returns whether an ordinary object has ended, and stands there only to be asked why.

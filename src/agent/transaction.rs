@@ -23,10 +23,18 @@ use crate::id::Id;
 use crate::key::Fingerprint;
 use crate::key::pin::TokenEntry;
 use crate::store::cells::CellNumber;
-use crate::store::{Batch, CommitNumber, Condition};
+use crate::store::{Batch, BatchLimits, CommitNumber, Condition};
 use crate::wire::Expect;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// The most rows that the change of one record reads, and writes: itself, its custom key, its fingerprint, its entry
+/// where it waits, and lines of the audit log.
+const ROWS_OF_RECORD: usize = 8;
+
+/// The most rows that any transaction reads, and writes, beside: the store's own, the token's, the end of the audit
+/// log's chain, and the answer.
+const OTHER_ROWS: usize = 8;
 
 /// Changes that will happen together.
 pub(crate) struct Transaction<'a> {
@@ -116,6 +124,24 @@ impl<'a> Transaction<'a> {
     /// Returns whether it changes nothing.
     pub(crate) fn is_empty(&self) -> bool {
         self.writes.is_empty()
+    }
+
+    /// Returns whether the store takes the change of another record with it.
+    pub(crate) fn has_room(&self) -> bool {
+        let BatchLimits { conditions, bytes, .. } = self.store.records.limits();
+        let written =
+            self.writes.iter().map(|(key, row)| key.len() + row.as_ref().map_or(0, Vec::len));
+        let read = self.read.borrow().len() + OTHER_ROWS + ROWS_OF_RECORD;
+        // The other half is left to what one record may be.
+        read <= conditions
+            && self.spare_writes() >= ROWS_OF_RECORD
+            && written.sum::<usize>() <= bytes / 2
+    }
+
+    /// Returns how many rows more it may write, once what is noted has its lines.
+    pub(crate) fn spare_writes(&self) -> usize {
+        let written = self.writes.len() + self.facts.len() + OTHER_ROWS;
+        self.store.records.limits().writes.saturating_sub(written)
     }
 
     /// Returns whether a record ends with it.
@@ -328,17 +354,19 @@ impl<'a> Transaction<'a> {
 
     /// Makes it happen, and returns the number of the commit. It is durable after the store's next sync, and
     /// what remains is to be done after that. Fails with [`Reason::Conflict`], and changes nothing, where a
-    /// row that was read has changed.
+    /// row that was read has changed; so it does with [`Reason::ArgumentsBad`] where it is larger than the store takes.
     pub(crate) fn apply(mut self) -> Result<(CommitNumber, AfterSync)> {
-        for (token, watched) in self.writes.keys().filter_map(|key| keyspace::watched(key)) {
-            self.store.page.moved(token, watched);
-        }
         let meta = Meta { mark: self.store.now(), ..self.meta()? };
         self.writes.insert(keyspace::meta(), Some(rows::encode(&meta)?));
         let batch = Batch {
             conditions: self.read.take().into_iter().map(condition).collect(),
             writes: std::mem::take(&mut self.writes).into_iter().collect(),
         };
+        batch.check(self.store.records.limits())?;
+        for (key, _) in &batch.writes {
+            let watched = keyspace::watched(key).into_iter();
+            watched.for_each(|(token, watched)| self.store.page.moved(token, watched));
+        }
         let TokenCounts { reset, arrived, left } = self.counts;
         let number = self.apply_batch(&batch, left)?;
         self.claimed.clear();

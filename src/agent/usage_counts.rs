@@ -101,20 +101,25 @@ impl Proposer for SaveUses<'_> {
 
     fn propose<'a>(&mut self, store: &'a OpenStore) -> Result<NextStep<'a, ()>> {
         let mut transaction = Transaction::new(store);
-        let over = self.over.iter().take(STEP);
-        self.under_way = over.len();
-        for of in over {
+        self.under_way = 0;
+        for of in self.over.iter().take(STEP) {
+            if !transaction.has_room() {
+                break;
+            }
             self.close(&mut transaction, *of)?;
+            self.under_way += 1;
         }
         if self.under_way > 0 {
             return Ok(NextStep::Apply(transaction));
         }
         let mut transaction = transaction.quietly();
-        let going_on = self.going_on.iter().take(STEP);
-        self.under_way = going_on.len();
-        for of in going_on {
+        for of in self.going_on.iter().take(STEP) {
+            if !transaction.has_room() {
+                break;
+            }
             let sum = self.sum(&transaction, *of)?;
             transaction.save_uses(*of, Some(sum));
+            self.under_way += 1;
         }
         match self.under_way {
             0 => Ok(NextStep::Done(())),

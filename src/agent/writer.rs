@@ -243,7 +243,8 @@ impl Writer {
         let quiet = transaction.is_quiet();
         let facts = transaction.facts()?;
         let head = if facts.is_empty() { None } else { Some(transaction.audit_head()?) };
-        let sealed = self.journal.seal(head, &facts, self.store.now(), &self.asker)?;
+        let (now, most) = (self.store.now(), transaction.spare_writes());
+        let sealed = self.journal.seal(head, &facts, now, &self.asker, most)?;
         transaction.keep_lines(&sealed)?;
         transaction.keep_answer(self.kept_answers)?;
         let (number, after_sync) = transaction.apply()?;

@@ -61,7 +61,7 @@ impl Condition {
 impl Batch {
     /// Fails with [`Reason::ArgumentsBad`] unless every key has a lawful length and the batch keeps
     /// within `limits`.
-    pub(super) fn check(&self, limits: BatchLimits) -> Result<()> {
+    pub(crate) fn check(&self, limits: BatchLimits) -> Result<()> {
         if !self.keys().all(|key| (1..=MAX_KEY).contains(&key.len())) {
             return Err(Reason::ArgumentsBad.detail("a key of the store has an impossible length"));
         }

@@ -40,6 +40,13 @@ impl Memory {
         Self { limits, ..self }
     }
 
+    /// Refuses batches that a store on other machines would refuse: etcd's limits.
+    #[cfg(test)]
+    pub(crate) fn narrow() -> Self {
+        let limits = BatchLimits { conditions: 128, writes: 128, bytes: 3 << 19 };
+        Self::default().with_limits(limits)
+    }
+
     fn content(&self) -> MutexGuard<'_, Content> {
         self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }

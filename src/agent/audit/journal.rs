@@ -89,9 +89,10 @@ impl Journal {
         facts: &[Fact],
         now: Seconds,
         asker: &Asker,
+        most: usize,
     ) -> Result<Sealed> {
         let head = stored.filter(|stored| stored.seq > self.head.seq).unwrap_or(self.head);
-        let mut sealed = Sealed { head, released: self.release(), lines: Vec::new() };
+        let mut sealed = Sealed { head, released: self.release(most), lines: Vec::new() };
         for fact in facts {
             let seq = sealed.head.seq + 1;
             let entry = AuditEntry::new(seq, timestamp(now), fact.clone(), asker);
@@ -124,14 +125,14 @@ impl Journal {
         }
     }
 
-    /// The rows that may go, because the file that has their lines is synced.
-    fn release(&self) -> Vec<u64> {
+    /// The rows that may go, because the file that has their lines is synced; so many at once.
+    fn release(&self, most: usize) -> Vec<u64> {
         if self.unsynced.len() < ROWS {
             return Vec::new();
         }
         let Some(file) = &self.file else { return Vec::new() };
         match pending_syncs::during(&self.folder.join(CURRENT), || file.sync_data()) {
-            Ok(()) => self.unsynced.iter().copied().collect(),
+            Ok(()) => self.unsynced.iter().copied().take(most).collect(),
             Err(error) => {
                 log::error!("the audit log is not synced: {error}");
                 Vec::new()
@@ -241,7 +242,7 @@ mod tests {
 
     fn write_of(journal: &mut Journal, store: &Memory, asker: &Asker) {
         let fact = Fact::of_token(AuditEvent::TokenChanged, Id::new([1; 16]));
-        let sealed = journal.seal(None, &[fact], 1_800_000_000, asker).unwrap();
+        let sealed = journal.seal(None, &[fact], 1_800_000_000, asker, usize::MAX).unwrap();
         let line = |(seq, line): &(u64, String)| {
             (keyspace::audit_line(*seq), Some(rows::encode(line).unwrap()))
         };

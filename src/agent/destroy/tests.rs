@@ -27,7 +27,7 @@ fn put(transaction: &mut Transaction<'_>, token: Id, number: u8, role: Role, at:
 /// Two tokens with an object, an ordinary key, and a custom key with material that expires at 10.
 fn furnished(directory: &Path) -> (Arc<FixedClock>, Writer) {
     let clock = Arc::new(FixedClock::at(5));
-    let store = Box::new(Memory::default());
+    let store = Box::new(Memory::narrow());
     crate::store::Cells::make(directory).unwrap();
     let store = Arc::new(OpenStore::open(directory, store, Arc::clone(&clock) as _).unwrap());
     let mut writer = Writer::open(Arc::clone(&store), Arc::new(Waker::new().unwrap())).unwrap();

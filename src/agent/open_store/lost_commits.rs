@@ -20,7 +20,9 @@ impl OpenStore {
                 writes.push((keyspace::token(token), None));
             }
         }
-        self.apply(&Batch { conditions: Vec::new(), writes })?;
+        for writes in writes.chunks(self.records.limits().writes.max(1)) {
+            self.apply(&Batch { conditions: Vec::new(), writes: writes.to_vec() })?;
+        }
         self.records.sync()?;
         Ok(stay)
     }

@@ -23,7 +23,7 @@ fn put(transaction: &mut Transaction<'_>, number: u8, role: Role, at: Option<Sec
 /// Two ordinary keys due at 10 and 20, material due at 10, and the end of its custom key at 30.
 fn furnished(directory: &std::path::Path) -> (Arc<FixedClock>, Writer) {
     let clock = Arc::new(FixedClock::at(5));
-    let store = Box::new(Memory::default());
+    let store = Box::new(Memory::narrow());
     crate::store::Cells::make(directory).unwrap();
     let store = OpenStore::open(directory, store, Arc::clone(&clock) as _).unwrap();
     let store = Arc::new(store);

@@ -56,21 +56,39 @@ impl Transaction<'_> {
 
     /// Removes a record, where there is one, and has its material erased.
     pub(crate) fn remove(&mut self, token: Id, id: Id, why: Ending) -> Result<()> {
-        let Some(old) = self.find(token, id)? else { return Ok(()) };
-        self.give_up_cell(token, &old, why);
-        self.writes.insert(keyspace::record(token, id), None);
-        match old.known.header.role {
-            Role::CustomKey(_) => self.remove_owners(token, &old),
-            Role::Material { .. } | Role::Object { .. } => Ok(()),
+        match self.remove_alone(token, id, why)? {
+            Some(old) if matches!(old.known.header.role, Role::CustomKey(_)) => {
+                self.remove_owners(token, &old)
+            }
+            _ => Ok(()),
         }
     }
 
-    /// Removes a custom key with its material.
-    pub(crate) fn remove_key(&mut self, token: Id, key: Id) -> Result<()> {
-        for material in self.versions(token, key)? {
-            self.remove(token, material.known.id, Ending::Deleted)?;
+    /// The same; a custom key's fingerprints are left to the caller. Returns what stood there.
+    pub(crate) fn remove_alone(&mut self, token: Id, id: Id, why: Ending) -> Result<Option<Found>> {
+        let Some(old) = self.find(token, id)? else { return Ok(None) };
+        self.give_up_cell(token, &old, why);
+        self.writes.insert(keyspace::record(token, id), None);
+        Ok(Some(old))
+    }
+
+    /// Removes a custom key with its material, or as much of that as there is room for. Returns true where the
+    /// key goes too. Its row, which the caller has read, changes with each new version.
+    pub(crate) fn remove_key(&mut self, token: Id, key: Id) -> Result<bool> {
+        for material in self.store.version_ids(token, key)? {
+            if !self.has_room() {
+                return Ok(false);
+            }
+            let old = self.remove_alone(token, material, Ending::Deleted)?;
+            let owned = old.and_then(|old| keyspace::ownership(material, &old.known.header));
+            owned.into_iter().for_each(|(fingerprint, _)| self.free(token, &fingerprint));
         }
-        self.remove(token, key, Ending::Deleted)
+        if let Some(old) = self.remove_alone(token, key, Ending::Deleted)?
+            && let Some((fingerprint, _)) = keyspace::ownership(key, &old.known.header)
+        {
+            self.free(token, &fingerprint);
+        }
+        Ok(true)
     }
 
     /// Has the material of a record erased, and leaves the record, found by its custom key only, as the place
@@ -135,10 +153,14 @@ impl Transaction<'_> {
         let versions = self.versions(token, key.known.id)?;
         for Found { known: Known { id, header, .. }, .. } in versions.iter().chain([key]) {
             if let Some((fingerprint, _)) = keyspace::ownership(*id, header) {
-                self.writes.insert(keyspace::owner(token, &fingerprint), None);
+                self.free(token, &fingerprint);
             }
         }
         Ok(())
+    }
+
+    fn free(&mut self, token: Id, fingerprint: &Fingerprint) {
+        self.writes.insert(keyspace::owner(token, fingerprint), None);
     }
 
     /// Returns the cell that a record keeps while its material lives, else a fresh one.

@@ -21,17 +21,24 @@ use std::sync::mpsc::{channel, sync_channel};
 
 mod erasure;
 mod extras;
+mod limits;
 
 const TOKEN: Id = Id::new([1; 16]);
 
 /// A store in memory that counts its syncs and fails when told to.
-#[derive(Default)]
 struct Probe {
     memory: Memory,
     syncs: AtomicU64,
     /// The next apply or sync fails.
     fails: AtomicBool,
     room: OnceLock<Room>,
+}
+
+impl Probe {
+    fn new() -> Self {
+        let (syncs, fails) = (AtomicU64::default(), AtomicBool::default());
+        Self { memory: Memory::narrow(), syncs, fails, room: OnceLock::new() }
+    }
 }
 
 struct Shared(Arc<Probe>);
@@ -100,7 +107,7 @@ struct Bench {
 
 impl Bench {
     fn new(directory: &Path) -> Self {
-        let (probe, free) = (Arc::new(Probe::default()), Arc::new(AtomicU64::new(u64::MAX)));
+        let (probe, free) = (Arc::new(Probe::new()), Arc::new(AtomicU64::new(u64::MAX)));
         let store = Box::new(Shared(Arc::clone(&probe)));
         let clock = Arc::new(FixedClock::at(1_800_000_000));
         Cells::make(directory).unwrap();

@@ -85,7 +85,7 @@ impl Host {
         let directory = tempfile::tempdir().unwrap();
         Cells::make(directory.path()).unwrap();
         let clock = Arc::new(FixedClock::at(NOW));
-        let host = Self { directory, memory: Memory::default(), clock };
+        let host = Self { directory, memory: Memory::narrow(), clock };
         let mut writer = host.writer();
         let put = PutToken { by: None, ..host.put(Expect::Absent, false) };
         writer.drive(&mut EntryChange::new(put)).unwrap();
