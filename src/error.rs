@@ -3,6 +3,7 @@
 //! Several reasons share a code; the log names the reason. A cryptographic failure says no more than
 //! that it failed.
 
+use crate::v3_2::CKR_PARAMETER_SET_NOT_SUPPORTED;
 use pkcs11_sys::*;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -304,6 +305,7 @@ reasons! {
     WrappedLength => CKR_WRAPPED_KEY_LEN_RANGE, "no wrapped key of that type has this length";
     KeyNotNeeded => CKR_KEY_NOT_NEEDED, "no key is needed for this";
     SessionNotAsync => CKR_SESSION_ASYNC_NOT_SUPPORTED, "there are no asynchronous sessions";
+    ParameterSetUnknown => CKR_PARAMETER_SET_NOT_SUPPORTED, "the parameter set is not one that keys of this type have";
 }
 
 #[cfg(test)]

@@ -78,6 +78,9 @@ pub mod lc {
     pub mod kw {
         pub use crate::lc::kw::{unwrap_padded, wrap_padded};
     }
+    pub mod lattice {
+        pub use crate::lc::lattice::{Algorithm, PrivateKey, PublicKey, Set};
+    }
     pub mod random {
         pub use crate::lc::random::{bytes, secret};
     }
@@ -103,7 +106,7 @@ pub mod object {
         pub use crate::object::import_only::usages_of;
     }
     pub mod kinds {
-        pub use crate::object::kinds::{KINDS, Kind, bits, named};
+        pub use crate::object::kinds::{KINDS, Kind, bits, named, size_named};
     }
     pub mod properties {
         pub use crate::object::properties::{PROPERTIES, ROTATION_DAYS};
@@ -157,6 +160,9 @@ pub mod text {
 }
 pub mod token {
     pub use crate::token::{Settings, Slots, TRIES, TokenInfo, serial};
+}
+pub mod v3_2 {
+    pub use crate::v3_2::*;
 }
 pub mod wire {
     pub use crate::wire::{

@@ -30,4 +30,5 @@ mod store;
 mod sys;
 mod text;
 mod token;
+mod v3_2;
 mod wire;

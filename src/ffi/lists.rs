@@ -5,9 +5,9 @@ use super::buffer::{self, OutPtr};
 use super::entry;
 use super::list_3_2::FunctionList32;
 use super::{
-    decrypt::*, derive::*, digest::*, dual::*, encrypt::*, general::*, key::*, message_cipher::*,
-    message_sign::*, object::*, random::*, session::*, sign::*, slot::*, unsupported::*, verify::*,
-    verify_signature::*, wrap::*,
+    decrypt::*, derive::*, digest::*, dual::*, encapsulate::*, encrypt::*, general::*, key::*,
+    message_cipher::*, message_sign::*, object::*, random::*, session::*, sign::*, slot::*,
+    unsupported::*, verify::*, verify_signature::*, wrap::*,
 };
 use crate::error::{Reason, Result};
 use pkcs11_sys::{

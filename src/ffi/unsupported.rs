@@ -17,16 +17,8 @@ macro_rules! unsupported {
     };
 }
 
-// Of what 3.2 adds: encapsulation, and calls that end later.
+// Of what 3.2 adds: calls that end later.
 unsupported! {
-    C_EncapsulateKey(
-        CK_SESSION_HANDLE, CK_MECHANISM_PTR, CK_OBJECT_HANDLE, CK_ATTRIBUTE_PTR, CK_ULONG,
-        CK_BYTE_PTR, CK_ULONG_PTR, CK_OBJECT_HANDLE_PTR
-    );
-    C_DecapsulateKey(
-        CK_SESSION_HANDLE, CK_MECHANISM_PTR, CK_OBJECT_HANDLE, CK_ATTRIBUTE_PTR, CK_ULONG,
-        CK_BYTE_PTR, CK_ULONG, CK_OBJECT_HANDLE_PTR
-    );
     C_AsyncComplete(CK_SESSION_HANDLE, CK_UTF8CHAR_PTR, CK_ASYNC_DATA_PTR);
     C_AsyncGetID(CK_SESSION_HANDLE, CK_UTF8CHAR_PTR, CK_ULONG_PTR);
     C_AsyncJoin(CK_SESSION_HANDLE, CK_UTF8CHAR_PTR, CK_ULONG, CK_BYTE_PTR, CK_ULONG);

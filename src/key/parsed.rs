@@ -30,6 +30,10 @@ pub enum Parsed {
     MontgomeryPrivate(lc::x25519::PrivateKey),
     /// An X25519 public key: its bytes.
     MontgomeryPublic([u8; 32]),
+    /// A private key on a module lattice.
+    LatticePrivate(lc::lattice::PrivateKey),
+    /// A public key on a module lattice.
+    LatticePublic(lc::lattice::PublicKey),
 }
 
 impl Parsed {
@@ -40,6 +44,7 @@ impl Parsed {
             Self::EcPrivate(key) => key.to_pkcs8(),
             Self::EdwardsPrivate(key) => key.to_pkcs8(),
             Self::MontgomeryPrivate(key) => key.to_pkcs8(),
+            Self::LatticePrivate(key) => key.to_pkcs8(),
             _ => Err(Reason::KeyTypeInconsistent.into()),
         }
     }
@@ -51,6 +56,7 @@ impl Parsed {
             Self::EcPrivate(key) => key.public()?.to_spki(),
             Self::EdwardsPrivate(key) => key.public()?.to_spki(),
             Self::MontgomeryPrivate(key) => key.to_spki(),
+            Self::LatticePrivate(key) => key.to_spki(),
             _ => Err(Reason::KeyTypeInconsistent.into()),
         }
     }

@@ -62,17 +62,42 @@ pub enum Usage {
     SignRecover,
     /// Getting the data back from a signature.
     VerifyRecover,
+    /// Encapsulating another key.
+    Encapsulate,
+    /// Decapsulating another key.
+    Decapsulate,
 }
 
 impl Usage {
+    /// Every usage there is.
+    pub const ALL: &[Self] = &[
+        Self::Encrypt,
+        Self::Decrypt,
+        Self::Sign,
+        Self::Verify,
+        Self::Wrap,
+        Self::Unwrap,
+        Self::Derive,
+        Self::SignRecover,
+        Self::VerifyRecover,
+        Self::Encapsulate,
+        Self::Decapsulate,
+    ];
+
     /// Returns whether expired material that is kept for reading may still do it.
     pub const fn only_reads(self) -> bool {
-        matches!(self, Self::Decrypt | Self::Verify | Self::VerifyRecover | Self::Unwrap)
+        matches!(
+            self,
+            Self::Decrypt | Self::Verify | Self::VerifyRecover | Self::Unwrap | Self::Decapsulate
+        )
     }
 
     /// Returns whether the key is used within one call, which leaves no moment for a PIN in between.
     pub const fn is_one_call(self) -> bool {
-        matches!(self, Self::Wrap | Self::Unwrap | Self::Derive)
+        matches!(
+            self,
+            Self::Wrap | Self::Unwrap | Self::Derive | Self::Encapsulate | Self::Decapsulate
+        )
     }
 
     /// Returns whether a session keeps the key for the next operation, and so counts its uses.
@@ -92,8 +117,8 @@ pub struct Usages(u16);
 impl Usages {
     /// Returns the usages of the set that only read.
     pub fn only_reading(self) -> Self {
-        let reading = [Usage::Decrypt, Usage::Verify, Usage::VerifyRecover, Usage::Unwrap];
-        let kept = reading.into_iter().filter(|usage| self.contains(*usage));
+        let reading = Usage::ALL.iter().copied().filter(|usage| usage.only_reads());
+        let kept = reading.filter(|usage| self.contains(*usage));
         kept.fold(Self::default(), Self::with)
     }
 
@@ -357,7 +382,7 @@ pub(crate) fn allow(
 fn misfit(usage: Usage) -> Error {
     match usage {
         Usage::Wrap => Reason::WrappingKeyType.into(),
-        Usage::Unwrap => Reason::UnwrappingKeyType.into(),
+        Usage::Unwrap | Usage::Decapsulate => Reason::UnwrappingKeyType.into(),
         _ => Reason::KeyTypeInconsistent.into(),
     }
 }
@@ -366,7 +391,7 @@ fn misfit(usage: Usage) -> Error {
 pub(crate) fn gone(usage: Usage) -> Error {
     match usage {
         Usage::Wrap => Reason::WrappingKeyUnknown.into(),
-        Usage::Unwrap => Reason::UnwrappingKeyUnknown.into(),
+        Usage::Unwrap | Usage::Decapsulate => Reason::UnwrappingKeyUnknown.into(),
         _ => Reason::KeyUnknown.into(),
     }
 }

@@ -17,6 +17,7 @@ mod encrypt_data;
 mod hkdf;
 mod kbkdf;
 mod mac;
+mod ml_kem;
 mod one_shot;
 pub(crate) mod params;
 mod pbkdf2;
@@ -36,9 +37,9 @@ pub(crate) use params::{Hash, HkdfSalt, Mechanism, Params, ParamsShape};
 pub(crate) use row::{MechanismRow, Setting};
 pub use seal::SEAL_AROUND;
 pub(crate) use steps::{
-    Absorb, BeginDigest, BeginSign, BeginTransform, BeginVerify, Check, Derive, DeriveSeveral,
-    Domain, Generate, GeneratePair, Lengths, MessageRow, MessageShape, Protections, ResumeDigest,
-    Tells, Transform, Unwrap, Wrap,
+    Absorb, BeginDigest, BeginSign, BeginTransform, BeginVerify, Check, CiphertextLength,
+    Decapsulate, Derive, DeriveSeveral, Domain, Encapsulate, Generate, GeneratePair, Lengths,
+    MessageRow, MessageShape, Protections, ResumeDigest, Tells, Transform, Unwrap, Wrap,
 };
 pub(crate) use versions::begin_verify;
 
@@ -53,6 +54,8 @@ pub(crate) static MECHANISMS: &[MechanismRow] = &[
     rsa::OAEP,
     rsa_sign::PSS,
     rsa_sign::SHA1_RSA_PKCS_PSS,
+    ml_kem::KEY_PAIR_GEN,
+    ml_kem::ML_KEM,
     rsa_sign::SHA256_RSA_PKCS,
     rsa_sign::SHA384_RSA_PKCS,
     rsa_sign::SHA512_RSA_PKCS,

@@ -1,12 +1,14 @@
 //! The row of a mechanism: all that PKCS#11 says about it follows from its fields.
 
 use super::{
-    BeginDigest, BeginSign, BeginTransform, BeginVerify, Derive, DeriveSeveral, Generate,
-    GeneratePair, Lengths, MessageRow, Params, ParamsShape, Protections, ResumeDigest, Tells,
-    Unwrap, Wrap,
+    BeginDigest, BeginSign, BeginTransform, BeginVerify, CiphertextLength, Decapsulate, Derive,
+    DeriveSeveral, Encapsulate, Generate, GeneratePair, Lengths, MessageRow, Params, ParamsShape,
+    Protections, ResumeDigest, Tells, Unwrap, Wrap,
 };
 use crate::error::{Reason, Result};
 use crate::key::{Parsed, Usage};
+use crate::lc::lattice::Algorithm;
+use crate::v3_2::{CKF_DECAPSULATE, CKF_ENCAPSULATE, CKK_ML_KEM};
 use pkcs11_sys::*;
 
 /// A mechanism: what it is called, what it takes, and what it does.
@@ -73,6 +75,12 @@ pub(crate) struct MechanismRow {
     /// Tells of parameters whether decrypting and unwrapping with them tell the right key from a wrong
     /// one, surely enough that the versions of a rotated key can be tried in turn.
     pub tells_versions: fn(&Params) -> bool,
+    /// Encapsulates a secret key.
+    pub encapsulate: Option<Encapsulate>,
+    /// The length of what it encapsulates to.
+    pub ciphertext: Option<CiphertextLength>,
+    /// Decapsulates a secret key.
+    pub decapsulate: Option<Decapsulate>,
     /// Derives a secret key.
     pub derive: Option<Derive>,
     /// Derives several secret keys at once, where it can.
@@ -151,6 +159,9 @@ impl MechanismRow {
             is_keystream: false,
             tells_versions: |_| false,
             rotates: false,
+            encapsulate: None,
+            ciphertext: None,
+            decapsulate: None,
             derive: None,
             derive_several: None,
             tells: Tells::Piece,
@@ -189,6 +200,8 @@ impl MechanismRow {
             | flag(self.verify_recover.is_some(), CKF_VERIFY_RECOVER)
             | flag(self.wrap.is_some(), CKF_WRAP)
             | flag(self.unwrap.is_some(), CKF_UNWRAP)
+            | flag(self.encapsulate.is_some(), CKF_ENCAPSULATE)
+            | flag(self.decapsulate.is_some(), CKF_DECAPSULATE)
             | flag(self.derive.is_some() || self.derive_several.is_some(), CKF_DERIVE)
             | flag(self.generate.is_some() || self.rotates, CKF_GENERATE)
             | flag(self.generate_pair.is_some(), CKF_GENERATE_KEY_PAIR)
@@ -217,8 +230,14 @@ impl MechanismRow {
 
     /// Returns whether such a key is one of its where it is used for that.
     pub(crate) const fn suits(&self, usage: Usage, key: &Parsed) -> bool {
-        let public =
-            matches!(usage, Usage::Encrypt | Usage::Wrap | Usage::Verify | Usage::VerifyRecover);
+        let public = matches!(
+            usage,
+            Usage::Encrypt
+                | Usage::Wrap
+                | Usage::Verify
+                | Usage::VerifyRecover
+                | Usage::Encapsulate
+        );
         match (self.key_type, key) {
             (Some(CKK_AES), Parsed::Aes(_))
             | (Some(CKK_AES_XTS), Parsed::Xts(_))
@@ -231,6 +250,12 @@ impl MechanismRow {
             | (Some(CKK_EC), Parsed::EcPrivate(_))
             | (Some(CKK_EC_EDWARDS), Parsed::EdwardsPrivate(_)) => !public,
             (Some(CKK_EC), Parsed::MontgomeryPrivate(_)) => self.agrees_on_montgomery,
+            (Some(CKK_ML_KEM), Parsed::LatticePublic(key)) => {
+                public && matches!(key.set().algorithm(), Algorithm::MlKem)
+            }
+            (Some(CKK_ML_KEM), Parsed::LatticePrivate(key)) => {
+                !public && matches!(key.set().algorithm(), Algorithm::MlKem)
+            }
             (_, Parsed::Aes(_) | Parsed::Generic(_)) => self.any_secret,
             _ => false,
         }
@@ -301,6 +326,21 @@ impl MechanismRow {
         served(self.unwrap)
     }
 
+    /// Its encapsulation, or `MechanismInvalid`.
+    pub(crate) fn encapsulate(&self) -> Result<Encapsulate> {
+        served(self.encapsulate)
+    }
+
+    /// The length of what it encapsulates to, or `MechanismInvalid`.
+    pub(crate) fn ciphertext(&self) -> Result<CiphertextLength> {
+        served(self.ciphertext)
+    }
+
+    /// Its decapsulation, or `MechanismInvalid`.
+    pub(crate) fn decapsulate(&self) -> Result<Decapsulate> {
+        served(self.decapsulate)
+    }
+
     /// Its derivation, or `MechanismInvalid`.
     pub(crate) fn derive(&self) -> Result<Derive> {
         served(self.derive)
@@ -358,10 +398,13 @@ pub(super) const fn places<const N: usize>(rows: &[MechanismRow]) -> [u8; N] {
     places
 }
 
-/// Makes a row with the constant's own name: the specification's.
+/// Makes a row with the constant's own name, the specification's; `3_2` before it where it has that since 3.2.
 macro_rules! row {
     ($id:ident) => {
         $crate::mechanism::MechanismRow::new(pkcs11_sys::$id, stringify!($id))
+    };
+    (3_2 $id:ident) => {
+        $crate::mechanism::MechanismRow::new($crate::v3_2::$id, stringify!($id))
     };
 }
 pub(super) use row;

@@ -3,6 +3,7 @@
 use super::params::Params;
 use crate::error::Result;
 use crate::key::{Parsed, UsableKey};
+use crate::lc::lattice::Set;
 use crate::secret::Secret;
 use std::ops::RangeInclusive;
 
@@ -101,6 +102,12 @@ pub(crate) type DeriveSeveral = fn(&UsableKey, &Params, &[usize]) -> Result<Vec<
 pub(crate) type Unwrap = fn(&UsableKey, &Params, &[u8]) -> Result<Secret>;
 /// The least and the most bytes that a wrapped key of so many bytes may hold, under this key.
 pub(crate) type Lengths = fn(&UsableKey, usize) -> Option<RangeInclusive<usize>>;
+/// Encapsulates: gives the ciphertext, and the key that its owner decapsulates from it.
+pub(crate) type Encapsulate = fn(&UsableKey, &Params) -> Result<(Vec<u8>, Secret)>;
+/// Decapsulates a key. A ciphertext of a length that no key has encapsulated is `Reason::WrappedLength`.
+pub(crate) type Decapsulate = fn(&UsableKey, &Params, &[u8]) -> Result<Secret>;
+/// The length of the ciphertext that a key encapsulates to, in bytes.
+pub(crate) type CiphertextLength = fn(&UsableKey) -> Result<usize>;
 /// Generates a secret key of that many bytes; 0 where the caller said none.
 pub(crate) type Generate = fn(&Params, usize) -> Result<Secret>;
 /// Generates a key pair; the private key holds the public one.
@@ -118,6 +125,8 @@ pub(crate) enum Domain<'a> {
     },
     /// A pair on a curve: `CKA_EC_PARAMS` as the template has it, DER.
     Curve(&'a [u8]),
+    /// A pair of a parameter set, with the number that the template has for it.
+    Lattice(u64, Set),
 }
 
 /// What a derived value tells about the keys that it comes from.

@@ -12,6 +12,7 @@ use super::vendor::*;
 use crate::error::{Reason, Result};
 use crate::key::Usage;
 use crate::secret::Secret;
+use crate::v3_2::{CKA_DECAPSULATE_TEMPLATE, CKA_ENCAPSULATE_TEMPLATE};
 use pkcs11_sys::*;
 
 /// Returns the class a template names.
@@ -170,6 +171,8 @@ fn is_bound_for(usage: Usage, key: &Attributes) -> bool {
         Usage::Wrap => key.flag(CKA_TRUSTED) || marks::has_template(key, CKA_WRAP_TEMPLATE),
         Usage::Unwrap => marks::has_template(key, CKA_UNWRAP_TEMPLATE),
         Usage::Derive => marks::has_template(key, CKA_DERIVE_TEMPLATE),
+        Usage::Encapsulate => marks::has_template(key, CKA_ENCAPSULATE_TEMPLATE),
+        Usage::Decapsulate => marks::has_template(key, CKA_DECAPSULATE_TEMPLATE),
         _ => false,
     }
 }

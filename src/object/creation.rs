@@ -11,7 +11,7 @@ pub(crate) enum Creation {
     Generate,
     /// `C_UnwrapKey`.
     Unwrap,
-    /// `C_DeriveKey`.
+    /// `C_DeriveKey`, `C_EncapsulateKey`, `C_DecapsulateKey`.
     Derive,
 }
 

@@ -2,8 +2,9 @@
 //! them then: older versions of this program made keys without them.
 
 use super::attributes::Attributes;
-use super::rules::{CKA_DECAPSULATE, CKA_ENCAPSULATE, Initial, TEMPLATES, rule};
+use super::rules::{Initial, TEMPLATES, rule};
 use super::vendor::CKA_KEYSTEAD_KEY_ID;
+use crate::v3_2::{CKA_DECAPSULATE, CKA_ENCAPSULATE};
 use pkcs11_sys::*;
 
 fn kinds() -> impl Iterator<Item = u64> {
@@ -13,9 +14,9 @@ fn kinds() -> impl Iterator<Item = u64> {
 
 /// Returns the value that an attribute of this class has where a record holds none.
 fn implied(kind: u64, class: u64) -> Option<&'static [u8]> {
-    match rule(kind, class)?.default {
-        Initial::Empty => Some(&[]),
-        Initial::Flag(false) => Some(&[CK_FALSE]),
+    match (rule(kind, class)?.default, kind) {
+        (Initial::Empty, _) => Some(&[]),
+        (Initial::Flag(false), _) | (_, CKA_ENCAPSULATE | CKA_DECAPSULATE) => Some(&[CK_FALSE]),
         _ => None,
     }
 }
@@ -42,8 +43,8 @@ pub(crate) fn complete(attributes: &mut Attributes) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rules::CKA_ENCAPSULATE_TEMPLATE;
     use super::*;
+    use crate::v3_2::CKA_ENCAPSULATE_TEMPLATE;
 
     fn complete_of(class: u64, given: &[(u64, &[u8])]) -> Attributes {
         let mut made = Attributes::default();

@@ -5,13 +5,14 @@
 
 use super::kinds::{Kind, USAGE_FLAGS};
 use super::marks;
-use super::rules::rule;
+use super::rules::{ValueForm, rule};
 use super::template::{Attribute, Template};
 use super::vendor::{CKA_KEYSTEAD_CUSTODY, CKA_KEYSTEAD_IMPORT_ONLY};
 use super::{Attributes, attributes};
 use crate::error::{Reason, Result};
 use crate::key::Usage;
 use crate::secret::Secret;
+use crate::v3_2::CKA_DECAPSULATE;
 use pkcs11_sys::*;
 
 /// Returns the templates of the two halves with all that an import key is; none where no import key is asked
@@ -25,18 +26,23 @@ pub(crate) fn halves(
     if ![says(public)?, says(private)?].contains(&Some(true)) {
         return Ok(None);
     }
-    if !kind.usages.contains(&Usage::Unwrap) {
-        return Err(
-            Reason::TemplateInconsistent.detail("an import key of a type that unwraps none")
-        );
-    }
+    let mut opening = kind.usages.iter().filter_map(|usage| match usage {
+        Usage::Unwrap => Some(CKA_UNWRAP),
+        Usage::Decapsulate => Some(CKA_DECAPSULATE),
+        _ => None,
+    });
+    let opening = opening.next().ok_or_else(|| {
+        Reason::TemplateInconsistent
+            .detail("an import key of a type that neither unwraps nor decapsulates")
+    })?;
     let marked = flags([(CKA_KEYSTEAD_IMPORT_ONLY, true)])?;
-    Ok(Some((public.joined_with(marked)?, private.joined_with(private_half()?)?)))
+    Ok(Some((public.joined_with(marked)?, private.joined_with(private_half(opening)?)?)))
 }
 
-/// Returns the template of the private half: it unwraps and does nothing else, leaves in no way, and never changes.
-fn private_half() -> Result<Template> {
-    let usages = usages_of(CKO_PRIVATE_KEY).map(|flag| (flag, flag == CKA_UNWRAP));
+/// Returns the template of the private half: it unwraps or decapsulates and does nothing else, leaves in no way, and
+/// never changes.
+fn private_half(opening: u64) -> Result<Template> {
+    let usages = usages_of(CKO_PRIVATE_KEY).map(|flag| (flag, flag == opening));
     let rest = [
         (CKA_KEYSTEAD_IMPORT_ONLY, true),
         (CKA_KEYSTEAD_CUSTODY, false),
@@ -56,6 +62,28 @@ pub(crate) fn material(template: &Template) -> Result<Template> {
     rest.joined_with(flags([(CKA_SENSITIVE, true), (CKA_EXTRACTABLE, false)])?)
 }
 
+/// Returns the template of what an import key decapsulates: an AES key of the session that unwraps by
+/// `CKM_AES_KEY_WRAP_KWP` and does nothing else, leaves in no way, and never changes. It is hidden whatever
+/// the caller's template says; what contradicts it else is `ImportOnly`.
+pub(crate) fn transport(template: &Template) -> Result<Template> {
+    let usages = usages_of(CKO_SECRET_KEY).map(|flag| (flag, flag == CKA_UNWRAP));
+    let rest =
+        [(CKA_TOKEN, false), (CKA_PRIVATE, true), (CKA_MODIFIABLE, false), (CKA_COPYABLE, false)];
+    let numbers = [(CKA_KEY_TYPE, CKK_AES), (CKA_ALLOWED_MECHANISMS, CKM_AES_KEY_WRAP_KWP)];
+    let numbers = numbers.map(|(kind, number)| {
+        let value = Secret::from(&attributes::number(number)[..]);
+        Attribute { kind, value }
+    });
+    let bound = material(template)?.joined_with(flags(usages.chain(rest))?);
+    let bound = bound.and_then(|bound| bound.joined_with(Template::new(numbers.into())?));
+    bound.map_err(|failure| failure.under(Reason::ImportOnly))
+}
+
+/// Marks what an import key has decapsulated as one itself: what it unwraps is material of custom keys.
+pub(crate) fn mark(made: &mut Attributes) {
+    made.set_flag(CKA_KEYSTEAD_IMPORT_ONLY, true);
+}
+
 /// Keeps a key from unwrapping and decrypting anything, for good: what came by itself may be the
 /// transport key of a blob that the same pair opens as a whole, and would open the rest of that into what
 /// can be read, by AES key wrap or block by block. A key that would do so, because its template asks for it
@@ -71,16 +99,10 @@ pub(crate) fn opens_nothing(made: &mut Attributes) -> Result<()> {
     Ok(())
 }
 
-/// Returns whether a template asks for a session key that can do nothing: made of the material of the custom
-/// key that it names or not at all, it compares, and takes nothing out.
-pub(crate) fn compares(template: &Template) -> Result<bool> {
-    let class = template.number(CKA_CLASS)?.unwrap_or(CK_UNAVAILABLE_INFORMATION);
-    for flag in usages_of(class) {
-        if template.flag(flag)? != Some(false) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+/// Returns whether a session key of these attributes can do nothing: made of the material of the custom key
+/// that its template names or not at all, it compares, and takes nothing out.
+pub(crate) fn compares(made: &Attributes) -> bool {
+    USAGE_FLAGS.iter().all(|(_, flag)| !made.flag(*flag))
 }
 
 /// Makes of a session key what only compares: it stays as it is.
@@ -90,9 +112,11 @@ pub(crate) fn fix(compared: &mut Attributes) {
     marks::forbid_digests(compared);
 }
 
-/// Returns the usage flags that keys of a class have.
+/// Returns the usage flags that keys of a class have, but those that always are false.
 pub fn usages_of(class: u64) -> impl Iterator<Item = u64> {
-    USAGE_FLAGS.iter().map(|(_, flag)| *flag).filter(move |flag| rule(*flag, class).is_some())
+    let may_be =
+        move |flag: &u64| rule(*flag, class).is_some_and(|rule| rule.form != ValueForm::No);
+    USAGE_FLAGS.iter().map(|(_, flag)| *flag).filter(may_be)
 }
 
 fn flags(flags: impl IntoIterator<Item = (u64, bool)>) -> Result<Template> {
@@ -139,7 +163,7 @@ mod tests {
 
     #[test]
     fn nothing_that_contradicts_an_import_key_stands_beside_its_mark() {
-        for attribute in private_half().unwrap().iter() {
+        for attribute in private_half(CKA_UNWRAP).unwrap().iter() {
             let other = attribute.value.expose() != attributes::flag(true);
             let private = [(CKA_KEYSTEAD_IMPORT_ONLY, true), (attribute.kind, other)];
             if attribute.kind == CKA_KEYSTEAD_IMPORT_ONLY {

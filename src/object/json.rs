@@ -86,7 +86,11 @@ pub(crate) fn wanted(bytes: &[u8], now: Seconds, clock: Seconds) -> Result<KeyRe
     let alias = alias(written.alias, written.alias_hex.as_deref())?;
     let name = written.key_type.as_deref().unwrap_or("AES");
     let kind = kinds::named(name).ok_or_else(|| wrong("`key_type` is not one the token keeps"))?;
-    if written.key_bits.is_some_and(|bits| !kind.sizes.contain(bits)) {
+    let said = kinds::size_named(name);
+    let bits = written.key_bits.or(said);
+    if bits.is_some_and(|bits| !kind.sizes.contain(bits))
+        || said.is_some_and(|said| bits != Some(said))
+    {
         return Err(wrong("`key_bits` is no size of that `key_type`"));
     }
     let due = due(written.expires, written.expires_in.as_deref(), (now, clock))?;
@@ -100,7 +104,7 @@ pub(crate) fn wanted(bytes: &[u8], now: Seconds, clock: Seconds) -> Result<KeyRe
         identifier,
         properties: written.others.into_iter().map(property).collect::<Result<_>>()?,
         kind,
-        bits: written.key_bits.unwrap_or(0),
+        bits: bits.unwrap_or(0),
         expiry,
         private: written.private.unwrap_or(true),
     })

@@ -4,6 +4,7 @@ use super::attributes::Attributes;
 use crate::error::{Reason, Result};
 use crate::key::{Parsed, Usage};
 use crate::lc;
+use crate::lc::lattice::Set;
 use crate::secret::Secret;
 use pkcs11_sys::*;
 
@@ -26,6 +27,35 @@ pub struct Kind {
 }
 
 impl Kind {
+    /// Returns the name of keys of that size: a parameter set has one of its own.
+    pub fn called(&self, bits: u64) -> &'static str {
+        let set = self.sets().iter().find(|set| set.bits() == bits);
+        set.map_or(self.name, |set| set.name)
+    }
+
+    /// Returns the name of keys of that size with the size, where that is known.
+    pub fn sized(&self, bits: u64) -> String {
+        match (bits, self.sets()) {
+            (0, _) => self.name.to_owned(),
+            (_, []) => format!("{}-{bits}", self.name),
+            _ => self.called(bits).to_owned(),
+        }
+    }
+
+    /// Returns the names that say the most of keys of this type: those of its parameter sets, or its own.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        let own = self.sets().is_empty().then_some(self.name);
+        own.into_iter().chain(self.sets().iter().map(|set| set.name))
+    }
+
+    /// Returns the parameter sets that it comes in; none where it comes in sizes.
+    pub fn sets(&self) -> &'static [ParameterSet] {
+        match self.sizes {
+            Sizes::Sets(sets) => sets,
+            _ => &[],
+        }
+    }
+
     /// Returns the bytes that material is known by: of a private key its public half, since the same key has several
     /// encodings (an RSA key's factors in either order, its exponent modulo λ(n) or φ(n)).
     pub fn identity(&self, material: &Secret) -> Result<Secret> {
@@ -36,6 +66,20 @@ impl Kind {
             }
             _ => Ok(material.duplicate()),
         }
+    }
+
+    /// Returns which of two forms of the same material is kept: the one that is kept already, unless the other
+    /// has the seed of it.
+    pub fn fuller(&self, kept: &Secret, again: &Secret) -> Result<Secret> {
+        let parsed = |material| (self.parse)(material, &Attributes::default());
+        if !self.sets().is_empty()
+            && let (Parsed::LatticePrivate(kept), Parsed::LatticePrivate(again)) =
+                (parsed(kept)?, parsed(again)?)
+            && again.is_seed_of(&kept)?
+        {
+            return again.to_pkcs8();
+        }
+        Ok(kept.duplicate())
     }
 
     /// Material in the one form in which it is kept.
@@ -55,6 +99,25 @@ pub enum Sizes {
     Bytes(u64, u64),
     /// All from the first to the second.
     Bits(u64, u64),
+    /// Those of the public keys of these parameter sets.
+    Sets(&'static [ParameterSet]),
+}
+
+/// A parameter set that keys of a type come in.
+pub struct ParameterSet {
+    /// Its name in JSON and on the command line.
+    pub name: &'static str,
+    /// `CKA_PARAMETER_SET`.
+    pub number: u64,
+    /// The set itself.
+    pub set: Set,
+}
+
+impl ParameterSet {
+    /// Returns the size of a public key in bits, by which keys of the set are known.
+    pub const fn bits(&self) -> u64 {
+        8 * self.set.public_size() as u64
+    }
 }
 
 impl Sizes {
@@ -65,6 +128,7 @@ impl Sizes {
                 (sizes.first().copied().unwrap_or(0), sizes.last().copied().unwrap_or(0))
             }
             Self::Bits(least, most) | Self::Bytes(least, most) => (*least, *most),
+            Self::Sets(_) => (1, 0),
         };
         let bytes = least.div_ceil(8)..=most / 8;
         bytes
@@ -84,6 +148,7 @@ impl Sizes {
     pub fn contain(&self, bits: u64) -> bool {
         match self {
             Self::These(sizes) => sizes.contains(&bits),
+            Self::Sets(sets) => sets.iter().any(|set| set.bits() == bits),
             Self::Bits(least, most) => (*least..=*most).contains(&bits),
             Self::Bytes(least, most) => (*least..=*most).contains(&bits) && bits.is_multiple_of(8),
         }

@@ -2,6 +2,7 @@
 
 use super::attributes::Attributes;
 use super::curves;
+use super::lattices;
 use super::values::without_zeros;
 use crate::error::{Reason, Result};
 use crate::key::{Metadata, Origin, Parsed, Usage};
@@ -9,10 +10,11 @@ use crate::lc;
 use crate::lc::aes::{Direction, Mode};
 use crate::lc::mac::HmacKey;
 use crate::secret::Secret;
+use crate::v3_2::{CKA_DECAPSULATE, CKA_ENCAPSULATE, CKA_PARAMETER_SET};
 use pkcs11_sys::*;
 
 pub use super::kind::Kind;
-pub(crate) use super::kind::{Sizes, public_key_info};
+pub(crate) use super::kind::{ParameterSet, Sizes, public_key_info};
 
 /// The least that a private key takes as PKCS#8, in bytes: Ed25519 (RFC 8410, 10.3). No AES key is as
 /// long, so that unwrapping one costs no look.
@@ -112,6 +114,8 @@ pub const KINDS: &[Kind] = &[
     curves::EDWARDS_PUBLIC,
     curves::MONTGOMERY_PRIVATE,
     curves::MONTGOMERY_PUBLIC,
+    lattices::ML_KEM_PRIVATE,
+    lattices::ML_KEM_PUBLIC,
 ];
 
 /// Returns a secret that names its hash; it serves the same mechanisms as a generic one.
@@ -138,6 +142,8 @@ pub(crate) const USAGE_FLAGS: &[(Usage, u64)] = &[
     (Usage::Derive, CKA_DERIVE),
     (Usage::SignRecover, CKA_SIGN_RECOVER),
     (Usage::VerifyRecover, CKA_VERIFY_RECOVER),
+    (Usage::Encapsulate, CKA_ENCAPSULATE),
+    (Usage::Decapsulate, CKA_DECAPSULATE),
 ];
 
 /// Returns the row of a class and key type.
@@ -148,12 +154,20 @@ pub(crate) fn kind(class: u64, key_type: u64) -> Result<&'static Kind> {
         .ok_or_else(|| Reason::AttributeValue.detail("a key type the token does not keep"))
 }
 
-/// Returns the row of a secret or private key named in JSON, in any case of letters.
+/// Returns the row of a secret or private key named in JSON, in any case of letters; also by a parameter set
+/// of it.
 pub fn named(name: &str) -> Option<&'static Kind> {
+    let is = |other: &str| other.eq_ignore_ascii_case(name);
     KINDS
         .iter()
         .filter(|kind| kind.class != CKO_PUBLIC_KEY)
-        .find(|kind| kind.name.eq_ignore_ascii_case(name))
+        .find(|kind| is(kind.name) || kind.sets().iter().any(|set| is(set.name)))
+}
+
+/// Returns the size in bits that a name says, which is a parameter set's.
+pub fn size_named(name: &str) -> Option<u64> {
+    let sets = KINDS.iter().flat_map(|kind| kind.sets());
+    sets.filter(|set| set.name.eq_ignore_ascii_case(name)).map(ParameterSet::bits).next()
 }
 
 /// Returns whether keys like this may rotate on schedule. Callers compare MACs with their own, and what
@@ -169,6 +183,11 @@ pub(crate) fn rotates_on_schedule(metadata: &Metadata, origin: Origin) -> bool {
 pub fn bits(attributes: &Attributes) -> u64 {
     if let Some(params) = attributes.bytes(CKA_EC_PARAMS) {
         return curves::bits(params);
+    }
+    if let (Some(key_type), Some(set)) =
+        (attributes.number(CKA_KEY_TYPE), attributes.number(CKA_PARAMETER_SET))
+    {
+        return lattices::bits(key_type, set);
     }
     let length = attributes.number(CKA_VALUE_LEN).map(|bytes| bytes * 8);
     length

@@ -3,7 +3,7 @@
 
 use super::attributes::{self, Attributes};
 use super::kinds::USAGE_FLAGS;
-use super::rules::{Changeable, rule};
+use super::rules::{Changeable, TEMPLATES, rule};
 use super::template::Template;
 use super::vendor::CKA_KEYSTEAD_IMPORT_ONLY;
 use crate::error::{Error, Reason, Result};
@@ -21,9 +21,6 @@ const DECRYPTS_NOTHING: u64 = u64::MAX - 3;
 
 /// On a key whose value goes into no digest, ever.
 const UNDIGESTED: u64 = u64::MAX - 4;
-
-/// The attributes that bind what a key does.
-const BINDING: [u64; 3] = [CKA_WRAP_TEMPLATE, CKA_UNWRAP_TEMPLATE, CKA_DERIVE_TEMPLATE];
 
 /// Marks a key that is trusted. To be called whenever its trust may have begun, or is about to end.
 pub(crate) fn note_trust(key: &mut Attributes) {
@@ -52,7 +49,7 @@ pub(crate) fn was_trusted(key: &Attributes) -> bool {
 
 /// Returns whether the key has templates of its own that say anything.
 pub(crate) fn has_templates(key: &Attributes) -> bool {
-    BINDING.into_iter().any(|kind| has_template(key, kind))
+    TEMPLATES.into_iter().any(|kind| has_template(key, kind))
 }
 
 /// Returns whether the key has that template, and it says anything.
@@ -60,14 +57,15 @@ pub(crate) fn has_template(key: &Attributes, kind: u64) -> bool {
     key.bytes(kind).is_some_and(|template| !template.is_empty())
 }
 
-/// Returns the restrictions of a key. The mark of an import key binds its private half: the public one only wraps.
+/// Returns the restrictions of a key. The mark of an import key binds its private half, and what that decapsulates:
+/// the public one only wraps.
 pub(crate) fn restrictions(key: &Attributes) -> Restrictions {
-    let is_private = key.number(CKA_CLASS) == Some(CKO_PRIVATE_KEY);
+    let is_public = key.number(CKA_CLASS) == Some(CKO_PUBLIC_KEY);
     Restrictions {
         trusted: was_trusted(key),
         templates: has_templates(key),
         unwrap_template: has_template(key, CKA_UNWRAP_TEMPLATE),
-        import_only: is_private && key.flag(CKA_KEYSTEAD_IMPORT_ONLY),
+        import_only: !is_public && key.flag(CKA_KEYSTEAD_IMPORT_ONLY),
     }
 }
 
@@ -109,7 +107,8 @@ pub(crate) fn bindings(key: &Attributes) -> Vec<(u64, Vec<u8>)> {
     if !was_trusted(key) && !has_templates(key) {
         return Vec::new();
     }
-    let binds = |kind, value: &[u8]| BINDING.contains(&kind) && !value.is_empty() || is_usage(kind);
+    let binds =
+        |kind, value: &[u8]| TEMPLATES.contains(&kind) && !value.is_empty() || is_usage(kind);
     let own = key.iter().filter(|(kind, value)| binds(*kind, value));
     // An RSA key that is confined to one form opens what another one does not: no list is a binding, too.
     let confined = (CKA_ALLOWED_MECHANISMS, key.bytes(CKA_ALLOWED_MECHANISMS).unwrap_or_default());

@@ -11,6 +11,7 @@ pub(crate) mod json;
 pub(crate) mod kind;
 pub(crate) mod kinds;
 pub(crate) mod known_curves;
+pub(crate) mod lattices;
 pub(crate) mod marks;
 pub(crate) mod points;
 pub(crate) mod properties;

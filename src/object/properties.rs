@@ -103,7 +103,7 @@ pub const PROPERTIES: &[Property] = &[
         json: Some("key_type"),
         read: Current(|key| {
             let kind = kind(key.metadata.class, key.metadata.key_type)?;
-            Ok(Value::Text(kind.name.to_owned()))
+            Ok(Value::Text(kind.called(key.metadata.bits).to_owned()))
         }),
         ..Property::new()
     },

@@ -93,7 +93,7 @@ pub const GENERATE: u8 = 2;
 pub const UNWRAP: u8 = 4;
 /// `C_CopyObject`, of Keystead's own attributes: of the specification's, what may change may differ in a copy.
 pub(crate) const COPY: u8 = 8;
-/// `C_DeriveKey`.
+/// `C_DeriveKey`, `C_EncapsulateKey`, `C_DecapsulateKey`.
 pub const DERIVE: u8 = 16;
 
 pub(super) const MADE: u8 = CREATE | GENERATE | UNWRAP | DERIVE;

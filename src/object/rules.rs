@@ -1,6 +1,7 @@
 //! Every attribute that the specification has, one row each, and the row of any attribute; read by one
 //! interpreter ([`super::build`]). Keystead's own are in [`super::properties`].
 
+use super::lattices;
 use super::properties;
 use super::rule::{
     ALL, CERTIFICATE, DATA, HIDDEN, KEYS, MADE, NEVER, PRIVATE, PUBLIC, SECRET, TRUST, row, secret,
@@ -8,6 +9,7 @@ use super::rule::{
 use super::trust::{MOST, UNKNOWN, *};
 use super::values::RSA_NUMBERS;
 use crate::text::MAX_TEXT;
+use crate::v3_2::*;
 use pkcs11_sys::*;
 
 pub(crate) use super::rule::{COPY, Initial, Rule, ValueForm};
@@ -23,32 +25,22 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Rule> {
     RULES.iter().chain(properties::rules())
 }
 
-/// The attributes that public and private keys on curves alone have.
-const OF_CURVES: [u64; 3] = [CKA_EC_PARAMS, CKA_EC_POINT, CKA_VALUE];
-
 /// Returns whether an attribute belongs to another type of public or private key.
 pub(crate) fn is_foreign(kind: u64, class: u64, key_type: u64) -> bool {
-    let foreign = match key_type {
-        CKK_RSA => OF_CURVES.contains(&kind),
-        _ => kind == CKA_MODULUS_BITS || RSA_NUMBERS.contains(&kind),
+    let (rsa, on_lattice) = (key_type == CKK_RSA, lattices::are(key_type));
+    let own = match kind {
+        CKA_MODULUS_BITS => rsa,
+        CKA_EC_PARAMS | CKA_EC_POINT => !rsa && !on_lattice,
+        CKA_PARAMETER_SET | CKA_SEED => on_lattice,
+        CKA_VALUE => on_lattice || !rsa && class == CKO_PRIVATE_KEY,
+        number => rsa || !RSA_NUMBERS.contains(&number),
     };
-    matches!(class, CKO_PUBLIC_KEY | CKO_PRIVATE_KEY) && foreign
+    matches!(class, CKO_PUBLIC_KEY | CKO_PRIVATE_KEY) && !own
 }
 
 use Changeable::{Copying, Ends, Falls, Free, Never, Officer, Own, Rises, Usage};
 use Initial::{Absent, Empty};
 use ValueForm::{Bytes, Date, Flag, Label, Mechanisms, No, Number, Text, UpTo};
-
-// PKCS#11 3.2's, which `pkcs11-sys` does not have yet.
-
-/// The template of what a key encapsulates.
-pub(crate) const CKA_ENCAPSULATE_TEMPLATE: u64 = 0x62A;
-/// The template of what a key decapsulates.
-pub(crate) const CKA_DECAPSULATE_TEMPLATE: u64 = 0x62B;
-/// The usage of encapsulating.
-pub(crate) const CKA_ENCAPSULATE: u64 = 0x633;
-/// The usage of decapsulating.
-pub(crate) const CKA_DECAPSULATE: u64 = 0x634;
 
 /// The attributes whose value is a template.
 pub(crate) const TEMPLATES: [u64; 5] = [
@@ -116,9 +108,11 @@ pub const RULES: &[Rule] = &[
     row(CKA_LOCAL, Flag, KEYS, NEVER, Never, Absent),
     row(CKA_KEY_GEN_MECHANISM, Number, KEYS, NEVER, Never, Absent),
     row(CKA_ALLOWED_MECHANISMS, Mechanisms, KEYS, MADE, Never, Empty),
-    // Since 3.2. No mechanism of this token encapsulates.
-    row(CKA_ENCAPSULATE, No, KEYS, MADE, Free, Initial::Flag(false)),
-    row(CKA_DECAPSULATE, No, KEYS, MADE, Free, Initial::Flag(false)),
+    // Since 3.2: the two halves of a pair each do one of them.
+    row(CKA_ENCAPSULATE, Flag, PUBLIC, MADE, Usage, Absent),
+    row(CKA_ENCAPSULATE, No, HIDDEN, MADE, Free, Initial::Flag(false)),
+    row(CKA_DECAPSULATE, Flag, PRIVATE, MADE, Usage, Absent),
+    row(CKA_DECAPSULATE, No, SECRET | PUBLIC, MADE, Free, Initial::Flag(false)),
     // Secret and private keys (4.9, 4.10)
     row(CKA_SENSITIVE, Flag, HIDDEN, MADE, Rises, Absent),
     row(CKA_EXTRACTABLE, Flag, HIDDEN, MADE, Falls, Absent),
@@ -163,6 +157,10 @@ pub const RULES: &[Rule] = &[
     secret(CKA_EXPONENT_1, PRIVATE, CREATE),
     secret(CKA_EXPONENT_2, PRIVATE, CREATE),
     secret(CKA_COEFFICIENT, PRIVATE, CREATE),
+    // ML-KEM and ML-DSA (3.2, 6.67 and 6.68)
+    row(CKA_PARAMETER_SET, Number, PUBLIC | PRIVATE, CREATE | GENERATE, Never, Absent),
+    row(CKA_VALUE, Bytes, PUBLIC, CREATE, Never, Absent),
+    secret(CKA_SEED, PRIVATE, CREATE),
 ];
 
 #[cfg(test)]
@@ -184,7 +182,7 @@ mod tests {
         for &(_, flag) in crate::object::kinds::USAGE_FLAGS {
             let mut rows = all().filter(|rule| rule.kind == flag).peekable();
             assert!(rows.peek().is_some(), "{flag:#x}");
-            assert!(rows.all(|rule| rule.change == Usage), "{flag:#x}");
+            assert!(rows.all(|rule| rule.change == Usage || rule.form == No), "{flag:#x}");
         }
     }
 

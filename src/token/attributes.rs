@@ -12,7 +12,9 @@ use crate::id::Id;
 use crate::key::{Event, Header, KeyState, Metadata, Origin, Parsed, Role};
 use crate::object::properties::setter;
 use crate::object::property::{CustomKeyView, Set};
-use crate::object::{Attribute, Attributes, Template, build, curves, json, marks, template_check};
+use crate::object::{
+    Attribute, Attributes, Template, build, curves, json, lattices, marks, template_check,
+};
 use crate::secret::Secret;
 use crate::wire::Change;
 use pkcs11_sys::*;
@@ -363,6 +365,9 @@ pub(super) fn answer(
                 CKA_COEFFICIENT => Answer::Value(parts.coefficient),
                 _ => Answer::Unknown,
             })
+        }
+        (Some(CKO_PRIVATE_KEY), Ok(Parsed::LatticePrivate(key))) => {
+            Ok(lattices::private_part(key, kind)?.map_or(Answer::Unknown, Answer::Value))
         }
         (Some(CKO_PRIVATE_KEY), Ok(key)) if kind == CKA_VALUE => {
             Ok(curves::private_value(key)?.map_or(Answer::Unknown, Answer::Value))

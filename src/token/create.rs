@@ -5,12 +5,13 @@ use crate::error::{Error, Reason, Result};
 use crate::lc::rsa::PrivateKey;
 use crate::lc::rsa_parts::Parts;
 use crate::object::build::{self, build, provenance};
-use crate::object::curves;
 use crate::object::kinds::{self, Kind};
 use crate::object::trust::{self, CKO_TRUST};
 use crate::object::vendor::*;
 use crate::object::{Attributes, Creation, Template, VendorRequest, template_check};
+use crate::object::{curves, lattices};
 use crate::secret::Secret;
+use crate::v3_2::CKA_SEED;
 use pkcs11_sys::*;
 
 impl Token {
@@ -153,11 +154,12 @@ fn no_such_key(failure: Error) -> Error {
 }
 
 fn value_is_missing(template: &Template, kind: &Kind) -> bool {
-    let value = match kind.class {
-        CKO_PRIVATE_KEY if kind.key_type == CKK_RSA => CKA_PRIVATE_EXPONENT,
-        _ => CKA_VALUE,
+    let values: &[u64] = match kind.class {
+        CKO_PRIVATE_KEY if kind.key_type == CKK_RSA => &[CKA_PRIVATE_EXPONENT],
+        CKO_PRIVATE_KEY if lattices::are(kind.key_type) => &[CKA_VALUE, CKA_SEED],
+        _ => &[CKA_VALUE],
     };
-    template.bytes(value).is_none_or(<[u8]>::is_empty)
+    values.iter().all(|value| template.bytes(*value).is_none_or(<[u8]>::is_empty))
 }
 
 /// Takes the key material out of a template's attributes.
@@ -167,6 +169,7 @@ fn take_material(mut attributes: Attributes, kind: &Kind) -> Result<(Attributes,
             .remove(CKA_VALUE)
             .ok_or_else(|| Reason::TemplateIncomplete.detail("CKA_VALUE is missing"))?,
         _ if kind.key_type == CKK_RSA => rsa_material(&mut attributes)?,
+        _ if lattices::are(kind.key_type) => lattices::material(&mut attributes)?,
         _ => curves::material(&mut attributes, kind.key_type)?,
     };
     Ok((attributes, material))

@@ -11,11 +11,12 @@ use crate::key::{
     Due, Event, Expiry, ExpiryAction, Fingerprint, Header, KeyState, Metadata, Origin, OwnExpiry,
     Role,
 };
-use crate::object::kinds::{Kind, bits, rotates_on_schedule};
+use crate::object::kinds::{Kind, ParameterSet, bits, rotates_on_schedule};
 use crate::object::properties::give;
 use crate::object::vendor::*;
-use crate::object::{Attributes, Template, VendorRequest, json};
+use crate::object::{Attributes, Template, VendorRequest, json, lattices};
 use crate::secret::Secret;
+use crate::v3_2::CKA_PARAMETER_SET;
 use crate::wire::Change;
 use pkcs11_sys::*;
 
@@ -79,6 +80,8 @@ impl Token {
             );
         }
         let length = template.number(CKA_VALUE_LEN)?.map(|bytes| bytes.saturating_mul(8));
+        let set = template.number(CKA_PARAMETER_SET)?;
+        let set = set.map(|set| lattices::numbered(kind.key_type, set)).transpose()?;
         let own = |Expiry { at, action }| OwnExpiry { due: Due::At(at), action };
         let own_expiry = self.ordinary_expiry(&request)?.map(own);
         let wanted = json::KeyRequest {
@@ -86,7 +89,7 @@ impl Token {
             identifier: template.bytes(CKA_ID).unwrap_or_default().to_vec(),
             properties: request.properties,
             kind,
-            bits: length.unwrap_or(0),
+            bits: length.or(set.map(ParameterSet::bits)).unwrap_or(0),
             expiry: own_expiry,
             private: template.flag(CKA_PRIVATE)?.unwrap_or(true),
         };

@@ -11,8 +11,10 @@ use crate::object::build::{build, provenance};
 use crate::object::kinds::{self, Kind};
 use crate::object::values::{plain, same};
 use crate::object::vendor::CKA_KEYSTEAD_KEY_ID;
-use crate::object::{Attributes, Creation, Template, VendorRequest, import_only, template_check};
+use crate::object::{Attributes, Creation, Template, VendorRequest};
+use crate::object::{attributes, import_only, lattices, template_check};
 use crate::secret::Secret;
+use crate::v3_2::CKA_PARAMETER_SET;
 use pkcs11_sys::*;
 
 /// The public exponent where a template names none: F4.
@@ -198,9 +200,16 @@ fn same_names(shown: &mut Attributes, template: &Template, names: Names) {
     }
 }
 
-/// Returns the domain of a pair that is to be made: `CKA_MODULUS_BITS` and `CKA_PUBLIC_EXPONENT`, or `CKA_EC_PARAMS`.
+/// Returns the domain of a pair that is to be made: `CKA_MODULUS_BITS` and `CKA_PUBLIC_EXPONENT`, `CKA_EC_PARAMS` or
+/// `CKA_PARAMETER_SET`.
 fn domain(public: &Attributes, key_type: u64) -> Result<Domain<'_>> {
     let missing = |what: &str| Reason::TemplateIncomplete.detail(format_args!("{what} is missing"));
+    if lattices::are(key_type) {
+        let number = public.number(CKA_PARAMETER_SET);
+        let number = number.ok_or_else(|| missing("CKA_PARAMETER_SET"))?;
+        return lattices::numbered(key_type, number)
+            .map(|set| Domain::Lattice(set.number, set.set));
+    }
     if key_type != CKK_RSA {
         let params = public.bytes(CKA_EC_PARAMS);
         return params.map(Domain::Curve).ok_or_else(|| missing("CKA_EC_PARAMS"));
@@ -216,12 +225,13 @@ fn domain(public: &Attributes, key_type: u64) -> Result<Domain<'_>> {
 /// Checks that a private half's template says again what the pair is to be like, and nothing else.
 fn agrees(domain: &Domain, private: &Attributes) -> Result<()> {
     let (kind, pairs) = match domain {
-        Domain::Rsa { exponent, .. } => (CKA_PUBLIC_EXPONENT, *exponent),
-        Domain::Curve(name) => (CKA_EC_PARAMS, *name),
+        Domain::Rsa { exponent, .. } => (CKA_PUBLIC_EXPONENT, (*exponent).into()),
+        Domain::Curve(name) => (CKA_EC_PARAMS, (*name).into()),
+        Domain::Lattice(number, _) => (CKA_PARAMETER_SET, attributes::number(*number)[..].into()),
     };
     match private.bytes(kind) {
         Some([]) => Err(Reason::AttributeValue.detail(format_args!("{kind:#x} is empty"))),
-        Some(given) if !same(kind, &given.into(), &plain(kind, pairs.into())) => {
+        Some(given) if !same(kind, &given.into(), &plain(kind, pairs)) => {
             Err(Reason::TemplateInconsistent
                 .detail(format_args!("{kind:#x} of the private half is not the pair's")))
         }

@@ -17,6 +17,7 @@ use crate::object::kinds::{Kind, bits};
 use crate::object::properties::give;
 use crate::object::{Attribute, Attributes, Template, VendorRequest, attributes, marks};
 use crate::secret::Secret;
+use crate::v3_2::CKA_SEED;
 use crate::wire::{Change, Expect};
 use pkcs11_sys::*;
 
@@ -158,7 +159,8 @@ impl Token {
         Ok((id, changes))
     }
 
-    /// Imports the same material while it is present: only the expiry is replaced, and protections rise.
+    /// Imports the same material while it is present: only the expiry is replaced, and protections rise. Of two
+    /// forms the one that tells more is kept.
     fn import_over_present(
         &self,
         import: &ImportedMaterial<'_>,
@@ -171,7 +173,8 @@ impl Token {
         let body = present.body().ok_or(Reason::Conflict)?;
         let mut merged = merged(&body.attributes, import, (target.id, &metadata))?;
         hide_end_date(&mut merged, state.expiry);
-        let body = ObjectBody { attributes: merged, material: body.material.duplicate() };
+        let material = import.kind.fuller(&body.material, &import.body.material)?;
+        let body = ObjectBody { attributes: merged, material };
         let header = Header {
             private: present.header.private || body.attributes.flag(CKA_PRIVATE),
             expiry: state.expiry,
@@ -245,7 +248,7 @@ fn merged(
                 true
             }
             // The material itself.
-            CKA_VALUE | CKA_VALUE_LEN | CKA_CHECK_VALUE => true,
+            CKA_VALUE | CKA_VALUE_LEN | CKA_CHECK_VALUE | CKA_SEED => true,
             kind if kind >= CKA_VENDOR_DEFINED => true,
             kind => import.body.attributes.bytes(kind) == present.bytes(kind),
         };

@@ -11,6 +11,7 @@ mod derive_rules;
 mod derive_several;
 mod destination;
 mod destroy;
+mod encapsulate;
 mod eviction;
 mod evictor;
 mod find;

@@ -63,7 +63,7 @@ impl Token {
         let (transport, import_only) =
             (may_be_transport(row, &usable), usable.restrictions.import_only);
         if import_only && !custom {
-            self.audited(request.key, only_compares(template, &request, &mut attributes))?;
+            self.audited(request.key, only_compares(&request, &mut attributes))?;
         } else if !import_only && transport {
             import_only::opens_nothing(&mut attributes)?;
         }
@@ -178,13 +178,9 @@ impl Token {
 
 /// Makes of an object that an import key is to unwrap one that only compares. What it takes in else is
 /// material of custom keys: no session key that could do anything, and no ordinary key at all.
-fn only_compares(
-    template: &Template,
-    request: &VendorRequest,
-    attributes: &mut Attributes,
-) -> Result<()> {
+fn only_compares(request: &VendorRequest, attributes: &mut Attributes) -> Result<()> {
     let passing = !attributes.flag(CKA_TOKEN) && request.key.is_some();
-    if !passing || !import_only::compares(template)? {
+    if !passing || !import_only::compares(attributes) {
         return Err(Reason::ImportOnly.into());
     }
     import_only::fix(attributes);

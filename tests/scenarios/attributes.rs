@@ -227,7 +227,7 @@ fn an_empty_list_of_mechanisms_restricts_nothing_and_is_what_a_key_has_that_was_
 }
 
 #[test]
-fn no_key_encapsulates_and_every_key_says_so() {
+fn no_secret_key_encapsulates_and_every_one_says_so() {
     const ENCAPSULATE: u64 = 0x633;
     const DECAPSULATE: u64 = 0x634;
     play(|world| {

@@ -20,6 +20,8 @@ pub enum Of {
     RsaPrivate,
     CurvePublic,
     CurvePrivate,
+    LatticePublic,
+    LatticePrivate,
     Bytes,
 }
 
@@ -67,6 +69,8 @@ const CKA_ENCAPSULATE_TEMPLATE: u64 = 0x62A;
 const CKA_DECAPSULATE_TEMPLATE: u64 = 0x62B;
 const CKA_ENCAPSULATE: u64 = 0x633;
 const CKA_DECAPSULATE: u64 = 0x634;
+pub const CKA_PARAMETER_SET: u64 = 0x61D;
+pub const CKA_SEED: u64 = 0x637;
 
 use Value::{Bytes, Date, Flag, Mechanisms, Number, Own, Template, Text};
 
@@ -238,6 +242,23 @@ pub const TABLES: &[(Of, &[Row])] = &[
             CKA_VALUE [1, 4, 6, 7] Own;
         },
     ),
+    // 6.68.2 ML-KEM public key objects (3.2)
+    (
+        Of::LatticePublic,
+        rows! {
+            CKA_PARAMETER_SET [1, 3] Own;
+            CKA_VALUE [1, 4] Own;
+        },
+    ),
+    // 6.68.3 ML-KEM private key objects (3.2)
+    (
+        Of::LatticePrivate,
+        rows! {
+            CKA_PARAMETER_SET [1, 4, 6] Own;
+            CKA_SEED [4, 6, 7] Own;
+            CKA_VALUE [1, 4, 6, 7] Own;
+        },
+    ),
     // 6.10.2 AES secret key objects, 6.8.2 generic secret key objects, and HMAC's and HKDF's
     (
         Of::Bytes,
@@ -279,6 +300,13 @@ pub const DEVIATIONS: &[Deviation] = &[
     Deviation {
         of: Of::CurvePrivate,
         kind: CKA_EC_PARAMS,
+        ways: &[Way::Generate],
+        answer: None,
+        why: "clients say again what the pair is to be like; only a contradiction is refused",
+    },
+    Deviation {
+        of: Of::LatticePrivate,
+        kind: CKA_PARAMETER_SET,
         ways: &[Way::Generate],
         answer: None,
         why: "clients say again what the pair is to be like; only a contradiction is refused",

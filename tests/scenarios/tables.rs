@@ -216,8 +216,6 @@ fn an_attribute_changes_and_differs_in_a_copy_where_its_footnotes_let_it() {
                         CKA_PRIVATE if way == Way::Copy && other == [0] => {
                             Some(RvError::TemplateInconsistent)
                         }
-                        // No mechanism of this token does that.
-                        0x633 | 0x634 => Some(RvError::TemplateInconsistent),
                         _ => row.answer(of, way),
                     };
                     let told = |what: String| {

@@ -1,6 +1,6 @@
 //! What the tables of the specification are tried on: one object of each kind, and every way to make it.
 
-use super::specification::{BEYOND, Of, Row, TABLES, Value, Way};
+use super::specification::{BEYOND, CKA_PARAMETER_SET, Of, Row, TABLES, Value, Way};
 use crate::rig::token::Token;
 use cryptoki::error::{Error, Result, RvError};
 use cryptoki::mechanism::Mechanism;
@@ -13,6 +13,9 @@ use std::cell::RefCell;
 const P256: &[u8] = &[6, 8, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 3, 1, 7];
 const ED25519: &[u8] = &[6, 3, 0x2B, 0x65, 0x70];
 const X25519: &[u8] = &[6, 3, 0x2B, 0x65, 0x6E];
+
+const CKK_ML_KEM: u64 = 0x49;
+const CKP_ML_KEM_768: u64 = 2;
 
 pub type Given = Vec<(u64, Vec<u8>)>;
 
@@ -108,6 +111,20 @@ pub const KINDS: &[Kind] = &[
         ways: &[Way::Create, Way::Generate, Way::Unwrap],
     },
     Kind {
+        name: "ML-KEM public key",
+        class: CKO_PUBLIC_KEY,
+        key_type: CKK_ML_KEM,
+        tables: &[Of::Key, Of::PublicKey, Of::LatticePublic],
+        ways: &[Way::Create, Way::Generate],
+    },
+    Kind {
+        name: "ML-KEM private key",
+        class: CKO_PRIVATE_KEY,
+        key_type: CKK_ML_KEM,
+        tables: &[Of::Key, Of::PrivateKey, Of::LatticePrivate],
+        ways: &[Way::Create, Way::Generate, Way::Unwrap],
+    },
+    Kind {
         name: "HMAC secret",
         class: CKO_SECRET_KEY,
         key_type: CKK_SHA256_HMAC,
@@ -173,6 +190,8 @@ impl<'a> Workshop<'a> {
             token.generate_key_pair(&mechanism, &curve, &open).unwrap()
         };
         let (ec, edwards, montgomery) = (on(CKK_EC), on(CKK_EC_EDWARDS), on(CKK_EC_MONTGOMERY));
+        let set = attributes(&vec![(CKA_PARAMETER_SET, number(CKP_ML_KEM_768))]);
+        let lattice = token.generate_key_pair(&Mechanism::MlKemKeyPairGen, &set, &open).unwrap();
         let aes = token.generate_aes(&open);
         let generic = [Attribute::ValueLen(32.into()), open[0].clone(), open[1].clone()];
         let generic = token.generate_key(&Mechanism::GenericSecretKeyGen, &generic).unwrap();
@@ -184,7 +203,8 @@ impl<'a> Workshop<'a> {
             token.create_object(&[&attributes(&given)[..], &open].concat()).unwrap()
         };
         let first = [rsa.0, rsa.1, ec.0, ec.1, aes, generic, edwards.0, edwards.1];
-        let others = [montgomery.0, montgomery.1, of(CKK_SHA256_HMAC), of(CKK_HKDF)];
+        let more = [montgomery.0, montgomery.1, lattice.0, lattice.1];
+        let others = more.into_iter().chain([of(CKK_SHA256_HMAC), of(CKK_HKDF)]);
         let keys = first.into_iter().chain(others).map(Some);
         let keys = [None, None].into_iter().chain(keys);
         let (mut parts, mut wrapped) = (Vec::new(), Vec::new());
@@ -231,10 +251,16 @@ impl<'a> Workshop<'a> {
             (Way::Create, CKO_PRIVATE_KEY, CKK_RSA) => {
                 of(&[CKA_MODULUS, CKA_PUBLIC_EXPONENT, CKA_PRIVATE_EXPONENT])
             }
+            (Way::Create, CKO_PUBLIC_KEY | CKO_PRIVATE_KEY, CKK_ML_KEM) => {
+                of(&[CKA_PARAMETER_SET, CKA_VALUE])
+            }
             (Way::Create, CKO_PUBLIC_KEY, _) => of(&[CKA_EC_PARAMS, CKA_EC_POINT]),
             (Way::Create, CKO_PRIVATE_KEY, _) => of(&[CKA_EC_PARAMS, CKA_VALUE]),
             (Way::Create, CKO_SECRET_KEY, _) => of(&[CKA_VALUE]),
             (Way::Generate, CKO_PUBLIC_KEY, CKK_RSA) => vec![(CKA_MODULUS_BITS, number(2048))],
+            (Way::Generate, CKO_PUBLIC_KEY, CKK_ML_KEM) => {
+                vec![(CKA_PARAMETER_SET, number(CKP_ML_KEM_768))]
+            }
             (Way::Generate, CKO_PUBLIC_KEY, _) => {
                 vec![(CKA_EC_PARAMS, curve(kind.key_type).1.to_vec())]
             }
@@ -319,6 +345,10 @@ fn generate(session: &Session, kind: &Kind, template: &[Attribute]) -> Result<Ob
     match (kind.class, kind.key_type) {
         (CKO_SECRET_KEY, CKK_AES) => session.generate_key(&Mechanism::AesKeyGen, template),
         (CKO_SECRET_KEY, _) => session.generate_key(&Mechanism::GenericSecretKeyGen, template),
+        (_, CKK_ML_KEM) => {
+            let set = attributes(&vec![(CKA_PARAMETER_SET, number(CKP_ML_KEM_768))]);
+            pair(Mechanism::MlKemKeyPairGen, &set)
+        }
         (_, CKK_RSA) => pair(Mechanism::RsaPkcsKeyPairGen, &[Attribute::ModulusBits(2048.into())]),
         _ => {
             let (mechanism, curve) = curve(kind.key_type);
@@ -385,8 +415,10 @@ fn read_all(token: &Token, key: ObjectHandle, kind: &Kind) -> Given {
                 | Attribute::EcParams(value)
                 | Attribute::EcPoint(value)
                 | Attribute::PublicKeyInfo(value)
+                | Attribute::Seed(value)
                 | Attribute::Value(value),
             ] => value.clone(),
+            [Attribute::ParameterSet(set)] => number(***set),
             other => panic!("{} reads {other:?}", row.name),
         };
         (row.kind, value)

@@ -16,6 +16,7 @@ use crate::lc::aes::AesKey;
 use crate::lc::rsa::{BITS, PrivateKey};
 use crate::object::vendor::CKM_KEYSTEAD_SEAL;
 use crate::secret::Secret;
+use crate::v3_2::CKK_ML_KEM;
 use pkcs11_sys::*;
 use proptest::prelude::*;
 use std::sync::atomic::AtomicBool;
@@ -37,19 +38,7 @@ fn with_sealing(parsed: Parsed, sealing: Option<Sealing>, usage: Usage) -> Usabl
         id: Id::new([1; 16]),
         parsed,
         sealing,
-        usages: [
-            Usage::Encrypt,
-            Usage::Decrypt,
-            Usage::Sign,
-            Usage::Verify,
-            Usage::Wrap,
-            Usage::Unwrap,
-            Usage::Derive,
-            Usage::SignRecover,
-            Usage::VerifyRecover,
-        ]
-        .into_iter()
-        .fold(Usages::default(), Usages::with),
+        usages: Usage::ALL.iter().copied().fold(Usages::default(), Usages::with),
         restrictions: Restrictions::default(),
         mechanisms: None,
         private: false,
@@ -121,6 +110,15 @@ static EDWARDS: LazyLock<(UsableKey, UsableKey)> = LazyLock::new(|| {
     )
 });
 
+static LATTICE: LazyLock<(UsableKey, UsableKey)> = LazyLock::new(|| {
+    let private = lc::lattice::PrivateKey::generate(lc::lattice::Set::MlKem768).unwrap();
+    let public = private.public().unwrap();
+    (
+        usable(Parsed::LatticePublic(public), Usage::Encapsulate),
+        usable(Parsed::LatticePrivate(private), Usage::Decapsulate),
+    )
+});
+
 /// The keys for both directions of a row.
 fn keys(row: &MechanismRow, len: usize) -> (UsableKey, UsableKey) {
     match row.key_type {
@@ -141,6 +139,7 @@ fn keys(row: &MechanismRow, len: usize) -> (UsableKey, UsableKey) {
         Some(CKK_GENERIC_SECRET | CKK_HKDF) => (secret(&[0x42; 20]), secret(&[0x42; 20])),
         Some(CKK_EC) => (EC.0.clone(), EC.1.clone()),
         Some(CKK_EC_EDWARDS) => (EDWARDS.0.clone(), EDWARDS.1.clone()),
+        Some(CKK_ML_KEM) => (LATTICE.0.clone(), LATTICE.1.clone()),
         other => panic!("no test key of type {other:?} for {}", row.name),
     }
 }
@@ -373,6 +372,22 @@ proptest! {
 }
 
 #[test]
+fn what_was_encapsulated_comes_back_and_is_never_the_same() {
+    for row in MECHANISMS {
+        let (Ok(encapsulate), Ok(decapsulate)) = (row.encapsulate(), row.decapsulate()) else {
+            continue;
+        };
+        let ((public, private), params) = (keys(row, 32), params(row, 0));
+        let [first, second] = [(); 2].map(|()| encapsulate(&public, &params).unwrap());
+        assert_ne!(first, second, "{}", row.name);
+        for (ciphertext, secret) in [first, second] {
+            assert_eq!(ciphertext.len(), row.ciphertext().unwrap()(&public).unwrap());
+            assert_eq!(decapsulate(&private, &params, &ciphertext).unwrap(), secret);
+        }
+    }
+}
+
+#[test]
 fn every_row_is_found_and_named_as_in_the_specification() {
     for row in MECHANISMS {
         assert_eq!(find(row.id).unwrap().name, row.name);
@@ -499,6 +514,8 @@ fn the_keys_that_a_row_suits_are_those_that_its_functions_take() {
         EDWARDS.1.clone(),
         usable(Parsed::MontgomeryPublic([9; 32]), Usage::Derive),
         usable(Parsed::MontgomeryPrivate(montgomery), Usage::Derive),
+        LATTICE.0.clone(),
+        LATTICE.1.clone(),
     ];
     let material = Secret::new(vec![1; 16]);
     for (row, key) in MECHANISMS.iter().flat_map(|row| keys.iter().map(move |key| (row, key))) {
@@ -513,12 +530,14 @@ fn the_keys_that_a_row_suits_are_those_that_its_functions_take() {
             (Usage::Wrap, answer(row.wrap().map(|wrap| wrap(key, &params, &material)))),
             (Usage::Unwrap, answer(row.unwrap().map(|unwrap| unwrap(key, &params, &[0; 24])))),
             (Usage::Derive, answer(row.derive().map(|derive| derive(key, None, &params, 16)))),
+            (Usage::Encapsulate, answer(row.encapsulate().map(|make| make(key, &params)))),
+            (Usage::Decapsulate, answer(row.decapsulate().map(|find| find(key, &params, &[0; 9])))),
         ];
         for (usage, answer) in answers {
             let Some(answer) = answer else { continue };
             let misfit = match usage {
                 Usage::Wrap => Reason::WrappingKeyType,
-                Usage::Unwrap => Reason::UnwrappingKeyType,
+                Usage::Unwrap | Usage::Decapsulate => Reason::UnwrappingKeyType,
                 _ => Reason::KeyTypeInconsistent,
             };
             let suits = row.suits(usage, &key.parsed);

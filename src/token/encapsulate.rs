@@ -1,0 +1,153 @@
+//! Encapsulating and decapsulating keys (PKCS#11 3.2, 5.18). What comes of it obeys the template, and what
+//! the key adds to that; it was never the token's alone, and so is external.
+
+use super::loaded::hides_its_value;
+use super::{Caller, Handle, Token};
+use crate::error::{Error, Reason, Result};
+use crate::key::{Expiry, UsableKey, Usage};
+use crate::mechanism::{self, Mechanism};
+use crate::object::build::provenance;
+use crate::object::kinds::Kind;
+use crate::object::{Attributes, Creation, Template, VendorRequest};
+use crate::object::{import_only, kinds, marks};
+use crate::secret::Secret;
+use crate::v3_2::{CKA_DECAPSULATE_TEMPLATE, CKA_ENCAPSULATE_TEMPLATE};
+use pkcs11_sys::*;
+
+/// A secret key about to be, but for its value.
+struct SharedKey {
+    kind: &'static Kind,
+    template: Template,
+    attributes: Attributes,
+}
+
+impl Token {
+    /// Returns the key that `C_EncapsulateKey` uses, and the length of the ciphertext that it gives.
+    pub fn encapsulating(
+        &self,
+        mechanism: &Mechanism,
+        public: Handle,
+    ) -> Result<(UsableKey, usize)> {
+        let length = mechanism::find(mechanism.id)?.ciphertext()?;
+        let usable = self.usable(public, Usage::Encapsulate, mechanism.id)?;
+        let length = length(&usable)?;
+        Ok((usable, length))
+    }
+
+    /// `C_EncapsulateKey`: makes a secret key, and the ciphertext that the owner of the private key
+    /// decapsulates it from. `usable` is the public key with that handle.
+    pub fn encapsulate(
+        &self,
+        caller: &Caller,
+        mechanism: &Mechanism,
+        (public, usable): (Handle, &UsableKey),
+        template: &Template,
+    ) -> Result<(Vec<u8>, Handle)> {
+        let encapsulate = mechanism::find(mechanism.id)?.encapsulate()?;
+        let key = self.object(public)?;
+        let own = &key.body().ok_or(Reason::KeyUnknown)?.attributes;
+        let bound = joined(template, own, CKA_ENCAPSULATE_TEMPLATE);
+        let key = self.shared_key(caller, own, bound.map_err(|_| Reason::KeyUnknown)?)?;
+        let (ciphertext, secret) = encapsulate(usable, &mechanism.params)?;
+        Ok((ciphertext, self.keep_shared(caller, key, secret)?))
+    }
+
+    /// `C_DecapsulateKey`. A ciphertext that was made for another key, or damaged, gives a key as well, which
+    /// nobody else has. What an import key decapsulates only unwraps material of custom keys, and ends with
+    /// it.
+    pub fn decapsulate(
+        &self,
+        caller: &Caller,
+        mechanism: &Mechanism,
+        private: Handle,
+        ciphertext: &[u8],
+        template: &Template,
+    ) -> Result<Handle> {
+        let decapsulate = mechanism::find(mechanism.id)?.decapsulate()?;
+        let usable = self.usable(private, Usage::Decapsulate, mechanism.id)?;
+        let key = self.object(private)?;
+        let own = &key.body().ok_or(Reason::UnwrappingKeyUnknown)?.attributes;
+        if usable.restrictions.import_only {
+            let template = import_only::transport(template)?;
+            let mut made = self.shared_key(caller, own, template)?;
+            import_only::mark(&mut made.attributes);
+            let asked = VendorRequest::read(&made.template)?;
+            let expiry = earlier(self.ordinary_expiry(&asked)?, key.header.expiry);
+            let secret = decapsulate(&usable, &mechanism.params, ciphertext)?;
+            return self.keep_ordinary(caller, made, secret, expiry);
+        }
+        let bound = joined(template, own, CKA_DECAPSULATE_TEMPLATE)?;
+        let made = self.shared_key(caller, own, bound)?;
+        let secret = decapsulate(&usable, &mechanism.params, ciphertext)?;
+        self.keep_shared(caller, made, secret)
+    }
+
+    /// Returns a secret key of this template, which comes of a key with these attributes. Without
+    /// `CKA_KEY_TYPE` it is a generic secret.
+    fn shared_key(
+        &self,
+        caller: &Caller,
+        own: &Attributes,
+        template: Template,
+    ) -> Result<SharedKey> {
+        let class = template.number(CKA_CLASS)?;
+        if class.is_some_and(|class| class != CKO_SECRET_KEY) {
+            return Err(Reason::TemplateInconsistent.detail("only a secret key is shared"));
+        }
+        let key_type = template.number(CKA_KEY_TYPE)?.unwrap_or(CKK_GENERIC_SECRET);
+        let kind = kinds::kind(CKO_SECRET_KEY, key_type)?;
+        let mut attributes = self.build(&template, Creation::Derive, CKO_SECRET_KEY, kind)?;
+        self.may_change(caller, attributes.flag(CKA_TOKEN), attributes.flag(CKA_PRIVATE))?;
+        let bound = [CKA_ENCAPSULATE_TEMPLATE, CKA_DECAPSULATE_TEMPLATE];
+        let bound = bound.into_iter().any(|it| marks::has_template(own, it));
+        if bound && hides_its_value(&attributes) {
+            marks::forbid_digests(&mut attributes);
+        }
+        Ok(SharedKey { kind, template, attributes })
+    }
+
+    /// Keeps a key that was shared, as material of a custom key or an ordinary key.
+    fn keep_shared(&self, caller: &Caller, key: SharedKey, secret: Secret) -> Result<Handle> {
+        let request = VendorRequest::read(&key.template)?;
+        if self.is_custom(&key.attributes, &request) {
+            let SharedKey { kind, template, attributes } = key;
+            let import = self.plan_custom_import(caller, kind, &template, &request)?;
+            return self.audited_import(import, |import| {
+                self.accept_material(caller, import, attributes, secret)
+            });
+        }
+        let expiry = self.ordinary_expiry(&request)?;
+        self.keep_ordinary(caller, key, secret, expiry)
+    }
+
+    fn keep_ordinary(
+        &self,
+        caller: &Caller,
+        key: SharedKey,
+        secret: Secret,
+        expiry: Option<Expiry>,
+    ) -> Result<Handle> {
+        let SharedKey { kind, mut attributes, .. } = key;
+        (kind.describe)(&secret, &mut attributes).map_err(no_such_length)?;
+        provenance(&mut attributes, None);
+        self.keep(caller, attributes, secret, expiry)
+    }
+}
+
+/// Returns a template with what the key's own adds; what contradicts that is `TemplateInconsistent`.
+fn joined(template: &Template, own: &Attributes, kind: u64) -> Result<Template> {
+    own.bytes(kind).map_or_else(|| Ok(template.without(&[])), |more| template.joined(more))
+}
+
+/// Returns the earlier of two ends.
+fn earlier(one: Option<Expiry>, other: Option<Expiry>) -> Option<Expiry> {
+    one.into_iter().chain(other).min_by_key(|expiry| expiry.at)
+}
+
+/// Returns the failure of a type whose keys are never as long as what was shared.
+fn no_such_length(failure: Error) -> Error {
+    match failure.reason() {
+        Reason::KeySizeRange => Reason::TemplateInconsistent.detail(failure),
+        _ => failure,
+    }
+}
