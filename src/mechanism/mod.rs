@@ -202,9 +202,10 @@ pub(crate) fn find(id: u64) -> Result<&'static MechanismRow> {
     row.ok_or(Reason::MechanismInvalid.into())
 }
 
-/// Returns the `CKM_` number of the mechanism that generates secret keys of a `CKK_` number, if there is one.
+/// Returns the `CKM_` number of the mechanism that generates keys or pairs of a `CKK_` number, if there is one.
 pub fn generating(key_type: u64) -> Option<u64> {
-    let generates = |row: &&MechanismRow| row.generate.is_some() && row.key_type == Some(key_type);
+    let makes = |row: &MechanismRow| row.generate.is_some() || row.generate_pair.is_some();
+    let generates = |row: &&MechanismRow| makes(row) && row.key_type == Some(key_type);
     MECHANISMS.iter().find(generates).map(|row| row.id)
 }
 

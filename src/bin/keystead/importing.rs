@@ -32,6 +32,8 @@ pub(crate) struct ImportRequest<'a> {
     pub alias: &'a str,
     /// The kind of key that it is.
     pub kind: &'static Kind,
+    /// The size in bits, where the name of its type says it.
+    pub bits: Option<u64>,
     /// The expiry; without one, as the custom key itself has it.
     pub expires: Option<ExpiryArgument>,
     /// The action at the expiry; without one, as the custom key itself has it, else erasing.
@@ -56,9 +58,22 @@ impl ImportRequest<'_> {
         }
         match material {
             SourceMaterial::Plain(material) => {
-                check_size(self.target, material::bits(material, self.kind)?)
+                let bits = material::bits(material, self.kind)?;
+                self.check_named(bits).and_then(|()| check_size(self.target, bits))
             }
             SourceMaterial::Wrapped(..) => Ok(()),
+        }
+    }
+
+    /// Refuses material of another parameter set than the name of its type says.
+    fn check_named(&self, bits: u64) -> Result<(), Failure> {
+        match self.bits {
+            Some(said) if said != bits && self.target.is_none() => {
+                let (said, found) = (self.kind.called(said), self.kind.called(bits));
+                Err(Failure::new(format_args!("this is no {said} key's material, but {found}'s"))
+                    .hint("--type says which it is"))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -118,7 +133,8 @@ impl ImportRequest<'_> {
             SourceMaterial::Wrapped(..) => None,
         };
         let may_be = |shown: &Shown| {
-            shown.key_type == self.kind.name && bits.is_none_or(|bits| bits == shown.key_bits)
+            self.kind.names().any(|name| name == shown.key_type)
+                && bits.is_none_or(|bits| bits == shown.key_bits)
         };
         for key in lost.iter().filter(|key| may_be(&key.shown)) {
             if self.is_of(session, by, material, key)? {

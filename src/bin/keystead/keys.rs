@@ -16,7 +16,7 @@ use keystead::internal::object::kinds::{KINDS, Kind};
 use keystead::internal::object::vendor::{APPLICATION, CKA_KEYSTEAD_KEY_ID};
 use keystead::internal::object::words;
 use keystead::internal::text;
-use pkcs11_sys::{CKO_PUBLIC_KEY, CKO_SECRET_KEY};
+use pkcs11_sys::{CKO_PRIVATE_KEY, CKO_PUBLIC_KEY, CKO_SECRET_KEY};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -265,14 +265,18 @@ pub(crate) fn types() -> PossibleValuesParser {
     names(|kind| kind.class != CKO_PUBLIC_KEY)
 }
 
-/// The names of the types of keys that the token generates as secret keys.
+/// The names of the types of keys that are generated on the command line: secret keys, and pairs of parameter
+/// sets.
 pub(crate) fn generated_types() -> PossibleValuesParser {
-    names(|kind| kind.class == CKO_SECRET_KEY && generating(kind.key_type).is_some())
+    let pair = |kind: &Kind| kind.class == CKO_PRIVATE_KEY && !kind.sets().is_empty();
+    names(|kind| {
+        (kind.class == CKO_SECRET_KEY || pair(kind)) && generating(kind.key_type).is_some()
+    })
 }
 
 fn names(which: impl Fn(&Kind) -> bool) -> PossibleValuesParser {
     let mut names: Vec<&str> =
-        KINDS.iter().filter(|kind| which(kind)).map(|kind| kind.name).collect();
+        KINDS.iter().filter(|kind| which(kind)).flat_map(|kind| kind.names()).collect();
     names.dedup();
     PossibleValuesParser::new(names)
 }

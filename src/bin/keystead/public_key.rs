@@ -10,10 +10,11 @@ use cryptoki::session::Session;
 pub(crate) const READABLE: &str =
     "its public key is an object of its own: that, and the alias on it, can be read without a PIN";
 
-/// The parts of the public key of each type of key.
-const PARTS: [&[AttributeType]; 2] = [
+/// The parts of the public key of each type of key. Of one on a lattice it follows from the last.
+const PARTS: [&[AttributeType]; 3] = [
     &[AttributeType::Modulus, AttributeType::PublicExponent],
     &[AttributeType::EcParams, AttributeType::EcPoint],
+    &[AttributeType::ParameterSet, AttributeType::PublicKeyInfo],
 ];
 
 /// Makes the public key object of a custom key whose private key is present, with its alias and its

@@ -15,6 +15,7 @@ use crate::transfer::Form;
 use crate::{Failure, Global, manifest, material, output, public_key};
 use cryptoki::session::Session;
 use jiff::Timestamp;
+use keystead::internal::object::kinds;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -79,10 +80,12 @@ impl Arguments {
         let time = global.store_time()?;
         let begun = time.moment();
         let target = self.target(&session)?;
+        let key_type = target.as_ref().map_or(&self.key_type, |it| &it.shown.key_type);
         let import = ImportRequest {
             target: target.as_ref(),
             alias: &self.key,
-            kind: importing::kind(target.as_ref().map_or(&self.key_type, |it| &it.shown.key_type))?,
+            kind: importing::kind(key_type)?,
+            bits: kinds::size_named(key_type),
             expires: self.expires,
             action: self.expiry_action.as_deref().map(manifest::action).transpose()?,
             description: self.description.as_deref(),

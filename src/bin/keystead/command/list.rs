@@ -10,7 +10,7 @@ use comfy_table::presets::NOTHING;
 use jiff::Timestamp;
 use keystead::internal::clock::{Seconds, seconds_of_span};
 use keystead::internal::key::MaterialState;
-use keystead::internal::object::words;
+use keystead::internal::object::{kinds, words};
 use serde_json::Value;
 
 /// List the custom keys: what each is called, and how long its material lasts
@@ -75,10 +75,8 @@ fn table(keys: &[ListedKey], now: Timestamp) -> String {
 }
 
 fn row(key: &Shown, now: Timestamp) -> [String; HEADER.len()] {
-    let key_type = match key.key_bits {
-        0 => key.key_type.clone(),
-        bits => format!("{}-{bits}", key.key_type),
-    };
+    let kind = kinds::named(&key.key_type);
+    let key_type = kind.map_or_else(|| key.key_type.clone(), |kind| kind.sized(key.key_bits));
     let [expires, left] = expiry(key, now);
     [
         cell(key.label()),

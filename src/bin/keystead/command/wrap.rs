@@ -64,12 +64,12 @@ impl Arguments {
         let names: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
         match global.json {
             true => output::json(&json!({
-                "form": form, "key_type": kind.name, "key_bits": bits,
+                "form": form, "key_type": kind.called(bits), "key_bits": bits,
                 "import_key_bits": public.bits(), "files": names,
             })),
             false => output::line(format_args!(
-                "wrapped, {}-{bits} under RSA-{}, {form}: {}",
-                kind.name,
+                "wrapped, {} under RSA-{}, {form}: {}",
+                kind.sized(bits),
                 public.bits(),
                 names.join(", ")
             )),

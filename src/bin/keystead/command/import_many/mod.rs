@@ -19,7 +19,7 @@ use cryptoki::session::Session;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use job::{ImportJob, Outcome, reasons, refused, report};
-use keystead::internal::object::words;
+use keystead::internal::object::{kinds, words};
 use std::collections::HashSet;
 use std::path::PathBuf;
 
@@ -235,10 +235,12 @@ impl Arguments {
             return Err(Failure::new(format_args!("the custom key is for {own}, and not {said}"))
                 .hint("correct the type, or leave it out: the custom key has its own"));
         }
+        let key_type = own.or(said).unwrap_or(&self.key_type);
         Ok(ImportRequest {
             target,
             alias: &wanted.name,
-            kind: importing::kind(own.or(said).unwrap_or(&self.key_type))?,
+            kind: importing::kind(key_type)?,
+            bits: kinds::size_named(key_type),
             expires: wanted.expires.or(self.expires),
             action: wanted.action,
             description: wanted.description.as_deref().filter(|_| target.is_none()),
