@@ -30,6 +30,7 @@ mod damage;
 mod defaults;
 mod deriving;
 mod durability;
+mod encapsulating;
 mod ending;
 mod faults;
 mod frames;

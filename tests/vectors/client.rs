@@ -223,14 +223,52 @@ impl Client {
         })
     }
 
+    /// A ciphertext, and the key that it is decapsulated to.
+    pub fn encapsulate(
+        &self,
+        mechanism: &Mechanism,
+        public: CK_OBJECT_HANDLE,
+        template: &Template,
+    ) -> Result<(Vec<u8>, CK_OBJECT_HANDLE)> {
+        let mut raw = raw(template);
+        let (session, mechanism) = (self.token.handle(), mechanism.pointer());
+        let (start, count) = (raw.as_mut_ptr(), raw.len() as CK_ULONG);
+        let mut key = 0;
+        // SAFETY: the mechanism, the template, the room and the handle are good for the call.
+        let ciphertext = filled(2 * ROOM, |room, len| unsafe {
+            let library = &self.library;
+            library.C_EncapsulateKey(session, mechanism, public, start, count, room, len, &mut key)
+        });
+        ciphertext.map(|ciphertext| (ciphertext, key))
+    }
+
+    pub fn decapsulate(
+        &self,
+        mechanism: &Mechanism,
+        private: CK_OBJECT_HANDLE,
+        ciphertext: &[u8],
+        template: &Template,
+    ) -> Result<CK_OBJECT_HANDLE> {
+        let mut raw = raw(template);
+        let (session, mechanism) = (self.token.handle(), mechanism.pointer());
+        let (from, len) = (bytes(ciphertext), length(ciphertext));
+        // SAFETY: the mechanism, the template, the ciphertext and the handle are good for the call.
+        made(|handle| unsafe {
+            let (start, count) = (raw.as_mut_ptr(), raw.len() as CK_ULONG);
+            let library = &self.library;
+            library.C_DecapsulateKey(session, mechanism, private, start, count, from, len, handle)
+        })
+    }
+
     /// A key's `CKA_VALUE`.
     pub fn value(&self, object: CK_OBJECT_HANDLE) -> Vec<u8> {
+        self.attribute(object, CKA_VALUE)
+    }
+
+    pub fn attribute(&self, object: CK_OBJECT_HANDLE, kind: CK_ATTRIBUTE_TYPE) -> Vec<u8> {
         filled(16 * ROOM, |room, len| {
-            let mut asked = CK_ATTRIBUTE {
-                type_: CKA_VALUE,
-                pValue: room.cast(),
-                ulValueLen: 16 * ROOM as u64,
-            };
+            let mut asked =
+                CK_ATTRIBUTE { type_: kind, pValue: room.cast(), ulValueLen: 16 * ROOM as u64 };
             // SAFETY: the room and its length are good for the call.
             unsafe {
                 let code =

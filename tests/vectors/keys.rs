@@ -81,6 +81,28 @@ impl Client {
         self.key(CKO_PUBLIC_KEY, curve.key_type, &[CKA_VERIFY], &parts)
     }
 
+    /// An ML-KEM private key that can be read, of its seed, its value or both.
+    pub fn ml_kem_private(&self, set: CK_ULONG, parts: &Template) -> Result<CK_OBJECT_HANDLE> {
+        let set = set.to_ne_bytes();
+        let rest = [(CKA_PARAMETER_SET, &set[..]), (CKA_SENSITIVE, FALSE), (CKA_EXTRACTABLE, TRUE)];
+        self.key(CKO_PRIVATE_KEY, CKK_ML_KEM, &[CKA_DECAPSULATE], &[&rest[..], parts].concat())
+    }
+
+    pub fn ml_kem_public(&self, set: CK_ULONG, value: &[u8]) -> Result<CK_OBJECT_HANDLE> {
+        let set = set.to_ne_bytes();
+        let parts = [(CKA_PARAMETER_SET, &set[..]), (CKA_VALUE, value)];
+        self.key(CKO_PUBLIC_KEY, CKK_ML_KEM, &[CKA_ENCAPSULATE], &parts)
+    }
+
+    /// The encapsulation key of an ML-KEM private key, at the end of its `CKA_PUBLIC_KEY_INFO`.
+    pub fn encapsulation_key_of(&self, private: CK_OBJECT_HANDLE) -> Vec<u8> {
+        let info = self.attribute(private, CKA_PUBLIC_KEY_INFO);
+        let key = keystead::internal::lc::lattice::PublicKey::from_spki(&info).unwrap();
+        let bytes = key.bytes().unwrap();
+        assert!(info.ends_with(&bytes));
+        bytes
+    }
+
     fn key(
         &self,
         class: CK_OBJECT_CLASS,

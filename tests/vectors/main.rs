@@ -18,6 +18,7 @@ mod derivations;
 mod expect;
 mod hashes;
 mod keys;
+mod lattices;
 mod macs;
 #[allow(dead_code, unused_imports)] // the scenarios use the rest
 #[path = "../rig/mod.rs"]
