@@ -23,6 +23,10 @@
 //! the object makes no second; `keystead rename` renames it; it stays when the material goes, until it is
 //! destroyed. `--no-public-key` makes none. A client that unwraps the material itself makes it itself, too.
 //!
+//! A program can make an import key of ML-KEM too, by the mark `CKA_KEYSTEAD_IMPORT_ONLY`. It unwraps nothing
+//! itself: `C_DecapsulateKey` gives a session key that is hidden, is neither copied nor changed, only unwraps,
+//! by `CKM_AES_KEY_WRAP_KWP`, and has the mark and the expiry of the pair.
+//!
 //! # What an import key lets in
 //!
 //! Both halves carry `CKA_KEYSTEAD_IMPORT_ONLY`, which `C_GenerateKeyPair` takes in a template, of either

@@ -13,6 +13,20 @@
 //! told the signature first. These are two operations: a session can have one of each. What is wrong with the
 //! signature, its length too, is told with the last of the data. `C_SessionCancel` with `CKF_VERIFY` ends both.
 //!
+//! # Encapsulation
+//!
+//! `C_EncapsulateKey` and `C_DecapsulateKey` make a secret key of 32 bytes by ML-KEM, of any type that has such
+//! keys. `CKA_VALUE_LEN` may be left out, or is 32. The key obeys its template and what the template of the
+//! pair's half adds; it is external whatever it is for, so that one on the token is an imported custom key. A
+//! question for the length of the ciphertext makes no key. A ciphertext that was made for another key gives
+//! one too, which nobody else has; one of another length is `CKR_WRAPPED_KEY_LEN_RANGE`. Expired material
+//! that is kept for reading goes on to decapsulate.
+//!
+//! A private key is kept by its seed where that is known, and leaves so when it is wrapped (RFC 9935); else
+//! `CKA_SEED` is empty. Seed and expanded key are one material: the one is imported where the other was, and
+//! what is kept never loses its seed. A seed and a value that are of two keys are
+//! `CKR_TEMPLATE_INCONSISTENT`.
+//!
 //! # Profiles
 //!
 //! Each token has an object of class `CKO_PROFILE` for each profile that it conforms to (PKCS#11 Profiles 3.2,
