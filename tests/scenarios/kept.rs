@@ -8,6 +8,7 @@ use crate::rig::token::{Token, aes_material, expected_block};
 use crate::rig::world::World;
 use crate::rig::{DELETED, MATERIAL_STATE, for_key, play, refused, unhex};
 use cryptoki::error::RvError;
+use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use std::fs::{self, File, Permissions};
 use std::io::Write;
@@ -99,6 +100,60 @@ fn holds_what_was_put_into_it(format: u8) {
         assert_eq!(seen.len(), 1, "the public half of the pair");
         let (public, _) = stranger.read(seen[0]).unwrap();
         needs_login(stranger.commit(vec![stranger.forged(&public, b"forged")]));
+    });
+}
+
+/// A store of this build's format, with the PINs that scenarios use: later builds read it as it is. Its token `kept`
+/// has a generated AES key with three versions, an imported one with an expiry, one whose material was deleted, an
+/// imported RSA and an EC key, a generated EC pair and a data object of several chunks; its token `plain` has an
+/// ordinary key, and its user's PIN was wrong once. Beside it lie a file that the generated key's second version
+/// sealed, and the pair's signature of `message`.
+#[test]
+fn a_store_of_this_format_holds_what_was_put_into_it() {
+    play(|world| {
+        unpack(world, 3);
+        let module = world.module();
+        let slots = module.get_slots_with_initialized_token().unwrap();
+        let labels: Vec<_> = slots
+            .iter()
+            .map(|slot| module.get_token_info(*slot).unwrap().label().to_owned())
+            .collect();
+        assert_eq!(labels, ["kept", "plain"]);
+        assert!(!module.get_token_info(slots[0]).unwrap().user_pin_count_low());
+        assert!(module.get_token_info(slots[1]).unwrap().user_pin_count_low());
+        let plain = Token::login(&module, slots[1]);
+        plain.encrypt_block(labelled(&plain, ObjectClass::SECRET_KEY, "ordinary")).unwrap();
+        drop(plain);
+
+        let token = Token::login(&module, slots[0]);
+        let brought = labelled(&token, ObjectClass::SECRET_KEY, "brought");
+        assert_eq!(token.encrypt_block(brought).unwrap(), expected_block(&unhex(BROUGHT)));
+        let expires = token.json(&token.key_of(brought))["expires"].to_string();
+        assert!(expires.contains("2099-12-31"), "{expires}");
+        let long = labelled(&token, ObjectClass::DATA, "long");
+        assert!(token.bytes(long, AttributeType::Value) == [b'k'; 5000]);
+        let made = token.key_of(labelled(&token, ObjectClass::SECRET_KEY, "made"));
+        assert_eq!(token.json(&made)["material_version"], 3);
+        let gone = token.key_of(labelled(&token, ObjectClass::DATA, "gone"));
+        assert_eq!(token.number(token.metadata(&gone), MATERIAL_STATE), DELETED);
+
+        for (label, mechanism) in
+            [("rsa", Mechanism::Sha256RsaPkcs), ("ec", Mechanism::EcdsaSha256)]
+        {
+            let signed = token
+                .sign(&mechanism, labelled(&token, ObjectClass::PRIVATE_KEY, label), b"message")
+                .unwrap();
+            let public = labelled(&token, ObjectClass::PUBLIC_KEY, label);
+            token.verify(&mechanism, public, b"message", &signed).unwrap();
+        }
+        let signature = fs::read(world.path("ec.sig")).unwrap();
+        let pair = labelled(&token, ObjectClass::PUBLIC_KEY, "pair");
+        token.verify(&Mechanism::EcdsaSha256, pair, b"message", &signature).unwrap();
+        let args = ["--token", "kept", "--pin-file", &pin(world)];
+        let opened = world
+            .keystead(&[&["open", world.path("sealed").to_str().unwrap()], &args[..]].concat());
+        assert_eq!(opened.stdout, b"sixteen bytes ok", "{opened:?}");
+        assert!(world.keystead(&["audit", "--verify"]).status.success());
     });
 }
 
