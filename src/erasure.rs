@@ -1,16 +1,70 @@
-//! The state of the secret under which material is encrypted: the one word for it in store, protocol
-//! and domain.
+//! The state of material, as its erase cell and its record have it: the same in store, protocol and domain.
 
 use crate::clock::Seconds;
 use serde::{Deserialize, Serialize};
 
-/// The word of an erase cell on material: it only takes away.
+/// The state of material: it only ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Encoded", into = "Encoded")]
 pub enum Erasure {
     /// The cell's secret is in place, or there is no cell.
     Live,
-    /// Erased on request, at that second.
+    /// The material has ended.
+    Ended(Tombstone),
+}
+
+/// The end of material, and the second of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Tombstone {
+    /// It was deleted on request.
     Deleted(Seconds),
-    /// Erased at expiry, at that second.
+    /// It expired.
     Expired(Seconds),
+}
+
+impl Erasure {
+    /// Returns the end of material that has ended.
+    pub(crate) fn tombstone(self) -> Option<Tombstone> {
+        match self {
+            Self::Live => None,
+            Self::Ended(tombstone) => Some(tombstone),
+        }
+    }
+}
+
+impl Tombstone {
+    /// Returns the second of the end.
+    pub(crate) fn at(self) -> Seconds {
+        match self {
+            Self::Deleted(at) | Self::Expired(at) => at,
+        }
+    }
+}
+
+/// The form in which an [`Erasure`] travels and is kept in backups.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+enum Encoded {
+    Live,
+    Deleted(Seconds),
+    Expired(Seconds),
+}
+
+impl From<Encoded> for Erasure {
+    fn from(encoded: Encoded) -> Self {
+        match encoded {
+            Encoded::Live => Self::Live,
+            Encoded::Deleted(at) => Self::Ended(Tombstone::Deleted(at)),
+            Encoded::Expired(at) => Self::Ended(Tombstone::Expired(at)),
+        }
+    }
+}
+
+impl From<Erasure> for Encoded {
+    fn from(erasure: Erasure) -> Self {
+        match erasure {
+            Erasure::Live => Self::Live,
+            Erasure::Ended(Tombstone::Deleted(at)) => Self::Deleted(at),
+            Erasure::Ended(Tombstone::Expired(at)) => Self::Expired(at),
+        }
+    }
 }

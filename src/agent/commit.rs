@@ -5,9 +5,10 @@ use super::answer_size::{ANSWER_ROOM, RECORD_OVERHEAD};
 use super::audit;
 use super::open_store::{Found, OpenStore};
 use super::proposer::{NextStep, Proposer};
-use super::rows::{Ending, UnderWay};
+use super::rows::UnderWay;
 use super::rules::{self, CommitContext, Proposal};
 use super::transaction::{TokenView, Transaction, check_expected};
+use crate::erasure::Tombstone;
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::{Event, Header, Role};
@@ -63,7 +64,7 @@ impl Commit {
         store.records.room(need(&proposals, &self.changes))?;
 
         for tombstone in ended {
-            transaction.remove(token, tombstone, Ending::Expired)?;
+            transaction.remove(token, tombstone, Tombstone::Expired)?;
         }
         for (proposal, old) in proposals.iter().zip(&found) {
             let old = old.as_ref().map(|old| &old.known.header);
@@ -76,7 +77,7 @@ impl Commit {
                 let alias = change.alias.as_deref();
                 transaction.put(token, change.id, &header, put.clone(), alias)
             }
-            _ => transaction.remove(token, change.id, Ending::Deleted).map(|()| 0),
+            _ => transaction.remove(token, change.id, Tombstone::Deleted).map(|()| 0),
         });
         let revisions = revisions.collect::<Result<Vec<_>>>()?;
         transaction.answer(self.change, revisions);

@@ -136,7 +136,7 @@ fn custom_keys(store: &OpenStore) -> Result<Vec<Seen>> {
             let found = store.found(id, row)?;
             if let Role::CustomKey(state) = &found.known.header.role {
                 let erasure = store.newest_outcome(token, id, state, &found.row)?;
-                let state = state.clone().narrow(erasure, store.now());
+                let state = state.clone().expire(erasure, store.now());
                 keys.push(Seen { token: label.clone(), key: id, state });
             }
             Ok(())

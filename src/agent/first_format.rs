@@ -15,10 +15,10 @@
 
 use super::audit::ChainHead;
 use super::keyspace;
-use super::rows::{self, Answered, Meta, RecordRow, TokenRow, Tombstone};
+use super::rows::{self, Answered, Meta, RecordRow, TokenRow};
 use super::second_format::{self, EarlierAnswers};
 use crate::clock::Seconds;
-use crate::erasure::Erasure;
+use crate::erasure::Tombstone;
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::{Header, Role};
@@ -124,13 +124,12 @@ impl<'a> RowUpgrade<'a> {
         Ok(())
     }
 
-    /// Returns what became of a record's material, as its erase cell says. What is lost with a damaged cell is
+    /// Returns the end of a record's material, as its erase cell says. What is lost with a damaged cell is
     /// left to that.
     fn tombstone(&self, row: &FirstRow) -> Option<Tombstone> {
         match (self.cell)(row.cell?)? {
             EraseCell::Secret(_) => None,
-            EraseCell::Deleted(since) => Tombstone::of(Erasure::Deleted(since)),
-            EraseCell::Expired(since) => Tombstone::of(Erasure::Expired(since)),
+            EraseCell::Erased(tombstone) => Some(tombstone),
         }
     }
 
@@ -255,8 +254,9 @@ mod tests {
             (b"s\0\0\x02\0".to_vec(), [one, three].concat()),
             (key(b"v", &[one, two, three]), Vec::new()),
         ];
-        let rows = upgraded_from(pairs.into_iter().collect(), EraseCell::Expired(91));
-        let tombstone = Tombstone::of(Erasure::Expired(91));
+        let rows =
+            upgraded_from(pairs.into_iter().collect(), EraseCell::Erased(Tombstone::Expired(91)));
+        let tombstone = Some(Tombstone::Expired(91));
         let [custom, material] = [KEY, ITS].map(|id| row(&rows, id));
         assert_eq!((custom.alias.as_deref(), custom.tombstone), (Some("ab"), tombstone));
         assert_eq!((material.revision, material.tombstone), (5, tombstone));
@@ -316,13 +316,9 @@ mod tests {
                 cell.set(Some(EraseCell::Secret(secret.clone())));
                 Some(EraseCell::Secret(secret))
             }
-            EraseCell::Deleted(since) => {
-                cell.set(Some(EraseCell::Deleted(since)));
-                Some(EraseCell::Deleted(since))
-            }
-            EraseCell::Expired(since) => {
-                cell.set(Some(EraseCell::Expired(since)));
-                Some(EraseCell::Expired(since))
+            EraseCell::Erased(tombstone) => {
+                cell.set(Some(EraseCell::Erased(tombstone)));
+                Some(EraseCell::Erased(tombstone))
             }
         };
         upgrade(&earlier, &read, &mut |key, value| {
@@ -355,8 +351,8 @@ mod tests {
 
     #[test]
     fn material_that_has_ended_gets_a_tombstone_and_so_does_its_custom_key() {
-        let rows = upgraded(EraseCell::Expired(91));
-        let tombstone = Tombstone::of(Erasure::Expired(91));
+        let rows = upgraded(EraseCell::Erased(Tombstone::Expired(91)));
+        let tombstone = Some(Tombstone::Expired(91));
         let [key, its] = [KEY, ITS].map(|id| row(&rows, id));
         assert_eq!((its.cell, its.sealed, its.tombstone), (None, Vec::new(), tombstone));
         assert_eq!((key.tombstone, key.sealed), (tombstone, vec![7]));

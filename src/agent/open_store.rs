@@ -10,7 +10,7 @@ use super::rules::Known;
 use super::shred_layer;
 use super::time::Time;
 use crate::clock::{Clock, Seconds};
-use crate::erasure::Erasure;
+use crate::erasure::{Erasure, Tombstone};
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::{Fingerprint, Header, KeyState, Role};
@@ -271,7 +271,7 @@ impl OpenStore {
         let erasure = match (&header.role, row.tombstone, row.cell) {
             // A custom key's tombstone is that of its newest material.
             (Role::CustomKey(_), ..) | (_, None, None) => Erasure::Live,
-            (_, Some(tombstone), _) => tombstone.erasure(),
+            (_, Some(tombstone), _) => Erasure::Ended(tombstone),
             (_, None, Some(cell)) => self.erasure_or_deleted(cell),
         };
         Ok(Found { known: Known { id, header, erasure }, row })
@@ -281,8 +281,7 @@ impl OpenStore {
     pub(crate) fn erasure(&self, cell: CellNumber) -> Result<Erasure> {
         Ok(match self.cells.erase.read_cell(cell)? {
             EraseCell::Secret(_) => Erasure::Live,
-            EraseCell::Deleted(since) => Erasure::Deleted(since),
-            EraseCell::Expired(since) => Erasure::Expired(since),
+            EraseCell::Erased(tombstone) => Erasure::Ended(tombstone),
         })
     }
 
@@ -291,7 +290,7 @@ impl OpenStore {
     fn erasure_or_deleted(&self, cell: CellNumber) -> Erasure {
         self.erasure(cell).unwrap_or_else(|error| {
             log::error!("{error}");
-            Erasure::Deleted(self.now())
+            Erasure::Ended(Tombstone::Deleted(self.now()))
         })
     }
 
@@ -336,7 +335,7 @@ impl OpenStore {
                     EraseCell::Secret(secret) => {
                         shred_layer::decrypt(&secret, binding, &row.sealed)?
                     }
-                    EraseCell::Deleted(_) | EraseCell::Expired(_) => Vec::new(),
+                    EraseCell::Erased(_) => Vec::new(),
                 }
             }
             (_, Some(_)) => Vec::new(),
@@ -356,7 +355,7 @@ impl OpenStore {
         row: &RecordRow,
     ) -> Result<Erasure> {
         if let Some(tombstone) = row.tombstone {
-            return Ok(tombstone.erasure());
+            return Ok(Erasure::Ended(tombstone));
         }
         let newest = self.versions(token, key)?.into_iter().find(|found| {
             matches!(found.known.header.role, Role::Material { version, .. } if version == state.version)
@@ -367,9 +366,9 @@ impl OpenStore {
     /// Returns the state of material by its cell, as it will be once all that is due has been erased.
     fn outcome(&self, known: &Known) -> Erasure {
         match known.erasure {
-            Erasure::Live if known.is_dead(self.now()) => {
-                Erasure::Expired(known.header.expiry.map_or(0, |expiry| expiry.at))
-            }
+            Erasure::Live if known.is_dead(self.now()) => Erasure::Ended(Tombstone::Expired(
+                known.header.expiry.map_or(0, |expiry| expiry.at),
+            )),
             erasure => erasure,
         }
     }

@@ -3,8 +3,8 @@
 use super::keyspace::{self, RowKey};
 use super::open_store::OpenStore;
 use super::proposer::STEP;
-use super::rows::Ending;
 use super::transaction::Transaction;
+use crate::erasure::Tombstone;
 use crate::error::Result;
 use crate::id::Id;
 use crate::key::Header;
@@ -49,7 +49,7 @@ impl Removals {
             if !transaction.has_room() {
                 break;
             }
-            transaction.remove_alone(self.token, *id, Ending::Deleted)?;
+            transaction.remove_alone(self.token, *id, Tombstone::Deleted)?;
             self.under_way.0 += 1;
         }
         if self.under_way.0 == 0 {

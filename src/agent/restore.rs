@@ -10,14 +10,14 @@ use super::audit::{AuditEvent, Fact};
 use super::backup::{BackedUpCell, BackedUpRecord, BackedUpToken, Backup, check_of};
 use super::keyspace::{self, RowKey};
 use super::open_store::OpenStore;
-use super::rows::{self, Meta, RecordRow, TokenRow, Tombstone};
+use super::rows::{self, Meta, RecordRow, TokenRow};
 use super::rules::Known;
 use super::shred_layer;
 use super::upgrade::upgrade_for_restoration;
 use super::waker::Waker;
 use super::writer::Writer;
 use crate::clock::{Clock, Seconds};
-use crate::erasure::Erasure;
+use crate::erasure::{Erasure, Tombstone};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::{Header, Role};
@@ -164,15 +164,10 @@ impl<'a> RestorePlan<'a> {
             else {
                 continue;
             };
-            match (cells.erase.read_cell(cell.number)?, erasure) {
-                (EraseCell::Secret(_), Erasure::Deleted(since)) => {
-                    cells.erase.delete(&[cell.number], *since)?
-                }
-                (EraseCell::Secret(_), Erasure::Expired(since)) => {
-                    cells.erase.expire(&[cell.number], *since)?
-                }
-                (EraseCell::Secret(_), Erasure::Live)
-                | (EraseCell::Deleted(_) | EraseCell::Expired(_), _) => {}
+            if let (EraseCell::Secret(_), Erasure::Ended(tombstone)) =
+                (cells.erase.read_cell(cell.number)?, erasure)
+            {
+                cells.erase.erase(&[(cell.number, *tombstone)])?;
             }
         }
         self.write(lock, cells)?;
@@ -228,7 +223,7 @@ impl<'a> RestorePlan<'a> {
         Meta { mark: self.mark, extras: Vec::new() }
     }
 
-    /// Returns what became of the newest material of custom keys that have lost it.
+    /// Returns the end of the newest material of custom keys that have lost it.
     fn ended(&self) -> HashMap<Id, Tombstone> {
         let mut newest = HashMap::new();
         for (_, header, erasure) in &self.records {
@@ -239,7 +234,7 @@ impl<'a> RestorePlan<'a> {
                 }
             }
         }
-        let ended = |(key, (_, erasure))| Tombstone::of(erasure).map(|tombstone| (key, tombstone));
+        let ended = |(key, (_, erasure)): (Id, (u32, Erasure))| Some((key, erasure.tombstone()?));
         newest.into_iter().filter_map(ended).collect()
     }
 
@@ -255,7 +250,7 @@ impl<'a> RestorePlan<'a> {
     }
 }
 
-/// Returns what has become of a record's material since the backup.
+/// Returns the state of a record's material now, by the living store.
 fn fate(
     record: &BackedUpRecord,
     header: &Header,
@@ -266,28 +261,27 @@ fn fate(
     let mut erasure = cell.erasure;
     let due = Known { id: record.id, header: header.clone(), erasure };
     if erasure == Erasure::Live && grace == 0 && due.is_dead(now) {
-        erasure = Erasure::Expired(header.expiry.map_or(now, |expiry| expiry.at));
+        erasure = Erasure::Ended(Tombstone::Expired(header.expiry.map_or(now, |expiry| expiry.at)));
     }
     for cells in living.iter().filter(|_| cell.erasure == Erasure::Live) {
         match cells.erase.read_cell(cell.number)? {
             EraseCell::Secret(secret) if check_of(&secret) == cell.check => {}
             // The cell has served another since.
-            EraseCell::Secret(_) => erasure = Erasure::Deleted(now),
-            EraseCell::Deleted(since) => erasure = Erasure::Deleted(since),
-            EraseCell::Expired(since) => erasure = Erasure::Expired(since),
+            EraseCell::Secret(_) => erasure = Erasure::Ended(Tombstone::Deleted(now)),
+            EraseCell::Erased(tombstone) => erasure = Erasure::Ended(tombstone),
         }
     }
     Ok(erasure)
 }
 
-/// Returns a record's row, and that of its fingerprint. `ended` is what became of a custom key's newest material.
+/// Returns a record's row, and that of its fingerprint. `ended` is the end of a custom key's newest material.
 fn rows_of(
     cells: &Cells,
     (record, header, erasure): &(&BackedUpRecord, Header, Erasure),
     ended: Option<Tombstone>,
 ) -> Result<Vec<(RowKey, Vec<u8>)>> {
     let BackedUpRecord { token, id, revision, .. } = **record;
-    let tombstone = Tombstone::of(*erasure).or(ended);
+    let tombstone = erasure.tombstone().or(ended);
     let (header_bytes, sealed) = (record.header.clone(), record.sealed.clone());
     let mut row =
         RecordRow { revision, tombstone, header: header_bytes, sealed, ..RecordRow::default() };

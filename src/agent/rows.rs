@@ -6,7 +6,7 @@
 //! has a format of its own, and carries none.
 
 use crate::clock::Seconds;
-use crate::erasure::Erasure;
+use crate::erasure::Tombstone;
 use crate::error::{Reason, Result};
 use crate::store::cells::CellNumber;
 use serde::de::DeserializeOwned;
@@ -79,43 +79,6 @@ pub(crate) struct RecordRow {
     pub(crate) extras: Extras,
 }
 
-/// Why material ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Ending {
-    /// Somebody asked for it.
-    Deleted,
-    /// The time had come.
-    Expired,
-}
-
-/// The end of material.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Tombstone {
-    /// Why it ended.
-    pub(crate) why: Ending,
-    /// The second at which it ended.
-    pub(crate) at: Seconds,
-}
-
-impl Tombstone {
-    /// Returns the tombstone of material of which an erase cell says the same; none of live material.
-    pub(crate) fn of(erasure: Erasure) -> Option<Self> {
-        match erasure {
-            Erasure::Live => None,
-            Erasure::Deleted(at) => Some(Self { why: Ending::Deleted, at }),
-            Erasure::Expired(at) => Some(Self { why: Ending::Expired, at }),
-        }
-    }
-
-    /// Returns what an erase cell says of such material.
-    pub(crate) fn erasure(self) -> Erasure {
-        match self.why {
-            Ending::Deleted => Erasure::Deleted(self.at),
-            Ending::Expired => Erasure::Expired(self.at),
-        }
-    }
-}
-
 /// The answer to a change, kept so that it happens once.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Answered {
@@ -166,7 +129,7 @@ mod tests {
     use super::*;
 
     fn row() -> RecordRow {
-        let tombstone = Some(Tombstone { why: Ending::Expired, at: 200 });
+        let tombstone = Some(Tombstone::Expired(200));
         let (alias, extras) = (Some("ab".to_owned()), vec![(7, vec![8])]);
         let (header, sealed) = (vec![1, 2], vec![3]);
         RecordRow { revision: 300, cell: Some(512), tombstone, alias, header, sealed, extras }

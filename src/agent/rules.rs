@@ -5,7 +5,7 @@
 
 use super::access::Access;
 use crate::clock::{Seconds, check_ahead};
-use crate::erasure::Erasure;
+use crate::erasure::{Erasure, Tombstone};
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::{Event, ExpiryAction, Fingerprint, Header, KeyState, Origin, Role};
@@ -223,7 +223,7 @@ fn judge_step(
         Some(Role::CustomKey(state)) => state,
         _ => return Err(Reason::Unlawful.into()),
     };
-    let narrowed = before.clone().narrow(material.erasure(&before, event), moment.now);
+    let narrowed = before.clone().expire(material.erasure(&before, event), moment.now);
     let moved_on = narrowed != before;
     if narrowed.apply(event, moment.now)? == *after {
         return Ok(());
@@ -281,7 +281,9 @@ impl MaterialChanges {
     fn erasure(&self, state: &KeyState, event: &Event) -> Erasure {
         let newest = |known: &&Known| matches!(known.header.role, Role::Material { version, .. } if version == state.version);
         match self.before.values().find(newest).map(|known| known.erasure) {
-            Some(Erasure::Deleted(_)) if *event == Event::DeleteMaterial => Erasure::Live,
+            Some(Erasure::Ended(Tombstone::Deleted(_))) if *event == Event::DeleteMaterial => {
+                Erasure::Live
+            }
             Some(erasure) => erasure,
             None => Erasure::Live,
         }

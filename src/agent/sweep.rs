@@ -6,9 +6,10 @@ use super::index::Waiting;
 use super::keyspace;
 use super::open_store::{Found, OpenStore};
 use super::proposer::{NextStep, Proposer, STEP};
-use super::rows::{Ending, TokenRow};
+use super::rows::TokenRow;
 use super::transaction::Transaction;
 use crate::clock::Seconds;
+use crate::erasure::Tombstone;
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::key::Role;
@@ -231,7 +232,7 @@ fn end(
                 swept.erased += 1;
             }
             Role::Object { .. } if has_ended(Some(&found)) => {
-                transaction.remove(token, id, Ending::Expired)?;
+                transaction.remove(token, id, Tombstone::Expired)?;
             }
             Role::Object { .. } => {
                 transaction.tombstone(token, &found)?;

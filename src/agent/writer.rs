@@ -9,7 +9,7 @@ use super::keyspace;
 use super::mend::Mend;
 use super::open_store::OpenStore;
 use super::proposer::{AcceptClock, NextStep, Note, Proposer};
-use super::rows::{Ending, TokenRow, Tombstone, UnderWay};
+use super::rows::{TokenRow, UnderWay};
 use super::snapshots::Snapshots;
 use super::sweep::{Sweep, Swept, has_narrowed, next_due};
 use super::token_entry::EntryChange;
@@ -283,14 +283,7 @@ impl Writer {
 
     /// Overwrites the cells of what has ended.
     fn erase(&mut self) -> Result<()> {
-        let (mut deleted, mut expired) = (Vec::new(), Vec::new());
-        for (cell, Tombstone { why, at }) in std::mem::take(&mut self.after_sync.erased) {
-            match why {
-                Ending::Deleted => deleted.push((cell, at)),
-                Ending::Expired => expired.push((cell, at)),
-            }
-        }
-        self.store.cells.erase.erase(&deleted, &expired)
+        self.store.cells.erase.erase(&std::mem::take(&mut self.after_sync.erased))
     }
 
     /// Moves the counters of what has changed, begins counts of wrong PINs again, and frees the cells that no record

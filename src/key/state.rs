@@ -6,7 +6,7 @@
 
 use super::material::{Expiry, ExpiryAction, Fingerprint};
 use crate::clock::Seconds;
-use crate::erasure::Erasure;
+use crate::erasure::{Erasure, Tombstone};
 use crate::error::{Reason, Result};
 use serde::{Deserialize, Serialize};
 
@@ -192,14 +192,14 @@ impl KeyState {
     }
 
     /// Returns the state as the erase cell and the time `now` (never before the store's high-water mark)
-    /// leave it.
-    pub fn narrow(mut self, erasure: Erasure, now: Seconds) -> Self {
+    /// leave it: material that is due has expired.
+    pub fn expire(mut self, erasure: Erasure, now: Seconds) -> Self {
         if !self.has_material() {
             return self;
         }
         match (erasure, self.expiry) {
-            (Erasure::Deleted(_), _) => self.material = MaterialState::Deleted,
-            (Erasure::Expired(_), _) => self.material = MaterialState::Expired,
+            (Erasure::Ended(Tombstone::Deleted(_)), _) => self.material = MaterialState::Deleted,
+            (Erasure::Ended(Tombstone::Expired(_)), _) => self.material = MaterialState::Expired,
             (Erasure::Live, Some(expiry)) if expiry.at <= now => {
                 self.material = match expiry.action {
                     ExpiryAction::Erase => MaterialState::Expired,
@@ -211,7 +211,7 @@ impl KeyState {
         self
     }
 
-    /// Returns the state after `event` at `now`, or why it may not happen. `self` has been narrowed.
+    /// Returns the state after `event` at `now`, or why it may not happen. `self` has [expired](Self::expire) as far as it is due.
     pub fn apply(self, event: &Event, now: Seconds) -> Result<Self> {
         match *event {
             Event::Create => Err(Reason::Unlawful.into()),

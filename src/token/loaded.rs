@@ -82,7 +82,7 @@ pub(crate) struct Owner {
 impl CustomKey {
     /// Returns the state at `now`.
     pub(crate) fn state(&self, now: Seconds) -> KeyState {
-        self.state.clone().narrow(self.erasure, now)
+        self.state.clone().expire(self.erasure, now)
     }
 }
 

@@ -6,7 +6,7 @@
 use super::Token;
 use super::loaded::Loaded;
 use super::records::unexpected;
-use crate::erasure::Erasure;
+use crate::erasure::{Erasure, Tombstone};
 use crate::error::{Reason, Result};
 use crate::key::policy::{FINISH, InUse, Purpose, Watch};
 use crate::key::{Header, Role};
@@ -65,7 +65,9 @@ impl Token {
         let Some((stored, owner)) = records.into_iter().flatten().next() else {
             return Err(key.gone());
         };
-        if !matches!(stored.erasure, Erasure::Expired(_)) || is_off(owner.as_deref())? {
+        if !matches!(stored.erasure, Erasure::Ended(Tombstone::Expired(_)))
+            || is_off(owner.as_deref())?
+        {
             return Err(key.gone());
         }
         let expiry = Header::decode(&stored.header)?.expiry.ok_or_else(|| key.gone())?;

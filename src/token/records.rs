@@ -4,7 +4,7 @@ use super::Token;
 use super::loaded::{CustomKey, Loaded, ObjectBody, Owner, RecordContent};
 use super::log_names::loggable;
 use crate::clock::exact_timestamp;
-use crate::erasure::Erasure;
+use crate::erasure::{Erasure, Tombstone};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::policy::Watch;
@@ -241,8 +241,8 @@ fn ended(erasure: Erasure) -> String {
         |second| exact_timestamp(second).map_or_else(|_| second.to_string(), |at| at.to_string());
     match erasure {
         Erasure::Live => "gone".to_owned(),
-        Erasure::Deleted(second) => format!("deleted at {}", at(second)),
-        Erasure::Expired(second) => format!("expired at {}", at(second)),
+        Erasure::Ended(Tombstone::Deleted(second)) => format!("deleted at {}", at(second)),
+        Erasure::Ended(Tombstone::Expired(second)) => format!("expired at {}", at(second)),
     }
 }
 

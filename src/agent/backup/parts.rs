@@ -7,7 +7,7 @@ use crate::agent::open_store::OpenStore;
 use crate::agent::rows::{self, RecordRow, TokenRow};
 use crate::agent::rules::Known;
 use crate::agent::shred_layer;
-use crate::erasure::Erasure;
+use crate::erasure::{Erasure, Tombstone};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::key::{Header, Role};
@@ -110,7 +110,7 @@ impl BackupParts {
                 (sealed, Some(BackedUpCell { number, check, erasure }))
             }
             (_, Some(tombstone)) if holds_key => {
-                let erasure = tombstone.erasure();
+                let erasure = Erasure::Ended(tombstone);
                 (Vec::new(), Some(BackedUpCell { number: 0, check: [0; 32], erasure }))
             }
             _ => (row.sealed, None),
@@ -129,15 +129,16 @@ impl BackupParts {
     ) -> Result<(Vec<u8>, [u8; 32], Erasure)> {
         let (id, gone) = (known.id, (Vec::new(), [0; 32]));
         let secret = match store.cells.erase.read_cell(number) {
-            Ok(EraseCell::Deleted(since)) => return Ok((gone.0, gone.1, Erasure::Deleted(since))),
-            Ok(EraseCell::Expired(since)) => return Ok((gone.0, gone.1, Erasure::Expired(since))),
+            Ok(EraseCell::Erased(tombstone)) => {
+                return Ok((gone.0, gone.1, Erasure::Ended(tombstone)));
+            }
             Ok(EraseCell::Secret(secret)) => secret,
             Err(error) => return Ok(self.without(store, id, &error)),
         };
         let waits = store.records.get(&keyspace::waiting(token, id))?.is_some();
         if known.is_dead(store.now()) && !waits {
             let due = known.header.expiry.map_or(0, |expiry| expiry.at);
-            return Ok((gone.0, gone.1, Erasure::Expired(due)));
+            return Ok((gone.0, gone.1, Erasure::Ended(Tombstone::Expired(due))));
         }
         let binding = shred_layer::Binding { token, id, revision: row.revision };
         Ok(match shred_layer::decrypt(&secret, binding, &row.sealed) {
@@ -155,7 +156,7 @@ impl BackupParts {
     ) -> (Vec<u8>, [u8; 32], Erasure) {
         log::error!("the material of record {id} is not in the backup: {error}");
         self.damaged.push(id);
-        (Vec::new(), [0; 32], Erasure::Deleted(store.now()))
+        (Vec::new(), [0; 32], Erasure::Ended(Tombstone::Deleted(store.now())))
     }
 }
 

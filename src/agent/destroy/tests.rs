@@ -7,7 +7,7 @@ use crate::agent::rows::TokenRow;
 use crate::agent::waker::Waker;
 use crate::agent::writer::Writer;
 use crate::clock::{FixedClock, Seconds};
-use crate::erasure::Erasure;
+use crate::erasure::{Erasure, Tombstone};
 use crate::key::{Expiry, ExpiryAction, Fingerprint, Header, KeyState, Role};
 use crate::store::Memory;
 use std::path::Path;
@@ -85,6 +85,6 @@ fn a_destroyed_tokens_secrets_are_gone_when_its_end_is_answered_and_no_others() 
     let (ours, others) = (cells(&writer, TOKEN), cells(&writer, OTHER));
     writer.drive(&mut DestroyToken::new(TOKEN, [7; 16])).unwrap();
     writer.sync_and_publish().unwrap();
-    assert_eq!(erasures(&writer, &ours), vec![Erasure::Deleted(5); 2]);
+    assert_eq!(erasures(&writer, &ours), vec![Erasure::Ended(Tombstone::Deleted(5)); 2]);
     assert_eq!(erasures(&writer, &others), vec![Erasure::Live; 2]);
 }

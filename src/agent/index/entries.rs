@@ -1,7 +1,8 @@
 //! The entries of the index: what leads to a record. They follow from its row, and from whether its erasure waits.
 
-use crate::agent::rows::{Ending, RecordRow, Tombstone};
+use crate::agent::rows::RecordRow;
 use crate::clock::Seconds;
+use crate::erasure::Tombstone;
 use crate::id::Id;
 use crate::key::policy::FINISH;
 use crate::key::{ExpiryAction, Header, Role, Tag};
@@ -56,9 +57,12 @@ pub(crate) fn due_at(header: &Header, tombstone: Option<&Tombstone>) -> Option<S
     match (&header.role, tombstone) {
         (Role::CustomKey(state), _) => state.deletion_at,
         (Role::Material { .. }, Some(_)) => None,
-        (Role::Object { .. }, Some(Tombstone { why, at })) => {
-            let stays = if *why == Ending::Expired { EXPIRED_STAYS } else { DELETED_STAYS };
-            Some(at.saturating_add(stays))
+        (Role::Object { .. }, Some(tombstone)) => {
+            let stays = match tombstone {
+                Tombstone::Expired(_) => EXPIRED_STAYS,
+                Tombstone::Deleted(_) => DELETED_STAYS,
+            };
+            Some(tombstone.at().saturating_add(stays))
         }
         (_, None) => erased_at(header),
     }
@@ -99,24 +103,26 @@ mod tests {
         }
     }
 
-    fn ended(why: Ending) -> RecordRow {
-        RecordRow { tombstone: Some(Tombstone { why, at: 9 }), ..RecordRow::default() }
+    fn ended(tombstone: Tombstone) -> RecordRow {
+        RecordRow { tombstone: Some(tombstone), ..RecordRow::default() }
     }
 
     #[test]
     fn material_that_has_ended_is_found_by_its_custom_key_only() {
         let live = RecordRow { cell: Some(512), ..RecordRow::default() };
         assert_eq!(entries(&material(), &live, false).len(), 6);
-        let left = entries(&material(), &ended(Ending::Expired), false);
+        let left = entries(&material(), &ended(Tombstone::Expired(9)), false);
         assert_eq!(left, vec![Entry::Version(KEY, 1)]);
     }
 
     #[test]
     fn an_ordinary_key_that_has_ended_is_only_due_for_removal() {
-        for (why, stays) in [(Ending::Expired, EXPIRED_STAYS), (Ending::Deleted, DELETED_STAYS)] {
+        for (end, stays) in
+            [(Tombstone::Expired(9), EXPIRED_STAYS), (Tombstone::Deleted(9), DELETED_STAYS)]
+        {
             let header = Header { role: Role::Object { holds_key: true }, ..material() };
             for waits in [false, true] {
-                assert_eq!(entries(&header, &ended(why), waits), vec![Entry::Due(9 + stays)]);
+                assert_eq!(entries(&header, &ended(end), waits), vec![Entry::Due(9 + stays)]);
             }
         }
     }

@@ -5,8 +5,8 @@
 use super::*;
 use crate::agent::keyspace::RowKey;
 use crate::agent::open_store::OpenStore;
-use crate::agent::rows::{Ending, Tombstone};
 use crate::clock::FixedClock;
+use crate::erasure::Tombstone;
 use crate::key::{Expiry, ExpiryAction, Fingerprint, KeyState, Role, Tag};
 use crate::store::{Batch, Cells, Condition, Memory};
 use proptest::prelude::*;
@@ -71,8 +71,8 @@ prop_compose! {
         ended in proptest::option::of((any::<bool>(), 0_u64..50)),
         damaged in 0_u8..12,
     ) -> Vec<u8> {
-        let why = |deleted| if deleted { Ending::Deleted } else { Ending::Expired };
-        let tombstone = ended.map(|(deleted, at)| Tombstone { why: why(deleted), at });
+        let end = |deleted| if deleted { Tombstone::Deleted } else { Tombstone::Expired };
+        let tombstone = ended.map(|(deleted, at)| end(deleted)(at));
         let mut bytes = header.encode().unwrap();
         bytes.truncate(if damaged == 0 { 3 } else { bytes.len() });
         let row = RecordRow { cell, tombstone, header: bytes, ..RecordRow::default() };

@@ -38,7 +38,7 @@ impl OpenStore {
                     let mine = shred_layer::decrypt(&secret, binding, &found.row.sealed).is_ok();
                     foreign.extend((!mine).then_some(cell));
                 }
-                Ok(EraseCell::Deleted(_) | EraseCell::Expired(_)) => {}
+                Ok(EraseCell::Erased(_)) => {}
                 // Its secret is lost: no record can be decrypted with it.
                 Err(error) => log::error!("{error}"),
             }

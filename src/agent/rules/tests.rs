@@ -57,7 +57,7 @@ impl Table {
         self.0.retain(|_, known| {
             let ended = known.is_dead(now);
             if ended && known.erasure == Erasure::Live {
-                known.erasure = Erasure::Expired(now);
+                known.erasure = Erasure::Ended(Tombstone::Expired(now));
             }
             !ended || matches!(known.header.role, Role::Material { .. })
         });
@@ -158,7 +158,7 @@ fn refused(table: &Table, proposals: &[Proposal], moment: CommitContext) -> Reas
 /// The state of `id` after `event`, as a well-behaved module computes it.
 fn after(table: &Table, id: Id, event: &Event, now: Seconds) -> KeyState {
     let state = table.state(id).unwrap().clone();
-    state.narrow(Erasure::Live, now).apply(event, now).unwrap()
+    state.expire(Erasure::Live, now).apply(event, now).unwrap()
 }
 
 #[test]
@@ -300,7 +300,7 @@ fn an_expiry_between_two_looks_is_a_conflict() {
 fn a_deletion_that_a_crash_interrupted_can_be_finished() {
     let mut table = furnished(None);
     let emptied = after(&table, key(1), &Event::DeleteMaterial, NOW);
-    table.0.get_mut(&its(1, 0)).unwrap().erasure = Erasure::Deleted(NOW);
+    table.0.get_mut(&its(1, 0)).unwrap().erasure = Erasure::Ended(Tombstone::Deleted(NOW));
     let deletion = [of_key(key(1), Event::DeleteMaterial, emptied), removal(its(1, 0))];
     table.commit(&deletion, proved(NOW)).unwrap();
     assert_eq!(table.live(key(1), NOW), vec![]);
@@ -351,7 +351,7 @@ impl Attempt {
     fn proposals(&self, table: &Table, now: Seconds) -> Vec<Proposal> {
         let before = table.state(key(self.key)).cloned();
         let honest = match (before, &self.event) {
-            (Some(state), event) => state.narrow(Erasure::Live, now).apply(event, now).ok(),
+            (Some(state), event) => state.expire(Erasure::Live, now).apply(event, now).ok(),
             (None, _) => None,
         };
         let state = self.forged.clone().or(honest).unwrap_or_else(KeyState::awaiting_import);
@@ -506,7 +506,7 @@ fn check_promises(before: &Table, table: &Table, now: Seconds) {
         };
         let live = table.live(key(number), now);
         let versions: Vec<u32> = live.iter().map(|(version, ..)| *version).collect();
-        let holds = is.clone().narrow(Erasure::Live, now).has_material();
+        let holds = is.clone().expire(Erasure::Live, now).has_material();
         let expected: Vec<u32> = if holds { (1..=is.version).collect() } else { vec![] };
         assert_eq!(versions, expected, "exactly what the state says");
         assert!(is.origin == Origin::External || holds, "generated material never goes");

@@ -6,7 +6,7 @@ use super::*;
 use crate::agent::waker::Waker;
 use crate::agent::writer::Writer;
 use crate::clock::FixedClock;
-use crate::erasure::Erasure;
+use crate::erasure::{Erasure, Tombstone};
 use crate::key::{Expiry, ExpiryAction, Fingerprint, Header, KeyState};
 use crate::store::Memory;
 use std::sync::Arc;
@@ -163,7 +163,7 @@ fn what_ends_otherwise_while_it_waits_is_forgotten() {
     assert_eq!(sweep_at(&clock, &mut writer, 10), (0, 0));
     let store = Arc::clone(&writer.store);
     let mut transaction = Transaction::new(&store);
-    transaction.remove(TOKEN, Id::new([2; 16]), Ending::Deleted).unwrap();
+    transaction.remove(TOKEN, Id::new([2; 16]), Tombstone::Deleted).unwrap();
     writer.apply(transaction).unwrap();
     // Without a grace from now on, what waits is due.
     let mut writer = writer.with_grace(0);

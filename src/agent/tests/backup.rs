@@ -4,7 +4,7 @@ use super::custody::{ITS, KEY, born, deletion, erase_at};
 use super::*;
 use crate::agent::backup::Backup;
 use crate::agent::restore::{How, Restored, restore};
-use crate::erasure::Erasure;
+use crate::erasure::{Erasure, Tombstone};
 
 /// Returns the content of a backup, as the agent gives it.
 fn backup(world: &World) -> Vec<u8> {
@@ -117,7 +117,10 @@ fn what_was_erased_before_a_backup_is_not_in_it() {
     assert_eq!(restored, Restored { others: 0, ..one_of_each(0) });
     second.clock.set(START);
     second.start();
-    assert_eq!(second.user().read(KEY).unwrap().0.erasure, Erasure::Expired(START + 100));
+    assert_eq!(
+        second.user().read(KEY).unwrap().0.erasure,
+        Erasure::Ended(Tombstone::Expired(START + 100))
+    );
 }
 
 #[test]
@@ -129,7 +132,10 @@ fn what_expired_since_the_backup_is_not_restored() {
     second.clock.set(START);
     second.start();
     assert!(!is_live(&second), "an earlier clock revives nothing");
-    assert_eq!(second.user().read(KEY).unwrap().0.erasure, Erasure::Expired(START + 100));
+    assert_eq!(
+        second.user().read(KEY).unwrap().0.erasure,
+        Erasure::Ended(Tombstone::Expired(START + 100))
+    );
 }
 
 #[test]

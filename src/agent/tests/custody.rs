@@ -1,7 +1,7 @@
 //! Custom keys through the agent: import, expiry, deletion, restart.
 
 use super::*;
-use crate::erasure::Erasure;
+use crate::erasure::{Erasure, Tombstone};
 use crate::key::ExpiryAction;
 use crate::key::MaterialState;
 use std::os::unix::fs::FileExt;
@@ -90,8 +90,11 @@ fn expired_material_is_gone_in_its_second_and_erased_by_the_sweep() {
     world.clock.set(START + 100);
     assert_eq!(user.find(&[&MATERIAL]), vec![]);
     let (stored, owner) = user.read(ITS).unwrap();
-    assert_eq!((stored.sealed.len(), stored.erasure), (0, Erasure::Expired(START + 100)));
-    assert_eq!(owner.unwrap().erasure, Erasure::Expired(START + 100));
+    assert_eq!(
+        (stored.sealed.len(), stored.erasure),
+        (0, Erasure::Ended(Tombstone::Expired(START + 100)))
+    );
+    assert_eq!(owner.unwrap().erasure, Erasure::Ended(Tombstone::Expired(START + 100)));
     user.sweep();
     assert_ne!(std::fs::read(world.path().join("slots")).unwrap(), slots);
     assert_eq!(user.sweep(), (0, 0));
@@ -100,7 +103,7 @@ fn expired_material_is_gone_in_its_second_and_erased_by_the_sweep() {
     world.restart();
     let mut user = world.user();
     let erasure = user.read(ITS).unwrap().0.erasure;
-    assert_eq!(erasure, Erasure::Expired(START + 100), "time runs forward only");
+    assert_eq!(erasure, Erasure::Ended(Tombstone::Expired(START + 100)), "time runs forward only");
     assert_eq!(user.find(&[]), vec![KEY]);
 }
 
@@ -112,7 +115,10 @@ fn what_fell_due_without_an_agent_is_erased_before_the_first_answer() {
     world.clock.set(START + 500);
     world.start();
     assert_eq!(world.user().sweep(), (0, 0));
-    assert_eq!(world.user().read(KEY).unwrap().0.erasure, Erasure::Expired(START + 500));
+    assert_eq!(
+        world.user().read(KEY).unwrap().0.erasure,
+        Erasure::Ended(Tombstone::Expired(START + 500))
+    );
 }
 
 #[test]
@@ -163,7 +169,7 @@ fn a_tombstone_is_imported_into_again() {
     assert_eq!(user.read(ITS).unwrap().0.sealed, SEALED);
     world.clock.set(START + 900);
     user.sweep();
-    assert_eq!(user.read(ITS).unwrap().0.erasure, Erasure::Expired(START + 900));
+    assert_eq!(user.read(ITS).unwrap().0.erasure, Erasure::Ended(Tombstone::Expired(START + 900)));
 }
 
 #[test]
@@ -273,8 +279,11 @@ fn material_under_a_damaged_cell_counts_as_deleted_and_nothing_else_does() {
     world.start();
     let mut user = world.user();
     let (stored, owner) = user.read(ITS).unwrap();
-    assert_eq!((stored.erasure, &stored.sealed[..]), (Erasure::Deleted(START), &[][..]));
-    assert_eq!(owner.unwrap().erasure, Erasure::Deleted(START));
+    assert_eq!(
+        (stored.erasure, &stored.sealed[..]),
+        (Erasure::Ended(Tombstone::Deleted(START)), &[][..])
+    );
+    assert_eq!(owner.unwrap().erasure, Erasure::Ended(Tombstone::Deleted(START)));
     user.commit(vec![object(Id::new([7; 16]), Expect::Absent, &[], b"")]).unwrap();
 }
 
@@ -297,10 +306,13 @@ fn a_damaged_cell_keeps_nothing_else_from_its_end_and_is_overwritten_at_its_own(
     world.clock.set(START + 101);
     // The agent may have swept by itself already.
     user.sweep();
-    assert_eq!(user.read(KEY).unwrap().0.erasure, Erasure::Expired(START + 101));
-    assert_eq!(user.read(other).unwrap().0.erasure, Erasure::Expired(START + 101));
+    assert_eq!(user.read(KEY).unwrap().0.erasure, Erasure::Ended(Tombstone::Expired(START + 101)));
+    assert_eq!(
+        user.read(other).unwrap().0.erasure,
+        Erasure::Ended(Tombstone::Expired(START + 101))
+    );
     let content = crate::store::Cells::open(&world.path()).unwrap().erase.read_cell(512 + 63);
-    assert!(matches!(content, Ok(crate::store::cells::EraseCell::Expired(_))));
+    assert!(matches!(content, Ok(crate::store::cells::EraseCell::Erased(Tombstone::Expired(_)))));
 }
 
 #[test]
@@ -335,7 +347,7 @@ fn a_deletion_that_was_interrupted_takes_effect_and_can_be_finished() {
     world.start();
     let mut user = world.user();
     assert_eq!(user.find(&[]), vec![KEY]);
-    assert_eq!(user.read(KEY).unwrap().0.erasure, Erasure::Deleted(START));
+    assert_eq!(user.read(KEY).unwrap().0.erasure, Erasure::Ended(Tombstone::Deleted(START)));
     assert_eq!(user.commit(deletion(1, 1)), Ok(vec![2, 0]));
 }
 
@@ -353,7 +365,10 @@ fn a_removal_that_was_interrupted_takes_effect_and_can_be_finished_for_an_hour()
         let mut user = world.user();
         assert_eq!(user.find(&[]), vec![]);
         let stored = user.read(id).unwrap().0;
-        assert_eq!((stored.erasure, &stored.sealed[..]), (Erasure::Deleted(START), &[][..]));
+        assert_eq!(
+            (stored.erasure, &stored.sealed[..]),
+            (Erasure::Ended(Tombstone::Deleted(START)), &[][..])
+        );
         if retried {
             assert_eq!(user.commit(vec![removal(id, 1)]), Ok(vec![0]));
         }

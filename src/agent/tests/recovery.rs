@@ -4,7 +4,7 @@ use super::custody::{ITS, KEY, born, deletion, erase_at, interrupt_deletion};
 use super::*;
 use crate::agent::open_store::OpenStore;
 use crate::agent::{Recovered, recover};
-use crate::erasure::Erasure;
+use crate::erasure::{Erasure, Tombstone};
 
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
@@ -57,7 +57,7 @@ fn recovery_goes_on_from_what_is_there_and_revives_nothing() {
     world.start();
     assert_eq!(incarnation(&world), 2);
     let mut user = world.user();
-    assert!(matches!(user.read(KEY).unwrap().0.erasure, Erasure::Deleted(_)));
+    assert!(matches!(user.read(KEY).unwrap().0.erasure, Erasure::Ended(Tombstone::Deleted(_))));
     assert_eq!(user.find(&[]), vec![KEY]);
     let Response::Tokens(tokens) = user.ask(Request::Tokens) else { panic!() };
     assert_eq!(tokens[0].wrong, (0, 1), "counts are not rolled back");
@@ -80,7 +80,7 @@ fn a_cell_that_has_served_another_since_is_no_longer_the_old_records() {
     );
     world.start();
     let mut user = world.user();
-    assert!(matches!(user.read(KEY).unwrap().0.erasure, Erasure::Deleted(_)));
+    assert!(matches!(user.read(KEY).unwrap().0.erasure, Erasure::Ended(Tombstone::Deleted(_))));
     assert_eq!(user.find(&[]), vec![KEY]);
 }
 
@@ -300,14 +300,17 @@ fn a_snapshot_revives_nothing_that_was_erased_after_it() {
     ruin(&world);
     world.start();
     let mut user = world.user();
-    assert!(matches!(user.read(ITS).unwrap().0.erasure, Erasure::Deleted(_)));
+    assert!(matches!(user.read(ITS).unwrap().0.erasure, Erasure::Ended(Tombstone::Deleted(_))));
     assert!(user.read(ITS).unwrap().0.sealed.is_empty());
     drop(user);
     world.stop().unwrap();
     let recovered = recover_in(&world).unwrap();
     assert_eq!((recovered.erased, recovered.from_snapshot), (1, true));
     world.start();
-    assert!(matches!(world.user().read(KEY).unwrap().0.erasure, Erasure::Deleted(_)));
+    assert!(matches!(
+        world.user().read(KEY).unwrap().0.erasure,
+        Erasure::Ended(Tombstone::Deleted(_))
+    ));
     assert_eq!(world.user().find(&[]), vec![KEY]);
 }
 
@@ -322,7 +325,10 @@ fn material_expires_in_a_store_that_can_only_be_read() {
     assert_eq!(world.user().read(ITS).unwrap().0.erasure, Erasure::Live);
     world.clock.set(START + 100);
     world.connect().sweep();
-    assert_eq!(world.user().read(ITS).unwrap().0.erasure, Erasure::Expired(START + 100));
+    assert_eq!(
+        world.user().read(ITS).unwrap().0.erasure,
+        Erasure::Ended(Tombstone::Expired(START + 100))
+    );
     assert_ne!(
         std::fs::read(world.path().join("slots")).unwrap(),
         before,

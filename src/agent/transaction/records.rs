@@ -5,10 +5,11 @@ use super::Transaction;
 use crate::agent::audit;
 use crate::agent::keyspace;
 use crate::agent::open_store::{Found, OpenStore};
-use crate::agent::rows::{self, Ending, RecordRow, Tombstone};
+use crate::agent::rows::{self, RecordRow};
 use crate::agent::rules::Known;
 use crate::agent::shred_layer;
-use crate::erasure::Erasure;
+use crate::clock::Seconds;
+use crate::erasure::{Erasure, Tombstone};
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::{Fingerprint, Header, Role};
@@ -55,8 +56,13 @@ impl Transaction<'_> {
     }
 
     /// Removes a record, where there is one, and has its material erased.
-    pub(crate) fn remove(&mut self, token: Id, id: Id, why: Ending) -> Result<()> {
-        match self.remove_alone(token, id, why)? {
+    pub(crate) fn remove(
+        &mut self,
+        token: Id,
+        id: Id,
+        end: fn(Seconds) -> Tombstone,
+    ) -> Result<()> {
+        match self.remove_alone(token, id, end)? {
             Some(old) if matches!(old.known.header.role, Role::CustomKey(_)) => {
                 self.remove_owners(token, &old)
             }
@@ -65,9 +71,14 @@ impl Transaction<'_> {
     }
 
     /// The same; a custom key's fingerprints are left to the caller. Returns what stood there.
-    pub(crate) fn remove_alone(&mut self, token: Id, id: Id, why: Ending) -> Result<Option<Found>> {
+    pub(crate) fn remove_alone(
+        &mut self,
+        token: Id,
+        id: Id,
+        end: fn(Seconds) -> Tombstone,
+    ) -> Result<Option<Found>> {
         let Some(old) = self.find(token, id)? else { return Ok(None) };
-        self.give_up_cell(token, &old, why);
+        self.give_up_cell(token, &old, end(self.store.now()));
         self.writes.insert(keyspace::record(token, id), None);
         Ok(Some(old))
     }
@@ -79,11 +90,11 @@ impl Transaction<'_> {
             if !self.has_room() {
                 return Ok(false);
             }
-            let old = self.remove_alone(token, material, Ending::Deleted)?;
+            let old = self.remove_alone(token, material, Tombstone::Deleted)?;
             let owned = old.and_then(|old| keyspace::ownership(material, &old.known.header));
             owned.into_iter().for_each(|(fingerprint, _)| self.free(token, &fingerprint));
         }
-        if let Some(old) = self.remove_alone(token, key, Ending::Deleted)?
+        if let Some(old) = self.remove_alone(token, key, Tombstone::Deleted)?
             && let Some((fingerprint, _)) = keyspace::ownership(key, &old.known.header)
         {
             self.free(token, &fingerprint);
@@ -97,7 +108,7 @@ impl Transaction<'_> {
         let Known { id, header, .. } = &old.known;
         self.get(&keyspace::record(token, *id))?;
         let tombstone = self.tombstone_of(old);
-        self.give_up_cell(token, old, tombstone.why);
+        self.give_up_cell(token, old, tombstone);
         let (cell, sealed) = (None, Vec::new());
         let row = RecordRow { tombstone: Some(tombstone), cell, sealed, ..old.row.clone() };
         self.write_row(token, *id, &row)?;
@@ -110,8 +121,7 @@ impl Transaction<'_> {
     /// Returns the end of a record's material: that of its cell, where that is overwritten already.
     fn tombstone_of(&self, old: &Found) -> Tombstone {
         let said = old.row.cell.and_then(|cell| self.store.erasure(cell).ok());
-        let expired = Tombstone { why: Ending::Expired, at: self.store.now() };
-        said.and_then(Tombstone::of).unwrap_or(expired)
+        said.and_then(Erasure::tombstone).unwrap_or(Tombstone::Expired(self.store.now()))
     }
 
     /// Notes on a custom key the end of its newest version. Its row is written for any version, so that the
@@ -168,7 +178,7 @@ impl Transaction<'_> {
         let now = self.store.now();
         match old.map(|old| (old, old.row.cell)) {
             Some((old, Some(cell))) if !old.known.is_dead(now) => return Ok(cell),
-            Some((old, _)) => self.give_up_cell(token, old, Ending::Expired),
+            Some((old, _)) => self.give_up_cell(token, old, Tombstone::Expired(now)),
             None => {}
         }
         let cell = self.store.cells.erase.take()?;
@@ -181,14 +191,15 @@ impl Transaction<'_> {
         erasure == Erasure::Live || self.store.cells.erase.read_cell(cell).is_err()
     }
 
-    fn give_up_cell(&mut self, token: Id, old: &Found, why: Ending) {
+    fn give_up_cell(&mut self, token: Id, old: &Found, end: Tombstone) {
         let Some(cell) = old.row.cell else { return };
         let erased = self.may_hold_secret(cell, old.known.erasure);
         if erased {
-            self.erased.push((cell, Tombstone { why, at: self.store.now() }));
+            self.erased.push((cell, end));
         }
         // A cell that a crash left overwritten tells what for; the change has no line yet.
-        if why == Ending::Expired && (erased || matches!(old.known.erasure, Erasure::Expired(_))) {
+        let expired = |erasure| matches!(erasure, Erasure::Ended(Tombstone::Expired(_)));
+        if expired(Erasure::Ended(end)) && (erased || expired(old.known.erasure)) {
             self.facts.push(audit::expired(token, &old.known));
         }
         self.freed.insert(cell);
@@ -210,7 +221,7 @@ impl OpenStore {
     ) -> Result<Vec<u8>> {
         match self.cells.erase.read_cell(cell)? {
             EraseCell::Secret(secret) => shred_layer::encrypt(&secret, binding, sealed),
-            EraseCell::Deleted(_) | EraseCell::Expired(_) => Err(Reason::Conflict.into()),
+            EraseCell::Erased(_) => Err(Reason::Conflict.into()),
         }
     }
 }

@@ -41,7 +41,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         5 => event().prop_map(Step::Client),
         2 => (0_u64..200).prop_map(Step::Time),
-        1 => Just(Step::Erase(Erasure::Expired(START))),
+        1 => Just(Step::Erase(Erasure::Ended(Tombstone::Expired(START)))),
     ]
 }
 
@@ -60,11 +60,11 @@ proptest! {
             state = match step {
                 Step::Time(seconds) => {
                     now += seconds;
-                    state.narrow(Erasure::Live, now)
+                    state.expire(Erasure::Live, now)
                 }
                 // Only material that can expire is ever erased for having expired.
                 Step::Erase(_) if state.expiry.is_none() => state,
-                Step::Erase(erasure) => state.narrow(erasure, now),
+                Step::Erase(erasure) => state.expire(erasure, now),
                 Step::Client(event) => match state.apply(&event, now) {
                     Ok(after) => {
                         check_step(&before, &event, &after, now)?;
@@ -80,10 +80,10 @@ proptest! {
     #[test]
     fn time_and_erasure_only_take_away(birth in born(), expiry in expiry(), now in START..START + 600) {
         let state = KeyState { expiry, ..birth };
-        let later = state.clone().narrow(Erasure::Live, now);
+        let later = state.clone().expire(Erasure::Live, now);
         prop_assert!(!later.has_material() || state.has_material());
-        prop_assert_eq!(later.clone().narrow(Erasure::Live, now), later.clone());
-        prop_assert!(!state.narrow(Erasure::Deleted(now), now).has_material());
+        prop_assert_eq!(later.clone().expire(Erasure::Live, now), later.clone());
+        prop_assert!(!state.expire(Erasure::Ended(Tombstone::Deleted(now)), now).has_material());
     }
 }
 

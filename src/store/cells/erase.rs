@@ -5,6 +5,7 @@ use super::damage::{Damage, Extent, MOST_CORRECTED};
 use super::file::CellFile;
 use super::fixed::{FixedCells, damaged};
 use crate::clock::Seconds;
+use crate::erasure::Tombstone;
 use crate::error::{Error, Reason, Result};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
@@ -17,18 +18,16 @@ const BATCH: u32 = 64;
 pub(crate) enum EraseCell {
     /// The secret under which material is encrypted.
     Secret(EraseSecret),
-    /// The material was deleted, at that second.
-    Deleted(Seconds),
-    /// The material had expired and was erased, at that second.
-    Expired(Seconds),
+    /// The material has ended, and its secret is overwritten.
+    Erased(Tombstone),
 }
 
 impl EraseCell {
     pub(super) fn of(cell: Cell) -> Option<Self> {
         match cell {
             Cell::Live(secret) => Some(Self::Secret(secret)),
-            Cell::Deleted(since) => Some(Self::Deleted(since)),
-            Cell::Expired(since) => Some(Self::Expired(since)),
+            Cell::Deleted(since) => Some(Self::Erased(Tombstone::Deleted(since))),
+            Cell::Expired(since) => Some(Self::Erased(Tombstone::Expired(since))),
             _ => None,
         }
     }
@@ -100,7 +99,7 @@ impl EraseCells {
     /// Returns the content of a cell. A damaged cell is an error that names the file.
     pub(crate) fn read_cell(&self, number: CellNumber) -> Result<EraseCell> {
         if let Some(since) = self.lock().foreign.get(&number) {
-            return Ok(EraseCell::Deleted(*since));
+            return Ok(EraseCell::Erased(Tombstone::Deleted(*since)));
         }
         let read = self.file.read(number).or_else(|_| {
             // A write of the same cell may have been under way: none is while the lock is held.
@@ -117,25 +116,19 @@ impl EraseCells {
         self.overwrite(cells, &Cell::Deleted(since))
     }
 
-    /// Erases the secrets of material that has expired. After `Ok` they are gone from the file.
-    pub(crate) fn expire(&self, cells: &[CellNumber], since: Seconds) -> Result<()> {
-        self.overwrite(cells, &Cell::Expired(since))
-    }
-
-    /// Erases the secrets of material that was deleted, and of material that has expired, each at a second,
-    /// with one sync for all. After `Ok` they are gone from the file.
-    pub(crate) fn erase(
-        &self,
-        deleted: &[(CellNumber, Seconds)],
-        expired: &[(CellNumber, Seconds)],
-    ) -> Result<()> {
-        if deleted.is_empty() && expired.is_empty() {
+    /// Erases the secrets of material that has ended, with one sync for all. After `Ok` they are gone from the file.
+    pub(crate) fn erase(&self, ended: &[(CellNumber, Tombstone)]) -> Result<()> {
+        if ended.is_empty() {
             return Ok(());
         }
         let pool = self.lock();
-        let deleted = deleted.iter().map(|(number, since)| (*number, Cell::Deleted(*since)));
-        let expired = expired.iter().map(|(number, since)| (*number, Cell::Expired(*since)));
-        deleted.chain(expired).try_for_each(|(number, cell)| self.file.write(number, &cell))?;
+        for (number, tombstone) in ended {
+            let cell = match *tombstone {
+                Tombstone::Deleted(since) => Cell::Deleted(since),
+                Tombstone::Expired(since) => Cell::Expired(since),
+            };
+            self.file.write(*number, &cell)?;
+        }
         drop(pool);
         self.file.sync()
     }

@@ -7,6 +7,7 @@ use super::cell::{
 };
 use super::layout::{COPY, first_copy, offset};
 use super::*;
+use crate::erasure::Tombstone;
 use crate::error::Reason;
 use crate::id::Id;
 use crate::store::files;
@@ -54,7 +55,7 @@ impl Place {
 fn secret(cells: &Cells, number: CellNumber) -> [u8; 32] {
     match cells.erase.read_cell(number).unwrap() {
         EraseCell::Secret(secret) => **secret,
-        EraseCell::Deleted(_) | EraseCell::Expired(_) => panic!("erased"),
+        EraseCell::Erased(_) => panic!("erased"),
     }
 }
 
@@ -83,11 +84,11 @@ fn an_erased_secret_is_nowhere_in_the_file() {
     let secrets = [secret(&cells, deleted), secret(&cells, expired)];
     assert!(secrets.iter().all(|secret| contains(&place.bytes(), secret)));
     cells.erase.delete(&[deleted], 7).unwrap();
-    cells.erase.expire(&[expired], 8).unwrap();
+    cells.erase.erase(&[(expired, Tombstone::Expired(8))]).unwrap();
     assert!(!secrets.iter().any(|secret| contains(&place.bytes(), secret)));
     let cells = place.open(&[deleted, expired]);
-    assert!(matches!(cells.erase.read_cell(deleted), Ok(EraseCell::Deleted(7))));
-    assert!(matches!(cells.erase.read_cell(expired), Ok(EraseCell::Expired(8))));
+    assert!(matches!(cells.erase.read_cell(deleted), Ok(EraseCell::Erased(Tombstone::Deleted(7)))));
+    assert!(matches!(cells.erase.read_cell(expired), Ok(EraseCell::Erased(Tombstone::Expired(8)))));
 }
 
 #[test]
@@ -386,7 +387,7 @@ fn erase_cells_that_are_lost_or_cut_off_say_deleted_after_a_mending() {
     let cells = Cells::open(place.0.path()).unwrap();
     let mended = cells.mend(&[cell], 9, (9, 10), 5).unwrap();
     assert_eq!(mended, [Damage { cell, extent: Extent::Lost }]);
-    assert!(matches!(cells.erase.read_cell(cell), Ok(EraseCell::Deleted(5))));
+    assert!(matches!(cells.erase.read_cell(cell), Ok(EraseCell::Erased(Tombstone::Deleted(5)))));
 
     let (place, cell) = furnished();
     std::fs::write(place.file(), &place.bytes()[..offset(cell) as usize + 10]).unwrap();
@@ -395,7 +396,7 @@ fn erase_cells_that_are_lost_or_cut_off_say_deleted_after_a_mending() {
     assert!(text.contains("keystead recover"), "{text}");
     cells.mend(&[cell], 9, (9, 10), 5).unwrap();
     let cells = place.open(&[cell]);
-    assert!(matches!(cells.erase.read_cell(cell), Ok(EraseCell::Deleted(5))));
+    assert!(matches!(cells.erase.read_cell(cell), Ok(EraseCell::Erased(Tombstone::Deleted(5)))));
 }
 
 #[test]
@@ -465,8 +466,14 @@ fn a_file_of_the_earlier_format_is_read_and_written_anew_with_all_it_says() {
     assert_eq!(cells.pins.of(Id::new([0xA1; 16])).unwrap(), (0, (1, 9)));
     assert_eq!(secret(&cells, FIRST_ERASE), [0xC3; 32]);
     let read = |number| cells.erase.read_cell(number);
-    assert!(matches!(read(FIRST_ERASE + 1), Ok(EraseCell::Deleted(1_800_000_001))));
-    assert!(matches!(read(FIRST_ERASE + 2), Ok(EraseCell::Expired(1_800_000_002))));
+    assert!(matches!(
+        read(FIRST_ERASE + 1),
+        Ok(EraseCell::Erased(Tombstone::Deleted(1_800_000_001)))
+    ));
+    assert!(matches!(
+        read(FIRST_ERASE + 2),
+        Ok(EraseCell::Erased(Tombstone::Expired(1_800_000_002)))
+    ));
     assert!(read(FIRST_ERASE + 3).is_err());
     assert!(is_upgrade_unfinished(place.0.path()));
     wipe_earlier(place.0.path()).unwrap();

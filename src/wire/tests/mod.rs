@@ -4,7 +4,7 @@
 
 use super::message::{BackupPart, PROTOCOL};
 use super::{Authority, Change, Confidential, Expect, Request, Response, Stored, StoredToken};
-use crate::erasure::Erasure;
+use crate::erasure::{Erasure, Tombstone};
 use crate::error::Reason;
 use crate::id::Id;
 use crate::secret::Secret;
@@ -93,7 +93,10 @@ fn responses() -> Vec<Response> {
         wrong: (9, 10),
         read_only: true,
     };
-    let owned = (stored(Erasure::Live), Some(Box::new(stored(Erasure::Expired(1_800_000_000)))));
+    let owned = (
+        stored(Erasure::Live),
+        Some(Box::new(stored(Erasure::Ended(Tombstone::Expired(1_800_000_000))))),
+    );
     vec![
         Response::Welcome {
             protocol: 3,
@@ -107,7 +110,7 @@ fn responses() -> Vec<Response> {
         Response::LoggedIn { entry: entry(), ticket: secret(0xAA) },
         Response::Found { ids: vec![RECORD], more: true },
         Response::Records(vec![None, Some(owned)]),
-        Response::Several(vec![stored(Erasure::Deleted(1))]),
+        Response::Several(vec![stored(Erasure::Ended(Tombstone::Deleted(1)))]),
         Response::Committed(vec![1, 0]),
         Response::Swept { erased: 1, ended: 2 },
         Response::Refused(Reason::StoreFull.detail("why")),

@@ -6,6 +6,7 @@ use crate::agent::proposer::Proposer;
 use crate::agent::sweep::Sweep;
 use crate::agent::tests::{entry, token_key};
 use crate::agent::token_entry::{By, EntryChange, PutToken};
+use crate::erasure::Tombstone;
 use crate::key::pin::Pin;
 use crate::key::{Expiry, ExpiryAction, Fingerprint, KeyState};
 use crate::store::cells::{EraseCell, StoreIdentity};
@@ -256,7 +257,10 @@ fn an_expiry_is_finished_wherever_a_crash_comes_after_its_commit() {
         host.clock.set(NOW + 100);
         killed_after(&host, steps, Sweep::new(0));
         let writer = host.writer();
-        assert_eq!(read(&writer), Some((Erasure::Expired(NOW + 100), Vec::new())));
+        assert_eq!(
+            read(&writer),
+            Some((Erasure::Ended(Tombstone::Expired(NOW + 100)), Vec::new()))
+        );
         assert!(!host.secret_stands(&secret), "after {steps} steps");
     }
 }
