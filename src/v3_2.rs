@@ -26,6 +26,50 @@ pub const CKM_ML_KEM_KEY_PAIR_GEN: u64 = 0x0F;
 /// Encapsulates and decapsulates.
 pub const CKM_ML_KEM: u64 = 0x17;
 
+/// The type of ML-DSA keys.
+pub const CKK_ML_DSA: u64 = 0x4A;
+
+/// Generates an ML-DSA pair.
+pub const CKM_ML_DSA_KEY_PAIR_GEN: u64 = 0x1C;
+/// Signs messages.
+pub const CKM_ML_DSA: u64 = 0x1D;
+/// Signs digests.
+pub const CKM_HASH_ML_DSA: u64 = 0x1F;
+/// Signs messages by their digests.
+pub const CKM_HASH_ML_DSA_SHA224: u64 = 0x23;
+/// Signs messages by their digests.
+pub const CKM_HASH_ML_DSA_SHA256: u64 = 0x24;
+/// Signs messages by their digests.
+pub const CKM_HASH_ML_DSA_SHA384: u64 = 0x25;
+/// Signs messages by their digests.
+pub const CKM_HASH_ML_DSA_SHA512: u64 = 0x26;
+/// Signs messages by their digests.
+pub const CKM_HASH_ML_DSA_SHA3_224: u64 = 0x27;
+/// Signs messages by their digests.
+pub const CKM_HASH_ML_DSA_SHA3_256: u64 = 0x28;
+/// Signs messages by their digests.
+pub const CKM_HASH_ML_DSA_SHA3_384: u64 = 0x29;
+/// Signs messages by their digests.
+pub const CKM_HASH_ML_DSA_SHA3_512: u64 = 0x2A;
+/// Signs messages by their digests.
+pub const CKM_HASH_ML_DSA_SHAKE128: u64 = 0x2B;
+/// Signs messages by their digests.
+pub const CKM_HASH_ML_DSA_SHAKE256: u64 = 0x2C;
+
+/// Lets the token choose whether a signature is hedged.
+pub const CKH_HEDGE_PREFERRED: u64 = 0;
+/// Asks for a hedged signature.
+pub const CKH_HEDGE_REQUIRED: u64 = 1;
+/// Asks for a deterministic signature.
+pub const CKH_DETERMINISTIC_REQUIRED: u64 = 2;
+
+/// The parameter set ML-DSA-44.
+pub const CKP_ML_DSA_44: u64 = 1;
+/// The parameter set ML-DSA-65.
+pub const CKP_ML_DSA_65: u64 = 2;
+/// The parameter set ML-DSA-87.
+pub const CKP_ML_DSA_87: u64 = 3;
+
 /// The parameter set ML-KEM-512.
 pub const CKP_ML_KEM_512: u64 = 1;
 /// The parameter set ML-KEM-768.
@@ -50,6 +94,7 @@ mod tests {
     fn every_number_is_the_one_in_an_independent_header() {
         let compared = same!(
             CKA_PARAMETER_SET CKA_ENCAPSULATE_TEMPLATE CKA_DECAPSULATE_TEMPLATE CKA_ENCAPSULATE CKA_DECAPSULATE CKA_SEED CKF_ENCAPSULATE CKF_DECAPSULATE CKK_ML_KEM CKM_ML_KEM_KEY_PAIR_GEN CKM_ML_KEM CKP_ML_KEM_512 CKP_ML_KEM_768 CKP_ML_KEM_1024 CKR_PARAMETER_SET_NOT_SUPPORTED
+            CKK_ML_DSA CKM_ML_DSA_KEY_PAIR_GEN CKM_ML_DSA CKM_HASH_ML_DSA CKM_HASH_ML_DSA_SHA224 CKM_HASH_ML_DSA_SHA256 CKM_HASH_ML_DSA_SHA384 CKM_HASH_ML_DSA_SHA512 CKM_HASH_ML_DSA_SHA3_224 CKM_HASH_ML_DSA_SHA3_256 CKM_HASH_ML_DSA_SHA3_384 CKM_HASH_ML_DSA_SHA3_512 CKM_HASH_ML_DSA_SHAKE128 CKM_HASH_ML_DSA_SHAKE256 CKH_HEDGE_PREFERRED CKH_HEDGE_REQUIRED CKH_DETERMINISTIC_REQUIRED CKP_ML_DSA_44 CKP_ML_DSA_65 CKP_ML_DSA_87
         );
         assert_eq!(include_str!("v3_2.rs").matches("\npub const ").count(), compared);
     }

@@ -141,7 +141,7 @@ impl Parameter {
     #[inline]
     unsafe fn read(&self, shape: ParamsShape) -> Result<Params> {
         match (self.len, shape) {
-            (0, ParamsShape::None | ParamsShape::Bytes | ParamsShape::Eddsa) => Ok(Params::None),
+            (0, ParamsShape::None | ParamsShape::Bytes) => Ok(Params::None),
             // SAFETY: see `Parameter`.
             _ => unsafe { self.read_structure(shape) },
         }
@@ -150,9 +150,11 @@ impl Parameter {
     unsafe fn read_structure(&self, shape: ParamsShape) -> Result<Params> {
         if self.len == 0 {
             return match shape {
-                ParamsShape::None | ParamsShape::Bytes | ParamsShape::Oaep | ParamsShape::Eddsa => {
-                    Ok(Params::None)
-                }
+                ParamsShape::None
+                | ParamsShape::Bytes
+                | ParamsShape::Oaep
+                | ParamsShape::Eddsa
+                | ParamsShape::SignContext => Ok(Params::None),
                 _ => Err(wrong("a parameter is needed")),
             };
         }
@@ -175,6 +177,8 @@ impl Parameter {
                 ParamsShape::Ecdh => self.ecdh(),
                 ParamsShape::Hkdf => self.hkdf(),
                 ParamsShape::Eddsa => self.eddsa(),
+                ParamsShape::SignContext => self.sign_context(),
+                ParamsShape::HashSignContext => self.hash_sign_context(),
                 ParamsShape::Length => Ok(Params::Length(self.structure()?)),
                 ParamsShape::Data => self.data(),
                 ParamsShape::CbcData => self.cbc_data(),

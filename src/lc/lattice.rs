@@ -5,11 +5,13 @@
 
 use super::heap::kept_private;
 use super::lattice_pkcs8 as pkcs8;
+use super::ml_dsa_message::KeyDigest;
 use super::pkey::Pkey;
 use super::{done, random};
 use crate::error::{Error, Reason, Result};
 use crate::secret::Secret;
 use aws_lc_sys::*;
+use once_cell::sync::OnceCell;
 
 pub use super::lattice_sets::{Algorithm, Set};
 
@@ -22,6 +24,7 @@ pub struct PrivateKey {
     set: Set,
     key: Pkey,
     seed: Option<Secret>,
+    digest: OnceCell<KeyDigest>,
 }
 
 impl PrivateKey {
@@ -36,7 +39,8 @@ impl PrivateKey {
             return Err(Reason::AttributeValue.detail("no seed of the parameter set"));
         }
         let key = Pkey::from_pkcs8(pkcs8::of_seed(set, seed).expose(), set.key_id())?;
-        Ok(Self { set, key, seed: Some(Secret::from(seed).kept()) })
+        let seed = Some(Secret::from(seed).kept());
+        Ok(Self { set, key, seed, digest: OnceCell::new() })
     }
 
     /// Makes a key of its expanded form and checks it: `AttributeValue` unless all its parts fit each other.
@@ -51,7 +55,7 @@ impl PrivateKey {
                 Pkey::from_pkcs8(pkcs8::of_expanded(set, expanded).expose(), set.key_id())
             }
         };
-        Ok(Self { set, key: key.map_err(wrong)?, seed: None })
+        Ok(Self { set, key: key.map_err(wrong)?, seed: None, digest: OnceCell::new() })
     }
 
     /// Makes a key of its seed, its expanded form, or both, which are `TemplateInconsistent` where they are of
@@ -131,6 +135,11 @@ impl PrivateKey {
         self.key.to_spki()
     }
 
+    /// The digest of the public half, computed once.
+    pub(crate) fn digest(&self) -> Result<&KeyDigest> {
+        self.digest.get_or_try_init(|| KeyDigest::of(&raw_public(&self.key, self.set)?))
+    }
+
     pub(super) const fn pkey(&self) -> &Pkey {
         &self.key
     }
@@ -157,6 +166,7 @@ fn kem_of_expanded(set: Set, expanded: &[u8]) -> Result<Pkey> {
 pub struct PublicKey {
     set: Set,
     key: Pkey,
+    digest: OnceCell<KeyDigest>,
 }
 
 impl PublicKey {
@@ -172,7 +182,7 @@ impl PublicKey {
             let made = make(set.nid(), bytes.as_ptr(), bytes.len());
             Pkey::take(made, Reason::AttributeValue)?
         };
-        let key = Self { set, key };
+        let key = Self { set, key, digest: OnceCell::new() };
         key.check().map(|()| key)
     }
 
@@ -188,7 +198,7 @@ impl PublicKey {
             }
         };
         let set = Set::numbered(nid).ok_or(Reason::DataInvalid)?;
-        let key = Self { set, key };
+        let key = Self { set, key, digest: OnceCell::new() };
         key.check().map_err(|_| Reason::DataInvalid)?;
         Ok(key)
     }
@@ -206,6 +216,11 @@ impl PublicKey {
     /// The parameter set.
     pub const fn set(&self) -> Set {
         self.set
+    }
+
+    /// The digest of the key, computed once.
+    pub(crate) fn digest(&self) -> Result<&KeyDigest> {
+        self.digest.get_or_try_init(|| KeyDigest::of(&self.bytes()?))
     }
 
     pub(super) const fn pkey(&self) -> &Pkey {

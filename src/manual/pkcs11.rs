@@ -27,6 +27,27 @@
 //! what is kept never loses its seed. A seed and a value that are of two keys are
 //! `CKR_TEMPLATE_INCONSISTENT`.
 //!
+//! # ML-DSA and EdDSA
+//!
+//! `CKM_ML_DSA`, and `CKM_HASH_ML_DSA_SHA224` to `CKM_HASH_ML_DSA_SHAKE256`, sign and verify messages of any
+//! length, whole or in parts; none is gathered. `CKM_HASH_ML_DSA` takes a digest by SHA-2 or SHA-3 of exactly
+//! its length; SHA-1 is `CKR_MECHANISM_PARAM_INVALID`, as is a context of more than 255 bytes.
+//!
+//! | `hedgeVariant` | signing |
+//! |---|---|
+//! | `CKH_HEDGE_PREFERRED`, or no parameter | with 32 fresh random bytes |
+//! | `CKH_HEDGE_REQUIRED` | the same |
+//! | `CKH_DETERMINISTIC_REQUIRED` | without: one message has one signature under one context |
+//! | any other number | `CKR_MECHANISM_PARAM_INVALID` |
+//!
+//! Verifying does not look at it. A private key comes by its seed, its expanded form or both (`CKA_SEED`,
+//! `CKA_VALUE`, the three forms of PKCS#8 in RFC 9881), and these are one material. The seed is kept where it is
+//! known. Signing with ML-DSA-87 takes 117 KiB of the calling thread's stack, ML-DSA-65 80 KiB, ML-DSA-44 56 KiB.
+//!
+//! `CKM_EDDSA` without a parameter is Ed25519. With `CK_EDDSA_PARAMS` it is Ed25519ph where `phFlag` is set, else
+//! Ed25519ctx, which RFC 8032 does not mean to have an empty context: that is `CKR_MECHANISM_PARAM_INVALID`. Ed25519ph
+//! digests a message as it comes; for the others it is gathered, up to 256 MiB.
+//!
 //! # Profiles
 //!
 //! Each token has an object of class `CKO_PROFILE` for each profile that it conforms to (PKCS#11 Profiles 3.2,

@@ -17,6 +17,7 @@ mod encrypt_data;
 mod hkdf;
 mod kbkdf;
 mod mac;
+mod ml_dsa;
 mod ml_kem;
 mod one_shot;
 pub(crate) mod params;
@@ -56,6 +57,19 @@ pub(crate) static MECHANISMS: &[MechanismRow] = &[
     rsa_sign::SHA1_RSA_PKCS_PSS,
     ml_kem::KEY_PAIR_GEN,
     ml_kem::ML_KEM,
+    ml_dsa::KEY_PAIR_GEN,
+    ml_dsa::ML_DSA,
+    ml_dsa::HASH_ML_DSA,
+    ml_dsa::HASH_ML_DSA_SHA224,
+    ml_dsa::HASH_ML_DSA_SHA256,
+    ml_dsa::HASH_ML_DSA_SHA384,
+    ml_dsa::HASH_ML_DSA_SHA512,
+    ml_dsa::HASH_ML_DSA_SHA3_224,
+    ml_dsa::HASH_ML_DSA_SHA3_256,
+    ml_dsa::HASH_ML_DSA_SHA3_384,
+    ml_dsa::HASH_ML_DSA_SHA3_512,
+    ml_dsa::HASH_ML_DSA_SHAKE128,
+    ml_dsa::HASH_ML_DSA_SHAKE256,
     rsa_sign::SHA256_RSA_PKCS,
     rsa_sign::SHA384_RSA_PKCS,
     rsa_sign::SHA512_RSA_PKCS,

@@ -3,6 +3,7 @@
 use super::{Absorb, Check, Transform};
 use crate::error::{Reason, Result};
 use crate::lc::digest::{Digest, Hash};
+use crate::lc::shake::Shake;
 use crate::secret::Secret;
 
 /// The message so far, or its digest.
@@ -20,6 +21,8 @@ pub(super) enum Accumulator {
     },
     /// Its digest, under way.
     Digest(Digest),
+    /// Its digest of extendable output, under way.
+    Shake(Shake),
 }
 
 impl Accumulator {
@@ -42,7 +45,7 @@ impl Accumulator {
     fn len(&self) -> usize {
         match self {
             Self::Message { len, .. } => *len,
-            Self::Digest(_) => 0,
+            Self::Digest(_) | Self::Shake(_) => 0,
         }
     }
 
@@ -67,6 +70,7 @@ impl Accumulator {
                 Ok(())
             }
             Self::Digest(digest) => digest.update(input),
+            Self::Shake(digest) => digest.update(input),
         }
     }
 
@@ -77,9 +81,10 @@ impl Accumulator {
                 run(bytes.expose().get(..*len).ok_or(Reason::General)?)
             }
             Self::Digest(digest) => {
-                let mut bytes = Secret::new(vec![0; digest.size()]);
-                digest.finish(bytes.expose_mut())?;
-                run(bytes.expose())
+                run(ended(digest.size(), |bytes| digest.finish(bytes))?.expose())
+            }
+            Self::Shake(digest) => {
+                run(ended(digest.size(), |bytes| digest.finish(bytes))?.expose())
             }
         }
     }
@@ -94,6 +99,13 @@ impl Accumulator {
             }
         }
     }
+}
+
+/// Returns a digest of that many bytes.
+fn ended(size: usize, finish: impl FnOnce(&mut [u8]) -> Result<usize>) -> Result<Secret> {
+    let mut bytes = Secret::new(vec![0; size]);
+    finish(bytes.expose_mut())?;
+    Ok(bytes)
 }
 
 /// Doubles the room: a new vector, because one that grows in place leaves a copy behind.

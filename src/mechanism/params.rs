@@ -114,6 +114,22 @@ pub enum Params {
         /// The context.
         context: Vec<u8>,
     },
+    /// ML-DSA: `CK_SIGN_ADDITIONAL_CONTEXT`.
+    SignContext {
+        /// Its `CKH_` number, which counts where something is signed.
+        hedge: u64,
+        /// The context.
+        context: Vec<u8>,
+    },
+    /// ML-DSA of a digest: `CK_HASH_SIGN_ADDITIONAL_CONTEXT`.
+    HashSignContext {
+        /// Its `CKH_` number, which counts where something is signed.
+        hedge: u64,
+        /// The context.
+        context: Vec<u8>,
+        /// The hash that made the digest.
+        hash: Hash,
+    },
     /// The wanted length of a MAC in bytes: `CK_MAC_GENERAL_PARAMS`.
     Length(u64),
     /// Data that goes into a key beside its base: `CK_KEY_DERIVATION_STRING_DATA`.
@@ -263,4 +279,8 @@ pub(crate) enum ParamsShape {
     TlsExport,
     /// The structure `CK_TLS_MAC_PARAMS`.
     TlsMac,
+    /// The structure `CK_SIGN_ADDITIONAL_CONTEXT`, or none.
+    SignContext,
+    /// The structure `CK_HASH_SIGN_ADDITIONAL_CONTEXT`.
+    HashSignContext,
 }

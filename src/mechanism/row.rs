@@ -8,7 +8,7 @@ use super::{
 use crate::error::{Reason, Result};
 use crate::key::{Parsed, Usage};
 use crate::lc::lattice::Algorithm;
-use crate::v3_2::{CKF_DECAPSULATE, CKF_ENCAPSULATE, CKK_ML_KEM};
+use crate::v3_2::{CKF_DECAPSULATE, CKF_ENCAPSULATE, CKK_ML_DSA, CKK_ML_KEM};
 use pkcs11_sys::*;
 
 /// A mechanism: what it is called, what it takes, and what it does.
@@ -250,11 +250,11 @@ impl MechanismRow {
             | (Some(CKK_EC), Parsed::EcPrivate(_))
             | (Some(CKK_EC_EDWARDS), Parsed::EdwardsPrivate(_)) => !public,
             (Some(CKK_EC), Parsed::MontgomeryPrivate(_)) => self.agrees_on_montgomery,
-            (Some(CKK_ML_KEM), Parsed::LatticePublic(key)) => {
-                public && matches!(key.set().algorithm(), Algorithm::MlKem)
+            (Some(key_type), Parsed::LatticePublic(key)) => {
+                public && of_algorithm(key_type, key.set().algorithm())
             }
-            (Some(CKK_ML_KEM), Parsed::LatticePrivate(key)) => {
-                !public && matches!(key.set().algorithm(), Algorithm::MlKem)
+            (Some(key_type), Parsed::LatticePrivate(key)) => {
+                !public && of_algorithm(key_type, key.set().algorithm())
             }
             (_, Parsed::Aes(_) | Parsed::Generic(_)) => self.any_secret,
             _ => false,
@@ -360,6 +360,10 @@ impl MechanismRow {
     pub(crate) fn generate_pair(&self) -> Result<GeneratePair> {
         served(self.generate_pair)
     }
+}
+
+const fn of_algorithm(key_type: u64, algorithm: Algorithm) -> bool {
+    matches!((key_type, algorithm), (CKK_ML_KEM, Algorithm::MlKem) | (CKK_ML_DSA, Algorithm::MlDsa))
 }
 
 const fn flag(set: bool, flag: CK_FLAGS) -> CK_FLAGS {

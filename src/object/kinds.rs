@@ -116,6 +116,8 @@ pub const KINDS: &[Kind] = &[
     curves::MONTGOMERY_PUBLIC,
     lattices::ML_KEM_PRIVATE,
     lattices::ML_KEM_PUBLIC,
+    lattices::ML_DSA_PRIVATE,
+    lattices::ML_DSA_PUBLIC,
 ];
 
 /// Returns a secret that names its hash; it serves the same mechanisms as a generic one.

@@ -32,8 +32,29 @@ pub(super) const ML_KEM_PUBLIC: Kind = Kind {
     ..ML_KEM_PRIVATE
 };
 
+pub(super) const ML_DSA_PRIVATE: Kind = Kind {
+    name: "ML-DSA",
+    key_type: CKK_ML_DSA,
+    sizes: Sizes::Sets(&[
+        set("ML-DSA-44", CKP_ML_DSA_44, Set::MlDsa44),
+        set("ML-DSA-65", CKP_ML_DSA_65, Set::MlDsa65),
+        set("ML-DSA-87", CKP_ML_DSA_87, Set::MlDsa87),
+    ]),
+    usages: &[Usage::Sign],
+    parse: |material, _| private(material, Algorithm::MlDsa).map(Parsed::LatticePrivate),
+    ..ML_KEM_PRIVATE
+};
+
+pub(super) const ML_DSA_PUBLIC: Kind = Kind {
+    class: CKO_PUBLIC_KEY,
+    usages: &[Usage::Verify],
+    describe: describe_public,
+    parse: |_, attributes| public(attributes).map(Parsed::LatticePublic),
+    ..ML_DSA_PRIVATE
+};
+
 /// The rows of private keys, by which a key type's algorithm and sets are known.
-const PRIVATE: &[&Kind] = &[&ML_KEM_PRIVATE];
+const PRIVATE: &[&Kind] = &[&ML_KEM_PRIVATE, &ML_DSA_PRIVATE];
 
 const fn set(name: &'static str, number: u64, set: Set) -> ParameterSet {
     ParameterSet { name, number, set }

@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use std::ptr::null_mut;
 
 /// More than any result here is longer than its input.
-const ROOM: usize = 1024;
+const ROOM: usize = 8 << 10;
 
 /// What a call gives, or the code it refuses with.
 pub type Result<T> = std::result::Result<T, RvError>;

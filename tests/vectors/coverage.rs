@@ -2,7 +2,7 @@
 
 use crate::client::Client;
 use crate::rig::play;
-use crate::{aead, ciphers, curves, derivations, lattices, macs, rsa};
+use crate::{aead, ciphers, curves, derivations, lattices, macs, ml_dsa, rsa};
 use cryptoki_sys::*;
 use keystead::internal::object::vendor::{CKM_KEYSTEAD_ROTATE, CKM_KEYSTEAD_SEAL};
 use std::collections::BTreeSet;
@@ -16,6 +16,7 @@ const WITHOUT: &[CK_MECHANISM_TYPE] = &[
     CKM_EC_EDWARDS_KEY_PAIR_GEN,
     CKM_EC_MONTGOMERY_KEY_PAIR_GEN,
     CKM_ML_KEM_KEY_PAIR_GEN,
+    CKM_ML_DSA_KEY_PAIR_GEN,
     CKM_AES_KEY_GEN,
     CKM_AES_XTS_KEY_GEN,
     CKM_CHACHA20_KEY_GEN,
@@ -74,6 +75,8 @@ fn every_listed_mechanism_has_vectors_or_is_known_to_have_none() {
             derivations::SIMPLE,
             derivations::TLS,
             lattices::ML_KEM,
+            ml_dsa::MESSAGES,
+            ml_dsa::DIGESTS,
         ]
         .concat()
         .into_iter()

@@ -20,6 +20,7 @@ mod hashes;
 mod keys;
 mod lattices;
 mod macs;
+mod ml_dsa;
 #[allow(dead_code, unused_imports)] // the scenarios use the rest
 #[path = "../rig/mod.rs"]
 mod rig;

@@ -1,6 +1,6 @@
 //! The parameters of mechanisms that sign.
 
-use super::{Parameter, piece};
+use super::{Parameter, hash, piece};
 use crate::error::Result;
 use crate::mechanism::Params;
 use pkcs11_sys::*;
@@ -15,4 +15,37 @@ impl Parameter {
             context: unsafe { piece(eddsa.pContextData, eddsa.ulContextDataLen) }?,
         })
     }
+
+    pub(super) unsafe fn sign_context(&self) -> Result<Params> {
+        // SAFETY: `read_structure` found `start` not NULL.
+        let given = unsafe { self.structure::<SignContext>() }?;
+        // SAFETY: `context` has `context_len` bytes.
+        let context = unsafe { piece(given.context, given.context_len) }?;
+        Ok(Params::SignContext { hedge: given.hedge, context })
+    }
+
+    pub(super) unsafe fn hash_sign_context(&self) -> Result<Params> {
+        // SAFETY: `read_structure` found `start` not NULL.
+        let HashSignContext { sign, hash: number } = unsafe { self.structure() }?;
+        // SAFETY: `context` has `context_len` bytes.
+        let context = unsafe { piece(sign.context, sign.context_len) }?;
+        Ok(Params::HashSignContext { hedge: sign.hedge, context, hash: hash(number)? })
+    }
+}
+
+/// `CK_SIGN_ADDITIONAL_CONTEXT` (PKCS#11 3.2, 6.67.1).
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct SignContext {
+    hedge: CK_ULONG,
+    context: *const CK_BYTE,
+    context_len: CK_ULONG,
+}
+
+/// `CK_HASH_SIGN_ADDITIONAL_CONTEXT` (PKCS#11 3.2, 6.67.1): the fields of the other, and the hash.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct HashSignContext {
+    sign: SignContext,
+    hash: CK_MECHANISM_TYPE,
 }

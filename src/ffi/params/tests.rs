@@ -4,6 +4,7 @@ use super::ciphers::OldGcm;
 use super::{RequestedMechanism, read, read_for_unwrap, read_or_cancel};
 use crate::error::{Reason, Result};
 use crate::mechanism::{EcKdf, Hash, HkdfSalt, Params};
+use crate::v3_2::*;
 use pkcs11_sys::*;
 use std::ptr::{null, null_mut};
 
@@ -223,6 +224,41 @@ fn eddsa_takes_a_context_a_prehash_flag_or_no_parameter() {
     assert_eq!(parse(raw(CKM_EDDSA, &none)), expected(true, 0));
     let nowhere = CK_EDDSA_PARAMS { pContextData: null_mut(), ..given };
     for bad in [parse(raw(CKM_EDDSA, &nowhere)), parse(raw(CKM_EDDSA, &CK_TRUE))] {
+        assert_eq!(bad, Err(Reason::MechanismParam));
+    }
+}
+
+#[test]
+fn ml_dsa_takes_a_context_or_no_parameter_and_of_a_digest_its_hash() {
+    let mut context = [7; 3];
+    let given = cryptoki_sys::CK_SIGN_ADDITIONAL_CONTEXT {
+        hedgeVariant: CKH_DETERMINISTIC_REQUIRED,
+        pContext: context.as_mut_ptr(),
+        ulContextLen: 3,
+    };
+    let hedge = CKH_DETERMINISTIC_REQUIRED;
+    let expected = Params::SignContext { hedge, context: vec![7; 3] };
+    assert_eq!(parse(bare(CKM_ML_DSA)), Ok(Params::None));
+    assert_eq!(parse(raw(CKM_ML_DSA, &given)), Ok(expected.clone()));
+    assert_eq!(parse(raw(CKM_HASH_ML_DSA_SHA256, &given)), Ok(expected));
+    let digest = cryptoki_sys::CK_HASH_SIGN_ADDITIONAL_CONTEXT {
+        hedgeVariant: CKH_DETERMINISTIC_REQUIRED,
+        pContext: context.as_mut_ptr(),
+        ulContextLen: 3,
+        hash: CKM_SHA3_512,
+    };
+    let hash = Hash::Sha3_512;
+    let expected = Params::HashSignContext { hedge, context: vec![7; 3], hash };
+    assert_eq!(parse(raw(CKM_HASH_ML_DSA, &digest)), Ok(expected));
+    let nowhere = cryptoki_sys::CK_SIGN_ADDITIONAL_CONTEXT { pContext: null_mut(), ..given };
+    let unknown = cryptoki_sys::CK_HASH_SIGN_ADDITIONAL_CONTEXT { hash: CKM_AES_CBC, ..digest };
+    for bad in [
+        parse(raw(CKM_ML_DSA, &nowhere)),
+        parse(raw(CKM_ML_DSA, &digest)),
+        parse(raw(CKM_HASH_ML_DSA, &given)),
+        parse(raw(CKM_HASH_ML_DSA, &unknown)),
+        parse(bare(CKM_HASH_ML_DSA)),
+    ] {
         assert_eq!(bad, Err(Reason::MechanismParam));
     }
 }

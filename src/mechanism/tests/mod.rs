@@ -16,7 +16,7 @@ use crate::lc::aes::AesKey;
 use crate::lc::rsa::{BITS, PrivateKey};
 use crate::object::vendor::CKM_KEYSTEAD_SEAL;
 use crate::secret::Secret;
-use crate::v3_2::CKK_ML_KEM;
+use crate::v3_2::*;
 use pkcs11_sys::*;
 use proptest::prelude::*;
 use std::sync::atomic::AtomicBool;
@@ -119,6 +119,15 @@ static LATTICE: LazyLock<(UsableKey, UsableKey)> = LazyLock::new(|| {
     )
 });
 
+static ML_DSA: LazyLock<(UsableKey, UsableKey)> = LazyLock::new(|| {
+    let private = lc::lattice::PrivateKey::generate(lc::lattice::Set::MlDsa44).unwrap();
+    let public = private.public().unwrap();
+    (
+        usable(Parsed::LatticePublic(public), Usage::Verify),
+        usable(Parsed::LatticePrivate(private), Usage::Sign),
+    )
+});
+
 /// The keys for both directions of a row.
 fn keys(row: &MechanismRow, len: usize) -> (UsableKey, UsableKey) {
     match row.key_type {
@@ -140,6 +149,7 @@ fn keys(row: &MechanismRow, len: usize) -> (UsableKey, UsableKey) {
         Some(CKK_EC) => (EC.0.clone(), EC.1.clone()),
         Some(CKK_EC_EDWARDS) => (EDWARDS.0.clone(), EDWARDS.1.clone()),
         Some(CKK_ML_KEM) => (LATTICE.0.clone(), LATTICE.1.clone()),
+        Some(CKK_ML_DSA) => (ML_DSA.0.clone(), ML_DSA.1.clone()),
         other => panic!("no test key of type {other:?} for {}", row.name),
     }
 }
@@ -174,7 +184,12 @@ fn params(row: &MechanismRow, len: usize) -> Params {
             let hash = *hash.unwrap_or(&Hash::Sha256);
             Params::Pss { hash, mgf: Hash::Sha256, salt_len: 20 }
         }
-        ParamsShape::Eddsa => Params::None,
+        ParamsShape::Eddsa | ParamsShape::SignContext => Params::None,
+        ParamsShape::HashSignContext => Params::HashSignContext {
+            hedge: CKH_HEDGE_PREFERRED,
+            context: Vec::new(),
+            hash: Hash::Sha256,
+        },
         ParamsShape::Length => Params::Length(5),
         ParamsShape::Ecdh => {
             Params::Ecdh { kdf: EcKdf::Null, shared: Vec::new(), public: Vec::new() }
@@ -229,6 +244,20 @@ fn domain(row: &MechanismRow, len: usize) -> Vec<Params> {
             .map(|(prehash, len)| Params::Eddsa { prehash, context: vec![7; len] })
             .chain([params(row, len)])
             .collect(),
+        ParamsShape::SignContext => [1, 255]
+            .map(|len| Params::SignContext { hedge: CKH_HEDGE_REQUIRED, context: vec![7; len] })
+            .into_iter()
+            .chain([params(row, len)])
+            .collect(),
+        ParamsShape::HashSignContext => {
+            [(0, Hash::Sha256), (255, Hash::Sha256), (0, Hash::Sha3_256), (0, Hash::Sha512_256)]
+                .map(|(len, hash)| Params::HashSignContext {
+                    hedge: CKH_DETERMINISTIC_REQUIRED,
+                    context: vec![7; len],
+                    hash,
+                })
+                .to_vec()
+        }
         _ => vec![params(row, len)],
     }
 }
@@ -317,7 +346,7 @@ proptest! {
                 // More would not count.
                 CKM_ECDSA => &message[..message.len().min(47)],
                 // A digest, and below a shorter one is refused for its length.
-                CKM_RSA_PKCS_PSS => continue,
+                CKM_RSA_PKCS_PSS | CKM_HASH_ML_DSA => continue,
                 _ => &message,
             };
             let mut signing = sign(&private, &params)?;
@@ -516,6 +545,8 @@ fn the_keys_that_a_row_suits_are_those_that_its_functions_take() {
         usable(Parsed::MontgomeryPrivate(montgomery), Usage::Derive),
         LATTICE.0.clone(),
         LATTICE.1.clone(),
+        ML_DSA.0.clone(),
+        ML_DSA.1.clone(),
     ];
     let material = Secret::new(vec![1; 16]);
     for (row, key) in MECHANISMS.iter().flat_map(|row| keys.iter().map(move |key| (row, key))) {
@@ -564,6 +595,61 @@ fn what_was_signed_with_one_parameter_is_verified_with_no_other() {
             }
         }
     }
+}
+
+#[test]
+fn a_deterministic_signature_is_the_same_again_and_a_hedged_one_is_not() {
+    for row in MECHANISMS.iter().filter(|row| row.params == ParamsShape::SignContext) {
+        let sign = |hedge| {
+            let params = Params::SignContext { hedge, context: b"context".to_vec() };
+            let mut signing = row.sign().unwrap()(&ML_DSA.1, &params)?;
+            let mut signature = vec![0; signing.finish_len()];
+            signing.whole(b"message", &mut signature).map(|_| signature)
+        };
+        if row.sign.is_none() {
+            continue;
+        }
+        let twice = |hedge| sign(hedge) == sign(hedge);
+        assert!(twice(CKH_DETERMINISTIC_REQUIRED), "{}", row.name);
+        assert!(!twice(CKH_HEDGE_REQUIRED), "{}", row.name);
+        assert!(!twice(CKH_HEDGE_PREFERRED), "{}", row.name);
+        assert_eq!(sign(3).unwrap_err().reason(), Reason::MechanismParam, "{}", row.name);
+        let other = Params::SignContext { hedge: 3, context: Vec::new() };
+        assert!(row.verify().unwrap()(&ML_DSA.0, &other).is_ok(), "nothing is hedged there");
+        let long = Params::SignContext { hedge: 0, context: vec![7; 256] };
+        for refusal in [
+            row.sign().unwrap()(&ML_DSA.1, &long).err(),
+            row.verify().unwrap()(&ML_DSA.0, &long).err(),
+        ] {
+            assert_eq!(refusal.unwrap().reason(), Reason::MechanismParam, "{}", row.name);
+        }
+    }
+}
+
+#[test]
+fn a_digest_signed_by_itself_is_its_message_signed_by_its_digest() {
+    let params = Params::HashSignContext {
+        hedge: CKH_HEDGE_PREFERRED,
+        context: b"context".to_vec(),
+        hash: Hash::Sha384,
+    };
+    let mut digest = find(CKM_SHA384).unwrap().digest().unwrap()(&Params::None).unwrap();
+    let mut hashed = [0; 48];
+    digest.whole(b"message", &mut hashed).unwrap();
+    let sign = find(CKM_HASH_ML_DSA).unwrap().sign().unwrap();
+    let mut signing = sign(&ML_DSA.1, &params).unwrap();
+    let mut signature = vec![0; signing.finish_len()];
+    signing.whole(&hashed, &mut signature).unwrap();
+    let context = Params::SignContext { hedge: CKH_HEDGE_PREFERRED, context: b"context".to_vec() };
+    let verify = find(CKM_HASH_ML_DSA_SHA384).unwrap().verify().unwrap();
+    let mut checking = verify(&ML_DSA.0, &context).unwrap();
+    checking.update(b"message").unwrap();
+    checking.finish(&signature).unwrap();
+    let refusal = sign(&ML_DSA.1, &params).unwrap().whole(b"message", &mut signature).unwrap_err();
+    assert_eq!(refusal.reason(), Reason::DataLength);
+    let hash = Hash::Sha1;
+    let params = Params::HashSignContext { hedge: 0, context: Vec::new(), hash };
+    assert_eq!(sign(&ML_DSA.1, &params).err().unwrap().reason(), Reason::MechanismParam);
 }
 
 #[test]

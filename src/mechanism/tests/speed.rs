@@ -6,8 +6,9 @@ use crate::key::{Parsed, UsableKey, Usage};
 use crate::lc::aes::AesKey;
 use crate::lc::mac::HmacKey;
 use crate::lc::tests::floor;
-use crate::lc::{ec, rsa};
+use crate::lc::{ec, lattice, rsa};
 use crate::mechanism::{Params, find};
+use crate::v3_2::CKM_ML_DSA;
 use pkcs11_sys::*;
 use std::hint::black_box;
 use std::time::Instant;
@@ -136,4 +137,32 @@ fn speed_of_p256_signatures() {
     let floor = floor::p256_sign(scalar, &digest, |run| measure(1 << 16, run));
     let ours = measure(1 << 16, || drop(key.sign(black_box(&digest)).unwrap()));
     println!("P-256 sign: {floor:.0} ns raw, {ours:.0} ns, {:.3} x", ours / floor);
+}
+
+#[test]
+#[ignore = "measures"]
+fn speed_of_ml_dsa() {
+    for set in [lattice::Set::MlDsa44, lattice::Set::MlDsa65, lattice::Set::MlDsa87] {
+        let private = lattice::PrivateKey::generate(set).unwrap();
+        let (public, message) = (private.public().unwrap(), [7; 32]);
+        let size = 1 << 14;
+        let sign = floor::ml_dsa_sign(&private, &message, |run| measure(size, run));
+        let verify = floor::ml_dsa_verify(&private, &message, |run| measure(size, run));
+        let row = find(CKM_ML_DSA).unwrap();
+        let (begin, check) = (row.sign().unwrap(), row.verify().unwrap());
+        let key = usable(Parsed::LatticePrivate(private), Usage::Sign);
+        let mut signature = vec![0; begin(&key, &Params::None).unwrap().finish_len()];
+        let ours = measure(size, || {
+            let mut signing = begin(&key, &Params::None).unwrap();
+            signing.whole(black_box(&message), &mut signature).unwrap();
+        });
+        println!("{set:?} sign: {sign:.0} ns raw, {ours:.0} ns, {:.3} x", ours / sign);
+        let key = usable(Parsed::LatticePublic(public), Usage::Verify);
+        let ours = measure(size, || {
+            let mut checking = check(&key, &Params::None).unwrap();
+            checking.update(black_box(&message)).unwrap();
+            checking.finish(&signature).unwrap();
+        });
+        println!("{set:?} verify: {verify:.0} ns raw, {ours:.0} ns, {:.3} x", ours / verify);
+    }
 }

