@@ -47,6 +47,7 @@ transcripts! {
     importing
     key_formats
     making_a_token
+    ml_dsa
     pins
     rotation
     scheduled_deletion
