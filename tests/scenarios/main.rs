@@ -42,6 +42,7 @@ mod key_wrap;
 mod logging;
 mod memory;
 mod messages;
+mod ml_dsa;
 mod model;
 mod names;
 mod numbers;
