@@ -1,4 +1,4 @@
-"""python-pkcs11 on a token: pairs, encapsulated secrets, and material that OpenSSL's plain
+"""python-pkcs11 on a token: pairs, signatures and encapsulated secrets, and material that OpenSSL's plain
 commands wrapped behind such a secret. Prints a line for each check.
 
 The arguments are the module, the token's label, and the file with the user's PIN.
@@ -10,7 +10,7 @@ import sys
 
 import pkcs11
 from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
-from pkcs11.mechanisms import MLKEMParameterSet
+from pkcs11.mechanisms import MLDSAParameterSet, MLKEMParameterSet
 
 # What stands before the 1184 bytes of such a key in a SubjectPublicKeyInfo.
 SPKI_OF_ML_KEM_768 = bytes.fromhex("308204b2300b0609608648016503040402038204a100")
@@ -22,6 +22,19 @@ def check(sentence, good):
     global failures
     failures += not good
     print("ok" if good else "not ok", sentence)
+
+
+def signatures(session):
+    data = b"what is signed" * 1000
+    for parameters in MLDSAParameterSet:
+        name = parameters.name.replace("_", "-")
+        public, private = session.generate_keypair(
+            KeyType.ML_DSA, public_template={Attribute.PARAMETER_SET: parameters}
+        )
+        check(f"{name}: its parameter set is told", public[Attribute.PARAMETER_SET] == parameters)
+        signature = private.sign(data)
+        check(f"{name}: the token verifies what it signed", public.verify(data, signature))
+        check(f"{name}: other data is refused", not public.verify(data + b"!", signature))
 
 
 def secrets(session):
@@ -98,6 +111,7 @@ module, label, pin = sys.argv[1:]
 token = pkcs11.lib(module).get_token(token_label=label)
 with open(pin, encoding="ascii") as file, token.open(user_pin=file.read(), rw=True) as session:
     classic(session)
+    signatures(session)
     secrets(session)
     ceremony(session)
 sys.exit(failures != 0)
