@@ -139,15 +139,16 @@ static V3_2: FunctionList32 = FunctionList32 {
     C_UnwrapKeyAuthenticated,
 };
 
-/// The interfaces, the default one first: 3.0, whose layout every caller that asks without a version
-/// knows, and beyond which there is nothing that is served. None has a flag: a forked child initialises
-/// anew, as 2.40 has it, and `CKF_INTERFACE_FORK_SAFE` would promise that its sessions go on.
+/// The interfaces, the default one first: 3.2, for a caller that asks without a version wants all there is.
+/// Its list begins as that of 3.0 does, which is what an older caller takes it for. None has a flag: a
+/// forked child initialises anew, as 2.40 has it, and `CKF_INTERFACE_FORK_SAFE` would promise that its
+/// sessions go on.
 static INTERFACES: Interfaces = Interfaces(ALL);
 
 const ALL: [CK_INTERFACE; 4] = [
-    interface(&raw const V3_0),
-    interface(&raw const V3_1),
     interface(&raw const V3_2),
+    interface(&raw const V3_1),
+    interface(&raw const V3_0),
     interface(&raw const V2_40),
 ];
 
@@ -356,7 +357,7 @@ mod tests {
     #[test]
     fn interfaces_are_found_by_name_version_and_flags() {
         let standard = Some(c"PKCS 11");
-        assert_eq!(found(None, None, 0), Some((3, 0)));
+        assert_eq!(found(None, None, 0), Some((3, 2)));
         for known in [(2, 40), (3, 0), (3, 1), (3, 2)] {
             let asked = Some(version(known.0, known.1));
             assert_eq!(found(standard, asked, 0), Some(known));

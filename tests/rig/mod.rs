@@ -7,7 +7,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod elsewhen;
-pub mod encapsulation;
 pub mod memory;
 pub mod process;
 pub mod raw;
