@@ -68,7 +68,7 @@ impl Token {
         let key = self.object(private)?;
         let own = &key.body().ok_or(Reason::UnwrappingKeyUnknown)?.attributes;
         if usable.restrictions.import_only {
-            let template = import_only::transport(template)?;
+            let template = self.audited(None, import_only::transport(template))?;
             let mut made = self.shared_key(caller, own, template)?;
             import_only::mark(&mut made.attributes);
             let asked = VendorRequest::read(&made.template)?;

@@ -227,6 +227,7 @@ fn value_of(attribute: &Attribute) -> Vec<u8> {
         | Attribute::Application(bytes)
         | Attribute::ObjectId(bytes)
         | Attribute::CheckValue(bytes)
+        | Attribute::PublicKeyInfo(bytes)
         | Attribute::UniqueId(bytes) => bytes.clone(),
         other => panic!("{other:?} is no plain value"),
     }

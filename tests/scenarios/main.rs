@@ -37,6 +37,7 @@ mod frames;
 mod generations;
 mod import;
 mod import_keys;
+mod kem_ceremony;
 mod kept;
 mod key_wrap;
 mod logging;
