@@ -81,6 +81,9 @@ pub mod lc {
     pub mod lattice {
         pub use crate::lc::lattice::{Algorithm, PrivateKey, PublicKey, Set};
     }
+    pub mod ml_kem {
+        pub use crate::lc::ml_kem::{ciphertext_size, decapsulate, encapsulate};
+    }
     pub mod random {
         pub use crate::lc::random::{bytes, secret};
     }
@@ -106,7 +109,7 @@ pub mod object {
         pub use crate::object::import_only::usages_of;
     }
     pub mod kinds {
-        pub use crate::object::kinds::{KINDS, Kind, bits, named, size_named};
+        pub use crate::object::kinds::{KINDS, Kind, ParameterSet, bits, named, size_named};
     }
     pub mod properties {
         pub use crate::object::properties::{PROPERTIES, ROTATION_DAYS};

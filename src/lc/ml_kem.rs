@@ -11,7 +11,7 @@ use aws_lc_sys::*;
 pub(crate) const SHARED: usize = 32;
 
 /// Returns the size of a ciphertext in bytes; none of a set of another algorithm.
-pub(crate) const fn ciphertext_size(set: Set) -> Option<usize> {
+pub const fn ciphertext_size(set: Set) -> Option<usize> {
     match set {
         Set::MlKem512 => Some(768),
         Set::MlKem768 => Some(1088),
@@ -21,7 +21,7 @@ pub(crate) const fn ciphertext_size(set: Set) -> Option<usize> {
 }
 
 /// Encapsulates a new secret; returns the ciphertext and the secret.
-pub(crate) fn encapsulate(public: &PublicKey) -> Result<(Vec<u8>, Secret)> {
+pub fn encapsulate(public: &PublicKey) -> Result<(Vec<u8>, Secret)> {
     let size = ciphertext_size(public.set()).ok_or(Reason::KeyTypeInconsistent)?;
     let (mut ciphertext, mut shared) = (vec![0; size], Secret::new(vec![0; SHARED]));
     let context = public.pkey().context()?;
@@ -38,7 +38,7 @@ pub(crate) fn encapsulate(public: &PublicKey) -> Result<(Vec<u8>, Secret)> {
 
 /// Decapsulates a secret. Of a ciphertext that was not made for the key this is another secret, which nobody
 /// knows (implicit rejection, FIPS 203, algorithm 18); one of another length is `WrappedLength`.
-pub(crate) fn decapsulate(private: &PrivateKey, ciphertext: &[u8]) -> Result<Secret> {
+pub fn decapsulate(private: &PrivateKey, ciphertext: &[u8]) -> Result<Secret> {
     let size = ciphertext_size(private.set()).ok_or(Reason::UnwrappingKeyType)?;
     if ciphertext.len() != size {
         return Err(Reason::WrappedLength.into());

@@ -7,9 +7,10 @@
 //!      --wrapped oaep-sha256 --with "import key"
 //! ```
 //!
-//! The import key is an RSA pair of 2048, 3072 or 4096 bits. Its private half can unwrap and nothing
-//! else, cannot be changed, copied or exported, and ends with its public half 24 hours after it was made.
-//! Material that is wrapped for it by then and not imported has to be wrapped again, for another.
+//! The import key is an RSA pair of 2048, 3072 or 4096 bits, or with `--type` an ML-KEM pair (below). Its
+//! private half can unwrap or decapsulate and nothing else, cannot be changed, copied or exported, asks for no
+//! PIN at each use, and ends with its public half 24 hours after it was made. Material that is wrapped for it
+//! by then and not imported has to be wrapped again, for another.
 //!
 //! `pkcs11-tool --unwrap` finds the private half by its `CKA_ID` only: it passes over `--label` and takes
 //! the first private key there is. So both halves have an ID that no other private key has when it is given,
@@ -23,9 +24,40 @@
 //! the object makes no second; `keystead rename` renames it; it stays when the material goes, until it is
 //! destroyed. `--no-public-key` makes none. A client that unwraps the material itself makes it itself, too.
 //!
-//! A program can make an import key of ML-KEM too, by the mark `CKA_KEYSTEAD_IMPORT_ONLY`. It unwraps nothing
-//! itself: `C_DecapsulateKey` gives a session key that is hidden, is neither copied nor changed, only unwraps,
-//! by `CKM_AES_KEY_WRAP_KWP`, and has the mark and the expiry of the pair.
+//! # What no quantum computer opens later
+//!
+//! Files that are copied on their way can be kept for years. A quantum computer that comes then opens what was
+//! wrapped for an RSA pair; of ML-KEM (FIPS 203) no such way is known.
+//!
+//! ```text
+//!  keystead import-key --type ml-kem-768    keystead wrap key --for import.pem --out key
+//!      --out import.pem                 ──▶
+//!  keystead import payroll              ◀── key.transport, the KEM ciphertext
+//!      key.transport key.wrapped            key.wrapped, the material
+//!      --wrapped ml-kem --with "import key"
+//! ```
+//!
+//! The owner encapsulates a secret of 32 bytes under the public half, which is the transport key, and wraps the
+//! material with it. OpenSSL 3.5 does that too:
+//!
+//! ```text
+//!  openssl pkeyutl -encap -pubin -inkey import.pem -out key.transport -secret transport
+//!  openssl enc -id-aes256-wrap-pad -iv A65959A6 -in key -out key.wrapped \
+//!      -K "$(od -An -v -tx1 transport | tr -d ' \n')"
+//! ```
+//!
+//! The private half unwraps nothing itself. The token's side is two calls of PKCS#11 3.2:
+//!
+//! | call | gives |
+//! |---|---|
+//! | `C_DecapsulateKey` by `CKM_ML_KEM` | the transport key: an AES key of the session, sensitive, neither extractable nor copyable nor modifiable, that only unwraps and only by `CKM_AES_KEY_WRAP_KWP`; it has the mark of the import key, and ends when that expires, or sooner where its template says so |
+//! | `C_UnwrapKey` with that | the material of a custom key, under the rules that follow |
+//!
+//! The template may leave all of that out. One that says something else, `CKA_TOKEN` true or another usage, is
+//! `CKR_TEMPLATE_INCONSISTENT`, makes nothing, and is in the audit log; only `CKA_SENSITIVE` false and
+//! `CKA_EXTRACTABLE` true are passed over, which clients send unasked. A ciphertext of another
+//! length is `CKR_WRAPPED_KEY_LEN_RANGE`. One that was made for another key, or damaged, gives a transport key
+//! that nobody else has: what then fails is `C_UnwrapKey`, with `CKR_WRAPPED_KEY_INVALID`.
 //!
 //! # What an import key lets in
 //!
@@ -33,7 +65,7 @@
 //! half, and no other call. What contradicts it there is `CKR_TEMPLATE_INCONSISTENT`: another usage of
 //! the private half, `CKA_EXTRACTABLE` true, `CKA_MODIFIABLE` true, custody, a PIN at each use.
 //!
-//! What the private half unwraps becomes the material of a custom key. It is sensitive and does not
+//! What the private half unwraps, or the transport key that it decapsulates, becomes the material of a custom key. It is sensitive and does not
 //! leave, whatever the template says of that, also where the same material was there already and could be
 //! read. A session key, `CKA_KEYSTEAD_CUSTODY` false and a token without custody (unless the template asks
 //! for it) are `CKR_TEMPLATE_INCONSISTENT`, and the audit log says so. So a holder of the PIN and a wrapped
@@ -45,7 +77,8 @@
 //!
 //! # In one call, not in two
 //!
-//! A transport key that is opened by itself opens the material behind it into anything. So `keystead
+//! That a transport key is one, the token knows of what an ML-KEM pair decapsulates. Of what an RSA pair
+//! decrypts it does not. A transport key that is opened by itself opens the material behind it into anything. So `keystead
 //! import` joins the two parts of a file, or two files, and the token opens both in one call of
 //! `CKM_RSA_AES_KEY_WRAP`. The standard's two calls, of which the first makes the transport key a key of
 //! its own, need another unwrapping key.
@@ -66,7 +99,7 @@
 //!
 //! # What travels
 //!
-//! *n* is the size of the import key's modulus in bytes. OAEP's mask generation hashes with the same
+//! *n* is the size of an RSA import key's modulus in bytes. OAEP's mask generation hashes with the same
 //! function as OAEP itself, and its label is empty (RFC 8017, 7.1). The transport key is a random AES
 //! key made for one transfer: 32 bytes where `keystead wrap` makes it, 16, 24 or 32 where it is read.
 //! KWP is AES key wrap with padding (RFC 5649).
@@ -77,6 +110,8 @@
 //! | `rsa-aes-sha256`, `rsa-aes-sha1` | 1 | OAEP(transport key): *n*, then KWP(material): a multiple of 8, 8 to 15 more than the material | any | `CKM_RSA_AES_KEY_WRAP` of PKCS#11 3.1; AWS `RSA_AES_KEY_WRAP_SHA_256`, `_SHA_1`; Google `RSA_OAEP_3072_SHA256_AES_256` and its like |
 //! | `two-file`, `two-file-sha1` | `.transport`, `.wrapped` | the same two parts, one in each | any | two calls of `openssl`, or, under another unwrapping key, of `pkcs11-tool --unwrap` |
 //! | `byok` | 1 | JSON, below; its ciphertext is `rsa-aes-sha1` | any | Azure Key Vault |
+//! | `ml-kem` | `.transport`, `.wrapped` | the KEM ciphertext: 768, 1088 or 1568 for ML-KEM-512, -768, -1024; KWP(material), in a file of its own | any | OpenSSL 3.5; two calls of PKCS#11 3.2 |
+//! | `ml-kem-joined` | 1 | the same two parts, one behind the other | any | |
 //!
 //! The material is the secret's bytes; of a private key it is PKCS#8 in DER (RFC 5958), so RSA, EC,
 //! Ed25519 and X25519 keys do not fit OAEP alone.

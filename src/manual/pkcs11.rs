@@ -3,9 +3,9 @@
 //! # Interfaces
 //!
 //! `C_GetInterface` hands out the lists of 2.40, 3.0, 3.1 and 3.2, and that of 3.2 where a caller names no
-//! version: it begins as that of 3.0, for callers that know no more. The list of 3.2 is complete. Three of its functions answer `CKR_FUNCTION_NOT_SUPPORTED`:
-//! `C_AsyncComplete`, `C_AsyncGetID` and `C_AsyncJoin`. No call ends later than it returns, so
-//! `CKF_ASYNC_SESSION` is refused with `CKR_SESSION_ASYNC_NOT_SUPPORTED`.
+//! version: it begins as that of 3.0, for callers that know no more. The list of 3.2 is complete. Three of its
+//! functions answer `CKR_FUNCTION_NOT_SUPPORTED`: `C_AsyncComplete`, `C_AsyncGetID` and `C_AsyncJoin`. No call
+//! ends later than it returns, so `CKF_ASYNC_SESSION` is refused with `CKR_SESSION_ASYNC_NOT_SUPPORTED`.
 //!
 //! # Verification
 //!

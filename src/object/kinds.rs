@@ -13,8 +13,8 @@ use crate::secret::Secret;
 use crate::v3_2::{CKA_DECAPSULATE, CKA_ENCAPSULATE, CKA_PARAMETER_SET};
 use pkcs11_sys::*;
 
-pub use super::kind::Kind;
-pub(crate) use super::kind::{ParameterSet, Sizes, public_key_info};
+pub use super::kind::{Kind, ParameterSet};
+pub(crate) use super::kind::{Sizes, public_key_info};
 
 /// The least that a private key takes as PKCS#8, in bytes: Ed25519 (RFC 8410, 10.3). No AES key is as
 /// long, so that unwrapping one costs no look.

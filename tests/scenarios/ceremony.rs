@@ -9,8 +9,11 @@ use crate::rig::{EXPIRES_AT, play, refused};
 use cryptoki::error::RvError;
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
+use keystead::internal::lc::lattice::{PrivateKey, Set};
+use keystead::internal::lc::rsa;
 use rustix::process::Pid;
 use std::fs;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 #[test]
@@ -77,6 +80,69 @@ fn an_import_key_only_unwraps(world: &World, bits: u64) {
     assert_eq!(said.status.code(), Some(1));
     let said = String::from_utf8(said.stderr).unwrap();
     assert!(said.contains("there is no import key \"mine\""), "{said}");
+}
+
+#[test]
+fn a_ceremony_by_ml_kem_takes_in_material_of_every_type_for_a_day() {
+    play(|world| {
+        if world.role() == "a day later" {
+            let token = world.same_token();
+            let found = token.find_objects(&[label("mine")]).unwrap().len();
+            world.tell(&format!("{found} objects"));
+            return;
+        }
+        let token = world.token();
+        fs::write(world.path("AES"), [7; 32]).unwrap();
+        let rsa = rsa::PrivateKey::generate(2048, &[1, 0, 1]).unwrap().to_pkcs8().unwrap();
+        fs::write(world.path("RSA"), rsa.expose()).unwrap();
+        let ml_kem = PrivateKey::generate(Set::MlKem1024).unwrap().to_pkcs8().unwrap();
+        fs::write(world.path("ML-KEM-1024"), ml_kem.expose()).unwrap();
+        let ml_dsa = PrivateKey::generate(Set::MlDsa87).unwrap().to_pkcs8().unwrap();
+        fs::write(world.path("ML-DSA-87"), ml_dsa.expose()).unwrap();
+        for (set, label) in
+            [("ml-kem-512", "small"), ("ml-kem-768", "mine"), ("ml-kem-1024", "big")]
+        {
+            let pem = world.path(format!("{label}.pem"));
+            let made = ["import-key", "--type", set, "--label", label, "-o", text(&pem)];
+            assert!(works(keystead(world, &made)).contains(&set.to_uppercase()));
+            for key_type in ["AES", "RSA", "ML-KEM-1024", "ML-DSA-87"] {
+                let (from, to) = (world.path(key_type), world.path(format!("{key_type} {label}")));
+                let whole = world.path(format!("{key_type} {label} whole"));
+                let wrap = |form: &[&str], to: &Path| {
+                    let wrap = [
+                        "wrap",
+                        text(&from),
+                        "--for",
+                        text(&pem),
+                        "--type",
+                        key_type,
+                        "-o",
+                        text(to),
+                    ];
+                    works(keystead_bare(world, &[&wrap[..], form].concat()));
+                };
+                wrap(&[], &to);
+                wrap(&["--form", "ml-kem-joined"], &whole);
+                let [sealed, carried] =
+                    ["transport", "wrapped"].map(|part| format!("{}.{part}", text(&to)));
+                let new: &[&str] =
+                    if set == "ml-kem-512" { &["--new", "--type", key_type] } else { &[] };
+                let import = ["import", key_type, &sealed, &carried, "--wrapped", "ml-kem"];
+                works(keystead(world, &[&import[..], &["--with", label], new].concat()));
+                let import = ["import", key_type, text(&whole), "--wrapped", "ml-kem-joined"];
+                works(keystead(world, &[&import[..], &["--with", label]].concat()));
+                let compare = ["import", key_type, &sealed, &carried, "--wrapped", "ml-kem"];
+                works(keystead(world, &[&compare[..], &["--with", label, "--dry-run"]].concat()));
+            }
+        }
+        let private = half(&token, ObjectClass::PRIVATE_KEY);
+        assert!((now() + 86_000..=now() + 86_400).contains(&token.number(private, EXPIRES_AT)));
+        let asks = token.get_attributes(private, &[AttributeType::AlwaysAuthenticate]).unwrap();
+        assert_eq!(asks, [Attribute::AlwaysAuthenticate(false)]);
+        let mut later = world.start_with("a day later", &faketime("+25h").borrowed());
+        assert_eq!(later.hear(), "0 objects");
+        later.ends_well();
+    });
 }
 
 #[test]
@@ -173,7 +239,7 @@ fn works(said: Output) -> String {
     String::from_utf8(said.stdout).unwrap()
 }
 
-fn text(path: &std::path::Path) -> &str {
+fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 

@@ -178,7 +178,7 @@ impl ImportRequest<'_> {
             SourceMaterial::Plain(material) => by.wrap(session, material)?,
             SourceMaterial::Wrapped(form, texts) => {
                 let texts: Vec<&[u8]> = texts.iter().map(|text| text.as_slice()).collect();
-                form.read(&texts, by.size(session)?)?
+                form.read(&texts, &by.public(session)?)?
             }
         };
         by.unwrap(session, &transfer, &template()?, explain)

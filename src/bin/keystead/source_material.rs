@@ -29,10 +29,13 @@ impl SourceMaterial {
         let contents = |file: &PathBuf| material::contents(file);
         let texts = files.iter().map(contents).collect::<Result<Vec<_>, _>>()?;
         match (form, texts.as_slice()) {
-            (Some(form), texts) if texts.len() != form.files() => {
-                Err(Failure::new(format_args!("that form is in {} files", form.files()))
-                    .hint("two-file: first the wrapped transport key, then the wrapped material"))
-            }
+            (Some(form), texts) if texts.len() != form.files() => Err(match form.files() {
+                1 => Failure::new("that form is one file")
+                    .hint("ml-kem is two files, and so is two-file under an RSA import key"),
+                _ => Failure::new("that form is two files").hint(
+                    "first the transport key (.transport), then the wrapped material (.wrapped)",
+                ),
+            }),
             (Some(form), _) => Ok(Self::Wrapped(form, texts)),
             (None, [text]) if format.is_none() && transfer::is_byok(text) => {
                 Ok(Self::Wrapped(Form::Byok, texts))
@@ -43,7 +46,7 @@ impl SourceMaterial {
             }
             (None, [text]) => material::decode(text, format, kind).map(Self::Plain),
             (None, _) => Err(Failure::new("only wrapped material is in two files")
-                .hint("--wrapped two-file says that this is")),
+                .hint("--wrapped says in which form: ml-kem, or two-file under an RSA import key")),
         }
     }
 

@@ -2,8 +2,9 @@
 //! the token with the private half.
 
 use crate::keys::vendor;
-use crate::transfer::{Form, Transfer};
-use crate::{Failure, rsa_aes};
+use crate::public_half::PublicHalf;
+use crate::transfer::{Form, Scheme, Transfer};
+use crate::{Failure, mechanisms, rsa_aes};
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::rsa::{PkcsMgfType, PkcsOaepParams, PkcsOaepSource};
 use cryptoki::mechanism::{Mechanism, MechanismType};
@@ -12,12 +13,14 @@ use cryptoki::session::Session;
 use keystead::internal::clock::Seconds;
 use keystead::internal::lc::digest::Hash;
 use keystead::internal::lc::random;
-use keystead::internal::lc::rsa::PublicKey;
+use keystead::internal::object::kinds::ParameterSet;
 use keystead::internal::object::vendor::{
     CKA_KEYSTEAD_CUSTODY, CKA_KEYSTEAD_EXPIRES_AT, CKA_KEYSTEAD_IMPORT_ONLY,
 };
 use keystead::internal::secret::Secret;
 use keystead::internal::text::MAX_TEXT;
+use keystead::internal::v3_2::CKA_PARAMETER_SET;
+use pkcs11_sys::CKM_AES_KEY_WRAP_KWP;
 
 /// The default label of an import key.
 pub(crate) const LABEL: &str = "import key";
@@ -25,12 +28,12 @@ pub(crate) const LABEL: &str = "import key";
 /// The size in bits of an import key for one import. What it wraps never leaves this process.
 const PASSING_BITS: u64 = 2048;
 
-/// The forms that an import key takes.
+/// The forms that an RSA import key takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Takes {
     /// Material that is wrapped by OAEP alone: the forms oaep-sha256 and oaep-sha1
     Oaep,
-    /// Material behind a transport key: all other forms
+    /// Material behind a transport key: all other forms for RSA
     RsaAes,
 }
 
@@ -43,22 +46,69 @@ impl Takes {
     }
 }
 
+/// The type of an import key, with all that is chosen in it.
+#[derive(Clone, Copy)]
+pub(crate) enum PairType {
+    /// RSA of a size in bits, for some of the forms.
+    Rsa(u64, Takes),
+    /// ML-KEM of a parameter set.
+    MlKem(&'static ParameterSet),
+}
+
+impl PairType {
+    /// Returns the form in which material is wrapped here for such a pair.
+    const fn form(self) -> Form {
+        match self {
+            Self::Rsa(_, Takes::Oaep) => Form::OaepSha256,
+            Self::Rsa(_, Takes::RsaAes) => Form::RsaAesSha256,
+            Self::MlKem(_) => Form::MlKem,
+        }
+    }
+
+    const fn mechanism(self) -> Mechanism<'static> {
+        match self {
+            Self::Rsa(..) => Mechanism::RsaPkcsKeyPairGen,
+            Self::MlKem(_) => Mechanism::MlKemKeyPairGen,
+        }
+    }
+
+    fn public_template(self) -> Vec<Attribute> {
+        match self {
+            Self::Rsa(bits, _) => vec![
+                Attribute::ModulusBits(bits.into()),
+                Attribute::PublicExponent(vec![1, 0, 1]),
+                Attribute::Wrap(true),
+            ],
+            Self::MlKem(set) => vec![
+                vendor(CKA_PARAMETER_SET, &set.number.to_ne_bytes()),
+                Attribute::Encapsulate(true),
+            ],
+        }
+    }
+
+    fn private_template(self) -> Vec<Attribute> {
+        match self {
+            Self::Rsa(_, takes) => vec![takes.mechanism()],
+            Self::MlKem(_) => Vec::new(),
+        }
+    }
+}
+
 /// The two halves of an import key.
 pub(crate) struct ImportKey {
     public: ObjectHandle,
     private: ObjectHandle,
-    /// The forms it takes, as far as they matter for wrapping.
-    takes: Takes,
+    /// The form in which material is wrapped for it here.
+    form: Form,
 }
 
 impl ImportKey {
     /// An import key on the token, until `ends` (seconds since 1970 UTC).
     pub(crate) fn make_lasting(
         session: &Session,
-        bits: u64,
+        pair: PairType,
         (label, id): (&str, &[u8]),
         ends: Seconds,
-        takes: Takes,
     ) -> Result<Self, Failure> {
         let both = [
             Attribute::Token(true),
@@ -66,7 +116,7 @@ impl ImportKey {
             Attribute::Id(id.to_vec()),
             vendor(CKA_KEYSTEAD_EXPIRES_AT, &ends.to_ne_bytes()),
         ];
-        Self::make(session, bits, &both, takes)
+        Self::make(session, pair, &both)
     }
 
     /// An ID that no other pair has.
@@ -82,7 +132,8 @@ impl ImportKey {
 
     /// An import key that ends with the session.
     pub(crate) fn make_passing(session: &Session) -> Result<Self, Failure> {
-        Self::make(session, PASSING_BITS, &[Attribute::Token(false)], Takes::RsaAes)
+        let pair = PairType::Rsa(PASSING_BITS, Takes::RsaAes);
+        Self::make(session, pair, &[Attribute::Token(false)])
     }
 
     /// An import key that is on the token.
@@ -129,24 +180,24 @@ impl ImportKey {
     }
 
     fn all_named(session: &Session, label: &str) -> Result<Vec<Self>, Failure> {
-        let half = |class, may, also: &[Attribute]| {
-            let of = [Attribute::Class(class), Attribute::KeyType(KeyType::RSA), may];
-            session.find_objects(&[&of, also].concat())
-        };
-        let label_attribute = Attribute::Label(label.as_bytes().to_vec());
+        let rsa = (KeyType::RSA, Attribute::Wrap(true), Attribute::Unwrap(true));
+        let marked = vendor(CKA_KEYSTEAD_IMPORT_ONLY, &[1]);
+        let ml_kem = (KeyType::ML_KEM, Attribute::Encapsulate(true), marked);
         let mut found = Vec::new();
-        for public in half(ObjectClass::PUBLIC_KEY, Attribute::Wrap(true), &[label_attribute])? {
-            let id = match session.get_attributes(public, &[AttributeType::Id]) {
-                // Its maker has taken it away meanwhile.
-                Err(Error::Pkcs11(RvError::ObjectHandleInvalid, _)) => continue,
-                id => id?,
-            };
-            let private = half(ObjectClass::PRIVATE_KEY, Attribute::Unwrap(true), &id)?;
-            if let ([_], [private]) = (id.as_slice(), private.as_slice()) {
-                let alone = Takes::Oaep.mechanism();
-                let alone = half(ObjectClass::PRIVATE_KEY, alone, &id)?.contains(private);
-                let takes = if alone { Takes::Oaep } else { Takes::RsaAes };
-                found.push(Self { public, private: *private, takes });
+        for (key_type, of_public, of_private) in [rsa, ml_kem] {
+            let label = Attribute::Label(label.as_bytes().to_vec());
+            for public in half(session, ObjectClass::PUBLIC_KEY, key_type, &[of_public, label])? {
+                let id = match session.get_attributes(public, &[AttributeType::Id]) {
+                    // Its maker has taken it away meanwhile.
+                    Err(Error::Pkcs11(RvError::ObjectHandleInvalid, _)) => continue,
+                    id => id?,
+                };
+                let of_private = [&id[..], std::slice::from_ref(&of_private)].concat();
+                let private = half(session, ObjectClass::PRIVATE_KEY, key_type, &of_private)?;
+                if let ([_], [private]) = (id.as_slice(), private.as_slice()) {
+                    let form = form(session, key_type, *private, &id)?;
+                    found.push(Self { public, private: *private, form });
+                }
             }
         }
         Ok(found)
@@ -154,11 +205,7 @@ impl ImportKey {
 
     /// Material under the public half, for this token, in a form that the pair takes.
     pub(crate) fn wrap(&self, session: &Session, material: &Secret) -> Result<Transfer, Failure> {
-        let form = match self.takes {
-            Takes::Oaep => Form::OaepSha256,
-            Takes::RsaAes => Form::RsaAesSha256,
-        };
-        form.wrap(&self.public(session)?, material)
+        self.form.wrap(&self.public(session)?, material)
     }
 
     /// Makes the token unwrap what was wrapped under the public half, here or elsewhere, into a key of
@@ -173,58 +220,102 @@ impl ImportKey {
         let unwrap = |by: &Mechanism, blob: &[u8]| {
             session.unwrap_key(by, self.private, blob, template).map_err(&explain)
         };
-        match &transfer.carried {
-            None => unwrap(&Mechanism::RsaPkcsOaep(oaep(transfer.hash)?), &transfer.sealed),
-            Some(carried) => {
+        match (transfer.scheme, &transfer.carried) {
+            (Scheme::Oaep(hash), None) => {
+                unwrap(&Mechanism::RsaPkcsOaep(oaep(hash)?), &transfer.sealed)
+            }
+            (Scheme::Oaep(hash), Some(carried)) => {
                 let blob = [transfer.sealed.as_slice(), carried].concat();
-                rsa_aes::with(transfer.hash, |by| unwrap(by, &blob))?
+                rsa_aes::with(hash, |by| unwrap(by, &blob))?
+            }
+            (Scheme::MlKem, carried) => {
+                let carried = carried.as_deref().unwrap_or_default();
+                self.unwrap_in_two(session, &transfer.sealed, carried, template).map_err(explain)
             }
         }
     }
 
-    /// The size of what it wraps by OAEP, in bytes.
-    pub(crate) fn size(&self, session: &Session) -> Result<usize, Failure> {
-        Ok(self.public(session)?.size())
-    }
-
-    fn public(&self, session: &Session) -> Result<PublicKey, Failure> {
-        Ok(PublicKey::from_spki(&self.public_info(session)?)?)
-    }
-
-    fn make(
+    /// Makes the token decapsulate the transport key, and unwrap the material with that.
+    fn unwrap_in_two(
+        &self,
         session: &Session,
-        bits: u64,
-        both: &[Attribute],
-        takes: Takes,
-    ) -> Result<Self, Failure> {
-        let public = [
-            Attribute::ModulusBits(bits.into()),
-            Attribute::PublicExponent(vec![1, 0, 1]),
-            Attribute::Private(false),
-            Attribute::Wrap(true),
+        sealed: &[u8],
+        carried: &[u8],
+        template: &[Attribute],
+    ) -> Result<ObjectHandle, Error> {
+        // All else follows from the import key.
+        let transport = [
+            Attribute::Class(ObjectClass::SECRET_KEY),
+            Attribute::KeyType(KeyType::AES),
+            Attribute::Token(false),
+            Attribute::Unwrap(true),
         ];
+        let transport =
+            session.decapsulate_key(&Mechanism::MlKem, self.private, &transport, sealed)?;
+        let by = mechanisms::bare(CKM_AES_KEY_WRAP_KWP);
+        let made = session.unwrap_key(&by, transport, carried, template);
+        // Where this fails it ends with the session.
+        let _until_then = session.destroy_object(transport);
+        made
+    }
+
+    /// The public half, with which material is wrapped.
+    pub(crate) fn public(&self, session: &Session) -> Result<PublicHalf, Failure> {
+        PublicHalf::from_spki(&self.public_info(session)?)
+            .ok_or_else(|| Failure::new("the import key is too short").hint(ANOTHER))
+    }
+
+    fn make(session: &Session, pair: PairType, both: &[Attribute]) -> Result<Self, Failure> {
+        let public = [pair.public_template(), vec![Attribute::Private(false)]].concat();
         let private = [
-            // All else follows: it is hidden, does nothing but unwrap, and never changes.
+            // All else follows: it is hidden, only takes in material, and never changes.
             vendor(CKA_KEYSTEAD_IMPORT_ONLY, &[1]),
             vendor(CKA_KEYSTEAD_CUSTODY, &[0]),
-            takes.mechanism(),
         ];
         let (public, private) = session.generate_key_pair(
-            &Mechanism::RsaPkcsKeyPairGen,
+            &pair.mechanism(),
             &[both, &public].concat(),
-            &[both, &private].concat(),
+            &[both, &private, &pair.private_template()].concat(),
         )?;
-        Ok(Self { public, private, takes })
+        Ok(Self { public, private, form: pair.form() })
     }
 
     /// The public half as a `SubjectPublicKeyInfo` (RFC 5280).
     pub(crate) fn public_info(&self, session: &Session) -> Result<Vec<u8>, Failure> {
         match session.get_attributes(self.public, &[AttributeType::PublicKeyInfo])?.pop() {
             Some(Attribute::PublicKeyInfo(info)) => Ok(info),
-            _ => Err(Failure::new("the import key's public half cannot be read")
-                .hint("`keystead import-key` makes another")),
+            _ => Err(Failure::new("the import key's public half cannot be read").hint(ANOTHER)),
         }
     }
+}
+
+/// The hint where an import key is of no use.
+const ANOTHER: &str = "`keystead import-key` makes another";
+
+/// The halves of that type with these attributes.
+fn half(
+    session: &Session,
+    class: ObjectClass,
+    key_type: KeyType,
+    also: &[Attribute],
+) -> Result<Vec<ObjectHandle>, Error> {
+    let of = [Attribute::Class(class), Attribute::KeyType(key_type)];
+    session.find_objects(&[&of, also].concat())
+}
+
+/// The form in which material is wrapped here for the pair with that private half and `CKA_ID`.
+fn form(
+    session: &Session,
+    key_type: KeyType,
+    private: ObjectHandle,
+    id: &[Attribute],
+) -> Result<Form, Error> {
+    if key_type == KeyType::ML_KEM {
+        return Ok(Form::MlKem);
+    }
+    let alone = [id, &[Takes::Oaep.mechanism()]].concat();
+    let alone = half(session, ObjectClass::PRIVATE_KEY, key_type, &alone)?.contains(&private);
+    Ok(if alone { Form::OaepSha256 } else { Form::RsaAesSha256 })
 }
 
 fn private_keys(session: &Session, id: &[u8]) -> Result<Vec<ObjectHandle>, Failure> {

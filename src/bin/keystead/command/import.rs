@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
     token: TokenArguments,
     /// The custom key's alias or key ID; with --new the alias of a new one
     key: String,
-    /// Where the material is; - is standard input. The form two-file has two: first the wrapped
+    /// Where the material is; - is standard input. The forms ml-kem and two-file have two: first the
     /// transport key, then the wrapped material
     #[arg(default_value = "-", num_args = 1..=2, value_name = "FILE")]
     files: Vec<PathBuf>,

@@ -4,35 +4,50 @@ use crate::client::{SessionMode, TokenArguments};
 use crate::new_file::NewFile;
 use crate::output::{self, printable};
 use crate::whole_file::is_standard;
-use crate::wrapping::{self, ImportKey, Takes};
+use crate::wrapping::{self, ImportKey, PairType, Takes};
 use crate::{Failure, Global};
+use clap::builder::PossibleValuesParser;
 use cryptoki::session::Session;
 use jiff::Timestamp;
 use keystead::internal::clock::Seconds;
+use keystead::internal::object::kinds::{self, Kind, ParameterSet};
 use pem_rfc7468::LineEnding;
 use serde_json::json;
+use std::iter;
 use std::path::PathBuf;
 
 /// The life of an import key in seconds: a day, as clouds' do.
 const LIFE: u64 = 24 * 60 * 60;
+
+/// The size of an RSA pair, in bits, unless another is asked for.
+const RSA_BITS: &str = "3072";
+
+/// The name of the type of RSA pairs.
+const RSA: &str = "RSA";
 
 /// The longest ID, in bytes.
 const LONGEST_ID: usize = 64;
 
 /// Make a pair that key material is wrapped under, and print its public half
 ///
-/// The private half stays in the token, can only unwrap, and ends with its public half after 24 hours.
+/// The private half stays in the token, only takes in material, and ends with its public half after 24
+/// hours.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     token: TokenArguments,
-    /// The size of the pair in bits
-    #[arg(long, default_value = "3072", value_parser = ["2048", "3072", "4096"])]
-    bits: String,
-    /// Which forms the pair takes. Wrap for it in no other: a pair for oaep opens the transport key of a
-    /// file by itself, for a program that has that file and the PIN
-    #[arg(long, alias = "only", value_enum, value_name = "KIND", default_value = "oaep")]
-    form: Takes,
+    /// The type of the pair. ML-KEM keeps what is wrapped for the pair from quantum computers that come
+    /// later; RSA does not
+    #[arg(long = "type", value_name = "TYPE", default_value = RSA, ignore_case = true,
+          value_parser = types())]
+    pair_type: String,
+    /// The size of an RSA pair in bits [default: 3072]
+    #[arg(long, value_parser = ["2048", "3072", "4096"])]
+    bits: Option<String>,
+    /// Which forms an RSA pair takes [default: oaep]. Wrap for it in no other: a pair for oaep opens the
+    /// transport key of a file by itself, for a program that has that file and the PIN
+    #[arg(long, alias = "only", value_enum, value_name = "KIND")]
+    form: Option<Takes>,
     /// The label of both halves
     #[arg(long, default_value = wrapping::LABEL)]
     label: String,
@@ -59,6 +74,7 @@ fn identifier(text: &str) -> Result<Identifier, String> {
 
 /// The description of a pair.
 struct Report {
+    name: String,
     pem: String,
     json: String,
     expires: Timestamp,
@@ -66,7 +82,7 @@ struct Report {
 
 impl Arguments {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
-        let bits: u64 = self.bits.parse().map_err(Failure::new)?;
+        let pair = self.pair()?;
         let session = self.token.log_in(global, SessionMode::ReadWrite)?;
         let id = self.id.as_ref().map_or_else(ImportKey::random_id, |id| Ok(id.0.clone()))?;
         ImportKey::check_names(&session, &self.label, &id)?;
@@ -76,7 +92,7 @@ impl Arguments {
             None => output::for_data().map(|_open| None)?,
         };
         let ends = global.store_time()?.now().saturating_add(LIFE);
-        let made = ImportKey::make_lasting(&session, bits, (&self.label, &id), ends, self.form)?;
+        let made = ImportKey::make_lasting(&session, pair, (&self.label, &id), ends)?;
         let only = ImportKey::check_only(&session, &self.label, &id);
         let report = only.and_then(|()| self.report(&session, &made, &id, ends));
         let delivered = report.and_then(|report| {
@@ -91,11 +107,11 @@ impl Arguments {
             // Its label is free for the next attempt. Where even this fails, it ends by itself.
             let _until_then = made.destroy(&session);
         }
-        let Report { json, expires, .. } = delivered?;
+        let Report { json, expires, name, .. } = delivered?;
         match file {
             Some(_) if global.json => output::text(json),
             Some(file) => output::line(format_args!(
-                "made, RSA-{bits}, expires {expires}: {}, ID {} ({})",
+                "made, {name}, expires {expires}: {}, ID {} ({})",
                 printable(&self.label),
                 hexadecimal(&id),
                 file.path().display()
@@ -116,13 +132,41 @@ impl Arguments {
             .map_err(Failure::new)?;
         let expires = i64::try_from(ends).map_err(Failure::new)?;
         let expires = Timestamp::from_second(expires).map_err(Failure::new)?;
-        let bits: u64 = self.bits.parse().map_err(Failure::new)?;
+        let public = made.public(session)?;
         let json = output::pretty(&json!({
-            "label": self.label, "id": hexadecimal(id), "bits": bits, "expires": expires,
-            "public_key": pem,
+            "label": self.label, "id": hexadecimal(id), "type": self.pair_type.to_uppercase(),
+            "bits": public.bits(), "expires": expires, "public_key": pem,
         }))?;
-        Ok(Report { pem, json, expires })
+        Ok(Report { name: public.name(), pem, json, expires })
     }
+
+    fn pair(&self) -> Result<PairType, Failure> {
+        let set = sets().iter().find(|set| set.name.eq_ignore_ascii_case(&self.pair_type));
+        match set {
+            None => {
+                let bits =
+                    self.bits.as_deref().unwrap_or(RSA_BITS).parse().map_err(Failure::new)?;
+                Ok(PairType::Rsa(bits, self.form.unwrap_or(Takes::Oaep)))
+            }
+            Some(_) if self.bits.is_some() || self.form.is_some() => {
+                Err(Failure::new("--bits and --form are for RSA pairs").hint(
+                    "an ML-KEM pair has its size by its type, and takes the forms ml-kem and \
+                     ml-kem-joined",
+                ))
+            }
+            Some(set) => Ok(PairType::MlKem(set)),
+        }
+    }
+}
+
+/// Returns the parameter sets of ML-KEM.
+fn sets() -> &'static [ParameterSet] {
+    kinds::named("ML-KEM").map_or(&[], Kind::sets)
+}
+
+fn types() -> PossibleValuesParser {
+    let names = iter::once(RSA).chain(sets().iter().map(|set| set.name));
+    PossibleValuesParser::new(names)
 }
 
 fn hexadecimal(id: &[u8]) -> String {

@@ -2,16 +2,15 @@
 //! a token of Keystead. It needs no token, and makes none.
 
 use crate::new_file::NewFile;
+use crate::public_half::PublicHalf;
 use crate::source_material::sha256;
 use crate::transfer::{self, Form};
 use crate::{Failure, Global, importing, keys, material, output};
 use clap::ValueEnum;
-use keystead::internal::key::policy::WRAPPING_RSA;
-use keystead::internal::lc::rsa::PublicKey;
 use material::Format;
 use serde_json::json;
 use std::io::{self, IsTerminal};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Wrap key material under the public half of an import key, without a token
 ///
@@ -25,8 +24,9 @@ pub(crate) struct Arguments {
     #[arg(long = "for", value_name = "FILE")]
     public: PathBuf,
     /// How the material is to be wrapped; the import key has to take that form
-    #[arg(long, value_enum, default_value = "oaep-sha256")]
-    form: Form,
+    /// [default: oaep-sha256, under an ML-KEM import key ml-kem]
+    #[arg(long, value_enum)]
+    form: Option<Form>,
     /// The type of key that the material is for
     #[arg(long = "type", value_name = "TYPE", default_value = "AES", ignore_case = true,
           value_parser = keys::types())]
@@ -34,8 +34,8 @@ pub(crate) struct Arguments {
     /// How the material is written [default: PEM where it is PEM, else raw]
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// Write to that new file; the form two-file writes FILE.transport and FILE.wrapped, and - is
-    /// standard output
+    /// Write to that new file; the forms ml-kem and two-file write FILE.transport and FILE.wrapped, and
+    /// - is standard output
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
     /// What a .byok file calls the import key; Azure wants the identifier it has in the key vault
@@ -46,37 +46,41 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
-        if self.kid.is_some() && self.form != Form::Byok {
+        if self.kid.is_some() && self.form != Some(Form::Byok) {
             return Err(Failure::new("only a .byok file says how the import key is called")
                 .hint("--kid goes with --form byok"));
         }
-        let public = public_key(&self.public)?;
+        let public = PublicHalf::read(&self.public)?;
+        let form = self.form.unwrap_or(match public {
+            PublicHalf::Rsa(_) => Form::OaepSha256,
+            PublicHalf::MlKem(_) => Form::MlKem,
+        });
         let kind = importing::kind(&self.key_type)?;
         let material = material::read(&self.file, self.format, kind)?;
         let bits = material::bits(&material, kind)?;
-        let transfer = self.form.wrap(&public, &material)?;
-        let written = self.form.write(&transfer, &self.kid(&public)?)?;
+        let transfer = form.wrap(&public, &material)?;
+        let written = form.write(&transfer, &self.kid(&public)?)?;
         let paths = self.keep(global, &written)?;
         if paths.is_empty() {
             return Ok(());
         }
-        let form = self.form.to_possible_value().map_or(String::new(), |it| it.get_name().into());
+        let form = form.to_possible_value().map_or(String::new(), |it| it.get_name().into());
         let names: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
         match global.json {
             true => output::json(&json!({
                 "form": form, "key_type": kind.called(bits), "key_bits": bits,
-                "import_key_bits": public.bits(), "files": names,
+                "import_key_type": public.name(), "import_key_bits": public.bits(), "files": names,
             })),
             false => output::line(format_args!(
-                "wrapped, {} under RSA-{}, {form}: {}",
+                "wrapped, {} under {}, {form}: {}",
                 kind.sized(bits),
-                public.bits(),
+                public.name(),
                 names.join(", ")
             )),
         }
     }
 
-    fn kid(&self, public: &PublicKey) -> Result<String, Failure> {
+    fn kid(&self, public: &PublicHalf) -> Result<String, Failure> {
         match &self.kid {
             Some(kid) => Ok(kid.clone()),
             None => fingerprint(public),
@@ -106,26 +110,8 @@ impl Arguments {
     }
 }
 
-fn public_key(file: &Path) -> Result<PublicKey, Failure> {
-    let text = material::contents(file)?;
-    let long = |key: PublicKey| (key.bits() >= WRAPPING_RSA).then_some(key);
-    let read = |der: &[u8]| PublicKey::from_spki(der).ok().and_then(long);
-    let wrong = || {
-        Failure::new(format_args!("{}: this is no RSA public key", file.display())).hint(
-            "it is a SubjectPublicKeyInfo of 2048 bits or more: `openssl pkey -pubin -text` shows it",
-        )
-    };
-    if !text.starts_with(b"-----BEGIN ") {
-        return read(&text).ok_or_else(wrong);
-    }
-    match pem_rfc7468::decode_vec(&text) {
-        Ok(("PUBLIC KEY", der)) => read(&der).ok_or_else(wrong),
-        _ => Err(wrong()),
-    }
-}
-
 /// The SHA-256 of a `SubjectPublicKeyInfo` in hexadecimal.
-fn fingerprint(public: &PublicKey) -> Result<String, Failure> {
+fn fingerprint(public: &PublicHalf) -> Result<String, Failure> {
     let sum = sha256(&public.to_spki()?)?;
     Ok(sum.iter().map(|byte| format!("{byte:02x}")).collect())
 }
