@@ -50,17 +50,29 @@ pub(crate) struct Sweep {
     grace: Seconds,
     /// The erasures that have been waiting since before; none before they have been read.
     waiting: Option<Vec<WaitingErasure>>,
-    /// The number of these that the transaction under way sees to, and its counts.
-    under_way: (usize, Swept),
+    under_way: Step,
     swept: Swept,
-    unread: Unread,
+    /// Token and record of what had fallen due and is seen to. No sweep looks at it twice, whatever the index says.
+    seen_to: HashSet<(Id, Id)>,
+    /// The first error of a record that cannot be read.
+    unread: Option<Error>,
+}
+
+/// The part of a sweep that the transaction under way sees to.
+#[derive(Default)]
+struct Step {
+    /// The number of erasures that were waiting.
+    waiting: usize,
+    /// Token and record of what has fallen due.
+    due: Vec<(Id, Id)>,
+    swept: Swept,
 }
 
 impl Sweep {
     /// Sweeps with so many seconds of grace.
     pub(crate) fn new(grace: Seconds) -> Self {
-        let (waiting, under_way, swept) = (None, (0, Swept::default()), Swept::default());
-        Self { grace, waiting, under_way, swept, unread: Unread::default() }
+        let (under_way, swept) = (Step::default(), Swept::default());
+        Self { grace, waiting: None, under_way, swept, seen_to: HashSet::new(), unread: None }
     }
 }
 
@@ -72,13 +84,13 @@ impl Proposer for Sweep {
             self.waiting = Some(store.index()?.waiting().collect());
         }
         loop {
-            self.under_way = (0, Swept::default());
+            self.under_way = Step::default();
             let mut transaction = Transaction::new(store);
             if !self.see_to_waiting(&mut transaction, store)?
                 && !self.see_to_due(&mut transaction, store)?
             {
-                let error = self.unread.error.take();
-                return error.map_or(Ok(NextStep::Done(self.swept)), Err);
+                let unread = self.unread.take();
+                return unread.map_or(Ok(NextStep::Done(self.swept)), Err);
             }
             if !transaction.is_empty() {
                 store.records.room(Need::Shrink)?;
@@ -89,9 +101,10 @@ impl Proposer for Sweep {
     }
 
     fn applied(&mut self) {
-        let (count, Swept { erased, ended }) = std::mem::take(&mut self.under_way);
-        self.swept.erased += erased;
-        self.swept.ended += ended;
+        let Step { waiting: count, due, swept } = std::mem::take(&mut self.under_way);
+        self.swept.erased += swept.erased;
+        self.swept.ended += swept.ended;
+        self.seen_to.extend(due);
         if let Some(waiting) = &mut self.waiting {
             waiting.drain(..count);
         }
@@ -114,9 +127,9 @@ impl Sweep {
             match self.see_to_one(transaction, store, *waits) {
                 Ok(true) => {}
                 Ok(false) => break,
-                Err(error) => self.unread.note(store, waits.0, error)?,
+                Err(error) => self.pass_over(store, waits.0, error)?,
             }
-            self.under_way.0 += 1;
+            self.under_way.waiting += 1;
         }
         Ok(!step.is_empty())
     }
@@ -143,7 +156,9 @@ impl Sweep {
                 return Ok(true);
             }
             Some(_) if now - found < self.grace => return Ok(true),
-            Some(_) if !end(transaction, (token, id), &mut self.under_way.1)? => return Ok(false),
+            Some(_) if !end(transaction, (token, id), &mut self.under_way.swept)? => {
+                return Ok(false);
+            }
             Some(_) | None => {}
         }
         transaction.forget(entry);
@@ -157,8 +172,10 @@ impl Sweep {
             if !transaction.has_room() {
                 break;
             }
-            if let Err(error) = self.end_or_wait(transaction, store, *ids) {
-                self.unread.note(store, *ids, error)?;
+            match self.end_or_wait(transaction, store, *ids) {
+                Ok(true) => self.under_way.due.push(*ids),
+                Ok(false) => break,
+                Err(error) => self.pass_over(store, *ids, error)?,
             }
         }
         Ok(!due.is_empty())
@@ -167,21 +184,22 @@ impl Sweep {
     fn due(&self, store: &OpenStore) -> Result<Vec<(Id, Id)>> {
         let index = store.index()?;
         let due = index.due(store.now()).map(|(_, token, id)| (token, id));
-        Ok(due.filter(|ids| !self.unread.records.contains(ids)).take(STEP).collect())
+        Ok(due.filter(|ids| !self.seen_to.contains(ids)).take(STEP).collect())
     }
 
+    /// Ends what has fallen due, or has it wait. Returns false where there was room for a part of it only.
     fn end_or_wait(
         &mut self,
         transaction: &mut Transaction<'_>,
         store: &OpenStore,
         (token, id): (Id, Id),
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let found = transaction.find(token, id)?;
         if found.as_ref().and_then(Found::due_at).is_none_or(|at| at > store.now()) {
-            return Ok(());
+            return Ok(true);
         }
         if self.grace == 0 || has_ended(found.as_ref()) {
-            return end(transaction, (token, id), &mut self.under_way.1).map(drop);
+            return end(transaction, (token, id), &mut self.under_way.swept);
         }
         log::warn!(
             "record {id} of token {token} is due: it is not usable any more, and is erased in {} s \
@@ -189,33 +207,23 @@ impl Sweep {
             self.grace
         );
         transaction.defer(store.now(), token, id);
+        Ok(true)
+    }
+
+    /// Remembers a record that cannot be read. Fails where it is the store that failed.
+    fn pass_over(&mut self, store: &OpenStore, record: (Id, Id), error: Error) -> Result<()> {
+        if !store.alive() {
+            return Err(error);
+        }
+        log::error!("{error}");
+        self.seen_to.insert(record);
+        self.unread.get_or_insert(error);
         Ok(())
     }
 }
 
 /// Token and record of an erasure that waits, and since when.
 type WaitingErasure = ((Id, Id), Waiting);
-
-/// The records that cannot be read.
-#[derive(Default)]
-struct Unread {
-    /// By token and record.
-    records: HashSet<(Id, Id)>,
-    error: Option<Error>,
-}
-
-impl Unread {
-    /// Remembers one. Fails where it is the store that failed.
-    fn note(&mut self, store: &OpenStore, record: (Id, Id), error: Error) -> Result<()> {
-        if !store.alive() {
-            return Err(error);
-        }
-        log::error!("{error}");
-        self.records.insert(record);
-        self.error.get_or_insert(error);
-        Ok(())
-    }
-}
 
 /// Ends one due thing, if it is still there. Returns false where there was room for a part of it only.
 fn end(

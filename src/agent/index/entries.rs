@@ -30,7 +30,8 @@ pub(crate) enum Entry {
 }
 
 /// Returns the entries that lead to a record. Material that has ended is found by its custom key only, as is
-/// material without tags: an older version. An erasure that waits is not due a second time.
+/// material without tags: an older version. An erasure that waits is not due a second time; the removal of what
+/// is erased waits for nothing.
 pub(crate) fn entries(header: &Header, row: &RecordRow, waits: bool) -> Vec<Entry> {
     let tombstone = row.tombstone.as_ref();
     let mut entries = Vec::with_capacity(header.tags.len() + 4);
@@ -38,7 +39,8 @@ pub(crate) fn entries(header: &Header, row: &RecordRow, waits: bool) -> Vec<Entr
     if let Role::Material { key, version, .. } = &header.role {
         entries.push(Entry::Version(*key, *version));
     }
-    let due = due_at(header, tombstone).filter(|_| tombstone.is_some() || !waits);
+    let is_removal = tombstone.is_some() && matches!(header.role, Role::Object { .. });
+    let due = due_at(header, tombstone).filter(|_| is_removal || !waits);
     entries.extend(due.map(Entry::Due));
     if tombstone.is_some() && !matches!(header.role, Role::CustomKey(_)) {
         return entries;
@@ -90,7 +92,7 @@ fn ends_at(header: &Header, action: ExpiryAction) -> Option<Seconds> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::key::{Expiry, Fingerprint};
+    use crate::key::{Expiry, Fingerprint, KeyState};
 
     const KEY: Id = Id::new([3; 16]);
 
@@ -132,5 +134,15 @@ mod tests {
         let due =
             |waits| entries(&material(), &RecordRow::default(), waits).contains(&Entry::Due(9));
         assert_eq!((due(false), due(true)), (true, false));
+    }
+
+    #[test]
+    fn the_end_of_a_custom_key_that_waits_is_not_due_whatever_became_of_its_material() {
+        let state = KeyState { deletion_at: Some(9), ..KeyState::awaiting_import() };
+        let header = Header { role: Role::CustomKey(state), expiry: None, ..material() };
+        for row in [RecordRow::default(), ended(Tombstone::Expired(9))] {
+            let due = |waits| entries(&header, &row, waits).contains(&Entry::Due(9));
+            assert_eq!((due(false), due(true)), (true, false));
+        }
     }
 }

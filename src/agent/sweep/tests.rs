@@ -32,7 +32,7 @@ fn furnished(directory: &std::path::Path) -> (Arc<FixedClock>, Writer) {
     let mut transaction = Transaction::new(&store);
     put(&mut transaction, 2, Role::Object { holds_key: true }, Some(10));
     put(&mut transaction, 3, Role::Object { holds_key: true }, Some(20));
-    let state = KeyState { deletion_at: Some(30), ..KeyState::awaiting_import() };
+    let state = KeyState { version: 1, deletion_at: Some(30), ..KeyState::awaiting_import() };
     put(&mut transaction, 4, Role::CustomKey(state), None);
     let (key, fingerprint) = (Id::new([4; 16]), Fingerprint([5; 32]));
     put(&mut transaction, 5, Role::Material { key, version: 1, fingerprint }, Some(10));
@@ -122,6 +122,27 @@ fn what_is_due_waits_its_grace_out_unusable() {
     assert_eq!(next_due(&writer.store, 100).unwrap(), Some(172));
     assert_eq!(sweep_at(&clock, &mut writer, 195), (0, 0));
     assert_eq!(next_due(&writer.store, 100).unwrap(), None);
+}
+
+/// The transactions of a sweep, none of which the store ever hears of.
+fn steps_unheard(writer: &Writer, mut sweep: Sweep) -> usize {
+    let mut steps = 0;
+    while let (NextStep::Apply(_), true) = (sweep.propose(&writer.store).unwrap(), steps < 10) {
+        sweep.applied();
+        steps += 1;
+    }
+    steps
+}
+
+#[test]
+fn a_sweep_ends_even_where_all_that_it_has_seen_to_stays_due() {
+    let directory = tempfile::tempdir().unwrap();
+    let (clock, writer) = furnished(directory.path());
+    clock.set(30);
+    for grace in [0, 100] {
+        let steps = steps_unheard(&writer, Sweep::new(grace));
+        assert!((1..10).contains(&steps), "{steps} steps with {grace} s of grace");
+    }
 }
 
 #[test]
