@@ -2,7 +2,6 @@
 //! end when their scheduled deletion comes.
 
 use super::audit::{AuditEvent, Fact};
-use super::index::Waiting;
 use super::keyspace;
 use super::open_store::{Found, OpenStore};
 use super::proposer::{NextStep, Proposer, STEP};
@@ -31,7 +30,7 @@ pub(crate) fn next_due(store: &OpenStore, grace: Seconds) -> Result<Option<Secon
     let is_under_way = |(_, row): &(Id, TokenRow)| row.under_way.is_some();
     let under_way = store.tokens()?.iter().any(is_under_way).then(|| store.now());
     let index = store.index()?;
-    let waiting = index.waiting().map(|(_, it)| it.found.saturating_add(grace)).min();
+    let waiting = index.waiting().map(|(_, found)| found.saturating_add(grace)).min();
     let due = index.due(Seconds::MAX).next().map(|(at, ..)| at);
     let narrowing = index.narrowing(store.seen_before(), Seconds::MAX).next().map(|(at, ..)| at);
     Ok([under_way, waiting, due, narrowing].into_iter().flatten().min())
@@ -139,7 +138,7 @@ impl Sweep {
         &mut self,
         transaction: &mut Transaction<'_>,
         store: &OpenStore,
-        ((token, id), Waiting { found, .. }): WaitingErasure,
+        ((token, id), found): WaitingErasure,
     ) -> Result<bool> {
         let entry = keyspace::waiting(token, id);
         if transaction.get(&entry)?.is_none() {
@@ -223,7 +222,7 @@ impl Sweep {
 }
 
 /// Token and record of an erasure that waits, and since when.
-type WaitingErasure = ((Id, Id), Waiting);
+type WaitingErasure = ((Id, Id), Seconds);
 
 /// Ends one due thing, if it is still there. Returns false where there was room for a part of it only.
 fn end(

@@ -25,6 +25,8 @@ pub(crate) enum Entry {
     Found(bool, Option<Tag>),
     /// It is due at that second.
     Due(Seconds),
+    /// It is not found any more from that second on, though nothing has been erased.
+    Hidden(Seconds),
     /// It can only be read from that second on.
     Narrowing(Seconds),
 }
@@ -50,6 +52,8 @@ pub(crate) fn entries(header: &Header, row: &RecordRow, waits: bool) -> Vec<Entr
         entries.push(Entry::Found(header.private, None));
     }
     entries.extend(header.tags.iter().map(|tag| Entry::Found(header.private, Some(*tag))));
+    let hidden = if waits { erased_at(header) } else { due };
+    entries.extend(hidden.map(Entry::Hidden));
     entries.extend(narrows_at(header).map(Entry::Narrowing));
     entries
 }
@@ -71,7 +75,7 @@ pub(crate) fn due_at(header: &Header, tombstone: Option<&Tombstone>) -> Option<S
 }
 
 /// Returns the second at which a record's material is to be erased, if ever.
-pub(crate) fn erased_at(header: &Header) -> Option<Seconds> {
+fn erased_at(header: &Header) -> Option<Seconds> {
     ends_at(header, ExpiryAction::Erase)
 }
 
@@ -112,7 +116,7 @@ mod tests {
     #[test]
     fn material_that_has_ended_is_found_by_its_custom_key_only() {
         let live = RecordRow { cell: Some(512), ..RecordRow::default() };
-        assert_eq!(entries(&material(), &live, false).len(), 6);
+        assert_eq!(entries(&material(), &live, false).len(), 7);
         let left = entries(&material(), &ended(Tombstone::Expired(9)), false);
         assert_eq!(left, vec![Entry::Version(KEY, 1)]);
     }
@@ -134,6 +138,23 @@ mod tests {
         let due =
             |waits| entries(&material(), &RecordRow::default(), waits).contains(&Entry::Due(9));
         assert_eq!((due(false), due(true)), (true, false));
+    }
+
+    #[test]
+    fn a_record_that_is_due_is_hidden_and_so_is_one_whose_erasure_waits() {
+        let custom = |at| Header {
+            role: Role::CustomKey(KeyState { deletion_at: at, ..KeyState::awaiting_import() }),
+            expiry: None,
+            ..material()
+        };
+        // A custom key whose end waits is there to have it cancelled.
+        for (header, while_due, while_waiting) in
+            [(material(), true, true), (custom(Some(9)), true, false), (custom(None), false, false)]
+        {
+            let hidden =
+                |waits| entries(&header, &RecordRow::default(), waits).contains(&Entry::Hidden(9));
+            assert_eq!((hidden(false), hidden(true)), (while_due, while_waiting));
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! | found | token, private or public, a tag or none | every record that can be found |
 //! | version | custom key, version | its material |
 //! | due | second | what must happen to a record by itself |
+//! | hidden | record | the second from which it is not found, though nothing has been erased |
 //! | narrowing | second | what can only be read from then on |
 //! | claim | erase cell | the record that claims it |
 //! | waiting | token, record | an erasure that waits its grace out |
@@ -34,7 +35,7 @@ use crate::id::Id;
 use crate::key::Header;
 use crate::store::cells::CellNumber;
 use crate::store::{self, CommitNumber, Store};
-use entries::{Entry, entries, erased_at};
+use entries::{Entry, entries};
 use records::{RecordNumber, Records};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tags::Tags;
@@ -51,19 +52,12 @@ pub(crate) struct Index {
     versions: BTreeSet<(Id, u32, RecordNumber)>,
     due: BTreeSet<(Seconds, RecordNumber)>,
     narrowing: BTreeSet<(Seconds, RecordNumber)>,
+    /// The seconds from which records are not found; of most there is none.
+    hidden: HashMap<RecordNumber, Seconds>,
     claims: BTreeSet<(CellNumber, RecordNumber)>,
-    /// By token and record.
-    waiting: BTreeMap<(Id, Id), Waiting>,
+    /// The seconds at which the erasures that wait were found due, by token and record.
+    waiting: BTreeMap<(Id, Id), Seconds>,
     answers: AnswerLog,
-}
-
-/// An erasure that waits its grace out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Waiting {
-    /// The second at which it was found due.
-    pub(crate) found: Seconds,
-    /// The second at which the material expired, if it did.
-    pub(crate) expired: Option<Seconds>,
 }
 
 impl Index {
@@ -73,7 +67,7 @@ impl Index {
         let mut index = Self { number: store.number()?, ..Self::default() };
         store::each(store, keyspace::WAITING, |key, found| {
             if let (Some(ids), Some(found)) = (keyspace::waiting_ids(key), seconds(found)) {
-                index.waiting.insert(ids, Waiting { found, expired: None });
+                index.waiting.insert(ids, found);
             }
             Ok(true)
         })?;
@@ -135,9 +129,9 @@ impl Index {
         })
     }
 
-    /// Returns the erasures that wait, by token and record.
-    pub(crate) fn waiting(&self) -> impl Iterator<Item = ((Id, Id), Waiting)> {
-        self.waiting.iter().map(|(ids, waiting)| (*ids, *waiting))
+    /// Returns the erasures that wait, by token and record, each with the second at which it was found due.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = ((Id, Id), Seconds)> {
+        self.waiting.iter().map(|(ids, found)| (*ids, *found))
     }
 
     /// Returns the erase cells that records claim, each with token and record.
@@ -153,8 +147,7 @@ impl Index {
                 return self.add_unread(token, id, row);
             }
         };
-        let waiting = self.waiting.get_mut(&(token, id));
-        let waits = waiting.map(|waiting| waiting.expired = erased_at(&header)).is_some();
+        let waits = self.waiting.contains_key(&(token, id));
         let record = self.records.number_or_new(token, id);
         for entry in entries(&header, &row, waits) {
             self.insert(token, record, entry);
@@ -193,6 +186,7 @@ impl Index {
                 tags.insert(tag.as_ref(), record, records);
             }
             Entry::Due(at) => drop(self.due.insert((at, record))),
+            Entry::Hidden(at) => drop(self.hidden.insert(record, at)),
             Entry::Narrowing(at) => drop(self.narrowing.insert((at, record))),
         }
     }
@@ -208,6 +202,7 @@ impl Index {
                 }
             }
             Entry::Due(at) => drop(self.due.remove(&(at, record))),
+            Entry::Hidden(_) => drop(self.hidden.remove(&record)),
             Entry::Narrowing(at) => drop(self.narrowing.remove(&(at, record))),
         }
     }

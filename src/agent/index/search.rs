@@ -6,7 +6,6 @@ use super::records::RecordNumber;
 use crate::clock::Seconds;
 use crate::id::Id;
 use crate::key::Tag;
-use std::collections::HashSet;
 
 /// The most moves of cursors in one look: others wait for the index meanwhile.
 const MOVES: usize = 1 << 16;
@@ -33,7 +32,6 @@ impl Search<'_> {
     /// Returns some of the matches that are not before `from`, ascending, at most `limit`, and where to go on;
     /// none where there are no more.
     pub(crate) fn look(&self, index: &Index, from: Id, limit: usize) -> (Vec<Id>, Option<Id>) {
-        let hidden = self.hidden(index);
         let mut branches = self.branches(index);
         let (mut found, mut from, mut moves) = (Vec::new(), Some(from), 0);
         while let Some(start) = from.filter(|_| found.len() < limit && moves < MOVES) {
@@ -42,21 +40,17 @@ impl Search<'_> {
                 Some((id, None)) => from = Some(id),
                 Some((id, Some(record))) => {
                     from = next(id);
-                    found.extend((!hidden.contains(&record)).then_some(id));
+                    found.extend((!self.is_hidden(index, record)).then_some(id));
                 }
             }
         }
         (found, from)
     }
 
-    /// Returns the records that are due and not erased yet: a few records in the moment before the sweep, and what waits its
-    /// grace out.
-    fn hidden(&self, index: &Index) -> HashSet<RecordNumber> {
-        let due = index.due.iter().take_while(|(at, _)| *at <= self.now).map(|(_, record)| *record);
-        let expired =
-            index.waiting.iter().filter(|(_, it)| it.expired.is_some_and(|at| at <= self.now));
-        let expired = expired.filter_map(|((token, id), _)| index.records.number(*token, *id));
-        due.chain(expired).collect()
+    /// Returns true for a record that is due and not erased yet: in the moment before the sweep, or while it waits
+    /// its grace out.
+    fn is_hidden(&self, index: &Index, record: RecordNumber) -> bool {
+        index.hidden.get(&record).is_some_and(|at| *at <= self.now)
     }
 
     fn branches<'a>(&self, index: &'a Index) -> Vec<Branch<'a>> {

@@ -17,7 +17,7 @@ const OTHER: Id = Id::new([2; 16]);
 
 type Row = (RowKey, Option<Vec<u8>>);
 
-type Content = (Vec<(Id, Id, Entry)>, Vec<((Id, Id), Waiting)>, String);
+type Content = (Vec<(Id, Id, Entry)>, Vec<((Id, Id), Seconds)>, String);
 
 /// All that an index says, in an order of its own.
 fn content(index: &Index) -> Content {
@@ -29,6 +29,7 @@ fn content(index: &Index) -> Content {
         index.claims.iter().map(|(cell, it)| of(it, Entry::Claim(*cell))).collect();
     all.extend(index.versions.iter().map(|(key, at, it)| of(it, Entry::Version(*key, *at))));
     all.extend(index.due.iter().map(|(at, it)| of(it, Entry::Due(*at))));
+    all.extend(index.hidden.iter().map(|(it, at)| of(it, Entry::Hidden(*at))));
     all.extend(index.narrowing.iter().map(|(at, it)| of(it, Entry::Narrowing(*at))));
     for ((token, private), tags) in &index.tags {
         let found = tags.entries(&index.records).into_iter();

@@ -1,6 +1,6 @@
 //! The index follows a commit: the rows that it writes, as they were before, and as they are.
 
-use super::{Index, Waiting, seconds};
+use super::{Index, seconds};
 use crate::agent::keyspace;
 use crate::clock::Seconds;
 use crate::error::Result;
@@ -71,15 +71,12 @@ impl Index {
         }
         match waiting {
             Some(Some(found)) => {
-                self.waiting.insert((token, id), Waiting { found, expired: None });
+                self.waiting.insert((token, id), found);
             }
             Some(None) => {
                 self.waiting.remove(&(token, id));
             }
             None => {}
-        }
-        if let Some(waiting) = self.waiting.get_mut(&(token, id)) {
-            waiting.expired = None;
         }
         if let Some(row) = row.unwrap_or(before.as_deref()) {
             self.add(token, id, row);
