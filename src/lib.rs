@@ -32,3 +32,6 @@ mod text;
 mod token;
 mod v3_2;
 mod wire;
+
+#[cfg(test)]
+mod tests;

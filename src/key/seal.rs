@@ -185,6 +185,7 @@ fn mac<const N: usize>(key: &HmacKey, one: &[u8], other: &[u8]) -> Result<[u8; N
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
+    use crate::tests::cases;
     use proptest::prelude::*;
 
     fn key(byte: u8) -> TokenKey {
@@ -248,7 +249,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(cases(256))]
         #[test]
         fn any_flipped_bit_is_an_error(body in proptest::collection::vec(any::<u8>(), 0..80), at in any::<prop::sample::Index>(), bit in 0_u8..8) {
             let mut sealed = key(7).seal(&context(3, 1), b"header", &body, &[9; 32]).unwrap();

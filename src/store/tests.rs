@@ -5,6 +5,7 @@
 use super::sled::database::Sled;
 use super::{Batch, BatchLimits, Changes, CommittedKeys, Condition, Memory, Standing, Store};
 use crate::error::Reason;
+use crate::tests::cases;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -282,7 +283,7 @@ fn assert_keeps_its_limits(store: &dyn Store) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(12))]
 
     /// Any sequence of batches leaves what an ordered map would hold, also after opening again.
     #[test]

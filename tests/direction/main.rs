@@ -221,6 +221,17 @@ fn what_only_tests_use_is_called_tests_and_stands_last() {
 }
 
 #[test]
+fn a_property_that_fails_writes_nothing_into_the_tree() {
+    for path in sources::paths() {
+        let text = fs::read_to_string(root().join(&path)).unwrap();
+        for property in text.split("proptest! {\n").skip(1) {
+            let configured = property.trim_start().starts_with("#![proptest_config(cases(");
+            assert!(configured, "{path}: a property without `tests::cases`");
+        }
+    }
+}
+
+#[test]
 fn the_scanner_sees_every_way_to_name_a_part() {
     let library = Source::new(
         "src/token/x.rs",

@@ -197,6 +197,7 @@ impl<'a> Cursor<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tests::cases;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
@@ -217,6 +218,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(cases(256))]
         #[test]
         fn a_list_is_what_a_sorted_map_is(
             steps in proptest::collection::vec((any::<bool>(), 0_u16..3000), 0..3000),

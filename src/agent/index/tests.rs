@@ -9,6 +9,7 @@ use crate::clock::FixedClock;
 use crate::erasure::Tombstone;
 use crate::key::{Expiry, ExpiryAction, Fingerprint, KeyState, Role, Tag};
 use crate::store::{Batch, Cells, Condition, Memory};
+use crate::tests::cases;
 use proptest::prelude::*;
 use std::sync::Arc;
 
@@ -112,7 +113,7 @@ fn open(directory: &std::path::Path, memory: &Memory) -> OpenStore {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(cases(64))]
     #[test]
     fn it_is_what_the_rows_say_after_any_commits_of_either_of_two_openings(
         batches in proptest::collection::vec(

@@ -4,6 +4,7 @@
 
 use super::*;
 use crate::key::{Expiry, MaterialState, Tag};
+use crate::tests::cases;
 use proptest::prelude::*;
 
 const NOW: Seconds = 1_800_000_000;
@@ -527,7 +528,7 @@ fn check_promises(before: &Table, table: &Table, now: Seconds) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(600))]
 
     #[test]
     fn no_sequence_of_commits_breaks_a_promise(

@@ -1,6 +1,7 @@
 //! The rules of a custom key's life, held against random lives of random keys.
 
 use super::*;
+use crate::tests::cases;
 use proptest::prelude::*;
 
 const START: Seconds = 1_000_000;
@@ -50,7 +51,7 @@ fn born() -> impl Strategy<Value = KeyState> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(256))]
     #[test]
     fn no_life_breaks_a_rule(birth in born(), steps in prop::collection::vec(step(), 0..60)) {
         prop_assert!(birth.may_begin(START).is_ok());

@@ -16,6 +16,7 @@ use crate::lc::aes::AesKey;
 use crate::lc::rsa::{BITS, PrivateKey};
 use crate::object::vendor::CKM_KEYSTEAD_SEAL;
 use crate::secret::Secret;
+use crate::tests::cases;
 use crate::v3_2::*;
 use pkcs11_sys::*;
 use proptest::prelude::*;
@@ -285,7 +286,7 @@ fn split<'a>(message: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(64))]
 
     #[test]
     fn any_split_equals_one_shot(
