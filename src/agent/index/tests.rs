@@ -12,6 +12,7 @@ use crate::store::{Batch, Cells, Condition, Memory};
 use crate::tests::cases;
 use proptest::prelude::*;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const TOKEN: Id = Id::new([1; 16]);
 const OTHER: Id = Id::new([2; 16]);
@@ -132,6 +133,67 @@ proptest! {
         for store in [first, second] {
             prop_assert_eq!(&content(&store.index().unwrap()), &derived);
         }
+    }
+}
+
+/// Keys that an opening changes one after another: each is replaced by another one that is tagged alike.
+const KEYS: u8 = 32;
+
+fn tagged_row() -> Vec<u8> {
+    let role = Role::Object { holds_key: true };
+    let header = Header { private: true, role, expiry: None, tags: vec![Tag([5; 16])] };
+    let row = RecordRow { header: header.encode().unwrap(), ..RecordRow::default() };
+    rows::encode(&row).unwrap()
+}
+
+/// The commit with which an opening's key makes way for another, or comes.
+fn replacement(opening: u8, key: u8, round: u8) -> Batch {
+    let id = |round| u32::from_be_bytes([0, opening, key, round]);
+    let at = |round| keyspace::record(TOKEN, Id::new(u128::from(id(round)).to_be_bytes()));
+    let gone = round.checked_sub(1).map(|before| (at(before), None));
+    let writes = gone.into_iter().chain([(at(round), Some(tagged_row()))]).collect();
+    Batch { conditions: Vec::new(), writes }
+}
+
+/// Returns the number of records of an index by their tag, and without it.
+fn counts(index: &Index) -> [usize; 2] {
+    let count = |alternative: Vec<[u8; 16]>| {
+        let search = Search { token: TOKEN, private: true, alternatives: &[alternative], now: 0 };
+        search.look(index, Id::new([0; 16]), usize::MAX).0.len()
+    };
+    [count(vec![[5; 16]]), count(Vec::new())]
+}
+
+#[test]
+fn no_reader_sees_a_part_of_a_commit_of_either_of_two_openings() {
+    let (memory, [one, two]) = (Memory::default(), [(); 2].map(|()| tempfile::tempdir().unwrap()));
+    let openings = [(0, open(one.path(), &memory)), (1, open(two.path(), &memory))];
+    let replace = |(number, store): &(u8, OpenStore), round| {
+        for key in 0..KEYS {
+            store.apply(&replacement(*number, key, round)).unwrap();
+        }
+    };
+    openings.iter().for_each(|opening| replace(opening, 0));
+    let all = [2 * usize::from(KEYS); 2];
+    let ends = AtomicBool::new(false);
+    std::thread::scope(|threads| {
+        let read = |store: &OpenStore| {
+            while !ends.load(Ordering::Relaxed) {
+                assert_eq!(counts(&store.index().unwrap()), all);
+            }
+        };
+        for (_, store) in openings.iter().chain(&openings) {
+            threads.spawn(move || read(store));
+        }
+        let writers = openings.each_ref().map(|opening| {
+            threads.spawn(move || (1..20).for_each(|round| replace(opening, round)))
+        });
+        let written = writers.map(|writer| writer.join());
+        ends.store(true, Ordering::Relaxed);
+        written.into_iter().for_each(|written| written.unwrap());
+    });
+    for (_, store) in &openings {
+        assert_eq!(counts(&store.index().unwrap()), all);
     }
 }
 

@@ -51,7 +51,6 @@ impl Index {
         if number != self.number + 1 {
             return;
         }
-        self.number = number;
         for (ids, change) in update.records {
             self.replace(ids, change);
         }
@@ -62,6 +61,8 @@ impl Index {
                 (None, _) => {}
             }
         }
+        // Last: an index that a panic leaves in the midst is derived anew.
+        self.number = number;
     }
 
     fn replace(&mut self, (token, id): (Id, Id), change: Change<'_>) {
