@@ -12,6 +12,7 @@ mod commit;
 mod connections;
 mod delivery;
 mod destroy;
+mod destroyed_tokens;
 mod directory;
 mod expiry_report;
 mod find;

@@ -90,15 +90,15 @@ impl OpenStore {
             self.cells.erase.renew_unclaimed(&claimed)?;
             self.cells.pins.reconcile(&self.slots_of_tokens()?)?;
         } else {
-            self.remove_destroyed_tokens()?;
             self.cells.erase.presume_deleted(&self.foreign_cells()?, self.now());
         }
-        self.begin(self.meta()?.mark)?;
+        self.begin()?;
         Ok(self)
     }
 
-    fn begin(&self, mark: Seconds) -> Result<()> {
-        self.time.begin(mark, &self.page);
+    /// Goes on from the latest time that the records have, and tells the modules.
+    pub(super) fn begin(&self) -> Result<()> {
+        self.time.begin(self.meta()?.mark, &self.page);
         self.page.set_mark(self.now());
         self.page.started()
     }

@@ -1,13 +1,16 @@
 //! Proposers, of which every change of the store consists: one gives one transaction after another, and the
-//! writer's loop applies them, or asks for the same one again where another writer was faster.
+//! one loop has them applied, or asks for the same one again where another writer was faster.
 
 use super::audit::Fact;
 use super::open_store::OpenStore;
 use super::transaction::Transaction;
-use crate::error::Result;
+use crate::error::{Reason, Result};
 
 /// The most records that one transaction changes when many end at once, where the store's limits permit it.
 pub(super) const STEP: usize = 256;
+
+/// The number of times in a row that a change is judged again because another writer was faster.
+const MOST_CONFLICTS: usize = 16;
 
 /// The next step of a proposer.
 #[allow(clippy::large_enum_variant)] // it is taken apart where it is returned
@@ -30,6 +33,32 @@ pub(crate) trait Proposer {
 
     /// Notes that the last transaction was applied.
     fn applied(&mut self) {}
+}
+
+/// Has `apply` apply what a proposer proposes until it is done, and returns its answer. Where another writer was
+/// faster, it is asked again, by the records as they are then.
+pub(super) fn drive<P: Proposer>(
+    store: &OpenStore,
+    proposer: &mut P,
+    mut apply: impl FnMut(Transaction<'_>) -> Result<()>,
+) -> Result<P::Answer> {
+    let mut conflicts = 0;
+    loop {
+        let transaction = match proposer.propose(store)? {
+            NextStep::Done(answer) => return Ok(answer),
+            NextStep::Apply(transaction) => transaction,
+        };
+        match apply(transaction) {
+            Err(error) if error.reason() == Reason::Conflict && conflicts < MOST_CONFLICTS => {
+                conflicts += 1;
+            }
+            applied => {
+                applied?;
+                proposer.applied();
+                conflicts = 0;
+            }
+        }
+    }
 }
 
 /// Has a line in the audit log that goes with no change.

@@ -3,7 +3,10 @@
 //! rolled back, so recovery revives nothing that was erased.
 
 use super::Lock;
+use super::destroyed_tokens::DestroyedTokens;
 use super::open_store::OpenStore;
+use super::proposer;
+use super::transaction::Transaction;
 use super::upgrade::{Source, upgrade_mended};
 use crate::clock::SystemClock;
 use crate::error::{Error, Reason, Result};
@@ -77,11 +80,14 @@ pub fn recover(lock: &Lock) -> Result<Option<Recovered>> {
         let recovered = Recovered { upgraded, mended, lost, ..Recovered::default() };
         return Ok(changed.then_some(recovered));
     }
-    store.page.started()?;
+    store.begin()?;
     let foreign = store.foreign_cells()?;
     // Their secrets belong to commits that are lost: nothing else is encrypted under them.
     store.cells.erase.delete(&foreign, store.now())?;
-    store.cells.begin_again(has, &store.remove_destroyed_tokens()?)?;
+    let apply = |transaction: Transaction<'_>| transaction.apply().map(drop);
+    let stay = proposer::drive(&store, &mut DestroyedTokens, apply)?;
+    store.records.sync()?;
+    store.cells.begin_again(has, &stay)?;
     let (commits, erased) = (had.saturating_sub(has), foreign.len());
     Ok(Some(Recovered { upgraded, commits, erased, from_snapshot, mended, head, lost }))
 }

@@ -4,11 +4,12 @@
 use super::audit::{self, Asker, Fact, Journal};
 use super::backup::BackupParts;
 use super::destroy::DestroyToken;
+use super::destroyed_tokens::DestroyedTokens;
 use super::job::{Done, Job, Work};
 use super::keyspace;
 use super::mend::Mend;
 use super::open_store::OpenStore;
-use super::proposer::{AcceptClock, NextStep, Note, Proposer};
+use super::proposer::{self, AcceptClock, Note, Proposer};
 use super::rows::{TokenRow, UnderWay};
 use super::snapshots::Snapshots;
 use super::sweep::{Sweep, Swept, has_narrowed, next_due};
@@ -29,9 +30,6 @@ const KEPT_ANSWERS: usize = 16_384;
 
 /// The most jobs that one sync covers.
 const GROUP: usize = 256;
-
-/// The number of times in a row that a change is judged again because another writer was faster.
-const MOST_CONFLICTS: usize = 16;
 
 /// The most bytes that a line of the audit log takes.
 const MOST_OF_A_LINE: u64 = 4096;
@@ -77,6 +75,9 @@ impl Writer {
             usage: UsageCounts::open(&store)?,
             store,
         };
+        if !writer.store.is_writable() {
+            writer.drive(&mut DestroyedTokens)?;
+        }
         let mut mend = Mend::of(&writer.store)?;
         writer.drive(&mut mend)?;
         // What cannot be gone on with yet is tried again with each sweep.
@@ -215,27 +216,10 @@ impl Writer {
         }
     }
 
-    /// Applies what `proposer` proposes until it is done, and returns its answer. Where another writer was
-    /// faster, it is asked again, by the records as they are then.
+    /// Applies what `proposer` proposes until it is done, and returns its answer.
     pub(super) fn drive<P: Proposer>(&mut self, proposer: &mut P) -> Result<P::Answer> {
         let store = Arc::clone(&self.store);
-        let mut conflicts = 0;
-        loop {
-            let transaction = match proposer.propose(&store)? {
-                NextStep::Done(answer) => return Ok(answer),
-                NextStep::Apply(transaction) => transaction,
-            };
-            match self.apply(transaction) {
-                Err(error) if error.reason() == Reason::Conflict && conflicts < MOST_CONFLICTS => {
-                    conflicts += 1;
-                }
-                applied => {
-                    applied?;
-                    proposer.applied();
-                    conflicts = 0;
-                }
-            }
-        }
+        proposer::drive(&store, proposer, |transaction| self.apply(transaction))
     }
 
     /// Applies a transaction as the next commit.

@@ -1,32 +1,11 @@
-//! The traces of lost commits in the cells: tokens that they destroyed, and secrets that they filled in.
+//! The traces of lost commits in the cells: the secrets that they filled in.
 
 use super::OpenStore;
-use crate::agent::{keyspace, shred_layer};
+use crate::agent::shred_layer;
 use crate::error::{Reason, Result};
-use crate::id::Id;
-use crate::store::Batch;
 use crate::store::cells::EraseCell;
-use std::collections::HashSet;
 
 impl OpenStore {
-    /// Removes the entries of tokens that were destroyed in lost commits, and returns the tokens that stay. A
-    /// token whose wrong PINs are no longer counted was destroyed.
-    pub(crate) fn remove_destroyed_tokens(&self) -> Result<HashSet<Id>> {
-        let (mut stay, mut writes) = (HashSet::new(), Vec::new());
-        for (token, row) in self.tokens()? {
-            if self.cells.pins.counts(token, row.slot) {
-                stay.insert(token);
-            } else {
-                writes.push((keyspace::token(token), None));
-            }
-        }
-        for writes in writes.chunks(self.records.limits().writes.max(1)) {
-            self.apply(&Batch { conditions: Vec::new(), writes: writes.to_vec() })?;
-        }
-        self.records.sync()?;
-        Ok(stay)
-    }
-
     /// Returns the cells whose secret is not the one under which the record that claims them was encrypted.
     pub(crate) fn foreign_cells(&self) -> Result<Vec<u32>> {
         let mut foreign = Vec::new();

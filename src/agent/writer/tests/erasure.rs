@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::agent::destroy::DestroyToken;
-use crate::agent::proposer::Proposer;
+use crate::agent::destroyed_tokens::DestroyedTokens;
+use crate::agent::proposer::{NextStep, Proposer};
+use crate::agent::rows;
 use crate::agent::sweep::Sweep;
 use crate::agent::tests::{entry, token_key};
 use crate::agent::token_entry::{By, EntryChange, PutToken};
@@ -10,6 +12,7 @@ use crate::erasure::Tombstone;
 use crate::key::pin::Pin;
 use crate::key::{Expiry, ExpiryAction, Fingerprint, KeyState};
 use crate::store::cells::{EraseCell, StoreIdentity};
+use std::collections::HashSet;
 use std::sync::Mutex;
 
 pub(super) const KEY: Id = Id::new([1; 16]);
@@ -388,6 +391,23 @@ fn a_change_under_way_that_meets_a_damaged_record_stands_in_no_other_tokens_way(
     host.memory.apply(&write(None)).unwrap();
     writer.sweep().unwrap();
     assert_eq!(writer.store.tokens().unwrap().len(), 1);
+}
+
+#[test]
+fn a_token_of_a_lost_end_that_another_writer_changes_meanwhile_is_judged_again() {
+    let host = Host::new();
+    let mut writer = host.writer();
+    let store = Arc::clone(&writer.store);
+    store.cells.pins.vacate(TOKEN).unwrap();
+    let Ok(NextStep::Apply(removal)) = DestroyedTokens.propose(&store) else { panic!("it stays") };
+    let row = store.token(TOKEN).unwrap().unwrap();
+    let changed = rows::encode(&TokenRow { revision: row.revision + 1, ..row }).unwrap();
+    let writes = vec![(keyspace::token(TOKEN), Some(changed))];
+    host.memory.apply(&Batch { conditions: Vec::new(), writes }).unwrap();
+    assert_eq!(writer.apply(removal).unwrap_err().reason(), Reason::Conflict);
+    assert!(store.token(TOKEN).unwrap().is_some());
+    assert_eq!(writer.drive(&mut DestroyedTokens), Ok(HashSet::new()));
+    assert_eq!(store.tokens().unwrap(), vec![]);
 }
 
 #[test]
