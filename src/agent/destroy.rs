@@ -41,7 +41,7 @@ impl Proposer for DestroyToken {
             Some(UnderWay::Destroy { change, records }) if change == self.change => records,
             Some(_) => return Err(Reason::Conflict.into()),
             None => {
-                let records = Removals::of(store, self.token, |_| true)?.count();
+                let records = Removals::all(store, self.token)?.count();
                 let ends = UnderWay::Destroy { change: self.change, records };
                 transaction.begin(self.token, row, ends)?;
                 return Ok(NextStep::Apply(transaction));
@@ -49,7 +49,7 @@ impl Proposer for DestroyToken {
         };
         let left = match &mut self.left {
             Some(left) => left,
-            none => none.insert(Removals::of(store, self.token, |_| true)?),
+            none => none.insert(Removals::all(store, self.token)?),
         };
         if !left.step(&mut transaction)? {
             transaction.remove_token(self.token)?;

@@ -111,7 +111,7 @@ fn expiring(store: &OpenStore, until: Seconds) -> Result<Vec<(Seconds, String, I
     }
     let mut found = Vec::new();
     for (at, token, id) in entries {
-        let role = store.find(token, id)?.map(|found| found.known.header.role);
+        let role = store.find_readable(token, id)?.map(|found| found.known.header.role);
         if let (Some(Role::Material { key, .. }), Some(label)) = (role, labels.get(&token)) {
             found.push((at, label.clone(), key));
         }
@@ -132,8 +132,8 @@ fn custom_keys(store: &OpenStore) -> Result<Vec<Seen>> {
     let mut keys = Vec::new();
     for (token, row) in store.tokens()? {
         let label = TokenEntry::decode(&row.entry)?.label;
-        store.each_record(token, |id, row| {
-            let found = store.found(id, row)?;
+        store.each_readable_record(token, |found| {
+            let id = found.known.id;
             if let Role::CustomKey(state) = &found.known.header.role {
                 let erasure = store.newest_outcome(token, id, state, &found.row)?;
                 let state = state.clone().expire(erasure, store.now());

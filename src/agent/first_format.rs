@@ -69,8 +69,9 @@ pub(crate) fn upgrade(
     store::each(earlier, b"", |key, value| {
         match second_format::answered_change(key) {
             Some(change) => {
-                let FirstAnswer { number, revisions } = decode(value, "an answer")?;
-                answers.add(number, Answered { change, revisions, ..Answered::default() });
+                answers.add(decode(value, "an answer").map(|FirstAnswer { number, revisions }| {
+                    (number, Answered { change, revisions, ..Answered::default() })
+                }));
             }
             None => upgrade.one(key, value, put)?,
         }
@@ -106,12 +107,15 @@ impl<'a> RowUpgrade<'a> {
             return Ok(());
         };
         match kind {
-            b'k' => drop(self.aliases.insert(ids, decode(value, "a key's name")?)),
+            b'k' => {
+                let alias =
+                    decode(value, "a key's name").inspect_err(|error| log::error!("{error}"));
+                self.aliases.extend(alias.ok().map(|alias| (ids, alias)));
+            }
             b'r' => {
-                let row: FirstRow = decode(value, "a record")?;
-                let role = Header::decode(&row.header)?.role;
+                let Ok((row, header)) = read(value) else { return Ok(()) };
                 if let (Role::Material { key, version, .. }, Some(tombstone)) =
-                    (role, self.tombstone(&row))
+                    (header.role, self.tombstone(&row))
                 {
                     let newest = self.ended.entry((ids.0, key)).or_insert((version, tombstone));
                     if newest.0 <= version {
@@ -144,7 +148,13 @@ impl<'a> RowUpgrade<'a> {
                 let FirstToken { slot, revision, entry } = decode(value, "a token")?;
                 put(same, rows::encode(&TokenRow { slot, revision, entry, ..TokenRow::default() })?)
             }
-            Some(b'r') => self.record(key, decode(value, "a record")?, put),
+            Some(b'r') => match read(value) {
+                Ok(record) => self.record(key, record, put),
+                Err(error) => {
+                    log::error!("a record is taken over that is not found any more: {error}");
+                    put(same, rows::carried_unread(value))
+                }
+            },
             Some(b'L') => {
                 put(same, rows::encode(&decode::<ChainHead>(value, "the audit log's head")?)?)
             }
@@ -155,10 +165,14 @@ impl<'a> RowUpgrade<'a> {
         }
     }
 
-    fn record(&self, key: &[u8], earlier: FirstRow, put: &mut Put<'_>) -> Result<()> {
+    fn record(
+        &self,
+        key: &[u8],
+        (earlier, header): (FirstRow, Header),
+        put: &mut Put<'_>,
+    ) -> Result<()> {
         let ids = key.get(1..).and_then(keyspace::id_pair).ok_or(Reason::StoreDamaged)?;
         let (token, id) = ids;
-        let header = Header::decode(&earlier.header)?;
         let tombstone = match &header.role {
             Role::CustomKey(state) => {
                 let ended = self.ended.get(&ids).filter(|(version, _)| *version == state.version);
@@ -179,6 +193,12 @@ impl<'a> RowUpgrade<'a> {
         }
         put(key.to_vec(), rows::encode(&row)?)
     }
+}
+
+fn read(value: &[u8]) -> Result<(FirstRow, Header)> {
+    let row: FirstRow = decode(value, "a record")?;
+    let header = Header::decode(&row.header)?;
+    Ok((row, header))
 }
 
 fn decode<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T> {
@@ -331,6 +351,24 @@ mod tests {
 
     fn row(rows: &BTreeMap<RowKey, Vec<u8>>, id: Id) -> RecordRow {
         rows::decode(&rows[&keyspace::record(TOKEN, id)], "a record").unwrap()
+    }
+
+    #[test]
+    fn damaged_rows_of_single_records_and_answers_stand_in_no_others_way() {
+        let [key, material] = headers();
+        let cut = |(at, row): (RowKey, Vec<u8>)| (at, row[..row.len() / 2].to_vec());
+        let pairs = vec![
+            record(KEY, &key, None),
+            cut(record(ITS, &material, Some(512))),
+            ([&b"c"[..], &[9; 16]].concat(), b"damaged".to_vec()),
+            ([b"k", &TOKEN.bytes()[..], KEY.bytes()].concat(), b"damaged".to_vec()),
+        ];
+        let rows = upgraded_from(pairs, EraseCell::Erased(Tombstone::Expired(91)));
+        assert_eq!(rows.len(), 3, "two records and the custom key's fingerprint");
+        assert_eq!(row(&rows, KEY).alias, None);
+        let damaged = &rows[&keyspace::record(TOKEN, ITS)];
+        assert!(rows::decode::<RecordRow>(damaged, "a record").is_err());
+        assert_eq!(rows::claimed_cell(damaged), Some(512), "its cell is not given to another");
     }
 
     #[test]

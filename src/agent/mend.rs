@@ -37,11 +37,11 @@ impl Proposer for Mend {
         while !self.erased.is_empty() {
             let mut transaction = Transaction::new(store);
             self.under_way = 0;
-            for (token, id) in self.erased.iter().take(STEP) {
+            for record in self.erased.iter().take(STEP) {
                 if !transaction.has_room() {
                     break;
                 }
-                mend(&mut transaction, *token, *id)?;
+                mend(store, &mut transaction, *record)?;
                 self.under_way += 1;
             }
             if !transaction.is_empty() {
@@ -59,9 +59,9 @@ impl Proposer for Mend {
 
 /// Gives a record whose cell was overwritten its tombstone. It stays in its place, so that a client that lost
 /// its answer can still finish what it began: material for good, with its custom key, any other for a while.
-fn mend(transaction: &mut Transaction<'_>, token: Id, id: Id) -> Result<()> {
-    match transaction.find(token, id)? {
-        Some(found) => transaction.tombstone(token, &found),
-        None => Ok(()),
+fn mend(store: &OpenStore, transaction: &mut Transaction<'_>, (token, id): (Id, Id)) -> Result<()> {
+    match store.if_readable((token, id), transaction.find(token, id))? {
+        Some(Some(found)) => transaction.tombstone(token, &found),
+        Some(None) | None => Ok(()),
     }
 }

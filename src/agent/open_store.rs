@@ -2,6 +2,7 @@
 //! cells and by time, and the index of them.
 
 mod lost_commits;
+mod readable;
 
 use super::index::{self, Index, Update};
 use super::keyspace;
@@ -371,18 +372,6 @@ impl OpenStore {
             )),
             erasure => erasure,
         }
-    }
-
-    /// Calls `visit` for each record of a token, with its row's bytes.
-    pub(crate) fn each_record(
-        &self,
-        token: Id,
-        mut visit: impl FnMut(Id, &[u8]) -> Result<()>,
-    ) -> Result<()> {
-        self.each(&keyspace::records(token), |key, row| {
-            visit(keyspace::last_id(key).ok_or(Reason::StoreDamaged)?, row)?;
-            Ok(true)
-        })
     }
 
     /// Calls `visit` for each pair under `prefix`, ascending, until it says false.

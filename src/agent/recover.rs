@@ -110,7 +110,7 @@ fn lost_keys(
     let mut lost = Vec::new();
     let gone = mended.iter().filter(|damage| !damage.is_mendable());
     for (token, id) in gone.filter_map(|damage| claims.get(&damage.cell)) {
-        let found = store.find(*token, *id)?;
+        let found = store.find_readable(*token, *id)?;
         lost.extend(found.map(|found| found.known.header.watched(*id)));
     }
     Ok(lost)

@@ -4,7 +4,6 @@ use super::keyspace::{self, RowKey};
 use super::open_store::OpenStore;
 use super::proposer::STEP;
 use super::transaction::Transaction;
-use crate::erasure::Tombstone;
 use crate::error::Result;
 use crate::id::Id;
 use crate::key::Header;
@@ -21,13 +20,28 @@ pub(crate) struct Removals {
 }
 
 impl Removals {
-    /// Lists the records of a token that end.
-    pub(crate) fn of(store: &OpenStore, token: Id, ends: impl Fn(&Header) -> bool) -> Result<Self> {
-        let (mut ids, mut owners) = (Vec::new(), Vec::new());
-        store.each_record(token, |id, row| {
-            ids.extend(ends(&store.found(id, row)?.known.header).then_some(id));
+    /// Lists all records of a token, which ends with them.
+    pub(crate) fn all(store: &OpenStore, token: Id) -> Result<Self> {
+        let mut ids = Vec::new();
+        store.each_record(token, |id, _| {
+            ids.push(id);
             Ok(())
         })?;
+        Self::with_owners(store, token, ids)
+    }
+
+    /// Lists the records of a token that end. One that cannot be read stays.
+    pub(crate) fn of(store: &OpenStore, token: Id, ends: impl Fn(&Header) -> bool) -> Result<Self> {
+        let mut ids = Vec::new();
+        store.each_readable_record(token, |found| {
+            ids.extend(ends(&found.known.header).then_some(found.known.id));
+            Ok(())
+        })?;
+        Self::with_owners(store, token, ids)
+    }
+
+    fn with_owners(store: &OpenStore, token: Id, ids: Vec<Id>) -> Result<Self> {
+        let mut owners = Vec::new();
         let ended: HashSet<Id> = ids.iter().copied().collect();
         store.each(&keyspace::owners(token), |at, key| {
             let ends = keyspace::id(key).is_none_or(|key| ended.contains(&key));
@@ -49,7 +63,7 @@ impl Removals {
             if !transaction.has_room() {
                 break;
             }
-            transaction.remove_alone(self.token, *id, Tombstone::Deleted)?;
+            transaction.remove_even_unread(self.token, *id)?;
             self.under_way.0 += 1;
         }
         if self.under_way.0 == 0 {

@@ -110,6 +110,12 @@ pub(crate) fn claimed_cell(row: &[u8]) -> Option<CellNumber> {
     cell
 }
 
+/// Returns what a record of an earlier format that cannot be read becomes in this one: another that cannot, of which
+/// the same can be told.
+pub(super) fn carried_unread(row: &[u8]) -> Vec<u8> {
+    [&[FORMAT], row.get(1..).unwrap_or_default()].concat()
+}
+
 /// Reads a value of that format back.
 pub(super) fn decode_as<T: DeserializeOwned>(format: u8, bytes: &[u8], what: &str) -> Result<T> {
     match bytes.split_first() {

@@ -39,8 +39,10 @@ pub(crate) fn upgrade(earlier: &dyn Store, put: &mut Put<'_>) -> Result<()> {
     let mut answers = EarlierAnswers::default();
     store::each(earlier, b"", |key, value| {
         if let Some(change) = answered_change(key) {
-            let SecondAnswer { number, revisions, extras } = rows::decode(value, "an answer")?;
-            answers.add(number, Answered { change, revisions, extras });
+            let answer = rows::decode(value, "an answer");
+            answers.add(answer.map(|SecondAnswer { number, revisions, extras }| {
+                (number, Answered { change, revisions, extras })
+            }));
         } else if !key.first().is_some_and(|first| INDEX.contains(first)) {
             put(key.to_vec(), value.to_vec())?;
         }
@@ -64,9 +66,9 @@ pub(crate) fn claimed_cell(key: &[u8]) -> Option<CellNumber> {
 pub(crate) struct EarlierAnswers(Vec<(u64, Answered)>);
 
 impl EarlierAnswers {
-    /// Adds the answer of a commit.
-    pub(crate) fn add(&mut self, number: u64, answer: Answered) {
-        self.0.push((number, answer));
+    /// Adds the answer of the commit of a number. One that cannot be read is left behind.
+    pub(crate) fn add(&mut self, answer: Result<(u64, Answered)>) {
+        self.0.extend(answer.inspect_err(|error| log::error!("{error}")));
     }
 
     /// Puts them in their order.
@@ -87,7 +89,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     #[test]
-    fn answers_are_numbered_by_their_commits_and_the_index_is_left_behind() {
+    fn answers_are_numbered_by_their_commits_and_damaged_ones_and_the_index_are_left_behind() {
         let answer = |number, revision| {
             let (revisions, extras) = (vec![revision], Vec::new());
             rows::encode(&SecondAnswer { number, revisions, extras }).unwrap()
@@ -96,6 +98,7 @@ mod tests {
             (keyspace::meta(), vec![2, 80, 0]),
             ([b"c", &[1; 16][..]].concat(), answer(9, 5)),
             ([b"c", &[3; 16][..]].concat(), answer(7, 6)),
+            ([b"c", &[4; 16][..]].concat(), b"damaged".to_vec()),
             (keyspace::audit_line(3), vec![2, 0]),
         ];
         let index = INDEX.iter().map(|first| (vec![*first, 0, 0, 0, 1], Vec::new()));

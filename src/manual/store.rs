@@ -25,7 +25,7 @@
 //! with them. Tags, versions, what is due and which erase cells are claimed stand in the agent's memory, some 400 bytes
 //! for a custom key. They are derived from the records when the agent starts, and from every commit
 //! ([`agent::index`](crate::agent::index)). A record that cannot be read is not found, has a line in the log, and stands in
-//! nobody's way.
+//! no other's way: it goes with its token, a backup names it and has all others, an upgrade takes it over as it is.
 //!
 //! # Where there is no store
 //!

@@ -296,7 +296,8 @@ pub enum Response {
         custom_keys: u64,
         /// The number of other objects.
         others: u64,
-        /// Records whose material cannot be read, because their erase cell is damaged.
+        /// Records whose material cannot be read, because their erase cell is damaged; and damaged records, which
+        /// are not in the backup.
         damaged: Vec<Id>,
     },
     /// Answers `BackupPart`: the next bytes, none behind the last.

@@ -3,14 +3,14 @@
 use super::content::{BackedUpCell, BackedUpRecord, BackedUpStore, BackedUpToken, Item};
 use super::{FORMAT, check_of};
 use crate::agent::keyspace;
-use crate::agent::open_store::OpenStore;
-use crate::agent::rows::{self, RecordRow, TokenRow};
+use crate::agent::open_store::{Found, OpenStore};
+use crate::agent::rows::{RecordRow, TokenRow};
 use crate::agent::rules::Known;
 use crate::agent::shred_layer;
 use crate::erasure::{Erasure, Tombstone};
 use crate::error::{Error, Result};
 use crate::id::Id;
-use crate::key::{Header, Role};
+use crate::key::Role;
 use crate::store::cells::{CellNumber, EraseCell, StoreIdentity};
 use crate::wire::Response;
 use std::collections::VecDeque;
@@ -47,12 +47,13 @@ impl BackupParts {
         for (token, row) in store.tokens()? {
             parts.put(&token_item(store, token, row)?)?;
             parts.tokens += 1;
-            store.each_record(token, |id, row| {
-                let record = parts.record(store, token, id, row)?;
+            let unread = store.each_readable_record(token, |found| {
+                let record = parts.record(store, token, found)?;
                 parts.put(&Item::Record(record))?;
                 records += 1;
                 Ok(())
             })?;
+            parts.damaged.extend(unread);
         }
         parts.put(&Item::End { tokens: parts.tokens, records })?;
         Ok(parts)
@@ -88,24 +89,16 @@ impl BackupParts {
 
     /// A record as it goes into a backup: material that is dead, or due to die, stays behind. What waits
     /// its grace out comes along: the clock may have been wrong.
-    fn record(
-        &mut self,
-        store: &OpenStore,
-        token: Id,
-        id: Id,
-        value: &[u8],
-    ) -> Result<BackedUpRecord> {
-        let row: RecordRow = rows::decode(value, "a record")?;
-        let header = Header::decode(&row.header)?;
-        match header.role {
+    fn record(&mut self, store: &OpenStore, token: Id, found: Found) -> Result<BackedUpRecord> {
+        let Found { row, known } = found;
+        match known.header.role {
             Role::CustomKey(_) => self.custom_keys += 1,
             Role::Object { .. } => self.others += 1,
             Role::Material { .. } => {}
         }
-        let holds_key = header.holds_key();
+        let (id, holds_key) = (known.id, known.header.holds_key());
         let (sealed, cell) = match (row.cell, row.tombstone) {
             (Some(number), None) => {
-                let known = Known { id, header, erasure: Erasure::Live };
                 let (sealed, check, erasure) = self.material(store, token, number, &known, &row)?;
                 (sealed, Some(BackedUpCell { number, check, erasure }))
             }

@@ -139,6 +139,12 @@ impl Index {
         self.claims.iter().map(|(cell, record)| (*cell, self.records.ids(*record)))
     }
 
+    /// Returns the records that claim an erase cell, with token: one, where none is damaged.
+    pub(crate) fn claims_of(&self, cell: CellNumber) -> impl Iterator<Item = (Id, Id)> {
+        let claims = self.claims.range((cell, 0)..=(cell, RecordNumber::MAX));
+        claims.map(|(_, record)| self.records.ids(*record))
+    }
+
     fn add(&mut self, token: Id, id: Id, row: &[u8]) {
         let (header, row) = match read(row) {
             Ok(read) => read,

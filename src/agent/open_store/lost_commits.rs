@@ -2,7 +2,7 @@
 
 use super::OpenStore;
 use crate::agent::shred_layer;
-use crate::error::{Reason, Result};
+use crate::error::Result;
 use crate::store::cells::EraseCell;
 
 impl OpenStore {
@@ -10,7 +10,7 @@ impl OpenStore {
     pub(crate) fn foreign_cells(&self) -> Result<Vec<u32>> {
         let mut foreign = Vec::new();
         for (cell, (token, id)) in self.claims()? {
-            let found = self.find(token, id)?.ok_or(Reason::StoreDamaged)?;
+            let Some(found) = self.find_readable(token, id)? else { continue };
             let binding = shred_layer::Binding { token, id, revision: found.row.revision };
             match self.cells.erase.read_cell(cell) {
                 Ok(EraseCell::Secret(secret)) => {

@@ -3,8 +3,9 @@
 use super::custody::{ITS, KEY, born, deletion, erase_at, interrupt_deletion};
 use super::*;
 use crate::agent::open_store::OpenStore;
-use crate::agent::{Recovered, recover};
+use crate::agent::{Recovered, keyspace, recover};
 use crate::erasure::{Erasure, Tombstone};
+use crate::store::{self, Batch};
 
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
@@ -63,6 +64,26 @@ fn recovery_goes_on_from_what_is_there_and_revives_nothing() {
     assert_eq!(tokens[0].wrong, (0, 1), "counts are not rolled back");
     world.stop().unwrap();
     assert_eq!(recover_in(&world), None, "nothing is lost any more");
+}
+
+#[test]
+fn recovery_and_the_next_agent_pass_a_damaged_record_over() {
+    let commit = |world: &World| drop(world.user().commit(born(None)).unwrap());
+    let delete = |world: &mut World| {
+        assert_eq!(reason(world.connect().login(false, b"wrong!")), Reason::PinIncorrect);
+        world.user().commit(deletion(1, 1)).unwrap();
+    };
+    let mut world = put_back(commit, delete);
+    let records = store::open_unverified(&world.records()).unwrap();
+    let at = keyspace::record(TOKEN, ITS);
+    let row = records.get(&at).unwrap().unwrap();
+    let cut = row[..row.len() / 2].to_vec();
+    records.apply(&Batch { conditions: Vec::new(), writes: vec![(at, Some(cut))] }).unwrap();
+    records.sync().unwrap();
+    drop(records);
+    assert!(recover_in(&world).is_some());
+    world.start();
+    assert_eq!(world.user().find(&[]), vec![KEY]);
 }
 
 #[test]

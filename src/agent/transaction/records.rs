@@ -83,6 +83,25 @@ impl Transaction<'_> {
         Ok(Some(old))
     }
 
+    /// Has the record of a token that ends removed, and its material erased, as [`Self::remove_alone`] does. Of one
+    /// that cannot be read the cell that it seems to claim is overwritten, unless another record claims it too.
+    pub(crate) fn remove_even_unread(&mut self, token: Id, id: Id) -> Result<()> {
+        let removed = self.remove_alone(token, id, Tombstone::Deleted);
+        if self.store.if_readable((token, id), removed)?.is_some() {
+            return Ok(());
+        }
+        let at = keyspace::record(token, id);
+        if let Some(cell) = self.get(&at)?.and_then(|row| rows::claimed_cell(&row))
+            && self.store.cells.erase.has(cell)
+            && self.store.index()?.claims_of(cell).eq([(token, id)])
+        {
+            self.erased.push((cell, Tombstone::Deleted(self.store.now())));
+            self.freed.insert(cell);
+        }
+        self.writes.insert(at, None);
+        Ok(())
+    }
+
     /// Removes a custom key with its material, or as much of that as there is room for. Returns true where the
     /// key goes too. Its row, which the caller has read, changes with each new version.
     pub(crate) fn remove_key(&mut self, token: Id, key: Id) -> Result<bool> {

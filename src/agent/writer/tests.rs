@@ -22,6 +22,7 @@ use std::sync::mpsc::{channel, sync_channel};
 mod erasure;
 mod extras;
 mod limits;
+mod unreadable;
 
 const TOKEN: Id = Id::new([1; 16]);
 

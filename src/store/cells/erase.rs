@@ -90,6 +90,11 @@ impl EraseCells {
         if pool.ready.len() < BATCH as usize / 2 { self.fill_batch(&mut pool) } else { Ok(()) }
     }
 
+    /// Returns true for a number that an erase cell of the file has.
+    pub(crate) fn has(&self, number: CellNumber) -> bool {
+        self.lock().holds(number)
+    }
+
     /// Takes cells for deleted at that second, without a change of the file: their secrets are not those
     /// of the records that are known.
     pub(crate) fn presume_deleted(&self, cells: &[CellNumber], since: Seconds) {

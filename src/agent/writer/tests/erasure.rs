@@ -137,7 +137,7 @@ impl Host {
         Writer::open(Arc::new(store.unwrap()), Arc::new(Waker::new().unwrap())).unwrap()
     }
 
-    fn secret_stands(&self, secret: &[u8]) -> bool {
+    pub(super) fn secret_stands(&self, secret: &[u8]) -> bool {
         let bytes = std::fs::read(self.directory.path().join("slots")).unwrap();
         bytes.windows(secret.len()).any(|window| window == secret)
     }
@@ -177,7 +177,7 @@ pub(super) fn commit(change: Change) -> Commit {
     Commit { token: TOKEN, changes: vec![change], change: name, access: Access::User }
 }
 
-fn secret_of_key(writer: &Writer) -> Vec<u8> {
+pub(super) fn secret_of_key(writer: &Writer) -> Vec<u8> {
     let cell = writer.store.find(TOKEN, KEY).unwrap().unwrap().row.cell.unwrap();
     let EraseCell::Secret(secret) = writer.store.cells.erase.read_cell(cell).unwrap() else {
         panic!("it is erased")
@@ -185,7 +185,7 @@ fn secret_of_key(writer: &Writer) -> Vec<u8> {
     secret.to_vec()
 }
 
-fn read(writer: &Writer) -> Option<(Erasure, Vec<u8>)> {
+pub(super) fn read(writer: &Writer) -> Option<(Erasure, Vec<u8>)> {
     let found = writer.store.find(TOKEN, KEY).unwrap()?;
     let stored = writer.store.hand_out(TOKEN, found).unwrap();
     Some((stored.erasure, stored.sealed))
@@ -332,7 +332,7 @@ fn nothing_is_created_in_a_token_while_it_ends() {
 }
 
 /// Marks the token: its end, or its new beginning, has begun.
-fn begin(host: &Host, ends: bool) {
+pub(super) fn begin(host: &Host, ends: bool) {
     match ends {
         true => killed_in_the_midst(host, 1, DestroyToken::new(TOKEN, [9; 16])),
         false => {
@@ -370,27 +370,6 @@ fn a_change_under_way_for_which_there_is_no_room_waits_for_it_while_the_store_is
         assert!(read(&writer).is_none(), "its key went with it");
         assert_eq!(next_due(&writer.store, 0), Ok(None));
     }
-}
-
-#[test]
-fn a_change_under_way_that_meets_a_damaged_record_stands_in_no_other_tokens_way() {
-    let (host, other) = (Host::new(), Id::new([2; 16]));
-    let put = PutToken { token: other, by: None, ..host.put(Expect::Absent, false) };
-    let put = PutToken { change: [5; 16], ..put };
-    host.writer().drive(&mut EntryChange::new(put)).unwrap();
-    begin(&host, true);
-    let at = keyspace::record(TOKEN, Id::new([3; 16]));
-    let write = |value| Batch { conditions: Vec::new(), writes: vec![(at.clone(), value)] };
-    host.memory.apply(&write(Some(b"damaged".to_vec()))).unwrap();
-
-    let mut writer = host.writer();
-    assert_waits(&host, &mut writer);
-    let elsewhere = Commit { token: other, ..commit(rewrite(Expect::Absent, 100)) };
-    let elsewhere = Commit { change: [4; 16], ..elsewhere };
-    assert_eq!(writer.drive(&mut { elsewhere }), Ok(vec![1]));
-    host.memory.apply(&write(None)).unwrap();
-    writer.sweep().unwrap();
-    assert_eq!(writer.store.tokens().unwrap().len(), 1);
 }
 
 #[test]

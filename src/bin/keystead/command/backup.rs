@@ -83,7 +83,7 @@ impl Arguments {
         match damaged.len() {
             0 => Ok(()),
             count => Err(Failure::new(format_args!(
-                "the store is damaged: {count} records are in the backup without their material"
+                "the store is damaged: {count} records are not in the backup, or without their material"
             ))
             .hint("`keystead doctor` and the agent's log say more; keep the backups made before")),
         }
