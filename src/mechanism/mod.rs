@@ -28,6 +28,7 @@ mod rsa;
 mod rsa_aes;
 mod rsa_sign;
 mod seal;
+mod served;
 mod simple_derivation;
 mod steps;
 mod tls;
