@@ -15,8 +15,9 @@
 //!
 //! # Encapsulation
 //!
-//! `C_EncapsulateKey` and `C_DecapsulateKey` make a secret key of 32 bytes by ML-KEM, of any type that has such
-//! keys. `CKA_VALUE_LEN` may be left out, or is 32. The key obeys its template and what the template of the
+//! `C_EncapsulateKey` and `C_DecapsulateKey` make a secret key by ML-KEM, of any type that has keys of 32 bytes
+//! or fewer. `CKA_VALUE_LEN` may be left out; 16 of an AES key, say, takes the leading 16 bytes. A key that its
+//! pair's template hides has 14 bytes at least. The key obeys its template and what the template of the
 //! pair's half adds; it is external whatever it is for, so that one on the token is an imported custom key. A
 //! question for the length of the ciphertext makes no key. A ciphertext that was made for another key gives
 //! one too, which nobody else has; one of another length is `CKR_WRAPPED_KEY_LEN_RANGE`. Expired material

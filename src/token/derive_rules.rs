@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// The shortest key that is derived hidden because a key says so, in bytes: 112 bits (NIST SP 800-131A). A
 /// byte can be guessed and the guess checked with what the key makes, and then the same for one byte more.
-const LEAST: usize = 14;
+pub(super) const LEAST: usize = 14;
 
 /// The size of a block of AES, in bytes.
 const BLOCK: usize = 16;

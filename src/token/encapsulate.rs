@@ -1,6 +1,7 @@
 //! Encapsulating and decapsulating keys (PKCS#11 3.2, 5.18). What comes of it obeys the template, and what
 //! the key adds to that; it was never the token's alone, and so is external.
 
+use super::derive_rules::LEAST;
 use super::loaded::hides_its_value;
 use super::{Caller, Handle, Token};
 use crate::error::{Error, Reason, Result};
@@ -19,6 +20,19 @@ struct SharedKey {
     kind: &'static Kind,
     template: Template,
     attributes: Attributes,
+}
+
+impl SharedKey {
+    /// Returns the part of a shared secret that becomes the value: its leading `CKA_VALUE_LEN` bytes, all of
+    /// them where the template names no length. One that it has not is `TemplateInconsistent`.
+    fn part_of(&self, mut secret: Secret) -> Result<Secret> {
+        let whole = secret.len() as u64;
+        match self.attributes.number(CKA_VALUE_LEN).unwrap_or(whole) {
+            length if (1..=whole).contains(&length) => secret.truncate(length as usize),
+            _ => return Err(Reason::TemplateInconsistent.detail("no length of a shared secret")),
+        }
+        Ok(secret)
+    }
 }
 
 impl Token {
@@ -49,6 +63,7 @@ impl Token {
         let bound = joined(template, own, CKA_ENCAPSULATE_TEMPLATE);
         let key = self.shared_key(caller, own, bound.map_err(|_| Reason::KeyUnknown)?)?;
         let (ciphertext, secret) = encapsulate(usable, &mechanism.params)?;
+        let secret = key.part_of(secret)?;
         Ok((ciphertext, self.keep_shared(caller, key, secret)?))
     }
 
@@ -73,17 +88,18 @@ impl Token {
             import_only::mark(&mut made.attributes);
             let asked = VendorRequest::read(&made.template)?;
             let expiry = earlier(self.ordinary_expiry(&asked)?, key.header.expiry);
-            let secret = decapsulate(&usable, &mechanism.params, ciphertext)?;
+            let secret = made.part_of(decapsulate(&usable, &mechanism.params, ciphertext)?)?;
             return self.keep_ordinary(caller, made, secret, expiry);
         }
         let bound = joined(template, own, CKA_DECAPSULATE_TEMPLATE)?;
         let made = self.shared_key(caller, own, bound)?;
-        let secret = decapsulate(&usable, &mechanism.params, ciphertext)?;
+        let secret = made.part_of(decapsulate(&usable, &mechanism.params, ciphertext)?)?;
         self.keep_shared(caller, made, secret)
     }
 
     /// Returns a secret key of this template, which comes of a key with these attributes. Without
-    /// `CKA_KEY_TYPE` it is a generic secret.
+    /// `CKA_KEY_TYPE` it is a generic secret. One that is hidden because that key says so is not so short that
+    /// it could be guessed.
     fn shared_key(
         &self,
         caller: &Caller,
@@ -101,6 +117,9 @@ impl Token {
         let bound = [CKA_ENCAPSULATE_TEMPLATE, CKA_DECAPSULATE_TEMPLATE];
         let bound = bound.into_iter().any(|it| marks::has_template(own, it));
         if bound && hides_its_value(&attributes) {
+            if attributes.number(CKA_VALUE_LEN).is_some_and(|length| length < LEAST as u64) {
+                return Err(Reason::TemplateInconsistent.detail("so short a key could be guessed"));
+            }
             marks::forbid_digests(&mut attributes);
         }
         Ok(SharedKey { kind, template, attributes })

@@ -178,6 +178,48 @@ fn a_shared_key_obeys_its_template_and_was_never_the_tokens_alone() {
 }
 
 #[test]
+fn a_shorter_key_is_the_beginning_of_what_is_shared() {
+    play(|world| {
+        let token = world.token();
+        let (public, private) = generate(&token, SETS[1].1, &[], &[]).unwrap();
+        for (kind, length) in [
+            (KeyType::AES, 16_u64),
+            (KeyType::AES, 24),
+            (KeyType::AES, 32),
+            (KeyType::GENERIC_SECRET, 20),
+        ] {
+            let of = [Attribute::KeyType(kind), Attribute::ValueLen(length.into())];
+            let short = [&of[..], &open()].concat();
+            let made = token.encapsulate_key(&Mechanism::MlKem, public, &short);
+            let (ciphertext, one) = made.unwrap();
+            let whole = decapsulate(&token, private, &ciphertext).unwrap();
+            let made = token.decapsulate_key(&Mechanism::MlKem, private, &short, &ciphertext);
+            for key in [one, made.unwrap()] {
+                assert_eq!(token.bytes(key, AttributeType::Value), whole[..length as usize]);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_key_that_its_pair_hides_is_not_so_short_that_it_could_be_guessed() {
+    play(|world| {
+        let token = world.token();
+        let hides = template_with(DECAPSULATE_TEMPLATE, &[(CKA_SENSITIVE, &[1])]);
+        let (public, private) = generate(&token, SETS[0].1, &[], &[hides]).unwrap();
+        let (ciphertext, _) = encapsulate(&token, public);
+        let short = |length: u64| {
+            let template = [Attribute::ValueLen(length.into())];
+            token.decapsulate_key(&Mechanism::MlKem, private, &template, &ciphertext)
+        };
+        for length in [1, 13] {
+            refused(short(length), RvError::TemplateInconsistent);
+        }
+        short(14).unwrap();
+    });
+}
+
+#[test]
 fn a_template_that_no_shared_key_has_is_refused_and_makes_none() {
     play(|world| {
         let token = world.token();
@@ -191,8 +233,12 @@ fn a_template_that_no_shared_key_has_is_refused_and_makes_none() {
             let made = token.decapsulate_key(&Mechanism::MlKem, private, template, &ciphertext);
             refused(made, code);
         };
-        for length in [16, 24, 31, 33, 64] {
+        for length in [0, 33, 64] {
             both(&[Attribute::ValueLen(length.into())], RvError::TemplateInconsistent);
+        }
+        for length in [14, 31] {
+            let aes = [Attribute::KeyType(KeyType::AES), Attribute::ValueLen(length.into())];
+            both(&aes, RvError::TemplateInconsistent);
         }
         both(&[Attribute::Class(ObjectClass::PRIVATE_KEY)], RvError::TemplateInconsistent);
         both(&[Attribute::KeyType(KeyType::EC)], RvError::AttributeValueInvalid);
