@@ -90,11 +90,11 @@
 #define CK_KEYSTEAD_MATERIAL_NEVER 2UL    /* never imported */
 #define CK_KEYSTEAD_MATERIAL_DELETED 3UL  /* deleted by hand */
 #define CK_KEYSTEAD_MATERIAL_EXPIRED 4UL  /* expired and erased */
-#define CK_KEYSTEAD_MATERIAL_READABLE 5UL /* expired, kept to decrypt, verify and unwrap */
+#define CK_KEYSTEAD_MATERIAL_READABLE 5UL /* expired, kept to decrypt, verify, unwrap and decapsulate */
 
 /* ---- Values of CKA_KEYSTEAD_EXPIRY_ACTION ---- */
 
 #define CK_KEYSTEAD_ACTION_ERASE 1UL     /* the material is erased (the default) */
-#define CK_KEYSTEAD_ACTION_READ_ONLY 2UL /* it only decrypts, verifies and unwraps from then on */
+#define CK_KEYSTEAD_ACTION_READ_ONLY 2UL /* it only decrypts, verifies, unwraps and decapsulates from then on */
 
 #endif /* KEYSTEAD_H */

@@ -28,6 +28,6 @@ pub struct Expiry {
 pub enum ExpiryAction {
     /// Erasure.
     Erase,
-    /// Decrypting, verifying and unwrapping only, from then on.
+    /// Decrypting, verifying, unwrapping and decapsulating only, from then on.
     ReadOnly,
 }

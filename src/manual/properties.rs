@@ -15,7 +15,7 @@
 //! | `CKA_KEYSTEAD_MATERIAL_VERSION` | `material_version` | 1, and one more with each rotation |
 //! | `CKA_KEYSTEAD_CREATED_AT` | `created` | the second in which the key was made |
 //! | `CKA_KEYSTEAD_EXPIRES_AT` | `expires` | the expiry of the material, 0 for never; set by an import |
-//! | `CKA_KEYSTEAD_EXPIRY_ACTION` | `expiry_action` | 1 erase, 2 only decrypt, verify and unwrap from then on; set by an import |
+//! | `CKA_KEYSTEAD_EXPIRY_ACTION` | `expiry_action` | 1 erase, 2 only decrypt, verify, unwrap and decapsulate from then on; set by an import |
 //! | | `next_import_expires`, `next_import_expires_in_seconds`, `next_import_expiry_action` | the key's own expiry (see [`life`](super::life)) |
 //! | `CKA_KEYSTEAD_ROTATION_DAYS` | `rotation_days`, `next_rotation` | the schedule of rotations, 0 for none; can be set |
 //! | `CKA_KEYSTEAD_DELETION_AT` | `deletion` | the second in which the whole key ends, 0 for none; can be set |

@@ -23,7 +23,7 @@ pub const CKA_KEYSTEAD_ROTATION_DAYS: u64 = 0x804B_5309;
 pub const CKA_KEYSTEAD_DELETION_AT: u64 = 0x804B_530A;
 /// Flag in a template: false asks for an ordinary PKCS#11 key.
 pub const CKA_KEYSTEAD_CUSTODY: u64 = 0x804B_530B;
-/// 1 erase at expiry (default), 2 only decrypt, verify and unwrap from then on.
+/// 1 erase at expiry (default), 2 only decrypt, verify, unwrap and decapsulate from then on.
 pub const CKA_KEYSTEAD_EXPIRY_ACTION: u64 = 0x804B_530C;
 /// On both halves of a pair that only takes in material of custom keys.
 pub const CKA_KEYSTEAD_IMPORT_ONLY: u64 = 0x804B_530D;
@@ -60,7 +60,7 @@ pub const MATERIAL_READABLE: u64 = 5;
 
 /// `CKA_KEYSTEAD_EXPIRY_ACTION`: erase.
 pub const ACTION_ERASE: u64 = 1;
-/// `CKA_KEYSTEAD_EXPIRY_ACTION`: only decrypt, verify and unwrap.
+/// `CKA_KEYSTEAD_EXPIRY_ACTION`: only decrypt, verify, unwrap and decapsulate.
 pub const ACTION_READ_ONLY: u64 = 2;
 
 /// `CKA_APPLICATION` of the metadata objects, and of the JSON that makes an empty custom key.

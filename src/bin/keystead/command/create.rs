@@ -30,7 +30,8 @@ pub(crate) struct Arguments {
     /// changes it
     #[arg(long, value_name = "WHEN", long_help = ExpiryArgument::HELP, allow_hyphen_values = true)]
     expires: Option<ExpiryArgument>,
-    /// What happens to the material then: it is erased, or goes on to decrypt, verify and unwrap only
+    /// What happens to the material then: it is erased, or goes on to decrypt, verify, unwrap and
+    /// decapsulate only
     /// [default: erase]
     #[arg(long, value_name = "ACTION", value_parser = ["erase", "read-only"], requires = "expires")]
     expiry_action: Option<String>,

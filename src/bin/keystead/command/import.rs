@@ -39,8 +39,8 @@ pub(crate) struct Arguments {
     /// When the material expires [default: the custom key's own expiry, else never]
     #[arg(long, value_name = "WHEN", long_help = ExpiryArgument::HELP, allow_hyphen_values = true)]
     expires: Option<ExpiryArgument>,
-    /// What happens to the material at its expiry: it is erased, or goes on to decrypt, verify and
-    /// unwrap only, until it is deleted by hand
+    /// What happens to the material at its expiry: it is erased, or goes on to decrypt, verify,
+    /// unwrap and decapsulate only, until it is deleted by hand
     /// [default: as the custom key's own expiry has it, else erase]
     #[arg(long, value_name = "ACTION", value_parser = ["erase", "read-only"],
           conflicts_with = "dry_run")]
