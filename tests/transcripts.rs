@@ -48,6 +48,7 @@ transcripts! {
     key_formats
     making_a_token
     ml_dsa
+    ml_kem
     ml_kem_ceremony
     pins
     rotation

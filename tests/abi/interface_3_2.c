@@ -69,6 +69,14 @@ static void interface(void *library)
     for (size_t i = 0; i < COUNT(names); i++)
         others += *(void **)&list->functions[i] != dlsym(library, names[i]);
     check(others == 0, "each of its %zu functions is the one that its place is for", COUNT(names));
+    struct { char *name; struct list *list; CK_FLAGS flags; } *unnamed = NULL, all[9];
+    CK_RV (*get_list)(void *, CK_ULONG *);
+    CK_ULONG count = COUNT(all);
+    *(void **)&get_list = dlsym(library, "C_GetInterfaceList");
+    must(get(NULL, NULL, &unnamed, 0), "C_GetInterface");
+    check(unnamed->list == list, "a caller that names no version has the list of 3.2");
+    must(get_list ? get_list(all, &count) : CKR_GENERAL_ERROR, "C_GetInterfaceList");
+    check(count == 4 && all[0].list == list, "it is the first of those that there are");
 }
 
 /* Verifies a signature of the text that a key has just made, told before the text. */
@@ -303,6 +311,62 @@ static void sessions(void)
     gives(CALL(C_AsyncJoin, "C_Sign", 0UL, text, 8UL), CKR_FUNCTION_NOT_SUPPORTED, "nor is C_AsyncJoin");
 }
 
+#define ML_KEM_KEY_PAIR_GEN 0x0FUL
+#define ML_KEM 0x17UL
+#define PARAMETER_SET 0x61DUL
+#define ML_KEM_512 1UL
+
+static CK_ULONG objects(void)
+{
+    CK_OBJECT_HANDLE found[64];
+    CK_ULONG count = 0;
+    must(p11->C_FindObjectsInit(s, NULL, 0), "C_FindObjectsInit");
+    must(p11->C_FindObjects(s, found, COUNT(found), &count), "C_FindObjects");
+    must(p11->C_FindObjectsFinal(s), "C_FindObjectsFinal");
+    return count;
+}
+
+static void encapsulation(void)
+{
+    CK_MECHANISM generate = {ML_KEM_KEY_PAIR_GEN, NULL, 0}, kem = {ML_KEM, NULL, 0};
+    CK_ULONG set = ML_KEM_512, length = 0;
+    CK_ATTRIBUTE of_pair = {PARAMETER_SET, &set, sizeof set},
+                 template[] = {{CKA_CLASS, &secret_key, sizeof secret_key}, {CKA_KEY_TYPE, &aes, sizeof aes}};
+    CK_OBJECT_HANDLE public_key = 0, private_key = 0, key = 7;
+    CK_BYTE ciphertext[800];
+    memset(ciphertext, 0x5A, sizeof ciphertext);
+    must(p11->C_GenerateKeyPair(s, &generate, &of_pair, 1, NULL, 0, &public_key, &private_key), "an ML-KEM pair");
+    CK_ULONG before = objects();
+    gives(CALL(C_EncapsulateKey, &kem, public_key, template, 2UL, NULL, &length, &key), CKR_OK,
+          "the length of a ciphertext is told");
+    check(length == 768 && key == 7 && objects() == before, "and no key made");
+    length = 767;
+    gives(CALL(C_EncapsulateKey, &kem, public_key, template, 2UL, ciphertext, &length, &key), CKR_BUFFER_TOO_SMALL,
+          "a short buffer is told it too");
+    check(length == 768 && key == 7 && objects() == before, "and no key made");
+    check(ciphertext[0] == 0x5A && ciphertext[766] == 0x5A, "nor anything written");
+    length = sizeof ciphertext;
+    gives(CALL(C_EncapsulateKey, &kem, public_key, template, 2UL, ciphertext, &length, NULL), CKR_ARGUMENTS_BAD,
+          "there must be a place for the key");
+    gives(CALL(C_EncapsulateKey, &kem, public_key, template, 2UL, ciphertext, NULL, &key), CKR_ARGUMENTS_BAD,
+          "and for the length");
+    check(key == 7 && objects() == before, "else none is made");
+    length = sizeof ciphertext;
+    gives(CALL(C_EncapsulateKey, &kem, public_key, template, 2UL, ciphertext, &length, &key), CKR_OK,
+          "a key is encapsulated");
+    check(length == 768 && key != 7 && objects() == before + 1, "which is one");
+    check(ciphertext[768] == 0x5A, "behind the ciphertext nothing is written");
+    gives(CALL(C_DecapsulateKey, &kem, private_key, template, 2UL, ciphertext, 767UL, &key),
+          CKR_WRAPPED_KEY_LEN_RANGE, "a shorter ciphertext is none");
+    gives(CALL(C_DecapsulateKey, &kem, private_key, template, 2UL, NULL, 768UL, &key), CKR_ARGUMENTS_BAD,
+          "nor is one that is not there");
+    gives(CALL(C_DecapsulateKey, &kem, private_key, template, 2UL, ciphertext, length, NULL), CKR_ARGUMENTS_BAD,
+          "there must be a place for this key too");
+    check(objects() == before + 1, "and none is made");
+    gives(CALL(C_DecapsulateKey, &kem, private_key, template, 2UL, ciphertext, length, &key), CKR_OK,
+          "the whole is decapsulated");
+}
+
 int main(int count, char **arguments)
 {
     if (count < 2)
@@ -317,6 +381,7 @@ int main(int count, char **arguments)
     sessions();
     signatures();
     authenticated_wrapping();
+    encapsulation();
     must(p11->C_Finalize(NULL), "C_Finalize");
     return failures != 0;
 }

@@ -1,7 +1,7 @@
 //! ML-KEM pairs as custom keys, and the keys that they encapsulate and decapsulate.
 
 use crate::rig::token::{Token, USER_PIN, aes_material, pin};
-use crate::rig::wrap::Courier;
+use crate::rig::wrap::{Courier, Owner, with_rsa_aes};
 use crate::rig::{
     DISABLED, EXPIRED, EXPIRES_AT, EXPIRY_ACTION, EXTERNAL, GENERATED, IMPORT_ONLY, MATERIAL_STATE,
     ORIGIN, STATUS, expires_at, for_key, import_only, kind, mechanism_type, number, play, refused,
@@ -424,6 +424,29 @@ fn a_key_that_may_leave_comes_back_by_every_way() {
             let wrong = token.unwrap_key(&mechanism, by, &blob, &other);
             refused(wrong, RvError::WrappedKeyInvalid);
         }
+    });
+}
+
+#[test]
+fn a_key_is_carried_by_rsa_and_aes_at_once() {
+    play(|world| {
+        let token = world.token();
+        let key = PrivateKey::generate(Set::MlKem768).unwrap();
+        let owner = Owner::of(&token, &[Attribute::Unwrap(true)]);
+        let template = [
+            Attribute::Class(ObjectClass::PRIVATE_KEY),
+            Attribute::KeyType(KeyType::ML_KEM),
+            Attribute::Token(true),
+        ];
+        let template = [&template[..], &open()].concat();
+        let pkcs8 = key.to_pkcs8().unwrap();
+        let made = owner.import(&token, pkcs8.expose(), &template).unwrap();
+        assert!(token.has(made, SEED, key.seed().unwrap().expose()));
+        let blob = with_rsa_aes(|by| token.wrap_key(by, owner.public, made)).unwrap();
+        let of = [&template[..], &[for_key(&token.key_of(made))]].concat();
+        token.destroy_object(made).unwrap();
+        let back = with_rsa_aes(|by| token.unwrap_key(by, owner.private, &blob, &of)).unwrap();
+        assert!(token.has(back, SEED, key.seed().unwrap().expose()));
     });
 }
 

@@ -3,9 +3,11 @@
 use crate::rig::token::{SO_PIN, Token, USER_PIN, aes_material, make_token};
 use crate::rig::world::{World, eventually, now};
 use crate::rig::{expires_at, made_objects, play, refused, wrap};
+use base64ct::{Base64, Encoding};
 use cryptoki::error::RvError;
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, ObjectClass};
+use keystead::internal::lc::lattice::{PrivateKey, Set};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::io::{Read, Write};
@@ -75,6 +77,53 @@ fn an_import_key_is_made_and_its_public_half_is_pem() {
         let expiry = token.number(found[0], crate::rig::EXPIRES_AT);
         assert!((now() + 86_000..=now() + 86_400).contains(&expiry));
     });
+}
+
+#[test]
+fn each_form_that_openssl_writes_an_ml_kem_key_in_is_the_same_material() {
+    play(|world| {
+        world.token();
+        let key = PrivateKey::generate(Set::MlKem512).unwrap();
+        let (seed, expanded) = (key.seed().unwrap(), key.expanded().unwrap());
+        let seed = [&[0x80, 0x40][..], seed.expose()].concat();
+        let expanded = [&[0x04, 0x82, 0x06, 0x60][..], expanded.expose()].concat();
+        let both = [&[0x30, 0x82, 0x06, 0xA6, 0x04][..], &seed[1..], &expanded].concat();
+        for (name, parts) in [("seed-priv", &both), ("priv-only", &expanded), ("seed-only", &seed)]
+        {
+            let file = world.path(name);
+            fs::write(&file, pem_of_ml_kem_512(parts)).unwrap();
+            let import = ["import", "kem", file.to_str().unwrap()];
+            let new: &[&str] =
+                if name == "seed-priv" { &["--new", "--type", "ml-kem-512"] } else { &[] };
+            let text = works(keystead(world, &[&import[..], new].concat()));
+            assert!(text.contains("imported"), "{name}: {text}");
+        }
+        let other = PrivateKey::generate(Set::MlKem512).unwrap().seed().unwrap();
+        let file = world.path("other");
+        let parts = [&[0x80, 0x40][..], other.expose()].concat();
+        fs::write(&file, pem_of_ml_kem_512(&parts)).unwrap();
+        let said = keystead(world, &["import", "kem", file.to_str().unwrap()]);
+        assert_error(&said, "not the material");
+    });
+}
+
+/// A `PrivateKeyInfo` around what RFC 9935 has in it.
+fn pem_of_ml_kem_512(parts: &[u8]) -> String {
+    let head = b"\x02\x01\x00\x30\x0B\x06\x09\x60\x86\x48\x01\x65\x03\x04\x04\x01";
+    let info = der(0x30, &[&head[..], &der(0x04, parts)].concat());
+    let lines = Base64::encode_string(&info);
+    let lines: Vec<&str> =
+        lines.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"))
+}
+
+fn der(tag: u8, value: &[u8]) -> Vec<u8> {
+    let length = value.len();
+    let head = match length {
+        0..=0x7F => vec![tag, length as u8],
+        _ => vec![tag, 0x82, (length >> 8) as u8, length as u8],
+    };
+    [&head[..], value].concat()
 }
 
 #[test]
