@@ -21,7 +21,8 @@
 //! pair's half adds; it is external whatever it is for, so that one on the token is an imported custom key. A
 //! question for the length of the ciphertext makes no key. A ciphertext that was made for another key gives
 //! one too, which nobody else has; one of another length is `CKR_WRAPPED_KEY_LEN_RANGE`. Expired material
-//! that is kept for reading goes on to decapsulate.
+//! that is kept for reading goes on to decapsulate. What an import key decapsulates ends with its session, and
+//! at the import key's expiry; that the pair is destroyed does not end it.
 //!
 //! A private key is kept by its seed where that is known, and leaves so when it is wrapped (RFC 9935); else
 //! `CKA_SEED` is empty. Seed and expanded key are one material: the one is imported where the other was, and
