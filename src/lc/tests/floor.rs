@@ -188,3 +188,64 @@ pub(crate) fn ml_dsa_verify(
         })
     }
 }
+
+/// Generates ML-KEM pairs of a parameter set.
+pub(crate) fn ml_kem_generate(
+    set: lattice::Set,
+    time: impl FnOnce(&mut dyn FnMut()) -> f64,
+) -> f64 {
+    // SAFETY: the context and each key are made and freed here.
+    unsafe {
+        let context = EVP_PKEY_CTX_new_id(EVP_PKEY_KEM, null_mut());
+        EVP_PKEY_CTX_kem_set_params(context, set.nid());
+        EVP_PKEY_keygen_init(context);
+        let took = time(&mut || {
+            let mut key = null_mut();
+            EVP_PKEY_keygen(context, &mut key);
+            EVP_PKEY_free(key);
+        });
+        EVP_PKEY_CTX_free(context);
+        took
+    }
+}
+
+/// Encapsulates secrets for an ML-KEM key.
+pub(crate) fn ml_kem_encapsulate(
+    key: &lattice::PublicKey,
+    time: impl FnOnce(&mut dyn FnMut()) -> f64,
+) -> f64 {
+    let (mut ciphertext, mut shared) = ([0; 1568], [0; 32]);
+    // SAFETY: the context is made and freed here; no set's ciphertext is longer than the room for it, and each
+    // secret has 32 bytes.
+    unsafe {
+        let context = EVP_PKEY_CTX_new(key.pkey().as_ptr(), null_mut());
+        let took = time(&mut || {
+            let (to, mut size) = (ciphertext.as_mut_ptr(), ciphertext.len());
+            let (secret, mut room) = (shared.as_mut_ptr(), shared.len());
+            EVP_PKEY_encapsulate(black_box(context), to, &mut size, secret, &mut room);
+        });
+        EVP_PKEY_CTX_free(context);
+        took
+    }
+}
+
+/// Decapsulates a ciphertext with an ML-KEM key.
+pub(crate) fn ml_kem_decapsulate(
+    key: &lattice::PrivateKey,
+    ciphertext: &[u8],
+    time: impl FnOnce(&mut dyn FnMut()) -> f64,
+) -> f64 {
+    let mut shared = [0; 32];
+    // SAFETY: the context is made and freed here; the call reads `ciphertext` by its length, and each secret
+    // has 32 bytes.
+    unsafe {
+        let context = EVP_PKEY_CTX_new(key.pkey().as_ptr(), null_mut());
+        let took = time(&mut || {
+            let (secret, mut room) = (shared.as_mut_ptr(), shared.len());
+            let from = black_box(ciphertext.as_ptr());
+            EVP_PKEY_decapsulate(context, secret, &mut room, from, ciphertext.len());
+        });
+        EVP_PKEY_CTX_free(context);
+        took
+    }
+}

@@ -3,6 +3,7 @@
 
 mod speed;
 mod speed_ciphers;
+mod speed_encapsulation;
 mod vectors;
 mod vectors_rsa;
 
