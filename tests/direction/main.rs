@@ -87,7 +87,7 @@ fn every_part_uses_exactly_what_it_is_said_to_use() {
 #[test]
 fn every_part_of_the_library_has_its_place() {
     let map = fs::read_to_string(root().join("src/lib.rs")).unwrap();
-    for line in map.lines() {
+    for line in map.lines().take_while(|line| *line != "#[cfg(test)]") {
         let Some((_, part)) = line.strip_suffix(';').and_then(|line| line.split_once("mod "))
         else {
             continue;
