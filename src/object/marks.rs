@@ -22,6 +22,9 @@ const DECRYPTS_NOTHING: u64 = u64::MAX - 3;
 /// On a key whose value goes into no digest, ever.
 const UNDIGESTED: u64 = u64::MAX - 4;
 
+/// All of them.
+const MARKS: [u64; 4] = [TRUSTED_ONCE, UNWRAPS_NOTHING, DECRYPTS_NOTHING, UNDIGESTED];
+
 /// Marks a key that is trusted. To be called whenever its trust may have begun, or is about to end.
 pub(crate) fn note_trust(key: &mut Attributes) {
     if key.contains(CKA_KEY_TYPE) && key.flag(CKA_TRUSTED) {
@@ -96,9 +99,14 @@ pub(crate) fn forbids_digests(key: &Attributes) -> bool {
 
 /// Leaves out what is not shown.
 pub(crate) fn hide(shown: &mut Attributes) {
-    for mark in [TRUSTED_ONCE, UNWRAPS_NOTHING, DECRYPTS_NOTHING, UNDIGESTED] {
+    for mark in MARKS {
         shown.remove(mark);
     }
+}
+
+/// Returns whether the key has any mark. What has its bytes and is no copy would not have it.
+pub(crate) fn are_on(key: &Attributes) -> bool {
+    MARKS.into_iter().any(|mark| key.flag(mark))
 }
 
 /// Returns the bindings of a key that was trusted, or has templates of its own, to be kept where its

@@ -63,10 +63,11 @@ fn may_be_passed_on(key: &Loaded, tells: Tells) -> Result<()> {
         || !attributes.flag(CKA_COPYABLE)
         || !attributes.flag(CKA_MODIFIABLE)
         || marks::restrictions(attributes).any()
-        || marks::forbids_digests(attributes);
+        || marks::are_on(attributes);
     match (stays, tells) {
-        (true, _) => Err(Reason::KeyNotPermitted
-            .detail("it hides its value, and may be neither copied nor changed")),
+        (true, _) => Err(Reason::KeyNotPermitted.detail(
+            "it hides its value, and may be neither copied nor changed, or not in every way",
+        )),
         (false, Tells::Piece) => {
             Err(Reason::KeyNotPermitted.detail("a piece of a hidden value could be guessed"))
         }

@@ -3,9 +3,10 @@
 
 use crate::rig::token::Token;
 use crate::rig::world::now;
+use crate::rig::wrap::{Owner, oaep_sha256};
 use crate::rig::{
-    EXPIRES_AT, EXTERNAL, ORIGIN, expires_at, mechanism_type, play, refused, template_of,
-    template_with, unhex, without_custody,
+    EXPIRES_AT, EXTERNAL, ORIGIN, expires_at, mechanism_type, play, refused,
+    template_of, template_with, unhex, without_custody,
 };
 use cryptoki::error::{Result, RvError};
 use cryptoki::mechanism::ekdf::AesCbcDeriveParams;
@@ -23,6 +24,7 @@ use std::ptr::{from_mut, null_mut};
 
 const READABLE: [Attribute; 2] = [Attribute::Sensitive(false), Attribute::Extractable(true)];
 const HIDDEN: [Attribute; 2] = [Attribute::Sensitive(true), Attribute::Extractable(false)];
+const UNWRAP_TEMPLATE: u64 = 0x4000_0212;
 const DERIVE_TEMPLATE: u64 = 0x4000_0213;
 
 fn data(bytes: &[u8]) -> KeyDerivationStringData<'_> {
@@ -225,6 +227,31 @@ fn what_has_a_key_in_it_ends_with_it_and_does_no_more_by_mechanism() {
         let kept = [Attribute::Token(true), without_custody()];
         let kept = derive(&kept).unwrap();
         assert_eq!(token.number(kept, EXPIRES_AT), end);
+    });
+}
+
+/// The first part of a blob of `CKM_RSA_AES_KEY_WRAP` opens the rest of it, whichever key has its bytes.
+#[test]
+fn a_transport_key_that_opens_nothing_is_in_no_key_that_would() {
+    play(|world| {
+        let token = world.token();
+        let hides = template_with(UNWRAP_TEMPLATE, &[(0x103, &[1]), (0x162, &[0])]);
+        let owner = Owner::of(&token, &[Attribute::Unwrap(true), hides, without_custody()]);
+        let (transport, _) = owner.parts(&[7; 32]);
+        let aes = [Attribute::Class(ObjectClass::SECRET_KEY), Attribute::KeyType(KeyType::AES)];
+        let derives = [&aes[..], &[Attribute::Derive(true)]].concat();
+        let base = token.unwrap_key(&oaep_sha256(), owner.private, &transport, &derives).unwrap();
+        let open = secret(&token, &[7; 16], &READABLE);
+        let zeros = [0; 32];
+        for (by, base) in [
+            (Mechanism::XorBaseAndData(data(&zeros)), base),
+            (Mechanism::ConcatenateBaseAndData(data(&[])), base),
+            (Mechanism::ConcatenateDataAndBase(data(&[])), base),
+            (Mechanism::ConcatenateBaseAndKey(open), base),
+            (Mechanism::ConcatenateBaseAndKey(base), open),
+        ] {
+            refused(derive(&token, &by, base, &[]), RvError::KeyFunctionNotPermitted);
+        }
     });
 }
 
