@@ -23,6 +23,17 @@ pub struct Expiry {
     pub action: ExpiryAction,
 }
 
+impl Expiry {
+    /// Returns the end that outlives none of these: the soonest second, and erasure where one of them erases.
+    /// What only decrypts from the sooner second on would do so for good.
+    pub fn strictest(ends: impl IntoIterator<Item = Self>) -> Option<Self> {
+        ends.into_iter().reduce(|one, other| Self {
+            at: one.at.min(other.at),
+            action: if one.action == other.action { one.action } else { ExpiryAction::Erase },
+        })
+    }
+}
+
 /// The fate of material at its expiry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ExpiryAction {

@@ -189,7 +189,7 @@
 //!
 //! | mechanism | gives |
 //! |---|---|
-//! | `CKM_CONCATENATE_*`, `CKM_XOR_BASE_AND_DATA` | a key with the whole base in it and all of its protections, which ends when it ends, and is confined to its `CKA_ALLOWED_MECHANISMS`: it is as good as a copy with other usages. So it takes a base that may be copied and modified, and none that is or was trusted, has a template of its own, comes of such a template, came as what may be a transport key, or is a custom key's (`CKR_KEY_FUNCTION_NOT_PERMITTED`; HKDF with the second key for a salt joins those) |
+//! | `CKM_CONCATENATE_*`, `CKM_XOR_BASE_AND_DATA` | a key with the whole base in it and all of its protections, which ends when it ends or sooner, is erased where it is erased, and is confined to its `CKA_ALLOWED_MECHANISMS`: it is as good as a copy with other usages. So it takes a base that may be copied and modified, and none that is or was trusted, has a template of its own, comes of such a template, came as what may be a transport key, or is a custom key's (`CKR_KEY_FUNCTION_NOT_PERMITTED`; HKDF with the second key for a salt joins those) |
 //! | `CKM_EXTRACT_KEY_FROM_KEY`, and the others where they would leave a part out | nothing: a part beside known bytes could be guessed, and each guess checked with what the key makes (`CKR_KEY_FUNCTION_NOT_PERMITTED`, `CKR_KEY_SIZE_RANGE`) |
 //! | `CKM_AES_ECB_ENCRYPT_DATA`, `CKM_AES_CBC_ENCRYPT_DATA` | a key of whole blocks with all protections of the base: what it encrypts is only for who may encrypt |
 //! | `CKM_TLS_KDF` | a key with all protections of the base, as PKCS#11 has it |

@@ -23,6 +23,8 @@ pub(crate) struct VendorRequest {
     pub expires_at: Option<Seconds>,
     /// The fate of the material then.
     pub action: Option<ExpiryAction>,
+    /// The end that it does not outlive, whatever it asks for: of the keys that its bytes come from.
+    pub no_later_than: Option<Expiry>,
     /// Days between its scheduled rotations; 0 none.
     pub rotation_days: u16,
     /// The properties that the metadata of a new custom key takes as they are, by their attributes.
@@ -53,6 +55,7 @@ impl VendorRequest {
             origin: template.number(CKA_KEYSTEAD_ORIGIN)?,
             expires_at: template.number(CKA_KEYSTEAD_EXPIRES_AT)?,
             action,
+            no_later_than: None,
             rotation_days: properties::rotation_days(days)?,
             properties: properties_in(template),
         })
@@ -62,6 +65,17 @@ impl VendorRequest {
     pub(crate) fn expiry(&self) -> Option<Expiry> {
         let at = self.expires_at.filter(|&at| at != 0)?;
         Some(Expiry { at, action: self.action.unwrap_or(ExpiryAction::Erase) })
+    }
+
+    /// Returns the request of a key that outlives none of these ends.
+    pub(crate) fn within(self, ends: impl IntoIterator<Item = Expiry>) -> Self {
+        let no_later_than = Expiry::strictest(self.no_later_than.into_iter().chain(ends));
+        Self { no_later_than, ..self }
+    }
+
+    /// Returns the end of a key that would have this one.
+    pub(crate) fn capped(&self, expiry: Option<Expiry>) -> Option<Expiry> {
+        Expiry::strictest(expiry.into_iter().chain(self.no_later_than))
     }
 
     /// Returns the properties that a new custom key is given.

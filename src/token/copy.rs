@@ -3,7 +3,6 @@
 use super::loaded::RecordContent;
 use super::{Caller, Handle, Login, Token};
 use crate::error::{Reason, Result};
-use crate::key::Expiry;
 use crate::object::kinds;
 use crate::object::{Attribute, Attributes, Template, VendorRequest, build};
 use crate::secret::Secret;
@@ -22,10 +21,11 @@ impl Token {
         }
         let officer = self.logged_in_as() == Login::Officer;
         let attributes = build::copy(&body.attributes, template, officer)?;
-        let request = with_expiry(VendorRequest::read(template)?, loaded.header.expiry);
+        let request = VendorRequest::read(template)?.within(loaded.header.expiry);
         let material = body.material.duplicate();
         if body.material.is_empty() || !self.is_custom(&attributes, &request) {
-            return self.keep(caller, attributes, material, loaded.header.expiry);
+            let expiry = self.ordinary_expiry(&request)?;
+            return self.keep(caller, attributes, material, expiry);
         }
         let number = |kind| attributes.number(kind).ok_or(Reason::General);
         let kind = kinds::kind(number(CKA_CLASS)?, number(CKA_KEY_TYPE)?)?;
@@ -43,16 +43,6 @@ impl Token {
                     self.accept_material(caller, import, attributes, material)
                 })
             }
-        }
-    }
-}
-
-/// Returns the request of a copy, which lives no longer than the original.
-fn with_expiry(request: VendorRequest, original: Option<Expiry>) -> VendorRequest {
-    match original {
-        None => request,
-        Some(Expiry { at, action }) => {
-            VendorRequest { expires_at: Some(at), action: Some(action), ..request }
         }
     }
 }

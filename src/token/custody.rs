@@ -36,7 +36,7 @@ impl Token {
         material: Secret,
         request: &VendorRequest,
     ) -> Result<(Plan, Id)> {
-        if request.expiry().is_some() {
+        if request.capped(request.expiry()).is_some() {
             return Err(Reason::ExpiryOnGenerated.into());
         }
         let private = attributes.flag(CKA_PRIVATE);

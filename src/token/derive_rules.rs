@@ -133,17 +133,13 @@ impl Sources {
 
     /// Returns the request of a derived key: one that is as good as a copy lives no longer than its keys.
     pub(super) fn request(&self, template: &Template) -> Result<VendorRequest> {
-        let mut request = VendorRequest::read(template)?;
-        if matches!(self.row.tells, Tells::Whole | Tells::Piece) {
-            for expiry in self.keys().filter_map(|key| key.header.expiry) {
-                let sooner = request.expires_at.is_some_and(|at| at != 0 && at <= expiry.at);
-                if !sooner {
-                    request.expires_at = Some(expiry.at);
-                    request.action = Some(expiry.action);
-                }
+        let request = VendorRequest::read(template)?;
+        Ok(match self.row.tells {
+            Tells::Whole | Tells::Piece => {
+                request.within(self.keys().filter_map(|key| key.header.expiry))
             }
-        }
-        Ok(request)
+            Tells::Nothing | Tells::Ciphertext => request,
+        })
     }
 
     /// Checks that a value tells nothing of a hidden one; `natural` makes it in its natural length. A part

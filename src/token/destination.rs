@@ -206,7 +206,7 @@ impl Token {
             (None, None) => end_of_date(template)?,
         };
         let action = request.action.or(own.map(|own| own.action)).unwrap_or(ExpiryAction::Erase);
-        let expiry = at.map(|at| Expiry { at, action });
+        let expiry = request.capped(at.map(|at| Expiry { at, action }));
         match self.check_ahead(expiry) {
             Err(error)
                 if error.reason() == Reason::ExpiryPast
@@ -221,10 +221,10 @@ impl Token {
         }
     }
 
-    /// Returns the expiry of an ordinary key, which lies ahead.
+    /// Returns the expiry of an ordinary key, which lies ahead as far as the template gives it.
     pub(super) fn ordinary_expiry(&self, request: &VendorRequest) -> Result<Option<Expiry>> {
-        let expiry = request.expiry();
-        self.check_ahead(expiry).map(|()| expiry)
+        let asked = request.expiry();
+        self.check_ahead(asked).map(|()| request.capped(asked))
     }
 
     /// Returns the custom key that the template names, with or without material.

@@ -86,8 +86,8 @@ impl Token {
             let template = self.audited(None, import_only::transport(template))?;
             let mut made = self.shared_key(caller, own, template)?;
             import_only::mark(&mut made.attributes);
-            let asked = VendorRequest::read(&made.template)?;
-            let expiry = earlier(self.ordinary_expiry(&asked)?, key.header.expiry);
+            let request = VendorRequest::read(&made.template)?.within(key.header.expiry);
+            let expiry = self.ordinary_expiry(&request)?;
             let secret = made.part_of(decapsulate(&usable, &mechanism.params, ciphertext)?)?;
             return self.keep_ordinary(caller, made, secret, expiry);
         }
@@ -156,11 +156,6 @@ impl Token {
 /// Returns a template with what the key's own adds; what contradicts that is `TemplateInconsistent`.
 fn joined(template: &Template, own: &Attributes, kind: u64) -> Result<Template> {
     own.bytes(kind).map_or_else(|| Ok(template.without(&[])), |more| template.joined(more))
-}
-
-/// Returns the earlier of two ends.
-fn earlier(one: Option<Expiry>, other: Option<Expiry>) -> Option<Expiry> {
-    one.into_iter().chain(other).min_by_key(|expiry| expiry.at)
 }
 
 /// Returns the failure of a type whose keys are never as long as what was shared.

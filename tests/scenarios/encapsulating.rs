@@ -521,6 +521,13 @@ fn an_import_key_decapsulates_a_key_that_only_takes_in_material() {
         let transport =
             token.decapsulate_key(&Mechanism::MlKem, private, &lower, &ciphertext).unwrap();
         only_takes_in(&token, transport, ends);
+        // Only to read from a sooner end on would be to read for good.
+        let longer = [expires_at(ends - 1), number(EXPIRY_ACTION, 2)];
+        let longer = [&lower[..], &longer].concat();
+        let longer =
+            token.decapsulate_key(&Mechanism::MlKem, private, &longer, &ciphertext).unwrap();
+        assert_eq!(token.number(longer, EXPIRES_AT), ends - 1);
+        assert_eq!(token.number(longer, EXPIRY_ACTION), 1);
         let material = token.create_object(&[
             Attribute::Class(ObjectClass::SECRET_KEY),
             Attribute::KeyType(KeyType::AES),

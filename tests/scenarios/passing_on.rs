@@ -5,7 +5,7 @@ use crate::rig::token::Token;
 use crate::rig::world::now;
 use crate::rig::wrap::{Owner, oaep_sha256};
 use crate::rig::{
-    EXPIRES_AT, EXTERNAL, ORIGIN, expires_at, mechanism_type, play, refused,
+    EXPIRES_AT, EXPIRY_ACTION, EXTERNAL, ORIGIN, expires_at, mechanism_type, number, play, refused,
     template_of, template_with, unhex, without_custody,
 };
 use cryptoki::error::{Result, RvError};
@@ -26,6 +26,10 @@ const READABLE: [Attribute; 2] = [Attribute::Sensitive(false), Attribute::Extrac
 const HIDDEN: [Attribute; 2] = [Attribute::Sensitive(true), Attribute::Extractable(false)];
 const UNWRAP_TEMPLATE: u64 = 0x4000_0212;
 const DERIVE_TEMPLATE: u64 = 0x4000_0213;
+
+/// Actions at an expiry.
+const ERASE: u64 = 1;
+const READ_ONLY: u64 = 2;
 
 fn data(bytes: &[u8]) -> KeyDerivationStringData<'_> {
     KeyDerivationStringData::new(bytes)
@@ -227,6 +231,15 @@ fn what_has_a_key_in_it_ends_with_it_and_does_no_more_by_mechanism() {
         let kept = [Attribute::Token(true), without_custody()];
         let kept = derive(&kept).unwrap();
         assert_eq!(token.number(kept, EXPIRES_AT), end);
+        // What only reads from a sooner end on would do so for good.
+        for asked in [end - 1, end, end + 1, 0] {
+            let made = derive(&[expires_at(asked), number(EXPIRY_ACTION, READ_ONLY)]);
+            let Ok(made) = made else { continue };
+            assert_eq!(token.number(made, EXPIRY_ACTION), ERASE, "{asked}");
+            assert!(token.number(made, EXPIRES_AT) <= end, "{asked}");
+        }
+        let sooner = [expires_at(end - 1), number(EXPIRY_ACTION, READ_ONLY)];
+        assert_eq!(token.number(derive(&sooner).unwrap(), EXPIRES_AT), end - 1);
     });
 }
 
