@@ -19,6 +19,15 @@ const MASTER: usize = 48;
 const EXTENDED_ID: u64 = 0x56;
 const EXTENDED_DH_ID: u64 = 0x57;
 
+/// The labels that TLS itself derives by, which no exporter's begins with (RFC 5705, 4; RFC 7627, 4).
+const RESERVED: [&[u8]; 5] = [
+    b"client finished",
+    b"server finished",
+    b"master secret",
+    b"extended master secret",
+    b"key expansion",
+];
+
 /// The shortest verification data of a Finished message, in bytes (RFC 5246, 7.4.9).
 const SHORTEST_MAC: u64 = 12;
 
@@ -213,6 +222,11 @@ fn export(usable: &UsableKey, _: Option<&Secret>, params: &Params, len: usize) -
     let Params::TlsExport { hash, label, seed } = params else {
         return Err(Reason::MechanismParam.into());
     };
+    // The function takes both as one: what a label leaves out, the seed could begin with.
+    let input = [&label[..], seed].concat();
+    if RESERVED.iter().any(|reserved| input.starts_with(reserved)) {
+        return Err(Reason::MechanismParam.detail("a label that TLS itself derives by"));
+    }
     match len {
         0 => Err(Reason::TemplateIncomplete.detail("CKA_VALUE_LEN is missing")),
         len if len as u64 > MAX_MADE => Err(Reason::KeySizeRange.into()),

@@ -166,10 +166,16 @@ impl Sources {
         }
     }
 
-    /// Completes a derived key of this length: its history, and what a template hides stays hidden.
+    /// Returns whether what is derived stays hidden because its keys say so, although it tells nothing of them.
+    fn keep_hidden(&self) -> bool {
+        let kept = self.row.protections == Protections::Kept && self.row.tells == Tells::Nothing;
+        self.have_template() || kept && self.hide()
+    }
+
+    /// Completes a derived key of this length: its history, and what its keys hide stays hidden.
     pub(super) fn complete(&self, derived: &mut Attributes, length: usize) -> Result<()> {
-        if self.have_template() && hides_its_value(derived) {
-            if length < LEAST {
+        if self.keep_hidden() && hides_its_value(derived) {
+            if (1..LEAST).contains(&length) {
                 return Err(Reason::KeySizeRange.detail("so short a key could be guessed"));
             }
             // What a digest makes of a shared secret is another key that is derived from the same base.

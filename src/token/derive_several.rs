@@ -76,13 +76,13 @@ impl Token {
             return Err(Reason::KeyNotPermitted
                 .detail("sizes can be chosen so that keys are pieces of one another"));
         }
-        let mac = self.connection_key(caller, &sources, &for_macs(template)?)?;
+        let mac = self.connection_key(caller, &sources, &for_macs(template)?, sizes.mac)?;
         let cipher = match sizes.key {
-            0 => self.connection_key(caller, &sources, &for_macs(template)?)?,
+            0 => self.connection_key(caller, &sources, &for_macs(template)?, 0)?,
             _ if template.bytes(CKA_KEY_TYPE).is_none() => {
                 return Err(Reason::TemplateIncomplete.detail("CKA_KEY_TYPE is missing"));
             }
-            _ => self.connection_key(caller, &sources, template)?,
+            size => self.connection_key(caller, &sources, template, size)?,
         };
         let made = derive(&sources.usable, &mechanism.params, &[])?;
         let [client_mac, server_mac, client, server, ivs @ ..] =
@@ -101,13 +101,14 @@ impl Token {
         })
     }
 
-    /// Returns all of a connection's key but its value. Its template may not say that it is more or less
-    /// hidden than the base key.
+    /// Returns all of a connection's key of this size but its value. Its template may not say that it is more
+    /// or less hidden than the base key.
     fn connection_key(
         &self,
         caller: &Caller,
         sources: &Sources,
         template: &Template,
+        size: usize,
     ) -> Result<DerivedKey> {
         let mut key = self.outline(caller, sources, template)?;
         let base = sources.base()?;
@@ -120,8 +121,7 @@ impl Token {
                 _ => key.attributes.set_flag(kind, base.flag(kind)),
             }
         }
-        // The length is not looked at: no base key has a template here.
-        sources.complete(&mut key.attributes, 0)?;
+        sources.complete(&mut key.attributes, size)?;
         Ok(key)
     }
 

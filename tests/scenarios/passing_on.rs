@@ -441,6 +441,89 @@ fn a_hidden_master_secret_gives_no_ivs_and_no_version() {
     });
 }
 
+/// A key that is one byte longer than another could be guessed, a byte at a time.
+#[test]
+fn a_hidden_master_secret_gives_no_key_that_could_be_guessed() {
+    play(|world| {
+        let token = world.token();
+        let mut bytes = [7; 32];
+        let hidden = secret(&token, &[3; 48], &HIDDEN);
+        let mut connection = |mac: u64, key: u64| {
+            let mut out = CK_SSL3_KEY_MAT_OUT {
+                hClientMacSecret: 0,
+                hServerMacSecret: 0,
+                hClientKey: 0,
+                hServerKey: 0,
+                pIVClient: null_mut(),
+                pIVServer: null_mut(),
+            };
+            let params = CK_TLS12_KEY_MAT_PARAMS {
+                ulMacSizeInBits: mac * 8,
+                ulKeySizeInBits: key * 8,
+                ulIVSizeInBits: 0,
+                bIsExport: CK_FALSE,
+                RandomInfo: random(&mut bytes),
+                pReturnedKeyMaterial: from_mut(&mut out),
+                prfHashMechanism: CKM_SHA256,
+            };
+            let number = mechanism_type(CKM_TLS12_KEY_SAFE_DERIVE);
+            let by = Mechanism::VendorDefined(VendorDefinedMechanism::new(number, Some(&params)));
+            let generic = Attribute::KeyType(KeyType::GENERIC_SECRET);
+            let made = derive(&token, &by, hidden, &[generic, Attribute::Derive(true)]);
+            made.map(|_| handle(out.hClientKey))
+        };
+        for (mac, key) in [(1, 0), (2, 16), (13, 0), (0, 1), (20, 13)] {
+            refused(connection(mac, key), RvError::KeySizeRange);
+        }
+        connection(0, 32).unwrap();
+        let key = connection(20, 14).unwrap();
+        // Nor by a digest of the shorter one and a guess.
+        let guess = Mechanism::ConcatenateBaseAndData(data(&[9]));
+        refused(derive(&token, &guess, key, &[]), RvError::KeyFunctionNotPermitted);
+        token.digest_init(&Mechanism::Sha256).unwrap();
+        refused(token.digest_key(key), RvError::KeyIndigestible);
+    });
+}
+
+/// The function takes label and seed as one, and so the border between them says nothing.
+#[test]
+fn no_exporter_makes_what_tls_itself_derives() {
+    play(|world| {
+        let token = world.token();
+        let hidden = secret(&token, &[3; 48], &HIDDEN);
+        let export = |label: &[u8], client: &[u8], size| {
+            let (mut label, mut client) = (label.to_vec(), client.to_vec());
+            let mut server = [7; 32];
+            let params = CK_TLS_KDF_PARAMS {
+                prfMechanism: CKM_SHA256,
+                pLabel: label.as_mut_ptr(),
+                ulLabelLength: label.len() as u64,
+                RandomInfo: CK_SSL3_RANDOM_DATA {
+                    pClientRandom: client.as_mut_ptr(),
+                    ulClientRandomLen: client.len() as u64,
+                    pServerRandom: server.as_mut_ptr(),
+                    ulServerRandomLen: 32,
+                },
+                pContextData: null_mut(),
+                ulContextDataLength: 0,
+            };
+            let number = mechanism_type(CKM_TLS_KDF);
+            let by = Mechanism::VendorDefined(VendorDefinedMechanism::new(number, Some(&params)));
+            derive(&token, &by, hidden, &[len(size)])
+        };
+        for (label, client) in [
+            (&b"key expansion"[..], &[7; 32][..]),
+            (b"key expan", b"sion and more"),
+            (b"master secret", &[7; 32]),
+            (b"client finished", &[7; 32]),
+        ] {
+            refused(export(label, client, 32), RvError::MechanismParamInvalid);
+        }
+        refused(export(b"EXPORTER-mine", &[7; 32], 13), RvError::KeySizeRange);
+        export(b"EXPORTER-mine", &[7; 32], 32).unwrap();
+    });
+}
+
 // --- passwords ---
 
 /// Who knows the password knows the key: it is as if it had been created.
