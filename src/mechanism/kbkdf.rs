@@ -53,6 +53,10 @@ const fn kbkdf(row: MechanismRow) -> MechanismRow {
 /// The widest counter, in bytes (NIST SP 800-108, 4).
 const WIDEST_COUNTER: usize = 4;
 
+/// The most that goes into the function for all keys of a derivation, in bytes: more would look like a process
+/// that hangs.
+const MAX_INPUT: usize = 1 << 26;
+
 /// The iteration variable of each mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
@@ -138,6 +142,9 @@ impl<'a> Derivation<'a> {
             return Err(Reason::KeySizeRange.into());
         }
         let segments: usize = lengths.iter().map(|len| len.div_ceil(function.size())).sum();
+        if segments.saturating_mul(most_of_a_segment(&params.fields)) > MAX_INPUT {
+            return Err(Reason::MechanismParam.detail("so many bytes would take too long"));
+        }
         let keys: usize = lengths.iter().sum();
         let bits = (keys as u64 * 8, (segments * function.size()) as u64 * 8);
         let variable = Secret::from(&params.iv[..]);
@@ -190,6 +197,15 @@ impl<'a> Derivation<'a> {
             Field::Bytes(bytes) => Ok(bytes.clone()),
         }
     }
+}
+
+/// Returns the most that goes into the function for one segment beside its variable, in bytes.
+fn most_of_a_segment(fields: &[Field]) -> usize {
+    let most = fields.iter().map(|field| match field {
+        Field::Bytes(bytes) => bytes.len(),
+        Field::Iteration(_) | Field::Counter(_) | Field::Length { .. } => size_of::<u64>(),
+    });
+    most.fold(0, usize::saturating_add)
 }
 
 /// Returns a number in its form; one that has no room there is `MechanismParam`.

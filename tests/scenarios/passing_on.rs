@@ -352,6 +352,24 @@ fn several_keys_come_all_together_or_not_at_all() {
     });
 }
 
+/// Each of the segments takes all of the fields.
+#[test]
+fn a_derivation_that_would_not_end_is_refused() {
+    play(|world| {
+        let token = world.token();
+        let base = token.generate_aes(&[Attribute::Derive(true)]);
+        let (counter, bytes) = (counter(), vec![7; 1 << 20]);
+        let fields = [
+            PrfDataParam::new(PrfDataParamType::IterationVariable(Some(&counter))),
+            PrfDataParam::new(PrfDataParamType::ByteArray(&bytes)),
+        ];
+        let params = || KbkdfParams::new(MechanismType::SHA256_HMAC, &fields, None);
+        let endless = derive(&token, &Mechanism::KbkdfCounter(params()), base, &[len(4096)]);
+        refused(endless, RvError::MechanismParamInvalid);
+        derive(&token, &Mechanism::KbkdfCounter(params()), base, &[len(32)]).unwrap();
+    });
+}
+
 // --- TLS ---
 
 fn random(bytes: &mut [u8; 32]) -> CK_SSL3_RANDOM_DATA {
