@@ -6,6 +6,7 @@
 use crate::v3_2::CKR_PARAMETER_SET_NOT_SUPPORTED;
 use pkcs11_sys::*;
 use serde::{Deserialize, Serialize};
+use std::collections::TryReserveError;
 use std::fmt;
 use std::io;
 
@@ -145,6 +146,12 @@ const PASSING: [i32; 8] = [
 impl From<Reason> for Error {
     fn from(reason: Reason) -> Self {
         Self { reason, detail: None }
+    }
+}
+
+impl From<TryReserveError> for Error {
+    fn from(_: TryReserveError) -> Self {
+        Reason::HostMemory.into()
     }
 }
 

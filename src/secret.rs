@@ -1,6 +1,7 @@
 //! Bytes that are wiped when they are dropped and never printed.
 
 use crate::sys::vault::VaultBytes;
+use std::collections::TryReserveError;
 use std::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
@@ -18,6 +19,22 @@ impl Secret {
     /// Takes the bytes over.
     pub fn new(bytes: Vec<u8>) -> Self {
         Self(Storage::Heap(Zeroizing::new(bytes)))
+    }
+
+    /// Makes that many zeros; there may be no memory for as many as a caller names.
+    pub fn zeros(len: usize) -> Result<Self, TryReserveError> {
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(len)?;
+        bytes.resize(len, 0);
+        Ok(Self::new(bytes))
+    }
+
+    /// Copies a caller's bytes, however many they are.
+    pub fn copy_of(caller: &[u8]) -> Result<Self, TryReserveError> {
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(caller.len())?;
+        bytes.extend_from_slice(caller);
+        Ok(Self::new(bytes))
     }
 
     /// The same bytes for a long life: in the [vault](crate::sys::vault), which a forked child does not

@@ -7,6 +7,26 @@ use crate::session::Out;
 use pkcs11_sys::*;
 use std::ptr::NonNull;
 
+/// The longest input that is copied to be kept beside the call's own data, in bytes: a signature, associated
+/// data, a wrapped key, a piece of a parameter.
+pub(crate) const MAX_PIECE: CK_ULONG = 1 << 20;
+
+/// The end of memory: no processor gives a process more bytes.
+const MAX_MEMORY: usize = 1 << 56;
+
+/// Borrows input of which copies are made: `ArgumentsBad` where it is longer than [`MAX_PIECE`], too. A copy for
+/// which there is no memory would end the process.
+///
+/// # Safety
+/// As [`input`].
+pub(crate) unsafe fn piece<'a>(data: *const CK_BYTE, len: CK_ULONG) -> Result<&'a [u8]> {
+    if len > MAX_PIECE {
+        return Err(Reason::ArgumentsBad.detail("too long"));
+    }
+    // SAFETY: this function asks the same of `data` and `len`.
+    unsafe { input(data, len) }
+}
+
 /// Borrows the caller's input. `(NULL, 0)` is empty; NULL with a length is `ArgumentsBad`.
 ///
 /// # Safety
@@ -74,7 +94,7 @@ pub(crate) unsafe fn through<R>(
     let room = unsafe { OutPtr::new(out_len) }?.read();
     let input = if overlap(data, data_len, out, room) {
         // SAFETY: `data` has `data_len` bytes, and nothing writes there before the copy is made.
-        copy = Secret::from(unsafe { input(data, data_len) }?);
+        copy = Secret::copy_of(unsafe { input(data, data_len) }?)?;
         copy.expose()
     } else {
         // SAFETY: `data` has `data_len` bytes, and the output, which is elsewhere, does not change them.
@@ -132,9 +152,8 @@ impl<T: Copy> OutPtr<T> {
 /// Returns `len` where so many elements at `data` can be memory at all, else `ArgumentsBad`.
 fn possible<T>(data: *const T, len: CK_ULONG) -> Result<usize> {
     let bytes = usize::try_from(len).ok().and_then(|len| len.checked_mul(size_of::<T>()));
-    let fits = bytes.is_some_and(|bytes| {
-        bytes <= isize::MAX as usize && data.addr().checked_add(bytes).is_some()
-    });
+    let fits =
+        bytes.is_some_and(|bytes| bytes <= MAX_MEMORY && data.addr().checked_add(bytes).is_some());
     if data.is_null() || !data.is_aligned() || !fits {
         return Err(Reason::ArgumentsBad.detail("a buffer that cannot be"));
     }
@@ -149,7 +168,7 @@ fn overlap(data: *const u8, data_len: CK_ULONG, out: *const u8, out_len: CK_ULON
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::undocumented_unsafe_blocks, clippy::indexing_slicing)]
 mod tests {
-    use super::{OutPtr, input, output, overlap, room, text, through};
+    use super::{MAX_PIECE, OutPtr, input, output, overlap, piece, room, text, through};
     use crate::error::Reason;
     use crate::session::Filled;
     use pkcs11_sys::*;
@@ -174,9 +193,20 @@ mod tests {
         let words = [0_u64; 2];
         let odd = words.as_ptr().cast::<u8>().wrapping_add(1).cast::<u64>();
         for (data, len) in
-            [(null(), 1), (words.as_ptr(), CK_ULONG::MAX), (words.as_ptr(), 1 << 60), (odd, 1)]
+            [(null(), 1), (words.as_ptr(), CK_ULONG::MAX), (words.as_ptr(), 1 << 54), (odd, 1)]
         {
             let refused = unsafe { input::<u64>(data, len) }.unwrap_err();
+            assert_eq!(refused.reason(), Reason::ArgumentsBad);
+        }
+    }
+
+    #[test]
+    fn input_that_is_copied_is_no_longer_than_a_piece() {
+        let bytes = vec![7; MAX_PIECE as usize + 1];
+        let (start, most) = (bytes.as_ptr(), MAX_PIECE);
+        assert_eq!(unsafe { piece(start, most) }.unwrap().len(), most as usize);
+        for len in [most + 1, 1 << 40, CK_ULONG::MAX] {
+            let refused = unsafe { piece(start, len) }.unwrap_err();
             assert_eq!(refused.reason(), Reason::ArgumentsBad);
         }
     }

@@ -172,7 +172,7 @@ pub(crate) unsafe extern "C" fn C_EncryptMessage(
         // and `out` is NULL or has room for `*out_len`.
         session.encrypt_message(|messages| unsafe {
             let mut given = MessageParams::with_tag(messages.shape(), parameter, parameter_len)?;
-            let aad = buffer::input(aad, aad_len)?.to_vec();
+            let aad = buffer::piece(aad, aad_len)?.to_vec();
             let filled = buffer::through(data, data_len, out, out_len, |data, out| {
                 messages.whole(&mut given.parameter, &aad, data, out)
             })?;
@@ -199,7 +199,7 @@ pub(crate) unsafe extern "C" fn C_EncryptMessageBegin(
         // lengths; `aad` is NULL or has `aad_len` bytes.
         session.encrypt_message(|messages| unsafe {
             let mut given = MessageParams::read(messages.shape(), parameter, parameter_len)?;
-            messages.begin(&mut given.parameter, buffer::input(aad, aad_len)?)?;
+            messages.begin(&mut given.parameter, buffer::piece(aad, aad_len)?)?;
             given.write_iv();
             Ok(StepOutcome::GoesOn)
         })
@@ -282,7 +282,7 @@ pub(crate) unsafe extern "C" fn C_DecryptMessage(
         // and `out` is NULL or has room for `*out_len`.
         session.decrypt_message(|messages| unsafe {
             let given = MessageParams::with_tag(messages.shape(), parameter, parameter_len)?;
-            let aad = buffer::input(aad, aad_len)?.to_vec();
+            let aad = buffer::piece(aad, aad_len)?.to_vec();
             let filled = buffer::through(data, data_len, out, out_len, |data, out| {
                 messages.whole(&given.parameter, &aad, data, out)
             })?;
@@ -305,7 +305,7 @@ pub(crate) unsafe extern "C" fn C_DecryptMessageBegin(
         // lengths; `aad` is NULL or has `aad_len` bytes.
         session.decrypt_message(|messages| unsafe {
             let given = MessageParams::read(messages.shape(), parameter, parameter_len)?;
-            messages.begin(&given.parameter, buffer::input(aad, aad_len)?)?;
+            messages.begin(&given.parameter, buffer::piece(aad, aad_len)?)?;
             Ok(StepOutcome::GoesOn)
         })
     })

@@ -17,9 +17,6 @@ use pkcs11_sys::*;
 use std::ffi::c_void;
 use std::ptr::NonNull;
 
-/// The longest piece of a parameter, in bytes.
-const MAX_PIECE: CK_ULONG = 1 << 20;
-
 /// A mechanism that is known, with its parameter.
 pub(crate) struct RequestedMechanism {
     /// The mechanism's row.
@@ -243,17 +240,14 @@ unsafe fn padding(oaep: CK_RSA_PKCS_OAEP_PARAMS) -> Result<(Hash, Hash, Vec<u8>)
     Ok((hash(oaep.hashAlg)?, mask(oaep.mgf)?, label))
 }
 
-/// Copies bytes that a structure points to, `MAX_PIECE` at most.
+/// Copies bytes that a structure points to, [`buffer::MAX_PIECE`] at most.
 ///
 /// # Safety
 /// `start` is NULL or valid for reads of `len` bytes.
 unsafe fn piece(start: *const CK_BYTE, len: CK_ULONG) -> Result<Vec<u8>> {
-    if len > MAX_PIECE {
-        return Err(wrong("a piece of it is too long"));
-    }
     // SAFETY: this function asks the same of `start` and `len`.
-    let piece = unsafe { buffer::input(start, len) };
-    Ok(piece.map_err(|_| wrong("a length without data"))?.to_vec())
+    let piece = unsafe { buffer::piece(start, len) };
+    Ok(piece.map_err(|_| wrong("a piece that is too long, or not there"))?.to_vec())
 }
 
 fn hash(mechanism: CK_MECHANISM_TYPE) -> Result<Hash> {

@@ -18,7 +18,7 @@ pub(crate) unsafe extern "C" fn C_VerifySignatureInit(
         match unsafe { params::read_or_cancel(mechanism, CKF_VERIFY) }? {
             Some(asked) => {
                 // SAFETY: `signature` is NULL or has `signature_len` bytes.
-                let signature = unsafe { buffer::input(signature, signature_len) }?;
+                let signature = unsafe { buffer::piece(signature, signature_len) }?;
                 session.begin_verify_signature(asked.row, &asked.mechanism, key, signature)
             }
             None => session.cancel_by_init(OperationKind::VerifySignature),

@@ -3,6 +3,7 @@
 use super::buffer::{self, OutPtr};
 use super::params::wrapping::{WrapMessage, read_for_unwrap, read_for_wrap};
 use super::{entry, template};
+use crate::error::{Reason, Result};
 use crate::mechanism::Params;
 use crate::session::Filled;
 use pkcs11_sys::*;
@@ -55,7 +56,7 @@ pub(crate) unsafe extern "C" fn C_UnwrapKey(
         // SAFETY: `wrapped` is NULL or has `wrapped_len` bytes; `attributes` is NULL or has `count`
         // attributes with their values.
         let (wrapped, template) =
-            unsafe { (buffer::input(wrapped, wrapped_len)?, template::read(attributes, count)?) };
+            unsafe { (wrapped_key(wrapped, wrapped_len)?, template::read(attributes, count)?) };
         let (token, caller) = (session.token(), session.caller());
         out.write(token.unwrap(caller, &asked, unwrapping_key, wrapped, &template)?);
         Ok(())
@@ -78,7 +79,7 @@ pub(crate) unsafe extern "C" fn C_WrapKeyAuthenticated(
         // SAFETY: `mechanism` is NULL or a mechanism with its parameter; `aad` is NULL or has `aad_len`
         // bytes.
         let (message, aad) =
-            unsafe { (WrapMessage::read(mechanism)?, buffer::input(aad, aad_len)?) };
+            unsafe { (WrapMessage::read(mechanism)?, buffer::piece(aad, aad_len)?) };
         let mut asked = message.mechanism(message.iv.room()?, aad);
         // SAFETY: `wrapped` is NULL or has room for `*wrapped_len` bytes; the parameter's IV and tag have
         // the room that their lengths say.
@@ -116,17 +117,29 @@ pub(crate) unsafe extern "C" fn C_UnwrapKeyAuthenticated(
         // parameter, whose IV has its length; `aad` is NULL or has `aad_len` bytes.
         let (out, message, asked) = unsafe {
             let (out, message) = (OutPtr::new(key)?, WrapMessage::read(mechanism)?);
-            let asked = message.mechanism(message.iv.given()?, buffer::input(aad, aad_len)?);
+            let asked = message.mechanism(message.iv.given()?, buffer::piece(aad, aad_len)?);
             (out, message, asked)
         };
         // SAFETY: `wrapped` is NULL or has `wrapped_len` bytes, and the parameter's tag has its length;
         // `attributes` is NULL or has `count` attributes with their values.
         let (wrapped, template) = unsafe {
-            let wrapped = message.with_tag(buffer::input(wrapped, wrapped_len)?)?;
+            let wrapped = message.with_tag(wrapped_key(wrapped, wrapped_len)?)?;
             (wrapped, template::read(attributes, count)?)
         };
         let (token, caller) = (session.token(), session.caller());
         out.write(token.unwrap(caller, &asked, unwrapping_key, &wrapped, &template)?);
         Ok(())
     })
+}
+
+/// Borrows a wrapped key; one longer than any is `WrappedLength`.
+///
+/// # Safety
+/// As [`buffer::input`].
+unsafe fn wrapped_key<'a>(wrapped: *const CK_BYTE, len: CK_ULONG) -> Result<&'a [u8]> {
+    // SAFETY: this function asks the same of `wrapped` and `len`.
+    match unsafe { buffer::input(wrapped, len) }? {
+        _ if len > buffer::MAX_PIECE => Err(Reason::WrappedLength.into()),
+        wrapped => Ok(wrapped),
+    }
 }

@@ -37,7 +37,7 @@ impl<M: Opens> Transform for Opening<M> {
         if all > self.most.saturating_add(self.message.tag_len() as u64) {
             return Err(Reason::EncryptedLength.into());
         }
-        self.held.try_reserve(input.len()).map_err(|_| Reason::HostMemory)?;
+        self.held.try_reserve(input.len())?;
         self.held.extend_from_slice(input);
         Ok(0)
     }

@@ -110,7 +110,7 @@ fn ended(size: usize, finish: impl FnOnce(&mut [u8]) -> Result<usize>) -> Result
 
 /// Doubles the room: a new vector, because one that grows in place leaves a copy behind.
 fn enlarge(bytes: &mut Secret, len: usize, end: usize) -> Result<()> {
-    let mut larger = Secret::new(vec![0; end.next_power_of_two()]);
+    let mut larger = Secret::zeros(end.next_power_of_two())?;
     let room = larger.expose_mut().get_mut(..len).ok_or(Reason::General)?;
     room.copy_from_slice(bytes.expose().get(..len).ok_or(Reason::General)?);
     *bytes = larger;

@@ -180,7 +180,7 @@ impl Transform for Open {
         if (self.held.len() as u64).saturating_add(input.len() as u64) > most {
             return Err(Reason::EncryptedInvalid.into());
         }
-        self.held.try_reserve(input.len()).map_err(|_| Reason::HostMemory)?;
+        self.held.try_reserve(input.len())?;
         self.held.extend_from_slice(input);
         Ok(0)
     }

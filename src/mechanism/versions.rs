@@ -113,7 +113,7 @@ impl Transform for Opening {
     }
 
     fn update(&mut self, input: &[u8], _output: &mut [u8]) -> Result<usize> {
-        self.held.try_reserve(input.len()).map_err(|_| Reason::HostMemory)?;
+        self.held.try_reserve(input.len())?;
         self.held.extend_from_slice(input);
         Ok(0)
     }

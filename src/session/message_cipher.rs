@@ -172,7 +172,10 @@ impl MessageDecryption {
     ) -> Result<Filled> {
         out.fill(sealed.len(), |room| {
             let mut message = self.beginning.message(parameter, aad)?;
-            let input = [sealed, &parameter.tag].concat();
+            let mut input = Vec::new();
+            input.try_reserve_exact(sealed.len() + parameter.tag.len())?;
+            input.extend_from_slice(sealed);
+            input.extend_from_slice(&parameter.tag);
             message.whole(&input, room).map_err(forged)
         })
     }

@@ -105,7 +105,7 @@ impl CipherOperation {
             let filled = out.fill(most, |room| run(self.transform.as_mut(), room))?;
             return Ok(StepOutcome::after_last(filled));
         }
-        let mut result = Secret::new(vec![0; most]);
+        let mut result = Secret::zeros(most)?;
         let length = run(self.transform.as_mut(), result.expose_mut())?;
         result.truncate(length);
         let filled = out.copy(result.expose());

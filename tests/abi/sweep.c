@@ -4,6 +4,8 @@
 
 #define NOWHERE 0x7fffffffffffUL /* a handle and a slot that nobody has */
 #define HUGE_COUNT (~0UL)        /* as a length or a count */
+#define IMPOSSIBLE (1UL << 62)   /* a length that no memory has */
+#define UNLIKELY (1UL << 44)     /* one that this memory has not */
 #define MOST 10                  /* arguments of a function */
 #define END (~0UL)               /* of a list of codes */
 
@@ -181,7 +183,8 @@ enum life { NONE, ENDS, STAYS };
  *   S session            X slot               M mechanism of an Init     m mechanism
  *   K key of an Init     W wrapping key       U unwrapping key           B base key
  *   O object             Q the key wrapped    D key that is digested
- *   I input, l its length                     P output, L the place of its length
+ *   I input, l its length                     G input that is kept, g its length
+ *                                             P output, L the place of its length
  *   V input of in_len bytes, v its length     C input of wrapped_len bytes, c its length
  *   T template, n its count                   H place of a result
  *   N input that may be NULL, its length is z u user type                f flags
@@ -290,7 +293,7 @@ static const struct row rows[] = {
      {MADE, CKR_KEY_FUNCTION_NOT_PERMITTED, CKR_UNWRAPPING_KEY_HANDLE_INVALID,
       CKR_UNWRAPPING_KEY_SIZE_RANGE, CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT, CKR_WRAPPED_KEY_INVALID,
       CKR_WRAPPED_KEY_LEN_RANGE, END}},
-    {"C_VerifySignatureInit", "SMKIl", nothing, NONE, &ecdsa, &ec[0], NULL, NULL, {KEYED, END}},
+    {"C_VerifySignatureInit", "SMKGg", nothing, NONE, &ecdsa, &ec[0], NULL, NULL, {KEYED, END}},
     {"C_VerifySignature", "SIl", verifying_a_signature, ENDS, PLAIN, {CHECKED, END}},
     {"C_VerifySignatureUpdate", "SIl", verifying_a_signature, ENDS, PLAIN, {CHECKED, END}},
     {"C_VerifySignatureFinal", "S", parts_of_a_signature_verified, ENDS, PLAIN, {CHECKED, END}},
@@ -344,8 +347,8 @@ static CK_ULONG good(const struct row *row, char kind)
     case 'M': case 'm': return (CK_ULONG)row->mechanism;
     case 'K': case 'W': case 'U': case 'B': case 'O': case 'D': return *row->key;
     case 'Q': return made_too;
-    case 'I': return (CK_ULONG)text;
-    case 'l': case 'e': return 16;
+    case 'I': case 'G': return (CK_ULONG)text;
+    case 'l': case 'e': case 'g': return 16;
     case 'V': case 'E': return (CK_ULONG)in;
     case 'v': return in_len;
     case 'C': return (CK_ULONG)wrapped;
@@ -411,14 +414,22 @@ static size_t bad_ones(const struct row *row, struct bad bad[])
         {'O', "an object that nobody has", NOWHERE, CKR_OBJECT_HANDLE_INVALID},
         {'I', "no input", 0, CKR_ARGUMENTS_BAD},
         {'l', "input longer than memory", HUGE_COUNT, CKR_ARGUMENTS_BAD},
+        {'l', "input that no memory has", IMPOSSIBLE, CKR_ARGUMENTS_BAD},
+        {'G', "no input to be kept", 0, CKR_ARGUMENTS_BAD},
+        {'g', "more to be kept than any memory has", IMPOSSIBLE, CKR_ARGUMENTS_BAD},
+        {'g', "more to be kept than there is memory", UNLIKELY, CKR_ARGUMENTS_BAD},
         {'V', "no signature", 0, CKR_OK},
         {'v', "a signature of one byte", 1, CKR_OK},
         {'v', "a signature longer than memory", HUGE_COUNT, CKR_ARGUMENTS_BAD},
+        {'v', "a signature that no memory has", IMPOSSIBLE, CKR_ARGUMENTS_BAD},
         {'E', "no input", 0, CKR_ARGUMENTS_BAD},
         {'e', "input longer than memory", HUGE_COUNT, CKR_ARGUMENTS_BAD},
+        {'e', "input that no memory has", IMPOSSIBLE, CKR_ARGUMENTS_BAD},
         {'C', "no wrapped key", 0, CKR_ARGUMENTS_BAD},
         {'c', "a wrapped key of no bytes", 0, CKR_OK},
         {'c', "a wrapped key longer than memory", HUGE_COUNT, CKR_ARGUMENTS_BAD},
+        {'c', "a wrapped key that no memory has", IMPOSSIBLE, CKR_ARGUMENTS_BAD},
+        {'c', "a wrapped key longer than there is memory", UNLIKELY, CKR_WRAPPED_KEY_LEN_RANGE},
         {'L', "no place for a length", 0, CKR_ARGUMENTS_BAD},
         {'T', "a template that is not there", 0, CKR_ARGUMENTS_BAD},
         {'n', "a template longer than memory", HUGE_COUNT, CKR_ARGUMENTS_BAD},
@@ -426,6 +437,8 @@ static size_t bad_ones(const struct row *row, struct bad bad[])
         {'A', "no parameter", 0, CKR_OK},
         {'a', "a parameter of one byte", 1, CKR_MECHANISM_PARAM_INVALID},
         {'z', "a length without data", 5, CKR_OK},
+        {'z', "data that no memory has", IMPOSSIBLE, CKR_OK},
+        {'z', "more data than there is memory", UNLIKELY, CKR_OK},
     };
     size_t count = 0;
     for (size_t i = 0; i < COUNT(all); i++) {
@@ -443,6 +456,8 @@ static CK_RV call(const struct row *row, size_t at, CK_ULONG value)
     CK_ULONG a[MOST] = {0};
     for (size_t i = 0; i < strlen(row->kinds); i++)
         a[i] = i == at ? value : good(row, row->kinds[i]);
+    if (at < MOST && row->kinds[at] == 'z' && value >= UNLIKELY)
+        a[at - 1] = (CK_ULONG)text;
     return named(row->name)(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9]);
 }
 
@@ -528,7 +543,7 @@ static void short_of_room(const struct row *row)
 
 static void play(const struct row *row)
 {
-    struct bad bad[64];
+    struct bad bad[80];
     in_a_bad_session(row);
     if (row->life != NONE)
         without_an_operation(row);

@@ -1,6 +1,6 @@
 //! The parameters of NIST SP 800-108, and the keys that they ask for beside the one of the call.
 
-use super::{MAX_PIECE, Parameter, piece, wrong};
+use super::{Parameter, piece, wrong};
 use crate::error::Result;
 use crate::ffi::buffer::{self, OutPtr};
 use crate::ffi::template;
@@ -116,7 +116,7 @@ unsafe fn fields(start: *const CK_PRF_DATA_PARAM, count: CK_ULONG) -> Result<Vec
         Field::Bytes(bytes) => bytes.len() as CK_ULONG,
         _ => 0,
     });
-    match bytes.sum::<CK_ULONG>() > MAX_PIECE {
+    match bytes.sum::<CK_ULONG>() > buffer::MAX_PIECE {
         true => Err(wrong("its fields are too long")),
         false => Ok(fields),
     }
