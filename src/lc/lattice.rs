@@ -291,6 +291,25 @@ mod tests {
         }
     }
 
+    /// The secret of implicit rejection ends an ML-KEM key, the one of drawing is ML-DSA's second; nothing else
+    /// in a key says what they are.
+    #[test]
+    fn each_byte_that_another_follows_from_is_checked() {
+        for &set in Set::ALL {
+            let expanded = PrivateKey::generate(set).unwrap().expanded().unwrap();
+            let free = match set.algorithm() {
+                Algorithm::MlKem => expanded.len() - 32..expanded.len(),
+                Algorithm::MlDsa => 32..64,
+            };
+            for at in (0..expanded.len()).step_by(16) {
+                let mut changed = expanded.duplicate();
+                changed.expose_mut()[at] ^= 1;
+                let taken = PrivateKey::from_expanded(set, changed.expose()).is_ok();
+                assert_eq!(taken, free.contains(&at), "{set:?}, byte {at}");
+            }
+        }
+    }
+
     #[test]
     fn what_is_no_key_of_the_set_is_refused() {
         for &set in Set::ALL {

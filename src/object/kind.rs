@@ -57,14 +57,16 @@ impl Kind {
     }
 
     /// Returns the bytes that material is known by: of a private key its public half, since the same key has several
-    /// encodings (an RSA key's factors in either order, its exponent modulo λ(n) or φ(n)).
+    /// encodings (an RSA key's factors in either order, its exponent modulo λ(n) or φ(n)). Keys on lattices have
+    /// secrets that their public halves do not follow from (the one of implicit rejection, the one that signatures
+    /// are drawn with): they are known expanded, which the seed determines.
     pub fn identity(&self, material: &Secret) -> Result<Secret> {
-        match self.class {
-            CKO_PRIVATE_KEY => {
-                let parsed = (self.parse)(material, &Attributes::default())?;
-                parsed.public_spki().map(Secret::new)
-            }
-            _ => Ok(material.duplicate()),
+        if self.class != CKO_PRIVATE_KEY {
+            return Ok(material.duplicate());
+        }
+        match (self.parse)(material, &Attributes::default())? {
+            Parsed::LatticePrivate(key) => key.expanded(),
+            key => key.public_spki().map(Secret::new),
         }
     }
 

@@ -353,6 +353,32 @@ fn a_seed_and_its_expanded_form_are_one_material_and_the_seed_is_kept() {
 }
 
 #[test]
+fn a_key_that_rejects_otherwise_is_other_material() {
+    play(|world| {
+        let token = world.token();
+        for (_, _, set, _) in SETS {
+            let key = PrivateKey::generate(set).unwrap();
+            let [seed, same] = [key.to_pkcs8().unwrap().expose().to_vec(), expanded(&key)];
+            let mut other = same.clone();
+            *other.last_mut().unwrap() ^= 1;
+            for (one, others) in [(&seed, vec![&other]), (&other, vec![&seed, &same])] {
+                let made = import(&token, one, &open()).unwrap();
+                let target = [for_key(&token.key_of(made))];
+                let all_refused = || {
+                    for other in &others {
+                        refused(import(&token, other, &target), RvError::TemplateInconsistent);
+                    }
+                };
+                all_refused();
+                token.destroy_object(made).unwrap();
+                all_refused();
+                import(&token, one, &target).unwrap();
+            }
+        }
+    });
+}
+
+#[test]
 fn a_created_key_is_the_material_of_its_parts_and_parts_of_two_keys_make_none() {
     play(|world| {
         let token = world.token();

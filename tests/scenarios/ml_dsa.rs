@@ -254,6 +254,27 @@ fn seed_expanded_key_and_both_are_one_material() {
 }
 
 #[test]
+fn a_key_that_draws_otherwise_is_other_material() {
+    play(|world| {
+        let token = world.token();
+        for (_, _, parameters, ..) in SETS {
+            let outside = PrivateKey::generate(parameters).unwrap();
+            let [seed, same, _] = forms(&outside);
+            let mut other = same.clone();
+            let drawing = same.len() - outside.expanded().unwrap().len() + 32;
+            other[drawing] ^= 1;
+            for (one, others) in [(&seed, vec![&other]), (&other, vec![&seed, &same])] {
+                let made = import(&token, one, &[]).unwrap();
+                let target = [for_key(&token.key_of(made))];
+                for other in others {
+                    refused(import(&token, other, &target), RvError::TemplateInconsistent);
+                }
+            }
+        }
+    });
+}
+
+#[test]
 fn a_key_that_may_leave_shows_its_seed_and_its_value_and_wraps_as_its_seed() {
     play(|world| {
         let token = world.token();
