@@ -22,6 +22,7 @@ impl Proposer for DestroyedTokens {
                 stay.insert(token);
             } else if transaction.has_room() && transaction.token(token)?.is_some() {
                 transaction.forget(keyspace::token(token));
+                transaction.free_slot(token, row.slot)?;
             }
         }
         Ok(if transaction.is_empty() { NextStep::Done(stay) } else { NextStep::Apply(transaction) })

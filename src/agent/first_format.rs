@@ -11,7 +11,7 @@
 //! | `f`, token, fingerprint (32), record | nothing; custom keys and live material, by fingerprint |
 //! | `k`, token, record | what the audit log calls a key (text) |
 //!
-//! A record that had ended was told by its erase cell alone.
+//! A record that had ended was told by its erase cell alone, and a slot that was taken by its token's row.
 
 use super::audit::ChainHead;
 use super::keyspace;
@@ -146,6 +146,7 @@ impl<'a> RowUpgrade<'a> {
             }
             Some(b'T') => {
                 let FirstToken { slot, revision, entry } = decode(value, "a token")?;
+                put(keyspace::slot(slot), key.get(1..).unwrap_or_default().to_vec())?;
                 put(same, rows::encode(&TokenRow { slot, revision, entry, ..TokenRow::default() })?)
             }
             Some(b'r') => match read(value) {
@@ -285,7 +286,8 @@ mod tests {
         assert_eq!(rows[&keyspace::meta()], [2, 80, 0]);
         let answered = [&[2][..], &[9; 16], &[1, 5, 0]].concat();
         assert_eq!(rows[&keyspace::answer(0)], answered);
-        assert_eq!(rows.len(), 9, "and no row of the index");
+        assert_eq!(rows[&keyspace::slot(5)], TOKEN.bytes());
+        assert_eq!(rows.len(), 10, "and no row of the index");
         assert_eq!(rows[&keyspace::audit_head()], [&[2, 3][..], &[7; 32]].concat());
         assert_eq!(rows[&keyspace::audit_line(258)], [2, 2, b'{', b'}']);
         assert_eq!(rows[&keyspace::uses((TOKEN, KEY, 258))], [0; 8]);

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `M` | the store itself: [`Meta`](super::rows::Meta) |
 //! | `T`, token | a token: [`TokenRow`](super::rows::TokenRow) |
+//! | `S`, slot (u32) | the token (16) that has this PKCS#11 slot |
 //! | `r`, token, record | a record: [`RecordRow`] |
 //! | `o`, token, fingerprint (32) | the custom key (16) that material with this fingerprint belongs to |
 //! | `g`, token, record | when an erasure that waits its grace out was found due, by the clock (u64) |
@@ -32,9 +33,20 @@ pub(crate) fn meta() -> RowKey {
     b"M".to_vec()
 }
 
+/// The first byte of the keys of tokens.
+pub(crate) const TOKENS: &[u8] = b"T";
+
 /// Returns the key of a token's row.
 pub(crate) fn token(token: Id) -> RowKey {
-    [b"T", &token.bytes()[..]].concat()
+    [TOKENS, &token.bytes()[..]].concat()
+}
+
+/// The first byte of the keys of slots.
+pub(crate) const SLOTS: &[u8] = b"S";
+
+/// Returns the key of the row that names the token of a PKCS#11 slot.
+pub(crate) fn slot(slot: u32) -> RowKey {
+    [SLOTS, &slot.to_be_bytes()[..]].concat()
 }
 
 /// Returns the key of a record's row.
@@ -171,6 +183,7 @@ mod tests {
         let (one, two) = ([1; 16], [2; 16]);
         let parts = |parts: &[&[u8]]| parts.concat();
         assert_eq!(super::token(TOKEN), parts(&[b"T", &one]));
+        assert_eq!(slot(258), b"S\0\0\x01\x02");
         assert_eq!(record(TOKEN, ID), parts(&[b"r", &one, &two]));
         assert_eq!(owner(TOKEN, &Fingerprint([9; 32])), parts(&[b"o", &one, &[9; 32]]));
         assert_eq!(waiting(TOKEN, ID), parts(&[b"g", &one, &two]));

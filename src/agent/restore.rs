@@ -210,6 +210,7 @@ impl<'a> RestorePlan<'a> {
             let (slot, revision, entry) = (token.slot, token.revision, token.entry.clone());
             let row = TokenRow { slot, revision, entry, ..TokenRow::default() };
             put(keyspace::token(token.id), rows::encode(&row)?)?;
+            put(keyspace::slot(slot), token.id.bytes().to_vec())?;
         }
         let ended = self.ended();
         for record in &self.records {

@@ -12,10 +12,10 @@
 //! | `n`, second (u64), token, record | nothing; what can only be read from then on |
 //! | `s`, cell (u32) | token, record: who claims the erase cell |
 //!
-//! Those of the index are left behind. Answers get numbers, in the order of their commits.
+//! Those of the index are left behind. No row named the token of a slot. Answers get numbers, in the order of their commits.
 
 use super::keyspace;
-use super::rows::{self, Answered, Extras};
+use super::rows::{self, Answered, Extras, TokenRow};
 use crate::error::Result;
 use crate::store::cells::CellNumber;
 use crate::store::{self, Put, Store};
@@ -44,6 +44,10 @@ pub(crate) fn upgrade(earlier: &dyn Store, put: &mut Put<'_>) -> Result<()> {
                 (number, Answered { change, revisions, extras })
             }));
         } else if !key.first().is_some_and(|first| INDEX.contains(first)) {
+            if let Some(token) = key.strip_prefix(keyspace::TOKENS) {
+                let TokenRow { slot, .. } = rows::decode(value, "a token")?;
+                put(keyspace::slot(slot), token.to_vec())?;
+            }
             put(key.to_vec(), value.to_vec())?;
         }
         Ok(true)
@@ -86,7 +90,10 @@ impl EarlierAnswers {
 mod tests {
     use super::*;
     use crate::store::{Batch, Memory};
+    use crate::id::Id;
     use std::collections::BTreeMap;
+
+    const TOKEN: Id = Id::new([1; 16]);
 
     #[test]
     fn answers_are_numbered_by_their_commits_and_damaged_ones_and_the_index_are_left_behind() {
@@ -100,6 +107,7 @@ mod tests {
             ([b"c", &[3; 16][..]].concat(), answer(7, 6)),
             ([b"c", &[4; 16][..]].concat(), b"damaged".to_vec()),
             (keyspace::audit_line(3), vec![2, 0]),
+            (keyspace::token(TOKEN), vec![2, 5, 2, 1, 9, 0, 0]),
         ];
         let index = INDEX.iter().map(|first| (vec![*first, 0, 0, 0, 1], Vec::new()));
         pairs.extend(index);
@@ -118,6 +126,8 @@ mod tests {
             (keyspace::answer(0), answered(3, 6)),
             (keyspace::answer(1), answered(1, 5)),
             (keyspace::audit_line(3), vec![2, 0]),
+            (keyspace::token(TOKEN), vec![2, 5, 2, 1, 9, 0, 0]),
+            (keyspace::slot(5), TOKEN.bytes().to_vec()),
         ];
         assert_eq!(rows, BTreeMap::from(expected));
     }

@@ -82,7 +82,10 @@ impl Proposer for EntryChange {
         }
         let facts = self.put.facts(store, old_entry.as_ref(), &new)?;
         facts.into_iter().for_each(|fact| transaction.note(fact));
-        let slot = store.cells.pins.reserve(self.put.token, self.put.slot)?;
+        let slot = match &old {
+            Some(old) => old.slot,
+            None => transaction.take_slot(self.put.token, self.put.slot)?,
+        };
         let old = old.unwrap_or_default();
         let revision = old.revision + 1;
         let reset = changed_pins(old_entry.as_ref(), &new);

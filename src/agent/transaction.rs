@@ -11,6 +11,7 @@
 //! it from being overwritten.
 
 mod records;
+mod slots;
 
 use super::audit::{ChainHead, Fact, Sealed};
 use super::keyspace::{self, AnswerNumber, RowKey};
@@ -33,8 +34,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// where it waits, and lines of the audit log.
 const ROWS_OF_RECORD: usize = 8;
 
-/// The most rows that any transaction reads, and writes, beside: the store's own, the token's, the end of the audit
-/// log's chain, and the answer.
+/// The most rows that any transaction reads, and writes, beside: the store's own, the token's, its slot's, the end of
+/// the audit log's chain, and the answer.
 const OTHER_ROWS: usize = 8;
 
 /// Changes that will happen together.
@@ -51,6 +52,8 @@ pub(crate) struct Transaction<'a> {
     /// The number that the answer will have.
     answer_number: Cell<Option<AnswerNumber>>,
     counts: TokenCounts,
+    /// The token for which a slot was reserved.
+    reserved: Option<Id>,
     quiet: bool,
 }
 
@@ -107,6 +110,7 @@ impl<'a> Transaction<'a> {
             answer: None,
             answer_number: Cell::default(),
             counts: TokenCounts::default(),
+            reserved: None,
             quiet: false,
         }
     }
@@ -222,13 +226,14 @@ impl<'a> Transaction<'a> {
         ids.filter_map(|id| self.find(token, id).transpose()).collect()
     }
 
-    /// Writes a token's entry, and begins those of its counts of wrong PINs again: officer's, user's.
+    /// Writes a token's entry and its slot, and begins those of its counts of wrong PINs again: officer's, user's.
     pub(crate) fn put_token(
         &mut self,
         token: Id,
         row: &TokenRow,
         reset: (bool, bool),
     ) -> Result<()> {
+        self.write_slot(token, row.slot)?;
         self.write_token(token, row)?;
         self.counts.reset = Some((token, reset));
         self.counts.arrived = Some(token);
@@ -249,9 +254,10 @@ impl<'a> Transaction<'a> {
 
     /// Removes a token's entry, and frees its slot.
     pub(crate) fn remove_token(&mut self, token: Id) -> Result<()> {
-        let key = keyspace::token(token);
-        self.get(&key)?;
-        self.writes.insert(key, None);
+        if let Some(TokenRow { slot, .. }) = self.token(token)? {
+            self.free_slot(token, slot)?;
+        }
+        self.writes.insert(keyspace::token(token), None);
         self.counts.left = Some(token);
         Ok(())
     }
@@ -371,6 +377,7 @@ impl<'a> Transaction<'a> {
         let TokenCounts { reset, arrived, left } = self.counts;
         let number = self.apply_batch(&batch, left)?;
         self.claimed.clear();
+        self.reserved = None;
         if arrived.is_some() || left.is_some() {
             self.store.question_logins();
         }
@@ -415,10 +422,11 @@ fn condition((key, row): (RowKey, Option<Vec<u8>>)) -> Condition {
     }
 }
 
-/// Releases the cells that were taken for a transaction that did not happen.
+/// Releases the cells and the slot that were taken for a transaction that did not happen.
 impl Drop for Transaction<'_> {
     fn drop(&mut self) {
         self.claimed.drain(..).for_each(|cell| self.store.cells.erase.release(cell));
+        self.give_slot_back();
     }
 }
 

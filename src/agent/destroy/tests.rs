@@ -32,8 +32,8 @@ fn furnished(directory: &Path) -> (Arc<FixedClock>, Writer) {
     let store = Arc::new(OpenStore::open(directory, store, Arc::clone(&clock) as _).unwrap());
     let mut writer = Writer::open(Arc::clone(&store), Arc::new(Waker::new().unwrap())).unwrap();
     for token in [TOKEN, OTHER] {
-        let slot = store.cells.pins.reserve(token, None).unwrap();
         let mut transaction = Transaction::new(&store);
+        let slot = transaction.take_slot(token, None).unwrap();
         let row = TokenRow { slot, revision: 1, ..TokenRow::default() };
         transaction.put_token(token, &row, (false, false)).unwrap();
         put(&mut transaction, token, 2, Role::Object { holds_key: false }, None);
@@ -65,7 +65,8 @@ fn no_row_speaks_of_a_destroyed_token_and_the_other_keeps_its_own() {
     assert_eq!(writer.drive(&mut DestroyToken::new(TOKEN, [7; 16])), Ok(4));
     writer.sync_and_publish().unwrap();
     assert_eq!((rows_about(&store, TOKEN), rows_about(&store, OTHER)), (0, others));
-    assert_eq!(store.cells.pins.reserve(Id::new([0xC3; 16]), None), Ok(0), "the slot is free");
+    let slot = Transaction::new(&store).take_slot(Id::new([0xC3; 16]), None);
+    assert_eq!(slot, Ok(0), "the slot is free");
     assert_eq!(writer.drive(&mut DestroyToken::new(TOKEN, [7; 16])), Ok(4), "a retry is answered");
     let again = writer.drive(&mut DestroyToken::new(TOKEN, [8; 16]));
     assert_eq!(again.unwrap_err().reason(), Reason::TokenAbsent);

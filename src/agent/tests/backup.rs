@@ -3,6 +3,8 @@
 use super::custody::{ITS, KEY, born, deletion, erase_at};
 use super::*;
 use crate::agent::backup::Backup;
+use crate::agent::keyspace;
+use crate::agent::open_store::OpenStore;
 use crate::agent::restore::{How, Restored, restore};
 use crate::erasure::{Erasure, Tombstone};
 
@@ -68,6 +70,10 @@ fn a_backup_holds_everything_and_is_a_whole_store_elsewhere() {
     let content_later = backup(&first);
     let (mut second, restored) = elsewhere(&content, None);
     assert_eq!(restored, one_of_each(0));
+    let store = OpenStore::open_at(&second.path(), &second.records(), second.clock.clone()).unwrap();
+    let holder = store.records.get(&keyspace::slot(0)).unwrap();
+    assert_eq!(holder.as_deref(), Some(&TOKEN.bytes()[..]), "its slot is its own there too");
+    drop(store);
     second.start();
     assert!(is_live(&second));
     let mut user = second.user();

@@ -1,5 +1,5 @@
 //! A store of an earlier build is upgraded at its opening, wherever that is cut short. It is the one of
-//! `tests/vectors/store-1.tar.gz`, or of `store-2.tar.gz`; what is in it, scenarios look at.
+//! `tests/vectors/store-1.tar.gz`, or of `store-2.tar.gz` (`store-3.tar.gz` is of this build's format); what is in it, scenarios look at.
 
 use super::*;
 use crate::agent::backup::{Backup, BackupParts};
@@ -224,7 +224,7 @@ fn an_upgraded_store_has_no_row_of_an_index_and_knows_the_changes_that_were_answ
         let store = upgraded_from(format).open();
         let rows = store.records.scan(b"", b"", usize::MAX).unwrap();
         let kinds: BTreeSet<u8> = rows.iter().filter_map(|(key, _)| key.first().copied()).collect();
-        assert!(kinds.iter().all(|kind| b"MTrogucLl".contains(kind)), "{kinds:?}");
+        assert!(kinds.iter().all(|kind| b"MTSrogucLl".contains(kind)), "{kinds:?}");
         let answers = rows.iter().filter(|(key, _)| key.starts_with(keyspace::ANSWERS));
         for (at, row) in answers.clone() {
             assert!(keyspace::answer_number(at).is_some());
@@ -232,6 +232,23 @@ fn an_upgraded_store_has_no_row_of_an_index_and_knows_the_changes_that_were_answ
             assert!(store.is_answered(&answered.change).unwrap());
         }
         assert!(answers.count() > 0);
+        for (token, row) in store.tokens().unwrap() {
+            let holder = store.records.get(&keyspace::slot(row.slot)).unwrap();
+            assert_eq!(holder.as_deref(), Some(&token.bytes()[..]));
+        }
+    }
+}
+
+#[test]
+fn a_kept_store_of_this_format_has_a_row_for_each_slot_and_is_opened_as_it_is() {
+    let kept = Earlier::of_format(3);
+    assert!(!upgrade(&kept.lock()).unwrap());
+    let store = kept.open();
+    let tokens = store.tokens().unwrap();
+    assert_eq!(tokens.len(), 2);
+    for (token, row) in tokens {
+        let holder = store.records.get(&keyspace::slot(row.slot)).unwrap();
+        assert_eq!(holder.as_deref(), Some(&token.bytes()[..]));
     }
 }
 

@@ -22,6 +22,7 @@ use std::sync::mpsc::{channel, sync_channel};
 mod erasure;
 mod extras;
 mod limits;
+mod slots;
 mod unreadable;
 
 const TOKEN: Id = Id::new([1; 16]);
@@ -120,7 +121,7 @@ impl Bench {
         let mut writer = Writer::open(Arc::new(store), waker).unwrap();
         let store = Arc::clone(&writer.store);
         let mut transaction = Transaction::new(&store);
-        let slot = store.cells.pins.reserve(TOKEN, None).unwrap();
+        let slot = transaction.take_slot(TOKEN, None).unwrap();
         let row = TokenRow { slot, revision: 1, ..TokenRow::default() };
         transaction.put_token(TOKEN, &row, (false, false)).unwrap();
         writer.apply(transaction).unwrap();

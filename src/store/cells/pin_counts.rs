@@ -79,14 +79,15 @@ impl PinCounts {
         counts.pins.contains_key(&token) || counts.uncounted.contains_key(&token)
     }
 
-    /// Reserves a slot, durably, for a token that is about to be written: the one that is `meant`, which
-    /// is a conflict where it is not free any more, else the first free one.
-    pub(crate) fn reserve(&self, token: Id, meant: Option<u32>) -> Result<u32> {
+    /// Reserves a slot, durably, for a token that is about to be written: the first free one that `fits`. It
+    /// is a conflict where none does, and where the token has one that does not.
+    pub(crate) fn reserve(&self, token: Id, fits: &dyn Fn(u32) -> Result<bool>) -> Result<u32> {
         let mut counts = self.lock();
         if let Some((number, _)) = counts.pins.get(&token) {
-            return Ok(number - FIRST_PIN);
+            let slot = number - FIRST_PIN;
+            return if fits(slot)? { Ok(slot) } else { Err(Reason::Conflict.into()) };
         }
-        let number = counts.free(meant)?;
+        let number = counts.free(fits)?;
         let pin = PinCell { token, in_use: false, officer: 0, user: 0 };
         self.write(&mut counts, number, pin)?;
         drop(counts);
@@ -211,7 +212,7 @@ impl PinCounts {
 
 impl Counts {
     /// Returns the cell that a new token gets.
-    fn free(&self, meant: Option<u32>) -> Result<CellNumber> {
+    fn free(&self, fits: &dyn Fn(u32) -> Result<bool>) -> Result<CellNumber> {
         let counted = self.pins.values().map(|(number, _)| *number);
         let used: HashSet<CellNumber> = counted.chain(self.uncounted.values().copied()).collect();
         let mut free = (FIRST_PIN..FIRST_ERASE).filter(|number| !used.contains(number)).peekable();
@@ -219,8 +220,12 @@ impl Counts {
             let description = format_args!("a store holds at most {TOKENS} tokens");
             return Err(Reason::StoreFull.detail(description));
         }
-        let fits = |number: &CellNumber| meant.is_none_or(|slot| slot == number - FIRST_PIN);
-        free.find(fits).ok_or(Reason::Conflict.into())
+        for number in free {
+            if fits(number - FIRST_PIN)? {
+                return Ok(number);
+            }
+        }
+        Err(Reason::Conflict.into())
     }
 
     /// Returns true if the PIN cell of a slot is lost: damaged, or as if it had never been written.

@@ -107,16 +107,21 @@ fn cells_are_never_handed_out_twice_and_released_ones_come_back_fresh() {
     assert_eq!(place.bytes().len(), length, "released cells are used again");
 }
 
+/// Any slot will do.
+fn any(_: u32) -> crate::error::Result<bool> {
+    Ok(true)
+}
+
 #[test]
 fn counts_and_slot_numbers_survive_opening_again() {
     let place = Place::new();
     let (first, second) = (Id::new([1; 16]), Id::new([2; 16]));
     let cells = place.open(&[]);
     assert_eq!(
-        (cells.pins.reserve(first, None).unwrap(), cells.pins.reserve(second, None).unwrap()),
+        (cells.pins.reserve(first, &any).unwrap(), cells.pins.reserve(second, &any).unwrap()),
         (0, 1)
     );
-    assert_eq!(cells.pins.reserve(first, None).unwrap(), 0);
+    assert_eq!(cells.pins.reserve(first, &any).unwrap(), 0);
     cells.pins.confirm(second).unwrap();
     assert_eq!(cells.pins.count_attempt(second, false).unwrap(), 1);
     assert_eq!(cells.pins.count_attempt(second, false).unwrap(), 2);
@@ -131,7 +136,7 @@ fn counts_and_slot_numbers_survive_opening_again() {
     assert_eq!(cells.time.get(), 99);
     cells.pins.reset(second, (false, true)).unwrap();
     assert_eq!(cells.pins.of(second).unwrap(), (1, (1, 0)));
-    assert_eq!(cells.pins.reserve(first, None).unwrap(), 0);
+    assert_eq!(cells.pins.reserve(first, &any).unwrap(), 0);
 }
 
 #[test]
@@ -143,8 +148,10 @@ fn a_token_gets_the_slot_it_is_meant_for_wherever_that_is_free() {
         bytes[..4].copy_from_slice(&number.to_le_bytes());
         Id::new(bytes)
     };
-    let reserve =
-        |number, meant| cells.pins.reserve(token(number), meant).map_err(|it| it.reason());
+    let reserve = |number, meant: Option<u32>| {
+        let fits = |slot| Ok(meant.is_none_or(|meant| meant == slot));
+        cells.pins.reserve(token(number), &fits).map_err(|it| it.reason())
+    };
     assert_eq!((reserve(0, Some(2)), reserve(1, Some(0)), reserve(2, None)), (Ok(2), Ok(0), Ok(1)));
     assert_eq!(reserve(3, Some(2)), Err(Reason::Conflict), "another token has it");
     assert_eq!(reserve(3, Some(TOKENS)), Err(Reason::Conflict), "there is no such slot");
@@ -163,7 +170,7 @@ fn a_token_gets_the_slot_it_is_meant_for_wherever_that_is_free() {
 fn a_token_that_either_side_has_lost_is_damage() {
     let place = Place::new();
     let cells = place.open(&[]);
-    cells.pins.reserve(Id::new([1; 16]), None).unwrap();
+    cells.pins.reserve(Id::new([1; 16]), &any).unwrap();
     cells.pins.confirm(Id::new([1; 16])).unwrap();
     assert!(cells.pins.reconcile(&HashMap::new()).unwrap_err().to_string().contains("slots"));
     let unknown = HashMap::from([(Id::new([1; 16]), 0), (Id::new([2; 16]), 0)]);
@@ -217,7 +224,7 @@ fn furnished() -> (Place, CellNumber) {
     let place = Place::new();
     let cells = place.open(&[]);
     let cell = cells.erase.take().unwrap();
-    cells.pins.reserve(TOKEN, None).unwrap();
+    cells.pins.reserve(TOKEN, &any).unwrap();
     cells.pins.confirm(TOKEN).unwrap();
     for officer in [true, false, false] {
         cells.pins.count_attempt(TOKEN, officer).unwrap();
@@ -356,7 +363,7 @@ fn what_cannot_be_told_of_a_token_locks_it_and_leaves_its_officer_one_try() {
         assert_eq!(cells.pins.of(TOKEN).unwrap(), (0, (u8::MAX, u8::MAX)));
         assert!(cells.pins.count_attempt(TOKEN, true).is_err());
         assert_ne!(
-            cells.pins.reserve(Id::new([8; 16]), None).unwrap(),
+            cells.pins.reserve(Id::new([8; 16]), &any).unwrap(),
             0,
             "its slot stays its own"
         );
@@ -502,7 +509,7 @@ fn a_new_file_is_laid_out_as_the_format_says() {
     let place = Place::new();
     let cells = place.open(&[]);
     let cell = cells.erase.take().unwrap();
-    cells.pins.reserve(TOKEN, None).unwrap();
+    cells.pins.reserve(TOKEN, &any).unwrap();
     let bytes = place.bytes();
     assert!(bytes[..512 * SIZE] == bytes[512 * SIZE..1024 * SIZE]);
     assert_eq!(bytes[8 * SIZE..8 * SIZE + 8], [4, 1, 0, 0, 8, 0, 0, 0]);

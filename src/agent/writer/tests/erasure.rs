@@ -105,7 +105,7 @@ impl Host {
     }
 
     /// Another host of the same store, which has the secrets that this one has now.
-    fn other(&self) -> Self {
+    pub(super) fn other(&self) -> Self {
         let directory = tempfile::tempdir().unwrap();
         for name in ["slots", "audit/key"] {
             let to = directory.path().join(name);
@@ -121,7 +121,7 @@ impl Host {
     }
 
     /// A writer whose next batch comes after `before`.
-    fn overtaken_by(&self, before: impl FnOnce() + Send + 'static) -> Writer {
+    pub(super) fn overtaken_by(&self, before: impl FnOnce() + Send + 'static) -> Writer {
         let overtaken = self.overtaken();
         let writer = self.writer_on(Box::new(overtaken.clone()));
         *overtaken.before.lock().unwrap() = Some(Box::new(before));
@@ -387,6 +387,7 @@ fn a_token_of_a_lost_end_that_another_writer_changes_meanwhile_is_judged_again()
     assert!(store.token(TOKEN).unwrap().is_some());
     assert_eq!(writer.drive(&mut DestroyedTokens), Ok(HashSet::new()));
     assert_eq!(store.tokens().unwrap(), vec![]);
+    assert_eq!(store.records.scan(keyspace::SLOTS, b"", 1).unwrap(), vec![], "its slot is free");
 }
 
 #[test]
