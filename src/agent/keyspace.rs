@@ -17,6 +17,11 @@
 //! log-structured store little more than their bytes, and those at random keys a page each: so the identities of
 //! records ascend, and answers have numbers.
 //!
+//! Each change reads what it judges by, and is in conflict with others that change it. Two rows put even writers of
+//! different keys in conflict: `c`, since the next number must be free, and `L`. One agent writes a store, so that costs
+//! nothing. A store that several hosts write has to keep its answers at `c`, change, whose absence is compared, and the
+//! audit log's rows by host.
+//!
 //! Identities are 16 bytes, integers are big endian.
 
 use crate::id::Id;

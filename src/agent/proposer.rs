@@ -103,7 +103,9 @@ impl Proposer for AcceptClock {
         }
         store.accept_clock();
         store.cells.time.lower(store.clock())?;
-        Ok(NextStep::Apply(Transaction::new(store)))
+        let mut transaction = Transaction::new(store);
+        transaction.lower_time_mark()?;
+        Ok(NextStep::Apply(transaction))
     }
 
     fn applied(&mut self) {

@@ -17,7 +17,7 @@ const FORMAT: u8 = 2;
 /// The fields that later builds add to a row, by number.
 pub(crate) type Extras = Vec<(u32, Vec<u8>)>;
 
-/// The store itself. Written with every commit.
+/// The store itself. Written with every commit, and compared by none but that which lowers the mark.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Meta {
     /// The high-water mark of time at the last commit.

@@ -12,11 +12,12 @@
 
 mod records;
 mod slots;
+mod time_mark;
 
 use super::audit::{ChainHead, Fact, Sealed};
 use super::keyspace::{self, AnswerNumber, RowKey};
 use super::open_store::{Found, OpenStore};
-use super::rows::{self, Answered, Meta, RecordRow, TokenRow, UnderWay};
+use super::rows::{self, Answered, RecordRow, TokenRow, UnderWay};
 use super::rules::{Known, View};
 use crate::clock::Seconds;
 use crate::erasure::Tombstone;
@@ -54,6 +55,8 @@ pub(crate) struct Transaction<'a> {
     counts: TokenCounts,
     /// The token for which a slot was reserved.
     reserved: Option<Id>,
+    /// The clock's time is accepted, though the store has seen a later one.
+    lowers_time_mark: bool,
     quiet: bool,
 }
 
@@ -111,6 +114,7 @@ impl<'a> Transaction<'a> {
             answer_number: Cell::default(),
             counts: TokenCounts::default(),
             reserved: None,
+            lowers_time_mark: false,
             quiet: false,
         }
     }
@@ -174,14 +178,6 @@ impl<'a> Transaction<'a> {
     pub(crate) fn token(&self, token: Id) -> Result<Option<TokenRow>> {
         let row = self.get(&keyspace::token(token))?;
         row.map(|bytes| rows::decode(&bytes, "a token")).transpose()
-    }
-
-    /// Returns the store's own row.
-    fn meta(&self) -> Result<Meta> {
-        match self.get(&keyspace::meta())? {
-            Some(bytes) => rows::decode(&bytes, "the store's own row"),
-            None => Ok(Meta::default()),
-        }
     }
 
     /// Returns the answer to a change that has been made already. If not, the next answer must have the
@@ -363,8 +359,7 @@ impl<'a> Transaction<'a> {
     /// what remains is to be done after that. Fails with [`Reason::Conflict`], and changes nothing, where a
     /// row that was read has changed; so it does with [`Reason::ArgumentsBad`] where it is larger than the store takes.
     pub(crate) fn apply(mut self) -> Result<(CommitNumber, AfterSync)> {
-        let meta = Meta { mark: self.store.now(), ..self.meta()? };
-        self.writes.insert(keyspace::meta(), Some(rows::encode(&meta)?));
+        self.write_time_mark()?;
         let batch = Batch {
             conditions: self.read.take().into_iter().map(condition).collect(),
             writes: std::mem::take(&mut self.writes).into_iter().collect(),

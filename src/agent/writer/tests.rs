@@ -23,6 +23,7 @@ mod erasure;
 mod extras;
 mod limits;
 mod slots;
+mod time_mark;
 mod unreadable;
 
 const TOKEN: Id = Id::new([1; 16]);
