@@ -89,8 +89,8 @@ impl EarlierAnswers {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::store::{Batch, Memory};
     use crate::id::Id;
+    use crate::store::{Batch, Memory};
     use std::collections::BTreeMap;
 
     const TOKEN: Id = Id::new([1; 16]);

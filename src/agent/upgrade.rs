@@ -34,7 +34,9 @@ pub(super) enum UpgradeStep {
     KeepEarlierCells,
     /// Replaces the cell file: from here on the store is an upgraded one.
     ReplaceCells,
-    /// Replaces the records, whose snapshot is of no use any more.
+    /// Sets the earlier records aside, whose snapshot is of no use any more.
+    SetEarlierRecordsAside,
+    /// Puts the upgraded records in their place.
     ReplaceRecords,
     /// Keeps a snapshot of the upgraded records.
     KeepUpgradedSnapshot,
@@ -139,6 +141,8 @@ impl Upgrade<'_> {
     /// Puts everything in its place after the cell file. Each step may have been done before.
     fn finish(&self) -> Result<()> {
         let (directory, records) = (self.lock.directory(), self.lock.records());
+        store::set_earlier_aside(records)?;
+        (self.done)(UpgradeStep::SetEarlierRecordsAside)?;
         store::take_upgraded(records)?;
         (self.done)(UpgradeStep::ReplaceRecords)?;
         if store::exists(records)
@@ -173,7 +177,7 @@ fn upgrade_rows(records: &dyn Store, earlier: &EarlierFile, put: &mut Put<'_>) -
 }
 
 /// Opens records of the earlier format that have all that was acknowledged.
-pub(super) fn open_whole(lock: &Lock, earlier: &EarlierFile) -> Result<Option<Box<dyn Store>>> {
+fn open_whole(lock: &Lock, earlier: &EarlierFile) -> Result<Option<Box<dyn Store>>> {
     let acknowledged = Acknowledged::of_earlier(earlier);
     if acknowledged.is_new && !store::exists(lock.records()) {
         return Ok(None);
@@ -187,7 +191,7 @@ pub(super) fn open_whole(lock: &Lock, earlier: &EarlierFile) -> Result<Option<Bo
 
 /// Opens records of the earlier format that have all that was acknowledged, beside a cell file that has all
 /// their cells: the upgrade of a cut one could not be undone by putting the whole one back.
-fn open_unharmed(lock: &Lock, earlier: &EarlierFile) -> Result<Option<Box<dyn Store>>> {
+pub(super) fn open_unharmed(lock: &Lock, earlier: &EarlierFile) -> Result<Option<Box<dyn Store>>> {
     let opened = open_whole(lock, earlier)?;
     if let Some(records) = &opened {
         store::each(&**records, second_format::CLAIMS, |key, _| {

@@ -20,7 +20,7 @@ pub(crate) use cells::StoreIdentity;
 pub(crate) use changes::CommittedKeys;
 pub(crate) use changes::{Changes, CommitNumber};
 pub(crate) use memory::Memory;
-pub(crate) use open::{build_upgraded, discard_upgrade, take_upgraded};
+pub(crate) use open::{build_upgraded, discard_upgrade, set_earlier_aside, take_upgraded};
 pub(crate) use open::{
     exists, is_suspect, mend, open, open_unverified, remove, remove_unfinished, replace, suspect,
 };

@@ -89,7 +89,14 @@ pub(crate) fn build_upgraded(
     }
 }
 
-/// Puts the upgraded store at `location` in place of the earlier one. What of that has been done before is no
+/// Sets the earlier store at `location` aside for the upgraded one. What of that has been done before is no failure.
+pub(crate) fn set_earlier_aside(location: &Location) -> Result<()> {
+    match location {
+        Location::Directory(directory) => upgrade::set_earlier_aside(directory),
+    }
+}
+
+/// Puts the upgraded store at `location` in place of the earlier one, which is set aside. What of that has been done before is no
 /// failure.
 pub(crate) fn take_upgraded(location: &Location) -> Result<()> {
     match location {

@@ -70,7 +70,8 @@ fn a_backup_holds_everything_and_is_a_whole_store_elsewhere() {
     let content_later = backup(&first);
     let (mut second, restored) = elsewhere(&content, None);
     assert_eq!(restored, one_of_each(0));
-    let store = OpenStore::open_at(&second.path(), &second.records(), second.clock.clone()).unwrap();
+    let store =
+        OpenStore::open_at(&second.path(), &second.records(), second.clock.clone()).unwrap();
     let holder = store.records.get(&keyspace::slot(0)).unwrap();
     assert_eq!(holder.as_deref(), Some(&TOKEN.bytes()[..]), "its slot is its own there too");
     drop(store);

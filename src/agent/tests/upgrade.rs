@@ -7,23 +7,28 @@ use crate::agent::keyspace;
 use crate::agent::open_store::OpenStore;
 use crate::agent::recover;
 use crate::agent::rows::{self, Answered};
-use crate::agent::upgrade::{Upgrade, UpgradeStep, open_whole, upgrade, upgrade_for_restoration};
+use crate::agent::upgrade::{
+    Upgrade, UpgradeStep, open_unharmed, upgrade, upgrade_for_restoration,
+};
 use crate::agent::{Lock, Recovered};
 use crate::error::Reason;
 use crate::store::cells::{EarlierFile, EraseCell};
 use crate::store::{self, Location};
+use rustix::process::{Signal, getpid, kill_process};
 use std::collections::BTreeSet;
 use std::os::unix::fs::FileExt;
+use std::os::unix::process::ExitStatusExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 
 /// The steps of an upgrade, in order.
-const STEPS: [UpgradeStep; 8] = [
+const STEPS: [UpgradeStep; 9] = [
     UpgradeStep::KeepSnapshot,
     UpgradeStep::BuildRecords,
     UpgradeStep::WriteCells,
     UpgradeStep::KeepEarlierCells,
     UpgradeStep::ReplaceCells,
+    UpgradeStep::SetEarlierRecordsAside,
     UpgradeStep::ReplaceRecords,
     UpgradeStep::KeepUpgradedSnapshot,
     UpgradeStep::WipeEarlierCells,
@@ -77,11 +82,22 @@ impl Earlier {
         names
     }
 
-    /// Upgrades until a step is done, and is killed then.
+    /// Upgrades in a process of its own, which is killed once a step is done.
+    fn kill_process_after(&self, last: UpgradeStep) {
+        let killed = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "agent::tests::upgrade::the_upgrade_that_is_killed", "--ignored"])
+            .env(DIRECTORY, self.path())
+            .env(LAST_STEP, format!("{last:?}"))
+            .output()
+            .unwrap();
+        assert_eq!(killed.status.signal(), Some(Signal::KILL.as_raw()), "{last:?}: {killed:?}");
+    }
+
+    /// Upgrades until a step is done, and ends there without another.
     fn kill_after(&self, last: UpgradeStep) {
         let lock = self.lock();
         let done = |step| if step == last { panic!("killed") } else { Ok(()) };
-        let upgrade = Upgrade { lock: &lock, open: &open_whole, done: &done };
+        let upgrade = Upgrade { lock: &lock, open: &open_unharmed, done: &done };
         let killed = catch_unwind(AssertUnwindSafe(|| upgrade.run()));
         assert!(killed.is_err(), "{last:?} did not come");
     }
@@ -90,7 +106,7 @@ impl Earlier {
     fn fail_after(&self, last: UpgradeStep) -> Reason {
         let lock = self.lock();
         let done = |step| if step == last { Err(Reason::StoreFull.into()) } else { Ok(()) };
-        let upgrade = Upgrade { lock: &lock, open: &open_whole, done: &done };
+        let upgrade = Upgrade { lock: &lock, open: &open_unharmed, done: &done };
         upgrade.run().unwrap_err().reason()
     }
 
@@ -183,18 +199,59 @@ fn killed_after_any_step_and_then_after_any_other_it_loses_and_revives_nothing()
 
 fn killed_after_any_step_it_loses_and_revives_nothing(format: u64) {
     let expected = upgraded_from(format);
-    for first in STEPS {
-        let earlier = Earlier::of_format(format);
-        let before = earlier.slots();
-        earlier.kill_after(first);
-        let at = STEPS.iter().position(|step| *step == first).unwrap() + 1;
-        assert_eq!(earlier.slots() == before, at < REPLACED, "{first:?}");
-        if at < STEPS.len() {
-            let second = STEPS[at.max(REPLACED)..].first().copied().unwrap_or(first);
-            earlier.kill_after(second);
-            let finished = second == UpgradeStep::WipeEarlierCells;
-            assert_eq!(upgrade(&earlier.lock()).unwrap(), !finished);
+    for (at, first) in (1..).zip(STEPS) {
+        for second in steps_after(at) {
+            let earlier = Earlier::of_format(format);
+            let before = earlier.slots();
+            earlier.kill_after(first);
+            assert_eq!(earlier.slots() == before, at < REPLACED, "{first:?}");
+            earlier.kill_after(*second);
+            let finished = *second == UpgradeStep::WipeEarlierCells;
+            assert_eq!(upgrade(&earlier.lock()).unwrap(), !finished, "{first:?}, {second:?}");
+            earlier.assert_upgraded();
+            assert_same(&earlier, &expected);
         }
+    }
+}
+
+/// Returns the steps of the upgrade that follows one which was ended after so many steps.
+fn steps_after(at: usize) -> &'static [UpgradeStep] {
+    match at {
+        _ if at < REPLACED => &STEPS,
+        _ if at < STEPS.len() => &STEPS[REPLACED..],
+        _ => &[],
+    }
+}
+
+const DIRECTORY: &str = "KEYSTEAD_TEST_UPGRADE";
+const LAST_STEP: &str = "KEYSTEAD_TEST_UPGRADE_STEP";
+
+/// Not a test of its own: the process that is killed runs it.
+#[test]
+#[ignore = "run by the test beside it"]
+fn the_upgrade_that_is_killed() {
+    let (Some(directory), Ok(last)) = (std::env::var_os(DIRECTORY), std::env::var(LAST_STEP))
+    else {
+        return;
+    };
+    let Claim::Ours(lock) = claim(Path::new(&directory)).unwrap() else { panic!("served") };
+    let done = |step| {
+        if format!("{step:?}") == last {
+            kill_process(getpid(), Signal::KILL).unwrap();
+        }
+        Ok(())
+    };
+    Upgrade { lock: &lock, open: &open_unharmed, done: &done }.run().unwrap();
+}
+
+#[test]
+fn an_upgrade_whose_process_is_killed_after_any_step_loses_and_revives_nothing() {
+    let expected = upgraded_from(2);
+    for step in STEPS {
+        let earlier = Earlier::of_format(2);
+        earlier.kill_process_after(step);
+        let finished = step == UpgradeStep::WipeEarlierCells;
+        assert_eq!(upgrade(&earlier.lock()).unwrap(), !finished, "{step:?}");
         earlier.assert_upgraded();
         assert_same(&earlier, &expected);
     }

@@ -11,8 +11,7 @@ impl Transaction<'_> {
     /// Takes a slot for a new token: the one that is `meant`, which is a conflict where it is not free any more, else
     /// the first free one. It is given back where the transaction does not happen.
     pub(crate) fn take_slot(&mut self, token: Id, meant: Option<u32>) -> Result<u32> {
-        let fits =
-            |slot| Ok(meant.is_none_or(|meant| meant == slot) && self.is_slot_free(slot)?);
+        let fits = |slot| Ok(meant.is_none_or(|meant| meant == slot) && self.is_slot_free(slot)?);
         let slot = self.store.cells.pins.reserve(token, &fits)?;
         self.reserved = Some(token);
         Ok(slot)

@@ -22,18 +22,27 @@ pub(crate) fn build_upgraded(
     build(&directory.join(UPGRADING), number, fill)
 }
 
-/// Puts the upgraded database in its place, durably, and removes the earlier one with its snapshot. What of
+/// Makes room for the upgraded database: gives the earlier one another name, and removes its snapshot. What of
+/// that has been done before is no failure.
+pub(crate) fn set_earlier_aside(directory: &Path) -> Result<()> {
+    if directory.join(UPGRADING).exists() {
+        // It would pass for one of the upgraded records: identity and number stay.
+        snapshot::remove(directory)?;
+        let [place, replaced] = [DATABASE, REPLACED].map(|name| directory.join(name));
+        if place.exists() {
+            files::remove_folder(&replaced)?;
+            rename(&place, &replaced)?;
+        }
+    }
+    Ok(())
+}
+
+/// Puts the upgraded database in its place, durably, and removes the earlier one, which is set aside. What of
 /// that has been done before is no failure.
 pub(crate) fn take_upgraded(directory: &Path) -> Result<()> {
     let [place, upgraded, replaced] =
         [DATABASE, UPGRADING, REPLACED].map(|name| directory.join(name));
     if upgraded.exists() {
-        // It would pass for one of the upgraded records: identity and number stay.
-        snapshot::remove(directory)?;
-        if place.exists() {
-            files::remove_folder(&replaced)?;
-            rename(&place, &replaced)?;
-        }
         rename(&upgraded, &place)?;
         files::sync_directory(directory)?;
     }
