@@ -22,6 +22,17 @@ pub(crate) enum NextStep<'a, T> {
 }
 
 /// A change of the store in one or more transactions.
+///
+/// A proposer changes no row itself: it is asked as often as it takes, and what it has proposed may never come to be.
+/// From the agent's own directory it may take what a further attempt finds as it left it, or what is given back:
+///
+/// | taken | given back |
+/// |---|---|
+/// | an erase cell with its secret, a slot with its PIN cell | by the [`Transaction`] that does not happen; after a crash, by the next opening |
+/// | the clock's time, in place of a later one that the store has seen | never, as its owner asked for it: a change that fails has accepted it all the same |
+/// | the ballast, so that there is room to delete | by the next growth that there is room for |
+///
+/// It may write to the log what it has found, each time that it finds it.
 pub(crate) trait Proposer {
     /// The answer of a change that is made.
     type Answer;
