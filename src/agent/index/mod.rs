@@ -1,5 +1,5 @@
 //! The index: what leads to records, in memory. The store keeps rows only, and everything here is derived from
-//! them by one function, [`entries`], as the store is opened and with each commit.
+//! them by one function, [`mod@entries`], as the store is opened and with each commit.
 //!
 //! | entry | leads from | to |
 //! |---|---|---|
