@@ -15,6 +15,9 @@ use crate::secret::Secret;
 use crate::v3_2::CKA_DECAPSULATE;
 use pkcs11_sys::*;
 
+/// The length of what an import key decapsulates, in bytes: all that is shared.
+const TRANSPORT_KEY: u64 = 32;
+
 /// Returns the templates of the two halves with all that an import key is; none where no import key is asked
 /// for. The word of one half counts for both. What contradicts it is `TemplateInconsistent`.
 pub(crate) fn halves(
@@ -62,14 +65,18 @@ pub(crate) fn material(template: &Template) -> Result<Template> {
     rest.joined_with(flags([(CKA_SENSITIVE, true), (CKA_EXTRACTABLE, false)])?)
 }
 
-/// Returns the template of what an import key decapsulates: an AES key of the session that unwraps by
+/// Returns the template of what an import key decapsulates: an AES-256 key of the session that unwraps by
 /// `CKM_AES_KEY_WRAP_KWP` and does nothing else, leaves in no way, and never changes. It is hidden whatever
 /// the caller's template says; what contradicts it else is `ImportOnly`.
 pub(crate) fn transport(template: &Template) -> Result<Template> {
     let usages = usages_of(CKO_SECRET_KEY).map(|flag| (flag, flag == CKA_UNWRAP));
     let rest =
         [(CKA_TOKEN, false), (CKA_PRIVATE, true), (CKA_MODIFIABLE, false), (CKA_COPYABLE, false)];
-    let numbers = [(CKA_KEY_TYPE, CKK_AES), (CKA_ALLOWED_MECHANISMS, CKM_AES_KEY_WRAP_KWP)];
+    let numbers = [
+        (CKA_KEY_TYPE, CKK_AES),
+        (CKA_VALUE_LEN, TRANSPORT_KEY),
+        (CKA_ALLOWED_MECHANISMS, CKM_AES_KEY_WRAP_KWP),
+    ];
     let numbers = numbers.map(|(kind, number)| {
         let value = Secret::from(&attributes::number(number)[..]);
         Attribute { kind, value }
