@@ -5,7 +5,7 @@
 //! | `M` | the store itself: [`Meta`](super::rows::Meta) |
 //! | `T`, token | a token: [`TokenRow`](super::rows::TokenRow) |
 //! | `S`, slot (u32) | the token (16) that has this PKCS#11 slot |
-//! | `r`, token, record | a record: [`RecordRow`] |
+//! | `r`, token, record | a record: [`RecordRow`](super::rows::RecordRow) |
 //! | `o`, token, fingerprint (32) | the custom key (16) that material with this fingerprint belongs to |
 //! | `g`, token, record | when an erasure that waits its grace out was found due, by the clock (u64) |
 //! | `u`, token, key, day (u32, since 1970 UTC) | how often the key was used on a day that is not over, as far as it is saved (u64) |

@@ -1,6 +1,6 @@
 //! The rows of format 2, which kept its index in rows too, and what becomes of them in this build's format.
 //!
-//! Keys and values are those of [`keyspace`] and [`rows`](super::rows), beside these:
+//! Keys and values are those of [`keyspace`] and [`rows`], beside these:
 //!
 //! | key | value |
 //! |---|---|

@@ -2,7 +2,7 @@
 //!
 //! The module applies [`KeyState::apply`] before it seals a change and the agent applies it again
 //! when the change is committed, so no client can take a key where the rules do not lead. What
-//! happens without a client (an expiry, an erasure) only ever takes away: [`KeyState::narrow`].
+//! happens without a client (an expiry, an erasure) only ever takes away: [`KeyState::expire`].
 
 use super::material::{Expiry, ExpiryAction, Fingerprint};
 use crate::clock::Seconds;

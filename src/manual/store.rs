@@ -24,7 +24,7 @@
 //! `db/` holds records and no index of them: their bytes are what a key takes on disk, and nothing in it can disagree
 //! with them. Tags, versions, what is due and which erase cells are claimed stand in the agent's memory, some 400 bytes
 //! for a custom key. They are derived from the records when the agent starts, and from every commit
-//! ([`agent::index`](crate::agent::index)). A record that cannot be read is not found, has a line in the log, and stands in
+//! (`src/agent/index`). A record that cannot be read is not found, has a line in the log, and stands in
 //! no other's way: it goes with its token, a backup names it and has all others, an upgrade takes it over as it is.
 //!
 //! # Where there is no store
