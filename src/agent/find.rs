@@ -4,7 +4,7 @@ use super::access::Access;
 use super::index::{self, Search};
 use super::open_store::OpenStore;
 use crate::clock::Seconds;
-use crate::error::{Reason, Result};
+use crate::error::Result;
 use crate::id::Id;
 
 /// The most identities of one look into the index.
@@ -62,12 +62,6 @@ fn is_seen(store: &OpenStore, query: &Query<'_>, id: Id) -> Result<bool> {
     if query.access != Access::Public {
         return Ok(true);
     }
-    match store.header(query.token, id) {
-        Ok(header) => Ok(header.is_some_and(|header| query.access.sees(&header))),
-        Err(error) if error.reason() == Reason::StoreDamaged && store.alive() => {
-            log::error!("record {id}: {error}");
-            Ok(false)
-        }
-        Err(error) => Err(error),
-    }
+    let header = store.if_readable((query.token, id), store.header(query.token, id))?.flatten();
+    Ok(header.is_some_and(|header| query.access.sees(&header)))
 }

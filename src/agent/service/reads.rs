@@ -35,7 +35,11 @@ impl Service {
         let (mut records, mut size) = (Vec::new(), 0);
         for id in ids {
             let read = self.read_one(token, *id);
-            let record = if ids.len() == 1 { read? } else { self.tolerated(read)? };
+            // Among several, one that is damaged is left out.
+            let record = match ids.len() {
+                1 => read?,
+                _ => self.store.if_readable((token, *id), read)?.flatten(),
+            };
             size += record.as_ref().map_or(1, |(own, owner)| {
                 size_of_stored(own) + owner.as_ref().map_or(0, |owner| size_of_stored(owner))
             });
@@ -79,17 +83,6 @@ impl Service {
         }
     }
 
-    /// Among several, one that is damaged is left out.
-    fn tolerated<T>(&self, read: Result<Option<T>>) -> Result<Option<T>> {
-        match read {
-            Err(error) if error.reason() == Reason::StoreDamaged && self.store.alive() => {
-                log::error!("{error}");
-                Ok(None)
-            }
-            read => read,
-        }
-    }
-
     /// Returns the versions of a custom key, newest first, without their material.
     pub(super) fn versions(&self, token: Id, key: Id) -> Result<Response> {
         let found = self.store.versions(token, key)?.into_iter().rev();
@@ -110,7 +103,9 @@ impl Service {
     ) -> Result<Response> {
         let (mut several, mut size) = (Vec::new(), 0);
         for found in found.filter_map(|found| self.visible(token, Some(found))) {
-            let stored = self.tolerated(self.store.hand_out(token, found).map(Some))?.map(shown);
+            let record = (token, found.known.id);
+            let stored = self.store.if_readable(record, self.store.hand_out(token, found))?;
+            let stored = stored.map(shown);
             size += stored.as_ref().map_or(0, size_of_stored);
             if size > ANSWER_ROOM {
                 return Err(too_long());
