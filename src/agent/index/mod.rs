@@ -16,6 +16,7 @@
 
 mod answer_log;
 mod entries;
+mod numbers;
 mod postings;
 mod records;
 mod search;

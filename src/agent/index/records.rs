@@ -1,9 +1,7 @@
 //! The numbers of records: four bytes stand for a token and an identity.
 
+use super::numbers::Numbers;
 use crate::id::Id;
-use hashbrown::HashTable;
-use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
 
 /// The number of a record while it is in the index.
 pub(super) type RecordNumber = u32;
@@ -14,76 +12,42 @@ type TokenNumber = u32;
 /// Tokens and records by number, and the numbers by those.
 #[derive(Debug, Default)]
 pub(super) struct Records {
-    tokens: Vec<Id>,
-    token_numbers: HashMap<Id, TokenNumber>,
-    records: Vec<(TokenNumber, Id)>,
-    free: Vec<RecordNumber>,
-    numbers: HashTable<RecordNumber>,
-    hasher: RandomState,
+    tokens: Numbers<Id>,
+    records: Numbers<(TokenNumber, Id)>,
 }
 
 impl Records {
     /// Returns the number of a record, a new one where it has none.
     pub(super) fn number_or_new(&mut self, token: Id, id: Id) -> RecordNumber {
-        if let Some(number) = self.number(token, id) {
-            return number;
-        }
-        let token = self.token_number(token);
-        let number = match self.free.pop() {
-            Some(number) => number,
-            None => {
-                self.records.push((token, id));
-                self.records.len() as RecordNumber - 1
-            }
-        };
-        if let Some(record) = self.records.get_mut(number as usize) {
-            *record = (token, id);
-        }
-        let Self { numbers, records, hasher, .. } = self;
-        let hash = |number: &RecordNumber| hasher.hash_one(at(records, *number));
-        numbers.insert_unique(hasher.hash_one((token, id)), number, hash);
-        number
+        let token = self.tokens.find_or_add(token);
+        self.records.find_or_add((token, id))
     }
 
     /// Returns the number of a record.
     pub(super) fn number(&self, token: Id, id: Id) -> Option<RecordNumber> {
-        let record = (*self.token_numbers.get(&token)?, id);
-        let is_it = |number: &RecordNumber| at(&self.records, *number) == record;
-        self.numbers.find(self.hasher.hash_one(record), is_it).copied()
+        self.records.find(&(self.tokens.find(&token)?, id))
     }
 
     /// Frees the number of a record that nothing leads to any more.
     pub(super) fn release(&mut self, number: RecordNumber) {
-        let record = at(&self.records, number);
-        let found = self.numbers.find_entry(self.hasher.hash_one(record), |it| *it == number);
-        if let Ok(found) = found {
-            found.remove();
-            self.free.push(number);
-        }
+        self.records.release(number);
     }
 
     /// Returns a record's identity.
     pub(super) fn id(&self, number: RecordNumber) -> Id {
-        at(&self.records, number).1
+        self.at(number).1
     }
 
     /// Returns a record's token and identity.
     pub(super) fn ids(&self, number: RecordNumber) -> (Id, Id) {
-        let (token, id) = at(&self.records, number);
-        (self.tokens.get(token as usize).copied().unwrap_or(id), id)
+        let (token, id) = self.at(number);
+        (self.tokens.value(token).unwrap_or(id), id)
     }
 
-    fn token_number(&mut self, token: Id) -> TokenNumber {
-        *self.token_numbers.entry(token).or_insert_with(|| {
-            self.tokens.push(token);
-            self.tokens.len() as TokenNumber - 1
-        })
+    /// Returns the record of a number that was given out.
+    fn at(&self, number: RecordNumber) -> (TokenNumber, Id) {
+        self.records.value(number).unwrap_or((TokenNumber::MAX, Id::new([0; 16])))
     }
-}
-
-/// Returns the record of a number that was given out.
-fn at(records: &[(TokenNumber, Id)], number: RecordNumber) -> (TokenNumber, Id) {
-    records.get(number as usize).copied().unwrap_or((TokenNumber::MAX, Id::new([0; 16])))
 }
 
 #[cfg(test)]
