@@ -261,14 +261,12 @@ impl OpenStore {
     /// One record's header.
     pub(crate) fn header(&self, token: Id, id: Id) -> Result<Option<Header>> {
         let Some(bytes) = self.records.get(&keyspace::record(token, id))? else { return Ok(None) };
-        let row: RecordRow = rows::decode(&bytes, "a record")?;
-        Header::decode(&row.header).map(Some)
+        RecordRow::read(&bytes).map(|(_, header)| Some(header))
     }
 
     /// A record from its row's bytes.
     pub(crate) fn found(&self, id: Id, bytes: &[u8]) -> Result<Found> {
-        let row: RecordRow = rows::decode(bytes, "a record")?;
-        let header = Header::decode(&row.header)?;
+        let (row, header) = RecordRow::read(bytes)?;
         let erasure = match (&header.role, row.tombstone, row.cell) {
             // A custom key's tombstone is that of its newest material.
             (Role::CustomKey(_), ..) | (_, None, None) => Erasure::Live,

@@ -8,6 +8,7 @@
 use crate::clock::Seconds;
 use crate::erasure::Tombstone;
 use crate::error::{Reason, Result};
+use crate::key::Header;
 use crate::store::cells::CellNumber;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -77,6 +78,15 @@ pub(crate) struct RecordRow {
     pub(crate) sealed: Vec<u8>,
     /// The fields that later builds add.
     pub(crate) extras: Extras,
+}
+
+impl RecordRow {
+    /// Reads a record's row and its header.
+    pub(crate) fn read(bytes: &[u8]) -> Result<(Self, Header)> {
+        let row: Self = decode(bytes, "a record")?;
+        let header = Header::decode(&row.header)?;
+        Ok((row, header))
+    }
 }
 
 /// The answer to a change, kept so that it happens once.

@@ -33,7 +33,6 @@ use super::rows::{self, RecordRow};
 use crate::clock::Seconds;
 use crate::error::Result;
 use crate::id::Id;
-use crate::key::Header;
 use crate::store::cells::CellNumber;
 use crate::store::{self, CommitNumber, Store};
 use entries::{Entry, entries};
@@ -147,7 +146,7 @@ impl Index {
     }
 
     fn add(&mut self, token: Id, id: Id, row: &[u8]) {
-        let (header, row) = match read(row) {
+        let (row, header) = match RecordRow::read(row) {
             Ok(read) => read,
             Err(error) => {
                 log::error!("record {id} of token {token} is not found any more: {error}");
@@ -171,8 +170,8 @@ impl Index {
 
     fn take_away(&mut self, token: Id, id: Id, row: &[u8]) {
         let Some(record) = self.records.number(token, id) else { return };
-        match read(row) {
-            Ok((header, row)) => {
+        match RecordRow::read(row) {
+            Ok((row, header)) => {
                 let waits = self.waiting.contains_key(&(token, id));
                 for entry in entries(&header, &row, waits) {
                     self.remove(token, record, entry);
@@ -219,11 +218,6 @@ impl Index {
         let change = rows::decode::<rows::Answered>(row, "an answer").map(|answer| answer.change);
         self.answers.add(number, change.inspect_err(|error| log::error!("{error}")).ok());
     }
-}
-
-fn read(row: &[u8]) -> Result<(Header, RecordRow)> {
-    let row: RecordRow = rows::decode(row, "a record")?;
-    Ok((Header::decode(&row.header)?, row))
 }
 
 fn seconds(value: &[u8]) -> Option<Seconds> {

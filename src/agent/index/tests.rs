@@ -7,7 +7,7 @@ use crate::agent::keyspace::RowKey;
 use crate::agent::open_store::OpenStore;
 use crate::clock::FixedClock;
 use crate::erasure::Tombstone;
-use crate::key::{Expiry, ExpiryAction, Fingerprint, KeyState, Role, Tag};
+use crate::key::{Expiry, ExpiryAction, Fingerprint, Header, KeyState, Role, Tag};
 use crate::store::{Batch, Cells, Condition, Memory};
 use crate::tests::cases;
 use proptest::prelude::*;

@@ -154,8 +154,8 @@ impl Transaction<'_> {
         let at = keyspace::record(token, key);
         let before = self.get(&at)?;
         let Some(row) = self.writes.get(&at).cloned().unwrap_or(before) else { return Ok(()) };
-        let mut row: RecordRow = rows::decode(&row, "a record")?;
-        if let Role::CustomKey(state) = Header::decode(&row.header)?.role
+        let (mut row, header) = RecordRow::read(&row)?;
+        if let Role::CustomKey(state) = header.role
             && state.version == version
         {
             row.tombstone = Some(tombstone);
