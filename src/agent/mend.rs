@@ -2,7 +2,7 @@
 //! build began, has left them so. They get one before the first answer.
 
 use super::open_store::OpenStore;
-use super::proposer::{NextStep, Proposer, STEP};
+use super::proposer::{NextStep, Proposer, fill};
 use super::transaction::Transaction;
 use crate::erasure::Erasure;
 use crate::error::Result;
@@ -36,14 +36,9 @@ impl Proposer for Mend {
     fn propose<'a>(&mut self, store: &'a OpenStore) -> Result<NextStep<'a, ()>> {
         while !self.erased.is_empty() {
             let mut transaction = Transaction::new(store);
-            self.under_way = 0;
-            for record in self.erased.iter().take(STEP) {
-                if !transaction.has_room() {
-                    break;
-                }
-                mend(store, &mut transaction, *record)?;
-                self.under_way += 1;
-            }
+            self.under_way = fill(&mut transaction, &self.erased, |transaction, record| {
+                mend(store, transaction, *record)
+            })?;
             if !transaction.is_empty() {
                 return Ok(NextStep::Apply(transaction));
             }

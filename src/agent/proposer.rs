@@ -72,6 +72,23 @@ pub(super) fn drive<P: Proposer>(
     }
 }
 
+/// Has `add` add one item after the other to a transaction, as long as it has room, and returns their number.
+pub(super) fn fill<'a, T>(
+    transaction: &mut Transaction<'a>,
+    items: &[T],
+    mut add: impl FnMut(&mut Transaction<'a>, &T) -> Result<()>,
+) -> Result<usize> {
+    let mut added = 0;
+    for item in items.iter().take(STEP) {
+        if !transaction.has_room() {
+            break;
+        }
+        add(transaction, item)?;
+        added += 1;
+    }
+    Ok(added)
+}
+
 /// Has a line in the audit log that goes with no change.
 pub(crate) struct Note(Option<Fact>);
 

@@ -2,7 +2,7 @@
 
 use super::keyspace::{self, RowKey};
 use super::open_store::OpenStore;
-use super::proposer::STEP;
+use super::proposer::fill;
 use super::transaction::Transaction;
 use crate::error::Result;
 use crate::id::Id;
@@ -58,23 +58,15 @@ impl Removals {
 
     /// Has a transaction remove the next of them. Returns false where none is left.
     pub(crate) fn step(&mut self, transaction: &mut Transaction<'_>) -> Result<bool> {
-        self.under_way = (0, 0);
-        for id in self.ids.iter().take(STEP) {
-            if !transaction.has_room() {
-                break;
-            }
-            transaction.remove_even_unread(self.token, *id)?;
-            self.under_way.0 += 1;
-        }
-        if self.under_way.0 == 0 {
-            for owner in self.owners.iter().take(STEP) {
-                if !transaction.has_room() {
-                    break;
-                }
-                transaction.forget(owner.clone());
-                self.under_way.1 += 1;
-            }
-        }
+        let records = fill(transaction, &self.ids, |transaction, id| {
+            transaction.remove_even_unread(self.token, *id)
+        })?;
+        let owners = if records == 0 { &self.owners[..] } else { &[] };
+        let owners = fill(transaction, owners, |transaction, owner| {
+            transaction.forget(owner.clone());
+            Ok(())
+        })?;
+        self.under_way = (records, owners);
         Ok(self.under_way != (0, 0))
     }
 

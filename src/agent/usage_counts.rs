@@ -5,7 +5,7 @@
 use super::audit::{AuditEvent, Fact};
 use super::keyspace;
 use super::open_store::OpenStore;
-use super::proposer::{NextStep, Proposer, STEP};
+use super::proposer::{NextStep, Proposer, fill};
 use super::transaction::Transaction;
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
@@ -101,26 +101,17 @@ impl Proposer for SaveUses<'_> {
 
     fn propose<'a>(&mut self, store: &'a OpenStore) -> Result<NextStep<'a, ()>> {
         let mut transaction = Transaction::new(store);
-        self.under_way = 0;
-        for of in self.over.iter().take(STEP) {
-            if !transaction.has_room() {
-                break;
-            }
-            self.close(&mut transaction, *of)?;
-            self.under_way += 1;
-        }
+        self.under_way =
+            fill(&mut transaction, &self.over, |transaction, of| self.close(transaction, *of))?;
         if self.under_way > 0 {
             return Ok(NextStep::Apply(transaction));
         }
         let mut transaction = transaction.quietly();
-        for of in self.going_on.iter().take(STEP) {
-            if !transaction.has_room() {
-                break;
-            }
-            let sum = self.sum(&transaction, *of)?;
+        self.under_way = fill(&mut transaction, &self.going_on, |transaction, of| {
+            let sum = self.sum(transaction, *of)?;
             transaction.save_uses(*of, Some(sum));
-            self.under_way += 1;
-        }
+            Ok(())
+        })?;
         match self.under_way {
             0 => Ok(NextStep::Done(())),
             _ => Ok(NextStep::Apply(transaction)),
