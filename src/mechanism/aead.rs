@@ -6,9 +6,13 @@ use crate::error::{Reason, Result};
 
 /// A message of which everything has come.
 pub(super) trait Opens: Send {
-    /// The length of the tag that follows the text, in bytes.
-    fn tag_len(&self) -> usize;
-    /// Decrypts the text in front of the tag; returns its length. A wrong tag leaves nothing in `output`.
+    /// The length of all that stands around the text, such as the tag behind it, in bytes.
+    fn overhead(&self) -> usize;
+    /// The failure of a message that is longer than any.
+    fn too_long(&self) -> Reason {
+        Reason::EncryptedLength
+    }
+    /// Decrypts the text; returns its length. A wrong tag leaves nothing in `output`.
     fn open(&mut self, sealed: &[u8], output: &mut [u8]) -> Result<usize>;
 }
 
@@ -21,7 +25,7 @@ pub(super) struct Opening<M> {
 }
 
 impl<M: Opens> Opening<M> {
-    /// Decrypts a message whose text has at most `most` bytes; more are `EncryptedLength`.
+    /// Decrypts a message whose text has at most `most` bytes.
     pub(super) fn new(message: M, most: u64) -> Self {
         Self { message, held: Vec::new(), most }
     }
@@ -34,8 +38,8 @@ impl<M: Opens> Transform for Opening<M> {
 
     fn update(&mut self, input: &[u8], _output: &mut [u8]) -> Result<usize> {
         let all = (self.held.len() as u64).saturating_add(input.len() as u64);
-        if all > self.most.saturating_add(self.message.tag_len() as u64) {
-            return Err(Reason::EncryptedLength.into());
+        if all > self.most.saturating_add(self.message.overhead() as u64) {
+            return Err(self.message.too_long().into());
         }
         self.held.try_reserve(input.len())?;
         self.held.extend_from_slice(input);
@@ -51,7 +55,7 @@ impl<M: Opens> Transform for Opening<M> {
     }
 
     fn whole_len(&self, input: usize) -> usize {
-        input.saturating_sub(self.message.tag_len())
+        input.saturating_sub(self.message.overhead())
     }
 
     fn whole(&mut self, input: &[u8], output: &mut [u8]) -> Result<usize> {

@@ -133,7 +133,7 @@ impl Transform for Seal {
 }
 
 impl Opens for Message {
-    fn tag_len(&self) -> usize {
+    fn overhead(&self) -> usize {
         self.tag_len
     }
 

@@ -125,7 +125,7 @@ impl Transform for Seal {
 }
 
 impl Opens for Message {
-    fn tag_len(&self) -> usize {
+    fn overhead(&self) -> usize {
         TAG
     }
 

@@ -17,6 +17,7 @@
 //! (the mechanism's parameter, if it has one) as associated data. The header's fixed length keeps the
 //! two apart. A wrapped key is its value (a private key's PKCS#8) in such a blob.
 
+use super::aead::{Opening, Opens};
 use super::aes::{aes, key};
 use super::aes_gcm::MAX_PLAINTEXT;
 use super::{MechanismRow, Params, ParamsShape, Transform};
@@ -33,7 +34,7 @@ use zeroize::Zeroize;
 pub(super) const SEAL: MechanismRow = MechanismRow {
     params: ParamsShape::Bytes,
     encrypt: Some(|key, params| Ok(Box::new(Seal::begin(key, params, random::bytes()?)?))),
-    decrypt: Some(|key, params| Ok(Box::new(Open::begin(key, params)?))),
+    decrypt: Some(|key, params| Ok(Box::new(Blob::begin(key, params)?))),
     wrap: Some(wrap),
     unwrap: Some(unwrap),
     unwrapped: |_, blob| blob.checked_sub(SEAL_AROUND).map(|material| material..=material),
@@ -156,49 +157,31 @@ impl Transform for Seal {
     }
 }
 
-/// An opening under way: it keeps the blob until the tag can be checked.
-struct Open {
+/// A blob of which everything has come: it is opened with its key.
+struct Blob {
     key: UsableKey,
     associated: Vec<u8>,
-    held: Vec<u8>,
 }
 
-impl Open {
-    fn begin(usable: &UsableKey, params: &Params) -> Result<Self> {
+impl Blob {
+    fn begin(usable: &UsableKey, params: &Params) -> Result<Opening<Self>> {
         sealing(usable)?;
-        Ok(Self { key: usable.clone(), associated: associated(params)?.to_vec(), held: Vec::new() })
+        let blob = Self { key: usable.clone(), associated: associated(params)?.to_vec() };
+        Ok(Opening::new(blob, MAX_PLAINTEXT))
     }
 }
 
-impl Transform for Open {
-    fn update_len(&self, _input: usize) -> usize {
-        0
+impl Opens for Blob {
+    fn overhead(&self) -> usize {
+        SEAL_AROUND
     }
 
-    fn update(&mut self, input: &[u8], _output: &mut [u8]) -> Result<usize> {
-        let most = MAX_PLAINTEXT + SEAL_AROUND as u64;
-        if (self.held.len() as u64).saturating_add(input.len() as u64) > most {
-            return Err(Reason::EncryptedInvalid.into());
-        }
-        self.held.try_reserve(input.len())?;
-        self.held.extend_from_slice(input);
-        Ok(0)
+    fn too_long(&self) -> Reason {
+        Reason::EncryptedInvalid
     }
 
-    fn finish_len(&self) -> usize {
-        self.whole_len(self.held.len())
-    }
-
-    fn finish(&mut self, output: &mut [u8]) -> Result<usize> {
-        open(sealing(&self.key)?, &self.associated, &self.held, output)
-    }
-
-    fn whole_len(&self, input: usize) -> usize {
-        input.saturating_sub(SEAL_AROUND)
-    }
-
-    fn whole(&mut self, input: &[u8], output: &mut [u8]) -> Result<usize> {
-        open(sealing(&self.key)?, &self.associated, input, output)
+    fn open(&mut self, sealed: &[u8], output: &mut [u8]) -> Result<usize> {
+        open(sealing(&self.key)?, &self.associated, sealed, output)
     }
 }
 
