@@ -3,6 +3,7 @@
 //! leaves before all of it has come.
 
 use super::aes::iv;
+use super::one_shot::Accumulator;
 use super::row::row;
 use super::{MechanismRow, Params, ParamsShape, Transform};
 use crate::error::{Reason, Result};
@@ -12,7 +13,6 @@ use crate::lc::random;
 use crate::lc::xts::{KEY, MAX_UNIT, XtsKey};
 use crate::secret::Secret;
 use pkcs11_sys::CKK_AES_XTS;
-use zeroize::Zeroizing;
 
 pub(super) const KEY_GEN: MechanismRow =
     MechanismRow { generate: Some(generate), ..xts(row!(CKM_AES_XTS_KEY_GEN)) };
@@ -41,7 +41,7 @@ struct Unit {
     key: UsableKey,
     direction: Direction,
     tweak: [u8; BLOCK],
-    held: Zeroizing<Vec<u8>>,
+    parts: Accumulator,
 }
 
 impl Unit {
@@ -52,23 +52,16 @@ impl Unit {
     ) -> Result<Box<dyn Transform>> {
         key(usable)?;
         let tweak = iv(params)?.try_into().map_err(|_| Reason::MechanismParam)?;
-        Ok(Box::new(Self { key: usable.clone(), direction, tweak, held: Zeroizing::default() }))
+        let parts = Accumulator::message(MAX_UNIT, misfit(direction));
+        Ok(Box::new(Self { key: usable.clone(), direction, tweak, parts }))
     }
+}
 
-    /// The failure of a unit whose length there is not.
-    fn misfit(&self) -> Reason {
-        match self.direction {
-            Direction::Encrypt => Reason::DataLength,
-            Direction::Decrypt => Reason::EncryptedLength,
-        }
-    }
-
-    fn run(&self, input: &[u8], output: &mut [u8]) -> Result<usize> {
-        if !(BLOCK..=MAX_UNIT).contains(&input.len()) {
-            return Err(self.misfit().into());
-        }
-        key(&self.key)?.unit(self.direction, &self.tweak, input, output)?;
-        Ok(input.len())
+/// Returns the failure of a unit whose length there is not.
+fn misfit(direction: Direction) -> Reason {
+    match direction {
+        Direction::Encrypt => Reason::DataLength,
+        Direction::Decrypt => Reason::EncryptedLength,
     }
 }
 
@@ -78,26 +71,16 @@ impl Transform for Unit {
     }
 
     fn update(&mut self, input: &[u8], _output: &mut [u8]) -> Result<usize> {
-        let all = self.held.len().saturating_add(input.len());
-        if all > MAX_UNIT {
-            return Err(self.misfit().into());
-        }
-        if all > self.held.capacity() {
-            // A vector that grows in place leaves a copy behind.
-            let mut larger = Zeroizing::new(Vec::with_capacity(all.next_power_of_two()));
-            larger.extend_from_slice(&self.held);
-            self.held = larger;
-        }
-        self.held.extend_from_slice(input);
-        Ok(0)
+        self.parts.add(input).map(|()| 0)
     }
 
     fn finish_len(&self) -> usize {
-        self.held.len()
+        self.parts.len()
     }
 
     fn finish(&mut self, output: &mut [u8]) -> Result<usize> {
-        self.run(&self.held, output)
+        let Self { key, direction, tweak, parts } = self;
+        parts.end(|unit| run(key, *direction, tweak, unit, output))
     }
 
     fn whole_len(&self, input: usize) -> usize {
@@ -105,8 +88,22 @@ impl Transform for Unit {
     }
 
     fn whole(&mut self, input: &[u8], output: &mut [u8]) -> Result<usize> {
-        self.run(input, output)
+        run(&self.key, self.direction, &self.tweak, input, output)
     }
+}
+
+fn run(
+    usable: &UsableKey,
+    direction: Direction,
+    tweak: &[u8; BLOCK],
+    unit: &[u8],
+    output: &mut [u8],
+) -> Result<usize> {
+    if !(BLOCK..=MAX_UNIT).contains(&unit.len()) {
+        return Err(misfit(direction).into());
+    }
+    key(usable)?.unit(direction, tweak, unit, output)?;
+    Ok(unit.len())
 }
 
 fn key(usable: &UsableKey) -> Result<&XtsKey> {

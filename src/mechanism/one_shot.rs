@@ -42,14 +42,15 @@ impl Accumulator {
     }
 
     /// The number of bytes gathered so far; none of a digest.
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         match self {
             Self::Message { len, .. } => *len,
             Self::Digest(_) | Self::Shake(_) => 0,
         }
     }
 
-    fn add(&mut self, input: &[u8]) -> Result<()> {
+    /// Adds a part.
+    pub(super) fn add(&mut self, input: &[u8]) -> Result<()> {
         match self {
             Self::Message { bytes, len, most, misfit } => {
                 let input = match (len.saturating_add(input.len()) > *most, misfit) {
@@ -75,7 +76,7 @@ impl Accumulator {
     }
 
     /// Hands what was gathered to `run`.
-    fn end<T>(&mut self, run: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
+    pub(super) fn end<T>(&mut self, run: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
         match self {
             Self::Message { bytes, len, .. } => {
                 run(bytes.expose().get(..*len).ok_or(Reason::General)?)
