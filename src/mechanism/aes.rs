@@ -1,11 +1,11 @@
 //! The common part of all AES mechanisms, and `CKM_AES_KEY_GEN`: PKCS#11 3.1, "AES".
 
+use super::random_key::random_key;
 use super::row::row;
 use super::{MechanismRow, Params};
 use crate::error::{Reason, Result};
 use crate::key::{Parsed, UsableKey};
 use crate::lc::aes::{AesKey, BLOCK};
-use crate::lc::random;
 use crate::secret::Secret;
 use pkcs11_sys::CKK_AES;
 
@@ -34,9 +34,5 @@ pub(super) fn iv(params: &Params) -> Result<&[u8]> {
 }
 
 fn generate(params: &Params, len: usize) -> Result<Secret> {
-    match (params, len) {
-        (Params::None, 16 | 24 | 32) => random::secret(len),
-        (Params::None, _) => Err(Reason::KeySizeRange.into()),
-        _ => Err(Reason::MechanismParam.into()),
-    }
+    random_key(params, len, matches!(len, 16 | 24 | 32))
 }

@@ -4,12 +4,12 @@
 
 use super::aes::iv;
 use super::one_shot::Accumulator;
+use super::random_key::random_key;
 use super::row::row;
 use super::{MechanismRow, Params, ParamsShape, Transform};
 use crate::error::{Reason, Result};
 use crate::key::{Parsed, UsableKey};
 use crate::lc::aes::{BLOCK, Direction};
-use crate::lc::random;
 use crate::lc::xts::{KEY, MAX_UNIT, XtsKey};
 use crate::secret::Secret;
 use pkcs11_sys::CKK_AES_XTS;
@@ -29,11 +29,7 @@ const fn xts(row: MechanismRow) -> MechanismRow {
 }
 
 fn generate(params: &Params, len: usize) -> Result<Secret> {
-    match (params, len) {
-        (Params::None, KEY) => random::secret(len),
-        (Params::None, _) => Err(Reason::KeySizeRange.into()),
-        _ => Err(Reason::MechanismParam.into()),
-    }
+    random_key(params, len, len == KEY)
 }
 
 /// A data unit of which some has come.

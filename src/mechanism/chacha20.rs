@@ -2,12 +2,12 @@
 //! Salsa20/Poly1305 Authenticated Encryption", with nonces of 96 bits (RFC 8439).
 
 use super::aead::{Opening, Opens};
+use super::random_key::random_key;
 use super::row::row;
 use super::{MechanismRow, MessageRow, MessageShape, Params, ParamsShape, Transform};
 use crate::error::{Reason, Result};
 use crate::key::{Parsed, UsableKey};
 use crate::lc::chacha::{Around, ChaChaKey, KEY, MAX_PLAINTEXT, NONCE, Sealing, TAG};
-use crate::lc::random;
 use crate::secret::Secret;
 use pkcs11_sys::CKK_CHACHA20;
 
@@ -35,11 +35,7 @@ const fn chacha20(row: MechanismRow) -> MechanismRow {
 }
 
 fn generate(params: &Params, len: usize) -> Result<Secret> {
-    match (params, len) {
-        (Params::None, KEY) => random::secret(len),
-        (Params::None, _) => Err(Reason::KeySizeRange.into()),
-        _ => Err(Reason::MechanismParam.into()),
-    }
+    random_key(params, len, len == KEY)
 }
 
 /// A key, and what there is of a message beside its text.

@@ -1,6 +1,7 @@
 //! HMAC, AES-CMAC, AES-GMAC and the secrets of HMAC: PKCS#11 3.1, "Generic secret key", "SHA-1" to
 //! "SHA3-512", "AES CMAC" and "AES-GMAC".
 
+use super::random_key::random_key;
 use super::row::row;
 use super::{Absorb, Check, MechanismRow, Params, ParamsShape};
 use super::{aes, aes_gcm};
@@ -8,7 +9,6 @@ use crate::error::{Reason, Result};
 use crate::key::{Parsed, UsableKey};
 use crate::lc::digest::Hash;
 use crate::lc::mac::Mac;
-use crate::lc::random;
 use crate::object::template::MAX_VALUE;
 use crate::secret::Secret;
 use pkcs11_sys::*;
@@ -115,11 +115,7 @@ pub(super) const AES_GMAC: MechanismRow = MechanismRow {
 };
 
 pub(super) fn generate(params: &Params, len: usize) -> Result<Secret> {
-    match params {
-        Params::None if (1..=MAX_MADE).contains(&(len as u64)) => random::secret(len),
-        Params::None => Err(Reason::KeySizeRange.into()),
-        _ => Err(Reason::MechanismParam.into()),
-    }
+    random_key(params, len, (1..=MAX_MADE).contains(&(len as u64)))
 }
 
 fn hmac(hash: Hash, usable: &UsableKey) -> Result<Mac> {

@@ -22,6 +22,7 @@ mod ml_kem;
 mod one_shot;
 pub(crate) mod params;
 mod pbkdf2;
+mod random_key;
 mod rotate;
 mod row;
 mod rsa;
