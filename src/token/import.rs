@@ -37,25 +37,19 @@ impl Token {
         &self,
         caller: &Caller,
         import: Import<'_>,
-        mut attributes: Attributes,
+        attributes: Attributes,
         material: Secret,
     ) -> Result<Handle> {
         let Import { kind, template, request, destination } = import;
-        let material = kind.canonical(material, &attributes)?;
-        (kind.describe)(&material, &mut attributes)?;
-        self.may_be_so_short(kind.key_type, bits(&attributes))?;
-        provenance(&mut attributes, None);
+        let body = self.described(kind, attributes, material)?;
         let mut decided = match destination {
             Destination::Ordinary(ordinary) => {
-                self.check_same_material(kind, &ordinary, &material)?;
-                return self.keep(caller, attributes, material, ordinary.expiry);
+                self.check_same_material(kind, &ordinary, &body.material)?;
+                return self.keep(caller, body.attributes, body.material, ordinary.expiry);
             }
             Destination::CustomKey(of) => Some(of),
         };
-        self.may_trust(&attributes)?;
-        let fingerprint = self.fingerprint(kind, &material)?;
-        let body = ObjectBody { attributes, material };
-        let material = ImportedMaterial { kind, template, request, body, fingerprint };
+        let material = self.imported(kind, template, request, body)?;
         let id = self.retry_on_conflict(|| {
             // After a conflict the target has changed since it was decided on.
             let of = match decided.take() {
@@ -74,19 +68,42 @@ impl Token {
         &self,
         caller: &Caller,
         (kind, template, request): (&'static Kind, &Template, &VendorRequest),
-        mut attributes: Attributes,
+        attributes: Attributes,
         material: Secret,
     ) -> Result<Plan> {
         self.may_keep_custody(caller)?;
-        let material = kind.canonical(material, &attributes)?;
-        (kind.describe)(&material, &mut attributes)?;
-        self.may_trust(&attributes)?;
-        let fingerprint = self.fingerprint(kind, &material)?;
-        let body = ObjectBody { attributes, material };
-        let material = ImportedMaterial { kind, template, request, body, fingerprint };
+        let body = self.described(kind, attributes, material)?;
+        let material = self.imported(kind, template, request, body)?;
         let of = self.decide(kind, template, request)?;
         let (id, changes) = self.import(&material, self.target_of(of, &material)?)?;
         Ok(Plan::Records(id, changes))
+    }
+
+    /// Returns material that came from outside in the form that is kept, with the attributes that follow from it.
+    fn described(
+        &self,
+        kind: &Kind,
+        mut attributes: Attributes,
+        material: Secret,
+    ) -> Result<ObjectBody> {
+        let material = kind.canonical(material, &attributes)?;
+        (kind.describe)(&material, &mut attributes)?;
+        self.may_be_so_short(kind.key_type, bits(&attributes))?;
+        provenance(&mut attributes, None);
+        Ok(ObjectBody { attributes, material })
+    }
+
+    /// Returns material as a custom key takes it in.
+    fn imported<'a>(
+        &self,
+        kind: &'static Kind,
+        template: &'a Template,
+        request: &'a VendorRequest,
+        body: ObjectBody,
+    ) -> Result<ImportedMaterial<'a>> {
+        self.may_trust(&body.attributes)?;
+        let fingerprint = self.fingerprint(kind, &body.material)?;
+        Ok(ImportedMaterial { kind, template, request, body, fingerprint })
     }
 
     /// Returns the target of material, which the material itself names where its template does not: a custom
