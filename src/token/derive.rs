@@ -59,24 +59,41 @@ impl Token {
         template: &Template,
     ) -> Result<DerivedKey> {
         let template = sources.bound(template)?;
-        of_class(&template, CKO_SECRET_KEY)?;
-        let key_type = template.number(CKA_KEY_TYPE)?.unwrap_or(CKK_GENERIC_SECRET);
-        let kind = kinds::kind(CKO_SECRET_KEY, key_type)?;
-        let mut attributes = self.build(&template, Creation::Derive, CKO_SECRET_KEY, kind)?;
+        let (kind, mut attributes) = self.secret_key(&template)?;
         sources.protect(&mut attributes, &template)?;
         let request = sources.request(&template)?;
         self.may_change(caller, attributes.flag(CKA_TOKEN), attributes.flag(CKA_PRIVATE))?;
         Ok(DerivedKey { template, kind, request, attributes })
     }
 
+    /// Returns what a template asks for of a secret key: a generic secret where it names no type.
+    pub(super) fn secret_key(&self, template: &Template) -> Result<(&'static Kind, Attributes)> {
+        of_class(template, CKO_SECRET_KEY)?;
+        let key_type = template.number(CKA_KEY_TYPE)?.unwrap_or(CKK_GENERIC_SECRET);
+        let kind = kinds::kind(CKO_SECRET_KEY, key_type)?;
+        let attributes = self.build(template, Creation::Derive, CKO_SECRET_KEY, kind)?;
+        Ok((kind, attributes))
+    }
+
+    /// Keeps a derived key as material of a custom key.
+    pub(super) fn keep_as_custom(
+        &self,
+        caller: &Caller,
+        key: DerivedKey,
+        material: Secret,
+    ) -> Result<Handle> {
+        let DerivedKey { template, kind, request, attributes } = key;
+        let import = self.plan_custom_import(caller, kind, &template, &request)?;
+        self.audited_import(import, |import| {
+            self.accept_material(caller, import, attributes, material)
+        })
+    }
+
     fn keep_derived(&self, caller: &Caller, key: DerivedKey, material: Secret) -> Result<Handle> {
-        let DerivedKey { template, kind, request, mut attributes } = key;
-        if self.is_custom(&attributes, &request) {
-            let import = self.plan_custom_import(caller, kind, &template, &request)?;
-            return self.audited_import(import, |import| {
-                self.accept_material(caller, import, attributes, material)
-            });
+        if self.is_custom(&key.attributes, &key.request) {
+            return self.keep_as_custom(caller, key, material);
         }
+        let DerivedKey { kind, request, mut attributes, .. } = key;
         (kind.describe)(&material, &mut attributes)?;
         provenance(&mut attributes, None);
         let expiry = self.ordinary_expiry(&request)?;

@@ -1,6 +1,7 @@
 //! Encapsulating and decapsulating keys (PKCS#11 3.2, 5.18). What comes of it obeys the template, and what
 //! the key adds to that; it was never the token's alone, and so is external.
 
+use super::derive::DerivedKey;
 use super::derive_rules::LEAST;
 use super::loaded::hides_its_value;
 use super::{Caller, Handle, Token};
@@ -8,31 +9,21 @@ use crate::error::{Error, Reason, Result};
 use crate::key::{Expiry, UsableKey, Usage};
 use crate::mechanism::{self, Mechanism};
 use crate::object::build::provenance;
-use crate::object::kinds::Kind;
-use crate::object::{Attributes, Creation, Template, VendorRequest};
-use crate::object::{import_only, kinds, marks};
+use crate::object::{Attributes, Template, VendorRequest, import_only, marks};
 use crate::secret::Secret;
 use crate::v3_2::{CKA_DECAPSULATE_TEMPLATE, CKA_ENCAPSULATE_TEMPLATE};
 use pkcs11_sys::*;
 
-/// A secret key about to be, but for its value.
-struct SharedKey {
-    kind: &'static Kind,
-    template: Template,
-    attributes: Attributes,
-}
-
-impl SharedKey {
-    /// Returns the part of a shared secret that becomes the value: its leading `CKA_VALUE_LEN` bytes, all of
-    /// them where the template names no length. One that it has not is `TemplateInconsistent`.
-    fn part_of(&self, mut secret: Secret) -> Result<Secret> {
-        let whole = secret.len() as u64;
-        match self.attributes.number(CKA_VALUE_LEN).unwrap_or(whole) {
-            length if (1..=whole).contains(&length) => secret.truncate(length as usize),
-            _ => return Err(Reason::TemplateInconsistent.detail("no length of a shared secret")),
-        }
-        Ok(secret)
+/// Returns the part of a shared secret that becomes the value of a key with these attributes: its leading
+/// `CKA_VALUE_LEN` bytes, all of them where that is not named. A length that it has not is
+/// `TemplateInconsistent`.
+fn part_of(mut secret: Secret, attributes: &Attributes) -> Result<Secret> {
+    let whole = secret.len() as u64;
+    match attributes.number(CKA_VALUE_LEN).unwrap_or(whole) {
+        length if (1..=whole).contains(&length) => secret.truncate(length as usize),
+        _ => return Err(Reason::TemplateInconsistent.detail("no length of a shared secret")),
     }
+    Ok(secret)
 }
 
 impl Token {
@@ -63,7 +54,7 @@ impl Token {
         let bound = joined(template, own, CKA_ENCAPSULATE_TEMPLATE);
         let key = self.shared_key(caller, own, bound.map_err(|_| Reason::KeyUnknown)?)?;
         let (ciphertext, secret) = encapsulate(usable, &mechanism.params)?;
-        let secret = key.part_of(secret)?;
+        let secret = part_of(secret, &key.attributes)?;
         Ok((ciphertext, self.keep_shared(caller, key, secret)?))
     }
 
@@ -86,33 +77,28 @@ impl Token {
             let template = self.audited(None, import_only::transport(template))?;
             let mut made = self.shared_key(caller, own, template)?;
             import_only::mark(&mut made.attributes);
-            let request = VendorRequest::read(&made.template)?.within(key.header.expiry);
-            let expiry = self.ordinary_expiry(&request)?;
-            let secret = made.part_of(decapsulate(&usable, &mechanism.params, ciphertext)?)?;
+            made.request = made.request.within(key.header.expiry);
+            let expiry = self.ordinary_expiry(&made.request)?;
+            let secret = decapsulate(&usable, &mechanism.params, ciphertext)?;
+            let secret = part_of(secret, &made.attributes)?;
             return self.keep_ordinary(caller, made, secret, expiry);
         }
         let bound = joined(template, own, CKA_DECAPSULATE_TEMPLATE)?;
         let made = self.shared_key(caller, own, bound)?;
-        let secret = made.part_of(decapsulate(&usable, &mechanism.params, ciphertext)?)?;
+        let secret = decapsulate(&usable, &mechanism.params, ciphertext)?;
+        let secret = part_of(secret, &made.attributes)?;
         self.keep_shared(caller, made, secret)
     }
 
-    /// Returns a secret key of this template, which comes of a key with these attributes. Without
-    /// `CKA_KEY_TYPE` it is a generic secret. One that is hidden because that key says so is not so short that
+    /// Returns a secret key of this template, which comes of a key with these attributes. One that is hidden because that key says so is not so short that
     /// it could be guessed.
     fn shared_key(
         &self,
         caller: &Caller,
         own: &Attributes,
         template: Template,
-    ) -> Result<SharedKey> {
-        let class = template.number(CKA_CLASS)?;
-        if class.is_some_and(|class| class != CKO_SECRET_KEY) {
-            return Err(Reason::TemplateInconsistent.detail("only a secret key is shared"));
-        }
-        let key_type = template.number(CKA_KEY_TYPE)?.unwrap_or(CKK_GENERIC_SECRET);
-        let kind = kinds::kind(CKO_SECRET_KEY, key_type)?;
-        let mut attributes = self.build(&template, Creation::Derive, CKO_SECRET_KEY, kind)?;
+    ) -> Result<DerivedKey> {
+        let (kind, mut attributes) = self.secret_key(&template)?;
         self.may_change(caller, attributes.flag(CKA_TOKEN), attributes.flag(CKA_PRIVATE))?;
         let bound = [CKA_ENCAPSULATE_TEMPLATE, CKA_DECAPSULATE_TEMPLATE];
         let bound = bound.into_iter().any(|it| marks::has_template(own, it));
@@ -122,31 +108,27 @@ impl Token {
             }
             marks::forbid_digests(&mut attributes);
         }
-        Ok(SharedKey { kind, template, attributes })
+        let request = VendorRequest::read(&template)?;
+        Ok(DerivedKey { template, kind, request, attributes })
     }
 
     /// Keeps a key that was shared, as material of a custom key or an ordinary key.
-    fn keep_shared(&self, caller: &Caller, key: SharedKey, secret: Secret) -> Result<Handle> {
-        let request = VendorRequest::read(&key.template)?;
-        if self.is_custom(&key.attributes, &request) {
-            let SharedKey { kind, template, attributes } = key;
-            let import = self.plan_custom_import(caller, kind, &template, &request)?;
-            return self.audited_import(import, |import| {
-                self.accept_material(caller, import, attributes, secret)
-            });
+    fn keep_shared(&self, caller: &Caller, key: DerivedKey, secret: Secret) -> Result<Handle> {
+        if self.is_custom(&key.attributes, &key.request) {
+            return self.keep_as_custom(caller, key, secret);
         }
-        let expiry = self.ordinary_expiry(&request)?;
+        let expiry = self.ordinary_expiry(&key.request)?;
         self.keep_ordinary(caller, key, secret, expiry)
     }
 
     fn keep_ordinary(
         &self,
         caller: &Caller,
-        key: SharedKey,
+        key: DerivedKey,
         secret: Secret,
         expiry: Option<Expiry>,
     ) -> Result<Handle> {
-        let SharedKey { kind, mut attributes, .. } = key;
+        let DerivedKey { kind, mut attributes, .. } = key;
         (kind.describe)(&secret, &mut attributes).map_err(no_such_length)?;
         provenance(&mut attributes, None);
         self.keep(caller, attributes, secret, expiry)
