@@ -71,6 +71,27 @@ static inline struct loaded load(const char *path)
     return it;
 }
 
+/* A function that is newer than p11-kit's header, called with whatever it takes. */
+typedef CK_RV (*any)();
+
+static inline any exported(void *library, const char *name)
+{
+    any found = NULL;
+    *(void **)&found = dlsym(library, name);
+    must(found ? CKR_OK : CKR_GENERAL_ERROR, name);
+    return found;
+}
+
+/* CK_GCM_MESSAGE_PARAMS, and its generators of IVs. */
+typedef struct {
+    CK_BYTE *iv;
+    CK_ULONG iv_len, fixed_bits, generator;
+    CK_BYTE *tag;
+    CK_ULONG tag_bits;
+} gcm_message;
+enum { NO_GENERATE, GENERATE, GENERATE_COUNTER, GENERATE_RANDOM, GENERATE_COUNTER_XOR };
+#define AEAD_DECRYPT_FAILED 0x42UL
+
 static inline CK_RV initialize(CK_FUNCTION_LIST_PTR p11)
 {
     CK_C_INITIALIZE_ARGS arguments = {.flags = CKF_OS_LOCKING_OK};
@@ -127,6 +148,17 @@ VALUE CK_BBOOL yes = CK_TRUE;
 VALUE CK_BBOOL no = CK_FALSE;
 VALUE CK_OBJECT_CLASS secret_key = CKO_SECRET_KEY;
 VALUE CK_KEY_TYPE aes = CKK_AES;
+
+/* How many objects a session finds, 64 at the most. */
+static inline CK_ULONG objects_found(CK_FUNCTION_LIST_PTR p11, CK_SESSION_HANDLE session)
+{
+    CK_OBJECT_HANDLE found[64];
+    CK_ULONG count = 0;
+    must(p11->C_FindObjectsInit(session, NULL, 0), "C_FindObjectsInit");
+    must(p11->C_FindObjects(session, found, COUNT(found), &count), "C_FindObjects");
+    must(p11->C_FindObjectsFinal(session), "C_FindObjectsFinal");
+    return count;
+}
 
 /* An AES-256 key under a label. */
 static inline CK_OBJECT_HANDLE generate(CK_FUNCTION_LIST_PTR p11, CK_SESSION_HANDLE session,

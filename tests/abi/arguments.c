@@ -291,16 +291,6 @@ static void the_rest(void)
     ANSWERS(CKR_FUNCTION_NOT_PARALLEL, p11->C_CancelFunction(s));
 }
 
-static CK_ULONG objects_on_token(void)
-{
-    CK_OBJECT_HANDLE found[64];
-    CK_ULONG count = 0;
-    must(p11->C_FindObjectsInit(s, NULL, 0), "C_FindObjectsInit");
-    must(p11->C_FindObjects(s, found, COUNT(found), &count), "C_FindObjects");
-    must(p11->C_FindObjectsFinal(s), "C_FindObjectsFinal");
-    return count;
-}
-
 int main(int count, char **arguments)
 {
     if (count < 2)
@@ -310,7 +300,7 @@ int main(int count, char **arguments)
     initialize_absurdly();
     s = make_token(p11);
     key = generate(p11, s, "key", &yes);
-    CK_ULONG before = objects_on_token();
+    CK_ULONG before = objects_found(p11, s);
     slots_and_tokens(first_slot(p11));
     sessions(first_slot(p11));
     objects();
@@ -318,7 +308,7 @@ int main(int count, char **arguments)
     digests_and_random();
     keys();
     the_rest();
-    check(objects_on_token() == before, "none of it left or took an object");
+    check(objects_found(p11, s) == before, "none of it left or took an object");
     check(works(p11, s, key), "and the key works as before");
     gives(p11->C_Finalize(NULL), CKR_OK, "C_Finalize");
     return failures != 0;

@@ -6,8 +6,6 @@
 #define ASYNC_SESSION 8UL
 #define LAST_VALIDATION_OK 1UL
 
-typedef CK_RV (*any)();
-
 /* The functions of CK_FUNCTION_LIST_3_2 in their order (pkcs11f.h of 3.2). */
 static const char *const names[] = {
     "C_Initialize", "C_Finalize", "C_GetInfo", "C_GetFunctionList", "C_GetSlotList",
@@ -163,14 +161,7 @@ static void signatures(void)
           "nor does a mechanism that does not");
 }
 
-/* CK_GCM_MESSAGE_PARAMS */
-typedef struct {
-    CK_BYTE *iv;
-    CK_ULONG iv_len, fixed_bits, generator;
-    CK_BYTE *tag;
-    CK_ULONG tag_bits;
-} message;
-enum { NO_GENERATE, GENERATE, GENERATE_COUNTER, GENERATE_RANDOM, GENERATE_COUNTER_XOR };
+typedef gcm_message message;
 
 static CK_OBJECT_HANDLE made_aes(CK_BBOOL *wraps, CK_BBOOL *unwraps, CK_BBOOL *leaves)
 {
@@ -316,16 +307,6 @@ static void sessions(void)
 #define PARAMETER_SET 0x61DUL
 #define ML_KEM_512 1UL
 
-static CK_ULONG objects(void)
-{
-    CK_OBJECT_HANDLE found[64];
-    CK_ULONG count = 0;
-    must(p11->C_FindObjectsInit(s, NULL, 0), "C_FindObjectsInit");
-    must(p11->C_FindObjects(s, found, COUNT(found), &count), "C_FindObjects");
-    must(p11->C_FindObjectsFinal(s), "C_FindObjectsFinal");
-    return count;
-}
-
 static void encapsulation(void)
 {
     CK_MECHANISM generate = {ML_KEM_KEY_PAIR_GEN, NULL, 0}, kem = {ML_KEM, NULL, 0};
@@ -336,25 +317,25 @@ static void encapsulation(void)
     CK_BYTE ciphertext[800];
     memset(ciphertext, 0x5A, sizeof ciphertext);
     must(p11->C_GenerateKeyPair(s, &generate, &of_pair, 1, NULL, 0, &public_key, &private_key), "an ML-KEM pair");
-    CK_ULONG before = objects();
+    CK_ULONG before = objects_found(p11, s);
     gives(CALL(C_EncapsulateKey, &kem, public_key, template, 2UL, NULL, &length, &key), CKR_OK,
           "the length of a ciphertext is told");
-    check(length == 768 && key == 7 && objects() == before, "and no key made");
+    check(length == 768 && key == 7 && objects_found(p11, s) == before, "and no key made");
     length = 767;
     gives(CALL(C_EncapsulateKey, &kem, public_key, template, 2UL, ciphertext, &length, &key), CKR_BUFFER_TOO_SMALL,
           "a short buffer is told it too");
-    check(length == 768 && key == 7 && objects() == before, "and no key made");
+    check(length == 768 && key == 7 && objects_found(p11, s) == before, "and no key made");
     check(ciphertext[0] == 0x5A && ciphertext[766] == 0x5A, "nor anything written");
     length = sizeof ciphertext;
     gives(CALL(C_EncapsulateKey, &kem, public_key, template, 2UL, ciphertext, &length, NULL), CKR_ARGUMENTS_BAD,
           "there must be a place for the key");
     gives(CALL(C_EncapsulateKey, &kem, public_key, template, 2UL, ciphertext, NULL, &key), CKR_ARGUMENTS_BAD,
           "and for the length");
-    check(key == 7 && objects() == before, "else none is made");
+    check(key == 7 && objects_found(p11, s) == before, "else none is made");
     length = sizeof ciphertext;
     gives(CALL(C_EncapsulateKey, &kem, public_key, template, 2UL, ciphertext, &length, &key), CKR_OK,
           "a key is encapsulated");
-    check(length == 768 && key != 7 && objects() == before + 1, "which is one");
+    check(length == 768 && key != 7 && objects_found(p11, s) == before + 1, "which is one");
     check(ciphertext[768] == 0x5A, "behind the ciphertext nothing is written");
     gives(CALL(C_DecapsulateKey, &kem, private_key, template, 2UL, ciphertext, 767UL, &key),
           CKR_WRAPPED_KEY_LEN_RANGE, "a shorter ciphertext is none");
@@ -362,7 +343,7 @@ static void encapsulation(void)
           "nor is one that is not there");
     gives(CALL(C_DecapsulateKey, &kem, private_key, template, 2UL, ciphertext, length, NULL), CKR_ARGUMENTS_BAD,
           "there must be a place for this key too");
-    check(objects() == before + 1, "and none is made");
+    check(objects_found(p11, s) == before + 1, "and none is made");
     gives(CALL(C_DecapsulateKey, &kem, private_key, template, 2UL, ciphertext, length, &key), CKR_OK,
           "the whole is decapsulated");
 }

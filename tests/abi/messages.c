@@ -2,17 +2,9 @@
  * constants are newer than p11-kit's header. */
 #include "abi.h"
 
-typedef CK_RV (*any)();
-typedef struct {
-    CK_BYTE *iv;
-    CK_ULONG iv_len, fixed_bits, generator;
-    CK_BYTE *tag;
-    CK_ULONG tag_bits;
-} message;
+typedef gcm_message message;
 
-enum { NO_GENERATE, GENERATE, GENERATE_COUNTER, GENERATE_RANDOM, GENERATE_COUNTER_XOR };
 #define END_OF_MESSAGE 1UL
-#define AEAD_DECRYPT_FAILED 0x42UL
 #define SIZE ((CK_ULONG)sizeof(message))
 #define NOTHING NULL, 0UL
 
@@ -23,15 +15,8 @@ static CK_BYTE text[40] = "one message after the other", aad[5] = "aside";
 static CK_MECHANISM gcm_messages = {CKM_AES_GCM, NULL, 0}, cmac = {CKM_AES_CMAC, NULL, 0},
                     ecb = {CKM_AES_ECB, NULL, 0};
 
-static any function(const char *name)
-{
-    any found = NULL;
-    *(void **)&found = dlsym(library, name);
-    must(found ? CKR_OK : CKR_GENERAL_ERROR, name);
-    return found;
-}
-#define CALL(name, ...) function(#name)(s, __VA_ARGS__)
-#define FINAL(name) function(#name)(s)
+#define CALL(name, ...) exported(library, #name)(s, __VA_ARGS__)
+#define FINAL(name) exported(library, #name)(s)
 
 /* What C_Encrypt makes of the text with this IV, the tag behind it. */
 static void expect(CK_OBJECT_HANDLE key, CK_BYTE iv[12], CK_BYTE sealed[56])
