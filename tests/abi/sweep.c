@@ -643,7 +643,8 @@ static void states(void)
     gives(p11->C_Login(s, 99, PIN(USER_PIN)), CKR_USER_TYPE_INVALID, "nor anybody else");
     gives(p11->C_Login(s, CKU_CONTEXT_SPECIFIC, PIN(USER_PIN)), CKR_OPERATION_NOT_INITIALIZED,
           "no operation waits for a PIN");
-    gives(p11->C_InitToken(slot, PIN(SO_PIN), text), CKR_SESSION_EXISTS,
+    CK_UTF8CHAR label[33] = "another                         ";
+    gives(p11->C_InitToken(slot, PIN(SO_PIN), label), CKR_SESSION_EXISTS,
           "no token is initialised under its sessions");
 
     must(p11->C_Logout(s), "C_Logout");

@@ -67,6 +67,19 @@ impl Courier {
     }
 }
 
+/// Unwraps material under AES-KWP with a template.
+pub fn import_padded(
+    token: &Token,
+    material: &[u8],
+    template: &[Attribute],
+) -> cryptoki::error::Result<ObjectHandle> {
+    let courier = Courier::new(token);
+    let blob = courier.wrap_padded(material);
+    let made = token.unwrap_key(&Mechanism::AesKeyWrapPad, courier.key, &blob, template);
+    token.destroy_object(courier.key).unwrap();
+    made
+}
+
 /// An RSA pair that unwraps, without the mark of an import key, and its public half.
 #[derive(Debug)]
 pub struct ImportKey {

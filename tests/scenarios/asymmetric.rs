@@ -2,7 +2,7 @@
 //! check values and dates.
 
 use crate::rig::token::{SO_PIN, Token, USER_PIN, aes_material, pin};
-use crate::rig::wrap::Courier;
+use crate::rig::wrap::import_padded;
 use crate::rig::{
     DELETED, EXPIRED, EXTERNAL, GENERATED, MATERIAL_STATE, ORIGIN, PENDING_IMPORT, STATUS,
     expires_at, for_key, made_objects, number, play, refused, unhex, without_custody, world,
@@ -482,12 +482,7 @@ impl Type {
 
     /// Unwraps a PKCS#8 under AES-KWP.
     fn import(&self, token: &Token, pkcs8: &[u8], more: &[Attribute]) -> Result<ObjectHandle> {
-        let courier = Courier::new(token);
-        let template = [&self.material()[..], more].concat();
-        let wrapped = courier.wrap_padded(pkcs8);
-        let made = token.unwrap_key(&Mechanism::AesKeyWrapPad, courier.key, &wrapped, &template);
-        token.destroy_object(courier.key).unwrap();
-        made
+        import_padded(token, pkcs8, &[&self.material()[..], more].concat())
     }
 
     /// The material object of a custom key, if there is one.

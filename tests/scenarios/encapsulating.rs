@@ -1,7 +1,7 @@
 //! ML-KEM pairs as custom keys, and the keys that they encapsulate and decapsulate.
 
 use crate::rig::token::{Token, USER_PIN, aes_material, pin};
-use crate::rig::wrap::{Courier, Owner, with_rsa_aes};
+use crate::rig::wrap::{Owner, import_padded, with_rsa_aes};
 use crate::rig::{
     DISABLED, EXPIRED, EXPIRES_AT, EXPIRY_ACTION, EXTERNAL, GENERATED, IMPORT_ONLY, MATERIAL_STATE,
     ORIGIN, STATUS, expires_at, for_key, import_only, kind, mechanism_type, number, play, refused,
@@ -61,15 +61,12 @@ fn decapsulate(token: &Token, private: ObjectHandle, ciphertext: &[u8]) -> Resul
 
 /// Imports a private key of ML-KEM that can be read, from its PKCS#8.
 fn import(token: &Token, pkcs8: &[u8], template: &[Attribute]) -> Result<ObjectHandle> {
-    let courier = Courier::new(token);
-    let blob = courier.wrap_padded(pkcs8);
     let of = [
         Attribute::Class(ObjectClass::PRIVATE_KEY),
         Attribute::KeyType(KeyType::ML_KEM),
         Attribute::Token(true),
     ];
-    let template = [&of[..], template].concat();
-    token.unwrap_key(&Mechanism::AesKeyWrapPad, courier.key, &blob, &template)
+    import_padded(token, pkcs8, &[&of[..], template].concat())
 }
 
 /// The key's PKCS#8 with the expanded key alone: OpenSSL's `priv-only`.

@@ -1,7 +1,7 @@
 //! ML-DSA pairs as custom keys, and what they sign.
 
 use crate::rig::token::{Token, USER_PIN, pin};
-use crate::rig::wrap::Courier;
+use crate::rig::wrap::{Courier, import_padded};
 use crate::rig::{
     DELETED, DISABLED, ENABLED, EXPIRED, EXPIRY_ACTION, GENERATED, MATERIAL_STATE, ORIGIN, STATUS,
     expires_at, for_key, kind, mechanism_type, number, play, refused, world,
@@ -62,15 +62,12 @@ fn generate(
 
 /// Imports a private key from its PKCS#8.
 fn import(token: &Token, pkcs8: &[u8], template: &[Attribute]) -> Result<ObjectHandle> {
-    let courier = Courier::new(token);
-    let blob = courier.wrap_padded(pkcs8);
     let of = [
         Attribute::Class(ObjectClass::PRIVATE_KEY),
         Attribute::KeyType(KeyType::ML_DSA),
         Attribute::Token(true),
     ];
-    let template = [&of[..], template].concat();
-    token.unwrap_key(&Mechanism::AesKeyWrapPad, courier.key, &blob, &template)
+    import_padded(token, pkcs8, &[&of[..], template].concat())
 }
 
 /// The public half of a key that was made outside.

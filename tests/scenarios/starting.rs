@@ -7,6 +7,7 @@ use rustix::process::{Signal, getsid};
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::PathBuf;
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -136,15 +137,21 @@ fn ignored(status: &str) -> Vec<i32> {
     (1..32).filter(|signal| mask & 1 << (signal - 1) != 0).collect()
 }
 
+/// Has a world's records lie apart from the agent's own directory, and returns where.
+fn records_apart(world: &World) -> PathBuf {
+    let (records, program) = (world.path("records"), env!("CARGO_BIN_EXE_keystead"));
+    let text = format!(
+        "store = {records:?}\nagent_directory = {:?}\nagent = {program:?}\n",
+        world.store()
+    );
+    fs::write(world.path("config.toml"), text).unwrap();
+    records
+}
+
 #[test]
 fn records_lie_apart_from_the_agents_files_where_the_configuration_says_so() {
     play(|world| {
-        let (records, program) = (world.path("records"), env!("CARGO_BIN_EXE_keystead"));
-        let text = format!(
-            "store = {records:?}\nagent_directory = {:?}\nagent = {program:?}\n",
-            world.store()
-        );
-        fs::write(world.path("config.toml"), text).unwrap();
+        let records = records_apart(world);
         let token = world.token();
         world.end_agent();
         assert_eq!(token.module.get_token_info(token.slot).unwrap().label(), "a token");
@@ -167,12 +174,7 @@ fn records_lie_apart_from_the_agents_files_where_the_configuration_says_so() {
 #[test]
 fn an_agent_ends_when_the_records_that_lie_apart_are_removed() {
     play(|world| {
-        let (records, program) = (world.path("records"), env!("CARGO_BIN_EXE_keystead"));
-        let text = format!(
-            "store = {records:?}\nagent_directory = {:?}\nagent = {program:?}\n",
-            world.store()
-        );
-        fs::write(world.path("config.toml"), text).unwrap();
+        let records = records_apart(world);
         let token = world.token();
         let agent = world.agent().unwrap();
         fs::remove_dir_all(&records).unwrap();
