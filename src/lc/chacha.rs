@@ -152,7 +152,7 @@ pub(crate) struct Around<'a> {
 pub(crate) struct Sealing {
     context: Option<Owned<EVP_CIPHER_CTX>>,
     home: Arc<Shard<EVP_CIPHER_CTX, 1>>,
-    /// How many bytes may still come: AWS-LC would begin the counter again.
+    /// The number of bytes that may still come: AWS-LC would begin the counter again.
     left: u64,
 }
 

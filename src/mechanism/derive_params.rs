@@ -1,4 +1,4 @@
-//! What the parameters of mechanisms that derive keys have in common with none of the others.
+//! The parts of parameters that only mechanisms which derive keys have.
 
 use crate::lc::digest::Hash;
 

@@ -163,7 +163,7 @@ fn verify(usable: &UsableKey, input: Input) -> Result<Box<dyn Check>> {
     })))
 }
 
-/// Where the token may choose, it hedges.
+/// Returns the hedging that a parameter asks for; it is hedged where the token may choose.
 fn hedging(params: &Params) -> Result<Hedging> {
     let hedge = match params {
         Params::SignContext { hedge, .. } | Params::HashSignContext { hedge, .. } => *hedge,

@@ -84,7 +84,7 @@ pub(crate) struct MechanismRow {
     pub derive: Option<Derive>,
     /// Derives several secret keys at once, where it can.
     pub derive_several: Option<DeriveSeveral>,
-    /// What a derived value tells about the keys that it comes from.
+    /// The knowledge that a derived value gives of the keys that it comes from.
     pub tells: Tells,
     /// The protections that a derived key has from its base.
     pub protections: Protections,

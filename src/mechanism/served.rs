@@ -1,4 +1,4 @@
-//! What a mechanism does, or the failure of one that does not: `MechanismInvalid`.
+//! The functions of a mechanism, or the failure of one that has none: `MechanismInvalid`.
 
 use super::{
     BeginDigest, BeginSign, BeginTransform, BeginVerify, CiphertextLength, Decapsulate, Derive,

