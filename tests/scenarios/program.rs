@@ -196,9 +196,10 @@ fn a_signal_at_a_question_leaves_the_terminal_as_it_was_and_no_file() {
         for (key, signal, number) in
             [(None, "TERM", 15), (None, "HUP", 1), (None, "INT", 2), (Some(b"\x03"), "INT", 2)]
         {
+            // It ignores no signal, whatever ignores one here, such as `nohup`.
             let asked = format!(
-                "trap : {signal}; sh -c 'echo $$ > {pid}; exec {program} backup {file}'; \
-                 echo status $?; stty -a",
+                "trap : {signal}; sh -c 'echo $$ > {pid}; \
+                 exec env --default-signal={signal} {program} backup {file}'; echo status $?; stty -a",
                 pid = world.path("pid").display(),
                 program = env!("CARGO_BIN_EXE_keystead"),
                 file = file.display(),
