@@ -37,9 +37,9 @@ pub(crate) const MAX_CONNECTIONS: usize = 16;
 /// The longest wait for an agent whose answer does not matter.
 const BRIEF_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The most times that a request is sent: on a kept connection, on a new one, and once more where an
-/// agent that was about to end still took the new one.
-const TRIES: usize = 3;
+/// The most new connections on which a request is sent: one, a second where an agent that was about to end
+/// still took the first, and further ones where agents are killed one after the other.
+const TRIES: usize = 4;
 
 /// The module's line to the agent of one store.
 pub struct Link {
@@ -108,8 +108,14 @@ impl Link {
 
     fn try_to_ask(&self, request: &Request, deadline: &mut Deadline) -> Result<Response> {
         let mut failure = io::Error::from(ErrorKind::NotConnected);
-        for _ in 0..TRIES {
+        let mut fresh = 0;
+        // An agent that is gone leaves at most so many kept connections, which count as no try.
+        for _ in 0..MAX_CONNECTIONS + TRIES {
             let mut lease = self.lease(deadline)?;
+            fresh += usize::from(lease.connection.is_none());
+            if fresh > TRIES {
+                break;
+            }
             let connection = lease.connection(deadline)?;
             let answer = self.exchange(&mut connection.socket, request, deadline);
             let told = answer.as_ref().err().map(|failure| self.lost(failure, &connection.socket));

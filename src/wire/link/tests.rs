@@ -1,7 +1,9 @@
 //! The link against an agent that does what each test says.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-use super::{AgentLocation, BRIEF_TIMEOUT, Id, Link, MAX_CONNECTIONS, Request, Response};
+use super::{
+    AgentLocation, BRIEF_TIMEOUT, Deadline, Id, Lease, Link, MAX_CONNECTIONS, Request, Response,
+};
 use crate::error::{Error, Reason};
 use crate::file_names;
 use crate::secret::Secret;
@@ -187,6 +189,30 @@ fn an_agent_that_never_answers_is_given_up() {
     });
     assert_eq!(sweep(&fake.link()).unwrap_err().reason(), Reason::AgentLost);
     assert_eq!(fake.asked().len(), 2 * super::TRIES);
+}
+
+/// The agent answers the first connections only once, as one that is killed; each time another thread
+/// gives back a connection that leads to it too.
+#[test]
+fn kept_connections_to_an_agent_that_was_killed_count_as_no_try() {
+    let busy: Arc<Mutex<Vec<Lease<'static>>>> = Arc::default();
+    let giving_back = Arc::clone(&busy);
+    let fake = Fake::new(move |number, request| {
+        if matches!(request, Request::Sweep) && number < MAX_CONNECTIONS {
+            drop(giving_back.lock().unwrap().pop());
+            return None;
+        }
+        Some(answer(request))
+    });
+    let link: &Link = Box::leak(Box::new(fake.link()));
+    for _ in 0..MAX_CONNECTIONS {
+        let mut lease = link.lease(&mut Deadline::new(link.patience)).unwrap();
+        lease.connection(&mut Deadline::new(link.patience)).unwrap();
+        busy.lock().unwrap().push(lease);
+    }
+    drop(busy.lock().unwrap().pop());
+    sweep(link).unwrap();
+    assert_eq!(fake.asked().last().unwrap(), &(MAX_CONNECTIONS, "Sweep".into()));
 }
 
 #[test]
