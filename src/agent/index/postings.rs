@@ -25,9 +25,9 @@ impl Default for Postings {
     }
 }
 
-/// A place in a list: block, and number in it.
+/// A position in a list: block, and number in it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Place(usize, usize);
+struct Position(usize, usize);
 
 impl Postings {
     /// Returns true where no record is left.
@@ -41,13 +41,13 @@ impl Postings {
     /// Adds a record, unless it is there.
     pub(super) fn insert(&mut self, number: RecordNumber, records: &Records) {
         let id = records.id(number);
-        let place = self.seek(Place::default(), id, records);
-        if self.at(place).is_some_and(|found| records.id(found) == id) {
+        let position = self.seek(Position::default(), id, records);
+        if self.at(position).is_some_and(|found| records.id(found) == id) {
             return;
         }
         match self {
             Self::Few(count, numbers) if usize::from(*count) < numbers.len() => {
-                let Place(_, at) = place;
+                let Position(_, at) = position;
                 if let Some(behind) = numbers.get_mut(at..) {
                     behind.rotate_right(1);
                     behind.iter_mut().take(1).for_each(|first| *first = number);
@@ -56,27 +56,27 @@ impl Postings {
             }
             Self::Few(_, numbers) => {
                 let mut block = numbers.to_vec();
-                block.insert(place.1, number);
+                block.insert(position.1, number);
                 *self = Self::Many(Box::new(Blocks(vec![block])));
             }
-            Self::Many(blocks) => blocks.insert(place, number),
+            Self::Many(blocks) => blocks.insert(position, number),
         }
     }
 
     /// Takes a record away, where it is there.
     pub(super) fn remove(&mut self, number: RecordNumber, records: &Records) {
-        let place = self.seek(Place::default(), records.id(number), records);
-        if self.at(place) != Some(number) {
+        let position = self.seek(Position::default(), records.id(number), records);
+        if self.at(position) != Some(number) {
             return;
         }
         match self {
             Self::Few(count, numbers) => {
-                if let Some(behind) = numbers.get_mut(place.1..) {
+                if let Some(behind) = numbers.get_mut(position.1..) {
                     behind.rotate_left(1);
                 }
                 *count -= 1;
             }
-            Self::Many(blocks) => blocks.remove(place),
+            Self::Many(blocks) => blocks.remove(position),
         }
     }
 
@@ -104,45 +104,45 @@ impl Postings {
         }
     }
 
-    fn at(&self, Place(block, at): Place) -> Option<RecordNumber> {
+    fn at(&self, Position(block, at): Position) -> Option<RecordNumber> {
         self.block(block).get(at).copied()
     }
 
-    /// Returns the first place not before `from` whose record is not before `id`; the end of the last block
+    /// Returns the first position not before `from` whose record is not before `id`; the end of the last block
     /// where there is none.
-    fn seek(&self, from: Place, id: Id, records: &Records) -> Place {
+    fn seek(&self, from: Position, id: Id, records: &Records) -> Position {
         let before = |number: &RecordNumber| records.id(*number) < id;
         let last = self.blocks().saturating_sub(1);
         let ends_before = |block: usize| self.block(block).last().is_some_and(before);
-        let Place(mut block, mut at) = from;
+        let Position(mut block, mut at) = from;
         if block < last && ends_before(block) {
             (block, at) = (first_where(block + 1..last, |block| !ends_before(block)), 0);
         }
         let rest = self.block(block).get(at..).unwrap_or_default();
-        Place(block, at + gallop(rest, before))
+        Position(block, at + gallop(rest, before))
     }
 }
 
 impl Blocks {
-    fn insert(&mut self, Place(at, place): Place, number: RecordNumber) {
+    fn insert(&mut self, Position(at, within): Position, number: RecordNumber) {
         let last = self.0.len().saturating_sub(1);
         let Some(block) = self.0.get_mut(at) else { return self.0.push(vec![number]) };
         if block.len() < BLOCK {
-            return block.insert(place, number);
+            return block.insert(within, number);
         }
         // What comes at the end leaves full blocks behind.
-        let cut = if at == last && place == block.len() { block.len() } else { BLOCK / 2 };
+        let cut = if at == last && within == block.len() { block.len() } else { BLOCK / 2 };
         let mut second = block.split_off(cut);
-        match place.checked_sub(cut).filter(|place| *place > 0 || second.is_empty()) {
-            Some(place) => second.insert(place, number),
-            None => block.insert(place, number),
+        match within.checked_sub(cut).filter(|within| *within > 0 || second.is_empty()) {
+            Some(within) => second.insert(within, number),
+            None => block.insert(within, number),
         }
         self.0.insert(at + 1, second);
     }
 
-    fn remove(&mut self, Place(at, place): Place) {
+    fn remove(&mut self, Position(at, within): Position) {
         let Some(block) = self.0.get_mut(at) else { return };
-        block.remove(place);
+        block.remove(within);
         if block.is_empty() {
             self.0.remove(at);
         }
@@ -177,19 +177,19 @@ fn gallop(numbers: &[RecordNumber], before: impl Fn(&RecordNumber) -> bool) -> u
 pub(super) struct Cursor<'a> {
     postings: &'a Postings,
     records: &'a Records,
-    place: Place,
+    position: Position,
 }
 
 impl<'a> Cursor<'a> {
     /// Stands before the first record of a list.
     pub(super) fn new(postings: &'a Postings, records: &'a Records) -> Self {
-        Self { postings, records, place: Place::default() }
+        Self { postings, records, position: Position::default() }
     }
 
     /// Returns the first record not before `id`; `id` never goes back.
     pub(super) fn seek(&mut self, id: Id) -> Option<(Id, RecordNumber)> {
-        self.place = self.postings.seek(self.place, id, self.records);
-        let number = self.postings.at(self.place)?;
+        self.position = self.postings.seek(self.position, id, self.records);
+        let number = self.postings.at(self.position)?;
         Some((self.records.id(number), number))
     }
 }
