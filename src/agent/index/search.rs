@@ -55,9 +55,9 @@ impl Search<'_> {
 
     fn branches<'a>(&self, index: &'a Index) -> Vec<Branch<'a>> {
         let privacies = [false, true].into_iter().filter(|private| !private || self.private);
-        let shelves = privacies.filter_map(|private| index.tags.get(&(self.token, private)));
+        let tag_lists = privacies.filter_map(|private| index.tags.get(&(self.token, private)));
         let cursor = |postings| Cursor::new(postings, &index.records);
-        shelves
+        tag_lists
             .flat_map(|tags| {
                 self.alternatives.iter().filter_map(move |wanted| match wanted.as_slice() {
                     [] => Some(vec![cursor(tags.postings(None)?)]),
