@@ -15,13 +15,13 @@ use std::collections::{HashMap, HashSet};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
-struct Place(tempfile::TempDir);
+struct StoreDirectory(tempfile::TempDir);
 
-impl Place {
+impl StoreDirectory {
     fn new() -> Self {
-        let place = Self(tempfile::tempdir().unwrap());
-        Cells::make(place.0.path()).unwrap();
-        place
+        let directory = Self(tempfile::tempdir().unwrap());
+        Cells::make(directory.0.path()).unwrap();
+        directory
     }
 
     fn open(&self, claimed: &[CellNumber]) -> Cells {
@@ -65,46 +65,46 @@ fn contains(haystack: &[u8], needle: &[u8]) -> bool {
 
 #[test]
 fn a_claimed_secret_stays_and_an_unclaimed_one_is_replaced_at_opening() {
-    let place = Place::new();
-    let cells = place.open(&[]);
+    let directory = StoreDirectory::new();
+    let cells = directory.open(&[]);
     let (kept, lost) = (cells.erase.take().unwrap(), cells.erase.take().unwrap());
     let (kept_secret, lost_secret) = (secret(&cells, kept), secret(&cells, lost));
     assert_ne!(kept_secret, lost_secret);
     drop(cells);
-    let cells = place.open(&[kept]);
+    let cells = directory.open(&[kept]);
     assert_eq!(secret(&cells, kept), kept_secret);
-    assert!(!contains(&place.bytes(), &lost_secret));
+    assert!(!contains(&directory.bytes(), &lost_secret));
 }
 
 #[test]
 fn an_erased_secret_is_nowhere_in_the_file() {
-    let place = Place::new();
-    let cells = place.open(&[]);
+    let directory = StoreDirectory::new();
+    let cells = directory.open(&[]);
     let (deleted, expired) = (cells.erase.take().unwrap(), cells.erase.take().unwrap());
     let secrets = [secret(&cells, deleted), secret(&cells, expired)];
-    assert!(secrets.iter().all(|secret| contains(&place.bytes(), secret)));
+    assert!(secrets.iter().all(|secret| contains(&directory.bytes(), secret)));
     cells.erase.delete(&[deleted], 7).unwrap();
     cells.erase.erase(&[(expired, Tombstone::Expired(8))]).unwrap();
-    assert!(!secrets.iter().any(|secret| contains(&place.bytes(), secret)));
-    let cells = place.open(&[deleted, expired]);
+    assert!(!secrets.iter().any(|secret| contains(&directory.bytes(), secret)));
+    let cells = directory.open(&[deleted, expired]);
     assert!(matches!(cells.erase.read_cell(deleted), Ok(EraseCell::Erased(Tombstone::Deleted(7)))));
     assert!(matches!(cells.erase.read_cell(expired), Ok(EraseCell::Erased(Tombstone::Expired(8)))));
 }
 
 #[test]
 fn cells_are_never_handed_out_twice_and_released_ones_come_back_fresh() {
-    let place = Place::new();
-    let cells = place.open(&[]);
+    let directory = StoreDirectory::new();
+    let cells = directory.open(&[]);
     let taken: Vec<_> = (0..200).map(|_| cells.erase.take().unwrap()).collect();
     assert_eq!(taken.iter().collect::<HashSet<_>>().len(), 200);
     let before: HashSet<_> = taken.iter().map(|number| secret(&cells, *number)).collect();
     cells.erase.delete(&taken, 1).unwrap();
     taken.iter().for_each(|number| cells.erase.release(*number));
-    let length = place.bytes().len();
+    let length = directory.bytes().len();
     for _ in 0..200 {
         assert!(!before.contains(&secret(&cells, cells.erase.take().unwrap())));
     }
-    assert_eq!(place.bytes().len(), length, "released cells are used again");
+    assert_eq!(directory.bytes().len(), length, "released cells are used again");
 }
 
 /// Any slot will do.
@@ -114,9 +114,9 @@ fn any(_: u32) -> crate::error::Result<bool> {
 
 #[test]
 fn counts_and_slot_numbers_survive_opening_again() {
-    let place = Place::new();
+    let directory = StoreDirectory::new();
     let (first, second) = (Id::new([1; 16]), Id::new([2; 16]));
-    let cells = place.open(&[]);
+    let cells = directory.open(&[]);
     assert_eq!(
         (cells.pins.reserve(first, &any).unwrap(), cells.pins.reserve(second, &any).unwrap()),
         (0, 1)
@@ -129,7 +129,7 @@ fn counts_and_slot_numbers_survive_opening_again() {
     cells.time.raise(99).unwrap();
     cells.time.raise(98).unwrap();
     drop(cells);
-    let cells = place.open(&[]);
+    let cells = directory.open(&[]);
     cells.pins.reconcile(&HashMap::from([(second, 1)])).unwrap();
     assert_eq!(cells.pins.of(second).unwrap(), (1, (1, 2)));
     assert!(cells.pins.of(first).is_err(), "no token followed the reservation");
@@ -141,8 +141,8 @@ fn counts_and_slot_numbers_survive_opening_again() {
 
 #[test]
 fn a_token_gets_the_slot_it_is_meant_for_wherever_that_is_free() {
-    let place = Place::new();
-    let cells = place.open(&[]);
+    let directory = StoreDirectory::new();
+    let cells = directory.open(&[]);
     let token = |number: u32| {
         let mut bytes = [9; 16];
         bytes[..4].copy_from_slice(&number.to_le_bytes());
@@ -168,8 +168,8 @@ fn a_token_gets_the_slot_it_is_meant_for_wherever_that_is_free() {
 
 #[test]
 fn a_token_that_either_side_has_lost_is_damage() {
-    let place = Place::new();
-    let cells = place.open(&[]);
+    let directory = StoreDirectory::new();
+    let cells = directory.open(&[]);
     cells.pins.reserve(Id::new([1; 16]), &any).unwrap();
     cells.pins.confirm(Id::new([1; 16])).unwrap();
     assert!(cells.pins.reconcile(&HashMap::new()).unwrap_err().to_string().contains("slots"));
@@ -179,12 +179,12 @@ fn a_token_that_either_side_has_lost_is_damage() {
 
 #[test]
 fn a_damaged_cell_loses_its_own_material_only() {
-    let place = Place::new();
-    let cells = place.open(&[]);
+    let directory = StoreDirectory::new();
+    let cells = directory.open(&[]);
     let (whole, damaged) = (cells.erase.take().unwrap(), cells.erase.take().unwrap());
     let at = offset(damaged) as usize + 20;
-    place.overwrite(at, &[!place.bytes()[at], !place.bytes()[at + 1]]);
-    let cells = place.open(&[whole, damaged]);
+    directory.overwrite(at, &[!directory.bytes()[at], !directory.bytes()[at + 1]]);
+    let cells = directory.open(&[whole, damaged]);
     secret(&cells, whole);
     let error = cells.erase.read_cell(damaged).map(drop).unwrap_err().to_string();
     assert!(error.contains("slots") && error.contains(&damaged.to_string()), "{error}");
@@ -193,26 +193,26 @@ fn a_damaged_cell_loses_its_own_material_only() {
 
 #[test]
 fn zeros_a_cut_and_another_file_are_clear_errors() {
-    let place = Place::new();
-    let good = place.bytes();
+    let directory = StoreDirectory::new();
+    let good = directory.bytes();
     let rubbish =
         [vec![0; good.len()], good[..good.len() - 1].to_vec(), vec![], vec![b'x'; good.len()]];
     for bytes in rubbish {
-        std::fs::write(place.file(), bytes).unwrap();
-        let text = place.refusal();
+        std::fs::write(directory.file(), bytes).unwrap();
+        let text = directory.refusal();
         assert!(
-            text.contains(place.file().to_str().unwrap()) && text.contains("restore"),
+            text.contains(directory.file().to_str().unwrap()) && text.contains("restore"),
             "{text}"
         );
     }
-    std::fs::remove_file(place.file()).unwrap();
-    assert!(place.refusal().contains("slots"));
+    std::fs::remove_file(directory.file()).unwrap();
+    assert!(directory.refusal().contains("slots"));
 }
 
 #[test]
 fn a_claim_beyond_the_end_is_a_clear_error() {
-    let place = Place::new();
-    let cells = Cells::open(place.0.path()).unwrap();
+    let directory = StoreDirectory::new();
+    let cells = Cells::open(directory.0.path()).unwrap();
     let error = cells.erase.renew_unclaimed(&HashSet::from([FIRST_ERASE + 5000])).unwrap_err();
     assert_eq!(error.reason(), Reason::StoreDamaged);
 }
@@ -220,9 +220,9 @@ fn a_claim_beyond_the_end_is_a_clear_error() {
 const TOKEN: Id = Id::new([7; 16]);
 
 /// A file with a token whose PINs were wrong, a mark, commits, and a claimed erase cell.
-fn furnished() -> (Place, CellNumber) {
-    let place = Place::new();
-    let cells = place.open(&[]);
+fn furnished() -> (StoreDirectory, CellNumber) {
+    let directory = StoreDirectory::new();
+    let cells = directory.open(&[]);
     let cell = cells.erase.take().unwrap();
     cells.pins.reserve(TOKEN, &any).unwrap();
     cells.pins.confirm(TOKEN).unwrap();
@@ -232,7 +232,7 @@ fn furnished() -> (Place, CellNumber) {
     cells.time.raise(77).unwrap();
     cells.commits.note(9).unwrap();
     cells.sync().unwrap();
-    (place, cell)
+    (directory, cell)
 }
 
 fn known() -> HashMap<Id, u32> {
@@ -241,62 +241,62 @@ fn known() -> HashMap<Id, u32> {
 
 /// Returns the damage after one byte of `good` was changed in the file, and sees it mended on request;
 /// meanwhile the file tells everything that it told before.
-fn mended_byte(place: &Place, cell: CellNumber, good: &[u8], at: usize) -> Damage {
-    let whole = Cells::open(place.0.path()).unwrap();
+fn mended_byte(directory: &StoreDirectory, cell: CellNumber, good: &[u8], at: usize) -> Damage {
+    let whole = Cells::open(directory.0.path()).unwrap();
     let (identity, kept) = (whole.identity, secret(&whole, cell));
-    place.overwrite(at, &[!good[at]]);
-    let found = damage(place.0.path()).unwrap();
-    let cells = Cells::open(place.0.path()).unwrap();
+    directory.overwrite(at, &[!good[at]]);
+    let found = damage(directory.0.path()).unwrap();
+    let cells = Cells::open(directory.0.path()).unwrap();
     cells.pins.reconcile(&known()).unwrap();
     assert_eq!((cells.identity, cells.time.get(), cells.commits.get()), (identity, 77, 9));
     assert_eq!(cells.pins.of(TOKEN).unwrap(), (0, (1, 2)));
     assert_eq!(secret(&cells, cell), kept);
     assert!(!cells.is_new());
-    assert_ne!(place.bytes(), good, "nothing is mended in silence");
+    assert_ne!(directory.bytes(), good, "nothing is mended in silence");
     assert_eq!(cells.mend(&[cell], 9, (9, 10), 5).unwrap(), found);
-    assert!(place.bytes() == good, "byte {at}");
+    assert!(directory.bytes() == good, "byte {at}");
     let [damage] = found[..] else { panic!("{found:?}") };
     damage
 }
 
 #[test]
 fn any_damaged_byte_is_read_as_it_was_and_mended_when_that_is_asked_for() {
-    let (place, cell) = furnished();
-    let good = place.bytes();
+    let (directory, cell) = furnished();
+    let good = directory.bytes();
     for number in [FORMAT_CELL, IDENTITY_CELL, CLOCK_CELL, COMMITS_CELL, FIRST_PIN] {
         for copy in [first_copy(number).unwrap(), offset(number)] {
             for at in copy as usize..copy as usize + SIZE {
-                let damage = mended_byte(&place, cell, &good, at);
+                let damage = mended_byte(&directory, cell, &good, at);
                 assert_eq!(damage, Damage { cell: number, extent: Extent::Copy });
             }
         }
     }
     let erase = offset(cell) as usize;
     for at in erase..erase + SIZE {
-        let damage = mended_byte(&place, cell, &good, at);
+        let damage = mended_byte(&directory, cell, &good, at);
         assert_eq!(damage, Damage { cell, extent: Extent::Byte });
     }
     for at in [4 * SIZE + 9, 20_000, 32_767, COPY + 20_000] {
         let number = (at % COPY / SIZE) as CellNumber;
-        let damage = mended_byte(&place, cell, &good, at);
+        let damage = mended_byte(&directory, cell, &good, at);
         assert_eq!(damage, Damage { cell: number, extent: Extent::Byte }, "an unused cell");
     }
 }
 
 #[test]
 fn a_lost_copy_of_any_fixed_cell_costs_nothing_and_is_written_back_before_the_store_is_served() {
-    let (place, cell) = furnished();
-    let good = place.bytes();
+    let (directory, cell) = furnished();
+    let good = directory.bytes();
     for rubbish in [[0; SIZE], [0xA5; SIZE]] {
         for number in [FORMAT_CELL, IDENTITY_CELL, CLOCK_CELL, COMMITS_CELL, FIRST_PIN] {
             for copy in [first_copy(number).unwrap(), offset(number)] {
-                place.overwrite(copy as usize, &rubbish);
-                let cells = place.open(&[cell]);
+                directory.overwrite(copy as usize, &rubbish);
+                let cells = directory.open(&[cell]);
                 cells.pins.reconcile(&known()).unwrap();
                 assert_eq!((cells.time.get(), cells.commits.get()), (77, 9));
                 assert_eq!(cells.pins.of(TOKEN).unwrap(), (0, (1, 2)));
                 cells.make_copies_equal().unwrap();
-                assert!(place.bytes()[..2 * COPY] == good[..2 * COPY], "cell {number}");
+                assert!(directory.bytes()[..2 * COPY] == good[..2 * COPY], "cell {number}");
             }
         }
     }
@@ -304,61 +304,64 @@ fn a_lost_copy_of_any_fixed_cell_costs_nothing_and_is_written_back_before_the_st
 
 #[test]
 fn both_copies_damaged_in_one_byte_each_are_read_as_they_were() {
-    let (place, _) = furnished();
-    let good = place.bytes();
+    let (directory, _) = furnished();
+    let good = directory.bytes();
     for number in [FORMAT_CELL, IDENTITY_CELL, CLOCK_CELL, COMMITS_CELL, FIRST_PIN] {
         let copies = [first_copy(number).unwrap(), offset(number)].map(|at| at as usize + 20);
-        copies.iter().for_each(|at| place.overwrite(*at, &[!good[*at]]));
-        let found = damage(place.0.path()).unwrap();
+        copies.iter().for_each(|at| directory.overwrite(*at, &[!good[*at]]));
+        let found = damage(directory.0.path()).unwrap();
         assert_eq!(found, [Damage { cell: number, extent: Extent::Byte }]);
-        let cells = Cells::open(place.0.path()).unwrap();
+        let cells = Cells::open(directory.0.path()).unwrap();
         assert_eq!((cells.time.get(), cells.commits.get()), (77, 9));
         assert_eq!(cells.pins.of(TOKEN).unwrap(), (0, (1, 2)));
         assert_eq!(cells.mend(&[], 9, (9, 10), 5).unwrap(), found);
-        assert!(place.bytes() == good);
+        assert!(directory.bytes() == good);
     }
 }
 
 #[test]
 fn where_a_crash_came_between_two_copies_the_first_counts_and_both_are_made_equal() {
-    let (place, cell) = furnished();
-    let older = place.bytes();
-    let counted = place.open(&[cell]).pins.count_attempt(TOKEN, false).unwrap();
+    let (directory, cell) = furnished();
+    let older = directory.bytes();
+    let counted = directory.open(&[cell]).pins.count_attempt(TOKEN, false).unwrap();
     assert_eq!(counted, 3);
-    let newer = place.bytes();
+    let newer = directory.bytes();
     let (first, second) = (first_copy(FIRST_PIN).unwrap() as usize, offset(FIRST_PIN) as usize);
     for (at, bytes, wrong) in [(second, &older, 3), (first, &older, 2)] {
-        place.overwrite(first, &newer[first..first + SIZE]);
-        place.overwrite(second, &newer[second..second + SIZE]);
-        place.overwrite(at, &bytes[at..at + SIZE]);
-        assert_eq!(damage(place.0.path()).unwrap(), [], "a crash is no damage");
-        let cells = place.open(&[cell]);
+        directory.overwrite(first, &newer[first..first + SIZE]);
+        directory.overwrite(second, &newer[second..second + SIZE]);
+        directory.overwrite(at, &bytes[at..at + SIZE]);
+        assert_eq!(damage(directory.0.path()).unwrap(), [], "a crash is no damage");
+        let cells = directory.open(&[cell]);
         assert_eq!(cells.pins.of(TOKEN).unwrap(), (0, (1, wrong)));
         cells.make_copies_equal().unwrap();
-        assert_eq!(place.bytes()[first..first + SIZE], place.bytes()[second..second + SIZE]);
-        assert_eq!(place.open(&[cell]).pins.of(TOKEN).unwrap(), (0, (1, wrong)));
+        assert_eq!(
+            directory.bytes()[first..first + SIZE],
+            directory.bytes()[second..second + SIZE]
+        );
+        assert_eq!(directory.open(&[cell]).pins.of(TOKEN).unwrap(), (0, (1, wrong)));
     }
 }
 
 #[test]
 fn copies_are_not_made_equal_with_what_has_been_written_over_since() {
-    let (place, cell) = furnished();
+    let (directory, cell) = furnished();
     let at = first_copy(CLOCK_CELL).unwrap() as usize;
-    place.overwrite(at, &[0xA5; SIZE]);
-    let cells = place.open(&[cell]);
+    directory.overwrite(at, &[0xA5; SIZE]);
+    let cells = directory.open(&[cell]);
     cells.time.raise(78).unwrap();
     cells.make_copies_equal().unwrap();
-    assert_eq!(place.open(&[cell]).time.get(), 78);
+    assert_eq!(directory.open(&[cell]).time.get(), 78);
 }
 
 #[test]
 fn what_cannot_be_told_of_a_token_locks_it_and_leaves_its_officer_one_try() {
     for rubbish in [vec![0; SIZE], vec![0xFF; SIZE], vec![4, 2, 0, 0, 9, 0, 0, 9]] {
-        let (place, _) = furnished();
+        let (directory, _) = furnished();
         for at in [first_copy(FIRST_PIN).unwrap(), offset(FIRST_PIN)] {
-            place.overwrite(at as usize, &rubbish);
+            directory.overwrite(at as usize, &rubbish);
         }
-        let cells = Cells::open(place.0.path()).unwrap();
+        let cells = Cells::open(directory.0.path()).unwrap();
         cells.pins.reconcile(&known()).unwrap();
         assert_eq!(cells.pins.of(TOKEN).unwrap(), (0, (u8::MAX, u8::MAX)));
         assert!(cells.pins.count_attempt(TOKEN, true).is_err());
@@ -369,75 +372,78 @@ fn what_cannot_be_told_of_a_token_locks_it_and_leaves_its_officer_one_try() {
         );
         let mended = cells.mend(&[], 9, (9, 10), 5).unwrap();
         assert_eq!(mended, [Damage { cell: FIRST_PIN, extent: Extent::Lost }]);
-        let cells = Cells::open(place.0.path()).unwrap();
+        let cells = Cells::open(directory.0.path()).unwrap();
         cells.pins.reconcile(&known()).unwrap();
         assert_eq!(cells.pins.of(TOKEN).unwrap(), (0, (9, 10)));
-        assert_eq!(damage(place.0.path()).unwrap(), []);
+        assert_eq!(damage(directory.0.path()).unwrap(), []);
     }
 }
 
 #[test]
 fn a_token_that_was_destroyed_is_not_taken_for_one_whose_count_is_lost() {
-    let (place, _) = furnished();
-    let cells = Cells::open(place.0.path()).unwrap();
+    let (directory, _) = furnished();
+    let cells = Cells::open(directory.0.path()).unwrap();
     cells.pins.vacate(TOKEN).unwrap();
     assert!(!cells.pins.counts(TOKEN, 0));
-    let cells = Cells::open(place.0.path()).unwrap();
+    let cells = Cells::open(directory.0.path()).unwrap();
     assert!(!cells.pins.counts(TOKEN, 0));
     assert!(cells.pins.reconcile(&known()).is_err());
 }
 
 #[test]
 fn erase_cells_that_are_lost_or_cut_off_say_deleted_after_a_mending() {
-    let (place, cell) = furnished();
-    place.overwrite(offset(cell) as usize + 4, &[9, 9]);
-    let cells = Cells::open(place.0.path()).unwrap();
+    let (directory, cell) = furnished();
+    directory.overwrite(offset(cell) as usize + 4, &[9, 9]);
+    let cells = Cells::open(directory.0.path()).unwrap();
     let mended = cells.mend(&[cell], 9, (9, 10), 5).unwrap();
     assert_eq!(mended, [Damage { cell, extent: Extent::Lost }]);
     assert!(matches!(cells.erase.read_cell(cell), Ok(EraseCell::Erased(Tombstone::Deleted(5)))));
 
-    let (place, cell) = furnished();
-    std::fs::write(place.file(), &place.bytes()[..offset(cell) as usize + 10]).unwrap();
-    let cells = Cells::open(place.0.path()).unwrap();
+    let (directory, cell) = furnished();
+    std::fs::write(directory.file(), &directory.bytes()[..offset(cell) as usize + 10]).unwrap();
+    let cells = Cells::open(directory.0.path()).unwrap();
     let text = cells.erase.renew_unclaimed(&HashSet::from([cell])).unwrap_err().to_string();
     assert!(text.contains("keystead recover"), "{text}");
     cells.mend(&[cell], 9, (9, 10), 5).unwrap();
-    let cells = place.open(&[cell]);
+    let cells = directory.open(&[cell]);
     assert!(matches!(cells.erase.read_cell(cell), Ok(EraseCell::Erased(Tombstone::Deleted(5)))));
 }
 
 #[test]
 fn a_beginning_that_is_lost_is_written_anew_as_the_snapshot_knows_it() {
     for (at, length) in [(0, 40), (64, 64), (0, 128)] {
-        let (place, cell) = furnished();
-        let identity = Cells::open(place.0.path()).unwrap().identity;
-        place.overwrite(at, &vec![b'x'; length]);
-        place.overwrite(COPY + at, &vec![b'x'; length]);
-        assert!(place.refusal().contains("keystead recover"));
-        assert!(!Cells::mend_head(place.0.path(), None).unwrap());
-        assert!(Cells::mend_head(place.0.path(), Some(identity)).unwrap());
-        assert!(!Cells::mend_head(place.0.path(), Some(identity)).unwrap());
-        let cells = Cells::open(place.0.path()).unwrap();
+        let (directory, cell) = furnished();
+        let identity = Cells::open(directory.0.path()).unwrap().identity;
+        directory.overwrite(at, &vec![b'x'; length]);
+        directory.overwrite(COPY + at, &vec![b'x'; length]);
+        assert!(directory.refusal().contains("keystead recover"));
+        assert!(!Cells::mend_head(directory.0.path(), None).unwrap());
+        assert!(Cells::mend_head(directory.0.path(), Some(identity)).unwrap());
+        assert!(!Cells::mend_head(directory.0.path(), Some(identity)).unwrap());
+        let cells = Cells::open(directory.0.path()).unwrap();
         assert_eq!(cells.identity.store, identity.store);
         assert!(cells.identity.incarnation == identity.incarnation || at + length > 64);
         cells.pins.reconcile(&known()).unwrap();
         assert_eq!(cells.pins.of(TOKEN).unwrap(), (0, (1, 2)));
         secret(&cells, cell);
     }
-    let place = Place::new();
+    let directory = StoreDirectory::new();
     for rubbish in [vec![], vec![0; 80_000], vec![b'x'; 80_000]] {
-        std::fs::write(place.file(), &rubbish).unwrap();
+        std::fs::write(directory.file(), &rubbish).unwrap();
         assert!(
-            !Cells::mend_head(place.0.path(), Some(StoreIdentity { store: TOKEN, incarnation: 1 }))
-                .unwrap()
+            !Cells::mend_head(
+                directory.0.path(),
+                Some(StoreIdentity { store: TOKEN, incarnation: 1 })
+            )
+            .unwrap()
         );
-        assert!(std::fs::read(place.file()).unwrap() == rubbish);
+        assert!(std::fs::read(directory.file()).unwrap() == rubbish);
     }
 }
 
 /// A cell file of format 1 with the golden cells of then, whose next erase cell is lost.
-fn earlier() -> Place {
-    let place = Place(tempfile::tempdir().unwrap());
+fn earlier() -> StoreDirectory {
+    let directory = StoreDirectory(tempfile::tempdir().unwrap());
     let mut bytes = vec![0; (FIRST_ERASE as usize + 4) * SIZE];
     let golden = include_bytes!("golden-1.bin").as_chunks::<SIZE>().0;
     let numbers = [0, 1, 2, 3, FIRST_PIN, FIRST_PIN + 1, FIRST_ERASE, FIRST_ERASE + 1];
@@ -447,28 +453,28 @@ fn earlier() -> Place {
     }
     let lost = (FIRST_ERASE as usize + 3) * SIZE;
     bytes[lost..].fill(0xA5);
-    std::fs::write(place.file(), bytes).unwrap();
-    place
+    std::fs::write(directory.file(), bytes).unwrap();
+    directory
 }
 
 #[test]
 fn a_file_of_the_earlier_format_is_read_and_written_anew_with_all_it_says() {
-    let place = earlier();
-    let error = Cells::open(place.0.path()).map(drop).unwrap_err().to_string();
+    let directory = earlier();
+    let error = Cells::open(directory.0.path()).map(drop).unwrap_err().to_string();
     assert!(error.contains("an earlier build"), "{error}");
-    let (noted, commits) = Cells::noted(place.0.path()).unwrap();
-    let file = EarlierFile::read(place.0.path()).unwrap().unwrap();
+    let (noted, commits) = Cells::noted(directory.0.path()).unwrap();
+    let file = EarlierFile::read(directory.0.path()).unwrap().unwrap();
     assert_eq!((file.identity, file.commits(), commits), (noted, 77, 77));
     assert!(
         matches!(file.erase_cell(FIRST_ERASE), Some(EraseCell::Secret(it)) if **it == [0xC3; 32])
     );
     assert!(file.erase_cell(FIRST_ERASE + 3).is_none());
-    file.write_upgraded(place.0.path()).unwrap();
-    keep_earlier(place.0.path()).unwrap();
-    assert!(EarlierFile::read(place.0.path()).unwrap().is_some());
-    take_upgraded(place.0.path()).unwrap();
-    assert!(EarlierFile::read(place.0.path()).unwrap().is_none());
-    let cells = Cells::open(place.0.path()).unwrap();
+    file.write_upgraded(directory.0.path()).unwrap();
+    keep_earlier(directory.0.path()).unwrap();
+    assert!(EarlierFile::read(directory.0.path()).unwrap().is_some());
+    take_upgraded(directory.0.path()).unwrap();
+    assert!(EarlierFile::read(directory.0.path()).unwrap().is_none());
+    let cells = Cells::open(directory.0.path()).unwrap();
     assert_eq!((cells.identity, cells.commits.get(), cells.time.get()), (noted, 77, 1_800_000_000));
     assert_eq!(cells.pins.of(Id::new([0xA1; 16])).unwrap(), (0, (1, 9)));
     assert_eq!(secret(&cells, FIRST_ERASE), [0xC3; 32]);
@@ -482,23 +488,23 @@ fn a_file_of_the_earlier_format_is_read_and_written_anew_with_all_it_says() {
         Ok(EraseCell::Erased(Tombstone::Expired(1_800_000_002)))
     ));
     assert!(read(FIRST_ERASE + 3).is_err());
-    assert!(is_upgrade_unfinished(place.0.path()));
-    wipe_earlier(place.0.path()).unwrap();
-    assert!(!is_upgrade_unfinished(place.0.path()));
+    assert!(is_upgrade_unfinished(directory.0.path()));
+    wipe_earlier(directory.0.path()).unwrap();
+    assert!(!is_upgrade_unfinished(directory.0.path()));
 }
 
 #[test]
 fn damage_of_an_earlier_file_is_found_and_its_lost_beginning_mended() {
-    let place = earlier();
+    let directory = earlier();
     let lost = [Damage { cell: FIRST_ERASE + 3, extent: Extent::Lost }];
-    assert_eq!(damage(place.0.path()).unwrap(), lost);
-    let identity = Cells::noted(place.0.path()).unwrap().0;
+    assert_eq!(damage(directory.0.path()).unwrap(), lost);
+    let identity = Cells::noted(directory.0.path()).unwrap().0;
     for at in [0, SIZE] {
-        let place = earlier();
-        place.overwrite(at, &[b'x'; SIZE]);
-        assert!(EarlierFile::read(place.0.path()).is_err());
-        assert!(Cells::mend_head(place.0.path(), Some(identity)).unwrap());
-        let file = EarlierFile::read(place.0.path()).unwrap().unwrap();
+        let directory = earlier();
+        directory.overwrite(at, &[b'x'; SIZE]);
+        assert!(EarlierFile::read(directory.0.path()).is_err());
+        assert!(Cells::mend_head(directory.0.path(), Some(identity)).unwrap());
+        let file = EarlierFile::read(directory.0.path()).unwrap().unwrap();
         assert_eq!(file.identity.store, identity.store);
         assert!(file.erase_cell(FIRST_ERASE).is_some(), "its erase cells stay where they are");
     }
@@ -506,11 +512,11 @@ fn damage_of_an_earlier_file_is_found_and_its_lost_beginning_mended() {
 
 #[test]
 fn a_new_file_is_laid_out_as_the_format_says() {
-    let place = Place::new();
-    let cells = place.open(&[]);
+    let directory = StoreDirectory::new();
+    let cells = directory.open(&[]);
     let cell = cells.erase.take().unwrap();
     cells.pins.reserve(TOKEN, &any).unwrap();
-    let bytes = place.bytes();
+    let bytes = directory.bytes();
     assert!(bytes[..512 * SIZE] == bytes[512 * SIZE..1024 * SIZE]);
     assert_eq!(bytes[8 * SIZE..8 * SIZE + 8], [4, 1, 0, 0, 8, 0, 0, 0]);
     let at = (512 + cell as usize) * SIZE;
