@@ -162,7 +162,7 @@ pub mod text {
     pub use crate::text::{MAX_TEXT, escaped, harmless, unescaped, unhex};
 }
 pub mod token {
-    pub use crate::token::{Settings, Slots, TRIES, TokenInfo, serial};
+    pub use crate::token::{PIN_TRIES, Settings, Slots, TokenInfo, serial};
 }
 pub mod v3_2 {
     pub use crate::v3_2::*;

@@ -11,7 +11,7 @@ use super::upgrade::{Source, upgrade_mended};
 use crate::clock::SystemClock;
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
-use crate::key::pin::TRIES;
+use crate::key::pin::PIN_TRIES;
 use crate::store::cells::{self, Damage};
 use crate::store::{self, Acknowledged, Cells, snapshot};
 use std::collections::HashMap;
@@ -38,7 +38,7 @@ pub struct Recovered {
 }
 
 /// The tries that are taken from a token whose count was lost: one is left for its officer, none for its user.
-const TRIES_TAKEN: (u8, u8) = (TRIES - 1, TRIES);
+const TRIES_TAKEN: (u8, u8) = (PIN_TRIES - 1, PIN_TRIES);
 
 /// Mends what can be mended, and accepts what a store has lost. `None` when it is whole: then nothing is
 /// changed.

@@ -9,7 +9,7 @@ use super::transaction::{Transaction, check_expected};
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::Role;
-use crate::key::pin::{TRIES, TokenEntry};
+use crate::key::pin::{PIN_TRIES, TokenEntry};
 use crate::store::Need;
 use crate::wire::Expect;
 
@@ -174,7 +174,7 @@ impl PutToken {
         }
         let (_, (_, wrong)) = store.cells.pins.of(self.token)?;
         let (changed, by_officer) = (changed_pins(old, new), self.by != Some(By::User));
-        Ok(audit::of_entry(self.token, changed, by_officer, wrong >= TRIES))
+        Ok(audit::of_entry(self.token, changed, by_officer, wrong >= PIN_TRIES))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::mechanism::MECHANISMS;
 use crate::module::Module;
 use crate::session::Out;
 use crate::session::table::Count;
-use crate::token::{TRIES, TokenInfo};
+use crate::token::{PIN_TRIES, TokenInfo};
 use pkcs11_sys::*;
 
 /// The length of a label, in bytes.
@@ -123,11 +123,11 @@ fn flags(token: &TokenInfo) -> CK_FLAGS {
         (token.read_only, CKF_WRITE_PROTECTED),
         (token.user_pin_set, CKF_USER_PIN_INITIALIZED),
         (user > 0, CKF_USER_PIN_COUNT_LOW),
-        (user == TRIES - 1, CKF_USER_PIN_FINAL_TRY),
-        (user >= TRIES, CKF_USER_PIN_LOCKED),
+        (user == PIN_TRIES - 1, CKF_USER_PIN_FINAL_TRY),
+        (user >= PIN_TRIES, CKF_USER_PIN_LOCKED),
         (officer > 0, CKF_SO_PIN_COUNT_LOW),
-        (officer == TRIES - 1, CKF_SO_PIN_FINAL_TRY),
-        (officer >= TRIES, CKF_SO_PIN_LOCKED),
+        (officer == PIN_TRIES - 1, CKF_SO_PIN_FINAL_TRY),
+        (officer >= PIN_TRIES, CKF_SO_PIN_LOCKED),
     ];
     let always =
         CKF_RNG | CKF_LOGIN_REQUIRED | CKF_DUAL_CRYPTO_OPERATIONS | CKF_RESTORE_KEY_NOT_NEEDED;
@@ -253,7 +253,7 @@ pub(crate) unsafe fn read_pin<'a>(pin: *const CK_UTF8CHAR, len: CK_ULONG) -> Res
 mod tests {
     use super::{describe, flags};
     use crate::session::table::Count;
-    use crate::token::{TRIES, TokenInfo};
+    use crate::token::{PIN_TRIES, TokenInfo};
     use pkcs11_sys::*;
 
     fn token(wrong: (u8, u8)) -> TokenInfo {
@@ -270,9 +270,9 @@ mod tests {
         assert_eq!(flags(&token((0, 0))), GOOD);
         assert_eq!(flags(&token((0, 1))), GOOD | CKF_USER_PIN_COUNT_LOW);
         let last = CKF_USER_PIN_COUNT_LOW | CKF_USER_PIN_FINAL_TRY;
-        assert_eq!(flags(&token((0, TRIES - 1))), GOOD | last);
+        assert_eq!(flags(&token((0, PIN_TRIES - 1))), GOOD | last);
         let locked = CKF_SO_PIN_COUNT_LOW | CKF_SO_PIN_LOCKED;
-        assert_eq!(flags(&token((TRIES, 0))), GOOD | locked);
+        assert_eq!(flags(&token((PIN_TRIES, 0))), GOOD | locked);
         let served = TokenInfo { read_only: true, ..token((0, 0)) };
         assert_eq!(flags(&served), GOOD | CKF_WRITE_PROTECTED);
     }

@@ -35,7 +35,7 @@ const WRAPPED: usize = 256;
 pub const PIN_LENGTH: std::ops::RangeInclusive<usize> = 4..=255;
 
 /// The number of wrong PINs in a row that locks a PIN.
-pub const TRIES: u8 = 10;
+pub const PIN_TRIES: u8 = 10;
 
 /// The cost of a guess at a new PIN, and the least at any PIN: an agent that is not honest would otherwise
 /// name a cost at which an authenticator gives the PIN away.

@@ -112,7 +112,7 @@ pub enum Answer {
     Unknown,
 }
 
-pub use crate::key::pin::TRIES;
+pub use crate::key::pin::PIN_TRIES;
 
 /// The configuration of all tokens.
 #[derive(Debug, Clone, Copy)]

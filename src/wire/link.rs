@@ -39,7 +39,7 @@ const BRIEF_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The most new connections on which a request is sent: one, a second where an agent that was about to end
 /// still took the first, and further ones where agents are killed one after the other.
-const TRIES: usize = 4;
+const LINK_TRIES: usize = 4;
 
 /// The module's line to the agent of one store.
 pub struct Link {
@@ -110,10 +110,10 @@ impl Link {
         let mut failure = io::Error::from(ErrorKind::NotConnected);
         let mut fresh = 0;
         // An agent that is gone leaves at most so many kept connections, which count as no try.
-        for _ in 0..MAX_CONNECTIONS + TRIES {
+        for _ in 0..MAX_CONNECTIONS + LINK_TRIES {
             let mut lease = self.lease(deadline)?;
             fresh += usize::from(lease.connection.is_none());
-            if fresh > TRIES {
+            if fresh > LINK_TRIES {
                 break;
             }
             let connection = lease.connection(deadline)?;

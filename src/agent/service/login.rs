@@ -11,7 +11,7 @@ use super::proved_login::ProvedLogin;
 use super::{Service, Silence};
 use crate::error::{Reason, Result};
 use crate::id::Id;
-use crate::key::pin::{TRIES, TokenEntry};
+use crate::key::pin::{PIN_TRIES, TokenEntry};
 use crate::wire::proof::Challenge;
 use crate::wire::{Authority, Expect, Response};
 use std::sync::Arc;
@@ -113,16 +113,16 @@ impl Service {
         let pin = if officer { Some(&entry.officer) } else { entry.user.as_ref() };
         let pin = pin.ok_or(Reason::PinMissing)?;
         let (_, wrong) = self.store.cells.pins.of(token)?;
-        if (if officer { wrong.0 } else { wrong.1 }) >= TRIES {
+        if (if officer { wrong.0 } else { wrong.1 }) >= PIN_TRIES {
             return Err(Reason::PinLocked.into());
         }
         let tries = self.store.cells.pins.count_attempt(token, officer)?;
-        if tries > TRIES {
+        if tries > PIN_TRIES {
             return Err(Reason::PinLocked.into());
         }
         if !pin.matches(authenticator) {
             self.note(Fact::of_pin(AuditEvent::PinWrong, token, officer));
-            if tries == TRIES {
+            if tries == PIN_TRIES {
                 self.note(Fact::of_pin(AuditEvent::PinLocked, token, officer));
             }
             return Err(Reason::PinIncorrect.into());

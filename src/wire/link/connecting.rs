@@ -2,7 +2,7 @@
 //! others share what comes of it.
 
 use super::state::Connection;
-use super::{Link, TRIES, is_broken};
+use super::{LINK_TRIES, Link, is_broken};
 use crate::error::{Error, Reason, Result};
 use crate::wire::deadline::Deadline;
 use crate::wire::socket::{Socket, silent};
@@ -14,7 +14,7 @@ impl Link {
     /// Connects to the agent, which is started where none answers, and greets it.
     pub(super) fn connect(&self, deadline: &mut Deadline) -> Result<Connection> {
         let mut failure = io::Error::other("it ends before it can be asked anything");
-        for _ in 0..TRIES {
+        for _ in 0..LINK_TRIES {
             let Some(mut socket) = self.reach(deadline)? else { continue };
             match self.greet(&mut socket, deadline) {
                 Ok(greeted) => {

@@ -163,7 +163,7 @@ fn a_connection_that_the_agent_has_closed_meanwhile_counts_as_no_try() {
     }
     assert_eq!(sweep(&link).unwrap_err().reason(), Reason::AgentLost);
     let tries = fake.asked().iter().filter(|(number, name)| *number > 2 && name == "Sweep").count();
-    assert_eq!(tries, super::TRIES);
+    assert_eq!(tries, super::LINK_TRIES);
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn an_agent_that_never_answers_is_given_up() {
         _ => Some(answer(request)),
     });
     assert_eq!(sweep(&fake.link()).unwrap_err().reason(), Reason::AgentLost);
-    assert_eq!(fake.asked().len(), 2 * super::TRIES);
+    assert_eq!(fake.asked().len(), 2 * super::LINK_TRIES);
 }
 
 /// The agent answers the first connections only once, as one that is killed; each time another thread
@@ -413,7 +413,7 @@ fn a_page_of_an_agent_that_is_gone_already_is_asked_for_again() {
     let living = std::mem::replace(&mut *fake.page.lock().unwrap(), gone);
     let error = sweep(&fake.link()).unwrap_err();
     assert_eq!(error.reason(), Reason::AgentLost);
-    assert_eq!(fake.asked().len(), super::TRIES);
+    assert_eq!(fake.asked().len(), super::LINK_TRIES);
     *fake.page.lock().unwrap() = living;
     sweep(&fake.link()).unwrap();
 }

@@ -7,7 +7,7 @@ use crate::explain::{self, NOBODY_UNLOCKS, Named};
 use crate::keys::ListedKey;
 use crate::{Failure, Global, officer, serving};
 use keystead::internal::config::Config;
-use keystead::internal::token::{Slots, TRIES, TokenInfo};
+use keystead::internal::token::{PIN_TRIES, Slots, TokenInfo};
 
 impl Arguments {
     pub(super) fn tokens(
@@ -52,7 +52,7 @@ impl Arguments {
     /// Returns the findings about a token's PINs.
     fn pins(&self, global: &Global, named: Named<'_>, info: &TokenInfo) -> Vec<Finding> {
         let (officer_wrong, user_wrong) = info.wrong;
-        let officer_locked = officer_wrong >= TRIES;
+        let officer_locked = officer_wrong >= PIN_TRIES;
         let set = match self.token.module() {
             _ if officer_locked => NOBODY_UNLOCKS.to_owned(),
             Ok(module) => {
@@ -62,8 +62,8 @@ impl Arguments {
             Err(_) => "the security officer sets a new one".to_owned(),
         };
         let label = named.label;
-        let of = |whose: &str, wrong: u8, mend: &str| match TRIES.saturating_sub(wrong) {
-            TRIES => None,
+        let of = |whose: &str, wrong: u8, mend: &str| match PIN_TRIES.saturating_sub(wrong) {
+            PIN_TRIES => None,
             0 => {
                 let message = format_args!("the {whose} PIN of {label:?} is locked");
                 Some(problem("token", Failure::new(message).hint(mend)))
