@@ -30,7 +30,7 @@ const fn number(text: &str) -> u8 {
 const MAX_PATH: usize = 4096;
 
 /// The smallest page of memory that Linux has.
-const PAGE: usize = 4096;
+const MEMORY_PAGE: usize = 4096;
 
 /// Starts the module in this process.
 #[unsafe(no_mangle)]
@@ -85,7 +85,7 @@ unsafe fn read_path(start: *const CK_BYTE) -> Result<Option<String>> {
     let mut bytes = Vec::new();
     for at in 0..MAX_PATH {
         let byte = start.wrapping_add(at);
-        if (at == 0 || byte.addr() % PAGE == 0) && !readable(byte)? {
+        if (at == 0 || byte.addr() % MEMORY_PAGE == 0) && !readable(byte)? {
             return Err(Reason::ArgumentsBad.detail("the reserved argument is no string"));
         }
         // SAFETY: its page has just been found readable, and the string's NUL has not come yet.

@@ -33,7 +33,7 @@ use crate::error::Result;
 pub(crate) type Pair = (Vec<u8>, Vec<u8>);
 
 /// The number of pairs of one scan.
-const PAGE: usize = 1024;
+const SCAN_PAGE: usize = 1024;
 
 /// Calls `visit` for each pair under `prefix`, ascending, until it returns false.
 pub(crate) fn each(
@@ -43,7 +43,7 @@ pub(crate) fn each(
 ) -> Result<()> {
     let mut from = Vec::new();
     loop {
-        let pairs = store.scan(prefix, &from, PAGE)?;
+        let pairs = store.scan(prefix, &from, SCAN_PAGE)?;
         for (key, value) in &pairs {
             if !visit(key, value)? {
                 return Ok(());

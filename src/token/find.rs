@@ -19,7 +19,7 @@ use pkcs11_sys::*;
 use std::sync::Arc;
 
 /// The most identities in one answer of the agent.
-const PAGE: u32 = 16_384;
+const SEARCH_PAGE: u32 = 16_384;
 
 impl Token {
     /// Returns the handles of all objects that fit the template and are visible to who is logged in, in the
@@ -142,7 +142,7 @@ impl Token {
                 alternatives: alternatives.clone(),
                 now: self.now(),
                 after: found.last().copied(),
-                limit: PAGE,
+                limit: SEARCH_PAGE,
             };
             let Response::Found { ids, more } = self.link.ask(&request)? else {
                 return Err(unexpected());
