@@ -23,7 +23,7 @@ pub(super) const GCM: MechanismRow = MechanismRow {
     wrap: Some(wrap),
     unwrap: Some(unwrap),
     unwrapped: |_, wrapped| {
-        let tags = SHORTEST_OF_KEYS..=LONGEST;
+        let tags = SHORTEST_TAG_OF_KEYS..=LONGEST_TAG;
         Some(wrapped.saturating_sub(*tags.end())..=wrapped.checked_sub(*tags.start())?)
     },
     authenticated: true,
@@ -37,10 +37,10 @@ pub(super) const GCM: MechanismRow = MechanismRow {
 pub(super) const MAX_PLAINTEXT: u64 = (1 << 36) - 32;
 
 /// The shortest tag of a wrapped key, in bytes: who may try as often as they like finds a shorter one.
-const SHORTEST_OF_KEYS: usize = 12;
+const SHORTEST_TAG_OF_KEYS: usize = 12;
 
 /// The longest tag, in bytes.
-const LONGEST: usize = 16;
+const LONGEST_TAG: usize = 16;
 
 struct Message {
     cipher: Cipher,
@@ -78,7 +78,7 @@ fn begin_key(usable: &UsableKey, params: &Params, direction: Direction) -> Resul
         Direction::Decrypt => Reason::UnwrappingKeyType,
     })?;
     let message = begin(usable, params, direction)?;
-    match message.tag_len < SHORTEST_OF_KEYS {
+    match message.tag_len < SHORTEST_TAG_OF_KEYS {
         true => Err(Reason::MechanismParam.detail("a wrapped key's tag has 96 bits or more")),
         false => Ok(message),
     }

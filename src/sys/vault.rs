@@ -28,9 +28,9 @@ const GRAIN: usize = 16;
 const SMALL: usize = 1 << 10;
 
 /// The longest block.
-const LONGEST: usize = 64 << 10;
+const MAX_BLOCK: usize = 64 << 10;
 
-const CLASSES: usize = SMALL / GRAIN + (LONGEST / SMALL).ilog2() as usize;
+const CLASSES: usize = SMALL / GRAIN + (MAX_BLOCK / SMALL).ilog2() as usize;
 
 /// The looks at a lock that is held after which its holder is given the processor; after so many more by
 /// sleeping that long.
@@ -57,7 +57,7 @@ const FIRST: usize = size_of::<VaultHeader>().next_multiple_of(GRAIN);
 
 /// Returns the class of blocks that take `size` bytes, and their size.
 fn class(size: usize) -> Option<(usize, usize)> {
-    if size == 0 || size > LONGEST {
+    if size == 0 || size > MAX_BLOCK {
         return None;
     }
     if size <= SMALL {

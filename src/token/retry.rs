@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 /// succeed, which is what `CKR_FUNCTION_FAILED` says (PKCS#11 3.1, 5.1.1).
 const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The longest first pause; each later one may be twice as long, up to [`LONGEST`].
-const SHORTEST: Duration = Duration::from_millis(1);
+/// The longest first pause; each later one may be twice as long, up to [`LONGEST_PAUSE`].
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 
 /// The longest pause.
-const LONGEST: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 impl Token {
     /// Does `work` until it no longer fails because others were faster, with an end to it. `work` reads
@@ -50,7 +50,7 @@ fn repeat<R>(
         if !conflict || !wait(random_part(pause)?) {
             return done;
         }
-        pause = (pause * 2).clamp(SHORTEST, LONGEST);
+        pause = (pause * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
     }
 }
 
@@ -62,7 +62,7 @@ fn random_part(whole: Duration) -> Result<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use super::{LONGEST, repeat};
+    use super::{LONGEST_PAUSE, repeat};
     use crate::error::{Error, Reason, Result};
     use std::time::Duration;
 
@@ -87,10 +87,10 @@ mod tests {
             });
             assert_eq!(done, then);
             assert_eq!((pauses.len(), pauses.first()), (200, Some(&Duration::ZERO)));
-            assert!(pauses.iter().all(|pause| *pause <= LONGEST));
+            assert!(pauses.iter().all(|pause| *pause <= LONGEST_PAUSE));
             let late = pauses.iter().skip(20);
-            assert!(late.clone().any(|pause| *pause > LONGEST / 4), "they grow");
-            assert!(late.clone().any(|pause| *pause < LONGEST / 4), "they differ");
+            assert!(late.clone().any(|pause| *pause > LONGEST_PAUSE / 4), "they grow");
+            assert!(late.clone().any(|pause| *pause < LONGEST_PAUSE / 4), "they differ");
         }
     }
 

@@ -7,7 +7,7 @@ use log::Record;
 use std::fmt::Write;
 
 /// The longest line, in bytes: what a pipe takes at once.
-const LONGEST: usize = 4096;
+const MAX_LOG_LINE: usize = 4096;
 
 /// A record as a line. `who` is the program; its process's number follows.
 pub(super) fn of(record: &Record<'_>, who: &str) -> String {
@@ -22,17 +22,17 @@ pub(super) fn of(record: &Record<'_>, who: &str) -> String {
 
 fn cut(mut line: String) -> String {
     const END: &str = "…\n";
-    if line.len() < LONGEST {
+    if line.len() < MAX_LOG_LINE {
         return line + "\n";
     }
-    let whole = (0..=LONGEST - END.len()).rev().find(|at| line.is_char_boundary(*at));
+    let whole = (0..=MAX_LOG_LINE - END.len()).rev().find(|at| line.is_char_boundary(*at));
     line.truncate(whole.unwrap_or(0));
     line + END
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{LONGEST, of};
+    use super::{MAX_LOG_LINE, of};
     use log::{Level, Record};
 
     fn line(said: &str) -> String {
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn a_line_is_cut_where_a_pipe_would_tear_it() {
-        let long = line(&"ü".repeat(LONGEST));
-        assert!(long.len() <= LONGEST && long.ends_with("ü…\n"), "{}", long.len());
+        let long = line(&"ü".repeat(MAX_LOG_LINE));
+        assert!(long.len() <= MAX_LOG_LINE && long.ends_with("ü…\n"), "{}", long.len());
     }
 }

@@ -19,7 +19,7 @@ fn filled(size: usize) -> NonNull<u8> {
 
 #[test]
 fn blocks_are_zero_aligned_apart_and_used_again() {
-    let sizes: Vec<usize> = (1..2100).chain([4096, 5000, LONGEST - 1, LONGEST]).collect();
+    let sizes: Vec<usize> = (1..2100).chain([4096, 5000, MAX_BLOCK - 1, MAX_BLOCK]).collect();
     for _ in 0..3 {
         let mut blocks: Vec<_> = sizes.iter().map(|size| (filled(*size), *size)).collect();
         assert!(blocks.iter().all(|(block, _)| holds(block.as_ptr())));
@@ -48,8 +48,8 @@ fn blocks_are_zero_aligned_apart_and_used_again() {
 
 #[test]
 fn nothing_and_what_is_too_long_has_no_block_and_lies_on_the_heap() {
-    assert_eq!((allocate(0), allocate(LONGEST + 1)), (None, None));
-    let long = VaultBytes::copy_of(&vec![7; LONGEST + 1]);
+    assert_eq!((allocate(0), allocate(MAX_BLOCK + 1)), (None, None));
+    let long = VaultBytes::copy_of(&vec![7; MAX_BLOCK + 1]);
     assert!(!holds(long.as_ptr()) && long.iter().all(|byte| *byte == 7));
     assert_eq!(&*VaultBytes::copy_of(&[]), &[0_u8; 0]);
     assert!(holds(VaultBytes::copy_of(b"short").as_ptr()));
