@@ -11,6 +11,12 @@ pub(crate) const CELLS_MADE: &str = "slots.new";
 /// The cell file of a store that is being restored.
 pub(crate) const CELLS_RESTORED: &str = "slots.restoring";
 
+/// The upgraded cell file until it takes its place.
+pub(crate) const CELLS_UPGRADED: &str = "slots.upgrading";
+
+/// A second name of the earlier cell file, from shortly before the upgraded one takes its place until it is wiped.
+pub(crate) const CELLS_EARLIER: &str = "slots.earlier";
+
 /// The socket on which the agent answers.
 pub const SOCKET: &str = "agent.sock";
 
@@ -23,6 +29,9 @@ pub const STARTING: &str = "starting";
 /// The file that says which page of generations counts.
 pub const PAGE: &str = "generations";
 
+/// A page of generations in the making.
+pub(crate) const PAGE_MADE: &str = "generations.new";
+
 /// The folder of the audit log.
 pub const AUDIT: &str = "audit";
 
@@ -34,8 +43,23 @@ pub const RECORDS: &str = "db";
 /// The folder of records that are being restored.
 pub(crate) const RECORDS_RESTORED: &str = "db.restoring";
 
+/// The folder of upgraded records until they take their place.
+pub(crate) const RECORDS_UPGRADED: &str = "db.upgrading";
+
+/// The folder of the earlier records until it is removed.
+pub(crate) const RECORDS_EARLIER: &str = "db.earlier";
+
+/// The file that says that the records have failed under an agent.
+pub(crate) const RECORDS_SUSPECT: &str = "db.doubted";
+
+/// The folder of damaged records that were set aside, before its number.
+pub(crate) const RECORDS_DAMAGED: &str = "db.damaged-";
+
 /// The copy of the records at one commit.
 pub const SNAPSHOT: &str = "snapshot";
+
+/// A snapshot that is being written.
+pub(crate) const SNAPSHOT_MADE: &str = "snapshot.new";
 
 /// The file that is given up on a full disk.
 pub const BALLAST: &str = "ballast";

@@ -11,13 +11,11 @@ use super::layout::NAME;
 use super::open::Cells;
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
+use crate::file_names::CELLS_RESTORED;
 use crate::id::Id;
 use crate::store::files;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-
-/// The name until the store around it is whole.
-const UNFINISHED: &str = crate::file_names::CELLS_RESTORED;
 
 /// Beyond what a store's file would ever have, which is written whole: 1 GiB.
 const MOST_CELLS: CellNumber = 1 << 24;
@@ -67,7 +65,7 @@ impl Cells {
             end = end.max(number.saturating_add(1));
             cells.push((*number, live()?));
         }
-        let path = directory.join(UNFINISHED);
+        let path = directory.join(CELLS_RESTORED);
         write_whole(&path, end, &cells)?;
         Self::open_path(path)
     }
@@ -91,7 +89,7 @@ impl Cells {
 
     /// Returns the file that a restoration in `directory` has left behind, if it was cut short.
     pub(crate) fn unfinished(directory: &Path) -> Option<PathBuf> {
-        let path = directory.join(UNFINISHED);
+        let path = directory.join(CELLS_RESTORED);
         path.exists().then_some(path)
     }
 }

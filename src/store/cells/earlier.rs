@@ -20,6 +20,7 @@ use super::fixed::FixedCells;
 use super::identity::StoreIdentity;
 use super::layout::{COPY, NAME};
 use crate::error::Result;
+use crate::file_names::{CELLS_EARLIER, CELLS_UPGRADED};
 use crate::store::files;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -27,12 +28,6 @@ use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
-
-/// The name of the upgraded file until it takes its place.
-const UPGRADING: &str = "slots.upgrading";
-
-/// A second name of the earlier file, from shortly before the upgraded one takes its place until it is wiped.
-const REPLACED: &str = "slots.earlier";
 
 /// A cell file of an earlier format.
 pub(crate) struct EarlierFile {
@@ -114,7 +109,7 @@ impl EarlierFile {
         let cell = |number| Some((number, self.cell(number)?));
         let mut cells: Vec<_> = (FORMAT_CELL + 1..self.fixed.end).filter_map(cell).collect();
         cells.push((FORMAT_CELL, Cell::Format(FORMAT)));
-        write_whole(&directory.join(UPGRADING), self.fixed.end, &cells)
+        write_whole(&directory.join(CELLS_UPGRADED), self.fixed.end, &cells)
     }
 
     fn cell(&self, number: CellNumber) -> Option<Cell> {
@@ -130,7 +125,7 @@ impl EarlierFile {
 
 /// Gives the earlier file a second name, durably, by which it is wiped once it is replaced.
 pub(crate) fn keep_earlier(directory: &Path) -> Result<()> {
-    let (place, kept) = (directory.join(NAME), directory.join(REPLACED));
+    let (place, kept) = (directory.join(NAME), directory.join(CELLS_EARLIER));
     std::fs::hard_link(&place, &kept).map_err(|cause| files::failed(&kept, &cause))?;
     files::sync_directory(directory)
 }
@@ -138,27 +133,27 @@ pub(crate) fn keep_earlier(directory: &Path) -> Result<()> {
 /// Puts the upgraded file in its place, durably. From here on the store has this build's format.
 pub(crate) fn take_upgraded(directory: &Path) -> Result<()> {
     let place = directory.join(NAME);
-    std::fs::rename(directory.join(UPGRADING), &place)
+    std::fs::rename(directory.join(CELLS_UPGRADED), &place)
         .map_err(|cause| files::failed(&place, &cause))?;
     files::sync_directory(directory)
 }
 
 /// Returns true from when the upgraded file has taken its place until the earlier one is wiped.
 pub(crate) fn is_upgrade_unfinished(directory: &Path) -> bool {
-    directory.join(REPLACED).exists()
+    directory.join(CELLS_EARLIER).exists()
 }
 
 /// Overwrites the file that was replaced, durably, and removes it.
 pub(crate) fn wipe_earlier(directory: &Path) -> Result<()> {
-    wipe(&directory.join(REPLACED))?;
+    wipe(&directory.join(CELLS_EARLIER))?;
     files::sync_directory(directory)
 }
 
 /// Removes what an upgrade has left that was cut short before the upgraded file took its place.
 pub(crate) fn discard_upgrade(directory: &Path) -> Result<()> {
-    wipe(&directory.join(UPGRADING))?;
+    wipe(&directory.join(CELLS_UPGRADED))?;
     // A second name of the file that is in its place.
-    remove(&directory.join(REPLACED))?;
+    remove(&directory.join(CELLS_EARLIER))?;
     files::sync_directory(directory)
 }
 

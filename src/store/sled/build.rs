@@ -2,11 +2,9 @@
 
 use super::database::{DATABASE, Sled};
 use crate::error::Result;
+use crate::file_names::RECORDS_RESTORED;
 use crate::store::{Batch, CommitNumber, Put, Store, files};
 use std::path::Path;
-
-/// The folder of a database in the making.
-pub(super) const UNFINISHED: &str = crate::file_names::RECORDS_RESTORED;
 
 /// The most pairs that one batch of it writes, and about how many bytes.
 const STEP: (usize, usize) = (1024, 4 << 20);
@@ -43,7 +41,7 @@ pub(crate) fn replace(
     number: CommitNumber,
     fill: impl FnOnce(&mut Put<'_>) -> Result<()>,
 ) -> Result<()> {
-    build(&directory.join(UNFINISHED), number, fill)?;
+    build(&directory.join(RECORDS_RESTORED), number, fill)?;
     remove(directory)?;
     take_place(directory)
 }
@@ -51,7 +49,7 @@ pub(crate) fn replace(
 /// Lets the database that was built be the store's, whose place is free.
 pub(super) fn take_place(directory: &Path) -> Result<()> {
     let database = directory.join(DATABASE);
-    std::fs::rename(directory.join(UNFINISHED), &database)
+    std::fs::rename(directory.join(RECORDS_RESTORED), &database)
         .map_err(|cause| files::failed(&database, &cause))?;
     files::sync_directory(directory)
 }
@@ -63,5 +61,5 @@ pub(crate) fn remove(directory: &Path) -> Result<()> {
 
 /// Removes the database in the making that was left in `directory`.
 pub(crate) fn remove_unfinished(directory: &Path) -> Result<()> {
-    files::remove_folder(&directory.join(UNFINISHED))
+    files::remove_folder(&directory.join(RECORDS_RESTORED))
 }

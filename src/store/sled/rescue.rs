@@ -2,16 +2,14 @@
 //! their snapshot is served meanwhile, to be read, and the records are built anew from it when that is
 //! accepted.
 
-use super::build::{UNFINISHED, build, take_place};
+use super::build::{build, take_place};
 use super::database::{DATABASE, Sled};
 use super::served_snapshot::ServedSnapshot;
 use super::snapshot;
 use crate::error::{Error, Reason, Result};
+use crate::file_names::{RECORDS_DAMAGED, RECORDS_RESTORED, RECORDS_SUSPECT};
 use crate::store::{self, Acknowledged, CommitNumber, ReadOnly, Room, Store, files};
 use std::path::Path;
-
-/// The file that says that the store has failed under an agent.
-const SUSPECT: &str = "db.doubted";
 
 /// Opens the records in `directory`. Where that fails or they lack acknowledged commits, and the snapshot has
 /// more, the snapshot is served to be read. So it is with a full disk, if the snapshot has everything; but
@@ -48,14 +46,14 @@ pub(crate) fn mend(
 
 /// Has the next opening read the records through before it serves them: this one has failed.
 pub(crate) fn suspect(directory: &Path) {
-    if let Err(error) = files::open_private(&directory.join(SUSPECT), true) {
+    if let Err(error) = files::open_private(&directory.join(RECORDS_SUSPECT), true) {
         log::error!("the store will not be read through when it is opened next: {error}");
     }
 }
 
 /// Returns true where the next opening reads everything.
 pub(crate) fn is_suspect(directory: &Path) -> bool {
-    directory.join(SUSPECT).exists()
+    directory.join(RECORDS_SUSPECT).exists()
 }
 
 fn failed_with<T>(result: &Result<T>, reason: Reason) -> bool {
@@ -118,7 +116,7 @@ fn verify_if_suspect(directory: &Path, store: &dyn Store) -> Result<()> {
         return Ok(());
     }
     read_through(store)?;
-    let mark = directory.join(SUSPECT);
+    let mark = directory.join(RECORDS_SUSPECT);
     std::fs::remove_file(&mark).map_err(|cause| files::failed(&mark, &cause))
 }
 
@@ -145,9 +143,9 @@ fn rebuild(directory: &Path, acknowledged: &Acknowledged) -> Result<bool> {
     else {
         return Ok(false);
     };
-    build(&directory.join(UNFINISHED), kept, |put| snapshot::pour(directory, put))?;
+    build(&directory.join(RECORDS_RESTORED), kept, |put| snapshot::pour(directory, put))?;
     let database = directory.join(DATABASE);
-    let aside = (1..).map(|number| directory.join(format!("db.damaged-{number}")));
+    let aside = (1..).map(|number| directory.join(format!("{RECORDS_DAMAGED}{number}")));
     if database.exists()
         && let Some(aside) = aside.into_iter().find(|aside| !aside.exists())
     {

@@ -15,15 +15,13 @@
 //! | last 34 | 0 (u16), and SHA-256 over everything before it |
 
 use crate::error::{Error, Reason, Result};
+use crate::file_names::SNAPSHOT_MADE;
 use crate::id::Id;
 use crate::store::{self, Location, Memory, Put, Store, StoreIdentity, files, pending_syncs};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
-
-/// The name of a snapshot that is being written.
-const UNFINISHED: &str = "snapshot.new";
 
 const MAGIC: &[u8; 16] = b"keystead pairs\0\x01";
 
@@ -55,7 +53,7 @@ impl SnapshotOrigin {
 
 /// Keeps all pairs of `store`, durably, in place of the snapshot before.
 pub fn keep(directory: &Path, store: &dyn Store, origin: SnapshotOrigin) -> Result<()> {
-    let (path, unfinished) = (place(directory), directory.join(UNFINISHED));
+    let (path, unfinished) = (place(directory), directory.join(SNAPSHOT_MADE));
     let named =
         write(&unfinished, store, origin).and_then(|()| each(&unfinished, |_, _| Ok(()))).and_then(
             |_| std::fs::rename(&unfinished, &path).map_err(|cause| files::failed(&path, &cause)),
@@ -70,7 +68,7 @@ pub fn keep(directory: &Path, store: &dyn Store, origin: SnapshotOrigin) -> Resu
 
 /// Removes a snapshot in `directory` that never got its name. Nothing depends on it: a failure is only logged.
 pub(super) fn remove_unfinished(directory: &Path) {
-    let unfinished = directory.join(UNFINISHED);
+    let unfinished = directory.join(SNAPSHOT_MADE);
     if unfinished.exists()
         && let Err(cause) = std::fs::remove_file(&unfinished)
     {
@@ -279,7 +277,7 @@ mod tests {
     #[test]
     fn a_snapshot_that_never_got_its_name_does_not_stay() {
         let directory = tempfile::tempdir().unwrap();
-        let unfinished = directory.path().join(UNFINISHED);
+        let unfinished = directory.path().join(SNAPSHOT_MADE);
         std::fs::create_dir(place(directory.path())).unwrap();
         keep(directory.path(), &filled(3), ORIGIN).unwrap_err();
         assert!(!unfinished.exists());

@@ -3,6 +3,7 @@
 
 use super::{AT_IDENTITY, AT_STARTS, MAGIC, WORDS};
 use crate::error::{Error, Reason, Result};
+use crate::file_names::PAGE_MADE;
 use rustix::fs::{Mode, OFlags, fstat, open, openat};
 use rustix::io::{pread, pwrite};
 use std::fs::{File, Metadata};
@@ -67,7 +68,7 @@ pub(crate) fn write(file: impl AsFd, at: usize, words: &[u64]) -> io::Result<()>
 
 /// Makes the file whole under another name first, so that a crash leaves no half of it behind.
 fn create(directory: &Path) -> io::Result<()> {
-    let draft = directory.join("generations.new");
+    let draft = directory.join(PAGE_MADE);
     match std::fs::remove_file(&draft) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
