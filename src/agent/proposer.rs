@@ -7,7 +7,7 @@ use super::transaction::Transaction;
 use crate::error::{Reason, Result};
 
 /// The most records that one transaction changes when many end at once, where the store's limits permit it.
-pub(super) const STEP: usize = 256;
+pub(super) const MOST_AT_ONCE: usize = 256;
 
 /// The number of times in a row that a change is judged again because another writer was faster.
 const MOST_CONFLICTS: usize = 16;
@@ -79,7 +79,7 @@ pub(super) fn fill<'a, T>(
     mut add: impl FnMut(&mut Transaction<'a>, &T) -> Result<()>,
 ) -> Result<usize> {
     let mut added = 0;
-    for item in items.iter().take(STEP) {
+    for item in items.iter().take(MOST_AT_ONCE) {
         if !transaction.has_room() {
             break;
         }

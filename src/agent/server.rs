@@ -31,7 +31,7 @@ const PER_USER: usize = 256;
 const OTHERS: usize = 1024;
 
 /// The number of peers that may wait for a connection.
-const WAITING: usize = 4096;
+const MOST_QUEUED: usize = 4096;
 
 /// The most descriptors that the store and the agent itself need: no connection takes one of these.
 const OWN_DESCRIPTORS: usize = 32;
@@ -219,7 +219,12 @@ impl Server {
 /// Returns the bounds of connections, as far as this process may have descriptors.
 fn limits() -> ConnectionLimits {
     let in_all = most_of_each().max(2);
-    ConnectionLimits { per_user: PER_USER, others: OTHERS, in_all, waiting: WAITING.min(in_all) }
+    ConnectionLimits {
+        per_user: PER_USER,
+        others: OTHERS,
+        in_all,
+        waiting: MOST_QUEUED.min(in_all),
+    }
 }
 
 /// Returns the number of connections that may be served; as many more may wait for that, and as many more for

@@ -4,7 +4,7 @@
 use super::audit::{AuditEvent, Fact};
 use super::keyspace;
 use super::open_store::{Found, OpenStore};
-use super::proposer::{NextStep, Proposer, STEP};
+use super::proposer::{MOST_AT_ONCE, NextStep, Proposer};
 use super::rows::TokenRow;
 use super::transaction::Transaction;
 use crate::clock::Seconds;
@@ -118,7 +118,7 @@ impl Sweep {
         store: &OpenStore,
     ) -> Result<bool> {
         let waiting = self.waiting.as_deref().unwrap_or_default();
-        let step: Vec<WaitingErasure> = waiting.iter().take(STEP).copied().collect();
+        let step: Vec<WaitingErasure> = waiting.iter().take(MOST_AT_ONCE).copied().collect();
         for waits in &step {
             if !transaction.has_room() {
                 break;
@@ -183,7 +183,7 @@ impl Sweep {
     fn due(&self, store: &OpenStore) -> Result<Vec<(Id, Id)>> {
         let index = store.index()?;
         let due = index.due(store.now()).map(|(_, token, id)| (token, id));
-        Ok(due.filter(|ids| !self.seen_to.contains(ids)).take(STEP).collect())
+        Ok(due.filter(|ids| !self.seen_to.contains(ids)).take(MOST_AT_ONCE).collect())
     }
 
     /// Ends what has fallen due, or has it wait. Returns false where there was room for a part of it only.

@@ -50,8 +50,8 @@ const AT_CHANGES: usize = 7;
 const AT_IDENTITY: usize = 8;
 const AT_HOLDER: usize = 9;
 const COUNTERS: usize = 4096 / size_of::<u64>();
-const TOKENS: usize = 64;
-const RECORDS: u64 = 4096 - TOKENS as u64;
+const TOKEN_COUNTERS: usize = 64;
+const RECORD_COUNTERS: u64 = 4096 - TOKEN_COUNTERS as u64;
 const WORDS: usize = COUNTERS + 4096;
 
 /// The addition to the counters of a page that does not count any more: none has moved so often.
@@ -180,15 +180,15 @@ fn not_mapped(error: std::io::Error) -> Error {
 
 fn token_word(token: Id) -> usize {
     let [first, ..] = *token.bytes();
-    COUNTERS + usize::from(first) % TOKENS
+    COUNTERS + usize::from(first) % TOKEN_COUNTERS
 }
 
 /// Returns the word of a record: by the last bytes of the identity, which are random; the first ones are
 /// a time.
 fn record_word(watched: Id) -> usize {
     let [.., a, b, c, d, e, f, g, h] = *watched.bytes();
-    let shard = u64::from_le_bytes([a, b, c, d, e, f, g, h]) % RECORDS;
-    COUNTERS + TOKENS + shard as usize
+    let shard = u64::from_le_bytes([a, b, c, d, e, f, g, h]) % RECORD_COUNTERS;
+    COUNTERS + TOKEN_COUNTERS + shard as usize
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ const ONE: [u8; 32] = [1; 32];
 
 /// The size of a cell in the cell file, and which cells are what.
 const CELL: u64 = 64;
-const FORMAT: u64 = 0;
+const FORMAT_CELL: u64 = 0;
 const IDENTITY: u64 = 1;
 const PIN: u64 = 8;
 const ERASE: u64 = 512;
@@ -119,7 +119,7 @@ fn a_flipped_bit_in_any_kind_of_cell_costs_nothing_and_is_said_until_it_is_mende
             return;
         }
         let id = made(world).unwrap();
-        let cells = [FORMAT, IDENTITY, 2, 3, PIN, erase_cell()];
+        let cells = [FORMAT_CELL, IDENTITY, 2, 3, PIN, erase_cell()];
         let places = cells.map(|cell| copies(cell).into_iter().map(move |at| (cell, at)));
         for (cell, at) in places.into_iter().flatten() {
             flip(world, at + 50);
@@ -146,7 +146,7 @@ fn a_lost_copy_of_any_cell_before_the_erase_cells_costs_nothing_and_the_next_age
         }
         let id = made(world).unwrap();
         let whole = fs::read(world.store().join("slots")).unwrap();
-        for cell in [FORMAT, IDENTITY, 2, 3, PIN] {
+        for cell in [FORMAT_CELL, IDENTITY, 2, 3, PIN] {
             for at in copies(cell) {
                 if world.agent().is_some() {
                     world.end_agent();
@@ -262,7 +262,7 @@ fn a_lost_beginning_is_written_anew_from_the_snapshot() {
             return;
         }
         let id = made(world).unwrap();
-        for cell in [FORMAT, IDENTITY] {
+        for cell in [FORMAT_CELL, IDENTITY] {
             overwrite_cell(world, cell, 0, &[0xAA; CELL as usize]);
         }
         let said = doctor(world);

@@ -35,7 +35,7 @@ const STEPS: [UpgradeStep; 9] = [
 ];
 
 /// After so many of them the store is an upgraded one.
-const REPLACED: usize = 5;
+const STEPS_TO_REPLACED: usize = 5;
 
 const NOW: Seconds = 1_900_000_000;
 
@@ -204,7 +204,7 @@ fn killed_after_any_step_it_loses_and_revives_nothing(format: u64) {
             let earlier = Earlier::of_format(format);
             let before = earlier.slots();
             earlier.kill_after(first);
-            assert_eq!(earlier.slots() == before, at < REPLACED, "{first:?}");
+            assert_eq!(earlier.slots() == before, at < STEPS_TO_REPLACED, "{first:?}");
             earlier.kill_after(*second);
             let finished = *second == UpgradeStep::WipeEarlierCells;
             assert_eq!(upgrade(&earlier.lock()).unwrap(), !finished, "{first:?}, {second:?}");
@@ -217,8 +217,8 @@ fn killed_after_any_step_it_loses_and_revives_nothing(format: u64) {
 /// Returns the steps of the upgrade that follows one which was ended after so many steps.
 fn steps_after(at: usize) -> &'static [UpgradeStep] {
     match at {
-        _ if at < REPLACED => &STEPS,
-        _ if at < STEPS.len() => &STEPS[REPLACED..],
+        _ if at < STEPS_TO_REPLACED => &STEPS,
+        _ if at < STEPS.len() => &STEPS[STEPS_TO_REPLACED..],
         _ => &[],
     }
 }
@@ -322,7 +322,7 @@ fn the_earlier_cell_file_is_overwritten_before_it_is_gone() {
 
 #[test]
 fn an_upgrade_that_fails_before_it_has_replaced_anything_leaves_the_store_as_it_was() {
-    for step in &STEPS[..REPLACED - 1] {
+    for step in &STEPS[..STEPS_TO_REPLACED - 1] {
         let earlier = Earlier::new();
         let (slots, _lock) = (earlier.slots(), earlier.lock());
         drop(_lock);

@@ -7,7 +7,7 @@ use crate::store::{Batch, CommitNumber, Put, Store, files};
 use std::path::Path;
 
 /// The most pairs that one batch of it writes, and about how many bytes.
-const STEP: (usize, usize) = (1024, 4 << 20);
+const BATCH_LIMITS: (usize, usize) = (1024, 4 << 20);
 
 /// Builds a database in `folder`, in place of what was there, from the pairs that `fill` puts; `number` is
 /// the number of its last commit. On return it is closed and durable, its name as well. An error leaves it
@@ -23,7 +23,7 @@ pub(crate) fn build(
     fill(&mut |key, value| {
         bytes += key.len() + value.len();
         batch.writes.push((key, Some(value)));
-        if batch.writes.len() < STEP.0 && bytes < STEP.1 {
+        if batch.writes.len() < BATCH_LIMITS.0 && bytes < BATCH_LIMITS.1 {
             return Ok(());
         }
         bytes = 0;
