@@ -38,20 +38,20 @@ pub(crate) fn meta() -> RowKey {
     b"M".to_vec()
 }
 
-/// The first byte of the keys of tokens.
-pub(crate) const TOKENS: &[u8] = b"T";
+/// The prefix of the keys of tokens.
+pub(crate) const TOKEN_PREFIX: &[u8] = b"T";
 
 /// Returns the key of a token's row.
 pub(crate) fn token(token: Id) -> RowKey {
-    [TOKENS, &token.bytes()[..]].concat()
+    [TOKEN_PREFIX, &token.bytes()[..]].concat()
 }
 
-/// The first byte of the keys of slots.
-pub(crate) const SLOTS: &[u8] = b"S";
+/// The prefix of the keys of slots.
+pub(crate) const SLOT_PREFIX: &[u8] = b"S";
 
 /// Returns the key of the row that names the token of a PKCS#11 slot.
 pub(crate) fn slot(slot: u32) -> RowKey {
-    [SLOTS, &slot.to_be_bytes()[..]].concat()
+    [SLOT_PREFIX, &slot.to_be_bytes()[..]].concat()
 }
 
 /// Returns the key of a record's row.
@@ -59,30 +59,30 @@ pub(crate) fn record(token: Id, id: Id) -> RowKey {
     [&records(token)[..], id.bytes()].concat()
 }
 
-/// The first byte of the keys of records.
-pub(crate) const RECORDS: &[u8] = b"r";
+/// The prefix of the keys of records.
+pub(crate) const RECORD_PREFIX: &[u8] = b"r";
 
 /// All records of a token.
 pub(crate) fn records(token: Id) -> RowKey {
-    [RECORDS, &token.bytes()[..]].concat()
+    [RECORD_PREFIX, &token.bytes()[..]].concat()
 }
 
 /// Token and record of a key made by [`record`].
 pub(crate) fn record_ids(key: &[u8]) -> Option<(Id, Id)> {
-    id_pair(key.strip_prefix(RECORDS)?)
+    id_pair(key.strip_prefix(RECORD_PREFIX)?)
 }
 
-/// The first byte of the keys of answers.
-pub(crate) const ANSWERS: &[u8] = b"c";
+/// The prefix of the keys of answers.
+pub(crate) const ANSWER_PREFIX: &[u8] = b"c";
 
 /// Returns the key of an answer.
 pub(crate) fn answer(number: AnswerNumber) -> RowKey {
-    [ANSWERS, &number.to_be_bytes()[..]].concat()
+    [ANSWER_PREFIX, &number.to_be_bytes()[..]].concat()
 }
 
 /// The number of an answer whose key [`answer`] made.
 pub(crate) fn answer_number(key: &[u8]) -> Option<AnswerNumber> {
-    key.strip_prefix(ANSWERS)?.try_into().ok().map(u64::from_be_bytes)
+    key.strip_prefix(ANSWER_PREFIX)?.try_into().ok().map(u64::from_be_bytes)
 }
 
 /// Returns the key of the end of the audit log's chain.
@@ -90,17 +90,17 @@ pub(crate) fn audit_head() -> RowKey {
     b"L".to_vec()
 }
 
-/// The first byte of the keys of the audit log's lines.
-pub(crate) const AUDIT_LINES: &[u8] = b"l";
+/// The prefix of the keys of the audit log's lines.
+pub(crate) const AUDIT_LINE_PREFIX: &[u8] = b"l";
 
 /// Returns the key of a line of the audit log.
 pub(crate) fn audit_line(seq: u64) -> RowKey {
-    [AUDIT_LINES, &seq.to_be_bytes()].concat()
+    [AUDIT_LINE_PREFIX, &seq.to_be_bytes()].concat()
 }
 
 /// The number of the line whose key [`audit_line`] made.
 pub(crate) fn audit_seq(key: &[u8]) -> Option<u64> {
-    key.strip_prefix(AUDIT_LINES)?.try_into().ok().map(u64::from_be_bytes)
+    key.strip_prefix(AUDIT_LINE_PREFIX)?.try_into().ok().map(u64::from_be_bytes)
 }
 
 /// Returns the key of the row that names the custom key of a fingerprint.
@@ -127,30 +127,30 @@ pub(crate) fn watched(key: &[u8]) -> Option<(Id, Id)> {
     }
 }
 
-/// The first byte of the keys of erasures that wait their grace out.
-pub(crate) const WAITING: &[u8] = b"g";
+/// The prefix of the keys of erasures that wait their grace out.
+pub(crate) const WAITING_PREFIX: &[u8] = b"g";
 
 /// Returns the key of the entry of an erasure that waits.
 pub(crate) fn waiting(token: Id, id: Id) -> RowKey {
-    [WAITING, token.bytes(), id.bytes()].concat()
+    [WAITING_PREFIX, token.bytes(), id.bytes()].concat()
 }
 
 /// Token and record of a key made by [`waiting`].
 pub(crate) fn waiting_ids(key: &[u8]) -> Option<(Id, Id)> {
-    id_pair(key.strip_prefix(WAITING)?)
+    id_pair(key.strip_prefix(WAITING_PREFIX)?)
 }
 
-/// The first byte of the keys of the days' uses.
-pub(crate) const USES: &[u8] = b"u";
+/// The prefix of the keys of the days' uses.
+pub(crate) const USES_PREFIX: &[u8] = b"u";
 
 /// Returns the key of the count of a token's key on a day.
 pub(crate) fn uses((token, key, day): (Id, Id, u32)) -> RowKey {
-    [USES, token.bytes(), key.bytes(), &day.to_be_bytes()].concat()
+    [USES_PREFIX, token.bytes(), key.bytes(), &day.to_be_bytes()].concat()
 }
 
 /// Token, key and day of a key made by [`uses`].
 pub(crate) fn uses_of(key: &[u8]) -> Option<(Id, Id, u32)> {
-    let (ids, day) = key.strip_prefix(USES)?.split_last_chunk::<4>()?;
+    let (ids, day) = key.strip_prefix(USES_PREFIX)?.split_last_chunk::<4>()?;
     let (token, key) = id_pair(ids)?;
     Some((token, key, u32::from_be_bytes(*day)))
 }

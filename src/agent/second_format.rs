@@ -44,7 +44,7 @@ pub(crate) fn upgrade(earlier: &dyn Store, put: &mut Put<'_>) -> Result<()> {
                 (number, Answered { change, revisions, extras })
             }));
         } else if !key.first().is_some_and(|first| INDEX.contains(first)) {
-            if let Some(token) = key.strip_prefix(keyspace::TOKENS) {
+            if let Some(token) = key.strip_prefix(keyspace::TOKEN_PREFIX) {
                 let TokenRow { slot, .. } = rows::decode(value, "a token")?;
                 put(keyspace::slot(slot), token.to_vec())?;
             }
@@ -57,7 +57,7 @@ pub(crate) fn upgrade(earlier: &dyn Store, put: &mut Put<'_>) -> Result<()> {
 
 /// Returns the change whose answer stands at a key.
 pub(crate) fn answered_change(key: &[u8]) -> Option<[u8; 16]> {
-    key.strip_prefix(keyspace::ANSWERS)?.try_into().ok()
+    key.strip_prefix(keyspace::ANSWER_PREFIX)?.try_into().ok()
 }
 
 /// Returns the erase cell that is claimed at a key.

@@ -30,7 +30,7 @@ impl UsageCounts {
     /// Reads of which keys and days earlier agents have saved a count.
     pub(crate) fn open(store: &OpenStore) -> Result<Self> {
         let mut counts = Self::default();
-        store.each(keyspace::USES, |key, _| {
+        store.each(keyspace::USES_PREFIX, |key, _| {
             counts.saved.insert(keyspace::uses_of(key).ok_or(Reason::StoreDamaged)?);
             Ok(true)
         })?;

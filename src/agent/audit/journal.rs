@@ -64,7 +64,7 @@ impl Journal {
             head = end;
         }
         let (mut waiting, mut unsynced) = (VecDeque::new(), VecDeque::new());
-        for (key, value) in store.scan(keyspace::AUDIT_LINES, b"", usize::MAX)? {
+        for (key, value) in store.scan(keyspace::AUDIT_LINE_PREFIX, b"", usize::MAX)? {
             match keyspace::audit_seq(&key) {
                 Some(seq) if seq > end.seq => {
                     waiting.push_back((seq, rows::decode(&value, "a line")?))
@@ -303,7 +303,7 @@ mod tests {
         let (directory, store) = (tempfile::tempdir().unwrap(), Memory::default());
         let mut journal = open(directory.path(), &store);
         (0..200).for_each(|_| write(&mut journal, &store));
-        let left = store.scan(keyspace::AUDIT_LINES, b"", 1000).unwrap().len();
+        let left = store.scan(keyspace::AUDIT_LINE_PREFIX, b"", 1000).unwrap().len();
         assert!(left <= ROWS, "{left} rows");
         assert_eq!(verified(directory.path(), &open(directory.path(), &store)).head.seq, 200);
     }

@@ -65,19 +65,19 @@ impl Index {
     /// no other's way.
     pub(crate) fn of(store: &dyn Store) -> Result<Self> {
         let mut index = Self { number: store.number()?, ..Self::default() };
-        store::each(store, keyspace::WAITING, |key, found| {
+        store::each(store, keyspace::WAITING_PREFIX, |key, found| {
             if let (Some(ids), Some(found)) = (keyspace::waiting_ids(key), seconds(found)) {
                 index.waiting.insert(ids, found);
             }
             Ok(true)
         })?;
-        store::each(store, keyspace::RECORDS, |key, row| {
+        store::each(store, keyspace::RECORD_PREFIX, |key, row| {
             if let Some((token, id)) = keyspace::record_ids(key) {
                 index.add(token, id, row);
             }
             Ok(true)
         })?;
-        store::each(store, keyspace::ANSWERS, |key, row| {
+        store::each(store, keyspace::ANSWER_PREFIX, |key, row| {
             index.add_answer(key, row);
             Ok(true)
         })?;

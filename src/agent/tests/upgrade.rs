@@ -282,7 +282,7 @@ fn an_upgraded_store_has_no_row_of_an_index_and_knows_the_changes_that_were_answ
         let rows = store.records.scan(b"", b"", usize::MAX).unwrap();
         let kinds: BTreeSet<u8> = rows.iter().filter_map(|(key, _)| key.first().copied()).collect();
         assert!(kinds.iter().all(|kind| b"MTSrogucLl".contains(kind)), "{kinds:?}");
-        let answers = rows.iter().filter(|(key, _)| key.starts_with(keyspace::ANSWERS));
+        let answers = rows.iter().filter(|(key, _)| key.starts_with(keyspace::ANSWER_PREFIX));
         for (at, row) in answers.clone() {
             assert!(keyspace::answer_number(at).is_some());
             let answered: Answered = rows::decode(row, "an answer").unwrap();

@@ -387,7 +387,11 @@ fn a_token_of_a_lost_end_that_another_writer_changes_meanwhile_is_judged_again()
     assert!(store.token(TOKEN).unwrap().is_some());
     assert_eq!(writer.drive(&mut DestroyedTokens), Ok(HashSet::new()));
     assert_eq!(store.tokens().unwrap(), vec![]);
-    assert_eq!(store.records.scan(keyspace::SLOTS, b"", 1).unwrap(), vec![], "its slot is free");
+    assert_eq!(
+        store.records.scan(keyspace::SLOT_PREFIX, b"", 1).unwrap(),
+        vec![],
+        "its slot is free"
+    );
 }
 
 #[test]

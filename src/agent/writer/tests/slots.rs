@@ -17,7 +17,7 @@ type Slots = Vec<(u32, Id)>;
 /// Returns the tokens by their slots, as their own rows say, and as those of the slots do.
 fn slots(store: &OpenStore) -> (Slots, Slots) {
     let tokens = store.tokens().unwrap().into_iter().map(|(id, row)| (row.slot, id)).collect();
-    let rows = store.records.scan(keyspace::SLOTS, b"", 1000).unwrap();
+    let rows = store.records.scan(keyspace::SLOT_PREFIX, b"", 1000).unwrap();
     let number = |key: &[u8]| u32::from_be_bytes(*key.last_chunk().unwrap());
     let rows = rows.iter().map(|(key, id)| (number(key), keyspace::id(id).unwrap())).collect();
     (tokens, rows)
