@@ -28,7 +28,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
-const FORMAT: u8 = 1;
+const FIRST_ROW_FORMAT: u8 = 1;
 
 #[derive(Serialize, Deserialize)]
 struct FirstMeta {
@@ -203,7 +203,7 @@ fn read(value: &[u8]) -> Result<(FirstRow, Header)> {
 }
 
 fn decode<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T> {
-    rows::decode_as(FORMAT, bytes, what)
+    rows::decode_as(FIRST_ROW_FORMAT, bytes, what)
 }
 
 #[cfg(test)]
@@ -222,7 +222,7 @@ mod tests {
     const PRINT: Fingerprint = Fingerprint([4; 32]);
 
     fn encode(value: &impl Serialize) -> Vec<u8> {
-        postcard::to_extend(value, vec![FORMAT]).unwrap()
+        postcard::to_extend(value, vec![FIRST_ROW_FORMAT]).unwrap()
     }
 
     fn decoded<T: DeserializeOwned + Serialize>(golden: &[u8]) -> T {

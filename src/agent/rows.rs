@@ -13,7 +13,7 @@ use crate::store::cells::CellNumber;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-const FORMAT: u8 = 2;
+const ROW_FORMAT: u8 = 2;
 
 /// The fields that later builds add to a row, by number.
 pub(crate) type Extras = Vec<(u32, Vec<u8>)>;
@@ -105,25 +105,25 @@ const REMEDY: &str = "restore the store's directory as a whole from a backup";
 
 /// Writes a value.
 pub(crate) fn encode(value: &impl Serialize) -> Result<Vec<u8>> {
-    postcard::to_extend(value, vec![FORMAT]).map_err(|cause| Reason::General.detail(cause))
+    postcard::to_extend(value, vec![ROW_FORMAT]).map_err(|cause| Reason::General.detail(cause))
 }
 
 /// Reads [`encode`]'s bytes back; `what` names the value in the error.
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T> {
-    decode_as(FORMAT, bytes, what)
+    decode_as(ROW_FORMAT, bytes, what)
 }
 
 /// Returns the erase cell that a record claims which cannot be read as a whole, as far as it can be told.
 pub(crate) fn claimed_cell(row: &[u8]) -> Option<CellNumber> {
     let (_, cell): (u64, Option<CellNumber>) =
-        postcard::take_from_bytes(row.strip_prefix(&[FORMAT])?).ok()?.0;
+        postcard::take_from_bytes(row.strip_prefix(&[ROW_FORMAT])?).ok()?.0;
     cell
 }
 
 /// Returns what a record of an earlier format that cannot be read becomes in this one: another that cannot, of which
 /// the same can be told.
 pub(super) fn carried_unread(row: &[u8]) -> Vec<u8> {
-    [&[FORMAT], row.get(1..).unwrap_or_default()].concat()
+    [&[ROW_FORMAT], row.get(1..).unwrap_or_default()].concat()
 }
 
 /// Reads a value of that format back.

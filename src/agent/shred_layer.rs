@@ -19,7 +19,7 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-const FORMAT: u8 = 1;
+const SHRED_FORMAT: u8 = 1;
 const SALT: usize = 32;
 const LABEL: &[u8] = b"keystead v1 cover";
 
@@ -41,12 +41,12 @@ pub(crate) fn encrypt(secret: &[u8; 32], binding: Binding, plain: &[u8]) -> Resu
     let ciphertext = cipher(secret, binding, &salt)?
         .encrypt(&Nonce::default(), plain)
         .map_err(|_| Reason::General)?;
-    Ok([&[FORMAT], &salt[..], &ciphertext].concat())
+    Ok([&[SHRED_FORMAT], &salt[..], &ciphertext].concat())
 }
 
 /// Decrypts what [`encrypt`] made. Fails with [`Reason::StoreDamaged`] where it is not of that record.
 pub(crate) fn decrypt(secret: &[u8; 32], binding: Binding, encrypted: &[u8]) -> Result<Vec<u8>> {
-    let Some((&FORMAT, rest)) = encrypted.split_first() else { return Err(damaged(binding)) };
+    let Some((&SHRED_FORMAT, rest)) = encrypted.split_first() else { return Err(damaged(binding)) };
     let (salt, ciphertext) = rest.split_first_chunk::<SALT>().ok_or_else(|| damaged(binding))?;
     cipher(secret, binding, salt)?
         .decrypt(&Nonce::default(), ciphertext)

@@ -34,7 +34,7 @@ pub const FRONT: usize = 44;
 pub const PASSPHRASE_LENGTH: std::ops::RangeInclusive<usize> = 12..=1000;
 
 const MAGIC: &[u8; 15] = b"keystead backup";
-const FORMAT: u8 = 1;
+const BACKUP_FILE_FORMAT: u8 = 1;
 const INFO: &[u8] = b"keystead v1 backup";
 
 /// The second of the two choices that RFC 9106, section 4, recommends.
@@ -53,7 +53,7 @@ impl BackupSealer {
         let mut front = [0; FRONT];
         let Cost { memory_kib, passes, lanes } = COST;
         let numbers = [memory_kib, passes, lanes].map(u32::to_be_bytes);
-        let bytes = [&MAGIC[..], &[FORMAT], &salt, numbers.as_flattened()].concat();
+        let bytes = [&MAGIC[..], &[BACKUP_FILE_FORMAT], &salt, numbers.as_flattened()].concat();
         front.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
         Ok(Self { front, key: stretch(passphrase, &salt, COST, 32)?, index: 0 })
     }
@@ -64,9 +64,10 @@ impl BackupSealer {
         let front: [u8; FRONT] = front.try_into().map_err(|_| not_one())?;
         let (format, rest) =
             front.strip_prefix(MAGIC).and_then(|rest| rest.split_first()).ok_or_else(not_one)?;
-        if *format != FORMAT {
-            return Err(Reason::BackupDamaged
-                .detail(format_args!("it has format {format}, and this build reads {FORMAT}")));
+        if *format != BACKUP_FILE_FORMAT {
+            return Err(Reason::BackupDamaged.detail(format_args!(
+                "it has format {format}, and this build reads {BACKUP_FILE_FORMAT}"
+            )));
         }
         let (salt, numbers) = rest.split_first_chunk().ok_or_else(not_one)?;
         let cost = cost(numbers).ok_or_else(not_one)?;

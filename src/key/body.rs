@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
 /// The format of objects, and the first of metadata.
-const FORMAT: u8 = 1;
+const OBJECT_FORMAT: u8 = 1;
 
 /// The format of metadata with bindings.
 const WITH_BINDINGS: u8 = 2;
@@ -144,7 +144,7 @@ impl Metadata {
                 let (metadata, bindings) = decode::<(Self, _)>(WITH_BINDINGS, bytes)?;
                 Ok(Self { bindings, ..metadata })
             }
-            _ => decode(FORMAT, bytes),
+            _ => decode(OBJECT_FORMAT, bytes),
         }
     }
 }
@@ -161,12 +161,12 @@ pub struct Body {
 impl Body {
     /// Returns the bytes to seal.
     pub fn encode(&self) -> Result<Secret> {
-        encode(FORMAT, self)
+        encode(OBJECT_FORMAT, self)
     }
 
     /// Reads [`Self::encode`]'s bytes back.
     pub fn decode(bytes: &Secret) -> Result<Self> {
-        decode(FORMAT, bytes)
+        decode(OBJECT_FORMAT, bytes)
     }
 }
 

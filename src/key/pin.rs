@@ -23,7 +23,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
-const FORMAT: u8 = 1;
+const ENTRY_FORMAT: u8 = 1;
 
 /// The most bytes that a label has.
 const LABEL: usize = 32;
@@ -106,14 +106,14 @@ impl TokenEntry {
 
     /// Returns the bytes that are stored.
     pub fn encode(&self) -> Result<Vec<u8>> {
-        postcard::to_extend(self, vec![FORMAT]).map_err(|cause| Reason::General.detail(cause))
+        postcard::to_extend(self, vec![ENTRY_FORMAT]).map_err(|cause| Reason::General.detail(cause))
     }
 
     /// Reads [`Self::encode`]'s bytes back.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         let damaged = || Reason::StoreDamaged.detail("a token's entry does not parse");
         match bytes.split_first() {
-            Some((&FORMAT, rest)) => match postcard::take_from_bytes(rest) {
+            Some((&ENTRY_FORMAT, rest)) => match postcard::take_from_bytes(rest) {
                 Ok((entry, [])) => Ok(entry),
                 _ => Err(damaged()),
             },

@@ -28,7 +28,7 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-const FORMAT: u8 = 1;
+const SEAL_FORMAT: u8 = 1;
 const SALT: usize = 32;
 
 /// The format of the store that sealed parts are bound to: the first one for ever, since no upgrade of a
@@ -132,7 +132,7 @@ pub(super) fn seal_with(
         .encrypt(&Nonce::default(), Payload { msg: body, aad: authenticated })
         .map_err(|_| Reason::General)?;
     let mut bytes = Vec::with_capacity(1 + SALT + sealed.len());
-    bytes.push(FORMAT);
+    bytes.push(SEAL_FORMAT);
     bytes.extend_from_slice(salt);
     bytes.extend_from_slice(&sealed);
     Ok(bytes)
@@ -148,7 +148,7 @@ pub(super) fn open_with(
     let damaged = || Reason::StoreDamaged.detail("a record does not open with its token's key");
     let (&format, rest) = sealed.split_first().ok_or_else(damaged)?;
     let (salt, ciphertext) = rest.split_first_chunk::<SALT>().ok_or_else(damaged)?;
-    if format != FORMAT {
+    if format != SEAL_FORMAT {
         return Err(Reason::StoreDamaged.detail(format_args!(
             "a sealed part has format {format}, which this build does not know"
         )));

@@ -43,7 +43,7 @@ pub(super) const SEAL: MechanismRow = MechanismRow {
     ..aes(MechanismRow::new(CKM_KEYSTEAD_SEAL, "CKM_KEYSTEAD_SEAL"))
 };
 
-const FORMAT: u8 = 1;
+const BLOB_FORMAT: u8 = 1;
 const HEADER: usize = 1 + 16 + 4;
 const SALT: usize = 32;
 const FRONT: usize = HEADER + SALT;
@@ -73,7 +73,7 @@ fn associated(params: &Params) -> Result<&[u8]> {
 }
 
 fn header(sealing: &Sealing) -> [u8; HEADER] {
-    let mut header = [FORMAT; HEADER];
+    let mut header = [BLOB_FORMAT; HEADER];
     let (_, rest) = header.split_at_mut(1);
     let (key, version) = rest.split_at_mut(16);
     key.copy_from_slice(sealing.key.bytes());

@@ -22,7 +22,7 @@ use crate::secret::Secret;
 use crate::token::Handle;
 
 /// The format of saved states.
-const FORMAT: u8 = 1;
+const STATE_FORMAT: u8 = 1;
 
 /// The length of a mechanism's number, in bytes.
 const NUMBER: usize = 8;
@@ -77,7 +77,7 @@ impl Session {
 
     /// Returns what a saved state of this session begins with.
     fn state_head(&self) -> Vec<u8> {
-        let mut head = vec![FORMAT];
+        let mut head = vec![STATE_FORMAT];
         head.extend(self.token.id().bytes());
         let state = self.state();
         head.push(state.login as u8 * 2 + u8::from(state.read_write));

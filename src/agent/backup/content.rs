@@ -147,7 +147,7 @@ fn damaged(at: usize, what: &str) -> Error {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
-    use super::super::FORMAT;
+    use super::super::BACKUP_FORMAT;
     use super::*;
     use crate::key::{Fingerprint, Role};
 
@@ -157,7 +157,7 @@ mod tests {
             Role::Material { key: Id::new([4; 16]), version: 1, fingerprint: Fingerprint([5; 32]) };
         let header = Header { private: true, role, expiry: None, tags: Vec::new() };
         let store = BackedUpStore {
-            format: FORMAT,
+            format: BACKUP_FORMAT,
             id: Id::new([1; 16]),
             incarnation: 1,
             commits: 300,
@@ -247,7 +247,7 @@ mod tests {
         assert!(refusal(&bytes(&two)).contains("a second store, at byte 31"));
         let mut other = items();
         if let Item::Store(store) = &mut other[0] {
-            store.format = FORMAT + 1;
+            store.format = BACKUP_FORMAT + 1;
         }
         assert!(refusal(&bytes(&other)).contains("format 3, and this build reads 1 to 2"));
     }

@@ -28,10 +28,10 @@ use sha2::{Digest, Sha256};
 
 /// The format of the content that this build writes. The items of format 1 are the same; a build that knows
 /// no other would restore records of a later format, and could not serve them.
-const FORMAT: u16 = 2;
+const BACKUP_FORMAT: u16 = 2;
 
 /// The formats that this build reads.
-const READ: std::ops::RangeInclusive<u16> = 1..=FORMAT;
+const READ: std::ops::RangeInclusive<u16> = 1..=BACKUP_FORMAT;
 
 /// Returns the check of a cell's secret.
 pub(crate) fn check_of(secret: &[u8; 32]) -> [u8; 32] {

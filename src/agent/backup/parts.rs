@@ -1,7 +1,7 @@
 //! The content of a backup, gathered from a store in parts.
 
 use super::content::{BackedUpCell, BackedUpRecord, BackedUpStore, BackedUpToken, Item};
-use super::{FORMAT, check_of};
+use super::{BACKUP_FORMAT, check_of};
 use crate::agent::keyspace;
 use crate::agent::open_store::{Found, OpenStore};
 use crate::agent::rows::{RecordRow, TokenRow};
@@ -36,7 +36,7 @@ impl BackupParts {
         let StoreIdentity { store: id, incarnation } = store.cells.identity;
         let mut parts = Self::default();
         parts.put(&Item::Store(BackedUpStore {
-            format: FORMAT,
+            format: BACKUP_FORMAT,
             id,
             incarnation,
             commits: store.records.number()?,

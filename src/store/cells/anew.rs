@@ -2,7 +2,7 @@
 //! under another name, and named `slots` last, so that no store looks whole whose making was cut short.
 
 use super::cell::{
-    CLOCK_CELL, COMMITS_CELL, Cell, CellNumber, EraseSecret, FIRST_ERASE, FIRST_PIN, FORMAT,
+    CELLS_FORMAT, CLOCK_CELL, COMMITS_CELL, Cell, CellNumber, EraseSecret, FIRST_ERASE, FIRST_PIN,
     FORMAT_CELL, IDENTITY_CELL, PinCell,
 };
 use super::file::write_whole;
@@ -115,7 +115,7 @@ fn create(directory: &Path, path: &Path) -> Result<()> {
 /// Returns the cells that every file begins with.
 fn head(identity: StoreIdentity, mark: Seconds, commits: u64) -> Vec<(CellNumber, Cell)> {
     vec![
-        (FORMAT_CELL, Cell::Format(FORMAT)),
+        (FORMAT_CELL, Cell::Format(CELLS_FORMAT)),
         (IDENTITY_CELL, identity.cell()),
         (CLOCK_CELL, Cell::Clock(mark)),
         (COMMITS_CELL, Cell::Commits(commits)),

@@ -46,7 +46,7 @@ const HEAD: usize = 48;
 pub(crate) type CellNumber = u32;
 
 /// The format that this build reads and writes.
-pub(crate) const FORMAT: u64 = 3;
+pub(crate) const CELLS_FORMAT: u64 = 3;
 
 /// The first format. Those from it on are upgraded.
 pub(crate) const FIRST_FORMAT: u64 = 1;
@@ -257,7 +257,7 @@ mod tests {
     fn examples() -> Vec<(u32, Cell)> {
         let token = Id::new([0xA1; 16]);
         vec![
-            (FORMAT_CELL, Cell::Format(FORMAT)),
+            (FORMAT_CELL, Cell::Format(CELLS_FORMAT)),
             (IDENTITY_CELL, Cell::Identity { store: Id::new([0x51; 16]), incarnation: 1 }),
             (CLOCK_CELL, Cell::Clock(1_800_000_000)),
             (COMMITS_CELL, Cell::Commits(77)),

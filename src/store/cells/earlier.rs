@@ -11,7 +11,7 @@
 //! backup still tells a living secret from another.
 
 use super::cell::{
-    COMMITS_CELL, Cell, CellNumber, FIRST_ERASE, FORMAT, FORMAT_CELL, PIN_CELLS, SIZE,
+    CELLS_FORMAT, COMMITS_CELL, Cell, CellNumber, FIRST_ERASE, FORMAT_CELL, PIN_CELLS, SIZE,
 };
 use super::damage::{Extent, damaged_of, describe};
 use super::erase::{EraseCell, cut_short};
@@ -54,7 +54,7 @@ impl EarlierFile {
         let file = files::open_to_read(&path).map_err(|cause| files::failed(&path, &cause))?;
         let fixed = FixedCells::look(&file, &path)?;
         let format = fixed.format().unwrap_or_default();
-        if format == FORMAT {
+        if format == CELLS_FORMAT {
             return Ok(None);
         }
         let identity = StoreIdentity::read(&fixed, &path)?;
@@ -108,7 +108,7 @@ impl EarlierFile {
     pub(crate) fn write_upgraded(&self, directory: &Path) -> Result<()> {
         let cell = |number| Some((number, self.cell(number)?));
         let mut cells: Vec<_> = (FORMAT_CELL + 1..self.fixed.end).filter_map(cell).collect();
-        cells.push((FORMAT_CELL, Cell::Format(FORMAT)));
+        cells.push((FORMAT_CELL, Cell::Format(CELLS_FORMAT)));
         write_whole(&directory.join(CELLS_UPGRADED), self.fixed.end, &cells)
     }
 

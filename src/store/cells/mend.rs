@@ -3,7 +3,7 @@
 //! counts as lost.
 
 use super::cell::{
-    CLOCK_CELL, COMMITS_CELL, Cell, CellNumber, FIRST_ERASE, FIRST_FORMAT, FIRST_PIN, FORMAT,
+    CELLS_FORMAT, CLOCK_CELL, COMMITS_CELL, Cell, CellNumber, FIRST_ERASE, FIRST_FORMAT, FIRST_PIN,
     FORMAT_CELL, IDENTITY_CELL, SIZE,
 };
 use super::damage::{Damage, Extent, damaged_of};
@@ -121,7 +121,7 @@ impl Cells {
         if lost(FORMAT_CELL) {
             head.put(
                 FORMAT_CELL,
-                &Cell::Format(if fixed.has_one_copy { FIRST_FORMAT } else { FORMAT }),
+                &Cell::Format(if fixed.has_one_copy { FIRST_FORMAT } else { CELLS_FORMAT }),
             )?;
         }
         if lost(IDENTITY_CELL) {
