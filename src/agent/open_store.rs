@@ -7,7 +7,7 @@ mod readable;
 use super::index::{self, Index, Update};
 use super::keyspace;
 use super::rows::{self, Meta, RecordRow, TokenRow};
-use super::rules::Known;
+use super::rules::KnownRecord;
 use super::shred_layer;
 use super::time::Time;
 use crate::clock::{Clock, Seconds};
@@ -49,7 +49,7 @@ pub(crate) struct Found {
     /// As it is stored.
     pub(crate) row: RecordRow,
     /// Its header, its cell's word.
-    pub known: Known,
+    pub known: KnownRecord,
 }
 
 impl Found {
@@ -273,7 +273,7 @@ impl OpenStore {
             (_, Some(tombstone), _) => Erasure::Ended(tombstone),
             (_, None, Some(cell)) => self.erasure_or_deleted(cell),
         };
-        Ok(Found { known: Known { id, header, erasure }, row })
+        Ok(Found { known: KnownRecord { id, header, erasure }, row })
     }
 
     /// Returns the state of an erase cell's material.
@@ -363,7 +363,7 @@ impl OpenStore {
     }
 
     /// Returns the state of material by its cell, as it will be once all that is due has been erased.
-    fn outcome(&self, known: &Known) -> Erasure {
+    fn outcome(&self, known: &KnownRecord) -> Erasure {
         match known.erasure {
             Erasure::Live if known.is_dead(self.now()) => Erasure::Ended(Tombstone::Expired(
                 known.header.expiry.map_or(0, |expiry| expiry.at),

@@ -11,7 +11,7 @@ use super::backup::{BackedUpCell, BackedUpRecord, BackedUpToken, Backup, check_o
 use super::keyspace::{self, RowKey};
 use super::open_store::OpenStore;
 use super::rows::{self, Meta, RecordRow, TokenRow};
-use super::rules::Known;
+use super::rules::KnownRecord;
 use super::shred_layer;
 use super::upgrade::upgrade_for_restoration;
 use super::waker::Waker;
@@ -260,7 +260,7 @@ fn fate(
 ) -> Result<Erasure> {
     let Some(cell) = &record.cell else { return Ok(Erasure::Live) };
     let mut erasure = cell.erasure;
-    let due = Known { id: record.id, header: header.clone(), erasure };
+    let due = KnownRecord { id: record.id, header: header.clone(), erasure };
     if erasure == Erasure::Live && grace == 0 && due.is_dead(now) {
         erasure = Erasure::Ended(Tombstone::Expired(header.expiry.map_or(now, |expiry| expiry.at)));
     }

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A record as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Known {
+pub(crate) struct KnownRecord {
     /// The ID of the record.
     pub id: Id,
     /// Its header.
@@ -36,9 +36,9 @@ pub(crate) struct Proposal {
 /// The records of one token, as they stand before the commit.
 pub(crate) trait View {
     /// One record.
-    fn record(&self, id: Id) -> Result<Option<Known>>;
+    fn record(&self, id: Id) -> Result<Option<KnownRecord>>;
     /// All records of a custom key's material, dead ones too.
-    fn material(&self, key: Id) -> Result<Vec<Known>>;
+    fn material(&self, key: Id) -> Result<Vec<KnownRecord>>;
     /// Returns the custom key that material with a fingerprint belongs to, if it still stands.
     fn owner(&self, fingerprint: &Fingerprint) -> Result<Option<Id>>;
 }
@@ -54,7 +54,7 @@ pub(crate) struct CommitContext {
     pub access: Access,
 }
 
-impl Known {
+impl KnownRecord {
     /// Returns whether its material is gone, or to be erased by `now`.
     pub(crate) fn is_dead(&self, now: Seconds) -> bool {
         let due = |header: &Header| {
@@ -100,7 +100,11 @@ pub(crate) fn judge(
 }
 
 /// An ordinary key gets no expiry that has passed.
-fn judge_expiry(old: Option<&Known>, proposal: &Proposal, moment: CommitContext) -> Result<()> {
+fn judge_expiry(
+    old: Option<&KnownRecord>,
+    proposal: &Proposal,
+    moment: CommitContext,
+) -> Result<()> {
     let new = proposal.put.as_ref().filter(|header| matches!(header.role, Role::Object { .. }));
     let expiry = new.and_then(|header| header.expiry);
     match expiry.filter(|_| old.and_then(|old| old.header.expiry) != expiry) {
@@ -110,7 +114,7 @@ fn judge_expiry(old: Option<&Known>, proposal: &Proposal, moment: CommitContext)
 }
 
 /// Fails where one change is unlawful, whatever else the commit holds. Returns the custom key it belongs to, if any.
-fn judge_one(old: Option<Known>, proposal: &Proposal) -> Result<Option<Id>> {
+fn judge_one(old: Option<KnownRecord>, proposal: &Proposal) -> Result<Option<Id>> {
     let custom = |header: &Header| match header.role {
         Role::Object { .. } => None,
         Role::CustomKey(_) => Some(proposal.id),
@@ -256,14 +260,14 @@ fn judge_unique(
 
 /// A custom key's material, before the commit and after.
 struct MaterialChanges {
-    before: BTreeMap<Id, Known>,
+    before: BTreeMap<Id, KnownRecord>,
     /// Only what the commit names: the new header, or none where it removes.
     changes: BTreeMap<Id, Option<Header>>,
 }
 
 impl MaterialChanges {
     fn of(view: &impl View, key: Id, proposals: &[Proposal]) -> Result<Self> {
-        let before: BTreeMap<Id, Known> =
+        let before: BTreeMap<Id, KnownRecord> =
             view.material(key)?.into_iter().map(|known| (known.id, known)).collect();
         let changes = proposals
             .iter()
@@ -279,7 +283,7 @@ impl MaterialChanges {
     /// Returns the state of the newest version's material, by its cell. A deletion that a crash interrupted after its
     /// erasure may be finished: for it the cell still counts as live.
     fn erasure(&self, state: &KeyState, event: &Event) -> Erasure {
-        let newest = |known: &&Known| matches!(known.header.role, Role::Material { version, .. } if version == state.version);
+        let newest = |known: &&KnownRecord| matches!(known.header.role, Role::Material { version, .. } if version == state.version);
         match self.before.values().find(newest).map(|known| known.erasure) {
             Some(Erasure::Ended(Tombstone::Deleted(_))) if *event == Event::DeleteMaterial => {
                 Erasure::Live
@@ -302,7 +306,7 @@ impl MaterialChanges {
     }
 
     fn judge_removal(
-        old: &Known,
+        old: &KnownRecord,
         event: &Event,
         after: &KeyState,
         moment: CommitContext,
@@ -320,7 +324,7 @@ impl MaterialChanges {
     /// that its object stays the same one, and the version that stood there in a place of its own.
     fn judge_content(
         &self,
-        old: Option<&Known>,
+        old: Option<&KnownRecord>,
         new: &Header,
         event: &Event,
         after: &KeyState,
@@ -330,7 +334,7 @@ impl MaterialChanges {
             return Ok(());
         }
         let brought = after.fingerprint.map(|fingerprint| (after.version, fingerprint));
-        let before = |known: &Known| {
+        let before = |known: &KnownRecord| {
             let held = contents(&known.header);
             held.filter(|(version, _)| version + 1 == after.version)
         };
@@ -385,7 +389,8 @@ impl MaterialChanges {
         if !matches!(event, Event::Import { .. }) {
             return Vec::new();
         }
-        let dead = |known: &&Known| known.is_dead(now) && !self.changes.contains_key(&known.id);
+        let dead =
+            |known: &&KnownRecord| known.is_dead(now) && !self.changes.contains_key(&known.id);
         self.before.values().filter(dead).map(|known| known.id).collect()
     }
 }

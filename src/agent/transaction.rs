@@ -18,7 +18,7 @@ use super::audit::{ChainHead, Fact, Sealed};
 use super::keyspace::{self, AnswerNumber, RowKey};
 use super::open_store::{Found, OpenStore};
 use super::rows::{self, Answered, RecordRow, TokenRow, UnderWay};
-use super::rules::{Known, View};
+use super::rules::{KnownRecord, View};
 use crate::clock::Seconds;
 use crate::erasure::Tombstone;
 use crate::error::{Reason, Result};
@@ -434,11 +434,11 @@ pub(crate) struct TokenView<'t, 's> {
 }
 
 impl View for TokenView<'_, '_> {
-    fn record(&self, id: Id) -> Result<Option<Known>> {
+    fn record(&self, id: Id) -> Result<Option<KnownRecord>> {
         Ok(self.transaction.find(self.token, id)?.map(|found| found.known))
     }
 
-    fn material(&self, key: Id) -> Result<Vec<Known>> {
+    fn material(&self, key: Id) -> Result<Vec<KnownRecord>> {
         let versions = self.transaction.versions(self.token, key)?;
         Ok(versions.into_iter().map(|found| found.known).collect())
     }

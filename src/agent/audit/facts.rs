@@ -1,7 +1,7 @@
 //! The facts that follow from a change of a record.
 
 use super::entry::{AuditEvent, Fact, timestamp};
-use crate::agent::rules::{Known, Proposal};
+use crate::agent::rules::{KnownRecord, Proposal};
 use crate::id::Id;
 use crate::key::state::Origin;
 use crate::key::{self, Header, KeyState, Role};
@@ -47,7 +47,7 @@ pub(crate) fn of_entry(
 }
 
 /// The end of material whose time has come.
-pub(crate) fn expired(token: Id, known: &Known) -> Fact {
+pub(crate) fn expired(token: Id, known: &KnownRecord) -> Fact {
     let version = match known.header.role {
         Role::Material { version, .. } => Some(version),
         Role::CustomKey(_) | Role::Object { .. } => None,

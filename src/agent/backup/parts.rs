@@ -5,7 +5,7 @@ use super::{BACKUP_FORMAT, check_of};
 use crate::agent::keyspace;
 use crate::agent::open_store::{Found, OpenStore};
 use crate::agent::rows::{RecordRow, TokenRow};
-use crate::agent::rules::Known;
+use crate::agent::rules::KnownRecord;
 use crate::agent::shred_layer;
 use crate::erasure::{Erasure, Tombstone};
 use crate::error::{Error, Result};
@@ -117,7 +117,7 @@ impl BackupParts {
         store: &OpenStore,
         token: Id,
         number: CellNumber,
-        known: &Known,
+        known: &KnownRecord,
         row: &RecordRow,
     ) -> Result<(Vec<u8>, [u8; 32], Erasure)> {
         let (id, gone) = (known.id, (Vec::new(), [0; 32]));

@@ -12,19 +12,19 @@ const DAY: Seconds = 86_400;
 
 /// The records of a token in a map.
 #[derive(Default, Clone)]
-struct Table(BTreeMap<Id, Known>);
+struct Table(BTreeMap<Id, KnownRecord>);
 
 impl View for Table {
-    fn record(&self, id: Id) -> Result<Option<Known>> {
+    fn record(&self, id: Id) -> Result<Option<KnownRecord>> {
         Ok(self.0.get(&id).cloned())
     }
 
-    fn material(&self, key: Id) -> Result<Vec<Known>> {
+    fn material(&self, key: Id) -> Result<Vec<KnownRecord>> {
         Ok(self.0.values().filter(|known| belongs(&known.header, key)).cloned().collect())
     }
 
     fn owner(&self, fingerprint: &Fingerprint) -> Result<Option<Id>> {
-        let owner = |known: &Known| match &known.header.role {
+        let owner = |known: &KnownRecord| match &known.header.role {
             Role::Material { key, fingerprint: it, .. } => (it == fingerprint).then_some(*key),
             Role::CustomKey(state) => {
                 (state.fingerprint.as_ref() == Some(fingerprint)).then_some(known.id)
@@ -44,7 +44,7 @@ impl Table {
         for proposal in proposals {
             match proposal.put.clone() {
                 Some(header) => {
-                    let known = Known { id: proposal.id, header, erasure: Erasure::Live };
+                    let known = KnownRecord { id: proposal.id, header, erasure: Erasure::Live };
                     self.0.insert(proposal.id, known);
                 }
                 None => drop(self.0.remove(&proposal.id)),

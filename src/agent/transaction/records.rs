@@ -6,7 +6,7 @@ use crate::agent::audit;
 use crate::agent::keyspace;
 use crate::agent::open_store::{Found, OpenStore};
 use crate::agent::rows::{self, RecordRow};
-use crate::agent::rules::Known;
+use crate::agent::rules::KnownRecord;
 use crate::agent::shred_layer;
 use crate::clock::Seconds;
 use crate::erasure::{Erasure, Tombstone};
@@ -124,7 +124,7 @@ impl Transaction<'_> {
     /// Has the material of a record erased, and leaves the record, found by its custom key only, as the place
     /// that says what happened.
     pub(crate) fn tombstone(&mut self, token: Id, old: &Found) -> Result<()> {
-        let Known { id, header, .. } = &old.known;
+        let KnownRecord { id, header, .. } = &old.known;
         self.get(&keyspace::record(token, *id))?;
         let tombstone = self.tombstone_of(old);
         self.give_up_cell(token, old, tombstone);
@@ -180,7 +180,7 @@ impl Transaction<'_> {
     /// Frees the fingerprints of a custom key that ends.
     fn remove_owners(&mut self, token: Id, key: &Found) -> Result<()> {
         let versions = self.versions(token, key.known.id)?;
-        for Found { known: Known { id, header, .. }, .. } in versions.iter().chain([key]) {
+        for Found { known: KnownRecord { id, header, .. }, .. } in versions.iter().chain([key]) {
             if let Some((fingerprint, _)) = keyspace::ownership(*id, header) {
                 self.free(token, &fingerprint);
             }
