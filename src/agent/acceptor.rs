@@ -36,10 +36,10 @@ pub(crate) struct Acceptor {
 
 struct Shared {
     waker: Waker,
-    state: Mutex<State>,
+    state: Mutex<AcceptorState>,
 }
 
-struct State {
+struct AcceptorState {
     watchdog: Watchdog,
     /// None once no more peers are taken in.
     listener: Option<Arc<UnixListener>>,
@@ -69,7 +69,7 @@ impl Acceptor {
         working: impl Fn(Option<&Error>) + Send + 'static,
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        let state = State {
+        let state = AcceptorState {
             watchdog,
             listener: Some(Arc::new(listener)),
             inside: Inside::Waiting(Vec::new()),
@@ -135,7 +135,7 @@ impl Drop for Acceptor {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, AcceptorState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -191,7 +191,7 @@ impl Shared {
     }
 }
 
-impl State {
+impl AcceptorState {
     /// Returns the latest moment of the next look at those who wait; the last look was at `last`.
     fn next_look(&self, last: Instant) -> Option<Instant> {
         match &self.inside {

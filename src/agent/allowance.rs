@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 /// One of the things a process may be short of.
-struct Kind {
+struct ResourceLimit {
     /// Its name in `/proc/PID/limits`, where it stands there.
     limit: &'static str,
     /// The most that an agent needs of it.
@@ -22,13 +22,17 @@ struct Kind {
     words: (&'static str, &'static str),
 }
 
-const KINDS: [Kind; 6] = [
-    Kind { limit: "Max open files", enough: 512, words: ("open", "files at once") },
-    Kind { limit: "Max processes", enough: 512, words: ("run", "processes and threads") },
-    Kind { limit: "Max file size", enough: UNLIMITED, words: ("write files of", "bytes") },
-    Kind { limit: "Max cpu time", enough: UNLIMITED, words: ("run for", "seconds") },
-    Kind { limit: "Max address space", enough: UNLIMITED, words: ("use", "bytes of addresses") },
-    Kind { limit: "Max data size", enough: UNLIMITED, words: ("use", "bytes of memory") },
+const RESOURCE_LIMITS: [ResourceLimit; 6] = [
+    ResourceLimit { limit: "Max open files", enough: 512, words: ("open", "files at once") },
+    ResourceLimit { limit: "Max processes", enough: 512, words: ("run", "processes and threads") },
+    ResourceLimit { limit: "Max file size", enough: UNLIMITED, words: ("write files of", "bytes") },
+    ResourceLimit { limit: "Max cpu time", enough: UNLIMITED, words: ("run for", "seconds") },
+    ResourceLimit {
+        limit: "Max address space",
+        enough: UNLIMITED,
+        words: ("use", "bytes of addresses"),
+    },
+    ResourceLimit { limit: "Max data size", enough: UNLIMITED, words: ("use", "bytes of memory") },
 ];
 
 const UNLIMITED: u64 = u64::MAX;
@@ -45,8 +49,8 @@ const FEWEST_THREADS: usize = 16;
 /// The limits of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowance {
-    /// In the order of [`KINDS`], none more than enough.
-    limits: [u64; KINDS.len()],
+    /// In the order of [`RESOURCE_LIMITS`], none more than enough.
+    limits: [u64; RESOURCE_LIMITS.len()],
     /// Above 0 others are run first; [`IDLE`] where they are always.
     niceness: i64,
 }
@@ -65,15 +69,16 @@ impl Allowance {
     }
 
     fn read(limits: &str, niceness: i64) -> Self {
-        let limits = KINDS.map(|kind| hard(limits, kind.limit).min(kind.enough));
+        let limits = RESOURCE_LIMITS.map(|kind| hard(limits, kind.limit).min(kind.enough));
         Self { limits, niceness: niceness.max(0) }
     }
 
     /// Names each limit that is too low, in words that begin with what the process may do.
     pub fn shortfalls(&self) -> Vec<String> {
-        let short = self.limits.iter().zip(&KINDS).filter(|(limit, kind)| **limit < kind.enough);
+        let short =
+            self.limits.iter().zip(&RESOURCE_LIMITS).filter(|(limit, kind)| **limit < kind.enough);
         let mut lines: Vec<String> = short
-            .map(|(limit, Kind { words: (before, after), .. })| {
+            .map(|(limit, ResourceLimit { words: (before, after), .. })| {
                 format!("may {before} at most {limit} {after}")
             })
             .collect();

@@ -44,7 +44,7 @@ struct Purse {
     /// The bytes that users have taken of it, by their numbers.
     taken: BTreeMap<u32, usize>,
     /// Those who wait for their turn, in the order in which they came.
-    queue: VecDeque<Waiting>,
+    queue: VecDeque<WaitingCharge>,
     /// The one of them who takes next.
     turn: Option<u64>,
     /// The number of those that have ever waited.
@@ -52,7 +52,7 @@ struct Purse {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Waiting {
+struct WaitingCharge {
     number: u64,
     user: u32,
     bytes: usize,
@@ -75,15 +75,15 @@ impl Purse {
         self.size / USERS
     }
 
-    fn join(&mut self, user: u32, bytes: usize) -> Waiting {
+    fn join(&mut self, user: u32, bytes: usize) -> WaitingCharge {
         self.count += 1;
-        let waiting = Waiting { number: self.count, user, bytes: bytes.min(self.most()) };
+        let waiting = WaitingCharge { number: self.count, user, bytes: bytes.min(self.most()) };
         self.queue.push_back(waiting);
         self.turn = self.next();
         waiting
     }
 
-    fn leave(&mut self, waiting: Waiting) {
+    fn leave(&mut self, waiting: WaitingCharge) {
         self.queue.retain(|one| one.number != waiting.number);
         self.turn = self.next();
     }
@@ -102,7 +102,7 @@ impl Purse {
     }
 
     /// Takes what is waited for, if it is that one's turn and there is as much left.
-    fn take(&mut self, waiting: Waiting) -> bool {
+    fn take(&mut self, waiting: WaitingCharge) -> bool {
         let takes = self.left >= waiting.bytes && self.turn == Some(waiting.number);
         if takes {
             self.left -= waiting.bytes;

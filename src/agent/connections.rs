@@ -55,12 +55,12 @@ pub(crate) struct Connections<S> {
     by_user: BTreeMap<u32, usize>,
     /// The number of admitted connections whose user is trusted no more than others.
     others: usize,
-    waiting: VecDeque<Waiting<S>>,
+    waiting: VecDeque<WaitingPeer<S>>,
     /// The moment at which a connection ended last.
     left: Instant,
 }
 
-struct Waiting<S> {
+struct WaitingPeer<S> {
     peer: Peer,
     connection: S,
     since: Instant,
@@ -147,7 +147,7 @@ impl<S: Clone> Connections<S> {
         let same = self.waiting.iter().filter(|other| other.peer.user == peer.user).count();
         let admitted = peer.trusted || same < self.limits.waiting.div_ceil(2);
         if admitted {
-            self.waiting.push_back(Waiting { peer, connection, since });
+            self.waiting.push_back(WaitingPeer { peer, connection, since });
         }
         admitted
     }
@@ -189,7 +189,7 @@ impl<S: Clone> Connections<S> {
     /// Lets a peer wait again that could not be admitted: there can be no more than there are.
     pub(crate) fn put_back(&mut self, peer: Peer, connection: S, since: Instant) {
         self.limits.in_all = self.admitted.len().max(FEWEST);
-        self.waiting.push_front(Waiting { peer, connection, since });
+        self.waiting.push_front(WaitingPeer { peer, connection, since });
     }
 
     /// A request has begun to arrive, or has arrived. False where it has been decided that its peer leaves.

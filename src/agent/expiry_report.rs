@@ -33,7 +33,7 @@ pub(crate) struct ExpiryReport {
 }
 
 /// One custom key, as far as the agent can see it.
-struct Seen {
+struct VisibleKey {
     token: String,
     key: Id,
     state: KeyState,
@@ -128,7 +128,7 @@ fn notice(expiry: Seconds, reported: Seconds, now: Seconds) -> Option<u64> {
     NOTICES.into_iter().rfind(due).filter(|_| now < expiry)
 }
 
-fn custom_keys(store: &OpenStore) -> Result<Vec<Seen>> {
+fn custom_keys(store: &OpenStore) -> Result<Vec<VisibleKey>> {
     let mut keys = Vec::new();
     for (token, row) in store.tokens()? {
         let label = TokenEntry::decode(&row.entry)?.label;
@@ -137,7 +137,7 @@ fn custom_keys(store: &OpenStore) -> Result<Vec<Seen>> {
             if let Role::CustomKey(state) = &found.known.header.role {
                 let erasure = store.newest_outcome(token, id, state, &found.row)?;
                 let state = state.clone().expire(erasure, store.now());
-                keys.push(Seen { token: label.clone(), key: id, state });
+                keys.push(VisibleKey { token: label.clone(), key: id, state });
             }
             Ok(())
         })?;
@@ -153,7 +153,7 @@ const STATUSES: [(Status, &str); 4] = [
 ];
 
 /// The text format of Prometheus, version 0.0.4.
-fn metrics(keys: &[Seen], now: Seconds) -> String {
+fn metrics(keys: &[VisibleKey], now: Seconds) -> String {
     let mut text = String::new();
     head(&mut text, "keystead_custom_keys", "Custom keys by status.");
     let mut tokens: Vec<&str> = keys.iter().map(|seen| seen.token.as_str()).collect();
@@ -161,7 +161,7 @@ fn metrics(keys: &[Seen], now: Seconds) -> String {
     tokens.dedup();
     for token in tokens {
         for (status, name) in STATUSES {
-            let fits = |seen: &&Seen| seen.token == token && seen.state.status() == status;
+            let fits = |seen: &&VisibleKey| seen.token == token && seen.state.status() == status;
             let count = keys.iter().filter(fits).count();
             let labels = format!("token=\"{}\",status=\"{name}\"", escaped(token));
             line(&mut text, "keystead_custom_keys", &labels, count as u64);
@@ -236,12 +236,15 @@ mod tests {
     #[test]
     fn the_text_is_what_prometheus_reads() {
         let mut state = KeyState::awaiting_import();
-        let waiting =
-            Seen { token: "a \"token\"\\".into(), key: Id::new([1; 16]), state: state.clone() };
+        let waiting = VisibleKey {
+            token: "a \"token\"\\".into(),
+            key: Id::new([1; 16]),
+            state: state.clone(),
+        };
         state.material = crate::key::MaterialState::Present;
         state.fingerprint = Some(Fingerprint([1; 32]));
         state.expiry = Some(Expiry { at: NOW + 90, action: ExpiryAction::Erase });
-        let expiring = Seen { token: waiting.token.clone(), key: Id::new([2; 16]), state };
+        let expiring = VisibleKey { token: waiting.token.clone(), key: Id::new([2; 16]), state };
         let id = expiring.key;
         let text = metrics(&[waiting, expiring], NOW);
         let token = r#"token="a \"token\"\\""#;

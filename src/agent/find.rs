@@ -1,7 +1,7 @@
 //! A search, answered page by page from the index, in the order of identities.
 
 use super::access::Access;
-use super::index::{self, Search};
+use super::index::{self, IndexSearch};
 use super::open_store::OpenStore;
 use crate::clock::Seconds;
 use crate::error::Result;
@@ -31,7 +31,7 @@ pub(crate) struct Query<'a> {
 
 /// The records that match and whose material is neither erased nor due to be.
 pub(crate) fn find(store: &OpenStore, query: &Query<'_>) -> Result<Matches> {
-    let search = Search {
+    let search = IndexSearch {
         token: query.token,
         private: query.access == Access::User,
         alternatives: query.alternatives,

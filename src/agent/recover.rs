@@ -7,7 +7,7 @@ use super::destroyed_tokens::DestroyedTokens;
 use super::open_store::OpenStore;
 use super::proposer;
 use super::transaction::Transaction;
-use super::upgrade::{Source, upgrade_mended};
+use super::upgrade::{RecordsSource, upgrade_mended};
 use crate::clock::SystemClock;
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
@@ -56,7 +56,7 @@ pub fn recover(lock: &Lock) -> Result<Option<Recovered>> {
     let upgraded = upgrade_mended(lock)?;
     let cells = Cells::open(directory)?;
     let (records, rebuilt) = store::mend(location, &Acknowledged::of(&cells))?;
-    let from_snapshot = rebuilt || upgraded == Some(Source::Snapshot);
+    let from_snapshot = rebuilt || upgraded == Some(RecordsSource::Snapshot);
     let upgraded = upgraded.is_some();
     let store = OpenStore::assemble(directory, cells, records, Arc::new(SystemClock))?;
     let tokens = store.slots_of_tokens()?;

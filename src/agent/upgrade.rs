@@ -72,7 +72,7 @@ pub(super) fn upgrade_for_restoration(lock: &Lock) -> Result<bool> {
 
 /// The source of an upgraded store's records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Source {
+pub(super) enum RecordsSource {
     /// The records that were there.
     Records,
     /// Their snapshot, which had more.
@@ -81,11 +81,11 @@ pub(super) enum Source {
 
 /// Upgrades a store whose records may lack commits, and returns where those that it has now are from; none
 /// where there was nothing to upgrade.
-pub(super) fn upgrade_mended(lock: &Lock) -> Result<Option<Source>> {
-    let source = Cell::new(Source::Records);
+pub(super) fn upgrade_mended(lock: &Lock) -> Result<Option<RecordsSource>> {
+    let source = Cell::new(RecordsSource::Records);
     let open = |lock: &Lock, earlier: &EarlierFile| {
         let (store, rebuilt) = store::mend(lock.records(), &Acknowledged::of_earlier(earlier))?;
-        source.set(if rebuilt { Source::Snapshot } else { Source::Records });
+        source.set(if rebuilt { RecordsSource::Snapshot } else { RecordsSource::Records });
         Ok(Some(store))
     };
     let upgraded = Upgrade { lock, open: &open, done: &|_| Ok(()) }.run()?;
@@ -93,12 +93,12 @@ pub(super) fn upgrade_mended(lock: &Lock) -> Result<Option<Source>> {
 }
 
 /// Opens the records of the earlier format; none where there are none.
-type Open<'a> = dyn Fn(&Lock, &EarlierFile) -> Result<Option<Box<dyn Store>>> + 'a;
+type OpenEarlier<'a> = dyn Fn(&Lock, &EarlierFile) -> Result<Option<Box<dyn Store>>> + 'a;
 
 /// An upgrade.
 pub(super) struct Upgrade<'a> {
     pub(super) lock: &'a Lock,
-    pub(super) open: &'a Open<'a>,
+    pub(super) open: &'a OpenEarlier<'a>,
     /// Hears of each step, and ends the upgrade where it fails.
     pub(super) done: &'a dyn Fn(UpgradeStep) -> Result<()>,
 }

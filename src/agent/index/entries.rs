@@ -16,7 +16,7 @@ const DELETED_STAYS: Seconds = 3600;
 
 /// An entry that leads to a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Entry {
+pub(crate) enum IndexEntry {
     /// It claims an erase cell.
     Claim(CellNumber),
     /// It is a version of a custom key's material.
@@ -34,27 +34,27 @@ pub(crate) enum Entry {
 /// Returns the entries that lead to a record. Material that has ended is found by its custom key only, as is
 /// material without tags: an older version. An erasure that waits is not due a second time; the removal of what
 /// is erased waits for nothing.
-pub(crate) fn entries(header: &Header, row: &RecordRow, waits: bool) -> Vec<Entry> {
+pub(crate) fn entries(header: &Header, row: &RecordRow, waits: bool) -> Vec<IndexEntry> {
     let tombstone = row.tombstone.as_ref();
     let mut entries = Vec::with_capacity(header.tags.len() + 4);
-    entries.extend(row.cell.map(Entry::Claim));
+    entries.extend(row.cell.map(IndexEntry::Claim));
     if let Role::Material { key, version, .. } = &header.role {
-        entries.push(Entry::Version(*key, *version));
+        entries.push(IndexEntry::Version(*key, *version));
     }
     let is_removal = tombstone.is_some() && matches!(header.role, Role::Object { .. });
     let due = due_at(header, tombstone).filter(|_| is_removal || !waits);
-    entries.extend(due.map(Entry::Due));
+    entries.extend(due.map(IndexEntry::Due));
     if tombstone.is_some() && !matches!(header.role, Role::CustomKey(_)) {
         return entries;
     }
     let older = header.tags.is_empty() && matches!(header.role, Role::Material { .. });
     if !older {
-        entries.push(Entry::Found(header.private, None));
+        entries.push(IndexEntry::Found(header.private, None));
     }
-    entries.extend(header.tags.iter().map(|tag| Entry::Found(header.private, Some(*tag))));
+    entries.extend(header.tags.iter().map(|tag| IndexEntry::Found(header.private, Some(*tag))));
     let hidden = if waits { erased_at(header) } else { due };
-    entries.extend(hidden.map(Entry::Hidden));
-    entries.extend(narrows_at(header).map(Entry::Narrowing));
+    entries.extend(hidden.map(IndexEntry::Hidden));
+    entries.extend(narrows_at(header).map(IndexEntry::Narrowing));
     entries
 }
 
@@ -118,7 +118,7 @@ mod tests {
         let live = RecordRow { cell: Some(512), ..RecordRow::default() };
         assert_eq!(entries(&material(), &live, false).len(), 7);
         let left = entries(&material(), &ended(Tombstone::Expired(9)), false);
-        assert_eq!(left, vec![Entry::Version(KEY, 1)]);
+        assert_eq!(left, vec![IndexEntry::Version(KEY, 1)]);
     }
 
     #[test]
@@ -128,15 +128,16 @@ mod tests {
         {
             let header = Header { role: Role::Object { holds_key: true }, ..material() };
             for waits in [false, true] {
-                assert_eq!(entries(&header, &ended(end), waits), vec![Entry::Due(9 + stays)]);
+                assert_eq!(entries(&header, &ended(end), waits), vec![IndexEntry::Due(9 + stays)]);
             }
         }
     }
 
     #[test]
     fn an_erasure_that_waits_is_not_due() {
-        let due =
-            |waits| entries(&material(), &RecordRow::default(), waits).contains(&Entry::Due(9));
+        let due = |waits| {
+            entries(&material(), &RecordRow::default(), waits).contains(&IndexEntry::Due(9))
+        };
         assert_eq!((due(false), due(true)), (true, false));
     }
 
@@ -151,8 +152,9 @@ mod tests {
         for (header, while_due, while_waiting) in
             [(material(), true, true), (custom(Some(9)), true, false), (custom(None), false, false)]
         {
-            let hidden =
-                |waits| entries(&header, &RecordRow::default(), waits).contains(&Entry::Hidden(9));
+            let hidden = |waits| {
+                entries(&header, &RecordRow::default(), waits).contains(&IndexEntry::Hidden(9))
+            };
             assert_eq!((hidden(false), hidden(true)), (while_due, while_waiting));
         }
     }
@@ -162,7 +164,7 @@ mod tests {
         let state = KeyState { deletion_at: Some(9), ..KeyState::awaiting_import() };
         let header = Header { role: Role::CustomKey(state), expiry: None, ..material() };
         for row in [RecordRow::default(), ended(Tombstone::Expired(9))] {
-            let due = |waits| entries(&header, &row, waits).contains(&Entry::Due(9));
+            let due = |waits| entries(&header, &row, waits).contains(&IndexEntry::Due(9));
             assert_eq!((due(false), due(true)), (true, false));
         }
     }

@@ -25,7 +25,7 @@ mod update;
 
 pub(crate) use answer_log::AnswerLog;
 pub(crate) use entries::due_at;
-pub(crate) use search::{Search, next};
+pub(crate) use search::{IndexSearch, next};
 pub(crate) use update::Update;
 
 use super::keyspace;
@@ -35,7 +35,7 @@ use crate::error::Result;
 use crate::id::Id;
 use crate::store::cells::CellNumber;
 use crate::store::{self, CommitNumber, Store};
-use entries::{Entry, entries};
+use entries::{IndexEntry, entries};
 use records::{RecordNumber, Records};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tags::Tags;
@@ -182,34 +182,36 @@ impl Index {
         self.records.release(record);
     }
 
-    fn insert(&mut self, token: Id, record: RecordNumber, entry: Entry) {
+    fn insert(&mut self, token: Id, record: RecordNumber, entry: IndexEntry) {
         let Self { records, tags, .. } = self;
         match entry {
-            Entry::Claim(cell) => drop(self.claims.insert((cell, record))),
-            Entry::Version(key, version) => drop(self.versions.insert((key, version, record))),
-            Entry::Found(private, tag) => {
+            IndexEntry::Claim(cell) => drop(self.claims.insert((cell, record))),
+            IndexEntry::Version(key, version) => drop(self.versions.insert((key, version, record))),
+            IndexEntry::Found(private, tag) => {
                 let tags = tags.entry((token, private)).or_default();
                 tags.insert(tag.as_ref(), record, records);
             }
-            Entry::Due(at) => drop(self.due.insert((at, record))),
-            Entry::Hidden(at) => drop(self.hidden.insert(record, at)),
-            Entry::Narrowing(at) => drop(self.narrowing.insert((at, record))),
+            IndexEntry::Due(at) => drop(self.due.insert((at, record))),
+            IndexEntry::Hidden(at) => drop(self.hidden.insert(record, at)),
+            IndexEntry::Narrowing(at) => drop(self.narrowing.insert((at, record))),
         }
     }
 
-    fn remove(&mut self, token: Id, record: RecordNumber, entry: Entry) {
+    fn remove(&mut self, token: Id, record: RecordNumber, entry: IndexEntry) {
         let Self { records, tags, .. } = self;
         match entry {
-            Entry::Claim(cell) => drop(self.claims.remove(&(cell, record))),
-            Entry::Version(key, version) => drop(self.versions.remove(&(key, version, record))),
-            Entry::Found(private, tag) => {
+            IndexEntry::Claim(cell) => drop(self.claims.remove(&(cell, record))),
+            IndexEntry::Version(key, version) => {
+                self.versions.remove(&(key, version, record));
+            }
+            IndexEntry::Found(private, tag) => {
                 if let Some(tags) = tags.get_mut(&(token, private)) {
                     tags.remove(tag.as_ref(), record, records);
                 }
             }
-            Entry::Due(at) => drop(self.due.remove(&(at, record))),
-            Entry::Hidden(_) => drop(self.hidden.remove(&record)),
-            Entry::Narrowing(at) => drop(self.narrowing.remove(&(at, record))),
+            IndexEntry::Due(at) => drop(self.due.remove(&(at, record))),
+            IndexEntry::Hidden(_) => drop(self.hidden.remove(&record)),
+            IndexEntry::Narrowing(at) => drop(self.narrowing.remove(&(at, record))),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::key::Tag;
 const MOVES: usize = 1 << 16;
 
 /// A search in a token.
-pub(crate) struct Search<'a> {
+pub(crate) struct IndexSearch<'a> {
     /// The token.
     pub(crate) token: Id,
     /// True if private records are searched too.
@@ -28,7 +28,7 @@ type Branch<'a> = Vec<Cursor<'a>>;
 /// A match; without its record the identity from which it is still to be looked for.
 type Match = (Id, Option<RecordNumber>);
 
-impl Search<'_> {
+impl IndexSearch<'_> {
     /// Returns some of the matches that are not before `from`, ascending, at most `limit`, and where to go on;
     /// none where there are no more.
     pub(crate) fn look(&self, index: &Index, from: Id, limit: usize) -> (Vec<Id>, Option<Id>) {

@@ -19,23 +19,23 @@ const OTHER: Id = Id::new([2; 16]);
 
 type Row = (RowKey, Option<Vec<u8>>);
 
-type Content = (Vec<(Id, Id, Entry)>, Vec<((Id, Id), Seconds)>, String);
+type IndexContent = (Vec<(Id, Id, IndexEntry)>, Vec<((Id, Id), Seconds)>, String);
 
 /// All that an index says, in an order of its own.
-fn content(index: &Index) -> Content {
+fn content(index: &Index) -> IndexContent {
     let of = |record: &RecordNumber, entry| {
         let (token, id) = index.records.ids(*record);
         (token, id, entry)
     };
     let mut all: Vec<_> =
-        index.claims.iter().map(|(cell, it)| of(it, Entry::Claim(*cell))).collect();
-    all.extend(index.versions.iter().map(|(key, at, it)| of(it, Entry::Version(*key, *at))));
-    all.extend(index.due.iter().map(|(at, it)| of(it, Entry::Due(*at))));
-    all.extend(index.hidden.iter().map(|(it, at)| of(it, Entry::Hidden(*at))));
-    all.extend(index.narrowing.iter().map(|(at, it)| of(it, Entry::Narrowing(*at))));
+        index.claims.iter().map(|(cell, it)| of(it, IndexEntry::Claim(*cell))).collect();
+    all.extend(index.versions.iter().map(|(key, at, it)| of(it, IndexEntry::Version(*key, *at))));
+    all.extend(index.due.iter().map(|(at, it)| of(it, IndexEntry::Due(*at))));
+    all.extend(index.hidden.iter().map(|(it, at)| of(it, IndexEntry::Hidden(*at))));
+    all.extend(index.narrowing.iter().map(|(at, it)| of(it, IndexEntry::Narrowing(*at))));
     for ((token, private), tags) in &index.tags {
         let found = tags.entries(&index.records).into_iter();
-        all.extend(found.map(|(tag, id)| (*token, id, Entry::Found(*private, tag))));
+        all.extend(found.map(|(tag, id)| (*token, id, IndexEntry::Found(*private, tag))));
     }
     all.sort_unstable();
     (all, index.waiting().collect(), format!("{:?}", index.answers.numbers()))
@@ -158,7 +158,8 @@ fn replacement(opening: u8, key: u8, round: u8) -> Batch {
 /// Returns the number of records of an index by their tag, and without it.
 fn counts(index: &Index) -> [usize; 2] {
     let count = |alternative: Vec<[u8; 16]>| {
-        let search = Search { token: TOKEN, private: true, alternatives: &[alternative], now: 0 };
+        let search =
+            IndexSearch { token: TOKEN, private: true, alternatives: &[alternative], now: 0 };
         search.look(index, Id::new([0; 16]), usize::MAX).0.len()
     };
     [count(vec![[5; 16]]), count(Vec::new())]
@@ -216,6 +217,7 @@ fn a_record_that_cannot_be_read_stands_in_nobodys_way_and_keeps_its_cell() {
     let index = Index::of(&memory).unwrap();
     let (damaged, whole) = (record(2), record(4));
     assert_eq!(index.claims().collect::<Vec<_>>(), vec![(512, damaged), (513, whole)]);
-    let search = Search { token: TOKEN, private: true, alternatives: &[vec![[5; 16]]], now: 0 };
+    let search =
+        IndexSearch { token: TOKEN, private: true, alternatives: &[vec![[5; 16]]], now: 0 };
     assert_eq!(search.look(&index, Id::new([0; 16]), 10), (vec![whole.1], None));
 }

@@ -11,13 +11,13 @@ use std::collections::BTreeMap;
 /// The rows of one commit that the index follows.
 pub(crate) struct Update<'b> {
     /// Each record whose entries may change.
-    records: BTreeMap<(Id, Id), Change<'b>>,
+    records: BTreeMap<(Id, Id), RecordChange<'b>>,
     batch: &'b Batch,
 }
 
 /// The change of one record.
 #[derive(Default)]
-struct Change<'b> {
+struct RecordChange<'b> {
     before: Option<Vec<u8>>,
     /// The row that is written, or none that it is removed; nothing where it stays.
     row: Option<Option<&'b [u8]>>,
@@ -28,7 +28,7 @@ struct Change<'b> {
 impl<'b> Update<'b> {
     /// Reads what a batch replaces that is about to be applied.
     pub(crate) fn before(store: &dyn Store, batch: &'b Batch) -> Result<Self> {
-        let mut records: BTreeMap<_, Change<'b>> = BTreeMap::new();
+        let mut records: BTreeMap<_, RecordChange<'b>> = BTreeMap::new();
         for (key, value) in &batch.writes {
             let value = value.as_deref();
             if let Some(ids) = keyspace::record_ids(key) {
@@ -65,8 +65,8 @@ impl Index {
         self.number = number;
     }
 
-    fn replace(&mut self, (token, id): (Id, Id), change: Change<'_>) {
-        let Change { before, row, waiting } = change;
+    fn replace(&mut self, (token, id): (Id, Id), change: RecordChange<'_>) {
+        let RecordChange { before, row, waiting } = change;
         if let Some(before) = &before {
             self.take_away(token, id, before);
         }

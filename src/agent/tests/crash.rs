@@ -51,7 +51,7 @@ enum Last {
     Lost([u8; 16], Change),
 }
 
-type Known = Mutex<BTreeMap<Id, Last>>;
+type KnownKeys = Mutex<BTreeMap<Id, Last>>;
 
 fn key_object(id: Id, expect: Expect) -> Change {
     let role = Role::Object { holds_key: true };
@@ -61,7 +61,7 @@ fn key_object(id: Id, expect: Expect) -> Change {
 }
 
 /// Creates records and removes every third of them until the agent is gone.
-fn work(mut peer: Client, round: u64, client: u8, known: &Known, acknowledged: &dyn Fn()) {
+fn work(mut peer: Client, round: u64, client: u8, known: &KnownKeys, acknowledged: &dyn Fn()) {
     for number in 0u64.. {
         let id = Id::new(
             (u128::from(client) << 96 | u128::from(round) << 64 | u128::from(number)).to_be_bytes(),
@@ -91,7 +91,7 @@ fn work(mut peer: Client, round: u64, client: u8, known: &Known, acknowledged: &
 }
 
 /// Sends what was lost again, and then looks whether everything is as the clients know it.
-fn check(directory: &Path, known: &Known) {
+fn check(directory: &Path, known: &KnownKeys) {
     let mut peer = Client::user(directory);
     let mut known = known.lock().unwrap();
     for last in known.values_mut() {
@@ -135,7 +135,7 @@ fn check(directory: &Path, known: &Known) {
 fn what_was_acknowledged_survives_a_kill_at_any_moment() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
-    let known = Known::default();
+    let known = KnownKeys::default();
     let mut agent = start(path);
     Client::connect(path).put_token(Expect::Absent, &entry(true)).unwrap();
     for round in 0..ROUNDS {
