@@ -49,7 +49,7 @@ pub(crate) struct Passphrase {
 pub(crate) struct EnteredPin(Zeroizing<String>);
 
 /// One way to come by a PIN.
-struct Source<'a> {
+struct PinSource<'a> {
     what: &'static str,
     option: &'static str,
     lengths: RangeInclusive<usize>,
@@ -82,8 +82,8 @@ impl UserPin {
         !self.source().asks()
     }
 
-    fn source(&self) -> Source<'_> {
-        Source {
+    fn source(&self) -> PinSource<'_> {
+        PinSource {
             what: "user PIN",
             option: "pin",
             lengths: PIN_LENGTH,
@@ -94,8 +94,8 @@ impl UserPin {
 }
 
 impl OfficerPin {
-    fn source(&self) -> Source<'_> {
-        Source {
+    fn source(&self) -> PinSource<'_> {
+        PinSource {
             what: "security officer's PIN",
             option: "so-pin",
             lengths: PIN_LENGTH,
@@ -106,8 +106,8 @@ impl OfficerPin {
 }
 
 impl Passphrase {
-    fn source(&self) -> Source<'_> {
-        Source {
+    fn source(&self) -> PinSource<'_> {
+        PinSource {
             what: "passphrase",
             option: "passphrase",
             lengths: PASSPHRASE_LENGTH,
@@ -129,7 +129,7 @@ impl EnteredPin {
     }
 }
 
-impl Source<'_> {
+impl PinSource<'_> {
     /// One that cannot be right is not tried, and so not counted.
     fn read(&self) -> Result<EnteredPin, Failure> {
         self.checked(self.once("")?)

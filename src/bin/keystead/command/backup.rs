@@ -54,7 +54,7 @@ impl Arguments {
         let totals = collect(&link)?;
         out.write(sealer.front())?;
         let mut pieces =
-            Pieces::of(Parts { link: &link, part: Zeroizing::default(), at: 0 }, CHUNK);
+            Pieces::of(PartReader { link: &link, part: Zeroizing::default(), at: 0 }, CHUNK);
         loop {
             let (piece, last) = pieces.next()?;
             out.write(&sealer.seal(piece, last, &random::bytes()?)?)?;
@@ -104,13 +104,13 @@ fn unexpected() -> keystead::internal::error::Error {
 }
 
 /// The bytes of the backup, as the agent gives them out.
-struct Parts<'a> {
+struct PartReader<'a> {
     link: &'a Link,
     part: Zeroizing<Vec<u8>>,
     at: usize,
 }
 
-impl Read for Parts<'_> {
+impl Read for PartReader<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if self.at == self.part.len() {
             self.at = 0;

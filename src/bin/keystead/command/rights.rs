@@ -73,7 +73,7 @@ const NOTHING: &str = "no secret has stood there";
 
 /// A finding in a store's directory: the paths of one part, and what others can do there.
 #[derive(Default)]
-struct Open {
+struct Exposed {
     read: Vec<PathBuf>,
     written: Vec<PathBuf>,
 }
@@ -87,7 +87,7 @@ pub(crate) fn of_store(directory: &Path, group: Option<u32>) -> Vec<Failure> {
     collect_files(directory, DEPTH, &mut files);
     let owner = files.first().map_or_else(|| geteuid().as_raw(), |(_, found)| found.uid());
     let mut problems = strange(&files, owner);
-    let mut open: [Open; PARTS.len() + 1] = Default::default();
+    let mut open: [Exposed; PARTS.len() + 1] = Default::default();
     for (path, found) in files.iter().filter(|(_, found)| !found.is_symlink()) {
         let within = path.strip_prefix(directory).unwrap_or(path);
         let Some(part) = open.get_mut(part_of(within)) else { continue };
@@ -101,7 +101,7 @@ pub(crate) fn of_store(directory: &Path, group: Option<u32>) -> Vec<Failure> {
     }
     let shut = files.first().is_some_and(|(_, found)| found.mode() & PASS == 0);
     let others = if shut { "but for its directory others could" } else { "others can" };
-    for (at, Open { read, written }) in open.iter().enumerate() {
+    for (at, Exposed { read, written }) in open.iter().enumerate() {
         let Part { leaks, helps, .. } = PARTS.get(at).unwrap_or(&FOREIGN);
         if !read.is_empty() {
             let message = format_args!("{others} read {}, which gives away {leaks}", named(read));

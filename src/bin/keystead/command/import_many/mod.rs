@@ -64,7 +64,7 @@ pub(crate) struct Arguments {
 /// The keys of earlier lines, so that no two are for the same, and the keys that no line may bring back
 /// under another alias.
 #[derive(Default)]
-struct Seen {
+struct EarlierLines {
     names: HashSet<String>,
     materials: HashSet<[u8; 32]>,
     lost: Vec<ListedKey>,
@@ -107,7 +107,8 @@ impl Arguments {
         entries: Vec<ManifestEntry>,
     ) -> Result<Vec<ImportJob>, Failure> {
         let bar = progress("checking", entries.len())?;
-        let mut seen = Seen { lost: ListedKey::all_lost(session)?, ..Seen::default() };
+        let mut seen =
+            EarlierLines { lost: ListedKey::all_lost(session)?, ..EarlierLines::default() };
         let look = |entry: ManifestEntry| {
             let mut job = ImportJob::of(entry);
             if let Some(wanted) = &job.wanted {
@@ -130,7 +131,7 @@ impl Arguments {
         session: &Session,
         by: &ImportKey,
         wanted: &WantedImport,
-        seen: &mut Seen,
+        seen: &mut EarlierLines,
     ) -> Result<(Outcome, Option<String>), Failure> {
         describe::check(wanted.description.as_deref().unwrap_or_default())?;
         let target = target(session, wanted)?;
