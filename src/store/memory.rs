@@ -11,12 +11,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// An ordered map behind a lock. A clone is a second opening of the same data.
 #[derive(Debug, Clone)]
 pub struct Memory {
-    content: Arc<Mutex<Content>>,
+    content: Arc<Mutex<MemoryContent>>,
     limits: BatchLimits,
 }
 
 #[derive(Debug, Default)]
-struct Content {
+struct MemoryContent {
     map: BTreeMap<Vec<u8>, Vec<u8>>,
     commits: ChangeLog,
 }
@@ -30,7 +30,7 @@ impl Default for Memory {
 impl Memory {
     /// Holds these pairs as they were after commit `number`.
     pub(super) fn holding(map: BTreeMap<Vec<u8>, Vec<u8>>, number: CommitNumber) -> Self {
-        let content = Content { map, commits: ChangeLog::after(number) };
+        let content = MemoryContent { map, commits: ChangeLog::after(number) };
         Self { content: Arc::new(Mutex::new(content)), limits: BatchLimits::LOCAL }
     }
 
@@ -47,7 +47,7 @@ impl Memory {
         Self::default().with_limits(limits)
     }
 
-    fn content(&self) -> MutexGuard<'_, Content> {
+    fn content(&self) -> MutexGuard<'_, MemoryContent> {
         self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

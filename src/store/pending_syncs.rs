@@ -5,10 +5,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The syncs of the whole process: a disk that hangs is no one store's.
-static UNDER_WAY: Mutex<Vec<Pending>> = Mutex::new(Vec::new());
+static UNDER_WAY: Mutex<Vec<PendingSync>> = Mutex::new(Vec::new());
 
 #[derive(Debug)]
-struct Pending {
+struct PendingSync {
     number: u64,
     path: PathBuf,
     since: Instant,
@@ -16,7 +16,7 @@ struct Pending {
 
 /// Runs `sync`, which makes the file or directory at `path` durable, and lets it be seen meanwhile.
 pub(crate) fn during<T>(path: &Path, sync: impl FnOnce() -> T) -> T {
-    let _seen = Seen::new(path);
+    let _seen = PendingGuard::new(path);
     sync()
 }
 
@@ -31,24 +31,24 @@ pub(crate) fn longest(directories: &[PathBuf]) -> Option<(PathBuf, Duration)> {
 }
 
 /// The entry of one sync, taken off the list when it is dropped, also where the sync panics.
-struct Seen(u64);
+struct PendingGuard(u64);
 
-impl Seen {
+impl PendingGuard {
     fn new(path: &Path) -> Self {
         let mut under_way = lock();
         let number = under_way.last().map_or(0, |last| last.number + 1);
-        under_way.push(Pending { number, path: path.to_owned(), since: Instant::now() });
+        under_way.push(PendingSync { number, path: path.to_owned(), since: Instant::now() });
         Self(number)
     }
 }
 
-impl Drop for Seen {
+impl Drop for PendingGuard {
     fn drop(&mut self) {
         lock().retain(|sync| sync.number != self.0);
     }
 }
 
-fn lock() -> MutexGuard<'static, Vec<Pending>> {
+fn lock() -> MutexGuard<'static, Vec<PendingSync>> {
     UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

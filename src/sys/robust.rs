@@ -72,24 +72,24 @@ impl Drop for Held {
 
 /// The kernel's `struct robust_list`.
 #[repr(C)]
-struct Entry {
-    next: *const Entry,
+struct RobustEntry {
+    next: *const RobustEntry,
 }
 
 /// The kernel's `struct robust_list_head`.
 #[repr(C)]
-struct Head {
-    list: Entry,
+struct RobustHead {
+    list: RobustEntry,
     /// From an entry to its futex, in bytes.
     futex_offset: c_long,
-    pending: *const Entry,
+    pending: *const RobustEntry,
 }
 
 /// The list of a thread that holds one word.
 #[repr(C)]
-struct List {
-    head: Head,
-    entry: Entry,
+struct RobustList {
+    head: RobustHead,
+    entry: RobustEntry,
 }
 
 /// Puts the word on this thread's list, says whether that can be done, and waits for the end.
@@ -110,21 +110,21 @@ fn hold(word: &AtomicU64, held: &SyncSender<bool>, ended: &Receiver<()>) {
 /// The list with that word. It lies in shared memory: where the kernel ends a process for want of memory, it
 /// may take what is private back before it goes through the list.
 fn listing(word: &AtomicU64) -> io::Result<Mapping> {
-    let words = size_of::<List>().div_ceil(size_of::<u64>());
+    let words = size_of::<RobustList>().div_ceil(size_of::<u64>());
     let memory = Mapping::anonymous(words, MapFlags::SHARED)?;
-    let list = memory.start().cast::<List>();
+    let list = memory.start().cast::<RobustList>();
     // SAFETY: new memory, aligned to pages and as long as a list, which nobody else reads or writes until the
     // kernel does; the addresses are only taken.
     unsafe {
         let (head, entry) = (&raw const (*list).head.list, &raw const (*list).entry);
         let distance = (word.as_ptr() as usize).wrapping_sub(entry as usize);
-        list.write(List {
-            head: Head {
-                list: Entry { next: entry },
+        list.write(RobustList {
+            head: RobustHead {
+                list: RobustEntry { next: entry },
                 futex_offset: distance as c_long,
                 pending: std::ptr::null(),
             },
-            entry: Entry { next: head },
+            entry: RobustEntry { next: head },
         });
     }
     Ok(memory)
@@ -135,7 +135,7 @@ fn listing(word: &AtomicU64) -> io::Result<Mapping> {
 fn set_list(head: *const c_void) -> bool {
     // SAFETY: the kernel reads the list when this thread ends, not now. `hold` takes it back before the
     // list and the word's mapping go; a process that dies in between still has both.
-    unsafe { libc::syscall(libc::SYS_set_robust_list, head, size_of::<Head>()) == 0 }
+    unsafe { libc::syscall(libc::SYS_set_robust_list, head, size_of::<RobustHead>()) == 0 }
 }
 
 #[cfg(test)]
@@ -177,7 +177,7 @@ mod tests {
         let asked = unsafe {
             libc::syscall(libc::SYS_get_robust_list, thread, &raw mut head, &raw mut size)
         };
-        assert_eq!((asked, size), (0, size_of::<super::Head>()));
+        assert_eq!((asked, size), (0, size_of::<super::RobustHead>()));
         head
     }
 

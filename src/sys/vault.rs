@@ -73,7 +73,7 @@ fn class(size: usize) -> Option<(usize, usize)> {
 /// no room left, or the size is zero or above 64 KiB.
 pub(crate) fn allocate(size: usize) -> Option<NonNull<u8>> {
     let (class, size) = class(size)?;
-    let header = Open::of(pages()?);
+    let header = LockedVault::of(pages()?);
     let place = header.take(class, size)?;
     drop(header);
     // SAFETY: `take` answers places whose block ends within the `SPACE` bytes of the pages, which stay mapped
@@ -89,7 +89,7 @@ pub(crate) unsafe fn free(block: NonNull<u8>, size: usize) {
     let (Some((class, size)), Some(pages)) = (class(size), pages()) else { return };
     // SAFETY: a block of this class has `size` bytes.
     unsafe { wipe(block.as_ptr(), size) };
-    Open::of(pages).give(class, block.addr().get() - pages.addr());
+    LockedVault::of(pages).give(class, block.addr().get() - pages.addr());
 }
 
 /// Returns whether an address is a block's of the vault.
@@ -147,9 +147,9 @@ fn map() -> rustix::io::Result<*mut VaultHeader> {
 }
 
 /// The header, while this thread alone has it.
-struct Open(*mut VaultHeader);
+struct LockedVault(*mut VaultHeader);
 
-impl Open {
+impl LockedVault {
     fn of(pages: *mut VaultHeader) -> Self {
         // SAFETY: the pages are mapped for good, and only ever locked through this reference.
         let lock = unsafe { &(*pages).lock };
@@ -204,7 +204,7 @@ impl Open {
     }
 }
 
-impl Drop for Open {
+impl Drop for LockedVault {
     fn drop(&mut self) {
         // SAFETY: the pages are mapped for good, and `of` has taken the lock, which this ends.
         unsafe { (*self.0).lock.store(false, Ordering::Release) };

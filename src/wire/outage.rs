@@ -12,10 +12,10 @@ const QUICK: Duration = Duration::from_secs(1);
 
 /// The memory of an agent that did not answer a moment ago.
 #[derive(Debug, Default)]
-pub(crate) struct Outage(Option<Known>);
+pub(crate) struct Outage(Option<OutageCause>);
 
 #[derive(Debug)]
-struct Known {
+struct OutageCause {
     why: Error,
     until: Instant,
     /// Set while a call tries again at this moment.
@@ -44,7 +44,7 @@ impl Outage {
         let quick = now.saturating_duration_since(began) < QUICK;
         self.0 = match quick {
             true => None,
-            false => Some(Known { why: why.clone(), until: now + PAUSE, tried: false }),
+            false => Some(OutageCause { why: why.clone(), until: now + PAUSE, tried: false }),
         };
     }
 

@@ -32,14 +32,14 @@ const SLICE: Duration = Duration::from_millis(250);
 pub struct Socket {
     /// The descriptor; none once its number was found to stand for something else.
     descriptor: Option<OwnedFd>,
-    identity: Identity,
+    identity: DescriptorIdentity,
     deadline: Instant,
     /// The last that the agent has handed over.
     handed: Option<OwnedFd>,
 }
 
 /// Device and inode: what a descriptor number stands for.
-type Identity = (u64, u64);
+type DescriptorIdentity = (u64, u64);
 
 impl Socket {
     /// Connects to the agent that serves `directory`; `None` when nobody does. The peer is the
@@ -203,7 +203,7 @@ pub(crate) fn silent(directory: &Path, socket: Option<&Socket>) -> Error {
     })
 }
 
-fn identity(descriptor: &OwnedFd) -> rustix::io::Result<Identity> {
+fn identity(descriptor: &OwnedFd) -> rustix::io::Result<DescriptorIdentity> {
     fstat(descriptor).map(|stat| (stat.st_dev, stat.st_ino))
 }
 

@@ -26,7 +26,7 @@ const FULL: i64 = 8 << 20;
 pub(super) enum Sink {
     /// Standard error, as long as it is what it was: a program that becomes a daemon closes it, and the
     /// number may stand for a file of that program's next.
-    Stderr(Identity),
+    Stderr(DescriptorIdentity),
     /// The end of a file, opened for each line for the same reason.
     File(Box<Path>),
     /// The same, of a file that the environment named: it must be the user's own, and no link.
@@ -34,7 +34,7 @@ pub(super) enum Sink {
 }
 
 /// Device and inode: what a descriptor stands for; none where it is closed.
-type Identity = Option<(u64, u64)>;
+type DescriptorIdentity = Option<(u64, u64)>;
 
 impl Sink {
     /// Opens the configured destination.
@@ -77,7 +77,7 @@ pub(super) fn to_stderr(line: &str) -> io::Result<usize> {
     }
 }
 
-fn identity() -> Identity {
+fn identity() -> DescriptorIdentity {
     fstat(stderr()).ok().map(|stat| (stat.st_dev, stat.st_ino))
 }
 

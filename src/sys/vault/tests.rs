@@ -90,7 +90,7 @@ fn in_a_child(look: impl Fn() -> bool) -> bool {
 #[test]
 fn a_child_finds_zeros_and_an_empty_vault_whose_lock_is_free() {
     let secret = VaultBytes::copy_of(&[9; 100]);
-    let locked = Open::of(pages().unwrap());
+    let locked = LockedVault::of(pages().unwrap());
     let wiped = in_a_child(|| secret.iter().all(|byte| *byte == 0));
     let works = in_a_child(|| {
         let (one, two) = (VaultBytes::copy_of(&[1; 100]), VaultBytes::copy_of(&[2; 100]));
@@ -139,7 +139,7 @@ fn a_real_time_thread_that_waits_lets_the_holder_go_on() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             on_one_processor(false);
-            let locked = Open::of(pages().unwrap());
+            let locked = LockedVault::of(pages().unwrap());
             held.store(true, Ordering::Release);
             is_set(&waits);
             drop(locked);
@@ -149,7 +149,7 @@ fn a_real_time_thread_that_waits_lets_the_holder_go_on() {
             let allowed = on_one_processor(true);
             waits.store(true, Ordering::Release);
             let began = Instant::now();
-            drop(Open::of(pages().unwrap()));
+            drop(LockedVault::of(pages().unwrap()));
             allowed.then(|| began.elapsed())
         });
         let Some(waited) = waited.join().unwrap() else { return eprintln!("not allowed here") };
