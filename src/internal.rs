@@ -115,7 +115,7 @@ pub mod object {
         pub use crate::object::properties::{PROPERTIES, ROTATION_DAYS};
     }
     pub mod property {
-        pub use crate::object::property::{MATERIAL, METADATA, Property, Set};
+        pub use crate::object::property::{MATERIAL, METADATA, Property, SetBy};
     }
     pub mod rule {
         pub use crate::object::rule::ValueForm;

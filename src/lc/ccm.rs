@@ -11,7 +11,7 @@ use std::ptr::{null, null_mut};
 pub(crate) const MAX_PLAINTEXT: usize = 1 << 30;
 
 /// The parameters of one message beside the key.
-pub(crate) struct Around<'a> {
+pub(crate) struct CcmParams<'a> {
     /// The nonce: 7 to 13 bytes, never twice with one key.
     pub nonce: &'a [u8],
     /// The data that is authenticated with the text.
@@ -21,12 +21,12 @@ pub(crate) struct Around<'a> {
 }
 
 /// Encrypts `text` into the first bytes of `output`, and puts the tag behind it.
-pub(crate) fn seal(key: &AesKey, around: &Around, text: &[u8], output: &mut [u8]) -> Result<()> {
+pub(crate) fn seal(key: &AesKey, params: &CcmParams, text: &[u8], output: &mut [u8]) -> Result<()> {
     let (to, tag) =
         output.split_at_mut_checked(text.len()).ok_or(Error::from(Reason::BufferTooSmall))?;
-    let tag = tag.get_mut(..around.tag_len).ok_or(Reason::BufferTooSmall)?;
-    let context = begin(key, around, Direction::Seal)?;
-    update(&context, around.aad, text, to, Reason::DataLength)?;
+    let tag = tag.get_mut(..params.tag_len).ok_or(Reason::BufferTooSmall)?;
+    let context = begin(key, params, Direction::Seal)?;
+    update(&context, params.aad, text, to, Reason::DataLength)?;
     let len = int(tag.len())?;
     // SAFETY: writes `len` bytes to `tag`.
     let code = unsafe {
@@ -37,12 +37,17 @@ pub(crate) fn seal(key: &AesKey, around: &Around, text: &[u8], output: &mut [u8]
 
 /// Decrypts the text in front of the tag into the first bytes of `output`, which holds nothing of it
 /// unless the tag is right: `EncryptedInvalid`.
-pub(crate) fn open(key: &AesKey, around: &Around, sealed: &[u8], output: &mut [u8]) -> Result<()> {
-    let len = sealed.len().checked_sub(around.tag_len).ok_or(Reason::EncryptedLength)?;
+pub(crate) fn open(
+    key: &AesKey,
+    params: &CcmParams,
+    sealed: &[u8],
+    output: &mut [u8],
+) -> Result<()> {
+    let len = sealed.len().checked_sub(params.tag_len).ok_or(Reason::EncryptedLength)?;
     let (text, tag) = sealed.split_at_checked(len).ok_or(Reason::EncryptedLength)?;
     let to = output.get_mut(..len).ok_or(Reason::BufferTooSmall)?;
-    let context = begin(key, around, Direction::Open(tag))?;
-    update(&context, around.aad, text, to, Reason::EncryptedInvalid)
+    let context = begin(key, params, Direction::Open(tag))?;
+    update(&context, params.aad, text, to, Reason::EncryptedInvalid)
 }
 
 enum Direction<'a> {
@@ -51,12 +56,12 @@ enum Direction<'a> {
     Open(&'a [u8]),
 }
 
-fn begin(key: &AesKey, around: &Around, way: Direction) -> Result<Owned<EVP_CIPHER_CTX>> {
+fn begin(key: &AesKey, params: &CcmParams, way: Direction) -> Result<Owned<EVP_CIPHER_CTX>> {
     let (encrypts, tag) = match way {
         Direction::Seal => (1, null_mut()),
         Direction::Open(tag) => (0, tag.as_ptr().cast_mut().cast()),
     };
-    let (nonce_len, tag_len) = (int(around.nonce.len())?, int(around.tag_len)?);
+    let (nonce_len, tag_len) = (int(params.nonce.len())?, int(params.tag_len)?);
     // SAFETY: `EVP_CIPHER_CTX_new` gives its object to its caller; nothing else has the pointer.
     let context = unsafe { Owned::take(EVP_CIPHER_CTX_new(), Reason::HostMemory)? };
     let at = context.as_ptr();
@@ -70,7 +75,7 @@ fn begin(key: &AesKey, around: &Around, way: Direction) -> Result<Owned<EVP_CIPH
         done(code, Reason::MechanismParam)?;
         let code = EVP_CIPHER_CTX_ctrl(at, EVP_CTRL_AEAD_SET_TAG, tag_len, tag);
         done(code, Reason::MechanismParam)?;
-        let (bytes, nonce) = (key.bytes().as_ptr(), around.nonce.as_ptr());
+        let (bytes, nonce) = (key.bytes().as_ptr(), params.nonce.as_ptr());
         let code = EVP_CipherInit_ex(at, null(), null_mut(), bytes, nonce, encrypts);
         done(code, Reason::MechanismParam)?;
     }

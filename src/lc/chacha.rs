@@ -61,14 +61,14 @@ impl ChaChaKey {
     /// long is `DataLength`.
     pub(crate) fn seal(
         &self,
-        around: &Around,
+        params: &ChaChaParams,
         text: &[u8],
         output: &mut [u8],
         tag: &mut [u8],
     ) -> Result<()> {
         let output = output.get_mut(..text.len()).ok_or(Reason::BufferTooSmall)?;
         let tag = tag.get_mut(..TAG).ok_or(Reason::BufferTooSmall)?;
-        let (nonce, aad, mut made) = (around.nonce, around.aad, 0);
+        let (nonce, aad, mut made) = (params.nonce, params.aad, 0);
         // SAFETY: `self.aead` owns the context; nonce, text and associated data are borrowed for the call;
         // `output` is as long as the text, and `tag` as long as the call is told. There is no further input.
         let code = unsafe {
@@ -95,13 +95,13 @@ impl ChaChaKey {
     /// right: `EncryptedInvalid`.
     pub(crate) fn open(
         &self,
-        around: &Around,
+        params: &ChaChaParams,
         sealed: &[u8],
         tag: &[u8],
         output: &mut [u8],
     ) -> Result<()> {
         let output = output.get_mut(..sealed.len()).ok_or(Reason::BufferTooSmall)?;
-        let (nonce, aad) = (around.nonce, around.aad);
+        let (nonce, aad) = (params.nonce, params.aad);
         // SAFETY: `self.aead` owns the context; nonce, text, tag and associated data are borrowed for the
         // call; `output` is as long as the text.
         let code = unsafe {
@@ -122,14 +122,14 @@ impl ChaChaKey {
     }
 
     /// Begins to encrypt a text in parts.
-    pub(crate) fn begin(&self, around: &Around) -> Result<Sealing> {
+    pub(crate) fn begin(&self, params: &ChaChaParams) -> Result<ChaChaEncryption> {
         let home = self.pool.shard();
         let context = match home.take(0) {
             Some(context) => context,
             None => kept(|| self.expand())?,
         };
-        let sealing = Sealing { context: Some(context), home, left: MAX_PLAINTEXT };
-        sealing.start(around)?;
+        let sealing = ChaChaEncryption { context: Some(context), home, left: MAX_PLAINTEXT };
+        sealing.start(params)?;
         Ok(sealing)
     }
 
@@ -141,7 +141,7 @@ impl ChaChaKey {
 
 /// The parameters of one message beside the key.
 #[derive(Clone, Copy)]
-pub(crate) struct Around<'a> {
+pub(crate) struct ChaChaParams<'a> {
     /// The nonce, never twice with one key.
     pub nonce: &'a [u8; NONCE],
     /// The data that is authenticated with the text.
@@ -149,20 +149,20 @@ pub(crate) struct Around<'a> {
 }
 
 /// An encryption under way. Its context returns to the key's pool when it is dropped.
-pub(crate) struct Sealing {
+pub(crate) struct ChaChaEncryption {
     context: Option<Owned<EVP_CIPHER_CTX>>,
     home: Arc<Shard<EVP_CIPHER_CTX, 1>>,
     /// The number of bytes that may still come: AWS-LC would begin the counter again.
     left: u64,
 }
 
-impl Sealing {
-    fn start(&self, around: &Around) -> Result<()> {
-        let (context, nonce) = (self.at()?, around.nonce.as_ptr());
+impl ChaChaEncryption {
+    fn start(&self, params: &ChaChaParams) -> Result<()> {
+        let (context, nonce) = (self.at()?, params.nonce.as_ptr());
         // SAFETY: cipher and key stay what they are; `nonce` has the 12 bytes that are read.
         let code = unsafe { EVP_CipherInit_ex(context, null(), null_mut(), null(), nonce, 1) };
         done(code, Reason::FunctionFailed)?;
-        for part in around.aad.chunks(STRIDE) {
+        for part in params.aad.chunks(STRIDE) {
             let (mut written, len) = (0, int(part.len())?);
             // SAFETY: without output the input is associated data.
             let code =
@@ -208,7 +208,7 @@ impl Sealing {
     }
 }
 
-impl Drop for Sealing {
+impl Drop for ChaChaEncryption {
     fn drop(&mut self) {
         if let Some(context) = self.context.take() {
             self.home.give(0, context);
@@ -224,8 +224,8 @@ mod tests {
     #[test]
     fn a_text_in_parts_has_an_end() {
         let key = ChaChaKey::new(&[1; KEY]).unwrap();
-        let around = Around { nonce: &[2; NONCE], aad: b"header" };
-        let mut sealing = key.begin(&around).unwrap();
+        let params = ChaChaParams { nonce: &[2; NONCE], aad: b"header" };
+        let mut sealing = key.begin(&params).unwrap();
         sealing.left = 10;
         sealing.update(&[3; 10], &mut [0; 10]).unwrap();
         assert_eq!(sealing.update(&[3], &mut [0]).unwrap_err().reason(), Reason::DataLength);

@@ -10,7 +10,7 @@ use crate::secret::Secret;
 use aws_lc_sys::{EVP_MD_CTX, SHA_CTX, SHA256_CTX, SHA512_CTX};
 
 /// A context whose state can leave it.
-trait State {
+trait SavableState {
     /// Returns the state.
     fn save(&self) -> Secret;
     /// Takes a state up; none where it is none of such a context.
@@ -19,7 +19,7 @@ trait State {
 
 macro_rules! state {
     ($context:ty, $word:ty, $waiting:ident) => {
-        impl State for $context {
+        impl SavableState for $context {
             fn save(&self) -> Secret {
                 let words = self.h.iter().chain([&self.Nh, &self.Nl]);
                 let mut saved: Vec<u8> = words.flat_map(|word| word.to_be_bytes()).collect();
@@ -76,7 +76,7 @@ impl Digest {
 ///
 /// # Safety
 /// `context` was initialised for `hash`, and nobody else uses it during `'a`.
-unsafe fn state_of<'a>(context: *mut EVP_MD_CTX, hash: Hash) -> Option<&'a mut dyn State> {
+unsafe fn state_of<'a>(context: *mut EVP_MD_CTX, hash: Hash) -> Option<&'a mut dyn SavableState> {
     // SAFETY: `context` is valid, and nobody writes to it.
     let at = unsafe { (*context).md_data };
     // SAFETY: AWS-LC keeps what it declares for these hash functions behind `md_data`, in memory that it has

@@ -10,7 +10,7 @@ use crate::secret::Secret;
 
 /// The parts of a private key as they stand in PKCS#8: one of them at least.
 #[derive(Default)]
-pub(super) struct Parts<'a> {
+pub(super) struct LatticeParts<'a> {
     pub(super) seed: Option<&'a [u8]>,
     pub(super) expanded: Option<&'a [u8]>,
     pub(super) public: Option<&'a [u8]>,
@@ -36,11 +36,11 @@ fn info(set: Set, key: &Secret) -> Secret {
 
 /// Reads a PKCS#8 `PrivateKeyInfo` or `OneAsymmetricKey` (RFC 5958) of one of these keys; anything else,
 /// trailing bytes included, is `DataInvalid`. Attributes say nothing.
-pub(super) fn read(der: &[u8]) -> Result<(Set, Parts<'_>)> {
+pub(super) fn read(der: &[u8]) -> Result<(Set, LatticeParts<'_>)> {
     parse(der).ok_or(Reason::DataInvalid.into())
 }
 
-fn parse(der: &[u8]) -> Option<(Set, Parts<'_>)> {
+fn parse(der: &[u8]) -> Option<(Set, LatticeParts<'_>)> {
     let mut whole = Elements(der);
     let mut info = Elements(whole.take(SEQUENCE)?);
     let second = match info.take(INTEGER)? {
@@ -55,19 +55,19 @@ fn parse(der: &[u8]) -> Option<(Set, Parts<'_>)> {
     let public = if second { info.take(context(1)) } else { None };
     let public = public.map(|bits| bits.strip_prefix(&[0]).unwrap_or_default());
     let done = whole.is_empty() && info.is_empty() && algorithm.is_empty();
-    done.then_some((set, Parts { public, ..parts }))
+    done.then_some((set, LatticeParts { public, ..parts }))
 }
 
-fn key(choice: &[u8]) -> Option<Parts<'_>> {
+fn key(choice: &[u8]) -> Option<LatticeParts<'_>> {
     let mut choice = Elements(choice);
     let parts = if let Some(seed) = choice.take(context(0)) {
-        Parts { seed: Some(seed), ..Parts::default() }
+        LatticeParts { seed: Some(seed), ..LatticeParts::default() }
     } else if let Some(expanded) = choice.take(OCTET_STRING) {
-        Parts { expanded: Some(expanded), ..Parts::default() }
+        LatticeParts { expanded: Some(expanded), ..LatticeParts::default() }
     } else {
         let mut both = Elements(choice.take(SEQUENCE)?);
         let (seed, expanded) = (both.take(OCTET_STRING)?, both.take(OCTET_STRING)?);
-        let parts = Parts { seed: Some(seed), expanded: Some(expanded), public: None };
+        let parts = LatticeParts { seed: Some(seed), expanded: Some(expanded), public: None };
         both.is_empty().then_some(parts)?
     };
     choice.is_empty().then_some(parts)

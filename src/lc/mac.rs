@@ -38,11 +38,11 @@ impl HmacKey {
 
 /// A MAC under way.
 pub(crate) struct Mac {
-    state: State,
+    state: MacState,
     size: usize,
 }
 
-enum State {
+enum MacState {
     Hmac(Hmac),
     Cmac(Owned<CMAC_CTX>),
     Gmac(Cipher),
@@ -100,7 +100,7 @@ impl Drop for Hmac {
 impl Mac {
     /// Starts an HMAC.
     pub(crate) fn hmac(hash: Hash, key: &HmacKey) -> Result<Self> {
-        Ok(Self { state: State::Hmac(Hmac::new(hash, key)?), size: hash.size() })
+        Ok(Self { state: MacState::Hmac(Hmac::new(hash, key)?), size: hash.size() })
     }
 
     /// Starts an AES-CMAC.
@@ -115,13 +115,13 @@ impl Mac {
             CMAC_Init(at, key_at, bytes.len(), table, null_mut())
         };
         done(code, Reason::HostMemory)?;
-        Ok(Self { state: State::Cmac(context), size: BLOCK })
+        Ok(Self { state: MacState::Cmac(context), size: BLOCK })
     }
 
     /// Starts an AES-GMAC: the tag of a GCM message without a text. An empty IV is `MechanismParam`.
     pub(crate) fn gmac(key: &AesKey, iv: &[u8]) -> Result<Self> {
         let cipher = key.cipher(Mode::Gcm, Direction::Encrypt, iv)?;
-        Ok(Self { state: State::Gmac(cipher), size: BLOCK })
+        Ok(Self { state: MacState::Gmac(cipher), size: BLOCK })
     }
 
     /// The length of the whole MAC in bytes.
@@ -135,9 +135,11 @@ impl Mac {
         // the call.
         let code = unsafe {
             match &mut self.state {
-                State::Hmac(hmac) => HMAC_Update(hmac.at()?, input.as_ptr(), input.len()),
-                State::Cmac(context) => CMAC_Update(context.as_ptr(), input.as_ptr(), input.len()),
-                State::Gmac(cipher) => return cipher.associate(input),
+                MacState::Hmac(hmac) => HMAC_Update(hmac.at()?, input.as_ptr(), input.len()),
+                MacState::Cmac(context) => {
+                    CMAC_Update(context.as_ptr(), input.as_ptr(), input.len())
+                }
+                MacState::Gmac(cipher) => return cipher.associate(input),
             }
         };
         done(code, Reason::FunctionFailed)
@@ -150,12 +152,12 @@ impl Mac {
         // bytes, and no MAC is longer.
         let code = unsafe {
             match &mut self.state {
-                State::Hmac(hmac) => HMAC_Final(hmac.at()?, mac.as_mut_ptr(), null_mut()),
-                State::Cmac(context) => {
+                MacState::Hmac(hmac) => HMAC_Final(hmac.at()?, mac.as_mut_ptr(), null_mut()),
+                MacState::Cmac(context) => {
                     let mut len = 0;
                     CMAC_Final(context.as_ptr(), mac.as_mut_ptr(), &mut len)
                 }
-                State::Gmac(cipher) => {
+                MacState::Gmac(cipher) => {
                     cipher.tag(mac.get_mut(..BLOCK).ok_or(Reason::General)?)?;
                     return Ok(mac);
                 }

@@ -3,7 +3,7 @@
 
 use super::random;
 use super::rsa::Components;
-use super::rsa_parts::Parts;
+use super::rsa_parts::RsaParts;
 use crate::error::{Error, Reason, Result};
 use crate::secret::Secret;
 use rsa::rand_core::{TryCryptoRng, TryRng};
@@ -19,7 +19,7 @@ pub(super) fn generate(bits: u64, public_exponent: &[u8]) -> Result<Components> 
         .map_err(|_| Reason::FunctionFailed)?;
     let [p, q] = key.primes() else { return Err(Reason::General.into()) };
     let secret = |number: &BoxedUint| Secret::from(&*number.to_be_bytes());
-    Parts {
+    RsaParts {
         modulus: key.n_bytes().to_vec(),
         public_exponent: public_exponent.to_vec(),
         private_exponent: secret(key.d()),

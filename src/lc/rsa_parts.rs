@@ -11,7 +11,7 @@ const EXPONENTS: [u64; 6] = [65_537, 3, 17, 5, 7, 257];
 /// The known parts of a private key, big-endian; all but the first and the third may be empty, which is
 /// unknown.
 #[derive(Debug)]
-pub(crate) struct Parts {
+pub(crate) struct RsaParts {
     /// The modulus.
     pub modulus: Vec<u8>,
     /// The public exponent.
@@ -26,7 +26,7 @@ pub(crate) struct Parts {
     pub coefficient: Secret,
 }
 
-impl Parts {
+impl RsaParts {
     /// All numbers of the key: what was given, and what follows from it where nothing was. Numbers that
     /// are no key's are `AttributeValue`, or give components that make none.
     pub(crate) fn complete(self) -> Result<Components> {
@@ -130,10 +130,10 @@ mod tests {
         Secret::new(Vec::new())
     }
 
-    fn parts(whole: &Components, given: [bool; 4]) -> Parts {
+    fn parts(whole: &Components, given: [bool; 4]) -> RsaParts {
         let [exponent, first, second, rest] = given;
         let kept = |given, part: &Secret| if given { part.duplicate() } else { none() };
-        Parts {
+        RsaParts {
             modulus: whole.modulus.clone(),
             public_exponent: if exponent { whole.public_exponent.clone() } else { Vec::new() },
             private_exponent: whole.private_exponent.duplicate(),
@@ -169,7 +169,7 @@ mod tests {
         let period = least_multiple(&less(&whole.prime_1), &less(&whole.prime_2)).unwrap();
         let d = number(&whole.private_exponent).plus(&period).unwrap().bytes().unwrap();
         for exponent in [true, false] {
-            let given = Parts {
+            let given = RsaParts {
                 private_exponent: d.duplicate(),
                 ..parts(&whole, [exponent, false, false, false])
             };
@@ -182,14 +182,14 @@ mod tests {
         let [one, other] =
             [(); 2].map(|()| PrivateKey::generate(2048, &[1, 0, 1]).unwrap().components().unwrap());
         for given in [
-            Parts { modulus: other.modulus.clone(), ..parts(&one, [true, false, false, false]) },
-            Parts { modulus: other.modulus.clone(), ..parts(&one, [false; 4]) },
-            Parts { modulus: other.modulus.clone(), ..parts(&one, [true, true, false, false]) },
-            Parts { private_exponent: none(), ..parts(&one, [true; 4]) },
-            Parts { modulus: vec![0; 256], ..parts(&one, [true, false, false, false]) },
-            Parts { public_exponent: vec![0], ..parts(&one, [true, false, false, false]) },
-            Parts { public_exponent: vec![3], ..parts(&one, [true; 4]) },
-            Parts { coefficient: Secret::new(vec![1]), ..parts(&one, [true; 4]) },
+            RsaParts { modulus: other.modulus.clone(), ..parts(&one, [true, false, false, false]) },
+            RsaParts { modulus: other.modulus.clone(), ..parts(&one, [false; 4]) },
+            RsaParts { modulus: other.modulus.clone(), ..parts(&one, [true, true, false, false]) },
+            RsaParts { private_exponent: none(), ..parts(&one, [true; 4]) },
+            RsaParts { modulus: vec![0; 256], ..parts(&one, [true, false, false, false]) },
+            RsaParts { public_exponent: vec![0], ..parts(&one, [true, false, false, false]) },
+            RsaParts { public_exponent: vec![3], ..parts(&one, [true; 4]) },
+            RsaParts { coefficient: Secret::new(vec![1]), ..parts(&one, [true; 4]) },
         ] {
             let made = given.complete().and_then(|parts| PrivateKey::from_components(&parts));
             assert!(made.is_err());

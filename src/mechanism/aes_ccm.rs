@@ -7,7 +7,7 @@ use super::row::row;
 use super::{MechanismRow, Params, ParamsShape, Transform};
 use crate::error::{Reason, Result};
 use crate::key::UsableKey;
-use crate::lc::ccm::{self, Around, MAX_PLAINTEXT};
+use crate::lc::ccm::{self, CcmParams, MAX_PLAINTEXT};
 use crate::secret::Secret;
 
 pub(super) const CCM: MechanismRow = MechanismRow {
@@ -49,8 +49,8 @@ impl Message {
         Ok(Self { text_len: *data_len as usize, nonce, aad, tag_len: *tag_len as usize })
     }
 
-    fn around(&self) -> Around<'_> {
-        Around { nonce: &self.nonce, aad: &self.aad, tag_len: self.tag_len }
+    fn ccm_params(&self) -> CcmParams<'_> {
+        CcmParams { nonce: &self.nonce, aad: &self.aad, tag_len: self.tag_len }
     }
 }
 
@@ -64,7 +64,7 @@ fn encrypt(usable: &UsableKey, params: &Params) -> Result<Box<dyn Transform>> {
             return Err(Reason::DataLength.into());
         }
         let mut sealed = Secret::new(vec![0; size]);
-        ccm::seal(key(&usable)?, &message.around(), text, sealed.expose_mut())?;
+        ccm::seal(key(&usable)?, &message.ccm_params(), text, sealed.expose_mut())?;
         Ok(sealed)
     })))
 }
@@ -79,7 +79,7 @@ fn decrypt(usable: &UsableKey, params: &Params) -> Result<Box<dyn Transform>> {
             return Err(Reason::EncryptedLength.into());
         }
         let mut text = Secret::new(vec![0; message.text_len]);
-        ccm::open(key(&usable)?, &message.around(), sealed, text.expose_mut())?;
+        ccm::open(key(&usable)?, &message.ccm_params(), sealed, text.expose_mut())?;
         Ok(text)
     })))
 }

@@ -7,7 +7,9 @@ use super::row::row;
 use super::{MechanismRow, MessageRow, MessageShape, Params, ParamsShape, Transform};
 use crate::error::{Reason, Result};
 use crate::key::{Parsed, UsableKey};
-use crate::lc::chacha::{Around, ChaChaKey, KEY, MAX_PLAINTEXT, NONCE, Sealing, TAG};
+use crate::lc::chacha::{
+    ChaChaEncryption, ChaChaKey, ChaChaParams, KEY, MAX_PLAINTEXT, NONCE, TAG,
+};
 use crate::secret::Secret;
 use pkcs11_sys::CKK_CHACHA20;
 
@@ -58,8 +60,8 @@ impl Message {
         }
     }
 
-    fn around(&self) -> Around<'_> {
-        Around { nonce: &self.nonce, aad: &self.aad }
+    fn chacha_params(&self) -> ChaChaParams<'_> {
+        ChaChaParams { nonce: &self.nonce, aad: &self.aad }
     }
 }
 
@@ -74,13 +76,13 @@ fn key(usable: &UsableKey) -> Result<&ChaChaKey> {
 struct Seal {
     message: Message,
     /// The parts so far, once there is one.
-    parts: Option<Sealing>,
+    parts: Option<ChaChaEncryption>,
 }
 
 impl Seal {
-    fn parts(&mut self) -> Result<&mut Sealing> {
+    fn parts(&mut self) -> Result<&mut ChaChaEncryption> {
         if self.parts.is_none() {
-            self.parts = Some(key(&self.message.key)?.begin(&self.message.around())?);
+            self.parts = Some(key(&self.message.key)?.begin(&self.message.chacha_params())?);
         }
         self.parts.as_mut().ok_or_else(|| Reason::General.into())
     }
@@ -115,7 +117,7 @@ impl Transform for Seal {
     }
 
     fn whole_apart(&mut self, input: &[u8], output: &mut [u8], tag: &mut [u8]) -> Result<usize> {
-        key(&self.message.key)?.seal(&self.message.around(), input, output, tag)?;
+        key(&self.message.key)?.seal(&self.message.chacha_params(), input, output, tag)?;
         Ok(input.len())
     }
 }
@@ -128,7 +130,7 @@ impl Opens for Message {
     fn open(&mut self, sealed: &[u8], output: &mut [u8]) -> Result<usize> {
         let len = sealed.len().checked_sub(TAG).ok_or(Reason::EncryptedLength)?;
         let (text, tag) = sealed.split_at_checked(len).ok_or(Reason::EncryptedLength)?;
-        key(&self.key)?.open(&self.around(), text, tag, output)?;
+        key(&self.key)?.open(&self.chacha_params(), text, tag, output)?;
         Ok(len)
     }
 }

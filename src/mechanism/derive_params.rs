@@ -37,15 +37,15 @@ pub enum Prf {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Field {
     /// The iteration variable, which is the counter in the mode of that name, and has a form there.
-    Iteration(Option<Form>),
+    Iteration(Option<NumberForm>),
     /// The counter, in the other modes.
-    Counter(Form),
+    Counter(NumberForm),
     /// The length of all that is derived, in bits.
     Length {
         /// Counts whole outputs of the function; else the keys alone.
         of_segments: bool,
         /// Its form.
-        form: Form,
+        form: NumberForm,
     },
     /// These bytes.
     Bytes(Vec<u8>),
@@ -53,7 +53,7 @@ pub enum Field {
 
 /// The form of a number in the input of a pseudorandom function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Form {
+pub struct NumberForm {
     /// True where its lowest byte comes first.
     pub little_endian: bool,
     /// Its length in bytes, 1 to 8.

@@ -4,7 +4,7 @@
 //! The order and the forms of what goes into the function are the caller's here. No library takes them so:
 //! AWS-LC's function and the crate `kbkdf` know one order each, big-endian. The function itself is AWS-LC's.
 
-use super::derive_params::{Field, Form, Kbkdf, Prf};
+use super::derive_params::{Field, Kbkdf, NumberForm, Prf};
 use super::mac::MAX_SECRET;
 use super::row::row;
 use super::simple_derivation::value;
@@ -110,7 +110,7 @@ fn check(fields: &[Field], mode: Mode) -> Result<()> {
 }
 
 /// Returns whether a counter may have this form.
-fn counter(form: Form) -> bool {
+fn counter(form: NumberForm) -> bool {
     form.width <= WIDEST_COUNTER
 }
 
@@ -209,7 +209,7 @@ fn most_of_a_segment(fields: &[Field]) -> usize {
 }
 
 /// Returns a number in its form; one that has no room there is `MechanismParam`.
-fn number(number: u64, form: Form) -> Result<Vec<u8>> {
+fn number(number: u64, form: NumberForm) -> Result<Vec<u8>> {
     let all = number.to_be_bytes();
     let (unused, used) = all.split_at(all.len().saturating_sub(form.width));
     if unused.iter().any(|byte| *byte != 0) {
@@ -260,7 +260,7 @@ mod tests {
     use super::*;
     use crate::mechanism::tests::secret;
 
-    const FORM: Form = Form { little_endian: false, width: 1 };
+    const FORM: NumberForm = NumberForm { little_endian: false, width: 1 };
 
     fn params(fields: &[Field]) -> Params {
         Params::Kbkdf(Kbkdf { prf: Prf::Hmac(Hash::Sha256), fields: fields.to_vec(), iv: vec![] })
@@ -270,9 +270,9 @@ mod tests {
     #[test]
     fn fields_that_a_mode_does_not_have_are_refused() {
         let bytes = Field::Bytes(vec![7]);
-        let length = Field::Length { of_segments: false, form: Form { width: 4, ..FORM } };
+        let length = Field::Length { of_segments: false, form: NumberForm { width: 4, ..FORM } };
         let (counting, bare) = (Field::Iteration(Some(FORM)), Field::Iteration(None));
-        let wide = Field::Iteration(Some(Form { width: 5, ..FORM }));
+        let wide = Field::Iteration(Some(NumberForm { width: 5, ..FORM }));
         let all = [Mode::Counter, Mode::Feedback, Mode::DoublePipeline];
         for (fields, fit) in [
             (vec![counting.clone(), bytes.clone(), length.clone()], &all[..1]),
@@ -312,7 +312,7 @@ mod tests {
     fn a_length_is_that_of_the_keys_or_of_the_segments() {
         let key = secret(&[1; 32]);
         for (of_segments, bits) in [(false, [2, 0]), (true, [3, 0])] {
-            let length = Field::Length { of_segments, form: Form { width: 2, ..FORM } };
+            let length = Field::Length { of_segments, form: NumberForm { width: 2, ..FORM } };
             let counting = Field::Iteration(Some(FORM));
             let told = params(&[counting.clone(), length]);
             let meant = params(&[counting, Field::Bytes(bits.to_vec())]);
@@ -325,8 +325,8 @@ mod tests {
     #[test]
     fn numbers_have_their_width_and_order_and_no_more_room() {
         let little_endian = true;
-        assert_eq!(number(0x0102, Form { width: 4, ..FORM }).unwrap(), [0, 0, 1, 2]);
-        assert_eq!(number(0x0102, Form { little_endian, width: 3 }).unwrap(), [2, 1, 0]);
+        assert_eq!(number(0x0102, NumberForm { width: 4, ..FORM }).unwrap(), [0, 0, 1, 2]);
+        assert_eq!(number(0x0102, NumberForm { little_endian, width: 3 }).unwrap(), [2, 1, 0]);
         assert_eq!(number(256, FORM).unwrap_err().reason(), Reason::MechanismParam);
         let counting = params(&[Field::Iteration(Some(FORM))]);
         let (key, mode) = (secret(&[1; 32]), Mode::Counter);

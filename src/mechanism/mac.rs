@@ -131,40 +131,40 @@ fn cmac(usable: &UsableKey) -> Result<Mac> {
 
 /// Starts a GMAC, of as many bits as a tag of GCM's can have. What is authenticated is the data, not what
 /// the parameter of GCM has room for.
-fn gmac(usable: &UsableKey, params: &Params) -> Result<Tag> {
+fn gmac(usable: &UsableKey, params: &Params) -> Result<SizedMac> {
     match params {
         Params::Gcm { iv, aad, tag_bits } if aad.is_empty() => {
             let len = aes_gcm::tag_len(*tag_bits)?;
-            Ok(Tag { mac: Mac::gmac(aes::key(usable)?, iv)?, len })
+            Ok(SizedMac { mac: Mac::gmac(aes::key(usable)?, iv)?, len })
         }
         _ => Err(Reason::MechanismParam.into()),
     }
 }
 
 /// A MAC, or the first bytes of one.
-struct Tag {
+struct SizedMac {
     mac: Mac,
     len: usize,
 }
 
-fn full(mac: Mac, params: &Params) -> Result<Tag> {
+fn full(mac: Mac, params: &Params) -> Result<SizedMac> {
     match params {
-        Params::None => Ok(Tag { len: mac.size(), mac }),
+        Params::None => Ok(SizedMac { len: mac.size(), mac }),
         _ => Err(Reason::MechanismParam.into()),
     }
 }
 
 /// Starts a MAC of as many bytes as the caller wants: at least one, or anything would verify.
-fn general(mac: Mac, params: &Params) -> Result<Tag> {
+fn general(mac: Mac, params: &Params) -> Result<SizedMac> {
     match params {
         Params::Length(len) if (1..=mac.size() as u64).contains(len) => {
-            Ok(Tag { mac, len: *len as usize })
+            Ok(SizedMac { mac, len: *len as usize })
         }
         _ => Err(Reason::MechanismParam.detail("the MAC's length")),
     }
 }
 
-impl Absorb for Tag {
+impl Absorb for SizedMac {
     fn update(&mut self, input: &[u8]) -> Result<()> {
         self.mac.update(input)
     }
@@ -180,7 +180,7 @@ impl Absorb for Tag {
     }
 }
 
-impl Check for Tag {
+impl Check for SizedMac {
     fn update(&mut self, input: &[u8]) -> Result<()> {
         self.mac.update(input)
     }

@@ -76,13 +76,13 @@ fn generate(_: &Params, domain: &Domain) -> Result<Parsed> {
 
 /// The input of a signature, and the context of all that is signed.
 struct Input {
-    form: Form,
+    form: InputForm,
     context: Vec<u8>,
 }
 
 /// The form of an input.
 #[derive(Clone, Copy)]
-enum Form {
+enum InputForm {
     /// A message.
     Message,
     /// A message, which is signed by its digest.
@@ -93,11 +93,11 @@ enum Form {
 
 impl Input {
     fn message(params: &Params) -> Result<Self> {
-        Self::new(params, Form::Message)
+        Self::new(params, InputForm::Message)
     }
 
     fn hashed(params: &Params, hash: Option<PreHash>) -> Result<Self> {
-        Self::new(params, Form::Hashed(hash.ok_or(Reason::General)?))
+        Self::new(params, InputForm::Hashed(hash.ok_or(Reason::General)?))
     }
 
     fn given(params: &Params) -> Result<Self> {
@@ -106,10 +106,10 @@ impl Input {
         };
         let hash = PreHash::of(*hash);
         let hash = hash.ok_or_else(|| Reason::MechanismParam.detail("the hash"))?;
-        Self::new(params, Form::Digest(hash))
+        Self::new(params, InputForm::Digest(hash))
     }
 
-    fn new(params: &Params, form: Form) -> Result<Self> {
+    fn new(params: &Params, form: InputForm) -> Result<Self> {
         let context = match params {
             Params::None => &[][..],
             Params::SignContext { context, .. } | Params::HashSignContext { context, .. } => {
@@ -126,20 +126,22 @@ impl Input {
     /// Takes in what is signed for a key.
     fn accumulator(&self, key: &KeyDigest) -> Result<Accumulator> {
         match self.form {
-            Form::Message => key.message(&self.context).map(Accumulator::Shake),
-            Form::Hashed(PreHash::Hash(hash, _)) => Accumulator::digest(hash),
-            Form::Hashed(hash @ PreHash::Shake(function, _)) => {
+            InputForm::Message => key.message(&self.context).map(Accumulator::Shake),
+            InputForm::Hashed(PreHash::Hash(hash, _)) => Accumulator::digest(hash),
+            InputForm::Hashed(hash @ PreHash::Shake(function, _)) => {
                 Shake::new(function, hash.size()).map(Accumulator::Shake)
             }
-            Form::Digest(hash) => Ok(Accumulator::message(hash.size(), Reason::DataLength)),
+            InputForm::Digest(hash) => Ok(Accumulator::message(hash.size(), Reason::DataLength)),
         }
     }
 
     /// Returns the representative of what was taken in.
     fn representative(&self, key: &KeyDigest, taken: &[u8]) -> Result<Representative> {
         match self.form {
-            Form::Message => taken.try_into().map_err(|_| Reason::General.into()),
-            Form::Hashed(hash) | Form::Digest(hash) => key.digest(&self.context, hash, taken),
+            InputForm::Message => taken.try_into().map_err(|_| Reason::General.into()),
+            InputForm::Hashed(hash) | InputForm::Digest(hash) => {
+                key.digest(&self.context, hash, taken)
+            }
         }
     }
 }

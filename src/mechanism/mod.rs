@@ -35,7 +35,7 @@ mod steps;
 mod tls;
 mod versions;
 
-pub(crate) use derive_params::{EcKdf, Field, Form, Kbkdf, KeySizes, Prf};
+pub(crate) use derive_params::{EcKdf, Field, Kbkdf, KeySizes, NumberForm, Prf};
 pub(crate) use params::{Hash, HkdfSalt, Mechanism, Params, ParamsShape};
 pub(crate) use row::{MechanismRow, Setting};
 pub use seal::SEAL_AROUND;

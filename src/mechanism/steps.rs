@@ -63,7 +63,7 @@ pub(crate) trait Check: Send {
 /// Starts an encryption or decryption.
 pub(crate) type BeginTransform = fn(&UsableKey, &Params) -> Result<Box<dyn Transform>>;
 /// The parameter of one message: its IV, its associated data and its tag's length in bits.
-pub(crate) type MessageParams = fn(Vec<u8>, Vec<u8>, u64) -> Params;
+pub(crate) type MakeMessageParams = fn(Vec<u8>, Vec<u8>, u64) -> Params;
 
 /// The messages that a mechanism encrypts and decrypts.
 #[derive(Debug, Clone, Copy)]
@@ -71,7 +71,7 @@ pub(crate) struct MessageRow {
     /// The C structure of a message's parameter.
     pub shape: MessageShape,
     /// The parameter that this is here.
-    pub params: MessageParams,
+    pub params: MakeMessageParams,
 }
 
 /// The C structures that a message's parameter can be.

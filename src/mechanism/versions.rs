@@ -32,7 +32,7 @@ impl MechanismRow {
         }
         self.tells_versions_apart(params)?;
         let (key, params) = (key.clone(), params.clone());
-        Ok(Box::new(Opening { newest, key, begin, params, held: Vec::new() }))
+        Ok(Box::new(OpeningByVersion { newest, key, begin, params, held: Vec::new() }))
     }
 
     /// Begins a verification, with whichever version fits.
@@ -99,7 +99,7 @@ fn with_older<T>(
 }
 
 /// A decryption that keeps the ciphertext until one version has authenticated it.
-struct Opening {
+struct OpeningByVersion {
     newest: Box<dyn Transform>,
     key: UsableKey,
     begin: BeginTransform,
@@ -107,7 +107,7 @@ struct Opening {
     held: Vec<u8>,
 }
 
-impl Transform for Opening {
+impl Transform for OpeningByVersion {
     fn update_len(&self, _input: usize) -> usize {
         0
     }

@@ -6,7 +6,7 @@
 //! [`Metadata`], and its tests.
 
 use super::kinds::{kind, rotates_on_schedule};
-use super::property::{MATERIAL, METADATA, Property, Read, Set, Value};
+use super::property::{MATERIAL, METADATA, Property, Read, SetBy, Value};
 use super::rule::{ALL, DATA};
 use super::rule::{
     COPY, CREATE, Changeable, GENERATE, HIDDEN, Initial, MADE, NEVER, PRIVATE, PUBLIC, Rule,
@@ -62,7 +62,7 @@ pub const PROPERTIES: &[Property] = &[
         json: Some("alias"),
         shown: METADATA,
         read: Sealed(|metadata, id| Value::Name(metadata.name(id))),
-        set: Set::Sealed(|metadata, id, value| {
+        set: SetBy::Sealed(|metadata, id, value| {
             metadata.rename(id, value);
             Ok(())
         }),
@@ -81,7 +81,7 @@ pub const PROPERTIES: &[Property] = &[
         json: Some("description"),
         shown: BOTH,
         read: Sealed(|metadata, _| Value::Text(metadata.description.clone())),
-        set: Set::Sealed(|metadata, _, value| {
+        set: SetBy::Sealed(|metadata, _, value| {
             metadata.description = text(value)?;
             Ok(())
         }),
@@ -92,7 +92,7 @@ pub const PROPERTIES: &[Property] = &[
         json: Some("id"),
         shown: MATERIAL,
         read: Sealed(|metadata, _| Value::Bytes(metadata.identifier.clone())),
-        set: Set::Sealed(|metadata, _, value| {
+        set: SetBy::Sealed(|metadata, _, value| {
             metadata.identifier = value.to_vec();
             Ok(())
         }),
@@ -122,7 +122,7 @@ pub const PROPERTIES: &[Property] = &[
         json: Some("status"),
         shown: BOTH,
         read: Current(|key| Ok(Value::Word(words::status(key.state.status())))),
-        set: Set::Event(|number| match number {
+        set: SetBy::Event(|number| match number {
             STATUS_ENABLED => Ok(Event::Enable(true)),
             STATUS_DISABLED => Ok(Event::Enable(false)),
             _ => Err(Reason::AttributeValue.detail("CKA_KEYSTEAD_STATUS can be set to 2 and 3")),
@@ -192,7 +192,7 @@ pub const PROPERTIES: &[Property] = &[
             let days = Some(metadata.rotation_days).filter(|days| *days != 0);
             Value::Number(days.map(u64::from))
         }),
-        set: Set::Judged(schedule),
+        set: SetBy::Judged(schedule),
         ..own!(CKA_KEYSTEAD_ROTATION_DAYS, Number, ON_KEYS, GENERATE, Free)
     },
     Property {
@@ -204,7 +204,7 @@ pub const PROPERTIES: &[Property] = &[
         json: Some("deletion"),
         shown: BOTH,
         read: Current(|key| Ok(Value::Moment(key.state.deletion_at))),
-        set: Set::Event(|at| Ok(Event::ScheduleDeletion(Some(at).filter(|at| *at != 0)))),
+        set: SetBy::Event(|at| Ok(Event::ScheduleDeletion(Some(at).filter(|at| *at != 0)))),
         ..own!(CKA_KEYSTEAD_DELETION_AT, Number, ON_KEYS, NEVER, Free)
     },
     Property {
@@ -241,10 +241,10 @@ pub(crate) fn is_searched(kind: u64) -> bool {
     PROPERTIES.iter().any(|property| property.searched && property.kind == Some(kind))
 }
 
-/// Returns the effect of setting an attribute of a custom key; [`Set::Never`] for one that is no property.
-pub(crate) fn setter(kind: u64) -> Set {
+/// Returns the effect of setting an attribute of a custom key; [`SetBy::Never`] for one that is no property.
+pub(crate) fn setter(kind: u64) -> SetBy {
     let mut rows = PROPERTIES.iter().filter(|property| property.kind == Some(kind));
-    rows.find(|row| !matches!(row.set, Set::Never)).map_or(Set::Never, |row| row.set)
+    rows.find(|row| !matches!(row.set, SetBy::Never)).map_or(SetBy::Never, |row| row.set)
 }
 
 /// Returns the searched properties that material shows, with their values.
@@ -275,7 +275,7 @@ pub(crate) fn give<'a>(
     given: impl IntoIterator<Item = (u64, &'a [u8])>,
 ) -> Result<()> {
     for (kind, value) in given {
-        if let (Set::Sealed(set), false) = (setter(kind), value.is_empty()) {
+        if let (SetBy::Sealed(set), false) = (setter(kind), value.is_empty()) {
             set(metadata, id, value)?;
         }
     }
@@ -286,7 +286,7 @@ pub(crate) fn give<'a>(
 pub(crate) fn text_in_json(member: &str) -> Option<(u64, usize)> {
     let row = PROPERTIES.iter().find(|row| row.json == Some(member))?;
     match (row.rule?, row.set) {
-        (Rule { kind, form: Text(most), .. }, Set::Sealed(_)) => Some((kind, most)),
+        (Rule { kind, form: Text(most), .. }, SetBy::Sealed(_)) => Some((kind, most)),
         _ => None,
     }
 }

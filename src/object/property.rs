@@ -27,7 +27,7 @@ pub struct Property {
     /// Its value.
     pub read: Read,
     /// The effect of setting its attribute.
-    pub set: Set,
+    pub set: SetBy,
     /// Set where objects are found by it without being opened. Only what is read from the metadata alone
     /// can be.
     pub searched: bool,
@@ -52,7 +52,7 @@ pub enum Read {
 
 /// The effect of setting a property's attribute.
 #[derive(Clone, Copy)]
-pub enum Set {
+pub enum SetBy {
     /// No effect: it is never set.
     Never,
     /// The metadata takes the value. A template or JSON that makes a custom key can give it as well, where
@@ -144,7 +144,7 @@ impl Property {
             json: None,
             shown: 0,
             read: Read::Nothing,
-            set: Set::Never,
+            set: SetBy::Never,
             searched: false,
         }
     }

@@ -1,7 +1,7 @@
 //! The requests that a template makes of Keystead beside the attributes that it gives.
 
 use super::properties;
-use super::property::Set;
+use super::property::SetBy;
 use super::template::Template;
 use super::vendor::*;
 use crate::clock::Seconds;
@@ -86,6 +86,6 @@ impl VendorRequest {
 
 fn properties_in(template: &Template) -> Vec<(u64, Vec<u8>)> {
     let own = template.iter().filter(|attribute| attribute.kind >= CKA_VENDOR_DEFINED);
-    let given = own.filter(|it| matches!(properties::setter(it.kind), Set::Sealed(_)));
+    let given = own.filter(|it| matches!(properties::setter(it.kind), SetBy::Sealed(_)));
     given.map(|attribute| (attribute.kind, attribute.value.expose().to_vec())).collect()
 }

@@ -11,7 +11,7 @@ use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::{Event, Header, KeyState, Metadata, Origin, Parsed, Role};
 use crate::object::properties::setter;
-use crate::object::property::{CustomKeyView, Set};
+use crate::object::property::{CustomKeyView, SetBy};
 use crate::object::{
     Attribute, Attributes, Template, build, curves, json, lattices, marks, template_check,
 };
@@ -216,23 +216,23 @@ impl Token {
         for attribute in template.iter() {
             let (kind, value) = (attribute.kind, attribute.value.expose());
             match setter(kind) {
-                Set::Event(asked) if event == Event::Describe => {
+                SetBy::Event(asked) if event == Event::Describe => {
                     event = asked(number(template, kind)?)?
                 }
-                Set::Event(_) => {
+                SetBy::Event(_) => {
                     return Err(
                         Reason::TemplateInconsistent.detail("two changes of status at once")
                     );
                 }
-                Set::Judged(set) => {
+                SetBy::Judged(set) => {
                     let judged_by = (key.state.origin, self.now());
                     set(&mut metadata, judged_by, number(template, kind)?)?;
                 }
-                Set::Sealed(set) => set(&mut metadata, id, value)?,
-                Set::Never if kind == CKA_VALUE && own.is_none() => {
+                SetBy::Sealed(set) => set(&mut metadata, id, value)?,
+                SetBy::Never if kind == CKA_VALUE && own.is_none() => {
                     self.change_expiry(&mut metadata, key.state.origin, value)?;
                 }
-                Set::Never => {
+                SetBy::Never => {
                     let own = own.as_mut().ok_or(Reason::AttributeReadOnly)?;
                     self.change_own(own, attribute)?;
                 }

@@ -3,7 +3,7 @@
 use super::{Caller, Handle, Token};
 use crate::error::{Error, Reason, Result};
 use crate::lc::rsa::PrivateKey;
-use crate::lc::rsa_parts::Parts;
+use crate::lc::rsa_parts::RsaParts;
 use crate::object::build::{self, build, provenance};
 use crate::object::kinds::{self, Kind};
 use crate::object::trust::{self, CKO_TRUST};
@@ -178,7 +178,7 @@ fn take_material(mut attributes: Attributes, kind: &Kind) -> Result<(Attributes,
 /// Returns an RSA private key of its modulus and private exponent, and of what else was given. An attribute
 /// without a value says nothing.
 fn rsa_material(attributes: &mut Attributes) -> Result<Secret> {
-    let parts = Parts {
+    let parts = RsaParts {
         modulus: attributes.bytes(CKA_MODULUS).ok_or(Reason::TemplateIncomplete)?.to_vec(),
         public_exponent: attributes.bytes(CKA_PUBLIC_EXPONENT).unwrap_or_default().to_vec(),
         private_exponent: attributes

@@ -14,7 +14,7 @@ use cryptoki::object::{Attribute, AttributeInfo, AttributeType, ObjectHandle};
 use keystead::internal::id::Id;
 use keystead::internal::key::{Event, Header, Metadata, Numbered};
 use keystead::internal::object::properties::PROPERTIES;
-use keystead::internal::object::property::{MATERIAL, METADATA, Property, Set};
+use keystead::internal::object::property::{MATERIAL, METADATA, Property, SetBy};
 use keystead::internal::object::rule::ValueForm;
 use keystead::internal::wire::{Change, Stored};
 use pkcs11_sys::{CKA_ID, CKA_LABEL};
@@ -60,7 +60,7 @@ fn every_property_is_set_through_both_objects_or_through_none_as_its_row_says() 
         let kinds: BTreeSet<u64> = PROPERTIES.iter().filter_map(|row| row.kind).collect();
         for kind in kinds {
             let mut rows = PROPERTIES.iter().filter(|row| row.kind == Some(kind));
-            let is_set = rows.clone().any(|row| !matches!(row.set, Set::Never));
+            let is_set = rows.clone().any(|row| !matches!(row.set, SetBy::Never));
             let row = rows.next().unwrap();
             let key = generated(&token);
             let metadata = token.metadata(&token.key_of(key));

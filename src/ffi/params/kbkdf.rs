@@ -4,7 +4,7 @@ use super::{Parameter, piece, wrong};
 use crate::error::Result;
 use crate::ffi::buffer::{self, OutPtr};
 use crate::ffi::template;
-use crate::mechanism::{Field, Form, Hash, Kbkdf, Params, ParamsShape, Prf};
+use crate::mechanism::{Field, Hash, Kbkdf, NumberForm, Params, ParamsShape, Prf};
 use crate::object::Template;
 use pkcs11_sys::*;
 use std::ffi::c_void;
@@ -158,7 +158,7 @@ unsafe fn field(given: &CK_PRF_DATA_PARAM) -> Result<Field> {
 }
 
 impl Parameter {
-    unsafe fn counter_form(&self) -> Result<Form> {
+    unsafe fn counter_form(&self) -> Result<NumberForm> {
         // SAFETY: `field` found `start` not NULL.
         let given = unsafe { self.structure::<CK_SP800_108_COUNTER_FORMAT>() }?;
         form(given.bLittleEndian, given.ulWidthInBits)
@@ -166,10 +166,10 @@ impl Parameter {
 }
 
 /// Returns the form of a number of whole bytes, eight at the most.
-fn form(little_endian: CK_BBOOL, bits: CK_ULONG) -> Result<Form> {
+fn form(little_endian: CK_BBOOL, bits: CK_ULONG) -> Result<NumberForm> {
     match bits {
         8 | 16 | 24 | 32 | 40 | 48 | 56 | 64 => {
-            Ok(Form { little_endian: little_endian != CK_FALSE, width: (bits / 8) as usize })
+            Ok(NumberForm { little_endian: little_endian != CK_FALSE, width: (bits / 8) as usize })
         }
         _ => Err(wrong("the width of a number")),
     }

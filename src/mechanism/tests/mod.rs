@@ -208,7 +208,7 @@ fn params(row: &MechanismRow, len: usize) -> Params {
         ParamsShape::FirstBit => Params::FirstBit(5),
         ParamsShape::Key => Params::Key(7),
         ParamsShape::Kbkdf | ParamsShape::KbkdfFeedback => {
-            let form = Form { little_endian: false, width: 4 };
+            let form = NumberForm { little_endian: false, width: 4 };
             let counts = row.id == CKM_SP800_108_COUNTER_KDF;
             let fields = vec![Field::Iteration(counts.then_some(form))];
             Params::Kbkdf(Kbkdf { prf: Prf::Hmac(Hash::Sha256), fields, iv: Vec::new() })
