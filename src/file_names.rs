@@ -3,6 +3,7 @@
 // The agent's own files, in its directory.
 
 /// The cell file, which makes a directory a store: it is there from the store's first moment to its last.
+/// It keeps the name of its first days because it lies on disks: a slot is a PKCS#11 slot, and nothing else.
 pub const CELLS: &str = "slots";
 
 /// The cell file of a store in the making.

@@ -284,7 +284,7 @@ impl OpenStore {
         })
     }
 
-    /// The same; what is covered under a damaged cell cannot be read, as if it had been deleted. What the
+    /// The same; what is encrypted under a damaged cell cannot be read, as if it had been deleted. What the
     /// cell still holds is overwritten when the record makes way or expires.
     fn erasure_or_deleted(&self, cell: CellNumber) -> Erasure {
         self.erasure(cell).unwrap_or_else(|error| {

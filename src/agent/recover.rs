@@ -101,7 +101,7 @@ fn of_another_store(directory: &Path) -> Error {
     ))
 }
 
-/// The custom keys whose material was covered under a cell that is lost.
+/// The custom keys whose material was encrypted under a cell that is lost.
 fn lost_keys(
     store: &OpenStore,
     claims: &HashMap<u32, (Id, Id)>,

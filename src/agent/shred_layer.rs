@@ -21,6 +21,7 @@ use zeroize::Zeroizing;
 
 const SHRED_FORMAT: u8 = 1;
 const SALT: usize = 32;
+/// It keeps the word that the layer had first: records on disks were encrypted under it.
 const LABEL: &[u8] = b"keystead v1 cover";
 
 /// The record that a layer belongs to; it is decrypted nowhere else.
@@ -65,7 +66,7 @@ fn cipher(secret: &[u8; 32], binding: Binding, salt: &[u8; SALT]) -> Result<Aes2
 
 fn damaged(binding: Binding) -> Error {
     Reason::StoreDamaged.detail(format_args!(
-        "record {} does not fit its cell in slots; restore the store's directory as a whole \
+        "record {} does not fit its cell in the cell file; restore the store's directory as a whole \
          from a backup",
         binding.id
     ))

@@ -3,7 +3,7 @@
 //! | file | what | written by |
 //! |---|---|---|
 //! | `db/` | sled: records | the agent |
-//! | `slots` | the cell file: erase cells, PIN counts, the high-water mark of time | the agent, in place |
+//! | `slots` | the cell file: erase cells, PIN counts, the high-water mark of time; it keeps its first name because it lies on disks, and has nothing to do with PKCS#11's slots | the agent, in place |
 //! | `generations` | whose counters count, and the time that the next agent goes on from; it is never mapped | the agent, in place |
 //! | `db.doubted` | empty; `db/` has failed under an agent, and the next one reads it through first | the agent |
 //! | `snapshot` | all of `db/` as it was at one commit, for the day on which that cannot be opened | the agent |

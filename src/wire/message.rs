@@ -307,7 +307,7 @@ pub enum Response {
     Working,
 }
 
-/// Bytes of a backup: records without the cover that erasing takes away.
+/// Bytes of a backup: records without the shred layer that erasing takes away.
 #[derive(Serialize, Deserialize)]
 pub struct BackupPart(#[serde(deserialize_with = "bytes")] pub Vec<u8>);
 

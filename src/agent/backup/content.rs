@@ -61,7 +61,7 @@ pub struct BackedUpRecord {
     pub revision: u64,
     /// Its public header.
     pub header: Vec<u8>,
-    /// Its sealed part, without the cover; empty where its material was erased.
+    /// Its sealed part, without the shred layer; empty where its material was erased.
     pub sealed: Vec<u8>,
     /// The erase cell that its material had.
     pub cell: Option<BackedUpCell>,

@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | 0 | the store, first | format (varint, `2`), identity (16), incarnation, commits, high-water mark of time, the clock's time at the backup (varints) |
 //! | 1 | a token | identity (16), slot, revision (varints), entry (length, bytes), wrong PINs of the security officer (1), of the user (1) |
-//! | 2 | a record | token (16), identity (16), revision (varint), header (length, bytes), sealed part (length, bytes; without its cover), its erase cell (option): number (varint; 0 where the material has ended), check (32), state (0 live; 1 deleted, 2 expired: and since when) |
+//! | 2 | a record | token (16), identity (16), revision (varint), header (length, bytes), sealed part (length, bytes; without the shred layer), its erase cell (option): number (varint; 0 where the material has ended), check (32), state (0 live; 1 deleted, 2 expired: and since when) |
 //! | 3 | the end, last | number of tokens, number of records (varints) |
 //!
 //! *Check* is SHA-256 over `keystead v1 slot` and the cell's secret, zeros where it was erased: it

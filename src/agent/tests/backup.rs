@@ -208,7 +208,7 @@ fn a_store_whose_records_are_gone_gets_back_what_its_cells_still_have() {
     assert_eq!(restored_in(&world, &content, None).unwrap(), one_of_each(0));
     world.start();
     assert!(is_live(&world));
-    assert!(!on_disk(&world.path(), SEALED), "covered by its cell again");
+    assert!(!on_disk(&world.path(), SEALED), "encrypted under its cell again");
 }
 
 #[test]

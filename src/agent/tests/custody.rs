@@ -61,14 +61,14 @@ pub(crate) fn deletion(revision: u64, material: u64) -> Vec<Change> {
 }
 
 #[test]
-fn material_is_covered_on_disk_and_handed_out_with_its_key() {
+fn material_is_encrypted_on_disk_and_handed_out_with_its_key() {
     let mut world = World::new();
     world.user().commit(born(None)).unwrap();
-    let uncovered = b"what stands in no cell is on the disk as it was sealed";
-    let object = object(Id::new([7; 16]), Expect::Absent, &[], uncovered);
+    let plain = b"what stands in no cell is on the disk as it was sealed";
+    let object = object(Id::new([7; 16]), Expect::Absent, &[], plain);
     world.user().commit(vec![object]).unwrap();
     world.restart();
-    assert!(!on_disk(&world.path(), SEALED) && on_disk(&world.path(), uncovered));
+    assert!(!on_disk(&world.path(), SEALED) && on_disk(&world.path(), plain));
     let (stored, owner) = world.user().read(ITS).unwrap();
     assert_eq!(
         (stored.sealed.as_slice(), stored.erasure, stored.revision),

@@ -7,7 +7,7 @@
 //! | 512 … | 512 … | erase cells |
 //!
 //! The cells themselves are those of [`cell`](super::cell). The upgrade leaves each its number and its
-//! content: what is covered under an erase cell stays covered under it, what was erased stays erased, and a
+//! content: what is encrypted under an erase cell stays so, what was erased stays erased, and a
 //! backup still tells a living secret from another.
 
 use super::cell::{

@@ -58,7 +58,7 @@ fn report(recovered: Recovered) -> Value {
     let lost: Vec<String> = lost.iter().map(ToString::to_string).collect();
     json!({
         "upgraded": upgraded, "lost_commits": commits, "erased": erased, "from_snapshot": from_snapshot,
-        "slots_begin_anew": head, "mended": mended, "lost_material": lost,
+        "cells_begin_anew": head, "mended": mended, "lost_material": lost,
     })
 }
 
@@ -70,13 +70,13 @@ fn text(recovered: &Recovered) -> String {
     }
     if *head {
         lines.push(
-            "slots: its beginning was lost, and is written anew from the snapshot".to_owned(),
+            "cell file: its beginning was lost, and is written anew from the snapshot".to_owned(),
         );
     }
     for damage in mended {
         lines.push(match damage.is_mendable() {
-            true => format!("slots: cell {} is as it was before it was damaged", damage.cell),
-            false => format!("slots: {damage}"),
+            true => format!("cell file: cell {} is as it was before it was damaged", damage.cell),
+            false => format!("cell file: {damage}"),
         });
     }
     if mended.iter().any(|it| !it.is_mendable() && PIN_CELLS.contains(&it.cell)) {

@@ -30,7 +30,7 @@ const MODULE: &str = "the agent answers this program: let the module and it be o
                       `KEYSTEAD_LOG=stderr:debug` before the command has the module say more";
 
 /// The subjects that may be wrong while the agent serves all the same.
-const PASSED_BY: [&str; 5] = ["log", "metrics", "rights", "slots", "snapshot"];
+const PASSED_BY: [&str; 5] = ["cells", "log", "metrics", "rights", "snapshot"];
 
 impl Arguments {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {

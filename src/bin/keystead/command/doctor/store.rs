@@ -65,7 +65,7 @@ fn damaged(config: &Config) -> Vec<Finding> {
                      as a whole from a backup"
                 ),
             };
-            problem("slots", failure.hint(mend))
+            problem("cells", failure.hint(mend))
         })),
         Err(error) => findings.push(problem("store", error.into())),
     }
