@@ -2,7 +2,8 @@
 
 pub(crate) mod backup;
 pub(crate) mod body;
-pub(crate) mod material;
+pub(crate) mod expiry;
+pub(crate) mod fingerprint;
 pub(crate) mod own_expiry;
 pub(crate) mod parsed;
 pub(crate) mod pin;
@@ -14,8 +15,9 @@ pub(crate) mod state;
 mod stretch;
 
 pub use body::{Body, Metadata, Numbered};
-pub use material::ExpiryAction;
-pub(crate) use material::{Expiry, Fingerprint};
+pub(crate) use expiry::Expiry;
+pub use expiry::ExpiryAction;
+pub(crate) use fingerprint::Fingerprint;
 pub(crate) use own_expiry::{Due, OwnExpiry};
 pub(crate) use parsed::Parsed;
 pub(crate) use policy::{InUse, Key, UsableKey, Usage};

@@ -1,6 +1,6 @@
 //! The expiry that a custom key keeps for its imports.
 
-use super::material::{Expiry, ExpiryAction};
+use super::expiry::{Expiry, ExpiryAction};
 use crate::clock::Seconds;
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,6 @@
 //! A key ready for use, and the one place that decides whether it may be used.
 
-use super::material::{Expiry, ExpiryAction};
+use super::expiry::{Expiry, ExpiryAction};
 use super::parsed::Parsed;
 use super::restrictions::Restrictions;
 use super::state::{KeyState, Status};

@@ -18,7 +18,8 @@
 //!
 //! The header is authenticated with the sealed part and never changes without the token key.
 
-use super::material::{Expiry, Fingerprint};
+use super::expiry::Expiry;
+use super::fingerprint::Fingerprint;
 use super::state::KeyState;
 use crate::error::{Reason, Result};
 use crate::id::Id;

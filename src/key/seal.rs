@@ -15,7 +15,7 @@
 //! endian), then the public header's bytes. A flipped bit in any of them is an error, and so is a
 //! sealed part in another record's place.
 
-use super::material::Fingerprint;
+use super::fingerprint::Fingerprint;
 use super::record::Tag;
 use crate::error::{Reason, Result};
 use crate::id::Id;

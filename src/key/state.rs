@@ -4,7 +4,8 @@
 //! when the change is committed, so no client can take a key where the rules do not lead. What
 //! happens without a client (an expiry, an erasure) only ever takes away: [`KeyState::expire`].
 
-use super::material::{Expiry, ExpiryAction, Fingerprint};
+use super::expiry::{Expiry, ExpiryAction};
+use super::fingerprint::Fingerprint;
 use crate::clock::Seconds;
 use crate::erasure::{Erasure, Tombstone};
 use crate::error::{Reason, Result};
