@@ -8,7 +8,7 @@ use crate::clock::{Seconds, check_ahead};
 use crate::erasure::{Erasure, Tombstone};
 use crate::error::{Reason, Result};
 use crate::id::Id;
-use crate::key::{Event, ExpiryAction, Fingerprint, Header, KeyState, Origin, Role};
+use crate::key::{Event, Fingerprint, Header, KeyState, Origin, Role};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A record as it stands.
@@ -57,11 +57,7 @@ pub(crate) struct CommitContext {
 impl KnownRecord {
     /// Returns whether its material is gone, or to be erased by `now`.
     pub(crate) fn is_dead(&self, now: Seconds) -> bool {
-        let due = |header: &Header| {
-            header
-                .expiry
-                .is_some_and(|expiry| expiry.action == ExpiryAction::Erase && expiry.at <= now)
-        };
+        let due = |header: &Header| header.expiry.is_some_and(|expiry| expiry.erases_by(now));
         match self.header.role {
             Role::CustomKey(_) => false,
             Role::Material { .. } | Role::Object { .. } => {

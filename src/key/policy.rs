@@ -1,6 +1,6 @@
 //! A key ready for use, and the one place that decides whether it may be used.
 
-use super::expiry::{Expiry, ExpiryAction};
+use super::expiry::Expiry;
 use super::parsed::Parsed;
 use super::restrictions::Restrictions;
 use super::state::{KeyState, Status};
@@ -138,9 +138,6 @@ impl Usages {
     }
 }
 
-/// The time that an operation may go on after its key has expired, in seconds.
-pub(crate) const FINISH: Seconds = 60;
-
 /// A loaded key with everything that decides about its use.
 pub struct Key {
     /// The object it is the key of.
@@ -226,12 +223,12 @@ impl UsableKey {
     pub fn in_use(&self) -> InUse {
         self.begin();
         let reads = self.usage.only_reads();
-        let ends = |expiry: &Expiry| expiry.action == ExpiryAction::Erase || !reads;
+        let ends = |expiry: &Expiry| expiry.erases_at().is_some() || !reads;
         InUse {
             object: self.id,
             purpose: Purpose::Use { usage: self.usage, mechanism: self.mechanism },
             watch: self.watch.clone(),
-            until: self.expiry.filter(ends).map(|expiry| expiry.at.saturating_add(FINISH)),
+            until: self.expiry.filter(ends).map(Expiry::ends_operations_at),
         }
     }
 }
@@ -288,7 +285,7 @@ impl Key {
     /// Returns whether its material has been taken away or erased by `now`.
     fn is_gone_at(&self, now: Seconds) -> bool {
         let pending = |state: &KeyState| state.status() == Status::PendingImport;
-        let erased = |expiry: Expiry| expiry.action == ExpiryAction::Erase && expiry.at <= now;
+        let erased = |expiry: Expiry| expiry.erases_by(now);
         self.state.as_ref().is_some_and(pending) || self.expiry.is_some_and(erased)
     }
 
@@ -363,7 +360,7 @@ pub(crate) fn allow(
             Status::PendingDeletion => return Err(Reason::KeyPendingDeletion.into()),
         }
     }
-    if key.expiry.is_some_and(|expiry| expiry.at <= now) && !usage.only_reads() {
+    if key.expiry.is_some_and(|expiry| expiry.has_come(now)) && !usage.only_reads() {
         return Err(Reason::KeyExpired.into());
     }
     if !key.usages.contains(usage) {

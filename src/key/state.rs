@@ -201,7 +201,7 @@ impl KeyState {
         match (erasure, self.expiry) {
             (Erasure::Ended(Tombstone::Deleted(_)), _) => self.material = MaterialState::Deleted,
             (Erasure::Ended(Tombstone::Expired(_)), _) => self.material = MaterialState::Expired,
-            (Erasure::Live, Some(expiry)) if expiry.at <= now => {
+            (Erasure::Live, Some(expiry)) if expiry.has_come(now) => {
                 self.material = match expiry.action {
                     ExpiryAction::Erase => MaterialState::Expired,
                     ExpiryAction::ReadOnly => MaterialState::Readable,
@@ -240,7 +240,7 @@ impl KeyState {
         if self.fingerprint.is_some_and(|known| known != fingerprint) {
             return Err(Reason::OtherMaterial.into());
         }
-        if expiry.is_some_and(|expiry| expiry.at <= now) {
+        if expiry.is_some_and(|expiry| expiry.has_come(now)) {
             return Err(Reason::ExpiryPast.into());
         }
         Ok(Self {

@@ -5,10 +5,8 @@ use crate::clock::Seconds;
 use crate::erasure::Erasure;
 use crate::error::{Reason, Result};
 use crate::id::Id;
-use crate::key::policy::{FINISH, InUse, Key, Purpose, Sealing, Usages, Watch};
-use crate::key::{
-    Body, Expiry, ExpiryAction, Header, KeyState, MaterialState, Metadata, Role, Status,
-};
+use crate::key::policy::{InUse, Key, Purpose, Sealing, Usages, Watch};
+use crate::key::{Body, Expiry, Header, KeyState, MaterialState, Metadata, Role, Status};
 use crate::object::build;
 use crate::object::custom::show_expiry;
 use crate::object::kinds::{self, USAGE_FLAGS};
@@ -175,9 +173,7 @@ impl Loaded {
     /// Returns whether there is anything to find or use at `now`: a custom key's metadata always, an object
     /// until its key ends.
     pub(crate) fn is_there(&self, now: Seconds) -> bool {
-        let ended = |expiry: Option<Expiry>| {
-            expiry.is_some_and(|expiry| expiry.action == ExpiryAction::Erase && expiry.at <= now)
-        };
+        let ended = |expiry: Option<Expiry>| expiry.is_some_and(|expiry| expiry.erases_by(now));
         match &self.content {
             RecordContent::CustomKey(_) => true,
             RecordContent::Object(_) => !ended(self.header.expiry),
@@ -207,7 +203,9 @@ impl Loaded {
             let state = key.state(now);
             state.status() == Status::Enabled && state.material == MaterialState::Present
         });
-        enabled && !self.is_older() && self.header.expiry.is_none_or(|expiry| expiry.at > now)
+        enabled
+            && !self.is_older()
+            && !self.header.expiry.is_some_and(|expiry| expiry.has_come(now))
     }
 
     /// Returns whether it is material that a newer version has followed: it only decrypts, verifies and
@@ -294,7 +292,7 @@ impl Loaded {
 
     /// Returns the part of the key that a digest remembers once it has taken its value.
     pub(crate) fn digested(&self) -> Result<InUse> {
-        let until = self.header.expiry.map(|expiry| expiry.at.saturating_add(FINISH));
+        let until = self.header.expiry.map(Expiry::ends_operations_at);
         let (object, watch) = (self.id, self.watch.clone());
         self.key()?.begin();
         Ok(InUse { object, purpose: Purpose::Digest, watch, until })

@@ -8,7 +8,8 @@ use super::loaded::Loaded;
 use super::records::unexpected;
 use crate::erasure::{Erasure, Tombstone};
 use crate::error::{Reason, Result};
-use crate::key::policy::{FINISH, InUse, Purpose, Watch};
+use crate::key::expiry::FINISH;
+use crate::key::policy::{InUse, Purpose, Watch};
 use crate::key::{Header, Role};
 use crate::wire::{Request, Response, Stored};
 
@@ -72,7 +73,7 @@ impl Token {
         }
         let expiry = Header::decode(&stored.header)?.expiry.ok_or_else(|| key.gone())?;
         let watch = Watch::Record { watched, generation, epoch: self.login_epoch() };
-        Ok(InUse { watch, until: Some(expiry.at.saturating_add(FINISH)), ..key.clone() })
+        Ok(InUse { watch, until: Some(expiry.ends_operations_at()), ..key.clone() })
     }
 }
 

@@ -4,8 +4,8 @@ use crate::agent::rows::RecordRow;
 use crate::clock::Seconds;
 use crate::erasure::Tombstone;
 use crate::id::Id;
-use crate::key::policy::FINISH;
-use crate::key::{ExpiryAction, Header, Role, Tag};
+use crate::key::expiry::FINISH;
+use crate::key::{Expiry, Header, Role, Tag};
 use crate::store::cells::CellNumber;
 
 /// The time that an ordinary key that has expired stays to say so, in seconds: an operation under way asks.
@@ -76,27 +76,26 @@ pub(crate) fn due_at(header: &Header, tombstone: Option<&Tombstone>) -> Option<S
 
 /// Returns the second at which a record's material is to be erased, if ever.
 fn erased_at(header: &Header) -> Option<Seconds> {
-    ends_at(header, ExpiryAction::Erase)
+    expiry_of(header).and_then(Expiry::erases_at)
 }
 
 /// Returns the second from which a record can only be read, if ever.
 fn narrows_at(header: &Header) -> Option<Seconds> {
-    ends_at(header, ExpiryAction::ReadOnly)
+    expiry_of(header).and_then(Expiry::narrows_at)
 }
 
-fn ends_at(header: &Header, action: ExpiryAction) -> Option<Seconds> {
+/// Returns the expiry of what a record holds; a custom key itself has none.
+fn expiry_of(header: &Header) -> Option<Expiry> {
     match &header.role {
         Role::CustomKey(_) => None,
-        Role::Material { .. } | Role::Object { .. } => {
-            header.expiry.filter(|expiry| expiry.action == action).map(|expiry| expiry.at)
-        }
+        Role::Material { .. } | Role::Object { .. } => header.expiry,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::key::{Expiry, Fingerprint, KeyState};
+    use crate::key::{ExpiryAction, Fingerprint, KeyState};
 
     const KEY: Id = Id::new([3; 16]);
 

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use super::*;
-use crate::key::{Expiry, MaterialState, Tag};
+use crate::key::{Expiry, ExpiryAction, MaterialState, Tag};
 use crate::tests::cases;
 use proptest::prelude::*;
 
