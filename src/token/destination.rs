@@ -100,21 +100,21 @@ impl Token {
         let named = || self.named_key(kind, template, request);
         let key = self.audited(None, self.may_keep_custody(caller).and_then(|()| named()))?;
         let id = key.as_ref().map(|key| key.id);
-        let of = self.audited(id, self.decide_for(key, template, request))?;
+        let of = self.audited(id, self.decide_import_for(key, template, request))?;
         Ok(Import { kind, template, request, destination: Destination::CustomKey(of) })
     }
 
     /// Decides which custom key material is for.
-    pub(super) fn decide(
+    pub(super) fn decide_import(
         &self,
         kind: &Kind,
         template: &Template,
         request: &VendorRequest,
     ) -> Result<CustomKeyImport> {
-        self.decide_for(self.named_key(kind, template, request)?, template, request)
+        self.decide_import_for(self.named_key(kind, template, request)?, template, request)
     }
 
-    fn decide_for(
+    fn decide_import_for(
         &self,
         named: Option<TargetKey>,
         template: &Template,

@@ -54,7 +54,7 @@ impl Token {
             // After a conflict the target has changed since it was decided on.
             let of = match decided.take() {
                 Some(of) => of,
-                None => self.decide(kind, template, request)?,
+                None => self.decide_import(kind, template, request)?,
             };
             let (id, changes) = self.import(&material, self.target_of(of, &material)?)?;
             self.commit(changes)?;
@@ -74,7 +74,7 @@ impl Token {
         self.may_keep_custody(caller)?;
         let body = self.described(kind, attributes, material)?;
         let material = self.imported(kind, template, request, body)?;
-        let of = self.decide(kind, template, request)?;
+        let of = self.decide_import(kind, template, request)?;
         let (id, changes) = self.import(&material, self.target_of(of, &material)?)?;
         Ok(Plan::Records(id, changes))
     }
