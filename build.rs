@@ -1,4 +1,4 @@
-//! How `libkeystead.so` is linked.
+//! The linking of `libkeystead.so`.
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");

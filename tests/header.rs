@@ -113,7 +113,7 @@ fn defined(header: &Path) -> Vec<String> {
         .collect()
 }
 
-/// What a C program makes of the names, with p11-kit's header before ours.
+/// Returns the values that a C program prints for the names, with p11-kit's header before ours.
 fn printed_by_c(names: &[String]) -> BTreeMap<String, u64> {
     let folder = tempfile::tempdir().unwrap();
     let (source, program) = (folder.path().join("print.c"), folder.path().join("print"));

@@ -70,7 +70,7 @@ fn every_transcript_is_replayed() {
     assert_eq!(files, NAMES);
 }
 
-/// What differs from run to run.
+/// The texts that differ from run to run.
 const VARYING: &[(&str, &str)] = &[
     ("[UUID]", r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"),
     ("[ID]", r"\b[0-9a-f]{32}\b"),
@@ -129,7 +129,7 @@ impl Play {
         Self(directory)
     }
 
-    /// What a command prints, and its status where it fails.
+    /// Returns the text that a command prints, and its status where it fails.
     fn said(&self, command: &str) -> String {
         let output = Command::new("setsid")
             .args(["--wait", "bash", "-c", &format!("exec 2>&1; {command}")])

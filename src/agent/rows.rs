@@ -120,7 +120,7 @@ pub(crate) fn claimed_cell(row: &[u8]) -> Option<CellNumber> {
     cell
 }
 
-/// Returns what a record of an earlier format that cannot be read becomes in this one: another that cannot, of which
+/// Returns the row of this format for one of an earlier format that cannot be read: another that cannot, of which
 /// the same can be told.
 pub(super) fn carried_unread(row: &[u8]) -> Vec<u8> {
     [&[ROW_FORMAT], row.get(1..).unwrap_or_default()].concat()

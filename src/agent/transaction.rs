@@ -147,7 +147,7 @@ impl<'a> Transaction<'a> {
             && written.sum::<usize>() <= bytes / 2
     }
 
-    /// Returns how many rows more it may write, once what is noted has its lines.
+    /// Returns the number of rows that it may still write, once what is noted has its lines.
     pub(crate) fn spare_writes(&self) -> usize {
         let written = self.writes.len() + self.facts.len() + OTHER_ROWS;
         self.store.records.limits().writes.saturating_sub(written)

@@ -28,7 +28,7 @@ impl MechanismRow {
         served(self.digest)
     }
 
-    /// Returns what goes on with a saved digest, or `SavedStateInvalid`.
+    /// Returns the function that goes on with a saved digest, or `SavedStateInvalid`.
     pub(crate) fn resume(&self) -> Result<ResumeDigest> {
         self.resume.ok_or(Reason::SavedStateInvalid.into())
     }

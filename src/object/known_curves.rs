@@ -40,7 +40,7 @@ const NAMES: &[&[u8]] = &[
     b"X",
 ];
 
-/// Returns why keys on the curve that a `CKA_EC_PARAMS` names are not taken: `CurveUnknown` of a known curve,
+/// Returns the error for keys on a curve that is not taken, by its `CKA_EC_PARAMS`: `CurveUnknown` of a known curve,
 /// which may be one of another key type, else `AttributeValue`.
 pub(crate) fn refusal(params: &[u8]) -> Error {
     let known = match params {

@@ -75,7 +75,7 @@ impl Session {
         self.digest.begin(self.token.login_epoch(), || Ok(Begun::keyless(resumed)))
     }
 
-    /// Returns what a saved state of this session begins with.
+    /// Returns the beginning of a saved state of this session.
     fn state_head(&self) -> Vec<u8> {
         let mut head = vec![STATE_FORMAT];
         head.extend(self.token.id().bytes());

@@ -66,7 +66,7 @@ impl Token {
         Ok(DerivedKey { template, kind, request, attributes })
     }
 
-    /// Returns what a template asks for of a secret key: a generic secret where it names no type.
+    /// Returns kind and attributes of the secret key that a template asks for: a generic secret where it names no type.
     pub(super) fn secret_key(&self, template: &Template) -> Result<(&'static Kind, Attributes)> {
         of_class(template, CKO_SECRET_KEY)?;
         let key_type = template.number(CKA_KEY_TYPE)?.unwrap_or(CKK_GENERIC_SECRET);

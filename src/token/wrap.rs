@@ -279,7 +279,7 @@ const fn is_of_surroundings(reason: Reason) -> bool {
 mod tests {
     use super::*;
 
-    /// Whatever reason is added: a blob that nothing authenticates has one answer.
+    /// A blob that nothing authenticates has one answer, and a reason that is added later does not change that.
     #[test]
     fn what_is_in_an_unauthenticated_wrapping_has_one_answer() {
         let (padded, whole) =

@@ -358,7 +358,7 @@ pub struct Stored {
     pub erasure: Erasure,
 }
 
-/// Whose PIN allows something.
+/// The login whose PIN allows something.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Authority {
     /// Security officer rather than user.

@@ -53,7 +53,7 @@ const LEAVES: &[&str] = &[
 /// The files that only pass on what others make: the map, and what the program and the tests use.
 const FACADES: &[&str] = &["lib", "internal"];
 
-/// Where `unsafe` may stand.
+/// The files and folders in which `unsafe` may stand.
 const UNSAFE: &[&str] = &[
     "src/ffi/",
     "src/lc/",
@@ -63,7 +63,7 @@ const UNSAFE: &[&str] = &[
     "src/bin/keystead/mechanisms.rs",
 ];
 
-/// Where no PKCS#11 name may stand.
+/// The folders in which no PKCS#11 name may stand.
 const DOMAIN: &[&str] = &["src/key/", "src/store/", "src/lc/"];
 
 #[test]

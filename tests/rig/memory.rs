@@ -10,10 +10,10 @@ use std::os::unix::fs::FileExt;
 #[derive(Debug)]
 pub struct Needle(Regex);
 
-/// How many bytes in a row tell a secret.
+/// The number of bytes in a row that tell a secret.
 const PART: usize = 16;
 
-/// How much is read at once.
+/// The most bytes that are read at once.
 const STRIDE: usize = 1 << 20;
 
 impl Needle {
@@ -26,7 +26,7 @@ impl Needle {
         Self(Regex::new(&format!("(?s-u){}", all.join("|"))).unwrap())
     }
 
-    /// Where the process has it: each address, and what is mapped there.
+    /// Returns the places where the process has it: each address, and what is mapped there.
     pub fn places_in(&self, pid: Pid) -> Vec<(u64, String)> {
         let pid = pid.as_raw_nonzero();
         let memory = File::open(format!("/proc/{pid}/mem")).unwrap();

@@ -38,7 +38,7 @@ fn name_of<F>() -> String {
     path.split_once("::").map_or(path, |(_crate, name)| name).to_owned()
 }
 
-/// What hexadecimal digits stand for.
+/// Returns the bytes that hexadecimal digits stand for.
 pub fn unhex(digits: &str) -> Vec<u8> {
     let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap();
     (0..digits.len()).step_by(2).map(byte).collect()

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::process::Child;
 use std::time::Duration;
 
-/// How long anything may take before a scenario gives up on it.
+/// The time that anything may take before a scenario gives up on it.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits until a process has ended, whosever child it is. False when it has not in that time.

@@ -93,7 +93,7 @@ impl Raw {
         entry.user.unwrap().unwrap(token, &wrapping).unwrap()
     }
 
-    /// What proves that login here.
+    /// Returns the request that proves that login here.
     pub fn proof(&self, credential: &Credential) -> Request {
         let (token, officer) = (self.token, credential.officer);
         Request::Prove { token, officer, proof: credential.proof(self.nonce, self.store, token) }
@@ -125,7 +125,7 @@ impl Raw {
         }
     }
 
-    /// What is sealed in a public record.
+    /// Opens the sealed part of a public record.
     pub fn opened(&self, stored: &Stored) -> Secret {
         let context = self.context(stored.id, stored.revision);
         self.public_key().open(&context, &stored.header, &stored.sealed).unwrap()

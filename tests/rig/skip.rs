@@ -8,7 +8,7 @@ use std::path::Path;
 /// The file that `tests/run` names.
 const FILE: &str = "KEYSTEAD_SKIPPED";
 
-/// Whether all of these are here, commands or files; a test that lacks one is skipped by name.
+/// Returns true where all of these are here, commands or files; a test that lacks one is skipped by name.
 pub fn has_all(test: &str, wanted: &[&str]) -> bool {
     match wanted.iter().find(|it| !is_there(it)) {
         Some(missing) => {

@@ -95,7 +95,7 @@ impl Token {
         }
     }
 
-    /// Whether an object has this value, whatever the client crate makes of the attribute.
+    /// Returns true if an object has this value, also where the client crate does not know the attribute.
     pub fn has(&self, object: ObjectHandle, number: u64, value: &[u8]) -> bool {
         let asked = Attribute::VendorDefined((kind(number), value.to_vec()));
         self.find_objects(&[asked]).unwrap().contains(&object)
@@ -208,7 +208,7 @@ pub fn aes_material() -> [Attribute; 3] {
     ]
 }
 
-/// What an AES key with that value makes of [`Token::encrypt_block`]'s block.
+/// Returns the block of [`Token::encrypt_block`] as an AES key with that value encrypts it.
 pub fn expected_block(value: &[u8]) -> Vec<u8> {
     use aws_lc_rs::cipher::{AES_128, AES_256, EncryptingKey, UnboundCipherKey};
     let algorithm = if value.len() == 16 { &AES_128 } else { &AES_256 };

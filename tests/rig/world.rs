@@ -1,4 +1,4 @@
-//! What one scenario has for itself: a directory with a store, a configuration and a log.
+//! The world of one scenario: a directory with a store, a configuration and a log.
 
 use super::elsewhen::Elsewhen;
 use super::process::{Line, Other, PATIENCE, ends_within, kill_9};
@@ -144,7 +144,7 @@ impl World {
         self.path("store")
     }
 
-    /// Where the store is, and how an agent for it is started.
+    /// Returns the store's place, and the command that starts an agent for it.
     pub fn location(&self) -> AgentLocation {
         AgentLocation {
             directory: self.store(),
@@ -160,7 +160,7 @@ impl World {
         assert!(made.status.success(), "{made:?}");
     }
 
-    /// What this process is in the scenario; empty for the first.
+    /// Returns this process's role in the scenario; empty for the first.
     pub fn role(&self) -> &str {
         &self.role
     }

@@ -1,4 +1,4 @@
-//! What the owner of some material does outside the token: wrap it for the token's import key.
+//! The work of the owner of some material outside the token: wrapping it for the token's import key.
 
 use super::Token;
 use super::vendor::{expires_at, import_only, mechanism_type, without_custody};

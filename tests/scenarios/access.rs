@@ -1,4 +1,4 @@
-//! What sessions reach, by their state.
+//! The reach of sessions, by their state.
 
 use super::workshop::{Faults, code};
 use crate::rig::play;
@@ -7,7 +7,7 @@ use cryptoki::error::RvError;
 use cryptoki::object::{Attribute, AttributeType, ObjectClass};
 use cryptoki::session::{Session, UserType};
 
-/// What a session may do with objects (PKCS#11 3.1, "Access to different types of objects by different types
+/// The rights of a session to objects (PKCS#11 3.1, "Access to different types of objects by different types
 /// of sessions").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Access {
@@ -68,7 +68,7 @@ fn a_session_reaches_what_its_state_lets_it_reach() {
     });
 }
 
-/// What a session may do with objects in this place, found out by making one, and by reading, changing,
+/// Returns the rights of a session to objects in this place, found out by making one, and by reading, changing,
 /// copying and destroying the one that is kept there or was made.
 fn reach(session: &Session, on_token: bool, private: bool) -> std::result::Result<Access, String> {
     let made = session.create_object(&placed(on_token, private, "made"));

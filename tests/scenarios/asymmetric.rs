@@ -493,7 +493,7 @@ impl Type {
         found.first().copied()
     }
 
-    /// What the token signs is verified outside.
+    /// Signs in the token, and verifies outside.
     fn signs_for(&self, token: &Token, key: ObjectHandle, outside: &Outside) {
         let signature = token.sign(&self.sign, key, MESSAGE).unwrap();
         let public = UnparsedPublicKey::new(self.verified_by, &outside.public);

@@ -9,7 +9,7 @@ use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, ObjectClass, ObjectHandle};
 use cryptoki::session::UserType;
 
-/// How many keys a backup must have.
+/// The number of keys that a backup must have.
 const KEPT: usize = 20;
 
 const SEALED: &[u8] = b"sixteen bytes ok";

@@ -71,10 +71,10 @@ fn an_agent_that_takes_long_to_end_is_waited_for() {
     });
 }
 
-/// How long an agent waits for its disk before it says so, and others for it.
+/// The time that an agent waits for its disk before it says so, and others for it.
 const STALLED: Duration = Duration::from_secs(30);
 
-/// What a call takes that an agent refuses that is known to be stalled.
+/// The time that a call may take which an agent refuses that is known to be stalled.
 const REFUSED: Duration = Duration::from_secs(5);
 
 #[test]

@@ -203,7 +203,7 @@ fn count(token: &Token) -> usize {
     token.find_objects(&metadata).unwrap().len()
 }
 
-/// What became of each import.
+/// Returns the outcome of each import.
 fn report(json: &str) -> Vec<String> {
     let jobs: serde_json::Value = serde_json::from_str(json).unwrap();
     let jobs = jobs.as_array().unwrap().iter();

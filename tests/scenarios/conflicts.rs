@@ -7,7 +7,7 @@ use cryptoki::object::{Attribute, AttributeType};
 use cryptoki::session::{Session, UserType};
 use std::sync::Barrier;
 
-/// How many processes, and how often each changes the key.
+/// The number of processes, and of changes that each makes to the key.
 const PROCESSES: usize = 6;
 const CHANGES: usize = 12;
 

@@ -89,7 +89,7 @@ fn crowd(token: &Token, name: &str) {
     });
 }
 
-/// What takes the agent three times: an object is made, found and destroyed.
+/// Makes, finds and destroys an object, which takes the agent three times.
 fn work(session: &Session, name: &str) {
     let named = Attribute::Label(name.as_bytes().to_vec());
     let template = [Attribute::Class(ObjectClass::DATA), Attribute::Token(true), named.clone()];
@@ -98,7 +98,7 @@ fn work(session: &Session, name: &str) {
     session.destroy_object(made).unwrap();
 }
 
-/// How many connections the agent has.
+/// Returns the number of the agent's connections.
 fn connections(world: &World) -> usize {
     let socket = world.store().join("agent.sock");
     let table = fs::read_to_string("/proc/net/unix").unwrap();

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 const FEW: usize = 100;
 const MANY: usize = 60_000;
 
-/// How many times longer a call may take among many: it is to take as long, but memory has caches.
+/// The factor by which a call may take longer among many: it is to take as long, but memory has caches.
 const ROOM: u32 = 8;
 
 #[test]
@@ -79,7 +79,7 @@ fn sessions(token: &Token, count: usize) -> Vec<Session> {
     (0..count).map(|_| token.another_session()).collect()
 }
 
-/// How long each of these calls takes at best.
+/// Returns the time that each of these calls takes at best.
 fn measured(token: &Token, key: &str) -> Vec<(&'static str, Duration)> {
     let logout = (0..7).map(|_| {
         let began = Instant::now();
@@ -103,7 +103,7 @@ fn measured(token: &Token, key: &str) -> Vec<(&'static str, Duration)> {
     ]
 }
 
-/// How long something takes: the shortest of many times, since others use the machine too.
+/// Returns the time that a call takes: the shortest of many, since others use the machine too.
 fn best(mut call: impl FnMut()) -> Duration {
     let mut once = || {
         let began = Instant::now();

@@ -22,7 +22,7 @@ const IDENTITY: u64 = 1;
 const PIN: u64 = 8;
 const ERASE: u64 = 512;
 
-/// Where the copies of a cell stand: each before the erase cells has two.
+/// Returns the places of a cell's copies: each before the erase cells has two.
 fn copies(cell: u64) -> Vec<u64> {
     let places = if cell < ERASE { vec![cell, ERASE + cell] } else { vec![ERASE + cell] };
     places.into_iter().map(|place| place * CELL).collect()
@@ -74,7 +74,7 @@ fn doctor(world: &World) -> String {
     text(&world.keystead(&["doctor"]))
 }
 
-/// What `keystead recover` says, without an agent.
+/// Returns the answer of `keystead recover`, without an agent.
 fn recover(world: &World) -> String {
     if world.agent().is_some() {
         world.end_agent();
@@ -90,7 +90,7 @@ fn works(token: &Token, id: &str) -> ObjectHandle {
     key
 }
 
-/// What the processes of a scenario do that this one starts; true in this one.
+/// Plays the part of a process that the scenario's first one starts; returns true in the first.
 fn is_first(world: &World) -> bool {
     match world.role() {
         "maker" => drop(made(world)),
@@ -324,7 +324,7 @@ fn another_stores_cell_file_is_refused_and_left_as_it_is() {
     });
 }
 
-/// What may become of a file.
+/// The fates that a file may meet.
 const FATES: [&str; 7] = ["empty", "zeros", "rubbish", "cut", "longer", "a directory", "a pipe"];
 
 fn befall(file: &Path, fate: &str) {

@@ -1,4 +1,4 @@
-//! What a template that asks for a protection gets beside it: no key comes into being weaker than its
+//! The defaults beside what a template asks for: no key comes into being weaker than its
 //! template asked for, by whichever call, and a template that asks for nothing gets what clients need.
 
 use crate::rig::token::{SO_PIN, Token, USER_PIN, aes_material, pin};
@@ -177,7 +177,7 @@ fn a_key_that_is_bound_and_names_no_usage_does_only_what_it_is_bound_for() {
     });
 }
 
-/// Where nobody is logged in a session key that says nothing is public, which one that asks for a PIN
+/// A session key whose template says nothing is public without a login, which one that asks for a PIN
 /// cannot be.
 #[test]
 fn a_key_that_asks_for_a_pin_at_each_use_hides_its_value_and_is_private() {
@@ -206,7 +206,7 @@ fn ec_pair(token: &Token, private: &[Attribute]) -> (ObjectHandle, ObjectHandle)
     token.generate_key_pair(&Mechanism::EccKeyPairGen, &public, private).unwrap()
 }
 
-/// Whether the value of a secret key, or of a private one, is not told.
+/// Returns true if the value of a secret key, or of a private one, is not told.
 fn hides_its_value(token: &Token, key: ObjectHandle) -> bool {
     let rsa = token.get_attributes(key, &[AttributeType::KeyType]).unwrap();
     let value = match rsa[..] {

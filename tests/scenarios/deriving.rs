@@ -1,4 +1,4 @@
-//! What is derived from a key, by mechanisms that tell nothing about it: a key of its own, as hidden as
+//! Keys derived from others, by mechanisms that tell nothing about those: each a key of its own, as hidden as
 //! its own template and the token's defaults make it.
 
 use crate::rig::token::{Token, USER_PIN, pin};
@@ -24,7 +24,7 @@ const CURVES: [Curve; 4] = [
 
 const DERIVE_TEMPLATE: u64 = 0x4000_0213;
 
-/// What OpenSSL, pkcs11-tool and Java ask for.
+/// The attributes that OpenSSL, pkcs11-tool and Java ask for.
 const READABLE: [Attribute; 2] = [Attribute::Sensitive(false), Attribute::Extractable(true)];
 
 const HIDDEN: [Attribute; 3] =

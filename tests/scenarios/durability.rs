@@ -1,4 +1,4 @@
-//! What was acknowledged stays, whoever dies; and there is one agent.
+//! Durability: all that was acknowledged stays, whichever process dies; and there is one agent.
 
 use crate::rig::process::{PATIENCE, ends_within};
 use crate::rig::token::{Token, aes_material};

@@ -1,4 +1,4 @@
-//! What is wrong outside: configuration, permissions, a damaged store, an agent that cannot start.
+//! Faults from outside: configuration, permissions, a damaged store, an agent that cannot start.
 
 use crate::rig::process::ends_within;
 use crate::rig::raw::Raw;

@@ -1,4 +1,4 @@
-//! What long frames cost an agent: no more memory than there is for all of them together, whoever sends them,
+//! The cost of long frames to an agent: no more memory than there is for all of them together, of all senders,
 //! and everybody's turn comes.
 
 use crate::rig::play;
@@ -14,14 +14,14 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-/// How many send a long frame at once.
+/// The number of those who send a long frame at once.
 const STRANGERS: usize = 24;
 const USERS: usize = 20;
 
-/// What the frames of all who are logged in may take of the agent's memory, in bytes.
+/// The agent's memory that the frames of all who are logged in may take, in bytes.
 const BUDGET: usize = 64 << 20;
 
-/// What it may take beside: stacks of threads, and what the allocator keeps.
+/// The memory that it may take beside: stacks of threads, and what the allocator keeps.
 const MARGIN: usize = 24 << 20;
 
 #[test]

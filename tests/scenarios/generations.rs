@@ -1,4 +1,4 @@
-//! Whatever becomes of `generations`, of the agent and of the store's directory under a program that has
+//! The fates of `generations`, of the agent and of the store's directory under a program that has
 //! keys in use: no signal ends it, its calls go on or say what is wrong, and what another process takes
 //! away is refused at the next Init.
 
@@ -17,7 +17,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::Instant;
 
-/// What may become of the file.
+/// The fates that the file may meet.
 const FATES: [&str; 6] = ["older", "replaced", "empty", "cut", "zeros", "gone"];
 
 fn befall(world: &World, fate: &str) {
@@ -40,7 +40,7 @@ fn befall(world: &World, fate: &str) {
     }
 }
 
-/// What becomes of the agent.
+/// Leaves the agent as it is.
 fn nothing(_: &World) {}
 
 // It may have ended by itself, or end now, where the file is gone.
@@ -70,7 +70,7 @@ fn a_file_that_is_damaged_when_the_agent_ends_is_named_and_ends_nothing() {
     play(|world| outlives(world, ended, &["empty", "cut", "zeros"]));
 }
 
-/// Whatever befalls the file, a key in use goes on, or it is said what is wrong until the file is removed;
+/// Asserts that a key in use goes on when the file meets its fate, or that it is said what is wrong until it is removed;
 /// and what another process takes away is refused.
 fn outlives(world: &World, then: fn(&World), named: &[&str]) {
     if !world.role().is_empty() {
@@ -233,7 +233,7 @@ fn a_page_for_which_there_is_no_descriptor_is_not_received() {
     });
 }
 
-/// What the process in the other role does: it destroys the material of each key that is named.
+/// Plays the other role: destroys the material of each key that is named.
 fn take_away_what_is_told(world: &World) {
     let token = world.same_token();
     world.tell("ready");
@@ -288,12 +288,12 @@ fn is_a_device_error(done: cryptoki::error::Result<Vec<u8>>, why: &str) {
     assert!(matches!(done, Err(Error::Pkcs11(RvError::DeviceError, _))), "{why}: {done:?}");
 }
 
-/// How many descriptors this process has open.
+/// Returns the number of descriptors that this process has open.
 fn descriptors() -> usize {
     fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
-/// Whether a forked child of this process has done that.
+/// Returns true if a forked child of this process has done that.
 #[allow(unsafe_code)]
 fn in_a_child(work: impl FnOnce()) -> bool {
     // SAFETY: the child only does that work and leaves; no other thread of this process works meanwhile.

@@ -23,7 +23,7 @@ fn initialises(world: &World) {
     });
 }
 
-/// What C_Initialize answers in a process with that `KEYSTEAD_LOG`.
+/// Returns the answer of C_Initialize in a process with that `KEYSTEAD_LOG`.
 fn initialised_with(world: &World, value: &str) -> String {
     let mut other = world.start_with("client", &[("KEYSTEAD_LOG", value)]);
     let answer = other.hear();

@@ -1,4 +1,4 @@
-//! What is left of a key in memory once it has ended. One process uses keys, and another, which knows what
+//! The remains of a key in memory once it has ended: none. One process uses keys, and another, which knows what
 //! they look like, looks through everything it can write to.
 
 use crate::rig::elsewhen::faketime_in;
@@ -430,7 +430,7 @@ fn the_agent_keeps_neither_an_erased_cells_secret_nor_what_shows_a_pin() {
     });
 }
 
-/// What a login leaves in a process: the key of everything private, and what proves the login.
+/// Returns the secrets that a login has in a process: the key of everything private, and what proves the login.
 fn of_the_login(world: &World, pin: &str) -> [(&'static str, Needle); 3] {
     let mut raw = Raw::connect(world);
     let stretched = raw.entry.user.as_ref().unwrap().stretch(pin.as_bytes()).unwrap();

@@ -20,18 +20,18 @@ use proptest::test_runner::TestRunner;
 use serde::{Deserialize, Serialize};
 use std::fs;
 
-/// How many lives are lived, and how many pairs of events each has.
+/// The number of lives that are lived, and of pairs of events that each has.
 const LIVES: usize = 12;
 const EVENTS: usize = 20;
 
 /// Key 0 is generated, the others wait for an import.
 const KEYS: usize = 3;
 
-/// How long material lives that expires, and how far time jumps, in seconds.
+/// The time after which material expires, and the length of a jump in time, in seconds.
 const LIFE: u64 = 1_000;
 const JUMP: u64 = 2_000;
 
-/// How many blobs of one key are kept for trying.
+/// The number of blobs of one key that are kept for trying.
 const KEPT: usize = 4;
 
 #[test]
@@ -66,7 +66,7 @@ fn two_processes_and_the_model_always_agree() {
     });
 }
 
-/// What happens to a key.
+/// An event in the life of a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum Act {
     Import { material: u8, expires: bool },
@@ -111,7 +111,7 @@ struct Key {
     version: u64,
 }
 
-/// What came of an act.
+/// The outcome of an act.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum Answer {
     Done,
@@ -176,7 +176,7 @@ impl Model {
         }
     }
 
-    /// What anybody sees of a key.
+    /// Returns the view of a key that all processes have.
     fn seen(&self, number: usize) -> Seen {
         let key = &self.0[number];
         Seen {
@@ -188,7 +188,7 @@ impl Model {
     }
 }
 
-/// What the token shows of a key.
+/// The view of a key that the token gives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Seen {
     present: bool,
@@ -197,7 +197,7 @@ struct Seen {
     expires: u64,
 }
 
-/// What a process is asked to do.
+/// An order to a process.
 #[derive(Debug, Serialize, Deserialize)]
 enum Order {
     Generate,

@@ -1,4 +1,4 @@
-//! What custom keys are called: labels of any bytes, and none.
+//! The names of custom keys: labels of any bytes, and none.
 
 use crate::rig::token::{USER_PIN, aes_material};
 use crate::rig::world::World;

@@ -1,4 +1,4 @@
-//! What is changed on its way, and what an answer to it may tell: malleable wrappings, shortened tags,
+//! Answers to texts that were changed on their way, which tell nothing: malleable wrappings, shortened tags,
 //! PKCS#1 v1.5 paddings.
 
 use crate::rig::token::aes_material;
@@ -35,7 +35,7 @@ fn every_wrong_padding_decrypts_to_something_and_always_the_same() {
     });
 }
 
-/// What a look at the clock can tell within a test: a refusal that takes another way altogether.
+/// Looks at the clock for what that can tell within a test: a refusal that takes another way altogether.
 #[test]
 fn wrong_paddings_take_as_long_as_a_right_one() {
     const ROUNDS: usize = 60;

@@ -103,7 +103,7 @@ fn of_class(token: &Token, class: ObjectClass) -> Vec<ObjectHandle> {
     token.find_objects(&[Attribute::Class(class), Attribute::Token(true)]).unwrap()
 }
 
-/// What `ssh-keygen` finds on the token.
+/// Returns the keys that `ssh-keygen` finds on the token.
 fn shown() -> String {
     let module = std::env::current_exe().unwrap().with_file_name("libkeystead.so");
     let asked = Command::new("ssh-keygen").arg("-D").arg(module).output().unwrap();

@@ -12,7 +12,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 const CHUNK: usize = 1 << 20;
 const HEADER: usize = 45;
-/// What a chunk of the file takes.
+/// The bytes that a chunk of the file takes.
 const SEALED: usize = CHUNK + 69;
 
 #[test]
@@ -218,7 +218,7 @@ fn sealed(world: &World, text: &[u8]) -> Vec<u8> {
     works(&through(world, &["seal", "payroll"], text))
 }
 
-/// What a file opens to, by its name and into another: what was said if it does not.
+/// Returns the content to which a file opens, by its name and into another; the message if it does not.
 fn opened(world: &World, sealed: &[u8]) -> Result<Vec<u8>, String> {
     let (from, to) = (world.path("from"), world.path("to"));
     fs::write(&from, sealed).unwrap();

@@ -203,7 +203,7 @@ fn sealed(token: &Token, key: ObjectHandle) -> Vec<u8> {
     token.encrypt(&seal(), key, TEXT).unwrap()
 }
 
-/// What is in a blob, by HKDF-SHA-256 and AES-256-GCM, of which the token makes only a digest.
+/// Opens a blob by HKDF-SHA-256 and AES-256-GCM, of which the token makes only a digest.
 fn opened_by_hand(token: &Token, key: ObjectHandle, blob: &[u8]) -> Result<Vec<u8>> {
     let (header, rest) = blob.split_at(21);
     let (salt, text) = rest.split_at(32);

@@ -19,10 +19,10 @@ use std::process::{Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// What a call takes that finds out, on a machine that is busy.
+/// The time that a call takes which finds out, on a machine that is busy.
 const IN_TIME: Duration = SILENCE_TIMEOUT.saturating_add(Duration::from_secs(4));
 
-/// What a call takes that is told what another found.
+/// The time that a call takes which is told what another found.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
 #[test]
@@ -90,7 +90,7 @@ fn whatever_a_program_calls_first_waits_once_and_the_rest_is_told_at_once() {
     });
 }
 
-/// How often keys were used is told to the agent at the end, by each token that knows of uses.
+/// The counts of uses are told to the agent at the end, by each token that knows of uses.
 #[test]
 fn a_program_that_ends_waits_once_for_a_stopped_agent_however_many_tokens_it_used() {
     play(|world| {

@@ -84,7 +84,7 @@ fn shown(module: &Pkcs11) -> String {
     module.get_all_slots().unwrap().iter().map(show).collect::<Vec<_>>().join(" ")
 }
 
-/// What a process sees that comes now.
+/// Returns the slots that a process lists which comes now.
 fn listed_by_program(world: &World) -> String {
     let module = std::env::current_exe().unwrap().with_file_name("libkeystead.so");
     let listed = world

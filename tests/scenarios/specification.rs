@@ -46,7 +46,7 @@ pub enum Value {
     Date,
     Mechanisms,
     Template,
-    /// What the object has already: it follows from the rest, or from the key.
+    /// The value that the object has already: it follows from the rest, or from the key.
     Own,
 }
 
@@ -269,7 +269,7 @@ pub const TABLES: &[(Of, &[Row])] = &[
     ),
 ];
 
-/// What the product answers otherwise than the tables say.
+/// An answer of the product that is not as the tables say.
 #[derive(Debug)]
 pub struct Deviation {
     pub of: Of,
@@ -334,7 +334,7 @@ pub const DEVIATIONS: &[Deviation] = &[
     },
 ];
 
-/// What the rules of custody let nobody change of a custom key on the token, though the tables would.
+/// An attribute of a custom key on the token that the rules of custody let no call change, though the tables would.
 #[derive(Debug)]
 pub struct Custody {
     pub of: Of,
@@ -386,7 +386,7 @@ impl Row {
         self.notes.contains(&note)
     }
 
-    /// What an answer to a value other than the object's is to be, as the footnotes have it; none where it
+    /// Returns the answer that a value other than the object's is to get, as the footnotes have it; none where it
     /// is taken.
     pub fn answer(&self, of: Of, way: Way) -> Option<RvError> {
         if let Some(deviation) = deviation(of, self.kind, way) {

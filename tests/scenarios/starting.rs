@@ -294,7 +294,7 @@ fn succeeds(output: &Output) {
     assert!(output.status.success(), "{}: {said}", output.status);
 }
 
-/// What a program says that must fail.
+/// Returns the message of a program that must fail.
 fn fails(output: &Output) -> String {
     assert_eq!(output.status.code(), Some(1));
     String::from_utf8(output.stderr.clone()).unwrap()

@@ -1,4 +1,4 @@
-//! Where there is no store: only `keystead init`, `keystead restore` and `C_InitToken` make one.
+//! Directories without a store: only `keystead init`, `keystead restore` and `C_InitToken` make one.
 //! Everything else says that there is none, and leaves the place as it was: a volume that is not mounted
 //! must not pass for a token that is lost.
 
@@ -14,7 +14,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-/// What each command is called with here. FILE stands for a file, FOLDER for one that holds it.
+/// The commands with their arguments here. FILE stands for a file, FOLDER for one that holds it.
 const ON_A_STORE: &[(&str, &[&[&str]])] = &[
     ("create", &[&["a"]]),
     ("generate", &[&["a"]]),
@@ -88,7 +88,7 @@ fn every_command_says_that_there_is_no_store_and_leaves_the_place_as_it_was() {
     });
 }
 
-/// Where no store is, and what is said of it.
+/// Returns places without a store, each with what is said of it.
 fn places(world: &World) -> Vec<(PathBuf, &'static str)> {
     let place = |name: &str, entries: &[&str]| {
         let place = world.path(name);

@@ -1,4 +1,4 @@
-//! Who has no PIN and does not use the module: another process of the same user, a member of the group.
+//! Strangers, who have no PIN and do not use the module: another process of the same user, a member of the group.
 //! They see what is public, no key whatever it says of itself, and change nothing.
 
 use crate::rig::raw::{Raw, needs_login};

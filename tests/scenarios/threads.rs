@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const THREADS: usize = 16;
 const ROUNDS: usize = 100;
 
-/// What may become of a call while the login comes and goes.
+/// The answers that a call may get while the login comes and goes.
 const EXPECTED: &[RvError] = &[
     RvError::UserNotLoggedIn,
     RvError::KeyHandleInvalid,

@@ -330,7 +330,7 @@ fn material_that_was_trusted_comes_again_as_it_was() {
     });
 }
 
-/// Whoever has the PIN and the wrapped file could bring the material again as another key.
+/// With the PIN and the wrapped file the material could be brought again as another key.
 #[test]
 fn material_with_a_template_of_its_own_comes_again_as_it_was() {
     play(|world| {
@@ -499,7 +499,7 @@ fn padding_oracle(token: &Token, by: ObjectHandle, wrapped: &[u8]) -> (Result<Ve
     (Ok(opened), calls)
 }
 
-/// What AES makes of one block when it decrypts.
+/// Returns one block as AES decrypts it, found out by paddings alone.
 fn last_block(
     is_padded: &mut impl FnMut(&[u8; 16], &[u8]) -> Result<bool>,
     block: &[u8],

@@ -1,4 +1,4 @@
-//! What the tables of the specification are tried on: one object of each kind, and every way to make it.
+//! The objects that the tables of the specification are tried on: one of each kind, and every way to make it.
 
 use super::specification::{BEYOND, CKA_PARAMETER_SET, Of, Row, TABLES, Value, Way};
 use crate::rig::token::Token;
@@ -163,12 +163,12 @@ impl Kind {
     }
 }
 
-/// What there is to make objects of: one of each kind, which can be read, and how the others come.
+/// The material for objects: one of each kind, which can be read, and how the others come.
 pub struct Workshop<'a> {
     token: &'a Token,
-    /// What is made lies in this session, and ends with it.
+    /// The session in which all that is made lies, and with which it ends.
     session: RefCell<Session>,
-    /// What follows from a key of each kind, and such a key wrapped, in the order of [`KINDS`].
+    /// The parts that follow from a key of each kind, and such a key wrapped, in the order of [`KINDS`].
     parts: Vec<Given>,
     wrapped: Vec<Vec<u8>>,
     by: ObjectHandle,
@@ -228,7 +228,7 @@ impl<'a> Workshop<'a> {
         &self.parts[place(kind)]
     }
 
-    /// What a template needs at least.
+    /// Returns the least that a template needs.
     pub fn least(&self, kind: &Kind, way: Way) -> Given {
         let of = |kinds: &[u64]| {
             let parts = self.parts_of(kind);
@@ -293,7 +293,7 @@ impl<'a> Workshop<'a> {
         self.make(kind, Way::Create, &self.least(kind, Way::Create)).unwrap()
     }
 
-    /// Whether the object has this value: whether a search for it finds the object.
+    /// Returns true if the object has this value: if a search for it finds the object.
     pub fn is(&self, object: ObjectHandle, kind: u64, value: &[u8]) -> bool {
         self.token.has(object, kind, value)
     }
@@ -434,7 +434,7 @@ pub fn code<T: std::fmt::Debug>(answer: &Result<T>) -> Option<RvError> {
     }
 }
 
-/// What was found to be otherwise than the tables say.
+/// The findings that are not as the tables say.
 #[derive(Default)]
 pub struct Faults(Vec<String>);
 

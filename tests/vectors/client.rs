@@ -11,7 +11,7 @@ use std::ptr::null_mut;
 /// More than any result here is longer than its input.
 const ROOM: usize = 8 << 10;
 
-/// What a call gives, or the code it refuses with.
+/// The result of a call, or the code it refuses with.
 pub type Result<T> = std::result::Result<T, RvError>;
 
 /// The module, a token and its session.

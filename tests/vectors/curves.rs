@@ -98,7 +98,7 @@ fn from_der(der: &[u8], size: usize) -> Option<Vec<u8>> {
     Some([fixed(r, size)?, fixed(s, size)?].concat())
 }
 
-/// What a tag and its length enclose, and what follows.
+/// Returns the content that a tag and its length enclose, and what follows.
 fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     match der {
         [found, 0x81, len @ 0x80..=0xFF, rest @ ..] if *found == tag => {

@@ -1,4 +1,4 @@
-//! What a vector's publisher says about it, and how many have really run.
+//! The verdict of a vector's publisher, and the number of those that have really run.
 
 use crate::client::Result;
 use cryptoki::error::RvError;
@@ -32,7 +32,7 @@ impl<N: Debug> Vector<N> {
     }
 }
 
-/// How often each mechanism ran.
+/// The number of runs of each mechanism.
 #[derive(Debug, Default)]
 pub struct Tally(BTreeMap<CK_MECHANISM_TYPE, usize>);
 

@@ -151,7 +151,7 @@ fn pkcs1_decryption_opens_what_is_right_and_never_tells_what_is_wrong() {
     });
 }
 
-/// Whether everyone sees that it is no ciphertext: 0, 1, one less than the modulus, or more.
+/// Returns true where everyone sees that it is no ciphertext: 0, 1, one less than the modulus, or more.
 fn trivial(ciphertext: &[u8], modulus: &[u8]) -> bool {
     let (last, rest) = ciphertext.split_last().unwrap();
     let (modulus_last, modulus_rest) = modulus.split_last().unwrap();

@@ -6,7 +6,7 @@ use crate::error::{Reason, Result};
 use crate::id::Id;
 
 impl OpenStore {
-    /// Returns what was read of a record, or none where that is damaged. Fails where it is the store that failed.
+    /// Returns the result of reading a record, or none where that is damaged. Fails where it is the store that failed.
     pub(crate) fn if_readable<T>(
         &self,
         (token, id): (Id, Id),

@@ -1,4 +1,4 @@
-//! Whatever clients send, custody holds: random commits against the promises, and each promise alone.
+//! Custody against all that clients may send: random commits against the promises, and each promise alone.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 

@@ -16,7 +16,7 @@ pub(crate) struct Arguments {
     token: TokenArguments,
     /// The custom key's alias, 1 to 255 bytes; no other custom key may have it
     alias: String,
-    /// What it is for, at most 255 bytes
+    /// Its purpose, at most 255 bytes
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     description: String,
     /// The type of key
@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
     /// changes it
     #[arg(long, value_name = "WHEN", long_help = ExpiryArgument::HELP, allow_hyphen_values = true)]
     expires: Option<ExpiryArgument>,
-    /// What happens to the material then: it is erased, or goes on to decrypt, verify, unwrap and
+    /// The fate of the material then: it is erased, or goes on to decrypt, verify, unwrap and
     /// decapsulate only
     /// [default: erase]
     #[arg(long, value_name = "ACTION", value_parser = ["erase", "read-only"], requires = "expires")]

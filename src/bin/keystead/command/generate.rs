@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
     token: TokenArguments,
     /// The custom key's alias, 1 to 255 bytes; no other custom key may have it
     alias: String,
-    /// What it is for, at most 255 bytes
+    /// Its purpose, at most 255 bytes
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     description: String,
     /// The type of key

@@ -29,17 +29,17 @@ pub(crate) struct Arguments {
     token: TokenArguments,
     /// The custom key's alias or key ID; with --new the alias of a new one
     key: String,
-    /// Where the material is; - is standard input. The forms ml-kem and two-file have two: first the
+    /// The material's file; - is standard input. The forms ml-kem and two-file have two: first the
     /// transport key, then the wrapped material
     #[arg(default_value = "-", num_args = 1..=2, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// How the material is written [default: PEM where it is PEM, else raw]
+    /// The material's format [default: PEM where it is PEM, else raw]
     #[arg(long, value_enum, conflicts_with = "wrapped")]
     format: Option<Format>,
     /// When the material expires [default: the custom key's own expiry, else never]
     #[arg(long, value_name = "WHEN", long_help = ExpiryArgument::HELP, allow_hyphen_values = true)]
     expires: Option<ExpiryArgument>,
-    /// What happens to the material at its expiry: it is erased, or goes on to decrypt, verify,
+    /// The fate of the material at its expiry: it is erased, or goes on to decrypt, verify,
     /// unwrap and decapsulate only, until it is deleted by hand
     /// [default: as the custom key's own expiry has it, else erase]
     #[arg(long, value_name = "ACTION", value_parser = ["erase", "read-only"],
@@ -67,7 +67,7 @@ pub(crate) struct Arguments {
     #[arg(long = "type", value_name = "TYPE", default_value = "AES", ignore_case = true,
           value_parser = keys::types(), requires = "new")]
     key_type: String,
-    /// What a new key is for, at most 255 bytes
+    /// The purpose of a new key, at most 255 bytes
     #[arg(long, value_name = "TEXT", requires = "new")]
     description: Option<String>,
 }

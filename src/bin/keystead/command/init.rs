@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
     officer: OfficerPin,
     #[command(flatten)]
     user: UserPin,
-    /// Whether the token's keys are custom keys; with false it is a plain software token
+    /// Let the token's keys be custom keys; with false it is a plain software token
     /// [default: as configured, else true]
     #[arg(long, value_name = "BOOLEAN")]
     custody: Option<bool>,

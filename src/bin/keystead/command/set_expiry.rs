@@ -21,7 +21,7 @@ pub(crate) struct Arguments {
     /// When it expires: a day, a moment, a time after each import, or never
     #[arg(value_name = "WHEN", long_help = ExpiryArgument::HELP, allow_hyphen_values = true)]
     expires: ExpiryArgument,
-    /// What happens to the material then: it is erased, or goes on to decrypt, verify, unwrap and
+    /// The fate of the material then: it is erased, or goes on to decrypt, verify, unwrap and
     /// decapsulate only
     /// [default: as it was, else erase]
     #[arg(long, value_name = "ACTION", value_parser = ["erase", "read-only"])]

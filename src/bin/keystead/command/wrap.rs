@@ -17,13 +17,13 @@ use std::path::PathBuf;
 /// This is the owner's side of an import, into a cloud's key service too.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Where the material is; - is standard input
+    /// The material's file; - is standard input
     #[arg(default_value = "-")]
     file: PathBuf,
     /// The public half of the import key, in PEM or DER
     #[arg(long = "for", value_name = "FILE")]
     public: PathBuf,
-    /// How the material is to be wrapped; the import key has to take that form
+    /// The form of the wrapped material; the import key has to take it
     /// [default: oaep-sha256, under an ML-KEM import key ml-kem]
     #[arg(long, value_enum)]
     form: Option<Form>,
@@ -31,14 +31,14 @@ pub(crate) struct Arguments {
     #[arg(long = "type", value_name = "TYPE", default_value = "AES", ignore_case = true,
           value_parser = keys::types())]
     key_type: String,
-    /// How the material is written [default: PEM where it is PEM, else raw]
+    /// The material's format [default: PEM where it is PEM, else raw]
     #[arg(long, value_enum)]
     format: Option<Format>,
     /// Write to that new file; the forms ml-kem and two-file write FILE.transport and FILE.wrapped, and
     /// - is standard output
     #[arg(long, short, value_name = "FILE")]
     out: PathBuf,
-    /// What a .byok file calls the import key; Azure wants the identifier it has in the key vault
+    /// The import key's name in a .byok file; Azure wants the identifier it has in the key vault
     /// [default: the SHA-256 of its public half]
     #[arg(long, value_name = "TEXT")]
     kid: Option<String>,
