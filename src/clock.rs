@@ -28,7 +28,7 @@ pub trait Clock: Send + Sync {
         self.now()
     }
 
-    /// Returns for how long the machine has run, suspended or not: nobody sets this time.
+    /// Returns for how long the machine has run, suspended or not: this time cannot be set.
     fn uptime(&self) -> Duration;
 
     /// Returns since which start of the machine that is, where it can be told.
@@ -134,7 +134,7 @@ impl<C: Clock + ?Sized> Clock for std::sync::Arc<C> {
     }
 }
 
-/// The lag of the clock behind a store's time, in seconds, that needs nobody's attention: clocks are
+/// The lag of the clock behind a store's time, in seconds, that needs no attention: clocks are
 /// corrected by less now and then.
 pub const TOLERANCE: Seconds = 60;
 

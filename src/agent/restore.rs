@@ -309,7 +309,7 @@ fn clean_up(lock: &Lock) -> Result<()> {
     store::remove_unfinished(lock.records())?;
     if let Some(cells) = Cells::unfinished(directory) {
         if !directory.join(cells::NAME).exists() {
-            // Written by that restoration: what it is without its cells, nobody can open.
+            // Written by that restoration: without its cells it cannot be opened.
             store::remove(lock.records())?;
         }
         fs::remove_file(&cells).map_err(|cause| files::failed(&cells, &cause))?;

@@ -164,7 +164,7 @@ fn to_terminal(said: &str) {
     said.hash(&mut hasher);
     let said_last = LAST.swap(hasher.finish(), Ordering::Relaxed);
     if io::stderr().is_terminal() && said_last != hasher.finish() {
-        // Where even this cannot be written there is nobody to tell.
+        // Where even this cannot be written no one can be told.
         let _unread = sink::to_stderr(&format!("keystead: {}\n", crate::text::harmless(said)));
     }
 }

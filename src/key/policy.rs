@@ -301,7 +301,7 @@ impl Key {
         }
     }
 
-    /// Returns whether anybody may have it beside the owner of this reference, or what an operation has made
+    /// Returns whether it may be held elsewhere than by the owner of this reference, or what an operation has made
     /// of it.
     pub fn is_in_use(self: &Arc<Self>) -> bool {
         Arc::strong_count(self) > 1 || self.begun.load(Ordering::Acquire)

@@ -36,7 +36,7 @@ pub fn encapsulate(public: &PublicKey) -> Result<(Vec<u8>, Secret)> {
     Ok((ciphertext, shared))
 }
 
-/// Decapsulates a secret. Of a ciphertext that was not made for the key this is another secret, which nobody
+/// Decapsulates a secret. Of a ciphertext that was not made for the key this is another secret, which no one
 /// knows (implicit rejection, FIPS 203, algorithm 18); one of another length is `WrappedLength`. AWS-LC computes
 /// both secrets of every ciphertext, compares and chooses in constant time (`mlk_kem_dec`).
 pub fn decapsulate(private: &PrivateKey, ciphertext: &[u8]) -> Result<Secret> {

@@ -57,7 +57,7 @@
 //! `CKR_TEMPLATE_INCONSISTENT`, makes nothing, and is in the audit log; only `CKA_SENSITIVE` false and
 //! `CKA_EXTRACTABLE` true are passed over, which clients send unasked. A ciphertext of another
 //! length is `CKR_WRAPPED_KEY_LEN_RANGE`. One that was made for another key, or damaged, gives a transport key
-//! that nobody else has: what then fails is `C_UnwrapKey`, with `CKR_WRAPPED_KEY_INVALID`.
+//! that only the token has: what then fails is `C_UnwrapKey`, with `CKR_WRAPPED_KEY_INVALID`.
 //!
 //! # What an import key lets in
 //!

@@ -20,7 +20,7 @@
 //! pair's template hides has 14 bytes at least. The key obeys its template and what the template of the
 //! pair's half adds; it is external whatever it is for, so that one on the token is an imported custom key. A
 //! question for the length of the ciphertext makes no key. A ciphertext that was made for another key gives
-//! one too, which nobody else has; one of another length is `CKR_WRAPPED_KEY_LEN_RANGE`. Expired material
+//! one too, which only the token has; one of another length is `CKR_WRAPPED_KEY_LEN_RANGE`. Expired material
 //! that is kept for reading goes on to decapsulate. What an import key decapsulates ends with its session, and
 //! at the import key's expiry; that the pair is destroyed does not end it.
 //!
@@ -54,21 +54,21 @@
 //!
 //! Each token has an object of class `CKO_PROFILE` for each profile that it conforms to (PKCS#11 Profiles 3.2,
 //! section 5): baseline provider, extended provider, authentication token. They are found without a login,
-//! stand before all other objects, and belong to the program: no store holds them, and nobody makes, changes,
+//! stand before all other objects, and belong to the program: no store holds them, and no call makes, changes,
 //! copies or destroys them. A token is no *public certificates token*: that all certificates are public, bear
 //! the `CKA_ID` of their keys and have a public key beside them is for those to say who put them there, and a
-//! private certificate is hidden from whoever would ask.
+//! private certificate is hidden from all who would ask.
 //!
 //! # Validation
 //!
-//! Nobody has validated the module. So there is no object of class `CKO_VALIDATION`, no object has
+//! The module is not validated. So there is no object of class `CKO_VALIDATION`, no object has
 //! `CKA_OBJECT_VALIDATION_FLAGS`, and `C_GetSessionValidationFlags` says 0.
 //!
 //! # Trust
 //!
 //! An object of class `CKO_TRUST` says what a certificate is trusted for: by whom it was issued, with which
 //! serial number, and, where it trusts it, a hash of it. It is an ordinary object, public unless its template
-//! says otherwise. What is trusted for what can be changed, and the certificate cannot. Whoever is logged in
+//! says otherwise. What is trusted for what can be changed, and the certificate cannot. Either user, logged in,
 //! writes trust; clients believe it as they believe the token. It has nothing to do with `CKA_TRUSTED`, which is
 //! the security officer's.
 //!

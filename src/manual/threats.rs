@@ -149,8 +149,8 @@
 //! no keys.
 //!
 //! `CKM_AES_GMAC` takes its IV from those of AES-GCM: under one key, one IV is for one message or one MAC. A
-//! second one lets whoever sees both forge any. So it signs no series of messages (`C_MessageSignInit` is
-//! `CKR_MECHANISM_INVALID`); that its callers do not give an IV twice, nobody here can see.
+//! second one lets all who see both forge any. So it signs no series of messages (`C_MessageSignInit` is
+//! `CKR_MECHANISM_INVALID`); that its callers do not give an IV twice, the module cannot see.
 //!
 //! A template gets at least what it asks for. One that names no usage makes a key that does everything
 //! its type can, and one that names some a key that does these and nothing else; but a public key whose

@@ -29,7 +29,7 @@ pub(super) const CBC: MechanismRow = MechanismRow {
         let whole = wrapped > 0 && wrapped.is_multiple_of(BLOCK);
         whole.then(|| wrapped - BLOCK + 1..=wrapped)
     },
-    // Whoever may unwrap a blob may change it first, so that what is in it comes out as another key.
+    // A caller who may unwrap a blob may change it first, so that what is in it comes out as another key.
     wraps_by: Some(Setting::MixedWrapping),
     unwraps_by: Some(Setting::MixedWrapping),
     pads_with_zeros: Some(BLOCK),

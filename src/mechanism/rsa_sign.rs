@@ -35,7 +35,7 @@ fn wrap(usable: &UsableKey, params: &Params, material: &Secret) -> Result<Vec<u8
     })
 }
 
-/// A malformed blob unwraps to bytes that nobody knows, as bad paddings decrypt to: only their length
+/// A malformed blob unwraps to unknown bytes, as bad paddings decrypt to: only their length
 /// may still show that they are no key. The token serves this where its configuration says so.
 fn unwrap(usable: &UsableKey, params: &Params, wrapped: &[u8]) -> Result<Secret> {
     plain(params, Scheme::Pkcs1Raw)?;

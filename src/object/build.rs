@@ -95,7 +95,7 @@ fn key_defaults(made: &mut Attributes, kind: &Kind) -> Result<()> {
     Ok(())
 }
 
-/// Returns whether anybody who reads a public key can use it so without the token: a template that names
+/// Returns whether a public key, once it is read, can be used so without the token: a template that names
 /// another usage protects nothing by leaving this one out, and clients (miekg/pkcs11) count on it as SoftHSM
 /// has it. What wraps takes keys out of the token.
 fn is_open(usage: Usage, kind: &Kind) -> bool {

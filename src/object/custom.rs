@@ -62,7 +62,7 @@ impl CustomKeyView<'_> {
     }
 }
 
-/// Returns whether an object is found by this label: a key that nobody gave one is by its custom key's ID
+/// Returns whether an object is found by this label: a key that was given none is by its custom key's ID
 /// too.
 pub(crate) fn is_called(shown: &Attributes, label: &[u8]) -> bool {
     match shown.bytes(CKA_LABEL) {

@@ -1,4 +1,4 @@
-//! Attributes that every key has, and that say nothing where nobody gave them a value. Records do not hold
+//! Attributes that every key has, and that say nothing where they were given no value. Records do not hold
 //! them then: older versions of this program made keys without them.
 
 use super::attributes::Attributes;
@@ -27,7 +27,7 @@ pub(crate) fn is_implied(kind: u64, value: &[u8], class: u64) -> bool {
 }
 
 /// Adds what a record has done without, and takes away what older versions gave the public half of a pair
-/// that nobody named: the key ID for a label, which the private half has no more.
+/// that was given no name: the key ID for a label, which the private half has no more.
 pub(crate) fn complete(attributes: &mut Attributes) {
     let class = attributes.number(CKA_CLASS).unwrap_or(CK_UNAVAILABLE_INFORMATION);
     for kind in kinds().filter(|kind| !attributes.contains(*kind)).collect::<Vec<_>>() {

@@ -24,7 +24,7 @@ struct Written {
     expiry_action: Option<WrittenAction>,
     private: Option<bool>,
     id: Option<String>,
-    /// The members of properties, and those that nobody knows.
+    /// The members of properties, and unknown ones.
     #[serde(flatten)]
     others: Map<String, Value>,
 }

@@ -69,7 +69,7 @@ pub const PROPERTIES: &[Property] = &[
         searched: true,
         ..standard!(CKA_LABEL)
     },
-    // Programs show a label in the place of a certificate's name: a key that nobody named has none there.
+    // Programs show a label in the place of a certificate's name: a key without a name of its own has none there.
     Property {
         shown: MATERIAL,
         read: Sealed(|metadata, id| Value::Name(metadata.given_name(id).to_vec())),

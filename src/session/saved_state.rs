@@ -5,7 +5,7 @@
 //! |---|---|
 //! | format, 1 | 1 |
 //! | the token | 16 |
-//! | who is logged in (0 nobody, 1 the user, 2 the officer), times 2, plus 1 in a read-write session | 1 |
+//! | who is logged in (0 neither, 1 the user, 2 the officer), times 2, plus 1 in a read-write session | 1 |
 //! | 1 where parts have been absorbed | 1 |
 //! | the mechanism, lowest byte first | 8 |
 //! | the digest's own state | any |

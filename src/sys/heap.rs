@@ -1,5 +1,5 @@
 //! The heap of the library and of the program. A block is wiped as it is freed, also where it only moves,
-//! so that what was decoded, framed or grown leaves no copy in memory that nobody owns.
+//! so that what was decoded, framed or grown leaves no copy in memory without an owner.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::mem::MaybeUninit;
@@ -50,7 +50,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Wiping<A> {
     }
 }
 
-/// Overwrites a block with zeros, though nobody reads them. Most blocks are small, and few stores wipe
+/// Overwrites a block with zeros, though they are never read. Most blocks are small, and few stores wipe
 /// them without a call.
 ///
 /// # Safety

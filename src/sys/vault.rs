@@ -7,7 +7,7 @@
 //! | … 64 MiB | blocks of multiples of 16 bytes up to 1 KiB, then of powers of two up to 64 KiB |
 //!
 //! A free block is all zero but for the place of the next one of its size. The header lies in the
-//! pages themselves: to a child, in which all of it reads zero, the vault is empty and nobody holds
+//! pages themselves: to a child, in which all of it reads zero, the vault is empty and no thread holds
 //! its lock. Where the kernel has no such pages (before Linux 4.14, some sandboxes) there is no
 //! vault, and secrets lie on the heap.
 

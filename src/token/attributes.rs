@@ -328,7 +328,7 @@ fn without_same(template: &Template, shown: &Attributes) -> Template {
     template.without(&same)
 }
 
-/// Returns whether it is a certificate that nobody but the security officer changes, and only to end its
+/// Returns whether it is a certificate that only the security officer changes, and only to end its
 /// trust (PKCS#11 3.1, 4.6.2).
 fn is_trusted_certificate(shown: &Attributes) -> bool {
     shown.number(CKA_CLASS) == Some(CKO_CERTIFICATE) && shown.flag(CKA_TRUSTED)

@@ -41,7 +41,7 @@ impl Token {
         let Some(id) = request.key else {
             return Ok(None);
         };
-        // Nobody else learns which custom keys there are, nor tries out what they are made of. The
+        // No other caller learns which custom keys there are, nor tries out what they are made of. The
         // security officer has the key of the fingerprints too, and no business with material.
         if self.logged_in_as() != Login::User {
             return Err(Reason::NotLoggedIn.into());

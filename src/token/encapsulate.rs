@@ -59,7 +59,7 @@ impl Token {
     }
 
     /// `C_DecapsulateKey`. A ciphertext that was made for another key, or damaged, gives a key as well, which
-    /// nobody else has. What an import key decapsulates only unwraps material of custom keys, and ends with
+    /// the token alone has. What an import key decapsulates only unwraps material of custom keys, and ends with
     /// it.
     pub fn decapsulate(
         &self,

@@ -18,7 +18,7 @@ pub(crate) enum HandleTarget {
     /// was given out or last seen to be a public object's: a private object's handle ends with it.
     Record(Id, u64),
     /// A session object, which lives here alone, the session it ends with, and the login epoch in
-    /// which it was begun: a private one is nobody's in any other.
+    /// which it was begun: a private one belongs to no other.
     Session(u64, Arc<Loaded>, u64),
     /// An object that every token has, and no store.
     BuiltIn(Arc<Loaded>),

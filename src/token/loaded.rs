@@ -190,7 +190,7 @@ impl Loaded {
         [deletion, expiry].into_iter().flatten().filter(|at| *at > now).min()
     }
 
-    /// Returns whether anybody may have the object, or its key, beside the owner of this reference.
+    /// Returns whether the object, or its key, may be held elsewhere than by the owner of this reference.
     pub(crate) fn is_held_elsewhere(self: &Arc<Self>) -> bool {
         let older = self.older.get().is_some_and(|older| !older.is_empty());
         Arc::strong_count(self) > 1 || older || self.key.get().is_some_and(Key::is_in_use)

@@ -43,7 +43,7 @@ impl fmt::Display for Token {
 }
 
 impl Token {
-    /// Returns a failure, with the name of the object that it is about. Nobody is asked for it.
+    /// Returns a failure, with the name of the object that it is about. The agent is not asked for it.
     pub(super) fn with_name_of(&self, handle: Handle, failure: Error) -> Error {
         let name = match self.handles.named(handle) {
             Some(HandleTarget::Session(_, object, _) | HandleTarget::BuiltIn(object)) => {

@@ -357,7 +357,7 @@ impl Token {
         }
     }
 
-    /// Returns a secret or private key's attributes from its template. Where nobody is logged in, a session
+    /// Returns a secret or private key's attributes from its template. Without a login, a session
     /// key that says nothing is public: SunPKCS11 makes such keys after its last session has closed. One that
     /// asks for a PIN is not.
     fn build(

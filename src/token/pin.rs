@@ -181,7 +181,7 @@ impl Token {
         Ok(Authenticated { entry, revision, private, authority, ticket: ticket.into_secret() })
     }
 
-    /// Returns the token's entry as anybody may see it, and its revision.
+    /// Returns the token's entry as all may see it, and its revision.
     fn entry(&self) -> Result<(TokenEntry, u64)> {
         let Response::Tokens(entries) = self.link.ask(&Request::Tokens)? else {
             return Err(unexpected());

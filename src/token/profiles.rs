@@ -1,5 +1,5 @@
 //! Profile objects: the profiles of PKCS#11 Profiles 3.2, section 5, that every token here conforms to. They
-//! are found without a login, stand in no store, and nobody makes, changes, copies or destroys them.
+//! are found without a login, stand in no store, and no call makes, changes, copies or destroys them.
 //!
 //! A token here is no public certificates token (5.5): whether all certificates are public, and bear the
 //! `CKA_ID` of their keys, is for those to say who put them there.

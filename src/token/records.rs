@@ -45,7 +45,7 @@ impl Token {
     }
 
     /// Returns token objects as they are now, in the order of `ids`; one round trip for all. What is damaged
-    /// stands in nobody's way.
+    /// stands in no other's way.
     pub(super) fn load_all(&self, ids: &[Id]) -> Result<Vec<Option<Arc<Loaded>>>> {
         match self.read(ids) {
             Err(error) if error.reason() == Reason::StoreDamaged && ids.len() == 1 => {
@@ -116,7 +116,7 @@ impl Token {
         Some(loaded)
     }
 
-    /// Opens a record; none where it is private and nobody is logged in, or its material is erased.
+    /// Opens a record; none where it is private and there is no login, or its material is erased.
     fn open_record(
         &self,
         stored: &Stored,

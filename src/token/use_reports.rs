@@ -40,7 +40,7 @@ impl Token {
     }
 }
 
-/// Reports the last uses even where nobody logs out.
+/// Reports the last uses even where no caller logs out.
 impl Drop for Token {
     fn drop(&mut self) {
         self.report_uses();

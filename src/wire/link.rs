@@ -1,7 +1,7 @@
 //! The module's line to the agent: ask and get an answer, whatever became of the agent, the connection
 //! or the descriptor in the meantime.
 //!
-//! Each concurrent caller has a connection of its own, at most [`MAX_CONNECTIONS`] at once; nobody
+//! Each concurrent caller has a connection of its own, at most [`MAX_CONNECTIONS`] at once; no caller
 //! waits for another caller's answer. A connection is used only while it knows what this process
 //! has proved, so a login or logout lets go of all of them, and what has carried a PIN's
 //! authenticator is not used again. A request whose connection broke is asked again: changes
@@ -173,7 +173,7 @@ impl Link {
     }
 
     /// Asks the agent only if it runs, on a connection for this alone and without waiting long; none where
-    /// nobody answers. Starts nothing, and so changes nothing in the store's directory.
+    /// no agent answers. Starts nothing, and so changes nothing in the store's directory.
     pub fn ask_running(&self, request: &Request) -> Result<Option<Response>> {
         let mut deadline = Deadline::new(BRIEF_TIMEOUT);
         let socket = Socket::connect(&self.location.directory, deadline.end())?;

@@ -1,4 +1,4 @@
-//! The agent's protocol, and the module's side of it: connect, start the agent when nobody answers,
+//! The agent's protocol, and the module's side of it: connect, start the agent when none answers,
 //! ask, retry. What travels is sealed or opaque: nothing here knows keys.
 
 mod bounded;

@@ -5,7 +5,7 @@
 //! it to each process that connects, to be read. All counters begin at one random number, the page's identity, so
 //! that nothing that was read from another page compares equal. The file `generations` has the identity
 //! of the page that counts, written before its agent serves or changes anything, and what the next agent
-//! goes on from; nobody maps it. Words of 64 bits, in the machine's byte order:
+//! goes on from; it is never mapped. Words of 64 bits, in the machine's byte order:
 //!
 //! | bytes | in the page | in the file |
 //! |---|---|---|

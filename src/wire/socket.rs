@@ -42,7 +42,7 @@ pub struct Socket {
 type DescriptorIdentity = (u64, u64);
 
 impl Socket {
-    /// Connects to the agent that serves `directory`; `None` when nobody does. The peer is the
+    /// Connects to the agent that serves `directory`; `None` when none does. The peer is the
     /// directory's owner or root, or it is refused. Neither connecting nor what follows waits much longer
     /// than until the `deadline`.
     pub fn connect(directory: &Path, deadline: Instant) -> Result<Option<Self>> {
@@ -104,7 +104,7 @@ impl Socket {
         }
         set_socket_timeout(&socket, Timeout::Send, Some(SLICE))?;
         set_socket_timeout(&socket, Timeout::Recv, Some(SLICE))?;
-        // An agent that is behind, or stopped, lets nobody into its full queue.
+        // An agent that is behind, or stopped, lets no peer into its full queue.
         while let Err(error) = connect(&socket, address) {
             let passing = matches!(error, Errno::AGAIN | Errno::INTR);
             if !passing || Instant::now() >= deadline {

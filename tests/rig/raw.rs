@@ -1,5 +1,5 @@
 //! A client that does not use the module: it speaks the agent's protocol itself, and knows what the
-//! store tells everybody.
+//! store tells all who ask.
 
 use super::world::World;
 use keystead::internal::error::{Error, Reason};
@@ -21,7 +21,7 @@ pub struct Raw {
     nonce: Nonce,
     store: Id,
     pub token: Id,
-    /// The token's entry as everybody is shown it.
+    /// The token's entry as all are shown it.
     pub entry: TokenEntry,
 }
 
@@ -50,7 +50,7 @@ impl Raw {
         exchange(&mut self.stream, request)
     }
 
-    /// Gives the connection to somebody who says the rest.
+    /// Gives the connection up to a caller who says the rest.
     pub fn into_stream(self) -> UnixStream {
         self.stream
     }
@@ -99,7 +99,7 @@ impl Raw {
         Request::Prove { token, officer, proof: credential.proof(self.nonce, self.store, token) }
     }
 
-    /// The key that seals public objects: everybody is told it.
+    /// The key that seals public objects: all are told it.
     pub fn public_key(&self) -> TokenKey {
         TokenKey::new(Secret::from(&self.entry.public_key[..])).unwrap()
     }

@@ -1,5 +1,5 @@
 //! Tests that cannot run where something is missing. `tests/run` names a file for them and counts what
-//! stands in it as skipped; without it they fail, so that nobody takes them for passed.
+//! stands in it as skipped; without it they fail, so that they are not taken for passed.
 
 use std::fs::File;
 use std::io::Write;

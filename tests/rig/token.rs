@@ -183,7 +183,7 @@ impl Token {
     }
 }
 
-/// All objects that somebody has made: all but the profiles, which every token has.
+/// All objects that calls have made: all but the profiles, which every token has.
 pub fn made_objects(session: &Session) -> Vec<ObjectHandle> {
     made(session, &[])
 }

@@ -25,7 +25,7 @@ const STATES: [State; 5] = {
     use Access::{Full, No, Reads};
     let read_only = Reads(RvError::SessionReadOnly);
     // The specification gives a public read-write session public token objects too. Here nothing on the
-    // token changes without a login: else anybody who reaches the store could plant objects.
+    // token changes without a login: else all who reach the store could plant objects.
     let logged_out = Reads(RvError::UserNotLoggedIn);
     [
         ("R/O public", false, None, [Full, No, read_only, No]),
@@ -83,7 +83,7 @@ fn reach(session: &Session, on_token: bool, private: bool) -> std::result::Resul
     let Some(object) = kept else {
         return match code(&made) {
             Some(RvError::UserNotLoggedIn) => Ok(Access::No),
-            // A read-only session makes nothing on the token, whoever is logged in.
+            // A read-only session makes nothing on the token, under any login.
             Some(RvError::SessionReadOnly) if on_token => Ok(Access::No),
             other => Err(format!("made {other:?}, and nothing is there")),
         };

@@ -70,7 +70,7 @@ fn every_line_names_token_alias_process_and_program() {
             };
             assert_eq!((&line["process"], &line["program"]), (&process, &program), "{line}");
         }
-        // A key that nobody has given a name to has none.
+        // A key that was given no name has none.
         assert!(told(world, &["--key", &unnamed])[0].get("alias").is_none());
         let table = world.keystead(&["audit", "--key", "wages"]).stdout;
         let table = String::from_utf8(table).unwrap();

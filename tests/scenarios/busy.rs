@@ -1,4 +1,4 @@
-//! An agent that is busy for longer than a silent one is waited for: nobody gives it up.
+//! An agent that is busy for longer than a silent one is waited for, and not given up.
 
 use crate::rig::process::{ends_within, kill_9};
 use crate::rig::slow::SlowDisk;
@@ -124,7 +124,7 @@ fn an_agent_whose_disk_hangs_as_it_starts_keeps_nobody_and_says_what_it_waits_fo
     });
 }
 
-/// Longer than anybody waits.
+/// Longer than any caller waits.
 const HANGS: Duration = Duration::from_secs(3000);
 
 /// That the program names the file, the process and what helps.

@@ -126,7 +126,7 @@ fn after_a_clock_ahead(world: &World) -> Token {
     let token = world.token();
     world.kill_agent();
     let mut agent = world.agent_at(&faketime("+30d"));
-    // Whoever asks shows it the time.
+    // Each caller that asks shows it the time.
     assert!(world.keystead(&["clock"]).status.success());
     world.kill_agent();
     agent.wait().unwrap();

@@ -1,4 +1,4 @@
-//! Many who change one thing at once: each change is made in the end, and nobody is told of the others.
+//! Many who change one thing at once: each change is made in the end, and no caller is told of the others.
 
 use crate::rig::token::{SO_PIN, Token, USER_PIN, aes_material, pin};
 use crate::rig::{DESCRIPTION, MATERIAL_VERSION, World, expires_at, play, rotate, text};
@@ -62,7 +62,7 @@ fn processes_that_import_delete_and_describe_one_key_at_once_are_told_what_is_so
     });
 }
 
-/// Deletes the material, if nobody else was faster.
+/// Deletes the material, if no other was faster.
 fn deleted(token: &Token, key: &str) {
     use cryptoki::error::{Error, RvError};
     let Some(material) = token.material(key) else { return };
@@ -125,7 +125,7 @@ fn processes_that_set_attributes_of_one_key_at_once_are_told_what_is_so() {
             for change in 0..CHANGES {
                 let described = text(DESCRIPTION, &format!("{role}, {change}"));
                 token.update_attributes(metadata, &[described]).unwrap();
-                // Whoever raises it after another has set what is set; nobody lowers it any more.
+                // A process that raises it after another has set what is set; none lowers it any more.
                 token.update_attributes(material, &[Attribute::Sensitive(true)]).unwrap();
                 match token.update_attributes(material, &[Attribute::Extractable(true)]) {
                     Err(Error::Pkcs11(RvError::AttributeReadOnly, _)) => {}

@@ -50,7 +50,7 @@ fn seventeen_programs_of_sixteen_threads_share_a_store_and_give_back_what_they_l
             };
             all(&mut programs, "ready", "go");
             programs.iter_mut().for_each(|program| program.says("done"));
-            // Everybody is there still, and so is room for another.
+            // All are there still, and so is room for another.
             let mut newcomer = world.start("newcomer");
             newcomer.says("in");
             work(&token, "first");

@@ -216,7 +216,7 @@ fn keys_work_from_the_snapshot_where_the_database_is_zeroed_and_change_again_aft
     });
 }
 
-/// A store with a key in it is damaged while no agent runs; whoever uses it then is told, and what is
+/// A store with a key in it is damaged while no agent runs; the next user is told, and what is
 /// returned. None in the process that makes the key.
 fn damaged(world: &World, named: &str, damage: impl Fn(&Path)) -> Option<String> {
     if world.role() == "maker" {

@@ -1,5 +1,5 @@
 //! The cost of long frames to an agent: no more memory than there is for all of them together, of all senders,
-//! and everybody's turn comes.
+//! and each one's turn comes.
 
 use crate::rig::play;
 use crate::rig::raw::Raw;
@@ -39,7 +39,7 @@ fn the_frames_of_strangers_cost_an_agent_no_more_than_they_weigh() {
             for stranger in &mut strangers {
                 let frame = &frame;
                 scope.spawn(move || {
-                    // Whoever has not proved a login is hung up on before.
+                    // A peer that has not proved a login is hung up on before.
                     let _sent = stranger.write_all(frame);
                     assert_eq!(stranger.read(&mut [0; 16]).unwrap_or(0), 0, "an answer");
                 });

@@ -85,7 +85,7 @@ fn outlives(world: &World, then: fn(&World), named: &[&str]) {
         then(world);
         match named.contains(&fate) {
             true => {
-                // Where the words that count are left, nobody need be asked.
+                // Where the words that count are left, no agent need be asked.
                 match (fate, token.encrypt_block(key)) {
                     ("cut", done) => drop(done.expect(fate)),
                     (_, done) => is_a_device_error(done, fate),

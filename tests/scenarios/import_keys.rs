@@ -1,5 +1,5 @@
 //! Import keys by their mark, through the C interface: what such a pair is, what becomes of what it
-//! unwraps, and that whoever has the PIN and a wrapped file reads nothing of it.
+//! unwraps, and that PIN and wrapped file together tell nothing of it.
 
 use crate::rig::token::{SO_PIN, Token, USER_PIN, aes_material, pin};
 use crate::rig::wrap::{Courier, Owner, oaep_sha1, oaep_sha256, unwrapped_by_hand, with_rsa_aes};
@@ -196,7 +196,7 @@ fn stays(token: &Token, key: ObjectHandle) {
     refused(token.copy_object(key, &[Attribute::Token(false)]), RvError::ActionProhibited);
 }
 
-/// Each way that whoever has the PIN and the wrapped file can think of.
+/// Each way to the material that PIN and wrapped file together may open.
 #[test]
 fn an_import_key_makes_no_session_key_and_no_ordinary_one() {
     play(|world| {

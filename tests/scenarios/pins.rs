@@ -337,7 +337,7 @@ fn of_several_who_initialise_the_free_slot_at_once_one_has_it() {
             let slot = free_slot(&module);
             world.tell("ready");
             assert_eq!(world.hear(), "now");
-            // Each with a PIN of its own: whoever is late meets another's token, or its making.
+            // Each with a PIN of its own: a late one meets another's token, or its making.
             let made = module.init_token(slot, &pin(&format!("officer of {who}")), who);
             world.tell(if made.is_ok() { "made" } else { "late" });
         }

@@ -118,7 +118,7 @@ fn no_profile_is_claimed_but_these_and_none_is_made_changed_copied_or_destroyed(
     });
 }
 
-/// A token, and a session in which nobody is logged in.
+/// A token, and a session without a login.
 fn public(world: &World) -> (Token, Session) {
     let token = world.token();
     token.logout().unwrap();

@@ -65,7 +65,7 @@ fn every_property_is_set_through_both_objects_or_through_none_as_its_row_says() 
             let key = generated(&token);
             let metadata = token.metadata(&token.key_of(key));
             for object in [metadata, key] {
-                // Nobody's metadata has a CKA_ID.
+                // No metadata has a CKA_ID.
                 if !has(&token, object, row) && kind != CKA_LABEL {
                     continue;
                 }

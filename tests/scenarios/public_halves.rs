@@ -118,7 +118,7 @@ fn openssh(world: &World) -> String {
     line.trim_end().to_owned()
 }
 
-/// The key's file, which nobody else may read.
+/// The key's file, which no other user may read.
 fn private(world: &World) -> std::path::PathBuf {
     use std::os::unix::fs::PermissionsExt;
     let file = world.path("key");

@@ -291,7 +291,7 @@ fn stop(world: &World) -> Pid {
     agent
 }
 
-/// Somebody who listens on the store's socket and lets nobody in, with that many places in the queue.
+/// A process that listens on the store's socket and accepts no connection, with that many places in the queue.
 fn listener(world: &World, places: i32) -> OwnedFd {
     let listener = socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
     bind(&listener, &SocketAddrUnix::new(world.store().join("agent.sock")).unwrap()).unwrap();

@@ -25,7 +25,7 @@ fn a_token_is_made_in_the_slot_that_is_shown_as_free_whichever_token_was_destroy
         assert_eq!(shown(&module), "0:a 1:b 2:c 3:-");
         let mut other = world.start("other");
         other.says("0:a 1:b 2:c 3:-");
-        // The last, the first, the one in between: whoever comes later is shown one free slot.
+        // The last, the first, the one in between: a process that comes later is shown one free slot.
         for (destroyed, listed, fresh, other_lists) in [
             (2, "0:a 1:b 2:- 3:-", "0:a 1:b 2:-", "0:a 1:b 2:C 3:-"),
             (0, "1:b 2:C 0:- 3:-", "1:b 2:C 0:-", "1:b 2:C 0:A 3:-"),

@@ -1,4 +1,4 @@
-//! An agent is there when it is needed: once, whoever asks, whatever became of the last one.
+//! An agent is there when it is needed: once for all who ask, whatever became of the last one.
 
 use crate::rig::process::{PATIENCE, ends_within, kill_9};
 use crate::rig::{World, play};

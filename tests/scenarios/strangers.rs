@@ -77,7 +77,7 @@ fn furnished(world: &World) -> (Token, ObjectHandle) {
     (token, trusted)
 }
 
-/// That whoever holds this connection reads no key and changes nothing.
+/// Asserts that the holder of this connection reads no key and changes nothing.
 fn gets_nowhere(stranger: &mut Raw, all: &[Stored]) {
     let class = CKO_SECRET_KEY.to_ne_bytes();
     assert!(stranger.find(Some((CKA_CLASS, &class))).is_empty());
@@ -119,7 +119,7 @@ fn gets_nowhere(stranger: &mut Raw, all: &[Stored]) {
     }
 }
 
-/// A change of the token's label without anybody's PIN.
+/// A change of the token's label without any PIN.
 fn renaming(stranger: &Raw, wipe: bool) -> Request {
     let mut entry = stranger.entry.clone();
     entry.label = "mine".into();

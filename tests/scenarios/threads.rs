@@ -1,4 +1,4 @@
-//! Many threads in one process: each with its session, while somebody logs in and out.
+//! Many threads in one process: each with its session, while one logs in and out.
 
 use crate::rig::play;
 use crate::rig::token::{Token, USER_PIN, pin};

@@ -1,4 +1,4 @@
-//! Keys that somebody relies on, because the security officer trusts them or because of their own
+//! Keys that are relied on, because the security officer trusts them or because of their own
 //! templates: each way by which an answer, or a second mechanism, could tell what they wrapped is played
 //! against a key that nothing binds, where it works, and against one that is bound, where it fails at
 //! its first step.

@@ -193,7 +193,7 @@ fn they_end_a_minute_after(world: &World, make: impl Fn(&Token, Attribute) -> Ob
         time.is(990);
         let begun = all_begun(token, key);
         time.is(1010);
-        // Whoever asks first has the agent erase it.
+        // The first that asks has the agent erase it.
         refused(token.encrypt_block(key), RvError::KeyHandleInvalid);
         all_go_on(&begun);
         time.is(1050);

@@ -7,7 +7,7 @@ use cryptoki_sys::*;
 use keystead::internal::object::vendor::{CKM_KEYSTEAD_ROTATE, CKM_KEYSTEAD_SEAL};
 use std::collections::BTreeSet;
 
-/// Mechanisms of which nobody publishes vectors that the token could be held to. Those that
+/// Mechanisms without published vectors that the token could be held to. Those that
 /// generate are random; the others differ from a covered one only in their hash or are put together
 /// from covered ones.
 const WITHOUT: &[CK_MECHANISM_TYPE] = &[

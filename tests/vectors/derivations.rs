@@ -1,5 +1,5 @@
 //! Keys derived of keys, of passwords and of encrypted data: NIST's vectors, Wycheproof's, the RFCs', those of
-//! the specification, and what OpenSSL 3.0 makes where nobody publishes any.
+//! the specification, and what OpenSSL 3.0 makes where none are published.
 
 use crate::client::{Client, Mechanism, Result};
 use crate::expect::{Tally, Vector, hex};

@@ -37,7 +37,7 @@ impl TokenArguments {
     /// A session in which the user is logged in.
     pub(crate) fn log_in(&self, global: &Global, access: SessionMode) -> Result<Session, Failure> {
         global.hand_to_module()?;
-        // Where nobody serves the store the module has only a code for it, and this has words.
+        // Where no agent serves the store the module has only a code for it, and this has words.
         Link::new(AgentLocation::of(&global.store()?)).store()?;
         let module = self.module()?;
         let pkcs11 = Pkcs11::new(&module)?;
@@ -65,7 +65,7 @@ impl TokenArguments {
         Ok(session)
     }
 
-    /// Returns whether a PIN is given, so that nobody is asked for one.
+    /// Returns whether a PIN is given, so that the user is not asked for one.
     pub(crate) fn brings_pin(&self) -> bool {
         self.pin.is_given()
     }

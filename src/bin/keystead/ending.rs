@@ -58,7 +58,7 @@ impl Drop for AtASignal {
     }
 }
 
-/// Ends the program as that signal does, with nothing left to be put right. Nobody owes anything new
+/// Ends the program as that signal does, with nothing left to be put right. No code owes anything new
 /// meanwhile.
 pub(crate) fn end_by(signal: c_int) {
     let mut owed = owed();

@@ -112,7 +112,7 @@ fn of_key(code: RvError) -> Option<(&'static str, &'static str)> {
     })
 }
 
-/// The hint where nobody can set a user's PIN any more.
+/// The hint where a user's PIN can be set no more.
 pub(crate) const NOBODY_UNLOCKS: &str =
     "it cannot be unlocked: the security officer's PIN is locked too, and stays so";
 

@@ -87,7 +87,7 @@ impl Failure {
         Self { otherwise: remedy(error), ..Self::new(said) }
     }
 
-    /// The failure of a command whose output nobody reads any more (`keystead list | head -1`): it ends
+    /// The failure of a command whose output is read no more (`keystead list | head -1`): it ends
     /// without a word.
     pub(crate) fn unread() -> Self {
         Self { error: String::new(), hint: None, otherwise: "", status: 0 }
@@ -120,8 +120,8 @@ impl Failure {
         Self { status: WRONG_COMMAND_LINE, ..Self::new(text.trim_end()).hint(hint) }
     }
 
-    /// Prints it on standard error, and the exit status. Where standard error is closed there is
-    /// nobody to tell.
+    /// Prints it on standard error, and the exit status. Where standard error is closed it is
+    /// lost.
     pub(crate) fn end(self) -> ExitCode {
         let mut stderr = io::stderr().lock();
         if !self.error.is_empty() {

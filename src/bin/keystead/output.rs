@@ -1,4 +1,4 @@
-//! Standard output: text or JSON, or data, and what happens when nobody reads it.
+//! Standard output: text or JSON, or data, and what happens when it is not read.
 
 use crate::{Failure, standard};
 use keystead::internal::sys;
@@ -53,7 +53,7 @@ fn failed(error: io::Error) -> Failure {
     }
 }
 
-/// Standard output for data, which is lost where nobody takes it. The standard library's own would
+/// Standard output for data, which is lost where it is not taken. The standard library's own would
 /// keep silent about a descriptor that cannot be written.
 pub(crate) fn for_data() -> Result<File, Failure> {
     match standard::output_is_closed() {

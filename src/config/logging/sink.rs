@@ -53,7 +53,7 @@ impl Sink {
         }
     }
 
-    /// Writes a line. What cannot be written is lost: nobody is to be told, and no call fails for it.
+    /// Writes a line. What cannot be written is lost without a word, and no call fails for it.
     pub(super) fn write(&self, line: &str) {
         let _written_or_not = match self {
             Self::Stderr(known) if known.is_some() && *known == identity() => to_stderr(line),
@@ -111,7 +111,7 @@ fn makes_way(path: &Path, file: &OwnedFd) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Opens a file for its end. A named pipe that nobody reads is an error and no wait.
+/// Opens a file for its end. A named pipe without a reader is an error and no wait.
 fn append(path: &Path, more: OFlags) -> io::Result<OwnedFd> {
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC;
     let flags = flags | OFlags::NOCTTY | OFlags::NONBLOCK | more;

@@ -7,7 +7,7 @@ use crate::session::operation::tests::under;
 use crate::session::operation::{AnyOperationSlot, Begun, OperationSlot, StepOutcome};
 use crate::session::output::Out;
 
-/// Passes on every byte but the zeros, of which nobody knows in advance.
+/// Passes on every byte but the zeros, of which none can be known in advance.
 struct Strip(Vec<u8>);
 
 impl Transform for Strip {

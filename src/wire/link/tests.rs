@@ -264,7 +264,7 @@ fn what_a_process_has_proved_is_shown_on_new_connections_only() {
         (2, "Hello"),
         (2, "Sweep"),
     ];
-    // Nobody waits for the agent to take notice of a logout.
+    // No caller waits for the agent to take notice of a logout.
     let deadline = Instant::now() + Duration::from_secs(10);
     while fake.asked().len() < expected.len() && Instant::now() < deadline {
         std::thread::yield_now();

@@ -144,8 +144,8 @@ fn words_of(boot: Boot) -> [u64; 2] {
     words
 }
 
-/// A page of zeros that keeps its size, mapped for writing, and opened a second time to be read. Nobody
-/// can map it for writing after this, where the kernel knows that seal (Linux 5.1).
+/// A page of zeros that keeps its size, mapped for writing, and opened a second time to be read. It
+/// cannot be mapped for writing after this, where the kernel knows that seal (Linux 5.1).
 fn memory() -> io::Result<(WordsMut, OwnedFd)> {
     let memory = create()?;
     ftruncate(&memory, SIZE)?;

@@ -1,4 +1,4 @@
-//! The commit decides and erasure follows, wherever a crash comes between them and whoever is faster.
+//! The commit decides and erasure follows, wherever a crash comes between them and whichever writer is faster.
 
 use super::*;
 use crate::agent::destroy::DestroyToken;

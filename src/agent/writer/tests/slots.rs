@@ -1,4 +1,4 @@
-//! A slot has one token, whoever is faster.
+//! A slot has one token, whichever writer is faster.
 
 use super::erasure::Host;
 use super::*;

@@ -1,8 +1,8 @@
 //! `keystead agent`: becomes the one process that opens a store.
 //!
 //! `--detach` is what a module runs. It frees itself of whatever its starter left it and starts the
-//! same program once more (`--detached`), in a session of its own; that one is the agent, and is
-//! nobody's child once its starter has ended.
+//! same program once more (`--detached`), in a session of its own; that one is the agent, and has
+//! no parent but init once its starter has ended.
 
 use super::directory;
 use crate::{Failure, Global, serving};

@@ -19,7 +19,7 @@ pub(crate) fn prepare_all(config: &Config, group: Option<u32>) -> Result<(), Fai
     apart.map_or(Ok(()), |records| prepare(records, None))
 }
 
-/// Makes the directory where there is none. It must lie on this machine, and nobody but its owner may
+/// Makes the directory where there is none. It must lie on this machine, and its owner alone may
 /// serve it or write in it. The members of a group, where one may use the store, pass through it.
 fn prepare(directory: &Path, group: Option<u32>) -> Result<(), Failure> {
     let failed = |error: io::Error| Failure::of_file(directory, &error);

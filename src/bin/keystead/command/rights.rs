@@ -12,7 +12,7 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Permissions of the group and of everybody.
+/// Permissions of the group and of all others.
 const READ: u32 = 0o044;
 const WRITE: u32 = 0o022;
 const PASS: u32 = 0o011;
