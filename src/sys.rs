@@ -74,7 +74,7 @@ pub fn inherited(descriptor: RawFd) -> io::Result<File> {
     if copy < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the copy has just been made and belongs to nobody else.
+    // SAFETY: the copy has just been made, and this has the only pointer to it.
     Ok(unsafe { File::from_raw_fd(copy) })
 }
 

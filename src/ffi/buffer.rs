@@ -30,7 +30,7 @@ pub(crate) unsafe fn piece<'a>(data: *const CK_BYTE, len: CK_ULONG) -> Result<&'
 /// Borrows the caller's input. `(NULL, 0)` is empty; NULL with a length is `ArgumentsBad`.
 ///
 /// # Safety
-/// `data` is NULL or valid for reads of `len` elements, and nobody writes there during `'a`.
+/// `data` is NULL or valid for reads of `len` elements, and nothing writes there during `'a`.
 pub(crate) unsafe fn input<'a, T>(data: *const T, len: CK_ULONG) -> Result<&'a [T]> {
     if len == 0 {
         return Ok(&[]);
@@ -44,7 +44,7 @@ pub(crate) unsafe fn input<'a, T>(data: *const T, len: CK_ULONG) -> Result<&'a [
 /// Borrows the caller's text: `most` bytes, or those before the first NUL. NULL is `ArgumentsBad`.
 ///
 /// # Safety
-/// `text` is NULL, or valid for reads of `most` bytes or up to and with a NUL, and nobody writes there
+/// `text` is NULL, or valid for reads of `most` bytes or up to and with a NUL, and nothing writes there
 /// during `'a`.
 pub(crate) unsafe fn text<'a>(text: *const CK_UTF8CHAR, most: CK_ULONG) -> Result<&'a [u8]> {
     let most = possible(text, most)?;
@@ -60,7 +60,7 @@ pub(crate) unsafe fn text<'a>(text: *const CK_UTF8CHAR, most: CK_ULONG) -> Resul
 ///
 /// # Safety
 /// `len` is NULL or valid for reading and writing; `data` is NULL or valid for writes of `*len`
-/// elements, and nobody else uses them during the call.
+/// elements, and nothing else uses them during the call.
 pub(crate) unsafe fn output<T, R>(
     data: *mut T,
     len: *mut CK_ULONG,
@@ -107,7 +107,7 @@ pub(crate) unsafe fn through<R>(
 /// Borrows the caller's room for up to `len` elements; none where `data` is NULL.
 ///
 /// # Safety
-/// `data` is NULL or valid for writes of `len` elements, and nobody else uses them during `'a`.
+/// `data` is NULL or valid for writes of `len` elements, and nothing else uses them during `'a`.
 pub(crate) unsafe fn room<'a, T>(data: *mut T, len: CK_ULONG) -> Result<Option<&'a mut [T]>> {
     if data.is_null() {
         return Ok(None);
@@ -117,7 +117,7 @@ pub(crate) unsafe fn room<'a, T>(data: *mut T, len: CK_ULONG) -> Result<Option<&
     }
     let len = possible(data, len)?;
     // SAFETY: `possible` found it not NULL, aligned, and no longer than memory can be; that the room is
-    // there and nobody else's is this function's own condition.
+    // there, and used by nothing else, is this function's own condition.
     Ok(Some(unsafe { std::slice::from_raw_parts_mut(data, len) }))
 }
 

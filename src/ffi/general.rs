@@ -77,7 +77,7 @@ unsafe fn read_arguments(arguments: *const CK_C_INITIALIZE_ARGS) -> Result<Initi
 /// callers pass a number) is refused: PKCS#11 3.1, 5.4.
 ///
 /// # Safety
-/// Where `start` can be read, it is a string with its NUL that nobody writes meanwhile.
+/// Where `start` can be read, it is a string with its NUL that nothing writes to meanwhile.
 unsafe fn read_path(start: *const CK_BYTE) -> Result<Option<String>> {
     if start.is_null() {
         return Ok(None);

@@ -210,7 +210,7 @@ pub(crate) unsafe extern "C" fn C_GetInterface(
         let out = unsafe { OutPtr::new(interface) }?;
         // SAFETY: `name` is not NULL, so it is a string with its NUL (5.4.6).
         let name = (!name.is_null()).then(|| unsafe { CStr::from_ptr(name.cast()) });
-        // SAFETY: `version` is NULL or a version that nobody writes during the call.
+        // SAFETY: `version` is NULL or a version that nothing writes to during the call.
         let version = unsafe { version.as_ref() };
         out.write(find(name, version, flags)?);
         Ok(())

@@ -4,7 +4,7 @@
 //! Each entry point runs under [`entry`] (panics, forks, `C_Initialize`, the log) and turns pointers
 //! into owned or bounded values ([`buffer`], [`params`], [`template`]) before anything else sees them.
 //! What makes that sound is PKCS#11's own contract: a caller's pointer is NULL or valid for as many
-//! elements as announced, for the length of the call, and nobody else writes there meanwhile. The
+//! elements as announced, for the length of the call, and no other thread writes there meanwhile. The
 //! SAFETY comment of an entry point names the pointers and the elements that its caller vouches for;
 //! what makes a pointer fit to be read (not NULL, aligned, no longer than memory) stands in [`buffer`].
 #![allow(

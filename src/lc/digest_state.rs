@@ -63,7 +63,7 @@ impl Digest {
     /// else.
     pub fn resumed(hash: Hash, saved: &[u8]) -> Result<Self> {
         let digest = Self::new(hash)?;
-        // SAFETY: `digest` owns the context, which `new` initialised for this hash; nobody else has it yet.
+        // SAFETY: `digest` owns the context, which `new` initialised for this hash; nothing else has it yet.
         let state = unsafe { state_of(digest.context(), hash) };
         match state.and_then(|state| state.load(saved)) {
             Some(()) => Ok(digest),
@@ -75,9 +75,9 @@ impl Digest {
 /// Returns the state in a context; none of a hash function that keeps it to itself.
 ///
 /// # Safety
-/// `context` was initialised for `hash`, and nobody else uses it during `'a`.
+/// `context` was initialised for `hash`, and nothing else uses it during `'a`.
 unsafe fn state_of<'a>(context: *mut EVP_MD_CTX, hash: Hash) -> Option<&'a mut dyn SavableState> {
-    // SAFETY: `context` is valid, and nobody writes to it.
+    // SAFETY: `context` is valid, and nothing writes to it.
     let at = unsafe { (*context).md_data };
     // SAFETY: AWS-LC keeps what it declares for these hash functions behind `md_data`, in memory that it has
     // allocated for it (crypto/fipsmodule/digest/digests.c), from the initialisation to the end of the

@@ -21,7 +21,7 @@ impl<T: Release> Owned<T> {
     /// Takes over what AWS-LC has just made; null is `reason`.
     ///
     /// # Safety
-    /// `made` is null, or nobody else frees it.
+    /// `made` is null, or nothing else frees it.
     pub(super) unsafe fn take(made: *mut T, reason: Reason) -> Result<Self> {
         NonNull::new(made).map(Self).ok_or_else(|| failed(reason))
     }
@@ -29,7 +29,7 @@ impl<T: Release> Owned<T> {
     /// Takes a pointer back that [`Self::give`] gave, or null.
     ///
     /// # Safety
-    /// Nobody else has the pointer.
+    /// Nothing else has the pointer.
     pub(super) unsafe fn own(given: *mut T) -> Option<Self> {
         NonNull::new(given).map(Self)
     }

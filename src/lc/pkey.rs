@@ -37,9 +37,9 @@ impl Pkey {
     /// Takes over a key that AWS-LC has made; null is `reason`.
     ///
     /// # Safety
-    /// `made` is null, or nobody else frees it.
+    /// `made` is null, or nothing else frees it.
     pub(super) unsafe fn take(made: *mut EVP_PKEY, reason: Reason) -> Result<Self> {
-        // SAFETY: this function's caller promises what `Owned::take` asks for: null, or a key that nobody
+        // SAFETY: this function's caller promises what `Owned::take` asks for: null, or a key that nothing
         // else frees.
         unsafe { Owned::take(made, reason).map(Self) }
     }

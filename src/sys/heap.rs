@@ -28,7 +28,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Wiping<A> {
 
     #[inline]
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: the block has the layout's size, and nobody uses it any more.
+        // SAFETY: the block has the layout's size, and is in use no more.
         unsafe {
             wipe(block, layout.size());
             self.0.dealloc(block, layout);
@@ -119,7 +119,7 @@ mod tests {
     /// Looks at each block that comes back.
     struct Looking(AtomicUsize);
 
-    // SAFETY: the system's allocator, but for a look at blocks that nobody uses any more.
+    // SAFETY: the system's allocator, but for a look at blocks that are in use no more.
     unsafe impl GlobalAlloc for Looking {
         unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
             // SAFETY: the caller's promises are those of the system's allocator.

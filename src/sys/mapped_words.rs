@@ -107,7 +107,7 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: `start` and the length are those of one mapping that nobody borrows any more.
+        // SAFETY: `start` and the length are those of one mapping that is borrowed no more.
         let unmapped = unsafe { munmap(self.start.as_ptr().cast(), self.length()) };
         debug_assert!(unmapped.is_ok(), "the arguments are those of the mapping");
     }

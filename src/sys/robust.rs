@@ -113,7 +113,7 @@ fn listing(word: &AtomicU64) -> io::Result<Mapping> {
     let words = size_of::<RobustList>().div_ceil(size_of::<u64>());
     let memory = Mapping::anonymous(words, MapFlags::SHARED)?;
     let list = memory.start().cast::<RobustList>();
-    // SAFETY: new memory, aligned to pages and as long as a list, which nobody else reads or writes until the
+    // SAFETY: new memory, aligned to pages and as long as a list, which nothing else reads or writes until the
     // kernel does; the addresses are only taken.
     unsafe {
         let (head, entry) = (&raw const (*list).head.list, &raw const (*list).entry);

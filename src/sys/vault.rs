@@ -84,7 +84,7 @@ pub(crate) fn allocate(size: usize) -> Option<NonNull<u8>> {
 /// Wipes a block and takes it back.
 ///
 /// # Safety
-/// The block is one of [`allocate`]'s for the same size, and nobody uses it any more.
+/// The block is one of [`allocate`]'s for the same size, and it is in use no more.
 pub(crate) unsafe fn free(block: NonNull<u8>, size: usize) {
     let (Some((class, size)), Some(pages)) = (class(size), pages()) else { return };
     // SAFETY: a block of this class has `size` bytes.
@@ -170,7 +170,7 @@ impl LockedVault {
 
     /// The place of a block of that class.
     fn take(&self, class: usize, size: usize) -> Option<usize> {
-        // SAFETY: the lock is held, so that nobody else reads or writes beside it; a free block is as long as
+        // SAFETY: the lock is held, so that no other thread reads or writes beside it; a free block is as long as
         // a place, and in the pages.
         unsafe {
             let head = (&raw mut (*self.0).free).cast::<usize>().add(class);
@@ -191,7 +191,7 @@ impl LockedVault {
 
     /// Takes a wiped block back, unless it is one that a child has inherited.
     fn give(&self, class: usize, place: usize) {
-        // SAFETY: `self` holds the lock, so that nobody else reads or writes beside it. `place` is the start
+        // SAFETY: `self` holds the lock, so that no other thread reads or writes beside it. `place` is the start
         // of a block that its owner has just given up, and below `used`, so in the pages; `free` has an entry
         // for each class.
         unsafe {

@@ -11,6 +11,7 @@
 mod circles;
 mod names;
 mod sources;
+mod words;
 
 use circles::{Arrows, circles};
 use names::{Modules, parts_named_in};
@@ -218,6 +219,42 @@ fn what_only_tests_use_is_called_tests_and_stands_last() {
             assert!(called_tests && last, "{path}: mod {module}");
         }
     }
+}
+
+#[test]
+fn every_doc_comment_begins_with_a_noun_or_a_verb() {
+    let mut found = Vec::new();
+    for path in sources::everywhere() {
+        let text = fs::read_to_string(root().join(&path)).unwrap();
+        let questions = words::doc_comments(&text).filter(|(_, text)| words::is_question(text));
+        found.extend(questions.map(|(line, text)| format!("{path}:{line}: {text}")));
+    }
+    assert!(found.is_empty(), "doc comments that begin with a question:\n{}", found.join("\n"));
+}
+
+#[test]
+fn every_comment_names_who_or_what_it_means() {
+    let mut found = Vec::new();
+    for path in sources::everywhere() {
+        let text = fs::read_to_string(root().join(&path)).unwrap();
+        let riddles = words::comments(&text).filter(|(_, text)| words::is_riddle(text));
+        found.extend(riddles.map(|(line, text)| format!("{path}:{line}: {text}")));
+    }
+    assert!(found.is_empty(), "comments that name nobody:\n{}", found.join("\n"));
+}
+
+#[test]
+fn questions_and_riddles_are_seen_where_a_comment_stands() {
+    let riddle = words::RIDDLES[0];
+    let text =
+        format!("//! What it is.\n//! What follows.\n\n/// Returns one.\nlet x = 1; // {riddle}");
+    let text = text.as_str();
+    let begins: Vec<_> = words::doc_comments(text).collect();
+    assert_eq!(begins, [(1, "What it is."), (4, "Returns one.")]);
+    assert!(words::is_question("What it is.") && words::is_question("Returns why it fails."));
+    assert!(!words::is_question("Whole bytes.") && !words::is_question("Returns whether it is."));
+    let riddles = words::comments(text).filter(|(_, text)| words::is_riddle(text));
+    assert_eq!(riddles.map(|(line, _)| line).collect::<Vec<_>>(), [5]);
 }
 
 #[test]

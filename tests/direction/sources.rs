@@ -43,6 +43,14 @@ pub fn paths() -> Vec<String> {
     rust_files(&root().join("src")).iter().map(|path| below_root(path)).collect()
 }
 
+/// Returns the paths of all Rust files, from the project's root: the sources, the tests and what builds them.
+pub fn everywhere() -> Vec<String> {
+    let folders = ["src", "tests"].map(|folder| rust_files(&root().join(folder)));
+    let mut paths: Vec<String> = folders.iter().flatten().map(|path| below_root(path)).collect();
+    paths.push("build.rs".into());
+    paths
+}
+
 /// Returns the project's root.
 pub fn root() -> PathBuf {
     env!("CARGO_MANIFEST_DIR").into()
