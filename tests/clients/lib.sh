@@ -13,8 +13,17 @@ here=$(cd "$(dirname "$0")" && pwd)
 client() {
     with_packages "$@"
     open_store
+    trap 'leave' EXIT
     make_token
     cd "$work" || exit 1
+    printf %s "$USER_PIN" > pin
+}
+
+leave() {
+    local status=$?
+    stop_servers
+    (exit "$status")
+    close_store
 }
 
 # with_packages NAME COMMAND-OR-FILE=PACKAGE...: a client whose packages cannot be had is skipped. With
@@ -64,6 +73,80 @@ soon() {
     done
 }
 
+# --- packages that are not installed ------------------------------------------------------------
+
+# unpacked PACKAGE...: packages whose installation would start a service on this machine are unpacked and no
+# more, in a folder that is kept. Sets $unpacked; a client whose packages cannot be had is skipped.
+unpacked() {
+    unpacked=$build/../clients/$1
+    [ -e "$unpacked/.made" ] && return 0
+    mkdir -p "$unpacked"
+    (
+        flock 9
+        cd "$unpacked" || exit 1
+        apt-get download -q "$@" || { refresh_lists && apt-get download -q "$@"; }
+    ) > "$work/out" 2>&1 9> "${TMPDIR:-/tmp}/keystead-packages.$UID.lock" &&
+        find "$unpacked" -name '*.deb' -exec dpkg -x {} "$unpacked" \; -delete &&
+        touch "$unpacked/.made" && return 0
+    skip "$1: it is not here and could not be downloaded"
+    exit 0
+}
+
+refresh_lists() {
+    [ "$(id -u)" = 0 ] && [ -z "${KEYSTEAD_NO_PACKAGES:-}" ] && apt-get update -q
+}
+
+# --- a client's own tests -----------------------------------------------------------------------
+
+# suite NAME FILE: counts lines `pass TEST` and `fail TEST` of standard input. FILE names the tests that have to
+# fail, a line each, `TEST: reason`.
+suite() {
+    local result name reason
+    while read -r result name; do
+        reason=$(awk -v name="$name: " 'index($0, name) == 1 { print substr($0, length(name) + 1) }' "$2")
+        case $result${reason:+ known} in
+            pass) ok "$1: $name" ;;
+            'fail known') say "$1: $name fails, which it has to: $reason" ;;
+            'pass known') not_ok "$1: $name passes, though it should fail: $reason" ;;
+            *) not_ok "$1: $name" ;;
+        esac
+    done
+}
+
+# plain_token: a store with a token without custody from here, as clients' own tests expect: they delete what
+# they generate, and use RSA keys of 1024 bits.
+plain_token() {
+    KEYSTEAD_STORE=$work/plain
+    mkdir -m 700 "$KEYSTEAD_STORE"
+    printf 'custody = false\nrsa_minimum = 1024\n' > "$KEYSTEAD_CONF"
+    make_token
+}
+
+# --- servers ------------------------------------------------------------------------------------
+
+servers=()
+
+# serves SENTENCE PORT COMMAND...: a server that soon listens on that port of loopback. No function, so that
+# the process that `stop_servers` ends is the server itself. Its output is in server.log.
+serves() {
+    local sentence=$1 port=$2
+    shift 2
+    "$@" > server.log 2>&1 &
+    servers+=($!)
+    soon "$sentence" listens "$port" && return
+    cat server.log
+    return 1
+}
+
+stop_servers() {
+    local server
+    for server in "${servers[@]}"; do
+        kill "$server" 2> /dev/null
+        wait "$server" 2> /dev/null
+    done
+    servers=()
+}
+
 # A TCP port of loopback that nobody listens on.
 free_port() {
     local port
@@ -76,4 +159,94 @@ free_port() {
 # listens PORT: somebody accepts connections there.
 listens() {
     (: < "/dev/tcp/127.0.0.1/$1") 2> /dev/null
+}
+
+# --- keys ---------------------------------------------------------------------------------------
+
+# bring ALIAS TYPE [OPTION...]: a custom key with material from ALIAS.key, which is made where it is not there:
+# both halves are found by clients, and its certificate for localhost, by its own key, is ALIAS.pem.
+bring() {
+    local alias=$1 type=$2
+    shift 2
+    [ -e "$alias.key" ] || make_software_key "$alias" "$type"
+    "$keystead" import "$alias" "$alias.key" --new --type "$type" --pin-file pin "$@" > out 2>&1 ||
+        { not_ok "a key of $type is brought in"; show_output "$keystead" import "$alias"; }
+}
+
+# make_software_key NAME TYPE: NAME.key, and NAME.pem, its own certificate for localhost.
+make_software_key() {
+    local options=(-algorithm RSA -pkeyopt rsa_keygen_bits:2048)
+    # Without the engine, where one is configured.
+    local -x OPENSSL_CONF=/etc/ssl/openssl.cnf
+    [ "$2" = RSA ] || options=(-algorithm EC -pkeyopt ec_paramgen_curve:P-256)
+    openssl genpkey "${options[@]}" -out "$1.key" 2> /dev/null
+    openssl req -x509 -new -key "$1.key" -subj "/CN=$1" -days 2 -addext subjectAltName=DNS:localhost \
+        -addext basicConstraints=critical,CA:true -out "$1.pem"
+}
+
+# The CKA_ID of a custom key's objects, in hexadecimal.
+id_of() {
+    "$keystead" show "$1" --json --pin-file pin | sed -n 's/.*"key_id": "\(.*\)".*/\1/p' | tr -d -
+}
+
+# take_away ALIAS: the material of a custom key, as its owner takes it.
+take_away() {
+    works "the material of $1 is deleted meanwhile" \
+        "$keystead" delete-material "$1" --pin-file pin
+}
+
+# for_others: what root makes here serves the processes of a server that go on as others, in group daemon.
+for_others() {
+    printf 'group = "daemon"\n' > "$KEYSTEAD_CONF"
+    chmod 644 "$KEYSTEAD_CONF"
+    chmod 711 "$work"
+    end_agent
+}
+
+# The configuration is read by the next one.
+end_agent() {
+    local agent
+    agent=$(agent_of "$KEYSTEAD_STORE")
+    [ -n "$agent" ] || return 0
+    kill -TERM "$agent"
+    tail --pid="$agent" -f /dev/null
+}
+
+# --- OpenSSL's engine ---------------------------------------------------------------------------
+
+engine() {
+    local found
+    found=$(openssl version -e 2> /dev/null | sed -n 's/^ENGINESDIR: "\(.*\)"/\1/p')
+    echo "${found:-/usr/lib/$(uname -m)-linux-gnu/engines-3}/pkcs11.so"
+}
+
+# configure_engine INIT: openssl.cnf, which programs on OpenSSL's library read too. With 1 the engine is there from
+# the start, for programs that take it to be.
+configure_engine() {
+    cat > openssl.cnf << END
+openssl_conf = start
+[start]
+engines = engines
+[engines]
+pkcs11 = pkcs11
+[pkcs11]
+engine_id = pkcs11
+dynamic_path = $(engine)
+MODULE_PATH = $module
+init = $1
+[req]
+distinguished_name = none
+prompt = no
+[none]
+CN = localhost
+[ca]
+basicConstraints = CA:true
+subjectAltName = DNS:localhost
+END
+    export OPENSSL_CONF=$work/openssl.cnf
+}
+
+# uri KEY: where the engine finds it, and the PIN.
+uri() {
+    echo "pkcs11:token=$token;object=$1;pin-source=file:$work/pin"
 }
