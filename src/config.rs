@@ -34,8 +34,10 @@ pub struct Config {
     pub directory: PathBuf,
     /// The file this was read from; none where there is no file.
     pub file: Option<PathBuf>,
-    /// The program to run as agent, absolute (`agent`); none: `keystead` beside the module.
+    /// The program to run as agent, absolute (`agent`); none: the one that is installed.
     pub agent: Option<PathBuf>,
+    /// The module that the program loads, absolute (`module`); none: the one that is installed.
+    pub module: Option<PathBuf>,
     /// Lets an idle agent stay as long as an expiry lies ahead (`linger`). Default: yes.
     pub linger: bool,
     /// The group, by name or number, whose members may use the store (`group`). Default: none.
@@ -141,6 +143,7 @@ impl Config {
                 .unwrap_or_else(|| store.agent_directory().to_owned()),
             store,
             agent: file.agent.map(|agent| in_file("agent", agent)).transpose()?,
+            module: file.module.map(|module| in_file("module", module)).transpose()?,
             metrics: file.metrics.map(|metrics| in_file("metrics", metrics)).transpose()?,
             linger: file.linger,
             group: file.group,
@@ -316,7 +319,7 @@ mod tests {
     #[test]
     fn every_key_is_read() {
         let config = load(
-            "store = 'sled:///s'\nagent = '/bin/k'\nlinger = false\ngroup = 'keys'\ncustody = false\n\
+            "store = 'sled:///s'\nagent = '/bin/k'\nmodule = '/lib/k'\nlinger = false\ngroup = 'keys'\ncustody = false\n\
              log = 'stderr'\nlog_level = 'debug'\npkcs1_unwrap = true\ngrace_hours = 24\n\
              rsa_minimum = 1024",
         )
@@ -325,6 +328,7 @@ mod tests {
         assert_eq!(config.store, Location::Directory("/s".into()));
         assert_eq!(config.erase_grace(), 86_400);
         assert_eq!(config.agent.as_deref(), Some(Path::new("/bin/k")));
+        assert_eq!(config.module.as_deref(), Some(Path::new("/lib/k")));
         assert_eq!(config.group.as_deref(), Some("keys"));
         assert_eq!((config.log, config.log_level), (Some(Log::Stderr), LogLevel::Debug));
         assert_eq!((config.linger, config.custody, config.pkcs1_unwrap), (false, false, true));

@@ -42,6 +42,9 @@ pub mod file_names {
 pub mod id {
     pub use crate::id::Id;
 }
+pub mod installed {
+    pub use crate::installed::{is_module_installed, module, program};
+}
 pub mod key {
     pub use crate::key::{
         Body, Event, ExpiryAction, Header, MaterialState, Metadata, Numbered, Role, Status,

@@ -15,6 +15,7 @@ mod error;
 mod ffi;
 mod file_names;
 mod id;
+mod installed;
 #[doc(hidden)]
 pub mod internal;
 mod key;

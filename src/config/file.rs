@@ -44,6 +44,7 @@ pub(super) struct File {
     pub store: Option<String>,
     pub agent_directory: Option<String>,
     pub agent: Option<String>,
+    pub module: Option<String>,
     pub linger: bool,
     pub group: Option<String>,
     pub custody: bool,
@@ -62,6 +63,7 @@ impl Default for File {
             store: None,
             agent_directory: None,
             agent: None,
+            module: None,
             linger: true,
             group: None,
             custody: true,
@@ -86,5 +88,73 @@ impl File {
             let line = 1 + before.matches('\n').count();
             bad(format_args!("{}, line {line}: {}", path.display(), error.message()))
         })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::File;
+
+    /// The file that packages install.
+    const INSTALLED: &str = include_str!("../../.packaging/config.toml");
+
+    const README: &str = include_str!("../../README.md");
+
+    /// Returns every key, as the error of an unknown one lists them.
+    fn keys() -> Vec<String> {
+        let error = toml::from_str::<File>("unknown = 1").unwrap_err();
+        let listed = error.message().split_once("expected one of").unwrap().1;
+        listed.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    }
+
+    /// Returns the installed file with its commented examples as lines of it.
+    fn with_examples() -> String {
+        let example = |line: &str| {
+            let text = line.strip_prefix('#')?;
+            let key = text.split_once(" = ")?.0;
+            key.chars().all(|it| it.is_ascii_alphanumeric() || it == '_').then(|| text.to_owned())
+        };
+        INSTALLED
+            .lines()
+            .map(|line| example(line).unwrap_or_else(|| line.to_owned()) + "\n")
+            .collect()
+    }
+
+    #[test]
+    fn the_installed_file_sets_store_and_group_and_leaves_the_rest_as_it_is() {
+        let file: File = toml::from_str(INSTALLED).unwrap();
+        let (store, group) = (Some("/var/lib/keystead".to_owned()), Some("keystead".to_owned()));
+        let expected = File { store, group, ..File::default() };
+        assert_eq!(format!("{file:?}"), format!("{expected:?}"));
+    }
+
+    #[test]
+    fn the_installed_file_has_every_key_with_an_example_or_its_default() {
+        let text = with_examples();
+        let file: File = toml::from_str(&text).unwrap();
+        let default = File::default();
+        assert_eq!(
+            (file.linger, file.custody, file.grace_hours, file.log_level),
+            (default.linger, default.custody, default.grace_hours, default.log_level)
+        );
+        assert_eq!(
+            (file.pkcs1_unwrap, file.mixed_wrapping, file.rsa_minimum),
+            (default.pkcs1_unwrap, default.mixed_wrapping, default.rsa_minimum)
+        );
+        for key in keys() {
+            let lines = text.lines().filter(|line| line.starts_with(&format!("{key} = ")));
+            assert_eq!(lines.count(), 1, "{key}");
+        }
+    }
+
+    #[test]
+    fn readme_has_every_key_in_its_table() {
+        let first_cells =
+            README.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
+        let named: Vec<&str> = first_cells.flat_map(|cell| cell.split('`')).collect();
+        for key in keys() {
+            assert!(named.contains(&key.as_str()), "{key}");
+        }
     }
 }

@@ -19,6 +19,13 @@
 //! those that fork (`pkcs11-tool --test-fork`, the provider, libp11, p11-kit) call `C_Initialize` in the
 //! child whether it is set or not. A caller that asks for the flag is told that there is no such interface.
 //!
+//! The module runs the program that `agent` in the configuration names, else the `keystead` beside it, else
+//! the one where an installation has it; in the same way the program finds the module by `module`. The places
+//! of an installation are fixed when module and program are built: `KEYSTEAD_INSTALLED_PROGRAM` and
+//! `KEYSTEAD_INSTALLED_MODULE`, absolute paths with `:` between several, of which the first that is there
+//! counts. Without them they are those of Debian's and Fedora's packages. Nothing is looked for in `PATH`, and
+//! where nothing is found the error says where it was sought.
+//!
 //! Where systemd is to start it instead, `keystead systemd` prints the units. The socket
 //! unit listens in the store's directory, and the agent takes over what `LISTEN_FDS` announces if it is
 //! that socket. It leaves it there when it ends, so that the next caller waits for the next agent and

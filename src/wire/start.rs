@@ -8,6 +8,7 @@
 use super::deadline::{Deadline, SILENCE_TIMEOUT};
 use crate::config::{Config, Location, logging};
 use crate::error::{Error, Reason, Result};
+use crate::installed;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -31,9 +32,6 @@ pub(crate) const DETACHED: &str = "--detached";
 /// The option by which the program makes a store instead of serving one.
 pub(crate) const MAKE: &str = "--make";
 
-/// The program's name, beside the module.
-const PROGRAM: &str = "keystead";
-
 /// The number of starts of an agent that ends without a word.
 const STARTS: usize = 3;
 
@@ -53,7 +51,7 @@ pub struct AgentLocation {
     pub directory: PathBuf,
     /// The place of the records, where it is another.
     pub records: Option<Location>,
-    /// The program to run as agent, absolute; where none is given, `keystead` beside the module.
+    /// The program to run as agent, absolute; where none is given, the one that is installed.
     pub program: Option<PathBuf>,
     /// The configuration file the agent is to read, absolute; none: the defaults hold.
     pub configuration: Option<PathBuf>,
@@ -195,48 +193,16 @@ fn check_owner(directory: &Path) -> Result<()> {
     }
 }
 
-/// Returns the program, an absolute path: neither `PATH` nor anything else of the environment is asked.
+/// Returns the program, an absolute path.
 fn program(location: &AgentLocation) -> Result<PathBuf> {
-    if let Some(program) = &location.program {
-        return Ok(program.clone());
-    }
-    let beside = own_file().and_then(|file| beside(&file));
-    let built_in = option_env!("KEYSTEAD_AGENT").map(PathBuf::from);
-    let found = [beside.clone(), built_in].into_iter().flatten().find(|path| path.is_file());
-    found.ok_or_else(|| {
-        let beside = beside.unwrap_or_else(|| PROGRAM.into());
-        absent(format_args!(
-            "there is no program {}, and the configuration names none (agent = \"/…/keystead\")",
-            beside.display()
-        ))
-    })
-}
-
-/// Cargo puts test programs one folder below the program they belong to.
-fn beside(file: &Path) -> Option<PathBuf> {
-    let folder = file.parent()?;
-    let folder = if folder.ends_with("deps") { folder.parent()? } else { folder };
-    Some(folder.join(PROGRAM))
-}
-
-/// Finds the file this code was loaded from: the module, or the program it is part of. The kernel's list
-/// of mappings has it absolute, even where the host gave another path to `dlopen`.
-fn own_file() -> Option<PathBuf> {
-    let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
-    file_at(&maps, own_file as fn() -> Option<PathBuf> as usize)
-}
-
-fn file_at(maps: &str, address: usize) -> Option<PathBuf> {
-    let line = maps.lines().find(|line| {
-        let range = line.split(' ').next().and_then(|range| range.split_once('-'));
-        range.is_some_and(|(start, end)| {
-            let bound = |text| usize::from_str_radix(text, 16);
-            bound(start).is_ok_and(|start| start <= address)
-                && bound(end).is_ok_and(|end| address < end)
+    let found = || {
+        installed::program().map_err(|missing| {
+            absent(format_args!(
+                "{missing}, and the configuration names none (agent = \"/…/keystead\")"
+            ))
         })
-    })?;
-    let path = line.get(line.find('/')?..)?;
-    Some(path.strip_suffix(" (deleted)").unwrap_or(path).into())
+    };
+    location.program.clone().map_or_else(found, Ok)
 }
 
 fn command(
@@ -352,7 +318,7 @@ fn not_run(location: &AgentLocation, program: &Path, error: &io::Error) -> Error
             "; correct `agent` in the configuration, which names this program"
         }
         (ErrorKind::NotFound | ErrorKind::PermissionDenied, None) => {
-            "; install the program `keystead` beside the module, or name it by `agent` in the configuration"
+            "; install the program as a package does, or name it by `agent` in the configuration"
         }
         _ => "",
     };

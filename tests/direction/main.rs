@@ -44,6 +44,7 @@ const LEAVES: &[&str] = &[
     "error",
     "file_names",
     "id",
+    "installed",
     "presence",
     "secret",
     "sys",

@@ -1,11 +1,14 @@
 //! The program as a client of the module, through `cryptoki` like any other: loading it, choosing the
 //! token, logging in.
 
+use crate::explain::MODULE_HINT;
 use crate::pin::UserPin;
 use crate::{Failure, Global, explain, standard};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::{Slot, TokenInfo};
+use keystead::internal::config::Config;
+use keystead::internal::installed;
 use keystead::internal::wire::{AgentLocation, Link};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -19,7 +22,7 @@ pub(crate) struct TokenArguments {
     name: Option<String>,
     #[command(flatten)]
     pin: UserPin,
-    /// The PKCS#11 module to use [default: libkeystead.so beside this program]
+    /// The PKCS#11 module to use [default: as configured, else the one that is installed]
     #[arg(long, value_name = "FILE")]
     module: Option<PathBuf>,
 }
@@ -38,8 +41,9 @@ impl TokenArguments {
     pub(crate) fn log_in(&self, global: &Global, access: SessionMode) -> Result<Session, Failure> {
         global.hand_to_module()?;
         // Where no agent serves the store the module has only a code for it, and this has words.
-        Link::new(AgentLocation::of(&global.store()?)).store()?;
-        let module = self.module()?;
+        let config = global.store()?;
+        Link::new(AgentLocation::of(&config)).store()?;
+        let module = self.module(&config)?;
         let pkcs11 = Pkcs11::new(&module)?;
         pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK))?;
         let slots = pkcs11.get_slots_with_initialized_token()?;
@@ -71,10 +75,13 @@ impl TokenArguments {
     }
 
     /// The module's file.
-    pub(crate) fn module(&self) -> Result<PathBuf, Failure> {
-        match &self.module {
-            Some(module) => Ok(std::path::absolute(module)?),
-            None => Ok(std::env::current_exe()?.with_file_name("libkeystead.so")),
+    pub(crate) fn module(&self, config: &Config) -> Result<PathBuf, Failure> {
+        match (&self.module, &config.module) {
+            (Some(named), _) => Ok(std::path::absolute(named)?),
+            (None, Some(configured)) => Ok(configured.clone()),
+            (None, None) => {
+                installed::module().map_err(|missing| Failure::new(missing).hint(MODULE_HINT))
+            }
         }
     }
 

@@ -7,13 +7,16 @@ use keystead::internal::{self, error::Reason};
 use std::fmt;
 use std::path::Path;
 
+/// The hint where the module is not found, or is none.
+pub(crate) const MODULE_HINT: &str = "install libkeystead.so as a package does, or name it by --module, or by `module` in the configuration";
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let (code, function) = match error {
             Error::Pkcs11(code, function) => (code, function),
             Error::LibraryLoading(error) => {
                 return Self::new(format_args!("the module cannot be loaded: {error}"))
-                    .hint("libkeystead.so lies beside this program, or --module names it");
+                    .hint(MODULE_HINT);
             }
             other => return Self::new(other),
         };

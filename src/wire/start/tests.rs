@@ -1,10 +1,8 @@
 //! Starting scripts in place of agents.
 
-use super::{
-    AgentLocation, Deadline, Duration, PROGRAM, SILENCE_TIMEOUT, beside, file_at, own_file,
-};
+use super::{AgentLocation, Deadline, Duration, SILENCE_TIMEOUT};
 use crate::error::Reason;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// A store directory and a program that does what `script` says. A process of its own writes the
 /// program: a descriptor for writing that a child of another test held would keep it from running.
@@ -149,21 +147,4 @@ fn a_file_in_the_stores_place_is_refused() {
     let (folder, mut location) = location("echo ready");
     location.directory = folder.path().join("agent");
     assert!(failure(&location).contains("is not a directory"));
-}
-
-#[test]
-fn the_program_is_looked_for_beside_the_code() {
-    let of = |path: &str| beside(Path::new(path));
-    assert_eq!(of("/usr/lib/libkeystead.so"), Some(PathBuf::from("/usr/lib").join(PROGRAM)));
-    assert_eq!(of("/t/debug/deps/test-1"), Some(PathBuf::from("/t/debug").join(PROGRAM)));
-    assert_eq!(own_file(), std::env::current_exe().ok());
-}
-
-#[test]
-fn mappings_name_the_file_at_an_address() {
-    let maps = "1000-2000 r-xp 00000000 fe:00 12    /usr/lib/a b.so (deleted)\n\
-                2000-3000 rw-p 00000000 00:00 0 \n";
-    assert_eq!(file_at(maps, 0x1FFF), Some("/usr/lib/a b.so".into()));
-    assert_eq!(file_at(maps, 0x2000), None);
-    assert_eq!(file_at(maps, 0x0FFF), None);
 }

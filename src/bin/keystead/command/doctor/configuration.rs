@@ -3,7 +3,9 @@
 use super::super::agent;
 use super::finding::{Finding, note, problem, well};
 use crate::Failure;
+use crate::explain::MODULE_HINT;
 use keystead::internal::config::{Config, Log, logging};
+use keystead::internal::installed::{self, is_module_installed};
 use rustix::fs::{Access as May, access};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -51,6 +53,20 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
     findings
 }
 
+/// Looks for the module and the agent's program, which are where the configuration says or where they are
+/// installed.
+pub(super) fn installation(config: &Config) -> Vec<Finding> {
+    let named = [("module", &config.module), ("agent", &config.agent)];
+    let wrong = named.into_iter().filter_map(|(key, path)| {
+        let path = path.as_ref().filter(|path| !path.is_file())?;
+        let message = format_args!("{key} is {}, which is not there", path.display());
+        Some(Failure::new(message).hint(format_args!("correct `{key}` in the configuration")))
+    });
+    let missing = installed::module().err().filter(|_| config.module.is_none());
+    let missing = missing.map(|missing| Failure::new(missing).hint(MODULE_HINT));
+    wrong.chain(missing).map(|failure| problem("installation", failure)).collect()
+}
+
 /// Looks for p11-kit's module file, by which most programs find the module.
 pub(super) fn clients() -> Finding {
     let file = P11_KIT.iter().map(|folder| Path::new(folder).join("keystead.module"));
@@ -64,14 +80,14 @@ pub(super) fn clients() -> Finding {
     let text = fs::read_to_string(&file).unwrap_or_default();
     let module = text.lines().find_map(|line| line.strip_prefix("module:")).map(str::trim);
     match module.map(PathBuf::from) {
-        Some(module) if module.is_absolute() && !module.exists() => problem(
+        Some(module) if !is_there(&module) => problem(
             "clients",
             Failure::new(format_args!(
                 "{} names {}, which is not there",
                 file.display(),
                 module.display()
             ))
-            .hint("correct its line `module:`"),
+            .hint("correct its line `module:`, or install the module there"),
         ),
         Some(_) => well("clients", format!("p11-kit knows the module by {}", file.display())),
         None => problem(
@@ -80,4 +96,9 @@ pub(super) fn clients() -> Finding {
                 .hint("give it a line `module: /path/to/libkeystead.so`"),
         ),
     }
+}
+
+/// Returns whether p11-kit finds a module of that name.
+fn is_there(module: &Path) -> bool {
+    if module.is_absolute() { module.exists() } else { is_module_installed(module) }
 }

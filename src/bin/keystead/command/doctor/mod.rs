@@ -73,6 +73,7 @@ impl Arguments {
         if !findings.iter().any(stops) {
             findings.extend(self.agent(global, &config));
         }
+        findings.extend(configuration::installation(&config));
         findings.push(configuration::clients());
         findings
     }

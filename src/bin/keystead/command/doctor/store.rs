@@ -6,6 +6,7 @@ use super::finding::{Finding, note, problem, well};
 use crate::{Failure, serving};
 use keystead::internal::agent::check_file_system;
 use keystead::internal::config::Config;
+use keystead::internal::installed;
 use keystead::internal::store::cells::{self, Extent};
 use keystead::internal::store::snapshot;
 use std::fs;
@@ -86,11 +87,12 @@ fn rights(config: &Config) -> Vec<Failure> {
         .file
         .iter()
         .map(|file| rights::of_deciding(file, "decides which store and agent are used"));
-    let own = std::env::current_exe().ok().map(|own| own.with_file_name("keystead"));
-    let agent = config.agent.clone().or(own);
+    let agent = config.agent.clone().or_else(|| installed::program().ok());
     let agent =
         agent.iter().map(|agent| rights::of_deciding(agent, "decides what opens the store"));
-    problems.extend(file.chain(agent).flatten());
+    let module = config.module.clone().or_else(|| installed::module().ok());
+    let module = module.iter().map(|module| rights::of_deciding(module, "decides what reads PINs"));
+    problems.extend(file.chain(agent).chain(module).flatten());
     problems
 }
 

@@ -40,7 +40,7 @@ impl Arguments {
                     format!("name one by its serial number: {}", serials.join(", ")),
                 ));
             }
-            let pins = self.pins(global, named, info);
+            let pins = self.pins(global, config, named, info);
             if pins.is_empty() {
                 findings.push(well("token", format!("{label:?} (serial number {})", info.serial)));
             }
@@ -50,10 +50,16 @@ impl Arguments {
     }
 
     /// Returns the findings about a token's PINs.
-    fn pins(&self, global: &Global, named: Named<'_>, info: &TokenInfo) -> Vec<Finding> {
+    fn pins(
+        &self,
+        global: &Global,
+        config: &Config,
+        named: Named<'_>,
+        info: &TokenInfo,
+    ) -> Vec<Finding> {
         let (officer_wrong, user_wrong) = info.wrong;
         let officer_locked = officer_wrong >= PIN_TRIES;
-        let set = match self.token.module() {
+        let set = match self.token.module(config) {
             _ if officer_locked => NOBODY_UNLOCKS.to_owned(),
             Ok(module) => {
                 let command = explain::set_user_pin(global, &module, named);
