@@ -19,6 +19,9 @@ pub(crate) struct Arguments {
     /// Units for the user's own service manager
     #[arg(long)]
     user: bool,
+    /// The user who owns the store, by name or number [default: its directory's owner, else root]
+    #[arg(long, value_name = "USER", conflicts_with = "user")]
+    owner: Option<String>,
     /// Write the units into that directory
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
@@ -53,6 +56,9 @@ ProtectKernelTunables=yes
 ProtectSystem=strict
 ";
 
+/// The user as whom a unit runs that names none.
+const ROOT: [&str; 2] = ["root", "0"];
+
 const TIMER: &str = "\
 [Unit]
 Description=Keystead: erase hourly what is due
@@ -67,7 +73,7 @@ WantedBy=timers.target
 
 impl Arguments {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
-        let units = Units::of(&global.configuration()?, self.user)?.all();
+        let units = Units::of(&global.configuration()?, self.user, self.owner)?.all();
         match self.output {
             Some(directory) => write_all(global, &directory, &units)?,
             None if !global.json => {
@@ -108,7 +114,7 @@ struct Units {
     records: Option<String>,
     configuration: Option<String>,
     /// The store's owner, where the system's service manager is to run as another user than root.
-    owner: Option<u32>,
+    owner: Option<String>,
     group: Option<String>,
     /// The file that the agent keeps beside the store's.
     metrics: Option<String>,
@@ -116,15 +122,16 @@ struct Units {
 }
 
 impl Units {
-    fn of(config: &Config, user: bool) -> Result<Self, Failure> {
-        let owner = config.directory.metadata().ok().map(|folder| folder.uid());
+    fn of(config: &Config, user: bool, owner: Option<String>) -> Result<Self, Failure> {
+        let found = || config.directory.metadata().ok().map(|folder| folder.uid().to_string());
+        let owner = owner.or_else(found);
         Ok(Self {
             program: in_unit(&std::env::current_exe()?)?,
             directory: in_unit(&config.directory)?,
             store: in_unit(Path::new(&config.store.to_string()))?,
             records: config.store.local().map(in_unit).transpose()?,
             configuration: config.file.as_deref().map(in_unit).transpose()?,
-            owner: owner.filter(|owner| !user && *owner != 0),
+            owner: owner.filter(|owner| !user && !ROOT.contains(&owner.as_str())),
             group: config.group.clone(),
             metrics: config.metrics.as_deref().and_then(Path::parent).map(in_unit).transpose()?,
             user,
@@ -146,7 +153,7 @@ impl Units {
             "[Unit]\nDescription=Keystead: socket of the agent\n\n[Socket]\n\
              ListenStream={directory}/{name}\nDirectoryMode=0700\n"
         );
-        let owner = self.owner.map(|owner| format!("SocketUser={owner}\n"));
+        let owner = self.owner.as_ref().map(|owner| format!("SocketUser={owner}\n"));
         text.push_str(&owner.unwrap_or_default());
         match &self.group {
             Some(group) => {
@@ -184,13 +191,15 @@ impl Units {
         if self.user {
             return CONFINED.to_owned();
         }
-        let owner = self.owner.map(|owner| format!("User={owner}\n")).unwrap_or_default();
+        let owner = self.owner.as_ref().map(|owner| format!("User={owner}\n"));
+        let owner = owner.unwrap_or_default();
         let records = self.records.as_ref().filter(|records| **records != self.directory);
         let folders = [Some(&self.directory), records, self.metrics.as_ref()];
         let folders: Vec<_> =
             folders.into_iter().flatten().map(|folder| format!("\"{folder}\"")).collect();
         // Root gives the store's files to the group, which takes a capability without being a member.
-        let capabilities = if self.group.is_some() { "CAP_CHOWN" } else { "" };
+        let gives = self.group.is_some() && self.owner.is_none();
+        let capabilities = if gives { "CAP_CHOWN" } else { "" };
         format!(
             "{owner}{CONFINED}{SYSTEM_CONFINED}CapabilityBoundingSet={capabilities}\n\
              ReadWritePaths={}\n",
