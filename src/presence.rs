@@ -6,8 +6,11 @@ use crate::file_names::{
     AUDIT, BALLAST, CELLS, CELLS_MADE, CELLS_RESTORED, LOCK, PAGE, RECORDS, RECORDS_RESTORED,
     SNAPSHOT, SOCKET, STARTING,
 };
+use crate::sys;
+use rustix::process::geteuid;
 use std::ffi::OsString;
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The other entries of a store's directory. With two of these and without the cell file, a store is damaged.
@@ -77,29 +80,46 @@ fn is_damaged(directory: &Path) -> bool {
 
 /// The error of a store that is not there: first what is there instead, then what helps.
 fn absent(directory: &Path) -> Error {
+    let elsewhere = |what: &str| (what.to_owned(), ELSEWHERE.to_owned());
     let (what, cure) = match (directory.metadata(), directory.read_link()) {
         (Err(_), Ok(to)) => {
-            (format!("is a link to {}, which is not there", to.display()), ELSEWHERE)
+            elsewhere(&format!("is a link to {}, which is not there", to.display()))
         }
-        (Err(_), Err(_)) => ("does not exist".to_owned(), MAKE),
-        (Ok(place), _) if !place.is_dir() => ("is not a directory".to_owned(), ELSEWHERE),
-        (Ok(_), _) => held_instead(directory),
+        (Err(_), Err(_)) => ("does not exist".to_owned(), make("keystead init LABEL")),
+        (Ok(place), _) if !place.is_dir() => elsewhere("is not a directory"),
+        (Ok(place), _) => match held_instead(directory) {
+            (what, true) => elsewhere(&what),
+            (what, false) => (what, make(&by_owner("keystead init LABEL", place.uid()))),
+        },
     };
     Reason::StoreAbsent.detail(format_args!("{} {what}; {cure}", directory.display()))
 }
 
-const MAKE: &str = "mount the volume that it should be on, or `keystead init LABEL` makes one";
-
 const ELSEWHERE: &str = "mount what should be there, or name another directory";
 
-fn held_instead(directory: &Path) -> (String, &'static str) {
+/// The cure of a store that is not there by the command that makes one.
+fn make(command: &str) -> String {
+    format!("mount the volume that it should be on, or `{command}` makes one")
+}
+
+/// Returns a command as another user runs it where it is for the user `owner`.
+pub(crate) fn by_owner(command: &str, owner: u32) -> String {
+    match owner == geteuid().as_raw() {
+        true => command.to_owned(),
+        false => format!("runuser -u {} -- {command}", sys::name_of(owner)),
+    }
+}
+
+/// Describes the content of a directory without a store; true if it belongs to something else.
+fn held_instead(directory: &Path) -> (String, bool) {
     let shown = |name: &OsString| name.to_string_lossy().into_owned();
     match (foreign(directory), names(directory).as_slice()) {
-        (Some(other), _) => (format!("holds something else: {}", other.display()), ELSEWHERE),
-        (None, []) => ("is empty".to_owned(), MAKE),
-        (None, names) => {
-            (format!("holds only {}", names.iter().map(shown).collect::<Vec<_>>().join(", ")), MAKE)
-        }
+        (Some(other), _) => (format!("holds something else: {}", other.display()), true),
+        (None, []) => ("is empty".to_owned(), false),
+        (None, names) => (
+            format!("holds only {}", names.iter().map(shown).collect::<Vec<_>>().join(", ")),
+            false,
+        ),
     }
 }
 
@@ -110,7 +130,7 @@ fn is_missing(error: &io::Error) -> bool {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::{check, check_place};
+    use super::{by_owner, check, check_place, geteuid, sys};
     use crate::error::{Reason, Result};
     use std::fs;
     use std::path::Path;
@@ -124,6 +144,16 @@ mod tests {
 
     fn hold(directory: &Path, names: &[&str]) {
         names.iter().for_each(|name| fs::write(directory.join(name), "").unwrap());
+    }
+
+    #[test]
+    fn who_is_not_the_owner_is_told_how_the_owner_makes_a_store() {
+        let (own, other) = if geteuid().is_root() { (0, 1) } else { (geteuid().as_raw(), 0) };
+        assert_eq!(by_owner("keystead init LABEL", own), "keystead init LABEL");
+        let command = by_owner("keystead init LABEL", other);
+        assert_eq!(command, format!("runuser -u {} -- keystead init LABEL", sys::name_of(other)));
+        assert_eq!(sys::name_of(0), "root");
+        assert_eq!(sys::name_of(3_999_999_999), "3999999999");
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub(crate) use mapped_words::{Words, WordsMut};
 use mapped_words::Mapping;
 use rustix::mm::{Advice, MapFlags, madvise};
 use rustix::process::{Pid, getpid};
-use std::ffi::{CStr, OsString, c_int};
+use std::ffi::{CStr, OsString, c_char, c_int};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, RawFd};
@@ -117,6 +117,17 @@ fn credentials(socket: impl AsFd) -> io::Result<libc::ucred> {
 
 /// The home directory the system's user database has for `user`.
 pub(crate) fn home_of(user: u32) -> Option<PathBuf> {
+    of_user(user, |entry| entry.pw_dir).map(PathBuf::from)
+}
+
+/// The name the system's user database has for `user`, or else the number.
+pub fn name_of(user: u32) -> String {
+    let name = of_user(user, |entry| entry.pw_name).and_then(|name| name.into_string().ok());
+    name.unwrap_or_else(|| user.to_string())
+}
+
+/// A text that the system's user database has for `user`.
+fn of_user(user: u32, field: fn(&libc::passwd) -> *mut c_char) -> Option<OsString> {
     let mut text = vec![0; 16 << 10];
     // SAFETY: a passwd of zeros is valid: its pointers are null.
     let mut entry = unsafe { std::mem::zeroed::<libc::passwd>() };
@@ -124,12 +135,13 @@ pub(crate) fn home_of(user: u32) -> Option<PathBuf> {
     // SAFETY: entry, text (with its length) and found are valid for writes during the call.
     let failed =
         unsafe { libc::getpwuid_r(user, &mut entry, text.as_mut_ptr(), text.len(), &mut found) };
-    if failed != 0 || found.is_null() || entry.pw_dir.is_null() {
+    let field = field(&entry);
+    if failed != 0 || found.is_null() || field.is_null() {
         return None;
     }
     // SAFETY: the call succeeded, so the pointer leads to a C string inside `text`, which still lives.
-    let home = unsafe { CStr::from_ptr(entry.pw_dir) };
-    Some(PathBuf::from(OsString::from_vec(home.to_bytes().to_vec())))
+    let field = unsafe { CStr::from_ptr(field) };
+    Some(OsString::from_vec(field.to_bytes().to_vec()))
 }
 
 /// The number of the group that the system's database has under `name`.

@@ -9,6 +9,7 @@ use super::deadline::{Deadline, SILENCE_TIMEOUT};
 use crate::config::{Config, Location, logging};
 use crate::error::{Error, Reason, Result};
 use crate::installed;
+use crate::presence::by_owner;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -92,7 +93,7 @@ fn run(
     deadline: &mut Deadline,
     progress: impl FnMut(),
 ) -> Result<()> {
-    check_owner(&location.directory)?;
+    check_owner(&location.directory, mode)?;
     let program = program(location)?;
     let (mut child, said) = speaking(location, &program, mode, deadline, progress)?;
     let done = judge(said, &program);
@@ -176,17 +177,20 @@ fn refusal(said: &str) -> Error {
 }
 
 /// Fails where the store is another user's: that one's agent would make files that the owner cannot use.
-fn check_owner(directory: &Path) -> Result<()> {
+fn check_owner(directory: &Path, mode: &str) -> Result<()> {
     let user = rustix::process::geteuid().as_raw();
     match std::fs::metadata(directory) {
         Ok(folder) if !folder.is_dir() => {
             Err(absent(format_args!("{} is not a directory", directory.display())))
         }
-        Ok(folder) if folder.uid() != user => Err(absent(format_args!(
-            "no agent serves {}; only the store's owner, user {}, can start it",
-            directory.display(),
-            folder.uid()
-        ))),
+        Ok(folder) if folder.uid() != user => {
+            let command = if mode == MAKE { "keystead init LABEL" } else { "keystead agent" };
+            Err(absent(format_args!(
+                "no agent serves {}; only the store's owner can start it: `{}`",
+                directory.display(),
+                by_owner(command, folder.uid())
+            )))
+        }
         Ok(_) => Ok(()),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(absent(format_args!("{}: {error}", directory.display()))),

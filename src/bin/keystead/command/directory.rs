@@ -39,13 +39,18 @@ fn prepare(directory: &Path, group: Option<u32>) -> Result<(), Failure> {
 }
 
 /// Checks that this process's user owns the directory, and no other user can write in it.
-pub(crate) fn check_rights(directory: &Path, found: &Metadata) -> Result<(), Failure> {
+fn check_rights(directory: &Path, found: &Metadata) -> Result<(), Failure> {
     let user = geteuid().as_raw();
     if found.uid() != user {
         let owner = found.uid();
         let message = format_args!("{} belongs to user {owner}, not {user}", directory.display());
         return Err(Failure::new(message).hint("only the store's owner runs its agent"));
     }
+    check_writers(directory, found)
+}
+
+/// Checks that no user but its owner can write in the directory.
+pub(crate) fn check_writers(directory: &Path, found: &Metadata) -> Result<(), Failure> {
     if found.mode() & 0o022 != 0 {
         let message = format_args!("others than its owner can write in {}", directory.display());
         return Err(Failure::new(message)

@@ -78,8 +78,8 @@ struct Exposed {
     written: Vec<PathBuf>,
 }
 
-/// Problems of the store's own files. Members of `group` pass through the directory, read the page of
-/// generations and connect.
+/// Problems of the store's own files. Members of `group` pass through the directory and may list it, read the
+/// page of generations and connect.
 pub(crate) fn of_store(directory: &Path, group: Option<u32>) -> Vec<Failure> {
     // The directory may lie behind a link.
     let directory = &directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
@@ -164,7 +164,7 @@ fn allowed(within: &Path, found: &Metadata, group: Option<u32>) -> u32 {
         return 0;
     }
     match within.to_str() {
-        Some("") => 0o010,
+        Some("") => 0o050,
         Some(PAGE) => 0o040,
         Some(SOCKET) => 0o060,
         _ => 0,

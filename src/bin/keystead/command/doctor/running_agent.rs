@@ -3,6 +3,7 @@
 use super::super::audit;
 use super::Arguments;
 use super::finding::{Finding, note, problem, well};
+use super::store::may_look;
 use super::tokens::tokens;
 use crate::{Failure, Global};
 use keystead::internal::agent::allowance::Allowance;
@@ -41,7 +42,8 @@ impl Arguments {
                 .hint("set the clock; if it is right now, `keystead clock --accept`"),
             ),
         });
-        findings.extend(audit_log(config));
+        let directory = config.directory.metadata();
+        findings.extend(directory.is_ok_and(|it| may_look(&it)).then(|| audit_log(config)));
         let tokens = match tokens(&slots) {
             Ok(tokens) => tokens,
             Err(error) => return [findings, vec![problem("tokens", error.into())]].concat(),
@@ -65,9 +67,9 @@ fn limits(directory: &Path) -> Option<Finding> {
     (!shortfalls.is_empty()).then(|| note("agent", said(), mend))
 }
 
-fn audit_log(config: &Config) -> Option<Finding> {
-    Some(match audit::check(config) {
+fn audit_log(config: &Config) -> Finding {
+    match audit::check(config) {
         Ok(_) => well("audit log", "it is whole".to_owned()),
         Err(failure) => problem("audit log", failure),
-    })
+    }
 }

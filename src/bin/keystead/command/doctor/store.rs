@@ -1,6 +1,6 @@
 //! Checks of the files of a store, and of the file systems that hold them.
 
-use super::super::directory::check_rights;
+use super::super::directory::check_writers;
 use super::super::{agent, rights};
 use super::finding::{Finding, note, problem, well};
 use crate::{Failure, serving};
@@ -9,7 +9,10 @@ use keystead::internal::config::Config;
 use keystead::internal::installed;
 use keystead::internal::store::cells::{self, Extent};
 use keystead::internal::store::snapshot;
-use std::fs;
+use keystead::internal::sys::name_of;
+use rustix::process::geteuid;
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// A store with less room than this, in bytes, soon refuses new keys.
@@ -29,8 +32,14 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
         Ok(metadata) => metadata,
         Err(error) => return vec![problem("store", Failure::of_file(directory, &error))],
     };
-    if let Err(failure) = check_rights(directory, &metadata) {
+    if let Err(failure) = check_writers(directory, &metadata) {
         return vec![problem("store", failure)];
+    }
+    if !may_look(&metadata) {
+        let owner = name_of(metadata.uid());
+        let said = format!("{} is the user {owner}'s", directory.display());
+        let mend = format!("`runuser -u {owner} -- keystead doctor` looks into it too");
+        return vec![note("store", said, mend)];
     }
     if let Err(error) = check_file_system(directory) {
         return vec![problem("store", error.into())];
@@ -40,6 +49,11 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
     findings.extend(damaged(config));
     findings.extend(directories(config).flat_map(file_system));
     findings
+}
+
+/// Returns whether this user can look at the files of a store: its owner's or root.
+pub(super) fn may_look(directory: &Metadata) -> bool {
+    [0, directory.uid()].contains(&geteuid().as_raw())
 }
 
 /// Returns the directories of this machine in which the store has files.

@@ -93,7 +93,7 @@ fn a_shut_directory_is_said_to_keep_others_out_of_open_files() {
 fn a_group_does_what_it_may_and_no_more() {
     let (_folder, store) = store();
     let group = store.metadata().unwrap().gid();
-    set(&store, 0o710);
+    set(&store, 0o750);
     set(&store.join("generations"), 0o640);
     assert_eq!(messages(&store, Some(group)), [""; 0]);
     assert_eq!(messages(&store, None).len(), 2);
