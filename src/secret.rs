@@ -4,21 +4,37 @@ use crate::sys::vault::VaultBytes;
 use std::collections::TryReserveError;
 use std::fmt;
 use subtle::ConstantTimeEq;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroize;
 
 /// Secret bytes: moved rather than copied, wiped on drop, compared in constant time.
 pub struct Secret(Storage);
 
 /// The memory that the bytes lie in.
 enum Storage {
-    Heap(Zeroizing<Vec<u8>>),
+    Heap(HeapBytes),
     Vault(VaultBytes),
+}
+
+/// Bytes on the heap, wiped on drop.
+struct HeapBytes(Vec<u8>);
+
+impl Drop for HeapBytes {
+    /// Wipes the bytes and the room behind them, each as a whole: a vector that wipes itself takes byte after
+    /// byte. Nothing is no reason to call: processors are slow to write no bytes where there is no memory.
+    fn drop(&mut self) {
+        if !self.0.is_empty() {
+            self.0.as_mut_slice().zeroize();
+        }
+        if self.0.len() < self.0.capacity() {
+            self.0.spare_capacity_mut().zeroize();
+        }
+    }
 }
 
 impl Secret {
     /// Takes the bytes over.
     pub fn new(bytes: Vec<u8>) -> Self {
-        Self(Storage::Heap(Zeroizing::new(bytes)))
+        Self(Storage::Heap(HeapBytes(bytes)))
     }
 
     /// Makes that many zeros; there may be no memory for as many as a caller names.
@@ -41,7 +57,7 @@ impl Secret {
     /// inherit and no memory dump has.
     pub fn kept(self) -> Self {
         match &self.0 {
-            Storage::Heap(bytes) if !bytes.is_empty() => {
+            Storage::Heap(HeapBytes(bytes)) if !bytes.is_empty() => {
                 Self(Storage::Vault(VaultBytes::copy_of(bytes)))
             }
             _ => self,
@@ -51,7 +67,7 @@ impl Secret {
     /// A second copy, where two owners are meant; it lies where the first one does.
     pub fn duplicate(&self) -> Self {
         Self(match &self.0 {
-            Storage::Heap(bytes) => Storage::Heap(bytes.clone()),
+            Storage::Heap(HeapBytes(bytes)) => Storage::Heap(HeapBytes(bytes.clone())),
             Storage::Vault(bytes) => Storage::Vault(VaultBytes::copy_of(bytes)),
         })
     }
@@ -60,7 +76,7 @@ impl Secret {
     #[inline]
     pub fn expose(&self) -> &[u8] {
         match &self.0 {
-            Storage::Heap(bytes) => bytes,
+            Storage::Heap(HeapBytes(bytes)) => bytes,
             Storage::Vault(bytes) => bytes,
         }
     }
@@ -68,7 +84,7 @@ impl Secret {
     /// The bytes, to be filled in place.
     pub fn expose_mut(&mut self) -> &mut [u8] {
         match &mut self.0 {
-            Storage::Heap(bytes) => bytes,
+            Storage::Heap(HeapBytes(bytes)) => bytes,
             Storage::Vault(bytes) => bytes,
         }
     }
@@ -105,7 +121,7 @@ impl Secret {
             rest.zeroize();
         }
         match &mut self.0 {
-            Storage::Heap(bytes) => bytes.truncate(len),
+            Storage::Heap(HeapBytes(bytes)) => bytes.truncate(len),
             Storage::Vault(bytes) => bytes.truncate(len),
         }
     }
