@@ -1,5 +1,9 @@
 //! Parameters as callers have them in memory, and those that are refused.
 
+mod arbitrary;
+mod derivations;
+mod tls;
+
 use super::ciphers::OldGcm;
 use super::{RequestedMechanism, read, read_for_unwrap, read_or_cancel};
 use crate::error::{Reason, Result};
