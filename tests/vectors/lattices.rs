@@ -1,7 +1,8 @@
 //! Keys on module lattices: ML-KEM.
 
+use crate::acvp;
 use crate::client::Client;
-use crate::expect::{Tally, Vector};
+use crate::expect::{Tally, Vector, hex};
 use crate::keys::open_secret;
 use crate::rig::play;
 use cryptoki::error::RvError;
@@ -114,6 +115,58 @@ fn a_public_key_that_is_none_is_refused_and_one_that_is_encapsulates() {
             tally.ran(CKM_ML_KEM);
         });
         tally.reaches(700, ML_KEM);
+    });
+}
+
+/// A ciphertext, a private key and the secret that follows, as NIST has it.
+#[derive(serde::Deserialize)]
+struct Decapsulation {
+    number: usize,
+    set: CK_ULONG,
+    dk: String,
+    c: String,
+    k: String,
+}
+
+/// The first of each set was changed on its way, or the second: the secret is that of implicit rejection.
+#[test]
+fn ml_kem_decapsulates_and_rejects_as_nist_publishes() {
+    let vectors: Vec<Decapsulation> = acvp::vectors("decapsulate");
+    play(|world| {
+        let client = Client::new(world);
+        for vector in &vectors {
+            let [value, ciphertext, secret] = [&vector.dk, &vector.c, &vector.k].map(|it| hex(it));
+            let key = client.ml_kem_private(vector.set, &[(CKA_VALUE, &value)]).unwrap();
+            let shared = client.decapsulated(key, &ciphertext);
+            assert_eq!(shared, Ok(secret), "{}", vector.number);
+        }
+        assert_eq!(vectors.len(), 6);
+    });
+}
+
+/// A key that fails one of the checks of FIPS 203, sections 7.2 and 7.3.
+#[derive(serde::Deserialize)]
+struct NoKey {
+    number: usize,
+    set: CK_ULONG,
+    dk: Option<String>,
+    ek: Option<String>,
+}
+
+#[test]
+fn keys_that_nist_has_damaged_are_refused() {
+    let private: Vec<NoKey> = acvp::vectors("decapsulation_key");
+    let public: Vec<NoKey> = acvp::vectors("encapsulation_key");
+    play(|world| {
+        let client = Client::new(world);
+        for NoKey { number, set, dk, ek } in private.iter().chain(&public) {
+            let made = match (dk, ek) {
+                (Some(value), _) => client.ml_kem_private(*set, &[(CKA_VALUE, &hex(value))]),
+                (_, value) => client.ml_kem_public(*set, &hex(value.as_ref().unwrap())),
+            };
+            assert_eq!(made, Err(RvError::AttributeValueInvalid), "{number}");
+        }
+        assert_eq!((private.len(), public.len()), (3, 3));
     });
 }
 

@@ -9,6 +9,7 @@
     clippy::indexing_slicing
 )]
 
+mod acvp;
 mod aead;
 mod ciphers;
 mod client;
