@@ -57,6 +57,7 @@ mod program;
 mod properties;
 mod public_halves;
 mod reauthentication;
+mod rejection;
 #[path = "../rig/mod.rs"]
 mod rig;
 mod rotating;
