@@ -108,24 +108,35 @@ fn a_backup_made_while_keys_come_and_go_holds_one_moment() {
             let kept: Vec<String> = (0..KEPT).map(|_| token.key_of(generated())).collect();
             let mut busy = world.start("busy");
             busy.says("working");
-            let (file, passphrase) = (world.path("backup"), world.path("passphrase"));
-            std::fs::write(&passphrase, "correct horse battery\n").unwrap();
-            let sealed = ["--passphrase-file", passphrase.to_str().unwrap()];
-            let file = file.to_str().unwrap();
-            let made = world.keystead(&[&["backup", file][..], &sealed].concat());
-            assert!(made.status.success(), "{made:?}");
+            let file = back_up(world);
             std::fs::write(world.path("enough"), "").unwrap();
             busy.ends_well();
-            let other = world.path("other");
-            let store = other.to_str().unwrap();
-            let restored = [&["restore", file, "--store", store][..], &sealed].concat();
-            let restored = world.keystead(&restored);
-            assert!(restored.status.success(), "{restored:?}");
-            let mut judge = world.start_with("restored", &[("KEYSTEAD_STORE", store)]);
+            let store = restore(world, &file);
+            let mut judge = world.start_with("restored", &[("KEYSTEAD_STORE", &store)]);
             kept.iter().for_each(|key| judge.tell(key));
             judge.ends_well();
         }
     });
+}
+
+/// Makes a backup of the store, under a passphrase; returns the file.
+pub(crate) fn back_up(world: &World) -> String {
+    let (file, passphrase) = (world.path("backup"), world.path("passphrase"));
+    std::fs::write(&passphrase, "correct horse battery\n").unwrap();
+    let [file, passphrase] = [file, passphrase].map(|path| path.to_str().unwrap().to_owned());
+    let made = world.keystead(&["backup", &file, "--passphrase-file", &passphrase]);
+    assert!(made.status.success(), "{made:?}");
+    file
+}
+
+/// Restores what [`back_up`] has made into an empty store; returns its folder.
+pub(crate) fn restore(world: &World, file: &str) -> String {
+    let [store, passphrase] = ["other", "passphrase"].map(|name| world.path(name));
+    let [store, passphrase] = [store, passphrase].map(|path| path.to_str().unwrap().to_owned());
+    let sealed = ["--passphrase-file", &passphrase];
+    let restored = world.keystead(&[&["restore", file, "--store", &store][..], &sealed].concat());
+    assert!(restored.status.success(), "{restored:?}");
+    store
 }
 
 /// Imports and deletes, until it is to stop.

@@ -58,6 +58,7 @@ mod properties;
 mod public_halves;
 mod reauthentication;
 mod rejection;
+mod restored_lattices;
 #[path = "../rig/mod.rs"]
 mod rig;
 mod rotating;
