@@ -157,7 +157,7 @@ impl ImportRequest<'_> {
             other.set(explain::code(&error) == Some(RvError::TemplateInconsistent));
             self.explained(material, error)
         };
-        match self.unwrap(session, by, material, || self.comparison(key), explain) {
+        match self.unwrap(session, by, material, || comparison(self.kind, key), explain) {
             Ok(made) => Ok(session.destroy_object(made).map(|()| true)?),
             Err(_) if other.get() => Ok(false),
             Err(failure) => Err(failure),
@@ -186,7 +186,7 @@ impl ImportRequest<'_> {
 
     fn template(&self) -> Result<Vec<Attribute>, Failure> {
         let mut template = vec![Attribute::Token(true), vendor(CKA_KEYSTEAD_CUSTODY, &[1])];
-        template.extend(self.protected()?);
+        template.extend(protected(self.kind)?);
         match self.target {
             Some(key) => template.push(named(key)),
             None => template.push(Attribute::Label(self.alias.as_bytes().to_vec())),
@@ -206,25 +206,6 @@ impl ImportRequest<'_> {
             template.push(vendor(CKA_KEYSTEAD_EXPIRY_ACTION, &number.to_ne_bytes()));
         }
         Ok(template)
-    }
-
-    /// A session key that can do nothing: the token makes it of the named custom key's material only.
-    fn comparison(&self, key: &ListedKey) -> Result<Vec<Attribute>, Failure> {
-        let mut template = vec![Attribute::Token(false), named(key)];
-        template.extend(import_only::usages_of(self.kind.class).map(|flag| vendor(flag, &[0])));
-        template.extend(self.protected()?);
-        Ok(template)
-    }
-
-    fn protected(&self) -> Result<[Attribute; 5], Failure> {
-        Ok([
-            Attribute::Class(ObjectClass::try_from(self.kind.class)?),
-            // The client crate has no name for some of the types.
-            vendor(CKA_KEY_TYPE, &self.kind.key_type.to_ne_bytes()),
-            Attribute::Private(true),
-            Attribute::Sensitive(true),
-            Attribute::Extractable(false),
-        ])
     }
 
     /// Returns whether it is an RSA key that no token takes unless it is configured.
@@ -279,6 +260,26 @@ impl ImportRequest<'_> {
             _ => error.into(),
         }
     }
+}
+
+/// Returns the template of a session key that can do nothing: the token makes it of the named custom key's
+/// material only.
+pub(crate) fn comparison(kind: &Kind, key: &ListedKey) -> Result<Vec<Attribute>, Failure> {
+    let mut template = vec![Attribute::Token(false), named(key)];
+    template.extend(import_only::usages_of(kind.class).map(|flag| vendor(flag, &[0])));
+    template.extend(protected(kind)?);
+    Ok(template)
+}
+
+fn protected(kind: &Kind) -> Result<[Attribute; 5], Failure> {
+    Ok([
+        Attribute::Class(ObjectClass::try_from(kind.class)?),
+        // The client crate has no name for some of the types.
+        vendor(CKA_KEY_TYPE, &kind.key_type.to_ne_bytes()),
+        Attribute::Private(true),
+        Attribute::Sensitive(true),
+        Attribute::Extractable(false),
+    ])
 }
 
 /// The import key of that label, or one for this session.

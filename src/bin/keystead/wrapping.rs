@@ -323,7 +323,8 @@ fn private_keys(session: &Session, id: &[u8]) -> Result<Vec<ObjectHandle>, Failu
     Ok(session.find_objects(&of)?)
 }
 
-fn oaep(hash: Hash) -> Result<PkcsOaepParams<'static>, Failure> {
+/// Returns the parameters of OAEP with that hash and no label.
+pub(crate) fn oaep(hash: Hash) -> Result<PkcsOaepParams<'static>, Failure> {
     let (hash, mgf) = match hash {
         Hash::Sha1 => (MechanismType::SHA1, PkcsMgfType::MGF1_SHA1),
         Hash::Sha256 => (MechanismType::SHA256, PkcsMgfType::MGF1_SHA256),
