@@ -67,7 +67,7 @@ pub mod key {
 }
 pub mod lc {
     pub mod aes {
-        pub use crate::lc::aes::AesKey;
+        pub use crate::lc::aes::{AesKey, Direction, Mode};
     }
     pub mod digest {
         pub use crate::lc::digest::{Digest, Hash};
@@ -121,7 +121,7 @@ pub mod object {
         pub use crate::object::property::{MATERIAL, METADATA, Property, SetBy};
     }
     pub mod rule {
-        pub use crate::object::rule::ValueForm;
+        pub use crate::object::rule::{Rule, ValueForm};
     }
     pub mod rules {
         pub use crate::object::rules::{

@@ -5,6 +5,7 @@
 //! * [`ceremony`]: how material is wrapped, carried, compared and imported.
 //! * [`life`]: the states of a custom key and what works in each.
 //! * [`log`]: what is told of all this, and where.
+//! * [`migrating`]: how another token's objects come here, and which stay where they are.
 //! * [`pkcs11`]: which interfaces are served, and what of PKCS#11 3.2 is not.
 //! * [`properties`]: what a custom key tells of itself, as attributes and as JSON.
 //! * [`sealing`]: what a custom key seals, blobs and files byte by byte.
@@ -16,6 +17,7 @@ pub mod backup;
 pub mod ceremony;
 pub mod life;
 pub mod log;
+pub mod migrating;
 pub mod pkcs11;
 pub mod properties;
 pub mod sealing;

@@ -43,6 +43,7 @@ mod key_wrap;
 mod logging;
 mod memory;
 mod messages;
+mod migrating;
 mod ml_dsa;
 mod model;
 mod names;

@@ -121,6 +121,14 @@ impl ListedKey {
         }
     }
 
+    /// The metadata objects of the custom keys with that `CKA_ID`; an empty one names none.
+    pub(crate) fn with_id(session: &Session, id: &[u8]) -> Result<Vec<ObjectHandle>, Failure> {
+        match id {
+            [] => Ok(Vec::new()),
+            id => Ok(session.find_objects(&metadata_objects([Attribute::Id(id.to_vec())]))?),
+        }
+    }
+
     /// The objects that hold its material: one, or none.
     pub(crate) fn material(&self, session: &Session) -> Result<Vec<ObjectHandle>, Failure> {
         let of_class = |class| {

@@ -34,6 +34,17 @@ pub(crate) struct OfficerPin {
     so_pin_fd: Option<i32>,
 }
 
+/// The source of the PIN of a token that is copied from.
+#[derive(Debug, clap::Args)]
+pub(crate) struct OtherTokenPin {
+    /// Read the other token's user PIN from the first line of a file instead of the terminal
+    #[arg(long, value_name = "FILE", conflicts_with = "from_pin_fd")]
+    from_pin_file: Option<PathBuf>,
+    /// Read the other token's user PIN from the next line of an open file descriptor
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(i32).range(0..))]
+    from_pin_fd: Option<i32>,
+}
+
 /// The source of a backup's passphrase.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Passphrase {
@@ -101,6 +112,23 @@ impl OfficerPin {
             lengths: PIN_LENGTH,
             file: self.so_pin_file.as_deref(),
             descriptor: self.so_pin_fd,
+        }
+    }
+}
+
+impl OtherTokenPin {
+    /// Returns the PIN; its length is the other token's business.
+    pub(crate) fn read(&self) -> Result<EnteredPin, Failure> {
+        self.source().read()
+    }
+
+    fn source(&self) -> PinSource<'_> {
+        PinSource {
+            what: "other token's user PIN",
+            option: "from-pin",
+            lengths: 1..=MAX_LINE,
+            file: self.from_pin_file.as_deref(),
+            descriptor: self.from_pin_fd,
         }
     }
 }

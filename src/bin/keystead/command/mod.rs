@@ -20,6 +20,7 @@ mod import_many;
 mod init;
 mod list;
 mod manual;
+mod migrate;
 mod open;
 mod recover;
 mod rename;
@@ -52,6 +53,7 @@ pub(crate) enum Command {
     Import(import::Arguments),
     ImportKey(import_key::Arguments),
     ImportMany(import_many::Arguments),
+    Migrate(migrate::Arguments),
     Wrap(wrap::Arguments),
     DeleteMaterial(delete_material::Arguments),
     Rotate(rotate::Arguments),
@@ -90,6 +92,7 @@ impl Command {
             Self::Import(arguments) => arguments.run(global),
             Self::ImportKey(arguments) => arguments.run(global),
             Self::ImportMany(arguments) => arguments.run(global),
+            Self::Migrate(arguments) => arguments.run(global),
             Self::Wrap(arguments) => arguments.run(global),
             Self::DeleteMaterial(arguments) => arguments.run(global),
             Self::Rotate(arguments) => arguments.run(global),
