@@ -10,7 +10,7 @@ use keystead::internal::lc::lattice::PublicKey;
 use keystead::internal::lc::ml_kem;
 use std::time::Instant;
 
-/// How often each ciphertext is decapsulated in a try.
+/// The number of times that each ciphertext is decapsulated in a try.
 const CALLS: usize = 1500;
 
 /// The tries: a machine that others use needs some.

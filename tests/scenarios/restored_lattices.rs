@@ -16,7 +16,7 @@ use keystead::internal::lc::ml_kem;
 
 const MESSAGE: &[u8] = b"what is signed";
 
-/// How many keys of each kind: generated ML-KEM pairs, generated ML-DSA pairs.
+/// The number of keys of each kind: generated ML-KEM pairs, generated ML-DSA pairs.
 const SETS: usize = 3;
 
 fn mechanism(number: u64) -> Mechanism<'static> {
