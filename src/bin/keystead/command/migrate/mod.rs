@@ -54,7 +54,7 @@ impl Arguments {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         let access = if self.dry_run { SessionMode::ReadOnly } else { SessionMode::ReadWrite };
         let session = self.token.log_in(global, access)?;
-        let mut source = self.source()?;
+        let mut source = self.source(global)?;
         let objects = source.objects()?;
         let mut writer = Writer::new(&session, self.dry_run)?;
         let rows: Vec<_> =
@@ -68,10 +68,11 @@ impl Arguments {
     }
 
     /// Opens the token that is copied from, and logs in.
-    fn source(&self) -> Result<Box<dyn Source>, Failure> {
+    fn source(&self, global: &Global) -> Result<Box<dyn Source>, Failure> {
         let failed = |error| Failure::of_file(&self.from, &error);
         let place = self.from.canonicalize().map_err(failed)?;
-        if self.token.module()?.canonicalize().is_ok_and(|own| own == place) {
+        let own = self.token.module(&global.configuration()?)?;
+        if own.canonicalize().is_ok_and(|own| own == place) {
             return Err(Failure::new("the other module is this one")
                 .hint("`keystead backup` and `keystead restore` bring a token to another store"));
         }
