@@ -156,7 +156,7 @@ impl<'a> MainLoop<'a> {
                 if let Err(error) = agent.sweep() {
                     log::debug!("what is due is not erased yet: {error}");
                 }
-                self.acceptor.open(&agent.server, &agent.jobs, &agent.waker);
+                self.acceptor.open(&agent.server, &agent.jobs, &agent.store.waker);
                 Ok(agent)
             }
             Err(error) => {

@@ -10,6 +10,7 @@ use super::rows::{self, Meta, RecordRow, TokenRow};
 use super::rules::KnownRecord;
 use super::shred_layer;
 use super::time::Time;
+use super::waker::Waker;
 use crate::clock::{Clock, Seconds};
 use crate::erasure::{Erasure, Tombstone};
 use crate::error::{Reason, Result};
@@ -42,6 +43,8 @@ pub(crate) struct OpenStore {
     time: Time,
     /// Moves when what a login is proved by may have changed.
     logins: AtomicU64,
+    /// Wakes the thread of the agent that waits for what is due.
+    pub(crate) waker: Arc<Waker>,
 }
 
 /// A record with everything that narrows it.
@@ -146,7 +149,9 @@ impl OpenStore {
         let time = Time::new(clock);
         time.begin(cells.time.get(), &page);
         let logins = AtomicU64::new(0);
-        Ok(Self { directory, records, index, cells, page, time, logins })
+        let waker = Waker::new().map_err(|cause| Reason::General.detail(cause))?;
+        let waker = Arc::new(waker);
+        Ok(Self { directory, records, index, cells, page, time, logins, waker })
     }
 
     /// The latest time that an agent has made durable.

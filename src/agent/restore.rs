@@ -14,7 +14,6 @@ use super::rows::{self, Meta, RecordRow, TokenRow};
 use super::rules::KnownRecord;
 use super::shred_layer;
 use super::upgrade::upgrade_for_restoration;
-use super::waker::Waker;
 use super::writer::Writer;
 use crate::clock::{Clock, Seconds};
 use crate::erasure::{Erasure, Tombstone};
@@ -242,8 +241,7 @@ impl<'a> RestorePlan<'a> {
     /// Opens the store as an agent does, and has the restoration in its audit log.
     fn tell(&self, lock: &Lock, clock: Arc<dyn Clock>) -> Result<()> {
         let store = Arc::new(OpenStore::open_at(lock.directory(), lock.records(), clock)?);
-        let waker = Waker::new().map_err(|cause| Reason::General.detail(cause))?;
-        let mut writer = Writer::open(store, Arc::new(waker))?;
+        let mut writer = Writer::open(store)?;
         for token in self.tokens.keys() {
             writer.note(Fact::of_token(AuditEvent::Restored, *token))?;
         }

@@ -10,7 +10,6 @@ use super::server::{AllowedPeers, Server};
 use super::sweep::next_due;
 use super::tickets::Tickets;
 use super::timer::Timer;
-use super::waker::Waker;
 use super::writer::Writer;
 use crate::clock::{Clock, Seconds};
 use crate::error::{Error, Reason, Result};
@@ -76,7 +75,6 @@ pub(super) struct ServedStore {
     pub(super) server: Arc<Server>,
     pub(super) jobs: Sender<Job>,
     writer: JoinHandle<Result<()>>,
-    pub(super) waker: Arc<Waker>,
     timer: Timer,
     pub(super) expiry_report: ExpiryReport,
     grace: Seconds,
@@ -98,15 +96,14 @@ impl ServedStore {
         let owner = directory.metadata().map_err(absent)?.uid();
         let store = Arc::new(OpenStore::open_at(directory, records, clock)?);
         let seen = store.seen_before();
-        let waker = Arc::new(Waker::new().map_err(absent)?);
-        let (jobs, writer) = start_writer(&store, &waker, options.grace)?;
+        let (jobs, writer) = start_writer(&store, options.grace)?;
         if let Some(group) = options.group {
             store.page.share(group).map_err(absent)?;
         }
         let access = AllowedPeers { owner, group: options.group.is_some() };
         let tickets = Tickets::open(directory)?;
         let parts = (Arc::clone(&store), tickets);
-        let server = Arc::new(Server::new(parts, access, options.spare, Arc::clone(&waker)));
+        let server = Arc::new(Server::new(parts, access, options.spare));
         let timer = Timer::new().map_err(absent)?;
         let expiry_report = ExpiryReport::new(options.metrics.clone(), seen);
         let (grace, kept, lacked_room) = (options.grace, Instant::now(), !store.has_room());
@@ -115,7 +112,6 @@ impl ServedStore {
             server,
             jobs,
             writer,
-            waker,
             timer,
             expiry_report,
             grace,
@@ -217,7 +213,7 @@ impl ServedStore {
         let mut descriptors = [
             PollFd::from_borrowed_fd(stop, PollFlags::IN),
             PollFd::new(watch, PollFlags::IN),
-            PollFd::new(&self.waker, PollFlags::IN),
+            PollFd::new(&self.store.waker, PollFlags::IN),
             PollFd::new(&self.timer.due, PollFlags::IN),
             PollFd::new(&self.timer.set, PollFlags::IN),
         ];
@@ -233,7 +229,7 @@ impl ServedStore {
             return Ok(Some(Ended::StoreGone));
         }
         if woken {
-            self.waker.reset();
+            self.store.waker.reset();
         }
         Ok(None)
     }
@@ -265,12 +261,11 @@ impl ServedStore {
 
 fn start_writer(
     store: &Arc<OpenStore>,
-    waker: &Arc<Waker>,
     grace: Seconds,
 ) -> Result<(Sender<Job>, JoinHandle<Result<()>>)> {
     let (jobs, receiver) = channel();
-    let writer = Writer::open(Arc::clone(store), Arc::clone(waker))?.with_grace(grace);
-    let waker = Arc::clone(waker);
+    let writer = Writer::open(Arc::clone(store))?.with_grace(grace);
+    let waker = Arc::clone(&store.waker);
     let run = move || {
         let ended = writer.run(&receiver);
         waker.wake();

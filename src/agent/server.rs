@@ -12,7 +12,6 @@ use super::keepalive::{AtWork, show_life};
 use super::open_store::OpenStore;
 use super::service::{Service, Silence, User};
 use super::tickets::Tickets;
-use super::waker::Waker;
 use crate::error::Error;
 use crate::sys;
 use crate::wire::{Request, frame};
@@ -64,7 +63,6 @@ pub(crate) struct Server {
     spare: Duration,
     /// The memory that frames may take.
     budget: Budget,
-    waker: Arc<Waker>,
     connections: Mutex<Connections<Arc<Connection>>>,
     left: Condvar,
     /// Held by the one who admits those who wait.
@@ -77,18 +75,17 @@ struct Connection {
 }
 
 impl Server {
-    /// Makes a server without connections. The waker is woken when one ends. A connection that is idle for as long
+    /// Makes a server without connections. The store's waker is woken when one ends. A connection that is idle for as long
     /// as `spare`, and whose process has another, ends.
     pub(crate) fn new(
         (store, tickets): (Arc<OpenStore>, Tickets),
         access: AllowedPeers,
         spare: Duration,
-        waker: Arc<Waker>,
     ) -> Self {
         let connections = Mutex::new(Connections::new(limits(), Instant::now()));
         let (tickets, left, admission) = (Arc::new(tickets), Condvar::new(), Mutex::new(()));
         let budget = Budget::default();
-        Self { store, tickets, access, spare, budget, waker, connections, left, admission }
+        Self { store, tickets, access, spare, budget, connections, left, admission }
     }
 
     /// Returns the number of connections.
@@ -275,7 +272,7 @@ impl Drop for ConnectionGuard {
     fn drop(&mut self) {
         self.server.connections().leave(self.number, Instant::now());
         self.server.left.notify_all();
-        self.server.waker.wake();
+        self.server.store.waker.wake();
         self.server.admit(&self.writer);
     }
 }

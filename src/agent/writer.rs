@@ -16,7 +16,6 @@ use super::sweep::{Sweep, Swept, has_narrowed, next_due};
 use super::token_entry::EntryChange;
 use super::transaction::{AfterSync, Transaction};
 use super::usage_counts::UsageCounts;
-use super::waker::Waker;
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use crate::id::Id;
@@ -48,8 +47,6 @@ pub(crate) struct Writer {
     journal: Journal,
     /// The process that asked for the job under way.
     asker: Asker,
-    /// Woken when what is due next has changed.
-    waker: Arc<Waker>,
     due: Option<Seconds>,
     /// The time that an erasure waits, in seconds.
     pub(super) grace: Seconds,
@@ -59,7 +56,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     /// Reads what was kept, and finishes what a crash interrupted.
-    pub(crate) fn open(store: Arc<OpenStore>, waker: Arc<Waker>) -> Result<Self> {
+    pub(crate) fn open(store: Arc<OpenStore>) -> Result<Self> {
         let mut writer = Self {
             commits: store.records.number()?,
             published: store.records.number()?,
@@ -68,7 +65,6 @@ impl Writer {
             unsynced: false,
             journal: Journal::open(&store.directory, &*store.records)?,
             asker: Asker::agent(),
-            waker,
             due: None,
             grace: 0,
             snapshots: Snapshots::default(),
@@ -177,7 +173,7 @@ impl Writer {
         wipe_stack();
         let due = next_due(&self.store, self.grace)?;
         if due != std::mem::replace(&mut self.due, due) {
-            self.waker.wake();
+            self.store.waker.wake();
         }
         Ok(())
     }

@@ -164,7 +164,6 @@ mod tests {
     use super::super::super::open_store::OpenStore;
     use super::super::super::tickets::Tickets;
     use super::super::super::transaction::Transaction;
-    use super::super::super::waker::Waker;
     use super::super::super::writer::Writer;
     use super::super::User;
     use super::*;
@@ -181,7 +180,7 @@ mod tests {
         let clock = Arc::new(FixedClock::at(5));
         let store = Arc::new(OpenStore::open(directory, Box::<Memory>::default(), clock).unwrap());
         // The writer makes the key of the tickets.
-        drop(Writer::open(Arc::clone(&store), Arc::new(Waker::new().unwrap())).unwrap());
+        drop(Writer::open(Arc::clone(&store)).unwrap());
         let tickets = Arc::new(Tickets::open(directory).unwrap());
         let stream = Arc::new(UnixStream::pair().unwrap().0);
         let user = User { asker: Asker::process(65_534, None), owner, stream };
