@@ -1,10 +1,11 @@
 //! The records of one store as the agent sees them: rows from the store, narrowed by their erase
 //! cells and by time, and the index of them.
 
+mod following;
 mod lost_commits;
 mod readable;
 
-use super::index::{self, Index, Update};
+use super::index::{self, Index};
 use super::keyspace;
 use super::rows::{self, Meta, RecordRow, TokenRow};
 use super::rules::KnownRecord;
@@ -17,15 +18,13 @@ use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::{Fingerprint, Header, KeyState, Role};
 use crate::store::cells::{CellNumber, EraseCell};
-use crate::store::{
-    self, Acknowledged, Batch, Cells, CommitNumber, Location, Need, ReadOnly, Standing, Store,
-};
+use crate::store::{self, Acknowledged, Cells, Location, Need, ReadOnly, Standing, Store};
 use crate::wire::Stored;
 use crate::wire::page::PageWriter;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 /// Everything that one store consists of.
@@ -192,42 +191,9 @@ impl OpenStore {
         }
     }
 
-    /// Applies a batch, and has the index follow it before either is looked at.
-    pub(crate) fn apply(&self, batch: &Batch) -> Result<CommitNumber> {
-        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
-        let update = Update::before(&*self.records, batch)?;
-        let number = self.records.apply(batch)?;
-        index.follow(number, update);
-        Ok(number)
-    }
-
-    /// Returns the index, as of the store's last commit. Nothing is applied until it is dropped.
-    pub(crate) fn index(&self) -> Result<RwLockReadGuard<'_, Index>> {
-        loop {
-            let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
-            if index.number() == self.records.number()? {
-                return Ok(index);
-            }
-            drop(index);
-            // Another opening of the store has applied something.
-            let derived = Index::of(&*self.records)?;
-            *self.index.write().unwrap_or_else(PoisonError::into_inner) = derived;
-        }
-    }
-
     /// Returns true if a change has been made already, and its answer is kept.
     pub(crate) fn is_answered(&self, change: &[u8; 16]) -> Result<bool> {
         Ok(self.index()?.answers().number_of(change).is_some())
-    }
-
-    /// Moves when a login that was proved before may have ended.
-    pub(crate) fn logins(&self) -> u64 {
-        self.logins.load(Ordering::Acquire)
-    }
-
-    /// Has what was proved looked at again: a token's entry has changed.
-    pub(crate) fn question_logins(&self) {
-        self.logins.fetch_add(1, Ordering::AcqRel);
     }
 
     /// All tokens, in the order of their slots.

@@ -74,6 +74,8 @@ struct TokenCounts {
 /// The work that remains once a batch is durable.
 #[derive(Debug, Default)]
 pub(crate) struct AfterSync {
+    /// Tokens and records whose counters move once more.
+    pub(crate) moved: Vec<(Id, Id)>,
     /// Cells to be overwritten.
     pub(crate) erased: Vec<(CellNumber, Tombstone)>,
     /// Cells that no record claims any more.
@@ -91,6 +93,7 @@ pub(crate) struct AfterSync {
 impl AfterSync {
     /// Adds what remains to be done for another batch.
     pub(crate) fn extend(&mut self, other: Self) {
+        self.moved.extend(other.moved);
         self.erased.extend(other.erased);
         self.freed.extend(other.freed);
         self.reset.extend(other.reset);
@@ -365,18 +368,15 @@ impl<'a> Transaction<'a> {
             writes: std::mem::take(&mut self.writes).into_iter().collect(),
         };
         batch.check(self.store.records.limits())?;
-        for (key, _) in &batch.writes {
-            let watched = keyspace::watched(key).into_iter();
-            watched.for_each(|(token, watched)| self.store.page.moved(token, watched));
-        }
+        let keys = batch.writes.iter().map(|(key, _)| key);
+        let moved: Vec<_> = keys.filter_map(|key| keyspace::watched(key)).collect();
+        moved.iter().for_each(|(token, watched)| self.store.page.moved(*token, *watched));
         let TokenCounts { reset, arrived, left } = self.counts;
         let number = self.apply_batch(&batch, left)?;
         self.claimed.clear();
         self.reserved = None;
-        if arrived.is_some() || left.is_some() {
-            self.store.question_logins();
-        }
         let after_sync = AfterSync {
+            moved,
             erased: std::mem::take(&mut self.erased),
             freed: std::mem::take(&mut self.freed),
             reset: reset.into_iter().collect(),

@@ -6,7 +6,6 @@ use super::backup::BackupParts;
 use super::destroy::DestroyToken;
 use super::destroyed_tokens::DestroyedTokens;
 use super::job::{Done, Job, Work};
-use super::keyspace;
 use super::mend::Mend;
 use super::open_store::OpenStore;
 use super::proposer::{self, AcceptClock, Note, Proposer};
@@ -19,7 +18,7 @@ use super::usage_counts::UsageCounts;
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use crate::id::Id;
-use crate::store::{Changes, CommitNumber, Need};
+use crate::store::{CommitNumber, Need};
 use crate::sys::heap::wipe_stack;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -38,8 +37,6 @@ pub(crate) struct Writer {
     pub(super) store: Arc<OpenStore>,
     /// The number of the last commit.
     commits: CommitNumber,
-    /// The number of the last commit whose counters have moved.
-    published: CommitNumber,
     /// The number of answers that stay.
     kept_answers: usize,
     after_sync: AfterSync,
@@ -59,7 +56,6 @@ impl Writer {
     pub(crate) fn open(store: Arc<OpenStore>) -> Result<Self> {
         let mut writer = Self {
             commits: store.records.number()?,
-            published: store.records.number()?,
             kept_answers: KEPT_ANSWERS,
             after_sync: AfterSync::default(),
             unsynced: false,
@@ -270,19 +266,9 @@ impl Writer {
     /// claims any more.
     fn publish(&mut self) -> Result<()> {
         let store = &self.store;
-        match store.records.changes(self.published)? {
-            Changes::Commits(commits) => {
-                let keys = commits.iter().flat_map(|commit| &commit.keys);
-                let watched = keys.filter_map(|key| keyspace::watched(key));
-                watched.for_each(|(token, watched)| store.page.moved(token, watched));
-                self.published = commits.last().map_or(self.published, |last| last.number);
-            }
-            Changes::Unknown => {
-                self.published = store.records.number()?;
-                store.page.all_moved();
-            }
-        }
-        let AfterSync { freed, reset, arrived, left, .. } = std::mem::take(&mut self.after_sync);
+        let after_sync = std::mem::take(&mut self.after_sync);
+        let AfterSync { moved, freed, reset, arrived, left, .. } = after_sync;
+        moved.into_iter().for_each(|(token, watched)| store.page.moved(token, watched));
         freed.into_iter().for_each(|cell| store.cells.erase.release(cell));
         if reset.is_empty() && arrived.is_empty() && left.is_empty() {
             return Ok(());

@@ -1,40 +1,43 @@
-//! The keys that the latest commits of a store wrote, kept in memory for those who follow it.
+//! The rows that the latest commits of a store changed, kept in memory for those who follow it.
 
-use super::Batch;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// The number of a commit: it grows with every batch that is applied.
 pub(crate) type CommitNumber = u64;
 
-/// The keys that one commit wrote.
+/// A row's key, and its value before a commit; none where there was no such row.
+pub(crate) type RowBefore = (Vec<u8>, Option<Vec<u8>>);
+
+/// One commit, and all that it replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CommittedKeys {
-    /// Its number.
+pub struct ReplacedRows {
+    /// The commit's number.
     pub number: CommitNumber,
-    /// Every key that it wrote or removed.
-    pub keys: Vec<Vec<u8>>,
+    /// Every row that it wrote or removed, as it stood before.
+    pub rows: Vec<RowBefore>,
 }
 
 /// The commits after a given one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Changes {
     /// Each of them, oldest first.
-    Commits(Vec<CommittedKeys>),
+    Commits(Vec<Arc<ReplacedRows>>),
     /// Some of them are no longer known: anything may have changed.
     Unknown,
 }
 
-/// The size of the keys that are kept, in bytes.
-const KEPT: usize = 4 << 20;
+/// The size of the commits that are kept, in bytes. Those who follow come at once, or read everything anew.
+const KEPT: usize = 1 << 20;
 
-/// The size of a key beside its bytes, in bytes.
-const KEY_OVERHEAD: usize = size_of::<Vec<u8>>();
+/// The size of a row beside its key and its value, in bytes.
+const ROW_OVERHEAD: usize = size_of::<RowBefore>();
 
-/// The number of the last commit, and the keys of as many commits before it as [`KEPT`] holds.
+/// The number of the last commit, and what that and as many commits before it as [`KEPT`] holds replaced.
 #[derive(Debug, Default)]
 pub(super) struct ChangeLog {
     number: CommitNumber,
-    commits: VecDeque<CommittedKeys>,
+    commits: VecDeque<Arc<ReplacedRows>>,
     bytes: usize,
 }
 
@@ -49,16 +52,16 @@ impl ChangeLog {
         self.number
     }
 
-    /// Adds a batch that has been applied, and returns the number of its commit.
-    pub(super) fn push(&mut self, batch: &Batch) -> CommitNumber {
+    /// Adds a batch that has been applied, by the rows that it replaced, and returns the number of its commit.
+    pub(super) fn push(&mut self, rows: Vec<RowBefore>) -> CommitNumber {
         self.number += 1;
-        let keys = batch.writes.iter().map(|(key, _)| key.clone()).collect();
-        let commit = CommittedKeys { number: self.number, keys };
+        let commit = ReplacedRows { number: self.number, rows };
         self.bytes += size(&commit);
-        self.commits.push_back(commit);
-        while self.bytes > KEPT {
+        self.commits.push_back(Arc::new(commit));
+        // The last one is kept whatever its size, for its own maker follows it too.
+        while self.bytes > KEPT && self.commits.len() > 1 {
             let oldest = self.commits.pop_front();
-            self.bytes -= oldest.as_ref().map_or(self.bytes, size);
+            self.bytes -= oldest.as_deref().map_or(self.bytes, size);
         }
         self.number
     }
@@ -74,7 +77,8 @@ impl ChangeLog {
     }
 }
 
-fn size(commit: &CommittedKeys) -> usize {
-    size_of::<CommittedKeys>()
-        + commit.keys.iter().map(|key| key.len() + KEY_OVERHEAD).sum::<usize>()
+fn size(commit: &ReplacedRows) -> usize {
+    let row =
+        |(key, value): &RowBefore| key.len() + value.as_ref().map_or(0, Vec::len) + ROW_OVERHEAD;
+    size_of::<ReplacedRows>() + commit.rows.iter().map(row).sum::<usize>()
 }

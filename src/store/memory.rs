@@ -74,13 +74,15 @@ impl Store for Memory {
         for condition in &batch.conditions {
             condition.holds(content.map.get(condition.key()).map(Vec::as_slice))?;
         }
-        for (key, value) in &batch.writes {
-            match value {
+        let replaced = batch.writes.iter().map(|(key, value)| {
+            let before = match value {
                 Some(value) => content.map.insert(key.clone(), value.clone()),
                 None => content.map.remove(key),
             };
-        }
-        Ok(content.commits.push(batch))
+            (key.clone(), before)
+        });
+        let replaced = replaced.collect();
+        Ok(content.commits.push(replaced))
     }
 
     fn number(&self) -> Result<CommitNumber> {

@@ -16,9 +16,7 @@ pub(crate) use acknowledged::Acknowledged;
 pub(crate) use batch::{Batch, BatchLimits, Condition, Put};
 pub(crate) use cells::Cells;
 pub(crate) use cells::StoreIdentity;
-#[cfg(test)]
-pub(crate) use changes::CommittedKeys;
-pub(crate) use changes::{Changes, CommitNumber};
+pub(crate) use changes::{Changes, CommitNumber, ReplacedRows};
 pub(crate) use memory::Memory;
 pub(crate) use open::{build_upgraded, discard_upgrade, set_earlier_aside, take_upgraded};
 pub(crate) use open::{
@@ -89,7 +87,8 @@ pub trait Store: Send + Sync {
     /// Makes everything applied so far durable.
     fn sync(&self) -> Result<()>;
 
-    /// Returns the keys that commits after `since` wrote, those of other openings too.
+    /// Returns the commits after `since`, those of other openings too, each with the rows that it replaced. The
+    /// last one is known for as long as no other follows it.
     fn changes(&self, since: CommitNumber) -> Result<Changes>;
 
     /// Returns the bounds of one batch.

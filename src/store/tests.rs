@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use super::sled::database::Sled;
-use super::{Batch, BatchLimits, Changes, CommittedKeys, Condition, Memory, Standing, Store};
+use super::{Batch, BatchLimits, Changes, Condition, Memory, ReplacedRows, Standing, Store};
 use crate::error::Reason;
 use crate::tests::cases;
 use proptest::prelude::*;
@@ -52,9 +52,9 @@ fn twice(store: impl Store + Clone + 'static) -> [Box<dyn Store>; 2] {
     [Box::new(store.clone()), Box::new(store)]
 }
 
-fn committed(store: &dyn Store, since: u64) -> Vec<CommittedKeys> {
+fn committed(store: &dyn Store, since: u64) -> Vec<ReplacedRows> {
     match store.changes(since).unwrap() {
-        Changes::Commits(commits) => commits,
+        Changes::Commits(commits) => commits.iter().map(|commit| (**commit).clone()).collect(),
         Changes::Unknown => panic!("they are known"),
     }
 }
@@ -210,8 +210,11 @@ fn every_opening_learns_in_order_what_each_of_them_has_changed() {
         assert!(one.apply(&refused).is_err());
         assert!(before < first && first < second, "{}", subject.name);
         let expected = [
-            CommittedKeys { number: first, keys: vec![b"a".to_vec(), b"b".to_vec()] },
-            CommittedKeys { number: second, keys: vec![b"a".to_vec()] },
+            ReplacedRows {
+                number: first,
+                rows: vec![(b"a".to_vec(), None), (b"b".to_vec(), None)],
+            },
+            ReplacedRows { number: second, rows: vec![put(b"a", b"1")] },
         ];
         for store in [one, other] {
             assert_eq!(store.number().unwrap(), second);
@@ -235,6 +238,22 @@ fn changes_after_a_gap_are_unknown() {
         assert_eq!(one.changes(before).unwrap(), Changes::Unknown, "{}", subject.name);
         let last = one.number().unwrap();
         assert_eq!(committed(one, last - 1).len(), 1);
+    }
+}
+
+#[test]
+fn the_last_commit_is_known_whatever_its_size() {
+    for subject in Subject::all() {
+        let (one, other) = subject.both();
+        let long = vec![7; 3 << 20];
+        for value in [&long[..], b"short"] {
+            let before = one.number().unwrap();
+            let replaced = one.get(b"k").unwrap();
+            other.apply(&writes(vec![put(b"k", value)])).unwrap();
+            let rows = vec![(b"k".to_vec(), replaced)];
+            let expected = [ReplacedRows { number: before + 1, rows }];
+            assert_eq!(committed(one, before), expected, "{}", subject.name);
+        }
     }
 }
 

@@ -26,9 +26,8 @@ mod update;
 pub(crate) use answer_log::AnswerLog;
 pub(crate) use entries::due_at;
 pub(crate) use search::{IndexSearch, next};
-pub(crate) use update::Update;
 
-use super::keyspace;
+use super::keyspace::{self, AnswerNumber};
 use super::rows::{self, RecordRow};
 use crate::clock::Seconds;
 use crate::error::Result;
@@ -78,7 +77,9 @@ impl Index {
             Ok(true)
         })?;
         store::each(store, keyspace::ANSWER_PREFIX, |key, row| {
-            index.add_answer(key, row);
+            if let Some(number) = keyspace::answer_number(key) {
+                index.add_answer(number, row);
+            }
             Ok(true)
         })?;
         Ok(index)
@@ -168,18 +169,24 @@ impl Index {
         }
     }
 
-    fn take_away(&mut self, token: Id, id: Id, row: &[u8]) {
+    /// Takes the entries away that lead to a record because of this row, whether its erasure waits or not: without
+    /// that it has each of those that it has with it, but for their times.
+    fn take_entries_away(&mut self, (token, id): (Id, Id), row: &[u8]) {
         let Some(record) = self.records.number(token, id) else { return };
         match RecordRow::read(row) {
             Ok((row, header)) => {
-                let waits = self.waiting.contains_key(&(token, id));
-                for entry in entries(&header, &row, waits) {
+                for entry in entries(&header, &row, false) {
                     self.remove(token, record, entry);
                 }
             }
             Err(_) => drop(rows::claimed_cell(row).map(|cell| self.claims.remove(&(cell, record)))),
         }
-        self.records.release(record);
+    }
+
+    /// Frees the number of a record to which nothing leads any more.
+    fn release(&mut self, token: Id, id: Id) {
+        let record = self.records.number(token, id);
+        record.into_iter().for_each(|record| self.records.release(record));
     }
 
     fn insert(&mut self, token: Id, record: RecordNumber, entry: IndexEntry) {
@@ -215,8 +222,7 @@ impl Index {
         }
     }
 
-    fn add_answer(&mut self, key: &[u8], row: &[u8]) {
-        let Some(number) = keyspace::answer_number(key) else { return };
+    fn add_answer(&mut self, number: AnswerNumber, row: &[u8]) {
         let change = rows::decode::<rows::Answered>(row, "an answer").map(|answer| answer.change);
         self.answers.add(number, change.inspect_err(|error| log::error!("{error}")).ok());
     }

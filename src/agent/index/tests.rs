@@ -8,11 +8,13 @@ use crate::agent::open_store::OpenStore;
 use crate::clock::FixedClock;
 use crate::erasure::Tombstone;
 use crate::key::{Expiry, ExpiryAction, Fingerprint, Header, KeyState, Role, Tag};
-use crate::store::{Batch, Cells, Condition, Memory};
+use crate::store::{
+    Batch, BatchLimits, Cells, Changes, Condition, Memory, Need, Pair, Standing, StoreIdentity,
+};
 use crate::tests::cases;
 use proptest::prelude::*;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 const TOKEN: Id = Id::new([1; 16]);
 const OTHER: Id = Id::new([2; 16]);
@@ -132,6 +134,106 @@ proptest! {
         let derived = content(&Index::of(&memory).unwrap());
         for store in [first, second] {
             prop_assert_eq!(&content(&store.index().unwrap()), &derived);
+        }
+    }
+}
+
+/// A store in memory to which another opening commits a batch at each use.
+struct Overtaken {
+    memory: Memory,
+    batches: Mutex<Vec<Batch>>,
+}
+
+impl Overtaken {
+    fn overtake(&self) {
+        let next = self.batches.lock().unwrap().pop();
+        if let Some(batch) = next {
+            self.memory.apply(&batch).unwrap();
+        }
+    }
+}
+
+impl Store for Overtaken {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.overtake();
+        self.memory.get(key)
+    }
+
+    fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<Pair>> {
+        self.overtake();
+        self.memory.scan(prefix, from, limit.min(2))
+    }
+
+    fn apply(&self, batch: &Batch) -> Result<CommitNumber> {
+        self.memory.apply(batch)
+    }
+
+    fn number(&self) -> Result<CommitNumber> {
+        self.memory.number()
+    }
+
+    fn changes(&self, since: CommitNumber) -> Result<Changes> {
+        self.overtake();
+        self.memory.changes(since)
+    }
+
+    fn limits(&self) -> BatchLimits {
+        self.memory.limits()
+    }
+
+    fn room(&self, need: Need) -> Result<()> {
+        self.memory.room(need)
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.memory.sync()
+    }
+
+    fn standing(&self) -> Standing {
+        self.memory.standing()
+    }
+
+    fn keep_snapshot(&self, identity: StoreIdentity) -> Result<u64> {
+        self.memory.keep_snapshot(identity)
+    }
+}
+
+/// The index of a store after each of its commits, by number.
+fn history(batches: &[Batch]) -> Vec<IndexContent> {
+    let memory = Memory::default();
+    let mut history = vec![content(&Index::of(&memory).unwrap())];
+    for batch in batches {
+        memory.apply(batch).unwrap();
+        history.push(content(&Index::of(&memory).unwrap()));
+    }
+    history
+}
+
+proptest! {
+    #![proptest_config(cases(64))]
+    #[test]
+    fn it_is_that_of_one_commit_whatever_is_committed_while_it_is_derived_and_while_it_follows(
+        batches in proptest::collection::vec(proptest::collection::vec(row(), 1..6), 1..40),
+        before in 0_usize..10,
+    ) {
+        let batch = |writes: &Vec<Row>| Batch { conditions: Vec::new(), writes: writes.clone() };
+        let mut batches: Vec<_> = batches.iter().map(batch).collect();
+        let history = history(&batches);
+        let memory = Memory::default();
+        for batch in batches.drain(..before.min(batches.len())) {
+            memory.apply(&batch).unwrap();
+        }
+        batches.reverse();
+        let store = Overtaken { memory, batches: Mutex::new(batches) };
+        let mut index = Index::default();
+        index.derive(&store).unwrap();
+        loop {
+            let expected = history.get(index.number() as usize);
+            prop_assert_eq!(Some(&content(&index)), expected, "of commit {}", index.number());
+            if index.number() == store.number().unwrap() {
+                break;
+            }
+            index.follow(&store).unwrap();
         }
     }
 }

@@ -1,86 +1,121 @@
-//! The index follows a commit: the rows that it writes, as they were before, and as they are.
+//! The index follows commits by the rows that they changed, whichever opening of the store made them.
+//!
+//! Another opening may commit while rows are read. What it replaces meanwhile is known from its commits: so the index
+//! is always that of one commit, which [`Index::number`] tells.
 
 use super::{Index, seconds};
-use crate::agent::keyspace;
-use crate::clock::Seconds;
+use crate::agent::keyspace::{self, AnswerNumber, RowKey};
 use crate::error::Result;
 use crate::id::Id;
-use crate::store::{Batch, CommitNumber, Store};
-use std::collections::BTreeMap;
+use crate::store::{Changes, CommitNumber, ReplacedRows, Store};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-/// The rows of one commit that the index follows.
-pub(crate) struct Update<'b> {
-    /// Each record whose entries may change.
-    records: BTreeMap<(Id, Id), RecordChange<'b>>,
-    batch: &'b Batch,
-}
-
-/// The change of one record.
+/// What commits have changed, and the rows of that.
 #[derive(Default)]
-struct RecordChange<'b> {
-    before: Option<Vec<u8>>,
-    /// The row that is written, or none that it is removed; nothing where it stays.
-    row: Option<Option<&'b [u8]>>,
-    /// The second at which an erasure was found due that waits from now on, or none that it waits no more.
-    waiting: Option<Option<Seconds>>,
+struct Update {
+    records: BTreeSet<(Id, Id)>,
+    answers: BTreeSet<AnswerNumber>,
+    rows: BTreeMap<RowKey, Option<Vec<u8>>>,
 }
 
-impl<'b> Update<'b> {
-    /// Reads what a batch replaces that is about to be applied.
-    pub(crate) fn before(store: &dyn Store, batch: &'b Batch) -> Result<Self> {
-        let mut records: BTreeMap<_, RecordChange<'b>> = BTreeMap::new();
-        for (key, value) in &batch.writes {
-            let value = value.as_deref();
-            if let Some(ids) = keyspace::record_ids(key) {
-                records.entry(ids).or_default().row = Some(value);
-            } else if let Some(ids) = keyspace::waiting_ids(key) {
-                records.entry(ids).or_default().waiting = Some(value.and_then(seconds));
+impl Update {
+    /// Reads the changed rows as they are now, and no others.
+    fn read(store: &dyn Store, commits: &[Arc<ReplacedRows>]) -> Result<Self> {
+        let mut update = Self::default();
+        for (key, _) in commits.iter().flat_map(|commit| &commit.rows) {
+            if let Some(ids) = keyspace::record_ids(key).or_else(|| keyspace::waiting_ids(key)) {
+                update.records.insert(ids);
+            } else if let Some(number) = keyspace::answer_number(key) {
+                update.answers.insert(number);
             }
         }
-        for ((token, id), change) in &mut records {
-            change.before = store.get(&keyspace::record(*token, *id))?;
+        let records = update.records.iter().flat_map(|(token, id)| {
+            [keyspace::record(*token, *id), keyspace::waiting(*token, *id)]
+        });
+        let answers = update.answers.iter().map(|number| keyspace::answer(*number));
+        let read = records.chain(answers).map(|key| Ok((key.clone(), store.get(&key)?)));
+        update.rows = read.collect::<Result<_>>()?;
+        Ok(update)
+    }
+
+    /// Takes the rows back to how they stood at a commit, by those that came after it.
+    fn rewind(&mut self, to: CommitNumber, commits: &[Arc<ReplacedRows>]) {
+        let later = commits.iter().rev().take_while(|commit| commit.number > to);
+        for (key, before) in later.flat_map(|commit| commit.rows.iter().rev()) {
+            if let Some(row) = self.rows.get_mut(key) {
+                row.clone_from(before);
+            }
         }
-        Ok(Self { records, batch })
+    }
+
+    fn row(&self, key: &RowKey) -> Option<&[u8]> {
+        self.rows.get(key)?.as_deref()
+    }
+
+    /// Returns each row that a record has had since the first of the commits.
+    fn rows_of_records<'a>(
+        &'a self,
+        commits: &'a [Arc<ReplacedRows>],
+    ) -> impl Iterator<Item = ((Id, Id), &'a [u8])> {
+        let replaced = commits.iter().flat_map(|commit| &commit.rows).map(|(key, row)| (key, row));
+        let rows = replaced.chain(&self.rows);
+        rows.filter_map(|(key, row)| Some((keyspace::record_ids(key)?, row.as_deref()?)))
+            .filter(|(ids, _)| self.records.contains(ids))
     }
 }
 
 impl Index {
-    /// Follows an update that was applied as commit `number`. Where another one came before it, nothing is
-    /// followed, and the index is to be derived anew.
-    pub(crate) fn follow(&mut self, number: CommitNumber, update: Update<'_>) {
-        if number != self.number + 1 {
-            return;
+    /// Follows every commit that it does not know yet, and returns these. Where they are not known any more, or more
+    /// is changed than can be followed, the index is derived anew, once.
+    pub(crate) fn follow(&mut self, store: &dyn Store) -> Result<Changes> {
+        let followed = self.follow_known(store)?;
+        if followed == Changes::Unknown {
+            self.derive(store)?;
         }
-        for (ids, change) in update.records {
-            self.replace(ids, change);
-        }
-        for (key, value) in &update.batch.writes {
-            match (keyspace::answer_number(key), value) {
-                (Some(_), Some(row)) => self.add_answer(key, row),
-                (Some(number), None) => self.answers.forget(number),
-                (None, _) => {}
-            }
-        }
-        // Last: an index that a panic leaves in the midst is derived anew.
-        self.number = number;
+        Ok(followed)
     }
 
-    fn replace(&mut self, (token, id): (Id, Id), change: RecordChange<'_>) {
-        let RecordChange { before, row, waiting } = change;
-        if let Some(before) = &before {
-            self.take_away(token, id, before);
+    /// Derives it anew. What is committed meanwhile is followed, so that no part of a commit is seen.
+    pub(crate) fn derive(&mut self, store: &dyn Store) -> Result<()> {
+        *self = Self::of(store)?;
+        self.follow_known(store).map(drop)
+    }
+
+    fn follow_known(&mut self, store: &dyn Store) -> Result<Changes> {
+        let changes = store.changes(self.number)?;
+        let Changes::Commits(commits) = &changes else { return Ok(Changes::Unknown) };
+        let update = Update::read(store, commits)?;
+        let Changes::Commits(known) = store.changes(self.number)? else {
+            return Ok(Changes::Unknown);
+        };
+        let number = commits.last().map_or(self.number, |last| last.number);
+        self.replace(update, number, &known);
+        // Last: an index that a panic leaves in the midst does not know the commit.
+        self.number = number;
+        Ok(changes)
+    }
+
+    /// Puts the entries of changed rows, as they stood at commit `number`, in the place of those that there are:
+    /// those of any row since the commit that the index knows.
+    fn replace(&mut self, mut update: Update, number: CommitNumber, known: &[Arc<ReplacedRows>]) {
+        for (ids, row) in update.rows_of_records(known) {
+            self.take_entries_away(ids, row);
         }
-        match waiting {
-            Some(Some(found)) => {
-                self.waiting.insert((token, id), found);
+        update.rewind(number, known);
+        for (token, id) in update.records.iter().copied() {
+            self.release(token, id);
+            match update.row(&keyspace::waiting(token, id)).and_then(seconds) {
+                Some(found) => drop(self.waiting.insert((token, id), found)),
+                None => drop(self.waiting.remove(&(token, id))),
             }
-            Some(None) => {
-                self.waiting.remove(&(token, id));
-            }
-            None => {}
+            let row = update.row(&keyspace::record(token, id));
+            row.into_iter().for_each(|row| self.add(token, id, row));
         }
-        if let Some(row) = row.unwrap_or(before.as_deref()) {
-            self.add(token, id, row);
+        for number in update.answers.iter().copied() {
+            self.answers.forget(number);
+            let row = update.row(&keyspace::answer(number));
+            row.into_iter().for_each(|row| self.add_answer(number, row));
         }
     }
 }

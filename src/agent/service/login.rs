@@ -29,7 +29,8 @@ impl Service {
     /// Ends the logins that would not be proved any more: what has happened to a token's PINs holds for
     /// the connections there are, too.
     pub(super) fn end_logins(&mut self) {
-        let logins = self.store.logins();
+        // Where the store has failed, nothing is answered at all.
+        let Ok(logins) = self.store.logins() else { return self.proved.clear() };
         if std::mem::replace(&mut self.looked, logins) == logins {
             return;
         }

@@ -84,7 +84,7 @@ impl Service {
         nonce: Nonce,
     ) -> Self {
         let (backup, midway, greeted, hands_over) = (None, false, false, false);
-        let (proved, looked, refusals) = (HashMap::new(), store.logins(), 0);
+        let (proved, looked, refusals) = (HashMap::new(), 0, 0);
         Self {
             store,
             writer,

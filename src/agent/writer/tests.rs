@@ -6,6 +6,7 @@ use super::*;
 use crate::agent::access::Access;
 use crate::agent::commit::{Commit, MOST_TAGS};
 use crate::agent::index::Index;
+use crate::agent::keyspace;
 use crate::clock::FixedClock;
 use crate::erasure::Erasure;
 use crate::key::{Header, Role, Tag};

@@ -93,12 +93,13 @@ impl Opened {
         for condition in &batch.conditions {
             condition.holds(self.entries.value(condition.key())?.as_deref())?;
         }
-        let mut raw = sled::Batch::default();
+        let (mut raw, mut replaced) = (sled::Batch::default(), Vec::new());
         for (key, value) in &batch.writes {
+            replaced.push((key.clone(), self.entries.value(key)?));
             self.entries.replace(&mut raw, key, value.as_deref())?;
         }
         self.entries.apply(raw, commits.number() + 1)?;
-        Ok(commits.push(batch))
+        Ok(commits.push(replaced))
     }
 
     fn sync(&self) -> Result<()> {
