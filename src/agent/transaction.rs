@@ -10,6 +10,7 @@
 //! nothing. A cell of which no row speaks any more is filled afresh at the next opening, where a crash has kept
 //! it from being overwritten.
 
+mod naming;
 mod records;
 mod slots;
 mod time_mark;
@@ -17,14 +18,13 @@ mod time_mark;
 use super::audit::{ChainHead, Fact, Sealed};
 use super::keyspace::{self, AnswerNumber, RowKey};
 use super::open_store::{Found, OpenStore};
-use super::rows::{self, Answered, RecordRow, TokenRow, UnderWay};
+use super::rows::{self, Answered, TokenRow, UnderWay};
 use super::rules::{KnownRecord, View};
 use crate::clock::Seconds;
 use crate::erasure::Tombstone;
 use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::Fingerprint;
-use crate::key::pin::TokenEntry;
 use crate::store::cells::CellNumber;
 use crate::store::{Batch, BatchLimits, CommitNumber, Condition};
 use crate::wire::Expect;
@@ -301,41 +301,6 @@ impl<'a> Transaction<'a> {
     /// Has a line in the audit log.
     pub(crate) fn note(&mut self, fact: Fact) {
         self.facts.push(fact);
-    }
-
-    /// Returns the facts for the audit log, under the names that token and key have.
-    pub(crate) fn facts(&self) -> Result<Vec<Fact>> {
-        self.facts.iter().map(|fact| self.named(fact)).collect()
-    }
-
-    fn named(&self, fact: &Fact) -> Result<Fact> {
-        let id = |text: &str| Id::parse(text.as_bytes());
-        let Some(token) = id(&fact.token) else { return Ok(fact.clone()) };
-        let key = fact.key.as_deref().and_then(id);
-        let alias = key.map(|key| self.alias(token, key)).transpose()?.flatten();
-        // A key without an alias is called by its ID, which the line has already.
-        let alias = alias.filter(|alias| fact.key.as_ref() != Some(alias));
-        Ok(Fact { label: self.label(token)?, alias, ..fact.clone() })
-    }
-
-    fn alias(&self, token: Id, id: Id) -> Result<Option<String>> {
-        let Some(row) = self.as_it_will_be(&keyspace::record(token, id))? else { return Ok(None) };
-        Ok(rows::decode::<RecordRow>(&row, "a record")?.alias)
-    }
-
-    fn label(&self, token: Id) -> Result<Option<String>> {
-        let Some(row) = self.as_it_will_be(&keyspace::token(token))? else { return Ok(None) };
-        let row: TokenRow = rows::decode(&row, "a token")?;
-        // No change is refused for a name.
-        Ok(TokenEntry::decode(&row.entry).ok().map(|entry| entry.label))
-    }
-
-    /// Returns a row as it will be, or as it was where it goes. Nothing is decided by it.
-    fn as_it_will_be(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        match self.writes.get(key) {
-            Some(Some(written)) => Ok(Some(written.clone())),
-            _ => self.store.records.get(key),
-        }
     }
 
     /// Returns the end of the audit log's chain as the store has it.
