@@ -83,8 +83,10 @@ pub(super) fn fill<'a, T>(
         if !transaction.has_room() {
             break;
         }
-        add(transaction, item)?;
-        added += 1;
+        match transaction.add_piece(|transaction| add(transaction, item))? {
+            Some(()) => added += 1,
+            None => break,
+        }
     }
     Ok(added)
 }

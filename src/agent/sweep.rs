@@ -123,7 +123,7 @@ impl Sweep {
             if !transaction.has_room() {
                 break;
             }
-            match self.see_to_one(transaction, store, *waits) {
+            match self.add_piece(transaction, |it, piece| it.see_to_one(piece, store, *waits)) {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(error) => self.pass_over(store, waits.0, error)?,
@@ -131,6 +131,20 @@ impl Sweep {
             self.under_way.waiting += 1;
         }
         Ok(!step.is_empty())
+    }
+
+    /// Has `add` add one of what ends, if there is room. Returns false where there is for a part of it only, or none.
+    fn add_piece(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        add: impl FnOnce(&mut Self, &mut Transaction<'_>) -> Result<bool>,
+    ) -> Result<bool> {
+        let swept = self.under_way.swept;
+        let added = transaction.add_piece(|piece| add(self, piece))?;
+        if added.is_none() {
+            self.under_way.swept = swept;
+        }
+        Ok(added.unwrap_or(false))
     }
 
     /// Sees to one of what waits. Returns false where there was room for a part of it only.
@@ -171,7 +185,7 @@ impl Sweep {
             if !transaction.has_room() {
                 break;
             }
-            match self.end_or_wait(transaction, store, *ids) {
+            match self.add_piece(transaction, |it, piece| it.end_or_wait(piece, store, *ids)) {
                 Ok(true) => self.under_way.due.push(*ids),
                 Ok(false) => break,
                 Err(error) => self.pass_over(store, *ids, error)?,

@@ -12,6 +12,8 @@
 
 mod naming;
 mod records;
+mod room;
+mod row_log;
 mod slots;
 mod time_mark;
 
@@ -26,25 +28,18 @@ use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::Fingerprint;
 use crate::store::cells::CellNumber;
-use crate::store::{Batch, BatchLimits, CommitNumber, Condition};
+use crate::store::{Batch, CommitNumber, Condition};
 use crate::wire::Expect;
+use row_log::RowLog;
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
-
-/// The most rows that the change of one record reads, and writes: itself, its custom key, its fingerprint, its entry
-/// where it waits, and lines of the audit log.
-const ROWS_OF_RECORD: usize = 8;
-
-/// The most rows that any transaction reads, and writes, beside: the store's own, the token's, its slot's, the end of
-/// the audit log's chain, and the answer.
-const OTHER_ROWS: usize = 8;
+use std::collections::BTreeSet;
 
 /// Changes that will happen together.
 pub(crate) struct Transaction<'a> {
     store: &'a OpenStore,
     /// The rows that were read, as they stood.
-    read: RefCell<BTreeMap<RowKey, Option<Vec<u8>>>>,
-    writes: BTreeMap<RowKey, Option<Vec<u8>>>,
+    read: RefCell<RowLog>,
+    writes: RowLog,
     erased: Vec<(CellNumber, Tombstone)>,
     claimed: Vec<CellNumber>,
     freed: BTreeSet<CellNumber>,
@@ -108,7 +103,7 @@ impl<'a> Transaction<'a> {
         Self {
             store,
             read: RefCell::default(),
-            writes: BTreeMap::new(),
+            writes: RowLog::default(),
             erased: Vec::new(),
             claimed: Vec::new(),
             freed: BTreeSet::new(),
@@ -138,27 +133,9 @@ impl<'a> Transaction<'a> {
         self.writes.is_empty()
     }
 
-    /// Returns whether the store takes the change of another record with it.
-    pub(crate) fn has_room(&self) -> bool {
-        let BatchLimits { conditions, bytes, .. } = self.store.records.limits();
-        let written =
-            self.writes.iter().map(|(key, row)| key.len() + row.as_ref().map_or(0, Vec::len));
-        let read = self.read.borrow().len() + OTHER_ROWS + ROWS_OF_RECORD;
-        // The other half is left to what one record may be.
-        read <= conditions
-            && self.spare_writes() >= ROWS_OF_RECORD
-            && written.sum::<usize>() <= bytes / 2
-    }
-
-    /// Returns the number of rows that it may still write, once what is noted has its lines.
-    pub(crate) fn spare_writes(&self) -> usize {
-        let written = self.writes.len() + self.facts.len() + OTHER_ROWS;
-        self.store.records.limits().writes.saturating_sub(written)
-    }
-
     /// Returns whether a record ends with it.
     pub(crate) fn removes(&self, token: Id, id: Id) -> bool {
-        self.writes.get(&keyspace::record(token, id)) == Some(&None)
+        self.writes.get(&keyspace::record(token, id)).is_some_and(Option::is_none)
     }
 
     /// Returns the row at `key`, which has to be the same when the transaction is applied.
@@ -274,7 +251,7 @@ impl<'a> Transaction<'a> {
             self.expect_next_answer(index.answers().next());
         }
         let old = index.answers().surplus(kept).map(|number| (keyspace::answer(number), None));
-        self.writes.extend(old);
+        old.for_each(|(key, row)| self.writes.insert(key, row));
         if let Some(number) = self.answer_number.get() {
             let answered = rows::encode(&Answered { change, revisions, ..Answered::default() })?;
             self.writes.insert(keyspace::answer(number), Some(answered));
@@ -319,7 +296,8 @@ impl<'a> Transaction<'a> {
         if !sealed.lines.is_empty() {
             self.writes.insert(keyspace::audit_head(), Some(rows::encode(&sealed.head)?));
         }
-        self.writes.extend(sealed.released.iter().map(|seq| (keyspace::audit_line(*seq), None)));
+        let released = sealed.released.iter().map(|seq| keyspace::audit_line(*seq));
+        released.for_each(|line| self.writes.insert(line, None));
         Ok(())
     }
 
@@ -329,8 +307,8 @@ impl<'a> Transaction<'a> {
     pub(crate) fn apply(mut self) -> Result<(CommitNumber, AfterSync)> {
         self.write_time_mark()?;
         let batch = Batch {
-            conditions: self.read.take().into_iter().map(condition).collect(),
-            writes: std::mem::take(&mut self.writes).into_iter().collect(),
+            conditions: self.read.get_mut().take().into_iter().map(condition).collect(),
+            writes: self.writes.take().into_iter().collect(),
         };
         batch.check(self.store.records.limits())?;
         let keys = batch.writes.iter().map(|(key, _)| key);

@@ -29,9 +29,6 @@ const KEPT_ANSWERS: usize = 16_384;
 /// The most jobs that one sync covers.
 const GROUP: usize = 256;
 
-/// The most bytes that a line of the audit log takes.
-const MOST_OF_A_LINE: u64 = 4096;
-
 /// The one who changes the store.
 pub(crate) struct Writer {
     pub(super) store: Arc<OpenStore>,
@@ -219,7 +216,7 @@ impl Writer {
         let quiet = transaction.is_quiet();
         let facts = transaction.facts()?;
         let head = if facts.is_empty() { None } else { Some(transaction.audit_head()?) };
-        let (now, most) = (self.store.now(), transaction.spare_writes());
+        let (now, most) = (self.store.now(), transaction.spare_lines());
         let sealed = self.journal.seal(head, &facts, now, &self.asker, most)?;
         transaction.keep_lines(&sealed)?;
         transaction.keep_answer(self.kept_answers)?;
@@ -371,7 +368,7 @@ impl Writer {
             log::warn!("not in the audit log, for the store can only be read: {fact}");
             return Ok(());
         }
-        self.store.records.room(Need::Grow(MOST_OF_A_LINE))?;
+        self.store.records.room(Need::Grow(audit::LONGEST_LINE as u64))?;
         self.drive(&mut Note::of(fact))
     }
 }

@@ -11,6 +11,9 @@ pub(super) const BEFORE_MAC: &str = ",\"mac\":\"";
 /// The bytes after the mac.
 pub(super) const AFTER_MAC: &str = "\"}";
 
+/// The most bytes that a line takes.
+pub(crate) const LONGEST_LINE: usize = 4096;
+
 /// The end of a chain.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChainHead {

@@ -39,6 +39,7 @@ pub use entry::{AuditEntry, AuditEvent};
 pub(crate) use facts::{expired, of_change, of_entry};
 pub(crate) use journal::{Journal, Sealed};
 pub use line::ChainHead;
+pub(crate) use line::LONGEST_LINE;
 pub use read::{Claimed, Fault, Kept, LogLine, Verified, entries, kept, verify};
 
 /// The folder in a store's directory.

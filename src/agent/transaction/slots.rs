@@ -30,7 +30,7 @@ impl Transaction<'_> {
         match self.get(&key)? {
             Some(holder) if holder == token.bytes() => {}
             Some(_) => return Err(Reason::Conflict.into()),
-            None => drop(self.writes.insert(key, Some(token.bytes().to_vec()))),
+            None => self.writes.insert(key, Some(token.bytes().to_vec())),
         }
         Ok(())
     }

@@ -119,6 +119,44 @@ fn a_custom_key_of_hundreds_of_versions_ends_when_it_is_due() {
     }
 }
 
+/// A custom key whose row has so many bytes, and its material, which expires in 20 s.
+fn long_key(writer: &mut Writer, number: u16, size: usize) {
+    let store = Arc::clone(&writer.store);
+    let mut create = Transaction::new(&store);
+    let mut put = |of: Id, role, expiry, size: usize| {
+        let header = Header { private: true, role, expiry, tags: Vec::new() };
+        let bytes = (header.encode().unwrap(), vec![7; size]);
+        create.put(TOKEN, of, &header, bytes, None).unwrap();
+    };
+    let state = KeyState { version: 1, ..KeyState::awaiting_import() };
+    put(id(number), Role::CustomKey(state), None, size);
+    let fingerprint = Fingerprint([number as u8; 32]);
+    let role = Role::Material { key: id(number), version: 1, fingerprint };
+    let expiry = Some(Expiry { at: NOW + 20, action: ExpiryAction::Erase });
+    put(id(number + 1), role, expiry, 100);
+    writer.apply(create).unwrap();
+}
+
+#[test]
+fn keys_whose_rows_fill_a_transaction_each_expire_together() {
+    for grace in [0, 100] {
+        let host = Host::new();
+        let mut writer = host.writer().with_grace(grace);
+        let sizes = [700, 900, 1400, 100, 800, 700, 700, 100].map(|size| size << 10);
+        let numbers = (0..).step_by(2);
+        numbers.clone().zip(sizes).for_each(|(number, size)| long_key(&mut writer, number, size));
+        for at in [20, 120] {
+            host.clock.set(NOW + at);
+            writer.drive(&mut Sweep::new(grace)).unwrap();
+        }
+        for (number, _) in numbers.zip(sizes) {
+            let [key, material] = [number, number + 1]
+                .map(|number| writer.store.find(TOKEN, id(number)).unwrap().unwrap().row.tombstone);
+            assert!(key.is_some() && key == material, "{number}, with a grace of {grace}");
+        }
+    }
+}
+
 #[test]
 fn a_commit_beyond_the_limits_is_refused_and_changes_nothing() {
     let host = Host::new();
