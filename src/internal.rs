@@ -151,7 +151,7 @@ pub mod secret {
     pub use crate::secret::Secret;
 }
 pub mod store {
-    pub use crate::store::snapshot;
+    pub use crate::store::check_snapshot;
     pub mod cells {
         pub use crate::store::cells::{Extent, NAME, PIN_CELLS, damage};
     }

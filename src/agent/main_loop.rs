@@ -11,7 +11,7 @@ use super::{Lock, Options};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Reason, Result};
 use crate::store::cells::StoreIdentity;
-use crate::store::{self, Location, check_growth};
+use crate::store::{self, Location};
 use crate::sys;
 use crate::wire::message::STORE_FORMAT;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -72,7 +72,7 @@ impl<'a> MainLoop<'a> {
         working: impl Fn(Option<&Error>) + Send + 'static,
     ) -> Result<Self> {
         let directory = lock.directory();
-        lock.directories().iter().try_for_each(|directory| check_growth(directory))?;
+        store::check_growth(lock.records(), directory)?;
         let keeps_socket = handed.is_some();
         let owner = directory.metadata().map_err(absent)?.uid();
         let short = Short::of_agent(owner)?.filter(|_| options.makes_way);

@@ -3,7 +3,7 @@
 use super::Lock;
 use crate::error::{Reason, Result};
 use crate::presence;
-use crate::store::{self, Cells, check_growth, files};
+use crate::store::{self, Cells, files};
 
 /// Makes a store in the directory that `lock` holds, durably; one that is there, or what is left of one,
 /// stays as it is. Fails with [`StoreAbsent`](crate::error::Reason::StoreAbsent) where something else lies there.
@@ -21,7 +21,7 @@ pub fn make(lock: &Lock) -> Result<()> {
             directory.display()
         )));
     }
-    check_growth(directory)?;
+    store::check_growth(records, directory)?;
     Cells::make(directory)?;
     // A folder that may only be passed through cannot be synced from within, nor has it changed.
     let parent = directory.parent().filter(|parent| parent.read_dir().is_ok());

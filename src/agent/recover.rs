@@ -13,7 +13,7 @@ use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::pin::PIN_TRIES;
 use crate::store::cells::{self, Damage};
-use crate::store::{self, Acknowledged, Cells, snapshot};
+use crate::store::{self, Acknowledged, Cells};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -44,7 +44,7 @@ const TRIES_TAKEN: (u8, u8) = (PIN_TRIES - 1, PIN_TRIES);
 /// changed.
 pub fn recover(lock: &Lock) -> Result<Option<Recovered>> {
     let (directory, location) = (lock.directory(), lock.records());
-    let kept = snapshot::origin(location).unwrap_or_else(|error| {
+    let kept = store::snapshot_origin(location).unwrap_or_else(|error| {
         log::error!("{error}");
         None
     });

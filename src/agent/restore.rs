@@ -21,7 +21,7 @@ use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::{Header, Role};
 use crate::store::cells::{self, EraseCell, NewContent, StoreIdentity};
-use crate::store::{self, Cells, Need, Put, Room, Store, files, snapshot};
+use crate::store::{self, Cells, Need, Put, Store, files};
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
@@ -67,9 +67,7 @@ fn restore_in(lock: &Lock, content: &Backup, how: How<'_>) -> Result<Restored> {
     let own = survey(lock, content)?;
     let other = living.map(|living| cells_of(living, content)).transpose()?;
     let size = content.records.iter().map(|record| record.sealed.len() as u64 + 1024).sum();
-    if let Some(directory) = lock.records().local() {
-        Room::watch(directory)?.check(Need::Grow(size))?;
-    }
+    store::check_room(lock.records(), Need::Grow(size))?;
 
     let mark =
         [&own, &other].into_iter().flatten().map(|cells| cells.time.get()).max().unwrap_or(0);
@@ -339,7 +337,7 @@ fn survey(lock: &Lock, content: &Backup) -> Result<Option<Cells>> {
             false => Err(Reason::OtherStore.detail(file.display())),
         };
     }
-    match snapshot::origin(records) {
+    match store::snapshot_origin(records) {
         Ok(Some(kept)) if kept.is_of(cells.identity) && kept.commits > content.store.commits => {
             Err(Reason::StoreNotEmpty.detail(format_args!(
                 "{} holds a snapshot that is later than the backup; `keystead recover` goes on from it, \

@@ -15,10 +15,10 @@ use super::Lock;
 use super::{first_format, second_format};
 use crate::error::{Error, Reason, Result};
 use crate::store::cells::{self, EarlierFile};
-use crate::store::{self, Acknowledged, Cells, Need, Put, ReadOnly, Standing, Store, snapshot};
+use crate::store::{self, Acknowledged, Cells, Need, Put, ReadOnly, Standing, Store};
 use std::cell::Cell;
 
-/// The room that an upgrade takes for each byte of the records: what sled makes of them, and a snapshot.
+/// The room that an upgrade takes for each byte of the records: what the store makes of them, and a snapshot.
 const ROOM_FACTOR: u64 = 4;
 
 /// The steps of an upgrade, in their order.
@@ -57,7 +57,7 @@ pub(super) fn upgrade_for_restoration(lock: &Lock) -> Result<bool> {
         if store::exists(lock.records()) {
             return open_whole(lock, earlier);
         }
-        match snapshot::origin(lock.records()) {
+        match store::snapshot_origin(lock.records()) {
             Ok(Some(_)) => Err(Reason::StoreNotEmpty.detail(format_args!(
                 "{} holds a snapshot of an earlier build; `keystead recover` goes on from it, or move it away \
                  to restore the backup all the same",

@@ -5,7 +5,7 @@ use crate::error::{Reason, Result};
 
 /// A condition that must hold when a batch is applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Condition {
+pub(crate) enum Condition {
     /// No value stands at the key.
     Absent(Vec<u8>),
     /// Exactly this value stands at the key.
@@ -14,7 +14,7 @@ pub enum Condition {
 
 /// Changes that happen together or not at all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Batch {
+pub(crate) struct Batch {
     /// The conditions that must all hold; else the batch is a [`Reason::Conflict`] and changes nothing.
     pub conditions: Vec<Condition>,
     /// Keys and their new values; `None` removes the key.
@@ -26,7 +26,7 @@ pub(crate) type Put<'a> = dyn FnMut(Vec<u8>, Vec<u8>) -> Result<()> + 'a;
 
 /// The bounds of one batch in a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BatchLimits {
+pub(crate) struct BatchLimits {
     /// The number of conditions.
     pub conditions: usize,
     /// The number of writes.
@@ -37,12 +37,12 @@ pub struct BatchLimits {
 
 impl BatchLimits {
     /// The bounds of a store on this machine: far above what one frame of the protocol can ask for.
-    pub const LOCAL: Self = Self { conditions: 1 << 18, writes: 1 << 18, bytes: 64 << 20 };
+    pub(crate) const LOCAL: Self = Self { conditions: 1 << 18, writes: 1 << 18, bytes: 64 << 20 };
 }
 
 impl Condition {
     /// Returns the key that it looks at.
-    pub fn key(&self) -> &[u8] {
+    pub(crate) fn key(&self) -> &[u8] {
         match self {
             Self::Absent(key) | Self::Equals(key, _) => key,
         }
@@ -77,7 +77,7 @@ impl Batch {
     }
 
     /// Returns the size of all keys and of the values that are written, in bytes.
-    pub fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         let values = self.writes.iter().filter_map(|(_, value)| value.as_ref());
         self.keys().map(<[u8]>::len).sum::<usize>() + values.map(Vec::len).sum::<usize>()
     }

@@ -11,7 +11,7 @@ pub(crate) type RowBefore = (Vec<u8>, Option<Vec<u8>>);
 
 /// One commit, and all that it replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReplacedRows {
+pub(crate) struct ReplacedRows {
     /// The commit's number.
     pub number: CommitNumber,
     /// Every row that it wrote or removed, as it stood before.
@@ -20,7 +20,7 @@ pub struct ReplacedRows {
 
 /// The commits after a given one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Changes {
+pub(crate) enum Changes {
     /// Each of them, oldest first.
     Commits(Vec<Arc<ReplacedRows>>),
     /// Some of them are no longer known: anything may have changed.

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// An ordered map behind a lock. A clone is a second opening of the same data.
 #[derive(Debug, Clone)]
-pub struct Memory {
+pub(crate) struct Memory {
     content: Arc<Mutex<MemoryContent>>,
     limits: BatchLimits,
 }

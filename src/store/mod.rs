@@ -7,6 +7,7 @@ mod changes;
 pub(crate) mod files;
 mod memory;
 mod open;
+mod origin;
 pub(crate) mod pending_syncs;
 mod room;
 mod sled;
@@ -18,12 +19,14 @@ pub(crate) use cells::Cells;
 pub(crate) use cells::StoreIdentity;
 pub(crate) use changes::{Changes, CommitNumber, ReplacedRows};
 pub(crate) use memory::Memory;
+pub use open::check_snapshot;
 pub(crate) use open::{build_upgraded, discard_upgrade, set_earlier_aside, take_upgraded};
 pub(crate) use open::{
-    exists, is_suspect, mend, open, open_unverified, remove, remove_unfinished, replace, suspect,
+    check_growth, check_room, exists, is_suspect, mend, open, open_unverified, remove,
+    remove_unfinished, replace, snapshot_origin, snapshot_value, suspect,
 };
-pub(crate) use room::{Need, Room, check_growth};
-pub use sled::snapshot;
+pub(crate) use origin::SnapshotOrigin;
+pub(crate) use room::{Need, Room};
 
 use crate::error::Result;
 
@@ -71,7 +74,7 @@ pub(crate) const MAX_KEY: usize = 256;
 /// * A `Conflict`, a key outside those bounds, or a batch beyond the [`BatchLimits`], changes
 ///   nothing and harms nothing. After any other error the instance has
 ///   [`Failed`](Standing::Failed): it refuses everything, and is dropped and opened again.
-pub trait Store: Send + Sync {
+pub(crate) trait Store: Send + Sync {
     /// Returns the value at `key`.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>>;
 
@@ -109,7 +112,7 @@ pub trait Store: Send + Sync {
 
 /// The service that an open store gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub(crate) enum Standing {
     /// It serves, and keeps every write.
     Serving,
     /// It can only be read: a batch is seen once it is applied, and lost at the end.
@@ -120,7 +123,7 @@ pub enum Standing {
 
 /// The reason for which a store can only be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReadOnly {
+pub(crate) enum ReadOnly {
     /// Its file system is full, and its snapshot, which has everything, is served instead.
     Full,
     /// It is damaged, and its snapshot is served instead.
@@ -129,7 +132,7 @@ pub enum ReadOnly {
 
 impl ReadOnly {
     /// Returns the remedy, as the end of a sentence.
-    pub fn way_out(self) -> &'static str {
+    pub(crate) fn way_out(self) -> &'static str {
         match self {
             Self::Full => "the store is opened again once there is room on its file system",
             Self::Damaged => "`keystead recover` goes on from that",

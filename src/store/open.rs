@@ -1,8 +1,10 @@
 //! The makers of stores: the kind that lies at a location is opened, rebuilt and removed.
 
-use super::sled::{build, database, rescue, upgrade};
-use super::{Acknowledged, CommitNumber, Location, Put, Store};
+use super::room::{self, Need};
+use super::sled::{build, database, rescue, snapshot, upgrade};
+use super::{Acknowledged, CommitNumber, Location, Put, SnapshotOrigin, Store};
 use crate::error::Result;
+use std::path::Path;
 
 /// Opens the store at `location`, which must have everything that is [`Acknowledged`]. Where that fails and a
 /// copy has it, the copy is served to be read, see [`Standing`](super::Standing).
@@ -108,5 +110,46 @@ pub(crate) fn take_upgraded(location: &Location) -> Result<()> {
 pub(crate) fn discard_upgrade(location: &Location) -> Result<()> {
     match location {
         Location::Directory(directory) => upgrade::discard_upgrade(directory),
+    }
+}
+
+/// Returns the origin of the snapshot that is kept with the records at `location`; none where there is none.
+pub(crate) fn snapshot_origin(location: &Location) -> Result<Option<SnapshotOrigin>> {
+    match location {
+        Location::Directory(directory) => snapshot::origin(directory),
+    }
+}
+
+/// Returns the value that the snapshot has at `key`, once the whole of it has proved sound.
+pub(crate) fn snapshot_value(location: &Location, key: &[u8]) -> Result<Option<Vec<u8>>> {
+    match location {
+        Location::Directory(directory) => snapshot::value(directory, key),
+    }
+}
+
+/// Reads the snapshot that is kept with the records at `location` to its end, and fails where it is damaged; true if
+/// there is any.
+pub fn check_snapshot(location: &Location) -> Result<bool> {
+    match location {
+        Location::Directory(directory) => snapshot::check(directory),
+    }
+}
+
+/// Fails with [`StoreFull`](crate::error::Reason::StoreFull) where there is no room at `location` for a store that
+/// needs so much.
+pub(crate) fn check_room(location: &Location, need: Need) -> Result<()> {
+    match location {
+        Location::Directory(directory) => database::room(directory)?.check(need),
+    }
+}
+
+/// Fails with [`AgentAbsent`](crate::error::Reason::AgentAbsent) where the limit of this process on the size of files
+/// (`RLIMIT_FSIZE`) does not leave room to grow to the files in the agent's own `directory`, and to those of the store
+/// at `location`: one that is cut short would be damage.
+pub(crate) fn check_growth(location: &Location, directory: &Path) -> Result<()> {
+    match location {
+        Location::Directory(records) => {
+            room::check_growth(&[directory, records, &records.join(database::DATABASE)])
+        }
     }
 }

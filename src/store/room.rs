@@ -19,7 +19,7 @@ pub(crate) const BALLAST: u64 = 4 << 20;
 
 /// The purpose for which a change needs room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
+pub(crate) enum Need {
     /// Growth by about so many bytes.
     Grow(u64),
     /// A deletion or an erasure.
@@ -35,10 +35,11 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    /// Watches the file system that holds `directory`; lays the ballast where there is room for it.
-    pub(crate) fn watch(directory: &Path) -> Result<Self> {
-        let place = directory.to_owned();
-        Self::with(directory, Box::new(move || available(&place)))
+    /// Watches the file system that holds `directory`, and the files in it and in `folder`; lays the ballast where
+    /// there is room for it.
+    pub(crate) fn watch(directory: &Path, folder: &Path) -> Result<Self> {
+        let (place, folder) = (directory.to_owned(), folder.to_owned());
+        Self::with(directory, Box::new(move || available(&place, &folder)))
     }
 
     /// Watches by any measure of free bytes.
@@ -125,30 +126,31 @@ impl Room {
     }
 }
 
-fn available(directory: &Path) -> io::Result<u64> {
+fn available(directory: &Path, folder: &Path) -> io::Result<u64> {
     let stat = rustix::fs::statvfs(directory)?;
     let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-    Ok(free.min(growth(directory, getrlimit(Resource::Fsize).current)))
+    let most = getrlimit(Resource::Fsize).current;
+    Ok(free.min(growth(&[directory, folder], most)))
 }
 
-/// Returns by how many bytes each of the store's files may grow, where files may have that size at the most.
+/// Returns by how many bytes each of the files in these folders may grow, where files may have that size at the most.
 /// The ballast does not grow.
-fn growth(directory: &Path, most: Option<u64>) -> u64 {
+fn growth(folders: &[&Path], most: Option<u64>) -> u64 {
     let Some(most) = most else { return u64::MAX };
-    let largest = |folder: &Path| {
+    let largest = |folder: &&Path| {
         let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(io::Result::ok);
         let grows = entries.filter(|entry| entry.file_name() != file_names::BALLAST);
         let files = grows.filter_map(|entry| entry.metadata().ok()).filter(Metadata::is_file);
         files.map(|file| file.len()).max().unwrap_or(0)
     };
-    most.saturating_sub(largest(directory).max(largest(&directory.join(file_names::RECORDS))))
+    most.saturating_sub(folders.iter().map(largest).max().unwrap_or(0))
 }
 
-/// Fails with [`Reason::AgentAbsent`] where the limit of this process on the size of files (`RLIMIT_FSIZE`)
-/// does not leave the store in `directory` room to grow: a file that is cut short would be damage.
-pub(crate) fn check_growth(directory: &Path) -> Result<()> {
+/// Fails with [`Reason::AgentAbsent`] where the limit of this process on the size of files leaves those in these
+/// folders no room to grow.
+pub(super) fn check_growth(folders: &[&Path]) -> Result<()> {
     let most = getrlimit(Resource::Fsize).current;
-    match (most, growth(directory, most)) {
+    match (most, growth(folders, most)) {
         (Some(most), growth) if growth < RESERVE => Err(Reason::AgentAbsent.detail(format_args!(
             "it may write files of at most {most} bytes, as the program that starts it, and the \
              store's may have to grow beyond that; raise the limit (RLIMIT_FSIZE), or use the store \
@@ -182,10 +184,12 @@ mod tests {
         };
         of_size("slots", 100);
         of_size("db/db", 3000);
-        assert_eq!(growth(directory.path(), None), u64::MAX);
-        assert_eq!(growth(directory.path(), Some(5000)), 2000);
-        assert_eq!(growth(directory.path(), Some(10)), 0);
-        check_growth(directory.path()).unwrap();
+        let folder = directory.path().join("db");
+        let folders = [directory.path(), &folder];
+        assert_eq!(growth(&folders, None), u64::MAX);
+        assert_eq!(growth(&folders, Some(5000)), 2000);
+        assert_eq!(growth(&folders, Some(10)), 0);
+        check_growth(&folders).unwrap();
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::chain::ChainKey;
 use super::entry::AuditEntry;
 use super::files::files;
 use super::line::{self, ChainHead};
-use crate::store::{Cells, Location, snapshot};
+use crate::store::{self, Cells, Location};
 use serde::{Serialize, Serializer};
 use std::fmt;
 use std::fs::File;
@@ -93,12 +93,12 @@ pub fn entries(directory: &Path) -> Result<(Vec<LogLine>, Vec<Fault>), Fault> {
 /// Reads from the snapshot of the store whose records lie at `records` where its log ended then; none
 /// where there is no snapshot of it. Only reads, so that evidence stays as it is.
 pub fn kept(directory: &Path, records: &Location) -> crate::error::Result<Option<Kept>> {
-    let Some(origin) = snapshot::origin(records)? else { return Ok(None) };
+    let Some(origin) = store::snapshot_origin(records)? else { return Ok(None) };
     let (identity, commits) = Cells::noted(directory)?;
     if !origin.is_of(identity) {
         return Ok(None);
     }
-    let head = match snapshot::value(records, &keyspace::audit_head())? {
+    let head = match store::snapshot_value(records, &keyspace::audit_head())? {
         Some(bytes) => rows::decode(&bytes, "the head of the audit log")?,
         None => ChainHead::default(),
     };

@@ -368,7 +368,7 @@ fn a_lost_count_of_an_earlier_cell_file_locks_its_token_after_the_upgrade_too() 
 #[test]
 fn a_snapshot_of_before_is_not_served_after_the_upgrade() {
     let earlier = upgraded();
-    let kept = store::snapshot::origin(&earlier.location()).unwrap().unwrap();
+    let kept = store::snapshot_origin(&earlier.location()).unwrap().unwrap();
     let store = earlier.open();
     assert_eq!(kept.identity(), store.cells.identity);
     assert_eq!(kept.commits, store.records.number().unwrap());

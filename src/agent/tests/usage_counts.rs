@@ -72,7 +72,7 @@ fn a_snapshot_at_the_end_has_the_uses_too() {
     tell(&world, &[(KEY, TODAY, 3)]);
     assert!(snapshot() == before, "uses alone are not worth one");
     world.stop().unwrap();
-    let kept = crate::store::snapshot::origin(&world.records()).unwrap().unwrap();
+    let kept = crate::store::snapshot_origin(&world.records()).unwrap().unwrap();
     let cells = crate::store::Cells::open(&world.path()).unwrap();
     assert_eq!(kept.commits, cells.commits.get());
 }

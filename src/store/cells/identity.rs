@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// A store's identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StoreIdentity {
+pub(crate) struct StoreIdentity {
     /// The store, for good.
     pub(crate) store: Id,
     /// Grows with every recovery and restoration.

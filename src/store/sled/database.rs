@@ -6,8 +6,8 @@ use super::{opening, snapshot};
 use crate::error::{Reason, Result};
 use crate::store::changes::ChangeLog;
 use crate::store::{
-    Batch, BatchLimits, Changes, CommitNumber, Need, Pair, Room, Standing, Store, StoreIdentity,
-    files, pending_syncs,
+    Batch, BatchLimits, Changes, CommitNumber, Need, Pair, Room, SnapshotOrigin, Standing, Store,
+    StoreIdentity, files, pending_syncs,
 };
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -51,7 +51,7 @@ impl Sled {
             .map_err(|cause| failed(folder, &cause))?;
         let log = files::open_private(&folder.join("db"), false)?;
         opening::sync_all(folder)?;
-        let room = Room::watch(folder.parent().unwrap_or(folder))?;
+        let room = Room::watch(folder.parent().unwrap_or(folder), folder)?;
         let (entries, broken) = (Entries::new(db, folder), AtomicBool::new(false));
         let mut opened = Opened { entries, log, commits: RwLock::default(), broken, room };
         let number = opened.guarded(|| opened.entries.number())?;
@@ -161,15 +161,20 @@ impl Store for Sled {
     fn keep_snapshot(&self, identity: StoreIdentity) -> Result<u64> {
         let directory = self.0.directory();
         let StoreIdentity { store, incarnation } = identity;
-        let origin = snapshot::SnapshotOrigin { store, incarnation, commits: self.number()? };
+        let origin = SnapshotOrigin { store, incarnation, commits: self.number()? };
         // One that cannot be read is made anew.
-        if snapshot::origin_in(directory).is_ok_and(|kept| kept == Some(origin)) {
+        if snapshot::origin(directory).is_ok_and(|kept| kept == Some(origin)) {
             return Ok(0);
         }
         let size = self.0.log.metadata().map_err(|cause| files::failed(directory, &cause))?.len();
         self.room(Need::Grow(size))?;
         snapshot::keep(directory, self, origin).map(|()| size)
     }
+}
+
+/// Watches the room for a store in `directory`.
+pub(crate) fn room(directory: &Path) -> Result<Room> {
+    Room::watch(directory, &directory.join(DATABASE))
 }
 
 /// Opens the store in `directory` as it is, compared with nothing.

@@ -1,8 +1,12 @@
-//! The commit number of a store of the first format, which has no entry for it.
+//! The commit number of a store of the first format, which has no entry for it: it stands in one of the rows that the
+//! agent put there, which this folder knows for that reason alone.
 
 use crate::store::CommitNumber;
 
-/// Reads the number of the last commit from the value of the row `M`: a format byte (`0x01`), then the
+/// The key of that row.
+pub(super) const ROW: &[u8] = b"M";
+
+/// Reads the number of the last commit from the row's value: a format byte (`0x01`), then the
 /// number as postcard writes it.
 pub(super) fn number(row: &[u8]) -> Option<CommitNumber> {
     let rest = row.strip_prefix(&[1])?;

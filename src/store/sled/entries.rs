@@ -97,12 +97,12 @@ impl Entries {
     }
 
     /// Returns the number of the last commit as it stands in the store. A build for the first format,
-    /// which keeps it in the row `M` alone, may have gone on meanwhile.
+    /// which keeps it elsewhere, may have gone on meanwhile.
     pub(super) fn number(&self) -> Result<CommitNumber> {
         let kept = self.entry(NUMBER)?.map(|kept| <[u8; 8]>::try_from(&*kept));
         let kept = kept.transpose().map_err(|_| damaged(&self.folder, "its number of commits"))?;
         let kept = kept.map(u64::from_be_bytes);
-        let first = self.value(b"M")?.and_then(|row| earlier_number::number(&row));
+        let first = self.value(earlier_number::ROW)?.and_then(|row| earlier_number::number(&row));
         Ok(kept.max(first).unwrap_or(0))
     }
 

@@ -18,5 +18,5 @@ mod opening;
 pub(super) mod rescue;
 mod served_snapshot;
 mod sled_error;
-pub mod snapshot;
+pub(super) mod snapshot;
 pub(super) mod upgrade;

@@ -161,7 +161,7 @@ fn is_better(kept: Option<CommitNumber>, has: Option<CommitNumber>) -> bool {
 
 /// Returns the number of the snapshot's last commit, where it is one of this store.
 fn kept_number(directory: &Path, acknowledged: &Acknowledged) -> Option<CommitNumber> {
-    let kept = match snapshot::origin_in(directory) {
+    let kept = match snapshot::origin(directory) {
         Ok(kept) => kept?,
         Err(error) => {
             log::error!("{error}");

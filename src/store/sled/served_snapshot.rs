@@ -1,5 +1,6 @@
 //! The snapshot of a store that cannot be opened, served in its place to be read.
 
+use super::database::room;
 use super::snapshot;
 use crate::error::Result;
 use crate::store::{
@@ -18,7 +19,7 @@ pub(crate) struct ServedSnapshot {
 impl ServedSnapshot {
     /// Loads the snapshot that was kept in `directory`.
     pub(crate) fn load(directory: &Path, why: ReadOnly) -> Result<Self> {
-        Ok(Self { memory: snapshot::load(directory)?, room: Room::watch(directory)?, why })
+        Ok(Self { memory: snapshot::load(directory)?, room: room(directory)?, why })
     }
 }
 

@@ -17,7 +17,7 @@
 use crate::error::{Error, Reason, Result};
 use crate::file_names::SNAPSHOT_MADE;
 use crate::id::Id;
-use crate::store::{self, Location, Memory, Put, Store, StoreIdentity, files, pending_syncs};
+use crate::store::{self, Memory, Put, SnapshotOrigin, Store, files, pending_syncs};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Write};
@@ -28,31 +28,8 @@ const MAGIC: &[u8; 16] = b"keystead pairs\0\x01";
 /// The longest value that a store holds: what fits into a frame of the protocol, and some.
 const MAX_VALUE: u32 = 8 << 20;
 
-/// The store that a snapshot is of, and the commit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SnapshotOrigin {
-    /// The store's identity.
-    pub store: Id,
-    /// Its incarnation.
-    pub incarnation: u64,
-    /// The number of its last commit.
-    pub commits: u64,
-}
-
-impl SnapshotOrigin {
-    /// Returns true where it is of the store with this identity and incarnation.
-    pub(crate) fn is_of(&self, identity: StoreIdentity) -> bool {
-        self.identity() == identity
-    }
-
-    /// Returns the identity of the store that was kept.
-    pub(crate) fn identity(&self) -> StoreIdentity {
-        StoreIdentity { store: self.store, incarnation: self.incarnation }
-    }
-}
-
 /// Keeps all pairs of `store`, durably, in place of the snapshot before.
-pub fn keep(directory: &Path, store: &dyn Store, origin: SnapshotOrigin) -> Result<()> {
+pub(super) fn keep(directory: &Path, store: &dyn Store, origin: SnapshotOrigin) -> Result<()> {
     let (path, unfinished) = (place(directory), directory.join(SNAPSHOT_MADE));
     let named =
         write(&unfinished, store, origin).and_then(|()| each(&unfinished, |_, _| Ok(()))).and_then(
@@ -92,15 +69,8 @@ fn write(path: &Path, store: &dyn Store, origin: SnapshotOrigin) -> Result<()> {
     pending_syncs::during(path, || file.sync_all()).map_err(failed)
 }
 
-/// Returns the origin of the snapshot that is kept with the records at `location`; none where there is none.
-/// Nothing else of it is read.
-pub fn origin(location: &Location) -> Result<Option<SnapshotOrigin>> {
-    let Location::Directory(directory) = location;
-    origin_in(directory)
-}
-
-/// Returns the origin of the snapshot in `directory`.
-pub(super) fn origin_in(directory: &Path) -> Result<Option<SnapshotOrigin>> {
+/// Returns the origin of the snapshot in `directory`; none where there is none. Nothing else of it is read.
+pub(crate) fn origin(directory: &Path) -> Result<Option<SnapshotOrigin>> {
     let path = place(directory);
     match files::open_to_read(&path) {
         Ok(file) => front(&mut BufReader::new(file), &path).map(Some),
@@ -110,8 +80,7 @@ pub(super) fn origin_in(directory: &Path) -> Result<Option<SnapshotOrigin>> {
 }
 
 /// Returns the value that was kept at `key`, once the whole file has proved sound.
-pub fn value(location: &Location, key: &[u8]) -> Result<Option<Vec<u8>>> {
-    let Location::Directory(directory) = location;
+pub(crate) fn value(directory: &Path, key: &[u8]) -> Result<Option<Vec<u8>>> {
     let mut found = None;
     each(&place(directory), |at, value| {
         if at == key {
@@ -122,18 +91,16 @@ pub fn value(location: &Location, key: &[u8]) -> Result<Option<Vec<u8>>> {
     Ok(found)
 }
 
-/// Reads the snapshot that is kept with the records at `location` to its end, and fails where it is
-/// damaged; true if there is any.
-pub fn check(location: &Location) -> Result<bool> {
-    let Location::Directory(directory) = location;
-    match origin_in(directory)? {
+/// Reads the snapshot in `directory` to its end, and fails where it is damaged; true if there is any.
+pub(crate) fn check(directory: &Path) -> Result<bool> {
+    match origin(directory)? {
         Some(_) => each(&place(directory), |_, _| Ok(())).map(|_| true),
         None => Ok(false),
     }
 }
 
 /// Loads what was kept in `directory` into memory.
-pub fn load(directory: &Path) -> Result<Memory> {
+pub(super) fn load(directory: &Path) -> Result<Memory> {
     let path = place(directory);
     let mut pairs = BTreeMap::new();
     let origin = each(&path, |key, value| {
@@ -290,7 +257,7 @@ mod tests {
     #[test]
     fn what_is_kept_is_loaded_again_and_kept_over() {
         let directory = tempfile::tempdir().unwrap();
-        assert_eq!(origin_in(directory.path()).unwrap(), None);
+        assert_eq!(origin(directory.path()).unwrap(), None);
         for pairs in [0, 1, 1024, 3 * 1024 + 7] {
             let store = filled(pairs);
             keep(directory.path(), &store, ORIGIN).unwrap();
@@ -298,7 +265,7 @@ mod tests {
             let all = |store: &Memory| store.scan(b"", b"", usize::MAX).unwrap();
             assert_eq!(all(&loaded), all(&store));
         }
-        assert_eq!(origin_in(directory.path()).unwrap(), Some(ORIGIN));
+        assert_eq!(origin(directory.path()).unwrap(), Some(ORIGIN));
     }
 
     #[test]

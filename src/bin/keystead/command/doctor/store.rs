@@ -8,7 +8,7 @@ use keystead::internal::agent::check_file_system;
 use keystead::internal::config::Config;
 use keystead::internal::installed;
 use keystead::internal::store::cells::{self, Extent};
-use keystead::internal::store::snapshot;
+use keystead::internal::store::check_snapshot;
 use keystead::internal::sys::name_of;
 use rustix::process::geteuid;
 use std::fs::{self, Metadata};
@@ -84,7 +84,7 @@ fn damaged(config: &Config) -> Vec<Finding> {
         })),
         Err(error) => findings.push(problem("store", error.into())),
     }
-    if let Err(error) = snapshot::check(&config.store) {
+    if let Err(error) = check_snapshot(&config.store) {
         findings.push(problem("snapshot", error.into()));
     }
     findings
