@@ -65,6 +65,27 @@ const UNSAFE: &[&str] = &[
     "src/bin/keystead/mechanisms.rs",
 ];
 
+/// The items outside of modules for tests that only tests use: a clock, stores and an agent that tests furnish as they
+/// want, and looks at what is private elsewhere.
+const FOR_TESTS: &[(&str, &str)] = &[
+    ("src/agent/index/answer_log.rs", "fn numbers"),
+    ("src/agent/index/postings.rs", "fn ids"),
+    ("src/agent/index/tags.rs", "fn entries"),
+    ("src/agent/main_loop.rs", "fn serve_until"),
+    ("src/agent/mod.rs", "use main_loop::serve_until"),
+    ("src/agent/open_store.rs", "fn open"),
+    ("src/clock.rs", "impl Clock for FixedClock"),
+    ("src/clock.rs", "impl FixedClock"),
+    ("src/clock.rs", "struct FixedClock"),
+    ("src/clock.rs", "use std::sync::atomic::"),
+    ("src/store/memory.rs", "fn narrow"),
+    ("src/store/memory.rs", "fn with_limits"),
+    ("src/store/sled/entries.rs", "fn all"),
+    ("src/wire/page.rs", "fn mark"),
+    ("src/wire/page/writer.rs", "fn mark"),
+    ("src/wire/socket.rs", "fn give_number_to"),
+];
+
 /// The folders in which no PKCS#11 name may stand.
 const DOMAIN: &[&str] = &["src/key/", "src/store/", "src/lc/"];
 
@@ -206,11 +227,14 @@ fn every_file_says_first_what_it_decides() {
 
 #[test]
 fn what_only_tests_use_is_called_tests_and_stands_last() {
+    let mut items = BTreeSet::new();
     for path in sources::paths().iter().filter(|path| !sources::is_of_tests(path)) {
         let text = fs::read_to_string(root().join(path)).unwrap();
         for after in text.split("#[cfg(test)]\n").skip(1) {
             let declared = after.lines().find(|line| !line.trim_start().starts_with("#["));
-            let Some((_, module)) = declared.unwrap_or_default().split_once("mod ") else {
+            let declared = declared.unwrap_or_default();
+            let Some((_, module)) = declared.split_once("mod ") else {
+                items.insert((path.clone(), item(declared)));
                 continue;
             };
             let called_tests = ["tests;", "tests {"].contains(&module);
@@ -220,6 +244,17 @@ fn what_only_tests_use_is_called_tests_and_stands_last() {
             assert!(called_tests && last, "{path}: mod {module}");
         }
     }
+    let named = FOR_TESTS.iter().map(|(path, item)| (path.to_string(), item.to_string()));
+    assert_eq!(items, named.collect(), "the items that only tests use, and what is said of them");
+}
+
+/// Returns a declaration without its visibility, and without what follows its name.
+fn item(declared: &str) -> String {
+    let declared = declared.trim();
+    let visible = ["pub(crate) ", "pub(super) ", "pub "];
+    let bare = visible.iter().find_map(|visible| declared.strip_prefix(visible));
+    let name = bare.unwrap_or(declared).split(['(', '<', '{', ';']).next();
+    name.unwrap_or_default().trim().to_owned()
 }
 
 #[test]
