@@ -31,6 +31,7 @@ mod searches;
 mod serial;
 mod slots;
 mod terms;
+mod usable;
 mod use_reports;
 mod uses;
 mod wrap;
@@ -43,13 +44,11 @@ pub use slots::Slots;
 use crate::clock::{Clock, Seconds, check_ahead};
 use crate::error::{Error, Reason, Result};
 use crate::id::{Id, IdSource};
-use crate::key::policy::{self, Watch, gone};
+use crate::key::Expiry;
 use crate::key::seal::TokenKey;
-use crate::key::{Expiry, InUse, UsableKey, Usage};
-use crate::mechanism::{self, Setting};
+use crate::mechanism::Setting;
 use crate::object::kinds::Kind;
-use crate::object::{Attributes, Creation, Template, build, marks, template_check};
-use crate::secret::Secret;
+use crate::object::{Attributes, Creation, Template, build, template_check};
 use crate::wire::{Link, Page};
 use arc_swap::ArcSwapOption;
 use cache::{Cache, OPENED};
@@ -57,9 +56,7 @@ use evictor::Evictor;
 use handles::{HandleTarget, Handles};
 use loaded::Loaded;
 use once_cell::sync::OnceCell;
-use pkcs11_sys::{
-    CKA_ALWAYS_AUTHENTICATE, CKA_PRIVATE, CKA_TOKEN, CKA_TRUSTED, CKK_RSA, CKO_SECRET_KEY,
-};
+use pkcs11_sys::{CKA_ALWAYS_AUTHENTICATE, CKA_PRIVATE, CKA_TOKEN, CKA_TRUSTED, CKK_RSA};
 use searches::Searches;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -193,98 +190,6 @@ impl Token {
             Some(expiry) => check_ahead(expiry.at, self.now(), self.clock.now()),
             None => Ok(()),
         }
-    }
-
-    /// Returns a key for an operation's Init: the newest state of the object, allowed or refused. What is
-    /// overdue for a rotation is rotated before it is used to make anything; what only reads brings the older
-    /// versions with it.
-    pub fn usable(&self, key: Handle, usage: Usage, mechanism: u64) -> Result<UsableKey> {
-        self.usable_now(key, usage, mechanism).map_err(|failure| self.with_name_of(key, failure))
-    }
-
-    fn usable_now(&self, key: Handle, usage: Usage, mechanism: u64) -> Result<UsableKey> {
-        let find = || {
-            self.object(key).map_err(|failure| match failure.reason() {
-                Reason::ObjectUnknown => failure.under(gone(usage).reason()),
-                _ => failure,
-            })
-        };
-        let mut loaded = find()?;
-        let allowed = self.allowed(&loaded, usage, mechanism)?;
-        if !usage.is_begun_in_a_session() {
-            self.count_uses(&allowed, self.minute(), 1);
-        }
-        if !usage.only_reads() && self.rotate_overdue(&loaded) {
-            loaded = find()?;
-            return self.allowed(&loaded, usage, mechanism);
-        }
-        if !usage.only_reads() {
-            return Ok(allowed);
-        }
-        let older = self.older(&loaded)?.iter();
-        let older = older.map(|version| self.allowed(version, usage, mechanism));
-        Ok(allowed.with_older(older.collect::<Result<_>>()?))
-    }
-
-    fn allowed(&self, loaded: &Loaded, usage: Usage, mechanism: u64) -> Result<UsableKey> {
-        self.allowed_at(loaded, usage, mechanism, self.now())
-    }
-
-    fn allowed_at(
-        &self,
-        loaded: &Loaded,
-        usage: Usage,
-        mechanism: u64,
-        now: Seconds,
-    ) -> Result<UsableKey> {
-        let key = loaded.key().map_err(|failure| match failure.reason() {
-            Reason::KeyUnknown => gone(usage),
-            _ => failure,
-        })?;
-        let suits = mechanism::find(mechanism)?.suits(usage, &key.parsed);
-        let allowed = policy::allow(key, usage, mechanism, suits, self.is_visible(loaded), now)?;
-        allowed.parsed.check_size(usage, self.settings.rsa_minimum)?;
-        Ok(allowed)
-    }
-
-    /// Returns whether what [`Self::usable`] answered before still holds: generation, login and expiry
-    /// unchanged. A few loads and no lock, so that a session can keep its last key.
-    pub fn still_usable(&self, key: &UsableKey) -> bool {
-        self.is_unchanged(&key.watch)
-            && (key.expiry.is_none() && key.rotation_due.is_none() || key.holds_at(self.now()))
-    }
-
-    /// Returns whether nothing has happened to what was loaded under this watch.
-    fn is_unchanged(&self, watch: &Watch) -> bool {
-        match watch {
-            Watch::Session(alive) => alive.load(Ordering::Acquire),
-            Watch::Record { watched, generation, epoch } => {
-                *epoch == self.login_epoch()
-                    && self.page.get().is_some_and(|page| page.record(*watched) == *generation)
-            }
-        }
-    }
-
-    /// Returns the value of a secret key, for `C_DigestKey` into a digest by `mechanism`, and what the digest
-    /// remembers of the key.
-    pub fn digestible(&self, key: Handle, mechanism: u64) -> Result<(Secret, InUse)> {
-        let unknown = |_| Reason::KeyUnknown;
-        let loaded = self.object(key).map_err(unknown)?;
-        let body = loaded.body().ok_or(Reason::KeyUnknown)?;
-        let class = body.attributes.number(pkcs11_sys::CKA_CLASS);
-        if class != Some(CKO_SECRET_KEY) || !loaded.is_whole(self.now()) {
-            return Err(Reason::KeyIndigestible.into());
-        }
-        let key = loaded.key()?;
-        if !key.serves(mechanism) {
-            return Err(Reason::KeyIndigestible.detail("CKA_ALLOWED_MECHANISMS"));
-        }
-        if !key.may_be_digested() || marks::forbids_digests(&body.attributes) {
-            return Err(Reason::KeyIndigestible
-                .detail("a digest of the value would do what the key is not there for"));
-        }
-        self.count_uses(key, self.minute(), 1);
-        Ok((body.material.duplicate(), loaded.digested()?))
     }
 
     /// Ends the session objects of a session that closes.
