@@ -1,6 +1,7 @@
 //! Decryption: PKCS#11 3.1, 5.10.
 
-use super::{buffer, entry, params};
+use super::params::MechanismPtr;
+use super::{buffer, entry};
 use crate::session::OperationKind;
 use pkcs11_sys::*;
 
@@ -11,13 +12,15 @@ pub(crate) unsafe extern "C" fn C_DecryptInit(
     mechanism: CK_MECHANISM_PTR,
     key: CK_OBJECT_HANDLE,
 ) -> CK_RV {
-    entry::on_session("C_DecryptInit", session, |session| {
-        // SAFETY: `mechanism` is NULL or a mechanism with its parameter.
-        match unsafe { params::read_or_cancel(mechanism, CKF_DECRYPT) }? {
-            Some(asked) => session.begin_decrypt(asked.row, &asked.mechanism, key),
-            None => session.cancel_by_init(OperationKind::Decrypt),
-        }
-    })
+    // SAFETY: NULL cancels a decryption; a mechanism to decrypt by is the caller's until the call returns.
+    let mechanism = unsafe { MechanismPtr::new(mechanism) };
+    entry::init(
+        "C_DecryptInit",
+        session,
+        mechanism,
+        (CKF_DECRYPT, OperationKind::Decrypt),
+        |session, asked| session.begin_decrypt(asked.row, &asked.mechanism, key),
+    )
 }
 
 /// Decrypts everything in one step.

@@ -2,9 +2,9 @@
 //! parameter.
 
 use super::buffer::OutPtr;
-use super::params::kbkdf::{AdditionalKey, additional_keys};
-use super::params::tls::{KeyPlaces, version_place};
-use super::params::{self, RequestedMechanism};
+use super::params::kbkdf::AdditionalKey;
+use super::params::tls::KeyPlaces;
+use super::params::{MechanismPtr, RequestedMechanism};
 use super::{entry, template};
 use crate::error::Result;
 use crate::mechanism::ParamsShape;
@@ -23,29 +23,22 @@ pub(crate) unsafe extern "C" fn C_DeriveKey(
     key: CK_OBJECT_HANDLE_PTR,
 ) -> CK_RV {
     entry::on_session("C_DeriveKey", session, |session| {
-        // SAFETY: `mechanism` is NULL or a mechanism with its parameter; `attributes` is NULL or has `count`
-        // attributes with their values.
-        let (asked, template) =
-            unsafe { (params::read(mechanism, CKF_DERIVE)?, template::read(attributes, count)?) };
-        // SAFETY: `params::read` has found it not NULL; it need not be aligned.
-        let raw = unsafe { mechanism.read_unaligned() };
+        // SAFETY: `mechanism` is the one to derive by; what its parameter has room for is the caller's to fill.
+        let asked = unsafe { MechanismPtr::new(mechanism) }.read(CKF_DERIVE)?;
+        // SAFETY: `attributes` is NULL or has `count` attributes with their values.
+        let template = unsafe { template::read(attributes, count) }?;
         let call = Call { session, asked: &asked, base_key, template: &template };
         if matches!(asked.row.params, ParamsShape::TlsKeys | ParamsShape::TlsKeysWithoutIvs) {
-            // SAFETY: the parameter of `raw` has just been read as a structure of this shape.
-            let places = unsafe { KeyPlaces::new(&raw, &asked.mechanism.params) }?;
-            return call.connection_keys(&places);
+            return call.connection_keys(&asked.key_places()?);
         }
-        // SAFETY: `key` is NULL or has room for its value.
+        // SAFETY: `key` is NULL or has room for the handle of the call's own key.
         let key = unsafe { OutPtr::new(key) }?;
         match asked.row.params {
             ParamsShape::Kbkdf | ParamsShape::KbkdfFeedback => {
-                // SAFETY: the parameter of `raw` has just been read as a structure of this shape.
-                let others = unsafe { additional_keys(&raw, asked.row.params) }?;
-                call.several(&others, &key)
+                call.several(&asked.additional_keys()?, &key)
             }
             ParamsShape::TlsMaster | ParamsShape::TlsExtendedMaster => {
-                // SAFETY: the parameter of `raw` has just been read as a structure of this shape.
-                call.master(unsafe { version_place(&raw, asked.row.params) }?, &key)
+                call.master(asked.version_place()?, &key)
             }
             _ => call.one(&key),
         }

@@ -1,6 +1,7 @@
 //! Digests: PKCS#11 3.1, 5.12.
 
-use super::{buffer, entry, params};
+use super::params::MechanismPtr;
+use super::{buffer, entry};
 use crate::session::OperationKind;
 use pkcs11_sys::*;
 
@@ -10,13 +11,15 @@ pub(crate) unsafe extern "C" fn C_DigestInit(
     session: CK_SESSION_HANDLE,
     mechanism: CK_MECHANISM_PTR,
 ) -> CK_RV {
-    entry::on_session("C_DigestInit", session, |session| {
-        // SAFETY: `mechanism` is NULL or a mechanism with its parameter.
-        match unsafe { params::read_or_cancel(mechanism, CKF_DIGEST) }? {
-            Some(asked) => session.begin_digest(asked.row, &asked.mechanism),
-            None => session.cancel_by_init(OperationKind::Digest),
-        }
-    })
+    // SAFETY: NULL cancels a digest; a hash is the caller's until the call returns.
+    let mechanism = unsafe { MechanismPtr::new(mechanism) };
+    entry::init(
+        "C_DigestInit",
+        session,
+        mechanism,
+        (CKF_DIGEST, OperationKind::Digest),
+        |session, asked| session.begin_digest(asked.row, &asked.mechanism),
+    )
 }
 
 /// Digests everything in one step.

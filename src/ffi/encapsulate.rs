@@ -1,7 +1,8 @@
 //! Keys encapsulated and decapsulated: PKCS#11 3.2, 5.18.
 
 use super::buffer::{self, OutPtr};
-use super::{entry, params, template};
+use super::params::MechanismPtr;
+use super::{entry, template};
 use crate::v3_2::{CKF_DECAPSULATE, CKF_ENCAPSULATE};
 use pkcs11_sys::*;
 
@@ -19,11 +20,10 @@ pub(crate) unsafe extern "C" fn C_EncapsulateKey(
     key: CK_OBJECT_HANDLE_PTR,
 ) -> CK_RV {
     entry::on_session("C_EncapsulateKey", session, |session| {
-        // SAFETY: `mechanism` is NULL or a mechanism with its parameter; `attributes` is NULL or has
-        // `count` attributes with their values.
-        let (asked, template) = unsafe {
-            (params::read(mechanism, CKF_ENCAPSULATE)?, template::read(attributes, count)?)
-        };
+        // SAFETY: `mechanism` is the one to encapsulate by, and only read.
+        let asked = unsafe { MechanismPtr::new(mechanism) }.read(CKF_ENCAPSULATE)?;
+        // SAFETY: `attributes` is NULL or has `count` attributes with their values.
+        let template = unsafe { template::read(attributes, count) }?;
         let (token, caller) = (session.token(), session.caller());
         // SAFETY: `ciphertext` is NULL or has room for `*ciphertext_len` bytes.
         unsafe {
@@ -58,15 +58,12 @@ pub(crate) unsafe extern "C" fn C_DecapsulateKey(
     key: CK_OBJECT_HANDLE_PTR,
 ) -> CK_RV {
     entry::on_session("C_DecapsulateKey", session, |session| {
-        // SAFETY: `key` is NULL or has room for its value; `mechanism` is NULL or a mechanism with
-        // its parameter; `attributes` is NULL or has `count` attributes with their values.
-        let (out, asked, template) = unsafe {
-            (
-                OutPtr::new(key)?,
-                params::read(mechanism, CKF_DECAPSULATE)?,
-                template::read(attributes, count)?,
-            )
-        };
+        // SAFETY: `key` is NULL or has room for the handle that is made.
+        let out = unsafe { OutPtr::new(key) }?;
+        // SAFETY: `mechanism` is the one to decapsulate by, and only read.
+        let asked = unsafe { MechanismPtr::new(mechanism) }.read(CKF_DECAPSULATE)?;
+        // SAFETY: `attributes` is NULL or has `count` attributes with their values.
+        let template = unsafe { template::read(attributes, count) }?;
         // SAFETY: `ciphertext` is NULL or has `ciphertext_len` bytes.
         let ciphertext = unsafe { buffer::input(ciphertext, ciphertext_len) }?;
         let (token, caller) = (session.token(), session.caller());

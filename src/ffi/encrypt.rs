@@ -1,6 +1,7 @@
 //! Encryption: PKCS#11 3.1, 5.8.
 
-use super::{buffer, entry, params};
+use super::params::MechanismPtr;
+use super::{buffer, entry};
 use crate::session::OperationKind;
 use pkcs11_sys::*;
 
@@ -11,13 +12,15 @@ pub(crate) unsafe extern "C" fn C_EncryptInit(
     mechanism: CK_MECHANISM_PTR,
     key: CK_OBJECT_HANDLE,
 ) -> CK_RV {
-    entry::on_session("C_EncryptInit", session, |session| {
-        // SAFETY: `mechanism` is NULL or a mechanism with its parameter.
-        match unsafe { params::read_or_cancel(mechanism, CKF_ENCRYPT) }? {
-            Some(asked) => session.begin_encrypt(asked.row, &asked.mechanism, key),
-            None => session.cancel_by_init(OperationKind::Encrypt),
-        }
-    })
+    // SAFETY: NULL cancels an encryption; a mechanism to encrypt by is the caller's until the call returns.
+    let mechanism = unsafe { MechanismPtr::new(mechanism) };
+    entry::init(
+        "C_EncryptInit",
+        session,
+        mechanism,
+        (CKF_ENCRYPT, OperationKind::Encrypt),
+        |session, asked| session.begin_encrypt(asked.row, &asked.mechanism, key),
+    )
 }
 
 /// Encrypts everything in one step.

@@ -2,10 +2,11 @@
 //! `C_Initialize` has not been called (a forked child is one), turns errors into codes, and logs them,
 //! once, here.
 
+use super::params::{MechanismPtr, RequestedMechanism};
 use crate::config::logging;
 use crate::error::{Error, Reason, Result};
 use crate::module::{self, Module};
-use crate::session::Session;
+use crate::session::{OperationKind, Session};
 use log::Level;
 use pkcs11_sys::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -47,6 +48,22 @@ pub(crate) fn on_session(
     body: impl FnOnce(&mut Session) -> Result<()>,
 ) -> CK_RV {
     guard(function, session, || module::running(|module| module.sessions.with(session, body)))
+}
+
+/// Runs an Init: begins an operation with a mechanism that does what the `CKF_` flag says, or cancels the one
+/// that is active where there is none (PKCS#11 3.1, 5.8.1).
+#[inline]
+pub(crate) fn init(
+    function: &'static str,
+    session: CK_SESSION_HANDLE,
+    mechanism: MechanismPtr,
+    (does, kind): (CK_FLAGS, OperationKind),
+    begin: impl FnOnce(&mut Session, RequestedMechanism) -> Result<()>,
+) -> CK_RV {
+    on_session(function, session, |session| match mechanism.read_or_cancel(does)? {
+        Some(asked) => begin(session, asked),
+        None => session.cancel_by_init(kind),
+    })
 }
 
 #[inline]

@@ -1,7 +1,8 @@
 //! Keys made: PKCS#11 3.1, 5.18.
 
 use super::buffer::OutPtr;
-use super::{entry, params, template};
+use super::params::MechanismPtr;
+use super::{entry, template};
 use pkcs11_sys::*;
 
 /// Generates a secret key.
@@ -14,15 +15,12 @@ pub(crate) unsafe extern "C" fn C_GenerateKey(
     key: CK_OBJECT_HANDLE_PTR,
 ) -> CK_RV {
     entry::on_session("C_GenerateKey", session, |session| {
-        // SAFETY: `key` is NULL or has room for its value; `mechanism` is NULL or a mechanism with
-        // its parameter; `attributes` is NULL or has `count` attributes with their values.
-        let (out, asked, template) = unsafe {
-            (
-                OutPtr::new(key)?,
-                params::read(mechanism, CKF_GENERATE)?,
-                template::read(attributes, count)?,
-            )
-        };
+        // SAFETY: `key` is NULL or has room for the handle that is made.
+        let out = unsafe { OutPtr::new(key) }?;
+        // SAFETY: `mechanism` is the one to generate by, and only read.
+        let asked = unsafe { MechanismPtr::new(mechanism) }.read(CKF_GENERATE)?;
+        // SAFETY: `attributes` is NULL or has `count` attributes with their values.
+        let template = unsafe { template::read(attributes, count) }?;
         out.write(session.token().generate(session.caller(), &asked.mechanism, &template)?);
         Ok(())
     })
@@ -41,14 +39,10 @@ pub(crate) unsafe extern "C" fn C_GenerateKeyPair(
     private_key: CK_OBJECT_HANDLE_PTR,
 ) -> CK_RV {
     entry::on_session("C_GenerateKeyPair", session, |session| {
-        // SAFETY: `public_key` is NULL or has room for its value; `private_key` is NULL or has room
-        // for its value; `mechanism` is NULL or a mechanism with its parameter.
-        let (outs, asked) = unsafe {
-            (
-                (OutPtr::new(public_key)?, OutPtr::new(private_key)?),
-                params::read(mechanism, CKF_GENERATE_KEY_PAIR)?,
-            )
-        };
+        // SAFETY: `public_key` and `private_key` are each NULL or room for one handle.
+        let outs = unsafe { (OutPtr::new(public_key)?, OutPtr::new(private_key)?) };
+        // SAFETY: `mechanism` is the one to generate a pair by, and only read.
+        let asked = unsafe { MechanismPtr::new(mechanism) }.read(CKF_GENERATE_KEY_PAIR)?;
         // SAFETY: `public_attributes` is NULL or has `public_count` attributes with their values;
         // `private_attributes` is NULL or has `private_count` attributes with their values.
         let (public, private) = unsafe {

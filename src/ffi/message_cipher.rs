@@ -1,6 +1,7 @@
 //! Messages encrypted and decrypted: PKCS#11 3.1, 5.9 and 5.11; and the structures of their parameters.
 
-use super::{buffer, entry, params};
+use super::params::{MechanismPtr, nonce_bytes};
+use super::{buffer, entry};
 use crate::error::{Error, Reason, Result};
 use crate::mechanism::MessageShape;
 use crate::session::message_cipher::MessageParameter;
@@ -46,7 +47,7 @@ unsafe fn structure(
                 let raw = start.cast::<CK_SALSA20_CHACHA20_POLY1305_MSG_PARAMS>().read_unaligned();
                 CK_GCM_MESSAGE_PARAMS {
                     pIv: raw.pNonce,
-                    ulIvLen: params::nonce_bytes(raw.ulNonceLen),
+                    ulIvLen: nonce_bytes(raw.ulNonceLen),
                     ulIvFixedBits: 0,
                     ivGenerator: CKG_NO_GENERATE,
                     pTag: raw.pTag,
@@ -144,9 +145,10 @@ pub(crate) unsafe extern "C" fn C_MessageEncryptInit(
     mechanism: CK_MECHANISM_PTR,
     key: CK_OBJECT_HANDLE,
 ) -> CK_RV {
+    // SAFETY: NULL ends the encryption of messages; of a mechanism no more than the number is read.
+    let mechanism = unsafe { MechanismPtr::new(mechanism) };
     entry::on_session("C_MessageEncryptInit", session, |session| {
-        // SAFETY: `mechanism` is NULL or a mechanism with its parameter.
-        match unsafe { params::row_or_cancel(mechanism) }? {
+        match mechanism.row_or_cancel()? {
             Some(row) => session.begin_message_encrypt(row, key),
             None => session.cancel_by_init(OperationKind::MessageEncrypt),
         }
@@ -254,9 +256,10 @@ pub(crate) unsafe extern "C" fn C_MessageDecryptInit(
     mechanism: CK_MECHANISM_PTR,
     key: CK_OBJECT_HANDLE,
 ) -> CK_RV {
+    // SAFETY: NULL ends the decryption of messages; of a mechanism no more than the number is read.
+    let mechanism = unsafe { MechanismPtr::new(mechanism) };
     entry::on_session("C_MessageDecryptInit", session, |session| {
-        // SAFETY: `mechanism` is NULL or a mechanism with its parameter.
-        match unsafe { params::row_or_cancel(mechanism) }? {
+        match mechanism.row_or_cancel()? {
             Some(row) => session.begin_message_decrypt(row, key),
             None => session.cancel_by_init(OperationKind::MessageDecrypt),
         }

@@ -1,6 +1,7 @@
 //! Messages signed and verified: PKCS#11 3.1, 5.14 and 5.16.
 
-use super::{buffer, entry, params};
+use super::params::MechanismPtr;
+use super::{buffer, entry};
 use crate::error::{Reason, Result};
 use crate::session::OperationKind;
 use pkcs11_sys::*;
@@ -20,13 +21,15 @@ pub(crate) unsafe extern "C" fn C_MessageSignInit(
     mechanism: CK_MECHANISM_PTR,
     key: CK_OBJECT_HANDLE,
 ) -> CK_RV {
-    entry::on_session("C_MessageSignInit", session, |session| {
-        // SAFETY: `mechanism` is NULL or a mechanism with its parameter.
-        match unsafe { params::read_or_cancel(mechanism, CKF_MESSAGE_SIGN) }? {
-            Some(asked) => session.begin_message_sign(asked.row, asked.mechanism, key),
-            None => session.cancel_by_init(OperationKind::MessageSign),
-        }
-    })
+    // SAFETY: NULL ends the signing of messages; a mechanism to sign them by is the caller's until the call returns.
+    let mechanism = unsafe { MechanismPtr::new(mechanism) };
+    entry::init(
+        "C_MessageSignInit",
+        session,
+        mechanism,
+        (CKF_MESSAGE_SIGN, OperationKind::MessageSign),
+        |session, asked| session.begin_message_sign(asked.row, asked.mechanism, key),
+    )
 }
 
 /// Signs a message in one step.
@@ -108,13 +111,15 @@ pub(crate) unsafe extern "C" fn C_MessageVerifyInit(
     mechanism: CK_MECHANISM_PTR,
     key: CK_OBJECT_HANDLE,
 ) -> CK_RV {
-    entry::on_session("C_MessageVerifyInit", session, |session| {
-        // SAFETY: `mechanism` is NULL or a mechanism with its parameter.
-        match unsafe { params::read_or_cancel(mechanism, CKF_MESSAGE_VERIFY) }? {
-            Some(asked) => session.begin_message_verify(asked.row, asked.mechanism, key),
-            None => session.cancel_by_init(OperationKind::MessageVerify),
-        }
-    })
+    // SAFETY: NULL ends the verifying of messages; a mechanism to verify them by is the caller's until the call returns.
+    let mechanism = unsafe { MechanismPtr::new(mechanism) };
+    entry::init(
+        "C_MessageVerifyInit",
+        session,
+        mechanism,
+        (CKF_MESSAGE_VERIFY, OperationKind::MessageVerify),
+        |session, asked| session.begin_message_verify(asked.row, asked.mechanism, key),
+    )
 }
 
 /// Verifies a message in one step.

@@ -1,6 +1,7 @@
 //! Signatures and MACs: PKCS#11 3.1, 5.13.
 
-use super::{buffer, entry, params};
+use super::params::MechanismPtr;
+use super::{buffer, entry};
 use crate::session::OperationKind;
 use pkcs11_sys::*;
 
@@ -11,13 +12,15 @@ pub(crate) unsafe extern "C" fn C_SignInit(
     mechanism: CK_MECHANISM_PTR,
     key: CK_OBJECT_HANDLE,
 ) -> CK_RV {
-    entry::on_session("C_SignInit", session, |session| {
-        // SAFETY: `mechanism` is NULL or a mechanism with its parameter.
-        match unsafe { params::read_or_cancel(mechanism, CKF_SIGN) }? {
-            Some(asked) => session.begin_sign(asked.row, &asked.mechanism, key),
-            None => session.cancel_by_init(OperationKind::Sign),
-        }
-    })
+    // SAFETY: NULL cancels a signature; a mechanism to sign by is the caller's until the call returns.
+    let mechanism = unsafe { MechanismPtr::new(mechanism) };
+    entry::init(
+        "C_SignInit",
+        session,
+        mechanism,
+        (CKF_SIGN, OperationKind::Sign),
+        |session, asked| session.begin_sign(asked.row, &asked.mechanism, key),
+    )
 }
 
 /// Signs everything in one step.
@@ -75,13 +78,15 @@ pub(crate) unsafe extern "C" fn C_SignRecoverInit(
     mechanism: CK_MECHANISM_PTR,
     key: CK_OBJECT_HANDLE,
 ) -> CK_RV {
-    entry::on_session("C_SignRecoverInit", session, |session| {
-        // SAFETY: `mechanism` is NULL or a mechanism with its parameter.
-        match unsafe { params::read_or_cancel(mechanism, CKF_SIGN_RECOVER) }? {
-            Some(asked) => session.begin_sign_recover(asked.row, &asked.mechanism, key),
-            None => session.cancel_by_init(OperationKind::SignRecover),
-        }
-    })
+    // SAFETY: NULL cancels a signature; a mechanism that gives its data back is the caller's until the call returns.
+    let mechanism = unsafe { MechanismPtr::new(mechanism) };
+    entry::init(
+        "C_SignRecoverInit",
+        session,
+        mechanism,
+        (CKF_SIGN_RECOVER, OperationKind::SignRecover),
+        |session, asked| session.begin_sign_recover(asked.row, &asked.mechanism, key),
+    )
 }
 
 /// Signs so that the signature gives the data back.

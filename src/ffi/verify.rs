@@ -1,6 +1,7 @@
 //! Verification of signatures and MACs: PKCS#11 3.1, 5.15.
 
-use super::{buffer, entry, params};
+use super::params::MechanismPtr;
+use super::{buffer, entry};
 use crate::session::OperationKind;
 use pkcs11_sys::*;
 
@@ -11,13 +12,15 @@ pub(crate) unsafe extern "C" fn C_VerifyInit(
     mechanism: CK_MECHANISM_PTR,
     key: CK_OBJECT_HANDLE,
 ) -> CK_RV {
-    entry::on_session("C_VerifyInit", session, |session| {
-        // SAFETY: `mechanism` is NULL or a mechanism with its parameter.
-        match unsafe { params::read_or_cancel(mechanism, CKF_VERIFY) }? {
-            Some(asked) => session.begin_verify(asked.row, &asked.mechanism, key),
-            None => session.cancel_by_init(OperationKind::Verify),
-        }
-    })
+    // SAFETY: NULL cancels a verification; a mechanism to verify by is the caller's until the call returns.
+    let mechanism = unsafe { MechanismPtr::new(mechanism) };
+    entry::init(
+        "C_VerifyInit",
+        session,
+        mechanism,
+        (CKF_VERIFY, OperationKind::Verify),
+        |session, asked| session.begin_verify(asked.row, &asked.mechanism, key),
+    )
 }
 
 /// Verifies everything in one step.
@@ -72,13 +75,15 @@ pub(crate) unsafe extern "C" fn C_VerifyRecoverInit(
     mechanism: CK_MECHANISM_PTR,
     key: CK_OBJECT_HANDLE,
 ) -> CK_RV {
-    entry::on_session("C_VerifyRecoverInit", session, |session| {
-        // SAFETY: `mechanism` is NULL or a mechanism with its parameter.
-        match unsafe { params::read_or_cancel(mechanism, CKF_VERIFY_RECOVER) }? {
-            Some(asked) => session.begin_verify_recover(asked.row, &asked.mechanism, key),
-            None => session.cancel_by_init(OperationKind::VerifyRecover),
-        }
-    })
+    // SAFETY: NULL cancels a verification; a mechanism that gives its data back is the caller's until the call returns.
+    let mechanism = unsafe { MechanismPtr::new(mechanism) };
+    entry::init(
+        "C_VerifyRecoverInit",
+        session,
+        mechanism,
+        (CKF_VERIFY_RECOVER, OperationKind::VerifyRecover),
+        |session, asked| session.begin_verify_recover(asked.row, &asked.mechanism, key),
+    )
 }
 
 /// Verifies a signature and gives its data back.

@@ -1,6 +1,7 @@
 //! Verification of signatures and MACs that come before their data: PKCS#11 3.2, 5.15.7 to 5.15.10.
 
-use super::{buffer, entry, params};
+use super::params::MechanismPtr;
+use super::{buffer, entry};
 use crate::session::OperationKind;
 use pkcs11_sys::*;
 
@@ -13,17 +14,20 @@ pub(crate) unsafe extern "C" fn C_VerifySignatureInit(
     signature: CK_BYTE_PTR,
     signature_len: CK_ULONG,
 ) -> CK_RV {
-    entry::on_session("C_VerifySignatureInit", session, |session| {
-        // SAFETY: `mechanism` is NULL or a mechanism with its parameter.
-        match unsafe { params::read_or_cancel(mechanism, CKF_VERIFY) }? {
-            Some(asked) => {
-                // SAFETY: `signature` is NULL or has `signature_len` bytes.
-                let signature = unsafe { buffer::piece(signature, signature_len) }?;
-                session.begin_verify_signature(asked.row, &asked.mechanism, key, signature)
-            }
-            None => session.cancel_by_init(OperationKind::VerifySignature),
-        }
-    })
+    // SAFETY: NULL cancels a verification; a mechanism to verify by is the caller's until the call returns.
+    let mechanism = unsafe { MechanismPtr::new(mechanism) };
+    let kind = OperationKind::VerifySignature;
+    entry::init(
+        "C_VerifySignatureInit",
+        session,
+        mechanism,
+        (CKF_VERIFY, kind),
+        |session, asked| {
+            // SAFETY: `signature` is NULL or has `signature_len` bytes, which are copied here.
+            let signature = unsafe { buffer::piece(signature, signature_len) }?;
+            session.begin_verify_signature(asked.row, &asked.mechanism, key, signature)
+        },
+    )
 }
 
 /// Verifies everything in one step.

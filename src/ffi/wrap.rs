@@ -1,11 +1,11 @@
 //! Keys wrapped and unwrapped: PKCS#11 3.2, 5.18.3, 5.18.4, 5.18.6 and 5.18.7.
 
 use super::buffer::{self, OutPtr};
-use super::params::wrapping::{WrapMessage, read_for_unwrap, read_for_wrap};
+use super::params::MechanismPtr;
 use super::{entry, template};
 use crate::error::{Reason, Result};
 use crate::mechanism::Params;
-use crate::session::Filled;
+use crate::session::{Filled, Out};
 use pkcs11_sys::*;
 
 /// Wraps a key.
@@ -19,21 +19,19 @@ pub(crate) unsafe extern "C" fn C_WrapKey(
     wrapped_len: CK_ULONG_PTR,
 ) -> CK_RV {
     entry::on_session("C_WrapKey", session, |session| {
-        // SAFETY: `mechanism` is NULL or a mechanism with its parameter.
-        let (mut asked, iv) = unsafe { read_for_wrap(mechanism) }?;
-        // SAFETY: `wrapped` is NULL or has room for `*wrapped_len` bytes; the parameter's IV has the room
-        // that its length says.
-        unsafe {
-            buffer::output(wrapped, wrapped_len, |out| {
-                let filled = out.copy(&session.wrap(&mut asked, wrapping_key, key)?);
-                if let (Filled::Written, Some(iv), Params::Gcm { iv: made, .. }) =
-                    (filled, &iv, &asked.params)
-                {
-                    iv.put(made);
-                }
-                filled.or_short()
-            })
-        }
+        // SAFETY: `mechanism` is the one to wrap by; an IV in its parameter has the room that its length says.
+        let (mut asked, iv) = unsafe { MechanismPtr::new(mechanism) }.read_to_wrap()?;
+        let wrap = |out: &mut Out<'_>| {
+            let filled = out.copy(&session.wrap(&mut asked, wrapping_key, key)?);
+            if let (Filled::Written, Some(iv), Params::Gcm { iv: made, .. }) =
+                (filled, &iv, &asked.params)
+            {
+                iv.put(made)?;
+            }
+            filled.or_short()
+        };
+        // SAFETY: `wrapped` is NULL or has room for `*wrapped_len` bytes.
+        unsafe { buffer::output(wrapped, wrapped_len, wrap) }
     })
 }
 
@@ -50,9 +48,10 @@ pub(crate) unsafe extern "C" fn C_UnwrapKey(
     key: CK_OBJECT_HANDLE_PTR,
 ) -> CK_RV {
     entry::on_session("C_UnwrapKey", session, |session| {
-        // SAFETY: `key` is NULL or has room for its value; `mechanism` is NULL or a mechanism with
-        // its parameter.
-        let (out, asked) = unsafe { (OutPtr::new(key)?, read_for_unwrap(mechanism)?) };
+        // SAFETY: `key` is NULL or has room for the handle that is made.
+        let out = unsafe { OutPtr::new(key) }?;
+        // SAFETY: `mechanism` is the one to unwrap by, and only read.
+        let asked = unsafe { MechanismPtr::new(mechanism) }.read_to_unwrap()?;
         // SAFETY: `wrapped` is NULL or has `wrapped_len` bytes; `attributes` is NULL or has `count`
         // attributes with their values.
         let (wrapped, template) =
@@ -76,25 +75,23 @@ pub(crate) unsafe extern "C" fn C_WrapKeyAuthenticated(
     wrapped_len: CK_ULONG_PTR,
 ) -> CK_RV {
     entry::on_session("C_WrapKeyAuthenticated", session, |session| {
-        // SAFETY: `mechanism` is NULL or a mechanism with its parameter; `aad` is NULL or has `aad_len`
-        // bytes.
-        let (message, aad) =
-            unsafe { (WrapMessage::read(mechanism)?, buffer::piece(aad, aad_len)?) };
+        // SAFETY: IV and tag in the parameter of `mechanism` have the room that their lengths say.
+        let message = unsafe { MechanismPtr::new(mechanism) }.read_wrap_message()?;
+        // SAFETY: `aad` is NULL or has `aad_len` bytes.
+        let aad = unsafe { buffer::piece(aad, aad_len) }?;
         let mut asked = message.mechanism(message.iv.room()?, aad);
-        // SAFETY: `wrapped` is NULL or has room for `*wrapped_len` bytes; the parameter's IV and tag have
-        // the room that their lengths say.
-        unsafe {
-            buffer::output(wrapped, wrapped_len, |out| {
-                let made = session.wrap(&mut asked, wrapping_key, key)?;
-                let (text, tag) = message.apart(&made)?;
-                let filled = out.copy(text);
-                if let (Filled::Written, Params::Gcm { iv, .. }) = (filled, &asked.params) {
-                    message.iv.put(iv);
-                    message.put_tag(tag);
-                }
-                filled.or_short()
-            })
-        }
+        let wrap = |out: &mut Out<'_>| {
+            let made = session.wrap(&mut asked, wrapping_key, key)?;
+            let (text, tag) = message.apart(&made)?;
+            let filled = out.copy(text);
+            if let (Filled::Written, Params::Gcm { iv, .. }) = (filled, &asked.params) {
+                message.iv.put(iv)?;
+                message.put_tag(tag)?;
+            }
+            filled.or_short()
+        };
+        // SAFETY: `wrapped` is NULL or has room for `*wrapped_len` bytes.
+        unsafe { buffer::output(wrapped, wrapped_len, wrap) }
     })
 }
 
@@ -113,19 +110,17 @@ pub(crate) unsafe extern "C" fn C_UnwrapKeyAuthenticated(
     key: CK_OBJECT_HANDLE_PTR,
 ) -> CK_RV {
     entry::on_session("C_UnwrapKeyAuthenticated", session, |session| {
-        // SAFETY: `key` is NULL or has room for its value; `mechanism` is NULL or a mechanism with its
-        // parameter, whose IV has its length; `aad` is NULL or has `aad_len` bytes.
-        let (out, message, asked) = unsafe {
-            let (out, message) = (OutPtr::new(key)?, WrapMessage::read(mechanism)?);
-            let asked = message.mechanism(message.iv.given()?, buffer::piece(aad, aad_len)?);
-            (out, message, asked)
-        };
-        // SAFETY: `wrapped` is NULL or has `wrapped_len` bytes, and the parameter's tag has its length;
-        // `attributes` is NULL or has `count` attributes with their values.
-        let (wrapped, template) = unsafe {
-            let wrapped = message.with_tag(wrapped_key(wrapped, wrapped_len)?)?;
-            (wrapped, template::read(attributes, count)?)
-        };
+        // SAFETY: `key` is NULL or has room for the handle that is made.
+        let out = unsafe { OutPtr::new(key) }?;
+        // SAFETY: the parameter of `mechanism` is only read, and IV and tag in it have their lengths.
+        let message = unsafe { MechanismPtr::new(mechanism) }.read_wrap_message()?;
+        let iv = message.iv.given()?;
+        // SAFETY: `aad` is NULL or has `aad_len` bytes.
+        let asked = message.mechanism(iv, unsafe { buffer::piece(aad, aad_len) }?);
+        // SAFETY: `wrapped` is NULL or has `wrapped_len` bytes.
+        let wrapped = message.with_tag(unsafe { wrapped_key(wrapped, wrapped_len) }?)?;
+        // SAFETY: `attributes` is NULL or has `count` attributes with their values.
+        let template = unsafe { template::read(attributes, count) }?;
         let (token, caller) = (session.token(), session.caller());
         out.write(token.unwrap(caller, &asked, unwrapping_key, &wrapped, &template)?);
         Ok(())

@@ -9,21 +9,17 @@ use pkcs11_sys::*;
 const GMAC_IV: CK_ULONG = 12;
 
 impl Parameter {
-    pub(super) unsafe fn ctr(&self) -> Result<Params> {
-        // SAFETY: `read_structure` found `start` not NULL.
-        let ctr = unsafe { self.structure::<CK_AES_CTR_PARAMS>() }?;
+    pub(super) fn ctr(&self) -> Result<Params> {
+        let ctr = self.structure::<CK_AES_CTR_PARAMS>()?;
         Ok(Params::Ctr { bits: ctr.ulCounterBits, block: ctr.cb })
     }
 
     /// Reads GCM's parameter. `ulIvBits` is ignored: callers leave it 0, or put something else there than eight times
     /// `ulIvLen`. Callers built with headers from before version 2.40 leave it out.
-    pub(super) unsafe fn gcm(&self) -> Result<Params> {
-        // SAFETY: `read_structure` found `start` not NULL.
-        let gcm = unsafe {
-            match self.len == size_of::<OldGcm>() as CK_ULONG {
-                true => self.structure::<OldGcm>()?,
-                false => OldGcm::from(self.structure::<CK_GCM_PARAMS>()?),
-            }
+    pub(super) fn gcm(&self) -> Result<Params> {
+        let gcm = match self.len == size_of::<OldGcm>() as CK_ULONG {
+            true => self.structure::<OldGcm>()?,
+            false => OldGcm::from(self.structure::<CK_GCM_PARAMS>()?),
         };
         // SAFETY: `iv` has `iv_len` bytes and `aad` has `aad_len`: both lengths stand beside the pointers.
         let (iv, aad) = unsafe { (piece(gcm.iv, gcm.iv_len)?, piece(gcm.aad, gcm.aad_len)?) };
@@ -34,22 +30,15 @@ impl Parameter {
     }
 
     /// Reads GMAC's parameter: GCM's (PKCS#11 3.2, 6.13.6), or the IV alone, as earlier versions have it.
-    pub(super) unsafe fn gmac(&self) -> Result<Params> {
-        // SAFETY: `read_structure` found `start` not NULL, and `len` bytes are there.
-        unsafe {
-            match self.len == GMAC_IV {
-                true => {
-                    let iv = piece(self.start.cast(), self.len)?;
-                    Ok(Params::Gcm { iv, aad: Vec::new(), tag_bits: 128 })
-                }
-                false => self.gcm(),
-            }
+    pub(super) fn gmac(&self) -> Result<Params> {
+        match self.len == GMAC_IV {
+            true => Ok(Params::Gcm { iv: self.bytes()?, aad: Vec::new(), tag_bits: 128 }),
+            false => self.gcm(),
         }
     }
 
-    pub(super) unsafe fn ccm(&self) -> Result<Params> {
-        // SAFETY: `read_structure` found `start` not NULL.
-        let ccm = unsafe { self.structure::<CK_CCM_PARAMS>() }?;
+    pub(super) fn ccm(&self) -> Result<Params> {
+        let ccm = self.structure::<CK_CCM_PARAMS>()?;
         Ok(Params::Ccm {
             data_len: ccm.ulDataLen,
             // SAFETY: `pNonce` has `ulNonceLen` bytes.
@@ -60,9 +49,8 @@ impl Parameter {
         })
     }
 
-    pub(super) unsafe fn chacha(&self) -> Result<Params> {
-        // SAFETY: `read_structure` found `start` not NULL.
-        let chacha = unsafe { self.structure::<CK_SALSA20_CHACHA20_POLY1305_PARAMS>() }?;
+    pub(super) fn chacha(&self) -> Result<Params> {
+        let chacha = self.structure::<CK_SALSA20_CHACHA20_POLY1305_PARAMS>()?;
         Ok(Params::ChaCha {
             // SAFETY: `pNonce` has `ulNonceLen` bytes, or bits.
             nonce: unsafe { piece(chacha.pNonce, nonce_bytes(chacha.ulNonceLen)) }?,
@@ -71,6 +59,14 @@ impl Parameter {
         })
     }
 }
+
+c_structures!(
+    CK_AES_CTR_PARAMS,
+    CK_CCM_PARAMS,
+    CK_GCM_PARAMS,
+    OldGcm,
+    CK_SALSA20_CHACHA20_POLY1305_PARAMS,
+);
 
 /// Returns the length of ChaCha20's nonce in bytes: some callers give it in bits.
 pub(crate) const fn nonce_bytes(len: CK_ULONG) -> CK_ULONG {

@@ -8,9 +8,8 @@ use pkcs11_sys::*;
 use std::sync::Arc;
 
 impl Parameter {
-    pub(super) unsafe fn ecdh(&self) -> Result<Params> {
-        // SAFETY: `read_structure` found `start` not NULL.
-        let ecdh = unsafe { self.structure::<CK_ECDH1_DERIVE_PARAMS>() }?;
+    pub(super) fn ecdh(&self) -> Result<Params> {
+        let ecdh = self.structure::<CK_ECDH1_DERIVE_PARAMS>()?;
         Ok(Params::Ecdh {
             kdf: kdf(ecdh.kdf)?,
             // SAFETY: `pSharedData` has `ulSharedDataLen` bytes.
@@ -22,9 +21,8 @@ impl Parameter {
 
     /// Reads HKDF's parameter. The salt belongs to the first step, `pInfo` to the second, and each is
     /// ignored without its step: pkcs11-provider names no kind of salt where it only expands.
-    pub(super) unsafe fn hkdf(&self) -> Result<Params> {
-        // SAFETY: `read_structure` found `start` not NULL.
-        let hkdf = unsafe { self.structure::<CK_HKDF_PARAMS>() }?;
+    pub(super) fn hkdf(&self) -> Result<Params> {
+        let hkdf = self.structure::<CK_HKDF_PARAMS>()?;
         let (extract, expand) = (hkdf.bExtract != CK_FALSE, hkdf.bExpand != CK_FALSE);
         let salt = match hkdf.ulSaltType {
             _ if !extract => HkdfSalt::Bytes(Vec::new()),
@@ -42,25 +40,22 @@ impl Parameter {
         Ok(Params::Hkdf { extract, expand, hash: hash(hkdf.prfHashMechanism)?, salt, info })
     }
 
-    pub(super) unsafe fn data(&self) -> Result<Params> {
-        // SAFETY: `read_structure` found `start` not NULL.
-        let data = unsafe { self.structure::<CK_KEY_DERIVATION_STRING_DATA>() }?;
+    pub(super) fn data(&self) -> Result<Params> {
+        let data = self.structure::<CK_KEY_DERIVATION_STRING_DATA>()?;
         // SAFETY: `pData` has `ulLen` bytes.
         unsafe { piece(data.pData, data.ulLen) }.map(Params::Data)
     }
 
-    pub(super) unsafe fn cbc_data(&self) -> Result<Params> {
-        // SAFETY: `read_structure` found `start` not NULL.
-        let cbc = unsafe { self.structure::<CK_AES_CBC_ENCRYPT_DATA_PARAMS>() }?;
+    pub(super) fn cbc_data(&self) -> Result<Params> {
+        let cbc = self.structure::<CK_AES_CBC_ENCRYPT_DATA_PARAMS>()?;
         // SAFETY: `pData` has `length` bytes.
         Ok(Params::CbcData { iv: cbc.iv, data: unsafe { piece(cbc.pData, cbc.length) }? })
     }
 
     /// Reads PBKDF2's parameter. The structure of before version 2.40's errata is as long and has a pointer
     /// in the place of the password's length: nothing tells the two apart, and 3.1 has this one alone.
-    pub(super) unsafe fn pbkdf2(&self) -> Result<Params> {
-        // SAFETY: `read_structure` found `start` not NULL.
-        let pbkdf2 = unsafe { self.structure::<CK_PKCS5_PBKD2_PARAMS2>() }?;
+    pub(super) fn pbkdf2(&self) -> Result<Params> {
+        let pbkdf2 = self.structure::<CK_PKCS5_PBKD2_PARAMS2>()?;
         if pbkdf2.saltSource != CKZ_SALT_SPECIFIED || pbkdf2.ulPrfDataLen != 0 {
             return Err(wrong("the source of the salt, or data for the function"));
         }
@@ -75,6 +70,14 @@ impl Parameter {
         })
     }
 }
+
+c_structures!(
+    CK_ECDH1_DERIVE_PARAMS,
+    CK_HKDF_PARAMS,
+    CK_KEY_DERIVATION_STRING_DATA,
+    CK_AES_CBC_ENCRYPT_DATA_PARAMS,
+    CK_PKCS5_PBKD2_PARAMS2,
+);
 
 /// Returns the derivation function of a key agreement.
 fn kdf(number: CK_EC_KDF_TYPE) -> Result<EcKdf> {

@@ -1,13 +1,12 @@
 //! The parameters of NIST SP 800-108, and the keys that they ask for beside the one of the call.
 
-use super::{Parameter, piece, wrong};
+use super::{Parameter, RequestedMechanism, piece, wrong};
 use crate::error::Result;
 use crate::ffi::buffer::{self, OutPtr};
 use crate::ffi::template;
 use crate::mechanism::{Field, Hash, Kbkdf, NumberForm, Params, ParamsShape, Prf};
 use crate::object::Template;
 use pkcs11_sys::*;
-use std::ffi::c_void;
 
 /// The most fields of a pseudorandom function's input.
 const MAX_FIELDS: CK_ULONG = 256;
@@ -22,17 +21,15 @@ pub(in crate::ffi) struct AdditionalKey {
 }
 
 impl Parameter {
-    pub(super) unsafe fn kbkdf(&self) -> Result<Params> {
-        // SAFETY: `read_structure` found `start` not NULL.
-        let given = unsafe { self.structure::<CK_SP800_108_KDF_PARAMS>() }?;
+    pub(super) fn kbkdf(&self) -> Result<Params> {
+        let given = self.structure::<CK_SP800_108_KDF_PARAMS>()?;
         // SAFETY: `pDataParams` has `ulNumberOfDataParams` fields, and each its value.
         let fields = unsafe { fields(given.pDataParams, given.ulNumberOfDataParams) }?;
         Ok(Params::Kbkdf(Kbkdf { prf: prf(given.prfType)?, fields, iv: Vec::new() }))
     }
 
-    pub(super) unsafe fn kbkdf_feedback(&self) -> Result<Params> {
-        // SAFETY: `read_structure` found `start` not NULL.
-        let given = unsafe { self.structure::<CK_SP800_108_FEEDBACK_KDF_PARAMS>() }?;
+    pub(super) fn kbkdf_feedback(&self) -> Result<Params> {
+        let given = self.structure::<CK_SP800_108_FEEDBACK_KDF_PARAMS>()?;
         // SAFETY: `pDataParams` has `ulNumberOfDataParams` fields, and each its value.
         let fields = unsafe { fields(given.pDataParams, given.ulNumberOfDataParams) }?;
         // SAFETY: `pIV` has `ulIVLen` bytes.
@@ -41,39 +38,38 @@ impl Parameter {
     }
 }
 
-/// Reads the keys that a mechanism's parameter asks for beside the one of the call.
-///
-/// # Safety
-/// `mechanism` is valid, and its parameter has been read as one of this file's structures: its keys have
-/// templates that are valid for reads, and places for their handles.
-pub(in crate::ffi) unsafe fn additional_keys(
-    mechanism: &CK_MECHANISM,
-    shape: ParamsShape,
-) -> Result<Vec<AdditionalKey>> {
-    // SAFETY: the parameter has been read as this structure.
-    let (count, keys) = unsafe {
-        match shape {
+impl RequestedMechanism {
+    /// Reads the keys that the parameter asks for beside the one of the call.
+    pub(in crate::ffi) fn additional_keys(&self) -> Result<Vec<AdditionalKey>> {
+        let (count, keys) = match self.row.params {
             ParamsShape::KbkdfFeedback => {
-                let given: CK_SP800_108_FEEDBACK_KDF_PARAMS = read(mechanism.pParameter);
+                let given = self.parameter.structure::<CK_SP800_108_FEEDBACK_KDF_PARAMS>()?;
                 (given.ulAdditionalDerivedKeys, given.pAdditionalDerivedKeys)
             }
             _ => {
-                let given: CK_SP800_108_KDF_PARAMS = read(mechanism.pParameter);
+                let given = self.parameter.structure::<CK_SP800_108_KDF_PARAMS>()?;
                 (given.ulAdditionalDerivedKeys, given.pAdditionalDerivedKeys)
             }
+        };
+        if count > MAX_KEYS {
+            return Err(wrong("more keys than one call derives"));
         }
-    };
-    if count > MAX_KEYS {
-        return Err(wrong("more keys than one call derives"));
+        // SAFETY: `pAdditionalDerivedKeys` has as many elements as the number beside it says.
+        let keys =
+            unsafe { buffer::input(keys, count) }.map_err(|_| wrong("keys that are not there"))?;
+        // SAFETY: each has a template of so many attributes with their values, and a place for a handle.
+        keys.iter().map(|key| unsafe { additional_key(key) }).collect()
     }
-    // SAFETY: `pAdditionalDerivedKeys` has as many elements as the number beside it says.
-    let keys =
-        unsafe { buffer::input(keys, count) }.map_err(|_| wrong("keys that are not there"))?;
-    // SAFETY: each has a template of so many attributes with their values, and a place for a handle.
-    keys.iter().map(|key| unsafe { additional_key(key) }).collect()
 }
 
-/// Reads one of them; a template that cannot be read has its handle say so.
+c_structures!(
+    CK_SP800_108_KDF_PARAMS,
+    CK_SP800_108_FEEDBACK_KDF_PARAMS,
+    CK_SP800_108_COUNTER_FORMAT,
+    CK_SP800_108_DKM_LENGTH_FORMAT,
+);
+
+/// Reads one of the keys beside; a template that cannot be read has its handle say so.
 ///
 /// # Safety
 /// `pTemplate` is NULL or has `ulAttributeCount` attributes with their values; `phKey` is NULL or valid for
@@ -89,15 +85,6 @@ unsafe fn additional_key(key: &CK_DERIVED_KEY) -> Result<AdditionalKey> {
             Err(error)
         }
     }
-}
-
-/// Copies a structure out, which callers do not always align.
-///
-/// # Safety
-/// `start` is valid for reads of a `T`, a structure of C's numbers and pointers.
-unsafe fn read<T: Copy>(start: *const c_void) -> T {
-    // SAFETY: this function asks the same of `start`.
-    unsafe { start.cast::<T>().read_unaligned() }
 }
 
 /// Reads the fields of a pseudorandom function's input.
@@ -127,20 +114,17 @@ unsafe fn fields(start: *const CK_PRF_DATA_PARAM, count: CK_ULONG) -> Result<Vec
 /// # Safety
 /// `pValue` is NULL or valid for reads of `ulValueLen` bytes.
 unsafe fn field(given: &CK_PRF_DATA_PARAM) -> Result<Field> {
-    let value = Parameter { start: given.pValue, len: given.ulValueLen };
+    // SAFETY: this function's caller promises `ulValueLen` bytes; no format of a field has pointers.
+    let value = unsafe { Parameter::new(given.pValue, given.ulValueLen) };
     let there = !value.start.is_null();
     match given.type_ {
         CK_SP800_108_ITERATION_VARIABLE if value.len == 0 => Ok(Field::Iteration(None)),
         CK_SP800_108_ITERATION_VARIABLE if there => {
-            // SAFETY: the value is not NULL, and `structure` compares its length.
-            let form = unsafe { value.counter_form() }?;
-            Ok(Field::Iteration(Some(form)))
+            Ok(Field::Iteration(Some(value.counter_form()?)))
         }
-        // SAFETY: the value is not NULL, and `structure` compares its length.
-        CK_SP800_108_COUNTER if there => Ok(Field::Counter(unsafe { value.counter_form() }?)),
+        CK_SP800_108_COUNTER if there => Ok(Field::Counter(value.counter_form()?)),
         CK_SP800_108_DKM_LENGTH if there => {
-            // SAFETY: the value is not NULL, and `structure` compares its length.
-            let given = unsafe { value.structure::<CK_SP800_108_DKM_LENGTH_FORMAT>() }?;
+            let given = value.structure::<CK_SP800_108_DKM_LENGTH_FORMAT>()?;
             let of_segments = match given.dkmLengthMethod {
                 CK_SP800_108_DKM_LENGTH_SUM_OF_KEYS => false,
                 CK_SP800_108_DKM_LENGTH_SUM_OF_SEGMENTS => true,
@@ -149,18 +133,14 @@ unsafe fn field(given: &CK_PRF_DATA_PARAM) -> Result<Field> {
             let form = form(given.bLittleEndian, given.ulWidthInBits)?;
             Ok(Field::Length { of_segments, form })
         }
-        CK_SP800_108_BYTE_ARRAY => {
-            // SAFETY: `pValue` has `ulValueLen` bytes.
-            unsafe { piece(given.pValue.cast(), given.ulValueLen) }.map(Field::Bytes)
-        }
+        CK_SP800_108_BYTE_ARRAY => value.bytes().map(Field::Bytes),
         _ => Err(wrong("a field of the pseudorandom function's input")),
     }
 }
 
 impl Parameter {
-    unsafe fn counter_form(&self) -> Result<NumberForm> {
-        // SAFETY: `field` found `start` not NULL.
-        let given = unsafe { self.structure::<CK_SP800_108_COUNTER_FORMAT>() }?;
+    fn counter_form(&self) -> Result<NumberForm> {
+        let given = self.structure::<CK_SP800_108_COUNTER_FORMAT>()?;
         form(given.bLittleEndian, given.ulWidthInBits)
     }
 }

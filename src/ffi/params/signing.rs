@@ -6,9 +6,8 @@ use crate::mechanism::Params;
 use pkcs11_sys::*;
 
 impl Parameter {
-    pub(super) unsafe fn eddsa(&self) -> Result<Params> {
-        // SAFETY: `read_structure` found `start` not NULL.
-        let eddsa = unsafe { self.structure::<CK_EDDSA_PARAMS>() }?;
+    pub(super) fn eddsa(&self) -> Result<Params> {
+        let eddsa = self.structure::<CK_EDDSA_PARAMS>()?;
         Ok(Params::Eddsa {
             prehash: eddsa.phFlag != CK_FALSE,
             // SAFETY: `pContextData` has `ulContextDataLen` bytes.
@@ -16,22 +15,22 @@ impl Parameter {
         })
     }
 
-    pub(super) unsafe fn sign_context(&self) -> Result<Params> {
-        // SAFETY: `read_structure` found `start` not NULL.
-        let given = unsafe { self.structure::<SignContext>() }?;
+    pub(super) fn sign_context(&self) -> Result<Params> {
+        let given = self.structure::<SignContext>()?;
         // SAFETY: `context` has `context_len` bytes.
         let context = unsafe { piece(given.context, given.context_len) }?;
         Ok(Params::SignContext { hedge: given.hedge, context })
     }
 
-    pub(super) unsafe fn hash_sign_context(&self) -> Result<Params> {
-        // SAFETY: `read_structure` found `start` not NULL.
-        let HashSignContext { sign, hash: number } = unsafe { self.structure() }?;
+    pub(super) fn hash_sign_context(&self) -> Result<Params> {
+        let HashSignContext { sign, hash: number } = self.structure()?;
         // SAFETY: `context` has `context_len` bytes.
         let context = unsafe { piece(sign.context, sign.context_len) }?;
         Ok(Params::HashSignContext { hedge: sign.hedge, context, hash: hash(number)? })
     }
 }
+
+c_structures!(CK_EDDSA_PARAMS, SignContext, HashSignContext);
 
 /// `CK_SIGN_ADDITIONAL_CONTEXT` (PKCS#11 3.2, 6.67.1).
 #[repr(C)]

@@ -5,7 +5,7 @@ mod derivations;
 mod tls;
 
 use super::ciphers::OldGcm;
-use super::{RequestedMechanism, read, read_for_unwrap, read_or_cancel};
+use super::{MechanismPtr, RequestedMechanism};
 use crate::error::{Reason, Result};
 use crate::mechanism::{EcKdf, Hash, HkdfSalt, Params};
 use crate::v3_2::*;
@@ -29,7 +29,7 @@ fn params(asked: Result<RequestedMechanism>) -> Result<Params, Reason> {
 }
 
 fn parse(mechanism: CK_MECHANISM) -> Result<Params, Reason> {
-    params(unsafe { read(&mechanism, CK_FLAGS::MAX) })
+    params(unsafe { MechanismPtr::new(&mechanism) }.read(CK_FLAGS::MAX))
 }
 
 fn gcm(iv: &mut [u8], aad: &mut [u8]) -> CK_GCM_PARAMS {
@@ -277,7 +277,7 @@ fn a_mac_length_is_one_number() {
 #[test]
 fn only_an_unwrap_may_leave_the_oaep_parameter_out() {
     let oaep = bare(CKM_RSA_PKCS_OAEP);
-    assert_eq!(params(unsafe { read_for_unwrap(&oaep) }), Ok(Params::None));
+    assert_eq!(params(unsafe { MechanismPtr::new(&oaep) }.read_for_unwrap()), Ok(Params::None));
     assert_eq!(parse(oaep), Err(Reason::MechanismParam));
 }
 
@@ -293,8 +293,11 @@ fn bytes_are_taken_where_the_mechanism_takes_them() {
 #[test]
 fn an_unknown_mechanism_and_none_at_all() {
     assert_eq!(parse(bare(CKM_VENDOR_DEFINED)), Err(Reason::MechanismInvalid));
-    assert_eq!(params(unsafe { read(null(), CK_FLAGS::MAX) }), Err(Reason::ArgumentsBad));
-    assert!(unsafe { read_or_cancel(null(), CK_FLAGS::MAX) }.unwrap().is_none());
+    assert_eq!(
+        params(unsafe { MechanismPtr::new(null()) }.read(CK_FLAGS::MAX)),
+        Err(Reason::ArgumentsBad)
+    );
+    assert!(unsafe { MechanismPtr::new(null()) }.read_or_cancel(CK_FLAGS::MAX).unwrap().is_none());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The parameters of TLS 1.2's mechanisms, and the places for what they give back.
 
-use super::{Parameter, hash, piece, wrong};
+use super::{Parameter, RequestedMechanism, hash, piece, wrong};
 use crate::error::{Error, Result};
 use crate::ffi::buffer::OutPtr;
 use crate::mechanism::{KeySizes, Params, ParamsShape};
@@ -24,15 +24,13 @@ pub(super) struct CK_TLS12_EXTENDED_MASTER_KEY_DERIVE_PARAMS {
 }
 
 impl Parameter {
-    pub(super) unsafe fn version(&self) -> Result<Params> {
-        // SAFETY: `read_structure` found `start` not NULL.
-        let version = unsafe { self.structure::<CK_VERSION>() }?;
+    pub(super) fn version(&self) -> Result<Params> {
+        let version = self.structure::<CK_VERSION>()?;
         Ok(Params::Version([version.major, version.minor]))
     }
 
-    pub(super) unsafe fn tls_master(&self) -> Result<Params> {
-        // SAFETY: `read_structure` found `start` not NULL.
-        let given = unsafe { self.structure::<CK_TLS12_MASTER_KEY_DERIVE_PARAMS>() }?;
+    pub(super) fn tls_master(&self) -> Result<Params> {
+        let given = self.structure::<CK_TLS12_MASTER_KEY_DERIVE_PARAMS>()?;
         // SAFETY: both sides' random data have the lengths beside them.
         let [client, server] = unsafe { random(given.RandomInfo) }?;
         Ok(Params::TlsMaster {
@@ -43,9 +41,8 @@ impl Parameter {
         })
     }
 
-    pub(super) unsafe fn tls_extended_master(&self) -> Result<Params> {
-        // SAFETY: `read_structure` found `start` not NULL.
-        let given = unsafe { self.structure::<CK_TLS12_EXTENDED_MASTER_KEY_DERIVE_PARAMS>() }?;
+    pub(super) fn tls_extended_master(&self) -> Result<Params> {
+        let given = self.structure::<CK_TLS12_EXTENDED_MASTER_KEY_DERIVE_PARAMS>()?;
         // SAFETY: `pSessionHash` has `ulSessionHashLen` bytes.
         let seed = unsafe { short(given.pSessionHash, given.ulSessionHashLen) }?;
         Ok(Params::TlsMaster {
@@ -56,9 +53,8 @@ impl Parameter {
         })
     }
 
-    pub(super) unsafe fn tls_keys(&self, with_ivs: bool) -> Result<Params> {
-        // SAFETY: `read_structure` found `start` not NULL.
-        let given = unsafe { self.structure::<CK_TLS12_KEY_MAT_PARAMS>() }?;
+    pub(super) fn tls_keys(&self, with_ivs: bool) -> Result<Params> {
+        let given = self.structure::<CK_TLS12_KEY_MAT_PARAMS>()?;
         // SAFETY: both sides' random data have the lengths beside them.
         let [client, server] = unsafe { random(given.RandomInfo) }?;
         if given.bIsExport != CK_FALSE {
@@ -76,9 +72,8 @@ impl Parameter {
     }
 
     /// Reads the parameter of RFC 5705's exporter, where no context is another than an empty one.
-    pub(super) unsafe fn tls_export(&self) -> Result<Params> {
-        // SAFETY: `read_structure` found `start` not NULL.
-        let given = unsafe { self.structure::<CK_TLS_KDF_PARAMS>() }?;
+    pub(super) fn tls_export(&self) -> Result<Params> {
+        let given = self.structure::<CK_TLS_KDF_PARAMS>()?;
         // SAFETY: both sides' random data, the label and the context have the lengths beside them.
         let ([client, server], label, context) = unsafe {
             (
@@ -98,9 +93,8 @@ impl Parameter {
         })
     }
 
-    pub(super) unsafe fn tls_mac(&self) -> Result<Params> {
-        // SAFETY: `read_structure` found `start` not NULL.
-        let given = unsafe { self.structure::<CK_TLS_MAC_PARAMS>() }?;
+    pub(super) fn tls_mac(&self) -> Result<Params> {
+        let given = self.structure::<CK_TLS_MAC_PARAMS>()?;
         let of_server = match given.ulServerOrClient {
             1 => true,
             2 => false,
@@ -110,6 +104,15 @@ impl Parameter {
         Ok(Params::TlsMac { hash, len: given.ulMacLength, of_server })
     }
 }
+
+c_structures!(
+    CK_VERSION,
+    CK_TLS12_MASTER_KEY_DERIVE_PARAMS,
+    CK_TLS12_EXTENDED_MASTER_KEY_DERIVE_PARAMS,
+    CK_TLS12_KEY_MAT_PARAMS,
+    CK_TLS_KDF_PARAMS,
+    CK_TLS_MAC_PARAMS,
+);
 
 /// Reads the random data of both sides, the client's first.
 ///
@@ -153,29 +156,38 @@ fn bytes(bits: CK_ULONG) -> Result<usize> {
     }
 }
 
-/// Returns the place for the version of a premaster secret, if the caller has one.
-///
-/// # Safety
-/// `mechanism` is valid, and its parameter has been read as that of a master secret: its `pVersion` is NULL
-/// or valid for reading and writing until the place is dropped.
-pub(in crate::ffi) unsafe fn version_place(
-    mechanism: &CK_MECHANISM,
-    shape: ParamsShape,
-) -> Result<Option<OutPtr<CK_VERSION>>> {
-    let start = mechanism.pParameter;
-    // SAFETY: the parameter has been read as this structure; it need not be aligned.
-    let version = unsafe {
-        match shape {
+impl RequestedMechanism {
+    /// Returns the place for the version of a premaster secret, if the caller has one.
+    pub(in crate::ffi) fn version_place(&self) -> Result<Option<OutPtr<CK_VERSION>>> {
+        let version = match self.row.params {
             ParamsShape::TlsExtendedMaster => {
-                start.cast::<CK_TLS12_EXTENDED_MASTER_KEY_DERIVE_PARAMS>().read_unaligned().pVersion
+                self.parameter.structure::<CK_TLS12_EXTENDED_MASTER_KEY_DERIVE_PARAMS>()?.pVersion
             }
-            _ => start.cast::<CK_TLS12_MASTER_KEY_DERIVE_PARAMS>().read_unaligned().pVersion,
+            _ => self.parameter.structure::<CK_TLS12_MASTER_KEY_DERIVE_PARAMS>()?.pVersion,
+        };
+        match version.is_null() {
+            true => Ok(None),
+            // SAFETY: not NULL, so the caller has a version there, which is written by this pointer alone.
+            false => unsafe { OutPtr::new(version) }.map(Some),
         }
-    };
-    match version.is_null() {
-        true => Ok(None),
-        // SAFETY: not NULL, and so the caller's own.
-        false => unsafe { OutPtr::new(version) }.map(Some),
+    }
+
+    /// Takes the places that the caller has for the keys of a connection.
+    pub(in crate::ffi) fn key_places(&self) -> Result<KeyPlaces> {
+        let given = self.parameter.structure::<CK_TLS12_KEY_MAT_PARAMS>()?;
+        // SAFETY: `pReturnedKeyMaterial` is NULL or the caller's own structure.
+        let out = unsafe { OutPtr::new(given.pReturnedKeyMaterial) }
+            .map_err(|_| wrong("no place for the keys"))?;
+        let now = out.read();
+        let ivs = [now.pIVClient, now.pIVServer];
+        let iv = match self.mechanism.params {
+            Params::TlsKeys { sizes, .. } => sizes.iv,
+            _ => 0,
+        };
+        match iv > 0 && ivs.iter().any(|iv| iv.is_null()) {
+            true => Err(wrong("no place for the IVs")),
+            false => Ok(KeyPlaces { out, ivs, iv }),
+        }
     }
 }
 
@@ -183,40 +195,16 @@ pub(in crate::ffi) unsafe fn version_place(
 pub(in crate::ffi) struct KeyPlaces {
     out: OutPtr<CK_SSL3_KEY_MAT_OUT>,
     ivs: [*mut CK_BYTE; 2],
+    /// The size of an IV, in bytes: that of the room at each pointer, none of which is NULL unless it is 0.
+    iv: usize,
 }
 
 impl KeyPlaces {
-    /// Takes the places that the caller has.
-    ///
-    /// # Safety
-    /// `mechanism` is valid, and its parameter has been read as that of a connection's keys: its
-    /// `pReturnedKeyMaterial` is NULL or valid for reading and writing until the places are dropped, and both
-    /// pointers to IVs there are NULL or valid for writes of as many bits as the parameter says.
-    pub(in crate::ffi) unsafe fn new(mechanism: &CK_MECHANISM, read: &Params) -> Result<Self> {
-        // SAFETY: the parameter has been read as this structure; it need not be aligned.
-        let given =
-            unsafe { mechanism.pParameter.cast::<CK_TLS12_KEY_MAT_PARAMS>().read_unaligned() };
-        // SAFETY: `pReturnedKeyMaterial` is NULL or the caller's own structure.
-        let out = unsafe { OutPtr::new(given.pReturnedKeyMaterial) }
-            .map_err(|_| wrong("no place for the keys"))?;
-        let now = out.read();
-        let ivs = [now.pIVClient, now.pIVServer];
-        let with_ivs = match read {
-            Params::TlsKeys { sizes, .. } => sizes.iv > 0,
-            _ => false,
-        };
-        match with_ivs && ivs.iter().any(|iv| iv.is_null()) {
-            true => Err(wrong("no place for the IVs")),
-            false => Ok(Self { out, ivs }),
-        }
-    }
-
     /// Writes the handles, of the client's and the server's MACs and then of their ciphers, and the IVs.
     pub(in crate::ffi) fn write(&self, handles: [CK_OBJECT_HANDLE; 4], ivs: &[Vec<u8>; 2]) {
         for (place, iv) in self.ivs.iter().zip(ivs) {
-            if !iv.is_empty() {
-                // SAFETY: `new` found the place, which has room for an IV of the size in the parameter, and
-                // this one has that size.
+            if self.iv > 0 && iv.len() == self.iv {
+                // SAFETY: `key_places` found the place, and the caller has room there for an IV of this size.
                 unsafe { place.copy_from_nonoverlapping(iv.as_ptr(), iv.len()) };
             }
         }

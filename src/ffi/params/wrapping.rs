@@ -3,7 +3,7 @@
 
 use super::super::buffer;
 use super::super::list_3_2::CK_GCM_WRAP_PARAMS;
-use super::{Parameter, RequestedMechanism, find, piece, wrong};
+use super::{MechanismPtr, Parameter, no_mechanism, piece, wrong};
 use crate::error::{Reason, Result};
 use crate::mechanism::{Mechanism, Params, ParamsShape};
 use crate::session::message_iv::MAX_IV;
@@ -13,71 +13,69 @@ use pkcs11_sys::*;
 const MIN_IV: CK_ULONG = 12;
 const MAX_TAG: CK_ULONG = 128;
 
-/// Reads the mechanism of `C_WrapKey`, and where the IV goes that is made for it.
-///
-/// # Safety
-/// As [`super::read`].
-pub(crate) unsafe fn read_for_wrap(
-    mechanism: *const CK_MECHANISM,
-) -> Result<(Mechanism, Option<IvField>)> {
-    // SAFETY: this function asks the same of `mechanism`, whose parameter has what it points to.
-    match unsafe { gcm(mechanism, CKF_WRAP) }? {
-        // SAFETY: the parameter is NULL or has its length, with pointers that are valid too.
-        Some((id, parameter)) => unsafe {
-            let raw = parameter.structure::<CK_GCM_WRAP_PARAMS>()?;
-            let iv = IvField::of_key(&raw);
-            Ok((Mechanism { id, params: params_of(&raw, iv.room()?)? }, Some(iv)))
-        },
-        None => {
-            // SAFETY: this function asks the same of `mechanism`.
-            let asked: RequestedMechanism = unsafe { super::read(mechanism, CKF_WRAP) }?;
-            Ok((asked.mechanism, None))
-        }
-    }
-}
+c_structures!(CK_GCM_WRAP_PARAMS, CK_GCM_MESSAGE_PARAMS);
 
-/// Reads the mechanism of `C_UnwrapKey`. AES-GCM has the parameter that it is wrapped with, or the one that it
-/// encrypts with.
-///
-/// # Safety
-/// As [`super::read`].
-pub(crate) unsafe fn read_for_unwrap(mechanism: *const CK_MECHANISM) -> Result<Mechanism> {
-    // SAFETY: this function asks the same of `mechanism`, whose parameter has what it points to.
-    match unsafe { gcm(mechanism, CKF_UNWRAP) }? {
-        Some((id, parameter)) if parameter.len == size_of::<CK_GCM_WRAP_PARAMS>() as CK_ULONG => {
-            // SAFETY: the parameter is NULL or has its length, with pointers that are valid too.
-            unsafe {
+impl MechanismPtr {
+    /// Reads the mechanism of `C_WrapKey`, and where the IV goes that is made for it.
+    pub(crate) fn read_to_wrap(self) -> Result<(Mechanism, Option<IvField>)> {
+        match self.gcm(CKF_WRAP)? {
+            Some((id, parameter)) => {
                 let raw = parameter.structure::<CK_GCM_WRAP_PARAMS>()?;
-                Ok(Mechanism { id, params: params_of(&raw, IvField::of_key(&raw).given()?)? })
+                let iv = IvField::of_key(&raw);
+                Ok((Mechanism { id, params: parameter.gcm_of_key(&raw, iv.room()?)? }, Some(iv)))
             }
+            None => Ok((self.read(CKF_WRAP)?.mechanism, None)),
         }
-        // SAFETY: this function asks the same of `mechanism`.
-        _ => unsafe { super::read_for_unwrap(mechanism) }.map(|asked| asked.mechanism),
+    }
+
+    /// Reads the mechanism of `C_UnwrapKey`. AES-GCM has the parameter that it is wrapped with, or the one that it
+    /// encrypts with.
+    pub(crate) fn read_to_unwrap(self) -> Result<Mechanism> {
+        match self.gcm(CKF_UNWRAP)? {
+            Some((id, parameter))
+                if parameter.len == size_of::<CK_GCM_WRAP_PARAMS>() as CK_ULONG =>
+            {
+                let raw = parameter.structure::<CK_GCM_WRAP_PARAMS>()?;
+                let iv = IvField::of_key(&raw).given()?;
+                Ok(Mechanism { id, params: parameter.gcm_of_key(&raw, iv)? })
+            }
+            _ => Ok(self.read_for_unwrap()?.mechanism),
+        }
+    }
+
+    /// Reads the mechanism of an authenticated wrapping.
+    pub(crate) fn read_wrap_message(self) -> Result<WrapMessage> {
+        if self.0.is_null() {
+            return Err(no_mechanism());
+        }
+        let (id, parameter) = self.gcm(CKF_WRAP)?.ok_or(Reason::MechanismInvalid)?;
+        let raw = parameter.structure::<CK_GCM_MESSAGE_PARAMS>()?;
+        let bits = raw.ulTagBits;
+        if bits > MAX_TAG || !bits.is_multiple_of(8) || raw.pTag.is_null() {
+            return Err(wrong("the tag, or its length"));
+        }
+        let tag_len = usize::try_from(bits / 8).map_err(|_| wrong("the tag's length"))?;
+        Ok(WrapMessage { id, iv: IvField::of_message(&raw), tag: raw.pTag, tag_len })
+    }
+
+    /// Finds the parameter of a mechanism like AES-GCM; none of another.
+    fn gcm(self, does: CK_FLAGS) -> Result<Option<(u64, Parameter)>> {
+        let like_gcm = self.find(does)?.filter(|(row, _)| row.params == ParamsShape::Gcm);
+        Ok(like_gcm.map(|(row, parameter)| (row.id, parameter)))
     }
 }
 
-/// Finds the parameter of a mechanism like AES-GCM; none of another.
-///
-/// # Safety
-/// As [`find`].
-unsafe fn gcm(mechanism: *const CK_MECHANISM, does: CK_FLAGS) -> Result<Option<(u64, Parameter)>> {
-    // SAFETY: this function asks the same of `mechanism`.
-    let found = unsafe { find(mechanism, does) }?;
-    let like_gcm = found.filter(|(row, _)| row.params == ParamsShape::Gcm);
-    Ok(like_gcm.map(|(row, parameter)| (row.id, parameter)))
+impl Parameter {
+    /// Returns AES-GCM's parameter for a key, with this IV.
+    fn gcm_of_key(&self, raw: &CK_GCM_WRAP_PARAMS, iv: Vec<u8>) -> Result<Params> {
+        // SAFETY: `raw` is the structure at `start`, and `pAAD` has the length beside it.
+        let aad = unsafe { piece(raw.pAAD.cast_const(), raw.ulAADLen) }?;
+        Ok(Params::Gcm { iv, aad, tag_bits: raw.ulTagBits })
+    }
 }
 
-/// Returns the parameter with this IV.
-///
-/// # Safety
-/// `pAAD` is NULL or valid for reads of `ulAADLen` bytes.
-unsafe fn params_of(raw: &CK_GCM_WRAP_PARAMS, iv: Vec<u8>) -> Result<Params> {
-    // SAFETY: this function asks the same of `pAAD`.
-    let aad = unsafe { piece(raw.pAAD.cast_const(), raw.ulAADLen) }?;
-    Ok(Params::Gcm { iv, aad, tag_bits: raw.ulTagBits })
-}
-
-/// The IV in a parameter of AES-GCM: room for the one that is made, or the one that was.
+/// The IV in a parameter of AES-GCM: room for the one that is made, or the one that was. It is as the caller of
+/// [`Parameter::new`] promised: NULL, or valid for its length, and for writes where the token makes it.
 pub(crate) struct IvField {
     start: CK_BYTE_PTR,
     len: CK_ULONG,
@@ -112,28 +110,36 @@ impl IvField {
     }
 
     /// Returns the IV that the caller gives.
-    ///
-    /// # Safety
-    /// The field is NULL or valid for reads of its length.
-    pub(crate) unsafe fn given(&self) -> Result<Vec<u8>> {
+    pub(crate) fn given(&self) -> Result<Vec<u8>> {
         match self.len {
             0 => Err(wrong("an empty IV")),
-            // SAFETY: this function asks the same of the field.
+            // SAFETY: `start` is NULL or has `len` bytes, see `IvField`.
             len => unsafe { piece(self.start.cast_const(), len) },
         }
     }
 
-    /// Leaves the IV that was made with the caller.
-    ///
-    /// # Safety
-    /// The field is valid for writes of its length, which `made` has.
-    pub(crate) unsafe fn put(&self, made: &[u8]) {
-        // SAFETY: this function asks the same of the field.
-        unsafe { self.start.copy_from(made.as_ptr(), made.len()) }
+    /// Leaves the IV that was made in its [`room`](Self::room) with the caller.
+    pub(crate) fn put(&self, made: &[u8]) -> Result<()> {
+        // SAFETY: `start` is NULL or has room for `len` bytes, see `IvField`.
+        unsafe { put(self.start, self.len, made) }
     }
 }
 
-/// The parameter of a key that is wrapped as a message: AES-GCM's.
+/// Leaves bytes with the caller, in room of just their length.
+///
+/// # Safety
+/// `start` is NULL or valid for writes of `len` bytes.
+unsafe fn put(start: *mut CK_BYTE, len: CK_ULONG, made: &[u8]) -> Result<()> {
+    if start.is_null() || len != made.len() as CK_ULONG {
+        return Err(Reason::General.detail("other room than was read"));
+    }
+    // SAFETY: not NULL, so this function's caller promises room for `len` bytes, as many as there are.
+    unsafe { start.copy_from(made.as_ptr(), made.len()) };
+    Ok(())
+}
+
+/// The parameter of a key that is wrapped as a message: AES-GCM's. The tag is as the caller of [`Parameter::new`]
+/// promised: valid for its length, and for writes where the token makes it.
 pub(crate) struct WrapMessage {
     id: u64,
     pub(crate) iv: IvField,
@@ -142,27 +148,6 @@ pub(crate) struct WrapMessage {
 }
 
 impl WrapMessage {
-    /// Reads the mechanism of an authenticated wrapping.
-    ///
-    /// # Safety
-    /// `mechanism` is NULL or valid for reads; its parameter is NULL or valid for reads of its length.
-    pub(crate) unsafe fn read(mechanism: *const CK_MECHANISM) -> Result<Self> {
-        if mechanism.is_null() {
-            return Err(Reason::ArgumentsBad.detail("no mechanism"));
-        }
-        // SAFETY: this function asks the same of `mechanism`.
-        let gcm = unsafe { gcm(mechanism, CKF_WRAP) }?;
-        let (id, parameter) = gcm.ok_or(Reason::MechanismInvalid)?;
-        // SAFETY: the parameter is NULL or has its length.
-        let raw = unsafe { parameter.structure::<CK_GCM_MESSAGE_PARAMS>() }?;
-        let bits = raw.ulTagBits;
-        if bits > MAX_TAG || !bits.is_multiple_of(8) || raw.pTag.is_null() {
-            return Err(wrong("the tag, or its length"));
-        }
-        let tag_len = usize::try_from(bits / 8).map_err(|_| wrong("the tag's length"))?;
-        Ok(Self { id, iv: IvField::of_message(&raw), tag: raw.pTag, tag_len })
-    }
-
     /// Returns the mechanism with this IV and associated data.
     pub(crate) fn mechanism(&self, iv: Vec<u8>, aad: &[u8]) -> Mechanism {
         let tag_bits = self.tag_len as u64 * 8;
@@ -176,21 +161,15 @@ impl WrapMessage {
     }
 
     /// Returns the wrapped key with the caller's tag behind it.
-    ///
-    /// # Safety
-    /// The tag is valid for reads of its length.
-    pub(crate) unsafe fn with_tag(&self, wrapped: &[u8]) -> Result<Vec<u8>> {
-        // SAFETY: this function asks the same of the tag.
+    pub(crate) fn with_tag(&self, wrapped: &[u8]) -> Result<Vec<u8>> {
+        // SAFETY: `tag` is the caller's, with `tag_len` bytes, see `WrapMessage`.
         let tag = unsafe { buffer::input(self.tag.cast_const(), self.tag_len as CK_ULONG) }?;
         Ok([wrapped, tag].concat())
     }
 
     /// Leaves the tag with the caller.
-    ///
-    /// # Safety
-    /// The caller's tag is valid for writes of its length, which `tag` has.
-    pub(crate) unsafe fn put_tag(&self, tag: &[u8]) {
-        // SAFETY: this function asks the same of the caller's tag.
-        unsafe { self.tag.copy_from(tag.as_ptr(), tag.len()) }
+    pub(crate) fn put_tag(&self, tag: &[u8]) -> Result<()> {
+        // SAFETY: `tag` is the caller's room for `tag_len` bytes, see `WrapMessage`.
+        unsafe { put(self.tag, self.tag_len as CK_ULONG, tag) }
     }
 }
