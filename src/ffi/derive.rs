@@ -96,8 +96,8 @@ impl Call<'_> {
                 Ok(())
             }
             Err((at, error)) => {
-                if let Some(at_fault) = others.get(at.wrapping_sub(1)) {
-                    at_fault.handle.write(CK_INVALID_HANDLE);
+                if let Some(at_fault) = at.and_then(|at| places().nth(at)) {
+                    at_fault.write(CK_INVALID_HANDLE);
                 }
                 Err(error)
             }

@@ -9,7 +9,7 @@ use super::mac::MAX_SECRET;
 use super::row::row;
 use super::simple_derivation::value;
 use super::{Hash, MechanismRow, Params, ParamsShape, Protections, Tells, aes};
-use crate::error::{Reason, Result};
+use crate::error::{Error, Reason, Result};
 use crate::key::UsableKey;
 use crate::lc::aes::{AesKey, BLOCK};
 use crate::lc::mac::{HmacKey, Mac};
@@ -69,20 +69,37 @@ enum Mode {
 }
 
 fn one(usable: &UsableKey, params: &Params, len: usize, mode: Mode) -> Result<Secret> {
-    several(usable, params, &[len], mode)?.pop().ok_or_else(|| Reason::General.into())
+    let made = several(usable, params, &[len], mode).map_err(|(_, failure)| failure)?.pop();
+    made.ok_or_else(|| Reason::General.into())
 }
 
-/// Derives keys of these lengths, each of segments of its own.
+/// Derives keys of these lengths, each of segments of its own. A failure comes with the index of the length that it
+/// is about.
 fn several(
     usable: &UsableKey,
     params: &Params,
     lengths: &[usize],
     mode: Mode,
-) -> Result<Vec<Secret>> {
-    let Params::Kbkdf(params) = params else { return Err(Reason::MechanismParam.into()) };
-    check(&params.fields, mode)?;
-    let mut derivation = Derivation::new(usable, params, mode, lengths)?;
-    lengths.iter().map(|&len| derivation.key(len)).collect()
+) -> Result<Vec<Secret>, (Option<usize>, Error)> {
+    for (at, length) in lengths.iter().enumerate() {
+        check_length(*length).map_err(|failure| (Some(at), failure))?;
+    }
+    let derive = || -> Result<Vec<Secret>> {
+        let Params::Kbkdf(params) = params else { return Err(Reason::MechanismParam.into()) };
+        check(&params.fields, mode)?;
+        let mut derivation = Derivation::new(usable, params, mode, lengths)?;
+        lengths.iter().map(|&len| derivation.key(len)).collect()
+    };
+    derive().map_err(|failure| (None, failure))
+}
+
+/// Checks that a template named a length, and one that a key can have.
+fn check_length(length: usize) -> Result<()> {
+    match length as u64 {
+        0 => Err(Reason::TemplateIncomplete.detail("CKA_VALUE_LEN is missing")),
+        1..=MAX_SECRET => Ok(()),
+        _ => Err(Reason::KeySizeRange.into()),
+    }
 }
 
 /// Checks that the fields are those of the mode (the tables of data field requirements).
@@ -135,12 +152,6 @@ impl<'a> Derivation<'a> {
         lengths: &[usize],
     ) -> Result<Self> {
         let function = Function::new(usable, params.prf)?;
-        if lengths.contains(&0) {
-            return Err(Reason::TemplateIncomplete.detail("CKA_VALUE_LEN is missing"));
-        }
-        if lengths.iter().any(|len| *len as u64 > MAX_SECRET) {
-            return Err(Reason::KeySizeRange.into());
-        }
         let segments: usize = lengths.iter().map(|len| len.div_ceil(function.size())).sum();
         if segments.saturating_mul(most_of_a_segment(&params.fields)) > MAX_INPUT {
             return Err(Reason::MechanismParam.detail("so many bytes would take too long"));
@@ -295,6 +306,23 @@ mod tests {
                 assert_eq!(refusal, expected, "{mode:?} {fields:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_length_that_no_key_has_is_told_by_its_place() {
+        let (key, params) =
+            (secret(&[1; 32]), params(&[Field::Iteration(Some(Form { width: 4, ..FORM }))]));
+        let most = MAX_SECRET as usize;
+        for (lengths, at, reason) in [
+            ([16, 16, 0], Some(2), Reason::TemplateIncomplete),
+            ([16, most + 1, 0], Some(1), Reason::KeySizeRange),
+            ([0, 16, 16], Some(0), Reason::TemplateIncomplete),
+        ] {
+            let refusal = several(&key, &params, &lengths, Mode::Counter).unwrap_err();
+            assert_eq!((refusal.0, refusal.1.reason()), (at, reason), "{lengths:?}");
+        }
+        let refusal = several(&key, &params, &[16, 16], Mode::Feedback).unwrap_err();
+        assert_eq!((refusal.0, refusal.1.reason()), (None, Reason::MechanismParam));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The functions that a row can have: what each takes and gives, in one step or in parts.
 
 use super::params::Params;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::key::{Parsed, UsableKey};
 use crate::lc::lattice::Set;
 use crate::secret::Secret;
@@ -96,8 +96,10 @@ pub(crate) type Wrap = fn(&UsableKey, &Params, &Secret) -> Result<Vec<u8>>;
 /// Derives key bytes, that many (0 for the mechanism's natural length), from a key and from the value
 /// of another that [`Params::other_key`] names.
 pub(crate) type Derive = fn(&UsableKey, Option<&Secret>, &Params, usize) -> Result<Secret>;
-/// Derives the bytes of several keys, each that long, of which none tells anything of another.
-pub(crate) type DeriveSeveral = fn(&UsableKey, &Params, &[usize]) -> Result<Vec<Secret>>;
+/// Derives the bytes of several keys, each that long, of which none tells anything of another. A failure comes
+/// with the index of the length that it is about, none where it is about all.
+pub(crate) type DeriveSeveral =
+    fn(&UsableKey, &Params, &[usize]) -> Result<Vec<Secret>, (Option<usize>, Error)>;
 /// Unwraps key bytes. Every malformed blob is `Reason::WrappedInvalid`.
 pub(crate) type Unwrap = fn(&UsableKey, &Params, &[u8]) -> Result<Secret>;
 /// The least and the most bytes that a wrapped key of so many bytes may hold, under this key.

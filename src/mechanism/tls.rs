@@ -112,7 +112,12 @@ const fn agreed(params: ParamsShape, row: MechanismRow) -> MechanismRow {
 }
 
 const fn keys_row(params: ParamsShape, row: MechanismRow) -> MechanismRow {
-    MechanismRow { params, derive_several: Some(keys), tells: Tells::Nothing, ..of_secret(row) }
+    MechanismRow {
+        params,
+        derive_several: Some(|key, params, _| keys(key, params).map_err(|failure| (None, failure))),
+        tells: Tells::Nothing,
+        ..of_secret(row)
+    }
 }
 
 const fn export_row(row: MechanismRow) -> MechanismRow {
@@ -202,7 +207,7 @@ fn master(usable: &UsableKey, params: &Params, len: usize) -> Result<Secret> {
 }
 
 /// Derives the keys of the MACs, the keys of the ciphers and the IVs: of each the client's and the server's.
-fn keys(usable: &UsableKey, params: &Params, _: &[usize]) -> Result<Vec<Secret>> {
+fn keys(usable: &UsableKey, params: &Params) -> Result<Vec<Secret>> {
     let Params::TlsKeys { hash, seed, sizes: KeySizes { mac, key, iv } } = params else {
         return Err(Reason::MechanismParam.into());
     };

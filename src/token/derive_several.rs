@@ -6,6 +6,7 @@ use super::loaded::hides_its_value;
 use super::plan::Plan;
 use super::{Caller, Handle, Token};
 use crate::error::{Error, Reason, Result};
+use crate::id::Id;
 use crate::mechanism::{self, Mechanism, Params};
 use crate::object::build::provenance;
 use crate::object::vendor::CKA_KEYSTEAD_CUSTODY;
@@ -36,8 +37,8 @@ impl Token {
         mechanism: &Mechanism,
         base: Handle,
         templates: &[&Template],
-    ) -> Result<Vec<Handle>, (usize, Error)> {
-        let whole = |error| (0, error);
+    ) -> Result<Vec<Handle>, (Option<usize>, Error)> {
+        let whole = |error| (None, error);
         let derive = mechanism::find(mechanism.id).and_then(|row| row.derive_several());
         let derive = derive.map_err(whole)?;
         let sources = self.sources(mechanism, base).map_err(whole)?;
@@ -45,14 +46,14 @@ impl Token {
         for (at, template) in templates.iter().enumerate() {
             let key = self.outline(caller, &sources, template);
             let key = key.and_then(|key| Ok((key.length()?, key)));
-            keys.push(key.map_err(|error| (at, error))?);
+            keys.push(key.map_err(|error| (Some(at), error))?);
         }
         let lengths: Vec<_> = keys.iter().map(|(length, _)| *length).collect();
-        let made = derive(&sources.usable, &mechanism.params, &lengths).map_err(whole)?;
+        let made = derive(&sources.usable, &mechanism.params, &lengths)?;
         let mut derived = Vec::with_capacity(keys.len());
         for (at, ((_, mut key), material)) in keys.into_iter().zip(made).enumerate() {
             let completed = sources.complete(&mut key.attributes, material.len());
-            completed.map_err(|error| (at, error))?;
+            completed.map_err(|error| (Some(at), error))?;
             derived.push((key, material));
         }
         self.keep_all(caller, &derived)
@@ -84,7 +85,7 @@ impl Token {
             }
             size => self.connection_key(caller, &sources, template, size)?,
         };
-        let made = derive(&sources.usable, &mechanism.params, &[])?;
+        let made = derive(&sources.usable, &mechanism.params, &[]).map_err(|(_, error)| error)?;
         let [client_mac, server_mac, client, server, ivs @ ..] =
             <[Secret; 6]>::try_from(made).map_err(|_| Reason::General)?;
         if sources.hide() && ivs.iter().any(|iv| !iv.is_empty()) {
@@ -140,16 +141,18 @@ impl Token {
         &self,
         caller: &Caller,
         keys: &[(DerivedKey, Secret)],
-    ) -> Result<Vec<Handle>, (usize, Error)> {
-        let mut at = 0;
+    ) -> Result<Vec<Handle>, (Option<usize>, Error)> {
+        let mut at = None;
         let kept = self.retry_on_conflict(|| {
             let mut plans = Vec::with_capacity(keys.len());
-            for (number, (key, material)) in keys.iter().enumerate() {
-                at = number;
-                plans.push(self.plan_derived(caller, key, material)?);
+            let mut taken = HashSet::new();
+            for (index, (key, material)) in keys.iter().enumerate() {
+                at = Some(index);
+                let plan = self.plan_derived(caller, key, material)?;
+                take_objects(&mut taken, &plan)?;
+                plans.push(plan);
             }
-            at = 0;
-            of_different_objects(&plans)?;
+            at = None;
             self.carry_out_all(caller, plans)
         });
         let custom = keys.iter().any(|(key, _)| self.is_custom(&key.attributes, &key.request));
@@ -188,14 +191,14 @@ impl DerivedKey {
     }
 }
 
-/// Fails where two keys would be the material of one custom key.
-fn of_different_objects(plans: &[Plan]) -> Result<()> {
-    let mut changed = plans.iter().flat_map(|plan| match plan {
-        Plan::Records(_, changes) => changes.iter().map(|change| change.id).collect(),
-        Plan::Session(..) => Vec::new(),
-    });
-    let mut seen = HashSet::new();
-    match changed.all(|id| seen.insert(id)) {
+/// Notes the records that a plan changes. Fails where a key before it changes one too: both would be the material
+/// of one custom key.
+fn take_objects(taken: &mut HashSet<Id>, plan: &Plan) -> Result<()> {
+    let mut changed = match plan {
+        Plan::Records(_, changes) => changes.iter(),
+        Plan::Session(..) => [].iter(),
+    };
+    match changed.all(|change| taken.insert(change.id)) {
         true => Ok(()),
         false => Err(Reason::TemplateInconsistent.detail("two keys for one custom key")),
     }

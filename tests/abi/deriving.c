@@ -1,5 +1,5 @@
 /* Secrets derived as OpenSSL asks for them: by ECDH from sensitive keys, as data and by the steps of TLS
- * 1.3 with HKDF, in a session without a login too. */
+ * 1.3 with HKDF, in a session without a login too; and several keys by one call (SP800-108). */
 #include "abi.h"
 
 #ifndef CKM_HKDF_DERIVE
@@ -9,6 +9,8 @@
 #define SALT_NULL 1UL
 #define SALT_DATA 2UL
 #define COFACTOR 0x1051UL
+#define COUNTER_KDF 0x3ACUL
+#define ITERATION_VARIABLE 1UL
 
 /* PKCS#11 3.1, "HKDF mechanism parameters" and "Elliptic curve". */
 struct hkdf {
@@ -27,6 +29,32 @@ struct ecdh {
     CK_BYTE *shared;
     CK_ULONG peer_len;
     CK_BYTE *peer;
+};
+
+/* PKCS#11 3.1, "Parameters for SP800-108". */
+struct derived_key {
+    CK_ATTRIBUTE *template;
+    CK_ULONG count;
+    CK_OBJECT_HANDLE *key;
+};
+
+struct counter {
+    CK_BBOOL little_endian;
+    CK_ULONG bits;
+};
+
+struct field {
+    CK_ULONG type;
+    void *value;
+    CK_ULONG length;
+};
+
+struct kdf {
+    CK_MECHANISM_TYPE prf;
+    CK_ULONG field_count;
+    struct field *fields;
+    CK_ULONG key_count;
+    struct derived_key *keys;
 };
 
 struct pair {
@@ -143,6 +171,74 @@ static void tls13(const char *where)
           "HKDF without a salt is HKDF with zeros %s", where);
 }
 
+/* --- several keys ---------------------------------------------------------------------------------- */
+
+#define UNTOUCHED 0x5555UL
+
+/* Derives a key and two others; `at_fault` is the one whose template fails, 0 being the call's own. */
+static void refuses(CK_OBJECT_HANDLE base, CK_ATTRIBUTE templates[3][4], CK_ULONG counts[3],
+                    CK_RV code, int at_fault, const char *fault)
+{
+    struct counter counter = {CK_FALSE, 32};
+    struct field field = {ITERATION_VARIABLE, &counter, sizeof counter};
+    CK_OBJECT_HANDLE made[3] = {UNTOUCHED, UNTOUCHED, UNTOUCHED};
+    struct derived_key others[2];
+    for (int i = 0; i < 2; i++)
+        others[i] = (struct derived_key){templates[i + 1], counts[i + 1], &made[i + 1]};
+    struct kdf kdf = {CKM_SHA256_HMAC, 1, &field, 2, others};
+    CK_MECHANISM mechanism = {COUNTER_KDF, &kdf, sizeof kdf};
+    CK_RV rv = p11->C_DeriveKey(session, &mechanism, base, templates[0], counts[0], &made[0]);
+    bool told = true;
+    for (int i = 0; i < 3; i++)
+        told = told && made[i] == (i == at_fault ? CK_INVALID_HANDLE : UNTOUCHED);
+    check(rv == code && told,
+          "of several derived keys the handle of the one %s is CK_INVALID_HANDLE (0x%lx)", fault, rv);
+}
+
+static void several(void)
+{
+    CK_BYTE value[32] = {1}, id[] = "twice";
+    CK_OBJECT_HANDLE base = secret_of(value, sizeof value), empty;
+    CK_KEY_TYPE aes = CKK_AES;
+    CK_ULONG origin = CK_KEYSTEAD_ORIGIN_EXTERNAL, length = 16, huge = 1UL << 40, odd = 17;
+    CK_ATTRIBUTE waiting[] = {
+        {CKA_CLASS, &secret_key, sizeof secret_key}, {CKA_KEY_TYPE, &generic, sizeof generic},
+        {CKA_TOKEN, &yes, 1}, {CKA_KEYSTEAD_ORIGIN, &origin, sizeof origin}, {CKA_ID, id, 5},
+    };
+    must(p11->C_CreateObject(session, waiting, COUNT(waiting), &empty), "an empty custom key");
+    CK_ATTRIBUTE class = {CKA_CLASS, &secret_key, sizeof secret_key};
+    CK_ATTRIBUTE good = {CKA_VALUE_LEN, &length, sizeof length};
+    CK_ATTRIBUTE long_one = {CKA_VALUE_LEN, &huge, sizeof huge};
+    CK_ATTRIBUTE odd_one = {CKA_VALUE_LEN, &odd, sizeof odd};
+    CK_ATTRIBUTE of_aes = {CKA_KEY_TYPE, &aes, sizeof aes};
+    CK_ATTRIBUTE on_token = {CKA_TOKEN, &yes, 1}, named = {CKA_ID, id, 5};
+    CK_ATTRIBUTE of_data = {CKA_CLASS, &data, sizeof data};
+    for (int at = 0; at < 3; at++) {
+        struct {
+            CK_ATTRIBUTE template[4];
+            CK_ULONG count;
+            CK_RV code;
+            const char *fault;
+        } faults[] = {
+            {{class}, 1, CKR_TEMPLATE_INCOMPLETE, "without a length"},
+            {{class, long_one}, 2, CKR_KEY_SIZE_RANGE, "that is too long"},
+            {{class, odd_one, of_aes}, 3, CKR_KEY_SIZE_RANGE, "of a length that its type has not"},
+            {{of_data, good}, 2, CKR_TEMPLATE_INCONSISTENT, "of another class"},
+        };
+        for (CK_ULONG i = 0; i < COUNT(faults); i++) {
+            CK_ATTRIBUTE templates[3][4] = {{class, good}, {class, good}, {class, good}};
+            CK_ULONG counts[3] = {2, 2, 2};
+            memcpy(templates[at], faults[i].template, sizeof templates[at]);
+            counts[at] = faults[i].count;
+            refuses(base, templates, counts, faults[i].code, at, faults[i].fault);
+        }
+    }
+    CK_ATTRIBUTE twice[3][4] = {
+        {class, good, on_token, named}, {class, good}, {class, good, on_token, named}};
+    CK_ULONG counts[3] = {4, 2, 4};
+    refuses(base, twice, counts, CKR_TEMPLATE_INCONSISTENT, 2, "for a custom key that is taken");
+}
+
 int main(int count, char **arguments)
 {
     (void)count;
@@ -152,6 +248,7 @@ int main(int count, char **arguments)
     ecdh(CKM_ECDH1_DERIVE, "CKM_ECDH1_DERIVE");
     ecdh(COFACTOR, "CKM_ECDH1_COFACTOR_DERIVE");
     tls13("for a user");
+    several();
     must(p11->C_Logout(session), "C_Logout");
     tls13("without a login");
     must(p11->C_Finalize(NULL), "C_Finalize");
