@@ -85,6 +85,9 @@ fn joined(parts: &[&[u8]; 2], len: usize) -> Result<Secret> {
 /// Returns the XOR of the base and the data, as long as the shorter of the two, or `len` bytes of it.
 fn xor(usable: &UsableKey, _: Option<&Secret>, params: &Params, len: usize) -> Result<Secret> {
     let (value, data) = (value(usable)?, data(params)?);
+    if data.is_empty() {
+        return Err(Reason::MechanismParam.detail("no data"));
+    }
     let len = length(len, value.len().min(data.len()))?;
     let mut made = Secret::from(value.get(..len).ok_or(Reason::General)?);
     made.expose_mut().iter_mut().zip(data).for_each(|(byte, other)| *byte ^= other);
@@ -151,6 +154,7 @@ mod tests {
     fn lengths_that_are_not_there_are_refused() {
         let (base, data) = (secret(&[1; 4]), Params::Data(vec![2; 3]));
         for (row, params, len, reason) in [
+            (XOR, &Params::Data(vec![]), 0, Reason::MechanismParam),
             (BASE_AND_DATA, &data, 8, Reason::KeySizeRange),
             (XOR, &data, 4, Reason::KeySizeRange),
             (EXTRACT, &Params::FirstBit(31), 5, Reason::KeySizeRange),

@@ -228,7 +228,7 @@ fn describe_chacha(material: &Secret, attributes: &mut Attributes) -> Result<()>
 
 fn describe_generic(material: &Secret, attributes: &mut Attributes) -> Result<()> {
     if material.is_empty() {
-        return Err(Reason::AttributeValue.detail("a secret of no bytes"));
+        return Err(Reason::KeySizeRange.detail("a secret of no bytes"));
     }
     value_len(material, attributes)?;
     check_value(&sha1_check_value(material.expose())?, attributes)

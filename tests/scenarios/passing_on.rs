@@ -74,6 +74,33 @@ fn len(size: u64) -> Attribute {
 
 // --- what readable keys give ---
 
+/// A secret without a byte is none; that is told of the data, or of the key, and of no attribute.
+#[test]
+fn no_key_comes_of_no_data() {
+    play(|world| {
+        let token = world.token();
+        let base = secret(&token, &[7; 16], &READABLE);
+        let nothing = Mechanism::XorBaseAndData(data(&[]));
+        refused(derive(&token, &nothing, base, &[]), RvError::MechanismParamInvalid);
+        refused(derive(&token, &nothing, base, &[len(1)]), RvError::MechanismParamInvalid);
+        for same in [
+            Mechanism::ConcatenateBaseAndData(data(&[])),
+            Mechanism::ConcatenateDataAndBase(data(&[])),
+        ] {
+            let copied = derive(&token, &same, base, &READABLE).unwrap();
+            assert_eq!(token.bytes(copied, AttributeType::Value), [7; 16]);
+        }
+        let owner = Owner::of(&token, &[Attribute::Unwrap(true), without_custody()]);
+        let generic = [
+            Attribute::Class(ObjectClass::SECRET_KEY),
+            Attribute::KeyType(KeyType::GENERIC_SECRET),
+        ];
+        let empty = owner.oaep(&[]);
+        let unwrapped = token.unwrap_key(&oaep_sha256(), owner.private, &empty, &generic);
+        refused(unwrapped, RvError::WrappedKeyInvalid);
+    });
+}
+
 #[test]
 fn keys_that_can_be_read_are_put_together_and_cut_as_one_likes() {
     play(|world| {
