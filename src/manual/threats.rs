@@ -193,7 +193,7 @@
 //! | `CKM_EXTRACT_KEY_FROM_KEY`, and the others where they would leave a part out | nothing: a part beside known bytes could be guessed, and each guess checked with what the key makes (`CKR_KEY_FUNCTION_NOT_PERMITTED`, `CKR_KEY_SIZE_RANGE`) |
 //! | `CKM_AES_ECB_ENCRYPT_DATA`, `CKM_AES_CBC_ENCRYPT_DATA` | a key of whole blocks with all protections of the base: what it encrypts is only for who may encrypt |
 //! | `CKM_TLS_KDF` | a key with all protections of the base, as PKCS#11 has it, of 14 bytes or more. No label begins with one that TLS itself derives by, wherever the label ends and the seed begins |
-//! | `CKM_TLS12_KEY_AND_MAC_DERIVE` | keys as hidden as the base, of 14 bytes or more or none at all, and no IVs: the sizes can be chosen so that these are what keys are made of else. `CKM_TLS12_KEY_SAFE_DERIVE` asks for none. A base with a `CKA_DERIVE_TEMPLATE` gives neither |
+//! | `CKM_TLS12_KEY_AND_MAC_DERIVE` | keys as hidden as the base, of 14 bytes or more, or without a value, which do nothing and are not copied; and no IVs: the sizes can be chosen so that these are what keys are made of else. `CKM_TLS12_KEY_SAFE_DERIVE` asks for none. A base with a `CKA_DERIVE_TEMPLATE` gives neither |
 //! | `CKM_TLS12_MASTER_KEY_DERIVE` | a master secret, and not the version in the base's first bytes. A master secret is confined to the mechanisms that TLS has for it |
 //!
 //! A key that `CKM_PKCS5_PBKD2` makes of a password is its owner's and no secret of the token: it counts as

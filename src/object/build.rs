@@ -131,6 +131,19 @@ pub(crate) fn provenance(made: &mut Attributes, mechanism: Option<u64>) {
     }
 }
 
+/// Makes a session key of a template one without a value: it does nothing, goes into nothing, and neither changes
+/// nor is copied.
+pub(crate) fn leave_empty(made: &mut Attributes) {
+    let none = USAGE_FLAGS.iter().map(|(_, flag)| *flag);
+    for flag in none.chain([CKA_TOKEN, CKA_MODIFIABLE, CKA_COPYABLE]) {
+        if made.contains(flag) {
+            made.set_flag(flag, false);
+        }
+    }
+    made.set_number(CKA_VALUE_LEN, 0);
+    marks::forbid_digests(made);
+}
+
 /// Applies a copy's template: what may be changed may differ in a copy, and a few attributes in a copy
 /// only (PKCS#11 3.1, 4.1.3).
 pub(crate) fn copy(from: &Attributes, template: &Template, officer: bool) -> Result<Attributes> {

@@ -8,7 +8,7 @@ use super::{Caller, Handle, Token};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::mechanism::{self, Mechanism, Params};
-use crate::object::build::provenance;
+use crate::object::build::{leave_empty, provenance};
 use crate::object::vendor::CKA_KEYSTEAD_CUSTODY;
 use crate::object::{Attribute, Template, attributes};
 use crate::secret::Secret;
@@ -29,8 +29,8 @@ const OF_ALL_KEYS: [u64; 5] =
     [CKA_TOKEN, CKA_PRIVATE, CKA_SENSITIVE, CKA_EXTRACTABLE, CKA_KEYSTEAD_CUSTODY];
 
 impl Token {
-    /// Derives a key for each template. A failure comes with the number of the template that it is about, 0
-    /// where it is about none.
+    /// Derives a key for each template. A failure comes with the index of the template that it is about, none
+    /// where it is about all.
     pub fn derive_several(
         &self,
         caller: &Caller,
@@ -136,7 +136,7 @@ impl Token {
         body.material.expose().first_chunk().copied().ok_or_else(|| Reason::KeySizeRange.into())
     }
 
-    /// Keeps derived keys, all or none. A failure comes with the number of the key that it is about.
+    /// Keeps derived keys, all or none. A failure comes with the index of the key that it is about.
     fn keep_all(
         &self,
         caller: &Caller,
@@ -166,8 +166,7 @@ impl Token {
         provenance(&mut attributes, None);
         if material.is_empty() {
             // A key that a cipher does without. SunPKCS11 destroys it, and so needs its handle.
-            attributes.set_flag(CKA_TOKEN, false);
-            attributes.set_number(CKA_VALUE_LEN, 0);
+            leave_empty(&mut attributes);
             return self.plan_ordinary(caller, attributes, Secret::new(Vec::new()), None);
         }
         if self.is_custom(&attributes, request) {

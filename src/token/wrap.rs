@@ -105,8 +105,14 @@ impl Token {
             _ => failure,
         };
         let loaded = self.object(key).map_err(unknown)?;
-        let body =
-            loaded.body().filter(|body| !body.material.is_empty()).ok_or(Reason::KeyUnknown)?;
+        let body = loaded.body().ok_or(Reason::KeyUnknown)?;
+        match body.attributes.number(CKA_CLASS) {
+            _ if !body.material.is_empty() => {}
+            Some(CKO_SECRET_KEY) => {
+                return Err(Reason::KeyNotWrappable.detail("the key has no value"));
+            }
+            _ => return Err(Reason::KeyUnknown.into()),
+        }
         if !body.attributes.flag(CKA_EXTRACTABLE) {
             return Err(Reason::KeyUnextractable.into());
         }

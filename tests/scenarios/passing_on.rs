@@ -409,6 +409,24 @@ fn random(bytes: &mut [u8; 32]) -> CK_SSL3_RANDOM_DATA {
     }
 }
 
+/// That a key without a value has no use, and stays in its session.
+fn does_nothing(token: &Token, empty: ObjectHandle) {
+    let hmac = Mechanism::Sha256Hmac;
+    refused(token.sign(&hmac, empty, b"data"), RvError::KeyFunctionNotPermitted);
+    refused(token.verify(&hmac, empty, b"data", &[0; 32]), RvError::KeyFunctionNotPermitted);
+    for more in [&[][..], &[Attribute::Token(true)], &[Attribute::Sign(true)]] {
+        refused(token.copy_object(empty, more), RvError::ActionProhibited);
+    }
+    let signs = [Attribute::Sign(true)];
+    refused(token.update_attributes(empty, &signs), RvError::ActionProhibited);
+    let joined = Mechanism::ConcatenateBaseAndData(data(b"data"));
+    refused(derive(token, &joined, empty, &[]), RvError::KeyFunctionNotPermitted);
+    token.digest_init(&Mechanism::Sha256).unwrap();
+    refused(token.digest_key(empty), RvError::KeyIndigestible);
+    let by = token.generate_aes(&[Attribute::Wrap(true)]);
+    refused(token.wrap_key(&Mechanism::AesKeyWrap, by, empty), RvError::KeyNotWrappable);
+}
+
 /// The lengths of keys can be chosen so that the IVs, which are no secrets, are what keys are made of else.
 #[test]
 fn a_hidden_master_secret_gives_no_ivs_and_no_version() {
@@ -475,8 +493,9 @@ fn a_hidden_master_secret_gives_no_ivs_and_no_version() {
                 assert_eq!(hides_its_value(&token, key), !shown);
                 token.encrypt_block(key).unwrap();
                 // SunPKCS11 destroys the keys that a cipher does without.
-                for mac in [out.hClientMacSecret, out.hServerMacSecret] {
-                    token.destroy_object(handle(mac)).unwrap();
+                for mac in [out.hClientMacSecret, out.hServerMacSecret].map(handle) {
+                    does_nothing(&token, mac);
+                    token.destroy_object(mac).unwrap();
                 }
                 let lower =
                     [&[aes][..], if shown { &HIDDEN[..1] } else { &READABLE[..1] }].concat();
