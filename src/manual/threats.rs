@@ -168,7 +168,9 @@
 //! lacks `CKA_UNWRAP`, or whose `CKA_UNWRAP_TEMPLATE` says `CKA_SENSITIVE` true and `CKA_EXTRACTABLE`
 //! false. An RSA key with such a template keeps what travels with a transport key only where it opens that
 //! in one call: what it opens by OAEP alone neither unwraps nor decrypts, unless `CKA_ALLOWED_MECHANISMS`
-//! confines it to OAEP, and then nothing with a transport key should be wrapped for it. What an AES key
+//! confines it to OAEP, and then nothing with a transport key should be wrapped for it. What is kept from a use for
+//! good is not wrapped (`CKR_KEY_NOT_WRAPPABLE`), for it would come back without that: such a key that came by OAEP
+//! alone, one that was trusted, and one that goes into no digest (below) and asks for `CKA_WRAP_WITH_TRUSTED`. What an AES key
 //! unwraps may be one that unwraps, under which the template holds no more, unless it asks for
 //! `CKA_UNWRAP` and `CKA_DECRYPT` false. No secret key is trusted but a sensitive one
 //! that is not extractable (`CKR_TEMPLATE_INCONSISTENT`). Let the officer generate trusted keys: what the

@@ -109,6 +109,15 @@ pub(crate) fn are_on(key: &Attributes) -> bool {
     MARKS.into_iter().any(|mark| key.flag(mark))
 }
 
+/// Returns whether a key has a mark that tells something its user does not know already. What is wrapped and
+/// unwrapped again has no marks. A digest tells nothing that the user of a key without `CKA_WRAP_WITH_TRUSTED`
+/// could not have by wrapping it under a key that is known.
+pub(crate) fn would_be_lost(key: &Attributes) -> bool {
+    let undigested = forbids_digests(key) && key.flag(CKA_WRAP_WITH_TRUSTED);
+    let opens_nothing = forbids(key, CKA_UNWRAP) || forbids(key, CKA_DECRYPT);
+    undigested || opens_nothing || key.flag(TRUSTED_ONCE)
+}
+
 /// Returns the bindings of a key that was trusted, or has templates of its own, to be kept where its
 /// material goes and comes again; nothing of another key.
 pub(crate) fn bindings(key: &Attributes) -> Vec<(u64, Vec<u8>)> {

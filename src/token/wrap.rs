@@ -9,7 +9,7 @@ use crate::object::kinds::Kind;
 use crate::object::values::same;
 use crate::object::vendor::CKA_KEYSTEAD_IMPORT_ONLY;
 use crate::object::{Attributes, Creation, Template, VendorRequest};
-use crate::object::{build, import_only, kinds};
+use crate::object::{build, import_only, kinds, marks};
 use crate::secret::Secret;
 use pkcs11_sys::*;
 use std::ops::RangeInclusive;
@@ -115,6 +115,10 @@ impl Token {
         }
         if !body.attributes.flag(CKA_EXTRACTABLE) {
             return Err(Reason::KeyUnextractable.into());
+        }
+        if marks::would_be_lost(&body.attributes) {
+            return Err(Reason::KeyNotWrappable
+                .detail("unwrapped again, it would do what it does not, whatever its user asks"));
         }
         if !loaded.is_whole(self.now()) {
             return Err(Reason::KeyNotWrappable.detail("the key is not enabled, or has expired"));

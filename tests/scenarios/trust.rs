@@ -7,6 +7,7 @@ use crate::rig::token::{SO_PIN, Token, USER_PIN, aes_material, pin};
 use crate::rig::wrap::{Courier, Owner, oaep_sha256, unwrapped_by_hand, with_rsa_aes};
 use crate::rig::{for_key, mechanism_type, play, refused, template_with, without_custody};
 use cryptoki::error::{Error, Result, RvError};
+use cryptoki::mechanism::hkdf::{HkdfParams, HkdfSalt};
 use cryptoki::mechanism::vendor_defined::VendorDefinedMechanism;
 use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::object::{
@@ -15,7 +16,9 @@ use cryptoki::object::{
 use cryptoki::session::UserType;
 
 const UNWRAP_TEMPLATE: u64 = 0x4000_0212;
+const DERIVE_TEMPLATE: u64 = 0x4000_0213;
 const SENSITIVE: u64 = 0x103;
+const WRAP_WITH_TRUSTED: u64 = 0x210;
 const EXTRACTABLE: u64 = 0x162;
 const KWP: u64 = 0x210B;
 const CBC: Mechanism = Mechanism::AesCbcPad([3; 16]);
@@ -464,6 +467,49 @@ fn what_travels_to_a_pair_that_hides_it_is_not_had_in_parts() {
         let readable = [&session_aes()[..], &[Attribute::Sensitive(false)]].concat();
         let read = token.unwrap_key(&Mechanism::AesKeyWrapPad, by, &carried, &readable).unwrap();
         assert_eq!(token.bytes(read, AttributeType::Value), TARGET);
+    });
+}
+
+/// An unwrapped key does all that its new template says, whatever it was kept from before.
+#[test]
+fn a_key_that_is_kept_from_a_use_for_good_is_not_had_back_without_that() {
+    play(|world| {
+        let token = world.token();
+        let trusted = by_officer(&token, &[Attribute::Wrap(true)]);
+        let free = token.generate_aes(&[Attribute::Wrap(true)]);
+        let wrap = |by, key| token.wrap_key(&Mechanism::AesKeyWrap, by, key);
+        let leaves = [Attribute::Extractable(true)];
+        for (guard, by) in [(&[1], trusted), (&[0], free)] {
+            let guard: (u64, &'static [u8]) = (WRAP_WITH_TRUSTED, guard);
+            let guarded = template_with(UNWRAP_TEMPLATE, &[(SENSITIVE, &[1]), guard]);
+            let owner = Owner::of(&token, &[Attribute::Unwrap(true), guarded, without_custody()]);
+            let (transport, _) = owner.parts(&TARGET);
+            let encrypts = [&session_aes()[..], &leaves, &[Attribute::Encrypt(true)]].concat();
+            let opened = token.unwrap_key(&oaep_sha256(), owner.private, &transport, &encrypts);
+            let opened = opened.unwrap();
+            refused(wrap(by, opened), RvError::KeyNotWrappable);
+            refused(wrap(by, token.copy_object(opened, &[]).unwrap()), RvError::KeyNotWrappable);
+            let leaving = [&session_aes()[..], &leaves].concat();
+            wrap(by, owner.import(&token, &TARGET, &leaving).unwrap()).unwrap();
+
+            let hides = template_with(DERIVE_TEMPLATE, &[(SENSITIVE, &[1]), guard]);
+            let base = [
+                secret(),
+                Attribute::KeyType(KeyType::GENERIC_SECRET),
+                Attribute::Value(TARGET.to_vec()),
+                Attribute::Derive(true),
+                hides,
+            ];
+            let base = token.create_object(&base).unwrap();
+            let hkdf = HkdfParams::new(MechanismType::SHA256, Some(HkdfSalt::Null), Some(b"info"));
+            let derived = [secret(), Attribute::ValueLen(32.into()), leaves[0].clone()];
+            let derived = token.derive_key(&Mechanism::HkdfDerive(hkdf), base, &derived).unwrap();
+            // What leaves under any key tells its user all that a digest would.
+            match by == trusted {
+                true => refused(wrap(by, derived), RvError::KeyNotWrappable),
+                false => drop(wrap(by, derived).unwrap()),
+            }
+        }
     });
 }
 
