@@ -55,8 +55,8 @@ pub struct Config {
     pub log_level: LogLevel,
     /// Lets PKCS#1 v1.5 unwrap keys (`pkcs1_unwrap`). Default: no.
     pub pkcs1_unwrap: bool,
-    /// Lets a key that may decrypt also wrap sensitive keys, and one that may encrypt unwrap them
-    /// (`mixed_wrapping`). Default: no.
+    /// Lets a key that may decrypt also wrap sensitive keys, and an AES key that may encrypt, decrypt or make a
+    /// GMAC unwrap them (`mixed_wrapping`). Default: no.
     pub mixed_wrapping: bool,
     /// The least size of RSA keys that are made, imported and used, in bits (`rsa_minimum`, 1024 to
     /// 8192). Default: 2048.

@@ -128,11 +128,13 @@
 //!
 //! # What keeps a key in
 //!
-//! A key that may decrypt does not wrap sensitive keys, and one that may encrypt does not unwrap them
-//! (`mixed_wrapping` in the configuration lifts both). That is judged by the flags at the moment of use,
+//! A key that may decrypt does not wrap sensitive keys, and an AES key that may encrypt or decrypt, or sign or
+//! verify by `CKM_AES_GMAC`, does not unwrap them: with any of these a user makes a blob of a known key
+//! (`mixed_wrapping` in the configuration lifts both). Where `CKA_ALLOWED_MECHANISMS` leaves `CKM_AES_GMAC` out, the
+//! key may make CMACs and unwrap. All that is judged by the flags at the moment of use,
 //! and stops accidents and single mistakes. It does not stop a user with the PIN who changes the flags
-//! in between, or who wraps under an RSA public key whose private half decrypts. What does: keys that
-//! are not extractable, `CKA_WRAP_WITH_TRUSTED` with wrapping keys that the security officer trusts,
+//! in between, who wraps a known key with the key that unwraps it, or who wraps under an RSA public key whose
+//! private half decrypts. What does: keys that are not extractable, `CKA_WRAP_WITH_TRUSTED` with wrapping keys that the security officer trusts,
 //! and `CKA_UNWRAP_TEMPLATE`. From a key that is trusted, or that has a template of its own, the user
 //! can take usages away; only the officer gives it one more. The user can also take the trust away, and
 //! only the officer gives it. A key that was ever trusted stays bound, and so do its copies and its

@@ -116,8 +116,8 @@ pub use crate::key::pin::PIN_TRIES;
 pub struct Settings {
     /// True where tokens initialised here keep their keys as custom keys.
     pub custody: bool,
-    /// True where a key may wrap sensitive keys although it may also decrypt, and unwrap them although it may
-    /// also encrypt: a user of such a key learns, or plants, their values.
+    /// True where a key may wrap sensitive keys although it may also decrypt, and unwrap them although its cipher
+    /// serves for data too: a user of such a key learns, or plants, their values.
     pub mixed_wrapping: bool,
     /// True where PKCS#1 v1.5 unwraps keys.
     pub pkcs1_unwrap: bool,

@@ -3,7 +3,7 @@
 use super::create::kind_of;
 use super::{Caller, Handle, Token, zero_padding};
 use crate::error::{Error, Reason, Result};
-use crate::key::{UsableKey, Usage};
+use crate::key::{Parsed, UsableKey, Usage};
 use crate::mechanism::{self, Mechanism, MechanismRow, Setting};
 use crate::object::kinds::Kind;
 use crate::object::values::same;
@@ -175,15 +175,28 @@ impl Token {
         }
     }
 
-    /// Fails where a key that may encrypt could plant a key of known value in the place of a sensitive one.
+    /// Fails where a key of known value could be planted in the place of a sensitive one.
     fn may_unwrap(&self, by: &UsableKey, attributes: &Attributes) -> Result<()> {
-        let plants = by.may(Usage::Encrypt) && !self.settings.mixed_wrapping;
+        let plants = plants(by) && !self.settings.mixed_wrapping;
         match attributes.flag(CKA_SENSITIVE) && plants {
-            true => Err(Reason::TemplateInconsistent
-                .detail("a sensitive key, and the unwrapping key may also encrypt")),
+            true => Err(Reason::TemplateInconsistent.detail(
+                "a sensitive key, and the unwrapping key may also encrypt or decrypt, or sign or verify by \
+                 CKM_AES_GMAC",
+            )),
             false => Ok(()),
         }
     }
+}
+
+/// Returns whether the usages of a key let its user make blobs of keys that are known. With AES each use of the
+/// block cipher does, in either direction: key wrap takes almost any initial value, so that any bytes are the
+/// blob of what decrypting finds in them. A GMAC is an encrypted block, and short ones tell it piece by piece where
+/// they are verified; what a CMAC encrypts cannot be chosen. For an RSA key its public half makes blobs.
+fn plants(by: &UsableKey) -> bool {
+    let may = |usages: [Usage; 2]| usages.into_iter().any(|usage| by.may(usage));
+    matches!(by.parsed, Parsed::Aes(_))
+        && (may([Usage::Encrypt, Usage::Decrypt])
+            || by.serves(CKM_AES_GMAC) && may([Usage::Sign, Usage::Verify]))
 }
 
 /// Makes of an object that an import key is to unwrap one that only compares. What it takes in else is

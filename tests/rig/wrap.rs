@@ -238,7 +238,14 @@ pub fn unwrapped_by_hand(token: &Token, key: ObjectHandle, wrapped: &[u8]) -> Ve
         head.copy_from_slice(&block[..8]);
         rest[place].copy_from_slice(&block[8..]);
     }
+    (head.try_into().unwrap(), rest)
+}
+    let (head, mut rest) = opened_by_hand(token, key, wrapped);
     assert_eq!(head[..4], [0xA6, 0x59, 0x59, 0xA6]);
     rest.truncate(u32::from_be_bytes(head[4..].try_into().unwrap()) as usize);
     rest
 }
+
+/// The initial value and the rest that AES key wrap (RFC 3394) finds in a blob, whatever it is, with a key that
+/// decrypts single blocks.
+pub fn opened_by_hand(token: &Token, key: ObjectHandle, wrapped: &[u8]) -> ([u8; 8], Vec<u8>) {

@@ -5,14 +5,17 @@ use super::{
     template_of,
 };
 use crate::rig::token::{SO_PIN, USER_PIN, aes_material, pin};
-use crate::rig::wrap::Courier;
+use crate::rig::wrap::{Courier, opened_by_hand};
 use crate::rig::{
-    DELETION_AT, DISABLED, STATUS, kind, number, play, refused, without_custody, world,
+    DELETION_AT, DISABLED, STATUS, kind, mechanism_type, number, play, refused, without_custody,
+    world,
 };
 use cryptoki::error::RvError;
-use cryptoki::mechanism::Mechanism;
+use cryptoki::mechanism::vendor_defined::VendorDefinedMechanism;
+use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass};
 use cryptoki::session::UserType;
+use pkcs11_sys::CKM_AES_GMAC;
 
 #[test]
 fn a_sensitive_key_does_not_leave_by_a_key_that_may_also_decrypt() {
@@ -45,6 +48,63 @@ fn a_sensitive_key_does_not_come_in_by_a_key_that_may_also_encrypt() {
         refused(unwrap(&sensitive), RvError::TemplateInconsistent);
         refused(unwrap(&aes_material()), RvError::TemplateInconsistent);
         unwrap(&[&session_aes()[..], &[Attribute::Sensitive(false)]].concat()).unwrap();
+    });
+}
+
+/// Each use of the block cipher makes blobs of known keys, in whichever direction; and a GMAC is an encrypted
+/// block.
+#[test]
+fn a_sensitive_key_does_not_come_in_by_a_key_that_uses_its_cipher_on_data() {
+    play(|world| {
+        let token = world.token();
+        let known = |usages: &[Attribute]| {
+            let value = [Attribute::Value(KNOWN.to_vec())];
+            token.create_object(&[&session_aes()[..], &value, usages].concat()).unwrap()
+        };
+        let wrapping = known(&[Attribute::Wrap(true)]);
+        let blob = token.wrap_key(&Mechanism::AesKeyWrap, wrapping, wrapping).unwrap();
+        let only = |mac| Attribute::AllowedMechanisms(vec![MechanismType::AES_KEY_WRAP, mac]);
+        let gmac = mechanism_type(CKM_AES_GMAC);
+        for (more, plants) in [
+            (&[Attribute::Encrypt(true)][..], true),
+            (&[Attribute::Decrypt(true)], true),
+            (&[Attribute::Sign(true)], true),
+            (&[Attribute::Verify(true)], true),
+            (&[Attribute::Sign(true), only(gmac)], true),
+            (&[Attribute::Sign(true), only(MechanismType::AES_CMAC)], false),
+            (&[Attribute::Derive(true)], false),
+            (&[Attribute::Wrap(true)], false),
+            (&[], false),
+        ] {
+            let by = known(&[&[Attribute::Unwrap(true)], more].concat());
+            let unwrap = |sensitive| {
+                let template = [&session_aes()[..], &[Attribute::Sensitive(sensitive)]].concat();
+                token.unwrap_key(&Mechanism::AesKeyWrap, by, &blob, &template)
+            };
+            match plants {
+                true => refused(unwrap(true), RvError::TemplateInconsistent),
+                false => drop(unwrap(true).unwrap()),
+            }
+            unwrap(false).unwrap();
+        }
+    });
+}
+
+/// Under the initial value that decrypting finds in it, any blob is a wrapped key.
+#[test]
+fn what_a_key_finds_in_random_bytes_is_not_planted_with_it() {
+    play(|world| {
+        let token = world.token();
+        let by = token.generate_aes(&[Attribute::Unwrap(true), Attribute::Decrypt(true)]);
+        let (initial, found) = opened_by_hand(&token, by, &[5; 40]);
+        let key_wrap = VendorDefinedMechanism::new(MechanismType::AES_KEY_WRAP, Some(&initial));
+        let unwrap = |sensitive| {
+            let template = [&session_aes()[..], &[Attribute::Sensitive(sensitive)]].concat();
+            token.unwrap_key(&Mechanism::VendorDefined(key_wrap), by, &[5; 40], &template)
+        };
+        let read = unwrap(false).unwrap();
+        assert_eq!(token.bytes(read, AttributeType::Value), found, "the attack is a real one");
+        refused(unwrap(true), RvError::TemplateInconsistent);
     });
 }
 
