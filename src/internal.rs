@@ -112,7 +112,9 @@ pub mod object {
         pub use crate::object::import_only::usages_of;
     }
     pub mod kinds {
-        pub use crate::object::kinds::{KINDS, Kind, ParameterSet, bits, named, size_named};
+        pub use crate::object::kinds::{
+            KINDS, Kind, ParameterSet, bits, named, named_in, size_named,
+        };
     }
     pub mod properties {
         pub use crate::object::properties::{PROPERTIES, ROTATION_DAYS};

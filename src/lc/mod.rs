@@ -29,6 +29,7 @@ mod number;
 pub(crate) mod one_step;
 mod owned;
 pub(crate) mod pbkdf2;
+pub(crate) mod pkcs8;
 mod pkey;
 pub(crate) mod random;
 pub(crate) mod rsa;

@@ -9,6 +9,7 @@ use crate::key::{Metadata, Origin, Parsed, Usage};
 use crate::lc;
 use crate::lc::aes::{Direction, Mode};
 use crate::lc::mac::HmacKey;
+use crate::lc::pkcs8::KeyAlgorithm;
 use crate::secret::Secret;
 use crate::v3_2::{CKA_DECAPSULATE, CKA_ENCAPSULATE, CKA_PARAMETER_SET};
 use pkcs11_sys::*;
@@ -164,6 +165,22 @@ pub fn named(name: &str) -> Option<&'static Kind> {
         .iter()
         .filter(|kind| kind.class != CKO_PUBLIC_KEY)
         .find(|kind| is(kind.name) || kind.sets().iter().any(|set| is(set.name)))
+}
+
+/// Returns the name of the type of private key that PKCS#8 says it holds, or of its parameter set; none where it
+/// names no type that the token keeps.
+pub fn named_in(pkcs8: &[u8]) -> Option<&'static str> {
+    let key_type = match lc::pkcs8::algorithm(pkcs8)? {
+        KeyAlgorithm::Rsa => CKK_RSA,
+        KeyAlgorithm::Ec => CKK_EC,
+        KeyAlgorithm::Ed25519 => CKK_EC_EDWARDS,
+        KeyAlgorithm::X25519 => CKK_EC_MONTGOMERY,
+        KeyAlgorithm::Lattice(set) => {
+            let mut sets = KINDS.iter().flat_map(Kind::sets);
+            return sets.find(|own| own.set == set).map(|own| own.name);
+        }
+    };
+    kind(CKO_PRIVATE_KEY, key_type).ok().map(|kind| kind.name)
 }
 
 /// Returns the size in bits that a name says, which is a parameter set's.

@@ -268,6 +268,9 @@ pub(crate) fn vendor(kind: u64, value: &[u8]) -> Attribute {
     Attribute::VendorDefined((AttributeType::VendorDefined(kind), value.to_vec()))
 }
 
+/// The type of key that material is for where nothing says another.
+pub(crate) const DEFAULT_TYPE: &str = "AES";
+
 /// The types of key that a custom key can be for, as the command line names them.
 pub(crate) fn types() -> PossibleValuesParser {
     names(|kind| kind.class != CKO_PUBLIC_KEY)

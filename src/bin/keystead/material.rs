@@ -30,16 +30,32 @@ pub(crate) enum Format {
     Pem,
 }
 
-/// Reads material for a kind of key, in the format given or, of PEM and raw bytes, the one it has.
-pub(crate) fn read(file: &Path, format: Option<Format>, kind: &Kind) -> Result<Secret, Failure> {
-    decode(&contents(file)?, format, kind)
+/// The beginning of PEM.
+const PEM: &[u8] = b"-----BEGIN ";
+
+/// The label of a private key in PEM that can be imported as it is.
+const PRIVATE_KEY: &str = "PRIVATE KEY";
+
+/// Returns the name of the type of key that a file's contents name: PEM of a private key does.
+pub(crate) fn named_type(text: &[u8], format: Option<Format>) -> Option<&'static str> {
+    match format {
+        None if text.starts_with(PEM) => {}
+        Some(Format::Pem) => {}
+        _ => return None,
+    }
+    let mut room = Secret::new(vec![0; text.len()]);
+    match pem_rfc7468::decode(text, room.expose_mut()) {
+        Ok((PRIVATE_KEY, pkcs8)) => kinds::named_in(pkcs8),
+        _ => None,
+    }
 }
 
-/// The same of a file's contents.
+/// Reads material for a kind of key from a file's contents, in the format given or, of PEM and raw bytes, the
+/// one it has.
 pub(crate) fn decode(text: &[u8], format: Option<Format>, kind: &Kind) -> Result<Secret, Failure> {
     let format = match format {
         Some(format) => format,
-        None if text.starts_with(b"-----BEGIN ") => Format::Pem,
+        None if text.starts_with(PEM) => Format::Pem,
         None if reads_as_text(text) => {
             return Err(Failure::new("the material reads as hexadecimal or base64 text")
                 .hint("--format hex, base64 or raw says how it is meant"));
@@ -168,9 +184,10 @@ fn from_pem(text: &[u8], kind: &Kind) -> Result<Secret, Failure> {
                 .hint("--format says how it is written: raw, hex, base64 or pem"));
         }
     };
-    let private = label.ends_with("PRIVATE KEY");
+    let private = label.ends_with(PRIVATE_KEY);
+    material.truncate(length);
     match (kind.class == CKO_PRIVATE_KEY, label.as_str()) {
-        (true, "PRIVATE KEY") => {}
+        (_, PRIVATE_KEY) => check_type(&material, kind)?,
         (false, _) if !private && label != "PUBLIC KEY" && label != "CERTIFICATE" => {}
         (true, _) if private => {
             return Err(Failure::new(format_args!("PEM of {label} cannot be imported as it is"))
@@ -179,13 +196,31 @@ fn from_pem(text: &[u8], kind: &Kind) -> Result<Secret, Failure> {
                 ));
         }
         _ => {
-            return Err(Failure::new(format_args!("PEM of {label} is no {} key", kind.name)).hint(
-                "--type says which type of key it is; where it is imported, --new goes with that",
-            ));
+            return Err(Failure::new(format_args!("PEM of {label} is no {} key", kind.name))
+                .hint(TYPE_SAYS));
         }
     }
-    material.truncate(length);
     Ok(material)
+}
+
+const TYPE_SAYS: &str =
+    "--type says which type of key it is; where it is imported, --new goes with that";
+
+/// Refuses a private key that names another type than it should have.
+fn check_type(pkcs8: &Secret, kind: &Kind) -> Result<(), Failure> {
+    let is = |found: &Kind| found.class == kind.class && found.key_type == kind.key_type;
+    match kinds::named_in(pkcs8.expose()) {
+        Some(found) if !kinds::named(found).is_some_and(is) => {
+            let name = kind.name;
+            Err(Failure::new(format_args!("the PEM is of type {found}, and not {name}"))
+                .hint(TYPE_SAYS))
+        }
+        None if kind.class != CKO_PRIVATE_KEY => {
+            Err(Failure::new("the PEM is of a type of private key that the token does not keep")
+                .hint("`keystead help import` says which types there are"))
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -197,7 +232,7 @@ mod tests {
     fn reading(bytes: &[u8], format: Option<Format>) -> Result<Secret, Failure> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(bytes).unwrap();
-        read(file.path(), format, kinds::named("AES").unwrap())
+        decode(&contents(file.path())?, format, kinds::named("AES").unwrap())
     }
 
     #[test]

@@ -17,17 +17,37 @@ pub(crate) enum SourceMaterial {
     Wrapped(Form, Vec<Zeroizing<Vec<u8>>>),
 }
 
-impl SourceMaterial {
-    /// Reads it from its files, wrapped in that form; without one it is a key transfer file, where it
-    /// looks like one, else material in the clear.
+/// The files that it comes in, read: wrapped in a form, or written in a format.
+pub(crate) struct SourceFiles {
+    form: Option<Form>,
+    format: Option<Format>,
+    texts: Vec<Zeroizing<Vec<u8>>>,
+}
+
+impl SourceFiles {
+    /// Reads them.
     pub(crate) fn read(
         files: &[PathBuf],
         form: Option<Form>,
         format: Option<Format>,
-        kind: &Kind,
     ) -> Result<Self, Failure> {
         let contents = |file: &PathBuf| material::contents(file);
         let texts = files.iter().map(contents).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { form, format, texts })
+    }
+
+    /// Returns the name of the type of key that they name.
+    pub(crate) fn named_type(&self) -> Option<&'static str> {
+        match (self.form, self.texts.as_slice()) {
+            (None, [text]) => material::named_type(text, self.format),
+            _ => None,
+        }
+    }
+
+    /// Returns the material in them: wrapped in their form; without one it is a key transfer file, where it
+    /// looks like one, else material of that kind in the clear.
+    pub(crate) fn material(self, kind: &Kind) -> Result<SourceMaterial, Failure> {
+        let Self { form, format, texts } = self;
         match (form, texts.as_slice()) {
             (Some(form), texts) if texts.len() != form.files() => Err(match form.files() {
                 1 => Failure::new("that form is one file")
@@ -36,20 +56,22 @@ impl SourceMaterial {
                     "first the transport key (.transport), then the wrapped material (.wrapped)",
                 ),
             }),
-            (Some(form), _) => Ok(Self::Wrapped(form, texts)),
+            (Some(form), _) => Ok(SourceMaterial::Wrapped(form, texts)),
             (None, [text]) if format.is_none() && transfer::is_byok(text) => {
-                Ok(Self::Wrapped(Form::Byok, texts))
+                Ok(SourceMaterial::Wrapped(Form::Byok, texts))
             }
             (None, [text]) if format.is_none() && transfer::is_json(text) => {
                 Err(Failure::new("this is JSON, and no key transfer file")
                     .hint("--wrapped byok says what it lacks, --format raw that it is material"))
             }
-            (None, [text]) => material::decode(text, format, kind).map(Self::Plain),
+            (None, [text]) => material::decode(text, format, kind).map(SourceMaterial::Plain),
             (None, _) => Err(Failure::new("only wrapped material is in two files")
                 .hint("--wrapped says in which form: ml-kem, or two-file under an RSA import key")),
         }
     }
+}
 
+impl SourceMaterial {
     /// Returns a digest that distinguishes it from other material of this run, in memory only; none for
     /// wrapped material.
     pub(crate) fn digest(&self) -> Result<Option<[u8; 32]>, Failure> {

@@ -10,7 +10,7 @@ use crate::importing::{self, ImportRequest};
 use crate::keys::{self, ListedKey, check_alias};
 use crate::material::Format;
 use crate::moment::ExpiryArgument;
-use crate::source_material::SourceMaterial;
+use crate::source_material::{SourceFiles, SourceMaterial};
 use crate::transfer::Form;
 use crate::{Failure, Global, manifest, material, output, public_key};
 use cryptoki::session::Session;
@@ -63,10 +63,10 @@ pub(crate) struct Arguments {
     /// Make a new custom key; material that another has, or had and waits for, is refused
     #[arg(long)]
     new: bool,
-    /// The type of a new key
-    #[arg(long = "type", value_name = "TYPE", default_value = "AES", ignore_case = true,
-          value_parser = keys::types(), requires = "new")]
-    key_type: String,
+    /// The type of a new key [default: the one that PEM names, else AES]
+    #[arg(long = "type", value_name = "TYPE", ignore_case = true, value_parser = keys::types(),
+          requires = "new")]
+    key_type: Option<String>,
     /// The purpose of a new key, at most 255 bytes
     #[arg(long, value_name = "TEXT", requires = "new")]
     description: Option<String>,
@@ -80,7 +80,10 @@ impl Arguments {
         let time = global.store_time()?;
         let begun = time.moment();
         let target = self.target(&session)?;
-        let key_type = target.as_ref().map_or(&self.key_type, |it| &it.shown.key_type);
+        let files = SourceFiles::read(&self.files, self.wrapped, self.format)?;
+        let own = target.as_ref().map(|it| it.shown.key_type.as_str());
+        let said = own.or(self.key_type.as_deref()).or_else(|| files.named_type());
+        let key_type = said.unwrap_or(keys::DEFAULT_TYPE);
         let import = ImportRequest {
             target: target.as_ref(),
             alias: &self.key,
@@ -94,7 +97,7 @@ impl Arguments {
         if !self.dry_run {
             import.check_expiry()?;
         }
-        let material = self.material(&import)?;
+        let material = self.material(&import, files)?;
         match &target {
             Some(key) if self.dry_run => self.compare(global, &session, key, &import, &material),
             _ => self.bring(global, &session, &import, &material, begun),
@@ -117,8 +120,12 @@ impl Arguments {
         }
     }
 
-    fn material(&self, import: &ImportRequest) -> Result<SourceMaterial, Failure> {
-        let material = SourceMaterial::read(&self.files, self.wrapped, self.format, import.kind)?;
+    fn material(
+        &self,
+        import: &ImportRequest,
+        files: SourceFiles,
+    ) -> Result<SourceMaterial, Failure> {
+        let material = files.material(import.kind)?;
         if let (SourceMaterial::Plain(plain), Some(_)) = (&material, &self.with) {
             material::bits(plain, import.kind).map_err(|failure| {
                 failure.also("--wrapped FORM says that it is wrapped already")

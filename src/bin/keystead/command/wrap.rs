@@ -27,10 +27,9 @@ pub(crate) struct Arguments {
     /// [default: oaep-sha256, under an ML-KEM import key ml-kem]
     #[arg(long, value_enum)]
     form: Option<Form>,
-    /// The type of key that the material is for
-    #[arg(long = "type", value_name = "TYPE", default_value = "AES", ignore_case = true,
-          value_parser = keys::types())]
-    key_type: String,
+    /// The type of key that the material is for [default: the one that PEM names, else AES]
+    #[arg(long = "type", value_name = "TYPE", ignore_case = true, value_parser = keys::types())]
+    key_type: Option<String>,
     /// The material's format [default: PEM where it is PEM, else raw]
     #[arg(long, value_enum)]
     format: Option<Format>,
@@ -55,8 +54,10 @@ impl Arguments {
             PublicHalf::Rsa(_) => Form::OaepSha256,
             PublicHalf::MlKem(_) => Form::MlKem,
         });
-        let kind = importing::kind(&self.key_type)?;
-        let material = material::read(&self.file, self.format, kind)?;
+        let text = material::contents(&self.file)?;
+        let said = self.key_type.as_deref().or_else(|| material::named_type(&text, self.format));
+        let kind = importing::kind(said.unwrap_or(keys::DEFAULT_TYPE))?;
+        let material = material::decode(&text, self.format, kind)?;
         let bits = material::bits(&material, kind)?;
         let transfer = form.wrap(&public, &material)?;
         let written = form.write(&transfer, &self.kid(&public)?)?;

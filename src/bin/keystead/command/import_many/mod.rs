@@ -10,7 +10,7 @@ use crate::importing::{self, ImportRequest};
 use crate::keys::{self, ListedKey, check_alias};
 use crate::manifest::{self, ManifestEntry, WantedImport};
 use crate::moment::ExpiryArgument;
-use crate::source_material::SourceMaterial;
+use crate::source_material::{SourceFiles, SourceMaterial};
 use crate::store_time::StoreTime;
 use crate::whole_file::is_standard;
 use crate::wrapping::ImportKey;
@@ -39,10 +39,9 @@ pub(crate) struct Arguments {
     token: TokenArguments,
     /// The directory or the manifest
     source: PathBuf,
-    /// The type of new keys, where a line does not say
-    #[arg(long = "type", value_name = "TYPE", default_value = "AES", ignore_case = true,
-          value_parser = keys::types())]
-    key_type: String,
+    /// The type of new keys, where a line does not say [default: the one that PEM names, else AES]
+    #[arg(long = "type", value_name = "TYPE", ignore_case = true, value_parser = keys::types())]
+    key_type: Option<String>,
     /// When material expires, where a line does not say
     #[arg(long, value_name = "WHEN", long_help = ExpiryArgument::HELP, allow_hyphen_values = true)]
     expires: Option<ExpiryArgument>,
@@ -140,8 +139,9 @@ impl Arguments {
             return Err(Failure::new("an earlier line is for the same custom key")
                 .hint("a custom key has one material: keep one of the lines"));
         }
-        let import = self.import_of(target.as_ref(), wanted)?;
-        let material = self.material(&import, wanted)?;
+        let files = SourceFiles::read(&wanted.files, wanted.form, wanted.format)?;
+        let import = self.import_of(target.as_ref(), wanted, files.named_type())?;
+        let material = self.material(&import, files)?;
         if let Some(digest) = material.digest()?
             && !seen.materials.insert(digest)
         {
@@ -217,8 +217,9 @@ impl Arguments {
         wanted: &WantedImport,
     ) -> Result<(String, Option<Timestamp>), Failure> {
         let target = target(session, wanted)?;
-        let import = self.import_of(target.as_ref(), wanted)?;
-        let material = self.material(&import, wanted)?;
+        let files = SourceFiles::read(&wanted.files, wanted.form, wanted.format)?;
+        let import = self.import_of(target.as_ref(), wanted, files.named_type())?;
+        let material = self.material(&import, files)?;
         let imported = import.bring(session, by, &material)?;
         Ok((importing::key_id(session, imported)?, importing::expires(session, imported)?))
     }
@@ -227,16 +228,18 @@ impl Arguments {
         &'a self,
         target: Option<&'a ListedKey>,
         wanted: &'a WantedImport,
+        named: Option<&str>,
     ) -> Result<ImportRequest<'a>, Failure> {
-        let own = target.map(|key| &key.shown.key_type);
-        let said = wanted.key_type.as_ref();
+        let own = target.map(|key| key.shown.key_type.as_str());
+        let said = wanted.key_type.as_deref();
         if let (Some(own), Some(said)) = (own, said)
             && own != said
         {
             return Err(Failure::new(format_args!("the custom key is for {own}, and not {said}"))
                 .hint("correct the type, or leave it out: the custom key has its own"));
         }
-        let key_type = own.or(said).unwrap_or(&self.key_type);
+        let said = own.or(said).or(self.key_type.as_deref()).or(named);
+        let key_type = said.unwrap_or(keys::DEFAULT_TYPE);
         Ok(ImportRequest {
             target,
             alias: &wanted.name,
@@ -252,10 +255,9 @@ impl Arguments {
     fn material(
         &self,
         import: &ImportRequest,
-        wanted: &WantedImport,
+        files: SourceFiles,
     ) -> Result<SourceMaterial, Failure> {
-        let material =
-            SourceMaterial::read(&wanted.files, wanted.form, wanted.format, import.kind)?;
+        let material = files.material(import.kind)?;
         import.check(&material)?;
         match material.is_wrapped() && self.with.is_none() {
             true => Err(Failure::new("this is wrapped already").hint("--with says under what")),
