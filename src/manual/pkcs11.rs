@@ -17,7 +17,8 @@
 //!
 //! `C_EncapsulateKey` and `C_DecapsulateKey` make a secret key by ML-KEM, of any type that has keys of 32 bytes
 //! or fewer. `CKA_VALUE_LEN` may be left out; 16 of an AES key, say, takes the leading 16 bytes. A key that its
-//! pair's template hides has 14 bytes at least. The key obeys its template and what the template of the
+//! pair's template hides has 14 bytes at least. A length that keys of the type do not have is
+//! `CKR_TEMPLATE_INCONSISTENT`. The key obeys its template and what the template of the
 //! pair's half adds; it is external whatever it is for, so that one on the token is an imported custom key. A
 //! question for the length of the ciphertext makes no key. A ciphertext that was made for another key gives
 //! one too, which only the token has; one of another length is `CKR_WRAPPED_KEY_LEN_RANGE`. Expired material

@@ -114,11 +114,13 @@ impl Token {
 
     /// Keeps a key that was shared, as material of a custom key or an ordinary key.
     fn keep_shared(&self, caller: &Caller, key: DerivedKey, secret: Secret) -> Result<Handle> {
-        if self.is_custom(&key.attributes, &key.request) {
-            return self.keep_as_custom(caller, key, secret);
-        }
-        let expiry = self.ordinary_expiry(&key.request)?;
-        self.keep_ordinary(caller, key, secret, expiry)
+        let kept = match self.is_custom(&key.attributes, &key.request) {
+            true => self.keep_as_custom(caller, key, secret),
+            false => self
+                .ordinary_expiry(&key.request)
+                .and_then(|expiry| self.keep_ordinary(caller, key, secret, expiry)),
+        };
+        kept.map_err(no_such_length)
     }
 
     fn keep_ordinary(
@@ -129,7 +131,7 @@ impl Token {
         expiry: Option<Expiry>,
     ) -> Result<Handle> {
         let DerivedKey { kind, mut attributes, .. } = key;
-        (kind.describe)(&secret, &mut attributes).map_err(no_such_length)?;
+        (kind.describe)(&secret, &mut attributes)?;
         provenance(&mut attributes, None);
         self.keep(caller, attributes, secret, expiry)
     }

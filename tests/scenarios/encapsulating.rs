@@ -233,8 +233,9 @@ fn a_template_that_no_shared_key_has_is_refused_and_makes_none() {
         for length in [0, 33, 64] {
             both(&[Attribute::ValueLen(length.into())], RvError::TemplateInconsistent);
         }
-        for length in [14, 31] {
+        for (length, place) in [(14, false), (31, false), (14, true), (31, true)] {
             let aes = [Attribute::KeyType(KeyType::AES), Attribute::ValueLen(length.into())];
+            let aes = [&aes[..], &[Attribute::Token(place)]].concat();
             both(&aes, RvError::TemplateInconsistent);
         }
         both(&[Attribute::Class(ObjectClass::PRIVATE_KEY)], RvError::TemplateInconsistent);
