@@ -50,7 +50,7 @@
 //!
 //! | call | gives |
 //! |---|---|
-//! | `C_DecapsulateKey` by `CKM_ML_KEM` | the transport key: an AES key of the session, sensitive, neither extractable nor copyable nor modifiable, that only unwraps and only by `CKM_AES_KEY_WRAP_KWP`; it has the mark of the import key, and ends when that expires, or sooner where its template says so |
+//! | `C_DecapsulateKey` by `CKM_ML_KEM` | the transport key: an AES key of the session, sensitive, neither extractable nor copyable nor modifiable, that only unwraps and only by `CKM_AES_KEY_WRAP_KWP`; it has the mark of the import key, and ends when that expires, or sooner where its template says so, and with its session; destroying the pair does not end it |
 //! | `C_UnwrapKey` with that | the material of a custom key, under the rules that follow |
 //!
 //! The template may leave all of that out. One that says something else, `CKA_TOKEN` true or another usage, is

@@ -176,3 +176,16 @@ fn a_transport_key_ends_when_its_import_key_does() {
         refused(late, RvError::UnwrappingKeyHandleInvalid);
     });
 }
+
+/// A pair that is destroyed decapsulates nothing more; what it has decapsulated is the session's own.
+#[test]
+fn a_transport_key_outlives_its_pair_as_long_as_its_session() {
+    play(|world| {
+        let token = world.token();
+        let transfer = Transfer::new(&token, &[]);
+        let by = transfer.transport(&token, &[]).unwrap();
+        token.destroy_object(transfer.private).unwrap();
+        refused(transfer.transport(&token, &[]), RvError::UnwrappingKeyHandleInvalid);
+        transfer.import(&token, by, &[]).unwrap();
+    });
+}
