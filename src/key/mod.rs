@@ -17,7 +17,7 @@ mod stretch;
 pub use body::{Body, Metadata, Numbered};
 pub(crate) use expiry::Expiry;
 pub use expiry::ExpiryAction;
-pub(crate) use fingerprint::Fingerprint;
+pub(crate) use fingerprint::{Association, Fingerprint};
 pub(crate) use own_expiry::{Due, OwnExpiry};
 pub(crate) use parsed::Parsed;
 pub(crate) use policy::{InUse, Key, UsableKey, Usage};

@@ -107,8 +107,8 @@ impl TokenKey {
         mac(&self.tags, &kind.to_le_bytes(), value).map(Tag)
     }
 
-    /// Returns the fingerprint of key material: `class` keeps secret and private keys apart, so that no byte
-    /// string is both.
+    /// Returns the fingerprint of key material: `class` keeps secret and private keys apart, and what a private
+    /// key is identified by from the rest of it, so that no byte string is both.
     pub fn fingerprint(&self, class: u8, material: &[u8]) -> Result<Fingerprint> {
         mac(&self.fingerprints, &[class], material).map(Fingerprint)
     }

@@ -30,7 +30,9 @@
 //! # What is the same material
 //!
 //! Of a secret key the same bytes, in a class; of a private key the same public half, since one key has
-//! several encodings. Two secrets of different bytes are two materials, also where a mechanism takes
+//! several encodings. An ML-KEM or ML-DSA key has secrets besides that its public half does not tell (the one by
+//! which it rejects, the one with which it draws): with another one of these it is other material, and with the same
+//! public half it is no other custom key's either. Two secrets of different bytes are two materials, also where a mechanism takes
 //! them for one: HMAC fills a short secret up with zeros, and ECDH agrees on the same secret with a
 //! scalar and its negative.
 //!

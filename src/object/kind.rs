@@ -58,16 +58,18 @@ impl Kind {
 
     /// Returns the bytes that material is known by: of a private key its public half, since the same key has several
     /// encodings (an RSA key's factors in either order, its exponent modulo λ(n) or φ(n)). Keys on lattices have
-    /// secrets that their public halves do not follow from (the one of implicit rejection, the one that signatures
-    /// are drawn with): they are known expanded, which the seed determines.
-    pub fn identity(&self, material: &Secret) -> Result<Secret> {
+    /// secrets that do not follow from their public halves (the one of implicit rejection, the one that signatures
+    /// are drawn with): the second of what is returned, of theirs the expanded key, which the seed determines.
+    pub fn identity(&self, material: &Secret) -> Result<(Secret, Option<Secret>)> {
         if self.class != CKO_PRIVATE_KEY {
-            return Ok(material.duplicate());
+            return Ok((material.duplicate(), None));
         }
-        match (self.parse)(material, &Attributes::default())? {
-            Parsed::LatticePrivate(key) => key.expanded(),
-            key => key.public_spki().map(Secret::new),
-        }
+        let key = (self.parse)(material, &Attributes::default())?;
+        let rest = match &key {
+            Parsed::LatticePrivate(key) => Some(key.expanded()?),
+            _ => None,
+        };
+        Ok((Secret::new(key.public_spki()?), rest))
     }
 
     /// Returns which of two forms of the same material is kept: the one that is kept already, unless the other

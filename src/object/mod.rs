@@ -1,5 +1,6 @@
 //! Objects as PKCS#11 sees them: attribute tables and their one interpreter.
 
+pub(crate) mod association;
 pub(crate) mod attributes;
 pub(crate) mod build;
 pub(crate) mod creation;

@@ -8,9 +8,9 @@ use super::loaded::RecordContent;
 use super::{Login, Token};
 use crate::error::{Reason, Result};
 use crate::id::Id;
-use crate::key::{Fingerprint, Origin};
-use crate::object::VendorRequest;
+use crate::key::{Association, Origin};
 use crate::object::kinds::Kind;
+use crate::object::{VendorRequest, association};
 use crate::secret::Secret;
 
 impl Token {
@@ -23,21 +23,21 @@ impl Token {
         material: &Secret,
     ) -> Result<()> {
         match ordinary.compared {
-            Some((_, known)) if self.fingerprint(kind, material)? != known => {
+            Some((_, known)) if !known.is_same(self.association_of(kind, material)?) => {
                 Err(Reason::OtherMaterial.into())
             }
             _ => Ok(()),
         }
     }
 
-    /// Returns the fingerprint of what the named custom key was imported with: `NotAssociated` before its
+    /// Returns the association of the named custom key with its material: `NotAssociated` before its
     /// first import, `ImportIntoGenerated` where there can be none. It does not depend on any material, so it
     /// can be asked for before anything is unwrapped.
     pub(super) fn association(
         &self,
         kind: &Kind,
         request: &VendorRequest,
-    ) -> Result<Option<(Id, Fingerprint)>> {
+    ) -> Result<Option<(Id, Association)>> {
         let Some(id) = request.key else {
             return Ok(None);
         };
@@ -56,7 +56,10 @@ impl Token {
         match (state.origin, state.fingerprint) {
             (Origin::Generated, _) => Err(Reason::ImportIntoGenerated.into()),
             (Origin::External, None) => Err(Reason::NotAssociated.into()),
-            (Origin::External, Some(known)) => Ok(Some((id, known))),
+            (Origin::External, Some(of_all)) => {
+                let of_rest = association::of_rest(&key.metadata);
+                Ok(Some((id, Association { of_all, of_rest })))
+            }
         }
     }
 }

@@ -8,8 +8,8 @@ use super::{Caller, Handle, Login, Token};
 use crate::error::{Error, Reason, Result};
 use crate::id::Id;
 use crate::key::{
-    Due, Event, Expiry, ExpiryAction, Fingerprint, Header, KeyState, Metadata, Origin, OwnExpiry,
-    Role,
+    Association, Due, Event, Expiry, ExpiryAction, Fingerprint, Header, KeyState, Metadata, Origin,
+    OwnExpiry, Role,
 };
 use crate::object::kinds::{Kind, ParameterSet, bits, rotates_on_schedule};
 use crate::object::properties::give;
@@ -175,8 +175,17 @@ impl Token {
 
     /// Returns the keyed fingerprint of material, which outlives it.
     pub(super) fn fingerprint(&self, kind: &Kind, material: &Secret) -> Result<Fingerprint> {
+        self.association_of(kind, material).map(|association| association.of_all)
+    }
+
+    /// Returns all that material is recognized by.
+    pub(super) fn association_of(&self, kind: &Kind, material: &Secret) -> Result<Association> {
+        const REST: u8 = 2;
         let class = u8::from(kind.class == CKO_PRIVATE_KEY);
-        self.private_key()?.fingerprint(class, kind.identity(material)?.expose())
+        let (all, rest) = kind.identity(material)?;
+        let key = self.private_key()?;
+        let rest = rest.map(|rest| key.fingerprint(REST, rest.expose())).transpose()?;
+        Ok(Association { of_all: key.fingerprint(class, all.expose())?, of_rest: rest })
     }
 
     /// Custom keys are made and changed by the logged-in user only, even public ones: their

@@ -8,7 +8,9 @@ use super::{Caller, Handle, Token};
 use crate::clock::Seconds;
 use crate::error::{Reason, Result};
 use crate::id::Id;
-use crate::key::{Expiry, ExpiryAction, Fingerprint, KeyState, Metadata, Origin, Status};
+use crate::key::{
+    Association, Expiry, ExpiryAction, Fingerprint, KeyState, Metadata, Origin, Status,
+};
 use crate::object::kinds::Kind;
 use crate::object::properties::give;
 use crate::object::vendor::APPLICATION;
@@ -45,8 +47,8 @@ pub(super) enum CustomKeyImport {
 pub(super) struct Ordinary {
     /// Its expiry, which lies ahead.
     pub(super) expiry: Option<Expiry>,
-    /// The custom key whose material it has to be, and the fingerprint of that.
-    pub(super) compared: Option<(Id, Fingerprint)>,
+    /// The custom key whose material it has to be, and what that is recognized by.
+    pub(super) compared: Option<(Id, Association)>,
 }
 
 /// The custom key that material is for, and the expiry that an import gives it, which lies ahead.

@@ -11,11 +11,13 @@ use super::terms::material_terms;
 use super::{Caller, Handle, Token};
 use crate::error::{Reason, Result};
 use crate::id::Id;
-use crate::key::{Event, Expiry, Fingerprint, Header, KeyState, Metadata};
+use crate::key::{Association, Event, Expiry, Header, KeyState, Metadata};
 use crate::object::build::{provenance, rise_together, stronger};
 use crate::object::kinds::{Kind, bits};
 use crate::object::properties::give;
-use crate::object::{Attribute, Attributes, Template, VendorRequest, attributes, marks};
+use crate::object::{
+    Attribute, Attributes, Template, VendorRequest, association, attributes, marks,
+};
 use crate::secret::Secret;
 use crate::v3_2::CKA_SEED;
 use crate::wire::{Change, Expect};
@@ -27,7 +29,7 @@ struct ImportedMaterial<'a> {
     template: &'a Template,
     request: &'a VendorRequest,
     body: ObjectBody,
-    fingerprint: Fingerprint,
+    association: Association,
 }
 
 impl Token {
@@ -102,8 +104,8 @@ impl Token {
         body: ObjectBody,
     ) -> Result<ImportedMaterial<'a>> {
         self.may_trust(&body.attributes)?;
-        let fingerprint = self.fingerprint(kind, &body.material)?;
-        Ok(ImportedMaterial { kind, template, request, body, fingerprint })
+        let association = self.association_of(kind, &body.material)?;
+        Ok(ImportedMaterial { kind, template, request, body, association })
     }
 
     /// Returns the target of material, which the material itself names where its template does not: a custom
@@ -113,8 +115,8 @@ impl Token {
             CustomKeyImport::Named(target) => return Ok(*target),
             CustomKeyImport::Unnamed { expiry } => expiry,
         };
-        let ImportedMaterial { kind, template, request, body, fingerprint } = import;
-        match self.revivable(kind, *fingerprint)? {
+        let ImportedMaterial { kind, template, request, body, association } = import;
+        match self.revivable(kind, association.of_all)? {
             Some(key) => self.aim_at(key, template, request),
             None => self.new_target(kind, request, &body.attributes, expiry),
         }
@@ -128,9 +130,10 @@ impl Token {
         if ![0, size, size.next_multiple_of(8)].contains(&key.metadata.bits) {
             return Err(Reason::OtherSize.into());
         }
-        let event = Event::Import { fingerprint: import.fingerprint, expiry };
+        let event = Event::Import { fingerprint: import.association.of_all, expiry };
         let state = key.state.clone().apply(&event, self.now())?;
         let mut metadata = Metadata { bits: size, ..key.metadata.clone() };
+        association::note_rest(&mut metadata, import.association.of_rest)?;
         if key.state.has_material() {
             return self.import_over_present(import, key, metadata, state, event);
         }

@@ -1,13 +1,14 @@
 //! The work of the owner of some material outside the token: wrapping it for the token's import key.
 
-use super::Token;
-use super::vendor::{expires_at, import_only, mechanism_type, without_custody};
+use super::vendor::{expires_at, for_key, import_only, mechanism_type, without_custody};
 use super::world::now;
+use super::{Token, refused};
 use aws_lc_rs::key_wrap::{AES_256, AesKek, KeyWrap, KeyWrapPadded};
 use aws_lc_rs::rsa::{
     OAEP_SHA1_MGF1SHA1, OAEP_SHA256_MGF1SHA256, OaepAlgorithm, OaepPublicEncryptingKey,
     PublicKeyComponents,
 };
+use cryptoki::error::RvError;
 use cryptoki::mechanism::rsa::{PkcsMgfType, PkcsOaepParams, PkcsOaepSource};
 use cryptoki::mechanism::vendor_defined::VendorDefinedMechanism;
 use cryptoki::mechanism::{Mechanism, MechanismType};
@@ -78,6 +79,32 @@ pub fn import_padded(
     let made = token.unwrap_key(&Mechanism::AesKeyWrapPad, courier.key, &blob, template);
     token.destroy_object(courier.key).unwrap();
     made
+}
+
+/// Imports a private key, and sees that no other of the same public half is material of its custom key, or of another,
+/// or passes for a backup of it; not while it is there, and not when it is gone.
+pub fn is_of_one_key(token: &Token, key_type: KeyType, key: &[u8], others: &[&Vec<u8>]) {
+    let import = |pkcs8: &[u8], more: &[Attribute]| {
+        let class = [Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::KeyType(key_type)];
+        import_padded(token, pkcs8, &[&class[..], more].concat())
+    };
+    let made = import(key, &[Attribute::Token(true)]).unwrap();
+    let id = token.key_of(made);
+    let target = [Attribute::Token(true), for_key(&id)];
+    let compared = [Attribute::Token(false), for_key(&id)];
+    let others_are_refused = || {
+        for other in others {
+            for template in [&target[..], &[Attribute::Token(true)], &compared] {
+                refused(import(other, template), RvError::TemplateInconsistent);
+            }
+        }
+        import(key, &compared).unwrap();
+    };
+    others_are_refused();
+    token.destroy_object(made).unwrap();
+    others_are_refused();
+    import(key, &target).unwrap();
+    others_are_refused();
 }
 
 /// An RSA pair that unwraps, without the mark of an import key, and its public half.
@@ -227,6 +254,15 @@ pub fn with_rsa_aes<R>(act: impl FnOnce(&Mechanism) -> R) -> R {
 
 /// RFC 5649's unwrapping, with a key that decrypts single blocks.
 pub fn unwrapped_by_hand(token: &Token, key: ObjectHandle, wrapped: &[u8]) -> Vec<u8> {
+    let (head, mut rest) = opened_by_hand(token, key, wrapped);
+    assert_eq!(head[..4], [0xA6, 0x59, 0x59, 0xA6]);
+    rest.truncate(u32::from_be_bytes(head[4..].try_into().unwrap()) as usize);
+    rest
+}
+
+/// The initial value and the rest that AES key wrap (RFC 3394) finds in a blob, whatever it is, with a key that
+/// decrypts single blocks.
+pub fn opened_by_hand(token: &Token, key: ObjectHandle, wrapped: &[u8]) -> ([u8; 8], Vec<u8>) {
     let (mut head, mut rest) = (wrapped[..8].to_vec(), wrapped[8..].to_vec());
     let parts = rest.len() / 8;
     for round in (0..6 * parts).rev() {
@@ -240,12 +276,3 @@ pub fn unwrapped_by_hand(token: &Token, key: ObjectHandle, wrapped: &[u8]) -> Ve
     }
     (head.try_into().unwrap(), rest)
 }
-    let (head, mut rest) = opened_by_hand(token, key, wrapped);
-    assert_eq!(head[..4], [0xA6, 0x59, 0x59, 0xA6]);
-    rest.truncate(u32::from_be_bytes(head[4..].try_into().unwrap()) as usize);
-    rest
-}
-
-/// The initial value and the rest that AES key wrap (RFC 3394) finds in a blob, whatever it is, with a key that
-/// decrypts single blocks.
-pub fn opened_by_hand(token: &Token, key: ObjectHandle, wrapped: &[u8]) -> ([u8; 8], Vec<u8>) {
