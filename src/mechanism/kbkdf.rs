@@ -10,11 +10,12 @@ use super::row::row;
 use super::simple_derivation::value;
 use super::{Hash, MechanismRow, Params, ParamsShape, Protections, Tells, aes};
 use crate::error::{Error, Reason, Result};
-use crate::key::UsableKey;
+use crate::key::{Parsed, UsableKey};
 use crate::lc::aes::{AesKey, BLOCK};
-use crate::lc::mac::{HmacKey, Mac};
+use crate::lc::mac::{HmacKey, MAX_LEN, Mac};
 use crate::secret::Secret;
 use pkcs11_sys::CKK_GENERIC_SECRET;
+use zeroize::Zeroizing;
 
 pub(super) const COUNTER: MechanismRow = MechanismRow {
     derive: Some(|key, _, params, len| one(key, params, len, Mode::Counter)),
@@ -169,44 +170,63 @@ impl<'a> Derivation<'a> {
     /// Returns A(0): the fields that are the same in each iteration.
     fn first_variable(&self) -> Result<Secret> {
         let varies = |field: &&Field| matches!(field, Field::Iteration(_) | Field::Counter(_));
-        let fixed = self.params.fields.iter().filter(|field| !varies(field));
-        let fixed: Vec<_> = fixed.map(|field| self.bytes(field)).collect::<Result<_>>()?;
-        Ok(Secret::new(fixed.concat()))
+        let mut fixed = Vec::new();
+        for field in self.params.fields.iter().filter(|field| !varies(field)) {
+            self.give(field, |bytes| {
+                fixed.extend_from_slice(bytes);
+                Ok(())
+            })?;
+        }
+        Ok(Secret::new(fixed))
     }
 
     /// Makes a key of as many segments as it takes.
     fn key(&mut self, len: usize) -> Result<Secret> {
         let mut key = Secret::new(vec![0; len]);
-        for part in key.expose_mut().chunks_mut(self.function.size()) {
-            let segment = self.segment()?;
-            part.copy_from_slice(segment.expose().get(..part.len()).ok_or(Reason::General)?);
+        let size = self.function.size();
+        for part in key.expose_mut().chunks_mut(size) {
+            let segment = Zeroizing::new(self.segment()?);
+            part.copy_from_slice(segment.get(..part.len()).ok_or(Reason::General)?);
         }
         Ok(key)
     }
 
-    fn segment(&mut self) -> Result<Secret> {
+    /// Makes the next segment, as many of the first bytes as the function has.
+    fn segment(&mut self) -> Result<[u8; MAX_LEN]> {
         self.counter += 1;
         if self.mode == Mode::DoublePipeline {
-            self.variable = self.function.of(&[self.variable.duplicate()])?;
+            let mut mac = self.function.begin()?;
+            mac.update(self.variable.expose())?;
+            self.keep(Zeroizing::new(mac.finish()?))?;
         }
-        let fields = self.params.fields.iter();
-        let input = fields.map(|field| self.bytes(field).map(Secret::new));
-        let segment = self.function.of(&input.collect::<Result<Vec<_>>>()?)?;
+        let mut mac = self.function.begin()?;
+        for field in &self.params.fields {
+            self.give(field, |bytes| mac.update(bytes))?;
+        }
+        let segment = mac.finish()?;
         if self.mode == Mode::Feedback {
-            self.variable = segment.duplicate();
+            self.keep(Zeroizing::new(segment))?;
         }
         Ok(segment)
     }
 
-    /// Returns a field as it goes into the function.
-    fn bytes(&self, field: &Field) -> Result<Vec<u8>> {
-        match field {
-            Field::Iteration(Some(form)) | Field::Counter(form) => number(self.counter, *form),
-            Field::Iteration(None) => Ok(self.variable.expose().to_vec()),
-            Field::Length { of_segments: false, form } => number(self.bits.0, *form),
-            Field::Length { of_segments: true, form } => number(self.bits.1, *form),
-            Field::Bytes(bytes) => Ok(bytes.clone()),
-        }
+    /// Keeps what the function has made as the iteration variable.
+    fn keep(&mut self, made: Zeroizing<[u8; MAX_LEN]>) -> Result<()> {
+        self.variable = Secret::from(made.get(..self.function.size()).ok_or(Reason::General)?);
+        Ok(())
+    }
+
+    /// Gives a field to `take`, as it goes into the function.
+    fn give(&self, field: &Field, take: impl FnOnce(&[u8]) -> Result<()>) -> Result<()> {
+        let (value, form) = match field {
+            Field::Iteration(Some(form)) | Field::Counter(form) => (self.counter, form),
+            Field::Iteration(None) => return take(self.variable.expose()),
+            Field::Length { of_segments: false, form } => (self.bits.0, form),
+            Field::Length { of_segments: true, form } => (self.bits.1, form),
+            Field::Bytes(bytes) => return take(bytes),
+        };
+        let mut room = [0; size_of::<u64>()];
+        take(number(value, *form, &mut room)?)
     }
 }
 
@@ -219,14 +239,13 @@ fn most_of_a_segment(fields: &[Field]) -> usize {
     most.fold(0, usize::saturating_add)
 }
 
-/// Returns a number in its form; one that has no room there is `MechanismParam`.
-fn number(number: u64, form: NumberForm) -> Result<Vec<u8>> {
-    let all = number.to_be_bytes();
-    let (unused, used) = all.split_at(all.len().saturating_sub(form.width));
+/// Writes a number in its form into `room`; one that has no room there is `MechanismParam`.
+fn number(number: u64, form: NumberForm, room: &mut [u8; size_of::<u64>()]) -> Result<&[u8]> {
+    *room = number.to_be_bytes();
+    let (unused, used) = room.split_at_mut(size_of::<u64>().saturating_sub(form.width));
     if unused.iter().any(|byte| *byte != 0) {
         return Err(Reason::MechanismParam.detail("a number is too large for its width"));
     }
-    let mut used = used.to_vec();
     if form.little_endian {
         used.reverse();
     }
@@ -235,33 +254,36 @@ fn number(number: u64, form: NumberForm) -> Result<Vec<u8>> {
 
 /// A pseudorandom function with its key.
 enum Function<'a> {
-    Hmac(Hash, HmacKey),
+    Hmac(Hash, &'a HmacKey),
+    /// HMAC with a key that is kept for something else.
+    OtherHmac(Hash, HmacKey),
     Cmac(&'a AesKey),
 }
 
 impl<'a> Function<'a> {
     fn new(usable: &'a UsableKey, prf: Prf) -> Result<Self> {
-        match prf {
-            Prf::Hmac(hash) => Ok(Self::Hmac(hash, HmacKey::new(Secret::from(value(usable)?)))),
-            Prf::Cmac => aes::key(usable).map(Self::Cmac),
+        match (prf, &usable.parsed) {
+            (Prf::Hmac(hash), Parsed::Generic(key)) => Ok(Self::Hmac(hash, key)),
+            (Prf::Hmac(hash), _) => {
+                Ok(Self::OtherHmac(hash, HmacKey::new(Secret::from(value(usable)?))))
+            }
+            (Prf::Cmac, _) => aes::key(usable).map(Self::Cmac),
         }
     }
 
     const fn size(&self) -> usize {
         match self {
-            Self::Hmac(hash, _) => hash.size(),
+            Self::Hmac(hash, _) | Self::OtherHmac(hash, _) => hash.size(),
             Self::Cmac(_) => BLOCK,
         }
     }
 
-    fn of(&self, input: &[Secret]) -> Result<Secret> {
-        let mut mac = match self {
-            Self::Hmac(hash, key) => Mac::hmac(*hash, key)?,
-            Self::Cmac(key) => Mac::cmac(key)?,
-        };
-        input.iter().try_for_each(|part| mac.update(part.expose()))?;
-        let made = Secret::from(&mac.finish()?[..]);
-        Ok(Secret::from(made.expose().get(..self.size()).ok_or(Reason::General)?))
+    fn begin(&self) -> Result<Mac> {
+        match self {
+            Self::Hmac(hash, key) => Mac::hmac(*hash, key),
+            Self::OtherHmac(hash, key) => Mac::hmac(*hash, key),
+            Self::Cmac(key) => Mac::cmac(key),
+        }
     }
 }
 
@@ -353,9 +375,13 @@ mod tests {
     #[test]
     fn numbers_have_their_width_and_order_and_no_more_room() {
         let little_endian = true;
-        assert_eq!(number(0x0102, NumberForm { width: 4, ..FORM }).unwrap(), [0, 0, 1, 2]);
-        assert_eq!(number(0x0102, NumberForm { little_endian, width: 3 }).unwrap(), [2, 1, 0]);
-        assert_eq!(number(256, FORM).unwrap_err().reason(), Reason::MechanismParam);
+        let room = &mut [0; 8];
+        assert_eq!(number(0x0102, NumberForm { width: 4, ..FORM }, room).unwrap(), [0, 0, 1, 2]);
+        assert_eq!(
+            number(0x0102, NumberForm { little_endian, width: 3 }, room).unwrap(),
+            [2, 1, 0]
+        );
+        assert_eq!(number(256, FORM, room).unwrap_err().reason(), Reason::MechanismParam);
         let counting = params(&[Field::Iteration(Some(FORM))]);
         let (key, mode) = (secret(&[1; 32]), Mode::Counter);
         assert_eq!(one(&key, &counting, 255 * 32, mode).unwrap().len(), 255 * 32);
