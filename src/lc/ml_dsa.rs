@@ -1,8 +1,8 @@
 //! ML-DSA signatures (FIPS 204) of message representatives.
 
+use super::done;
 use super::lattice::{PrivateKey, PublicKey, Set};
 use super::ml_dsa_message::Representative;
-use super::{done, failed};
 use crate::error::{Reason, Result};
 use aws_lc_sys::*;
 use std::ffi::c_int;
@@ -51,7 +51,7 @@ fn sign_hedged(key: &PrivateKey, of: &Representative, signature: &mut [u8]) -> R
 
 /// ML-DSA.Sign_internal (FIPS 204, algorithm 7) of a message representative: the expanded key, the signature,
 /// its length, the representative, nothing, and 32 random bytes.
-type SignInternal = unsafe extern "C" fn(
+pub(super) type SignInternal = unsafe extern "C" fn(
     *const u8,
     *mut u8,
     *mut usize,
@@ -88,18 +88,23 @@ sign_internal! {
     ml_dsa_extmu_87_sign_internal = "aws_lc_0_47_0_ml_dsa_extmu_87_sign_internal";
 }
 
+/// Returns a set's function; none of a set of another algorithm.
+pub(super) fn sign_internal_of(set: Set) -> Option<SignInternal> {
+    match set {
+        Set::MlDsa44 => Some(ml_dsa_extmu_44_sign_internal),
+        Set::MlDsa65 => Some(ml_dsa_extmu_65_sign_internal),
+        Set::MlDsa87 => Some(ml_dsa_extmu_87_sign_internal),
+        Set::MlKem512 | Set::MlKem768 | Set::MlKem1024 => None,
+    }
+}
+
 fn sign_with(
     key: &PrivateKey,
     of: &Representative,
     random: &[u8; 32],
     signature: &mut [u8],
 ) -> Result<()> {
-    let sign: SignInternal = match key.set() {
-        Set::MlDsa44 => ml_dsa_extmu_44_sign_internal,
-        Set::MlDsa65 => ml_dsa_extmu_65_sign_internal,
-        Set::MlDsa87 => ml_dsa_extmu_87_sign_internal,
-        _ => return Err(failed(Reason::General)),
-    };
+    let sign = sign_internal_of(key.set()).ok_or(Reason::General)?;
     let (expanded, mut len) = (key.expanded()?, 0);
     let (from, to) = (expanded.expose().as_ptr(), signature.as_mut_ptr());
     // SAFETY: the expanded key and the signature have the sizes of the set whose function it is; the

@@ -2,8 +2,6 @@
 //! wrapped comes back. A new row is tested the moment it stands in the table.
 
 mod speed;
-mod speed_ciphers;
-mod speed_encapsulation;
 mod vectors;
 mod vectors_rsa;
 
