@@ -333,7 +333,7 @@ mod tests {
     #[test]
     fn a_length_that_no_key_has_is_told_by_its_place() {
         let (key, params) =
-            (secret(&[1; 32]), params(&[Field::Iteration(Some(Form { width: 4, ..FORM }))]));
+            (secret(&[1; 32]), params(&[Field::Iteration(Some(NumberForm { width: 4, ..FORM }))]));
         let most = MAX_SECRET as usize;
         for (lengths, at, reason) in [
             ([16, 16, 0], Some(2), Reason::TemplateIncomplete),

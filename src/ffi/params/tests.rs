@@ -29,7 +29,11 @@ fn params(asked: Result<RequestedMechanism>) -> Result<Params, Reason> {
 }
 
 fn parse(mechanism: CK_MECHANISM) -> Result<Params, Reason> {
-    params(unsafe { MechanismPtr::new(&mechanism) }.read(CK_FLAGS::MAX))
+    params(asked(&mechanism))
+}
+
+fn asked(mechanism: &CK_MECHANISM) -> Result<RequestedMechanism> {
+    unsafe { MechanismPtr::new(mechanism) }.read(CK_FLAGS::MAX)
 }
 
 fn gcm(iv: &mut [u8], aad: &mut [u8]) -> CK_GCM_PARAMS {

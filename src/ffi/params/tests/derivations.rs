@@ -1,9 +1,9 @@
 //! The parameters of SP 800-108 and PBKDF2.
 
-use super::{parse, raw};
+use super::{asked, parse, raw};
 use crate::error::Reason;
-use crate::ffi::params::kbkdf::{AdditionalKey, additional_keys};
-use crate::mechanism::{Field, Hash, Kbkdf, NumberForm, Params, ParamsShape, Prf};
+use crate::ffi::params::kbkdf::AdditionalKey;
+use crate::mechanism::{Field, Hash, Kbkdf, NumberForm, Params, Prf};
 use crate::secret::Secret;
 use pkcs11_sys::*;
 use std::ptr::null_mut;
@@ -216,9 +216,8 @@ fn further(count: CK_ULONG, keys: *mut CK_DERIVED_KEY) -> Result<Vec<AdditionalK
     };
     let one = raw(CKM_SP800_108_COUNTER_KDF, &counter);
     let other = raw(CKM_SP800_108_FEEDBACK_KDF, &feedback);
-    let one = unsafe { additional_keys(&one, ParamsShape::Kbkdf) };
-    let other = unsafe { additional_keys(&other, ParamsShape::KbkdfFeedback) };
-    let [one, other] = [one, other].map(|read| read.map_err(|error| error.reason()));
+    let read = |mechanism| asked(mechanism).and_then(|asked| asked.additional_keys());
+    let [one, other] = [&one, &other].map(|it| read(it).map_err(|error| error.reason()));
     assert_eq!(one.as_ref().map(Vec::len), other.as_ref().map(Vec::len));
     one
 }

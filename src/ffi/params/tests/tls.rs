@@ -1,11 +1,9 @@
 //! The parameters of TLS 1.2's mechanisms.
 
-use super::{parse, raw};
+use super::{asked, parse, raw};
 use crate::error::Reason;
-use crate::ffi::params::tls::{
-    CK_TLS12_EXTENDED_MASTER_KEY_DERIVE_PARAMS, KeyPlaces, version_place,
-};
-use crate::mechanism::{Hash, KeySizes, Params, ParamsShape};
+use crate::ffi::params::tls::CK_TLS12_EXTENDED_MASTER_KEY_DERIVE_PARAMS;
+use crate::mechanism::{Hash, KeySizes, Params};
 use pkcs11_sys::*;
 use std::ptr::null_mut;
 
@@ -121,10 +119,8 @@ fn a_version_is_told_where_there_is_a_place_for_it() {
         };
         let master = raw(CKM_TLS12_MASTER_KEY_DERIVE, &master);
         let extended = raw(CKM_TLS12_EXTENDED_MASTER_KEY_DERIVE, &extended);
-        for (minor, mechanism, shape) in
-            [(3, master, ParamsShape::TlsMaster), (4, extended, ParamsShape::TlsExtendedMaster)]
-        {
-            let found = unsafe { version_place(&mechanism, shape) }.unwrap();
+        for (minor, mechanism) in [(3, master), (4, extended)] {
+            let found = asked(&mechanism).unwrap().version_place().unwrap();
             assert_eq!(found.is_some(), !place.is_null());
             if let Some(found) = found {
                 found.write(CK_VERSION { major: 3, minor });
@@ -191,8 +187,7 @@ fn keys_and_ivs_need_places() {
     let given = keys(&mut out);
     let mechanism = raw(CKM_TLS12_KEY_AND_MAC_DERIVE, &given);
     let places = |mechanism: &CK_MECHANISM| {
-        let read = parse(*mechanism).unwrap();
-        unsafe { KeyPlaces::new(mechanism, &read) }.map_err(|error| error.reason())
+        asked(mechanism).unwrap().key_places().map_err(|error| error.reason())
     };
     places(&mechanism).unwrap().write([1, 2, 3, 4], &[vec![5; 4], vec![6; 4]]);
     let handles = [out.hClientMacSecret, out.hServerMacSecret, out.hClientKey, out.hServerKey];
