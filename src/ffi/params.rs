@@ -303,10 +303,4 @@ fn wrong(what: &str) -> Error {
 }
 
 #[cfg(test)]
-#[allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::undocumented_unsafe_blocks
-)]
 mod tests;

@@ -11,7 +11,7 @@ use crate::store::{Changes, CommitNumber, ReplacedRows, Store};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// What commits have changed, and the rows of that.
+/// The keys that commits have changed, and their rows.
 #[derive(Default)]
 struct Update {
     records: BTreeSet<(Id, Id)>,

@@ -46,7 +46,7 @@ impl Transaction<'_> {
         Ok(None)
     }
 
-    /// Returns how many lines of the audit log it may take away, once what is noted has its own.
+    /// Returns the number of lines of the audit log that it may take away, once what is noted has its own.
     pub(crate) fn spare_lines(&self) -> usize {
         let BatchLimits { writes, bytes, .. } = self.store.records.limits();
         let rows = writes.saturating_sub(self.rows_written());

@@ -1,5 +1,12 @@
 //! Parameters as callers have them in memory, and those that are refused.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::undocumented_unsafe_blocks
+)]
+
 mod arbitrary;
 mod derivations;
 mod tls;

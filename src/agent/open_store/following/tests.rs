@@ -1,4 +1,4 @@
-//! What another opening of a store commits reaches everything that follows the records of this one.
+//! Commits of another opening of a store reach everything that follows the records of this one.
 
 #![allow(clippy::unwrap_used)]
 

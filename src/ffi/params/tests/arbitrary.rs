@@ -1,4 +1,4 @@
-//! Parameters of numbers that nobody meant: each is read or refused, and nothing else happens.
+//! Parameters of arbitrary numbers: each is read or refused, and nothing else happens.
 
 use super::{parse, raw};
 use crate::error::Reason;
