@@ -50,10 +50,17 @@ fn a_new_connection_takes_the_place_of_the_longest_idle_one_and_never_of_a_busy_
     let mut surplus: Vec<Client> = (0..50).map(|_| user(&world)).collect();
     assert!(surplus.iter_mut().all(works));
     assert!(is_hung_up_on(&mut first));
-    let worked: Vec<bool> = others.iter_mut().map(works).collect();
-    let gone = worked.iter().filter(|worked| !**worked).count();
+    let mut worked = vec![true; others.len()];
+    // A thread of the agent that has not run since it was told to end answers once more.
+    let gone = (0..100).find_map(|_| {
+        for (worked, peer) in worked.iter_mut().zip(&mut others) {
+            *worked &= works(peer);
+        }
+        let gone = worked.iter().filter(|worked| !**worked).count();
+        (gone >= 49).then_some(gone)
+    });
     // Threads of the agent that wrote their answers together end together, in any order.
-    assert!((49..120).contains(&gone), "{gone} made room for 50");
+    assert!(gone.is_some_and(|gone| gone < 120), "{gone:?} made room for 50");
     assert!(worked[120..].iter().all(|worked| *worked), "the longest idle ones");
     // One byte of the length has been sent: the rest, and the request.
     busy.0.write_all(&[0, 0, 0, 1]).unwrap();
