@@ -10,7 +10,7 @@ type Row = Option<Vec<u8>>;
 #[derive(Default)]
 pub(super) struct RowLog {
     rows: BTreeMap<RowKey, Row>,
-    /// What stood here before at each key, in the order in which they were noted.
+    /// The earlier value of each key, in the order in which they were noted.
     replaced: Vec<(RowKey, Option<Row>)>,
     keys_size: usize,
     rows_size: usize,
