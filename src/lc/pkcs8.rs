@@ -66,7 +66,7 @@ mod tests {
         // id-Ed448.
         let other = b"\x30\x0C\x02\x01\x00\x30\x05\x06\x03\x2B\x65\x71\x04\x00";
         assert_eq!(algorithm(other), None);
-        let known = [&other[..10], b"\x70\x04\x00"].concat();
+        let known = [&other[..11], b"\x70\x04\x00"].concat();
         assert_eq!(algorithm(&known), Some(KeyAlgorithm::Ed25519));
         for cut in 0..known.len() {
             assert_eq!(algorithm(known.split_at(cut).0), None, "cut at {cut}");

@@ -34,7 +34,7 @@ impl Observed {
     fn interrupt(&self) {
         let next = |left: u64| left.checked_sub(1);
         if let Ok(left) = self.busy.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next) {
-            self.commit(vec![key(left as u8, left)]);
+            self.commit(vec![key((left % 8) as u8, left)]);
         }
     }
 

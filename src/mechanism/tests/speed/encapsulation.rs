@@ -2,7 +2,7 @@
 
 use super::{Table, usable};
 use crate::key::{Parsed, Usage};
-use crate::lc::lattice::{Algorithm, PrivateKey, Set};
+use crate::lc::lattice::{PrivateKey, Set};
 use crate::lc::ml_kem;
 use crate::lc::tests::floor::encapsulation;
 use crate::mechanism::{Params, find};
@@ -41,14 +41,11 @@ fn speed_of_encapsulation() {
 fn speed_of_generation() {
     let mut table = Table::new();
     for &set in Set::ALL {
-        let name = format!("{set:?}, generated");
-        let floor = |time: &mut dyn FnMut(&mut dyn FnMut())| encapsulation::generate(set, time);
-        let ours = || drop(PrivateKey::generate(black_box(set)).unwrap());
-        // Keys of ML-DSA are drawn as its signatures are.
-        match set.algorithm() {
-            Algorithm::MlKem => table.row(&name, floor, ours),
-            Algorithm::MlDsa => table.varying_row(&name, floor, ours),
-        }
+        table.row(
+            &format!("{set:?}, generated"),
+            |time| encapsulation::generate(set, time),
+            || drop(PrivateKey::generate(black_box(set)).unwrap()),
+        );
     }
     table.end();
 }

@@ -19,7 +19,7 @@ const BATCH: Duration = Duration::from_micros(400);
 const BATCHES: usize = 250;
 
 /// The batches of calls whose time varies with chance.
-const MANY_BATCHES: usize = 12_000;
+const MANY_BATCHES: usize = 5_000;
 
 /// The tries, of which the fastest counts.
 const TRIES: usize = 4;
