@@ -20,7 +20,7 @@ use crate::key::{Fingerprint, Header, Role};
 use crate::store::cells::{CellNumber, EraseCell};
 use crate::store::{self, Acknowledged, Cells, Location, Need, ReadOnly, Standing, Store};
 use crate::wire::page::PageWriter;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, RwLock};
@@ -87,7 +87,7 @@ impl OpenStore {
     /// only a copy is served: the cells that it does not know may belong to later commits.
     fn reconciled(self) -> Result<Self> {
         if self.is_writable() {
-            let claimed = self.index()?.claims().map(|(cell, _)| cell).collect();
+            let claimed = self.claimed_cells()?;
             self.cells.make_copies_equal()?;
             self.cells.erase.renew_unclaimed(&claimed)?;
             self.cells.pins.reconcile(&self.slots_of_tokens()?)?;
@@ -96,6 +96,18 @@ impl OpenStore {
         }
         self.begin()?;
         Ok(self)
+    }
+
+    /// Returns the erase cells that records claim. One that the file does not have is missed, unless only a record
+    /// claims it that cannot be read: that may have any number there.
+    fn claimed_cells(&self) -> Result<HashSet<CellNumber>> {
+        let mut claimed = HashSet::new();
+        for (cell, (token, id)) in self.claims()? {
+            if self.cells.erase.has(cell) || self.find_readable(token, id)?.is_some() {
+                claimed.insert(cell);
+            }
+        }
+        Ok(claimed)
     }
 
     /// Goes on from the latest time that the records have, and tells the modules.

@@ -264,7 +264,8 @@ impl<'a> Transaction<'a> {
         self.writes.insert(keyspace::waiting(token, id), Some(found.to_be_bytes().to_vec()));
     }
 
-    /// Takes an entry away that leads nowhere.
+    /// Takes a row away that leads nowhere, whatever it has. The caller has read the row, or that of the token, whose
+    /// mark keeps others from it meanwhile.
     pub(crate) fn forget(&mut self, entry: RowKey) {
         self.writes.insert(entry, None);
     }

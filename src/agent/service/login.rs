@@ -162,15 +162,19 @@ impl Service {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::super::super::audit::Asker;
+    use super::super::super::keyspace;
     use super::super::super::open_store::OpenStore;
+    use super::super::super::rows;
+    use super::super::super::tests::{entry, token_key};
     use super::super::super::tickets::Tickets;
     use super::super::super::transaction::Transaction;
     use super::super::super::writer::Writer;
     use super::super::User;
     use super::*;
     use crate::clock::FixedClock;
+    use crate::key::pin::Pin;
     use crate::secret::Secret;
-    use crate::store::{Cells, Memory};
+    use crate::store::{Batch, Cells, Memory, Store};
     use crate::wire::Request;
     use std::os::unix::net::UnixStream;
 
@@ -178,8 +182,12 @@ mod tests {
 
     /// A connection of a user, who is the store's owner or another that may connect.
     fn connected(directory: &std::path::Path, owner: bool) -> Service {
+        connected_to(Memory::default(), directory, owner)
+    }
+
+    fn connected_to(memory: Memory, directory: &std::path::Path, owner: bool) -> Service {
         let clock = Arc::new(FixedClock::at(5));
-        let store = Arc::new(OpenStore::open(directory, Box::<Memory>::default(), clock).unwrap());
+        let store = Arc::new(OpenStore::open(directory, Box::new(memory), clock).unwrap());
         // The writer makes the key of the tickets.
         drop(Writer::open(Arc::clone(&store)).unwrap());
         let tickets = Arc::new(Tickets::open(directory).unwrap());
@@ -233,5 +241,27 @@ mod tests {
             let put = member.may_put(TOKEN, Expect::Revision(1), Some(&by), &[2; 16]);
             assert_eq!(put.unwrap(), None);
         }
+    }
+
+    #[test]
+    fn a_pin_that_another_opening_of_the_store_changes_ends_the_logins_here() {
+        let directory = tempfile::tempdir().unwrap();
+        Cells::make(directory.path()).unwrap();
+        let memory = Memory::default();
+        let mut service = connected_to(memory.clone(), directory.path(), true);
+        let write = |entry: &TokenEntry| {
+            let row = TokenRow { entry: entry.encode().unwrap(), ..TokenRow::default() };
+            let writes = vec![(keyspace::token(TOKEN), Some(rows::encode(&row).unwrap()))];
+            memory.apply(&Batch { conditions: Vec::new(), writes }).unwrap();
+        };
+        let mut token = entry(true);
+        write(&token);
+        service.note_login(TOKEN, &token, true);
+        service.end_logins();
+        assert_eq!(service.access(TOKEN), Access::Officer);
+        token.officer = Pin::wrap(TOKEN, &token_key(), b"654321", [3; 16], &[4; 32]).unwrap();
+        write(&token);
+        service.end_logins();
+        assert_eq!(service.access(TOKEN), Access::Public);
     }
 }

@@ -108,6 +108,16 @@ fn a_store_is_opened_whose_damaged_record_had_its_cell_overwritten() {
 }
 
 #[test]
+fn a_store_is_opened_whose_damaged_record_seems_to_claim_a_cell_that_never_was() {
+    let host = Host::new();
+    let secret = secret_of_key(&host.writer());
+    host.write(TOKEN, Id::new([4; 16]), rows::encode(&(1_u64, Some(4_000_000_u32))).unwrap());
+    let writer = host.writer();
+    assert!(host.secret_stands(&secret));
+    assert_eq!(read(&writer), Some((Erasure::Live, b"sealed".to_vec())));
+}
+
+#[test]
 fn the_secrets_of_lost_commits_are_found_beside_a_damaged_record() {
     let host = Host::new();
     host.cut();
