@@ -49,6 +49,11 @@ pub struct Config {
     pub grace_hours: u64,
     /// The Prometheus text file that the agent writes, absolute (`metrics`). Default: none.
     pub metrics: Option<PathBuf>,
+    /// The program that the agent runs for each line of the audit log, absolute (`on_event`). Default: none.
+    pub on_event: Option<PathBuf>,
+    /// The socket of the system's log, which is sent each line of the audit log, absolute (`audit_syslog`). Default:
+    /// none.
+    pub audit_syslog: Option<PathBuf>,
     /// The destination of the log (`log`). Default: none in the module, standard error in the program.
     pub log: Option<Log>,
     /// The least that is logged (`log_level`). Default: warnings.
@@ -145,6 +150,8 @@ impl Config {
             agent: file.agent.map(|agent| in_file("agent", agent)).transpose()?,
             module: file.module.map(|module| in_file("module", module)).transpose()?,
             metrics: file.metrics.map(|metrics| in_file("metrics", metrics)).transpose()?,
+            on_event: file.on_event.map(|it| in_file("on_event", it)).transpose()?,
+            audit_syslog: file.audit_syslog.map(|it| in_file("audit_syslog", it)).transpose()?,
             linger: file.linger,
             group: file.group,
             custody: file.custody,
@@ -321,9 +328,11 @@ mod tests {
         let config = load(
             "store = 'sled:///s'\nagent = '/bin/k'\nmodule = '/lib/k'\nlinger = false\ngroup = 'keys'\ncustody = false\n\
              log = 'stderr'\nlog_level = 'debug'\npkcs1_unwrap = true\ngrace_hours = 24\n\
-             rsa_minimum = 1024",
+             rsa_minimum = 1024\non_event = '/bin/hook'\naudit_syslog = '/dev/log'",
         )
         .unwrap();
+        assert_eq!(config.on_event.as_deref(), Some(Path::new("/bin/hook")));
+        assert_eq!(config.audit_syslog.as_deref(), Some(Path::new("/dev/log")));
         assert_eq!(config.directory, Path::new("/s"));
         assert_eq!(config.store, Location::Directory("/s".into()));
         assert_eq!(config.erase_grace(), 86_400);

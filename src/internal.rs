@@ -19,6 +19,9 @@ pub mod agent {
     pub mod backup {
         pub use crate::agent::backup::Backup;
     }
+    pub mod outlets {
+        pub use crate::agent::outlets::check;
+    }
 }
 pub mod clock {
     pub use crate::clock::{

@@ -1,7 +1,9 @@
 //! The report of expiries ahead: a Prometheus text file with every key's expiry, and a line
 //! in the log 30, 7 and 1 days before it.
 
+use super::figures::{self, Form, MetricsText, escaped};
 use super::open_store::OpenStore;
+use super::outlets::Outlets;
 use crate::clock::{Seconds, TOLERANCE, timestamp};
 use crate::error::{Reason, Result};
 use crate::id::Id;
@@ -9,11 +11,11 @@ use crate::key::pin::TokenEntry;
 use crate::key::state::DAY;
 use crate::key::{KeyState, Role, Status};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs::Permissions;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The numbers of days before an expiry at which the log speaks of it.
@@ -30,6 +32,9 @@ pub(crate) struct ExpiryReport {
     looked: Option<Instant>,
     /// True if it has told that the clock is behind.
     behind: bool,
+    outlets: Arc<Outlets>,
+    /// The last backup before the agent began, once it has been looked for.
+    last_backup: Option<Seconds>,
 }
 
 /// One custom key, as far as the agent can see it.
@@ -42,7 +47,13 @@ struct VisibleKey {
 impl ExpiryReport {
     /// `reported` is the latest time at which an agent of this store has looked.
     pub(crate) fn new(metrics: Option<PathBuf>, reported: Seconds) -> Self {
-        Self { metrics, reported, looked: None, behind: false }
+        let outlets = Arc::default();
+        Self { metrics, reported, looked: None, behind: false, outlets, last_backup: None }
+    }
+
+    /// Reports what these places were not told, too.
+    pub(crate) fn with_outlets(self, outlets: Arc<Outlets>) -> Self {
+        Self { outlets, ..self }
     }
 
     /// Looks ahead if it is time to; how long until the next look.
@@ -92,7 +103,12 @@ impl ExpiryReport {
         }
         self.reported = now;
         match &self.metrics {
-            Some(file) => write(file, &metrics(&custom_keys(store)?, now)),
+            Some(file) => {
+                let mut text = metrics(&custom_keys(store)?, now);
+                let backup = *self.last_backup.get_or_insert_with(|| figures::last_backup(store));
+                figures::write(&mut text, store, &self.outlets, backup)?;
+                write(file, &text.text())
+            }
             None => Ok(()),
         }
     }
@@ -152,20 +168,24 @@ const STATUSES: [(Status, &str); 4] = [
     (Status::PendingImport, "pending import"),
 ];
 
-/// The text format of Prometheus, version 0.0.4.
-fn metrics(keys: &[VisibleKey], now: Seconds) -> String {
-    let mut text = String::new();
-    head(&mut text, "keystead_custom_keys", "Custom keys by status.");
-    let mut tokens: Vec<&str> = keys.iter().map(|seen| seen.token.as_str()).collect();
-    tokens.sort_unstable();
-    tokens.dedup();
-    for token in tokens {
+/// Returns the figures of custom keys.
+fn metrics(keys: &[VisibleKey], now: Seconds) -> MetricsText {
+    let mut text = MetricsText::default();
+    text.head("keystead_custom_keys", "Custom keys by status.", Form::Gauge);
+    for token in tokens(keys) {
         for (status, name) in STATUSES {
             let fits = |seen: &&VisibleKey| seen.token == token && seen.state.status() == status;
             let count = keys.iter().filter(fits).count();
             let labels = format!("token=\"{}\",status=\"{name}\"", escaped(token));
-            line(&mut text, "keystead_custom_keys", &labels, count as u64);
+            text.line("keystead_custom_keys", &labels, count as u64);
         }
+    }
+    let name = "keystead_material_versions";
+    text.head(name, "Versions of material that custom keys have had, by token.", Form::Gauge);
+    for token in tokens(keys) {
+        let versions = keys.iter().filter(|seen| seen.token == token);
+        let sum = versions.map(|seen| u64::from(seen.state.version)).sum();
+        text.line(name, &format!("token=\"{}\"", escaped(token)), sum);
     }
     let expiring: Vec<(String, Seconds)> = keys
         .iter()
@@ -176,29 +196,32 @@ fn metrics(keys: &[VisibleKey], now: Seconds) -> String {
         })
         .collect();
     let name = "keystead_key_seconds_until_expiry";
-    head(&mut text, name, "Seconds until the material of a custom key expires, when written.");
+    text.head(
+        name,
+        "Seconds until the material of a custom key expires, when written.",
+        Form::Gauge,
+    );
     for (labels, at) in &expiring {
-        line(&mut text, name, labels, at.saturating_sub(now));
+        text.line(name, labels, at.saturating_sub(now));
     }
     let name = "keystead_key_expiry_timestamp_seconds";
-    head(&mut text, name, "When the material of a custom key expires, in seconds since 1970 UTC.");
+    text.head(
+        name,
+        "When the material of a custom key expires, in seconds since 1970 UTC.",
+        Form::Gauge,
+    );
     for (labels, at) in &expiring {
-        line(&mut text, name, labels, *at);
+        text.line(name, labels, *at);
     }
     text
 }
 
-fn head(text: &mut String, name: &str, help: &str) {
-    // Writing to a string does not fail.
-    let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n");
-}
-
-fn line(text: &mut String, name: &str, labels: &str, value: u64) {
-    let _ = writeln!(text, "{name}{{{labels}}} {value}");
-}
-
-fn escaped(label: &str) -> String {
-    label.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n")
+/// Returns the labels of the keys' tokens, each once.
+fn tokens(keys: &[VisibleKey]) -> Vec<&str> {
+    let mut tokens: Vec<&str> = keys.iter().map(|seen| seen.token.as_str()).collect();
+    tokens.sort_unstable();
+    tokens.dedup();
+    tokens
 }
 
 /// Replaces the file in one piece: a collector never sees a part of it.
@@ -246,7 +269,7 @@ mod tests {
         state.expiry = Some(Expiry { at: NOW + 90, action: ExpiryAction::Erase });
         let expiring = VisibleKey { token: waiting.token.clone(), key: Id::new([2; 16]), state };
         let id = expiring.key;
-        let text = metrics(&[waiting, expiring], NOW);
+        let text = metrics(&[waiting, expiring], NOW).text();
         let token = r#"token="a \"token\"\\""#;
         for line in [
             "# TYPE keystead_custom_keys gauge\n".to_owned(),

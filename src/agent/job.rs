@@ -33,6 +33,8 @@ pub(crate) enum Work {
     Note(Fact),
     /// Tells the head of the audit log.
     AuditHead,
+    /// Tells the uses of a key on the days that are not over.
+    OpenUses(Id),
     /// Gathers what the store holds.
     Backup,
     /// Closes the days that are over, and keeps a snapshot of the store.
@@ -55,6 +57,8 @@ pub(crate) enum Done {
     Noted,
     /// The head of the audit log, and how many lines before it are in no file yet.
     AuditHead(ChainHead, u64),
+    /// The uses of a key by day, on the days that are not over.
+    OpenUses(Vec<(u32, u64)>),
     /// The content of the store.
     Backup(Box<BackupParts>),
 }

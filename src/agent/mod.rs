@@ -15,6 +15,7 @@ mod destroy;
 mod destroyed_tokens;
 mod directory;
 mod expiry_report;
+mod figures;
 mod find;
 mod first_format;
 mod index;
@@ -26,6 +27,7 @@ mod main_loop;
 mod make;
 mod mend;
 mod open_store;
+pub(crate) mod outlets;
 mod proposer;
 mod recover;
 mod removals;
@@ -74,6 +76,10 @@ pub struct Options {
     pub group: Option<u32>,
     /// The place of the Prometheus text file, if one is kept.
     pub metrics: Option<PathBuf>,
+    /// The program that is run for each line of the audit log, if one is.
+    pub on_event: Option<PathBuf>,
+    /// The socket that each line of the audit log is sent to, if one is.
+    pub audit_syslog: Option<PathBuf>,
     /// The time that material which has fallen due waits before it is erased, in seconds, unusable meanwhile.
     pub grace: Seconds,
     /// The time that it stays without a connection.

@@ -6,6 +6,7 @@ use super::directory::DirectoryWatch;
 use super::expiry_report::ExpiryReport;
 use super::job::{Job, Work};
 use super::open_store::OpenStore;
+use super::outlets::Outlets;
 use super::server::{AllowedPeers, Server};
 use super::sweep::next_due;
 use super::tickets::Tickets;
@@ -77,6 +78,7 @@ pub(super) struct ServedStore {
     writer: JoinHandle<Result<()>>,
     timer: Timer,
     pub(super) expiry_report: ExpiryReport,
+    outlets: Arc<Outlets>,
     grace: Seconds,
     /// True if the file system had no room when the agent began, and when that was.
     lacked_room: bool,
@@ -96,7 +98,9 @@ impl ServedStore {
         let owner = directory.metadata().map_err(absent)?.uid();
         let store = Arc::new(OpenStore::open_at(directory, records, clock)?);
         let seen = store.seen_before();
-        let (jobs, writer) = start_writer(&store, options.grace)?;
+        let (hook, syslog) = (options.on_event.clone(), options.audit_syslog.clone());
+        let outlets = Arc::new(Outlets::begin(hook, syslog));
+        let (jobs, writer) = start_writer(&store, &outlets, options.grace)?;
         if let Some(group) = options.group {
             store.page.share(group).map_err(absent)?;
         }
@@ -105,7 +109,8 @@ impl ServedStore {
         let parts = (Arc::clone(&store), tickets);
         let server = Arc::new(Server::new(parts, access, options.spare));
         let timer = Timer::new().map_err(absent)?;
-        let expiry_report = ExpiryReport::new(options.metrics.clone(), seen);
+        let expiry_report =
+            ExpiryReport::new(options.metrics.clone(), seen).with_outlets(Arc::clone(&outlets));
         let (grace, kept, lacked_room) = (options.grace, Instant::now(), !store.has_room());
         Ok(Self {
             store,
@@ -114,6 +119,7 @@ impl ServedStore {
             writer,
             timer,
             expiry_report,
+            outlets,
             grace,
             lacked_room,
             began: kept,
@@ -240,12 +246,13 @@ impl ServedStore {
     }
 
     fn end(self, how: Work) -> Result<()> {
-        let Self { store, server, jobs, writer, .. } = self;
+        let Self { store, server, jobs, writer, outlets, .. } = self;
         server.close();
         // The writer may have ended already, with the store.
         let _ended = jobs.send(Job::own(how));
         let ended = writer.join();
         store.page.ended();
+        outlets.end();
         ended.unwrap_or_else(|_| Err(Reason::General.detail("the writer panicked")))
     }
 
@@ -261,10 +268,11 @@ impl ServedStore {
 
 fn start_writer(
     store: &Arc<OpenStore>,
+    outlets: &Arc<Outlets>,
     grace: Seconds,
 ) -> Result<(Sender<Job>, JoinHandle<Result<()>>)> {
     let (jobs, receiver) = channel();
-    let writer = Writer::open(Arc::clone(store))?.with_grace(grace);
+    let writer = Writer::open(Arc::clone(store))?.with_grace(grace).telling(Arc::clone(outlets));
     let waker = Arc::clone(&store.waker);
     let run = move || {
         let ended = writer.run(&receiver);

@@ -12,6 +12,7 @@ use crate::error::{Reason, Result};
 use crate::id::Id;
 use crate::key::Role;
 use crate::key::state::DAY;
+use crate::wire::message::MAX_OPEN_DAYS;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Token, key and day, in days since 1970 UTC.
@@ -56,6 +57,18 @@ impl UsageCounts {
             *sum = sum.saturating_add(times);
         }
         Ok(())
+    }
+
+    /// Returns the uses of a key on the days that are not over, of each of its days.
+    pub(crate) fn open_days(&self, store: &OpenStore, key: Id) -> Result<Vec<(u32, u64)>> {
+        let of_key = |of: &&KeyDay| of.1 == key;
+        let days: BTreeSet<KeyDay> =
+            self.saved.iter().chain(self.unsaved.keys()).filter(of_key).copied().collect();
+        let count = |of: KeyDay| -> Result<(u32, u64)> {
+            let unsaved = self.unsaved.get(&of).copied().unwrap_or(0);
+            Ok((of.2, Transaction::new(store).uses(of)?.saturating_add(unsaved)))
+        };
+        days.into_iter().rev().take(MAX_OPEN_DAYS).map(count).collect()
     }
 
     /// Returns the proposer that saves them; none where there is nothing to save and no day is over.

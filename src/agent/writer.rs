@@ -8,6 +8,7 @@ use super::destroyed_tokens::DestroyedTokens;
 use super::job::{Done, Job, Work};
 use super::mend::Mend;
 use super::open_store::OpenStore;
+use super::outlets::Outlets;
 use super::proposer::{self, AcceptClock, Note, Proposer};
 use super::rows::{TokenRow, UnderWay};
 use super::snapshots::Snapshots;
@@ -46,6 +47,8 @@ pub(crate) struct Writer {
     pub(super) grace: Seconds,
     snapshots: Snapshots,
     usage: UsageCounts,
+    /// The places that are told of each line of the audit log.
+    outlets: Arc<Outlets>,
 }
 
 impl Writer {
@@ -62,6 +65,7 @@ impl Writer {
             grace: 0,
             snapshots: Snapshots::default(),
             usage: UsageCounts::open(&store)?,
+            outlets: Arc::default(),
             store,
         };
         if !writer.store.is_writable() {
@@ -77,7 +81,7 @@ impl Writer {
         }
         writer.save_uses()?;
         writer.sync_and_publish()?;
-        writer.journal.flush();
+        writer.keep_lines();
         Ok(writer)
     }
 
@@ -115,6 +119,11 @@ impl Writer {
         Self { grace, ..self }
     }
 
+    /// Tells these places of each line of the audit log.
+    pub(crate) fn telling(self, outlets: Arc<Outlets>) -> Self {
+        Self { outlets, ..self }
+    }
+
     /// Works until no more jobs can come. An error means that the store has failed.
     pub(crate) fn run(mut self, jobs: &Receiver<Job>) -> Result<()> {
         while let Ok(first) = jobs.recv() {
@@ -134,7 +143,7 @@ impl Writer {
     pub(super) fn finish_up(&mut self) -> Result<()> {
         self.save_uses()?;
         self.sync_and_publish()?;
-        self.journal.flush();
+        self.keep_lines();
         self.keep_time()?;
         self.keep_snapshot(true)
     }
@@ -155,7 +164,7 @@ impl Writer {
             answers.push((answer, result));
         }
         self.sync_and_publish()?;
-        self.journal.flush();
+        self.keep_lines();
         // Before an answer says that something has been erased.
         wipe_stack();
         for (answer, result) in answers {
@@ -188,7 +197,7 @@ impl Writer {
             Work::AuditHead => {
                 // What came before in this group counts too.
                 self.sync_and_publish()?;
-                self.journal.flush();
+                self.keep_lines();
                 let (head, waiting) = self.journal.head();
                 Ok(Done::AuditHead(head, waiting))
             }
@@ -197,6 +206,7 @@ impl Writer {
                 self.save_uses()?;
                 self.keep_snapshot(false).map(|()| Done::Noted)
             }
+            Work::OpenUses(key) => self.usage.open_days(&self.store, key).map(Done::OpenUses),
             Work::Used(token, uses) => {
                 self.usage.add(&self.store, token, uses).map(|()| Done::Noted)
             }
@@ -228,6 +238,13 @@ impl Writer {
         facts.iter().for_each(|fact| audit::log(fact, &self.asker));
         self.snapshots.note_commit(quiet);
         Ok(())
+    }
+
+    /// Appends the lines of what is durable to the audit log, and has the outlets tell them.
+    fn keep_lines(&mut self) {
+        let lines = self.journal.flush();
+        let (head, waiting) = self.journal.head();
+        self.outlets.tell(&lines, (head.seq, waiting), self.store.clock());
     }
 
     /// Makes everything applied durable; then, and not before, erases what has ended, and lets the modules

@@ -41,6 +41,24 @@
 //! 4096 bytes. What would break the line or steer a terminal is escaped. A token is called by its serial
 //! number, with which the identity begins that the agent uses; a key by its key ID and alias.
 //!
+//! # Events
+//!
+//! Each line of the audit log can be told elsewhere too, as the same JSON. `on_event` in the configuration names a
+//! program: the agent runs it for each line, as the store's owner, in the directory `/`, with the line on standard
+//! input, no environment but a `PATH` of system directories, no descriptor but the three standard ones, and its output
+//! thrown away. It is not run unless its path is absolute and it, what a link leads to, and every directory above
+//! either can be written by the store's owner and root alone; `keystead doctor` says what is in the way. One that runs
+//! for 10 s is ended, with its process group.
+//!
+//! `audit_syslog` names a socket, usually `/dev/log`: each line is sent there as one datagram with priority
+//! `authpriv.info` and the name `keystead`, for syslog and journald.
+//!
+//! Each has a queue of 4096 lines and a thread of its own, which begins once a line is durable: no commit and no erasure
+//! waits for them, nor one for the other. What a full queue cannot take, and what fails, is counted
+//! (`keystead_events_lost_total` in the metrics) and has a warning in the log, the first and every thousandth; it is not
+//! told again. An agent that is to end gives what waits two seconds. An agent that is killed tells nothing
+//! of what waited. So the audit log stays the record; what is told is for a person who is to know soon.
+//!
 //! # What is told
 //!
 //! | level | module and program | agent |

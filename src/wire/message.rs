@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
 /// The oldest and newest protocol this build speaks.
-pub const PROTOCOL: (u16, u16) = (5, 5);
+pub const PROTOCOL: (u16, u16) = (5, 6);
 
 /// The format of the store that this build writes; it reads the earlier ones. Since 2 a custom key's
 /// metadata has room for properties that a build does not know.
@@ -42,6 +42,9 @@ pub(crate) const MAX_READ: usize = 1024;
 
 /// The most records in one [`Request::Commit`].
 pub(crate) const MAX_CHANGES: usize = 1024;
+
+/// The most days in an answer to [`Request::OpenUses`]: usually there is one.
+pub(crate) const MAX_OPEN_DAYS: usize = 64;
 
 /// The most counts in one [`Request::Used`].
 pub(crate) const MAX_USES: usize = 4096;
@@ -211,6 +214,12 @@ pub enum Request {
         #[serde(deserialize_with = "list::<_, _, MAX_USES>")]
         uses: Vec<(Id, u32, u64)>,
     },
+    /// Asks for the uses of a custom key on the days that are not over, which have no line in the audit log yet. For
+    /// the store's owner and root. Since protocol 6.
+    OpenUses {
+        /// The custom key.
+        key: Id,
+    },
 }
 
 /// The answers of an agent.
@@ -305,6 +314,8 @@ pub enum Response {
     /// A sign of life, as often as need be before the answer to anything: the agent works on it, or is
     /// opening the store.
     Working,
+    /// Answers `OpenUses`: day (since 1970 UTC) and times.
+    OpenUses(#[serde(deserialize_with = "list::<_, _, MAX_OPEN_DAYS>")] Vec<(u32, u64)>),
 }
 
 /// Bytes of a backup: records without the shred layer that erasing takes away.

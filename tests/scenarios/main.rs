@@ -32,6 +32,7 @@ mod deriving;
 mod durability;
 mod encapsulating;
 mod ending;
+mod events;
 mod faults;
 mod frames;
 mod generations;

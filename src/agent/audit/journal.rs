@@ -110,18 +110,26 @@ impl Journal {
         self.waiting.extend(sealed.lines);
     }
 
-    /// Appends what waits. What cannot be written waits on, in the store: no change is refused for it.
-    pub(crate) fn flush(&mut self) {
+    /// Appends what waits, and returns it. What cannot be written waits on, in the store: no change is refused
+    /// for it.
+    pub(crate) fn flush(&mut self) -> Vec<String> {
         if self.waiting.is_empty() {
-            return;
+            return Vec::new();
         }
         match self.append() {
-            Ok(()) => self.unsynced.extend(self.waiting.drain(..).map(|(seq, _)| seq)),
-            Err(error) => log::error!(
-                "{} lines wait for the audit log, {}: {error}",
-                self.waiting.len(),
-                self.folder.join(CURRENT).display()
-            ),
+            Ok(()) => {
+                let (numbers, lines): (Vec<_>, Vec<_>) = self.waiting.drain(..).unzip();
+                self.unsynced.extend(numbers);
+                lines
+            }
+            Err(error) => {
+                log::error!(
+                    "{} lines wait for the audit log, {}: {error}",
+                    self.waiting.len(),
+                    self.folder.join(CURRENT).display()
+                );
+                Vec::new()
+            }
         }
     }
 

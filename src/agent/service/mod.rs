@@ -171,7 +171,7 @@ impl Service {
                     Err(refusal) => Err(refusal),
                 }
             }
-            Request::Sweep | Request::AuditHead if !self.user.owner => {
+            Request::Sweep | Request::AuditHead | Request::OpenUses { .. } if !self.user.owner => {
                 Err(Reason::OwnerOnly.into())
             }
             Request::Sweep => self.write(Work::Sweep)?,
@@ -185,6 +185,7 @@ impl Service {
                 }
             }
             Request::AuditHead => self.write(Work::AuditHead)?,
+            Request::OpenUses { key } => self.write(Work::OpenUses(key))?,
             Request::ImportRefused { token, .. } | Request::Used { token, .. }
                 if self.access(token) == Access::Public =>
             {
@@ -230,6 +231,7 @@ impl Service {
             | Request::AcceptClock { .. }
             | Request::Sweep
             | Request::AuditHead
+            | Request::OpenUses { .. }
             | Request::ImportRefused { .. }
             | Request::Used { .. }
             | Request::Backup
@@ -249,6 +251,7 @@ impl Service {
             Done::AuditHead(head, waiting) => {
                 Response::AuditHead { seq: head.seq, mac: head.mac, waiting }
             }
+            Done::OpenUses(days) => Response::OpenUses(days),
             Done::Backup(_) => Response::Refused(Reason::General.into()),
         }))
     }

@@ -165,7 +165,18 @@ impl Drop for World {
 pub(crate) fn options() -> Options {
     let (idle, spare) = (Duration::from_secs(3600), Duration::from_secs(10));
     let (linger, patience, makes_way) = (true, Duration::from_secs(60), false);
-    Options { linger, group: None, metrics: None, grace: 0, idle, spare, patience, makes_way }
+    Options {
+        linger,
+        group: None,
+        metrics: None,
+        on_event: None,
+        audit_syslog: None,
+        grace: 0,
+        idle,
+        spare,
+        patience,
+        makes_way,
+    }
 }
 
 /// One connection to an agent, its nonce, and the store.

@@ -27,6 +27,7 @@ mod standard;
 mod store_time;
 mod terminal;
 mod transfer;
+mod uses;
 mod whole_file;
 mod wrapping;
 

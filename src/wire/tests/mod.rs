@@ -74,6 +74,7 @@ fn requests() -> Vec<Request> {
         Request::Backup,
         Request::BackupPart,
         Request::Used { token, uses: vec![(key, 20_833, 1000)] },
+        Request::OpenUses { key },
     ]
 }
 
@@ -125,6 +126,7 @@ fn responses() -> Vec<Response> {
         },
         Response::BackupPart(BackupPart(vec![1, 2, 3])),
         Response::Working,
+        Response::OpenUses(vec![(20_833, 1000)]),
     ]
 }
 
@@ -181,6 +183,7 @@ fn every_message_has_an_example() {
         Request::Backup => 17,
         Request::BackupPart => 18,
         Request::Used { .. } => 19,
+        Request::OpenUses { .. } => 20,
     };
     let response = |it: &Response| match it {
         Response::Welcome { .. } => 0,
@@ -198,7 +201,8 @@ fn every_message_has_an_example() {
         Response::BackupReady { .. } => 12,
         Response::BackupPart(_) => 13,
         Response::Working => 14,
+        Response::OpenUses(_) => 15,
     };
-    assert!(requests().iter().map(request).eq(0..20));
-    assert!(responses().iter().map(response).eq(0..15));
+    assert!(requests().iter().map(request).eq(0..21));
+    assert!(responses().iter().map(response).eq(0..16));
 }

@@ -115,7 +115,19 @@ impl Arguments {
         // Run otherwise, it has what it is meant to have.
         let (linger, makes_way) = (config.linger, self.detached);
         let (idle, spare, patience) = (IDLE, SPARE, STALL_TIMEOUT);
-        let options = Options { linger, group, metrics, grace, idle, spare, patience, makes_way };
+        let (on_event, audit_syslog) = (config.on_event.clone(), config.audit_syslog.clone());
+        let options = Options {
+            linger,
+            group,
+            metrics,
+            on_event,
+            audit_syslog,
+            grace,
+            idle,
+            spare,
+            patience,
+            makes_way,
+        };
         let working = self.working();
         Ok(serve(&lock, &options, handed, working, || {
             if let Err(error) = self.tell_starter() {

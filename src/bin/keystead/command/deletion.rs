@@ -4,6 +4,7 @@
 use crate::client::{SessionMode, TokenArguments};
 use crate::keys::{ListedKey, vendor};
 use crate::moment::days;
+use crate::uses::RecentUses;
 use crate::{Failure, Global, output};
 use cryptoki::session::Session;
 use keystead::internal::key::state::{DAY, DELETION_DAYS};
@@ -11,7 +12,8 @@ use keystead::internal::object::vendor::CKA_KEYSTEAD_DELETION_AT;
 
 /// Let a custom key end, with all its material and metadata, some days from now
 ///
-/// Until then nothing can be done with it but cancelling the deletion. Then its material of every
+/// Where it was used in the last 90 days, that is said: `keystead show` says it before. Until its end nothing can be
+/// done with it but cancelling the deletion. Then its material of every
 /// version and its metadata are erased for good.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ScheduleDeletion {
@@ -40,8 +42,13 @@ struct Which {
 impl ScheduleDeletion {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         let (session, key) = self.which.key(global)?;
+        let uses = RecentUses::of(global, &key.shown.key_id)?;
         let at = global.store_time()?.now().saturating_add(self.days.saturating_mul(DAY));
-        set(global, &session, &key, at, "deletion scheduled")
+        set(global, &session, &key, at, "deletion scheduled")?;
+        match (uses, global.json) {
+            (RecentUses::Unused, _) | (_, true) => Ok(()),
+            (uses, false) => output::line(uses),
+        }
     }
 }
 

@@ -4,10 +4,13 @@ use super::super::agent;
 use super::finding::{Finding, note, problem, well};
 use crate::Failure;
 use crate::explain::MODULE_HINT;
+use keystead::internal::agent::outlets;
 use keystead::internal::config::{Config, Log, logging};
 use keystead::internal::installed::{self, is_module_installed};
 use rustix::fs::{Access as May, access};
+use rustix::process::geteuid;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The directories where p11-kit looks for modules.
@@ -28,6 +31,13 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
     if let Some(why) = logging::refused() {
         let mend = "set it to stderr or to a file of your own, by its absolute path";
         findings.push(problem("log", Failure::new(why).hint(mend)));
+    }
+    let owner = config.directory.metadata().map_or(geteuid().as_raw(), |about| about.uid());
+    let check = |program: &Path| outlets::check(program, owner);
+    if let Some(Err(error)) = config.on_event.as_deref().map(check) {
+        let mend = "it is run as the store's owner: give it, and each directory above it, to that user or root, \
+                    and take away the right of others to write (`chmod go-w`)";
+        findings.push(problem("on_event", Failure::new(error).hint(mend)));
     }
     let log = match &config.log {
         Some(Log::File(path)) => Some(path),

@@ -1,0 +1,161 @@
+//! The figures of a store that are about no single key: what an operator watches beside the expiries. Each is
+//! there at all times, also where it is zero, so that an alarm on one never waits for it to appear.
+
+use super::audit::{self, AuditEvent};
+use super::open_store::OpenStore;
+use super::outlets::Outlets;
+use crate::clock::Seconds;
+use crate::error::Result;
+use crate::key::pin::{PIN_TRIES, TokenEntry};
+use crate::wire::message::{PROTOCOL, STORE_FORMAT};
+use std::fmt::Write as _;
+
+/// The form of a metric: a value that rises and falls, or one that only rises.
+#[derive(Clone, Copy)]
+pub(super) enum Form {
+    Gauge,
+    Counter,
+}
+
+/// A text file of Prometheus's format, version 0.0.4.
+#[derive(Default)]
+pub(super) struct MetricsText(String);
+
+impl MetricsText {
+    /// Begins a metric.
+    pub(super) fn head(&mut self, name: &str, help: &str, form: Form) {
+        let form = match form {
+            Form::Gauge => "gauge",
+            Form::Counter => "counter",
+        };
+        // Writing to a string does not fail.
+        let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {form}\n");
+    }
+
+    /// Writes a value with its labels.
+    pub(super) fn line(&mut self, name: &str, labels: &str, value: u64) {
+        let labels = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
+        let _ = writeln!(self.0, "{name}{labels} {value}");
+    }
+
+    /// Writes a metric that has one value.
+    fn single(&mut self, (name, help, form): (&str, &str, Form), value: u64) {
+        self.head(name, help, form);
+        self.line(name, "", value);
+    }
+
+    /// Returns the text.
+    pub(super) fn text(self) -> String {
+        self.0
+    }
+}
+
+/// Returns a label's value as the format has it.
+pub(super) fn escaped(label: &str) -> String {
+    label.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n")
+}
+
+/// Returns the time of the last backup that the audit log tells of; 0 where it tells of none.
+pub(super) fn last_backup(store: &OpenStore) -> Seconds {
+    let told = match audit::entries(&store.directory) {
+        Ok((lines, _)) => lines,
+        Err(fault) => {
+            log::warn!("when the store was backed up is not known: {fault}");
+            return 0;
+        }
+    };
+    let is_backup = |line: &&audit::LogLine| line.entry.fact.event == AuditEvent::BackedUp;
+    let last = told.iter().rev().find(is_backup);
+    last.map_or(0, |line| Seconds::try_from(line.entry.time.as_second()).unwrap_or(0))
+}
+
+/// Writes the figures of the store.
+pub(super) fn write(
+    text: &mut MetricsText,
+    store: &OpenStore,
+    outlets: &Outlets,
+    last_backup: Seconds,
+) -> Result<()> {
+    let name = "keystead_info";
+    text.head(name, "The agent's version, protocol and store format.", Form::Gauge);
+    let labels = format!(
+        "version=\"{}\",protocol=\"{}\",store_format=\"{STORE_FORMAT}\"",
+        env!("CARGO_PKG_VERSION"),
+        PROTOCOL.1
+    );
+    text.line(name, &labels, 1);
+    pins(text, store)?;
+    let backup = outlets.last_backup().max(last_backup);
+    let (last, waiting) = outlets.audit_log();
+    for (about, value) in [
+        (
+            ("keystead_store_writable", "Whether the store can be written: 1, or 0.", Form::Gauge),
+            u64::from(store.is_writable()),
+        ),
+        (
+            (
+                "keystead_last_backup_timestamp_seconds",
+                "When the store was last backed up, in seconds since 1970 UTC; 0 never.",
+                Form::Gauge,
+            ),
+            backup,
+        ),
+        (
+            (
+                "keystead_audit_lines_total",
+                "The number of the audit log's last line.",
+                Form::Counter,
+            ),
+            last,
+        ),
+        (
+            (
+                "keystead_audit_lines_waiting",
+                "Lines of the audit log that are in no file yet.",
+                Form::Gauge,
+            ),
+            waiting,
+        ),
+        (
+            (
+                "keystead_written_timestamp_seconds",
+                "When this file was written, in seconds since 1970 UTC.",
+                Form::Gauge,
+            ),
+            store.clock(),
+        ),
+    ] {
+        text.single(about, value);
+    }
+    let name = "keystead_events_lost_total";
+    text.head(
+        name,
+        "Lines of the audit log that on_event or audit_syslog was not told.",
+        Form::Counter,
+    );
+    for (to, lost) in outlets.lost() {
+        text.line(name, &format!("to=\"{to}\""), lost);
+    }
+    Ok(())
+}
+
+/// Writes the wrong PINs of each token, and which are locked.
+fn pins(text: &mut MetricsText, store: &OpenStore) -> Result<()> {
+    let mut wrong = Vec::new();
+    for (token, row) in store.tokens()? {
+        let label = escaped(&TokenEntry::decode(&row.entry)?.label);
+        // A token that is destroyed at this moment has no count any more.
+        let Ok((_, (officer, user))) = store.cells.pins.of(token) else { continue };
+        for (pin, count) in [("so", officer), ("user", user)] {
+            wrong.push((format!("token=\"{label}\",pin=\"{pin}\""), count));
+        }
+    }
+    let name = "keystead_pin_wrong";
+    text.head(name, "Wrong PINs since the last right one.", Form::Gauge);
+    wrong.iter().for_each(|(labels, count)| text.line(name, labels, u64::from(*count)));
+    let name = "keystead_pin_locked";
+    text.head(name, "Whether a PIN is locked: 1, or 0.", Form::Gauge);
+    let locked = |count: u8| u64::from(count >= PIN_TRIES);
+    wrong.iter().for_each(|(labels, count)| text.line(name, labels, locked(*count)));
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! The places that are told of each line of the audit log: a program of the operator's (`on_event`) and the
+//! system's log (`audit_syslog`). Each has a queue and a thread of its own, so that none delays a commit, an erasure
+//! or the other; what a queue cannot take is counted and not told.
+//!
+//! A line is told once it is durable and in its file, in the order of the log. An agent that is killed tells nothing of
+//! the lines that still waited; the log has them.
+
+mod hook;
+mod queue;
+mod syslog;
+
+pub use hook::check;
+
+use crate::clock::Seconds;
+use queue::Queue;
+use rustix::process::geteuid;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// The time that the lines still waiting have when the agent ends.
+const LAST: Duration = Duration::from_secs(2);
+
+/// The places that are told.
+#[derive(Debug, Default)]
+pub(crate) struct Outlets {
+    queues: Vec<Queue>,
+    health: AuditHealth,
+}
+
+/// The state of the audit log.
+#[derive(Debug, Default)]
+struct AuditHealth {
+    /// The number of the last line.
+    last: AtomicU64,
+    /// The number of lines that are in no file yet.
+    waiting: AtomicU64,
+    /// The time of the last backup since the agent began, in seconds since 1970 UTC; 0 before the first.
+    backup: AtomicU64,
+}
+
+/// The event of a backup, as a line has it. Quotation marks in names are escaped there.
+const BACKED_UP: &str = "\"event\":\"backed-up\"";
+
+impl Outlets {
+    /// Begins telling a program and the socket of the system's log, where they are configured.
+    pub(crate) fn begin(hook: Option<PathBuf>, syslog: Option<PathBuf>) -> Self {
+        let hook = hook.map(|program| {
+            if let Err(error) = check(&program, geteuid().as_raw()) {
+                log::error!("on_event: {error}: it is not run");
+            }
+            Queue::begin("on_event", move |line, limit| hook::run(&program, line, limit))
+        });
+        let syslog = syslog
+            .map(|socket| Queue::begin("audit_syslog", move |line, _| syslog::send(&socket, line)));
+        let queues = hook.into_iter().chain(syslog);
+        let queues = queues.filter_map(|begun| {
+            begun.inspect_err(|error| log::error!("no events are told: {error}")).ok()
+        });
+        Self { queues: queues.collect(), health: AuditHealth::default() }
+    }
+
+    /// Tells lines that are in the log's file, and notes where the log stands.
+    pub(crate) fn tell(&self, lines: &[String], (last, waiting): (u64, u64), now: Seconds) {
+        for line in lines {
+            self.queues.iter().for_each(|queue| queue.offer(line));
+        }
+        if lines.iter().any(|line| line.contains(BACKED_UP)) {
+            self.health.backup.store(now, Ordering::Relaxed);
+        }
+        self.health.last.store(last, Ordering::Relaxed);
+        self.health.waiting.store(waiting, Ordering::Relaxed);
+    }
+
+    /// Returns the number of the log's last line, and of those that are in no file yet.
+    pub(crate) fn audit_log(&self) -> (u64, u64) {
+        let AuditHealth { last, waiting, .. } = &self.health;
+        (last.load(Ordering::Relaxed), waiting.load(Ordering::Relaxed))
+    }
+
+    /// Returns the time of the last backup since the agent began; 0 before the first.
+    pub(crate) fn last_backup(&self) -> Seconds {
+        self.health.backup.load(Ordering::Relaxed)
+    }
+
+    /// Returns the lines that each place was not told, by its configuration key.
+    pub(crate) fn lost(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.queues.iter().map(|queue| (queue.name, queue.lost()))
+    }
+
+    /// Tells what waits, for a short time, and ends.
+    pub(crate) fn end(&self) {
+        self.queues.iter().for_each(|queue| queue.close(LAST));
+        self.queues.iter().for_each(Queue::join);
+    }
+}

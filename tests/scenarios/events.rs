@@ -1,0 +1,179 @@
+//! The events of keys, told to a program and to the system's log; the figures of a store; and the uses of a key
+//! before its deletion.
+
+use crate::rig::token::USER_PIN;
+use crate::rig::world::eventually;
+use crate::rig::{World, play};
+use cryptoki::mechanism::Mechanism;
+use cryptoki::object::Attribute;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+#[test]
+fn a_program_and_the_systems_log_are_told_each_line_of_the_audit_log_in_order() {
+    play(|world| {
+        let (place, socket) = (Place::new(), world.path("syslog"));
+        let (told, reader) = (place.path("told"), UnixDatagram::bind(&socket).unwrap());
+        let hook = place.hook(&format!("cat >> {}", told.display()));
+        world.configure(&format!("on_event = {hook:?}\naudit_syslog = {socket:?}"));
+        let token = world.token();
+        for label in ["a", "b \"quoted\"", "c"] {
+            token.generate_aes(&[Attribute::Token(true), Attribute::Label(label.into())]);
+        }
+        let log = || fs::read_to_string(world.store().join("audit/audit.jsonl")).unwrap();
+        let written = || fs::read_to_string(&told).unwrap_or_default();
+        eventually("every line is told", || !log().is_empty() && written() == log());
+        assert!(written().contains("\"event\":\"created\""));
+        let mut said = [0; 4096];
+        for line in log().lines() {
+            let length = reader.recv(&mut said).unwrap();
+            let said = std::str::from_utf8(&said[..length]).unwrap();
+            let (head, told) = said.split_once(": ").unwrap();
+            assert!(head.starts_with("<86>keystead["), "{head}");
+            assert_eq!(told, line);
+        }
+    });
+}
+
+#[test]
+fn a_program_that_hangs_delays_no_change_and_no_end_and_is_ended() {
+    play(|world| {
+        let place = Place::new();
+        let hook = place.hook(&format!("echo $$ >> {}; sleep 1000", place.path("runs").display()));
+        world.configure(&format!("on_event = {hook:?}"));
+        let token = world.token();
+        let began = Instant::now();
+        for _ in 0..5 {
+            token.generate_aes(&[Attribute::Token(true)]);
+        }
+        assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+        let runs = || fs::read_to_string(place.path("runs")).unwrap_or_default();
+        eventually("it runs", || runs().ends_with('\n'));
+        let first = runs().lines().next().unwrap().to_owned();
+        world.end_agent();
+        let is_there = || PathBuf::from("/proc").join(&first).exists();
+        eventually("it is gone with the agent", || !is_there());
+    });
+}
+
+#[test]
+fn a_program_that_others_can_write_is_not_run_and_doctor_says_so() {
+    play(|world| {
+        let place = Place::new();
+        let hook = place.hook(&format!("touch {}", place.path("ran").display()));
+        fs::set_permissions(&hook, Permissions::from_mode(0o777)).unwrap();
+        world.configure(&format!("on_event = {hook:?}"));
+        let token = world.token();
+        token.generate_aes(&[Attribute::Token(true)]);
+        let doctor = world.keystead(&["doctor"]);
+        let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
+        assert!(said.contains("on_event") && said.contains("can write"), "{said}");
+        world.end_agent();
+        assert!(!place.path("ran").exists());
+    });
+}
+
+#[test]
+fn the_figures_tell_pins_backups_versions_and_the_audit_log() {
+    play(|world| {
+        let figures = world.path("figures");
+        world.configure(&format!("metrics = {figures:?}"));
+        let token = world.token();
+        token.generate_aes(&[Attribute::Token(true), Attribute::Label("payroll".into())]);
+        run(world, &["rotate", "payroll"]);
+        fs::write(world.path("wrong"), "wrong-1234").unwrap();
+        let wrong = world.path("wrong");
+        let refused = world.keystead(&["list", "--pin-file", wrong.to_str().unwrap()]);
+        assert!(!refused.status.success());
+        fs::write(world.path("passphrase"), "correct horse battery").unwrap();
+        let (file, passphrase) = (world.path("backup"), world.path("passphrase"));
+        let backup = ["backup", file.to_str().unwrap(), "--passphrase-file"];
+        let done = world.keystead(&[&backup[..], &[passphrase.to_str().unwrap()]].concat());
+        assert!(done.status.success(), "{done:?}");
+        // The last figures are written when the agent ends.
+        world.end_agent();
+        let said = fs::read_to_string(&figures).unwrap();
+        let value = |name: &str| -> u64 {
+            let line = said.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            line.unwrap_or_else(|| panic!("{name} is not in\n{said}")).parse().unwrap()
+        };
+        let lines = fs::read_to_string(world.store().join("audit/audit.jsonl")).unwrap();
+        assert_eq!(value("keystead_audit_lines_total"), lines.lines().count() as u64);
+        assert_eq!(value("keystead_audit_lines_waiting"), 0);
+        assert_eq!(value("keystead_store_writable"), 1);
+        assert_eq!(value("keystead_material_versions{token=\"a token\"}"), 2);
+        assert_eq!(value("keystead_pin_wrong{token=\"a token\",pin=\"user\"}"), 1);
+        assert_eq!(value("keystead_pin_locked{token=\"a token\",pin=\"user\"}"), 0);
+        let backup = value("keystead_last_backup_timestamp_seconds");
+        assert!(value("keystead_written_timestamp_seconds") - backup < 60);
+        assert!(said.contains("keystead_info{version="), "{said}");
+        // Another agent knows of the backup from the log.
+        run(world, &["list"]);
+        world.end_agent();
+        let again = fs::read_to_string(&figures).unwrap();
+        assert!(
+            again.contains(&format!("keystead_last_backup_timestamp_seconds {backup}\n")),
+            "{again}"
+        );
+    });
+}
+
+#[test]
+fn the_uses_of_a_key_are_told_before_and_when_its_deletion_is_scheduled() {
+    play(|world| {
+        let token = world.token();
+        let key = token.generate_aes(&[Attribute::Token(true), Attribute::Label("payroll".into())]);
+        let shown = || run(world, &["show", "payroll"]);
+        let said = shown();
+        assert!(said.contains("deletion risk:") && said.contains("unused"), "{said}");
+        assert!(said.contains("encrypt, decrypt"), "{said}");
+        assert!(said.contains("check value:"), "{said}");
+        for _ in 0..3 {
+            token.encrypt(&Mechanism::AesCbcPad([0; 16]), key, b"text").unwrap();
+        }
+        token.logout().unwrap();
+        let json: serde_json::Value =
+            serde_json::from_str(&run(world, &["show", "payroll", "--json"])).unwrap();
+        assert_eq!(json["uses_in_90_days"], 3);
+        assert_eq!(json["deletion_risk"], "used");
+        assert!(json["last_used"].as_str().unwrap().starts_with("20"));
+        assert_eq!(json["sensitive"], true);
+        assert_eq!(json["extractable"], false);
+        let said = run(world, &["schedule-deletion", "payroll", "--days", "7"]);
+        assert!(said.contains("used in the last 90 days: 3 times"), "{said}");
+    });
+}
+
+// --- what the scenarios are made of ---
+
+/// A directory on the way to which no other user can write, as `on_event` asks for; temporary ones are open to all.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let home = std::env::var_os("HOME").filter(|home| !home.is_empty());
+        Self(tempfile::tempdir_in(home.unwrap_or("/root".into())).unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn hook(&self, text: &str) -> PathBuf {
+        let file = self.path("hook");
+        fs::write(&file, format!("#!/bin/sh\n{text}\n")).unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o755)).unwrap();
+        file
+    }
+}
+
+fn run(world: &World, arguments: &[&str]) -> String {
+    let file = world.path("pin");
+    fs::write(&file, USER_PIN).unwrap();
+    let done = world.keystead(&[arguments, &["--pin-file", file.to_str().unwrap()]].concat());
+    assert!(done.status.success(), "{done:?}");
+    String::from_utf8(done.stdout).unwrap()
+}
