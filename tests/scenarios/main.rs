@@ -42,6 +42,7 @@ mod kem_ceremony;
 mod kept;
 mod key_wrap;
 mod logging;
+mod manual_pages;
 mod memory;
 mod messages;
 mod migrating;
