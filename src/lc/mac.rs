@@ -129,6 +129,20 @@ impl Mac {
         self.size
     }
 
+    /// Begins anew with the same key; a GMAC does not, for its IV is used up.
+    pub(crate) fn again(&mut self) -> Result<()> {
+        // SAFETY: `self.state` owns the context, which `hmac` or `cmac` gave a hash and a key, with which it
+        // begins anew.
+        let code = unsafe {
+            match &mut self.state {
+                MacState::Hmac(hmac) => HMAC_Init_ex(hmac.at()?, null(), 0, null(), null_mut()),
+                MacState::Cmac(context) => CMAC_Reset(context.as_ptr()),
+                MacState::Gmac(_) => return Err(Reason::General.into()),
+            }
+        };
+        done(code, Reason::FunctionFailed)
+    }
+
     /// Takes more input.
     pub(crate) fn update(&mut self, input: &[u8]) -> Result<()> {
         // SAFETY: `self.state` owns the context, which `hmac` or `cmac` initialised; `input` is borrowed for

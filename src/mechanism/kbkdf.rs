@@ -182,24 +182,23 @@ impl<'a> Derivation<'a> {
 
     /// Makes a key of as many segments as it takes.
     fn key(&mut self, len: usize) -> Result<Secret> {
-        let mut key = Secret::new(vec![0; len]);
-        let size = self.function.size();
-        for part in key.expose_mut().chunks_mut(size) {
-            let segment = Zeroizing::new(self.segment()?);
+        let (mut key, mut mac) = (Secret::new(vec![0; len]), self.function.begin()?);
+        for part in key.expose_mut().chunks_mut(self.function.size()) {
+            let segment = Zeroizing::new(self.segment(&mut mac)?);
             part.copy_from_slice(segment.get(..part.len()).ok_or(Reason::General)?);
         }
         Ok(key)
     }
 
     /// Makes the next segment, as many of the first bytes as the function has.
-    fn segment(&mut self) -> Result<[u8; MAX_LEN]> {
+    fn segment(&mut self, mac: &mut Mac) -> Result<[u8; MAX_LEN]> {
         self.counter += 1;
         if self.mode == Mode::DoublePipeline {
-            let mut mac = self.function.begin()?;
+            mac.again()?;
             mac.update(self.variable.expose())?;
             self.keep(Zeroizing::new(mac.finish()?))?;
         }
-        let mut mac = self.function.begin()?;
+        mac.again()?;
         for field in &self.params.fields {
             self.give(field, |bytes| mac.update(bytes))?;
         }
