@@ -16,6 +16,9 @@ use std::path::{Path, PathBuf};
 /// The directories where p11-kit looks for modules.
 const P11_KIT: [&str; 2] = ["/usr/share/p11-kit/modules", "/etc/pkcs11/modules"];
 
+/// The configuration of a package that dpkg has unpacked and not yet configured.
+const UNPACKED: &str = "/etc/keystead/config.toml.dpkg-new";
+
 pub(super) fn findings(config: &Config) -> Vec<Finding> {
     let mut findings = vec![well(
         "configuration",
@@ -25,8 +28,7 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
         },
     )];
     if let Some(Err(failure)) = config.group.as_deref().map(agent::group) {
-        findings
-            .push(problem("configuration", failure.hint("correct `group` in the configuration")));
+        findings.push(problem("configuration", failure));
     }
     if let Some(why) = logging::refused() {
         let mend = "set it to stderr or to a file of your own, by its absolute path";
@@ -74,7 +76,14 @@ pub(super) fn installation(config: &Config) -> Vec<Finding> {
     });
     let missing = installed::module().err().filter(|_| config.module.is_none());
     let missing = missing.map(|missing| Failure::new(missing).hint(MODULE_HINT));
-    wrong.chain(missing).map(|failure| problem("installation", failure)).collect()
+    let unfinished = Path::new(UNPACKED).exists().then(|| {
+        Failure::new(
+            "the package is unpacked and not configured: user, group and store are missing",
+        )
+        .hint("as root, `dpkg --configure keystead` finishes its installation")
+    });
+    let failures = wrong.chain(missing).chain(unfinished);
+    failures.map(|failure| problem("installation", failure)).collect()
 }
 
 /// Looks for p11-kit's module file, by which most programs find the module.
