@@ -3,6 +3,7 @@
 
 use crate::{Failure, Global, output};
 use keystead::internal::config::Config;
+use keystead::internal::file_names::CELLS;
 use keystead::internal::wire::socket;
 use serde_json::{Map, Value};
 use std::fmt::Write;
@@ -171,8 +172,12 @@ impl Units {
     }
 
     fn sweep(&self) -> String {
-        let unit = "[Unit]\nDescription=Keystead: erase what is due\nRequires=keystead.socket\n\
-            After=keystead.socket\n\n[Service]\nType=oneshot\n";
+        // Before a store is made there is nothing to erase.
+        let unit = format!(
+            "[Unit]\nDescription=Keystead: erase what is due\nConditionPathExists={}/{CELLS}\n\
+             Requires=keystead.socket\nAfter=keystead.socket\n\n[Service]\nType=oneshot\n",
+            self.directory
+        );
         format!("{unit}{}{}", self.command("sweep"), self.confinement())
     }
 
