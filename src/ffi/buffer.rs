@@ -4,6 +4,7 @@
 use crate::error::{Reason, Result};
 use crate::secret::Secret;
 use crate::session::Out;
+use crate::sys;
 use pkcs11_sys::*;
 use std::ptr::NonNull;
 
@@ -13,6 +14,11 @@ pub(crate) const MAX_PIECE: CK_ULONG = 1 << 20;
 
 /// The end of memory: no processor gives a process more bytes.
 const MAX_MEMORY: usize = 1 << 56;
+
+/// Returns whether a byte can be read at an address that may be none.
+pub(crate) fn is_readable(address: *const CK_BYTE) -> Result<bool> {
+    sys::is_readable(address).map_err(|error| Reason::HostMemory.detail(error))
+}
 
 /// Borrows input of which copies are made: `ArgumentsBad` where it is longer than [`MAX_PIECE`], too. A copy for
 /// which there is no memory would end the process.

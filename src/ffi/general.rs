@@ -1,10 +1,9 @@
 //! The module itself: PKCS#11 3.1, 5.4; and what is left of parallel functions, 5.20.
 
-use super::buffer::OutPtr;
+use super::buffer::{self, OutPtr};
 use super::entry;
 use crate::error::{Reason, Result};
 use crate::module::{self, InitializeArguments};
-use crate::sys;
 use pkcs11_sys::*;
 
 /// The newest version of PKCS#11 there is an interface for.
@@ -85,7 +84,7 @@ unsafe fn read_path(start: *const CK_BYTE) -> Result<Option<String>> {
     let mut bytes = Vec::new();
     for at in 0..MAX_PATH {
         let byte = start.wrapping_add(at);
-        if (at == 0 || byte.addr() % MEMORY_PAGE == 0) && !readable(byte)? {
+        if (at == 0 || byte.addr() % MEMORY_PAGE == 0) && !buffer::is_readable(byte)? {
             return Err(Reason::ArgumentsBad.detail("the reserved argument is no string"));
         }
         // SAFETY: its page has just been found readable, and the string's NUL has not come yet.
@@ -95,10 +94,6 @@ unsafe fn read_path(start: *const CK_BYTE) -> Result<Option<String>> {
         }
     }
     Err(Reason::ArgumentsBad.detail("the reserved string is too long for a path"))
-}
-
-fn readable(address: *const CK_BYTE) -> Result<bool> {
-    sys::is_readable(address).map_err(|error| Reason::HostMemory.detail(error))
 }
 
 fn path(bytes: Vec<u8>) -> Result<Option<String>> {

@@ -20,7 +20,7 @@ use cryptoki::object::{
 };
 use cryptoki_sys::*;
 use std::num::NonZeroUsize;
-use std::ptr::{from_mut, null_mut};
+use std::ptr::{from_mut, from_ref, null_mut};
 
 const READABLE: [Attribute; 2] = [Attribute::Sensitive(false), Attribute::Extractable(true)];
 const HIDDEN: [Attribute; 2] = [Attribute::Sensitive(true), Attribute::Extractable(false)];
@@ -629,6 +629,15 @@ fn a_key_of_a_password_is_the_callers_and_no_secret_of_the_token() {
         token.destroy_object(kept).unwrap();
         refused(generate(&params, &generic[..1]), RvError::TemplateIncomplete);
         refused(generate(&params, &generic[1..]), RvError::TemplateIncomplete);
+        // NSS points to the length, as the structure of before version 2.40's errata does.
+        let length: CK_ULONG = 8;
+        let older = |length| CK_PKCS5_PBKD2_PARAMS2 { ulPasswordLen: length, ..params };
+        let pointing = older(from_ref(&length).expose_provenance() as CK_ULONG);
+        let read = generate(&pointing, &[&generic[..], &READABLE].concat()).unwrap();
+        assert_eq!(token.bytes(read, AttributeType::Value), expected);
+        for nowhere in [1 << 40, (1 << 40) + 1, CK_ULONG::MAX - 7] {
+            refused(generate(&older(nowhere), &generic), RvError::MechanismParamInvalid);
+        }
         let endless = CK_PKCS5_PBKD2_PARAMS2 { iterations: 1 << 40, ..params };
         refused(generate(&endless, &generic), RvError::MechanismParamInvalid);
     });

@@ -2,9 +2,11 @@
 
 use super::{Parameter, hash, piece, wrong};
 use crate::error::Result;
+use crate::ffi::buffer::{self, MAX_PIECE};
 use crate::mechanism::{EcKdf, Hash, HkdfSalt, Params};
 use crate::secret::Secret;
 use pkcs11_sys::*;
+use std::ptr;
 use std::sync::Arc;
 
 impl Parameter {
@@ -52,15 +54,14 @@ impl Parameter {
         Ok(Params::CbcData { iv: cbc.iv, data: unsafe { piece(cbc.pData, cbc.length) }? })
     }
 
-    /// Reads PBKDF2's parameter. The structure of before version 2.40's errata is as long and has a pointer
-    /// in the place of the password's length: nothing tells the two apart, and 3.1 has this one alone.
+    /// Reads PBKDF2's parameter.
     pub(super) fn pbkdf2(&self) -> Result<Params> {
         let pbkdf2 = self.structure::<CK_PKCS5_PBKD2_PARAMS2>()?;
         if pbkdf2.saltSource != CKZ_SALT_SPECIFIED || pbkdf2.ulPrfDataLen != 0 {
             return Err(wrong("the source of the salt, or data for the function"));
         }
-        // SAFETY: `pPassword` has `ulPasswordLen` bytes.
-        let password = unsafe { piece(pbkdf2.pPassword, pbkdf2.ulPasswordLen) }?;
+        // SAFETY: `pPassword` has as many bytes as `ulPasswordLen` says, or the number that it points to.
+        let password = unsafe { piece(pbkdf2.pPassword, password_len(pbkdf2.ulPasswordLen)?) }?;
         Ok(Params::Pbkdf2 {
             hash: password_hash(pbkdf2.prf)?,
             // SAFETY: `pSaltSourceData` has `ulSaltSourceDataLen` bytes, for the salt is specified.
@@ -98,6 +99,18 @@ fn kdf(number: CK_EC_KDF_TYPE) -> Result<EcKdf> {
         CKD_SHA1_KDF_SP800..=CKD_SHA3_512_KDF_SP800 => EcKdf::OneStep(hash),
         _ => EcKdf::X963(hash),
     })
+}
+
+/// Returns the length of PBKDF2's password. The structure of before version 2.40's errata, which NSS fills, is
+/// as long and has a pointer to the length in its place. A number above [`MAX_PIECE`] is no length: where
+/// memory can be read at that address, it is the pointer.
+fn password_len(given: CK_ULONG) -> Result<CK_ULONG> {
+    let address: *const CK_ULONG = ptr::with_exposed_provenance(given as usize);
+    if given <= MAX_PIECE || !address.is_aligned() || !buffer::is_readable(address.cast())? {
+        return Ok(given);
+    }
+    // SAFETY: the kernel has just read the first byte, and the others of an aligned number are in its page.
+    Ok(unsafe { address.read() })
 }
 
 /// Returns the hash of PBKDF2's pseudorandom function.
