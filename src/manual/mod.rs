@@ -3,11 +3,13 @@
 //! * [`architecture`]: the three parts, and the way of a call through them.
 //! * [`backup`]: what a backup holds, and what a restored one does not bring back.
 //! * [`ceremony`]: how material is wrapped, carried, compared and imported.
+//! * [`clients`]: what each client needs to know, and where it stumbles.
 //! * [`life`]: the states of a custom key and what works in each.
 //! * [`log`]: what is told of all this, and where.
 //! * [`migrating`]: how another token's objects come here, and which stay where they are.
 //! * [`pkcs11`]: which interfaces are served, and what of PKCS#11 3.2 is not.
 //! * [`properties`]: what a custom key tells of itself, as attributes and as JSON.
+//! * [`recipes`]: TLS, an authority, signed code, sealed backups, keys as the clouds' instructions make them.
 //! * [`sealing`]: what a custom key seals, blobs and files byte by byte.
 //! * [`store`]: what lies in a store's directory, byte by byte.
 //! * [`threats`]: what is protected from whom, and what is not.
@@ -15,11 +17,13 @@
 pub mod architecture;
 pub mod backup;
 pub mod ceremony;
+pub mod clients;
 pub mod life;
 pub mod log;
 pub mod migrating;
 pub mod pkcs11;
 pub mod properties;
+pub mod recipes;
 pub mod sealing;
 pub mod store;
 pub mod threats;

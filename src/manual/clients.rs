@@ -1,0 +1,93 @@
+//! # Clients
+//!
+//! README's table says which clients were run, unpatched, as Debian has them. This is what each needs to know.
+//! `$MODULE` is the module's file.
+//!
+//! # All
+//!
+//! * What a client lists without a PIN, it lists here: certificates and public keys. A private key that has no
+//!   public key object beside it is not found by OpenSSH, GnuTLS and others; `keystead import` makes it.
+//! * A server goes on with a key as long as that has its material: when that expires or is deleted, the next
+//!   handshake fails. When the same material was imported again, reload the server: it looks for its keys when it
+//!   starts and knows them by handles, which end with the material. `keystead disable` and `enable` leave them.
+//! * Clients that delete what they generate (`pkcs11-tool --test-ec`, the own tests of most libraries) need a token
+//!   without custody (`custody = false`).
+//!
+//! # OpenSSL's engine `pkcs11` (libp11)
+//!
+//! Behind `openssl -engine pkcs11`, nginx, Apache, curl, stunnel, and osslsigncode. Debian 12's BIND is built without engines.
+//!
+//! * One Ed25519 private key on the token makes version 0.4.12, Debian 12's, refuse all keys of the token: it gives
+//!   up its list at a key type that it does not know. Keep Ed25519 keys in a token of their own.
+//! * The PIN: `pin-source=file:/a/file` in the key's URI, or `PIN = …` in `openssl.cnf`.
+//! * `init = 1` in `openssl.cnf` for nginx, which takes the engine to be ready; `init = 0` otherwise, or every
+//!   program that reads the file opens the token.
+//! * nginx takes all variables from its workers: where Keystead is configured by variables, say `env
+//!   KEYSTEAD_CONF;` and `env KEYSTEAD_STORE;` in `nginx.conf`, or each handshake hangs.
+//! * The file that `pin-source` names has the PIN and nothing else, no newline either.
+//! * A server whose workers are another user (nginx, Apache; `www-data` on Debian) needs `group = …` in Keystead's
+//!   configuration with a group of theirs, and a configuration that they can read. Without it the worker finds no
+//!   token, the engine waits for ever, and the handshake hangs; `KEYSTEAD_LOG=stderr` in the server's
+//!   environment shows the reason.
+//!
+//! # `pkcs11-provider`
+//!
+//! * Version 1.2 signs by ML-DSA without the context that it is given: it tells no module of it.
+//! * OAEP needs both hashes named (`rsa_oaep_md`, `rsa_mgf1_md`).
+//! * Its ciphers need `pkcs11-module-load-behavior = early`.
+//!
+//! # `pkcs11-tool`
+//!
+//! * `--unwrap`, `--sign`, `--decrypt` and `--encrypt` pass over `--label` and take the first key there is: name
+//!   the key by `--id`.
+//! * `--test-ec` destroys the pair that it has generated, which needs a token without custody.
+//! * It asks for the value of a key that it has unwrapped, and warns of `CKR_ATTRIBUTE_SENSITIVE`: nothing is
+//!   wrong.
+//!
+//! # p11-kit, GnuTLS
+//!
+//! * `keystead.module`, which the packages install (`.packaging` has it), in `/usr/share/p11-kit/modules` makes the
+//!   module known to every program that uses p11-kit; `--provider $MODULE` does for one.
+//! * The protocol of `p11-kit server` before 2026-09 hides EdDSA, SHA-3, AES key wrap, HKDF and everything
+//!   post-quantum.
+//! * The PIN: `GNUTLS_PIN`, or `pin-source` in the URI.
+//!
+//! # NSS
+//!
+//! * `modutil -add keystead -libfile $MODULE -mechanisms FRIENDLY`: without the last, `certutil` wants the PIN from the
+//!   terminal where it looks for a certificate by name, whatever `-f` says.
+//! * `certutil -F` deletes the certificate and the public key and passes over the refusal to delete a generated
+//!   private key: the key stays, and the certificate can be kept again.
+//! * `certutil -K` shows the private key's alias where it has one, else the certificate's nickname.
+//!
+//! # OpenSSH
+//!
+//! * `ssh-agent -P '/usr/lib/*'` names the folders from which it loads modules; `ssh-add -s` fails for others.
+//! * `ssh-keygen -D $MODULE` lists public keys without a PIN; certificates for users and hosts are signed with
+//!   `ssh-keygen -s authority.pub -D $MODULE`, or `-Us authority.pub` by the agent.
+//!
+//! # OpenVPN, strongSwan
+//!
+//! * OpenVPN finds a key by its certificate: keep that on the token with the key's `CKA_ID` (`pkcs11-tool
+//!   --write-object www.der --type cert --id …`), then `openvpn --show-pkcs11-ids $MODULE` shows it.
+//! * strongSwan names a key by its `CKA_ID` in hexadecimal (`--keyid`, `handle`), and the module in
+//!   `libstrongswan.plugins.pkcs11.modules`.
+//!
+//! # Java (SunPKCS11)
+//!
+//! * An expiry is one line in the configuration, `attributes(import, CKO_SECRET_KEY, CKK_AES) = { 0x-7FB4ACFA =
+//!   1830000000 }`: Java reads numbers as signed and of 32 bits, and that is `CKA_KEYSTEAD_EXPIRES_AT`.
+//!   `CKA_END_DATE` does it too where the custom key is there already.
+//! * Keep out of `attributes`: an expiry under `generate` (generated keys have none); `CKA_ID`, `CKA_LABEL` and
+//!   `CKA_KEYSTEAD_KEY_ID` (every key would claim to be the same one); `CKA_TOKEN = true` for all keys (Java's
+//!   passing keys would stay for good).
+//! * After a refused `deleteEntry` load the `KeyStore` again: Java drops the alias before it asks.
+//! * `keytool -changealias` of a secret key makes a copy under the new alias, which custody refuses. `keystead rename`
+//!   renames it.
+//! * An alias disappears when another key is stored with its certificate, as on other tokens.
+//!
+//! # Go, Python, Rust
+//!
+//! * crypto11 wants the same `CKA_ID` and `CKA_LABEL` on both halves of a pair, as it makes them itself. It makes
+//!   HMAC keys by a mechanism of nShield's, which other tokens do not have: make them with another program.
+//! * `python-pkcs11` and PyKCS11 use RSA keys of 1024 bits in their own tests (`rsa_minimum = 1024`).
