@@ -99,9 +99,9 @@ refresh_lists() {
 # --- a client's own tests -----------------------------------------------------------------------
 
 # suite NAME FILE: counts lines `pass TEST` and `fail TEST` of standard input. FILE names the tests that have to
-# fail, a line each, `TEST: reason`.
+# fail, a line each, `TEST: reason`. What the tests printed, in own.log, is shown where others do.
 suite() {
-    local result name reason
+    local result name reason before=$failures
     while read -r result name; do
         reason=$(awk -v name="$name: " 'index($0, name) == 1 { print substr($0, length(name) + 1) }' "$2")
         case $result${reason:+ known} in
@@ -111,6 +111,7 @@ suite() {
             *) not_ok "$1: $name" ;;
         esac
     done
+    [ "$failures" = "$before" ] || sed 's/^/  /' own.log
 }
 
 # plain_token: a store with a token without custody from here, as clients' own tests expect: they delete what
