@@ -28,6 +28,7 @@ const ON_A_STORE: &[(&str, &[&[&str]])] = &[
     ("import", &[&["a", "FILE", "--new"], &["a", "FILE", "--dry-run"]]),
     ("import-key", &[&[]]),
     ("import-many", &[&["FOLDER"]]),
+    ("migrate", &[&["--from", "FILE"]]),
     ("delete-material", &[&["a"]]),
     ("rotate", &[&["a"], &["--due"]]),
     ("seal", &[&["a", "FILE"]]),
