@@ -164,6 +164,7 @@ pub mod store {
 pub mod sys {
     pub use crate::sys::{
         close_inherited, group_named, ignore_size_signal, inherited, name_of, reset_signals,
+        take_variable,
     };
 }
 pub mod text {

@@ -2,11 +2,13 @@
 //! and what a new agent does to the process it inherits. Nothing here decides anything.
 #![allow(unsafe_code)]
 
+mod environment;
 pub(crate) mod heap;
 mod mapped_words;
 pub(crate) mod robust;
 pub(crate) mod vault;
 
+pub use environment::take_variable;
 pub(crate) use mapped_words::{Words, WordsMut};
 
 use mapped_words::Mapping;

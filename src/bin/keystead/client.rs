@@ -2,8 +2,8 @@
 //! token, logging in.
 
 use crate::explain::MODULE_HINT;
-use crate::pin::UserPin;
-use crate::{Failure, Global, explain, standard};
+use crate::pin::{PinOptions, UserPin};
+use crate::{Failure, Global, explain, pin_source, standard};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::{Slot, TokenInfo};
@@ -134,7 +134,7 @@ impl Global {
         }
         standard::hand_on()?;
         let mut again = Command::new(std::env::current_exe()?);
-        again.args(std::env::args_os().skip(1)).envs(missing);
+        again.args(std::env::args_os().skip(1)).envs(missing).envs(pin_source::taken());
         Err(again.exec().into())
     }
 }

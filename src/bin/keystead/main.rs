@@ -17,6 +17,7 @@ mod new_file;
 mod officer;
 mod output;
 mod pin;
+mod pin_source;
 mod public_half;
 mod public_key;
 mod rsa_aes;

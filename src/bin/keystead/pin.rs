@@ -1,150 +1,84 @@
-//! PINs and passphrases: from the terminal, a file, or an open file descriptor; never from an argument or the
-//! environment, where others could read them.
+//! PINs and passphrases: from the terminal, from the places where a service keeps them, or from an open file
+//! descriptor; never from an argument, where others could read them.
 
+use crate::pin_source::{MAX_LINE, PinSource, first_line};
 use crate::{Failure, terminal};
 use cryptoki::types::AuthPin;
 use keystead::internal::key::backup::PASSPHRASE_LENGTH;
 use keystead::internal::key::pin::PIN_LENGTH;
 use keystead::internal::sys;
-use std::fs::File;
-use std::io::{self, Read};
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
-
-/// The source of the user's PIN.
-#[derive(Debug, clap::Args)]
-pub(crate) struct UserPin {
-    /// Read the user PIN from the first line of a file instead of the terminal
-    #[arg(long, value_name = "FILE", conflicts_with = "pin_fd")]
-    pin_file: Option<PathBuf>,
-    /// Read the user PIN from the next line of an open file descriptor
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(i32).range(0..))]
-    pin_fd: Option<i32>,
-}
-
-/// The source of the security officer's PIN.
-#[derive(Debug, clap::Args)]
-pub(crate) struct OfficerPin {
-    /// Read the security officer's PIN from the first line of a file instead of the terminal
-    #[arg(long, value_name = "FILE", conflicts_with = "so_pin_fd")]
-    so_pin_file: Option<PathBuf>,
-    /// Read the security officer's PIN from the next line of an open file descriptor
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(i32).range(0..))]
-    so_pin_fd: Option<i32>,
-}
-
-/// The source of the PIN of a token that is copied from.
-#[derive(Debug, clap::Args)]
-pub(crate) struct OtherTokenPin {
-    /// Read the other token's user PIN from the first line of a file instead of the terminal
-    #[arg(long, value_name = "FILE", conflicts_with = "from_pin_fd")]
-    from_pin_file: Option<PathBuf>,
-    /// Read the other token's user PIN from the next line of an open file descriptor
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(i32).range(0..))]
-    from_pin_fd: Option<i32>,
-}
-
-/// The source of a backup's passphrase.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Passphrase {
-    /// Read the passphrase from the first line of a file instead of the terminal
-    #[arg(long, value_name = "FILE", conflicts_with = "passphrase_fd")]
-    passphrase_file: Option<PathBuf>,
-    /// Read the passphrase from the next line of an open file descriptor
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(i32).range(0..))]
-    passphrase_fd: Option<i32>,
-}
 
 /// A PIN that was given.
 pub(crate) struct EnteredPin(Zeroizing<String>);
 
 /// One way to come by a PIN.
-struct PinSource<'a> {
+pub(crate) struct PinRequest<'a> {
     what: &'static str,
     option: &'static str,
     lengths: RangeInclusive<usize>,
-    file: Option<&'a Path>,
+    place: Option<&'a PinSource>,
     descriptor: Option<i32>,
 }
 
-/// The same for each of them.
-macro_rules! asked_for {
-    ($($what:ty),*) => {$(
-        impl $what {
-            /// The one there is.
-            pub(crate) fn read(&self) -> Result<EnteredPin, Failure> {
-                self.source().read()
-            }
+/// Options of the command line that say where a PIN or passphrase is.
+pub(crate) trait PinOptions {
+    /// Reads the one there is.
+    fn read(&self) -> Result<EnteredPin, Failure> {
+        self.source().read()
+    }
 
-            /// One that is to be set; at the terminal it is asked for twice.
-            pub(crate) fn read_new(&self) -> Result<EnteredPin, Failure> {
-                self.source().read_new()
+    /// Reads one that is to be set; at the terminal it is asked for twice.
+    fn read_new(&self) -> Result<EnteredPin, Failure> {
+        self.source().read_new()
+    }
+
+    /// Returns whether the command line says where it comes from.
+    fn is_given(&self) -> bool {
+        !self.source().asks()
+    }
+
+    /// Returns the source that the options name.
+    fn source(&self) -> PinRequest<'_>;
+}
+
+macro_rules! sources {
+    ($($(#[$doc:meta])* $name:ident: $what:literal, $option:literal, $lengths:expr, $place:ident, $fd:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, clap::Args)]
+        pub(crate) struct $name {
+            #[arg(long, value_name = "FILE", conflicts_with = stringify!($fd),
+                  value_parser = PinSource::parser(),
+                  help = concat!("Read the ", $what, " from the first line of a file, from env:NAME \
+                                  or credential:NAME (systemd), instead of the terminal"))]
+            $place: Option<PinSource>,
+            #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(i32).range(0..),
+                  help = concat!("Read the ", $what, " from the next line of an open file descriptor"))]
+            $fd: Option<i32>,
+        }
+
+        impl PinOptions for $name {
+            fn source(&self) -> PinRequest<'_> {
+                let (place, descriptor) = (self.$place.as_ref(), self.$fd);
+                PinRequest { what: $what, option: $option, lengths: $lengths, place, descriptor }
             }
         }
     )*};
 }
 
-asked_for!(UserPin, OfficerPin, Passphrase);
-
-impl UserPin {
-    /// Returns whether the command line says where it comes from.
-    pub(crate) fn is_given(&self) -> bool {
-        !self.source().asks()
-    }
-
-    fn source(&self) -> PinSource<'_> {
-        PinSource {
-            what: "user PIN",
-            option: "pin",
-            lengths: PIN_LENGTH,
-            file: self.pin_file.as_deref(),
-            descriptor: self.pin_fd,
-        }
-    }
+sources! {
+    /// The source of the user's PIN.
+    UserPin: "user PIN", "pin", PIN_LENGTH, pin_file, pin_fd;
+    /// The source of the security officer's PIN.
+    OfficerPin: "security officer's PIN", "so-pin", PIN_LENGTH, so_pin_file, so_pin_fd;
+    /// The source of a PIN that takes the place of another.
+    NewPin: "new PIN", "new-pin", PIN_LENGTH, new_pin_file, new_pin_fd;
+    /// The source of the PIN of a token that is copied from.
+    OtherTokenPin: "other token's user PIN", "from-pin", 1..=MAX_LINE, from_pin_file, from_pin_fd;
+    /// The source of a backup's passphrase.
+    Passphrase: "passphrase", "passphrase", PASSPHRASE_LENGTH, passphrase_file, passphrase_fd;
 }
-
-impl OfficerPin {
-    fn source(&self) -> PinSource<'_> {
-        PinSource {
-            what: "security officer's PIN",
-            option: "so-pin",
-            lengths: PIN_LENGTH,
-            file: self.so_pin_file.as_deref(),
-            descriptor: self.so_pin_fd,
-        }
-    }
-}
-
-impl OtherTokenPin {
-    /// Returns the PIN; its length is the other token's business.
-    pub(crate) fn read(&self) -> Result<EnteredPin, Failure> {
-        self.source().read()
-    }
-
-    fn source(&self) -> PinSource<'_> {
-        PinSource {
-            what: "other token's user PIN",
-            option: "from-pin",
-            lengths: 1..=MAX_LINE,
-            file: self.from_pin_file.as_deref(),
-            descriptor: self.from_pin_fd,
-        }
-    }
-}
-
-impl Passphrase {
-    fn source(&self) -> PinSource<'_> {
-        PinSource {
-            what: "passphrase",
-            option: "passphrase",
-            lengths: PASSPHRASE_LENGTH,
-            file: self.passphrase_file.as_deref(),
-            descriptor: self.passphrase_fd,
-        }
-    }
-}
-
 impl EnteredPin {
     /// Its bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -157,14 +91,15 @@ impl EnteredPin {
     }
 }
 
-impl PinSource<'_> {
+impl PinRequest<'_> {
     /// One that cannot be right is not tried, and so not counted.
     fn read(&self) -> Result<EnteredPin, Failure> {
         self.checked(self.once("")?)
     }
 
     fn read_new(&self) -> Result<EnteredPin, Failure> {
-        let pin = self.checked(self.once("New ")?)?;
+        let new = if self.what.starts_with("new ") { "" } else { "New " };
+        let pin = self.checked(self.once(new)?)?;
         if self.asks() && terminal::hidden(&format!("The same {} again", self.what))? != pin.0 {
             return Err(
                 Failure::new("the two differ").hint("run it again, and type the same twice")
@@ -186,14 +121,12 @@ impl PinSource<'_> {
     }
 
     fn asks(&self) -> bool {
-        self.file.is_none() && self.descriptor.is_none()
+        self.place.is_none() && self.descriptor.is_none()
     }
 
     fn once(&self, new: &str) -> Result<Zeroizing<String>, Failure> {
-        match (self.file, self.descriptor) {
-            (Some(file), _) => {
-                File::open(file).and_then(first_line).map_err(|e| Failure::of_file(file, &e))
-            }
+        match (self.place, self.descriptor) {
+            (Some(place), _) => place.read(self.what),
             (None, Some(number)) => sys::inherited(number)
                 .and_then(first_line)
                 .map_err(|e| Failure::of_file(format!("file descriptor {number}").as_ref(), &e)),
@@ -215,51 +148,9 @@ fn capital(prompt: &str) -> String {
     letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }
 
-/// The longest line that is read for a PIN, in bytes.
-const MAX_LINE: usize = 1024;
-
-/// Reads one line and no byte beyond it, so that what follows (another PIN, key material) is still there
-/// for the next reader of the same descriptor.
-fn first_line(mut file: File) -> io::Result<Zeroizing<String>> {
-    let mut line = Zeroizing::new(Vec::with_capacity(MAX_LINE));
-    let mut byte = Zeroizing::new([0]);
-    while file.read(&mut *byte)? == 1 && *byte != *b"\n" {
-        if line.len() == MAX_LINE {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "its first line is too long"));
-        }
-        line.extend_from_slice(&*byte);
-    }
-    if line.ends_with(b"\r") {
-        line.pop();
-    }
-    let text = std::str::from_utf8(&line)
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "its first line is not UTF-8"))?;
-    Ok(Zeroizing::new(text.to_owned()))
-}
-
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
-    use super::{File, capital, first_line};
-    use std::io::{Read, Seek, Write};
-
-    fn holding(bytes: &[u8]) -> File {
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(bytes).unwrap();
-        file.rewind().unwrap();
-        file
-    }
-
-    #[test]
-    fn a_pin_is_one_line_and_nothing_after_it_is_read() {
-        let mut file = holding(b"1234\r\nrest");
-        assert_eq!(first_line(file.try_clone().unwrap()).unwrap().as_str(), "1234");
-        let mut rest = String::new();
-        file.read_to_string(&mut rest).unwrap();
-        assert_eq!(rest, "rest");
-        assert_eq!(first_line(holding(b"12 34")).unwrap().as_str(), "12 34");
-        assert!(first_line(holding(b"\xFF\xFE")).is_err());
-    }
+    use super::capital;
 
     #[test]
     fn a_prompt_begins_with_a_capital() {

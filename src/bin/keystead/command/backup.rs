@@ -1,6 +1,6 @@
 //! `keystead backup`: writes what the store holds at this moment into a sealed file.
 
-use crate::pin::Passphrase;
+use crate::pin::{Passphrase, PinOptions};
 use crate::sealed_file::Pieces;
 use crate::whole_file::{Output, is_standard};
 use crate::{Failure, Global, output};

@@ -1,6 +1,6 @@
 //! `keystead clock`: the clock against the latest time the store has seen, and how to go back to it.
 
-use crate::pin::OfficerPin;
+use crate::pin::{OfficerPin, PinOptions};
 use crate::{Failure, Global, officer, output};
 use keystead::internal::clock::{Seconds, SystemClock, TOLERANCE, exact_timestamp};
 use keystead::internal::module::token_settings;

@@ -1,7 +1,7 @@
 //! `keystead destroy-token`: the explicit end of everything in a token, which `C_InitToken` is not.
 
 use crate::officer;
-use crate::pin::OfficerPin;
+use crate::pin::{OfficerPin, PinOptions};
 use crate::{Failure, Global, output, terminal};
 use keystead::internal::clock::SystemClock;
 use keystead::internal::error::{Error, Reason};

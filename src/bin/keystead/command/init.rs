@@ -1,6 +1,6 @@
 //! `keystead init`: makes a token, with both its PINs, in one step.
 
-use crate::pin::{OfficerPin, UserPin};
+use crate::pin::{OfficerPin, PinOptions, UserPin};
 use crate::{Failure, Global, output};
 use keystead::internal::clock::SystemClock;
 use keystead::internal::module::token_settings;

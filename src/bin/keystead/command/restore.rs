@@ -1,7 +1,7 @@
 //! `keystead restore`: puts a backup into an empty store, or only says what is in it.
 
 use super::directory;
-use crate::pin::{EnteredPin, Passphrase};
+use crate::pin::{EnteredPin, Passphrase, PinOptions};
 use crate::sealed_file::Pieces;
 use crate::whole_file::Input;
 use crate::{Failure, Global, output, serving};

@@ -7,6 +7,7 @@ use super::source::{Source, SourceArguments, Wrapped};
 use crate::Failure;
 use crate::explain::code;
 use crate::mechanisms::{bare, numbered};
+use crate::pin::PinOptions;
 use crate::wrapping::oaep;
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};

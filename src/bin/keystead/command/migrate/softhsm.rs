@@ -8,6 +8,7 @@ use super::object::{SourceObject, TEMPLATES};
 use super::softhsm_file::ObjectFile;
 use super::source::{Source, SourceArguments, Wrapped};
 use crate::Failure;
+use crate::pin::PinOptions;
 use crate::source_material::sha256;
 use keystead::internal::lc::aes::{AesKey, Direction, Mode};
 use keystead::internal::lc::digest::Hash;
