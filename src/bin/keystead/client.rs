@@ -5,6 +5,7 @@ use crate::explain::MODULE_HINT;
 use crate::pin::{PinOptions, UserPin};
 use crate::{Failure, Global, explain, pin_source, standard};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
+use cryptoki::error::Error;
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::{Slot, TokenInfo};
 use keystead::internal::config::Config;
@@ -14,17 +15,24 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// The token, and the login to it.
+/// The token, as the command line names it.
 #[derive(Debug, clap::Args)]
-pub(crate) struct TokenArguments {
+pub(crate) struct TokenChoice {
     /// The token's label or serial number; it may be left out where the store has one token
     #[arg(long = "token", value_name = "TOKEN")]
     name: Option<String>,
-    #[command(flatten)]
-    pin: UserPin,
     /// The PKCS#11 module to use [default: as configured, else the one that is installed]
     #[arg(long, value_name = "FILE")]
     module: Option<PathBuf>,
+}
+
+/// The token, and the user's login to it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct TokenArguments {
+    #[command(flatten)]
+    token: TokenChoice,
+    #[command(flatten)]
+    pin: UserPin,
 }
 
 /// The ways to open a session.
@@ -36,46 +44,63 @@ pub(crate) enum SessionMode {
     ReadWrite,
 }
 
+/// A session of a token, and what tells the token from the others of its store.
+pub(crate) struct OpenToken {
+    pkcs11: Pkcs11,
+    slot: Slot,
+    /// The session, without a login yet.
+    pub session: Session,
+    /// Its label and serial number, and all else that it tells of itself.
+    pub info: TokenInfo,
+    /// Set where another token has the same label.
+    ambiguous: bool,
+}
+
 impl TokenArguments {
     /// A session in which the user is logged in.
     pub(crate) fn log_in(&self, global: &Global, access: SessionMode) -> Result<Session, Failure> {
-        global.hand_to_module()?;
-        // Where no agent serves the store the module has only a code for it, and this has words.
-        let config = global.store()?;
-        Link::new(AgentLocation::of(&config)).store()?;
-        let module = self.module(&config)?;
-        let pkcs11 = Pkcs11::new(&module)?;
-        pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK))?;
-        let slots = pkcs11.get_slots_with_initialized_token()?;
-        if slots.is_empty() {
-            return Err(no_token());
-        }
-        let slot = self.choose(&pkcs11, &slots)?;
-        let session = match access {
-            SessionMode::ReadOnly => pkcs11.open_ro_session(slot)?,
-            SessionMode::ReadWrite => pkcs11.open_rw_session(slot)?,
-        };
+        let token = self.token.open(global, access)?;
         let pin = self.pin.read()?.for_login();
-        if let Err(error) = session.login(UserType::User, Some(&pin)) {
-            let info = pkcs11.get_token_info(slot)?;
-            let other = |other: &&Slot| {
-                pkcs11.get_token_info(**other).is_ok_and(|it| it.label() == info.label())
-            };
-            let ambiguous = slots.iter().filter(other).count() > 1;
-            let named = explain::Named { slot: slot.id(), label: info.label(), ambiguous };
-            let set_pin = || explain::set_user_pin(global, &module, named);
-            return Err(explain::login(error, named, info.so_pin_locked(), set_pin));
+        match token.session.login(UserType::User, Some(&pin)) {
+            Ok(()) => Ok(token.session),
+            Err(error) => Err(token.refused(global, UserType::User, error)),
         }
-        Ok(session)
+    }
+
+    /// The module's file.
+    pub(crate) fn module(&self, config: &Config) -> Result<PathBuf, Failure> {
+        self.token.module(config)
     }
 
     /// Returns whether a PIN is given, so that the user is not asked for one.
     pub(crate) fn brings_pin(&self) -> bool {
         self.pin.is_given()
     }
+}
 
-    /// The module's file.
-    pub(crate) fn module(&self, config: &Config) -> Result<PathBuf, Failure> {
+impl TokenChoice {
+    /// Opens a session of the token, without a login.
+    pub(crate) fn open(&self, global: &Global, access: SessionMode) -> Result<OpenToken, Failure> {
+        global.hand_to_module()?;
+        // Where no agent serves the store the module has only a code for it, and this has words.
+        let config = global.store()?;
+        Link::new(AgentLocation::of(&config)).store()?;
+        let pkcs11 = Pkcs11::new(self.module(&config)?)?;
+        pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK))?;
+        let read = |slot: Slot| Ok((slot, pkcs11.get_token_info(slot)?));
+        let slots = pkcs11.get_slots_with_initialized_token()?;
+        let tokens: Vec<(Slot, TokenInfo)> =
+            slots.into_iter().map(read).collect::<Result<_, Failure>>()?;
+        let (slot, info) = self.choose(&tokens)?;
+        let session = match access {
+            SessionMode::ReadOnly => pkcs11.open_ro_session(slot)?,
+            SessionMode::ReadWrite => pkcs11.open_rw_session(slot)?,
+        };
+        let ambiguous = tokens.iter().filter(|(_, it)| it.label() == info.label()).count() > 1;
+        Ok(OpenToken { pkcs11, slot, session, info, ambiguous })
+    }
+
+    fn module(&self, config: &Config) -> Result<PathBuf, Failure> {
         match (&self.module, &config.module) {
             (Some(named), _) => Ok(std::path::absolute(named)?),
             (None, Some(configured)) => Ok(configured.clone()),
@@ -85,27 +110,45 @@ impl TokenArguments {
         }
     }
 
-    fn choose(&self, pkcs11: &Pkcs11, slots: &[Slot]) -> Result<Slot, Failure> {
-        let read = |slot: &Slot| Ok((*slot, pkcs11.get_token_info(*slot)?));
-        let tokens: Vec<(Slot, TokenInfo)> =
-            slots.iter().map(read).collect::<Result<_, Failure>>()?;
-        let fitting: Vec<Slot> =
-            tokens.iter().filter(|(_, info)| self.means(info)).map(|(slot, _)| *slot).collect();
-        match (fitting.as_slice(), &self.name) {
-            ([slot], _) => Ok(*slot),
-            ([], name) => {
+    fn choose(&self, tokens: &[(Slot, TokenInfo)]) -> Result<(Slot, TokenInfo), Failure> {
+        let mut fitting = tokens.iter().filter(|(_, info)| self.means(info));
+        match (fitting.next(), fitting.next(), &self.name) {
+            (Some(one), None, _) => Ok(one.clone()),
+            (None, _, _) if tokens.is_empty() => Err(no_token()),
+            (None, _, name) => {
                 let name = name.as_deref().unwrap_or_default();
                 Err(Failure::new(format_args!("there is no token {name:?}"))
-                    .hint(format_args!("there is: {}", named(&tokens))))
+                    .hint(format_args!("there is: {}", named(tokens))))
             }
-            _ => Err(Failure::new("more than one token fits")
-                .hint(format_args!("choose one with --token: {}", named(&tokens)))),
+            (Some(_), Some(_), _) => Err(Failure::new("more than one token fits")
+                .hint(format_args!("choose one with --token: {}", named(tokens)))),
         }
     }
 
     fn means(&self, info: &TokenInfo) -> bool {
         let is = |name: &String| name == info.label() || name == info.serial_number();
         self.name.as_ref().is_none_or(is)
+    }
+}
+
+impl OpenToken {
+    /// Explains why a PIN of the token's was refused.
+    pub(crate) fn refused(&self, global: &Global, whose: UserType, error: Error) -> Failure {
+        // The tries that are left have changed.
+        let info = self.pkcs11.get_token_info(self.slot);
+        let info = info.as_ref().unwrap_or(&self.info);
+        let named = explain::Named {
+            slot: self.slot.id(),
+            label: info.label(),
+            serial: info.serial_number(),
+            ambiguous: self.ambiguous,
+        };
+        match whose {
+            UserType::So => explain::officer_login(error, named),
+            _ => explain::login(error, named, info.so_pin_locked(), || {
+                explain::set_user_pin(global, named)
+            }),
+        }
     }
 }
 

@@ -119,11 +119,16 @@ fn of_key(code: RvError) -> Option<(&'static str, &'static str)> {
 pub(crate) const NOBODY_UNLOCKS: &str =
     "it cannot be unlocked: the security officer's PIN is locked too, and stays so";
 
+/// The meaning of a locked PIN of a security officer.
+pub(crate) const OFFICER_LOCKED: &str = "it cannot be unlocked; the keys go on working under the user's PIN, but the token \
+     can neither be destroyed nor have its user's PIN set anew";
+
 /// One token among those of its store, as another program has to be told of it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Named<'a> {
     pub slot: u64,
     pub label: &'a str,
+    pub serial: &'a str,
     /// Set where another token has the same label.
     pub ambiguous: bool,
 }
@@ -143,14 +148,7 @@ pub(crate) fn login(
     set_pin: impl FnOnce() -> String,
 ) -> Failure {
     let code = code(&error);
-    let failure = Failure::from(error);
-    // Where the agent failed, or the module, it was not about the token.
-    let is_of_store =
-        matches!(code, Some(RvError::DeviceError | RvError::DeviceMemory | RvError::GeneralError));
-    let failure = match is_of_store {
-        true => failure,
-        false => failure.of(token),
-    };
+    let failure = of_login(error, token);
     match code {
         Some(RvError::PinLocked) if officer_locked => failure.hint(NOBODY_UNLOCKS),
         Some(RvError::PinLocked | RvError::UserPinNotInitialized) => {
@@ -160,17 +158,33 @@ pub(crate) fn login(
     }
 }
 
+/// Explains the failure of the security officer's login, and names the token.
+pub(crate) fn officer_login(error: Error, token: Named<'_>) -> Failure {
+    let locked = code(&error) == Some(RvError::PinLocked);
+    let Named { slot, label, .. } = token;
+    let failure =
+        of_login(error, format_args!("the security officer of token {label:?} in slot {slot}"));
+    if locked { failure.hint(OFFICER_LOCKED) } else { failure }
+}
+
+/// The failure of a login, with whose it was. Where the agent failed, or the module, it was not about the
+/// token.
+fn of_login(error: Error, whose: impl fmt::Display) -> Failure {
+    match code(&error) {
+        Some(RvError::DeviceError | RvError::DeviceMemory | RvError::GeneralError) => error.into(),
+        _ => Failure::from(error).of(whose),
+    }
+}
+
 /// The command that sets the user's PIN of a token and no other, to be pasted.
-pub(crate) fn set_user_pin(global: &Global, module: &Path, token: Named<'_>) -> String {
-    let place = [("KEYSTEAD_STORE", &global.store), ("KEYSTEAD_CONF", &global.config)];
-    let given = place.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
-    let place: String = given.map(|(name, value)| format!("{name}={} ", quoted(value))).collect();
-    let token = match token.ambiguous {
-        true => format!("--slot {}", token.slot),
-        false => format!("--token-label {}", quoted(token.label)),
-    };
-    let module = quoted(&module.to_string_lossy());
-    format!("{place}pkcs11-tool --module {module} {token} --login --login-type so --init-pin")
+pub(crate) fn set_user_pin(global: &Global, token: Named<'_>) -> String {
+    let place = [("--store", &global.store), ("--config", &global.config)];
+    let given = place.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
+    let token = if token.ambiguous { token.serial } else { token.label };
+    let options = [("--token", token)].into_iter().chain(given);
+    let options: String =
+        options.map(|(name, value)| format!(" {name} {}", quoted(value))).collect();
+    format!("keystead pin unlock{options}")
 }
 
 /// One word of a shell's command line.
@@ -236,13 +250,11 @@ mod tests {
     #[test]
     fn the_command_that_sets_a_pin_names_one_token_of_one_store() {
         let global = Global { store: Some("my store".into()), config: None, json: false };
-        let b = Named { slot: 1, label: "b", ambiguous: false };
-        let command = |token| set_user_pin(&global, Path::new("/m.so"), token);
-        let place = "KEYSTEAD_STORE='my store' pkcs11-tool --module /m.so";
-        let rest = "--login --login-type so --init-pin";
-        assert_eq!(command(b), format!("{place} --token-label b {rest}"));
+        let b = Named { slot: 1, label: "b", serial: "00b", ambiguous: false };
+        let store = "--store 'my store'";
+        assert_eq!(set_user_pin(&global, b), format!("keystead pin unlock --token b {store}"));
         let two = Named { ambiguous: true, ..b };
-        assert_eq!(command(two), format!("{place} --slot 1 {rest}"));
+        assert_eq!(set_user_pin(&global, two), format!("keystead pin unlock --token 00b {store}"));
     }
 
     #[test]

@@ -1,19 +1,16 @@
 //! Chooses the token for commands of the security officer, which go to the agent, beside the module.
 
 use crate::Failure;
+use crate::explain::OFFICER_LOCKED;
 use keystead::internal::error::{Error, Reason};
 use keystead::internal::token::{Slots, TokenInfo};
-
-/// The meaning of a locked PIN of a security officer.
-pub(crate) const LOCKED: &str = "it cannot be unlocked; the keys go on working under the user's PIN, but the token \
-     can neither be destroyed nor have its user's PIN set anew";
 
 /// Explains an error of the security officer of the token with that label in that slot.
 pub(crate) fn refused(error: Error, label: &str, slot: u64) -> Failure {
     let locked = error.reason() == Reason::PinLocked;
     let named = format_args!("the security officer of token {label:?} in slot {slot}");
     let failure = Failure::from(error.of(named));
-    if locked { failure.hint(LOCKED) } else { failure }
+    if locked { failure.hint(OFFICER_LOCKED) } else { failure }
 }
 
 /// Slot, label and serial number of the one token that is called so; of the only one where none is

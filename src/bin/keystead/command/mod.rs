@@ -22,6 +22,7 @@ mod list;
 mod manual;
 mod migrate;
 mod open;
+mod pin;
 mod recover;
 mod rename;
 mod restore;
@@ -41,6 +42,7 @@ use crate::{Failure, Global};
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     Init(init::Arguments),
+    Pin(pin::Arguments),
     Create(create::Arguments),
     Generate(generate::Arguments),
     List(list::Arguments),
@@ -80,6 +82,7 @@ impl Command {
     pub(crate) fn run(self, global: &Global, line: fn() -> clap::Command) -> Result<(), Failure> {
         match self {
             Self::Init(arguments) => arguments.run(global),
+            Self::Pin(arguments) => arguments.run(global),
             Self::Create(arguments) => arguments.run(global),
             Self::Generate(arguments) => arguments.run(global),
             Self::List(arguments) => arguments.run(global),

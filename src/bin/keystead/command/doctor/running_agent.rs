@@ -4,7 +4,7 @@ use super::super::audit;
 use super::Arguments;
 use super::finding::{Finding, note, problem, well};
 use super::store::may_look;
-use super::tokens::tokens;
+use super::tokens::{examine, tokens};
 use crate::{Failure, Global};
 use keystead::internal::agent::allowance::Allowance;
 use keystead::internal::clock::{SystemClock, TOLERANCE, timestamp};
@@ -48,7 +48,7 @@ impl Arguments {
             Ok(tokens) => tokens,
             Err(error) => return [findings, vec![problem("tokens", error.into())]].concat(),
         };
-        findings.extend(self.tokens(global, config, &tokens));
+        findings.extend(examine(global, config, &tokens));
         if self.token.brings_pin() {
             findings.extend(self.aliases(global));
         }
