@@ -67,6 +67,7 @@ mod rig;
 mod rotating;
 mod sealed_files;
 mod sealing;
+mod service_pins;
 mod silence;
 mod slots;
 mod specification;

@@ -2,8 +2,11 @@
 //! token, logging in.
 
 use crate::explain::MODULE_HINT;
+use crate::name::Name;
 use crate::pin::{PinOptions, UserPin};
-use crate::{Failure, Global, explain, pin_source, standard};
+use crate::pin_source::{self, PinSource};
+use crate::uri::{About, Uri};
+use crate::{Failure, Global, explain, standard};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::Error;
 use cryptoki::session::{Session, UserType};
@@ -11,6 +14,7 @@ use cryptoki::slot::{Slot, TokenInfo};
 use keystead::internal::config::Config;
 use keystead::internal::installed;
 use keystead::internal::wire::{AgentLocation, Link};
+use std::ops::Deref;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
@@ -18,9 +22,9 @@ use std::process::Command;
 /// The token, as the command line names it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct TokenChoice {
-    /// The token's label or serial number; it may be left out where the store has one token
-    #[arg(long = "token", value_name = "TOKEN")]
-    name: Option<String>,
+    /// The token's label, serial number or PKCS#11 URI; it may be left out where the store has one token
+    #[arg(long = "token", value_name = "TOKEN", value_parser = Name::of_token)]
+    name: Option<Name>,
     /// The PKCS#11 module to use [default: as configured, else the one that is installed]
     #[arg(long, value_name = "FILE")]
     module: Option<PathBuf>,
@@ -56,13 +60,41 @@ pub(crate) struct OpenToken {
     ambiguous: bool,
 }
 
+/// A session in which the user is logged in.
+pub(crate) struct Login {
+    session: Session,
+    /// The token as it tells of itself.
+    pub info: TokenInfo,
+}
+
+impl Deref for Login {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.session
+    }
+}
+
 impl TokenArguments {
     /// A session in which the user is logged in.
-    pub(crate) fn log_in(&self, global: &Global, access: SessionMode) -> Result<Session, Failure> {
-        let token = self.token.open(global, access)?;
-        let pin = self.pin.read()?.for_login();
+    pub(crate) fn log_in(&self, global: &Global, access: SessionMode) -> Result<Login, Failure> {
+        self.log_in_for(global, access, None)
+    }
+
+    /// The same, in the token that a key's URI names.
+    pub(crate) fn log_in_for(
+        &self,
+        global: &Global,
+        access: SessionMode,
+        key: Option<&Name>,
+    ) -> Result<Login, Failure> {
+        let key = key.and_then(Name::uri);
+        let token = self.token.open_for(global, access, key)?;
+        let named = key.into_iter().chain(self.token.uri()).find_map(|uri| uri.pin_source.as_ref());
+        let place = named.map(|file| PinSource::File(file.clone()));
+        let pin = self.pin.read_or(place.as_ref())?.for_login();
         match token.session.login(UserType::User, Some(&pin)) {
-            Ok(()) => Ok(token.session),
+            Ok(()) => Ok(Login { session: token.session, info: token.info }),
             Err(error) => Err(token.refused(global, UserType::User, error)),
         }
     }
@@ -81,17 +113,35 @@ impl TokenArguments {
 impl TokenChoice {
     /// Opens a session of the token, without a login.
     pub(crate) fn open(&self, global: &Global, access: SessionMode) -> Result<OpenToken, Failure> {
+        self.open_for(global, access, None)
+    }
+
+    /// The same of the token that a key's URI names too.
+    fn open_for(
+        &self,
+        global: &Global,
+        access: SessionMode,
+        key: Option<&Uri>,
+    ) -> Result<OpenToken, Failure> {
         global.hand_to_module()?;
         // Where no agent serves the store the module has only a code for it, and this has words.
         let config = global.store()?;
         Link::new(AgentLocation::of(&config)).store()?;
-        let pkcs11 = Pkcs11::new(self.module(&config)?)?;
+        let module = self.module(&config)?;
+        let uris: Vec<&Uri> = key.into_iter().chain(self.uri()).collect();
+        uris.iter().try_for_each(|uri| uri.check_module(&module))?;
+        let pkcs11 = Pkcs11::new(module)?;
         pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK))?;
         let read = |slot: Slot| Ok((slot, pkcs11.get_token_info(slot)?));
         let slots = pkcs11.get_slots_with_initialized_token()?;
         let tokens: Vec<(Slot, TokenInfo)> =
             slots.into_iter().map(read).collect::<Result<_, Failure>>()?;
-        let (slot, info) = self.choose(&tokens)?;
+        let fits = |(slot, info): &&(Slot, TokenInfo)| {
+            let fact = |about| fact(&pkcs11, *slot, info, about);
+            self.means(info) && uris.iter().all(|uri| uri.fits(fact))
+        };
+        let fitting: Vec<_> = tokens.iter().filter(fits).cloned().collect();
+        let (slot, info) = self.one_of(fitting, &tokens)?;
         let session = match access {
             SessionMode::ReadOnly => pkcs11.open_ro_session(slot)?,
             SessionMode::ReadWrite => pkcs11.open_rw_session(slot)?,
@@ -110,24 +160,58 @@ impl TokenChoice {
         }
     }
 
-    fn choose(&self, tokens: &[(Slot, TokenInfo)]) -> Result<(Slot, TokenInfo), Failure> {
-        let mut fitting = tokens.iter().filter(|(_, info)| self.means(info));
-        match (fitting.next(), fitting.next(), &self.name) {
-            (Some(one), None, _) => Ok(one.clone()),
-            (None, _, _) if tokens.is_empty() => Err(no_token()),
-            (None, _, name) => {
-                let name = name.as_deref().unwrap_or_default();
-                Err(Failure::new(format_args!("there is no token {name:?}"))
-                    .hint(format_args!("there is: {}", named(tokens))))
-            }
-            (Some(_), Some(_), _) => Err(Failure::new("more than one token fits")
-                .hint(format_args!("choose one with --token: {}", named(tokens)))),
-        }
+    fn uri(&self) -> Option<&Uri> {
+        self.name.as_ref().and_then(Name::uri)
     }
 
     fn means(&self, info: &TokenInfo) -> bool {
-        let is = |name: &String| name == info.label() || name == info.serial_number();
-        self.name.as_ref().is_none_or(is)
+        match &self.name {
+            Some(Name::Plain(name)) => name == info.label() || name == info.serial_number(),
+            Some(Name::Uri(_)) | None => true,
+        }
+    }
+
+    /// Takes the one token that fits.
+    fn one_of(
+        &self,
+        mut fitting: Vec<(Slot, TokenInfo)>,
+        tokens: &[(Slot, TokenInfo)],
+    ) -> Result<(Slot, TokenInfo), Failure> {
+        match (fitting.pop(), fitting.is_empty()) {
+            (Some(one), true) => Ok(one),
+            (None, _) if tokens.is_empty() => Err(no_token()),
+            (None, _) => {
+                let message = match &self.name {
+                    Some(name) => format!("there is no token {name}"),
+                    None => "there is no token as the key's URI says".to_owned(),
+                };
+                Err(Failure::new(message).hint(format_args!("there is: {}", named(tokens))))
+            }
+            (Some(_), false) => Err(Failure::new("more than one token fits")
+                .hint(format_args!("choose one with --token: {}", named(tokens)))),
+        }
+    }
+}
+
+/// Returns the value that a token, its slot or its module has for an attribute of a URI; none of an object's.
+fn fact(pkcs11: &Pkcs11, slot: Slot, token: &TokenInfo, about: About) -> Option<String> {
+    let of_slot = || pkcs11.get_slot_info(slot).ok();
+    let of_library = || pkcs11.get_library_info().ok();
+    match about {
+        About::Token => Some(token.label().to_owned()),
+        About::Manufacturer => Some(token.manufacturer_id().to_owned()),
+        About::Serial => Some(token.serial_number().to_owned()),
+        About::Model => Some(token.model().to_owned()),
+        About::SlotId => Some(slot.id().to_string()),
+        About::SlotDescription => Some(of_slot()?.slot_description().to_owned()),
+        About::SlotManufacturer => Some(of_slot()?.manufacturer_id().to_owned()),
+        About::LibraryManufacturer => Some(of_library()?.manufacturer_id().to_owned()),
+        About::LibraryDescription => Some(of_library()?.library_description().to_owned()),
+        About::LibraryVersion => {
+            let version = of_library()?.library_version();
+            Some(format!("{}.{}", version.major(), version.minor()))
+        }
+        About::Object | About::Id | About::Type => None,
     }
 }
 

@@ -4,6 +4,7 @@
 use crate::keys::{ListedKey, Shown, vendor};
 use crate::material;
 use crate::moment::ExpiryArgument;
+use crate::name::Name;
 use crate::source_material::SourceMaterial;
 use crate::store_time::StoreTime;
 use crate::wrapping::ImportKey;
@@ -282,10 +283,10 @@ fn protected(kind: &Kind) -> Result<[Attribute; 5], Failure> {
     ])
 }
 
-/// The import key of that label, or one for this session.
-pub(crate) fn import_key(session: &Session, label: Option<&str>) -> Result<ImportKey, Failure> {
-    match label {
-        Some(label) => ImportKey::named(session, label),
+/// The import key of that name, or one for this session.
+pub(crate) fn import_key(session: &Session, name: Option<&Name>) -> Result<ImportKey, Failure> {
+    match name {
+        Some(name) => ImportKey::named(session, name),
         None => ImportKey::make_passing(session),
     }
 }

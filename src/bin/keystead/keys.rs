@@ -2,17 +2,20 @@
 
 use crate::explain::code;
 use crate::moment::{self, ExpiryArgument};
+use crate::name::Name;
 use crate::output::printable;
+use crate::uri::{About, Uri};
 use crate::{Failure, Global, output};
 use clap::builder::PossibleValuesParser;
 use cryptoki::error::RvError;
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
+use cryptoki::slot::TokenInfo;
 use jiff::Timestamp;
 use keystead::internal::clock::Seconds;
 use keystead::internal::key::{MaterialState, Status};
 use keystead::internal::mechanism::generating;
-use keystead::internal::object::kinds::{KINDS, Kind};
+use keystead::internal::object::kinds::{self, KINDS, Kind};
 use keystead::internal::object::vendor::{APPLICATION, CKA_KEYSTEAD_KEY_ID};
 use keystead::internal::object::words;
 use keystead::internal::text;
@@ -37,6 +40,9 @@ pub(crate) struct Shown {
     pub alias: String,
     /// The alias's bytes, where the alias shows them escaped.
     pub alias_hex: Option<String>,
+    /// The `CKA_ID` of its material, in hexadecimal.
+    #[serde(default)]
+    pub id: String,
     pub key_type: String,
     pub key_bits: u64,
     pub origin: String,
@@ -99,6 +105,71 @@ impl ListedKey {
     /// The one custom key that is called so: by its key ID or alias.
     pub(crate) fn named(session: &Session, name: &str) -> Result<Self, Failure> {
         Self::find(session, name)?.ok_or_else(|| Self::none_named(name))
+    }
+
+    /// The one custom key that the command line names.
+    pub(crate) fn chosen(session: &Session, name: &Name) -> Result<Self, Failure> {
+        Self::find_chosen(session, name)?.ok_or_else(|| Self::none_chosen(name))
+    }
+
+    /// The failure where the command line names no custom key.
+    pub(crate) fn none_chosen(name: &Name) -> Failure {
+        match name {
+            Name::Plain(name) => Self::none_named(name),
+            Name::Uri(uri) => Failure::new(format_args!("there is no custom key {uri}"))
+                .hint("`keystead list --uri` shows the URIs there are"),
+        }
+    }
+
+    /// The same, if there is one.
+    pub(crate) fn find_chosen(session: &Session, name: &Name) -> Result<Option<Self>, Failure> {
+        let uri = match name {
+            Name::Plain(name) => return Self::find(session, name),
+            Name::Uri(uri) => uri,
+        };
+        let mut found = match uri.says(About::Object) {
+            Some(label) => session
+                .find_objects(&metadata_objects([Attribute::Label(label.to_vec())]))?
+                .into_iter()
+                .map(|object| Self::read(session, object))
+                .collect::<Result<Vec<_>, _>>()?,
+            None => Self::all(session)?,
+        };
+        found.retain(|key| key.shown.is_named_by(uri));
+        match (found.pop(), found.len()) {
+            (one, 0) => Ok(one),
+            (_, others) => {
+                Err(Failure::new(format_args!("{} custom keys are named by {uri}", others + 1))
+                    .hint("name one by its key ID; `keystead list` shows them"))
+            }
+        }
+    }
+
+    /// Returns the URI by which other programs find its material, in the token with that description.
+    pub(crate) fn uri(&self, token: &TokenInfo) -> Uri {
+        let uri = Uri::default()
+            .with(About::Model, token.model())
+            .with(About::Manufacturer, token.manufacturer_id())
+            .with(About::Serial, token.serial_number())
+            .with(About::Token, token.label());
+        let uri = match self.shown.id_bytes() {
+            id if id.is_empty() => uri,
+            id => uri.with(About::Id, id),
+        };
+        let uri = uri.with(About::Object, self.shown.label());
+        match self.shown.object_type() {
+            Some(name) => uri.with(About::Type, name),
+            None => uri,
+        }
+    }
+
+    /// Returns everything that it says, with its URI.
+    pub(crate) fn json_with_uri(&self, token: &TokenInfo) -> Value {
+        let mut json = self.json.clone();
+        if let Value::Object(members) = &mut json {
+            members.insert("uri".to_owned(), self.uri(token).to_string().into());
+        }
+        json
     }
 
     /// The failure where no custom key has that name.
@@ -175,6 +246,31 @@ impl Shown {
     pub(crate) fn label(&self) -> Vec<u8> {
         let given = self.alias_hex.as_deref().and_then(text::unhex);
         given.unwrap_or_else(|| self.alias.as_bytes().to_vec())
+    }
+
+    /// Returns the `CKA_ID` of its material; empty where it has none.
+    fn id_bytes(&self) -> Vec<u8> {
+        text::unhex(&self.id).unwrap_or_default()
+    }
+
+    /// Returns the type of its material's object, as URIs have it.
+    fn object_type(&self) -> Option<&'static str> {
+        Some(match kinds::named(&self.key_type)?.class {
+            CKO_SECRET_KEY => "secret-key",
+            _ => "private",
+        })
+    }
+
+    /// Returns whether a URI whose label fits names its material, its metadata or its public half.
+    fn is_named_by(&self, uri: &Uri) -> bool {
+        let own = self.object_type();
+        let named = |it: &[u8]| match it {
+            b"public" => own == Some("private"),
+            b"data" => true,
+            it => own.is_some_and(|own| own.as_bytes() == it),
+        };
+        uri.says(About::Type).is_none_or(named)
+            && uri.says(About::Id).is_none_or(|id| id == self.id_bytes())
     }
 
     /// Returns whether the next import brings it material.

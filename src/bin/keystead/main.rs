@@ -8,11 +8,13 @@ mod explain;
 mod failure;
 mod global;
 mod importing;
+mod key_choice;
 mod keys;
 mod manifest;
 mod material;
 mod mechanisms;
 mod moment;
+mod name;
 mod new_file;
 mod officer;
 mod output;
@@ -28,6 +30,7 @@ mod standard;
 mod store_time;
 mod terminal;
 mod transfer;
+mod uri;
 mod uses;
 mod whole_file;
 mod wrapping;
@@ -54,7 +57,15 @@ const EXIT_STATUS: &str =
 
 fn main() -> ExitCode {
     logging::begin();
-    let done = match CommandLine::try_parse() {
+    let done = uri::check_command_line(std::env::args_os()).and_then(|()| run());
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.end(),
+    }
+}
+
+fn run() -> Result<(), Failure> {
+    match CommandLine::try_parse() {
         Ok(CommandLine { global, command }) => {
             // What a background agent says is told on by the process that started it, with its own options.
             let told_on = matches!(&command, Command::Agent(agent) if agent.in_background());
@@ -66,9 +77,8 @@ fn main() -> ExitCode {
         // Help and version, which are no failure.
         Err(said) if !said.use_stderr() => output::text(said.render()),
         Err(said) => Err(Failure::of_command_line(&said)),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.end(),
     }
 }
+
+#[cfg(test)]
+mod tests;

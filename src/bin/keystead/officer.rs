@@ -2,6 +2,7 @@
 
 use crate::Failure;
 use crate::explain::OFFICER_LOCKED;
+use crate::name::Name;
 use keystead::internal::error::{Error, Reason};
 use keystead::internal::token::{Slots, TokenInfo};
 
@@ -17,14 +18,14 @@ pub(crate) fn refused(error: Error, label: &str, slot: u64) -> Failure {
 /// named.
 pub(crate) fn token_named(
     slots: &Slots,
-    name: Option<&str>,
+    name: Option<&Name>,
 ) -> Result<(u64, String, String), Failure> {
     let mut fitting = Vec::new();
     let mut labels = Vec::new();
     for slot in slots.list()? {
         let TokenInfo { label: Some(label), serial, .. } = slots.info(slot)? else { continue };
         labels.push(format!("{label:?} (serial number {serial})"));
-        if name.is_none_or(|name| label == name || serial == name) {
+        if name.is_none_or(|name| name.is_token(slot, &label, &serial)) {
             fitting.push((slot, label, serial));
         }
     }
@@ -35,11 +36,12 @@ pub(crate) fn token_named(
             .hint(format_args!("name it by its serial number: {there_are}"))),
         (Some(_), false, None) => Err(Failure::new("the store has more than one token")
             .hint(format_args!("name one: {there_are}"))),
-        (None, _, Some(name)) => Err(Failure::new(format_args!("there is no token {name:?}"))
-            .hint(match labels.is_empty() {
+        (None, _, Some(name)) => Err(Failure::new(format_args!("there is no token {name}")).hint(
+            match labels.is_empty() {
                 true => "the store has none".to_owned(),
                 false => format!("there is: {there_are}"),
-            })),
+            },
+        )),
         (None, _, None) => {
             Err(Failure::new("the store has no token").hint("`keystead init LABEL` makes one"))
         }

@@ -29,6 +29,15 @@ pub(crate) trait PinOptions {
         self.source().read()
     }
 
+    /// Reads the one there is, from that place unless the command line names another.
+    fn read_or(&self, place: Option<&PinSource>) -> Result<EnteredPin, Failure> {
+        let source = self.source();
+        match source.asks() {
+            true => PinRequest { place, ..source }.read(),
+            false => source.read(),
+        }
+    }
+
     /// Reads one that is to be set; at the terminal it is asked for twice.
     fn read_new(&self) -> Result<EnteredPin, Failure> {
         self.source().read_new()

@@ -2,6 +2,7 @@
 //! the token with the private half.
 
 use crate::keys::vendor;
+use crate::name::Name;
 use crate::public_half::PublicHalf;
 use crate::transfer::{Form, Scheme, Transfer};
 use crate::{Failure, mechanisms, rsa_aes};
@@ -137,16 +138,16 @@ impl ImportKey {
     }
 
     /// An import key that is on the token.
-    pub(crate) fn named(session: &Session, label: &str) -> Result<Self, Failure> {
-        let mut found = Self::all_named(session, label)?;
+    pub(crate) fn named(session: &Session, name: &Name) -> Result<Self, Failure> {
+        let mut found = Self::all_with(session, &name.attributes())?;
         match (found.pop(), found.len()) {
             (Some(one), 0) => Ok(one),
             (Some(_), others) => {
-                let message = format_args!("{} import keys are called {label:?}", others + 1);
+                let message = format_args!("{} import keys are called {name}", others + 1);
                 Err(Failure::new(message)
                     .hint("`keystead import-key --label` gives another its own"))
             }
-            (None, _) => Err(Failure::new(format_args!("there is no import key {label:?}"))
+            (None, _) => Err(Failure::new(format_args!("there is no import key {name}"))
                 .hint("`keystead import-key` makes one, for 24 hours")),
         }
     }
@@ -180,13 +181,18 @@ impl ImportKey {
     }
 
     fn all_named(session: &Session, label: &str) -> Result<Vec<Self>, Failure> {
+        Self::all_with(session, &[Attribute::Label(label.as_bytes().to_vec())])
+    }
+
+    /// The import keys whose public halves have these attributes.
+    fn all_with(session: &Session, names: &[Attribute]) -> Result<Vec<Self>, Failure> {
         let rsa = (KeyType::RSA, Attribute::Wrap(true), Attribute::Unwrap(true));
         let marked = vendor(CKA_KEYSTEAD_IMPORT_ONLY, &[1]);
         let ml_kem = (KeyType::ML_KEM, Attribute::Encapsulate(true), marked);
         let mut found = Vec::new();
         for (key_type, of_public, of_private) in [rsa, ml_kem] {
-            let label = Attribute::Label(label.as_bytes().to_vec());
-            for public in half(session, ObjectClass::PUBLIC_KEY, key_type, &[of_public, label])? {
+            let of_public = [names, &[of_public]].concat();
+            for public in half(session, ObjectClass::PUBLIC_KEY, key_type, &of_public)? {
                 let id = match session.get_attributes(public, &[AttributeType::Id]) {
                     // Its maker has taken it away meanwhile.
                     Err(Error::Pkcs11(RvError::ObjectHandleInvalid, _)) => continue,

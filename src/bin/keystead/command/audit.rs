@@ -1,7 +1,8 @@
 //! `keystead audit`: what happened to the keys, and whether the record of it is whole.
 
+use crate::name::Name;
 use crate::{Failure, Global, moment, output};
-use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
+use clap::builder::PossibleValuesParser;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use jiff::Timestamp;
@@ -23,9 +24,9 @@ use std::io::ErrorKind;
 /// life, and chains it to the lines before.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Only the events of this key, by its key ID or an alias that it has or had
-    #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
-    key: Option<String>,
+    /// Only the events of this key, by its key ID, an alias that it has or had, or a PKCS#11 URI with one
+    #[arg(long, value_name = "KEY", value_parser = Name::of_key)]
+    key: Option<Name>,
     /// Only events of this kind
     #[arg(long, value_name = "EVENT", value_parser = PossibleValuesParser::new(AuditEvent::NAMES))]
     event: Option<String>,
@@ -73,9 +74,9 @@ impl Arguments {
 
     /// The keys that are meant, by their IDs: an alias means each key that it was ever given to.
     fn keys(&self, lines: &[LogLine]) -> Result<Option<HashSet<String>>, Failure> {
-        let Some(name) = &self.key else { return Ok(None) };
+        let Some(name) = self.key.as_ref().map(Name::alias) else { return Ok(None) };
         let facts = lines.iter().map(|line| &line.entry.fact);
-        let named = facts.filter(|fact| fact.alias.as_ref() == Some(name));
+        let named = facts.filter(|fact| fact.alias.as_ref() == Some(&name));
         let mut keys: HashSet<String> = named.filter_map(|fact| fact.key.clone()).collect();
         keys.extend(Id::parse(name.as_bytes()).map(|id| id.to_string()));
         match keys.is_empty() {

@@ -1,5 +1,6 @@
 //! `keystead clock`: the clock against the latest time the store has seen, and how to go back to it.
 
+use crate::name::Name;
 use crate::pin::{OfficerPin, PinOptions};
 use crate::{Failure, Global, officer, output};
 use keystead::internal::clock::{Seconds, SystemClock, TOLERANCE, exact_timestamp};
@@ -19,9 +20,9 @@ pub(crate) struct Arguments {
     /// Let the store take the clock's time; a token's security officer may
     #[arg(long)]
     accept: bool,
-    /// The token's label or serial number, where the store has several
-    #[arg(long, value_name = "TOKEN", requires = "accept")]
-    token: Option<String>,
+    /// The token's label, serial number or PKCS#11 URI, where the store has several
+    #[arg(long, value_name = "TOKEN", requires = "accept", value_parser = Name::of_token)]
+    token: Option<Name>,
     #[command(flatten)]
     officer: OfficerPin,
 }
@@ -34,7 +35,7 @@ impl Arguments {
         let (clock, mark) = match self.accept {
             false => slots.clock()?,
             true => {
-                let (slot, label, _) = officer::token_named(&slots, self.token.as_deref())?;
+                let (slot, label, _) = officer::token_named(&slots, self.token.as_ref())?;
                 let accepted = slots.accept_clock(slot, self.officer.read()?.bytes());
                 accepted.map_err(|error| officer::refused(error, &label, slot))?
             }

@@ -1,7 +1,7 @@
 //! `keystead delete-material`: erases imported material; the custom key stays.
 
-use crate::client::{SessionMode, TokenArguments};
-use crate::keys::ListedKey;
+use crate::client::SessionMode;
+use crate::key_choice::KeyChoice;
 use crate::{Failure, Global, output, public_key};
 
 /// Erase a custom key's imported material; the custom key and its metadata stay
@@ -10,15 +10,12 @@ use crate::{Failure, Global, output, public_key};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    token: TokenArguments,
-    /// The custom key's alias or key ID
-    key: String,
+    key: KeyChoice,
 }
 
 impl Arguments {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
-        let session = self.token.log_in(global, SessionMode::ReadWrite)?;
-        let key = ListedKey::named(&session, &self.key)?;
+        let (session, key) = self.key.find(global, SessionMode::ReadWrite)?;
         if key.shown.origin == "generated" {
             let message = format_args!("{}: the token made this key's material", key.shown);
             return Err(Failure::new(message)

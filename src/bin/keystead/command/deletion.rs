@@ -1,7 +1,8 @@
 //! `keystead schedule-deletion` and `keystead cancel-deletion`: the end of a whole custom key, with
 //! time to think better of it.
 
-use crate::client::{SessionMode, TokenArguments};
+use crate::client::SessionMode;
+use crate::key_choice::KeyChoice;
 use crate::keys::{ListedKey, vendor};
 use crate::moment::days;
 use crate::uses::RecentUses;
@@ -18,7 +19,7 @@ use keystead::internal::object::vendor::CKA_KEYSTEAD_DELETION_AT;
 #[derive(Debug, clap::Args)]
 pub(crate) struct ScheduleDeletion {
     #[command(flatten)]
-    which: Which,
+    key: KeyChoice,
     /// In how many days, 7 to 1096
     #[arg(long, value_name = "DAYS", allow_negative_numbers = true, value_parser = days(DELETION_DAYS))]
     days: u64,
@@ -28,20 +29,12 @@ pub(crate) struct ScheduleDeletion {
 #[derive(Debug, clap::Args)]
 pub(crate) struct CancelDeletion {
     #[command(flatten)]
-    which: Which,
-}
-
-#[derive(Debug, clap::Args)]
-struct Which {
-    #[command(flatten)]
-    token: TokenArguments,
-    /// The custom key's alias or key ID
-    key: String,
+    key: KeyChoice,
 }
 
 impl ScheduleDeletion {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
-        let (session, key) = self.which.key(global)?;
+        let (session, key) = self.key.find(global, SessionMode::ReadWrite)?;
         let uses = RecentUses::of(global, &key.shown.key_id)?;
         let at = global.store_time()?.now().saturating_add(self.days.saturating_mul(DAY));
         set(global, &session, &key, at, "deletion scheduled")?;
@@ -54,20 +47,12 @@ impl ScheduleDeletion {
 
 impl CancelDeletion {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
-        let (session, key) = self.which.key(global)?;
+        let (session, key) = self.key.find(global, SessionMode::ReadWrite)?;
         match key.shown.deletion {
             Some(_) => set(global, &session, &key, 0, "deletion cancelled"),
             None => Err(Failure::new(format_args!("{}: no deletion is scheduled", key.shown))
                 .hint("`keystead list` shows which keys are to be deleted")),
         }
-    }
-}
-
-impl Which {
-    fn key(&self, global: &Global) -> Result<(Session, ListedKey), Failure> {
-        let session = self.token.log_in(global, SessionMode::ReadWrite)?;
-        let key = ListedKey::named(&session, &self.key)?;
-        Ok((session, key))
     }
 }
 

@@ -1,7 +1,8 @@
 //! `keystead describe`: says what a custom key is for.
 
-use crate::client::{SessionMode, TokenArguments};
-use crate::keys::{ListedKey, vendor};
+use crate::client::SessionMode;
+use crate::key_choice::KeyChoice;
+use crate::keys::vendor;
 use crate::{Failure, Global};
 use keystead::internal::object::vendor::CKA_KEYSTEAD_DESCRIPTION;
 use keystead::internal::text::MAX_TEXT;
@@ -10,9 +11,7 @@ use keystead::internal::text::MAX_TEXT;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    token: TokenArguments,
-    /// The custom key's alias or key ID
-    key: String,
+    key: KeyChoice,
     /// The new description, at most 255 bytes; it may be empty
     description: String,
 }
@@ -20,8 +19,7 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         check(&self.description)?;
-        let session = self.token.log_in(global, SessionMode::ReadWrite)?;
-        let key = ListedKey::named(&session, &self.key)?;
+        let (session, key) = self.key.find(global, SessionMode::ReadWrite)?;
         let description = vendor(CKA_KEYSTEAD_DESCRIPTION, self.description.as_bytes());
         key.set(&session, &[description])?;
         key.again(&session)?.report(global, "described")

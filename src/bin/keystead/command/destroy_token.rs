@@ -1,5 +1,6 @@
 //! `keystead destroy-token`: the explicit end of everything in a token, which `C_InitToken` is not.
 
+use crate::name::Name;
 use crate::officer;
 use crate::pin::{OfficerPin, PinOptions};
 use crate::{Failure, Global, output, terminal};
@@ -16,9 +17,9 @@ use std::sync::Arc;
 /// It asks for the token's label, to be sure, and for the security officer's PIN.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The token's label or serial number
-    #[arg(value_name = "TOKEN")]
-    name: String,
+    /// The token's label, serial number or PKCS#11 URI
+    #[arg(value_name = "TOKEN", value_parser = Name::of_token)]
+    name: Name,
     #[command(flatten)]
     officer: OfficerPin,
     /// Do not ask for the label

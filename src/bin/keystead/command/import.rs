@@ -10,6 +10,7 @@ use crate::importing::{self, ImportRequest};
 use crate::keys::{self, ListedKey, check_alias};
 use crate::material::Format;
 use crate::moment::ExpiryArgument;
+use crate::name::Name;
 use crate::source_material::{SourceFiles, SourceMaterial};
 use crate::transfer::Form;
 use crate::{Failure, Global, manifest, material, output, public_key};
@@ -27,8 +28,9 @@ use std::path::PathBuf;
 pub(crate) struct Arguments {
     #[command(flatten)]
     token: TokenArguments,
-    /// The custom key's alias or key ID; with --new the alias of a new one
-    key: String,
+    /// The custom key's alias, key ID or PKCS#11 URI; with --new the alias of a new one
+    #[arg(value_parser = Name::of_key)]
+    key: Name,
     /// The material's file; - is standard input. The forms ml-kem and two-file have two: first the
     /// transport key, then the wrapped material
     #[arg(default_value = "-", num_args = 1..=2, value_name = "FILE")]
@@ -45,9 +47,9 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ACTION", value_parser = ["erase", "read-only"],
           conflicts_with = "dry_run")]
     expiry_action: Option<String>,
-    /// Take the import key with that label instead of one made on the fly
-    #[arg(long, value_name = "LABEL", alias = "import-key")]
-    with: Option<String>,
+    /// Take the import key with that label or PKCS#11 URI instead of one made on the fly
+    #[arg(long, value_name = "LABEL", alias = "import-key", value_parser = Name::of_key)]
+    with: Option<Name>,
     /// The material is wrapped already, under that import key, in that form (as `keystead wrap` makes
     /// it); a .byok file need not say so
     #[arg(long, value_enum, value_name = "FORM", requires = "with")]
@@ -76,7 +78,8 @@ impl Arguments {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         describe::check(self.description.as_deref().unwrap_or_default())?;
         let access = if self.dry_run { SessionMode::ReadOnly } else { SessionMode::ReadWrite };
-        let session = self.token.log_in(global, access)?;
+        let session = self.token.log_in_for(global, access, Some(&self.key))?;
+        let alias = self.key.alias();
         let time = global.store_time()?;
         let begun = time.moment();
         let target = self.target(&session)?;
@@ -86,7 +89,7 @@ impl Arguments {
         let key_type = said.unwrap_or(keys::DEFAULT_TYPE);
         let import = ImportRequest {
             target: target.as_ref(),
-            alias: &self.key,
+            alias: &alias,
             kind: importing::kind(key_type)?,
             bits: kinds::size_named(key_type),
             expires: self.expires,
@@ -107,16 +110,16 @@ impl Arguments {
     /// The custom key that the material is for; none with --new.
     fn target(&self, session: &Session) -> Result<Option<ListedKey>, Failure> {
         if self.new {
-            check_alias(session, &self.key)?;
+            check_alias(session, &self.key.alias())?;
             return Ok(None);
         }
         let there_is_none = |failure: Failure| match self.dry_run {
             true => failure,
             false => failure.also("`--new` makes a custom key"),
         };
-        match ListedKey::find(session, &self.key)? {
+        match ListedKey::find_chosen(session, &self.key)? {
             Some(key) => Ok(Some(key)),
-            None => Err(there_is_none(ListedKey::none_named(&self.key))),
+            None => Err(there_is_none(ListedKey::none_chosen(&self.key))),
         }
     }
 
@@ -147,7 +150,7 @@ impl Arguments {
         material: &SourceMaterial,
         begun: Timestamp,
     ) -> Result<(), Failure> {
-        let by = importing::import_key(session, self.with.as_deref())?;
+        let by = importing::import_key(session, self.with.as_ref())?;
         if import.target.is_none() {
             import.check_new(session, &by, material, &ListedKey::all_lost(session)?)?;
         }
@@ -183,7 +186,7 @@ impl Arguments {
             ))
             .hint("`keystead import` without --dry-run imports it"));
         }
-        let by = importing::import_key(session, self.with.as_deref())?;
+        let by = importing::import_key(session, self.with.as_ref())?;
         import.compare(session, &by, material, key)?;
         if global.json {
             return output::json(&json!({

@@ -7,6 +7,7 @@ use crate::output::{self, cell};
 use crate::{Failure, Global};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
+use cryptoki::slot::TokenInfo;
 use jiff::Timestamp;
 use keystead::internal::clock::{Seconds, seconds_of_span};
 use keystead::internal::key::MaterialState;
@@ -22,6 +23,9 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TIME", value_parser = span, long_help = EXPIRING,
           allow_hyphen_values = true)]
     expiring: Option<Seconds>,
+    /// Print each key's PKCS#11 URI, and nothing else
+    #[arg(long)]
+    uri: bool,
 }
 
 const EXPIRING: &str = "Only keys whose material expires within that time (30d, 36h), the soonest \
@@ -44,12 +48,21 @@ impl Arguments {
         }
         let some = self.expiring.is_some() && !keys.is_empty();
         match global.json {
-            true => output::json(&keys.into_iter().map(|key| key.json).collect::<Vec<Value>>())?,
+            true => {
+                let json = keys.iter().map(|key| key.json_with_uri(&session.info));
+                output::json(&json.collect::<Vec<Value>>())?;
+            }
+            false if self.uri => output::text(uris(&keys, &session.info))?,
             false if self.expiring.is_some() && !some => output::line("none expires in that time")?,
             false => output::text(table(&keys, now))?,
         }
         if some { Err(Failure::with_status(SOME_EXPIRE)) } else { Ok(()) }
     }
+}
+
+/// Returns the keys' URIs, one on a line.
+fn uris(keys: &[ListedKey], token: &TokenInfo) -> String {
+    keys.iter().map(|key| format!("{}\n", key.uri(token))).collect()
 }
 
 fn span(text: &str) -> Result<Seconds, String> {

@@ -1,7 +1,8 @@
 //! `keystead rename`: gives a custom key another alias.
 
-use crate::client::{SessionMode, TokenArguments};
-use crate::keys::{ListedKey, check_alias};
+use crate::client::SessionMode;
+use crate::key_choice::KeyChoice;
+use crate::keys::check_alias;
 use crate::{Failure, Global, public_key};
 use cryptoki::object::Attribute;
 
@@ -9,17 +10,14 @@ use cryptoki::object::Attribute;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    token: TokenArguments,
-    /// The custom key's alias or key ID
-    key: String,
+    key: KeyChoice,
     /// Its new alias, 1 to 255 bytes; no other custom key may have it
     alias: String,
 }
 
 impl Arguments {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
-        let session = self.token.log_in(global, SessionMode::ReadWrite)?;
-        let key = ListedKey::named(&session, &self.key)?;
+        let (session, key) = self.key.find(global, SessionMode::ReadWrite)?;
         if key.shown.label() != self.alias.as_bytes() {
             check_alias(&session, &self.alias)?;
             key.set(&session, &[Attribute::Label(self.alias.clone().into())])?;

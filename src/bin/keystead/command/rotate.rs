@@ -5,6 +5,7 @@ use crate::client::{SessionMode, TokenArguments};
 use crate::explain::code;
 use crate::keys::{ListedKey, vendor};
 use crate::moment::days;
+use crate::name::Name;
 use crate::{Failure, Global, output};
 use cryptoki::error::RvError;
 use cryptoki::mechanism::vendor_defined::VendorDefinedMechanism;
@@ -25,8 +26,9 @@ use keystead::internal::object::vendor::{
 pub(crate) struct Arguments {
     #[command(flatten)]
     token: TokenArguments,
-    /// The custom key's alias or key ID
-    key: Option<String>,
+    /// The custom key's alias, key ID or PKCS#11 URI
+    #[arg(value_parser = Name::of_key)]
+    key: Option<Name>,
     /// Rotate every enabled key that is overdue
     #[arg(long)]
     due: bool,
@@ -41,9 +43,9 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
-        let session = self.token.log_in(global, SessionMode::ReadWrite)?;
+        let session = self.token.log_in_for(global, SessionMode::ReadWrite, self.key.as_ref())?;
         let Some(name) = &self.key else { return overdue(global, &session) };
-        let key = ListedKey::named(&session, name)?;
+        let key = ListedKey::chosen(&session, name)?;
         match (self.every, self.never) {
             (Some(days), _) => schedule(&session, &key, days, global, "scheduled"),
             (None, true) => schedule(&session, &key, 0, global, "schedule ended"),

@@ -1,6 +1,7 @@
 //! `keystead seal`: seals a file of any size with a custom key, in constant memory.
 
-use crate::client::{SessionMode, TokenArguments};
+use crate::client::SessionMode;
+use crate::key_choice::KeyChoice;
 use crate::keys::ListedKey;
 use crate::sealed_file::{Chunker, Pieces, SealedFileHeader};
 use crate::whole_file::{Input, Output, is_standard};
@@ -19,9 +20,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    token: TokenArguments,
-    /// The custom key's alias or key ID
-    key: String,
+    key: KeyChoice,
     /// The file to seal; - is standard input
     #[arg(default_value = "-", value_name = "FILE")]
     input: PathBuf,
@@ -42,8 +41,7 @@ pub(crate) struct OutputFile {
 
 impl Arguments {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
-        let session = self.token.log_in(global, SessionMode::ReadOnly)?;
-        let key = ListedKey::named(&session, &self.key)?;
+        let (session, key) = self.key.find(global, SessionMode::ReadOnly)?;
         if is_standard(&self.to.out) && io::stdout().is_terminal() {
             return Err(Failure::new("a sealed file is nothing for a terminal")
                 .hint("--out FILE writes it to a file"));

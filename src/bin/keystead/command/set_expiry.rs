@@ -1,8 +1,8 @@
 //! `keystead set-expiry`: changes the expiry that a custom key has of its own.
 
-use crate::client::{SessionMode, TokenArguments};
+use crate::client::SessionMode;
 use crate::explain::code;
-use crate::keys::ListedKey;
+use crate::key_choice::KeyChoice;
 use crate::moment::ExpiryArgument;
 use crate::{Failure, Global, output};
 use cryptoki::error::RvError;
@@ -15,9 +15,7 @@ use serde_json::{Map, Value};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    token: TokenArguments,
-    /// The custom key's alias or key ID
-    key: String,
+    key: KeyChoice,
     /// When it expires: a day, a moment, a time after each import, or never
     #[arg(value_name = "WHEN", long_help = ExpiryArgument::HELP, allow_hyphen_values = true)]
     expires: ExpiryArgument,
@@ -35,8 +33,7 @@ impl Arguments {
             members.insert("expires".to_owned(), Value::Null);
         }
         let json = serde_json::to_vec(&members).map_err(Failure::new)?;
-        let session = self.token.log_in(global, SessionMode::ReadWrite)?;
-        let key = ListedKey::named(&session, &self.key)?;
+        let (session, key) = self.key.find(global, SessionMode::ReadWrite)?;
         if key.shown.origin != "external" {
             let message = format_args!("{}: the token made this key's material", key.shown);
             return Err(Failure::new(message).hint("what is generated never expires"));

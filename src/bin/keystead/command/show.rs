@@ -1,6 +1,7 @@
 //! `keystead show`: everything about one custom key.
 
-use crate::client::{SessionMode, TokenArguments};
+use crate::client::SessionMode;
+use crate::key_choice::KeyChoice;
 use crate::keys::ListedKey;
 use crate::output::{self, printable};
 use crate::uses::RecentUses;
@@ -17,16 +18,14 @@ use serde_json::{Map, Value, json};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    token: TokenArguments,
-    /// The custom key's alias or key ID
-    key: String,
+    key: KeyChoice,
 }
 
 impl Arguments {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
-        let session = self.token.log_in(global, SessionMode::ReadOnly)?;
-        let key = ListedKey::named(&session, &self.key)?;
-        let Value::Object(mut fields) = key.json.clone() else { return output::json(&key.json) };
+        let (session, key) = self.key.find(global, SessionMode::ReadOnly)?;
+        let json = key.json_with_uri(&session.info);
+        let Value::Object(mut fields) = json else { return output::json(&key.json) };
         fields.extend(of_material(&session, &key)?);
         let uses = RecentUses::of(global, &key.shown.key_id)?.json();
         fields.extend(uses.map(|(name, value)| (name.to_owned(), value)));

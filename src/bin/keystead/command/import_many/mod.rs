@@ -10,6 +10,7 @@ use crate::importing::{self, ImportRequest};
 use crate::keys::{self, ListedKey, check_alias};
 use crate::manifest::{self, ManifestEntry, WantedImport};
 use crate::moment::ExpiryArgument;
+use crate::name::Name;
 use crate::source_material::{SourceFiles, SourceMaterial};
 use crate::store_time::StoreTime;
 use crate::whole_file::is_standard;
@@ -45,10 +46,10 @@ pub(crate) struct Arguments {
     /// When material expires, where a line does not say
     #[arg(long, value_name = "WHEN", long_help = ExpiryArgument::HELP, allow_hyphen_values = true)]
     expires: Option<ExpiryArgument>,
-    /// Take the import key with that label instead of one made on the fly; material that is wrapped
+    /// Take the import key with that label or PKCS#11 URI instead of one made on the fly; material that is wrapped
     /// already needs it
-    #[arg(long, value_name = "LABEL")]
-    with: Option<String>,
+    #[arg(long, value_name = "LABEL", value_parser = Name::of_key)]
+    with: Option<Name>,
     /// Make no public key objects beside private keys. They have the private keys' aliases and CKA_IDs,
     /// can be read without a PIN, and stay when the material goes
     #[arg(long)]
@@ -78,7 +79,7 @@ impl Arguments {
         let entries = manifest::read(&self.source)?;
         let session = self.token.log_in(global, SessionMode::ReadWrite)?;
         self.time = global.store_time()?;
-        let by = importing::import_key(&session, self.with.as_deref())?;
+        let by = importing::import_key(&session, self.with.as_ref())?;
         let mut jobs = self.looked_at(&session, &by, entries)?;
         let wrong = refused(&jobs);
         if wrong == 0 || self.keep_going {
