@@ -185,7 +185,7 @@ impl TokenChoice {
                     Some(name) => format!("there is no token {name}"),
                     None => "there is no token as the key's URI says".to_owned(),
                 };
-                Err(Failure::new(message).hint(format_args!("there is: {}", named(tokens))))
+                Err(Failure::not_found(message).hint(format_args!("there is: {}", named(tokens))))
             }
             (Some(_), false) => Err(Failure::new("more than one token fits")
                 .hint(format_args!("choose one with --token: {}", named(tokens)))),
@@ -237,7 +237,7 @@ impl OpenToken {
 }
 
 fn no_token() -> Failure {
-    Failure::new("the store has no token").hint("`keystead init LABEL` makes one")
+    Failure::not_found("the store has no token").hint("`keystead init LABEL` makes one")
 }
 
 fn named(tokens: &[(Slot, TokenInfo)]) -> String {

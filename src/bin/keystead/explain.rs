@@ -1,6 +1,7 @@
 //! PKCS#11 return codes in words that say what to do.
 
 use crate::failure::{DOCTOR, LOG};
+use crate::outcome::Outcome;
 use crate::{Failure, Global, output};
 use cryptoki::error::{Error, RvError};
 use keystead::internal::{self, error::Reason};
@@ -23,10 +24,11 @@ impl From<Error> for Failure {
         if let Some(reason) = reason(code) {
             return Self::from(internal::error::Error::from(reason));
         }
-        match of_token(code).or_else(|| of_key(code)) {
+        let failure = match of_token(code).or_else(|| of_key(code)) {
             Some((text, hint)) => Self::new(text).hint(hint),
             None => Self::new(format_args!("C_{function:?} failed: {code:?}")),
-        }
+        };
+        failure.with_outcome(Outcome::of_code(code))
     }
 }
 

@@ -1,16 +1,15 @@
 //! The message of a command that fails: an error, and a hint where there is something to do.
 
+use crate::outcome::Outcome;
 use keystead::internal::config::{STORE_VARIABLE, logging};
 use keystead::internal::error::{Error, Reason};
 use keystead::internal::key::pin::PIN_LENGTH;
+use serde_json::json;
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::LazyLock;
-
-/// The exit status where the command line is wrong.
-const WRONG_COMMAND_LINE: u8 = 2;
 
 /// The hint where nothing better is known.
 pub(crate) const LOG: &str =
@@ -30,14 +29,16 @@ pub(crate) struct Failure {
     hint: Option<String>,
     /// The hint where there is no other.
     otherwise: &'static str,
-    status: u8,
+    outcome: Outcome,
+    /// Set where it says nothing, and ends with status 0.
+    fine: bool,
 }
 
 impl Failure {
     /// A failure without a hint.
     pub(crate) fn new(error: impl Display) -> Self {
         let error = without_numbers(&error.to_string());
-        Self { error, hint: None, otherwise: LOG, status: 1 }
+        Self { error, hint: None, otherwise: LOG, outcome: Outcome::Failed, fine: false }
     }
 
     /// The same failure with something to do about it.
@@ -90,7 +91,7 @@ impl Failure {
     /// The failure of a command whose output is read no more (`keystead list | head -1`): it ends
     /// without a word.
     pub(crate) fn unread() -> Self {
-        Self { error: String::new(), hint: None, otherwise: "", status: 0 }
+        Self { fine: true, ..Self::silent(Outcome::Failed) }
     }
 
     /// The same failure with its hint put otherwise.
@@ -104,8 +105,23 @@ impl Failure {
     }
 
     /// The command has said everything; only its exit status is to tell more.
-    pub(crate) fn with_status(status: u8) -> Self {
-        Self { status, ..Self::unread() }
+    pub(crate) fn silent(outcome: Outcome) -> Self {
+        Self { error: String::new(), hint: None, otherwise: "", outcome, fine: false }
+    }
+
+    /// The same failure with that outcome.
+    pub(crate) fn with_outcome(self, outcome: Outcome) -> Self {
+        Self { outcome, ..self }
+    }
+
+    /// The failure where what was named is not there.
+    pub(crate) fn not_found(error: impl Display) -> Self {
+        Self::new(error).with_outcome(Outcome::NotFound)
+    }
+
+    /// The failure where custody, or a key's own rules, forbid it.
+    pub(crate) fn refused(error: impl Display) -> Self {
+        Self::new(error).with_outcome(Outcome::Refused)
     }
 
     /// The failure of a command line that clap refuses.
@@ -113,39 +129,56 @@ impl Failure {
         let text = said.render().to_string();
         let Some(text) = text.strip_prefix("error: ") else {
             let _unread = said.print();
-            return Self::with_status(WRONG_COMMAND_LINE);
+            return Self::silent(Outcome::Usage);
         };
         let text = text.split("\nFor more information").next().unwrap_or(text);
         let hint = "`keystead help COMMAND` shows what a command takes";
-        Self { status: WRONG_COMMAND_LINE, ..Self::new(text.trim_end()).hint(hint) }
+        Self::new(text.trim_end()).hint(hint).with_outcome(Outcome::Usage)
     }
 
     /// Prints it on standard error, and the exit status. Where standard error is closed it is
     /// lost.
-    pub(crate) fn end(self) -> ExitCode {
-        let mut stderr = io::stderr().lock();
+    pub(crate) fn end(self, as_json: bool) -> ExitCode {
+        let status = if self.fine { 0 } else { self.outcome.status() };
         if !self.error.is_empty() {
             logging::repeat(&self.error);
-            let _unread = writeln!(stderr, "keystead: error: {}", self.error);
+            let text = if as_json { self.json() } else { self.text() };
+            let _unread = io::stderr().lock().write_all(text.as_bytes());
         }
+        ExitCode::from(status)
+    }
+
+    fn text(&self) -> String {
+        let hint = self.advice().map(|hint| format!("keystead: hint: {hint}\n"));
+        format!("keystead: error: {}\n{}", self.error, hint.unwrap_or_default())
+    }
+
+    /// Returns it as JSON on a line: its code and status, and the same words.
+    fn json(&self) -> String {
+        let (code, status) = (self.outcome.code(), self.outcome.status());
+        let error = json!({
+            "code": code, "status": status, "message": self.error, "hint": self.advice(),
+        });
+        format!("{}\n", json!({ "error": error }))
+    }
+
+    fn advice(&self) -> Option<&str> {
         let otherwise = (!self.otherwise.is_empty()).then_some(self.otherwise);
-        if let Some(hint) = self.hint.as_deref().or(otherwise) {
-            let _unread = writeln!(stderr, "keystead: hint: {hint}");
-        }
-        ExitCode::from(self.status)
+        self.hint.as_deref().or(otherwise)
     }
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let text = error.to_string();
-        match text.rsplit_once(CURE) {
+        let failure = match text.rsplit_once(CURE) {
             Some((what, cure)) if brings_cure(error.reason()) => Self::new(what).hint(cure),
             _ => match hint(error.reason(), &text) {
                 Some(hint) => Self::new(text).hint(hint),
                 None => Self::new(text),
             },
-        }
+        };
+        failure.with_outcome(Outcome::of_reason(error.reason()))
     }
 }
 

@@ -52,7 +52,7 @@ impl ImportRequest<'_> {
         if let Some(ListedKey { shown, .. }) = self.target
             && shown.origin != "external"
         {
-            return Err(Failure::new(format_args!(
+            return Err(Failure::refused(format_args!(
                 "{shown}: the token made this key's material, and no other can be imported"
             ))
             .hint("import it under another alias"));
@@ -139,7 +139,7 @@ impl ImportRequest<'_> {
         };
         for key in lost.iter().filter(|key| may_be(&key.shown)) {
             if self.is_of(session, by, material, key)? {
-                return Err(Failure::new(format_args!("{} had this material", key.shown))
+                return Err(Failure::refused(format_args!("{} had this material", key.shown))
                     .hint("material belongs to one custom key: import it under that alias"));
             }
         }
@@ -222,7 +222,7 @@ impl ImportRequest<'_> {
         let known = shown.map(|shown| shown.material.as_str());
         match (explain::code(&error), known) {
             (Some(RvError::TemplateInconsistent), _) if shown.is_some_and(awaits_deletion) => {
-                Failure::new("the custom key awaits its deletion")
+                Failure::refused("the custom key awaits its deletion")
                     .hint("`keystead cancel-deletion` keeps it")
             }
             (Some(RvError::MechanismInvalid), _) => Failure::new(
@@ -243,11 +243,11 @@ impl ImportRequest<'_> {
             (Some(RvError::TemplateInconsistent), Some("never imported"))
                 if material.is_wrapped() =>
             {
-                Failure::new("the material has another size, or is another custom key's")
+                Failure::refused("the material has another size, or is another custom key's")
                     .hint("`keystead show` shows the size that the key was made for")
             }
             (Some(RvError::TemplateInconsistent), None | Some("never imported")) => {
-                Failure::new("this material is another custom key's")
+                Failure::refused("this material is another custom key's")
                     .hint("material belongs to one custom key for good")
             }
             (Some(RvError::TemplateInconsistent), Some(_)) => other_material(),
@@ -334,7 +334,7 @@ fn own_expiry_passed(at: Timestamp) -> Failure {
 }
 
 fn other_material() -> Failure {
-    Failure::new("this is not the material that the custom key had before")
+    Failure::refused("this is not the material that the custom key had before")
         .hint("only the same material can be imported again; other needs a key of its own")
 }
 

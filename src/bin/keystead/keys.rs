@@ -116,7 +116,7 @@ impl ListedKey {
     pub(crate) fn none_chosen(name: &Name) -> Failure {
         match name {
             Name::Plain(name) => Self::none_named(name),
-            Name::Uri(uri) => Failure::new(format_args!("there is no custom key {uri}"))
+            Name::Uri(uri) => Failure::not_found(format_args!("there is no custom key {uri}"))
                 .hint("`keystead list --uri` shows the URIs there are"),
         }
     }
@@ -174,7 +174,7 @@ impl ListedKey {
 
     /// The failure where no custom key has that name.
     pub(crate) fn none_named(name: &str) -> Failure {
-        Failure::new(format_args!("there is no custom key {name:?}"))
+        Failure::not_found(format_args!("there is no custom key {name:?}"))
             .hint("`keystead list` shows the aliases and key IDs there are")
     }
 
@@ -225,7 +225,7 @@ impl ListedKey {
     pub(crate) fn check_kept(&self) -> Result<(), Failure> {
         match self.shown.deletion {
             Some(deletion) => {
-                Err(Failure::new(format_args!("{} is to be deleted at {deletion}", self.shown))
+                Err(Failure::refused(format_args!("{} is to be deleted at {deletion}", self.shown))
                     .hint("`keystead cancel-deletion` keeps it"))
             }
             None => Ok(()),

@@ -17,6 +17,7 @@ mod moment;
 mod name;
 mod new_file;
 mod officer;
+mod outcome;
 mod output;
 mod pin;
 mod pin_source;
@@ -44,7 +45,7 @@ use std::process::ExitCode;
 
 /// Keeps custom keys: bring them, time-limit them, take them away.
 #[derive(Debug, Parser)]
-#[command(name = "keystead", version, after_help = EXIT_STATUS)]
+#[command(name = "keystead", version, after_help = outcome::help())]
 pub struct CommandLine {
     #[command(flatten)]
     global: Global,
@@ -52,15 +53,12 @@ pub struct CommandLine {
     command: Command,
 }
 
-const EXIT_STATUS: &str =
-    "Exit status: 0 when it is done, 1 when it failed, 2 when the command line is wrong.";
-
 fn main() -> ExitCode {
     logging::begin();
     let done = uri::check_command_line(std::env::args_os()).and_then(|()| run());
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.end(),
+        Err(failure) => failure.end(std::env::args_os().any(|word| word == "--json")),
     }
 }
 

@@ -36,14 +36,14 @@ pub(crate) fn token_named(
             .hint(format_args!("name it by its serial number: {there_are}"))),
         (Some(_), false, None) => Err(Failure::new("the store has more than one token")
             .hint(format_args!("name one: {there_are}"))),
-        (None, _, Some(name)) => Err(Failure::new(format_args!("there is no token {name}")).hint(
-            match labels.is_empty() {
+        (None, _, Some(name)) => Err(Failure::not_found(format_args!("there is no token {name}"))
+            .hint(match labels.is_empty() {
                 true => "the store has none".to_owned(),
                 false => format!("there is: {there_are}"),
-            },
-        )),
+            })),
         (None, _, None) => {
-            Err(Failure::new("the store has no token").hint("`keystead init LABEL` makes one"))
+            Err(Failure::not_found("the store has no token")
+                .hint("`keystead init LABEL` makes one"))
         }
     }
 }

@@ -1,7 +1,8 @@
 //! PINs and passphrases: from the terminal, from the places where a service keeps them, or from an open file
 //! descriptor; never from an argument, where others could read them.
 
-use crate::pin_source::{MAX_LINE, PinSource, first_line};
+use crate::outcome::Outcome;
+use crate::pin_source::{PinSource, first_line};
 use crate::{Failure, terminal};
 use cryptoki::types::AuthPin;
 use keystead::internal::key::backup::PASSPHRASE_LENGTH;
@@ -26,7 +27,7 @@ pub(crate) struct PinRequest<'a> {
 pub(crate) trait PinOptions {
     /// Reads the one there is.
     fn read(&self) -> Result<EnteredPin, Failure> {
-        self.source().read()
+        self.source().read().map_err(of_pin)
     }
 
     /// Reads the one there is, from that place unless the command line names another.
@@ -36,11 +37,12 @@ pub(crate) trait PinOptions {
             true => PinRequest { place, ..source }.read(),
             false => source.read(),
         }
+        .map_err(of_pin)
     }
 
     /// Reads one that is to be set; at the terminal it is asked for twice.
     fn read_new(&self) -> Result<EnteredPin, Failure> {
-        self.source().read_new()
+        self.source().read_new().map_err(of_pin)
     }
 
     /// Returns whether the command line says where it comes from.
@@ -150,6 +152,10 @@ impl PinRequest<'_> {
             }
         }
     }
+}
+
+fn of_pin(failure: Failure) -> Failure {
+    failure.with_outcome(Outcome::Pin)
 }
 
 fn capital(prompt: &str) -> String {

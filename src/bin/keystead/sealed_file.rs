@@ -112,8 +112,10 @@ impl<'a> Chunker<'a> {
         }
         match key.material(session)?.as_slice() {
             [material, ..] => Ok(Self { session, key, material: *material, header, index: 0 }),
-            [] => Err(Failure::new(format_args!("{shown} has no material: {}", shown.material))
-                .hint("`keystead import` brings it back")),
+            [] => {
+                Err(Failure::not_found(format_args!("{shown} has no material: {}", shown.material))
+                    .hint("`keystead import` brings it back"))
+            }
         }
     }
 
@@ -155,7 +157,7 @@ impl<'a> Chunker<'a> {
             .hint("another copy of the file may be whole"),
             Some(RvError::KeyFunctionNotPermitted) => self.not_permitted(),
             Some(RvError::KeyHandleInvalid) => {
-                Failure::new(format_args!("{shown} has lost its material meanwhile"))
+                Failure::not_found(format_args!("{shown} has lost its material meanwhile"))
                     .hint("`keystead show` says why; `keystead import` brings it back")
             }
             _ => error.into(),

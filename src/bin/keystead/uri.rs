@@ -1,6 +1,7 @@
 //! PKCS#11 URIs (RFC 7512): how other programs name tokens and the objects in them.
 
 use crate::Failure;
+use crate::outcome::Outcome;
 use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -187,10 +188,12 @@ pub(crate) fn check_command_line(
         word.contains(SCHEME) && word.contains(&format!("{PIN_VALUE}="))
     };
     match words.any(has_pin) {
-        true => Err(Failure::new("a URI on the command line has a PIN in it (pin-value)").hint(
-            "others could read it there: change that PIN (`keystead pin change`), and let \
+        true => Err(Failure::new("a URI on the command line has a PIN in it (pin-value)")
+            .hint(
+                "others could read it there: change that PIN (`keystead pin change`), and let \
              --pin-file, --pin-fd or pin-source=file:/path say where the new one is",
-        )),
+            )
+            .with_outcome(Outcome::Usage)),
         false => Ok(()),
     }
 }

@@ -147,7 +147,7 @@ impl ImportKey {
                 Err(Failure::new(message)
                     .hint("`keystead import-key --label` gives another its own"))
             }
-            (None, _) => Err(Failure::new(format_args!("there is no import key {name}"))
+            (None, _) => Err(Failure::not_found(format_args!("there is no import key {name}"))
                 .hint("`keystead import-key` makes one, for 24 hours")),
         }
     }

@@ -81,7 +81,7 @@ impl Arguments {
         keys.extend(Id::parse(name.as_bytes()).map(|id| id.to_string()));
         match keys.is_empty() {
             false => Ok(Some(keys)),
-            true => Err(Failure::new(format_args!("no line of the audit log calls a key {name:?}"))
+            true => Err(Failure::not_found(format_args!("no line of the audit log calls a key {name:?}"))
                 .hint("name it by its key ID, which `keystead show` tells: lines of earlier versions have no aliases")),
         }
     }

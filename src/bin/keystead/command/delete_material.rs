@@ -18,7 +18,7 @@ impl Arguments {
         let (session, key) = self.key.find(global, SessionMode::ReadWrite)?;
         if key.shown.origin == "generated" {
             let message = format_args!("{}: the token made this key's material", key.shown);
-            return Err(Failure::new(message)
+            return Err(Failure::refused(message)
                 .hint("such material is never deleted by hand; `keystead disable` stops its use"));
         }
         key.check_kept()?;

@@ -3,6 +3,7 @@
 use crate::client::{SessionMode, TokenArguments};
 use crate::keys::{ListedKey, Shown};
 use crate::moment::{self, ExpiryArgument};
+use crate::outcome::Outcome;
 use crate::output::{self, cell};
 use crate::{Failure, Global};
 use comfy_table::Table;
@@ -30,10 +31,7 @@ pub(crate) struct Arguments {
 
 const EXPIRING: &str = "Only keys whose material expires within that time (30d, 36h), the soonest \
     first. The exit status is 3 where there are any, so that a script can tell them from none (0) \
-    and from a failure (1)";
-
-/// The exit status where keys expire in the time that was asked about.
-const SOME_EXPIRE: u8 = 3;
+    and from a failure";
 
 const HEADER: [&str; 8] =
     ["ALIAS", "KEY ID", "TYPE", "ORIGIN", "STATUS", "MATERIAL", "EXPIRES", "LEFT"];
@@ -56,7 +54,7 @@ impl Arguments {
             false if self.expiring.is_some() && !some => output::line("none expires in that time")?,
             false => output::text(table(&keys, now))?,
         }
-        if some { Err(Failure::with_status(SOME_EXPIRE)) } else { Ok(()) }
+        if some { Err(Failure::silent(Outcome::SomeExpire)) } else { Ok(()) }
     }
 }
 

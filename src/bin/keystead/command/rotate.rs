@@ -68,7 +68,7 @@ fn schedule(
     let schedule = vendor(CKA_KEYSTEAD_ROTATION_DAYS, &days.to_ne_bytes());
     session.update_attributes(key.object, &[schedule]).map_err(|error| match code(&error) {
         Some(RvError::ActionProhibited) => {
-            Failure::new(format_args!("{} cannot have a schedule", key.shown))
+            Failure::refused(format_args!("{} cannot have a schedule", key.shown))
                 .hint("only AES and CHACHA20 keys that the token generated rotate on schedule")
         }
         _ => error.into(),
@@ -101,11 +101,11 @@ fn rotate(session: &Session, key: &ListedKey) -> Result<(), Failure> {
     let named = vendor(CKA_KEYSTEAD_KEY_ID, key.shown.key_id.as_bytes());
     session.generate_key(&rotate, &[named]).map(drop).map_err(|error| match code(&error) {
         Some(RvError::TemplateInconsistent) => {
-            Failure::new(format_args!("{} cannot be rotated", key.shown))
+            Failure::refused(format_args!("{} cannot be rotated", key.shown))
                 .hint("only symmetric keys that the token generated have versions")
         }
         Some(RvError::KeyFunctionNotPermitted) => {
-            Failure::new(format_args!("{} is {}", key.shown, key.shown.status))
+            Failure::refused(format_args!("{} is {}", key.shown, key.shown.status))
                 .hint("a key is rotated while it is enabled")
         }
         _ => error.into(),

@@ -36,7 +36,7 @@ impl Arguments {
         let (session, key) = self.key.find(global, SessionMode::ReadWrite)?;
         if key.shown.origin != "external" {
             let message = format_args!("{}: the token made this key's material", key.shown);
-            return Err(Failure::new(message).hint("what is generated never expires"));
+            return Err(Failure::refused(message).hint("what is generated never expires"));
         }
         let time = global.store_time()?;
         if let Err(error) = session.update_attributes(key.object, &[Attribute::Value(json)]) {

@@ -8,6 +8,7 @@ mod store;
 mod tokens;
 
 use crate::client::TokenArguments;
+use crate::outcome::Outcome;
 use crate::{Failure, Global, output};
 use finding::{Finding, Grade, print, problem};
 use keystead::internal::presence;
@@ -43,7 +44,7 @@ impl Arguments {
             true => output::json(&findings)?,
             false => findings.iter().try_for_each(print)?,
         }
-        if ill { Err(Failure::with_status(1)) } else { Ok(()) }
+        if ill { Err(Failure::silent(Outcome::Failed)) } else { Ok(()) }
     }
 }
 
