@@ -77,7 +77,7 @@ fn an_import_key_only_unwraps(world: &World, bits: u64) {
     let to = world.path("byok");
     let mut late = command(world, &["import", "payroll", text(&to), "--with", "mine"]);
     let said = late.envs(faketime("+25h").borrowed()).output().unwrap();
-    assert_eq!(said.status.code(), Some(1));
+    assert_eq!(said.status.code(), Some(6));
     let said = String::from_utf8(said.stderr).unwrap();
     assert!(said.contains("there is no import key \"mine\""), "{said}");
 }
@@ -178,7 +178,7 @@ fn an_import_of_many_goes_on_under_another_import_key() {
         let keys = files(world, 3);
         let mut late = command(world, &["import-many", &keys, "--with", "mine"]);
         let said = late.envs(faketime("+25h").borrowed()).output().unwrap();
-        assert_eq!(said.status.code(), Some(1));
+        assert_eq!(said.status.code(), Some(6));
         assert_eq!(count(&token), 1);
         let said = works(keystead(world, &["import-many", &keys, "--with", "next", "--json"]));
         assert_eq!(report(&said), ["skipped", "imported", "imported"]);

@@ -229,7 +229,7 @@ fn opened(world: &World, sealed: &[u8]) -> Result<Vec<u8>, String> {
         return Ok(text);
     }
     assert!(!to.exists() && left_behind(world).is_empty(), "something is left of what is wrong");
-    assert_eq!(said.status.code(), Some(1));
+    assert!(matches!(said.status.code(), Some(1 | 6 | 8)), "{said:?}");
     Err(String::from_utf8(said.stderr).unwrap())
 }
 

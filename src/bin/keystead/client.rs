@@ -123,22 +123,11 @@ impl TokenChoice {
         access: SessionMode,
         key: Option<&Uri>,
     ) -> Result<OpenToken, Failure> {
-        global.hand_to_module()?;
-        // Where no agent serves the store the module has only a code for it, and this has words.
-        let config = global.store()?;
-        Link::new(AgentLocation::of(&config)).store()?;
-        let module = self.module(&config)?;
         let uris: Vec<&Uri> = key.into_iter().chain(self.uri()).collect();
-        uris.iter().try_for_each(|uri| uri.check_module(&module))?;
-        let pkcs11 = Pkcs11::new(module)?;
-        pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK))?;
-        let read = |slot: Slot| Ok((slot, pkcs11.get_token_info(slot)?));
-        let slots = pkcs11.get_slots_with_initialized_token()?;
-        let tokens: Vec<(Slot, TokenInfo)> =
-            slots.into_iter().map(read).collect::<Result<_, Failure>>()?;
-        let fits = |(slot, info): &&(Slot, TokenInfo)| {
-            let fact = |about| fact(&pkcs11, *slot, info, about);
-            self.means(info) && uris.iter().all(|uri| uri.fits(fact))
+        let (pkcs11, mut tokens) = self.load(global, &uris)?;
+        tokens.retain(|(_, info)| info.token_initialized());
+        let fits = |it: &&(Slot, TokenInfo)| {
+            self.means(&it.1) && uris.iter().all(|uri| is_named_by(&pkcs11, it, uri))
         };
         let fitting: Vec<_> = tokens.iter().filter(fits).cloned().collect();
         let (slot, info) = self.one_of(fitting, &tokens)?;
@@ -148,6 +137,35 @@ impl TokenChoice {
         };
         let ambiguous = tokens.iter().filter(|(_, it)| it.label() == info.label()).count() > 1;
         Ok(OpenToken { pkcs11, slot, session, info, ambiguous })
+    }
+
+    /// Lists the slots, and the tokens in them, as far as the command line names them.
+    pub(crate) fn all(&self, global: &Global) -> Result<Vec<(Slot, TokenInfo)>, Failure> {
+        let (pkcs11, mut slots) = self.load(global, self.uri().as_slice())?;
+        slots.retain(|it| {
+            self.means(&it.1) && self.uri().is_none_or(|uri| is_named_by(&pkcs11, it, uri))
+        });
+        Ok(slots)
+    }
+
+    /// Loads the module, which these URIs may name, and lists the slots with what is in them.
+    fn load(
+        &self,
+        global: &Global,
+        uris: &[&Uri],
+    ) -> Result<(Pkcs11, Vec<(Slot, TokenInfo)>), Failure> {
+        global.hand_to_module()?;
+        // Where no agent serves the store the module has only a code for it, and this has words.
+        let config = global.store()?;
+        Link::new(AgentLocation::of(&config)).store()?;
+        let module = self.module(&config)?;
+        uris.iter().try_for_each(|uri| uri.check_module(&module))?;
+        let pkcs11 = Pkcs11::new(module)?;
+        pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK))?;
+        let read = |slot: Slot| Ok((slot, pkcs11.get_token_info(slot)?));
+        let slots = pkcs11.get_slots_with_token()?.into_iter().map(read);
+        let slots = slots.collect::<Result<_, Failure>>()?;
+        Ok((pkcs11, slots))
     }
 
     fn module(&self, config: &Config) -> Result<PathBuf, Failure> {
@@ -191,6 +209,10 @@ impl TokenChoice {
                 .hint(format_args!("choose one with --token: {}", named(tokens)))),
         }
     }
+}
+
+fn is_named_by(pkcs11: &Pkcs11, (slot, token): &(Slot, TokenInfo), uri: &Uri) -> bool {
+    uri.fits(|about| fact(pkcs11, *slot, token, about))
 }
 
 /// Returns the value that a token, its slot or its module has for an attribute of a URI; none of an object's.

@@ -19,7 +19,7 @@ use keystead::internal::object::kinds::{self, KINDS, Kind};
 use keystead::internal::object::vendor::{APPLICATION, CKA_KEYSTEAD_KEY_ID};
 use keystead::internal::object::words;
 use keystead::internal::text;
-use pkcs11_sys::{CKO_PRIVATE_KEY, CKO_PUBLIC_KEY, CKO_SECRET_KEY};
+use pkcs11_sys::{CKO_PUBLIC_KEY, CKO_SECRET_KEY};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -147,11 +147,7 @@ impl ListedKey {
 
     /// Returns the URI by which other programs find its material, in the token with that description.
     pub(crate) fn uri(&self, token: &TokenInfo) -> Uri {
-        let uri = Uri::default()
-            .with(About::Model, token.model())
-            .with(About::Manufacturer, token.manufacturer_id())
-            .with(About::Serial, token.serial_number())
-            .with(About::Token, token.label());
+        let uri = Uri::of_token(token);
         let uri = match self.shown.id_bytes() {
             id if id.is_empty() => uri,
             id => uri.with(About::Id, id),
@@ -249,7 +245,7 @@ impl Shown {
     }
 
     /// Returns the `CKA_ID` of its material; empty where it has none.
-    fn id_bytes(&self) -> Vec<u8> {
+    pub(crate) fn id_bytes(&self) -> Vec<u8> {
         text::unhex(&self.id).unwrap_or_default()
     }
 
@@ -372,13 +368,9 @@ pub(crate) fn types() -> PossibleValuesParser {
     names(|kind| kind.class != CKO_PUBLIC_KEY)
 }
 
-/// The names of the types of keys that are generated on the command line: secret keys, and pairs of parameter
-/// sets.
+/// The names of the types of keys that are generated on the command line.
 pub(crate) fn generated_types() -> PossibleValuesParser {
-    let pair = |kind: &Kind| kind.class == CKO_PRIVATE_KEY && !kind.sets().is_empty();
-    names(|kind| {
-        (kind.class == CKO_SECRET_KEY || pair(kind)) && generating(kind.key_type).is_some()
-    })
+    names(|kind| kind.class != CKO_PUBLIC_KEY && generating(kind.key_type).is_some())
 }
 
 fn names(which: impl Fn(&Kind) -> bool) -> PossibleValuesParser {

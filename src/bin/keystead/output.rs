@@ -1,6 +1,7 @@
 //! Standard output: text or JSON, or data, and what happens when it is not read.
 
 use crate::{Failure, standard};
+use comfy_table::Table;
 use keystead::internal::sys;
 use keystead::internal::text::escaped;
 use serde::Serialize;
@@ -32,6 +33,12 @@ pub(crate) fn pretty(value: &impl Serialize) -> Result<String, Failure> {
 /// A name or value from a store, made harmless for a terminal and told apart from every other.
 pub(crate) fn printable(text: impl AsRef<[u8]>) -> String {
     escaped(text.as_ref())
+}
+
+/// Returns a table without the blanks around its lines.
+pub(crate) fn unpadded(table: &Table) -> String {
+    let line = |line: String| format!("{}\n", line.strip_prefix(' ').unwrap_or(&line).trim_end());
+    table.lines().map(line).collect()
 }
 
 /// The most characters of a name in a table.

@@ -39,6 +39,61 @@ pub(crate) fn is_beside(session: &Session, key: &ListedKey) -> Result<bool, Fail
     }
 }
 
+/// Returns the public key of a custom key as a `SubjectPublicKeyInfo` (RFC 5280): of its private key, or else
+/// of the public key object that has stayed.
+pub(crate) fn info(session: &Session, key: &ListedKey) -> Result<Vec<u8>, Failure> {
+    let object = match private_half(session, key)? {
+        Some(private) => private,
+        None => left(session, key)?,
+    };
+    match session.get_attributes(object, &[AttributeType::PublicKeyInfo])?.pop() {
+        Some(Attribute::PublicKeyInfo(info)) if !info.is_empty() => Ok(info),
+        _ => Err(none(key)),
+    }
+}
+
+/// Returns an object that verifies what a custom key has signed: the public key object, or one for this
+/// session.
+pub(crate) fn verifying(session: &Session, key: &ListedKey) -> Result<ObjectHandle, Failure> {
+    let Some(private) = private_half(session, key)? else { return left(session, key) };
+    match beside(session, private)?.first() {
+        Some(public) => Ok(*public),
+        None => {
+            let mut template = template(session, private)?;
+            template.retain(|attribute| *attribute != Attribute::Token(true));
+            template.extend([Attribute::Token(false), Attribute::Verify(true)]);
+            Ok(session.create_object(&template)?)
+        }
+    }
+}
+
+/// Returns the private key that is a custom key's material.
+pub(crate) fn private(session: &Session, key: &ListedKey) -> Result<ObjectHandle, Failure> {
+    private_half(session, key)?.ok_or_else(|| {
+        let shown = &key.shown;
+        Failure::not_found(format_args!("{shown} has no private key: {}", shown.material))
+            .hint("`keystead show` shows what it is, and when material has gone")
+    })
+}
+
+/// The public key object of a custom key without material.
+fn left(session: &Session, key: &ListedKey) -> Result<ObjectHandle, Failure> {
+    let id = key.shown.id_bytes();
+    let wanted = [
+        Attribute::Class(ObjectClass::PUBLIC_KEY),
+        Attribute::Label(key.shown.label()),
+        Attribute::Id(id.clone()),
+    ];
+    let found = if id.is_empty() { Vec::new() } else { session.find_objects(&wanted)? };
+    found.first().copied().ok_or_else(|| none(key))
+}
+
+fn none(key: &ListedKey) -> Failure {
+    let shown = &key.shown;
+    Failure::not_found(format_args!("{shown} has no public key: {}", shown.key_type))
+        .hint("it is there with a private key's material, or as an object of its own")
+}
+
 /// Gives the public key object of a custom key that new alias.
 pub(crate) fn rename(session: &Session, key: &ListedKey, alias: &str) -> Result<(), Failure> {
     let Some(private) = private_half(session, key)? else { return Ok(()) };

@@ -2,6 +2,7 @@
 
 use crate::Failure;
 use crate::outcome::Outcome;
+use cryptoki::slot::TokenInfo;
 use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -133,6 +134,15 @@ impl Uri {
                 Ok(())
             }
         }
+    }
+
+    /// The URI of a token.
+    pub(crate) fn of_token(token: &TokenInfo) -> Self {
+        Self::default()
+            .with(About::Model, token.model())
+            .with(About::Manufacturer, token.manufacturer_id())
+            .with(About::Serial, token.serial_number())
+            .with(About::Token, token.label())
     }
 
     /// Adds an attribute to the path.

@@ -234,8 +234,7 @@ fn table(lines: &[LogLine]) -> String {
     for row in &rows {
         table.add_row::<Vec<String>>(of(row));
     }
-    let unpadded = |line: &str| format!("{}\n", line.strip_prefix(' ').unwrap_or(line).trim_end());
-    table.lines().map(|line| unpadded(&line)).collect()
+    output::unpadded(&table)
 }
 
 fn row(entry: &AuditEntry) -> [String; HEADER.len()] {

@@ -2,6 +2,7 @@
 
 use super::describe;
 use crate::client::{SessionMode, TokenArguments};
+use crate::identifier::Identifier;
 use crate::keys::{ListedKey, check_alias, vendor};
 use crate::moment::days;
 use crate::{Failure, Global, mechanisms};
@@ -15,6 +16,7 @@ use keystead::internal::object::vendor::{
     CKA_KEYSTEAD_DESCRIPTION, CKA_KEYSTEAD_KEY_ID, CKA_KEYSTEAD_ROTATION_DAYS,
 };
 use keystead::internal::v3_2::CKA_PARAMETER_SET;
+use pkcs11_sys::{CKK_EC, CKK_EC_EDWARDS, CKK_EC_MONTGOMERY, CKK_RSA, CKO_SECRET_KEY};
 
 /// Make a custom key whose material the token generates
 #[derive(Debug, clap::Args)]
@@ -30,19 +32,58 @@ pub(crate) struct Arguments {
     #[arg(long = "type", value_name = "TYPE", default_value = "AES", ignore_case = true,
           value_parser = crate::keys::generated_types())]
     key_type: String,
-    /// The size in bits; a parameter set has its own [default: 256, or the one that there is]
+    /// The size in bits; curves and parameter sets have their own [default: 3072 for RSA, else 256 or the one
+    /// that there is]
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
     bits: Option<u64>,
+    /// The curve of an EC key [default: p-256]
+    #[arg(long, value_enum, ignore_case = true, value_name = "CURVE")]
+    curve: Option<Curve>,
+    /// The `CKA_ID` of the key, or of both halves of a pair, in hexadecimal [default: a random one]
+    #[arg(long, value_name = "HEX", value_parser = Identifier::parse)]
+    id: Option<Identifier>,
     /// Days between scheduled rotations, 30 to 365; AES and CHACHA20 keys only
     #[arg(long, value_name = "DAYS", allow_negative_numbers = true, value_parser = days(ROTATION_DAYS))]
     rotate_every: Option<u64>,
 }
 
-/// The size of most keys in bits, where none is named.
+/// The curves of EC keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Curve {
+    #[value(name = "p-224")]
+    P224,
+    #[value(name = "p-256")]
+    P256,
+    #[value(name = "p-384")]
+    P384,
+    #[value(name = "p-521")]
+    P521,
+    Secp256k1,
+}
+
+impl Curve {
+    /// Returns its object identifier in DER (RFC 5480, SEC 2).
+    const fn identifier(self) -> &'static [u8] {
+        match self {
+            Self::P224 => b"\x06\x05\x2B\x81\x04\x00\x21",
+            Self::P256 => b"\x06\x08\x2A\x86\x48\xCE\x3D\x03\x01\x07",
+            Self::P384 => b"\x06\x05\x2B\x81\x04\x00\x22",
+            Self::P521 => b"\x06\x05\x2B\x81\x04\x00\x23",
+            Self::Secp256k1 => b"\x06\x05\x2B\x81\x04\x00\x0A",
+        }
+    }
+}
+
+/// id-Ed25519 and id-X25519 in DER (RFC 8410).
+const ED25519: &[u8] = b"\x06\x03\x2B\x65\x70";
+const X25519: &[u8] = b"\x06\x03\x2B\x65\x6E";
+
+/// The size of most keys in bits, where none is named, and of RSA keys.
 const USUAL_BITS: u64 = 256;
+const USUAL_RSA_BITS: u64 = 3072;
 
 /// The sizes that there are, for who has asked for another.
-const SIZES: &str = "AES has 128, 192 or 256 bits, AES-XTS 512, CHACHA20 256, a secret 8 to 32768";
+const SIZES: &str = "AES has 128, 192 or 256 bits, AES-XTS 512, CHACHA20 256, a secret 8 to 32768, RSA 2048 to 8192";
 
 impl Arguments {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
@@ -61,25 +102,51 @@ impl Arguments {
 
     /// Makes the key: a secret one, or the private half of a pair, whose public half stands beside it.
     fn generate(&self, session: &Session) -> Result<ObjectHandle, Failure> {
-        let (mechanism, mut sets) = (self.mechanism()?, self.kind()?.sets().iter());
-        let made = match sets.find(|set| set.name.eq_ignore_ascii_case(&self.key_type)) {
-            None => {
+        let (mechanism, kind) = (self.mechanism()?, self.kind()?);
+        if self.curve.is_some() && kind.key_type != CKK_EC {
+            return Err(Failure::new("only EC keys have a --curve").hint("--type ec names them"));
+        }
+        let made = match kind.class {
+            CKO_SECRET_KEY => {
                 let template = [self.template(), vec![self.length()?]].concat();
                 session.generate_key(&mechanism, &template)
             }
-            Some(_) if self.bits.is_some() => {
-                return Err(
-                    Failure::new("a parameter set has its own size").hint("leave --bits out")
-                );
-            }
-            Some(set) => {
-                let set = vendor(CKA_PARAMETER_SET, &set.number.to_ne_bytes());
-                let public = [Attribute::Token(true), Attribute::Private(false), set];
+            _ => {
+                let both = [Attribute::Token(true), Attribute::Private(false)];
+                let public = [&both[..], &self.parameters(kind)?, &self.identifier()].concat();
                 let pair = session.generate_key_pair(&mechanism, &public, &self.template());
                 pair.map(|(_, private)| private)
             }
         };
         made.map_err(|error| self.explained(error))
+    }
+
+    /// Returns the size, the curve or the parameter set of a pair.
+    fn parameters(&self, kind: &Kind) -> Result<Vec<Attribute>, Failure> {
+        let mut sets = kind.sets().iter();
+        let set = sets.find(|set| set.name.eq_ignore_ascii_case(&self.key_type));
+        if kind.key_type == CKK_RSA {
+            let bits = Attribute::ModulusBits(self.bits()?.into());
+            return Ok(vec![bits, Attribute::PublicExponent(vec![1, 0, 1])]);
+        }
+        if self.bits.is_some() {
+            let what = if set.is_some() { "a parameter set" } else { "a curve" };
+            return Err(
+                Failure::new(format_args!("{what} has its own size")).hint("leave --bits out")
+            );
+        }
+        Ok(vec![match (set, kind.key_type) {
+            (Some(set), _) => vendor(CKA_PARAMETER_SET, &set.number.to_ne_bytes()),
+            (None, CKK_EC_EDWARDS) => Attribute::EcParams(ED25519.to_vec()),
+            (None, CKK_EC_MONTGOMERY) => Attribute::EcParams(X25519.to_vec()),
+            (None, _) => {
+                Attribute::EcParams(self.curve.unwrap_or(Curve::P256).identifier().to_vec())
+            }
+        }])
+    }
+
+    fn identifier(&self) -> Vec<Attribute> {
+        self.id.iter().map(|id| Attribute::Id(id.bytes().to_vec())).collect()
     }
 
     fn mechanism(&self) -> Result<Mechanism<'static>, Failure> {
@@ -93,7 +160,9 @@ impl Arguments {
 
     /// Returns the size that is asked for, in bits.
     fn bits(&self) -> Result<u64, Failure> {
-        Ok(self.bits.or(self.kind()?.sizes.only()).unwrap_or(USUAL_BITS))
+        let kind = self.kind()?;
+        let usual = if kind.key_type == CKK_RSA { USUAL_RSA_BITS } else { USUAL_BITS };
+        Ok(self.bits.or(kind.sizes.only()).unwrap_or(usual))
     }
 
     fn length(&self) -> Result<Attribute, Failure> {
@@ -105,14 +174,16 @@ impl Arguments {
     }
 
     fn template(&self) -> Vec<Attribute> {
-        vec![
+        let mut template = vec![
             Attribute::Token(true),
             Attribute::Private(true),
             Attribute::Sensitive(true),
             Attribute::Label(self.alias.clone().into()),
             vendor(CKA_KEYSTEAD_DESCRIPTION, self.description.as_bytes()),
             vendor(CKA_KEYSTEAD_ROTATION_DAYS, &self.rotate_every.unwrap_or(0).to_ne_bytes()),
-        ]
+        ];
+        template.extend(self.identifier());
+        template
     }
 
     fn explained(&self, error: cryptoki::error::Error) -> Failure {

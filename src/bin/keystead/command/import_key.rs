@@ -1,6 +1,7 @@
 //! `keystead import-key`: makes the pair under whose public half key material is wrapped for import.
 
 use crate::client::{SessionMode, TokenArguments};
+use crate::identifier::Identifier;
 use crate::new_file::NewFile;
 use crate::output::{self, printable};
 use crate::whole_file::is_standard;
@@ -24,9 +25,6 @@ const RSA_BITS: &str = "3072";
 
 /// The name of the type of RSA pairs.
 const RSA: &str = "RSA";
-
-/// The longest ID, in bytes.
-const LONGEST_ID: usize = 64;
 
 /// Make a pair that key material is wrapped under, and print its public half
 ///
@@ -53,23 +51,11 @@ pub(crate) struct Arguments {
     label: String,
     /// The ID of both halves, in hexadecimal, by which pkcs11-tool finds the private one; no other private
     /// key may have it [default: a random one]
-    #[arg(long, value_name = "HEX", value_parser = identifier)]
+    #[arg(long, value_name = "HEX", value_parser = Identifier::parse)]
     id: Option<Identifier>,
     /// Write the public half to a new file; - is standard output, as without it
     #[arg(long, short, value_name = "FILE")]
     out: Option<PathBuf>,
-}
-
-/// A `CKA_ID`.
-#[derive(Debug, Clone)]
-struct Identifier(Vec<u8>);
-
-fn identifier(text: &str) -> Result<Identifier, String> {
-    let bytes = base16ct::mixed::decode_vec(text).unwrap_or_default();
-    match (1..=LONGEST_ID).contains(&bytes.len()) {
-        true => Ok(Identifier(bytes)),
-        false => Err(format!("an ID is 1 to {LONGEST_ID} bytes, two hexadecimal digits each")),
-    }
 }
 
 /// The description of a pair.
@@ -84,7 +70,8 @@ impl Arguments {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         let pair = self.pair()?;
         let session = self.token.log_in(global, SessionMode::ReadWrite)?;
-        let id = self.id.as_ref().map_or_else(ImportKey::random_id, |id| Ok(id.0.clone()))?;
+        let id =
+            self.id.as_ref().map_or_else(ImportKey::random_id, |id| Ok(id.bytes().to_vec()))?;
         ImportKey::check_names(&session, &self.label, &id)?;
         // Before the pair is made: a pair that cannot be told of would be of no use.
         let mut file = match self.out.as_deref().filter(|path| !is_standard(path)) {

@@ -81,8 +81,7 @@ fn table(keys: &[ListedKey], now: Timestamp) -> String {
     for key in keys {
         table.add_row(row(&key.shown, now));
     }
-    let unpadded = |line: &str| format!("{}\n", line.strip_prefix(' ').unwrap_or(line).trim_end());
-    table.lines().map(|line| unpadded(&line)).collect()
+    output::unpadded(&table)
 }
 
 fn row(key: &Shown, now: Timestamp) -> [String; HEADER.len()] {

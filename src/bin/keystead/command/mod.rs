@@ -4,9 +4,12 @@
 mod agent;
 mod audit;
 mod backup;
+mod certificate;
 mod clock;
 mod completions;
+mod config;
 mod create;
+mod csr;
 mod delete_material;
 mod deletion;
 mod describe;
@@ -23,6 +26,7 @@ mod manual;
 mod migrate;
 mod open;
 mod pin;
+mod public;
 mod recover;
 mod rename;
 mod restore;
@@ -31,9 +35,11 @@ mod rotate;
 mod seal;
 mod set_expiry;
 mod show;
+mod sign;
 mod status;
 mod sweep;
 mod systemd;
+mod tokens;
 mod wrap;
 
 use crate::{Failure, Global};
@@ -42,11 +48,17 @@ use crate::{Failure, Global};
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     Init(init::Arguments),
+    Tokens(tokens::Arguments),
     Pin(pin::Arguments),
     Create(create::Arguments),
     Generate(generate::Arguments),
     List(list::Arguments),
     Show(show::Arguments),
+    Public(public::Arguments),
+    Sign(sign::Sign),
+    Verify(sign::Verify),
+    Csr(csr::Arguments),
+    Certificate(certificate::Arguments),
     Describe(describe::Arguments),
     Rename(rename::Arguments),
     SetExpiry(set_expiry::Arguments),
@@ -72,6 +84,7 @@ pub(crate) enum Command {
     Restore(restore::Arguments),
     Recover(recover::Arguments),
     Doctor(doctor::Arguments),
+    Config(config::Arguments),
     Agent(agent::Arguments),
     Completions(completions::Arguments),
     Manual(manual::Arguments),
@@ -82,11 +95,17 @@ impl Command {
     pub(crate) fn run(self, global: &Global, line: fn() -> clap::Command) -> Result<(), Failure> {
         match self {
             Self::Init(arguments) => arguments.run(global),
+            Self::Tokens(arguments) => arguments.run(global),
             Self::Pin(arguments) => arguments.run(global),
             Self::Create(arguments) => arguments.run(global),
             Self::Generate(arguments) => arguments.run(global),
             Self::List(arguments) => arguments.run(global),
             Self::Show(arguments) => arguments.run(global),
+            Self::Public(arguments) => arguments.run(global),
+            Self::Sign(arguments) => arguments.run(global),
+            Self::Verify(arguments) => arguments.run(global),
+            Self::Csr(arguments) => arguments.run(global),
+            Self::Certificate(arguments) => arguments.run(global),
             Self::Describe(arguments) => arguments.run(global),
             Self::Rename(arguments) => arguments.run(global),
             Self::SetExpiry(arguments) => arguments.run(global),
@@ -112,6 +131,7 @@ impl Command {
             Self::Restore(arguments) => arguments.run(global),
             Self::Recover(arguments) => arguments.run(global),
             Self::Doctor(arguments) => arguments.run(global),
+            Self::Config(arguments) => arguments.run(global),
             Self::Agent(arguments) => arguments.run(global),
             Self::Completions(arguments) => arguments.run(line()),
             Self::Manual(arguments) => arguments.run(line()),
