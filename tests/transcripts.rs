@@ -46,6 +46,7 @@ transcripts! {
     import_many
     importing
     key_formats
+    key_pairs
     making_a_token
     ml_dsa
     ml_kem
@@ -57,6 +58,7 @@ transcripts! {
     standard_output
     systemd
     tokens_and_stores
+    uris
     wrapping
 }
 
@@ -74,6 +76,7 @@ fn every_transcript_is_replayed() {
 const VARYING: &[(&str, &str)] = &[
     ("[UUID]", r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"),
     ("[ID]", r"\b[0-9a-f]{32}\b"),
+    ("[CKA_ID]", r"id=(?<redacted>(%[0-9A-F]{2}){16})"),
     ("[SERIAL]", r"\b[0-9a-f]{16}\b"),
     ("[TIME]", "20[2-8][0-9]-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"),
     ("[PID]", "`kill (?<redacted>[0-9]+)`"),
@@ -138,6 +141,7 @@ impl Play {
             .env("PATH", format!("{}:{}", PROGRAM.path().display(), std::env::var("PATH").unwrap()))
             .env("MODULE", PROGRAM.path().join("libkeystead.so"))
             .env("KEYSTEAD_STORE", self.0.path().join("store"))
+            .env("NO_COLOR", "1")
             .env_remove("KEYSTEAD_CONF")
             .env_remove("XDG_CONFIG_HOME")
             .stdin(Stdio::null())

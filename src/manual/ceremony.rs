@@ -10,7 +10,8 @@
 //! The import key is an RSA pair of 2048, 3072 or 4096 bits, or with `--type` an ML-KEM pair (below). Its
 //! private half can unwrap or decapsulate and nothing else, cannot be changed, copied or exported, asks for no
 //! PIN at each use, and ends with its public half 24 hours after it was made. Material that is wrapped for it
-//! by then and not imported has to be wrapped again, for another.
+//! by then and not imported has to be wrapped again, for another. `keystead import-keys` lists the pairs, and
+//! removes one before its time.
 //!
 //! `pkcs11-tool --unwrap` finds the private half by its `CKA_ID` only: it passes over `--label` and takes
 //! the first private key there is. So both halves have an ID that no other private key has when it is given,

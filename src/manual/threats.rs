@@ -65,6 +65,12 @@
 //! one; the buffers in which a program itself has a PIN or a key's value; and memory of the kernel and of
 //! the machine's owner.
 //!
+//! `keystead` takes no PIN from its arguments, which every user of the machine can read, and refuses a
+//! PKCS#11 URI that holds one (`pin-value`) without repeating it; nor does it run a program for a PIN. A variable
+//! that `env:NAME` names is overwritten where `/proc` shows it, and removed, while the command line is
+//! read; until then, and in the program that set it, its user and root can read it. The agent inherits no
+//! variable of its starter's but those of the log.
+//!
 //! # What a clock can do
 //!
 //! A store has a time of its own, and everything that begins or ends by itself goes by it: expiries,

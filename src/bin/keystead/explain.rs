@@ -251,7 +251,8 @@ mod tests {
 
     #[test]
     fn the_command_that_sets_a_pin_names_one_token_of_one_store() {
-        let global = Global { store: Some("my store".into()), config: None, json: false };
+        let global =
+            Global { store: Some("my store".into()), config: None, json: false, quiet: false };
         let b = Named { slot: 1, label: "b", serial: "00b", ambiguous: false };
         let store = "--store 'my store'";
         assert_eq!(set_user_pin(&global, b), format!("keystead pin unlock --token b {store}"));
@@ -261,7 +262,12 @@ mod tests {
 
     #[test]
     fn a_hint_names_the_store_that_the_command_line_names() {
-        let global = Global { store: Some("/s".into()), config: Some("a b".into()), json: false };
+        let global = Global {
+            store: Some("/s".into()),
+            config: Some("a b".into()),
+            json: false,
+            quiet: false,
+        };
         assert_eq!(
             global.here("`keystead recover` or `keystead list`"),
             "`keystead recover --store /s --config 'a b'` or `keystead list`"

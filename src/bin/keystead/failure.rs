@@ -1,5 +1,6 @@
 //! The message of a command that fails: an error, and a hint where there is something to do.
 
+use crate::colours;
 use crate::outcome::Outcome;
 use keystead::internal::config::{STORE_VARIABLE, logging};
 use keystead::internal::error::{Error, Reason};
@@ -149,8 +150,9 @@ impl Failure {
     }
 
     fn text(&self) -> String {
-        let hint = self.advice().map(|hint| format!("keystead: hint: {hint}\n"));
-        format!("keystead: error: {}\n{}", self.error, hint.unwrap_or_default())
+        let [error, hint] = words(colours::are_wanted(&io::stderr()));
+        let hint = self.advice().map(|advice| format!("keystead: {hint} {advice}\n"));
+        format!("keystead: {error} {}\n{}", self.error, hint.unwrap_or_default())
     }
 
     /// Returns it as JSON on a line: its code and status, and the same words.
@@ -165,6 +167,14 @@ impl Failure {
     fn advice(&self) -> Option<&str> {
         let otherwise = (!self.otherwise.is_empty()).then_some(self.otherwise);
         self.hint.as_deref().or(otherwise)
+    }
+}
+
+/// The words before an error and its hint, on a terminal in colours.
+const fn words(in_colours: bool) -> [&'static str; 2] {
+    match in_colours {
+        true => ["\u{1b}[1;31merror:\u{1b}[0m", "\u{1b}[1;36mhint:\u{1b}[0m"],
+        false => ["error:", "hint:"],
     }
 }
 

@@ -20,6 +20,9 @@ pub(crate) struct Global {
     /// Print JSON instead of text for people
     #[arg(long, global = true)]
     pub json: bool,
+    /// Do not say what was done
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
 }
 
 impl Global {

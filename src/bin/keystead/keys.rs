@@ -232,7 +232,7 @@ impl ListedKey {
     pub(crate) fn report(&self, global: &Global, done: &str) -> Result<(), Failure> {
         match global.json {
             true => output::json(&self.json),
-            false => output::line(format_args!("{done}: {}", self.shown)),
+            false => output::done(format_args!("{done}: {}", self.shown)),
         }
     }
 }

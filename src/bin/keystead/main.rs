@@ -2,6 +2,7 @@
 //! a file in `command`; the files here are what commands share.
 
 mod client;
+mod colours;
 mod command;
 mod ending;
 mod explain;
@@ -39,7 +40,7 @@ mod uses;
 mod whole_file;
 mod wrapping;
 
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches, Parser};
 use command::Command;
 use failure::Failure;
 use global::Global;
@@ -65,12 +66,21 @@ fn main() -> ExitCode {
     }
 }
 
+/// Returns the definition of the whole command line.
+fn definition() -> clap::Command {
+    command::grouped(CommandLine::command())
+}
+
 fn run() -> Result<(), Failure> {
-    match CommandLine::try_parse() {
+    let parsed = definition().try_get_matches();
+    match parsed.and_then(|matches| CommandLine::from_arg_matches(&matches)) {
         Ok(CommandLine { global, command }) => {
+            if global.quiet {
+                output::be_quiet();
+            }
             // What a background agent says is told on by the process that started it, with its own options.
             let told_on = matches!(&command, Command::Agent(agent) if agent.in_background());
-            command.run(&global, CommandLine::command).map_err(|failure| match told_on {
+            command.run(&global, definition).map_err(|failure| match told_on {
                 true => failure,
                 false => failure.with_hint(|hint| global.here(hint)),
             })

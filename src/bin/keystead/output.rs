@@ -2,12 +2,15 @@
 
 use crate::{Failure, standard};
 use comfy_table::Table;
+use comfy_table::presets::NOTHING;
 use keystead::internal::sys;
 use keystead::internal::text::escaped;
+use rustix::termios::tcgetwinsize;
 use serde::Serialize;
 use std::fmt::Display;
 use std::fs::File;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Writes text as it is.
 pub(crate) fn text(text: impl Display) -> Result<(), Failure> {
@@ -18,6 +21,19 @@ pub(crate) fn text(text: impl Display) -> Result<(), Failure> {
 /// Writes a line.
 pub(crate) fn line(said: impl Display) -> Result<(), Failure> {
     text(format_args!("{said}\n"))
+}
+
+/// Set where `--quiet` is.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Keeps silent from now on about what was done.
+pub(crate) fn be_quiet() {
+    QUIET.store(true, Ordering::Relaxed);
+}
+
+/// Writes a line about what was done, unless that is not wanted.
+pub(crate) fn done(said: impl Display) -> Result<(), Failure> {
+    if QUIET.load(Ordering::Relaxed) { Ok(()) } else { line(said) }
 }
 
 /// Writes a value as JSON.
@@ -35,10 +51,75 @@ pub(crate) fn printable(text: impl AsRef<[u8]>) -> String {
     escaped(text.as_ref())
 }
 
-/// Returns a table without the blanks around its lines.
-pub(crate) fn unpadded(table: &Table) -> String {
+/// Returns rows as a table. On a terminal that is too narrow for it the spare columns are left out, the first of
+/// them first, until it fits.
+pub(crate) fn table<const N: usize>(
+    header: [&str; N],
+    rows: &[[String; N]],
+    spare: &[usize],
+) -> String {
+    fitted(header, rows, &[], spare, room())
+}
+
+/// The same, without the columns in which nothing stands but in the header, the first `always` excepted.
+pub(crate) fn table_of_filled<const N: usize>(
+    header: [&str; N],
+    rows: &[[String; N]],
+    always: usize,
+    spare: &[usize],
+) -> String {
+    let is_empty =
+        |column: &usize| rows.iter().all(|row| row.get(*column).is_none_or(String::is_empty));
+    let empty: Vec<usize> = (always..N).filter(is_empty).collect();
+    fitted(header, rows, &empty, spare, room())
+}
+
+fn fitted<const N: usize>(
+    header: [&str; N],
+    rows: &[[String; N]],
+    empty: &[usize],
+    spare: &[usize],
+    room: Option<usize>,
+) -> String {
+    let mut left_out = empty.to_vec();
+    let mut spare = spare.iter().filter(|column| !empty.contains(column));
+    loop {
+        let text = rendered(header, rows, &left_out);
+        let width = text.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+        match room.filter(|room| width > *room).and_then(|_| spare.next()) {
+            Some(next) => left_out.push(*next),
+            None => {
+                return text + &missing(header, left_out.get(empty.len()..).unwrap_or_default());
+            }
+        }
+    }
+}
+
+fn rendered<const N: usize>(header: [&str; N], rows: &[[String; N]], left_out: &[usize]) -> String {
+    let kept = |(place, _): &(usize, &str)| !left_out.contains(place);
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table.set_header(header.into_iter().enumerate().filter(kept).map(|(_, name)| name));
+    for row in rows {
+        let cells = row.iter().map(String::as_str).enumerate().filter(kept);
+        table.add_row(cells.map(|(_, cell)| cell));
+    }
     let line = |line: String| format!("{}\n", line.strip_prefix(' ').unwrap_or(&line).trim_end());
     table.lines().map(line).collect()
+}
+
+fn missing<const N: usize>(header: [&str; N], left_out: &[usize]) -> String {
+    if left_out.is_empty() {
+        return String::new();
+    }
+    let names: Vec<&str> = left_out.iter().filter_map(|it| header.get(*it).copied()).collect();
+    format!("(without {}, for want of room; --json has all)\n", names.join(", "))
+}
+
+/// Returns the width of the terminal that standard output is, in characters.
+fn room() -> Option<usize> {
+    let width = io::stdout().is_terminal().then(|| tcgetwinsize(io::stdout()).ok()).flatten()?;
+    Some(usize::from(width.ws_col)).filter(|width| *width > 0)
 }
 
 /// The most characters of a name in a table.
@@ -82,7 +163,18 @@ pub(crate) fn lost(error: &io::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::{cell, printable};
+    use super::{cell, fitted, printable};
+
+    #[test]
+    fn a_table_is_as_wide_as_the_terminal_at_most_where_columns_can_be_spared() {
+        let rows = [["alias", "a long key ID", "AES"].map(str::to_owned)];
+        let shown = |room| fitted(["ALIAS", "KEY ID", "TYPE"], &rows, &[], &[1, 2], room);
+        assert!(shown(None).contains("a long key ID") && shown(Some(80)) == shown(None));
+        let narrow = shown(Some(20));
+        assert!(narrow.contains("AES") && !narrow.contains("a long key ID"), "{narrow}");
+        assert!(narrow.contains("(without KEY ID, "), "{narrow}");
+        assert!(shown(Some(2)).starts_with("ALIAS\nalias\n"));
+    }
 
     #[test]
     fn text_cannot_steer_the_terminal() {

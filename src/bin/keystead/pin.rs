@@ -2,7 +2,7 @@
 //! descriptor; never from an argument, where others could read them.
 
 use crate::outcome::Outcome;
-use crate::pin_source::{PinSource, first_line};
+use crate::pin_source::{MAX_LINE, PinSource, first_line};
 use crate::{Failure, terminal};
 use cryptoki::types::AuthPin;
 use keystead::internal::key::backup::PASSPHRASE_LENGTH;

@@ -152,6 +152,31 @@ impl ImportKey {
         }
     }
 
+    /// Every import key that is on the token.
+    pub(crate) fn all(session: &Session) -> Result<Vec<Self>, Failure> {
+        Self::all_with(session, &[Attribute::Token(true)])
+    }
+
+    /// The label and `CKA_ID` of both halves.
+    pub(crate) fn names(&self, session: &Session) -> Result<(Vec<u8>, Vec<u8>), Failure> {
+        let read = session
+            .get_attributes(self.public, &[AttributeType::Label, AttributeType::Id])?
+            .into_iter();
+        let names: Vec<Vec<u8>> = read
+            .filter_map(|it| match it {
+                Attribute::Label(bytes) | Attribute::Id(bytes) => Some(bytes),
+                _ => None,
+            })
+            .collect();
+        let [label, id] = names.try_into().unwrap_or_default();
+        Ok((label, id))
+    }
+
+    /// The private half.
+    pub(crate) fn private(&self) -> ObjectHandle {
+        self.private
+    }
+
     /// PKCS#11 lets two pairs have one label and one ID; this program makes no second one. A program that
     /// looks for a private key by its ID takes the first.
     pub(crate) fn check_names(session: &Session, label: &str, id: &[u8]) -> Result<(), Failure> {

@@ -3,8 +3,6 @@
 use crate::name::Name;
 use crate::{Failure, Global, moment, output};
 use clap::builder::PossibleValuesParser;
-use comfy_table::Table;
-use comfy_table::presets::NOTHING;
 use jiff::Timestamp;
 use keystead::internal::agent::audit::{
     self, AuditEntry, AuditEvent, ChainHead, Claimed, Fault, Kept, LogLine, Verified,
@@ -221,20 +219,13 @@ fn claimed(answer: Response) -> Result<Claimed, Failure> {
 /// The number of columns that are shown though nothing stands in them.
 const ALWAYS: usize = 2;
 
+/// The columns that a narrow terminal does without: key ID, process, version, time, count, PIN, token, program,
+/// user.
+const SPARE: [usize; 9] = [3, 10, 5, 6, 7, 8, 2, 11, 9];
+
 fn table(lines: &[LogLine]) -> String {
     let rows: Vec<_> = lines.iter().map(|line| row(&line.entry)).collect();
-    let filled = |column: &usize| {
-        *column < ALWAYS || rows.iter().any(|row| row.get(*column).is_some_and(|it| !it.is_empty()))
-    };
-    let columns: Vec<usize> = (0..HEADER.len()).filter(filled).collect();
-    let of = |row: &[String]| columns.iter().filter_map(|at| row.get(*at).cloned()).collect();
-    let mut table = Table::new();
-    table.load_style(NOTHING);
-    table.set_header::<Vec<String>>(of(&HEADER.map(str::to_owned)));
-    for row in &rows {
-        table.add_row::<Vec<String>>(of(row));
-    }
-    output::unpadded(&table)
+    output::table_of_filled(HEADER, &rows, ALWAYS, &SPARE)
 }
 
 fn row(entry: &AuditEntry) -> [String; HEADER.len()] {

@@ -75,7 +75,7 @@ impl Arguments {
                 "file": file, "tokens": tokens, "custom_keys": custom_keys, "other_objects": others,
                 "damaged": damaged.iter().map(Id::to_string).collect::<Vec<_>>(),
             }))?,
-            (false, false) => output::line(format_args!(
+            (false, false) => output::done(format_args!(
                 "backed up: {file}\ntokens: {tokens}\ncustom keys: {custom_keys}\nother objects: \
                  {others}"
             ))?,

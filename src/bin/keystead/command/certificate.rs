@@ -4,12 +4,12 @@ use super::seal::OutputFile;
 use crate::client::SessionMode;
 use crate::key_choice::KeyChoice;
 use crate::keys::ListedKey;
-use crate::output::printable;
 use crate::whole_file::Output;
 use crate::{Failure, Global, material, output, public_key};
 use cryptoki::object::{Attribute, AttributeType, CertificateType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 use jiff::Timestamp;
+use keystead::internal::text::harmless;
 use pem_rfc7468::LineEnding;
 use serde_json::json;
 use std::path::PathBuf;
@@ -194,8 +194,8 @@ fn described(certificate: &Certificate) -> Result<String, Failure> {
     let [from, to] = validity(certificate)?;
     Ok(format!(
         "subject:     {}\nissuer:      {}\nserial:      {}\nvalid from:  {from}\nvalid until: {to}\n",
-        printable(told.subject().to_string()),
-        printable(told.issuer().to_string()),
+        harmless(&told.subject().to_string()),
+        harmless(&told.issuer().to_string()),
         base16ct::lower::encode_string(told.serial_number().as_bytes()),
     ))
 }
@@ -236,6 +236,6 @@ fn report(global: &Global, done: &str, key: &ListedKey) -> Result<(), Failure> {
         true => output::json(&json!({
             "alias": shown.alias, "key_id": shown.key_id, "certificate": done,
         })),
-        false => output::line(format_args!("{done}: the certificate of {shown}")),
+        false => output::done(format_args!("{done}: the certificate of {shown}")),
     }
 }

@@ -2,8 +2,6 @@
 
 use crate::output;
 use crate::{Failure, Global};
-use comfy_table::Table;
-use comfy_table::presets::NOTHING;
 use keystead::internal::config::{Config, Log, STORE_VARIABLE};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -55,7 +53,10 @@ impl Arguments {
                 };
                 output::json(&keys.map(told).collect::<serde_json::Map<_, _>>())
             }
-            false => output::text(table(keys)),
+            false => {
+                let rows: Vec<_> = keys.map(row).collect();
+                output::text(output::table(["KEY", "VALUE", "FROM"], &rows, &[]))
+            }
         }
     }
 }
@@ -81,19 +82,13 @@ fn keys_of(file: Option<&Path>) -> Result<Vec<String>, Failure> {
     Ok(table.keys().cloned().collect())
 }
 
-fn table<'a>(keys: impl Iterator<Item = (&'a str, Value, String)>) -> String {
-    let mut table = Table::new();
-    table.load_style(NOTHING);
-    table.set_header(["KEY", "VALUE", "FROM"]);
-    for (key, value, from) in keys {
-        let value = match &value {
-            Value::Null => "none".to_owned(),
-            Value::String(text) => output::printable(text),
-            other => other.to_string(),
-        };
-        table.add_row([key.to_owned(), value, output::printable(from)]);
-    }
-    output::unpadded(&table)
+fn row((key, value, from): (&str, Value, String)) -> [String; 3] {
+    let value = match &value {
+        Value::Null => "none".to_owned(),
+        Value::String(text) => output::printable(text),
+        other => other.to_string(),
+    };
+    [key.to_owned(), value, output::printable(from)]
 }
 
 fn path(path: Option<&Path>) -> Value {

@@ -36,7 +36,7 @@ impl Arguments {
         }
         key.again(&session)?.report(global, "material deleted")?;
         match readable && !global.json {
-            true => output::line(format_args!("what stays: {}", public_key::READABLE)),
+            true => output::done(format_args!("what stays: {}", public_key::READABLE)),
             false => Ok(()),
         }
     }

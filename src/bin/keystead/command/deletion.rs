@@ -68,10 +68,10 @@ fn set(
     let now = key.again(session)?;
     match (&now.shown.deletion, global.json) {
         (Some(deletion), false) => {
-            output::line(format_args!("{done}: {} ends at {deletion}", now.shown))
+            output::done(format_args!("{done}: {} ends at {deletion}", now.shown))
         }
         (None, false) => {
-            output::line(format_args!("{done}: {} is {}", now.shown, now.shown.status))
+            output::done(format_args!("{done}: {} is {}", now.shown, now.shown.status))
         }
         (_, true) => output::json(&now.json),
     }

@@ -44,7 +44,7 @@ impl Arguments {
                 let report = json!({ "label": label, "serial": serial, "records": records });
                 output::json(&report)
             }
-            false => output::line(format_args!(
+            false => output::done(format_args!(
                 "destroyed: {label} (serial number {serial}) and the {records} objects in it"
             )),
         }

@@ -166,7 +166,7 @@ impl Arguments {
         let readable = !self.no_public_key && public_key::make_beside(session, &key)?;
         key.report(global, &format!("{done}, {}", key.shown.lasting(import.time.moment())))?;
         match readable && !global.json {
-            true => output::line(public_key::READABLE),
+            true => output::done(public_key::READABLE),
             false => Ok(()),
         }
     }
@@ -198,7 +198,7 @@ impl Arguments {
         }
         let now = import.time.moment();
         let expiry = if shown.waits() { shown.next_import(now) } else { shown.lasting(now) };
-        output::line(format_args!(
+        output::done(format_args!(
             "it is the same material ({} in the token, {expiry}); nothing has changed: {shown}",
             shown.material
         ))

@@ -97,7 +97,7 @@ impl Arguments {
         let Report { json, expires, name, .. } = delivered?;
         match file {
             Some(_) if global.json => output::text(json),
-            Some(file) => output::line(format_args!(
+            Some(file) => output::done(format_args!(
                 "made, {name}, expires {expires}: {}, ID {} ({})",
                 printable(&self.label),
                 hexadecimal(&id),

@@ -40,7 +40,7 @@ impl Arguments {
         self.check_only(&slots, &serial, officer.bytes())?;
         match global.json {
             true => output::json(&json!({ "label": label, "serial": serial, "custody": custody })),
-            false => output::line(format_args!("initialised: {label} (serial number {serial})")),
+            false => output::done(format_args!("initialised: {label} (serial number {serial})")),
         }
     }
 

@@ -6,8 +6,6 @@ use crate::moment::{self, ExpiryArgument};
 use crate::outcome::Outcome;
 use crate::output::{self, cell};
 use crate::{Failure, Global};
-use comfy_table::Table;
-use comfy_table::presets::NOTHING;
 use cryptoki::slot::TokenInfo;
 use jiff::Timestamp;
 use keystead::internal::clock::{Seconds, seconds_of_span};
@@ -74,14 +72,12 @@ fn expires_within(key: &Shown, within: Seconds, now: Timestamp) -> bool {
         && key.expires.is_some_and(|at| left(at) <= i64::try_from(within).unwrap_or(i64::MAX))
 }
 
+/// The columns that a narrow terminal does without: key ID, origin, material, type, the time that is left.
+const SPARE: [usize; 5] = [1, 3, 5, 2, 7];
+
 fn table(keys: &[ListedKey], now: Timestamp) -> String {
-    let mut table = Table::new();
-    table.load_style(NOTHING);
-    table.set_header(HEADER);
-    for key in keys {
-        table.add_row(row(&key.shown, now));
-    }
-    output::unpadded(&table)
+    let rows: Vec<_> = keys.iter().map(|key| row(&key.shown, now)).collect();
+    output::table(HEADER, &rows, &SPARE)
 }
 
 fn row(key: &Shown, now: Timestamp) -> [String; HEADER.len()] {

@@ -17,8 +17,10 @@ mod destroy_token;
 mod directory;
 mod doctor;
 mod generate;
+mod groups;
 mod import;
 mod import_key;
+mod import_keys;
 mod import_many;
 mod init;
 mod list;
@@ -43,6 +45,7 @@ mod tokens;
 mod wrap;
 
 use crate::{Failure, Global};
+pub(crate) use groups::grouped;
 
 /// The commands.
 #[derive(Debug, clap::Subcommand)]
@@ -66,6 +69,7 @@ pub(crate) enum Command {
     Disable(status::Disable),
     Import(import::Arguments),
     ImportKey(import_key::Arguments),
+    ImportKeys(import_keys::Arguments),
     ImportMany(import_many::Arguments),
     Migrate(migrate::Arguments),
     Wrap(wrap::Arguments),
@@ -113,6 +117,7 @@ impl Command {
             Self::Disable(arguments) => arguments.run(global),
             Self::Import(arguments) => arguments.run(global),
             Self::ImportKey(arguments) => arguments.run(global),
+            Self::ImportKeys(arguments) => arguments.run(global),
             Self::ImportMany(arguments) => arguments.run(global),
             Self::Migrate(arguments) => arguments.run(global),
             Self::Wrap(arguments) => arguments.run(global),

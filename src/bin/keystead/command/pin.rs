@@ -114,7 +114,7 @@ fn report(global: &Global, token: &OpenToken, done: &str, whose: &str) -> Result
         true => {
             output::json(&json!({ "label": label, "serial": serial, "pin": whose, "done": done }))
         }
-        false => output::line(format_args!(
+        false => output::done(format_args!(
             "{done}: the {whose}'s PIN of {label} (serial number {serial})"
         )),
     }

@@ -145,11 +145,11 @@ fn show(global: &Global, done: &str, content: &Backup, it: Restored) -> Result<(
             "other_objects": others, "erased_since": erased,
         }));
     }
-    output::line(format_args!(
+    output::done(format_args!(
         "{done} {taken}\ntokens: {tokens}\ncustom keys: {custom_keys}\nother objects: {others}"
     ))?;
     match erased {
         0 => Ok(()),
-        _ => output::line(format_args!("without their material, erased since: {erased}")),
+        _ => output::done(format_args!("without their material, erased since: {erased}")),
     }
 }

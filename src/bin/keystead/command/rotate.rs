@@ -90,7 +90,7 @@ fn overdue(global: &Global, session: &Session) -> Result<(), Failure> {
         return output::json(&rotated.iter().map(|key| &key.json).collect::<Vec<_>>());
     }
     if rotated.is_empty() {
-        return output::line("nothing is overdue");
+        return output::done("nothing is overdue");
     }
     rotated.iter().try_for_each(|key| key.report(global, "rotated"))
 }

@@ -102,6 +102,6 @@ pub(crate) fn report(
         (false, true) => output::json(&json!({
             "alias": shown.alias, "key_id": shown.key_id, "bytes": bytes, "file": file.to_string(),
         })),
-        (false, false) => output::line(format_args!("{done}, {bytes} bytes, {shown}: {file}")),
+        (false, false) => output::done(format_args!("{done}, {bytes} bytes, {shown}: {file}")),
     }
 }

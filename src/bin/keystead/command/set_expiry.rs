@@ -47,7 +47,7 @@ impl Arguments {
         key.report(global, &format!("from now on {}", key.shown.next_import(now)))?;
         match key.shown.waits() || global.json {
             true => Ok(()),
-            false => output::line(format_args!(
+            false => output::done(format_args!(
                 "the material that is present {}",
                 key.shown.lasting(now)
             )),

@@ -138,6 +138,6 @@ fn report(global: &Global, done: &str, key: &ListedKey, file: &Path) -> Result<(
         true => output::json(&json!({
             "alias": shown.alias, "key_id": shown.key_id, "done": done, "file": file.to_string(),
         })),
-        false => output::line(format_args!("{done}: {shown}: {file}")),
+        false => output::done(format_args!("{done}: {shown}: {file}")),
     }
 }

@@ -90,7 +90,7 @@ impl Arguments {
                 output::json(&report.collect::<Map<String, Value>>())
             }
             false => {
-                units.iter().try_for_each(|(name, _)| output::line(format_args!("wrote {name}")))
+                units.iter().try_for_each(|(name, _)| output::done(format_args!("wrote {name}")))
             }
         }
     }

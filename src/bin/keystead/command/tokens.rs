@@ -4,8 +4,6 @@ use crate::client::TokenChoice;
 use crate::output::{self, cell};
 use crate::uri::Uri;
 use crate::{Failure, Global};
-use comfy_table::Table;
-use comfy_table::presets::NOTHING;
 use cryptoki::slot::{Slot, TokenInfo};
 use serde_json::{Value, json};
 
@@ -23,7 +21,10 @@ impl Arguments {
         let slots = self.token.all(global)?;
         match global.json {
             true => output::json(&slots.iter().map(told).collect::<Vec<Value>>()),
-            false => output::text(table(&slots)),
+            false => {
+                let rows: Vec<_> = slots.iter().map(row).collect();
+                output::text(output::table(HEADER, &rows, &[]))
+            }
         }
     }
 }
@@ -39,23 +40,17 @@ fn told((slot, info): &(Slot, TokenInfo)) -> Value {
     }
 }
 
-fn table(slots: &[(Slot, TokenInfo)]) -> String {
-    let mut table = Table::new();
-    table.load_style(NOTHING);
-    table.set_header(HEADER);
-    for (slot, info) in slots {
-        table.add_row(match info.token_initialized() {
-            true => [
-                slot.id().to_string(),
-                cell(info.label()),
-                info.serial_number().to_owned(),
-                user_pin(info).to_owned(),
-                so_pin(info).to_owned(),
-            ],
-            false => [&slot.id().to_string(), "free", "", "", ""].map(str::to_owned),
-        });
+fn row((slot, info): &(Slot, TokenInfo)) -> [String; HEADER.len()] {
+    match info.token_initialized() {
+        true => [
+            slot.id().to_string(),
+            cell(info.label()),
+            info.serial_number().to_owned(),
+            user_pin(info).to_owned(),
+            so_pin(info).to_owned(),
+        ],
+        false => [&slot.id().to_string(), "free", "", "", ""].map(str::to_owned),
     }
-    output::unpadded(&table)
 }
 
 fn user_pin(info: &TokenInfo) -> &'static str {

@@ -72,7 +72,7 @@ impl Arguments {
                 "form": form, "key_type": kind.called(bits), "key_bits": bits,
                 "import_key_type": public.name(), "import_key_bits": public.bits(), "files": names,
             })),
-            false => output::line(format_args!(
+            false => output::done(format_args!(
                 "wrapped, {} under {}, {form}: {}",
                 kind.sized(bits),
                 public.name(),

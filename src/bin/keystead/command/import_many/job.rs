@@ -108,9 +108,9 @@ pub(super) fn report(global: &Global, jobs: &[ImportJob]) -> Result<(), Failure>
     let unpadded = |line: String| format!("{}\n", line.trim());
     output::text(table.lines().map(unpadded).collect::<String>())?;
     if jobs.iter().any(|job| job.readable) {
-        output::line(format_args!("of a private key: {}", public_key::READABLE))?;
+        output::done(format_args!("of a private key: {}", public_key::READABLE))?;
     }
-    output::line(summary(jobs))
+    output::done(summary(jobs))
 }
 
 fn summary(jobs: &[ImportJob]) -> String {
