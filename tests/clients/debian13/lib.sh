@@ -7,7 +7,6 @@
 
 # The provider's configuration, which `openssl` and the programs that use its library read.
 configure() {
-    printf %s "$USER_PIN" > pin
     cat > openssl.cnf << END
 openssl_conf = start
 [start]
