@@ -103,7 +103,7 @@
 //! | through the plain handle | which version |
 //! |---|---|
 //! | encrypt, wrap, sign, derive, digest the key | the newest |
-//! | decrypt with GCM or CCM (tags of at least 96 bits), ChaCha20-Poly1305, KW, KWP or SEAL; unwrap with KW, KWP or SEAL; verify a MAC | whichever fits: the newest first, then the older ones |
+//! | decrypt with GCM or CCM (tags of at least 96 bits), ChaCha20-Poly1305, KW, KWP or SEAL; unwrap with KW, KWP, GCM or SEAL; verify a MAC | whichever fits: the newest first, then the older ones |
 //! | decrypt or unwrap with ECB, CBC, CBC-PAD, CTR, OFB, CFB128, XTS, or GCM and CCM with a shorter tag | none once there are several: `CKR_KEY_FUNCTION_NOT_PERMITTED`, because these cannot tell a wrong key; name the version |
 //!
 //! An older version only decrypts, verifies and unwraps; it is neither changed, copied, wrapped nor

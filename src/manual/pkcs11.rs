@@ -28,7 +28,8 @@
 //! A private key is kept by its seed where that is known, and leaves so when it is wrapped (RFC 9935); else
 //! `CKA_SEED` is empty. Seed and expanded key are one material: the one is imported where the other was, and
 //! what is kept never loses its seed. A seed and a value that are of two keys are
-//! `CKR_TEMPLATE_INCONSISTENT`.
+//! `CKR_TEMPLATE_INCONSISTENT`. An expanded key that differs in what its public half does not tell, *z* of ML-KEM or
+//! *K* of ML-DSA, is other material, and no other custom key takes it either.
 //!
 //! # ML-DSA and EdDSA
 //!
@@ -80,3 +81,17 @@
 //! same state, as often as is asked for. A state is the digest's own, readable, under an HMAC of the process's:
 //! one that was changed, or comes from elsewhere, is `CKR_SAVED_STATE_INVALID`. The state of SHA-3, of a digest
 //! that a key has gone into, and of everything that works with a key is `CKR_STATE_UNSAVEABLE`.
+//!
+//! # What is not served
+//!
+//! | | answer |
+//! |---|---|
+//! | Ed448, X448 | `CKR_CURVE_NOT_SUPPORTED`: only preliminary releases of libraries compute them in constant time |
+//! | Ed25519ctx with an empty context | `CKR_MECHANISM_PARAM_INVALID`, as RFC 8032 means it |
+//! | `CKM_CHACHA20` without Poly1305 | `CKR_MECHANISM_INVALID` |
+//! | wrapping by `CKM_AES_CCM` | `CKR_MECHANISM_INVALID`; `CKM_AES_GCM` wraps, under IVs of the token's |
+//! | `CK_SP800_108_KEY_HANDLE`, a key for a field of SP 800-108 | `CKR_MECHANISM_PARAM_INVALID` |
+//! | `CKO_NSS_TRUST`, NSS's own form of trust before 3.2 | `CKR_ATTRIBUTE_VALUE_INVALID` |
+//! | the profile *public certificates token* | no object says it |
+//! | operation states of SHA-3 and of keys | `CKR_STATE_UNSAVEABLE` |
+//! | asynchronous calls | `CKR_FUNCTION_NOT_SUPPORTED`, `CKR_SESSION_ASYNC_NOT_SUPPORTED` |

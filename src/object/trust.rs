@@ -1,5 +1,5 @@
 //! Trust objects: what a certificate, named by its issuer and serial number and told by its hash, is trusted
-//! for (PKCS#11 3.2, 4.7). They are ordinary objects; NSS keeps its own in the same form.
+//! for (PKCS#11 3.2, 4.7). They are ordinary objects.
 
 use super::Attributes;
 use crate::error::{Reason, Result};
