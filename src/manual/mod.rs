@@ -11,6 +11,7 @@
 //! * [`properties`]: what a custom key tells of itself, as attributes and as JSON.
 //! * [`recipes`]: TLS, an authority, signed code, sealed backups, keys as the clouds' instructions make them.
 //! * [`sealing`]: what a custom key seals, blobs and files byte by byte.
+//! * [`speed`]: what mechanisms cost beside the functions of the library that they call.
 //! * [`store`]: what lies in a store's directory, byte by byte.
 //! * [`threats`]: what is protected from whom, and what is not.
 
@@ -25,5 +26,6 @@ pub mod pkcs11;
 pub mod properties;
 pub mod recipes;
 pub mod sealing;
+pub mod speed;
 pub mod store;
 pub mod threats;

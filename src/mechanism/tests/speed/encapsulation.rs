@@ -1,6 +1,6 @@
 //! ML-KEM beside AWS-LC's, and the generation of keys of its kind.
 
-use super::{Table, usable};
+use super::{BOUNDS_OF_GENERATION, Table, usable};
 use crate::key::{Parsed, Usage};
 use crate::lc::lattice::{PrivateKey, Set};
 use crate::lc::ml_kem;
@@ -39,7 +39,7 @@ fn speed_of_encapsulation() {
 #[test]
 #[ignore = "measures"]
 fn speed_of_generation() {
-    let mut table = Table::new();
+    let mut table = Table::within(BOUNDS_OF_GENERATION);
     for &set in Set::ALL {
         table.row(
             &format!("{set:?}, generated"),
