@@ -144,7 +144,7 @@ impl Transaction<'_> {
     }
 
     /// Notes on a custom key the end of its newest version. Its row is written for any version, so that the
-    /// key's counter moves with those of its material.
+    /// key's counter moves with those of its material. One that cannot be read stays as it is, and keeps no material.
     fn write_key(
         &mut self,
         token: Id,
@@ -154,7 +154,8 @@ impl Transaction<'_> {
         let at = keyspace::record(token, key);
         let before = self.get(&at)?;
         let Some(row) = self.writes.get(&at).cloned().unwrap_or(before) else { return Ok(()) };
-        let (mut row, header) = RecordRow::read(&row)?;
+        let read = self.store.if_readable((token, key), RecordRow::read(&row))?;
+        let Some((mut row, header)) = read else { return Ok(()) };
         if let Role::CustomKey(state) = header.role
             && state.version == version
         {

@@ -7,6 +7,8 @@ use crate::agent::expiry_report::ExpiryReport;
 use crate::agent::rows;
 use crate::agent::token_entry::{EntryChange, PutToken};
 use crate::erasure::Tombstone;
+use crate::key::{Expiry, ExpiryAction, Fingerprint};
+use crate::store::cells::EraseCell;
 use crate::wire::Response;
 
 const OTHER: Id = Id::new([2; 16]);
@@ -105,6 +107,47 @@ fn a_store_is_opened_whose_damaged_record_had_its_cell_overwritten() {
     let other = Change { id: Id::new([4; 16]), ..rewrite(Expect::Absent, 100) };
     let other = Commit { change: [4; 16], ..commit(other) };
     assert_eq!(writer.drive(&mut { other }), Ok(vec![1]));
+}
+
+/// A host with material that is due at 50 s from now, and whose custom key cannot be read. Returns the material too.
+fn orphaned() -> (Host, Id) {
+    let (host, key, material) = (Host::new(), Id::new([5; 16]), Id::new([6; 16]));
+    let fingerprint = Fingerprint([6; 32]);
+    let expiry = Some(Expiry { at: NOW + 50, action: ExpiryAction::Erase });
+    let role = Role::Material { key, version: 1, fingerprint };
+    let header = Header { private: true, role, expiry, tags: vec![] };
+    let mut writer = host.writer();
+    let store = Arc::clone(&writer.store);
+    let mut transaction = Transaction::new(&store);
+    let sealed = (header.encode().unwrap(), b"sealed".to_vec());
+    transaction.put(TOKEN, material, &header, sealed, None).unwrap();
+    writer.apply(transaction).unwrap();
+    writer.sync_and_publish().unwrap();
+    host.write(TOKEN, key, b"damaged".to_vec());
+    (host, material)
+}
+
+#[test]
+fn a_store_is_opened_whose_overwritten_material_has_a_damaged_custom_key() {
+    let (host, material) = orphaned();
+    let store = host.writer().store;
+    let cell = store.find(TOKEN, material).unwrap().unwrap().row.cell.unwrap();
+    store.cells.erase.erase(&[(cell, Tombstone::Deleted(NOW))]).unwrap();
+    let mended = host.writer().store.find(TOKEN, material).unwrap().unwrap();
+    assert_eq!(mended.row.tombstone, Some(Tombstone::Deleted(NOW)));
+    assert_eq!(mended.row.cell, None);
+}
+
+#[test]
+fn material_that_is_due_is_erased_though_its_custom_key_is_damaged() {
+    let (host, material) = orphaned();
+    let mut writer = host.writer();
+    let cell = writer.store.find(TOKEN, material).unwrap().unwrap().row.cell.unwrap();
+    let Ok(EraseCell::Secret(secret)) = writer.store.cells.erase.read_cell(cell) else { panic!() };
+    host.clock.set(NOW + 50);
+    assert_eq!(writer.sweep().unwrap().erased, 1);
+    writer.sync_and_publish().unwrap();
+    assert!(!host.secret_stands(&secret[..]));
 }
 
 #[test]
