@@ -161,8 +161,11 @@ impl<'a> RestorePlan<'a> {
             else {
                 continue;
             };
-            if let (EraseCell::Secret(_), Erasure::Ended(tombstone)) =
-                (cells.erase.read_cell(cell.number)?, erasure)
+            let erased =
+                matches!(cells.erase.read_unless_lost(cell.number)?, Some(EraseCell::Erased(_)));
+            if let Erasure::Ended(tombstone) = erasure
+                && !erased
+                && cells.erase.has(cell.number)
             {
                 cells.erase.erase(&[(cell.number, *tombstone)])?;
             }
@@ -261,11 +264,13 @@ fn fate(
         erasure = Erasure::Ended(Tombstone::Expired(header.expiry.map_or(now, |expiry| expiry.at)));
     }
     for cells in living.iter().filter(|_| cell.erasure == Erasure::Live) {
-        match cells.erase.read_cell(cell.number)? {
-            EraseCell::Secret(secret) if check_of(&secret) == cell.check => {}
-            // The cell has served another since.
-            EraseCell::Secret(_) => erasure = Erasure::Ended(Tombstone::Deleted(now)),
-            EraseCell::Erased(tombstone) => erasure = Erasure::Ended(tombstone),
+        match cells.erase.read_unless_lost(cell.number)? {
+            Some(EraseCell::Secret(secret)) if check_of(&secret) == cell.check => {}
+            // The cell is lost, or has served another since.
+            Some(EraseCell::Secret(_)) | None => {
+                erasure = Erasure::Ended(Tombstone::Deleted(now));
+            }
+            Some(EraseCell::Erased(tombstone)) => erasure = Erasure::Ended(tombstone),
         }
     }
     Ok(erasure)

@@ -7,6 +7,8 @@ use crate::agent::keyspace;
 use crate::agent::open_store::OpenStore;
 use crate::agent::restore::{How, Restored, restore};
 use crate::erasure::{Erasure, Tombstone};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 
 /// Returns the content of a backup, as the agent gives it.
 fn backup(world: &World) -> Vec<u8> {
@@ -348,6 +350,28 @@ fn a_damaged_cell_leaves_its_own_material_out_and_says_so() {
     world.stop().unwrap();
     std::fs::write(&path, whole).unwrap();
     world.start();
+}
+
+#[test]
+fn a_damaged_cell_bars_no_restoration_and_its_material_counts_as_deleted() {
+    type Damage = fn(&File);
+    let zeros: Damage = |slots| slots.write_all_at(&[0; 64], (1024 + 63) * 64).unwrap();
+    let flips: Damage = |slots| slots.write_all_at(b"??", (1024 + 63) * 64 + 30).unwrap();
+    let cut: Damage = |slots| slots.set_len(1024 * 64).unwrap();
+    for damage in [zeros, cut, flips] {
+        let (mut world, content) = backed_up();
+        world.stop().unwrap();
+        damage(&File::options().write(true).open(world.path().join("slots")).unwrap());
+        let (mut copy, restored) = elsewhere(&content, Some(&world.path()));
+        assert_eq!(restored, one_of_each(1));
+        copy.start();
+        assert!(!is_live(&copy));
+        std::fs::remove_dir_all(world.path().join("db")).unwrap();
+        assert_eq!(restored_in(&world, &content, None).unwrap(), one_of_each(1));
+        world.start();
+        assert!(!is_live(&world));
+        assert_eq!(world.user().find(&[]), vec![Id::new([7; 16]), KEY]);
+    }
 }
 
 #[test]

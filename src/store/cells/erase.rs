@@ -116,6 +116,22 @@ impl EraseCells {
         })
     }
 
+    /// Returns the content of a cell, or none where it is lost. Fails where the file cannot be read, which says
+    /// nothing of the content.
+    pub(crate) fn read_unless_lost(&self, number: CellNumber) -> Result<Option<EraseCell>> {
+        let pool = self.lock();
+        if !pool.holds(number) {
+            log::error!("{}", cut_short(self.file.path(), pool.end, number));
+            return Ok(None);
+        }
+        let bytes = self.file.raw(number)?;
+        let read = self.file.decode(number, &bytes).map(EraseCell::of);
+        Ok(read.unwrap_or_else(|error| {
+            log::error!("{error}");
+            None
+        }))
+    }
+
     /// Erases the secrets of material that is deleted. After `Ok` they are gone from the file.
     pub(crate) fn delete(&self, cells: &[CellNumber], since: Seconds) -> Result<()> {
         self.overwrite(cells, &Cell::Deleted(since))

@@ -68,10 +68,15 @@ impl CellFile {
     /// Reads an erase cell; one with one damaged byte as it was before. Fails where the cell is lost.
     pub(super) fn read(&self, number: CellNumber) -> Result<Cell> {
         let bytes = self.raw(number)?;
-        if let Some(cell) = Cell::decode(number, &bytes) {
+        self.decode(number, &bytes)
+    }
+
+    /// Decodes an erase cell's bytes, with one damaged byte as they were before. Fails where the cell is lost.
+    pub(super) fn decode(&self, number: CellNumber, bytes: &[u8; SIZE]) -> Result<Cell> {
+        if let Some(cell) = Cell::decode(number, bytes) {
             return Ok(cell);
         }
-        let cell = self.corrected(number, &bytes);
+        let cell = self.corrected(number, bytes);
         match cell {
             Some(cell) => {
                 let description = damage::describe(number, Extent::Byte);
