@@ -61,6 +61,13 @@
  */
 #define CKA_KEYSTEAD_IMPORT_ONLY 0x804B530DUL
 
+/*
+ * CK_ULONG, in a template of C_UnwrapKey: the size in bits that the key must have, as the metadata's
+ * JSON tells it in key_bits; a key of another size is CKR_TEMPLATE_INCONSISTENT. It tells the
+ * parameter sets of ML-KEM and ML-DSA apart, which CKA_PARAMETER_SET cannot do there.
+ */
+#define CKA_KEYSTEAD_KEY_BITS 0x804B530EUL
+
 /* ---- Mechanisms ---- */
 
 /*

@@ -7,7 +7,7 @@
 //! | `CKA_KEYSTEAD_DESCRIPTION` | `description` | a text of at most 255 bytes; can be set |
 //! | `CKA_ID`, of the material | `id` | what programs find the key by; can be set and searched |
 //! | `CKA_KEY_TYPE`, of the material | `key_type` | AES, RSA, EC … |
-//! | | `key_bits` | the size; 0 while it is not known |
+//! | `CKA_KEYSTEAD_KEY_BITS`, only in a template of `C_UnwrapKey` | `key_bits` | the size, of an ML-KEM or ML-DSA key its public key's; 0 while it is not known; in the template the one that the key must have |
 //! | `CKA_KEYSTEAD_ORIGIN` | `origin` | 1 generated, 2 external |
 //! | `CKA_KEYSTEAD_STATUS` | `status` | 2 enabled, 3 disabled, 4 pending deletion, 5 pending import; 2 and 3 can be set |
 //! | | `enabled` | false for a key that is disabled, or will be once it has material |

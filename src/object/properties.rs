@@ -10,7 +10,7 @@ use super::property::{MATERIAL, METADATA, Property, Read, SetBy, Value};
 use super::rule::{ALL, DATA};
 use super::rule::{
     COPY, CREATE, Changeable, GENERATE, HIDDEN, Initial, MADE, NEVER, PRIVATE, PUBLIC, Rule,
-    ValueForm, row,
+    UNWRAP, ValueForm, row,
 };
 use super::vendor::*;
 use super::words;
@@ -215,6 +215,7 @@ pub const PROPERTIES: &[Property] = &[
     own!(CKA_KEYSTEAD_CUSTODY, Flag, HIDDEN, MADE | COPY, Never),
     // An attribute of the pair's own.
     own!(CKA_KEYSTEAD_IMPORT_ONLY, Flag, PUBLIC | PRIVATE, GENERATE, Never),
+    own!(CKA_KEYSTEAD_KEY_BITS, Number, HIDDEN, UNWRAP, Never),
 ];
 
 const _: () = assert!(searched_are_sealed(), "what is searched is read from what is sealed alone");

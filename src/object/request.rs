@@ -19,6 +19,8 @@ pub(crate) struct VendorRequest {
     pub key: Option<Id>,
     /// Its origin, where an empty key is made.
     pub origin: Option<u64>,
+    /// The size in bits that it must have.
+    pub bits: Option<u64>,
     /// The second in which it expires; `Some(0)` says never.
     pub expires_at: Option<Seconds>,
     /// The fate of the material then.
@@ -53,6 +55,7 @@ impl VendorRequest {
             custody: template.flag(CKA_KEYSTEAD_CUSTODY)?,
             key,
             origin: template.number(CKA_KEYSTEAD_ORIGIN)?,
+            bits: template.number(CKA_KEYSTEAD_KEY_BITS)?,
             expires_at: template.number(CKA_KEYSTEAD_EXPIRES_AT)?,
             action,
             no_later_than: None,

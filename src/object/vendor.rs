@@ -27,6 +27,8 @@ pub const CKA_KEYSTEAD_CUSTODY: u64 = 0x804B_530B;
 pub const CKA_KEYSTEAD_EXPIRY_ACTION: u64 = 0x804B_530C;
 /// On both halves of a pair that only takes in material of custom keys.
 pub const CKA_KEYSTEAD_IMPORT_ONLY: u64 = 0x804B_530D;
+/// The size in bits that unwrapped material must have, in a template only.
+pub const CKA_KEYSTEAD_KEY_BITS: u64 = 0x804B_530E;
 
 /// Self-describing authenticated encryption bound to the custom key.
 pub const CKM_KEYSTEAD_SEAL: u64 = 0x804B_5301;

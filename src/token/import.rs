@@ -44,6 +44,9 @@ impl Token {
     ) -> Result<Handle> {
         let Import { kind, template, request, destination } = import;
         let body = self.described(kind, attributes, material)?;
+        if request.bits.is_some_and(|said| said != bits(&body.attributes)) {
+            return Err(Reason::OtherSize.detail("it is not of CKA_KEYSTEAD_KEY_BITS"));
+        }
         let mut decided = match destination {
             Destination::Ordinary(ordinary) => {
                 self.check_same_material(kind, &ordinary, &body.material)?;

@@ -20,7 +20,8 @@ use keystead::internal::object::import_only;
 use keystead::internal::object::kinds::{self, Kind};
 use keystead::internal::object::vendor::{
     ACTION_ERASE, ACTION_READ_ONLY, CKA_KEYSTEAD_CUSTODY, CKA_KEYSTEAD_DESCRIPTION,
-    CKA_KEYSTEAD_EXPIRES_AT, CKA_KEYSTEAD_EXPIRY_ACTION, CKA_KEYSTEAD_KEY_ID,
+    CKA_KEYSTEAD_EXPIRES_AT, CKA_KEYSTEAD_EXPIRY_ACTION, CKA_KEYSTEAD_KEY_BITS,
+    CKA_KEYSTEAD_KEY_ID,
 };
 use pkcs11_sys::{CKA_KEY_TYPE, CKK_RSA};
 use std::cell::Cell;
@@ -192,6 +193,10 @@ impl ImportRequest<'_> {
             Some(key) => template.push(named(key)),
             None => template.push(Attribute::Label(self.alias.as_bytes().to_vec())),
         }
+        // What is wrapped only the token sees.
+        if let (None, Some(bits)) = (self.target, self.bits) {
+            template.push(vendor(CKA_KEYSTEAD_KEY_BITS, &bits.to_ne_bytes()));
+        }
         if let Some(text) = self.description {
             template.push(vendor(CKA_KEYSTEAD_DESCRIPTION, text.as_bytes()));
         }
@@ -245,6 +250,15 @@ impl ImportRequest<'_> {
             {
                 Failure::refused("the material has another size, or is another custom key's")
                     .hint("`keystead show` shows the size that the key was made for")
+            }
+            (Some(RvError::TemplateInconsistent), None)
+                if material.is_wrapped() && self.bits.is_some() =>
+            {
+                let said = self.kind.called(self.bits.unwrap_or_default());
+                Failure::refused(format_args!(
+                    "this is no {said} key's material, or it is another custom key's"
+                ))
+                .hint("--type says which it is, and `keystead wrap` said what it wrapped")
             }
             (Some(RvError::TemplateInconsistent), None | Some("never imported")) => {
                 Failure::refused("this material is another custom key's")
