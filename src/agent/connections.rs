@@ -152,7 +152,7 @@ impl<S: Clone> Connections<S> {
         admitted
     }
 
-    /// Connections those who wait, in turn, as far as there is room, and chooses who leaves for the others.
+    /// Admits those who wait, in turn, as far as there is room, and chooses who leaves for the others.
     pub(crate) fn admit(&mut self, now: Instant) -> Moves<S> {
         let mut moves = Moves { admitted: Vec::new(), leaving: Vec::new() };
         let mut still = VecDeque::new();
