@@ -69,13 +69,9 @@ impl ImportRequest<'_> {
 
     /// Refuses material of another parameter set than the name of its type says.
     fn check_named(&self, bits: u64) -> Result<(), Failure> {
-        match self.bits {
-            Some(said) if said != bits && self.target.is_none() => {
-                let (said, found) = (self.kind.called(said), self.kind.called(bits));
-                Err(Failure::new(format_args!("this is no {said} key's material, but {found}'s"))
-                    .hint("--type says which it is"))
-            }
-            _ => Ok(()),
+        match self.target {
+            None => check_named(self.kind, self.bits, bits),
+            Some(_) => Ok(()),
         }
     }
 
@@ -274,6 +270,18 @@ impl ImportRequest<'_> {
             }
             _ => error.into(),
         }
+    }
+}
+
+/// Refuses material of another size than the name of its type says, where that says one.
+pub(crate) fn check_named(kind: &Kind, said: Option<u64>, bits: u64) -> Result<(), Failure> {
+    match said {
+        Some(said) if said != bits => {
+            let (said, found) = (kind.called(said), kind.called(bits));
+            Err(Failure::new(format_args!("this is no {said} key's material, but {found}'s"))
+                .hint("--type says which it is"))
+        }
+        _ => Ok(()),
     }
 }
 
