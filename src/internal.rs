@@ -4,8 +4,9 @@
 
 pub mod agent {
     pub use crate::agent::{
-        Claim, How, Lock, Options, Recovered, Restored, await_lock, check_file_system, claim,
-        claim_with_progress, listener, make, recover, restore, serve,
+        Claim, How, Lock, Options, Recovered, Restored, await_lock, check_file_system,
+        check_records, check_unclaimed, claim, claim_with_progress, listener, make, recover,
+        restore, serve,
     };
     pub mod allowance {
         pub use crate::agent::allowance::{Allowance, lift_limits, shed};

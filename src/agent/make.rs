@@ -1,7 +1,8 @@
 //! Making a store: once, and only where it was asked for.
 
 use super::Lock;
-use crate::error::{Reason, Result};
+use super::records_apart::check_unclaimed;
+use crate::error::Result;
 use crate::presence;
 use crate::store::{self, Cells, files};
 
@@ -15,12 +16,7 @@ pub fn make(lock: &Lock) -> Result<()> {
     }
     presence::check_place(directory)?;
     let records = lock.records();
-    if store::exists(records) {
-        return Err(Reason::StoreAbsent.detail(format_args!(
-            "{records} has the records of a store, and {} not its cell file; correct `agent_directory`",
-            directory.display()
-        )));
-    }
+    check_unclaimed(directory, records)?;
     store::check_growth(records, directory)?;
     Cells::make(directory)?;
     // A folder that may only be passed through cannot be synced from within, nor has it changed.

@@ -29,6 +29,7 @@ mod mend;
 mod open_store;
 pub(crate) mod outlets;
 mod proposer;
+mod records_apart;
 mod recover;
 mod removals;
 mod restore;
@@ -60,6 +61,7 @@ pub use main_loop::serve;
 #[cfg(test)]
 pub(crate) use main_loop::serve_until;
 pub use make::make;
+pub use records_apart::{check_records, check_unclaimed};
 pub use recover::{Recovered, recover};
 pub use restore::{How, Restored, restore};
 

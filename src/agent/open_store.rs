@@ -8,6 +8,7 @@ mod readable;
 
 use super::index::{self, Index};
 use super::keyspace;
+use super::records_apart::check_records;
 use super::rows::{self, Meta, RecordRow, TokenRow};
 use super::rules::KnownRecord;
 use super::time::Time;
@@ -68,6 +69,7 @@ impl OpenStore {
         location: &Location,
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
+        check_records(directory, location)?;
         let cells = Cells::open(directory)?;
         let records = store::open(location, &Acknowledged::of(&cells))?;
         Self::assemble(directory, cells, records, clock)?.reconciled()

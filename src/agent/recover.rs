@@ -6,6 +6,7 @@ use super::Lock;
 use super::destroyed_tokens::DestroyedTokens;
 use super::open_store::OpenStore;
 use super::proposer;
+use super::records_apart::check_records;
 use super::transaction::Transaction;
 use super::upgrade::{RecordsSource, upgrade_mended};
 use crate::clock::SystemClock;
@@ -44,6 +45,7 @@ const TRIES_TAKEN: (u8, u8) = (PIN_TRIES - 1, PIN_TRIES);
 /// changed.
 pub fn recover(lock: &Lock) -> Result<Option<Recovered>> {
     let (directory, location) = (lock.directory(), lock.records());
+    check_records(directory, location)?;
     let kept = store::snapshot_origin(location).unwrap_or_else(|error| {
         log::error!("{error}");
         None

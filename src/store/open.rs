@@ -65,6 +65,14 @@ pub(crate) fn exists(location: &Location) -> bool {
     }
 }
 
+/// Returns true where there is anything of records at `location`: themselves, their copy, those that were set aside,
+/// or what an upgrade or a restoration builds.
+pub(crate) fn has_remains(location: &Location) -> bool {
+    match location {
+        Location::Directory(directory) => rescue::has_remains(directory),
+    }
+}
+
 /// Removes the records at `location`.
 pub(crate) fn remove(location: &Location) -> Result<()> {
     match location {

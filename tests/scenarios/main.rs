@@ -60,6 +60,7 @@ mod program;
 mod properties;
 mod public_halves;
 mod reauthentication;
+mod records_apart;
 mod rejection;
 mod restored_lattices;
 #[path = "../rig/mod.rs"]

@@ -138,7 +138,7 @@ fn ignored(status: &str) -> Vec<i32> {
 }
 
 /// Has a world's records lie apart from the agent's own directory, and returns where.
-fn records_apart(world: &World) -> PathBuf {
+pub(crate) fn records_apart(world: &World) -> PathBuf {
     let (records, program) = (world.path("records"), env!("CARGO_BIN_EXE_keystead"));
     let text = format!(
         "store = {records:?}\nagent_directory = {:?}\nagent = {program:?}\n",

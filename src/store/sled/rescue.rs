@@ -7,7 +7,9 @@ use super::database::{DATABASE, Sled};
 use super::served_snapshot::ServedSnapshot;
 use super::snapshot;
 use crate::error::{Error, Reason, Result};
-use crate::file_names::{RECORDS_DAMAGED, RECORDS_RESTORED, RECORDS_SUSPECT};
+use crate::file_names::{
+    RECORDS_DAMAGED, RECORDS_EARLIER, RECORDS_RESTORED, RECORDS_SUSPECT, RECORDS_UPGRADED, SNAPSHOT,
+};
 use crate::store::{self, Acknowledged, CommitNumber, ReadOnly, Room, Store, files};
 use std::path::Path;
 
@@ -54,6 +56,14 @@ pub(crate) fn suspect(directory: &Path) {
 /// Returns true where the next opening reads everything.
 pub(crate) fn is_suspect(directory: &Path) -> bool {
     directory.join(RECORDS_SUSPECT).exists()
+}
+
+/// Returns true where anything of records is there, sound or not.
+pub(crate) fn has_remains(directory: &Path) -> bool {
+    let first_aside = format!("{RECORDS_DAMAGED}1");
+    let parts =
+        [DATABASE, SNAPSHOT, RECORDS_RESTORED, RECORDS_UPGRADED, RECORDS_EARLIER, &first_aside];
+    parts.iter().any(|part| directory.join(part).exists())
 }
 
 fn failed_with<T>(result: &Result<T>, reason: Reason) -> bool {

@@ -8,7 +8,7 @@ use super::directory;
 use crate::{Failure, Global, serving};
 use keystead::internal::agent::allowance;
 use keystead::internal::agent::{
-    Claim, Lock, Options, await_lock, claim_with_progress, listener, serve,
+    Claim, Lock, Options, await_lock, check_unclaimed, claim_with_progress, listener, serve,
 };
 use keystead::internal::config::Config;
 use keystead::internal::config::logging;
@@ -163,7 +163,13 @@ impl Arguments {
 fn make(config: &Config) -> Result<(), Failure> {
     presence::check_place(&config.directory)?;
     let group = config.group.as_deref().map(group).transpose()?;
-    directory::prepare_all(config, group)?;
+    match presence::check(&config.directory).is_ok() {
+        true => directory::prepare_all(config, group)?,
+        false => {
+            check_unclaimed(&config.directory, &config.store)?;
+            directory::make_all(config, group)?;
+        }
+    }
     allowance::lift_limits()?;
     sys::ignore_size_signal();
     if let Claim::Ours(lock) = claim_with_progress(&config.directory, show_life)? {

@@ -1,7 +1,7 @@
 //! The store's directory, before an agent trusts it.
 
 use crate::{Failure, explain};
-use keystead::internal::agent::check_file_system;
+use keystead::internal::agent::{check_file_system, check_records};
 use keystead::internal::config::Config;
 use libc::O_DIRECTORY;
 use rustix::fs::{Gid, fchown};
@@ -11,20 +11,40 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-/// Prepares the agent's directory, see [`prepare`], and that of the records where it is another of this
-/// machine.
-pub(crate) fn prepare_all(config: &Config, group: Option<u32>) -> Result<(), Failure> {
+/// Makes the agent's directory, and that of the records where it is another of this machine, where they are
+/// not there, and prepares them, see [`prepare`]. Only for a store that is made or restored.
+pub(crate) fn make_all(config: &Config, group: Option<u32>) -> Result<(), Failure> {
+    make(&config.directory)?;
     prepare(&config.directory, group)?;
-    let apart = config.store.local().filter(|records| *records != config.directory);
-    apart.map_or(Ok(()), |records| prepare(records, None))
+    let Some(records) = apart(config) else { return Ok(()) };
+    make(records)?;
+    prepare(records, None)
 }
 
-/// Makes the directory where there is none. It must lie on this machine, and its owner alone may
-/// serve it or write in it. The members of a group, where one may use the store, pass through it.
+/// Prepares the directories of a store that is there, see [`prepare`]. Where the records lie apart and are not
+/// there, the volume may not be mounted, and nothing is made in its place.
+pub(crate) fn prepare_all(config: &Config, group: Option<u32>) -> Result<(), Failure> {
+    prepare(&config.directory, group)?;
+    check_records(&config.directory, &config.store)?;
+    apart(config).map_or(Ok(()), |records| prepare(records, None))
+}
+
+fn apart(config: &Config) -> Option<&Path> {
+    config.store.local().filter(|records| *records != config.directory)
+}
+
+fn make(directory: &Path) -> Result<(), Failure> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    made.or_else(|error| match directory.exists() {
+        true => Ok(()),
+        false => Err(Failure::of_file(directory, &error)),
+    })
+}
+
+/// Checks that the directory lies on this machine, and its owner alone may serve it or write in it. The members
+/// of a group, where one may use the store, pass through it.
 fn prepare(directory: &Path, group: Option<u32>) -> Result<(), Failure> {
     let failed = |error: io::Error| Failure::of_file(directory, &error);
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
-    made.or_else(|error| if directory.exists() { Ok(()) } else { Err(failed(error)) })?;
     let folder = File::options().read(true).custom_flags(O_DIRECTORY).open(directory);
     let folder = folder.map_err(failed)?;
     let found = folder.metadata().map_err(failed)?;
@@ -62,7 +82,7 @@ pub(crate) fn check_writers(directory: &Path, found: &Metadata) -> Result<(), Fa
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::prepare;
+    use super::{make, prepare};
     use std::fs::{Permissions, set_permissions};
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
@@ -70,8 +90,9 @@ mod tests {
     fn a_directory_that_is_made_is_its_owners_alone() {
         let folder = tempfile::tempdir().unwrap();
         let store = folder.path().join("a/b");
-        prepare(&store, None).unwrap();
+        make(&store).unwrap();
         assert_eq!(store.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        make(&store).unwrap();
         prepare(&store, None).unwrap();
     }
 
@@ -80,6 +101,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let group = rustix::process::getegid().as_raw();
         let store = folder.path().join("store");
+        make(&store).unwrap();
         prepare(&store, Some(group)).unwrap();
         let made = store.metadata().unwrap();
         assert_eq!((made.permissions().mode() & 0o777, made.gid()), (0o710, group));

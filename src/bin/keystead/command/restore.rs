@@ -53,7 +53,7 @@ impl Arguments {
             Failure::from(error).hint("restore into an empty directory (--store)")
         })?;
         serving::make_files_private();
-        directory::prepare_all(&config, None)?;
+        directory::make_all(&config, None)?;
         let lock = lock(&directory)?.with_records(config.store);
         let living = self.erased_in.as_deref();
         let how = How { living, clock: Arc::new(SystemClock), grace };

@@ -4,7 +4,7 @@ use super::super::directory::check_writers;
 use super::super::{agent, rights};
 use super::finding::{Finding, note, problem, well};
 use crate::{Failure, serving};
-use keystead::internal::agent::check_file_system;
+use keystead::internal::agent::{check_file_system, check_records};
 use keystead::internal::config::Config;
 use keystead::internal::installed;
 use keystead::internal::store::cells::{self, Extent};
@@ -42,6 +42,9 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
         return vec![note("store", said, mend)];
     }
     if let Err(error) = check_file_system(directory) {
+        return vec![problem("store", error.into())];
+    }
+    if let Err(error) = check_records(directory, &config.store) {
         return vec![problem("store", error.into())];
     }
     let mut findings = vec![well("store", directory.display().to_string())];
