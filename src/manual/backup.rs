@@ -32,6 +32,11 @@
 //! there either, and wrong PINs stay counted. A custom key without its material is restored as such: its
 //! metadata says that it was deleted, or expired.
 //!
+//! Where the records lie apart from the agent's own directory (`agent_directory`) and are not in their place, their
+//! volume may only not be mounted, and `keystead restore` refuses: put in their place, the backup would lose all
+//! that came after it. Only where they are lost for good, `--records-are-lost` has it go on; do not mount the old
+//! ones again then.
+//!
 //! So keep backups as safe as the store, and no longer than the material in them may live. What two
 //! stores that came from one backup do afterwards is no longer of one piece: blobs open in both, but
 //! rotations, deletions and imports happen in each alone.

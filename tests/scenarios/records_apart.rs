@@ -1,6 +1,7 @@
 //! Records apart from the agent's own directory: either may be on a volume that is not mounted. Nothing is made in
-//! its place.
+//! its place, and no backup takes it unasked.
 
+use crate::backing_up::back_up;
 use crate::rig::token::USER_PIN;
 use crate::rig::{World, play, refused};
 use crate::starting::records_apart;
@@ -59,6 +60,32 @@ const COMMANDS: &[&[&str]] = &[
 ];
 
 #[test]
+fn a_backup_takes_the_place_of_records_that_are_out_of_sight_only_where_they_are_said_to_be_lost() {
+    play(|world| match world.role() {
+        "maker" => drop(world.token().generate_aes(&[Attribute::Token(true)])),
+        _ => {
+            let (records, _) = made_and_taken_away(world);
+            let (file, passphrase) = (world.path("backup"), world.path("passphrase"));
+            let [file, passphrase] = [file, passphrase].map(|it| it.to_str().unwrap().to_owned());
+            let restore = ["restore", &file, "--passphrase-file", &passphrase];
+            for is_there in [false, true] {
+                if is_there {
+                    fs::create_dir(&records).unwrap();
+                }
+                let said = text(&world.keystead(&restore));
+                assert!(said.contains("mount the volume"), "{said}");
+                assert!(said.contains("--records-are-lost"), "{said}");
+                assert_eq!(names(&records), is_there.then(Vec::new));
+            }
+            fs::remove_dir(&records).unwrap();
+            succeeds(&world.keystead(&[&restore[..], &["--records-are-lost"]].concat()));
+            succeeds(&world.keystead(&["sweep"]));
+            assert!(records.join("db").exists());
+        }
+    });
+}
+
+#[test]
 fn an_agents_directory_that_is_out_of_sight_is_not_made_anew_beside_records() {
     play(|world| match world.role() {
         "maker" => drop(world.token().generate_aes(&[Attribute::Token(true)])),
@@ -68,13 +95,16 @@ fn an_agents_directory_that_is_out_of_sight_is_not_made_anew_beside_records() {
             fs::rename(world.store(), world.path("own, elsewhere")).unwrap();
             let before = names(&records);
             fs::write(world.path("pin"), USER_PIN).unwrap();
-            let pin = world.path("pin").to_str().unwrap().to_owned();
+            let [file, sealed, pin] = ["backup", "passphrase", "pin"]
+                .map(|name| world.path(name).to_str().unwrap().to_owned());
             for command in [
                 &["list"][..],
                 &["sweep"],
                 &["agent"],
                 &["agent", "--make"],
                 &["init", "another", "--so-pin-file", &pin, "--pin-file", &pin],
+                &["restore", &file, "--passphrase-file", &sealed],
+                &["restore", &file, "--passphrase-file", &sealed, "--records-are-lost"],
             ] {
                 let said = text(&world.keystead(command));
                 assert!(said.contains("there is no store: "), "{command:?}: {said}");
@@ -86,11 +116,12 @@ fn an_agents_directory_that_is_out_of_sight_is_not_made_anew_beside_records() {
     });
 }
 
-/// Has another process make a token, and takes the records away; returns their place, and where
+/// Has another process make a token, keeps a backup, and takes the records away; returns their place, and where
 /// they are.
 fn made_and_taken_away(world: &World) -> (PathBuf, PathBuf) {
     let (records, away) = (records_apart(world), world.path("elsewhere"));
     world.start("maker").ends_well();
+    back_up(world);
     world.end_agent();
     fs::rename(&records, &away).unwrap();
     (records, away)

@@ -6,9 +6,10 @@ use crate::sealed_file::Pieces;
 use crate::whole_file::Input;
 use crate::{Failure, Global, output, serving};
 use keystead::internal::agent::backup::Backup;
-use keystead::internal::agent::{Claim, Lock, claim};
+use keystead::internal::agent::{Claim, Lock, check_records, check_unclaimed, claim};
 use keystead::internal::agent::{How, Restored, restore};
 use keystead::internal::clock::{SystemClock, exact_timestamp};
+use keystead::internal::config::Config;
 use keystead::internal::error::{Error, Reason};
 use keystead::internal::file_names::{CELLS, RECORDS};
 use keystead::internal::key::backup::{AROUND, BackupSealer, CHUNK, FRONT};
@@ -33,6 +34,10 @@ pub(crate) struct Arguments {
     /// The directory of the store that was backed up: what it has erased since stays erased
     #[arg(long, value_name = "DIRECTORY", conflicts_with = "check")]
     erased_in: Option<PathBuf>,
+    /// Go on where the records' own directory (`store` beside `agent_directory`) has none: they are lost for
+    /// good, and not on a volume that is not mounted
+    #[arg(long, conflicts_with = "check")]
+    records_are_lost: bool,
     /// Only read the backup to its end, and say what is in it
     #[arg(long)]
     check: bool,
@@ -52,6 +57,7 @@ impl Arguments {
         presence::check_place(&directory).map_err(|error| {
             Failure::from(error).hint("restore into an empty directory (--store)")
         })?;
+        self.check_records(&config)?;
         serving::make_files_private();
         directory::make_all(&config, None)?;
         let lock = lock(&directory)?.with_records(config.store);
@@ -59,6 +65,21 @@ impl Arguments {
         let how = How { living, clock: Arc::new(SystemClock), grace };
         let restored = restore(&lock, &content, how).map_err(explain)?;
         show(global, "restored, as it was at", &content, restored)
+    }
+
+    /// Fails where the records or the agent's files lie apart and are out of sight: the backup would take the place
+    /// of a store that may only be on a volume that is not mounted, and everything since would be lost.
+    fn check_records(&self, config: &Config) -> Result<(), Failure> {
+        let (directory, records) = (&config.directory, &config.store);
+        if presence::check(directory).is_err() {
+            return Ok(check_unclaimed(directory, records)?);
+        }
+        match check_records(directory, records) {
+            Err(error) if !self.records_are_lost => Err(Failure::from(error).with_hint(|mount| {
+                format!("{mount}; only where they are lost for good, --records-are-lost")
+            })),
+            _ => Ok(()),
+        }
     }
 }
 
