@@ -16,6 +16,8 @@ use std::process::Output;
 
 /// The commands with their arguments here. FILE stands for a file, FOLDER for one that holds it.
 const ON_A_STORE: &[(&str, &[&[&str]])] = &[
+    ("tokens", &[&[]]),
+    ("pin", &[&["change", "--new-pin-file", "FILE"]]),
     ("create", &[&["a"]]),
     ("generate", &[&["a"]]),
     ("list", &[&[], &["--expiring", "30d"]]),
@@ -27,10 +29,16 @@ const ON_A_STORE: &[(&str, &[&[&str]])] = &[
     ("disable", &[&["a"]]),
     ("import", &[&["a", "FILE", "--new"], &["a", "FILE", "--dry-run"]]),
     ("import-key", &[&[]]),
+    ("import-keys", &[&[], &["--remove", "a"]]),
     ("import-many", &[&["FOLDER"]]),
     ("migrate", &[&["--from", "FILE"]]),
     ("delete-material", &[&["a"]]),
     ("rotate", &[&["a"], &["--due"]]),
+    ("public", &[&["a"]]),
+    ("sign", &[&["a", "FILE"]]),
+    ("verify", &[&["a", "FILE", "FILE"]]),
+    ("csr", &[&["a", "--subject", "CN=a"]]),
+    ("certificate", &[&["show", "a"], &["remove", "a"]]),
     ("seal", &[&["a", "FILE"]]),
     ("schedule-deletion", &[&["a", "--days", "9"]]),
     ("cancel-deletion", &[&["a"]]),
@@ -46,21 +54,25 @@ const ON_A_STORE: &[(&str, &[&[&str]])] = &[
 
 /// Commands that use no store, or make one; `open` reads its file first.
 const OTHERS: &[&str] =
-    &["init", "wrap", "open", "systemd", "restore", "completions", "manual", "help"];
+    &["init", "wrap", "open", "config", "systemd", "restore", "completions", "manual", "help"];
 
 /// Commands that log in.
 const WITHOUT_A_PIN: &[&str] =
-    &["destroy-token", "sweep", "audit", "clock", "backup", "recover", "agent"];
+    &["tokens", "destroy-token", "sweep", "audit", "clock", "backup", "recover", "agent"];
 
 #[test]
 fn every_command_is_played_here() {
     play(|world| {
         let help = String::from_utf8(world.keystead(&["--help"]).stdout).unwrap();
-        let listed = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
-        let named = listed.lines().filter_map(|line| {
-            let name = line.strip_prefix("  ")?.split(' ').next()?;
-            (!name.is_empty()).then_some(name)
-        });
+        let (listed, _) = help.split_once("\nOptions:\n").unwrap();
+        let named: Vec<_> = listed
+            .lines()
+            .filter_map(|line| {
+                let name = line.strip_prefix("  ")?.split(' ').next()?;
+                (!name.is_empty()).then_some(name)
+            })
+            .collect();
+        assert!(named.contains(&"doctor"), "{help}");
         for name in named {
             let played = ON_A_STORE.iter().any(|(command, _)| *command == name);
             assert!(played || OTHERS.contains(&name), "what does `{name}` do without a store?");
