@@ -73,17 +73,21 @@ pub fn recover(lock: &Lock) -> Result<Option<Recovered>> {
     let claims: HashMap<u32, (Id, Id)> = store.claims()?.into_iter().collect();
     let claimed: Vec<u32> = claims.keys().copied().collect();
     let mended = store.cells.mend(&claimed, has, TRIES_TAKEN, store.now())?;
-    let lost = lost_keys(&store, &claims, &mended)?;
+    let gone = mended.iter().filter(|damage| !damage.is_mendable()).map(|damage| damage.cell);
+    let mut lost = lost_keys(&store, &claims, gone)?;
+    let foreign = store.foreign_cells()?;
     if has >= had && !from_snapshot && !head {
-        if !mended.is_empty() {
+        // A cell file that is not the records' own: what does not fit it is lost.
+        store.cells.erase.delete(&foreign, store.now())?;
+        lost.extend(lost_keys(&store, &claims, foreign.iter().copied())?);
+        if !mended.is_empty() || !foreign.is_empty() {
             store.page.started()?;
         }
-        let changed = upgraded || !mended.is_empty();
+        let changed = upgraded || !mended.is_empty() || !foreign.is_empty();
         let recovered = Recovered { upgraded, mended, lost, ..Recovered::default() };
         return Ok(changed.then_some(recovered));
     }
     store.begin()?;
-    let foreign = store.foreign_cells()?;
     // Their secrets belong to commits that are lost: nothing else is encrypted under them.
     store.cells.erase.delete(&foreign, store.now())?;
     let apply = |transaction: Transaction<'_>| transaction.apply().map(drop);
@@ -103,15 +107,14 @@ fn of_another_store(directory: &Path) -> Error {
     ))
 }
 
-/// The custom keys whose material was encrypted under a cell that is lost.
+/// The custom keys whose material was encrypted under cells that are lost.
 fn lost_keys(
     store: &OpenStore,
     claims: &HashMap<u32, (Id, Id)>,
-    mended: &[Damage],
+    gone: impl Iterator<Item = u32>,
 ) -> Result<Vec<Id>> {
     let mut lost = Vec::new();
-    let gone = mended.iter().filter(|damage| !damage.is_mendable());
-    for (token, id) in gone.filter_map(|damage| claims.get(&damage.cell)) {
+    for (token, id) in gone.filter_map(|cell| claims.get(&cell)) {
         let found = store.find_readable(*token, *id)?;
         lost.extend(found.map(|found| found.known.header.watched(*id)));
     }

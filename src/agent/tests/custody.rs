@@ -331,6 +331,47 @@ fn the_same_material_comes_back_over_a_damaged_cell() {
     assert_eq!(user.find(&[]), vec![KEY, again]);
 }
 
+/// A world whose `slots` is an earlier copy, in which the cell of the material has another secret.
+pub(crate) fn misfit() -> World {
+    let mut world = World::new();
+    world.stop().unwrap();
+    let slots = world.path().join("slots");
+    let earlier = std::fs::read(&slots).unwrap();
+    world.start();
+    world.user().commit(born(None)).unwrap();
+    world.stop().unwrap();
+    std::fs::write(&slots, earlier).unwrap();
+    world
+}
+
+#[test]
+fn material_that_does_not_fit_its_cell_counts_as_deleted_and_comes_back() {
+    let mut world = misfit();
+    let slots = std::fs::read(world.path().join("slots")).unwrap();
+    world.start();
+    let mut user = world.user();
+    let ended = Erasure::Ended(Tombstone::Deleted(START));
+    assert_eq!(user.read(KEY).unwrap().0.erasure, ended, "as a list has it");
+    let (stored, owner) = user.read(ITS).unwrap();
+    assert_eq!(
+        (stored.erasure, &stored.sealed[..], owner.unwrap().erasure),
+        (ended, &[][..], ended)
+    );
+    let cell = (1024 + 63) * 64..(1024 + 64) * 64;
+    let now = std::fs::read(world.path().join("slots")).unwrap();
+    assert_eq!(now[cell.clone()], slots[cell], "reading erases nothing");
+    let again = Id::new([0x13; 16]);
+    let changes = [import(1, again, Expect::Absent, None), vec![removal(ITS, 1)]].concat();
+    user.commit(changes).unwrap();
+    // Keys enough that the cell serves again.
+    for number in 0x40..0xB0 {
+        user.commit(vec![ordinary_key(Id::new([number; 16]), None)]).unwrap();
+        assert_eq!(user.read(Id::new([number; 16])).unwrap().0.sealed, SEALED);
+    }
+    assert_eq!(user.read(again).unwrap().0.sealed, SEALED);
+    assert_eq!(user.read(KEY).unwrap().0.erasure, Erasure::Live);
+}
+
 /// Overwrites the cell of the only material there is, and leaves its records, as a deletion of an earlier build
 /// did that was interrupted.
 pub(crate) fn interrupt_deletion(world: &World) {

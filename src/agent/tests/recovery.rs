@@ -1,6 +1,6 @@
 //! A store whose records were put back to an earlier day, or cannot be opened any more.
 
-use super::custody::{ITS, KEY, born, deletion, erase_at, interrupt_deletion};
+use super::custody::{ITS, KEY, born, deletion, erase_at, interrupt_deletion, misfit};
 use super::*;
 use crate::agent::open_store::OpenStore;
 use crate::agent::{Recovered, keyspace, recover};
@@ -114,6 +114,17 @@ fn a_store_that_lost_nothing_is_left_as_it_is() {
     assert_eq!(recover_in(&world), None);
     world.start();
     assert_eq!(incarnation(&world), 1);
+}
+
+#[test]
+fn recovery_names_material_that_does_not_fit_its_cell() {
+    let mut world = misfit();
+    let recovered = recover_in(&world).unwrap();
+    assert_eq!(recovered, Recovered { lost: vec![KEY], ..Recovered::default() });
+    assert_eq!(recover_in(&world), None);
+    world.start();
+    let erasure = world.user().read(KEY).unwrap().0.erasure;
+    assert!(matches!(erasure, Erasure::Ended(Tombstone::Deleted(_))));
 }
 
 #[test]

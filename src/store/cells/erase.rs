@@ -46,7 +46,7 @@ struct Pool {
     spent: Vec<CellNumber>,
     /// The number of cells in the file.
     end: CellNumber,
-    /// Cells whose material belongs to commits that are not known: they count as deleted.
+    /// Cells whose secret is not that of the records that claim them: they count as deleted until they are filled.
     foreign: HashMap<CellNumber, Seconds>,
 }
 
@@ -217,6 +217,7 @@ impl EraseCells {
             let mut secret = EraseSecret::default();
             aws_lc_rs::rand::fill(&mut **secret).map_err(|_| Reason::General)?;
             self.file.write(*number, &Cell::Live(secret))?;
+            pool.foreign.remove(number);
         }
         self.file.sync()?;
         pool.ready.extend(numbers);
