@@ -102,7 +102,8 @@ impl Client {
         sign: C_SignInit, C_Sign;
     }
 
-    /// Verifies by `C_Verify`, and by `C_VerifySignature`, which answers the same.
+    /// Verifies by `C_Verify`, by `C_VerifySignature` and, where the mechanism takes messages, by
+    /// `C_VerifyMessage`: all answer the same.
     pub fn verify(
         &self,
         mechanism: &Mechanism,
@@ -122,8 +123,54 @@ impl Client {
             let told_first = done(init)
                 .and_then(|()| done(library.C_VerifySignature(session, input, input_len)));
             assert_eq!(told_first, told_last);
+            if self.takes(mechanism.number(), CKF_MESSAGE_VERIFY) {
+                done(library.C_MessageVerifyInit(session, mechanism.pointer(), key))?;
+                let told = library.C_VerifyMessage(
+                    session,
+                    null_mut(),
+                    0,
+                    input,
+                    input_len,
+                    signature,
+                    len,
+                );
+                done(library.C_MessageVerifyFinal(session))?;
+                assert_eq!(done(told), told_last);
+            }
             told_last
         }
+    }
+
+    /// Signs each of these as a message of one operation.
+    pub fn sign_messages(
+        &self,
+        mechanism: &Mechanism,
+        key: CK_OBJECT_HANDLE,
+        messages: &[&[u8]],
+    ) -> Result<Vec<Vec<u8>>> {
+        let (session, library) = (self.token.handle(), &self.library);
+        // SAFETY: the mechanism is good for the call.
+        done(unsafe { library.C_MessageSignInit(session, mechanism.pointer(), key) })?;
+        let sign = |message: &&[u8]| {
+            // SAFETY: the message and the room are good for the call.
+            filled(ROOM, |room, len| unsafe {
+                let (start, count) = (bytes(message), length(message));
+                library.C_SignMessage(session, null_mut(), 0, start, count, room, len)
+            })
+        };
+        let signed = messages.iter().map(sign).collect();
+        // SAFETY: the session is the token's.
+        done(unsafe { library.C_MessageSignFinal(session) })?;
+        signed
+    }
+
+    /// Whether a mechanism has a flag.
+    pub fn takes(&self, mechanism: CK_MECHANISM_TYPE, flag: CK_FLAGS) -> bool {
+        let mut info = CK_MECHANISM_INFO::default();
+        let slot = self.token.slot.id();
+        // SAFETY: the structure is good for the call.
+        done(unsafe { self.library.C_GetMechanismInfo(slot, mechanism, &mut info) }).unwrap();
+        info.flags & flag != 0
     }
 
     pub fn digest(&self, mechanism: CK_MECHANISM_TYPE, input: &[u8]) -> Result<Vec<u8>> {

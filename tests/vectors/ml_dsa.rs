@@ -6,6 +6,7 @@ use crate::expect::{Tally, Vector, hex, wrong_signature};
 use crate::rig::play;
 use cryptoki::error::RvError;
 use cryptoki_sys::*;
+use keystead::internal::lc::lattice::{PrivateKey, Set};
 
 /// The mechanisms that are tried here.
 pub const MESSAGES: &[CK_MECHANISM_TYPE] = &[CKM_ML_DSA];
@@ -143,6 +144,34 @@ fn ml_dsa_verifies_what_wycheproof_publishes() {
             }
         }
         tally.reaches(500, MESSAGES);
+    });
+}
+
+#[test]
+fn ml_dsa_signs_messages_of_one_operation_under_its_context() {
+    play(|world| {
+        let client = Client::new(world);
+        let seed = [7; 32];
+        let private = client.ml_dsa_private(CKP_ML_DSA_65, &[(CKA_SEED, &seed)]).unwrap();
+        let value = PrivateKey::from_seed(Set::MlDsa65, &seed).unwrap().public().unwrap();
+        let value = value.bytes().unwrap();
+        let public = client.ml_dsa_public(CKP_ML_DSA_65, &value).unwrap();
+        let (params, other) = (deterministic(b"letters"), deterministic(b"invoices"));
+        for number in [CKM_ML_DSA, CKM_HASH_ML_DSA_SHA512] {
+            assert!(client.takes(number, CKF_MESSAGE_SIGN | CKF_MESSAGE_VERIFY));
+            let (mechanism, other) =
+                (Mechanism::with(number, &params), Mechanism::with(number, &other));
+            let messages: [&[u8]; 3] = [b"one", b"another", b""];
+            let signed = client.sign_messages(&mechanism, private, &messages).unwrap();
+            assert_eq!(signed.len(), 3);
+            for (message, signature) in messages.iter().zip(&signed) {
+                assert_eq!(client.sign(&mechanism, private, message).unwrap(), *signature);
+                // Which asks by messages as well.
+                client.verify(&mechanism, public, message, signature).unwrap();
+                let elsewhere = client.verify(&other, public, message, signature);
+                assert_eq!(elsewhere, Err(RvError::SignatureInvalid));
+            }
+        }
     });
 }
 
