@@ -337,6 +337,39 @@ mod tests {
         }
     }
 
+    /// Python's `cryptography` 48.0: `X963KDF`, 80 bytes.
+    #[test]
+    fn the_derivation_function_takes_sha_3_as_another_implementation_does() {
+        let hex = |text: &str| base16ct::lower::decode_vec(text).unwrap();
+        let agreed = Secret::new((0..32).collect());
+        let shared: Vec<u8> = (0x40..0x50).collect();
+        for (hash, expected) in [
+            (
+                Hash::Sha3_224,
+                "ec0c21275978dffde30a0a321c8eb1bd24a71660e26dfbfb8a1b60d9cdc89da87c3c17f36121a04c\
+                 63ab703dd71c543a407cdc0a3f619b70fe89decaf9026cdb9a0e11a513047f742975cfc6fccce165",
+            ),
+            (
+                Hash::Sha3_256,
+                "33cc68ab38abc84509c4ac3757c9ca4e7d075785f67a668973e778daf2b1cdbc4bd79c3139a1773f\
+                 d407ae4c9e73b67c8d25adab9aa138f21ffe325af66ce0b6e2159b55eb77a7361dc343ff61ce32cf",
+            ),
+            (
+                Hash::Sha3_384,
+                "71d9c671e9bcc35043bbf1ea484909c51f6853577b580937648fe9f6636a775a4b23b383010bfa20\
+                 39fb002e71b2243c0a097d89aa05ef4e0439b36f21c5b4686de6461c8c6be045a8e6a4cc458c3829",
+            ),
+            (
+                Hash::Sha3_512,
+                "0ed29c0771c8a2a7b23596e2eb1d7be561f8cb129332d4c0712c646b66db9655c74812bc2d69ad58\
+                 dbbfdd5ae1caa54c5f86235d06fb454364283bb1b2f08c720ee31dab6a3d70ca598ea31ea76e71ea",
+            ),
+        ] {
+            let made = stretch(hash, &agreed, &shared, 80).unwrap();
+            assert_eq!(made.expose(), hex(expected), "{hash:?}");
+        }
+    }
+
     #[test]
     fn a_curve_that_the_token_does_not_compute_on_is_told_so() {
         let secp192k1 = Domain::Curve(&[6, 5, 0x2B, 0x81, 4, 0, 31]);

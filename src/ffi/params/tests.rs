@@ -173,11 +173,28 @@ fn ecdh_is_a_function_and_two_pieces() {
         ulPublicDataLen: 65,
         pPublicData: public.as_mut_ptr(),
     };
-    let expected = |kdf| Params::Ecdh { kdf, shared: vec![1; 3], public: vec![4; 65] };
-    let hash = Hash::Sha256;
-    assert_eq!(parse(raw(CKM_ECDH1_DERIVE, &good)), Ok(expected(EcKdf::X963(hash))));
-    let one_step = CK_ECDH1_DERIVE_PARAMS { kdf: CKD_SHA256_KDF_SP800, ..good };
-    assert_eq!(parse(raw(CKM_ECDH1_DERIVE, &one_step)), Ok(expected(EcKdf::OneStep(hash))));
+    let takes = |number, kdf| {
+        let expected = Params::Ecdh { kdf, shared: vec![1; 3], public: vec![4; 65] };
+        for mechanism in [CKM_ECDH1_DERIVE, CKM_ECDH1_COFACTOR_DERIVE] {
+            let given = CK_ECDH1_DERIVE_PARAMS { kdf: number, ..good };
+            assert_eq!(parse(raw(mechanism, &given)), Ok(expected.clone()), "{number}");
+        }
+    };
+    takes(CKD_NULL, EcKdf::Null);
+    for (x9_63, one_step, hash) in [
+        (CKD_SHA1_KDF, CKD_SHA1_KDF_SP800, Hash::Sha1),
+        (CKD_SHA224_KDF, CKD_SHA224_KDF_SP800, Hash::Sha224),
+        (CKD_SHA256_KDF, CKD_SHA256_KDF_SP800, Hash::Sha256),
+        (CKD_SHA384_KDF, CKD_SHA384_KDF_SP800, Hash::Sha384),
+        (CKD_SHA512_KDF, CKD_SHA512_KDF_SP800, Hash::Sha512),
+        (CKD_SHA3_224_KDF, CKD_SHA3_224_KDF_SP800, Hash::Sha3_224),
+        (CKD_SHA3_256_KDF, CKD_SHA3_256_KDF_SP800, Hash::Sha3_256),
+        (CKD_SHA3_384_KDF, CKD_SHA3_384_KDF_SP800, Hash::Sha3_384),
+        (CKD_SHA3_512_KDF, CKD_SHA3_512_KDF_SP800, Hash::Sha3_512),
+    ] {
+        takes(x9_63, EcKdf::X963(hash));
+        takes(one_step, EcKdf::OneStep(hash));
+    }
     for bad in [
         CK_ECDH1_DERIVE_PARAMS { kdf: 99, ..good },
         CK_ECDH1_DERIVE_PARAMS { pPublicData: null_mut(), ..good },
