@@ -7,7 +7,7 @@ use crate::key::{Parsed, UsableKey, Usage};
 use crate::mechanism::{self, Mechanism, MechanismRow, Setting};
 use crate::object::kinds::Kind;
 use crate::object::values::same;
-use crate::object::vendor::CKA_KEYSTEAD_IMPORT_ONLY;
+use crate::object::vendor::{CKA_KEYSTEAD_IMPORT_ONLY, CKM_KEYSTEAD_SEAL};
 use crate::object::{Attributes, Creation, Template, VendorRequest};
 use crate::object::{build, import_only, kinds, marks};
 use crate::secret::Secret;
@@ -137,10 +137,10 @@ impl Token {
             return Err(Reason::KeyNotWrappable
                 .detail("what this mechanism wraps can be had back without a trusted key"));
         }
-        if by.restrictions.any() && !row.authenticated {
+        if by.restrictions.any() && (!row.authenticated || row.id == CKM_KEYSTEAD_SEAL) {
             return Err(Reason::KeyNotPermitted.detail(
-                "a key that is or was trusted, or has templates of its own, wraps with nothing that \
-                 tells paddings apart",
+                "a key that is or was trusted, or has templates of its own, wraps by AES key wrap and AES-GCM \
+                 alone, or by OAEP",
             ));
         }
         if row.is_keystream && !by.only_wraps() {

@@ -5,7 +5,7 @@
 
 use crate::rig::token::{SO_PIN, Token, USER_PIN, aes_material, pin};
 use crate::rig::wrap::{Courier, Owner, oaep_sha256, unwrapped_by_hand, with_rsa_aes};
-use crate::rig::{for_key, mechanism_type, play, refused, template_with, without_custody};
+use crate::rig::{for_key, mechanism_type, play, refused, seal, template_with, without_custody};
 use cryptoki::error::{Error, Result, RvError};
 use cryptoki::mechanism::hkdf::{HkdfParams, HkdfSalt};
 use cryptoki::mechanism::vendor_defined::VendorDefinedMechanism;
@@ -15,6 +15,7 @@ use cryptoki::object::{
 };
 use cryptoki::session::UserType;
 
+const WRAP_TEMPLATE: u64 = 0x4000_0211;
 const UNWRAP_TEMPLATE: u64 = 0x4000_0212;
 const DERIVE_TEMPLATE: u64 = 0x4000_0213;
 const SENSITIVE: u64 = 0x103;
@@ -118,6 +119,42 @@ fn what_is_bound_wraps_by_key_wrap_and_gcm_alone_whatever_is_configured() {
             }
             assert_ne!(iv, [0; 12], "the token made it");
         }
+
+        let key = target(&token, &[]);
+        let sealing = |more: &[Attribute]| {
+            token.generate_aes(&[&both[..2], &[Attribute::Token(true)], more].concat())
+        };
+        token.wrap_key(&seal(), sealing(&[]), key).unwrap();
+        for bound in [keeping(), template_with(WRAP_TEMPLATE, &[(EXTRACTABLE, &[1])])] {
+            let wrapped = token.wrap_key(&seal(), sealing(&[bound]), key);
+            refused(wrapped, RvError::KeyFunctionNotPermitted);
+        }
+    });
+}
+
+#[test]
+fn a_public_key_that_is_bound_wraps_by_oaep_and_with_a_transport_key_under_it() {
+    play(|world| {
+        let token = world.token();
+        let public = [
+            Attribute::ModulusBits(2048.into()),
+            Attribute::Wrap(true),
+            template_with(WRAP_TEMPLATE, &[(EXTRACTABLE, &[1])]),
+        ];
+        let private = [Attribute::Unwrap(true), without_custody()];
+        let pair = token.generate_key_pair(&Mechanism::RsaPkcsKeyPairGen, &public, &private);
+        let (by, unwraps) = pair.unwrap();
+        let key = target(&token, &[]);
+        let block = token.encrypt_block(key).unwrap();
+        let comes_back = |mechanism: &Mechanism| {
+            let wrapped = token.wrap_key(mechanism, by, key).unwrap();
+            let back = token.unwrap_key(mechanism, unwraps, &wrapped, &session_aes()).unwrap();
+            assert_eq!(token.encrypt_block(back).unwrap(), block);
+        };
+        comes_back(&oaep_sha256());
+        with_rsa_aes(comes_back);
+        let padded = token.wrap_key(&Mechanism::RsaPkcs, by, key);
+        refused(padded, RvError::KeyFunctionNotPermitted);
     });
 }
 
