@@ -160,7 +160,7 @@ impl EraseCells {
         let mut pool = self.lock();
         let unreadable = self.unreadable(&pool, claimed)?;
         let few = unreadable.len() <= MOST_CORRECTED;
-        let beyond = claimed.iter().copied().filter(|cell| !pool.holds(*cell));
+        let beyond = claimed.iter().copied().filter(|cell| *cell >= pool.end);
         let lost: Vec<CellNumber> = unreadable.keys().copied().chain(beyond).collect();
         let mut mended = Vec::new();
         for cell in lost {

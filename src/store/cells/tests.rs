@@ -410,6 +410,16 @@ fn erase_cells_that_are_lost_or_cut_off_say_deleted_after_a_mending() {
 }
 
 #[test]
+fn a_damaged_record_that_claims_a_fixed_cell_has_none_written_over() {
+    let (directory, _) = furnished();
+    let good = directory.bytes();
+    let cells = Cells::open(directory.0.path()).unwrap();
+    cells.pins.reconcile(&known()).unwrap();
+    assert_eq!(cells.mend(&[COMMITS_CELL], 9, (9, 10), 5).unwrap(), []);
+    assert!(directory.bytes() == good);
+}
+
+#[test]
 fn a_beginning_that_is_lost_is_written_anew_as_the_snapshot_knows_it() {
     for (at, length) in [(0, 40), (64, 64), (0, 128)] {
         let (directory, cell) = furnished();
