@@ -86,7 +86,10 @@ impl OpenStore {
             return Err(error);
         }
         log::error!("its material counts as deleted: {error}");
-        self.cells.erase.presume_deleted(&[cell], self.now());
+        // Where damage has two records claim the cell, it may be the other's.
+        if self.index()?.claims_of(cell).eq([(token, id)]) {
+            self.cells.erase.presume_deleted(&[cell], self.now());
+        }
         Ok(Decrypted::Lost(Tombstone::Deleted(self.now())))
     }
 

@@ -168,3 +168,18 @@ fn the_secrets_of_lost_commits_are_found_beside_a_damaged_record() {
     assert_eq!(store.foreign_cells(), Ok(vec![]));
     assert_eq!(store.claims().unwrap().len(), 1, "its cell is not given to another");
 }
+
+#[test]
+fn a_record_that_claims_the_cell_of_another_takes_no_material_from_it() {
+    let host = Host::new();
+    let store = host.writer().store;
+    let row = store.records.get(&keyspace::record(TOKEN, KEY)).unwrap().unwrap();
+    let double = Id::new([4; 16]);
+    host.write(TOKEN, double, row);
+    let writer = host.writer();
+    assert_eq!(writer.store.foreign_cells(), Ok(vec![]));
+    let found = writer.store.find(TOKEN, double).unwrap().unwrap();
+    let erasure = writer.store.hand_out(TOKEN, found).unwrap().erasure;
+    assert!(matches!(erasure, Erasure::Ended(Tombstone::Deleted(_))));
+    assert_eq!(read(&writer), Some((Erasure::Live, b"sealed".to_vec())));
+}
