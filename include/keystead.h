@@ -55,9 +55,11 @@
 #define CKA_KEYSTEAD_EXPIRY_ACTION 0x804B530CUL
 
 /*
- * CK_BBOOL, on both halves of an RSA pair; given in a template of C_GenerateKeyPair, and never
- * changed. The private half of such a pair only unwraps, and what it unwraps becomes the material of
- * a custom key, sensitive and not extractable whatever the template says of that.
+ * CK_BBOOL, on both halves of an RSA or ML-KEM pair; given in a template of C_GenerateKeyPair, and
+ * never changed. The private half of an RSA pair only unwraps; that of an ML-KEM pair only
+ * decapsulates, to a key of the session that carries it too and only unwraps. What is unwrapped so
+ * becomes the material of a custom key, sensitive and not extractable whatever the template says of
+ * that.
  */
 #define CKA_KEYSTEAD_IMPORT_ONLY 0x804B530DUL
 

@@ -114,8 +114,9 @@
 //! | `ml-kem` | `.transport`, `.wrapped` | the KEM ciphertext: 768, 1088 or 1568 for ML-KEM-512, -768, -1024; KWP(material), in a file of its own | any | OpenSSL 3.5; two calls of PKCS#11 3.2 |
 //! | `ml-kem-joined` | 1 | the same two parts, one behind the other | any | |
 //!
-//! The material is the secret's bytes; of a private key it is PKCS#8 in DER (RFC 5958), so RSA, EC,
-//! Ed25519 and X25519 keys do not fit OAEP alone.
+//! The material is the secret's bytes; of a private key it is PKCS#8 in DER (RFC 5958).
+//! Of the private keys, RSA keys and ML-KEM and ML-DSA keys without their seed are too long for OAEP alone;
+//! EC, Ed25519 and X25519 keys fit, and so does a seed.
 //!
 //! # The transfer file of Azure Key Vault
 //!

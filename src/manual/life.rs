@@ -5,7 +5,7 @@
 //! | pending import (status 5): never imported, deleted, or expired | found, says why | not found; old handles invalid | importing (the first time anything, then only the same material), renaming, disabling for later | `CKR_KEY_HANDLE_INVALID`, `CKR_OBJECT_HANDLE_INVALID` or what the function has for it |
 //! | enabled (2) | found | found | everything the usage flags allow | – |
 //! | disabled (3) | found | found | reading attributes but secret ones, enabling, deleting imported material | `CKR_KEY_FUNCTION_NOT_PERMITTED`; as the key to be wrapped `CKR_KEY_NOT_WRAPPABLE` |
-//! | expired but readable (expiry action 2) | found | found | decrypting, verifying, unwrapping; deleting; importing again | `CKR_KEY_FUNCTION_NOT_PERMITTED` |
+//! | expired but readable (expiry action 2) | found | found | decrypting, verifying, unwrapping, decapsulating; deleting; importing again | `CKR_KEY_FUNCTION_NOT_PERMITTED` |
 //! | pending deletion (4) | found | found | cancelling | `CKR_KEY_FUNCTION_NOT_PERMITTED`, `CKR_ACTION_PROHIBITED` |
 //!
 //! # What is refused, and how
