@@ -78,6 +78,7 @@ impl Reason {
                 | Self::OtherSize
                 | Self::MaterialHeld
                 | Self::ImportIntoGenerated
+                | Self::ImportOnly
                 | Self::ExpiryOnGenerated
                 | Self::RotateExternal
                 | Self::RotatePrivate

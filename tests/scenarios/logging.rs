@@ -2,10 +2,11 @@
 
 use crate::rig::token::{SO_PIN, USER_PIN, aes_material, pin};
 use crate::rig::world::{World, eventually, now, until};
-use crate::rig::wrap::Courier;
-use crate::rig::{DISABLED, STATUS, expires_at, for_key, number, play};
+use crate::rig::wrap::{Courier, oaep_sha256};
+use crate::rig::{DISABLED, STATUS, expires_at, for_key, import_only, number, play, refused};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags};
-use cryptoki::error::Error;
+use cryptoki::error::{Error, RvError};
+use cryptoki::mechanism::Mechanism;
 use cryptoki::object::Attribute;
 use cryptoki::session::UserType;
 use rustix::stdio::dup2_stderr;
@@ -288,6 +289,35 @@ fn refusals_are_told_where_nothing_else_is_asked_for() {
                 assert!(told, "{refusal}:\n{log}");
             }
             assert!(!log.contains(" INFO "), "{log}");
+        }
+    });
+}
+
+/// Asks an import key for a session key, which it does not give.
+fn asks_too_much(world: &World) {
+    let token = world.token();
+    let public = [Attribute::ModulusBits(2048.into()), import_only()];
+    let pair = token.generate_key_pair(&Mechanism::RsaPkcsKeyPairGen, &public, &[]);
+    let [class, key_type, _] = aes_material();
+    let template = [class, key_type, Attribute::Token(false)];
+    let made = token.unwrap_key(&oaep_sha256(), pair.unwrap().1, &[1; 256], &template);
+    refused(made, RvError::TemplateInconsistent);
+    world.tell("refused");
+}
+
+#[test]
+fn an_import_key_that_is_asked_for_more_is_a_refusal_of_custody() {
+    play(|world| match world.role() {
+        "client" => asks_too_much(world),
+        _ => {
+            world.configure(&format!("log = {:?}", log(world)));
+            let mut other = world.start("client");
+            other.hear();
+            other.ends_well();
+            let log = logged(world);
+            let refusal = "an import key only takes in material of custom keys";
+            let told = log.lines().any(|it| it.contains(" WARN  ") && it.contains(refusal));
+            assert!(told, "{log}");
         }
     });
 }
