@@ -148,7 +148,10 @@ impl ImportKey {
                     .hint("`keystead import-key --label` gives another its own"))
             }
             (None, _) => Err(Failure::not_found(format_args!("there is no import key {name}"))
-                .hint("`keystead import-key` makes one, for 24 hours")),
+                .hint(
+                    "`keystead import-key` makes one, for 24 hours; what was wrapped for one that has \
+                     expired or was deleted is to be wrapped again for the new one",
+                )),
         }
     }
 
