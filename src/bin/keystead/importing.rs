@@ -23,7 +23,7 @@ use keystead::internal::object::vendor::{
     CKA_KEYSTEAD_EXPIRES_AT, CKA_KEYSTEAD_EXPIRY_ACTION, CKA_KEYSTEAD_KEY_BITS,
     CKA_KEYSTEAD_KEY_ID,
 };
-use pkcs11_sys::{CKA_KEY_TYPE, CKK_RSA};
+use pkcs11_sys::{CKA_KEY_TYPE, CKK_AES, CKK_RSA};
 use std::cell::Cell;
 
 /// The destination of material, and the wishes for it.
@@ -240,7 +240,15 @@ impl ImportRequest<'_> {
             (Some(RvError::WrappedKeyInvalid | RvError::WrappedKeyLenRange), _) => Failure::new(
                 "the material does not open under this import key",
             )
-            .hint("or it is no material for this type and size of key, or wrapped in another form"),
+            .hint(match self.target.is_none() && self.kind.key_type == CKK_AES {
+                true => {
+                    "or it is no AES key's, which a new key is unless --type says otherwise, or \
+                             wrapped in another form"
+                }
+                false => {
+                    "or it is no material for this type and size of key, or wrapped in another form"
+                }
+            }),
             (Some(RvError::TemplateInconsistent), Some("never imported"))
                 if material.is_wrapped() =>
             {
