@@ -118,6 +118,19 @@
 //! Of the private keys, RSA keys and ML-KEM and ML-DSA keys without their seed are too long for OAEP alone;
 //! EC, Ed25519 and X25519 keys fit, and so does a seed.
 //!
+//! A raw seed, of 64 bytes of an ML-KEM key and of 32 of an ML-DSA key, becomes PKCS#8 (RFC 9935, RFC 9881) where
+//! 22 bytes stand before it: here of ML-KEM-768, and of ML-DSA-65.
+//!
+//! ```sh
+//! (printf '\x30\x54\x02\x01\x00\x30\x0b\x06\x09\x60\x86\x48\x01\x65\x03\x04\x04\x02'
+//!  printf '\x04\x42\x80\x40'; cat seed) > key.der
+//! (printf '\x30\x34\x02\x01\x00\x30\x0b\x06\x09\x60\x86\x48\x01\x65\x03\x04\x03\x12'
+//!  printf '\x04\x22\x80\x20'; cat seed) > key.der
+//! ```
+//!
+//! The last byte of the first line is `\x01` of ML-KEM-512, `\x03` of ML-KEM-1024, `\x11` of ML-DSA-44 and `\x13` of
+//! ML-DSA-87.
+//!
 //! # The transfer file of Azure Key Vault
 //!
 //! ```json

@@ -88,6 +88,10 @@ pub(crate) fn bits(material: &Secret, kind: &Kind) -> Result<u64, Failure> {
         let failure =
             Failure::new(format_args!("these {length} bytes are no {name} key's material"));
         match kind.class {
+            CKO_PRIVATE_KEY if !kind.sets().is_empty() => failure.hint(
+                "a private key is PKCS#8, in PEM or DER; `keystead manual keystead.7`, \"What travels\", says \
+                 how a raw seed becomes it",
+            ),
             CKO_PRIVATE_KEY => failure.hint(
                 "a private key is PKCS#8, in PEM or DER: `openssl pkcs8 -topk8 -nocrypt` makes it",
             ),
