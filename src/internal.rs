@@ -91,6 +91,9 @@ pub mod lc {
     pub mod ml_kem {
         pub use crate::lc::ml_kem::{ciphertext_size, decapsulate, encapsulate};
     }
+    pub mod pkcs8 {
+        pub use crate::lc::pkcs8::curve;
+    }
     pub mod random {
         pub use crate::lc::random::{bytes, secret};
     }

@@ -29,12 +29,29 @@ const IDENTIFIERS: [(&[u8], KeyAlgorithm); 4] = [
 /// Returns the algorithm that a `PrivateKeyInfo` (RFC 5958) in DER names; none where it is no such thing, or names
 /// another.
 pub(crate) fn algorithm(der: &[u8]) -> Option<KeyAlgorithm> {
-    let mut info = Elements(Elements(der).take(SEQUENCE)?);
-    info.take(INTEGER)?;
-    let identifier = Elements(info.take(SEQUENCE)?).take(OBJECT_IDENTIFIER)?;
+    let identifier = identifier(der)?.take(OBJECT_IDENTIFIER)?;
     let known = IDENTIFIERS.iter().find(|(known, _)| *known == identifier);
     let known = known.map(|(_, algorithm)| *algorithm);
     known.or_else(|| Set::named(identifier).map(KeyAlgorithm::Lattice))
+}
+
+/// Returns the contents of the object identifier of the curve that a `PrivateKeyInfo` names: the parameter of
+/// `id-ecPublicKey` (RFC 5480), else the algorithm itself, which is a curve's in RFC 8410.
+pub fn curve(der: &[u8]) -> Option<&[u8]> {
+    let named = algorithm(der);
+    let mut identifier = identifier(der)?;
+    let own = identifier.take(OBJECT_IDENTIFIER)?;
+    match named {
+        Some(KeyAlgorithm::Ec) => identifier.take(OBJECT_IDENTIFIER),
+        _ => Some(own),
+    }
+}
+
+/// Returns the elements of the `AlgorithmIdentifier`.
+fn identifier(der: &[u8]) -> Option<Elements<'_>> {
+    let mut info = Elements(Elements(der).take(SEQUENCE)?);
+    info.take(INTEGER)?;
+    info.take(SEQUENCE).map(Elements)
 }
 
 #[cfg(test)]

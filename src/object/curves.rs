@@ -11,7 +11,7 @@ use super::{known_curves, points};
 use crate::error::{Reason, Result};
 use crate::key::{Parsed, Usage};
 use crate::lc::ec::{self, Curve};
-use crate::lc::{ed25519, x25519};
+use crate::lc::{ed25519, pkcs8, x25519};
 use crate::secret::Secret;
 use pkcs11_sys::*;
 
@@ -29,7 +29,7 @@ pub(super) const EC_PRIVATE: Kind = Kind {
     sizes: Sizes::These(&[224, 256, 384, 521]),
     usages: &[Usage::Sign, Usage::Derive],
     describe: describe_private,
-    parse: |material, _| Ok(Parsed::EcPrivate(ec::PrivateKey::from_pkcs8(material.expose())?)),
+    parse: |material, _| read(material, ec::PrivateKey::from_pkcs8).map(Parsed::EcPrivate),
 };
 
 pub(super) const EC_PUBLIC: Kind = Kind {
@@ -50,7 +50,7 @@ pub(super) const EDWARDS_PRIVATE: Kind = Kind {
     sizes: Sizes::These(&[256]),
     usages: &[Usage::Sign],
     parse: |material, _| {
-        Ok(Parsed::EdwardsPrivate(ed25519::PrivateKey::from_pkcs8(material.expose())?))
+        read(material, ed25519::PrivateKey::from_pkcs8).map(Parsed::EdwardsPrivate)
     },
     ..EC_PRIVATE
 };
@@ -73,7 +73,7 @@ pub(super) const MONTGOMERY_PRIVATE: Kind = Kind {
     sizes: Sizes::These(&[256]),
     usages: &[Usage::Derive],
     parse: |material, _| {
-        Ok(Parsed::MontgomeryPrivate(x25519::PrivateKey::from_pkcs8(material.expose())?))
+        read(material, x25519::PrivateKey::from_pkcs8).map(Parsed::MontgomeryPrivate)
     },
     ..EC_PRIVATE
 };
@@ -128,21 +128,37 @@ pub(crate) fn bits(params: &[u8]) -> u64 {
     }
 }
 
+/// Reads a private key's PKCS#8: `CurveUnknown` where it is of a known curve that no key of the token is on.
+fn read<T>(material: &Secret, from_pkcs8: fn(&[u8]) -> Result<T>) -> Result<T> {
+    from_pkcs8(material.expose()).map_err(|failure| match pkcs8::curve(material.expose()) {
+        Some(curve) if known_curves::is_identifier(curve) && !is_taken(curve) => {
+            Reason::CurveUnknown.into()
+        }
+        _ => failure,
+    })
+}
+
+/// Returns whether the token has keys on the curve of an object identifier.
+fn is_taken(identifier: &[u8]) -> bool {
+    let length = u8::try_from(identifier.len()).unwrap_or(u8::MAX);
+    bits(&[&[6, length], identifier].concat()) != 0
+}
+
 fn describe_private(material: &Secret, attributes: &mut Attributes) -> Result<()> {
     let key_type = attributes.number(CKA_KEY_TYPE);
     let mut curve = None;
     let (names, point, info): (&[&[u8]], _, _) = match key_type {
         Some(CKK_EC) => {
-            let public = ec::PrivateKey::from_pkcs8(material.expose())?.public()?;
+            let public = read(material, ec::PrivateKey::from_pkcs8)?.public()?;
             curve = Some(public.curve());
             (&[public.curve().oid()], public.point()?, public.to_spki()?)
         }
         Some(CKK_EC_EDWARDS) => {
-            let public = ed25519::PrivateKey::from_pkcs8(material.expose())?.public()?;
+            let public = read(material, ed25519::PrivateKey::from_pkcs8)?.public()?;
             (&EDWARDS, public.bytes().to_vec(), public.to_spki()?)
         }
         _ => {
-            let key = x25519::PrivateKey::from_pkcs8(material.expose())?;
+            let key = read(material, x25519::PrivateKey::from_pkcs8)?;
             (&MONTGOMERY, key.public().to_vec(), key.to_spki()?)
         }
     };

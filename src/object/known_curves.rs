@@ -57,7 +57,8 @@ pub(crate) fn refusal(params: &[u8]) -> Error {
     }
 }
 
-fn is_identifier(identifier: &[u8]) -> bool {
+/// Returns whether the contents of an object identifier name a known curve.
+pub(super) fn is_identifier(identifier: &[u8]) -> bool {
     identifier.split_last().is_some_and(|(last, arc)| {
         IDENTIFIERS.iter().any(|(known, range)| *known == arc && range.contains(last))
     })

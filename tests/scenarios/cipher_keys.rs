@@ -2,6 +2,7 @@
 //! AES key wrap and AES-CBC do with data and with keys.
 
 use crate::rig::vendor::mechanism_type;
+use crate::rig::wrap::import_padded;
 use crate::rig::{
     MATERIAL_VERSION, ROTATION_DAYS, Token, for_key, number, play, refused, rotate, template_of,
 };
@@ -221,6 +222,70 @@ fn a_known_curve_that_the_token_does_not_compute_on_is_told_from_a_wrong_value()
             let signature = token.sign(&Mechanism::EcdsaSha256, private, TEXT).unwrap();
             token.verify(&Mechanism::EcdsaSha256, public, TEXT, &signature).unwrap();
         }
+    });
+}
+
+/// Keys that `openssl genpkey` made, as PKCS#8: Ed448, X448, P-192 and brainpoolP256r1.
+const ELSEWHERE: [(KeyType, &str, &str); 4] = [
+    (
+        KeyType::EC_EDWARDS,
+        "06032b6571",
+        "3047020100300506032b6571043b0439cb2a03f27401c0bbdb167f18e42bc4beb9abfac8ce83fea83c9e5a13\
+         534ffbffa355132e945f49696230d7fc87c367f3f444e586d82eb10f37",
+    ),
+    (
+        KeyType::EC_MONTGOMERY,
+        "06032b656f",
+        "3046020100300506032b656f043a0438242122d9e968fa04bf551dd5b768774dac8fc1517e0295334546e8e2\
+         fac960250300a4789401be51888839ecc08dd0a52fdfa73757ac0aff",
+    ),
+    (
+        KeyType::EC,
+        "06082a8648ce3d030101",
+        "306f020100301306072a8648ce3d020106082a8648ce3d030101045530530201010418a37a90963e22aba97c\
+         10749c6a64fbe446595c457af9aa64a13403320004e14ebd3aad674d3aade93155ce6702f294e175635d582a\
+         648f6fa6a79f251727544d2feb28eca36c90a4e7d12c6fde5a",
+    ),
+    (
+        KeyType::EC,
+        "06092b2403030208010107",
+        "308188020100301406072a8648ce3d020106092b2403030208010107046d306b02010104201aa5f9791d387e\
+         5e0e876845790f286b6dc0bae112f6cdb6bc7f4d121237d322a14403420004729cc581dd984a1b0856ad6471\
+         b6a482ffb97db4b6a407ba7815d5e91009e10a5fdd33540c1726f3f6f79209aae68c04e432abe9eb87914fd8\
+         481936d38a0678",
+    ),
+];
+
+#[test]
+fn a_key_on_such_a_curve_is_told_where_nothing_but_an_honest_blob_gets_an_answer() {
+    play(|world| {
+        let token = world.token();
+        let hex = |text: &str| base16ct::lower::decode_vec(text).unwrap();
+        for (key_type, curve, pkcs8) in ELSEWHERE {
+            let private =
+                [Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::KeyType(key_type)];
+            let value = [Attribute::EcParams(hex(curve)), Attribute::Value(vec![7; 56])];
+            let created = token.create_object(&[&private[..], &value].concat());
+            refused(created, RvError::CurveNotSupported);
+            refused(import_padded(&token, &hex(pkcs8), &private), RvError::CurveNotSupported);
+
+            let by = token.create_object(&[
+                Attribute::Class(ObjectClass::SECRET_KEY),
+                Attribute::KeyType(KeyType::AES),
+                Attribute::Encrypt(true),
+                Attribute::Unwrap(true),
+                Attribute::Value(vec![7; 32]),
+            ]);
+            let (by, readable) = (by.unwrap(), [Attribute::Sensitive(false)]);
+            let cbc = Mechanism::AesCbcPad(IV);
+            let blob = token.encrypt(&cbc, by, &hex(pkcs8)).unwrap();
+            let unwrapped = token.unwrap_key(&cbc, by, &blob, &[&private[..], &readable].concat());
+            refused(unwrapped, RvError::WrappedKeyInvalid);
+        }
+        let damaged = hex("302e020100300506032b657004220420").repeat(3);
+        let edwards =
+            [Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::KeyType(KeyType::EC_EDWARDS)];
+        refused(import_padded(&token, &damaged[..47], &edwards), RvError::WrappedKeyInvalid);
     });
 }
 

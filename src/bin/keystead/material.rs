@@ -4,11 +4,12 @@
 use crate::Failure;
 use base64ct::{Base64, Encoding};
 use keystead::internal::error::Error;
+use keystead::internal::lc::pkcs8;
 use keystead::internal::object::Attributes;
 use keystead::internal::object::kinds::{self, Kind};
 use keystead::internal::secret::Secret;
 use keystead::internal::sys;
-use pkcs11_sys::{CKA_KEY_TYPE, CKK_EC, CKO_PRIVATE_KEY};
+use pkcs11_sys::{CKA_KEY_TYPE, CKK_EC, CKK_EC_EDWARDS, CKK_EC_MONTGOMERY, CKO_PRIVATE_KEY};
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::path::Path;
@@ -80,9 +81,9 @@ pub(crate) fn bits(material: &Secret, kind: &Kind) -> Result<u64, Failure> {
     attributes.set_number(CKA_KEY_TYPE, kind.key_type);
     let judged = (kind.describe)(material, &mut attributes);
     judged.map(|()| kinds::bits(&attributes)).map_err(|_: Error| {
-        if let Some(curve) = other_curve(material.expose()).filter(|_| kind.key_type == CKK_EC) {
-            return Failure::new(format_args!("the token keeps no keys on {curve}"))
-                .hint("it keeps EC keys on P-224, P-256, P-384, P-521 and secp256k1");
+        let on_a_curve = matches!(kind.key_type, CKK_EC | CKK_EC_EDWARDS | CKK_EC_MONTGOMERY);
+        if let Some(curve) = other_curve(material.expose()).filter(|_| on_a_curve) {
+            return curve_not_kept(curve);
         }
         let (length, name) = (material.len(), kind.name);
         let failure =
@@ -100,24 +101,28 @@ pub(crate) fn bits(material: &Secret, kind: &Kind) -> Result<u64, Failure> {
     })
 }
 
-/// id-ecPublicKey (RFC 5480) with what comes before the curve's identifier in PKCS#8.
-const EC_KEY: &[u8] = b"\x06\x07\x2A\x86\x48\xCE\x3D\x02\x01\x06";
-
-/// Curves that people have keys on and the token does not keep, by their identifiers' DER with its length.
-const OTHER_CURVES: [(&[u8], &str); 5] = [
-    (b"\x05\x2B\x81\x04\x00\x1F", "secp192k1"),
-    (b"\x08\x2A\x86\x48\xCE\x3D\x03\x01\x01", "P-192"),
-    (b"\x09\x2B\x24\x03\x03\x02\x08\x01\x01\x07", "brainpoolP256r1"),
-    (b"\x09\x2B\x24\x03\x03\x02\x08\x01\x01\x0B", "brainpoolP384r1"),
-    (b"\x09\x2B\x24\x03\x03\x02\x08\x01\x01\x0D", "brainpoolP512r1"),
+/// Curves that people have keys on and the token does not keep, by the contents of their object identifiers.
+const OTHER_CURVES: [(&[u8], &str); 7] = [
+    (b"\x2B\x81\x04\x00\x1F", "secp192k1"),
+    (b"\x2A\x86\x48\xCE\x3D\x03\x01\x01", "P-192"),
+    (b"\x2B\x24\x03\x03\x02\x08\x01\x01\x07", "brainpoolP256r1"),
+    (b"\x2B\x24\x03\x03\x02\x08\x01\x01\x0B", "brainpoolP384r1"),
+    (b"\x2B\x24\x03\x03\x02\x08\x01\x01\x0D", "brainpoolP512r1"),
+    (b"\x2B\x65\x6F", "X448"),
+    (b"\x2B\x65\x71", "Ed448"),
 ];
 
-/// The curve of a PKCS#8 EC key, where it is one of those.
+/// The curve of a PKCS#8 key, where it is one of those.
 fn other_curve(pkcs8: &[u8]) -> Option<&'static str> {
-    let at = pkcs8.windows(EC_KEY.len()).position(|window| window == EC_KEY)?;
-    let curve = pkcs8.get(at + EC_KEY.len()..)?;
-    let found = OTHER_CURVES.iter().find(|(identifier, _)| curve.starts_with(identifier));
-    found.map(|(_, name)| *name)
+    let curve = pkcs8::curve(pkcs8)?;
+    OTHER_CURVES.iter().find(|(identifier, _)| *identifier == curve).map(|(_, name)| *name)
+}
+
+/// Says which curves the token keeps keys on.
+fn curve_not_kept(curve: &str) -> Failure {
+    Failure::new(format_args!("the token keeps no keys on {curve}")).hint(
+        "it keeps EC keys on P-224, P-256, P-384, P-521 and secp256k1, and ED25519 and X25519 keys",
+    )
 }
 
 /// Reads a file, or standard input (`-`): 1 byte or more.
@@ -220,6 +225,9 @@ fn check_type(pkcs8: &Secret, kind: &Kind) -> Result<(), Failure> {
                 .hint(TYPE_SAYS))
         }
         None if kind.class != CKO_PRIVATE_KEY => {
+            if let Some(curve) = other_curve(pkcs8.expose()) {
+                return Err(curve_not_kept(curve));
+            }
             Err(Failure::new("the PEM is of a type of private key that the token does not keep")
                 .hint("`keystead help import` says which types there are"))
         }
