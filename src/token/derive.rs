@@ -58,7 +58,10 @@ impl Token {
         sources: &Sources,
         template: &Template,
     ) -> Result<DerivedKey> {
-        let template = sources.bound(template)?;
+        let template = match sources.row.id == CKM_ECDH1_DERIVE && is_of_nss(template)? {
+            true => sources.bound(&template.without(&[CKA_KEY_TYPE]))?,
+            false => sources.bound(template)?,
+        };
         let (kind, mut attributes) = self.secret_key(&template)?;
         sources.protect(&mut attributes, &template)?;
         let request = sources.request(&template)?;
@@ -126,6 +129,16 @@ impl Token {
         attributes.set(CKA_VALUE, value.expose());
         self.keep(caller, attributes, Secret::new(Vec::new()), None)
     }
+}
+
+/// Returns whether a template is what NSS asks ECDH for as a TLS 1.2 server: a `CKK_DES3` key of no length that
+/// derives. It means the premaster secret of whatever length, which the token has as a generic secret; no key of
+/// the token is of the type that is named.
+fn is_of_nss(template: &Template) -> Result<bool> {
+    let named = |kind: u64| matches!(kind, CKA_CLASS | CKA_KEY_TYPE | CKA_DERIVE);
+    Ok(template.iter().all(|attribute| named(attribute.kind))
+        && template.number(CKA_KEY_TYPE)? == Some(CKK_DES3)
+        && template.flag(CKA_DERIVE)? == Some(true))
 }
 
 /// Checks that a template that names a class names the one that is derived.

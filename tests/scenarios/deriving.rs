@@ -55,6 +55,38 @@ fn two_default_private_keys_agree_on_a_secret_that_can_be_read() {
     });
 }
 
+/// NSS serves TLS 1.2 so.
+#[test]
+fn a_des3_key_of_no_length_that_derives_is_what_was_agreed_on_as_a_generic_secret() {
+    play(|world| {
+        let token = world.token();
+        let (_, private) = pair(&token, &CURVES[0], &[Attribute::Token(true)]);
+        let (other, _) = pair(&token, &CURVES[0], &[Attribute::Token(true)]);
+        let point = token.get_attributes(other, &[AttributeType::EcPoint]).unwrap();
+        let [Attribute::EcPoint(point)] = &point[..] else { panic!("{point:?}") };
+        let derive = |template: &[Attribute]| {
+            let ecdh = Ecdh1DeriveParams::new(EcKdf::null(), point);
+            token.derive_key(&Mechanism::Ecdh1Derive(ecdh), private, template)
+        };
+        let des3 = [
+            Attribute::Class(ObjectClass::SECRET_KEY),
+            Attribute::KeyType(KeyType::DES3),
+            Attribute::Derive(true),
+        ];
+        let made = derive(&des3).unwrap();
+        let shown =
+            token.get_attributes(made, &[AttributeType::KeyType, AttributeType::ValueLen]).unwrap();
+        let generic = Attribute::KeyType(KeyType::GENERIC_SECRET);
+        assert_eq!(shown, [generic, Attribute::ValueLen(32.into())]);
+        for more in
+            [Attribute::ValueLen(24.into()), Attribute::Token(true), Attribute::Encrypt(true)]
+        {
+            refused(derive(&[&des3[..], &[more]].concat()), RvError::AttributeValueInvalid);
+        }
+        refused(derive(&des3[..2]), RvError::AttributeValueInvalid);
+    });
+}
+
 #[test]
 fn what_a_template_leaves_open_the_tokens_defaults_decide() {
     play(|world| {
