@@ -6,6 +6,7 @@
 //! * [`clients`]: what each client needs to know, and where it stumbles.
 //! * [`life`]: the states of a custom key and what works in each.
 //! * [`log`]: what is told of all this, and where.
+//! * [`mechanisms`]: which mechanisms are served, for which keys, and what each does.
 //! * [`migrating`]: how another token's objects come here, and which stay where they are.
 //! * [`pkcs11`]: which interfaces are served, and what of PKCS#11 3.2 is not.
 //! * [`properties`]: what a custom key tells of itself, as attributes and as JSON.
@@ -21,6 +22,7 @@ pub mod ceremony;
 pub mod clients;
 pub mod life;
 pub mod log;
+pub mod mechanisms;
 pub mod migrating;
 pub mod pkcs11;
 pub mod properties;

@@ -1,6 +1,7 @@
 //! Properties of every row: a split message gives what it gives whole, and what was encrypted or
 //! wrapped comes back. A new row is tested the moment it stands in the table.
 
+mod manual;
 mod speed;
 mod vectors;
 mod vectors_rsa;

@@ -47,7 +47,7 @@ const TOPICS: [Topic; 2] = [
 ];
 
 /// The chapters of keystead(7), the crate's manual, with their titles.
-const CHAPTERS: [(&str, &str); 9] = [
+const CHAPTERS: [(&str, &str); 10] = [
     ("A key's life", include_str!("../../../../manual/life.rs")),
     ("Properties", include_str!("../../../../manual/properties.rs")),
     ("The import ceremony", include_str!("../../../../manual/ceremony.rs")),
@@ -56,6 +56,7 @@ const CHAPTERS: [(&str, &str); 9] = [
     ("Sealing", include_str!("../../../../manual/sealing.rs")),
     ("The log and events", include_str!("../../../../manual/log.rs")),
     ("PKCS#11", include_str!("../../../../manual/pkcs11.rs")),
+    ("Mechanisms", include_str!("../../../../manual/mechanisms.rs")),
     ("Threats", include_str!("../../../../manual/threats.rs")),
 ];
 
