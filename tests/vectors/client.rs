@@ -164,7 +164,7 @@ impl Client {
         signed
     }
 
-    /// Whether a mechanism has a flag.
+    /// Returns whether a mechanism has a flag.
     pub fn takes(&self, mechanism: CK_MECHANISM_TYPE, flag: CK_FLAGS) -> bool {
         let mut info = CK_MECHANISM_INFO::default();
         let slot = self.token.slot.id();
