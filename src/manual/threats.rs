@@ -147,8 +147,8 @@
 //! versions. Imported material that was trusted, or has a template of its own, and is imported again has
 //! the templates, the `CKA_ALLOWED_MECHANISMS` and at most the usages that it had, and no trust.
 //!
-//! A key that is trusted, or has a template of its own, wraps by AES key wrap (with padding or without), AES-GCM and
-//! `CKM_KEYSTEAD_SEAL` alone, whatever `mixed_wrapping` says, or by OAEP and `CKM_RSA_AES_KEY_WRAP` if it is RSA's: where nothing authenticates what
+//! A key that is trusted, or has a template of its own, wraps by AES key wrap (with padding or without) and AES-GCM
+//! alone, whatever `mixed_wrapping` says, or by OAEP and `CKM_RSA_AES_KEY_WRAP` if it is RSA's: where nothing authenticates what
 //! is wrapped, answers to forged blobs tell it. By AES-GCM a key wraps only if its usages
 //! let it do nothing but wrap and unwrap: what it encrypts or signs under the IV of a wrapped key gives that key
 //! away. The token makes that IV, and all of it, so `CKG_NO_GENERATE` and
