@@ -76,11 +76,11 @@
 //! |---|---|---|
 //! | a key expires | `src/key/expiry.rs` | [`Expiry`](crate::key::expiry::Expiry) |
 //! | … and is refused | `src/key/policy.rs` | [`allow`](crate::key::policy::allow), and for an operation under way [`recheck`](crate::token::Token::recheck) |
-//! | … and is erased, without a client | `src/agent/sweep.rs` | [`Sweep`](crate::agent::sweep::Sweep), when [`due_at`](crate::agent::index::due_at) says so |
-//! | a wrong PIN is counted | `src/store/cells/pin_counts.rs` | [`count_attempt`](crate::store::cells::pin_counts::PinCounts::count_attempt), of [`PIN_TRIES`](crate::key::pin::PIN_TRIES) |
-//! | material is erased | `src/store/cells/erase.rs` | [`erase`](crate::store::cells::erase::EraseCells::erase), which ends what the [`shred_layer`](crate::agent::shred_layer) has encrypted |
-//! | the store is synced | `src/agent/writer.rs` | [`sync_and_publish`](crate::agent::writer::Writer::sync_and_publish) |
-//! | a commit is judged | `src/agent/rules.rs` | [`judge`](crate::agent::rules::judge), by [`KeyState::apply`](crate::key::KeyState::apply) |
+//! | … and is erased, without a client | `src/agent/sweep.rs` | `Sweep`, when `due_at` says so |
+//! | a wrong PIN is counted | `src/store/cells/pin_counts.rs` | `count_attempt`, of [`PIN_TRIES`](crate::key::pin::PIN_TRIES) |
+//! | material is erased | `src/store/cells/erase.rs` | `erase`, which ends what the `shred_layer` has encrypted |
+//! | the store is synced | `src/agent/writer.rs` | `sync_and_publish` |
+//! | a commit is judged | `src/agent/rules.rs` | `judge`, by [`KeyState::apply`](crate::key::KeyState::apply) |
 //! | a template is checked | `src/object/template_check.rs` | [`check`](crate::object::template_check::check), by the rows of `src/object/rules.rs` |
 //! | an import is decided | `src/token/destination.rs` | [`decide_import`](crate::token::Token::decide_import) |
 //! | a mechanism has its row | `src/mechanism/mod.rs` | [`MECHANISMS`](crate::mechanism::MECHANISMS) |
