@@ -20,6 +20,8 @@ fn a_pin_in_the_environment_is_in_no_process_while_the_program_works() {
             let arguments = [&["seal", "sealing", "--pin-file", "env:SERVICE_PIN"], more].concat();
             let mut sealing = with_module(world, &arguments)
                 .env("SERVICE_PIN", USER_PIN)
+                // The test run's scripts export the same PIN under a name of their own.
+                .env_remove("USER_PIN")
                 .stdin(Stdio::piped())
                 .stdout(Stdio::null())
                 .spawn()
