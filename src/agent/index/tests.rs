@@ -8,10 +8,8 @@ use crate::agent::open_store::OpenStore;
 use crate::clock::FixedClock;
 use crate::erasure::Tombstone;
 use crate::key::{Expiry, ExpiryAction, Fingerprint, Header, KeyState, Role, Tag};
-use crate::store::{
-    Batch, BatchLimits, Cells, Changes, Condition, Memory, Need, Pair, Standing, StoreIdentity,
-};
-use crate::tests::cases;
+use crate::store::{Batch, Cells, Condition, Memory};
+use crate::tests::{ObservedStore, StoreUse, cases};
 use proptest::prelude::*;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -153,48 +151,20 @@ impl Overtaken {
     }
 }
 
-impl Store for Overtaken {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        self.overtake();
-        self.memory.get(key)
+impl ObservedStore for Overtaken {
+    fn memory(&self) -> &Memory {
+        &self.memory
     }
 
-    fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<Pair>> {
-        self.overtake();
-        self.memory.scan(prefix, from, limit.min(2))
+    fn before(&self, used: StoreUse) -> Result<()> {
+        if matches!(used, StoreUse::Get | StoreUse::Scan | StoreUse::Changes) {
+            self.overtake();
+        }
+        Ok(())
     }
 
-    fn apply(&self, batch: &Batch) -> Result<CommitNumber> {
-        self.memory.apply(batch)
-    }
-
-    fn number(&self) -> Result<CommitNumber> {
-        self.memory.number()
-    }
-
-    fn changes(&self, since: CommitNumber) -> Result<Changes> {
-        self.overtake();
-        self.memory.changes(since)
-    }
-
-    fn limits(&self) -> BatchLimits {
-        self.memory.limits()
-    }
-
-    fn room(&self, need: Need) -> Result<()> {
-        self.memory.room(need)
-    }
-
-    fn sync(&self) -> Result<()> {
-        self.memory.sync()
-    }
-
-    fn standing(&self) -> Standing {
-        self.memory.standing()
-    }
-
-    fn keep_snapshot(&self, identity: StoreIdentity) -> Result<u64> {
-        self.memory.keep_snapshot(identity)
+    fn at_once(&self, limit: usize) -> usize {
+        limit.min(2)
     }
 }
 

@@ -8,7 +8,8 @@ use crate::agent::sweep::next_due;
 use crate::clock::FixedClock;
 use crate::id::Id;
 use crate::key::{Expiry, ExpiryAction, Header, Role, Tag};
-use crate::store::{BatchLimits, Cells, Memory, Need, Pair, Standing, Store, StoreIdentity};
+use crate::store::{Cells, Memory, Store};
+use crate::tests::{ObservedStore, StoreUse};
 use crate::wire::page::Page;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::sync::Arc;
@@ -44,51 +45,20 @@ impl Observed {
     }
 }
 
-impl Store for Observed {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        self.gets.fetch_add(1, Ordering::Relaxed);
+impl ObservedStore for Observed {
+    fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    fn before(&self, used: StoreUse) -> Result<()> {
+        match used {
+            StoreUse::Apply | StoreUse::Room => return Ok(()),
+            StoreUse::Get => _ = self.gets.fetch_add(1, Ordering::Relaxed),
+            StoreUse::Scan => _ = self.scans.fetch_add(1, Ordering::Relaxed),
+            StoreUse::Number | StoreUse::Changes => {}
+        }
         self.interrupt();
-        self.memory.get(key)
-    }
-
-    fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<Pair>> {
-        self.scans.fetch_add(1, Ordering::Relaxed);
-        self.interrupt();
-        self.memory.scan(prefix, from, limit)
-    }
-
-    fn apply(&self, batch: &Batch) -> Result<CommitNumber> {
-        self.memory.apply(batch)
-    }
-
-    fn number(&self) -> Result<CommitNumber> {
-        self.interrupt();
-        self.memory.number()
-    }
-
-    fn changes(&self, since: CommitNumber) -> Result<Changes> {
-        self.interrupt();
-        self.memory.changes(since)
-    }
-
-    fn limits(&self) -> BatchLimits {
-        self.memory.limits()
-    }
-
-    fn room(&self, need: Need) -> Result<()> {
-        self.memory.room(need)
-    }
-
-    fn sync(&self) -> Result<()> {
-        self.memory.sync()
-    }
-
-    fn standing(&self) -> Standing {
-        self.memory.standing()
-    }
-
-    fn keep_snapshot(&self, identity: StoreIdentity) -> Result<u64> {
-        self.memory.keep_snapshot(identity)
+        Ok(())
     }
 }
 

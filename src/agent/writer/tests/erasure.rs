@@ -11,7 +11,8 @@ use crate::agent::token_entry::{By, EntryChange, PutToken};
 use crate::erasure::Tombstone;
 use crate::key::pin::Pin;
 use crate::key::{Expiry, ExpiryAction, Fingerprint, KeyState};
-use crate::store::cells::{EraseCell, StoreIdentity};
+use crate::store::cells::EraseCell;
+use crate::tests::{ObservedStore, StoreUse};
 use std::collections::HashSet;
 use std::sync::Mutex;
 
@@ -29,50 +30,21 @@ struct Overtaken {
     full: Arc<AtomicBool>,
 }
 
-impl Store for Overtaken {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        self.memory.get(key)
+impl ObservedStore for Overtaken {
+    fn memory(&self) -> &Memory {
+        &self.memory
     }
 
-    fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<Pair>> {
-        self.memory.scan(prefix, from, limit)
-    }
-
-    fn apply(&self, batch: &Batch) -> Result<CommitNumber> {
-        let before = self.before.lock().unwrap().take();
-        before.into_iter().for_each(|before| before());
-        self.memory.apply(batch)
-    }
-
-    fn number(&self) -> Result<CommitNumber> {
-        self.memory.number()
-    }
-
-    fn changes(&self, since: CommitNumber) -> Result<Changes> {
-        self.memory.changes(since)
-    }
-
-    fn limits(&self) -> BatchLimits {
-        self.memory.limits()
-    }
-
-    fn room(&self, need: Need) -> Result<()> {
-        match self.full.load(Ordering::Relaxed) {
-            true => Err(Reason::StoreFull.into()),
-            false => self.memory.room(need),
+    fn before(&self, used: StoreUse) -> Result<()> {
+        match used {
+            StoreUse::Apply => {
+                let before = self.before.lock().unwrap().take();
+                before.into_iter().for_each(|before| before());
+                Ok(())
+            }
+            StoreUse::Room if self.full.load(Ordering::Relaxed) => Err(Reason::StoreFull.into()),
+            _ => Ok(()),
         }
-    }
-
-    fn sync(&self) -> Result<()> {
-        self.memory.sync()
-    }
-
-    fn standing(&self) -> Standing {
-        self.memory.standing()
-    }
-
-    fn keep_snapshot(&self, identity: StoreIdentity) -> Result<u64> {
-        self.memory.keep_snapshot(identity)
     }
 }
 
