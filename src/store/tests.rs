@@ -304,15 +304,17 @@ fn assert_keeps_its_limits(store: &dyn Store) {
 proptest! {
     #![proptest_config(cases(12))]
 
-    /// Any sequence of batches leaves what an ordered map would hold, also after opening again.
+    /// Any sequence of batches, durable or not yet, leaves what an ordered map would hold, also after opening again.
     #[test]
     fn any_sequence_of_batches_equals_a_map(
-        batches in proptest::collection::vec(
-            proptest::collection::vec((key(), proptest::option::of(value())), 1..8), 1..20)
+        batches in proptest::collection::vec((
+            proptest::collection::vec((key(), proptest::option::of(value())), 1..8), any::<bool>()), 1..20),
+        (prefix, from, limit) in (proptest::option::of(key()), key(), 1usize..9)
     ) {
+        let prefix = prefix.unwrap_or_default();
         for mut subject in Subject::all() {
             let mut model = BTreeMap::new();
-            for batch in &batches {
+            for (batch, synced) in &batches {
                 for (key, value) in batch {
                     match value {
                         Some(value) => model.insert(key.clone(), value.clone()),
@@ -320,6 +322,13 @@ proptest! {
                     };
                 }
                 subject.store().apply(&writes(batch.clone())).unwrap();
+                if *synced {
+                    subject.store().sync().unwrap();
+                }
+                let (begin, found) = (from.clone().max(prefix.clone()), &subject.store().scan(&prefix, &from, limit));
+                let expected = model.range(begin..).filter(|(key, _)| key.starts_with(&prefix));
+                let expected = expected.take(limit).map(|(key, value)| (key.clone(), value.clone()));
+                prop_assert_eq!(found.as_ref().unwrap(), &expected.collect::<Vec<_>>(), "{}", subject.name);
             }
             subject.store().sync().unwrap();
             if subject.durable {

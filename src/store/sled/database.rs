@@ -1,6 +1,7 @@
 //! One open database: guarded against its own failures, its commits numbered and made durable.
 
 use super::entries::Entries;
+use super::pending::Pending;
 use super::sled_error::{damaged, failed};
 use super::{opening, snapshot};
 use crate::error::{Reason, Result};
@@ -13,7 +14,7 @@ use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 /// The folder with sled's files in a store's directory.
 pub(crate) const DATABASE: &str = crate::file_names::RECORDS;
@@ -30,11 +31,18 @@ struct Opened {
     entries: Entries,
     /// sled's log, for the fdatasync that sled leaves out.
     log: File,
-    /// The last commits. Locked for writing while a batch is compared and applied, and for reading while a
-    /// value is put together, so that half of a split value is never seen.
-    commits: RwLock<ChangeLog>,
+    /// Locked for writing while a batch is compared and applied, and for reading while a value is put together, so
+    /// that half of a split value is never seen.
+    latest: RwLock<Latest>,
     broken: AtomicBool,
     room: Room,
+}
+
+/// The last commits.
+#[derive(Default)]
+struct Latest {
+    commits: ChangeLog,
+    pending: Pending,
 }
 
 impl Sled {
@@ -53,14 +61,17 @@ impl Sled {
         opening::sync_all(folder)?;
         let room = Room::watch(folder.parent().unwrap_or(folder), folder)?;
         let (entries, broken) = (Entries::new(db, folder), AtomicBool::new(false));
-        let mut opened = Opened { entries, log, commits: RwLock::default(), broken, room };
+        let mut opened = Opened { entries, log, latest: RwLock::default(), broken, room };
         let number = opened.guarded(|| opened.entries.number())?;
-        opened.commits = RwLock::new(ChangeLog::after(number));
+        let latest = Latest { commits: ChangeLog::after(number), ..Latest::default() };
+        opened.latest = RwLock::new(latest);
         Ok(Self(Arc::new(opened)))
     }
 
     /// Sets the number of the last commit, which no batch has made: it counts from the next opening on.
     pub(super) fn set_number(&self, number: CommitNumber) -> Result<()> {
+        let mut latest = self.0.latest();
+        self.0.guarded(|| self.0.settle(&mut latest))?;
         self.0.guarded(|| self.0.entries.set_number(number))
     }
 }
@@ -84,25 +95,41 @@ impl Opened {
     }
 
     /// Runs one look into the store, between two batches.
-    fn reading<T>(&self, look: impl FnOnce(&ChangeLog) -> Result<T>) -> Result<T> {
-        let commits = self.commits.read().unwrap_or_else(PoisonError::into_inner);
-        self.guarded(|| look(&commits))
+    fn reading<T>(&self, look: impl FnOnce(&Latest) -> Result<T>) -> Result<T> {
+        let latest = self.latest.read().unwrap_or_else(PoisonError::into_inner);
+        self.guarded(|| look(&latest))
     }
 
-    fn write(&self, batch: &Batch, commits: &mut ChangeLog) -> Result<CommitNumber> {
+    fn latest(&self) -> RwLockWriteGuard<'_, Latest> {
+        self.latest.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, batch: &Batch, latest: &mut Latest) -> Result<CommitNumber> {
+        let value = |pending: &Pending, key: &[u8]| pending.value(&self.entries, key);
         for condition in &batch.conditions {
-            condition.holds(self.entries.value(condition.key())?.as_deref())?;
+            condition.holds(value(&latest.pending, condition.key())?.as_deref())?;
         }
-        let (mut raw, mut replaced) = (sled::Batch::default(), Vec::new());
+        let mut replaced = Vec::new();
+        for (key, _) in &batch.writes {
+            replaced.push((key.clone(), value(&latest.pending, key)?));
+        }
         for (key, value) in &batch.writes {
-            replaced.push((key.clone(), self.entries.value(key)?));
-            self.entries.replace(&mut raw, key, value.as_deref())?;
+            latest.pending.insert(key, value.as_deref());
         }
-        self.entries.apply(raw, commits.number() + 1)?;
-        Ok(commits.push(replaced))
+        let number = latest.commits.push(replaced);
+        if latest.pending.is_large() {
+            self.settle(latest)?;
+        }
+        Ok(number)
+    }
+
+    /// Gives sled the commits that it does not have yet.
+    fn settle(&self, latest: &mut Latest) -> Result<()> {
+        latest.pending.settle(&self.entries, latest.commits.number())
     }
 
     fn sync(&self) -> Result<()> {
+        self.settle(&mut self.latest())?;
         pending_syncs::during(self.folder(), || {
             self.entries.flush()?;
             self.log.sync_data().map_err(|cause| files::failed(self.folder(), &cause))
@@ -121,21 +148,22 @@ impl Opened {
 
 impl Store for Sled {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        self.0.reading(|_| self.0.entries.value(key))
+        self.0.reading(|latest| latest.pending.value(&self.0.entries, key))
     }
 
     fn scan(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<Pair>> {
-        self.0.reading(|_| self.0.entries.pairs(prefix, from, limit))
+        let keys = (prefix, from);
+        self.0.reading(|latest| latest.pending.pairs(&self.0.entries, keys, limit))
     }
 
     fn apply(&self, batch: &Batch) -> Result<CommitNumber> {
         batch.check(self.limits())?;
-        let mut commits = self.0.commits.write().unwrap_or_else(PoisonError::into_inner);
-        self.0.guarded(|| self.0.write(batch, &mut commits))
+        let mut latest = self.0.latest();
+        self.0.guarded(|| self.0.write(batch, &mut latest))
     }
 
     fn number(&self) -> Result<CommitNumber> {
-        self.0.reading(|commits| Ok(commits.number()))
+        self.0.reading(|latest| Ok(latest.commits.number()))
     }
 
     fn sync(&self) -> Result<()> {
@@ -143,7 +171,7 @@ impl Store for Sled {
     }
 
     fn changes(&self, since: CommitNumber) -> Result<Changes> {
-        self.0.reading(|commits| Ok(commits.since(since)))
+        self.0.reading(|latest| Ok(latest.commits.since(since)))
     }
 
     fn limits(&self) -> BatchLimits {

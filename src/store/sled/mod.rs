@@ -15,6 +15,7 @@ pub(super) mod database;
 mod earlier_number;
 mod entries;
 mod opening;
+mod pending;
 pub(super) mod rescue;
 mod served_snapshot;
 mod sled_error;

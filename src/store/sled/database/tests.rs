@@ -41,6 +41,7 @@ fn entries_equal_their_golden_bytes() {
     let store = Sled::open(&directory.path().join("db")).unwrap();
     store.apply(&write(b"k", Some(vec![9; CHUNK + 1]))).unwrap();
     store.apply(&write(b"s", Some(b"short".to_vec()))).unwrap();
+    store.sync().unwrap();
     let entry = |key: &[u8], value: &[u8]| (key.to_vec(), value.to_vec());
     let expected = [
         entry(b"c\0\x01k\0\0\0\0", &[9; CHUNK]),
@@ -58,10 +59,37 @@ fn a_shorter_value_leaves_no_chunk_of_a_longer_one() {
     let store = Sled::open(&directory.path().join("db")).unwrap();
     for size in [5 * CHUNK, 2 * CHUNK, 10, 3 * CHUNK] {
         store.apply(&write(b"key", Some(vec![1; size]))).unwrap();
+        store.sync().unwrap();
         assert_eq!(store.get(b"key").unwrap().unwrap().len(), size);
     }
     store.apply(&write(b"key", None)).unwrap();
+    store.sync().unwrap();
     assert_eq!(store.0.entries.all().len(), 1, "the number");
+}
+
+#[test]
+fn a_group_of_commits_is_one_batch_of_sled() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Sled::open(&directory.path().join("db")).unwrap();
+    for number in 0..100 {
+        store.apply(&write(&[1, number], Some(vec![number]))).unwrap();
+        store.apply(&write(&[1, number / 2], None)).unwrap();
+    }
+    assert_eq!(store.0.entries.all(), [], "sled has none of them before they are made durable");
+    assert_eq!(store.scan(&[1], &[], usize::MAX).unwrap().len(), 50, "and all see them");
+    store.sync().unwrap();
+    assert_eq!(store.0.entries.all().len(), 51, "with the number of the last");
+    assert_eq!(store.number().unwrap(), 200);
+}
+
+#[test]
+fn what_many_commits_write_does_not_wait_in_memory() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Sled::open(&directory.path().join("db")).unwrap();
+    for number in 0..20 {
+        store.apply(&write(&[number], Some(vec![number; 100_000]))).unwrap();
+    }
+    assert!(!store.0.entries.all().is_empty());
 }
 
 #[test]
