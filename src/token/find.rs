@@ -32,6 +32,7 @@ impl Token {
         if template.flag(CKA_TOKEN)? != Some(false) {
             found.extend(self.profiles(template)?);
             let records = self.records(template)?;
+            self.read_ahead.begin(&records);
             let handles = self.handles_of(&records)?;
             found.extend(records.into_iter().zip(handles));
         }

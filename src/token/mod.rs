@@ -23,6 +23,7 @@ mod log_names;
 mod pin;
 mod plan;
 mod profiles;
+mod read_ahead;
 mod recheck;
 mod records;
 mod retry;
@@ -57,6 +58,7 @@ use handles::{HandleTarget, Handles};
 use loaded::Loaded;
 use once_cell::sync::OnceCell;
 use pkcs11_sys::{CKA_ALWAYS_AUTHENTICATE, CKA_PRIVATE, CKA_TOKEN, CKA_TRUSTED, CKK_RSA};
+use read_ahead::ReadAhead;
 use searches::Searches;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -154,6 +156,7 @@ pub struct Token {
     ids: IdSource,
     cache: Cache,
     searches: Searches,
+    read_ahead: ReadAhead,
     evictor: Arc<Evictor>,
     uses: Uses,
 }

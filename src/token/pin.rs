@@ -3,6 +3,7 @@
 use super::cache::Cache;
 use super::evictor::Evictor;
 use super::handles::Handles;
+use super::read_ahead::ReadAhead;
 use super::records::unexpected;
 use super::searches::Searches;
 use super::uses::Uses;
@@ -58,6 +59,7 @@ impl Token {
             ids: IdSource::default(),
             cache: Cache::new(Arc::clone(&evictor)),
             searches: Searches::default(),
+            read_ahead: ReadAhead::default(),
             evictor,
             uses: Uses::default(),
         })
@@ -90,6 +92,7 @@ impl Token {
         self.link.forget(self.id);
         self.handles.end_private();
         self.cache.clear();
+        self.read_ahead.end();
         log::info!("logout: {login} of {self}");
         Ok(())
     }
@@ -162,6 +165,7 @@ impl Token {
         })?;
         self.handles.end_all();
         self.cache.clear();
+        self.read_ahead.end();
         Ok(())
     }
 

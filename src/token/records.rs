@@ -41,6 +41,13 @@ impl Token {
         if let Some(kept) = self.cache.kept(id).filter(|kept| self.is_unchanged(&kept.watch)) {
             return Ok(Some(kept));
         }
+        let some = self.read_ahead.from(id);
+        if some.len() > 1
+            && let Some(loaded) = self.read(&some)?.swap_remove(0)
+        {
+            return Ok(Some(loaded));
+        }
+        // Of several, one that is damaged is none.
         Ok(self.read(&[id])?.pop().flatten())
     }
 

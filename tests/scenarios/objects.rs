@@ -42,6 +42,39 @@ fn a_large_value_comes_back_whole_in_another_process() {
     });
 }
 
+#[test]
+fn a_process_that_looks_at_all_that_it_found_waits_for_few_answers() {
+    const MANY: usize = 200;
+    play(|world| match world.role() {
+        "reader" => {
+            let token = world.same_token();
+            let found = token.find_objects(&[Attribute::Application(b"tests".to_vec())]).unwrap();
+            assert_eq!(found.len(), MANY);
+            let before = waits();
+            for (number, &object) in found.iter().enumerate() {
+                let label = token.text(object, AttributeType::Label);
+                assert_eq!(label, number.to_string(), "in the order of their creation");
+            }
+            let waited = waits() - before;
+            assert!(waited < MANY / 4, "it waited {waited} times");
+        }
+        _ => {
+            let token = world.token();
+            (0..MANY).for_each(|number| {
+                data(&token, true, &number.to_string(), b"x");
+            });
+            world.start("reader").ends_well();
+        }
+    });
+}
+
+/// The number of times that this thread has waited for something.
+fn waits() -> usize {
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    line.unwrap().trim().parse().unwrap()
+}
+
 fn large_value() -> Vec<u8> {
     (0..300_000_u32).map(|at| (at * 31 % 251) as u8).collect()
 }
