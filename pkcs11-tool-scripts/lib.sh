@@ -92,6 +92,17 @@ new_enough() {
     return 1
 }
 
+# has_tool NAME VERSION: one of cargo's tools in that release, where cargo has it or else in target/tools, where it is
+# built once; another release where that cannot be done.
+has_tool() {
+    kept=$project/target/tools
+    case :$PATH: in *":$kept/bin:"*) ;; *) PATH=$kept/bin:$PATH ;; esac
+    grep -q -s "^\"$1 $2 " "${CARGO_HOME:-${HOME:-}/.cargo}/.crates.toml" "$kept/.crates.toml" && return 0
+    say "$1 $2 is built once, below target/tools ..." >&2
+    cargo install --locked --quiet --version "$2" --root "$kept" "$1" >&2 ||
+        command -v "$1" >/dev/null 2>&1
+}
+
 # --- a store for this script only ---------------------------------------------------------------
 
 # Sets $module, $keystead and a store in a temporary directory, which goes away with the script;
