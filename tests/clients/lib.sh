@@ -213,28 +213,15 @@ end_agent() {
     tail --pid="$agent" -f /dev/null
 }
 
-# --- OpenSSL's engine ---------------------------------------------------------------------------
+# --- OpenSSL ------------------------------------------------------------------------------------
 
-engine() {
-    local found
-    found=$(openssl version -e 2> /dev/null | sed -n 's/^ENGINESDIR: "\(.*\)"/\1/p')
-    echo "${found:-/usr/lib/$(uname -m)-linux-gnu/engines-3}/pkcs11.so"
-}
-
-# configure_engine INIT: openssl.cnf, which programs on OpenSSL's library read too. With 1 the engine is there from
-# the start, for programs that take it to be.
-configure_engine() {
-    cat > openssl.cnf << END
-openssl_conf = start
-[start]
-engines = engines
-[engines]
-pkcs11 = pkcs11
-[pkcs11]
-engine_id = pkcs11
-dynamic_path = $(engine)
-MODULE_PATH = $module
-init = $1
+# configure_openssl: makes openssl.cnf, which programs on OpenSSL's library read too, of standard input, how it
+# finds the token, and of how certificates are asked for.
+configure_openssl() {
+    {
+        printf '%s\n' 'openssl_conf = start' '[start]'
+        cat
+        cat << END
 [req]
 distinguished_name = none
 prompt = no
@@ -244,7 +231,28 @@ CN = localhost
 basicConstraints = CA:true
 subjectAltName = DNS:localhost
 END
+    } > openssl.cnf
     export OPENSSL_CONF=$work/openssl.cnf
+}
+
+engine() {
+    local found
+    found=$(openssl version -e 2> /dev/null | sed -n 's/^ENGINESDIR: "\(.*\)"/\1/p')
+    echo "${found:-/usr/lib/$(uname -m)-linux-gnu/engines-3}/pkcs11.so"
+}
+
+# configure_engine INIT: with 1 the engine is there from the start, for programs that take it to be.
+configure_engine() {
+    configure_openssl << END
+engines = engines
+[engines]
+pkcs11 = pkcs11
+[pkcs11]
+engine_id = pkcs11
+dynamic_path = $(engine)
+MODULE_PATH = $module
+init = $1
+END
 }
 
 # uri KEY: where the engine finds it, and the PIN.

@@ -5,11 +5,9 @@
 # shellcheck source=tests/clients/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
-# The provider's configuration, which `openssl` and the programs that use its library read.
+# The provider's configuration.
 configure() {
-    cat > openssl.cnf << END
-openssl_conf = start
-[start]
+    configure_openssl << END
 providers = providers
 [providers]
 default = software
@@ -22,16 +20,7 @@ pkcs11-module-path = $module
 pkcs11-module-token-pin = file:$work/pin
 pkcs11-module-encode-provider-uri-to-pem = true
 activate = 1
-[req]
-distinguished_name = none
-prompt = no
-[none]
-CN = localhost
-[ca]
-basicConstraints = CA:true
-subjectAltName = DNS:localhost
 END
-    export OPENSSL_CONF=$work/openssl.cnf
     head -c 10000 /dev/urandom > data
 }
 
