@@ -40,6 +40,21 @@ fn wrong_pins_are_counted_across_processes_and_agents_until_the_tenth_locks() {
 }
 
 #[test]
+fn a_pin_of_a_length_that_none_has_is_counted_as_any_wrong_one() {
+    play(|world| {
+        let (module, slot, session) = logged_out(world.token());
+        let too_long = "x".repeat(256);
+        for wrong in ["bad", &too_long].repeat(4).into_iter().chain(["bad"]) {
+            refused(log_in(&session, UserType::User, wrong), RvError::PinIncorrect);
+            assert!(module.get_token_info(slot).unwrap().user_pin_count_low());
+        }
+        assert!(module.get_token_info(slot).unwrap().user_pin_final_try());
+        assert!(log_in(&session, UserType::User, "bad").is_err());
+        assert!(module.get_token_info(slot).unwrap().user_pin_locked());
+    });
+}
+
+#[test]
 fn the_right_pin_starts_the_count_again() {
     play(|world| {
         let (module, slot, session) = logged_out(world.token());
