@@ -15,7 +15,8 @@
 //!
 //! # OpenSSL's engine `pkcs11` (libp11)
 //!
-//! Behind `openssl -engine pkcs11`, nginx, Apache, curl, stunnel, and osslsigncode. Debian 12's BIND is built without engines.
+//! Behind `openssl -engine pkcs11`, nginx, Apache, curl, stunnel, and osslsigncode. Debian 12's BIND is built without
+//! engines; Debian 13's goes by `pkcs11-provider`.
 //!
 //! * One Ed25519 private key on the token makes version 0.4.12, Debian 12's, refuse all keys of the token: it gives
 //!   up its list at a key type that it does not know. Keep Ed25519 keys in a token of their own.
@@ -35,6 +36,12 @@
 //! * Version 1.2 signs by ML-DSA without the context that it is given: it tells no module of it.
 //! * OAEP needs both hashes named (`rsa_oaep_md`, `rsa_mgf1_md`).
 //! * Its ciphers need `pkcs11-module-load-behavior = early`.
+//!
+//! * It logs in no more where one try of the PIN is left. Any login with the right PIN starts the count again.
+//! * BIND of Debian 13 takes keys by `dnssec-keyfromlabel -l 'pkcs11:token=…;object=…;pin-source=file:/a/file'`, with
+//!   the provider in the `openssl.cnf` that `OPENSSL_CONF` names; `named` makes its keys on the token where a
+//!   `key-store` has a `pkcs11-uri` and the `dnssec-policy` names it. Keys that it makes are generated ones, which
+//!   custody keeps; bring your own by `dnssec-keyfromlabel`.
 //!
 //! # `pkcs11-tool`
 //!
@@ -71,7 +78,9 @@
 //! * OpenVPN finds a key by its certificate: keep that on the token with the key's `CKA_ID` (`pkcs11-tool
 //!   --write-object www.der --type cert --id …`), then `openvpn --show-pkcs11-ids $MODULE` shows it.
 //! * strongSwan names a key by its `CKA_ID` in hexadecimal (`--keyid`, `handle`), and the module in
-//!   `libstrongswan.plugins.pkcs11.modules`.
+//!   `libstrongswan.plugins.pkcs11.modules`, or `charon.plugins…` for the daemon. In `swanctl.conf` a key is a `token`
+//!   of `secrets` with `handle`, `module` and `pin`, a certificate on the token a `cert` with `handle` and `module`.
+//!   When material was imported again, `swanctl --load-all --clear` finds it.
 //!
 //! # Java (SunPKCS11)
 //!
@@ -90,4 +99,5 @@
 //!
 //! * crypto11 wants the same `CKA_ID` and `CKA_LABEL` on both halves of a pair, as it makes them itself. It makes
 //!   HMAC keys by a mechanism of nShield's, which other tokens do not have: make them with another program.
+//! * `cryptoki`'s own tests read what they derive from token keys, which are sensitive here where nothing is said.
 //! * `python-pkcs11` and PyKCS11 use RSA keys of 1024 bits in their own tests (`rsa_minimum = 1024`).
