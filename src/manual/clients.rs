@@ -36,7 +36,6 @@
 //! * Version 1.2 signs by ML-DSA without the context that it is given: it tells no module of it.
 //! * OAEP needs both hashes named (`rsa_oaep_md`, `rsa_mgf1_md`).
 //! * Its ciphers need `pkcs11-module-load-behavior = early`.
-//!
 //! * It logs in no more where one try of the PIN is left. Any login with the right PIN starts the count again.
 //! * BIND of Debian 13 takes keys by `dnssec-keyfromlabel -l 'pkcs11:token=…;object=…;pin-source=file:/a/file'`, with
 //!   the provider in the `openssl.cnf` that `OPENSSL_CONF` names; `named` makes its keys on the token where a

@@ -179,7 +179,10 @@ make_software_key() {
     local options=(-algorithm RSA -pkeyopt rsa_keygen_bits:2048)
     # Without the engine, where one is configured.
     local -x OPENSSL_CONF=/etc/ssl/openssl.cnf
-    [ "$2" = RSA ] || options=(-algorithm EC -pkeyopt ec_paramgen_curve:P-256)
+    case $2 in
+        EC) options=(-algorithm EC -pkeyopt ec_paramgen_curve:P-256) ;;
+        ED25519) options=(-algorithm ED25519) ;;
+    esac
     openssl genpkey "${options[@]}" -out "$1.key" 2> /dev/null
     openssl req -x509 -new -key "$1.key" -subj "/CN=$1" -days 2 -addext subjectAltName=DNS:localhost \
         -addext basicConstraints=critical,CA:true -out "$1.pem"
