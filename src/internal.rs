@@ -82,6 +82,14 @@ pub mod lc {
     pub mod ed25519 {
         pub use crate::lc::ed25519::PrivateKey;
     }
+    pub mod encrypted_key {
+        pub use crate::lc::encrypted_key::{
+            Pkcs12, Unread, encrypted_pem, encrypted_pkcs8, pkcs12,
+        };
+    }
+    pub mod key_syntax {
+        pub use crate::lc::key_syntax::{KeySyntax, ec_to_pkcs8, key_syntax, rsa_to_pkcs8};
+    }
     pub mod kw {
         pub use crate::lc::kw::{unwrap_padded, wrap_padded};
     }

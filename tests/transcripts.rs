@@ -45,6 +45,7 @@ transcripts! {
     import_keys
     import_many
     importing
+    key_files
     key_formats
     key_pairs
     making_a_token

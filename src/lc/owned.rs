@@ -69,6 +69,7 @@ macro_rules! release {
 }
 
 release! {
+    BIO => BIO_vfree,
     BIGNUM => BN_clear_free,
     BN_CTX => BN_CTX_free,
     EVP_AEAD_CTX => EVP_AEAD_CTX_free,
@@ -83,6 +84,21 @@ release! {
     ECDSA_SIG => ECDSA_SIG_free,
     RSA => RSA_free,
     u8 => OPENSSL_free,
+    OPENSSL_STACK => free_certificates,
+}
+
+/// Frees a stack of certificates, and them.
+///
+/// # Safety
+/// The stack is the caller's, was made by AWS-LC, holds certificates that nothing else frees, and is not used again.
+unsafe fn free_certificates(stack: *mut OPENSSL_STACK) {
+    // SAFETY: the caller's promise; an empty stack has no last element, which is null.
+    unsafe {
+        while let Some(last) = NonNull::new(OPENSSL_sk_pop(stack)) {
+            X509_free(last.as_ptr().cast());
+        }
+        OPENSSL_sk_free(stack);
+    }
 }
 
 impl Owned<BIGNUM> {

@@ -118,6 +118,12 @@
 //! Of the private keys, RSA keys and ML-KEM and ML-DSA keys without their seed are too long for OAEP alone;
 //! EC, Ed25519 and X25519 keys fit, and so does a seed.
 //!
+//! `keystead import`, `import-many` and `wrap` make that of what other programs write, in PEM or DER: PKCS#8, PKCS#1 (RFC
+//! 8017), SEC1 (RFC 5915) and PKCS#12 (RFC 7292). Where the file is encrypted they ask for its passphrase
+//! (`--passphrase-file`): PBES2 with PBKDF2 or scrypt, AES or 3DES; the schemes of PKCS#12 before that; PEM with `DEK-Info`. What
+//! is decrypted stays in memory that is wiped. A file has one private key; certificates beside it go into the token
+//! where they are of the key or of its issuers.
+//!
 //! A raw seed, of 64 bytes of an ML-KEM key and of 32 of an ML-DSA key, becomes PKCS#8 (RFC 9935, RFC 9881) where
 //! 22 bytes stand before it: here of ML-KEM-768, and of ML-DSA-65.
 //!

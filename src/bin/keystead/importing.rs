@@ -32,6 +32,8 @@ pub(crate) struct ImportRequest<'a> {
     pub target: Option<&'a ListedKey>,
     /// The alias of a new custom key.
     pub alias: &'a str,
+    /// The `CKA_ID` of a new custom key.
+    pub id: Option<&'a [u8]>,
     /// The kind of key that it is.
     pub kind: &'static Kind,
     /// The size in bits, where the name of its type says it.
@@ -188,6 +190,9 @@ impl ImportRequest<'_> {
         match self.target {
             Some(key) => template.push(named(key)),
             None => template.push(Attribute::Label(self.alias.as_bytes().to_vec())),
+        }
+        if let (None, Some(id)) = (self.target, self.id) {
+            template.push(Attribute::Id(id.to_vec()));
         }
         // What is wrapped only the token sees.
         if let (None, Some(bits)) = (self.target, self.bits) {

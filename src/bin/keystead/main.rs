@@ -1,16 +1,19 @@
 //! The `keystead` program: the command line, the common options, and how a run ends. Each command is
 //! a file in `command`; the files here are what commands share.
 
+mod certificates;
 mod client;
 mod colours;
 mod command;
 mod ending;
 mod explain;
 mod failure;
+mod file_passphrase;
 mod global;
 mod identifier;
 mod importing;
 mod key_choice;
+mod key_file;
 mod keys;
 mod manifest;
 mod material;
@@ -22,6 +25,7 @@ mod officer;
 mod openssh;
 mod outcome;
 mod output;
+mod pem;
 mod pin;
 mod pin_source;
 mod public_half;

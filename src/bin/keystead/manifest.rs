@@ -229,11 +229,15 @@ fn named_by_file(path: PathBuf) -> Result<WantedImport, Failure> {
 }
 
 /// File endings that say how material is written. They are no part of the alias.
-const ENDINGS: [(&str, Option<Format>, Option<Form>); 5] = [
+const ENDINGS: [(&str, Option<Format>, Option<Form>); 9] = [
     ("hex", Some(Format::Hex), None),
     ("b64", Some(Format::Base64), None),
     ("base64", Some(Format::Base64), None),
     ("pem", Some(Format::Pem), None),
+    ("p12", None, None),
+    ("pfx", None, None),
+    ("p8", None, None),
+    ("der", None, None),
     ("byok", None, Some(Form::Byok)),
 ];
 

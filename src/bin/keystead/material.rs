@@ -21,38 +21,21 @@ const MAX_SIZE: usize = 1 << 16;
 /// The formats of material in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
-    /// The bytes themselves; of a private key its PKCS#8 in DER
+    /// The bytes themselves; of a private key DER: PKCS#8, PKCS#1, SEC1 or PKCS#12
     Raw,
     /// Hexadecimal digits
     Hex,
     /// Base64
     Base64,
-    /// PEM; of a private key its PKCS#8
+    /// PEM; of a private key PKCS#8, PKCS#1 or SEC1
     Pem,
 }
 
 /// The beginning of PEM.
 const PEM: &[u8] = b"-----BEGIN ";
 
-/// The label of a private key in PEM that can be imported as it is.
-const PRIVATE_KEY: &str = "PRIVATE KEY";
-
-/// Returns the name of the type of key that a file's contents name: PEM of a private key does.
-pub(crate) fn named_type(text: &[u8], format: Option<Format>) -> Option<&'static str> {
-    match format {
-        None if text.starts_with(PEM) => {}
-        Some(Format::Pem) => {}
-        _ => return None,
-    }
-    let mut room = Secret::new(vec![0; text.len()]);
-    match pem_rfc7468::decode(text, room.expose_mut()) {
-        Ok((PRIVATE_KEY, pkcs8)) => kinds::named_in(pkcs8),
-        _ => None,
-    }
-}
-
-/// Reads material for a kind of key from a file's contents, in the format given or, of PEM and raw bytes, the
-/// one it has.
+/// Reads material for a kind of key from a file's contents that are no private key's file, in the format given or,
+/// of PEM and raw bytes, the one they have.
 pub(crate) fn decode(text: &[u8], format: Option<Format>, kind: &Kind) -> Result<Secret, Failure> {
     let format = match format {
         Some(format) => format,
@@ -193,42 +176,34 @@ fn from_pem(text: &[u8], kind: &Kind) -> Result<Secret, Failure> {
                 .hint("--format says how it is written: raw, hex, base64 or pem"));
         }
     };
-    let private = label.ends_with(PRIVATE_KEY);
     material.truncate(length);
-    match (kind.class == CKO_PRIVATE_KEY, label.as_str()) {
-        (_, PRIVATE_KEY) => check_type(&material, kind)?,
-        (false, _) if !private && label != "PUBLIC KEY" && label != "CERTIFICATE" => {}
-        (true, _) if private => {
-            return Err(Failure::new(format_args!("PEM of {label} cannot be imported as it is"))
-                .hint(
-                    "`openssl pkcs8 -topk8 -nocrypt -in FILE` makes it PKCS#8, to be piped here",
-                ));
+    match kind.class {
+        CKO_PRIVATE_KEY => {
+            Err(Failure::new(format_args!("PEM of {label} is no {} key", kind.name))
+                .hint(TYPE_SAYS))
         }
-        _ => {
-            return Err(Failure::new(format_args!("PEM of {label} is no {} key", kind.name))
-                .hint(TYPE_SAYS));
-        }
+        _ => Ok(material),
     }
-    Ok(material)
 }
 
-const TYPE_SAYS: &str =
+/// The hint where the type of a key is another than was said.
+pub(crate) const TYPE_SAYS: &str =
     "--type says which type of key it is; where it is imported, --new goes with that";
 
 /// Refuses a private key that names another type than it should have.
-fn check_type(pkcs8: &Secret, kind: &Kind) -> Result<(), Failure> {
+pub(crate) fn check_type(pkcs8: &Secret, kind: &Kind) -> Result<(), Failure> {
     let is = |found: &Kind| found.class == kind.class && found.key_type == kind.key_type;
     match kinds::named_in(pkcs8.expose()) {
         Some(found) if !kinds::named(found).is_some_and(is) => {
             let name = kind.name;
-            Err(Failure::new(format_args!("the PEM is of type {found}, and not {name}"))
+            Err(Failure::new(format_args!("the private key is of type {found}, and not {name}"))
                 .hint(TYPE_SAYS))
         }
         None if kind.class != CKO_PRIVATE_KEY => {
             if let Some(curve) = other_curve(pkcs8.expose()) {
                 return Err(curve_not_kept(curve));
             }
-            Err(Failure::new("the PEM is of a type of private key that the token does not keep")
+            Err(Failure::new("the private key is of a type that the token does not keep")
                 .hint("`keystead help import` says which types there are"))
         }
         _ => Ok(()),
@@ -282,7 +257,6 @@ mod tests {
             ("A", Format::Base64),
             ("A_==", Format::Base64),
             ("-----BEGIN X-----\n", Format::Pem),
-            ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", Format::Pem),
             ("", Format::Raw),
         ] {
             assert!(reading(text.as_bytes(), Some(format)).is_err(), "{text}");

@@ -89,11 +89,19 @@ sources! {
     OtherTokenPin: "other token's user PIN", "from-pin", 1..=MAX_LINE, from_pin_file, from_pin_fd;
     /// The source of a backup's passphrase.
     Passphrase: "passphrase", "passphrase", PASSPHRASE_LENGTH, passphrase_file, passphrase_fd;
+    /// The source of the passphrase of files with private keys.
+    KeyFilePassphrase: "passphrase of the key's file", "passphrase", 0..=MAX_LINE, passphrase_file, passphrase_fd;
 }
+
 impl EnteredPin {
     /// Its bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.0.as_bytes()
+    }
+
+    /// Its text.
+    pub(crate) fn text(&self) -> &str {
+        &self.0
     }
 
     /// The same for `cryptoki`.

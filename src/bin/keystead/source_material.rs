@@ -1,11 +1,14 @@
 //! Material as it is brought: in the clear, or wrapped under an import key.
 
 use crate::Failure;
+use crate::file_passphrase::FilePassphrase;
+use crate::key_file::KeyFile;
 use crate::material::{self, Format};
 use crate::transfer::{self, Form};
 use keystead::internal::lc::digest::{Digest, Hash};
 use keystead::internal::object::kinds::Kind;
 use keystead::internal::secret::Secret;
+use pkcs11_sys::CKO_PRIVATE_KEY;
 use std::path::PathBuf;
 use zeroize::Zeroizing;
 
@@ -22,32 +25,46 @@ pub(crate) struct SourceFiles {
     form: Option<Form>,
     format: Option<Format>,
     texts: Vec<Zeroizing<Vec<u8>>>,
+    /// The private key, where it is one's file.
+    key: Option<KeyFile>,
 }
 
 impl SourceFiles {
-    /// Reads them.
+    /// Reads them, for a key of the kind that was said. A private key's file is opened at once, so that it tells its
+    /// type.
     pub(crate) fn read(
         files: &[PathBuf],
-        form: Option<Form>,
-        format: Option<Format>,
+        (form, format): (Option<Form>, Option<Format>),
+        said: Option<&Kind>,
+        passphrase: &FilePassphrase,
     ) -> Result<Self, Failure> {
         let contents = |file: &PathBuf| material::contents(file);
         let texts = files.iter().map(contents).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { form, format, texts })
+        let key = match (form, texts.as_slice()) {
+            (None, [text]) => key_in(text, format, said, passphrase)?,
+            _ => None,
+        };
+        Ok(Self { form, format, texts, key })
     }
 
     /// Returns the name of the type of key that they name.
     pub(crate) fn named_type(&self) -> Option<&'static str> {
-        match (self.form, self.texts.as_slice()) {
-            (None, [text]) => material::named_type(text, self.format),
-            _ => None,
-        }
+        self.key.as_ref()?.named_type()
+    }
+
+    /// Takes the certificates that came with a private key out of it.
+    pub(crate) fn take_certificates(&mut self) -> Vec<Vec<u8>> {
+        self.key.as_mut().map_or_else(Vec::new, |key| std::mem::take(&mut key.certificates))
     }
 
     /// Returns the material in them: wrapped in their form; without one it is a key transfer file, where it
     /// looks like one, else material of that kind in the clear.
     pub(crate) fn material(self, kind: &Kind) -> Result<SourceMaterial, Failure> {
-        let Self { form, format, texts } = self;
+        let Self { form, format, texts, key } = self;
+        if let Some(KeyFile { pkcs8, .. }) = key {
+            material::check_type(&pkcs8, kind)?;
+            return Ok(SourceMaterial::Plain(pkcs8));
+        }
         match (form, texts.as_slice()) {
             (Some(form), texts) if texts.len() != form.files() => Err(match form.files() {
                 1 => Failure::new("that form is one file")
@@ -84,6 +101,27 @@ impl SourceMaterial {
     /// Returns whether it is wrapped already.
     pub(crate) fn is_wrapped(&self) -> bool {
         matches!(self, Self::Wrapped(..))
+    }
+}
+
+/// Returns the private key in a file's contents, where they can be one's.
+fn key_in(
+    text: &[u8],
+    format: Option<Format>,
+    said: Option<&Kind>,
+    passphrase: &FilePassphrase,
+) -> Result<Option<KeyFile>, Failure> {
+    let is_private = said.map(|kind| kind.class == CKO_PRIVATE_KEY);
+    match (format, is_private, said) {
+        (None | Some(Format::Pem), Some(false), Some(said)) if KeyFile::is_one(text) => {
+            let name = said.name;
+            Err(Failure::new(format_args!("there is a private key in it, and no {name} key"))
+                .hint(material::TYPE_SAYS))
+        }
+        (Some(Format::Raw), Some(true), _) | (None | Some(Format::Pem), Some(true) | None, _) => {
+            KeyFile::read(text, passphrase)
+        }
+        _ => Ok(None),
     }
 }
 

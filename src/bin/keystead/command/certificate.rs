@@ -1,21 +1,18 @@
 //! `keystead certificate`: the X.509 certificate of a key pair, as an object of the token beside it.
 
 use super::seal::OutputFile;
+use crate::certificates::{Chain, KeptCertificate};
 use crate::client::SessionMode;
 use crate::key_choice::KeyChoice;
 use crate::keys::ListedKey;
 use crate::whole_file::Output;
-use crate::{Failure, Global, material, output, public_key};
-use cryptoki::object::{Attribute, AttributeType, CertificateType, ObjectClass, ObjectHandle};
-use cryptoki::session::Session;
+use crate::{Failure, Global, certificates, material, output};
 use jiff::Timestamp;
 use keystead::internal::text::harmless;
 use pem_rfc7468::LineEnding;
 use serde_json::json;
 use std::path::PathBuf;
 use x509_cert::certificate::Certificate;
-use x509_cert::der::{Decode, Encode};
-use x509_cert::spki::SubjectPublicKeyInfoOwned;
 use x509_cert::time::Time;
 
 /// Put the certificate of a key pair into the token, show it, or remove it
@@ -34,17 +31,18 @@ enum What {
 
 /// Put the certificate of a key pair into the token, in the place of the one there was
 ///
-/// Other programs find it by the key's alias and CKA_ID, and everyone who can use the store can read it.
+/// Other programs find it by the key's alias and CKA_ID, and everyone who can use the store can read it. The
+/// certificates of its issuers may be in the file too, in any order: each is put under its own name, once.
 #[derive(Debug, clap::Args)]
 struct Put {
     #[command(flatten)]
     key: KeyChoice,
-    /// The certificate, in PEM or DER; - is standard input
+    /// The certificate, in PEM or DER, in PEM with those of its issuers; - is standard input
     #[arg(default_value = "-", value_name = "FILE")]
     file: PathBuf,
 }
 
-/// Show the certificate of a key pair
+/// Show the certificate of a key pair, and those of its issuers that are in the token
 #[derive(Debug, clap::Args)]
 struct Show {
     #[command(flatten)]
@@ -58,6 +56,9 @@ struct Show {
 struct Remove {
     #[command(flatten)]
     key: KeyChoice,
+    /// Remove the certificates of its issuers too, unless one issued another that is in the token
+    #[arg(long)]
+    issuers: bool,
 }
 
 impl Arguments {
@@ -73,29 +74,23 @@ impl Arguments {
 impl Put {
     fn run(self, global: &Global) -> Result<(), Failure> {
         let (session, key) = self.key.find(global, SessionMode::ReadWrite)?;
-        let der = read(&self.file)?;
-        let certificate = parsed(&der)?;
-        check_key(&certificate, &public_key::info(&session, &key)?, &key)?;
-        let before = found(&session, &key)?;
-        session.create_object(&template(&certificate, der, &key)?)?;
-        for old in before {
-            session.destroy_object(old)?;
-        }
-        report(global, "put", &key)
+        let certificates = KeptCertificate::all_in(&material::contents(&self.file)?)?;
+        let chain = Chain::only(&session, &key, certificates)?;
+        chain.put(&session, &key)?;
+        report(global, "put", &key, chain.certificates.len() - 1)
     }
 }
 
 impl Show {
     fn run(self, global: &Global) -> Result<(), Failure> {
         let (session, key) = self.key.find(global, SessionMode::ReadOnly)?;
-        let object = found(&session, &key)?.first().copied().ok_or_else(|| none(&key))?;
-        let der = match session.get_attributes(object, &[AttributeType::Value])?.pop() {
-            Some(Attribute::Value(der)) => der,
-            _ => return Err(none(&key)),
-        };
+        let chain = Chain::kept(&session, &key)?.ok_or_else(|| none(&key))?.certificates;
         let text = match global.json {
-            true => output::pretty(&told(&parsed(&der)?, &der)?)?,
-            false => described(&parsed(&der)?)? + &pem(&der)?,
+            true => output::pretty(&all_told(&chain)?)?,
+            false => {
+                let said = chain.iter().map(|it| Ok(described(&it.parsed)? + &pem(&it.der)?));
+                said.collect::<Result<Vec<_>, Failure>>()?.join("\n")
+            }
         };
         let mut out = Output::begin(global, &self.to.out, 0o666, self.to.force)?;
         out.write(text.as_bytes())?;
@@ -106,85 +101,18 @@ impl Show {
 impl Remove {
     fn run(self, global: &Global) -> Result<(), Failure> {
         let (session, key) = self.key.find(global, SessionMode::ReadWrite)?;
-        let there = found(&session, &key)?;
+        let there = certificates::own(&session, &key)?;
         if there.is_empty() {
             return Err(none(&key));
         }
-        for object in there {
-            session.destroy_object(object)?;
+        let issuers = match self.issuers {
+            true => certificates::issuers_of_no_other(&session, &key)?,
+            false => Vec::new(),
+        };
+        for object in there.iter().chain(&issuers) {
+            session.destroy_object(*object)?;
         }
-        report(global, "removed", &key)
-    }
-}
-
-/// The certificates with the alias and `CKA_ID` of a key.
-fn found(session: &Session, key: &ListedKey) -> Result<Vec<ObjectHandle>, Failure> {
-    Ok(session.find_objects(&names(key))?)
-}
-
-fn names(key: &ListedKey) -> Vec<Attribute> {
-    vec![
-        Attribute::Class(ObjectClass::CERTIFICATE),
-        Attribute::CertificateType(CertificateType::X_509),
-        Attribute::Label(key.shown.label()),
-        Attribute::Id(key.shown.id_bytes()),
-    ]
-}
-
-fn template(
-    certificate: &Certificate,
-    der: Vec<u8>,
-    key: &ListedKey,
-) -> Result<Vec<Attribute>, Failure> {
-    let told = certificate.tbs_certificate();
-    let parts = [told.subject().to_der(), told.issuer().to_der(), told.serial_number().to_der()];
-    let [subject, issuer, serial] = parts.map(|part| part.map_err(Failure::new));
-    let own = [
-        Attribute::Token(true),
-        Attribute::Private(false),
-        Attribute::Subject(subject?),
-        Attribute::Issuer(issuer?),
-        Attribute::SerialNumber(serial?),
-        Attribute::Value(der),
-    ];
-    Ok(names(key).into_iter().chain(own).collect())
-}
-
-/// Reads one certificate, in PEM or DER.
-fn read(file: &std::path::Path) -> Result<Vec<u8>, Failure> {
-    let text = material::contents(file)?;
-    if !text.starts_with(b"-----BEGIN ") {
-        return Ok(text.to_vec());
-    }
-    let several = || {
-        Failure::new("this is not one certificate in PEM")
-            .hint("a chain is put apart: `openssl x509` prints the first of a file")
-    };
-    match pem_rfc7468::decode_vec(&text) {
-        Ok(("CERTIFICATE", der)) => Ok(der),
-        _ => Err(several()),
-    }
-}
-
-fn parsed(der: &[u8]) -> Result<Certificate, Failure> {
-    Certificate::from_der(der).map_err(|_| {
-        Failure::new("this is no X.509 certificate")
-            .hint("it is PEM or DER: `openssl x509 -in FILE -text` shows one")
-    })
-}
-
-/// Refuses a certificate of another key.
-fn check_key(certificate: &Certificate, info: &[u8], key: &ListedKey) -> Result<(), Failure> {
-    let own = SubjectPublicKeyInfoOwned::from_der(info).map_err(Failure::new)?;
-    let told = certificate.tbs_certificate().subject_public_key_info();
-    let same = told.algorithm.oid == own.algorithm.oid
-        && told.subject_public_key == own.subject_public_key;
-    match same {
-        true => Ok(()),
-        false => {
-            Err(Failure::refused(format_args!("the certificate is another key's: {}", key.shown))
-                .hint("`keystead public` prints the public key that it has to be of"))
-        }
+        report(global, "removed", &key, issuers.len())
     }
 }
 
@@ -201,6 +129,16 @@ fn described(certificate: &Certificate) -> Result<String, Failure> {
 }
 
 /// Returns the same for programs.
+fn all_told(chain: &[KeptCertificate]) -> Result<serde_json::Value, Failure> {
+    let told = chain.iter().map(|it| told(&it.parsed, &it.der));
+    let mut told = told.collect::<Result<Vec<_>, _>>()?.into_iter();
+    let mut own = told.next().unwrap_or_default();
+    if let Some(members) = own.as_object_mut() {
+        members.insert("issuers".to_owned(), told.collect());
+    }
+    Ok(own)
+}
+
 fn told(certificate: &Certificate, der: &[u8]) -> Result<serde_json::Value, Failure> {
     let told = certificate.tbs_certificate();
     let [from, to] = validity(certificate)?;
@@ -230,12 +168,17 @@ fn none(key: &ListedKey) -> Failure {
         .hint("`keystead csr` makes a request for one, `keystead certificate put` takes it in")
 }
 
-fn report(global: &Global, done: &str, key: &ListedKey) -> Result<(), Failure> {
+fn report(global: &Global, done: &str, key: &ListedKey, issuers: usize) -> Result<(), Failure> {
     let shown = &key.shown;
-    match global.json {
-        true => output::json(&json!({
-            "alias": shown.alias, "key_id": shown.key_id, "certificate": done,
-        })),
-        false => output::done(format_args!("{done}: the certificate of {shown}")),
+    if global.json {
+        return output::json(&json!({
+            "alias": shown.alias, "key_id": shown.key_id, "certificate": done, "issuers": issuers,
+        }));
     }
+    let with = match issuers {
+        0 => String::new(),
+        1 => ", and its issuer's".to_owned(),
+        several => format!(", and those of {several} issuers"),
+    };
+    output::done(format_args!("{done}: the certificate of {shown}{with}"))
 }

@@ -6,6 +6,8 @@
 
 use super::describe;
 use crate::client::{SessionMode, TokenArguments};
+use crate::file_passphrase::FilePassphrase;
+use crate::identifier::Identifier;
 use crate::importing::{self, ImportRequest};
 use crate::keys::{self, ListedKey, check_alias};
 use crate::material::Format;
@@ -13,7 +15,7 @@ use crate::moment::ExpiryArgument;
 use crate::name::Name;
 use crate::source_material::{SourceFiles, SourceMaterial};
 use crate::transfer::Form;
-use crate::{Failure, Global, manifest, material, output, public_key};
+use crate::{Failure, Global, certificates, manifest, material, output, public_key};
 use cryptoki::session::Session;
 use jiff::Timestamp;
 use keystead::internal::object::kinds;
@@ -38,6 +40,8 @@ pub(crate) struct Arguments {
     /// The material's format [default: PEM where it is PEM, else raw]
     #[arg(long, value_enum, conflicts_with = "wrapped")]
     format: Option<Format>,
+    #[command(flatten)]
+    passphrase: FilePassphrase,
     /// When the material expires [default: the custom key's own expiry, else never]
     #[arg(long, value_name = "WHEN", long_help = ExpiryArgument::HELP, allow_hyphen_values = true)]
     expires: Option<ExpiryArgument>,
@@ -62,6 +66,10 @@ pub(crate) struct Arguments {
     /// read without a PIN, and stays when the material goes
     #[arg(long, conflicts_with = "dry_run")]
     no_public_key: bool,
+    /// Leave out the certificates that a private key's file brings with it: of the key and its issuers. They
+    /// can be read without a PIN, and stay when the material goes
+    #[arg(long, conflicts_with = "dry_run")]
+    no_certificates: bool,
     /// Make a new custom key; material that another has, or had and waits for, is refused
     #[arg(long)]
     new: bool,
@@ -69,6 +77,9 @@ pub(crate) struct Arguments {
     #[arg(long = "type", value_name = "TYPE", ignore_case = true, value_parser = keys::types(),
           requires = "new")]
     key_type: Option<String>,
+    /// The CKA_ID of a new key in hexadecimal, 1 to 64 bytes [default: its key ID's 16 bytes]
+    #[arg(long, value_name = "HEX", value_parser = Identifier::parse, requires = "new")]
+    id: Option<Identifier>,
     /// The purpose of a new key, at most 255 bytes
     #[arg(long, value_name = "TEXT", requires = "new")]
     description: Option<String>,
@@ -83,13 +94,16 @@ impl Arguments {
         let time = global.store_time()?;
         let begun = time.moment();
         let target = self.target(&session)?;
-        let files = SourceFiles::read(&self.files, self.wrapped, self.format)?;
         let own = target.as_ref().map(|it| it.shown.key_type.as_str());
-        let said = own.or(self.key_type.as_deref()).or_else(|| files.named_type());
-        let key_type = said.unwrap_or(keys::DEFAULT_TYPE);
+        let said = own.or(self.key_type.as_deref());
+        let kind = said.map(importing::kind).transpose()?;
+        let written = (self.wrapped, self.format);
+        let mut files = SourceFiles::read(&self.files, written, kind, &self.passphrase)?;
+        let key_type = said.or_else(|| files.named_type()).unwrap_or(keys::DEFAULT_TYPE);
         let import = ImportRequest {
             target: target.as_ref(),
             alias: &alias,
+            id: self.id.as_ref().map(Identifier::bytes),
             kind: importing::kind(key_type)?,
             bits: kinds::size_named(key_type),
             expires: self.expires,
@@ -100,10 +114,14 @@ impl Arguments {
         if !self.dry_run {
             import.check_expiry()?;
         }
+        let certificates = files.take_certificates();
         let material = self.material(&import, files)?;
         match &target {
             Some(key) if self.dry_run => self.compare(global, &session, key, &import, &material),
-            _ => self.bring(global, &session, &import, &material, begun),
+            _ => {
+                let key = self.bring(global, &session, &import, &material, begun)?;
+                self.bring_certificates(global, &session, &key, &certificates)
+            }
         }
     }
 
@@ -149,7 +167,7 @@ impl Arguments {
         import: &ImportRequest,
         material: &SourceMaterial,
         begun: Timestamp,
-    ) -> Result<(), Failure> {
+    ) -> Result<ListedKey, Failure> {
         let by = importing::import_key(session, self.with.as_ref())?;
         if import.target.is_none() {
             import.check_new(session, &by, material, &ListedKey::all_lost(session)?)?;
@@ -165,9 +183,29 @@ impl Arguments {
         };
         let readable = !self.no_public_key && public_key::make_beside(session, &key)?;
         key.report(global, &format!("{done}, {}", key.shown.lasting(import.time.moment())))?;
-        match readable && !global.json {
-            true => output::done(public_key::READABLE),
-            false => Ok(()),
+        if readable && !global.json {
+            output::done(public_key::READABLE)?;
+        }
+        Ok(key)
+    }
+
+    /// Puts the certificates that came with a private key beside it.
+    fn bring_certificates(
+        &self,
+        global: &Global,
+        session: &Session,
+        key: &ListedKey,
+        came: &[Vec<u8>],
+    ) -> Result<(), Failure> {
+        if came.is_empty() || self.no_certificates {
+            return Ok(());
+        }
+        let said = certificates::bring(session, key, came).map_err(|failure| {
+            failure.also("the key has been imported; --no-certificates imports nothing else")
+        })?;
+        match global.json {
+            true => Ok(()),
+            false => output::done(said),
         }
     }
 

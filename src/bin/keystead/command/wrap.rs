@@ -1,9 +1,10 @@
 //! `keystead wrap`: wraps key material for another's import key, as it travels to a cloud, a device or
 //! a token of Keystead. It needs no token, and makes none.
 
+use crate::file_passphrase::FilePassphrase;
 use crate::new_file::NewFile;
 use crate::public_half::PublicHalf;
-use crate::source_material::sha256;
+use crate::source_material::{SourceFiles, SourceMaterial, sha256};
 use crate::transfer::{self, Form};
 use crate::{Failure, Global, importing, keys, material, output};
 use clap::ValueEnum;
@@ -34,6 +35,8 @@ pub(crate) struct Arguments {
     /// The material's format [default: PEM where it is PEM, else raw]
     #[arg(long, value_enum)]
     format: Option<Format>,
+    #[command(flatten)]
+    passphrase: FilePassphrase,
     /// Write to that new file; the forms ml-kem and two-file write FILE.transport and FILE.wrapped, and
     /// - is standard output
     #[arg(long, short, value_name = "FILE")]
@@ -55,11 +58,16 @@ impl Arguments {
             PublicHalf::Rsa(_) => Form::OaepSha256,
             PublicHalf::MlKem(_) => Form::MlKem,
         });
-        let text = material::contents(&self.file)?;
-        let said = self.key_type.as_deref().or_else(|| material::named_type(&text, self.format));
-        let key_type = said.unwrap_or(keys::DEFAULT_TYPE);
+        let said = self.key_type.as_deref().map(importing::kind).transpose()?;
+        let file = std::slice::from_ref(&self.file);
+        let files = SourceFiles::read(file, (None, self.format), said, &self.passphrase)?;
+        let named = self.key_type.as_deref().or_else(|| files.named_type());
+        let key_type = named.unwrap_or(keys::DEFAULT_TYPE);
         let kind = importing::kind(key_type)?;
-        let material = material::decode(&text, self.format, kind)?;
+        let SourceMaterial::Plain(material) = files.material(kind)? else {
+            return Err(Failure::new("this is wrapped already")
+                .hint("`keystead import` takes it, with the import key that it was wrapped for"));
+        };
         let bits = material::bits(&material, kind)?;
         importing::check_named(kind, kinds::size_named(key_type), bits)?;
         let transfer = form.wrap(&public, &material)?;

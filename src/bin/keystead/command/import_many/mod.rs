@@ -6,6 +6,7 @@ mod job;
 
 use super::describe;
 use crate::client::{SessionMode, TokenArguments};
+use crate::file_passphrase::FilePassphrase;
 use crate::importing::{self, ImportRequest};
 use crate::keys::{self, ListedKey, check_alias};
 use crate::manifest::{self, ManifestEntry, WantedImport};
@@ -15,7 +16,7 @@ use crate::source_material::{SourceFiles, SourceMaterial};
 use crate::store_time::StoreTime;
 use crate::whole_file::is_standard;
 use crate::wrapping::ImportKey;
-use crate::{Failure, Global, public_key};
+use crate::{Failure, Global, certificates, public_key};
 use cryptoki::session::Session;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
@@ -54,6 +55,11 @@ pub(crate) struct Arguments {
     /// can be read without a PIN, and stay when the material goes
     #[arg(long)]
     no_public_key: bool,
+    /// Leave out the certificates that files of private keys bring with them
+    #[arg(long)]
+    no_certificates: bool,
+    #[command(flatten)]
+    passphrase: FilePassphrase,
     /// Import the others where some are wrong or refused
     #[arg(long)]
     keep_going: bool,
@@ -140,7 +146,7 @@ impl Arguments {
             return Err(Failure::new("an earlier line is for the same custom key")
                 .hint("a custom key has one material: keep one of the lines"));
         }
-        let files = SourceFiles::read(&wanted.files, wanted.form, wanted.format)?;
+        let files = self.files(target.as_ref(), wanted)?;
         let import = self.import_of(target.as_ref(), wanted, files.named_type())?;
         let material = self.material(&import, files)?;
         if let Some(digest) = material.digest()?
@@ -218,11 +224,37 @@ impl Arguments {
         wanted: &WantedImport,
     ) -> Result<(String, Option<Timestamp>), Failure> {
         let target = target(session, wanted)?;
-        let files = SourceFiles::read(&wanted.files, wanted.form, wanted.format)?;
+        let mut files = self.files(target.as_ref(), wanted)?;
         let import = self.import_of(target.as_ref(), wanted, files.named_type())?;
+        let came = files.take_certificates();
         let material = self.material(&import, files)?;
         let imported = import.bring(session, by, &material)?;
-        Ok((importing::key_id(session, imported)?, importing::expires(session, imported)?))
+        let key_id = importing::key_id(session, imported)?;
+        if !came.is_empty() && !self.no_certificates {
+            certificates::bring(session, &ListedKey::named(session, &key_id)?, &came)?;
+        }
+        Ok((key_id, importing::expires(session, imported)?))
+    }
+
+    /// Reads the files of an entry.
+    fn files(
+        &self,
+        target: Option<&ListedKey>,
+        wanted: &WantedImport,
+    ) -> Result<SourceFiles, Failure> {
+        let said = self.said(target, wanted).map(importing::kind).transpose()?;
+        let written = (wanted.form, wanted.format);
+        SourceFiles::read(&wanted.files, written, said, &self.passphrase)
+    }
+
+    /// Returns the type of key that is said, whatever the files name.
+    fn said<'a>(
+        &'a self,
+        target: Option<&'a ListedKey>,
+        wanted: &'a WantedImport,
+    ) -> Option<&'a str> {
+        let own = target.map(|key| key.shown.key_type.as_str());
+        own.or(wanted.key_type.as_deref()).or(self.key_type.as_deref())
     }
 
     fn import_of<'a>(
@@ -239,11 +271,11 @@ impl Arguments {
             return Err(Failure::new(format_args!("the custom key is for {own}, and not {said}"))
                 .hint("correct the type, or leave it out: the custom key has its own"));
         }
-        let said = own.or(said).or(self.key_type.as_deref()).or(named);
-        let key_type = said.unwrap_or(keys::DEFAULT_TYPE);
+        let key_type = self.said(target, wanted).or(named).unwrap_or(keys::DEFAULT_TYPE);
         Ok(ImportRequest {
             target,
             alias: &wanted.name,
+            id: None,
             kind: importing::kind(key_type)?,
             bits: kinds::size_named(key_type),
             expires: wanted.expires.or(self.expires),
