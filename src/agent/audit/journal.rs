@@ -3,7 +3,8 @@
 
 use super::chain::ChainKey;
 use super::entry::{Asker, AuditEntry, Fact, timestamp};
-use super::line::{self, ChainHead};
+use super::files_end::{self, StoredLines};
+use super::line::ChainHead;
 use super::{CURRENT, FOLDER};
 use crate::agent::{keyspace, rows};
 use crate::clock::Seconds;
@@ -59,20 +60,13 @@ impl Journal {
             Some(bytes) => rows::decode(&bytes, "the audit log's head")?,
             None => ChainHead::default(),
         };
-        let end = end_of_files(&folder).map_err(failed)?;
+        let stored = stored_lines(store)?;
+        let end = files_end::find_or_mend(&folder, &stored).map_err(failed)?;
         if end.seq > head.seq {
             head = end;
         }
-        let (mut waiting, mut unsynced) = (VecDeque::new(), VecDeque::new());
-        for (key, value) in store.scan(keyspace::AUDIT_LINE_PREFIX, b"", usize::MAX)? {
-            match keyspace::audit_seq(&key) {
-                Some(seq) if seq > end.seq => {
-                    waiting.push_back((seq, rows::decode(&value, "a line")?))
-                }
-                Some(seq) => unsynced.push_back(seq),
-                None => {}
-            }
-        }
+        let unsynced = stored.range(..=end.seq).map(|(seq, _)| *seq).collect();
+        let waiting = stored.into_iter().filter(|(seq, _)| *seq > end.seq).collect();
         Ok(Self { folder, key, head, waiting, unsynced, file: None, large: LARGE })
     }
 
@@ -216,18 +210,11 @@ fn name_of(path: &Path) -> io::Result<String> {
     Ok(format!("audit-{first:012}.jsonl"))
 }
 
-/// The last whole line of the newest file. What a crash left after it is cut off: it is in the store.
-fn end_of_files(folder: &Path) -> io::Result<ChainHead> {
-    let Some(path) = super::files::files(folder)?.pop() else { return Ok(ChainHead::default()) };
-    let bytes = std::fs::read(&path)?;
-    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    if whole < bytes.len() && path.ends_with(CURRENT) {
-        log::warn!("{}: the last line was not finished", path.display());
-        File::options().write(true).open(&path)?.set_len(whole as u64)?;
-    }
-    let text = String::from_utf8_lossy(bytes.get(..whole).unwrap_or_default());
-    let end = text.lines().filter_map(line::parse).next_back();
-    Ok(end.map_or(ChainHead::default(), |(_, head)| head))
+/// Returns the lines that the store has, by their numbers.
+fn stored_lines(store: &dyn Store) -> Result<StoredLines> {
+    let rows = store.scan(keyspace::AUDIT_LINE_PREFIX, b"", usize::MAX)?;
+    let numbered = rows.iter().filter_map(|(key, row)| Some((keyspace::audit_seq(key)?, row)));
+    numbered.map(|(seq, row)| Ok((seq, rows::decode(row, "a line")?))).collect()
 }
 
 #[cfg(test)]
@@ -314,6 +301,47 @@ mod tests {
         let left = store.scan(keyspace::AUDIT_LINE_PREFIX, b"", 1000).unwrap().len();
         assert!(left <= ROWS, "{left} rows");
         assert_eq!(verified(directory.path(), &open(directory.path(), &store)).head.seq, 200);
+    }
+
+    #[test]
+    fn lines_that_a_loss_of_power_takes_from_the_file_are_written_again() {
+        let (directory, store) = (tempfile::tempdir().unwrap(), Memory::default());
+        let mut journal = Journal::open(directory.path(), &store).unwrap();
+        (0..4).for_each(|_| write(&mut journal, &store));
+        let file = directory.path().join("audit/audit.jsonl");
+        let whole = std::fs::read(&file).unwrap();
+        let again = |left: Vec<u8>, what: &str| {
+            std::fs::write(&file, left).unwrap();
+            Journal::open(directory.path(), &store).unwrap().flush();
+            assert!(std::fs::read(&file).unwrap() == whole, "{what}");
+        };
+        for at in 0..whole.len() {
+            again(whole.get(..at).unwrap().to_vec(), &format!("cut at {at}"));
+            let mut lost = whole.clone();
+            lost.iter_mut().skip(at).take(100).for_each(|byte| *byte = 0);
+            again(lost, &format!("lost from {at} on"));
+        }
+    }
+
+    #[test]
+    fn a_line_that_was_changed_after_it_was_synced_stays_as_it_is() {
+        let (directory, store) = (tempfile::tempdir().unwrap(), Memory::default());
+        let mut journal = Journal::open(directory.path(), &store).unwrap();
+        (0..ROWS + 4).for_each(|_| write(&mut journal, &store));
+        let rows = store.scan(keyspace::AUDIT_LINE_PREFIX, b"", 1000).unwrap();
+        let synced = rows.iter().filter_map(|(key, _)| keyspace::audit_seq(key)).min().unwrap() - 1;
+        let file = directory.path().join("audit/audit.jsonl");
+        let whole = std::fs::read(&file).unwrap();
+        let mut ends = whole.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+        let end = ends.nth(synced as usize - 1).unwrap().0;
+        let mut changed = whole.clone();
+        changed.iter_mut().skip(end - 5).take(1).for_each(|byte| *byte ^= 1);
+        std::fs::write(&file, &changed).unwrap();
+        let mut journal = Journal::open(directory.path(), &store).unwrap();
+        journal.flush();
+        assert!(std::fs::read(&file).unwrap() == changed);
+        let (head, waiting) = journal.head();
+        assert!(verify(directory.path(), &[Claimed { head, waiting }]).is_err());
     }
 
     #[test]

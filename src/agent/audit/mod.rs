@@ -2,7 +2,8 @@
 //!
 //! A line is first a row of the store, in the same batch as the change it tells of, so that neither
 //! happens without the other. Then it is appended to `audit/audit.jsonl`; the row goes when the file
-//! has been synced. A crash or a full disk in between only delays the file.
+//! has been synced. A crash or a full disk in between only delays the file, and what a loss of power takes
+//! from it is written again from the rows.
 //!
 //! # A line, byte by byte
 //!
@@ -27,6 +28,7 @@ mod display;
 mod entry;
 mod facts;
 mod files;
+mod files_end;
 mod journal;
 mod line;
 mod read;
