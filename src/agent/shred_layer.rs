@@ -12,6 +12,7 @@
 //! endian)); AES-256-GCM with twelve zero bytes as nonce, for the key is never used twice.
 
 use crate::error::{Error, Reason, Result};
+use crate::file_names::CELLS;
 use crate::id::Id;
 use aes_gcm::aead::{Aead, KeyInit};
 use aes_gcm::{Aes256Gcm, Nonce};
@@ -66,8 +67,8 @@ fn cipher(secret: &[u8; 32], binding: Binding, salt: &[u8; SALT]) -> Result<Aes2
 
 fn damaged(binding: Binding) -> Error {
     Reason::StoreDamaged.detail(format_args!(
-        "record {} does not fit its cell in the cell file; restore the store's directory as a whole \
-         from a backup",
+        "record {} does not fit its cell in the cell file, {CELLS}; restore the store's directory as a \
+         whole from a backup",
         binding.id
     ))
 }
