@@ -5,11 +5,14 @@
 //! that libtest calls only re-executes the test program for that one scenario, and the scenario plays
 //! in the child. A scenario that needs further processes starts itself again in another role.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+// Several test programs share it, and each uses its part.
+#![allow(dead_code, unused_imports)]
 
 pub mod elsewhen;
 pub mod memory;
 pub mod process;
 pub mod raw;
+pub mod secrets;
 pub mod skip;
 pub mod slow;
 pub mod token;
@@ -21,19 +24,26 @@ pub use token::{Token, made_objects, made_on_token, refused};
 pub use vendor::*;
 pub use world::World;
 
+use process::PATIENCE;
 use std::any::type_name;
+use std::time::Duration;
 
 /// Plays a scenario in a process of its own; libtest sees how it ended.
 pub fn play<F: FnOnce(&World)>(scenario: F) {
+    play_within(PATIENCE * 2, &name_of::<F>(), scenario);
+}
+
+/// The same, for a scenario of that name that takes longer.
+pub fn play_within(limit: Duration, name: &str, scenario: impl FnOnce(&World)) {
     match World::inherited() {
         Some(world) => scenario(&world),
-        None => World::new(&name_of::<F>()).host(),
+        None => World::new(name).host(limit),
     }
 }
 
 /// The name that libtest knows the scenario by: the path of the function its closure stands in,
 /// without the crate.
-fn name_of<F>() -> String {
+pub fn name_of<F>() -> String {
     let path = type_name::<F>().trim_end_matches("::{{closure}}");
     path.split_once("::").map_or(path, |(_crate, name)| name).to_owned()
 }

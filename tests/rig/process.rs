@@ -1,9 +1,11 @@
 //! Processes that end in time, or are ended.
 
+use keystead::internal::wire::process::AgentProcess;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::Child;
 use std::time::Duration;
 
@@ -17,6 +19,12 @@ pub fn ends_within(pid: Pid, limit: Duration) -> bool {
     };
     let limit = Timespec { tv_sec: limit.as_secs() as i64, tv_nsec: limit.subsec_nanos().into() };
     poll(&mut [PollFd::new(&descriptor, PollFlags::IN)], Some(&limit)).expect("poll") > 0
+}
+
+/// Returns the process that holds the lock of a store: also an agent that only begins.
+pub fn agent_of(store: &Path) -> Option<Pid> {
+    let agent = AgentProcess::of(store, || None)?;
+    Pid::from_raw(agent.number() as i32)
 }
 
 /// Ends a process at once and waits until it is gone.
@@ -99,7 +107,11 @@ impl Line {
     /// Waits for the next line; empty when the other side has ended.
     pub fn hear(&mut self) -> String {
         let mut line = String::new();
-        self.0.read_line(&mut line).expect("the other process answers in time");
+        match self.0.read_line(&mut line) {
+            // It was killed before it had heard all.
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
+            read => drop(read.expect("the other process answers in time")),
+        }
         line.trim_end().to_owned()
     }
 }

@@ -85,12 +85,16 @@ impl Raw {
 
     /// The user's key of everything private, which the agent releases to who shows the PIN.
     pub fn private_key(&mut self, pin: &str) -> TokenKey {
-        let Stretched { authenticator, wrapping } = stretched(&self.entry, false, pin);
-        let (token, authenticator) = (self.token, authenticator.into());
-        let request = Request::Login { token, officer: false, authenticator };
+        let Stretched { wrapping, .. } = stretched(&self.entry, false, pin);
+        self.released(pin).user.unwrap().unwrap(self.token, &wrapping).unwrap()
+    }
+
+    /// The token's entry as the agent releases it to who shows the user's PIN.
+    pub fn released(&mut self, pin: &str) -> TokenEntry {
+        let authenticator = stretched(&self.entry, false, pin).authenticator.into();
+        let request = Request::Login { token: self.token, officer: false, authenticator };
         let Ok(Response::LoggedIn { entry, .. }) = self.ask(&request) else { panic!("no login") };
-        let entry = TokenEntry::decode(&entry.entry).unwrap();
-        entry.user.unwrap().unwrap(token, &wrapping).unwrap()
+        TokenEntry::decode(&entry.entry).unwrap()
     }
 
     /// Returns the request that proves that login here.

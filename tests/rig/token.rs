@@ -71,8 +71,14 @@ impl Deref for Token {
 impl Token {
     /// Opens a read-write session and logs the user in.
     pub fn login(module: &Pkcs11, slot: Slot) -> Self {
+        let token = Self::open(module, slot);
+        token.session.login(UserType::User, Some(&pin(USER_PIN))).unwrap();
+        token
+    }
+
+    /// Opens a read-write session.
+    pub fn open(module: &Pkcs11, slot: Slot) -> Self {
         let session = module.open_rw_session(slot).unwrap();
-        session.login(UserType::User, Some(&pin(USER_PIN))).unwrap();
         Self { module: module.clone(), slot, session }
     }
 

@@ -82,7 +82,7 @@ impl World {
     }
 
     /// Plays the scenario in a child, takes its world away and sees its agent end.
-    pub(super) fn host(self) {
+    pub(super) fn host(self, limit: Duration) {
         let log = self.path("output");
         let output = File::create(&log).unwrap();
         let mut child = self
@@ -92,7 +92,7 @@ impl World {
             .stderr(output)
             .spawn()
             .unwrap();
-        let ended = ends_within(Pid::from_child(&child), PATIENCE * 2);
+        let ended = ends_within(Pid::from_child(&child), limit);
         if !ended {
             child.kill().unwrap();
         }
@@ -106,6 +106,7 @@ impl World {
         });
         assert!(ended, "the scenario hangs\n{said}");
         assert!(status.success(), "{status}\n{said}");
+        assert!(!said.contains("running 0 tests"), "there is no scenario {}", self.scenario);
         if let Some(agent) = agent {
             assert!(ends_within(agent, PATIENCE), "the agent outlives its store");
         }
@@ -158,6 +159,11 @@ impl World {
     pub fn make_store(&self) {
         let made = self.keystead(&["agent", "--make"]);
         assert!(made.status.success(), "{made:?}");
+    }
+
+    /// Returns the scenario's name, as libtest knows it.
+    pub fn scenario(&self) -> &str {
+        &self.scenario
     }
 
     /// Returns this process's role in the scenario; empty for the first.

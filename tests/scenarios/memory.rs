@@ -5,6 +5,7 @@ use crate::rig::elsewhen::faketime_in;
 use crate::rig::memory::{Needle, advised};
 use crate::rig::process::Other;
 use crate::rig::raw::Raw;
+use crate::rig::secrets::by_place;
 use crate::rig::token::{Token, USER_PIN, pin};
 use crate::rig::vendor::mechanism_type;
 use crate::rig::world::{World, now};
@@ -18,7 +19,6 @@ use cryptoki::types::AuthPin;
 use keystead::internal::lc;
 use pkcs11_sys::*;
 use rustix::process::Pid;
-use std::collections::BTreeMap;
 
 /// A kind of key: what its secret looks like, and a use of it.
 struct Kind {
@@ -397,14 +397,6 @@ fn a_session_key_leaves_the_memory_with_the_last_session() {
 }
 
 /// The secrets in the store's erase cells, by place; the layout of that file is a promise to all stores.
-fn erase_secrets(world: &World) -> BTreeMap<usize, Vec<u8>> {
-    const FIRST: usize = 1024;
-    let slots = std::fs::read(world.store().join("slots")).unwrap();
-    let cells = slots.chunks_exact(64).enumerate().skip(FIRST);
-    let live = cells.filter(|(_, cell)| cell.starts_with(&[5, 1]));
-    live.map(|(number, cell)| (number, cell[16..48].to_vec())).collect()
-}
-
 #[test]
 fn the_agent_keeps_neither_an_erased_cells_secret_nor_what_shows_a_pin() {
     play(|world| {
@@ -413,9 +405,9 @@ fn the_agent_keeps_neither_an_erased_cells_secret_nor_what_shows_a_pin() {
         }
         let token = world.token();
         make_all(&token, &[]);
-        let before = erase_secrets(world);
+        let before = by_place(&world.store());
         KINDS.iter().for_each(|kind| token.destroy_object(named(&token, kind.name)).unwrap());
-        let after = erase_secrets(world);
+        let after = by_place(&world.store());
         let agent = world.agent().unwrap();
         let erased: Vec<_> = before.iter().filter(|(at, old)| after.get(at) != Some(old)).collect();
         assert!(erased.len() >= KINDS.len(), "{} secrets were erased", erased.len());
