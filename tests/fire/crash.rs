@@ -1,0 +1,261 @@
+//! Clients and agents that are killed at any moment: what was acknowledged stays, what was not happened wholly or
+//! not at all, and nothing that was deleted comes back.
+
+use crate::fire::{Fire, play_under_fire};
+use crate::hand::{Hand, Order, obey};
+use crate::key::{Act, Answer, Asked, Key, choose};
+use crate::rig::World;
+use crate::rig::process::{agent_of, kill_9};
+use crate::rig::secrets::Secrets;
+use crate::rig::token::USER_PIN;
+use crate::rig::world::now;
+use keystead::internal::wire::SILENCE_TIMEOUT;
+use rustix::process::{Signal, kill_process};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The clients that work at once.
+const HANDS: usize = 3;
+
+/// The most custom keys.
+const KEYS: usize = 24;
+
+/// The longest that a call may take: it gives up an agent that is silent, and may have found another one before.
+const LONGEST: Duration = SILENCE_TIMEOUT.saturating_mul(2);
+
+/// The latest moment of a kill within a round, in microseconds: a change takes less, a start of an agent more.
+const LATEST: u64 = 6_000;
+const LATEST_AT_START: u64 = 60_000;
+
+#[test]
+fn what_was_acknowledged_survives_the_kill_of_any_process_at_any_moment() {
+    play_under_fire(|world, fire| match world.role() {
+        "" => {
+            world.start("maker").ends_well();
+            let kills = fire.either(300, 10_000);
+            let mut storm = Storm::new(world, fire);
+            while storm.killed < kills {
+                storm.round();
+            }
+            storm.end();
+        }
+        "maker" => drop(world.token()),
+        _ => obey(world),
+    });
+}
+
+/// A process to kill.
+#[derive(Debug, Clone, Copy)]
+enum Victim {
+    Agent,
+    /// The agent, asked to end.
+    AgentByTerm,
+    Hand(usize),
+}
+
+struct Storm<'a> {
+    world: &'a World,
+    fire: Fire,
+    hands: Vec<Hand>,
+    /// The number of clients so far.
+    started: usize,
+    keys: Vec<Key>,
+    /// The PINs that the user may have.
+    pins: Vec<String>,
+    secrets: Secrets,
+    killed: usize,
+}
+
+impl<'a> Storm<'a> {
+    fn new(world: &'a World, fire: Fire) -> Self {
+        let (pins, secrets) = (vec![USER_PIN.to_owned()], Secrets::of(&world.store()));
+        let mut storm = Self {
+            world,
+            fire,
+            hands: Vec::new(),
+            started: 0,
+            keys: Vec::new(),
+            pins,
+            secrets,
+            killed: 0,
+        };
+        for _ in 0..HANDS {
+            let hand = storm.another();
+            storm.hands.push(hand);
+        }
+        storm
+    }
+
+    fn another(&mut self) -> Hand {
+        self.started += 1;
+        let (hand, right) = Hand::start(self.world, &format!("hand {}", self.started), &self.pins);
+        self.pins = vec![right];
+        hand
+    }
+
+    /// Some changes at once, and some kills meanwhile.
+    fn round(&mut self) {
+        if self.keys.len() < KEYS && self.fire.rng.u8(..8) == 0 {
+            let number = self.keys.len();
+            let mut material = vec![0; 32];
+            self.fire.rng.fill(&mut material);
+            self.keys.push(Key::new(format!("key {number}"), material));
+        }
+        if self.keys.is_empty() {
+            return;
+        }
+        let began = now();
+        let mut acts: Vec<Option<(usize, Act)>> = Vec::new();
+        for hand in 0..HANDS {
+            acts.push(self.choose(hand, &acts));
+        }
+        let new_pin = format!("user-{}", self.fire.rng.u32(1_000_000..));
+        for (hand, act) in acts.iter().enumerate() {
+            let order = match act {
+                Some((key, act)) => Order::Act(self.keys[*key].clone(), act.clone()),
+                None => Order::SetPin(self.pins[0].clone(), new_pin.clone()),
+            };
+            self.hands[hand].tell(&order);
+        }
+        let dead = self.kill_some();
+        let answers: Vec<Option<Answer>> =
+            self.hands.iter_mut().map(|hand| hand.hear(LONGEST)).collect();
+        for (hand, answer) in answers.iter().enumerate() {
+            assert!(
+                answer.is_some() || dead.contains(&hand),
+                "client {hand} died of {:?}",
+                acts[hand]
+            );
+        }
+        self.settle(&dead);
+        let mut asked: BTreeMap<usize, Vec<Asked>> = BTreeMap::new();
+        for (act, answer) in acts.into_iter().zip(answers) {
+            match (act, answer) {
+                (Some((key, act)), answer) => asked.entry(key).or_default().push((act, answer)),
+                (None, Some(Answer::Done)) => self.pins = vec![new_pin.clone()],
+                (None, None) => self.pins.push(new_pin.clone()),
+                (None, other) => panic!("the PIN does not change: {other:?}"),
+            }
+        }
+        for hand in dead {
+            self.hands[hand] = self.another();
+        }
+        for (key, asked) in asked {
+            self.keys[key].ask(&asked, (began, now()));
+            self.look(key);
+        }
+        self.secrets.note();
+    }
+
+    /// Chooses what a client is to do, beside what others are; none where it is to change the PIN.
+    fn choose(&mut self, hand: usize, others: &[Option<(usize, Act)>]) -> Option<(usize, Act)> {
+        let rng = &mut self.fire.rng;
+        if hand == 0 && self.pins.len() == 1 && rng.u8(..10) == 0 {
+            return None;
+        }
+        // Some keys are changed by several at once.
+        let most = 1 + rng.usize(..KEYS);
+        let key = rng.usize(..self.keys.len().min(most));
+        let held = &self.keys[key];
+        let is_made = others.iter().flatten().any(|(other, _)| *other == key);
+        let act = match (held.is_there(), is_made) {
+            (true, _) => choose(rng, held.is_generated(), true),
+            // Two would make two.
+            (false, true) => Act::Delete,
+            (false, false) if key % 3 == 0 => Act::Generate,
+            (false, false) => Act::Create,
+        };
+        Some((key, act))
+    }
+
+    /// Kills some processes, at moments within the changes that are under way. Returns the clients among them.
+    fn kill_some(&mut self) -> Vec<usize> {
+        let rng = &mut self.fire.rng;
+        let mut victims: Vec<(u64, Victim)> = (0..1 + rng.usize(..3))
+            .map(|number| {
+                let victim = match rng.u8(..10) {
+                    0..3 => Victim::Hand(rng.usize(..HANDS)),
+                    3 => Victim::AgentByTerm,
+                    _ => Victim::Agent,
+                };
+                (rng.u64(..if number == 0 { LATEST } else { LATEST_AT_START }), victim)
+            })
+            .collect();
+        victims.sort_by_key(|(at, _)| *at);
+        let (mut passed, mut dead) = (0, Vec::new());
+        for (at, victim) in victims {
+            std::thread::sleep(Duration::from_micros(at - passed));
+            passed = at;
+            match victim {
+                Victim::Hand(hand) if dead.contains(&hand) => continue,
+                Victim::Hand(hand) => {
+                    self.hands[hand].kill();
+                    dead.push(hand);
+                }
+                Victim::Agent | Victim::AgentByTerm => {
+                    let Some(agent) = agent_of(&self.world.store()) else { continue };
+                    if let Victim::AgentByTerm = victim {
+                        let _ended_meanwhile = kill_process(agent, Signal::TERM);
+                        continue;
+                    }
+                    kill_9(agent);
+                }
+            }
+            self.killed += 1;
+        }
+        dead
+    }
+
+    /// Waits until that is done which a killed client has sent, if it is done at all.
+    fn settle(&mut self, dead: &[usize]) {
+        let alive = (0..HANDS).find(|hand| !dead.contains(hand));
+        if dead.is_empty() {
+            return;
+        }
+        match alive {
+            Some(hand) => {
+                for _ in 0..2 {
+                    self.hands[hand].ask::<usize>(&Order::Count, LONGEST);
+                }
+            }
+            // The next agent knows only what was committed.
+            None => agent_of(&self.world.store()).into_iter().for_each(kill_9),
+        }
+    }
+
+    fn look(&mut self, key: usize) {
+        let hand = self.fire.rng.usize(..HANDS);
+        let began = now();
+        let seen = self.hands[hand].ask(&Order::See(self.keys[key].clone()), LONGEST);
+        self.keys[key].see(seen, (began, now()));
+    }
+
+    /// All is as the clients know it, with another agent too; and what is gone has left nothing.
+    fn end(mut self) {
+        self.check();
+        self.world.end_agent();
+        // The next one fills what no key claims anew.
+        self.check();
+        let materials = self.keys.iter().map(Key::materials).sum();
+        self.hands.into_iter().for_each(Hand::end);
+        self.world.end_agent();
+        self.secrets.only_remain(materials);
+        let audit = self.world.keystead(&["audit", "--verify"]);
+        assert!(audit.status.success(), "{audit:?}");
+        println!("{} kills, {} clients, {} keys", self.killed, self.started, self.keys.len());
+    }
+
+    fn check(&mut self) {
+        // What is about to end has ended.
+        while self.keys.iter().any(|key| key.ends_within(5)) {
+            let soon = now() + 1;
+            crate::rig::world::until(soon);
+            let moment = (soon, now());
+            self.keys.iter_mut().for_each(|key| key.ask(&[], moment));
+        }
+        (0..self.keys.len()).for_each(|key| self.look(key));
+        let there = self.keys.iter().filter(|key| key.is_there()).count();
+        let count: usize = self.hands[0].ask(&Order::Count, LONGEST);
+        assert_eq!(count, there, "custom keys");
+    }
+}

@@ -1,0 +1,18 @@
+//! Keystead under fire: killed at any moment, cut off from power, its files damaged, its deleted keys looked for.
+//!
+//! Each program here chooses what it does by a seed, which it prints when it fails: `KEYSTEAD_SEED=N` plays
+//! the same again. `KEYSTEAD_FIRE=long` makes each last until it has seen much more; `tests/run fire` does that.
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod crash;
+mod fire;
+mod hand;
+mod key;
+#[path = "../rig/mod.rs"]
+mod rig;
