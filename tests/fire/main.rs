@@ -11,8 +11,10 @@
 )]
 
 mod crash;
+mod damage;
 mod fire;
 mod hand;
+mod image;
 mod key;
 #[path = "../rig/mod.rs"]
 mod rig;
