@@ -13,8 +13,10 @@
 mod crash;
 mod damage;
 mod fire;
+mod gone;
 mod hand;
 mod image;
 mod key;
 #[path = "../rig/mod.rs"]
 mod rig;
+mod theft;
