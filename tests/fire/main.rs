@@ -20,3 +20,4 @@ mod key;
 #[path = "../rig/mod.rs"]
 mod rig;
 mod theft;
+mod timing;

@@ -1,0 +1,219 @@
+//! Times that depend on nothing secret: two classes of input, in random order, and Welch's t of what they take.
+//!
+//! A difference between the classes has to show three times in a row before it counts: the machine is not ours alone.
+//! A control with a comparison that stops at the first difference must be found by the same means.
+
+use crate::fire::{Fire, play_under_fire};
+use crate::rig::World;
+use crate::rig::token::{Token, USER_PIN};
+use cryptoki::mechanism::Mechanism;
+use cryptoki::mechanism::aead::GcmParams;
+use cryptoki::object::{
+    Attribute, AttributeType, KeyType, MlKemParameterSetType, ObjectClass, ObjectHandle,
+};
+use keystead::internal::lc::lattice::PublicKey;
+use keystead::internal::lc::ml_kem;
+use std::hint::black_box;
+use std::time::Instant;
+
+/// The inputs of each class.
+const POOL: usize = 64;
+
+/// Beyond this, two classes differ: chance alone gives it once in 10⁶.
+const DIFFERENT: f64 = 5.0;
+
+/// The times that a difference has to show.
+const TIMES: usize = 3;
+
+/// The share of the shortest times that counts: the longest are other processes'.
+const COUNTED: f64 = 0.9;
+
+/// The inputs of two classes.
+type Classes = [Vec<Vec<u8>>; 2];
+
+#[test]
+fn no_time_tells_a_secret() {
+    play_under_fire(|world, mut fire| {
+        let token = world.token();
+        let mut leaks = Vec::new();
+        let mut measure =
+            |name: &str, classes: Classes, calls: usize, call: &mut dyn FnMut(&[u8])| {
+                let calls = calls * fire.either(1, 20);
+                let t = difference(&mut fire, &classes, calls, call);
+                println!("{name}: t = {t:.1} of {calls} calls");
+                leaks.extend((t > DIFFERENT).then(|| name.to_owned()));
+            };
+        measure_compares(world, &mut measure);
+        measure_tags(&token, &mut measure);
+        measure_unpadding(&token, &mut measure);
+        measure_decapsulation(&token, &mut measure);
+        assert_eq!(
+            leaks,
+            ["the control"],
+            "what takes another time for one class than for the other"
+        );
+    });
+}
+
+/// Measures a call with the inputs of two classes.
+type Measure<'a> = &'a mut dyn FnMut(&str, Classes, usize, &mut dyn FnMut(&[u8]));
+
+/// A PIN's authenticator that is wrong at its beginning, and one that is at its end; and the control.
+fn measure_compares(world: &World, measure: Measure<'_>) {
+    let pin = crate::rig::raw::Raw::connect(world).released(USER_PIN).user.unwrap();
+    let right = pin.stretch(USER_PIN.as_bytes()).unwrap().authenticator.expose().to_vec();
+    assert!(pin.matches(&right));
+    measure("PIN compare", wrong_at_either_end(&right), 40_000, &mut |shown| {
+        assert!(!pin.matches(black_box(shown)));
+    });
+    let known = vec![7; 256];
+    measure("the control", wrong_at_either_end(&known), 40_000, &mut |shown| {
+        assert!(shown.iter().zip(&known).any(|(one, other)| black_box(one) != black_box(other)));
+    });
+}
+
+fn wrong_at_either_end(right: &[u8]) -> Classes {
+    let wrong = |at: usize| {
+        let spoilt = |number: usize| {
+            let mut bytes = right.to_vec();
+            bytes[at] ^= 1 + (number % 255) as u8;
+            bytes
+        };
+        (0..POOL).map(spoilt).collect()
+    };
+    [wrong(0), wrong(right.len() - 1)]
+}
+
+/// Ciphertexts and MACs whose tags are wrong at the beginning or at the end.
+fn measure_tags(token: &Token, measure: Measure<'_>) {
+    let key = token.generate_aes(&[Attribute::Token(true)]);
+    let gcm = |decrypt: &mut dyn FnMut(&Mechanism<'_>)| {
+        let mut iv = [7; 12];
+        decrypt(&Mechanism::AesGcm(GcmParams::new(&mut iv, &[], 128.into()).unwrap()));
+    };
+    let mut sealed = Vec::new();
+    gcm(&mut |by| sealed = token.encrypt(by, key, &[]).unwrap());
+    measure("GCM tag", wrong_at_either_end(&sealed), 20_000, &mut |shown| {
+        gcm(&mut |by| drop(token.decrypt(by, key, shown).unwrap_err()));
+    });
+    let template = [
+        Attribute::Class(ObjectClass::SECRET_KEY),
+        Attribute::KeyType(KeyType::GENERIC_SECRET),
+        Attribute::Sign(true),
+        Attribute::Verify(true),
+        Attribute::Value(vec![3; 32]),
+    ];
+    let key = token.create_object(&template).unwrap();
+    let mac = token.sign(&Mechanism::Sha256Hmac, key, b"message").unwrap();
+    measure("HMAC compare", wrong_at_either_end(&mac), 20_000, &mut |shown| {
+        token.verify(&Mechanism::Sha256Hmac, key, b"message", shown).unwrap_err();
+    });
+}
+
+/// PKCS#1 v1.5: good paddings of messages of two lengths, and good paddings beside bad ones.
+fn measure_unpadding(token: &Token, measure: Measure<'_>) {
+    let (public, private) = token
+        .generate_key_pair(
+            &Mechanism::RsaPkcsKeyPairGen,
+            &[Attribute::ModulusBits(2048.into()), Attribute::Encrypt(true)],
+            &[Attribute::Decrypt(true)],
+        )
+        .unwrap();
+    let encrypted = |block: &[u8]| token.encrypt(&Mechanism::RsaX509, public, block).unwrap();
+    let padded = |kind: u8, length: usize| {
+        let pool = (0..POOL).map(|number| {
+            let mut block = vec![1 + (number % 200) as u8; 256];
+            block[..2].copy_from_slice(&[0, kind]);
+            block[255 - length] = 0;
+            encrypted(&block)
+        });
+        pool.collect::<Vec<_>>()
+    };
+    let mut decrypt = |shown: &[u8]| drop(token.decrypt(&Mechanism::RsaPkcs, private, shown));
+    let lengths = [padded(2, 16), padded(2, 200)];
+    measure("PKCS#1 unpadding", lengths, 4_000, &mut decrypt);
+    let rejected = [padded(2, 16), padded(7, 16)];
+    measure("PKCS#1 implicit rejection", rejected, 4_000, &mut decrypt);
+}
+
+/// Ciphertexts that were made for a key, and such that were not.
+fn measure_decapsulation(token: &Token, measure: Measure<'_>) {
+    let set = [Attribute::ParameterSet(MlKemParameterSetType::ML_KEM_768.into())];
+    let made = token.generate_key_pair(&Mechanism::MlKemKeyPairGen, &set, &[]);
+    let (public, private) = made.unwrap();
+    let info = token.bytes(public, AttributeType::PublicKeyInfo);
+    let public = PublicKey::from_spki(&info).unwrap();
+    let good = || ml_kem::encapsulate(&public).unwrap().0;
+    let bad = || {
+        let mut ciphertext = good();
+        *ciphertext.last_mut().unwrap() ^= 1;
+        ciphertext
+    };
+    let classes =
+        [(0..POOL).map(|_| good()).collect(), (0..POOL).map(|_| bad()).collect::<Vec<_>>()];
+    measure("decapsulation", classes, 10_000, &mut |shown| {
+        token.destroy_object(decapsulated(token, private, shown)).unwrap();
+    });
+}
+
+fn decapsulated(token: &Token, private: ObjectHandle, ciphertext: &[u8]) -> ObjectHandle {
+    let template =
+        [Attribute::Class(ObjectClass::SECRET_KEY), Attribute::KeyType(KeyType::GENERIC_SECRET)];
+    token.decapsulate_key(&Mechanism::MlKem, private, &template, ciphertext).unwrap()
+}
+
+/// Returns the least of the differences that show, as Welch's t.
+fn difference(
+    fire: &mut Fire,
+    classes: &Classes,
+    calls: usize,
+    call: &mut dyn FnMut(&[u8]),
+) -> f64 {
+    let mut least = f64::INFINITY;
+    for _ in 0..TIMES {
+        let times = times(fire, classes, calls, call);
+        least = least.min(welch(&times).abs());
+        if least <= DIFFERENT {
+            break;
+        }
+    }
+    least
+}
+
+/// Returns the nanoseconds that calls take, with inputs of both classes in random order.
+fn times(
+    fire: &mut Fire,
+    classes: &Classes,
+    calls: usize,
+    call: &mut dyn FnMut(&[u8]),
+) -> [Vec<f64>; 2] {
+    let mut all: Vec<(usize, f64)> = Vec::with_capacity(calls);
+    let mut input = Vec::new();
+    for _ in 0..calls {
+        let class = fire.rng.usize(..2);
+        // Both classes are read from one place.
+        input.clone_from(&classes[class][fire.rng.usize(..POOL)]);
+        let began = Instant::now();
+        call(black_box(&input));
+        all.push((class, began.elapsed().as_nanos() as f64));
+    }
+    let mut sorted: Vec<f64> = all.iter().map(|(_, time)| *time).collect();
+    sorted.sort_by(f64::total_cmp);
+    let longest = sorted[(sorted.len() as f64 * COUNTED) as usize];
+    let of = |class| {
+        let counted = all.iter().filter(|(of, time)| *of == class && *time <= longest);
+        counted.map(|(_, time)| *time).collect()
+    };
+    [of(0), of(1)]
+}
+
+/// Returns Welch's t of two samples.
+fn welch(samples: &[Vec<f64>; 2]) -> f64 {
+    let [one, other] = samples.each_ref().map(|sample| {
+        let count = sample.len() as f64;
+        let mean = sample.iter().sum::<f64>() / count;
+        let squares = sample.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
+        (mean, squares / (count - 1.0) / count)
+    });
+    (one.0 - other.0) / (one.1 + other.1).sqrt()
+}
