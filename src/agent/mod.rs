@@ -55,7 +55,7 @@ mod waker;
 mod writer;
 
 pub use activation::listener;
-pub use directory::check_file_system;
+pub use directory::{check_file_system, not_given};
 pub use lock::{Claim, Lock, await_lock, claim, claim_with_progress};
 pub use main_loop::serve;
 #[cfg(test)]
@@ -84,8 +84,8 @@ pub struct Options {
     pub audit_syslog: Option<PathBuf>,
     /// The time that material which has fallen due waits before it is erased, in seconds, unusable meanwhile.
     pub grace: Seconds,
-    /// The time that it stays without a connection.
-    pub idle: Duration,
+    /// The time that it stays without a connection; none: until it is told to end.
+    pub idle: Option<Duration>,
     /// The time for which a process may leave a connection idle that is not its last one.
     pub spare: Duration,
     /// The time that the disk may take over one sync before those who wait are told.

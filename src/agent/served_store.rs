@@ -143,9 +143,9 @@ impl ServedStore {
                     Some(SWEEP_RETRY)
                 }
                 (Ok(due), Some(since)) if !(options.linger && due.is_some()) => {
-                    match options.idle.checked_sub(since.elapsed()) {
-                        Some(left) => Some(left),
-                        None => return Ended::Idle,
+                    match options.idle.map(|idle| idle.checked_sub(since.elapsed())) {
+                        Some(None) => return Ended::Idle,
+                        left => left.flatten(),
                     }
                 }
                 _ => None,

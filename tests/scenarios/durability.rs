@@ -6,7 +6,7 @@ use crate::rig::world::World;
 use crate::rig::{play, world};
 use crate::rig::{process, without_custody};
 use cryptoki::object::Attribute;
-use rustix::process::Pid;
+use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 
@@ -180,13 +180,17 @@ fn an_agent_whose_store_goes_away_ends() {
 }
 
 #[test]
-fn an_idle_agent_ends_and_the_next_call_starts_another() {
+fn an_idle_agent_ends_and_the_next_call_starts_another_unless_it_is_told_to_stay() {
     play(|world| match world.role() {
         "guest" => drop(world.token()),
         _ => {
+            let mut told = staying_agent(world);
             world.start("guest").ends_well();
             let agent = world.agent().unwrap();
             assert!(ends_within(agent, PATIENCE), "an idle agent stays");
+            assert!(told.try_wait().unwrap().is_none(), "one that was told to stay ends");
+            kill_process(Pid::from_child(&told), Signal::TERM).unwrap();
+            assert!(told.wait().unwrap().success());
             world.same_token().generate_aes(&kept("key"));
             assert_ne!(world.agent(), Some(agent));
         }
@@ -214,6 +218,20 @@ fn an_idle_agent_stays_while_an_expiry_lies_ahead() {
             assert!(!ends_within(agent, stays), "the agent left before the expiry");
         }
     });
+}
+
+/// Starts an agent that stays without connections, on a store beside the world's, and waits until it serves.
+fn staying_agent(world: &World) -> Child {
+    let store = world.path("beside");
+    let store = store.to_str().unwrap();
+    let made = world.keystead(&["agent", "--make", "--store", store]);
+    assert!(made.status.success(), "{made:?}");
+    let mut command = world.keystead_command(&["agent", "--stay", "--store", store]);
+    let mut agent = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    BufReader::new(agent.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    assert_eq!(said, "ready\n");
+    agent
 }
 
 fn agent_command(world: &World) -> std::process::Command {

@@ -18,7 +18,7 @@ const CLIENTS: u8 = 4;
 fn the_agent_that_is_killed() {
     let Some(directory) = std::env::var_os(DIRECTORY) else { return };
     let Claim::Ours(lock) = claim(Path::new(&directory)).unwrap() else { panic!("served") };
-    let options = Options { idle: Duration::from_secs(60), ..options() };
+    let options = Options { idle: Some(Duration::from_secs(60)), ..options() };
     let (_stop, stopped) = UnixStream::pair().unwrap();
     let clock = Arc::new(FixedClock::at(START));
     serve_until(&lock, &options, clock, &stopped, || {

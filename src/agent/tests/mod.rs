@@ -163,7 +163,7 @@ impl Drop for World {
 
 /// An agent that stays until it is told.
 pub(crate) fn options() -> Options {
-    let (idle, spare) = (Duration::from_secs(3600), Duration::from_secs(10));
+    let (idle, spare) = (None, Duration::from_secs(10));
     let (linger, patience, makes_way) = (true, Duration::from_secs(60), false);
     Options {
         linger,

@@ -389,7 +389,7 @@ fn a_store_that_lost_its_records_is_refused_by_name() {
     std::fs::remove_dir_all(world.path().join("db")).unwrap();
     std::fs::remove_file(world.path().join("snapshot")).unwrap();
     let Claim::Ours(lock) = claim(&world.path()).unwrap() else { panic!() };
-    let options = Options { linger: false, idle: Duration::ZERO, ..options() };
+    let options = Options { linger: false, idle: Some(Duration::ZERO), ..options() };
     let (_stop, stopped) = UnixStream::pair().unwrap();
     let clock = Arc::clone(&world.clock);
     let error = serve_until(&lock, &options, clock, &stopped, || panic!("served")).unwrap_err();
@@ -402,7 +402,7 @@ fn an_idle_agent_ends_and_its_socket_is_gone() {
     let mut world = World::new();
     world.stop().unwrap();
     let Claim::Ours(lock) = claim(&world.path()).unwrap() else { panic!() };
-    let options = Options { idle: Duration::from_millis(20), ..options() };
+    let options = Options { idle: Some(Duration::from_millis(20)), ..options() };
     let (_stop, stopped) = UnixStream::pair().unwrap();
     serve_until(&lock, &options, Arc::clone(&world.clock) as _, &stopped, || {}).unwrap();
     assert!(!world.path().join(socket::NAME).exists());

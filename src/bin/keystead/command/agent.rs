@@ -36,17 +36,21 @@ const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Serve the store to this machine's programs
 ///
-/// Programs start it by themselves when they need it. It writes the line `ready` once it listens.
+/// Programs start it by themselves when they need it, and it ends half a minute after the last of them, unless
+/// an expiry lies ahead. It writes the line `ready` once it listens.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Leave the terminal, and return when the agent is ready
     #[arg(long)]
     detach: bool,
+    /// Go on without connections, until a signal ends it: as a service, or in a container
+    #[arg(long, conflicts_with = "detach")]
+    stay: bool,
     /// Be the agent that `--detach` starts
-    #[arg(long, hide = true, conflicts_with = "detach")]
+    #[arg(long, hide = true, conflicts_with_all = ["detach", "stay"])]
     detached: bool,
     /// Make the store instead, where there is none, and end
-    #[arg(long, hide = true, conflicts_with_all = ["detach", "detached"])]
+    #[arg(long, hide = true, conflicts_with_all = ["detach", "detached", "stay"])]
     make: bool,
 }
 
@@ -63,7 +67,7 @@ impl Arguments {
         match self {
             Self { make: true, .. } => make(&config),
             Self { detach: true, .. } => detach(&config),
-            _ => self.stay(&config),
+            _ => self.serve(&config),
         }
     }
 
@@ -72,7 +76,7 @@ impl Arguments {
         self.detach || self.detached || self.make
     }
 
-    fn stay(&self, config: &Config) -> Result<(), Failure> {
+    fn serve(&self, config: &Config) -> Result<(), Failure> {
         if self.detached {
             setsid().map_err(io::Error::from)?;
         }
@@ -114,7 +118,7 @@ impl Arguments {
         let grace = config.erase_grace();
         // Run otherwise, it has what it is meant to have.
         let (linger, makes_way) = (config.linger, self.detached);
-        let (idle, spare, patience) = (IDLE, SPARE, STALL_TIMEOUT);
+        let (idle, spare, patience) = ((!self.stay).then_some(IDLE), SPARE, STALL_TIMEOUT);
         let (on_event, audit_syslog) = (config.on_event.clone(), config.audit_syslog.clone());
         let options = Options {
             linger,
