@@ -6,6 +6,9 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+/// The manufacturer that the module names as its own, its slots' and its tokens'.
+pub const MANUFACTURER: &str = "Keystead";
+
 /// The program, and where it is installed.
 const PROGRAM: Part = Part { name: "keystead", installed: env!("KEYSTEAD_INSTALLED_PROGRAM") };
 

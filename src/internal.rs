@@ -5,8 +5,8 @@
 pub mod agent {
     pub use crate::agent::{
         Claim, How, Lock, Options, Recovered, Restored, await_lock, check_file_system,
-        check_records, check_unclaimed, claim, claim_with_progress, listener, make, recover,
-        restore, serve,
+        check_records, check_unclaimed, claim, claim_with_progress, listener, make, not_given,
+        recover, restore, serve,
     };
     pub mod allowance {
         pub use crate::agent::allowance::{Allowance, lift_limits, shed};
@@ -47,7 +47,7 @@ pub mod id {
     pub use crate::id::Id;
 }
 pub mod installed {
-    pub use crate::installed::{is_module_installed, module, program};
+    pub use crate::installed::{MANUFACTURER, is_module_installed, module, program};
 }
 pub mod key {
     pub use crate::key::{
@@ -163,7 +163,7 @@ pub mod object {
     }
 }
 pub mod presence {
-    pub use crate::presence::{check, check_place};
+    pub use crate::presence::{by_owner, check, check_place};
 }
 pub mod secret {
     pub use crate::secret::Secret;
@@ -176,8 +176,8 @@ pub mod store {
 }
 pub mod sys {
     pub use crate::sys::{
-        close_inherited, group_named, ignore_size_signal, inherited, name_of, reset_signals,
-        take_variable,
+        close_inherited, group_named, ignore_size_signal, inherited, name_of, name_of_group,
+        reset_signals, take_variable,
     };
 }
 pub mod text {

@@ -102,11 +102,16 @@ fn make(command: &str) -> String {
     format!("mount the volume that it should be on, or `{command}` makes one")
 }
 
-/// Returns a command as another user runs it where it is for the user `owner`.
-pub(crate) fn by_owner(command: &str, owner: u32) -> String {
+/// Returns a command as another user runs it where it is for the user `owner`: root, who becomes that user.
+pub fn by_owner(command: &str, owner: u32) -> String {
+    let name = sys::name_of(owner);
     match owner == geteuid().as_raw() {
         true => command.to_owned(),
-        false => format!("runuser -u {} -- {command}", sys::name_of(owner)),
+        // As in a container: `runuser` wants a user with a name.
+        false if name == owner.to_string() => {
+            format!("setpriv --reuid={owner} --keep-groups {command}")
+        }
+        false => format!("runuser -u {name} -- {command}"),
     }
 }
 
@@ -152,8 +157,11 @@ mod tests {
         assert_eq!(by_owner("keystead init LABEL", own), "keystead init LABEL");
         let command = by_owner("keystead init LABEL", other);
         assert_eq!(command, format!("runuser -u {} -- keystead init LABEL", sys::name_of(other)));
-        assert_eq!(sys::name_of(0), "root");
+        let nameless = by_owner("keystead init LABEL", 3_999_999_999);
+        assert_eq!(nameless, "setpriv --reuid=3999999999 --keep-groups keystead init LABEL");
+        assert_eq!((sys::name_of(0), sys::name_of_group(0)), ("root".into(), "root".into()));
         assert_eq!(sys::name_of(3_999_999_999), "3999999999");
+        assert_eq!(sys::name_of_group(3_999_999_999), "3999999999");
     }
 
     #[test]

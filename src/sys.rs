@@ -148,10 +148,12 @@ fn of_user(user: u32, field: fn(&libc::passwd) -> *mut c_char) -> Option<OsStrin
     Some(OsString::from_vec(field.to_bytes().to_vec()))
 }
 
+/// The room for what the system's database has of a group, in bytes: one with many members is long.
+const GROUP_TEXT: usize = 1 << 20;
+
 /// The number of the group that the system's database has under `name`.
 pub fn group_named(name: &CStr) -> Option<u32> {
-    // Groups with many members are long.
-    let mut text = vec![0; 1 << 20];
+    let mut text = vec![0; GROUP_TEXT];
     // SAFETY: a group of zeros is valid: its pointers are null.
     let mut entry = unsafe { std::mem::zeroed::<libc::group>() };
     let mut found = std::ptr::null_mut();
@@ -160,6 +162,23 @@ pub fn group_named(name: &CStr) -> Option<u32> {
         libc::getgrnam_r(name.as_ptr(), &mut entry, text.as_mut_ptr(), text.len(), &mut found)
     };
     (failed == 0 && !found.is_null()).then_some(entry.gr_gid)
+}
+
+/// The name the system's database has for `group`, or else the number.
+pub fn name_of_group(group: u32) -> String {
+    let mut text = vec![0; GROUP_TEXT];
+    // SAFETY: a group of zeros is valid: its pointers are null.
+    let mut entry = unsafe { std::mem::zeroed::<libc::group>() };
+    let mut found = std::ptr::null_mut();
+    // SAFETY: entry, text (with its length) and found are valid for writes during the call.
+    let failed =
+        unsafe { libc::getgrgid_r(group, &mut entry, text.as_mut_ptr(), text.len(), &mut found) };
+    if failed != 0 || found.is_null() || entry.gr_name.is_null() {
+        return group.to_string();
+    }
+    // SAFETY: the call succeeded, so the pointer leads to a C string inside `text`, which still lives.
+    let name = unsafe { CStr::from_ptr(entry.gr_name) };
+    name.to_str().map_or_else(|_| group.to_string(), str::to_owned)
 }
 
 /// Returns whether a byte can be read at an address. The kernel looks, so that an address that is none
@@ -322,7 +341,7 @@ fn checked_uptime() -> Duration {
         return shown;
     }
     let text = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
-    match contradicted(shown, &text) {
+    match contradicted(shown, &text, counted_uptime()) {
         Some(kernel) => {
             REPORTED.call_once(|| {
                 log::error!(
@@ -345,11 +364,22 @@ fn checked_uptime() -> Duration {
 /// compared again, in seconds.
 const UPTIME_TOLERANCE: u64 = 60;
 
-/// Returns the uptime that `/proc/uptime` has if what a clock has `shown` is another.
-fn contradicted(shown: Duration, text: &str) -> Option<Duration> {
+/// Returns the uptime that `/proc/uptime` has if what a clock has `shown` is another, and what sysinfo(2) has
+/// `counted` too: in a container the file may be of lxcfs, and tell since when the container runs.
+fn contradicted(shown: Duration, text: &str, counted: Duration) -> Option<Duration> {
     let seconds = text.split_whitespace().next()?.parse().ok()?;
     let kernel = Duration::try_from_secs_f64(seconds).ok()?;
-    (shown.abs_diff(kernel).as_secs() > UPTIME_TOLERANCE).then_some(kernel)
+    let differs = |other: Duration| shown.abs_diff(other).as_secs() > UPTIME_TOLERANCE;
+    (differs(kernel) && differs(counted)).then_some(kernel)
+}
+
+/// Returns the uptime in whole seconds as sysinfo(2) has it.
+fn counted_uptime() -> Duration {
+    // SAFETY: zeros are a valid `sysinfo`, which is numbers only.
+    let mut counted = unsafe { std::mem::zeroed::<libc::sysinfo>() };
+    // SAFETY: `counted` is valid for writes. The call fails for no other reason.
+    unsafe { libc::sysinfo(&mut counted) };
+    Duration::from_secs(u64::try_from(counted.uptime).unwrap_or(0))
 }
 
 /// Returns the identity of this start of the machine.

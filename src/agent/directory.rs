@@ -3,6 +3,7 @@
 
 use crate::error::{Error, Reason, Result};
 use crate::file_names::{CELLS, LOCK, PAGE, RECORDS, SOCKET};
+use crate::sys;
 use crate::wire::socket;
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::fs::{Gid, OFlags, chown};
@@ -73,26 +74,39 @@ fn network_fuse_in(mounts: &str, place: &Path) -> Option<&'static str> {
 /// Listens on the store's socket. A socket that an agent left behind makes way; the caller holds the
 /// store's lock.
 pub(crate) fn listen(directory: &Path, group: Option<u32>) -> Result<UnixListener> {
-    bind(directory, group).map_err(|error| failed(&directory.join(socket::NAME), error))
-}
-
-fn bind(directory: &Path, group: Option<u32>) -> io::Result<UnixListener> {
-    unlink(directory)?;
+    let place = directory.join(socket::NAME);
+    let lost = |error: io::Error| failed(&place, error);
+    unlink(directory).map_err(lost)?;
     // The path of the directory may be longer than a socket's address.
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let folder = rustix::fs::open(directory, flags, rustix::fs::Mode::empty())?;
+    let folder = rustix::fs::open(directory, flags, rustix::fs::Mode::empty());
+    let folder = folder.map_err(|error| lost(error.into()))?;
     let path = format!("/proc/self/fd/{}/{}", folder.as_raw_fd(), socket::NAME);
-    let listener = UnixListener::bind(&path)?;
+    let listener = UnixListener::bind(&path).map_err(lost)?;
     let mode = match group {
         Some(group) => {
-            chown(&path, None, Some(Gid::from_raw(group)))?;
+            chown(&path, None, Some(Gid::from_raw(group)))
+                .map_err(|error| not_given(&place, group, error.into()))?;
             0o660
         }
         None => 0o600,
     };
-    set_permissions(&path, Permissions::from_mode(mode))?;
-    listener.set_nonblocking(true)?;
+    set_permissions(&path, Permissions::from_mode(mode)).map_err(lost)?;
+    listener.set_nonblocking(true).map_err(lost)?;
     Ok(listener)
+}
+
+/// Returns the error of an agent that cannot give what lies at `path` to a group: of one that its user is no
+/// member of, or that the user's namespace does not have.
+pub fn not_given(path: &Path, group: u32, error: io::Error) -> Error {
+    match error.raw_os_error() {
+        Some(libc::EPERM | libc::EINVAL) => Reason::AgentAbsent.detail(format_args!(
+            "{}: {error}; `group` in the configuration names {}, of which the agent's user must be a member",
+            path.display(),
+            sys::name_of_group(group)
+        )),
+        _ => failed(path, error),
+    }
 }
 
 /// Removes the socket's name, so that no more peers connect.

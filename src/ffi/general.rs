@@ -3,14 +3,12 @@
 use super::buffer::{self, OutPtr};
 use super::entry;
 use crate::error::{Reason, Result};
+use crate::installed::MANUFACTURER;
 use crate::module::{self, InitializeArguments};
 use pkcs11_sys::*;
 
 /// The newest version of PKCS#11 there is an interface for.
 pub(crate) const NEWEST: CK_VERSION = CK_VERSION { major: 3, minor: 2 };
-
-/// The manufacturer of the module, its slots and its tokens.
-pub(crate) const MANUFACTURER: &str = "Keystead";
 
 /// The module's version; slots and tokens have the same.
 pub(crate) const VERSION: CK_VERSION = CK_VERSION {

@@ -2,8 +2,9 @@
 
 use super::buffer::{self, OutPtr};
 use super::entry;
-use super::general::{MANUFACTURER, VERSION, padded};
+use super::general::{VERSION, padded};
 use crate::error::{Reason, Result};
+use crate::installed::MANUFACTURER;
 use crate::key::pin::PIN_LENGTH;
 use crate::mechanism::MECHANISMS;
 use crate::module::Module;

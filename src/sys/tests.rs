@@ -1,8 +1,9 @@
 //! The system calls on this system, in children where they change the process.
 
 use super::{
-    AsRawFd, Duration, ForkMark, Mark, Moved, c_int, contradicted, getpid, group_named, home_of,
-    inherited, io, is_privileged, is_readable, peer, peer_process, write_quietly,
+    AsRawFd, Duration, ForkMark, Mark, Moved, c_int, clock, contradicted, counted_uptime, getpid,
+    group_named, home_of, inherited, io, is_privileged, is_readable, peer, peer_process,
+    write_quietly,
 };
 use std::io::{Read, Write};
 
@@ -67,15 +68,24 @@ fn a_namespace_of_time_moves_the_uptime_and_is_told_from_it() {
 
 #[test]
 fn an_uptime_that_the_kernel_does_not_confirm_is_not_believed() {
-    let told = |shown| contradicted(Duration::from_secs(shown), "1000.25 3999.00\n");
+    let counted = Duration::from_secs(1000);
+    let told = |shown| contradicted(Duration::from_secs(shown), "1000.25 3999.00\n", counted);
     let kernel = Some(Duration::from_millis(1_000_250));
     assert_eq!(
         [1_800_000_000, 1062, 1060, 941, 939, 0].map(told),
         [kernel, kernel, None, None, kernel, kernel]
     );
     for nothing in ["", "x", "-1 2", "inf"] {
-        assert_eq!(contradicted(Duration::from_secs(1 << 40), nothing), None);
+        assert_eq!(contradicted(Duration::from_secs(1 << 40), nothing, counted), None);
     }
+}
+
+#[test]
+fn an_uptime_that_only_a_file_contradicts_is_believed() {
+    let shown = Duration::from_secs(90_000);
+    assert_eq!(contradicted(shown, "12.00 12.00\n", Duration::from_secs(90_001)), None);
+    let counted = counted_uptime();
+    assert!(clock(libc::CLOCK_BOOTTIME).abs_diff(counted) < Duration::from_secs(5), "{counted:?}");
 }
 
 /// Returns whether a child of this process takes `mark` for its own. The child only looks and leaves.

@@ -4,6 +4,7 @@
 mod bounded;
 mod confidential;
 mod deadline;
+mod denied;
 pub(crate) mod frame;
 pub(crate) mod handing;
 pub(crate) mod link;

@@ -2,6 +2,7 @@
 //! before it says anything, waits for nothing without an end, raises no signal, and notices when the
 //! program has closed its descriptor and given the number to something else.
 
+use super::denied::denied;
 use super::handing::HANDED;
 use super::process::AgentProcess;
 use crate::error::{Error, Reason, Result};
@@ -52,6 +53,7 @@ impl Socket {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = match open(directory, flags, Mode::empty()) {
             Err(Errno::NOENT) => return Ok(None),
+            Err(Errno::ACCESS) => return Err(denied(directory)),
             folder => folder.map_err(lost)?,
         };
         let owner = fstat(&folder).map_err(lost)?.st_uid;
@@ -59,6 +61,7 @@ impl Socket {
         match Self::dial(&address, deadline) {
             Ok(socket) => socket.checked(owner).map(Some),
             Err(Errno::NOENT | Errno::CONNREFUSED) => Ok(None),
+            Err(Errno::ACCESS) => Err(denied(directory)),
             Err(Errno::AGAIN) => Err(silent(directory, None)),
             Err(error) => Err(lost(error)),
         }

@@ -27,6 +27,11 @@ make_base() {
         ${from:+"$from"} > "$run/base.log" 2>&1 && echo "$recipe" > "$room/base.made"
 }
 
+# The system of the checks that install the package, the same for all of them.
+make_installed_base() {
+    make_base adduser opensc openssl openssh-client p11-kit
+}
+
 # Where this machine has its Debian packages from, that release's or else its own; debootstrap knows another.
 mirror() {
     # shellcheck disable=SC2016 # apt's variables
@@ -62,4 +67,14 @@ in_namespace() {
 
 show_log() {
     sed 's/^/  /' "$run/$1.log"
+}
+
+# cannot SENTENCE PATTERN COMMAND...: the command fails, and a line says why.
+cannot() {
+    local sentence=$1 pattern=$2
+    shift 2
+    if ! "$@" > "$work/out" 2>&1 && grep -q -E -e "$pattern" "$work/out"; then ok "$sentence"; else
+        not_ok "$sentence (expected a failure that says: $pattern)"
+        show_output "$@"
+    fi
 }

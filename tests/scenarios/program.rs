@@ -321,6 +321,21 @@ fn on_store(
     run(world, &[arguments, &["--store", store.to_str().unwrap()]].concat())
 }
 
+#[test]
+fn doctor_names_a_module_that_is_not_this_programs() {
+    const SOFTHSM: &str = "/usr/lib/softhsm/libsofthsm2.so";
+    play(|world| {
+        world.needs(SOFTHSM);
+        drop(world.token());
+        world.configure(&format!("module = {SOFTHSM:?}"));
+        let said = world.keystead(&["doctor"]);
+        let text = String::from_utf8(said.stdout).unwrap();
+        assert_eq!(said.status.code(), Some(1), "{text}");
+        assert!(text.contains(&format!("the module {SOFTHSM} is SoftHSM 2.")), "{text}");
+        assert!(text.contains("install both from one package"), "{text}");
+    });
+}
+
 #[track_caller]
 fn works(said: Output) -> String {
     assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));

@@ -104,6 +104,27 @@ impl TokenArguments {
         self.token.module(config)
     }
 
+    /// Fails where the module cannot be loaded, or is not of this program's version.
+    pub(crate) fn check_module(&self, global: &Global, config: &Config) -> Result<(), Failure> {
+        global.hand_to_module()?;
+        let module = self.module(config)?;
+        let pkcs11 = Pkcs11::new(&module)?;
+        pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK))?;
+        let library = pkcs11.get_library_info()?;
+        let (maker, version) = (library.manufacturer_id(), library.library_version());
+        let version = format!("{}.{}", version.major(), version.minor());
+        let of_this = env!("CARGO_PKG_VERSION").starts_with(&format!("{version}."));
+        match of_this && maker == installed::MANUFACTURER {
+            true => Ok(()),
+            false => Err(Failure::new(format_args!(
+                "the module {} is {maker} {version}, and this program Keystead {}",
+                module.display(),
+                env!("CARGO_PKG_VERSION")
+            ))
+            .hint("install both from one package, or correct `module` in the configuration")),
+        }
+    }
+
     /// Returns whether a PIN is given, so that the user is not asked for one.
     pub(crate) fn brings_pin(&self) -> bool {
         self.pin.is_given()
@@ -141,11 +162,15 @@ impl TokenChoice {
 
     /// Lists the slots, and the tokens in them, as far as the command line names them.
     pub(crate) fn all(&self, global: &Global) -> Result<Vec<(Slot, TokenInfo)>, Failure> {
-        let (pkcs11, mut slots) = self.load(global, self.uri().as_slice())?;
-        slots.retain(|it| {
+        let (pkcs11, slots) = self.load(global, self.uri().as_slice())?;
+        let fits = |it: &&(Slot, TokenInfo)| {
             self.means(&it.1) && self.uri().is_none_or(|uri| is_named_by(&pkcs11, it, uri))
-        });
-        Ok(slots)
+        };
+        let fitting: Vec<_> = slots.iter().filter(fits).cloned().collect();
+        match &self.name {
+            Some(name) if fitting.is_empty() => Err(no_such_token(name, &slots)),
+            _ => Ok(fitting),
+        }
     }
 
     /// Loads the module, which these URIs may name, and lists the slots with what is in them.
@@ -198,13 +223,11 @@ impl TokenChoice {
         match (fitting.pop(), fitting.is_empty()) {
             (Some(one), true) => Ok(one),
             (None, _) if tokens.is_empty() => Err(no_token()),
-            (None, _) => {
-                let message = match &self.name {
-                    Some(name) => format!("there is no token {name}"),
-                    None => "there is no token as the key's URI says".to_owned(),
-                };
-                Err(Failure::not_found(message).hint(format_args!("there is: {}", named(tokens))))
-            }
+            (None, _) => Err(match &self.name {
+                Some(name) => no_such_token(name, tokens),
+                None => Failure::not_found("there is no token as the key's URI says")
+                    .hint(format_args!("there is: {}", named(tokens))),
+            }),
             (Some(_), false) => Err(Failure::new("more than one token fits")
                 .hint(format_args!("choose one with --token: {}", named(tokens)))),
         }
@@ -262,11 +285,21 @@ fn no_token() -> Failure {
     Failure::not_found("the store has no token").hint("`keystead init LABEL` makes one")
 }
 
+/// The failure where none of the tokens is called so.
+fn no_such_token(name: &Name, tokens: &[(Slot, TokenInfo)]) -> Failure {
+    let failure = Failure::not_found(format_args!("there is no token {name}"));
+    match named(tokens) {
+        none if none.is_empty() => failure.hint("`keystead init LABEL` makes one"),
+        named => failure.hint(format_args!("there is: {named}")),
+    }
+}
+
 fn named(tokens: &[(Slot, TokenInfo)]) -> String {
+    let tokens = tokens.iter().filter(|(_, info)| info.token_initialized());
     let name = |(_, info): &(Slot, TokenInfo)| {
         format!("{:?} (serial number {})", info.label(), info.serial_number())
     };
-    tokens.iter().map(name).collect::<Vec<_>>().join(", ")
+    tokens.map(name).collect::<Vec<_>>().join(", ")
 }
 
 impl Global {

@@ -25,12 +25,13 @@ pub(crate) fn end_it(directory: &Path) -> String {
 fn command(listener: Option<(u32, &str)>, stopped: bool) -> String {
     let stop = "stop keystead.socket keystead.service` ends it";
     match listener {
-        Some((1, _)) => format!("`systemctl {stop}"),
-        Some((_, "systemd")) => format!("`systemctl --user {stop}"),
+        // In a container the agent may be process 1 itself.
         Some((number, name)) if name.starts_with("keystead") => match stopped {
             true => format!("`kill -KILL {number}` ends it"),
             false => format!("`kill {number}` ends it"),
         },
+        Some((1, _)) => format!("`systemctl {stop}"),
+        Some((_, "systemd")) => format!("`systemctl --user {stop}"),
         _ => "SIGTERM ends it".to_owned(),
     }
 }
@@ -46,6 +47,7 @@ mod tests {
         assert_eq!(command(Some((77, "keystead")), true), "`kill -KILL 77` ends it");
         assert!(of(1, "systemd").starts_with("`systemctl stop keystead.socket"));
         assert!(of(900, "systemd").starts_with("`systemctl --user stop keystead.socket"));
+        assert_eq!(of(1, "keystead"), "`kill 1` ends it");
         assert!(!of(77, "sh").contains("77"));
     }
 }

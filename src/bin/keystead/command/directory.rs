@@ -1,7 +1,7 @@
 //! The store's directory, before an agent trusts it.
 
 use crate::{Failure, explain};
-use keystead::internal::agent::{check_file_system, check_records};
+use keystead::internal::agent::{check_file_system, check_records, not_given};
 use keystead::internal::config::Config;
 use libc::O_DIRECTORY;
 use rustix::fs::{Gid, fchown};
@@ -51,7 +51,8 @@ fn prepare(directory: &Path, group: Option<u32>) -> Result<(), Failure> {
     check_file_system(directory)?;
     check_rights(directory, &found)?;
     if let Some(group) = group {
-        fchown(&folder, None, Some(Gid::from_raw(group))).map_err(|error| failed(error.into()))?;
+        fchown(&folder, None, Some(Gid::from_raw(group)))
+            .map_err(|error| not_given(directory, group, error.into()))?;
         let mode = found.mode() & 0o7777 | 0o010;
         folder.set_permissions(Permissions::from_mode(mode)).map_err(failed)?;
     }

@@ -31,7 +31,7 @@ const MODULE: &str = "the agent answers this program: let the module and it be o
                       `KEYSTEAD_LOG=stderr:debug` before the command has the module say more";
 
 /// The subjects that may be wrong while the agent serves all the same.
-const PASSED_BY: [&str; 5] = ["cells", "log", "metrics", "rights", "snapshot"];
+const PASSED_BY: [&str; 6] = ["cells", "group", "log", "metrics", "rights", "snapshot"];
 
 impl Arguments {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
@@ -74,7 +74,12 @@ impl Arguments {
         if !findings.iter().any(stops) {
             findings.extend(self.agent(global, &config));
         }
-        findings.extend(configuration::installation(&config));
+        let mut installation = configuration::installation(&config);
+        if installation.is_empty() {
+            let wrong = self.token.check_module(global, &config).err();
+            installation.extend(wrong.map(|failure| problem("installation", failure)));
+        }
+        findings.extend(installation);
         findings.push(configuration::clients());
         findings
     }

@@ -7,9 +7,11 @@ use crate::{Failure, serving};
 use keystead::internal::agent::{check_file_system, check_records};
 use keystead::internal::config::Config;
 use keystead::internal::installed;
+use keystead::internal::presence::by_owner;
 use keystead::internal::store::cells::{self, Extent};
 use keystead::internal::store::check_snapshot;
-use keystead::internal::sys::name_of;
+use keystead::internal::sys::{name_of, name_of_group};
+use keystead::internal::wire::socket;
 use rustix::process::geteuid;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -38,7 +40,8 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
     if !may_look(&metadata) {
         let owner = name_of(metadata.uid());
         let said = format!("{} is the user {owner}'s", directory.display());
-        let mend = format!("`runuser -u {owner} -- keystead doctor` looks into it too");
+        let command = by_owner("keystead doctor", metadata.uid());
+        let mend = format!("`{command}` looks into it too");
         return vec![note("store", said, mend)];
     }
     if let Err(error) = check_file_system(directory) {
@@ -49,6 +52,7 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
     }
     let mut findings = vec![well("store", directory.display().to_string())];
     findings.extend(rights(config).into_iter().map(|failure| problem("rights", failure)));
+    findings.extend(shut_out(config));
     findings.extend(damaged(config));
     findings.extend(directories(config).flat_map(file_system));
     findings
@@ -91,6 +95,21 @@ fn damaged(config: &Config) -> Vec<Finding> {
         findings.push(problem("snapshot", error.into()));
     }
     findings
+}
+
+/// Finds an agent that does not let the configured group in, as one does that began before `group` was set.
+fn shut_out(config: &Config) -> Option<Finding> {
+    let group = agent::group(config.group.as_deref()?).ok()?;
+    let socket = fs::metadata(config.directory.join(socket::NAME)).ok()?;
+    let serves = socket.gid() == group && socket.mode() & 0o020 != 0;
+    (!serves).then(|| {
+        let group = name_of_group(group);
+        let failure = Failure::new(format_args!(
+            "the agent lets no member of group {group} in: it was started before `group` was set"
+        ));
+        let end = serving::end_it(&config.directory);
+        problem("group", failure.hint(format_args!("{end}, and the next one lets them in")))
+    })
 }
 
 /// Finds others who can reach what belongs to the store.
