@@ -72,7 +72,7 @@ fn main() -> ExitCode {
 
 /// Returns the definition of the whole command line.
 fn definition() -> clap::Command {
-    command::grouped(CommandLine::command())
+    command::grouped(command::ordered(CommandLine::command()))
 }
 
 fn run() -> Result<(), Failure> {

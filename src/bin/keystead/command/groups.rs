@@ -50,8 +50,15 @@ const HELP: &str = "help";
 const WIDTH: usize = 80;
 const NAMES: usize = 21;
 
-/// Gives the definition of the command line a help that lists the commands in groups.
+/// Gives the definition of the command line a help that lists the commands in groups, and the same order to the
+/// manual page.
 pub(crate) fn grouped(line: Command) -> Command {
+    let names = || GROUPS.iter().flat_map(|(_, names)| names.iter());
+    let place = |command: &Command| names().position(|name| *name == command.get_name());
+    let line = line.mut_subcommands(|command| match place(&command) {
+        Some(place) => command.display_order(place),
+        None => command,
+    });
     let mut text = "{about-with-newline}\n{usage-heading} {usage}\n".to_owned();
     for (group, names) in GROUPS {
         // Writing to a string does not fail.

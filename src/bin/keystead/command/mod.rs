@@ -27,6 +27,7 @@ mod list;
 mod manual;
 mod migrate;
 mod open;
+mod options;
 mod pin;
 mod public;
 mod recover;
@@ -46,6 +47,7 @@ mod wrap;
 
 use crate::{Failure, Global};
 pub(crate) use groups::grouped;
+pub(crate) use options::ordered;
 
 /// The commands.
 #[derive(Debug, clap::Subcommand)]

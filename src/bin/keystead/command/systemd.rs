@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 /// Print systemd units: the agent, started at the first connection, and an hourly sweep
 ///
-/// With --output they are written to a directory: /etc/systemd/system, or ~/.config/systemd/user with
+/// With --out they are written to a directory: /etc/systemd/system, or ~/.config/systemd/user with
 /// --user. Then: systemctl [--user] daemon-reload, and enable --now keystead.socket and
 /// keystead-sweep.timer. The system's units run as the owner of the store, root where there is none.
 #[derive(Debug, clap::Args)]
@@ -24,8 +24,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "USER", conflicts_with = "user")]
     owner: Option<String>,
     /// Write the units into that directory
-    #[arg(long, value_name = "DIR")]
-    output: Option<PathBuf>,
+    #[arg(long, short, alias = "output", value_name = "DIRECTORY")]
+    out: Option<PathBuf>,
 }
 
 /// The confinement that holds in the user's service manager too: the kernel filters the process's own
@@ -75,7 +75,7 @@ WantedBy=timers.target
 impl Arguments {
     pub(crate) fn run(self, global: &Global) -> Result<(), Failure> {
         let units = Units::of(&global.configuration()?, self.user, self.owner)?.all();
-        match self.output {
+        match self.out {
             Some(directory) => write_all(global, &directory, &units)?,
             None if !global.json => {
                 return units
