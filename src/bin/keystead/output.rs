@@ -51,8 +51,8 @@ pub(crate) fn printable(text: impl AsRef<[u8]>) -> String {
     escaped(text.as_ref())
 }
 
-/// Returns rows as a table. On a terminal that is too narrow for it the spare columns are left out, the first of
-/// them first, until it fits.
+/// Returns rows as a table. Where there is less room than it takes, on a terminal, long cells are cut, then spare
+/// columns are left out, the first of them first, then the longest cells are cut again, until it fits.
 pub(crate) fn table<const N: usize>(
     header: [&str; N],
     rows: &[[String; N]],
@@ -74,6 +74,10 @@ pub(crate) fn table_of_filled<const N: usize>(
     fitted(header, rows, &empty, spare, room())
 }
 
+/// The most characters of a cell in a table that is too wide, and the fewest to which one is cut.
+const CELL: usize = 40;
+const FEWEST: usize = 8;
+
 fn fitted<const N: usize>(
     header: [&str; N],
     rows: &[[String; N]],
@@ -83,15 +87,33 @@ fn fitted<const N: usize>(
 ) -> String {
     let mut left_out = empty.to_vec();
     let mut spare = spare.iter().filter(|column| !empty.contains(column));
+    let (mut most, mut cut) = (CELL, None);
     loop {
-        let text = rendered(header, rows, &left_out);
+        let text = rendered(header, cut.as_deref().unwrap_or(rows), &left_out);
         let width = text.lines().map(|line| line.chars().count()).max().unwrap_or(0);
-        match room.filter(|room| width > *room).and_then(|_| spare.next()) {
-            Some(next) => left_out.push(*next),
-            None => {
-                return text + &missing(header, left_out.get(empty.len()..).unwrap_or_default());
+        let over = room.map_or(0, |room| width.saturating_sub(room));
+        match (over, cut.is_some().then(|| spare.next()).flatten()) {
+            (1.., Some(next)) => left_out.push(*next),
+            (1.., None) if cut.is_none() || most > FEWEST => {
+                if cut.is_some() {
+                    most = most.saturating_sub(over.div_ceil(N)).max(FEWEST);
+                }
+                let short = |row: &[String; N]| row.each_ref().map(|cell| within(cell, most));
+                cut = Some(rows.iter().map(short).collect::<Vec<_>>());
+            }
+            _ => {
+                let left_out = left_out.get(empty.len()..).unwrap_or_default();
+                return text + &missing(header, left_out, cut.is_some_and(|cut| cut != rows));
             }
         }
+    }
+}
+
+/// Returns a text of at most so many characters, cut where it is longer.
+fn within(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some(_) => text.chars().take(most - 1).chain(['…']).collect(),
+        None => text.to_owned(),
     }
 }
 
@@ -108,30 +130,24 @@ fn rendered<const N: usize>(header: [&str; N], rows: &[[String; N]], left_out: &
     table.lines().map(line).collect()
 }
 
-fn missing<const N: usize>(header: [&str; N], left_out: &[usize]) -> String {
-    if left_out.is_empty() {
-        return String::new();
-    }
+/// Returns the line that says what does not stand in a table, if anything, and how to see it.
+fn missing<const N: usize>(header: [&str; N], left_out: &[usize], is_cut: bool) -> String {
     let names: Vec<&str> = left_out.iter().filter_map(|it| header.get(*it).copied()).collect();
-    format!("(without {}, for want of room; --json has all)\n", names.join(", "))
-}
-
-/// Returns the width of the terminal that standard output is, in characters.
-fn room() -> Option<usize> {
-    let width = io::stdout().is_terminal().then(|| tcgetwinsize(io::stdout()).ok()).flatten()?;
-    Some(usize::from(width.ws_col)).filter(|width| *width > 0)
-}
-
-/// The most characters of a name in a table.
-const CELL: usize = 40;
-
-/// A name for a table, cut where it is long.
-pub(crate) fn cell(text: impl AsRef<[u8]>) -> String {
-    let text = printable(text);
-    match text.char_indices().nth(CELL) {
-        Some(_) => text.chars().take(CELL - 1).chain(['…']).collect(),
-        None => text,
+    let without = (!names.is_empty()).then(|| format!("without {}", names.join(", ")));
+    let cut = is_cut.then(|| "cut at each …".to_owned());
+    match without.into_iter().chain(cut).collect::<Vec<_>>().join(", ") {
+        none if none.is_empty() => none,
+        what => format!("({what}; `| cat` shows all)\n"),
     }
+}
+
+/// Returns the width of the terminal that standard output is, in characters; of another output, what the variable
+/// `COLUMNS` says, as a reader of pages sets it, if anything.
+fn room() -> Option<usize> {
+    let width = io::stdout().is_terminal().then(|| tcgetwinsize(io::stdout()).ok()).flatten();
+    let columns = || std::env::var("COLUMNS").ok()?.parse().ok();
+    let width = width.map(|width| usize::from(width.ws_col)).filter(|width| *width > 0);
+    width.or_else(columns).filter(|width| *width > 0)
 }
 
 fn failed(error: io::Error) -> Failure {
@@ -163,7 +179,7 @@ pub(crate) fn lost(error: &io::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::{cell, fitted, printable};
+    use super::{fitted, printable};
 
     #[test]
     fn a_table_is_as_wide_as_the_terminal_at_most_where_columns_can_be_spared() {
@@ -172,7 +188,7 @@ mod tests {
         assert!(shown(None).contains("a long key ID") && shown(Some(80)) == shown(None));
         let narrow = shown(Some(20));
         assert!(narrow.contains("AES") && !narrow.contains("a long key ID"), "{narrow}");
-        assert!(narrow.contains("(without KEY ID, "), "{narrow}");
+        assert!(narrow.contains("(without KEY ID; "), "{narrow}");
         assert!(shown(Some(2)).starts_with("ALIAS\nalias\n"));
     }
 
@@ -194,8 +210,21 @@ mod tests {
     }
 
     #[test]
-    fn a_long_name_does_not_widen_a_table() {
-        assert_eq!(cell("x".repeat(40)), "x".repeat(40));
-        assert_eq!(cell("ü".repeat(255)), format!("{}…", "ü".repeat(39)));
+    fn a_long_name_is_whole_where_there_is_room_and_cut_where_there_is_none() {
+        let rows = [["x".repeat(60), "AES".to_owned()], ["ü".repeat(20), String::new()]];
+        let shown = |room| fitted(["ALIAS", "TYPE"], &rows, &[], &[], room);
+        assert!(shown(None).contains(&"x".repeat(60)) && !shown(None).contains('('));
+        let narrow = shown(Some(60));
+        assert!(narrow.contains(&format!("{}…  AES", "x".repeat(39))), "{narrow}");
+        assert!(narrow.ends_with("(cut at each …; `| cat` shows all)\n"));
+        for room in [60, 40, 20] {
+            let table = shown(Some(room));
+            let widest = table
+                .lines()
+                .filter(|line| !line.starts_with('('))
+                .map(|it| it.chars().count())
+                .max();
+            assert!(widest.is_some_and(|widest| widest <= room), "{table}");
+        }
     }
 }

@@ -19,7 +19,8 @@ use std::io::ErrorKind;
 /// Show what happened to the keys, or verify that nothing is missing from the record of it
 ///
 /// The agent writes a line to audit/audit.jsonl in the store's directory for each event of a key's
-/// life, and chains it to the lines before.
+/// life, and chains it to the lines before. On a terminal that is too narrow, columns are left out; through a
+/// pipe, and with --json, nothing is.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Only the events of this key, by its key ID, an alias that it has or had, or a PKCS#11 URI with one
@@ -233,16 +234,16 @@ fn row(entry: &AuditEntry) -> [String; HEADER.len()] {
     [
         entry.time.to_string(),
         fact.event.name().to_owned(),
-        fact.label.as_deref().map(output::cell).unwrap_or_default(),
+        fact.label.as_deref().map(output::printable).unwrap_or_default(),
         fact.key.as_deref().map(output::printable).unwrap_or_default(),
-        fact.alias.as_deref().map(output::cell).unwrap_or_default(),
+        fact.alias.as_deref().map(output::printable).unwrap_or_default(),
         fact.version.map(|version| version.to_string()).unwrap_or_default(),
         fact.at.map(|at| at.to_string()).unwrap_or_default(),
         fact.times.map(|times| times.to_string()).unwrap_or_default(),
         fact.pin.as_deref().map(output::printable).unwrap_or_default(),
         entry.user.map(|user| user.to_string()).unwrap_or_default(),
         entry.process.map(|process| process.to_string()).unwrap_or_default(),
-        entry.program.as_deref().map(output::cell).unwrap_or_default(),
+        entry.program.as_deref().map(output::printable).unwrap_or_default(),
         fact.reason.as_deref().map(output::printable).unwrap_or_default(),
     ]
 }

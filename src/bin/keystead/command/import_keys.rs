@@ -3,7 +3,7 @@
 use crate::client::{SessionMode, TokenArguments};
 use crate::importing::expires;
 use crate::name::Name;
-use crate::output::{self, cell, printable};
+use crate::output::{self, printable};
 use crate::wrapping::ImportKey;
 use crate::{Failure, Global, moment};
 use cryptoki::session::Session;
@@ -76,7 +76,7 @@ impl Entry {
 
     fn row(&self, now: Timestamp) -> [String; HEADER.len()] {
         [
-            cell(&self.label),
+            printable(&self.label),
             self.hexadecimal(),
             self.name.clone(),
             self.expires.map_or("never".to_owned(), |at| at.to_string()),

@@ -4,7 +4,7 @@ use crate::client::{SessionMode, TokenArguments};
 use crate::keys::{ListedKey, Shown};
 use crate::moment::{self, ExpiryArgument};
 use crate::outcome::Outcome;
-use crate::output::{self, cell};
+use crate::output::{self, printable};
 use crate::{Failure, Global};
 use cryptoki::slot::TokenInfo;
 use jiff::Timestamp;
@@ -14,6 +14,8 @@ use keystead::internal::object::{kinds, words};
 use serde_json::Value;
 
 /// List the custom keys: what each is called, and how long its material lasts
+///
+/// On a terminal that is too narrow, columns are left out; through a pipe, and with --json, nothing is.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -85,7 +87,7 @@ fn row(key: &Shown, now: Timestamp) -> [String; HEADER.len()] {
     let key_type = kind.map_or_else(|| key.key_type.clone(), |kind| kind.sized(key.key_bits));
     let [expires, left] = expiry(key, now);
     [
-        cell(key.label()),
+        printable(key.label()),
         key.key_id.clone(),
         key_type,
         key.origin.clone(),

@@ -1,7 +1,7 @@
 //! `keystead tokens`: the slots of a store, and the tokens in them. It needs no PIN.
 
 use crate::client::TokenChoice;
-use crate::output::{self, cell};
+use crate::output::{self, printable};
 use crate::uri::Uri;
 use crate::{Failure, Global};
 use cryptoki::slot::{Slot, TokenInfo};
@@ -44,7 +44,7 @@ fn row((slot, info): &(Slot, TokenInfo)) -> [String; HEADER.len()] {
     match info.token_initialized() {
         true => [
             slot.id().to_string(),
-            cell(info.label()),
+            printable(info.label()),
             info.serial_number().to_owned(),
             user_pin(info).to_owned(),
             so_pin(info).to_owned(),

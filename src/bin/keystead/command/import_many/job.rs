@@ -1,7 +1,7 @@
 //! One import of many, its outcome, and the report on all of them.
 
 use crate::manifest::{ManifestEntry, WantedImport};
-use crate::output::{self, cell};
+use crate::output::{self, printable};
 use crate::{Failure, Global, public_key};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
@@ -64,8 +64,8 @@ impl ImportJob {
 
     fn row(&self) -> [String; HEADER.len()] {
         [
-            cell(&self.place),
-            cell(&self.name),
+            printable(&self.place),
+            printable(&self.name),
             self.key_id.clone().unwrap_or_default(),
             self.outcome.name().to_owned(),
             self.outcome

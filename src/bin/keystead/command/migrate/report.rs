@@ -2,7 +2,7 @@
 
 use super::object::SourceObject;
 use crate::keys::Shown;
-use crate::output::{self, cell};
+use crate::output::{self, printable};
 use crate::{Failure, Global};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
@@ -94,8 +94,8 @@ impl Row {
         [
             self.class.clone(),
             self.key_type.clone(),
-            cell(&self.label),
-            cell(hex(&self.id)),
+            printable(&self.label),
+            printable(hex(&self.id)),
             self.result().to_owned(),
             harmless(&self.why()),
         ]
