@@ -4,6 +4,7 @@
 //! * [`backup`]: what a backup holds, and what a restored one does not bring back.
 //! * [`ceremony`]: how material is wrapped, carried, compared and imported.
 //! * [`clients`]: what each client needs to know, and where it stumbles.
+//! * [`containers`]: what an agent needs in a container, and a program in another.
 //! * [`life`]: the states of a custom key and what works in each.
 //! * [`log`]: what is told of all this, and where.
 //! * [`mechanisms`]: which mechanisms are served, for which keys, and what each does.
@@ -20,6 +21,7 @@ pub mod architecture;
 pub mod backup;
 pub mod ceremony;
 pub mod clients;
+pub mod containers;
 pub mod life;
 pub mod log;
 pub mod mechanisms;

@@ -22,6 +22,19 @@ fn no_page_has_anything_that_groff_warns_of() {
 }
 
 #[test]
+fn no_page_has_anything_that_mandoc_warns_of() {
+    play(|world| {
+        world.needs("mandoc");
+        let pages = written(world);
+        let read =
+            Command::new("mandoc").args(["-T", "lint", "-W", "warning"]).args(pages).output();
+        let read = read.unwrap();
+        let said = String::from_utf8_lossy(&read.stdout).into_owned();
+        assert!(read.status.success() && said.is_empty(), "{said}");
+    });
+}
+
+#[test]
 fn the_programs_page_has_examples_files_environment_exit_statuses_and_other_pages() {
     play(|world| {
         world.needs("groff");
@@ -49,12 +62,30 @@ fn the_configuration_and_the_manual_are_pages_made_of_the_same_text() {
     play(|world| {
         world.needs("groff");
         let configuration = read(&folder(world).join("keystead.toml.5"));
-        for key in ["store", "agent_directory", "on_event", "rsa_minimum", "log_level"] {
+        for key in [
+            "store",
+            "agent_directory",
+            "on_event",
+            "rsa_minimum",
+            "log_level",
+            "WHEN A CHANGE HOLDS",
+            "EXAMPLE",
+            "usermod -aG keystead USER",
+        ] {
             assert!(configuration.contains(key), "{key} is not in\n{configuration}");
         }
         let manual = read(&folder(world).join("keystead.7"));
-        for said in ["A KEY'S LIFE", "pending import", "THE IMPORT CEREMONY", "BACKUPS", "SEALING"]
-        {
+        for said in [
+            "A KEY'S LIFE",
+            "pending import",
+            "THE IMPORT CEREMONY",
+            "BACKUPS",
+            "SEALING",
+            "CLIENTS",
+            "RECIPES",
+            "TLS with nginx, from nothing",
+            "CONTAINERS",
+        ] {
             assert!(manual.contains(said), "{said} is not in\n{manual}");
         }
         // What the crate's manual says, it says.

@@ -3,6 +3,7 @@
 
 mod roff;
 
+use crate::outcome::Outcome;
 use crate::{Failure, output};
 use clap::Command;
 use clap_mangen::Man;
@@ -12,7 +13,7 @@ use std::{fs, io};
 /// Print a manual page, or write all of them
 ///
 /// `keystead manual | man -l -` shows it. keystead.toml is about the configuration, keystead.7 about a key's life,
-/// ceremonies, backups, sealing and threats.
+/// ceremonies, backups, sealing, clients, recipes, containers and threats.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// A command, or keystead.toml, or keystead.7 [default: the program's own page]
@@ -36,38 +37,83 @@ const TOPICS: [Topic; 2] = [
         name: "keystead.toml",
         section: 5,
         about: "the configuration of Keystead",
-        chapters: || vec![configuration(include_str!("../../../../../README.md"))],
+        chapters: configuration_chapters,
     },
     Topic {
         name: "keystead",
         section: 7,
-        about: "custom keys: their life, ceremonies, backups, sealing and threats",
-        chapters: || CHAPTERS.map(titled).to_vec(),
+        about: "custom keys: their life, ceremonies, backups, clients, recipes, containers and threats",
+        chapters: || {
+            std::iter::once(overview()).chain(CHAPTERS.iter().map(Chapter::text)).collect()
+        },
     },
 ];
 
-/// The chapters of keystead(7), the crate's manual, with their titles.
-const CHAPTERS: [(&str, &str); 10] = [
-    ("A key's life", include_str!("../../../../manual/life.rs")),
-    ("Properties", include_str!("../../../../manual/properties.rs")),
-    ("The import ceremony", include_str!("../../../../manual/ceremony.rs")),
-    ("From another token", include_str!("../../../../manual/migrating.rs")),
-    ("Backups", include_str!("../../../../manual/backup.rs")),
-    ("Sealing", include_str!("../../../../manual/sealing.rs")),
-    ("The log and events", include_str!("../../../../manual/log.rs")),
-    ("PKCS#11", include_str!("../../../../manual/pkcs11.rs")),
-    ("Mechanisms", include_str!("../../../../manual/mechanisms.rs")),
-    ("Threats", include_str!("../../../../manual/threats.rs")),
-];
+/// A chapter of keystead(7): a module of the crate's manual.
+struct Chapter {
+    module: &'static str,
+    title: &'static str,
+    /// What one finds in it.
+    about: &'static str,
+    source: &'static str,
+}
 
-/// Returns a chapter under its title, which its own first heading may be.
-fn titled((title, source): (&str, &str)) -> String {
-    let text = roff::chapter(source);
-    let heading = format!("# {title}\n");
-    match text.strip_prefix(&heading) {
-        Some(rest) => format!("{heading}{rest}"),
-        None => format!("{heading}\n{text}"),
+macro_rules! chapters {
+    ($($module:literal: $title:literal, $about:literal;)*) => {
+        &[$(Chapter {
+            module: $module,
+            title: $title,
+            about: $about,
+            source: include_str!(concat!("../../../../manual/", $module, ".rs")),
+        }),*]
+    };
+}
+
+/// The chapters, in their order.
+const CHAPTERS: &[Chapter] = chapters! {
+    "life": "A key's life", "its states, what is refused in each and by which code, expiry, rotation, the end";
+    "properties": "Properties", "what a key tells of itself";
+    "ceremony": "The import ceremony", "how material is wrapped, carried, compared and imported";
+    "migrating": "From another token", "SoftHSM and other modules";
+    "backup": "Backups", "what is in one, and what it does not bring back";
+    "sealing": "Sealing", "files and messages that name their key";
+    "log": "The log and events", "why something does not work; who is told of what happens";
+    "clients": "Clients", "what each program needs to know, and where it stumbles";
+    "recipes": "Recipes", "nginx, an authority, signed code, sealed backups, keys from the clouds";
+    "containers": "Containers", "what an agent needs there, and a program in another";
+    "pkcs11": "PKCS#11", "the interfaces, and what of them is not served";
+    "mechanisms": "Mechanisms", "which there are, and for which keys";
+    "threats": "Threats", "what is protected from whom, and what is not";
+};
+
+impl Chapter {
+    /// Returns its text under its title, which its own first heading may be; other chapters are named by theirs.
+    fn text(&self) -> String {
+        let text = roff::chapter(self.source);
+        let heading = format!("# {}\n", self.title);
+        let titled = match text.strip_prefix(&heading) {
+            Some(rest) => format!("{heading}{rest}"),
+            None => format!("{heading}\n{text}"),
+        };
+        CHAPTERS.iter().fold(titled, |text, other| {
+            let link = format!("[`{0}`](super::{0})", other.module);
+            text.replace(&link, &format!("**{}**", other.title.to_uppercase()))
+        })
     }
+}
+
+/// Returns the first section of keystead(7): which chapter is about what.
+fn overview() -> String {
+    let rows = CHAPTERS.iter();
+    let rows = rows.map(|it| format!("| {} | {} |\n", it.title.to_uppercase(), it.about));
+    format!(
+        "# Description\n\nKeystead keeps custom keys: you bring the material, give it an expiry, take it away again, \
+         and what names the key, and what it was, stays. Where something is wrong now, `keystead doctor` looks for \
+         it and says what mends it; keystead(1) has the commands, keystead.toml(5) the configuration. Here \
+         follows:\n\n| chapter | |\n|---|---|\n{}\nNames with `::` in them are modules of the source, whose \
+         documentation goes on where this page ends.\n",
+        rows.collect::<String>()
+    )
 }
 
 /// The sections of keystead(1) behind those that follow from the command line.
@@ -108,9 +154,19 @@ impl Arguments {
 fn write_all(program: Command, directory: &Path) -> io::Result<()> {
     fs::create_dir_all(directory)?;
     let own = own_page(program.clone()).map_err(|failure| io::Error::other(failure.message()))?;
-    clap_mangen::generate_to(program, directory)?;
+    write_commands(&program, directory)?;
     fs::write(directory.join(format!("{PROGRAM}.1")), own)?;
     TOPICS.iter().try_for_each(|topic| fs::write(directory.join(topic.file()), topic.page()))
+}
+
+/// Writes the pages of all commands below one.
+fn write_commands(above: &Command, directory: &Path) -> io::Result<()> {
+    for command in above.get_subcommands().filter(|command| !command.is_hide_set()) {
+        let file = directory.join(Man::new(command.clone()).get_filename());
+        fs::write(file, page(command.clone())?)?;
+        write_commands(command, directory)?;
+    }
+    Ok(())
 }
 
 fn named(program: &Command, name: &str) -> Result<Command, Failure> {
@@ -118,6 +174,7 @@ fn named(program: &Command, name: &str) -> Result<Command, Failure> {
     named.cloned().ok_or_else(|| {
         Failure::new(format_args!("there is no command {name:?}"))
             .hint("`keystead help` lists the commands")
+            .with_outcome(Outcome::Usage)
     })
 }
 
@@ -136,17 +193,32 @@ fn own_page(program: Command) -> Result<String, Failure> {
     let others = ["pkcs11-tool(1)", "p11-kit(8)"].map(str::to_owned);
     let also: Vec<String> = topics.chain(commands).chain(others).collect();
     let also = format!("# SEE ALSO\n\n{}\n", also.join(", "));
-    let mut text = page(program)?;
-    for section in MORE.split("\n# ") {
-        text.push_str(&roff::sections(&format!("# {}", section.trim_start_matches("# "))));
-    }
+    let mut text = page(program).map_err(Failure::from)?;
+    sections(MORE).iter().for_each(|section| text.push_str(&roff::sections(section)));
     Ok(text + &roff::sections(&also))
 }
 
-fn page(command: Command) -> Result<String, Failure> {
+fn page(command: Command) -> io::Result<String> {
     let mut page = Vec::new();
-    Man::new(command).render(&mut page)?;
-    String::from_utf8(page).map_err(Failure::new)
+    let man = Man::new(command).date(roff::date()).source(roff::SOURCE).manual(roff::MANUAL);
+    man.render(&mut page)?;
+    String::from_utf8(page).map(|page| roff::tidied(&page)).map_err(io::Error::other)
+}
+
+/// Returns the sections of a text, each with its heading.
+fn sections(text: &str) -> Vec<String> {
+    let bare = text.split("\n# ").map(|section| section.trim_start_matches("# "));
+    bare.map(|section| format!("# {section}\n")).collect()
+}
+
+/// Returns the sections of keystead.toml(5).
+fn configuration_chapters() -> Vec<String> {
+    let example = include_str!("../../../../../.packaging/config.toml");
+    let more = include_str!("keystead.toml.md");
+    let mut chapters = vec![configuration(include_str!("../../../../../README.md"))];
+    // The example's own comments are no headings.
+    chapters.extend(sections(more).iter().map(|text| text.replace("@example", example.trim_end())));
+    chapters
 }
 
 /// Returns the section about the configuration of a README.

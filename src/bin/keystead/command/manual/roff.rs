@@ -1,12 +1,29 @@
 //! Manual pages from the text of the crate's manual: the Markdown that its doc comments use, as the macros of
 //! man(7) (groff and mandoc read both).
 
+/// The program of the pages, and their collection, as their feet and heads have it.
+pub(super) const SOURCE: &str = concat!("keystead ", env!("CARGO_PKG_VERSION"));
+pub(super) const MANUAL: &str = "Keystead";
+
+/// Returns the day of this version, as the packages have it.
+pub(super) fn date() -> String {
+    let changes = include_str!("../../../../../.packaging/debian/changelog");
+    let signed = changes.lines().find_map(|line| line.strip_prefix(" -- "));
+    let at = signed.and_then(|line| line.split_once("  ")).map_or("", |(_, at)| at);
+    jiff::fmt::rfc2822::parse(at).map_or_else(|_| at.to_owned(), |at| at.date().to_string())
+}
+
+/// Returns a page that `clap_mangen` made without its doubled line breaks, of which mandoc warns.
+pub(super) fn tidied(page: &str) -> String {
+    page.replace(".br\n\n.br\n", ".sp\n")
+}
+
 /// Returns a page of chapters, each with its text; the first heading of a chapter names its section.
 pub(super) fn page(name: &str, section: u8, about: &str, chapters: &[String]) -> String {
     let mut page = format!(
-        ".TH {} {section} \"\" \"keystead {}\" \"Keystead\"\n.SH NAME\n{name} \\- {about}\n",
+        ".TH {} {section} {} \"{SOURCE}\" \"{MANUAL}\"\n.SH NAME\n{name} \\- {about}\n",
         name.to_uppercase(),
-        env!("CARGO_PKG_VERSION")
+        date(),
     );
     chapters.iter().for_each(|chapter| page.push_str(&sections(chapter)));
     page
@@ -62,6 +79,8 @@ struct PageWriter {
     page: String,
     within: bool,
     began: bool,
+    /// Set behind a heading, where a paragraph begins by itself.
+    headed: bool,
 }
 
 impl PageWriter {
@@ -81,26 +100,35 @@ impl PageWriter {
                 self.line(&format!(".SH \"{}\"", quoted(&plain(&heading.to_uppercase()))));
             }
             (1 | 2, _) => self.line(&format!(".SS \"{}\"", quoted(&plain(heading)))),
-            _ => self.line(&format!(".PP\n\\fB{}\\fR", plain(heading))),
+            _ => return self.line(&format!(".PP\n\\fB{}\\fR", plain(heading))),
+        }
+        self.headed = true;
+    }
+
+    /// Begins a paragraph.
+    fn paragraph(&mut self) {
+        if !std::mem::take(&mut self.headed) {
+            self.line(".PP");
         }
     }
 
     fn text(&mut self, text: &str) {
         if !std::mem::replace(&mut self.within, true) {
-            self.line(".PP");
+            self.paragraph();
         }
         self.line(&guarded(&inline(text)));
     }
 
     fn item(&mut self, mark: &str, text: &str) {
-        self.within = true;
+        (self.within, self.headed) = (true, false);
         self.line(&format!(".IP {mark} 3"));
         self.line(&guarded(&inline(text)));
     }
 
     fn code<'a>(&mut self, lines: impl Iterator<Item = &'a str>) {
         self.end_paragraph();
-        self.line(".PP\n.RS 4\n.nf");
+        self.paragraph();
+        self.line(".RS 4\n.nf");
         lines.for_each(|line| self.line(&guarded(&escaped(line))));
         self.line(".fi\n.RE");
     }
@@ -108,6 +136,7 @@ impl PageWriter {
     /// Writes each row as a term, its first cell, and the others under the names of their columns.
     fn table(&mut self, rows: &[Vec<String>]) {
         self.end_paragraph();
+        self.headed = false;
         let (Some(header), Some(rows)) = (rows.first(), rows.get(2..)) else { return };
         for row in rows {
             let mut row = row.iter().zip(header);
@@ -250,7 +279,7 @@ mod tests {
              pub mod none;\n";
         assert_eq!(
             sections(&chapter(source)),
-            ".SH \"A LIFE\"\n.PP\nIt *ends*; see \\fBkey\\fR, \\fBa\\-b\\fR and \\fBthis\\fR.\n\\&.dot\n\
+            ".SH \"A LIFE\"\nIt *ends*; see \\fBkey\\fR, \\fBa\\-b\\fR and \\fBthis\\fR.\n\\&.dot\n\
              .IP \\(bu 3\none\ngoes on\n.IP 2. 3\ntwo\n.PP\n.RS 4\n.nf\n\\&.code \\en\n.fi\n.RE\n.SS \"Later\"\n"
         );
     }
